@@ -1,0 +1,146 @@
+package domain
+
+import (
+	"strconv"
+	"time"
+)
+
+// Unit is a unit of bar length.
+type Unit uint8
+
+// The units. A minute is m, a month is M.
+const (
+	Second Unit = iota + 1
+	Minute
+	Hour
+	Day
+	Week
+	Month
+)
+
+var units = [...]struct {
+	letter  byte
+	nominal time.Duration
+}{
+	Second: {'s', time.Second},
+	Minute: {'m', time.Minute},
+	Hour:   {'h', time.Hour},
+	Day:    {'d', 24 * time.Hour},
+	Week:   {'w', 7 * 24 * time.Hour},
+	Month:  {'M', 2629746 * time.Second}, // a 4800th of the 400 years after which the calendar repeats
+}
+
+const (
+	// MaxFrequencyCount is the largest count of units in a Frequency.
+	MaxFrequencyCount = 100_000
+
+	maxFrequencyYears = 100
+
+	countBits = 24
+	countMask = 1<<countBits - 1
+)
+
+// Frequency is the length of a bar: a whole count of one unit, in canonical form (60m is 1h, 24h is 1d; 7d is not 1w and 12M
+// stays, since their edges differ). It is comparable; the zero value is no frequency and is refused.
+type Frequency uint32
+
+// The frequencies in common use. NewFrequency makes any other.
+const (
+	Second1  = Frequency(uint32(Second)<<countBits | 1)
+	Second5  = Frequency(uint32(Second)<<countBits | 5)
+	Second15 = Frequency(uint32(Second)<<countBits | 15)
+	Second30 = Frequency(uint32(Second)<<countBits | 30)
+	Minute1  = Frequency(uint32(Minute)<<countBits | 1)
+	Minute5  = Frequency(uint32(Minute)<<countBits | 5)
+	Minute15 = Frequency(uint32(Minute)<<countBits | 15)
+	Minute30 = Frequency(uint32(Minute)<<countBits | 30)
+	Hour1    = Frequency(uint32(Hour)<<countBits | 1)
+	Hour4    = Frequency(uint32(Hour)<<countBits | 4)
+	Day1     = Frequency(uint32(Day)<<countBits | 1)
+	Week1    = Frequency(uint32(Week)<<countBits | 1)
+	Month1   = Frequency(uint32(Month)<<countBits | 1)
+)
+
+// NewFrequency returns n units in canonical form; n is 1 to MaxFrequencyCount, and the whole at most a hundred years.
+func NewFrequency(n int, u Unit) (Frequency, error) {
+	if u < Second || u > Month {
+		return 0, invalid("frequency unit", strconv.Itoa(int(u)), "not a unit")
+	}
+	if n < 1 || n > MaxFrequencyCount {
+		return 0, invalid("frequency", strconv.Itoa(n)+string(units[u].letter), "the count is 1 to %d", MaxFrequencyCount)
+	}
+	if n > int(maxFrequencyYears*12*units[Month].nominal/units[u].nominal) {
+		return 0, invalid("frequency", strconv.Itoa(n)+string(units[u].letter), "longer than %d years", maxFrequencyYears)
+	}
+	for _, up := range [...]struct {
+		from Unit
+		per  int
+	}{{Second, 60}, {Minute, 60}, {Hour, 24}} {
+		if u == up.from && n%up.per == 0 {
+			n, u = n/up.per, u+1
+		}
+	}
+	return Frequency(uint32(u)<<countBits | uint32(n)), nil
+}
+
+// ParseFrequency reads a count and a unit: 1s 5m 4h 1d 1w 1M.
+func ParseFrequency(s string) (Frequency, error) {
+	const hint = "not a frequency like 1s 5m 1h 1d 1w 1M (m is minute, M is month)"
+	if len(s) < 2 || len(s) > 12 || s[0] < '1' || s[0] > '9' {
+		return 0, invalid("frequency", s, hint)
+	}
+	n, err := strconv.Atoi(s[:len(s)-1])
+	if err != nil {
+		return 0, invalid("frequency", s, hint)
+	}
+	for u := Second; u <= Month; u++ {
+		if units[u].letter == s[len(s)-1] {
+			return NewFrequency(n, u)
+		}
+	}
+	return 0, invalid("frequency", s, hint)
+}
+
+// Count is the count of units, 1 or more.
+func (f Frequency) Count() int { return int(f & countMask) }
+
+// Unit is the unit counted.
+func (f Frequency) Unit() Unit { return Unit(f >> countBits) }
+
+// Validate refuses a Frequency made by conversion that NewFrequency would not return.
+func (f Frequency) Validate() error {
+	if f == 0 {
+		return invalid("frequency", "", "missing; give one like 1m or 1d")
+	}
+	canonical, err := NewFrequency(f.Count(), f.Unit())
+	if err == nil && canonical != f {
+		err = invalid("frequency", f.String(), "write %s", canonical)
+	}
+	return err
+}
+
+// Nominal is the bar's length: exact up to hours, the usual one from days up (a month is a twelfth of a mean year). It orders
+// frequencies and estimates counts; edges come from a Grid.
+func (f Frequency) Nominal() time.Duration {
+	if u := f.Unit(); u >= Second && u <= Month {
+		return time.Duration(f.Count()) * units[u].nominal
+	}
+	return 0
+}
+
+// String is the canonical text.
+func (f Frequency) String() string {
+	if u := f.Unit(); u >= Second && u <= Month {
+		return strconv.Itoa(f.Count()) + string(units[u].letter)
+	}
+	return "none"
+}
+
+// MarshalText is the canonical text; the zero value and whatever else Validate refuses is an error.
+func (f Frequency) MarshalText() ([]byte, error) { return []byte(f.String()), f.Validate() }
+
+// UnmarshalText is ParseFrequency.
+func (f *Frequency) UnmarshalText(b []byte) (err error) {
+	*f, err = ParseFrequency(string(b))
+	return err
+}

@@ -1,0 +1,119 @@
+package domain
+
+import (
+	"cmp"
+	"strings"
+)
+
+// PriceKind says what a bar's prices are prices of. The zero value is PriceTrade.
+type PriceKind uint8
+
+// The price kinds.
+const (
+	PriceTrade PriceKind = iota
+	PriceBid
+	PriceAsk
+	PriceMid
+	PriceMark
+	PriceIndex
+)
+
+var priceKinds = [...]string{"trade", "bid", "ask", "mid", "mark", "index"}
+
+// ParsePriceKind reads trade, bid, ask, mid, mark or index.
+func ParsePriceKind(s string) (PriceKind, error) {
+	for k, text := range priceKinds {
+		if s == text {
+			return PriceKind(k), nil
+		}
+	}
+	return 0, invalid("price kind", s, "one of %s", strings.Join(priceKinds[:], ", "))
+}
+
+// Validate refuses a kind made by conversion that is none of the constants.
+func (k PriceKind) Validate() error {
+	if int(k) >= len(priceKinds) {
+		return invalid("price kind", k.String(), "one of %s", strings.Join(priceKinds[:], ", "))
+	}
+	return nil
+}
+
+// String is the kind's text.
+func (k PriceKind) String() string {
+	if int(k) < len(priceKinds) {
+		return priceKinds[k]
+	}
+	return "unknown"
+}
+
+// MarshalText is String.
+func (k PriceKind) MarshalText() ([]byte, error) { return []byte(k.String()), k.Validate() }
+
+// UnmarshalText is ParsePriceKind.
+func (k *PriceKind) UnmarshalText(b []byte) (err error) {
+	*k, err = ParsePriceKind(string(b))
+	return err
+}
+
+// SeriesKey names one series: the symbol, the grid its bars lie on, and what their prices are prices of. It is comparable.
+type SeriesKey struct {
+	Symbol Symbol    `json:"symbol"`
+	Grid   Grid      `json:"grid"`
+	Kind   PriceKind `json:"kind"`
+}
+
+// NewSeriesKey refuses a symbol, grid or kind that is not valid.
+func NewSeriesKey(s Symbol, g Grid, k PriceKind) (SeriesKey, error) {
+	key := SeriesKey{Symbol: s, Grid: g, Kind: k}
+	return key, key.Validate()
+}
+
+// Validate refuses a key with a part that is not valid.
+func (k SeriesKey) Validate() error {
+	if err := k.Symbol.Validate(); err != nil {
+		return err
+	}
+	if err := k.Grid.Validate(); err != nil {
+		return err
+	}
+	return k.Kind.Validate()
+}
+
+// ParseSeriesKey reads what String writes.
+func ParseSeriesKey(s string) (SeriesKey, error) {
+	parts := strings.Split(s, " ")
+	if len(parts) != 2 && len(parts) != 3 {
+		return SeriesKey{}, invalid("series key", s, "write a symbol, a grid and perhaps a price kind, like \"BTC/USD 1m bid\"")
+	}
+	grid, err := ParseGrid(parts[1])
+	if err != nil {
+		return SeriesKey{}, err
+	}
+	var kind PriceKind
+	if len(parts) == 3 {
+		if kind, err = ParsePriceKind(parts[2]); err != nil {
+			return SeriesKey{}, err
+		}
+	}
+	return NewSeriesKey(Symbol(parts[0]), grid, kind)
+}
+
+// String is the symbol, the grid, and the kind unless it is trade: "BTC/USD 1m", "BTC/USD 1d@America/New_York bid".
+func (k SeriesKey) String() string {
+	s := string(k.Symbol) + " " + k.Grid.String()
+	if k.Kind != PriceTrade {
+		s += " " + k.Kind.String()
+	}
+	return s
+}
+
+// Compare orders keys by symbol, then by the length of their bars, then by zone, then by kind.
+func (k SeriesKey) Compare(o SeriesKey) int {
+	return cmp.Or(
+		cmp.Compare(k.Symbol, o.Symbol),
+		cmp.Compare(k.Grid.frequency.Nominal(), o.Grid.frequency.Nominal()),
+		cmp.Compare(k.Grid.frequency, o.Grid.frequency),
+		cmp.Compare(k.Grid.zone, o.Grid.zone),
+		cmp.Compare(k.Kind, o.Kind),
+	)
+}

@@ -1,0 +1,109 @@
+package domain
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Range is the half-open [Start, End) of instants. Ranges that touch never overlap.
+type Range struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// NewRange returns [start, end) in UTC; an end before its start, or a year outside 1 to 9999, is refused. Data is kept to the
+// microsecond, so a finer bound is rounded up to one, which changes nothing of what lies in the range.
+func NewRange(start, end time.Time) (Range, error) {
+	r := Range{Start: fromMicros(microsCeil(start)), End: fromMicros(microsCeil(end))}
+	for _, t := range [...]time.Time{r.Start, r.End} {
+		if t.Year() < 1 || t.Year() > 9999 {
+			return Range{}, invalid("time", t.String(), "the year is 1 to 9999")
+		}
+	}
+	if r.End.Before(r.Start) {
+		return Range{}, invalid("range", r.String(), "it ends before it starts; swap the two")
+	}
+	return r, nil
+}
+
+// Empty reports whether nothing lies in r.
+func (r Range) Empty() bool { return !r.Start.Before(r.End) }
+
+// Contains reports whether t is in r.
+func (r Range) Contains(t time.Time) bool { return !t.Before(r.Start) && t.Before(r.End) }
+
+// Covers reports whether all of o lies in r.
+func (r Range) Covers(o Range) bool {
+	return o.Empty() || !o.Start.Before(r.Start) && !o.End.After(r.End)
+}
+
+// Equal reports whether both have the same bounds.
+func (r Range) Equal(o Range) bool { return r.Start.Equal(o.Start) && r.End.Equal(o.End) }
+
+// Intersect is what lies in both; empty where nothing does.
+func (r Range) Intersect(o Range) Range {
+	both := Range{Start: later(r.Start, o.Start), End: earlier(r.End, o.End)}
+	if both.Empty() {
+		return Range{}
+	}
+	return both
+}
+
+// Subtract is what of r lies in none of the others: ascending and disjoint.
+func (r Range) Subtract(others []Range) []Range {
+	var left []Range
+	at := r.Start
+	for _, o := range MergeRanges(others) {
+		if o = o.Intersect(r); o.Empty() {
+			continue
+		}
+		if at.Before(o.Start) {
+			left = append(left, Range{Start: at, End: o.Start})
+		}
+		at = o.End
+	}
+	if at.Before(r.End) {
+		left = append(left, Range{Start: at, End: r.End})
+	}
+	return left
+}
+
+// String is "[2018-01-01T00:00:00Z, 2018-02-01T00:00:00Z)".
+func (r Range) String() string {
+	return "[" + r.Start.Format(time.RFC3339Nano) + ", " + r.End.Format(time.RFC3339Nano) + ")"
+}
+
+// Micros is the bounds in microseconds since 1970, rounded up.
+func (r Range) Micros() (start, end int64) { return microsCeil(r.Start), microsCeil(r.End) }
+
+// MergeRanges is the union of the ranges: ascending, disjoint, touching ones merged, empty ones gone. The input is not changed.
+func MergeRanges(ranges []Range) []Range {
+	sorted := slices.DeleteFunc(slices.Clone(ranges), Range.Empty)
+	slices.SortFunc(sorted, func(a, b Range) int {
+		return cmp.Or(a.Start.Compare(b.Start), a.End.Compare(b.End))
+	})
+	merged := sorted[:0]
+	for _, r := range sorted {
+		if n := len(merged); n > 0 && !merged[n-1].End.Before(r.Start) {
+			merged[n-1].End = later(merged[n-1].End, r.End)
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,386 @@
+package domain
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"sort"
+	"strconv"
+	"time"
+)
+
+// Series is the bars of one key, ordered by open time, each time once, all on the key's grid. It is immutable, held by column,
+// cheap to copy and to slice, and safe to share. The zero value is an empty Series of no key.
+type Series struct {
+	key      SeriesKey
+	block    *Columns // nil where the Series is empty
+	from, to int      // the part of block that is this Series
+}
+
+// NewSeries returns the bars as a Series. They must be ascending by open time, each time once, on the key's grid, in whole
+// microseconds; a trade count must not be negative.
+func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
+	b := NewSeriesBuilder(key, len(bars))
+	for _, bar := range bars {
+		if err := b.Append(bar); err != nil {
+			return Series{}, err
+		}
+	}
+	return b.Series()
+}
+
+// NewSeriesFromColumns takes over the columns, which the caller must not touch again. It refuses what NewSeries refuses, and
+// columns of unequal length.
+func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
+	if err := key.Validate(); err != nil {
+		return Series{}, err
+	}
+	if c.PriceScale > MaxScale || c.VolumeScale > MaxScale {
+		return Series{}, fmt.Errorf("%s: scale above %d: %w", key, MaxScale, ErrInvalid)
+	}
+	n := len(c.Time)
+	lengths := len(c.Trades) == n
+	for f := range Field(fieldCount) {
+		column, scale := c.Field(f)
+		lengths = lengths && len(column.Lo) == n && (column.Hi == nil || len(column.Hi) == n)
+		if lengths {
+			if err := column.magnitudes(scale); err != nil {
+				return Series{}, fmt.Errorf("%s %s %w", key, f, err)
+			}
+		}
+	}
+	if !lengths {
+		return Series{}, fmt.Errorf("%s: columns of unequal length: %w", key, ErrInvalid)
+	}
+	if err := checkTimes(key, c.Time); err != nil {
+		return Series{}, err
+	}
+	for i, trades := range c.Trades {
+		if trades < 0 {
+			return Series{}, negativeTrades(key, c.Time[i])
+		}
+	}
+	return Series{key: key, block: &c, to: n}, nil
+}
+
+// EmptySeries is the Series of the key without a bar.
+func EmptySeries(key SeriesKey) Series { return Series{key: key} }
+
+// checkTimes wants open times on the key's grid, ascending, each once.
+func checkTimes(key SeriesKey, times []int64) error {
+	step, origin, fixed := key.Grid.fixed()
+	for i, t := range times {
+		if i > 0 && t <= times[i-1] {
+			return orderError(key, times[i-1], t)
+		}
+		if fixed && (t-origin)%step != 0 || !fixed && !key.Grid.Aligned(fromMicros(t)) {
+			return gridError(key, t)
+		}
+	}
+	return nil
+}
+
+func orderError(key SeriesKey, before, t int64) error {
+	if t == before {
+		return &RuleError{Rule: RuleDuplicate, Key: key, At: fromMicros(t), Detail: "two bars of one open time"}
+	}
+	return &RuleError{Rule: RuleOrder, Key: key, At: fromMicros(t),
+		Detail: "comes after the bar of " + fromMicros(before).Format(time.RFC3339Nano)}
+}
+
+func gridError(key SeriesKey, t int64) error {
+	return &RuleError{Rule: RuleGrid, Key: key, At: fromMicros(t), Detail: "open time is not on the grid"}
+}
+
+func negativeTrades(key SeriesKey, t int64) error {
+	return &RuleError{Rule: RuleTrades, Key: key, At: fromMicros(t), Detail: "negative trade count"}
+}
+
+// Key is what the bars are of.
+func (s Series) Key() SeriesKey { return s.key }
+
+// Len is the number of bars.
+func (s Series) Len() int { return s.to - s.from }
+
+// At is bar i; it panics where i is not in [0, Len()).
+func (s Series) At(i int) Bar {
+	if uint(i) >= uint(s.Len()) {
+		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
+	}
+	i += s.from
+	c := s.block
+	return Bar{
+		OpenTime: fromMicros(c.Time[i]),
+		Open:     c.Open.at(i, c.PriceScale),
+		High:     c.High.at(i, c.PriceScale),
+		Low:      c.Low.at(i, c.PriceScale),
+		Close:    c.Close.at(i, c.PriceScale),
+		Volume:   c.Volume.at(i, c.VolumeScale),
+		Trades:   c.Trades[i],
+	}
+}
+
+// All yields the bars in order with their indices.
+func (s Series) All() iter.Seq2[int, Bar] {
+	return func(yield func(int, Bar) bool) {
+		for i := range s.Len() {
+			if !yield(i, s.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// OpenTime is bar i's open time; it panics where i is not in [0, Len()).
+func (s Series) OpenTime(i int) time.Time {
+	if uint(i) >= uint(s.Len()) {
+		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
+	}
+	return fromMicros(s.block.Time[s.from+i])
+}
+
+// Slice is bars from to to, sharing the columns; it panics where they are not in order within [0, Len()].
+func (s Series) Slice(from, to int) Series {
+	if from < 0 || from > to || to > s.Len() {
+		panic(fmt.Sprintf("domain: slice [%d:%d] of a series of %d", from, to, s.Len()))
+	}
+	return Series{key: s.key, block: s.block, from: s.from + from, to: s.from + to}
+}
+
+// Within is the bars whose open time is in r, sharing the columns.
+func (s Series) Within(r Range) Series {
+	start, end := r.Micros()
+	from := s.search(start)
+	return s.Slice(from, max(from, s.search(end)))
+}
+
+// search is the index of the first bar at or after the time in microseconds.
+func (s Series) search(micros int64) int {
+	if s.block == nil {
+		return 0
+	}
+	times := s.block.Time[s.from:s.to]
+	return sort.Search(len(times), func(i int) bool { return times[i] >= micros })
+}
+
+// Range is from the first bar's open time to the end of the last; the zero Range where there is no bar.
+func (s Series) Range() Range {
+	if s.Len() == 0 {
+		return Range{}
+	}
+	return Range{Start: s.OpenTime(0), End: s.key.Grid.Next(s.OpenTime(s.Len() - 1))}
+}
+
+// Columns is a view of the bars by column, for codecs and loops. Nobody may write to it: the Series, and whoever shares it,
+// reads the same memory.
+func (s Series) Columns() Columns {
+	if s.block == nil {
+		return Columns{}
+	}
+	return s.block.slice(s.from, s.to)
+}
+
+// Floats appends the field's values to dst, each rounded to the nearest float64: for indicators, the one lossy way out. A price
+// that is decided on, compared or stored stays a Decimal.
+func (s Series) Floats(f Field, dst []float64) []float64 {
+	if s.block == nil {
+		return dst
+	}
+	dst = slices.Grow(dst, s.Len())
+	c, scale := s.block.Field(f)
+	const exactFloat = 1 << 53 // below it, and with at most 22 digits after the point, one division rounds once
+	divisor := float64(pow10[scale])
+	for i := s.from; i < s.to; i++ {
+		if v := c.Lo[i]; c.Hi == nil && v < exactFloat && v > -exactFloat {
+			dst = append(dst, float64(v)/divisor)
+		} else {
+			dst = append(dst, c.at(i, scale).float())
+		}
+	}
+	return dst
+}
+
+// Equal reports whether both have the same key and equal bars.
+func (s Series) Equal(o Series) bool {
+	if s.key != o.key || s.Len() != o.Len() {
+		return false
+	}
+	for i := range s.Len() {
+		if !s.At(i).Equal(o.At(i)) {
+			return false
+		}
+	}
+	return true
+}
+
+// String says what the Series holds, not the bars: "BTC/USD 1m: 3 bars [first, end)".
+func (s Series) String() string {
+	switch n := s.Len(); n {
+	case 0:
+		return s.key.String() + ": no bars"
+	case 1:
+		return s.key.String() + ": 1 bar " + s.Range().String()
+	default:
+		return fmt.Sprintf("%s: %d bars %s", s.key, n, s.Range())
+	}
+}
+
+// seriesJSON is the JSON form of a Series.
+type seriesJSON struct {
+	SeriesKey
+	Bars []Bar `json:"bars"`
+}
+
+// MarshalJSON writes the key's parts and the bars, every digit kept.
+func (s Series) MarshalJSON() ([]byte, error) {
+	j := seriesJSON{SeriesKey: s.key, Bars: make([]Bar, 0, s.Len())}
+	for _, b := range s.All() {
+		j.Bars = append(j.Bars, b)
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes and refuses what NewSeries refuses.
+func (s *Series) UnmarshalJSON(b []byte) error {
+	var j seriesJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	made, err := NewSeries(j.SeriesKey, j.Bars...)
+	if err != nil {
+		return err
+	}
+	*s = made
+	return nil
+}
+
+// SeriesBuilder makes a Series bar by bar or piece by piece. It is for one goroutine. After a refusal it holds what it held.
+type SeriesBuilder struct {
+	key     SeriesKey
+	columns Columns
+	keyErr  error
+}
+
+// NewSeriesBuilder returns an empty builder with room for capacity bars. A key that is not valid is reported by every method.
+func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
+	b := &SeriesBuilder{key: key, keyErr: key.Validate()}
+	b.columns.Time = make([]int64, 0, capacity)
+	b.columns.Trades = make([]int64, 0, capacity)
+	for f := range Field(fieldCount) {
+		b.columns.column(f).Lo = make([]int64, 0, capacity)
+	}
+	return b
+}
+
+// Len is how many bars were appended.
+func (b *SeriesBuilder) Len() int { return len(b.columns.Time) }
+
+// Append adds the next bar and refuses, with a *RuleError, one that is not after the last, off the grid, finer than a
+// microsecond, or of a negative trade count.
+func (b *SeriesBuilder) Append(bar Bar) error {
+	if b.keyErr != nil {
+		return b.keyErr
+	}
+	t := microsFloor(bar.OpenTime)
+	if !fromMicros(t).Equal(bar.OpenTime) || !b.key.Grid.Aligned(bar.OpenTime) {
+		return &RuleError{Rule: RuleGrid, Key: b.key, At: bar.OpenTime.UTC(), Detail: "open time is not on the grid"}
+	}
+	if err := b.after(t); err != nil {
+		return err
+	}
+	if bar.Trades < 0 {
+		return negativeTrades(b.key, t)
+	}
+	c := &b.columns
+	values := [fieldCount]Decimal{bar.Open, bar.High, bar.Low, bar.Close, bar.Volume}
+	price, volume := c.PriceScale, c.VolumeScale
+	for f := range values {
+		scale := &price
+		if Field(f) == FieldVolume {
+			scale = &volume
+		}
+		if values[f].scale > *scale { // a spelling with trailing zeros needs no wider column
+			values[f] = values[f].reduced()
+			*scale = max(*scale, values[f].scale)
+		}
+	}
+	b.raiseScales(price, volume)
+	c.Time = append(c.Time, t)
+	for f, d := range values {
+		_, scale := c.Field(Field(f))
+		spelled, _ := d.at(scale) // a Decimal fits at any scale up to MaxScale
+		c.column(Field(f)).append(spelled)
+	}
+	c.Trades = append(c.Trades, bar.Trades)
+	return nil
+}
+
+// AppendSeries adds all bars of the next piece, which must be of the same key and begin after the last bar.
+func (b *SeriesBuilder) AppendSeries(s Series) error {
+	if b.keyErr != nil {
+		return b.keyErr
+	}
+	if s.Len() == 0 {
+		return nil
+	}
+	if s.key != b.key {
+		return fmt.Errorf("a piece of %s for a series of %s: %w", s.key, b.key, ErrInvalid)
+	}
+	o := s.block
+	if err := b.after(o.Time[s.from]); err != nil {
+		return err
+	}
+	c := &b.columns
+	b.raiseScales(o.PriceScale, o.VolumeScale)
+	c.Time = append(c.Time, o.Time[s.from:s.to]...)
+	for f := range Field(fieldCount) {
+		column, scale := o.Field(f)
+		_, target := c.Field(f)
+		c.column(f).appendColumn(column, s.from, s.to, scale, target)
+	}
+	c.Trades = append(c.Trades, o.Trades[s.from:s.to]...)
+	return nil
+}
+
+func (b *SeriesBuilder) after(t int64) error {
+	if n := len(b.columns.Time); n > 0 && t <= b.columns.Time[n-1] {
+		return orderError(b.key, b.columns.Time[n-1], t)
+	}
+	return nil
+}
+
+func (b *SeriesBuilder) raiseScales(price, volume uint8) {
+	c := &b.columns
+	if price > c.PriceScale {
+		for f := range FieldVolume {
+			c.column(f).rescale(c.PriceScale, price)
+		}
+		c.PriceScale = price
+	}
+	if volume > c.VolumeScale {
+		c.Volume.rescale(c.VolumeScale, volume)
+		c.VolumeScale = volume
+	}
+}
+
+// Series returns the bars and leaves the builder empty, ready for the next piece of the same key.
+func (b *SeriesBuilder) Series() (Series, error) {
+	if b.keyErr != nil {
+		return Series{}, b.keyErr
+	}
+	c := b.columns
+	b.columns = Columns{}
+	if len(c.Time) == 0 {
+		return EmptySeries(b.key), nil
+	}
+	return Series{key: b.key, block: &c, to: len(c.Time)}, nil
+}
+
+// float is the nearest float64.
+func (d Decimal) float() float64 {
+	var buf [48]byte
+	b, _ := d.AppendText(buf[:0])
+	v, _ := strconv.ParseFloat(string(b), 64) // a plain number of at most 40 digits always parses
+	return v
+}

@@ -1,0 +1,103 @@
+package ports
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// BarQuery asks a store for bars of one series. Key and Range are valid; at most one of First and Last is above 0.
+type BarQuery struct {
+	Key   domain.SeriesKey
+	Range domain.Range // on open times, half-open
+	First int          // at most the first so many; 0 is all
+	Last  int          // at most the last so many; 0 is all
+}
+
+// BarReader reads bars.
+type BarReader interface {
+	// ReadBars yields the bars of q.Key whose open time is in q.Range, in pieces: every piece a Series of q.Key with at least one
+	// bar, pieces ascending and disjoint, so that together they are the whole answer. First and Last yield exactly the head or
+	// the tail of that answer, still ascending.
+	//
+	// A series that the store does not hold, or a range without bars, yields nothing and is no error: whether a symbol exists is
+	// the catalog's word alone. Bars that the store holds but no Series can are ErrCorruptData, never a bar.
+	//
+	// The sequence is lazy and single use; ranging over it again yields an error. An error is the last pair, with an empty
+	// Series: what came before it is not the whole answer. Breaking off frees everything the read holds at once. When ctx is done
+	// the sequence ends within 250 ms with an error that wraps the context's. Safe for concurrent use. Pieces are the caller's.
+	ReadBars(ctx context.Context, q BarQuery) iter.Seq2[domain.Series, error]
+}
+
+// WriteReport counts what a write did to the bars of its range.
+type WriteReport struct {
+	Inserted  int `json:"inserted"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"` // written again as they were: nothing was written
+	Deleted   int `json:"deleted"`   // by a replacement
+}
+
+// Add is the sum of both reports.
+func (r WriteReport) Add(o WriteReport) WriteReport {
+	return WriteReport{
+		Inserted:  r.Inserted + o.Inserted,
+		Changed:   r.Changed + o.Changed,
+		Unchanged: r.Unchanged + o.Unchanged,
+		Deleted:   r.Deleted + o.Deleted,
+	}
+}
+
+// BarWriter writes bars. A write is done whole or not at all, and when it returns, every later read sees it.
+type BarWriter interface {
+	// WriteBars inserts the bars, or sets every field of those that exist, and claims that claim is complete: where claim has no
+	// bar in the store afterwards, nothing traded. claim must cover the bars; a claim without a bar is allowed. It makes the
+	// symbol known to the store's catalog. Writing the same again changes nothing. A number the store cannot keep to the digit is
+	// an error, and nothing is stored.
+	WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (WriteReport, error)
+
+	// ReplaceBars puts bars in the place of everything its key has in r, and claims r. bars must lie in r. An empty Series (of the
+	// key) deletes: the bars of r go, and the claim on r with them, so that r is uncovered.
+	ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (WriteReport, error)
+}
+
+// CoverageReader tells what a store holds.
+type CoverageReader interface {
+	// Extents returns the extents of all series of the symbols, or of every symbol where none is given: ordered by
+	// SeriesKey.Compare and start, those of one key disjoint and not touching. A symbol that the store does not hold adds none.
+	Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error)
+}
+
+// SymbolQuery selects from a catalog.
+type SymbolQuery struct {
+	Symbols []domain.Symbol // exactly these; empty is every symbol
+	Pattern string          // of these, the ones it matches: * is any run of bytes, ? any one, every other byte itself; "" is all
+	Limit   int             // at most so many; 0 is all
+}
+
+// SymbolCatalog knows symbols.
+type SymbolCatalog interface {
+	// Symbols returns what is known of the symbols selected, ordered by symbol, bytewise. One that the catalog does not know is
+	// absent; that is no error.
+	Symbols(ctx context.Context, q SymbolQuery) ([]domain.SymbolMeta, error)
+}
+
+// SymbolWriter fills a catalog.
+type SymbolWriter interface {
+	// PutSymbols stores what is known of the symbols, in the place of what was, all of them or none.
+	PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error
+}
+
+// Store is a store of bars whole: what every bar store adapter is.
+type Store interface {
+	BarReader
+	BarWriter
+	CoverageReader
+}
+
+// Clock tells business time: what is closed, and what may be seen. Timers and timeouts do not use it.
+type Clock interface {
+	// Now is the current instant in UTC. It never goes back. Safe for concurrent use.
+	Now() time.Time
+}
