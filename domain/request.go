@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -65,39 +66,46 @@ func (r DataRequest) Validate() error {
 	if err := r.Key.Validate(); err != nil {
 		return err
 	}
-	if r.First < 0 || r.Last < 0 {
-		return invalid("request", r.String(), "first and last count bars; give 1 or more")
+	if err := checkWindow(r, r.Start, r.End, r.First, r.Last); err != nil {
+		return err
 	}
-	if r.First > 0 && r.Last > 0 {
-		return invalid("request", r.String(), "ask for the first or for the last bars, not for both")
+	return r.Quality.Validate()
+}
+
+// checkWindow refuses bounds that are no range, and counts that contradict.
+func checkWindow(request fmt.Stringer, start, end time.Time, first, last int) error {
+	if first < 0 || last < 0 {
+		return invalid("request", request.String(), "first and last are counts; give 1 or more")
 	}
-	start, end := r.Start, r.End
+	if first > 0 && last > 0 {
+		return invalid("request", request.String(), "ask for the first or for the last, not for both")
+	}
 	if start.IsZero() {
 		start = end
 	}
 	if end.IsZero() {
 		end = start
 	}
-	if _, err := NewRange(start, end); err != nil {
-		return err
-	}
-	return r.Quality.Validate()
+	_, err := NewRange(start, end)
+	return err
 }
 
 // String is the request on one line.
-func (r DataRequest) String() string {
+func (r DataRequest) String() string { return r.Key.String() + windowText("first bar", r.Start, r.End, r.First, r.Last) }
+
+func windowText(from string, start, end time.Time, first, last int) string {
 	bound := func(t time.Time, open string) string {
 		if t.IsZero() {
 			return open
 		}
 		return t.UTC().Format(time.RFC3339Nano)
 	}
-	s := r.Key.String() + " [" + bound(r.Start, "first bar") + ", " + bound(r.End, "now") + ")"
-	if r.First > 0 {
-		s += " first " + strconv.Itoa(r.First)
+	s := " [" + bound(start, from) + ", " + bound(end, "now") + ")"
+	if first > 0 {
+		s += " first " + strconv.Itoa(first)
 	}
-	if r.Last > 0 {
-		s += " last " + strconv.Itoa(r.Last)
+	if last > 0 {
+		s += " last " + strconv.Itoa(last)
 	}
 	return s
 }

@@ -96,6 +96,77 @@ type Store interface {
 	CoverageReader
 }
 
+// TickQuery asks a store for trades or quotes of one symbol. Symbol and Range are valid; at most one of First and Last is above 0.
+type TickQuery struct {
+	Symbol domain.Symbol
+	Range  domain.Range // on times, half-open
+	First  int          // at most the first so many; 0 is all
+	Last   int          // at most the last so many; 0 is all
+}
+
+// TradeReader reads trades.
+type TradeReader interface {
+	// ReadTrades yields the trades of q.Symbol whose time is in q.Range, ordered by time and sequence number, under the promises
+	// of BarReader.ReadBars. A piece may end between two trades of one instant.
+	ReadTrades(ctx context.Context, q TickQuery) iter.Seq2[domain.Trades, error]
+}
+
+// TradeWriter writes trades, whole or not at all.
+type TradeWriter interface {
+	// WriteTrades inserts the trades, or sets every field of those that exist, under the promises of BarWriter.WriteBars.
+	WriteTrades(ctx context.Context, trades domain.Trades, claim domain.Range) (WriteReport, error)
+
+	// ReplaceTrades puts the trades in the place of all in r, under the promises of BarWriter.ReplaceBars.
+	ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (WriteReport, error)
+}
+
+// QuoteReader reads quotes.
+type QuoteReader interface {
+	// ReadQuotes is to quotes what TradeReader.ReadTrades is to trades.
+	ReadQuotes(ctx context.Context, q TickQuery) iter.Seq2[domain.Quotes, error]
+}
+
+// QuoteWriter writes quotes, whole or not at all.
+type QuoteWriter interface {
+	// WriteQuotes is to quotes what TradeWriter.WriteTrades is to trades.
+	WriteQuotes(ctx context.Context, quotes domain.Quotes, claim domain.Range) (WriteReport, error)
+
+	// ReplaceQuotes is to quotes what TradeWriter.ReplaceTrades is to trades.
+	ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (WriteReport, error)
+}
+
+// TickCoverageReader tells which trades and quotes a store holds.
+type TickCoverageReader interface {
+	// TickExtents returns the extents of the trades and quotes of the symbols, or of every symbol where none is given: ordered by
+	// symbol, kind and start, those of one symbol and kind disjoint and not touching.
+	TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error)
+}
+
+// TickStore is a store of trades and quotes whole.
+type TickStore interface {
+	TradeReader
+	TradeWriter
+	QuoteReader
+	QuoteWriter
+	TickCoverageReader
+}
+
+// HealthChecker tells whether a store can serve.
+type HealthChecker interface {
+	// Check asks the store for something that needs its connection, its credentials and its schema, and nothing else; it returns
+	// within the context's deadline. nil is healthy.
+	Check(ctx context.Context) error
+}
+
+// CoverageWriter keeps claims for a store that cannot hold its own.
+type CoverageWriter interface {
+	// Claim records that r is complete for key, and makes the symbol known to the catalog.
+	Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error
+
+	// Unclaim takes r out of what is claimed for key.
+	Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error
+}
+
 // Clock tells business time: what is closed, and what may be seen. Timers and timeouts do not use it.
 type Clock interface {
 	// Now is the current instant in UTC. It never goes back. Safe for concurrent use.
