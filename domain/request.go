@@ -3,51 +3,8 @@ package domain
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
-
-// QualityPolicy says what happens to a bar that breaks a fatal rule. The zero value is QualityFail.
-type QualityPolicy uint8
-
-// The quality policies.
-const (
-	QualityFail QualityPolicy = iota // the request fails
-	QualityDrop                      // the bar is left out, and its open time is reported
-	QualityFlag                      // the bar is returned, and the finding is reported
-)
-
-var qualityPolicies = [...]string{"fail", "drop", "flag"}
-
-// Validate refuses a policy made by conversion that is none of the constants.
-func (p QualityPolicy) Validate() error {
-	if int(p) >= len(qualityPolicies) {
-		return invalid("quality policy", p.String(), "one of %s", strings.Join(qualityPolicies[:], ", "))
-	}
-	return nil
-}
-
-// String is the policy's text: fail, drop, flag.
-func (p QualityPolicy) String() string {
-	if int(p) < len(qualityPolicies) {
-		return qualityPolicies[p]
-	}
-	return "policy " + strconv.Itoa(int(p))
-}
-
-// MarshalText is String.
-func (p QualityPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), p.Validate() }
-
-// UnmarshalText reads fail, drop or flag.
-func (p *QualityPolicy) UnmarshalText(b []byte) error {
-	for i, text := range qualityPolicies {
-		if string(b) == text {
-			*p = QualityPolicy(i)
-			return nil
-		}
-	}
-	return invalid("quality policy", string(b), "one of %s", strings.Join(qualityPolicies[:], ", "))
-}
 
 // DataRequest asks for the bars of one series whose open time is in [Start, End), or for the first or last few of them. Every
 // zero option is the safe choice.
@@ -91,7 +48,9 @@ func checkWindow(request fmt.Stringer, start, end time.Time, first, last int) er
 }
 
 // String is the request on one line.
-func (r DataRequest) String() string { return r.Key.String() + windowText("first bar", r.Start, r.End, r.First, r.Last) }
+func (r DataRequest) String() string {
+	return r.Key.String() + windowText("first bar", r.Start, r.End, r.First, r.Last)
+}
 
 func windowText(from string, start, end time.Time, first, last int) string {
 	bound := func(t time.Time, open string) string {

@@ -1,6 +1,8 @@
 package domain
 
-import "strings"
+import (
+	"strings"
+)
 
 // SymbolMeta is what is known of a symbol.
 type SymbolMeta struct {

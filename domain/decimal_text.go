@@ -1,0 +1,195 @@
+package domain
+
+import (
+	"bytes"
+	"math"
+	"math/bits"
+	"strconv"
+
+	"github.com/cockroachdb/apd/v3"
+)
+
+// MustDecimal parses a constant and panics where ParseDecimal refuses it.
+func MustDecimal(s string) Decimal {
+	d, err := ParseDecimal(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// ParseDecimal reads "-12.5", "0.001" or "1e-8": digits, a point between digits, an exponent. Signs other than a leading minus,
+// blanks, separators, infinities and NaN are refused, as is a number of too many digits.
+func ParseDecimal(s string) (Decimal, error) { return parseDecimal(s) }
+
+// ParseDecimalBytes is ParseDecimal for a byte slice, which it does not keep.
+func ParseDecimalBytes(b []byte) (Decimal, error) { return parseDecimal(b) }
+
+func parseDecimal[T string | []byte](s T) (Decimal, error) {
+	var (
+		u        uint64
+		i        int
+		negative bool
+		fraction = -1 // digits after the point; -1 before one is seen
+	)
+	if len(s) > 0 && s[0] == '-' {
+		negative, i = true, 1
+	}
+	first := i
+	for ; i < len(s); i++ {
+		c := s[i]
+		if c == '.' && fraction < 0 && i > first {
+			fraction = 0
+			continue
+		}
+		if c < '0' || c > '9' || u > (math.MaxInt64-9)/10 || fraction == MaxScale {
+			return parseDecimalSlowly(string(s))
+		}
+		u = u*10 + uint64(c-'0')
+		if fraction >= 0 {
+			fraction++
+		}
+	}
+	if i == first || fraction == 0 {
+		return parseDecimalSlowly(string(s))
+	}
+	n := int64(u)
+	if negative {
+		n = -n
+	}
+	return narrow(n, uint8(max(fraction, 0))), nil
+}
+
+// parseDecimalSlowly takes what the loop above does not: exponents, many digits, and everything that is wrong.
+func parseDecimalSlowly(s string) (Decimal, error) {
+	if len(s) > maxDecimalText {
+		return Decimal{}, invalid("decimal", s, "longer than %d bytes", maxDecimalText)
+	}
+	exponent, ok := scanDecimal(s)
+	if !ok {
+		return Decimal{}, invalid("decimal", s, "not a decimal number like 123.45")
+	}
+	if exponent < -maxExponent || exponent > maxExponent {
+		return Decimal{}, invalid("decimal", s, "exponent beyond %d", maxExponent)
+	}
+	x, _, err := apd.NewFromString(s)
+	if err != nil {
+		return Decimal{}, invalid("decimal", s, "not a decimal number like 123.45")
+	}
+	return DecimalFromAPD(x)
+}
+
+// scanDecimal checks -?digits(.digits)?([eE][+-]?digits)? and reads the exponent.
+func scanDecimal(s string) (exponent int, ok bool) {
+	digits := func() bool {
+		n := 0
+		for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+			n++
+		}
+		s = s[n:]
+		return n > 0
+	}
+	skip := func(chars string) bool {
+		if s != "" && bytes.IndexByte([]byte(chars), s[0]) >= 0 {
+			s = s[1:]
+			return true
+		}
+		return false
+	}
+	skip("-")
+	if !digits() || skip(".") && !digits() {
+		return 0, false
+	}
+	if skip("eE") {
+		text := s
+		skip("+-")
+		if !digits() {
+			return 0, false
+		}
+		n, err := strconv.Atoi(text[:len(text)-len(s)])
+		if err != nil {
+			n = maxExponent + 1
+		}
+		exponent = n
+	}
+	return exponent, s == ""
+}
+
+// AppendText appends the number's plain text: no exponent, no trailing zeros after the point. It never fails.
+func (d Decimal) AppendText(b []byte) ([]byte, error) {
+	d = d.reduced()
+	hi, lo := d.magnitude()
+	if d.hi < 0 {
+		b = append(b, '-')
+	}
+	start := len(b)
+	if hi == 0 {
+		b = strconv.AppendUint(b, lo, 10)
+	} else { // below 10^38, so two groups of at most 19 digits
+		q, r := bits.Div64(hi, lo, pow10[19])
+		b = strconv.AppendUint(b, q, 10)
+		b = appendPadded(b, r, 19)
+	}
+	if d.scale == 0 {
+		return b, nil
+	}
+	scale := int(d.scale)
+	if missing := scale + 1 - (len(b) - start); missing > 0 {
+		digits := string(b[start:])
+		b = append(b[:start], "0000000000000000000"[:missing]...)
+		b = append(b, digits...)
+	}
+	point := len(b) - scale
+	b = append(b, 0)
+	copy(b[point+1:], b[point:])
+	b[point] = '.'
+	return b, nil
+}
+
+func appendPadded(b []byte, u uint64, width int) []byte {
+	for i := width - 1; i >= 0; i-- {
+		b = append(b, byte('0'+u/pow10[i]%10))
+	}
+	return b
+}
+
+// String is the number's plain text.
+func (d Decimal) String() string {
+	var buf [48]byte
+	b, _ := d.AppendText(buf[:0])
+	return string(b)
+}
+
+// GoString spells the number as code.
+func (d Decimal) GoString() string { return "domain.MustDecimal(" + strconv.Quote(d.String()) + ")" }
+
+// MarshalText is AppendText's text.
+func (d Decimal) MarshalText() ([]byte, error) { return d.AppendText(nil) }
+
+// UnmarshalText is ParseDecimalBytes.
+func (d *Decimal) UnmarshalText(b []byte) (err error) {
+	*d, err = ParseDecimalBytes(b)
+	return err
+}
+
+// MarshalJSON writes a JSON string, since readers of JSON numbers round them.
+func (d Decimal) MarshalJSON() ([]byte, error) {
+	b, err := d.AppendText([]byte{'"'})
+	return append(b, '"'), err
+}
+
+// UnmarshalJSON reads a JSON string or a JSON number, whose digits it takes as written. null is refused: an absent price is not 0.
+func (d *Decimal) UnmarshalJSON(b []byte) error {
+	if len(b) >= 2 && b[0] == '"' {
+		b = b[1 : len(b)-1]
+	}
+	return d.UnmarshalText(b)
+}
+
+// float is the nearest float64.
+func (d Decimal) float() float64 {
+	var buf [48]byte
+	b, _ := d.AppendText(buf[:0])
+	v, _ := strconv.ParseFloat(string(b), 64) // a plain number of at most 40 digits always parses
+	return v
+}
