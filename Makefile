@@ -1,0 +1,55 @@
+# marketdata: `make demo` shows it, `make test` proves it, `make verify` keeps it in order. `make help` lists the rest.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+GO          ?= go
+BIN         := bin
+DEMO        := $(BIN)/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo demo-servers servers test test-deep bench generate verify lint clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the command into bin/
+	@$(GO) build -o $(BIN)/marketdata ./cmd/marketdata
+
+demo: build ## make a synthetic market, import it, look at it; no server needed
+	@tests/demo/run.sh $(BIN)/marketdata $(DEMO)
+
+demo-servers: build servers ## the same demo on a private PostgreSQL and InfluxDB
+	@$(GO) run ./tests/servers/cmd/with-servers tests/demo/run.sh $(BIN)/marketdata $(DEMO) --servers
+
+servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
+	@tests/servers/install.sh
+
+test: servers ## everything, with the race detector, on private servers
+	MARKETDATA_REQUIRE_SERVERS=1 $(GO) test -race -timeout 20m ./...
+	$(GO) -C tests/external test ./...
+
+test-deep: servers ## every fuzz target for 30 s
+	tests/fuzz.sh 30s
+
+bench: ## the numbers of the README, each beside its floor
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./tests/bench
+
+generate: ## write the generated code again: injectors, mocks, kernels
+	$(GO) generate ./...
+
+verify: lint ## generated code is fresh, modules are tidy, code is vetted and formatted, the arrows hold
+	$(GO) tool wire diff ./...
+	.ci/fresh $(GO) generate ./...
+	$(GO) mod tidy -diff
+	$(GO) -C .ci/lint mod tidy -diff
+	$(GO) -C tests/external mod tidy -diff
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }
+	$(GO) test ./tests/arch
+
+lint:
+	@$(GO) -C .ci/lint build -o ../../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	$(BIN)/golangci-lint run ./...
+
+clean: ## remove what was built
+	rm -rf $(BIN)
