@@ -1,0 +1,72 @@
+package memory
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Symbols returns the symbols selected, ordered.
+func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, translate("symbols", q.Pattern, err)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []domain.SymbolMeta
+	for _, symbol := range slices.Sorted(maps.Keys(s.symbols)) {
+		if q.Limit > 0 && len(found) == q.Limit {
+			break
+		}
+		if (len(q.Symbols) == 0 || slices.Contains(q.Symbols, symbol)) && (q.Pattern == "" || matches(q.Pattern, string(symbol))) {
+			found = append(found, s.symbols[symbol])
+		}
+	}
+	return found, nil
+}
+
+// PutSymbols stores what is known of the symbols, all of them or none.
+func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
+	for _, m := range metas {
+		if err := m.Validate(); err != nil {
+			return translate("put symbols", string(m.Symbol), err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return translate("put symbols", "", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range metas {
+		s.symbols[m.Symbol] = m
+	}
+	return nil
+}
+
+// matches reports whether the pattern matches all of text: * is any run of bytes, ? any one, every other byte itself.
+func matches(pattern, text string) bool {
+	star, resume := -1, 0 // where the last star was, and what text it has not yet swallowed
+	p, t := 0, 0
+	for t < len(text) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
+			p++
+			t++
+		case star >= 0: // let the last star swallow one more
+			resume++
+			p, t = star+1, resume
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}

@@ -1,0 +1,23 @@
+package memory
+
+import (
+	"errors"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// translate makes every error that leaves the store a *ports.Error; nil stays nil.
+func translate(op, subject string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := ports.ContextKind(err)
+	switch {
+	case kind != nil:
+	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errUsed):
+		kind = ports.ErrInvalid
+	default:
+		kind = ports.ErrInternal
+	}
+	return &ports.Error{Kind: kind, Op: op, Store: Name, Subject: subject, Err: err}
+}

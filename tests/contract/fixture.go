@@ -1,0 +1,203 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// start is where most laws put their first bar.
+var start = time.Date(2024, 2, 28, 23, 30, 0, 0, time.UTC)
+
+// always is a range that holds every bar that the laws write.
+var always = domain.Range{
+	Start: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC),
+	End:   time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
+}
+
+// key is the series that a law uses where it does not matter which.
+var key = minuteKey("BTC/USD")
+
+func minuteKey(s domain.Symbol) domain.SeriesKey {
+	return domain.SeriesKey{Symbol: s, Grid: domain.Minute1.UTC()}
+}
+
+// minutes is n minutes after start.
+func minutes(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
+
+// span is from the a-th minute to the b-th.
+func span(a, b int) domain.Range { return domain.Range{Start: minutes(a), End: minutes(b)} }
+
+// number is n hundredths.
+func number(n int) domain.Decimal {
+	d, err := domain.NewDecimal(int64(n), 2)
+	return must(d, err)
+}
+
+// barAt is a bar whose numbers all differ, and differ from those of any other seed.
+func barAt(t time.Time, seed int) domain.Bar {
+	p := 10_000 + 7*seed
+	return domain.Bar{
+		OpenTime: t,
+		Open:     number(p + 1), High: number(p + 5), Low: number(p), Close: number(p + 3),
+		Volume: number(500 + seed), Trades: int64(seed + 1),
+	}
+}
+
+// bars is n bars of k in a row, the first at or after from.
+func bars(k domain.SeriesKey, from time.Time, n, seed int) domain.Series {
+	b := domain.NewSeriesBuilder(k, n)
+	at := k.Grid.Ceil(from)
+	for i := range n {
+		if err := b.Append(barAt(at, seed+i)); err != nil {
+			panic(err)
+		}
+		at = k.Grid.Next(at)
+	}
+	return must(b.Series())
+}
+
+// series is the given bars of k.
+func series(k domain.SeriesKey, b ...domain.Bar) domain.Series {
+	return must(domain.NewSeries(k, b...))
+}
+
+// must is for the suite's own constants.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(fmt.Sprintf("contract: a fixture of the suite is wrong: %v", err))
+	}
+	return v
+}
+
+// write writes the bars and claims their own range.
+func write(ctx context.Context, s Store, b domain.Series) error {
+	_, err := s.Bars.WriteBars(ctx, b, b.Range())
+	return err
+}
+
+// all asks for everything a key has.
+func all(k domain.SeriesKey) ports.BarQuery { return ports.BarQuery{Key: k, Range: always} }
+
+// read collects an answer and holds every sequence to its form, whatever law is being checked.
+func read(ctx context.Context, s Store, q ports.BarQuery) (domain.Series, error) {
+	whole := domain.NewSeriesBuilder(q.Key, 0)
+	var failed error
+	for piece, err := range s.Bars.ReadBars(ctx, q) {
+		switch {
+		case failed != nil:
+			return domain.Series{}, fmt.Errorf("read %s: the sequence went on after the error %w", q.Key, failed)
+		case err != nil:
+			if failed = err; piece.Len() > 0 {
+				return domain.Series{}, fmt.Errorf("read %s: %d bars came with the error %w", q.Key, piece.Len(), err)
+			}
+		case piece.Len() == 0:
+			return domain.Series{}, fmt.Errorf("read %s: a piece without a bar", q.Key)
+		case piece.Key() != q.Key:
+			return domain.Series{}, fmt.Errorf("read %s: a piece of %s", q.Key, piece.Key())
+		default:
+			if err := whole.AppendSeries(piece); err != nil {
+				return domain.Series{}, fmt.Errorf("read %s: pieces are not ascending and disjoint: %w", q.Key, err)
+			}
+		}
+	}
+	if failed != nil {
+		return domain.Series{}, fmt.Errorf("read %s: %w", q.Key, failed)
+	}
+	return whole.Series()
+}
+
+// wantBars reads and compares, number by number.
+func wantBars(ctx context.Context, s Store, q ports.BarQuery, want domain.Series) error {
+	got, err := read(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	if err := sameBars(got, want); err != nil {
+		return fmt.Errorf("read %s first %d last %d of %s: %w", q.Key, q.First, q.Last, q.Range, err)
+	}
+	return nil
+}
+
+func sameBars(got, want domain.Series) error {
+	if got.Equal(want) {
+		return nil
+	}
+	if got.Key() != want.Key() {
+		return fmt.Errorf("got a series of %s, want %s", got.Key(), want.Key())
+	}
+	for i := range min(got.Len(), want.Len()) {
+		if g, w := got.At(i), want.At(i); !g.Equal(w) {
+			return fmt.Errorf("bar %d:\n got %s\nwant %s", i, g, w)
+		}
+	}
+	return fmt.Errorf("got %s, want %s", got, want)
+}
+
+// wantReport compares what a write reports; err is the write's.
+func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error {
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("got report %+v, want %+v", got, want)
+	}
+	return nil
+}
+
+// wantError wants err to be of the kind.
+func wantError(err, kind error) error {
+	if !errors.Is(err, kind) {
+		return fmt.Errorf("got error %v, want one that is %q", err, kind)
+	}
+	return nil
+}
+
+// wantExtents compares the claims of the symbols.
+func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...domain.Extent) error {
+	got, err := s.Bars.Extents(ctx, symbols...)
+	if err != nil {
+		return err
+	}
+	same := func(a, b domain.Extent) bool {
+		return a.Key == b.Key && a.Range.Equal(b.Range) && a.Assumed == b.Assumed
+	}
+	if !slices.EqualFunc(got, want, same) {
+		return fmt.Errorf("extents of %v:\n got %v\nwant %v", symbols, got, want)
+	}
+	return nil
+}
+
+// wantNothing wants a store that holds no bar and no claim of the key.
+func wantNothing(ctx context.Context, s Store, k domain.SeriesKey) error {
+	return errors.Join(
+		wantBars(ctx, s, all(k), domain.EmptySeries(k)),
+		wantExtents(ctx, s, []domain.Symbol{k.Symbol}),
+	)
+}
+
+// join is one Series of ascending pieces.
+func join(pieces ...domain.Series) domain.Series {
+	b := domain.NewSeriesBuilder(pieces[0].Key(), 0)
+	for _, p := range pieces {
+		if err := b.AppendSeries(p); err != nil {
+			panic(err)
+		}
+	}
+	return must(b.Series())
+}
+
+// steps runs the parts of a check in order, up to the first failure.
+func steps(parts ...func() error) error {
+	for _, part := range parts {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
