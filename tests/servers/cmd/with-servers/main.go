@@ -1,0 +1,47 @@
+// Command with-servers starts a private PostgreSQL, InfluxDB and Redis, runs a command with the environment variables that hand them
+// to tests, and stops them. It ends with the command's exit status.
+//
+//	go run ./tests/servers/cmd/with-servers go test ./...
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+func main() {
+	status, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "with-servers:", err)
+	}
+	os.Exit(status)
+}
+
+func run(args []string) (status int, err error) {
+	if len(args) == 0 {
+		return 2, errors.New("name a command to run with the servers")
+	}
+	running, err := servers.StartAll()
+	if err != nil {
+		return 1, err
+	}
+	command := exec.Command(args[0], args[1:]...)
+	command.Env = append(os.Environ(), running.Environment...)
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = command.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		status, err = exit.ExitCode(), nil
+	case err != nil:
+		status = 1
+	}
+	if stopped := running.Stop(); stopped != nil {
+		status, err = max(status, 1), errors.Join(err, stopped)
+	}
+	return status, err
+}

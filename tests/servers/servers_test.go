@@ -1,0 +1,148 @@
+package servers_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+func TestPostgresGivesEachTestItsOwnDatabase(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	first, second := servers.Postgres(t), servers.Postgres(t)
+	if first == second {
+		t.Fatal("two databases with one name")
+	}
+	for _, dsn := range []string{first, second} {
+		conn, err := pgx.Connect(ctx, dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(ctx, "CREATE TABLE t ()"); err != nil { // fails where the other's table is seen
+			t.Fatal(err)
+		}
+		if err := conn.Close(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestInfluxAsksForCredentials(t *testing.T) {
+	t.Parallel()
+	s := servers.Influx(t)
+	if s.URL == "" || s.Database == "" || s.Username == "" || s.Password == "" || strings.Contains(s.URL, s.Password) {
+		t.Fatalf("not complete: %+v", s)
+	}
+}
+
+func TestRedisAnswers(t *testing.T) {
+	t.Parallel()
+	if address := servers.Redis(t); !strings.HasPrefix(address, "redis://") {
+		t.Fatal(address)
+	}
+}
+
+// orphanEnv makes TestOrphan, run in a process of its own, start servers and wait to be killed.
+const orphanEnv = "MARKETDATA_TEST_ORPHAN"
+
+func TestOrphan(t *testing.T) {
+	if os.Getenv(orphanEnv) == "" {
+		t.Skip("runs in the process that TestServersEndWithAKilledProcess starts and kills")
+	}
+	fmt.Println("address", servers.PostgresAddress(t))
+	fmt.Println("address", strings.TrimPrefix(servers.Influx(t).URL, "http://"))
+	fmt.Println("address", strings.TrimSuffix(strings.TrimPrefix(servers.Redis(t), "redis://"), "/0"))
+	fmt.Println("ready")
+	<-t.Context().Done()
+}
+
+// However a test process ends, its servers and their directories go with it.
+func TestServersEndWithAKilledProcess(t *testing.T) {
+	t.Parallel()
+	tmp, err := os.MkdirTemp("", "orphan-") // not t.TempDir, which the user postgres may not enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
+	if err := os.Chmod(tmp, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	child := exec.Command(os.Args[0], "-test.run=^TestOrphan$", "-test.v")
+	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+tmp, servers.EnvPostgres+"=", servers.EnvInflux+"=", servers.EnvRedis+"=")
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var addresses []string
+	ready := false
+	for lines := bufio.NewScanner(out); !ready && lines.Scan(); {
+		line := lines.Text()
+		if strings.Contains(line, "no server") {
+			_ = child.Wait()
+			t.Skip(line)
+		}
+		if _, address, ok := strings.Cut(line, "address "); ok {
+			addresses = append(addresses, address)
+		}
+		ready = line == "ready"
+	}
+	if !ready || len(addresses) != 3 {
+		t.Fatalf("the process did not start its servers: %v", addresses)
+	}
+	for _, address := range addresses {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.Close()
+	}
+	if err := child.Process.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	eventually(t, func() error {
+		for _, address := range addresses {
+			if conn, err := net.Dial("tcp", address); err == nil {
+				_ = conn.Close()
+				return errors.New(address + " still answers")
+			}
+		}
+		left, err := os.ReadDir(tmp)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("left behind: %v", left)
+		}
+		return err
+	})
+}
+
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for tick := time.Tick(20 * time.Millisecond); ; {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal(err)
+		case <-tick:
+		}
+	}
+}
