@@ -111,10 +111,7 @@ func (c *Column) rescale(from, to uint8) {
 		}
 	}
 	for i := range c.Lo {
-		d, ok := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i]), scale: from}.at(to)
-		if !ok { // 20 digits before and 18 after the point are below 10^38, so they fit
-			panic("domain: a column holds a value that no Decimal is")
-		}
+		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i]), scale: from}.at(to)
 		c.Hi[i], c.Lo[i] = d.hi, int64(d.lo)
 	}
 }
@@ -161,7 +158,7 @@ func (c *Column) magnitudes(scale uint8) error {
 		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i])}
 		mhi, mlo := d.magnitude()
 		if mhi > hi || mhi == hi && mlo >= lo {
-			return fmt.Errorf("value %d: more than %d digits before the point: %w", i, MaxIntegerDigits, ErrOverflow)
+			return fmt.Errorf("value %d: more than %d digits before the point: %w: %w", i, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package domain
 
 import (
 	"fmt"
-	"math"
 	"math/bits"
 	"strconv"
 
@@ -16,7 +15,7 @@ const (
 	MaxIntegerDigits = 20
 
 	maxDecimalText = 128 // a longer spelling is refused unread
-	maxExponent    = 64  // beyond it no spelling of at most maxDecimalText bytes is in range
+	maxExponent    = 150 // beyond it no spelling of at most maxDecimalText bytes, but 0, is in range
 )
 
 // Decimal is an exact decimal number of at most 20 digits before and 18 after the point. It is a number, not a spelling: 1.0
@@ -141,12 +140,7 @@ func (d Decimal) Cmp(o Decimal) int {
 		return 1
 	}
 	scale := max(d.scale, o.scale)
-	a, okA := d.at(scale)
-	b, okB := o.at(scale)
-	if okA && okB {
-		return a.Cmp(b)
-	}
-	return d.APD().Cmp(o.APD())
+	return d.at(scale).Cmp(o.at(scale))
 }
 
 // Equal reports whether both are the same number, however spelled.
@@ -155,9 +149,8 @@ func (d Decimal) Equal(o Decimal) bool { return d.Cmp(o) == 0 }
 // Add returns the exact sum, or an error that wraps ErrOverflow where it needs too many digits.
 func (d Decimal) Add(o Decimal) (Decimal, error) {
 	scale := max(d.scale, o.scale)
-	a, okA := d.at(scale)
-	b, okB := o.at(scale)
-	if okA && okB && a.isNarrow() && b.isNarrow() {
+	a, b := d.at(scale), o.at(scale)
+	if a.isNarrow() && b.isNarrow() {
 		x, y := int64(a.lo), int64(b.lo)
 		if sum := x + y; (x^sum)&(y^sum) >= 0 {
 			return narrow(sum, scale), nil
@@ -178,24 +171,19 @@ func apdSum(d, o Decimal) (Decimal, error) {
 // Sub returns the exact difference, or an error that wraps ErrOverflow.
 func (d Decimal) Sub(o Decimal) (Decimal, error) { return d.Add(o.Neg()) }
 
-// at spells d with the given, not smaller, scale; ok is false where 127 bits do not hold that.
-func (d Decimal) at(scale uint8) (Decimal, bool) {
+// at spells d with the given scale, not smaller and at most MaxScale: 38 digits, which fit 127 bits.
+func (d Decimal) at(scale uint8) Decimal {
 	if d.scale == scale {
-		return d, true
+		return d
 	}
 	hi, lo := d.magnitude()
 	factor := pow10[scale-d.scale]
 	carry, low := bits.Mul64(lo, factor)
-	over, high := bits.Mul64(hi, factor)
-	high, c := bits.Add64(high, carry, 0)
-	if over != 0 || c != 0 || high > math.MaxInt64 {
-		return Decimal{}, false
-	}
-	w := Decimal{hi: int64(high), lo: low, scale: scale}
+	w := Decimal{hi: int64(hi*factor + carry), lo: low, scale: scale}
 	if d.hi < 0 {
 		w = w.Neg()
 	}
-	return w, true
+	return w
 }
 
 // reduced is d without trailing zeros.

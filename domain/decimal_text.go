@@ -32,6 +32,9 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 		negative bool
 		fraction = -1 // digits after the point; -1 before one is seen
 	)
+	if len(s) > maxDecimalText {
+		return Decimal{}, invalid("decimal", string(s[:maxDecimalText]), "longer than %d bytes", maxDecimalText)
+	}
 	if len(s) > 0 && s[0] == '-' {
 		negative, i = true, 1
 	}
@@ -62,9 +65,6 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 
 // parseDecimalSlowly takes what the loop above does not: exponents, many digits, and everything that is wrong.
 func parseDecimalSlowly(s string) (Decimal, error) {
-	if len(s) > maxDecimalText {
-		return Decimal{}, invalid("decimal", s, "longer than %d bytes", maxDecimalText)
-	}
 	exponent, ok := scanDecimal(s)
 	if !ok {
 		return Decimal{}, invalid("decimal", s, "not a decimal number like 123.45")
@@ -180,7 +180,7 @@ func (d Decimal) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a JSON string or a JSON number, whose digits it takes as written. null is refused: an absent price is not 0.
 func (d *Decimal) UnmarshalJSON(b []byte) error {
-	if len(b) >= 2 && b[0] == '"' {
+	if len(b) >= 2 && b[0] == '"' && b[len(b)-1] == '"' {
 		b = b[1 : len(b)-1]
 	}
 	return d.UnmarshalText(b)

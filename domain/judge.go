@@ -102,7 +102,7 @@ func numberRules(b Bar) (broken uint) {
 	if b.Open.Sign() <= 0 || b.High.Sign() <= 0 || b.Low.Sign() <= 0 || b.Close.Sign() <= 0 {
 		broken |= 1 << rulePositive
 	}
-	if b.Volume.IsZero() && !(b.High.Equal(b.Low) && b.Open.Equal(b.Close)) {
+	if b.Volume.IsZero() && (!b.High.Equal(b.Low) || !b.Open.Equal(b.Close)) {
 		broken |= 1 << ruleQuiet
 	}
 	// close < 2*(high-low), by sums: a sum that overflows is beyond any close

@@ -16,7 +16,7 @@ type Range struct {
 // microsecond, so a finer bound is rounded up to one, which changes nothing of what lies in the range.
 func NewRange(start, end time.Time) (Range, error) {
 	r := Range{Start: fromMicros(microsCeil(start)), End: fromMicros(microsCeil(end))}
-	for _, t := range [...]time.Time{r.Start, r.End} {
+	for _, t := range [...]time.Time{start.UTC(), end.UTC(), r.Start, r.End} { // microseconds of a far year would wrap
 		if t.Year() < 1 || t.Year() > 9999 {
 			return Range{}, invalid("time", t.String(), "the year is 1 to 9999")
 		}

@@ -74,7 +74,7 @@ func checkTimes(key SeriesKey, times []int64) error {
 			return orderError(key, times[i-1], t)
 		}
 		if fixed && (t-origin)%step != 0 || !fixed && !key.Grid.Aligned(fromMicros(t)) {
-			return gridError(key, t)
+			return gridError(key, fromMicros(t))
 		}
 	}
 	return nil
@@ -88,8 +88,8 @@ func orderError(key SeriesKey, before, t int64) error {
 		Detail: "comes after the bar of " + fromMicros(before).Format(time.RFC3339Nano)}
 }
 
-func gridError(key SeriesKey, t int64) error {
-	return &RuleError{Rule: RuleGrid, Key: key, At: fromMicros(t), Detail: "open time is not on the grid"}
+func gridError(key SeriesKey, at time.Time) error {
+	return &RuleError{Rule: RuleGrid, Key: key, At: at, Detail: "open time is not on the grid"}
 }
 
 func negativeTrades(key SeriesKey, t int64) error {

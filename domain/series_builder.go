@@ -33,7 +33,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	}
 	t := microsFloor(bar.OpenTime)
 	if !fromMicros(t).Equal(bar.OpenTime) || !b.key.Grid.Aligned(bar.OpenTime) {
-		return &RuleError{Rule: RuleGrid, Key: b.key, At: bar.OpenTime.UTC(), Detail: "open time is not on the grid"}
+		return gridError(b.key, bar.OpenTime.UTC())
 	}
 	if err := b.after(t); err != nil {
 		return err
@@ -58,8 +58,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	c.Time = append(c.Time, t)
 	for f, d := range values {
 		_, scale := c.Field(Field(f))
-		spelled, _ := d.at(scale) // a Decimal fits at any scale up to MaxScale
-		c.column(Field(f)).append(spelled)
+		c.column(Field(f)).append(d.at(scale))
 	}
 	c.Trades = append(c.Trades, bar.Trades)
 	return nil

@@ -182,8 +182,7 @@ func (b *TicksBuilder[T]) Append(tick T) error {
 			c.numbers[n].rescale(c.scales[n], d.scale)
 			c.scales[n] = d.scale
 		}
-		spelled, _ := d.at(c.scales[n]) // a Decimal fits at any scale up to MaxScale
-		c.numbers[n].append(spelled)
+		c.numbers[n].append(d.at(c.scales[n]))
 	}
 	return nil
 }

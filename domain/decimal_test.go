@@ -1,0 +1,204 @@
+package domain
+
+import (
+	"encoding/json"
+	"errors"
+	"math/big"
+	"testing"
+
+	"github.com/cockroachdb/apd/v3"
+	"pgregory.net/rapid"
+)
+
+// The oracle: a Decimal as an integer count of 10^-18.
+var (
+	ten18 = new(big.Int).Exp(big.NewInt(10), big.NewInt(MaxScale), nil)
+	limit = new(big.Int).Exp(big.NewInt(10), big.NewInt(MaxScale+MaxIntegerDigits), nil)
+)
+
+func inRange(n *big.Int) bool { return n.CmpAbs(limit) < 0 }
+
+// oracle reads a Decimal's parts, without its own arithmetic.
+func oracle(d Decimal) *big.Int {
+	n := new(big.Int).Lsh(big.NewInt(d.hi), 64)
+	n.Add(n, new(big.Int).SetUint64(d.lo))
+	return n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(MaxScale-d.scale)), nil))
+}
+
+// plain is the oracle's text: no exponent, no trailing zeros.
+func plain(n *big.Int) string {
+	text := new(big.Rat).SetFrac(n, ten18).FloatString(MaxScale)
+	for text[len(text)-1] == '0' {
+		text = text[:len(text)-1]
+	}
+	if text[len(text)-1] == '.' {
+		text = text[:len(text)-1]
+	}
+	return text
+}
+
+func TestDecimalArithmeticAgainstBig(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		a, b := anyDecimal().Draw(t, "a"), anyDecimal().Draw(t, "b")
+		x, y := oracle(a), oracle(b)
+		if !inRange(x) {
+			t.Fatalf("the generator made %s", x)
+		}
+		if got, want := a.Cmp(b), x.Cmp(y); got != want || a.Equal(b) != (want == 0) || b.Cmp(a) != -want {
+			t.Fatalf("%s cmp %s = %d, want %d", a, b, got, want)
+		}
+		if a.Sign() != x.Sign() || a.IsZero() != (x.Sign() == 0) {
+			t.Fatalf("sign of %s is %d", a, a.Sign())
+		}
+		if got, want := oracle(a.Neg()), new(big.Int).Neg(x); got.Cmp(want) != 0 {
+			t.Fatalf("-(%s) = %s", a, a.Neg())
+		}
+		for _, op := range []struct {
+			name  string
+			do    func(Decimal) (Decimal, error)
+			exact *big.Int
+		}{
+			{"+", a.Add, new(big.Int).Add(x, y)},
+			{"-", a.Sub, new(big.Int).Sub(x, y)},
+		} {
+			got, err := op.do(b)
+			switch {
+			case !inRange(op.exact):
+				if !errors.Is(err, ErrOverflow) {
+					t.Fatalf("%s %s %s = %s, %v; want an overflow", a, op.name, b, got, err)
+				}
+			case err != nil || oracle(got).Cmp(op.exact) != 0:
+				t.Fatalf("%s %s %s = %s, %v; want %s", a, op.name, b, got, err, plain(op.exact))
+			}
+		}
+	})
+}
+
+func TestDecimalNarrowSumEqualsWideSum(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		a, b := anyDecimal().Draw(t, "a"), anyDecimal().Draw(t, "b")
+		got, err := a.Add(b)
+		want, wideErr := apdSum(a, b)
+		if (err == nil) != (wideErr == nil) || err == nil && (!got.Equal(want) || got.String() != want.String()) {
+			t.Fatalf("%s + %s = %s, %v; by apd %s, %v", a, b, got, err, want, wideErr)
+		}
+	})
+}
+
+func TestDecimalRescaleAndReduceKeepTheNumber(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		d := anyDecimal().Draw(t, "d")
+		r := d.reduced()
+		if oracle(r).Cmp(oracle(d)) != 0 || !r.Equal(d) {
+			t.Fatalf("%#v reduced is %#v", d, r)
+		}
+		if r.scale > 0 && new(big.Int).Rem(oracle(r), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(MaxScale-r.scale+1)), nil)).Sign() == 0 {
+			t.Fatalf("%s still has a trailing zero", d)
+		}
+		up := d.at(uint8(rapid.IntRange(int(d.scale), MaxScale).Draw(t, "scale")))
+		if oracle(up).Cmp(oracle(d)) != 0 {
+			t.Fatalf("%s at scale %d is %s", d, up.scale, up)
+		}
+	})
+}
+
+func TestDecimalThroughAPD(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		d := anyDecimal().Draw(t, "d")
+		x := d.APD()
+		if got := x.Text('f'); x.Cmp(must1(apd.NewFromString(d.String()))) != 0 {
+			t.Fatalf("%s in apd is %s", d, got)
+		}
+		if x.Exponent != -int32(d.scale) {
+			t.Fatalf("%s in apd has exponent %d, want the scale %d", d, x.Exponent, d.scale)
+		}
+		before := x.String()
+		back, err := DecimalFromAPD(x)
+		if err != nil || !back.Equal(d) || x.String() != before {
+			t.Fatalf("%s came back as %s, %v; apd had %s, has %s", d, back, err, before, x)
+		}
+	})
+}
+
+// must1 drops the condition that apd's parser returns.
+func must1(x *apd.Decimal, _ apd.Condition, err error) *apd.Decimal { return must(x, err) }
+
+func TestDecimalFromAPDRefuses(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"NaN", "sNaN", "Infinity", "-Infinity", "1e20", "1e-19", "1e99999", "1e-99999", "123456789012345678901", "0.1234567890123456789"} {
+		x := must1(apd.NewFromString(text))
+		if d, err := DecimalFromAPD(x); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s is %s, %v", text, d, err)
+		}
+	}
+	for text, want := range map[string]string{"1e19": "10000000000000000000", "-0": "0", "0e500": "0", "1.50e-17": "0.000000000000000015"} {
+		if d, err := DecimalFromAPD(must1(apd.NewFromString(text))); err != nil || d.String() != want {
+			t.Errorf("%s is %s, %v; want %s", text, d, err, want)
+		}
+	}
+}
+
+func TestNewDecimal(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		n, scale := rapid.Int64().Draw(t, "n"), rapid.Uint8().Draw(t, "scale")
+		d, err := NewDecimal(n, scale)
+		if scale > MaxScale {
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatalf("scale %d: %v", scale, err)
+			}
+			return
+		}
+		want := new(big.Rat).SetFrac(big.NewInt(n), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil))
+		if got, ok := new(big.Rat).SetString(d.String()); err != nil || !ok || got.Cmp(want) != 0 {
+			t.Fatalf("%d / 10^%d is %s, %v", n, scale, d, err)
+		}
+	})
+}
+
+func TestDecimalJSONKeepsEveryDigit(t *testing.T) {
+	type holder struct {
+		Value   Decimal
+		Pointer *Decimal
+		Map     map[string]Decimal
+		Slice   []Decimal
+		Any     any
+	}
+	check(t, func(t *rapid.T) {
+		d := anyDecimal().Draw(t, "d")
+		text := `"` + d.String() + `"`
+		want := `{"Value":` + text + `,"Pointer":` + text + `,"Map":{"k":` + text + `},"Slice":[` + text + `],"Any":` + text + `}`
+		b, err := json.Marshal(holder{d, &d, map[string]Decimal{"k": d}, []Decimal{d}, d})
+		if err != nil || string(b) != want {
+			t.Fatalf("%s, %v; want %s", b, err, want)
+		}
+		var back holder
+		if err := json.Unmarshal(b, &back); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []Decimal{back.Value, *back.Pointer, back.Map["k"], back.Slice[0]} {
+			if !got.Equal(d) {
+				t.Fatalf("%s came back as %s", d, got)
+			}
+		}
+		var number Decimal
+		if err := json.Unmarshal([]byte(d.String()), &number); err != nil || !number.Equal(d) {
+			t.Fatalf("the JSON number %s is %s, %v", d, number, err)
+		}
+	})
+}
+
+func TestDecimalJSONRefuses(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"null", "true", "[]", "{}", `""`, `" 1"`, `"1 "`, `"NaN"`, `"1,5"`, "1e20", "1e-19"} {
+		d := MustDecimal("7")
+		if err := json.Unmarshal([]byte(text), &d); err == nil {
+			t.Errorf("%s is %s", text, d)
+		}
+	}
+	for _, text := range []string{`"`, `"1`, `1"`, `"12'`} { // by a caller that does not check JSON first
+		var d Decimal
+		if err := d.UnmarshalJSON([]byte(text)); err == nil {
+			t.Errorf("%s is %s", text, d)
+		}
+	}
+}
