@@ -1,0 +1,310 @@
+package file_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+func key(tb testing.TB, text string) domain.SeriesKey {
+	tb.Helper()
+	k, err := domain.ParseSeriesKey(text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return k
+}
+
+// read is the whole file as one Series, with its batches.
+func read(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error) {
+	all := domain.NewSeriesBuilder(cfg.Key, 0)
+	var batches []file.Batch
+	for b, err := range file.ReadBars(r, cfg) {
+		if err != nil {
+			return domain.Series{}, batches, err
+		}
+		if err := all.AppendSeries(b.Bars); err != nil {
+			return domain.Series{}, batches, err
+		}
+		batches = append(batches, b)
+	}
+	s, err := all.Series()
+	return s, batches, err
+}
+
+func TestReadBarsRecognises(t *testing.T) {
+	t.Parallel()
+	want := "2018-04-04T00:00:00Z o=7424.91 h=7425 l=7422 c=7422.5 v=7.14319709 n="
+	for _, test := range []struct {
+		name, text, trades string
+		cfg                file.Config
+	}{
+		{name: "our_own", trades: "12",
+			text: "time,open,high,low,close,volume,trades\n2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709,12\n"},
+		{name: "no_trade_count", trades: "0",
+			text: "time,open,high,low,close,volume\n2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709"},
+		{name: "single_letters_milliseconds", trades: "3",
+			text: "t,o,h,l,c,v,n\n1522800000000,7424.91,7425,7422,7422.5,7.14319709,3\n"},
+		{name: "spaces_and_capitals", trades: "3",
+			text: "Open Time, Open , High, Low, Close, Volume, Number of Trades\n1522800000, 7424.91,7425 ,7422,7422.5,7.14319709,3\n"},
+		{name: "crlf_and_byte_order_mark", trades: "0",
+			text: "\xef\xbb\xbfdate;open;high;low;close;volume\r\n2018-04-04 00:00:00+00:00;7424.91;7425;7422;7422.5;7.14319709\r\n\r\n"},
+		{name: "tabs_and_microseconds", trades: "0",
+			text: "ts\topen\thigh\tlow\tclose\tvolume\n1522800000000000\t7424.91\t7425\t7422\t7422.5\t7.14319709\n"},
+		{name: "nanoseconds", trades: "0",
+			text: "ts,open,high,low,close,volume\n1522800000000000000,7424.91,7425,7422,7422.5,7.14319709\n"},
+		{name: "offset", trades: "0",
+			text: "timestamp,open,high,low,close,volume\n2018-04-04T02:00:00+02:00,7424.91,7425,7422,7422.5,7.14319709\n"},
+		{name: "numbers_of_pandas", trades: "12",
+			text: "timestamp,open,high,low,close,volume,count\n1522800000.0,7424.91,7425.0,7422.0,7422.5,7.14319709,12.0\n"},
+		{name: "quotes", trades: "0",
+			text: "\"time\",\"open\",\"high\",\"low\",\"close\",\"volume\"\n\"2018-04-04T00:00:00Z\",\"7424.91\",7425,7422,7422.5,7.14319709\n"},
+		{name: "zone_named", trades: "0", cfg: file.Config{TimeZone: "America/New_York"},
+			text: "time,open,high,low,close,volume\n2018-04-03 20:00:00,7424.91,7425,7422,7422.5,7.14319709\n"},
+		{name: "unit_named", trades: "0", cfg: file.Config{TimeUnit: file.Seconds},
+			text: "time,open,high,low,close,volume\n1522800000,7424.91,7425,7422,7422.5,7.14319709\n"},
+		{name: "columns_named", trades: "0", cfg: file.Config{Columns: map[string]string{"time": "unix", "volume": "Volume (BTC)"}},
+			text: "unix,date,symbol,open,high,low,close,Volume (BTC),Volume USD\n" +
+				"1522800000,4/4/2018,BTCUSD,7424.91,7425,7422,7422.5,7.14319709,53000\n"},
+		{name: "klines_without_header", trades: "12",
+			text: "1522800000000,7424.91,7425,7422,7422.5,7.14319709,1522800059999,53018.1,12,3.5,26000.1,0\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := test.cfg
+			cfg.Key = key(t, "BTC/USD 1m")
+			s, _, err := read(strings.NewReader(test.text), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Len() != 1 || s.At(0).String() != want+test.trades {
+				t.Errorf("got %v, %v; want one bar %s%s", s, s.At(0), want, test.trades)
+			}
+		})
+	}
+}
+
+func TestReadBarsRefuses(t *testing.T) {
+	t.Parallel()
+	const header, row = "time,open,high,low,close,volume,trades\n", "2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.1,12\n"
+	for _, test := range []struct {
+		name, text, want string // want: the line, and a part of the reason
+		cfg              file.Config
+	}{
+		{name: "empty_file", want: "x.csv:1: the file is empty"},
+		{name: "trades", text: "time,id,side,price,size\n2019-10-11T00:00:11.620Z,1,sell,0.1,23\n", want: "x.csv:1: the columns are those of trades"},
+		{name: "quotes", text: "time,bid,ask,bid_size,ask_size\n", want: "x.csv:1: the columns are those of quotes"},
+		{name: "no_volume", text: "time,open,high,low,close\n", want: "x.csv:1: no column for volume"},
+		{name: "two_times", text: "unix,date,open,high,low,close,volume\n", want: `x.csv:1: "unix" and "date" can both be the time`},
+		{name: "named_column_absent", text: header, want: `x.csv:1: no column "vol" for volume`,
+			cfg: file.Config{Columns: map[string]string{"volume": "vol"}}},
+		{name: "named_column_unknown", text: header, want: `x.csv:1: column "size" is not one of`,
+			cfg: file.Config{Columns: map[string]string{"size": "volume"}}},
+		{name: "no_header", text: row, want: "x.csv:1: the file has no header"},
+		{name: "klines_of_another_grid", want: "x.csv:1: the row looks like a Binance kline, but of 1h0m0s, not of 1m",
+			text: "1522800000000,7424.91,7425,7422,7422.5,7.14319709,1522803599999,53018.1,12,3.5,26000.1,0\n"},
+		{name: "cell_missing", text: header + row + "2018-04-04T00:01:00Z,7424.91,7425\n", want: "x.csv:3: 3 cells where the first line has 7"},
+		{name: "price_missing", text: header + "2018-04-04T00:00:00Z,,7425,7422,7422.5,7.1,12\n", want: "x.csv:2: open: decimal \"\""},
+		{name: "price_nan", text: header + "2018-04-04T00:00:00Z,NaN,7425,7422,7422.5,7.1,12\n", want: "x.csv:2: open: decimal \"NaN\""},
+		{name: "decimal_comma", text: "time;open;high;low;close;volume\n2018-04-04T00:00:00Z;1,5;2;1;1;1\n", want: "x.csv:2: open: decimal \"1,5\""},
+		{name: "too_many_digits", text: header + "2018-04-04T00:00:00Z,1.0000000000000000001,2,1,1,1,1\n", want: "x.csv:2: open: decimal"},
+		{name: "count_negative", text: header + "2018-04-04T00:00:00Z,1,2,1,1,1,-1\n", want: `x.csv:2: trades: "-1" is not a count`},
+		{name: "off_grid", text: header + "2018-04-04T00:00:30Z,1,2,1,1,1,1\n", want: "x.csv:2: 2018-04-04T00:00:30Z is not where a bar of 1m opens"},
+		{name: "out_of_order", text: header + row + "2018-04-03T23:59:00Z,1,2,1,1,1,1\n", want: "x.csv:3: 2018-04-03T23:59:00Z comes after"},
+		{name: "two_bars_of_one_time", text: header + row + "\n" + strings.Replace(row, ",12", ",13", 1),
+			want: "x.csv:4: a second bar of 2018-04-04T00:00:00Z, which differs from line 2"},
+		{name: "stray_quote", text: header + `2018-04-04T00:00:00Z,"1"2,2,1,1,1,1`, want: "x.csv:2: a quote"},
+		{name: "open_quote", text: header + `2018-04-04T00:00:00Z,"1,2,1,1,1,1`, want: "x.csv:2: a quote"},
+		{name: "long_line", text: header + strings.Repeat("1", 70_000), want: "x.csv:2: the line is longer"},
+		{name: "two_symbols", text: "symbol,t,o,h,l,c,v\nA,1522800000,1,1,1,1,1\nB,1522800060,1,1,1,1,1\n", want: `x.csv:3: bars of "B" after bars of "A"`},
+		{name: "time_without_zone", text: header + "2018-04-04 00:00:00,1,2,1,1,1,1\n", want: `x.csv:2: time "2018-04-04 00:00:00" names no time zone`},
+		{name: "date_of_a_minute", text: header + "2018-04-04,1,2,1,1,1,1\n", want: `x.csv:2: time "2018-04-04" names no time zone`},
+		{name: "american_date", text: header + "04/05/2018,1,2,1,1,1,1\n", want: `x.csv:2: time "04/05/2018" is not like`},
+		{name: "number_of_no_certain_unit", text: header + "20180404,1,2,1,1,1,1\n", want: `x.csv:2: time "20180404" is not certain`},
+		{name: "number_that_reads_as_a_date", text: header + "2033040400,1,2,1,1,1,1\n", want: `x.csv:2: time "2033040400" is not certain`},
+		{name: "units_mixed", text: header + "1522800000,1,2,1,1,1,1\n1522800060000,1,2,1,1,1,1\n", want: `x.csv:3: time "1522800060000" looks like ms`},
+		{name: "skipped_by_clocks", text: header + "2018-03-11 02:30,1,2,1,1,1,1\n", want: "does not exist in America/New_York",
+			cfg: file.Config{TimeZone: "America/New_York"}},
+		{name: "twice_by_clocks", text: header + "2018-11-04 01:30,1,2,1,1,1,1\n", want: "came twice in America/New_York",
+			cfg: file.Config{TimeZone: "America/New_York"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := test.cfg
+			cfg.Key, cfg.Name = key(t, "BTC/USD 1m"), "x.csv"
+			s, batches, err := read(strings.NewReader(test.text), cfg)
+			var line *file.LineError
+			if !errors.As(err, &line) || !errors.Is(err, domain.ErrInvalid) || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v and %v; want an error with %q", s, err, test.want)
+			}
+			if len(batches) > 0 {
+				t.Errorf("%d batches before the error; want none", len(batches))
+			}
+		})
+	}
+}
+
+func TestReadBarsDatesAreDaysOfTheGrid(t *testing.T) {
+	t.Parallel()
+	for grid, want := range map[string]string{"1d": "2018-04-04T00:00:00Z", "1d@America/New_York": "2018-04-04T04:00:00Z"} {
+		s, _, err := read(strings.NewReader("Date,Open,High,Low,Close,Adj Close,Volume\n2018-04-04,1,2,1,1,1,5\n"),
+			file.Config{Key: key(t, "ACME "+grid)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.OpenTime(0).Format(time.RFC3339); got != want {
+			t.Errorf("%s: opens at %s; want %s", grid, got, want)
+		}
+	}
+}
+
+func TestReadBarsBatches(t *testing.T) {
+	t.Parallel()
+	text := `t,o,h,l,c,v
+1522800000,1,1,1,1,1
+1522800060,1,1,1,1,1
+1522800060,1.0,1,1,1,1
+
+1522800300,1,2,1,1,1
+1522800360,1,1,1,1,1
+1522800420,1,1,1,1,1
+1522800420,1,1,1,1,1
+`
+	_, batches, err := read(strings.NewReader(text), file.Config{Name: "x.csv", Key: key(t, "BTC/USD 1m"), BatchBars: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, b := range batches {
+		fmt.Fprintf(&got, "%d %s %d\n", b.Bars.Len(), b.Range, b.Repeated)
+	}
+	const want = `2 [2018-04-04T00:00:00Z, 2018-04-04T00:02:00Z) 1
+2 [2018-04-04T00:02:00Z, 2018-04-04T00:07:00Z) 0
+1 [2018-04-04T00:07:00Z, 2018-04-04T00:08:00Z) 1
+`
+	if got.String() != want {
+		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+	cause := &domain.RuleError{Rule: domain.RuleHigh, Key: key(t, "BTC/USD 1m"), At: time.Unix(1522800300, 0)}
+	if got := batches[1].Locate(fmt.Errorf("ingest: %w", cause)).Error(); !strings.HasPrefix(got, "x.csv:6: ingest: ") {
+		t.Errorf("located as %q; want line 6", got)
+	}
+	if got := batches[0].Locate(cause); got != error(cause) {
+		t.Errorf("an error about no bar of the batch became %v", got)
+	}
+}
+
+func TestReadBarsIsSingleUse(t *testing.T) {
+	t.Parallel()
+	seq := file.ReadBars(strings.NewReader("t,o,h,l,c,v\n1522800000,1,1,1,1,1\n"), file.Config{Key: key(t, "BTC/USD 1m")})
+	for range seq {
+		break
+	}
+	for _, err := range seq {
+		if err == nil {
+			t.Fatal("the second use yields bars; want an error")
+		}
+	}
+}
+
+// anySeries draws bars on the grid 1m, some with wide numbers.
+func anySeries(tb testing.TB) *rapid.Generator[domain.Series] {
+	k := key(tb, "BTC/USD 1m")
+	decimal := rapid.Custom(func(t *rapid.T) domain.Decimal {
+		return domain.MustDecimal(rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{1,18})?`).Draw(t, "decimal"))
+	})
+	return rapid.Custom(func(t *rapid.T) domain.Series {
+		b := domain.NewSeriesBuilder(k, 0)
+		at := int64(0)
+		for range rapid.IntRange(0, 30).Draw(t, "bars") {
+			at += rapid.Int64Range(1, 100).Draw(t, "step")
+			err := b.Append(domain.Bar{
+				OpenTime: time.Unix(at*60, 0),
+				Open:     decimal.Draw(t, "open"), High: decimal.Draw(t, "high"), Low: decimal.Draw(t, "low"),
+				Close: decimal.Draw(t, "close"), Volume: decimal.Draw(t, "volume"), Trades: rapid.Int64Min(0).Draw(t, "trades"),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := b.Series()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+func TestWrittenBarsReadBackEqual(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		want := anySeries(t).Draw(rt, "series")
+		cut := rapid.IntRange(0, want.Len()).Draw(rt, "cut")
+		var text strings.Builder
+		w := file.NewBarWriter(&text)
+		for _, piece := range []domain.Series{want.Slice(0, cut), want.Slice(cut, want.Len())} {
+			if err := w.Write(piece); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		if err := w.Flush(); err != nil {
+			rt.Fatal(err)
+		}
+		batch := rapid.IntRange(1, 40).Draw(rt, "batch")
+		got, batches, err := read(strings.NewReader(text.String()), file.Config{Key: want.Key(), BatchBars: batch})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if !got.Equal(want) {
+			rt.Fatalf("wrote %v, read %v from\n%s", want, got, text.String())
+		}
+		for i, b := range batches {
+			if i > 0 && !b.Range.Start.Equal(batches[i-1].Range.End) || !b.Range.Covers(b.Bars.Range()) {
+				rt.Fatalf("batch %d, %v, claims %v", i, b.Bars, b.Range)
+			}
+		}
+	})
+}
+
+func FuzzReadBars(f *testing.F) {
+	for _, seed := range []string{
+		"time,open,high,low,close,volume\n2018-04-04T00:00:00Z,7424.91,7424.91,7422,7422,7.14319709\n",
+		"t;o;h;l;c;v;n\r\n1522800000000;1;2;1;1;1;12.0\r\n",
+		"\xef\xbb\xbf\"Open Time\",open,high,low,close,\"vol\"\n\"2018-04-04 00:00:00\",1,2,\"1\"\"\",1,1",
+		"1522800000000,7424.91,7425,7422,7422.5,7.14319709,1522800059999,53018.1,12,3.5,26000.1,0\n",
+		"date,open,high,low,close,volume\n2018-11-04 01:30,1,1,1,1,1\n-1.5,1,1,1,1,1\n",
+		"time,price,size\n", "time,bid,ask\n", "\"", ",,,\n\n", "",
+	} {
+		f.Add([]byte(seed), "")
+		f.Add([]byte(seed), "America/New_York")
+	}
+	k := key(f, "BTC/USD 1m")
+	f.Fuzz(func(t *testing.T, text []byte, zone string) {
+		cfg := file.Config{Key: k, BatchBars: 3, TimeZone: zone}
+		given := string(text)
+		s, _, err := read(strings.NewReader(given), cfg)
+		if err != nil || s.Len() == 0 {
+			return
+		}
+		var written strings.Builder
+		w := file.NewBarWriter(&written)
+		if err := w.Write(s); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		again, _, err := read(strings.NewReader(written.String()), file.Config{Key: k})
+		if err != nil || !again.Equal(s) {
+			t.Fatalf("read %v, wrote it, read %v, %v", s, again, err)
+		}
+	})
+}
