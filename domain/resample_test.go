@@ -1,0 +1,269 @@
+package domain
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// naiveResample makes coarse bars one fine bar at a time.
+func naiveResample(bars []Bar, g Grid) []Bar {
+	var out []Bar
+	for _, b := range bars {
+		b.OpenTime = g.Floor(b.OpenTime)
+		if n := len(out); n > 0 && out[n-1].OpenTime.Equal(b.OpenTime) {
+			out[n-1] = must(mergeBars(out[n-1], b))
+			continue
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+// sparse draws bars of a fine grid from 2018-10-01 on, some slots empty, some numbers wide, some trade counts unknown.
+func sparse(t *rapid.T, g Grid) []Bar {
+	wide := rapid.Bool().Draw(t, "wide")
+	number := func(label string) Decimal {
+		d := narrow(rapid.Int64Range(1, 1_000_000).Draw(t, label), uint8(rapid.IntRange(0, 3).Draw(t, label+" scale")))
+		if wide && rapid.IntRange(0, 9).Draw(t, label+" wide") == 0 {
+			d = must(d.Add(MustDecimal("12345678901234567.000000000000000001")))
+		}
+		return d
+	}
+	var bars []Bar
+	at := g.Ceil(utc("2018-10-01T00:00:00Z"))
+	for range rapid.IntRange(0, 200).Draw(t, "bars") {
+		for range rapid.IntRange(0, 3).Draw(t, "skip") {
+			at = g.Next(at)
+		}
+		b := Bar{
+			OpenTime: at, Open: number("open"), High: number("high"), Low: number("low"), Close: number("close"),
+			Trades: rapid.Int64Range(0, 3).Draw(t, "trades"),
+		}
+		if b.Trades > 0 || rapid.Bool().Draw(t, "traded") {
+			b.Volume = number("volume")
+		}
+		bars = append(bars, b)
+		at = g.Next(at)
+	}
+	return bars
+}
+
+func keyOf(g Grid) SeriesKey { return SeriesKey{Symbol: "BTC/USD", Grid: g} }
+
+// splitAt cuts [0, n) at random places.
+func splitAt(t *rapid.T, n int) [][2]int {
+	var pieces [][2]int
+	for from := 0; from < n; {
+		to := rapid.IntRange(from, n).Draw(t, "cut")
+		pieces = append(pieces, [2]int{from, to})
+		from = to
+	}
+	return pieces
+}
+
+func TestResampleEqualsNaive(t *testing.T) {
+	t.Parallel()
+	grids := []string{"5m", "7m", "1h", "1d", "1d@America/New_York", "1w@Europe/London", "1M"}
+	rapid.Check(t, func(t *rapid.T) {
+		fine := must(ParseGrid(rapid.SampledFrom([]string{"1m", "30s"}).Draw(t, "fine")))
+		coarse := must(ParseGrid(rapid.SampledFrom(grids).Draw(t, "coarse")))
+		bars := sparse(t, fine)
+		s := must(NewSeries(keyOf(fine), bars...))
+		want := must(NewSeries(keyOf(coarse), naiveResample(bars, coarse)...))
+		if got := must(Resample(s, keyOf(coarse))); !got.Equal(want) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+		r := must(NewResampler(keyOf(coarse)))
+		pieces := NewSeriesBuilder(keyOf(coarse), 0)
+		for _, cut := range splitAt(t, s.Len()) {
+			if err := pieces.AppendSeries(must(r.AddBars(s.Slice(cut[0], cut[1])))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := pieces.AppendSeries(r.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if got := must(pieces.Series()); !got.Equal(want) {
+			t.Fatalf("piece by piece: got %v, want %v", got, want)
+		}
+	})
+}
+
+func TestResampleInTwoStepsEqualsOne(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		fine := Minute1.UTC()
+		s := must(NewSeries(keyOf(fine), sparse(t, fine)...))
+		middle := must(ParseGrid(rapid.SampledFrom([]string{"5m", "10m", "1h"}).Draw(t, "middle")))
+		coarse := must(ParseGrid(rapid.SampledFrom([]string{"4h", "1d", "1d@America/New_York", "1M"}).Draw(t, "coarse")))
+		twice := must(Resample(must(Resample(s, keyOf(middle))), keyOf(coarse)))
+		if once := must(Resample(s, keyOf(coarse))); !once.Equal(twice) {
+			t.Fatalf("one step %v, two steps %v", once, twice)
+		}
+	})
+}
+
+func TestAggregateTradesEqualsBarsOfSingleTrades(t *testing.T) {
+	t.Parallel()
+	key := keyOf(Minute5.UTC())
+	rapid.Check(t, func(t *rapid.T) {
+		var trades []Trade
+		var want []Bar
+		at := utc("2019-10-11T00:00:00Z")
+		for i := range rapid.IntRange(0, 100).Draw(t, "trades") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 200_000_000).Draw(t, "step")) * time.Microsecond)
+			p, v := price().Draw(t, "price"), narrow(rapid.Int64Range(0, 1000).Draw(t, "size"), 2)
+			trades = append(trades, Trade{Time: at, Seq: int64(i), Price: p, Size: v})
+			want = append(want, Bar{OpenTime: at, Open: p, High: p, Low: p, Close: p, Volume: v, Trades: 1})
+		}
+		all := must(NewTicks("BTC/USD", trades...))
+		r := must(NewResampler(key))
+		pieces := NewSeriesBuilder(key, 0)
+		for _, cut := range splitAt(t, all.Len()) {
+			if err := pieces.AppendSeries(must(r.AddTrades(all.Slice(cut[0], cut[1])))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := pieces.AppendSeries(r.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if got, naive := must(pieces.Series()), must(NewSeries(key, naiveResample(want, key.Grid)...)); !got.Equal(naive) {
+			t.Fatalf("got %v, want %v", got, naive)
+		}
+	})
+}
+
+func TestAggregateQuotes(t *testing.T) {
+	t.Parallel()
+	quotes := must(NewTicks("BTC/USD",
+		Quote{Time: utc("2018-04-04T00:00:10Z"), Bid: MustDecimal("10"), Ask: MustDecimal("10.01")},
+		Quote{Time: utc("2018-04-04T00:00:20Z"), Bid: MustDecimal("12"), Ask: MustDecimal("13")},
+		Quote{Time: utc("2018-04-04T00:00:20Z"), Seq: 1, Bid: MustDecimal("9"), Ask: MustDecimal("11")},
+		Quote{Time: utc("2018-04-04T00:02:00Z"), Bid: MustDecimal("8"), Ask: MustDecimal("8.5")},
+	))
+	for kind, want := range map[PriceKind]string{
+		PriceBid: "2018-04-04T00:00:00Z o=10 h=12 l=9 c=9 v=0 n=0",
+		PriceAsk: "2018-04-04T00:00:00Z o=10.01 h=13 l=10.01 c=11 v=0 n=0",
+		PriceMid: "2018-04-04T00:00:00Z o=10.005 h=12.5 l=10 c=10 v=0 n=0",
+	} {
+		r := must(NewResampler(SeriesKey{Symbol: "BTC/USD", Grid: Minute1.UTC(), Kind: kind}))
+		if got := must(r.AddQuotes(quotes)); got.Len() != 1 || got.At(0).String() != want {
+			t.Errorf("%s: got %v, want %s", kind, got, want)
+		}
+	}
+	if _, err := must(NewResampler(minuteKey())).AddQuotes(quotes); !errors.Is(err, ErrInvalid) {
+		t.Errorf("trade bars of quotes: %v", err)
+	}
+}
+
+func TestResampleRefuses(t *testing.T) {
+	t.Parallel()
+	s := must(NewSeries(keyOf(Hour1.UTC()), Bar{OpenTime: utc("2018-04-04T00:00:00Z")}))
+	for _, grid := range []string{"90m", "30m", "1d@Asia/Kolkata"} {
+		if _, err := Resample(s, keyOf(must(ParseGrid(grid)))); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s of 1h: %v", grid, err)
+		}
+	}
+	most := MustDecimal("99999999999999999999")
+	full := must(NewSeries(minuteKey(),
+		Bar{OpenTime: utc("2018-04-04T00:00:00Z"), Volume: most}, Bar{OpenTime: utc("2018-04-04T00:01:00Z"), Volume: most}))
+	if _, err := Resample(full, keyOf(Hour1.UTC())); !errors.Is(err, ErrOverflow) {
+		t.Errorf("a sum of 21 digits: %v", err)
+	}
+}
+
+func TestFill(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		g := Minute1.UTC()
+		s := must(NewSeries(keyOf(g), sparse(t, g)...))
+		start := utc("2018-10-01T00:00:00Z")
+		r := Range{Start: start, End: start.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "minutes")) * time.Minute)}
+		s = s.Within(r)
+		hole := Range{Start: start.Add(20 * time.Minute), End: start.Add(time.Duration(rapid.IntRange(20, 90).Draw(t, "hole")) * time.Minute)}
+		var before *Bar
+		if rapid.Bool().Draw(t, "known before") {
+			before = &Bar{Close: MustDecimal("7")}
+		}
+
+		var want []Bar // slot by slot
+		last := before
+		i := 0
+		for at := r.Start; at.Before(r.End); at = g.Next(at) {
+			switch {
+			case i < s.Len() && s.OpenTime(i).Equal(at):
+				b := s.At(i)
+				want, last, i = append(want, b), &b, i+1
+			case hole.Contains(at):
+				last = nil
+			case last != nil:
+				want = append(want, Bar{OpenTime: at, Open: last.Close, High: last.Close, Low: last.Close, Close: last.Close})
+			}
+		}
+
+		f := NewFiller(s.Key(), r, []Range{hole}, before)
+		got := NewSeriesBuilder(s.Key(), 0)
+		slots := int64(0)
+		add := func(piece Series, filled []Range, err error) {
+			if err == nil {
+				err = got.AppendSeries(piece)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range filled {
+				slots += g.Slots(r)
+			}
+		}
+		for _, cut := range splitAt(t, s.Len()) {
+			add(f.Fill(s.Slice(cut[0], cut[1])))
+		}
+		add(f.Flush())
+		if whole, naive := must(got.Series()), must(NewSeries(s.Key(), want...)); !whole.Equal(naive) {
+			t.Fatalf("got %v, want %v", whole, naive)
+		}
+		if int(slots) != len(want)-s.Len() {
+			t.Fatalf("%d slots listed as filled, %d bars filled", slots, len(want)-s.Len())
+		}
+	})
+}
+
+// walk is n one-minute bars of a random walk.
+func walk(n int) Series {
+	b := NewSeriesBuilder(minuteKey(), n)
+	rng := rand.New(rand.NewPCG(1, 2))
+	at, last := utc("2018-01-01T00:00:00Z"), int64(3_000_000)
+	for range n {
+		open := last + rng.Int64N(21) - 10
+		last = open + rng.Int64N(201) - 100
+		bar := Bar{
+			OpenTime: at, Open: narrow(open, 2), High: narrow(max(open, last)+rng.Int64N(50), 2),
+			Low: narrow(min(open, last)-rng.Int64N(50), 2), Close: narrow(last, 2),
+			Volume: narrow(1+rng.Int64N(1e10), 8), Trades: 1 + rng.Int64N(100),
+		}
+		if err := b.Append(bar); err != nil {
+			panic(err)
+		}
+		at = at.Add(time.Minute)
+	}
+	return must(b.Series())
+}
+
+func BenchmarkResample(b *testing.B) {
+	s := walk(500_000)
+	for _, grid := range []string{"5m", "1h", "1d"} {
+		key := keyOf(must(ParseGrid(grid)))
+		b.Run(grid, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Resample(s, key); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(s.Len())*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mbars/s")
+		})
+	}
+}
