@@ -1,0 +1,179 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	// grace is how long a store is waited for once its context is done: its own error tells more than the context's.
+	grace = 20 * time.Millisecond
+
+	// promised is how soon a store returns once its context is done (ports.BarReader).
+	promised = 250 * time.Millisecond
+)
+
+// limitError is the cause of a context that one of our own limits ended. It is a context.DeadlineExceeded.
+type limitError struct{ text string }
+
+func (e *limitError) Error() string { return e.text }
+
+// Unwrap yields context.DeadlineExceeded.
+func (e *limitError) Unwrap() error { return context.DeadlineExceeded }
+
+// PanicError is the cause of an ErrInternal: a store, catalog or cache that panicked.
+type PanicError struct {
+	Value any    // what it panicked with
+	Stack []byte // of the goroutine that did, as debug.Stack formats it
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// caller makes calls of one named store for one kind of operation.
+type caller struct {
+	op      string // what the errors say was being done
+	source  string // name of the store
+	subject string
+	cfg     Config // with defaults
+}
+
+// bounded gives ctx the default deadline where it has none.
+func (c caller) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, c.cfg.Timeout,
+		&limitError{fmt.Sprintf("our limit of %s for a call without a deadline passed (timeout)", c.cfg.Timeout)})
+}
+
+// call runs f, which calls the store, within the limit of a store call. It returns soon after ctx is done even if f does not;
+// what f then still does is lost. A panic of f is an error. Every error is a *ports.Error that names operation, store and
+// subject and has the kind that the store gave it.
+func call[T any](ctx context.Context, c caller, f func(context.Context) (T, error)) (T, error) {
+	var none T
+	if ctx.Err() != nil {
+		return none, c.interrupted(ctx, nil)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.StoreTimeout,
+		&limitError{fmt.Sprintf("our limit of %s for one call of a store passed (store_timeout)", c.cfg.StoreTimeout)})
+	defer cancel()
+
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if v := recover(); v != nil {
+				o = outcome{err: c.panicked(v)}
+			}
+			done <- o
+		}()
+		o.value, o.err = f(ctx)
+	}()
+
+	var o outcome
+	select {
+	case o = <-done:
+	case <-ctx.Done():
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case o = <-done:
+		case <-timer.C:
+			go c.watch(func() { <-done })
+			return none, c.interrupted(ctx, errors.New("the store has not answered"))
+		}
+	}
+	if o.err != nil {
+		return none, c.failed(ctx, o.err)
+	}
+	return o.value, nil
+}
+
+// watch logs a store that takes longer to return from a cancelled call than a store may.
+func (c caller) watch(returned func()) {
+	since := time.Now()
+	returned()
+	if late := grace + time.Since(since); late > promised {
+		c.cfg.Logger.Warn("store ignored a cancelled call", slog.String("op", c.op), slog.String("store", c.source),
+			slog.String("subject", c.subject), slog.Duration("for", late))
+	}
+}
+
+// panicked reports a panic of the store, with its stack in the log.
+func (c caller) panicked(v any) error {
+	p := &PanicError{Value: v, Stack: debug.Stack()}
+	c.cfg.Logger.Error("store panicked", slog.String("op", c.op), slog.String("store", c.source),
+		slog.String("subject", c.subject), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
+	return c.fault(ports.ErrInternal, p)
+}
+
+// failed is the store's error as ours.
+func (c caller) failed(ctx context.Context, err error) error {
+	if p := (*PanicError)(nil); errors.As(err, &p) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return c.interrupted(ctx, err)
+	}
+	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.source, Subject: c.subject, Err: err}
+	if from, ok := err.(*ports.Error); ok { // said once, in our words; its cause and phase are kept
+		e.Phase, e.Err = from.Phase, from.Err
+	}
+	return e
+}
+
+// interrupted says whose deadline passed, or that the caller gave up. err is what the store said of it, if anything.
+func (c caller) interrupted(ctx context.Context, err error) error {
+	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.op, Store: c.source, Subject: c.subject}
+	if from := (*ports.Error)(nil); errors.As(err, &from) {
+		e.Phase = from.Phase
+	}
+	whose := context.Cause(ctx)
+	if limit := (*limitError)(nil); !errors.As(whose, &limit) {
+		if e.Kind == ports.ErrTimeout {
+			whose = fmt.Errorf("the caller's deadline passed: %w", ctx.Err())
+		} else {
+			whose = fmt.Errorf("the caller gave up: %w", ctx.Err())
+		}
+	}
+	if err != nil {
+		whose = fmt.Errorf("%w (%w)", whose, err)
+	}
+	e.Err = whose
+	return e
+}
+
+// fault is an error of this call with the cause given.
+func (c caller) fault(kind, cause error) error {
+	return &ports.Error{Kind: kind, Op: c.op, Store: c.source, Subject: c.subject, Err: cause}
+}
+
+// kinds are the kinds of failure that a store may report.
+var kinds = [...]error{
+	ports.ErrInvalid, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled, ports.ErrUnavailable,
+	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrIncomplete,
+	ports.ErrInternal,
+}
+
+// kindOf is the kind that err has; an error without one is a fault of the adapter.
+func kindOf(err error) error {
+	for _, kind := range kinds {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	if kind := ports.ContextKind(err); kind != nil {
+		return kind
+	}
+	return ports.ErrInternal
+}

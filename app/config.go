@@ -1,0 +1,84 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// The defaults of Config.
+const (
+	DefaultTimeout  = 30 * time.Second
+	DefaultMaxBars  = 1_000_000
+	DefaultMaxSlots = 100_000_000
+)
+
+// Config sets the limits of the services. The zero value is the defaults.
+type Config struct {
+	// Timeout bounds a call whose context has no deadline; a context's own deadline, shorter or longer, replaces it.
+	// Defaults to 30s.
+	Timeout time.Duration `yaml:"timeout" env:"TIMEOUT"`
+
+	// StoreTimeout bounds every single call of a store or a catalog. Defaults to 30s.
+	StoreTimeout time.Duration `yaml:"store_timeout" env:"STORE_TIMEOUT"`
+
+	// MaxBars is the most bars that a Fetch returns; a request for more is refused, never cut. Nil is 1,000,000; 0 is no limit.
+	MaxBars *int `yaml:"max_bars" env:"MAX_BARS"`
+
+	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first or the
+	// last few bars is not held to it. Nil is 100,000,000; 0 is no limit.
+	MaxSlots *int64 `yaml:"max_slots" env:"MAX_SLOTS"`
+
+	// Settle is how long a bar has to be over before it may be written: time for a source to amend it. 0, the default, takes a
+	// bar as soon as it is over.
+	Settle time.Duration `yaml:"settle" env:"SETTLE"`
+
+	// Logger is told what no result or error tells in full: the stack of a store's panic, a store that ignores cancellation.
+	// Nil is silence.
+	Logger *slog.Logger `yaml:"-" env:"-"`
+}
+
+// WithDefaults is c with every default filled in.
+func (c Config) WithDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.StoreTimeout == 0 {
+		c.StoreTimeout = DefaultTimeout
+	}
+	if c.MaxBars == nil {
+		c.MaxBars = new(DefaultMaxBars)
+	}
+	if c.MaxSlots == nil {
+		c.MaxSlots = new(int64(DefaultMaxSlots))
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate reports every value that is out of bounds.
+func (c Config) Validate() error {
+	var faults []error
+	refuse := func(name string, value any) {
+		faults = append(faults, fmt.Errorf("%s %v: must not be negative", name, value))
+	}
+	if c.Timeout < 0 {
+		refuse("timeout", c.Timeout)
+	}
+	if c.StoreTimeout < 0 {
+		refuse("store_timeout", c.StoreTimeout)
+	}
+	if c.MaxBars != nil && *c.MaxBars < 0 {
+		refuse("max_bars", *c.MaxBars)
+	}
+	if c.MaxSlots != nil && *c.MaxSlots < 0 {
+		refuse("max_slots", *c.MaxSlots)
+	}
+	if c.Settle < 0 {
+		refuse("settle", c.Settle)
+	}
+	return errors.Join(faults...)
+}
