@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what the tests start and this machine lacks: PostgreSQL and Redis from Debian's packages (as root or through sudo), and
+# InfluxDB 1.8, which Go builds in about a minute. What is there already, or is named by MARKETDATA_TEST_POSTGRES,
+# MARKETDATA_TEST_INFLUX or MARKETDATA_TEST_REDIS, is left alone.
+set -euo pipefail
+
+influxdb=github.com/influxdata/influxdb/cmd/influxd@v1.8.10
+
+have_postgres() { command -v postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres'; }
+have_influxd() { PATH="$PATH:$(go env GOBIN):$(go env GOPATH)/bin" command -v influxd; }
+
+packages=()
+[ -n "${MARKETDATA_TEST_POSTGRES:-}" ] || have_postgres >/dev/null || packages+=(postgresql)
+[ -n "${MARKETDATA_TEST_REDIS:-}" ] || command -v redis-server >/dev/null || packages+=(redis-server)
+
+if [ ${#packages[@]} -gt 0 ]; then
+	sudo=()
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || {
+			echo "tests need ${packages[*]}: install them as root, or name running servers (tests/servers says how)" >&2
+			exit 1
+		}
+		sudo=(sudo)
+	fi
+	echo "installing ${packages[*]}${sudo:+ through sudo}" >&2
+	# Debian starts a service it installs and makes a cluster; the tests want neither.
+	"${sudo[@]}" mkdir -p /etc/postgresql-common/createcluster.d
+	echo 'create_main_cluster = false' | "${sudo[@]}" tee /etc/postgresql-common/createcluster.d/marketdata-tests.conf >/dev/null
+	"${sudo[@]}" apt-get update -q >&2
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}" >&2
+fi
+
+if [ -z "${MARKETDATA_TEST_INFLUX:-}" ] && ! have_influxd >/dev/null; then
+	echo "building InfluxDB 1.8, about a minute" >&2
+	go install "$influxdb"
+fi
