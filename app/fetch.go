@@ -89,8 +89,9 @@ func (f *fetch) clamp() error {
 	default:
 		end = f.request.End
 	}
-	if start.After(end) { // it begins after now
-		f.clamped, start = true, end
+	if start.After(end) {
+		f.clamped = f.clamped || start.After(closed)
+		start = end
 	}
 	var err error
 	if f.within, err = domain.NewRange(start, end); err != nil {

@@ -1,0 +1,18 @@
+//go:build wireinject
+
+package backtest
+
+import (
+	"github.com/google/wire"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the defaults.
+func New(store Store, clock ports.Clock, cfg app.Config) (*app.Marketdata, error) {
+	panic(wire.Build(
+		newSource, wire.Bind(new(ports.SymbolCatalog), new(Store)),
+		app.NewProvider, app.NewCatalog, app.NewIngester, wire.Struct(new(app.Marketdata), "*"),
+	))
+}
