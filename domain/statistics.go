@@ -72,7 +72,7 @@ func (b *StatisticsBuilder) Statistics() (Statistics, error) {
 	if made.Quotes == 0 {
 		return made, nil
 	}
-	c := apd.BaseContext.WithPrecision(MaxIntegerDigits + MaxScale)
+	c := apd.BaseContext.WithPrecision(2 * (MaxIntegerDigits + MaxScale))
 	c.Rounding = apd.RoundHalfEven
 	var mean apd.Decimal
 	if _, err := c.Quo(&mean, b.spread.APD(), apd.New(made.Quotes, 0)); err != nil {
