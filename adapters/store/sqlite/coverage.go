@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Extents implements ports.CoverageReader.
+func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	const op = "read extents"
+	wanted := validSymbols(symbols)
+	if len(symbols) > 0 && len(wanted) == 0 {
+		return nil, translate(ctx, op, "", ctx.Err())
+	}
+	var held []struct {
+		Symbol, Grid, Kind   string
+		RangeStart, RangeEnd int64
+	}
+	if err := selectHeld(s.read, wanted).Scan(ctx, &held); err != nil {
+		return nil, translate(ctx, op, "", inPhase(ports.PhaseQuery, err))
+	}
+	extents := make([]domain.Extent, 0, len(held))
+	for _, h := range held {
+		key, err := parseKey(h.Symbol, h.Grid, h.Kind)
+		if err != nil {
+			return nil, translate(ctx, op, h.Symbol, fmt.Errorf("%w: %w", ports.ErrCorruptData, err))
+		}
+		extents = append(extents, domain.Extent{Key: key, Range: microRange(h.RangeStart, h.RangeEnd)})
+	}
+	return domain.MergeExtents(extents), nil // it orders them; they were merged when they were written
+}
+
+// claim adds r to the extents of the series.
+func claim(ctx context.Context, tx bun.Tx, series int64, r domain.Range) error {
+	return changeExtents(ctx, tx, series, r, func(held []domain.Range) []domain.Range {
+		return domain.MergeRanges(append(held, r))
+	})
+}
+
+// unclaim takes r out of the extents of the series.
+func unclaim(ctx context.Context, tx bun.Tx, series int64, r domain.Range) error {
+	return changeExtents(ctx, tx, series, r, func(held []domain.Range) []domain.Range {
+		var left []domain.Range
+		for _, h := range held {
+			left = append(left, h.Subtract([]domain.Range{r})...)
+		}
+		return left
+	})
+}
+
+// changeExtents puts what change makes of the extents around r in their place. Where that is the same, nothing is written.
+func changeExtents(ctx context.Context, tx bun.Tx, series int64, r domain.Range, change func([]domain.Range) []domain.Range) error {
+	if r.Empty() {
+		return nil
+	}
+	start, end := r.Micros()
+	var rows []extentRow
+	if err := selectExtents(tx, &rows, series, start, end).Scan(ctx); err != nil {
+		return err
+	}
+	held := make([]domain.Range, 0, len(rows)+1)
+	for _, row := range rows {
+		held = append(held, microRange(row.Start, row.End))
+	}
+	changed := change(slices.Clip(held))
+	if slices.EqualFunc(held, changed, domain.Range.Equal) {
+		return nil
+	}
+	if len(rows) > 0 {
+		if _, err := deleteExtents(tx, rows).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	rows = rows[:0]
+	for _, c := range changed {
+		from, to := c.Micros()
+		rows = append(rows, extentRow{Series: series, Start: from, End: to})
+	}
+	_, err := insertExtents(tx, rows).Exec(ctx)
+	return err
+}
+
+func microRange(start, end int64) domain.Range {
+	return domain.Range{Start: time.UnixMicro(start).UTC(), End: time.UnixMicro(end).UTC()}
+}
+
+func parseKey(symbol, grid, kind string) (domain.SeriesKey, error) {
+	g, err := domain.ParseGrid(grid)
+	if err != nil {
+		return domain.SeriesKey{}, err
+	}
+	k, err := domain.ParsePriceKind(kind)
+	if err != nil {
+		return domain.SeriesKey{}, err
+	}
+	return domain.NewSeriesKey(domain.Symbol(symbol), g, k)
+}

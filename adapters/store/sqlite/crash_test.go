@@ -1,0 +1,182 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/sqlite"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	childEnv  = "MARKETDATA_TEST_SQLITE_CHILD" // path of the file that this process is to write until it is killed
+	batchBars = 300
+	crashes   = 12
+	liveReads = 20
+)
+
+func childPath() string { return os.Getenv(childEnv) }
+
+// batch is the n-th batch of the child: the bars are a function of n.
+func batch(n int) (domain.Series, error) {
+	b := domain.NewSeriesBuilder(btc, batchBars)
+	for i := n * batchBars; i < (n+1)*batchBars; i++ {
+		if err := b.Append(barAt(start.Add(time.Duration(i)*time.Minute), int64(i))); err != nil {
+			return domain.Series{}, err
+		}
+	}
+	return b.Series()
+}
+
+// writeUntilKilled writes batch after batch, after those the file has, and prints the number of each that is acknowledged.
+func writeUntilKilled(path string) {
+	fail := func(err error) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	ctx := context.Background()
+	s, _, err := sqlite.Open(ctx, sqlite.Config{Path: path})
+	if err != nil {
+		fail(err)
+	}
+	extents, err := s.Extents(ctx)
+	if err != nil {
+		fail(err)
+	}
+	n := 0
+	if len(extents) > 0 {
+		n = int(extents[0].Range.End.Sub(start) / time.Minute / batchBars)
+	}
+	for ; ; n++ {
+		bars, err := batch(n)
+		if err == nil {
+			_, err = s.WriteBars(ctx, bars, bars.Range())
+		}
+		if err != nil {
+			fail(err)
+		}
+		fmt.Println(n)
+	}
+}
+
+// startChild runs this test binary as a writer; the lines it prints come from the scanner.
+func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	child := exec.CommandContext(t.Context(), os.Args[0])
+	child.Env = append(os.Environ(), childEnv+"="+path)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return child, bufio.NewScanner(out)
+}
+
+// nextAcked waits for the next acknowledgement and returns how many batches the file has by it.
+func nextAcked(t *testing.T, lines *bufio.Scanner) int {
+	t.Helper()
+	if !lines.Scan() {
+		t.Fatal("the child ended by itself")
+	}
+	n, err := strconv.Atoi(lines.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n + 1
+}
+
+// kill ends the child with SIGKILL and returns how many batches it had acknowledged; acked is how many are known of.
+func kill(t *testing.T, child *exec.Cmd, lines *bufio.Scanner, acked int) int {
+	t.Helper()
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		acked = n + 1
+	}
+	if err := child.Wait(); err == nil {
+		t.Fatal("the child ended by itself")
+	}
+	return acked
+}
+
+// checkBatches wants whole batches, one after the other, at least as many as were acknowledged, each as it was written, and returns how
+// many there are.
+func checkBatches(t *testing.T, s *sqlite.Store, acked int) int {
+	t.Helper()
+	got, err := readAll(t.Context(), s, ports.BarQuery{Key: btc, Range: domain.Range{Start: start, End: start.AddDate(100, 0, 0)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batches := got.Len() / batchBars
+	if got.Len()%batchBars != 0 || batches < acked {
+		t.Fatalf("%d bars in the file, %d batches of %d acknowledged", got.Len(), acked, batchBars)
+	}
+	for n := range batches {
+		b, err := batch(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !got.Slice(n*batchBars, (n+1)*batchBars).Equal(b) {
+			t.Fatalf("batch %d is not as it was written", n)
+		}
+	}
+	return batches
+}
+
+// TestCrash kills a writer again and again: nothing that was acknowledged is lost, no batch is torn, and the claim is that of the bars.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	acked := 0
+	for crash := range crashes {
+		child, lines := startChild(t, path)
+		for range 1 + crash { // die at a different place each time
+			acked = nextAcked(t, lines)
+		}
+		acked = kill(t, child, lines, acked)
+		s, closeStore, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batches := checkBatches(t, s, acked)
+		if batches > acked+1 {
+			t.Errorf("%d batches in the file, %d acknowledged and at most one under way", batches, acked)
+		}
+		want := domain.Range{Start: start, End: start.Add(time.Duration(batches*batchBars) * time.Minute)}
+		extents, err := s.Extents(t.Context())
+		if err != nil || len(extents) != 1 || !extents[0].Range.Equal(want) {
+			t.Errorf("extents %v, %v, want %s", extents, err, want)
+		}
+		closeStore()
+	}
+}
+
+// TestReadWhileAnotherProcessWrites reads only whole batches, and every one that was acknowledged before.
+func TestReadWhileAnotherProcessWrites(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	s := open(t, path)
+	child, lines := startChild(t, path)
+	acked := 0
+	for range liveReads {
+		acked = nextAcked(t, lines)
+		checkBatches(t, s, acked)
+	}
+	checkBatches(t, s, kill(t, child, lines, acked))
+}

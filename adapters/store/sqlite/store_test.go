@@ -1,0 +1,345 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/sqlite"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var (
+	btc   = domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// minutes is n bars of btc from the from-th minute, their numbers made of the seed.
+func minutes(tb testing.TB, from, n int, seed int64) domain.Series {
+	tb.Helper()
+	b := domain.NewSeriesBuilder(btc, n)
+	for i := range n {
+		if err := b.Append(barAt(start.Add(time.Duration(from+i)*time.Minute), seed+int64(i))); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s, err := b.Series()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func barAt(t time.Time, seed int64) domain.Bar {
+	cents := func(n int64) domain.Decimal {
+		d, err := domain.NewDecimal(n, 2)
+		if err != nil {
+			panic(err)
+		}
+		return d
+	}
+	p := 4_000_000 + seed%100_000
+	return domain.Bar{OpenTime: t, Open: cents(p), High: cents(p + 25), Low: cents(p - 30), Close: cents(p + 7), Volume: cents(seed%977 + 1),
+		Trades: seed%50 + 1}
+}
+
+func query(s domain.Series) ports.BarQuery { return ports.BarQuery{Key: s.Key(), Range: s.Range()} }
+
+func readAll(ctx context.Context, s *sqlite.Store, q ports.BarQuery) (domain.Series, error) {
+	b := domain.NewSeriesBuilder(q.Key, 0)
+	for piece, err := range s.ReadBars(ctx, q) {
+		if err != nil {
+			return domain.Series{}, err
+		}
+		if err := b.AppendSeries(piece); err != nil {
+			return domain.Series{}, err
+		}
+	}
+	return b.Series()
+}
+
+func write(tb testing.TB, s *sqlite.Store, bars domain.Series) {
+	tb.Helper()
+	if _, err := s.WriteBars(tb.Context(), bars, bars.Range()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestOpenRefusesWithAdvice(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain.txt")
+	if err := os.WriteFile(plain, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	foreign := filepath.Join(dir, "foreign.db")
+	if _, err := openRaw(t, foreign).ExecContext(t.Context(), `CREATE TABLE notes (text)`); err != nil {
+		t.Fatal(err)
+	}
+	newer := filepath.Join(dir, "newer.db")
+	open(t, newer)
+	if _, err := openRaw(t, newer).ExecContext(t.Context(), `PRAGMA user_version = 99`); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, path string
+		kind       error
+		advice     string
+	}{
+		{"empty path", "", ports.ErrInvalid, "name a file"},
+		{"memory", ":memory:", ports.ErrInvalid, "use the memory store"},
+		{"uri", "file:market.db", ports.ErrInvalid, "plain path"},
+		{"zero byte", "a\x00b", ports.ErrInvalid, "zero byte"},
+		{"missing directory", filepath.Join(dir, "missing", "market.db"), ports.ErrUnavailable, "make its directory"},
+		{"directory", dir, ports.ErrUnavailable, "path of a file"},
+		{"no database", plain, ports.ErrSchema, "marketdata file, or a new one"},
+		{"foreign database", foreign, ports.ErrSchema, "another path"},
+		{"newer version", newer, ports.ErrSchema, "use a newer marketdata"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := sqlite.Open(t.Context(), sqlite.Config{Path: test.path})
+			var e *ports.Error
+			if !errors.As(err, &e) || !errors.Is(e.Kind, test.kind) || !strings.Contains(err.Error(), test.advice) {
+				t.Fatalf("got %v, want kind %q and the advice %q", err, test.kind, test.advice)
+			}
+		})
+	}
+}
+
+func TestOpenWithoutPermission(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("root may write anything")
+	}
+	path := filepath.Join(t.TempDir(), "market.db")
+	if err := os.WriteFile(path, nil, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+	if !errors.Is(err, ports.ErrPermission) || !strings.Contains(err.Error(), "writable") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestOpenCanceled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "market.db")})
+	if !errors.Is(err, ports.ErrCanceled) || !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// TestOpenAtOnce opens one new file many times at once: who comes second finds the tables made.
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "with ? and % and #.db")
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			_, closeStore, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			closeStore()
+		})
+	}
+	all.Wait()
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReopenKeeps(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	bars := minutes(t, 0, 10_000, 1)
+	s, closeStore, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, bars)
+	closeStore()
+	if got, err := readAll(t.Context(), open(t, path), query(bars)); err != nil || !got.Equal(bars) {
+		t.Fatalf("got %s, %v, want %s", got, err, bars)
+	}
+	if _, err := readAll(t.Context(), s, query(bars)); err == nil {
+		t.Error("a closed store answered")
+	}
+}
+
+// TestRewriteWritesNothing looks for a commit with the eyes of another connection.
+func TestRewriteWritesNothing(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	s, other := open(t, path), openRaw(t, path)
+	state := func() (version int) {
+		if err := other.QueryRowContext(t.Context(), `PRAGMA data_version`).Scan(&version); err != nil {
+			t.Fatal(err)
+		}
+		return version
+	}
+	bars := minutes(t, 0, 1000, 1)
+	before := state()
+	write(t, s, bars)
+	written := state()
+	if written == before {
+		t.Fatal("a write does not show: the test sees nothing")
+	}
+	report, err := s.WriteBars(t.Context(), bars, bars.Range())
+	if want := (ports.WriteReport{Unchanged: 1000}); err != nil || report != want {
+		t.Fatalf("got %+v, %v, want %+v", report, err, want)
+	}
+	report, err = s.ReplaceBars(t.Context(), bars, bars.Range())
+	if want := (ports.WriteReport{Unchanged: 1000}); err != nil || report != want {
+		t.Fatalf("got %+v, %v, want %+v", report, err, want)
+	}
+	if state() != written {
+		t.Error("writing the same again wrote something")
+	}
+}
+
+// TestRewriteComparesNumbers rewrites a bar that somebody spelled otherwise.
+func TestRewriteComparesNumbers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	s := open(t, path)
+	bars := minutes(t, 0, 1, 1)
+	write(t, s, bars)
+	if _, err := openRaw(t, path).ExecContext(t.Context(), `UPDATE bars SET volume = '200e-4'`); err != nil {
+		t.Fatal(err)
+	}
+	report, err := s.WriteBars(t.Context(), bars, bars.Range())
+	if want := (ports.WriteReport{Unchanged: 1}); err != nil || report != want {
+		t.Fatalf("got %+v, %v, want %+v", report, err, want)
+	}
+}
+
+// TestWriteHealsCorruptBar writes a good bar over one that no Series can hold.
+func TestWriteHealsCorruptBar(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	s := open(t, path)
+	bars := minutes(t, 0, 200, 1)
+	write(t, s, bars)
+	if err := plant(openRaw(t, path), `UPDATE bars SET close = NULL WHERE series = ? AND open_time = ?`)(
+		t.Context(), btc, bars.OpenTime(70)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := readAll(t.Context(), s, query(bars))
+	var rule *domain.RuleError
+	if !errors.Is(err, ports.ErrCorruptData) || !errors.As(err, &rule) ||
+		rule.Rule != domain.RuleComplete || rule.Key != btc || !rule.At.Equal(bars.OpenTime(70)) {
+		t.Fatalf("got %v", err)
+	}
+	report, err := s.WriteBars(t.Context(), bars, bars.Range())
+	if want := (ports.WriteReport{Changed: 1, Unchanged: 199}); err != nil || report != want {
+		t.Fatalf("got %+v, %v, want %+v", report, err, want)
+	}
+	if got, err := readAll(t.Context(), s, query(bars)); err != nil || !got.Equal(bars) {
+		t.Fatalf("got %s, %v", got, err)
+	}
+}
+
+// TestManyReadsAtOnce holds more reads open than connections are kept, and writes meanwhile.
+func TestManyReadsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "market.db"))
+	bars := minutes(t, 0, 9000, 1)
+	write(t, s, bars)
+	var nest func(depth int)
+	nest = func(depth int) {
+		if depth == 0 {
+			write(t, s, minutes(t, 0, 9000, 5))
+			return
+		}
+		got := domain.NewSeriesBuilder(btc, 0)
+		for piece, err := range s.ReadBars(t.Context(), query(bars)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Len() == 0 {
+				nest(depth - 1)
+			}
+			if err := got.AppendSeries(piece); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if whole, err := got.Series(); err != nil || !whole.Equal(bars) {
+			t.Errorf("depth %d: a read begun before a write saw something of it: %s, %v", depth, whole, err)
+		}
+	}
+	nest(20)
+}
+
+func TestCancelWhileAnotherWrites(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	s, other := open(t, path), openRaw(t, path)
+	if _, err := other.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	bars := minutes(t, 0, 10, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := s.WriteBars(ctx, bars, bars.Range())
+	var e *ports.Error
+	if !errors.As(err, &e) || !errors.Is(e, ports.ErrTimeout) || !errors.Is(e, context.DeadlineExceeded) || e.Phase != ports.PhaseAcquire {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 300*time.Millisecond {
+		t.Errorf("gave up after %s", took)
+	}
+	if _, err := other.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, bars)
+}
+
+func TestCancelWhileWriting(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "market.db"))
+	bars := minutes(t, 0, 300_000, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	_, err := s.WriteBars(ctx, bars, bars.Range())
+	if !errors.Is(err, ports.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 350*time.Millisecond {
+		t.Errorf("gave up after %s", took)
+	}
+	if got, err := readAll(t.Context(), s, query(bars)); err != nil || got.Len() != 0 {
+		t.Errorf("a canceled write left %s, %v", got, err)
+	}
+}
+
+func TestPutSymbolsRefusesWhatItCannotKeep(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "market.db"))
+	for _, text := range []string{"a\x00b", "\xff"} {
+		err := s.PutSymbols(t.Context(), domain.SymbolMeta{Symbol: "A"}, domain.SymbolMeta{Symbol: "B", Venue: text})
+		if !errors.Is(err, ports.ErrInvalid) {
+			t.Errorf("venue %q: got %v", text, err)
+		}
+	}
+	quoted := domain.SymbolMeta{Symbol: "C", Venue: `O'Neill's "?" \`, Base: "'; DROP TABLE bars; --", Quote: "é\n?"}
+	if err := s.PutSymbols(t.Context(), quoted); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Symbols(t.Context(), ports.SymbolQuery{})
+	if err != nil || len(got) != 1 || !got[0].Equal(quoted) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

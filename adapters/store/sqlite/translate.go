@@ -1,0 +1,106 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	driver "modernc.org/sqlite"
+	code "modernc.org/sqlite/lib"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// phaseError says where a call was when it failed.
+type phaseError struct {
+	phase ports.Phase
+	err   error
+}
+
+func (e *phaseError) Error() string { return e.err.Error() }
+func (e *phaseError) Unwrap() error { return e.err }
+
+func inPhase(p ports.Phase, err error) error { return &phaseError{phase: p, err: err} }
+
+// translate makes every error that leaves the store a *ports.Error.
+func translate(ctx context.Context, op, subject string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &ports.Error{Op: op, Store: Name, Subject: subject, Err: err}
+	if p, ok := errors.AsType[*phaseError](err); ok {
+		e.Phase, e.Err = p.phase, p.err
+	}
+	if gaveUp(ctx, err) {
+		e.Err = ctx.Err()
+	}
+	var hint string
+	if e.Kind, hint = kindOf(e.Err); hint != "" {
+		e.Err = fmt.Errorf("%w; %s", e.Err, hint)
+	}
+	if !errors.Is(e.Kind, ports.ErrTimeout) {
+		e.Phase = ""
+	}
+	return e
+}
+
+// gaveUp reports whether err is what a statement or transaction makes of a context that is done.
+func gaveUp(ctx context.Context, err error) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	e, ok := errors.AsType[*driver.Error](err)
+	return ok && e.Code()&primary == code.SQLITE_INTERRUPT || errors.Is(err, sql.ErrTxDone)
+}
+
+// primary is the part of an extended result code that names its class.
+const primary = 0xff
+
+// kindOf is the kind of the failure, and what to do about it where that is not plain.
+func kindOf(err error) (kind error, hint string) {
+	if kind := ports.ContextKind(err); kind != nil {
+		return kind, ""
+	}
+	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid} {
+		if errors.Is(err, kind) {
+			return kind, ""
+		}
+	}
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		return kindOfCode(e.Code() & primary)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ports.ErrUnavailable, "make its directory first, or give another path"
+	case errors.Is(err, fs.ErrPermission):
+		return ports.ErrPermission, "the file and its directory have to be writable for this user"
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return ports.ErrUnavailable, "give the path of a file that can be written"
+	}
+	return ports.ErrInternal, ""
+}
+
+func kindOfCode(c int) (kind error, hint string) {
+	switch c {
+	case code.SQLITE_BUSY, code.SQLITE_LOCKED:
+		return ports.ErrOverloaded, "another process has been writing the file for over 5 s; try again"
+	case code.SQLITE_FULL:
+		return ports.ErrOverloaded, "the disk is full; make room and try again"
+	case code.SQLITE_NOMEM:
+		return ports.ErrOverloaded, ""
+	case code.SQLITE_PERM, code.SQLITE_READONLY, code.SQLITE_AUTH:
+		return ports.ErrPermission, "the file and its directory have to be writable for this user"
+	case code.SQLITE_CANTOPEN:
+		return ports.ErrUnavailable, "the directory has to be writable: SQLite keeps two files beside this one"
+	case code.SQLITE_IOERR:
+		return ports.ErrUnavailable, ""
+	case code.SQLITE_NOTADB:
+		return ports.ErrSchema, "give the path of a marketdata file, or a new one"
+	case code.SQLITE_CORRUPT:
+		return ports.ErrCorruptData, "the file is damaged; restore it from a copy"
+	}
+	return ports.ErrInternal, ""
+}
