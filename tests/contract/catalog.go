@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,17 +13,280 @@ import (
 // catalogLaws say what a catalog knows, and who fills it.
 var catalogLaws = []law[Store]{
 	{
-		name: "catalog/write_registers_symbol",
-		text: "a write of bars makes its symbol known, with what its text tells",
+		name: "catalog/every_field_round_trips",
+		text: "what was put comes back, every field, decimals to the digit",
 		check: func(ctx context.Context, s Store) error {
+			full := domain.SymbolMeta{
+				Symbol: "COINBASE:BTC/USD", Venue: "Coinbase 'Pro'; --", Base: "BTC", Quote: "USD",
+				Tick: must(domain.ParseDecimal("0.000000000000000001")),
+				Lot:  must(domain.ParseDecimal("12345678901234567890.123456789012345678")), Zone: "America/New_York",
+			}
+			bare := domain.SymbolMeta{Symbol: "X"}
 			return steps(
-				func() error { return write(ctx, s, bars(minuteKey("COINBASE:BTC/USD"), start, 3, 1)) },
+				func() error { return s.Symbols.PutSymbols(ctx, full, bare) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, full, bare) },
+			)
+		},
+	},
+	{
+		name: "catalog/put_replaces",
+		text: "what is put stands in the place of what was, every field, back to nothing too",
+		check: func(ctx context.Context, s Store) error {
+			full := domain.SymbolMeta{Symbol: "A/B", Venue: "V", Base: "A", Quote: "B", Tick: number(1), Lot: number(2), Zone: "Europe/London"}
+			bare := domain.SymbolMeta{Symbol: "A/B"}
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx, full) },
+				func() error { return s.Symbols.PutSymbols(ctx, bare) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, bare) },
+				func() error { return s.Symbols.PutSymbols(ctx, full) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, full) },
+			)
+		},
+	},
+	{
+		name: "catalog/put_all_or_none",
+		text: "a put of which one is invalid is refused as invalid, and none of it is stored; a put of none is no error",
+		check: func(ctx context.Context, s Store) error {
+			good := domain.NewSymbolMeta("A/B")
+			for _, bad := range []domain.SymbolMeta{
+				{Symbol: "a/b"}, {}, {Symbol: "C/D", Tick: number(-1)}, {Symbol: "C/D", Zone: "Atlantis/Center"},
+			} {
+				if err := wantError(s.Symbols.PutSymbols(ctx, good, bad), ports.ErrInvalid); err != nil {
+					return fmt.Errorf("put %+v: %w", bad, err)
+				}
+			}
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}) },
+			)
+		},
+	},
+	{
+		name: "catalog/ordered_by_symbol",
+		text: "symbols come ordered bytewise",
+		check: func(ctx context.Context, s Store) error {
+			ordered := []domain.Symbol{"-", "A", "A-B", "A.B", "A/B", "A0", "A:B", "AB", "A_B", "B", "_A"}
+			put := metas(ordered...)
+			slices.Reverse(put)
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx, put...) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, metas(ordered...)...) },
+			)
+		},
+	},
+	{
+		name: "catalog/exactly_these",
+		text: "of symbols asked for by name come those that are known, each once; an unknown one is absent and no error",
+		check: func(ctx context.Context, s Store) error {
+			asked := []domain.Symbol{"C", "NO/SUCH", "A", "C"}
+			before := slices.Clone(asked)
+			return steps(
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{Symbols: asked}) },
+				func() error { return s.Symbols.PutSymbols(ctx, metas("A", "AB", "B", "C")...) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{Symbols: asked}, metas("A", "C")...) },
 				func() error {
-					return wantSymbols(ctx, s, ports.SymbolQuery{}, domain.NewSymbolMeta("COINBASE:BTC/USD"))
+					if !slices.Equal(asked, before) {
+						return fmt.Errorf("the symbols asked for were %v and are now %v", before, asked)
+					}
+					return nil
 				},
 			)
 		},
 	},
+	{
+		name: "catalog/pattern",
+		text: "in a pattern * is any run of bytes and ? any one byte, and the pattern is of the whole symbol",
+		check: func(ctx context.Context, s Store) error {
+			return patterns(ctx, s, []domain.Symbol{"BTC/EUR", "BTC/USD", "BTC/USDT", "COINBASE:BTC/USD", "ETH/BTC", "ETH/USD"},
+				pattern{"", []domain.Symbol{"BTC/EUR", "BTC/USD", "BTC/USDT", "COINBASE:BTC/USD", "ETH/BTC", "ETH/USD"}},
+				pattern{"*", []domain.Symbol{"BTC/EUR", "BTC/USD", "BTC/USDT", "COINBASE:BTC/USD", "ETH/BTC", "ETH/USD"}},
+				pattern{"BTC/*", []domain.Symbol{"BTC/EUR", "BTC/USD", "BTC/USDT"}},
+				pattern{"*/USD", []domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "ETH/USD"}},
+				pattern{"???/USD", []domain.Symbol{"BTC/USD", "ETH/USD"}},
+				pattern{"BTC/USD", []domain.Symbol{"BTC/USD"}},
+				pattern{"BTC/USD?", []domain.Symbol{"BTC/USDT"}},
+				pattern{"*BTC*", []domain.Symbol{"BTC/EUR", "BTC/USD", "BTC/USDT", "COINBASE:BTC/USD", "ETH/BTC"}},
+				pattern{"*:*", []domain.Symbol{"COINBASE:BTC/USD"}},
+				pattern{"BTC", nil},
+				pattern{"?", nil},
+			)
+		},
+	},
+	{
+		name: "catalog/pattern_bytes_are_themselves",
+		text: "every other byte of a pattern is itself: none is a wildcard, an escape or a quote, and case matters",
+		check: func(ctx context.Context, s Store) error {
+			return patterns(ctx, s, []domain.Symbol{"A-C", "A.C", "ABC", "A_C"},
+				pattern{"A_C", []domain.Symbol{"A_C"}},
+				pattern{"A.C", []domain.Symbol{"A.C"}},
+				pattern{"A%", nil}, pattern{"%", nil}, pattern{"A[B]C", nil}, pattern{"A[*]C", nil}, pattern{"A[^X]C", nil},
+				pattern{`A\_C`, nil}, pattern{`A\*`, nil}, pattern{`\?BC`, nil}, pattern{"a*", nil}, pattern{"a_c", nil},
+				pattern{"' OR '1'='1", nil}, pattern{"A.+", nil}, pattern{"A{B,.}C", nil}, pattern{"A|B", nil}, pattern{"^A", nil},
+				pattern{"(A)*", nil}, pattern{"A*$", nil}, pattern{"A[", nil},
+			)
+		},
+	},
+	{
+		name: "catalog/pattern_of_these",
+		text: "a pattern beside named symbols takes, of these, the ones it matches",
+		check: func(ctx context.Context, s Store) error {
+			q := ports.SymbolQuery{Symbols: []domain.Symbol{"A/USD", "B/EUR", "NO/USD"}, Pattern: "*/USD"}
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx, metas("A/USD", "B/EUR", "C/USD")...) },
+				func() error { return wantSymbols(ctx, s, q, metas("A/USD")...) },
+			)
+		},
+	},
+	{
+		name: "catalog/limit",
+		text: "a limit keeps the first so many of the answer; 0 is all",
+		check: func(ctx context.Context, s Store) error {
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx, metas("D", "B/USD", "C/USD", "A/USD")...) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{Limit: 2}, metas("A/USD", "B/USD")...) },
+				func() error {
+					return wantSymbols(ctx, s, ports.SymbolQuery{Limit: 9}, metas("A/USD", "B/USD", "C/USD", "D")...)
+				},
+				func() error {
+					q := ports.SymbolQuery{Symbols: []domain.Symbol{"D", "C/USD", "B/USD"}, Pattern: "*/*", Limit: 1}
+					return wantSymbols(ctx, s, q, metas("B/USD")...)
+				},
+			)
+		},
+	},
+	{
+		name: "catalog/write_registers_symbol",
+		text: "a write of bars, a replacement by bars and a claim each make their symbol known, with what its text tells",
+		check: func(ctx context.Context, s Store) error {
+			in := bars(minuteKey("B/USD"), start, 3, 1)
+			return steps(
+				func() error { return write(ctx, s, bars(minuteKey("COINBASE:BTC/USD"), start, 3, 1)) },
+				func() error { return second(s.Bars.ReplaceBars(ctx, in, in.Range())) },
+				func() error { return claims(ctx, s, minuteKey("A/USD"), span(0, 10)) },
+				func() error {
+					return wantSymbols(ctx, s, ports.SymbolQuery{}, metas("A/USD", "B/USD", "COINBASE:BTC/USD")...)
+				},
+			)
+		},
+	},
+	{
+		name: "catalog/write_keeps_what_is_known",
+		text: "a write of bars changes nothing that is known of its symbol",
+		check: func(ctx context.Context, s Store) error {
+			known := domain.SymbolMeta{Symbol: "BTC/USD", Venue: "V", Base: "XBT", Quote: "USD", Tick: number(1), Lot: number(2)}
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx, known) },
+				func() error { return write(ctx, s, bars(key, start, 3, 1)) },
+				func() error { return write(ctx, s, bars(key, start, 3, 2)) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, known) },
+			)
+		},
+	},
+	{
+		name: "catalog/refused_write_registers_nothing",
+		text: "a write that is refused, a cancelled one and a deletion make no symbol known",
+		check: func(ctx context.Context, s Store) error {
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			b := bars(key, start, 3, 1)
+			return steps(
+				func() error { return wantError(second(s.Bars.WriteBars(ctx, b, span(0, 2))), ports.ErrInvalid) },
+				func() error { return wantError(write(gone, s, b), context.Canceled) },
+				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), always)) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}) },
+			)
+		},
+	},
+	{
+		name: "catalog/hostile_is_data",
+		text: "every valid symbol can be put and found, whatever it looks like; a text that is no symbol finds nothing",
+		check: func(ctx context.Context, s Store) error {
+			if err := s.Symbols.PutSymbols(ctx, metas(hostile...)...); err != nil {
+				return err
+			}
+			for _, symbol := range hostile {
+				if err := wantSymbols(ctx, s, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}, metas(symbol)...); err != nil {
+					return err
+				}
+			}
+			for _, symbol := range impossible {
+				found, err := s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}})
+				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
+					return fmt.Errorf("symbols %q: got %v and error %v", symbol, found, err)
+				}
+			}
+			return nil
+		},
+	},
+	{
+		name: "catalog/cancelled_call_is_an_error",
+		text: "a call with a cancelled context returns the context's error and does nothing",
+		check: func(ctx context.Context, s Store) error {
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			_, err := s.Catalog.Symbols(gone, ports.SymbolQuery{})
+			return steps(
+				func() error { return wantError(err, context.Canceled) },
+				func() error { return wantError(s.Symbols.PutSymbols(gone, metas("A/B")...), context.Canceled) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}) },
+			)
+		},
+	},
+	{
+		name: "catalog/concurrent",
+		text: "puts and look-ups beside each other see whole entries, and lose none",
+		race: true,
+		check: func(ctx context.Context, s Store) error {
+			var calls []func(context.Context) error
+			var symbols []domain.Symbol
+			for i := range 4 {
+				symbol := domain.Symbol(fmt.Sprintf("COIN%d/USD", i))
+				symbols = append(symbols, symbol)
+				calls = append(calls, func(ctx context.Context) error {
+					for range 20 {
+						if err := s.Symbols.PutSymbols(ctx, metas(symbol)...); err != nil {
+							return err
+						}
+						if err := wantSymbols(ctx, s, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}, metas(symbol)...); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			return steps(
+				func() error { return together(ctx, calls...) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, metas(symbols...)...) },
+			)
+		},
+	},
+}
+
+// metas is what the symbols' texts tell.
+func metas(symbols ...domain.Symbol) []domain.SymbolMeta {
+	var m []domain.SymbolMeta
+	for _, s := range symbols {
+		m = append(m, domain.NewSymbolMeta(s))
+	}
+	return m
+}
+
+// pattern is a pattern and the symbols it matches.
+type pattern struct {
+	text string
+	want []domain.Symbol
+}
+
+func patterns(ctx context.Context, s Store, known []domain.Symbol, cases ...pattern) error {
+	if err := s.Symbols.PutSymbols(ctx, metas(known...)...); err != nil {
+		return err
+	}
+	for _, c := range cases {
+		if err := wantSymbols(ctx, s, ports.SymbolQuery{Pattern: c.text}, metas(c.want...)...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wantSymbols compares what the catalog answers.

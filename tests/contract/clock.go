@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,8 +15,33 @@ var clockLaws = []law[ports.Clock]{
 		name: "clock/now_is_utc",
 		text: "now is an instant in UTC",
 		check: func(_ context.Context, c ports.Clock) error {
-			if now := c.Now(); now.Location() != time.UTC {
+			if now := c.Now(); now.IsZero() || now.Location() != time.UTC {
 				return fmt.Errorf("now is %s, in the location %q", now, now.Location())
+			}
+			return nil
+		},
+	},
+	{
+		name: "clock/never_goes_back",
+		text: "now is never before a now that was seen before, by whichever goroutine",
+		check: func(ctx context.Context, c ports.Clock) error {
+			watch := func(context.Context) error {
+				before := c.Now()
+				for range 10_000 {
+					now := c.Now()
+					if now.Before(before) {
+						return fmt.Errorf("now was %s and is %s", before, now)
+					}
+					before = now
+				}
+				return nil
+			}
+			seen := c.Now()
+			if err := together(ctx, watch, watch, watch, watch); err != nil {
+				return err
+			}
+			if c.Now().Before(seen) {
+				return errors.New("now is before what it was when the law began")
 			}
 			return nil
 		},

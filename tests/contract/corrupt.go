@@ -1,5 +1,14 @@
 package contract
 
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
 // Defect is something that a store's tables may hold and no Series can.
 type Defect string
 
@@ -11,3 +20,64 @@ const (
 	Duplicate Defect = "duplicate"  // there are two bars of the open time
 	Trades    Defect = "trades"     // the trade count is negative
 )
+
+// corruptLaws say what a store does with bars that no Series can hold.
+var corruptLaws = []law[Store]{
+	{
+		name:  "corrupt/missing",
+		text:  "a bar that lacks a number is ErrCorruptData with rule and key, never a bar",
+		check: corrupt(Missing, domain.RuleComplete),
+	},
+	{
+		name:  "corrupt/not_finite",
+		text:  "a bar with a number that is not finite is ErrCorruptData with rule and key, never a bar",
+		check: corrupt(NotFinite, domain.RuleFinite),
+	},
+	{
+		name:  "corrupt/off_grid",
+		text:  "a bar that opens off its grid is ErrCorruptData with rule and key, never a bar",
+		check: corrupt(OffGrid, domain.RuleGrid),
+	},
+	{
+		name:  "corrupt/duplicate",
+		text:  "two bars of one open time are ErrCorruptData with rule and key, never a bar",
+		check: corrupt(Duplicate, domain.RuleDuplicate),
+	},
+	{
+		name:  "corrupt/trades",
+		text:  "a bar of a negative trade count is ErrCorruptData with rule and key, never a bar",
+		check: corrupt(Trades, domain.RuleTrades),
+	},
+}
+
+func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
+	return func(ctx context.Context, s Store) error {
+		plant := s.Corrupt[d]
+		if plant == nil {
+			return notApplicable("the harness plants no defect " + string(d))
+		}
+		at := minutes(5)
+		if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
+			return err
+		}
+		if err := plant(ctx, key, at); err != nil {
+			return fmt.Errorf("plant %s: %w", d, err)
+		}
+		for _, q := range []ports.BarQuery{
+			all(key), query(span(5, 6)), {Key: key, Range: always, First: 8}, {Key: key, Range: always, Last: 8},
+		} {
+			n, err := broken(ctx, s, q)
+			if n > 5 {
+				return fmt.Errorf("got %d bars, more than there are whole before the defect", n)
+			}
+			if err := wantError(err, ports.ErrCorruptData); err != nil {
+				return err
+			}
+			var broken *domain.RuleError
+			if !errors.As(err, &broken) || broken.Rule != rule || broken.Key != key {
+				return fmt.Errorf("the error does not wrap a *domain.RuleError of rule %s and key %s: %w", rule, key, err)
+			}
+		}
+		return nil
+	}
+}

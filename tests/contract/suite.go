@@ -189,4 +189,14 @@ func lawNames() []string {
 var barLaws = slices.Concat(
 	rangeLaws,
 	limitLaws,
+	streamLaws,
+	contextLaws,
+	writeLaws,
+	replaceLaws,
+	extentLaws,
+	decimalLaws,
+	keyLaws,
+	callerLaws,
+	concurrentLaws,
+	corruptLaws,
 )

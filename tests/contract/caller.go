@@ -1,0 +1,61 @@
+package contract
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// callerLaws say that what a caller gives, and what it got, stays as it is.
+var callerLaws = []law[Store]{
+	{
+		name: "caller/slices_unchanged",
+		text: "a caller's slices are never changed",
+		check: func(ctx context.Context, s Store) error {
+			for _, symbol := range []domain.Symbol{"A/USD", "B/USD", "C/USD"} {
+				if err := write(ctx, s, bars(minuteKey(symbol), start, 3, 1)); err != nil {
+					return err
+				}
+			}
+			symbols := []domain.Symbol{"C/USD", "NO/SUCH", "A/USD", "C/USD", "B/USD"}
+			before := slices.Clone(symbols)
+			if _, err := s.Bars.Extents(ctx, symbols...); err != nil {
+				return err
+			}
+			if !slices.Equal(symbols, before) {
+				return fmt.Errorf("the symbols asked for were %v and are now %v", before, symbols)
+			}
+			return nil
+		},
+	},
+	{
+		name: "caller/series_stay",
+		text: "a Series that was written, and one that was read, stay as they are whatever the store does afterwards",
+		check: func(ctx context.Context, s Store) error {
+			written := bars(key, start, 10, 1)
+			if err := write(ctx, s, written); err != nil {
+				return err
+			}
+			got, err := read(ctx, s, all(key))
+			if err != nil {
+				return err
+			}
+			var pieces []domain.Series // as they came, not copied
+			for piece, err := range s.Bars.ReadBars(ctx, all(key)) {
+				if err != nil {
+					return err
+				}
+				pieces = append(pieces, piece)
+			}
+			return steps(
+				func() error { return write(ctx, s, bars(key, start, 10, 60)) },
+				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(3, 6))) },
+				func() error { return sameBars(written, bars(key, start, 10, 1)) },
+				func() error { return sameBars(got, written) },
+				func() error { return sameBars(join(pieces...), written) },
+			)
+		},
+	},
+}

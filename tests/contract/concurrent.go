@@ -1,0 +1,169 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// concurrentLaws say what callers beside each other may rely on. Run them with the race detector.
+var concurrentLaws = []law[Store]{
+	{
+		name: "concurrent/reads_share_nothing",
+		text: "two reads ranged over by turns each yield their own answer",
+		check: func(ctx context.Context, s Store) error {
+			keys := [2]domain.SeriesKey{key, minuteKey("ETH/USD")}
+			var next [2]func() (domain.Series, error, bool)
+			var got [2]*domain.SeriesBuilder
+			for i, k := range keys {
+				for from := 0; from < manyBars; from += 5_000 {
+					if err := write(ctx, s, bars(k, minutes(from), 5_000, from+i)); err != nil {
+						return err
+					}
+				}
+				pull, stop := iter.Pull2(s.Bars.ReadBars(ctx, all(k)))
+				defer stop()
+				next[i], got[i] = pull, domain.NewSeriesBuilder(k, manyBars)
+			}
+			for more := true; more; {
+				more = false
+				for i := range next {
+					piece, err, ok := next[i]()
+					if err != nil {
+						return err
+					}
+					if err := got[i].AppendSeries(piece); ok && err != nil {
+						return err
+					}
+					more = more || ok
+				}
+			}
+			for i, k := range keys {
+				whole, err := got[i].Series()
+				if err != nil {
+					return err
+				}
+				if err := sameBars(whole, bars(k, start, manyBars, i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		name: "concurrent/write_during_read",
+		text: "a read that pauses between pieces stops neither another read nor a write of the same series",
+		check: func(ctx context.Context, s Store) error {
+			b := bars(key, start, manyBars, 1)
+			if err := write(ctx, s, b); err != nil {
+				return err
+			}
+			over := bars(key, minutes(manyBars), 10, 7)
+			var inside error
+			for _, err := range s.Bars.ReadBars(ctx, all(key)) {
+				if err != nil {
+					return err
+				}
+				inside = steps(
+					func() error { return write(ctx, s, over) },
+					func() error { return wantBars(ctx, s, query(over.Range()), over) },
+				)
+				break
+			}
+			if inside != nil {
+				return inside
+			}
+			return wantBars(ctx, s, all(key), join(b, over))
+		},
+	},
+	{
+		name: "concurrent/readers_and_writers",
+		text: "readers and writers of several series beside each other all see whole answers of their own series",
+		race: true,
+		check: func(ctx context.Context, s Store) error {
+			const rounds = 20
+			var calls []func(context.Context) error
+			for i := range 4 {
+				k := minuteKey(domain.Symbol(fmt.Sprintf("COIN%d/USD", i)))
+				b := bars(k, start, 10*rounds, 1000*i)
+				calls = append(calls, func(ctx context.Context) error {
+					for n := range rounds {
+						if err := write(ctx, s, b.Slice(10*n, 10*n+10)); err != nil {
+							return err
+						}
+						if err := wantBars(ctx, s, ports.BarQuery{Key: k, Range: always, Last: 10}, b.Slice(10*n, 10*n+10)); err != nil {
+							return fmt.Errorf("a write that returned is not seen: %w", err)
+						}
+					}
+					return nil
+				}, func(ctx context.Context) error {
+					for range rounds {
+						got, err := read(ctx, s, all(k))
+						if err != nil {
+							return err
+						}
+						if err := sameBars(got, b.Slice(0, got.Len())); err != nil {
+							return err
+						}
+						if _, err := s.Bars.Extents(ctx, k.Symbol); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			return together(ctx, calls...)
+		},
+	},
+	{
+		name: "concurrent/writers_of_one_series",
+		text: "writers of one series beside each other lose none of their bars and none of their claims",
+		race: true,
+		check: func(ctx context.Context, s Store) error {
+			const writers, rounds = 4, 15
+			b := bars(key, start, 10*writers*rounds, 1)
+			var calls []func(context.Context) error
+			for w := range writers {
+				calls = append(calls, func(ctx context.Context) error {
+					for n := range rounds {
+						at := 10 * (n*writers + w)
+						if err := write(ctx, s, b.Slice(at, at+10)); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			return steps(
+				func() error { return together(ctx, calls...) },
+				func() error { return wantBars(ctx, s, all(key), b) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
+			)
+		},
+	},
+}
+
+// together runs the calls beside each other; the first that fails ends the others.
+func together(ctx context.Context, calls ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	errs := make([]error, len(calls))
+	var wg sync.WaitGroup
+	for i, call := range calls {
+		wg.Go(func() {
+			if errs[i] = call(ctx); errs[i] != nil {
+				cancel(errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,156 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// cancelLimit is how soon a sequence ends when its context is done. A law that measures it allows a busy machine a few tries.
+const (
+	cancelLimit = 250 * time.Millisecond
+	cancelTries = 5
+)
+
+// contextLaws say what happens when the caller gives up.
+var contextLaws = []law[Store]{
+	{
+		name: "ctx/cancelled_call_is_an_error",
+		text: "a call with a cancelled context returns the context's error and does nothing",
+		check: func(ctx context.Context, s Store) error {
+			b := bars(key, start, 10, 1)
+			if err := write(ctx, s, b); err != nil {
+				return err
+			}
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			if n, err := broken(gone, s, all(key)); n > 0 || !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("read: got %d bars and error %v", n, err)
+			}
+			if _, err := s.Bars.Extents(gone); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("extents: got error %v", err)
+			}
+			other := bars(key, start, 20, 50)
+			if _, err := s.Bars.WriteBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("write: got error %v", err)
+			}
+			if _, err := s.Bars.ReplaceBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("replace: got error %v", err)
+			}
+			if _, err := s.Bars.ReplaceBars(gone, domain.EmptySeries(key), always); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("delete: got error %v", err)
+			}
+			return steps(
+				func() error { return wantBars(ctx, s, all(key), b) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
+			)
+		},
+	},
+	{
+		name: "ctx/cancel_surfaces",
+		text: "when the context is cancelled during a read, the sequence ends within 250 ms with an error that wraps the context's",
+		check: func(ctx context.Context, s Store) error {
+			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
+				return err
+			}
+			var took time.Duration
+			for range cancelTries {
+				reading, cancel := context.WithCancel(ctx)
+				defer cancel()
+				var began time.Time
+				var failed error
+				for _, err := range s.Bars.ReadBars(reading, all(key)) {
+					if began.IsZero() {
+						cancel()
+						began = time.Now()
+					}
+					failed = err
+				}
+				if took = time.Since(began); !errors.Is(failed, context.Canceled) {
+					return fmt.Errorf("cancelled at the first piece, the sequence ended with error %v", failed)
+				}
+				if took <= cancelLimit {
+					return nil
+				}
+			}
+			return fmt.Errorf("the sequence ended %s after the cancellation, in the last of %d tries", took, cancelTries)
+		},
+	},
+	{
+		name: "ctx/deadline_surfaces",
+		text: "a call after its deadline returns an error that wraps context.DeadlineExceeded",
+		check: func(ctx context.Context, s Store) error {
+			late, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
+			defer cancel()
+			b := bars(key, start, 10, 1)
+			if _, err := broken(late, s, all(key)); !errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("read: got error %v", err)
+			}
+			if err := write(late, s, b); !errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("write: got error %v", err)
+			}
+			return wantNothing(ctx, s, key)
+		},
+	},
+	{
+		name: "ctx/short_answers_are_errors",
+		text: "a read whose deadline passes at whatever moment ends whole, or with an error that wraps the context's: never short",
+		race: true,
+		check: func(ctx context.Context, s Store) error {
+			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
+				return err
+			}
+			for i := range 50 {
+				if err := readInTime(ctx, s, time.Duration(i)*100*time.Microsecond); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	},
+	{
+		name: "error/kind_and_cause",
+		text: "an error is a *ports.Error that says what was being done, and is both its kind and its cause",
+		check: func(ctx context.Context, s Store) error {
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			b := bars(key, start, 10, 1)
+			_, reading := broken(gone, s, all(key))
+			_, extents := s.Bars.Extents(gone)
+			_, refused := s.Bars.WriteBars(ctx, b, span(0, 9))
+			for _, c := range []struct{ err, kind, cause error }{
+				{reading, ports.ErrCanceled, context.Canceled},
+				{extents, ports.ErrCanceled, context.Canceled},
+				{write(gone, s, b), ports.ErrCanceled, context.Canceled},
+				{refused, ports.ErrInvalid, ports.ErrInvalid},
+			} {
+				var e *ports.Error
+				if !errors.As(c.err, &e) || e.Op == "" {
+					return fmt.Errorf("%v is no *ports.Error with an Op", c.err)
+				}
+				if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
+					return fmt.Errorf("%v is not both %q and %q", c.err, c.kind, c.cause)
+				}
+			}
+			return nil
+		},
+	},
+}
+
+// readInTime reads manyBars with a deadline.
+func readInTime(ctx context.Context, s Store, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	n, err := broken(ctx, s, all(key))
+	if err == nil && n != manyBars {
+		return fmt.Errorf("a read with %s to go ended without an error after %d of %d bars", limit, n, manyBars)
+	}
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("a read with %s to go ended with %w", limit, err)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package contract
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// extentLaws say what a store remembers of claims.
+var extentLaws = []law[Store]{
+	{
+		name: "extents/claim_is_held",
+		text: "a claim is held as it was made, beyond the first and the last bar too, and is no assumption",
+		check: func(ctx context.Context, s Store) error {
+			return steps(
+				func() error { return second(s.Bars.WriteBars(ctx, bars(key, start, 5, 1), span(-100, 200))) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(-100, 200)}) },
+			)
+		},
+	},
+	{
+		name: "extents/touching_merge",
+		text: "claims that touch, overlap or lie in one another are one extent",
+		check: func(ctx context.Context, s Store) error {
+			return steps(
+				func() error { return claims(ctx, s, key, span(0, 10), span(10, 20), span(15, 30), span(5, 25)) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(0, 30)}) },
+				func() error { return claims(ctx, s, key, span(40, 50), span(-10, 0)) },
+				func() error {
+					return wantExtents(ctx, s, nil,
+						domain.Extent{Key: key, Range: span(-10, 30)}, domain.Extent{Key: key, Range: span(40, 50)})
+				},
+				func() error { return claims(ctx, s, key, span(30, 40)) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(-10, 50)}) },
+			)
+		},
+	},
+	{
+		name: "extents/apart_stay_apart",
+		text: "claims with a gap between them are two extents, whatever bars there are",
+		check: func(ctx context.Context, s Store) error {
+			b := bars(key, start, 20, 1)
+			return steps(
+				func() error { return write(ctx, s, b.Slice(11, 20)) },
+				func() error { return write(ctx, s, b.Slice(0, 10)) },
+				func() error {
+					return wantExtents(ctx, s, nil,
+						domain.Extent{Key: key, Range: span(0, 10)}, domain.Extent{Key: key, Range: span(11, 20)})
+				},
+			)
+		},
+	},
+	{
+		name: "extents/claim_without_bars",
+		text: "a claim without a bar is held: nothing traded there",
+		check: func(ctx context.Context, s Store) error {
+			return steps(
+				func() error { return claims(ctx, s, key, span(5, 15)) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(5, 15)}) },
+				func() error { return wantBars(ctx, s, all(key), domain.EmptySeries(key)) },
+			)
+		},
+	},
+	{
+		name: "extents/empty_claim",
+		text: "an empty claim claims nothing",
+		check: func(ctx context.Context, s Store) error {
+			return steps(
+				func() error { return claims(ctx, s, key, span(5, 5)) },
+				func() error { return wantExtents(ctx, s, nil) },
+				func() error { return claims(ctx, s, key, span(0, 10), span(20, 20)) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(0, 10)}) },
+			)
+		},
+	},
+	{
+		name: "extents/by_key",
+		text: "claims of different symbols, grids and kinds are apart, and come ordered by key and then by start",
+		check: func(ctx context.Context, s Store) error {
+			eth, dash := minuteKey("ETH/USD"), minuteKey("BTC-USD")
+			hour := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Hour1.UTC()}
+			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, Kind: domain.PriceBid}
+			half := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Second30.UTC()}
+			var want []domain.Extent
+			for _, k := range []domain.SeriesKey{dash, half, key, bid, hour, eth} { // as SeriesKey.Compare orders them
+				want = append(want, domain.Extent{Key: k, Range: span(0, 60)}, domain.Extent{Key: k, Range: span(120, 180)})
+			}
+			for i := range want { // written in another order
+				e := want[(i*5+7)%len(want)]
+				if err := claims(ctx, s, e.Key, e.Range); err != nil {
+					return err
+				}
+			}
+			return wantExtents(ctx, s, nil, want...)
+		},
+	},
+	{
+		name: "extents/of_the_symbols_asked",
+		text: "the extents of named symbols are those of all their series and of no other; a symbol not held adds none, one named twice adds once",
+		check: func(ctx context.Context, s Store) error {
+			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, Kind: domain.PriceBid}
+			eth := minuteKey("ETH/USD")
+			for _, k := range []domain.SeriesKey{key, bid, eth, minuteKey("BTC/USDT"), minuteKey("BTC/US")} {
+				if err := claims(ctx, s, k, span(0, 10)); err != nil {
+					return err
+				}
+			}
+			btc := []domain.Extent{{Key: key, Range: span(0, 10)}, {Key: bid, Range: span(0, 10)}}
+			return steps(
+				func() error { return wantExtents(ctx, s, []domain.Symbol{"BTC/USD"}, btc...) },
+				func() error { return wantExtents(ctx, s, []domain.Symbol{"NO/SUCH"}) },
+				func() error {
+					return wantExtents(ctx, s, []domain.Symbol{"ETH/USD", "NO/SUCH", "BTC/USD", "ETH/USD"},
+						append(btc, domain.Extent{Key: eth, Range: span(0, 10)})...)
+				},
+			)
+		},
+	},
+	{
+		name: "extents/bounds_are_exact",
+		text: "the bounds of an extent are those claimed, to the microsecond, and in UTC",
+		check: func(ctx context.Context, s Store) error {
+			zone := time.FixedZone("behind", -3*60*60)
+			r := domain.Range{Start: start.Add(time.Microsecond).In(zone), End: minutes(10).Add(999_999 * time.Microsecond).In(zone)}
+			if err := claims(ctx, s, key, r); err != nil {
+				return err
+			}
+			if err := wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: r}); err != nil {
+				return err
+			}
+			held, err := s.Bars.Extents(ctx)
+			if err != nil {
+				return err
+			}
+			for _, t := range []time.Time{held[0].Range.Start, held[0].Range.End} {
+				if t.Location() != time.UTC {
+					return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
+				}
+			}
+			return nil
+		},
+	},
+}
+
+// claims claims the ranges, without a bar.
+func claims(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.Range) error {
+	for _, r := range ranges {
+		if _, err := s.Bars.WriteBars(ctx, domain.EmptySeries(k), r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
