@@ -1,0 +1,319 @@
+package codec
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"pgregory.net/rapid"
+)
+
+// second is a key whose grid has an edge every second, so that any whole second is an open time.
+func second() domain.SeriesKey { return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()} }
+
+// lengths draws bar counts that include the edges of blocks, groups and chunks.
+func lengths() *rapid.Generator[int] {
+	return rapid.OneOf(
+		rapid.SampledFrom([]int{1, 2, 7, 8, 9, 127, 128, 129, 255, 256, 257, MaxBars - 1, MaxBars}),
+		rapid.IntRange(1, 300), rapid.IntRange(1, MaxBars),
+	)
+}
+
+// drawWords draws n words of one of several natures: constant, small, of any width, with outliers, extreme.
+func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
+	nature := rapid.IntRange(0, 5).Draw(t, label)
+	seed := rapid.Uint64().Draw(t, label+" seed")
+	width := rapid.IntRange(1, 63).Draw(t, label+" width")
+	next := func() uint64 { // splitmix64: thousands of values from one draw
+		seed += 0x9e3779b97f4a7c15
+		z := seed
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		return z ^ z>>31
+	}
+	extremes := []int64{0, 1, -1, math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, math.MinInt64 + 1}
+	w := make([]int64, n)
+	walk := int64(next() >> 20)
+	for i := range w {
+		r := next()
+		switch nature {
+		case 0:
+			w[i] = int64(seed>>63) + 5
+		case 1:
+			w[i] = int64(r >> 60)
+		case 2:
+			w[i] = int64(r >> (64 - width))
+		case 3:
+			if w[i] = int64(r >> 54); r%100 == 0 {
+				w[i] = int64(next() >> (64 - width))
+			}
+		case 4:
+			walk += int64(r>>54) - 512
+			w[i] = walk
+		default:
+			w[i] = extremes[r%uint64(len(extremes))]
+		}
+		if negative && r%3 == 0 {
+			w[i] = -w[i]
+		}
+		if !negative && w[i] < 0 {
+			w[i] = int64(uint64(w[i]) >> 1)
+		}
+	}
+	return w
+}
+
+// drawColumn draws a column that may be wide.
+func drawColumn(t *rapid.T, label string, n int, scale uint8, wide bool) domain.Column {
+	c := domain.Column{Lo: drawWords(t, label, n, rapid.Bool().Draw(t, label+" negative"))}
+	if !wide || !rapid.Bool().Draw(t, label+" wide") {
+		return c
+	}
+	limit := int64(5) // 20 digits before the point are below 6 * 2^64
+	for range scale {
+		limit *= 10
+	}
+	c.Hi = drawWords(t, label+" high", n, true)
+	for i := range c.Hi {
+		c.Hi[i] %= limit
+	}
+	return c
+}
+
+func drawSeries(t *rapid.T) domain.Series {
+	n := lengths().Draw(t, "bars")
+	prices := uint8(rapid.IntRange(0, domain.MaxScale).Draw(t, "price scale"))
+	volumes := uint8(rapid.IntRange(0, domain.MaxScale).Draw(t, "volume scale"))
+	wide := rapid.Bool().Draw(t, "wide")
+	c := domain.Columns{
+		Time: make([]int64, n), Trades: drawWords(t, "trades", n, false), PriceScale: prices, VolumeScale: volumes,
+		Open: drawColumn(t, "open", n, prices, wide), High: drawColumn(t, "high", n, prices, wide),
+		Low: drawColumn(t, "low", n, prices, wide), Close: drawColumn(t, "close", n, prices, wide),
+		Volume: drawColumn(t, "volume", n, volumes, wide),
+	}
+	steps := drawWords(t, "steps", n, false)
+	at := rapid.Int64Range(-1e9, 1e9).Draw(t, "first second")
+	most := rapid.SampledFrom([]int64{1, 2, 1000, 1e8}).Draw(t, "longest step")
+	for i, step := range steps {
+		at += 1 + step%most
+		c.Time[i] = at * 1_000_000
+	}
+	s, err := domain.NewSeriesFromColumns(second(), c)
+	if err != nil {
+		t.Fatalf("drawn series: %v", err)
+	}
+	return s
+}
+
+func mustPack(t interface{ Fatalf(string, ...any) }, s domain.Series) []byte {
+	b, err := Append(nil, s)
+	if err != nil {
+		t.Fatalf("Append: %v", err)
+	}
+	return b
+}
+
+func mustOpen(t interface{ Fatalf(string, ...any) }, b []byte) Chunk {
+	c, err := Open(b)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	return c
+}
+
+// sameBars fails unless both hold equal numbers, bar for bar.
+func sameBars(t *rapid.T, what string, got, want domain.Series) {
+	if got.Equal(want) {
+		return
+	}
+	if got.Len() != want.Len() {
+		t.Fatalf("%s: %d bars, want %d", what, got.Len(), want.Len())
+	}
+	for i := range want.Len() {
+		if !got.At(i).Equal(want.At(i)) {
+			t.Fatalf("%s: bar %d is %v, want %v", what, i, got.At(i), want.At(i))
+		}
+	}
+	t.Fatalf("%s: key %v, want %v", what, got.Key(), want.Key())
+}
+
+func TestRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSeries(t)
+		c := mustOpen(t, mustPack(t, s))
+		got, err := c.Series(s.Key())
+		if err != nil {
+			t.Fatalf("Series: %v", err)
+		}
+		sameBars(t, "whole", got, s)
+		first, last := c.Bounds()
+		if n := s.Len(); c.Len() != n || first != s.OpenTime(0).UnixMicro() || last != s.OpenTime(n-1).UnixMicro() {
+			t.Fatalf("Len, Bounds = %d, %d, %d of %v", c.Len(), first, last, s)
+		}
+	})
+}
+
+// Any part and any column is what it is in the whole.
+func TestPartsAndColumns(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSeries(t)
+		c := mustOpen(t, mustPack(t, s))
+		whole := c.Columns(domain.Columns{})
+		var reused domain.Columns
+		for range 4 {
+			from := rapid.IntRange(0, s.Len()).Draw(t, "from")
+			to := rapid.IntRange(from, s.Len()).Draw(t, "to")
+			part := c.Slice(from, to)
+			got, err := part.Series(s.Key())
+			if err != nil {
+				t.Fatalf("Series: %v", err)
+			}
+			sameBars(t, "part", got, s.Slice(from, to))
+
+			reused = part.Columns(reused)
+			if !slices.Equal(part.Times(nil), whole.Time[from:to]) || !slices.Equal(reused.Time, whole.Time[from:to]) {
+				t.Fatalf("times of [%d:%d] differ", from, to)
+			}
+			if !slices.Equal(part.Trades(nil), whole.Trades[from:to]) || !slices.Equal(reused.Trades, whole.Trades[from:to]) {
+				t.Fatalf("trades of [%d:%d] differ", from, to)
+			}
+			for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
+				want, scale := whole.Field(f)
+				alone, aloneScale := part.Field(f, domain.Column{})
+				among, _ := reused.Field(f)
+				for _, got := range []domain.Column{alone, among} {
+					if !slices.Equal(got.Lo, want.Lo[from:to]) || (got.Hi == nil) != (want.Hi == nil) ||
+						want.Hi != nil && !slices.Equal(got.Hi, want.Hi[from:to]) || aloneScale != scale {
+						t.Fatalf("%s of [%d:%d] differs", f, from, to)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestWithin(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSeries(t)
+		from := rapid.IntRange(0, s.Len()).Draw(t, "from")
+		to := rapid.IntRange(from, s.Len()).Draw(t, "to")
+		s = s.Slice(from, to)
+		if s.Len() == 0 {
+			return
+		}
+		c := mustOpen(t, mustPack(t, s))
+		at := func(label string) int64 { // near a bar, or anywhere
+			i := rapid.IntRange(0, s.Len()-1).Draw(t, label)
+			return s.OpenTime(i).UnixMicro() + rapid.Int64Range(-2_000_000, 2_000_000).Draw(t, label+" off")
+		}
+		start := at("start")
+		r := domain.Range{Start: time.UnixMicro(start), End: time.UnixMicro(max(start, at("end")))}
+		part := c.Within(r)
+		want := s.Within(r)
+		if part.Len() != want.Len() {
+			t.Fatalf("%d bars within %v, want %d", part.Len(), r, want.Len())
+		}
+		got, err := part.Series(s.Key())
+		if err != nil {
+			t.Fatalf("Series: %v", err)
+		}
+		sameBars(t, "within", got, want)
+	})
+}
+
+// The chunk depends on the numbers only, not on how the Series spells them.
+func TestEqualSeriesPackEqual(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSeries(t)
+		b := mustPack(t, s)
+		again, err := mustOpen(t, b).Series(s.Key())
+		if err != nil {
+			t.Fatalf("Series: %v", err)
+		}
+		if !slices.Equal(mustPack(t, again), b) {
+			t.Fatalf("packing what was unpacked gives other bytes")
+		}
+	})
+}
+
+func TestSmallestScale(t *testing.T) {
+	t.Parallel()
+	bar := func(price, volume string) domain.Bar {
+		p := domain.MustDecimal(price)
+		return domain.Bar{Open: p, High: p, Low: p, Close: p, Volume: domain.MustDecimal(volume)}
+	}
+	for _, test := range []struct {
+		name           string
+		price, volume  string
+		scale, volumes uint8
+		wide           bool
+	}{
+		{"trailing zeros", "1.50", "2.000", 1, 0, false},
+		{"zero", "0.00", "0", 0, 0, false},
+		{"negative", "-37.630", "-0.10", 2, 1, false},
+		{"all digits", "1.000000000000000001", "1e-18", 18, 18, false},
+		{"wide", "12345678901234567890.123456789012345678", "1", 18, 0, true},
+		{"wide whole", "-12345678901234567890.000000000000000000", "1", 0, 0, true},
+		{"wide only by its spelling", "92233720368547758.070", "1", 2, 0, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, err := domain.NewSeries(second(), bar(test.price, test.volume))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := mustOpen(t, mustPack(t, s))
+			prices, scale := c.Field(domain.FieldLow, domain.Column{})
+			_, volumes := c.Field(domain.FieldVolume, domain.Column{})
+			if scale != test.scale || volumes != test.volumes || (prices.Hi != nil) != test.wide {
+				t.Errorf("scales %d and %d, wide %v; want %d, %d, %v", scale, volumes, prices.Hi != nil,
+					test.scale, test.volumes, test.wide)
+			}
+		})
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	t.Parallel()
+	kept := []byte("kept")
+	if b, err := Append(kept, domain.EmptySeries(second())); !errors.Is(err, domain.ErrInvalid) || string(b) != "kept" {
+		t.Errorf("no bar: %q, %v; want ErrInvalid", b, err)
+	}
+	c := domain.Columns{Time: make([]int64, MaxBars+1), Trades: make([]int64, MaxBars+1)}
+	for _, column := range decimals(&c) {
+		column.Lo = make([]int64, MaxBars+1)
+	}
+	for i := range c.Time {
+		c.Time[i] = int64(i) * 1_000_000
+	}
+	s, err := domain.NewSeriesFromColumns(second(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Append(nil, s); !errors.Is(err, domain.ErrInvalid) {
+		t.Errorf("%d bars: %v, want ErrInvalid", s.Len(), err)
+	}
+	if b := mustPack(t, s.Slice(1, MaxBars+1)); mustOpen(t, b).Len() != MaxBars {
+		t.Errorf("%d bars do not survive", MaxBars)
+	}
+}
+
+// Append keeps what is there.
+func TestAppendAppends(t *testing.T) {
+	t.Parallel()
+	s, err := domain.NewSeries(second(), domain.Bar{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Append([]byte("before"), s)
+	if err != nil || string(b[:6]) != "before" || !slices.Equal(b[6:], mustPack(t, s)) {
+		t.Errorf("Append = %q, %v", b, err)
+	}
+}
