@@ -249,7 +249,7 @@ func (f *fetch) known(ctx context.Context, catalog ports.SymbolCatalog) error {
 	near, err := f.near(ctx, catalog)
 	switch {
 	case err != nil:
-		text += "; " + "near names could not be read"
+		text += "; near names could not be read"
 	case near == "":
 		text += ", nor is one like it; import its bars first"
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -44,31 +45,27 @@ func (f *fetch) fatal(bars domain.Series) []int {
 	return domain.NewJudge(f.within, f.now).Check(bars).Fatal
 }
 
-// cut leaves the bars from the end that First or Last counts from up to the last one wanted; those at the fatal indices do not
-// count.
+// cut leaves what is needed for so many sound bars, counted from the end that First or Last names; those at the fatal indices do
+// not count.
 func (f *fetch) cut(bars domain.Series, fatal []int, wanted int) domain.Series {
-	surplus := bars.Len() - len(fatal) - wanted // sound bars too many
-	if surplus <= 0 {
-		return bars
-	}
-	dropped := make(map[int]bool, len(fatal))
-	for _, i := range fatal {
-		dropped[i] = true
-	}
-	from, to := 0, bars.Len()
-	for at := 0; surplus > 0; {
-		if f.request.First > 0 {
-			to--
-			at = to
-		} else {
-			at = from
-			from++
+	n := bars.Len()
+	for i := range n {
+		at := i
+		if f.request.Last > 0 {
+			at = n - 1 - i
 		}
-		if !dropped[at] {
-			surplus--
+		if _, dropped := slices.BinarySearch(fatal, at); dropped {
+			continue
 		}
+		if wanted--; wanted > 0 {
+			continue
+		}
+		if f.request.Last > 0 {
+			return bars.Slice(at, n)
+		}
+		return bars.Slice(0, at+1)
 	}
-	return bars.Slice(from, to)
+	return bars
 }
 
 // collect reads the answer to q whole. It trusts no piece: one that breaks the contract of ports.BarReader is an error.

@@ -1,0 +1,162 @@
+package app_test
+
+import (
+	"context"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var (
+	key  = domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	noon = time.Date(2024, 3, 4, 12, 0, 0, 0, time.UTC)
+)
+
+// at is so many minutes after noon.
+func at(minutes float64) time.Time { return noon.Add(time.Duration(minutes * float64(time.Minute))) }
+
+// span is from and to in minutes after noon.
+func span(from, to float64) domain.Range { return domain.Range{Start: at(from), End: at(to)} }
+
+// bar is a sound bar that opens so many minutes after noon.
+func bar(minute int) domain.Bar {
+	return domain.Bar{
+		OpenTime: at(float64(minute)),
+		Open:     domain.MustDecimal("100"), High: domain.MustDecimal("102.5"), Low: domain.MustDecimal("99"),
+		Close: domain.MustDecimal("101"), Volume: domain.MustDecimal("3"), Trades: 7,
+	}
+}
+
+// badBar breaks a fatal rule: its high is below its low.
+func badBar(minute int) domain.Bar {
+	b := bar(minute)
+	b.High, b.Low = b.Low, b.High
+	return b
+}
+
+func series(t testing.TB, bars ...domain.Bar) domain.Series {
+	t.Helper()
+	s, err := domain.NewSeries(key, bars...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// sound is the bars of the minutes from to to.
+func sound(t testing.TB, from, to int) domain.Series {
+	t.Helper()
+	bars := make([]domain.Bar, 0, to-from)
+	for m := from; m < to; m++ {
+		bars = append(bars, bar(m))
+	}
+	return series(t, bars...)
+}
+
+// market is an application over a memory store.
+type market struct {
+	*app.Marketdata
+	store *memory.Store
+	clock *clock.Simulated
+}
+
+// setup returns an application at a time, whose memory store holds nothing.
+func setup(t testing.TB, now time.Time, cfg app.Config) market {
+	t.Helper()
+	m := market{store: memory.New(), clock: clock.NewSimulated(now)}
+	m.Marketdata = around(t, m.store, m.store, m.clock, cfg)
+	return m
+}
+
+// around is the application over any ports.
+func around(t testing.TB, store ports.Store, symbols ports.SymbolCatalog, c ports.Clock, cfg app.Config) *app.Marketdata {
+	t.Helper()
+	source := app.Source{Name: "test", Store: store}
+	provider, err := app.NewProvider(source, symbols, c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog, err := app.NewCatalog(source, symbols, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ingester, err := app.NewIngester(source, c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &app.Marketdata{Provider: provider, Catalog: catalog, Ingester: ingester}
+}
+
+// hold puts bars into the store as they are, past the application's refusals.
+func (m market) hold(t testing.TB, bars domain.Series, claim domain.Range) {
+	t.Helper()
+	if _, err := m.store.WriteBars(t.Context(), bars, claim); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scripted is a memory store of which single calls can be replaced.
+type scripted struct {
+	*memory.Store
+	read    func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error]
+	write   func(context.Context) (ports.WriteReport, error)
+	extents func(context.Context) ([]domain.Extent, error)
+	symbols func(context.Context) ([]domain.SymbolMeta, error)
+}
+
+func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	if s.read != nil {
+		return s.read(ctx, q)
+	}
+	return s.Store.ReadBars(ctx, q)
+}
+
+func (s *scripted) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	if s.write != nil {
+		return s.write(ctx)
+	}
+	return s.Store.WriteBars(ctx, bars, claim)
+}
+
+func (s *scripted) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	if s.extents != nil {
+		return s.extents(ctx)
+	}
+	return s.Store.Extents(ctx, symbols...)
+}
+
+func (s *scripted) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	if s.symbols != nil {
+		return s.symbols(ctx)
+	}
+	return s.Store.Symbols(ctx, q)
+}
+
+// holding is a scripted store that holds the bars and claims their range, and the application over it at noon and an hour.
+func holding(t testing.TB, bars domain.Series, cfg app.Config) (*scripted, *app.Marketdata) {
+	t.Helper()
+	s := &scripted{Store: memory.New()}
+	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+		t.Fatal(err)
+	}
+	return s, around(t, s, s, clock.NewSimulated(at(60)), cfg)
+}
+
+// pieces is an answer in the pieces given.
+func pieces(all ...domain.Series) func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error] {
+		return func(yield func(domain.Series, error) bool) {
+			for _, s := range all {
+				if !yield(s, nil) {
+					return
+				}
+			}
+		}
+	}
+}
