@@ -151,7 +151,8 @@ func (c *Chunk) search(micros int64) int {
 		block-- // the block before the first that begins at or after it
 	}
 	var w words
-	d := c.decoder(timeColumn, block)
+	var d decoder
+	d.begin(c, timeColumn, block)
 	d.next(&w)
 	n := min(blockBars, c.packed-block*blockBars)
 	i := block*blockBars + sort.Search(n, func(i int) bool { return w[i] >= micros })

@@ -69,19 +69,20 @@ type decoder struct {
 	close   words
 }
 
-func (c *Chunk) decoder(col column, block int) *decoder {
-	d := &decoder{column: col, unit: int64(c.unit), packed: c.packed, block: block}
+// begin sets d, which is zero, before the given block. The caller holds d, so that it stays on the stack.
+func (d *decoder) begin(c *Chunk, col column, block int) {
+	d.column, d.unit, d.packed, d.block = col, int64(c.unit), c.packed, block
 	d.cursors[col] = c.cursor(col, block)
 	if col >= openColumn && col <= lowColumn {
 		d.cursors[closeColumn] = c.cursor(closeColumn, block)
 		d.cursors[openColumn] = c.cursor(openColumn, block)
 	}
-	return d
 }
 
 // decode fills dst with the column of c's first bars.
 func (c *Chunk) decode(dst []int64, col column) {
-	d := c.decoder(col, c.from/blockBars)
+	var d decoder
+	d.begin(c, col, c.from/blockBars)
 	skip := c.from % blockBars
 	var scratch words
 	for len(dst) > 0 {
