@@ -96,8 +96,8 @@ func headerLayout(header [][]byte, chosen map[string]string) (layout, error) {
 		case len(at) == 1:
 			l.column[c] = at[0]
 		case len(at) > 1:
-			return layout{}, fmt.Errorf("%q and %q can both be the %s; say which one is: column %s=%s",
-				names[at[0]], names[at[1]], column, column, names[at[0]])
+			return layout{}, &UnclearError{Setting: SettingColumns, Column: column,
+				Reason: fmt.Sprintf("%q and %q can both be the %s", names[at[0]], names[at[1]], column)}
 		default:
 			l.column[c] = -1
 			if c != optional {
@@ -126,8 +126,8 @@ func notBars(found map[string][]int, names, missing []string) error {
 	case has("bid", "ask"):
 		return errors.New("the columns are those of quotes; quotes are not stored yet, only bars are (open, high, low, close)")
 	}
-	return fmt.Errorf("no column for %s among %q; where one has another name, say so: column %s=NAME",
-		strings.Join(missing, ", "), names, missing[0])
+	return &UnclearError{Setting: SettingColumns, Column: missing[0],
+		Reason: fmt.Sprintf("no column is known to be %s; the columns are %q", strings.Join(missing, ", "), names)}
 }
 
 // plain is a name in lower case without all but letters and digits.

@@ -102,7 +102,7 @@ func TestReadBarsRefuses(t *testing.T) {
 		{name: "empty_file", want: "x.csv:1: the file is empty"},
 		{name: "trades", text: "time,id,side,price,size\n2019-10-11T00:00:11.620Z,1,sell,0.1,23\n", want: "x.csv:1: the columns are those of trades"},
 		{name: "quotes", text: "time,bid,ask,bid_size,ask_size\n", want: "x.csv:1: the columns are those of quotes"},
-		{name: "no_volume", text: "time,open,high,low,close\n", want: "x.csv:1: no column for volume"},
+		{name: "no_volume", text: "time,open,high,low,close\n", want: "x.csv:1: no column is known to be volume"},
 		{name: "two_times", text: "unix,date,open,high,low,close,volume\n", want: `x.csv:1: "unix" and "date" can both be the time`},
 		{name: "named_column_absent", text: header, want: `x.csv:1: no column "vol" for volume`,
 			cfg: file.Config{Columns: map[string]string{"volume": "vol"}}},

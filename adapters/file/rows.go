@@ -25,6 +25,25 @@ func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.L
 // Unwrap yields domain.ErrInvalid and the cause.
 func (e *LineError) Unwrap() []error { return []error{domain.ErrInvalid, e.Err} }
 
+// Setting names the field of Config that settles what is unclear in a file.
+type Setting uint8
+
+// The settings.
+const (
+	SettingColumns Setting = iota + 1
+	SettingTimeUnit
+	SettingTimeZone
+)
+
+// UnclearError is what can be read in two ways, or not at all, until a setting says how.
+type UnclearError struct {
+	Setting Setting
+	Column  string // for SettingColumns, the column in question
+	Reason  string
+}
+
+func (e *UnclearError) Error() string { return e.Reason }
+
 // rows reads the rows of a CSV file one by one. A row is a line: a cell in quotes holds no line break.
 type rows struct {
 	file      string

@@ -118,8 +118,8 @@ func (p *timeParser) parseNumber(s string) (time.Time, error) {
 	if p.assumed {
 		unit := guessUnit(n)
 		if unit == TimeUnitAuto {
-			return time.Time{}, fmt.Errorf("time %q is not certain to count seconds, milliseconds, microseconds or nanoseconds since "+
-				"1970; name the time unit: s, ms, us or ns", s)
+			return time.Time{}, &UnclearError{Setting: SettingTimeUnit,
+				Reason: fmt.Sprintf("time %q is not certain to count seconds, milliseconds, microseconds or nanoseconds since 1970", s)}
 		}
 		if p.unit != TimeUnitAuto && unit != p.unit {
 			return time.Time{}, fmt.Errorf("time %q looks like %s, the times before it like %s", s, unit, p.unit)
@@ -178,7 +178,7 @@ func (p *timeParser) parseText(s string) (time.Time, error) {
 // inZone is the instant at which a clock in the zone shows what t shows in UTC, where there is exactly one.
 func inZone(t time.Time, s string, zone *time.Location) (time.Time, error) {
 	if zone == nil {
-		return time.Time{}, fmt.Errorf("time %q names no time zone; write 2018-04-04T00:00:00Z, or name the file's time zone, like UTC", s)
+		return time.Time{}, &UnclearError{Setting: SettingTimeZone, Reason: fmt.Sprintf("time %q names no time zone", s)}
 	}
 	var found []time.Time
 	for _, around := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} { // the offsets before and after any change of clocks

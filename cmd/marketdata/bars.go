@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// printResult writes the bars of a result in the form asked for; as JSON, all of the result.
+func printResult(w io.Writer, format string, r domain.Result) error {
+	out := bufio.NewWriter(w)
+	var err error
+	switch format {
+	case formatCSV:
+		err = writeCSV(out, r.Series)
+	case formatJSON:
+		err = indented(out, r)
+	case formatNDJSON:
+		err = lines(out, func(yield func(domain.Bar) bool) {
+			for _, b := range r.Series.All() {
+				if !yield(b) {
+					return
+				}
+			}
+		})
+	default:
+		err = printBars(out, r.Series)
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func writeCSV(w io.Writer, s domain.Series) error {
+	out := file.NewBarWriter(w)
+	if err := out.Write(s); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// printBars is a table of bars: points under points, an unknown trade count as a dash.
+func printBars(w io.Writer, s domain.Series) error {
+	const prices = 4
+	layout := timeLayout(s)
+	rows := make([][]string, 0, s.Len())
+	var priceDigits, volumeDigits int
+	for _, b := range s.All() {
+		row := []string{
+			b.OpenTime.Format(layout),
+			b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), strconv.FormatInt(b.Trades, 10),
+		}
+		for _, price := range row[1 : 1+prices] {
+			priceDigits = max(priceDigits, fraction(price))
+		}
+		volumeDigits = max(volumeDigits, fraction(row[1+prices]))
+		if b.Trades == 0 && !b.Volume.IsZero() {
+			row[2+prices] = "-"
+		}
+		rows = append(rows, row)
+	}
+	for _, row := range rows {
+		for i := range prices {
+			row[1+i] = pad(row[1+i], priceDigits)
+		}
+		row[1+prices] = pad(row[1+prices], volumeDigits)
+	}
+	return printTable(w, []column{
+		{name: "time (utc)"},
+		{"open", true}, {"high", true}, {"low", true}, {"close", true}, {"volume", true}, {"trades", true},
+	}, rows)
+}
+
+// timeLayout shows no more of the open times than tells them apart.
+func timeLayout(s domain.Series) string {
+	layout := time.DateOnly
+	for _, b := range s.All() {
+		if b.OpenTime.Second() != 0 {
+			return time.DateTime
+		}
+		if b.OpenTime.Hour() != 0 || b.OpenTime.Minute() != 0 {
+			layout = "2006-01-02 15:04"
+		}
+	}
+	return layout
+}
+
+// fraction is how many digits stand after the point.
+func fraction(number string) int {
+	_, digits, _ := strings.Cut(number, ".")
+	return len(digits)
+}
+
+// pad adds zeros up to so many digits after the point.
+func pad(number string, digits int) string {
+	missing := digits - fraction(number)
+	if missing == 0 {
+		return number
+	}
+	if fraction(number) == 0 {
+		number += "."
+	}
+	return number + strings.Repeat("0", missing)
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func (c *command) config() *cobra.Command {
+	return &cobra.Command{
+		Use:   "config",
+		Short: "Print the configuration in effect",
+		Long: "Print the configuration in effect as YAML: the defaults, over them the file of --config, over it the environment\n" +
+			"variables MARKETDATA_... (MARKETDATA_SQLITE_PATH sets sqlite.path), over them the flags.\n" +
+			"What it prints is a file that --config reads.",
+		Example: "  marketdata config\n  marketdata config > marketdata.yaml\n  marketdata --config marketdata.yaml coverage",
+		Args:    arguments("none", 0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := c.settings()
+			if err != nil {
+				return err
+			}
+			text, err := cfg.YAML()
+			if err != nil {
+				return err
+			}
+			_, err = c.out.Write(text)
+			return err
+		},
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const fetchHelp = `Print the bars of a series: exact, in order of time, each one over.
+
+What the answer does not tell by itself stands on standard error: ranges that nobody holds, an end beyond now that was clamped,
+what the quality rules found. Without --start and --end it is all there is.`
+
+const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
+  marketdata fetch BTC/USD 1d --start 2018-01-01 --end 2018-02-01
+  marketdata fetch COINBASE:BTC/USD 1h --start -7d --output json
+  marketdata fetch ACME 1d@America/New_York --start 2018-04-04 --first 1
+  marketdata fetch BTC/USD 1m --kind bid --quality drop > bids.csv`
+
+type fetchOptions struct {
+	span
+	first, last           int
+	kind, quality, output string
+	verbose               bool
+}
+
+func (c *command) fetch() *cobra.Command {
+	var o fetchOptions
+	cmd := &cobra.Command{
+		Use:     "fetch SYMBOL GRID",
+		Short:   "Print the bars of a series",
+		Long:    fetchHelp,
+		Example: fetchExample,
+		Args:    arguments("a symbol and a grid, like: marketdata fetch BTC/USD 1m", 2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request, err := c.request(args[0], args[1], o)
+			if err != nil {
+				return err
+			}
+			if err := c.settle(&o.output); err != nil {
+				return err
+			}
+			return c.runFetch(cmd.Context(), request, o)
+		},
+	}
+	flags := cmd.Flags()
+	o.register(flags, "start", "`time` of the first bar wanted (default the first bar held)", "end", "`time` to stop before (default now)")
+	flags.IntVar(&o.first, "first", 0, "only the first `n` bars of the range")
+	flags.IntVar(&o.last, "last", 0, "only the last `n` bars of the range")
+	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
+	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "what to do on a bar that is wrong: fail, drop (leave it out), flag (print it)")
+	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")
+	outputFlag(flags, &o.output)
+	return cmd
+}
+
+func (c *command) request(symbol, grid string, o fetchOptions) (domain.DataRequest, error) {
+	key, err := parseKey(symbol, grid, o.kind)
+	if err != nil {
+		return domain.DataRequest{}, err
+	}
+	r := domain.DataRequest{Key: key, First: o.first, Last: o.last}
+	if r.Start, r.End, err = o.times(c.now(), key.Grid.Zone()); err != nil {
+		return domain.DataRequest{}, err
+	}
+	return r, r.Quality.UnmarshalText([]byte(o.quality))
+}
+
+func (c *command) runFetch(ctx context.Context, r domain.DataRequest, o fetchOptions) error {
+	md, done, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	result, err := md.Fetch(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := printResult(c.out, o.output, result); err != nil {
+		return err
+	}
+	c.tell(result, o.verbose)
+	if result.Series.Len() == 0 {
+		return c.tellHeld(ctx, md, r.Key)
+	}
+	return nil
+}
+
+// tell says on standard error what the bars do not show.
+func (c *command) tell(r domain.Result, verbose bool) {
+	if r.Clamped {
+		c.note("the end was beyond now, %s; bars are shown once they are over", stamp(r.Now))
+	}
+	if n := len(r.Uncovered); n > 0 {
+		c.note("nobody holds %s", some(r.Uncovered, domain.Range.String))
+	}
+	for _, f := range r.Quality.Findings {
+		c.note("quality: %s: %d of %d bars, the first at %s (%s, %s)", f.Detail, f.Count, r.Quality.Bars, stamp(f.First), f.Rule, f.Severity)
+	}
+	if len(r.Quality.Dropped) > 0 {
+		c.note("left out: %s", some(r.Quality.Dropped, stamp))
+	}
+	if verbose {
+		for _, leg := range r.Provenance {
+			c.note("%s served %d bars of %s in %s", leg.Store, leg.Bars, leg.Grid, leg.Range)
+		}
+		c.note("as of %s; go on from --start %s", stamp(r.Now), stamp(r.Next))
+	}
+}
+
+// tellHeld says what there is of the symbol where the answer is empty.
+func (c *command) tellHeld(ctx context.Context, md *app.Marketdata, key domain.SeriesKey) error {
+	held, err := md.Coverage(ctx, key.Symbol)
+	if err != nil {
+		return err
+	}
+	if len(held) == 0 {
+		c.note("no bars: nothing is held of %s", key.Symbol)
+		return nil
+	}
+	c.note("no bars of %s there; held is %s", key, some(held, func(e ports.StoreExtent) string {
+		return fmt.Sprintf("%s in %s", e.Key, e.Range)
+	}))
+	return nil
+}
+
+// some lists the first few items.
+func some[T any](items []T, text func(T) string) string {
+	const few = 5
+	var s strings.Builder
+	for i, item := range items {
+		if i == few {
+			fmt.Fprintf(&s, " and %d more", len(items)-few)
+			break
+		}
+		if i > 0 {
+			s.WriteString(", ")
+		}
+		s.WriteString(text(item))
+	}
+	return s.String()
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/embedded"
+)
+
+const rootHelp = `Historical market data: exact, validated bars, one call away.
+
+A series is a symbol and a grid: BTC/USD 1m, COINBASE:BTC/USD 1d, ACME 1d@America/New_York.
+Grids count s, m (minutes), h, d, w or M (months). Bars are kept in one SQLite file.
+
+  marketdata import --symbol COINBASE:BTC/USD --grid 1m bars.csv   store the bars of a file
+  marketdata coverage                                              what is held
+  marketdata fetch COINBASE:BTC/USD 1m --last 10                   the ten newest bars
+  marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv      a week of them, for a program
+
+Times are 2018-04-04 (midnight in the grid's time zone), 2018-04-04T09:30:00Z, -7d (before now; also s m h w M) or now.
+A range holds its start and not its end.
+
+Tables are for terminals; where the output goes elsewhere it is CSV, unless --output says otherwise.
+
+Exit codes:
+` + exitCodes
+
+// command is what all subcommands share: the streams, the global flags and the clock that -7d counts from.
+type command struct {
+	in       io.Reader
+	out, err io.Writer
+	now      func() time.Time
+
+	configPath string
+	dbPath     string
+
+	started bool // the arguments were accepted and a subcommand runs
+}
+
+// run executes one command line, without the program's name, and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &command{in: stdin, out: stdout, err: stderr, now: time.Now}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	last, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "marketdata:", err)
+	if !c.started {
+		fmt.Fprintf(stderr, "%s --help shows how it is used\n", last.CommandPath())
+		return exitInvalid
+	}
+	return exitCode(err)
+}
+
+func (c *command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "marketdata",
+		Short:         "Historical market data from the shell",
+		Long:          rootHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			c.started = true
+		},
+	}
+	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
+	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` that holds the bars; overrides the configuration")
+	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.coverage(), c.deletes(), c.config(), c.demo())
+	return root
+}
+
+// settings is the effective configuration: file, environment, flags, the later over the earlier.
+func (c *command) settings() (wiring.Config, error) {
+	cfg, err := wiring.Load(c.configPath)
+	if err != nil {
+		return wiring.Config{}, userError{err}
+	}
+	if c.dbPath != "" {
+		cfg.SQLite.Path = c.dbPath
+	}
+	if err := cfg.Validate(); err != nil {
+		return wiring.Config{}, userError{err}
+	}
+	return cfg, nil
+}
+
+// open is the application on the configured store. The caller calls the function returned when done.
+func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
+	cfg, err := c.settings()
+	if err != nil {
+		return nil, nil, err
+	}
+	return embedded.Open(ctx, cfg, wiring.Options{})
+}
+
+// note tells the user something on standard error that does not belong to the answer.
+func (c *command) note(format string, args ...any) {
+	fmt.Fprintf(c.err, "note: "+format+"\n", args...)
+}
