@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The demo of `make demo`: a synthetic market made from a seed, imported, looked at.
+#   tests/demo/run.sh COMMAND FOLDER
+set -euo pipefail
+marketdata=$1
+folder=$2
+
+rm -rf "$folder"
+mkdir -p "$folder"
+export MARKETDATA_SQLITE_PATH=$folder/marketdata.db
+
+bold='' plain=''
+[ -t 1 ] && bold=$'\033[1m' plain=$'\033[0m'
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+show() {
+	say "\$ marketdata $*"
+	"$marketdata" "$@"
+}
+
+say "A synthetic market: three symbols that nobody trades, thirty days of one-minute bars, and their days"
+"$marketdata" demo --dir "$folder" --output table
+for file in "$folder"/*.csv; do # SYNTHETIC-ACORN-USD_1m.csv holds SYNTHETIC:ACORN/USD 1m
+	name=$(basename "$file" .csv)
+	IFS=- read -r venue base quote <<<"${name%_*}"
+	show import --symbol "$venue:$base/$quote" --grid "${name#*_}" "$file" --output table
+done
+show coverage --output table
+show fetch SYNTHETIC:ACORN/USD 1m --last 10 --output table
+show fetch SYNTHETIC:ACORN/USD 1d --start 2024-01-20 --output table
+say "That is all in $MARKETDATA_SQLITE_PATH; go on with $marketdata --db $MARKETDATA_SQLITE_PATH --help"
