@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/domain"
 )
 

@@ -180,7 +180,7 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, name strin
 		}
 		wrote, err := md.Ingest(ctx, batch.Bars, batch.Range)
 		if err != nil {
-			return report, batch.Locate(err)
+			return report, inFile(name, batch.Locate(err))
 		}
 		if report.Bars == 0 {
 			report.Range.Start = batch.Range.Start
@@ -194,6 +194,14 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, name strin
 		return report, userError{fmt.Errorf("%s: no bars: there is nothing below the line that names the columns", name)}
 	}
 	return report, nil
+}
+
+// inFile names the file in an error that does not name it yet.
+func inFile(name string, err error) error {
+	if located := (*file.LineError)(nil); errors.As(err, &located) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // openInput opens a file, or standard input for -, whose size is -1.

@@ -101,7 +101,7 @@ func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return embedded.Open(ctx, cfg, wiring.Options{})
+	return embedded.Open(ctx, cfg, embedded.Options{})
 }
 
 // note tells the user something on standard error that does not belong to the answer.
