@@ -1,0 +1,90 @@
+package influx
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Symbols returns the symbols that have bars, with what their own text tells: the tags are the catalog, and nothing else is kept. A
+// symbol whose last bar was deleted is no longer known.
+func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	metas, err := s.symbols(ctx, q)
+	return metas, translate("symbols", q.Pattern, err)
+}
+
+func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	names, err := s.symbolNames(ctx, q.Symbols)
+	if err != nil {
+		return nil, err
+	}
+	matches := matcher(q.Pattern)
+	var metas []domain.SymbolMeta
+	for _, name := range names {
+		if q.Limit > 0 && len(metas) == q.Limit {
+			break
+		}
+		if (len(q.Symbols) == 0 || slices.Contains(q.Symbols, name)) && matches(string(name)) {
+			metas = append(metas, domain.NewSymbolMeta(name))
+		}
+	}
+	return metas, nil
+}
+
+// symbolNames is every symbol held, ordered; of an existing layout, which gives a pair several names, only those of the symbols asked
+// for where some are.
+func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domain.Symbol, error) {
+	var names []domain.Symbol
+	if s.layout.existing == nil {
+		values, err := s.tagValues(ctx, tagSymbol)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range values {
+			if name := domain.Symbol(v); name.Validate() == nil { // no request can name another
+				names = append(names, name)
+			}
+		}
+	} else {
+		extents, err := s.extents(ctx, asked)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range extents {
+			names = append(names, e.Key.Symbol)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// tagValues lists the values of a tag of the bars for which the conditions hold.
+func (s *Store) tagValues(ctx context.Context, tag string, where ...condition) ([]string, error) {
+	var found []string
+	err := s.rowsOf(ctx, s.layout.tagValues(tag, where), func(_ table, values []any) error {
+		value, ok := values[len(values)-1].(string) // the columns are key and value
+		if !ok {
+			return malformed("%v where a tag's value should be", values)
+		}
+		found = append(found, value)
+		return nil
+	})
+	return found, err
+}
+
+// matcher makes a test of a pattern: * is any run of bytes, ? any one.
+func matcher(pattern string) func(string) bool {
+	if pattern == "" {
+		return func(string) bool { return true }
+	}
+	if !utf8.ValidString(pattern) { // a symbol is ASCII
+		return func(string) bool { return false }
+	}
+	text := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
+	return regexp.MustCompile(`\A(?s:` + text + `)\z`).MatchString
+}

@@ -1,0 +1,193 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Existing says how to read bars that something else writes: floats in one measurement, the symbol split into a trading pair and an
+// exchange, all of one frequency. A number is the shortest decimal of its float; trade counts are unknown. The symbol BTC/USD is
+// the pair on whichever exchange has it, and an error where two have; KRAKEN:BTC/USD is the pair on that one, in whatever case it is
+// written there. Nothing is written.
+type Existing struct {
+	// Frequency is the length of the bars, on the UTC grid, since the layout does not tell. Required.
+	Frequency domain.Frequency
+	// Measurement defaults to "market_data".
+	Measurement string
+	// SymbolTag holds the trading pair. Defaults to "trading_pair".
+	SymbolTag string
+	// VenueTag holds the exchange. Defaults to "exchange".
+	VenueTag string
+	// Tags are values that tell bars from what else is in the measurement. nil is data_type="ohlcv".
+	Tags map[string]string
+}
+
+func (e Existing) withDefaults() Existing {
+	if e.Measurement == "" {
+		e.Measurement = "market_data"
+	}
+	if e.SymbolTag == "" {
+		e.SymbolTag = "trading_pair"
+	}
+	if e.VenueTag == "" {
+		e.VenueTag = "exchange"
+	}
+	if e.Tags == nil {
+		e.Tags = map[string]string{"data_type": "ohlcv"}
+	}
+	return e
+}
+
+// Validate reports every fault.
+func (e Existing) Validate() error {
+	e = e.withDefaults()
+	faults := []error{e.Frequency.Validate()}
+	names := append([]string{e.Measurement, e.SymbolTag, e.VenueTag}, slices.Sorted(maps.Keys(e.Tags))...)
+	for _, name := range names {
+		if !isIdentifier(name) {
+			faults = append(faults, fmt.Errorf("influx name %q: use letters, digits, _ . and -, at most %d", name, maxIdentifier))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+const maxIdentifier = 64
+
+// isIdentifier reports whether a measurement or tag may have the name: names cannot be bound, so they are of few bytes only.
+func isIdentifier(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return name != "" && len(name) <= maxIdentifier
+}
+
+// The names of our own layout.
+const (
+	tagSymbol   = "symbol"
+	tagKind     = "kind"
+	tagGrid     = "grid"
+	fieldTrades = "trades"
+	fieldExact  = "exact"
+)
+
+// numberFields are the float fields, in the order of domain.Field.
+var numberFields = [...]string{"open", "high", "low", "close", "volume"}
+
+// layout is where bars lie: ours, or an existing one.
+type layout struct {
+	measurement string
+	existing    *Existing         // nil is ours
+	fields      map[string]string // the fields a bar needs, and their types
+	columns     []string          // of an answer with bars: time and the fields, as asked for
+	keyTags     []string          // the tags that tell series apart
+}
+
+func newLayout(cfg Config) layout {
+	l := layout{measurement: cfg.Measurement, keyTags: []string{tagSymbol, tagKind, tagGrid}, fields: map[string]string{}}
+	l.columns = append([]string{"time"}, numberFields[:]...)
+	for _, f := range numberFields {
+		l.fields[f] = "float"
+	}
+	if cfg.Existing != nil {
+		e := cfg.Existing.withDefaults()
+		l.existing, l.measurement, l.keyTags = &e, e.Measurement, []string{e.SymbolTag, e.VenueTag}
+		return l
+	}
+	l.columns = append(l.columns, fieldTrades, fieldExact)
+	l.fields[fieldTrades], l.fields[fieldExact] = "integer", "string"
+	return l
+}
+
+// condition wants a tag to have a value.
+type condition struct{ tag, value string }
+
+// own selects a series of our layout.
+func own(key domain.SeriesKey) []condition {
+	return []condition{{tagSymbol, string(key.Symbol)}, {tagKind, key.Kind.String()}, {tagGrid, key.Grid.String()}}
+}
+
+// conditions is what bars of the layout have in common.
+func (l layout) conditions() []condition {
+	var where []condition
+	if l.existing != nil {
+		for _, tag := range slices.Sorted(maps.Keys(l.existing.Tags)) {
+			where = append(where, condition{tag, l.existing.Tags[tag]})
+		}
+	}
+	return where
+}
+
+// where selects the series of the key; found is false where the layout cannot hold it.
+func (s *Store) where(ctx context.Context, key domain.SeriesKey) (where []condition, found bool, err error) {
+	e := s.layout.existing
+	if key.Symbol == "" { // to InfluxQL, the series that lack the tag
+		return nil, false, nil
+	}
+	if e == nil {
+		return own(key), true, nil
+	}
+	if !s.layout.holds(key) {
+		return nil, false, nil
+	}
+	pair := string(key.Symbol.Instrument())
+	venues, err := s.tagValues(ctx, e.VenueTag, append(s.layout.conditions(), condition{e.SymbolTag, pair})...)
+	if err != nil {
+		return nil, false, err
+	}
+	if asked := key.Symbol.Venue(); asked != "" {
+		venues = slices.DeleteFunc(venues, func(v string) bool { return !strings.EqualFold(v, asked) })
+	}
+	switch len(venues) {
+	case 0:
+		return nil, false, nil
+	case 1:
+		return append(s.layout.conditions(), condition{e.SymbolTag, pair}, condition{e.VenueTag, venues[0]}), true, nil
+	}
+	return nil, false, ambiguous(pair, venues)
+}
+
+func ambiguous(pair string, venues []string) error {
+	slices.Sort(venues)
+	return fmt.Errorf("%s is on more than one exchange (%s); name one, like %s:%s: %w",
+		pair, strings.Join(venues, ", "), strings.ToUpper(venues[0]), pair, domain.ErrInvalid)
+}
+
+// holds reports whether bars of the key's grid and kind can be in an existing layout.
+func (l layout) holds(key domain.SeriesKey) bool {
+	return key.Kind == domain.PriceTrade && key.Grid == l.existing.Frequency.UTC()
+}
+
+// seriesKeys is the keys of the series with the given tags: none where no request could name it. In an existing layout a pair has
+// two names, with its venue and without; the second only where unique says that one exchange alone has the pair.
+func (l layout) seriesKeys(tags map[string]string, unique func(pair string) bool) []domain.SeriesKey {
+	if l.existing == nil {
+		grid, gridErr := domain.ParseGrid(tags[tagGrid])
+		kind, kindErr := domain.ParsePriceKind(tags[tagKind])
+		key, err := domain.NewSeriesKey(domain.Symbol(tags[tagSymbol]), grid, kind)
+		if errors.Join(gridErr, kindErr, err) != nil || key.Grid.String() != tags[tagGrid] {
+			return nil
+		}
+		return []domain.SeriesKey{key}
+	}
+	var keys []domain.SeriesKey
+	pair := tags[l.existing.SymbolTag]
+	names := []string{strings.ToUpper(tags[l.existing.VenueTag]) + ":" + pair}
+	if unique(pair) {
+		names = []string{pair, names[0]}
+	}
+	for _, name := range names {
+		key, err := domain.NewSeriesKey(domain.Symbol(name), l.existing.Frequency.UTC(), domain.PriceTrade)
+		if err == nil && key.Symbol.Instrument() == pair {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,150 @@
+package influx
+
+import (
+	"strconv"
+	"strings"
+)
+
+// All InfluxQL is here. Values are bound, never spliced in; names come from the layout, whose identifiers hold no quote.
+
+// statement is InfluxQL and the values of its $ parameters.
+type statement struct {
+	text       string
+	params     map[string]any
+	statements int  // how many statements the text holds
+	chunked    bool // ask for the answer in chunks
+}
+
+// builder writes one query.
+type builder struct {
+	text   strings.Builder
+	params map[string]any
+}
+
+func (b *builder) add(parts ...string) *builder {
+	for _, p := range parts {
+		b.text.WriteString(p)
+	}
+	return b
+}
+
+// bind writes a parameter in the place of the value.
+func (b *builder) bind(value any) *builder {
+	if b.params == nil {
+		b.params = map[string]any{}
+	}
+	name := "p" + strconv.Itoa(len(b.params))
+	b.params[name] = value
+	return b.add("$" + name)
+}
+
+// where writes the conditions, each with the word that joins it to the one before.
+func (b *builder) where(conditions []condition) *builder {
+	word := " WHERE "
+	for _, c := range conditions {
+		b.add(word, quote(c.tag), " = ").bind(c.value)
+		word = " AND "
+	}
+	return b
+}
+
+// anyOf writes that the tag has one of the values.
+func (b *builder) anyOf(tag string, values []string) *builder {
+	word := "("
+	for _, v := range values {
+		b.add(word, quote(tag), " = ").bind(v)
+		word = " OR "
+	}
+	return b.add(")")
+}
+
+func (b *builder) statement(count int) statement {
+	return statement{text: b.text.String(), params: b.params, statements: count}
+}
+
+func quote(identifier string) string { return `"` + identifier + `"` }
+
+func quoteAll(identifiers []string) string {
+	return `"` + strings.Join(identifiers, `","`) + `"`
+}
+
+// span is a half-open range of times in nanoseconds since 1970.
+type span struct{ start, end int64 }
+
+// selectBars reads the bars of one series, at most limit of them where that is above 0, the last ones first where descending.
+// Grouping by the tags asked for makes the server say of which series its rows are.
+func (l layout) selectBars(where []condition, r span, limit int, descending bool) statement {
+	var b builder
+	b.add("SELECT ", quoteAll(l.columns[1:]), " FROM ", quote(l.measurement)).where(where)
+	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
+	b.add(" GROUP BY ", quoteAll(tagsOf(where)))
+	if descending {
+		b.add(" ORDER BY time DESC")
+	}
+	if limit > 0 {
+		b.add(" LIMIT ", strconv.Itoa(limit))
+	}
+	st := b.statement(1)
+	st.chunked = true
+	return st
+}
+
+func tagsOf(where []condition) []string {
+	tags := make([]string, len(where))
+	for i, c := range where {
+		tags[i] = c.tag
+	}
+	return tags
+}
+
+// countBars counts the rows of a range.
+func (l layout) countBars(where []condition, r span) statement {
+	var b builder
+	b.add("SELECT COUNT(", quote(numberFields[0]), ") FROM ", quote(l.measurement)).where(where)
+	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
+	return b.statement(1)
+}
+
+// deleteBars deletes the bars of a range.
+func (l layout) deleteBars(where []condition, r span) statement {
+	var b builder
+	b.add("DELETE FROM ", quote(l.measurement)).where(where)
+	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
+	return b.statement(1)
+}
+
+// edges is the first and the last bar of every series: of those whose symbol tag has one of the values, or of all.
+func (l layout) edges(symbols []string) statement {
+	var b builder
+	for i, selector := range []string{"FIRST", "LAST"} {
+		if i > 0 {
+			b.add("; ")
+		}
+		where := l.conditions()
+		b.add("SELECT ", selector, "(", quote(numberFields[0]), ") FROM ", quote(l.measurement)).where(where)
+		if len(symbols) > 0 {
+			if len(where) == 0 {
+				b.add(" WHERE ")
+			} else {
+				b.add(" AND ")
+			}
+			b.anyOf(l.keyTags[0], symbols)
+		}
+		b.add(" GROUP BY ", quoteAll(l.keyTags))
+	}
+	return b.statement(2)
+}
+
+// tagValues lists the values that a tag has where the conditions hold.
+func (l layout) tagValues(tag string, where []condition) statement {
+	var b builder
+	b.add("SHOW TAG VALUES FROM ", quote(l.measurement), " WITH KEY = ", quote(tag)).where(where)
+	return b.statement(1)
+}
+
+// fieldKeys lists the fields and their types.
+func (l layout) fieldKeys() statement {
+	var b builder
+	b.add("SHOW FIELD KEYS FROM ", quote(l.measurement))
+	return b.statement(1)
+}

@@ -1,0 +1,246 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var errUsed = fmt.Errorf("a sequence is ranged over once; ask for another: %w", ports.ErrInvalid)
+
+// errStop ends a read whose consumer has had enough.
+var errStop = errors.New("stop")
+
+// representable is the open times that InfluxDB can hold: nanoseconds since 1970 in 64 bits, which is 1677 to 2262.
+var representable = domain.Range{
+	Start: time.UnixMicro(-1 << 63 / 1000).UTC(),
+	End:   time.UnixMicro((1<<63 - 1) / 1000).UTC(),
+}
+
+const nanosPerMicro = int64(time.Microsecond)
+
+// nanos is r as the database counts.
+func nanos(r domain.Range) span {
+	start, end := r.Micros()
+	return span{start: start * nanosPerMicro, end: end * nanosPerMicro}
+}
+
+// ReadBars yields the bars in pieces of the configured chunk size, while the server still sends. Only the end of the sequence without
+// an error proves that the answer was whole. The last n bars are held in memory until all have come.
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	var used atomic.Bool
+	return func(yield func(domain.Series, error) bool) {
+		err := errUsed
+		if !used.Swap(true) {
+			err = s.readBars(ctx, q, yield)
+		}
+		if err != nil && !errors.Is(err, errStop) {
+			yield(domain.Series{}, translate("read bars", q.Key.String(), err))
+		}
+	}
+}
+
+func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series, error) bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r := q.Range.Intersect(representable)
+	if r.Empty() {
+		return nil
+	}
+	where, found, err := s.where(ctx, q.Key)
+	if err != nil || !found {
+		return err
+	}
+	reader := barReader{
+		ctx: ctx, layout: s.layout, key: q.Key, where: where, span: nanos(r), limit: max(q.First, q.Last),
+		descending: q.Last > 0, size: s.chunkSize, yield: yield,
+	}
+	reader.piece = newPiece(q.Key, reader.size, reader.descending)
+	st := s.layout.selectBars(where, reader.span, reader.limit, reader.descending)
+	if err := s.query(ctx, st, reader.begin, reader.row); err != nil {
+		return err
+	}
+	return reader.finish()
+}
+
+// collect is all bars of the range as one Series.
+func (s *Store) collect(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Series, error) {
+	whole := domain.NewSeriesBuilder(key, 0)
+	var failed error
+	err := s.readBars(ctx, ports.BarQuery{Key: key, Range: r}, func(piece domain.Series, _ error) bool {
+		failed = whole.AppendSeries(piece)
+		return failed == nil
+	})
+	if err := errors.Join(failed, err); err != nil {
+		return domain.Series{}, err
+	}
+	return whole.Series()
+}
+
+// barReader makes pieces of the rows of one series.
+type barReader struct {
+	ctx        context.Context
+	layout     layout
+	key        domain.SeriesKey
+	where      []condition
+	span       span
+	limit      int // 0 is none
+	descending bool
+	size       int // bars a piece
+	yield      func(domain.Series, error) bool
+
+	piece  *piece
+	rows   int
+	last   int64           // the open time before, in nanoseconds
+	behind []domain.Series // descending: the pieces so far, the last one first
+}
+
+// begin refuses rows that are not of the series asked for.
+func (r *barReader) begin(t table) error {
+	want := make(map[string]string, len(r.where))
+	for _, c := range r.where {
+		want[c.tag] = c.value
+	}
+	if t.name != r.layout.measurement || !maps.Equal(t.tags, want) {
+		return &domain.RuleError{Rule: domain.RuleKey, Key: r.key, At: time.Unix(0, r.span.start).UTC(),
+			Detail: fmt.Sprintf("the answer has rows of %s %v", t.name, t.tags)}
+	}
+	if !slices.Equal(t.columns, r.layout.columns) {
+		return fmt.Errorf("the answer has the columns %q, not %q: %w", t.columns, r.layout.columns, ports.ErrIncomplete)
+	}
+	return nil
+}
+
+// row decodes one bar.
+func (r *barReader) row(d *decoder) error {
+	at, err := d.time()
+	if err != nil {
+		return err
+	}
+	if err := r.checkTime(at); err != nil {
+		return err
+	}
+	var numbers [len(numberFields)]number
+	for i := range numbers {
+		if numbers[i], err = d.number(); err != nil {
+			return err
+		}
+	}
+	trades, exact := number{kind: numberInt}, []byte(nil)
+	if r.layout.existing == nil {
+		if trades, err = d.number(); err != nil {
+			return err
+		}
+		if exact, err = r.exact(d, at); err != nil {
+			return err
+		}
+	}
+	if err := r.complete(at, numbers, trades); err != nil {
+		return err
+	}
+	if err := r.piece.add(at, numbers, trades.int, exact); err != nil {
+		return err
+	}
+	if r.piece.len() == r.size {
+		return r.flush()
+	}
+	return nil
+}
+
+// checkTime wants whole microseconds, in the range asked for, each after the one before.
+func (r *barReader) checkTime(at int64) error {
+	switch {
+	case at < r.span.start || at >= r.span.end:
+		return r.broken(domain.RuleRange, at, "open time is outside the range asked for")
+	case at%nanosPerMicro != 0:
+		return r.broken(domain.RuleGrid, at, "open time is finer than a microsecond")
+	case r.rows > 0 && at == r.last:
+		return r.broken(domain.RuleDuplicate, at, "two bars of one open time")
+	case r.rows > 0 && (at < r.last) != r.descending:
+		return r.broken(domain.RuleOrder, at, "comes out of order")
+	case r.limit > 0 && r.rows == r.limit:
+		return fmt.Errorf("more than the %d bars asked for: %w", r.limit, ports.ErrIncomplete)
+	}
+	r.rows++
+	r.last = at
+	return nil
+}
+
+// exact reads the field exact, which every write of ours sets.
+func (r *barReader) exact(d *decoder, at int64) ([]byte, error) {
+	c, err := d.code()
+	if err != nil {
+		return nil, err
+	}
+	if c == codeNil {
+		return nil, r.broken(domain.RuleComplete, at, "the field exact is missing")
+	}
+	return d.bytesAfter(c)
+}
+
+// complete refuses a missing number, and a trade count that is none.
+func (r *barReader) complete(at int64, numbers [len(numberFields)]number, trades number) error {
+	for i, n := range numbers {
+		if n.kind == numberNull {
+			return r.broken(domain.RuleComplete, at, numberFields[i]+" is missing")
+		}
+	}
+	switch {
+	case trades.kind != numberInt:
+		return r.broken(domain.RuleComplete, at, "the trade count is missing or not an integer")
+	case trades.int < 0:
+		return r.broken(domain.RuleTrades, at, "negative trade count")
+	}
+	return nil
+}
+
+func (r *barReader) broken(rule domain.Rule, at int64, detail string) error {
+	return &domain.RuleError{Rule: rule, Key: r.key, At: time.Unix(0, at).UTC(), Detail: detail}
+}
+
+// flush hands out the piece, or in a descending answer keeps it for the end.
+func (r *barReader) flush() error {
+	if r.piece.len() == 0 {
+		return nil
+	}
+	made, err := r.piece.series()
+	if err != nil {
+		return err
+	}
+	if r.descending {
+		r.behind = append(r.behind, made)
+		return nil
+	}
+	return r.hand(made)
+}
+
+func (r *barReader) hand(piece domain.Series) error {
+	if err := r.ctx.Err(); err != nil {
+		return err
+	}
+	if !r.yield(piece, nil) {
+		return errStop
+	}
+	return r.ctx.Err()
+}
+
+func (r *barReader) finish() error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	for _, piece := range slices.Backward(r.behind) {
+		if err := r.hand(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}

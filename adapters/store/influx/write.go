@@ -1,0 +1,183 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// WriteBars writes the bars that are not there already, batch by batch: when it fails half-way, the batches before are written, and
+// the same call again completes it. The claim is checked and not kept; see ports.CoverageWriter.
+func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	report, err := s.writeBars(ctx, bars, claim)
+	return report, translate("write bars", bars.Key().String(), err)
+}
+
+func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	if _, err := s.writable(ctx, bars, claim); err != nil || bars.Len() == 0 {
+		return ports.WriteReport{}, err
+	}
+	there, err := s.collect(ctx, bars.Key(), bars.Range())
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+	d := compare(there, bars)
+	if err := s.writeLines(ctx, bars, d.write); err != nil {
+		return ports.WriteReport{}, err
+	}
+	return d.report, nil
+}
+
+// ReplaceBars deletes what is between the first and the last bar that must go, then writes what is not there. It is not done at once:
+// a reader may see the range half replaced, and after a failure the same call again completes it.
+func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	report, err := s.replaceBars(ctx, bars, r)
+	return report, translate("replace bars", bars.Key().String(), err)
+}
+
+func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	r, err := s.writable(ctx, bars, r)
+	if err != nil || r.Empty() {
+		return ports.WriteReport{}, err
+	}
+	var d difference
+	var gone span
+	there, err := s.collect(ctx, bars.Key(), r)
+	switch {
+	case err == nil:
+		d = compare(there, bars)
+		d.report.Deleted = len(d.gone)
+		gone = d.leave(there, bars)
+	case isCorrupt(err): // what no Series can hold is replaced whole, which is the way to mend it
+		if d.report.Deleted, err = s.count(ctx, bars.Key(), r); err != nil {
+			return ports.WriteReport{}, err
+		}
+		d = compare(domain.EmptySeries(bars.Key()), bars)
+		gone = nanos(r)
+	default:
+		return ports.WriteReport{}, err
+	}
+	if gone != (span{}) {
+		if err := s.rowsOf(ctx, s.layout.deleteBars(own(bars.Key()), gone), ignoreRow); err != nil {
+			return ports.WriteReport{}, err
+		}
+	}
+	if err := s.writeLines(ctx, bars, d.write); err != nil {
+		return ports.WriteReport{}, err
+	}
+	return d.report, nil
+}
+
+func isCorrupt(err error) bool {
+	var rule *domain.RuleError
+	return errors.As(err, &rule)
+}
+
+func ignoreRow(table, []any) error { return nil }
+
+// count is how many bars of the range have their first field.
+func (s *Store) count(ctx context.Context, key domain.SeriesKey, r domain.Range) (int, error) {
+	total := 0
+	err := s.rowsOf(ctx, s.layout.countBars(own(key), nanos(r)), func(_ table, values []any) error {
+		if n, ok := values[len(values)-1].(int64); ok {
+			total += int(n)
+		}
+		return nil
+	})
+	return total, err
+}
+
+// writable refuses, before any input or output, whatever can be foreseen; it returns the part of r that can hold bars.
+func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range) (domain.Range, error) {
+	if s.layout.existing != nil {
+		return r, fmt.Errorf("measurement %s is configured as an existing layout, which is only read: %w", s.layout.measurement, ports.ErrPermission)
+	}
+	if err := bars.Key().Validate(); err != nil {
+		return r, err
+	}
+	r, err := domain.NewRange(r.Start, r.End)
+	if err != nil {
+		return r, err
+	}
+	if bars.Within(r).Len() < bars.Len() {
+		return r, fmt.Errorf("%s: %s does not cover the bars: %w", bars, r, domain.ErrInvalid)
+	}
+	if bars.Within(representable).Len() < bars.Len() {
+		return r, fmt.Errorf("%s: InfluxDB holds times of %s only: %w", bars, representable, domain.ErrInvalid)
+	}
+	return r.Intersect(representable), ctx.Err()
+}
+
+// difference is what must be done to make bars of those that are there.
+type difference struct {
+	report ports.WriteReport
+	write  []int // indices of the bars to be written
+	gone   []int // indices of the bars there that have no counterpart
+}
+
+// compare goes through both in step.
+func compare(there, bars domain.Series) difference {
+	var d difference
+	old := 0
+	for i, bar := range bars.All() {
+		for ; old < there.Len() && there.OpenTime(old).Before(bar.OpenTime); old++ {
+			d.gone = append(d.gone, old)
+		}
+		switch {
+		case old == there.Len() || there.OpenTime(old).After(bar.OpenTime):
+			d.report.Inserted++
+		case there.At(old).Equal(bar):
+			d.report.Unchanged++
+			old++
+			continue
+		default:
+			d.report.Changed++
+			old++
+		}
+		d.write = append(d.write, i)
+	}
+	for ; old < there.Len(); old++ {
+		d.gone = append(d.gone, old)
+	}
+	return d
+}
+
+// leave is the range to be deleted, and adds to what is to be written the unchanged bars in it.
+func (d *difference) leave(there, bars domain.Series) span {
+	if len(d.gone) == 0 {
+		return span{}
+	}
+	first, last := there.OpenTime(d.gone[0]), there.OpenTime(d.gone[len(d.gone)-1])
+	write := d.write
+	d.write = nil
+	for i := range bars.Len() {
+		at := bars.OpenTime(i)
+		planned := len(write) > 0 && write[0] == i
+		if planned {
+			write = write[1:]
+		}
+		if planned || at.After(first) && at.Before(last) {
+			d.write = append(d.write, i)
+		}
+	}
+	return span{start: first.UnixNano(), end: last.UnixNano() + 1}
+}
+
+// writeLines writes the bars at the indices, a batch a request.
+func (s *Store) writeLines(ctx context.Context, bars domain.Series, indices []int) error {
+	api := s.client.WriteAPIBlocking(s.org, s.bucket)
+	var lines []byte
+	for n := 0; n < len(indices); n += s.batchSize {
+		lines = lines[:0]
+		for _, i := range indices[n:min(n+s.batchSize, len(indices))] {
+			lines = appendLine(lines, s.layout.measurement, bars.Key(), bars.At(i))
+		}
+		if err := api.WriteRecord(ctx, string(lines)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
