@@ -40,8 +40,6 @@ func walk(bars int, price int64, step float64, scale uint8) domain.Series {
 	return s
 }
 
-func minute() domain.SeriesKey { return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()} }
-
 // csvSeries reads one of the files of real data; without them the benchmark is skipped.
 func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 	folder := os.Getenv("MARKETDATA_SHARED_DATA")

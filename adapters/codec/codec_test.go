@@ -12,7 +12,9 @@ import (
 )
 
 // second is a key whose grid has an edge every second, so that any whole second is an open time.
-func second() domain.SeriesKey { return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()} }
+func second() domain.SeriesKey {
+	return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()}
+}
 
 // lengths draws bar counts that include the edges of blocks, groups and chunks.
 func lengths() *rapid.Generator[int] {
@@ -316,4 +318,8 @@ func TestAppendAppends(t *testing.T) {
 	if err != nil || string(b[:6]) != "before" || !slices.Equal(b[6:], mustPack(t, s)) {
 		t.Errorf("Append = %q, %v", b, err)
 	}
+}
+
+func minute() domain.SeriesKey {
+	return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
 }
