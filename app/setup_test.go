@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
@@ -67,7 +69,7 @@ type market struct {
 }
 
 // setup returns an application at a time, whose memory store holds nothing.
-func setup(t testing.TB, now time.Time, cfg app.Config) market {
+func setup(t rapid.TB, now time.Time, cfg app.Config) market {
 	t.Helper()
 	m := market{store: memory.New(), clock: clock.NewSimulated(now)}
 	m.Marketdata = around(t, m.store, m.store, m.clock, cfg)
@@ -75,7 +77,7 @@ func setup(t testing.TB, now time.Time, cfg app.Config) market {
 }
 
 // around is the application over any ports.
-func around(t testing.TB, store ports.Store, symbols ports.SymbolCatalog, c ports.Clock, cfg app.Config) *app.Marketdata {
+func around(t rapid.TB, store ports.Store, symbols ports.SymbolCatalog, c ports.Clock, cfg app.Config) *app.Marketdata {
 	t.Helper()
 	source := app.Source{Name: "test", Store: store}
 	provider, err := app.NewProvider(source, symbols, c, cfg)
@@ -159,4 +161,9 @@ func pieces(all ...domain.Series) func(context.Context, ports.BarQuery) iter.Seq
 			}
 		}
 	}
+}
+
+// extents is an answer of the extents given.
+func extents(all ...domain.Extent) func(context.Context) ([]domain.Extent, error) {
+	return func(context.Context) ([]domain.Extent, error) { return all, nil }
 }
