@@ -177,3 +177,28 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	})
 }
+
+// A million bars, checked, into one new Series: what a store does that holds chunks.
+func BenchmarkJoin(b *testing.B) {
+	s := walk(245*MaxBars, 3_000_000, 1500, 2)
+	var packed [][]byte
+	for from := 0; from < s.Len(); from += MaxBars {
+		chunk, err := Append(nil, s.Slice(from, from+MaxBars))
+		if err != nil {
+			b.Fatal(err)
+		}
+		packed = append(packed, chunk)
+	}
+	chunks := make([]Chunk, len(packed))
+	b.ReportAllocs()
+	for b.Loop() {
+		for i, p := range packed {
+			chunks[i] = openForBench(b, p)
+		}
+		if _, err := Join(s.Key(), chunks...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(s.Len())*float64(b.N)/1e6/b.Elapsed().Seconds(), "Mbars/s")
+	b.ReportMetric(0, "ns/op")
+}
