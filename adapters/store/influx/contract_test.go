@@ -1,9 +1,19 @@
 package influx_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -26,11 +36,115 @@ func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
 }
 
 func open(tb testing.TB) contract.Store {
-	s := openStore(tb, config(tb))
-	return contract.Store{Bars: s, Catalog: s}
+	cfg := config(tb)
+	s := openStore(tb, cfg)
+	return contract.Store{Bars: s, Catalog: s, Corrupt: plants(cfg)}
 }
 
+// claimed is the store as it is used: its claims are kept by another one.
+type claimed struct {
+	*influx.Store
+	claims *memory.Store
+}
+
+func (c claimed) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	report, err := c.Store.WriteBars(ctx, bars, claim)
+	if err == nil {
+		_, err = c.claims.WriteBars(ctx, domain.EmptySeries(bars.Key()), claim)
+	}
+	return report, err
+}
+
+func (c claimed) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	report, err := c.Store.ReplaceBars(ctx, bars, r)
+	switch {
+	case err != nil:
+	case bars.Len() == 0:
+		_, err = c.claims.ReplaceBars(ctx, bars, r)
+	default:
+		_, err = c.claims.WriteBars(ctx, domain.EmptySeries(bars.Key()), r)
+	}
+	return report, err
+}
+
+func (c claimed) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	return c.claims.Extents(ctx, symbols...)
+}
+
+const (
+	noTransaction = "InfluxDB has no transaction: a write is done series by series and batch by batch, and a retry completes it"
+	noClaims      = "a claim is kept by the relational store; the extents of this one are assumed from its first and last bar"
+)
+
+// atomicity is what InfluxDB cannot do.
+var atomicity = waivers(noTransaction, "write/whole_or_nothing", "write/cancelled_is_whole_or_nothing", "replace/whole_or_nothing")
+
+func waivers(reason string, laws ...string) []contract.Waiver {
+	var list []contract.Waiver
+	for _, law := range laws {
+		list = append(list, contract.Waiver{Law: law, Reason: reason})
+	}
+	return list
+}
+
+// TestContract holds the store, with a keeper of its claims beside it, to everything but atomicity.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	contract.BarStore(t, open, contract.Profile{})
+	contract.BarStore(t, func(tb testing.TB) contract.Store {
+		s := open(tb)
+		s.Bars = claimed{Store: s.Bars.(*influx.Store), claims: memory.New()}
+		return s
+	}, contract.Profile{Waivers: atomicity})
+}
+
+// TestContractAlone holds the store without a keeper of claims to all laws that do not look at claims.
+func TestContractAlone(t *testing.T) {
+	t.Parallel()
+	contract.BarStore(t, open, contract.Profile{Waivers: append(waivers(noClaims,
+		"extents/claim_is_held", "extents/touching_merge", "extents/apart_stay_apart", "extents/claim_without_bars",
+		"extents/empty_claim", "extents/by_key", "extents/of_the_symbols_asked", "extents/bounds_are_exact",
+		"delete/of_nothing", "delete/forgets_claim", "replace/bars_lie_in_the_range", "replace/claims_its_range",
+		"write/retry_completes", "write/large_batch", "write/idempotent", "ctx/cancelled_call_is_an_error",
+		"concurrent/writers_of_one_series", "time/far_from_now", "symbol/hostile_is_data",
+	), atomicity...)})
+}
+
+// plants writes what the store never would.
+func plants(cfg influx.Config) map[contract.Defect]contract.Plant {
+	const whole = "open=1,high=4,low=1,close=2,volume=3,trades=1i,exact=\"\""
+	point := func(tags, fields string, shift time.Duration, replace bool) contract.Plant {
+		return func(ctx context.Context, key domain.SeriesKey, at time.Time) error {
+			if replace {
+				if err := erase(ctx, cfg, key, at); err != nil {
+					return err
+				}
+			}
+			line := fmt.Sprintf("bars,grid=%s,kind=%s,symbol=%s%s %s %d", key.Grid, key.Kind, key.Symbol, tags, fields, at.Add(shift).UnixNano())
+			return writeRaw(ctx, cfg, line)
+		}
+	}
+	return map[contract.Defect]contract.Plant{
+		contract.Missing:   point("", strings.Replace(whole, "low=1,", "", 1), 0, true),
+		contract.NotFinite: point("", `exact="1 2 NaN 4 5"`, 0, false),
+		contract.OffGrid:   point("", whole, time.Second, false),
+		contract.Duplicate: point(",host=b", whole, 0, false),
+		contract.Trades:    point("", "trades=-1i", 0, false),
+	}
+}
+
+func erase(ctx context.Context, cfg influx.Config, key domain.SeriesKey, at time.Time) error {
+	s, closeStore, err := influx.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	_, err = s.ReplaceBars(ctx, domain.EmptySeries(key), domain.Range{Start: at, End: at.Add(time.Microsecond)})
+	return err
+}
+
+// writeRaw writes lines as anybody could.
+func writeRaw(ctx context.Context, cfg influx.Config, lines ...string) error {
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().SetApplicationName("test"))
+	defer client.Close()
+	return errors.Join(client.WriteAPIBlocking("", cfg.Database).WriteRecord(ctx, lines...))
 }
