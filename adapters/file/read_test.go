@@ -123,6 +123,7 @@ func TestReadBarsRefuses(t *testing.T) {
 			want: "x.csv:4: a second bar of 2018-04-04T00:00:00Z, which differs from line 2"},
 		{name: "stray_quote", text: header + `2018-04-04T00:00:00Z,"1"2,2,1,1,1,1`, want: "x.csv:2: a quote"},
 		{name: "open_quote", text: header + `2018-04-04T00:00:00Z,"1,2,1,1,1,1`, want: "x.csv:2: a quote"},
+		{name: "no_text", text: "\x7fELF\x00\x00\n", want: "x.csv:1: a zero byte in the line"},
 		{name: "long_line", text: header + strings.Repeat("1", 70_000), want: "x.csv:2: the line is longer"},
 		{name: "two_symbols", text: "symbol,t,o,h,l,c,v\nA,1522800000,1,1,1,1,1\nB,1522800060,1,1,1,1,1\n", want: `x.csv:3: bars of "B" after bars of "A"`},
 		{name: "time_without_zone", text: header + "2018-04-04 00:00:00,1,2,1,1,1,1\n", want: `x.csv:2: time "2018-04-04 00:00:00" names no time zone`},
@@ -197,8 +198,8 @@ func TestReadBarsBatches(t *testing.T) {
 	if got := batches[1].Locate(fmt.Errorf("ingest: %w", cause)).Error(); !strings.HasPrefix(got, "x.csv:6: ingest: ") {
 		t.Errorf("located as %q; want line 6", got)
 	}
-	if got := batches[0].Locate(cause); got != error(cause) {
-		t.Errorf("an error about no bar of the batch became %v", got)
+	if got := batches[0].Locate(cause).Error(); got != cause.Error() {
+		t.Errorf("an error about no bar of the batch became %s", got)
 	}
 }
 

@@ -70,6 +70,9 @@ func (r *rows) next() (bool, error) {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
+		if bytes.IndexByte(text, 0) >= 0 {
+			return false, r.wrong(errors.New("a zero byte in the line; is this a CSV file, in UTF-8?"))
+		}
 		if r.separator == 0 {
 			r.separator = separatorOf(text)
 		}

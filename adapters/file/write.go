@@ -32,8 +32,9 @@ func (w *BarWriter) Write(s domain.Series) error {
 			line, _ = d.AppendText(append(line, ','))
 		}
 		line = strconv.AppendInt(append(line, ','), b.Trades, 10)
-		w.line = append(line, '\n')
-		if _, err := w.out.Write(w.line); err != nil {
+		line = append(line, '\n')
+		w.line = line
+		if _, err := w.out.Write(line); err != nil {
 			return err
 		}
 	}

@@ -105,7 +105,7 @@ func (s *span) times(now time.Time, zone string) (start, end time.Time, err erro
 	return start, end, nil
 }
 
-const kindHelp = "what the prices are of: trade, bid, ask, mid, mark, index"
+const kindHelp = "`what` the prices are of: trade, bid, ask, mid, mark, index"
 
 // arguments wants from least to most of them, and says in words what they are; most below 0 is any number.
 func arguments(words string, least, most int) cobra.PositionalArgs {

@@ -62,7 +62,7 @@ func (c *command) runCoverage(ctx context.Context, names []string, output string
 		return err
 	}
 	if len(held) == 0 {
-		c.note("nothing is held; marketdata import stores bars, marketdata symbols lists the symbols known")
+		c.notef("nothing is held; marketdata import stores bars, marketdata symbols lists the symbols known")
 	}
 	return nil
 }

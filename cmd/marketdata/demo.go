@@ -80,7 +80,7 @@ func (c *command) demo() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.note("synthetic data from seed %d; none of it was ever traded", seed)
+			c.notef("synthetic data from seed %d; none of it was ever traded", seed)
 			return demoList.print(c.out, output, files)
 		},
 	}
@@ -91,7 +91,7 @@ func (c *command) demo() *cobra.Command {
 }
 
 func writeDemo(dir string, seed uint64) ([]demoFile, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 	var files []demoFile
@@ -125,7 +125,7 @@ func writeDemoFile(dir string, s domain.Series) (demoFile, error) {
 // demoBars makes the minutes of a symbol, and the days that they add up to.
 func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) {
 	of := demoMarket[symbol]
-	random := rand.New(rand.NewPCG(seed, uint64(symbol)))
+	random := rand.New(rand.NewPCG(seed, uint64(symbol))) //nolint:gosec // the same seed has to give the same market
 	price := of.price
 	minuteBars := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: of.symbol, Grid: domain.Minute1.UTC()}, demoDays*24*60)
 	dayBars := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: of.symbol, Grid: domain.Day1.UTC()}, demoDays)

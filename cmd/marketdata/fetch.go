@@ -54,7 +54,7 @@ func (c *command) fetch() *cobra.Command {
 	flags.IntVar(&o.first, "first", 0, "only the first `n` bars of the range")
 	flags.IntVar(&o.last, "last", 0, "only the last `n` bars of the range")
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
-	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "what to do on a bar that is wrong: fail, drop (leave it out), flag (print it)")
+	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (print it)")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")
 	outputFlag(flags, &o.output)
 	return cmd
@@ -95,22 +95,22 @@ func (c *command) runFetch(ctx context.Context, r domain.DataRequest, o fetchOpt
 // tell says on standard error what the bars do not show.
 func (c *command) tell(r domain.Result, verbose bool) {
 	if r.Clamped {
-		c.note("the end was beyond now, %s; bars are shown once they are over", stamp(r.Now))
+		c.notef("the end was beyond now, %s; bars are shown once they are over", stamp(r.Now))
 	}
 	if n := len(r.Uncovered); n > 0 {
-		c.note("nobody holds %s", some(r.Uncovered, domain.Range.String))
+		c.notef("nobody holds %s", some(r.Uncovered, domain.Range.String))
 	}
 	for _, f := range r.Quality.Findings {
-		c.note("quality: %s: %d of %d bars, the first at %s (%s, %s)", f.Detail, f.Count, r.Quality.Bars, stamp(f.First), f.Rule, f.Severity)
+		c.notef("quality: %s: %d of %d bars, the first at %s (%s, %s)", f.Detail, f.Count, r.Quality.Bars, stamp(f.First), f.Rule, f.Severity)
 	}
 	if len(r.Quality.Dropped) > 0 {
-		c.note("left out: %s", some(r.Quality.Dropped, stamp))
+		c.notef("left out: %s", some(r.Quality.Dropped, stamp))
 	}
 	if verbose {
 		for _, leg := range r.Provenance {
-			c.note("%s served %d bars of %s in %s", leg.Store, leg.Bars, leg.Grid, leg.Range)
+			c.notef("%s served %d bars of %s in %s", leg.Store, leg.Bars, leg.Grid, leg.Range)
 		}
-		c.note("as of %s; go on from --start %s", stamp(r.Now), stamp(r.Next))
+		c.notef("as of %s; go on from --start %s", stamp(r.Now), stamp(r.Next))
 	}
 }
 
@@ -121,10 +121,10 @@ func (c *command) tellHeld(ctx context.Context, md *app.Marketdata, key domain.S
 		return err
 	}
 	if len(held) == 0 {
-		c.note("no bars: nothing is held of %s", key.Symbol)
+		c.notef("no bars: nothing is held of %s", key.Symbol)
 		return nil
 	}
-	c.note("no bars of %s there; held is %s", key, some(held, func(e ports.StoreExtent) string {
+	c.notef("no bars of %s there; held is %s", key, some(held, func(e ports.StoreExtent) string {
 		return fmt.Sprintf("%s in %s", e.Key, e.Range)
 	}))
 	return nil

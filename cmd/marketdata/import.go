@@ -96,7 +96,7 @@ func (c *command) imports() *cobra.Command {
 	flags.StringVar(&o.grid, "grid", "", "`grid` of the bars, like 1m, 1d or 1d@America/New_York")
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.StringToStringVar(&o.columns, "column", nil, "the file's name for a column that is not recognised: `column=NAME`, like time=Unix")
-	flags.StringVar(&o.timeUnit, "time-unit", file.TimeUnitAuto.String(), "what times count that are numbers: s, ms, us, ns, or auto where only one can be meant")
+	flags.StringVar(&o.timeUnit, "time-unit", file.TimeUnitAuto.String(), "`unit` of times that are numbers: s, ms, us, ns, or auto where only one can be meant")
 	flags.StringVar(&o.timeZone, "time-zone", "", "time `zone` of times that name none, like UTC or America/New_York")
 	o.register(flags, "claim-start", "claim that nothing was traded between this `time` and the first bar",
 		"claim-end", "claim that nothing was traded between the last bar and this `time`")
@@ -107,7 +107,7 @@ func (c *command) imports() *cobra.Command {
 // format is how the files are to be read.
 func (o importOptions) format(first string) (file.Config, error) {
 	if o.symbol == "" || o.grid == "" {
-		return file.Config{}, userError{errors.New("--symbol and --grid are needed: a file does not hold them" + suggestion(first))}
+		return file.Config{}, userError{errors.New("--symbol and --grid are needed, like --symbol BTC/USD --grid 1m: a file does not hold them" + suggestion(first))}
 	}
 	key, err := parseKey(o.symbol, o.grid, o.kind)
 	if err != nil {
@@ -171,10 +171,10 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, name strin
 		return report, userError{err}
 	}
 	defer in.Close()
-	bar := c.progress(filepath.Base(name), size)
-	defer bar.Close()
+	counter, shown := c.progress(filepath.Base(name), size)
+	defer shown()
 	cfg.Name = name
-	for batch, err := range file.ReadBars(io.TeeReader(in, bar), cfg) {
+	for batch, err := range file.ReadBars(io.TeeReader(in, counter), cfg) {
 		if err != nil {
 			return report, err
 		}
@@ -188,7 +188,7 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, name strin
 		report.Range.End = batch.Range.End
 		report.Bars += batch.Bars.Len()
 		report.Repeated += batch.Repeated
-		report.WriteReport = report.WriteReport.Add(wrote)
+		report.WriteReport = report.Add(wrote)
 	}
 	if report.Bars == 0 {
 		return report, userError{fmt.Errorf("%s: no bars: there is nothing below the line that names the columns", name)}

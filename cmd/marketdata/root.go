@@ -46,7 +46,7 @@ type command struct {
 // run executes one command line, without the program's name, and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c := &command{in: stdin, out: stdout, err: stderr, now: time.Now}
-	root := c.root()
+	root := c.root() //nolint:contextcheck // a subcommand gets its context when it runs
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -104,7 +104,7 @@ func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
 	return embedded.Open(ctx, cfg, embedded.Options{})
 }
 
-// note tells the user something on standard error that does not belong to the answer.
-func (c *command) note(format string, args ...any) {
+// notef tells the user something on standard error that does not belong to the answer.
+func (c *command) notef(format string, args ...any) {
 	fmt.Fprintf(c.err, "note: "+format+"\n", args...)
 }

@@ -58,14 +58,13 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	if err := symbolList.print(c.out, output, metas); err != nil {
 		return err
 	}
-	switch upper := strings.ToUpper(pattern); {
+	switch {
 	case len(metas) > 0:
 	case pattern == "":
-		c.note("no symbols yet; marketdata import stores bars of one")
-	case upper != pattern:
-		c.note("no symbol matches %q; symbols are in upper case: try %q", pattern, upper)
+		c.notef("no symbols yet; marketdata import stores bars of one")
 	default:
-		c.note("no symbol matches %q; a part of a name needs *: try %q", pattern, "*"+strings.Trim(pattern, "*")+"*")
+		c.notef("no symbol matches %q; symbols are in upper case, and a part of one needs *: try %q", pattern,
+			"*"+strings.Trim(strings.ToUpper(pattern), "*")+"*")
 	}
 	return nil
 }
