@@ -21,8 +21,8 @@ var concurrentLaws = []law[Store]{
 			var next [2]func() (domain.Series, error, bool)
 			var got [2]*domain.SeriesBuilder
 			for i, k := range keys {
-				for from := 0; from < manyBars; from += 5_000 {
-					if err := write(ctx, s, bars(k, minutes(from), 5_000, from+i)); err != nil {
+				for from := 0; from < manyBars; from += manyBars / 3 {
+					if err := write(ctx, s, bars(k, minutes(from), manyBars/3, from+i)); err != nil {
 						return err
 					}
 				}

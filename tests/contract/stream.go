@@ -9,8 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// manyBars is more than a store is likely to hand out in one piece, or to bind in one statement.
-const manyBars = 25_000
+// manyBars is more than a store is likely to hand out in one piece, or to write in one batch or one statement.
+const manyBars = 10_500
 
 // streamLaws say how a sequence behaves. Its form (pieces with bars, of the key, ascending, nothing after an error) is checked by
 // every read of every law.
@@ -21,9 +21,9 @@ var streamLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, manyBars, 1)
 			return steps(
-				func() error { return write(ctx, s, b.Slice(0, 9_000)) },
-				func() error { return write(ctx, s, b.Slice(9_000, 9_001)) },
-				func() error { return write(ctx, s, b.Slice(9_001, manyBars)) },
+				func() error { return write(ctx, s, b.Slice(0, 6_000)) },
+				func() error { return write(ctx, s, b.Slice(6_000, 6_001)) },
+				func() error { return write(ctx, s, b.Slice(6_001, manyBars)) },
 				func() error { return wantBars(ctx, s, all(key), b) },
 				func() error { return wantBars(ctx, s, query(span(1, manyBars-1)), b.Slice(1, manyBars-1)) },
 				func() error {

@@ -110,7 +110,7 @@ var writeLaws = []law[Store]{
 	},
 	{
 		name: "write/large_batch",
-		text: "a batch of 25,000 bars is one write",
+		text: "a batch of 10,500 bars is one write",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, manyBars, 1)
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())

@@ -1,0 +1,165 @@
+package contract
+
+import (
+	"context"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// claiming is a store that claims another range than it was given.
+func claiming(change func(b domain.Series, claim domain.Range) domain.Range) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+		return next.WriteBars(ctx, b, change(b, claim))
+	})
+}
+
+// remembering is a store that alters the extents it returns.
+func remembering(change func([]domain.Extent) []domain.Extent) func() *faulty {
+	return func() *faulty {
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
+			extents, err := next.Extents(ctx, symbols...)
+			return change(extents), err
+		}}
+	}
+}
+
+var extentFaults = []fault{
+	{"claims are the bars", claiming(func(b domain.Series, _ domain.Range) domain.Range { return b.Range() }),
+		[]string{"extents/claim_is_held", "extents/claim_without_bars"}},
+	{"an empty claim is a moment", claiming(func(_ domain.Series, claim domain.Range) domain.Range {
+		if claim.Empty() {
+			claim.End = claim.Start.Add(time.Microsecond)
+		}
+		return claim
+	}), []string{"extents/empty_claim"}},
+	{"claims are whole seconds", claiming(func(_ domain.Series, claim domain.Range) domain.Range {
+		return domain.Range{Start: claim.Start.Truncate(time.Second), End: claim.End.Truncate(time.Second)}
+	}), []string{"extents/bounds_are_exact"}},
+	{"extents do not merge", remembering(func(extents []domain.Extent) []domain.Extent {
+		var halves []domain.Extent
+		for _, e := range extents {
+			middle := e.Range.Start.Add(e.Range.End.Sub(e.Range.Start) / 2)
+			halves = append(halves,
+				domain.Extent{Key: e.Key, Range: domain.Range{Start: e.Range.Start, End: middle}},
+				domain.Extent{Key: e.Key, Range: domain.Range{Start: middle, End: e.Range.End}})
+		}
+		return halves
+	}), []string{"extents/touching_merge"}},
+	{"gaps are filled", remembering(func(extents []domain.Extent) []domain.Extent {
+		if len(extents) == 2 && extents[0].Key == extents[1].Key {
+			extents[0].Range.End = extents[1].Range.End
+			return extents[:1]
+		}
+		return extents
+	}), []string{"extents/apart_stay_apart"}},
+	{"extents come in any order", remembering(func(extents []domain.Extent) []domain.Extent {
+		slices.Reverse(extents)
+		return extents
+	}), []string{"extents/by_key"}},
+	{"the symbols asked for are ignored", func() *faulty {
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, _ []domain.Symbol) ([]domain.Extent, error) {
+			return next.Extents(ctx)
+		}}
+	}, []string{"extents/of_the_symbols_asked", "symbol/impossible_is_data"}},
+	{"the symbols asked for are sorted", func() *faulty {
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
+			slices.Sort(symbols)
+			return next.Extents(ctx, symbols...)
+		}}
+	}, []string{"caller/slices_unchanged"}},
+}
+
+func putting(put func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error) func() *faulty {
+	return func() *faulty { return &faulty{put: put} }
+}
+
+func searching(change func(*ports.SymbolQuery)) func() *faulty {
+	return func() *faulty {
+		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+			change(&q)
+			return next.Symbols(ctx, q)
+		}}
+	}
+}
+
+var catalogFaults = []fault{
+	{"lots are forgotten", putting(func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error {
+		metas = slices.Clone(metas)
+		for i := range metas {
+			metas[i].Lot = domain.Decimal{}
+		}
+		return next.PutSymbols(ctx, metas...)
+	}), []string{"catalog/every_field_round_trips"}},
+	{"the first put stays", putting(func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error {
+		known, err := next.Symbols(ctx, ports.SymbolQuery{})
+		if err != nil {
+			return err
+		}
+		isKnown := func(m domain.SymbolMeta) bool {
+			return slices.ContainsFunc(known, func(k domain.SymbolMeta) bool { return k.Symbol == m.Symbol })
+		}
+		return next.PutSymbols(ctx, slices.DeleteFunc(slices.Clone(metas), isKnown)...)
+	}), []string{"catalog/put_replaces"}},
+	{"one by one", putting(func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error {
+		for _, m := range metas {
+			if err := next.PutSymbols(ctx, m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), []string{"catalog/put_all_or_none"}},
+	{"a put is lost", putting(func(*memory.Store, context.Context, []domain.SymbolMeta) error { return nil }),
+		[]string{"catalog/concurrent", "catalog/hostile_is_data"}},
+	{"symbols come in any order", func() *faulty {
+		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+			found, err := next.Symbols(ctx, q)
+			slices.Reverse(found)
+			return found, err
+		}}
+	}, []string{"catalog/ordered_by_symbol"}},
+	{"an unknown symbol is an error", func() *faulty {
+		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+			found, err := next.Symbols(ctx, q)
+			if err == nil && len(found) < len(q.Symbols) {
+				err = ports.ErrNotFound
+			}
+			return found, err
+		}}
+	}, []string{"catalog/exactly_these"}},
+	{"patterns are those of a shell", func() *faulty {
+		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+			pattern := q.Pattern
+			q.Pattern = ""
+			found, err := next.Symbols(ctx, q)
+			return slices.DeleteFunc(found, func(m domain.SymbolMeta) bool {
+				ok, err := path.Match(pattern, string(m.Symbol))
+				return err != nil || !ok
+			}), err
+		}}
+	}, []string{"catalog/pattern", "catalog/pattern_bytes_are_themselves"}},
+	{"a pattern is of all symbols", searching(func(q *ports.SymbolQuery) {
+		if q.Pattern != "" {
+			q.Symbols = nil
+		}
+	}), []string{"catalog/pattern_of_these"}},
+	{"no limit", searching(func(q *ports.SymbolQuery) { q.Limit = 0 }), []string{"catalog/limit"}},
+	{"writes register nothing", func() *faulty {
+		other := memory.New()
+		return &faulty{write: func(_ *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			return other.WriteBars(ctx, b, claim)
+		}}
+	}, []string{"catalog/write_registers_symbol"}},
+	{"writes register anew", writingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			report, err := next.WriteBars(ctx, b, claim)
+			if err == nil {
+				err = next.PutSymbols(ctx, domain.NewSymbolMeta(b.Key().Symbol))
+			}
+			return report, err
+		}), []string{"catalog/write_keeps_what_is_known"}},
+}

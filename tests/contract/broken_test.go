@@ -1,0 +1,155 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// broken_test.go seeds a fault into the memory store for every law, and wants that law to notice: a law that no fault breaks
+// checks nothing.
+
+type sequence = iter.Seq2[domain.Series, error]
+
+// faulty is a store with some methods replaced. Each replacement is given the store below.
+type faulty struct {
+	next    *memory.Store
+	read    func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence
+	write   func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error)
+	replace func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error)
+	extents func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error)
+	symbols func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error)
+	put     func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error
+}
+
+func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	if f.read != nil {
+		return f.read(f.next, ctx, q)
+	}
+	return f.next.ReadBars(ctx, q)
+}
+
+func (f *faulty) WriteBars(ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	if f.write != nil {
+		return f.write(f.next, ctx, b, claim)
+	}
+	return f.next.WriteBars(ctx, b, claim)
+}
+
+func (f *faulty) ReplaceBars(ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
+	if f.replace != nil {
+		return f.replace(f.next, ctx, b, r)
+	}
+	return f.next.ReplaceBars(ctx, b, r)
+}
+
+func (f *faulty) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	if f.extents != nil {
+		return f.extents(f.next, ctx, symbols)
+	}
+	return f.next.Extents(ctx, symbols...)
+}
+
+func (f *faulty) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	if f.symbols != nil {
+		return f.symbols(f.next, ctx, q)
+	}
+	return f.next.Symbols(ctx, q)
+}
+
+func (f *faulty) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
+	if f.put != nil {
+		return f.put(f.next, ctx, metas)
+	}
+	return f.next.PutSymbols(ctx, metas...)
+}
+
+// fault is a way to be wrong, and the laws that have to notice.
+type fault struct {
+	name string
+	make func() *faulty
+	laws []string
+}
+
+func TestEveryLawNoticesAFault(t *testing.T) {
+	t.Parallel()
+	laws := slices.Concat(barLaws, catalogLaws)
+	noticed := map[string]bool{}
+	for _, f := range slices.Concat(readFaults, writeFaults, replaceFaults, extentFaults, catalogFaults) {
+		for _, name := range f.laws {
+			noticed[name] = true
+			i := slices.IndexFunc(laws, func(l law[Store]) bool { return l.name == name })
+			if i < 0 {
+				t.Errorf("%s: there is no law %s", f.name, name)
+				continue
+			}
+			t.Run(f.name+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				tries := 1
+				if laws[i].race {
+					tries = 50
+				}
+				for range tries {
+					s := f.make()
+					s.next = memory.New()
+					if laws[i].check(t.Context(), Store{Bars: s, Catalog: s, Symbols: s}) != nil {
+						return
+					}
+				}
+				t.Errorf("the law does not notice: %s", laws[i].text)
+			})
+		}
+	}
+	for _, l := range laws {
+		if !noticed[l.name] && !slices.ContainsFunc(corruptLaws, func(c law[Store]) bool { return c.name == l.name }) {
+			t.Errorf("no fault breaks %s", l.name)
+		}
+	}
+}
+
+func TestCorruptLawsNotice(t *testing.T) {
+	t.Parallel()
+	for _, l := range corruptLaws {
+		s := memory.New()
+		planted := Store{Bars: s, Corrupt: map[Defect]Plant{}}
+		var na notApplicable
+		if err := l.check(t.Context(), planted); !errors.As(err, &na) {
+			t.Errorf("%s without a harness: got %v, want that it does not apply", l.name, err)
+		}
+		for _, d := range []Defect{Missing, NotFinite, OffGrid, Duplicate, Trades} { // the store returns bars nevertheless
+			planted.Corrupt[d] = func(context.Context, domain.SeriesKey, time.Time) error { return nil }
+		}
+		if err := l.check(t.Context(), planted); err == nil || errors.As(err, &na) {
+			t.Errorf("%s does not notice a store that returns a corrupt bar as a bar: %v", l.name, err)
+		}
+	}
+}
+
+type clockFunc func() time.Time
+
+func (f clockFunc) Now() time.Time { return f() }
+
+func TestClockLawsNotice(t *testing.T) {
+	t.Parallel()
+	var ticks atomic.Int64
+	faults := map[string]clockFunc{
+		"clock/now_is_utc":      func() time.Time { return time.Now().In(time.FixedZone("ahead", 3600)) },
+		"clock/never_goes_back": func() time.Time { return time.Unix(-ticks.Add(1), 0).UTC() },
+	}
+	for _, l := range clockLaws {
+		if l.check(t.Context(), faults[l.name]) == nil {
+			t.Errorf("%s does not notice", l.name)
+		}
+		if err := l.check(t.Context(), clockFunc(func() time.Time { return time.Unix(ticks.Add(1), 0).UTC() })); err != nil {
+			t.Errorf("%s refuses a clock that keeps it: %v", l.name, err)
+		}
+	}
+}

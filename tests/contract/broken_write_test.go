@@ -1,0 +1,190 @@
+package contract
+
+import (
+	"context"
+	"math"
+	"strconv"
+	"sync"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+type writing = func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error)
+
+func writingBy(w writing) func() *faulty { return func() *faulty { return &faulty{write: w} } }
+
+// storing is a store that writes other bars than it was given.
+func storing(change func(*domain.Bar)) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+		var list []domain.Bar
+		for _, bar := range b.All() {
+			change(&bar)
+			list = append(list, bar)
+		}
+		return next.WriteBars(ctx, series(b.Key(), list...), claim)
+	})
+}
+
+// reporting is a store that reports something else than it did.
+func reporting(change func(*ports.WriteReport)) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+		report, err := next.WriteBars(ctx, b, claim)
+		change(&report)
+		return report, err
+	})
+}
+
+// throughFloats rounds every number to the nearest float64.
+func throughFloats(b *domain.Bar) {
+	for _, d := range []*domain.Decimal{&b.Open, &b.High, &b.Low, &b.Close, &b.Volume} {
+		f := must(strconv.ParseFloat(d.String(), 64))
+		if rounded, err := domain.ParseDecimal(strconv.FormatFloat(f, 'f', -1, 64)); err == nil {
+			*d = rounded
+		}
+	}
+}
+
+// isWide reports whether a float64 does not hold the bar.
+func isWide(b domain.Bar) bool {
+	rounded := b
+	throughFloats(&rounded)
+	return !rounded.Equal(b)
+}
+
+// sparing is a store that leaves a bar that is there as it is where keep says so.
+func sparing(keep func(there domain.Bar) bool) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+		there, err := read(ctx, Store{Bars: next}, ports.BarQuery{Key: b.Key(), Range: b.Range()})
+		if err != nil {
+			return ports.WriteReport{}, err
+		}
+		var list []domain.Bar
+		for _, bar := range b.All() {
+			for _, old := range there.All() {
+				if old.OpenTime.Equal(bar.OpenTime) && keep(old) {
+					bar = old
+				}
+			}
+			list = append(list, bar)
+		}
+		return next.WriteBars(ctx, series(b.Key(), list...), claim)
+	})
+}
+
+func barByBar(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	var sum ports.WriteReport
+	for i := range b.Len() {
+		one := b.Slice(i, i+1)
+		report, err := next.WriteBars(ctx, one, one.Range())
+		if err != nil {
+			return sum, err
+		}
+		sum = sum.Add(report)
+	}
+	_, err := next.WriteBars(ctx, domain.EmptySeries(b.Key()), claim)
+	return sum, err
+}
+
+var writeFaults = []fault{
+	{"everything changed", reporting(func(r *ports.WriteReport) { r.Changed, r.Unchanged = r.Changed+r.Unchanged, 0 }),
+		[]string{"write/idempotent", "decimal/spelling_is_no_change"}},
+	{"everything is new", reporting(func(r *ports.WriteReport) { *r = ports.WriteReport{Inserted: r.Inserted + r.Changed + r.Unchanged} }),
+		[]string{"write/reports_counts", "write/idempotent"}},
+	{"first wins", sparing(func(domain.Bar) bool { return true }), []string{"write/last_wins"}},
+	{"wide numbers stay", sparing(isWide), []string{"decimal/narrow_over_wide"}},
+	{"no trade counts", storing(func(b *domain.Bar) { b.Trades = 0 }), []string{"write/every_field_is_set"}},
+	{"trade counts have 32 bits", storing(func(b *domain.Bar) { b.Trades = min(b.Trades, math.MaxInt32) }),
+		[]string{"trades/exact_round_trip"}},
+	{"numbers are floats", storing(throughFloats), []string{"decimal/exact_round_trip", "decimal/signed_round_trip",
+		"decimal/widest_round_trip", "decimal/smallest_round_trip", "decimal/mixed_widths", "decimal/exact_or_refused",
+		"decimal/wide_over_narrow"}},
+	{"claims grow over the bars", writingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			if !claim.Covers(b.Range()) {
+				claim = b.Range()
+			}
+			return next.WriteBars(ctx, b, claim)
+		}), []string{"write/claim_covers_the_bars", "catalog/refused_write_registers_nothing"}},
+	{"batches are cut", writingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			return next.WriteBars(ctx, b.Slice(0, min(b.Len(), 10_000)), claim)
+		}), []string{"write/large_batch"}},
+	{"bar by bar", writingBy(barByBar), []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing"}},
+	{"a failed write is done", func() *faulty {
+		var once sync.Once
+		return &faulty{
+			write: func(*memory.Store, context.Context, domain.Series, domain.Range) (report ports.WriteReport, err error) {
+				once.Do(func() { err = context.DeadlineExceeded })
+				return report, err
+			},
+		}
+	}, []string{"write/retry_completes"}},
+	{"writes are late by one", func() *faulty {
+		var mu sync.Mutex
+		var late []func() error
+		return &faulty{
+			write: func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, w := range late {
+					if err := w(); err != nil {
+						return ports.WriteReport{}, err
+					}
+				}
+				late = []func() error{func() error { return second(next.WriteBars(context.WithoutCancel(ctx), b, claim)) }}
+				return ports.WriteReport{Inserted: b.Len()}, nil
+			},
+		}
+	}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_series"}},
+	{"nothing before 1970", writingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			b = b.Within(always)
+			return next.WriteBars(ctx, b, claim)
+		}), []string{"time/far_from_now"}},
+	{"writes into what was handed out", writingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			for piece, err := range next.ReadBars(ctx, ports.BarQuery{Key: b.Key(), Range: claim}) {
+				if err == nil {
+					piece.Columns().Trades[0] = 0
+				}
+			}
+			return next.WriteBars(ctx, b, claim)
+		}), []string{"caller/series_stay"}},
+}
+
+func replacingBy(w writing) func() *faulty { return func() *faulty { return &faulty{replace: w} } }
+
+func isDelete(b domain.Series) bool { return b.Len() == 0 }
+
+func deleteThenWrite(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
+	report, err := next.ReplaceBars(ctx, domain.EmptySeries(b.Key()), r)
+	if err != nil || isDelete(b) {
+		return report, err
+	}
+	written, err := next.WriteBars(ctx, b, b.Range())
+	return report.Add(written), err
+}
+
+var replaceFaults = []fault{
+	{"a replacement is a write", replacingBy((*memory.Store).WriteBars),
+		[]string{"replace/puts_in_place", "delete/removes_bars", "delete/forgets_claim", "delete/then_write_again"}},
+	{"a replacement is a deletion and a write", replacingBy(deleteThenWrite),
+		[]string{"replace/claims_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
+	{"a replacement grows over its bars", replacingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
+			if !r.Covers(b.Range()) {
+				r = b.Range()
+			}
+			return next.ReplaceBars(ctx, b, r)
+		}), []string{"replace/bars_lie_in_the_range"}},
+	{"deleting nothing is an error", replacingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
+			report, err := next.ReplaceBars(ctx, b, r)
+			if err == nil && report == (ports.WriteReport{}) {
+				err = ports.ErrNotFound
+			}
+			return report, err
+		}), []string{"delete/of_nothing"}},
+}
