@@ -139,7 +139,9 @@ func anyBars(key SeriesKey, number *rapid.Generator[Decimal], most int) *rapid.G
 }
 
 // anyNumber draws mostly prices, and now and then any Decimal at all.
-func anyNumber() *rapid.Generator[Decimal] { return rapid.OneOf(price(), price(), price(), anyDecimal()) }
+func anyNumber() *rapid.Generator[Decimal] {
+	return rapid.OneOf(price(), price(), price(), anyDecimal())
+}
 
 // sameBars fails the test where the series does not hold exactly the bars.
 func sameBars(t interface {
