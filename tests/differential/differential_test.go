@@ -1,0 +1,69 @@
+package differential
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/adapters/store/sqlite"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/contract"
+)
+
+func openMemory(testing.TB) contract.Store {
+	s := memory.New()
+	return contract.Store{Bars: s, Catalog: s, Symbols: s}
+}
+
+func openSQLite(tb testing.TB) contract.Store {
+	tb.Helper()
+	s, closeStore, err := sqlite.Open(tb.Context(), sqlite.Config{Path: filepath.Join(tb.TempDir(), "market.db")})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(closeStore)
+	return contract.Store{Bars: s, Catalog: s, Symbols: s}
+}
+
+func TestMemoryAgainstSQLite(t *testing.T) {
+	t.Parallel()
+	Run(t, openMemory, openSQLite, 5_000)
+}
+
+func TestMemoryAgainstItself(t *testing.T) {
+	t.Parallel()
+	Run(t, openMemory, openMemory, 5_000)
+}
+
+// forgetful is a store that loses the last bar of a batch now and then.
+type forgetful struct {
+	*memory.Store
+	writes int
+}
+
+func (f *forgetful) WriteBars(ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	f.writes++
+	report, err := f.Store.WriteBars(ctx, b, claim)
+	if err == nil && f.writes%10 == 0 && b.Len() > 0 {
+		last := b.Slice(b.Len()-1, b.Len()).Range()
+		_, err = f.Store.ReplaceBars(ctx, domain.EmptySeries(b.Key()), last)
+	}
+	return report, err
+}
+
+func TestComparisonFindsALostBar(t *testing.T) {
+	t.Parallel()
+	program := rapid.SliceOfN(operations(), 200, 200).Example(1)
+	s := memory.New()
+	lossy := contract.Store{Bars: &forgetful{Store: s}, Catalog: s, Symbols: s}
+	if compare(t.Context(), openMemory(t), lossy, program) == nil {
+		t.Error("a store that loses bars was found equal to one that does not")
+	}
+	if err := compare(t.Context(), openMemory(t), openMemory(t), program); err != nil {
+		t.Errorf("two equal stores were found to differ: %v", err)
+	}
+}
