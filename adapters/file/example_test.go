@@ -1,0 +1,50 @@
+package file_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+func ExampleReadBars() {
+	csv := `Open Time,Open,High,Low,Close,Volume
+1522800000000,7424.91,7424.91,7422,7422,7.14319709
+1522800060000,7420,7422,7405,7405,13.35069752
+`
+	key := domain.SeriesKey{Symbol: "COINBASE:BTC/USD", Grid: domain.Minute1.UTC()}
+	for batch, err := range file.ReadBars(strings.NewReader(csv), file.Config{Key: key, Name: "btc.csv"}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(batch.Bars) // to store it: md.Ingest(ctx, batch.Bars, batch.Range)
+	}
+	// Output: COINBASE:BTC/USD 1m: 2 bars [2018-04-04T00:00:00Z, 2018-04-04T00:02:00Z)
+}
+
+func ExampleBarWriter() {
+	key := domain.SeriesKey{Symbol: "ACME", Grid: domain.Day1.UTC()}
+	one := domain.MustDecimal("1.50")
+	bars, err := domain.NewSeries(key, domain.Bar{
+		OpenTime: time.Date(2018, time.April, 4, 0, 0, 0, 0, time.UTC), Open: one, High: one, Low: one, Close: one,
+		Volume: domain.MustDecimal("12"), Trades: 3,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w := file.NewBarWriter(os.Stdout)
+	if err := w.Write(bars); err != nil {
+		fmt.Println(err)
+	}
+	if err := w.Flush(); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// time,open,high,low,close,volume,trades
+	// 2018-04-04T00:00:00Z,1.5,1.5,1.5,1.5,12,3
+}
