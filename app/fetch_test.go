@@ -138,6 +138,14 @@ func TestFetch(t *testing.T) {
 			request: domain.DataRequest{End: at(3), First: 9},
 			want:    want{bars: []int{0, 1, 2}, within: span(0, 3), next: at(3)},
 		},
+		"first, up to an end between edges": {
+			request: domain.DataRequest{End: at(2.5), First: 3},
+			want:    want{bars: []int{0, 1, 2}, within: span(0, 2.5), next: at(3)},
+		},
+		"no bar can open in what is not claimed": {
+			request: domain.DataRequest{Start: at(-0.5), End: at(2)},
+			want:    want{bars: []int{0, 1}, within: span(-0.5, 2), next: at(2)},
+		},
 		"last": {
 			request: domain.DataRequest{End: at(5), Last: 2},
 			want:    want{bars: []int{2, 4}, within: span(2, 5), next: at(5)},

@@ -1,0 +1,6 @@
+package clock
+
+import "time"
+
+// NowAt is Now with the machine's clock at t.
+func (c *System) NowAt(t time.Time) time.Time { return c.notBefore(t) }

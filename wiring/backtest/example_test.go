@@ -1,0 +1,63 @@
+package backtest_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/wiring/backtest"
+)
+
+// A strategy sees a bar once the clock that the backtest drives has passed its end.
+func ExampleNew() {
+	ctx := context.Background()
+	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Hour1.UTC()}
+	nine := time.Date(2024, 3, 4, 9, 0, 0, 0, time.UTC)
+
+	bars := domain.NewSeriesBuilder(key, 2)
+	for i, price := range []string{"67000.5", "67120"} {
+		p := domain.MustDecimal(price)
+		bar := domain.Bar{OpenTime: nine.Add(time.Duration(i) * time.Hour), Open: p, High: p, Low: p, Close: p, Volume: domain.MustDecimal("1")}
+		if err := bars.Append(bar); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	history, err := bars.Series()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	store := memory.New()
+	if _, err := store.WriteBars(ctx, history, history.Range()); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	simulated := clock.NewSimulated(nine)
+	md, err := backtest.New(store, simulated, app.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 3 {
+		result, err := md.Fetch(ctx, domain.DataRequest{Key: key, Last: 10})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(simulated.Now().Format(time.TimeOnly), result.Series)
+		if err := simulated.Advance(time.Hour); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	// Output:
+	// 09:00:00 BTC/USD 1h: no bars
+	// 10:00:00 BTC/USD 1h: 1 bar [2024-03-04T09:00:00Z, 2024-03-04T10:00:00Z)
+	// 11:00:00 BTC/USD 1h: 2 bars [2024-03-04T09:00:00Z, 2024-03-04T11:00:00Z)
+}

@@ -1,0 +1,128 @@
+package wiring_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/wiring"
+)
+
+// file writes a configuration and returns its path.
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "marketdata.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoadWithoutAnything(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", "/data")
+	c, err := wiring.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.SQLite.Path != "/data/marketdata/marketdata.db" || c.Service.Timeout != 30*time.Second || *c.Service.MaxBars != 1_000_000 {
+		t.Errorf("got %+v", c)
+	}
+	for _, ignored := range []string{"", "relative"} {
+		t.Setenv("XDG_DATA_HOME", ignored)
+		t.Setenv("HOME", "/home/trader")
+		if got := (wiring.Config{}).WithDefaults().SQLite.Path; got != "/home/trader/.local/share/marketdata/marketdata.db" {
+			t.Errorf("with XDG_DATA_HOME=%q the path is %s", ignored, got)
+		}
+	}
+}
+
+func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
+	path := file(t, "service:\n  timeout: 5s\n  max_bars: 0\n  max_slots: 7\nsqlite:\n  path: from-file.db\n")
+	t.Setenv("MARKETDATA_SQLITE_PATH", "from-environment.db")
+	t.Setenv("MARKETDATA_SERVICE_MAX_SLOTS", "8")
+	t.Setenv("MARKETDATA_SERVICE_SETTLE", "1m30s")
+	c, err := wiring.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Service
+	if c.SQLite.Path != "from-environment.db" || s.Timeout != 5*time.Second || *s.MaxBars != 0 || *s.MaxSlots != 8 || s.Settle != 90*time.Second {
+		t.Errorf("got %+v, max_bars %d, max_slots %d", c, *s.MaxBars, *s.MaxSlots)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, says string }{
+		"an unknown key":       {"service:\n  timeout: 5s\n  max_bras: 3\n", `marketdata.yaml:3: unknown field "max_bras"`},
+		"an unknown section":   {"sqlite:\n  path: a.db\npostgres: {}\n", `marketdata.yaml:3: unknown field "postgres"`},
+		"a key twice":          {"sqlite:\n  path: a.db\n  path: b.db\n", "marketdata.yaml:3: "},
+		"a wrong type":         {"service:\n  max_bars: many\n", "marketdata.yaml:2: "},
+		"a duration sans unit": {"service:\n  timeout: soon\n", "marketdata.yaml"},
+		"no YAML":              {"service: [\n", "marketdata.yaml"},
+		"the logger":           {"service:\n  logger: {}\n", "marketdata.yaml:2: unknown field"},
+		"several faults":       {"service:\n  timeout: -5s\n  max_bars: -1\nsqlite:\n  path: ~/a.db\n", "max_bars -1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := wiring.Load(file(t, c.text))
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("got %v, want one that says %q", err, c.says)
+			}
+			t.Log(err)
+			if name == "several faults" {
+				for _, more := range []string{"timeout -5s", "~ is not expanded"} {
+					if !strings.Contains(err.Error(), more) {
+						t.Errorf("%v does not say %q", err, more)
+					}
+				}
+			}
+		})
+	}
+	if _, err := wiring.Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "none.yaml") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+func TestBadVariablesAreAllNamed(t *testing.T) {
+	t.Setenv("MARKETDATA_SERVICE_TIMEOUT", "soon")
+	t.Setenv("MARKETDATA_SERVICE_MAX_BARS", "many")
+	_, err := wiring.Load("")
+	for _, name := range []string{"MARKETDATA_SERVICE_TIMEOUT: ", "MARKETDATA_SERVICE_MAX_BARS: "} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v does not name %s", err, name)
+		}
+	}
+}
+
+// What is printed as the effective configuration loads as the same.
+func TestYAMLLoadsBack(t *testing.T) {
+	t.Parallel()
+	c := wiring.Config{
+		Service: app.Config{StoreTimeout: 90 * time.Second, MaxBars: new(0)},
+		SQLite:  wiring.SQLite{Path: "bars.db"},
+	}
+	text, err := c.YAML()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", text)
+	for _, line := range []string{"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "settle: 0s", "path: bars.db"} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("%q is not in it", line)
+		}
+	}
+	back, err := wiring.Load(file(t, string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := c.WithDefaults()
+	want.Service.Logger, back.Service.Logger = nil, nil
+	if !reflect.DeepEqual(back, want) {
+		t.Errorf("got %+v, want %+v", back, want)
+	}
+}

@@ -1,0 +1,136 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/embedded"
+)
+
+var (
+	key = domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
+	day = time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
+)
+
+func oneBar() (domain.Series, error) {
+	return domain.NewSeries(key, domain.Bar{
+		OpenTime: day,
+		Open:     domain.MustDecimal("7424.91"), High: domain.MustDecimal("7430"), Low: domain.MustDecimal("6701.5"),
+		Close: domain.MustDecimal("6815"), Volume: domain.MustDecimal("17643.00148"),
+	})
+}
+
+func ExampleOpen() {
+	ctx := context.Background()
+	folder, err := os.MkdirTemp("", "marketdata")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(folder)
+
+	// wiring.Load reads a file and the environment; a program may as well fill in what it wants.
+	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(folder, "bars.db")}}
+	md, closeStore, err := embedded.Open(ctx, cfg, embedded.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer closeStore()
+
+	bars, err := oneBar()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := md.Ingest(ctx, bars, domain.Range{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(report.Inserted, "inserted")
+
+	result, err := md.Fetch(ctx, domain.DataRequest{Key: key, Start: day, End: day.AddDate(0, 0, 2)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, bar := range result.Series.All() {
+		fmt.Println(bar)
+	}
+	fmt.Println("nobody holds", result.Uncovered)
+	// Output:
+	// 1 inserted
+	// 2018-04-04T00:00:00Z o=7424.91 h=7430 l=6701.5 c=6815 v=17643.00148 n=0
+	// nobody holds [[2018-04-05T00:00:00Z, 2018-04-06T00:00:00Z)]
+}
+
+func TestOpenMakesTheFolderAndKeepsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "new", "folder", "bars.db")}}
+	bars, err := oneBar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []ports.WriteReport{{Inserted: 1}, {Unchanged: 1}} {
+		md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil || got != want {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
+		closeStore()
+	}
+}
+
+func TestClockHandedInIsUsed(t *testing.T) {
+	t.Parallel()
+	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "bars.db")}}
+	md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{Clock: clock.NewSimulated(day)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore()
+	bars, err := oneBar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("a bar that is not over was taken: %v", err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("not a folder"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		cfg  wiring.Config
+		says string
+	}{
+		"a bad limit":          {wiring.Config{Service: app.Config{Timeout: -1}}, "timeout"},
+		"a file for a folder":  {wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(file, "bars.db")}}, "folder"},
+		"a URI":                {wiring.Config{SQLite: wiring.SQLite{Path: "file:" + file}}, "URI"},
+		"what is no database":  {wiring.Config{SQLite: wiring.SQLite{Path: file}}, file},
+		"a path from the home": {wiring.Config{SQLite: wiring.SQLite{Path: "~/bars.db"}}, "not expanded"},
+	} {
+		md, closeStore, err := embedded.Open(t.Context(), c.cfg, embedded.Options{})
+		if err == nil || !strings.Contains(err.Error(), c.says) || md != nil || closeStore != nil {
+			t.Errorf("%s: got %v, want an error that says %q", name, err, c.says)
+		}
+	}
+}
