@@ -162,7 +162,7 @@ func TestOpenAtOnce(t *testing.T) {
 func TestReopenKeeps(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
-	bars := minutes(t, 0, 10_000, 1)
+	bars := minutes(t, 0, 5000, 1)
 	s, closeStore, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
 	if err != nil {
 		t.Fatal(err)
@@ -254,12 +254,12 @@ func TestWriteHealsCorruptBar(t *testing.T) {
 func TestManyReadsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "market.db"))
-	bars := minutes(t, 0, 9000, 1)
+	bars := minutes(t, 0, 4500, 1) // more than one piece
 	write(t, s, bars)
 	var nest func(depth int)
 	nest = func(depth int) {
 		if depth == 0 {
-			write(t, s, minutes(t, 0, 9000, 5))
+			write(t, s, minutes(t, 0, 4500, 5))
 			return
 		}
 		got := domain.NewSeriesBuilder(btc, 0)
@@ -278,7 +278,7 @@ func TestManyReadsAtOnce(t *testing.T) {
 			t.Errorf("depth %d: a read begun before a write saw something of it: %s, %v", depth, whole, err)
 		}
 	}
-	nest(20)
+	nest(10)
 }
 
 func TestCancelWhileAnotherWrites(t *testing.T) {
@@ -309,7 +309,7 @@ func TestCancelWhileAnotherWrites(t *testing.T) {
 func TestCancelWhileWriting(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "market.db"))
-	bars := minutes(t, 0, 300_000, 1)
+	bars := minutes(t, 0, 200_000, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()

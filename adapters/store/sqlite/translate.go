@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,26 +32,20 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	if p, ok := errors.AsType[*phaseError](err); ok {
 		e.Phase, e.Err = p.phase, p.err
 	}
-	if gaveUp(ctx, err) {
-		e.Err = ctx.Err()
-	}
 	var hint string
-	if e.Kind, hint = kindOf(e.Err); hint != "" {
+	e.Kind, hint = kindOf(e.Err)
+	if errors.Is(e.Kind, ports.ErrInternal) && ctx.Err() != nil {
+		// A context that is done closes statements and transactions under their user, which then fail in ways of their own.
+		e.Err = ctx.Err()
+		e.Kind = ports.ContextKind(e.Err)
+	}
+	if hint != "" {
 		e.Err = fmt.Errorf("%w; %s", e.Err, hint)
 	}
 	if !errors.Is(e.Kind, ports.ErrTimeout) {
 		e.Phase = ""
 	}
 	return e
-}
-
-// gaveUp reports whether err is what a statement or transaction makes of a context that is done.
-func gaveUp(ctx context.Context, err error) bool {
-	if ctx.Err() == nil {
-		return false
-	}
-	e, ok := errors.AsType[*driver.Error](err)
-	return ok && e.Code()&primary == code.SQLITE_INTERRUPT || errors.Is(err, sql.ErrTxDone)
 }
 
 // primary is the part of an extended result code that names its class.
