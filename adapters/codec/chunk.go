@@ -85,7 +85,7 @@ func corrupt(format string, args ...any) error {
 func (c *Chunk) addSection(col column, s section, line []byte) error {
 	flags, scale := line[0], line[1]
 	s.zigzag = flags == zigzagFlag
-	if flags != 0 && !(s.zigzag && col.mayZigzag()) || line[2] != 0 {
+	if flags > zigzagFlag || s.zigzag && !col.mayZigzag() || line[2] != 0 {
 		return corrupt("column %d has unknown flags", col.id())
 	}
 	known := &c.priceScale

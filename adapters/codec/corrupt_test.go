@@ -48,7 +48,7 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, g := range goldens() {
 		b := mustPack(t, g.series)
-		for n := range len(b) {
+		for n := range b {
 			if _, err := Open(b[:n]); !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("%s: %d of %d bytes: Open = %v, want ErrCorrupt", g.name, n, len(b), err)
 			}

@@ -36,11 +36,11 @@
 //
 // The values are 64-bit words made small, with arithmetic that wraps, so that any word survives:
 //
-//	time    step to this bar / unit - 1; 0 for a block's first
-//	close   zigzag(close - close before); 0 for a block's first
-//	open    zigzag(open - close before); for a block's first, its own close
-//	high    high - max(open, close)
-//	low     min(open, close) - low
+//	time:   step to this bar / unit - 1; 0 for a block's first
+//	close:  zigzag(close - close before); 0 for a block's first
+//	open:   zigzag(open - close before); for a block's first, its own close
+//	high:   high - max(open, close)
+//	low:    min(open, close) - low
 //	volume, trades, high words: as they are
 //
 // The last three lines are zigzag encoded where one of a column's values is negative, which its flag then says.

@@ -46,10 +46,12 @@ const (
 	volumeColumn
 	tradesColumn
 	columnCount
+)
 
-	// The high words of the five decimals come after the low words: those of column c are column c + highWords.
+// The high words of the five decimals come after the columns above: those of column c are column c + highWords.
+const (
 	highWords  = columnCount - closeColumn
-	planeCount = columnCount + volumeColumn - closeColumn + 1
+	planeCount = volumeColumn + highWords + 1
 )
 
 // id is how the header names the column.
