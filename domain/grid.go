@@ -213,12 +213,16 @@ func startOfDay(day int64, loc *time.Location) time.Time {
 	for {
 		t := time.Unix(at, 0).In(loc)
 		_, offset := t.Zone()
-		_, end := t.ZoneBounds()
+		_, bound := t.ZoneBounds()
+		end := bound.Unix()
+		if end <= at { // package time ends a leap year's last zone a day early; its rules start anew each year in UTC
+			end = time.Date(t.UTC().Year()+1, time.January, 1, 0, 0, 0, 0, time.UTC).Unix()
+		}
 		reached := max(at, midnight-int64(offset))
-		if end.IsZero() || reached < end.Unix() {
+		if bound.IsZero() || reached < end {
 			return time.Unix(reached, 0).UTC()
 		}
-		at = end.Unix()
+		at = end
 	}
 }
 

@@ -150,3 +150,18 @@ func TestGridWithoutFrequencyIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestGridWalksEveryDay(t *testing.T) {
+	t.Parallel()
+	end := utc("2101-01-02T00:00:00Z")
+	for _, zone := range zones {
+		g := must(NewGrid(Day1, zone))
+		before := g.Floor(utc("1960-01-01T00:00:00Z"))
+		for edge := g.Next(before); edge.Before(end); edge = g.Next(edge) {
+			if !g.Floor(edge).Equal(edge) || !g.Floor(edge.Add(-time.Microsecond)).Equal(before) || edge.Sub(before) > 49*time.Hour {
+				t.Fatalf("%s: %s follows %s", zone, edge, before)
+			}
+			before = edge
+		}
+	}
+}
