@@ -1,0 +1,170 @@
+package contract
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// CacheSubject is one cache, opened for one law, and what the laws put into it.
+type CacheSubject[K comparable, V any] struct {
+	Cache ports.Cache[K, V]
+	Key   func(i int) K     // key i; different numbers give different keys
+	Value func(i int) V     // value i; different numbers give different values
+	Equal func(a, b V) bool // whether two values say the same
+}
+
+// Cache holds a cache to every law of ports.Cache. open returns an empty one, with room for a hundred values, and leaves its closing
+// to tb.Cleanup. Where its time to live is counted in this process, set inBubble: the law of time then runs in a synctest bubble.
+func Cache[K comparable, V any](t *testing.T, open func(tb testing.TB) CacheSubject[K, V], inBubble bool) {
+	t.Helper()
+	for _, l := range cacheLaws[K, V]() {
+		t.Run(l.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), lawTimeout)
+			defer cancel()
+			if err := l.check(ctx, open(t)); err != nil {
+				t.Fatalf("broken law: %s\n%v", l.text, err)
+			}
+		})
+	}
+	if inBubble {
+		t.Run("cache/expires", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := open(t)
+				if err := expires(t.Context(), s); err != nil {
+					t.Fatalf("broken law: a value is not returned once its time to live is over\n%v", err)
+				}
+			})
+		})
+	}
+}
+
+// kept puts value i under key i until the cache keeps it: a cache may refuse, but one that always does caches nothing.
+func (s CacheSubject[K, V]) kept(ctx context.Context, i int, ttl time.Duration) error {
+	const tries = 100
+	for range tries {
+		s.Cache.Put(ctx, s.Key(i), s.Value(i), ttl)
+		if v, ok := s.Cache.Get(ctx, s.Key(i)); ok {
+			if !s.Equal(v, s.Value(i)) {
+				return fmt.Errorf("put %v, got %v", s.Value(i), v)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("a value put %d times into a cache with room for it was not kept", tries)
+}
+
+func expires[K comparable, V any](ctx context.Context, s CacheSubject[K, V]) error {
+	if err := s.kept(ctx, 0, time.Minute); err != nil {
+		return err
+	}
+	time.Sleep(time.Minute - time.Second)
+	if _, ok := s.Cache.Get(ctx, s.Key(0)); !ok {
+		return fmt.Errorf("a value was gone a second before its minute was over")
+	}
+	time.Sleep(time.Second + time.Millisecond)
+	if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
+		return fmt.Errorf("after its minute a value was still returned: %v", v)
+	}
+	return nil
+}
+
+func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
+	return []law[CacheSubject[K, V]]{
+		{
+			name: "cache/empty_misses",
+			text: "a key under which nothing was put is a miss",
+			check: func(ctx context.Context, s CacheSubject[K, V]) error {
+				if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
+					return fmt.Errorf("got %v", v)
+				}
+				return nil
+			},
+		},
+		{
+			name: "cache/returns_what_was_put",
+			text: "a value kept is returned as it was put, under its own key only",
+			check: func(ctx context.Context, s CacheSubject[K, V]) error {
+				const n = 20
+				for i := range n {
+					if err := s.kept(ctx, i, time.Hour); err != nil {
+						return err
+					}
+				}
+				for i := range 2 * n {
+					if v, ok := s.Cache.Get(ctx, s.Key(i)); ok && (i >= n || !s.Equal(v, s.Value(i))) {
+						return fmt.Errorf("key %d: got %v", i, v)
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "cache/last_put_wins",
+			text: "never is a value returned that was put before the last one",
+			check: func(ctx context.Context, s CacheSubject[K, V]) error {
+				for i := range 100 {
+					s.Cache.Put(ctx, s.Key(0), s.Value(i), time.Hour)
+					if v, ok := s.Cache.Get(ctx, s.Key(0)); ok && !s.Equal(v, s.Value(i)) {
+						return fmt.Errorf("put value %d, got %v", i, v)
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "cache/delete_forgets",
+			text: "what was deleted is a miss at once, and can be put again",
+			check: func(ctx context.Context, s CacheSubject[K, V]) error {
+				for i := range 50 {
+					s.Cache.Put(ctx, s.Key(i), s.Value(i), time.Hour)
+					s.Cache.Delete(ctx, s.Key(i), s.Key(i+1))
+					if v, ok := s.Cache.Get(ctx, s.Key(i)); ok {
+						return fmt.Errorf("key %d was deleted, got %v", i, v)
+					}
+				}
+				return s.kept(ctx, 0, time.Hour)
+			},
+		},
+		{
+			name: "cache/no_time_keeps_nothing",
+			text: "a time to live of zero or less keeps nothing, not even what was there before",
+			check: func(ctx context.Context, s CacheSubject[K, V]) error {
+				for _, ttl := range []time.Duration{0, -time.Second} {
+					if err := s.kept(ctx, 0, time.Hour); err != nil {
+						return err
+					}
+					s.Cache.Put(ctx, s.Key(0), s.Value(1), ttl)
+					if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
+						return fmt.Errorf("a time to live of %s: got %v", ttl, v)
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "cache/concurrent",
+			text: "many goroutines may use it at once, and each key has only its own values",
+			check: func(ctx context.Context, s CacheSubject[K, V]) error {
+				use := func(ctx context.Context) error {
+					for i := range 500 {
+						s.Cache.Put(ctx, s.Key(i%10), s.Value(i%10), time.Hour)
+						if v, ok := s.Cache.Get(ctx, s.Key((i+1)%10)); ok && !s.Equal(v, s.Value((i+1)%10)) {
+							return fmt.Errorf("key %d: got %v", (i+1)%10, v)
+						}
+						if i%50 == 0 {
+							s.Cache.Delete(ctx, s.Key(i%10))
+						}
+					}
+					return nil
+				}
+				return together(ctx, use, use, use, use)
+			},
+		},
+	}
+}
