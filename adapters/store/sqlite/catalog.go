@@ -27,7 +27,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	for _, row := range rows {
 		meta, err := row.meta()
 		if err != nil {
-			return nil, translate(ctx, op, row.Symbol, fmt.Errorf("%w: %w", ports.ErrCorruptData, err))
+			return nil, translate(ctx, op, row.Symbol, unreadable(err))
 		}
 		metas = append(metas, meta)
 	}

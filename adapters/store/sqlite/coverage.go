@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -30,7 +29,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	for _, h := range held {
 		key, err := parseKey(h.Symbol, h.Grid, h.Kind)
 		if err != nil {
-			return nil, translate(ctx, op, h.Symbol, fmt.Errorf("%w: %w", ports.ErrCorruptData, err))
+			return nil, translate(ctx, op, h.Symbol, unreadable(err))
 		}
 		extents = append(extents, domain.Extent{Key: key, Range: microRange(h.RangeStart, h.RangeEnd)})
 	}

@@ -134,7 +134,7 @@ func upsertSymbols(db bun.IDB, rows []symbolRow) *bun.InsertQuery {
 func selectSymbols(db bun.IDB, rows *[]symbolRow, symbols []string, pattern string, limit int) *bun.SelectQuery {
 	query := db.NewSelect().Model(rows).OrderExpr("symbol").Limit(int64(limit))
 	if len(symbols) > 0 {
-		query.Where("symbol IN (?)", bun.In(symbols))
+		query.Where("symbol IN (?)", bun.List(symbols))
 	}
 	if pattern != "" {
 		query.Where("symbol GLOB ?", pattern)
@@ -147,7 +147,7 @@ func selectHeld(db bun.IDB, symbols []string) *bun.SelectQuery {
 	query := db.NewSelect().TableExpr("extents").Join("JOIN series ON series.id = extents.series").
 		ColumnExpr("symbol, grid, kind, range_start, range_end")
 	if len(symbols) > 0 {
-		query.Where("symbol IN (?)", bun.In(symbols))
+		query.Where("symbol IN (?)", bun.List(symbols))
 	}
 	return query
 }

@@ -112,7 +112,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 // probe opens the file once, and so makes it: the operating system says what is wrong with a path, SQLite says only that it
 // cannot open it.
 func probe(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) // as SQLite would; the umask takes away from it
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // as SQLite would; the umask takes away
 	if err != nil {
 		return err
 	}

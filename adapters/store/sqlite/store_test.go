@@ -343,3 +343,24 @@ func TestPutSymbolsRefusesWhatItCannotKeep(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
+
+// TestForeignHandInSmallTables reads what no version of this store wrote.
+func TestForeignHandInSmallTables(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "market.db")
+	s, raw := open(t, path), openRaw(t, path)
+	write(t, s, minutes(t, 0, 1, 1))
+	for _, statement := range []string{`UPDATE series SET grid = '1x'`, `UPDATE symbols SET tick = 'NaN'`} {
+		if _, err := raw.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := s.Extents(t.Context())
+	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("extents of an unknown grid: got %v", err)
+	}
+	_, err = s.Symbols(t.Context(), ports.SymbolQuery{})
+	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("a tick that is no number: got %v", err)
+	}
+}

@@ -23,6 +23,9 @@ func (e *phaseError) Unwrap() error { return e.err }
 
 func inPhase(p ports.Phase, err error) error { return &phaseError{phase: p, err: err} }
 
+// unreadable is a row of the small tables that is none of ours. err is ErrInvalid and not wrapped: nobody asked wrongly.
+func unreadable(err error) error { return fmt.Errorf("%w: %s", ports.ErrCorruptData, err.Error()) }
+
 // translate makes every error that leaves the store a *ports.Error.
 func translate(ctx context.Context, op, subject string, err error) error {
 	if err == nil {
@@ -33,7 +36,7 @@ func translate(ctx context.Context, op, subject string, err error) error {
 		e.Phase, e.Err = p.phase, p.err
 	}
 	var hint string
-	e.Kind, hint = kindOf(e.Err)
+	hint, e.Kind = kindOf(e.Err)
 	if errors.Is(e.Kind, ports.ErrInternal) && ctx.Err() != nil {
 		// A context that is done closes statements and transactions under their user, which then fail in ways of their own.
 		e.Err = ctx.Err()
@@ -51,14 +54,14 @@ func translate(ctx context.Context, op, subject string, err error) error {
 // primary is the part of an extended result code that names its class.
 const primary = 0xff
 
-// kindOf is the kind of the failure, and what to do about it where that is not plain.
-func kindOf(err error) (kind error, hint string) {
+// kindOf is the kind of the failure, and before it what to do about it, where that is not plain.
+func kindOf(err error) (hint string, kind error) {
 	if kind := ports.ContextKind(err); kind != nil {
-		return kind, ""
+		return "", kind
 	}
 	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid} {
 		if errors.Is(err, kind) {
-			return kind, ""
+			return "", kind
 		}
 	}
 	if e, ok := errors.AsType[*driver.Error](err); ok {
@@ -66,34 +69,34 @@ func kindOf(err error) (kind error, hint string) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return ports.ErrUnavailable, "make its directory first, or give another path"
+		return "make its directory first, or give another path", ports.ErrUnavailable
 	case errors.Is(err, fs.ErrPermission):
-		return ports.ErrPermission, "the file and its directory have to be writable for this user"
+		return "the file and its directory have to be writable for this user", ports.ErrPermission
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
-		return ports.ErrUnavailable, "give the path of a file that can be written"
+		return "give the path of a file that can be written", ports.ErrUnavailable
 	}
-	return ports.ErrInternal, ""
+	return "", ports.ErrInternal
 }
 
-func kindOfCode(c int) (kind error, hint string) {
+func kindOfCode(c int) (hint string, kind error) {
 	switch c {
 	case code.SQLITE_BUSY, code.SQLITE_LOCKED:
-		return ports.ErrOverloaded, "another process has been writing the file for over 5 s; try again"
+		return "another process has been writing the file for over 5 s; try again", ports.ErrOverloaded
 	case code.SQLITE_FULL:
-		return ports.ErrOverloaded, "the disk is full; make room and try again"
+		return "the disk is full; make room and try again", ports.ErrOverloaded
 	case code.SQLITE_NOMEM:
-		return ports.ErrOverloaded, ""
+		return "", ports.ErrOverloaded
 	case code.SQLITE_PERM, code.SQLITE_READONLY, code.SQLITE_AUTH:
-		return ports.ErrPermission, "the file and its directory have to be writable for this user"
+		return "the file and its directory have to be writable for this user", ports.ErrPermission
 	case code.SQLITE_CANTOPEN:
-		return ports.ErrUnavailable, "the directory has to be writable: SQLite keeps two files beside this one"
+		return "the directory has to be writable: SQLite keeps two files beside this one", ports.ErrUnavailable
 	case code.SQLITE_IOERR:
-		return ports.ErrUnavailable, ""
+		return "", ports.ErrUnavailable
 	case code.SQLITE_NOTADB:
-		return ports.ErrSchema, "give the path of a marketdata file, or a new one"
+		return "give the path of a marketdata file, or a new one", ports.ErrSchema
 	case code.SQLITE_CORRUPT:
-		return ports.ErrCorruptData, "the file is damaged; restore it from a copy"
+		return "the file is damaged; restore it from a copy", ports.ErrCorruptData
 	}
-	return ports.ErrInternal, ""
+	return "", ports.ErrInternal
 }

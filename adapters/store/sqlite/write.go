@@ -68,7 +68,7 @@ func checkWrite(bars domain.Series, r domain.Range) error {
 	if _, err := domain.NewRange(r.Start, r.End); err != nil {
 		return err
 	}
-	if n := bars.Len(); n > 0 && !(r.Contains(bars.OpenTime(0)) && r.Contains(bars.OpenTime(n-1))) {
+	if n := bars.Len(); n > 0 && (!r.Contains(bars.OpenTime(0)) || !r.Contains(bars.OpenTime(n-1))) {
 		return fmt.Errorf("bars %s do not lie in the range %s written with them: %w", bars.Range(), r, domain.ErrInvalid)
 	}
 	return nil
@@ -178,7 +178,7 @@ func deleteTimes(ctx context.Context, tx bun.Tx, series int64, times []int64) er
 	if len(times) == 0 {
 		return nil
 	}
-	stmt, err := tx.Tx.PrepareContext(ctx, deleteBar)
+	stmt, err := tx.PrepareContext(ctx, deleteBar)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (u *upserter) put(ctx context.Context, bars domain.Series) error {
 	for _, t := range bars.Columns().Time {
 		u.args = append(u.args, t)
 	}
-	stmt, err := u.statement(ctx, selectBarsAt(bars.Len()))
+	stmt, err := u.statement(ctx, selectBarsAt(bars.Len())) //nolint:sqlclosecheck // closed with the upserter
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,8 @@ func (u *upserter) put(ctx context.Context, bars domain.Series) error {
 		u.args = append(u.args, u.series, b.OpenTime.UnixMicro(),
 			b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), b.Trades)
 	}
-	if stmt, err = u.statement(ctx, upsertBars(len(write))); err != nil {
+	stmt, err = u.statement(ctx, upsertBars(len(write))) //nolint:sqlclosecheck // closed with the upserter
+	if err != nil {
 		return err
 	}
 	_, err = stmt.ExecContext(ctx, u.args...)
