@@ -76,3 +76,15 @@ func TestUnclaimedBars(t *testing.T) {
 	}
 	want{bars: []int{0, 1, 2}, within: span(0, 5), uncovered: []domain.Range{span(0, 5)}, next: at(3)}.check(t, r)
 }
+
+// However a store cuts its answer, the answer is the same.
+func TestPiecesAreJoined(t *testing.T) {
+	t.Parallel()
+	store, md := holding(t, sound(t, 0, 9), app.Config{})
+	store.read = pieces(sound(t, 0, 1), series(t, bar(1), badBar(2), bar(3)), sound(t, 4, 9))
+	r, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, End: at(9), Quality: domain.QualityDrop})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want{bars: []int{0, 1, 3, 4, 5, 6, 7, 8}, within: span(0, 9), next: at(9), dropped: []int{2}}.check(t, r)
+}

@@ -126,7 +126,7 @@ func (c caller) failed(ctx context.Context, err error) error {
 		return c.interrupted(ctx, err)
 	}
 	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.source, Subject: c.subject, Err: err}
-	if from, ok := err.(*ports.Error); ok { // said once, in our words; its cause and phase are kept
+	if from, ok := err.(*ports.Error); ok { //nolint:errorlint // what wraps one has words of its own, which are kept
 		e.Phase, e.Err = from.Phase, from.Err
 	}
 	return e
@@ -140,7 +140,7 @@ func (c caller) interrupted(ctx context.Context, err error) error {
 	}
 	whose := context.Cause(ctx)
 	if limit := (*limitError)(nil); !errors.As(whose, &limit) {
-		if e.Kind == ports.ErrTimeout {
+		if errors.Is(e.Kind, ports.ErrTimeout) {
 			whose = fmt.Errorf("the caller's deadline passed: %w", ctx.Err())
 		} else {
 			whose = fmt.Errorf("the caller gave up: %w", ctx.Err())

@@ -159,7 +159,7 @@ func TestStoresOwnWordOnADeadlineIsKept(t *testing.T) {
 			return nil, &ports.Error{Kind: ports.ErrTimeout, Op: "read extents", Phase: ports.PhaseAcquire, Err: ctx.Err()}
 		}
 		_, err := md.Fetch(t.Context(), domain.DataRequest{Key: key})
-		if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Kind != ports.ErrTimeout || e.Phase != ports.PhaseAcquire {
+		if e := (*ports.Error)(nil); !errors.As(err, &e) || !errors.Is(e.Kind, ports.ErrTimeout) || e.Phase != ports.PhaseAcquire {
 			t.Errorf("got %#v", err)
 		}
 	})
@@ -185,7 +185,7 @@ func TestKindsOfAStoreAreKept(t *testing.T) {
 				}
 			}
 			r, err := md.Fetch(t.Context(), domain.DataRequest{Key: key})
-			if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Kind != kind || e.Store != "test" || e.Op != "fetch" {
+			if e := (*ports.Error)(nil); !errors.As(err, &e) || !errors.Is(e.Kind, kind) || e.Store != "test" || e.Op != "fetch" {
 				t.Errorf("%v %s: got %#v", kind, name, err)
 			}
 			if !errors.Is(err, kind) || !errors.Is(err, cause) || r.Series.Len() > 0 {

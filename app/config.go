@@ -18,25 +18,25 @@ const (
 type Config struct {
 	// Timeout bounds a call whose context has no deadline; a context's own deadline, shorter or longer, replaces it.
 	// Defaults to 30s.
-	Timeout time.Duration `yaml:"timeout" env:"TIMEOUT"`
+	Timeout time.Duration `env:"TIMEOUT" yaml:"timeout"`
 
 	// StoreTimeout bounds every single call of a store or a catalog. Defaults to 30s.
-	StoreTimeout time.Duration `yaml:"store_timeout" env:"STORE_TIMEOUT"`
+	StoreTimeout time.Duration `env:"STORE_TIMEOUT" yaml:"store_timeout"`
 
 	// MaxBars is the most bars that a Fetch returns; a request for more is refused, never cut. Nil is 1,000,000; 0 is no limit.
-	MaxBars *int `yaml:"max_bars" env:"MAX_BARS"`
+	MaxBars *int `env:"MAX_BARS" yaml:"max_bars"`
 
 	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first or the
 	// last few bars is not held to it. Nil is 100,000,000; 0 is no limit.
-	MaxSlots *int64 `yaml:"max_slots" env:"MAX_SLOTS"`
+	MaxSlots *int64 `env:"MAX_SLOTS" yaml:"max_slots"`
 
 	// Settle is how long a bar has to be over before it may be written: time for a source to amend it. 0, the default, takes a
 	// bar as soon as it is over.
-	Settle time.Duration `yaml:"settle" env:"SETTLE"`
+	Settle time.Duration `env:"SETTLE" yaml:"settle"`
 
 	// Logger is told what no result or error tells in full: the stack of a store's panic, a store that ignores cancellation.
 	// Nil is silence.
-	Logger *slog.Logger `yaml:"-" env:"-"`
+	Logger *slog.Logger `env:"-" yaml:"-"`
 }
 
 // WithDefaults is c with every default filled in.

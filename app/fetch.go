@@ -221,13 +221,13 @@ func (f *fetch) judge(bars domain.Series) (domain.Series, domain.Range, domain.Q
 		bars = bars.Without(verdict.Fatal)
 	}
 	cut := f.within
-	switch n := bars.Len(); {
-	case n == 0:
-	case n == f.request.First:
+	switch bars.Len() {
+	case 0:
+	case f.request.First:
 		if end := bars.Range().End; end.Before(cut.End) {
 			cut.End = end
 		}
-	case n == f.request.Last:
+	case f.request.Last:
 		cut.Start = bars.OpenTime(0)
 	}
 	return bars, cut, report, nil

@@ -56,7 +56,7 @@ func TestBadRequestsCostNoCall(t *testing.T) {
 			if len(err.Error()) > 500 {
 				t.Errorf("the message has %d bytes", len(err.Error()))
 			}
-			if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Op != "fetch" || e.Kind != c.kind {
+			if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Op != "fetch" || !errors.Is(e.Kind, c.kind) {
 				t.Errorf("not a *ports.Error of a fetch: %#v", err)
 			}
 			if result.Series.Len() != 0 || result.Provenance != nil {

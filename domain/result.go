@@ -26,7 +26,8 @@ type Result struct {
 	Now time.Time `json:"now"`
 
 	// Next is the open time to go on from, for paging or for a live feed. It never passes a part that nobody holds yet at the
-	// end of Range, so a reader that comes back misses no bar that arrives late.
+	// end of Range, so a reader that comes back misses no bar that arrives late. It is zero, which as a Start means the first bar
+	// held, where the request had no Start and nothing is held before its end.
 	Next time.Time `json:"next"`
 }
 

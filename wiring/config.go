@@ -16,10 +16,10 @@ import (
 // file, the environment, and what a program sets in the struct before it opens anything.
 type Config struct {
 	// Service sets limits and timeouts. Its variables begin with MARKETDATA_SERVICE_.
-	Service app.Config `yaml:"service" envPrefix:"SERVICE_"`
+	Service app.Config `envPrefix:"SERVICE_" yaml:"service"`
 
 	// SQLite says where the embedded store is. Its variables begin with MARKETDATA_SQLITE_.
-	SQLite SQLite `yaml:"sqlite" envPrefix:"SQLITE_"`
+	SQLite SQLite `envPrefix:"SQLITE_" yaml:"sqlite"`
 }
 
 // SQLite configures the embedded store.
@@ -27,7 +27,7 @@ type SQLite struct {
 	// Path is the database file; it and its folder are created where they do not exist. A relative path starts at the working
 	// directory. Defaults to $XDG_DATA_HOME/marketdata/marketdata.db, and without that variable to
 	// ~/.local/share/marketdata/marketdata.db.
-	Path string `yaml:"path" env:"PATH"`
+	Path string `env:"PATH" yaml:"path"`
 }
 
 // WithDefaults is c with every default filled in, as far as one can be found: without a home folder, SQLite.Path has none.

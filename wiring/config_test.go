@@ -40,6 +40,15 @@ func TestLoadWithoutAnything(t *testing.T) {
 	}
 }
 
+func TestEmptyFileSetsNothing(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "# nothing\n", "service:\nsqlite: {}\n"} {
+		if c, err := wiring.Load(file(t, text)); err != nil || c.Service.Timeout != 30*time.Second {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+}
+
 func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 	path := file(t, "service:\n  timeout: 5s\n  max_bars: 0\n  max_slots: 7\nsqlite:\n  path: from-file.db\n")
 	t.Setenv("MARKETDATA_SQLITE_PATH", "from-environment.db")
@@ -58,14 +67,16 @@ func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, says string }{
-		"an unknown key":       {"service:\n  timeout: 5s\n  max_bras: 3\n", `marketdata.yaml:3: unknown field "max_bras"`},
-		"an unknown section":   {"sqlite:\n  path: a.db\npostgres: {}\n", `marketdata.yaml:3: unknown field "postgres"`},
-		"a key twice":          {"sqlite:\n  path: a.db\n  path: b.db\n", "marketdata.yaml:3: "},
-		"a wrong type":         {"service:\n  max_bars: many\n", "marketdata.yaml:2: "},
-		"a duration sans unit": {"service:\n  timeout: soon\n", "marketdata.yaml"},
-		"no YAML":              {"service: [\n", "marketdata.yaml"},
-		"the logger":           {"service:\n  logger: {}\n", "marketdata.yaml:2: unknown field"},
-		"several faults":       {"service:\n  timeout: -5s\n  max_bars: -1\nsqlite:\n  path: ~/a.db\n", "max_bars -1"},
+		"an unknown key":        {"service:\n  timeout: 5s\n  max_bras: 3\n", `marketdata.yaml:3: unknown field "max_bras"`},
+		"an unknown section":    {"sqlite:\n  path: a.db\npostgres: {}\n", `marketdata.yaml:3: unknown field "postgres"`},
+		"a key twice":           {"sqlite:\n  path: a.db\n  path: b.db\n", "marketdata.yaml:3: "},
+		"a wrong type":          {"service:\n  max_bars: many\n", "marketdata.yaml:2: "},
+		"a duration sans unit":  {"service:\n  timeout: soon\n", "like 30s"},
+		"a duration in numbers": {"service:\n  timeout: 30\n", "marketdata.yaml:2: "},
+		"two documents":         {"---\nservice:\n  timeout: 3s\n---\nservice:\n  timeout: 4s\n", "more than one"},
+		"no YAML":               {"service: [\n", "marketdata.yaml"},
+		"the logger":            {"service:\n  logger: {}\n", "marketdata.yaml:2: unknown field"},
+		"several faults":        {"service:\n  timeout: -5s\n  max_bars: -1\nsqlite:\n  path: ~/a.db\n", "max_bars -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

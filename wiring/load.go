@@ -1,9 +1,12 @@
 package wiring
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"strings"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
@@ -17,12 +20,8 @@ const EnvPrefix = "MARKETDATA_"
 func Load(path string) (Config, error) {
 	var c Config
 	if path != "" {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return Config{}, fmt.Errorf("read configuration: %w", err)
-		}
-		if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
-			return Config{}, located(path, err)
+		if err := readFile(path, &c); err != nil {
+			return Config{}, err
 		}
 	}
 	if err := readEnvironment(&c); err != nil {
@@ -34,13 +33,34 @@ func Load(path string) (Config, error) {
 	return c.WithDefaults(), nil
 }
 
-// located is the fault with the file's name and line, in one line.
-func located(path string, err error) error {
-	var fault yaml.Error
-	if !errors.As(err, &fault) || fault.GetToken() == nil {
-		return fmt.Errorf("%s: %w", path, err)
+// readFile sets what the file's one YAML document sets.
+func readFile(path string, c *Config) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
 	}
-	return fmt.Errorf("%s:%d: %s", path, fault.GetToken().Position.Line, fault.GetMessage())
+	document := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := document.Decode(c); err != nil && !errors.Is(err, io.EOF) { // an empty file sets nothing
+		return located(path, err)
+	}
+	var more any
+	if err := document.Decode(&more); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: more than one YAML document; keep one", path)
+	}
+	return nil
+}
+
+// located is the fault with the file's name and, where it is known, the line.
+func located(path string, err error) error {
+	text := err.Error()
+	if fault := yaml.Error(nil); errors.As(err, &fault) && fault.GetToken() != nil {
+		path = fmt.Sprintf("%s:%d", path, fault.GetToken().Position.Line)
+		text = fault.GetMessage()
+	}
+	if strings.Contains(strings.ToLower(text), "duration") {
+		text += "; write a duration with its unit, like 30s or 1m30s"
+	}
+	return fmt.Errorf("%s: %s", path, text)
 }
 
 // readEnvironment sets what variables set, one at a time, so that a fault names its variable.
