@@ -239,6 +239,7 @@ func (c *command) claim(ctx context.Context, md *app.Marketdata, key domain.Seri
 			continue
 		}
 		if more = key.Grid.Align(more); more.Empty() {
+			c.notef("there is nothing to claim from %s to %s: the files reach further", stamp(more.Start), stamp(more.End))
 			continue
 		}
 		if _, err := md.Ingest(ctx, domain.EmptySeries(key), more); err != nil {

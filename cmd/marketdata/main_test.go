@@ -50,6 +50,26 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
+func FuzzParseTime(f *testing.F) {
+	for _, seed := range []string{"", "now", "-7d", "-100000s", "-1200M", "2018-04-04", "2018-04-04T09:30:00+02:00", "0001-01-01", "-", "2018-02-30"} {
+		f.Add(seed, "America/New_York")
+		f.Add(seed, "")
+	}
+	now := time.Date(2024, time.March, 31, 12, 30, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, text, zone string) {
+		got, err := parseTime(text, now, zone)
+		if err != nil {
+			return
+		}
+		if got.Location() != time.UTC {
+			t.Errorf("%q is in %s; want UTC", text, got.Location())
+		}
+		if strings.HasPrefix(text, "-") && !got.Before(now) {
+			t.Errorf("%q is %s, not before now", text, got)
+		}
+	})
+}
+
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	for want, kinds := range map[int][]error{
