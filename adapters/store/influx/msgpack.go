@@ -21,8 +21,8 @@ type decoder struct {
 }
 
 const (
-	decoderBuffer = 256 << 10
-	maxText       = 64 << 10 // no name, tag value or error text is longer
+	decoderBuffer = 64 << 10
+	maxText       = 16 << 10 // no name, tag value or error text is longer
 )
 
 func newDecoder(source io.Reader, maxBytes int64) *decoder {

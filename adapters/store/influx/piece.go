@@ -13,17 +13,11 @@ import (
 // piece gathers decoded bars: by column as long as every number fits 64 bits at one scale, which is nearly always, else bar by bar.
 type piece struct {
 	key        domain.SeriesKey
-	capacity   int
+	capacity   int // how many bars to make room for
 	descending bool // bars come from the last to the first
 
 	columns domain.Columns
 	wide    []domain.Bar // used instead of columns once not nil
-}
-
-func newPiece(key domain.SeriesKey, capacity int, descending bool) *piece {
-	p := &piece{key: key, capacity: capacity, descending: descending}
-	p.reset(0, 0)
-	return p
 }
 
 // reset begins the next piece; the scales of the one before are the best guess.

@@ -64,7 +64,7 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 		ctx: ctx, layout: s.layout, key: q.Key, where: where, span: nanos(r), limit: max(q.First, q.Last),
 		descending: q.Last > 0, size: s.chunkSize, yield: yield,
 	}
-	reader.piece = newPiece(q.Key, reader.size, reader.descending)
+	reader.piece = &piece{key: q.Key, descending: reader.descending}
 	st := s.layout.selectBars(where, reader.span, reader.limit, reader.descending)
 	if err := s.query(ctx, st, reader.begin, reader.row); err != nil {
 		return err
@@ -117,6 +117,7 @@ func (r *barReader) begin(t table) error {
 	if !slices.Equal(t.columns, r.layout.columns) {
 		return fmt.Errorf("the answer has the columns %q, not %q: %w", t.columns, r.layout.columns, ports.ErrIncomplete)
 	}
+	r.piece.capacity = min(t.rows, r.size) // what the server says, as far as it is believed unseen
 	return nil
 }
 

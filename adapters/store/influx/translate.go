@@ -108,6 +108,7 @@ func (e *ServerError) kind() error {
 		{"beyond retention policy", ports.ErrInvalid},
 		{"max-concurrent-queries", ports.ErrOverloaded},
 		{"query-timeout", ports.ErrTimeout},
+		{"timeout", ports.ErrUnavailable}, // of a write
 		{"max-select", ports.ErrTooLarge},
 		{"max-series-per-database", ports.ErrTooLarge},
 		{"max-values-per-tag", ports.ErrTooLarge},
@@ -133,10 +134,15 @@ func (e *ServerError) kind() error {
 	case e.Status == http.StatusBadGateway, e.Status == http.StatusGatewayTimeout,
 		e.Status >= http.StatusMultipleChoices && e.Status < http.StatusBadRequest:
 		return ports.ErrUnavailable
-	case e.Status >= http.StatusInternalServerError && !strings.HasPrefix(e.Version, "1."):
+	case e.Status >= http.StatusInternalServerError && !e.isVersion1():
 		return ports.ErrUnavailable
 	}
 	return ports.ErrInternal
+}
+
+// isVersion1 reports whether an InfluxDB 1.x answered; one that was built without a release's version says "unknown".
+func (e *ServerError) isVersion1() bool {
+	return strings.HasPrefix(strings.TrimPrefix(e.Version, "v"), "1.") || e.Version == "unknown"
 }
 
 // stated are the kinds that an error of ours may carry already.

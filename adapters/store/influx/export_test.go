@@ -1,0 +1,49 @@
+package influx
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Decode reads a whole answer of n statements, as query does, and returns how many rows it had.
+func Decode(body []byte, n int) (rows int, err error) {
+	var columns int
+	a := answer{
+		decoder: newDecoder(bytes.NewReader(body), math.MaxInt64),
+		begin: func(t table) error {
+			columns = len(t.columns)
+			return nil
+		},
+		row: func(d *decoder) error {
+			rows++
+			for range columns {
+				if _, err := d.value(); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	return rows, a.read(n)
+}
+
+// DecodeTime reads one time.
+func DecodeTime(body []byte) (int64, error) {
+	return newDecoder(bytes.NewReader(body), math.MaxInt64).time()
+}
+
+// FromFloat and Survives are the two directions of a float field.
+var (
+	FromFloat = fromFloat
+	Survives  = survives
+)
+
+// Line is a bar in line protocol.
+func Line(key domain.SeriesKey, bar domain.Bar) string {
+	return string(appendLine(nil, DefaultMeasurement, key, bar))
+}
+
+// Edges and others are the texts of queries.
+func (s *Store) Edges(symbols []string) string { return s.layout.edges(symbols).text }
