@@ -25,6 +25,6 @@ for file in "$folder"/*.csv; do # SYNTHETIC-ACORN-USD_1m.csv holds SYNTHETIC:ACO
 	show import --symbol "$venue:$base/$quote" --grid "${name#*_}" "$file" --output table
 done
 show coverage --output table
-show fetch SYNTHETIC:ACORN/USD 1m --last 10 --output table
-show fetch SYNTHETIC:ACORN/USD 1d --start 2024-01-20 --output table
+show fetch SYNTHETIC:ACORN/USD 1m --end 2024-01-31 --last 10 --output table
+show fetch SYNTHETIC:ACORN/USD 1d --start 2024-01-20 --end 2024-01-31 --output table
 say "That is all in $MARKETDATA_SQLITE_PATH; go on with $marketdata --db $MARKETDATA_SQLITE_PATH --help"
