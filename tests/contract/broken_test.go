@@ -120,7 +120,7 @@ func TestCorruptLawsNotice(t *testing.T) {
 	for _, l := range corruptLaws {
 		s := memory.New()
 		planted := Store{Bars: s, Corrupt: map[Defect]Plant{}}
-		var na notApplicable
+		var na notApplicableError
 		if err := l.check(t.Context(), planted); !errors.As(err, &na) {
 			t.Errorf("%s without a harness: got %v, want that it does not apply", l.name, err)
 		}

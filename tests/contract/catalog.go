@@ -212,7 +212,7 @@ var catalogLaws = []law[Store]{
 			for _, symbol := range impossible {
 				found, err := s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}})
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("symbols %q: got %v and error %v", symbol, found, err)
+					return fmt.Errorf("symbols %q: got %v and %s", symbol, found, said(err))
 				}
 			}
 			return nil

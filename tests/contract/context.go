@@ -29,20 +29,20 @@ var contextLaws = []law[Store]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if n, err := broken(gone, s, all(key)); n > 0 || !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("read: got %d bars and error %v", n, err)
+				return fmt.Errorf("read: got %d bars and %s", n, said(err))
 			}
 			if _, err := s.Bars.Extents(gone); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("extents: got error %v", err)
+				return fmt.Errorf("extents: got %s", said(err))
 			}
 			other := bars(key, start, 20, 50)
 			if _, err := s.Bars.WriteBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("write: got error %v", err)
+				return fmt.Errorf("write: got %s", said(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("replace: got error %v", err)
+				return fmt.Errorf("replace: got %s", said(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, domain.EmptySeries(key), always); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("delete: got error %v", err)
+				return fmt.Errorf("delete: got %s", said(err))
 			}
 			return steps(
 				func() error { return wantBars(ctx, s, all(key), b) },
@@ -71,7 +71,7 @@ var contextLaws = []law[Store]{
 					failed = err
 				}
 				if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-					return fmt.Errorf("cancelled at the first piece, the sequence ended with error %v", failed)
+					return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", said(failed))
 				}
 				if took <= cancelLimit {
 					return nil
@@ -88,10 +88,10 @@ var contextLaws = []law[Store]{
 			defer cancel()
 			b := bars(key, start, 10, 1)
 			if _, err := broken(late, s, all(key)); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("read: got error %v", err)
+				return fmt.Errorf("read: got %s", said(err))
 			}
 			if err := write(late, s, b); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("write: got error %v", err)
+				return fmt.Errorf("write: got %s", said(err))
 			}
 			return wantNothing(ctx, s, key)
 		},
@@ -130,10 +130,10 @@ var contextLaws = []law[Store]{
 			} {
 				var e *ports.Error
 				if !errors.As(c.err, &e) || e.Op == "" {
-					return fmt.Errorf("%v is no *ports.Error with an Op", c.err)
+					return fmt.Errorf("%s is no *ports.Error with an Op", said(c.err))
 				}
 				if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
-					return fmt.Errorf("%v is not both %q and %q", c.err, c.kind, c.cause)
+					return fmt.Errorf("%s is not both %q and %q", said(c.err), c.kind.Error(), c.cause.Error())
 				}
 			}
 			return nil

@@ -54,7 +54,7 @@ func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 	return func(ctx context.Context, s Store) error {
 		plant := s.Corrupt[d]
 		if plant == nil {
-			return notApplicable("the harness plants no defect " + string(d))
+			return notApplicableError("the harness plants no defect " + string(d))
 		}
 		at := minutes(5)
 		if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {

@@ -144,7 +144,7 @@ var extentLaws = []law[Store]{
 	},
 }
 
-// claims claims the ranges, without a bar.
+// claims makes claims on the ranges, without a bar.
 func claims(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.Range) error {
 	for _, r := range ranges {
 		if _, err := s.Bars.WriteBars(ctx, domain.EmptySeries(k), r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -153,9 +154,17 @@ func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error 
 // wantError wants err to be of the kind.
 func wantError(err, kind error) error {
 	if !errors.Is(err, kind) {
-		return fmt.Errorf("got error %v, want one that is %q", err, kind)
+		return fmt.Errorf("got %s, want an error that is %q", said(err), kind.Error())
 	}
 	return nil
+}
+
+// said is what an error says, for a message about an error that may be none.
+func said(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return "the error " + strconv.Quote(err.Error())
 }
 
 // wantExtents compares the claims of the symbols.

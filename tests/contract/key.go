@@ -59,15 +59,15 @@ var keyLaws = []law[Store]{
 			for _, symbol := range impossible {
 				k := minuteKey(symbol)
 				if n, err := broken(ctx, s, all(k)); n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("read %q: got %d bars and error %v", symbol, n, err)
+					return fmt.Errorf("read %q: got %d bars and %s", symbol, n, said(err))
 				}
 				found, err := s.Bars.Extents(ctx, symbol)
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("extents of %q: got %v and error %v", symbol, found, err)
+					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, said(err))
 				}
 				_, err = s.Bars.ReplaceBars(ctx, domain.EmptySeries(k), always)
 				if err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("delete %q: got error %v", symbol, err)
+					return fmt.Errorf("delete %q: got %s", symbol, said(err))
 				}
 			}
 			return wantBars(ctx, s, all(key), b)

@@ -99,10 +99,10 @@ type law[T any] struct {
 // lawTimeout bounds a law: a store that hangs fails it by name.
 const lawTimeout = 2 * time.Minute
 
-// notApplicable is a check's answer where the subject cannot get into the situation that the law is about.
-type notApplicable string
+// notApplicableError is a check's answer where the subject cannot get into the situation that the law is about.
+type notApplicableError string
 
-func (e notApplicable) Error() string { return string(e) }
+func (e notApplicableError) Error() string { return string(e) }
 
 func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T) {
 	t.Helper()
@@ -131,7 +131,7 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 
 // judge turns a check's answer into a failure, a reason to skip, or, both empty, a pass.
 func judge(text string, waiver *Waiver, err error) (failure, skip string) {
-	var na notApplicable
+	var na notApplicableError
 	switch {
 	case waiver != nil && err == nil:
 		return "stale waiver: the law holds; remove the waiver\nlaw: " + text + "\nwaived because: " + waiver.Reason, ""

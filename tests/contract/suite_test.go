@@ -57,10 +57,10 @@ func TestJudge(t *testing.T) {
 	}{
 		"a law that holds passes":                   {nil, nil, "", ""},
 		"a broken law prints its sentence":          {nil, errors.New("got 1"), "broken law: what is promised\ngot 1", ""},
-		"a law that does not apply says why":        {nil, notApplicable("no harness"), "", "no harness"},
+		"a law that does not apply says why":        {nil, notApplicableError("no harness"), "", "no harness"},
 		"a waived law that fails is excused":        {waiver, errors.New("got 1"), "", "the server rounds"},
 		"a waived law that holds is stale":          {waiver, nil, "stale waiver", ""},
-		"a waived law that does not apply is stale": {waiver, notApplicable("no harness"), "stale waiver", ""},
+		"a waived law that does not apply is stale": {waiver, notApplicableError("no harness"), "stale waiver", ""},
 	} {
 		failure, skip := judge(text, c.waiver, c.err)
 		if !strings.Contains(failure, c.failure) || !strings.Contains(skip, c.skip) ||

@@ -181,7 +181,7 @@ var writeLaws = []law[Store]{
 					readErr = wantExtents(ctx, s, []domain.Symbol{k.Symbol})
 				}
 				if readErr != nil {
-					return fmt.Errorf("the write ended with %v, then: %w", err, readErr)
+					return fmt.Errorf("the write ended with %s, then: %w", said(err), readErr)
 				}
 			}
 			return nil

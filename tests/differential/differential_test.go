@@ -50,7 +50,7 @@ func (f *forgetful) WriteBars(ctx context.Context, b domain.Series, claim domain
 	report, err := f.Store.WriteBars(ctx, b, claim)
 	if err == nil && f.writes%10 == 0 && b.Len() > 0 {
 		last := b.Slice(b.Len()-1, b.Len()).Range()
-		_, err = f.Store.ReplaceBars(ctx, domain.EmptySeries(b.Key()), last)
+		_, err = f.ReplaceBars(ctx, domain.EmptySeries(b.Key()), last)
 	}
 	return report, err
 }
