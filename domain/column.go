@@ -63,6 +63,17 @@ func (c *Columns) column(f Field) *Column {
 	return [fieldCount]*Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume}[f]
 }
 
+// read sets b to bar i: in place, since a Bar is large and a loop over millions should copy it once.
+func (c *Columns) read(i int, b *Bar) {
+	b.OpenTime = fromMicros(c.Time[i])
+	b.Open = c.Open.at(i, c.PriceScale)
+	b.High = c.High.at(i, c.PriceScale)
+	b.Low = c.Low.at(i, c.PriceScale)
+	b.Close = c.Close.at(i, c.PriceScale)
+	b.Volume = c.Volume.at(i, c.VolumeScale)
+	b.Trades = c.Trades[i]
+}
+
 // at is value i as a Decimal.
 func (c *Column) at(i int, scale uint8) Decimal {
 	lo := c.Lo[i]
@@ -116,7 +127,7 @@ func (c *Column) rescale(from, to uint8) {
 	}
 }
 
-// appendColumn adds values from to to of o, spelled with extra more digits after the point.
+// appendColumn adds the values [from, to) of o, spelled with extra more digits after the point.
 func (c *Column) appendColumn(o Column, from, to int, scale, target uint8) {
 	start := len(c.Lo)
 	if c.Hi == nil && o.Hi != nil {

@@ -255,7 +255,7 @@ func mergeBars(a, b Bar) (Bar, error) {
 
 func unknownTrades(trades int64, withoutVolume bool) bool { return trades == 0 && !withoutVolume }
 
-// barBuckets returns the function that makes one bar of rows from to to of c, and appends it to out, without its time.
+// barBuckets returns the function that makes one bar of the rows [from, to) of c, and appends it to out, without its time.
 func barBuckets(c *Columns) func(out *Columns, from, to int) error {
 	if !narrowNumbers(c) {
 		return func(out *Columns, from, to int) error { return wideBucket(c, out, from, to) }
@@ -277,7 +277,7 @@ func narrowBucket(c, out *Columns, from, to int) error {
 		volumeLo, carry = bits.Add64(volumeLo, uint64(v), 0)
 		volumeHi += v>>63 + int64(carry)
 		n := counts[i]
-		known = known && !(n == 0 && v != 0)
+		known = known && (n != 0 || v == 0)
 		trades += n
 	}
 	volume := Decimal{hi: volumeHi, lo: volumeLo, scale: c.VolumeScale}
