@@ -1,7 +1,7 @@
 package domain
 
 import (
-	"bytes"
+	"strings"
 	"math"
 	"math/bits"
 	"strconv"
@@ -90,7 +90,7 @@ func scanDecimal(s string) (exponent int, ok bool) {
 		return n > 0
 	}
 	skip := func(chars string) bool {
-		if s != "" && bytes.IndexByte([]byte(chars), s[0]) >= 0 {
+		if s != "" && strings.IndexByte(chars, s[0]) >= 0 {
 			s = s[1:]
 			return true
 		}
