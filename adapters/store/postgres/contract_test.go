@@ -1,0 +1,87 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// open is a store on a fresh database.
+func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
+	tb.Helper()
+	if cfg.DSN == "" {
+		cfg.DSN = servers.Postgres(tb)
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MinConns, cfg.MaxConns = 1, 8 // many tests share the server
+	}
+	cfg.AcquireTimeout = max(cfg.AcquireTimeout, 10*time.Second) // and the machine
+	cfg.ConnectTimeout = max(cfg.ConnectTimeout, 10*time.Second)
+	cfg.MigrateOnOpen = true
+	s, closeStore, err := postgres.Open(tb.Context(), cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(closeStore)
+	return s
+}
+
+// exec runs statements behind the store's back.
+func exec(ctx context.Context, dsn string, statements ...string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for _, sql := range statements {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	harness := func(tb testing.TB) contract.Store {
+		dsn := servers.Postgres(tb)
+		s := open(tb, postgres.Config{DSN: dsn})
+		return contract.Store{Bars: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
+	}
+	contract.BarStore(t, harness, contract.Profile{})
+	contract.SymbolCatalog(t, harness, contract.Profile{})
+}
+
+// defects plants what the tables refuse as they are, and a view in their place could hold.
+func defects(dsn string) map[contract.Defect]contract.Plant {
+	plant := func(statements ...string) contract.Plant {
+		return func(ctx context.Context, key domain.SeriesKey, at time.Time) error {
+			literal := "'" + at.Format(time.RFC3339Nano) + "'"
+			for _, sql := range statements {
+				if err := exec(ctx, dsn, sql+literal); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	copyOf := func(openTime string) string {
+		return `INSERT INTO marketdata.bars (open_time, trades, symbol_id, kind, grid, open, high, low, close, volume)
+			SELECT ` + openTime + `, trades, symbol_id, kind, grid, open, high, low, close, volume + 1 FROM marketdata.bars WHERE open_time = `
+	}
+	return map[contract.Defect]contract.Plant{
+		contract.Missing: plant(`ALTER TABLE marketdata.bars ALTER volume DROP NOT NULL --`,
+			`UPDATE marketdata.bars SET volume = NULL WHERE open_time = `),
+		contract.NotFinite: plant(`UPDATE marketdata.bars SET high = 'Infinity' WHERE open_time = `),
+		contract.OffGrid:   plant(copyOf(`open_time + interval '7 seconds'`)),
+		contract.Duplicate: plant(`ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey --`, copyOf(`open_time`)),
+		contract.Trades:    plant(`UPDATE marketdata.bars SET trades = -1 WHERE open_time = `),
+	}
+}

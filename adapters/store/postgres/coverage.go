@@ -1,0 +1,173 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// claims is how the claims on one series are kept.
+type claims struct {
+	series                  string // names the series among all kinds of them: what its writers lock
+	key                     []any  // what names it beside the symbol's number
+	meeting, remove, insert string
+}
+
+func barClaims(key domain.SeriesKey) claims {
+	return claims{"bars " + key.String(), barKey(key), selectExtentsMeeting, deleteExtentsMeeting, insertExtents}
+}
+
+// barKey is what names a series of bars beside its symbol.
+func barKey(key domain.SeriesKey) []any { return []any{key.Kind.String(), key.Grid.String()} }
+
+func tickClaims(symbol domain.Symbol, kind domain.TickKind) claims {
+	return claims{string(kind) + " " + string(symbol), []any{string(kind)}, selectTickExtentsMeeting, deleteTickExtentsMeeting, insertTickExtents}
+}
+
+// claim adds r to what is claimed, merged with the claims that it meets. The series is locked.
+func (w *writer) claim(ctx context.Context, c *claims, id int32, r domain.Range) error {
+	there, err := w.meeting(ctx, c, id, r)
+	if err != nil || len(there) == 1 && there[0].Covers(r) {
+		return err
+	}
+	return w.putClaims(ctx, c, id, r, domain.MergeRanges(append(there, r)))
+}
+
+// unclaim takes r out of what is claimed. The series is locked.
+func (w *writer) unclaim(ctx context.Context, c *claims, id int32, r domain.Range) error {
+	there, err := w.meeting(ctx, c, id, r)
+	if err != nil || len(there) == 0 {
+		return err
+	}
+	var left []domain.Range
+	for _, t := range there {
+		left = append(left, t.Subtract([]domain.Range{r})...)
+	}
+	return w.putClaims(ctx, c, id, r, left)
+}
+
+// meeting is the claims that overlap or touch r.
+func (w *writer) meeting(ctx context.Context, c *claims, id int32, r domain.Range) ([]domain.Range, error) {
+	limited, cancel := w.limited(ctx)
+	defer cancel()
+	args := append([]any{pgx.QueryExecModeCacheStatement}, c.args(id, r.Start, r.End)...)
+	rows, err := w.conn.Query(limited, c.meeting, args...)
+	if err == nil {
+		var there []domain.Range
+		if there, err = pgx.CollectRows(rows, scanRange); err == nil {
+			return there, nil
+		}
+	}
+	return nil, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+}
+
+// putClaims puts the ranges in the place of the claims that meet r.
+func (w *writer) putClaims(ctx context.Context, c *claims, id int32, r domain.Range, ranges []domain.Range) error {
+	if _, err := w.exec(ctx, c.remove, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
+		return err
+	}
+	starts, ends := make([]time.Time, len(ranges)), make([]time.Time, len(ranges))
+	for i, r := range ranges {
+		starts[i], ends[i] = r.Start, r.End
+	}
+	_, err := w.exec(ctx, c.insert, c.args(id, starts, ends)...)
+	return err
+}
+
+// args is a statement's arguments: the symbol's number, the key, and what comes after.
+func (c *claims) args(id int32, more ...any) []any {
+	return append(append([]any{id}, c.key...), more...)
+}
+
+func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
+	err = row.Scan(&r.Start, &r.End)
+	r.Start, r.End = r.Start.UTC(), r.End.UTC()
+	return r, err
+}
+
+// Claim implements ports.CoverageWriter.
+func (s *Store) Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+	return s.changeClaims(ctx, "claim", key, r, false)
+}
+
+// Unclaim implements ports.CoverageWriter.
+func (s *Store) Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+	return s.changeClaims(ctx, "unclaim", key, r, true)
+}
+
+// changeClaims changes claims and touches no bar.
+func (s *Store) changeClaims(ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool) error {
+	err := checkBars(domain.EmptySeries(key), r)
+	if err == nil {
+		_, err = s.write(ctx, change{
+			symbol: key.Symbol, key: barKey(key), r: r, replace: remove, claims: barClaims(key),
+		})
+	}
+	return translate(ctx, op, key.String(), err)
+}
+
+// Extents implements ports.CoverageReader.
+func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	extents, err := collect(ctx, s, selectExtents, selectExtentsOf, symbols, func(row pgx.CollectableRow) (e domain.Extent, err error) {
+		var grid, kind string
+		if err = row.Scan(&e.Key.Symbol, &grid, &kind, &e.Range.Start, &e.Range.End, &e.Assumed); err != nil {
+			return e, err
+		}
+		e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
+		if e.Key.Grid, err = domain.ParseGrid(grid); err == nil {
+			e.Key.Kind, err = domain.ParsePriceKind(kind)
+		}
+		if err == nil {
+			err = e.Key.Symbol.Validate()
+		}
+		return e, asShape("extents", err)
+	})
+	if err != nil {
+		return nil, translate(ctx, "extents", "", err)
+	}
+	return domain.MergeExtents(extents), nil
+}
+
+// TickExtents implements ports.TickCoverageReader.
+func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
+	extents, err := collect(ctx, s, selectTickExtents, selectTickExtentsOf, symbols,
+		func(row pgx.CollectableRow) (e domain.TickExtent, err error) {
+			err = row.Scan(&e.Symbol, &e.Kind, &e.Range.Start, &e.Range.End)
+			e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
+			return e, err
+		})
+	if err != nil {
+		return nil, translate(ctx, "tick extents", "", err)
+	}
+	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
+		return cmp.Or(cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start))
+	})
+	return extents, nil
+}
+
+// asShape says of a row that cannot be read that the table is not the one expected.
+func asShape(table string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &shapeError{table, err.Error(), "as this store writes it"}
+}
+
+// collect reads all rows of a statement for every symbol, or of the one for some.
+func collect[T any](ctx context.Context, s *Store, all, some string, symbols []domain.Symbol, scan pgx.RowToFunc[T]) (found []T, err error) {
+	sql, args := all, []any(nil)
+	if len(symbols) > 0 {
+		sql, args = some, []any{names(symbols)}
+	}
+	err = s.query(ctx, sql, args, func(rows pgx.Rows) (err error) {
+		found, err = pgx.CollectRows(rows, scan)
+		return err
+	})
+	return found, err
+}

@@ -1,0 +1,152 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgtype"
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// decimals draws numbers of every size that a Decimal has, spelled with any scale.
+func decimals(t *rapid.T) domain.Decimal {
+	whole := rapid.StringMatching(`0|[1-9][0-9]{0,19}`).Draw(t, "whole")
+	fraction := rapid.StringMatching(`(\.[0-9]{1,18})?`).Draw(t, "fraction")
+	sign := rapid.SampledFrom([]string{"", "-"}).Draw(t, "sign")
+	return domain.MustDecimal(sign + whole + fraction)
+}
+
+// field is the bytes of a COPY field without their length.
+func field(t interface{ Fatalf(string, ...any) }, b []byte) []byte {
+	if int(binary.BigEndian.Uint32(b)) != len(b)-4 {
+		t.Fatalf("length %d before %d bytes", binary.BigEndian.Uint32(b), len(b)-4)
+	}
+	return b[4:]
+}
+
+func TestNumericRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := decimals(t)
+		b := field(t, appendDecimal(nil, d))
+		got, err := decodeDecimal(b)
+		if err != nil || !got.Equal(d) {
+			t.Fatalf("%s became %s, %v", d, got, err)
+		}
+	})
+}
+
+// The driver's own codec is the oracle of both directions.
+func TestNumericAgainstPgtype(t *testing.T) {
+	t.Parallel()
+	types := pgtype.NewMap()
+	rapid.Check(t, func(t *rapid.T) {
+		d := decimals(t)
+		var ours pgtype.Numeric
+		if err := types.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, field(t, appendDecimal(nil, d)), &ours); err != nil {
+			t.Fatalf("pgtype cannot read our %s: %v", d, err)
+		}
+		text, err := ours.MarshalJSON()
+		if err != nil || !domain.MustDecimal(string(text)).Equal(d) {
+			t.Fatalf("pgtype reads our %s as %s, %v", d, text, err)
+		}
+		var theirs pgtype.Numeric
+		if err := theirs.Scan(d.String()); err != nil {
+			t.Fatal(err)
+		}
+		b, err := types.Encode(pgtype.NumericOID, pgtype.BinaryFormatCode, theirs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := decodeDecimal(b); err != nil || !got.Equal(d) {
+			t.Fatalf("we read pgtype's %s as %s, %v", d, got, err)
+		}
+	})
+}
+
+// The fast and the wide path give one answer, at every scale that holds the number.
+func TestNumericPathsAgree(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := decimals(t)
+		b := field(t, appendDecimal(nil, d))
+		scale := rapid.Uint8Range(0, domain.MaxScale).Draw(t, "scale")
+		hi, lo, err := decodeNumeric(b, scale)
+		exponent := groupDigits*int(int16(binary.BigEndian.Uint16(b[2:]))) + int(scale)
+		wideHi, wideLo, wideErr := decodeWideNumeric(b[numericHeader:], exponent, int(int16(binary.BigEndian.Uint16(b[2:]))),
+			binary.BigEndian.Uint16(b[4:]) == numericNegative)
+		if hi != wideHi || lo != wideLo || !errors.Is(wideErr, err) {
+			t.Fatalf("%s at %d: %d %d %v, the wide way %d %d %v", d, scale, hi, lo, err, wideHi, wideLo, wideErr)
+		}
+		_, fraction, _ := strings.Cut(d.String(), ".")
+		if needs := len(fraction) > int(scale); needs != errors.Is(err, errNumericScale) {
+			t.Fatalf("%s at %d: %v", d, scale, err)
+		}
+		if err != nil {
+			return
+		}
+		n := new(big.Int).Lsh(big.NewInt(hi), 64)
+		n.Add(n, new(big.Int).SetUint64(uint64(lo)))
+		want, _ := new(big.Int).SetString(strings.Replace(d.String(), ".", "", 1)+strings.Repeat("0", int(scale)-len(fraction)), 10)
+		if n.Cmp(want) != 0 {
+			t.Fatalf("%s at %d: %s", d, scale, n)
+		}
+	})
+}
+
+func TestNumericRefuses(t *testing.T) {
+	t.Parallel()
+	numeric := func(words ...uint16) []byte {
+		var b []byte
+		for _, w := range words {
+			b = binary.BigEndian.AppendUint16(b, w)
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		bytes []byte
+		want  error
+	}{
+		"NaN":                  {numeric(0, 0, 0xC000, 0), errNumericFinite},
+		"infinity":             {numeric(0, 0, 0xD000, 0), errNumericFinite},
+		"negative infinity":    {numeric(0, 0, 0xF000, 0), errNumericFinite},
+		"empty":                {nil, errNumericForm},
+		"cut":                  {numeric(2, 0, 0, 0, 1), errNumericForm},
+		"too long":             {numeric(1, 0, 0, 0, 1, 1), errNumericForm},
+		"group of five digits": {numeric(1, 0, 0, 0, 10_000), errNumericForm},
+		"10^20":                {numeric(1, 5, 0, 0, 1), errNumericDigits},
+		"10^-19":               {numeric(1, 0xFFFB, 0, 19, 10), errNumericDigits},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if d, err := decodeDecimal(c.bytes); !errors.Is(err, c.want) {
+				t.Fatalf("got %s, %v, want %v", d, err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzDecodeNumeric(f *testing.F) {
+	for _, s := range []string{"0", "1", "-1", "7424.91", "0.00000001", "99999999999999999999.999999999999999999", "10000", "0.0001"} {
+		f.Add(appendDecimal(nil, domain.MustDecimal(s))[4:], uint8(8))
+	}
+	f.Add([]byte{0, 0, 0, 0, 0xC0, 0, 0, 0}, uint8(0))
+	f.Fuzz(func(t *testing.T, b []byte, scale uint8) {
+		if _, _, err := decodeNumeric(b, scale%(domain.MaxScale+1)); err != nil && errors.Is(err, domain.ErrInvalid) {
+			t.Fatalf("an error of another kind: %v", err)
+		}
+		d, err := decodeDecimal(b)
+		if err != nil {
+			return
+		}
+		again, err := decodeDecimal(field(t, appendDecimal(nil, d)))
+		if err != nil || !again.Equal(d) {
+			t.Fatalf("%x is %s, which becomes %s, %v", b, d, again, err)
+		}
+	})
+}

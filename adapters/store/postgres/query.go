@@ -1,0 +1,163 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+)
+
+// All SQL text but that of the catalog's search, which bun builds, and of the migrations. Names are constants of this file. Callers'
+// values are bound, never written into the text, so that every statement is prepared once a connection.
+
+// tableSQL is the statements on one table of rows.
+type tableSQL struct {
+	// The reads take the symbol's text, what else names the series, the range, and all but the first how many rows. The symbol's
+	// number is looked up inside the statement: a read is one round trip, and needs no memory of numbers.
+	all, first, last string
+
+	// The writes take the symbol's number and what else names the series; those of a range then take it. The table in which a write
+	// is staged belongs to the session and is emptied at the end of every transaction: one made and dropped a write would bloat the
+	// system's catalogs.
+	stage, truncate, copy, merge, count, remove, removeOthers string
+}
+
+var (
+	barSQL   = newTableSQL("bars", "kind, grid", "open_time", "open high low close volume", "trades bigint")
+	tradeSQL = newTableSQL("trades", "", "time, seq", "price size", "side smallint")
+	quoteSQL = newTableSQL("quotes", "", "time, seq", "bid ask bid_size ask_size", "")
+)
+
+// newTableSQL makes the statements for a table: what names a series beside the symbol, what names a row in it, the time first, its
+// decimals, and what comes last, with its type.
+func newTableSQL(name, series, row, decimals, last string) tableSQL {
+	table := "marketdata." + name
+	stage := "pg_temp.marketdata_stage_" + name
+	time, seq, hasSeq := strings.Cut(row, ", ")
+
+	values := strings.Fields(decimals)
+	types := time + " timestamptz, "
+	if hasSeq {
+		types += seq + " bigint, "
+	}
+	types += strings.Join(values, " numeric, ") + " numeric"
+	if last != "" {
+		types += ", " + last
+		values = append(values, strings.Fields(last)[0])
+	}
+	columns := row + ", " + strings.Join(values, ", ")
+	each := func(format, separator string) string {
+		var parts []string
+		for _, v := range values {
+			parts = append(parts, strings.ReplaceAll(format, "$", v))
+		}
+		return strings.Join(parts, separator)
+	}
+
+	key, bound := "symbol_id", "$1"
+	if series != "" {
+		for i, column := range strings.Split(series, ", ") {
+			key += ", " + column
+			bound += fmt.Sprintf(", $%d", i+2)
+		}
+	}
+	n := strings.Count(bound, "$")
+	in := fmt.Sprintf(" AND %s >= $%d AND %s < $%d", time, n+1, time, n+2)
+	ofSymbol := fmt.Sprintf(" FROM %s WHERE (%s) = (%s)", table, key,
+		strings.Replace(bound, "$1", "(SELECT id FROM marketdata.symbols WHERE symbol = $1)", 1)) + in
+	ofID := fmt.Sprintf(" FROM %s t WHERE (%s) = (%s)", table, key, bound) + in
+	limit := fmt.Sprintf(" LIMIT $%d", n+3)
+	all := "SELECT " + columns + ofSymbol + " ORDER BY " + row
+
+	return tableSQL{
+		all:   all,
+		first: all + limit,
+		last: "SELECT * FROM (SELECT " + columns + ofSymbol + " ORDER BY " + strings.ReplaceAll(row, ",", " DESC,") + " DESC" + limit +
+			") last ORDER BY " + row,
+
+		stage:    "CREATE TEMP TABLE IF NOT EXISTS " + strings.TrimPrefix(stage, "pg_temp.") + " (" + types + ") ON COMMIT DELETE ROWS",
+		truncate: "TRUNCATE " + stage,
+		copy:     "COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)",
+		merge: "INSERT INTO " + table + " AS t (" + key + ", " + columns + ") SELECT " + bound + ", " + columns + " FROM " + stage +
+			" ON CONFLICT (" + key + ", " + row + ") DO UPDATE SET " + each("$ = excluded.$", ", ") +
+			" WHERE (" + each("t.$", ", ") + ") IS DISTINCT FROM (" + each("excluded.$", ", ") + ")",
+		count:  "SELECT count(*)" + ofID,
+		remove: "DELETE" + ofID,
+		removeOthers: "DELETE" + ofID + " AND NOT EXISTS (SELECT FROM " + stage + " s WHERE (s." + strings.ReplaceAll(row, ", ", ", s.") +
+			") = (t." + strings.ReplaceAll(row, ", ", ", t.") + "))",
+	}
+}
+
+const (
+	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
+
+	// lockSeries makes the writers of one series take turns until the transaction ends, so that claims are merged and rows are
+	// counted without another's in between. Its number is a hash, so two series may share one.
+	lockSeries = `SELECT pg_advisory_xact_lock(hashtextextended('marketdata ' || $1, 0))`
+
+	// The lock on migrations lasts until the session ends: a process that dies leaves nothing locked.
+	lockMigrations   = `SELECT pg_advisory_lock(hashtextextended('marketdata migrations', 0))`
+	unlockMigrations = `SELECT pg_advisory_unlock(hashtextextended('marketdata migrations', 0))`
+)
+
+const (
+	selectSymbolID = `SELECT id FROM marketdata.symbols WHERE symbol = $1`
+
+	insertSymbol = `
+INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
+VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
+ON CONFLICT (symbol) DO NOTHING`
+
+	// Sorted, so that two calls lock symbols in one order.
+	upsertSymbols = `
+INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
+SELECT symbol, venue, base, quote, tick::numeric, lot::numeric, zone
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+	AS u (symbol, venue, base, quote, tick, lot, zone)
+ORDER BY symbol COLLATE "C"
+ON CONFLICT (symbol) DO UPDATE
+SET venue = excluded.venue, base = excluded.base, quote = excluded.quote, tick = excluded.tick, lot = excluded.lot,
+	zone = excluded.zone`
+)
+
+// A claim meets the ones that overlap or touch it.
+const (
+	selectExtents = `
+SELECT symbol, grid, kind, start_time, end_time, assumed
+FROM marketdata.extents JOIN marketdata.symbols ON id = symbol_id`
+
+	selectExtentsOf = selectExtents + ` WHERE symbol = ANY($1)`
+
+	extentsMeeting = ` FROM marketdata.extents
+WHERE symbol_id = $1 AND kind = $2 AND grid = $3 AND end_time >= $4 AND start_time <= $5`
+
+	selectExtentsMeeting = `SELECT start_time, end_time` + extentsMeeting
+	deleteExtentsMeeting = `DELETE` + extentsMeeting
+
+	insertExtents = `
+INSERT INTO marketdata.extents (symbol_id, kind, grid, start_time, end_time)
+SELECT $1, $2, $3, start_time, end_time FROM unnest($4::timestamptz[], $5::timestamptz[]) AS u (start_time, end_time)`
+
+	selectTickExtents = `
+SELECT symbol, ticks, start_time, end_time
+FROM marketdata.tick_extents JOIN marketdata.symbols ON id = symbol_id`
+
+	selectTickExtentsOf = selectTickExtents + ` WHERE symbol = ANY($1)`
+
+	tickExtentsMeeting = ` FROM marketdata.tick_extents
+WHERE symbol_id = $1 AND ticks = $2 AND end_time >= $3 AND start_time <= $4`
+
+	selectTickExtentsMeeting = `SELECT start_time, end_time` + tickExtentsMeeting
+	deleteTickExtentsMeeting = `DELETE` + tickExtentsMeeting
+
+	insertTickExtents = `
+INSERT INTO marketdata.tick_extents (symbol_id, ticks, start_time, end_time)
+SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time)`
+)
+
+// checkSchema touches every column that reads of bars need, and no row.
+const checkSchema = `
+SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.kind, b.grid, s.id, s.symbol, e.start_time, e.end_time
+FROM marketdata.bars b, marketdata.symbols s, marketdata.extents e LIMIT 0`
+
+// sessionSettings are what the decoders and the text that bun writes rely on.
+const sessionSettings = `
+SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'), current_setting('TimeZone')`
