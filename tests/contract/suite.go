@@ -11,6 +11,8 @@
 //		contract.SymbolCatalog(t, open, contract.Profile{})
 //	}
 //
+// tests/external is a whole example, in a module of its own.
+//
 // The package needs the standard library, domain and ports only, so that somebody else's store, in another module, can be held
 // to the same laws. It knows no store itself.
 package contract

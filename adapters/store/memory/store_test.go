@@ -1,0 +1,113 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var (
+	key   = domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func minuteBars(tb testing.TB, n int) domain.Series {
+	tb.Helper()
+	b := domain.NewSeriesBuilder(key, n)
+	for i := range n {
+		if err := b.Append(domain.Bar{OpenTime: start.Add(time.Duration(i) * time.Minute)}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s, err := b.Series()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func pieces(tb testing.TB, s *memory.Store, q ports.BarQuery) []domain.Series {
+	tb.Helper()
+	var list []domain.Series
+	for piece, err := range s.ReadBars(tb.Context(), q) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		list = append(list, piece)
+	}
+	return list
+}
+
+func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
+	t.Parallel()
+	const n = 10_000
+	s, b := memory.New(), minuteBars(t, n)
+	for i := range n {
+		one := b.Slice(i, i+1)
+		if _, err := s.WriteBars(t.Context(), one, one.Range()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := len(pieces(t, s, ports.BarQuery{Key: key, Range: b.Range()})); got > 3 {
+		t.Errorf("%d bars written one by one are held in %d pieces", n, got)
+	}
+}
+
+func TestBulkLoadIsNeitherCopiedNorCut(t *testing.T) {
+	t.Parallel()
+	s, b := memory.New(), minuteBars(t, 100_000)
+	if _, err := s.WriteBars(t.Context(), b, b.Range()); err != nil {
+		t.Fatal(err)
+	}
+	got := pieces(t, s, ports.BarQuery{Key: key, Range: b.Range(), Last: 200})
+	if len(got) != 1 || got[0].Len() != 200 {
+		t.Fatalf("got %v, want the last 200 bars in one piece", got)
+	}
+	if &got[0].Columns().Time[0] != &b.Columns().Time[b.Len()-200] {
+		t.Error("the bars were copied on the way")
+	}
+}
+
+func BenchmarkReadLast200(b *testing.B) {
+	s, bars := memory.New(), minuteBars(b, 1_000_000)
+	if _, err := s.WriteBars(b.Context(), bars, bars.Range()); err != nil {
+		b.Fatal(err)
+	}
+	q := ports.BarQuery{Key: key, Range: bars.Range(), Last: 200}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, err := range s.ReadBars(b.Context(), q) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+func ExampleStore() {
+	ctx := context.Background()
+	store := memory.New()
+	day := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
+	bars, err := domain.NewSeries(day, domain.Bar{
+		OpenTime: time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC),
+		Open:     domain.MustDecimal("7424.91"), High: domain.MustDecimal("7424.91"),
+		Low: domain.MustDecimal("7422"), Close: domain.MustDecimal("7422"), Volume: domain.MustDecimal("7.14319709"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report, err := store.WriteBars(ctx, bars, bars.Range())
+	fmt.Println(report.Inserted, err)
+	for piece, err := range store.ReadBars(ctx, ports.BarQuery{Key: day, Range: bars.Range()}) {
+		fmt.Println(piece.At(0), err)
+	}
+	// Output:
+	// 1 <nil>
+	// 2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=0 <nil>
+}
