@@ -109,28 +109,22 @@ func (s Series) Key() SeriesKey { return s.key }
 func (s Series) Len() int { return s.to - s.from }
 
 // At is bar i; it panics where i is not in [0, Len()).
-func (s Series) At(i int) Bar {
+func (s Series) At(i int) (b Bar) {
 	if uint(i) >= uint(s.Len()) {
 		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
 	}
-	i += s.from
-	c := s.block
-	return Bar{
-		OpenTime: fromMicros(c.Time[i]),
-		Open:     c.Open.at(i, c.PriceScale),
-		High:     c.High.at(i, c.PriceScale),
-		Low:      c.Low.at(i, c.PriceScale),
-		Close:    c.Close.at(i, c.PriceScale),
-		Volume:   c.Volume.at(i, c.VolumeScale),
-		Trades:   c.Trades[i],
-	}
+	s.block.read(s.from+i, &b)
+	return b
 }
 
 // All yields the bars in order with their indices.
 func (s Series) All() iter.Seq2[int, Bar] {
+	block, from, n := s.block, s.from, s.Len()
 	return func(yield func(int, Bar) bool) {
-		for i := range s.Len() {
-			if !yield(i, s.At(i)) {
+		for i := range n {
+			var b Bar
+			block.read(from+i, &b)
+			if !yield(i, b) {
 				return
 			}
 		}

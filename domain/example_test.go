@@ -1,0 +1,126 @@
+package domain_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+func ExampleParseSymbol() {
+	s, _ := domain.ParseSymbol("COINBASE:BTC/USD")
+	fmt.Println(s.Venue(), s.Instrument())
+	_, err := domain.ParseSymbol("btc/usd")
+	fmt.Println(err)
+	// Output:
+	// COINBASE BTC/USD
+	// symbol "btc/usd": lower case is not allowed; did you mean "BTC/USD"?
+}
+
+func ExampleParseDecimal() {
+	a, _ := domain.ParseDecimal("0.1")
+	b, _ := domain.ParseDecimal("0.20")
+	sum, _ := a.Add(b)
+	fmt.Println(sum, sum.Equal(domain.MustDecimal("0.30")))
+	// Output: 0.3 true
+}
+
+func ExampleParseFrequency() {
+	f, _ := domain.ParseFrequency("60m")
+	fmt.Println(f, f == domain.Hour1)
+	// Output: 1h true
+}
+
+func ExampleNewGrid() {
+	g, _ := domain.NewGrid(domain.Day1, "America/New_York")
+	open := g.Floor(time.Date(2024, 3, 10, 12, 0, 0, 0, time.UTC)) // clocks go forward that day
+	fmt.Println(g, open.Format(time.RFC3339), g.Next(open).Sub(open))
+	// Output: 1d@America/New_York 2024-03-10T05:00:00Z 23h0m0s
+}
+
+func ExampleNewRange() {
+	day := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)
+	r, _ := domain.NewRange(day, day.Add(24*time.Hour))
+	noon, _ := domain.NewRange(day.Add(12*time.Hour), day.Add(13*time.Hour))
+	for _, left := range r.Subtract([]domain.Range{noon}) {
+		fmt.Println(left)
+	}
+	// Output:
+	// [2018-01-01T00:00:00Z, 2018-01-01T12:00:00Z)
+	// [2018-01-01T13:00:00Z, 2018-01-02T00:00:00Z)
+}
+
+func ExampleParseSeriesKey() {
+	key, _ := domain.ParseSeriesKey("BTC/USD 1d@America/New_York bid")
+	fmt.Println(key.Symbol, key.Grid, key.Kind)
+	// Output: BTC/USD 1d@America/New_York bid
+}
+
+func ExampleNewSeries() {
+	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
+	s, err := domain.NewSeries(key, domain.Bar{
+		OpenTime: time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC),
+		Open:     domain.MustDecimal("7424.91"), High: domain.MustDecimal("7424.91"),
+		Low: domain.MustDecimal("7422"), Close: domain.MustDecimal("7422"), Volume: domain.MustDecimal("7.14319709"),
+	})
+	fmt.Println(s, err)
+	for _, bar := range s.All() {
+		fmt.Println(bar)
+	}
+	// Output:
+	// BTC/USD 1m: 1 bar [2018-04-04T00:00:00Z, 2018-04-04T00:01:00Z) <nil>
+	// 2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=0
+}
+
+func ExampleSeriesBuilder() {
+	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
+	b := domain.NewSeriesBuilder(key, 2)
+	open := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
+	fmt.Println(b.Append(domain.Bar{OpenTime: open}))
+	fmt.Println(b.Append(domain.Bar{OpenTime: open}))
+	s, _ := b.Series()
+	fmt.Println(s)
+	// Output:
+	// <nil>
+	// BTC/USD 1m at 2018-04-04T00:00:00Z: two bars of one open time (Q08)
+	// BTC/USD 1m: 1 bar [2018-04-04T00:00:00Z, 2018-04-04T00:01:00Z)
+}
+
+func ExampleJudge() {
+	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
+	one, two := domain.MustDecimal("1"), domain.MustDecimal("2")
+	s, _ := domain.NewSeries(key, domain.Bar{
+		OpenTime: time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC), Open: one, High: one, Low: one, Close: two, Volume: one,
+	})
+	v := domain.NewJudge(s.Range(), time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)).Check(s)
+	fmt.Println(v.Err(key))
+	fmt.Println(s.Without(v.Fatal))
+	// Output:
+	// BTC/USD 1m at 2018-04-04T00:00:00Z: high is below open or close (Q04)
+	// BTC/USD 1m: no bars
+}
+
+func ExampleMergeExtents() {
+	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
+	day := func(d int) time.Time { return time.Date(2018, 1, d, 0, 0, 0, 0, time.UTC) }
+	for _, e := range domain.MergeExtents([]domain.Extent{
+		{Key: key, Range: domain.Range{Start: day(2), End: day(3)}},
+		{Key: key, Range: domain.Range{Start: day(1), End: day(2)}},
+	}) {
+		fmt.Println(e.Key, e.Range)
+	}
+	// Output: BTC/USD 1m [2018-01-01T00:00:00Z, 2018-01-03T00:00:00Z)
+}
+
+func ExampleNewSymbolMeta() {
+	m := domain.NewSymbolMeta("COINBASE:BTC/USD")
+	fmt.Println(m.Venue, m.Base, m.Quote)
+	// Output: COINBASE BTC USD
+}
+
+func ExampleDataRequest() {
+	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
+	r := domain.DataRequest{Key: key, Last: 100}
+	fmt.Println(r, r.Validate())
+	// Output: BTC/USD 1m [first bar, now) last 100 <nil>
+}
