@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -26,4 +27,25 @@ func (b Bar) Equal(o Bar) bool {
 func (b Bar) String() string {
 	return fmt.Sprintf("%s o=%s h=%s l=%s c=%s v=%s n=%d",
 		b.OpenTime.Format(time.RFC3339Nano), b.Open, b.High, b.Low, b.Close, b.Volume, b.Trades)
+}
+
+// UnmarshalJSON reads a bar and refuses one without its time or one of its five numbers: what is absent is not 0.
+func (b *Bar) UnmarshalJSON(text []byte) error {
+	var j struct {
+		Time   *time.Time `json:"time"`
+		Open   *Decimal   `json:"open"`
+		High   *Decimal   `json:"high"`
+		Low    *Decimal   `json:"low"`
+		Close  *Decimal   `json:"close"`
+		Volume *Decimal   `json:"volume"`
+		Trades int64      `json:"trades"`
+	}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	if j.Time == nil || j.Open == nil || j.High == nil || j.Low == nil || j.Close == nil || j.Volume == nil {
+		return invalid("bar", string(text), "give time, open, high, low, close and volume (%s)", RuleComplete)
+	}
+	*b = Bar{OpenTime: j.Time.UTC(), Open: *j.Open, High: *j.High, Low: *j.Low, Close: *j.Close, Volume: *j.Volume, Trades: j.Trades}
+	return nil
 }
