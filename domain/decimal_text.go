@@ -1,10 +1,10 @@
 package domain
 
 import (
-	"strings"
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 
 	"github.com/cockroachdb/apd/v3"
 )
