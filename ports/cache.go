@@ -29,4 +29,5 @@ type SymbolCache = Cache[domain.Symbol, SymbolEntry]
 type SymbolEntry struct {
 	Known bool
 	Meta  domain.SymbolMeta // where known
+	Near  []domain.Symbol   // where not known: a few known ones like it
 }
