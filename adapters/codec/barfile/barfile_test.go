@@ -25,18 +25,14 @@ func key(symbol domain.Symbol) domain.SeriesKey {
 
 // series is n bars from the given minute on, each priced by its time.
 func series(symbol domain.Symbol, from, n int) domain.Series {
-	b := domain.NewSeriesBuilder(key(symbol), n)
-	for i := from; i < from+n; i++ {
-		price, err := domain.NewDecimal(int64(i)*1237%9973+1, 2)
-		if err != nil {
-			panic(err)
-		}
-		bar := domain.Bar{OpenTime: timeOf(int64(i) * minute), Open: price, High: price, Low: price, Close: price, Volume: price}
-		if err := b.Append(bar); err != nil {
-			panic(err)
-		}
+	prices := make([]int64, n)
+	c := domain.Columns{Time: make([]int64, n), Trades: make([]int64, n), PriceScale: 2, VolumeScale: 2}
+	for i := range n {
+		c.Time[i] = int64(from+i) * minute
+		prices[i] = int64(from+i)*1237%9973 + 1
 	}
-	s, err := b.Series()
+	c.Open.Lo, c.High.Lo, c.Low.Lo, c.Close.Lo, c.Volume.Lo = prices, prices, prices, prices, prices
+	s, err := domain.NewSeriesFromColumns(key(symbol), c)
 	if err != nil {
 		panic(err)
 	}
