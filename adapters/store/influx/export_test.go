@@ -3,8 +3,6 @@ package influx
 import (
 	"bytes"
 	"math"
-
-	"github.com/gal-friday/marketdata/domain"
 )
 
 // Decode reads a whole answer of n statements, as query does, and returns how many rows it had.
@@ -39,11 +37,3 @@ var (
 	FromFloat = fromFloat
 	Survives  = survives
 )
-
-// Line is a bar in line protocol.
-func Line(key domain.SeriesKey, bar domain.Bar) string {
-	return string(appendLine(nil, DefaultMeasurement, key, bar))
-}
-
-// Edges and others are the texts of queries.
-func (s *Store) Edges(symbols []string) string { return s.layout.edges(symbols).text }

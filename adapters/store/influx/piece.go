@@ -13,7 +13,7 @@ import (
 // piece gathers decoded bars: by column as long as every number fits 64 bits at one scale, which is nearly always, else bar by bar.
 type piece struct {
 	key        domain.SeriesKey
-	capacity   int // how many bars to make room for
+	capacity   int  // how many bars to make room for
 	descending bool // bars come from the last to the first
 
 	columns domain.Columns

@@ -1,7 +1,7 @@
 // Package influx is the store of bars in InfluxDB, 1.8 and 2.x: the time-series store, for the frequencies below an hour. Connection
 // and writes go through the official client; bars are read by InfluxQL in msgpack, decoded here straight into columns, because an
 // answer of the client's own record reader cannot be proved whole. It knows no other store, keeps no claims (those of its bars live
-// in the relational store, see ports.CoverageWriter), and retries nothing: that is the decorators' work.
+// in the relational store, see ports.CoverageWriter), and leaves retrying to the decorators.
 //
 // Bars lie in one measurement with the tags symbol, kind and grid, the float fields open, high, low, close and volume, the integer
 // trades, and the string exact: empty, unless one of the five numbers does not survive a float, then it spells all five. Bars that
@@ -184,7 +184,7 @@ var (
 // function returned closes what Open opened.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, nil, translate("open", cfg.URL, err)
+		return nil, nil, translate("open", "", err)
 	}
 	cfg = cfg.withDefaults()
 	client, closeClient := cfg.Client, func() {}

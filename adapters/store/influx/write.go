@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -52,16 +53,16 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 		d.report.Deleted = len(d.gone)
 		gone = d.leave(there, bars)
 	case isCorrupt(err): // what no Series can hold is replaced whole, which is the way to mend it
-		if d.report.Deleted, err = s.count(ctx, bars.Key(), r); err != nil {
-			return ports.WriteReport{}, err
-		}
 		d = compare(domain.EmptySeries(bars.Key()), bars)
 		gone = nanos(r)
+		if d.report.Deleted, err = s.count(ctx, bars.Key(), gone); err != nil {
+			return ports.WriteReport{}, err
+		}
 	default:
 		return ports.WriteReport{}, err
 	}
 	if gone != (span{}) {
-		if err := s.rowsOf(ctx, s.layout.deleteBars(own(bars.Key()), gone), ignoreRow); err != nil {
+		if err := s.delete(ctx, bars.Key(), gone); err != nil {
 			return ports.WriteReport{}, err
 		}
 	}
@@ -76,12 +77,32 @@ func isCorrupt(err error) bool {
 	return errors.As(err, &rule)
 }
 
-func ignoreRow(table, []any) error { return nil }
+const (
+	deleteTries = 7
+	deletePause = 10 * time.Millisecond // doubled from try to try
+)
 
-// count is how many bars of the range have their first field.
-func (s *Store) count(ctx context.Context, key domain.SeriesKey, r domain.Range) (int, error) {
+// delete deletes the bars of the range. InfluxDB 1.8 fails every DELETE with "engine is closed" while another database of the server
+// is being dropped, or a shard of it expires: that, which has nothing to do with the request, is waited for a little.
+func (s *Store) delete(ctx context.Context, key domain.SeriesKey, r span) error {
+	for try := 1; ; try++ {
+		err := s.rowsOf(ctx, s.layout.deleteBars(own(key), r), func(table, []any) error { return nil })
+		var server *ServerError
+		if try == deleteTries || !errors.As(err, &server) || server.Message != "engine is closed" {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(deletePause << try):
+		}
+	}
+}
+
+// count is how many rows of the range have a bar's first field.
+func (s *Store) count(ctx context.Context, key domain.SeriesKey, r span) (int, error) {
 	total := 0
-	err := s.rowsOf(ctx, s.layout.countBars(own(key), nanos(r)), func(_ table, values []any) error {
+	err := s.rowsOf(ctx, s.layout.countBars(own(key), r), func(_ table, values []any) error {
 		if n, ok := values[len(values)-1].(int64); ok {
 			total += int(n)
 		}

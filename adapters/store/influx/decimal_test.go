@@ -1,0 +1,96 @@
+package influx_test
+
+import (
+	"math"
+	"strconv"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/store/influx"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// decimals draws numbers of every width, most of them as prices are.
+func decimals() *rapid.Generator[domain.Decimal] {
+	narrow := rapid.Custom(func(t *rapid.T) domain.Decimal {
+		d, err := domain.NewDecimal(rapid.Int64().Draw(t, "coefficient"), rapid.Uint8Max(domain.MaxScale).Draw(t, "scale"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
+	wide := rapid.Custom(func(t *rapid.T) domain.Decimal {
+		return domain.MustDecimal(rapid.StringMatching(`-?[1-9][0-9]{0,19}\.[0-9]{1,18}`).Draw(t, "text"))
+	})
+	return rapid.OneOf(narrow, wide, rapid.SampledFrom([]domain.Decimal{
+		{}, domain.MustDecimal("0.1"), domain.MustDecimal("9007199254740993"), domain.MustDecimal("999999999999999"),
+		domain.MustDecimal("0.000000000000000001"), domain.MustDecimal("99999999999999999999.999999999999999999"),
+	}))
+}
+
+// TestFloatIsItsShortestDecimal holds the proved division to the printed digits.
+func TestFloatIsItsShortestDecimal(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		f := rapid.OneOf(
+			rapid.Float64(),
+			rapid.Custom(func(t *rapid.T) float64 { // near a short decimal, and one float beside it
+				f := float64(rapid.Int64Range(-1e17, 1e17).Draw(t, "digits")) / math.Pow10(rapid.IntRange(0, 18).Draw(t, "scale"))
+				return rapid.SampledFrom([]float64{f, math.Nextafter(f, math.Inf(1)), math.Nextafter(f, math.Inf(-1))}).Draw(t, "beside")
+			}),
+		).Draw(t, "f")
+		want, wantErr := domain.ParseDecimal(strconv.FormatFloat(f, 'e', -1, 64))
+		got, err := influx.FromFloat(f)
+		if (err == nil) != (wantErr == nil) || err == nil && !got.Equal(want) {
+			t.Fatalf("%v: got %s, %v; want %s, %v", f, got, err, want, wantErr)
+		}
+	})
+}
+
+func TestFifteenDigitsSurvive(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d, err := domain.NewDecimal(rapid.Int64Range(-999_999_999_999_999, 999_999_999_999_999).Draw(t, "coefficient"),
+			rapid.Uint8Max(domain.MaxScale).Draw(t, "scale"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !influx.Survives(d) {
+			t.Fatalf("%s does not survive a float", d)
+		}
+	})
+}
+
+// TestAnyDecimalComesBack writes bars over bars and reads them, on the real server: wide ones over narrow ones and the reverse.
+func TestAnyDecimalComesBack(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, config(t))
+	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	rapid.Check(t, func(rt *rapid.T) {
+		b := domain.NewSeriesBuilder(recordedKey, 0)
+		for i := range rapid.IntRange(1, 40).Draw(rt, "bars") {
+			err := b.Append(domain.Bar{
+				OpenTime: start.Add(time.Duration(i) * time.Minute),
+				Open:     decimals().Draw(rt, "open"), High: decimals().Draw(rt, "high"), Low: decimals().Draw(rt, "low"),
+				Close: decimals().Draw(rt, "close"), Volume: decimals().Draw(rt, "volume"),
+				Trades: rapid.Int64Range(0, math.MaxInt64).Draw(rt, "trades"),
+			})
+			if err != nil {
+				rt.Fatal(err)
+			}
+		}
+		want, err := b.Series()
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if _, err := s.WriteBars(t.Context(), want, want.Range()); err != nil {
+			rt.Fatal(err)
+		}
+		got, err := readAll(t, s, queryOf(want))
+		if err != nil || !got.Equal(want) {
+			rt.Fatalf("got %s, %v", got, err)
+		}
+	})
+}

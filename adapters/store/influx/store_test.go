@@ -1,0 +1,354 @@
+package influx_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+
+	"github.com/gal-friday/marketdata/adapters/store/influx"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// always is a range that holds whatever InfluxDB can.
+var always = domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+
+func queryOf(s domain.Series) ports.BarQuery { return ports.BarQuery{Key: s.Key(), Range: s.Range()} }
+
+// minutes is n bars in a row.
+func minutes(tb testing.TB, key domain.SeriesKey, n int) domain.Series {
+	tb.Helper()
+	b := domain.NewSeriesBuilder(key, n)
+	for i := range n {
+		price, err := domain.NewDecimal(int64(100_000+i%977), 2)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		err = b.Append(domain.Bar{OpenTime: recordedStart.Add(time.Duration(i) * time.Minute),
+			Open: price, High: price, Low: price, Close: price, Volume: price, Trades: int64(i)})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s, err := b.Series()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func write(tb testing.TB, s ports.BarWriter, b domain.Series) {
+	tb.Helper()
+	if _, err := s.WriteBars(tb.Context(), b, b.Range()); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	for _, token := range []string{"nobody:wrong", "admin:canary-of-a-password", "canary-of-a-token", ""} {
+		cfg.Token = token
+		_, _, err := influx.Open(t.Context(), cfg)
+		if !errors.Is(err, ports.ErrAuth) {
+			t.Errorf("got %v", err)
+		}
+		if token != "" && err != nil && strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), token) {
+			t.Errorf("the error tells the token: %v", err)
+		}
+	}
+}
+
+func TestDatabaseThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Database = "not_there"
+	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) {
+		t.Errorf("open: got %v", err)
+	}
+	cfg = config(t)
+	cfg.RetentionPolicy = "not_there"
+	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) {
+		t.Errorf("open with a retention policy that is not there: got %v", err)
+	}
+	cfg = config(t)
+	cfg.Bucket = "not_there"
+	s := openStore(t, cfg)
+	b := minutes(t, recordedKey, 3)
+	if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrSchema) {
+		t.Errorf("write: got %v", err)
+	}
+}
+
+func TestOtherTypesOfFields(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	if err := writeRaw(t.Context(), cfg, `bars,symbol=X open="text" 0`); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "open") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTypeConflictIsReported is the write that the client's asynchronous side loses without a word.
+func TestTypeConflictIsReported(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	s := openStore(t, cfg)
+	if err := writeRaw(t.Context(), cfg, fmt.Sprintf(`bars,symbol=X volume="text" %d`, recordedStart.UnixNano())); err != nil {
+		t.Fatal(err)
+	}
+	b := minutes(t, recordedKey, 3)
+	if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrSchema) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRefusedBeforeAnyRequest(t *testing.T) {
+	t.Parallel()
+	s := fakeStore(t, influx.Config{}, func(*http.Request) (*http.Response, error) {
+		t.Error("a request was sent")
+		return nil, errors.New("no")
+	})
+	day := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
+	for _, at := range []time.Time{time.Date(1677, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2262, 5, 1, 0, 0, 0, 0, time.UTC)} {
+		b, err := domain.NewSeries(day, domain.Bar{OpenTime: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrInvalid) {
+			t.Errorf("write at %s: got %v", at, err)
+		}
+		if _, err := s.ReplaceBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrInvalid) {
+			t.Errorf("replace at %s: got %v", at, err)
+		}
+		if got, err := readAll(t, s, queryOf(b)); err != nil || got.Len() != 0 {
+			t.Errorf("read at %s: %s, %v", at, got, err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range s.ReadBars(gone, recordedQuery) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("read with a cancelled context: got %v", err)
+		}
+	}
+}
+
+// TestEdgesOfTime writes the first and the last bars that the database can hold.
+func TestEdgesOfTime(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, config(t))
+	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
+	want, err := domain.NewSeries(key,
+		domain.Bar{OpenTime: time.Date(1677, 9, 22, 0, 0, 0, 0, time.UTC)}, domain.Bar{OpenTime: time.Date(2262, 4, 11, 0, 0, 0, 0, time.UTC)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, want)
+	if got, err := readAll(t, s, ports.BarQuery{Key: key, Range: always}); err != nil || !got.Equal(want) {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+// TestReplaceMends puts whole bars in the place of what no Series can hold, and deletes it.
+func TestReplaceMends(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{10, 0} {
+		cfg := config(t)
+		s := openStore(t, cfg)
+		b := minutes(t, recordedKey, 10)
+		write(t, s, b)
+		line := fmt.Sprintf("bars,grid=1m,kind=trade,symbol=BTC/USD,host=b open=1 %d", recordedStart.Add(5*time.Minute).UnixNano())
+		if err := writeRaw(t.Context(), cfg, line); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrCorruptData) {
+			t.Fatalf("write: got %v", err)
+		}
+		report, err := s.ReplaceBars(t.Context(), b.Slice(0, n), b.Range())
+		if want := (ports.WriteReport{Inserted: n, Deleted: 11}); err != nil || report != want {
+			t.Fatalf("replace: got %+v, %v; want %+v", report, err, want)
+		}
+		if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b.Slice(0, n)) {
+			t.Errorf("got %s, %v", got, err)
+		}
+	}
+}
+
+func TestBatchesAndChunks(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.BatchSize, cfg.ChunkSize, cfg.Compress = 7, 10, true
+	s := openStore(t, cfg)
+	b := minutes(t, recordedKey, 50)
+	write(t, s, b)
+	pieces := 0
+	for piece, err := range s.ReadBars(t.Context(), queryOf(b)) {
+		if err != nil || piece.Len() != 10 {
+			t.Fatalf("piece %d: %s, %v", pieces, piece, err)
+		}
+		pieces++
+	}
+	if pieces != 5 {
+		t.Errorf("got %d pieces, want 5", pieces)
+	}
+}
+
+func TestAssumedExtentsAndCatalog(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	s := openStore(t, cfg)
+	day := domain.SeriesKey{Symbol: "KRAKEN:ETH/USD", Grid: mustGrid(t, "1d@America/New_York"), Kind: domain.PriceBid}
+	at := time.Date(2024, 3, 9, 5, 0, 0, 0, time.UTC)
+	b, err := domain.NewSeries(day, domain.Bar{OpenTime: at}, domain.Bar{OpenTime: at.AddDate(0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, s, b)
+	write(t, s, minutes(t, recordedKey, 5))
+	if err := writeRaw(t.Context(), cfg, "bars,grid=1m,kind=trade,symbol=lower open=1 0", "bars,grid=60m,kind=trade,symbol=X open=1 0"); err != nil {
+		t.Fatal(err)
+	}
+	want := []domain.Extent{
+		{Key: recordedKey, Range: minutes(t, recordedKey, 5).Range(), Assumed: true},
+		{Key: day, Range: domain.Range{Start: at, End: time.Date(2024, 3, 11, 4, 0, 0, 0, time.UTC)}, Assumed: true}, // 23 hours
+	}
+	many := []domain.Symbol{"BTC/USD", "KRAKEN:ETH/USD"}
+	for i := range 100 {
+		many = append(many, domain.Symbol(fmt.Sprintf("COIN%d/USD", i)))
+	}
+	for _, symbols := range [][]domain.Symbol{nil, {"BTC/USD", "KRAKEN:ETH/USD"}, many} {
+		if got, err := s.Extents(t.Context(), symbols...); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("extents of %d symbols: got %v, %v; want %v", len(symbols), got, err, want)
+		}
+	}
+	for _, c := range []struct {
+		q    ports.SymbolQuery
+		want string
+	}{
+		{ports.SymbolQuery{}, "BTC/USD KRAKEN:ETH/USD X"},
+		{ports.SymbolQuery{Limit: 1}, "BTC/USD"},
+		{ports.SymbolQuery{Pattern: "*:E?H*"}, "KRAKEN:ETH/USD"},
+		{ports.SymbolQuery{Pattern: "B.*"}, ""},
+		{ports.SymbolQuery{Pattern: "\xff*"}, ""},
+		{ports.SymbolQuery{Symbols: []domain.Symbol{"X", "BTC/USD", "NO/SUCH"}}, "BTC/USD X"},
+	} {
+		got, err := s.Symbols(t.Context(), c.q)
+		var names []string
+		for _, m := range got {
+			names = append(names, string(m.Symbol))
+		}
+		if err != nil || strings.Join(names, " ") != c.want {
+			t.Errorf("%+v: got %q, %v; want %q", c.q, names, err, c.want)
+		}
+	}
+}
+
+func mustGrid(tb testing.TB, text string) domain.Grid {
+	tb.Helper()
+	g, err := domain.ParseGrid(text)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
+
+// TestConcurrentFirstQueries is for the race detector: the client's own query side has a race there.
+func TestConcurrentFirstQueries(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	write(t, openStore(t, cfg), minutes(t, recordedKey, 100))
+	s := openStore(t, cfg)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			got, err := readAll(t, s, ports.BarQuery{Key: recordedKey, Range: always})
+			if err != nil || got.Len() != 100 {
+				t.Errorf("got %s, %v", got, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestInjectedClientIsNotClosed(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().SetApplicationName("test"))
+	defer client.Close()
+	s, closeStore, err := influx.Open(t.Context(), influx.Config{Client: client, Database: cfg.Database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := minutes(t, recordedKey, 5)
+	write(t, s, b)
+	closeStore()
+	if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b) {
+		t.Errorf("after close: %s, %v", got, err)
+	}
+}
+
+func TestConfigFaults(t *testing.T) {
+	t.Parallel()
+	coarse := influxdb2.NewClientWithOptions("http://x", "", influxdb2.DefaultOptions().SetApplicationName("test").SetPrecision(time.Second))
+	for name, c := range map[string]struct {
+		cfg  influx.Config
+		want []string
+	}{
+		"empty":            {influx.Config{}, []string{"URL: missing"}},
+		"credentials":      {influx.Config{URL: "http://u:canary@h:1"}, []string{"holds credentials"}},
+		"not_a_url":        {influx.Config{URL: "http://u:canary@h:x"}, []string{"not a URL"}},
+		"scheme":           {influx.Config{URL: "ftp://h"}, []string{"give one like"}},
+		"several":          {influx.Config{Measurement: `a"b`, BatchSize: -1}, []string{"URL", "measurement", "negative"}},
+		"client_and_url":   {influx.Config{Client: coarse, URL: "http://h"}, []string{"leave them empty", "must be 1ns"}},
+		"existing":         {influx.Config{URL: "http://h", Existing: &influx.Existing{SymbolTag: "a b"}}, []string{"frequency", `"a b"`}},
+		"existing_tag_key": {influx.Config{URL: "http://h", Existing: &influx.Existing{Frequency: domain.Minute1, Tags: map[string]string{`"`: ""}}}, []string{"influx name"}},
+	} {
+		_, _, err := influx.Open(t.Context(), c.cfg)
+		if !errors.Is(err, ports.ErrInvalid) {
+			t.Errorf("%s: got %v", name, err)
+			continue
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("%s: %v does not say %q, or tells the password", name, err, want)
+			}
+		}
+	}
+}
+
+func TestTokenIsNeverPrinted(t *testing.T) {
+	t.Parallel()
+	cfg := influx.Config{URL: "http://h", Token: "canary"}
+	s := answering(t, document(result(0, false)))
+	var logged bytes.Buffer
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("open", "config", cfg, "pointer", &cfg)
+	text, err := json.Marshal(struct{ Influx influx.Config }{influx.Config{Token: "canary"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nested := struct{ Influx influx.Config }{cfg}
+	for _, printed := range []string{
+		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", &cfg), fmt.Sprintf("%+v", nested), fmt.Sprintf("%s %q", cfg, cfg),
+		fmt.Sprintf("%+v %#v", s, s), logged.String(), string(text),
+	} {
+		if strings.Contains(printed, "canary") {
+			t.Errorf("printed: %s", printed)
+		}
+	}
+	if printed := fmt.Sprintf("%+v", cfg); !strings.Contains(printed, "URL:http://h Token:***") {
+		t.Errorf("the rest is not printed: %s", printed)
+	}
+}
