@@ -152,7 +152,58 @@ func TestSeriesChecksTheKey(t *testing.T) {
 	}
 }
 
-// Whatever Open accepts decodes without a panic to what the reference decoder makes of it, parts and columns alike.
+// decodesOrRefuses fails unless Open refuses b, or all that can be asked of the chunk is what the reference decoder makes of it.
+func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to uint16) {
+	c, err := Open(b)
+	if err != nil {
+		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+			t.Fatalf("Open: %v", err)
+		}
+		return
+	}
+	whole := c.Columns(domain.Columns{})
+	if !reflect.DeepEqual(whole, referenceColumns(b)) {
+		t.Fatalf("columns differ from those of the reference decoder")
+	}
+	x, y := int(from)%(c.Len()+1), int(to)%(c.Len()+1)
+	lo, hi := min(x, y), max(x, y)
+	part := c.Slice(lo, hi)
+	columns := part.Columns(domain.Columns{})
+	if !slices.Equal(columns.Time, whole.Time[lo:hi]) || !slices.Equal(columns.Time, part.Times(nil)) ||
+		!slices.Equal(columns.Trades, whole.Trades[lo:hi]) || !slices.Equal(columns.Trades, part.Trades(nil)) {
+		t.Fatalf("times or trades of a part differ")
+	}
+	for field := domain.FieldOpen; field <= domain.FieldVolume; field++ {
+		want, _ := columns.Field(field)
+		if got, _ := part.Field(field, domain.Column{}); !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s alone differs", field)
+		}
+	}
+	first, last := c.Bounds()
+	if first != whole.Time[0] || last != whole.Time[c.Len()-1] {
+		t.Fatalf("Bounds = %d, %d", first, last)
+	}
+	c.Within(domain.Range{Start: timeOf(first), End: timeOf(last)})
+	if s, err := c.Series(second()); err == nil {
+		if got, err := mustOpen(t, mustPack(t, s)).Series(second()); err != nil || !got.Equal(s) {
+			t.Fatalf("a Series that was accepted does not survive: %v", err)
+		}
+	}
+}
+
+// Content that no checksum guards against decodes to nonsense, but never panics, and is the same nonsense by whichever way.
+func TestForgedContent(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		b := mustPack(t, rapid.SampledFrom(goldens()).Draw(t, "golden").series)
+		body := headerSize + columnSize*int(b[6])
+		for range rapid.IntRange(1, 8).Draw(t, "bytes") {
+			b[rapid.IntRange(body, len(b)-sumSize-slackSize-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "flips")
+		}
+		decodesOrRefuses(t, fixSum(b), rapid.Uint16().Draw(t, "from"), rapid.Uint16().Draw(t, "to"))
+	})
+}
+
 func FuzzOpen(f *testing.F) {
 	for _, g := range goldens() {
 		b := mustPack(f, g.series)
@@ -163,40 +214,7 @@ func FuzzOpen(f *testing.F) {
 		if seal {
 			b = fixSum(slices.Clone(b))
 		}
-		c, err := Open(b)
-		if err != nil {
-			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
-				t.Fatalf("Open: %v", err)
-			}
-			return
-		}
-		whole := c.Columns(domain.Columns{})
-		if !reflect.DeepEqual(whole, referenceColumns(b)) {
-			t.Fatal("columns differ from those of the reference decoder")
-		}
-		lo, hi := int(from)%(c.Len()+1), int(to)%(c.Len()+1)
-		part := c.Slice(min(lo, hi), max(lo, hi))
-		columns := part.Columns(domain.Columns{})
-		if !slices.Equal(columns.Time, whole.Time[min(lo, hi):max(lo, hi)]) || !slices.Equal(columns.Time, part.Times(nil)) {
-			t.Fatal("times of a part differ")
-		}
-		for field := domain.FieldOpen; field <= domain.FieldVolume; field++ {
-			want, _ := columns.Field(field)
-			if got, _ := part.Field(field, domain.Column{}); !reflect.DeepEqual(got, want) {
-				t.Fatalf("%s alone differs", field)
-			}
-		}
-		first, last := c.Bounds()
-		if first != whole.Time[0] || last != whole.Time[c.Len()-1] {
-			t.Fatalf("Bounds = %d, %d", first, last)
-		}
-		c.Within(domain.Range{Start: minute().Grid.Floor(timeOf(first)), End: timeOf(last)})
-		if s, err := c.Series(second()); err == nil {
-			again := mustPack(t, s)
-			if got, err := mustOpen(t, again).Series(second()); err != nil || !got.Equal(s) {
-				t.Fatalf("a Series that was accepted does not survive: %v", err)
-			}
-		}
+		decodesOrRefuses(t, b, from, to)
 	})
 }
 

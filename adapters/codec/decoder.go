@@ -207,12 +207,27 @@ func (d *decoder) nextBars(b *bars) {
 	n := groups(d.packed, d.block)
 	d.block++
 	d.times(b.time, n)
-	d.closes(b.close, n)
-	d.opens(b.open, b.close, n)
-	d.highs(b.high, b.open, b.close, n)
-	d.lows(b.low, b.open, b.close, n)
+	d.prices(b, n)
 	d.cursors[volumeColumn].next(b.volume, n)
 	d.cursors[tradesColumn].next(b.trades, n)
+}
+
+// prices is closes, opens, highs and lows in one pass: four would load opens and closes again and again.
+func (d *decoder) prices(b *bars, groups int) {
+	open, high, low, closes := b.open, b.high, b.low, b.close
+	price := d.cursors[closeColumn].nextAnchor()
+	d.cursors[closeColumn].next(closes, groups)
+	d.cursors[openColumn].next(open, groups)
+	d.cursors[highColumn].next(high, groups)
+	d.cursors[lowColumn].next(low, groups)
+	closes[0] = 0 // as the anchor says it
+	for i := range closes {
+		o := price + unzigzag(uint64(open[i]))
+		price += unzigzag(uint64(closes[i]))
+		open[i], closes[i] = o, price
+		high[i] += max(o, price)
+		low[i] = min(o, price) - low[i]
+	}
 }
 
 // partOfBars decodes the next block without its first skip bars into dst[at:end] and returns how many bars that were.
