@@ -54,3 +54,48 @@ func TestJoinRefusesDisorder(t *testing.T) {
 		}
 	}
 }
+
+// A chunk whose numbers need fewer digits, as a short last one often does, is spelled like the others.
+func TestJoinOfScales(t *testing.T) {
+	t.Parallel()
+	const most = "9223372036854775807"
+	for _, test := range []struct {
+		name   string
+		prices []string // one chunk each
+		scale  uint8
+		wide   bool
+	}{
+		{"rising", []string{"1", "-2.5", "3.25"}, 2, false},
+		{"falling", []string{"3.25", "2.5", "-1"}, 2, false},
+		{"too large for 64 bits", []string{"0.1", most}, 1, true},
+		{"too small for 64 bits", []string{"0.1", "-" + most}, 1, true},
+		{"wide already", []string{"0.1", most + "0", "5"}, 1, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var bars []domain.Bar
+			var chunks []Chunk
+			for i, price := range test.prices {
+				p := domain.MustDecimal(price)
+				bar := domain.Bar{OpenTime: timeOf(int64(i) * 60_000_000), Open: p, High: p, Low: p, Close: p, Volume: p}
+				bars = append(bars, bar)
+				s, err := domain.NewSeries(minute(), bar)
+				if err != nil {
+					t.Fatal(err)
+				}
+				chunks = append(chunks, mustOpen(t, mustPack(t, s)))
+			}
+			want, err := domain.NewSeries(minute(), bars...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := Join(minute(), chunks...)
+			if err != nil || !got.Equal(want) {
+				t.Fatalf("Join = %v, %v; want %v", got, err, want)
+			}
+			if c := got.Columns(); c.PriceScale != test.scale || (c.Volume.Hi != nil) != test.wide {
+				t.Errorf("scale %d, wide %v; want %d, %v", c.PriceScale, c.Volume.Hi != nil, test.scale, test.wide)
+			}
+		})
+	}
+}
