@@ -1,0 +1,325 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+func openEmpty(t *testing.T, dsn string) *Store {
+	t.Helper()
+	s, closeStore, err := Open(t.Context(), Config{DSN: dsn, MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeStore)
+	return s
+}
+
+func openMigrated(t *testing.T, dsn string) *Store {
+	t.Helper()
+	s := openEmpty(t, dsn)
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func applied(t *testing.T, s *Store) (names []string) {
+	t.Helper()
+	rows, err := s.pool.Query(t.Context(), "SELECT name FROM marketdata.migrations ORDER BY name")
+	if err == nil {
+		names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestMigrationsByManyAtOnceAndAgain(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	const processes = 4
+	errs := make(chan error)
+	for range processes {
+		s := openEmpty(t, dsn)
+		go func() { errs <- errors.Join(s.Migrate(t.Context()), s.Migrate(t.Context())) }()
+	}
+	for range processes {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	files, err := migrationFiles.ReadDir("migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := applied(t, openEmpty(t, dsn)); len(names) != len(files) {
+		t.Fatalf("%d files, applied %v", len(files), names)
+	}
+}
+
+// A migration that fails leaves nothing of itself, keeps those before it, and is tried again.
+func TestMigrationThatFails(t *testing.T) {
+	t.Parallel()
+	s := openEmpty(t, servers.Postgres(t))
+	file := func(sql string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(sql)} }
+	files := fstest.MapFS{
+		"1_first.tx.up.sql":  file("CREATE TABLE marketdata.first ()"),
+		"2_second.tx.up.sql": file("CREATE TABLE marketdata.second ();\n--bun:split\nSELECT 1 / 0"),
+	}
+	if err := s.migrate(t.Context(), files); err == nil {
+		t.Fatal("no error")
+	}
+	if names := applied(t, s); fmt.Sprint(names) != "[1]" {
+		t.Fatalf("applied %v", names)
+	}
+	files["2_second.tx.up.sql"] = file("CREATE TABLE marketdata.second ()") // refused if the first try had left one
+	if err := s.migrate(t.Context(), files); err != nil {
+		t.Fatal(err)
+	}
+	if names := applied(t, s); fmt.Sprint(names) != "[1 2]" {
+		t.Fatalf("applied %v", names)
+	}
+}
+
+// A process that dies while it migrates leaves no lock.
+func TestMigrationAfterACrash(t *testing.T) {
+	t.Parallel()
+	s := openEmpty(t, servers.Postgres(t))
+	crashed, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer crashed.Release()
+	if _, err := crashed.Exec(t.Context(), lockMigrations); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := s.Migrate(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("while another migrates: %v", err)
+	}
+	if err := crashed.Conn().PgConn().Conn().Close(); err != nil { // the server sees a client that is gone
+		t.Fatal(err)
+	}
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func hourly(t *testing.T, symbol domain.Symbol, from time.Time, n int) domain.Series {
+	t.Helper()
+	b := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: symbol, Grid: domain.Hour1.UTC()}, n)
+	for i := range n {
+		price, err := domain.NewDecimal(int64(10_000+i), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bar := domain.Bar{OpenTime: from.Add(time.Duration(i) * time.Hour), Open: price, High: price, Low: price, Close: price, Volume: price, Trades: 1}
+		if err := b.Append(bar); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := b.Series()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A new partition neither waits for a reader that goes on for long nor holds one up, nor a writer.
+func TestPartitionsStopNobody(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	s := openMigrated(t, dsn)
+	first := hourly(t, "BTC/USD", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 1_000)
+	if _, err := s.WriteBars(t.Context(), first, first.Range()); err != nil {
+		t.Fatal(err)
+	}
+	// A reader and a writer in transactions that stay open: they hold their locks on the table.
+	for _, sql := range []string{"SELECT count(*) FROM marketdata.bars", "UPDATE marketdata.bars SET trades = 7 WHERE open_time < '2020-01-02'"} {
+		conn, err := pgx.Connect(t.Context(), dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(context.WithoutCancel(t.Context()))
+		if _, err := conn.Exec(t.Context(), "BEGIN; "+sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a lock would be waited for to the end of the test
+	defer cancel()
+	// Partition and row are made in a transaction that stays open too.
+	making, err := pgx.Connect(short, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer making.Close(context.WithoutCancel(t.Context()))
+	if _, err := making.Exec(short, "BEGIN; SELECT marketdata.ensure_partitions('bars', '{2021-01-01Z}')"); err != nil {
+		t.Fatal(err)
+	}
+	if n := countBars(t, short, s, first); n != first.Len() {
+		t.Fatalf("%d bars", n)
+	}
+	if _, err := s.WriteBars(short, first.Slice(500, 600), first.Range()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := making.Exec(short, "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	next := hourly(t, "BTC/USD", time.Date(2021, 12, 31, 0, 0, 0, 0, time.UTC), 48) // 2021 is there, 2022 is not
+	if _, err := s.WriteBars(short, next, next.Range()); err != nil {
+		t.Fatal(err)
+	}
+	if n := countBars(t, short, s, next); n != next.Len() {
+		t.Fatalf("%d bars", n)
+	}
+}
+
+func countBars(t *testing.T, ctx context.Context, s *Store, bars domain.Series) (n int) {
+	t.Helper()
+	for piece, err := range s.ReadBars(ctx, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += piece.Len()
+	}
+	return n
+}
+
+func TestPartitionsMadeByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	s := openMigrated(t, servers.Postgres(t))
+	errs := make(chan error)
+	const writers = 4
+	for i := range writers {
+		bars := hourly(t, domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC), 50_000) // six years
+		go func() {
+			_, err := s.WriteBars(t.Context(), bars, bars.Range())
+			errs <- err
+		}()
+	}
+	for range writers {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// plan is what EXPLAIN (ANALYZE, FORMAT JSON) says of a node.
+type plan struct {
+	Node    string  `json:"Node Type"`
+	Table   string  `json:"Relation Name"`
+	Index   string  `json:"Index Name"`
+	Rows    float64 `json:"Actual Rows"`
+	Loops   float64 `json:"Actual Loops"`
+	Removed float64 `json:"Rows Removed by Filter"`
+	Plans   []plan
+}
+
+func (p plan) walk(visit func(plan)) {
+	visit(p)
+	for _, child := range p.Plans {
+		child.walk(visit)
+	}
+}
+
+// On ten years of data, a read touches the partitions of its range and, by the key's index, the rows that it returns.
+func TestReadsNeverScanHistory(t *testing.T) {
+	t.Parallel()
+	s := openMigrated(t, servers.Postgres(t))
+	start := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, symbol := range []domain.Symbol{"BTC/USD", "ETH/USD"} {
+		bars := hourly(t, symbol, start, 10*365*24)
+		if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.pool.Exec(t.Context(), "ANALYZE marketdata.bars"); err != nil {
+		t.Fatal(err)
+	}
+	june := func(year, days int) [2]time.Time {
+		from := time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+		return [2]time.Time{from, from.AddDate(0, 0, days)}
+	}
+	ever := [2]time.Time{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	for _, c := range []struct {
+		name   string
+		sql    string
+		bounds [2]time.Time
+		limit  []any
+		rows   float64 // returned
+		tables int     // at most so many partitions are read
+	}{
+		{"a week", barSQL.all, june(2019, 7), nil, 7 * 24, 1},
+		{"across the year's end", barSQL.all, june(2019, 365), nil, 365 * 24, 2},
+		{"the first of all", barSQL.first, ever, []any{500}, 500, 1},
+		{"the last of all", barSQL.last, ever, []any{500}, 500, 1},
+		{"the last of a week", barSQL.last, june(2020, 7), []any{10}, 10, 1},
+		{"nothing there", barSQL.all, june(2035, 7), nil, 0, 0},
+	} {
+		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+			t.Run(c.name+"/"+mode, func(t *testing.T) {
+				conn, err := s.pool.Acquire(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Release()
+				if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
+					t.Fatal(err)
+				}
+				prepare := "PREPARE reading (text, text, text, timestamptz, timestamptz, bigint) AS " + c.sql
+				args := fmt.Sprintf("'BTC/USD', 'trade', '1h', '%s', '%s', 500", c.bounds[0].Format(time.RFC3339), c.bounds[1].Format(time.RFC3339))
+				if c.limit == nil {
+					prepare = strings.Replace(prepare, ", bigint", "", 1)
+					args = strings.TrimSuffix(args, ", 500")
+				} else {
+					args = strings.Replace(args, ", 500", fmt.Sprintf(", %d", c.limit[0]), 1)
+				}
+				if _, err := conn.Exec(t.Context(), prepare); err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if _, err := conn.Exec(context.WithoutCancel(t.Context()), "DEALLOCATE reading; RESET plan_cache_mode"); err != nil {
+						t.Error(err)
+					}
+				}()
+				var text []byte
+				if err := conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE reading ("+args+")").Scan(&text); err != nil {
+					t.Fatal(err)
+				}
+				var explained []struct{ Plan plan }
+				if err := json.Unmarshal(text, &explained); err != nil {
+					t.Fatal(err)
+				}
+				read, touched := 0.0, map[string]bool{}
+				explained[0].Plan.walk(func(p plan) {
+					if !strings.HasPrefix(p.Table, "bars_") || p.Loops == 0 {
+						return
+					}
+					touched[p.Table] = true
+					read += (p.Rows + p.Removed) * p.Loops
+					if p.Index == "" && p.Node != "Bitmap Heap Scan" {
+						t.Errorf("%s of %s without an index", p.Node, p.Table)
+					}
+				})
+				if read > c.rows || len(touched) > c.tables || explained[0].Plan.Rows != c.rows {
+					t.Errorf("read %v rows of %v for %v of %v\n%s", read, touched, explained[0].Plan.Rows, c.rows, text)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,440 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// with changes one part of a DSN.
+func with(t *testing.T, dsn string, change func(u *url.URL, query url.Values)) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("not a URL")
+	}
+	query := u.Query()
+	change(u, query)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+func as(t *testing.T, dsn, user, password string) string {
+	return with(t, dsn, func(u *url.URL, _ url.Values) { u.User = url.UserPassword(user, password) })
+}
+
+// count reads to the end.
+func count(ctx context.Context, s *postgres.Store, q ports.BarQuery) (n int, err error) {
+	for piece, failed := range s.ReadBars(ctx, q) {
+		n, err = n+piece.Len(), failed
+	}
+	return n, err
+}
+
+func write(t *testing.T, s *postgres.Store, bars domain.Series) {
+	t.Helper()
+	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func all(bars domain.Series) ports.BarQuery {
+	return ports.BarQuery{Key: bars.Key(), Range: bars.Range()}
+}
+
+func wantKind(t *testing.T, err, kind error) *ports.Error {
+	t.Helper()
+	var e *ports.Error
+	if !errors.As(err, &e) || !errors.Is(err, kind) {
+		t.Fatalf("got error %v, want one that is %q", err, kind)
+	}
+	return e
+}
+
+// eventually polls a condition that the server reaches in its own time.
+func eventually(t *testing.T, limit time.Duration, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	for tick := time.Tick(5 * time.Millisecond); ; <-tick {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestConfigReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	err := postgres.Config{MinConns: 9, MaxConns: 3, AcquireTimeout: -1, BatchRows: -1}.Validate()
+	for _, part := range []string{"dsn", "connections", "acquire timeout", "batch rows"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("no word of %s in %v", part, err)
+		}
+	}
+	if !errors.Is(err, ports.ErrInvalid) {
+		t.Error("not invalid")
+	}
+}
+
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	const secret = "s3cr3t-canary"
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	for _, dsn := range []string{
+		"postgres://u:" + secret + "@127.0.0.1:1/db", "host=127.0.0.1 port=1 user=u password=" + secret,
+		"postgres://u:" + secret + "@127.0.0.1:1:1:/db", "postgres://u:" + secret + "@%zz/", "password=" + secret + " nonsense",
+		as(t, servers.Postgres(t), "postgres", secret),
+	} {
+		cfg := postgres.Config{DSN: dsn, Logger: logger}
+		_, _, err := postgres.Open(t.Context(), cfg)
+		if err == nil {
+			t.Fatal("opened")
+		}
+		logger.Info("opening", "config", cfg, "error", err)
+		for _, shown := range []string{err.Error(), fmt.Sprintf("%+v %#v", err, err), fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg), log.String()} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("shown: %s", shown)
+			}
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	for name, c := range map[string]struct {
+		dsn  string
+		kind error
+	}{
+		"refused":      {with(t, dsn, func(u *url.URL, _ url.Values) { u.Host = "127.0.0.1:1" }), ports.ErrUnavailable},
+		"password":     {as(t, dsn, "postgres", "wrong"), ports.ErrAuth},
+		"database":     {with(t, dsn, func(u *url.URL, _ url.Values) { u.Path = "/nowhere" }), ports.ErrSchema},
+		"tls":          {with(t, dsn, func(_ *url.URL, q url.Values) { q.Set("sslmode", "require") }), ports.ErrAuth},
+		"quoting":      {with(t, dsn, func(_ *url.URL, q url.Values) { q.Set("standard_conforming_strings", "off") }), ports.ErrSchema},
+		"zone":         {with(t, dsn, func(_ *url.URL, q url.Values) { q.Set("TimeZone", "Asia/Tokyo") }), ports.ErrSchema},
+		"unknown form": {"postgres://:bad:port", ports.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, _, err := postgres.Open(t.Context(), postgres.Config{DSN: c.dsn, AcquireTimeout: 5 * time.Second})
+			wantKind(t, err, c.kind)
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	empty, closeEmpty, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 2, AcquireTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeEmpty()
+	wantKind(t, empty.Check(t.Context()), ports.ErrSchema)
+	if err := empty.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := empty.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(t.Context(), dsn, "ALTER TABLE marketdata.bars RENAME volume TO amount"); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, empty.Check(t.Context()), ports.ErrSchema)
+}
+
+func TestBusyPoolIsOverloaded(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	bars := benchBars("BTC/USD", 20_000)
+	write(t, open(t, postgres.Config{DSN: dsn}), bars)
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore()
+	for _, err := range s.ReadBars(t.Context(), all(bars)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = count(t.Context(), s, all(bars))
+		if e := wantKind(t, err, ports.ErrOverloaded); e.Phase != ports.PhaseAcquire || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("phase %q, error %v", e.Phase, err)
+		}
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("refused after %s", took)
+		}
+		if stats := s.PoolStats(); stats.InUse != 1 || stats.Max != 1 || stats.Waited < 1 {
+			t.Errorf("%+v", stats)
+		}
+		break
+	}
+	if n, err := count(t.Context(), s, all(bars)); n != bars.Len() || err != nil {
+		t.Fatal(n, err)
+	}
+}
+
+// busy is how many statements the server works on in the database.
+func busy(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()`).Scan(&n)
+	return n, err
+}
+
+func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	s := open(t, postgres.Config{DSN: dsn})
+	bars := benchBars("BTC/USD", 400_000)
+	write(t, s, bars)
+	watch, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close(context.WithoutCancel(t.Context()))
+	idle := func() error {
+		n, err := busy(t.Context(), watch)
+		if err == nil && n > 0 {
+			err = fmt.Errorf("%d statements still run", n)
+		}
+		return err
+	}
+	for name, end := range map[string]func() error{
+		"break": func() error {
+			for _, err := range s.ReadBars(t.Context(), all(bars)) {
+				return err
+			}
+			return errors.New("no piece")
+		},
+		"cancel": func() error {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			for _, err := range s.ReadBars(ctx, all(bars)) {
+				if err != nil {
+					wantKind(t, err, ports.ErrCanceled)
+					return nil
+				}
+				cancel()
+			}
+			return errors.New("not cancelled")
+		},
+	} {
+		conns := s.PoolStats()
+		if err := end(); err != nil {
+			t.Fatal(name, err)
+		}
+		eventually(t, 250*time.Millisecond+time.Second, idle) // a busy machine gets a second more
+		if after := s.PoolStats(); after.InUse != 0 || after.Idle < conns.Idle {
+			t.Errorf("%s: the pool went from %+v to %+v", name, conns, after)
+		}
+	}
+}
+
+// A statement that the server ends, or its connection, is told apart from a caller who gave up.
+func TestServerSideEnds(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	bars := benchBars("BTC/USD", 400_000)
+	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: 300 * time.Millisecond, BatchRows: 5_000})
+	write(t, s, bars)
+	other, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.WithoutCancel(t.Context()))
+
+	if _, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = count(t.Context(), s, all(bars))
+	wantKind(t, err, ports.ErrTimeout)
+	var state *pgconn.PgError
+	if !errors.As(err, &state) || state.Code != "57014" {
+		t.Errorf("the driver's error is not to be had: %v", err)
+	}
+	if _, err := other.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+
+	killed := false
+	for _, failed := range s.ReadBars(t.Context(), all(bars)) {
+		if err = failed; !killed {
+			killed = true
+			if _, err := other.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	wantKind(t, err, ports.ErrUnavailable)
+	eventually(t, 5*time.Second, func() error {
+		_, err := count(t.Context(), s, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), First: 1})
+		return err
+	})
+}
+
+func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"simple_protocol", "cache_statement"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			dsn := with(t, servers.Postgres(t), func(_ *url.URL, q url.Values) {
+				q.Set("default_query_exec_mode", mode)
+				q.Set("TimeZone", "America/New_York")
+			})
+			pool, err := pgxpool.New(t.Context(), dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 5 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			bars := benchBars("BTC/USD", 1_000)
+			write(t, s, bars)
+			for piece, err := range s.ReadBars(t.Context(), all(bars)) {
+				if err != nil || !piece.Equal(bars) {
+					t.Fatal(piece, err)
+				}
+			}
+			closeStore()
+			if err := pool.Ping(t.Context()); err != nil {
+				t.Fatal("closed:", err)
+			}
+		})
+	}
+}
+
+func TestSlowCallsAreLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := open(t, postgres.Config{SlowQuery: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	write(t, s, benchBars("BTC/USD", 5_000))
+	if !strings.Contains(log.String(), "slow query") || !strings.Contains(log.String(), "BTC/USD 1m") {
+		t.Fatalf("logged %q", log.String())
+	}
+}
+
+func TestClaims(t *testing.T) {
+	t.Parallel()
+	s := open(t, postgres.Config{})
+	ctx := t.Context()
+	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()}
+	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
+	days := func(from, to int) domain.Range { return domain.Range{Start: day(from), End: day(to)} }
+	for _, step := range []struct {
+		change func(context.Context, domain.SeriesKey, domain.Range) error
+		r      domain.Range
+		want   []domain.Range
+	}{
+		{s.Unclaim, days(1, 9), nil},
+		{s.Claim, days(1, 2), []domain.Range{days(1, 2)}},
+		{s.Claim, days(3, 4), []domain.Range{days(1, 2), days(3, 4)}},
+		{s.Claim, days(2, 3), []domain.Range{days(1, 4)}},
+		{s.Claim, days(1, 4), []domain.Range{days(1, 4)}},
+		{s.Unclaim, days(2, 3), []domain.Range{days(1, 2), days(3, 4)}},
+		{s.Unclaim, days(1, 9), nil},
+	} {
+		if err := step.change(ctx, key, step.r); err != nil {
+			t.Fatal(err)
+		}
+		extents, err := s.Extents(ctx, key.Symbol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []domain.Range
+		for _, e := range extents {
+			got = append(got, e.Range)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(step.want) {
+			t.Fatalf("after %s: %v, want %v", step.r, got, step.want)
+		}
+	}
+	if known, err := s.Symbols(ctx, ports.SymbolQuery{}); err != nil || len(known) != 1 {
+		t.Fatal(known, err)
+	}
+}
+
+// Roles that hold only the grants that the package names.
+func TestNarrowRoles(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	owner := open(t, postgres.Config{DSN: dsn})
+	write(t, owner, benchBars("BTC/USD", 1_000))
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := strings.TrimPrefix(u.Path, "/")
+	reader, importer := "reader_"+database, "importer_"+database
+	t.Cleanup(func() {
+		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer, "DROP ROLE "+reader, "DROP ROLE "+importer); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := exec(t.Context(), dsn,
+		"CREATE ROLE "+reader+" LOGIN PASSWORD 'r'", "CREATE ROLE "+importer+" LOGIN PASSWORD 'i'",
+		"REVOKE ALL ON DATABASE "+database+" FROM PUBLIC",
+		"GRANT CONNECT ON DATABASE "+database+" TO "+reader+", "+importer,
+		"GRANT USAGE ON SCHEMA marketdata TO "+reader+", "+importer,
+		"GRANT SELECT ON marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, marketdata.extents, marketdata.tick_extents TO "+reader+", "+importer,
+		"GRANT INSERT, UPDATE, DELETE ON marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, marketdata.extents, marketdata.tick_extents TO "+importer,
+		"GRANT TEMPORARY ON DATABASE "+database+" TO "+importer,
+		"GRANT EXECUTE ON FUNCTION marketdata.ensure_partitions(text, timestamptz[]) TO "+importer,
+	); err != nil {
+		t.Fatal(err)
+	}
+	openAs := func(user, password string) *postgres.Store {
+		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: as(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(closeStore)
+		return s
+	}
+	late := benchBars("ETH/USD", 1_000_000) // into 2021: a partition that is not there yet
+	late = late.Slice(late.Len()-1_000, late.Len())
+
+	r := openAs(reader, "r")
+	if err := r.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err := count(t.Context(), r, all(benchBars("BTC/USD", 1_000))); n != 1_000 || err != nil {
+		t.Error(n, err)
+	}
+	_, err = r.WriteBars(t.Context(), late, late.Range())
+	wantKind(t, err, ports.ErrPermission)
+	_, err = r.ReplaceBars(t.Context(), domain.EmptySeries(benchBars("BTC/USD", 1).Key()), late.Range())
+	wantKind(t, err, ports.ErrPermission)
+
+	i := openAs(importer, "i")
+	write(t, i, late)
+	if n, err := count(t.Context(), i, all(late)); n != 1_000 || err != nil {
+		t.Error(n, err)
+	}
+	wantKind(t, i.Migrate(t.Context()), ports.ErrPermission)
+}
