@@ -125,20 +125,19 @@ func result(statement int64, partial bool, tables ...[]byte) []byte {
 	return mpMap(items...)
 }
 
-var barColumns = []string{"time", "open", "high", "low", "close", "volume", "trades", "exact"}
+var barColumns = []string{"time", "open", "high", "low", "close", "volume", "trades", "exact", "symbol", "kind", "grid"}
 
-// tableOf is rows of the symbol.
-func tableOf(symbol string, columns []string, rows ...[]byte) []byte {
-	var names [][]byte
-	for _, c := range columns {
-		names = append(names, mpText(c))
+// tableOf is rows of bars.
+func tableOf(columns []string, rows ...[]byte) []byte {
+	return mpMap(mpText("name"), mpText("bars"), mpText("columns"), mpTexts(columns), mpText("values"), mpArray(rows...))
+}
+
+func mpTexts(texts []string) []byte {
+	var all [][]byte
+	for _, t := range texts {
+		all = append(all, mpText(t))
 	}
-	return mpMap(
-		mpText("name"), mpText("bars"),
-		mpText("tags"), mpMap(mpText("symbol"), mpText(symbol), mpText("kind"), mpText("trade"), mpText("grid"), mpText("1m")),
-		mpText("columns"), mpArray(names...),
-		mpText("values"), mpArray(rows...),
-	)
+	return mpArray(all...)
 }
 
 // barRow is a good row at the n-th minute, its values replaced where change says so.
@@ -146,6 +145,7 @@ func barRow(n int, change map[int][]byte) []byte {
 	values := [][]byte{
 		mpInt(recordedStart.Add(time.Duration(n) * time.Minute).UnixNano()),
 		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""),
+		mpText("BTC/USD"), mpText("trade"), mpText("1m"),
 	}
 	for i, v := range change {
 		values[i] = v
@@ -155,5 +155,5 @@ func barRow(n int, change map[int][]byte) []byte {
 
 // bars is a whole answer of the rows.
 func bars(rows ...[]byte) []byte {
-	return document(result(0, false, tableOf("BTC/USD", barColumns, rows...)))
+	return document(result(0, false, tableOf(barColumns, rows...)))
 }

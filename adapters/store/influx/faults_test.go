@@ -72,7 +72,7 @@ func wantKind(t *testing.T, s *influx.Store, kind error) error {
 func TestCutOnTheWire(t *testing.T) {
 	t.Parallel()
 	body := recorded(t, "chunked_1.8")
-	first := document(result(0, true, tableOf("BTC/USD", barColumns, barRow(0, nil))))
+	first := document(result(0, true, tableOf(barColumns, barRow(0, nil))))
 	for name, answer := range map[string]string{
 		"length_short":             fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body[:len(body)/2]),
 		"length_short_at_a_chunk":  fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), first),
@@ -244,7 +244,7 @@ func TestHugeAnswer(t *testing.T) {
 	s := httpServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-msgpack")
 		for i := 0; ; i++ {
-			if _, err := w.Write(document(result(0, true, tableOf("BTC/USD", barColumns)))); err != nil {
+			if _, err := w.Write(document(result(0, true, tableOf(barColumns)))); err != nil {
 				return
 			}
 		}
@@ -330,7 +330,7 @@ func TestBreakStopsTheServer(t *testing.T) {
 			}
 			_, err := io.WriteString(c, head+"Transfer-Encoding: chunked\r\n\r\n")
 			for i := 0; err == nil; i++ {
-				err = chunk(document(result(0, true, tableOf("BTC/USD", barColumns, barRow(i%60, nil)))))
+				err = chunk(document(result(0, true, tableOf(barColumns, barRow(i%60, nil)))))
 				if i > 30 { // wait for the close
 					_, err = c.Read(make([]byte, 1))
 				}

@@ -22,7 +22,7 @@ func (s *Store) check(ctx context.Context) error {
 		}
 		field, _ := values[0].(string)
 		kind, _ := values[1].(string)
-		if want, ours := s.layout.fields[field]; ours && kind != want {
+		if want, ours := s.layout.types[field]; ours && kind != want {
 			return fmt.Errorf("measurement %s: field %s is of the type %s, not %s: %w", s.layout.measurement, field, kind, want, ports.ErrSchema)
 		}
 		types[field] = kind
@@ -34,7 +34,7 @@ func (s *Store) check(ctx context.Context) error {
 	if len(types) == 0 && s.layout.existing == nil {
 		return nil
 	}
-	for _, field := range s.layout.columns[1:] {
+	for _, field := range s.layout.fields {
 		if types[field] == "" {
 			return fmt.Errorf("measurement %s has no field %s: %w", s.layout.measurement, field, ports.ErrSchema)
 		}

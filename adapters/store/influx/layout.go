@@ -85,24 +85,24 @@ var numberFields = [...]string{"open", "high", "low", "close", "volume"}
 type layout struct {
 	measurement string
 	existing    *Existing         // nil is ours
-	fields      map[string]string // the fields a bar needs, and their types
-	columns     []string          // of an answer with bars: time and the fields, as asked for
+	fields      []string          // the fields of a bar, as asked for
+	types       map[string]string // of the fields
 	keyTags     []string          // the tags that tell series apart
 }
 
 func newLayout(cfg Config) layout {
-	l := layout{measurement: cfg.Measurement, keyTags: []string{tagSymbol, tagKind, tagGrid}, fields: map[string]string{}}
-	l.columns = append([]string{"time"}, numberFields[:]...)
+	l := layout{measurement: cfg.Measurement, keyTags: []string{tagSymbol, tagKind, tagGrid}, types: map[string]string{}}
+	l.fields = slices.Clone(numberFields[:])
 	for _, f := range numberFields {
-		l.fields[f] = "float"
+		l.types[f] = "float"
 	}
 	if cfg.Existing != nil {
 		e := cfg.Existing.withDefaults()
 		l.existing, l.measurement, l.keyTags = &e, e.Measurement, []string{e.SymbolTag, e.VenueTag}
 		return l
 	}
-	l.columns = append(l.columns, fieldTrades, fieldExact)
-	l.fields[fieldTrades], l.fields[fieldExact] = "integer", "string"
+	l.fields = append(l.fields, fieldTrades, fieldExact)
+	l.types[fieldTrades], l.types[fieldExact] = "integer", "string"
 	return l
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -104,18 +103,11 @@ type barReader struct {
 	behind []domain.Series // descending: the pieces so far, the last one first
 }
 
-// begin refuses rows that are not of the series asked for.
+// begin refuses a table of another form than the one asked for.
 func (r *barReader) begin(t table) error {
-	want := make(map[string]string, len(r.where))
-	for _, c := range r.where {
-		want[c.tag] = c.value
-	}
-	if t.name != r.layout.measurement || !maps.Equal(t.tags, want) {
-		return &domain.RuleError{Rule: domain.RuleKey, Key: r.key, At: time.Unix(0, r.span.start).UTC(),
-			Detail: fmt.Sprintf("the answer has rows of %s %v", t.name, t.tags)}
-	}
-	if !slices.Equal(t.columns, r.layout.columns) {
-		return fmt.Errorf("the answer has the columns %q, not %q: %w", t.columns, r.layout.columns, ports.ErrIncomplete)
+	if want := r.layout.answerColumns(r.where); t.name != r.layout.measurement || len(t.tags) > 0 || !slices.Equal(t.columns, want) {
+		return fmt.Errorf("the answer has a table %s %v with the columns %q, not %s with %q: %w",
+			t.name, t.tags, t.columns, r.layout.measurement, want, ports.ErrIncomplete)
 	}
 	r.piece.capacity = min(t.rows, r.size) // what the server says, as far as it is believed unseen
 	return nil
@@ -145,14 +137,38 @@ func (r *barReader) row(d *decoder) error {
 			return err
 		}
 	}
+	// exact is valid until the decoder is used again, so the bar is added first and its tags are looked at after it.
 	if err := r.complete(at, numbers, trades); err != nil {
 		return err
 	}
 	if err := r.piece.add(at, numbers, trades.int, exact); err != nil {
 		return err
 	}
+	if err := r.checkTags(d, at); err != nil {
+		return err
+	}
 	if r.piece.len() == r.size {
 		return r.flush()
+	}
+	return nil
+}
+
+// checkTags wants the row to be of the series asked for.
+func (r *barReader) checkTags(d *decoder, at int64) error {
+	for _, c := range r.where {
+		code, err := d.code()
+		if err != nil {
+			return err
+		}
+		var value []byte
+		if code != codeNil {
+			if value, err = d.bytesAfter(code); err != nil {
+				return err
+			}
+		}
+		if string(value) != c.value {
+			return r.broken(domain.RuleKey, at, fmt.Sprintf("the answer has a row of the %s %.80q", c.tag, value))
+		}
 	}
 	return nil
 }
