@@ -30,7 +30,7 @@ func TestStoreThatBreaksItsContract(t *testing.T) {
 		"not closed":           {domain.DataRequest{}, []domain.Series{sound(t, 58, 61)}, "outside"},
 		"more than first":      {domain.DataRequest{First: 2}, []domain.Series{sound(t, 0, 1), sound(t, 1, 3)}, "more than the 2"},
 		"more than last":       {domain.DataRequest{Last: 2}, []domain.Series{sound(t, 0, 3)}, "more than the 2"},
-		"a piece without bars": {domain.DataRequest{}, []domain.Series{domain.EmptySeries(key)}, "without a bar"},
+		"a piece without bars": {domain.DataRequest{}, []domain.Series{domain.EmptySeries(key)}, "without a row"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -35,33 +35,55 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// caller makes calls of one named store for one kind of operation.
+// caller makes calls of one store for one kind of operation.
 type caller struct {
 	op      string // what the errors say was being done
-	source  string // name of the store
 	subject string
-	cfg     Config // with defaults
+	store   *store
+	cfg     *Config // with defaults
 }
 
-// bounded gives ctx the default deadline where it has none.
-func (c caller) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
+// at is the same caller, of another store.
+func (c caller) at(s *store) caller {
+	c.store = s
+	return c
+}
+
+// bounded gives ctx the default deadline where it has none and any of the stores may wait.
+func (c caller) bounded(ctx context.Context, all stores) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok || all.local() {
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, c.cfg.Timeout,
 		&limitError{fmt.Sprintf("our limit of %s for a call without a deadline passed (timeout)", c.cfg.Timeout)})
 }
 
-// call runs f, which calls the store, within the limit of a store call. It returns soon after ctx is done even if f does not;
-// what f then still does is lost. A panic of f is an error. Every error is a *ports.Error that names operation, store and
-// subject and has the kind that the store gave it.
+// call runs f, which calls the store, and counts it. It returns soon after ctx is done even if f does not; what f then still does is
+// lost. A panic of f is an error. Every error is a *ports.Error that names operation, store and subject and has the kind that the
+// store gave it.
 func call[T any](ctx context.Context, c caller, f func(context.Context) (T, error)) (T, error) {
-	var none T
 	if ctx.Err() != nil {
+		var none T
 		return none, c.interrupted(ctx, nil)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.StoreTimeout,
-		&limitError{fmt.Sprintf("our limit of %s for one call of a store passed (store_timeout)", c.cfg.StoreTimeout)})
+	began := time.Now()
+	value, err := limited(ctx, c, c.cfg.StoreTimeout, f)
+	c.store.count(time.Since(began), err)
+	return value, err
+}
+
+// limited runs f within the limit of a store call.
+func limited[T any](ctx context.Context, c caller, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+	var none T
+	if c.store.Local {
+		value, err := guarded(ctx, c, f)
+		if err != nil {
+			return none, c.failed(ctx, err)
+		}
+		return value, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit,
+		&limitError{fmt.Sprintf("our limit of %s for one call of a store passed (store_timeout)", limit)})
 	defer cancel()
 
 	type outcome struct {
@@ -71,13 +93,8 @@ func call[T any](ctx context.Context, c caller, f func(context.Context) (T, erro
 	done := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		defer func() {
-			if v := recover(); v != nil {
-				o = outcome{err: c.panicked(v)}
-			}
-			done <- o
-		}()
-		o.value, o.err = f(ctx)
+		o.value, o.err = guarded(ctx, c, f)
+		done <- o
 	}()
 
 	var o outcome
@@ -99,12 +116,22 @@ func call[T any](ctx context.Context, c caller, f func(context.Context) (T, erro
 	return o.value, nil
 }
 
+// guarded runs f and makes an error of its panic.
+func guarded[T any](ctx context.Context, c caller, f func(context.Context) (T, error)) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = c.panicked(v)
+		}
+	}()
+	return f(ctx)
+}
+
 // watch logs a store that takes longer to return from a cancelled call than a store may.
 func (c caller) watch(returned func()) {
 	since := time.Now()
 	returned()
 	if late := grace + time.Since(since); late > promised {
-		c.cfg.Logger.Warn("store ignored a cancelled call", slog.String("op", c.op), slog.String("store", c.source),
+		c.cfg.Logger.Warn("store ignored a cancelled call", slog.String("op", c.op), slog.String("store", c.store.Name),
 			slog.String("subject", c.subject), slog.Duration("for", late))
 	}
 }
@@ -112,7 +139,7 @@ func (c caller) watch(returned func()) {
 // panicked reports a panic of the store, with its stack in the log.
 func (c caller) panicked(v any) error {
 	p := &PanicError{Value: v, Stack: debug.Stack()}
-	c.cfg.Logger.Error("store panicked", slog.String("op", c.op), slog.String("store", c.source),
+	c.cfg.Logger.Error("store panicked", slog.String("op", c.op), slog.String("store", c.store.Name),
 		slog.String("subject", c.subject), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
 	return c.fault(ports.ErrInternal, p)
 }
@@ -125,7 +152,7 @@ func (c caller) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return c.interrupted(ctx, err)
 	}
-	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.source, Subject: c.subject, Err: err}
+	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.store.Name, Subject: c.subject, Err: err}
 	if from, ok := err.(*ports.Error); ok { //nolint:errorlint // what wraps one has words of its own, which are kept
 		e.Phase, e.Err = from.Phase, from.Err
 	}
@@ -134,7 +161,7 @@ func (c caller) failed(ctx context.Context, err error) error {
 
 // interrupted says whose deadline passed, or that the caller gave up. err is what the store said of it, if anything.
 func (c caller) interrupted(ctx context.Context, err error) error {
-	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.op, Store: c.source, Subject: c.subject}
+	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.op, Store: c.store.Name, Subject: c.subject}
 	if from := (*ports.Error)(nil); errors.As(err, &from) {
 		e.Phase = from.Phase
 	}
@@ -155,7 +182,7 @@ func (c caller) interrupted(ctx context.Context, err error) error {
 
 // fault is an error of this call with the cause given.
 func (c caller) fault(kind, cause error) error {
-	return &ports.Error{Kind: kind, Op: c.op, Store: c.source, Subject: c.subject, Err: cause}
+	return &ports.Error{Kind: kind, Op: c.op, Store: c.store.Name, Subject: c.subject, Err: cause}
 }
 
 // kinds are the kinds of failure that a store may report.

@@ -4,63 +4,104 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Catalog tells which symbols are known and what is held of them.
+// Catalog tells which symbols are known, what is known of them, and what is held of them.
 type Catalog struct {
-	source  Source
-	symbols ports.SymbolCatalog
-	cfg     Config
+	stores  stores
+	symbols *lookup
+	clock   ports.Clock
+	cfg     *Config // with defaults
 }
 
-var _ ports.SymbolProvider = (*Catalog)(nil)
+var (
+	_ ports.SymbolProvider   = (*Catalog)(nil)
+	_ ports.CoverageProvider = (*Catalog)(nil)
+)
 
-// NewCatalog returns the Catalog of a store and the catalog of its symbols. It refuses a Config that Validate refuses.
-func NewCatalog(source Source, symbols ports.SymbolCatalog, cfg Config) (*Catalog, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	return &Catalog{source: source, symbols: symbols, cfg: cfg.WithDefaults()}, nil
-}
-
-// Symbols returns the symbols selected, ordered. One that is not known is absent; that is no error.
+// Symbols returns the symbols selected, ordered. One that is not known is absent; that is no error. A catalog that cannot be asked
+// is one that names it.
 func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	by := caller{op: "list symbols", source: c.source.Name, subject: subject(q.Symbols), cfg: c.cfg}
+	by := caller{op: "list symbols", subject: subject(q.Symbols), cfg: c.cfg}
 	if err := validateSymbols(q.Symbols); err != nil {
-		return nil, refusal("list symbols", "", err)
+		return nil, refusal(by.op, "", err)
 	}
 	if q.Limit < 0 {
-		return nil, refusal("list symbols", "", fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid))
+		return nil, refusal(by.op, "", fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid))
 	}
-	ctx, cancel := by.bounded(ctx)
+	ctx, cancel := by.bounded(ctx, c.stores)
 	defer cancel()
-	return call(ctx, by, func(ctx context.Context) ([]domain.SymbolMeta, error) { return c.symbols.Symbols(ctx, q) })
+	return c.symbols.symbols(ctx, by, q)
 }
 
-// Coverage returns what the store holds of the symbols, or of all where none is given, ordered by key and start. A symbol that is
-// not held adds nothing; that is no error.
-func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreExtent, error) {
-	by := caller{op: "read coverage", source: c.source.Name, subject: subject(symbols), cfg: c.cfg}
-	if err := validateSymbols(symbols); err != nil {
-		return nil, refusal("read coverage", "", err)
+// ValidateSymbol is nil for a symbol that is known.
+func (c *Catalog) ValidateSymbol(ctx context.Context, symbol domain.Symbol) error {
+	by := caller{op: "validate symbol", cfg: c.cfg}
+	if err := symbol.Validate(); err != nil {
+		return refusal(by.op, "", err)
 	}
-	ctx, cancel := by.bounded(ctx)
+	by.subject = string(symbol)
+	ctx, cancel := by.bounded(ctx, c.stores)
 	defer cancel()
-	extents, err := call(ctx, by, func(ctx context.Context) ([]domain.Extent, error) {
-		return c.source.Store.Extents(ctx, symbols...)
-	})
+	_, err := c.symbols.known(ctx, by, symbol)
+	return err
+}
+
+// Coverage returns which bars are held of the symbols, or of all where none is given, ordered by store, key and start. A symbol
+// that is not held adds nothing; that is no error. Nor does what a store holds of frequencies that it is not asked for.
+func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreExtent, error) {
+	by := caller{op: "read coverage", subject: subject(symbols), cfg: c.cfg}
+	if err := validateSymbols(symbols); err != nil {
+		return nil, refusal(by.op, "", err)
+	}
+	ctx, cancel := by.bounded(ctx, c.stores)
+	defer cancel()
+	var all []ports.StoreExtent
+	for _, s := range c.stores {
+		if s.Bars == nil {
+			continue
+		}
+		held, err := call(ctx, by.at(s), func(ctx context.Context) ([]domain.Extent, error) { return s.Bars.Extents(ctx, symbols...) })
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range c.stores.reachable(s, held) {
+			all = append(all, ports.StoreExtent{Store: s.Name, Extent: e})
+		}
+	}
+	return all, nil
+}
+
+// TickCoverage returns which trades and quotes are held of the symbols, or of all where none is given, ordered by symbol, kind and
+// start; nothing where no store holds any.
+func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreTickExtent, error) {
+	by := caller{op: "read tick coverage", subject: subject(symbols), store: c.stores.ofTicks(), cfg: c.cfg}
+	if err := validateSymbols(symbols); err != nil {
+		return nil, refusal(by.op, "", err)
+	}
+	if by.store == nil {
+		return nil, nil
+	}
+	ctx, cancel := by.bounded(ctx, c.stores)
+	defer cancel()
+	extents, err := tickExtents(ctx, by, symbols...)
 	if err != nil {
 		return nil, err
 	}
-	held := make([]ports.StoreExtent, len(extents))
+	held := make([]ports.StoreTickExtent, len(extents))
 	for i, e := range extents {
-		held[i] = ports.StoreExtent{Store: c.source.Name, Extent: e}
+		held[i] = ports.StoreTickExtent{Store: by.store.Name, TickExtent: e}
 	}
 	return held, nil
+}
+
+func tickExtents(ctx context.Context, by caller, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
+	return call(ctx, by, func(ctx context.Context) ([]domain.TickExtent, error) {
+		return by.store.Ticks.TickExtents(ctx, symbols...)
+	})
 }
 
 // refusal is the error of a call that cost no input or output.
@@ -86,12 +127,9 @@ func validateSymbols(symbols []domain.Symbol) error {
 // subject names the symbols of a call in its errors.
 func subject(symbols []domain.Symbol) string {
 	const named = 3
-	names := make([]string, 0, named)
-	for _, s := range symbols[:min(named, len(symbols))] {
-		names = append(names, string(s))
-	}
+	text := names(symbols[:min(named, len(symbols))])
 	if more := len(symbols) - named; more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+		text += fmt.Sprintf(", and %d more", more)
 	}
-	return strings.Join(names, ", ")
+	return text
 }

@@ -9,9 +9,10 @@ import (
 
 // The defaults of Config.
 const (
-	DefaultTimeout  = 30 * time.Second
-	DefaultMaxBars  = 1_000_000
-	DefaultMaxSlots = 100_000_000
+	DefaultTimeout   = 30 * time.Second
+	DefaultMaxBars   = 1_000_000
+	DefaultMaxSlots  = 100_000_000
+	DefaultSymbolTTL = time.Hour
 )
 
 // Config sets the limits of the services. The zero value is the defaults.
@@ -23,7 +24,8 @@ type Config struct {
 	// StoreTimeout bounds every single call of a store or a catalog. Defaults to 30s.
 	StoreTimeout time.Duration `env:"STORE_TIMEOUT" yaml:"store_timeout"`
 
-	// MaxBars is the most bars that a Fetch returns; a request for more is refused, never cut. Nil is 1,000,000; 0 is no limit.
+	// MaxBars is the most bars that a Fetch returns, and the most trades or quotes; a request for more is refused, never cut. Nil
+	// is 1,000,000; 0 is no limit.
 	MaxBars *int `env:"MAX_BARS" yaml:"max_bars"`
 
 	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first or the
@@ -33,6 +35,10 @@ type Config struct {
 	// Settle is how long a bar has to be over before it may be written: time for a source to amend it. 0, the default, takes a
 	// bar as soon as it is over.
 	Settle time.Duration `env:"SETTLE" yaml:"settle"`
+
+	// SymbolTTL is how long a catalog's word that a symbol is known is kept; that one is not known is kept 10s at most. Our own
+	// writes end both. Defaults to 1h.
+	SymbolTTL time.Duration `env:"SYMBOL_TTL" yaml:"symbol_ttl"`
 
 	// Logger is told what no result or error tells in full: the stack of a store's panic, a store that ignores cancellation.
 	// Nil is silence.
@@ -52,6 +58,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.MaxSlots == nil {
 		c.MaxSlots = new(int64(DefaultMaxSlots))
+	}
+	if c.SymbolTTL == 0 {
+		c.SymbolTTL = DefaultSymbolTTL
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -79,6 +88,9 @@ func (c Config) Validate() error {
 	}
 	if c.Settle < 0 {
 		refuse("settle", c.Settle)
+	}
+	if c.SymbolTTL < 0 {
+		refuse("symbol_ttl", c.SymbolTTL)
 	}
 	return errors.Join(faults...)
 }

@@ -230,7 +230,8 @@ func TestUnknownSymbol(t *testing.T) {
 		"KRAKEN:ETH/USD": "did you mean ETH/USD?",
 		"BTC/USDC":       "did you mean BTC-PERP, BTC/EUR, COINBASE:BTC/USD?",
 		"ETHX":           "did you mean ETH/USD?",
-		"XRP/USD":        "import its bars first",
+		"KRAKEN:BTX/USD": "did you mean BTC-PERP, BTC/EUR, COINBASE:BTC/USD?",
+		"XRP/USD":        "import its data first",
 	} {
 		_, err := m.Fetch(t.Context(), domain.DataRequest{Key: domain.SeriesKey{Symbol: symbol, Grid: key.Grid}})
 		if !errors.Is(err, ports.ErrNotFound) || !strings.Contains(err.Error(), near) {
@@ -283,14 +284,27 @@ func TestMaxBars(t *testing.T) {
 	}
 }
 
-func TestMaxSlotsHoldsForAnOpenStart(t *testing.T) {
+// A range with an open end has room for what is held, not for all the time that has passed since.
+func TestMaxSlotsOfOpenEnds(t *testing.T) {
 	t.Parallel()
-	m := setup(t, at(60), app.Config{MaxSlots: new(int64(30))})
-	m.hold(t, sound(t, 0, 3), span(0, 3))
-	if _, err := m.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrTooLarge) {
-		t.Errorf("60 slots under a limit of 30: %v", err)
-	}
-	if r, err := m.Fetch(t.Context(), domain.DataRequest{Key: key, Last: 2}); err != nil || r.Series.Len() != 2 {
-		t.Errorf("the last 2: %s, %v", r.Series, err)
+	m := setup(t, at(6000), app.Config{MaxSlots: new(int64(30))})
+	m.hold(t, sound(t, 0, 3), span(0, 40))
+	for name, c := range map[string]struct {
+		request domain.DataRequest
+		kind    error
+	}{
+		"open start":                {domain.DataRequest{End: at(31)}, ports.ErrTooLarge},
+		"open start, few slots":     {domain.DataRequest{End: at(30)}, nil},
+		"open end":                  {domain.DataRequest{Start: at(5)}, ports.ErrTooLarge},
+		"open end, few slots held":  {domain.DataRequest{Start: at(10)}, nil},
+		"open end, behind all held": {domain.DataRequest{Start: at(100)}, nil},
+		"both open":                 {domain.DataRequest{}, ports.ErrTooLarge},
+		"an end beyond now":         {domain.DataRequest{Start: at(10), End: at(9999)}, ports.ErrTooLarge},
+		"the last two":              {domain.DataRequest{Last: 2}, nil},
+	} {
+		c.request.Key = key
+		if _, err := m.Fetch(t.Context(), c.request); !errors.Is(err, c.kind) {
+			t.Errorf("%s: got %v, want %v", name, err, c.kind)
+		}
 	}
 }

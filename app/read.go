@@ -2,10 +2,8 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -28,7 +26,7 @@ func (f *fetch) read(ctx context.Context) (domain.Series, error) {
 		}
 		fatal := f.fatal(bars)
 		if bars.Len()-len(fatal) >= wanted || bars.Len() < ask {
-			return f.cut(bars, fatal, wanted), nil
+			return f.soundPart(bars, fatal, wanted), nil
 		}
 	}
 }
@@ -45,9 +43,9 @@ func (f *fetch) fatal(bars domain.Series) []int {
 	return domain.NewJudge(f.within, f.now).Check(bars).Fatal
 }
 
-// cut leaves what is needed for so many sound bars, counted from the end that First or Last names; those at the fatal indices do
-// not count.
-func (f *fetch) cut(bars domain.Series, fatal []int, wanted int) domain.Series {
+// soundPart leaves what is needed for so many sound bars, counted from the end that First or Last names; those at the fatal
+// indices do not count.
+func (f *fetch) soundPart(bars domain.Series, fatal []int, wanted int) domain.Series {
 	n := bars.Len()
 	for i := range n {
 		at := i
@@ -68,64 +66,40 @@ func (f *fetch) cut(bars domain.Series, fatal []int, wanted int) domain.Series {
 	return bars
 }
 
-// collect reads the answer to q whole. It trusts no piece: one that breaks the contract of ports.BarReader is an error.
+// collect reads the answer to q whole, and no more sound bars than may be returned.
 func (f *fetch) collect(ctx context.Context, q ports.BarQuery) (domain.Series, error) {
 	var (
-		pieces []domain.Series
-		read   int // bars
-		sound  int // bars that will be returned
-		after  time.Time
+		pieces      []domain.Series
+		read, sound int
 	)
-	for piece, err := range f.store.ReadBars(ctx, q) {
-		if err != nil {
-			return domain.Series{}, err
-		}
-		if piece.Len() == 0 {
-			return domain.Series{}, f.broken("a piece without a bar")
-		}
-		if piece.Key() != q.Key {
-			return domain.Series{}, f.broken("a piece of %s", piece.Key())
-		}
-		first, last := piece.OpenTime(0), piece.OpenTime(piece.Len()-1)
-		if !q.Range.Contains(first) || !q.Range.Contains(last) {
-			return domain.Series{}, f.broken("bars from %s to %s, outside %s", stamp(first), stamp(last), q.Range)
-		}
-		if len(pieces) > 0 && !first.After(after) {
-			return domain.Series{}, f.broken("a piece that begins at %s, after one that ended at %s", stamp(first), stamp(after))
-		}
-		after = last
-		read += piece.Len()
-		if n := max(q.First, q.Last); n > 0 && read > n {
-			return domain.Series{}, f.broken("%d bars, more than the %d asked for", read, n)
-		}
-		sound += piece.Len()
+	take := func(p domain.Series) error {
+		read += p.Len()
+		sound += p.Len()
 		if f.request.Quality == domain.QualityDrop {
-			sound -= len(f.fatal(piece))
+			sound -= len(f.fatal(p))
 		}
-		if limit := *f.cfg.MaxBars; limit > 0 && sound > limit && !f.limited() {
-			return domain.Series{}, &ports.Error{Kind: ports.ErrTooLarge, Err: fmt.Errorf("%s has more than the %d bars that are "+
-				"returned at once (max_bars); ask for a shorter range, or for the first so many and go on from Next: %w",
-				q.Range, limit, ports.ErrTooLarge)}
+		if limit := *f.cfg.MaxBars; limit > 0 && sound > limit && !f.few() {
+			return f.cfg.tooMany(q.Range)
 		}
-		pieces = append(pieces, piece)
+		pieces = append(pieces, p)
+		return nil
 	}
-	return joined(q.Key, pieces, read)
+	like := domain.EmptySeries(q.Key)
+	if err := gather(f.store, f.store.Bars.ReadBars(ctx, q), barPieces(), like, q.Range, max(q.First, q.Last), take); err != nil {
+		return domain.Series{}, err
+	}
+	return joined(like, pieces, read)
 }
 
-// broken is the error of a store that gave what no store may give.
-func (f *fetch) broken(format string, args ...any) error {
-	return &ports.Error{Kind: ports.ErrInternal, Err: fmt.Errorf("the store broke its contract: it gave "+format, args...)}
-}
-
-// joined is the pieces as one Series of so many bars; a single piece is not copied.
-func joined(key domain.SeriesKey, pieces []domain.Series, bars int) (domain.Series, error) {
+// joined is the pieces as one Series of so many bars, none where there is none; a single piece is not copied.
+func joined(none domain.Series, pieces []domain.Series, bars int) (domain.Series, error) {
 	switch len(pieces) {
 	case 0:
-		return domain.EmptySeries(key), nil
+		return none, nil
 	case 1:
 		return pieces[0], nil
 	}
-	b := domain.NewSeriesBuilder(key, bars)
+	b := domain.NewSeriesBuilder(none.Key(), bars)
 	for _, p := range pieces {
 		if err := b.AppendSeries(p); err != nil {
 			return domain.Series{}, err

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/mock/gomock"
 
 	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -44,7 +45,7 @@ func TestBadRequestsCostNoCall(t *testing.T) {
 		"policy unknown":        {domain.DataRequest{Key: key, Quality: 9}, ports.ErrInvalid, "quality policy"},
 		"first above MaxBars":   {domain.DataRequest{Key: key, First: 1_000_001}, ports.ErrTooLarge, "max_bars"},
 		"last above MaxBars":    {domain.DataRequest{Key: key, Last: 1_000_001}, ports.ErrTooLarge, "max_bars"},
-		"too many slots":        {domain.DataRequest{Key: seconds, Start: year(2000)}, ports.ErrTooLarge, "max_slots"},
+		"too many slots":        {domain.DataRequest{Key: seconds, Start: year(2000), End: year(2024)}, ports.ErrTooLarge, "max_slots"},
 		"slots up to now only":  {domain.DataRequest{Key: seconds, Start: year(2000), End: year(9000)}, ports.ErrTooLarge, "max_slots"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,21 +126,15 @@ func TestBadQuestionsOfTheCatalogCostNoCall(t *testing.T) {
 
 func TestConfigReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	bad := app.Config{Timeout: -1, StoreTimeout: -1, MaxBars: new(-1), MaxSlots: new(int64(-1)), Settle: -1}
+	bad := app.Config{Timeout: -1, StoreTimeout: -1, MaxBars: new(-1), MaxSlots: new(int64(-1)), Settle: -1, SymbolTTL: -1}
 	err := bad.Validate()
-	for _, name := range []string{"timeout", "store_timeout", "max_bars", "max_slots", "settle"} {
+	for _, name := range []string{"timeout", "store_timeout", "max_bars", "max_slots", "settle", "symbol_ttl"} {
 		if err == nil || !strings.Contains(err.Error(), name+" ") {
 			t.Errorf("%s is not reported in: %v", name, err)
 		}
 	}
-	if _, err := app.NewProvider(app.Source{}, nil, nil, bad); err == nil {
-		t.Error("a Provider of a bad Config")
-	}
-	if _, err := app.NewCatalog(app.Source{}, nil, bad); err == nil {
-		t.Error("a Catalog of a bad Config")
-	}
-	if _, err := app.NewIngester(app.Source{}, nil, bad); err == nil {
-		t.Error("an Ingester of a bad Config")
+	if _, err := app.New([]app.Source{{Name: "test", Bars: memory.New()}}, clock.NewSimulated(noon), nil, bad); err == nil {
+		t.Error("an application of a bad Config")
 	}
 	filled := app.Config{MaxBars: new(0)}.WithDefaults()
 	if filled.Timeout != 30*time.Second || filled.StoreTimeout != 30*time.Second || *filled.MaxBars != 0 || *filled.MaxSlots != 100_000_000 {

@@ -76,23 +76,20 @@ func setup(t rapid.TB, now time.Time, cfg app.Config) market {
 	return m
 }
 
-// around is the application over any ports.
+// around is the application over any ports, without a cache.
 func around(t rapid.TB, store ports.Store, symbols ports.SymbolCatalog, c ports.Clock, cfg app.Config) *app.Marketdata {
 	t.Helper()
-	source := app.Source{Name: "test", Store: store}
-	provider, err := app.NewProvider(source, symbols, c, cfg)
+	return over(t, c, nil, cfg, app.Source{Name: "test", Bars: store, Catalog: symbols})
+}
+
+// over is the application over any sources.
+func over(t rapid.TB, c ports.Clock, cache ports.SymbolCache, cfg app.Config, sources ...app.Source) *app.Marketdata {
+	t.Helper()
+	md, err := app.New(sources, c, cache, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := app.NewCatalog(source, symbols, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ingester, err := app.NewIngester(source, c, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &app.Marketdata{Provider: provider, Catalog: catalog, Ingester: ingester}
+	return md
 }
 
 // hold puts bars into the store as they are, past the application's refusals.

@@ -3,11 +3,13 @@
 package backtest
 
 import (
+	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Store is what a backtest reads from: bars, and the catalog of their symbols. *memory.Store is one.
+// Store is what a backtest reads from: bars, and the catalog of their symbols. One that is a ports.TickStore too serves trades and
+// quotes. *memory.Store is one.
 type Store interface {
 	ports.Store
 	ports.SymbolCatalog
@@ -16,4 +18,12 @@ type Store interface {
 // sourceName is what results and errors call the store.
 const sourceName = "backtest"
 
-func newSource(store Store) app.Source { return app.Source{Name: sourceName, Store: store} }
+func newSources(store Store) []app.Source {
+	ticks, _ := store.(ports.TickStore)
+	health, _ := store.(ports.HealthChecker)
+	_, local := store.(*memory.Store)
+	return []app.Source{{Name: sourceName, Bars: store, Ticks: ticks, Catalog: store, Health: health, Local: local}}
+}
+
+// noSymbolCache is none: a store at hand is asked as fast as a cache.
+func noSymbolCache() ports.SymbolCache { return nil }

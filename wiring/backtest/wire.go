@@ -11,8 +11,5 @@ import (
 
 // New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the defaults.
 func New(store Store, clock ports.Clock, cfg app.Config) (*app.Marketdata, error) {
-	panic(wire.Build(
-		newSource, wire.Bind(new(ports.SymbolCatalog), new(Store)),
-		app.NewProvider, app.NewCatalog, app.NewIngester, wire.Struct(new(app.Marketdata), "*"),
-	))
+	panic(wire.Build(newSources, noSymbolCache, app.New))
 }

@@ -15,23 +15,11 @@ import (
 
 // New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the defaults.
 func New(store Store, clock ports.Clock, cfg app.Config) (*app.Marketdata, error) {
-	source := newSource(store)
-	provider, err := app.NewProvider(source, store, clock, cfg)
+	v := newSources(store)
+	v2 := noSymbolCache()
+	marketdata, err := app.New(v, clock, v2, cfg)
 	if err != nil {
 		return nil, err
-	}
-	catalog, err := app.NewCatalog(source, store, cfg)
-	if err != nil {
-		return nil, err
-	}
-	ingester, err := app.NewIngester(source, clock, cfg)
-	if err != nil {
-		return nil, err
-	}
-	marketdata := &app.Marketdata{
-		Provider: provider,
-		Catalog:  catalog,
-		Ingester: ingester,
 	}
 	return marketdata, nil
 }

@@ -48,7 +48,14 @@ func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, fu
 	return sqlite.Open(ctx, cfg)
 }
 
-func newSource(store *sqlite.Store) app.Source { return app.Source{Name: sqlite.Name, Store: store} }
+func newSources(store *sqlite.Store) []app.Source {
+	ticks, _ := any(store).(ports.TickStore)
+	health, _ := any(store).(ports.HealthChecker)
+	return []app.Source{{Name: sqlite.Name, Bars: store, Ticks: ticks, Catalog: store, Health: health}}
+}
+
+// noSymbolCache is none: other processes write the file too, and it is at hand.
+func noSymbolCache() ports.SymbolCache { return nil }
 
 func newClock(opts Options) ports.Clock {
 	if opts.Clock != nil {

@@ -7,18 +7,12 @@ import (
 
 	"github.com/google/wire"
 
-	"github.com/gal-friday/marketdata/adapters/store/sqlite"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
 // Open opens the sqlite file of the configuration, creating it where there is none, and returns the application over it. The
 // function returned closes the file; it is nil with an error.
 func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata, func(), error) {
-	panic(wire.Build(
-		newSettings, newServiceConfig, newClock,
-		openStore, newSource, wire.Bind(new(ports.SymbolCatalog), new(*sqlite.Store)),
-		app.NewProvider, app.NewCatalog, app.NewIngester, wire.Struct(new(app.Marketdata), "*"),
-	))
+	panic(wire.Build(newSettings, newServiceConfig, newClock, openStore, newSources, noSymbolCache, app.New))
 }

@@ -25,28 +25,14 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 	if err != nil {
 		return nil, nil, err
 	}
-	source := newSource(store)
+	v := newSources(store)
 	clock := newClock(opts)
+	v2 := noSymbolCache()
 	config := newServiceConfig(embeddedSettings, opts)
-	provider, err := app.NewProvider(source, store, clock, config)
+	marketdata, err := app.New(v, clock, v2, config)
 	if err != nil {
 		cleanup()
 		return nil, nil, err
-	}
-	catalog, err := app.NewCatalog(source, store, config)
-	if err != nil {
-		cleanup()
-		return nil, nil, err
-	}
-	ingester, err := app.NewIngester(source, clock, config)
-	if err != nil {
-		cleanup()
-		return nil, nil, err
-	}
-	marketdata := &app.Marketdata{
-		Provider: provider,
-		Catalog:  catalog,
-		Ingester: ingester,
 	}
 	return marketdata, func() {
 		cleanup()

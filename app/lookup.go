@@ -1,0 +1,159 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// unknownTTL is the longest that a catalog's no is kept: the symbol may be written by others.
+const unknownTTL = 10 * time.Second
+
+// lookup asks the catalogs of all stores as if they were one, and keeps what they say of single symbols.
+type lookup struct {
+	stores stores
+	cache  ports.SymbolCache // nil keeps nothing
+	cfg    *Config           // with defaults
+	writes atomic.Int64      // of ours, so far
+}
+
+// known is what is known of the symbol, by the first catalog that does. It is ErrNotFound, with near names, where none does; one
+// that cannot be asked is its own error.
+func (l *lookup) known(ctx context.Context, by caller, symbol domain.Symbol) (domain.SymbolMeta, error) {
+	entry, err := l.entry(ctx, by, symbol)
+	switch {
+	case err != nil:
+		return domain.SymbolMeta{}, err
+	case entry.Known:
+		return entry.Meta, nil
+	}
+	text := fmt.Sprintf("symbol %q is not known", string(symbol))
+	if len(entry.Near) > 0 {
+		text += "; did you mean " + names(entry.Near) + "?"
+	} else {
+		text += ", nor is one like it; import its data first"
+	}
+	return domain.SymbolMeta{}, &ports.Error{Kind: ports.ErrNotFound, Op: by.op, Subject: by.subject, Err: errors.New(text)}
+}
+
+// entry is what the catalogs say of the symbol, or said a short while ago.
+func (l *lookup) entry(ctx context.Context, by caller, symbol domain.Symbol) (ports.SymbolEntry, error) {
+	if l.cache == nil {
+		return l.ask(ctx, by, symbol)
+	}
+	if entry, kept := l.cache.Get(ctx, symbol); kept {
+		return entry, nil
+	}
+	writes := l.writes.Load()
+	entry, err := l.ask(ctx, by, symbol)
+	if err != nil {
+		return entry, err
+	}
+	ttl := l.cfg.SymbolTTL
+	if !entry.Known {
+		ttl = min(ttl, unknownTTL)
+	}
+	l.cache.Put(ctx, symbol, entry, ttl)
+	if l.writes.Load() != writes { // what was said may have been old when it was put
+		l.cache.Delete(ctx, symbol)
+	}
+	return entry, nil
+}
+
+// forget is for our own writes: what was kept of the symbol may no longer hold.
+func (l *lookup) forget(ctx context.Context, symbol domain.Symbol) {
+	l.writes.Add(1)
+	if l.cache != nil {
+		l.cache.Delete(context.WithoutCancel(ctx), symbol)
+	}
+}
+
+// ask asks one catalog after the other until one knows the symbol.
+func (l *lookup) ask(ctx context.Context, by caller, symbol domain.Symbol) (ports.SymbolEntry, error) {
+	q := ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}
+	for _, s := range l.stores {
+		if s.Catalog == nil {
+			continue
+		}
+		metas, err := symbolsOf(ctx, by.at(s), q)
+		if err != nil {
+			return ports.SymbolEntry{}, err
+		}
+		for _, m := range metas {
+			if m.Symbol == symbol {
+				return ports.SymbolEntry{Known: true, Meta: m}, nil
+			}
+		}
+	}
+	near, err := l.near(ctx, by, symbol)
+	return ports.SymbolEntry{Near: near}, err
+}
+
+// near is a few known symbols like the one given: the same instrument at another venue or as part of a name, else the same base,
+// else the same first letters of an instrument, at any venue.
+func (l *lookup) near(ctx context.Context, by caller, symbol domain.Symbol) ([]domain.Symbol, error) {
+	const listed, letters = 5, 2
+	instrument := symbol.Instrument()
+	base := cmp.Or(domain.NewSymbolMeta(symbol).Base, instrument)
+	begins := base[:min(letters, len(base))]
+	for _, patterns := range [...][]string{{"*" + instrument + "*"}, {"*" + base + "*"}, {begins + "*", "*:" + begins + "*"}} {
+		var found []domain.Symbol
+		for _, pattern := range patterns {
+			metas, err := l.symbols(ctx, by, ports.SymbolQuery{Pattern: pattern, Limit: listed})
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range metas {
+				found = append(found, m.Symbol)
+			}
+		}
+		if len(found) > 0 {
+			slices.Sort(found)
+			found = slices.Compact(found)
+			return found[:min(listed, len(found))], nil
+		}
+	}
+	return nil, nil
+}
+
+// symbols is what all catalogs together know, ordered. Of what several know, the first one's word counts.
+func (l *lookup) symbols(ctx context.Context, by caller, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	var all []domain.SymbolMeta
+	for _, s := range l.stores {
+		if s.Catalog == nil {
+			continue
+		}
+		metas, err := symbolsOf(ctx, by.at(s), q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, metas...)
+	}
+	slices.SortStableFunc(all, func(a, b domain.SymbolMeta) int { return cmp.Compare(a.Symbol, b.Symbol) })
+	all = slices.CompactFunc(all, func(a, b domain.SymbolMeta) bool { return a.Symbol == b.Symbol })
+	if q.Limit > 0 && len(all) > q.Limit {
+		all = all[:q.Limit]
+	}
+	return all, nil
+}
+
+func symbolsOf(ctx context.Context, by caller, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	return call(ctx, by, func(ctx context.Context) ([]domain.SymbolMeta, error) { return by.store.Catalog.Symbols(ctx, q) })
+}
+
+// names lists symbols in a message.
+func names(symbols []domain.Symbol) string {
+	texts := make([]string, len(symbols))
+	for i, s := range symbols {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, ", ")
+}
