@@ -16,7 +16,7 @@ func ExampleReadBars() {
 1522800060000,7420,7422,7405,7405,13.35069752
 `
 	key := domain.SeriesKey{Symbol: "COINBASE:BTC/USD", Grid: domain.Minute1.UTC()}
-	for batch, err := range file.ReadBars(strings.NewReader(csv), file.Config{Key: key, Name: "btc.csv"}) {
+	for batch, err := range file.ReadBars(strings.NewReader(csv), file.Config{Key: key, Format: file.Format{Name: "btc.csv"}}) {
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -47,4 +47,23 @@ func ExampleBarWriter() {
 	// Output:
 	// time,open,high,low,close,volume,trades
 	// 2018-04-04T00:00:00Z,1.5,1.5,1.5,1.5,12,3
+}
+
+func ExampleReadTrades() {
+	csv := `time,trade_id,side,price,size
+2019-10-11T00:00:11.620Z,13519807,sell,0.00141342,23
+2019-10-11T00:00:11.620Z,13519808,sell,0.00141266,54
+`
+	for batch, err := range file.ReadTrades(strings.NewReader(csv), file.TickConfig{Symbol: "XRP/ETH"}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, trade := range batch.Ticks.All() { // to store them: md.IngestTrades(ctx, batch.Ticks, batch.Range)
+			fmt.Println(trade)
+		}
+	}
+	// Output:
+	// 2019-10-11T00:00:11.62Z #13519807 sell 23 @ 0.00141342
+	// 2019-10-11T00:00:11.62Z #13519808 sell 54 @ 0.00141266
 }

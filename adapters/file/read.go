@@ -19,30 +19,22 @@ const DefaultBatchBars = 10_000
 
 // Config says what a file of bars is.
 type Config struct {
-	Key       domain.SeriesKey  // of the bars
-	Name      string            // of the file, for errors; defaults to "input"
-	BatchBars int               // the most bars in a Batch; defaults to DefaultBatchBars
-	Columns   map[string]string // of a Column constant, the header's name where it is not a common one; defaults to none
-	TimeUnit  TimeUnit          // of times that are numbers; defaults to TimeUnitAuto
-	TimeZone  string            // IANA name, for times that name no zone; without it they are refused
+	Format
+
+	Key       domain.SeriesKey // of the bars
+	BatchBars int              // the most bars in a Batch; defaults to DefaultBatchBars
 }
 
 // Validate reports every fault.
 func (c Config) Validate() error {
-	var batch, zone error
+	var batch error
 	if c.BatchBars < 0 {
 		batch = &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchBars), Reason: "give 1 bar or more"}
 	}
-	if c.TimeZone != "" {
-		_, zone = loadZone(c.TimeZone)
-	}
-	return errors.Join(c.Key.Validate(), batch, c.TimeUnit.Validate(), zone)
+	return errors.Join(c.Key.Validate(), batch, c.Format.Validate())
 }
 
 func (c Config) withDefaults() Config {
-	if c.Name == "" {
-		c.Name = "input"
-	}
 	if c.BatchBars == 0 {
 		c.BatchBars = DefaultBatchBars
 	}
@@ -104,13 +96,10 @@ func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 }
 
 type reader struct {
-	cfg     Config
-	rows    *rows
-	times   *timeParser
-	layout  layout
-	pending bool   // the current row was read, but belongs to the batch to come
-	symbol  string // what the column of symbols says, where there is one
-	end     time.Time
+	*table
+
+	cfg Config
+	end time.Time
 
 	last     domain.Bar // the newest of all, before the current row
 	lastLine int        // 0 before the first
@@ -121,46 +110,23 @@ func newReader(r io.Reader, cfg Config) (*reader, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	times, err := newTimeParser(cfg)
+	t, err := newTable(r, cfg.Format, barForm, cfg.Key.Grid)
 	if err != nil {
 		return nil, err
 	}
-	b := &reader{cfg: cfg, rows: newRows(cfg.Name, r), times: times}
-	more, err := b.rows.next()
-	if err != nil {
-		return nil, err
-	}
-	if !more {
-		return nil, &LineError{File: cfg.Name, Line: 1, Err: errors.New("the file is empty; its first line names the columns")}
-	}
-	first := b.rows.cells
-	if len(first[0]) > 0 && first[0][0] >= '0' && first[0][0] <= '9' {
-		b.layout, err = klinesLayout(first, times, cfg)
-		b.pending = true
-	} else {
-		b.layout, err = headerLayout(first, cfg.Columns)
-	}
-	if err != nil {
-		return nil, b.rows.wrong(err)
-	}
-	return b, nil
+	return &reader{table: t, cfg: cfg}, nil
 }
 
 // batch reads the next batch, an empty one at the end of the file.
 func (b *reader) batch() (Batch, error) {
 	builder := domain.NewSeriesBuilder(b.cfg.Key, b.cfg.BatchBars)
-	batch := Batch{file: b.cfg.Name, lines: make([]int, 0, b.cfg.BatchBars)}
+	batch := Batch{file: b.rows.file, lines: make([]int, 0, b.cfg.BatchBars)}
 	for {
-		if !b.pending {
-			more, err := b.rows.next()
-			if err != nil {
-				return Batch{}, err
-			}
-			if !more {
-				break
-			}
+		if more, err := b.next(); err != nil {
+			return Batch{}, err
+		} else if !more {
+			break
 		}
-		b.pending = false
 		bar, err := b.bar()
 		if err != nil {
 			return Batch{}, b.rows.wrong(err)
@@ -210,13 +176,7 @@ func (b *reader) repeats(bar domain.Bar) (bool, error) {
 
 // bar reads the current row.
 func (b *reader) bar() (domain.Bar, error) {
-	cells, at := b.rows.cells, &b.layout.column
-	if len(cells) != b.layout.cells {
-		return domain.Bar{}, fmt.Errorf("%d cells where the first line has %d", len(cells), b.layout.cells)
-	}
-	if err := b.checkSymbol(cells); err != nil {
-		return domain.Bar{}, err
-	}
+	cells, at := b.rows.cells, b.layout.column
 	var bar domain.Bar
 	var err error
 	if bar.OpenTime, err = b.times.parse(cells[at[0]]); err != nil {
@@ -229,30 +189,15 @@ func (b *reader) bar() (domain.Bar, error) {
 	}
 	for i, number := range [...]*domain.Decimal{&bar.Open, &bar.High, &bar.Low, &bar.Close, &bar.Volume} {
 		if *number, err = domain.ParseDecimalBytes(cells[at[i+1]]); err != nil {
-			return domain.Bar{}, fmt.Errorf("%s: %w", barColumns[i+1], err)
+			return domain.Bar{}, fmt.Errorf("%s: %w", barForm.columns[i+1], err)
 		}
 	}
-	if i := at[optional]; i >= 0 {
+	if i := at[len(at)-1]; i >= 0 {
 		if bar.Trades, err = parseCount(cells[i]); err != nil {
 			return domain.Bar{}, fmt.Errorf("%s: %w", ColumnTrades, err)
 		}
 	}
 	return bar, nil
-}
-
-// checkSymbol refuses a file that holds more than one symbol.
-func (b *reader) checkSymbol(cells [][]byte) error {
-	if b.layout.symbol < 0 {
-		return nil
-	}
-	symbol := cells[b.layout.symbol]
-	if b.lastLine == 0 {
-		b.symbol = string(symbol)
-	}
-	if string(symbol) != b.symbol {
-		return fmt.Errorf("bars of %.40q after bars of %.40q; import a file a symbol", symbol, b.symbol)
-	}
-	return nil
 }
 
 // parseCount reads a whole number from 0; an empty cell is 0, which is an unknown count. Programs that hold counts as floats

@@ -67,11 +67,11 @@ func TestReadBarsRecognises(t *testing.T) {
 			text: "timestamp,open,high,low,close,volume,count\n1522800000.0,7424.91,7425.0,7422.0,7422.5,7.14319709,12.0\n"},
 		{name: "quotes", trades: "0",
 			text: "\"time\",\"open\",\"high\",\"low\",\"close\",\"volume\"\n\"2018-04-04T00:00:00Z\",\"7424.91\",7425,7422,7422.5,7.14319709\n"},
-		{name: "zone_named", trades: "0", cfg: file.Config{TimeZone: "America/New_York"},
+		{name: "zone_named", trades: "0", cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}},
 			text: "time,open,high,low,close,volume\n2018-04-03 20:00:00,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "unit_named", trades: "0", cfg: file.Config{TimeUnit: file.Seconds},
+		{name: "unit_named", trades: "0", cfg: file.Config{Format: file.Format{TimeUnit: file.Seconds}},
 			text: "time,open,high,low,close,volume\n1522800000,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "columns_named", trades: "0", cfg: file.Config{Columns: map[string]string{"time": "unix", "volume": "Volume (BTC)"}},
+		{name: "columns_named", trades: "0", cfg: file.Config{Format: file.Format{Columns: map[string]string{"time": "unix", "volume": "Volume (BTC)"}}},
 			text: "unix,date,symbol,open,high,low,close,Volume (BTC),Volume USD\n" +
 				"1522800000,4/4/2018,BTCUSD,7424.91,7425,7422,7422.5,7.14319709,53000\n"},
 		{name: "klines_without_header", trades: "12",
@@ -105,9 +105,9 @@ func TestReadBarsRefuses(t *testing.T) {
 		{name: "no_volume", text: "time,open,high,low,close\n", want: "x.csv:1: no column is known to be volume"},
 		{name: "two_times", text: "unix,date,open,high,low,close,volume\n", want: `x.csv:1: "unix" and "date" can both be the time`},
 		{name: "named_column_absent", text: header, want: `x.csv:1: no column "vol" for volume`,
-			cfg: file.Config{Columns: map[string]string{"volume": "vol"}}},
+			cfg: file.Config{Format: file.Format{Columns: map[string]string{"volume": "vol"}}}},
 		{name: "named_column_unknown", text: header, want: `x.csv:1: column "size" is not one of`,
-			cfg: file.Config{Columns: map[string]string{"size": "volume"}}},
+			cfg: file.Config{Format: file.Format{Columns: map[string]string{"size": "volume"}}}},
 		{name: "no_header", text: row, want: "x.csv:1: the file has no header"},
 		{name: "klines_of_another_grid", want: "x.csv:1: the row looks like a Binance kline, but of 1h0m0s, not of 1m",
 			text: "1522800000000,7424.91,7425,7422,7422.5,7.14319709,1522803599999,53018.1,12,3.5,26000.1,0\n"},
@@ -133,9 +133,9 @@ func TestReadBarsRefuses(t *testing.T) {
 		{name: "number_that_reads_as_a_date", text: header + "2033040400,1,2,1,1,1,1\n", want: `x.csv:2: time "2033040400" is not certain`},
 		{name: "units_mixed", text: header + "1522800000,1,2,1,1,1,1\n1522800060000,1,2,1,1,1,1\n", want: `x.csv:3: time "1522800060000" looks like ms`},
 		{name: "skipped_by_clocks", text: header + "2018-03-11 02:30,1,2,1,1,1,1\n", want: "does not exist in America/New_York",
-			cfg: file.Config{TimeZone: "America/New_York"}},
+			cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}}},
 		{name: "twice_by_clocks", text: header + "2018-11-04 01:30,1,2,1,1,1,1\n", want: "came twice in America/New_York",
-			cfg: file.Config{TimeZone: "America/New_York"}},
+			cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -179,7 +179,7 @@ func TestReadBarsBatches(t *testing.T) {
 1522800420,1,1,1,1,1
 1522800420,1,1,1,1,1
 `
-	_, batches, err := read(strings.NewReader(text), file.Config{Name: "x.csv", Key: key(t, "BTC/USD 1m"), BatchBars: 2})
+	_, batches, err := read(strings.NewReader(text), file.Config{Format: file.Format{Name: "x.csv"}, Key: key(t, "BTC/USD 1m"), BatchBars: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func FuzzReadBars(f *testing.F) {
 	}
 	k := key(f, "BTC/USD 1m")
 	f.Fuzz(func(t *testing.T, text []byte, zone string) {
-		cfg := file.Config{Key: k, BatchBars: 3, TimeZone: zone}
+		cfg := file.Config{Key: k, BatchBars: 3, Format: file.Format{TimeZone: zone}}
 		given := string(text)
 		s, _, err := read(strings.NewReader(given), cfg)
 		if err != nil || s.Len() == 0 {

@@ -65,15 +65,15 @@ type timeParser struct {
 	unit    TimeUnit
 	assumed bool           // the unit was found by magnitude, so every number has to agree
 	zone    *time.Location // of times that name none; nil: they are refused
-	grid    domain.Grid
+	grid    domain.Grid    // of bars; zero for what has none
 }
 
-func newTimeParser(cfg Config) (*timeParser, error) {
-	p := &timeParser{unit: cfg.TimeUnit, assumed: cfg.TimeUnit == TimeUnitAuto, grid: cfg.Key.Grid}
-	if cfg.TimeZone == "" {
+func newTimeParser(f Format, grid domain.Grid) (*timeParser, error) {
+	p := &timeParser{unit: f.TimeUnit, assumed: f.TimeUnit == TimeUnitAuto, grid: grid}
+	if f.TimeZone == "" {
 		return p, nil
 	}
-	zone, err := loadZone(cfg.TimeZone)
+	zone, err := loadZone(f.TimeZone)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (p *timeParser) parseText(s string) (time.Time, error) {
 	}
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
 		zone := p.zone
-		if zone == nil && p.grid.Frequency().Unit() >= domain.Day { // such a grid counts days in its own zone
+		if zone == nil && p.grid != (domain.Grid{}) && p.grid.Frequency().Unit() >= domain.Day { // such a grid counts days in its own zone
 			if zone, err = time.LoadLocation(p.grid.Zone()); err != nil {
 				return time.Time{}, err
 			}

@@ -117,7 +117,7 @@ func (o importOptions) format(first string) (file.Config, error) {
 	if err != nil {
 		return file.Config{}, fmt.Errorf("--time-unit: %w", err)
 	}
-	cfg := file.Config{Key: key, Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}
+	cfg := file.Config{Key: key, Format: file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}}
 	return cfg, cfg.Validate()
 }
 

@@ -1,0 +1,290 @@
+package file_test
+
+import (
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+const someTrades = `time,id,side,price,size
+2019-10-11T00:00:11.620Z,13519807,sell,0.00141342,23
+2019-10-11T00:00:11.620Z,13519808,S,0.00141266,54
+2019-10-11T00:00:12Z,13519809,,0.00141266,1
+`
+
+// collect is all batches of a file up to its error.
+func collect[T domain.Tick](batches iter.Seq2[file.TickBatch[T], error]) (all []file.TickBatch[T], err error) {
+	for b, err := range batches {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, b)
+	}
+	return all, nil
+}
+
+func tickConfig() file.TickConfig {
+	return file.TickConfig{Symbol: "XRP/ETH", Format: file.Format{Name: "x.csv"}}
+}
+
+func TestReadTradesAndQuotesRecognise(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, text, want string }{
+		{"id", someTrades, "2019-10-11T00:00:11.62Z #13519807 sell 23 @ 0.00141342"},
+		{"trade_id_and_amount", "timestamp,trade_id,price,amount\n1570752011620000,7,2,3\n", "2019-10-11T00:00:11.62Z #7 unknown 3 @ 2"},
+		{"no_number", "time,price,size,side\n2019-10-11T00:00:11Z,2,3,BUY\n", "2019-10-11T00:00:11Z #0 buy 3 @ 2"},
+		{"finer_than_microseconds", "time,price,size\n2019-10-11T00:00:11.123456789Z,2,3\n", "2019-10-11T00:00:11.123456Z #0 unknown 3 @ 2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			kind, whole := file.Recognize(strings.NewReader(test.text), nil)
+			all, err := collect(file.ReadTrades(whole, tickConfig()))
+			if err != nil || kind != file.Trades || len(all) != 1 || all[0].Ticks.At(0).String() != test.want {
+				t.Errorf("%s: got %v, %v; want %s", kind, all, err, test.want)
+			}
+		})
+	}
+	quotes := "\n\nts,bestBid,bestBidQty,bestAsk,bestAskQty\n2018-04-04T00:01:00Z,7424.9,1.88483821,7424.91,33.35399601000002\n"
+	kind, whole := file.Recognize(strings.NewReader(quotes), nil)
+	all, err := collect(file.ReadQuotes(whole, tickConfig()))
+	const want = "2018-04-04T00:01:00Z #0 1.88483821 @ 7424.9 / 7424.91 @ 33.35399601000002"
+	if err != nil || kind != file.Quotes || len(all) != 1 || all[0].Ticks.At(0).String() != want {
+		t.Errorf("%s: got %v, %v; want %s", kind, all, err, want)
+	}
+}
+
+func TestRecognize(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		text    string
+		columns map[string]string
+		want    file.Kind
+	}{
+		{"", nil, file.Bars},
+		{"time,open,high,low,close,volume\n", nil, file.Bars},
+		{"time,price,volume\n", nil, file.Trades},
+		{"time,last,volume\n", nil, file.Bars},
+		{"time,last,volume\n", map[string]string{"price": "last"}, file.Trades},
+		{"time,bid,ask", nil, file.Quotes},
+		{"1522800000000,7424.91,7425\n", nil, file.Bars},
+		{strings.Repeat("\n", 1<<20) + "time,bid,ask\n", nil, file.Bars}, // it looks no further
+	} {
+		kind, whole := file.Recognize(strings.NewReader(test.text), test.columns)
+		text, err := io.ReadAll(whole)
+		if kind != test.want || err != nil || string(text) != test.text {
+			t.Errorf("%.40q: %s, %d bytes, %v; want %s and the whole text", test.text, kind, len(text), err, test.want)
+		}
+	}
+}
+
+// A batch ends between two instants, numbers count within an instant across whatever it holds, and the claims touch.
+func TestReadTradesBatches(t *testing.T) {
+	t.Parallel()
+	const text = `time,price,size
+2019-10-11T00:00:01Z,1,1
+2019-10-11T00:00:02Z,2,1
+2019-10-11T00:00:02Z,2,1
+2019-10-11T00:00:02.0000004Z,2,1
+2019-10-11T00:00:05Z,3,1
+`
+	cfg := tickConfig()
+	cfg.BatchTicks = 2
+	all, err := collect(file.ReadTrades(strings.NewReader(text), cfg))
+	if err != nil || len(all) != 2 || all[0].Ticks.Len() != 4 || all[0].Truncated != 1 || all[1].Truncated != 0 {
+		t.Fatalf("got %v, %v; want a batch of 4 and one of 1", all, err)
+	}
+	for i, want := range []int64{0, 0, 1, 2} {
+		if got := all[0].Ticks.At(i).Seq; got != want {
+			t.Errorf("trade %d has number %d; want %d", i, got, want)
+		}
+	}
+	first, second := all[0].Range, all[1].Range
+	if !first.End.Equal(second.Start) || second.End.Sub(second.Start) != 3*time.Second {
+		t.Errorf("claims %s and %s do not touch", first, second)
+	}
+	last := all[0].Ticks.At(3)
+	var at *file.LineError
+	if err := all[0].Locate(&domain.TickError{Time: last.Time, Seq: last.Seq}); !errors.As(err, &at) || at.Line != 5 {
+		t.Errorf("located as %v; want line 5", err)
+	}
+	elsewhere := &domain.TickError{Time: last.Time, Seq: last.Seq + 1}
+	if err := all[0].Locate(elsewhere); !errors.Is(err, error(elsewhere)) || errors.As(err, &at) && at.Line != 5 {
+		t.Errorf("located as %v; want it as it was", err)
+	}
+}
+
+func TestReadTradesRepeated(t *testing.T) {
+	t.Parallel()
+	all, err := collect(file.ReadTrades(strings.NewReader("time,id,price,size\n1570752011,7,1,1\n1570752011,7,1.0,1\n"), tickConfig()))
+	if err != nil || len(all) != 1 || all[0].Ticks.Len() != 1 || all[0].Repeated != 1 {
+		t.Errorf("got %v, %v; want one trade, and one repeated", all, err)
+	}
+}
+
+func TestReadTradesRefuses(t *testing.T) {
+	t.Parallel()
+	const header = "time,id,side,price,size\n"
+	for _, test := range []struct{ name, text, want string }{
+		{"empty_file", "", "x.csv:1: the file is empty"},
+		{"bars", "time,open,high,low,close,volume\n", "x.csv:1: the columns are those of bars, not of trades"},
+		{"quotes", "time,bid,ask,bid_size,ask_size\n", "x.csv:1: the columns are those of quotes, not of trades"},
+		{"no_header", "1570752011,7,1,1,1\n", "x.csv:1: the file has no header; put one in its first line, like time,seq,price,size,side"},
+		{"two_sizes", "time,price,size,volume\n", `x.csv:1: "size" and "volume" can both be the size`},
+		{"number_no_number", header + "2019-10-11T00:00:11Z,a7,sell,1,1\n", `x.csv:2: seq: "a7" is not a whole number`},
+		{"number_negative", header + "2019-10-11T00:00:11Z,-7,sell,1,1\n", `x.csv:2: seq: "-7" is not a whole number`},
+		{"side", header + "2019-10-11T00:00:11Z,7,up,1,1\n", `x.csv:2: side: "up" is neither buy nor sell`},
+		{"price", header + "2019-10-11T00:00:11Z,7,sell,NaN,1\n", `x.csv:2: price: decimal "NaN"`},
+		{"size_negative", header + "2019-10-11T00:00:11Z,7,sell,1,-1\n", "x.csv:2: XRP/ETH at 2019-10-11T00:00:11Z #7: negative size"},
+		{"date", header + "2019-10-11,7,sell,1,1\n", `x.csv:2: time "2019-10-11" names no time zone`},
+		{"out_of_order", header + "2019-10-11T00:00:11Z,7,sell,1,1\n2019-10-11T00:00:10Z,8,sell,1,1\n", "x.csv:3: 2019-10-11T00:00:10Z comes after"},
+		{"numbers_out_of_order", header + "1570752011,7,sell,1,1\n1570752011,6,sell,1,1\n", "x.csv:3: number 6 comes after 7 of line 2"},
+		{"two_of_one_number", header + "1570752011,7,sell,1,1\n1570752011,7,sell,1,2\n", "x.csv:3: a second row of number 7"},
+		{"two_symbols", "symbol,time,price,size\nA,1570752011,1,1\nB,1570752012,1,1\n", `x.csv:3: trades of "B" after trades of "A"`},
+		{"cell_missing", header + "1570752011,7,sell\n", "x.csv:2: 3 cells where the first line has 5"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			all, err := collect(file.ReadTrades(strings.NewReader(test.text), tickConfig()))
+			var line *file.LineError
+			if !errors.As(err, &line) || !errors.Is(err, domain.ErrInvalid) || !strings.Contains(err.Error(), test.want) || len(all) > 0 {
+				t.Errorf("got %v and %v; want an error with %q", all, err, test.want)
+			}
+		})
+	}
+	bad := tickConfig()
+	bad.Symbol, bad.BatchTicks, bad.TimeZone = "x", -1, "Nowhere"
+	err := bad.Validate()
+	for _, want := range []string{"symbol", "batch", "time zone"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not tell of the %s", err, want)
+		}
+	}
+}
+
+func TestReadTradesIsSingleUse(t *testing.T) {
+	t.Parallel()
+	batches := file.ReadTrades(strings.NewReader(someTrades), tickConfig())
+	if _, err := collect(batches); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := collect(batches); err == nil {
+		t.Error("a second range yields no error")
+	}
+}
+
+// anyTicks draws ticks of a few instants, several an instant.
+func anyTicks[T domain.Tick](tick func(t *rapid.T, at time.Time, seq int64) T) *rapid.Generator[domain.Ticks[T]] {
+	return rapid.Custom(func(t *rapid.T) domain.Ticks[T] {
+		b := domain.NewTicksBuilder[T]("XRP/ETH")
+		at, seq := time.Date(2019, time.October, 11, 0, 0, 0, 0, time.UTC), int64(0)
+		for range rapid.IntRange(0, 20).Draw(t, "ticks") {
+			if step := rapid.IntRange(0, 2).Draw(t, "step"); step > 0 {
+				at, seq = at.Add(time.Duration(step)*time.Microsecond), 0
+			}
+			seq += rapid.Int64Range(1, 1<<40).Draw(t, "seq")
+			if err := b.Append(tick(t, at, seq)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ticks, err := b.Ticks()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ticks
+	})
+}
+
+func anySize(t *rapid.T, name string) domain.Decimal {
+	d, err := domain.NewDecimal(rapid.Int64Min(0).Draw(t, name), rapid.Uint8Range(0, 18).Draw(t, name+" scale"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestWrittenTicksReadBackEqual(t *testing.T) {
+	t.Parallel()
+	t.Run("trades", func(t *testing.T) {
+		t.Parallel()
+		anyTrades := anyTicks(func(t *rapid.T, at time.Time, seq int64) domain.Trade {
+			return domain.Trade{Time: at, Seq: seq, Price: anySize(t, "price"), Size: anySize(t, "size"),
+				Side: domain.Side(rapid.Uint8Range(0, 2).Draw(t, "side"))}
+		})
+		rapid.Check(t, func(t *rapid.T) { roundTrip(t, anyTrades.Draw(t, "trades"), file.NewTradeWriter, file.ReadTrades) })
+	})
+	t.Run("quotes", func(t *testing.T) {
+		t.Parallel()
+		anyQuotes := anyTicks(func(t *rapid.T, at time.Time, seq int64) domain.Quote {
+			return domain.Quote{Time: at, Seq: seq, Bid: anySize(t, "bid"), Ask: anySize(t, "ask"),
+				BidSize: anySize(t, "bid size"), AskSize: anySize(t, "ask size")}
+		})
+		rapid.Check(t, func(t *rapid.T) { roundTrip(t, anyQuotes.Draw(t, "quotes"), file.NewQuoteWriter, file.ReadQuotes) })
+	})
+}
+
+func roundTrip[T domain.Tick](t interface{ Fatalf(string, ...any) }, want domain.Ticks[T],
+	newWriter func(io.Writer) *file.TickWriter[T], read func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error],
+) {
+	var text strings.Builder
+	w := newWriter(&text)
+	if err := errors.Join(w.Write(want), w.Flush()); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+	for _, batch := range []int{1, 3, 0} {
+		cfg := tickConfig()
+		cfg.BatchTicks = batch
+		all, err := collect(read(strings.NewReader(text.String()), cfg))
+		got := domain.NewTicksBuilder[T]("XRP/ETH")
+		for _, b := range all {
+			for _, tick := range b.Ticks.All() {
+				err = errors.Join(err, got.Append(tick))
+			}
+		}
+		back, failed := got.Ticks()
+		if err != nil || failed != nil || !back.Equal(want) {
+			t.Fatalf("wrote %v, read %v, %v\n%s", want, back, err, &text)
+		}
+	}
+}
+
+func FuzzReadTicks(f *testing.F) {
+	for _, seed := range []string{
+		someTrades, "time,bid,ask,bid_size,ask_size\n2018-04-04T00:01:00Z,7424.9,7424.91,1.88483821,33.35399601000002\n",
+		"t;id;p;s\n1570752011620;9223372036854775807;1;0\n", "time,price,size\n,,\n", "\n\n", "time,price,size\n2019-10-11T00:00:11.0000001Z,1,1\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		kind, whole := file.Recognize(strings.NewReader(string(text)), nil)
+		switch kind {
+		case file.Trades:
+			again(t, slices.Values(batchesOf(file.ReadTrades(whole, tickConfig()))), file.NewTradeWriter, file.ReadTrades)
+		case file.Quotes:
+			again(t, slices.Values(batchesOf(file.ReadQuotes(whole, tickConfig()))), file.NewQuoteWriter, file.ReadQuotes)
+		case file.Bars:
+		}
+	})
+}
+
+func batchesOf[T domain.Tick](batches iter.Seq2[file.TickBatch[T], error]) []file.TickBatch[T] {
+	all, _ := collect(batches) // what is refused is refused
+	return all
+}
+
+// again writes and reads what was read.
+func again[T domain.Tick](t *testing.T, batches iter.Seq[file.TickBatch[T]],
+	newWriter func(io.Writer) *file.TickWriter[T], read func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error],
+) {
+	for b := range batches {
+		roundTrip(t, b.Ticks, newWriter, read)
+	}
+}
