@@ -53,6 +53,14 @@ func appendInt64(b []byte, n int64) []byte {
 
 func appendTime(b []byte, micros int64) []byte { return appendInt64(b, micros-epoch) }
 
+func appendInt32(b []byte, n int32) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, 4), uint32(n))
+}
+
+func appendText(b []byte, text string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
+}
+
 func appendInt16(b []byte, n int16) []byte {
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, 2), uint16(n))
 }

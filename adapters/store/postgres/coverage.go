@@ -14,8 +14,8 @@ import (
 
 // claims is how the claims on one series are kept.
 type claims struct {
-	series                  string // names the series among all kinds of them: what its writers lock
-	key                     []any  // what names it beside the symbol's number
+	series                  string   // names the series among all kinds of them: what its writers lock
+	key                     []string // what names it beside the symbol's number
 	meeting, remove, insert string
 }
 
@@ -24,10 +24,10 @@ func barClaims(key domain.SeriesKey) claims {
 }
 
 // barKey is what names a series of bars beside its symbol.
-func barKey(key domain.SeriesKey) []any { return []any{key.Kind.String(), key.Grid.String()} }
+func barKey(key domain.SeriesKey) []string { return []string{key.Kind.String(), key.Grid.String()} }
 
 func tickClaims(symbol domain.Symbol, kind domain.TickKind) claims {
-	return claims{string(kind) + " " + string(symbol), []any{string(kind)}, selectTickExtentsMeeting, deleteTickExtentsMeeting, insertTickExtents}
+	return claims{string(kind) + " " + string(symbol), []string{string(kind)}, selectTickExtentsMeeting, deleteTickExtentsMeeting, insertTickExtents}
 }
 
 // claim adds r to what is claimed, merged with the claims that it meets. The series is locked.
@@ -82,7 +82,7 @@ func (w *writer) putClaims(ctx context.Context, c *claims, id int32, r domain.Ra
 
 // args is a statement's arguments: the symbol's number, the key, and what comes after.
 func (c *claims) args(id int32, more ...any) []any {
-	return append(append([]any{id}, c.key...), more...)
+	return append(keyArgs(id, c.key), more...)
 }
 
 func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {

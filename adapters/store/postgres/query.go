@@ -17,7 +17,7 @@ type tableSQL struct {
 	// The writes take the symbol's number and what else names the series; those of a range then take it. The table in which a write
 	// is staged belongs to the session and is emptied at the end of every transaction: one made and dropped a write would bloat the
 	// system's catalogs.
-	stage, truncate, copy, merge, count, remove, removeOthers string
+	insert, stage, truncate, copy, merge, count, remove, removeOthers string
 }
 
 var (
@@ -73,6 +73,7 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 		last: "SELECT * FROM (SELECT " + columns + ofSymbol + " ORDER BY " + strings.ReplaceAll(row, ",", " DESC,") + " DESC" + limit +
 			") last ORDER BY " + row,
 
+		insert:   "COPY " + table + " (" + key + ", " + columns + ") FROM STDIN (FORMAT binary)",
 		stage:    "CREATE TEMP TABLE IF NOT EXISTS " + strings.TrimPrefix(stage, "pg_temp.") + " (" + types + ") ON COMMIT DELETE ROWS",
 		truncate: "TRUNCATE " + stage,
 		copy:     "COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)",

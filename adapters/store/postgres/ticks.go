@@ -52,7 +52,10 @@ var (
 	}
 )
 
-func month(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC) }
+func month(t time.Time) domain.Range {
+	start := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+	return domain.Range{Start: start, End: start.AddDate(0, 1, 0)}
+}
 
 // ReadTrades implements ports.TradeReader, as ReadBars does ports.BarReader.
 func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {

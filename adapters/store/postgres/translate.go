@@ -115,7 +115,7 @@ func isTLS(err error) bool {
 }
 
 // kindOfState reads an SQLSTATE. Deadlocks and failed serializations are ErrUnavailable: the same call may succeed when it is made
-// again, whole.
+// again, whole. So are rows that somebody who does not take turns with us has put in while we did.
 func kindOfState(code string) error {
 	switch code {
 	case "22021": // a text that cannot be one, such as a pattern with a zero byte
@@ -124,7 +124,7 @@ func kindOfState(code string) error {
 		return ports.ErrPermission
 	case "57014":
 		return ports.ErrTimeout
-	case "40001", "40P01", "25P03", "57P01", "57P02", "57P03", "57P04", "57P05":
+	case "40001", "40P01", "23505", "25P03", "57P01", "57P02", "57P03", "57P04", "57P05":
 		return ports.ErrUnavailable
 	case "55P03":
 		return ports.ErrOverloaded

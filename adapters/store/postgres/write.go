@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,24 +63,27 @@ func checkRange(r domain.Range, n int, at func(i int) time.Time) error {
 
 // table is how rows of one kind are kept.
 type table struct {
-	name      string                      // as ensure_partitions knows it
-	partition func(t time.Time) time.Time // the start of the partition that holds t
-	fields    uint16                      // of a staged row
+	name      string                         // as ensure_partitions knows it
+	partition func(t time.Time) domain.Range // the one that holds t
+	fields    int                            // of a row, beside what names its series
 	tableSQL
 }
 
 var barTable = &table{
-	name: "bars", fields: uint16(len(barTypes)), tableSQL: barSQL,
-	partition: func(t time.Time) time.Time { return time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC) },
+	name: "bars", fields: len(barTypes), tableSQL: barSQL,
+	partition: func(t time.Time) domain.Range {
+		start := time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+		return domain.Range{Start: start, End: start.AddDate(1, 0, 0)}
+	},
 }
 
 // change is one write of rows of one symbol.
 type change struct {
 	table   *table // nil changes claims alone
 	symbol  domain.Symbol
-	key     []any // what else names the series, as arguments of the table's statements
-	times   []int64
-	append  func(b []byte, row int) []byte
+	key     []string                       // what else names the series
+	times   []int64                        // of the rows, ascending, in microseconds since 1970
+	append  func(b []byte, row int) []byte // appends the row's fields as COPY wants them
 	r       domain.Range
 	replace bool
 	claims  claims // of the series
@@ -112,7 +115,8 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 // writer is a connection that writes.
 type writer struct {
 	*Store
-	conn *pgx.Conn
+	conn   *pgx.Conn
+	staged bool // the stage may hold rows of this transaction
 }
 
 // exec runs a prepared statement within its own limit and tells how many rows it touched.
@@ -155,11 +159,11 @@ func (w *writer) transaction(ctx context.Context, f func() error) error {
 // ensurePartitions makes the partitions that the rows fall into.
 func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	var starts []time.Time
-	for i := 0; i < len(c.times); {
-		start := c.table.partition(time.UnixMicro(c.times[i]).UTC())
-		starts = append(starts, start)
-		for i < len(c.times) && c.table.partition(time.UnixMicro(c.times[i]).UTC()).Equal(start) {
-			i++
+	for i, end := 0, int64(math.MinInt64); i < len(c.times); i++ {
+		if c.times[i] >= end {
+			p := c.table.partition(time.UnixMicro(c.times[i]).UTC())
+			starts = append(starts, p.Start)
+			_, end = p.Micros()
 		}
 	}
 	if len(starts) == 0 {
@@ -179,7 +183,7 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 	if _, err := w.exec(ctx, lockSeries, c.claims.series); err != nil {
 		return report, err
 	}
-	key := append([]any{id}, c.key...)
+	key := keyArgs(id, c.key)
 	if deletes {
 		if c.table != nil {
 			if report.Deleted, err = w.exec(ctx, c.table.remove, withRange(key, c.r)...); err != nil {
@@ -188,69 +192,81 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 		}
 		return report, w.unclaim(ctx, &c.claims, id, c.r)
 	}
-	if report, err = w.put(ctx, c, key); err != nil {
+	if report, err = w.put(ctx, c, id); err != nil {
 		return report, err
 	}
 	return report, w.claim(ctx, &c.claims, id, c.r)
 }
 
-// put writes the rows batch by batch. Nobody else writes the series meanwhile, so that counting rows before and after tells inserted
-// ones from changed ones.
-func (w *writer) put(ctx context.Context, c change, key []any) (report ports.WriteReport, err error) {
-	n := len(c.times)
-	if n == 0 {
-		return report, nil
-	}
-	if _, err := w.exec(ctx, c.table.stage); err != nil {
-		return report, err
-	}
-	counted := c.r
-	if !c.replace {
-		counted = domain.Range{Start: time.UnixMicro(c.times[0]).UTC(), End: time.UnixMicro(c.times[n-1] + 1).UTC()}
-	}
-	var before, written int
-	if _, err := w.scan(ctx, c.table.count, withRange(key, counted), &before); err != nil {
-		return report, err
-	}
-	rest := c.r // what the batches before have not replaced
-	for at := 0; at < n; {
-		end := batchEnd(c.times, at, w.cfg.BatchRows)
+// put writes the rows batch by batch.
+func (w *writer) put(ctx context.Context, c change, id int32) (report ports.WriteReport, err error) {
+	rest := c.r // what the batches before have not dealt with
+	for from := 0; from < len(c.times); {
+		to := batchEnd(c.times, from, w.cfg.BatchRows)
 		part := rest
-		if end < n {
-			part.End = time.UnixMicro(c.times[end]).UTC()
+		if to < len(c.times) {
+			part.End = time.UnixMicro(c.times[to]).UTC()
 		}
-		if err := w.stage(ctx, c, at, end); err != nil {
-			return report, err
+		if !c.replace {
+			part = domain.Range{Start: time.UnixMicro(c.times[from]).UTC(), End: time.UnixMicro(c.times[to-1] + 1).UTC()}
 		}
-		if c.replace {
-			deleted, err := w.exec(ctx, c.table.removeOthers, withRange(key, part)...)
-			if err != nil {
-				return report, err
-			}
-			report.Deleted += deleted
-		}
-		merged, err := w.exec(ctx, c.table.merge, key...)
+		done, err := w.putBatch(ctx, c, id, from, to, part)
 		if err != nil {
 			return report, err
 		}
-		written += merged
-		at, rest.Start = end, part.End
+		report = report.Add(done)
+		from, rest.Start = to, part.End
 	}
-	switch {
-	case c.replace: // what was neither deleted nor there before is new
-		report.Inserted = n - (before - report.Deleted)
-	case before == 0:
+	return report, nil
+}
+
+// putBatch writes rows from to to, which are all in part. Nobody else writes the series meanwhile: where part is empty, the rows go
+// straight into the table, which is several times as fast as merging them; and counting tells inserted rows from changed ones.
+func (w *writer) putBatch(ctx context.Context, c change, id int32, from, to int, part domain.Range) (report ports.WriteReport, err error) {
+	key := keyArgs(id, c.key)
+	n := to - from
+	var before, after int
+	if _, err := w.scan(ctx, c.table.count, withRange(key, part), &before); err != nil {
+		return report, err
+	}
+	if before == 0 {
 		report.Inserted = n
-	default:
-		var after int
-		if _, err := w.scan(ctx, c.table.count, withRange(key, counted), &after); err != nil {
+		prefix := appendInt32(nil, id)
+		for _, text := range c.key {
+			prefix = appendText(prefix, text)
+		}
+		return report, w.copy(ctx, c.table.insert, 1+len(c.key)+c.table.fields, n, func(b []byte, i int) []byte {
+			return c.append(append(b, prefix...), from+i)
+		})
+	}
+	if err := w.stage(ctx, c, from, to); err != nil {
+		return report, err
+	}
+	if c.replace {
+		if report.Deleted, err = w.exec(ctx, c.table.removeOthers, withRange(key, part)...); err != nil {
 			return report, err
 		}
-		report.Inserted = after - before
 	}
-	report.Changed = written - report.Inserted
-	report.Unchanged = n - written
+	merged, err := w.exec(ctx, c.table.merge, key...)
+	if err != nil {
+		return report, err
+	}
+	if _, err := w.scan(ctx, c.table.count, withRange(key, part), &after); err != nil {
+		return report, err
+	}
+	report.Inserted = after - (before - report.Deleted)
+	report.Changed = merged - report.Inserted
+	report.Unchanged = n - merged
 	return report, nil
+}
+
+// keyArgs names a series to a statement.
+func keyArgs(id int32, key []string) []any {
+	args := []any{id}
+	for _, text := range key {
+		args = append(args, text)
+	}
+	return args
 }
 
 func withRange(key []any, r domain.Range) []any {
@@ -271,15 +287,22 @@ func batchEnd(times []int64, from, size int) int {
 
 // stage fills the stage with rows from to to.
 func (w *writer) stage(ctx context.Context, c change, from, to int) error {
-	if from > 0 { // of the batch before
-		if _, err := w.exec(ctx, c.table.truncate); err != nil {
-			return err
-		}
+	prepare := c.table.stage
+	if w.staged {
+		prepare = c.table.truncate
 	}
-	rows := newCopyStream(to-from, c.table.fields, func(b []byte, i int) []byte { return c.append(b, from+i) })
+	if _, err := w.exec(ctx, prepare); err != nil {
+		return err
+	}
+	w.staged = true
+	return w.copy(ctx, c.table.copy, c.table.fields, to-from, func(b []byte, i int) []byte { return c.append(b, from+i) })
+}
+
+// copy sends n rows.
+func (w *writer) copy(ctx context.Context, sql string, fields, n int, appendRow func(b []byte, row int) []byte) error {
 	limited, cancel := w.limited(ctx)
 	defer cancel()
-	_, err := w.conn.PgConn().CopyFrom(limited, io.Reader(rows), c.table.copy)
+	_, err := w.conn.PgConn().CopyFrom(limited, newCopyStream(n, uint16(fields), appendRow), sql)
 	return inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 }
 
