@@ -51,7 +51,7 @@ func TestCutAnywhere(t *testing.T) {
 		s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
 			return response(r, http.StatusOK, cut), nil
 		})
-		for n := range len(body) {
+		for n := range body {
 			cut = body[:n]
 			if got, err := readAll(t, s, recordedQuery); !errors.Is(err, ports.ErrIncomplete) {
 				t.Fatalf("%s cut to %d of %d bytes: %s, %v", name, n, len(body), got, err)

@@ -75,8 +75,8 @@ func counted(n int) error {
 func discard(ctx context.Context, cfg influx.Config, q ports.BarQuery) error {
 	form := url.Values{
 		"db": {cfg.Database}, "epoch": {"ns"}, "chunked": {"true"}, "chunk_size": {fmt.Sprint(influx.DefaultChunkSize)},
-		"q": {fmt.Sprintf(`SELECT "open", "high", "low", "close", "volume", "trades", "exact" FROM bars WHERE symbol = '%s' AND "kind" = 'trade' AND grid = '1m'`+
-			` AND time >= %d AND time < %d GROUP BY symbol, "kind", grid`, q.Key.Symbol, q.Range.Start.UnixNano(), q.Range.End.UnixNano())},
+		"q": {fmt.Sprintf(`SELECT "open", "high", "low", "close", "volume", "trades", "exact", "symbol", "kind", "grid" FROM bars WHERE symbol = '%s' AND "kind" = 'trade' AND grid = '1m'`+
+			` AND time >= %d AND time < %d`, q.Key.Symbol, q.Range.Start.UnixNano(), q.Range.End.UnixNano())},
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URL+"/query", strings.NewReader(form.Encode()))
 	if err != nil {

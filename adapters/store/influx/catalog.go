@@ -36,8 +36,8 @@ func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	return metas, nil
 }
 
-// symbolNames is every symbol held, ordered; of an existing layout, which gives a pair several names, only those of the symbols asked
-// for where some are.
+// symbolNames is every symbol held, ordered; of an existing layout, which gives a pair several names, only those of the symbols
+// asked for where some are.
 func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domain.Symbol, error) {
 	var names []domain.Symbol
 	if s.layout.existing == nil {

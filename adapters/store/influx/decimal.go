@@ -18,8 +18,8 @@ var floatPow10 = [...]float64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
 }
 
-// scaled returns the v of at most 15 digits for which f is the float nearest to v / 10^scale. Powers of ten up to 10^22 and integers
-// up to 2^53 are exact floats and division rounds once, so the equality proves it.
+// scaled returns the v of at most 15 digits for which f is the float nearest to v / 10^scale. Powers of ten up to 10^22 and
+// integers up to 2^53 are exact floats and division rounds once, so the equality proves it.
 func scaled(f float64, scale uint8) (v int64, ok bool) {
 	power := floatPow10[scale]
 	x := f * power

@@ -307,7 +307,7 @@ func TestHangs(t *testing.T) {
 				failed = err
 			}
 			var typed *ports.Error
-			if !errors.Is(failed, context.DeadlineExceeded) || !errors.As(failed, &typed) || typed.Kind != ports.ErrTimeout || typed.Phase != c.phase {
+			if !errors.Is(failed, context.DeadlineExceeded) || !errors.As(failed, &typed) || !errors.Is(typed.Kind, ports.ErrTimeout) || typed.Phase != c.phase {
 				t.Errorf("got %v, want a timeout in the phase %s", failed, c.phase)
 			}
 			if took := time.Since(began); took > 2*time.Second {

@@ -23,7 +23,8 @@ func (s *Store) check(ctx context.Context) error {
 		field, _ := values[0].(string)
 		kind, _ := values[1].(string)
 		if want, ours := s.layout.types[field]; ours && kind != want {
-			return fmt.Errorf("measurement %s: field %s is of the type %s, not %s: %w", s.layout.measurement, field, kind, want, ports.ErrSchema)
+			return fmt.Errorf("measurement %s: field %s is of the type %s, not %s: %w",
+				s.layout.measurement, field, kind, want, ports.ErrSchema)
 		}
 		types[field] = kind
 		return nil

@@ -11,10 +11,10 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Existing says how to read bars that something else writes: floats in one measurement, the symbol split into a trading pair and an
-// exchange, all of one frequency. A number is the shortest decimal of its float; trade counts are unknown. The symbol BTC/USD is
-// the pair on whichever exchange has it, and an error where two have; KRAKEN:BTC/USD is the pair on that one, in whatever case it is
-// written there. Nothing is written.
+// Existing says how to read bars that something else writes: floats in one measurement, the symbol split into a trading pair and
+// an exchange, all of one frequency. A number is the shortest decimal of its float; trade counts are unknown. The symbol BTC/USD
+// is the pair on whichever exchange has it, and an error where two have; KRAKEN:BTC/USD is the pair on that one, in whatever case
+// it is written there. Nothing is written.
 type Existing struct {
 	// Frequency is the length of the bars, on the UTC grid, since the layout does not tell. Required.
 	Frequency domain.Frequency
@@ -137,7 +137,7 @@ func (s *Store) where(ctx context.Context, key domain.SeriesKey) (where []condit
 	if !s.layout.holds(key) {
 		return nil, false, nil
 	}
-	pair := string(key.Symbol.Instrument())
+	pair := key.Symbol.Instrument()
 	venues, err := s.tagValues(ctx, e.VenueTag, append(s.layout.conditions(), condition{e.SymbolTag, pair})...)
 	if err != nil {
 		return nil, false, err

@@ -6,8 +6,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// appendLine writes a bar in line protocol, with every field set, since a write merges fields with those that are there. A valid key
-// and a number hold no byte that would need escaping. A number is spelled in full: the server takes the float nearest to it.
+// appendLine writes a bar in line protocol, with every field set, since a write merges fields with those that are there. A valid
+// key and a number hold no byte that would need escaping. A number is spelled in full: the server takes the float nearest to it.
 func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar) []byte {
 	b = append(b, measurement...)
 	b = append(append(b, ","+tagGrid+"="...), key.Grid.String()...)

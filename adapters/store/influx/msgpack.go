@@ -2,6 +2,7 @@ package influx
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -74,7 +75,7 @@ func (d *decoder) more() (bool, error) {
 		return true, nil
 	}
 	err := d.fill(1)
-	if d.pos == d.end && d.ended == io.EOF {
+	if d.pos == d.end && errors.Is(d.ended, io.EOF) {
 		return false, nil
 	}
 	return err == nil, err
@@ -88,7 +89,7 @@ func (d *decoder) fill(n int) error {
 	}
 	for d.end < n {
 		if d.ended != nil {
-			if d.ended == io.EOF {
+			if errors.Is(d.ended, io.EOF) {
 				return &readError{io.ErrUnexpectedEOF}
 			}
 			return &readError{d.ended}

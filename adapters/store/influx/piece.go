@@ -69,12 +69,12 @@ func (p *piece) add(nanos int64, numbers [len(numberFields)]number, trades int64
 // addNarrow adds the bar to the columns; ok is false where one of its numbers does not fit them, and then nothing is added.
 func (p *piece) addNarrow(micros int64, numbers [len(numberFields)]number, trades int64) (ok bool) {
 	var values [len(numberFields)]int64
-	for i := range numbers {
+	for i, n := range numbers {
 		_, scale := p.column(i)
-		if values[i], ok = scaled(numbers[i].float, *scale); ok && numbers[i].kind == numberFloat {
+		if values[i], ok = scaled(n.float, *scale); ok && n.kind == numberFloat { //nolint:gosec // two arrays of one length
 			continue
 		}
-		if !p.fitScale(i, numbers[i]) {
+		if !p.fitScale(i, n) {
 			return false
 		}
 		for j := range i + 1 { // the scale may have grown under the numbers before this one
@@ -214,14 +214,15 @@ func decimals(numbers [len(numberFields)]number, exact []byte) (values [len(numb
 		return values, fmt.Errorf("the field exact is %.60q, not five numbers", exact)
 	}
 	for i, n := range numbers {
-		if len(exact) > 0 {
+		switch {
+		case len(exact) > 0:
 			values[i], err = domain.ParseDecimalBytes(texts[i])
 			if err == nil && (n.kind != numberFloat || nearestFloat(values[i]) != n.float) {
 				err = fmt.Errorf("the field exact says %s, the field itself something else", values[i])
 			}
-		} else if n.kind == numberInt {
+		case n.kind == numberInt:
 			values[i], err = domain.NewDecimal(n.int, 0)
-		} else {
+		default:
 			values[i], err = fromFloat(n.float)
 		}
 		if err != nil {

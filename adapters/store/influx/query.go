@@ -39,23 +39,22 @@ func (b *builder) bind(value any) *builder {
 }
 
 // where writes the conditions, each with the word that joins it to the one before.
-func (b *builder) where(conditions []condition) *builder {
+func (b *builder) where(conditions []condition) {
 	word := " WHERE "
 	for _, c := range conditions {
 		b.add(word, quote(c.tag), " = ").bind(c.value)
 		word = " AND "
 	}
-	return b
 }
 
 // anyOf writes that the tag has one of the values.
-func (b *builder) anyOf(tag string, values []string) *builder {
+func (b *builder) anyOf(tag string, values []string) {
 	word := "("
 	for _, v := range values {
 		b.add(word, quote(tag), " = ").bind(v)
 		word = " OR "
 	}
-	return b.add(")")
+	b.add(")")
 }
 
 func (b *builder) statement(count int) statement {
@@ -76,7 +75,8 @@ type span struct{ start, end int64 }
 // takes the server half as long again.
 func (l layout) selectBars(where []condition, r span, limit int, descending bool) statement {
 	var b builder
-	b.add("SELECT ", quoteAll(l.answerColumns(where)[1:]), " FROM ", quote(l.measurement)).where(where)
+	b.add("SELECT ", quoteAll(l.answerColumns(where)[1:]), " FROM ", quote(l.measurement))
+	b.where(where)
 	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
 	if descending {
 		b.add(" ORDER BY time DESC")
@@ -101,7 +101,8 @@ func (l layout) answerColumns(where []condition) []string {
 // countBars counts the rows of a range.
 func (l layout) countBars(where []condition, r span) statement {
 	var b builder
-	b.add("SELECT COUNT(", quote(numberFields[0]), ") FROM ", quote(l.measurement)).where(where)
+	b.add("SELECT COUNT(", quote(numberFields[0]), ") FROM ", quote(l.measurement))
+	b.where(where)
 	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
 	return b.statement(1)
 }
@@ -109,7 +110,8 @@ func (l layout) countBars(where []condition, r span) statement {
 // deleteBars deletes the bars of a range.
 func (l layout) deleteBars(where []condition, r span) statement {
 	var b builder
-	b.add("DELETE FROM ", quote(l.measurement)).where(where)
+	b.add("DELETE FROM ", quote(l.measurement))
+	b.where(where)
 	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
 	return b.statement(1)
 }
@@ -122,7 +124,8 @@ func (l layout) edges(symbols []string) statement {
 			b.add("; ")
 		}
 		where := l.conditions()
-		b.add("SELECT ", selector, "(", quote(numberFields[0]), ") FROM ", quote(l.measurement)).where(where)
+		b.add("SELECT ", selector, "(", quote(numberFields[0]), ") FROM ", quote(l.measurement))
+		b.where(where)
 		if len(symbols) > 0 {
 			if len(where) == 0 {
 				b.add(" WHERE ")
@@ -139,7 +142,8 @@ func (l layout) edges(symbols []string) statement {
 // tagValues lists the values that a tag has where the conditions hold.
 func (l layout) tagValues(tag string, where []condition) statement {
 	var b builder
-	b.add("SHOW TAG VALUES FROM ", quote(l.measurement), " WITH KEY = ", quote(tag)).where(where)
+	b.add("SHOW TAG VALUES FROM ", quote(l.measurement), " WITH KEY = ", quote(tag))
+	b.where(where)
 	return b.statement(1)
 }
 

@@ -32,8 +32,8 @@ func nanos(r domain.Range) span {
 	return span{start: start * nanosPerMicro, end: end * nanosPerMicro}
 }
 
-// ReadBars yields the bars in pieces of the configured chunk size, while the server still sends. Only the end of the sequence without
-// an error proves that the answer was whole. The last n bars are held in memory until all have come.
+// ReadBars yields the bars in pieces of the configured chunk size, while the server still sends. Only the end of the sequence
+// without an error proves that the answer was whole. The last n bars are held in memory until all have come.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 	var used atomic.Bool
 	return func(yield func(domain.Series, error) bool) {
@@ -60,7 +60,7 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 		return err
 	}
 	reader := barReader{
-		ctx: ctx, layout: s.layout, key: q.Key, where: where, span: nanos(r), limit: max(q.First, q.Last),
+		alive: ctx.Err, layout: s.layout, key: q.Key, where: where, span: nanos(r), limit: max(q.First, q.Last),
 		descending: q.Last > 0, size: s.chunkSize, yield: yield,
 	}
 	reader.piece = &piece{key: q.Key, descending: reader.descending}
@@ -87,7 +87,7 @@ func (s *Store) collect(ctx context.Context, key domain.SeriesKey, r domain.Rang
 
 // barReader makes pieces of the rows of one series.
 type barReader struct {
-	ctx        context.Context
+	alive      func() error // the context's
 	layout     layout
 	key        domain.SeriesKey
 	where      []condition
@@ -241,13 +241,13 @@ func (r *barReader) flush() error {
 }
 
 func (r *barReader) hand(piece domain.Series) error {
-	if err := r.ctx.Err(); err != nil {
+	if err := r.alive(); err != nil {
 		return err
 	}
 	if !r.yield(piece, nil) {
 		return errStop
 	}
-	return r.ctx.Err()
+	return r.alive()
 }
 
 func (r *barReader) finish() error {

@@ -1,7 +1,7 @@
-// Package influx is the store of bars in InfluxDB, 1.8 and 2.x: the time-series store, for the frequencies below an hour. Connection
-// and writes go through the official client; bars are read by InfluxQL in msgpack, decoded here straight into columns, because an
-// answer of the client's own record reader cannot be proved whole. It knows no other store, keeps no claims (those of its bars live
-// in the relational store, see ports.CoverageWriter), and leaves retrying to the decorators.
+// Package influx is the store of bars in InfluxDB, 1.8 and 2.x: the time-series store, for the frequencies below an hour.
+// Connection and writes go through the official client; bars are read by InfluxQL in msgpack, decoded here straight into columns,
+// because an answer of the client's own record reader cannot be proved whole. It knows no other store, keeps no claims (those of
+// its bars live in the relational store, see ports.CoverageWriter), and leaves retrying to the decorators.
 //
 // Bars lie in one measurement with the tags symbol, kind and grid, the float fields open, high, low, close and volume, the integer
 // trades, and the string exact: empty, unless one of the five numbers does not survive a float, then it spells all five. Bars that
@@ -60,7 +60,7 @@ type Config struct {
 	Existing *Existing
 
 	// TLS configures https. nil is the system's certificates.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 	// Compress asks for gzip both ways. On a local network it costs more time than it saves.
 	Compress bool
 	// BatchSize is how many bars a write request holds. Defaults to DefaultBatchSize.
@@ -73,7 +73,7 @@ type Config struct {
 
 	// Client is used instead of one made from URL, Token, TLS and Compress, which must be left empty, and is not closed. Its
 	// precision must be nanoseconds, the client's default; its HTTP client should have no timeout, which would cut long reads.
-	Client influxdb2.Client
+	Client influxdb2.Client `json:"-"`
 }
 
 func (c Config) withDefaults() Config {

@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +69,86 @@ func TestWrongCredentials(t *testing.T) {
 		if token != "" && err != nil && strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), token) {
 			t.Errorf("the error tells the token: %v", err)
 		}
+	}
+}
+
+// TestPrivileges is a user who may read, and one who may nothing.
+func TestPrivileges(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	admin := openStore(t, cfg)
+	b := minutes(t, recordedKey, 3)
+	write(t, admin, b)
+	reader := cfg
+	reader.Token = newUser(t, cfg, "reader") + ":secret"
+	if _, _, err := influx.Open(t.Context(), reader); !errors.Is(err, ports.ErrPermission) {
+		t.Errorf("open without a privilege: got %v", err)
+	}
+	mayRead := reader
+	mayRead.Token = newUser(t, cfg, "allowed", "READ") + ":secret"
+	s := openStore(t, mayRead)
+	if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b) {
+		t.Errorf("read: got %s, %v", got, err)
+	}
+	more := minutes(t, recordedKey, 5)
+	if _, err := s.WriteBars(t.Context(), more, more.Range()); !errors.Is(err, ports.ErrPermission) {
+		t.Errorf("write: got %v", err)
+	}
+	if _, err := s.ReplaceBars(t.Context(), b.Slice(0, 0), b.Range()); !errors.Is(err, ports.ErrPermission) {
+		t.Errorf("delete: got %v", err)
+	}
+}
+
+// newUser makes a user of the password "secret" with the privileges on the database, and returns the name.
+func newUser(t *testing.T, cfg influx.Config, name string, privileges ...string) string {
+	t.Helper()
+	name += "_" + cfg.Database
+	command(t, cfg, fmt.Sprintf(`CREATE USER "%s" WITH PASSWORD 'secret'`, name))
+	t.Cleanup(func() { command(t, cfg, fmt.Sprintf(`DROP USER "%s"`, name)) })
+	for _, p := range privileges {
+		command(t, cfg, fmt.Sprintf(`GRANT %s ON "%s" TO "%s"`, p, cfg.Database, name))
+	}
+	return name
+}
+
+// command runs an administrator's statement.
+func command(t *testing.T, cfg influx.Config, statement string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, cfg.URL+"/query", strings.NewReader(url.Values{"q": {statement}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Authorization": {"Token " + cfg.Token}}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err != nil || bytes.Contains(body, []byte("error")) {
+		t.Fatalf("%s: %s, %v", statement, body, err)
+	}
+}
+
+// TestWhereThingsGo is what 2.x needs: the organisation and the bucket of a write, the database and policy of a query.
+func TestWhereThingsGo(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	cfg := influx.Config{Org: "desk", Bucket: "crypto", Database: "crypto_v1", RetentionPolicy: "forever"}
+	s := fakeStore(t, cfg, func(r *http.Request) (*http.Response, error) {
+		query := r.URL.Query()
+		if r.URL.Path == "/query" {
+			if err := r.ParseForm(); err != nil {
+				return nil, err
+			}
+			query = r.PostForm
+		}
+		asked = append(asked, fmt.Sprint(r.URL.Path, " ", query.Get("org"), query.Get("bucket"), query.Get("precision"), query.Get("db"), query.Get("rp")))
+		return response(r, http.StatusOK, document(result(0, false))), nil
+	})
+	write(t, s, minutes(t, recordedKey, 1))
+	want := []string{"/query crypto_v1forever", "/api/v2/write deskcryptons"}
+	if !slices.Equal(asked, want) {
+		t.Errorf("got %q, want %q", asked, want)
 	}
 }
 

@@ -38,7 +38,10 @@ func (e *ServerError) Error() string {
 func newServerError(r *http.Response) *ServerError {
 	e := &ServerError{Status: r.StatusCode, Version: r.Header.Get("X-Influxdb-Version"), RetryAfter: retryAfter(r.Header)}
 	body, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorBody)) // what can be read is all that can be told
-	var said struct{ Error, Message string }
+	var said struct {
+		Error   string `json:"error"`
+		Message string `json:"message"`
+	}
 	_ = json.Unmarshal(body, &said) // likewise
 	for _, text := range []string{r.Header.Get("X-Influxdb-Error"), said.Error, said.Message} {
 		if text != "" {
@@ -87,8 +90,8 @@ func retryAfter(h http.Header) time.Duration {
 	return min(max(time.Until(at), 0), longest)
 }
 
-// kind tells what the server's error is. InfluxDB 1.8 answers 500, or 200 with an error inside, for what no later try can mend, so its
-// words count first.
+// kind tells what the server's error is. InfluxDB 1.8 answers 500, or 200 with an error inside, for what no later try can mend,
+// so its words count first.
 func (e *ServerError) kind() error {
 	for _, known := range [...]struct {
 		words string
@@ -161,7 +164,7 @@ func translate(op, subject string, err error) error {
 		err = fromClient(fromWrite)
 	}
 	e := &ports.Error{Kind: kindOf(err), Op: op, Store: Name, Subject: subject, Err: err}
-	if e.Kind == ports.ErrTimeout {
+	if errors.Is(e.Kind, ports.ErrTimeout) {
 		e.Phase = phaseOf(err)
 	}
 	return e

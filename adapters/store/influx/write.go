@@ -32,8 +32,8 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.
 	return d.report, nil
 }
 
-// ReplaceBars deletes what is between the first and the last bar that must go, then writes what is not there. It is not done at once:
-// a reader may see the range half replaced, and after a failure the same call again completes it.
+// ReplaceBars deletes what is between the first and the last bar that must go, then writes what is not there. It is not done at
+// once: a reader may see the range half replaced, and after a failure the same call again completes it.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	report, err := s.replaceBars(ctx, bars, r)
 	return report, translate("replace bars", bars.Key().String(), err)
@@ -82,8 +82,8 @@ const (
 	deletePause = 10 * time.Millisecond // doubled from try to try
 )
 
-// delete deletes the bars of the range. InfluxDB 1.8 fails every DELETE with "engine is closed" while another database of the server
-// is being dropped, or a shard of it expires: that, which has nothing to do with the request, is waited for a little.
+// delete deletes the bars of the range. InfluxDB 1.8 fails every DELETE with "engine is closed" while another database of the
+// server is being dropped, or a shard of it expires: that, which has nothing to do with the request, is waited for a little.
 func (s *Store) delete(ctx context.Context, key domain.SeriesKey, r span) error {
 	for try := 1; ; try++ {
 		err := s.rowsOf(ctx, s.layout.deleteBars(own(key), r), func(table, []any) error { return nil })
@@ -114,7 +114,8 @@ func (s *Store) count(ctx context.Context, key domain.SeriesKey, r span) (int, e
 // writable refuses, before any input or output, whatever can be foreseen; it returns the part of r that can hold bars.
 func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range) (domain.Range, error) {
 	if s.layout.existing != nil {
-		return r, fmt.Errorf("measurement %s is configured as an existing layout, which is only read: %w", s.layout.measurement, ports.ErrPermission)
+		return r, fmt.Errorf("measurement %s is configured as an existing layout, which is only read: %w",
+			s.layout.measurement, ports.ErrPermission)
 	}
 	if err := bars.Key().Validate(); err != nil {
 		return r, err
