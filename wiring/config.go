@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
 )
 
 // Config is everything that can be configured. The zero value is the defaults. Later sources weigh more: the defaults, the YAML
@@ -20,7 +21,23 @@ type Config struct {
 
 	// SQLite says where the embedded store is. Its variables begin with MARKETDATA_SQLITE_.
 	SQLite SQLite `envPrefix:"SQLITE_" yaml:"sqlite"`
+
+	// Postgres names the relational store. Its variables begin with MARKETDATA_POSTGRES_.
+	Postgres Postgres `envPrefix:"POSTGRES_" yaml:"postgres"`
+
+	// Influx names the time-series store, beside the relational one. Its variables begin with MARKETDATA_INFLUX_.
+	Influx Influx `envPrefix:"INFLUX_" yaml:"influx"`
+
+	// HighFrequencyBelow is the bar length from which on bars are the relational store's; shorter ones are the time-series store's.
+	// Defaults to 1h.
+	HighFrequencyBelow domain.Frequency `env:"HIGH_FREQUENCY_BELOW" yaml:"high_frequency_below"`
+
+	// SymbolCacheBytes bounds the memory for what catalogs said of symbols. Defaults to 16 MiB.
+	SymbolCacheBytes int64 `env:"SYMBOL_CACHE_BYTES" yaml:"symbol_cache_bytes"`
 }
+
+// HasServer reports whether any server is configured, so that the embedded store is not meant.
+func (c Config) HasServer() bool { return c.Postgres.DSN.Reveal() != "" || c.Influx.URL != "" }
 
 // SQLite configures the embedded store.
 type SQLite struct {
@@ -36,6 +53,9 @@ func (c Config) WithDefaults() Config {
 	if c.SQLite.Path == "" {
 		c.SQLite.Path = defaultPath()
 	}
+	c.Postgres, c.Influx = c.Postgres.withDefaults(), c.Influx.withDefaults()
+	setDefault(&c.HighFrequencyBelow, domain.Hour1)
+	setDefault(&c.SymbolCacheBytes, 16<<20)
 	return c
 }
 
@@ -51,7 +71,7 @@ func defaultPath() string {
 	return filepath.Join(folder, "marketdata", "marketdata.db")
 }
 
-// Validate reports every fault at once.
+// Validate reports every fault at once. What only a store's driver can judge, such as a DSN, is left to opening it.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var faults []error
@@ -64,8 +84,15 @@ func (c Config) Validate() error {
 	case strings.HasPrefix(path, "~"):
 		faults = append(faults, fmt.Errorf("sqlite: path %s: ~ is not expanded; write the home folder out", path))
 	}
-	return errors.Join(faults...)
+	if err := c.HighFrequencyBelow.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("high_frequency_below: %w", err))
+	}
+	if c.SymbolCacheBytes < 0 {
+		faults = append(faults, fmt.Errorf("symbol_cache_bytes %d: must not be negative", c.SymbolCacheBytes))
+	}
+	return errors.Join(append(faults, c.Postgres.validate(), c.Influx.validate())...)
 }
 
-// YAML is the configuration in effect, defaults filled in, in the form that Load reads.
+// YAML is the configuration in effect, defaults filled in, in the form that Load reads; but secrets are hidden, and Load refuses
+// them so.
 func (c Config) YAML() ([]byte, error) { return yaml.Marshal(c.WithDefaults()) }

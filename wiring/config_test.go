@@ -68,7 +68,7 @@ func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, says string }{
 		"an unknown key":        {"service:\n  timeout: 5s\n  max_bras: 3\n", `marketdata.yaml:3: unknown field "max_bras"`},
-		"an unknown section":    {"sqlite:\n  path: a.db\npostgres: {}\n", `marketdata.yaml:3: unknown field "postgres"`},
+		"an unknown section":    {"sqlite:\n  path: a.db\noracle: {}\n", `marketdata.yaml:3: unknown field "oracle"`},
 		"a key twice":           {"sqlite:\n  path: a.db\n  path: b.db\n", "marketdata.yaml:3: "},
 		"a wrong type":          {"service:\n  max_bars: many\n", "marketdata.yaml:2: "},
 		"a duration sans unit":  {"service:\n  timeout: soon\n", "like 30s"},
