@@ -20,9 +20,15 @@ const (
 )
 
 // limitError is the cause of a context that one of our own limits ended. It is a context.DeadlineExceeded.
-type limitError struct{ text string }
+type limitError struct {
+	of    string // what it bounds
+	after time.Duration
+	name  string // in the configuration
+}
 
-func (e *limitError) Error() string { return e.text }
+func (e *limitError) Error() string {
+	return fmt.Sprintf("our limit of %s for %s passed (%s)", e.after, e.of, e.name)
+}
 
 // Unwrap yields context.DeadlineExceeded.
 func (e *limitError) Unwrap() error { return context.DeadlineExceeded }
@@ -37,53 +43,64 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // caller makes calls of one store for one kind of operation.
 type caller struct {
-	op      string // what the errors say was being done
-	subject string
+	op      string       // what the errors say was being done
+	subject fmt.Stringer // and to what
 	store   *store
 	cfg     *Config // with defaults
 }
 
+// text is a subject that is written already.
+type text string
+
+func (t text) String() string { return string(t) }
+
 // at is the same caller, of another store.
-func (c caller) at(s *store) caller {
-	c.store = s
-	return c
+func (c *caller) at(s *store) *caller {
+	return &caller{op: c.op, subject: c.subject, store: s, cfg: c.cfg}
 }
 
 // bounded gives ctx the default deadline where it has none and any of the stores may wait.
-func (c caller) bounded(ctx context.Context, all stores) (context.Context, context.CancelFunc) {
+func (c *caller) bounded(ctx context.Context, all stores) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok || all.local() {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, c.cfg.Timeout,
-		&limitError{fmt.Sprintf("our limit of %s for a call without a deadline passed (timeout)", c.cfg.Timeout)})
+	return context.WithTimeoutCause(ctx, c.cfg.Timeout, &limitError{"a call without a deadline", c.cfg.Timeout, "timeout"})
 }
 
-// call runs f, which calls the store, and counts it. It returns soon after ctx is done even if f does not; what f then still does is
-// lost. A panic of f is an error. Every error is a *ports.Error that names operation, store and subject and has the kind that the
-// store gave it.
-func call[T any](ctx context.Context, c caller, f func(context.Context) (T, error)) (T, error) {
+// question is a call of a store with one argument. It is a function with an argument, not a closure, so that asking a store that
+// does not wait costs no allocation.
+type question[A, T any] func(context.Context, *store, A) (T, error)
+
+// call asks the store and counts it. It returns soon after ctx is done even if the store does not; what the store then still does
+// is lost. A panic of the store is an error. Every error is a *ports.Error that names operation, store and subject and has the kind
+// that the store gave it.
+func call[A, T any](ctx context.Context, c *caller, ask question[A, T], arg A) (T, error) {
 	if ctx.Err() != nil {
 		var none T
 		return none, c.interrupted(ctx, nil)
 	}
 	began := time.Now()
-	value, err := limited(ctx, c, c.cfg.StoreTimeout, f)
+	value, err := within(ctx, c, c.cfg.StoreTimeout, ask, arg)
 	c.store.count(time.Since(began), err)
 	return value, err
 }
 
-// limited runs f within the limit of a store call.
-func limited[T any](ctx context.Context, c caller, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
-	var none T
-	if c.store.Local {
-		value, err := guarded(ctx, c, f)
-		if err != nil {
-			return none, c.failed(ctx, err)
-		}
-		return value, nil
+// within asks the store within a limit, which a store that does not wait has no need of.
+func within[A, T any](ctx context.Context, c *caller, limit time.Duration, ask question[A, T], arg A) (T, error) {
+	if !c.store.Local {
+		return limited(ctx, c, limit, ask, arg)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit,
-		&limitError{fmt.Sprintf("our limit of %s for one call of a store passed (store_timeout)", limit)})
+	value, err := guarded(ctx, c, ask, arg)
+	if err != nil {
+		var none T
+		return none, c.failed(ctx, err)
+	}
+	return value, nil
+}
+
+func limited[A, T any](ctx context.Context, c *caller, limit time.Duration, ask question[A, T], arg A) (T, error) {
+	var none T
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, &limitError{"one call of a store", limit, "store_timeout"})
 	defer cancel()
 
 	type outcome struct {
@@ -93,7 +110,7 @@ func limited[T any](ctx context.Context, c caller, limit time.Duration, f func(c
 	done := make(chan outcome, 1)
 	go func() {
 		var o outcome
-		o.value, o.err = guarded(ctx, c, f)
+		o.value, o.err = guarded(ctx, c, ask, arg)
 		done <- o
 	}()
 
@@ -116,43 +133,43 @@ func limited[T any](ctx context.Context, c caller, limit time.Duration, f func(c
 	return o.value, nil
 }
 
-// guarded runs f and makes an error of its panic.
-func guarded[T any](ctx context.Context, c caller, f func(context.Context) (T, error)) (value T, err error) {
+// guarded asks the store and makes an error of its panic.
+func guarded[A, T any](ctx context.Context, c *caller, ask question[A, T], arg A) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = c.panicked(v)
 		}
 	}()
-	return f(ctx)
+	return ask(ctx, c.store, arg)
 }
 
 // watch logs a store that takes longer to return from a cancelled call than a store may.
-func (c caller) watch(returned func()) {
+func (c *caller) watch(returned func()) {
 	since := time.Now()
 	returned()
 	if late := grace + time.Since(since); late > promised {
 		c.cfg.Logger.Warn("store ignored a cancelled call", slog.String("op", c.op), slog.String("store", c.store.Name),
-			slog.String("subject", c.subject), slog.Duration("for", late))
+			slog.String("subject", c.subject.String()), slog.Duration("for", late))
 	}
 }
 
 // panicked reports a panic of the store, with its stack in the log.
-func (c caller) panicked(v any) error {
+func (c *caller) panicked(v any) error {
 	p := &PanicError{Value: v, Stack: debug.Stack()}
 	c.cfg.Logger.Error("store panicked", slog.String("op", c.op), slog.String("store", c.store.Name),
-		slog.String("subject", c.subject), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
+		slog.String("subject", c.subject.String()), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
 	return c.fault(ports.ErrInternal, p)
 }
 
 // failed is the store's error as ours.
-func (c caller) failed(ctx context.Context, err error) error {
+func (c *caller) failed(ctx context.Context, err error) error {
 	if p := (*PanicError)(nil); errors.As(err, &p) {
 		return err
 	}
 	if ctx.Err() != nil {
 		return c.interrupted(ctx, err)
 	}
-	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.store.Name, Subject: c.subject, Err: err}
+	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.store.Name, Subject: c.subject.String(), Err: err}
 	if from, ok := err.(*ports.Error); ok { //nolint:errorlint // what wraps one has words of its own, which are kept
 		e.Phase, e.Err = from.Phase, from.Err
 	}
@@ -160,8 +177,8 @@ func (c caller) failed(ctx context.Context, err error) error {
 }
 
 // interrupted says whose deadline passed, or that the caller gave up. err is what the store said of it, if anything.
-func (c caller) interrupted(ctx context.Context, err error) error {
-	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.op, Store: c.store.Name, Subject: c.subject}
+func (c *caller) interrupted(ctx context.Context, err error) error {
+	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.op, Store: c.store.Name, Subject: c.subject.String()}
 	if from := (*ports.Error)(nil); errors.As(err, &from) {
 		e.Phase = from.Phase
 	}
@@ -181,8 +198,8 @@ func (c caller) interrupted(ctx context.Context, err error) error {
 }
 
 // fault is an error of this call with the cause given.
-func (c caller) fault(kind, cause error) error {
-	return &ports.Error{Kind: kind, Op: c.op, Store: c.store.Name, Subject: c.subject, Err: cause}
+func (c *caller) fault(kind, cause error) error {
+	return &ports.Error{Kind: kind, Op: c.op, Store: c.store.Name, Subject: c.subject.String(), Err: cause}
 }
 
 // kinds are the kinds of failure that a store may report.

@@ -25,7 +25,7 @@ var (
 // Symbols returns the symbols selected, ordered. One that is not known is absent; that is no error. A catalog that cannot be asked
 // is one that names it.
 func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	by := caller{op: "list symbols", subject: subject(q.Symbols), cfg: c.cfg}
+	by := &caller{op: "list symbols", subject: namesOf(q.Symbols), cfg: c.cfg}
 	if err := validateSymbols(q.Symbols); err != nil {
 		return nil, refusal(by.op, "", err)
 	}
@@ -39,21 +39,20 @@ func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sy
 
 // ValidateSymbol is nil for a symbol that is known.
 func (c *Catalog) ValidateSymbol(ctx context.Context, symbol domain.Symbol) error {
-	by := caller{op: "validate symbol", cfg: c.cfg}
+	by := &caller{op: "validate symbol", subject: text(symbol), cfg: c.cfg}
 	if err := symbol.Validate(); err != nil {
 		return refusal(by.op, "", err)
 	}
-	by.subject = string(symbol)
 	ctx, cancel := by.bounded(ctx, c.stores)
 	defer cancel()
-	_, err := c.symbols.known(ctx, by, symbol)
+	_, err := c.symbols.known(ctx, by, []domain.Symbol{symbol})
 	return err
 }
 
 // Coverage returns which bars are held of the symbols, or of all where none is given, ordered by store, key and start. A symbol
 // that is not held adds nothing; that is no error. Nor does what a store holds of frequencies that it is not asked for.
 func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreExtent, error) {
-	by := caller{op: "read coverage", subject: subject(symbols), cfg: c.cfg}
+	by := &caller{op: "read coverage", subject: namesOf(symbols), cfg: c.cfg}
 	if err := validateSymbols(symbols); err != nil {
 		return nil, refusal(by.op, "", err)
 	}
@@ -64,7 +63,7 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 		if s.Bars == nil {
 			continue
 		}
-		held, err := call(ctx, by.at(s), func(ctx context.Context) ([]domain.Extent, error) { return s.Bars.Extents(ctx, symbols...) })
+		held, err := call(ctx, by.at(s), barExtents, symbols)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +77,7 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 // TickCoverage returns which trades and quotes are held of the symbols, or of all where none is given, ordered by symbol, kind and
 // start; nothing where no store holds any.
 func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreTickExtent, error) {
-	by := caller{op: "read tick coverage", subject: subject(symbols), store: c.stores.ofTicks(), cfg: c.cfg}
+	by := &caller{op: "read tick coverage", subject: namesOf(symbols), store: c.stores.ofTicks(), cfg: c.cfg}
 	if err := validateSymbols(symbols); err != nil {
 		return nil, refusal(by.op, "", err)
 	}
@@ -87,7 +86,7 @@ func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([
 	}
 	ctx, cancel := by.bounded(ctx, c.stores)
 	defer cancel()
-	extents, err := tickExtents(ctx, by, symbols...)
+	extents, err := call(ctx, by, tickExtents, symbols)
 	if err != nil {
 		return nil, err
 	}
@@ -96,12 +95,6 @@ func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([
 		held[i] = ports.StoreTickExtent{Store: by.store.Name, TickExtent: e}
 	}
 	return held, nil
-}
-
-func tickExtents(ctx context.Context, by caller, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
-	return call(ctx, by, func(ctx context.Context) ([]domain.TickExtent, error) {
-		return by.store.Ticks.TickExtents(ctx, symbols...)
-	})
 }
 
 // refusal is the error of a call that cost no input or output.
@@ -124,12 +117,12 @@ func validateSymbols(symbols []domain.Symbol) error {
 	return errors.Join(faults...)
 }
 
-// subject names the symbols of a call in its errors.
-func subject(symbols []domain.Symbol) string {
+// namesOf names the symbols of a call in its errors.
+func namesOf(symbols []domain.Symbol) text {
 	const named = 3
-	text := names(symbols[:min(named, len(symbols))])
+	t := names(symbols[:min(named, len(symbols))])
 	if more := len(symbols) - named; more > 0 {
-		text += fmt.Sprintf(", and %d more", more)
+		t += fmt.Sprintf(", and %d more", more)
 	}
-	return text
+	return text(t)
 }

@@ -20,27 +20,26 @@ const (
 // that cover most of them, at most an hour long, the longer ones where several do; bars that break a fatal rule do not count; the
 // spread from quotes. Where no such bars or quotes are held, their numbers are 0, as are the counts beside them.
 func (c *Catalog) Describe(ctx context.Context, symbol domain.Symbol) (ports.Description, error) {
-	by := caller{op: "describe", cfg: c.cfg}
+	by := &caller{op: "describe", subject: text(symbol), cfg: c.cfg}
 	if err := symbol.Validate(); err != nil {
 		return ports.Description{}, refusal(by.op, "", err)
 	}
-	by.subject = string(symbol)
 	now := c.clock.Now().UTC()
 	ctx, cancel := by.bounded(ctx, c.stores)
 	defer cancel()
-	meta, err := c.symbols.known(ctx, by, symbol)
+	meta, err := c.symbols.known(ctx, by, []domain.Symbol{symbol})
 	if err != nil {
 		return ports.Description{}, err
 	}
 	window, err := domain.NewRange(now.AddDate(0, 0, -statisticsDays), instants{}.Floor(now))
 	if err != nil {
-		return ports.Description{}, refusal(by.op, by.subject, err)
+		return ports.Description{}, refusal(by.op, string(symbol), err)
 	}
 	statistics, err := c.statistics(ctx, by, symbol, window)
 	return ports.Description{SymbolMeta: meta, Statistics: statistics}, err
 }
 
-func (c *Catalog) statistics(ctx context.Context, by caller, symbol domain.Symbol, window domain.Range) (domain.Statistics, error) {
+func (c *Catalog) statistics(ctx context.Context, by *caller, symbol domain.Symbol, window domain.Range) (domain.Statistics, error) {
 	source, grid, err := c.best(ctx, by, symbol, window)
 	if err != nil {
 		return domain.Statistics{}, err
@@ -65,7 +64,7 @@ func (c *Catalog) statistics(ctx context.Context, by caller, symbol domain.Symbo
 
 // best is the store and the grid of the bars to make statistics from: those that cover the window best, give or take the hour that
 // long bars lag behind, and of these the longest. The store is nil where there are none.
-func (c *Catalog) best(ctx context.Context, by caller, symbol domain.Symbol, window domain.Range) (*store, domain.Grid, error) {
+func (c *Catalog) best(ctx context.Context, by *caller, symbol domain.Symbol, window domain.Range) (*store, domain.Grid, error) {
 	type held struct {
 		store   *store
 		covered time.Duration
@@ -76,7 +75,7 @@ func (c *Catalog) best(ctx context.Context, by caller, symbol domain.Symbol, win
 		if s.Bars == nil {
 			continue
 		}
-		extents, err := call(ctx, by.at(s), func(ctx context.Context) ([]domain.Extent, error) { return s.Bars.Extents(ctx, symbol) })
+		extents, err := call(ctx, by.at(s), barExtents, []domain.Symbol{symbol})
 		if err != nil {
 			return nil, domain.Grid{}, err
 		}
@@ -101,26 +100,28 @@ func (c *Catalog) best(ctx context.Context, by caller, symbol domain.Symbol, win
 }
 
 // addBars takes the bars that open in the window and are over at its end.
-func addBars(ctx context.Context, by caller, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range) error {
+func addBars(ctx context.Context, by *caller, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range) error {
 	r := domain.Range{Start: key.Grid.Ceil(window.Start), End: key.Grid.Floor(window.End)}
 	judge := domain.NewJudge(r, window.End)
-	take := func(s domain.Series) error { return b.AddBars(s.Without(judge.Check(s).Fatal)) }
-	_, err := call(ctx, by, func(ctx context.Context) (struct{}, error) {
-		q := ports.BarQuery{Key: key, Range: r}
-		return struct{}{}, gather(by.store, by.store.Bars.ReadBars(ctx, q), barPieces(), domain.EmptySeries(key), r, 0, take)
-	})
+	_, err := call(ctx, by, func(ctx context.Context, s *store, q ports.BarQuery) (struct{}, error) {
+		answer := gathering[domain.Series]{
+			form: barPieces(), store: s, like: domain.EmptySeries(key), within: r,
+			take: func(bars domain.Series) error { return b.AddBars(bars.Without(judge.Check(bars).Fatal)) },
+		}
+		return struct{}{}, answer.from(s.Bars.ReadBars(ctx, q))
+	}, ports.BarQuery{Key: key, Range: r})
 	return err
 }
 
 // addQuotes takes the quotes of the window.
-func addQuotes(ctx context.Context, by caller, b *domain.StatisticsBuilder, symbol domain.Symbol, window domain.Range) error {
-	_, err := call(ctx, by, func(ctx context.Context) (struct{}, error) {
-		like, err := domain.NewTicks[domain.Quote](symbol)
-		if err != nil {
-			return struct{}{}, err
-		}
-		q := ports.TickQuery{Symbol: symbol, Range: window}
-		return struct{}{}, gather(by.store, by.store.Ticks.ReadQuotes(ctx, q), quotes().pieces, like, window, 0, b.AddQuotes)
-	})
+func addQuotes(ctx context.Context, by *caller, b *domain.StatisticsBuilder, symbol domain.Symbol, window domain.Range) error {
+	none, err := domain.NewTicks[domain.Quote](symbol)
+	if err != nil {
+		return err
+	}
+	_, err = call(ctx, by, func(ctx context.Context, s *store, q ports.TickQuery) (struct{}, error) {
+		answer := gathering[domain.Quotes]{form: quotes().pieces, store: s, like: none, within: window, take: b.AddQuotes}
+		return struct{}{}, answer.from(s.Ticks.ReadQuotes(ctx, q))
+	}, ports.TickQuery{Symbol: symbol, Range: window})
 	return err
 }

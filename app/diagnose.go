@@ -27,7 +27,7 @@ var _ ports.Diagnostics = (*Diagnostics)(nil)
 // that there is no room, takes more than 250 ms, or finds every connection of the pool in use, and else healthy. The checks
 // themselves are not counted as requests.
 func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
-	by := caller{op: "diagnose", cfg: d.cfg}
+	by := &caller{op: "diagnose", subject: text(""), cfg: d.cfg}
 	diagnosis := ports.Diagnosis{At: d.clock.Now().UTC(), Stores: make([]ports.StoreDiagnosis, len(d.stores))}
 	var checks sync.WaitGroup
 	for i, s := range d.stores {
@@ -40,7 +40,7 @@ func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	return diagnosis, nil
 }
 
-func (s *store) diagnose(ctx context.Context, by caller) ports.StoreDiagnosis {
+func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 	d := ports.StoreDiagnosis{
 		Store: s.Name, State: ports.Healthy,
 		Requests: s.requests.Load(), Errors: s.errors.Load(), Rows: s.rows.Load(),
@@ -55,7 +55,7 @@ func (s *store) diagnose(ctx context.Context, by caller) ports.StoreDiagnosis {
 	var err error
 	if s.Health != nil {
 		began := time.Now()
-		_, err = limited(ctx, by, checkTimeout, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.Health.Check(ctx) })
+		_, err = within(ctx, by, checkTimeout, check, struct{}{})
 		d.Took = time.Since(began)
 	}
 	switch {
@@ -70,4 +70,8 @@ func (s *store) diagnose(ctx context.Context, by caller) ports.StoreDiagnosis {
 		d.State, d.Reason = ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
 	}
 	return d
+}
+
+func check(ctx context.Context, s *store, _ struct{}) (struct{}, error) {
+	return struct{}{}, s.Health.Check(ctx)
 }

@@ -30,13 +30,14 @@ func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Resu
 	if err := r.Validate(); err != nil {
 		return domain.Result{}, refusal("fetch", "", err)
 	}
-	f := fetch{request: r, now: p.clock.Now().UTC(), caller: caller{op: "fetch", subject: r.Key.String(), cfg: p.cfg}}
+	f := &fetch{request: r, symbol: []domain.Symbol{r.Key.Symbol}, now: p.clock.Now().UTC()}
+	f.caller = caller{op: "fetch", subject: &f.request.Key, cfg: p.cfg}
 	if err := f.prepare(p.stores); err != nil {
-		return domain.Result{}, refusal(f.op, f.subject, err)
+		return domain.Result{}, refusal(f.op, f.subject.String(), err)
 	}
 	ctx, cancel := f.bounded(ctx, p.stores)
 	defer cancel()
-	if _, err := p.symbols.known(ctx, f.caller, r.Key.Symbol); err != nil {
+	if _, err := p.symbols.known(ctx, &f.caller, f.symbol); err != nil {
 		return domain.Result{}, err
 	}
 	return f.run(ctx)
@@ -47,7 +48,9 @@ type fetch struct {
 	caller
 	window[domain.Grid]
 	request domain.DataRequest
+	symbol  []domain.Symbol // of the request
 	now     time.Time
+	answer  gathering[domain.Series]
 }
 
 // prepare does what costs no input or output: it refuses what breaks a limit, finds the store, and clamps the range to now.
@@ -93,7 +96,7 @@ func (f *fetch) run(ctx context.Context) (domain.Result, error) {
 	}
 	f.begin(claimed)
 	if err := f.holdToSlots(f.reach(claimed)); err != nil {
-		return domain.Result{}, refusal(f.op, f.subject, err)
+		return domain.Result{}, refusal(f.op, f.subject.String(), err)
 	}
 	bars := domain.EmptySeries(f.request.Key)
 	if !f.within.Empty() {
@@ -119,18 +122,18 @@ func (f *fetch) run(ctx context.Context) (domain.Result, error) {
 
 // claims reads which open times of the series the store claims to hold: ascending, disjoint. What it assumes counts as held.
 func (f *fetch) claims(ctx context.Context) ([]domain.Range, error) {
-	key := f.request.Key
-	extents, err := call(ctx, f.caller, func(ctx context.Context) ([]domain.Extent, error) {
-		return f.store.Bars.Extents(ctx, key.Symbol)
-	})
+	extents, err := call(ctx, &f.caller, barExtents, f.symbol)
 	if err != nil {
 		return nil, err
 	}
-	var ranges []domain.Range
+	ranges := make([]domain.Range, 0, 1)
 	for _, e := range extents {
-		if e.Key == key {
-			ranges = append(ranges, f.edges.Align(e.Range))
+		if r := f.edges.Align(e.Range); e.Key == f.request.Key && !r.Empty() {
+			ranges = append(ranges, r)
 		}
+	}
+	if len(ranges) < 2 {
+		return ranges, nil
 	}
 	return domain.MergeRanges(ranges), nil
 }

@@ -51,16 +51,16 @@ func fetchTicks[T domain.Tick](ctx context.Context, p *Provider, form tickForm[T
 	if err := r.Validate(); err != nil {
 		return none, refusal(op, "", err)
 	}
-	f := tickFetch[T]{
-		form: form, request: r, now: p.clock.Now().UTC(),
-		caller: caller{op: op, subject: string(r.Symbol), store: p.stores.ofTicks(), cfg: p.cfg},
+	f := &tickFetch[T]{
+		form: form, request: r, symbol: []domain.Symbol{r.Symbol}, now: p.clock.Now().UTC(),
+		caller: caller{op: op, subject: text(r.Symbol), store: p.stores.ofTicks(), cfg: p.cfg},
 	}
 	if err := f.prepare(); err != nil {
-		return none, refusal(op, f.subject, err)
+		return none, refusal(op, string(r.Symbol), err)
 	}
 	ctx, cancel := f.bounded(ctx, p.stores)
 	defer cancel()
-	if _, err := p.symbols.known(ctx, f.caller, r.Symbol); err != nil {
+	if _, err := p.symbols.known(ctx, &f.caller, f.symbol); err != nil {
 		return none, err
 	}
 	return f.run(ctx)
@@ -72,6 +72,7 @@ type tickFetch[T domain.Tick] struct {
 	window[instants]
 	form    tickForm[T]
 	request domain.TickRequest
+	symbol  []domain.Symbol // of the request
 	now     time.Time
 }
 
@@ -90,7 +91,7 @@ func (f *tickFetch[T]) prepare() (err error) {
 // run answers the request, the claims first, as a fetch of bars does.
 func (f *tickFetch[T]) run(ctx context.Context) (domain.TickResult[T], error) {
 	var none domain.TickResult[T]
-	extents, err := tickExtents(ctx, f.caller, f.request.Symbol)
+	extents, err := call(ctx, &f.caller, tickExtents, f.symbol)
 	if err != nil {
 		return none, err
 	}
@@ -132,35 +133,24 @@ func (f *tickFetch[T]) read(ctx context.Context) (domain.Ticks[T], error) {
 	return f.call(ctx, q)
 }
 
+// call reads the answer to q whole, and no more than may be returned.
 func (f *tickFetch[T]) call(ctx context.Context, q ports.TickQuery) (domain.Ticks[T], error) {
-	if q.Range.Empty() {
-		return domain.NewTicks[T](q.Symbol)
+	none, err := domain.NewTicks[T](q.Symbol)
+	if err != nil || q.Range.Empty() {
+		return none, err
 	}
-	return call(ctx, f.caller, func(ctx context.Context) (domain.Ticks[T], error) { return f.collect(ctx, q) })
-}
-
-// collect reads the answer to q whole, and no more than may be returned.
-func (f *tickFetch[T]) collect(ctx context.Context, q ports.TickQuery) (domain.Ticks[T], error) {
-	like, err := domain.NewTicks[T](q.Symbol)
-	if err != nil {
-		return like, err
-	}
-	var (
-		pieces []domain.Ticks[T]
-		read   int
-	)
-	take := func(p domain.Ticks[T]) error {
-		read += p.Len()
-		if limit := *f.cfg.MaxBars; limit > 0 && read > limit && q.First == 0 {
-			return f.cfg.tooMany(q.Range)
+	return call(ctx, &f.caller, func(ctx context.Context, s *store, q ports.TickQuery) (domain.Ticks[T], error) {
+		answer := gathering[domain.Ticks[T]]{
+			form: f.form.pieces, store: s, like: none, within: q.Range, wanted: max(q.First, q.Last),
 		}
-		pieces = append(pieces, p)
-		return nil
-	}
-	if err := gather(f.store, f.form.read(f.store.Ticks, ctx, q), f.form.pieces, like, q.Range, max(q.First, q.Last), take); err != nil {
-		return like, err
-	}
-	return joinedTicks(like, pieces)
+		if q.First == 0 {
+			answer.limit = *f.cfg.MaxBars
+		}
+		if err := answer.from(f.form.read(s.Ticks, ctx, q)); err != nil {
+			return none, err
+		}
+		return joinedTicks(none, answer.pieces)
+	}, q)
 }
 
 // joinedTicks is the pieces as one, none where there is none; a single piece is not copied.

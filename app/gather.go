@@ -42,42 +42,85 @@ func tickPieces[T domain.Tick](seq func(T) int64) form[domain.Ticks[T]] {
 	}
 }
 
-// gather hands the pieces of an answer to take, one by one, with their rows counted. It trusts none: one that is not like, lies
-// outside of within, comes before its time, or makes more rows than wanted, where that is not 0, breaks the contract of
-// ports.BarReader and is an error.
-func gather[P piece](
-	s *store, pieces iter.Seq2[P, error], f form[P], like P, within domain.Range, wanted int, take func(P) error,
-) error {
-	var (
-		last P
-		rows int
-	)
-	for p, err := range pieces {
-		if err != nil {
-			return err
-		}
-		if p.Len() == 0 {
-			return broken("a piece without a row")
-		}
-		if !f.same(p, like) {
-			return broken("a piece of %s", f.of(p))
-		}
-		first, end := f.time(p, 0), f.time(p, p.Len()-1)
-		if !within.Contains(first) || !within.Contains(end) {
-			return broken("rows from %s to %s, outside %s", stamp(first), stamp(end), within)
-		}
-		if rows > 0 && !f.follows(last, p) {
-			return broken("a piece that begins at %s, after one that ended at %s", stamp(first), stamp(f.time(last, last.Len()-1)))
-		}
-		last = p
-		rows += p.Len()
-		if wanted > 0 && rows > wanted {
-			return broken("%d rows, more than the %d asked for", rows, wanted)
-		}
-		s.rows.Add(int64(p.Len()))
-		if err := take(p); err != nil {
-			return err
-		}
+// gathering is an answer as it comes in. It trusts no piece: one that is not like, lies outside of within, comes before its time,
+// or makes more rows than wanted breaks the contract of ports.BarReader and is an error.
+type gathering[P piece] struct {
+	form   form[P]
+	store  *store // where the rows are counted
+	like   P      // an empty one, of what is asked for
+	within domain.Range
+	wanted int // rows asked for; 0 is all
+
+	limit  int           // refuse more rows than this; 0 is no limit
+	counts func(P) int   // how many rows of a piece the limit counts; nil is all
+	take   func(P) error // takes the pieces; nil keeps them
+
+	pieces  []P
+	one     [1]P // room for the only piece that most answers have
+	last    P
+	rows    int
+	counted int
+	err     error
+}
+
+// from takes the answer in. It is done once.
+func (g *gathering[P]) from(answer iter.Seq2[P, error]) error {
+	g.pieces = g.one[:0]
+	answer(g.next)
+	return g.err
+}
+
+// next takes one piece in, and reports whether to go on.
+func (g *gathering[P]) next(p P, err error) bool {
+	if g.err == nil {
+		g.err = err
+	}
+	if g.err == nil {
+		g.err = g.check(p)
+	}
+	if g.err != nil {
+		return false
+	}
+	g.last = p
+	g.rows += p.Len()
+	g.store.rows.Add(int64(p.Len()))
+	if g.take != nil {
+		g.err = g.take(p)
+	} else {
+		g.pieces = append(g.pieces, p)
+	}
+	return g.err == nil
+}
+
+func (g *gathering[P]) check(p P) error {
+	f := &g.form
+	if p.Len() == 0 {
+		return broken("a piece without a row")
+	}
+	if !f.same(p, g.like) {
+		return broken("a piece of %s", f.of(p))
+	}
+	first, end := f.time(p, 0), f.time(p, p.Len()-1)
+	if !g.within.Contains(first) || !g.within.Contains(end) {
+		return broken("rows from %s to %s, outside %s", stamp(first), stamp(end), g.within)
+	}
+	if g.rows > 0 && !f.follows(g.last, p) {
+		return broken("a piece that begins at %s, after one that ended at %s", stamp(first), stamp(f.time(g.last, g.last.Len()-1)))
+	}
+	if rows := g.rows + p.Len(); g.wanted > 0 && rows > g.wanted {
+		return broken("%d rows, more than the %d asked for", rows, g.wanted)
+	}
+	if g.limit == 0 {
+		return nil
+	}
+	if g.counts != nil {
+		g.counted += g.counts(p)
+	} else {
+		g.counted += p.Len()
+	}
+	if g.counted > g.limit {
+		return &ports.Error{Kind: ports.ErrTooLarge, Err: fmt.Errorf("%s has more than the %d rows that are returned at once "+
+			"(max_bars); ask for a shorter range, or for the first so many and go on from Next: %w", g.within, g.limit, ports.ErrTooLarge)}
 	}
 	return nil
 }
@@ -93,10 +136,4 @@ func (c *Config) holdToRows(n int) error {
 		return fmt.Errorf("%d asked for, at most %d are returned (max_bars); ask for fewer at a time: %w", n, limit, ports.ErrTooLarge)
 	}
 	return nil
-}
-
-// tooMany is the error of a range that holds more rows than may be returned.
-func (c *Config) tooMany(within domain.Range) error {
-	return &ports.Error{Kind: ports.ErrTooLarge, Err: fmt.Errorf("%s has more than the %d rows that are returned at once (max_bars); "+
-		"ask for a shorter range, or for the first so many and go on from Next: %w", within, *c.MaxBars, ports.ErrTooLarge)}
 }

@@ -43,11 +43,10 @@ func (i *Ingester) writeBars(
 	write func(ports.Store, context.Context, domain.Series, domain.Range) (ports.WriteReport, error),
 ) (ports.WriteReport, error) {
 	key := bars.Key()
-	by := caller{op: op, cfg: i.cfg}
+	by := &caller{op: op, subject: key, cfg: i.cfg}
 	if err := key.Validate(); err != nil {
 		return ports.WriteReport{}, refusal(op, "", err)
 	}
-	by.subject = key.String()
 	r, err := writable(key.Grid, r)
 	if err == nil && check {
 		err = i.acceptable(bars, r)
@@ -56,7 +55,7 @@ func (i *Ingester) writeBars(
 		by.store, err = i.stores.ofBars(key.Grid)
 	}
 	if err != nil {
-		return ports.WriteReport{}, refusal(op, by.subject, err)
+		return ports.WriteReport{}, refusal(op, key.String(), err)
 	}
 	return i.write(ctx, by, key.Symbol, func(ctx context.Context) (ports.WriteReport, error) {
 		return write(by.store.Bars, ctx, bars, r)
@@ -65,12 +64,13 @@ func (i *Ingester) writeBars(
 
 // write makes the one call of the store, and forgets what was known of the symbol, whether it failed or not.
 func (i *Ingester) write(
-	ctx context.Context, by caller, symbol domain.Symbol, f func(context.Context) (ports.WriteReport, error),
+	ctx context.Context, by *caller, symbol domain.Symbol, f func(context.Context) (ports.WriteReport, error),
 ) (ports.WriteReport, error) {
 	ctx, cancel := by.bounded(ctx, i.stores)
 	defer cancel()
 	defer i.symbols.forget(ctx, symbol)
-	report, err := call(ctx, by, f)
+	ask := func(ctx context.Context, _ *store, _ struct{}) (ports.WriteReport, error) { return f(ctx) }
+	report, err := call(ctx, by, ask, struct{}{})
 	by.store.rows.Add(int64(report.Inserted + report.Changed + report.Unchanged))
 	return report, err
 }

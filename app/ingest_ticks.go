@@ -45,11 +45,10 @@ func writeTicks[T domain.Tick](
 	write func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
 ) (ports.WriteReport, error) {
 	symbol := ticks.Symbol()
-	by := caller{op: op, store: i.stores.ofTicks(), cfg: i.cfg}
+	by := &caller{op: op, subject: text(symbol), store: i.stores.ofTicks(), cfg: i.cfg}
 	if err := symbol.Validate(); err != nil {
 		return ports.WriteReport{}, refusal(op, "", err)
 	}
-	by.subject = string(symbol)
 	r, err := writable(instants{}, r)
 	if err == nil && check {
 		err = i.settled(instants{}, ticks.Range(), r, i.clock.Now())
@@ -58,7 +57,7 @@ func writeTicks[T domain.Tick](
 		err = errNoTicks()
 	}
 	if err != nil {
-		return ports.WriteReport{}, refusal(op, by.subject, err)
+		return ports.WriteReport{}, refusal(op, string(symbol), err)
 	}
 	return i.write(ctx, by, symbol, func(ctx context.Context) (ports.WriteReport, error) {
 		return write(by.store.Ticks, ctx, ticks, r)

@@ -25,35 +25,36 @@ type lookup struct {
 	writes atomic.Int64      // of ours, so far
 }
 
-// known is what is known of the symbol, by the first catalog that does. It is ErrNotFound, with near names, where none does; one
+// known is what is known of the one symbol given, by the first catalog that does. It is ErrNotFound, with near names, where none does; one
 // that cannot be asked is its own error.
-func (l *lookup) known(ctx context.Context, by caller, symbol domain.Symbol) (domain.SymbolMeta, error) {
-	entry, err := l.entry(ctx, by, symbol)
+func (l *lookup) known(ctx context.Context, by *caller, one []domain.Symbol) (domain.SymbolMeta, error) {
+	entry, err := l.entry(ctx, by, one)
 	switch {
 	case err != nil:
 		return domain.SymbolMeta{}, err
 	case entry.Known:
 		return entry.Meta, nil
 	}
-	text := fmt.Sprintf("symbol %q is not known", string(symbol))
+	text := fmt.Sprintf("symbol %q is not known", string(one[0]))
 	if len(entry.Near) > 0 {
 		text += "; did you mean " + names(entry.Near) + "?"
 	} else {
 		text += ", nor is one like it; import its data first"
 	}
-	return domain.SymbolMeta{}, &ports.Error{Kind: ports.ErrNotFound, Op: by.op, Subject: by.subject, Err: errors.New(text)}
+	return domain.SymbolMeta{}, &ports.Error{Kind: ports.ErrNotFound, Op: by.op, Subject: by.subject.String(), Err: errors.New(text)}
 }
 
 // entry is what the catalogs say of the symbol, or said a short while ago.
-func (l *lookup) entry(ctx context.Context, by caller, symbol domain.Symbol) (ports.SymbolEntry, error) {
+func (l *lookup) entry(ctx context.Context, by *caller, one []domain.Symbol) (ports.SymbolEntry, error) {
 	if l.cache == nil {
-		return l.ask(ctx, by, symbol)
+		return l.ask(ctx, by, one)
 	}
+	symbol := one[0]
 	if entry, kept := l.cache.Get(ctx, symbol); kept {
 		return entry, nil
 	}
 	writes := l.writes.Load()
-	entry, err := l.ask(ctx, by, symbol)
+	entry, err := l.ask(ctx, by, one)
 	if err != nil {
 		return entry, err
 	}
@@ -77,29 +78,29 @@ func (l *lookup) forget(ctx context.Context, symbol domain.Symbol) {
 }
 
 // ask asks one catalog after the other until one knows the symbol.
-func (l *lookup) ask(ctx context.Context, by caller, symbol domain.Symbol) (ports.SymbolEntry, error) {
-	q := ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}
+func (l *lookup) ask(ctx context.Context, by *caller, one []domain.Symbol) (ports.SymbolEntry, error) {
+	q := ports.SymbolQuery{Symbols: one}
 	for _, s := range l.stores {
 		if s.Catalog == nil {
 			continue
 		}
-		metas, err := symbolsOf(ctx, by.at(s), q)
+		metas, err := call(ctx, by.at(s), symbolsOf, q)
 		if err != nil {
 			return ports.SymbolEntry{}, err
 		}
 		for _, m := range metas {
-			if m.Symbol == symbol {
+			if m.Symbol == one[0] {
 				return ports.SymbolEntry{Known: true, Meta: m}, nil
 			}
 		}
 	}
-	near, err := l.near(ctx, by, symbol)
+	near, err := l.near(ctx, by, one[0])
 	return ports.SymbolEntry{Near: near}, err
 }
 
 // near is a few known symbols like the one given: the same instrument at another venue or as part of a name, else the same base,
 // else the same first letters of an instrument, at any venue.
-func (l *lookup) near(ctx context.Context, by caller, symbol domain.Symbol) ([]domain.Symbol, error) {
+func (l *lookup) near(ctx context.Context, by *caller, symbol domain.Symbol) ([]domain.Symbol, error) {
 	const listed, letters = 5, 2
 	instrument := symbol.Instrument()
 	base := cmp.Or(domain.NewSymbolMeta(symbol).Base, instrument)
@@ -125,13 +126,13 @@ func (l *lookup) near(ctx context.Context, by caller, symbol domain.Symbol) ([]d
 }
 
 // symbols is what all catalogs together know, ordered. Of what several know, the first one's word counts.
-func (l *lookup) symbols(ctx context.Context, by caller, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+func (l *lookup) symbols(ctx context.Context, by *caller, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	var all []domain.SymbolMeta
 	for _, s := range l.stores {
 		if s.Catalog == nil {
 			continue
 		}
-		metas, err := symbolsOf(ctx, by.at(s), q)
+		metas, err := call(ctx, by.at(s), symbolsOf, q)
 		if err != nil {
 			return nil, err
 		}
@@ -143,10 +144,6 @@ func (l *lookup) symbols(ctx context.Context, by caller, q ports.SymbolQuery) ([
 		all = all[:q.Limit]
 	}
 	return all, nil
-}
-
-func symbolsOf(ctx context.Context, by caller, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	return call(ctx, by, func(ctx context.Context) ([]domain.SymbolMeta, error) { return by.store.Catalog.Symbols(ctx, q) })
 }
 
 // names lists symbols in a message.

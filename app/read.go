@@ -14,13 +14,16 @@ import (
 func (f *fetch) read(ctx context.Context) (domain.Series, error) {
 	wanted := max(f.request.First, f.request.Last)
 	for ask := wanted; ; ask = double(ask) {
-		q := ports.BarQuery{Key: f.request.Key, Range: f.within}
-		if f.request.First > 0 {
-			q.First = ask
-		} else {
-			q.Last = ask
+		f.answer = gathering[domain.Series]{
+			form: barPieces(), store: f.store, like: domain.EmptySeries(f.request.Key), within: f.within, wanted: ask,
 		}
-		bars, err := call(ctx, f.caller, func(ctx context.Context) (domain.Series, error) { return f.collect(ctx, q) })
+		if wanted == 0 {
+			f.answer.limit = *f.cfg.MaxBars
+		}
+		if f.request.Quality == domain.QualityDrop {
+			f.answer.counts = func(s domain.Series) int { return s.Len() - len(f.fatal(s)) }
+		}
+		bars, err := call(ctx, &f.caller, collect, f)
 		if err != nil || wanted == 0 || f.request.Quality != domain.QualityDrop {
 			return bars, err
 		}
@@ -29,6 +32,20 @@ func (f *fetch) read(ctx context.Context) (domain.Series, error) {
 			return f.soundPart(bars, fatal, wanted), nil
 		}
 	}
+}
+
+// collect reads the whole answer that f waits for.
+func collect(ctx context.Context, s *store, f *fetch) (domain.Series, error) {
+	q := ports.BarQuery{Key: f.request.Key, Range: f.within}
+	if f.request.First > 0 {
+		q.First = f.answer.wanted
+	} else {
+		q.Last = f.answer.wanted
+	}
+	if err := f.answer.from(s.Bars.ReadBars(ctx, q)); err != nil {
+		return domain.Series{}, err
+	}
+	return joined(f.answer.like, f.answer.pieces, f.answer.rows)
 }
 
 func double(n int) int {
@@ -64,31 +81,6 @@ func (f *fetch) soundPart(bars domain.Series, fatal []int, wanted int) domain.Se
 		return bars.Slice(0, at+1)
 	}
 	return bars
-}
-
-// collect reads the answer to q whole, and no more sound bars than may be returned.
-func (f *fetch) collect(ctx context.Context, q ports.BarQuery) (domain.Series, error) {
-	var (
-		pieces      []domain.Series
-		read, sound int
-	)
-	take := func(p domain.Series) error {
-		read += p.Len()
-		sound += p.Len()
-		if f.request.Quality == domain.QualityDrop {
-			sound -= len(f.fatal(p))
-		}
-		if limit := *f.cfg.MaxBars; limit > 0 && sound > limit && !f.few() {
-			return f.cfg.tooMany(q.Range)
-		}
-		pieces = append(pieces, p)
-		return nil
-	}
-	like := domain.EmptySeries(q.Key)
-	if err := gather(f.store, f.store.Bars.ReadBars(ctx, q), barPieces(), like, q.Range, max(q.First, q.Last), take); err != nil {
-		return domain.Series{}, err
-	}
-	return joined(like, pieces, read)
 }
 
 // joined is the pieces as one Series of so many bars, none where there is none; a single piece is not copied.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -85,4 +86,16 @@ func (s *store) count(took time.Duration, err error) {
 	if err != nil && !errors.Is(err, ports.ErrInvalid) && !errors.Is(err, ports.ErrTooLarge) && !errors.Is(err, ports.ErrCanceled) {
 		s.errors.Add(1)
 	}
+}
+
+func barExtents(ctx context.Context, s *store, symbols []domain.Symbol) ([]domain.Extent, error) {
+	return s.Bars.Extents(ctx, symbols...)
+}
+
+func tickExtents(ctx context.Context, s *store, symbols []domain.Symbol) ([]domain.TickExtent, error) {
+	return s.Ticks.TickExtents(ctx, symbols...)
+}
+
+func symbolsOf(ctx context.Context, s *store, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	return s.Catalog.Symbols(ctx, q)
 }

@@ -69,6 +69,11 @@ func (w *window[E]) begin(claimed []domain.Range) {
 
 // uncovered is the parts of r in which something can begin and none of the claims reaches.
 func (w *window[E]) uncovered(r domain.Range, claimed []domain.Range) []domain.Range {
+	for _, c := range claimed {
+		if c.Covers(r) { // as it is nearly always
+			return nil
+		}
+	}
 	parts := w.edges.Align(r).Subtract(claimed)
 	for i := range parts {
 		parts[i] = parts[i].Intersect(r)
