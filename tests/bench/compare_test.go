@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+const rounds = 7
+
+// A way is one of the ways to do the same thing.
+type way struct {
+	name   string
+	before func() // not measured; nil is nothing
+	run    func()
+}
+
+// compare runs the ways in turns and returns the median time of each.
+func compare(b *testing.B, ways ...way) []time.Duration {
+	b.Helper()
+	times := make([][]time.Duration, len(ways))
+	for round := range rounds + 1 {
+		for i, w := range ways {
+			if w.before != nil {
+				w.before()
+			}
+			start := time.Now()
+			w.run()
+			if took := time.Since(start); round > 0 {
+				times[i] = append(times[i], took)
+			}
+		}
+	}
+	medians := make([]time.Duration, len(ways))
+	for i, t := range times {
+		slices.Sort(t)
+		medians[i] = t[len(t)/2]
+	}
+	return medians
+}
+
+// report prints our speed for n bars, the floor's and the ratio, and how many times as fast we are as each other way.
+func report(b *testing.B, n int, ways ...way) {
+	b.Helper()
+	medians := compare(b, ways...)
+	speed := func(i int) float64 { return float64(n) / medians[i].Seconds() / 1e6 }
+	b.ReportMetric(0, "ns/op") // a run of the benchmark is many of each way
+	b.ReportMetric(speed(0), "M/s")
+	for i, w := range ways[1:] {
+		if w.name == "floor" {
+			b.ReportMetric(speed(i+1), "floor-M/s")
+			b.ReportMetric(speed(0)/speed(i+1), "of-floor")
+			continue
+		}
+		b.ReportMetric(speed(0)/speed(i+1), "times-"+w.name)
+	}
+}
+
+// latency prints the median and the 99th percentile of a call in microseconds, and its allocations.
+func latency(b *testing.B, call func()) {
+	b.Helper()
+	const calls = 2000
+	times := make([]time.Duration, 0, calls)
+	allocations := testing.AllocsPerRun(100, call) // which also warms up
+	for range calls {
+		began := time.Now()
+		call()
+		times = append(times, time.Since(began))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(percentile(times, 0.5).Nanoseconds())/1e3, "us")
+	b.ReportMetric(float64(percentile(times, 0.99).Nanoseconds())/1e3, "p99-us")
+	b.ReportMetric(allocations, "allocs")
+}
+
+// percentile is the duration that the given share of them does not exceed.
+func percentile(times []time.Duration, share float64) time.Duration {
+	slices.Sort(times)
+	return times[min(len(times)-1, int(float64(len(times))*share))]
+}
+
+var start = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func minuteKey(symbol domain.Symbol) domain.SeriesKey {
+	return domain.SeriesKey{Symbol: symbol, Grid: domain.Minute1.UTC()}
+}
+
+// walk is n one-minute bars of a random walk: prices near 30,000 with two digits after the point, volumes with eight.
+func walk(symbol domain.Symbol, n int) domain.Series {
+	rng := rand.New(rand.NewPCG(1, 2))
+	c := domain.Columns{PriceScale: 2, VolumeScale: 8}
+	last := int64(3_000_000)
+	for i := range n {
+		open := last + rng.Int64N(21) - 10
+		last = max(100_000, open+rng.Int64N(401)-200)
+		c.Time = append(c.Time, start.UnixMicro()+int64(i)*time.Minute.Microseconds())
+		c.Open.Lo = append(c.Open.Lo, open)
+		c.High.Lo = append(c.High.Lo, max(open, last)+rng.Int64N(50))
+		c.Low.Lo = append(c.Low.Lo, min(open, last)-rng.Int64N(50))
+		c.Close.Lo = append(c.Close.Lo, last)
+		c.Volume.Lo = append(c.Volume.Lo, 1+rng.Int64N(5_000_000_000))
+		c.Trades = append(c.Trades, 1+rng.Int64N(500))
+	}
+	return must(domain.NewSeriesFromColumns(minuteKey(symbol), c))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
