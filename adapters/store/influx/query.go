@@ -67,6 +67,11 @@ func quoteAll(identifiers []string) string {
 	return `"` + strings.Join(identifiers, `","`) + `"`
 }
 
+// createDatabase makes a database, and changes nothing where it exists. The name is an identifier.
+func createDatabase(name string) statement {
+	return statement{text: "CREATE DATABASE " + quote(name), statements: 1}
+}
+
 // span is a half-open range of times in nanoseconds since 1970.
 type span struct{ start, end int64 }
 

@@ -59,6 +59,10 @@ type Config struct {
 	// Existing, where not nil, says how to read bars that something else writes; nothing is written then.
 	Existing *Existing
 
+	// CreateOnOpen makes the database of a 1.8 server in Open where it is missing, which takes an administrator. On 2.x, where a
+	// bucket and its mapping are made by other means, it is refused.
+	CreateOnOpen bool
+
 	// TLS configures https. nil is the system's certificates.
 	TLS *tls.Config `json:"-"`
 	// Compress asks for gzip both ways. On a local network it costs more time than it saves.
@@ -115,6 +119,9 @@ func (c Config) Validate() error {
 		}
 	} else if err := validateURL(c.URL); err != nil {
 		faults = append(faults, err)
+	}
+	if c.CreateOnOpen && (c.Org != "" || !isIdentifier(c.Database)) {
+		fault("influx database %q: it is made on 1.8 only, without an organisation, of a name of letters, digits, _ . and -", c.Database)
 	}
 	if !isIdentifier(c.Measurement) {
 		fault("influx measurement %q: use letters, digits, _ . and -, at most %d", c.Measurement, maxIdentifier)
@@ -201,7 +208,13 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: cfg.Bucket,
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
 	}
-	if err := s.check(ctx); err != nil {
+	if cfg.CreateOnOpen {
+		err = s.rowsOf(ctx, createDatabase(cfg.Database), func(table, []any) error { return nil })
+	}
+	if err == nil {
+		err = s.check(ctx)
+	}
+	if err != nil {
 		closeClient()
 		return nil, nil, translate("open", cfg.Database, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -24,6 +25,8 @@ var migrationFiles embed.FS
 // migrationTable says which were applied.
 const migrationTable = "migrations"
 
+const newestMigration = `SELECT coalesce(max(name), '') FROM marketdata.migrations`
+
 // Migrate brings the tables up to this version: every migration that was not applied yet, each in one transaction with the note that
 // it was, so that a failure or a crash leaves the version before it. Processes that start at once take turns.
 func (s *Store) Migrate(ctx context.Context) error {
@@ -32,6 +35,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 		err = s.migrate(ctx, files)
 	}
 	return translate(ctx, "migrate", "", inPhase(ports.PhaseQuery, err))
+}
+
+// Version is the newest migration that was applied, "" where none was yet.
+func (s *Store) Version(ctx context.Context) (string, error) {
+	var version string
+	err := s.withConn(ctx, func(conn *pgx.Conn) error {
+		ctx, cancel := s.limited(ctx)
+		defer cancel()
+		return inPhase(ports.PhaseQuery, conn.QueryRow(ctx, newestMigration).Scan(&version))
+	})
+	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "42P01" { // there is no such table
+		return "", nil
+	}
+	return version, translate(ctx, "read the version", "", err)
 }
 
 func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {

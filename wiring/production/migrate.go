@@ -1,0 +1,72 @@
+package production
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gal-friday/marketdata/adapters/store/influx"
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/wiring"
+)
+
+// Migration is what Migrate did to a store.
+type Migration struct {
+	Store  string `json:"store"`
+	Before string `json:"before"` // the version, or the database, that was there; "" where there was none
+	After  string `json:"after"`
+}
+
+// Migrate brings the stores to the form that Open expects, which needs the rights to do so: PostgreSQL's tables to this version, and
+// on InfluxDB 1.8 the database, where it is missing. Doing it again changes nothing. Where it fails, what was done before is
+// reported with the error.
+func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration, error) {
+	s, err := newSettings(cfg, opts)
+	if err != nil {
+		return nil, err
+	}
+	s.Postgres.MigrateOnOpen = false
+	tables, err := migratePostgres(ctx, s, opts)
+	if err != nil {
+		return nil, err
+	}
+	if s.Influx.URL == "" && opts.InfluxClient == nil {
+		return []Migration{tables}, nil
+	}
+	database, err := migrateInflux(ctx, s, opts)
+	if err != nil {
+		return []Migration{tables}, err
+	}
+	return []Migration{tables, database}, nil
+}
+
+func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, error) {
+	m := Migration{Store: postgres.Name}
+	store, closeStore, err := openPostgres(ctx, s, opts)
+	if err != nil {
+		return m, err
+	}
+	defer closeStore()
+	if m.Before, err = store.Version(ctx); err != nil {
+		return m, err
+	}
+	if err := store.Migrate(ctx); err != nil {
+		return m, err
+	}
+	m.After, err = store.Version(ctx)
+	return m, err
+}
+
+func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, error) {
+	m := Migration{Store: influx.Name, Before: s.Influx.Database, After: s.Influx.Database}
+	_, closeStore, err := openInfluxAs(ctx, s, opts, false)
+	if errors.Is(err, ports.ErrSchema) && s.Influx.Org == "" && s.Influx.Existing.Frequency == 0 {
+		m.Before = ""
+		_, closeStore, err = openInfluxAs(ctx, s, opts, true)
+	}
+	if err != nil {
+		return m, err
+	}
+	closeStore()
+	return m, nil
+}
