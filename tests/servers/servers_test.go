@@ -71,7 +71,7 @@ func TestOrphan(t *testing.T) {
 // However a test process ends, its servers and their directories go with it.
 func TestServersEndWithAKilledProcess(t *testing.T) {
 	t.Parallel()
-	tmp, err := os.MkdirTemp("", "orphan-") // not t.TempDir, which the user postgres may not enter
+	tmp, err := os.MkdirTemp("", "orphan-") //nolint:usetesting // the user postgres may not enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}

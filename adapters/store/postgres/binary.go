@@ -163,7 +163,7 @@ func (d *barDecoder) add(row [][]byte) error {
 		return errPieceEnds
 	}
 	err := d.decode(row)
-	if err == errNumericScale {
+	if errors.Is(err, errNumericScale) {
 		if d.len() > 0 {
 			return errPieceEnds
 		}
@@ -188,7 +188,7 @@ func (d *barDecoder) decode(row [][]byte) error {
 			scale = c.VolumeScale
 		}
 		if values[i].hi, values[i].lo, err = decodeNumeric(field, scale); err != nil {
-			if err == errNumericScale {
+			if errors.Is(err, errNumericScale) {
 				return err
 			}
 			return d.broken(field, at, domain.Field(i).String(), err)

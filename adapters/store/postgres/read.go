@@ -124,7 +124,7 @@ func pieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) er
 		}
 		row := rows.RawValues()
 		err := d.add(row)
-		if err == errPieceEnds {
+		if errors.Is(err, errPieceEnds) {
 			if err = flush(); err == nil {
 				err = d.add(row)
 			}

@@ -194,7 +194,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	cfg.DSN = pool.Config().ConnString()
 	if err := cfg.Validate(); err != nil {
-		return nil, nil, translate(context.Background(), "open", "", err)
+		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: "open", Store: Name, Err: err}
 	}
 	cfg = cfg.withDefaults()
 	cfg.DSN = "" // the pool has it

@@ -54,7 +54,7 @@ func checkRange(r domain.Range, n int, at func(i int) time.Time) error {
 	if _, err := domain.NewRange(r.Start, r.End); err != nil {
 		return err
 	}
-	if n > 0 && !(r.Contains(at(0)) && r.Contains(at(n-1))) {
+	if n > 0 && (!r.Contains(at(0)) || !r.Contains(at(n-1))) {
 		return fmt.Errorf("the range %s does not cover what is written with it, from %s to %s: %w",
 			r, at(0).Format(time.RFC3339Nano), at(n-1).Format(time.RFC3339Nano), domain.ErrInvalid)
 	}
@@ -306,10 +306,10 @@ func (w *writer) copy(ctx context.Context, sql string, fields, n int, appendRow 
 	return inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 }
 
-// symbolID is the symbol's number. A symbol that is not known is made known where make is true.
-func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, make bool) (id int32, known bool, err error) {
+// symbolID is the symbol's number. A symbol that is not known is made known where create is true.
+func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool) (id int32, known bool, err error) {
 	find := []any{string(symbol)}
-	if known, err = w.scan(ctx, selectSymbolID, find, &id); err != nil || known || !make {
+	if known, err = w.scan(ctx, selectSymbolID, find, &id); err != nil || known || !create {
 		return id, known, err
 	}
 	m := domain.NewSymbolMeta(symbol)
