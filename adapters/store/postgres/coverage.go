@@ -27,7 +27,8 @@ func barClaims(key domain.SeriesKey) claims {
 func barKey(key domain.SeriesKey) []string { return []string{key.Kind.String(), key.Grid.String()} }
 
 func tickClaims(symbol domain.Symbol, kind domain.TickKind) claims {
-	return claims{string(kind) + " " + string(symbol), []string{string(kind)}, selectTickExtentsMeeting, deleteTickExtentsMeeting, insertTickExtents}
+	name := string(kind)
+	return claims{name + " " + string(symbol), []string{name}, selectTickExtentsMeeting, deleteTickExtentsMeeting, insertTickExtents}
 }
 
 // claim adds r to what is claimed, merged with the claims that it meets. The series is locked.
@@ -160,7 +161,9 @@ func asShape(table string, err error) error {
 }
 
 // collect reads all rows of a statement for every symbol, or of the one for some.
-func collect[T any](ctx context.Context, s *Store, all, some string, symbols []domain.Symbol, scan pgx.RowToFunc[T]) (found []T, err error) {
+func collect[T any](
+	ctx context.Context, s *Store, all, some string, symbols []domain.Symbol, scan pgx.RowToFunc[T],
+) (found []T, err error) {
 	sql, args := all, []any(nil)
 	if len(symbols) > 0 {
 		sql, args = some, []any{names(symbols)}

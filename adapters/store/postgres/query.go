@@ -70,7 +70,8 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 	return tableSQL{
 		all:   all,
 		first: all + limit,
-		last: "SELECT " + columns + " FROM (SELECT " + columns + ofSymbol + " ORDER BY " + strings.ReplaceAll(row, ",", " DESC,") + " DESC" + limit +
+		last: "SELECT " + columns + " FROM (SELECT " + columns + ofSymbol +
+			" ORDER BY " + strings.ReplaceAll(row, ",", " DESC,") + " DESC" + limit +
 			") last ORDER BY " + row,
 
 		insert:   "COPY " + table + " (" + key + ", " + columns + ") FROM STDIN (FORMAT binary)",

@@ -19,7 +19,9 @@ import (
 
 func openEmpty(t *testing.T, dsn string) *Store {
 	t.Helper()
-	s, closeStore, err := Open(t.Context(), Config{DSN: dsn, MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
+	s, closeStore, err := Open(t.Context(), Config{
+		DSN: dsn, MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +130,8 @@ func hourly(t *testing.T, symbol domain.Symbol, from time.Time, n int) domain.Se
 		if err != nil {
 			t.Fatal(err)
 		}
-		bar := domain.Bar{OpenTime: from.Add(time.Duration(i) * time.Hour), Open: price, High: price, Low: price, Close: price, Volume: price, Trades: 1}
+		bar := domain.Bar{OpenTime: from.Add(time.Duration(i) * time.Hour),
+			Open: price, High: price, Low: price, Close: price, Volume: price, Trades: 1}
 		if err := b.Append(bar); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +153,10 @@ func TestPartitionsStopNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A reader and a writer in transactions that stay open: they hold their locks on the table.
-	for _, sql := range []string{"SELECT count(*) FROM marketdata.bars", "UPDATE marketdata.bars SET trades = 7 WHERE open_time < '2020-01-02'"} {
+	for _, sql := range []string{
+		"SELECT count(*) FROM marketdata.bars",
+		"UPDATE marketdata.bars SET trades = 7 WHERE open_time < '2020-01-02'",
+	} {
 		conn, err := pgx.Connect(t.Context(), dsn)
 		if err != nil {
 			t.Fatal(err)

@@ -111,7 +111,9 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Fatal("opened")
 		}
 		logger.Info("opening", "config", cfg, "error", err)
-		for _, shown := range []string{err.Error(), fmt.Sprintf("%+v %#v", err, err), fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg), log.String()} {
+		for _, shown := range []string{
+			err.Error(), fmt.Sprintf("%+v %#v", err, err), fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg), log.String(),
+		} {
 			if strings.Contains(shown, secret) {
 				t.Errorf("shown: %s", shown)
 			}
@@ -444,9 +446,12 @@ func TestNarrowRoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	database := strings.TrimPrefix(u.Path, "/")
+	const tables = "marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, " +
+		"marketdata.extents, marketdata.tick_extents"
 	reader, importer := "reader_"+database, "importer_"+database
 	t.Cleanup(func() {
-		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer, "DROP ROLE "+reader, "DROP ROLE "+importer); err != nil {
+		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer,
+			"DROP ROLE "+reader, "DROP ROLE "+importer); err != nil {
 			t.Error(err)
 		}
 	})
@@ -455,15 +460,17 @@ func TestNarrowRoles(t *testing.T) {
 		"REVOKE ALL ON DATABASE "+database+" FROM PUBLIC",
 		"GRANT CONNECT ON DATABASE "+database+" TO "+reader+", "+importer,
 		"GRANT USAGE ON SCHEMA marketdata TO "+reader+", "+importer,
-		"GRANT SELECT ON marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, marketdata.extents, marketdata.tick_extents TO "+reader+", "+importer,
-		"GRANT INSERT, UPDATE, DELETE ON marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, marketdata.extents, marketdata.tick_extents TO "+importer,
+		"GRANT SELECT ON "+tables+" TO "+reader+", "+importer,
+		"GRANT INSERT, UPDATE, DELETE ON "+tables+" TO "+importer,
 		"GRANT TEMPORARY ON DATABASE "+database+" TO "+importer,
 		"GRANT EXECUTE ON FUNCTION marketdata.ensure_partitions(text, timestamptz[]) TO "+importer,
 	); err != nil {
 		t.Fatal(err)
 	}
 	openAs := func(user, password string) *postgres.Store {
-		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: as(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second})
+		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
+			DSN: as(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

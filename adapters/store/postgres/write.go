@@ -222,7 +222,9 @@ func (w *writer) put(ctx context.Context, c change, id int32) (report ports.Writ
 
 // putBatch writes rows from to to, which are all in part. Nobody else writes the series meanwhile: where part is empty, the rows go
 // straight into the table, which is several times as fast as merging them; and counting tells inserted rows from changed ones.
-func (w *writer) putBatch(ctx context.Context, c change, id int32, from, to int, part domain.Range) (report ports.WriteReport, err error) {
+func (w *writer) putBatch(
+	ctx context.Context, c change, id int32, from, to int, part domain.Range,
+) (report ports.WriteReport, err error) {
 	key := keyArgs(id, c.key)
 	n := to - from
 	var before, after int
