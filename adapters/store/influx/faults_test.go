@@ -371,23 +371,51 @@ func TestDeleteWaitsForAnotherDatabase(t *testing.T) {
 	for failures, kind := range map[int]error{3: nil, 1000: ports.ErrUnavailable} {
 		b := minutes(t, recordedKey, 1)
 		there := bars(barRow(5, nil))
-		deletes := 0
+		deletes, deleted := 0, false
 		s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
 			if err := r.ParseForm(); err != nil {
 				return nil, err
 			}
 			switch {
-			case strings.HasPrefix(r.PostForm.Get("q"), "SELECT"):
+			case strings.HasPrefix(r.PostForm.Get("q"), "SELECT") && !deleted:
 				return response(r, http.StatusOK, there), nil
+			case strings.HasPrefix(r.PostForm.Get("q"), "SELECT"):
+				return response(r, http.StatusOK, document(result(0, false))), nil
 			case deletes < failures:
 				deletes++
 				return response(r, http.StatusOK, document(failing("engine is closed"))), nil
 			}
+			deleted = true
 			return response(r, http.StatusOK, document(result(0, false))), nil
 		})
 		report, err := s.ReplaceBars(t.Context(), b.Slice(0, 0), recordedQuery.Range)
 		if !errors.Is(err, kind) || kind == nil && (report.Deleted != 1 || deletes != failures) {
 			t.Errorf("%d failures: got %+v, %v after %d", failures, report, err, deletes)
 		}
+	}
+}
+
+// TestLostWriteIsWrittenAgain is a server that says yes to a write and does not show it.
+func TestLostWriteIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	row := barRow(0, nil)
+	writes := 0
+	s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path != "/query" {
+			writes++
+			return response(r, http.StatusNoContent, nil), nil
+		}
+		if writes < 2 {
+			return response(r, http.StatusOK, document(result(0, false))), nil
+		}
+		return response(r, http.StatusOK, bars(row)), nil
+	})
+	want, err := readAll(t, answering(t, bars(row)), recordedQuery)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := s.WriteBars(t.Context(), want, want.Range())
+	if err != nil || report.Inserted != 1 || report.Unchanged != 0 || writes != 2 {
+		t.Errorf("got %+v, %v after %d writes", report, err, writes)
 	}
 }

@@ -145,10 +145,14 @@ func TestWhereThingsGo(t *testing.T) {
 		asked = append(asked, fmt.Sprint(r.URL.Path, " ", query.Get("org"), query.Get("bucket"), query.Get("precision"), query.Get("db"), query.Get("rp")))
 		return response(r, http.StatusOK, document(result(0, false))), nil
 	})
-	write(t, s, minutes(t, recordedKey, 1))
+	b := minutes(t, recordedKey, 1)
+	_, err := s.WriteBars(t.Context(), b, b.Range())
 	want := []string{"/query crypto_v1forever", "/api/v2/write deskcryptons"}
-	if !slices.Equal(asked, want) {
+	if len(asked) < 2 || !slices.Equal(asked[:2], want) {
 		t.Errorf("got %q, want %q", asked, want)
+	}
+	if !errors.Is(err, ports.ErrUnavailable) { // this server keeps nothing
+		t.Errorf("a write that no read shows: got %v", err)
 	}
 }
 

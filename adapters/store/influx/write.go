@@ -21,15 +21,10 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.
 	if _, err := s.writable(ctx, bars, claim); err != nil || bars.Len() == 0 {
 		return ports.WriteReport{}, err
 	}
-	there, err := s.collect(ctx, bars.Key(), bars.Range())
-	if err != nil {
-		return ports.WriteReport{}, err
-	}
-	d := compare(there, bars)
-	if err := s.writeLines(ctx, bars, d.write); err != nil {
-		return ports.WriteReport{}, err
-	}
-	return d.report, nil
+	return s.settle(ctx, bars, func() (difference, error) {
+		there, err := s.collect(ctx, bars.Key(), bars.Range())
+		return compare(there, bars), err
+	})
 }
 
 // ReplaceBars deletes what is between the first and the last bar that must go, then writes what is not there. It is not done at
@@ -44,32 +39,55 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	if err != nil || r.Empty() {
 		return ports.WriteReport{}, err
 	}
-	var d difference
-	var gone span
-	there, err := s.collect(ctx, bars.Key(), r)
-	switch {
-	case err == nil:
-		d = compare(there, bars)
-		d.report.Deleted = len(d.gone)
-		gone = d.leave(there, bars)
-	case isCorrupt(err): // what no Series can hold is replaced whole, which is the way to mend it
-		d = compare(domain.EmptySeries(bars.Key()), bars)
-		gone = nanos(r)
-		if d.report.Deleted, err = s.count(ctx, bars.Key(), gone); err != nil {
+	return s.settle(ctx, bars, func() (difference, error) {
+		there, err := s.collect(ctx, bars.Key(), r)
+		if err == nil {
+			d := compare(there, bars)
+			d.remove(there, bars)
+			return d, nil
+		}
+		if !isCorrupt(err) {
+			return difference{}, err
+		}
+		d := compare(domain.EmptySeries(bars.Key()), bars) // what no Series can hold goes whole, which is the way to mend it
+		d.erase = nanos(r)
+		d.report.Deleted, err = s.count(ctx, bars.Key(), d.erase)
+		return d, err
+	})
+}
+
+// writeTries is how often a write is done at most.
+const writeTries = 3
+
+// settle does what the difference says until there is none, so that a write that returns is one that reads show. InfluxDB 1.8 does
+// not promise that: its monitor empties the cache of a shard that it found idle, and what was acknowledged in between is in the
+// server's log, and in no answer until the server starts again.
+func (s *Store) settle(ctx context.Context, bars domain.Series, find func() (difference, error)) (ports.WriteReport, error) {
+	var report ports.WriteReport
+	for try := range writeTries + 1 {
+		d, err := find()
+		if err != nil {
 			return ports.WriteReport{}, err
 		}
-	default:
-		return ports.WriteReport{}, err
-	}
-	if gone != (span{}) {
-		if err := s.delete(ctx, bars.Key(), gone); err != nil {
+		if try == 0 {
+			report = d.report
+		}
+		if len(d.write) == 0 && d.erase == (span{}) {
+			return report, nil
+		}
+		if try == writeTries {
+			break
+		}
+		if d.erase != (span{}) {
+			if err := s.delete(ctx, bars.Key(), d.erase); err != nil {
+				return ports.WriteReport{}, err
+			}
+		}
+		if err := s.writeLines(ctx, bars, d.write); err != nil {
 			return ports.WriteReport{}, err
 		}
 	}
-	if err := s.writeLines(ctx, bars, d.write); err != nil {
-		return ports.WriteReport{}, err
-	}
-	return d.report, nil
+	return ports.WriteReport{}, fmt.Errorf("written %d times, and reads still do not show it: %w", writeTries, ports.ErrUnavailable)
 }
 
 func isCorrupt(err error) bool {
@@ -138,6 +156,7 @@ type difference struct {
 	report ports.WriteReport
 	write  []int // indices of the bars to be written
 	gone   []int // indices of the bars there that have no counterpart
+	erase  span  // to be deleted before the writing; the zero span is nothing
 }
 
 // compare goes through both in step.
@@ -167,10 +186,11 @@ func compare(there, bars domain.Series) difference {
 	return d
 }
 
-// leave is the range to be deleted, and adds to what is to be written the unchanged bars in it.
-func (d *difference) leave(there, bars domain.Series) span {
+// remove has the bars that have no counterpart deleted, from the first to the last, and the unchanged ones between written again.
+func (d *difference) remove(there, bars domain.Series) {
+	d.report.Deleted = len(d.gone)
 	if len(d.gone) == 0 {
-		return span{}
+		return
 	}
 	first, last := there.OpenTime(d.gone[0]), there.OpenTime(d.gone[len(d.gone)-1])
 	write := d.write
@@ -185,7 +205,7 @@ func (d *difference) leave(there, bars domain.Series) span {
 			d.write = append(d.write, i)
 		}
 	}
-	return span{start: first.UnixNano(), end: last.UnixNano() + 1}
+	d.erase = span{start: first.UnixNano(), end: last.UnixNano() + 1}
 }
 
 // writeLines writes the bars at the indices, a batch a request.
