@@ -1,0 +1,81 @@
+package production_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/production"
+)
+
+// config names a fresh database on each server. The machine is shared by many tests, so connections are few and slow.
+func config(tb testing.TB) wiring.Config {
+	tb.Helper()
+	influx := servers.Influx(tb)
+	return wiring.Config{
+		Postgres: wiring.Postgres{
+			DSN: wiring.NewSecret(servers.Postgres(tb)), MinConns: 1, MaxConns: 8,
+			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second, MigrateOnOpen: true,
+		},
+		Influx: wiring.Influx{
+			URL: influx.URL, Token: wiring.NewSecret(influx.Username + ":" + influx.Password), Database: influx.Database,
+		},
+	}
+}
+
+// routed is the stores as the application sees them: one store of bars, by frequency, and one catalog.
+func routed(tb testing.TB) contract.Store {
+	tb.Helper()
+	sources, symbols, closeStores, err := production.Stores(tb.Context(), config(tb), production.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(closeStores)
+	router, err := app.NewRouter(sources...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	joined, err := app.New(sources, clock.NewSystem(), nil, app.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return contract.Store{Bars: router, Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
+}
+
+// catalog is the application's, which refuses what is no symbol, as a port whose laws have it absent.
+type catalog struct{ joined *app.Marketdata }
+
+func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	asked := len(q.Symbols)
+	q.Symbols = slices.DeleteFunc(slices.Clone(q.Symbols), func(s domain.Symbol) bool { return s.Validate() != nil })
+	if asked > 0 && len(q.Symbols) == 0 {
+		return nil, ctx.Err()
+	}
+	return c.joined.Symbols(ctx, q)
+}
+
+// What InfluxDB cannot do does not come of routing to it.
+var profile = func() contract.Profile {
+	var p contract.Profile
+	for _, law := range []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing", "replace/whole_or_nothing"} {
+		p.Waivers = append(p.Waivers, contract.Waiver{
+			Law: law, Reason: "InfluxDB has no transaction: a write is done series by series and batch by batch, and a retry completes it",
+		})
+	}
+	return p
+}()
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	contract.BarStore(t, routed, profile)
+	contract.SymbolCatalog(t, routed, contract.Profile{})
+	contract.TickStore(t, routed, contract.Profile{})
+}

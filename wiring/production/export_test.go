@@ -1,0 +1,30 @@
+package production
+
+import (
+	"context"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/wiring"
+)
+
+// Stores is what Open joins, for the suites that hold single ports to their laws: the sources, and the writer of the catalog.
+func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source, ports.SymbolWriter, func(), error) {
+	s, err := newSettings(cfg, opts)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	pg, closePostgres, err := openPostgres(ctx, s, opts)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ts, closeInflux, err := openInflux(ctx, s, opts)
+	if err != nil {
+		closePostgres()
+		return nil, nil, nil, err
+	}
+	return newSources(s, pg, ts), pg, func() {
+		closeInflux()
+		closePostgres()
+	}, nil
+}
