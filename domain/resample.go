@@ -177,6 +177,38 @@ func (g Grid) Whole(r Range) Range {
 	return whole
 }
 
+// Divisible is the runs of whole bars of coarse in r that bars of g make up exactly: ascending, disjoint, not touching. Unlike
+// Divides it takes the calendar bar by bar: an hour divides the days of a zone for as long as its clock is whole hours off.
+func (g Grid) Divisible(coarse Grid, r Range) []Range {
+	whole := coarse.Whole(r)
+	if whole.Empty() {
+		return nil
+	}
+	_, _, fixed := g.fixed()
+	_, _, coarseFixed := coarse.fixed()
+	if fixed && coarseFixed {
+		if !g.Divides(coarse, whole) {
+			return nil
+		}
+		return []Range{whole}
+	}
+	var runs []Range
+	open, aligned := whole.Start, g.Aligned(whole.Start)
+	for open.Before(whole.End) {
+		end := coarse.Next(open)
+		endAligned := g.Aligned(end)
+		if aligned && endAligned {
+			if n := len(runs); n > 0 && runs[n-1].End.Equal(open) {
+				runs[n-1].End = end
+			} else {
+				runs = append(runs, Range{Start: open, End: end})
+			}
+		}
+		open, aligned = end, endAligned
+	}
+	return runs
+}
+
 // add cuts the piece's rows into buckets, makes a bar of each, and hands out all but the last.
 func (r *Resampler) add(n int, times []int64, bucket func(out *Columns, from, to int) error) (Series, error) {
 	var out Columns

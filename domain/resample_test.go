@@ -3,6 +3,7 @@ package domain
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -174,6 +175,29 @@ func TestResampleRefuses(t *testing.T) {
 	if _, err := Resample(full, keyOf(Hour1.UTC())); !errors.Is(err, ErrOverflow) {
 		t.Errorf("a sum of 21 digits: %v", err)
 	}
+}
+
+func TestDivisible(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		fine := rapid.OneOf(anyGrid(), rapid.SampledFrom([]Grid{Minute1.UTC(), Hour1.UTC(), Day1.UTC()})).Draw(t, "fine")
+		coarse := anyGrid().Draw(t, "coarse")
+		start := anyTime(coarse.Zone()).Draw(t, "start")
+		r := Range{Start: start, End: start}
+		for range rapid.IntRange(0, 40).Draw(t, "bars") {
+			r.End = coarse.Next(r.End)
+		}
+		var want []Range
+		for open := coarse.Ceil(r.Start); open.Before(r.End); open = coarse.Next(open) {
+			if bar := (Range{Start: open, End: coarse.Next(open)}); r.Covers(bar) && fine.Divides(coarse, Range{bar.Start, bar.Start.Add(1)}) {
+				want = append(want, bar)
+			}
+		}
+		got := fine.Divisible(coarse, r)
+		if merged := MergeRanges(want); !slices.EqualFunc(got, merged, Range.Equal) {
+			t.Fatalf("%s in %s of %s: got %v, want %v", fine, r, coarse, got, merged)
+		}
+	})
 }
 
 func TestFill(t *testing.T) {
