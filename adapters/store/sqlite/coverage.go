@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,16 +15,9 @@ import (
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	const op = "read extents"
-	wanted := validSymbols(symbols)
-	if len(symbols) > 0 && len(wanted) == 0 {
-		return nil, translate(ctx, op, "", ctx.Err())
-	}
-	var held []struct {
-		Symbol, Grid, Kind   string
-		RangeStart, RangeEnd int64
-	}
-	if err := selectHeld(s.read, wanted).Scan(ctx, &held); err != nil {
-		return nil, translate(ctx, op, "", inPhase(ports.PhaseQuery, err))
+	held, err := s.held(ctx, symbols, true)
+	if err != nil {
+		return nil, translate(ctx, op, "", err)
 	}
 	extents := make([]domain.Extent, 0, len(held))
 	for _, h := range held {
@@ -34,6 +28,43 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 		extents = append(extents, domain.Extent{Key: key, Range: microRange(h.RangeStart, h.RangeEnd)})
 	}
 	return domain.MergeExtents(extents), nil // it orders them; they were merged when they were written
+}
+
+// TickExtents implements ports.TickCoverageReader.
+func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
+	const op = "read tick extents"
+	held, err := s.held(ctx, symbols, false)
+	if err != nil {
+		return nil, translate(ctx, op, "", err)
+	}
+	extents := make([]domain.TickExtent, 0, len(held))
+	for _, h := range held {
+		e := domain.TickExtent{Symbol: domain.Symbol(h.Symbol), Kind: domain.TickKind(h.Kind), Range: microRange(h.RangeStart, h.RangeEnd)}
+		if e.Symbol.Validate() != nil || e.Kind != domain.TickTrades && e.Kind != domain.TickQuotes {
+			return nil, translate(ctx, op, h.Symbol, unreadable(fmt.Errorf("extent of %q %q", h.Symbol, h.Kind)))
+		}
+		extents = append(extents, e)
+	}
+	return extents, nil // ordered by the statement, merged when they were written
+}
+
+// heldRow is an extent with what it is of.
+type heldRow struct {
+	Symbol, Grid, Kind   string
+	RangeStart, RangeEnd int64
+}
+
+// held reads the extents of the symbols, or of all where none is given: those of bars, or those of ticks.
+func (s *Store) held(ctx context.Context, symbols []domain.Symbol, bars bool) ([]heldRow, error) {
+	wanted := validSymbols(symbols)
+	if len(symbols) > 0 && len(wanted) == 0 {
+		return nil, ctx.Err()
+	}
+	var held []heldRow
+	if err := selectHeld(s.read, wanted, bars).Scan(ctx, &held); err != nil {
+		return nil, inPhase(ports.PhaseQuery, err)
+	}
+	return held, nil
 }
 
 // claim adds r to the extents of the series.

@@ -12,9 +12,14 @@ const applicationID = 0x6d6b6474
 
 // schema1 is the first version of the tables.
 //
-// A decimal is its plain text: exact to every digit a Decimal has, which no integer column is, readable in the sqlite3 shell, and one
-// form for all. Nothing here compares or sorts decimals, so that text is not a number costs nothing. Times are microseconds since
-// 1970 UTC. STRICT makes SQLite refuse what is of another type, and bars WITHOUT ROWID lie in the order in which they are read.
+// Bars lie in chunks of the codec, up to codec.MaxBars in each, those of a series disjoint. A chunk's blob is larger than a page: a
+// table with a rowid keeps it out of the tree that is searched.
+//
+// Trades and quotes are rows, WITHOUT ROWID in the order in which they are read. They too have a row each in series, without a grid.
+// Their decimals are plain text: exact to every digit a Decimal has, which no integer column is, and readable in the sqlite3 shell.
+// Nothing here compares or sorts them, so that text is not a number costs nothing.
+//
+// Times are microseconds since 1970 UTC. STRICT makes SQLite refuse what is of another type.
 const schema1 = `
 CREATE TABLE symbols (
 	symbol TEXT NOT NULL PRIMARY KEY,
@@ -34,16 +39,35 @@ CREATE TABLE series (
 	UNIQUE (symbol, grid, kind)
 ) STRICT;
 
-CREATE TABLE bars (
-	series    INTEGER NOT NULL,
-	open_time INTEGER NOT NULL,
-	open      TEXT NOT NULL,
-	high      TEXT NOT NULL,
-	low       TEXT NOT NULL,
-	close     TEXT NOT NULL,
-	volume    TEXT NOT NULL,
-	trades    INTEGER NOT NULL,
-	PRIMARY KEY (series, open_time)
+CREATE TABLE chunks (
+	id         INTEGER NOT NULL PRIMARY KEY,
+	series     INTEGER NOT NULL,
+	first_open INTEGER NOT NULL,
+	last_open  INTEGER NOT NULL,
+	bars       INTEGER NOT NULL,
+	data       BLOB NOT NULL,
+	UNIQUE (series, first_open)
+) STRICT;
+
+CREATE TABLE trades (
+	series INTEGER NOT NULL,
+	time   INTEGER NOT NULL,
+	seq    INTEGER NOT NULL,
+	price  TEXT NOT NULL,
+	size   TEXT NOT NULL,
+	side   INTEGER NOT NULL,
+	PRIMARY KEY (series, time, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quotes (
+	series   INTEGER NOT NULL,
+	time     INTEGER NOT NULL,
+	seq      INTEGER NOT NULL,
+	bid      TEXT NOT NULL,
+	ask      TEXT NOT NULL,
+	bid_size TEXT NOT NULL,
+	ask_size TEXT NOT NULL,
+	PRIMARY KEY (series, time, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE extents (
@@ -64,47 +88,78 @@ func setVersion(version int) string {
 }
 
 const (
-	barColumns = `open_time, open, high, low, close, volume, trades`
+	chunkColumns = `first_open, last_open, bars, data`
 
-	ofSeries = `series = (SELECT id FROM series WHERE symbol = ? AND grid = ? AND kind = ?)`
+	// heldChunk is the columns of a chunk, and where the next one of the series begins, NULL where there is none.
+	heldChunk = chunkColumns + `,
+	(SELECT min(first_open) FROM chunks AS next WHERE next.series = chunks.series AND next.first_open > chunks.first_open)`
 
-	// selectBars takes symbol, grid, kind, start, end, limit (-1 is none).
-	selectBars = `SELECT ` + barColumns + ` FROM bars
-WHERE ` + ofSeries + ` AND open_time >= ? AND open_time < ?
-ORDER BY open_time LIMIT ?`
+	// chunksMeeting takes symbol, grid, kind, start, end: the chunks that have bars in the range. Of those that begin before it only
+	// the last can.
+	chunksMeeting = `SELECT ` + heldChunk + ` FROM series CROSS JOIN chunks ON chunks.series = series.id
+WHERE symbol = ?1 AND grid = ?2 AND kind = ?3 AND first_open < ?5 AND last_open >= ?4
+AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE series = series.id AND first_open < ?4), ?4)
+ORDER BY first_open`
 
-	// selectLastBars takes symbol, grid, kind, start, end, count; and the first three again, and end. It walks the index back to
-	// where the tail begins, and reads on from there: both in order, nothing is sorted.
-	selectLastBars = `SELECT ` + barColumns + ` FROM bars
-WHERE open_time >= (
-	SELECT min(open_time) FROM (
-		SELECT open_time FROM bars
-		WHERE ` + ofSeries + ` AND open_time >= ? AND open_time < ?
-		ORDER BY open_time DESC LIMIT ?))
-AND ` + ofSeries + ` AND open_time < ?
-ORDER BY open_time`
+	selectChunks     = chunksMeeting
+	selectLastChunks = chunksMeeting + ` DESC`
 
-	// selectTimes and deleteBars take series, start, end.
-	selectTimes = `SELECT open_time FROM bars WHERE series = ? AND open_time >= ? AND open_time < ? ORDER BY open_time`
-	deleteBars  = `DELETE FROM bars WHERE series = ? AND open_time >= ? AND open_time < ?`
+	// selectCell takes series and an open time: the chunk to which a bar of that time belongs.
+	selectCell = `SELECT ` + heldChunk + `, id FROM chunks WHERE series = ?1 AND first_open = coalesce(
+	(SELECT max(first_open) FROM chunks WHERE series = ?1 AND first_open <= ?2),
+	(SELECT min(first_open) FROM chunks WHERE series = ?1))`
 
-	// deleteBar takes series and open time.
-	deleteBar = `DELETE FROM bars WHERE series = ? AND open_time = ?`
+	insertChunk = `INSERT INTO chunks (series, ` + chunkColumns + `) VALUES (?, ?, ?, ?, ?)`
+	updateChunk = `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ? WHERE id = ?`
+	deleteChunk = `DELETE FROM chunks WHERE id = ?`
+
+	// ofTicks takes symbol and kind: the series without a grid.
+	ofTicks = `series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?)`
 )
 
-// selectBarsAt takes the series and n open times.
-func selectBarsAt(n int) string {
-	return `SELECT ` + barColumns + ` FROM bars WHERE series = ? AND open_time IN (?` + strings.Repeat(`, ?`, n-1) + `)
-ORDER BY open_time`
+// tickSQL is the statements on a table of ticks.
+type tickSQL struct {
+	table   string
+	names   string // of the columns but the series
+	columns int    // how many these are
+
+	selectRange string // takes symbol, kind, start, end, limit (-1 is none)
+	selectLast  string // takes symbol, kind, start, end twice, and the count
+	selectKeys  string // takes series, start, end
+	deleteOne   string // takes series, time, seq
 }
 
-// upsertBars takes n times the series and the columns of a bar.
-func upsertBars(n int) string {
-	const row = `(?, ?, ?, ?, ?, ?, ?, ?)`
-	return `INSERT INTO bars (series, ` + barColumns + `) VALUES ` + row + strings.Repeat(`, `+row, n-1) + `
-ON CONFLICT (series, open_time) DO UPDATE SET
-	open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-	volume = excluded.volume, trades = excluded.trades`
+var (
+	tradeSQL = newTickSQL("trades", "price", "size", "side")
+	quoteSQL = newTickSQL("quotes", "bid", "ask", "bid_size", "ask_size")
+)
+
+func newTickSQL(table string, own ...string) tickSQL {
+	names := "time, seq, " + strings.Join(own, ", ")
+	const inRange = ` AND time >= ? AND time < ?`
+	from := ` FROM ` + table + ` WHERE ` + ofTicks + inRange
+	return tickSQL{
+		table: table, names: names, columns: 2 + len(own),
+		selectRange: `SELECT ` + names + from + ` ORDER BY time, seq LIMIT ?`,
+		// The inner part walks the key back to where the tail begins and keeps that one pair; the outer reads on from there.
+		selectLast: `SELECT ` + names + from + ` AND (time, seq) >= (
+	SELECT time, seq FROM (SELECT time, seq` + from + ` ORDER BY time DESC, seq DESC LIMIT ?) ORDER BY time, seq LIMIT 1)
+ORDER BY time, seq`,
+		selectKeys: `SELECT time, seq FROM ` + table + ` WHERE series = ?` + inRange + ` ORDER BY time, seq`,
+		deleteOne:  `DELETE FROM ` + table + ` WHERE series = ? AND time = ? AND seq = ?`,
+	}
+}
+
+// selectAt takes the series and n pairs of time and seq.
+func (q *tickSQL) selectAt(n int) string {
+	return `SELECT ` + q.names + ` FROM ` + q.table + ` WHERE series = ? AND (time, seq) IN (VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, n-1) + `)
+ORDER BY time, seq`
+}
+
+// upsert takes n times the series and the columns of a tick.
+func (q *tickSQL) upsert(n int) string {
+	row := `(?` + strings.Repeat(`, ?`, q.columns) + `)`
+	return `REPLACE INTO ` + q.table + ` (series, ` + q.names + `) VALUES ` + row + strings.Repeat(`, `+row, n-1)
 }
 
 // The statements on the small tables are bun's. It writes values into the text, quoted; whoever calls has made sure that they are
@@ -142,10 +197,11 @@ func selectSymbols(db bun.IDB, rows *[]symbolRow, symbols []string, pattern stri
 	return query
 }
 
-// selectHeld joins every extent, or those of the symbols, to its series.
-func selectHeld(db bun.IDB, symbols []string) *bun.SelectQuery {
+// selectHeld joins every extent, or those of the symbols, to its series: of bars where the series has a grid, else of ticks.
+func selectHeld(db bun.IDB, symbols []string, bars bool) *bun.SelectQuery {
 	query := db.NewSelect().TableExpr("extents").Join("JOIN series ON series.id = extents.series").
-		ColumnExpr("symbol, grid, kind, range_start, range_end")
+		ColumnExpr("symbol, grid, kind, range_start, range_end").Where("(grid <> '') = ?", bars).
+		OrderExpr("symbol, kind, grid, range_start")
 	if len(symbols) > 0 {
 		query.Where("symbol IN (?)", bun.List(symbols))
 	}

@@ -37,8 +37,8 @@ type seriesRow struct {
 
 	ID     int64  `bun:"id,pk,autoincrement"`
 	Symbol string `bun:"symbol"`
-	Grid   string `bun:"grid"`
-	Kind   string `bun:"kind"`
+	Grid   string `bun:"grid"` // empty where the series is of ticks
+	Kind   string `bun:"kind"` // what the price is of, or which ticks
 }
 
 type extentRow struct {
