@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/gal-friday/marketdata/adapters/clock"
@@ -11,13 +12,20 @@ import (
 
 // lastBars is an application over one source with a day of minutes, and a request for the last 200.
 func lastBars(t testing.TB, local bool) (*app.Marketdata, domain.DataRequest) {
+	const minutes = 1440
 	store := memory.New()
-	bars := sound(t, 0, 1440)
+	held := make([]domain.Bar, minutes)
+	for m := range held {
+		held[m] = bar(m)
+		held[m].Trades = int64(m)
+		held[m].Volume = domain.MustDecimal(strconv.Itoa(m + 1))
+	}
+	bars := series(t, held...)
 	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
 	source := app.Source{Name: "memory", Bars: store, Catalog: store, Local: local}
-	return over(t, clock.NewSimulated(at(2000)), nil, app.Config{}, source), domain.DataRequest{Key: key, Last: 200}
+	return over(t, clock.NewSimulated(at(minutes)), nil, app.Config{}, source), domain.DataRequest{Key: key, Last: 200}
 }
 
 func BenchmarkFetchLast200(b *testing.B) {

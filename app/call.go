@@ -56,6 +56,9 @@ func (t text) String() string { return string(t) }
 
 // at is the same caller, of another store.
 func (c *caller) at(s *store) *caller {
+	if c.store == s {
+		return c
+	}
 	return &caller{op: c.op, subject: c.subject, store: s, cfg: c.cfg}
 }
 

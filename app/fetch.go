@@ -49,6 +49,7 @@ type fetch struct {
 	window[domain.Grid]
 	request domain.DataRequest
 	symbol  []domain.Symbol // of the request
+	room    [1]domain.Range // for the only claim that most series have
 	now     time.Time
 	answer  gathering[domain.Series]
 }
@@ -126,7 +127,7 @@ func (f *fetch) claims(ctx context.Context) ([]domain.Range, error) {
 	if err != nil {
 		return nil, err
 	}
-	ranges := make([]domain.Range, 0, 1)
+	ranges := f.room[:0]
 	for _, e := range extents {
 		if r := f.edges.Align(e.Range); e.Key == f.request.Key && !r.Empty() {
 			ranges = append(ranges, r)

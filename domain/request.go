@@ -30,7 +30,7 @@ func (r DataRequest) Validate() error {
 }
 
 // checkWindow refuses bounds that are no range, and counts that contradict.
-func checkWindow(request fmt.Stringer, start, end time.Time, first, last int) error {
+func checkWindow[R fmt.Stringer](request R, start, end time.Time, first, last int) error {
 	if first < 0 || last < 0 {
 		return invalid("request", request.String(), "first and last are counts; give 1 or more")
 	}

@@ -16,13 +16,21 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	candidates := q.Symbols
+	switch len(candidates) {
+	case 0:
+		candidates = slices.Sorted(maps.Keys(s.symbols))
+	case 1: // as every request asks
+	default:
+		candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))
+	}
 	var found []domain.SymbolMeta
-	for _, symbol := range slices.Sorted(maps.Keys(s.symbols)) {
+	for _, symbol := range candidates {
 		if q.Limit > 0 && len(found) == q.Limit {
 			break
 		}
-		if (len(q.Symbols) == 0 || slices.Contains(q.Symbols, symbol)) && (q.Pattern == "" || matches(q.Pattern, string(symbol))) {
-			found = append(found, s.symbols[symbol])
+		if meta, known := s.symbols[symbol]; known && (q.Pattern == "" || matches(q.Pattern, string(symbol))) {
+			found = append(found, meta)
 		}
 	}
 	return found, nil

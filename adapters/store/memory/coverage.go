@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -23,7 +24,10 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 			extents = append(extents, domain.Extent{Key: key, Range: r})
 		}
 	}
-	return domain.MergeExtents(extents), nil
+	slices.SortFunc(extents, func(a, b domain.Extent) int {
+		return cmp.Or(a.Key.Compare(b.Key), a.Range.Start.Compare(b.Range.Start)) // those of one key are disjoint as they are held
+	})
+	return extents, nil
 }
 
 // subtract is the ranges without r.

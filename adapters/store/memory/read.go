@@ -55,20 +55,22 @@ func within(pieces []domain.Series, r domain.Range) []domain.Series {
 	return found
 }
 
-// limit keeps the first or the last so many bars; 0 is all.
+// limit keeps the first or the last so many bars of the pieces, which are its own to change; 0 is all.
 func limit(pieces []domain.Series, first, last int) []domain.Series {
 	switch {
 	case first > 0:
 		for i, p := range pieces {
 			if p.Len() >= first {
-				return append(pieces[:i:i], p.Slice(0, first))
+				pieces[i] = p.Slice(0, first)
+				return pieces[:i+1]
 			}
 			first -= p.Len()
 		}
 	case last > 0:
 		for i, p := range slices.Backward(pieces) {
 			if p.Len() >= last {
-				return append([]domain.Series{p.Slice(p.Len()-last, p.Len())}, pieces[i+1:]...)
+				pieces[i] = p.Slice(p.Len()-last, p.Len())
+				return pieces[i:]
 			}
 			last -= p.Len()
 		}

@@ -1,0 +1,20 @@
+// Package chunks is the policy of the series cache: a store decorated so that its bars are read once. Store wraps any ports.Store
+// and is one itself; reads go through the cache, writes pass through and invalidate what they touch. What is kept, for how long,
+// and what a write makes untrue is decided here. How values are kept is a ports.SeriesCache's.
+//
+// # What is kept
+//
+// The open times of a series are cut at fixed instants into chunks of 4096 bars at most, so that requests that overlap or slide
+// share them, and one chunk is one packed Series. Everything that a store returned in a chunk's range, whole and without an error,
+// is kept: 24 h by default. Two things may still change, and are believed for a shorter while: bars that closed less than the settle
+// time ago, with all that open later (the tail of a chunk: one bar's length, 300 s at most), and a chunk without a bar (300 s). When
+// a tail is no longer believed, only the tail is read again. Every time to live is shortened at random by up to a tenth.
+//
+// # What makes it safe
+//
+// A read notes the version of its series, which every write changes before it begins and after it ended. What was read under
+// another version is not kept, and an answer put together from several chunks is given only if no write fell in between. So no
+// answer is older than the last write of this process that returned before the read began, and none is half old. Writes of other
+// processes reach this one through ports.Invalidations; where there are none, or one was lost, the times above are the bound.
+// Processes that share a cache need clocks that agree to within the settle time.
+package chunks
