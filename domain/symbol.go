@@ -59,3 +59,28 @@ func (s Symbol) Instrument() string {
 	}
 	return string(s)
 }
+
+// Matches reports whether the pattern matches all of the Symbol: * is any run of bytes, ? any one, every other byte itself.
+func (s Symbol) Matches(pattern string) bool {
+	star, resume := -1, 0 // where the last star was, and what it has not yet swallowed
+	p, t := 0, 0
+	for t < len(s) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, t
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[t]):
+			p++
+			t++
+		case star >= 0: // let the last star swallow one more
+			resume++
+			p, t = star+1, resume
+		default:
+			return false
+		}
+	}
+	for p < len(pattern) && pattern[p] == '*' {
+		p++
+	}
+	return p == len(pattern)
+}

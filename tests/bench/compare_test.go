@@ -1,12 +1,9 @@
 package bench
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/gal-friday/marketdata/domain"
 )
 
 const rounds = 7
@@ -80,31 +77,6 @@ func latency(b *testing.B, call func()) {
 func percentile(times []time.Duration, share float64) time.Duration {
 	slices.Sort(times)
 	return times[min(len(times)-1, int(float64(len(times))*share))]
-}
-
-var start = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func minuteKey(symbol domain.Symbol) domain.SeriesKey {
-	return domain.SeriesKey{Symbol: symbol, Grid: domain.Minute1.UTC()}
-}
-
-// walk is n one-minute bars of a random walk: prices near 30,000 with two digits after the point, volumes with eight.
-func walk(symbol domain.Symbol, n int) domain.Series {
-	rng := rand.New(rand.NewPCG(1, 2))
-	c := domain.Columns{PriceScale: 2, VolumeScale: 8}
-	last := int64(3_000_000)
-	for i := range n {
-		open := last + rng.Int64N(21) - 10
-		last = max(100_000, open+rng.Int64N(401)-200)
-		c.Time = append(c.Time, start.UnixMicro()+int64(i)*time.Minute.Microseconds())
-		c.Open.Lo = append(c.Open.Lo, open)
-		c.High.Lo = append(c.High.Lo, max(open, last)+rng.Int64N(50))
-		c.Low.Lo = append(c.Low.Lo, min(open, last)-rng.Int64N(50))
-		c.Close.Lo = append(c.Close.Lo, last)
-		c.Volume.Lo = append(c.Volume.Lo, 1+rng.Int64N(5_000_000_000))
-		c.Trades = append(c.Trades, 1+rng.Int64N(500))
-	}
-	return must(domain.NewSeriesFromColumns(minuteKey(symbol), c))
 }
 
 func must[T any](v T, err error) T {

@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/wiring/backtest"
 )
 
@@ -19,7 +20,7 @@ const million = 1_000_000
 var sink int64
 
 func BenchmarkSeriesByColumn(b *testing.B) {
-	s := walk("BTC/USD", million)
+	s := gen.Walk("BTC/USD", million)
 	report(b, million, way{name: "columns", run: func() {
 		c := s.Columns()
 		var sum int64
@@ -31,7 +32,7 @@ func BenchmarkSeriesByColumn(b *testing.B) {
 }
 
 func BenchmarkSeriesAll(b *testing.B) {
-	s := walk("BTC/USD", million)
+	s := gen.Walk("BTC/USD", million)
 	report(b, million, way{name: "all", run: func() {
 		for _, bar := range s.All() {
 			sink += bar.Trades
@@ -40,7 +41,7 @@ func BenchmarkSeriesAll(b *testing.B) {
 }
 
 func BenchmarkQualityRules(b *testing.B) {
-	s := walk("BTC/USD", million)
+	s := gen.Walk("BTC/USD", million)
 	report(b, million, way{name: "judge", run: func() {
 		v := domain.NewJudge(s.Range(), s.Range().End).Check(s)
 		sink += int64(len(v.Findings))
@@ -48,7 +49,7 @@ func BenchmarkQualityRules(b *testing.B) {
 }
 
 func BenchmarkResampleToHours(b *testing.B) {
-	s := walk("BTC/USD", million)
+	s := gen.Walk("BTC/USD", million)
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Hour1.UTC()}
 	report(b, million, way{name: "resample", run: func() { sink += int64(must(domain.Resample(s, key)).Len()) }})
 }
@@ -57,11 +58,11 @@ func BenchmarkTradesToMinutes(b *testing.B) {
 	trades := make([]domain.Trade, million)
 	for i := range trades {
 		price := must(domain.NewDecimal(3_000_000+int64(i%97), 2))
-		trades[i] = domain.Trade{Time: start.Add(time.Duration(i) * time.Second), Seq: int64(i), Price: price, Size: price}
+		trades[i] = domain.Trade{Time: gen.WalkStart.Add(time.Duration(i) * time.Second), Seq: int64(i), Price: price, Size: price}
 	}
 	all := must(domain.NewTicks("BTC/USD", trades...))
 	report(b, million, way{name: "aggregate", run: func() {
-		r := must(domain.NewResampler(minuteKey("BTC/USD")))
+		r := must(domain.NewResampler(gen.MinuteKey("BTC/USD")))
 		sink += int64(must(r.AddTrades(all)).Len() + r.Flush().Len())
 	}})
 }
@@ -69,7 +70,7 @@ func BenchmarkTradesToMinutes(b *testing.B) {
 // Chunks of 4096 bars that stay in the processor's cache, opened, checked and decoded into columns that are there.
 func BenchmarkCodecDecode(b *testing.B) {
 	const chunk, times = 4096, 250
-	s := walk("BTC/USD", chunk)
+	s := gen.Walk("BTC/USD", chunk)
 	packed := must(codec.Append(nil, s))
 	var columns domain.Columns
 	report(b, chunk*times,
@@ -85,7 +86,7 @@ func BenchmarkCodecDecode(b *testing.B) {
 // One price of the same chunks.
 func BenchmarkCodecDecodeClose(b *testing.B) {
 	const chunk, times = 4096, 1000
-	packed := must(codec.Append(nil, walk("BTC/USD", chunk)))
+	packed := must(codec.Append(nil, gen.Walk("BTC/USD", chunk)))
 	var column domain.Column
 	report(b, chunk*times, way{name: "codec", run: func() {
 		for range times {
@@ -97,7 +98,7 @@ func BenchmarkCodecDecodeClose(b *testing.B) {
 // The last 200 bars from memory, without a cache: microseconds and allocations a call.
 func BenchmarkFetchMemoryLast200(b *testing.B) {
 	ctx := context.Background()
-	s := walk("BTC/USD", 100_000)
+	s := gen.Walk("BTC/USD", 100_000)
 	store := memory.New()
 	must(store.WriteBars(ctx, s, s.Range()))
 	md := must(backtest.New(store, clock.NewSimulated(s.Range().End), app.Config{}))

@@ -2,10 +2,7 @@ package influx
 
 import (
 	"context"
-	"regexp"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -23,13 +20,12 @@ func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	if err != nil {
 		return nil, err
 	}
-	matches := matcher(q.Pattern)
 	var metas []domain.SymbolMeta
 	for _, name := range names {
 		if q.Limit > 0 && len(metas) == q.Limit {
 			break
 		}
-		if (len(q.Symbols) == 0 || slices.Contains(q.Symbols, name)) && matches(string(name)) {
+		if (len(q.Symbols) == 0 || slices.Contains(q.Symbols, name)) && (q.Pattern == "" || name.Matches(q.Pattern)) {
 			metas = append(metas, domain.NewSymbolMeta(name))
 		}
 	}
@@ -75,16 +71,4 @@ func (s *Store) tagValues(ctx context.Context, tag string, where ...condition) (
 		return nil
 	})
 	return found, err
-}
-
-// matcher makes a test of a pattern: * is any run of bytes, ? any one.
-func matcher(pattern string) func(string) bool {
-	if pattern == "" {
-		return func(string) bool { return true }
-	}
-	if !utf8.ValidString(pattern) { // a symbol is ASCII
-		return func(string) bool { return false }
-	}
-	text := strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(pattern))
-	return regexp.MustCompile(`\A(?s:` + text + `)\z`).MatchString
 }

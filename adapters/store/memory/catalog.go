@@ -29,7 +29,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 		if q.Limit > 0 && len(found) == q.Limit {
 			break
 		}
-		if meta, known := s.symbols[symbol]; known && (q.Pattern == "" || matches(q.Pattern, string(symbol))) {
+		if meta, known := s.symbols[symbol]; known && (q.Pattern == "" || symbol.Matches(q.Pattern)) {
 			found = append(found, meta)
 		}
 	}
@@ -52,29 +52,4 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 		s.symbols[m.Symbol] = m
 	}
 	return nil
-}
-
-// matches reports whether the pattern matches all of text: * is any run of bytes, ? any one, every other byte itself.
-func matches(pattern, text string) bool {
-	star, resume := -1, 0 // where the last star was, and what text it has not yet swallowed
-	p, t := 0, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0: // let the last star swallow one more
-			resume++
-			p, t = star+1, resume
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -168,7 +169,7 @@ func TestCheck(t *testing.T) {
 func TestBusyPoolIsOverloaded(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	bars := benchBars("BTC/USD", 20_000)
+	bars := gen.Walk("BTC/USD", 20_000)
 	write(t, open(t, postgres.Config{DSN: dsn}), bars)
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 1})
 	if err != nil {
@@ -208,7 +209,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	s := open(t, postgres.Config{DSN: dsn})
-	bars := benchBars("BTC/USD", 1_000_000)
+	bars := gen.Walk("BTC/USD", 1_000_000)
 	write(t, s, bars)
 	watch, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
@@ -276,7 +277,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 func TestServerSideEnds(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	bars := benchBars("BTC/USD", 400_000)
+	bars := gen.Walk("BTC/USD", 400_000)
 	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: 300 * time.Millisecond, BatchRows: 5_000})
 	write(t, s, bars)
 	other, err := pgx.Connect(t.Context(), dsn)
@@ -336,7 +337,7 @@ func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
 			if err := s.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			bars := benchBars("BTC/USD", 1_000)
+			bars := gen.Walk("BTC/USD", 1_000)
 			write(t, s, bars)
 			for piece, err := range s.ReadBars(t.Context(), all(bars)) {
 				if err != nil || !piece.Equal(bars) {
@@ -355,7 +356,7 @@ func TestSlowCallsAreLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s := open(t, postgres.Config{SlowQuery: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	write(t, s, benchBars("BTC/USD", 5_000))
+	write(t, s, gen.Walk("BTC/USD", 5_000))
 	if !strings.Contains(log.String(), "slow query") || !strings.Contains(log.String(), "BTC/USD 1m") {
 		t.Fatalf("logged %q", log.String())
 	}
@@ -411,7 +412,7 @@ func TestWritersInOppositeOrders(t *testing.T) {
 	}
 	reversed := slices.Clone(metas)
 	slices.Reverse(reversed)
-	bars := benchBars("BTC/USD", 2_000)
+	bars := gen.Walk("BTC/USD", 2_000)
 	errs := make(chan error)
 	calls := []func(i int) error{
 		func(int) error { return s.PutSymbols(t.Context(), metas...) },
@@ -446,7 +447,7 @@ func TestNarrowRoles(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	owner := open(t, postgres.Config{DSN: dsn})
-	write(t, owner, benchBars("BTC/USD", 1_000))
+	write(t, owner, gen.Walk("BTC/USD", 1_000))
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -483,19 +484,19 @@ func TestNarrowRoles(t *testing.T) {
 		t.Cleanup(closeStore)
 		return s
 	}
-	late := benchBars("ETH/USD", 1_000_000) // into 2021: a partition that is not there yet
+	late := gen.Walk("ETH/USD", 1_000_000) // into 2021: a partition that is not there yet
 	late = late.Slice(late.Len()-1_000, late.Len())
 
 	r := openAs(reader, "r")
 	if err := r.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n, err := count(t.Context(), r, all(benchBars("BTC/USD", 1_000))); n != 1_000 || err != nil {
+	if n, err := count(t.Context(), r, all(gen.Walk("BTC/USD", 1_000))); n != 1_000 || err != nil {
 		t.Error(n, err)
 	}
 	_, err = r.WriteBars(t.Context(), late, late.Range())
 	wantKind(t, err, ports.ErrPermission)
-	_, err = r.ReplaceBars(t.Context(), domain.EmptySeries(benchBars("BTC/USD", 1).Key()), late.Range())
+	_, err = r.ReplaceBars(t.Context(), domain.EmptySeries(gen.Walk("BTC/USD", 1).Key()), late.Range())
 	wantKind(t, err, ports.ErrPermission)
 
 	i := openAs(importer, "i")

@@ -1,4 +1,4 @@
-package memory
+package domain
 
 import (
 	"regexp"
@@ -31,8 +31,8 @@ func FuzzMatches(f *testing.F) {
 			runes.WriteRune(rune(text[i]))
 		}
 		want := regexp.MustCompile(`^(?s:` + bytewise.String() + `)$`).MatchString(runes.String())
-		if got := matches(pattern, text); got != want {
-			t.Errorf("matches(%q, %q) is %t, want %t", pattern, text, got, want)
+		if got := Symbol(text).Matches(pattern); got != want {
+			t.Errorf("Symbol(%q).Matches(%q) is %t, want %t", text, pattern, got, want)
 		}
 	})
 }
