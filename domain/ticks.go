@@ -80,6 +80,14 @@ func (t Ticks[T]) Time(i int) time.Time {
 	return fromMicros(t.block.time[t.from+i])
 }
 
+// Seq is tick i's sequence number; it panics where i is not in [0, Len()).
+func (t Ticks[T]) Seq(i int) int64 {
+	if uint(i) >= uint(t.Len()) {
+		panic(fmt.Sprintf("domain: tick %d of %d", i, t.Len()))
+	}
+	return t.block.seq[t.from+i]
+}
+
 // Slice is ticks from to to, sharing the columns; it panics where they are not in order within [0, Len()].
 func (t Ticks[T]) Slice(from, to int) Ticks[T] {
 	if from < 0 || from > to || to > t.Len() {
@@ -164,27 +172,65 @@ func (b *TicksBuilder[T]) Append(tick T) error {
 	}
 	c := &b.columns
 	t := microsFloor(r.time)
-	if n := len(c.time); n > 0 && (t < c.time[n-1] || t == c.time[n-1] && r.seq <= c.seq[n-1]) {
-		rule, detail := RuleOrder, "comes after a later one"
-		if t == c.time[n-1] && r.seq == c.seq[n-1] {
-			rule, detail = RuleDuplicate, "two of one time and sequence number"
-		}
-		return &TickError{Rule: rule, Symbol: b.symbol, Time: r.time, Seq: r.seq, Detail: detail}
+	if err := b.after(t, r.seq); err != nil {
+		return err
 	}
 	c.time = append(c.time, t)
 	c.seq = append(c.seq, r.seq)
 	c.side = append(c.side, r.side)
 	for n, d := range r.numbers {
-		if d.scale > c.scales[n] {
+		if d.scale > c.scales[n] { // a spelling with trailing zeros needs no wider column
 			d = d.reduced()
 		}
-		if d.scale > c.scales[n] {
-			c.numbers[n].rescale(c.scales[n], d.scale)
-			c.scales[n] = d.scale
-		}
+		b.raiseScale(n, d.scale)
 		c.numbers[n].append(d.at(c.scales[n]))
 	}
 	return nil
+}
+
+// AppendTicks adds all ticks of the next piece, which must be of the same symbol and begin after the last tick.
+func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
+	if t.Len() == 0 {
+		return nil
+	}
+	if t.symbol != b.symbol {
+		return fmt.Errorf("a piece of %s for ticks of %s: %w", t.symbol, b.symbol, ErrInvalid)
+	}
+	o, c := t.block, &b.columns
+	if err := b.after(o.time[t.from], o.seq[t.from]); err != nil {
+		return err
+	}
+	c.time = append(c.time, o.time[t.from:t.to]...)
+	c.seq = append(c.seq, o.seq[t.from:t.to]...)
+	c.side = append(c.side, o.side[t.from:t.to]...)
+	for n := range c.numbers {
+		b.raiseScale(n, o.scales[n])
+		c.numbers[n].appendColumn(o.numbers[n], t.from, t.to, o.scales[n], c.scales[n])
+	}
+	return nil
+}
+
+// after refuses a tick that does not come after the last.
+func (b *TicksBuilder[T]) after(t, seq int64) error {
+	n := len(b.columns.time)
+	if n == 0 {
+		return nil
+	}
+	lastTime, lastSeq := b.columns.time[n-1], b.columns.seq[n-1]
+	switch {
+	case t > lastTime, t == lastTime && seq > lastSeq:
+		return nil
+	case t == lastTime && seq == lastSeq:
+		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "two of one time and sequence number"}
+	}
+	return &TickError{Rule: RuleOrder, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "comes after a later one"}
+}
+
+func (b *TicksBuilder[T]) raiseScale(n int, scale uint8) {
+	if c := &b.columns; scale > c.scales[n] {
+		c.numbers[n].rescale(c.scales[n], scale)
+		c.scales[n] = scale
+	}
 }
 
 // Ticks returns the ticks and leaves the builder empty, ready for the next piece of the same symbol.

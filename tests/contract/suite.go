@@ -32,9 +32,10 @@ import (
 
 // Store is one store, opened for one law.
 type Store struct {
-	Bars    ports.Store         // used by BarStore, and by SymbolCatalog
-	Catalog ports.SymbolCatalog // used by SymbolCatalog; BarStore does without
-	Symbols ports.SymbolWriter  // used by SymbolCatalog; BarStore does without
+	Bars    ports.Store         // used by BarStore, and by SymbolCatalog; TickStore holds ticks apart from them where there are any
+	Ticks   ports.TickStore     // used by TickStore
+	Catalog ports.SymbolCatalog // used by SymbolCatalog, and by TickStore where there is one; BarStore does without
+	Symbols ports.SymbolWriter  // as Catalog
 
 	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the store's own
 	// tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.
@@ -178,7 +179,7 @@ func (p Profile) validate(known []string) error {
 // lawNames is the names of all laws.
 func lawNames() []string {
 	var names []string
-	for _, l := range slices.Concat(barLaws, catalogLaws) {
+	for _, l := range slices.Concat(barLaws, tickLaws, catalogLaws) {
 		names = append(names, l.name)
 	}
 	for _, l := range clockLaws {

@@ -30,7 +30,7 @@ type passing struct{ ports.Store }
 func TestLawsAreWellNamed(t *testing.T) {
 	t.Parallel()
 	names := lawNames()
-	form := regexp.MustCompile(`^[a-z]+/[a-z0-9_]+$`)
+	form := regexp.MustCompile(`^((trades|quotes)/)?[a-z]+/[a-z0-9_]+$`)
 	for i, name := range names {
 		if !form.MatchString(name) {
 			t.Errorf("%q is no name of a law", name)
@@ -39,7 +39,7 @@ func TestLawsAreWellNamed(t *testing.T) {
 			t.Errorf("there are two laws %q", name)
 		}
 	}
-	for _, l := range slices.Concat(barLaws, catalogLaws) {
+	for _, l := range slices.Concat(barLaws, tickLaws, catalogLaws) {
 		if l.text == "" || l.check == nil {
 			t.Errorf("%s has no sentence or no check", l.name)
 		}

@@ -12,38 +12,31 @@ import (
 // Name is what errors and provenance call the store.
 const Name = "memory"
 
-// Store holds bars, claims and symbols. The zero value is not ready; call New. It is safe for concurrent use: what it holds is
-// immutable and replaced whole, so a reader keeps what it found and waits for no merge, and a writer waits for no reader.
+// Store holds bars, trades, quotes, claims and symbols. The zero value is not ready; call New. It is safe for concurrent use: what
+// it holds is immutable and replaced whole, so a reader keeps what it found and waits for no merge, and a writer waits for no
+// reader.
 type Store struct {
 	writing sync.Mutex // held by the one writer, from reading what there is to replacing it
 
 	mu      sync.RWMutex // held only to look up or to replace
-	series  map[domain.SeriesKey]held
+	bars    table[domain.SeriesKey, domain.Series]
+	trades  table[domain.Symbol, domain.Trades]
+	quotes  table[domain.Symbol, domain.Quotes]
 	symbols map[domain.Symbol]domain.SymbolMeta
 }
 
 var (
 	_ ports.Store         = (*Store)(nil)
+	_ ports.TickStore     = (*Store)(nil)
 	_ ports.SymbolCatalog = (*Store)(nil)
 	_ ports.SymbolWriter  = (*Store)(nil)
 )
 
-// held is what the store has of one series. Nobody changes it; a write makes another.
-type held struct {
-	pieces []domain.Series // ascending, disjoint, none empty
-	claims []domain.Range  // ascending, disjoint, not touching
-}
-
 // New returns an empty store.
 func New() *Store {
-	return &Store{
-		series:  map[domain.SeriesKey]held{},
-		symbols: map[domain.Symbol]domain.SymbolMeta{},
-	}
-}
-
-func (s *Store) lookup(key domain.SeriesKey) held {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.series[key]
+	s := &Store{symbols: map[domain.Symbol]domain.SymbolMeta{}}
+	s.bars = barTable(s)
+	s.trades = tickTable[domain.Trade](s, domain.TickTrades)
+	s.quotes = tickTable[domain.Quote](s, domain.TickQuotes)
+	return s
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+var errUsed = errors.New("a sequence is ranged over once; ask for another")
+
 // translate makes every error that leaves the store a *ports.Error; nil stays nil.
 func translate(op, subject string, err error) error {
 	if err == nil {

@@ -1,0 +1,223 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// data is what a store keeps and hands out: a Series, Trades or Quotes.
+type data[D any] interface {
+	fmt.Stringer
+	Len() int
+	Slice(from, to int) D
+	Within(r domain.Range) D
+	Range() domain.Range
+	Equal(o D) bool
+}
+
+// form is what the laws need to know of one kind of data, so that a law that several kinds share is written once. The fixtures
+// count in minutes after start.
+type form[D data[D]] struct {
+	prefix  string // of the laws' names
+	one     string // what one of it is called: "a trade"
+	many    string // what several are called: "trades"
+	aMinute int    // how many of it the fixtures have in a minute
+	fields  int    // how many fields a row has that a write sets
+
+	of      func(d D) string                                                // what d is of
+	row     func(d D, i int) fmt.Stringer                                   // row i
+	rows    func(symbol domain.Symbol, from, to, seed int) D                // a row in every place of the minutes [from, to)
+	numbers func(symbol domain.Symbol, n []domain.Decimal) D                // every number once in every field that takes it, a row a minute
+	field   func(i int) D                                                   // the first of rows, of seed 1, with field i alone of seed 50
+	zero    func() D                                                        // the first of rows, all fields 0
+	spelled func(scale uint8) D                                             // a row of 1, 2, 3 ..., each with so many digits after the point
+	join    func(symbol domain.Symbol, pieces iter.Seq2[int, D]) (D, error) // one of ascending pieces
+
+	stream  func(ctx context.Context, s Store, q ports.TickQuery) iter.Seq2[D, error]
+	put     func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error)
+	replace func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error)
+	extents func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error)
+}
+
+// claimed is an extent of one kind of data.
+type claimed struct {
+	symbol domain.Symbol
+	r      domain.Range
+}
+
+// in asks for what the symbol of most laws has in r.
+func in(r domain.Range) ports.TickQuery { return ports.TickQuery{Symbol: key.Symbol, Range: r} }
+
+// everything asks for all that a symbol has.
+func everything(symbol domain.Symbol) ports.TickQuery {
+	return ports.TickQuery{Symbol: symbol, Range: always}
+}
+
+// run is rows of the symbol of most laws.
+func (f form[D]) run(from, to, seed int) D { return f.rows(key.Symbol, from, to, seed) }
+
+// none is no rows of a symbol.
+func (f form[D]) none(symbol domain.Symbol) D { return f.rows(symbol, 0, 0, 0) }
+
+// long is more rows than a store is likely to hand out in one piece, or to write in one batch or one statement.
+func (f form[D]) long(symbol domain.Symbol, seed int) D {
+	return f.rows(symbol, 0, manyBars/f.aMinute, seed)
+}
+
+// minutes is the whole minutes that d lies in: what a fixture claims.
+func (f form[D]) minutes(d D) domain.Range {
+	r := d.Range()
+	return domain.Range{Start: r.Start, End: r.End.Add(time.Minute - time.Microsecond).Truncate(time.Minute)}
+}
+
+// write writes d and claims its minutes.
+func (f form[D]) write(ctx context.Context, s Store, d D) error {
+	return second(f.put(ctx, s, d, f.minutes(d)))
+}
+
+// delete deletes what the symbol of most laws has in r.
+func (f form[D]) delete(ctx context.Context, s Store, r domain.Range) error {
+	return second(f.replace(ctx, s, f.none(key.Symbol), r))
+}
+
+// claim makes claims on the ranges, without data.
+func (f form[D]) claim(ctx context.Context, s Store, symbol domain.Symbol, ranges ...domain.Range) error {
+	for _, r := range ranges {
+		if _, err := f.put(ctx, s, f.none(symbol), r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read collects an answer and holds every sequence to its form, whatever law is being checked.
+func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error) {
+	fail := func(format string, args ...any) (D, error) {
+		var none D
+		return none, fmt.Errorf("read %s of %s: "+format, append([]any{f.many, q.Symbol}, args...)...)
+	}
+	var pieces []D
+	var failed error
+	for piece, err := range f.stream(ctx, s, q) {
+		switch {
+		case failed != nil:
+			return fail("the sequence went on after the error %w", failed)
+		case err != nil:
+			if failed = err; piece.Len() > 0 {
+				return fail("%d %s came with the error %w", piece.Len(), f.many, err)
+			}
+		case piece.Len() == 0:
+			return fail("a piece with nothing in it")
+		case f.of(piece) != f.of(f.none(q.Symbol)):
+			return fail("a piece of %s", f.of(piece))
+		default:
+			pieces = append(pieces, piece)
+		}
+	}
+	if failed != nil {
+		return fail("%w", failed)
+	}
+	whole, err := f.join(q.Symbol, slices.All(pieces))
+	if err != nil {
+		return fail("pieces are not ascending and disjoint: %w", err)
+	}
+	return whole, nil
+}
+
+// count reads and stops at the first error, which it returns with the number of rows before it.
+func (f form[D]) count(ctx context.Context, s Store, q ports.TickQuery) (n int, err error) {
+	var piece D
+	for piece, err = range f.stream(ctx, s, q) {
+		if err != nil {
+			return n, err
+		}
+		n += piece.Len()
+	}
+	return n, nil
+}
+
+// joined is one of ascending pieces of the symbol of most laws.
+func (f form[D]) joined(pieces ...D) D { return must(f.join(key.Symbol, slices.All(pieces))) }
+
+// want reads and compares, number by number.
+func (f form[D]) want(ctx context.Context, s Store, q ports.TickQuery, want D) error {
+	got, err := f.read(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	if err := f.same(got, want); err != nil {
+		return fmt.Errorf("read %s of %s first %d last %d of %s: %w", f.many, q.Symbol, q.First, q.Last, q.Range, err)
+	}
+	return nil
+}
+
+// wantAll wants the symbol of most laws to have exactly d.
+func (f form[D]) wantAll(ctx context.Context, s Store, d D) error {
+	return f.want(ctx, s, in(always), d)
+}
+
+func (f form[D]) same(got, want D) error {
+	if got.Equal(want) {
+		return nil
+	}
+	for i := range min(got.Len(), want.Len()) {
+		if !got.Slice(i, i+1).Equal(want.Slice(i, i+1)) {
+			return fmt.Errorf("number %d of %s:\n got %s\nwant %s", i, f.many, f.row(got, i), f.row(want, i))
+		}
+	}
+	return fmt.Errorf("got %s, want %s", got, want)
+}
+
+// oneOf wants what was read to be one of the versions.
+func (f form[D]) oneOf(got D, versions []D) error {
+	if slices.ContainsFunc(versions, got.Equal) {
+		return nil
+	}
+	return fmt.Errorf("a read beside writes got no version whole: %s", got)
+}
+
+// wantExtents compares the claims of the symbols, or of every symbol.
+func (f form[D]) wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...claimed) error {
+	got, err := f.extents(ctx, s, symbols...)
+	if err != nil {
+		return err
+	}
+	same := func(a, b claimed) bool { return a.symbol == b.symbol && a.r.Equal(b.r) }
+	if !slices.EqualFunc(got, want, same) {
+		return fmt.Errorf("extents of %s of %v:\n got %v\nwant %v", f.many, symbols, got, want)
+	}
+	return nil
+}
+
+// wantClaims wants the symbol of most laws, and it alone, to have exactly these claims.
+func (f form[D]) wantClaims(ctx context.Context, s Store, ranges ...domain.Range) error {
+	var want []claimed
+	for _, r := range ranges {
+		want = append(want, claimed{key.Symbol, r})
+	}
+	return f.wantExtents(ctx, s, nil, want...)
+}
+
+// wantNothing wants a store that holds nothing and no claim of the symbol.
+func (f form[D]) wantNothing(ctx context.Context, s Store, symbol domain.Symbol) error {
+	return errors.Join(
+		f.want(ctx, s, everything(symbol), f.none(symbol)),
+		f.wantExtents(ctx, s, []domain.Symbol{symbol}),
+	)
+}
+
+// named gives every law the prefix of the form.
+func (f form[D]) named(lists ...[]law[Store]) []law[Store] {
+	laws := slices.Concat(lists...)
+	for i := range laws {
+		laws[i].name = f.prefix + laws[i].name
+	}
+	return laws
+}

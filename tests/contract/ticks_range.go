@@ -1,0 +1,115 @@
+package contract
+
+import (
+	"context"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// tickRangeLaws say what an answer has in it.
+func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
+	// asked writes ten minutes, and wants of a range exactly the minutes of another.
+	asked := func(r domain.Range, from, to int) func(context.Context, Store) error {
+		return func(ctx context.Context, s Store) error {
+			d := f.run(0, 10, 1)
+			return steps(
+				func() error { return f.write(ctx, s, d) },
+				func() error { return f.want(ctx, s, in(r), d.Within(span(from, to))) },
+			)
+		}
+	}
+	zone := time.FixedZone("ahead", 5*60*60+45*60)
+	return []law[Store]{
+		{
+			name:  "range/start_is_inclusive",
+			text:  f.one + " at the start of the range is in the answer",
+			check: asked(span(3, 10), 3, 10),
+		},
+		{
+			name:  "range/end_is_exclusive",
+			text:  f.one + " at the end of the range is not in the answer",
+			check: asked(span(0, 7), 0, 7),
+		},
+		{
+			name: "range/bounds_between_times",
+			text: "bounds that lie a microsecond beside a time take exactly the " + f.many + " between them",
+			check: asked(domain.Range{Start: minutes(3).Add(time.Microsecond), End: minutes(7).Add(time.Microsecond)},
+				4, 8),
+		},
+		{
+			name:  "range/empty_is_empty",
+			text:  "an empty range is an empty answer",
+			check: asked(span(3, 3), 3, 3),
+		},
+		{
+			name: "range/without_" + f.many + "_is_empty",
+			text: "a range in which the symbol has no " + f.many + " is an empty answer",
+			check: func(ctx context.Context, s Store) error {
+				d := f.joined(f.run(0, 3, 1), f.run(20, 23, 1))
+				return steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error { return f.want(ctx, s, in(span(3, 20)), f.none(key.Symbol)) },
+					func() error { return f.want(ctx, s, in(span(23, 500)), f.none(key.Symbol)) },
+					func() error { return f.want(ctx, s, in(span(-500, 0)), f.none(key.Symbol)) },
+				)
+			},
+		},
+		{
+			name: "range/widest_is_everything",
+			text: "a range from the year 1 to the year 9999 is everything",
+			check: asked(domain.Range{
+				Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+				End:   time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+			}, 0, 10),
+		},
+		{
+			name:  "range/in_any_zone",
+			text:  "bounds are instants: a range given in another time zone is the same range",
+			check: asked(domain.Range{Start: minutes(2).In(zone), End: minutes(6).In(zone)}, 2, 6),
+		},
+	}
+}
+
+// tickLimitLaws say what First and Last keep.
+func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
+	// limited compares limited reads of ranges that hold all, some and none of the rows. They lie in two far runs and were written
+	// in pieces, so that a limit ends within, at and after whatever pieces the store reads.
+	limited := func(ask func(*ports.TickQuery, int), keep func(whole D, n int) D) func(context.Context, Store) error {
+		return func(ctx context.Context, s Store) error {
+			d := f.joined(f.run(0, 30, 1), f.run(100_000, 100_030, 100))
+			for _, r := range []domain.Range{span(0, 20), span(20, 100_010), span(100_010, 100_030)} {
+				if err := f.write(ctx, s, d.Within(r)); err != nil {
+					return err
+				}
+			}
+			for _, r := range []domain.Range{always, span(10, 100_010), span(29, 30), span(40, 50)} {
+				for _, n := range []int{1, 2, 19, 20, 21, 30, 31, 59, 60, 61, 100, 179, 180, 181, 100_000} {
+					q := in(r)
+					ask(&q, n)
+					if err := f.want(ctx, s, q, keep(d.Within(r), n)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}
+	}
+	return []law[Store]{
+		{
+			name: "first/is_the_head",
+			text: "the first n " + f.many + " of a range are the head of the whole answer, whatever n is",
+			check: limited(func(q *ports.TickQuery, n int) { q.First = n }, func(whole D, n int) D {
+				return whole.Slice(0, min(n, whole.Len()))
+			}),
+		},
+		{
+			name: "last/is_the_tail",
+			text: "the last n " + f.many + " of a range are the tail of the whole answer, still ascending, whatever n is",
+			check: limited(func(q *ports.TickQuery, n int) { q.Last = n }, func(whole D, n int) D {
+				return whole.Slice(max(0, whole.Len()-n), whole.Len())
+			}),
+		},
+	}
+}

@@ -1,0 +1,273 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// tickStreamLaws say how a sequence behaves. Its form (pieces with something in them, of the symbol, ascending, nothing after an
+// error) is checked by every read of every law.
+func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
+	return []law[Store]{
+		{
+			name: "stream/pieces_are_the_whole",
+			text: "the pieces of a long answer are together exactly the answer",
+			check: func(ctx context.Context, s Store) error {
+				d := f.long(key.Symbol, 1)
+				n := d.Len()
+				last := in(always)
+				last.Last = n - 1
+				return steps(
+					func() error { return f.write(ctx, s, d.Slice(0, 6_000)) },
+					func() error { return f.write(ctx, s, d.Slice(6_000, 6_001)) },
+					func() error { return f.write(ctx, s, d.Slice(6_001, n)) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.want(ctx, s, in(span(1, n)), d.Slice(f.aMinute, n)) },
+					func() error { return f.want(ctx, s, last, d.Slice(1, n)) },
+				)
+			},
+		},
+		{
+			name: "stream/lazy",
+			text: "a sequence reads when it is ranged over, and one that never is holds nothing",
+			check: func(ctx context.Context, s Store) error {
+				before := f.stream(ctx, s, in(always))
+				for range 64 {
+					f.stream(ctx, s, in(always))
+				}
+				d := f.run(0, 10, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+				for piece, err := range before {
+					if err != nil {
+						return err
+					}
+					return f.same(piece, d.Slice(0, piece.Len()))
+				}
+				return errors.New("a sequence made before a write and ranged over after it does not see the write")
+			},
+		},
+		{
+			name: "stream/break_frees",
+			text: "breaking off frees everything the read holds: however many reads are broken off, the store reads and writes on",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 2_000/f.aMinute, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+				for range 32 { // more than a pool has connections
+					for _, err := range f.stream(ctx, s, in(always)) {
+						if err != nil {
+							return fmt.Errorf("read after broken reads: %w", err)
+						}
+						break
+					}
+				}
+				over := f.run(0, 10, 7)
+				return steps(
+					func() error { return f.write(ctx, s, over) },
+					func() error { return f.want(ctx, s, in(span(0, 20)), f.joined(over, d.Within(span(10, 20)))) },
+				)
+			},
+		},
+		{
+			name: "stream/second_range_errors",
+			text: "a sequence is single use: ranging over it again, after its end or a break, yields an error and no data",
+			check: func(ctx context.Context, s Store) error {
+				if err := f.write(ctx, s, f.run(0, 10, 1)); err != nil {
+					return err
+				}
+				for _, breakOff := range []bool{false, true} {
+					sequence := f.stream(ctx, s, in(always))
+					for _, err := range sequence {
+						if err != nil {
+							return err
+						}
+						if breakOff {
+							break
+						}
+					}
+					var pairs int
+					var last error
+					for piece, err := range sequence {
+						pairs, last = pairs+1, err
+						if piece.Len() > 0 {
+							return errors.New("ranging over a sequence again yields " + f.many)
+						}
+					}
+					if pairs != 1 || last == nil {
+						return fmt.Errorf("ranging over a sequence again yields %d pairs, the last with %s; want one with an error",
+							pairs, said(last))
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "stream/error_is_last",
+			text: "an error comes with nothing in its piece, and nothing comes after it",
+			check: func(ctx context.Context, s Store) error {
+				if err := f.write(ctx, s, f.long(key.Symbol, 1)); err != nil {
+					return err
+				}
+				reading, cancel := context.WithCancel(ctx)
+				defer cancel()
+				var failed error
+				for piece, err := range f.stream(reading, s, in(always)) {
+					cancel()
+					switch {
+					case failed != nil:
+						return fmt.Errorf("the sequence went on after the error %w", failed)
+					case err != nil && piece.Len() > 0:
+						return fmt.Errorf("%d %s came with the error %w", piece.Len(), f.many, err)
+					}
+					failed = err
+				}
+				if failed == nil {
+					return errors.New("a read cancelled at its first piece ended without an error")
+				}
+				return nil
+			},
+		},
+	}
+}
+
+// tickContextLaws say what happens when the caller gives up.
+func tickContextLaws[D data[D]](f form[D]) []law[Store] {
+	return []law[Store]{
+		{
+			name: "ctx/cancelled_call_is_an_error",
+			text: "a call with a cancelled context returns the context's error and does nothing",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+				gone, cancel := context.WithCancel(ctx)
+				cancel()
+				n, reading := f.count(gone, s, in(always))
+				if n > 0 {
+					return fmt.Errorf("a cancelled read yields %d %s", n, f.many)
+				}
+				_, extents := f.extents(gone, s)
+				other := f.run(0, 20, 50)
+				return steps(
+					func() error { return wantError(reading, context.Canceled) },
+					func() error { return wantError(extents, context.Canceled) },
+					func() error { return wantError(f.write(gone, s, other), context.Canceled) },
+					func() error { return wantError(second(f.replace(gone, s, other, f.minutes(other))), context.Canceled) },
+					func() error { return wantError(f.delete(gone, s, always), context.Canceled) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+				)
+			},
+		},
+		{
+			name: "ctx/cancel_surfaces",
+			text: "when the context is cancelled during a read, the sequence ends within 250 ms with an error that wraps the context's",
+			check: func(ctx context.Context, s Store) error {
+				if err := f.write(ctx, s, f.long(key.Symbol, 1)); err != nil {
+					return err
+				}
+				var took time.Duration
+				for range cancelTries {
+					reading, cancel := context.WithCancel(ctx)
+					defer cancel()
+					var began time.Time
+					var failed error
+					for _, err := range f.stream(reading, s, in(always)) {
+						if began.IsZero() {
+							cancel()
+							began = time.Now()
+						}
+						failed = err
+					}
+					if took = time.Since(began); !errors.Is(failed, context.Canceled) {
+						return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", said(failed))
+					}
+					if took <= cancelLimit {
+						return nil
+					}
+				}
+				return fmt.Errorf("the sequence ended %s after the cancellation, in the last of %d tries", took, cancelTries)
+			},
+		},
+		{
+			name: "ctx/deadline_surfaces",
+			text: "a call after its deadline returns an error that wraps context.DeadlineExceeded",
+			check: func(ctx context.Context, s Store) error {
+				late, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
+				defer cancel()
+				_, reading := f.count(late, s, in(always))
+				return steps(
+					func() error { return wantError(reading, context.DeadlineExceeded) },
+					func() error { return wantError(f.write(late, s, f.run(0, 10, 1)), context.DeadlineExceeded) },
+					func() error { return f.wantNothing(ctx, s, key.Symbol) },
+				)
+			},
+		},
+		{
+			name: "ctx/short_answers_are_errors",
+			text: "a read whose deadline passes at whatever moment ends whole, or with an error that wraps the context's: never short",
+			race: true,
+			check: func(ctx context.Context, s Store) error {
+				d := f.long(key.Symbol, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+				inTime := func(limit time.Duration) error {
+					ctx, cancel := context.WithTimeout(ctx, limit)
+					defer cancel()
+					n, err := f.count(ctx, s, in(always))
+					if err == nil && n != d.Len() {
+						return fmt.Errorf("a read with %s to go ended without an error after %d of %d %s", limit, n, d.Len(), f.many)
+					}
+					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						return fmt.Errorf("a read with %s to go ended with %w", limit, err)
+					}
+					return nil
+				}
+				for i := range 50 {
+					if err := inTime(time.Duration(i) * 100 * time.Microsecond); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "error/kind_and_cause",
+			text: "an error is a *ports.Error that says what was being done, and is both its kind and its cause",
+			check: func(ctx context.Context, s Store) error {
+				gone, cancel := context.WithCancel(ctx)
+				cancel()
+				d := f.run(0, 10, 1)
+				_, reading := f.count(gone, s, in(always))
+				_, extents := f.extents(gone, s)
+				_, refused := f.put(ctx, s, d, span(0, 9))
+				for _, c := range []struct{ err, kind, cause error }{
+					{reading, ports.ErrCanceled, context.Canceled},
+					{extents, ports.ErrCanceled, context.Canceled},
+					{f.write(gone, s, d), ports.ErrCanceled, context.Canceled},
+					{second(f.replace(gone, s, d, f.minutes(d))), ports.ErrCanceled, context.Canceled},
+					{refused, ports.ErrInvalid, domain.ErrInvalid},
+				} {
+					var e *ports.Error
+					if !errors.As(c.err, &e) || e.Op == "" {
+						return fmt.Errorf("%s is no *ports.Error with an Op", said(c.err))
+					}
+					if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
+						return fmt.Errorf("%s is not both %q and %q", said(c.err), c.kind.Error(), c.cause.Error())
+					}
+				}
+				return nil
+			},
+		},
+	}
+}

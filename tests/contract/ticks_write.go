@@ -1,0 +1,364 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// tickWriteLaws say what a write does.
+func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
+	inTime := func(ctx context.Context, s Store, d D, limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return f.write(ctx, s, d)
+	}
+	return []law[Store]{
+		{
+			name: "write/idempotent",
+			text: "writing the same again changes nothing and says so",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+				report, err := f.put(ctx, s, d, f.minutes(d))
+				return steps(
+					func() error { return wantReport(report, err, ports.WriteReport{Unchanged: d.Len()}) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+				)
+			},
+		},
+		{
+			name: "write/last_wins",
+			text: "of several writes of " + f.one + " the last one stands, and those beside it stay, in the same instant too",
+			check: func(ctx context.Context, s Store) error {
+				d, once := f.run(0, 10, 1), f.run(0, 10, 33)
+				over := f.run(0, 10, 77).Slice(4, 7)
+				return steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error { return f.write(ctx, s, once.Slice(4, 7)) },
+					func() error { return f.write(ctx, s, over) },
+					func() error { return f.wantAll(ctx, s, f.joined(d.Slice(0, 4), over, d.Slice(7, d.Len()))) },
+				)
+			},
+		},
+		{
+			name: "write/every_field_is_set",
+			text: "a write sets every field of " + f.one + " that exists: any one alone, and back to zero",
+			check: func(ctx context.Context, s Store) error {
+				first := f.run(0, 1, 1).Slice(0, 1)
+				others := []D{f.zero()}
+				for i := range f.fields {
+					others = append(others, f.field(i))
+				}
+				for _, d := range others {
+					if err := f.write(ctx, s, first); err != nil {
+						return err
+					}
+					report, err := f.put(ctx, s, d, f.minutes(d))
+					if err := wantReport(report, err, ports.WriteReport{Changed: 1}); err != nil {
+						return fmt.Errorf("writing %s over %s: %w", f.row(d, 0), f.row(first, 0), err)
+					}
+					if err := f.wantAll(ctx, s, d); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "write/reports_counts",
+			text: "a write reports how many " + f.many + " were new, changed, and there as they were",
+			check: func(ctx context.Context, s Store) error {
+				d, m := f.run(0, 10, 1), f.aMinute
+				report, err := f.put(ctx, s, d.Within(span(2, 8)), span(0, 10))
+				if err := wantReport(report, err, ports.WriteReport{Inserted: 6 * m}); err != nil {
+					return err
+				}
+				mixed := f.joined(d.Within(span(0, 5)), f.run(5, 7, 99), d.Within(span(7, 10)))
+				report, err = f.put(ctx, s, mixed, span(0, 10))
+				return steps(
+					func() error {
+						return wantReport(report, err, ports.WriteReport{Inserted: 4 * m, Changed: 2 * m, Unchanged: 4 * m})
+					},
+					func() error { return f.wantAll(ctx, s, mixed) },
+				)
+			},
+		},
+		{
+			name: "write/claim_covers_the_" + f.many,
+			text: "a claim that does not cover the " + f.many + " is refused as invalid, and nothing is stored",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				for _, claim := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(3, 3), {}} {
+					if err := wantError(second(f.put(ctx, s, d, claim)), ports.ErrInvalid); err != nil {
+						return fmt.Errorf("claim %s: %w", claim, err)
+					}
+				}
+				return f.wantNothing(ctx, s, key.Symbol)
+			},
+		},
+		{
+			name: "write/large_batch",
+			text: "a batch of 10,500 is one write",
+			check: func(ctx context.Context, s Store) error {
+				d := f.long(key.Symbol, 1)
+				report, err := f.put(ctx, s, d, f.minutes(d))
+				return steps(
+					func() error { return wantReport(report, err, ports.WriteReport{Inserted: d.Len()}) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+				)
+			},
+		},
+		{
+			name: "write/whole_or_nothing",
+			text: "a reader beside a writer sees all of a write or none of it",
+			race: true,
+			check: func(ctx context.Context, s Store) error {
+				versions := []D{f.run(0, 20, 1), f.run(0, 20, 2)}
+				return beside(ctx, f, s, versions, func(ctx context.Context, d D) error { return f.write(ctx, s, d) })
+			},
+		},
+		{
+			name: "write/cancelled_is_whole_or_nothing",
+			text: "a write whose deadline passes at whatever moment is stored whole, with its claim, or not at all",
+			race: true,
+			check: func(ctx context.Context, s Store) error {
+				for i := range 12 {
+					symbol := domain.Symbol(fmt.Sprintf("COIN%d/USD", i))
+					d := f.rows(symbol, 0, 5_000/f.aMinute, 1)
+					err := inTime(ctx, s, d, time.Duration(1<<i)*50*time.Microsecond)
+					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						return err
+					}
+					got, readErr := f.read(ctx, s, everything(symbol))
+					switch {
+					case readErr != nil:
+						return readErr
+					case err == nil || got.Len() > 0:
+						readErr = steps(
+							func() error { return f.same(got, d) },
+							func() error {
+								return f.wantExtents(ctx, s, []domain.Symbol{symbol}, claimed{symbol, f.minutes(d)})
+							},
+						)
+					default:
+						readErr = f.wantNothing(ctx, s, symbol)
+					}
+					if readErr != nil {
+						return fmt.Errorf("the write ended with %s, then: %w", said(err), readErr)
+					}
+				}
+				return nil
+			},
+		},
+		{
+			name: "write/retry_completes",
+			text: "after a write whose deadline passed, the same write again leaves everything in its place",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 5_000/f.aMinute, 1)
+				for i := range 5 {
+					err := inTime(ctx, s, d, time.Duration(1<<i)*50*time.Microsecond)
+					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						return err
+					}
+				}
+				return steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+				)
+			},
+		},
+	}
+}
+
+// beside lets a writer put the versions by turns, the first of them once before, and wants a reader to see one of them whole.
+func beside[D data[D]](
+	ctx context.Context, f form[D], s Store, versions []D, put func(ctx context.Context, d D) error,
+) error {
+	if err := put(ctx, versions[0]); err != nil {
+		return err
+	}
+	return together(ctx,
+		func(ctx context.Context) error {
+			for i := range 50 {
+				if err := put(ctx, versions[i%2]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		func(ctx context.Context) error {
+			for range 100 {
+				got, err := f.read(ctx, s, in(always))
+				if err != nil {
+					return err
+				}
+				if err := f.oneOf(got, versions); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	)
+}
+
+// tickReplaceLaws say what a replacement does, by data and by none.
+func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
+	return []law[Store]{
+		{
+			name: "replace/puts_in_place",
+			text: "a replacement leaves in its range exactly its own " + f.many + ", and all others as they were",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 20, 1)
+				others := f.run(0, 20, 70)
+				new := f.joined(others.Within(span(6, 8)), others.Within(span(11, 12)).Slice(0, 1))
+				return steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error { return second(f.replace(ctx, s, new, span(5, 15))) },
+					func() error {
+						return f.wantAll(ctx, s, f.joined(d.Within(span(0, 5)), new, d.Within(span(15, 20))))
+					},
+				)
+			},
+		},
+		{
+			name: "replace/claims_its_range",
+			text: "a replacement by " + f.many + " claims all of its range",
+			check: func(ctx context.Context, s Store) error {
+				return steps(
+					func() error { return second(f.replace(ctx, s, f.run(6, 8, 1), span(5, 15))) },
+					func() error { return f.wantClaims(ctx, s, span(5, 15)) },
+					func() error { return second(f.replace(ctx, s, f.run(14, 16, 1), span(14, 18))) },
+					func() error { return f.wantClaims(ctx, s, span(5, 18)) },
+				)
+			},
+		},
+		{
+			name: "replace/reports_counts",
+			text: "a replacement reports how many " + f.many + " were new, changed, there as they were, and removed",
+			check: func(ctx context.Context, s Store) error {
+				d, m := f.run(0, 20, 1), f.aMinute
+				if err := f.write(ctx, s, d.Within(span(0, 15))); err != nil {
+					return err
+				}
+				new := f.joined(d.Within(span(10, 12)), f.run(12, 13, 90), d.Within(span(15, 19))) // 13 and 14 go
+				report, err := f.replace(ctx, s, new, span(10, 20))
+				return steps(
+					func() error {
+						return wantReport(report, err, ports.WriteReport{Inserted: 4 * m, Changed: m, Unchanged: 2 * m, Deleted: 2 * m})
+					},
+					func() error { return f.wantAll(ctx, s, f.joined(d.Within(span(0, 10)), new)) },
+				)
+			},
+		},
+		{
+			name: "replace/" + f.many + "_lie_in_the_range",
+			text: "a replacement by " + f.many + " that do not all lie in its range is refused as invalid, and nothing changes",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+				for _, r := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(5, 5)} {
+					if err := wantError(second(f.replace(ctx, s, f.run(0, 10, 60), r)), ports.ErrInvalid); err != nil {
+						return fmt.Errorf("replace %s: %w", r, err)
+					}
+				}
+				return steps(
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantClaims(ctx, s, span(0, 10)) },
+				)
+			},
+		},
+		{
+			name: "replace/whole_or_nothing",
+			text: "a reader beside a replacement sees what was there or what comes, never the range without either",
+			race: true,
+			check: func(ctx context.Context, s Store) error {
+				versions := []D{f.run(0, 20, 1), f.run(0, 8, 2)}
+				return beside(ctx, f, s, versions, func(ctx context.Context, d D) error {
+					return second(f.replace(ctx, s, d, span(0, 20)))
+				})
+			},
+		},
+		{
+			name: "delete/removes_" + f.many,
+			text: "a replacement by none removes the " + f.many + " of its range, counts them, and touches no other",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 20, 1)
+				const near = domain.Symbol("BTC/USDT")
+				other := f.rows(near, 0, 20, 1)
+				if err := errors.Join(f.write(ctx, s, d), f.write(ctx, s, other)); err != nil {
+					return err
+				}
+				report, err := f.replace(ctx, s, f.none(key.Symbol), span(5, 15))
+				return steps(
+					func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10 * f.aMinute}) },
+					func() error { return f.wantAll(ctx, s, f.joined(d.Within(span(0, 5)), d.Within(span(15, 20)))) },
+					func() error { return f.want(ctx, s, everything(near), other) },
+				)
+			},
+		},
+		{
+			name: "delete/forgets_claim",
+			text: "deleting a range takes the claim on it away, and leaves the claims before and after it",
+			check: func(ctx context.Context, s Store) error {
+				return steps(
+					func() error { return f.write(ctx, s, f.run(0, 20, 1)) },
+					func() error { return f.delete(ctx, s, span(5, 15)) },
+					func() error { return f.wantClaims(ctx, s, span(0, 5), span(15, 20)) },
+					func() error { return f.delete(ctx, s, always) },
+					func() error { return f.wantNothing(ctx, s, key.Symbol) },
+				)
+			},
+		},
+		{
+			name: "delete/of_nothing",
+			text: "deleting what is not there is no error and does nothing",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 5, 1)
+				for _, symbol := range []domain.Symbol{key.Symbol, "NO/SUCH"} {
+					report, err := f.replace(ctx, s, f.none(symbol), span(50, 60))
+					if err := wantReport(report, err, ports.WriteReport{}); err != nil {
+						return err
+					}
+					if err := f.write(ctx, s, d); err != nil {
+						return err
+					}
+				}
+				return steps(
+					func() error { return f.delete(ctx, s, span(3, 3)) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantClaims(ctx, s, span(0, 5)) },
+				)
+			},
+		},
+		{
+			name: "delete/then_write_again",
+			text: "what was deleted can be written again, as new",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				if err := steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error { return f.delete(ctx, s, always) },
+				); err != nil {
+					return err
+				}
+				report, err := f.put(ctx, s, d, f.minutes(d))
+				return steps(
+					func() error { return wantReport(report, err, ports.WriteReport{Inserted: d.Len()}) },
+					func() error { return f.wantAll(ctx, s, d) },
+				)
+			},
+		},
+	}
+}
