@@ -19,17 +19,18 @@ type Limits struct {
 // LimitError says which limit refuses a plan.
 type LimitError struct {
 	Limit   string `json:"limit"` // as it is named in the configuration
+	What    string `json:"what"`  // what it counts
 	Need    int64  `json:"need"`
 	Most    int64  `json:"most"`
 	Perhaps bool   `json:"perhaps"` // Need is an upper bound: the limit refuses only if the answer turns out to be so large
 }
 
 func (e *LimitError) Error() string {
-	may := "needs"
+	needs := "needs"
 	if e.Perhaps {
-		may = "may need"
+		needs = "may need"
 	}
-	return fmt.Sprintf("the plan %s %d, at most %d are allowed (%s); ask for a shorter range", may, e.Need, e.Most, e.Limit)
+	return fmt.Sprintf("the plan %s %d %s, at most %d are allowed (%s); ask for a shorter range", needs, e.Need, e.What, e.Most, e.Limit)
 }
 
 // Unwrap yields ports.ErrTooLarge.
@@ -38,15 +39,15 @@ func (e *LimitError) Unwrap() error { return ports.ErrTooLarge }
 // hold lists the limits that refuse p, or may.
 func (l Limits) hold(p *Plan) []*LimitError {
 	var refusals []*LimitError
-	check := func(limit string, need, most int64, perhaps bool) {
+	check := func(limit, what string, need, most int64, perhaps bool) {
 		if most > 0 && need > most {
-			refusals = append(refusals, &LimitError{Limit: limit, Need: need, Most: most, Perhaps: perhaps})
+			refusals = append(refusals, &LimitError{Limit: limit, What: what, Need: need, Most: most, Perhaps: perhaps})
 		}
 	}
-	check("max_legs", int64(p.Reads()), int64(l.Legs), false)
+	check("max_legs", "reads", int64(p.Reads()), int64(l.Legs), false)
 	if l.Slots > 0 {
-		check("max_slots", p.Key.Grid.Slots(p.Range), l.Slots, false)
+		check("max_slots", "slots", p.Key.Grid.Slots(p.Range), l.Slots, false)
 	}
-	check("max_bars", p.Bars, l.Bars, true)
+	check("max_bars", "bars", p.Bars, l.Bars, true)
 	return refusals
 }
