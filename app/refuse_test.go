@@ -19,7 +19,9 @@ import (
 // untouchable is an application at noon whose store and catalog fail the test when they are called at all.
 func untouchable(t *testing.T, cfg app.Config) *app.Marketdata {
 	ctrl := gomock.NewController(t)
-	return around(t, mocks.NewMockStore(ctrl), mocks.NewMockSymbolCatalog(ctrl), clock.NewSimulated(noon), cfg)
+	return over(t, clock.NewSimulated(noon), nil, cfg, app.Source{
+		Name: "test", Bars: mocks.NewMockStore(ctrl), Ticks: mocks.NewMockTickStore(ctrl), Catalog: mocks.NewMockSymbolCatalog(ctrl),
+	})
 }
 
 func TestBadRequestsCostNoCall(t *testing.T) {
@@ -99,7 +101,7 @@ func TestBadWritesCostNoCall(t *testing.T) {
 			}
 			_, replace := md.Replace(t.Context(), c.bars, c.claim)
 			for op, err := range map[string]error{"ingest": ingest, "replace": replace} {
-				if !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), c.says) {
+				if !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("%s: got %v, want ErrInvalid that says %q", op, err, c.says)
 				}
 				if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Op != op {
@@ -109,6 +111,46 @@ func TestBadWritesCostNoCall(t *testing.T) {
 		})
 	}
 }
+
+func TestBadTicksCostNoCall(t *testing.T) {
+	t.Parallel()
+	md := untouchable(t, app.Config{Settle: time.Minute})
+	for name, r := range map[string]domain.TickRequest{
+		"no symbol":      {},
+		"first and last": {Symbol: key.Symbol, First: 1, Last: 1},
+		"backwards":      {Symbol: key.Symbol, Start: at(0), End: at(-1)},
+		"too many":       {Symbol: key.Symbol, Last: 1_000_001},
+	} {
+		_, trades := md.FetchTrades(t.Context(), r)
+		_, quotes := md.FetchQuotes(t.Context(), r)
+		for op, err := range map[string]error{"fetch trades": trades, "fetch quotes": quotes} {
+			if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Op != op || !errors.Is(err, ports.ErrInvalid) && !errors.Is(err, ports.ErrTooLarge) {
+				t.Errorf("%s: %s: got %v", name, op, err)
+			}
+		}
+	}
+	trades, err := domain.NewTicks(key.Symbol, trade(at(-0.5), 0)) // not settled
+	if err != nil {
+		t.Fatal(err)
+	}
+	quotes, err := domain.NewTicks(key.Symbol, domain.Quote{Time: at(-0.5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for op, err := range map[string]error{
+		"ingest trades":  second(md.IngestTrades(t.Context(), trades, domain.Range{})),
+		"ingest quotes":  second(md.IngestQuotes(t.Context(), quotes, domain.Range{})),
+		"replace trades": second(md.ReplaceTrades(t.Context(), trades, span(-5, 0))),
+		"replace quotes": second(md.ReplaceQuotes(t.Context(), quotes, span(-5, 0))),
+		"nothing":        second(md.ReplaceQuotes(t.Context(), quotes.Slice(0, 0), domain.Range{})),
+	} {
+		if !errors.Is(err, ports.ErrInvalid) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v", op, err)
+		}
+	}
+}
+
+func second(_ ports.WriteReport, err error) error { return err }
 
 func TestBadQuestionsOfTheCatalogCostNoCall(t *testing.T) {
 	t.Parallel()

@@ -110,3 +110,9 @@ func (st *state) suspect() {
 	defer st.mu.Unlock()
 	st.doubtful = time.Now().Add(doubt)
 }
+
+// forJob is the view for a read that outlives the caller's.
+func (v *view) forJob() *view {
+	own := *v
+	return &own
+}

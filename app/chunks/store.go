@@ -1,0 +1,108 @@
+package chunks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Store is a store whose bars are read through a cache. It is safe for concurrent use.
+type Store struct {
+	next  ports.Store
+	cache ports.SeriesCache
+	clock ports.Clock
+	cfg   Config // with defaults
+
+	states  states
+	flights flights
+	ahead   ahead
+	stats   counters
+
+	closed    context.Context //nolint:containedctx // ends the reads that no caller waits for when the Store is closed
+	close     context.CancelFunc
+	reads     sync.WaitGroup
+	notices   ports.Invalidations // nil tells nobody
+	following atomic.Bool
+}
+
+var (
+	_ ports.Store       = (*Store)(nil)
+	_ ports.PieceReader = (*Store)(nil)
+)
+
+// New returns a Store in front of next. Of notices, nil is no other process to tell. Close ends what runs in the background; it
+// closes neither the store nor the cache.
+func New(
+	next ports.Store, cache ports.SeriesCache, notices ports.Invalidations, clock ports.Clock, cfg Config,
+) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("chunk cache %s: %w", cfg.Name, err)
+	}
+	s := &Store{next: next, cache: cache, clock: clock, notices: notices, cfg: cfg.WithDefaults()}
+	s.states.seed = maphash.MakeSeed()
+	s.flights.running = map[flightKey]*flight{}
+	s.ahead.waiting = map[ports.ChunkKey]struct{}{}
+	s.closed, s.close = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Close ends what runs in the background, and waits for it.
+func (s *Store) Close() {
+	s.close()
+	s.reads.Wait()
+}
+
+// Extents passes through: what a store holds is not kept here.
+func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	return s.next.Extents(ctx, symbols...)
+}
+
+// ReadBars is ReadPieces, of the bars alone.
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	var used atomic.Bool
+	return func(yield func(domain.Series, error) bool) {
+		for p, err := range s.pieces(ctx, q, &used) {
+			if !yield(p.Bars, err) {
+				return
+			}
+		}
+	}
+}
+
+// ReadPieces yields the bars that the wrapped store would, a piece a chunk, without copying any; a range of more than MaxChunks
+// comes straight from it. An answer of up to 128 chunks holds no write of this process in part; one that is longer is put together
+// from such parts.
+func (s *Store) ReadPieces(ctx context.Context, q ports.BarQuery) iter.Seq2[ports.BarPiece, error] {
+	return s.pieces(ctx, q, new(atomic.Bool))
+}
+
+var errUsed = errors.New("a sequence is ranged over once; ask for another")
+
+func (s *Store) pieces(ctx context.Context, q ports.BarQuery, used *atomic.Bool) iter.Seq2[ports.BarPiece, error] {
+	return func(yield func(ports.BarPiece, error) bool) {
+		if used.Swap(true) {
+			yield(ports.BarPiece{}, &ports.Error{
+				Kind: ports.ErrInvalid, Op: "read bars", Store: s.cfg.Name, Subject: q.Key.String(), Err: errUsed,
+			})
+			return
+		}
+		if err := ctx.Err(); err != nil {
+			yield(ports.BarPiece{}, s.interrupted(q.Key, err))
+			return
+		}
+		r := reading{Store: s, query: q, cut: cutOf(q.Key.Grid)}
+		r.yield(ctx, yield)
+	}
+}
+
+// interrupted is the error of a read whose context is done.
+func (s *Store) interrupted(key domain.SeriesKey, err error) error {
+	return &ports.Error{Kind: ports.ContextKind(err), Op: "read bars", Store: s.cfg.Name, Subject: key.String(), Err: err}
+}
