@@ -1,8 +1,10 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -54,5 +56,8 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	for key, r := range s.bars.claims(symbols) {
 		extents = append(extents, domain.Extent{Key: key, Range: r})
 	}
-	return domain.MergeExtents(extents), nil
+	slices.SortFunc(extents, func(a, b domain.Extent) int {
+		return cmp.Or(a.Key.Compare(b.Key), a.Range.Start.Compare(b.Range.Start)) // those of one key are disjoint as they are held
+	})
+	return extents, nil
 }

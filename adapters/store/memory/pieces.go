@@ -12,7 +12,7 @@ import (
 // as it came.
 const pieceRows = 4096
 
-// after the last instant that any data has.
+// forever is after the last instant that any data has.
 var forever = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // within is the parts of the pieces that lie in r.
@@ -30,20 +30,22 @@ func within[D rows[D]](pieces []D, r domain.Range) []D {
 	return found
 }
 
-// limit keeps the first or the last so many rows; 0 is all.
+// limit keeps the first or the last so many rows of the pieces, which are its own to change; 0 is all.
 func limit[D rows[D]](pieces []D, first, last int) []D {
 	switch {
 	case first > 0:
 		for i, p := range pieces {
 			if p.Len() >= first {
-				return append(pieces[:i:i], p.Slice(0, first))
+				pieces[i] = p.Slice(0, first)
+				return pieces[:i+1]
 			}
 			first -= p.Len()
 		}
 	case last > 0:
 		for i, p := range slices.Backward(pieces) {
 			if p.Len() >= last {
-				return append([]D{p.Slice(p.Len()-last, p.Len())}, pieces[i+1:]...)
+				pieces[i] = p.Slice(p.Len()-last, p.Len())
+				return pieces[i:]
 			}
 			last -= p.Len()
 		}
