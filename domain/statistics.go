@@ -10,11 +10,11 @@ import (
 type Statistics struct {
 	Window Range `json:"window"`
 
-	Bars     int64   `json:"bars"`      // bars looked at; without one, prices and volume say nothing
-	Grid     Grid    `json:"grid"`      // of those bars
-	MinPrice Decimal `json:"min_price"` // lowest low
-	MaxPrice Decimal `json:"max_price"` // highest high
-	Volume   Decimal `json:"volume"`    // total
+	Bars     int64   `json:"bars"`          // bars looked at; without one, prices and volume say nothing
+	Grid     Grid    `json:"grid,omitzero"` // of those bars
+	MinPrice Decimal `json:"min_price"`     // lowest low
+	MaxPrice Decimal `json:"max_price"`     // highest high
+	Volume   Decimal `json:"volume"`        // total
 
 	Quotes        int64   `json:"quotes"`         // quotes looked at; without one, the spread says nothing
 	AverageSpread Decimal `json:"average_spread"` // mean of ask - bid over the quotes, rounded half to even at 18 digits after the point

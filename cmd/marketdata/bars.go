@@ -47,34 +47,38 @@ func writeCSV(w io.Writer, s domain.Series) error {
 
 // printBars is a table of bars: points under points, an unknown trade count as a dash.
 func printBars(w io.Writer, s domain.Series) error {
-	const prices = 4
 	layout := timeLayout(s)
 	rows := make([][]string, 0, s.Len())
-	var priceDigits, volumeDigits int
 	for _, b := range s.All() {
-		row := []string{
-			b.OpenTime.Format(layout),
-			b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), strconv.FormatInt(b.Trades, 10),
-		}
-		for _, price := range row[1 : 1+prices] {
-			priceDigits = max(priceDigits, fraction(price))
-		}
-		volumeDigits = max(volumeDigits, fraction(row[1+prices]))
+		trades := strconv.FormatInt(b.Trades, 10)
 		if b.Trades == 0 && !b.Volume.IsZero() {
-			row[2+prices] = "-"
+			trades = "-"
 		}
-		rows = append(rows, row)
+		rows = append(rows, []string{
+			b.OpenTime.Format(layout), b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), trades,
+		})
 	}
-	for _, row := range rows {
-		for i := range prices {
-			row[1+i] = pad(row[1+i], priceDigits)
-		}
-		row[1+prices] = pad(row[1+prices], volumeDigits)
-	}
+	alignPoints(rows, 1, 2, 3, 4)
+	alignPoints(rows, 5)
 	return printTable(w, []column{
 		{name: "time (utc)"},
 		{"open", true}, {"high", true}, {"low", true}, {"close", true}, {"volume", true}, {"trades", true},
 	}, rows)
+}
+
+// alignPoints gives the numbers of the columns as many digits after the point as the longest of them all has.
+func alignPoints(rows [][]string, columns ...int) {
+	digits := 0
+	for _, row := range rows {
+		for _, c := range columns {
+			digits = max(digits, fraction(row[c]))
+		}
+	}
+	for _, row := range rows {
+		for _, c := range columns {
+			row[c] = pad(row[c], digits)
+		}
+	}
 }
 
 // timeLayout shows no more of the open times than tells them apart.

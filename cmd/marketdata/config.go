@@ -10,7 +10,8 @@ func (c *command) config() *cobra.Command {
 		Short: "Print the configuration in effect",
 		Long: "Print the configuration in effect as YAML: the defaults, over them the file of --config, over it the environment\n" +
 			"variables MARKETDATA_... (MARKETDATA_SQLITE_PATH sets sqlite.path), over them the flags.\n" +
-			"What it prints is a file that --config reads.",
+			"What it prints is a file that --config reads, but secrets are hidden: the DSN and the token go into the environment, as\n" +
+			"MARKETDATA_POSTGRES_DSN and MARKETDATA_INFLUX_TOKEN, or into a file that only you can read.",
 		Example: "  marketdata config\n  marketdata config > marketdata.yaml\n  marketdata --config marketdata.yaml coverage",
 		Args:    arguments("none", 0, 0),
 		RunE: func(*cobra.Command, []string) error {

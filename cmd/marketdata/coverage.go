@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/spf13/cobra"
 
@@ -9,15 +10,32 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-var coverageList = listing[ports.StoreExtent]{
+// held is a range of bars, or one of trades or quotes.
+type held struct {
+	bars  ports.StoreExtent
+	ticks ports.StoreTickExtent // where of a kind
+}
+
+// MarshalJSON writes the one that it is.
+func (h held) MarshalJSON() ([]byte, error) {
+	if h.ticks.Kind != "" {
+		return json.Marshal(h.ticks)
+	}
+	return json.Marshal(h.bars)
+}
+
+var coverageList = listing[held]{
 	columns: []column{{name: "symbol"}, {name: "grid"}, {name: "kind"}, {name: "start"}, {name: "end"}, {name: "store"}, {name: "known by"}},
-	cells: func(e ports.StoreExtent) []string {
-		by := "claim"
-		if e.Assumed {
+	cells: func(h held) []string {
+		if t := h.ticks; t.Kind != "" {
+			return []string{string(t.Symbol), "", string(t.Kind), stamp(t.Range.Start), stamp(t.Range.End), t.Store, "claim"}
+		}
+		b, by := h.bars, "claim"
+		if b.Assumed {
 			by = "assumption"
 		}
 		return []string{
-			string(e.Key.Symbol), e.Key.Grid.String(), e.Key.Kind.String(), stamp(e.Range.Start), stamp(e.Range.End), e.Store, by,
+			string(b.Key.Symbol), b.Key.Grid.String(), b.Key.Kind.String(), stamp(b.Range.Start), stamp(b.Range.End), b.Store, by,
 		}
 	},
 }
@@ -27,8 +45,8 @@ func (c *command) coverage() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "coverage [SYMBOL...]",
 		Short: "List the ranges held",
-		Long: "List the ranges held of all symbols, or of those named. Inside a range known by a claim, a missing bar means that\n" +
-			"nothing was traded; between ranges nobody knows. One known by assumption goes from the first bar of a store to its last.",
+		Long: "List the ranges held of bars, and below them of trades and quotes, of all symbols or of those named. Inside\n" +
+			"a range known by a claim, a missing bar means that nothing was traded; between ranges nobody knows. One known by assumption goes from the first bar of a store to its last.",
 		Example: "  marketdata coverage\n  marketdata coverage COINBASE:BTC/USD --output json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.settle(&output); err != nil {
@@ -54,15 +72,26 @@ func (c *command) runCoverage(ctx context.Context, names []string, output string
 		return err
 	}
 	defer done()
-	held, err := md.Coverage(ctx, symbols...)
+	bars, err := md.Coverage(ctx, symbols...)
 	if err != nil {
 		return err
 	}
-	if err := coverageList.print(c.out, output, held); err != nil {
+	ticks, err := md.TickCoverage(ctx, symbols...)
+	if err != nil {
 		return err
 	}
-	if len(held) == 0 {
-		c.notef("nothing is held; marketdata import stores bars, marketdata symbols lists the symbols known")
+	all := make([]held, 0, len(bars)+len(ticks))
+	for _, e := range bars {
+		all = append(all, held{bars: e})
+	}
+	for _, e := range ticks {
+		all = append(all, held{ticks: e})
+	}
+	if err := coverageList.print(c.out, output, all); err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		c.notef("nothing is held; marketdata import stores bars, trades and quotes, marketdata symbols lists the symbols known")
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const fetchHelp = `Print the bars of a series: exact, in order of time, each one over.
+const fetchHelp = `Print the bars of a series, or with --trades or --quotes those of a symbol: exact, in order of time, bars when they are over.
 
 What the answer does not tell by itself stands on standard error: ranges that nobody holds, an end beyond now that was clamped,
 what the quality rules found. Without --start and --end it is all there is.`
@@ -21,24 +21,37 @@ const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
   marketdata fetch BTC/USD 1d --start 2018-01-01 --end 2018-02-01
   marketdata fetch COINBASE:BTC/USD 1h --start -7d --output json
   marketdata fetch ACME 1d@America/New_York --start 2018-04-04 --first 1
-  marketdata fetch BTC/USD 1m --kind bid --quality drop > bids.csv`
+  marketdata fetch BTC/USD 1m --kind bid --quality drop > bids.csv
+  marketdata fetch --trades XRP/ETH --start 2019-10-11 --first 100
+  marketdata fetch --quotes BTC/USD --start -1h --output ndjson`
 
 type fetchOptions struct {
 	span
 	first, last           int
 	kind, quality, output string
 	verbose               bool
+	trades, quotes        bool
+	ofBars                bool // a flag was given that bars alone have
 }
 
 func (c *command) fetch() *cobra.Command {
 	var o fetchOptions
 	cmd := &cobra.Command{
-		Use:     "fetch SYMBOL GRID",
-		Short:   "Print the bars of a series",
+		Use:     "fetch SYMBOL GRID | --trades SYMBOL | --quotes SYMBOL",
+		Short:   "Print the bars of a series, or the trades or quotes of a symbol",
 		Long:    fetchHelp,
 		Example: fetchExample,
-		Args:    arguments("a symbol and a grid, like: marketdata fetch BTC/USD 1m", 2, 2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.trades || o.quotes {
+				return arguments("a symbol, like: marketdata fetch --trades BTC/USD", 1, 1)(cmd, args)
+			}
+			return arguments("a symbol and a grid, like: marketdata fetch BTC/USD 1m", 2, 2)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.trades || o.quotes {
+				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality")
+				return c.fetchTicks(cmd.Context(), args[0], o)
+			}
 			request, err := c.request(args[0], args[1], o)
 			if err != nil {
 				return err
@@ -50,9 +63,11 @@ func (c *command) fetch() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	o.register(flags, "start", "`time` of the first bar wanted (default the first bar held)", "end", "`time` to stop before (default now)")
-	flags.IntVar(&o.first, "first", 0, "only the first `n` bars of the range")
-	flags.IntVar(&o.last, "last", 0, "only the last `n` bars of the range")
+	o.register(flags, "start", "`time` of the first one wanted (default the first one held)", "end", "`time` to stop before (default now)")
+	flags.BoolVar(&o.trades, "trades", false, "the trades of a symbol")
+	flags.BoolVar(&o.quotes, "quotes", false, "the quotes of a symbol")
+	flags.IntVar(&o.first, "first", 0, "only the first `n` of the range; of trades and quotes, the last instant whole")
+	flags.IntVar(&o.last, "last", 0, "only the last `n` of the range")
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (print it)")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")

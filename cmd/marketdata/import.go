@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -19,43 +18,50 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const importHelp = `Store the bars of CSV files (- is standard input), all of one series.
+const importHelp = `Store the bars, trades or quotes of CSV files (- is standard input), all of one series.
 
-The first line names the columns; those of common exports are recognised in any order and case: time (or timestamp, date,
-open_time, unix...), open, high, low, close, volume, and trades where there are counts. Binance klines need no first line.
+The first line names the columns, which tell what the file holds; those of common exports are recognised in any order and case:
+  bars    time (or timestamp, date, open_time, unix...), open, high, low, close, volume, and trades where there are counts
+  trades  time, price, size (or qty, amount...), and where there are any, id (or trade_id, seq...) and side
+  quotes  time, bid, ask, bid_size, ask_size (or bid_qty...), and where there is one, id
+Bars need a --grid; Binance klines need no first line. Trades and quotes without an id are numbered within their instant, in the
+order of the file; times finer than a microsecond are cut to it, and counted.
 Times carry their zone, or are numbers of s, ms, us or ns since 1970. What could be read in two ways is refused, with the file,
-the line and the flag that settles it; so is a bar that is wrong, out of order, not over yet, or there twice and different.
+the line and the flag that settles it; so is a row that is wrong, out of order, not over yet, or there twice and different.
 
-A file claims to be complete from its first bar to its last: a bar missing between means that nothing was traded.
+A file claims to be complete from its first row to its last: a bar missing between means that nothing was traded.
 --claim-start and --claim-end claim more, once all files are stored.
 
-Bars are stored a batch at a time, each whole or not at all. After an error or Ctrl-C run the same command again: what is stored
+Rows are stored a batch at a time, each whole or not at all. After an error or Ctrl-C run the same command again: what is stored
 already is found unchanged.`
 
 const importExample = `  marketdata import --symbol COINBASE:BTC/USD --grid 1m BTC-USD_1m_coinbase_2018-04.csv
   marketdata import --symbol BINANCE:BTC/USDT --grid 1h BTCUSDT-1h-2024-*.csv
   marketdata import --symbol ACME --grid 1d@America/New_York --time-zone America/New_York acme.csv
   marketdata import --symbol BTC/USD --grid 1m --column time=Unix --column "volume=Volume BTC" export.csv
+  marketdata import --symbol XRP/ETH XRP-ETH_trades_2019-10.csv
   zcat bars.csv.gz | marketdata import --symbol BTC/USD --grid 1m -`
 
 // imported is the report on one file.
 type imported struct {
-	File string `json:"file"`
-	Bars int    `json:"bars"`
+	File  string    `json:"file"`
+	Holds file.Kind `json:"holds"`
+	Rows  int       `json:"rows"`
 	ports.WriteReport
-	Repeated int          `json:"repeated"` // rows that said the same as the row before them
-	Range    domain.Range `json:"range"`    // from the first bar to the end of the last
+	Repeated  int          `json:"repeated"`  // rows that said the same as the row before them
+	Truncated int          `json:"truncated"` // times that were finer than a microsecond
+	Range     domain.Range `json:"range"`     // from the first row to the end of the last
 }
 
 var importList = listing[imported]{
 	columns: []column{
-		{name: "file"}, {"bars", true}, {"inserted", true}, {"changed", true}, {"unchanged", true}, {"repeated", true},
-		{name: "start"}, {name: "end"},
+		{name: "file"}, {name: "holds"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true}, {"repeated", true},
+		{"truncated", true}, {name: "start"}, {name: "end"},
 	},
 	cells: func(r imported) []string {
 		return []string{
-			r.File, strconv.Itoa(r.Bars), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged),
-			strconv.Itoa(r.Repeated), stamp(r.Range.Start), stamp(r.Range.End),
+			r.File, string(r.Holds), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged),
+			strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated), stamp(r.Range.Start), stamp(r.Range.End),
 		}
 	},
 }
@@ -63,6 +69,7 @@ var importList = listing[imported]{
 type importOptions struct {
 	span
 	symbol, grid, kind string
+	priced             bool // kind was given
 	columns            map[string]string
 	timeUnit, timeZone string
 	output             string
@@ -71,54 +78,30 @@ type importOptions struct {
 func (c *command) imports() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
-		Use:     "import --symbol SYMBOL --grid GRID FILE...",
-		Short:   "Store the bars of CSV files",
+		Use:     "import --symbol SYMBOL [--grid GRID] FILE...",
+		Short:   "Store the bars, trades or quotes of CSV files",
 		Long:    importHelp,
 		Example: importExample,
 		Args:    arguments("files to import, like: marketdata import --symbol BTC/USD --grid 1m bars.csv", 1, -1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			cfg, err := o.format(files[0])
-			if err != nil {
-				return err
-			}
-			start, end, err := o.times(c.now(), cfg.Key.Grid.Zone())
-			if err != nil {
-				return err
-			}
+			o.priced = cmd.Flags().Changed("kind")
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
-			return c.runImport(cmd.Context(), files, cfg, start, end, o)
+			return c.runImport(cmd.Context(), files, o)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.symbol, "symbol", "", "`symbol` of the bars, like BTC/USD or COINBASE:BTC/USD")
+	flags.StringVar(&o.symbol, "symbol", "", "`symbol` of the rows, like BTC/USD or COINBASE:BTC/USD")
 	flags.StringVar(&o.grid, "grid", "", "`grid` of the bars, like 1m, 1d or 1d@America/New_York")
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.StringToStringVar(&o.columns, "column", nil, "the file's name for a column that is not recognised: `column=NAME`, like time=Unix")
 	flags.StringVar(&o.timeUnit, "time-unit", file.TimeUnitAuto.String(), "`unit` of times that are numbers: s, ms, us, ns, or auto where only one can be meant")
 	flags.StringVar(&o.timeZone, "time-zone", "", "time `zone` of times that name none, like UTC or America/New_York")
-	o.register(flags, "claim-start", "claim that nothing was traded between this `time` and the first bar",
-		"claim-end", "claim that nothing was traded between the last bar and this `time`")
+	o.register(flags, "claim-start", "claim that there is nothing between this `time` and the first row",
+		"claim-end", "claim that there is nothing between the last row and this `time`")
 	outputFlag(flags, &o.output)
 	return cmd
-}
-
-// format is how the files are to be read.
-func (o importOptions) format(first string) (file.Config, error) {
-	if o.symbol == "" || o.grid == "" {
-		return file.Config{}, userError{errors.New("--symbol and --grid are needed, like --symbol BTC/USD --grid 1m: a file does not hold them" + suggestion(first))}
-	}
-	key, err := parseKey(o.symbol, o.grid, o.kind)
-	if err != nil {
-		return file.Config{}, err
-	}
-	unit, err := file.ParseTimeUnit(o.timeUnit)
-	if err != nil {
-		return file.Config{}, fmt.Errorf("--time-unit: %w", err)
-	}
-	cfg := file.Config{Key: key, Format: file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}}
-	return cfg, cfg.Validate()
 }
 
 // suggestion is what the name of a file, like BTC-USD_1m_coinbase_2018-04.csv, may mean: for the user to judge.
@@ -139,59 +122,78 @@ func suggestion(name string) string {
 	return fmt.Sprintf("; going by the file's name, perhaps: --symbol %s --grid %s", key.Symbol, key.Grid)
 }
 
-func (c *command) runImport(ctx context.Context, files []string, cfg file.Config, start, end time.Time, o importOptions) error {
+func (c *command) runImport(ctx context.Context, files []string, o importOptions) error {
+	first, err := c.openInput(files[0], o.columns)
+	if err != nil {
+		return userError{err}
+	}
+	defer first.Close()
+	into, err := o.target(first)
+	if err != nil {
+		return err
+	}
+	start, end, err := o.times(c.now(), into.zone)
+	if err != nil {
+		return err
+	}
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
 	var reports []imported
-	for _, name := range files {
-		report, failed := c.importFile(ctx, md, name, cfg)
+	for i, name := range files {
+		in := first
+		if i > 0 {
+			if in, err = c.openInput(name, o.columns); err != nil {
+				err = userError{err}
+			}
+		}
+		report := imported{File: name}
+		if err == nil {
+			report, err = c.importFile(ctx, md, in, into)
+		}
 		reports = append(reports, report)
-		if failed != nil {
-			err = fmt.Errorf("%w\n%s", failed, kept(reports, cfg.Key))
-			break
+		if err != nil {
+			return hinted(fmt.Errorf("%w\n%s", err, kept(reports, into)))
 		}
 	}
-	if err == nil && o.given() {
-		err = c.claim(ctx, md, cfg.Key, reports, start, end)
-	}
-	if err != nil {
-		return hinted(err)
+	if o.given() {
+		if err := c.claim(ctx, md, into, reports, start, end); err != nil {
+			return err
+		}
 	}
 	return importList.print(c.out, o.output, reports)
 }
 
-// importFile stores the file batch by batch. The report is of what was stored, with an error too.
-func (c *command) importFile(ctx context.Context, md *app.Marketdata, name string, cfg file.Config) (imported, error) {
-	report := imported{File: name}
-	in, size, err := c.openInput(name)
-	if err != nil {
-		return report, userError{err}
-	}
+// importFile stores the file batch by batch and closes it. The report is of what was stored, with an error too.
+func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input, into target) (imported, error) {
 	defer in.Close()
-	counter, shown := c.progress(filepath.Base(name), size)
+	report := imported{File: in.name, Holds: in.holds}
+	if in.holds != into.holds {
+		return report, userError{fmt.Errorf("%s holds %s, and the file before it %s; import them apart", in.name, in.holds, into.holds)}
+	}
+	counter, shown := c.progress(filepath.Base(in.name), in.size)
 	defer shown()
-	cfg.Name = name
-	for batch, err := range file.ReadBars(io.TeeReader(in, counter), cfg) {
+	for batch, err := range into.batches(md, io.TeeReader(in.rows, counter), in.name) {
 		if err != nil {
 			return report, err
 		}
-		wrote, err := md.Ingest(ctx, batch.Bars, batch.Range)
+		wrote, err := batch.write(ctx)
 		if err != nil {
-			return report, inFile(name, batch.Locate(err))
+			return report, inFile(in.name, batch.locate(err))
 		}
-		if report.Bars == 0 {
-			report.Range.Start = batch.Range.Start
+		if report.Rows == 0 {
+			report.Range.Start = batch.span.Start
 		}
-		report.Range.End = batch.Range.End
-		report.Bars += batch.Bars.Len()
-		report.Repeated += batch.Repeated
+		report.Range.End = batch.span.End
+		report.Rows += batch.rows
+		report.Repeated += batch.repeated
+		report.Truncated += batch.truncated
 		report.WriteReport = report.Add(wrote)
 	}
-	if report.Bars == 0 {
-		return report, userError{fmt.Errorf("%s: no bars: there is nothing below the line that names the columns", name)}
+	if report.Rows == 0 {
+		return report, userError{fmt.Errorf("%s: no %s: there is nothing below the line that names the columns", in.name, in.holds)}
 	}
 	return report, nil
 }
@@ -204,27 +206,8 @@ func inFile(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// openInput opens a file, or standard input for -, whose size is -1.
-func (c *command) openInput(name string) (io.ReadCloser, int64, error) {
-	if name == "-" {
-		return io.NopCloser(c.in), -1, nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, 0, err
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder; name the files in it", name)
-	}
-	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
-	}
-	return f, info.Size(), nil
-}
-
-// claim stretches what the files claim, from the first bar of all to the end of the last, to the times given.
-func (c *command) claim(ctx context.Context, md *app.Marketdata, key domain.SeriesKey, reports []imported, start, end time.Time) error {
+// claim stretches what the files claim, from the first row of all to the end of the last, to the times given.
+func (c *command) claim(ctx context.Context, md *app.Marketdata, into target, reports []imported, start, end time.Time) error {
 	all := reports[0].Range
 	for _, r := range reports {
 		if r.Range.Start.Before(all.Start) {
@@ -238,12 +221,12 @@ func (c *command) claim(ctx context.Context, md *app.Marketdata, key domain.Seri
 		if more.Start.IsZero() || more.End.IsZero() {
 			continue
 		}
-		if more = key.Grid.Align(more); more.Empty() {
+		if more = into.align(more); more.Empty() {
 			c.notef("there is nothing to claim from %s to %s: the files reach further", stamp(more.Start), stamp(more.End))
 			continue
 		}
-		if _, err := md.Ingest(ctx, domain.EmptySeries(key), more); err != nil {
-			return fmt.Errorf("the bars were stored, but not the claim on %s: %w", more, err)
+		if err := into.claim(ctx, md, more); err != nil {
+			return fmt.Errorf("the %s were stored, but not the claim on %s: %w", into.holds, more, err)
 		}
 	}
 	return nil
@@ -263,16 +246,16 @@ func hinted(err error) error {
 }
 
 // kept says what of an import that did not end well is in the store.
-func kept(reports []imported, key domain.SeriesKey) string {
-	var bars int
+func kept(reports []imported, into target) string {
+	var rows int
 	var last time.Time
 	for _, r := range reports {
-		if r.Bars > 0 {
-			bars, last = bars+r.Bars, r.Range.End
+		if r.Rows > 0 {
+			rows, last = rows+r.Rows, r.Range.End
 		}
 	}
-	if bars == 0 {
+	if rows == 0 {
 		return "nothing was stored"
 	}
-	return fmt.Sprintf("kept: the %d bars of %s before, up to %s; run the same command again to go on", bars, key, stamp(last))
+	return fmt.Sprintf("kept: the %d %s of %s before, up to %s; run the same command again to go on", rows, into.holds, into.series, stamp(last))
 }

@@ -2,26 +2,34 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/embedded"
+	"github.com/gal-friday/marketdata/wiring/production"
 )
 
 const rootHelp = `Historical market data: exact, validated bars, one call away.
 
 A series is a symbol and a grid: BTC/USD 1m, COINBASE:BTC/USD 1d, ACME 1d@America/New_York.
-Grids count s, m (minutes), h, d, w or M (months). Bars are kept in one SQLite file.
+Grids count s, m (minutes), h, d, w or M (months). Where no server is configured, all is kept in one SQLite file; with
+MARKETDATA_POSTGRES_DSN set, in PostgreSQL, and with MARKETDATA_INFLUX_URL too, bars below an hour in InfluxDB.
 
   marketdata import --symbol COINBASE:BTC/USD --grid 1m bars.csv   store the bars of a file
   marketdata coverage                                              what is held
   marketdata fetch COINBASE:BTC/USD 1m --last 10                   the ten newest bars
   marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv      a week of them, for a program
+  marketdata fetch --trades COINBASE:BTC/USD --last 10             the ten newest trades
+  marketdata describe COINBASE:BTC/USD                             what is known of a symbol
+  marketdata doctor                                                how the stores are
 
 Times are 2018-04-04 (midnight in the grid's time zone), 2018-04-04T09:30:00Z, -7d (before now; also s m h w M) or now.
 A range holds its start and not its end.
@@ -41,6 +49,7 @@ type command struct {
 	dbPath     string
 
 	started bool // the arguments were accepted and a subcommand runs
+	servers bool // the stores are servers, not a file
 }
 
 // run executes one command line, without the program's name, and returns the exit code.
@@ -56,6 +65,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	}
 	fmt.Fprintln(stderr, "marketdata:", err)
+	if c.servers && errors.Is(err, ports.ErrSchema) {
+		fmt.Fprintln(stderr, "marketdata migrate makes what is missing")
+	}
 	if !c.started {
 		fmt.Fprintf(stderr, "%s --help shows how it is used\n", last.CommandPath())
 		return exitInvalid
@@ -75,8 +87,8 @@ func (c *command) root() *cobra.Command {
 		},
 	}
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
-	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` that holds the bars; overrides the configuration")
-	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.coverage(), c.deletes(), c.config(), c.demo())
+	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` to use, whatever the configuration says")
+	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
 	return root
 }
 
@@ -95,13 +107,22 @@ func (c *command) settings() (wiring.Config, error) {
 	return cfg, nil
 }
 
-// open is the application on the configured store. The caller calls the function returned when done.
+// open is the application on the configured servers, or where there are none, or --db is given, on the SQLite file. The caller calls
+// the function returned when done.
 func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
 	cfg, err := c.settings()
 	if err != nil {
 		return nil, nil, err
 	}
-	return embedded.Open(ctx, cfg, embedded.Options{})
+	if c.servers = cfg.HasServer() && c.dbPath == ""; c.servers {
+		return production.Open(ctx, cfg, production.Options{Logger: c.logger()})
+	}
+	return embedded.Open(ctx, cfg, embedded.Options{Logger: c.logger()})
+}
+
+// logger tells the user, on standard error, what no result or error tells.
+func (c *command) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // notef tells the user something on standard error that does not belong to the answer.

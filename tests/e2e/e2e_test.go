@@ -9,8 +9,11 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 // binary is where TestMain built the command.
@@ -39,17 +42,48 @@ func buildAndRun(m *testing.M) int {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	runScripts(t, "scripts", func(env *testscript.Env) error {
+		env.Setenv("MARKETDATA_SQLITE_PATH", filepath.Join(env.WorkDir, "market.db"))
+		return writeRecent(filepath.Join(env.WorkDir, "recent.csv"))
+	})
+}
+
+// TestServers runs the command on a real PostgreSQL and a real InfluxDB, whose databases are fresh; it is skipped, or fails, as
+// tests/servers says.
+func TestServers(t *testing.T) {
+	t.Parallel()
+	dsn, influx := servers.Postgres(t), servers.Influx(t)
+	runScripts(t, "servers", func(env *testscript.Env) error {
+		env.Setenv("MARKETDATA_POSTGRES_DSN", dsn)
+		env.Setenv("MARKETDATA_POSTGRES_CONNECT_TIMEOUT", "10s")
+		env.Setenv("MARKETDATA_POSTGRES_ACQUIRE_TIMEOUT", "10s")
+		env.Setenv("MARKETDATA_INFLUX_URL", influx.URL)
+		env.Setenv("MARKETDATA_INFLUX_TOKEN", influx.Username+":"+influx.Password)
+		env.Setenv("MARKETDATA_INFLUX_DATABASE", influx.Database)
+		return nil
+	})
+}
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir: "scripts",
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(binary)+string(filepath.ListSeparator)+env.Getenv("PATH"))
-			env.Setenv("MARKETDATA_SQLITE_PATH", filepath.Join(env.WorkDir, "market.db"))
-			return nil
+			return setup(env)
 		},
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// writeRecent writes two hours of yesterday, for scenes that depend on now.
+func writeRecent(path string) error {
+	hour := time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)
+	text := fmt.Sprintf("time,open,high,low,close,volume\n%s,1,3,1,2,2\n%s,1,1,0.5,1,3\n",
+		hour.Format(time.RFC3339), hour.Add(time.Hour).Format(time.RFC3339))
+	return os.WriteFile(path, []byte(text), 0o600)
 }
 
 // exits runs a command that has to end with the given exit code.

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// input is an open file.
+type input struct {
+	io.Closer
+
+	name  string
+	size  int64 // -1 of standard input
+	holds file.Kind
+	rows  io.Reader // the whole file
+}
+
+// openInput opens a file, or standard input for -, and looks at what it holds.
+func (c *command) openInput(name string, columns map[string]string) (*input, error) {
+	if name == "-" {
+		in := &input{Closer: io.NopCloser(c.in), name: name, size: -1}
+		in.holds, in.rows = file.Recognize(c.in, columns)
+		return in, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder; name the files in it", name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	in := &input{Closer: f, name: name, size: info.Size()}
+	in.holds, in.rows = file.Recognize(f, columns)
+	return in, nil
+}
+
+// target is the series that files go into.
+type target struct {
+	holds   file.Kind
+	series  string // for messages
+	zone    string // of dates in claims
+	align   func(domain.Range) domain.Range
+	batches func(md *app.Marketdata, rows io.Reader, name string) iter.Seq2[batch, error]
+	claim   func(ctx context.Context, md *app.Marketdata, r domain.Range) error
+}
+
+// batch is a run of rows of a file, on its way into the target.
+type batch struct {
+	rows, repeated, truncated int
+	span                      domain.Range
+	write                     func(context.Context) (ports.WriteReport, error)
+	locate                    func(error) error // names the line of an error about a row
+}
+
+// target is where files like the first go. It refuses what does not suffice to say so.
+func (o importOptions) target(first *input) (target, error) {
+	unit, err := file.ParseTimeUnit(o.timeUnit)
+	if err != nil {
+		return target{}, fmt.Errorf("--time-unit: %w", err)
+	}
+	format := file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}
+	switch first.holds {
+	case file.Trades:
+		return intoTicks(o, first, format, file.ReadTrades, (*app.Marketdata).IngestTrades)
+	case file.Quotes:
+		return intoTicks(o, first, format, file.ReadQuotes, (*app.Marketdata).IngestQuotes)
+	default:
+		return o.intoBars(first, format)
+	}
+}
+
+func (o importOptions) intoBars(first *input, format file.Format) (target, error) {
+	if o.symbol == "" || o.grid == "" {
+		return target{}, userError{errors.New("--symbol and --grid are needed, like --symbol BTC/USD --grid 1m: a file does not hold them" +
+			suggestion(first.name))}
+	}
+	key, err := parseKey(o.symbol, o.grid, o.kind)
+	if err != nil {
+		return target{}, err
+	}
+	cfg := file.Config{Key: key, Format: format}
+	return target{
+		holds: first.holds, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
+		batches: func(md *app.Marketdata, rows io.Reader, name string) iter.Seq2[batch, error] {
+			cfg.Name = name
+			return each(file.ReadBars(rows, cfg), func(b file.Batch) batch {
+				return batch{
+					rows: b.Bars.Len(), repeated: b.Repeated, span: b.Range, locate: b.Locate,
+					write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, b.Bars, b.Range) },
+				}
+			})
+		},
+		claim: func(ctx context.Context, md *app.Marketdata, r domain.Range) error {
+			_, err := md.Ingest(ctx, domain.EmptySeries(key), r)
+			return err
+		},
+	}, cfg.Validate()
+}
+
+func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
+	read func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error],
+	ingest func(*app.Marketdata, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
+) (target, error) {
+	if o.symbol == "" {
+		return target{}, userError{fmt.Errorf("--symbol is needed, like --symbol BTC/USD: a file of %s does not hold it", first.holds)}
+	}
+	if o.grid != "" || o.priced {
+		return target{}, userError{fmt.Errorf("%s holds %s, by its columns; --grid and --kind are for bars", first.name, first.holds)}
+	}
+	symbol, err := domain.ParseSymbol(o.symbol)
+	if err != nil {
+		return target{}, err
+	}
+	none, err := domain.NewTicks[T](symbol)
+	if err != nil {
+		return target{}, err
+	}
+	cfg := file.TickConfig{Symbol: symbol, Format: format}
+	return target{
+		holds: first.holds, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
+		batches: func(md *app.Marketdata, rows io.Reader, name string) iter.Seq2[batch, error] {
+			cfg.Name = name
+			return each(read(rows, cfg), func(b file.TickBatch[T]) batch {
+				return batch{
+					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,
+					write: func(ctx context.Context) (ports.WriteReport, error) { return ingest(md, ctx, b.Ticks, b.Range) },
+				}
+			})
+		},
+		claim: func(ctx context.Context, md *app.Marketdata, r domain.Range) error {
+			_, err := ingest(md, ctx, none, r)
+			return err
+		},
+	}, cfg.Validate()
+}
+
+// each is the sequence of what f makes of every item.
+func each[A any](items iter.Seq2[A, error], f func(A) batch) iter.Seq2[batch, error] {
+	return func(yield func(batch, error) bool) {
+		for item, err := range items {
+			if err != nil {
+				yield(batch{}, err)
+				return
+			}
+			if !yield(f(item), nil) {
+				return
+			}
+		}
+	}
+}

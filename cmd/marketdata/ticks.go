@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// tickView is how trades or quotes are fetched and shown.
+type tickView[T domain.Tick] struct {
+	kind      domain.TickKind
+	fetch     func(*app.Marketdata, context.Context, domain.TickRequest) (domain.TickResult[T], error)
+	newWriter func(io.Writer) *file.TickWriter[T]
+	columns   []column
+	cells     func(T) []string
+	prices    []int // the columns that are prices
+	sizes     []int // and those that are sizes
+}
+
+// tickTime shows all of a time: trades are less than a millisecond apart.
+const tickTime = "2006-01-02 15:04:05.000000"
+
+var tradeView = tickView[domain.Trade]{
+	kind: domain.TickTrades, fetch: (*app.Marketdata).FetchTrades, newWriter: file.NewTradeWriter,
+	columns: []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
+	cells: func(t domain.Trade) []string {
+		return []string{t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String()}
+	},
+	prices: []int{2}, sizes: []int{3},
+}
+
+var quoteView = tickView[domain.Quote]{
+	kind: domain.TickQuotes, fetch: (*app.Marketdata).FetchQuotes, newWriter: file.NewQuoteWriter,
+	columns: []column{{name: "time (utc)"}, {"seq", true}, {"bid", true}, {"ask", true}, {"bid size", true}, {"ask size", true}},
+	cells: func(q domain.Quote) []string {
+		return []string{
+			q.Time.Format(tickTime), strconv.FormatInt(q.Seq, 10), q.Bid.String(), q.Ask.String(), q.BidSize.String(), q.AskSize.String(),
+		}
+	},
+	prices: []int{2, 3}, sizes: []int{4, 5},
+}
+
+// fetchTicks is fetch with --trades or --quotes.
+func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) error {
+	if o.trades && o.quotes {
+		return userError{errors.New("--trades and --quotes: give one of them")}
+	}
+	if o.ofBars {
+		return userError{errors.New("--kind and --quality are for bars; leave them out with --trades and --quotes")}
+	}
+	symbol, err := domain.ParseSymbol(name)
+	if err != nil {
+		return err
+	}
+	r := domain.TickRequest{Symbol: symbol, First: o.first, Last: o.last}
+	if r.Start, r.End, err = o.times(c.now(), ""); err != nil {
+		return err
+	}
+	if err := c.settle(&o.output); err != nil {
+		return err
+	}
+	if o.trades {
+		return runTicks(ctx, c, tradeView, r, o)
+	}
+	return runTicks(ctx, c, quoteView, r, o)
+}
+
+func runTicks[T domain.Tick](ctx context.Context, c *command, view tickView[T], r domain.TickRequest, o fetchOptions) error {
+	md, done, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	result, err := view.fetch(md, ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := view.print(c.out, o.output, result); err != nil {
+		return err
+	}
+	if result.Clamped {
+		c.notef("the end was beyond now, %s", stamp(result.Now))
+	}
+	if len(result.Uncovered) > 0 {
+		c.notef("nobody holds %s", some(result.Uncovered, domain.Range.String))
+	}
+	if o.verbose {
+		c.notef("%s served %d %s in %s", result.Store, result.Ticks.Len(), view.kind, result.Range)
+		c.notef("as of %s; go on from --start %s", stamp(result.Now), stamp(result.Next))
+	}
+	if result.Ticks.Len() > 0 {
+		return nil
+	}
+	return c.tellHeldTicks(ctx, md, r.Symbol, view.kind)
+}
+
+// print writes the ticks in the form asked for; as JSON, all of the result.
+func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) error {
+	out := bufio.NewWriter(w)
+	var err error
+	switch format {
+	case formatCSV:
+		to := v.newWriter(out)
+		err = errors.Join(to.Write(r.Ticks), to.Flush())
+	case formatJSON:
+		err = indented(out, r)
+	case formatNDJSON:
+		err = lines(out, func(yield func(T) bool) {
+			for _, tick := range r.Ticks.All() {
+				if !yield(tick) {
+					return
+				}
+			}
+		})
+	default:
+		err = v.table(out, r.Ticks)
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func (v tickView[T]) table(w io.Writer, ticks domain.Ticks[T]) error {
+	rows := make([][]string, 0, ticks.Len())
+	for _, tick := range ticks.All() {
+		rows = append(rows, v.cells(tick))
+	}
+	alignPoints(rows, v.prices...)
+	alignPoints(rows, v.sizes...)
+	return printTable(w, v.columns, rows)
+}
+
+// tellHeldTicks says what there is of the symbol where the answer is empty.
+func (c *command) tellHeldTicks(ctx context.Context, md *app.Marketdata, symbol domain.Symbol, kind domain.TickKind) error {
+	all, err := md.TickCoverage(ctx, symbol)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		c.notef("no %s: neither trades nor quotes are held of %s", kind, symbol)
+		return nil
+	}
+	c.notef("no %s of %s there; held is %s", kind, symbol, some(all, func(e ports.StoreTickExtent) string {
+		return fmt.Sprintf("%s in %s", e.Kind, e.Range)
+	}))
+	return nil
+}
