@@ -1,0 +1,79 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+
+	"github.com/gal-friday/marketdata/adapters/store/influx"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+func BenchmarkInfluxRead200k(b *testing.B) {
+	const n = 200_000
+	ctx := b.Context()
+	server := servers.Influx(b)
+	cfg := influx.Config{URL: server.URL, Token: server.Username + ":" + server.Password, Database: server.Database}
+	store, closeStore, err := influx.Open(ctx, cfg)
+	check(err)
+	b.Cleanup(closeStore)
+	bars := gen.Walk("BTC/USD", n)
+	must(store.WriteBars(ctx, bars, bars.Range()))
+	report(b, n,
+		way{name: "ours", run: func() { readAll(ctx, store, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}, n) }},
+		way{name: "floor", run: func() { discardAnswer(ctx, cfg, bars) }},
+		way{name: "client", run: func() { readRecords(ctx, cfg, bars) }},
+	)
+}
+
+// discardAnswer asks for the same answer as our store and decodes nothing.
+func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
+	form := url.Values{
+		"db": {cfg.Database}, "epoch": {"ns"}, "chunked": {"true"}, "chunk_size": {fmt.Sprint(influx.DefaultChunkSize)},
+		"q": {fmt.Sprintf(`SELECT "open", "high", "low", "close", "volume", "trades", "exact", "symbol", "kind", "grid" FROM bars`+
+			` WHERE symbol = '%s' AND "kind" = 'trade' AND grid = '1m' AND time >= %d AND time < %d`,
+			bars.Key().Symbol, bars.Range().Start.UnixNano(), bars.Range().End.UnixNano())},
+	}
+	r := must(http.NewRequestWithContext(ctx, http.MethodPost, cfg.URL+"/query", strings.NewReader(form.Encode())))
+	r.Header = http.Header{
+		"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/x-msgpack"}, "Accept-Encoding": {"identity"},
+		"Authorization": {"Token " + cfg.Token},
+	}
+	response := must(http.DefaultClient.Do(r))
+	defer response.Body.Close()
+	if got := must(io.Copy(io.Discard, response.Body)); got < int64(bars.Len()) {
+		panic(fmt.Sprintf("an answer of %d bytes", got)) // so short a one is an error
+	}
+}
+
+// readRecords is the way of the client's documentation.
+func readRecords(ctx context.Context, cfg influx.Config, bars domain.Series) {
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token,
+		influxdb2.DefaultOptions().SetApplicationName("bench").SetHTTPRequestTimeout(300))
+	defer client.Close()
+	result := must(client.QueryAPI("").Query(ctx, fmt.Sprintf(`from(bucket: "%s/autogen") |> range(start: %s, stop: %s)`+
+		` |> filter(fn: (r) => r._measurement == "bars" and r.symbol == "%s" and r._field != "exact")`+
+		` |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")`,
+		cfg.Database, bars.Range().Start.Format(time.RFC3339), bars.Range().End.Format(time.RFC3339), bars.Key().Symbol)))
+	count := 0
+	for result.Next() {
+		if _, ok := result.Record().ValueByKey("close").(float64); !ok {
+			panic("a record without a close")
+		}
+		count++
+	}
+	check(result.Err())
+	if count != bars.Len() {
+		panic(fmt.Sprintf("%d records of %d", count, bars.Len()))
+	}
+}
