@@ -91,7 +91,7 @@ type Influx struct {
 	RetentionPolicy string `env:"RETENTION_POLICY" yaml:"retention_policy"`
 
 	// Org and Bucket are where writes go on 2.x. Leave both empty on 1.8.
-	Org    string `env:"ORG" yaml:"org"`
+	Org    string `env:"ORG"    yaml:"org"`
 	Bucket string `env:"BUCKET" yaml:"bucket"`
 
 	// Measurement is where the bars lie. Defaults to bars.
@@ -123,7 +123,7 @@ type InfluxExisting struct {
 
 	// SymbolTag holds the trading pair, and VenueTag the exchange. Default to trading_pair and exchange.
 	SymbolTag string `env:"SYMBOL_TAG" yaml:"symbol_tag"`
-	VenueTag  string `env:"VENUE_TAG" yaml:"venue_tag"`
+	VenueTag  string `env:"VENUE_TAG"  yaml:"venue_tag"`
 
 	// Tags are what tells bars from what else is in the measurement. Defaults to data_type: ohlcv. As a variable: data_type:ohlcv.
 	Tags map[string]string `env:"TAGS" yaml:"tags"`

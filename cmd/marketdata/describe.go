@@ -64,7 +64,7 @@ func (c *command) runDescribe(ctx context.Context, symbol domain.Symbol, output 
 func facts(d ports.Description) []fact {
 	s := d.Statistics
 	all := []fact{
-		{"symbol", string(d.Symbol)}, {"venue", d.Venue}, {"base", d.Base}, {"quote", d.SymbolMeta.Quote},
+		{"symbol", string(d.Symbol)}, {"venue", d.Venue}, {"base", d.Base}, {"quote", d.Quote},
 		{"tick", known(d.Tick)}, {"lot", known(d.Lot)}, {"zone", d.Zone},
 		{"from", stamp(s.Window.Start)}, {"to", stamp(s.Window.End)},
 		{"bars", strconv.FormatInt(s.Bars, 10)}, {"bars of", ""}, {"lowest price", ""}, {"highest price", ""}, {"volume", ""},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 // sharedData is the folder of real market data; the test skips where there is none.
@@ -26,27 +27,46 @@ func sharedData(t *testing.T) string {
 	return dir
 }
 
+// realBars are the files of real bars, and when they end.
+var realBars = []struct{ name, symbol, grid, end string }{
+	{"BTC-USDT_1h_binance_2018-05.csv", "BINANCE:BTC/USDT", "1h", "2018-05-06"},
+	{"BTC-USD_1d_coinbase_2014-2018.csv", "COINBASE:BTC/USD", "1d", "2018-08-14"},
+	{"BTC-USD_1m_coinbase_2018-04.csv", "COINBASE:BTC/USD", "1m", "2018-04-07"},
+	{"BTC-USD_1s_coinbase_2016-10.csv", "COINBASE:BTC/USD", "1s", "2016-10-10"},
+}
+
+// stores are where the real files go: a SQLite file, and both servers. Each returns the environment that names it, of a fresh store.
+var stores = map[string]func(t *testing.T) []string{
+	"sqlite": func(t *testing.T) []string {
+		t.Helper()
+		return []string{"MARKETDATA_SQLITE_PATH=" + filepath.Join(t.TempDir(), "market.db")}
+	},
+	"servers": func(t *testing.T) []string {
+		t.Helper()
+		environment := onServers(servers.Postgres(t), servers.Influx(t))
+		marketdata(t, environment, "migrate")
+		return environment
+	},
+}
+
 // TestRealFilesComeBackEqual imports every file of real bars and compares what comes back, row by row, number by number.
 func TestRealFilesComeBackEqual(t *testing.T) {
 	t.Parallel()
 	dir := sharedData(t)
-	for _, file := range []struct{ name, symbol, grid, end string }{
-		{"BTC-USDT_1h_binance_2018-05.csv", "BINANCE:BTC/USDT", "1h", "2018-05-06"},
-		{"BTC-USD_1d_coinbase_2014-2018.csv", "COINBASE:BTC/USD", "1d", "2018-08-14"},
-		{"BTC-USD_1m_coinbase_2018-04.csv", "COINBASE:BTC/USD", "1m", "2018-04-07"},
-		{"BTC-USD_1s_coinbase_2016-10.csv", "COINBASE:BTC/USD", "1s", "2016-10-10"},
-	} {
-		t.Run(file.name, func(t *testing.T) {
+	for store, open := range stores {
+		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(dir, file.name)
-			db := filepath.Join(t.TempDir(), "market.db")
-			marketdata(t, "--db", db, "import", "--symbol", file.symbol, "--grid", file.grid, path)
-			out := marketdata(t, "--db", db, "fetch", file.symbol, file.grid, "--end", file.end, "--output", "csv")
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
+			environment := open(t)
+			for _, file := range realBars {
+				path := filepath.Join(dir, file.name)
+				marketdata(t, environment, "import", "--symbol", file.symbol, "--grid", file.grid, path)
+				out := marketdata(t, environment, "fetch", file.symbol, file.grid, "--end", file.end, "--output", "csv")
+				text, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				equalRows(t, records(t, out), records(t, text))
 			}
-			equalRows(t, records(t, out), records(t, text))
 		})
 	}
 }
@@ -63,9 +83,14 @@ func TestRealTradesComeBackEqual(t *testing.T) {
 	for _, row := range want { // time,id,side,price,size
 		row[2], row[3], row[4] = row[3], row[4], row[2]
 	}
-	db := filepath.Join(t.TempDir(), "market.db")
-	marketdata(t, "--db", db, "import", "--symbol", "XRP/ETH", path)
-	equalTicks(t, records(t, marketdata(t, "--db", db, "fetch", "--trades", "XRP/ETH", "--output", "csv")), want)
+	for store, open := range stores {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			environment := open(t)
+			marketdata(t, environment, "import", "--symbol", "XRP/ETH", path)
+			equalTicks(t, records(t, marketdata(t, environment, "fetch", "--trades", "XRP/ETH", "--output", "csv")), want)
+		})
+	}
 }
 
 // TestRealQuotesComeBackEqual: 23 of the rows have a size of 19 digits after the point, one more than a Decimal holds. A file with one
@@ -79,7 +104,8 @@ func TestRealQuotesComeBackEqual(t *testing.T) {
 	}
 	db := filepath.Join(t.TempDir(), "market.db")
 	out, err := exec.Command(binary, "--db", db, "import", "--symbol", "COINBASE:BTC/USD", path).CombinedOutput()
-	if err == nil || !bytes.Contains(out, []byte("_2018-04.csv:118: ask_size: decimal 3.8217599999999996e-3: at most 20 digits before and 18 after")) {
+	const refused = "_2018-04.csv:118: ask_size: decimal 3.8217599999999996e-3: at most 20 digits before and 18 after"
+	if err == nil || !bytes.Contains(out, []byte(refused)) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	var kept bytes.Buffer
@@ -103,8 +129,14 @@ func TestRealQuotesComeBackEqual(t *testing.T) {
 	if err := os.WriteFile(path, kept.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	marketdata(t, "--db", db, "import", "--symbol", "COINBASE:BTC/USD", path)
-	equalTicks(t, records(t, marketdata(t, "--db", db, "fetch", "--quotes", "COINBASE:BTC/USD", "--output", "csv")), want)
+	for store, open := range stores {
+		t.Run(store, func(t *testing.T) {
+			t.Parallel()
+			environment := open(t)
+			marketdata(t, environment, "import", "--symbol", "COINBASE:BTC/USD", path)
+			equalTicks(t, records(t, marketdata(t, environment, "fetch", "--quotes", "COINBASE:BTC/USD", "--output", "csv")), want)
+		})
+	}
 }
 
 // equalTicks compares times, numbers and words.
@@ -134,9 +166,10 @@ func equalTicks(t *testing.T, got, want [][]string) {
 	}
 }
 
-func marketdata(t *testing.T, args ...string) []byte {
+func marketdata(t *testing.T, environment []string, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), environment...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

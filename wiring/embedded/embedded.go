@@ -49,9 +49,7 @@ func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, fu
 }
 
 func newSources(store *sqlite.Store) []app.Source {
-	ticks, _ := any(store).(ports.TickStore)
-	health, _ := any(store).(ports.HealthChecker)
-	return []app.Source{{Name: sqlite.Name, Bars: store, Ticks: ticks, Catalog: store, Health: health}}
+	return []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store}}
 }
 
 // noSymbolCache is none: other processes write the file too, and it is at hand.
