@@ -49,10 +49,10 @@ func differ(differs []bool, coarse, fine []int64, digits uint8) {
 	for range digits {
 		factor *= 10
 	}
-	limit := math.MaxInt64 / factor // what is beyond it has no equal in fine
+	least, most := math.MinInt64/factor, math.MaxInt64/factor // what is beyond them has no equal in fine
 	fine, differs = fine[:len(coarse)], differs[:len(coarse)]
 	for i, v := range coarse {
-		if v > limit || v < -limit || v*factor != fine[i] {
+		if v < least || v > most || v*factor != fine[i] {
 			differs[i] = true
 		}
 	}

@@ -52,7 +52,7 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 		return s.readLastBars(ctx, q, yield)
 	}
 	left := q.First
-	return s.readChunks(ctx, s.chunks, q, func(c codec.Chunk) (more bool, err error) {
+	return s.readChunks(ctx, s.chunks, (*chunkRow).intoView, q, func(c codec.Chunk) (more bool, err error) {
 		if q.First > 0 {
 			c = c.Slice(0, min(left, c.Len()))
 			left -= c.Len()
@@ -65,7 +65,7 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 func (s *Store) readLastBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series) bool) error {
 	var last []codec.Chunk // the latest first
 	left := q.Last
-	if err := s.readChunks(ctx, s.lastChunks, q, func(c codec.Chunk) (more bool, err error) {
+	if err := s.readChunks(ctx, s.lastChunks, (*chunkRow).into, q, func(c codec.Chunk) (more bool, err error) {
 		c = c.Slice(max(0, c.Len()-left), c.Len())
 		left -= c.Len()
 		last = append(last, c)
@@ -83,7 +83,9 @@ func (s *Store) readLastBars(ctx context.Context, q ports.BarQuery, yield func(d
 }
 
 // readChunks hands out what the chunks have of the range, none of it empty, until it is told to stop.
-func (s *Store) readChunks(ctx context.Context, stmt *sql.Stmt, q ports.BarQuery, yield func(codec.Chunk) (more bool, err error)) error {
+func (s *Store) readChunks(
+	ctx context.Context, stmt *sql.Stmt, into func(*chunkRow) []any, q ports.BarQuery, yield func(codec.Chunk) (more bool, err error),
+) error {
 	start, end := q.Range.Micros()
 	rows, err := stmt.QueryContext(ctx, string(q.Key.Symbol), q.Key.Grid.String(), q.Key.Kind.String(), start, end)
 	if err != nil {
@@ -92,7 +94,7 @@ func (s *Store) readChunks(ctx context.Context, stmt *sql.Stmt, q ports.BarQuery
 	defer func() { _ = rows.Close() }() // what it could report, Err has
 	var row chunkRow
 	for rows.Next() {
-		if err := rows.Scan(row.into()...); err != nil {
+		if err := rows.Scan(into(&row)...); err != nil {
 			return inPhase(ports.PhaseRead, err)
 		}
 		c, err := row.open(q.Key)
@@ -119,8 +121,13 @@ type chunkRow struct {
 	next              sql.Null[int64] // the first open time of the series' next chunk, if there is one
 }
 
-// into is where to scan heldChunk.
+// into is where to scan heldChunk, a copy of its blob.
 func (r *chunkRow) into() []any { return []any{&r.first, &r.last, &r.bars, &r.data, &r.next} }
+
+// intoView is into, but the blob is the driver's until the next row.
+func (r *chunkRow) intoView() []any {
+	return []any{&r.first, &r.last, &r.bars, (*sql.RawBytes)(&r.data), &r.next}
+}
 
 // open checks the blob, the columns beside it against what it holds, and that no other chunk begins before its end.
 func (r *chunkRow) open(key domain.SeriesKey) (codec.Chunk, error) {
