@@ -14,7 +14,7 @@ import (
 
 // The configuration comes from a file and the environment: MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_URL, MARKETDATA_INFLUX_TOKEN.
 // Minutes are then read from InfluxDB and days from PostgreSQL, by the same call.
-func ExampleOpen() {
+func ExampleOpen() { //nolint:testableexamples // it needs servers, and so is compiled only
 	cfg, err := wiring.Load("")
 	if err != nil {
 		fmt.Println(err)
