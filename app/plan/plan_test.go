@@ -1,0 +1,277 @@
+package plan_test
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+func TestPlanIsTheBest(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := anyWorld(t)
+		o := newOracle(w)
+		p := must(plan.Make(w.request, w.sources, plan.Limits{}))
+		target := w.request.Key.Grid
+		if want := target.Align(w.request.Range); !p.Range.Equal(want) {
+			t.Fatalf("range %s, want %s", p.Range, want)
+		}
+		legs, open := p.Legs, p.Uncovered
+		at := p.Range.Start
+		for at.Before(p.Range.End) {
+			var to time.Time
+			switch {
+			case len(legs) > 0 && legs[0].Range.Start.Equal(at):
+				to = legs[0].Range.End
+				checkLeg(t, o, legs[0])
+				legs = legs[1:]
+			case len(open) > 0 && open[0].Start.Equal(at):
+				to = open[0].End
+				for bar := range bars(target, open[0]) {
+					if way, grids, _ := o.best(bar); way != nobody {
+						t.Fatalf("%s is uncovered, and could be had by way %d of %v\n%s", bar, way, grids, p)
+					}
+				}
+				open = open[1:]
+			default:
+				t.Fatalf("nothing begins at %s\n%s", at, p)
+			}
+			if !target.Aligned(to) || !to.After(at) {
+				t.Fatalf("a part ends at %s\n%s", to, p)
+			}
+			at = to
+		}
+		if !at.Equal(p.Range.End) || len(legs)+len(open) > 0 {
+			t.Fatalf("it ends at %s, with %d legs and %d open ranges left\n%s", at, len(legs), len(open), p)
+		}
+	})
+}
+
+// checkLeg holds a leg to the oracle: every bar in the best way, of the fewest rows, and every row from who is asked first.
+func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
+	for bar := range bars(o.request.Key.Grid, l.Range) {
+		way, grids, fewest := o.best(bar)
+		switch {
+		case way == nobody:
+			t.Fatalf("%s is answered from %s %s, and nobody holds it", bar, l.From, l.Grid)
+		case (way == fromTicks) != (l.From != plan.FromBars):
+			t.Fatalf("%s is answered from %s %s, best is way %d", bar, l.From, l.Grid, way)
+		case way != fromTicks && (!slices.Contains(grids, l.Grid) || edges(l.Grid, bar) != fewest):
+			t.Fatalf("%s is answered from %s, of %v the fewest rows are %d", bar, l.Grid, grids, fewest)
+		}
+	}
+	at := l.Range.Start
+	for i, read := range l.Reads {
+		if !read.Range.Start.Equal(at) || read.Range.Empty() || i > 0 && l.Reads[i-1].Source == read.Source {
+			t.Fatalf("read %d is %s %s, after %s", i, read.Source, read.Range, at)
+		}
+		assumed := false
+		for ; at.Before(read.Range.End); at = at.Add(o.atom) {
+			of := rows{l.From, l.Grid}
+			if s := o.reader(of, at, true); s.Name != read.Source {
+				t.Fatalf("%s at %s is read from %s, %s goes first", l.Grid, at, read.Source, s.Name)
+			}
+			assumed = assumed || o.reader(of, at, false) == nil
+		}
+		if assumed != read.Assumed {
+			t.Fatalf("read of %s %s: assumed %v", read.Source, read.Range, read.Assumed)
+		}
+		if l.From == plan.FromBars && read.Rows != edges(l.Grid, read.Range) {
+			t.Fatalf("read of %s %s: %d rows, want %d", l.Grid, read.Range, read.Rows, edges(l.Grid, read.Range))
+		}
+	}
+	if !at.Equal(l.Range.End) {
+		t.Fatalf("the reads end at %s, the leg is %s", at, l.Range)
+	}
+}
+
+// bars yields the bars that open in r.
+func bars(g domain.Grid, r domain.Range) iter.Seq[domain.Range] {
+	return func(yield func(domain.Range) bool) {
+		for at := r.Start; at.Before(r.End); at = g.Next(at) {
+			if !yield(domain.Range{Start: at, End: g.Next(at)}) {
+				return
+			}
+		}
+	}
+}
+
+func TestPlanDoesNotDependOnOrder(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := anyWorld(t)
+		p := must(plan.Make(w.request, w.sources, plan.Limits{}))
+		if other := must(plan.Make(w.request, w.shuffled(t), plan.Limits{})); !reflect.DeepEqual(p, other) {
+			t.Fatalf("got\n%s\nand in another order\n%s", p, other)
+		}
+	})
+}
+
+func TestExecutedPlanGivesTheTruth(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := anyWorld(t)
+		p := must(plan.Make(w.request, w.sources, plan.Limits{}))
+		target := w.truth[w.request.Key.Grid]
+		for _, l := range p.Legs {
+			if got, want := w.execute(t, l), target.Within(l.Range); !got.Equal(want) {
+				t.Fatalf("leg from %s %s of %s: got %v, want %v", l.From, l.Grid, l.Range, got, want)
+			}
+			cut := w.cut(t, l)
+			if got, want := w.execute(t, l.Within(cut)), target.Within(l.Range.Intersect(cut)); !got.Equal(want) {
+				t.Fatalf("leg from %s %s of %s within %s: got %v, want %v", l.From, l.Grid, l.Range, cut, got, want)
+			}
+		}
+	})
+}
+
+// TestEveryWayGivesTheTruth makes each bar in every way that any planner could choose.
+func TestEveryWayGivesTheTruth(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := anyWorld(t)
+		o := newOracle(w)
+		key := w.request.Key
+		for bar := range bars(key.Grid, key.Grid.Align(w.request.Range)) {
+			want := w.truth[key.Grid].Within(bar)
+			for _, g := range w.grids {
+				if !o.makes(rows{plan.FromBars, g}, bar, true) {
+					continue
+				}
+				if got := must(domain.Resample(w.truth[g].Within(bar), key)); !got.Equal(want) {
+					t.Fatalf("%s of %s: got %v, want %v", bar, g, got, want)
+				}
+			}
+		}
+	})
+}
+
+// cut draws a part of a leg that an executor may take.
+func (w *world) cut(t *rapid.T, l plan.Leg) domain.Range {
+	return w.request.Key.Grid.Align(w.stretch(t, "cut").Intersect(domain.Range{Start: l.Range.Start.Add(-time.Hour), End: l.Range.End.Add(time.Hour)}))
+}
+
+// execute reads a leg from what the sources themselves hold.
+func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
+	key := w.request.Key
+	stored := key
+	stored.Grid = l.Grid
+	held := func(read plan.Read) []domain.Range {
+		i := slices.IndexFunc(w.sources, func(s plan.Source) bool { return s.Name == read.Source })
+		var ranges []domain.Range
+		for _, e := range w.sources[i].Bars {
+			if l.From == plan.FromBars && e.Key == stored {
+				ranges = append(ranges, e.Range.Intersect(read.Range))
+			}
+		}
+		for _, e := range w.sources[i].Ticks {
+			if e.Kind == domain.TickKind(l.From.String()) {
+				ranges = append(ranges, e.Range.Intersect(read.Range))
+			}
+		}
+		return domain.MergeRanges(ranges)
+	}
+	var made iter.Seq2[domain.Series, error]
+	switch l.From {
+	case plan.FromTrades:
+		made = l.OfTrades(key, pieces(t, l.Reads, held, w.trades.Within))
+	case plan.FromQuotes:
+		made = l.OfQuotes(key, pieces(t, l.Reads, held, w.quotes.Within))
+	default:
+		made = l.Bars(key, pieces(t, l.Reads, held, w.truth[l.Grid].Within))
+	}
+	all := domain.NewSeriesBuilder(key, 0)
+	for s, err := range made {
+		if err == nil {
+			err = all.AppendSeries(s)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return must(all.Series())
+}
+
+// pieces yields what the reads give, cut at random places.
+func pieces[P interface {
+	Len() int
+	Slice(from, to int) P
+}](t *rapid.T, reads []plan.Read, held func(plan.Read) []domain.Range, within func(domain.Range) P) iter.Seq2[P, error] {
+	return func(yield func(P, error) bool) {
+		for _, read := range reads {
+			for _, r := range held(read) {
+				s := within(r)
+				for from := 0; from < s.Len(); {
+					to := rapid.IntRange(from+1, s.Len()).Draw(t, "piece")
+					if !yield(s.Slice(from, to), nil) {
+						return
+					}
+					from = to
+				}
+			}
+		}
+	}
+}
+
+func TestLegEndsAtAnError(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the store went away")
+	fail := func(yield func(domain.Series, error) bool) { yield(domain.Series{}, broken) }
+	key := dayRequest().Key
+	leg := plan.Leg{From: plan.FromBars, Grid: domain.Minute1.UTC()}
+	n := 0
+	for s, err := range leg.Bars(key, fail) {
+		if n++; !errors.Is(err, broken) || s.Len() > 0 || n > 1 {
+			t.Errorf("pair %d: %v, %v", n, s, err)
+		}
+	}
+	for _, err := range leg.OfTrades(key, func(func(domain.Trades, error) bool) {}) {
+		if n++; !errors.Is(err, domain.ErrInvalid) {
+			t.Errorf("trades for a leg from bars: %v", err)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d pairs, want an error each", n)
+	}
+}
+
+func TestMakeRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := plan.Make(plan.Request{}, twoServers(), plan.Limits{}); !errors.Is(err, domain.ErrInvalid) {
+		t.Errorf("no key: %v", err)
+	}
+	for _, test := range []struct {
+		limits plan.Limits
+		want   string
+	}{
+		{plan.Limits{Legs: 5, Slots: 366, Bars: 355}, ""},
+		{plan.Limits{Legs: 4}, "max_legs 5/4"},
+		{plan.Limits{Slots: 365}, "max_slots 366/365"},
+		{plan.Limits{Bars: 354}, "max_bars 355/354, perhaps"},
+	} {
+		p, err := plan.Make(dayRequest(), twoServers(), test.limits)
+		got := ""
+		for _, r := range p.Refusals {
+			got = fmt.Sprintf("%s %d/%d", r.Limit, r.Need, r.Most)
+			if r.Perhaps {
+				got += ", perhaps"
+			}
+			if errors.Is(err, ports.ErrTooLarge) == r.Perhaps {
+				t.Errorf("%+v: %v", test.limits, err)
+			}
+		}
+		if got != test.want || p.Reads() != 5 {
+			t.Errorf("%+v: got %q, want %q", test.limits, got, test.want)
+		}
+	}
+}
