@@ -2,7 +2,10 @@ package ports
 
 import (
 	"context"
+	"iter"
+	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -30,4 +33,88 @@ type SymbolEntry struct {
 	Known bool
 	Meta  domain.SymbolMeta // where known
 	Near  []domain.Symbol   // where not known: a few known ones like it
+}
+
+// SeriesCache keeps chunks of series.
+type SeriesCache = Cache[ChunkKey, Chunk]
+
+// ChunkKey names a chunk: the bars that a store has of a series and whose open time is in [Start, End). It is comparable.
+type ChunkKey struct {
+	Store      string // the store's name
+	Series     domain.SeriesKey
+	Start, End int64 // microseconds since 1970
+}
+
+// String is "start end symbol grid kind store": different keys have different texts.
+func (k ChunkKey) String() string {
+	b := make([]byte, 0, 96)
+	b = strconv.AppendInt(b, k.Start, 10)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, k.End, 10)
+	b = append(b, ' ')
+	b = append(b, k.Series.Symbol...)
+	b = append(b, ' ')
+	b = append(b, k.Series.Grid.String()...)
+	b = append(b, ' ')
+	b = append(b, k.Series.Kind.String()...)
+	b = append(b, ' ')
+	b = append(b, k.Store...)
+	return string(b)
+}
+
+// Chunk is everything that a store said it has in the range of a ChunkKey, which may be nothing. All times are in microseconds
+// since 1970; but for Settled they are those of the machine's clock.
+type Chunk struct {
+	Bars domain.Series // of the key's series, at most 4096
+
+	// Clean says that a Judge who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean too.
+	Clean bool
+
+	Settled int64 // what opens before it was over for some time, by the business clock, when the store was asked
+	Read    int64 // when the store was asked
+	Fresh   int64 // what opens at Settled or later is to be believed until then
+	Expires int64 // the rest is to be believed until then
+}
+
+// Bytes is the memory that the chunk takes, about.
+func (c Chunk) Bytes() int64 {
+	const word, columns = 8, 7
+	size := int64(unsafe.Sizeof(c)+unsafe.Sizeof(domain.Columns{})) + columns*word*int64(c.Bars.Len())
+	held := c.Bars.Columns()
+	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
+		column, _ := held.Field(f)
+		size += word * int64(len(column.Hi))
+	}
+	return size
+}
+
+// BarPiece is a piece of an answer, and what is known of it beyond its bars.
+type BarPiece struct {
+	Bars   domain.Series
+	Clean  bool // no bar breaks a rule of quality, but perhaps one about now; and no run of identical bars within the piece is too long
+	Cached bool // no store was asked for it
+}
+
+// PieceReader is a BarReader that tells more of its pieces.
+type PieceReader interface {
+	// ReadPieces is BarReader.ReadBars in everything else.
+	ReadPieces(ctx context.Context, q BarQuery) iter.Seq2[BarPiece, error]
+}
+
+// Invalidation says that the bars of a series in a range are no longer what they were.
+type Invalidation struct {
+	Store string // the store's name
+	Key   domain.SeriesKey
+	Range domain.Range
+}
+
+// Invalidations carries invalidations between processes. Safe for concurrent use.
+type Invalidations interface {
+	// Publish tells all that subscribe, in every other process. What cannot be told is an error.
+	Publish(ctx context.Context, changes ...Invalidation) error
+
+	// Subscribe returns once it stands: the sequence then yields whatever others publish from then on, each once and in the order
+	// of each publisher; what was published through this same value may be left out. It ends with an error as the last pair: that
+	// of ctx, or because the connection was lost, and then some may have been missed. It is single use; breaking off frees it.
+	Subscribe(ctx context.Context) (iter.Seq2[Invalidation, error], error)
 }

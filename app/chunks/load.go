@@ -3,6 +3,7 @@ package chunks
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -13,25 +14,26 @@ import (
 // fill reads what the flights wait for. The cache is asked again: since it had not what they need, another may have put it there.
 func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
 	for i := 0; i < len(flights); {
-		before := ports.Chunk{}
-		n := 0
-		for ; i+n < len(flights); n++ {
-			f := flights[i+n]
+		run, before := i, ports.Chunk{Settled: math.MinInt64}
+		for ; i < len(flights); i++ {
+			f := flights[i]
 			chunk, found := r.lookup(ctx, v, f.key.ChunkKey, f.key.End)
 			if found == all {
 				f.chunk, f.cached = chunk, true
 				break
 			}
-			if found == settled && n == 0 {
+			if found == settled {
+				if i > run {
+					break // what is settled is not read again because of its neighbour
+				}
 				before = chunk
 			}
 		}
-		if n > 0 {
-			if err := r.readRun(ctx, v, flights[i:i+n], before); err != nil {
+		if i > run {
+			if err := r.readRun(ctx, v, flights[run:i], before); err != nil {
 				return err
 			}
 		}
-		i += n
 		if i < len(flights) && flights[i].cached {
 			i++
 		}
@@ -45,11 +47,11 @@ func (r *reading) readRun(ctx context.Context, v *view, run []*flight, before po
 	within := rangeOf(start, run[len(run)-1].key.End)
 	horizon := r.horizon()
 	parts := make([][]domain.Series, len(run))
-	if before.Settled > 0 || before.Bars.Len() > 0 {
+	if start > run[0].key.Start {
+		r.stats.tails.Add(1)
 		if kept := before.Bars.Within(rangeOf(run[0].key.Start, start)); kept.Len() > 0 {
 			parts[0] = append(parts[0], kept)
 		}
-		r.stats.tails.Add(1)
 	}
 	r.stats.reads.Add(1)
 	for piece, err := range r.next.ReadBars(ctx, ports.BarQuery{Key: r.query.Key, Range: within}) {

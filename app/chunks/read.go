@@ -15,7 +15,7 @@ const (
 	windowChunks = 128
 
 	// tries is how often an answer is put together before one that writes fall into comes straight from the store.
-	tries = 3
+	tries = 2
 
 	// sparse is how many times the chunks that so many bars need at least are searched for the first or last bars.
 	sparse = 8
