@@ -109,6 +109,9 @@ type Influx struct {
 	// MaxResponseBytes refuses a longer answer to one query. Defaults to 256 MiB.
 	MaxResponseBytes int64 `env:"MAX_RESPONSE_BYTES" yaml:"max_response_bytes"`
 
+	// SlowQuery is from how long on a call is logged as slow. Defaults to 5s.
+	SlowQuery time.Duration `env:"SLOW_QUERY" yaml:"slow_query"`
+
 	// Compress asks for gzip both ways, for a server that is far away.
 	Compress bool `env:"COMPRESS" yaml:"compress"`
 }
@@ -135,6 +138,7 @@ func (i Influx) withDefaults() Influx {
 	setDefault(&i.BatchSize, 5_000)
 	setDefault(&i.ChunkSize, 10_000)
 	setDefault(&i.MaxResponseBytes, 256<<20)
+	setDefault(&i.SlowQuery, 5*time.Second)
 	setDefault(&i.Existing.Measurement, "market_data")
 	setDefault(&i.Existing.SymbolTag, "trading_pair")
 	setDefault(&i.Existing.VenueTag, "exchange")
@@ -149,8 +153,8 @@ func (i Influx) validate() error {
 	if u, err := url.Parse(i.URL); err != nil || u.User != nil { // neither may be repeated: the text may hold a password
 		faults = append(faults, errors.New("influx: url: give one like http://127.0.0.1:8086, and the credentials as the token, user:password for 1.8"))
 	}
-	if i.BatchSize < 0 || i.ChunkSize < 0 || i.MaxResponseBytes < 0 {
-		faults = append(faults, errors.New("influx: batch_size, chunk_size and max_response_bytes must not be negative"))
+	if i.BatchSize < 0 || i.ChunkSize < 0 || i.MaxResponseBytes < 0 || i.SlowQuery < 0 {
+		faults = append(faults, errors.New("influx: batch_size, chunk_size, max_response_bytes and slow_query must not be negative"))
 	}
 	if f := i.Existing.Frequency; f != 0 {
 		if err := f.Validate(); err != nil {

@@ -93,7 +93,7 @@ func openInfluxAs(ctx context.Context, s settings, opts Options, create bool) (*
 	cfg := influx.Config{
 		Database: i.Database, RetentionPolicy: i.RetentionPolicy, Org: i.Org, Bucket: i.Bucket, Measurement: i.Measurement,
 		Existing: existing(i.Existing), BatchSize: i.BatchSize, ChunkSize: i.ChunkSize, MaxResponseBytes: i.MaxResponseBytes,
-		CreateOnOpen: create, Client: opts.InfluxClient,
+		SlowQuery: i.SlowQuery, Logger: opts.Logger, CreateOnOpen: create, Client: opts.InfluxClient,
 	}
 	if cfg.Client == nil {
 		trusted, err := trust(i.CAFile)

@@ -292,11 +292,14 @@ func (s *syncBuffer) String() string {
 func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Postgres.SlowQuery = time.Millisecond
+	cfg.Postgres.SlowQuery, cfg.Influx.SlowQuery = time.Millisecond, time.Nanosecond
 	var log syncBuffer
 	md := open(t, cfg, production.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	days := bars(t, "BTC/USD", domain.Day1)
 	if _, err := md.Ingest(t.Context(), days, domain.Range{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := md.Ingest(t.Context(), bars(t, "ETH/USD", domain.Minute1), domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
 	dsn := cfg.Postgres.DSN.Reveal()
@@ -329,8 +332,18 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	if err != nil || !got.Series.Equal(days) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if text := log.String(); !strings.Contains(text, "slow query") || !strings.Contains(text, "BTC/USD") || strings.Contains(text, dsn) {
-		t.Errorf("the log is\n%s", text)
+	for _, want := range []string{
+		`msg="slow query" store=postgres op="read bars" subject="BTC/USD 1d"`,
+		`msg="slow query" store=influx op="write bars" subject="ETH/USD 1m"`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, &log)
+		}
+	}
+	for _, secret := range []string{dsn, cfg.Influx.Token.Reveal()} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log tells a secret:\n%s", &log)
+		}
 	}
 
 	cfg.Postgres.StatementTimeout = 50 * time.Millisecond

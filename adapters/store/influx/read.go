@@ -39,7 +39,15 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 	return func(yield func(domain.Series, error) bool) {
 		err := errUsed
 		if !used.Swap(true) {
-			err = s.readBars(ctx, q, yield)
+			began, rows, consumer := time.Now(), 0, time.Duration(0)
+			err = s.readBars(ctx, q, func(bars domain.Series, err error) bool {
+				rows += bars.Len()
+				out := time.Now()
+				more := yield(bars, err)
+				consumer += time.Since(out)
+				return more
+			})
+			s.logSlow(ctx, "read bars", q.Key, time.Since(began)-consumer, rows)
 		}
 		if err != nil && !errors.Is(err, errStop) {
 			yield(domain.Series{}, translate("read bars", q.Key.String(), err))

@@ -36,6 +36,7 @@ const (
 	DefaultBatchSize        = 5000
 	DefaultChunkSize        = 10_000
 	DefaultMaxResponseBytes = 256 << 20
+	DefaultSlowQuery        = 5 * time.Second
 )
 
 // Config says how to reach the database. The token is never printed, in whatever way the Config is.
@@ -75,6 +76,11 @@ type Config struct {
 	// MaxResponseBytes refuses a longer answer to one query. Defaults to DefaultMaxResponseBytes.
 	MaxResponseBytes int64
 
+	// SlowQuery is from how long on a call is logged as slow, the time of its consumer not counted. Defaults to DefaultSlowQuery.
+	SlowQuery time.Duration
+	// Logger hears of slow calls. Defaults to one that discards.
+	Logger *slog.Logger
+
 	// Client is used instead of one made from URL, Token, TLS and Compress, which must be left empty, and is not closed. Its
 	// precision must be nanoseconds, the client's default; its HTTP client should have no timeout, which would cut long reads.
 	Client influxdb2.Client `json:"-"`
@@ -101,6 +107,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxResponseBytes == 0 {
 		c.MaxResponseBytes = DefaultMaxResponseBytes
+	}
+	if c.SlowQuery == 0 {
+		c.SlowQuery = DefaultSlowQuery
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
 }
@@ -129,8 +141,8 @@ func (c Config) Validate() error {
 	if c.Existing != nil {
 		faults = append(faults, c.Existing.Validate())
 	}
-	if c.BatchSize < 0 || c.ChunkSize < 0 || c.MaxResponseBytes < 0 {
-		fault("influx batch size, chunk size and maximum response: must not be negative")
+	if c.BatchSize < 0 || c.ChunkSize < 0 || c.MaxResponseBytes < 0 || c.SlowQuery < 0 {
+		fault("influx batch size, chunk size, maximum response and slow query: must not be negative")
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("%w: %w", err, domain.ErrInvalid)
@@ -179,6 +191,9 @@ type Store struct {
 	batchSize           int
 	chunkSize           int
 	maxResponse         int64
+
+	slow time.Duration
+	log  *slog.Logger
 }
 
 var (
@@ -207,6 +222,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: cfg.Bucket,
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
+		slow: cfg.SlowQuery, log: cfg.Logger,
 	}
 	if cfg.CreateOnOpen {
 		err = s.rowsOf(ctx, createDatabase(cfg.Database), func(table, []any) error { return nil })
@@ -249,3 +265,10 @@ const (
 	idleTimeout        = 90 * time.Second
 	maxIdleConnections = 16
 )
+
+// logSlow logs a call that took long.
+func (s *Store) logSlow(ctx context.Context, op string, key domain.SeriesKey, took time.Duration, rows int) {
+	if took >= s.slow {
+		s.log.WarnContext(ctx, "slow query", "store", Name, "op", op, "subject", key.String(), "took", took, "rows", rows)
+	}
+}

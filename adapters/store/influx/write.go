@@ -13,7 +13,9 @@ import (
 // WriteBars writes the bars that are not there already, batch by batch: when it fails half-way, the batches before are written, and
 // the same call again completes it. The claim is checked and not kept; see ports.CoverageWriter.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	began := time.Now()
 	report, err := s.writeBars(ctx, bars, claim)
+	s.logSlow(ctx, "write bars", bars.Key(), time.Since(began), bars.Len())
 	return report, translate("write bars", bars.Key().String(), err)
 }
 
@@ -30,7 +32,9 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.
 // ReplaceBars deletes what is between the first and the last bar that must go, then writes what is not there. It is not done at
 // once: a reader may see the range half replaced, and after a failure the same call again completes it.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	began := time.Now()
 	report, err := s.replaceBars(ctx, bars, r)
+	s.logSlow(ctx, "replace bars", bars.Key(), time.Since(began), bars.Len())
 	return report, translate("replace bars", bars.Key().String(), err)
 }
 
