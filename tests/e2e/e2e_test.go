@@ -13,7 +13,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	_ "github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/tests/servers"
+	_ "github.com/gal-friday/marketdata/wiring/embedded"
+	_ "github.com/gal-friday/marketdata/wiring/production"
 )
 
 // binary is where TestMain built the command.
@@ -28,6 +31,10 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := noteSources("../../cmd/marketdata"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	name := "marketdata"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
@@ -38,6 +45,21 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// noteSources looks at the command's files, and the packages imported at the top are its own: so go test knows what the tests depend
+// on, and does not take an answer from its cache that another command gave.
+func noteSources(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if _, err := os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func TestScripts(t *testing.T) {
