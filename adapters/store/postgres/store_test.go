@@ -278,8 +278,8 @@ func TestServerSideEnds(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	bars := gen.Walk("BTC/USD", 400_000)
-	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: 300 * time.Millisecond, BatchRows: 5_000})
-	write(t, s, bars)
+	write(t, open(t, postgres.Config{DSN: dsn}), bars)
+	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: 300 * time.Millisecond})
 	other, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
