@@ -1,0 +1,328 @@
+package redis_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	mathrand "math/rand/v2"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const minute = 60_000_000
+
+func chunkKey(i int) ports.ChunkKey {
+	return ports.ChunkKey{
+		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
+		Start: int64(i) * 4096 * minute, End: int64(i+1) * 4096 * minute,
+	}
+}
+
+// unread is after any instant at which a server did not answer.
+var unread = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+func chunk(tb testing.TB, i, bars int) ports.Chunk {
+	tb.Helper()
+	key := chunkKey(i)
+	b := domain.NewSeriesBuilder(key.Series, bars)
+	for n := range bars {
+		price, err := domain.NewDecimal(int64(1_000_000+i+n%97), 2)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		err = b.Append(domain.Bar{
+			OpenTime: time.UnixMicro(key.Start + int64(n)*minute), Open: price, High: price, Low: price, Close: price,
+			Volume: price, Trades: int64(n),
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	s, err := b.Series()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return ports.Chunk{Bars: s, Clean: i%2 == 0, Settled: int64(i), Read: unread + int64(i), Fresh: 3, Expires: unread}
+}
+
+func equal(a, b ports.Chunk) bool {
+	same := a.Bars.Equal(b.Bars)
+	a.Bars, b.Bars = domain.Series{}, domain.Series{}
+	return same && a == b
+}
+
+// open returns a Cache with a prefix of its own, and a client that reaches behind it.
+func open(tb testing.TB, url string, timeout time.Duration) (c *redis.Cache, behind *goredis.Client, prefix string) {
+	tb.Helper()
+	prefix = rand.Text() + ":"
+	c, end, err := redis.Open(tb.Context(), redis.Config{URL: url, Prefix: prefix, Timeout: timeout})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(end)
+	options, err := goredis.ParseURL(url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	behind = goredis.NewClient(options)
+	tb.Cleanup(func() { _ = behind.Close() })
+	return c, behind, prefix
+}
+
+const patient = 5 * time.Second // a machine under test may be slow; what is promised is tested alone
+
+func TestContract(t *testing.T) {
+	t.Parallel()
+	url := servers.Redis(t)
+	contract.Cache(t, func(tb testing.TB) contract.CacheSubject[ports.ChunkKey, ports.Chunk] {
+		c, _, _ := open(tb, url, patient)
+		return contract.CacheSubject[ports.ChunkKey, ports.Chunk]{
+			Cache: c, Key: chunkKey, Value: func(i int) ports.Chunk { return chunk(tb, i, 7*(i%3)) }, Equal: equal,
+		}
+	}, false)
+}
+
+func TestExpires(t *testing.T) {
+	t.Parallel()
+	c, behind, prefix := open(t, servers.Redis(t), patient)
+	c.Put(t.Context(), chunkKey(1), chunk(t, 1, 10), time.Hour)
+	left, err := behind.PTTL(t.Context(), prefix+"chunk:"+chunkKey(1).String()).Result()
+	if err != nil || left < 59*time.Minute || left > time.Hour {
+		t.Errorf("an hour to live is %s, %v", left, err)
+	}
+}
+
+// Whatever somebody else puts in the place of a value is a miss, never a bar.
+func TestPoisonedValuesAreMisses(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	c, behind, prefix := open(t, servers.Redis(t), patient)
+	text := func(i int) string { return prefix + "chunk:" + chunkKey(i).String() }
+	want := chunk(t, 1, 500)
+	c.Put(ctx, chunkKey(1), want, time.Hour)
+	c.Put(ctx, chunkKey(2), chunk(t, 2, 500), time.Hour)
+	sound, err := behind.Get(ctx, text(1)).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := behind.Get(ctx, text(2)).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poisoned := map[string][]byte{
+		"another key's": other, "empty": {}, "text": []byte("OHLCV"), "twice": append(append([]byte{}, sound...), sound...),
+		"oversized": make([]byte, 8<<20),
+	}
+	r := mathrand.New(mathrand.NewPCG(1, 2))
+	for i := range 2_000 {
+		b := append([]byte{}, sound...)
+		switch i % 3 {
+		case 0:
+			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+		case 1:
+			b = b[:1+r.IntN(len(b)-1)]
+		default:
+			at := r.IntN(len(b))
+			b[at] += byte(1 + r.IntN(255))
+		}
+		poisoned[fmt.Sprint("mutation ", i)] = b
+	}
+	for name, value := range poisoned {
+		if err := behind.Set(ctx, text(1), value, time.Hour).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := c.Get(ctx, chunkKey(1)); ok {
+			t.Fatalf("%s: got %v", name, got.Bars)
+		}
+	}
+	if n := int(c.Stats().Poisoned); n < len(poisoned)-1 { // an empty one is none
+		t.Errorf("%d of %d poisoned values were counted", n, len(poisoned))
+	}
+	if err := behind.Set(ctx, text(1), sound, time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := c.Get(ctx, chunkKey(1)); !ok || !equal(got, want) {
+		t.Errorf("the sound value is not returned: %v", got.Bars)
+	}
+}
+
+// A server that hangs costs 25 ms a few times and then nothing; what it held is not believed before it acknowledges a write.
+func TestServerStopsAndFlushes(t *testing.T) {
+	t.Setenv(servers.EnvRedis, "") // one of this test alone
+	ctx := t.Context()
+	c, behind, _ := open(t, servers.Redis(t), 0)
+	info, err := behind.Info(ctx, "server").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(info, "process_id:")
+	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(at time.Time) ports.Chunk {
+		v := chunk(t, 1, 4096)
+		v.Read = at.UnixMicro()
+		return v
+	}
+	keep := func(v ports.Chunk) bool {
+		for range 20 { // a busy machine may need a few
+			c.Put(ctx, chunkKey(1), v, time.Hour)
+			if got, ok := c.Get(ctx, chunkKey(1)); ok {
+				return equal(got, v)
+			}
+		}
+		return false
+	}
+	if !keep(read(time.Now().Add(time.Hour))) {
+		t.Fatal("a running server keeps nothing")
+	}
+	if err := behind.FlushAll(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := c.Get(ctx, chunkKey(1)); ok {
+		t.Error("a flushed server gave something")
+	}
+	old := read(time.Now())
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var slowest time.Duration
+	for i := range 1_000 {
+		began := time.Now()
+		switch i % 3 {
+		case 0:
+			c.Put(ctx, chunkKey(1), old, time.Hour)
+		case 1:
+			if _, ok := c.Get(ctx, chunkKey(1)); ok {
+				t.Fatal("a stopped server gave something")
+			}
+		default:
+			c.Delete(ctx, chunkKey(1))
+		}
+		slowest = max(slowest, time.Since(began))
+	}
+	stats := c.Stats()
+	t.Logf("slowest %s, %+v", slowest, stats)
+	if slowest > 45*time.Millisecond { // 25, and what a busy machine adds
+		t.Errorf("an operation took %s", slowest)
+	}
+	if stats.Failed > 10 {
+		t.Errorf("%d operations were tried", stats.Failed)
+	}
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !keep(read(time.Now().Add(time.Hour))); {
+		if time.Now().After(deadline) {
+			t.Fatal("a server that is back is not used")
+		}
+		time.Sleep(50 * time.Millisecond) // polls a real server
+	}
+	c.Put(ctx, chunkKey(1), old, time.Hour) // as the write that timed out may have been done late
+	if _, ok := c.Get(ctx, chunkKey(1)); ok {
+		t.Error("what was read before the outage is believed")
+	}
+}
+
+func TestServerThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	c, end, err := redis.Open(t.Context(), redis.Config{URL: "redis://127.0.0.1:1/0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	began := time.Now()
+	for i := range 1_000 {
+		c.Put(t.Context(), chunkKey(i), chunk(t, i, 1), time.Hour)
+		if _, ok := c.Get(t.Context(), chunkKey(i)); ok {
+			t.Fatal("got something")
+		}
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("a thousand calls took %s", took)
+	}
+	if err := c.Publish(t.Context(), ports.Invalidation{}); err == nil {
+		t.Error("nobody heard, and it is no error")
+	}
+	if _, err := c.Subscribe(t.Context()); err == nil {
+		t.Error("a subscription without a server")
+	}
+}
+
+func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for _, url := range []string{"redis://u:" + secret + "@127.0.0.1:1/0", "http://u:" + secret + "@h", "redis://u:" + secret + "@h:x%zz"} {
+		cfg := redis.Config{URL: url}
+		said := fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg)
+		c, end, err := redis.Open(t.Context(), cfg)
+		if err == nil {
+			said += fmt.Sprint(c.Publish(t.Context(), ports.Invalidation{}))
+			end()
+		}
+		if said += fmt.Sprint(err); strings.Contains(said, secret) {
+			t.Errorf("the secret is in %q", said)
+		}
+	}
+}
+
+func TestInvalidations(t *testing.T) {
+	t.Parallel()
+	url := servers.Redis(t)
+	prefix := rand.Text()
+	peer := func(tb testing.TB) ports.Invalidations {
+		c, end, err := redis.Open(tb.Context(), redis.Config{URL: url, Prefix: prefix, Timeout: patient})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(end)
+		return c
+	}
+	here, there := peer(t), peer(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changes, err := there.Subscribe(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ports.Invalidation{Store: "postgres", Key: chunkKey(1).Series, Range: domain.Range{
+		Start: time.UnixMicro(5 * minute).UTC(), End: time.UnixMicro(6 * minute).UTC(),
+	}}
+	if err := there.Publish(ctx, ports.Invalidation{Store: "own"}); err == nil {
+		t.Log("an own one is not heard") // also: a zero key cannot be told
+	}
+	if err := here.Publish(ctx, want); err != nil {
+		t.Fatal(err)
+	}
+	heard := 0
+	for got, err := range changes {
+		if err != nil {
+			if ctx.Err() == nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		if heard++; got.Store != want.Store || got.Key != want.Key || !got.Range.Equal(want.Range) {
+			t.Fatalf("heard %+v", got)
+		}
+		cancel()
+	}
+	if heard != 1 {
+		t.Errorf("heard %d", heard)
+	}
+}

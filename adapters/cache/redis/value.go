@@ -1,0 +1,100 @@
+package redis
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+
+	"github.com/gal-friday/marketdata/adapters/codec"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	magic     = "mdchunk"
+	version   = 1
+	textAt    = 57
+	sumSize   = 4
+	cleanFlag = 1
+
+	// maxValue is more than any value takes: 4096 bars of twelve unpacked words, their key, and the codec's headers.
+	maxValue = 512 << 10
+)
+
+// errPoisoned is wrapped by every refusal of a value.
+var errPoisoned = errors.New("poisoned value")
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+// encode is the chunk as a value under the key.
+func encode(key ports.ChunkKey, c ports.Chunk) ([]byte, error) {
+	text := key.String()
+	if len(text) > math.MaxUint16 {
+		return nil, fmt.Errorf("key of %d bytes: %w", len(text), domain.ErrInvalid)
+	}
+	const bytesPerBar = 16 // about, packed
+	b := make([]byte, 0, textAt+len(text)+256+bytesPerBar*c.Bars.Len())
+	b = append(b, magic...)
+	b = append(b, version)
+	var flags byte
+	if c.Clean {
+		flags = cleanFlag
+	}
+	b = append(b, flags)
+	for _, v := range [...]int64{c.Settled, c.Read, c.Fresh, c.Expires, key.Start, key.End} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v))
+	}
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
+	b = append(b, text...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(c.Bars.Len()))
+	if c.Bars.Len() > 0 {
+		var err error
+		if b, err = codec.Append(b, c.Bars); err != nil {
+			return nil, err
+		}
+	}
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli())), nil
+}
+
+// decode is the chunk in a value found under the key. An error wraps errPoisoned.
+func decode(key ports.ChunkKey, b []byte) (ports.Chunk, error) {
+	if len(b) > maxValue || len(b) < textAt+2+2+sumSize {
+		return ports.Chunk{}, fmt.Errorf("%d bytes: %w", len(b), errPoisoned)
+	}
+	if string(b[:len(magic)]) != magic || b[len(magic)] != version || b[8] > cleanFlag {
+		return ports.Chunk{}, fmt.Errorf("unknown version: %w", errPoisoned)
+	}
+	body := len(b) - sumSize
+	if crc32.Checksum(b[:body], castagnoli()) != binary.LittleEndian.Uint32(b[body:]) {
+		return ports.Chunk{}, fmt.Errorf("checksum: %w", errPoisoned)
+	}
+	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[9+8*i:])) }
+	bars := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
+	if bars+2 > body || string(b[textAt+2:bars]) != key.String() || word(4) != key.Start || word(5) != key.End {
+		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
+	}
+	c := ports.Chunk{
+		Bars: domain.EmptySeries(key.Series), Clean: b[8] == cleanFlag,
+		Settled: word(0), Read: word(1), Fresh: word(2), Expires: word(3),
+	}
+	count, packed := int(binary.LittleEndian.Uint16(b[bars:])), b[bars+2:body]
+	if count == 0 && len(packed) == 0 {
+		return c, nil
+	}
+	chunk, err := codec.Open(packed)
+	if err != nil {
+		return ports.Chunk{}, fmt.Errorf("%w: %w", err, errPoisoned)
+	}
+	if chunk.Len() != count {
+		return ports.Chunk{}, fmt.Errorf("%d bars instead of %d: %w", chunk.Len(), count, errPoisoned)
+	}
+	if first, last := chunk.Bounds(); first < key.Start || last >= key.End {
+		return ports.Chunk{}, fmt.Errorf("bars outside of the chunk: %w", errPoisoned)
+	}
+	if c.Bars, err = chunk.Series(key.Series); err != nil {
+		return ports.Chunk{}, fmt.Errorf("%w: %w", err, errPoisoned)
+	}
+	return c, nil
+}
