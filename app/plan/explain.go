@@ -32,7 +32,7 @@ func (p Plan) String() string {
 		root.add(node{text: word + refusal.Error()})
 	}
 	var s strings.Builder
-	root.print(&s, "")
+	root.write(&s, "")
 	return s.String()
 }
 
@@ -56,7 +56,7 @@ func (l Leg) explained(key domain.SeriesKey) node {
 		if len(l.Reads) > 1 {
 			text += " " + read.Range.String()
 		}
-		text += ": " + read.Estimate.String()
+		text += ": " + read.String()
 		if l.From != FromBars {
 			text += " (taken as one " + strings.TrimSuffix(l.From.String(), "s") + " a second)"
 		}
@@ -85,7 +85,7 @@ type node struct {
 
 func (n *node) add(below node) { n.below = append(n.below, below) }
 
-func (n *node) print(s *strings.Builder, indent string) {
+func (n *node) write(s *strings.Builder, indent string) {
 	s.WriteString(n.text + "\n")
 	for i := range n.below {
 		branch, stem := "├─ ", "│  "
@@ -93,7 +93,7 @@ func (n *node) print(s *strings.Builder, indent string) {
 			branch, stem = "└─ ", "   "
 		}
 		s.WriteString(indent + branch)
-		n.below[i].print(s, indent+stem)
+		n.below[i].write(s, indent+stem)
 	}
 }
 

@@ -3,7 +3,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -62,6 +61,19 @@ type Estimate struct {
 	Cost  time.Duration `json:"cost_ns"` // one read after the other; 0 where a source's rate was not measured
 }
 
+// with is the sum of both, and o alone where it is the first. How long the sum takes is known where it is of both.
+func (e Estimate) with(o Estimate, first bool) Estimate {
+	if first {
+		return o
+	}
+	if e.Cost > 0 && o.Cost > 0 {
+		o.Cost += e.Cost
+	} else {
+		o.Cost = 0
+	}
+	return Estimate{Rows: e.Rows + o.Rows, Bytes: e.Bytes + o.Bytes, Cost: o.Cost}
+}
+
 // Read is one query: the rows of Leg.From and Leg.Grid in Range, of one source.
 type Read struct {
 	Source   string       `json:"source"`
@@ -83,7 +95,13 @@ type Leg struct {
 }
 
 // Estimate is the sum over the leg's reads.
-func (l Leg) Estimate() Estimate { return sum(l.Reads) }
+func (l Leg) Estimate() Estimate {
+	var total Estimate
+	for i := range l.Reads {
+		total = total.with(l.Reads[i].Estimate, i == 0)
+	}
+	return total
+}
 
 // Within is the part of the leg that answers what of r is in its Range: r lies on edges of the grid asked for. It is how a leg is
 // executed step by step from its head, or from its tail where the last few bars are wanted. It has no reads where r is outside.
@@ -135,10 +153,10 @@ func Make(r Request, sources []Source, limits Limits) (Plan, error) {
 	} else {
 		p.Legs, p.Uncovered = spliced(r, p.Range, sources)
 	}
-	for _, l := range p.Legs {
+	for i, l := range p.Legs {
 		p.Bars += r.Key.Grid.Slots(l.Range)
+		p.Total = p.Total.with(l.Estimate(), i == 0)
 	}
-	p.Total = p.estimate()
 	p.Refusals = limits.hold(&p)
 	var faults []error
 	for _, refusal := range p.Refusals {
@@ -147,17 +165,6 @@ func Make(r Request, sources []Source, limits Limits) (Plan, error) {
 		}
 	}
 	return p, errors.Join(faults...)
-}
-
-func (p *Plan) estimate() Estimate {
-	if len(p.Legs) == 1 {
-		return p.Legs[0].Estimate()
-	}
-	var all []Read
-	for _, l := range p.Legs {
-		all = append(all, l.Reads...)
-	}
-	return sum(all)
 }
 
 // The memory that a row takes: a bar's five numbers, time and trade count; a tick's four numbers, time, sequence number and side.
@@ -177,17 +184,4 @@ func newRead(source string, rows domain.Range, assumed bool, rate Rate, from Fro
 	}
 	read.Cost = rate.expected(read.Rows)
 	return read
-}
-
-func sum(reads []Read) Estimate {
-	var total Estimate
-	for _, read := range reads {
-		total.Rows += read.Rows
-		total.Bytes += read.Bytes
-		total.Cost += read.Cost
-	}
-	if slices.ContainsFunc(reads, func(read Read) bool { return read.Cost == 0 }) {
-		total.Cost = 0
-	}
-	return total
 }

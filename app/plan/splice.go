@@ -42,8 +42,24 @@ func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
 	}, true
 }
 
+// span is rows of one source that are read.
+type span struct {
+	domain.Range
+
+	holder *holder
+}
+
+// run is bars that one way answers without a gap, and the rows that it reads for them: ascending, touching.
+type run struct {
+	domain.Range
+
+	way   *way
+	spans []span
+}
+
 // spliced tries the ways one after the other, each on what those before it left open.
 func spliced(r Request, within domain.Range, sources []Source) (legs []Leg, uncovered []domain.Range) {
+	var runs []run
 	open := []domain.Range{within}
 	for _, w := range ways(r, within, sources) {
 		if len(open) == 0 {
@@ -56,15 +72,15 @@ func spliced(r Request, within domain.Range, sources []Source) (legs []Leg, unco
 		if len(answered) == 0 {
 			continue
 		}
-		legs = append(legs, w.legs(within, answered)...)
+		runs = append(runs, w.runs(within, answered)...)
 		open = intersect(open, within.Subtract(answered))
 	}
-	slices.SortFunc(legs, func(a, b Leg) int { return a.Range.Start.Compare(b.Range.Start) })
-	return joined(legs), open
+	slices.SortFunc(runs, func(a, b run) int { return a.Start.Compare(b.Start) })
+	return joined(runs), open
 }
 
 // held is what the holders hold together: ascending, disjoint.
-func (w way) held() []domain.Range {
+func (w *way) held() []domain.Range {
 	if len(w.holders) == 1 {
 		return w.holders[0].ranges
 	}
@@ -75,57 +91,59 @@ func (w way) held() []domain.Range {
 	return domain.MergeRanges(all)
 }
 
-// legs answers the ranges, which the holders hold together: every row is read from the first that holds it.
-func (w way) legs(within domain.Range, answered []domain.Range) []Leg {
-	var reads []Read
+// runs answers the ranges, which the holders hold together: every row is read from the first that holds it.
+func (w *way) runs(within domain.Range, answered []domain.Range) []run {
+	var spans []span
 	open := answered
-	for _, h := range w.holders {
+	for i := range w.holders {
+		h := &w.holders[i]
 		for _, r := range intersect(open, h.ranges) {
-			reads = append(reads, newRead(h.source.Name, r, h.assumed, h.source.Rate, w.from, w.grid))
+			spans = append(spans, span{r, h})
 		}
-		open = intersect(open, within.Subtract(h.ranges))
+		if i < len(w.holders)-1 {
+			open = intersect(open, within.Subtract(h.ranges))
+		}
 	}
-	slices.SortFunc(reads, func(a, b Read) int { return a.Range.Start.Compare(b.Range.Start) })
-	legs := make([]Leg, len(answered))
+	slices.SortFunc(spans, func(a, b span) int { return a.Start.Compare(b.Start) })
+	runs := make([]run, len(answered))
 	for i, r := range answered {
 		n := 0
-		for n < len(reads) && reads[n].Range.Start.Before(r.End) {
+		for n < len(spans) && spans[n].Start.Before(r.End) {
 			n++
 		}
-		legs[i] = Leg{Range: r, From: w.from, Grid: w.grid, Reads: reads[:n:n]}
-		reads = reads[n:]
+		runs[i] = run{r, w, spans[:n]}
+		spans = spans[n:]
 	}
-	return legs
+	return runs
 }
 
-// joined puts legs of the same rows together where they touch, and then reads of the same source: a claim that borders on an
-// assumption is one query.
-func joined(legs []Leg) []Leg {
-	var all []Leg
-	for _, l := range legs {
-		n := len(all) - 1
-		if n < 0 || all[n].From != l.From || all[n].Grid != l.Grid || !all[n].Range.End.Equal(l.Range.Start) {
-			all = append(all, l)
-			continue
+// joined is the legs of the runs: of the same rows where they touch, one leg, and of it the touching spans of one source, one
+// read. A claim that borders on an assumption is one query.
+func joined(runs []run) []Leg {
+	legs := make([]Leg, 0, len(runs))
+	for len(runs) > 0 {
+		w := runs[0].way
+		leg := Leg{Range: runs[0].Range, From: w.from, Grid: w.grid}
+		spans := runs[0].spans
+		n := 1
+		for ; n < len(runs) && runs[n].way.same(w) && runs[n].Start.Equal(leg.Range.End); n++ {
+			leg.Range.End = runs[n].End
+			spans = slices.Concat(spans, runs[n].spans)
 		}
-		all[n].Range.End = l.Range.End
-		all[n].Reads = append(all[n].Reads, l.Reads...)
-	}
-	for i := range all {
-		l := &all[i]
-		var reads []Read
-		for _, read := range l.Reads {
-			n := len(reads) - 1
-			if n < 0 || reads[n].Source != read.Source {
-				reads = append(reads, read)
-				continue
+		runs = runs[n:]
+		for len(spans) > 0 {
+			source, rows, assumed := spans[0].holder.source, spans[0].Range, spans[0].holder.assumed
+			n := 1
+			for ; n < len(spans) && spans[n].holder.source == source; n++ {
+				rows.End = spans[n].End
+				assumed = assumed || spans[n].holder.assumed
 			}
-			both := domain.Range{Start: reads[n].Range.Start, End: read.Range.End}
-			reads[n] = newRead(read.Source, both, reads[n].Assumed || read.Assumed, read.rate, l.From, l.Grid)
+			spans = spans[n:]
+			leg.Reads = append(leg.Reads, newRead(source.Name, rows, assumed, source.Rate, w.from, w.grid))
 		}
-		l.Reads = reads
+		legs = append(legs, leg)
 	}
-	return all
+	return legs
 }
 
 // intersect is what lies in both lists, each ascending and disjoint, as the answer is.

@@ -22,16 +22,19 @@ type way struct {
 }
 
 // claimed is the way with what is claimed only.
-func (w way) claimed() way {
+func (w *way) claimed() *way {
 	n := slices.IndexFunc(w.holders, func(h holder) bool { return h.assumed })
-	if n >= 0 {
-		w.holders = w.holders[:n]
+	if n < 0 {
+		return w
 	}
-	return w
+	return &way{from: w.from, grid: w.grid, holders: w.holders[:n]}
 }
 
+// same reports whether both are of the same rows.
+func (w *way) same(o *way) bool { return w.from == o.from && w.grid == o.grid }
+
 // answers is the runs of whole bars of the target grid in r that rows without a gap in r make up.
-func (w way) answers(target domain.Grid, r domain.Range) []domain.Range {
+func (w *way) answers(target domain.Grid, r domain.Range) []domain.Range {
 	switch {
 	case w.from == FromBars && w.grid == target:
 		return []domain.Range{r}
@@ -45,9 +48,9 @@ func (w way) answers(target domain.Grid, r domain.Range) []domain.Range {
 }
 
 // ways lists the ways to bars of the request's key in within, in the order in which they are tried.
-func ways(r Request, within domain.Range, sources []Source) []way {
-	var stored way
-	var finer []way
+func ways(r Request, within domain.Range, sources []Source) []*way {
+	stored := &way{}
+	var finer []*way
 	for _, w := range barWays(r, within, sources) {
 		if w.grid == r.Key.Grid {
 			stored = w
@@ -55,9 +58,9 @@ func ways(r Request, within domain.Range, sources []Source) []way {
 			finer = append(finer, w)
 		}
 	}
-	slices.SortFunc(finer, func(a, b way) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
+	slices.SortFunc(finer, func(a, b *way) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
 
-	tried := []way{stored.claimed()}
+	tried := []*way{stored.claimed()}
 	for _, w := range finer {
 		tried = append(tried, w.claimed())
 	}
@@ -86,7 +89,7 @@ func compareFiner(target, a, b domain.Grid) int {
 }
 
 // barWays is a way for every grid of which a source holds bars that the request may use.
-func barWays(r Request, within domain.Range, sources []Source) []way {
+func barWays(r Request, within domain.Range, sources []Source) []*way {
 	type held struct {
 		grid    domain.Grid
 		source  *Source
@@ -109,7 +112,7 @@ func barWays(r Request, within domain.Range, sources []Source) []way {
 			byGrid[at.grid] = append(byGrid[at.grid], holder{source: at.source, assumed: at.assumed, ranges: r})
 		}
 	}
-	var all []way
+	all := make([]*way, 0, len(byGrid))
 	for g, holders := range byGrid {
 		slices.SortFunc(holders, func(a, b holder) int {
 			if a.assumed != b.assumed {
@@ -120,7 +123,7 @@ func barWays(r Request, within domain.Range, sources []Source) []way {
 			}
 			return compare(a.source, a.source.takes(g), b.source, b.source.takes(g))
 		})
-		all = append(all, way{from: FromBars, grid: g, holders: holders})
+		all = append(all, &way{from: FromBars, grid: g, holders: holders})
 	}
 	return all
 }
@@ -148,11 +151,9 @@ func clip(g domain.Grid, r, within domain.Range) domain.Range {
 }
 
 // tickWay is the trades or quotes that bars of the key can be made of; a way that nobody holds where there are none.
-func tickWay(key domain.SeriesKey, within domain.Range, sources []Source) way {
-	var (
-		w    way
-		kind domain.TickKind
-	)
+func tickWay(key domain.SeriesKey, within domain.Range, sources []Source) *way {
+	w := &way{}
+	var kind domain.TickKind
 	switch key.Kind {
 	case domain.PriceTrade:
 		w.from, kind = FromTrades, domain.TickTrades
