@@ -12,8 +12,8 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -41,34 +41,19 @@ func open(tb testing.TB) contract.Store {
 	return contract.Store{Bars: s, Catalog: s, Corrupt: plants(cfg)}
 }
 
-// claimed is the store as it is used: its claims are kept by another one.
-type claimed struct {
-	*influx.Store
-	claims *memory.Store
+// keeper keeps claims in a store of bars that can, as the relational store does.
+type keeper struct{ *memory.Store }
+
+// Claim claims a range without bars.
+func (k keeper) Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+	_, err := k.WriteBars(ctx, domain.EmptySeries(key), r)
+	return err
 }
 
-func (c claimed) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	report, err := c.Store.WriteBars(ctx, bars, claim)
-	if err == nil {
-		_, err = c.claims.WriteBars(ctx, domain.EmptySeries(bars.Key()), claim)
-	}
-	return report, err
-}
-
-func (c claimed) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	report, err := c.Store.ReplaceBars(ctx, bars, r)
-	switch {
-	case err != nil:
-	case bars.Len() == 0:
-		_, err = c.claims.ReplaceBars(ctx, bars, r)
-	default:
-		_, err = c.claims.WriteBars(ctx, domain.EmptySeries(bars.Key()), r)
-	}
-	return report, err
-}
-
-func (c claimed) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	return c.claims.Extents(ctx, symbols...)
+// Unclaim takes a range out of what is claimed.
+func (k keeper) Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+	_, err := k.ReplaceBars(ctx, domain.EmptySeries(key), r)
+	return err
 }
 
 const (
@@ -92,7 +77,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, func(tb testing.TB) contract.Store {
 		s := open(tb)
-		s.Bars = claimed{Store: s.Bars.(*influx.Store), claims: memory.New()}
+		s.Bars = app.WithClaims(s.Bars, keeper{memory.New()})
 		return s
 	}, contract.Profile{Waivers: atomicity})
 }

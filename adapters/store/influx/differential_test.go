@@ -3,8 +3,8 @@ package influx_test
 import (
 	"testing"
 
-	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/differential"
 )
@@ -18,6 +18,6 @@ func TestDifferential(t *testing.T) {
 		return contract.Store{Bars: m, Catalog: m, Symbols: m}
 	}, func(tb testing.TB) contract.Store {
 		s, m := open(tb), memory.New()
-		return contract.Store{Bars: claimed{Store: s.Bars.(*influx.Store), claims: m}, Catalog: m, Symbols: m}
+		return contract.Store{Bars: app.WithClaims(s.Bars, keeper{m}), Catalog: m, Symbols: m}
 	}, 5000)
 }

@@ -125,7 +125,7 @@ func result(statement int64, partial bool, tables ...[]byte) []byte {
 	return mpMap(items...)
 }
 
-var barColumns = []string{"time", "open", "high", "low", "close", "volume", "trades", "exact", "symbol", "kind", "grid"}
+var barColumns = []string{"time", "open", "high", "low", "close", "volume", "trades", "exact", "whole", "symbol", "kind", "grid"}
 
 // tableOf is rows of bars.
 func tableOf(columns []string, rows ...[]byte) []byte {
@@ -144,7 +144,7 @@ func mpTexts(texts []string) []byte {
 func barRow(n int, change map[int][]byte) []byte {
 	values := [][]byte{
 		mpInt(recordedStart.Add(time.Duration(n) * time.Minute).UnixNano()),
-		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""),
+		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""), mpNil,
 		mpText("BTC/USD"), mpText("trade"), mpText("1m"),
 	}
 	for i, v := range change {

@@ -76,6 +76,7 @@ const (
 	tagGrid     = "grid"
 	fieldTrades = "trades"
 	fieldExact  = "exact"
+	fieldWhole  = "whole" // must stay the last of the fields by name, see the package comment
 )
 
 // numberFields are the float fields, in the order of domain.Field.
@@ -85,7 +86,7 @@ var numberFields = [...]string{"open", "high", "low", "close", "volume"}
 type layout struct {
 	measurement string
 	existing    *Existing         // nil is ours
-	fields      []string          // the fields of a bar, as asked for
+	fields      []string          // the fields that every bar has
 	types       map[string]string // of the fields
 	keyTags     []string          // the tags that tell series apart
 }
@@ -102,7 +103,7 @@ func newLayout(cfg Config) layout {
 		return l
 	}
 	l.fields = append(l.fields, fieldTrades, fieldExact)
-	l.types[fieldTrades], l.types[fieldExact] = "integer", "string"
+	l.types[fieldTrades], l.types[fieldExact], l.types[fieldWhole] = "integer", "string", "integer"
 	return l
 }
 

@@ -97,6 +97,9 @@ func (l layout) selectBars(where []condition, r span, limit int, descending bool
 // answerColumns is the columns of an answer with bars: time, the fields, and the tags of the conditions.
 func (l layout) answerColumns(where []condition) []string {
 	columns := append([]string{"time"}, l.fields...)
+	if l.existing == nil {
+		columns = append(columns, fieldWhole)
+	}
 	for _, c := range where {
 		columns = append(columns, c.tag)
 	}

@@ -72,11 +72,47 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 		descending: q.Last > 0, size: s.chunkSize, yield: yield,
 	}
 	reader.piece = &piece{key: q.Key, descending: reader.descending}
-	st := s.layout.selectBars(where, reader.span, reader.limit, reader.descending)
-	if err := s.query(ctx, st, reader.begin, reader.row); err != nil {
+	if err := s.readRows(ctx, &reader); err != nil {
 		return err
 	}
 	return reader.finish()
+}
+
+const (
+	readTries = 7
+	readPause = 5 * time.Millisecond // doubled from try to try
+)
+
+// readRows has the reader decode all rows. From one that is no bar, and may be one in a moment, it reads on: what came before
+// stays. Only a row that stays so, try after try, is what the store holds.
+func (s *Store) readRows(ctx context.Context, r *barReader) error {
+	for try, rows := 1, 0; ; try++ {
+		limit := r.limit
+		if limit > 0 {
+			limit -= r.rows
+		}
+		err := s.query(ctx, s.layout.selectBars(r.where, r.span, limit, r.descending), r.begin, r.row)
+		var unsettled *unsettledError
+		if !errors.As(err, &unsettled) {
+			return err
+		}
+		if r.rows > rows {
+			try, rows = 1, r.rows
+		}
+		if try == readTries {
+			return unsettled.err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(readPause << try):
+		}
+		if r.descending {
+			r.span.end = unsettled.at + 1
+		} else {
+			r.span.start = unsettled.at
+		}
+	}
 }
 
 // collect is all bars of the range as one Series.
@@ -106,8 +142,9 @@ type barReader struct {
 	yield      func(domain.Series, error) bool
 
 	piece  *piece
-	rows   int
+	rows   int             // decoded so far, over all tries
 	last   int64           // the open time before, in nanoseconds
+	text   []byte          // of the field exact of the row being decoded
 	behind []domain.Series // descending: the pieces so far, the last one first
 }
 
@@ -145,16 +182,20 @@ func (r *barReader) row(d *decoder) error {
 			return err
 		}
 	}
-	// exact is valid until the decoder is used again, so the bar is added first and its tags are looked at after it.
 	if err := r.complete(at, numbers, trades); err != nil {
 		return err
 	}
-	if err := r.piece.add(at, numbers, trades.int, exact); err != nil {
+	if err := r.whole(d, at, numbers, trades, exact); err != nil {
 		return err
 	}
 	if err := r.checkTags(d, at); err != nil {
 		return err
 	}
+	if err := r.piece.add(at, numbers, trades.int, exact); err != nil {
+		return &unsettledError{at, err}
+	}
+	r.rows++
+	r.last = at
 	if r.piece.len() == r.size {
 		return r.flush()
 	}
@@ -195,8 +236,6 @@ func (r *barReader) checkTime(at int64) error {
 	case r.limit > 0 && r.rows == r.limit:
 		return fmt.Errorf("more than the %d bars asked for: %w", r.limit, ports.ErrIncomplete)
 	}
-	r.rows++
-	r.last = at
 	return nil
 }
 
@@ -207,25 +246,46 @@ func (r *barReader) exact(d *decoder, at int64) ([]byte, error) {
 		return nil, err
 	}
 	if c == codeNil {
-		return nil, r.broken(domain.RuleComplete, at, "the field exact is missing")
+		return nil, r.unsettled(at, "the field exact is missing")
 	}
-	return d.bytesAfter(c)
+	text, err := d.bytesAfter(c)
+	r.text = append(r.text[:0], text...) // the decoder's until it is used again
+	return r.text, err
+}
+
+// whole reads the field whole and, where the bar has it, wants it to be the checksum of the others.
+func (r *barReader) whole(d *decoder, at int64, numbers [len(numberFields)]number, trades number, exact []byte) error {
+	if r.layout.existing == nil {
+		whole, err := d.number()
+		if err != nil {
+			return err
+		}
+		if whole.kind != numberNull && whole.int != checksumRead(numbers, trades.int, exact) {
+			return r.unsettled(at, "the field whole is not the checksum of the others")
+		}
+	}
+	return nil
 }
 
 // complete refuses a missing number, and a trade count that is none.
 func (r *barReader) complete(at int64, numbers [len(numberFields)]number, trades number) error {
 	for i, n := range numbers {
 		if n.kind == numberNull {
-			return r.broken(domain.RuleComplete, at, numberFields[i]+" is missing")
+			return r.unsettled(at, numberFields[i]+" is missing")
 		}
 	}
 	switch {
 	case trades.kind != numberInt:
-		return r.broken(domain.RuleComplete, at, "the trade count is missing or not an integer")
+		return r.unsettled(at, "the trade count is missing or not an integer")
 	case trades.int < 0:
 		return r.broken(domain.RuleTrades, at, "negative trade count")
 	}
 	return nil
+}
+
+// unsettled is a row that lacks something, for now or for good.
+func (r *barReader) unsettled(at int64, detail string) error {
+	return &unsettledError{at, r.broken(domain.RuleComplete, at, detail)}
 }
 
 func (r *barReader) broken(rule domain.Rule, at int64, detail string) error {

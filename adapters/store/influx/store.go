@@ -4,8 +4,18 @@
 // its bars live in the relational store, see ports.CoverageWriter), and leaves retrying to the decorators.
 //
 // Bars lie in one measurement with the tags symbol, kind and grid, the float fields open, high, low, close and volume, the integer
-// trades, and the string exact: empty, unless one of the five numbers does not survive a float, then it spells all five. Bars that
-// something else writes can be read too, see Existing.
+// trades, and the string exact: empty, unless one of the five numbers does not survive a float, then it spells all five. The integer
+// whole is there once a bar was overwritten: the checksum of all the others. Bars that something else writes can be read too, see
+// Existing.
+//
+// InfluxDB shows a write field by field. A bar of which some fields have come is no bar yet, and is read again in a moment; only one
+// that stays so is corrupt. A bar that is overwritten has all its fields at any moment, and could be read half old, half new. The
+// field whole tells such a mixture: before a bar is overwritten, the checksum of what is there is written, then all fields with the
+// new one. For a query the server takes the fields of a series in the order of their names, whole the last: a reader that found no
+// checksum had taken all others before the first was written, and any other reader has one that the fields must fit. This holds
+// between processes, costs the other bars an empty column of the answer, and leaves one gap: a bar that one call deletes and another
+// writes with other numbers has no checksum, and a reader who takes some fields before the former and some after the latter is
+// not warned. One who opens a query sees all fields within microseconds, so both calls would have to fit in there.
 package influx
 
 import (

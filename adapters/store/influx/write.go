@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -29,7 +31,7 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.
 	})
 }
 
-// ReplaceBars deletes what is between the first and the last bar that must go, then writes what is not there. It is not done at
+// ReplaceBars deletes what is between the first and the last bar that must go, and writes what is not there. It is not done at
 // once: a reader may see the range half replaced, and after a failure the same call again completes it.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
@@ -54,7 +56,7 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			return difference{}, err
 		}
 		d := compare(domain.EmptySeries(bars.Key()), bars) // what no Series can hold goes whole, which is the way to mend it
-		d.erase = nanos(r)
+		d.insert, d.restore, d.erase = nil, d.insert, nanos(r)
 		d.report.Deleted, err = s.count(ctx, bars.Key(), d.erase)
 		return d, err
 	})
@@ -63,35 +65,65 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 // writeTries is how often a write is done at most.
 const writeTries = 3
 
-// settle does what the difference says until there is none, so that a write that returns is one that reads show. InfluxDB 1.8 does
-// not promise that: its monitor empties the cache of a shard that it found idle, and what was acknowledged in between is in the
-// server's log, and in no answer until the server starts again.
+// settle does what the difference says until there is none, so that a write that returns is one that reads show. Two things are in
+// the way of that. Another writer of the same bars may have set some of their fields meanwhile. And the monitor of InfluxDB 1.8
+// empties the cache of a shard that it found idle: what was acknowledged in between is in the server's log, and in no answer until
+// the server starts again.
 func (s *Store) settle(ctx context.Context, bars domain.Series, find func() (difference, error)) (ports.WriteReport, error) {
-	var report ports.WriteReport
-	for try := range writeTries + 1 {
-		d, err := find()
-		if err != nil {
-			return ports.WriteReport{}, err
-		}
-		if try == 0 {
-			report = d.report
-		}
-		if len(d.write) == 0 && d.erase == (span{}) {
+	d, err := find()
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+	report := d.report
+	for range writeTries {
+		if d.none() {
 			return report, nil
 		}
-		if try == writeTries {
-			break
+		if err := s.do(ctx, bars, d); err != nil {
+			return ports.WriteReport{}, err
 		}
-		if d.erase != (span{}) {
-			if err := s.delete(ctx, bars.Key(), d.erase); err != nil {
-				return ports.WriteReport{}, err
-			}
-		}
-		if err := s.writeLines(ctx, bars, d.write); err != nil {
+		next, err := find()
+		switch {
+		case err == nil:
+			d = next
+		case !isCorrupt(err): // else it is half ours and half another's: written once more
 			return ports.WriteReport{}, err
 		}
 	}
+	if d.none() {
+		return report, nil
+	}
 	return ports.WriteReport{}, fmt.Errorf("written %d times, and reads still do not show it: %w", writeTries, ports.ErrUnavailable)
+}
+
+// do makes the bars there what they should be, in an order in which no reader sees a bar that was never written: see the package
+// comment.
+func (s *Store) do(ctx context.Context, bars domain.Series, d difference) error {
+	key := bars.Key()
+	picked := func(indices []int) iter.Seq[domain.Bar] {
+		return func(yield func(domain.Bar) bool) {
+			for _, i := range indices {
+				if !yield(bars.At(i)) {
+					return
+				}
+			}
+		}
+	}
+	if err := s.writeLines(ctx, key, slices.Values(d.old), markLine); err != nil {
+		return err
+	}
+	if err := s.writeLines(ctx, key, picked(d.change), wholeLine); err != nil {
+		return err
+	}
+	if d.erase != (span{}) {
+		if err := s.delete(ctx, key, d.erase); err != nil {
+			return err
+		}
+	}
+	if err := s.writeLines(ctx, key, picked(d.restore), wholeLine); err != nil {
+		return err
+	}
+	return s.writeLines(ctx, key, picked(d.insert), plainLine)
 }
 
 func isCorrupt(err error) bool {
@@ -157,10 +189,18 @@ func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range
 
 // difference is what must be done to make bars of those that are there.
 type difference struct {
-	report ports.WriteReport
-	write  []int // indices of the bars to be written
-	gone   []int // indices of the bars there that have no counterpart
-	erase  span  // to be deleted before the writing; the zero span is nothing
+	report  ports.WriteReport
+	old     []domain.Bar // the bars there that change
+	change  []int        // indices of the bars that they change to
+	insert  []int        // indices of the bars that are not there
+	gone    []int        // indices of the bars there that have no counterpart
+	erase   span         // to be deleted; the zero span is nothing
+	restore []int        // indices of the bars in it
+}
+
+// none reports whether nothing must be done.
+func (d *difference) none() bool {
+	return len(d.change)+len(d.insert)+len(d.restore) == 0 && d.erase == (span{})
 }
 
 // compare goes through both in step.
@@ -171,59 +211,58 @@ func compare(there, bars domain.Series) difference {
 		for ; old < there.Len() && there.OpenTime(old).Before(bar.OpenTime); old++ {
 			d.gone = append(d.gone, old)
 		}
-		switch {
-		case old == there.Len() || there.OpenTime(old).After(bar.OpenTime):
-			d.report.Inserted++
-		case there.At(old).Equal(bar):
-			d.report.Unchanged++
-			old++
+		if old == there.Len() || there.OpenTime(old).After(bar.OpenTime) {
+			d.insert = append(d.insert, i)
 			continue
-		default:
-			d.report.Changed++
-			old++
 		}
-		d.write = append(d.write, i)
+		if before := there.At(old); before.Equal(bar) {
+			d.report.Unchanged++
+		} else {
+			d.old, d.change = append(d.old, before), append(d.change, i)
+		}
+		old++
 	}
 	for ; old < there.Len(); old++ {
 		d.gone = append(d.gone, old)
 	}
+	d.report.Inserted, d.report.Changed = len(d.insert), len(d.change)
 	return d
 }
 
-// remove has the bars that have no counterpart deleted, from the first to the last, and the unchanged ones between written again.
+// remove has the bars that have no counterpart deleted, from the first to the last, and the bars between written after that.
 func (d *difference) remove(there, bars domain.Series) {
 	d.report.Deleted = len(d.gone)
 	if len(d.gone) == 0 {
 		return
 	}
 	first, last := there.OpenTime(d.gone[0]), there.OpenTime(d.gone[len(d.gone)-1])
-	write := d.write
-	d.write = nil
+	between := func(i int) bool { return bars.OpenTime(i).After(first) && bars.OpenTime(i).Before(last) }
+	d.insert = slices.DeleteFunc(d.insert, between)
 	for i := range bars.Len() {
-		at := bars.OpenTime(i)
-		planned := len(write) > 0 && write[0] == i
-		if planned {
-			write = write[1:]
-		}
-		if planned || at.After(first) && at.Before(last) {
-			d.write = append(d.write, i)
+		if between(i) {
+			d.restore = append(d.restore, i)
 		}
 	}
 	d.erase = span{start: first.UnixNano(), end: last.UnixNano() + 1}
 }
 
-// writeLines writes the bars at the indices, a batch a request.
-func (s *Store) writeLines(ctx context.Context, bars domain.Series, indices []int) error {
+// writeLines writes a line for each of the bars, a batch a request.
+func (s *Store) writeLines(ctx context.Context, key domain.SeriesKey, bars iter.Seq[domain.Bar], form lineForm) error {
 	api := s.client.WriteAPIBlocking(s.org, s.bucket)
 	var lines []byte
-	for n := 0; n < len(indices); n += s.batchSize {
-		lines = lines[:0]
-		for _, i := range indices[n:min(n+s.batchSize, len(indices))] {
-			lines = appendLine(lines, s.layout.measurement, bars.Key(), bars.At(i))
+	n := 0
+	for bar := range bars {
+		if n == s.batchSize {
+			if err := api.WriteRecord(ctx, string(lines)); err != nil {
+				return err
+			}
+			lines, n = lines[:0], 0
 		}
-		if err := api.WriteRecord(ctx, string(lines)); err != nil {
-			return err
-		}
+		lines = appendLine(lines, s.layout.measurement, key, bar, form)
+		n++
 	}
-	return nil
+	if n == 0 {
+		return nil
+	}
+	return api.WriteRecord(ctx, string(lines))
 }
