@@ -26,7 +26,7 @@ func TestBacktestLinksNoDriver(t *testing.T) {
 	allowed := []string{ // with what lies below them
 		module + "/domain", module + "/ports", module + "/app", module + "/wiring/backtest",
 		module + "/adapters/clock", module + "/adapters/codec", module + "/adapters/store/memory",
-		"github.com/cockroachdb/apd/v3", "golang.org/x/sync",
+		"github.com/cockroachdb/apd/v3",
 	}
 	inside := func(p string) bool {
 		return slices.ContainsFunc(allowed, func(room string) bool { return p == room || strings.HasPrefix(p, room+"/") })
