@@ -65,8 +65,9 @@ func spliced(r Request, within domain.Range, sources []Source) (legs []Leg, unco
 		if len(open) == 0 {
 			break
 		}
-		var answered []domain.Range
-		for _, piece := range intersect(open, w.held()) {
+		pieces := intersect(open, w.held())
+		answered := make([]domain.Range, 0, len(pieces))
+		for _, piece := range pieces {
 			answered = append(answered, w.answers(r.Key.Grid, piece)...)
 		}
 		if len(answered) == 0 {
@@ -120,6 +121,11 @@ func (w *way) runs(within domain.Range, answered []domain.Range) []run {
 // joined is the legs of the runs: of the same rows where they touch, one leg, and of it the touching spans of one source, one
 // read. A claim that borders on an assumption is one query.
 func joined(runs []run) []Leg {
+	n := 0
+	for _, r := range runs {
+		n += len(r.spans)
+	}
+	reads := make([]Read, 0, n) // of all legs
 	legs := make([]Leg, 0, len(runs))
 	for len(runs) > 0 {
 		w := runs[0].way
@@ -139,8 +145,10 @@ func joined(runs []run) []Leg {
 				assumed = assumed || spans[n].holder.assumed
 			}
 			spans = spans[n:]
-			leg.Reads = append(leg.Reads, newRead(source.Name, rows, assumed, source.Rate, w.from, w.grid))
+			reads = append(reads, newRead(source.Name, rows, assumed, source.Rate, w.from, w.grid))
 		}
+		leg.Reads = slices.Clip(reads)
+		reads = reads[len(reads):]
 		legs = append(legs, leg)
 	}
 	return legs
@@ -148,7 +156,10 @@ func joined(runs []run) []Leg {
 
 // intersect is what lies in both lists, each ascending and disjoint, as the answer is.
 func intersect(a, b []domain.Range) []domain.Range {
-	var both []domain.Range
+	if len(a) == 0 || len(b) == 0 {
+		return nil
+	}
+	both := make([]domain.Range, 0, max(len(a), len(b)))
 	for len(a) > 0 && len(b) > 0 {
 		if r := a[0].Intersect(b[0]); !r.Empty() {
 			both = append(both, r)
