@@ -25,7 +25,15 @@ const checks = 100
 // Run applies about so many random operations to stores of the two kinds, and fails at the first answer that differs.
 func Run(t *testing.T, a, b contract.Open, steps int) {
 	t.Helper()
-	program := rapid.SliceOfN(operations(), max(1, steps/checks), max(1, steps/checks))
+	run(t, a, b, steps, operations(), compare)
+}
+
+func run(
+	t *testing.T, a, b contract.Open, steps int, kinds *rapid.Generator[operation],
+	compare func(ctx context.Context, a, b contract.Store, program []operation) error,
+) {
+	t.Helper()
+	program := rapid.SliceOfN(kinds, max(1, steps/checks), max(1, steps/checks))
 	rapid.Check(t, func(rt *rapid.T) {
 		s := &scope{TB: t}
 		defer s.close()
@@ -60,12 +68,10 @@ func (o operation) String() string { return o.text }
 
 // compare applies the operations to both stores, and compares at last all that the two hold.
 func compare(ctx context.Context, a, b contract.Store, program []operation) error {
-	keys := map[domain.SeriesKey]bool{}
-	for i, o := range slices.Concat(program, []operation{extents(nil), symbols(ports.SymbolQuery{})}) {
-		if x, y := o.apply(ctx, a), o.apply(ctx, b); x != y {
-			return fmt.Errorf("operation %d, %s:\none store: %s\nthe other: %s", i, o, x, y)
-		}
+	if err := apply(ctx, a, b, slices.Concat(program, []operation{extents(nil), symbols(ports.SymbolQuery{})})); err != nil {
+		return err
 	}
+	keys := map[domain.SeriesKey]bool{}
 	held, err := a.Bars.Extents(ctx)
 	if err != nil {
 		return err
@@ -75,9 +81,18 @@ func compare(ctx context.Context, a, b contract.Store, program []operation) erro
 			continue
 		}
 		keys[e.Key] = true
-		o := read(ports.BarQuery{Key: e.Key, Range: everything})
+		if err := apply(ctx, a, b, []operation{read(ports.BarQuery{Key: e.Key, Range: everything})}); err != nil {
+			return fmt.Errorf("at the end: %w", err)
+		}
+	}
+	return nil
+}
+
+// apply applies the operations to both stores, up to the first on which they differ.
+func apply(ctx context.Context, a, b contract.Store, program []operation) error {
+	for i, o := range program {
 		if x, y := o.apply(ctx, a), o.apply(ctx, b); x != y {
-			return fmt.Errorf("at the end, %s:\none store: %s\nthe other: %s", o, x, y)
+			return fmt.Errorf("operation %d, %s:\none store: %s\nthe other: %s", i, o, x, y)
 		}
 	}
 	return nil

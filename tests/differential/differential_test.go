@@ -16,7 +16,7 @@ import (
 
 func openMemory(testing.TB) contract.Store {
 	s := memory.New()
-	return contract.Store{Bars: s, Catalog: s, Symbols: s}
+	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }
 
 func openSQLite(tb testing.TB) contract.Store {
@@ -26,7 +26,7 @@ func openSQLite(tb testing.TB) contract.Store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(closeStore)
-	return contract.Store{Bars: s, Catalog: s, Symbols: s}
+	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }
 
 func TestMemoryAgainstSQLite(t *testing.T) {
@@ -39,7 +39,17 @@ func TestMemoryAgainstItself(t *testing.T) {
 	Run(t, openMemory, openMemory, 5_000)
 }
 
-// forgetful is a store that loses the last bar of a batch now and then.
+func TestTicksOfMemoryAgainstSQLite(t *testing.T) {
+	t.Parallel()
+	RunTicks(t, openMemory, openSQLite, 5_000)
+}
+
+func TestTicksOfMemoryAgainstItself(t *testing.T) {
+	t.Parallel()
+	RunTicks(t, openMemory, openMemory, 5_000)
+}
+
+// forgetful is a store that loses the last of a batch now and then.
 type forgetful struct {
 	*memory.Store
 	writes int
@@ -55,6 +65,16 @@ func (f *forgetful) WriteBars(ctx context.Context, b domain.Series, claim domain
 	return report, err
 }
 
+func (f *forgetful) WriteTrades(ctx context.Context, trades domain.Trades, claim domain.Range) (ports.WriteReport, error) {
+	f.writes++
+	if f.writes%10 == 0 && trades.Len() > 0 {
+		report, err := f.Store.WriteTrades(ctx, trades.Slice(0, trades.Len()-1), claim)
+		report.Inserted++ // it says that it wrote them all
+		return report, err
+	}
+	return f.Store.WriteTrades(ctx, trades, claim)
+}
+
 func TestComparisonFindsALostBar(t *testing.T) {
 	t.Parallel()
 	program := rapid.SliceOfN(operations(), 200, 200).Example(1)
@@ -64,6 +84,19 @@ func TestComparisonFindsALostBar(t *testing.T) {
 		t.Error("a store that loses bars was found equal to one that does not")
 	}
 	if err := compare(t.Context(), openMemory(t), openMemory(t), program); err != nil {
+		t.Errorf("two equal stores were found to differ: %v", err)
+	}
+}
+
+func TestComparisonFindsALostTrade(t *testing.T) {
+	t.Parallel()
+	program := rapid.SliceOfN(tickOperations(), 300, 300).Example(1)
+	s := memory.New()
+	lossy := contract.Store{Ticks: &forgetful{Store: s}, Catalog: s}
+	if compareTicks(t.Context(), openMemory(t), lossy, program) == nil {
+		t.Error("a store that loses trades was found equal to one that does not")
+	}
+	if err := compareTicks(t.Context(), openMemory(t), openMemory(t), program); err != nil {
 		t.Errorf("two equal stores were found to differ: %v", err)
 	}
 }

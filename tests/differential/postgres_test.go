@@ -19,10 +19,15 @@ func openPostgres(tb testing.TB) contract.Store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(closeStore)
-	return contract.Store{Bars: s, Catalog: s, Symbols: s}
+	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }
 
 func TestMemoryAgainstPostgres(t *testing.T) {
 	t.Parallel()
 	Run(t, openMemory, openPostgres, 5_000)
+}
+
+func TestTicksOfMemoryAgainstPostgres(t *testing.T) {
+	t.Parallel()
+	RunTicks(t, openMemory, openPostgres, 5_000)
 }

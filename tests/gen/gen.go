@@ -58,11 +58,14 @@ func Bar(open time.Time) *rapid.Generator[domain.Bar] {
 	})
 }
 
+// Symbols is the few symbols of Key.
+func Symbols() []domain.Symbol { return []domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "BTC/USDT"} }
+
 // Key is series of few symbols on grids of every kind, so that drawing twice often draws the same.
 func Key() *rapid.Generator[domain.SeriesKey] {
 	return rapid.Custom(func(t *rapid.T) domain.SeriesKey {
 		return domain.SeriesKey{
-			Symbol: rapid.SampledFrom([]domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "BTC/USDT"}).Draw(t, "symbol"),
+			Symbol: rapid.SampledFrom(Symbols()).Draw(t, "symbol"),
 			Grid:   must(domain.ParseGrid(rapid.SampledFrom([]string{"1m", "1M", "1d@America/New_York"}).Draw(t, "grid"))),
 			Kind:   rapid.SampledFrom([]domain.PriceKind{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind"),
 		}
