@@ -72,6 +72,7 @@ func (p plainRows) write(tb testing.TB, bars domain.Series) {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	defer func() { _ = stmt.Close() }()
 	c := bars.Columns()
 	for i, t := range c.Time {
 		if _, err := stmt.ExecContext(tb.Context(), t, c.Open.Lo[i], c.High.Lo[i], c.Low.Lo[i], c.Close.Lo[i], c.Volume.Lo[i],
