@@ -42,6 +42,7 @@ func makeBars(tb testing.TB, minute, n, seed int) domain.Series {
 		}
 		err = b.Append(domain.Bar{
 			OpenTime: start.Add(time.Duration(i) * time.Minute), Open: price, High: price, Low: price, Close: price, Volume: price,
+			Trades: int64(seed),
 		})
 		if err != nil {
 			tb.Fatal(err)

@@ -2,6 +2,7 @@ package chunks_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,27 +10,54 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
+	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 func TestContract(t *testing.T) {
 	t.Parallel()
+	held(t, func(tb testing.TB) ports.SeriesCache { return near(tb) })
+}
+
+// The same with a second level that is shared and far.
+func TestContractOverRedis(t *testing.T) {
+	t.Parallel()
+	url := servers.Redis(t)
+	held(t, func(tb testing.TB) ports.SeriesCache {
+		far, end, err := redis.Open(tb.Context(), redis.Config{URL: url, Prefix: rand.Text()})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(end)
+		return tiered.NewSeries(near(tb), far)
+	})
+}
+
+func near(tb testing.TB) ports.SeriesCache {
+	tb.Helper()
+	cache, err := ristretto.NewSeries(16 << 20)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(cache.Close)
+	return cache
+}
+
+func held(t *testing.T, cache func(testing.TB) ports.SeriesCache) {
+	t.Helper()
 	contract.Decorator(t, func(testing.TB) contract.Store {
 		s := memory.New()
 		return contract.Store{Bars: s, Catalog: s, Symbols: s}
 	}, func(tb testing.TB, next contract.Store) contract.Store {
-		cache, err := ristretto.NewSeries(16 << 20)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		tb.Cleanup(cache.Close)
-		s, err := chunks.New(next.Bars, cache, nil, clock.NewSystem(), chunks.Config{Name: "memory"})
+		s, err := chunks.New(next.Bars, cache(tb), nil, clock.NewSystem(), chunks.Config{Name: "memory"})
 		if err != nil {
 			tb.Fatal(err)
 		}
