@@ -59,25 +59,39 @@ type run struct {
 
 // spliced tries the ways one after the other, each on what those before it left open.
 func spliced(r Request, within domain.Range, sources []Source) (legs []Leg, uncovered []domain.Range) {
-	var runs []run
-	open := []domain.Range{within}
-	for _, w := range ways(r, within, sources) {
-		if len(open) == 0 {
-			break
+	s := search{target: r.Key.Grid, within: within, open: []domain.Range{within}}
+	stored := storedWay(r, within, sources)
+	s.try(stored.claimed())
+	if n := len(s.open); n > 0 {
+		rest := domain.Range{Start: s.open[0].Start, End: s.open[n-1].End} // often a small part: most extents lie outside
+		for _, w := range otherWays(r, rest, stored, sources) {
+			s.try(w)
 		}
-		pieces := intersect(open, w.held())
-		answered := make([]domain.Range, 0, len(pieces))
-		for _, piece := range pieces {
-			answered = append(answered, w.answers(r.Key.Grid, piece)...)
-		}
-		if len(answered) == 0 {
-			continue
-		}
-		runs = append(runs, w.runs(within, answered)...)
-		open = intersect(open, within.Subtract(answered))
 	}
-	slices.SortFunc(runs, func(a, b run) int { return a.Start.Compare(b.Start) })
-	return joined(runs), open
+	slices.SortFunc(s.runs, func(a, b run) int { return a.Start.Compare(b.Start) })
+	return joined(s.runs), s.open
+}
+
+// search is a plan on its way.
+type search struct {
+	target domain.Grid
+	within domain.Range
+	open   []domain.Range // what no way so far answers: ascending, disjoint
+	runs   []run
+}
+
+// try answers by the way what it can of what is open.
+func (s *search) try(w *way) {
+	pieces := intersect(s.open, w.held())
+	answered := make([]domain.Range, 0, len(pieces))
+	for _, piece := range pieces {
+		answered = append(answered, w.answers(s.target, piece)...)
+	}
+	if len(answered) == 0 {
+		return
+	}
+	s.runs = append(s.runs, w.runs(s.within, answered)...)
+	s.open = intersect(s.open, s.within.Subtract(answered))
 }
 
 // held is what the holders hold together: ascending, disjoint.

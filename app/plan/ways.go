@@ -47,20 +47,23 @@ func (w *way) answers(target domain.Grid, r domain.Range) []domain.Range {
 	return nil
 }
 
-// ways lists the ways to bars of the request's key in within, in the order in which they are tried.
-func ways(r Request, within domain.Range, sources []Source) []*way {
-	stored := &way{}
-	var finer []*way
+// storedWay is the bars of the grid asked for; a way that nobody holds where there are none.
+func storedWay(r Request, within domain.Range, sources []Source) *way {
+	r.Without |= Finer
 	for _, w := range barWays(r, within, sources) {
-		if w.grid == r.Key.Grid {
-			stored = w
-		} else {
-			finer = append(finer, w)
-		}
+		return w
 	}
+	return &way{}
+}
+
+// otherWays lists what is tried after the claims on stored bars, in that order.
+func otherWays(r Request, within domain.Range, stored *way, sources []Source) []*way {
+	derived := r
+	derived.Without |= Stored
+	finer := barWays(derived, within, sources)
 	slices.SortFunc(finer, func(a, b *way) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
 
-	tried := []*way{stored.claimed()}
+	var tried []*way
 	for _, w := range finer {
 		tried = append(tried, w.claimed())
 	}

@@ -1,0 +1,36 @@
+package plan_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Two hours are stored as such; the third is made of the minutes that another store holds, and nobody holds the fourth.
+func ExampleMake() {
+	hours := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Hour1.UTC()}
+	minutes := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	from := func(first, last int) domain.Range {
+		return domain.Range{Start: start.Add(time.Duration(first) * time.Hour), End: start.Add(time.Duration(last) * time.Hour)}
+	}
+	sources := []plan.Source{
+		{Name: "postgres", Bars: []domain.Extent{{Key: hours, Range: from(0, 2)}}},
+		{Name: "influx", Priority: 1, Bars: []domain.Extent{{Key: minutes, Range: from(1, 3)}}},
+	}
+	p, err := plan.Make(plan.Request{Key: hours, Range: from(0, 4)}, sources, plan.Limits{Legs: plan.DefaultMaxLegs})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(p)
+	// Output:
+	// BTC/USD 1h [2024-01-01T00:00:00Z, 2024-01-01T04:00:00Z): at most 3 bars in 2 reads, at most 62 rows, 3.5 kB
+	// ├─ stored 1h [2024-01-01T00:00:00Z, 2024-01-01T02:00:00Z): at most 2 bars
+	// │  └─ postgres: at most 2 rows, 112 B
+	// ├─ resampled from 1m [2024-01-01T02:00:00Z, 2024-01-01T03:00:00Z): at most 1 bar
+	// │  └─ influx: at most 60 rows, 3.4 kB
+	// └─ uncovered [2024-01-01T03:00:00Z, 2024-01-01T04:00:00Z): 1 bar that nobody holds
+}
