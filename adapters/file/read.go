@@ -121,19 +121,25 @@ func newReader(r io.Reader, cfg Config) (*reader, error) {
 func (b *reader) batch() (Batch, error) {
 	builder := domain.NewSeriesBuilder(b.cfg.Key, b.cfg.BatchBars)
 	batch := Batch{file: b.rows.file, lines: make([]int, 0, b.cfg.BatchBars)}
-	for {
-		if more, err := b.next(); err != nil {
-			return Batch{}, err
-		} else if !more {
+	start, rejected := b.end, false
+	for !rejected {
+		more, err := b.next()
+		if err == nil && !more {
 			break
 		}
-		bar, err := b.bar()
-		if err != nil {
-			return Batch{}, b.rows.wrong(err)
+		var bar domain.Bar
+		var repeated bool
+		if err == nil {
+			bar, repeated, err = b.row()
 		}
-		if repeated, err := b.repeats(bar); err != nil {
-			return Batch{}, b.rows.wrong(err)
-		} else if repeated {
+		switch {
+		case err != nil:
+			if err := b.reject(err); err != nil {
+				return Batch{}, err
+			}
+			start, rejected = b.over(start, builder.Len())
+			continue
+		case repeated:
 			batch.Repeated++
 			continue
 		}
@@ -152,11 +158,37 @@ func (b *reader) batch() (Batch, error) {
 		return Batch{}, err
 	}
 	batch.Range = batch.Bars.Range()
-	if !b.end.IsZero() {
-		batch.Range.Start = b.end
+	if !start.IsZero() {
+		batch.Range.Start = start
 	}
 	b.end = batch.Range.End
+	if rejected {
+		b.end = time.Time{}
+	}
 	return batch, nil
+}
+
+// row reads the current row, and whether it only repeats the one before it.
+func (b *reader) row() (bar domain.Bar, repeated bool, err error) {
+	if bar, err = b.bar(); err == nil {
+		repeated, err = b.repeats(bar)
+	}
+	if err == nil && b.onBad != nil {
+		err = b.sound(bar)
+	}
+	if err != nil {
+		return domain.Bar{}, false, b.rows.wrong(err)
+	}
+	return bar, repeated, nil
+}
+
+// sound refuses a bar that no store would take, whenever it is asked.
+func (b *reader) sound(bar domain.Bar) error {
+	s, err := domain.NewSeries(b.cfg.Key, bar)
+	if err != nil {
+		return err
+	}
+	return domain.NewJudge(s.Range(), s.Range().End).Check(s).Err(b.cfg.Key)
 }
 
 // repeats reports whether the bar, of the current row, is the one before it once more.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -308,4 +309,75 @@ func FuzzReadBars(f *testing.F) {
 			t.Fatalf("read %v, wrote it, read %v, %v", s, again, err)
 		}
 	})
+}
+
+// Rows that are wrong are handed over one by one, and the rest is read as if they were not there, but for the claims.
+func TestRejectedRows(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		const header = "time,open,high,low,close,volume\n"
+		start := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
+		var mixed, good, bad strings.Builder
+		var broken []time.Time
+		for i := range rapid.IntRange(1, 40).Draw(t, "rows") {
+			at := start.Add(time.Duration(i) * time.Minute)
+			if kind := rapid.IntRange(0, 6).Draw(t, "kind"); kind < 3 {
+				row := []string{"%s,1,1,1,x,1\n", "%s,1,0.5,1,1,1\n", "%s,\"1\",1\n"}[kind]
+				fmt.Fprintf(&mixed, row, at.Format(time.RFC3339))
+				fmt.Fprintf(&bad, row, at.Format(time.RFC3339))
+				broken = append(broken, at)
+				continue
+			}
+			row := fmt.Sprintf("%s,%d,%d,1,2,3\n", at.Format(time.RFC3339), i+2, i+2)
+			mixed.WriteString(row)
+			good.WriteString(row)
+		}
+		cfg := file.Config{Key: domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}, BatchBars: rapid.IntRange(1, 10).Draw(t, "batch")}
+		read := func(text string) (bars []domain.Bar, claims []domain.Range) {
+			for batch, err := range file.ReadBars(strings.NewReader(header+text), cfg) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, b := range batch.Bars.All() {
+					bars = append(bars, b)
+				}
+				claims = append(claims, batch.Range)
+			}
+			return bars, claims
+		}
+		want, _ := read(good.String())
+		var rejected strings.Builder
+		cfg.Reject = func(r file.Rejected) error {
+			rejected.WriteString(string(r.Row) + "\n")
+			if r.Line < 2 || r.Err == nil {
+				t.Fatalf("rejected %+v", r)
+			}
+			return nil
+		}
+		got, claims := read(mixed.String())
+		if !slices.EqualFunc(got, want, domain.Bar.Equal) || rejected.String() != bad.String() {
+			t.Fatalf("read %v, rejected %q; want %v, %q", got, rejected.String(), want, bad.String())
+		}
+		for _, at := range broken {
+			for _, claim := range claims {
+				if claim.Contains(at) {
+					t.Fatalf("%s is claimed, whose row was rejected, by %s", at, claim)
+				}
+			}
+		}
+	})
+}
+
+func TestRejectEnds(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no room")
+	cfg := file.TickConfig{Symbol: "A/B", Format: file.Format{Reject: func(file.Rejected) error { return full }}}
+	text := "time,price,size\n2018-04-04T00:00:00Z,1,1\n2018-04-04T00:00:01Z,x,1\n2018-04-04T00:00:02Z,1,1\n"
+	var last error
+	for _, err := range file.ReadTrades(strings.NewReader(text), cfg) {
+		last = err
+	}
+	if !errors.Is(last, full) {
+		t.Errorf("got %v, want the error of Reject", last)
+	}
 }

@@ -51,6 +51,8 @@ type rows struct {
 	line      int
 	separator byte
 	cells     [][]byte // of the current row; the next call of next overwrites them
+	keep      bool     // keep the text too
+	text      []byte   // of the current row as it stands in the file, nil where no row was read; overwritten likewise
 }
 
 func newRows(file string, r io.Reader) *rows {
@@ -70,6 +72,9 @@ func (r *rows) next() (bool, error) {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
+		if r.keep {
+			r.text = append(r.text[:0], text...) // splitting changes the line
+		}
 		if bytes.IndexByte(text, 0) >= 0 {
 			return false, r.wrong(errors.New("a zero byte in the line; is this a CSV file, in UTF-8?"))
 		}
@@ -82,6 +87,7 @@ func (r *rows) next() (bool, error) {
 		}
 		return true, nil
 	}
+	r.text = nil
 	switch err := r.scanner.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
 		r.line++

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -14,6 +15,18 @@ type Format struct {
 	Columns  map[string]string // of a Column constant, the header's name where it is not a common one; defaults to none
 	TimeUnit TimeUnit          // of times that are numbers; defaults to TimeUnitAuto
 	TimeZone string            // IANA name, for times that name no zone; without it they are refused
+
+	// Reject is handed every row that is wrong, and the reading goes on behind it, or ends with the error it returns. What such a row
+	// says is not known: the Range of no batch reaches over it. What is unclear is still an error, since it concerns every row.
+	// Nil: the first row that is wrong is an error.
+	Reject func(Rejected) error
+}
+
+// Rejected is a row that is wrong.
+type Rejected struct {
+	*LineError
+
+	Row []byte // as it stands in the file, without the line's end; valid until Reject returns
 }
 
 // Validate reports every fault.
@@ -31,9 +44,10 @@ type table struct {
 	rows    *rows
 	times   *timeParser
 	layout  layout
-	pending bool   // the current row was read, but is still to come
-	symbol  string // what the column of symbols says, where there is one
-	named   bool   // symbol was read
+	onBad   func(Rejected) error // nil: a bad row is an error
+	pending bool                 // the current row was read, but is still to come
+	symbol  string               // what the column of symbols says, where there is one
+	named   bool                 // symbol was read
 }
 
 // newTable reads the header. grid is that of bars.
@@ -45,7 +59,8 @@ func newTable(r io.Reader, format Format, f form, grid domain.Grid) (*table, err
 	if err != nil {
 		return nil, err
 	}
-	t := &table{what: f.what, rows: newRows(format.Name, r), times: times}
+	t := &table{what: f.what, rows: newRows(format.Name, r), times: times, onBad: format.Reject}
+	t.rows.keep = format.Reject != nil
 	more, err := t.rows.next()
 	if err != nil {
 		return nil, err
@@ -101,4 +116,23 @@ func (t *table) next() (bool, error) {
 		return false, t.rows.wrong(fmt.Errorf("%s of %.40q after %s of %.40q; import a file a symbol", t.what, symbol, t.what, t.symbol))
 	}
 	return true, nil
+}
+
+// reject hands the current row, which err says is wrong, to whoever wants such rows. The error returned ends the reading.
+func (t *table) reject(err error) error {
+	var unclear *UnclearError
+	var wrong *LineError
+	if t.onBad == nil || t.rows.text == nil || errors.As(err, &unclear) || !errors.As(err, &wrong) {
+		return err
+	}
+	return t.onBad(Rejected{LineError: wrong, Row: t.rows.text})
+}
+
+// over is what a rejected row does to a batch of so many rows: one that has none yet no longer reaches back to start, the end of the
+// batch before, and another ends before the row.
+func (t *table) over(start time.Time, rows int) (time.Time, bool) {
+	if rows == 0 {
+		return time.Time{}, false
+	}
+	return start, true
 }

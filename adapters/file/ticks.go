@@ -162,45 +162,73 @@ func newTickReader[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tic
 func (b *tickReader[T]) batch() (TickBatch[T], error) {
 	builder := domain.NewTicksBuilder[T](b.cfg.Symbol)
 	batch := TickBatch[T]{file: b.rows.file, lines: make([]int, 0, b.cfg.BatchTicks)}
-	for {
-		if more, err := b.next(); err != nil {
-			return TickBatch[T]{}, err
-		} else if !more {
+	start, rejected := b.end, false
+	for !rejected {
+		more, err := b.next()
+		if err == nil && !more {
 			break
 		}
-		tick, truncated, err := b.tick()
-		if err != nil {
-			return TickBatch[T]{}, b.rows.wrong(err)
+		var tick T
+		var truncated, repeated bool
+		if err == nil {
+			tick, truncated, repeated, err = b.row()
 		}
-		if builder.Len() >= b.cfg.BatchTicks && !placeOf(tick).time.Equal(placeOf(b.last).time) {
+		if err == nil && builder.Len() >= b.cfg.BatchTicks && !placeOf(tick).time.Equal(placeOf(b.last).time) {
 			b.pending = true
 			break
+		}
+		if err == nil && !repeated {
+			err = b.append(builder, tick)
+		}
+		if err != nil {
+			if err := b.reject(err); err != nil {
+				return TickBatch[T]{}, err
+			}
+			start, rejected = b.over(start, builder.Len())
+			continue
 		}
 		if truncated {
 			batch.Truncated++
 		}
-		if repeated, err := b.repeats(tick); err != nil {
-			return TickBatch[T]{}, b.rows.wrong(err)
-		} else if repeated {
+		if repeated {
 			batch.Repeated++
 			continue
 		}
-		if err := builder.Append(tick); err != nil {
-			return TickBatch[T]{}, b.rows.wrong(err)
-		}
 		batch.lines = append(batch.lines, b.rows.line)
-		b.last, b.lastLine = tick, b.rows.line
 	}
 	var err error
 	if batch.Ticks, err = builder.Ticks(); err != nil || batch.Ticks.Len() == 0 {
 		return TickBatch[T]{}, err
 	}
 	batch.Range = batch.Ticks.Range()
-	if !b.end.IsZero() {
-		batch.Range.Start = b.end
+	if !start.IsZero() {
+		batch.Range.Start = start
 	}
 	b.end = batch.Range.End
+	if rejected {
+		b.end = time.Time{}
+	}
 	return batch, nil
+}
+
+// row reads the current row, whether its time was finer than a microsecond, and whether it only repeats the one before it.
+func (b *tickReader[T]) row() (tick T, truncated, repeated bool, err error) {
+	if tick, truncated, err = b.tick(); err == nil {
+		repeated, err = b.repeats(tick)
+	}
+	if err != nil {
+		err = b.rows.wrong(err)
+	}
+	return tick, truncated, repeated, err
+}
+
+// append adds the tick of the current row.
+func (b *tickReader[T]) append(builder *domain.TicksBuilder[T], tick T) error {
+	if err := builder.Append(tick); err != nil {
+		return b.rows.wrong(err)
+	}
+	b.last, b.lastLine = tick, b.rows.line
+	return nil
 }
 
 // tick reads the current row.

@@ -32,13 +32,17 @@ the line and the flag that settles it; so is a row that is wrong, out of order, 
 A file claims to be complete from its first row to its last: a bar missing between means that nothing was traded.
 --claim-start and --claim-end claim more, once all files are stored.
 
-Rows are stored a batch at a time, each whole or not at all. After an error or Ctrl-C run the same command again: what is stored
-already is found unchanged.`
+With --rejects the rows that are wrong go to a file of their own, with line and reason, and the others are stored. What a rejected
+row would have said is not known: the claim leaves it open. Of two rows of one bar that differ, the second is rejected.
+
+Rows are stored a batch at a time, each whole or not at all. After an error, a crash or Ctrl-C run the same command again: what is
+stored already is read, found unchanged and not written again.`
 
 const importExample = `  marketdata import --symbol COINBASE:BTC/USD --grid 1m BTC-USD_1m_coinbase_2018-04.csv
   marketdata import --symbol BINANCE:BTC/USDT --grid 1h BTCUSDT-1h-2024-*.csv
   marketdata import --symbol ACME --grid 1d@America/New_York --time-zone America/New_York acme.csv
   marketdata import --symbol BTC/USD --grid 1m --column time=Unix --column "volume=Volume BTC" export.csv
+  marketdata import --symbol BTC/USD --grid 1m --rejects bad.csv export.csv
   marketdata import --symbol XRP/ETH XRP-ETH_trades_2019-10.csv
   zcat bars.csv.gz | marketdata import --symbol BTC/USD --grid 1m -`
 
@@ -50,18 +54,20 @@ type imported struct {
 	ports.WriteReport
 	Repeated  int          `json:"repeated"`  // rows that said the same as the row before them
 	Truncated int          `json:"truncated"` // times that were finer than a microsecond
+	Rejected  int          `json:"rejected"`  // rows that were wrong and went to the file of --rejects
 	Range     domain.Range `json:"range"`     // from the first row to the end of the last
 }
 
 var importList = listing[imported]{
 	columns: []column{
 		{name: "file"}, {name: "holds"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true}, {"repeated", true},
-		{"truncated", true}, {name: "start"}, {name: "end"},
+		{"truncated", true}, {"rejected", true}, {name: "start"}, {name: "end"},
 	},
 	cells: func(r imported) []string {
 		return []string{
 			r.File, string(r.Holds), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged),
-			strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated), stamp(r.Range.Start), stamp(r.Range.End),
+			strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated), strconv.Itoa(r.Rejected),
+			stamp(r.Range.Start), stamp(r.Range.End),
 		}
 	},
 }
@@ -72,6 +78,7 @@ type importOptions struct {
 	priced             bool // kind was given
 	columns            map[string]string
 	timeUnit, timeZone string
+	rejects            string
 	output             string
 }
 
@@ -98,6 +105,7 @@ func (c *command) imports() *cobra.Command {
 	flags.StringToStringVar(&o.columns, "column", nil, "the file's name for a column that is not recognised: `column=NAME`, like time=Unix")
 	flags.StringVar(&o.timeUnit, "time-unit", file.TimeUnitAuto.String(), "`unit` of times that are numbers: s, ms, us, ns, or auto where only one can be meant")
 	flags.StringVar(&o.timeZone, "time-zone", "", "time `zone` of times that name none, like UTC or America/New_York")
+	flags.StringVar(&o.rejects, "rejects", "", "put rows that are wrong into this `file` (CSV) instead of stopping at the first")
 	o.register(flags, "claim-start", "claim that there is nothing between this `time` and the first row",
 		"claim-end", "claim that there is nothing between the last row and this `time`")
 	outputFlag(flags, &o.output)
@@ -122,13 +130,23 @@ func suggestion(name string) string {
 	return fmt.Sprintf("; going by the file's name, perhaps: --symbol %s --grid %s", key.Symbol, key.Grid)
 }
 
-func (c *command) runImport(ctx context.Context, files []string, o importOptions) error {
+func (c *command) runImport(ctx context.Context, files []string, o importOptions) (err error) {
 	first, err := c.openInput(files[0], o.columns)
 	if err != nil {
 		return userError{err}
 	}
 	defer first.Close()
-	into, err := o.target(first)
+	var aside *rejects
+	if o.rejects != "" {
+		aside = &rejects{path: o.rejects}
+		defer func() {
+			err = errors.Join(err, aside.close())
+			if aside.count > 0 {
+				c.notef("%d rows were wrong and are in %s", aside.count, aside.path)
+			}
+		}()
+	}
+	into, err := o.target(first, aside)
 	if err != nil {
 		return err
 	}
@@ -151,14 +169,18 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 		}
 		report := imported{File: name}
 		if err == nil {
+			before := aside.seen()
 			report, err = c.importFile(ctx, md, in, into)
+			report.Rejected = aside.seen() - before
 		}
 		reports = append(reports, report)
 		if err != nil {
 			return hinted(fmt.Errorf("%w\n%s", err, kept(reports, into)))
 		}
 	}
-	if o.given() {
+	if o.given() && aside.seen() > 0 {
+		c.notef("nothing more is claimed than the rows that are stored: what the rejected ones would have said is not known")
+	} else if o.given() {
 		if err := c.claim(ctx, md, into, reports, start, end); err != nil {
 			return err
 		}
@@ -193,7 +215,7 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input,
 		report.WriteReport = report.Add(wrote)
 	}
 	if report.Rows == 0 {
-		return report, userError{fmt.Errorf("%s: no %s: there is nothing below the line that names the columns", in.name, in.holds)}
+		return report, userError{fmt.Errorf("%s: no %s: there is none below the line that names the columns", in.name, in.holds)}
 	}
 	return report, nil
 }

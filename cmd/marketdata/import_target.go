@@ -65,13 +65,16 @@ type batch struct {
 	locate                    func(error) error // names the line of an error about a row
 }
 
-// target is where files like the first go. It refuses what does not suffice to say so.
-func (o importOptions) target(first *input) (target, error) {
+// target is where files like the first go, and their bad rows, unless aside is nil. It refuses what does not suffice to say so.
+func (o importOptions) target(first *input, aside *rejects) (target, error) {
 	unit, err := file.ParseTimeUnit(o.timeUnit)
 	if err != nil {
 		return target{}, fmt.Errorf("--time-unit: %w", err)
 	}
 	format := file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}
+	if aside != nil {
+		format.Reject = aside.add
+	}
 	switch first.holds {
 	case file.Trades:
 		return intoTicks(o, first, format, file.ReadTrades, (*app.Marketdata).IngestTrades)
