@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,6 +88,45 @@ func (t Trade) String() string {
 // String is one line: "2018-04-04T00:01:00Z #0 1.88 @ 7424.9 / 7424.91 @ 33.35".
 func (q Quote) String() string {
 	return fmt.Sprintf("%s #%d %s @ %s / %s @ %s", q.Time.Format(time.RFC3339Nano), q.Seq, q.BidSize, q.Bid, q.Ask, q.AskSize)
+}
+
+// UnmarshalJSON reads a trade and refuses one without its time, price or size: what is absent is not 0.
+func (t *Trade) UnmarshalJSON(text []byte) error {
+	var j struct {
+		Time  *time.Time `json:"time"`
+		Seq   int64      `json:"seq"`
+		Price *Decimal   `json:"price"`
+		Size  *Decimal   `json:"size"`
+		Side  Side       `json:"side"`
+	}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	if j.Time == nil || j.Price == nil || j.Size == nil {
+		return invalid("trade", string(text), "give time, price and size (%s)", RuleComplete)
+	}
+	*t = Trade{Time: j.Time.UTC(), Seq: j.Seq, Price: *j.Price, Size: *j.Size, Side: j.Side}
+	return nil
+}
+
+// UnmarshalJSON reads a quote and refuses one without its time or one of its four numbers: what is absent is not 0.
+func (q *Quote) UnmarshalJSON(text []byte) error {
+	var j struct {
+		Time    *time.Time `json:"time"`
+		Seq     int64      `json:"seq"`
+		Bid     *Decimal   `json:"bid"`
+		Ask     *Decimal   `json:"ask"`
+		BidSize *Decimal   `json:"bid_size"`
+		AskSize *Decimal   `json:"ask_size"`
+	}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+	if j.Time == nil || j.Bid == nil || j.Ask == nil || j.BidSize == nil || j.AskSize == nil {
+		return invalid("quote", string(text), "give time, bid, ask, bid_size and ask_size (%s)", RuleComplete)
+	}
+	*q = Quote{Time: j.Time.UTC(), Seq: j.Seq, Bid: *j.Bid, Ask: *j.Ask, BidSize: *j.BidSize, AskSize: *j.AskSize}
+	return nil
 }
 
 // Tick is what Ticks can be of.

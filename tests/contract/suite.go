@@ -5,9 +5,10 @@
 //	func TestContract(t *testing.T) {
 //		open := func(tb testing.TB) contract.Store {
 //			s := mystore.Open(...) // empty, closed by tb.Cleanup
-//			return contract.Store{Bars: s, Catalog: s, Symbols: s}
+//			return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 //		}
 //		contract.BarStore(t, open, contract.Profile{})
+//		contract.TickStore(t, open, contract.Profile{})
 //		contract.SymbolCatalog(t, open, contract.Profile{})
 //	}
 //

@@ -220,12 +220,12 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 20, 1)
 				others := f.run(0, 20, 70)
-				new := f.joined(others.Within(span(6, 8)), others.Within(span(11, 12)).Slice(0, 1))
+				fresh := f.joined(others.Within(span(6, 8)), others.Within(span(11, 12)).Slice(0, 1))
 				return steps(
 					func() error { return f.write(ctx, s, d) },
-					func() error { return second(f.replace(ctx, s, new, span(5, 15))) },
+					func() error { return second(f.replace(ctx, s, fresh, span(5, 15))) },
 					func() error {
-						return f.wantAll(ctx, s, f.joined(d.Within(span(0, 5)), new, d.Within(span(15, 20))))
+						return f.wantAll(ctx, s, f.joined(d.Within(span(0, 5)), fresh, d.Within(span(15, 20))))
 					},
 				)
 			},
@@ -250,13 +250,13 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d.Within(span(0, 15))); err != nil {
 					return err
 				}
-				new := f.joined(d.Within(span(10, 12)), f.run(12, 13, 90), d.Within(span(15, 19))) // 13 and 14 go
-				report, err := f.replace(ctx, s, new, span(10, 20))
+				fresh := f.joined(d.Within(span(10, 12)), f.run(12, 13, 90), d.Within(span(15, 19))) // 13 and 14 go
+				report, err := f.replace(ctx, s, fresh, span(10, 20))
 				return steps(
 					func() error {
 						return wantReport(report, err, ports.WriteReport{Inserted: 4 * m, Changed: m, Unchanged: 2 * m, Deleted: 2 * m})
 					},
-					func() error { return f.wantAll(ctx, s, f.joined(d.Within(span(0, 10)), new)) },
+					func() error { return f.wantAll(ctx, s, f.joined(d.Within(span(0, 10)), fresh)) },
 				)
 			},
 		},
