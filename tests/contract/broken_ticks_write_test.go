@@ -1,0 +1,311 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// tickWritesBy puts w, which is given what put was, in its place.
+func tickWritesBy[T domain.Tick](w func(next tickWriting[T]) tickWriting[T]) func(*form[domain.Ticks[T]]) {
+	return func(f *form[domain.Ticks[T]]) { f.put = w(f.put) }
+}
+
+// tickStoring writes others than it was given.
+func tickStoring[T domain.Tick](change func(*T)) func(*form[domain.Ticks[T]]) {
+	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
+			b := domain.NewTicksBuilder[T](d.Symbol())
+			for _, tick := range d.All() {
+				change(&tick)
+				if err := b.Append(tick); err != nil {
+					return ports.WriteReport{}, err
+				}
+			}
+			if d.Symbol() == "" {
+				return next(ctx, s, d, claim)
+			}
+			return next(ctx, s, must(b.Ticks()), claim)
+		}
+	})
+}
+
+func tickReporting[T domain.Tick](change func(*ports.WriteReport)) func(*form[domain.Ticks[T]]) {
+	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
+			report, err := next(ctx, s, d, claim)
+			change(&report)
+			return report, err
+		}
+	})
+}
+
+// tickNumbers is the numbers of a trade or a quote.
+func tickNumbers[T domain.Tick](tick *T) []*domain.Decimal {
+	switch t := any(tick).(type) {
+	case *domain.Trade:
+		return []*domain.Decimal{&t.Price, &t.Size}
+	case *domain.Quote:
+		return []*domain.Decimal{&t.Bid, &t.Ask, &t.BidSize, &t.AskSize}
+	}
+	panic("no tick")
+}
+
+func tickThroughFloats[T domain.Tick](tick *T) {
+	for _, d := range tickNumbers(tick) {
+		f := must(strconv.ParseFloat(d.String(), 64))
+		if rounded, err := domain.ParseDecimal(strconv.FormatFloat(f, 'f', -1, 64)); err == nil {
+			*d = rounded
+		}
+	}
+}
+
+// tickSparing leaves one that is there as it is where keep says so.
+func tickSparing[T domain.Tick](f tickForm[T], keep func(there T) bool) func(*form[domain.Ticks[T]]) {
+	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
+			there, err := f.read(ctx, s, everything(d.Symbol()))
+			if err != nil {
+				return ports.WriteReport{}, err
+			}
+			b := domain.NewTicksBuilder[T](d.Symbol())
+			for i, tick := range d.All() {
+				for j, old := range there.All() {
+					if there.Time(j).Equal(d.Time(i)) && there.Seq(j) == d.Seq(i) && keep(old) {
+						tick = old
+					}
+				}
+				mustDo(b.Append(tick))
+			}
+			return next(ctx, s, must(b.Ticks()), claim)
+		}
+	})
+}
+
+func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
+	type D = domain.Ticks[T]
+	return []tickFault[T]{
+		{"everything changed", tickReporting[T](func(r *ports.WriteReport) { r.Changed, r.Unchanged = r.Changed+r.Unchanged, 0 }),
+			[]string{"write/idempotent", "decimal/spelling_is_no_change"}},
+		{"everything is new", tickReporting[T](func(r *ports.WriteReport) {
+			*r = ports.WriteReport{Inserted: r.Inserted + r.Changed + r.Unchanged}
+		}), []string{"write/reports_counts", "write/idempotent"}},
+		{"first wins", tickSparing(f, func(T) bool { return true }), []string{"write/last_wins"}},
+		{"wide numbers stay", tickSparing(f, func(there T) bool {
+			rounded := there
+			tickThroughFloats(&rounded)
+			return rounded.String() != there.String()
+		}), []string{"decimal/narrow_over_wide"}},
+		{"the last field is forgotten", tickStoring(func(tick *T) {
+			switch t := any(tick).(type) {
+			case *domain.Trade:
+				t.Side = domain.SideUnknown
+			case *domain.Quote:
+				t.AskSize = domain.Decimal{}
+			}
+		}), []string{"write/every_field_is_set"}},
+		{"times are milliseconds", tickStoring(func(tick *T) {
+			at := tickTime(tick)
+			*at = at.Truncate(time.Millisecond)
+		}), []string{"time/to_the_microsecond"}},
+		{"numbers are floats", tickStoring(tickThroughFloats[T]), []string{"decimal/exact_round_trip", "decimal/signed_round_trip",
+			"decimal/widest_round_trip", "decimal/smallest_round_trip", "decimal/mixed_widths", "decimal/exact_or_refused",
+			"decimal/wide_over_narrow"}},
+		{"claims grow", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+				if !claim.Covers(d.Range()) {
+					claim = d.Range()
+				}
+				return next(ctx, s, d, claim)
+			}
+		}), []string{"write/claim_covers_the_*", "catalog/refused_write_registers_nothing"}},
+		{"batches are cut", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+				return next(ctx, s, d.Slice(0, min(d.Len(), 10_000)), claim)
+			}
+		}), []string{"write/large_batch"}},
+		{"one by one", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+			return func(ctx context.Context, s Store, d D, claim domain.Range) (sum ports.WriteReport, err error) {
+				for i := range d.Len() {
+					one := d.Slice(i, i+1)
+					report, err := next(ctx, s, one, one.Range())
+					if err != nil {
+						return sum, err
+					}
+					sum = sum.Add(report)
+					runtime.Gosched()
+				}
+				return sum, second(next(ctx, s, d.Slice(0, 0), claim))
+			}
+		}), []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing"}},
+		{"a failed write is done", func(f *form[D]) {
+			var once sync.Once
+			f.put = func(context.Context, Store, D, domain.Range) (report ports.WriteReport, err error) {
+				once.Do(func() { err = context.DeadlineExceeded })
+				return report, err
+			}
+		}, []string{"write/retry_completes"}},
+		{"writes are late by one", func(f *form[D]) {
+			var mu sync.Mutex
+			var late func() error
+			next := f.put
+			f.put = func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if late != nil {
+					if err := late(); err != nil {
+						return ports.WriteReport{}, err
+					}
+				}
+				late = func() error { return second(next(context.WithoutCancel(ctx), s, d, claim)) }
+				return ports.WriteReport{Inserted: d.Len()}, nil
+			}
+		}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_symbol"}},
+		{"nothing before 1970", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+				return next(ctx, s, d.Within(always), claim)
+			}
+		}), []string{"time/far_from_now"}},
+		{"writes register nothing", func(f *form[D]) {
+			other, next := memory.New(), f.put
+			f.put = func(ctx context.Context, _ Store, d D, claim domain.Range) (ports.WriteReport, error) {
+				return next(ctx, Store{Ticks: other}, d, claim)
+			}
+		}, []string{"catalog/write_registers_symbol"}},
+		{"writes register anew", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+				report, err := next(ctx, s, d, claim)
+				if err == nil {
+					err = s.Symbols.PutSymbols(ctx, domain.NewSymbolMeta(d.Symbol()))
+				}
+				return report, err
+			}
+		}), []string{"catalog/write_keeps_what_is_known"}},
+	}
+}
+
+func tickTime[T domain.Tick](tick *T) *time.Time {
+	switch t := any(tick).(type) {
+	case *domain.Trade:
+		return &t.Time
+	case *domain.Quote:
+		return &t.Time
+	}
+	panic("no tick")
+}
+
+func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
+	type D = domain.Ticks[T]
+	return []tickFault[T]{
+		{"a replacement is a write", func(f *form[D]) { f.replace = f.put },
+			[]string{"replace/puts_in_place", "delete/removes_*", "delete/forgets_claim", "delete/then_write_again"}},
+		{"a replacement is a deletion and a write", func(f *form[D]) {
+			next, put := f.replace, f.put
+			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
+				report, err := next(ctx, s, d.Slice(0, 0), r)
+				if err != nil || d.Len() == 0 {
+					return report, err
+				}
+				runtime.Gosched() // a reader comes in between, on a machine of one core too
+				written, err := put(ctx, s, d, d.Range())
+				return report.Add(written), err
+			}
+		}, []string{"replace/claims_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
+		{"a replacement grows", func(f *form[D]) {
+			next := f.replace
+			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
+				if !r.Covers(d.Range()) {
+					r = d.Range()
+				}
+				return next(ctx, s, d, r)
+			}
+		}, []string{"replace/*_lie_in_the_range"}},
+		{"deleting nothing is an error", func(f *form[D]) {
+			next := f.replace
+			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
+				report, err := next(ctx, s, d, r)
+				if err == nil && report == (ports.WriteReport{}) {
+					err = ports.ErrNotFound
+				}
+				return report, err
+			}
+		}, []string{"delete/of_nothing"}},
+		{"deleting takes all of a symbol", func(f *form[D]) {
+			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
+				report, err := s.Ticks.ReplaceTrades(ctx, must(domain.NewTicks[domain.Trade](d.Symbol())), r)
+				return report, errors.Join(err,
+					second(s.Ticks.ReplaceQuotes(ctx, must(domain.NewTicks[domain.Quote](d.Symbol())), r)),
+					second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(minuteKey(d.Symbol())), r)))
+			}
+		}, []string{"kind/apart_from_+", "kind/apart_from_bars"}},
+	}
+}
+
+// tickHolding alters the extents.
+func tickHolding[T domain.Tick](change func([]claimed) []claimed) func(*form[domain.Ticks[T]]) {
+	return func(f *form[domain.Ticks[T]]) {
+		next := f.extents
+		f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error) {
+			held, err := next(ctx, s, symbols...)
+			return change(held), err
+		}
+	}
+}
+
+// tickClaiming claims another range than it was given.
+func tickClaiming[T domain.Tick](change func(d domain.Ticks[T], claim domain.Range) domain.Range) func(*form[domain.Ticks[T]]) {
+	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
+		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
+			return next(ctx, s, d, change(d, claim))
+		}
+	})
+}
+
+func tickHeldFaults[T domain.Tick]() []tickFault[T] {
+	type D = domain.Ticks[T]
+	return []tickFault[T]{
+		{"claims are the data", tickClaiming(func(d domain.Ticks[T], _ domain.Range) domain.Range { return d.Range() }),
+			[]string{"extents/claim_is_held", "extents/claim_without_*"}},
+		{"an empty claim is a moment", tickClaiming(func(_ domain.Ticks[T], claim domain.Range) domain.Range {
+			if claim.Empty() {
+				claim.End = claim.Start.Add(time.Microsecond)
+			}
+			return claim
+		}), []string{"extents/empty_claim"}},
+		{"claims are whole seconds", tickClaiming(func(_ domain.Ticks[T], claim domain.Range) domain.Range {
+			return domain.Range{Start: claim.Start.Truncate(time.Second), End: claim.End.Truncate(time.Second)}
+		}), []string{"extents/bounds_are_exact", "extents/apart_stay_apart"}},
+		{"extents do not merge", tickHolding[T](func(held []claimed) []claimed {
+			var halves []claimed
+			for _, c := range held {
+				middle := c.r.Start.Add(c.r.End.Sub(c.r.Start) / 2)
+				halves = append(halves, claimed{c.symbol, domain.Range{Start: c.r.Start, End: middle}},
+					claimed{c.symbol, domain.Range{Start: middle, End: c.r.End}})
+			}
+			return halves
+		}), []string{"extents/touching_merge"}},
+		{"extents come in any order", tickHolding[T](func(held []claimed) []claimed {
+			slices.Reverse(held)
+			return held
+		}), []string{"extents/by_symbol"}},
+		{"the symbols asked for are ignored", func(f *form[D]) {
+			next := f.extents
+			f.extents = func(ctx context.Context, s Store, _ ...domain.Symbol) ([]claimed, error) { return next(ctx, s) }
+		}, []string{"extents/of_the_symbols_asked", "symbol/impossible_is_data"}},
+		{"the symbols asked for are sorted", func(f *form[D]) {
+			next := f.extents
+			f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error) {
+				slices.Sort(symbols)
+				return next(ctx, s, symbols...)
+			}
+		}, []string{"caller/slices_unchanged"}},
+	}
+}
