@@ -53,10 +53,11 @@ func TestContract(t *testing.T) {
 	harness := func(tb testing.TB) contract.Store {
 		dsn := servers.Postgres(tb)
 		s := open(tb, postgres.Config{DSN: dsn})
-		return contract.Store{Bars: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
+		return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
 	}
 	contract.BarStore(t, harness, contract.Profile{})
 	contract.SymbolCatalog(t, harness, contract.Profile{})
+	contract.TickStore(t, harness, contract.Profile{})
 }
 
 // defects plants what the tables refuse as they are, and a view in their place could hold.
