@@ -1,0 +1,521 @@
+package replay_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var noon = time.Date(2024, 3, 9, 12, 0, 0, 0, time.UTC) // the day before New York sets its clocks
+
+func key(symbol domain.Symbol, grid string) domain.SeriesKey {
+	g, err := domain.ParseGrid(grid)
+	if err != nil {
+		panic(err)
+	}
+	return domain.SeriesKey{Symbol: symbol, Grid: g}
+}
+
+// bar is a sound one whose close is the number given.
+func bar(open time.Time, close int64) domain.Bar {
+	d, err := domain.NewDecimal(close, 0)
+	if err != nil {
+		panic(err)
+	}
+	return domain.Bar{OpenTime: open, Open: d, High: d, Low: d, Close: d, Volume: d, Trades: 1}
+}
+
+func hold(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.Bar) {
+	t.Helper()
+	s, err := domain.NewSeries(k, bars...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.WriteBars(context.Background(), s, s.Range()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run is n bars in a row from the first edge at noon or later.
+func run(k domain.SeriesKey, n int) []domain.Bar {
+	bars := make([]domain.Bar, 0, n)
+	for at := k.Grid.Ceil(noon); len(bars) < n; at = k.Grid.Next(at) {
+		bars = append(bars, bar(at, int64(100+len(bars))))
+	}
+	return bars
+}
+
+func keysOf(m map[domain.SeriesKey][]domain.Bar) []domain.SeriesKey {
+	var keys []domain.SeriesKey
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// drawMarket is random bars of random series.
+func drawMarket(t *rapid.T) map[domain.SeriesKey][]domain.Bar {
+	market := map[domain.SeriesKey][]domain.Bar{}
+	for range rapid.IntRange(1, 7).Draw(t, "series") {
+		k := key(
+			rapid.SampledFrom([]domain.Symbol{"AAA/USD", "BBB/USD", "CCC/USD"}).Draw(t, "symbol"),
+			rapid.SampledFrom([]string{"1m", "5m", "1h", "1d", "1d@America/New_York", "1M"}).Draw(t, "grid"))
+		k.Kind = rapid.SampledFrom([]domain.PriceKind{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind")
+		var bars []domain.Bar
+		for _, b := range run(k, rapid.IntRange(1, 40).Draw(t, "bars")) {
+			if rapid.IntRange(0, 3).Draw(t, "traded") > 0 {
+				bars = append(bars, b)
+			}
+		}
+		market[k] = bars
+	}
+	return market
+}
+
+func drawRange(t *rapid.T) domain.Range {
+	return domain.Range{
+		Start: noon.Add(time.Duration(rapid.IntRange(-1, 20).Draw(t, "start")) * time.Minute),
+		End:   noon.Add(time.Duration(rapid.SampledFrom([]int{21, 37, 60, 3000, 100_000, 3_000_000}).Draw(t, "end")) * time.Minute),
+	}
+}
+
+// naive is the events in order, by sorting all of them.
+func naive(market map[domain.SeriesKey][]domain.Bar, r domain.Range) []replay.Event {
+	var events []replay.Event
+	for k, bars := range market {
+		for _, b := range bars {
+			if r.Contains(b.OpenTime) {
+				events = append(events, replay.Event{Key: k, Bar: b, At: k.Grid.Next(b.OpenTime)})
+			}
+		}
+	}
+	slices.SortFunc(events, func(a, b replay.Event) int {
+		return cmp.Or(
+			a.At.Compare(b.At),
+			cmp.Compare(a.Key.Grid.Frequency().Nominal(), b.Key.Grid.Frequency().Nominal()),
+			cmp.Compare(a.Key.Symbol, b.Key.Symbol),
+			a.Key.Compare(b.Key),
+		)
+	})
+	return events
+}
+
+func sameEvent(a, b replay.Event) bool {
+	return a.Key == b.Key && a.Bar.Equal(b.Bar) && a.At.Equal(b.At)
+}
+
+// Events come as a sort of everything would put them, read in chunks of any size; at each of them the clock stands at its instant;
+// what can be fetched then is what is over, all of it and nothing else; and the next bar of the lookahead is the next one.
+func TestReplayShowsWhatWasKnown(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		market, within := drawMarket(t), drawRange(t)
+		store := memory.New()
+		for k, bars := range market {
+			hold(t, store, k, bars...)
+			if err := store.PutSymbols(t.Context(), domain.NewSymbolMeta(k.Symbol)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		simulated := clock.NewSimulated(within.Start)
+		md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}}, simulated, nil, app.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := replay.Config{ChunkBars: rapid.IntRange(0, 5).Draw(t, "chunk")}
+		keys := keysOf(market)
+		p, err := replay.New(store, simulated, keys, within, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		future, err := replay.NewLookahead(store, simulated, within, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []replay.Event
+		for e, err := range p.Events(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			events = append(events, e)
+			if !simulated.Now().Equal(e.At) {
+				t.Fatalf("the clock stands at %s at the event of %s", simulated.Now(), e.At)
+			}
+			k := rapid.SampledFrom(keys).Draw(t, "asked")
+			checkVisible(t, md, k, market[k], e.At)
+			checkNext(t, future, k, market[k], within, e.At)
+		}
+		if want := naive(market, within); !slices.EqualFunc(events, want, sameEvent) {
+			t.Fatalf("got %v\nwant %v", events, want)
+		}
+	})
+}
+
+// checkVisible wants all bars that are over and no other.
+func checkVisible(t *rapid.T, md ports.HistoricalDataProvider, k domain.SeriesKey, bars []domain.Bar, now time.Time) {
+	result, err := md.Fetch(t.Context(), domain.DataRequest{Key: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range result.Series.All() {
+		if k.Grid.Next(b.OpenTime).After(now) {
+			t.Fatalf("at %s the bar %s %s is visible", now, k, b)
+		}
+	}
+	over := slices.DeleteFunc(slices.Clone(bars), func(b domain.Bar) bool { return k.Grid.Next(b.OpenTime).After(now) })
+	if result.Series.Len() != len(over) {
+		t.Fatalf("at %s %d bars of %s are visible, and %d are over", now, result.Series.Len(), k, len(over))
+	}
+}
+
+func checkNext(t *rapid.T, future *replay.Lookahead, k domain.SeriesKey, bars []domain.Bar, within domain.Range, now time.Time) {
+	got, found, err := future.Next(t.Context(), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(bars, func(b domain.Bar) bool { return !b.OpenTime.Before(now) && within.Contains(b.OpenTime) })
+	if found != (i >= 0) || found && !got.Equal(bars[i]) {
+		t.Fatalf("at %s the next bar of %s is %v %s, want number %d", now, k, found, got, i)
+	}
+}
+
+// Steps are the events, gathered by instant.
+func TestStepsAreTheEvents(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		market, within := drawMarket(t), drawRange(t)
+		store := memory.New()
+		for k, bars := range market {
+			hold(t, store, k, bars...)
+		}
+		simulated := clock.NewSimulated(within.Start)
+		p, err := replay.New(store, simulated, keysOf(market), within, replay.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []replay.Event
+		last := within.Start
+		for step, err := range p.Steps(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !step.At.After(last) || len(step.Bars) == 0 || !simulated.Now().Equal(step.At) {
+				t.Fatalf("a step of %d series at %s after %s, clock %s", len(step.Bars), step.At, last, simulated.Now())
+			}
+			last = step.At
+			for _, s := range step.Bars {
+				if s.Len() != 1 {
+					t.Fatalf("%s in one step", s)
+				}
+				events = append(events, replay.Event{Key: s.Key(), Bar: s.At(0), At: step.At})
+			}
+		}
+		if want := naive(market, within); !slices.EqualFunc(events, want, sameEvent) {
+			t.Fatalf("got %v\nwant %v", events, want)
+		}
+	})
+}
+
+// scripted is a reader of which the n-th read fails, and which counts what is open.
+type scripted struct {
+	next        ports.BarReader
+	failing     int // which read fails, after its bars; 0 is none
+	reads, open int
+	queries     []ports.BarQuery
+}
+
+var errBroken = errors.New("broken")
+
+func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		s.reads++
+		s.queries = append(s.queries, q)
+		fails := s.reads == s.failing
+		s.open++
+		defer func() { s.open-- }()
+		for piece, err := range s.next.ReadBars(ctx, q) {
+			if !yield(piece, err) {
+				return
+			}
+		}
+		if fails {
+			yield(domain.Series{}, &ports.Error{Kind: ports.ErrUnavailable, Op: "read", Err: errBroken})
+		}
+	}
+}
+
+// three is a store of three series of one-minute bars.
+func three(t testing.TB, bars int) (*memory.Store, []domain.SeriesKey, domain.Range) {
+	t.Helper()
+	store := memory.New()
+	var keys []domain.SeriesKey
+	for _, symbol := range []domain.Symbol{"CCC/USD", "AAA/USD", "BBB/USD"} {
+		k := key(symbol, "1m")
+		hold(t, store, k, run(k, bars)...)
+		keys = append(keys, k)
+	}
+	return store, keys, domain.Range{Start: noon, End: noon.Add(time.Duration(bars) * time.Minute)}
+}
+
+func newReplay(t testing.TB, store ports.BarReader, c replay.Clock, keys []domain.SeriesKey, r domain.Range, cfg replay.Config) *replay.Replay {
+	t.Helper()
+	p, err := replay.New(store, c, keys, r, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// An error of the store is the last pair, with all before it that was known at one instant whole; nothing is open between two bars.
+func TestErrorIsLast(t *testing.T) {
+	t.Parallel()
+	for failing, want := range map[int]int{1: 0, 3: 0, 4: 3 * 5, 5: 3 * 5, 7: 3 * 10} { // three reads a chunk of five bars
+		t.Run(fmt.Sprintf("read %d", failing), func(t *testing.T) {
+			t.Parallel()
+			store, keys, within := three(t, 20)
+			reader := &scripted{next: store, failing: failing}
+			events, last := 0, error(nil)
+			for _, err := range newReplay(t, reader, clock.NewSimulated(noon), keys, within, replay.Config{ChunkBars: 5}).Events(t.Context()) {
+				if last != nil {
+					t.Fatal("a pair after the error")
+				}
+				if reader.open != 0 {
+					t.Fatal("a read is open")
+				}
+				if last = err; err == nil {
+					events++
+				}
+			}
+			if events != want || !errors.Is(last, errBroken) || !errors.Is(last, ports.ErrUnavailable) {
+				t.Errorf("%d events, then %v; want %d", events, last, want)
+			}
+		})
+	}
+}
+
+func TestBreakFrees(t *testing.T) {
+	t.Parallel()
+	store, keys, within := three(t, 20)
+	reader := &scripted{next: store}
+	for range newReplay(t, reader, clock.NewSimulated(noon), keys, within, replay.Config{ChunkBars: 5}).Events(t.Context()) {
+		break
+	}
+	if reader.open != 0 || reader.reads != 3 {
+		t.Errorf("%d reads open, %d made", reader.open, reader.reads)
+	}
+}
+
+func TestSecondUseIsAnError(t *testing.T) {
+	t.Parallel()
+	store, keys, within := three(t, 1)
+	p := newReplay(t, store, clock.NewSimulated(noon), keys, within, replay.Config{})
+	for _, err := range p.Steps(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var errs []error
+	for _, err := range p.Events(t.Context()) {
+		errs = append(errs, err)
+	}
+	if len(errs) != 1 || !errors.Is(errs[0], ports.ErrInvalid) {
+		t.Errorf("second use: %v", errs)
+	}
+}
+
+// lastError plays to the end.
+func lastError(ctx context.Context, p *replay.Replay) (events int, last error) {
+	for _, err := range p.Events(ctx) {
+		if err != nil {
+			return events, err
+		}
+		events++
+	}
+	return events, nil
+}
+
+func TestCanceled(t *testing.T) {
+	t.Parallel()
+	store, keys, within := three(t, 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := newReplay(t, store, clock.NewSimulated(noon), keys, within, replay.Config{})
+	steps := 0
+	for _, err := range p.Steps(ctx) {
+		if err != nil {
+			if steps != 2 || !errors.Is(err, ports.ErrCanceled) || !errors.Is(err, context.Canceled) {
+				t.Errorf("after %d steps: %v", steps, err)
+			}
+			return
+		}
+		if steps++; steps == 2 {
+			cancel()
+		}
+	}
+	t.Error("no error")
+}
+
+// A clock that has passed the first bars would show a strategy more than was known.
+func TestClockAhead(t *testing.T) {
+	t.Parallel()
+	store, keys, within := three(t, 5)
+	events, err := lastError(t.Context(), newReplay(t, store, clock.NewSimulated(noon.Add(time.Hour)), keys, within, replay.Config{}))
+	if events != 0 || !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("%d events, %v", events, err)
+	}
+}
+
+func TestQualityPolicies(t *testing.T) {
+	t.Parallel()
+	k := key("BTC/USD", "1m")
+	bars := run(k, 6)
+	bars[2].High, bars[2].Low = bars[0].Low, bars[4].High // high is below low
+	for _, c := range []struct {
+		policy domain.QualityPolicy
+		events int
+		err    error
+		report domain.QualityReport
+	}{
+		{policy: domain.QualityFail, events: 2, err: ports.ErrCorruptData},
+		{policy: domain.QualityDrop, events: 5, report: domain.QualityReport{Bars: 6, Dropped: []time.Time{bars[2].OpenTime}}},
+		{policy: domain.QualityFlag, events: 6, report: domain.QualityReport{Bars: 6}},
+	} {
+		t.Run(c.policy.String(), func(t *testing.T) {
+			t.Parallel()
+			store := memory.New()
+			hold(t, store, k, bars...)
+			within := domain.Range{Start: noon, End: noon.Add(time.Hour)}
+			cfg := replay.Config{Quality: c.policy, ChunkBars: 2}
+			p := newReplay(t, store, clock.NewSimulated(noon), []domain.SeriesKey{k}, within, cfg)
+			events, err := lastError(t.Context(), p)
+			if events != c.events || !errors.Is(err, c.err) {
+				t.Fatalf("%d events, %v", events, err)
+			}
+			if c.err != nil {
+				return
+			}
+			got := p.Quality()[k]
+			if got.Policy != c.policy || got.Bars != c.report.Bars || !slices.Equal(got.Dropped, c.report.Dropped) || len(got.Findings) == 0 {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// A store that answers with bars that nobody asked for is found out.
+func TestBrokenStore(t *testing.T) {
+	t.Parallel()
+	k := key("BTC/USD", "1m")
+	for name, answer := range map[string]domain.Series{
+		"another key": series(t, key("ETH/USD", "1m"), run(k, 1)...),
+		"too early":   series(t, k, bar(noon.Add(-time.Minute), 100)),
+		"too late":    series(t, k, bar(noon.Add(time.Hour), 100)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			within := domain.Range{Start: noon, End: noon.Add(time.Hour)}
+			p := newReplay(t, answering{answer}, clock.NewSimulated(noon), []domain.SeriesKey{k}, within, replay.Config{})
+			if _, err := lastError(t.Context(), p); !errors.Is(err, ports.ErrInternal) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func series(t testing.TB, k domain.SeriesKey, bars ...domain.Bar) domain.Series {
+	t.Helper()
+	s, err := domain.NewSeries(k, bars...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// answering is a reader with one answer.
+type answering struct{ answer domain.Series }
+
+func (a answering) ReadBars(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) { yield(a.answer, nil) }
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	store, keys, within := three(t, 1)
+	backwards := domain.Range{Start: within.End, End: within.Start}
+	for name, c := range map[string]struct {
+		keys []domain.SeriesKey
+		r    domain.Range
+		cfg  replay.Config
+	}{
+		"no series":   {r: within},
+		"twice":       {keys: append(keys, keys[0]), r: within},
+		"bad key":     {keys: []domain.SeriesKey{{Symbol: "btc"}}, r: within},
+		"bad range":   {keys: keys, r: backwards},
+		"bad quality": {keys: keys, r: within, cfg: replay.Config{Quality: 9}},
+		"bad chunk":   {keys: keys, r: within, cfg: replay.Config{ChunkBars: -1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := replay.New(store, clock.NewSimulated(noon), c.keys, c.r, c.cfg); !errors.Is(err, ports.ErrInvalid) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if _, err := replay.NewLookahead(store, clock.NewSimulated(noon), backwards, replay.Config{}); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("lookahead over a bad range: %v", err)
+	}
+}
+
+// A lookahead is none of the things that a strategy is given; after an error it can be asked again; it does not read what it skips.
+func TestLookahead(t *testing.T) {
+	t.Parallel()
+	store, keys, within := three(t, 20)
+	simulated := clock.NewSimulated(noon)
+	reader := &scripted{next: store, failing: 1}
+	future, err := replay.NewLookahead(reader, simulated, within, replay.Config{ChunkBars: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := any(future).(ports.HistoricalDataProvider); ok {
+		t.Error("a lookahead can be handed to a strategy")
+	}
+	if _, ok := any(future).(ports.BarReader); ok {
+		t.Error("a lookahead is a reader")
+	}
+	if _, _, err := future.Next(t.Context(), domain.SeriesKey{}); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("no key: %v", err)
+	}
+	if _, _, err := future.Next(t.Context(), keys[0]); !errors.Is(err, errBroken) {
+		t.Errorf("broken read: %v", err)
+	}
+	for _, minutes := range []float64{0, 0.5, 1, 15, 19, 19.5, 30} {
+		if err := simulated.Set(noon.Add(time.Duration(minutes * float64(time.Minute)))); err != nil {
+			t.Fatal(err)
+		}
+		b, found, err := future.Next(t.Context(), keys[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		opens := keys[0].Grid.Ceil(simulated.Now())
+		if want := opens.Before(within.End); found != want || found && !b.OpenTime.Equal(opens) {
+			t.Errorf("at minute %g: %t %s", minutes, found, b)
+		}
+	}
+	if reader.reads > 5 {
+		t.Errorf("%d reads: %v", reader.reads, reader.queries)
+	}
+}
