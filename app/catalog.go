@@ -67,7 +67,7 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 		if err != nil {
 			return nil, err
 		}
-		for _, e := range c.stores.reachable(s, held) {
+		for _, e := range s.taken(held) {
 			all = append(all, ports.StoreExtent{Store: s.Name, Extent: e})
 		}
 	}

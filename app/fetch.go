@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -19,25 +20,25 @@ type Provider struct {
 
 var _ ports.HistoricalDataProvider = (*Provider)(nil)
 
-// Fetch returns the bars asked for: exact, judged, and closed at Result.Now; what nobody holds is in Result.Uncovered.
+// Fetch returns the bars asked for: exact, judged, and closed at Result.Now; what nobody holds is in Result.Uncovered. They come
+// from whichever stores hold them, and are made of finer bars, or of trades or quotes, where they are not stored: package plan says
+// how that is chosen. What is judged is what was read: under domain.QualityDrop a fatal fine bar is left out of the bar that it is
+// a part of, and named by its own open time.
 //
 // The kinds of its errors: ErrInvalid and ErrTooLarge (by more grid slots, or a larger First or Last, than the limits allow)
 // before any input or output, except that the slots of a range with an open end are counted up to the last one held; ErrNotFound
-// for a symbol that no catalog knows, with near names; ErrTooLarge for more bars than Config.MaxBars; ErrCorruptData for a bar
-// that breaks a fatal rule, under domain.QualityFail; ErrTimeout, which says whose deadline passed; ErrCanceled; ErrInternal for a
-// store that panics or breaks its contract; and what the store reports. It returns within 50 ms of ctx being done.
+// for a symbol that no catalog knows, with near names; ErrTooLarge for more bars than Config.MaxBars, for a plan of more than
+// plan.DefaultMaxLegs reads, and for a sum that no Decimal holds; ErrCorruptData for a bar that breaks a fatal rule, under
+// domain.QualityFail; ErrTimeout, which says whose deadline passed; ErrCanceled; ErrInternal for a store that panics or breaks its
+// contract; and what the stores report. It returns within 50 ms of ctx being done.
 func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Result, error) {
-	if err := r.Validate(); err != nil {
-		return domain.Result{}, refusal("fetch", "", err)
-	}
-	f := &fetch{request: r, symbol: []domain.Symbol{r.Key.Symbol}, now: p.clock.Now().UTC()}
-	f.caller = caller{op: "fetch", subject: &f.request.Key, cfg: p.cfg}
-	if err := f.prepare(p.stores); err != nil {
-		return domain.Result{}, refusal(f.op, f.subject.String(), err)
+	f, err := p.newFetch("fetch", r)
+	if err != nil {
+		return domain.Result{}, err
 	}
 	ctx, cancel := f.bounded(ctx, p.stores)
 	defer cancel()
-	if _, err := p.symbols.known(ctx, &f.caller, f.symbol); err != nil {
+	if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
 		return domain.Result{}, err
 	}
 	return f.run(ctx)
@@ -48,20 +49,57 @@ type fetch struct {
 	caller
 	window[domain.Grid]
 	request domain.DataRequest
-	symbol  []domain.Symbol // of the request
-	room    [1]domain.Range // for the only claim that most series have
+	symbol  [1]domain.Symbol // of the request
 	now     time.Time
-	answer  gathering[domain.Series]
+	routed  int // the store that routing by frequency names; -1 is none
+	stores  stores
+	held    *held
+	own     held // where no other request shares it
+
+	legs    []plan.Leg     // the plan
+	covered []domain.Range // what its legs answer: ascending, disjoint
+	report  domain.QualityReport
+
+	query  ports.BarQuery // under way
+	answer gathering[domain.Series]
+
+	room struct { // for the plan that most requests have
+		leg     [1]plan.Leg
+		read    [1]plan.Read
+		covered [1]domain.Range
+	}
 }
 
-// prepare does what costs no input or output: it refuses what breaks a limit, finds the store, and clamps the range to now.
-func (f *fetch) prepare(all stores) (err error) {
+// newFetch does what costs no input or output: it refuses what breaks a rule or a limit, and clamps the range to now.
+func (p *Provider) newFetch(op string, r domain.DataRequest) (*fetch, error) {
+	if err := r.Validate(); err != nil {
+		return nil, refusal(op, "", err)
+	}
+	f := &fetch{request: r, symbol: [1]domain.Symbol{r.Key.Symbol}, now: p.clock.Now().UTC(), stores: p.stores}
+	f.caller = caller{op: op, subject: &f.request.Key, cfg: p.cfg}
+	f.own = newHeld(p.stores, f.symbol[:])
+	f.held = &f.own
+	f.report.Policy = r.Quality
+	if err := f.prepare(); err != nil {
+		return nil, refusal(op, f.subject.String(), err)
+	}
+	return f, nil
+}
+
+func (f *fetch) prepare() (err error) {
 	r := &f.request
 	if err := f.cfg.holdToRows(max(r.First, r.Last)); err != nil {
 		return err
 	}
-	if f.store, err = all.ofBars(r.Key.Grid); err != nil {
+	if err := f.stores.makes(r.Key.Grid); err != nil {
 		return err
+	}
+	f.routed = -1
+	for i, s := range f.stores {
+		if s.Bars != nil && s.Takes.Contain(r.Key.Grid.Frequency()) {
+			f.routed, f.store = i, s
+			break
+		}
 	}
 	if f.window, err = newWindow(r.Key.Grid, r.Start, r.End, f.now); err != nil {
 		return err
@@ -88,66 +126,92 @@ func (f *fetch) holdToSlots(r domain.Range) error {
 // few reports whether only the first or last few bars are wanted.
 func (f *fetch) few() bool { return f.request.First > 0 || f.request.Last > 0 }
 
-// run answers the request. The claims are read before the bars: a write between the two then leaves bars that look unclaimed,
-// never a claim whose bars are missing.
+// run answers the request. What is held is read before the bars: a write between the two then leaves bars that look unheld, never
+// a claim whose bars are missing.
 func (f *fetch) run(ctx context.Context) (domain.Result, error) {
-	claimed, err := f.claims(ctx)
+	bars, done, err := f.direct(ctx)
+	if err == nil && !done {
+		bars, err = f.wide(ctx)
+	}
 	if err != nil {
 		return domain.Result{}, err
 	}
-	f.begin(claimed)
-	if err := f.holdToSlots(f.reach(claimed)); err != nil {
-		return domain.Result{}, refusal(f.op, f.subject.String(), err)
-	}
-	bars := domain.EmptySeries(f.request.Key)
-	if !f.within.Empty() {
-		if bars, err = f.read(ctx); err != nil {
-			return domain.Result{}, err
-		}
-	}
-	result := domain.Result{Clamped: f.clamped, Now: f.now}
-	if result.Series, result.Quality, err = f.judge(bars); err != nil {
-		return domain.Result{}, err
-	}
-	returned := result.Series.Range()
-	result.Range = f.cut(returned, result.Series.Len(), f.request.First, f.request.Last)
-	result.Uncovered = f.uncovered(result.Range, claimed)
-	result.Next = f.next(result.Range, result.Uncovered, returned)
-	if !f.within.Empty() {
-		result.Provenance = []domain.Leg{
-			{Store: f.store.Name, Grid: f.edges, Range: result.Range, Bars: result.Series.Len()},
-		}
-	}
-	return result, nil
+	return f.result(bars), nil
 }
 
-// claims reads which open times of the series the store claims to hold: ascending, disjoint. What it assumes counts as held.
-func (f *fetch) claims(ctx context.Context) ([]domain.Range, error) {
-	extents, err := call(ctx, &f.caller, barExtents, f.symbol)
+// direct answers from the store that routing names, where one of its claims covers the request, as it does nearly always: no plan
+// is better, so no other store is asked. Of a request for the last bars it covers the end.
+func (f *fetch) direct(ctx context.Context) (bars domain.Series, done bool, err error) {
+	whole := f.edges.Align(f.within)
+	if f.routed < 0 || whole.Empty() || f.asked.IsZero() && f.request.Last == 0 {
+		return domain.Series{}, false, nil
+	}
+	extents, err := f.held.barsOf(ctx, &f.caller, f.routed, f.request.Key.Symbol)
 	if err != nil {
-		return nil, err
+		return domain.Series{}, false, err
 	}
-	ranges := f.room[:0]
 	for _, e := range extents {
-		if r := f.edges.Align(e.Range); e.Key == f.request.Key && !r.Empty() {
-			ranges = append(ranges, r)
+		if e.Key != f.request.Key || e.Assumed || !whole.Start.Before(e.Range.End) || e.Range.End.Before(whole.End) {
+			continue
 		}
+		r := whole
+		if e.Range.Start.After(r.Start) {
+			if f.request.Last == 0 {
+				continue
+			}
+			r.Start = f.edges.Ceil(e.Range.Start)
+		}
+		if r.Empty() {
+			continue
+		}
+		f.room.read[0] = plan.Read{Source: f.store.Name, Range: r}
+		f.room.leg[0] = plan.Leg{Range: r, From: plan.FromBars, Grid: f.edges, Reads: f.room.read[:]}
+		f.room.covered[0] = r
+		f.legs, f.covered = f.room.leg[:], f.room.covered[:]
+		bars, err = f.read(ctx)
+		return bars, bars.Len() == f.request.Last || r.Equal(whole) && !f.asked.IsZero(), err
 	}
-	if len(ranges) < 2 {
-		return ranges, nil
+	return domain.Series{}, false, nil
+}
+
+// wide answers from all stores.
+func (f *fetch) wide(ctx context.Context) (domain.Series, error) {
+	if err := f.plan(ctx); err != nil {
+		return domain.Series{}, err
 	}
-	return domain.MergeRanges(ranges), nil
+	if err := f.holdToSlots(f.reach()); err != nil {
+		return domain.Series{}, refusal(f.op, f.subject.String(), err)
+	}
+	return f.read(ctx)
+}
+
+// plan finds out where the bars come from, and with it where an open start is.
+func (f *fetch) plan(ctx context.Context) error {
+	f.legs, f.covered, f.report = nil, nil, domain.QualityReport{Policy: f.request.Quality}
+	if !f.within.Empty() {
+		p, err := f.held.planned(ctx, &f.caller, f.request.Key, f.within, f.asked.IsZero())
+		if err != nil {
+			return err
+		}
+		f.legs = p.Legs
+	}
+	for _, l := range f.legs {
+		f.covered = append(f.covered, l.Range)
+	}
+	f.covered = domain.MergeRanges(f.covered)
+	f.begin(f.covered)
+	return nil
 }
 
 // reach is the range that the limit of slots is held to: with an open end, up to the last that is held.
-func (f *fetch) reach(claimed []domain.Range) domain.Range {
+func (f *fetch) reach() domain.Range {
 	r := f.within
 	if !f.openEnded {
 		return r
 	}
 	last := r.Start
-	if n := len(claimed); n > 0 {
-		last = claimed[n-1].End
+	if n := len(f.covered); n > 0 {
+		last = f.covered[n-1].End
 	}
 	if last.Before(r.End) {
 		r.End = last
@@ -155,22 +219,44 @@ func (f *fetch) reach(claimed []domain.Range) domain.Range {
 	return r
 }
 
-// judge applies the quality policy to what was read.
-func (f *fetch) judge(bars domain.Series) (domain.Series, domain.QualityReport, error) {
-	verdict := domain.NewJudge(f.within, f.now).Check(bars)
-	report := domain.QualityReport{Policy: f.request.Quality, Bars: verdict.Bars, Findings: verdict.Findings}
-	switch f.request.Quality {
-	case domain.QualityFail:
-		if err := verdict.Err(f.request.Key); err != nil {
-			return domain.Series{}, domain.QualityReport{}, f.fault(ports.ErrCorruptData, fmt.Errorf(
-				"%w; %d of %d bars break a fatal rule; ask with quality drop or flag, or write the bars anew", err,
-				len(verdict.Fatal), verdict.Bars))
-		}
-	case domain.QualityDrop:
-		for _, i := range verdict.Fatal {
-			report.Dropped = append(report.Dropped, bars.OpenTime(i))
-		}
-		bars = bars.Without(verdict.Fatal)
+// result is the answer of these bars.
+func (f *fetch) result(bars domain.Series) domain.Result {
+	returned := bars.Range()
+	r := f.cut(returned, bars.Len(), f.request.First, f.request.Last)
+	uncovered := f.uncovered(r, f.covered)
+	return domain.Result{
+		Series: bars, Range: r, Clamped: f.clamped, Uncovered: uncovered, Quality: f.report,
+		Provenance: f.provenance(bars, r), Now: f.now, Next: f.next(r, uncovered, returned),
 	}
-	return bars, report, nil
+}
+
+// provenance is a Leg for each read of the plan that took part in the answer.
+func (f *fetch) provenance(bars domain.Series, r domain.Range) []domain.Leg {
+	var legs []domain.Leg
+	for _, l := range f.legs {
+		for _, read := range l.Reads {
+			part := read.Range.Intersect(r)
+			if part.Empty() {
+				continue
+			}
+			if legs == nil {
+				legs = make([]domain.Leg, 0, len(f.legs))
+			}
+			legs = append(legs, domain.Leg{
+				Store: read.Source, Grid: l.Grid, Ticks: ticksOf(l.From), Range: part, Bars: bars.Within(part).Len(),
+			})
+		}
+	}
+	return legs
+}
+
+// ticksOf is the kind of tick that a leg reads; none for bars.
+func ticksOf(from plan.From) domain.TickKind {
+	switch from {
+	case plan.FromTrades:
+		return domain.TickTrades
+	case plan.FromQuotes:
+		return domain.TickQuotes
+	}
+	return ""
 }

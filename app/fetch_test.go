@@ -50,11 +50,25 @@ func (w want) check(t *testing.T, r domain.Result) {
 	if !slices.Equal(dropped, w.dropped) {
 		t.Errorf("dropped %v, want %v", dropped, w.dropped)
 	}
-	if !r.Range.Empty() {
-		leg := domain.Leg{Store: "test", Grid: key.Grid, Range: r.Range, Bars: len(w.bars)}
-		if !slices.Equal(r.Provenance, []domain.Leg{leg}) {
-			t.Errorf("provenance %v, want %v", r.Provenance, leg)
-		}
+	w.checkProvenance(t, r)
+}
+
+// checkProvenance wants a leg for each part of the range that is covered, and every bar in one of them.
+func (w want) checkProvenance(t *testing.T, r domain.Result) {
+	t.Helper()
+	var legs []domain.Leg
+	for _, part := range (domain.Range{Start: key.Grid.Ceil(r.Range.Start), End: r.Range.End}).Subtract(r.Uncovered) {
+		legs = append(legs, domain.Leg{Store: "test", Grid: key.Grid, Range: part, Bars: r.Series.Within(part).Len()})
+	}
+	if !slices.Equal(r.Provenance, legs) {
+		t.Errorf("provenance %v, want %v", r.Provenance, legs)
+	}
+	bars := 0
+	for _, leg := range r.Provenance {
+		bars += leg.Bars
+	}
+	if bars != len(w.bars) {
+		t.Errorf("%d bars in the legs, want %d", bars, len(w.bars))
 	}
 }
 

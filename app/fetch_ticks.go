@@ -135,18 +135,24 @@ func (f *tickFetch[T]) read(ctx context.Context) (domain.Ticks[T], error) {
 
 // call reads the answer to q whole, and no more than may be returned.
 func (f *tickFetch[T]) call(ctx context.Context, q ports.TickQuery) (domain.Ticks[T], error) {
+	limit := *f.cfg.MaxBars
+	if q.First > 0 {
+		limit = 0
+	}
+	return readTicks(ctx, &f.caller, f.form, q, limit)
+}
+
+// readTicks reads the answer to q whole; one of more than limit ticks is refused, 0 is no limit.
+func readTicks[T domain.Tick](ctx context.Context, by *caller, form tickForm[T], q ports.TickQuery, limit int) (domain.Ticks[T], error) {
 	none, err := domain.NewTicks[T](q.Symbol)
 	if err != nil || q.Range.Empty() {
 		return none, err
 	}
-	return call(ctx, &f.caller, func(ctx context.Context, s *store, q ports.TickQuery) (domain.Ticks[T], error) {
+	return call(ctx, by, func(ctx context.Context, s *store, q ports.TickQuery) (domain.Ticks[T], error) {
 		answer := gathering[domain.Ticks[T]]{
-			form: f.form.pieces, store: s, like: none, within: q.Range, wanted: max(q.First, q.Last),
+			form: form.pieces, store: s, like: none, within: q.Range, wanted: max(q.First, q.Last), limit: limit,
 		}
-		if q.First == 0 {
-			answer.limit = *f.cfg.MaxBars
-		}
-		if err := answer.from(f.form.read(s.Ticks, ctx, q)); err != nil {
+		if err := answer.from(form.read(s.Ticks, ctx, q)); err != nil {
 			return none, err
 		}
 		return joinedTicks(none, answer.pieces)

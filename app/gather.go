@@ -119,10 +119,15 @@ func (g *gathering[P]) check(p P) error {
 		g.counted += p.Len()
 	}
 	if g.counted > g.limit {
-		return &ports.Error{Kind: ports.ErrTooLarge, Err: fmt.Errorf("%s has more than the %d rows that are returned at once "+
-			"(max_bars); ask for a shorter range, or for the first so many and go on from Next: %w", g.within, g.limit, ports.ErrTooLarge)}
+		return &ports.Error{Kind: ports.ErrTooLarge, Err: tooManyRows(g.within, g.limit)}
 	}
 	return nil
+}
+
+// tooManyRows is why a range is not returned whole.
+func tooManyRows(r domain.Range, limit int) error {
+	return fmt.Errorf("%s has more than the %d rows that are returned at once "+
+		"(max_bars); ask for a shorter range, or for the first so many and go on from Next: %w", r, limit, ports.ErrTooLarge)
 }
 
 // broken is the error of a store that gave what no store may give.

@@ -2,85 +2,214 @@ package app
 
 import (
 	"context"
-	"math"
-	"slices"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
 
+	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// read returns the bars to judge. First and Last count bars as returned, so where bars will be dropped it reads further, twice as
-// many each time, until enough are sound or the range is exhausted.
+// pageRows is how many rows are read at a time where bars are made of them: what is read is not kept.
+const pageRows = 65536
+
+// read returns the bars that the plan gives: all of them, or the first or last few.
 func (f *fetch) read(ctx context.Context) (domain.Series, error) {
-	wanted := max(f.request.First, f.request.Last)
-	for ask := wanted; ; ask = double(ask) {
-		f.answer = gathering[domain.Series]{
-			form: barPieces(), store: f.store, like: domain.EmptySeries(f.request.Key), within: f.within, wanted: ask,
+	if f.few() {
+		return f.readFew(ctx)
+	}
+	return f.readAll(ctx)
+}
+
+func (f *fetch) readAll(ctx context.Context) (domain.Series, error) {
+	var pieces []domain.Series
+	bars, most := 0, *f.cfg.MaxBars
+	for _, leg := range f.legs {
+		page := pageRows
+		if f.native(leg) {
+			page = 0
 		}
-		if wanted == 0 {
-			f.answer.limit = *f.cfg.MaxBars
+		for piece, err := range f.bars(ctx, leg, page, f.judging(leg)) {
+			if err != nil {
+				return domain.Series{}, err
+			}
+			if bars += piece.Len(); most > 0 && bars > most {
+				return domain.Series{}, refusal(f.op, f.subject.String(), tooManyRows(f.within, most))
+			}
+			pieces = append(pieces, piece)
 		}
-		if f.request.Quality == domain.QualityDrop {
-			f.answer.counts = func(s domain.Series) int { return s.Len() - len(f.fatal(s)) }
-		}
-		bars, err := call(ctx, &f.caller, collect, f)
-		if err != nil || wanted == 0 || f.request.Quality != domain.QualityDrop {
-			return bars, err
-		}
-		fatal := f.fatal(bars)
-		if bars.Len()-len(fatal) >= wanted || bars.Len() < ask {
-			return f.soundPart(bars, fatal, wanted), nil
+	}
+	return joined(domain.EmptySeries(f.request.Key), pieces, bars)
+}
+
+// judging applies the quality policy to the rows of a leg.
+func (f *fetch) judging(l plan.Leg) sift {
+	judge := domain.NewJudge(l.Range, f.now)
+	return func(rows domain.Series) (domain.Series, error) { return f.judge(judge, rows) }
+}
+
+// native reports whether the rows of the leg are the bars asked for.
+func (f *fetch) native(l plan.Leg) bool { return l.From == plan.FromBars && l.Grid == f.edges }
+
+// sift takes a piece of what was read, and returns what of it goes on.
+type sift func(domain.Series) (domain.Series, error)
+
+// bars yields the bars that the leg answers, in pieces made of at most page rows; 0 is of one query each. What is sifted is what was
+// read; of trades and quotes, the bars that they make.
+func (f *fetch) bars(ctx context.Context, l plan.Leg, page int, sift sift) iter.Seq2[domain.Series, error] {
+	key := f.request.Key
+	switch l.From {
+	case plan.FromTrades:
+		return f.sifted(sift, l.OfTrades(key, tickPages(ctx, f, trades(), l, page)))
+	case plan.FromQuotes:
+		return f.sifted(sift, l.OfQuotes(key, tickPages(ctx, f, quotes(), l, page)))
+	}
+	return f.sifted(nil, l.Bars(key, f.sifted(sift, f.pages(ctx, l, page))))
+}
+
+// sifted is what of the pieces goes on; nil is all. An error of their making becomes one of ours.
+func (f *fetch) sifted(sift sift, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		for piece, err := range pieces {
+			if err == nil && sift != nil {
+				piece, err = sift(piece)
+			}
+			if err != nil {
+				yield(domain.Series{}, f.madeError(err))
+				return
+			}
+			if piece.Len() > 0 && !yield(piece, nil) {
+				return
+			}
 		}
 	}
 }
 
+// pages yields the stored bars of a leg.
+func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		key := f.request.Key
+		key.Grid = l.Grid
+		for _, read := range l.Reads {
+			q := ports.BarQuery{Key: key, Range: read.Range, First: page}
+			for more := true; more && !q.Range.Empty(); {
+				rows, err := f.ask(ctx, f.stores.named(read.Source), q)
+				if err != nil || rows.Len() > 0 {
+					if !yield(rows, err) || err != nil {
+						return
+					}
+				}
+				if more = page > 0 && rows.Len() == page; more {
+					q.Range.Start = rows.Range().End
+				}
+			}
+		}
+	}
+}
+
+// ask is one query of a store.
+func (f *fetch) ask(ctx context.Context, s *store, q ports.BarQuery) (domain.Series, error) {
+	f.query = q
+	f.answer = gathering[domain.Series]{
+		form: barPieces(), store: s, like: domain.EmptySeries(q.Key), within: q.Range, wanted: max(q.First, q.Last),
+	}
+	if f.answer.wanted == 0 {
+		f.answer.limit = *f.cfg.MaxBars
+		if f.request.Quality == domain.QualityDrop {
+			f.answer.counts = func(s domain.Series) int { return f.sound(s).Len() }
+		}
+	}
+	return call(ctx, f.at(s), collect, f)
+}
+
 // collect reads the whole answer that f waits for.
 func collect(ctx context.Context, s *store, f *fetch) (domain.Series, error) {
-	q := ports.BarQuery{Key: f.request.Key, Range: f.within}
-	if f.request.First > 0 {
-		q.First = f.answer.wanted
-	} else {
-		q.Last = f.answer.wanted
-	}
-	if err := f.answer.from(s.Bars.ReadBars(ctx, q)); err != nil {
+	if err := f.answer.from(s.Bars.ReadBars(ctx, f.query)); err != nil {
 		return domain.Series{}, err
 	}
 	return joined(f.answer.like, f.answer.pieces, f.answer.rows)
 }
 
-func double(n int) int {
-	if n > math.MaxInt/2 {
-		return math.MaxInt
+// tickPages yields the trades or quotes of a leg; a piece ends with a whole instant.
+func tickPages[T domain.Tick](ctx context.Context, f *fetch, form tickForm[T], l plan.Leg, page int) iter.Seq2[domain.Ticks[T], error] {
+	return func(yield func(domain.Ticks[T], error) bool) {
+		for _, read := range l.Reads {
+			by := f.at(f.stores.named(read.Source))
+			q := ports.TickQuery{Symbol: f.request.Key.Symbol, Range: read.Range, First: page}
+			for !q.Range.Empty() {
+				ticks, next, err := tickPage(ctx, by, form, q)
+				if err != nil || ticks.Len() > 0 {
+					if !yield(ticks, err) || err != nil {
+						return
+					}
+				}
+				q.Range.Start = next
+			}
+		}
 	}
-	return 2 * n
 }
 
-// fatal is the indices of the bars that will be dropped.
-func (f *fetch) fatal(bars domain.Series) []int {
-	return domain.NewJudge(f.within, f.now).Check(bars).Fatal
+// tickPage is the first ticks of q up to an instant, and where to go on.
+func tickPage[T domain.Tick](ctx context.Context, by *caller, form tickForm[T], q ports.TickQuery) (domain.Ticks[T], time.Time, error) {
+	ticks, err := readTicks(ctx, by, form, q, 0)
+	n := ticks.Len()
+	if err != nil || n < q.First || q.First == 0 {
+		return ticks, q.Range.End, err
+	}
+	last := ticks.Time(n - 1)
+	if whole := ticks.Within(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
+		return whole, last, nil
+	}
+	next := last.Add(time.Microsecond) // one instant is more than a page
+	q.First, q.Range = 0, domain.Range{Start: last, End: next}
+	ticks, err = readTicks(ctx, by, form, q, 0)
+	return ticks, next, err
 }
 
-// soundPart leaves what is needed for so many sound bars, counted from the end that First or Last names; those at the fatal
-// indices do not count.
-func (f *fetch) soundPart(bars domain.Series, fatal []int, wanted int) domain.Series {
-	n := bars.Len()
-	for i := range n {
-		at := i
-		if f.request.Last > 0 {
-			at = n - 1 - i
-		}
-		if _, dropped := slices.BinarySearch(fatal, at); dropped {
-			continue
-		}
-		if wanted--; wanted > 0 {
-			continue
-		}
-		if f.request.Last > 0 {
-			return bars.Slice(at, n)
-		}
-		return bars.Slice(0, at+1)
+// judge applies the quality policy to a piece, and reports what it found.
+func (f *fetch) judge(judge *domain.Judge, bars domain.Series) (domain.Series, error) {
+	verdict := judge.Check(bars)
+	f.report.Bars += verdict.Bars
+	if len(verdict.Findings) == 0 {
+		return bars, nil
 	}
-	return bars
+	f.report.Findings = domain.MergeFindings(f.report.Findings, verdict.Findings)
+	switch f.request.Quality {
+	case domain.QualityFail:
+		if err := verdict.Err(bars.Key()); err != nil {
+			return domain.Series{}, f.fault(ports.ErrCorruptData, fmt.Errorf(
+				"%w; %d of %d bars break a fatal rule; ask with quality drop or flag, or write the bars anew", err,
+				len(verdict.Fatal), verdict.Bars))
+		}
+	case domain.QualityDrop:
+		for _, i := range verdict.Fatal {
+			f.report.Dropped = append(f.report.Dropped, bars.OpenTime(i))
+		}
+		bars = bars.Without(verdict.Fatal)
+	}
+	return bars, nil
+}
+
+// sound is the bars without those that the policy will drop.
+func (f *fetch) sound(bars domain.Series) domain.Series {
+	if f.request.Quality != domain.QualityDrop {
+		return bars
+	}
+	return bars.Without(domain.NewJudge(bars.Range(), f.now).Check(bars).Fatal)
+}
+
+// madeError is an error of the making of bars as one of ours.
+func (f *fetch) madeError(err error) error {
+	if ours := (*ports.Error)(nil); err == nil || errors.As(err, &ours) {
+		return err
+	}
+	kind := ports.ErrInternal
+	if errors.Is(err, domain.ErrOverflow) {
+		kind = ports.ErrTooLarge
+	}
+	return &ports.Error{Kind: kind, Op: f.op, Subject: f.subject.String(), Err: err}
 }
 
 // joined is the pieces as one Series of so many bars, none where there is none; a single piece is not copied.

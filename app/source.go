@@ -9,9 +9,9 @@ import (
 )
 
 // Source is one store, under the name by which results, errors and logs speak of it. What it can do is what is not nil; which
-// bars it is asked for is Takes. Sources come as a list, the preferred one first: of those that take a frequency the first holds
-// its bars, for reads and writes alike; the first with Ticks holds trades and quotes; what several catalogs know of a symbol is
-// the first's word.
+// bars it is asked for is Takes. Sources come as a list, the preferred one first: of those that take a frequency the first is
+// written to, and read where several hold a bar; the first with Ticks holds trades and quotes; what several catalogs know of a
+// symbol is the first's word.
 //
 // Two servers that share the frequencies at one hour:
 //

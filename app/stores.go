@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -67,6 +68,15 @@ func (all stores) reachable(s *store, held []domain.Extent) []domain.Extent {
 		}
 	}
 	return of
+}
+
+// taken is the extents, of those that s holds, whose bars it is asked for. It may keep the claims of another store beside its own.
+func (s *store) taken(held []domain.Extent) []domain.Extent {
+	foreign := func(e domain.Extent) bool { return !s.Takes.Contain(e.Key.Grid.Frequency()) }
+	if !slices.ContainsFunc(held, foreign) {
+		return held
+	}
+	return slices.DeleteFunc(slices.Clone(held), foreign)
 }
 
 // local reports whether no store waits for anything.

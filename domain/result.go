@@ -39,10 +39,11 @@ type QualityReport struct {
 	Dropped  []time.Time   `json:"dropped"` // open times of the bars left out under QualityDrop
 }
 
-// Leg is one part of an answer: which store served it, from bars of which grid.
+// Leg is one part of an answer: which store served it, and from what.
 type Leg struct {
-	Store string `json:"store"`
-	Grid  Grid   `json:"grid"`
-	Range Range  `json:"range"`
-	Bars  int    `json:"bars"`
+	Store string   `json:"store"`
+	Grid  Grid     `json:"grid,omitzero"`   // of the stored bars; another than the one asked for where bars were made of finer ones
+	Ticks TickKind `json:"ticks,omitempty"` // what the bars were made of where that is no bars
+	Range Range    `json:"range"`           // what was read
+	Bars  int      `json:"bars"`            // of the answer, that open in Range
 }

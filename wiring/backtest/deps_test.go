@@ -24,7 +24,7 @@ func linked(t *testing.T, packages ...string) []string {
 func TestBacktestLinksNoDriver(t *testing.T) {
 	t.Parallel()
 	allowed := []string{ // with what lies below them
-		module + "/domain", module + "/ports", module + "/app", module + "/wiring/backtest",
+		module + "/domain", module + "/ports", module + "/app", module + "/app/plan", module + "/wiring/backtest",
 		module + "/adapters/clock", module + "/adapters/codec", module + "/adapters/store/memory",
 		"github.com/cockroachdb/apd/v3",
 	}

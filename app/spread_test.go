@@ -1,0 +1,269 @@
+package app_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// spread is one market whose bars and trades lie in several stores, each holding some of them, and the model's view of it.
+type spread struct {
+	*app.Marketdata
+	clock  *clock.Simulated
+	start  time.Time
+	trades domain.Trades
+	truth  map[domain.Grid][]domain.Bar
+	claims map[domain.Grid][]domain.Range // of all stores together
+	ticks  []domain.Range
+}
+
+const spreadMinutes = 4 * 60
+
+func spreadGrids() []domain.Grid {
+	grids := []domain.Grid{domain.Minute1.UTC(), domain.Minute5.UTC(), domain.Minute15.UTC(), domain.Hour1.UTC()}
+	for _, text := range []string{"2m", "30m", "1d@America/New_York", "1h@Asia/Kolkata"} {
+		if g, err := domain.ParseGrid(text); err == nil {
+			grids = append(grids, g)
+		}
+	}
+	return grids
+}
+
+// drawSpread begins two hours before midnight in New York, so that its day ends within.
+func drawSpread(t *rapid.T) *spread {
+	s := &spread{
+		start: time.Date(2024, 3, 5, 3, 0, 0, 0, time.UTC), truth: map[domain.Grid][]domain.Bar{}, claims: map[domain.Grid][]domain.Range{},
+	}
+	s.clock = clock.NewSimulated(s.minute(rapid.IntRange(spreadMinutes/2, spreadMinutes+30).Draw(t, "now")).
+		Add(time.Duration(rapid.SampledFrom([]int{0, 0, 1, 59}).Draw(t, "seconds")) * time.Second))
+	b := domain.NewTicksBuilder[domain.Trade](key.Symbol)
+	at := s.start
+	for i := range rapid.IntRange(0, 150).Draw(t, "trades") {
+		at = at.Add(time.Duration(rapid.SampledFrom([]int{0, 1, 7, 30, 60, 90, 200, 600}).Draw(t, "step")) * time.Second)
+		if !at.Before(s.minute(spreadMinutes)) {
+			break
+		}
+		price := domain.MustDecimal(fmt.Sprintf("%d.%d", rapid.IntRange(90, 110).Draw(t, "price"), rapid.IntRange(0, 99).Draw(t, "cents")))
+		trade := domain.Trade{Time: at, Seq: int64(i), Price: price, Size: domain.MustDecimal(fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "size")))}
+		if err := b.Append(trade); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if s.trades, err = b.Ticks(); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range spreadGrids() {
+		s.truth[g] = s.aggregated(g)
+	}
+	var sources []app.Source
+	for i := range rapid.IntRange(1, 3).Draw(t, "stores") {
+		sources = append(sources, s.drawStore(t, i))
+	}
+	s.Marketdata = over(t, s.clock, nil, app.Config{}, sources...)
+	return s
+}
+
+func (s *spread) minute(n int) time.Time { return s.start.Add(time.Duration(n) * time.Minute) }
+
+// aggregated is the bars of the trades, one trade at a time.
+func (s *spread) aggregated(g domain.Grid) (bars []domain.Bar) {
+	for _, t := range s.trades.All() {
+		open := g.Floor(t.Time)
+		if n := len(bars); n == 0 || !bars[n-1].OpenTime.Equal(open) {
+			bars = append(bars, domain.Bar{OpenTime: open, Open: t.Price, High: t.Price, Low: t.Price})
+		}
+		b := &bars[len(bars)-1]
+		if t.Price.Cmp(b.High) > 0 {
+			b.High = t.Price
+		}
+		if t.Price.Cmp(b.Low) < 0 {
+			b.Low = t.Price
+		}
+		b.Close, b.Trades = t.Price, b.Trades+1
+		volume, err := b.Volume.Add(t.Size)
+		if err != nil {
+			panic(err)
+		}
+		b.Volume = volume
+	}
+	return bars
+}
+
+// stretch draws a part of the market.
+func (s *spread) stretch(t *rapid.T, name string) domain.Range {
+	from := rapid.IntRange(-1, 7).Draw(t, name+" from")
+	to := rapid.IntRange(from+1, 9).Draw(t, name+" to")
+	off := rapid.SampledFrom([]int{0, 0, 0, 1, 13}).Draw(t, name+" off")
+	return domain.Range{Start: s.minute(from*30 + off), End: s.minute(to*30 + off)}
+}
+
+// drawStore fills a store with parts of what happened.
+func (s *spread) drawStore(t *rapid.T, i int) app.Source {
+	store := memory.New()
+	source := app.Source{Name: fmt.Sprint(i), Bars: store, Catalog: store, Local: rapid.Bool().Draw(t, "local")}
+	if rapid.Bool().Draw(t, "routed") {
+		source.Takes.Below = rapid.SampledFrom([]domain.Frequency{domain.Minute5, domain.Hour1, domain.Day1}).Draw(t, "below")
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "claims") {
+		g := rapid.SampledFrom(spreadGrids()).Draw(t, "grid")
+		claim := g.Align(s.stretch(t, "claim"))
+		if claim.Empty() {
+			continue
+		}
+		bars, err := domain.NewSeries(domain.SeriesKey{Symbol: key.Symbol, Grid: g}, within(s.truth[g], claim)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.WriteBars(t.Context(), bars, claim); err != nil {
+			t.Fatal(err)
+		}
+		if source.Takes.Contain(g.Frequency()) { // what it is not asked for counts for nothing
+			s.claims[g] = append(s.claims[g], claim)
+		}
+	}
+	if i == 0 && rapid.Bool().Draw(t, "ticks") {
+		source.Ticks = store
+		claim := s.stretch(t, "ticks")
+		if _, err := store.WriteTrades(t.Context(), s.trades.Within(claim), claim); err != nil {
+			t.Fatal(err)
+		}
+		s.ticks = []domain.Range{claim}
+	}
+	if err := store.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
+func within(bars []domain.Bar, r domain.Range) (some []domain.Bar) {
+	for _, b := range bars {
+		if r.Contains(b.OpenTime) {
+			some = append(some, b)
+		}
+	}
+	return some
+}
+
+// held reports whether the bar of the slot can be had: it is stored, or all bars of a finer grid that make it up are, or its trades.
+func (s *spread) held(g domain.Grid, slot domain.Range) bool {
+	covers := func(ranges []domain.Range) bool { return len(slot.Subtract(ranges)) == 0 }
+	if covers(s.claims[g]) || covers(s.ticks) {
+		return true
+	}
+	for fine, claims := range s.claims {
+		if fine.Frequency().Nominal() <= g.Frequency().Nominal() && fine.Aligned(slot.Start) && fine.Aligned(slot.End) && covers(claims) {
+			return true
+		}
+	}
+	return false
+}
+
+// answer is the bars that the model returns, and the slots of the range asked for that nobody holds.
+func (s *spread) answer(r domain.DataRequest) (bars []domain.Bar, uncovered []domain.Range) {
+	g, now := r.Key.Grid, s.clock.Now()
+	for open := g.Ceil(s.start.Add(-48 * time.Hour)); ; open = g.Next(open) {
+		slot := domain.Range{Start: open, End: g.Next(open)}
+		if slot.End.After(now) || !r.End.IsZero() && !open.Before(r.End) {
+			break
+		}
+		if open.Before(r.Start) {
+			continue
+		}
+		if !s.held(g, slot) {
+			uncovered = append(uncovered, slot)
+			continue
+		}
+		bars = append(bars, within(s.truth[g], slot)...)
+	}
+	if r.First > 0 {
+		bars = bars[:min(r.First, len(bars))]
+	}
+	if r.Last > 0 {
+		bars = bars[max(0, len(bars)-r.Last):]
+	}
+	return bars, domain.MergeRanges(uncovered)
+}
+
+func (s *spread) drawRequest(t *rapid.T) domain.DataRequest {
+	r := domain.DataRequest{Key: domain.SeriesKey{Symbol: key.Symbol, Grid: rapid.SampledFrom(spreadGrids()).Draw(t, "asked")}}
+	asked := s.stretch(t, "asked")
+	if rapid.IntRange(0, 3).Draw(t, "open start") > 0 {
+		r.Start = asked.Start
+	}
+	if rapid.Bool().Draw(t, "ends") {
+		r.End = asked.End
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "limit") {
+	case 1:
+		r.First = rapid.IntRange(1, 20).Draw(t, "first")
+	case 2:
+		r.Last = rapid.IntRange(1, 20).Draw(t, "last")
+	}
+	return r
+}
+
+// However a market is spread over stores, grids and trades, the answer is what one look at all of it gives, and nothing in it was
+// traded after now.
+func TestSpreadEqualsTheModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpread(t)
+		for range 4 {
+			r := s.drawRequest(t)
+			bars, uncovered := s.answer(r)
+			got, err := s.Fetch(t.Context(), r)
+			if err != nil {
+				t.Fatalf("%s: %v", r, err)
+			}
+			want, err := domain.NewSeries(r.Key, bars...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !got.Series.Equal(want) {
+				t.Fatalf("%s at %s: got %v of %v, want %v", r, got.Now, opens(got.Series), got.Provenance, opens(want))
+			}
+			s.checkLegs(t, r, got)
+			whole := domain.Range{Start: r.Key.Grid.Ceil(got.Range.Start), End: r.Key.Grid.Ceil(got.Range.End)}
+			for i := range uncovered {
+				uncovered[i] = uncovered[i].Intersect(whole)
+			}
+			uncovered = domain.MergeRanges(uncovered)
+			if n := len(uncovered); n > 0 && uncovered[n-1].End.After(got.Range.End) { // a bound between edges
+				uncovered[n-1].End = got.Range.End
+			}
+			if !slices.EqualFunc(got.Uncovered, uncovered, domain.Range.Equal) {
+				t.Fatalf("%s: uncovered %v of %s, want %v", r, got.Uncovered, got.Range, uncovered)
+			}
+		}
+	})
+}
+
+// checkLegs wants every bar in one leg, and every leg in the range.
+func (s *spread) checkLegs(t *rapid.T, r domain.DataRequest, got domain.Result) {
+	n := 0
+	for _, leg := range got.Provenance {
+		n += leg.Bars
+		if leg.Range.Empty() || !got.Range.Covers(leg.Range) || (leg.Ticks == "") == (leg.Grid == domain.Grid{}) {
+			t.Fatalf("%s: leg %+v in %s", r, leg, got.Range)
+		}
+	}
+	if n != got.Series.Len() {
+		t.Fatalf("%s: %d bars in %+v, want %d", r, n, got.Provenance, got.Series.Len())
+	}
+}
+
+func opens(s domain.Series) (times []string) {
+	for _, b := range s.All() {
+		times = append(times, b.OpenTime.Format(time.RFC3339)+" "+b.String())
+	}
+	return times
+}
