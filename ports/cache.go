@@ -103,9 +103,9 @@ type PieceReader interface {
 
 // Invalidation says that the bars of a series in a range are no longer what they were.
 type Invalidation struct {
-	Store string // the store's name
-	Key   domain.SeriesKey
-	Range domain.Range
+	Store string           `json:"store"` // the store's name
+	Key   domain.SeriesKey `json:"key"`
+	Range domain.Range     `json:"range"`
 }
 
 // Invalidations carries invalidations between processes. Safe for concurrent use.

@@ -59,16 +59,22 @@ func TestOverlappingCallersShareReads(t *testing.T) {
 	const total = 40
 	all := makeBars(t, 0, total*4_096, 1)
 	s.put(t, all)
-	for round := range 20 {
+	for round := range 4 {
 		s.Invalidate(t.Context(), key, all.Range())
 		before := s.under.bars.Load()
 		var asking sync.WaitGroup
-		for i := range 64 {
+		for i := range 32 {
 			asking.Go(func() {
 				from := (i * 7) % 30
-				got, err := collect(t.Context(), s, query(chunkOf(from, 10)))
-				if err != nil || got.Len() != 10*4_096 {
-					t.Errorf("got %s, %v", got, err)
+				got := 0
+				for p, err := range s.ReadBars(t.Context(), query(chunkOf(from, 10))) {
+					if err != nil {
+						t.Error(err)
+					}
+					got += p.Len()
+				}
+				if got != 10*4_096 {
+					t.Errorf("got %d bars", got)
 				}
 			})
 		}

@@ -88,7 +88,7 @@ func (r *reading) load(ctx context.Context, v *view, lacking []lack, pieces []po
 		}
 		pieces[lacking[i].at] = ports.BarPiece{Bars: f.chunk.Bars, Clean: f.chunk.Clean, Cached: f.cached}
 	}
-	r.goOn(v, lacking[0].key, lacking[len(lacking)-1].key)
+	r.goOn(v, lacking[0].key, lacking[len(lacking)-1].key) //nolint:contextcheck // what is read ahead outlives the caller
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (fs *flights) forget(j *job) {
 // fly does the job. Whatever happens, every flight ends.
 func (r *reading) fly(ctx context.Context, v *view, j *job) {
 	defer j.cancel()
-	defer context.AfterFunc(r.closed, j.cancel)()
+	defer context.AfterFunc(r.closed, j.cancel)() //nolint:contextcheck // Close ends it too
 	var err error
 	defer func() {
 		if value := recover(); value != nil {

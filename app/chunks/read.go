@@ -194,7 +194,7 @@ func (r *reading) collect(ctx context.Context, v *view, from, to int64) ([]ports
 		chunk, found := r.lookup(ctx, v, key, min(until, key.End))
 		if found == all {
 			pieces[i] = ports.BarPiece{Bars: chunk.Bars, Clean: chunk.Clean, Cached: true}
-			r.hit(v, key)
+			r.hit(v, key) //nolint:contextcheck // what is read ahead outlives the caller
 			continue
 		}
 		if v.busy {

@@ -147,10 +147,10 @@ func TestSlidingWindow(t *testing.T) {
 func TestLiveWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const bars, window = 6_000, 1_000
+		const first, bars, window = 3_800, 1_000, 300 // a chunk ends among them
 		s := setup(t, chunks.Config{ReadAhead: none()})
-		all := makeBars(t, 0, bars, 1)
-		live, err := chunks.New(s.under, s.cache, nil, clockAt{start}, chunks.Config{Name: "live"})
+		all := makeBars(t, first, bars, 1)
+		live, err := chunks.New(s.under, s.cache, nil, clockAt{minutes(first, first).Start}, chunks.Config{Name: "live"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestLiveWindow(t *testing.T) {
 			if _, err := live.WriteBars(t.Context(), one, one.Range()); err != nil {
 				t.Fatal(err)
 			}
-			got, err := collect(t.Context(), live, query(minutes(i+1-window, i+1)))
+			got, err := collect(t.Context(), live, query(minutes(first+i+1-window, first+i+1)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,10 +170,10 @@ func TestLiveWindow(t *testing.T) {
 				t.Fatalf("got %s, want %s", got, want)
 			}
 		}
-		if ratio := float64(s.under.bars.Load()) / bars; ratio > 4.5 {
-			t.Errorf("each bar was read %.2f times: %+v", ratio, live.Stats())
-		} else {
-			t.Logf("each bar was read %.2f times: %+v", ratio, live.Stats())
+		ratio := float64(s.under.bars.Load()) / bars
+		t.Logf("each bar was read %.2f times: %+v", ratio, live.Stats())
+		if ratio > 3.1 { // when it is new, and until it has settled
+			t.Errorf("each bar was read %.2f times", ratio)
 		}
 	})
 }
