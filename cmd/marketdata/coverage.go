@@ -47,7 +47,8 @@ func (c *command) coverage() *cobra.Command {
 		Short: "List the ranges held",
 		Long: "List the ranges held of bars, and below them of trades and quotes, of all symbols or of those named. Inside\n" +
 			"a range known by a claim, a missing bar means that nothing was traded; between ranges nobody knows. One known by assumption goes from the first bar of a store to its last.",
-		Example: "  marketdata coverage\n  marketdata coverage COINBASE:BTC/USD --output json",
+		Example:           "  marketdata coverage\n  marketdata coverage COINBASE:BTC/USD --output json",
+		ValidArgsFunction: c.completeSymbols,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.settle(&output); err != nil {
 				return err

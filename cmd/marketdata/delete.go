@@ -39,8 +39,9 @@ func (c *command) deletes() *cobra.Command {
 		Short: "Delete the bars of a range",
 		Long: "Delete the bars of a series in a range, and the claim that the range is complete. Without --start or --end the range\n" +
 			"reaches as far as what is held. Without --yes nothing is deleted: you are told what would be.",
-		Example: "  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06 --yes\n  marketdata delete BTC/USD 1d --yes",
-		Args:    arguments("a symbol and a grid, like: marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06", 2, 2),
+		Example:           "  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06 --yes\n  marketdata delete BTC/USD 1d --yes",
+		Args:              arguments("a symbol and a grid, like: marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06", 2, 2),
+		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			key, err := parseKey(args[0], args[1], o.kind)
 			if err != nil {

@@ -25,8 +25,9 @@ func (c *command) describe() *cobra.Command {
 		Short: "Tell what is known of a symbol, and how it traded lately",
 		Long: "Tell what is known of a symbol, and how it traded in the 30 days before now: the lowest and highest price and the volume,\n" +
 			"from the bars that cover most of these days; the average spread, from quotes. What nobody knows is left empty.",
-		Example: "  marketdata describe COINBASE:BTC/USD\n  marketdata describe BTC/USD --output json",
-		Args:    arguments("a symbol, like: marketdata describe BTC/USD", 1, 1),
+		Example:           "  marketdata describe COINBASE:BTC/USD\n  marketdata describe BTC/USD --output json",
+		Args:              arguments("a symbol, like: marketdata describe BTC/USD", 1, 1),
+		ValidArgsFunction: c.completeSymbols,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			symbol, err := domain.ParseSymbol(args[0])
 			if err != nil {

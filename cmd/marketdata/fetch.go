@@ -47,6 +47,7 @@ func (c *command) fetch() *cobra.Command {
 			}
 			return arguments("a symbol and a grid, like: marketdata fetch BTC/USD 1m", 2, 2)(cmd, args)
 		},
+		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.trades || o.quotes {
 				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality")

@@ -88,7 +88,7 @@ func (c *command) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
 	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` to use, whatever the configuration says")
-	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
+	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
 	return root
 }
 

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const exportHelp = `Write the bars of a series, or the trades or quotes of a symbol, to a file. The range may be of any length.
+
+The file's ending says what it becomes, or --format does:
+  .csv     a line of names, then a line a row, as marketdata import reads it
+  .ndjson  a JSON object a line
+  .bars    packed bars with the claims on them, which a backtest loads into memory (memory.Open in Go); it may hold several series:
+           the symbol may be a pattern
+
+The file appears when it is whole and takes the place of an older one then: after an error or Ctrl-C nothing of it is left.`
+
+const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
+  marketdata export COINBASE:BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
+  marketdata export 'COINBASE:*' 1m market.bars
+  marketdata export --trades XRP/ETH trades.csv --start -7d`
+
+// The values of export's --format that --output does not have.
+const formatBars = "bars"
+
+// exported is the report on one series of the file.
+type exported struct {
+	File   string       `json:"file"`
+	Series string       `json:"series"`
+	Holds  file.Kind    `json:"holds"`
+	Rows   int          `json:"rows"`
+	Range  domain.Range `json:"range"` // from the start of what is held of the range asked for to its end
+}
+
+var exportList = listing[exported]{
+	columns: []column{{name: "file"}, {name: "series"}, {name: "holds"}, {"rows", true}, {name: "start"}, {name: "end"}},
+	cells: func(e exported) []string {
+		return []string{e.File, e.Series, string(e.Holds), strconv.Itoa(e.Rows), stamp(e.Range.Start), stamp(e.Range.End)}
+	},
+}
+
+type exportOptions struct {
+	span
+	kind, quality, format, output string
+	trades, quotes                bool
+}
+
+func (c *command) export() *cobra.Command {
+	var o exportOptions
+	cmd := &cobra.Command{
+		Use:     "export SYMBOL GRID FILE | --trades SYMBOL FILE | --quotes SYMBOL FILE",
+		Short:   "Write bars, trades or quotes to a file",
+		Long:    exportHelp,
+		Example: exportExample,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.trades || o.quotes {
+				return arguments("a symbol and a file, like: marketdata export --trades BTC/USD trades.csv", 2, 2)(cmd, args)
+			}
+			return arguments("a symbol, a grid and a file, like: marketdata export BTC/USD 1m btc.csv", 3, 3)(cmd, args)
+		},
+		ValidArgsFunction: c.completeSeries,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.trades && o.quotes {
+				return userError{errors.New("--trades and --quotes: give one of them")}
+			}
+			if (o.trades || o.quotes) && (cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality")) {
+				return userError{errors.New("--kind and --quality are for bars; leave them out with --trades and --quotes")}
+			}
+			if err := c.settle(&o.output); err != nil {
+				return err
+			}
+			return c.runExport(cmd.Context(), args, o)
+		},
+	}
+	flags := cmd.Flags()
+	o.register(flags, "start", "`time` of the first row wanted (default the first held)", "end", "`time` to stop before (default the end of the last held)")
+	flags.BoolVar(&o.trades, "trades", false, "the trades of a symbol")
+	flags.BoolVar(&o.quotes, "quotes", false, "the quotes of a symbol")
+	flags.StringVar(&o.format, "format", "", "`form` of the file: csv, ndjson or bars (default by its ending)")
+	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
+	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (write it)")
+	outputFlag(flags, &o.output)
+	return cmd
+}
+
+// settleFormat finds the form of the file.
+func (o *exportOptions) settleFormat(path string) error {
+	if o.format == "" {
+		o.format = strings.TrimPrefix(filepath.Ext(path), ".")
+	}
+	switch o.format {
+	case formatCSV, formatNDJSON:
+		return nil
+	case formatBars:
+		if o.trades || o.quotes {
+			return userError{errors.New("a file of bars holds neither trades nor quotes; export them as csv or ndjson")}
+		}
+		return nil
+	}
+	return &domain.InvalidError{What: "--format", Value: o.format, Reason: "one of csv, ndjson, bars; the file's ending may say it too"}
+}
+
+func (c *command) runExport(ctx context.Context, args []string, o exportOptions) error {
+	path := args[len(args)-1]
+	if err := o.settleFormat(path); err != nil {
+		return err
+	}
+	cfg, err := c.settings()
+	if err != nil {
+		return err
+	}
+	md, done, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	e := &export{c: c, md: md, page: pageRows(cfg), path: path, o: o}
+	if o.trades || o.quotes {
+		err = e.ticks(ctx, args[0])
+	} else {
+		err = e.bars(ctx, args[0], args[1])
+	}
+	if err != nil {
+		return fmt.Errorf("%w\nnothing was written to %s", err, path)
+	}
+	if e.dropped > 0 {
+		c.notef("left out %d bars that break a quality rule; marketdata fetch --quality flag shows them", e.dropped)
+	}
+	return exportList.print(c.out, o.output, e.reports)
+}
+
+// export is one file on its way.
+type export struct {
+	c       *command
+	md      *app.Marketdata
+	page    int // rows
+	path    string
+	o       exportOptions
+	reports []exported
+	dropped int
+}
+
+// bars writes the bars of one series, or into a bar file those of every symbol that matches.
+func (e *export) bars(ctx context.Context, pattern, grid string) error {
+	sought, err := seek(pattern, []string{grid}, e.o.kind)
+	if err != nil {
+		return err
+	}
+	if sought.many() && e.o.format != formatBars {
+		return userError{fmt.Errorf("%q is a pattern, and a file of %s holds one series; name a symbol, or export to a .bars file",
+			pattern, e.o.format)}
+	}
+	held, err := sought.held(ctx, e.md)
+	if err != nil {
+		return err
+	}
+	if len(held) == 0 {
+		return sought.nothing("export")
+	}
+	var quality domain.QualityPolicy
+	if err := quality.UnmarshalText([]byte(e.o.quality)); err != nil {
+		return err
+	}
+	out, err := newBarSink(e.o.format, e.path)
+	if err != nil {
+		return userError{err}
+	}
+	defer out.discard()
+	for _, s := range held {
+		from := barFlow(s.key, quality, func(n int) { e.dropped += n })
+		start, end, err := e.o.times(e.c.now(), s.key.Grid.Zone())
+		if err != nil {
+			return err
+		}
+		var aligned []domain.Range
+		for _, r := range clip(s.ranges(), start, end) {
+			if r = s.key.Grid.Align(r); !r.Empty() {
+				aligned = append(aligned, r)
+			}
+		}
+		if err := exportRows(ctx, e, from, aligned, out); err != nil {
+			return err
+		}
+	}
+	return out.finish()
+}
+
+// ticks writes the trades or the quotes of a symbol.
+func (e *export) ticks(ctx context.Context, name string) error {
+	symbol, err := domain.ParseSymbol(name)
+	if err != nil {
+		return err
+	}
+	start, end, err := e.o.times(e.c.now(), "")
+	if err != nil {
+		return err
+	}
+	all, err := e.md.TickCoverage(ctx, symbol)
+	if err != nil {
+		return err
+	}
+	kind := domain.TickTrades
+	if e.o.quotes {
+		kind = domain.TickQuotes
+	}
+	var held []domain.Range
+	for _, t := range all {
+		if t.Kind == kind {
+			held = append(held, t.Range)
+		}
+	}
+	if len(held) == 0 {
+		return notHeld("export", fmt.Sprintf("%s of %s", kind, symbol))
+	}
+	held = clip(held, start, end)
+	if e.o.quotes {
+		return exportTicks(ctx, e, quoteFlow(symbol), file.NewQuoteWriter, held)
+	}
+	return exportTicks(ctx, e, tradeFlow(symbol), file.NewTradeWriter, held)
+}
+
+// exportRows writes what is held of a series.
+func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], held []domain.Range, out sink[S]) error {
+	if len(held) == 0 {
+		return notHeld("export", from.series+" in the range asked for")
+	}
+	whole := spanned(held)
+	if gaps := whole.Subtract(held); len(gaps) > 0 {
+		e.c.notef("nobody holds %s of %s", some(gaps, domain.Range.String), from.series)
+	}
+	passed, shown := e.c.progressOver(from.series, held)
+	defer shown()
+	report := exported{File: e.path, Series: from.series, Holds: from.holds, Range: whole}
+	for _, r := range held {
+		for p, err := range from.pages(ctx, e.md, r, e.page) {
+			if err == nil {
+				err = out.write(p.rows, p.span)
+			}
+			if err != nil {
+				return err
+			}
+			report.Rows += p.rows.Len()
+			passed(p.span)
+		}
+	}
+	e.reports = append(e.reports, report)
+	return nil
+}
+
+func exportTicks[T domain.Tick](
+	ctx context.Context, e *export, from flow[domain.Ticks[T]], csv func(w fileWriter) *file.TickWriter[T], held []domain.Range,
+) error {
+	out, err := newTickSink(e.o.format, e.path, csv)
+	if err != nil {
+		return userError{err}
+	}
+	defer out.discard()
+	if err := exportRows(ctx, e, from, held, out); err != nil {
+		return err
+	}
+	return out.finish()
+}
+
+// notHeld is the error that there is nothing of what is named.
+func notHeld(op, subject string) error {
+	cause := fmt.Errorf("nothing is held; marketdata coverage lists what is: %w", ports.ErrNotFound)
+	return &ports.Error{Kind: ports.ErrNotFound, Op: op, Subject: subject, Err: cause}
+}

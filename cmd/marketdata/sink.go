@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+
+	"github.com/gal-friday/marketdata/adapters/codec/barfile"
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// fileWriter is what the writers of package file write to.
+type fileWriter = io.Writer
+
+// sink is a file that rows are written to, in order.
+type sink[S any] interface {
+	write(rows S, claim domain.Range) error
+	finish() error // puts the file in its place
+	discard()      // leaves nothing of it, unless it is finished
+}
+
+func newBarSink(format, path string) (sink[domain.Series], error) {
+	if format == formatBars {
+		w, err := barfile.Create(path)
+		if err != nil {
+			return nil, err
+		}
+		return barSink{w}, nil
+	}
+	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Series] { return file.NewBarWriter(w) },
+		func(s domain.Series) iter.Seq2[int, domain.Bar] { return s.All() })
+}
+
+func newTickSink[T domain.Tick](format, path string, csv func(fileWriter) *file.TickWriter[T]) (sink[domain.Ticks[T]], error) {
+	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Ticks[T]] { return csv(w) },
+		func(t domain.Ticks[T]) iter.Seq2[int, T] { return t.All() })
+}
+
+// barSink is a bar file.
+type barSink struct{ w *barfile.Writer }
+
+func (s barSink) write(bars domain.Series, claim domain.Range) error { return s.w.Write(bars, claim) }
+func (s barSink) finish() error                                      { return s.w.Close() }
+func (s barSink) discard()                                           { s.w.Discard() }
+
+// csvWriter writes rows as CSV.
+type csvWriter[S any] interface {
+	Write(rows S) error
+	Flush() error
+}
+
+// textSink is a file of CSV or of JSON lines.
+type textSink[S any] struct {
+	file *wholeFile
+	out  *bufio.Writer
+	put  func(S) error
+	end  func() error // of what put holds back
+}
+
+func newTextSink[S, R any](
+	format, path string, csv func(fileWriter) csvWriter[S], all func(S) iter.Seq2[int, R],
+) (*textSink[S], error) {
+	f, err := createWhole(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &textSink[S]{file: f, out: bufio.NewWriter(f)}
+	if format == formatCSV {
+		w := csv(s.out)
+		s.put, s.end = w.Write, w.Flush
+		return s, nil
+	}
+	lines := json.NewEncoder(s.out)
+	s.end = func() error { return nil }
+	s.put = func(rows S) error {
+		for _, row := range all(rows) {
+			if err := lines.Encode(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return s, nil
+}
+
+func (s *textSink[S]) write(rows S, _ domain.Range) error { return s.put(rows) }
+
+func (s *textSink[S]) finish() error {
+	if err := errors.Join(s.end(), s.out.Flush()); err != nil {
+		return err
+	}
+	return s.file.finish()
+}
+
+func (s *textSink[S]) discard() { s.file.discard() }
