@@ -50,8 +50,8 @@ func newEncoder(c domain.Columns) *encoder {
 	e := &encoder{unit: unitOf(c.Time)}
 	prices := [...]domain.Column{c.Close, c.Open, c.High, c.Low}
 	volume := [...]domain.Column{c.Volume}
-	e.priceScale = shrink(prices[:], c.PriceScale)
-	e.volumeScale = shrink(volume[:], c.VolumeScale)
+	e.priceScale = Shrink(prices[:], c.PriceScale)
+	e.volumeScale = Shrink(volume[:], c.VolumeScale)
 
 	e.words[timeColumn], e.words[tradesColumn] = c.Time, c.Trades
 	for i, p := range append(prices[:], volume[:]...) {

@@ -6,9 +6,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// shrink spells the columns, which share a scale, with the fewest digits after the point that are exact, and returns that many.
+// Shrink spells the columns, which share a scale, with the fewest digits after the point that are exact, and returns that many.
 // A column that fits 64 bits then loses its high words. What it changes it copies first.
-func shrink(columns []domain.Column, scale uint8) uint8 {
+func Shrink(columns []domain.Column, scale uint8) uint8 {
 	zeros := scale
 	for _, c := range columns {
 		zeros = trailingZeros(c, zeros)
