@@ -40,12 +40,10 @@ func (c Config) String() string {
 // GoString hides it too.
 func (c Config) GoString() string { return c.String() }
 
-// The defaults of Config, and the limits of a connection.
+// The defaults of Config.
 const (
 	DefaultPrefix  = "marketdata:"
 	DefaultTimeout = 25 * time.Millisecond
-
-	callTimeout = 20 * time.Millisecond // also to connect, which go-redis does not end with the context
 )
 
 // Validate reports every fault. It does not repeat the URL.
@@ -93,15 +91,15 @@ func Open(_ context.Context, cfg Config) (*Cache, func(), error) {
 	if options.TLSConfig != nil && cfg.TLS != nil {
 		options.TLSConfig = cfg.TLS
 	}
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = callTimeout, callTimeout, callTimeout
-	options.PoolTimeout = callTimeout
+	timeout := cmp.Or(cfg.Timeout, DefaultTimeout)
+	step := timeout * 4 / 5 // also to connect, which go-redis does not end with the context
+	options.DialTimeout, options.PoolTimeout, options.ReadTimeout, options.WriteTimeout = step, step, step, step
 	options.MaxRetries, options.DialerRetries = -1, 1
 	options.ContextTimeoutEnabled = true
 	options.DisableIdentity = true // one round trip less in a new connection
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	c := &Cache{
-		client: redis.NewClient(options), prefix: cmp.Or(cfg.Prefix, DefaultPrefix),
-		timeout: cmp.Or(cfg.Timeout, DefaultTimeout), name: rand.Text(),
+		client: redis.NewClient(options), prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: timeout, name: rand.Text(),
 	}
 	c.distrust.Store(math.MinInt64)
 	return c, func() { _ = c.client.Close() }, nil // what it would report is that connections were broken
