@@ -19,7 +19,7 @@ const (
 )
 
 const exitCodes = `    0  done
-    1  failed for a reason not below
+    1  failed for a reason not below; diff: something differs
     2  the command line, the configuration or a file is wrong; the message says where
     3  unknown symbol or series
     4  the store is unavailable or overloaded, or took too long: a later try may succeed

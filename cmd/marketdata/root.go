@@ -29,6 +29,9 @@ MARKETDATA_POSTGRES_DSN set, in PostgreSQL, and with MARKETDATA_INFLUX_URL too, 
   marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv      a week of them, for a program
   marketdata fetch --trades COINBASE:BTC/USD --last 10             the ten newest trades
   marketdata describe COINBASE:BTC/USD                             what is known of a symbol
+  marketdata export COINBASE:BTC/USD 1m btc.csv                    bars into a file, of any length
+  marketdata copy --to-db backup.db                                all that is held into another store
+  marketdata diff COINBASE:BTC/USD 1d --against 1m                 stored bars against those made of finer ones
   marketdata doctor                                                how the stores are
 
 Times are 2018-04-04 (midnight in the grid's time zone), 2018-04-04T09:30:00Z, -7d (before now; also s m h w M) or now.
@@ -88,18 +91,21 @@ func (c *command) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
 	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` to use, whatever the configuration says")
-	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
+	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.copies(), c.diff(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
 	return root
 }
 
 // settings is the effective configuration: file, environment, flags, the later over the earlier.
-func (c *command) settings() (wiring.Config, error) {
-	cfg, err := wiring.Load(c.configPath)
+func (c *command) settings() (wiring.Config, error) { return settings(c.configPath, c.dbPath) }
+
+// settings is the effective configuration with this file and, unless it is empty, this database.
+func settings(configPath, dbPath string) (wiring.Config, error) {
+	cfg, err := wiring.Load(configPath)
 	if err != nil {
 		return wiring.Config{}, userError{err}
 	}
-	if c.dbPath != "" {
-		cfg.SQLite.Path = c.dbPath
+	if dbPath != "" {
+		cfg.SQLite.Path = dbPath
 	}
 	if err := cfg.Validate(); err != nil {
 		return wiring.Config{}, userError{err}
@@ -114,7 +120,13 @@ func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.servers = cfg.HasServer() && c.dbPath == ""; c.servers {
+	return c.openStores(ctx, cfg, c.dbPath != "")
+}
+
+// openStores is the application on the servers of the configuration, or on its file where there are none or the file is wanted.
+func (c *command) openStores(ctx context.Context, cfg wiring.Config, file bool) (*app.Marketdata, func(), error) {
+	if cfg.HasServer() && !file {
+		c.servers = true
 		return production.Open(ctx, cfg, production.Options{Logger: c.logger()})
 	}
 	return embedded.Open(ctx, cfg, embedded.Options{Logger: c.logger()})
