@@ -161,12 +161,13 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 		c.Delete(ctx, key)
 		return
 	}
-	value, err := encode(key, chunk)
-	if err != nil {
-		c.Delete(ctx, key)
-		return
-	}
-	c.write(ctx, func(ctx context.Context) error { return c.client.Set(ctx, c.key(key), value, ttl).Err() })
+	c.write(ctx, func(ctx context.Context) error { // packed here, so that a server left alone costs nothing
+		value, err := encode(key, chunk)
+		if err != nil {
+			return c.client.Unlink(ctx, c.key(key)).Err()
+		}
+		return c.client.Set(ctx, c.key(key), value, ttl).Err()
+	})
 }
 
 // Delete forgets what is kept under the keys.
