@@ -30,6 +30,7 @@ servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 test: servers ## everything, with the race detector, on private servers
 	MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test $(RACE) -timeout 20m ./...
 	$(GO) -C tests/external test ./...
+	tests/fuzz.sh 1s
 
 test-deep: servers ## every fuzz target for 30 s
 	tests/fuzz.sh 30s
