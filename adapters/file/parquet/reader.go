@@ -220,7 +220,9 @@ func (b *reader) piece(n int) (domain.Series, error) {
 }
 
 // wrong is the error of row i of the file, counted from 0.
-func (b *reader) wrong(i int64, err error) error { return &RowError{File: b.cfg.Name, Row: i + 1, Err: err} }
+func (b *reader) wrong(i int64, err error) error {
+	return &RowError{File: b.cfg.Name, Row: i + 1, Err: err}
+}
 
 func (b *reader) times(n int) ([]int64, error) {
 	times := make([]int64, 0, n)
