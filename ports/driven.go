@@ -111,6 +111,16 @@ type TradeReader interface {
 	ReadTrades(ctx context.Context, q TickQuery) iter.Seq2[domain.Trades, error]
 }
 
+// TradeAggregator makes bars of the trades that a store holds, where they lie.
+type TradeAggregator interface {
+	// AggregateTrades yields the bars of key that open in r, each made of every trade that the store holds from its open to its
+	// end, also where r ends within the bar: what domain.Resampler makes of those trades, to the digit, under the promises of
+	// BarReader.ReadBars. The key's kind must be domain.PriceTrade; another is ErrInvalid. A bar without a trade is absent: whether
+	// nothing traded or nobody knows is for TickCoverageReader to tell. A trade that no Trades can hold, and a volume that no
+	// Decimal can, is ErrCorruptData, never a bar.
+	AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error]
+}
+
 // TradeWriter writes trades, whole or not at all.
 type TradeWriter interface {
 	// WriteTrades inserts the trades, or sets every field of those that exist, under the promises of BarWriter.WriteBars.

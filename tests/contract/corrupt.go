@@ -19,6 +19,7 @@ const (
 	OffGrid   Defect = "off_grid"   // a bar opens between the edges of its grid
 	Duplicate Defect = "duplicate"  // there are two bars of the open time
 	Trades    Defect = "trades"     // the trade count is negative
+	TradeSize Defect = "trade_size" // the size of a trade is negative, or not a finite number
 )
 
 // corruptLaws say what a store does with bars that no Series can hold.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -87,28 +88,32 @@ func all(k domain.SeriesKey) ports.BarQuery { return ports.BarQuery{Key: k, Rang
 
 // read collects an answer and holds every sequence to its form, whatever law is being checked.
 func read(ctx context.Context, s Store, q ports.BarQuery) (domain.Series, error) {
-	whole := domain.NewSeriesBuilder(q.Key, 0)
+	return collect(q.Key, s.Bars.ReadBars(ctx, q))
+}
+
+func collect(k domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) (domain.Series, error) {
+	whole := domain.NewSeriesBuilder(k, 0)
 	var failed error
-	for piece, err := range s.Bars.ReadBars(ctx, q) {
+	for piece, err := range pieces {
 		switch {
 		case failed != nil:
-			return domain.Series{}, fmt.Errorf("read %s: the sequence went on after the error %w", q.Key, failed)
+			return domain.Series{}, fmt.Errorf("read %s: the sequence went on after the error %w", k, failed)
 		case err != nil:
 			if failed = err; piece.Len() > 0 {
-				return domain.Series{}, fmt.Errorf("read %s: %d bars came with the error %w", q.Key, piece.Len(), err)
+				return domain.Series{}, fmt.Errorf("read %s: %d bars came with the error %w", k, piece.Len(), err)
 			}
 		case piece.Len() == 0:
-			return domain.Series{}, fmt.Errorf("read %s: a piece without a bar", q.Key)
-		case piece.Key() != q.Key:
-			return domain.Series{}, fmt.Errorf("read %s: a piece of %s", q.Key, piece.Key())
+			return domain.Series{}, fmt.Errorf("read %s: a piece without a bar", k)
+		case piece.Key() != k:
+			return domain.Series{}, fmt.Errorf("read %s: a piece of %s", k, piece.Key())
 		default:
 			if err := whole.AppendSeries(piece); err != nil {
-				return domain.Series{}, fmt.Errorf("read %s: pieces are not ascending and disjoint: %w", q.Key, err)
+				return domain.Series{}, fmt.Errorf("read %s: pieces are not ascending and disjoint: %w", k, err)
 			}
 		}
 	}
 	if failed != nil {
-		return domain.Series{}, fmt.Errorf("read %s: %w", q.Key, failed)
+		return domain.Series{}, fmt.Errorf("read %s: %w", k, failed)
 	}
 	return whole.Series()
 }

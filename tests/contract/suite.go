@@ -34,9 +34,11 @@ import (
 // Store is one store, opened for one law.
 type Store struct {
 	Bars    ports.Store         // used by BarStore, and by SymbolCatalog; TickStore holds ticks apart from them where there are any
-	Ticks   ports.TickStore     // used by TickStore
+	Ticks   ports.TickStore     // used by TickStore, and by TradeAggregator to put trades there
 	Catalog ports.SymbolCatalog // used by SymbolCatalog, and by TickStore where there is one; BarStore does without
 	Symbols ports.SymbolWriter  // as Catalog
+
+	Aggregator ports.TradeAggregator // used by TradeAggregator, of the trades in Ticks
 
 	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the store's own
 	// tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.
@@ -44,7 +46,7 @@ type Store struct {
 }
 
 // Plant puts a defect into the bar that the store holds of the key at the open time: it alters that bar, or for OffGrid and
-// Duplicate adds one a little after it or right beside it.
+// Duplicate adds one a little after it or right beside it. TradeSize goes into the trade of the key's symbol at the time.
 type Plant func(ctx context.Context, key domain.SeriesKey, at time.Time) error
 
 // Open returns an empty store that shares nothing with any other, and leaves its closing to tb.Cleanup. It is called from
@@ -180,7 +182,7 @@ func (p Profile) validate(known []string) error {
 // lawNames is the names of all laws.
 func lawNames() []string {
 	var names []string
-	for _, l := range slices.Concat(barLaws, tickLaws, catalogLaws) {
+	for _, l := range slices.Concat(barLaws, tickLaws, catalogLaws, aggregateLaws) {
 		names = append(names, l.name)
 	}
 	for _, l := range clockLaws {

@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -16,6 +17,8 @@ func translate(op, subject string, err error) error {
 	kind := ports.ContextKind(err)
 	switch {
 	case kind != nil:
+	case errors.Is(err, domain.ErrOverflow): // of what is held, not of what was given
+		kind = ports.ErrCorruptData
 	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errUsed):
 		kind = ports.ErrInvalid
 	default:

@@ -53,11 +53,12 @@ func TestContract(t *testing.T) {
 	harness := func(tb testing.TB) contract.Store {
 		dsn := servers.Postgres(tb)
 		s := open(tb, postgres.Config{DSN: dsn})
-		return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
+		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
 	}
 	contract.BarStore(t, harness, contract.Profile{})
 	contract.SymbolCatalog(t, harness, contract.Profile{})
 	contract.TickStore(t, harness, contract.Profile{})
+	contract.TradeAggregator(t, harness, contract.Profile{})
 }
 
 // defects plants what the tables refuse as they are, and a view in their place could hold.
@@ -84,5 +85,6 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 		contract.OffGrid:   plant(copyOf(`open_time + interval '7 seconds'`)),
 		contract.Duplicate: plant(`ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey --`, copyOf(`open_time`)),
 		contract.Trades:    plant(`UPDATE marketdata.bars SET trades = -1 WHERE open_time = `),
+		contract.TradeSize: plant(`UPDATE marketdata.trades SET size = -1 WHERE time = `),
 	}
 }

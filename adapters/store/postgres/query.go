@@ -88,6 +88,32 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 	}
 }
 
+// aggregateSQL is the bars made of the trades of a symbol, $1, in a range, $2 and $3. What opens and closes a bar is looked up by the
+// key of the table, two rows a bar, which costs less than sorting all of them. The last column counts the trades that are none.
+func aggregateSQL(bucket string) string {
+	const ofSymbol = " FROM marketdata.trades WHERE symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1)"
+	const sound = "size >= 0 AND seq >= 0 AND side BETWEEN 0 AND 2 AND min_scale(price) <= 18 AND min_scale(size) <= 18"
+	return "SELECT bar, first.price, high, low, last.price, volume, trades, broken FROM (" +
+		"SELECT " + bucket + " AS bar, max(price) AS high, min(price) AS low, sum(size) AS volume, count(*) AS trades," +
+		" min(time) AS first_time, max(time) AS last_time, count(*) FILTER (WHERE (" + sound + ") IS NOT TRUE) AS broken" +
+		ofSymbol + " AND time >= $2 AND time < $3 GROUP BY bar) bars" +
+		" CROSS JOIN LATERAL (SELECT price" + ofSymbol + " AND time = first_time ORDER BY seq LIMIT 1) first" +
+		" CROSS JOIN LATERAL (SELECT price" + ofSymbol + " AND time = last_time ORDER BY seq DESC LIMIT 1) last" +
+		" ORDER BY bar"
+}
+
+var (
+	// aggregateFixed takes the length of a bar and an edge that no trade of the range lies before.
+	aggregateFixed = aggregateSQL("date_bin($4::interval, time, $5::timestamptz)")
+	// aggregateCalendar takes the edges of the range's bars, ascending: the calendar is the Grid's.
+	aggregateCalendar = aggregateSQL("($4::timestamptz[])[width_bucket(time, $4::timestamptz[])]")
+)
+
+// selectTradesWithin is the first and the last time of the symbol's trades in the range.
+const selectTradesWithin = `
+SELECT min(time), max(time) FROM marketdata.trades
+WHERE symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND time >= $2 AND time < $3`
+
 const (
 	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
 

@@ -28,6 +28,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, openForContract, contract.Profile{})
 	contract.TickStore(t, openForContract, contract.Profile{})
+	contract.TradeAggregator(t, openForContract, contract.Profile{})
 	contract.SymbolCatalog(t, openForContract, contract.Profile{})
 }
 
@@ -37,10 +38,11 @@ func openForContract(tb testing.TB) contract.Store {
 	path := filepath.Join(tb.TempDir(), "market.db")
 	s := open(tb, path)
 	raw := openRaw(tb, path)
-	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s, Corrupt: map[contract.Defect]contract.Plant{
+	return contract.Store{Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s, Corrupt: map[contract.Defect]contract.Plant{
 		contract.OffGrid:   plant(raw, shift),
 		contract.Trades:    plant(raw, negate),
 		contract.Duplicate: plant(raw, splitTwice),
+		contract.TradeSize: plant(raw, negateSize),
 	}}
 }
 
@@ -178,4 +180,10 @@ func splitTwice(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.T
 		return err
 	}
 	return putChunk(ctx, db, id, 0, bars.Within(domain.Range{Start: bars.OpenTime(0), End: key.Grid.Next(at)}))
+}
+
+// negateSize makes a trade one of less than nothing.
+func negateSize(ctx context.Context, db *sql.DB, _ domain.SeriesKey, at time.Time) error {
+	_, err := db.ExecContext(ctx, `UPDATE trades SET size = '-1' WHERE time = ?`, at.UnixMicro())
+	return err
 }

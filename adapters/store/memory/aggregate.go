@@ -1,0 +1,45 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var _ ports.TradeAggregator = (*Store)(nil)
+
+// AggregateTrades implements ports.TradeAggregator, of what the store held when the range began.
+func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error] {
+	trades := s.trades.read(ctx, key.Symbol, key.Grid.Align(r), 0, 0)
+	return func(yield func(domain.Series, error) bool) {
+		fail := func(err error) { yield(domain.Series{}, translate("aggregate trades", key.String(), err)) }
+		resampler, err := domain.NewResampler(key)
+		if err == nil && key.Kind != domain.PriceTrade {
+			err = fmt.Errorf("bars of the %s price are not made of trades: %w", key.Kind, domain.ErrInvalid)
+		}
+		if err != nil {
+			fail(err)
+			return
+		}
+		for piece, err := range trades {
+			if err != nil {
+				yield(domain.Series{}, err)
+				return
+			}
+			bars, err := resampler.AddTrades(piece)
+			if err != nil {
+				fail(err)
+				return
+			}
+			if bars.Len() > 0 && !yield(bars, nil) {
+				return
+			}
+		}
+		if last := resampler.Flush(); last.Len() > 0 {
+			yield(last, nil)
+		}
+	}
+}
