@@ -71,7 +71,7 @@ var rooms = []room{
 		banned: []string{"testing"}, why: "the one place that knows everybody",
 	},
 	{
-		path: "cmd", rooms: []string{"wiring", "app", "adapters/file", "ports", "domain"}, others: []string{anyOther},
+		path: "cmd", rooms: []string{"wiring", "app", "adapters/file", "adapters/codec/barfile", "ports", "domain"}, others: []string{anyOther},
 		banned: []string{"testing"}, why: "the command parses, calls and prints",
 	},
 	{
