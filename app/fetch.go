@@ -16,6 +16,7 @@ type Provider struct {
 	symbols *lookup
 	clock   ports.Clock
 	cfg     *Config // with defaults
+	sizes   sizes
 }
 
 var _ ports.HistoricalDataProvider = (*Provider)(nil)
@@ -51,6 +52,7 @@ type fetch struct {
 	request domain.DataRequest
 	symbol  [1]domain.Symbol // of the request
 	now     time.Time
+	sizes   sizes
 	routed  int // the store that routing by frequency names; -1 is none
 	stores  stores
 	held    *held
@@ -58,7 +60,12 @@ type fetch struct {
 
 	legs    []plan.Leg     // the plan
 	covered []domain.Range // what its legs answer: ascending, disjoint
-	report  domain.QualityReport
+
+	report   domain.QualityReport
+	filled   []domain.Range // by the fill policy: ascending, disjoint
+	returned domain.Range   // of the bars that are returned
+	bars     int            // that are returned
+	served   []domain.Leg   // for each read of the plan, the bars of it that are returned
 
 	query  ports.BarQuery // under way
 	answer gathering[domain.Series]
@@ -75,15 +82,25 @@ func (p *Provider) newFetch(op string, r domain.DataRequest) (*fetch, error) {
 	if err := r.Validate(); err != nil {
 		return nil, refusal(op, "", err)
 	}
-	f := &fetch{request: r, symbol: [1]domain.Symbol{r.Key.Symbol}, now: p.clock.Now().UTC(), stores: p.stores}
+	f := &fetch{request: r, symbol: [1]domain.Symbol{r.Key.Symbol}, now: p.clock.Now().UTC(), stores: p.stores, sizes: p.sizes}
 	f.caller = caller{op: op, subject: &f.request.Key, cfg: p.cfg}
 	f.own = newHeld(p.stores, f.symbol[:])
 	f.held = &f.own
-	f.report.Policy = r.Quality
-	if err := f.prepare(); err != nil {
+	err := f.prepare()
+	if err == nil && !r.Start.IsZero() && !f.openEnded {
+		err = f.holdToSlots(f.within)
+	}
+	if err != nil {
 		return nil, refusal(op, f.subject.String(), err)
 	}
 	return f, nil
+}
+
+// before is a request of the same kind for the last bar before t, of the same instant and the same held data.
+func (f *fetch) before(t time.Time) (*fetch, error) {
+	r := domain.DataRequest{Key: f.request.Key, End: t, Last: 1, Quality: f.request.Quality}
+	b := &fetch{caller: f.caller, request: r, symbol: f.symbol, now: f.now, stores: f.stores, held: f.held, sizes: f.sizes}
+	return b, b.prepare()
 }
 
 func (f *fetch) prepare() (err error) {
@@ -101,13 +118,8 @@ func (f *fetch) prepare() (err error) {
 			break
 		}
 	}
-	if f.window, err = newWindow(r.Key.Grid, r.Start, r.End, f.now); err != nil {
-		return err
-	}
-	if !r.Start.IsZero() && !f.openEnded {
-		return f.holdToSlots(f.within)
-	}
-	return nil
+	f.window, err = newWindow(r.Key.Grid, r.Start, r.End, f.now)
+	return err
 }
 
 // holdToSlots refuses a range with room for more bars than the limit, unless only a few of them are wanted.
@@ -129,65 +141,74 @@ func (f *fetch) few() bool { return f.request.First > 0 || f.request.Last > 0 }
 // run answers the request. What is held is read before the bars: a write between the two then leaves bars that look unheld, never
 // a claim whose bars are missing.
 func (f *fetch) run(ctx context.Context) (domain.Result, error) {
-	bars, done, err := f.direct(ctx)
-	if err == nil && !done {
-		bars, err = f.wide(ctx)
-	}
+	bars, err := f.answered(ctx)
 	if err != nil {
 		return domain.Result{}, err
 	}
-	return f.result(bars), nil
+	f.tally(bars)
+	result := f.result()
+	result.Series = bars
+	return result, nil
 }
 
-// direct answers from the store that routing names, where one of its claims covers the request, as it does nearly always: no plan
-// is better, so no other store is asked. Of a request for the last bars it covers the end.
-func (f *fetch) direct(ctx context.Context) (bars domain.Series, done bool, err error) {
-	whole := f.edges.Align(f.within)
-	if f.routed < 0 || whole.Empty() || f.asked.IsZero() && f.request.Last == 0 {
-		return domain.Series{}, false, nil
+// answered is the bars asked for.
+func (f *fetch) answered(ctx context.Context) (domain.Series, error) {
+	start := f.within.Start
+	direct, err := f.direct(ctx)
+	if err != nil {
+		return domain.Series{}, err
+	}
+	if direct {
+		bars, err := f.read(ctx)
+		if err != nil || f.within.Start.Equal(start) || bars.Len() == f.request.Last {
+			return bars, err
+		}
+		f.within.Start = start // there may be more further back
+	}
+	if err := f.plan(ctx); err != nil {
+		return domain.Series{}, err
+	}
+	return f.read(ctx)
+}
+
+// direct makes the plan to read from the store that routing names, where one of its claims covers the request, as it does nearly
+// always: no plan is better, so no other store is asked. Where the claim covers only the end of a request for the last bars, the
+// range begins with it, for a try.
+func (f *fetch) direct(ctx context.Context) (bool, error) {
+	all := f.edges.Align(f.within)
+	if f.routed < 0 || all.Empty() || f.asked.IsZero() && f.request.Last == 0 {
+		return false, nil
 	}
 	extents, err := f.held.barsOf(ctx, &f.caller, f.routed, f.request.Key.Symbol)
 	if err != nil {
-		return domain.Series{}, false, err
+		return false, err
 	}
 	for _, e := range extents {
-		if e.Key != f.request.Key || e.Assumed || !whole.Start.Before(e.Range.End) || e.Range.End.Before(whole.End) {
+		if e.Key != f.request.Key || e.Assumed || e.Range.End.Before(all.End) {
 			continue
 		}
-		r := whole
+		r := all
 		if e.Range.Start.After(r.Start) {
-			if f.request.Last == 0 {
-				continue
-			}
 			r.Start = f.edges.Ceil(e.Range.Start)
 		}
-		if r.Empty() {
+		if r.Empty() || f.request.Last == 0 && r.Start.After(all.Start) {
 			continue
 		}
 		f.room.read[0] = plan.Read{Source: f.store.Name, Range: r}
 		f.room.leg[0] = plan.Leg{Range: r, From: plan.FromBars, Grid: f.edges, Reads: f.room.read[:]}
 		f.room.covered[0] = r
+		if r.Start.After(all.Start) {
+			f.within.Start = r.Start
+		}
 		f.legs, f.covered = f.room.leg[:], f.room.covered[:]
-		bars, err = f.read(ctx)
-		return bars, bars.Len() == f.request.Last || r.Equal(whole) && !f.asked.IsZero(), err
+		return true, nil
 	}
-	return domain.Series{}, false, nil
+	return false, nil
 }
 
-// wide answers from all stores.
-func (f *fetch) wide(ctx context.Context) (domain.Series, error) {
-	if err := f.plan(ctx); err != nil {
-		return domain.Series{}, err
-	}
-	if err := f.holdToSlots(f.reach()); err != nil {
-		return domain.Series{}, refusal(f.op, f.subject.String(), err)
-	}
-	return f.read(ctx)
-}
-
-// plan finds out where the bars come from, and with it where an open start is.
+// plan finds out, of all stores, where the bars come from, and with it where an open start is.
 func (f *fetch) plan(ctx context.Context) error {
-	f.legs, f.covered, f.report = nil, nil, domain.QualityReport{Policy: f.request.Quality}
+	f.legs, f.covered, f.report, f.filled = nil, nil, domain.QualityReport{}, nil
 	if !f.within.Empty() {
 		p, err := f.held.planned(ctx, &f.caller, f.request.Key, f.within, f.asked.IsZero())
 		if err != nil {
@@ -200,6 +221,9 @@ func (f *fetch) plan(ctx context.Context) error {
 	}
 	f.covered = domain.MergeRanges(f.covered)
 	f.begin(f.covered)
+	if err := f.holdToSlots(f.reach()); err != nil {
+		return refusal(f.op, f.subject.String(), err)
+	}
 	return nil
 }
 
@@ -219,35 +243,48 @@ func (f *fetch) reach() domain.Range {
 	return r
 }
 
-// result is the answer of these bars.
-func (f *fetch) result(bars domain.Series) domain.Result {
-	returned := bars.Range()
-	r := f.cut(returned, bars.Len(), f.request.First, f.request.Last)
-	uncovered := f.uncovered(r, f.covered)
-	return domain.Result{
-		Series: bars, Range: r, Clamped: f.clamped, Uncovered: uncovered, Quality: f.report,
-		Provenance: f.provenance(bars, r), Now: f.now, Next: f.next(r, uncovered, returned),
+// tally counts bars that are returned, ascending from one call to the next.
+func (f *fetch) tally(bars domain.Series) {
+	if f.served == nil && len(f.legs) > 0 {
+		f.served = make([]domain.Leg, 0, len(f.legs))
+		for _, l := range f.legs {
+			for _, read := range l.Reads {
+				f.served = append(f.served, domain.Leg{Store: read.Source, Grid: l.Grid, Ticks: ticksOf(l.From), Range: read.Range})
+			}
+		}
+	}
+	if bars.Len() == 0 {
+		return
+	}
+	r := bars.Range()
+	if f.bars == 0 {
+		f.returned = r
+	}
+	f.returned.End = r.End
+	f.bars += bars.Len()
+	for i := range f.served {
+		f.served[i].Bars += bars.Within(f.served[i].Range).Len()
 	}
 }
 
-// provenance is a Leg for each read of the plan that took part in the answer.
-func (f *fetch) provenance(bars domain.Series, r domain.Range) []domain.Leg {
-	var legs []domain.Leg
-	for _, l := range f.legs {
-		for _, read := range l.Reads {
-			part := read.Range.Intersect(r)
-			if part.Empty() {
-				continue
+// result is the answer without its bars.
+func (f *fetch) result() domain.Result {
+	r := f.cut(f.returned, f.bars, f.request.First, f.request.Last)
+	uncovered := f.uncovered(r, f.covered)
+	result := domain.Result{
+		Series: domain.EmptySeries(f.request.Key), Range: r, Clamped: f.clamped, Uncovered: uncovered, Filled: f.filled,
+		Quality: f.report, Now: f.now, Next: f.next(r, uncovered, f.returned),
+	}
+	result.Quality.Policy = f.request.Quality
+	for _, leg := range f.served {
+		if leg.Range = leg.Range.Intersect(r); !leg.Range.Empty() {
+			if result.Provenance == nil {
+				result.Provenance = f.served[:0]
 			}
-			if legs == nil {
-				legs = make([]domain.Leg, 0, len(f.legs))
-			}
-			legs = append(legs, domain.Leg{
-				Store: read.Source, Grid: l.Grid, Ticks: ticksOf(l.From), Range: part, Bars: bars.Within(part).Len(),
-			})
+			result.Provenance = append(result.Provenance, leg)
 		}
 	}
-	return legs
+	return result
 }
 
 // ticksOf is the kind of tick that a leg reads; none for bars.

@@ -58,6 +58,11 @@ func (f *fetch) readFew(ctx context.Context) (domain.Series, error) {
 		return domain.Series{}, err
 	}
 	bars, kept := w.trim(bars)
+	if w.request.Fill != domain.FillNone {
+		if bars, kept, err = w.fillFew(ctx, bars, kept); err != nil {
+			return domain.Series{}, err
+		}
+	}
 	return bars, w.check(kept)
 }
 
@@ -191,7 +196,7 @@ func (w *fewer) readStep(ctx context.Context, l plan.Leg) error {
 		rows = append(rows, s)
 		return w.sound(s), nil
 	}
-	for bars, err := range w.fetch.bars(ctx, l, pageRows, note) {
+	for bars, err := range w.legBars(ctx, l, w.sizes.made, note) {
 		if err == nil {
 			err = builder.AppendSeries(bars)
 		}

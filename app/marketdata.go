@@ -32,7 +32,7 @@ func New(sources []Source, clock ports.Clock, symbols ports.SymbolCache, cfg Con
 	cfg = cfg.WithDefaults()
 	known := &lookup{stores: all, cache: symbols, cfg: &cfg}
 	return &Marketdata{
-		Provider:    &Provider{stores: all, symbols: known, clock: clock, cfg: &cfg},
+		Provider:    &Provider{stores: all, symbols: known, clock: clock, cfg: &cfg, sizes: defaultSizes()},
 		Catalog:     &Catalog{stores: all, symbols: known, clock: clock, cfg: &cfg},
 		Ingester:    &Ingester{stores: all, symbols: known, clock: clock, cfg: &cfg},
 		Diagnostics: &Diagnostics{stores: all, clock: clock, cfg: &cfg},

@@ -12,8 +12,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// pageRows is how many rows are read at a time where bars are made of them: what is read is not kept.
-const pageRows = 65536
+// sizes is how much is done at a time.
+type sizes struct {
+	made   int // rows that a Fetch reads where bars are made of them, which are not kept
+	stream int // rows that a Stream reads, and about how many bars a piece of it has
+	fill   int // about how many slots are filled
+}
+
+func defaultSizes() sizes { return sizes{made: 65536, stream: 8192, fill: 8192} }
 
 // read returns the bars that the plan gives: all of them, or the first or last few.
 func (f *fetch) read(ctx context.Context) (domain.Series, error) {
@@ -23,25 +29,42 @@ func (f *fetch) read(ctx context.Context) (domain.Series, error) {
 	return f.readAll(ctx)
 }
 
+// readAll is every bar, in a single query for what is stored as it is asked for.
 func (f *fetch) readAll(ctx context.Context) (domain.Series, error) {
 	var pieces []domain.Series
 	bars, most := 0, *f.cfg.MaxBars
-	for _, leg := range f.legs {
-		page := pageRows
-		if f.native(leg) {
-			page = 0
+	for piece, err := range f.all(ctx, 0, f.sizes.made) {
+		if err != nil {
+			return domain.Series{}, err
 		}
-		for piece, err := range f.bars(ctx, leg, page, f.judging(leg)) {
-			if err != nil {
-				return domain.Series{}, err
-			}
-			if bars += piece.Len(); most > 0 && bars > most {
-				return domain.Series{}, refusal(f.op, f.subject.String(), tooManyRows(f.within, most))
-			}
-			pieces = append(pieces, piece)
+		if bars += piece.Len(); most > 0 && bars > most {
+			return domain.Series{}, refusal(f.op, f.subject.String(), tooManyRows(f.within, most))
 		}
+		pieces = append(pieces, piece)
 	}
 	return joined(domain.EmptySeries(f.request.Key), pieces, bars)
+}
+
+// all yields every bar of the plan, judged and filled: made of at most page rows at a time, or of stored ones where these are the
+// bars asked for; 0 is of one query each.
+func (f *fetch) all(ctx context.Context, stored, page int) iter.Seq2[domain.Series, error] {
+	bars := func(yield func(domain.Series, error) bool) {
+		for _, leg := range f.legs {
+			rows := page
+			if f.native(leg) {
+				rows = stored
+			}
+			for piece, err := range f.legBars(ctx, leg, rows, f.judging(leg)) {
+				if !yield(piece, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+	if f.request.Fill == domain.FillNone {
+		return bars
+	}
+	return f.fill(ctx, f.edges.Align(f.within), bars)
 }
 
 // judging applies the quality policy to the rows of a leg.
@@ -56,9 +79,9 @@ func (f *fetch) native(l plan.Leg) bool { return l.From == plan.FromBars && l.Gr
 // sift takes a piece of what was read, and returns what of it goes on.
 type sift func(domain.Series) (domain.Series, error)
 
-// bars yields the bars that the leg answers, in pieces made of at most page rows; 0 is of one query each. What is sifted is what was
+// legBars yields the bars that the leg answers, in pieces made of at most page rows; 0 is of one query each. What is sifted is what was
 // read; of trades and quotes, the bars that they make.
-func (f *fetch) bars(ctx context.Context, l plan.Leg, page int, sift sift) iter.Seq2[domain.Series, error] {
+func (f *fetch) legBars(ctx context.Context, l plan.Leg, page int, sift sift) iter.Seq2[domain.Series, error] {
 	key := f.request.Key
 	switch l.From {
 	case plan.FromTrades:

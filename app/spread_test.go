@@ -69,6 +69,7 @@ func drawSpread(t *rapid.T) *spread {
 		sources = append(sources, s.drawStore(t, i))
 	}
 	s.Marketdata = over(t, s.clock, nil, app.Config{}, sources...)
+	s.Step(rapid.SampledFrom([]int{1, 2, 3, 10, 1000}).Draw(t, "step"))
 	return s
 }
 
@@ -170,19 +171,29 @@ func (s *spread) held(g domain.Grid, slot domain.Range) bool {
 // answer is the bars that the model returns, and the slots of the range asked for that nobody holds.
 func (s *spread) answer(r domain.DataRequest) (bars []domain.Bar, uncovered []domain.Range) {
 	g, now := r.Key.Grid, s.clock.Now()
+	var before *domain.Bar // of which the close is known to stand
 	for open := g.Ceil(s.start.Add(-48 * time.Hour)); ; open = g.Next(open) {
 		slot := domain.Range{Start: open, End: g.Next(open)}
 		if slot.End.After(now) || !r.End.IsZero() && !open.Before(r.End) {
 			break
 		}
-		if open.Before(r.Start) {
-			continue
-		}
+		asked := !open.Before(r.Start)
 		if !s.held(g, slot) {
-			uncovered = append(uncovered, slot)
+			before = nil
+			if asked {
+				uncovered = append(uncovered, slot)
+			}
 			continue
 		}
-		bars = append(bars, within(s.truth[g], slot)...)
+		if traded := within(s.truth[g], slot); len(traded) > 0 {
+			before = &traded[0]
+			if asked {
+				bars = append(bars, traded[0])
+			}
+		} else if before != nil && asked && r.Fill == domain.FillPrevious {
+			c := before.Close
+			bars = append(bars, domain.Bar{OpenTime: open, Open: c, High: c, Low: c, Close: c})
+		}
 	}
 	if r.First > 0 {
 		bars = bars[:min(r.First, len(bars))]
@@ -208,6 +219,9 @@ func (s *spread) drawRequest(t *rapid.T) domain.DataRequest {
 	case 2:
 		r.Last = rapid.IntRange(1, 20).Draw(t, "last")
 	}
+	if rapid.Bool().Draw(t, "fill") {
+		r.Fill = domain.FillPrevious
+	}
 	return r
 }
 
@@ -232,6 +246,8 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 				t.Fatalf("%s at %s: got %v of %v, want %v", r, got.Now, opens(got.Series), got.Provenance, opens(want))
 			}
 			s.checkLegs(t, r, got)
+			s.checkFilled(t, r, got)
+			s.checkStream(t, r, got)
 			whole := domain.Range{Start: r.Key.Grid.Ceil(got.Range.Start), End: r.Key.Grid.Ceil(got.Range.End)}
 			for i := range uncovered {
 				uncovered[i] = uncovered[i].Intersect(whole)
@@ -258,6 +274,57 @@ func (s *spread) checkLegs(t *rapid.T, r domain.DataRequest, got domain.Result) 
 	}
 	if n != got.Series.Len() {
 		t.Fatalf("%s: %d bars in %+v, want %d", r, n, got.Provenance, got.Series.Len())
+	}
+}
+
+// checkFilled wants Filled to name the slots in which nothing was traded, and no other.
+func (s *spread) checkFilled(t *rapid.T, r domain.DataRequest, got domain.Result) {
+	for i, f := range got.Filled {
+		if f.Empty() || i > 0 && !got.Filled[i-1].End.Before(f.Start) {
+			t.Fatalf("%s: filled %v", r, got.Filled)
+		}
+	}
+	n := 0
+	for _, b := range got.Series.All() {
+		filled := slices.ContainsFunc(got.Filled, func(f domain.Range) bool { return f.Contains(b.OpenTime) })
+		if filled != b.Volume.IsZero() {
+			t.Fatalf("%s: filled %v, and there is %s", r, got.Filled, b)
+		}
+		if filled {
+			n++
+		}
+	}
+	for _, f := range got.Filled {
+		n -= int(r.Key.Grid.Slots(f))
+	}
+	if n != 0 {
+		t.Fatalf("%s: filled %v, %d bars more than there are", r, got.Filled, -n)
+	}
+}
+
+// checkStream wants the pieces to sum to the answer, and the rest of it beside them.
+func (s *spread) checkStream(t *rapid.T, r domain.DataRequest, want domain.Result) {
+	pieces, result := s.Stream(t.Context(), r)
+	whole := domain.NewSeriesBuilder(r.Key, 0)
+	for piece, err := range pieces {
+		if err == nil && piece.Len() == 0 {
+			t.Fatal("an empty piece")
+		}
+		if err == nil {
+			err = whole.AppendSeries(piece)
+		}
+		if err != nil {
+			t.Fatalf("%s: stream: %v", r, err)
+		}
+	}
+	bars, err := whole.Series()
+	if err != nil || !bars.Equal(want.Series) {
+		t.Fatalf("%s: streamed %v, %v; want %v", r, opens(bars), err, opens(want.Series))
+	}
+	got := result()
+	if fmt.Sprint(got.Range, got.Uncovered, got.Filled, got.Quality, got.Provenance, got.Now, got.Next, got.Clamped) !=
+		fmt.Sprint(want.Range, want.Uncovered, want.Filled, want.Quality, want.Provenance, want.Now, want.Next, want.Clamped) {
+		t.Fatalf("%s: beside the stream %+v, want %+v", r, got, want)
 	}
 }
 

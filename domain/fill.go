@@ -1,6 +1,51 @@
 package domain
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// FillPolicy says what stands where nothing traded. The zero value is FillNone.
+type FillPolicy uint8
+
+// The fill policies.
+const (
+	FillNone     FillPolicy = iota // no bar
+	FillPrevious                   // a bar of the previous close without volume, as a Filler puts it
+)
+
+var fillPolicies = [...]string{"none", "previous"}
+
+// Validate refuses a policy made by conversion that is none of the constants.
+func (p FillPolicy) Validate() error {
+	if int(p) >= len(fillPolicies) {
+		return invalid("fill policy", p.String(), "one of %s", strings.Join(fillPolicies[:], ", "))
+	}
+	return nil
+}
+
+// String is the policy's text: none, previous.
+func (p FillPolicy) String() string {
+	if int(p) < len(fillPolicies) {
+		return fillPolicies[p]
+	}
+	return "policy " + strconv.Itoa(int(p))
+}
+
+// MarshalText is String.
+func (p FillPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), p.Validate() }
+
+// UnmarshalText reads none or previous.
+func (p *FillPolicy) UnmarshalText(b []byte) error {
+	for i, text := range fillPolicies {
+		if string(b) == text {
+			*p = FillPolicy(i)
+			return nil
+		}
+	}
+	return invalid("fill policy", string(b), "one of %s", strings.Join(fillPolicies[:], ", "))
+}
 
 // Filler puts a bar of the previous close and no volume where nothing traded, piece by piece: where a claim covers the slot, and
 // an earlier bar is known. It does not fill what nobody holds, nor go on after it before the next bar: the price may have moved.
@@ -53,10 +98,14 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 }
 
 // Flush returns the filled slots after the last piece.
-func (f *Filler) Flush() (Series, []Range, error) {
+func (f *Filler) Flush() (Series, []Range, error) { return f.FillTo(f.end) }
+
+// FillTo returns the filled slots after the last piece that open before end: a long gap is filled in several pieces by it. The next
+// piece must not begin before end.
+func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	b := NewSeriesBuilder(f.key, 0)
 	var filled []Range
-	if err := f.fillTo(f.end, b, &filled); err != nil {
+	if err := f.fillTo(earlier(end, f.end), b, &filled); err != nil {
 		return Series{}, nil, err
 	}
 	tail, err := b.Series()

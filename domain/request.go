@@ -16,6 +16,7 @@ type DataRequest struct {
 	Last  int       `json:"last,omitempty"` // First and Last count bars as returned; 0 is no limit; at most one is given
 
 	Quality QualityPolicy `json:"quality"`
+	Fill    FillPolicy    `json:"fill"`
 }
 
 // Validate refuses what no store could answer. Limits are the application's.
@@ -26,7 +27,10 @@ func (r DataRequest) Validate() error {
 	if err := checkWindow(r, r.Start, r.End, r.First, r.Last); err != nil {
 		return err
 	}
-	return r.Quality.Validate()
+	if err := r.Quality.Validate(); err != nil {
+		return err
+	}
+	return r.Fill.Validate()
 }
 
 // checkWindow refuses bounds that are no range, and counts that contradict.

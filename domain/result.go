@@ -19,6 +19,9 @@ type Result struct {
 	// nobody knows. Elsewhere it means that nothing traded.
 	Uncovered []Range `json:"uncovered"`
 
+	// Filled lists the parts of Range whose bars were put in by the fill policy, ascending and disjoint.
+	Filled []Range `json:"filled"`
+
 	Quality    QualityReport `json:"quality"`
 	Provenance []Leg         `json:"provenance"`
 

@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"iter"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -12,6 +13,13 @@ type HistoricalDataProvider interface {
 	// Result.Now. With an error there are no bars, except with one that wraps ErrPartial. A request that breaks a rule or a limit
 	// costs no input or output. Where ctx has no deadline, one is set. Safe for concurrent use.
 	Fetch(ctx context.Context, r domain.DataRequest) (domain.Result, error)
+
+	// Stream yields the answer of Fetch piece by piece in bounded memory, under the same promises. The sequence is lazy and single
+	// use: ranging over it again yields an error. An error is the last pair, with an empty Series. Breaking off frees everything at
+	// once; nothing is held open between two pieces. There is no limit on the time of all. The function returns what Fetch says
+	// beside its Series, once the sequence has ended without an error; before, and after an error, a Result that says nothing. Both
+	// are for one goroutine.
+	Stream(ctx context.Context, r domain.DataRequest) (pieces iter.Seq2[domain.Series, error], result func() domain.Result)
 
 	// FetchTrades returns the trades asked for, every one of them before TickResult.Now, under the promises of Fetch.
 	FetchTrades(ctx context.Context, r domain.TickRequest) (domain.TickResult[domain.Trade], error)
