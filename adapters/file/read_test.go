@@ -349,7 +349,7 @@ func TestRejectedRows(t *testing.T) {
 		var rejected strings.Builder
 		cfg.Reject = func(r file.Rejected) error {
 			rejected.WriteString(string(r.Row) + "\n")
-			if r.Line < 2 || r.Err == nil {
+			if r.Line < 2 || r.Reason == nil {
 				t.Fatalf("rejected %+v", r)
 			}
 			return nil

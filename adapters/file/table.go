@@ -24,9 +24,10 @@ type Format struct {
 
 // Rejected is a row that is wrong.
 type Rejected struct {
-	*LineError
-
-	Row []byte // as it stands in the file, without the line's end; valid until Reject returns
+	File   string
+	Line   int // counted from 1
+	Reason error
+	Row    []byte // as it stands in the file, without the line's end; valid until Reject returns
 }
 
 // Validate reports every fault.
@@ -125,7 +126,7 @@ func (t *table) reject(err error) error {
 	if t.onBad == nil || t.rows.text == nil || errors.As(err, &unclear) || !errors.As(err, &wrong) {
 		return err
 	}
-	return t.onBad(Rejected{LineError: wrong, Row: t.rows.text})
+	return t.onBad(Rejected{wrong.File, wrong.Line, wrong.Err, t.rows.text})
 }
 
 // over is what a rejected row does to a batch of so many rows: one that has none yet no longer reaches back to start, the end of the

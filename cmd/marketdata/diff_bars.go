@@ -38,7 +38,7 @@ func newTolerance(given map[string]string) (tolerance, error) {
 		case name == fieldTrades:
 			t.trades, err = strconv.ParseInt(text, 10, 64)
 		default:
-			err = &domain.InvalidError{What: "field", Value: name, Reason: "one of " + strings.Join(append(names, fieldTrades), ", ")}
+			err = &domain.InvalidError{What: "field", Value: name, Reason: "one of " + strings.Join(names, ", ") + ", " + fieldTrades}
 		}
 		faults = append(faults, err)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,12 +45,7 @@ func (c *command) doctor() *cobra.Command {
 }
 
 func (c *command) runDoctor(ctx context.Context, output string) error {
-	md, done, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	d, err := md.Diagnose(ctx)
+	d, unopened, err := c.diagnose(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,6 +63,23 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 			down = append(down, s.Store)
 		}
 	}
-	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), ports.ErrUnavailable)
+	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), cmp.Or(unopened, ports.ErrUnavailable))
 	return &ports.Error{Kind: ports.ErrUnavailable, Op: "doctor", Err: cause}
+}
+
+// diagnose asks the stores. One that keeps them all from being opened is down, and tells why: the others are not asked then.
+func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, unopened, err error) {
+	md, done, err := c.open(ctx)
+	if err == nil {
+		defer done()
+		d, err = md.Diagnose(ctx)
+		return d, nil, err
+	}
+	var of *ports.Error
+	if ctx.Err() != nil || !errors.As(err, &of) || of.Store == "" || errors.Is(err, ports.ErrInvalid) {
+		return d, nil, err
+	}
+	return ports.Diagnosis{At: c.now().UTC(), Stores: []ports.StoreDiagnosis{
+		{Store: of.Store, State: ports.Down, Reason: of.Kind.Error() + ", when it was to be opened; no other store was asked"},
+	}}, err, nil
 }

@@ -21,6 +21,7 @@ const exportHelp = `Write the bars of a series, or the trades or quotes of a sym
 The file's ending says what it becomes, or --format does:
   .csv     a line of names, then a line a row, as marketdata import reads it
   .ndjson  a JSON object a line
+  .parquet bars for a notebook, as pandas, polars and DuckDB read them: times in UTC, prices as DECIMAL(38, 18), exact
   .bars    packed bars with the claims on them, which a backtest loads into memory (memory.Open in Go); it may hold several series:
            the symbol may be a pattern
 
@@ -28,6 +29,7 @@ The file appears when it is whole and takes the place of an older one then: afte
 
 const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
   marketdata export COINBASE:BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
+  marketdata export COINBASE:BTC/USD 1h hours.parquet
   marketdata export 'COINBASE:*' 1m market.bars
   marketdata export --trades XRP/ETH trades.csv --start -7d`
 
@@ -87,7 +89,7 @@ func (c *command) export() *cobra.Command {
 	o.register(flags, "start", "`time` of the first row wanted (default the first held)", "end", "`time` to stop before (default the end of the last held)")
 	flags.BoolVar(&o.trades, "trades", false, "the trades of a symbol")
 	flags.BoolVar(&o.quotes, "quotes", false, "the quotes of a symbol")
-	flags.StringVar(&o.format, "format", "", "`form` of the file: csv, ndjson or bars (default by its ending)")
+	flags.StringVar(&o.format, "format", "", "`form` of the file: csv, ndjson, parquet or bars (default by its ending)")
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (write it)")
 	outputFlag(flags, &o.output)
@@ -102,13 +104,13 @@ func (o *exportOptions) settleFormat(path string) error {
 	switch o.format {
 	case formatCSV, formatNDJSON:
 		return nil
-	case formatBars:
+	case formatBars, formatParquet:
 		if o.trades || o.quotes {
-			return userError{errors.New("a file of bars holds neither trades nor quotes; export them as csv or ndjson")}
+			return userError{fmt.Errorf("a file of %s holds neither trades nor quotes; export them as csv or ndjson", o.format)}
 		}
 		return nil
 	}
-	return &domain.InvalidError{What: "--format", Value: o.format, Reason: "one of csv, ndjson, bars; the file's ending may say it too"}
+	return &domain.InvalidError{What: "--format", Value: o.format, Reason: "one of csv, ndjson, parquet, bars; the file's ending may say it too"}
 }
 
 func (c *command) runExport(ctx context.Context, args []string, o exportOptions) error {
@@ -172,7 +174,7 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 	if err := quality.UnmarshalText([]byte(e.o.quality)); err != nil {
 		return err
 	}
-	out, err := newBarSink(e.o.format, e.path)
+	out, err := newBarSink(e.o.format, e.path, held[0].key)
 	if err != nil {
 		return userError{err}
 	}

@@ -31,7 +31,7 @@ func (r *rejects) add(bad file.Rejected) error {
 		}
 	}
 	r.count++
-	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Err.Error(), string(bad.Row)})
+	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Reason.Error(), string(bad.Row)})
 }
 
 // seen is how many there were; none where nobody wants them.

@@ -22,13 +22,17 @@ type sink[S any] interface {
 	discard()      // leaves nothing of it, unless it is finished
 }
 
-func newBarSink(format, path string) (sink[domain.Series], error) {
-	if format == formatBars {
+// newBarSink is a file of the form, which holds bars of the key, or, as a bar file, of any.
+func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series], error) {
+	switch format {
+	case formatBars:
 		w, err := barfile.Create(path)
 		if err != nil {
 			return nil, err
 		}
 		return barSink{w}, nil
+	case formatParquet:
+		return newParquetSink(path, key)
 	}
 	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Series] { return file.NewBarWriter(w) },
 		func(s domain.Series) iter.Seq2[int, domain.Bar] { return s.All() })
