@@ -20,6 +20,8 @@ func printResult(w io.Writer, format string, r domain.Result) error {
 		err = writeCSV(out, r.Series)
 	case formatJSON:
 		err = indented(out, r)
+	case formatParquet:
+		err = writeParquet(out, r.Series)
 	case formatNDJSON:
 		err = lines(out, func(yield func(domain.Bar) bool) {
 			for _, b := range r.Series.All() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -15,13 +16,15 @@ import (
 const fetchHelp = `Print the bars of a series, or with --trades or --quotes those of a symbol: exact, in order of time, bars when they are over.
 
 What the answer does not tell by itself stands on standard error: ranges that nobody holds, an end beyond now that was clamped,
-what the quality rules found. Without --start and --end it is all there is.`
+what the quality rules found. Without --start and --end it is all there is. Bars may also go out with --output parquet; for ranges of
+any length there is marketdata export.`
 
 const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
   marketdata fetch BTC/USD 1d --start 2018-01-01 --end 2018-02-01
   marketdata fetch COINBASE:BTC/USD 1h --start -7d --output json
   marketdata fetch ACME 1d@America/New_York --start 2018-04-04 --first 1
   marketdata fetch BTC/USD 1m --kind bid --quality drop > bids.csv
+  marketdata fetch BTC/USD 1h --start 2018-01-01 --output parquet > hours.parquet
   marketdata fetch --trades XRP/ETH --start 2019-10-11 --first 100
   marketdata fetch --quotes BTC/USD --start -1h --output ndjson`
 
@@ -57,8 +60,13 @@ func (c *command) fetch() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.settle(&o.output); err != nil {
-				return err
+			if o.output == formatParquet && isTerminal(c.out) {
+				return userError{errors.New("--output parquet is not for a terminal: send it to a file, like > bars.parquet")}
+			}
+			if o.output != formatParquet {
+				if err := c.settle(&o.output); err != nil {
+					return err
+				}
 			}
 			return c.runFetch(cmd.Context(), request, o)
 		},

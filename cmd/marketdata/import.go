@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +18,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const importHelp = `Store the bars, trades or quotes of CSV files (- is standard input), all of one series.
+const importHelp = `Store the bars, trades or quotes of CSV files (- is standard input), or the bars of Parquet files, all of one series.
 
 The first line names the columns, which tell what the file holds; those of common exports are recognised in any order and case:
   bars    time (or timestamp, date, open_time, unix...), open, high, low, close, volume, and trades where there are counts
@@ -32,6 +32,9 @@ the line and the flag that settles it; so is a row that is wrong, out of order, 
 A file claims to be complete from its first row to its last: a bar missing between means that nothing was traded.
 --claim-start and --claim-end claim more, once all files are stored.
 
+A file that ends in .parquet holds bars: time as TIMESTAMP in UTC, open, high, low, close and volume as DECIMAL or integers, and
+perhaps trades; floats are refused. One that export wrote names its series: --symbol and --grid may be left out.
+
 With --rejects the rows that are wrong go to a file of their own, with line and reason, and the others are stored. What a rejected
 row would have said is not known: the claim leaves it open. Of two rows of one bar that differ, the second is rejected.
 
@@ -44,6 +47,7 @@ const importExample = `  marketdata import --symbol COINBASE:BTC/USD --grid 1m B
   marketdata import --symbol BTC/USD --grid 1m --column time=Unix --column "volume=Volume BTC" export.csv
   marketdata import --symbol BTC/USD --grid 1m --rejects bad.csv export.csv
   marketdata import --symbol XRP/ETH XRP-ETH_trades_2019-10.csv
+  marketdata import hours.parquet
   zcat bars.csv.gz | marketdata import --symbol BTC/USD --grid 1m -`
 
 // imported is the report on one file.
@@ -82,16 +86,23 @@ type importOptions struct {
 	output             string
 }
 
+// forCSV is the flags that say how to read text.
+var forCSV = []string{"column", "time-unit", "time-zone", "rejects"}
+
 func (c *command) imports() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
-		Use:     "import --symbol SYMBOL [--grid GRID] FILE...",
-		Short:   "Store the bars, trades or quotes of CSV files",
+		Use:     "import [--symbol SYMBOL] [--grid GRID] FILE...",
+		Short:   "Store the bars, trades or quotes of CSV or Parquet files",
 		Long:    importHelp,
 		Example: importExample,
 		Args:    arguments("files to import, like: marketdata import --symbol BTC/USD --grid 1m bars.csv", 1, -1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			o.priced = cmd.Flags().Changed("kind")
+			if slices.ContainsFunc(files, isParquet) && slices.ContainsFunc(forCSV, cmd.Flags().Changed) {
+				return userError{fmt.Errorf("--%s are for CSV; a Parquet file says itself what its columns and times are",
+					strings.Join(forCSV, ", --"))}
+			}
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
@@ -197,7 +208,7 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input,
 	}
 	counter, shown := c.progress(filepath.Base(in.name), in.size)
 	defer shown()
-	for batch, err := range into.batches(md, io.TeeReader(in.rows, counter), in.name) {
+	for batch, err := range into.batches(md, in, counter) {
 		if err != nil {
 			return report, err
 		}

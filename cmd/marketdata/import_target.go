@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/adapters/file/parquet"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -21,7 +22,8 @@ type input struct {
 	name  string
 	size  int64 // -1 of standard input
 	holds file.Kind
-	rows  io.Reader // the whole file
+	rows  io.Reader // the whole file; nil of Parquet
+	table *os.File  // Parquet; nil of CSV
 }
 
 // openInput opens a file, or standard input for -, and looks at what it holds.
@@ -43,6 +45,10 @@ func (c *command) openInput(name string, columns map[string]string) (*input, err
 		return nil, errors.Join(err, f.Close())
 	}
 	in := &input{Closer: f, name: name, size: info.Size()}
+	if isParquet(name) {
+		in.holds, in.table = file.Bars, f
+		return in, nil
+	}
 	in.holds, in.rows = file.Recognize(f, columns)
 	return in, nil
 }
@@ -53,7 +59,7 @@ type target struct {
 	series  string // for messages
 	zone    string // of dates in claims
 	align   func(domain.Range) domain.Range
-	batches func(md *app.Marketdata, rows io.Reader, name string) iter.Seq2[batch, error]
+	batches func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error]
 	claim   func(ctx context.Context, md *app.Marketdata, r domain.Range) error
 }
 
@@ -86,20 +92,19 @@ func (o importOptions) target(first *input, aside *rejects) (target, error) {
 }
 
 func (o importOptions) intoBars(first *input, format file.Format) (target, error) {
-	if o.symbol == "" || o.grid == "" {
-		return target{}, userError{errors.New("--symbol and --grid are needed, like --symbol BTC/USD --grid 1m: a file does not hold them" +
-			suggestion(first.name))}
-	}
-	key, err := parseKey(o.symbol, o.grid, o.kind)
+	key, err := o.key(first)
 	if err != nil {
 		return target{}, err
 	}
 	cfg := file.Config{Key: key, Format: format}
 	return target{
 		holds: first.holds, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
-		batches: func(md *app.Marketdata, rows io.Reader, name string) iter.Seq2[batch, error] {
-			cfg.Name = name
-			return each(file.ReadBars(rows, cfg), func(b file.Batch) batch {
+		batches: func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error] {
+			if in.table != nil {
+				return parquetBatches(md, in, key, counter)
+			}
+			cfg.Name = in.name
+			return each(file.ReadBars(io.TeeReader(in.rows, counter), cfg), func(b file.Batch) batch {
 				return batch{
 					rows: b.Bars.Len(), repeated: b.Repeated, span: b.Range, locate: b.Locate,
 					write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, b.Bars, b.Range) },
@@ -111,6 +116,22 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 			return err
 		},
 	}, cfg.Validate()
+}
+
+// key is that of the bars of files like the first: the flags say it, or a Parquet file of ours.
+func (o importOptions) key(first *input) (domain.SeriesKey, error) {
+	if first.table != nil && o.symbol == "" && o.grid == "" && !o.priced {
+		key, err := parquet.ReadKey(first.table, first.size)
+		if err != nil {
+			return key, userError{fmt.Errorf("%s: %w; add --symbol and --grid", first.name, err)}
+		}
+		return key, nil
+	}
+	if o.symbol == "" || o.grid == "" {
+		return domain.SeriesKey{}, userError{errors.New(
+			"--symbol and --grid are needed, like --symbol BTC/USD --grid 1m: a file does not hold them" + suggestion(first.name))}
+	}
+	return parseKey(o.symbol, o.grid, o.kind)
 }
 
 func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
@@ -134,9 +155,9 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 	cfg := file.TickConfig{Symbol: symbol, Format: format}
 	return target{
 		holds: first.holds, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
-		batches: func(md *app.Marketdata, rows io.Reader, name string) iter.Seq2[batch, error] {
-			cfg.Name = name
-			return each(read(rows, cfg), func(b file.TickBatch[T]) batch {
+		batches: func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error] {
+			cfg.Name = in.name
+			return each(read(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
 				return batch{
 					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,
 					write: func(ctx context.Context) (ports.WriteReport, error) { return ingest(md, ctx, b.Ticks, b.Range) },

@@ -80,7 +80,7 @@ func (r countedAt) ReadAt(b []byte, off int64) (int, error) {
 func parquetBatches(md *app.Marketdata, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
 	return func(yield func(batch, error) bool) {
 		var span domain.Range
-		for bars, err := range parquet.ReadBars(countedAt{in.file, counter}, in.size, parquet.Config{Name: in.name, Key: key}) {
+		for bars, err := range parquet.ReadBars(countedAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key}) {
 			if err != nil {
 				yield(batch{}, userError{err})
 				return

@@ -30,7 +30,7 @@ const (
 	columnTrades = "trades"
 )
 
-// RowError is what is wrong with one row of a file.
+// RowError is what is wrong with one row of a file. It unwraps to domain.ErrInvalid and to the cause.
 type RowError struct {
 	File string // may be empty
 	Row  int64  // from 1
@@ -44,8 +44,8 @@ func (e *RowError) Error() string {
 	return fmt.Sprintf("%s: row %d: %v", e.File, e.Row, e.Err)
 }
 
-// Unwrap is the cause.
-func (e *RowError) Unwrap() error { return e.Err }
+// Unwrap yields domain.ErrInvalid and the cause.
+func (e *RowError) Unwrap() []error { return []error{domain.ErrInvalid, e.Err} }
 
 // fields are the decimal columns of a file, in its order.
 var fields = [...]domain.Field{

@@ -107,12 +107,9 @@ func (b *reader) open(r io.ReaderAt, size int64, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if err := checkFooter(r, size); err != nil {
-		return err
-	}
-	file, err := pq.OpenFile(r, size, pq.SkipPageIndex(true), pq.SkipBloomFilters(true))
+	file, err := openFile(r, size)
 	if err != nil {
-		return fmt.Errorf("not a Parquet file, or a damaged one: %w", err)
+		return err
 	}
 	if cfg.Key, err = keyOf(file, cfg.Key); err != nil {
 		return err
@@ -122,6 +119,29 @@ func (b *reader) open(r io.ReaderAt, size int64, cfg Config) error {
 	}
 	b.cfg, b.groups = cfg, file.RowGroups()
 	return nil
+}
+
+func openFile(r io.ReaderAt, size int64) (*pq.File, error) {
+	if err := checkFooter(r, size); err != nil {
+		return nil, err
+	}
+	file, err := pq.OpenFile(r, size, pq.SkipPageIndex(true), pq.SkipBloomFilters(true))
+	if err != nil {
+		return nil, fmt.Errorf("not a Parquet file, or a damaged one: %w", err)
+	}
+	return file, nil
+}
+
+// ReadKey is the key of the series that the Parquet file in r, of size bytes, names. A file that names none is an error.
+func ReadKey(r io.ReaderAt, size int64) (key domain.SeriesKey, err error) {
+	err = guard(func() error {
+		file, err := openFile(r, size)
+		if err == nil {
+			key, err = keyOf(file, domain.SeriesKey{})
+		}
+		return err
+	})
+	return key, err
 }
 
 // checkFooter refuses a file whose footer cannot be as long as it says; the library would make room for it first.
@@ -226,16 +246,16 @@ func (b *reader) wrong(i int64, err error) error {
 
 func (b *reader) times(n int) ([]int64, error) {
 	times := make([]int64, 0, n)
-	last, any := b.last, b.row > 0
+	last, begun := b.last, b.row > 0
 	err := b.each(b.columns[0], n, func(v pq.Value) error {
 		t, err := b.layout.time(v.Int64())
 		if err != nil {
 			return err
 		}
-		if any && t <= last {
+		if begun && t <= last {
 			return fmt.Errorf("the bar of %s comes after that of %s", stamp(t), stamp(last))
 		}
-		last, any = t, true
+		last, begun = t, true
 		times = append(times, t)
 		return nil
 	})
