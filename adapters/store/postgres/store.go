@@ -10,7 +10,8 @@
 // migrations/ are enough: partitions are reached through them.
 //
 // Tables that a deployment has already are read through views that stand in the places of symbols, bars and extents, with the same
-// columns: for extents, the range from the first bar to the end of the last, marked assumed.
+// columns: for extents, the range from the first bar to the end of the last, marked assumed. testdata/existing_tables.sql is a whole
+// example.
 package postgres
 
 import (

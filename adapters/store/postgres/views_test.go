@@ -1,0 +1,88 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// Tables that were there before us are read through the views that testdata/existing_tables.sql shows, by a role that may only read.
+func TestExistingTablesThroughViews(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	views, err := os.ReadFile("testdata/existing_tables.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	role := "reader_of_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
+	if err := exec(t.Context(), dsn,
+		`CREATE TABLE public.instruments (id integer PRIMARY KEY, exchange text, base text, quote text)`,
+		`CREATE TABLE public.candles (instrument_id integer, ts timestamptz, o float8, h float8, l float8, c float8, vol numeric,
+			PRIMARY KEY (instrument_id, ts))`,
+		`INSERT INTO public.instruments VALUES (7, 'kraken', 'BTC', 'USD'), (8, 'kraken', 'ETH', 'USD'), (9, 'kraken', 'XRP', 'USD')`,
+		`INSERT INTO public.candles SELECT i, '2024-03-01'::timestamptz + n * interval '1 minute', 0.1 + n, 0.3 + n, 0.1, 0.2, n + 0.001
+			FROM generate_series(0, 19999) n, (VALUES (7), (8)) AS v (i)`,
+		string(views),
+		`CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`, `GRANT USAGE ON SCHEMA marketdata TO `+role,
+		`GRANT SELECT ON ALL TABLES IN SCHEMA marketdata TO `+role,
+	); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := exec(context.WithoutCancel(t.Context()), dsn, `DROP OWNED BY `+role, `DROP ROLE `+role); err != nil {
+			t.Error(err)
+		}
+	})
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: as(t, dsn, role, "secret"), MinConns: 1, MaxConns: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(closeStore)
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
+	key := domain.SeriesKey{Symbol: "KRAKEN:BTC/USD", Grid: domain.Minute1.UTC()}
+	whole := domain.Range{Start: start, End: start.Add(20_000 * time.Minute)}
+	n := 0
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += piece.Len()
+	}
+	if n != 20_000 {
+		t.Errorf("%d bars", n)
+	}
+	var last domain.Series
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole, Last: 1}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = piece
+	}
+	if want := "2024-03-14T21:19:00Z o=19999.1 h=19999.3 l=0.1 c=0.2 v=19999.001"; last.Len() != 1 || !strings.HasPrefix(last.At(0).String(), want) {
+		t.Errorf("the last bar is %s", last)
+	}
+	extents, err := s.Extents(t.Context(), key.Symbol, "KRAKEN:XRP/USD")
+	if want := []domain.Extent{{Key: key, Range: whole, Assumed: true}}; err != nil || !slices.Equal(extents, want) {
+		t.Errorf("%v, %v", extents, err)
+	}
+	metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Pattern: "KRAKEN:*"})
+	if err != nil || len(metas) != 3 || metas[0].Symbol != key.Symbol || metas[0].Venue != "KRAKEN" || metas[0].Base != "BTC" {
+		t.Errorf("%v, %v", metas, err)
+	}
+	if _, err := s.WriteBars(t.Context(), last, last.Range()); !errors.Is(err, ports.ErrPermission) && !errors.Is(err, ports.ErrSchema) {
+		t.Errorf("a write gave %v", err)
+	}
+}
