@@ -1,7 +1,13 @@
 package replay_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,42 +16,189 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
-// A stream is noted as the Fetch of the same; one that is broken off says so.
-func TestRecorderNotesStreams(t *testing.T) {
-	t.Parallel()
-	store, k := memory.New(), key("AAA/USD", "1m")
-	hold(t, store, k, run(k, 20)...)
-	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}},
-		clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
+// recorded is a recorder around an application over the store, at one past noon.
+func recorded(t testing.TB, store *memory.Store) *replay.Recorder {
+	t.Helper()
+	source := app.Source{Name: "memory", Bars: store, Ticks: store, Catalog: store, Local: true}
+	md, err := app.New([]app.Source{source}, clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := replay.NewRecorder(md)
-	request := domain.DataRequest{Key: k}
-	if _, err := r.Fetch(t.Context(), request); err != nil {
+	return replay.NewRecorder(md)
+}
+
+// ask makes a request of each kind, and one that is refused.
+func ask(t testing.TB, r *replay.Recorder) {
+	t.Helper()
+	ctx := t.Context()
+	_, err := r.Fetch(ctx, domain.DataRequest{Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute), End: noon.Add(24 * time.Hour)})
+	ticks := domain.TickRequest{Symbol: "AAA/USD"}
+	_, tradesErr := r.FetchTrades(ctx, ticks)
+	_, quotesErr := r.FetchQuotes(ctx, ticks)
+	if err := errors.Join(err, tradesErr, quotesErr); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		pieces, _ := r.Stream(t.Context(), request)
-		for _, err := range pieces {
-			if err != nil {
+	if _, err := r.Fetch(ctx, domain.DataRequest{Key: key("ZZZ/USD", "1m")}); !errors.Is(err, ports.ErrNotFound) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestRecorderNotesEveryRequest(t *testing.T) {
+	t.Parallel()
+	store, _, _ := three(t, 20)
+	trades, err := domain.NewTicks("AAA/USD", domain.Trade{Time: noon, Price: domain.MustDecimal("1"), Size: domain.MustDecimal("2")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.WriteTrades(t.Context(), trades, trades.Range()); err != nil {
+		t.Fatal(err)
+	}
+	r := recorded(t, store)
+	ask(t, r)
+	entries := r.Report().Entries
+	if len(entries) != 4 {
+		t.Fatalf("%d entries", len(entries))
+	}
+	bars := entries[0]
+	whole := domain.Range{Start: noon.Add(-time.Minute), End: noon.Add(time.Hour)}
+	held := domain.Range{Start: noon, End: noon.Add(20 * time.Minute)}
+	if bars.Count != 20 || !bars.Clamped || !bars.Range.Equal(whole) || !bars.Now.Equal(whole.End) ||
+		!slices.EqualFunc(bars.Uncovered, whole.Subtract([]domain.Range{held}), domain.Range.Equal) ||
+		len(bars.Provenance) != 1 || bars.Provenance[0].Store != "memory" || bars.Fingerprint == (domain.Fingerprint{}) {
+		t.Errorf("bars: %+v", bars)
+	}
+	if e := entries[1]; e.Request.Trades == nil || e.Count != 1 || e.Store != "memory" || e.Fingerprint == entries[2].Fingerprint {
+		t.Errorf("trades: %+v", e)
+	}
+	if e := entries[2]; e.Request.Quotes == nil || e.Count != 0 {
+		t.Errorf("quotes: %+v", e)
+	}
+	if e := entries[3]; !strings.Contains(e.Error, "ZZZ/USD") {
+		t.Errorf("refused: %+v", e)
+	}
+}
+
+func TestReportAsJSON(t *testing.T) {
+	t.Parallel()
+	store, _, _ := three(t, 20)
+	r := recorded(t, store)
+	ask(t, r)
+	want := r.Report()
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got replay.Report
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	again, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(again) != string(text) || len(got.Diff(want)) > 0 || len(want.Diff(got)) > 0 {
+		t.Errorf("got %s\nwant %s\ndiff %v", again, text, got.Diff(want))
+	}
+}
+
+// The strategy that gets an answer may change its lists; what was noted stays.
+func TestReportIsItsOwn(t *testing.T) {
+	t.Parallel()
+	store, _, _ := three(t, 20)
+	r := recorded(t, store)
+	result, err := r.Fetch(t.Context(), domain.DataRequest{Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := r.Report()
+	result.Uncovered[0], result.Provenance[0].Store = domain.Range{}, "another"
+	if after := r.Report(); !reflect.DeepEqual(before, after) || after.Entries[0].Provenance[0].Store != "memory" {
+		t.Errorf("%+v", after)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	last := func(symbol domain.Symbol, n int) domain.DataRequest {
+		return domain.DataRequest{Key: key(symbol, "1m"), Last: n}
+	}
+	play := func(change func(*memory.Store), requests ...domain.DataRequest) replay.Report {
+		store, _, _ := three(t, 20)
+		if change != nil {
+			change(store)
+		}
+		r := recorded(t, store)
+		for _, request := range requests {
+			if _, err := r.Fetch(ctx, request); err != nil {
 				t.Fatal(err)
 			}
-			if len(r.Report().Entries) == 2 {
-				break // off the second stream
-			}
+		}
+		return r.Report()
+	}
+	one, two, three := last("AAA/USD", 1), last("BBB/USD", 5), last("CCC/USD", 5)
+	early := play(nil, one, two, two, three)
+	revised := func(store *memory.Store) { hold(t, store, key("BBB/USD", "1m"), bar(noon.Add(17*time.Minute), 99)) }
+	gone := func(store *memory.Store) {
+		within := domain.Range{Start: noon.Add(17 * time.Minute), End: noon.Add(18 * time.Minute)}
+		if _, err := store.ReplaceBars(ctx, domain.EmptySeries(key("BBB/USD", "1m")), within); err != nil {
+			t.Fatal(err)
 		}
 	}
-	got := r.Report().Entries
-	if len(got) != 3 {
-		t.Fatalf("%d entries", len(got))
+	for name, c := range map[string]struct {
+		report replay.Report
+		want   []string // each a beginning and the names of the fields
+	}{
+		"same":          {report: play(nil, one, two, two, three)},
+		"another order": {report: play(nil, three, two, one, two)},
+		"revised":       {report: play(revised, one, two, two, three), want: []string{"changed bars BBB: fingerprint", "changed bars BBB: fingerprint"}},
+		"gone":          {report: play(gone, two, two, one, three), want: []string{"changed bars BBB: range uncovered provenance fingerprint", "changed bars BBB: range uncovered provenance fingerprint"}},
+		"fewer":         {report: play(nil, two, three), want: []string{"missing bars AAA:", "missing bars BBB:"}},
+		"more":          {report: play(nil, three, one, one, two, two), want: []string{"added bars AAA:"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for _, d := range c.report.Diff(early) {
+				text := string(d.Change) + " bars " + string(d.Request.Bars.Key.Symbol[:3]) + ":"
+				if line := d.String(); !strings.HasPrefix(line, string(d.Change)+" bars "+d.Request.Bars.Key.String()) {
+					t.Errorf("text %q", line)
+				}
+				for _, f := range d.Fields {
+					text += " " + f.Name
+					if f.Was == f.Is {
+						t.Errorf("%s was and is %s", f.Name, f.Is)
+					}
+				}
+				got = append(got, text)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
-	if got[1].Fingerprint != got[0].Fingerprint || got[1].Count != 20 || got[1].Error != "" || len(got[1].Provenance) != 1 {
-		t.Errorf("noted %+v, want %+v", got[1], got[0])
+}
+
+func TestRecorderIsConcurrent(t *testing.T) {
+	t.Parallel()
+	store, _, _ := three(t, 20)
+	r := recorded(t, store)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				if _, err := r.Fetch(t.Context(), domain.DataRequest{Key: key("AAA/USD", "1m"), Last: 3}); err != nil {
+					t.Error(err)
+				}
+				r.Report()
+			}
+		})
 	}
-	if !strings.Contains(got[2].Error, "broken off") || got[2].Count != 20 {
-		t.Errorf("noted %+v", got[2])
+	all.Wait()
+	if n := len(r.Report().Entries); n != 400 {
+		t.Errorf("%d entries", n)
 	}
 }
