@@ -234,3 +234,12 @@ func TestUnsettledForGood(t *testing.T) {
 		}
 	})
 }
+
+// TestWholeIsReadLast is about the order in which the server takes the fields of a query: that of their names.
+func TestWholeIsReadLast(t *testing.T) {
+	t.Parallel()
+	fields := barColumns[1 : len(barColumns)-3] // between the time and the tags; an answer of other columns is refused
+	if last := slices.Max(fields); last != "whole" {
+		t.Errorf("the last of %q is %s", fields, last)
+	}
+}
