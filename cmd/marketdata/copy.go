@@ -277,7 +277,10 @@ func copyRows[S rows[S]](ctx context.Context, j *copyJob, f flow[S], ranges, kno
 // copyPage makes the other store say what the page says, unless it does, and makes sure of it.
 func copyPage[S rows[S]](ctx context.Context, j *copyJob, f flow[S], p page[S], known []domain.Range) (ports.WriteReport, error) {
 	one := min(p.rows.Len(), j.page) + 1 // more than there should be; a page of ticks is longer where its last instant is
-	there := func() (S, error) { return f.fetch(ctx, j.to, p.span, one) }
+	there := func() (S, error) {
+		got, err := f.fetch(ctx, j.to, p.span, one)
+		return got.rows, err
+	}
 	var wrote ports.WriteReport
 	if len(clip(known, p.span.Start, p.span.End)) > 0 {
 		had, err := there()

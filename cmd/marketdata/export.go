@@ -163,7 +163,7 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 		return userError{fmt.Errorf("%q is a pattern, and a file of %s holds one series; name a symbol, or export to a .bars file",
 			pattern, e.o.format)}
 	}
-	held, err := sought.held(ctx, e.md)
+	held, err := e.exportable(ctx, sought)
 	if err != nil {
 		return err
 	}
@@ -185,17 +185,40 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 		if err != nil {
 			return err
 		}
-		var aligned []domain.Range
-		for _, r := range clip(s.ranges(), start, end) {
-			if r = s.key.Grid.Align(r); !r.Empty() {
-				aligned = append(aligned, r)
-			}
-		}
-		if err := exportRows(ctx, e, from, aligned, out); err != nil {
+		whole := s.key.Grid.Align(spanned(clip([]domain.Range{s.key.Grid.Whole(spanned(s.ranges()))}, start, end)))
+		if err := exportRows(ctx, e, from, whole, out); err != nil {
 			return err
 		}
 	}
 	return out.finish()
+}
+
+// exportable is the series that are stored, or where a symbol is named whose series is not, that one, with what it may be made of.
+func (e *export) exportable(ctx context.Context, series sought) ([]heldSeries, error) {
+	stored, err := series.held(ctx, e.md)
+	if err != nil || len(stored) > 0 || series.many() {
+		return stored, err
+	}
+	made := heldSeries{key: domain.SeriesKey{Symbol: domain.Symbol(series.pattern), Grid: series.grids[0], Kind: series.kind}}
+	series.grids = nil
+	finer, err := series.held(ctx, e.md)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range finer {
+		made.claimed = append(made.claimed, s.ranges()...)
+	}
+	ticks, err := e.md.TickCoverage(ctx, made.key.Symbol)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range ticks {
+		made.claimed = append(made.claimed, t.Range)
+	}
+	if len(made.claimed) == 0 {
+		return nil, nil
+	}
+	return []heldSeries{made}, nil
 }
 
 // ticks writes the trades or the quotes of a symbol.
@@ -225,50 +248,49 @@ func (e *export) ticks(ctx context.Context, name string) error {
 	if len(held) == 0 {
 		return notHeld("export", fmt.Sprintf("%s of %s", kind, symbol))
 	}
-	held = clip(held, start, end)
+	whole := spanned(clip([]domain.Range{spanned(held)}, start, end))
 	if e.o.quotes {
-		return exportTicks(ctx, e, quoteFlow(symbol), file.NewQuoteWriter, held)
+		return exportTicks(ctx, e, quoteFlow(symbol), file.NewQuoteWriter, whole)
 	}
-	return exportTicks(ctx, e, tradeFlow(symbol), file.NewTradeWriter, held)
+	return exportTicks(ctx, e, tradeFlow(symbol), file.NewTradeWriter, whole)
 }
 
-// exportRows writes what is held of a series.
-func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], held []domain.Range, out sink[S]) error {
-	if len(held) == 0 {
+// exportRows writes everything of a series in r.
+func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], r domain.Range, out sink[S]) error {
+	passed, shown := e.c.progressOver(from.series, []domain.Range{r})
+	defer shown()
+	report := exported{File: e.path, Series: from.series, Holds: from.holds, Range: r}
+	var gaps []domain.Range
+	for p, err := range from.pages(ctx, e.md, r, e.page) {
+		if err == nil {
+			err = out.write(p.rows, p.span.Subtract(p.gaps))
+		}
+		if err != nil {
+			return err
+		}
+		report.Rows += p.rows.Len()
+		gaps = append(gaps, p.gaps...)
+		passed(p.span)
+	}
+	if report.Rows == 0 {
 		return notHeld("export", from.series+" in the range asked for")
 	}
-	whole := spanned(held)
-	if gaps := whole.Subtract(held); len(gaps) > 0 {
-		e.c.notef("nobody holds %s of %s", some(gaps, domain.Range.String), from.series)
-	}
-	passed, shown := e.c.progressOver(from.series, held)
-	defer shown()
-	report := exported{File: e.path, Series: from.series, Holds: from.holds, Range: whole}
-	for _, r := range held {
-		for p, err := range from.pages(ctx, e.md, r, e.page) {
-			if err == nil {
-				err = out.write(p.rows, p.span)
-			}
-			if err != nil {
-				return err
-			}
-			report.Rows += p.rows.Len()
-			passed(p.span)
-		}
+	if len(gaps) > 0 {
+		e.c.notef("nobody holds %s of %s", some(domain.MergeRanges(gaps), domain.Range.String), from.series)
 	}
 	e.reports = append(e.reports, report)
 	return nil
 }
 
 func exportTicks[T domain.Tick](
-	ctx context.Context, e *export, from flow[domain.Ticks[T]], csv func(w fileWriter) *file.TickWriter[T], held []domain.Range,
+	ctx context.Context, e *export, from flow[domain.Ticks[T]], csv func(w fileWriter) *file.TickWriter[T], r domain.Range,
 ) error {
 	out, err := newTickSink(e.o.format, e.path, csv)
 	if err != nil {
 		return userError{err}
 	}
 	defer out.discard()
-	if err := exportRows(ctx, e, from, held, out); err != nil {
+	if err := exportRows(ctx, e, from, r, out); err != nil {
 		return err
 	}
 	return out.finish()

@@ -23,6 +23,7 @@ const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
   marketdata fetch BTC/USD 1d --start 2018-01-01 --end 2018-02-01
   marketdata fetch COINBASE:BTC/USD 1h --start -7d --output json
   marketdata fetch ACME 1d@America/New_York --start 2018-04-04 --first 1
+  marketdata fetch BTC/USD 1m --start -1h --fill previous
   marketdata fetch BTC/USD 1m --kind bid --quality drop > bids.csv
   marketdata fetch BTC/USD 1h --start 2018-01-01 --output parquet > hours.parquet
   marketdata fetch --trades XRP/ETH --start 2019-10-11 --first 100
@@ -32,6 +33,7 @@ type fetchOptions struct {
 	span
 	first, last           int
 	kind, quality, output string
+	fill                  string
 	verbose               bool
 	trades, quotes        bool
 	ofBars                bool // a flag was given that bars alone have
@@ -53,7 +55,7 @@ func (c *command) fetch() *cobra.Command {
 		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.trades || o.quotes {
-				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality")
+				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality") || cmd.Flags().Changed("fill")
 				return c.fetchTicks(cmd.Context(), args[0], o)
 			}
 			request, err := c.request(args[0], args[1], o)
@@ -79,6 +81,8 @@ func (c *command) fetch() *cobra.Command {
 	flags.IntVar(&o.last, "last", 0, "only the last `n` of the range")
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (print it)")
+	flags.StringVar(&o.fill, "fill", domain.FillNone.String(),
+		"`policy` for a bar in which nothing traded: none (there is none), previous (one of the previous close, without volume)")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")
 	outputFlag(flags, &o.output)
 	return cmd
@@ -93,7 +97,7 @@ func (c *command) request(symbol, grid string, o fetchOptions) (domain.DataReque
 	if r.Start, r.End, err = o.times(c.now(), key.Grid.Zone()); err != nil {
 		return domain.DataRequest{}, err
 	}
-	return r, r.Quality.UnmarshalText([]byte(o.quality))
+	return r, errors.Join(r.Quality.UnmarshalText([]byte(o.quality)), r.Fill.UnmarshalText([]byte(o.fill)))
 }
 
 func (c *command) runFetch(ctx context.Context, r domain.DataRequest, o fetchOptions) error {
@@ -123,6 +127,9 @@ func (c *command) tell(r domain.Result, verbose bool) {
 	}
 	if n := len(r.Uncovered); n > 0 {
 		c.notef("nobody holds %s", some(r.Uncovered, domain.Range.String))
+	}
+	if n := len(r.Filled); n > 0 {
+		c.notef("filled, since nothing traded there: %s", some(r.Filled, domain.Range.String))
 	}
 	for _, f := range r.Quality.Findings {
 		c.notef("quality: %s: %d of %d bars, the first at %s (%s, %s)", f.Detail, f.Count, r.Quality.Bars, stamp(f.First), f.Rule, f.Severity)

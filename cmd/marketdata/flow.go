@@ -25,7 +25,7 @@ type rows[S any] interface {
 type flow[S rows[S]] struct {
 	series  string // for messages
 	holds   file.Kind
-	fetch   func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (S, error) // the first few in r
+	fetch   func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[S], error) // the first few in r
 	ingest  func(ctx context.Context, md *app.Marketdata, s S, claim domain.Range) (ports.WriteReport, error)
 	replace func(ctx context.Context, md *app.Marketdata, s S, r domain.Range) (ports.WriteReport, error)
 }
@@ -34,10 +34,10 @@ type flow[S rows[S]] struct {
 func barFlow(key domain.SeriesKey, quality domain.QualityPolicy, dropped func(n int)) flow[domain.Series] {
 	return flow[domain.Series]{
 		series: key.String(), holds: file.Bars,
-		fetch: func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (domain.Series, error) {
+		fetch: func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[domain.Series], error) {
 			got, err := md.Fetch(ctx, domain.DataRequest{Key: key, Start: r.Start, End: r.End, First: first, Quality: quality})
 			dropped(len(got.Quality.Dropped))
-			return got.Series, err
+			return page[domain.Series]{got.Series, r, got.Uncovered}, err
 		},
 		ingest: func(ctx context.Context, md *app.Marketdata, s domain.Series, claim domain.Range) (ports.WriteReport, error) {
 			return md.Ingest(ctx, s, claim)
@@ -81,10 +81,10 @@ func quoteFlow(symbol domain.Symbol) flow[domain.Quotes] {
 
 func fetchedTicks[T domain.Tick](
 	symbol domain.Symbol, fetch func(*app.Marketdata, context.Context, domain.TickRequest) (domain.TickResult[T], error),
-) func(context.Context, *app.Marketdata, domain.Range, int) (domain.Ticks[T], error) {
-	return func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (domain.Ticks[T], error) {
+) func(context.Context, *app.Marketdata, domain.Range, int) (page[domain.Ticks[T]], error) {
+	return func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[domain.Ticks[T]], error) {
 		got, err := fetch(md, ctx, domain.TickRequest{Symbol: symbol, Start: r.Start, End: r.End, First: first})
-		return got.Ticks, err
+		return page[domain.Ticks[T]]{got.Ticks, r, got.Uncovered}, err
 	}
 }
 
@@ -92,6 +92,7 @@ func fetchedTicks[T domain.Tick](
 type page[S any] struct {
 	rows S
 	span domain.Range
+	gaps []domain.Range // of the span, what nobody holds
 }
 
 // pages yields everything in r, about n rows at a time, so that a range of any length takes little memory. The pages' ranges touch
@@ -99,19 +100,18 @@ type page[S any] struct {
 func (f flow[S]) pages(ctx context.Context, md *app.Marketdata, r domain.Range, n int) iter.Seq2[page[S], error] {
 	return func(yield func(page[S], error) bool) {
 		for !r.Empty() {
-			got, err := f.fetch(ctx, md, r, n)
+			p, err := f.fetch(ctx, md, r, n)
 			if err != nil {
 				yield(page[S]{}, err)
 				return
 			}
-			span := r
-			if got.Len() >= n {
-				span.End = got.Range().End
+			if p.rows.Len() >= n {
+				p.span.End = p.rows.Range().End
 			}
-			if !yield(page[S]{got, span}, nil) {
+			if !yield(p, nil) {
 				return
 			}
-			r.Start = span.End
+			r.Start = p.span.End
 		}
 	}
 }

@@ -51,7 +51,7 @@ func newParquetSink(path string, key domain.SeriesKey) (*parquetSink, error) {
 	return s, nil
 }
 
-func (s *parquetSink) write(bars domain.Series, _ domain.Range) error { return s.bars.Write(bars) }
+func (s *parquetSink) write(bars domain.Series, _ []domain.Range) error { return s.bars.Write(bars) }
 
 func (s *parquetSink) finish() error {
 	if err := errors.Join(s.bars.Close(), s.out.Flush()); err != nil {

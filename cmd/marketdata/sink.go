@@ -17,9 +17,9 @@ type fileWriter = io.Writer
 
 // sink is a file that rows are written to, in order.
 type sink[S any] interface {
-	write(rows S, claim domain.Range) error
-	finish() error // puts the file in its place
-	discard()      // leaves nothing of it, unless it is finished
+	write(rows S, held []domain.Range) error // rows of a range of which these parts, ascending, are held
+	finish() error                           // puts the file in its place
+	discard()                                // leaves nothing of it, unless it is finished
 }
 
 // newBarSink is a file of the form, which holds bars of the key, or, as a bar file, of any.
@@ -46,9 +46,17 @@ func newTickSink[T domain.Tick](format, path string, csv func(fileWriter) *file.
 // barSink is a bar file.
 type barSink struct{ w *barfile.Writer }
 
-func (s barSink) write(bars domain.Series, claim domain.Range) error { return s.w.Write(bars, claim) }
-func (s barSink) finish() error                                      { return s.w.Close() }
-func (s barSink) discard()                                           { s.w.Discard() }
+func (s barSink) write(bars domain.Series, held []domain.Range) error {
+	for _, claim := range held {
+		if err := s.w.Write(bars.Within(claim), claim); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s barSink) finish() error { return s.w.Close() }
+func (s barSink) discard()      { s.w.Discard() }
 
 // csvWriter writes rows as CSV.
 type csvWriter[S any] interface {
@@ -90,7 +98,7 @@ func newTextSink[S, R any](
 	return s, nil
 }
 
-func (s *textSink[S]) write(rows S, _ domain.Range) error { return s.put(rows) }
+func (s *textSink[S]) write(rows S, _ []domain.Range) error { return s.put(rows) }
 
 func (s *textSink[S]) finish() error {
 	if err := errors.Join(s.end(), s.out.Flush()); err != nil {
