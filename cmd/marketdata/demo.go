@@ -125,7 +125,7 @@ func writeDemoFile(dir string, s domain.Series) (demoFile, error) {
 // demoBars makes the minutes of a symbol, and the days that they add up to.
 func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) {
 	of := demoMarket[symbol]
-	random := rand.New(rand.NewPCG(seed, uint64(symbol))) //nolint:gosec // the same seed has to give the same market
+	random := rand.New(rand.NewPCG(seed, uint64(symbol)))
 	price := of.price
 	minuteBars := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: of.symbol, Grid: domain.Minute1.UTC()}, demoDays*24*60)
 	dayBars := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: of.symbol, Grid: domain.Day1.UTC()}, demoDays)
