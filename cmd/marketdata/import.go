@@ -226,7 +226,7 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input,
 		report.WriteReport = report.Add(wrote)
 	}
 	if report.Rows == 0 {
-		return report, userError{fmt.Errorf("%s: no %s: there is none below the line that names the columns", in.name, in.holds)}
+		return report, userError{fmt.Errorf("%s: no %s in it", in.name, in.holds)}
 	}
 	return report, nil
 }
