@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -72,6 +74,30 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 		}
 	}
 	return all, nil
+}
+
+// Latest tells how fresh each series of the symbols is, or of all where none is given, ordered by key: what is claimed or assumed of
+// it up to the clock's now, in the store that holds the latest of it.
+func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports.Freshness, error) {
+	now := c.clock.Now().UTC()
+	held, err := c.Coverage(ctx, symbols...)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[domain.SeriesKey]ports.Freshness{}
+	for _, e := range held {
+		until := e.Range.End
+		if closed := e.Key.Grid.Floor(now); until.After(closed) {
+			until = closed
+		}
+		if !e.Range.Start.Before(until) { // not to be seen yet
+			continue
+		}
+		if f, found := latest[e.Key]; !found || until.After(f.Until) {
+			latest[e.Key] = ports.Freshness{Key: e.Key, Store: e.Store, Until: until, Behind: now.Sub(until), Assumed: e.Assumed}
+		}
+	}
+	return slices.SortedFunc(maps.Values(latest), func(a, b ports.Freshness) int { return a.Key.Compare(b.Key) }), nil
 }
 
 // TickCoverage returns which trades and quotes are held of the symbols, or of all where none is given, ordered by symbol, kind and

@@ -33,7 +33,10 @@ var _ ports.HistoricalDataProvider = (*Provider)(nil)
 // domain.QualityFail; ErrTimeout, which says whose deadline passed; ErrCanceled; ErrInternal for a store that panics or breaks its
 // contract; and what the stores report. It returns within 50 ms of ctx being done.
 func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Result, error) {
-	f, err := p.newFetch("fetch", r)
+	f, err := p.newFetch("fetch", r, p.clock.Now())
+	if err == nil {
+		err = f.refuseSlots()
+	}
 	if err != nil {
 		return domain.Result{}, err
 	}
@@ -78,22 +81,29 @@ type fetch struct {
 }
 
 // newFetch does what costs no input or output: it refuses what breaks a rule or a limit, and clamps the range to now.
-func (p *Provider) newFetch(op string, r domain.DataRequest) (*fetch, error) {
+func (p *Provider) newFetch(op string, r domain.DataRequest, now time.Time) (*fetch, error) {
 	if err := r.Validate(); err != nil {
 		return nil, refusal(op, "", err)
 	}
-	f := &fetch{request: r, symbol: [1]domain.Symbol{r.Key.Symbol}, now: p.clock.Now().UTC(), stores: p.stores, sizes: p.sizes}
+	f := &fetch{request: r, symbol: [1]domain.Symbol{r.Key.Symbol}, now: now.UTC(), stores: p.stores, sizes: p.sizes}
 	f.caller = caller{op: op, subject: &f.request.Key, cfg: p.cfg}
-	f.own = newHeld(p.stores, f.symbol[:])
+	f.own.over(p.stores, f.symbol[:])
 	f.held = &f.own
-	err := f.prepare()
-	if err == nil && !r.Start.IsZero() && !f.openEnded {
-		err = f.holdToSlots(f.within)
-	}
-	if err != nil {
+	if err := f.prepare(); err != nil {
 		return nil, refusal(op, f.subject.String(), err)
 	}
 	return f, nil
+}
+
+// refuseSlots refuses, before any input or output, a range that is known to have room for too many bars.
+func (f *fetch) refuseSlots() error {
+	if f.request.Start.IsZero() || f.openEnded {
+		return nil
+	}
+	if err := f.holdToSlots(f.within); err != nil {
+		return refusal(f.op, f.subject.String(), err)
+	}
+	return nil
 }
 
 // before is a request of the same kind for the last bar before t, of the same instant and the same held data.
@@ -210,7 +220,8 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 func (f *fetch) plan(ctx context.Context) error {
 	f.legs, f.covered, f.report, f.filled = nil, nil, domain.QualityReport{}, nil
 	if !f.within.Empty() {
-		p, err := f.held.planned(ctx, &f.caller, f.request.Key, f.within, f.asked.IsZero())
+		p, err := f.held.planned(ctx, &f.caller, plan.Request{Key: f.request.Key, Range: f.within},
+			plan.Limits{Legs: plan.DefaultMaxLegs}, f.asked.IsZero())
 		if err != nil {
 			return err
 		}

@@ -71,8 +71,8 @@ func (f *fetch) fill(ctx context.Context, r domain.Range, bars iter.Seq2[domain.
 
 // ahead is an edge after at, about sizes.fill slots away, or as far as a time.Duration reaches.
 func (f *fetch) ahead(at time.Time) time.Time {
-	slot := max(1, f.edges.Frequency().Nominal())
-	ahead := f.edges.Ceil(at.Add(min(time.Duration(f.sizes.fill), math.MaxInt64/slot) * slot))
+	slot := max(1, int64(f.edges.Frequency().Nominal()))
+	ahead := f.edges.Ceil(at.Add(time.Duration(min(int64(f.sizes.fill), math.MaxInt64/slot) * slot)))
 	if next := f.edges.Next(at); next.After(ahead) {
 		return next
 	}

@@ -5,69 +5,67 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// held is what the stores hold of the symbols of a call, read once and when it is first needed. It is for one goroutine while it
-// reads; once all is read, it is safe for concurrent use.
+// held is what the stores hold of the symbols of a call, each asked once, when it is first needed. It is safe for concurrent use.
 type held struct {
 	stores  stores
 	symbols []domain.Symbol
+	subject fmt.Stringer             // of the errors, where several requests share it; nil is that of the request
 	bars    []holding[domain.Extent] // by store
 	ticks   holding[domain.TickExtent]
 	room    [2]holding[domain.Extent] // for as many stores as there usually are
 }
 
-// holding is the extents of one store, ordered by symbol.
+// holding is the extents of one store, ordered by symbol, or why they are not known.
 type holding[E any] struct {
+	mu      sync.Mutex
 	read    bool
 	extents []E
+	err     error
 }
 
-func newHeld(all stores, symbols []domain.Symbol) held {
-	return held{stores: all, symbols: symbols}
+// over makes h, a zero one, what is held of the symbols.
+func (h *held) over(all stores, symbols []domain.Symbol) {
+	h.stores, h.symbols = all, symbols
+	if h.bars = h.room[:]; len(all) > len(h.room) {
+		h.bars = make([]holding[domain.Extent], len(all))
+	}
 }
 
 // barsOf is what the store at i holds of the symbol.
 func (h *held) barsOf(ctx context.Context, by *caller, i int, symbol domain.Symbol) ([]domain.Extent, error) {
-	if h.bars == nil {
-		if h.bars = h.room[:]; len(h.stores) > len(h.room) {
-			h.bars = make([]holding[domain.Extent], len(h.stores))
-		}
-	}
-	bars := &h.bars[i]
-	of := func(e domain.Extent) domain.Symbol { return e.Key.Symbol }
-	if !bars.read {
-		extents, err := call(ctx, by.at(h.stores[i]), barExtents, h.symbols)
-		if err != nil {
-			return nil, err
-		}
-		bars.keep(extents, len(h.symbols), of)
-	}
-	return bars.of(symbol, len(h.symbols), of), nil
+	return heldBy(ctx, h, by.at(h.stores[i]), &h.bars[i], barExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }, symbol)
 }
 
 // ticksOf is what the store of ticks holds of the symbol.
 func (h *held) ticksOf(ctx context.Context, by *caller, symbol domain.Symbol) ([]domain.TickExtent, error) {
-	of := func(e domain.TickExtent) domain.Symbol { return e.Symbol }
-	if !h.ticks.read {
-		extents, err := call(ctx, by.at(h.stores.ofTicks()), tickExtents, h.symbols)
-		if err != nil {
-			return nil, err
-		}
-		h.ticks.keep(extents, len(h.symbols), of)
-	}
-	return h.ticks.of(symbol, len(h.symbols), of), nil
+	return heldBy(ctx, h, by.at(h.stores.ofTicks()), &h.ticks, tickExtents, func(e domain.TickExtent) domain.Symbol { return e.Symbol }, symbol)
 }
 
-func (h *holding[E]) keep(extents []E, symbols int, of func(E) domain.Symbol) {
-	h.read, h.extents = true, extents
-	if symbols > 1 {
-		slices.SortStableFunc(h.extents, func(a, b E) int { return cmp.Compare(of(a), of(b)) })
+// heldBy is what one store holds of the symbol.
+func heldBy[E any](
+	ctx context.Context, h *held, by *caller, kept *holding[E], ask question[[]domain.Symbol, []E], of func(E) domain.Symbol,
+	symbol domain.Symbol,
+) ([]E, error) {
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+	if !kept.read {
+		if h.subject != nil {
+			by = &caller{op: by.op, subject: h.subject, store: by.store, cfg: by.cfg}
+		}
+		kept.read = true
+		kept.extents, kept.err = call(ctx, by, ask, h.symbols)
+		if len(h.symbols) > 1 {
+			slices.SortStableFunc(kept.extents, func(a, b E) int { return cmp.Compare(of(a), of(b)) })
+		}
 	}
+	return kept.of(symbol, len(h.symbols), of), kept.err
 }
 
 // of is the extents of one of so many symbols.
@@ -108,19 +106,17 @@ func (h *held) sources(ctx context.Context, by *caller, symbol domain.Symbol, ti
 	return sources, nil
 }
 
-// planned is the cheapest plan for the bars of key in r. Ticks are the last resort: what is held of them is read only where bars do
+// planned is the cheapest plan for the request; with an error that a limit makes it comes too. Ticks are the last resort: what is held of them is read only where bars do
 // not do, or where the request begins with the first that is held.
-func (h *held) planned(ctx context.Context, by *caller, key domain.SeriesKey, r domain.Range, fromFirst bool) (plan.Plan, error) {
+func (h *held) planned(ctx context.Context, by *caller, request plan.Request, limits plan.Limits, fromFirst bool) (plan.Plan, error) {
 	ticks := h.stores.ofTicks() != nil
-	request := plan.Request{Key: key, Range: r}
-	limits := plan.Limits{Legs: plan.DefaultMaxLegs}
-	sources, err := h.sources(ctx, by, key.Symbol, ticks && fromFirst)
+	sources, err := h.sources(ctx, by, request.Key.Symbol, ticks && fromFirst)
 	if err != nil {
 		return plan.Plan{}, err
 	}
 	p, err := plan.Make(request, sources, limits)
 	if err == nil && ticks && !fromFirst && len(p.Uncovered) > 0 {
-		if sources, err = h.sources(ctx, by, key.Symbol, true); err != nil {
+		if sources, err = h.sources(ctx, by, request.Key.Symbol, true); err != nil {
 			return plan.Plan{}, err
 		}
 		p, err = plan.Make(request, sources, limits)

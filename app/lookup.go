@@ -29,19 +29,64 @@ type lookup struct {
 // that cannot be asked is its own error.
 func (l *lookup) known(ctx context.Context, by *caller, one []domain.Symbol) (domain.SymbolMeta, error) {
 	entry, err := l.entry(ctx, by, one)
-	switch {
-	case err != nil:
-		return domain.SymbolMeta{}, err
-	case entry.Known:
-		return entry.Meta, nil
+	if err == nil {
+		err = unknown(by, one[0], entry)
 	}
-	text := fmt.Sprintf("symbol %q is not known", string(one[0]))
+	if err != nil {
+		return domain.SymbolMeta{}, err
+	}
+	return entry.Meta, nil
+}
+
+// unknown is the error of a symbol that is not known.
+func unknown(by *caller, symbol domain.Symbol, entry ports.SymbolEntry) error {
+	if entry.Known {
+		return nil
+	}
+	text := fmt.Sprintf("symbol %q is not known", string(symbol))
 	if len(entry.Near) > 0 {
 		text += "; did you mean " + names(entry.Near) + "?"
 	} else {
 		text += ", nor is one like it; import its data first"
 	}
-	return domain.SymbolMeta{}, &ports.Error{Kind: ports.ErrNotFound, Op: by.op, Subject: by.subject.String(), Err: errors.New(text)}
+	return &ports.Error{Kind: ports.ErrNotFound, Op: by.op, Subject: by.subject.String(), Err: errors.New(text)}
+}
+
+// many is what is known of the symbols. What is not kept is asked for at once; only for one that no catalog knows they are asked
+// again, for near names.
+func (l *lookup) many(ctx context.Context, by *caller, symbols []domain.Symbol) (map[domain.Symbol]ports.SymbolEntry, error) {
+	entries := make(map[domain.Symbol]ports.SymbolEntry, len(symbols))
+	var asked []domain.Symbol
+	for _, s := range symbols {
+		if l.cache != nil {
+			if entry, kept := l.cache.Get(ctx, s); kept {
+				entries[s] = entry
+				continue
+			}
+		}
+		asked = append(asked, s)
+	}
+	if len(asked) == 0 {
+		return entries, nil
+	}
+	writes := l.writes.Load()
+	metas, err := l.symbols(ctx, by, ports.SymbolQuery{Symbols: asked})
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range metas {
+		entry := ports.SymbolEntry{Known: true, Meta: m}
+		entries[m.Symbol] = entry
+		l.keep(ctx, m.Symbol, entry, writes)
+	}
+	for _, s := range asked {
+		if !entries[s].Known {
+			if entries[s], err = l.entry(ctx, by, []domain.Symbol{s}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return entries, nil
 }
 
 // entry is what the catalogs say of the symbol, or said a short while ago.
@@ -58,6 +103,15 @@ func (l *lookup) entry(ctx context.Context, by *caller, one []domain.Symbol) (po
 	if err != nil {
 		return entry, err
 	}
+	l.keep(ctx, symbol, entry, writes)
+	return entry, nil
+}
+
+// keep puts what the catalogs said, asked when there had been so many writes of ours.
+func (l *lookup) keep(ctx context.Context, symbol domain.Symbol, entry ports.SymbolEntry, writes int64) {
+	if l.cache == nil {
+		return
+	}
 	ttl := l.cfg.SymbolTTL
 	if !entry.Known {
 		ttl = min(ttl, unknownTTL)
@@ -66,7 +120,6 @@ func (l *lookup) entry(ctx context.Context, by *caller, one []domain.Symbol) (po
 	if l.writes.Load() != writes { // what was said may have been old when it was put
 		l.cache.Delete(ctx, symbol)
 	}
-	return entry, nil
 }
 
 // forget is for our own writes: what was kept of the symbol may no longer hold.

@@ -12,6 +12,7 @@ type Marketdata struct {
 
 var (
 	_ ports.HistoricalDataProvider = (*Marketdata)(nil)
+	_ ports.BatchProvider          = (*Marketdata)(nil)
 	_ ports.SymbolProvider         = (*Marketdata)(nil)
 	_ ports.CoverageProvider       = (*Marketdata)(nil)
 	_ ports.Ingestor               = (*Marketdata)(nil)

@@ -231,6 +231,8 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpread(t)
+		var requests []domain.DataRequest
+		var results []domain.Result
 		for range 4 {
 			r := s.drawRequest(t)
 			bars, uncovered := s.answer(r)
@@ -248,6 +250,8 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 			s.checkLegs(t, r, got)
 			s.checkFilled(t, r, got)
 			s.checkStream(t, r, got)
+			s.checkPlan(t, r, got)
+			requests, results = append(requests, r), append(results, got)
 			whole := domain.Range{Start: r.Key.Grid.Ceil(got.Range.Start), End: r.Key.Grid.Ceil(got.Range.End)}
 			for i := range uncovered {
 				uncovered[i] = uncovered[i].Intersect(whole)
@@ -260,7 +264,35 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 				t.Fatalf("%s: uncovered %v of %s, want %v", r, got.Uncovered, got.Range, uncovered)
 			}
 		}
+		for i, a := range s.FetchMany(t.Context(), requests) {
+			if a.Err != nil || fmt.Sprint(a.Result) != fmt.Sprint(results[i]) || !a.Result.Series.Equal(results[i].Series) {
+				t.Fatalf("%s with others: %+v, %v; want %+v", requests[i], a.Result, a.Err, results[i])
+			}
+		}
 	})
+}
+
+// checkPlan wants the explained plan to be the one that was carried out.
+func (s *spread) checkPlan(t *rapid.T, r domain.DataRequest, got domain.Result) {
+	p, err := s.Explain(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.First > 0 || r.Last > 0 {
+		return
+	}
+	var planned, served []string
+	for _, l := range p.Legs {
+		for _, read := range l.Reads {
+			planned = append(planned, fmt.Sprint(read.Source, l.Grid, read.Range.Intersect(got.Range)))
+		}
+	}
+	for _, l := range got.Provenance {
+		served = append(served, fmt.Sprint(l.Store, l.Grid, l.Range))
+	}
+	if !slices.Equal(planned, served) {
+		t.Fatalf("%s: planned %v, served %v", r, planned, served)
+	}
 }
 
 // checkLegs wants every bar in one leg, and every leg in the range.

@@ -25,7 +25,10 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 			yield(domain.Series{}, refusal("stream", r.Key.String(), fmt.Errorf("a stream is ranged over once; ask for another: %w", ports.ErrInvalid)))
 			return
 		}
-		f, err := p.newFetch("stream", r)
+		f, err := p.newFetch("stream", r, p.clock.Now())
+		if err == nil {
+			err = f.refuseSlots()
+		}
 		if err != nil {
 			yield(domain.Series{}, err)
 			return

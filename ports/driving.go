@@ -3,6 +3,7 @@ package ports
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -26,6 +27,32 @@ type HistoricalDataProvider interface {
 
 	// FetchQuotes is to quotes what FetchTrades is to trades.
 	FetchQuotes(ctx context.Context, r domain.TickRequest) (domain.TickResult[domain.Quote], error)
+}
+
+// BatchProvider answers for many series at once.
+type BatchProvider interface {
+	// FetchMany answers each request as HistoricalDataProvider.Fetch does, all for one instant of the clock; answer i is that of
+	// request i. A request that fails leaves the others alone. Where ctx has no deadline, one is set, for all of them together.
+	FetchMany(ctx context.Context, requests []domain.DataRequest) []Answer
+
+	// Latest tells how fresh each series of the symbols is, or of all where none is given, ordered by key. A series of which nothing
+	// is held that may be seen is absent.
+	Latest(ctx context.Context, symbols ...domain.Symbol) ([]Freshness, error)
+}
+
+// Answer is a Result, or why there is none.
+type Answer struct {
+	Result domain.Result
+	Err    error
+}
+
+// Freshness is how far a series reaches.
+type Freshness struct {
+	Key     domain.SeriesKey `json:"key"`
+	Store   string           `json:"store"`     // the one that holds the latest of it
+	Until   time.Time        `json:"until"`     // where what is held ends, at the end of a bar, and not later than now
+	Behind  time.Duration    `json:"behind_ns"` // from Until to now
+	Assumed bool             `json:"assumed"`   // what ends there is assumed, not claimed
 }
 
 // SymbolProvider tells which symbols are known and what is known of them.

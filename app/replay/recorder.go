@@ -2,6 +2,8 @@ package replay
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"slices"
 	"sync"
 
@@ -26,13 +28,49 @@ func NewRecorder(next ports.HistoricalDataProvider) *Recorder { return &Recorder
 // Fetch is next's, noted.
 func (r *Recorder) Fetch(ctx context.Context, request domain.DataRequest) (domain.Result, error) {
 	result, err := r.next.Fetch(ctx, request)
-	r.note(Entry{
+	r.note(barEntry(request, result), err)
+	return result, err
+}
+
+// Stream is next's, noted when it ends, as a Fetch of the same is. Its bars are kept until then, for their fingerprint.
+func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
+	pieces, result := r.next.Stream(ctx, request)
+	return func(yield func(domain.Series, error) bool) {
+		all := domain.NewSeriesBuilder(request.Key, 0)
+		end := func(err error) {
+			whole := result()
+			if bars, buildErr := all.Series(); buildErr == nil {
+				whole.Series = bars
+			}
+			r.note(barEntry(request, whole), err)
+		}
+		for piece, err := range pieces {
+			if err == nil {
+				err = all.AppendSeries(piece)
+			}
+			if err != nil {
+				end(err)
+				yield(domain.Series{}, err)
+				return
+			}
+			if !yield(piece, nil) {
+				end(errBrokenOff)
+				return
+			}
+		}
+		end(nil)
+	}, result
+}
+
+var errBrokenOff = errors.New("the stream was broken off")
+
+func barEntry(request domain.DataRequest, result domain.Result) Entry {
+	return Entry{
 		Request: Request{Bars: &request},
 		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: result.Series.Len(),
 		Dropped: len(result.Quality.Dropped), Uncovered: slices.Clone(result.Uncovered),
 		Provenance: slices.Clone(result.Provenance), Fingerprint: result.Fingerprint(),
-	}, err)
-	return result, err
+	}
 }
 
 // FetchTrades is next's, noted.

@@ -1,0 +1,69 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// manyAtOnce is how many requests of a FetchMany are answered at the same time.
+const manyAtOnce = 4
+
+// FetchMany answers each request as Fetch does, all for one instant of the clock, and in their order. The catalogs are asked once
+// for all symbols, and so is each store for what it holds. A request that fails leaves the others alone.
+func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.Answer {
+	answers := make([]ports.Answer, len(requests))
+	fetches := make([]*fetch, len(requests))
+	var symbols []domain.Symbol
+	now := p.clock.Now()
+	for i, r := range requests {
+		f, err := p.newFetch("fetch", r, now)
+		if err == nil {
+			err = f.refuseSlots()
+		}
+		if err != nil {
+			answers[i].Err = err
+			continue
+		}
+		fetches[i] = f
+		symbols = append(symbols, r.Key.Symbol)
+	}
+	if len(symbols) == 0 {
+		return answers
+	}
+	slices.Sort(symbols)
+	symbols = slices.Compact(symbols)
+
+	by := &caller{op: "fetch", subject: namesOf(symbols), cfg: p.cfg}
+	ctx, cancel := by.bounded(ctx, p.stores)
+	defer cancel()
+	known, err := p.symbols.many(ctx, by, symbols)
+	shared := &held{subject: by.subject}
+	shared.over(p.stores, symbols)
+
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(manyAtOnce, len(requests)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(fetches); i = next.Add(1) - 1 {
+				f, answer := fetches[i], &answers[i]
+				if f == nil {
+					continue
+				}
+				f.held = shared
+				if answer.Err = err; err == nil {
+					answer.Err = unknown(&f.caller, f.request.Key.Symbol, known[f.request.Key.Symbol])
+				}
+				if answer.Err == nil {
+					answer.Result, answer.Err = f.run(ctx)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return answers
+}

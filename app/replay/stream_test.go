@@ -1,0 +1,51 @@
+package replay_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// A stream is noted as the Fetch of the same; one that is broken off says so.
+func TestRecorderNotesStreams(t *testing.T) {
+	t.Parallel()
+	store, k := memory.New(), key("AAA/USD", "1m")
+	hold(t, store, k, run(k, 20)...)
+	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}},
+		clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := replay.NewRecorder(md)
+	request := domain.DataRequest{Key: k}
+	if _, err := r.Fetch(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		pieces, _ := r.Stream(t.Context(), request)
+		for _, err := range pieces {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Report().Entries) == 2 {
+				break // off the second stream
+			}
+		}
+	}
+	got := r.Report().Entries
+	if len(got) != 3 {
+		t.Fatalf("%d entries", len(got))
+	}
+	if got[1].Fingerprint != got[0].Fingerprint || got[1].Count != 20 || got[1].Error != "" || len(got[1].Provenance) != 1 {
+		t.Errorf("noted %+v, want %+v", got[1], got[0])
+	}
+	if !strings.Contains(got[2].Error, "broken off") || got[2].Count != 20 {
+		t.Errorf("noted %+v", got[2])
+	}
+}
