@@ -292,7 +292,19 @@ func FuzzReadBars(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte, zone string) {
 		cfg := file.Config{Key: k, BatchBars: 3, Format: file.Format{TimeZone: zone}}
 		given := string(text)
+		rejected := 0
+		cfg.Reject = func(r file.Rejected) error {
+			if rejected++; r.Line < 1 || r.Reason == nil {
+				t.Fatalf("rejected %+v", r)
+			}
+			return nil
+		}
+		sound, _, soundErr := read(strings.NewReader(given), cfg)
+		cfg.Reject = nil
 		s, _, err := read(strings.NewReader(given), cfg)
+		if err == nil && rejected == 0 && (soundErr != nil || !sound.Equal(s)) {
+			t.Fatalf("no row was rejected, and yet %v, %v is read; without rejecting %v", sound, soundErr, s)
+		}
 		if err != nil || s.Len() == 0 {
 			return
 		}
