@@ -23,6 +23,7 @@ const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
   marketdata fetch BTC/USD 1d --start 2018-01-01 --end 2018-02-01
   marketdata fetch COINBASE:BTC/USD 1h --start -7d --output json
   marketdata fetch ACME 1d@America/New_York --start 2018-04-04 --first 1
+  marketdata fetch BTC/USD 1h --start -30d --explain
   marketdata fetch BTC/USD 1m --start -1h --fill previous
   marketdata fetch BTC/USD 1m --kind bid --quality drop > bids.csv
   marketdata fetch BTC/USD 1h --start 2018-01-01 --output parquet > hours.parquet
@@ -34,6 +35,7 @@ type fetchOptions struct {
 	first, last           int
 	kind, quality, output string
 	fill                  string
+	explain               bool
 	verbose               bool
 	trades, quotes        bool
 	ofBars                bool // a flag was given that bars alone have
@@ -55,7 +57,7 @@ func (c *command) fetch() *cobra.Command {
 		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.trades || o.quotes {
-				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality") || cmd.Flags().Changed("fill")
+				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality") || cmd.Flags().Changed("fill") || o.explain
 				return c.fetchTicks(cmd.Context(), args[0], o)
 			}
 			request, err := c.request(args[0], args[1], o)
@@ -83,6 +85,7 @@ func (c *command) fetch() *cobra.Command {
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (print it)")
 	flags.StringVar(&o.fill, "fill", domain.FillNone.String(),
 		"`policy` for a bar in which nothing traded: none (there is none), previous (one of the previous close, without volume)")
+	flags.BoolVar(&o.explain, "explain", false, "print how the bars would be had, store by store, and read none")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")
 	outputFlag(flags, &o.output)
 	return cmd
@@ -106,6 +109,9 @@ func (c *command) runFetch(ctx context.Context, r domain.DataRequest, o fetchOpt
 		return err
 	}
 	defer done()
+	if o.explain {
+		return c.explain(ctx, md, r, o.output)
+	}
 	result, err := md.Fetch(ctx, r)
 	if err != nil {
 		return err
@@ -118,6 +124,19 @@ func (c *command) runFetch(ctx context.Context, r domain.DataRequest, o fetchOpt
 		return c.tellHeld(ctx, md, r.Key)
 	}
 	return nil
+}
+
+// explain prints the plan of the request: a tree for people, JSON for programs.
+func (c *command) explain(ctx context.Context, md *app.Marketdata, r domain.DataRequest, format string) error {
+	how, err := md.Explain(ctx, r)
+	if err != nil {
+		return err
+	}
+	if format == formatJSON {
+		return indented(c.out, how)
+	}
+	_, err = fmt.Fprintln(c.out, strings.TrimSuffix(how.String(), "\n"))
+	return err
 }
 
 // tell says on standard error what the bars do not show.
