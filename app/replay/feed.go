@@ -21,9 +21,7 @@ type feed struct {
 
 	rest   domain.Range    // what is not read yet
 	pieces []domain.Series // what is read and not begun
-	piece  domain.Series
-	ends   []int64 // of the bars of piece
-	at     int     // in piece
+	piece  domain.Series   // what is begun and not used
 }
 
 func newFeed(op string, store ports.BarReader, key domain.SeriesKey, r domain.Range, cfg Config) *feed {
@@ -34,34 +32,9 @@ func newFeed(op string, store ports.BarReader, key domain.SeriesKey, r domain.Ra
 	}
 }
 
-// begin goes to the first bar and returns its end, never where there is none.
-func (f *feed) begin(ctx context.Context) (int64, error) { return f.turn(ctx) }
-
-// bar is the bar that the feed stands at, alone.
-func (f *feed) bar() domain.Series { return f.piece.Slice(f.at, f.at+1) }
-
-// advance goes to the next bar and returns its end, never where there is none.
-func (f *feed) advance(ctx context.Context) (int64, error) {
-	f.at++
-	if f.at < len(f.ends) {
-		return f.ends[f.at], nil
-	}
-	return f.turn(ctx)
-}
-
-// turn begins the next piece.
-func (f *feed) turn(ctx context.Context) (int64, error) {
-	more, err := f.next(ctx)
-	if err != nil || !more {
-		return never, err
-	}
-	f.ends = f.piece.EndTimes(f.ends[:0])
-	return f.ends[0], nil
-}
-
 // next makes the next piece that holds a bar the current one, and reports whether there is one.
 func (f *feed) next(ctx context.Context) (bool, error) {
-	f.piece, f.at, f.ends = domain.EmptySeries(f.key), 0, f.ends[:0]
+	f.piece = domain.EmptySeries(f.key)
 	for len(f.pieces) == 0 {
 		if f.rest.Empty() {
 			return false, nil

@@ -59,17 +59,22 @@ type Event struct {
 type Step struct {
 	At time.Time
 
-	// Bars holds one bar of each series that closed one, in the order of events. The slice is used again for the next step; the
-	// Series in it may be kept.
-	Bars []domain.Series
+	// Closed is the bars that ended, in the order of events. It and the bars are used again for the next step: copy what has to stay.
+	Closed []Closed
+}
+
+// Closed is a bar that became known, and what it is of.
+type Closed struct {
+	Key domain.SeriesKey
+	Bar *domain.Bar
 }
 
 // Replay plays the bars of several series back in the order in which they became known: by their ends, at one instant those of the
 // finer grid first, then by symbol. It plays once, by Events or by Steps, in one goroutine. Nothing is held open between two bars.
 type Replay struct {
-	clock Clock
-	feeds []*feed // in the order of events at one instant
-	begun bool
+	clock  Clock
+	tracks []*track // in the order of events at one instant
+	begun  bool
 }
 
 // New returns a replay of the bars of the keys that open in r. It reads them from the store a chunk at a time, as the replay
@@ -78,6 +83,9 @@ func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.R
 	faults := []error{cfg.Validate(), checkRange(r)}
 	if len(keys) == 0 {
 		faults = append(faults, fmt.Errorf("no series; give at least one key: %w", domain.ErrInvalid))
+	}
+	if len(keys) > maxSeries {
+		faults = append(faults, fmt.Errorf("%d series; play at most %d: %w", len(keys), maxSeries, domain.ErrInvalid))
 	}
 	keys = slices.Clone(keys)
 	slices.SortFunc(keys, inOrder)
@@ -92,8 +100,8 @@ func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.R
 	}
 	cfg = cfg.withDefaults()
 	p := &Replay{clock: clock}
-	for _, key := range keys {
-		p.feeds = append(p.feeds, newFeed("replay", store, key, r, cfg))
+	for i, key := range keys {
+		p.tracks = append(p.tracks, newTrack(newFeed("replay", store, key, r, cfg), i))
 	}
 	return p, nil
 }
@@ -121,8 +129,8 @@ func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 				yield(Event{}, err)
 				return
 			}
-			for _, s := range step.Bars {
-				if !yield(Event{Key: s.Key(), Bar: s.At(0), At: step.At}, nil) {
+			for _, c := range step.Closed {
+				if !yield(Event{Key: c.Key, Bar: *c.Bar, At: step.At}, nil) {
 					return
 				}
 			}
@@ -147,38 +155,36 @@ func (p *Replay) Steps(ctx context.Context) iter.Seq2[Step, error] {
 
 // play yields every step. After false from yield it returns nil.
 func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
-	ends := make([]int64, len(p.feeds))
-	var fault error
-	for i, f := range p.feeds {
-		if ends[i], fault = f.begin(ctx); fault != nil {
-			return fault
+	places := make([]place, len(p.tracks))
+	for i, t := range p.tracks {
+		var err error
+		if places[i], err = t.turn(ctx); err != nil {
+			return err
 		}
 	}
-	order := newTree(ends)
-	var bars []domain.Series
-	for fault == nil {
-		next, end := order.first()
-		if end == never {
-			return nil
-		}
+	order := newTree(places)
+	closed := make([]Closed, 0, len(p.tracks))
+	var fault error
+	for fault == nil && order.first != never {
 		if err := ctx.Err(); err != nil {
 			return &ports.Error{Kind: ports.ContextKind(err), Op: "replay", Err: err}
 		}
-		at := time.UnixMicro(end).UTC()
-		bars = bars[:0]
-		for ; order.end(next) == end; next, _ = order.first() {
-			f := p.feeds[next]
-			bars = append(bars, f.bar())
-			then, err := f.advance(ctx)
+		closed = closed[:0]
+		now := order.first.instant()
+		for order.first.instant() == now {
+			t := p.tracks[order.first.series()]
+			closed = append(closed, Closed{Key: t.feed.key, Bar: t.bar()})
+			next, err := t.advance(ctx)
 			if err != nil {
-				fault, then = err, never // what is known at this instant is whole without it
+				fault = err // what became known at this instant is whole without it
 			}
-			order.set(next, then)
+			order.replace(t.series, next)
 		}
+		at := time.Unix(now, 0).UTC()
 		if err := p.clock.Set(at); err != nil {
 			return &ports.Error{Kind: ports.ErrInvalid, Op: "replay", Err: err}
 		}
-		if !yield(Step{At: at, Bars: bars}) {
+		if !yield(Step{At: at, Closed: closed}) {
 			return nil
 		}
 	}
@@ -188,9 +194,9 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 // Quality says what the quality rules found in the bars that were read so far, which is up to a chunk of each series more than was
 // played. It is for the goroutine that plays.
 func (p *Replay) Quality() map[domain.SeriesKey]domain.QualityReport {
-	reports := make(map[domain.SeriesKey]domain.QualityReport, len(p.feeds))
-	for _, f := range p.feeds {
-		reports[f.key] = f.quality
+	reports := make(map[domain.SeriesKey]domain.QualityReport, len(p.tracks))
+	for _, t := range p.tracks {
+		reports[t.feed.key] = t.feed.quality
 	}
 	return reports
 }

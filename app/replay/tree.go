@@ -2,54 +2,51 @@ package replay
 
 import "math"
 
-// never is the end of a series that has no bar left.
-const never = math.MaxInt64
+// place is where the next bar of a series stands in the order of events: the bar's end in seconds since 1970 above the number of the
+// series. The ends of bars are whole seconds, so that places compare as integers do, without a branch.
+type place int64
 
-// tree is a loser tree: it keeps the series whose next bar ends first, at one instant the one of the smaller number, and finds the
-// next with one comparison a level.
-type tree struct {
-	ends []int64 // of the next bar of each series, in microseconds since 1970
-	lost []int32 // lost[i] is who lost at node i; the leaves are the nodes from len(ends) on
-	won  int32
+const (
+	seriesBits = 24
+	maxSeries  = 1 << seriesBits
+
+	never place = math.MaxInt64 // of a series that has no bar left
+)
+
+func placeOf(end int64, series int) place {
+	const microsPerSecond = 1_000_000
+	return place(end/microsPerSecond<<seriesBits | int64(series))
 }
 
-func newTree(ends []int64) *tree {
-	n := len(ends)
-	t := &tree{ends: ends, lost: make([]int32, n)}
-	winners := make([]int32, 2*n)
-	for i := range n {
-		winners[n+i] = int32(i)
-	}
+func (p place) series() int { return int(p & (maxSeries - 1)) }
+
+// instant is the bar's end in seconds since 1970.
+func (p place) instant() int64 { return int64(p >> seriesBits) }
+
+// tree is a loser tree: it keeps the series whose bar comes next and finds the one after it with one comparison a level.
+type tree struct {
+	lost  []place // lost[i] is what lost at node i; the nodes from len(lost) on are the series
+	first place
+}
+
+// newTree takes the place of every series, in order.
+func newTree(places []place) *tree {
+	n := len(places)
+	t := &tree{lost: make([]place, n)}
+	won := append(make([]place, n), places...)
 	for i := n - 1; i > 0; i-- {
-		a, b := winners[2*i], winners[2*i+1]
-		if t.before(b, a) {
-			a, b = b, a
-		}
-		winners[i], t.lost[i] = a, b
+		a, b := won[2*i], won[2*i+1]
+		won[i], t.lost[i] = min(a, b), max(a, b)
 	}
-	t.won = winners[1]
+	t.first = won[1]
 	return t
 }
 
-// before reports whether the next bar of series a comes before that of b.
-func (t *tree) before(a, b int32) bool {
-	return t.ends[a] < t.ends[b] || t.ends[a] == t.ends[b] && a < b
-}
-
-// first is the series whose bar comes next, and that bar's end.
-func (t *tree) first() (series int, end int64) { return int(t.won), t.ends[t.won] }
-
-// end is when the series' next bar ends.
-func (t *tree) end(series int) int64 { return t.ends[series] }
-
-// set moves the series that is first on to the end of its next bar.
-func (t *tree) set(series int, end int64) {
-	t.ends[series] = end
-	w := int32(series)
-	for i := (series + len(t.ends)) / 2; i > 0; i /= 2 {
-		if l := t.lost[i]; t.before(l, w) {
-			t.lost[i], w = w, l
-		}
+// replace puts the series that is first to its next place.
+func (t *tree) replace(series int, next place) {
+	for i := (series + len(t.lost)) / 2; i > 0; i /= 2 {
+		l := t.lost[i]
+		t.lost[i], next = max(l, next), min(l, next)
 	}
-	t.won = w
+	t.first = next
 }

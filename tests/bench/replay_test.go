@@ -35,8 +35,8 @@ func BenchmarkReplay(b *testing.B) {
 		way{name: "steps", run: func() {
 			for step, err := range play().Steps(ctx) {
 				check(err)
-				for _, s := range step.Bars {
-					sink += s.At(0).Trades
+				for _, c := range step.Closed {
+					sink += c.Bar.Trades
 				}
 			}
 		}},
