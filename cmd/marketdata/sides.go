@@ -20,8 +20,8 @@ type side struct {
 
 func (s *side) register(flags *pflag.FlagSet, name string) {
 	s.name = name
-	flags.StringVar(&s.config, name, "", "configuration `file` (YAML) of the store "+name+" which; the environment overrides it too (default the usual one)")
-	flags.StringVar(&s.db, name+"-db", "", "SQLite `file` that is the store "+name+" which")
+	flags.StringVar(&s.config, name, "", "configuration `file` (YAML) of the "+name+" side; the environment overrides it too (default the store in use)")
+	flags.StringVar(&s.db, name+"-db", "", "SQLite `file` that is the "+name+" side")
 }
 
 func (s side) given() bool { return s.config != "" || s.db != "" }
@@ -75,7 +75,7 @@ func (c *command) openSide(ctx context.Context, s side) (*app.Marketdata, wiring
 	}
 	md, done, err := c.openStores(ctx, cfg, db != "")
 	if err != nil {
-		return nil, wiring.Config{}, nil, fmt.Errorf("the store %s which: %w", s.name, err)
+		return nil, wiring.Config{}, nil, fmt.Errorf("the %s side: %w", s.name, err)
 	}
 	return md, cfg, done, nil
 }
