@@ -65,3 +65,92 @@ func ExampleNew() {
 	// BTC traded 2 up to 67000.5
 	// healthy 2 stores
 }
+
+// minutes is an application whose store holds an hour of one-minute bars, of which every tenth did not trade.
+func minutes(ctx context.Context) (*app.Marketdata, domain.SeriesKey, error) {
+	noon := time.Date(2024, 3, 4, 12, 0, 0, 0, time.UTC)
+	store := memory.New()
+	k := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	b := domain.NewSeriesBuilder(k, 0)
+	price := domain.MustDecimal("67000.5")
+	for m := range 60 {
+		bar := domain.Bar{
+			OpenTime: noon.Add(time.Duration(m) * time.Minute), Open: price, High: price, Low: price, Close: price, Volume: domain.MustDecimal("2"),
+		}
+		if m%10 == 9 {
+			continue
+		}
+		if err := b.Append(bar); err != nil {
+			return nil, k, err
+		}
+	}
+	bars, err := b.Series()
+	if err != nil {
+		return nil, k, err
+	}
+	if _, err := store.WriteBars(ctx, bars, domain.Range{Start: noon, End: noon.Add(time.Hour)}); err != nil {
+		return nil, k, err
+	}
+	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store}}, clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
+	return md, k, err
+}
+
+// A stream is an answer of any length, piece by piece; what Fetch says beside its bars comes at the end.
+func ExampleProvider_Stream() {
+	ctx := context.Background()
+	md, k, err := minutes(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pieces, result := md.Stream(ctx, domain.DataRequest{Key: k, Fill: domain.FillPrevious})
+	bars := 0
+	for piece, err := range pieces {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		bars += piece.Len()
+	}
+	fmt.Println(bars, "bars in", result().Range, "of which", len(result().Filled), "filled")
+	// Output:
+	// 60 bars in [2024-03-04T12:00:00Z, 2024-03-04T13:00:00Z) of which 6 filled
+}
+
+// Bars of a grid that is not stored are made of finer ones. The plan says so before anything is read.
+func ExampleProvider_Explain() {
+	ctx := context.Background()
+	md, k, err := minutes(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	k.Grid = domain.Minute15.UTC()
+	p, err := md.Explain(ctx, domain.DataRequest{Key: k})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(p)
+	// Output:
+	// BTC/USD 15m [2024-03-04T12:00:00Z, 2024-03-04T13:00:00Z): at most 4 bars in 1 read, at most 60 rows, 3.4 kB
+	// └─ resampled from 1m [2024-03-04T12:00:00Z, 2024-03-04T13:00:00Z): at most 4 bars
+	//    └─ memory: at most 60 rows, 3.4 kB
+}
+
+// Requests that are made together share one look at the catalogs and at what the stores hold.
+func ExampleProvider_FetchMany() {
+	ctx := context.Background()
+	md, k, err := minutes(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	unknown := domain.SeriesKey{Symbol: "ETH/USD", Grid: k.Grid}
+	for _, a := range md.FetchMany(ctx, []domain.DataRequest{{Key: k, Last: 5}, {Key: unknown}}) {
+		fmt.Println(a.Result.Series.Len(), a.Err)
+	}
+	// Output:
+	// 5 <nil>
+	// 0 fetch ETH/USD 1m: not found: symbol "ETH/USD" is not known, nor is one like it; import its data first
+}
