@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the command into bin/
-	@$(GO) build -o $(BIN)/marketdata ./cmd/marketdata
+	@$(GO) build -o $(BIN)/ ./cmd/marketdata
 
 demo: build ## make a synthetic market, import it, look at it; no server needed
 	@tests/demo/run.sh $(BIN)/marketdata $(DEMO)
@@ -30,6 +30,7 @@ servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 test: servers ## everything, with the race detector, on private servers
 	MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test $(RACE) -timeout 20m ./...
 	$(GO) -C tests/external test ./...
+	$(GO) -C tests/parquet test ./...
 	tests/fuzz.sh 1s
 
 test-deep: servers ## every fuzz target for 30 s
@@ -47,6 +48,7 @@ verify: lint ## generated code is fresh, modules are tidy, code is vetted and fo
 	$(GO) mod tidy -diff
 	$(GO) -C .ci/lint mod tidy -diff
 	$(GO) -C tests/external mod tidy -diff
+	$(GO) -C tests/parquet mod tidy -diff
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }
 	$(GO) test ./tests/arch
