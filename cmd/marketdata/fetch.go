@@ -158,7 +158,11 @@ func (c *command) tell(r domain.Result, verbose bool) {
 	}
 	if verbose {
 		for _, leg := range r.Provenance {
-			c.notef("%s served %d bars of %s in %s", leg.Store, leg.Bars, leg.Grid, leg.Range)
+			source := leg.Grid.String()
+			if leg.Ticks != "" {
+				source = string(leg.Ticks)
+			}
+			c.notef("%s served %d bars of %s in %s", leg.Store, leg.Bars, source, leg.Range)
 		}
 		c.notef("as of %s; go on from --start %s", stamp(r.Now), stamp(r.Next))
 	}

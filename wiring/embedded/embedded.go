@@ -49,7 +49,7 @@ func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, fu
 }
 
 func newSources(store *sqlite.Store) []app.Source {
-	return []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store}}
+	return []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store, Health: store}}
 }
 
 // noSymbolCache is none: other processes write the file too, and it is at hand.
