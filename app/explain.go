@@ -21,9 +21,8 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan
 	if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
 		return plan.Plan{}, err
 	}
-	request := plan.Request{Key: r.Key, Range: f.within}
 	limits := plan.Limits{Legs: plan.DefaultMaxLegs}
-	made, err := f.held.planned(ctx, &f.caller, request, limits, f.asked.IsZero())
+	made, err := f.held.planned(ctx, &f.caller, f.wanted(), limits, f.asked.IsZero())
 	if !f.few() {
 		limits.Slots, limits.Bars = *f.cfg.MaxSlots, int64(*f.cfg.MaxBars)
 	}
@@ -34,11 +33,10 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan
 		}
 		f.covered = covered
 		f.begin(covered)
-		request.Range = f.within
 		if f.edges.Slots(f.reach()) <= limits.Slots { // an open end is not held to what nobody holds
 			limits.Slots = 0
 		}
-		made, err = f.held.planned(ctx, &f.caller, request, limits, f.asked.IsZero())
+		made, err = f.held.planned(ctx, &f.caller, f.wanted(), limits, f.asked.IsZero())
 	}
 	if limit := (*plan.LimitError)(nil); errors.As(err, &limit) {
 		err = nil

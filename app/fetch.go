@@ -108,7 +108,7 @@ func (f *fetch) refuseSlots() error {
 
 // before is a request of the same kind for the last bar before t, of the same instant and the same held data.
 func (f *fetch) before(t time.Time) (*fetch, error) {
-	r := domain.DataRequest{Key: f.request.Key, End: t, Last: 1, Quality: f.request.Quality}
+	r := domain.DataRequest{Key: f.request.Key, End: t, Last: 1, Quality: f.request.Quality, Resample: f.request.Resample}
 	b := &fetch{caller: f.caller, request: r, symbol: f.symbol, now: f.now, stores: f.stores, held: f.held, sizes: f.sizes}
 	return b, b.prepare()
 }
@@ -186,7 +186,7 @@ func (f *fetch) answered(ctx context.Context) (domain.Series, error) {
 // range begins with it, for a try.
 func (f *fetch) direct(ctx context.Context) (bool, error) {
 	all := f.edges.Align(f.within)
-	if f.routed < 0 || all.Empty() || f.asked.IsZero() && f.request.Last == 0 {
+	if f.routed < 0 || f.request.Resample || all.Empty() || f.asked.IsZero() && f.request.Last == 0 {
 		return false, nil
 	}
 	extents, err := f.held.barsOf(ctx, &f.caller, f.routed, f.request.Key.Symbol)
@@ -216,11 +216,20 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// wanted is the request as a planner takes it.
+func (f *fetch) wanted() plan.Request {
+	r := plan.Request{Key: f.request.Key, Range: f.within}
+	if f.request.Resample {
+		r.Without = plan.Stored
+	}
+	return r
+}
+
 // plan finds out, of all stores, where the bars come from, and with it where an open start is.
 func (f *fetch) plan(ctx context.Context) error {
 	f.legs, f.covered, f.report, f.filled = nil, nil, domain.QualityReport{}, nil
 	if !f.within.Empty() {
-		p, err := f.held.planned(ctx, &f.caller, plan.Request{Key: f.request.Key, Range: f.within},
+		p, err := f.held.planned(ctx, &f.caller, f.wanted(),
 			plan.Limits{Legs: plan.DefaultMaxLegs}, f.asked.IsZero())
 		if err != nil {
 			return err

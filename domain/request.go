@@ -17,6 +17,9 @@ type DataRequest struct {
 
 	Quality QualityPolicy `json:"quality"`
 	Fill    FillPolicy    `json:"fill"`
+
+	// Resample makes the bars of finer ones, or of trades or quotes, where the grid itself is stored too: to see what they say.
+	Resample bool `json:"resample,omitempty"`
 }
 
 // Validate refuses what no store could answer. Limits are the application's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,7 @@ type fetchOptions struct {
 	kind, quality, output string
 	fill                  string
 	explain               bool
+	resample              bool
 	verbose               bool
 	trades, quotes        bool
 	ofBars                bool // a flag was given that bars alone have
@@ -57,7 +59,7 @@ func (c *command) fetch() *cobra.Command {
 		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.trades || o.quotes {
-				o.ofBars = cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality") || cmd.Flags().Changed("fill") || o.explain
+				o.ofBars = slices.ContainsFunc([]string{"kind", "quality", "fill", "resample", "explain"}, cmd.Flags().Changed)
 				return c.fetchTicks(cmd.Context(), args[0], o)
 			}
 			request, err := c.request(args[0], args[1], o)
@@ -85,6 +87,7 @@ func (c *command) fetch() *cobra.Command {
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (print it)")
 	flags.StringVar(&o.fill, "fill", domain.FillNone.String(),
 		"`policy` for a bar in which nothing traded: none (there is none), previous (one of the previous close, without volume)")
+	flags.BoolVar(&o.resample, "resample", false, "make the bars of finer ones, or of trades or quotes, even where they are stored")
 	flags.BoolVar(&o.explain, "explain", false, "print how the bars would be had, store by store, and read none")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")
 	outputFlag(flags, &o.output)
@@ -96,7 +99,7 @@ func (c *command) request(symbol, grid string, o fetchOptions) (domain.DataReque
 	if err != nil {
 		return domain.DataRequest{}, err
 	}
-	r := domain.DataRequest{Key: key, First: o.first, Last: o.last}
+	r := domain.DataRequest{Key: key, First: o.first, Last: o.last, Resample: o.resample}
 	if r.Start, r.End, err = o.times(c.now(), key.Grid.Zone()); err != nil {
 		return domain.DataRequest{}, err
 	}
