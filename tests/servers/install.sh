@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests start and this machine lacks: PostgreSQL and Redis from Debian's packages (as root or through sudo), and
-# InfluxDB 1.8, which Go builds in about a minute. What is there already, or is named by MARKETDATA_TEST_POSTGRES,
+# Installs what the tests need and this machine lacks: PostgreSQL, Redis and the C++ compiler that the race detector and DuckDB want,
+# from Debian's packages (as root or through sudo), and InfluxDB 1.8, which Go builds in about a minute. What is there already, or is named by MARKETDATA_TEST_POSTGRES,
 # MARKETDATA_TEST_INFLUX or MARKETDATA_TEST_REDIS, is left alone.
 set -euo pipefail
 
@@ -12,6 +12,7 @@ have_influxd() { PATH="$PATH:$(go env GOBIN):$(go env GOPATH)/bin" command -v in
 packages=()
 [ -n "${MARKETDATA_TEST_POSTGRES:-}" ] || have_postgres >/dev/null || packages+=(postgresql)
 [ -n "${MARKETDATA_TEST_REDIS:-}" ] || command -v redis-server >/dev/null || packages+=(redis-server)
+command -v g++ >/dev/null || packages+=(g++)
 
 if [ ${#packages[@]} -gt 0 ]; then
 	sudo=()

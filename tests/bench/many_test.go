@@ -1,0 +1,84 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
+)
+
+// manyStore is a store that the rows about many series are measured on.
+type manyStore interface {
+	ports.Store
+	ports.SymbolCatalog
+}
+
+// many writes n bars of each of so many symbols and returns their keys.
+func many(b *testing.B, store ports.BarWriter, symbols, n int) []domain.SeriesKey {
+	b.Helper()
+	keys := make([]domain.SeriesKey, symbols)
+	walk := gen.Walk("BTC/USD", n).Columns()
+	for i := range keys {
+		keys[i] = gen.MinuteKey(domain.Symbol(fmt.Sprintf("COIN%d/USD", i)))
+		s := must(domain.NewSeriesFromColumns(keys[i], walk))
+		must(store.WriteBars(b.Context(), s, s.Range()))
+	}
+	return keys
+}
+
+// 500 symbols of 500 bars in one call, beside a Fetch for each; M/s is millions of bars a second.
+func benchmarkMany(b *testing.B, store manyStore, local bool) {
+	b.Helper()
+	const symbols, n = 500, 500
+	ctx := b.Context()
+	keys := many(b, store, symbols, n)
+	now := clock.NewSimulated(gen.Walk("BTC/USD", n).Range().End)
+	md := must(app.New([]app.Source{{Name: "store", Bars: store, Catalog: store, Local: local}}, now, nil, app.Config{}))
+	requests := make([]domain.DataRequest, symbols)
+	for i, k := range keys {
+		requests[i] = domain.DataRequest{Key: k, Last: n}
+	}
+	whole := func(r domain.Result, err error) {
+		check(err)
+		if r.Series.Len() != n {
+			panic(fmt.Sprintf("%d bars of %d", r.Series.Len(), n))
+		}
+	}
+	report(b, symbols*n,
+		way{name: "ours", run: func() {
+			for _, answer := range md.FetchMany(ctx, requests) {
+				whole(answer.Result, answer.Err)
+			}
+		}},
+		way{name: "single", run: func() {
+			for _, r := range requests {
+				whole(md.Fetch(ctx, r))
+			}
+		}},
+	)
+}
+
+func BenchmarkManyMemory500x500(b *testing.B) { benchmarkMany(b, memory.New(), true) }
+
+func BenchmarkManyPostgres500x500(b *testing.B) { benchmarkMany(b, newPostgres(b).store, false) }
+
+// The extents of 10,000 series at once; M/s is millions of series a second.
+func benchmarkCoverage(b *testing.B, store ports.Store) {
+	b.Helper()
+	const series = 10_000
+	many(b, store, series, 1)
+	report(b, series, way{name: "ours", run: func() {
+		if got := must(store.Extents(b.Context())); len(got) != series {
+			panic(fmt.Sprintf("%d extents of %d", len(got), series))
+		}
+	}})
+}
+
+func BenchmarkCoverageMemory10k(b *testing.B) { benchmarkCoverage(b, memory.New()) }
+
+func BenchmarkCoveragePostgres10k(b *testing.B) { benchmarkCoverage(b, newPostgres(b).store) }
