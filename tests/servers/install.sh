@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and this machine lacks: PostgreSQL, Redis and the C++ compiler that the race detector and DuckDB want,
-# from Debian's packages (as root or through sudo), and InfluxDB 1.8, which Go builds in about a minute. What is there already, or is named by MARKETDATA_TEST_POSTGRES,
-# MARKETDATA_TEST_INFLUX or MARKETDATA_TEST_REDIS, is left alone.
+# from Debian's packages (as root or through sudo), and InfluxDB 1.8, which Go builds in about a minute. What is there already, or
+# is named by MARKETDATA_TEST_POSTGRES, MARKETDATA_TEST_INFLUX or MARKETDATA_TEST_REDIS, is left alone.
 set -euo pipefail
 
 influxdb=github.com/influxdata/influxdb/cmd/influxd@v1.8.10
