@@ -70,6 +70,10 @@ type Chunk struct {
 	// Clean says that a Judge who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean too.
 	Clean bool
 
+	// Claims is a fingerprint of what the store said it holds of the series from the chunk's start to Settled, when it was asked. Where
+	// the store says something else now, the chunk is not to be believed: a bar missing in it may be one that nobody had claimed.
+	Claims uint64
+
 	Settled int64 // what opens before it was over for some time, by the business clock, when the store was asked
 	Read    int64 // when the store was asked
 	Fresh   int64 // what opens at Settled or later is to be believed until then
@@ -95,10 +99,20 @@ type BarPiece struct {
 	Cached bool // no store was asked for it
 }
 
-// PieceReader is a BarReader that tells more of its pieces.
-type PieceReader interface {
-	// ReadPieces is BarReader.ReadBars in everything else.
+// CachedReader reads bars that a cache may have.
+type CachedReader interface {
+	// ReadPieces is BarReader.ReadBars that tells more of its pieces.
 	ReadPieces(ctx context.Context, q BarQuery) iter.Seq2[BarPiece, error]
+
+	// NearExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for nothing.
+	NearExtents(symbol domain.Symbol) ([]domain.Extent, bool)
+
+	// NearPieces appends to room the whole answer that ReadPieces has, and true, where this process's memory has it: it waits for
+	// nothing. With false there is nothing to be used.
+	NearPieces(room []BarPiece, q BarQuery) ([]BarPiece, bool)
+
+	// Kept tells which parts of the range of q need no read of the store, ascending and disjoint. It changes nothing.
+	Kept(ctx context.Context, q BarQuery) []domain.Range
 }
 
 // Invalidation says that the bars of a series in a range are no longer what they were.

@@ -33,8 +33,7 @@ type Store struct {
 }
 
 var (
-	_ ports.Store       = (*Store)(nil)
-	_ ports.PieceReader = (*Store)(nil)
+	_ ports.Store = (*Store)(nil)
 )
 
 // New returns a Store in front of next. Of notices, nil is no other process to tell. Close ends what runs in the background; it

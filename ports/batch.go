@@ -1,0 +1,22 @@
+package ports
+
+import (
+	"context"
+	"iter"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// BatchReader reads bars of many series in as few round trips as it can: a BarReader of one query at a time would make one each.
+type BatchReader interface {
+	// ReadBatch answers each query as BarReader.ReadBars would, under the same promises, except that the answers come one after the
+	// other, in the order of the queries: a query that has no bars yields nothing. An error is the last pair, and then no answer is to
+	// be used. No query sees half of a write; two may see the store at two instants.
+	ReadBatch(ctx context.Context, queries []BarQuery) iter.Seq2[BatchPiece, error]
+}
+
+// BatchPiece is a piece of one answer.
+type BatchPiece struct {
+	Query int // the number of the query, from 0
+	Bars  domain.Series
+}
