@@ -70,9 +70,9 @@ type Chunk struct {
 	// Clean says that a Judge who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean too.
 	Clean bool
 
-	// Claims is a fingerprint of what the store said it holds of the series from the chunk's start to Settled, when it was asked. Where
-	// the store says something else now, the chunk is not to be believed: a bar missing in it may be one that nobody had claimed.
-	Claims uint64
+	// Claims is two fingerprints of what the store said it holds of the series when it was asked: before Settled, and from there on.
+	// Where the store says something else now, that part is not to be believed: a bar missing in it may be one that nobody had claimed.
+	Claims [2]uint64
 
 	Settled int64 // what opens before it was over for some time, by the business clock, when the store was asked
 	Read    int64 // when the store was asked
