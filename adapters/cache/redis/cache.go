@@ -143,11 +143,11 @@ func (c *Cache) Get(ctx context.Context, key ports.ChunkKey) (ports.Chunk, bool)
 		return ports.Chunk{}, false
 	}
 	chunk, err := decode(key, value)
-	if err != nil {
+	if errors.Is(err, errPoisoned) {
 		c.poisoned.Add(1)
 		return ports.Chunk{}, false
 	}
-	if chunk.Read <= c.distrust.Load() {
+	if err != nil || chunk.Read <= c.distrust.Load() {
 		c.misses.Add(1)
 		return ports.Chunk{}, false
 	}

@@ -56,7 +56,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ports.Chunk{Bars: s, Clean: i%2 == 0, Settled: int64(i), Read: unread + int64(i), Fresh: 3, Expires: unread}
+	return ports.Chunk{Bars: s, Clean: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, Settled: int64(i), Read: unread + int64(i), Fresh: 3, Expires: unread}
 }
 
 func equal(a, b ports.Chunk) bool {

@@ -14,8 +14,8 @@ import (
 
 const (
 	magic     = "mdchunk"
-	version   = 1
-	textAt    = 57
+	version   = 2
+	textAt    = 73
 	sumSize   = 4
 	cleanFlag = 1
 
@@ -23,8 +23,11 @@ const (
 	maxValue = 512 << 10
 )
 
-// errPoisoned is wrapped by every refusal of a value.
-var errPoisoned = errors.New("poisoned value")
+// Every refusal of a value wraps one of them.
+var (
+	errPoisoned = errors.New("poisoned value")
+	errVersion  = errors.New("value of another version")
+)
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
@@ -46,6 +49,9 @@ func encode(key ports.ChunkKey, c ports.Chunk) ([]byte, error) {
 	for _, v := range [...]int64{c.Settled, c.Read, c.Fresh, c.Expires, key.Start, key.End} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
+	for _, v := range c.Claims {
+		b = binary.LittleEndian.AppendUint64(b, v)
+	}
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
 	b = append(b, text...)
 	b = binary.LittleEndian.AppendUint16(b, uint16(c.Bars.Len()))
@@ -58,17 +64,24 @@ func encode(key ports.ChunkKey, c ports.Chunk) ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli())), nil
 }
 
-// decode is the chunk in a value found under the key. An error wraps errPoisoned.
+// decode is the chunk in a value found under the key. An error wraps errVersion where the value is sound as far as can be told, but
+// another version's; else errPoisoned.
 func decode(key ports.ChunkKey, b []byte) (ports.Chunk, error) {
-	if len(b) > maxValue || len(b) < textAt+2+2+sumSize {
+	body := len(b) - sumSize
+	if len(b) > maxValue || body < len(magic)+1 {
 		return ports.Chunk{}, fmt.Errorf("%d bytes: %w", len(b), errPoisoned)
 	}
-	if string(b[:len(magic)]) != magic || b[len(magic)] != version || b[8] > cleanFlag {
-		return ports.Chunk{}, fmt.Errorf("unknown version: %w", errPoisoned)
+	if string(b[:len(magic)]) != magic {
+		return ports.Chunk{}, fmt.Errorf("no value: %w", errPoisoned)
 	}
-	body := len(b) - sumSize
 	if crc32.Checksum(b[:body], castagnoli()) != binary.LittleEndian.Uint32(b[body:]) {
 		return ports.Chunk{}, fmt.Errorf("checksum: %w", errPoisoned)
+	}
+	if v := b[len(magic)]; v != version {
+		return ports.Chunk{}, fmt.Errorf("version %d: %w", v, errVersion)
+	}
+	if body < textAt+2+2 || b[8] > cleanFlag {
+		return ports.Chunk{}, fmt.Errorf("head: %w", errPoisoned)
 	}
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[9+8*i:])) }
 	bars := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
@@ -77,7 +90,7 @@ func decode(key ports.ChunkKey, b []byte) (ports.Chunk, error) {
 	}
 	c := ports.Chunk{
 		Bars: domain.EmptySeries(key.Series), Clean: b[8] == cleanFlag,
-		Settled: word(0), Read: word(1), Fresh: word(2), Expires: word(3),
+		Settled: word(0), Read: word(1), Fresh: word(2), Expires: word(3), Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
 	}
 	count, packed := int(binary.LittleEndian.Uint16(b[bars:])), b[bars+2:body]
 	if count == 0 && len(packed) == 0 {
