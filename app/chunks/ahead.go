@@ -96,6 +96,7 @@ func (r *reading) warm(v *view, last ports.ChunkKey) {
 	r.stats.ahead.Add(int64(len(keys)))
 	background := reading{Store: r.Store, query: ports.BarQuery{Key: r.query.Key}, cut: r.cut}
 	fresh := r.states.of(r.query.Key).view(r.query.Key)
+	fresh.held = v.held
 	r.reads.Go(func() {
 		defer r.ahead.running.Add(-1)
 		joined := background.join(r.closed, &fresh, lacking)

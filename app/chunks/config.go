@@ -25,6 +25,9 @@ type Config struct {
 	// EmptyTTL is how long it is believed that a store has nothing in a whole chunk. Defaults to 300s.
 	EmptyTTL time.Duration `env:"EMPTY_TTL" yaml:"empty_ttl"`
 
+	// ExtentTTL is how long it is believed what a store says it holds. Defaults to 10s.
+	ExtentTTL time.Duration `env:"EXTENT_TTL" yaml:"extent_ttl"`
+
 	// Settle is how long a bar has to be over before it counts as closed for good. Defaults to two bars' length, 1m at least.
 	Settle time.Duration `env:"SETTLE" yaml:"settle"`
 
@@ -47,6 +50,7 @@ const (
 	DefaultClosedTTL   = 24 * time.Hour
 	DefaultOpenTTL     = 300 * time.Second
 	DefaultEmptyTTL    = 300 * time.Second
+	DefaultExtentTTL   = 10 * time.Second
 	DefaultReadTimeout = 30 * time.Second
 	DefaultMaxChunks   = 1024
 	DefaultReadAhead   = 2
@@ -58,6 +62,7 @@ func (c Config) WithDefaults() Config {
 	c.ClosedTTL = cmp.Or(c.ClosedTTL, DefaultClosedTTL)
 	c.OpenTTL = cmp.Or(c.OpenTTL, DefaultOpenTTL)
 	c.EmptyTTL = cmp.Or(c.EmptyTTL, DefaultEmptyTTL)
+	c.ExtentTTL = cmp.Or(c.ExtentTTL, DefaultExtentTTL)
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, DefaultReadTimeout)
 	c.MaxChunks = cmp.Or(c.MaxChunks, DefaultMaxChunks)
 	if c.ReadAhead == nil {
@@ -79,8 +84,8 @@ func (c Config) Validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"closed_ttl", c.ClosedTTL}, {"open_ttl", c.OpenTTL}, {"empty_ttl", c.EmptyTTL}, {"settle", c.Settle},
-		{"read_timeout", c.ReadTimeout},
+		{"closed_ttl", c.ClosedTTL}, {"open_ttl", c.OpenTTL}, {"empty_ttl", c.EmptyTTL}, {"extent_ttl", c.ExtentTTL},
+		{"settle", c.Settle}, {"read_timeout", c.ReadTimeout},
 	} {
 		if d.value < 0 {
 			faults = append(faults, fmt.Errorf("%s %s: must not be negative", d.name, d.value))

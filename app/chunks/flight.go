@@ -157,12 +157,7 @@ func (r *reading) fly(ctx context.Context, v *view, j *job) {
 	var err error
 	defer func() {
 		if value := recover(); value != nil {
-			r.cfg.Logger.Error("store panicked", slog.String("store", r.cfg.Name), slog.String("subject", r.query.Key.String()),
-				slog.Any("panic", value), slog.String("stack", string(debug.Stack())))
-			err = &ports.Error{
-				Kind: ports.ErrInternal, Op: "read bars", Store: r.cfg.Name, Subject: r.query.Key.String(),
-				Err: fmt.Errorf("panic: %v", value),
-			}
+			err = r.panicked("read bars", r.query.Key.String(), value)
 		}
 		r.flights.mu.Lock()
 		defer r.flights.mu.Unlock()
@@ -173,4 +168,11 @@ func (r *reading) fly(ctx context.Context, v *view, j *job) {
 		}
 	}()
 	err = r.fill(ctx, v, j.flights)
+}
+
+// panicked reports a panic of the store, with its stack in the log.
+func (s *Store) panicked(op, subject string, value any) error {
+	s.cfg.Logger.Error("store panicked", slog.String("op", op), slog.String("store", s.cfg.Name), slog.String("subject", subject),
+		slog.Any("panic", value), slog.String("stack", string(debug.Stack())))
+	return &ports.Error{Kind: ports.ErrInternal, Op: op, Store: s.cfg.Name, Subject: subject, Err: fmt.Errorf("panic: %v", value)}
 }

@@ -44,7 +44,8 @@ func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
 // readRun reads neighbouring chunks at once and puts them into the cache. Of the first, before may hold what is settled.
 func (r *reading) readRun(ctx context.Context, v *view, run []*flight, before ports.Chunk) error {
 	start := max(run[0].key.Start, before.Settled)
-	within := rangeOf(start, run[len(run)-1].key.End)
+	end := run[len(run)-1].key.End
+	within := rangeOf(start, end)
 	horizon := r.horizon()
 	parts := make([][]domain.Series, len(run))
 	if start > run[0].key.Start {
@@ -66,6 +67,13 @@ func (r *reading) readRun(ctx context.Context, v *view, run []*flight, before po
 	if err := ctx.Err(); err != nil { // nobody may take a read cut short for a whole one
 		return r.interrupted(r.query.Key, err)
 	}
+	held, err := r.askHeld(ctx, r.query.Key.Symbol)
+	if err != nil {
+		return err
+	}
+	// What the store held before the read and holds after it, it held all the while; otherwise the bars are of no one claim.
+	held = ofKey(held, r.query.Key)
+	moved := claims(held, run[0].key.Start, end) != claims(v.held, run[0].key.Start, end)
 	for i, f := range run {
 		bars, err := own(r.query.Key, parts[i])
 		if err != nil {
@@ -74,11 +82,11 @@ func (r *reading) readRun(ctx context.Context, v *view, run []*flight, before po
 		if bars.Len() > fixedBars {
 			return r.broken("a chunk of %d bars", bars.Len())
 		}
-		f.chunk = r.chunk(f.key.ChunkKey, bars, v.stamp, horizon)
+		f.chunk = r.chunk(f.key.ChunkKey, bars, held, v.stamp, horizon)
 	}
-	kept := v.keep(func() {
+	kept := !moved && v.keep(func() {
 		for _, f := range run {
-			r.cache.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.Expires)))
+			r.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.Expires)))
 		}
 	})
 	if !kept {
@@ -131,8 +139,9 @@ func (r *reading) horizon() int64 {
 }
 
 // chunk judges the bars and says how long they are to be believed.
-func (r *reading) chunk(key ports.ChunkKey, bars domain.Series, read, horizon int64) ports.Chunk {
+func (r *reading) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent, read, horizon int64) ports.Chunk {
 	c := ports.Chunk{Bars: bars, Read: read, Settled: min(max(horizon, key.Start), key.End)}
+	c.Claims = [2]uint64{claims(held, key.Start, c.Settled), claims(held, c.Settled, key.End)}
 	verdict := domain.NewJudge(rangeOf(key.Start, key.End), time.UnixMicro(latest)).Check(bars)
 	c.Clean = len(verdict.Findings) == 0
 

@@ -37,6 +37,10 @@ func (r *reading) yield(ctx context.Context, yield func(ports.BarPiece, error) b
 	if from == to {
 		return
 	}
+	if !r.live() {
+		r.aside(ctx, r.query, yield)
+		return
+	}
 	if r.query.First > 0 || r.query.Last > 0 {
 		r.few(ctx, from, to, yield)
 		return
@@ -145,6 +149,11 @@ func (r *reading) whole(
 	state := r.states.of(r.query.Key)
 	for range tries {
 		v := state.view(r.query.Key)
+		held, err := r.heldOf(ctx, r.query.Key.Symbol)
+		if err != nil {
+			return nil, err
+		}
+		v.held = ofKey(held, r.query.Key)
 		pieces, err := answer(ctx, &v)
 		if err != nil || v.holds() {
 			return pieces, err
@@ -177,6 +186,7 @@ func (r *reading) give(
 // aside answers from the store alone.
 func (r *reading) aside(ctx context.Context, q ports.BarQuery, yield func(ports.BarPiece, error) bool) {
 	r.stats.aside.Add(1)
+	defer r.forgetHeld(r.query.Key.Symbol) // who looks again whether it was held all the while shall ask the store
 	for bars, err := range r.next.ReadBars(ctx, q) {
 		if !yield(ports.BarPiece{Bars: bars}, err) {
 			return
@@ -232,15 +242,24 @@ const (
 
 // lookup is what the cache has of a chunk of which the bars before an instant are wanted.
 func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until int64) (ports.Chunk, found) {
-	chunk, ok := s.cache.Get(ctx, key)
-	now := time.Now().UnixMicro()
-	switch {
-	case !ok || chunk.Read <= v.whole || chunk.Expires <= now:
+	chunk, ok := s.caches.All.Get(ctx, key)
+	if !ok {
 		return ports.Chunk{}, none
-	case until <= chunk.Settled, chunk.Fresh > now && chunk.Read > v.tails:
-		return chunk, all
-	case chunk.Settled > key.Start:
-		return chunk, settled
 	}
-	return ports.Chunk{}, none
+	return chunk, v.believes(key, &chunk, until)
+}
+
+// believes is how much of a chunk is still to be believed.
+func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until int64) found {
+	now := time.Now().UnixMicro()
+	if c.Read <= v.whole || c.Expires <= now || c.Claims[0] != claims(v.held, key.Start, c.Settled) {
+		return none
+	}
+	switch {
+	case until <= c.Settled, c.Fresh > now && c.Read > v.tails && c.Claims[1] == claims(v.held, c.Settled, key.End):
+		return all
+	case c.Settled > key.Start:
+		return settled
+	}
+	return none
 }

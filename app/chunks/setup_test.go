@@ -132,7 +132,7 @@ func setupWith(tb testing.TB, cfg chunks.Config, cache ports.SeriesCache, notice
 	}
 	s := &subject{under: &counting{next: memory.New()}, cache: cache, clock: clock.NewSimulated(start.AddDate(10, 0, 0))}
 	var err error
-	if s.Store, err = chunks.New(s.under, cache, notices, s.clock, cfg); err != nil {
+	if s.Store, err = chunks.New(s.under, chunks.Caches{Near: cache}, notices, s.clock, cfg); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(s.Close)

@@ -42,7 +42,8 @@ type view struct {
 	version uint64
 	busy    bool // a write of the series is under way
 	distrust
-	stamp int64 // when the read began: after everything that is not believed
+	stamp int64           // when the read began: after everything that is not believed
+	held  []domain.Extent // what the store said it holds of the series, shortly before or since
 }
 
 func (s *states) of(key domain.SeriesKey) *state {

@@ -15,12 +15,13 @@ import (
 
 // Store is a store whose bars are read through a cache. It is safe for concurrent use.
 type Store struct {
-	next  ports.Store
-	cache ports.SeriesCache
-	clock ports.Clock
-	cfg   Config // with defaults
+	next   ports.Store
+	caches Caches // both are set
+	clock  ports.Clock
+	cfg    Config // with defaults
 
 	states  states
+	held    holdings
 	flights flights
 	ahead   ahead
 	stats   counters
@@ -30,22 +31,32 @@ type Store struct {
 	reads     sync.WaitGroup
 	notices   ports.Invalidations // nil tells nobody
 	following atomic.Bool
+	hears     atomic.Bool // of every write of others
+}
+
+// Caches is where chunks are kept.
+type Caches struct {
+	Near ports.SeriesCache // in this process's memory: it waits for nothing
+	All  ports.SeriesCache // Near and whatever lies behind it; nil where that is nothing
 }
 
 var (
-	_ ports.Store = (*Store)(nil)
+	_ ports.Store        = (*Store)(nil)
+	_ ports.CachedReader = (*Store)(nil)
 )
 
-// New returns a Store in front of next. Of notices, nil is no other process to tell. Close ends what runs in the background; it
-// closes neither the store nor the cache.
-func New(
-	next ports.Store, cache ports.SeriesCache, notices ports.Invalidations, clock ports.Clock, cfg Config,
-) (*Store, error) {
+// New returns a Store in front of next. Of notices, nil is that no other process writes; otherwise the cache is used as long as
+// Follow hears them. Close ends what runs in the background; it closes neither the store nor the caches.
+func New(next ports.Store, caches Caches, notices ports.Invalidations, clock ports.Clock, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("chunk cache %s: %w", cfg.Name, err)
 	}
-	s := &Store{next: next, cache: cache, clock: clock, notices: notices, cfg: cfg.WithDefaults()}
-	s.states.seed = maphash.MakeSeed()
+	if caches.All == nil {
+		caches.All = caches.Near
+	}
+	s := &Store{next: next, caches: caches, clock: clock, notices: notices, cfg: cfg.WithDefaults()}
+	s.states.seed, s.held.states.seed = maphash.MakeSeed(), maphash.MakeSeed()
+	s.held.known = map[domain.Symbol]holding{}
 	s.flights.running = map[flightKey]*flight{}
 	s.ahead.waiting = map[ports.ChunkKey]struct{}{}
 	s.closed, s.close = context.WithCancel(context.Background())
@@ -56,11 +67,6 @@ func New(
 func (s *Store) Close() {
 	s.close()
 	s.reads.Wait()
-}
-
-// Extents passes through: what a store holds is not kept here.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	return s.next.Extents(ctx, symbols...)
 }
 
 // ReadBars is ReadPieces, of the bars alone.

@@ -24,20 +24,21 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	held(t, func(tb testing.TB) ports.SeriesCache { return near(tb) })
+	held(t, func(tb testing.TB) chunks.Caches { return chunks.Caches{Near: near(tb)} })
 }
 
 // The same with a second level that is shared and far.
 func TestContractOverRedis(t *testing.T) {
 	t.Parallel()
 	url := servers.Redis(t)
-	held(t, func(tb testing.TB) ports.SeriesCache {
+	held(t, func(tb testing.TB) chunks.Caches {
 		far, end, err := redis.Open(tb.Context(), redis.Config{URL: url, Prefix: rand.Text()})
 		if err != nil {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(end)
-		return tiered.NewSeries(near(tb), far)
+		level := near(tb)
+		return chunks.Caches{Near: level, All: tiered.NewSeries(level, far)}
 	})
 }
 
@@ -51,13 +52,13 @@ func near(tb testing.TB) ports.SeriesCache {
 	return cache
 }
 
-func held(t *testing.T, cache func(testing.TB) ports.SeriesCache) {
+func held(t *testing.T, caches func(testing.TB) chunks.Caches) {
 	t.Helper()
 	contract.Decorator(t, func(testing.TB) contract.Store {
 		s := memory.New()
 		return contract.Store{Bars: s, Catalog: s, Symbols: s}
 	}, func(tb testing.TB, next contract.Store) contract.Store {
-		s, err := chunks.New(next.Bars, cache(tb), nil, clock.NewSystem(), chunks.Config{Name: "memory"})
+		s, err := chunks.New(next.Bars, caches(tb), nil, clock.NewSystem(), chunks.Config{Name: "memory"})
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -69,7 +70,7 @@ func held(t *testing.T, cache func(testing.TB) ports.SeriesCache) {
 
 func TestConfigRefuses(t *testing.T) {
 	t.Parallel()
-	_, err := chunks.New(nil, nil, nil, nil, chunks.Config{ClosedTTL: -1, MaxChunks: -1, ReadAhead: new(-1)})
+	_, err := chunks.New(nil, chunks.Caches{}, nil, nil, chunks.Config{ClosedTTL: -1, MaxChunks: -1, ReadAhead: new(-1)})
 	for _, fault := range []string{"name", "closed_ttl", "max_chunks", "read_ahead"} {
 		if err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("%v does not tell of %s", err, fault)
@@ -150,7 +151,7 @@ func TestLiveWindow(t *testing.T) {
 		const first, bars, window = 3_800, 1_000, 300 // a chunk ends among them
 		s := setup(t, chunks.Config{ReadAhead: none()})
 		all := makeBars(t, first, bars, 1)
-		live, err := chunks.New(s.under, s.cache, nil, clockAt{minutes(first, first).Start}, chunks.Config{Name: "live"})
+		live, err := chunks.New(s.under, chunks.Caches{Near: s.cache}, nil, clockAt{minutes(first, first).Start}, chunks.Config{Name: "live"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,7 +204,7 @@ func TestTimesToLive(t *testing.T) {
 				s := setup(t, chunks.Config{})
 				s.put(t, makeBars(t, 0, 100, 1))
 				s.clock.Set(c.now.AddDate(10, 0, 0))
-				shifted, err := chunks.New(s.under, s.cache, nil, fixedClock{c.now}, chunks.Config{Name: "s"})
+				shifted, err := chunks.New(s.under, chunks.Caches{Near: s.cache}, nil, fixedClock{c.now}, chunks.Config{Name: "s"})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -255,7 +256,7 @@ func TestNoFormingBarStays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := setup(t, chunks.Config{})
-		store, err := chunks.New(s.under, s.cache, nil, clockAt{start.Add(100 * time.Minute)}, chunks.Config{Name: "s"})
+		store, err := chunks.New(s.under, chunks.Caches{Near: s.cache}, nil, clockAt{start.Add(100 * time.Minute)}, chunks.Config{Name: "s"})
 		if err != nil {
 			t.Fatal(err)
 		}

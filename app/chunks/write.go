@@ -3,6 +3,7 @@ package chunks
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -51,12 +52,15 @@ func reach(held []domain.Extent, bars domain.Series, r domain.Range) domain.Rang
 func (s *Store) write(
 	ctx context.Context, key domain.SeriesKey, touched domain.Range, do func() (ports.WriteReport, error),
 ) (report ports.WriteReport, err error) {
-	state := s.states.of(key)
+	state, symbol := s.states.of(key), s.held.state(key.Symbol)
 	state.begin(key)
 	defer state.end(key)
+	symbol.begin(allOf(key.Symbol))
+	defer symbol.end(allOf(key.Symbol))
 	done := false
 	defer func() {
 		ctx := context.WithoutCancel(ctx)
+		s.forgetHeld(key.Symbol) // also where no bar changed: more may be claimed
 		switch changed := report.Inserted + report.Changed + report.Deleted; {
 		case errors.Is(err, ports.ErrInvalid):
 		case done && err == nil && changed == 0:
@@ -65,6 +69,7 @@ func (s *Store) write(
 			s.publish(ctx, key, touched)
 		default:
 			state.suspect()
+			symbol.suspect()
 			s.forget(ctx, key, touched)
 			s.publish(ctx, key, touched)
 		}
@@ -79,6 +84,7 @@ func (s *Store) Invalidate(ctx context.Context, key domain.SeriesKey, ranges ...
 	state := s.states.of(key)
 	state.begin(key)
 	defer state.end(key)
+	s.forgetHeld(key.Symbol)
 	for _, r := range ranges {
 		s.forget(ctx, key, r)
 	}
@@ -113,7 +119,7 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 		for i := from; i < min(from+atOnce, to); i++ {
 			keys = append(keys, s.key(key, c, i))
 		}
-		s.cache.Delete(ctx, keys...)
+		s.caches.All.Delete(ctx, keys...)
 	}
 }
 
@@ -131,27 +137,23 @@ func (s *Store) publish(ctx context.Context, key domain.SeriesKey, r domain.Rang
 // resubscribe is how long Follow waits after a lost subscription.
 const resubscribe = time.Second
 
-// Follow applies the invalidations of other processes until ctx is done, whose error it returns. Where some may have been missed it
-// stops believing everything that was read before. At most one Follow runs at a time.
+// Follow applies the invalidations of other processes until ctx is done, whose error it returns. Before it hears them, and after the
+// connection was lost until it hears them again, nothing is answered from the cache nor kept in it; then what was read before is not
+// believed. At most one Follow runs at a time.
 func (s *Store) Follow(ctx context.Context) error {
 	if s.notices == nil || s.following.Swap(true) {
 		return &ports.Error{Kind: ports.ErrInvalid, Op: "follow invalidations", Store: s.cfg.Name}
 	}
 	defer s.following.Store(false)
-	for missed := false; ; missed = true {
-		if changes, err := s.notices.Subscribe(ctx); err == nil {
-			if missed {
-				s.distrust()
-			}
-			for change, err := range changes {
-				if err != nil {
-					break
-				}
-				if change.Store == s.cfg.Name && change.Key.Validate() == nil {
-					s.Invalidate(ctx, change.Key, change.Range)
-				}
-			}
+	for {
+		changes, err := s.notices.Subscribe(ctx)
+		if err == nil {
+			err = s.hear(ctx, changes)
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.cfg.Logger.Warn("invalidations are not heard; the cache is not used", slog.String("store", s.cfg.Name), slog.Any("error", err))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -160,9 +162,30 @@ func (s *Store) Follow(ctx context.Context) error {
 	}
 }
 
+// hear applies the invalidations of one subscription.
+func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, error]) error {
+	s.distrust()
+	s.hears.Store(true)
+	defer s.hears.Store(false)
+	for change, err := range changes {
+		if err != nil {
+			return err
+		}
+		if change.Store == s.cfg.Name && change.Key.Validate() == nil {
+			s.Invalidate(ctx, change.Key, change.Range)
+		}
+	}
+	return nil
+}
+
+// live reports whether the cache may be used: whether this Store would be told of others' writes, or there are no others.
+func (s *Store) live() bool { return s.notices == nil || s.hears.Load() }
+
 // distrust stops believing everything that was read so far.
 func (s *Store) distrust() {
-	for i := range s.states.all {
-		s.states.all[i].touch(func(now int64, d *distrust) { d.whole = now })
+	for _, all := range []*states{&s.states, &s.held.states} {
+		for i := range all.all {
+			all.all[i].touch(func(now int64, d *distrust) { d.whole = now })
+		}
 	}
 }

@@ -169,7 +169,7 @@ func asWithoutIt(t *testing.T, rt *rapid.T) {
 	defer cache.Close()
 	s := setupWith(t, chunks.Config{}, cache, nil)
 	near := clock.NewSimulated(start.Add(time.Duration(rapid.IntRange(0, span).Draw(rt, "now")) * time.Minute))
-	store, err := chunks.New(s.under, cache, nil, near, chunks.Config{Name: "near", MaxChunks: 3})
+	store, err := chunks.New(s.under, chunks.Caches{Near: cache}, nil, near, chunks.Config{Name: "near", MaxChunks: 3})
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -274,7 +274,7 @@ func TestFollow(t *testing.T) {
 			return c
 		}
 		here := setupWith(t, chunks.Config{}, level(), w)
-		there, err := chunks.New(here.under, level(), w, here.clock, chunks.Config{Name: "memory"})
+		there, err := chunks.New(here.under, chunks.Caches{Near: level()}, w, here.clock, chunks.Config{Name: "memory"})
 		if err != nil {
 			t.Fatal(err)
 		}

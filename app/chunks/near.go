@@ -1,0 +1,97 @@
+package chunks
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// NearPieces answers from the near cache alone, where everything is there and to be believed.
+func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.BarPiece, bool) {
+	c := cutOf(q.Key.Grid)
+	from, to := c.span(q.Range)
+	few := q.First > 0 || q.Last > 0
+	if !s.live() || !few && to-from > windowChunks {
+		return nil, false
+	}
+	v := s.states.of(q.Key).view(q.Key)
+	held, ok := s.NearExtents(q.Key.Symbol)
+	if !ok {
+		return nil, false
+	}
+	v.held = ofKey(held, q.Key)
+	pieces, need := room, max(q.First, q.Last)
+	for looked := int64(0); looked < to-from && (!few || need > 0); looked++ {
+		at := from + looked
+		if q.Last > 0 {
+			at = to - 1 - looked
+		}
+		p, ok := s.nearPiece(&v, s.key(q.Key, c, at), q, c)
+		if !ok || v.busy && looked > 0 || looked == windowChunks {
+			return nil, false
+		}
+		p.Bars = p.Bars.Within(q.Range)
+		if few {
+			p.Bars = end(p.Bars, need, q.Last > 0)
+			need -= p.Bars.Len()
+		}
+		if p.Bars.Len() > 0 {
+			pieces = append(pieces, p)
+		}
+	}
+	if q.Last > 0 {
+		slices.Reverse(pieces[len(room):])
+	}
+	return pieces, v.holds()
+}
+
+// end is the first n bars, or the last.
+func end(bars domain.Series, n int, last bool) domain.Series {
+	switch n = min(n, bars.Len()); {
+	case last:
+		return bars.Slice(bars.Len()-n, bars.Len())
+	default:
+		return bars.Slice(0, n)
+	}
+}
+
+// nearPiece is the bars of a chunk that the near cache has.
+func (s *Store) nearPiece(v *view, key ports.ChunkKey, q ports.BarQuery, c cut) (ports.BarPiece, bool) {
+	chunk, ok := s.caches.Near.Get(context.Background(), key)
+	_, until := q.Range.Micros()
+	if !ok || v.believes(key, &chunk, min(until, key.End)) != all {
+		return ports.BarPiece{}, false
+	}
+	s.stats.hits.Add(1)
+	if s.ahead.used(key) {
+		r := reading{Store: s, query: q, cut: c}
+		r.warm(v, key)
+	}
+	return ports.BarPiece{Bars: chunk.Bars, Clean: chunk.Clean, Cached: true}, true
+}
+
+// Kept is the parts of the range for which no read of the store is needed now.
+func (s *Store) Kept(ctx context.Context, q ports.BarQuery) []domain.Range {
+	c := cutOf(q.Key.Grid)
+	from, to := c.span(q.Range)
+	held, ok := s.NearExtents(q.Key.Symbol)
+	if !s.live() || !ok || to-from > int64(s.cfg.MaxChunks) {
+		return nil
+	}
+	v := s.states.of(q.Key).view(q.Key)
+	v.held = ofKey(held, q.Key)
+	_, until := q.Range.Micros()
+	var kept []domain.Range
+	for ; from < to; from++ {
+		key := s.key(q.Key, c, from)
+		switch chunk, found := s.lookup(ctx, &v, key, min(until, key.End)); found {
+		case all:
+			kept = append(kept, rangeOf(key.Start, key.End).Intersect(q.Range))
+		case settled:
+			kept = append(kept, rangeOf(key.Start, chunk.Settled).Intersect(q.Range))
+		}
+	}
+	return domain.MergeRanges(kept)
+}
