@@ -3,7 +3,6 @@ package domain
 import (
 	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 	"strconv"
 )
@@ -162,13 +161,10 @@ func (c *Column) magnitudes(scale uint8) error {
 	if c.Hi == nil {
 		return nil
 	}
-	limitHi, limitLo := bits.Mul64(pow10[MaxIntegerDigits/2], pow10[MaxIntegerDigits/2])
-	carry, lo := bits.Mul64(limitLo, pow10[scale])
-	hi := limitHi*pow10[scale] + carry
+	limitHi, limitLo := wideLimit(scale)
 	for i := range c.Lo {
 		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i])}
-		mhi, mlo := d.magnitude()
-		if mhi > hi || mhi == hi && mlo >= lo {
+		if hi, lo := d.magnitude(); hi > limitHi || hi == limitHi && lo >= limitLo {
 			return fmt.Errorf("value %d: more than %d digits before the point: %w: %w", i, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 		}
 	}

@@ -53,6 +53,34 @@ func narrow(coefficient int64, scale uint8) Decimal {
 	return Decimal{hi: coefficient >> 63, lo: uint64(coefficient), scale: scale}
 }
 
+// DecimalFromCoefficient returns coefficient / 10^scale, the coefficient as a 128-bit two's complement number, hi<<64 | lo: the
+// form of binary files. A scale above MaxScale and a number of more than 20 digits before the point are refused.
+func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
+	if scale > MaxScale {
+		return Decimal{}, invalid("decimal scale", strconv.Itoa(int(scale)), "at most %d digits after the point", MaxScale)
+	}
+	d := Decimal{hi: hi, lo: lo, scale: scale}
+	limitHi, limitLo := wideLimit(scale)
+	if h, l := d.magnitude(); h > limitHi || h == limitHi && l >= limitLo {
+		return Decimal{}, fmt.Errorf("decimal of coefficient %#x %016x: more than %d digits before the point: %w: %w",
+			uint64(hi), lo, MaxIntegerDigits, ErrOverflow, ErrInvalid)
+	}
+	return d, nil
+}
+
+// Coefficient returns d times 10^scale as a 128-bit two's complement number, hi<<64 | lo. exact is false, and the others are 0,
+// where d has more than scale digits after the point or scale is above MaxScale; MaxScale itself takes every number.
+func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
+	if scale < d.scale {
+		d = d.reduced()
+	}
+	if scale < d.scale || scale > MaxScale {
+		return 0, 0, false
+	}
+	d = d.at(scale)
+	return d.hi, d.lo, true
+}
+
 // DecimalFromAPD takes over x's value. NaN, infinities and numbers of too many digits are refused. x is not kept or changed.
 func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 	if x.Form != apd.Finite {
@@ -103,6 +131,13 @@ func (d Decimal) magnitude() (hi, lo uint64) {
 	lo, borrow := bits.Sub64(0, d.lo, 0)
 	hi, _ = bits.Sub64(0, uint64(d.hi), borrow)
 	return hi, lo
+}
+
+// wideLimit is the least coefficient over 10^scale that has more than 20 digits before the point.
+func wideLimit(scale uint8) (hi, lo uint64) {
+	hi, lo = bits.Mul64(pow10[MaxIntegerDigits/2], pow10[MaxIntegerDigits/2])
+	carry, lo := bits.Mul64(lo, pow10[scale])
+	return hi*pow10[scale] + carry, lo
 }
 
 func (d Decimal) isNarrow() bool { return d.hi == int64(d.lo)>>63 }

@@ -123,6 +123,57 @@ func TestDecimalThroughAPD(t *testing.T) {
 // must1 drops the condition that apd's parser returns.
 func must1(x *apd.Decimal, _ apd.Condition, err error) *apd.Decimal { return must(x, err) }
 
+func TestDecimalThroughItsCoefficient(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		d := anyDecimal().Draw(t, "d")
+		scale := uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale"))
+		hi, lo, exact := d.Coefficient(scale)
+		unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(MaxScale-scale)), nil)
+		want, rest := new(big.Int).QuoRem(oracle(d), unit, new(big.Int))
+		if exact != (rest.Sign() == 0) {
+			t.Fatalf("%s over 10^%d: exact is %t", d, scale, exact)
+		}
+		if !exact {
+			return
+		}
+		got := new(big.Int).Lsh(big.NewInt(hi), 64)
+		if got.Add(got, new(big.Int).SetUint64(lo)); got.Cmp(want) != 0 {
+			t.Fatalf("%s over 10^%d is %s, want %s", d, scale, got, want)
+		}
+		if back, err := DecimalFromCoefficient(hi, lo, scale); err != nil || !back.Equal(d) {
+			t.Fatalf("%s came back as %s, %v", d, back, err)
+		}
+	})
+}
+
+func TestDecimalFromCoefficientTakesWhatIsInRange(t *testing.T) {
+	check(t, func(t *rapid.T) {
+		d := Decimal{
+			hi: rapid.Int64().Draw(t, "hi"), lo: rapid.Uint64().Draw(t, "lo"), scale: uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")),
+		}
+		if rapid.Bool().Draw(t, "at the limit") {
+			hi, lo := wideLimit(d.scale)
+			d.hi, d.lo = int64(hi), lo-uint64(rapid.IntRange(0, 1).Draw(t, "below"))
+			if rapid.Bool().Draw(t, "negative") {
+				d = d.Neg()
+			}
+		}
+		got, err := DecimalFromCoefficient(d.hi, d.lo, d.scale)
+		if inRange(oracle(d)) != (err == nil) || err == nil && oracle(got).Cmp(oracle(d)) != 0 {
+			t.Fatalf("%d, %d over 10^%d is %s, %v", d.hi, d.lo, d.scale, got, err)
+		}
+		if err != nil && !errors.Is(err, ErrOverflow) {
+			t.Fatalf("got %v, want ErrOverflow", err)
+		}
+	})
+	if _, err := DecimalFromCoefficient(0, 1, MaxScale+1); !errors.Is(err, ErrInvalid) {
+		t.Errorf("scale 19: %v, want ErrInvalid", err)
+	}
+	if _, _, exact := MustDecimal("1").Coefficient(MaxScale + 1); exact {
+		t.Error("scale 19 is exact")
+	}
+}
+
 func TestDecimalFromAPDRefuses(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"NaN", "sNaN", "Infinity", "-Infinity", "1e20", "1e-19", "1e99999", "1e-99999", "123456789012345678901", "0.1234567890123456789"} {
