@@ -46,7 +46,8 @@ type caller struct {
 	op      string       // what the errors say was being done
 	subject fmt.Stringer // and to what
 	store   *store
-	cfg     *Config // with defaults
+	cfg     *Config   // with defaults
+	until   time.Time // when the call has to be over; zero is when its context is
 }
 
 // text is a subject that is written already.
@@ -59,15 +60,25 @@ func (c *caller) at(s *store) *caller {
 	if c.store == s {
 		return c
 	}
-	return &caller{op: c.op, subject: c.subject, store: s, cfg: c.cfg}
+	at := *c
+	at.store = s
+	return &at
 }
 
-// bounded gives ctx the default deadline where it has none and any of the stores may wait.
-func (c *caller) bounded(ctx context.Context, all stores) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok || all.local() {
-		return ctx, func() {}
+// bound gives the call the default deadline where ctx has none and any of the stores may wait. It costs nothing until one does.
+func (c *caller) bound(ctx context.Context, all stores) {
+	if _, ok := ctx.Deadline(); !ok && !all.local() {
+		c.until = time.Now().Add(c.cfg.Timeout)
 	}
-	return context.WithTimeoutCause(ctx, c.cfg.Timeout, &limitError{"a call without a deadline", c.cfg.Timeout, "timeout"})
+}
+
+// limit is the context of one call of a store, which has at most so long.
+func (c *caller) limit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	deadline, cause := time.Now().Add(limit), &limitError{"one call of a store", limit, "store_timeout"}
+	if !c.until.IsZero() && c.until.Before(deadline) {
+		deadline, cause = c.until, &limitError{"a call without a deadline", c.cfg.Timeout, "timeout"}
+	}
+	return context.WithDeadlineCause(ctx, deadline, cause)
 }
 
 // question is a call of a store with one argument. It is a function with an argument, not a closure, so that asking a store that
@@ -103,8 +114,11 @@ func within[A, T any](ctx context.Context, c *caller, limit time.Duration, ask q
 
 func limited[A, T any](ctx context.Context, c *caller, limit time.Duration, ask question[A, T], arg A) (T, error) {
 	var none T
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, &limitError{"one call of a store", limit, "store_timeout"})
+	ctx, cancel := c.limit(ctx, limit)
 	defer cancel()
+	if ctx.Err() != nil {
+		return none, c.interrupted(ctx, nil)
+	}
 
 	type outcome struct {
 		value T

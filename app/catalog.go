@@ -34,8 +34,7 @@ func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sy
 	if q.Limit < 0 {
 		return nil, refusal(by.op, "", fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid))
 	}
-	ctx, cancel := by.bounded(ctx, c.stores)
-	defer cancel()
+	by.bound(ctx, c.stores)
 	return c.symbols.symbols(ctx, by, q)
 }
 
@@ -45,8 +44,7 @@ func (c *Catalog) ValidateSymbol(ctx context.Context, symbol domain.Symbol) erro
 	if err := symbol.Validate(); err != nil {
 		return refusal(by.op, "", err)
 	}
-	ctx, cancel := by.bounded(ctx, c.stores)
-	defer cancel()
+	by.bound(ctx, c.stores)
 	_, err := c.symbols.known(ctx, by, []domain.Symbol{symbol})
 	return err
 }
@@ -58,8 +56,7 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 	if err := validateSymbols(symbols); err != nil {
 		return nil, refusal(by.op, "", err)
 	}
-	ctx, cancel := by.bounded(ctx, c.stores)
-	defer cancel()
+	by.bound(ctx, c.stores)
 	var all []ports.StoreExtent
 	for _, s := range c.stores {
 		if s.Bars == nil {
@@ -110,8 +107,7 @@ func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([
 	if by.store == nil {
 		return nil, nil
 	}
-	ctx, cancel := by.bounded(ctx, c.stores)
-	defer cancel()
+	by.bound(ctx, c.stores)
 	extents, err := call(ctx, by, tickExtents, symbols)
 	if err != nil {
 		return nil, err

@@ -25,8 +25,7 @@ func (c *Catalog) Describe(ctx context.Context, symbol domain.Symbol) (ports.Des
 		return ports.Description{}, refusal(by.op, "", err)
 	}
 	now := c.clock.Now().UTC()
-	ctx, cancel := by.bounded(ctx, c.stores)
-	defer cancel()
+	by.bound(ctx, c.stores)
 	meta, err := c.symbols.known(ctx, by, []domain.Symbol{symbol})
 	if err != nil {
 		return ports.Description{}, err
@@ -104,11 +103,11 @@ func addBars(ctx context.Context, by *caller, b *domain.StatisticsBuilder, key d
 	r := domain.Range{Start: key.Grid.Ceil(window.Start), End: key.Grid.Floor(window.End)}
 	judge := domain.NewJudge(r, window.End)
 	_, err := call(ctx, by, func(ctx context.Context, s *store, q ports.BarQuery) (struct{}, error) {
-		answer := gathering[domain.Series]{
-			form: barPieces(), store: s, like: domain.EmptySeries(key), within: r,
-			take: func(bars domain.Series) error { return b.AddBars(bars.Without(judge.Check(bars).Fatal)) },
+		answer := gathering[ports.BarPiece]{
+			form: barPieces(), store: s, like: asPiece(domain.EmptySeries(key)), within: r,
+			take: func(p ports.BarPiece) error { return b.AddBars(p.Bars.Without(judge.Check(p.Bars).Fatal)) },
 		}
-		return struct{}{}, answer.from(s.Bars.ReadBars(ctx, q))
+		return struct{}{}, answer.fromBars(s.Bars.ReadBars(ctx, q), asPiece)
 	}, ports.BarQuery{Key: key, Range: r})
 	return err
 }

@@ -16,8 +16,7 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	ctx, cancel := f.bounded(ctx, p.stores)
-	defer cancel()
+	f.bound(ctx, p.stores)
 	if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
 		return plan.Plan{}, err
 	}

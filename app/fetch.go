@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/plan"
@@ -40,12 +42,46 @@ func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Resu
 	if err != nil {
 		return domain.Result{}, err
 	}
-	ctx, cancel := f.bounded(ctx, p.stores)
-	defer cancel()
-	if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
-		return domain.Result{}, err
+	f.bound(ctx, p.stores)
+	if !f.claimed() {
+		if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
+			return domain.Result{}, err
+		}
 	}
-	return f.run(ctx)
+	return f.settled(ctx)
+}
+
+// claimed reports whether something of the series is known to be claimed, which only is where its symbol is known.
+func (f *fetch) claimed() bool {
+	if f.routed < 0 || f.store.Cache == nil {
+		return false
+	}
+	extents, near := f.store.Cache.NearExtents(f.request.Key.Symbol)
+	return near && slices.ContainsFunc(extents, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Assumed })
+}
+
+// settled is run, as often as what is held changes meanwhile, within reason.
+func (f *fetch) settled(ctx context.Context) (domain.Result, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		result, err := f.run(ctx)
+		if try == tries || !errors.Is(err, errMoved) {
+			return result, err
+		}
+		f = f.like(f.request)
+		f.own.over(f.stores, f.symbol[:])
+		f.held = &f.own
+		if err := f.prepare(); err != nil {
+			return domain.Result{}, refusal(f.op, f.subject.String(), err)
+		}
+	}
+}
+
+// like is another request of the same caller, for the same instant, nothing of it done.
+func (f *fetch) like(r domain.DataRequest) *fetch {
+	other := &fetch{caller: f.caller, request: r, symbol: f.symbol, now: f.now, stores: f.stores, held: f.held, sizes: f.sizes}
+	other.subject = &other.request.Key
+	return other
 }
 
 // fetch is one request for bars on its way.
@@ -70,13 +106,16 @@ type fetch struct {
 	bars     int            // that are returned
 	served   []domain.Leg   // for each read of the plan, the bars of it that are returned
 
+	fromStore []plan.Read // what was read from stores that have a cache
+
 	query  ports.BarQuery // under way
-	answer gathering[domain.Series]
+	answer gathering[ports.BarPiece]
 
 	room struct { // for the plan that most requests have
 		leg     [1]plan.Leg
 		read    [1]plan.Read
 		covered [1]domain.Range
+		near    [1]ports.BarPiece
 	}
 }
 
@@ -109,7 +148,7 @@ func (f *fetch) refuseSlots() error {
 // before is a request of the same kind for the last bar before t, of the same instant and the same held data.
 func (f *fetch) before(t time.Time) (*fetch, error) {
 	r := domain.DataRequest{Key: f.request.Key, End: t, Last: 1, Quality: f.request.Quality, Resample: f.request.Resample}
-	b := &fetch{caller: f.caller, request: r, symbol: f.symbol, now: f.now, stores: f.stores, held: f.held, sizes: f.sizes}
+	b := f.like(r)
 	return b, b.prepare()
 }
 
@@ -298,6 +337,7 @@ func (f *fetch) result() domain.Result {
 	result.Quality.Policy = f.request.Quality
 	for _, leg := range f.served {
 		if leg.Range = leg.Range.Intersect(r); !leg.Range.Empty() {
+			leg.Cached = f.cached(leg)
 			if result.Provenance == nil {
 				result.Provenance = f.served[:0]
 			}
@@ -305,6 +345,13 @@ func (f *fetch) result() domain.Result {
 		}
 	}
 	return result
+}
+
+// cached reports whether no store was asked for the bars of the leg.
+func (f *fetch) cached(l domain.Leg) bool {
+	return l.Ticks == "" && f.stores.named(l.Store).Cache != nil && !slices.ContainsFunc(f.fromStore, func(r plan.Read) bool {
+		return r.Source == l.Store && !r.Range.Intersect(l.Range).Empty()
+	})
 }
 
 // ticksOf is the kind of tick that a leg reads; none for bars.

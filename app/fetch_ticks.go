@@ -58,8 +58,7 @@ func fetchTicks[T domain.Tick](ctx context.Context, p *Provider, form tickForm[T
 	if err := f.prepare(); err != nil {
 		return none, refusal(op, string(r.Symbol), err)
 	}
-	ctx, cancel := f.bounded(ctx, p.stores)
-	defer cancel()
+	f.bound(ctx, p.stores)
 	if _, err := p.symbols.known(ctx, &f.caller, f.symbol); err != nil {
 		return none, err
 	}

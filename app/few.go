@@ -16,10 +16,10 @@ import (
 type fewer struct {
 	*fetch
 	backward bool
-	need     int             // bars that are still to be found
-	rows     []domain.Series // what was read, to be judged, in the order of reading
-	bars     []domain.Series // what it makes, without what will be dropped, in the order of reading
-	roomRows [1]domain.Series
+	need     int              // bars that are still to be found
+	rows     []ports.BarPiece // what was read, to be judged, in the order of reading
+	bars     []domain.Series  // what it makes, without what will be dropped, in the order of reading
+	roomRows [1]ports.BarPiece
 	roomBars [1]domain.Series
 }
 
@@ -87,11 +87,12 @@ func (w *fewer) check(kept domain.Range) error {
 	var judge *domain.Judge
 	var grid domain.Grid
 	for _, rows := range w.rows {
-		if judge == nil || rows.Key().Grid != grid {
-			grid = rows.Key().Grid
+		if judge == nil || rows.Bars.Key().Grid != grid {
+			grid = rows.Bars.Key().Grid
 			judge = domain.NewJudge(kept, w.now)
 		}
-		if _, err := w.judge(judge, rows.Within(kept)); err != nil {
+		rows.Bars = rows.Bars.Within(kept)
+		if _, err := w.judge(judge, rows); err != nil {
 			return err
 		}
 	}
@@ -99,7 +100,7 @@ func (w *fewer) check(kept domain.Range) error {
 }
 
 // found notes rows, ascending, and the bars that they make.
-func (w *fewer) found(rows []domain.Series, bars domain.Series) {
+func (w *fewer) found(rows []ports.BarPiece, bars domain.Series) {
 	if w.backward {
 		for _, r := range slices.Backward(rows) {
 			w.rows = append(w.rows, r)
@@ -120,7 +121,7 @@ func (w *fewer) stored(ctx context.Context, l plan.Leg) error {
 		if w.backward {
 			at = len(l.Reads) - 1 - i
 		}
-		read := l.Reads[at]
+		read := &l.Reads[at]
 		q := ports.BarQuery{Key: w.request.Key, Range: read.Range}
 		for ask := w.need; w.need > 0 && !q.Range.Empty(); ask = max(w.need, double(ask)) {
 			if w.backward {
@@ -128,21 +129,25 @@ func (w *fewer) stored(ctx context.Context, l plan.Leg) error {
 			} else {
 				q.First = ask
 			}
-			rows, err := w.ask(ctx, w.stores.named(read.Source), q)
+			rows, err := w.ask(ctx, read, q)
 			if err != nil {
 				return err
 			}
-			if rows.Len() > 0 {
-				w.rows = append(w.rows, rows)
-				w.found(nil, w.sound(rows))
-			}
 			switch {
-			case rows.Len() < ask:
+			case w.answer.rows < ask:
 				q.Range = domain.Range{}
 			case w.backward:
-				q.Range.End = rows.OpenTime(0)
+				q.Range.End = rows[0].Bars.OpenTime(0)
 			default:
-				q.Range.Start = rows.Range().End
+				q.Range.Start = rows[len(rows)-1].Bars.Range().End
+			}
+			for i := range rows {
+				p := rows[i]
+				if w.backward {
+					p = rows[len(rows)-1-i]
+				}
+				w.rows = append(w.rows, p)
+				w.found(nil, w.sound(p))
 			}
 		}
 	}
@@ -154,7 +159,7 @@ func (w *fewer) stored(ctx context.Context, l plan.Leg) error {
 func (w *fewer) made(ctx context.Context, l plan.Leg) error {
 	open := l.Range
 	for slots := w.need; w.need > 0 && !open.Empty(); slots = double(slots) {
-		step := w.step(open, slots)
+		step := w.slots(open, slots, w.backward)
 		if w.backward {
 			open.End = step.Start
 		} else {
@@ -167,34 +172,34 @@ func (w *fewer) made(ctx context.Context, l plan.Leg) error {
 	return nil
 }
 
-// step is so many slots at the end of r that reading begins at.
-func (w *fewer) step(r domain.Range, slots int) domain.Range {
-	if int64(slots) >= w.edges.Slots(r) {
+// slots is so many slots at the head of r, or at its tail; all of r where there are no more, or for 0.
+func (f *fetch) slots(r domain.Range, slots int, tail bool) domain.Range {
+	if slots == 0 || int64(slots) >= f.edges.Slots(r) {
 		return r
 	}
-	step := r
-	if w.backward {
-		step.Start = r.End
+	part := r
+	if tail {
+		part.Start = r.End
 	} else {
-		step.End = r.Start
+		part.End = r.Start
 	}
 	for range slots {
-		if w.backward {
-			step.Start = w.edges.Floor(step.Start.Add(-time.Microsecond))
+		if tail {
+			part.Start = f.edges.Floor(part.Start.Add(-time.Microsecond))
 		} else {
-			step.End = w.edges.Next(step.End)
+			part.End = f.edges.Next(part.End)
 		}
 	}
-	return step
+	return part
 }
 
 // readStep reads one step, which lies on edges, and makes its bars.
 func (w *fewer) readStep(ctx context.Context, l plan.Leg) error {
-	var rows []domain.Series
+	var rows []ports.BarPiece
 	builder := domain.NewSeriesBuilder(w.request.Key, 0)
-	note := func(s domain.Series) (domain.Series, error) {
-		rows = append(rows, s)
-		return w.sound(s), nil
+	note := func(p ports.BarPiece) (domain.Series, error) {
+		rows = append(rows, p)
+		return w.sound(p), nil
 	}
 	for bars, err := range w.legBars(ctx, l, w.sizes.made, note) {
 		if err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// piece is a part of an answer: a Series, Trades or Quotes.
+// piece is a part of an answer: bars, Trades or Quotes.
 type piece interface{ Len() int }
 
 // form tells of pieces what they do not tell alike.
@@ -18,23 +18,55 @@ type form[P piece] struct {
 	of      func(P) string             // what the piece is of
 	same    func(P, P) bool            // whether both are of the same
 	time    func(P, int) time.Time     // of row i
+	rows    func(P) int                // how many a store was asked for
 	follows func(before, after P) bool // whether all of after comes behind all of before
 }
 
-func barPieces() form[domain.Series] {
-	return form[domain.Series]{
-		of:      func(s domain.Series) string { return s.Key().String() },
-		same:    func(a, b domain.Series) bool { return a.Key() == b.Key() },
-		time:    domain.Series.OpenTime,
-		follows: func(a, b domain.Series) bool { return b.OpenTime(0).After(a.OpenTime(a.Len() - 1)) },
+func barPieces() form[ports.BarPiece] {
+	return form[ports.BarPiece]{
+		of:      func(p ports.BarPiece) string { return p.Bars.Key().String() },
+		same:    func(a, b ports.BarPiece) bool { return a.Bars.Key() == b.Bars.Key() },
+		time:    func(p ports.BarPiece, i int) time.Time { return p.Bars.OpenTime(i) },
+		rows:    unlessCached,
+		follows: func(a, b ports.BarPiece) bool { return b.Bars.OpenTime(0).After(a.Bars.OpenTime(a.Len() - 1)) },
 	}
 }
+
+// unlessCached is how many bars of the piece were read from the store.
+func unlessCached(p ports.BarPiece) int {
+	if p.Cached {
+		return 0
+	}
+	return p.Len()
+}
+
+// fromBars is the answer of a store without a cache, whose pieces are bars alone.
+func (g *gathering[P]) fromBars(answer iter.Seq2[domain.Series, error], piece func(domain.Series) P) error {
+	g.pieces = g.one[:0]
+	answer(func(bars domain.Series, err error) bool { return g.next(piece(bars), err) })
+	return g.err
+}
+
+// fromPieces is an answer that is there.
+func (g *gathering[P]) fromPieces(answer []P) error {
+	g.pieces = g.one[:0]
+	for _, p := range answer {
+		if !g.next(p, nil) {
+			break
+		}
+	}
+	return g.err
+}
+
+// asPiece is bars of which nothing more is known.
+func asPiece(bars domain.Series) ports.BarPiece { return ports.BarPiece{Bars: bars} }
 
 func tickPieces[T domain.Tick](seq func(T) int64) form[domain.Ticks[T]] {
 	return form[domain.Ticks[T]]{
 		of:   func(t domain.Ticks[T]) string { return string(t.Symbol()) },
 		same: func(a, b domain.Ticks[T]) bool { return a.Symbol() == b.Symbol() },
 		time: domain.Ticks[T].Time,
+		rows: domain.Ticks[T].Len,
 		follows: func(a, b domain.Ticks[T]) bool {
 			n := a.Len() - 1
 			return cmp.Or(b.Time(0).Compare(a.Time(n)), cmp.Compare(seq(b.At(0)), seq(a.At(n)))) > 0
@@ -83,7 +115,7 @@ func (g *gathering[P]) next(p P, err error) bool {
 	}
 	g.last = p
 	g.rows += p.Len()
-	g.store.rows.Add(int64(p.Len()))
+	g.store.rows.Add(int64(g.form.rows(p)))
 	if g.take != nil {
 		g.err = g.take(p)
 	} else {

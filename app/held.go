@@ -40,7 +40,13 @@ func (h *held) over(all stores, symbols []domain.Symbol) {
 
 // barsOf is what the store at i holds of the symbol.
 func (h *held) barsOf(ctx context.Context, by *caller, i int, symbol domain.Symbol) ([]domain.Extent, error) {
-	return heldBy(ctx, h, by.at(h.stores[i]), &h.bars[i], barExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }, symbol)
+	s := h.stores[i]
+	if s.Cache != nil {
+		if extents, near := s.Cache.NearExtents(symbol); near {
+			return extents, nil
+		}
+	}
+	return heldBy(ctx, h, by.at(s), &h.bars[i], barExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }, symbol)
 }
 
 // ticksOf is what the store of ticks holds of the symbol.
@@ -57,7 +63,9 @@ func heldBy[E any](
 	defer kept.mu.Unlock()
 	if !kept.read {
 		if h.subject != nil {
-			by = &caller{op: by.op, subject: h.subject, store: by.store, cfg: by.cfg}
+			shared := *by
+			shared.subject = h.subject
+			by = &shared
 		}
 		kept.read = true
 		kept.extents, kept.err = call(ctx, by, ask, h.symbols)

@@ -66,8 +66,7 @@ func (i *Ingester) writeBars(
 func (i *Ingester) write(
 	ctx context.Context, by *caller, symbol domain.Symbol, f func(context.Context) (ports.WriteReport, error),
 ) (ports.WriteReport, error) {
-	ctx, cancel := by.bounded(ctx, i.stores)
-	defer cancel()
+	by.bound(ctx, i.stores)
 	defer i.symbols.forget(ctx, symbol)
 	ask := func(ctx context.Context, _ *store, _ struct{}) (ports.WriteReport, error) { return f(ctx) }
 	report, err := call(ctx, by, ask, struct{}{})

@@ -39,8 +39,7 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 	symbols = slices.Compact(symbols)
 
 	by := &caller{op: "fetch", subject: namesOf(symbols), cfg: p.cfg}
-	ctx, cancel := by.bounded(ctx, p.stores)
-	defer cancel()
+	by.bound(ctx, p.stores)
 	known, err := p.symbols.many(ctx, by, symbols)
 	shared := &held{subject: by.subject}
 	shared.over(p.stores, symbols)
@@ -54,12 +53,12 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 				if f == nil {
 					continue
 				}
-				f.held = shared
+				f.held, f.until = shared, by.until
 				if answer.Err = err; err == nil {
 					answer.Err = unknown(&f.caller, f.request.Key.Symbol, known[f.request.Key.Symbol])
 				}
 				if answer.Err == nil {
-					answer.Result, answer.Err = f.run(ctx)
+					answer.Result, answer.Err = f.settled(ctx)
 				}
 			}
 		})

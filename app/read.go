@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/plan"
@@ -70,40 +71,53 @@ func (f *fetch) all(ctx context.Context, stored, page int) iter.Seq2[domain.Seri
 // judging applies the quality policy to the rows of a leg.
 func (f *fetch) judging(l plan.Leg) sift {
 	judge := domain.NewJudge(l.Range, f.now)
-	return func(rows domain.Series) (domain.Series, error) { return f.judge(judge, rows) }
+	return func(rows ports.BarPiece) (domain.Series, error) { return f.judge(judge, rows) }
 }
 
 // native reports whether the rows of the leg are the bars asked for.
 func (f *fetch) native(l plan.Leg) bool { return l.From == plan.FromBars && l.Grid == f.edges }
 
 // sift takes a piece of what was read, and returns what of it goes on.
-type sift func(domain.Series) (domain.Series, error)
+type sift func(ports.BarPiece) (domain.Series, error)
+
+// plain sifts nothing.
+func plain(p ports.BarPiece) (domain.Series, error) { return p.Bars, nil }
 
 // legBars yields the bars that the leg answers, in pieces made of at most page rows; 0 is of one query each. What is sifted is what was
 // read; of trades and quotes, the bars that they make.
 func (f *fetch) legBars(ctx context.Context, l plan.Leg, page int, sift sift) iter.Seq2[domain.Series, error] {
 	key := f.request.Key
-	switch l.From {
-	case plan.FromTrades:
-		return f.sifted(sift, l.OfTrades(key, tickPages(ctx, f, trades(), l, page)))
-	case plan.FromQuotes:
-		return f.sifted(sift, l.OfQuotes(key, tickPages(ctx, f, quotes(), l, page)))
+	switch {
+	case l.From == plan.FromTrades && f.stores.named(l.Reads[0].Source).Aggregate != nil:
+		return f.sifted(sift, f.aggregated(ctx, l, page))
+	case l.From == plan.FromTrades:
+		return f.sifted(sift, pieces(l.OfTrades(key, tickPages(ctx, f, trades(), l, page))))
+	case l.From == plan.FromQuotes:
+		return f.sifted(sift, pieces(l.OfQuotes(key, tickPages(ctx, f, quotes(), l, page))))
 	}
-	return f.sifted(nil, l.Bars(key, f.sifted(sift, f.pages(ctx, l, page))))
+	return f.sifted(plain, pieces(l.Bars(key, f.sifted(sift, f.pages(ctx, l, page)))))
 }
 
-// sifted is what of the pieces goes on; nil is all. An error of their making becomes one of ours.
-func (f *fetch) sifted(sift sift, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
+// pieces is bars of which nothing more is known.
+func pieces(bars iter.Seq2[domain.Series, error]) iter.Seq2[ports.BarPiece, error] {
+	return func(yield func(ports.BarPiece, error) bool) {
+		bars(func(s domain.Series, err error) bool { return yield(asPiece(s), err) })
+	}
+}
+
+// sifted is what of the pieces goes on. An error of their making becomes one of ours.
+func (f *fetch) sifted(sift sift, pieces iter.Seq2[ports.BarPiece, error]) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
 		for piece, err := range pieces {
-			if err == nil && sift != nil {
-				piece, err = sift(piece)
+			var bars domain.Series
+			if err == nil {
+				bars, err = sift(piece)
 			}
 			if err != nil {
 				yield(domain.Series{}, f.madeError(err))
 				return
 			}
-			if piece.Len() > 0 && !yield(piece, nil) {
+			if bars.Len() > 0 && !yield(bars, nil) {
 				return
 			}
 		}
@@ -111,48 +125,131 @@ func (f *fetch) sifted(sift sift, pieces iter.Seq2[domain.Series, error]) iter.S
 }
 
 // pages yields the stored bars of a leg.
-func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
+func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[ports.BarPiece, error] {
+	return func(yield func(ports.BarPiece, error) bool) {
 		key := f.request.Key
 		key.Grid = l.Grid
-		for _, read := range l.Reads {
+		for i := range l.Reads {
+			read := &l.Reads[i]
 			q := ports.BarQuery{Key: key, Range: read.Range, First: page}
 			for more := true; more && !q.Range.Empty(); {
-				rows, err := f.ask(ctx, f.stores.named(read.Source), q)
-				if err != nil || rows.Len() > 0 {
-					if !yield(rows, err) || err != nil {
+				rows, err := f.ask(ctx, read, q)
+				if err != nil {
+					yield(ports.BarPiece{}, err)
+					return
+				}
+				n := f.answer.rows
+				if more = page > 0 && n == page; more {
+					q.Range.Start = rows[len(rows)-1].Bars.Range().End
+				}
+				for _, p := range rows {
+					if !yield(p, nil) {
 						return
 					}
-				}
-				if more = page > 0 && rows.Len() == page; more {
-					q.Range.Start = rows.Range().End
 				}
 			}
 		}
 	}
 }
 
-// ask is one query of a store.
-func (f *fetch) ask(ctx context.Context, s *store, q ports.BarQuery) (domain.Series, error) {
-	f.query = q
-	f.answer = gathering[domain.Series]{
-		form: barPieces(), store: s, like: domain.EmptySeries(q.Key), within: q.Range, wanted: max(q.First, q.Last),
+// aggregated yields the bars that the store makes of the trades of a leg, so many slots in each query.
+func (f *fetch) aggregated(ctx context.Context, l plan.Leg, slots int) iter.Seq2[ports.BarPiece, error] {
+	return func(yield func(ports.BarPiece, error) bool) {
+		s := f.stores.named(l.Reads[0].Source)
+		for open := l.Range; !open.Empty(); {
+			step := f.slots(open, slots, false)
+			open.Start = step.End
+			f.query = ports.BarQuery{Key: f.request.Key, Range: step}
+			f.expect(s)
+			rows, err := call(ctx, f.at(s), aggregate, f)
+			if err != nil {
+				yield(ports.BarPiece{}, err)
+				return
+			}
+			for _, p := range rows {
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// aggregate has the whole answer that f waits for made of trades.
+func aggregate(ctx context.Context, s *store, f *fetch) ([]ports.BarPiece, error) {
+	err := f.answer.fromBars(s.Aggregate.AggregateTrades(ctx, f.query.Key, f.query.Range), asPiece)
+	return f.answer.pieces, err
+}
+
+// expect makes ready for the answer to f.query.
+func (f *fetch) expect(s *store) {
+	q := &f.query
+	f.answer = gathering[ports.BarPiece]{
+		form: barPieces(), store: s, like: asPiece(domain.EmptySeries(q.Key)), within: q.Range, wanted: max(q.First, q.Last),
 	}
 	if f.answer.wanted == 0 {
 		f.answer.limit = *f.cfg.MaxBars
 		if f.request.Quality == domain.QualityDrop {
-			f.answer.counts = func(s domain.Series) int { return f.sound(s).Len() }
+			f.answer.counts = func(p ports.BarPiece) int { return f.sound(p).Len() }
 		}
 	}
-	return call(ctx, f.at(s), collect, f)
+}
+
+// ask is one query of a store, or of the memory before it. The pieces are to be used before the next.
+func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.BarPiece, error) {
+	s := f.stores.named(read.Source)
+	f.query = q
+	f.expect(s)
+	if s.Cache == nil {
+		return call(ctx, f.at(s), collect, f)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, f.at(s).interrupted(ctx, nil)
+	}
+	if near, ok := s.Cache.NearPieces(f.room.near[:0], q); ok {
+		if err := f.answer.fromPieces(near); err != nil {
+			return nil, f.at(s).failed(ctx, err)
+		}
+	} else if _, err := call(ctx, f.at(s), collect, f); err != nil {
+		return nil, err
+	} else if f.answer.rows == 0 || slices.ContainsFunc(f.answer.pieces, func(p ports.BarPiece) bool { return !p.Cached }) {
+		f.fromStore = append(f.fromStore, plan.Read{Source: s.Name, Range: q.Range})
+	}
+	return f.answer.pieces, f.stillHeld(ctx, s, read, q)
 }
 
 // collect reads the whole answer that f waits for.
-func collect(ctx context.Context, s *store, f *fetch) (domain.Series, error) {
-	if err := f.answer.from(s.Bars.ReadBars(ctx, f.query)); err != nil {
-		return domain.Series{}, err
+func collect(ctx context.Context, s *store, f *fetch) (pieces []ports.BarPiece, err error) {
+	if s.Cache != nil {
+		err = f.answer.from(s.Cache.ReadPieces(ctx, f.query))
+	} else {
+		err = f.answer.fromBars(s.Bars.ReadBars(ctx, f.query), asPiece)
 	}
-	return joined(f.answer.like, f.answer.pieces, f.answer.rows)
+	return f.answer.pieces, err
+}
+
+// errMoved is why a plan has to be made anew.
+var errMoved = fmt.Errorf("what the store holds changed while it was read; ask again: %w", ports.ErrIncomplete)
+
+// stillHeld makes sure that a store with a cache still claims what it was asked for: what it was thought to hold may have been known
+// for a while.
+func (f *fetch) stillHeld(ctx context.Context, s *store, read *plan.Read, q ports.BarQuery) error {
+	if read.Assumed {
+		return nil
+	}
+	extents, near := s.Cache.NearExtents(q.Key.Symbol)
+	if !near {
+		var err error
+		if extents, err = call(ctx, f.at(s), barExtents, f.symbol[:]); err != nil {
+			return err
+		}
+	}
+	for _, e := range extents {
+		if e.Key == q.Key && !e.Assumed && e.Range.Covers(q.Range) {
+			return nil
+		}
+	}
+	return f.at(s).fault(ports.ErrIncomplete, errMoved)
 }
 
 // tickPages yields the trades or quotes of a leg; a piece ends with a whole instant.
@@ -191,9 +288,17 @@ func tickPage[T domain.Tick](ctx context.Context, by *caller, form tickForm[T], 
 	return ticks, next, err
 }
 
+// checked is the verdict on a piece.
+func checked(judge *domain.Judge, p ports.BarPiece) domain.Verdict {
+	if p.Clean {
+		return judge.CheckClean(p.Bars)
+	}
+	return judge.Check(p.Bars)
+}
+
 // judge applies the quality policy to a piece, and reports what it found.
-func (f *fetch) judge(judge *domain.Judge, bars domain.Series) (domain.Series, error) {
-	verdict := judge.Check(bars)
+func (f *fetch) judge(judge *domain.Judge, p ports.BarPiece) (domain.Series, error) {
+	verdict, bars := checked(judge, p), p.Bars
 	f.report.Bars += verdict.Bars
 	if len(verdict.Findings) == 0 {
 		return bars, nil
@@ -216,11 +321,11 @@ func (f *fetch) judge(judge *domain.Judge, bars domain.Series) (domain.Series, e
 }
 
 // sound is the bars without those that the policy will drop.
-func (f *fetch) sound(bars domain.Series) domain.Series {
+func (f *fetch) sound(p ports.BarPiece) domain.Series {
 	if f.request.Quality != domain.QualityDrop {
-		return bars
+		return p.Bars
 	}
-	return bars.Without(domain.NewJudge(bars.Range(), f.now).Check(bars).Fatal)
+	return p.Bars.Without(checked(domain.NewJudge(p.Bars.Range(), f.now), p).Fatal)
 }
 
 // madeError is an error of the making of bars as one of ours.

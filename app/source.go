@@ -28,6 +28,15 @@ type Source struct {
 	Health  ports.HealthChecker  // nil for a store that is healthy as long as the process is
 	Pool    func() ports.PoolUse // nil for a store without connections
 
+	// Cache is Bars again where a cache stands before them: what it has near is answered without waiting.
+	Cache ports.CachedReader
+
+	// Aggregate makes bars of the trades in Ticks where they lie; nil has them read and aggregated here.
+	Aggregate ports.TradeAggregator
+
+	// Explain tells how the server of Bars reads them; nil for a store that has nothing to tell.
+	Explain ports.ReadExplainer
+
 	// Local declares that no call waits for anything but memory. Such calls run on the caller's goroutine, and only the caller's
 	// context, no limit of ours, ends them.
 	Local bool
@@ -61,6 +70,9 @@ func validateSources(list []Source) error {
 		names[s.Name] = true
 		if s.Bars == nil && s.Ticks == nil && s.Catalog == nil {
 			faults = append(faults, fmt.Errorf("source %s: it has neither bars nor ticks nor a catalog", s.Name))
+		}
+		if s.Bars == nil && (s.Cache != nil || s.Explain != nil) || s.Ticks == nil && s.Aggregate != nil {
+			faults = append(faults, fmt.Errorf("source %s: a cache or a plan of bars or ticks that it has not", s.Name))
 		}
 		if t := s.Takes; t.Below != 0 && t.From.Nominal() >= t.Below.Nominal() {
 			faults = append(faults, fmt.Errorf("source %s: no frequency is from %s and below %s", s.Name, t.From, t.Below))

@@ -49,4 +49,8 @@ type Leg struct {
 	Ticks TickKind `json:"ticks,omitempty"` // what the bars were made of where that is no bars
 	Range Range    `json:"range"`           // what was read
 	Bars  int      `json:"bars"`            // of the answer, that open in Range
+
+	// Cached says that all of it came from a cache: the store was not asked for bars. It is the only field in which two answers to
+	// one request from the same data may differ.
+	Cached bool `json:"cached"`
 }

@@ -99,6 +99,9 @@ type BarPiece struct {
 	Cached bool // no store was asked for it
 }
 
+// Len is the number of bars.
+func (p BarPiece) Len() int { return p.Bars.Len() }
+
 // CachedReader reads bars that a cache may have.
 type CachedReader interface {
 	// ReadPieces is BarReader.ReadBars that tells more of its pieces.
