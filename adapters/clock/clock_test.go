@@ -64,6 +64,33 @@ func TestSimulated(t *testing.T) {
 	stands(start.Add(2 * time.Hour))
 }
 
+// A backtest sets the clock at every instant that it plays, and reads it at every request.
+func TestSimulatedMovesWithoutAllocating(t *testing.T) {
+	c := clock.NewSimulated(start)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := c.Set(c.Now().Add(time.Second)); err != nil {
+			t.Error(err)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations a move", n)
+	}
+}
+
+// What is finer than any data says nothing, and makes nothing visible.
+func TestSimulatedTellsMicroseconds(t *testing.T) {
+	t.Parallel()
+	c := clock.NewSimulated(start.Add(1999))
+	if now := c.Now(); !now.Equal(start.Add(1000)) {
+		t.Errorf("stands at %s", now)
+	}
+	if err := c.Set(start.Add(1500)); err != nil {
+		t.Error(err)
+	}
+	if now := c.Now(); !now.Equal(start.Add(1000)) {
+		t.Errorf("stands at %s", now)
+	}
+}
+
 func TestSystemStandsStillWhenTheMachineIsSetBack(t *testing.T) {
 	t.Parallel()
 	c := clock.NewSystem()

@@ -73,7 +73,7 @@ type Closed struct {
 // finer grid first, then by symbol. It plays once, by Events or by Steps, in one goroutine. Nothing is held open between two bars.
 type Replay struct {
 	clock  Clock
-	tracks []*track // in the order of events at one instant
+	tracks []track // in the order of events at one instant
 	begun  bool
 }
 
@@ -83,9 +83,6 @@ func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.R
 	faults := []error{cfg.Validate(), checkRange(r)}
 	if len(keys) == 0 {
 		faults = append(faults, fmt.Errorf("no series; give at least one key: %w", domain.ErrInvalid))
-	}
-	if len(keys) > maxSeries {
-		faults = append(faults, fmt.Errorf("%d series; play at most %d: %w", len(keys), maxSeries, domain.ErrInvalid))
 	}
 	keys = slices.Clone(keys)
 	slices.SortFunc(keys, inOrder)
@@ -100,8 +97,8 @@ func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.R
 	}
 	cfg = cfg.withDefaults()
 	p := &Replay{clock: clock}
-	for i, key := range keys {
-		p.tracks = append(p.tracks, newTrack(newFeed("replay", store, key, r, cfg), i))
+	for _, key := range keys {
+		p.tracks = append(p.tracks, newTrack(newFeed("replay", store, key, r, cfg)))
 	}
 	return p, nil
 }
@@ -124,13 +121,18 @@ func inOrder(a, b domain.SeriesKey) int {
 // of ctx is the last pair. A second use yields an error.
 func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		var e Event // filled in place: it is large, and a copy of what was just written in smaller parts waits for them
 		for step, err := range p.Steps(ctx) {
 			if err != nil {
 				yield(Event{}, err)
 				return
 			}
-			for _, c := range step.Closed {
-				if !yield(Event{Key: c.Key, Bar: *c.Bar, At: step.At}, nil) {
+			e.At = step.At
+			for i := range step.Closed {
+				c := &step.Closed[i]
+				e.Key = c.Key
+				e.Bar = *c.Bar
+				if !yield(e, nil) {
 					return
 				}
 			}
@@ -155,38 +157,41 @@ func (p *Replay) Steps(ctx context.Context) iter.Seq2[Step, error] {
 
 // play yields every step. After false from yield it returns nil.
 func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
-	places := make([]place, len(p.tracks))
-	for i, t := range p.tracks {
+	instants := make([]int64, len(p.tracks))
+	for i := range p.tracks {
 		var err error
-		if places[i], err = t.turn(ctx); err != nil {
+		if instants[i], err = p.tracks[i].turn(ctx); err != nil {
 			return err
 		}
 	}
-	order := newTree(places)
+	agenda := newAgenda(instants)
 	closed := make([]Closed, 0, len(p.tracks))
 	var fault error
-	for fault == nil && order.first != never {
+	take := func(series int) int64 {
+		t := &p.tracks[series]
+		closed = closed[:len(closed)+1] // there is room for all series; an append would copy what it was just made of
+		c := &closed[len(closed)-1]
+		c.Key, c.Bar = t.key, t.bar()
+		next, err := t.advance(ctx)
+		if err != nil {
+			fault = err // what became known at this instant is whole without it
+		}
+		return next
+	}
+	for now := agenda.first(); fault == nil && now != never; {
 		if err := ctx.Err(); err != nil {
 			return &ports.Error{Kind: ports.ContextKind(err), Op: "replay", Err: err}
 		}
 		closed = closed[:0]
-		now := order.first.instant()
-		for order.first.instant() == now {
-			t := p.tracks[order.first.series()]
-			closed = append(closed, Closed{Key: t.feed.key, Bar: t.bar()})
-			next, err := t.advance(ctx)
-			if err != nil {
-				fault = err // what became known at this instant is whole without it
-			}
-			order.replace(t.series, next)
-		}
-		at := time.Unix(now, 0).UTC()
+		next := agenda.turn(now, take)
+		at := time.UnixMicro(now).UTC()
 		if err := p.clock.Set(at); err != nil {
 			return &ports.Error{Kind: ports.ErrInvalid, Op: "replay", Err: err}
 		}
 		if !yield(Step{At: at, Closed: closed}) {
 			return nil
 		}
+		now = next
 	}
 	return fault
 }
