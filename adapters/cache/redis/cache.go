@@ -7,19 +7,19 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/gal-friday/marketdata/ports"
 )
 
 // Config says which server is used, and how.
 type Config struct {
-	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Required. It is a secret.
+	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Required. It is a secret. The user needs to be allowed
+	// GETRANGE, SET, SETNX and UNLINK of keys that begin with the prefix, INFO, and PUBLISH and SUBSCRIBE where invalidations go this way.
 	URL string
 
 	// TLS is used with rediss:// in the place of the system's roots. Nil is those.
@@ -65,8 +65,11 @@ type Cache struct {
 	timeout time.Duration
 	name    string // tells our own invalidations from others'
 
+	run         atomic.Pointer[string] // the name of the server's run, as the last new connection told it
+	generations generations
+	owed        *debts
+
 	breaker   breaker
-	distrust  atomic.Int64 // what was read from a store at or before it is not believed
 	hits      atomic.Int64
 	misses    atomic.Int64
 	poisoned  atomic.Int64
@@ -79,8 +82,9 @@ var (
 	_ ports.Invalidations = (*Cache)(nil)
 )
 
-// Open returns a Cache. It connects when it is used, so it does not fail where the server is down. The function closes it.
-func Open(_ context.Context, cfg Config) (*Cache, func(), error) {
+// Open returns a Cache. It connects when it is used, so it does not fail where the server is down. The function closes it, and
+// tries once more to make good what is owed to the server.
+func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("redis: %w", err)
 	}
@@ -91,18 +95,19 @@ func Open(_ context.Context, cfg Config) (*Cache, func(), error) {
 	if options.TLSConfig != nil && cfg.TLS != nil {
 		options.TLSConfig = cfg.TLS
 	}
-	timeout := cmp.Or(cfg.Timeout, DefaultTimeout)
-	step := timeout * 4 / 5 // also to connect, which go-redis does not end with the context
-	options.DialTimeout, options.PoolTimeout, options.ReadTimeout, options.WriteTimeout = step, step, step, step
-	options.MaxRetries, options.DialerRetries = -1, 1
-	options.ContextTimeoutEnabled = true
-	options.DisableIdentity = true // one round trip less in a new connection
-	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	c := &Cache{
-		client: redis.NewClient(options), prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: timeout, name: rand.Text(),
+		prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: cmp.Or(cfg.Timeout, DefaultTimeout), name: rand.Text(), owed: newDebts(),
 	}
-	c.distrust.Store(math.MinInt64)
-	return c, func() { _ = c.client.Close() }, nil // what it would report is that connections were broken
+	c.client = connect(options, c.timeout, func(run string) { c.run.Store(&run) })
+	paying, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { c.pay(paying) })
+	return c, func() {
+		stop()
+		background.Wait()
+		c.payAll(context.WithoutCancel(ctx))
+		_ = c.client.Close() // what it would report is that connections were broken
+	}, nil
 }
 
 // errLeftAlone is the error of an operation that was not tried.
@@ -120,39 +125,62 @@ func (c *Cache) do(ctx context.Context, ask func(context.Context) error) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := ask(limited)
-	var answer redis.Error // an answer all the same
-	isAnswer := err == nil || errors.As(err, &answer)
+	isAnswer := err == nil || refused(err)
 	if isAnswer || ctx.Err() == nil { // who gave up says nothing of the server
 		c.breaker.report(isAnswer)
 	}
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		c.failed.Add(1)
 	}
 	return err
 }
 
+// refused reports whether the server answered that it does not do what it was asked.
+func refused(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer)
+}
+
 // Get returns the chunk under the key.
 func (c *Cache) Get(ctx context.Context, key ports.ChunkKey) (ports.Chunk, bool) {
-	var value []byte
-	err := c.do(ctx, func(ctx context.Context) (err error) {
-		value, err = c.client.GetRange(ctx, c.key(key), 0, maxValue).Bytes() // never more than can be one
-		return err
-	})
-	if err != nil || len(value) == 0 {
+	value, generation, err := c.read(ctx, key.String())
+	if err != nil || value == "" || generation == "" {
 		c.misses.Add(1)
 		return ports.Chunk{}, false
 	}
-	chunk, err := decode(key, value)
+	chunk, err := decode(key, generation, []byte(value))
 	if errors.Is(err, errPoisoned) {
 		c.poisoned.Add(1)
 		return ports.Chunk{}, false
 	}
-	if err != nil || chunk.Read <= c.distrust.Load() {
+	if err != nil {
 		c.misses.Add(1)
 		return ports.Chunk{}, false
 	}
 	c.hits.Add(1)
 	return chunk, true
+}
+
+// read is the value of a key and the generation that it has to be of.
+func (c *Cache) read(ctx context.Context, text string) (value, generation string, err error) {
+	if c.owed.open.Load() {
+		c.leftAlone.Add(1)
+		return "", "", errLeftAlone
+	}
+	shard := shardOf(text)
+	err = c.do(ctx, func(ctx context.Context) error {
+		var found, current *redis.StringCmd
+		_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			found = p.GetRange(ctx, c.chunkName(text), 0, maxValue) // never more than can be one
+			current = p.GetRange(ctx, c.generationName(shard), 0, maxGeneration-1)
+			return nil
+		})
+		if err == nil {
+			value, generation = found.Val(), c.saw(shard, current.Val())
+		}
+		return err
+	})
+	return value, generation, err
 }
 
 // Put keeps the chunk.
@@ -161,13 +189,33 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 		c.Delete(ctx, key)
 		return
 	}
-	c.write(ctx, func(ctx context.Context) error { // packed here, so that a server left alone costs nothing
-		value, err := encode(key, chunk)
-		if err != nil {
-			return c.client.Unlink(ctx, c.key(key)).Err()
+	text, sent := key.String(), false
+	err := c.do(ctx, func(ctx context.Context) error { // packed within, so that a server left alone costs nothing
+		value, err := c.value(ctx, key, text, chunk)
+		if err == nil {
+			sent = true
+			err = c.client.Set(ctx, c.chunkName(text), value, ttl).Err()
 		}
-		return c.client.Set(ctx, c.key(key), value, ttl).Err()
+		if refused(err) || errors.Is(err, errUnfit) { // a full server, for one, still deletes
+			err = c.client.Unlink(ctx, c.chunkName(text)).Err()
+		}
+		return err
 	})
+	switch {
+	case err == nil:
+	case sent && !errors.Is(err, errUnconnected) && !errors.Is(err, redis.ErrPoolTimeout):
+		c.owed.oweRenewal(shardOf(text))
+	default:
+		c.owed.oweDeletes(text)
+	}
+}
+
+func (c *Cache) value(ctx context.Context, key ports.ChunkKey, text string, chunk ports.Chunk) ([]byte, error) {
+	generation, err := c.generation(ctx, shardOf(text))
+	if err != nil {
+		return nil, err
+	}
+	return encode(key, generation, chunk)
 }
 
 // Delete forgets what is kept under the keys.
@@ -175,38 +223,24 @@ func (c *Cache) Delete(ctx context.Context, keys ...ports.ChunkKey) {
 	if len(keys) == 0 {
 		return
 	}
-	texts := make([]string, len(keys))
+	texts, names := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
-		texts[i] = c.key(k)
+		texts[i] = k.String()
+		names[i] = c.chunkName(texts[i])
 	}
-	c.write(ctx, func(ctx context.Context) error { return c.client.Unlink(ctx, texts...).Err() })
-}
-
-// skew is how far the clocks of processes that share the server may be apart.
-const skew = 5 * time.Second
-
-// write changes what is kept. Where the server did not say that it did, it may hold what it should not, or come to hold it.
-func (c *Cache) write(ctx context.Context, ask func(context.Context) error) {
-	if err := c.do(ctx, ask); err == nil {
-		return
-	}
-	now := time.Now().Add(skew).UnixMicro()
-	for {
-		old := c.distrust.Load()
-		if old >= now || c.distrust.CompareAndSwap(old, now) {
-			return
-		}
+	if err := c.do(ctx, func(ctx context.Context) error { return c.client.Unlink(ctx, names...).Err() }); err != nil {
+		c.owed.oweDeletes(texts...)
 	}
 }
 
-func (c *Cache) key(k ports.ChunkKey) string { return c.prefix + "chunk:" + k.String() }
+func (c *Cache) chunkName(text string) string { return c.prefix + "chunk:" + text }
 
 // Stats counts what happened since Open.
 type Stats struct {
 	Hits, Misses int64
 	Poisoned     int64 // values that were not what they should be
 	Failed       int64 // operations that the server did not answer, or refused
-	LeftAlone    int64 // operations that were not tried, since the server did not answer those before
+	LeftAlone    int64 // operations that were not tried, since the server did not answer those before, or is owed a write
 }
 
 // Stats returns the counts so far.

@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	mathrand "math/rand/v2"
-	"strconv"
+	"os"
 	"strings"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +21,26 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// printed is what go-redis would have printed to standard error.
+type printed struct{ lines atomic.Int64 }
+
+func (p *printed) Printf(_ context.Context, format string, args ...any) {
+	p.lines.Add(1)
+	fmt.Printf("go-redis: "+format+"\n", args...)
+}
+
+// Nothing of go-redis' is printed, whatever happens to the servers of the tests.
+func TestMain(m *testing.M) {
+	var p printed
+	goredis.SetLogger(&p)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if n := p.lines.Load(); n > 0 && code == 0 {
+			fmt.Println("FAIL: go-redis printed", n, "lines")
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
 
 const minute = 60_000_000
 
@@ -31,9 +50,6 @@ func chunkKey(i int) ports.ChunkKey {
 		Start: int64(i) * 4096 * minute, End: int64(i+1) * 4096 * minute,
 	}
 }
-
-// unread is after any instant at which a server did not answer.
-var unread = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 func chunk(tb testing.TB, i, bars int) ports.Chunk {
 	tb.Helper()
@@ -56,7 +72,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ports.Chunk{Bars: s, Clean: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, Settled: int64(i), Read: unread + int64(i), Fresh: 3, Expires: unread}
+	return ports.Chunk{Bars: s, Clean: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, Settled: int64(i), Read: int64(i), Fresh: 3, Expires: 4}
 }
 
 func equal(a, b ports.Chunk) bool {
@@ -157,111 +173,6 @@ func TestPoisonedValuesAreMisses(t *testing.T) {
 	}
 	if got, ok := c.Get(ctx, chunkKey(1)); !ok || !equal(got, want) {
 		t.Errorf("the sound value is not returned: %v", got.Bars)
-	}
-}
-
-// A server that hangs costs 25 ms a few times and then nothing; what it held is not believed before it acknowledges a write.
-func TestServerStopsAndFlushes(t *testing.T) {
-	t.Setenv(servers.EnvRedis, "") // one of this test alone
-	ctx := t.Context()
-	c, behind, _ := open(t, servers.Redis(t), 0)
-	info, err := behind.Info(ctx, "server").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(info, "process_id:")
-	pid, err := strconv.Atoi(strings.TrimSpace(strings.SplitN(after, "\n", 2)[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := func(at time.Time) ports.Chunk {
-		v := chunk(t, 1, 4096)
-		v.Read = at.UnixMicro()
-		return v
-	}
-	keep := func(v ports.Chunk) bool {
-		for range 20 { // a busy machine may need a few
-			c.Put(ctx, chunkKey(1), v, time.Hour)
-			if got, ok := c.Get(ctx, chunkKey(1)); ok {
-				return equal(got, v)
-			}
-		}
-		return false
-	}
-	if !keep(read(time.Now().Add(time.Hour))) {
-		t.Fatal("a running server keeps nothing")
-	}
-	if err := behind.FlushAll(ctx).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := c.Get(ctx, chunkKey(1)); ok {
-		t.Error("a flushed server gave something")
-	}
-	old := read(time.Now())
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	var slowest time.Duration
-	stopped := time.Now()
-	for i := range 1_000 {
-		began := time.Now()
-		switch i % 3 {
-		case 0:
-			c.Put(ctx, chunkKey(1), old, time.Hour)
-		case 1:
-			if _, ok := c.Get(ctx, chunkKey(1)); ok {
-				t.Fatal("a stopped server gave something")
-			}
-		default:
-			c.Delete(ctx, chunkKey(1))
-		}
-		slowest = max(slowest, time.Since(began))
-	}
-	stats := c.Stats()
-	t.Logf("slowest %s, %+v", slowest, stats)
-	if took := time.Since(stopped); took > time.Second { // three times 25 ms, and what a busy machine adds
-		t.Errorf("a thousand operations took %s", took)
-	}
-	if stats.Failed > 10 {
-		t.Errorf("%d operations were tried", stats.Failed)
-	}
-	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); !keep(read(time.Now().Add(time.Hour))); {
-		if time.Now().After(deadline) {
-			t.Fatal("a server that is back is not used")
-		}
-		time.Sleep(50 * time.Millisecond) // polls a real server
-	}
-	c.Put(ctx, chunkKey(1), old, time.Hour) // as the write that timed out may have been done late
-	if _, ok := c.Get(ctx, chunkKey(1)); ok {
-		t.Error("what was read before the outage is believed")
-	}
-}
-
-func TestServerThatIsNotThere(t *testing.T) {
-	t.Parallel()
-	c, end, err := redis.Open(t.Context(), redis.Config{URL: "redis://127.0.0.1:1/0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer end()
-	began := time.Now()
-	for i := range 1_000 {
-		c.Put(t.Context(), chunkKey(i), chunk(t, i, 1), time.Hour)
-		if _, ok := c.Get(t.Context(), chunkKey(i)); ok {
-			t.Fatal("got something")
-		}
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("a thousand calls took %s", took)
-	}
-	if err := c.Publish(t.Context(), ports.Invalidation{}); err == nil {
-		t.Error("nobody heard, and it is no error")
-	}
-	if _, err := c.Subscribe(t.Context()); err == nil {
-		t.Error("a subscription without a server")
 	}
 }
 

@@ -3,8 +3,22 @@
 //
 // The cache fails open. An operation takes 25 ms at most, after three failures in a row the server is left alone for five seconds,
 // and what it does not answer is a miss. A value says whose it is and carries a checksum: one that is damaged, truncated, oversized
-// or foreign is a miss and counted. After a write that the server did not acknowledge, whatever was read from a store before then is
-// no longer believed, since the server may still have it, or get it late.
+// or foreign is a miss and counted.
+//
+// # What makes it safe
+//
+// What this process wrote, and the server did not acknowledge, is owed: it is made good in the background as soon as the server
+// answers, and until then this process is served nothing. A key that was not deleted, or not replaced, is deleted; of 1024 keys at
+// most. A value that was sent may still arrive at any time later, after it was deleted too. So every value is of a generation, a
+// random text that the server has under "generation:" and the shard of the key, one of 1024, and that has to be the current one when
+// the value is read. Such a value's shard gets a new one, and so does the shard of a key that is not remembered: all its values are
+// then misses for everybody, whenever they come.
+//
+// A generation is the server's run's, too. A server that restarts from a file, or takes another's place, may bring back what was
+// deleted since: to every process that is a miss.
+//
+// What remains: a process that dies before it made good what it owes, at the same time as the server is away. Those that were running
+// and heard of the write delete the chunks as well; one that starts later may be served them until their time to live is over.
 //
 // # A value, version 2
 //
@@ -18,6 +32,7 @@
 //	41  i64 start, i64 end: as in ports.ChunkKey
 //	57  u64, u64 claims: as in ports.Chunk
 //	73  u16 length of the key's text, the text
+//	    u8  length of the generation, the text: the server's run, a space, what it has under the shard's key
 //	    u16 count of bars, 0 to 4096
 //	    the bars as adapters/codec packs them, nothing where there is none
 //	    u32 CRC-32C of all before it

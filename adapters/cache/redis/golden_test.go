@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join("testdata", "v2", name+".golden")
-			value, err := encode(valueKey, chunk)
+			value, err := encode(valueKey, valueGeneration, chunk)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := decode(valueKey, held)
+			got, err := decode(valueKey, valueGeneration, held)
 			if err != nil || !got.Bars.Equal(chunk.Bars) {
 				t.Fatalf("read %v, %v; want %v", got.Bars, err, chunk.Bars)
 			}
@@ -81,11 +81,11 @@ func TestGoldenOfVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decode(valueKey, held); !errors.Is(err, errVersion) || errors.Is(err, errPoisoned) {
+	if _, err := decode(valueKey, valueGeneration, held); !errors.Is(err, errVersion) || errors.Is(err, errPoisoned) {
 		t.Errorf("got %v", err)
 	}
 	held[20] ^= 1
-	if _, err := decode(valueKey, held); !errors.Is(err, errPoisoned) {
+	if _, err := decode(valueKey, valueGeneration, held); !errors.Is(err, errPoisoned) {
 		t.Errorf("a damaged one: %v", err)
 	}
 }

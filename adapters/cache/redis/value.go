@@ -25,17 +25,21 @@ const (
 
 // Every refusal of a value wraps one of them.
 var (
-	errPoisoned = errors.New("poisoned value")
-	errVersion  = errors.New("value of another version")
+	errPoisoned   = errors.New("poisoned value")
+	errVersion    = errors.New("value of another version")
+	errGeneration = errors.New("value of another generation")
 )
+
+// errUnfit is wrapped by the error of a chunk that cannot be a value.
+var errUnfit = errors.New("no value can hold it")
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// encode is the chunk as a value under the key.
-func encode(key ports.ChunkKey, c ports.Chunk) ([]byte, error) {
+// encode is the chunk as a value under the key, of the generation. An error wraps errUnfit.
+func encode(key ports.ChunkKey, generation string, c ports.Chunk) ([]byte, error) {
 	text := key.String()
-	if len(text) > math.MaxUint16 {
-		return nil, fmt.Errorf("key of %d bytes: %w", len(text), domain.ErrInvalid)
+	if len(text) > math.MaxUint16 || len(generation) > math.MaxUint8 {
+		return nil, fmt.Errorf("key of %d bytes: %w", len(text), errUnfit)
 	}
 	const bytesPerBar = 16 // about, packed
 	b := make([]byte, 0, textAt+len(text)+256+bytesPerBar*c.Bars.Len())
@@ -54,19 +58,21 @@ func encode(key ports.ChunkKey, c ports.Chunk) ([]byte, error) {
 	}
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
 	b = append(b, text...)
+	b = append(b, byte(len(generation)))
+	b = append(b, generation...)
 	b = binary.LittleEndian.AppendUint16(b, uint16(c.Bars.Len()))
 	if c.Bars.Len() > 0 {
 		var err error
 		if b, err = codec.Append(b, c.Bars); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", errUnfit, err)
 		}
 	}
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli())), nil
 }
 
-// decode is the chunk in a value found under the key. An error wraps errVersion where the value is sound as far as can be told, but
-// another version's; else errPoisoned.
-func decode(key ports.ChunkKey, b []byte) (ports.Chunk, error) {
+// decode is the chunk in a value found under the key, of the generation. An error wraps errVersion or errGeneration where the value is
+// sound as far as can be told, but another one's; else errPoisoned.
+func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error) {
 	body := len(b) - sumSize
 	if len(b) > maxValue || body < len(magic)+1 {
 		return ports.Chunk{}, fmt.Errorf("%d bytes: %w", len(b), errPoisoned)
@@ -80,13 +86,20 @@ func decode(key ports.ChunkKey, b []byte) (ports.Chunk, error) {
 	if v := b[len(magic)]; v != version {
 		return ports.Chunk{}, fmt.Errorf("version %d: %w", v, errVersion)
 	}
-	if body < textAt+2+2 || b[8] > cleanFlag {
+	if body < textAt+2+1+2 || b[8] > cleanFlag {
 		return ports.Chunk{}, fmt.Errorf("head: %w", errPoisoned)
 	}
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[9+8*i:])) }
-	bars := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
-	if bars+2 > body || string(b[textAt+2:bars]) != key.String() || word(4) != key.Start || word(5) != key.End {
+	keyEnd := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
+	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || word(4) != key.Start || word(5) != key.End {
 		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
+	}
+	bars := keyEnd + 1 + int(b[keyEnd])
+	if bars+2 > body {
+		return ports.Chunk{}, fmt.Errorf("generation: %w", errPoisoned)
+	}
+	if string(b[keyEnd+1:bars]) != generation {
+		return ports.Chunk{}, errGeneration
 	}
 	c := ports.Chunk{
 		Bars: domain.EmptySeries(key.Series), Clean: b[8] == cleanFlag,

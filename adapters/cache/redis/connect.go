@@ -1,0 +1,67 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// connect returns a client that tries everything once, and no longer than timeout. started is told the name of the server's run
+// whenever there is a new connection.
+func connect(options *redis.Options, timeout time.Duration, started func(run string)) *redis.Client {
+	step := timeout * 4 / 5 // also to connect, which go-redis does not end with the context
+	options.DialTimeout, options.PoolTimeout, options.ReadTimeout, options.WriteTimeout = step, step, step, step
+	options.MaxRetries, options.DialerRetries = -1, 1
+	options.ContextTimeoutEnabled = true
+	options.DisableIdentity = true // one round trip less in a new connection
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	dial := options.NewDialer()
+	options.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return newUnconnected(err), nil
+		}
+		return conn, nil
+	}
+	options.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
+		info, err := conn.Info(ctx, "server").Result()
+		if err != nil {
+			return err
+		}
+		_, after, _ := strings.Cut(info, "run_id:")
+		run, _, _ := strings.Cut(after, "\r\n")
+		if run == "" {
+			return errors.New("the server does not name its run")
+		}
+		started(run)
+		return nil
+	}
+	return redis.NewClient(options)
+}
+
+// errUnconnected is wrapped by the error of an operation for which there was no connection.
+var errUnconnected = errors.New("no connection")
+
+// unconnected is a connection that could not be made. go-redis prints it to standard error when dialling fails, through a logger that
+// all its clients in the process share, and which is the program's to set, not ours. It prints nothing where a new connection breaks
+// at its first use.
+type unconnected struct {
+	net.Conn
+	err error
+}
+
+func newUnconnected(err error) unconnected {
+	conn, other := net.Pipe()
+	_ = other.Close() // a pipe's end reports nothing
+	return unconnected{Conn: conn, err: fmt.Errorf("%w: %w", errUnconnected, err)}
+}
+
+func (u unconnected) Read([]byte) (int, error) { return 0, u.err }
+
+func (u unconnected) Write([]byte) (int, error) { return 0, u.err }
