@@ -277,7 +277,7 @@ func parseTrade(at place, cells [][]byte, column []int) (t domain.Trade, err err
 		return t, err
 	}
 	if i := column[len(column)-1]; i >= 0 {
-		t.Side, err = parseSide(string(cells[i]))
+		t.Side, err = ParseSide(string(cells[i]))
 	}
 	return t, err
 }
@@ -298,7 +298,8 @@ func parseNumbers(f form, cells [][]byte, column []int, numbers ...*domain.Decim
 	return nil
 }
 
-func parseSide(cell string) (domain.Side, error) {
+// ParseSide reads the side of a trade as files spell it: buy or sell, b or s, in any case; an empty one is unknown.
+func ParseSide(cell string) (domain.Side, error) {
 	switch strings.ToLower(cell) {
 	case "buy", "b":
 		return domain.SideBuy, nil

@@ -1,0 +1,499 @@
+package parquet_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"iter"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/adapters/file/parquet"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/gen"
+)
+
+// tickForm is trades or quotes.
+type tickForm[T domain.Tick] struct {
+	newWriter func(w io.Writer, symbol domain.Symbol) (*parquet.TickWriter[T], error)
+	readFile  func(r io.ReaderAt, size int64, cfg parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
+	draw      func(at time.Time, seq int64) *rapid.Generator[T]
+	tape      func(symbol domain.Symbol, n int) domain.Ticks[T]
+}
+
+func trades() tickForm[domain.Trade] {
+	return tickForm[domain.Trade]{parquet.NewTradeWriter, parquet.ReadTrades, gen.Trade, gen.TradeTape}
+}
+
+func quotes() tickForm[domain.Quote] {
+	return tickForm[domain.Quote]{parquet.NewQuoteWriter, parquet.ReadQuotes, gen.Quote, gen.QuoteTape}
+}
+
+func (f tickForm[T]) write(t tester, symbol domain.Symbol, pieces ...domain.Ticks[T]) []byte {
+	t.Helper()
+	var into bytes.Buffer
+	w, err := f.newWriter(&into, symbol)
+	if err != nil {
+		t.Fatalf("new writer: %v", err)
+	}
+	for _, ticks := range pieces {
+		if err := w.Write(ticks); err != nil {
+			t.Fatalf("Write: %v", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	return into.Bytes()
+}
+
+func (f tickForm[T]) read(content []byte, cfg parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error] {
+	return f.readFile(bytes.NewReader(content), int64(len(content)), cfg)
+}
+
+// collect joins the batches, which hold whole instants each and are of at least the size asked for, the last one aside.
+func (f tickForm[T]) collect(symbol domain.Symbol, content []byte, cfg parquet.TickConfig) (domain.Ticks[T], int, error) {
+	b, truncated := domain.NewTicksBuilder[T](symbol), 0
+	var end time.Time
+	short := false
+	for batch, err := range f.read(content, cfg) {
+		if err != nil {
+			return domain.Ticks[T]{}, 0, err
+		}
+		n := batch.Ticks.Len()
+		if n == 0 || short || !end.IsZero() && !batch.Ticks.Time(0).After(end) {
+			return domain.Ticks[T]{}, 0, errors.New("an empty or short batch, or one that goes on with an instant")
+		}
+		end, short = batch.Ticks.Time(n-1), n < cfg.BatchTicks
+		truncated += batch.Truncated
+		if err := b.AppendTicks(batch.Ticks); err != nil {
+			return domain.Ticks[T]{}, 0, err
+		}
+	}
+	ticks, err := b.Ticks()
+	return ticks, truncated, err
+}
+
+func TestTicksRoundTrip(t *testing.T) {
+	t.Parallel()
+	t.Run("trades", func(t *testing.T) { t.Parallel(); testTicksRoundTrip(t, trades()) })
+	t.Run("quotes", func(t *testing.T) { t.Parallel(); testTicksRoundTrip(t, quotes()) })
+}
+
+func testTicksRoundTrip[T domain.Tick](t *testing.T, f tickForm[T]) {
+	rapid.Check(t, func(t *rapid.T) {
+		symbol := rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol")
+		want := gen.Ticks(symbol, gen.Moments().Draw(t, "range"), 60, f.draw).Draw(t, "ticks")
+		cut := rapid.IntRange(0, want.Len()).Draw(t, "cut")
+		content := f.write(t, symbol, want.Slice(0, cut), want.Slice(cut, want.Len()))
+		cfg := parquet.TickConfig{BatchTicks: rapid.IntRange(0, 20).Draw(t, "batch")}
+		if rapid.Bool().Draw(t, "named") {
+			cfg.Symbol = symbol
+		}
+		got, truncated, err := f.collect(symbol, content, cfg)
+		if err != nil || truncated > 0 || !got.Equal(want) {
+			t.Fatalf("got %v, %d truncated, %v; want %v", got, truncated, err, want)
+		}
+	})
+}
+
+// Row groups end where they are full, in the midst of instants; batches do not.
+func TestLongTicks(t *testing.T) {
+	t.Parallel()
+	t.Run("trades", func(t *testing.T) { t.Parallel(); testLongTicks(t, trades()) })
+	t.Run("quotes", func(t *testing.T) { t.Parallel(); testLongTicks(t, quotes()) })
+}
+
+func testLongTicks[T domain.Tick](t *testing.T, f tickForm[T]) {
+	want := f.tape("BTC/USD", 67_000)
+	content := f.write(t, want.Symbol(), want.Slice(0, 3), want.Slice(3, 60_001), want.Slice(60_001, want.Len()))
+	for _, batch := range []int{0, 5000, 100_000} {
+		if got, _, err := f.collect(want.Symbol(), content, parquet.TickConfig{BatchTicks: batch}); err != nil || !got.Equal(want) {
+			t.Fatalf("batches of %d: got %v, %v; want %v", batch, got, err, want)
+		}
+	}
+}
+
+// One instant may be longer than a batch and than a row group.
+func TestOneInstant(t *testing.T) {
+	t.Parallel()
+	one := domain.MustDecimal("1")
+	b := domain.NewTicksBuilder[domain.Trade]("BTC/USD")
+	for i := range int64(66_000) {
+		if err := b.Append(domain.Trade{Time: gen.WalkStart, Seq: i, Price: one, Size: one}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := b.Ticks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := trades().collect("BTC/USD", trades().write(t, "BTC/USD", want), parquet.TickConfig{BatchTicks: 10})
+	if err != nil || !got.Equal(want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestTickWriterRefuses(t *testing.T) {
+	t.Parallel()
+	if _, err := parquet.NewTradeWriter(&bytes.Buffer{}, "btc"); !errors.Is(err, domain.ErrInvalid) {
+		t.Errorf("a symbol that is none: %v, want ErrInvalid", err)
+	}
+	tape := gen.QuoteTape("BTC/USD", 9)
+	var into bytes.Buffer
+	w, err := parquet.NewQuoteWriter(&into, "BTC/USD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(tape.Slice(0, 5)); err != nil {
+		t.Fatal(err)
+	}
+	last := tape.At(4)
+	last.Seq--
+	for name, ticks := range map[string]domain.Quotes{
+		"a quote again": tape.Slice(4, 6), "an earlier number": must(t, last), "another symbol": gen.QuoteTape("ETH/USD", 20).Slice(9, 20),
+	} {
+		if err := w.Write(ticks); !errors.Is(err, domain.ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		}
+	}
+	if err := errors.Join(w.Write(tape.Slice(5, 9)), w.Close()); err != nil {
+		t.Errorf("after refusals: %v", err)
+	}
+	if got, _, err := quotes().collect("BTC/USD", into.Bytes(), parquet.TickConfig{}); err != nil || !got.Equal(tape) {
+		t.Errorf("got %v, %v; want %v", got, err, tape)
+	}
+	if err := w.Write(tape); err == nil {
+		t.Error("Write after Close: no error")
+	}
+}
+
+func must[T domain.Tick](t *testing.T, ticks ...T) domain.Ticks[T] {
+	t.Helper()
+	made, err := domain.NewTicks("BTC/USD", ticks...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+func TestTickWriterReportsAFullDisk(t *testing.T) {
+	t.Parallel()
+	tape := gen.TradeTape("BTC/USD", 3000)
+	for _, room := range []int{0, 10_000, len(trades().write(t, "BTC/USD", tape)) - 1} {
+		w, err := parquet.NewTradeWriter(&full{room}, "BTC/USD")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.Write(tape), w.Close()); err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("room for %d bytes: %v", room, err)
+		}
+	}
+}
+
+// Files of notebooks.
+func TestReadsForeignTrades(t *testing.T) {
+	t.Parallel()
+	type bare struct { // no numbers, no sides; integers, and times finer than ours
+		Size  int64 `parquet:"size"`
+		Price int32 `parquet:"price,decimal(1:9)"`
+		Time  int64 `parquet:"time,timestamp(nanosecond)"`
+	}
+	type nullable struct {
+		Time  *int64  `parquet:"time,timestamp(millisecond)"`
+		Seq   *int32  `parquet:"seq"`
+		Price *int64  `parquet:"price,decimal(2:18)"`
+		Size  *int64  `parquet:"size,decimal(0:18)"`
+		Side  *string `parquet:"side,dict"`
+	}
+	ms, price, size, side := int64(-1), int64(150), int64(7), "Sell"
+	seqs := []int32{5, 6}
+	trade := func(micros, seq int64, side domain.Side) domain.Trade {
+		return domain.Trade{
+			Time: time.UnixMicro(micros).UTC(), Seq: seq, Price: domain.MustDecimal("1.5"), Size: domain.MustDecimal("7"), Side: side,
+		}
+	}
+	for _, test := range []struct {
+		name      string
+		content   []byte
+		want      domain.Trades
+		truncated int
+	}{
+		{
+			"bare", encode(t, bare{7, 15, -1}, bare{7, 15, 1000}, bare{7, 15, 1001}, bare{7, 15, 1999}, bare{7, 15, 2000}),
+			must(t, trade(-1, 0, 0), trade(1, 0, 0), trade(1, 1, 0), trade(1, 2, 0), trade(2, 0, 0)), 3,
+		},
+		{
+			"nullable", encode(t, nullable{&ms, &seqs[0], &price, &size, nil}, nullable{&ms, &seqs[1], &price, &size, &side}),
+			must(t, trade(-1000, 5, domain.SideUnknown), trade(-1000, 6, domain.SideSell)), 0,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got, truncated, err := trades().collect("BTC/USD", test.content, parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 2})
+			if err != nil || truncated != test.truncated || !got.Equal(test.want) {
+				t.Errorf("got %v, %d truncated, %v; want %v, %d", got, truncated, err, test.want, test.truncated)
+			}
+		})
+	}
+}
+
+// plainTrade is a row whose every part a test can spoil.
+type plainTrade struct {
+	Time  *int64  `parquet:"time,timestamp(microsecond)"`
+	Seq   *int64  `parquet:"seq"`
+	Price *int64  `parquet:"price,decimal(2:18)"`
+	Size  int64   `parquet:"size,decimal(2:18)"`
+	Side  *string `parquet:"side"`
+}
+
+func TestTickReaderRefuses(t *testing.T) {
+	t.Parallel()
+	p := func(v int64) *int64 { return &v }
+	rows := func(spoil func(rows []plainTrade)) []byte {
+		var rows []plainTrade
+		for i := range int64(5) {
+			side := "buy"
+			rows = append(rows, plainTrade{p(i / 2), p(i), p(100), 1, &side})
+		}
+		spoil(rows)
+		return encode(t, rows...)
+	}
+	type floats struct {
+		Time  int64   `parquet:"time"`
+		Seq   uint32  `parquet:"seq"`
+		Price float64 `parquet:"price"`
+		Size  float32 `parquet:"size"`
+		Side  int32   `parquet:"side"`
+	}
+	type foreign struct {
+		Timestamp int64  `parquet:"timestamp,timestamp(microsecond)"`
+		Price     int64  `parquet:"price"`
+		Size      int64  `parquet:"size"`
+		Venue     string `parquet:"venue"`
+	}
+	type noTime struct {
+		Price int64 `parquet:"price"`
+		Size  int64 `parquet:"size"`
+	}
+	type local struct {
+		Time  int64 `parquet:"time,timestamp(microsecond:local)"`
+		Price int64 `parquet:"price"`
+		Size  int64 `parquet:"size"`
+	}
+	type millis struct {
+		Time  int64 `parquet:"time,timestamp(millisecond)"`
+		Price int64 `parquet:"price"`
+		Size  int64 `parquet:"size"`
+	}
+	type wide struct {
+		Time  int64    `parquet:"time,timestamp(microsecond)"`
+		Price [16]byte `parquet:"price,decimal(0:38)"`
+		Size  int64    `parquet:"size"`
+	}
+	word := "long"
+	good := trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 3))
+	for _, test := range []struct {
+		name    string
+		content []byte
+		symbol  domain.Symbol
+		want    []string
+	}{
+		{name: "empty", want: []string{"too short"}},
+		{name: "cut", content: good[:len(good)-9], want: []string{"cut"}},
+		{name: "no_symbol", content: rows(func([]plainTrade) {}), want: []string{"does not name its symbol"}},
+		{name: "another_symbol", content: good, symbol: "ETH/USD", want: []string{"is of BTC/USD, not of ETH/USD"}},
+		{name: "bad_symbol", content: good, symbol: "btc", want: []string{"symbol"}},
+		{name: "quotes", content: quotes().write(t, "BTC/USD", gen.QuoteTape("BTC/USD", 3)), want: []string{"those of quotes, not of trades"}},
+		{name: "bars", content: write(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3)), want: []string{"those of bars, not of trades"}},
+		{name: "types", content: encode(t, floats{}), want: []string{
+			`column "time" is`, "want TIMESTAMP", `column "seq" is`, "want INT64", `column "price" is`, "a float is not exact",
+			`column "size" is`, `column "side" is`, "want STRING",
+		}},
+		{name: "names", content: encode(t, foreign{}), want: []string{`column "timestamp" is not one of`, `column "venue" is not one of`}},
+		{name: "no_time", content: encode(t, noTime{}), want: []string{`no column "time"`}},
+		{name: "no_zone", content: encode(t, local{}), want: []string{"without a time zone"}},
+		{name: "far_future", content: encode(t, millis{Time: math.MaxInt64}), want: []string{"row 1: time: ", "beyond"}},
+		{name: "far_past", content: encode(t, millis{Time: math.MinInt64}), want: []string{"row 1: time: ", "beyond"}},
+		{name: "too_many_digits", content: encode(t, wide{}, wide{Time: 1, Price: [16]byte{0x7f}}), want: []string{
+			"row 2: price: more than 20 digits before the point",
+		}},
+		{name: "time_null", content: rows(func(r []plainTrade) { r[3].Time = nil }), want: []string{"row 4: time is null"}},
+		{name: "seq_null", content: rows(func(r []plainTrade) { r[0].Seq = nil }), want: []string{"row 1: seq is null"}},
+		{name: "price_null", content: rows(func(r []plainTrade) { r[4].Price = nil }), want: []string{"row 5: price is null"}},
+		{name: "seq_negative", content: rows(func(r []plainTrade) { r[0].Seq = p(-1) }), want: []string{"row 1: seq: -1 is negative"}},
+		{name: "size_negative", content: rows(func(r []plainTrade) { r[2].Size = -1 }), want: []string{"row 3: size: -0.01 is negative"}},
+		{name: "side", content: rows(func(r []plainTrade) { r[1].Side = &word }), want: []string{`row 2: side: "long" is neither buy nor sell`}},
+		{name: "time_back", content: rows(func(r []plainTrade) { r[2].Time = p(-7) }), want: []string{
+			"row 3: time: 1969-12-31T23:59:59.999993Z comes after 1970-01-01T00:00:00Z; sort",
+		}},
+		{name: "seq_back", content: rows(func(r []plainTrade) { r[2].Seq = p(9) }), want: []string{
+			"row 4: seq: number 3 comes after 9, at the same time, 1970-01-01T00:00:00.000001Z; sort",
+		}},
+		{name: "twice", content: rows(func(r []plainTrade) { r[3].Seq = r[2].Seq }), want: []string{
+			"row 4: seq: a second row of number 2 at 1970-01-01T00:00:00.000001Z",
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := parquet.TickConfig{Name: "x.parquet", Symbol: test.symbol, BatchTicks: 2}
+			if cfg.Symbol == "" && test.name != "no_symbol" {
+				cfg.Symbol = "BTC/USD"
+			}
+			_, _, err := trades().collect("BTC/USD", test.content, cfg)
+			for _, want := range test.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q", err, want)
+				}
+			}
+			if err != nil && strings.Count(err.Error(), "x.parquet") != 1 {
+				t.Errorf("the file is not named once: %v", err)
+			}
+			if errors.As(err, new(*parquet.RowError)) != strings.Contains(strings.Join(test.want, ""), "row ") {
+				t.Errorf("row or no row: %v", err)
+			}
+		})
+	}
+}
+
+func TestTicksSingleUse(t *testing.T) {
+	t.Parallel()
+	batches := trades().read(trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 9)), parquet.TickConfig{BatchTicks: 2})
+	for range batches {
+		break
+	}
+	for _, err := range batches {
+		if err == nil {
+			t.Error("a second range: no error")
+		}
+	}
+}
+
+func TestTickConfigValidates(t *testing.T) {
+	t.Parallel()
+	err := parquet.TickConfig{Symbol: "btc", BatchTicks: -1}.Validate()
+	for _, want := range []string{"symbol", "batch"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestRecognize(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		want    file.Kind
+		content []byte
+	}{
+		{file.Trades, trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 3))},
+		{file.Quotes, quotes().write(t, "BTC/USD", gen.QuoteTape("BTC/USD", 3))},
+		{file.Bars, write(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))},
+		{file.Bars, encode(t, struct {
+			Price int64 `parquet:"price"`
+		}{})},
+		{file.Bars, nil},
+	} {
+		if got := parquet.Recognize(bytes.NewReader(test.content), int64(len(test.content))); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
+
+func TestReadSymbol(t *testing.T) {
+	t.Parallel()
+	content := trades().write(t, "COINBASE:BTC/USD", gen.TradeTape("COINBASE:BTC/USD", 3))
+	if got, err := parquet.ReadSymbol(bytes.NewReader(content), int64(len(content))); err != nil || got != "COINBASE:BTC/USD" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	bars := write(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))
+	if got, err := parquet.ReadSymbol(bytes.NewReader(bars), int64(len(bars))); err == nil {
+		t.Errorf("got %q of a file without it", got)
+	}
+}
+
+func TestDamagedTicksAreAnError(t *testing.T) {
+	t.Parallel()
+	content := trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 20))
+	for i := range content {
+		if got, _, err := trades().collect("BTC/USD", content[:i], parquet.TickConfig{}); err == nil {
+			t.Fatalf("the first %d of %d bytes: %v, no error", i, len(content), got)
+		}
+	}
+}
+
+func TestGoldenTicks(t *testing.T) {
+	t.Parallel()
+	t.Run("trades", func(t *testing.T) { t.Parallel(); testGoldenTicks(t, "trades.parquet", trades()) })
+	t.Run("quotes", func(t *testing.T) { t.Parallel(); testGoldenTicks(t, "quotes.parquet", quotes()) })
+}
+
+func testGoldenTicks[T domain.Tick](t *testing.T, name string, f tickForm[T]) {
+	want := f.tape("COINBASE:BTC/USD", 200)
+	content := golden(t, name, func() []byte { return f.write(t, want.Symbol(), want) })
+	if got, _, err := f.collect(want.Symbol(), content, parquet.TickConfig{}); err != nil || !got.Equal(want) {
+		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+// A file may be anything: it is trades in order or an error, and never a panic.
+func FuzzReadTrades(f *testing.F) { fuzzTicks(f, trades()) }
+
+// A file may be anything: it is quotes in order or an error, and never a panic.
+func FuzzReadQuotes(f *testing.F) { fuzzTicks(f, quotes()) }
+
+func fuzzTicks[T domain.Tick](f *testing.F, form tickForm[T]) {
+	good := form.write(f, "BTC/USD", form.tape("BTC/USD", 40))
+	f.Add(good)
+	f.Add(form.write(f, "BTC/USD"))
+	for i := 0; i < len(good); i += 97 {
+		bad := bytes.Clone(good)
+		bad[i] ^= 0x55
+		f.Add(bad)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		var end time.Time
+		for batch, err := range form.read(content, parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 16}) {
+			if err != nil {
+				return
+			}
+			n := batch.Ticks.Len()
+			if n == 0 || !end.IsZero() && !batch.Ticks.Time(0).After(end) {
+				t.Fatalf("batch %v after %v", batch.Ticks, end)
+			}
+			end = batch.Ticks.Time(n - 1)
+		}
+	})
+}
+
+// BenchmarkTicks reports rows a second both ways and the size of a file: go test -run xxx -bench Ticks ./adapters/file/parquet
+func BenchmarkTicks(b *testing.B) {
+	b.Run("trades", func(b *testing.B) { benchTicks(b, trades()) })
+	b.Run("quotes", func(b *testing.B) { benchTicks(b, quotes()) })
+}
+
+func benchTicks[T domain.Tick](b *testing.B, f tickForm[T]) {
+	tape := f.tape("BTC/USD", 200_000)
+	content := f.write(b, "BTC/USD", tape)
+	b.Run("write", func(b *testing.B) {
+		for b.Loop() {
+			f.write(b, "BTC/USD", tape)
+		}
+		b.ReportMetric(float64(tape.Len())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		b.ReportMetric(float64(len(content))/float64(tape.Len()), "bytes/row")
+	})
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			for _, err := range f.read(content, parquet.TickConfig{}) {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(float64(tape.Len())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	})
+}
