@@ -116,6 +116,7 @@ type fetch struct {
 		read    [1]plan.Read
 		covered [1]domain.Range
 		near    [1]ports.BarPiece
+		kept    [1]domain.Series
 	}
 }
 
