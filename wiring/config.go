@@ -28,6 +28,9 @@ type Config struct {
 	// Influx names the time-series store, beside the relational one. Its variables begin with MARKETDATA_INFLUX_.
 	Influx Influx `envPrefix:"INFLUX_" yaml:"influx"`
 
+	// Cache bounds what is kept of the servers' bars. Its variables begin with MARKETDATA_CACHE_.
+	Cache Cache `envPrefix:"CACHE_" yaml:"cache"`
+
 	// HighFrequencyBelow is the bar length from which on bars are the relational store's; shorter ones are the time-series store's.
 	// Defaults to 1h.
 	HighFrequencyBelow domain.Frequency `env:"HIGH_FREQUENCY_BELOW" yaml:"high_frequency_below"`
@@ -53,7 +56,7 @@ func (c Config) WithDefaults() Config {
 	if c.SQLite.Path == "" {
 		c.SQLite.Path = defaultPath()
 	}
-	c.Postgres, c.Influx = c.Postgres.withDefaults(), c.Influx.withDefaults()
+	c.Postgres, c.Influx, c.Cache = c.Postgres.withDefaults(), c.Influx.withDefaults(), c.Cache.withDefaults()
 	setDefault(&c.HighFrequencyBelow, domain.Hour1)
 	setDefault(&c.SymbolCacheBytes, 16<<20)
 	return c
@@ -90,7 +93,7 @@ func (c Config) Validate() error {
 	if c.SymbolCacheBytes < 0 {
 		faults = append(faults, fmt.Errorf("symbol_cache_bytes %d: must not be negative", c.SymbolCacheBytes))
 	}
-	return errors.Join(append(faults, c.Postgres.validate(), c.Influx.validate())...)
+	return errors.Join(append(faults, c.Postgres.validate(), c.Influx.validate(), c.Cache.validate())...)
 }
 
 // YAML is the configuration in effect, defaults filled in, in the form that Load reads; but secrets are hidden, and Load refuses

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
@@ -64,6 +65,37 @@ func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 	}
 }
 
+// The cache is configured like the rest: its policy beside its size.
+func TestLoadCache(t *testing.T) {
+	path := file(t, "cache:\n  bytes: 2000000\n  open_ttl: 30s\n  max_chunks: 5\n  redis:\n    prefix: a\n")
+	for name, value := range map[string]string{
+		"DISABLED": "true", "CLOSED_TTL": "1h", "OPEN_TTL": "40s", "EMPTY_TTL": "50s", "EXTENT_TTL": "1s", "SETTLE": "2m", "READ_TIMEOUT": "9s",
+		"READ_AHEAD": "0", "REDIS_URL": "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
+	} {
+		t.Setenv("MARKETDATA_CACHE_"+name, value)
+	}
+	got, err := wiring.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := wiring.Cache{
+		Disabled: true, Bytes: 2_000_000,
+		Policy: chunks.Config{
+			ClosedTTL: time.Hour, OpenTTL: 40 * time.Second, EmptyTTL: 50 * time.Second, ExtentTTL: time.Second, Settle: 2 * time.Minute,
+			ReadTimeout: 9 * time.Second, MaxChunks: 5, ReadAhead: new(0),
+		},
+		Redis: wiring.Redis{
+			URL: wiring.NewSecret("rediss://u:" + canary + "@cache:6379/2"), CAFile: "ca.pem", Prefix: "a", Timeout: 10 * time.Millisecond,
+		},
+	}
+	if !reflect.DeepEqual(got.Cache, want) {
+		t.Errorf("got %+v, want %+v", got.Cache, want)
+	}
+	if text, err := got.YAML(); err != nil || strings.Contains(string(text), canary) || !strings.Contains(string(text), "url: (hidden)") {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, says string }{
@@ -76,6 +108,11 @@ func TestLoadRefuses(t *testing.T) {
 		"two documents":         {"---\nservice:\n  timeout: 3s\n---\nservice:\n  timeout: 4s\n", "more than one"},
 		"no YAML":               {"service: [\n", "marketdata.yaml"},
 		"the logger":            {"service:\n  logger: {}\n", "marketdata.yaml:2: unknown field"},
+		"a tiny cache":          {"cache:\n  bytes: 1000\n", "or disable the cache"},
+		"the cache's policy":    {"cache:\n  read_ahead: -1\n", "cache: read_ahead -1"},
+		"the chunk's store":     {"cache:\n  name: x\n", "unknown field"},
+		"a cache elsewhere":     {"cache:\n  redis:\n    url: http://cache:6379\n", "cache: redis: url"},
+		"no time for redis":     {"cache:\n  redis:\n    timeout: 5ns\n", "cache: redis: timeout 5ns"},
 		"several faults":        {"service:\n  timeout: -5s\n  max_bars: -1\nsqlite:\n  path: ~/a.db\n", "max_bars -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,13 +153,18 @@ func TestYAMLLoadsBack(t *testing.T) {
 	c := wiring.Config{
 		Service: app.Config{StoreTimeout: 90 * time.Second, MaxBars: new(0)},
 		SQLite:  wiring.SQLite{Path: "bars.db"},
+		Cache:   wiring.Cache{Policy: chunks.Config{ReadAhead: new(0)}},
 	}
 	text, err := c.YAML()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("\n%s", text)
-	for _, line := range []string{"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "settle: 0s", "path: bars.db"} {
+	for _, line := range []string{
+		"cache:\n  disabled: false\n  bytes: 268435456\n  closed_ttl: 24h0m0s\n", "read_ahead: 0", "prefix: \"marketdata:\"", "timeout: 25ms",
+		"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "settle: 0s",
+		"path: bars.db",
+	} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("%q is not in it", line)
 		}

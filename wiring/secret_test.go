@@ -23,10 +23,11 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	cfg := wiring.Config{
 		Postgres: wiring.Postgres{DSN: wiring.NewSecret("postgres://trader:" + canary + "@db/market")},
 		Influx:   wiring.Influx{Token: secret},
+		Cache:    wiring.Cache{Redis: wiring.Redis{URL: wiring.NewSecret("redis://u:" + canary + "@cache:6379")}},
 	}
 	type inside struct{ secret any }
 	var printed bytes.Buffer
-	for _, v := range []any{secret, &secret, cfg, &cfg, cfg.Postgres, cfg.Influx, inside{secret}, inside{cfg}, []any{cfg}, map[string]any{"x": secret}} {
+	for _, v := range []any{secret, &secret, cfg, &cfg, cfg.Postgres, cfg.Influx, cfg.Cache, inside{secret}, inside{cfg}, []any{cfg}, map[string]any{"x": secret}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p"} {
 			fmt.Fprintf(&printed, verb+"\n", v)
 		}
@@ -70,6 +71,8 @@ func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 		"influx:\n  token: \"" + canary + "\n",
 		"influx:\n  url: http://user:" + canary + "@db:8086\n",
 		"influx:\n  url: \"http://%zz" + canary + "\"\n",
+		"cache:\n  redis:\n    url: \"redis://u:" + canary + "@%zz\"\n",
+		"cache:\n  redis:\n    url: [" + canary + "]\n",
 	} {
 		if _, err := wiring.Load(file(t, wrong)); err == nil || strings.Contains(err.Error(), canary) {
 			t.Errorf("%q: %v", wrong, err)
