@@ -21,7 +21,7 @@ func printResult(w io.Writer, format string, r domain.Result) error {
 	case formatJSON:
 		err = indented(out, r)
 	case formatParquet:
-		err = writeParquet(out, r.Series)
+		err = writeParquet(out, r.Series, barsAsParquet(r.Series.Key()))
 	case formatNDJSON:
 		err = lines(out, func(yield func(domain.Bar) bool) {
 			for _, b := range r.Series.All() {

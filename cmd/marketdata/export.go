@@ -21,7 +21,7 @@ const exportHelp = `Write the bars of a series, or the trades or quotes of a sym
 The file's ending says what it becomes, or --format does:
   .csv     a line of names, then a line a row, as marketdata import reads it
   .ndjson  a JSON object a line
-  .parquet bars for a notebook, as pandas, polars and DuckDB read them: times in UTC, prices as DECIMAL(38, 18), exact
+  .parquet a table for a notebook, as pandas, polars and DuckDB read it: times in UTC, numbers as DECIMAL(38, 18), exact
   .bars    packed bars with the claims on them, which a backtest loads into memory (memory.Open in Go); it may hold several series:
            the symbol may be a pattern
 
@@ -31,7 +31,8 @@ const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
   marketdata export COINBASE:BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
   marketdata export COINBASE:BTC/USD 1h hours.parquet
   marketdata export 'COINBASE:*' 1m market.bars
-  marketdata export --trades XRP/ETH trades.csv --start -7d`
+  marketdata export --trades XRP/ETH trades.csv --start -7d
+  marketdata export --quotes BTC/USD quotes.parquet`
 
 // The values of export's --format that --output does not have.
 const formatBars = "bars"
@@ -102,11 +103,11 @@ func (o *exportOptions) settleFormat(path string) error {
 		o.format = strings.TrimPrefix(filepath.Ext(path), ".")
 	}
 	switch o.format {
-	case formatCSV, formatNDJSON:
+	case formatCSV, formatNDJSON, formatParquet:
 		return nil
-	case formatBars, formatParquet:
+	case formatBars:
 		if o.trades || o.quotes {
-			return userError{fmt.Errorf("a file of %s holds neither trades nor quotes; export them as csv or ndjson", o.format)}
+			return userError{fmt.Errorf("a file of %s holds neither trades nor quotes; export them as csv, ndjson or parquet", o.format)}
 		}
 		return nil
 	}
@@ -250,9 +251,9 @@ func (e *export) ticks(ctx context.Context, name string) error {
 	}
 	whole := spanned(clip([]domain.Range{spanned(held)}, start, end))
 	if e.o.quotes {
-		return exportTicks(ctx, e, quoteFlow(symbol), file.NewQuoteWriter, whole)
+		return exportTicks(ctx, e, quoteFlow(symbol), quoteView, symbol, whole)
 	}
-	return exportTicks(ctx, e, tradeFlow(symbol), file.NewTradeWriter, whole)
+	return exportTicks(ctx, e, tradeFlow(symbol), tradeView, symbol, whole)
 }
 
 // exportRows writes everything of a series in r.
@@ -283,9 +284,9 @@ func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], r domai
 }
 
 func exportTicks[T domain.Tick](
-	ctx context.Context, e *export, from flow[domain.Ticks[T]], csv func(w fileWriter) *file.TickWriter[T], r domain.Range,
+	ctx context.Context, e *export, from flow[domain.Ticks[T]], view tickView[T], symbol domain.Symbol, r domain.Range,
 ) error {
-	out, err := newTickSink(e.o.format, e.path, csv)
+	out, err := newTickSink(e.o.format, e.path, view, symbol)
 	if err != nil {
 		return userError{err}
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const importHelp = `Store the bars, trades or quotes of CSV files (- is standard input), or the bars of Parquet files, all of one series.
+const importHelp = `Store the bars, trades or quotes of CSV files (- is standard input) or of Parquet files, all of one series.
 
 The first line names the columns, which tell what the file holds; those of common exports are recognised in any order and case:
   bars    time (or timestamp, date, open_time, unix...), open, high, low, close, volume, and trades where there are counts
@@ -32,8 +32,9 @@ the line and the flag that settles it; so is a row that is wrong, out of order, 
 A file claims to be complete from its first row to its last: a bar missing between means that nothing was traded.
 --claim-start and --claim-end claim more, once all files are stored.
 
-A file that ends in .parquet holds bars: time as TIMESTAMP in UTC, open, high, low, close and volume as DECIMAL or integers, and
-perhaps trades; floats are refused. One that export wrote names its series: --symbol and --grid may be left out.
+A file that ends in .parquet has these columns by these names: time as TIMESTAMP in UTC, prices, sizes and volumes as DECIMAL or
+integers, a number (seq) as an integer, side as a string; floats are refused. One that export wrote names its series: --symbol and
+--grid may be left out.
 
 With --rejects the rows that are wrong go to a file of their own, with line and reason, and the others are stored. What a rejected
 row would have said is not known: the claim leaves it open. Of two rows of one bar that differ, the second is rejected.
@@ -48,6 +49,7 @@ const importExample = `  marketdata import --symbol COINBASE:BTC/USD --grid 1m B
   marketdata import --symbol BTC/USD --grid 1m --rejects bad.csv export.csv
   marketdata import --symbol XRP/ETH XRP-ETH_trades_2019-10.csv
   marketdata import hours.parquet
+  marketdata import --symbol XRP/ETH notebook.parquet
   zcat bars.csv.gz | marketdata import --symbol BTC/USD --grid 1m -`
 
 // imported is the report on one file.

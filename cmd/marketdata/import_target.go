@@ -46,7 +46,7 @@ func (c *command) openInput(name string, columns map[string]string) (*input, err
 	}
 	in := &input{Closer: f, name: name, size: info.Size()}
 	if isParquet(name) {
-		in.holds, in.table = file.Bars, f
+		in.holds, in.table = parquet.Recognize(f, in.size), f
 		return in, nil
 	}
 	in.holds, in.rows = file.Recognize(f, columns)
@@ -83,9 +83,9 @@ func (o importOptions) target(first *input, aside *rejects) (target, error) {
 	}
 	switch first.holds {
 	case file.Trades:
-		return intoTicks(o, first, format, file.ReadTrades, (*app.Marketdata).IngestTrades)
+		return intoTicks(o, first, format, tickSource[domain.Trade]{file.ReadTrades, parquet.ReadTrades, (*app.Marketdata).IngestTrades})
 	case file.Quotes:
-		return intoTicks(o, first, format, file.ReadQuotes, (*app.Marketdata).IngestQuotes)
+		return intoTicks(o, first, format, tickSource[domain.Quote]{file.ReadQuotes, parquet.ReadQuotes, (*app.Marketdata).IngestQuotes})
 	default:
 		return o.intoBars(first, format)
 	}
@@ -101,7 +101,7 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 		holds: first.holds, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
 		batches: func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			if in.table != nil {
-				return parquetBatches(md, in, key, counter)
+				return parquetBars(md, in, key, counter)
 			}
 			cfg.Name = in.name
 			return each(file.ReadBars(io.TeeReader(in.rows, counter), cfg), func(b file.Batch) batch {
@@ -134,19 +134,35 @@ func (o importOptions) key(first *input) (domain.SeriesKey, error) {
 	return parseKey(o.symbol, o.grid, o.kind)
 }
 
-func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
-	read func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error],
-	ingest func(*app.Marketdata, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
-) (target, error) {
-	if o.symbol == "" {
-		return target{}, userError{fmt.Errorf("--symbol is needed, like --symbol BTC/USD: a file of %s does not hold it", first.holds)}
+// symbolOf is that of the trades or quotes of files like the first: the flag says it, or a Parquet file of ours.
+func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
+	if o.symbol != "" {
+		return domain.ParseSymbol(o.symbol)
+	}
+	if first.table == nil {
+		return "", userError{fmt.Errorf("--symbol is needed, like --symbol BTC/USD: a file of %s does not hold it", first.holds)}
+	}
+	symbol, err := parquet.ReadSymbol(first.table, first.size)
+	if err != nil {
+		return "", userError{fmt.Errorf("%s: %w; add --symbol", first.name, err)}
+	}
+	return symbol, nil
+}
+
+// tickSource is how the trades or the quotes of files are read and stored.
+type tickSource[T domain.Tick] struct {
+	csv     func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
+	parquet func(io.ReaderAt, int64, parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
+	ingest  func(*app.Marketdata, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+}
+
+func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format, from tickSource[T]) (target, error) {
+	symbol, err := o.symbolOf(first)
+	if err != nil {
+		return target{}, err
 	}
 	if o.grid != "" || o.priced {
 		return target{}, userError{fmt.Errorf("%s holds %s, by its columns; --grid and --kind are for bars", first.name, first.holds)}
-	}
-	symbol, err := domain.ParseSymbol(o.symbol)
-	if err != nil {
-		return target{}, err
 	}
 	none, err := domain.NewTicks[T](symbol)
 	if err != nil {
@@ -156,16 +172,19 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 	return target{
 		holds: first.holds, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
 		batches: func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error] {
+			if in.table != nil {
+				return parquetTicks(md, in, symbol, counter, from)
+			}
 			cfg.Name = in.name
-			return each(read(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
+			return each(from.csv(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
 				return batch{
 					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,
-					write: func(ctx context.Context) (ports.WriteReport, error) { return ingest(md, ctx, b.Ticks, b.Range) },
+					write: func(ctx context.Context) (ports.WriteReport, error) { return from.ingest(md, ctx, b.Ticks, b.Range) },
 				}
 			})
 		},
 		claim: func(ctx context.Context, md *app.Marketdata, r domain.Range) error {
-			_, err := ingest(md, ctx, none, r)
+			_, err := from.ingest(md, ctx, none, r)
 			return err
 		},
 	}, cfg.Validate()

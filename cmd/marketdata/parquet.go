@@ -14,53 +14,69 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// formatParquet is a form of bars in fetch's --output and export's --format, and a file's ending.
+// formatParquet is a form of rows in fetch's --output and export's --format, and a file's ending.
 const formatParquet = "parquet"
 
 func isParquet(name string) bool { return filepath.Ext(name) == "."+formatParquet }
 
-// writeParquet writes the bars as one file.
-func writeParquet(w io.Writer, s domain.Series) error {
-	out, err := parquet.NewBarWriter(w, s.Key())
+// errParquetOnTerminal keeps bytes off a screen.
+var errParquetOnTerminal = userError{errors.New("--output parquet is not for a terminal: send it to a file, like > rows.parquet")}
+
+// parquetWriter writes rows as Parquet.
+type parquetWriter[S any] interface {
+	Write(rows S) error
+	Close() error
+}
+
+// parquetOf makes the writer of a file.
+type parquetOf[S any] func(w io.Writer) (parquetWriter[S], error)
+
+func barsAsParquet(key domain.SeriesKey) parquetOf[domain.Series] {
+	return func(w io.Writer) (parquetWriter[domain.Series], error) { return parquet.NewBarWriter(w, key) }
+}
+
+// writeParquet writes the rows as one file.
+func writeParquet[S any](w io.Writer, rows S, as parquetOf[S]) error {
+	out, err := as(w)
 	if err != nil {
 		return err
 	}
-	if err := out.Write(s); err != nil {
+	if err := out.Write(rows); err != nil {
 		return err
 	}
 	return out.Close()
 }
 
-// parquetSink is a Parquet file of bars.
-type parquetSink struct {
+// parquetSink is a Parquet file of rows.
+type parquetSink[S any] struct {
 	file *wholeFile
 	out  *bufio.Writer
-	bars *parquet.BarWriter
+	rows parquetWriter[S]
 }
 
-func newParquetSink(path string, key domain.SeriesKey) (*parquetSink, error) {
+func newParquetSink[S any](path string, as parquetOf[S]) (*parquetSink[S], error) {
 	f, err := createWhole(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &parquetSink{file: f, out: bufio.NewWriter(f)}
-	if s.bars, err = parquet.NewBarWriter(s.out, key); err != nil {
+	s := &parquetSink[S]{file: f, out: bufio.NewWriter(f)}
+	if s.rows, err = as(s.out); err != nil {
 		f.discard()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *parquetSink) write(bars domain.Series, _ []domain.Range) error { return s.bars.Write(bars) }
+func (s *parquetSink[S]) write(rows S, _ []domain.Range) error { return s.rows.Write(rows) }
 
-func (s *parquetSink) finish() error {
-	if err := errors.Join(s.bars.Close(), s.out.Flush()); err != nil {
+func (s *parquetSink[S]) finish() error {
+	if err := errors.Join(s.rows.Close(), s.out.Flush()); err != nil {
 		return err
 	}
 	return s.file.finish()
 }
 
-func (s *parquetSink) discard() { s.file.discard() }
+func (s *parquetSink[S]) discard() { s.file.discard() }
 
 // countedAt counts what is read.
 type countedAt struct {
@@ -75,25 +91,47 @@ func (r countedAt) ReadAt(b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// parquetBatches yields the bars of a Parquet file for the target. Its claim is that of a CSV file: from the first row to the end
-// of the last.
-func parquetBatches(md *app.Marketdata, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
+// parquetBars yields the bars of a Parquet file for the target.
+func parquetBars(md *app.Marketdata, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
+	pieces := parquet.ReadBars(countedAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
+	return touching(pieces, domain.Series.Range, func(bars domain.Series, claim domain.Range) batch {
+		return batch{
+			rows:  bars.Len(),
+			write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, bars, claim) },
+		}
+	})
+}
+
+// parquetTicks yields the trades or quotes of a Parquet file for the target.
+func parquetTicks[T domain.Tick](
+	md *app.Marketdata, in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
+) iter.Seq2[batch, error] {
+	pieces := from.parquet(countedAt{in.table, counter}, in.size, parquet.TickConfig{Name: in.name, Symbol: symbol})
+	rangeOf := func(b parquet.TickBatch[T]) domain.Range { return b.Ticks.Range() }
+	return touching(pieces, rangeOf, func(b parquet.TickBatch[T], claim domain.Range) batch {
+		return batch{
+			rows: b.Ticks.Len(), truncated: b.Truncated,
+			write: func(ctx context.Context) (ports.WriteReport, error) { return from.ingest(md, ctx, b.Ticks, claim) },
+		}
+	})
+}
+
+// touching makes batches of a Parquet file's pieces. Their claim is that of a CSV file: from the first row to the end of the last.
+func touching[P any](pieces iter.Seq2[P, error], rangeOf func(P) domain.Range, f func(piece P, claim domain.Range) batch) iter.Seq2[batch, error] {
 	return func(yield func(batch, error) bool) {
-		var span domain.Range
-		for bars, err := range parquet.ReadBars(countedAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key}) {
+		var claim domain.Range
+		for piece, err := range pieces {
 			if err != nil {
 				yield(batch{}, userError{err})
 				return
 			}
-			if span.Start = span.End; span.Start.IsZero() {
-				span.Start = bars.Range().Start
+			own := rangeOf(piece)
+			if claim.Start = claim.End; claim.Start.IsZero() {
+				claim.Start = own.Start
 			}
-			span.End = bars.Range().End
-			claim := span
-			b := batch{
-				rows: bars.Len(), span: claim, locate: func(err error) error { return err },
-				write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, bars, claim) },
-			}
+			claim.End = own.End
+			b := f(piece, claim)
+			b.span, b.locate = claim, func(err error) error { return err }
 			if !yield(b, nil) {
 				return
 			}

@@ -32,14 +32,18 @@ func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series],
 		}
 		return barSink{w}, nil
 	case formatParquet:
-		return newParquetSink(path, key)
+		return newParquetSink(path, barsAsParquet(key))
 	}
 	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Series] { return file.NewBarWriter(w) },
 		func(s domain.Series) iter.Seq2[int, domain.Bar] { return s.All() })
 }
 
-func newTickSink[T domain.Tick](format, path string, csv func(fileWriter) *file.TickWriter[T]) (sink[domain.Ticks[T]], error) {
-	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Ticks[T]] { return csv(w) },
+// newTickSink is a file of the form, which holds trades or quotes of the symbol.
+func newTickSink[T domain.Tick](format, path string, view tickView[T], symbol domain.Symbol) (sink[domain.Ticks[T]], error) {
+	if format == formatParquet {
+		return newParquetSink(path, view.asParquet(symbol))
+	}
+	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Ticks[T]] { return view.newWriter(w) },
 		func(t domain.Ticks[T]) iter.Seq2[int, T] { return t.All() })
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/adapters/file/parquet"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -16,20 +17,21 @@ import (
 
 // tickView is how trades or quotes are fetched and shown.
 type tickView[T domain.Tick] struct {
-	kind      domain.TickKind
-	fetch     func(*app.Marketdata, context.Context, domain.TickRequest) (domain.TickResult[T], error)
-	newWriter func(io.Writer) *file.TickWriter[T]
-	columns   []column
-	cells     func(T) []string
-	prices    []int // the columns that are prices
-	sizes     []int // and those that are sizes
+	kind       domain.TickKind
+	fetch      func(*app.Marketdata, context.Context, domain.TickRequest) (domain.TickResult[T], error)
+	newWriter  func(io.Writer) *file.TickWriter[T]
+	newParquet func(io.Writer, domain.Symbol) (*parquet.TickWriter[T], error)
+	columns    []column
+	cells      func(T) []string
+	prices     []int // the columns that are prices
+	sizes      []int // and those that are sizes
 }
 
 // tickTime shows all of a time: trades are less than a millisecond apart.
 const tickTime = "2006-01-02 15:04:05.000000"
 
 var tradeView = tickView[domain.Trade]{
-	kind: domain.TickTrades, fetch: (*app.Marketdata).FetchTrades, newWriter: file.NewTradeWriter,
+	kind: domain.TickTrades, fetch: (*app.Marketdata).FetchTrades, newWriter: file.NewTradeWriter, newParquet: parquet.NewTradeWriter,
 	columns: []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
 	cells: func(t domain.Trade) []string {
 		return []string{t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String()}
@@ -38,7 +40,7 @@ var tradeView = tickView[domain.Trade]{
 }
 
 var quoteView = tickView[domain.Quote]{
-	kind: domain.TickQuotes, fetch: (*app.Marketdata).FetchQuotes, newWriter: file.NewQuoteWriter,
+	kind: domain.TickQuotes, fetch: (*app.Marketdata).FetchQuotes, newWriter: file.NewQuoteWriter, newParquet: parquet.NewQuoteWriter,
 	columns: []column{{name: "time (utc)"}, {"seq", true}, {"bid", true}, {"ask", true}, {"bid size", true}, {"ask size", true}},
 	cells: func(q domain.Quote) []string {
 		return []string{
@@ -64,7 +66,11 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 	if r.Start, r.End, err = o.times(c.now(), ""); err != nil {
 		return err
 	}
-	if err := c.settle(&o.output); err != nil {
+	if o.output == formatParquet {
+		if isTerminal(c.out) {
+			return errParquetOnTerminal
+		}
+	} else if err := c.settle(&o.output); err != nil {
 		return err
 	}
 	if o.trades {
@@ -112,6 +118,8 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 		err = errors.Join(to.Write(r.Ticks), to.Flush())
 	case formatJSON:
 		err = indented(out, r)
+	case formatParquet:
+		err = writeParquet(out, r.Ticks, v.asParquet(r.Ticks.Symbol()))
 	case formatNDJSON:
 		err = lines(out, func(yield func(T) bool) {
 			for _, tick := range r.Ticks.All() {
@@ -127,6 +135,11 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 		return err
 	}
 	return out.Flush()
+}
+
+// asParquet is the writer of a file of the symbol.
+func (v tickView[T]) asParquet(symbol domain.Symbol) parquetOf[domain.Ticks[T]] {
+	return func(w io.Writer) (parquetWriter[domain.Ticks[T]], error) { return v.newParquet(w, symbol) }
 }
 
 func (v tickView[T]) table(w io.Writer, ticks domain.Ticks[T]) error {
