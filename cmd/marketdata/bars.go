@@ -11,15 +11,19 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// printResult writes the bars of a result in the form asked for; as JSON, all of the result.
-func printResult(w io.Writer, format string, r domain.Result) error {
+// printResult writes the bars of a result in the form asked for; as JSON, all of the result, and of a page what comes next.
+func printResult(w io.Writer, format string, r domain.Result, next nextPage) error {
 	out := bufio.NewWriter(w)
 	var err error
 	switch format {
 	case formatCSV:
 		err = writeCSV(out, r.Series)
 	case formatJSON:
-		err = indented(out, r)
+		err = indented(out, struct {
+			domain.Result
+
+			Page *nextPage `json:"page,omitempty"`
+		}{r, next.orNil()})
 	case formatParquet:
 		err = writeParquet(out, r.Series, barsAsParquet(r.Series.Key()))
 	case formatNDJSON:
@@ -47,9 +51,20 @@ func writeCSV(w io.Writer, s domain.Series) error {
 	return out.Flush()
 }
 
-// printBars is a table of bars: points under points, an unknown trade count as a dash.
+// printBars is a table of bars.
 func printBars(w io.Writer, s domain.Series) error {
-	layout := timeLayout(s)
+	return printTable(w, barColumns(), barRows(s, timeLayout(s)))
+}
+
+func barColumns() []column {
+	return []column{
+		{name: "time (utc)"},
+		{"open", true}, {"high", true}, {"low", true}, {"close", true}, {"volume", true}, {"trades", true},
+	}
+}
+
+// barRows is the cells of the bars: points under points, an unknown trade count as a dash.
+func barRows(s domain.Series, layout string) [][]string {
 	rows := make([][]string, 0, s.Len())
 	for _, b := range s.All() {
 		trades := strconv.FormatInt(b.Trades, 10)
@@ -62,10 +77,7 @@ func printBars(w io.Writer, s domain.Series) error {
 	}
 	alignPoints(rows, 1, 2, 3, 4)
 	alignPoints(rows, 5)
-	return printTable(w, []column{
-		{name: "time (utc)"},
-		{"open", true}, {"high", true}, {"low", true}, {"close", true}, {"volume", true}, {"trades", true},
-	}, rows)
+	return rows
 }
 
 // alignPoints gives the numbers of the columns as many digits after the point as the longest of them all has.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -19,7 +21,7 @@ const (
 )
 
 const exitCodes = `    0  done
-    1  failed for a reason not below; diff: something differs
+    1  failed for a reason not below, or several did for different ones; diff: something differs
     2  the command line, the configuration or a file is wrong; the message says where
     3  unknown symbol or series
     4  the store is unavailable or overloaded, or took too long: a later try may succeed
@@ -30,6 +32,9 @@ const exitCodes = `    0  done
 
 // exitCode is what a script can act on, by the kind of the error.
 func exitCode(err error) int {
+	if several := (*severalError)(nil); errors.As(err, &several) {
+		return several.exitCode()
+	}
 	for _, of := range []struct {
 		kind error
 		code int
@@ -59,3 +64,32 @@ type userError struct{ error }
 
 // Unwrap yields the kind and the cause.
 func (e userError) Unwrap() []error { return []error{ports.ErrInvalid, e.error} }
+
+// severalError is the error of several of which some failed, or all.
+type severalError struct {
+	errs []error // one or more
+	of   int
+}
+
+func (e *severalError) Error() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%d of %d failed", len(e.errs), e.of)
+	for _, err := range e.errs {
+		s.WriteString("\n  " + err.Error())
+	}
+	return s.String()
+}
+
+// Unwrap yields what failed.
+func (e *severalError) Unwrap() []error { return e.errs }
+
+// exitCode is that of all that failed, where it is the same, and else says no more than that some did.
+func (e *severalError) exitCode() int {
+	code := exitCode(e.errs[0])
+	for _, err := range e.errs[1:] {
+		if exitCode(err) != code {
+			return exitFailed
+		}
+	}
+	return code
+}

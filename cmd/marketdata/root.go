@@ -24,9 +24,10 @@ Grids count s, m (minutes), h, d, w or M (months). Where no server is configured
 MARKETDATA_POSTGRES_DSN set, in PostgreSQL, and with MARKETDATA_INFLUX_URL too, bars below an hour in InfluxDB.
 
   marketdata import --symbol COINBASE:BTC/USD --grid 1m bars.csv   store the bars of a file
-  marketdata coverage                                              what is held
+  marketdata coverage                                              what is held; with --latest, how fresh it is
   marketdata fetch COINBASE:BTC/USD 1m --last 10                   the ten newest bars
   marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv      a week of them, for a program
+  marketdata fetch 'COINBASE:*' 1d --last 1                        the newest day of every symbol there
   marketdata fetch --trades COINBASE:BTC/USD --last 10             the ten newest trades
   marketdata describe COINBASE:BTC/USD                             what is known of a symbol
   marketdata export COINBASE:BTC/USD 1m btc.csv                    bars into a file, of any length

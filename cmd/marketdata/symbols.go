@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,8 +64,13 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	case pattern == "":
 		c.notef("no symbols yet; marketdata import stores bars of one")
 	default:
-		c.notef("no symbol matches %q; symbols are in upper case, and a part of one needs *: try %q", pattern,
-			"*"+strings.Trim(strings.ToUpper(pattern), "*")+"*")
+		c.notef("%s", noMatch(pattern))
 	}
 	return nil
+}
+
+// noMatch says what to do about a pattern that matches no symbol.
+func noMatch(pattern string) string {
+	return fmt.Sprintf("no symbol matches %q; symbols are in upper case, and a part of one needs *: try %q", pattern,
+		"*"+strings.Trim(strings.ToUpper(pattern), "*")+"*")
 }

@@ -56,7 +56,7 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 		return userError{errors.New("--trades and --quotes: give one of them")}
 	}
 	if o.ofBars {
-		return userError{errors.New("--kind, --quality, --fill, --resample and --explain are for bars; leave them out with --trades and --quotes")}
+		return userError{errors.New("--kind, --quality, --fill, --resample, --explain and pages are for bars; leave them out with --trades and --quotes")}
 	}
 	symbol, err := domain.ParseSymbol(name)
 	if err != nil {
