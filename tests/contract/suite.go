@@ -188,6 +188,9 @@ func lawNames() []string {
 	for _, l := range clockLaws {
 		names = append(names, l.name)
 	}
+	for _, l := range invalidationLaws {
+		names = append(names, l.name)
+	}
 	return names
 }
 

@@ -189,3 +189,9 @@ FROM marketdata.bars b, marketdata.symbols s, marketdata.extents e LIMIT 0`
 // sessionSettings are what the decoders and the text that bun writes rely on.
 const sessionSettings = `
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'), current_setting('TimeZone')`
+
+// The channel of invalidations. A server that ends idle sessions would end the one that listens.
+const (
+	listen = `SET idle_session_timeout = 0; LISTEN marketdata_invalidations`
+	notify = `SELECT count(pg_notify('marketdata_invalidations', payload)) FROM unnest($1::text[]) AS payload`
+)

@@ -1,0 +1,72 @@
+package postgres
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
+)
+
+// Whatever is published fits the notifications of one statement, which all differ, and together say it again.
+func TestPayloadsRoundTrip(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		one := rapid.Custom(func(t *rapid.T) ports.Invalidation {
+			key := gen.Key().Draw(t, "key")
+			return ports.Invalidation{
+				Store: rapid.StringN(0, 1000, 3000).Draw(t, "store"), Key: key, Range: gen.Range(key.Grid).Draw(t, "range"),
+			}
+		})
+		want := rapid.SliceOfN(one, 0, 50).Draw(t, "changes")
+		if rapid.Bool().Draw(t, "alike") && len(want) > 0 {
+			want = slices.Repeat(want[:1], 200)
+		}
+		const name = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		texts, err := payloads(name, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []ports.Invalidation
+		for i, text := range texts {
+			if len(text) > maxPayload || slices.Contains(texts[:i], text) {
+				t.Fatalf("part %d of %d: %d bytes, or the same as another", i, len(texts), len(text))
+			}
+			n, ok := parseNotice(text)
+			if !ok || n.From != name || len(n.Changes) == 0 {
+				t.Fatalf("part %d reads as %+v", i, n)
+			}
+			got = append(got, n.Changes...)
+		}
+		if !slices.EqualFunc(got, want, func(a, b ports.Invalidation) bool {
+			return a.Store == b.Store && a.Key == b.Key && a.Range.Equal(b.Range)
+		}) {
+			t.Fatalf("%d changes became %d, or others", len(want), len(got))
+		}
+	})
+}
+
+func FuzzParseNotice(f *testing.F) {
+	texts, err := payloads("x", []ports.Invalidation{{Store: "s", Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range append(texts, "", "{}", `{"from":"x","proof":"y"}`, `{"from":"x","changes":[{}]}`) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, payload string) {
+		n, ok := parseNotice(payload)
+		if !ok {
+			return
+		}
+		if n.From == "" {
+			t.Error("from nobody")
+		}
+		if _, err := payloads(n.From, n.Changes); err != nil && len(payload) < maxPayload/10 {
+			t.Errorf("what was heard cannot be told: %v", err)
+		}
+	})
+}

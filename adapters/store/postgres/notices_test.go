@@ -1,0 +1,375 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+const (
+	countListeners = `SELECT count(*) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
+	endListeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
+)
+
+// bare is a store on a database as it is: invalidations need no tables.
+func bare(tb testing.TB, dsn string) *postgres.Store {
+	tb.Helper()
+	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
+		DSN: dsn, MinConns: 1, MaxConns: 2, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(closeStore)
+	return s
+}
+
+func connect(tb testing.TB, dsn string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(tb.Context(), dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
+	return conn
+}
+
+func listeners(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+	err = conn.QueryRow(ctx, countListeners).Scan(&n)
+	return n, err
+}
+
+func TestInvalidationsContract(t *testing.T) {
+	t.Parallel()
+	contract.Invalidations(t, func(tb testing.TB) contract.InvalidationsSubject {
+		dsn := servers.Postgres(tb)
+		behind := connect(tb, dsn)
+		var peers []ports.Invalidations
+		for range 3 {
+			peers = append(peers, postgres.NewNotices(bare(tb, dsn)))
+		}
+		return contract.InvalidationsSubject{
+			Peers: peers,
+			Held:  func(ctx context.Context) (int, error) { return listeners(ctx, behind) },
+			Cut: func(ctx context.Context) error {
+				_, err := behind.Exec(ctx, endListeners)
+				return err
+			},
+		}
+	})
+}
+
+// invalidation is the one that tests tell.
+func invalidation(store string) ports.Invalidation {
+	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
+	return ports.Invalidation{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
+		Range: domain.Range{Start: start, End: start.Add(time.Hour)}}
+}
+
+// heard is the first that a subscription hears.
+func heard(t *testing.T, sequence func(func(ports.Invalidation, error) bool)) ports.Invalidation {
+	t.Helper()
+	for got, err := range sequence {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	t.Fatal("the sequence ended without an error")
+	return ports.Invalidation{}
+}
+
+// A pool that was handed in, whose settings are the caller's: its only connection stays free, its limits do not end a subscription that
+// waits for longer, its hook brings the password, and its own handler of notifications takes none away.
+func TestNoticesOnAHandedInPool(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"simple_protocol", "cache_statement"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			dsn := servers.Postgres(t)
+			config, err := pgxpool.ParseConfig(with(t, dsn, func(u *url.URL, q url.Values) {
+				q.Set("default_query_exec_mode", mode)
+				q.Set("statement_timeout", "300")
+				q.Set("idle_session_timeout", "300")
+				q.Set("application_name", "host")
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			password := config.ConnConfig.Password
+			config.ConnConfig.Password = "stale"
+			config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
+				c.Password = password
+				return nil
+			}
+			config.MaxConns = 1
+			pool, err := pgxpool.NewWithConfig(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeStore()
+			subscription, err := postgres.NewNotices(s).Subscribe(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stat := s.PoolStats(); stat.InUse != 0 || stat.Max != 1 {
+				t.Errorf("%+v", stat)
+			}
+			behind := connect(t, dsn)
+			eventually(t, 10*time.Second, func() error { // it has waited for longer than any limit
+				var waited bool
+				err := behind.QueryRow(t.Context(), `SELECT coalesce(bool_and(state = 'idle' AND now() - state_change > '1 second'), false)
+					FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'host invalidations'`).Scan(&waited)
+				if err == nil && !waited {
+					err = errors.New("no subscription waits for so long")
+				}
+				return err
+			})
+			want := invalidation("postgres")
+			// By another pool: the server has ended the connections of this one.
+			if err := postgres.NewNotices(bare(t, dsn)).Publish(t.Context(), want); err != nil {
+				t.Fatal(err)
+			}
+			if got := heard(t, subscription); got != want {
+				t.Errorf("heard %+v", got)
+			}
+			eventually(t, 10*time.Second, func() error {
+				n, err := listeners(t.Context(), behind)
+				if err == nil && n > 0 {
+					err = errors.New("it still listens")
+				}
+				return err
+			})
+		})
+	}
+}
+
+// Whatever else is notified on the channel is passed over.
+func TestForeignNotificationsArePassedOver(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	here, there := postgres.NewNotices(bare(t, dsn)), postgres.NewNotices(bare(t, dsn))
+	subscription, err := here.Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := connect(t, dsn)
+	for _, payload := range []string{
+		"", "hello", "{}", "[]", "null", `{"from":"x"}`, `{"from":7,"changes":[]}`, `{"from":"x","changes":[{}]}`,
+		`{"from":"x","changes":[{"key":{"symbol":"btc","grid":"1m","kind":"trade"}}]}`, `{"from":"x","proof":"y"}`,
+		`{"changes":[{"store":"s","key":{"symbol":"BTC","grid":"1m","kind":"trade"}}]}`, `{"from":"x","changes":[`, strings.Repeat("x", 7999),
+	} {
+		if _, err := behind.Exec(t.Context(), `SELECT pg_notify('marketdata_invalidations', $1)`, payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := there.Publish(t.Context(), invalidation("postgres")); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard(t, subscription); got != invalidation("postgres") {
+		t.Errorf("heard %+v", got)
+	}
+}
+
+// What is refused is refused whole, and what is told in another database stays there.
+func TestPublishRefuses(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	here, there := postgres.NewNotices(bare(t, dsn)), postgres.NewNotices(bare(t, dsn))
+	elsewhere := postgres.NewNotices(bare(t, servers.Postgres(t)))
+	subscription, err := here.Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := invalidation("postgres")
+	late.Range.End = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, change := range map[string]ports.Invalidation{
+		"no key": {Store: "postgres"}, "too long a name": invalidation(strings.Repeat("x", 8000)), "too late": late,
+	} {
+		err := there.Publish(t.Context(), invalidation("refused"), change)
+		if e := wantKind(t, err, ports.ErrInvalid); e.Op == "" || e.Store != postgres.Name {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+	if err := elsewhere.Publish(t.Context(), invalidation("elsewhere")); err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Publish(t.Context(), invalidation("postgres")); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard(t, subscription); got != invalidation("postgres") {
+		t.Errorf("heard %+v", got)
+	}
+}
+
+// between forwards connections to the server and does to what the server says what a test wants.
+type between struct {
+	deaf    atomic.Bool // notifications are dropped
+	silent  atomic.Bool // nothing goes on in either direction
+	address string
+	conns   sync.WaitGroup
+}
+
+func newBetween(t *testing.T) *between {
+	t.Helper()
+	server := servers.PostgresAddress(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &between{address: listener.Addr().String()}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	b.conns.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			b.conns.Go(func() { b.forward(ctx, client, server) })
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		listener.Close()
+		b.conns.Wait()
+	})
+	return b
+}
+
+func (b *between) forward(ctx context.Context, client net.Conn, address string) {
+	defer client.Close()
+	server, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	end := context.AfterFunc(ctx, func() {
+		client.Close()
+		server.Close()
+	})
+	defer end()
+	b.conns.Go(func() {
+		defer server.Close()
+		buffer := make([]byte, 4096)
+		for {
+			n, err := client.Read(buffer)
+			if err != nil {
+				return
+			}
+			if !b.silent.Load() {
+				if _, err := server.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+		}
+	})
+	for {
+		head := make([]byte, 5)
+		if _, err := io.ReadFull(server, head); err != nil {
+			return
+		}
+		message := make([]byte, binary.BigEndian.Uint32(head[1:])+1)
+		copy(message, head)
+		if _, err := io.ReadFull(server, message[5:]); err != nil {
+			return
+		}
+		const notification = 'A'
+		if b.silent.Load() || b.deaf.Load() && head[0] == notification {
+			continue
+		}
+		if _, err := client.Write(message); err != nil {
+			return
+		}
+	}
+}
+
+// A pooler in transaction mode accepts LISTEN and delivers nothing.
+func TestSubscriptionThatHearsNothingIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBetween(t)
+	b.deaf.Store(true)
+	dsn := servers.Postgres(t)
+	s := bare(t, with(t, dsn, func(u *url.URL, _ url.Values) { u.Host = b.address }))
+	_, err := postgres.NewNotices(s).Subscribe(t.Context())
+	wantKind(t, err, ports.ErrUnavailable)
+	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "session mode") {
+		t.Error(err)
+	}
+	behind := connect(t, dsn)
+	eventually(t, 10*time.Second, func() error {
+		n, err := listeners(t.Context(), behind)
+		if err == nil && n > 0 {
+			err = errors.New("it still listens")
+		}
+		return err
+	})
+}
+
+// A server, or a network, that falls silent without closing anything is noticed.
+func TestSubscriptionNoticesASilentServer(t *testing.T) {
+	t.Parallel()
+	b := newBetween(t)
+	s := bare(t, with(t, servers.Postgres(t), func(u *url.URL, _ url.Values) { u.Host = b.address }))
+	subscription, err := postgres.NewNotices(s).Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.silent.Store(true)
+	began := time.Now()
+	for _, err := range subscription {
+		wantKind(t, err, ports.ErrUnavailable)
+		if took := time.Since(began); took < 4*time.Second || took > 20*time.Second || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after %s: %v", took, err)
+		}
+		return
+	}
+	t.Error("it ended without an error")
+}
+
+func TestSubscribeErrors(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	pool, err := pgxpool.New(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, closeStore, err := postgres.New(pool, postgres.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore()
+	n := postgres.NewNotices(s)
+	pool.Close()
+	if err := n.Publish(t.Context(), invalidation("postgres")); err == nil {
+		t.Error("published without a pool")
+	}
+	_, err = n.Subscribe(t.Context())
+	var e *ports.Error
+	if !errors.As(err, &e) || e.Store != postgres.Name || e.Op == "" {
+		t.Errorf("subscribed without a pool: %v", err)
+	}
+}

@@ -1,0 +1,177 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// InvalidationsSubject is what carries invalidations, opened for one law.
+type InvalidationsSubject struct {
+	Peers []ports.Invalidations // at least three values that stand for processes and hear each other
+
+	// Held is how many connections the subscriptions of all peers hold.
+	Held func(ctx context.Context) (int, error)
+
+	// Cut breaks the connections of all subscriptions that stand, as a server does that is restarted. Afterwards new ones can be made.
+	Cut func(ctx context.Context) error
+}
+
+// Invalidations holds what carries invalidations to every law of ports.Invalidations. open returns peers that share nothing with those
+// of any other call, and leaves their closing to tb.Cleanup. It is called from parallel tests.
+func Invalidations(t *testing.T, open func(tb testing.TB) InvalidationsSubject) {
+	t.Helper()
+	run(t, invalidationLaws, Profile{}, open)
+}
+
+// change is the i-th of changes that all differ.
+func change(i int) ports.Invalidation {
+	return ports.Invalidation{Store: "postgres", Key: key, Range: span(i, i+1)}
+}
+
+func changes(from, to int) []ports.Invalidation {
+	var list []ports.Invalidation
+	for i := from; i < to; i++ {
+		list = append(list, change(i))
+	}
+	return list
+}
+
+func sameChange(a, b ports.Invalidation) bool {
+	return a.Store == b.Store && a.Key == b.Key && a.Range.Equal(b.Range)
+}
+
+// subscription is a sequence that can be read step by step.
+type subscription struct {
+	next func() (ports.Invalidation, error, bool)
+	stop func()
+}
+
+// subscribe lets a peer listen; the caller stops it.
+func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error) {
+	heard, err := p.Subscribe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe: %w", err)
+	}
+	s := &subscription{}
+	s.next, s.stop = iter.Pull2(heard)
+	return s, nil
+}
+
+// wants says that the next changes are these.
+func (s *subscription) wants(want ...ports.Invalidation) error {
+	for i, w := range want {
+		got, err, ok := s.next()
+		if !ok {
+			return fmt.Errorf("after %d of %d changes the sequence ended without an error", i, len(want))
+		}
+		if err != nil {
+			return fmt.Errorf("after %d of %d changes: %w", i, len(want), err)
+		}
+		if !sameChange(got, w) {
+			return fmt.Errorf("change %d of %d: want %+v, got %+v", i, len(want), w, got)
+		}
+	}
+	return nil
+}
+
+// ends returns the error that the sequence ends with; a change before it, or anything after it, is a fault.
+func (s *subscription) ends() (ended, fault error) {
+	got, ended, ok := s.next()
+	switch {
+	case !ok:
+		return nil, errors.New("the sequence ended without an error")
+	case ended == nil:
+		return nil, fmt.Errorf("nobody published, and %+v was heard", got)
+	}
+	if _, _, ok := s.next(); ok {
+		return nil, fmt.Errorf("the sequence went on after the error %w", ended)
+	}
+	return ended, nil
+}
+
+// listening runs check on a subscription of the peer.
+func listening(ctx context.Context, p ports.Invalidations, check func(s *subscription) error) error {
+	s, err := subscribe(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	return check(s)
+}
+
+// wantHeld waits until the subscriptions hold so many connections; a server notices in its own time that one was closed.
+func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
+	const limit, pause = 10 * time.Second, 5 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for tick := time.Tick(pause); ; {
+		held, err := s.Held(ctx)
+		if held == want && err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("after %s %d connections are held for subscriptions, want %d: %w", limit, held, want, err)
+		case <-tick:
+		}
+	}
+}
+
+// endsInTime cancels a subscription that waits, and wants it to end soon and say so.
+func endsInTime(ctx context.Context, p ports.Invalidations) error {
+	var took time.Duration
+	for range cancelTries {
+		waiting, cancel := context.WithCancel(ctx)
+		err := listening(waiting, p, func(s *subscription) error {
+			const later = 20 * time.Millisecond // it waits by then; where it does not, the law holds all the same
+			canceled := make(chan time.Time, 1)
+			time.AfterFunc(later, func() {
+				canceled <- time.Now()
+				cancel()
+			})
+			ended, fault := s.ends()
+			if fault == nil && !errors.Is(ended, context.Canceled) {
+				fault = fmt.Errorf("it ended with %s", said(ended))
+			}
+			if fault == nil {
+				took = time.Since(<-canceled)
+			}
+			return fault
+		})
+		cancel()
+		if err != nil || took <= cancelLimit {
+			return err
+		}
+	}
+	return fmt.Errorf("it ended %s after its context, in the last of %d tries", took, cancelTries)
+}
+
+// everySort is changes of all sorts of series and ranges.
+func everySort() []ports.Invalidation {
+	var list []ports.Invalidation
+	add := func(store string, k domain.SeriesKey, r domain.Range) {
+		list = append(list, ports.Invalidation{Store: store, Key: k, Range: r})
+	}
+	for _, symbol := range hostile {
+		add("postgres", minuteKey(symbol), span(0, 1))
+	}
+	for _, kind := range []domain.PriceKind{
+		domain.PriceTrade, domain.PriceBid, domain.PriceAsk, domain.PriceMid, domain.PriceMark, domain.PriceIndex,
+	} {
+		add("influx", domain.SeriesKey{Symbol: "BTC/USD", Grid: must(domain.NewGrid(domain.Day1, "America/New_York")), Kind: kind}, always)
+	}
+	micro := domain.Range{Start: start.Add(time.Microsecond), End: start.Add(2 * time.Microsecond)}
+	far := domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}
+	for _, store := range []string{"", "a \"store\"", `'; NOTIFY x; --`, "lager für $1 %s\n"} {
+		add(store, key, micro)
+		add(store, key, far)
+	}
+	return list
+}

@@ -1,0 +1,324 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// invalidationLaws say what carrying invalidations between processes promises.
+var invalidationLaws = []law[InvalidationsSubject]{
+	{
+		name: "invalidations/arrive_once_in_order",
+		text: "what another publishes after Subscribe returned arrives, each once, in the order of the publisher",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return listening(ctx, s.Peers[0], func(heard *subscription) error {
+				const n = 50
+				for i := range n {
+					if err := s.Peers[1].Publish(ctx, change(i)); err != nil {
+						return err
+					}
+				}
+				if err := heard.wants(changes(0, n)...); err != nil {
+					return err
+				}
+				if err := s.Peers[2].Publish(ctx, change(n)); err != nil {
+					return err
+				}
+				return heard.wants(change(n)) // and nothing between
+			})
+		},
+	},
+	{
+		name: "invalidations/at_once",
+		text: "a subscription stands when Subscribe returns: what is published before it is ranged over arrives",
+		race: true,
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			for i := range 10 {
+				sequence, err := s.Peers[0].Subscribe(ctx)
+				if err != nil {
+					return err
+				}
+				if err := s.Peers[1].Publish(ctx, change(i)); err != nil {
+					return err
+				}
+				for got, err := range sequence {
+					if err != nil || !sameChange(got, change(i)) {
+						return fmt.Errorf("want %+v, got %+v and %s", change(i), got, said(err))
+					}
+					break
+				}
+			}
+			return nil
+		},
+	},
+	{
+		name: "invalidations/every_subscriber",
+		text: "every subscription hears, in every other process and beside others in one",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return listening(ctx, s.Peers[0], func(first *subscription) error {
+				return listening(ctx, s.Peers[0], func(second *subscription) error {
+					return listening(ctx, s.Peers[1], func(third *subscription) error {
+						if err := s.Peers[2].Publish(ctx, change(1)); err != nil {
+							return err
+						}
+						return errors.Join(first.wants(change(1)), second.wants(change(1)), third.wants(change(1)))
+					})
+				})
+			})
+		},
+	},
+	{
+		name: "invalidations/own_may_be_left_out",
+		text: "what was published through the same value is heard once or not at all, and others are heard beside it",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return listening(ctx, s.Peers[0], func(heard *subscription) error {
+				return steps(
+					func() error { return s.Peers[0].Publish(ctx, change(0)) },
+					func() error { return s.Peers[1].Publish(ctx, change(1)) },
+					func() error { return s.Peers[1].Publish(ctx, change(2)) },
+					func() error {
+						got, err, ok := heard.next()
+						if ok && err == nil && sameChange(got, change(0)) {
+							return heard.wants(changes(1, 3)...)
+						}
+						if !ok || err != nil || !sameChange(got, change(1)) {
+							return fmt.Errorf("want %+v, got %+v and %s", change(1), got, said(err))
+						}
+						return heard.wants(change(2))
+					},
+				)
+			})
+		},
+	},
+	{
+		name: "invalidations/many_in_one",
+		text: "one Publish takes any number of changes: none is no error and tells nothing, many arrive whole and in order, also alike ones",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			many := changes(0, 2000)
+			for range 500 {
+				many = append(many, change(0))
+			}
+			return listening(ctx, s.Peers[0], func(heard *subscription) error {
+				return steps(
+					func() error { return s.Peers[1].Publish(ctx) },
+					func() error { return s.Peers[1].Publish(ctx, many...) },
+					func() error { return s.Peers[1].Publish(ctx, change(1)) },
+					func() error { return heard.wants(append(many, change(1))...) },
+				)
+			})
+		},
+	},
+	{
+		name: "invalidations/every_sort",
+		text: "every store's name, series and range arrives as it was, whatever it looks like to a server",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return listening(ctx, s.Peers[0], func(heard *subscription) error {
+				return steps(
+					func() error { return s.Peers[1].Publish(ctx, everySort()...) },
+					func() error { return heard.wants(everySort()...) },
+				)
+			})
+		},
+	},
+	{
+		name: "invalidations/impossible_symbol",
+		text: "a text that is no symbol is refused or arrives as it was, and breaks nothing",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return listening(ctx, s.Peers[0], func(heard *subscription) error {
+				for i, symbol := range impossible {
+					odd := ports.Invalidation{Store: "postgres", Key: minuteKey(symbol), Range: span(0, 1)}
+					if s.Peers[1].Publish(ctx, odd) == nil {
+						if err := heard.wants(odd); err != nil {
+							return fmt.Errorf("the symbol %q: %w", symbol, err)
+						}
+					}
+					if err := s.Peers[1].Publish(ctx, change(i)); err != nil {
+						return err
+					}
+					if err := heard.wants(change(i)); err != nil {
+						return fmt.Errorf("after the symbol %q: %w", symbol, err)
+					}
+				}
+				return nil
+			})
+		},
+	},
+	{
+		name: "invalidations/concurrent_publishers",
+		text: "of many that publish beside each other, everything arrives once, and in the order of each",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			const publishers, each = 4, 50
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			heard, err := subscribe(ctx, s.Peers[0])
+			if err != nil {
+				return err
+			}
+			defer heard.stop()
+			var calls []func(context.Context) error
+			for p := range publishers {
+				calls = append(calls, func(ctx context.Context) error {
+					for i := range each {
+						if err := s.Peers[1+p%2].Publish(ctx, change(1000*p+i)); err != nil {
+							cancel() // nobody waits for the rest
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			return together(ctx, append(calls, func(context.Context) error {
+				var next [publishers]int
+				for range publishers * each {
+					got, err, ok := heard.next()
+					if !ok || err != nil {
+						return fmt.Errorf("it ended with %s, having heard %v of each", said(err), next)
+					}
+					at := int(got.Range.Start.Sub(start).Minutes())
+					if p := at / 1000; p < 0 || p >= publishers || at%1000 != next[p] {
+						return fmt.Errorf("having heard %v of each, the change %d came", next, at)
+					}
+					next[at/1000]++
+				}
+				return nil
+			})...)
+		},
+	},
+	{
+		name: "invalidations/done_context",
+		text: "a call with a done context is an error that wraps the context's",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			if err := s.Peers[0].Publish(gone, change(0)); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("publish: got %s", said(err))
+			}
+			if _, err := s.Peers[0].Subscribe(gone); !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("subscribe: got %s", said(err))
+			}
+			return s.wantHeld(ctx, 0)
+		},
+	},
+	{
+		name: "invalidations/cancel_ends",
+		text: "when its context is cancelled, a subscription ends within 250 ms with an error that wraps the context's, and is freed",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return steps(
+				func() error { return endsInTime(ctx, s.Peers[0]) },
+				func() error { return s.wantHeld(ctx, 0) },
+			)
+		},
+	},
+	{
+		name: "invalidations/cancel_before_ranging",
+		text: "a subscription that was not ranged over ends with its context too, and then yields that error alone",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			waiting, cancel := context.WithCancel(ctx)
+			defer cancel()
+			return listening(waiting, s.Peers[0], func(heard *subscription) error {
+				if err := s.wantHeld(ctx, 1); err != nil {
+					return err
+				}
+				cancel()
+				if err := s.wantHeld(ctx, 0); err != nil {
+					return err
+				}
+				ended, fault := heard.ends()
+				if fault == nil && !errors.Is(ended, context.Canceled) {
+					fault = fmt.Errorf("it ended with %s", said(ended))
+				}
+				return fault
+			})
+		},
+	},
+	{
+		name: "invalidations/cut_is_an_error",
+		text: "a subscription whose connection is lost ends with an error that is not the context's, is freed, and another can follow",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			err := listening(ctx, s.Peers[0], func(heard *subscription) error {
+				if err := s.Peers[1].Publish(ctx, change(0)); err != nil {
+					return err
+				}
+				if err := heard.wants(change(0)); err != nil {
+					return err
+				}
+				if err := s.Cut(ctx); err != nil {
+					return err
+				}
+				ended, fault := heard.ends()
+				if fault == nil && (errors.Is(ended, context.Canceled) || errors.Is(ended, context.DeadlineExceeded)) {
+					fault = fmt.Errorf("it ended with %s", said(ended))
+				}
+				return fault
+			})
+			if err != nil {
+				return err
+			}
+			if err := s.wantHeld(ctx, 0); err != nil {
+				return err
+			}
+			return listening(ctx, s.Peers[0], func(heard *subscription) error {
+				return steps(
+					func() error { return s.Peers[1].Publish(ctx, change(1)) },
+					func() error { return heard.wants(change(1)) },
+				)
+			})
+		},
+	},
+	{
+		name: "invalidations/break_frees",
+		text: "breaking off frees the subscription, and disturbs no other",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			return listening(ctx, s.Peers[0], func(other *subscription) error {
+				err := listening(ctx, s.Peers[0], func(heard *subscription) error {
+					return steps(
+						func() error { return s.wantHeld(ctx, 2) },
+						func() error { return s.Peers[1].Publish(ctx, changes(0, 10)...) },
+						func() error { return heard.wants(changes(0, 5)...) },
+					)
+				})
+				return steps(
+					func() error { return err },
+					func() error { return s.wantHeld(ctx, 1) },
+					func() error { return s.Peers[1].Publish(ctx, change(10)) },
+					func() error { return other.wants(changes(0, 11)...) },
+				)
+			})
+		},
+	},
+	{
+		name: "invalidations/single_use",
+		text: "ranging over a subscription again yields an error",
+		check: func(ctx context.Context, s InvalidationsSubject) error {
+			sequence, err := s.Peers[0].Subscribe(ctx)
+			if err != nil {
+				return err
+			}
+			if err := s.Peers[1].Publish(ctx, change(0)); err != nil {
+				return err
+			}
+			for _, err := range sequence {
+				if err != nil {
+					return err
+				}
+				break
+			}
+			if err := s.Peers[1].Publish(ctx, change(1)); err != nil {
+				return err
+			}
+			n := 0
+			for got, err := range sequence {
+				if n++; err == nil || n > 1 {
+					return fmt.Errorf("the second time, pair %d is %+v and %s", n, got, said(err))
+				}
+			}
+			if n == 0 {
+				return errors.New("the second time, it ended without an error")
+			}
+			return nil
+		},
+	},
+}
