@@ -363,3 +363,59 @@ func BenchmarkCachedFetch(b *testing.B) {
 		}
 	}
 }
+
+// Explain tells what a cache has of a plan.
+func TestExplainTellsWhatIsCached(t *testing.T) {
+	t.Parallel()
+	_, _, md := cachedMinutes(t, chunks.Config{})
+	r := domain.DataRequest{Key: key, Start: at(0), End: at(500)}
+	for _, want := range []string{"", ", all cached"} {
+		p, err := md.Explain(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := p.String(); strings.Contains(text, "cached") != (want != "") || !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+		if _, err := md.Fetch(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// explaining is a store whose server tells how it reads.
+type explaining struct {
+	*memory.Store
+	asked ports.BarQuery
+}
+
+func (e *explaining) ExplainRead(_ context.Context, q ports.BarQuery) (ports.ReadPlan, error) {
+	e.asked = q
+	return ports.ReadPlan{Lines: []string{"Seq Scan on bars"}, Advice: []string{"run ANALYZE bars"}}, nil
+}
+
+func TestExplainAsksTheServer(t *testing.T) {
+	t.Parallel()
+	s := &explaining{Store: memory.New()}
+	bars := sound(t, 0, 60)
+	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+		t.Fatal(err)
+	}
+	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, app.Source{Name: "test", Bars: s, Catalog: s, Explain: s})
+	p, err := md.Explain(t.Context(), domain.DataRequest{Key: key, Last: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"Seq Scan on bars\n", "advice: run ANALYZE bars\n"} {
+		if !strings.Contains(p.String(), line) {
+			t.Errorf("%q is not in\n%s", line, p)
+		}
+	}
+	if s.asked.Key != key || s.asked.Last != 7 {
+		t.Errorf("asked of %+v", s.asked)
+	}
+	hours := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Hour1.UTC()} // made of the minutes
+	if _, err := md.Explain(t.Context(), domain.DataRequest{Key: hours, Last: 7}); err != nil || s.asked.Key != key || s.asked.Last != 0 {
+		t.Errorf("asked of %+v, %v", s.asked, err)
+	}
+}

@@ -24,8 +24,8 @@ type Diagnostics struct {
 var _ ports.Diagnostics = (*Diagnostics)(nil)
 
 // Diagnose checks every store at once, each for at most 500 ms. A store is down when its check fails, degraded when the check says
-// that there is no room, takes more than 250 ms, or finds every connection of the pool in use, and else healthy. The checks
-// themselves are not counted as requests.
+// that there is no room, takes more than 250 ms, or finds every connection of the pool in use or a cache that cannot be used, and else
+// healthy. The checks themselves are not counted as requests.
 func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	by := &caller{op: "diagnose", subject: text(""), cfg: d.cfg}
 	diagnosis := ports.Diagnosis{At: d.clock.Now().UTC(), Stores: make([]ports.StoreDiagnosis, len(d.stores))}
@@ -52,6 +52,10 @@ func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 		use := s.Pool() // before the check takes a connection of its own
 		d.Pool = &use
 	}
+	if s.Cache != nil {
+		use := s.Cache.Stats()
+		d.Cache = &use
+	}
 	var err error
 	if s.Health != nil {
 		began := time.Now()
@@ -66,6 +70,8 @@ func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 		}
 	case d.Took > checkSlow:
 		d.State, d.Reason = ports.Degraded, fmt.Sprintf("slow: the check took %s", d.Took.Round(time.Millisecond))
+	case d.Cache != nil && d.Cache.Deaf:
+		d.State, d.Reason = ports.Degraded, "writes of other processes are not heard of; the cache is not used"
 	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
 		d.State, d.Reason = ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
 	}

@@ -116,6 +116,9 @@ type CachedReader interface {
 
 	// Kept tells which parts of the range of q need no read of the store, ascending and disjoint. It changes nothing.
 	Kept(ctx context.Context, q BarQuery) []domain.Range
+
+	// Stats is what the cache did so far.
+	Stats() CacheUse
 }
 
 // Invalidation says that the bars of a series in a range are no longer what they were.

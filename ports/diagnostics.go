@@ -51,7 +51,26 @@ type StoreDiagnosis struct {
 	Rows      int64         `json:"rows"`             // bars, trades and quotes read and written
 	MeanQuery time.Duration `json:"average_query_ns"` // mean time of a call
 
-	Pool *PoolUse `json:"pool,omitempty"` // nil where the store has no pool
+	Pool  *PoolUse  `json:"pool,omitempty"`  // nil where the store has no pool
+	Cache *CacheUse `json:"cache,omitempty"` // nil where no cache stands before the store
+}
+
+// CacheUse is what a cache in front of a store did since it was made. A chunk is a few thousand bars that are kept together.
+type CacheUse struct {
+	Deaf bool `json:"deaf"` // the writes of other processes are not heard of, since hearing failed; until they are the cache is not used
+
+	Hits        int64 `json:"hits"`        // chunks found in the cache
+	Misses      int64 `json:"misses"`      // chunks read from the store, ahead or for a caller
+	Joined      int64 `json:"joined"`      // chunks that one caller had of another's read
+	Tails       int64 `json:"tails"`       // reads of which the first chunk needed its tail only
+	Reads       int64 `json:"reads"`       // reads of the store for the cache
+	Bars        int64 `json:"bars"`        // bars that those returned
+	Aside       int64 `json:"aside"`       // queries answered by the store alone
+	Raced       int64 `json:"raced"`       // answers and chunks given up because a write fell in between
+	Ahead       int64 `json:"ahead"`       // chunks read ahead
+	AheadHits   int64 `json:"ahead_hits"`  // of them, those that somebody then asked for
+	Invalidated int64 `json:"invalidated"` // chunks that writes, here or elsewhere, made untrue
+	Unpublished int64 `json:"unpublished"` // writes that other processes were not told of
 }
 
 // PoolUse is how busy a pool of connections is.

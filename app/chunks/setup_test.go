@@ -57,14 +57,16 @@ func makeBars(tb testing.TB, minute, n, seed int) domain.Series {
 
 // counting is a store that counts its reads, and does to them what a test wants.
 type counting struct {
-	next  *memory.Store
-	reads atomic.Int64
-	bars  atomic.Int64
+	next    *memory.Store
+	reads   atomic.Int64
+	bars    atomic.Int64
+	extents atomic.Int64
 
 	mu     sync.Mutex
 	before func(ctx context.Context, q ports.BarQuery) error // nil does nothing
 	after  func()                                            // nil does nothing
 	write  func() error                                      // nil does nothing; an error ends a write after it was done
+	held   func()                                            // after extents were read; nil does nothing
 }
 
 func (s *counting) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
@@ -104,7 +106,12 @@ func (s *counting) ReplaceBars(ctx context.Context, bars domain.Series, r domain
 }
 
 func (s *counting) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	return s.next.Extents(ctx, symbols...)
+	s.extents.Add(1)
+	held, err := s.next.Extents(ctx, symbols...)
+	if s.held != nil {
+		s.held()
+	}
+	return held, err
 }
 
 // subject is a chunk cache over a memory store, years after the bars.

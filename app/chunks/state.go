@@ -3,6 +3,7 @@ package chunks
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -27,7 +28,8 @@ type state struct {
 	version uint64       // changes when a write begins and when it has ended
 	writing map[domain.SeriesKey]int
 	distrust
-	doubtful time.Time // nothing is kept until then
+	stamped  atomic.Int64 // the latest stamp of a view
+	doubtful time.Time    // nothing is kept until then
 }
 
 // distrust is which chunks of the cache are not believed.
@@ -53,10 +55,10 @@ func (s *states) of(key domain.SeriesKey) *state {
 func (st *state) view(key domain.SeriesKey) view {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	return view{
-		state: st, version: st.version, busy: st.writing[key] > 0, distrust: st.distrust,
-		stamp: max(time.Now().UnixMicro(), st.whole+1, st.tails+1),
+	stamp := max(time.Now().UnixMicro(), st.whole+1, st.tails+1)
+	for last := st.stamped.Load(); last < stamp && !st.stamped.CompareAndSwap(last, stamp); last = st.stamped.Load() {
 	}
+	return view{state: st, version: st.version, busy: st.writing[key] > 0, distrust: st.distrust, stamp: stamp}
 }
 
 // holds reports whether no write began or ended since the view was taken.
@@ -103,7 +105,7 @@ func (st *state) touch(mark func(now int64, d *distrust)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.version++
-	mark(time.Now().UnixMicro(), &st.distrust)
+	mark(max(time.Now().UnixMicro(), st.stamped.Load()), &st.distrust) // also where the clock stands still, or was set back
 }
 
 func (st *state) suspect() {

@@ -32,6 +32,7 @@ type Store struct {
 	notices   ports.Invalidations // nil tells nobody
 	following atomic.Bool
 	hears     atomic.Bool // of every write of others
+	deaf      atomic.Bool // hearing failed, and has not begun again
 }
 
 // Caches is where chunks are kept.

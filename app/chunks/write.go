@@ -153,6 +153,7 @@ func (s *Store) Follow(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		s.deaf.Store(true)
 		s.cfg.Logger.Warn("invalidations are not heard; the cache is not used", slog.String("store", s.cfg.Name), slog.Any("error", err))
 		select {
 		case <-ctx.Done():
@@ -166,6 +167,7 @@ func (s *Store) Follow(ctx context.Context) error {
 func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, error]) error {
 	s.distrust()
 	s.hears.Store(true)
+	s.deaf.Store(false)
 	defer s.hears.Store(false)
 	for change, err := range changes {
 		if err != nil {

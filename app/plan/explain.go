@@ -51,7 +51,8 @@ func (l Leg) explained(key domain.SeriesKey) node {
 		how = "resampled from " + l.Grid.String()
 	}
 	n := node{text: fmt.Sprintf("%s %s: %s", how, l.Range, atMost(key.Grid.Slots(l.Range), "bar"))}
-	for _, read := range l.Reads {
+	for i := range l.Reads {
+		read := &l.Reads[i]
 		text := read.Source
 		if len(l.Reads) > 1 {
 			text += " " + read.Range.String()
@@ -63,7 +64,22 @@ func (l Leg) explained(key domain.SeriesKey) node {
 		if read.Assumed {
 			text += " (assumed: from the first bar it holds to the last, without a claim)"
 		}
-		n.add(node{text: text})
+		switch cached := read.cachedRows(l.Grid); {
+		case cached >= read.Rows:
+			text += ", all cached"
+		case cached > 0:
+			text += ", " + count(cached, "row") + " cached"
+		}
+		below := node{text: text}
+		if read.Server != nil {
+			for _, line := range read.Server.Lines {
+				below.add(node{text: line})
+			}
+			for _, advice := range read.Server.Advice {
+				below.add(node{text: "advice: " + advice})
+			}
+		}
+		n.add(below)
 	}
 	return n
 }

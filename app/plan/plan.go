@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // Request asks for a plan.
@@ -81,6 +82,11 @@ type Read struct {
 	Assumed  bool         `json:"assumed"` // the source only assumes that it holds some of it
 	Estimate `json:"estimate"`
 
+	// Cached is the parts of Range of which a cache has the rows, so that they cost next to nothing, and Server is how the source's
+	// server would read the others; both are nil where nobody looked: Make does not.
+	Cached []domain.Range  `json:"cached,omitempty"`
+	Server *ports.ReadPlan `json:"server,omitempty"`
+
 	rate Rate
 }
 
@@ -136,6 +142,46 @@ func (p Plan) Reads() int {
 	return n
 }
 
+// Look fills in what is not known when a plan is made: look is told of each read of stored bars, and sets its Cached and its Server.
+// An error of look ends it.
+func (p *Plan) Look(look func(grid domain.Grid, r *Read) error) error {
+	for i := range p.Legs {
+		l := &p.Legs[i]
+		for j := range l.Reads {
+			if l.From != FromBars {
+				continue
+			}
+			r := &l.Reads[j]
+			if err := look(l.Grid, r); err != nil {
+				return err
+			}
+			if rows := r.cachedRows(l.Grid); rows > 0 && r.Cost > 0 {
+				r.Cost = max(time.Microsecond, r.rate.expected(r.Rows-rows))
+			}
+		}
+	}
+	p.sum()
+	return nil
+}
+
+// cachedRows is how many of the rows a cache has.
+func (r *Read) cachedRows(g domain.Grid) int64 {
+	rows := int64(0)
+	for _, part := range r.Cached {
+		rows += g.Slots(part)
+	}
+	return rows
+}
+
+// sum adds up what the legs cost.
+func (p *Plan) sum() {
+	p.Bars, p.Total = 0, Estimate{}
+	for i, l := range p.Legs {
+		p.Bars += p.Key.Grid.Slots(l.Range)
+		p.Total = p.Total.with(l.Estimate(), i == 0)
+	}
+}
+
 // Make makes the cheapest plan that covers the request, by the order of the package comment. The plan depends on what the sources
 // hold, and not on how they are ordered. It refuses a key that is not valid, with an error that wraps domain.ErrInvalid, and a
 // plan that exceeds a limit for certain, with a *LimitError, which wraps ports.ErrTooLarge: the plan is returned beside it, to be
@@ -153,10 +199,7 @@ func Make(r Request, sources []Source, limits Limits) (Plan, error) {
 	} else {
 		p.Legs, p.Uncovered = spliced(r, p.Range, sources)
 	}
-	for i, l := range p.Legs {
-		p.Bars += r.Key.Grid.Slots(l.Range)
-		p.Total = p.Total.with(l.Estimate(), i == 0)
-	}
+	p.sum()
 	p.Refusals = limits.hold(&p)
 	var faults []error
 	for _, refusal := range p.Refusals {
