@@ -148,7 +148,7 @@ func (c *command) settleFetch(several bool, o *fetchOptions) error {
 		return userError{errors.New("--output parquet is of one series; marketdata export writes a file of each")}
 	}
 	if isTerminal(c.out) {
-		return userError{errors.New("--output parquet is not for a terminal: send it to a file, like > bars.parquet")}
+		return errParquetOnTerminal
 	}
 	return nil
 }
@@ -242,7 +242,11 @@ func (c *command) tell(name string, r domain.Result, verbose bool) {
 			if leg.Ticks != "" {
 				source = string(leg.Ticks)
 			}
-			note("%s served %d bars of %s in %s", leg.Store, leg.Bars, source, leg.Range)
+			from := ""
+			if leg.Cached {
+				from = ", out of a cache"
+			}
+			note("%s served %d bars of %s in %s%s", leg.Store, leg.Bars, source, leg.Range, from)
 		}
 		note("as of %s; go on from --start %s", stamp(r.Now), stamp(r.Next))
 	}

@@ -72,3 +72,25 @@ func TestNamed(t *testing.T) {
 		}
 	}
 }
+
+// What the bars do not show is told, of one of several behind its name.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	r := domain.Range{Start: minute(0), End: minute(2)}
+	result := domain.Result{
+		Uncovered: []domain.Range{r}, Now: minute(9), Next: minute(2),
+		Provenance: []domain.Leg{
+			{Store: "postgres", Grid: minuteKey.Grid, Range: r, Bars: 2, Cached: true}, {Store: "influx", Ticks: domain.TickTrades, Range: r, Bars: 1},
+		},
+	}
+	var out strings.Builder
+	(&command{err: &out}).tell("A/B: ", result, true)
+	const want = `note: A/B: nobody holds [2018-04-04T00:00:00Z, 2018-04-04T00:02:00Z)
+note: A/B: postgres served 2 bars of 1m in [2018-04-04T00:00:00Z, 2018-04-04T00:02:00Z), out of a cache
+note: A/B: influx served 1 bars of trades in [2018-04-04T00:00:00Z, 2018-04-04T00:02:00Z)
+note: A/B: as of 2018-04-04T00:09:00Z; go on from --start 2018-04-04T00:02:00Z
+`
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", &out, want)
+	}
+}
