@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/adapters/store/sqlite"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -99,12 +98,4 @@ func BenchmarkSQLiteLast500(b *testing.B) {
 		},
 		func() { readAll(ctx, store, q, 500) },
 	)
-}
-
-// A million bars of a sqlite file copied into memory.
-func BenchmarkSQLiteIntoMemory(b *testing.B) {
-	ctx, bars := b.Context(), gen.Walk("BTC/USD", million)
-	store := openSQLite(b, filepath.Join(b.TempDir(), "market.db"))
-	must(store.WriteBars(ctx, bars, bars.Range()))
-	report(b, million, way{name: "copy", run: func() { check(memory.New().Copy(ctx, store)) }})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -17,6 +18,7 @@ func barTable(s *Store) table[domain.SeriesKey, domain.Series] {
 		validate: domain.SeriesKey.Validate,
 		symbol:   func(key domain.SeriesKey) domain.Symbol { return key.Symbol },
 		text:     domain.SeriesKey.String,
+		begins:   func(bars domain.Series) time.Time { return bars.OpenTime(0) },
 		compare:  func(a domain.Series, i int, b domain.Series, j int) int { return a.OpenTime(i).Compare(b.OpenTime(j)) },
 		join: func(key domain.SeriesKey, pieces []domain.Series) (domain.Series, error) {
 			b := domain.NewSeriesBuilder(key, count(pieces))
@@ -37,7 +39,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 
 // WriteBars inserts or overwrites the bars, and claims the range.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	return s.bars.write(ctx, bars, claim)
+	return s.bars.write(ctx, bars.Key(), claim, bars)
 }
 
 // ReplaceBars puts the bars in the place of everything in r, and claims r; an empty Series deletes both.

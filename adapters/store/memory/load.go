@@ -34,7 +34,7 @@ type Source interface {
 
 // Copy takes over the bars of the symbols, or of every symbol where none is given, and the claims on them. What the other store only
 // assumes to hold counts as claimed here, as it does for a request. What this store had of these ranges is overwritten bar by bar.
-// After an error it holds a part.
+// After an error it holds some of the extents, each whole.
 func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol) error {
 	extents, err := from.Extents(ctx, symbols...)
 	if err != nil {
@@ -49,22 +49,17 @@ func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol)
 	return nil
 }
 
-// load writes the pieces of an extent one by one, each with the claim up to its end, so that none is copied.
-func (s *Store) load(ctx context.Context, extent domain.Extent, pieces iter.Seq2[domain.Series, error]) error {
-	rest := extent.Range
-	for piece, err := range pieces {
+// load takes over an extent whole, in the pieces that come, so that none is copied.
+func (s *Store) load(ctx context.Context, extent domain.Extent, bars iter.Seq2[domain.Series, error]) error {
+	var pieces []domain.Series
+	for piece, err := range bars {
 		if err != nil {
 			return err
 		}
-		claim := domain.Range{Start: rest.Start, End: piece.Range().End}
-		if _, err := s.WriteBars(ctx, piece, claim); err != nil {
-			return err
+		if piece.Len() > 0 {
+			pieces = append(pieces, piece)
 		}
-		rest.Start = claim.End
 	}
-	if rest.Empty() {
-		return nil
-	}
-	_, err := s.WriteBars(ctx, domain.EmptySeries(extent.Key), rest)
+	_, err := s.bars.write(ctx, extent.Key, extent.Range, pieces...)
 	return err
 }

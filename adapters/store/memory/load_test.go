@@ -1,6 +1,9 @@
 package memory_test
 
 import (
+	"context"
+	"errors"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,6 +78,112 @@ func TestCopyIsEqual(t *testing.T) {
 		}
 		equal(t, from, to)
 	})
+}
+
+// Over what is there already, a copy is what writing the same is.
+func TestCopyOverwrites(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		from, to, want := filled(t), memory.New(), memory.New()
+		for range rapid.IntRange(0, 5).Draw(t, "writes before") {
+			key := gen.Key().Draw(t, "key")
+			r := gen.Range(key.Grid).Draw(t, "claim")
+			write(t, gen.Bars(key, r, 50).Draw(t, "bars"), r, to, want)
+		}
+		extents, err := from.Extents(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range extents { // a part of what comes is there, and a part of it is another
+			if rapid.Bool().Draw(t, "there") {
+				write(t, gen.Bars(e.Key, e.Range, 50).Draw(t, "other bars"), e.Range, to, want)
+			}
+		}
+		for _, e := range extents {
+			write(t, held(t, from, e.Key).Within(e.Range), e.Range, want)
+		}
+		if err := to.Copy(t.Context(), from); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, want, to)
+	})
+}
+
+func write(t *rapid.T, bars domain.Series, claim domain.Range, stores ...*memory.Store) {
+	for _, s := range stores {
+		if _, err := s.WriteBars(t.Context(), bars, claim); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cut is a source that answers in pieces of so many bars.
+type cut struct {
+	*memory.Store
+	bars int
+}
+
+func (c cut) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		for s, err := range c.Store.ReadBars(ctx, q) {
+			for at := 0; at < s.Len(); at += c.bars {
+				if !yield(s.Slice(at, min(at+c.bars, s.Len())), err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// What comes in pieces is held in them: no bar is copied.
+func TestCopyCopiesNoBar(t *testing.T) {
+	t.Parallel()
+	const long = 3000
+	from, to, b := memory.New(), memory.New(), minuteBars(t, 10*long)
+	if _, err := from.WriteBars(t.Context(), b, b.Range()); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Copy(t.Context(), cut{from, long}); err != nil {
+		t.Fatal(err)
+	}
+	got := pieces(t, to, ports.BarQuery{Key: key, Range: b.Range()})
+	if len(got) != 10 {
+		t.Fatalf("%d pieces", len(got))
+	}
+	for i, piece := range got {
+		if &piece.Columns().Time[0] != &b.Columns().Time[i*long] {
+			t.Errorf("piece %d was copied", i)
+		}
+	}
+}
+
+// broken is a source whose pieces overlap.
+type broken struct{ *memory.Store }
+
+func (b broken) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		for s, err := range b.Store.ReadBars(ctx, q) {
+			for range 2 {
+				if !yield(s, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func TestCopyRefusesPiecesOutOfOrder(t *testing.T) {
+	t.Parallel()
+	from, to, b := memory.New(), memory.New(), minuteBars(t, 10)
+	if _, err := from.WriteBars(t.Context(), b, b.Range()); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Copy(t.Context(), broken{from}); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	if extents, err := to.Extents(t.Context()); err != nil || len(extents) > 0 {
+		t.Errorf("holds %v (%v)", extents, err)
+	}
 }
 
 func TestOpenIsWhatWasWritten(t *testing.T) {

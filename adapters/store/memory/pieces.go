@@ -15,42 +15,55 @@ const pieceRows = 4096
 // forever is after the last instant that any data has.
 var forever = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// within is the parts of the pieces that lie in r.
-func within[D rows[D]](pieces []D, r domain.Range) []D {
-	from, _ := slices.BinarySearchFunc(pieces, domain.Range{Start: r.Start, End: forever}, func(p D, rest domain.Range) int {
-		return min(p.Within(rest).Len(), 1) - 1 // the first piece that does not end before r
-	})
-	var found []D
-	for _, p := range pieces[from:] {
-		if p = p.Within(r); p.Len() == 0 {
-			break
-		}
-		found = append(found, p)
-	}
-	return found
+// overlapping is those of the pieces that may have rows in r.
+func (t *table[K, D]) overlapping(pieces []D, r domain.Range) []D {
+	begins := func(p D, at time.Time) int { return t.begins(p).Compare(at) }
+	to, _ := slices.BinarySearchFunc(pieces, r.End, begins)
+	from, _ := slices.BinarySearchFunc(pieces[:to], r.Start, begins)
+	return pieces[max(from-1, 0):to] // the one before may reach into r
 }
 
-// limit keeps the first or the last so many rows of the pieces, which are its own to change; 0 is all.
-func limit[D rows[D]](pieces []D, first, last int) []D {
-	switch {
-	case first > 0:
-		for i, p := range pieces {
-			if p.Len() >= first {
-				pieces[i] = p.Slice(0, first)
-				return pieces[:i+1]
-			}
-			first -= p.Len()
+// within is the parts of the pieces that lie in r.
+func (t *table[K, D]) within(pieces []D, r domain.Range) []D {
+	parts := slices.Clone(t.overlapping(pieces, r))
+	if n := len(parts); n > 0 { // those between lie in r whole
+		parts[0] = parts[0].Within(r)
+		parts[n-1] = parts[n-1].Within(r)
+	}
+	return slices.DeleteFunc(parts, func(p D) bool { return p.Len() == 0 })
+}
+
+// firstWithin is the parts that hold the first so many rows of the pieces in r.
+func (t *table[K, D]) firstWithin(pieces []D, r domain.Range, rows int) []D {
+	var parts []D
+	for _, p := range t.overlapping(pieces, r) {
+		if p = p.Within(r); p.Len() == 0 {
+			continue
 		}
-	case last > 0:
-		for i, p := range slices.Backward(pieces) {
-			if p.Len() >= last {
-				pieces[i] = p.Slice(p.Len()-last, p.Len())
-				return pieces[i:]
-			}
-			last -= p.Len()
+		p = p.Slice(0, min(rows, p.Len()))
+		parts = append(parts, p)
+		if rows -= p.Len(); rows == 0 {
+			break
 		}
 	}
-	return pieces
+	return parts
+}
+
+// lastWithin is the parts that hold the last so many rows of the pieces in r.
+func (t *table[K, D]) lastWithin(pieces []D, r domain.Range, rows int) []D {
+	var parts []D
+	for _, p := range slices.Backward(t.overlapping(pieces, r)) {
+		if p = p.Within(r); p.Len() == 0 {
+			continue
+		}
+		p = p.Slice(max(0, p.Len()-rows), p.Len())
+		parts = append(parts, p)
+		if rows -= p.Len(); rows == 0 {
+			break
+		}
+	}
+	slices.Reverse(parts)
+	return parts
 }
 
 // upsert merges the rows over those that are there, and counts what that does.
@@ -90,22 +103,20 @@ func (t *table[K, D]) upsert(d D, there []D) (D, ports.WriteReport, error) {
 }
 
 // splice puts the rows in the place of what the pieces hold in r. The pieces given are not changed.
-func (t *table[K, D]) splice(pieces []D, r domain.Range, d D) ([]D, error) {
+func (t *table[K, D]) splice(pieces []D, r domain.Range, rows ...D) ([]D, error) {
 	if r.Empty() {
 		return pieces, nil
 	}
-	next, err := t.add(within(pieces, domain.Range{End: r.Start}), d)
-	if err != nil {
-		return nil, err
+	after := t.within(pieces, domain.Range{Start: r.End, End: forever})
+	next := t.within(pieces, domain.Range{End: r.Start})
+	joined := min(1, len(after))
+	for _, d := range slices.Concat(rows, after[:joined]) {
+		var err error
+		if next, err = t.add(next, d); err != nil {
+			return nil, err
+		}
 	}
-	after := within(pieces, domain.Range{Start: r.End, End: forever})
-	if len(after) == 0 {
-		return next, nil
-	}
-	if next, err = t.add(next, after[0]); err != nil {
-		return nil, err
-	}
-	return append(next, after[1:]...), nil
+	return append(next, after[joined:]...), nil
 }
 
 // add appends a piece, joined with the last one where both are short.

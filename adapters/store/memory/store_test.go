@@ -2,9 +2,12 @@ package memory_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/domain"
@@ -71,6 +74,51 @@ func TestBulkLoadIsNeitherCopiedNorCut(t *testing.T) {
 	if &got[0].Columns().Time[0] != &b.Columns().Time[b.Len()-200] {
 		t.Error("the bars were copied on the way")
 	}
+}
+
+// However a range lies across the pieces, what is read of it, whole or in part, is what one Series of all bars has there.
+func TestReadsAcrossPieces(t *testing.T) {
+	t.Parallel()
+	const n, long = 40_000, 3000 // two such pieces are too long to be joined
+	s, b := memory.New(), minuteBars(t, n)
+	b = b.Without([]int{0, 5, long - 1, long, 2*long + 1, n - 1})
+	for at := 0; at < b.Len(); at += long {
+		piece := b.Slice(at, min(at+long, b.Len()))
+		if _, err := s.WriteBars(t.Context(), piece, piece.Range()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		edge := rapid.OneOf(rapid.IntRange(-2, n+2), rapid.Map(rapid.IntRange(0, n/long), func(i int) int { return i * long }))
+		minute := func(name string) time.Time { return start.Add(time.Duration(edge.Draw(t, name)) * time.Minute) }
+		r := domain.Range{Start: minute("start"), End: minute("end")}
+		if r.End.Before(r.Start) {
+			r.Start, r.End = r.End, r.Start
+		}
+		want, q := b.Within(r), ports.BarQuery{Key: key, Range: r}
+		limit := rapid.IntRange(1, 3*long).Draw(t, "limit")
+		switch rapid.SampledFrom([]string{"all", "first", "last"}).Draw(t, "part") {
+		case "first":
+			q.First, want = limit, want.Slice(0, min(limit, want.Len()))
+		case "last":
+			q.Last, want = limit, want.Slice(max(0, want.Len()-limit), want.Len())
+		}
+		got := domain.NewSeriesBuilder(key, 0)
+		for piece, err := range s.ReadBars(t.Context(), q) {
+			if err == nil && piece.Len() == 0 {
+				err = errors.New("an empty piece")
+			}
+			if err == nil {
+				err = got.AppendSeries(piece)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if whole, err := got.Series(); err != nil || !whole.Equal(want) {
+			t.Fatalf("%+v: got %v, want %v (%v)", q, whole, want, err)
+		}
+	})
 }
 
 func BenchmarkReadLast200(b *testing.B) {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -31,6 +32,7 @@ type table[K comparable, D rows[D]] struct {
 	validate func(key K) error
 	symbol   func(key K) domain.Symbol
 	text     func(key K) string                 // for errors
+	begins   func(d D) time.Time                // of the first row
 	compare  func(a D, i int, b D, j int) int   // the order of row i of a and row j of b; 0 where they are one
 	join     func(key K, pieces []D) (D, error) // one of ascending pieces
 }
@@ -79,7 +81,16 @@ func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, la
 			fail(err)
 			return
 		}
-		for _, piece := range limit(within(t.lookup(key).pieces, r), first, last) {
+		pieces := t.lookup(key).pieces
+		switch {
+		case first > 0:
+			pieces = t.firstWithin(pieces, r, first)
+		case last > 0:
+			pieces = t.lastWithin(pieces, r, last)
+		default:
+			pieces = t.within(pieces, r)
+		}
+		for _, piece := range pieces {
 			if !yield(piece, nil) {
 				return
 			}
@@ -91,26 +102,37 @@ func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, la
 	}
 }
 
-// write inserts or overwrites the rows, and claims the range.
-func (t *table[K, D]) write(ctx context.Context, d D, claim domain.Range) (ports.WriteReport, error) {
-	report, err := t.change(ctx, d, claim, func(h held[D], claim domain.Range) (held[D], ports.WriteReport, error) {
-		merged, report, err := t.upsert(d, within(h.pieces, d.Range()))
-		if err != nil {
-			return held[D]{}, report, err
-		}
-		if report.Inserted+report.Changed > 0 {
-			h.pieces, err = t.splice(h.pieces, d.Range(), merged)
-		}
+// write inserts or overwrites the rows, in ascending pieces, and claims the range. Where it held none so far, as in a store that is
+// loaded, the pieces are held as they are.
+func (t *table[K, D]) write(ctx context.Context, key K, claim domain.Range, pieces ...D) (ports.WriteReport, error) {
+	report, err := t.change(ctx, key, claim, pieces, func(h held[D], claim domain.Range) (held[D], ports.WriteReport, error) {
 		h.claims = domain.MergeRanges(append([]domain.Range{claim}, h.claims...))
-		return h, report, err
+		if len(t.within(h.pieces, claim)) == 0 {
+			var err error
+			h.pieces, err = t.splice(h.pieces, claim, pieces...)
+			return h, ports.WriteReport{Inserted: count(pieces)}, err
+		}
+		var total ports.WriteReport
+		for _, d := range pieces {
+			merged, report, err := t.upsert(d, t.within(h.pieces, d.Range()))
+			if err == nil && report.Inserted+report.Changed > 0 {
+				h.pieces, err = t.splice(h.pieces, d.Range(), merged)
+			}
+			if err != nil {
+				return held[D]{}, report, err
+			}
+			total = total.Add(report)
+		}
+		return h, total, nil
 	})
-	return report, translate("write "+t.kind, t.text(t.keyOf(d)), err)
+	return report, translate("write "+t.kind, t.text(key), err)
 }
 
 // replace puts the rows in the place of everything in r, and claims r; where there are none, it deletes both.
 func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.WriteReport, error) {
-	report, err := t.change(ctx, d, r, func(h held[D], r domain.Range) (held[D], ports.WriteReport, error) {
-		there := within(h.pieces, r)
+	key := t.keyOf(d)
+	report, err := t.change(ctx, key, r, []D{d}, func(h held[D], r domain.Range) (held[D], ports.WriteReport, error) {
+		there := t.within(h.pieces, r)
 		_, report, err := t.upsert(d, there)
 		if err != nil {
 			return held[D]{}, report, err
@@ -126,15 +148,15 @@ func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.W
 		}
 		return h, report, err
 	})
-	return report, translate("replace "+t.kind, t.text(t.keyOf(d)), err)
+	return report, translate("replace "+t.kind, t.text(key), err)
 }
 
-// change lets apply make the next state under one key, and puts it in place whole.
+// change lets apply make the next state under one key, and puts it in place whole. It refuses pieces that are not of the key, not in
+// order, or not in r.
 func (t *table[K, D]) change(
-	ctx context.Context, d D, r domain.Range,
+	ctx context.Context, key K, r domain.Range, pieces []D,
 	apply func(held[D], domain.Range) (held[D], ports.WriteReport, error),
 ) (ports.WriteReport, error) {
-	key := t.keyOf(d)
 	if err := t.validate(key); err != nil {
 		return ports.WriteReport{}, err
 	}
@@ -142,8 +164,13 @@ func (t *table[K, D]) change(
 	if err != nil {
 		return ports.WriteReport{}, err
 	}
-	if d.Within(r).Len() < d.Len() {
-		return ports.WriteReport{}, fmt.Errorf("%s: %s does not cover the %s: %w", d, r, t.kind, domain.ErrInvalid)
+	for i, d := range pieces {
+		if d.Within(r).Len() < d.Len() {
+			return ports.WriteReport{}, fmt.Errorf("%s: %s does not cover the %s: %w", d, r, t.kind, domain.ErrInvalid)
+		}
+		if t.keyOf(d) != key || i > 0 && t.compare(pieces[i-1], pieces[i-1].Len()-1, d, 0) >= 0 {
+			return ports.WriteReport{}, fmt.Errorf("%s: not the next of the %s %s: %w", d, t.text(key), t.kind, domain.ErrInvalid)
+		}
 	}
 	s := t.store
 	s.writing.Lock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -17,6 +18,7 @@ func tickTable[T domain.Tick](s *Store, kind domain.TickKind) table[domain.Symbo
 		validate: domain.Symbol.Validate,
 		symbol:   func(symbol domain.Symbol) domain.Symbol { return symbol },
 		text:     func(symbol domain.Symbol) string { return string(symbol) },
+		begins:   func(ticks domain.Ticks[T]) time.Time { return ticks.Time(0) },
 		compare: func(a domain.Ticks[T], i int, b domain.Ticks[T], j int) int {
 			return cmp.Or(a.Time(i).Compare(b.Time(j)), cmp.Compare(a.Seq(i), b.Seq(j)))
 		},
@@ -39,7 +41,7 @@ func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[dom
 
 // WriteTrades inserts or overwrites the trades, and claims the range.
 func (s *Store) WriteTrades(ctx context.Context, trades domain.Trades, claim domain.Range) (ports.WriteReport, error) {
-	return s.trades.write(ctx, trades, claim)
+	return s.trades.write(ctx, trades.Symbol(), claim, trades)
 }
 
 // ReplaceTrades puts the trades in the place of all in r, and claims r; no trades delete both.
@@ -54,7 +56,7 @@ func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[dom
 
 // WriteQuotes inserts or overwrites the quotes, and claims the range.
 func (s *Store) WriteQuotes(ctx context.Context, quotes domain.Quotes, claim domain.Range) (ports.WriteReport, error) {
-	return s.quotes.write(ctx, quotes, claim)
+	return s.quotes.write(ctx, quotes.Symbol(), claim, quotes)
 }
 
 // ReplaceQuotes puts the quotes in the place of all in r, and claims r; no quotes delete both.
