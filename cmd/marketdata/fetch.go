@@ -31,8 +31,8 @@ Bars that are not stored are made of finer ones, or of trades or quotes; each le
 
 Several symbols have one grid, which comes last, and may be patterns, as in marketdata symbols. They are answered together, for one
 instant, in the order given, those of a pattern sorted, each once. Each row then begins with its symbol; --output json is a list of
-one object a symbol, with its result or its error. max_bars bounds each of them. Where some fail, the others are printed, the error
-names each that failed, and the exit code is theirs, or 1 where they failed for different reasons.
+one object a symbol, with its result or its error. max_bars bounds each, and all are in memory at once. Where some fail, the others
+are printed, the error names each that failed, and the exit code is theirs, or 1 where they failed for different reasons.
 
 Pages are for reading on later, or bit by bit. With --page-size standard error ends with a token:
   page: TOKEN    there is more now; the same command with --page TOKEN goes on
