@@ -38,7 +38,7 @@ func cachedSource(t tidy, s app.Source, c ports.Clock, cfg chunks.Config) (app.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Name = s.Name
+	cfg.Name, cfg.Batch = s.Name, batching{s.Bars}
 	cached, err := chunks.New(s.Bars, chunks.Caches{Near: near}, nil, c, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +49,21 @@ func cachedSource(t tidy, s app.Source, c ports.Clock, cfg chunks.Config) (app.S
 	})
 	s.Bars, s.Cache = cached, cached
 	return s, cached
+}
+
+// batching reads many series of a store.
+type batching struct{ next ports.BarReader }
+
+func (b batching) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
+	return func(yield func(ports.BatchPiece, error) bool) {
+		for i, q := range queries {
+			for p, err := range b.next.ReadBars(ctx, q) {
+				if !yield(ports.BatchPiece{Query: i, Bars: p}, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // withoutCached is what a Result says, but for its Series and for what came from a cache.

@@ -44,6 +44,15 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 	shared := &held{subject: by.subject}
 	shared.over(p.stores, symbols)
 
+	for _, f := range fetches {
+		if f != nil {
+			f.held, f.until = shared, by.until
+		}
+	}
+	if err == nil {
+		warm(ctx, fetches)
+	}
+
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(manyAtOnce, len(requests)) {
@@ -53,7 +62,6 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 				if f == nil {
 					continue
 				}
-				f.held, f.until = shared, by.until
 				if answer.Err = err; err == nil {
 					answer.Err = unknown(&f.caller, f.request.Key.Symbol, known[f.request.Key.Symbol])
 				}
@@ -65,4 +73,23 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 	}
 	workers.Wait()
 	return answers
+}
+
+// warm has the caches read what the requests need, all of a store at once. It is what most of them need: what is stored, and claimed.
+func warm(ctx context.Context, fetches []*fetch) {
+	queries := map[*store][]ports.BarQuery{}
+	for _, f := range fetches {
+		if f == nil || f.routed < 0 || f.store.Cache == nil {
+			continue
+		}
+		before := f.window
+		if direct, err := f.direct(ctx); direct && err == nil {
+			q := ports.BarQuery{Key: f.request.Key, Range: f.legs[0].Range, First: f.request.First, Last: f.request.Last}
+			queries[f.store] = append(queries[f.store], q)
+		}
+		f.window, f.legs, f.covered = before, nil, nil
+	}
+	for s, asked := range queries {
+		s.Cache.Warm(ctx, asked)
+	}
 }

@@ -114,6 +114,10 @@ type CachedReader interface {
 	// nothing. With false there is nothing to be used.
 	NearPieces(room []BarPiece, q BarQuery) ([]BarPiece, bool)
 
+	// Warm has read what the queries need and the cache has not, in few round trips where the store can. It returns when it is there;
+	// what cannot be read, or is too much, is left to whoever asks for it.
+	Warm(ctx context.Context, queries []BarQuery)
+
 	// Kept tells which parts of the range of q need no read of the store, ascending and disjoint. It changes nothing.
 	Kept(ctx context.Context, q BarQuery) []domain.Range
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // Config sets the policy. Name apart, the zero value is the defaults.
@@ -40,6 +41,9 @@ type Config struct {
 
 	// ReadAhead is how many chunks are read ahead of a reader who goes on from chunk to chunk. Nil is 2; 0 reads none ahead.
 	ReadAhead *int `env:"READ_AHEAD" yaml:"read_ahead"`
+
+	// Batch reads many series of the store in few round trips, for Warm; nil has them read one by one.
+	Batch ports.BatchReader `env:"-" yaml:"-"`
 
 	// Logger is told of a store's panic and of invalidations that could not be published. Nil is silence.
 	Logger *slog.Logger `env:"-" yaml:"-"`

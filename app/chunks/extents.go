@@ -94,7 +94,6 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	symbols = slices.Compact(slices.Sorted(slices.Values(symbols)))
 	var all []domain.Extent
 	var lacking []domain.Symbol
-	var views []view
 	for _, symbol := range symbols {
 		v := s.viewOf(symbol)
 		if extents, ok := s.held.get(symbol, &v); ok {
@@ -102,26 +101,39 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 			continue
 		}
 		lacking = append(lacking, symbol)
-		views = append(views, v)
 	}
 	if len(lacking) > 0 {
-		asked, err := s.next.Extents(ctx, lacking...)
+		asked, err := s.askAll(ctx, lacking)
 		if err != nil {
 			return nil, err
-		}
-		rest := asked
-		for i, symbol := range lacking {
-			n := 0
-			for n < len(rest) && rest[n].Key.Symbol == symbol {
-				n++
-			}
-			s.keepHeld(&views[i], symbol, slices.Clone(rest[:n]))
-			rest = rest[n:]
 		}
 		all = append(all, asked...)
 		slices.SortStableFunc(all, func(a, b domain.Extent) int { return a.Key.Compare(b.Key) })
 	}
 	return all, nil
+}
+
+// askAll asks the store of all the symbols, and keeps what it says of each.
+func (s *Store) askAll(ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
+	symbols = slices.Compact(slices.Sorted(slices.Values(symbols)))
+	views := make([]view, len(symbols))
+	for i, symbol := range symbols {
+		views[i] = s.viewOf(symbol)
+	}
+	extents, err := s.next.Extents(ctx, symbols...)
+	if err != nil {
+		return nil, err
+	}
+	rest := extents
+	for i, symbol := range symbols {
+		n := 0
+		for n < len(rest) && rest[n].Key.Symbol == symbol {
+			n++
+		}
+		s.keepHeld(&views[i], symbol, slices.Clone(rest[:n]))
+		rest = rest[n:]
+	}
+	return extents, nil
 }
 
 // heldOf is what the store says of the symbol, or said a short while ago. Nobody may change it.

@@ -54,8 +54,8 @@ type lack struct {
 	at  int // in the query's pieces
 }
 
-// batch is how many of the chunks to wait for together: those of readsAtOnce reads.
-func batch(lacking []lack) int {
+// together is how many of the chunks to wait for together: those of readsAtOnce reads.
+func together(lacking []lack) int {
 	runs, length := 1, 1
 	for i := 1; i < len(lacking); i++ {
 		if length == runChunks || lacking[i].key.Start != lacking[i-1].key.End {
@@ -94,9 +94,21 @@ func (r *reading) load(ctx context.Context, v *view, lacking []lack, pieces []po
 
 // join finds or begins the flights of the chunks.
 func (r *reading) join(ctx context.Context, v *view, lacking []lack) []*flight {
+	return r.joinBy(v, lacking, func(j *job) {
+		var detached context.Context
+		detached, j.cancel = context.WithTimeout(context.WithoutCancel(ctx), r.cfg.ReadTimeout)
+		own := v.forJob()
+		r.reads.Go(func() { r.fly(detached, own, j) })
+	})
+}
+
+// joinBy finds the flights of the chunks, and of those that are not found it makes jobs, for begin to begin and give a cancel: under the
+// lock, so that whoever leaves finds one.
+func (r *reading) joinBy(v *view, lacking []lack, begin func(*job)) []*flight {
 	joined := make([]*flight, len(lacking))
 	var begun []*job
 	r.flights.mu.Lock()
+	defer r.flights.mu.Unlock()
 	for i, l := range lacking {
 		key := flightKey{l.key, v.version}
 		f := r.flights.running[key]
@@ -116,12 +128,9 @@ func (r *reading) join(ctx context.Context, v *view, lacking []lack) []*flight {
 		f.job.waiting++
 		joined[i] = f
 	}
-	for _, j := range begun { // under the lock, so that whoever leaves finds a cancel
-		var detached context.Context
-		detached, j.cancel = context.WithTimeout(context.WithoutCancel(ctx), r.cfg.ReadTimeout)
-		r.reads.Go(func() { r.fly(detached, v.forJob(), j) })
+	for _, j := range begun {
+		begin(j)
 	}
-	r.flights.mu.Unlock()
 	return joined
 }
 
@@ -142,6 +151,17 @@ func (r *reading) leave(joined []*flight) {
 	}
 }
 
+// land ends the flights of a job.
+func (fs *flights) land(j *job, err error) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.forget(j)
+	for _, f := range j.flights {
+		f.err = err
+		close(f.done)
+	}
+}
+
 func (fs *flights) forget(j *job) {
 	for _, f := range j.flights {
 		if fs.running[f.key] == f {
@@ -159,13 +179,7 @@ func (r *reading) fly(ctx context.Context, v *view, j *job) {
 		if value := recover(); value != nil {
 			err = r.panicked("read bars", r.query.Key.String(), value)
 		}
-		r.flights.mu.Lock()
-		defer r.flights.mu.Unlock()
-		r.flights.forget(j)
-		for _, f := range j.flights {
-			f.err = err
-			close(f.done)
-		}
+		r.flights.land(j, err)
 	}()
 	err = r.fill(ctx, v, j.flights)
 }

@@ -11,10 +11,23 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// fill reads what the flights wait for. The cache is asked again: since it had not what they need, another may have put it there.
-func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
+// run is neighbouring chunks that are read at once, for those who wait for them.
+type run struct {
+	*reading
+	view    *view
+	flights []*flight
+	before  ports.Chunk  // of the first chunk, what is settled
+	within  domain.Range // what is read
+	horizon int64
+	parts   [][]domain.Series // by chunk
+}
+
+// runs is what has to be read for the flights. The cache is asked again: since it had not what they need, another may have put it
+// there.
+func (r *reading) runs(ctx context.Context, v *view, flights []*flight) []*run {
+	var runs []*run
 	for i := 0; i < len(flights); {
-		run, before := i, ports.Chunk{Settled: math.MinInt64}
+		first, before := i, ports.Chunk{Settled: math.MinInt64}
 		for ; i < len(flights); i++ {
 			f := flights[i]
 			chunk, found := r.lookup(ctx, v, f.key.ChunkKey, f.key.End)
@@ -23,76 +36,111 @@ func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
 				break
 			}
 			if found == settled {
-				if i > run {
+				if i > first {
 					break // what is settled is not read again because of its neighbour
 				}
 				before = chunk
 			}
 		}
-		if i > run {
-			if err := r.readRun(ctx, v, flights[run:i], before); err != nil {
-				return err
-			}
+		if i > first {
+			runs = append(runs, r.newRun(v, flights[first:i], before))
 		}
 		if i < len(flights) && flights[i].cached {
 			i++
 		}
 	}
-	return nil
+	return runs
 }
 
-// readRun reads neighbouring chunks at once and puts them into the cache. Of the first, before may hold what is settled.
-func (r *reading) readRun(ctx context.Context, v *view, run []*flight, before ports.Chunk) error {
-	start := max(run[0].key.Start, before.Settled)
-	end := run[len(run)-1].key.End
-	within := rangeOf(start, end)
-	horizon := r.horizon()
-	parts := make([][]domain.Series, len(run))
-	if start > run[0].key.Start {
+func (r *reading) newRun(v *view, flights []*flight, before ports.Chunk) *run {
+	first, last := flights[0].key, flights[len(flights)-1].key
+	start := max(first.Start, before.Settled)
+	n := &run{
+		reading: r, view: v, flights: flights, before: before, within: rangeOf(start, last.End), horizon: r.horizon(),
+		parts: make([][]domain.Series, len(flights)),
+	}
+	if start > first.Start {
 		r.stats.tails.Add(1)
-		if kept := before.Bars.Within(rangeOf(run[0].key.Start, start)); kept.Len() > 0 {
-			parts[0] = append(parts[0], kept)
+		if kept := before.Bars.Within(rangeOf(first.Start, start)); kept.Len() > 0 {
+			n.parts[0] = append(n.parts[0], kept)
 		}
 	}
-	r.stats.reads.Add(1)
-	for piece, err := range r.next.ReadBars(ctx, ports.BarQuery{Key: r.query.Key, Range: within}) {
+	return n
+}
+
+// fill reads what the flights wait for.
+func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
+	for _, n := range r.runs(ctx, v, flights) {
+		r.stats.reads.Add(1)
+		for piece, err := range r.next.ReadBars(ctx, n.query()) {
+			if err == nil {
+				err = n.take(piece)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil { // nobody may take a read cut short for a whole one
+			return r.interrupted(r.query.Key, err)
+		}
+		held, err := r.askHeld(ctx, r.query.Key.Symbol)
+		if err == nil {
+			err = n.finish(ctx, held)
+		}
 		if err != nil {
 			return err
 		}
-		r.stats.bars.Add(int64(piece.Len()))
-		if taken := spread(piece.Within(within), run, parts); taken < piece.Len() {
-			return r.broken("the store gave bars outside of what it was asked for: %s of %s", piece, within)
+	}
+	return nil
+}
+
+func (n *run) query() ports.BarQuery {
+	return ports.BarQuery{Key: n.reading.query.Key, Range: n.within}
+}
+
+// take takes a piece of what is read.
+func (n *run) take(piece domain.Series) error {
+	n.stats.bars.Add(int64(piece.Len()))
+	inside := piece.Within(n.within)
+	taken := 0
+	for i, f := range n.flights {
+		if part := inside.Within(rangeOf(f.key.Start, f.key.End)); part.Len() > 0 {
+			n.parts[i] = append(n.parts[i], part)
+			taken += part.Len()
 		}
 	}
-	if err := ctx.Err(); err != nil { // nobody may take a read cut short for a whole one
-		return r.interrupted(r.query.Key, err)
+	if taken < piece.Len() {
+		return n.broken("the store gave bars outside of what it was asked for: %s of %s", piece, n.within)
 	}
-	held, err := r.askHeld(ctx, r.query.Key.Symbol)
-	if err != nil {
-		return err
-	}
-	// What the store held before the read and holds after it, it held all the while; otherwise the bars are of no one claim.
-	held = ofKey(held, r.query.Key)
-	moved := claims(held, run[0].key.Start, end) != claims(v.held, run[0].key.Start, end)
-	for i, f := range run {
-		bars, err := own(r.query.Key, parts[i])
+	return nil
+}
+
+// finish makes the chunks of what was read, and keeps them. held is what the store says, after the read, that it holds of the symbol:
+// what it held before and holds after, it held all the while; otherwise the bars are of no one claim.
+func (n *run) finish(ctx context.Context, held []domain.Extent) error {
+	key := n.reading.query.Key
+	held = ofKey(held, key)
+	start, end := n.flights[0].key.Start, n.flights[len(n.flights)-1].key.End
+	moved := claims(held, start, end) != claims(n.view.held, start, end)
+	for i, f := range n.flights {
+		bars, err := own(key, n.parts[i])
 		if err != nil {
-			return r.broken("%w", err)
+			return n.broken("%w", err)
 		}
 		if bars.Len() > fixedBars {
-			return r.broken("a chunk of %d bars", bars.Len())
+			return n.broken("a chunk of %d bars", bars.Len())
 		}
-		f.chunk = r.chunk(f.key.ChunkKey, bars, held, v.stamp, horizon)
+		f.chunk = n.chunk(f.key.ChunkKey, bars, held, n.view.stamp, n.horizon)
 	}
-	kept := !moved && v.keep(func() {
-		for _, f := range run {
-			r.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.Expires)))
+	kept := !moved && n.view.keep(func() {
+		for _, f := range n.flights {
+			n.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.Expires)))
 		}
 	})
 	if !kept {
-		r.stats.raced.Add(1)
+		n.stats.raced.Add(1)
 	}
-	r.stats.misses.Add(int64(len(run)))
+	n.stats.misses.Add(int64(len(n.flights)))
 	return nil
 }
 
@@ -101,17 +149,6 @@ func (r *reading) broken(format string, args ...any) error {
 	return &ports.Error{
 		Kind: ports.ErrInternal, Op: "read bars", Store: r.cfg.Name, Subject: r.query.Key.String(), Err: fmt.Errorf(format, args...),
 	}
-}
-
-// spread adds the bars of the piece to the parts of the chunks that they lie in, and counts them.
-func spread(piece domain.Series, run []*flight, parts [][]domain.Series) (taken int) {
-	for i, f := range run {
-		if part := piece.Within(rangeOf(f.key.Start, f.key.End)); part.Len() > 0 {
-			parts[i] = append(parts[i], part)
-			taken += part.Len()
-		}
-	}
-	return taken
 }
 
 // own copies the bars into a block that holds nothing else: what the cache keeps must cost what it counts.

@@ -216,7 +216,7 @@ func (r *reading) collect(ctx context.Context, v *view, from, to int64) ([]ports
 		return nil, errAside
 	}
 	for len(lacking) > 0 {
-		n := batch(lacking)
+		n := together(lacking)
 		if err := r.load(ctx, v, lacking[:n], pieces); err != nil {
 			return nil, err
 		}
