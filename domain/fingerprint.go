@@ -5,19 +5,17 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
-	"slices"
 )
 
-// Fingerprint tells whether two answers say the same: equal data has equal fingerprints, whatever store it lies in and however its
-// numbers are spelled, and unequal data has different ones. It stays the same from one version of this module to the next.
+// Fingerprint tells whether two answers say the same: equal data has equal fingerprints, whatever store it lies in, however its
+// numbers are spelled and in whatever pieces it comes, and unequal data has different ones. It stays the same from one version of
+// this module to the next.
 //
-// It is the SHA-256 of the following, every integer little-endian and of 64 bits, unless said otherwise. Of a Series: the text of
-// its key and a line feed; the number of bars; the open times in microseconds since 1970; open, high, low, close and volume; the
-// trade counts. Of Ticks: the symbol, a blank, "trades" or "quotes" and a line feed; the number of ticks; times; sequence numbers;
-// price and size, or bid, ask, bid size and ask size; one byte a side. A column of decimals is a byte for the scale, the fewest
-// digits after the point that spell all its values; a byte for the width, 8, or 16 where some value needs it at that scale; and the
-// values as two's complement numbers of that width. Of a Result: start and end of its range in microseconds since 1970, and the
-// fingerprint of its data.
+// It is the SHA-256 of the following, every integer little-endian and of 64 bits, every decimal times 10^18 a little-endian two's
+// complement integer of 128 bits. Of a Series: the text of its key and a line feed; of each bar the open time in microseconds since
+// 1970, open, high, low, close, volume, and the trade count. Of Ticks: the symbol, a blank, "trades" or "quotes" and a line feed; of
+// each tick its time, sequence number, price and size, or bid, ask, bid size and ask size, and a byte for the side. Of a Result:
+// start and end of its range in microseconds since 1970, and the fingerprint of its data.
 type Fingerprint [sha256.Size]byte
 
 // String is the fingerprint in hexadecimal.
@@ -36,16 +34,37 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// SeriesPrint takes the fingerprint of a Series that comes in pieces, and keeps none of them. It is for one goroutine.
+type SeriesPrint struct{ printer *printer }
+
+// NewSeriesPrint returns that of the Series of the key without a bar.
+func NewSeriesPrint(key SeriesKey) SeriesPrint { return SeriesPrint{newPrinter(key.String())} }
+
+// Add appends the bars of the next piece, which the caller knows to be of the key and in order.
+func (p SeriesPrint) Add(piece Series) {
+	c := piece.Columns()
+	for i, t := range c.Time {
+		p.printer.room(2*8 + fieldCount*16)
+		p.printer.integer(t)
+		for f := range Field(fieldCount) {
+			column, scale := c.Field(f)
+			p.printer.decimal(column.at(i, scale))
+		}
+		p.printer.integer(c.Trades[i])
+	}
+}
+
+// Fingerprint is Series.Fingerprint of the pieces together. More may be added after it.
+func (p SeriesPrint) Fingerprint() Fingerprint { return p.printer.sum() }
+
+// Answer is Result.Fingerprint of a Result of the range and the pieces together.
+func (p SeriesPrint) Answer(r Range) Fingerprint { return answerFingerprint(r, p.printer.sum()) }
+
 // Fingerprint is that of the key and the bars.
 func (s Series) Fingerprint() Fingerprint {
-	p := newPrinter(s.key.String(), s.Len())
-	c := s.Columns()
-	p.integers(c.Time)
-	for f := range Field(fieldCount) {
-		p.decimals(c.Field(f))
-	}
-	p.integers(c.Trades)
-	return p.sum()
+	p := NewSeriesPrint(s.key)
+	p.Add(s)
+	return p.Fingerprint()
 }
 
 // Fingerprint is that of the symbol and the ticks.
@@ -55,17 +74,15 @@ func (t Ticks[T]) Fingerprint() Fingerprint {
 	if _, isTrade := any(tick).(Trade); isTrade {
 		kind, numbers = TickTrades, 2
 	}
-	p := newPrinter(string(t.symbol)+" "+string(kind), t.Len())
-	if t.Len() == 0 {
-		return p.sum()
-	}
-	p.integers(t.block.time[t.from:t.to])
-	p.integers(t.block.seq[t.from:t.to])
-	for n := range numbers {
-		p.decimals(t.block.numbers[n].slice(t.from, t.to), t.block.scales[n])
-	}
-	for _, side := range t.block.side[t.from:t.to] {
-		p.byte(uint8(side))
+	p := newPrinter(string(t.symbol) + " " + string(kind))
+	for i := t.from; i < t.to; i++ {
+		p.room(2*8 + tickNumbers*16 + 1)
+		p.integer(t.block.time[i])
+		p.integer(t.block.seq[i])
+		for n := range numbers {
+			p.decimal(t.block.numbers[n].at(i, t.block.scales[n]))
+		}
+		p.buffer = append(p.buffer, uint8(t.block.side[i]))
 	}
 	return p.sum()
 }
@@ -93,13 +110,13 @@ type printer struct {
 
 const printerRoom = 4096
 
-func newPrinter(name string, count int) *printer {
+func newPrinter(name string) *printer {
 	p := &printer{hash: sha256.New(), buffer: make([]byte, 0, printerRoom)}
 	p.buffer = append(append(p.buffer, name...), '\n')
-	p.integer(uint64(count))
 	return p
 }
 
+// room makes room for so many bytes.
 func (p *printer) room(bytes int) {
 	if len(p.buffer)+bytes > printerRoom {
 		_, _ = p.hash.Write(p.buffer) // a hash never fails
@@ -107,76 +124,16 @@ func (p *printer) room(bytes int) {
 	}
 }
 
-func (p *printer) byte(b byte) {
-	p.room(1)
-	p.buffer = append(p.buffer, b)
-}
+func (p *printer) integer(v int64) { p.buffer = binary.LittleEndian.AppendUint64(p.buffer, uint64(v)) }
 
-func (p *printer) integer(v uint64) {
-	p.room(8)
-	p.buffer = binary.LittleEndian.AppendUint64(p.buffer, v)
-}
-
-func (p *printer) integers(values []int64) {
-	for run := range slices.Chunk(values, printerRoom/8) {
-		p.room(8 * len(run))
-		for _, v := range run {
-			p.buffer = binary.LittleEndian.AppendUint64(p.buffer, uint64(v))
-		}
-	}
-}
-
-func (p *printer) decimals(c Column, scale uint8) {
-	c, scale = c.canonical(scale)
-	p.byte(scale)
-	if c.Hi == nil {
-		p.byte(8)
-		p.integers(c.Lo)
-		return
-	}
-	p.byte(16)
-	for i, lo := range c.Lo {
-		p.integer(uint64(lo))
-		p.integer(uint64(c.Hi[i]))
-	}
+func (p *printer) decimal(d Decimal) {
+	d = d.at(MaxScale)
+	p.buffer = binary.LittleEndian.AppendUint64(p.buffer, d.lo)
+	p.integer(d.hi)
 }
 
 func (p *printer) sum() (f Fingerprint) {
-	_, _ = p.hash.Write(p.buffer)
+	p.room(printerRoom)
 	p.hash.Sum(f[:0])
 	return f
-}
-
-// canonical is the column at the smallest scale that spells its values, with high words only where one is needed. Columns of equal
-// values have one canonical form. c is not changed.
-func (c Column) canonical(scale uint8) (Column, uint8) {
-	if c.Hi != nil {
-		return c.canonicalWide(scale)
-	}
-	spare := scale // digits that no value uses
-	for i := 0; i < len(c.Lo) && spare > 0; i++ {
-		for c.Lo[i]%int64(pow10[spare]) != 0 {
-			spare--
-		}
-	}
-	if spare == 0 {
-		return c, scale
-	}
-	less := make([]int64, len(c.Lo))
-	for i, v := range c.Lo {
-		less[i] = v / int64(pow10[spare])
-	}
-	return Column{Lo: less}, scale - spare
-}
-
-func (c Column) canonicalWide(scale uint8) (Column, uint8) {
-	var needed uint8
-	for i := range c.Lo {
-		needed = max(needed, c.at(i, scale).reduced().scale)
-	}
-	made := Column{Lo: make([]int64, 0, len(c.Lo))}
-	for i := range c.Lo {
-		made.append(c.at(i, scale).reduced().at(needed))
-	}
-	return made, needed
 }

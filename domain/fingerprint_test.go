@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"math"
+	"math/big"
+	"strconv"
 	"testing"
 	"time"
 
@@ -86,6 +89,41 @@ func TestFingerprintFollowsEqual(t *testing.T) {
 	})
 }
 
+// Taken piece by piece, it is that of the whole.
+func TestFingerprintOfPieces(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+		n := rapid.IntRange(0, 200).Draw(t, "bars")
+		b := domain.NewSeriesBuilder(key, n)
+		for i := range n {
+			price := domain.MustDecimal(strconv.Itoa(i) + ".25")
+			if err := b.Append(domain.Bar{
+				OpenTime: time.Date(2024, 1, 1, 0, i, 0, 0, time.UTC), Open: price, High: price, Low: price, Close: price,
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		whole, err := b.Series()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := domain.NewSeriesPrint(key)
+		for from := 0; from < n; {
+			to := rapid.IntRange(from, n).Draw(t, "to")
+			p.Add(whole.Slice(from, to))
+			if p.Fingerprint() != whole.Slice(0, to).Fingerprint() {
+				t.Fatalf("of the first %d bars: another", to)
+			}
+			from = to
+		}
+		r := domain.Range{Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC)}
+		if p.Answer(r) != (domain.Result{Series: whole, Range: r}).Fingerprint() {
+			t.Fatal("the answer's is another")
+		}
+	})
+}
+
 // The form is the one documented, byte for byte: a fingerprint that was noted years ago still compares.
 func TestFingerprintForm(t *testing.T) {
 	t.Parallel()
@@ -100,13 +138,17 @@ func TestFingerprintForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	word := binary.LittleEndian.AppendUint64
-	form := word([]byte("BTC/USD 1m\n"), 1)
-	form = word(form, uint64(at.UnixMicro()))
-	form = word(append(form, 1, 8), 15)
-	form = word(append(form, 0, 8), 2)
-	form = word(append(form, 0, 8), ^uint64(0))
-	form = word(word(append(form, 0, 16), 12345678901234567890), 0)
-	form = word(append(form, 0, 8), 0)
+	wide := func(b []byte, text string) []byte { // times 10^18
+		n, ok := new(big.Int).SetString(text, 10)
+		if !ok {
+			t.Fatal(text)
+		}
+		lo := new(big.Int).And(n, new(big.Int).SetUint64(math.MaxUint64))
+		return word(word(b, lo.Uint64()), uint64(new(big.Int).Rsh(n, 64).Int64()))
+	}
+	form := word([]byte("BTC/USD 1m\n"), uint64(at.UnixMicro()))
+	form = wide(wide(wide(form, "1500000000000000000"), "2000000000000000000"), "-1000000000000000000")
+	form = wide(wide(form, "12345678901234567890000000000000000000"), "0")
 	form = word(form, 7)
 	bars := s.Fingerprint()
 	if bars != sha256.Sum256(form) {

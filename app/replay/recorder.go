@@ -11,48 +11,62 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+// Provider is what a Recorder stands in front of: *app.Marketdata is one.
+type Provider interface {
+	ports.HistoricalDataProvider
+	ports.BatchProvider
+}
+
 // Recorder hands requests on and notes what was asked and answered. It changes neither, and is as safe for concurrent use as what
 // it hands them to.
 type Recorder struct {
-	next ports.HistoricalDataProvider
+	next Provider
 
 	mu     sync.Mutex
 	report Report
 }
 
-var _ ports.HistoricalDataProvider = (*Recorder)(nil)
+var (
+	_ ports.HistoricalDataProvider = (*Recorder)(nil)
+	_ ports.BatchProvider          = (*Recorder)(nil)
+)
 
 // NewRecorder returns a Recorder around next, which has noted nothing.
-func NewRecorder(next ports.HistoricalDataProvider) *Recorder { return &Recorder{next: next} }
+func NewRecorder(next Provider) *Recorder { return &Recorder{next: next} }
 
 // Fetch is next's, noted.
 func (r *Recorder) Fetch(ctx context.Context, request domain.DataRequest) (domain.Result, error) {
 	result, err := r.next.Fetch(ctx, request)
-	r.note(barEntry(request, result), err)
+	r.note(fetchEntry(request, result), err)
 	return result, err
 }
 
-// Stream is next's, noted when it ends, as a Fetch of the same is. Its bars are kept until then, for their fingerprint.
+// FetchMany is next's, noted as a Fetch of each request.
+func (r *Recorder) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.Answer {
+	answers := r.next.FetchMany(ctx, requests)
+	for i, answer := range answers {
+		r.note(fetchEntry(requests[i], answer.Result), answer.Err)
+	}
+	return answers
+}
+
+// Stream is next's, noted when it ends, as a Fetch of the same is.
 func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	pieces, result := r.next.Stream(ctx, request)
 	return func(yield func(domain.Series, error) bool) {
-		all := domain.NewSeriesBuilder(request.Key, 0)
+		count, told := 0, domain.NewSeriesPrint(request.Key)
 		end := func(err error) {
 			whole := result()
-			if bars, buildErr := all.Series(); buildErr == nil {
-				whole.Series = bars
-			}
-			r.note(barEntry(request, whole), err)
+			r.note(barEntry(request, whole, count, told.Answer(whole.Range)), err)
 		}
 		for piece, err := range pieces {
-			if err == nil {
-				err = all.AppendSeries(piece)
-			}
 			if err != nil {
 				end(err)
 				yield(domain.Series{}, err)
 				return
 			}
+			count += piece.Len()
+			told.Add(piece)
 			if !yield(piece, nil) {
 				end(errBrokenOff)
 				return
@@ -64,13 +78,31 @@ func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter
 
 var errBrokenOff = errors.New("the stream was broken off")
 
-func barEntry(request domain.DataRequest, result domain.Result) Entry {
+func fetchEntry(request domain.DataRequest, result domain.Result) Entry {
+	return barEntry(request, result, result.Series.Len(), result.Fingerprint())
+}
+
+func barEntry(request domain.DataRequest, result domain.Result, count int, told domain.Fingerprint) Entry {
 	return Entry{
 		Request: Request{Bars: &request},
-		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: result.Series.Len(),
+		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: count,
 		Dropped: len(result.Quality.Dropped), Uncovered: slices.Clone(result.Uncovered),
-		Provenance: slices.Clone(result.Provenance), Fingerprint: result.Fingerprint(),
+		Provenance: slices.Clone(result.Provenance), Fingerprint: told,
 	}
+}
+
+// Latest is next's, noted.
+func (r *Recorder) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports.Freshness, error) {
+	list, err := r.next.Latest(ctx, symbols...)
+	e := Entry{
+		Request: Request{Latest: &LatestRequest{Symbols: slices.Clone(symbols)}},
+		Count:   len(list), Freshness: slices.Clone(list),
+	}
+	if len(list) > 0 {
+		e.Now = list[0].Until.Add(list[0].Behind)
+	}
+	r.note(e, err)
+	return list, err
 }
 
 // FetchTrades is next's, noted.

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -81,11 +83,126 @@ func TestRecorderNotesEveryRequest(t *testing.T) {
 	}
 }
 
+// What is asked for many at once is noted as each alone is, and how fresh series are is noted too.
+func TestRecorderNotesBatches(t *testing.T) {
+	t.Parallel()
+	store, _, _ := three(t, 20)
+	r := recorded(t, store)
+	requests := []domain.DataRequest{{Key: key("AAA/USD", "1m"), Last: 3}, {Key: key("ZZZ/USD", "1m")}, {Key: key("BBB/USD", "1m")}}
+	for _, request := range requests {
+		_, _ = r.Fetch(t.Context(), request) // one is refused
+	}
+	answers := r.FetchMany(t.Context(), requests)
+	if len(answers) != 3 || answers[0].Result.Series.Len() != 3 || !errors.Is(answers[1].Err, ports.ErrNotFound) {
+		t.Fatalf("got %+v", answers)
+	}
+	entries := r.Report().Entries
+	if len(entries) != 6 {
+		t.Fatalf("%d entries", len(entries))
+	}
+	single, many := replay.Report{Entries: entries[:3]}, replay.Report{Entries: entries[3:]}
+	for _, d := range many.Diff(single) {
+		t.Error(d)
+	}
+	latest, err := r.Latest(t.Context(), "AAA/USD", "CCC/USD")
+	if err != nil || len(latest) != 2 {
+		t.Fatalf("got %v, %v", latest, err)
+	}
+	e := r.Report().Entries[6]
+	if e.Count != 2 || !slices.Equal(e.Freshness, latest) || !e.Now.Equal(noon.Add(time.Hour)) ||
+		!slices.Equal(e.Request.Latest.Symbols, []domain.Symbol{"AAA/USD", "CCC/USD"}) {
+		t.Errorf("latest: %+v", e)
+	}
+}
+
+// How fresh a series was is a part of what a run was told.
+func TestDiffOfLatest(t *testing.T) {
+	t.Parallel()
+	play := func(bars int) replay.Report {
+		store, _, _ := three(t, bars)
+		r := recorded(t, store)
+		if _, err := r.Latest(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return r.Report()
+	}
+	early := play(20)
+	if d := play(20).Diff(early); len(d) > 0 {
+		t.Errorf("the same: %v", d)
+	}
+	d := play(21).Diff(early)
+	if len(d) != 1 || len(d[0].Fields) != 1 || d[0].Fields[0].Name != "freshness" || !strings.HasPrefix(d[0].String(), "changed latest []") {
+		t.Errorf("fresher: %v", d)
+	}
+}
+
+// A run that a cache served is told the same as one that the store served, and its report says no other.
+func TestDiffDoesNotSeeTheCache(t *testing.T) {
+	t.Parallel()
+	store, k := memory.New(), key("AAA/USD", "1m")
+	hold(t, store, k, run(k, 20)...)
+	near, err := ristretto.NewSeries(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(near.Close)
+	now := clock.NewSimulated(noon.Add(time.Hour))
+	cached, err := chunks.New(store, chunks.Caches{Near: near}, nil, now, chunks.Config{Name: "memory"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cached.Close)
+	md, err := app.New([]app.Source{{Name: "memory", Bars: cached, Cache: cached, Catalog: store}}, now, nil, app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	play := func() replay.Report {
+		r := replay.NewRecorder(md)
+		if _, err := r.Fetch(t.Context(), domain.DataRequest{Key: k, Last: 5}); err != nil {
+			t.Fatal(err)
+		}
+		return r.Report()
+	}
+	first := play()
+	again := play()
+	if first.Entries[0].Provenance[0].Cached || !again.Entries[0].Provenance[0].Cached {
+		t.Fatalf("not from the store and then from the cache:\n%+v\n%+v", first.Entries[0], again.Entries[0])
+	}
+	for _, d := range again.Diff(first) {
+		t.Error(d)
+	}
+}
+
+// Where bars were made is told: of trades it is another answer than of bars.
+func TestDiffTellsWhatBarsWereMadeOf(t *testing.T) {
+	t.Parallel()
+	leg := domain.Leg{Store: "memory", Grid: domain.Minute1.UTC(), Bars: 3}
+	report := func(l domain.Leg) replay.Report {
+		return replay.Report{Entries: []replay.Entry{{Request: replay.Request{Bars: &domain.DataRequest{}}, Provenance: []domain.Leg{l}}}}
+	}
+	for name, change := range map[string]func(*domain.Leg){
+		"store": func(l *domain.Leg) { l.Store = "another" },
+		"grid":  func(l *domain.Leg) { l.Grid = domain.Hour1.UTC() },
+		"ticks": func(l *domain.Leg) { l.Ticks = domain.TickTrades },
+		"range": func(l *domain.Leg) { l.Range.End = noon },
+		"bars":  func(l *domain.Leg) { l.Bars++ },
+	} {
+		other := leg
+		change(&other)
+		if d := report(other).Diff(report(leg)); len(d) != 1 || len(d[0].Fields) != 1 || d[0].Fields[0].Name != "provenance" {
+			t.Errorf("%s: %v", name, d)
+		}
+	}
+}
+
 func TestReportAsJSON(t *testing.T) {
 	t.Parallel()
 	store, _, _ := three(t, 20)
 	r := recorded(t, store)
 	ask(t, r)
+	if _, err := r.Latest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	want := r.Report()
 	text, err := json.Marshal(want)
 	if err != nil {

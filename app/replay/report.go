@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // Report is what a run asked for and was told. Its JSON form is read back without loss.
@@ -19,23 +20,30 @@ type Report struct {
 // or that of nothing.
 type Entry struct {
 	Request     Request            `json:"request"`
-	Now         time.Time          `json:"now,omitzero"`         // the clock's time of the answer
+	Now         time.Time          `json:"now,omitzero"`         // the clock's time of the answer, where that tells it
 	Range       domain.Range       `json:"range,omitzero"`       // that the answer speaks of
 	Clamped     bool               `json:"clamped,omitempty"`    // times beyond Now were asked for
-	Count       int                `json:"count"`                // of bars, trades or quotes
+	Count       int                `json:"count"`                // of bars, trades, quotes or series
 	Dropped     int                `json:"dropped,omitempty"`    // bars left out under domain.QualityDrop
 	Uncovered   []domain.Range     `json:"uncovered,omitempty"`  // the shortfall: what of Range nobody holds
 	Provenance  []domain.Leg       `json:"provenance,omitempty"` // of bars
 	Store       string             `json:"store,omitempty"`      // of trades and quotes
-	Fingerprint domain.Fingerprint `json:"fingerprint"`          // of Range and the data
+	Freshness   []ports.Freshness  `json:"freshness,omitempty"`  // of series
+	Fingerprint domain.Fingerprint `json:"fingerprint,omitzero"` // of Range and the data
 	Error       string             `json:"error,omitempty"`
 }
 
-// Request is what was asked for: one of the three is set.
+// Request is what was asked for: one of the four is set.
 type Request struct {
 	Bars   *domain.DataRequest `json:"bars,omitempty"`
 	Trades *domain.TickRequest `json:"trades,omitempty"`
 	Quotes *domain.TickRequest `json:"quotes,omitempty"`
+	Latest *LatestRequest      `json:"latest,omitempty"`
+}
+
+// LatestRequest asks how fresh the series of the symbols are, or all where none is given.
+type LatestRequest struct {
+	Symbols []domain.Symbol `json:"symbols,omitempty"`
 }
 
 // String is the request on one line: "bars BTC/USD 1m [first bar, now) last 20, quality fail".
@@ -47,6 +55,8 @@ func (r Request) String() string {
 		return "trades " + r.Trades.String()
 	case r.Quotes != nil:
 		return "quotes " + r.Quotes.String()
+	case r.Latest != nil:
+		return fmt.Sprintf("latest %v", r.Latest.Symbols)
 	}
 	return "nothing"
 }
@@ -144,27 +154,36 @@ func (e Entry) differs(earlier Entry) []Field {
 
 type part struct{ name, text string }
 
-// parts is the answer as texts that are equal where it is.
+// parts is the answer as texts that are equal where it is. What came from a cache is no part of it: that differs from run to run.
 func (e Entry) parts() []part {
-	uncovered := make([]string, len(e.Uncovered))
-	for i, r := range e.Uncovered {
-		uncovered[i] = r.String()
+	provenance := func(l domain.Leg) string {
+		what := "bars of " + l.Grid.String()
+		if l.Ticks != "" {
+			what = "bars of " + string(l.Ticks)
+		}
+		return fmt.Sprintf("%d %s from %s %s", l.Bars, what, l.Store, l.Range)
 	}
-	provenance := make([]string, len(e.Provenance))
-	for i, l := range e.Provenance {
-		provenance[i] = fmt.Sprintf("%d bars of %s from %s %s", l.Bars, l.Grid, l.Store, l.Range)
+	freshness := func(f ports.Freshness) string {
+		return fmt.Sprintf("%s from %s until %s, assumed %t", f.Key, f.Store, f.Until.UTC().Format(time.RFC3339Nano), f.Assumed)
 	}
 	return []part{
 		{"range", e.Range.String()},
 		{"clamped", strconv.FormatBool(e.Clamped)},
 		{"count", strconv.Itoa(e.Count)},
 		{"dropped", strconv.Itoa(e.Dropped)},
-		{"uncovered", list(uncovered)},
-		{"provenance", list(provenance)},
+		{"uncovered", list(e.Uncovered, domain.Range.String)},
+		{"provenance", list(e.Provenance, provenance)},
+		{"freshness", list(e.Freshness, freshness)},
 		{"store", strconv.Quote(e.Store)},
 		{"fingerprint", e.Fingerprint.String()},
 		{"error", strconv.Quote(e.Error)},
 	}
 }
 
-func list(texts []string) string { return "[" + strings.Join(texts, ", ") + "]" }
+func list[T any](values []T, text func(T) string) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = text(v)
+	}
+	return "[" + strings.Join(texts, ", ") + "]"
+}

@@ -1,6 +1,8 @@
 package replay_test
 
 import (
+	"context"
+	"iter"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,26 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
+// inPieces streams a few bars at a time.
+type inPieces struct{ replay.Provider }
+
+func (p inPieces) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
+	pieces, result := p.Provider.Stream(ctx, r)
+	return func(yield func(domain.Series, error) bool) {
+		for s, err := range pieces {
+			if err != nil {
+				yield(s, err)
+				return
+			}
+			for from := 0; from < s.Len(); from += 7 {
+				if !yield(s.Slice(from, min(from+7, s.Len())), nil) {
+					return
+				}
+			}
+		}
+	}, result
+}
+
 // A stream is noted as the Fetch of the same; one that is broken off says so.
 func TestRecorderNotesStreams(t *testing.T) {
 	t.Parallel()
@@ -22,7 +44,7 @@ func TestRecorderNotesStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := replay.NewRecorder(md)
+	r := replay.NewRecorder(inPieces{md})
 	request := domain.DataRequest{Key: k}
 	if _, err := r.Fetch(t.Context(), request); err != nil {
 		t.Fatal(err)
@@ -45,7 +67,7 @@ func TestRecorderNotesStreams(t *testing.T) {
 	if got[1].Fingerprint != got[0].Fingerprint || got[1].Count != 20 || got[1].Error != "" || len(got[1].Provenance) != 1 {
 		t.Errorf("noted %+v, want %+v", got[1], got[0])
 	}
-	if !strings.Contains(got[2].Error, "broken off") || got[2].Count != 20 {
+	if !strings.Contains(got[2].Error, "broken off") || got[2].Count != 7 {
 		t.Errorf("noted %+v", got[2])
 	}
 }
