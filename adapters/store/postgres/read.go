@@ -22,19 +22,28 @@ var (
 // ReadBars implements ports.BarReader. A read is one statement, so it sees the tables as they were when it began, and holds one
 // connection until it ends or is broken off; breaking off cancels the statement in the server.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	sql, args := barSQL.all, []any{string(q.Key.Symbol), q.Key.Kind.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
+	sql, args := readStatement(q)
 	room := pieceBars
-	switch {
-	case q.First > 0:
-		sql, args, room = barSQL.first, append(args, q.First), min(room, q.First)
-	case q.Last > 0:
-		sql, args, room = barSQL.last, append(args, q.Last), min(room, q.Last)
+	if limit := max(q.First, q.Last); limit > 0 {
+		room = min(room, limit)
 	}
 	refusal := q.Key.Validate()
 	if refusal == nil {
 		room = int(min(int64(room), q.Key.Grid.Slots(q.Range)))
 	}
 	return stream(s, ctx, "read bars", q.Key.String(), refusal, sql, args, &barDecoder{key: q.Key, room: room})
+}
+
+// readStatement is the statement that answers q.
+func readStatement(q ports.BarQuery) (sql string, args []any) {
+	args = []any{string(q.Key.Symbol), q.Key.Kind.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
+	switch {
+	case q.First > 0:
+		return barSQL.first, append(args, q.First)
+	case q.Last > 0:
+		return barSQL.last, append(args, q.Last)
+	}
+	return barSQL.all, args
 }
 
 // decoder turns rows into pieces.

@@ -2,8 +2,8 @@
 // pool of connections. It knows no other store and decides nothing about the data it keeps.
 //
 // What the files hold: store.go opening, the pool and its limits; schema.go and migrations/ the tables; query.go SQL text; read.go,
-// write.go, ticks.go, coverage.go and catalog.go the ports; notices.go invalidations by LISTEN and NOTIFY; numeric.go and binary.go
-// the binary protocol; translate.go errors.
+// write.go, ticks.go, coverage.go and catalog.go the ports; notices.go invalidations by LISTEN and NOTIFY; explain.go and
+// advice.go the server's plans; numeric.go and binary.go the binary protocol; translate.go errors.
 //
 // All tables are in the schema marketdata. Three roles are enough to run with: a migrator, who owns them; an importer, who is granted
 // USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, TEMPORARY on the database, and EXECUTE on

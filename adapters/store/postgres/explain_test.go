@@ -1,0 +1,327 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// explained is a store with bars of several symbols in partitions that nothing but the test maintains, analyzed.
+func explained(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series) {
+	t.Helper()
+	dsn = servers.Postgres(t)
+	s = open(t, postgres.Config{DSN: dsn})
+	for _, symbol := range []domain.Symbol{"ETH/USD", "XRP/USD", "BTC/USD"} {
+		bars = gen.Walk(symbol, 10_000)
+		write(t, s, bars)
+	}
+	for year := 2021; year < 2024; year++ {
+		later := bars.At(0)
+		later.OpenTime = time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+		one, err := domain.NewSeries(bars.Key(), later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, s, one)
+	}
+	for _, p := range partitions(t, dsn) {
+		do(t, dsn, "ALTER TABLE "+p+" SET (autovacuum_enabled = off)")
+	}
+	counted(t, dsn, "n_tup_ins", 30_003)
+	do(t, dsn, "VACUUM ANALYZE marketdata.bars")
+	return s, dsn, bars
+}
+
+// counted waits until the server has counted what was done to bars: it does so some seconds later, and would count as done after an
+// ANALYZE what was done before.
+func counted(t *testing.T, dsn, column string, want int) {
+	t.Helper()
+	conn := connect(t, dsn)
+	eventually(t, 30*time.Second, func() error {
+		var n int
+		err := conn.QueryRow(t.Context(), "SELECT sum("+column+") FROM pg_stat_user_tables WHERE relname ~ '^bars_|candles'").Scan(&n)
+		if err == nil && n < want {
+			err = fmt.Errorf("%s is %d, want %d", column, n, want)
+		}
+		return err
+	})
+}
+
+func do(t *testing.T, dsn string, statements ...string) {
+	t.Helper()
+	if err := exec(t.Context(), dsn, statements...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func partitions(t *testing.T, dsn string) []string {
+	t.Helper()
+	rows, err := connect(t, dsn).Query(t.Context(), `SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'marketdata.bars'::regclass`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	return names
+}
+
+func explain(t *testing.T, s *postgres.Store, q ports.BarQuery) ports.ReadPlan {
+	t.Helper()
+	plan, err := s.ExplainRead(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// wantAdvice waits until the server counts what was done, and the advice is that; "" is none.
+func wantAdvice(t *testing.T, s *postgres.Store, q ports.BarQuery, parts ...string) {
+	t.Helper()
+	eventually(t, 20*time.Second, func() error {
+		plan, err := s.ExplainRead(t.Context(), q)
+		if err != nil {
+			return err
+		}
+		for _, part := range parts {
+			if !slices.ContainsFunc(plan.Advice, func(advice string) bool { return strings.Contains(advice, part) }) {
+				return fmt.Errorf("want %q in the advice %q for %q", part, plan.Advice, plan.Lines)
+			}
+		}
+		if len(parts) == 0 && len(plan.Advice) > 0 {
+			return fmt.Errorf("want none, got the advice %q for %q", plan.Advice, plan.Lines)
+		}
+		return nil
+	})
+}
+
+func TestExplainHealthyReads(t *testing.T) {
+	t.Parallel()
+	s, _, bars := explained(t)
+	whole := all(bars)
+	unknown := whole
+	unknown.Key.Symbol = "NO/SUCH"
+	elsewhere := whole
+	elsewhere.Range = domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1900, 1, 1, 0, 0, 0, 1000, time.UTC)}
+	nothing := whole
+	nothing.Range.End = nothing.Range.Start
+	first, last := whole, whole
+	first.First, last.Last = 500, 500
+	for name, q := range map[string]ports.BarQuery{
+		"whole": whole, "first": first, "last": last, "unknown symbol": unknown, "where nothing is": elsewhere, "nothing": nothing,
+	} {
+		plan := explain(t, s, q)
+		if len(plan.Lines) == 0 || len(plan.Advice) > 0 {
+			t.Errorf("%s: %q, advice %q", name, plan.Lines, plan.Advice)
+		}
+		text := strings.Join(plan.Lines, "\n")
+		if q.Range.Covers(whole.Range) && !strings.Contains(text, "bars_") {
+			t.Errorf("%s: no word of the partition that is read\n%s", name, text)
+		}
+		if q.Range == whole.Range && !strings.Contains(text, "Subplans Removed: 3") { // it is planned as a read is, for any values
+			t.Errorf("%s: the partitions of three other years are read, or the plan is another\n%s", name, text)
+		}
+		if limits := strings.Contains(text, "Limit"); limits != (q.First+q.Last > 0) {
+			t.Errorf("%s: not the statement of the read\n%s", name, text)
+		}
+	}
+	// As it was: nothing is left behind in the session, and reads go on.
+	if n, err := count(t.Context(), s, whole); n != bars.Len() || err != nil {
+		t.Error(n, err)
+	}
+	if stats := s.PoolStats(); stats.InUse != 0 {
+		t.Errorf("%+v", stats)
+	}
+}
+
+func TestExplainMissesTheKey(t *testing.T) {
+	t.Parallel()
+	s, dsn, bars := explained(t)
+	wantAdvice(t, s, all(bars))
+	do(t, dsn, "ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey")
+	const restore = "ALTER TABLE marketdata.bars ADD CONSTRAINT bars_pkey PRIMARY KEY (symbol_id, kind, grid, open_time)"
+	wantAdvice(t, s, all(bars), restore)
+	wantAdvice(t, s, all(bars), "the index bars_pkey", partitions(t, dsn)[0])
+	do(t, dsn, restore) // to the letter
+	wantAdvice(t, s, all(bars))
+}
+
+func TestExplainFindsAnInvalidIndex(t *testing.T) {
+	t.Parallel()
+	s, dsn, bars := explained(t)
+	partition := partitions(t, dsn)[0]
+	do(t, dsn, "UPDATE pg_index SET indisvalid = false WHERE indrelid = '"+partition+"'::regclass")
+	do(t, dsn, "ALTER TABLE "+partition+" SET (fillfactor = 100)") // whoever has planned with it hears of it
+	restore := "REINDEX INDEX CONCURRENTLY " + partition + "_pkey"
+	wantAdvice(t, s, all(bars), restore)
+	do(t, dsn, restore)
+	wantAdvice(t, s, all(bars))
+}
+
+func TestExplainFindsOldStatistics(t *testing.T) {
+	t.Parallel()
+	s, dsn, bars := explained(t)
+	more := gen.Walk("SOL/USD", 20_000)
+	write(t, s, more)
+	partition := partitions(t, dsn)[0]
+	wantAdvice(t, s, all(bars), "ANALYZE "+partition)
+	counted(t, dsn, "n_tup_ins", 50_003)
+	do(t, dsn, "ANALYZE "+partition)
+	wantAdvice(t, s, all(bars))
+
+	do(t, dsn, "UPDATE marketdata.bars SET volume = volume + 1")
+	counted(t, dsn, "n_tup_upd", 50_003)
+	do(t, dsn, "ANALYZE "+partition)
+	wantAdvice(t, s, all(bars), "VACUUM "+partition)
+	do(t, dsn, "VACUUM "+partition)
+	wantAdvice(t, s, all(bars))
+}
+
+func TestExplainNeverAnalyzed(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	s := open(t, postgres.Config{DSN: dsn})
+	bars := gen.Walk("BTC/USD", 2)
+	write(t, s, bars)
+	wantAdvice(t, s, all(bars)) // two rows need no statistics
+	partition := partitions(t, dsn)[0]
+	do(t, dsn, "ALTER TABLE "+partition+" SET (autovacuum_enabled = off)")
+	bars = gen.Walk("BTC/USD", 30_000)
+	write(t, s, bars)
+	wantAdvice(t, s, all(bars), "ANALYZE "+partition)
+	counted(t, dsn, "n_tup_ins", 30_000)
+	do(t, dsn, "SELECT pg_stat_reset()") // as a crash does
+	wantAdvice(t, s, all(bars), "ANALYZE "+partition)
+	do(t, dsn, "ANALYZE "+partition)
+	wantAdvice(t, s, all(bars))
+}
+
+// Settings of a pool that was handed in, or of a role.
+func TestExplainFindsBadSettings(t *testing.T) {
+	t.Parallel()
+	_, dsn, bars := explained(t)
+	for name, c := range map[string]struct{ setting, value, advice string }{
+		"no pruning": {"enable_partition_pruning", "off", "enable_partition_pruning = on"},
+		"no index":   {"enable_indexscan", "off", "enable_indexscan"},
+		"simple":     {"default_query_exec_mode", "simple_protocol", ""},
+		"new york":   {"TimeZone", "America/New_York", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, err := pgxpool.New(t.Context(), with(t, dsn, func(_ *url.URL, q url.Values) {
+				q.Set(c.setting, c.value)
+				if name == "no index" {
+					q.Set("enable_bitmapscan", "off")
+				}
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer closeStore()
+			q := all(bars)
+			q.Range.End = q.Range.Start.Add(time.Hour)
+			if c.advice == "" {
+				wantAdvice(t, s, q)
+			} else {
+				wantAdvice(t, s, q, c.advice)
+			}
+		})
+	}
+}
+
+// Tables of the deployment's own, read through views by a role that may only read: there is a plan, and advice about what it reads.
+func TestExplainThroughViews(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	do(t, dsn, "CREATE SCHEMA marketdata",
+		`CREATE TABLE public."odd %I candles" (symbol_id integer, kind text, grid text, open_time timestamptz,
+			open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint)`,
+		`CREATE VIEW marketdata.symbols AS SELECT 7 AS id, 'BTC/USD'::text AS symbol`,
+		`CREATE VIEW marketdata.bars AS TABLE public."odd %I candles"`,
+		`INSERT INTO public."odd %I candles" SELECT n % 100, 'trade', '1m', '2024-03-01'::timestamptz + n * interval '1 minute', 1, 1, 1, 1, 1, 1
+			FROM generate_series(1, 50000) n`)
+	counted(t, dsn, "n_tup_ins", 50_000)
+	do(t, dsn, `ANALYZE public."odd %I candles"`)
+	s := bare(t, dsn)
+	q := ports.BarQuery{Key: gen.MinuteKey("BTC/USD"), Range: domain.Range{
+		Start: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 3, 2, 0, 0, 0, 0, time.UTC),
+	}}
+	wantAdvice(t, s, q, `the whole of public."odd %I candles" is read`, "make an index")
+	do(t, dsn, `CREATE INDEX ON public."odd %I candles" (symbol_id, open_time)`, `CREATE INDEX ON public."odd %I candles" (lower(kind))`)
+	wantAdvice(t, s, q)
+}
+
+func TestExplainErrors(t *testing.T) {
+	t.Parallel()
+	s, dsn, bars := explained(t)
+	q := all(bars)
+	wrong := q
+	wrong.Key.Symbol = "btc/usd"
+	_, err := s.ExplainRead(t.Context(), wrong)
+	wantKind(t, err, ports.ErrInvalid)
+
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.ExplainRead(gone, q)
+	wantKind(t, err, ports.ErrCanceled)
+
+	// A caller who gives up while the server waits for a lock, and what is left behind.
+	other, watch := connect(t, dsn), connect(t, dsn)
+	if _, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
+		t.Fatal(err)
+	}
+	waiting, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := s.ExplainRead(waiting, q)
+		failed <- err
+	}()
+	eventually(t, 10*time.Second, func() error {
+		n, err := busy(t.Context(), watch)
+		if err == nil && n < 2 { // the one that holds the lock is the other
+			err = errors.New("nothing waits")
+		}
+		return err
+	})
+	cancel()
+	wantKind(t, <-failed, ports.ErrCanceled)
+	eventually(t, 10*time.Second, func() error {
+		n, err := busy(t.Context(), watch)
+		if err == nil && n > 1 {
+			err = errors.New("it still waits")
+		}
+		return err
+	})
+	if _, err := other.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		explain(t, s, q)
+	}
+	do(t, dsn, "ALTER TABLE marketdata.bars RENAME volume TO amount")
+	_, err = s.ExplainRead(t.Context(), q)
+	if e := wantKind(t, err, ports.ErrSchema); e.Op == "" || e.Subject != q.Key.String() {
+		t.Errorf("%+v", e)
+	}
+}
