@@ -34,7 +34,7 @@ type tidy interface {
 // cachedSource puts a chunk cache before the bars of the source.
 func cachedSource(t tidy, s app.Source, c ports.Clock, cfg chunks.Config) (app.Source, *chunks.Store) {
 	t.Helper()
-	near, err := ristretto.NewSeries(32 << 20)
+	near, err := ristretto.NewSeries(16 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -119,7 +120,7 @@ func endless(t *testing.T, held domain.Range) *scripted {
 		return func(yield func(domain.Series, error) bool) {
 			b := domain.NewSeriesBuilder(q.Key, q.First)
 			made := bar(0)
-			for made.OpenTime = q.Range.Start; b.Len() < q.First && made.OpenTime.Before(q.Range.End); made.OpenTime = made.OpenTime.Add(time.Minute) {
+			for made.OpenTime = q.Range.Start; (q.First == 0 || b.Len() < q.First) && made.OpenTime.Before(q.Range.End); made.OpenTime = made.OpenTime.Add(time.Minute) {
 				made.Volume = domain.MustDecimal("1")
 				if made.OpenTime.Minute()%2 == 0 {
 					made.Volume = domain.MustDecimal("2")
@@ -135,13 +136,21 @@ func endless(t *testing.T, held domain.Range) *scripted {
 	return s
 }
 
-// Ten years of one-minute bars pass through less than 64 MiB.
+// Ten years of one-minute bars pass through less than 64 MiB, and so do three of them, five times what a cache of 16 MiB holds, with it.
 func TestStreamInBoundedMemory(t *testing.T) {
-	const most = 64 << 20
 	start := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
 	end := start.AddDate(10, 0, 0)
 	s := endless(t, domain.Range{Start: start, End: end})
-	md := around(t, s, s, clock.NewSimulated(end), app.Config{})
+	c := clock.NewSimulated(end)
+	source := app.Source{Name: "test", Bars: s, Catalog: s}
+	cached, _ := cachedSource(t, source, c, chunks.Config{})
+	streamInBoundedMemory(t, over(t, c, nil, app.Config{}, source), start, end)
+	streamInBoundedMemory(t, over(t, c, nil, app.Config{}, cached), start, start.AddDate(3, 0, 0))
+}
+
+func streamInBoundedMemory(t *testing.T, md *app.Marketdata, start, end time.Time) {
+	t.Helper()
+	const most = 64 << 20
 	for _, g := range []domain.Grid{key.Grid, domain.Minute5.UTC()} {
 		runtime.GC()
 		var before, now runtime.MemStats
