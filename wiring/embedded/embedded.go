@@ -1,5 +1,5 @@
 // Package embedded puts the application together on one machine without a server: bars in one sqlite file, and the system's
-// clock. It opens the store and closes it.
+// clock. It opens the store and closes it. Bars are not cached: other processes may write the file, nobody would tell, and it is at hand.
 package embedded
 
 import (

@@ -16,11 +16,13 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// config names a fresh database on each server. The machine is shared by many tests, so connections are few and slow.
+// config names a fresh database on each server. The machine is shared by many tests, so connections are few and slow, and caches
+// small.
 func config(tb testing.TB) wiring.Config {
 	tb.Helper()
 	influx := servers.Influx(tb)
 	return wiring.Config{
+		Cache: wiring.Cache{Bytes: 4 << 20},
 		Postgres: wiring.Postgres{
 			DSN: wiring.NewSecret(servers.Postgres(tb)), MinConns: 1, MaxConns: 8,
 			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second, MigrateOnOpen: true,
@@ -39,6 +41,9 @@ func routed(tb testing.TB) contract.Store {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(closeStores)
+	for _, s := range sources {
+		heard(tb, s)
+	}
 	router, err := app.NewRouter(sources...)
 	if err != nil {
 		tb.Fatal(err)
@@ -48,6 +53,19 @@ func routed(tb testing.TB) contract.Store {
 		tb.Fatal(err)
 	}
 	return contract.Store{Bars: router, Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
+}
+
+// heard waits until the source hears of others' writes, so that its cache is used.
+func heard(tb testing.TB, s app.Source) {
+	tb.Helper()
+	const probe domain.Symbol = "HEARD/PROBE"
+	eventually(tb, "the cache of "+s.Name+" is used", func() bool {
+		if _, err := s.Bars.Extents(tb.Context(), probe); err != nil {
+			tb.Fatal(err)
+		}
+		_, near := s.Cache.NearExtents(probe)
+		return near
+	})
 }
 
 // catalog is the application's, which refuses what is no symbol, as a port whose laws have it absent.

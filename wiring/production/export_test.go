@@ -23,7 +23,22 @@ func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source,
 		closePostgres()
 		return nil, nil, nil, err
 	}
-	return newSources(s, pg, ts), pg, func() {
+	caches, closeCaches, err := openCaches(ctx, s, pg)
+	if err != nil {
+		closeInflux()
+		closePostgres()
+		return nil, nil, nil, err
+	}
+	sources, closeLayers, err := newSources(ctx, s, opts, pg, ts, caches, newClock(opts))
+	if err != nil {
+		closeCaches()
+		closeInflux()
+		closePostgres()
+		return nil, nil, nil, err
+	}
+	return sources, pg, func() {
+		closeLayers()
+		closeCaches()
 		closeInflux()
 		closePostgres()
 	}, nil

@@ -2,6 +2,10 @@
 // the claims on all bars; InfluxDB for shorter bars; the system's clock. It opens the stores and closes them, but for what is handed
 // in. Without InfluxDB, PostgreSQL holds bars of every length.
 //
+// Bars are read through a cache, in this process and, where one is configured, in a redis that processes share. PostgreSQL's
+// LISTEN and NOTIFY tell every process of every other's writes; each store of bars has a connection for it, beside the pool. As long
+// as it is cut, and where the cache is disabled, every request reads the stores.
+//
 // A server that hangs is bounded three times: by the call's own deadline or Config.Service.Timeout, by Config.Service.StoreTimeout a
 // store call, and by the server itself, whose statement_timeout is Config.Postgres.StatementTimeout.
 package production
@@ -96,7 +100,7 @@ func openInfluxAs(ctx context.Context, s settings, opts Options, create bool) (*
 		SlowQuery: i.SlowQuery, Logger: opts.Logger, CreateOnOpen: create, Client: opts.InfluxClient,
 	}
 	if cfg.Client == nil {
-		trusted, err := trust(i.CAFile)
+		trusted, err := trust("influx", i.CAFile)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -114,8 +118,8 @@ func existing(e wiring.InfluxExisting) *influx.Existing {
 	return &influx.Existing{Frequency: e.Frequency, Measurement: e.Measurement, SymbolTag: e.SymbolTag, VenueTag: e.VenueTag, Tags: e.Tags}
 }
 
-// trust is the certificates of the file; nil, the system's, where none is named.
-func trust(file string) (*tls.Config, error) {
+// trust is the certificates of the file that the section names; nil, the system's, where it names none.
+func trust(section, file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -125,24 +129,9 @@ func trust(file string) (*tls.Config, error) {
 		err = fmt.Errorf("%s holds no certificate in PEM", file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("configuration: influx: ca_file: %w", errors.Join(err, ports.ErrInvalid))
+		return nil, fmt.Errorf("configuration: %s: ca_file: %w", section, errors.Join(err, ports.ErrInvalid))
 	}
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
-}
-
-// newSources is who holds what. Both catalogs are asked, the relational one first: it holds what is known beyond the name.
-func newSources(s settings, pg *postgres.Store, ts *influx.Store) []app.Source {
-	relational := app.Source{Name: postgres.Name, Bars: pg, Ticks: pg, Catalog: pg, Health: pg, Pool: func() ports.PoolUse {
-		use := pg.PoolStats()
-		return ports.PoolUse{InUse: use.InUse, Idle: use.Idle, Max: use.Max, Waited: use.Waited, WaitTime: use.WaitTime}
-	}}
-	if ts == nil {
-		return []app.Source{relational}
-	}
-	relational.Takes = app.Frequencies{From: s.HighFrequencyBelow}
-	return []app.Source{relational, {
-		Name: influx.Name, Bars: app.WithClaims(ts, pg), Takes: app.Frequencies{Below: s.HighFrequencyBelow}, Catalog: ts, Health: ts,
-	}}
 }
 
 func newSymbolCache(s settings) (ports.SymbolCache, func(), error) {

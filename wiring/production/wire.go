@@ -15,5 +15,5 @@ import (
 // ErrUnavailable, refused credentials ErrAuth. The function returned closes everything that Open made, the last first; with an error
 // it is nil, and nothing is left open.
 func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata, func(), error) {
-	panic(wire.Build(newSettings, newServiceConfig, newClock, openPostgres, openInflux, newSources, newSymbolCache, app.New))
+	panic(wire.Build(newSettings, newServiceConfig, newClock, openPostgres, openInflux, openCaches, newSources, newSymbolCache, app.New))
 }

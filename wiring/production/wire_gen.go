@@ -31,10 +31,24 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 		cleanup()
 		return nil, nil, err
 	}
-	v := newSources(productionSettings, store, influxStore)
-	clock := newClock(opts)
-	v2, cleanup3, err := newSymbolCache(productionSettings)
+	caches, cleanup3, err := openCaches(ctx, productionSettings, store)
 	if err != nil {
+		cleanup2()
+		cleanup()
+		return nil, nil, err
+	}
+	clock := newClock(opts)
+	v, cleanup4, err := newSources(ctx, productionSettings, opts, store, influxStore, caches, clock)
+	if err != nil {
+		cleanup3()
+		cleanup2()
+		cleanup()
+		return nil, nil, err
+	}
+	v2, cleanup5, err := newSymbolCache(productionSettings)
+	if err != nil {
+		cleanup4()
+		cleanup3()
 		cleanup2()
 		cleanup()
 		return nil, nil, err
@@ -42,12 +56,16 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 	config := newServiceConfig(productionSettings, opts)
 	marketdata, err := app.New(v, clock, v2, config)
 	if err != nil {
+		cleanup5()
+		cleanup4()
 		cleanup3()
 		cleanup2()
 		cleanup()
 		return nil, nil, err
 	}
 	return marketdata, func() {
+		cleanup5()
+		cleanup4()
 		cleanup3()
 		cleanup2()
 		cleanup()

@@ -1,0 +1,27 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// However a database is reached it has one identity, and no other database has it.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	identity := func(dsn string) string {
+		text, err := open(t, postgres.Config{DSN: dsn}).Identity(t.Context())
+		if err != nil || text == "" {
+			t.Fatalf("%q, %v", text, err)
+		}
+		return text
+	}
+	one, other := servers.Postgres(t), servers.Postgres(t)
+	if a, b := identity(one), identity(one); a != b {
+		t.Errorf("one database is %s and %s", a, b)
+	}
+	if a, b := identity(one), identity(other); a == b {
+		t.Errorf("two databases are %s", a)
+	}
+}

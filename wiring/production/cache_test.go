@@ -1,0 +1,233 @@
+package production_test
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/production"
+)
+
+// eventually polls what another process, or a server, brings about.
+func eventually(tb testing.TB, what string, is func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); {
+		if time.Now().After(deadline) {
+			tb.Fatalf("not so after 30 s: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// priced is one bar of each frequency from noon on, at a price.
+func priced(tb testing.TB, f domain.Frequency, price string) domain.Series {
+	tb.Helper()
+	p := domain.MustDecimal(price)
+	s, err := domain.NewSeries(domain.SeriesKey{Symbol: "BTC/USD", Grid: f.UTC()},
+		domain.Bar{OpenTime: f.UTC().Floor(noon), Open: p, High: p, Low: p, Close: p, Volume: p, Trades: 1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func ingest(tb testing.TB, md *app.Marketdata, s domain.Series) {
+	tb.Helper()
+	if _, err := md.Ingest(tb.Context(), s, domain.Range{}); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// fetch is the bars of the series as the process sees them, and whether they came from its cache.
+func fetch(tb testing.TB, md *app.Marketdata, want domain.Series) (got domain.Series, cached bool) {
+	tb.Helper()
+	r := want.Range()
+	result, err := md.Fetch(tb.Context(), domain.DataRequest{Key: want.Key(), Start: r.Start, End: r.End})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return result.Series, len(result.Provenance) > 0 && !slices.ContainsFunc(result.Provenance, func(l domain.Leg) bool { return !l.Cached })
+}
+
+// warm fetches until the bars come from the process's cache.
+func warm(tb testing.TB, md *app.Marketdata, want domain.Series) {
+	tb.Helper()
+	eventually(tb, "the bars come from the cache", func() bool {
+		got, cached := fetch(tb, md, want)
+		if !got.Equal(want) {
+			tb.Fatalf("got %v; want %v", got, want)
+		}
+		return cached
+	})
+}
+
+// seen waits until the process sees what another wrote, and has it stay so.
+func seen(tb testing.TB, md *app.Marketdata, want domain.Series) {
+	tb.Helper()
+	eventually(tb, "what another process wrote is seen", func() bool {
+		got, _ := fetch(tb, md, want)
+		return got.Equal(want)
+	})
+	warm(tb, md, want)
+}
+
+var both = []domain.Frequency{domain.Minute1, domain.Hour1} // one of each store
+
+// A write through one process is seen by the others, whether redis is shared, or down, or there is none; bars come from the cache
+// before and after.
+func TestWritesAreSeenByOtherProcesses(t *testing.T) {
+	t.Parallel()
+	for name, redis := range map[string]func(*testing.T) string{
+		"alone":      func(*testing.T) string { return "" },
+		"with redis": func(t *testing.T) string { return servers.Redis(t) },
+		"redis down": func(t *testing.T) string { return "redis://" + nowhere(t) + "/0" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t)
+			cfg.Cache.Redis.URL = wiring.NewSecret(redis(t))
+			here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
+			for _, f := range both {
+				for _, price := range []string{"1", "2", "3"} {
+					want := priced(t, f, price)
+					ingest(t, here, want)
+					if got, _ := fetch(t, here, want); !got.Equal(want) {
+						t.Fatalf("%s: its own process sees %v; want %v", f, got, want)
+					}
+					seen(t, there, want)
+					warm(t, here, want)
+				}
+				gone := priced(t, f, "3")
+				if _, err := there.Replace(t.Context(), domain.EmptySeries(gone.Key()), gone.Range()); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "what another process deleted is gone", func() bool {
+					got, _ := fetch(t, here, gone)
+					return got.Len() == 0
+				})
+			}
+		})
+	}
+}
+
+// What one process read, the next has from redis: it never asks the store.
+func TestRedisIsShared(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Cache.Redis = wiring.Redis{URL: wiring.NewSecret(servers.Redis(t)), Timeout: 5 * time.Second} // a busy machine
+	here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
+	other := priced(t, domain.Day1, "1")
+	ingest(t, here, other)
+	for _, md := range []*app.Marketdata{here, there} { // both listen
+		warm(t, md, other)
+	}
+	want := priced(t, domain.Hour1, "7")
+	ingest(t, here, want)
+	warm(t, here, want)
+	if got, cached := fetch(t, there, want); !got.Equal(want) || !cached {
+		t.Errorf("%v, from the cache: %v", got, cached)
+	}
+
+	elsewhere := config(t) // another database, by the same names
+	elsewhere.Cache = cfg.Cache
+	stranger := open(t, elsewhere, production.Options{})
+	mine := priced(t, domain.Hour1, "8")
+	ingest(t, stranger, mine)
+	warm(t, stranger, mine)
+	warm(t, there, want)
+}
+
+// A process whose cache is disabled reads the stores each time, and tells the others what it wrote.
+func TestDisabledCache(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cached := open(t, cfg, production.Options{})
+	cfg.Cache.Disabled = true
+	bare := open(t, cfg, production.Options{})
+	for _, f := range both {
+		for _, price := range []string{"1", "2"} {
+			want := priced(t, f, price)
+			ingest(t, bare, want)
+			seen(t, cached, want)
+			for range 3 {
+				if got, cached := fetch(t, bare, want); !got.Equal(want) || cached {
+					t.Errorf("%s: %v, from the cache: %v", f, got, cached)
+				}
+			}
+		}
+	}
+}
+
+// A process that no longer hears of others' writes reads the stores until it does.
+func TestListeningIsCut(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
+	pool, err := pgxpool.New(t.Context(), cfg.Postgres.DSN.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for _, f := range both {
+		before := priced(t, f, "1")
+		ingest(t, here, before)
+		warm(t, there, before)
+	}
+	const cut = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
+	var listeners int
+	if err := pool.QueryRow(t.Context(), cut).Scan(&listeners); err != nil || listeners != 4 { // two stores in two processes
+		t.Fatalf("%d listeners were cut, %v", listeners, err)
+	}
+	for _, f := range both { // it takes a second until they listen again
+		want := priced(t, f, "2")
+		eventually(t, "the cache is not used", func() bool {
+			_, cached := fetch(t, there, want)
+			return !cached
+		})
+		ingest(t, here, want)
+		if got, cached := fetch(t, there, want); !got.Equal(want) {
+			t.Errorf("%s: %v, from the cache: %v; want %v", f, got, cached, want)
+		}
+	}
+	for _, f := range both {
+		warm(t, there, priced(t, f, "2"))
+		warm(t, here, priced(t, f, "2"))
+	}
+}
+
+// What a configuration of redis has wrong is said when it is opened, without the password; that no server answers is not.
+func TestRedisConfiguration(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		spoil func(*wiring.Redis)
+		says  string
+	}{
+		"address": {func(r *wiring.Redis) {
+			r.URL = wiring.NewSecret((&url.URL{
+				Scheme: "redis", Host: "127.0.0.1:1", Path: "/database", User: url.UserPassword("u", canary),
+			}).String())
+		}, "url"},
+		"certificates": {func(r *wiring.Redis) {
+			r.URL, r.CAFile = wiring.NewSecret("rediss://u:"+canary+"@127.0.0.1:1/0"), "absent.pem"
+		}, "absent.pem"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t)
+			test.spoil(&cfg.Cache.Redis)
+			md, closeAll, err := production.Open(t.Context(), cfg, production.Options{})
+			if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), canary) || md != nil || closeAll != nil {
+				t.Errorf("got %v; want one that says %q", err, test.says)
+			}
+		})
+	}
+}
