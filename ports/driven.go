@@ -16,6 +16,15 @@ type BarQuery struct {
 	Last  int          // at most the last so many; 0 is all
 }
 
+// MostBars is how many bars the answer can have.
+func (q BarQuery) MostBars() int64 {
+	most := q.Key.Grid.Slots(q.Range)
+	if limit := int64(max(q.First, q.Last)); limit > 0 {
+		most = min(most, limit)
+	}
+	return most
+}
+
 // BarReader reads bars.
 type BarReader interface {
 	// ReadBars yields the bars of q.Key whose open time is in q.Range, in pieces: every piece a Series of q.Key with at least one

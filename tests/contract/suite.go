@@ -39,6 +39,7 @@ type Store struct {
 	Symbols ports.SymbolWriter  // as Catalog
 
 	Aggregator ports.TradeAggregator // used by TradeAggregator, of the trades in Ticks
+	Batch      ports.BatchReader     // used by BatchReader, of the bars in Bars
 
 	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the store's own
 	// tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.
@@ -182,7 +183,7 @@ func (p Profile) validate(known []string) error {
 // lawNames is the names of all laws.
 func lawNames() []string {
 	var names []string
-	for _, l := range slices.Concat(barLaws, tickLaws, catalogLaws, aggregateLaws) {
+	for _, l := range slices.Concat(barLaws, batchLaws, tickLaws, catalogLaws, aggregateLaws) {
 		names = append(names, l.name)
 	}
 	for _, l := range clockLaws {

@@ -1,0 +1,273 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// BatchReader holds a store that reads many series at once to every law of ports.BatchReader. What the answers have to be, the
+// store's own BarReader says, which BarStore holds to its laws.
+func BatchReader(t *testing.T, open Open, p Profile) {
+	t.Helper()
+	run(t, batchLaws, p, open)
+}
+
+// batchLaws is every law of ports.BatchReader. The form of a sequence (answers in order, pieces with bars, of the query's key,
+// ascending, nothing after an error) is checked by every read of every law.
+var batchLaws = slices.Concat(batchAnswerLaws, batchStreamLaws, batchCorruptLaws)
+
+// batchAnswerLaws say what the answers are.
+var batchAnswerLaws = []law[Store]{
+	{
+		name: "batch/equals_single_reads",
+		text: "the answers are those of ReadBars, query by query, whatever queries are asked together and however often",
+		check: func(ctx context.Context, s Store) error {
+			asked, err := batchQuestions(ctx, s)
+			if err != nil {
+				return err
+			}
+			want := make([]domain.Series, len(asked))
+			for i, q := range asked {
+				if want[i], err = read(ctx, s, q); err != nil {
+					return err
+				}
+			}
+			random := rand.New(rand.NewPCG(1, 2))
+			for _, size := range []int{1, 1, 2, 2, 3, 10, 100, 500, 1_500} {
+				queries, answers := make([]ports.BarQuery, size), make([]domain.Series, size)
+				for i := range queries {
+					n := random.IntN(len(asked))
+					queries[i], answers[i] = asked[n], want[n]
+				}
+				if err := wantBatch(ctx, s, queries, answers...); err != nil {
+					return fmt.Errorf("a batch of %d: %w", size, err)
+				}
+			}
+			return wantBatch(ctx, s, asked, want...)
+		},
+	},
+	{
+		name: "batch/nothing_asked_or_held",
+		text: "a batch of no queries, and one of queries without bars, yields nothing and no error",
+		check: func(ctx context.Context, s Store) error {
+			none := minuteKey("NO/SUCH")
+			queries := []ports.BarQuery{all(none), query(span(3, 3)), {Key: none, Range: always, Last: 3}, query(span(5, 9))}
+			empty := []domain.Series{domain.EmptySeries(none), domain.EmptySeries(key), domain.EmptySeries(none), domain.EmptySeries(key)}
+			return steps(
+				func() error { return wantBatch(ctx, s, nil) },
+				func() error { return wantBatch(ctx, s, queries, empty...) },
+				func() error { return write(ctx, s, bars(key, start, 5, 1)) },
+				func() error { return wantBatch(ctx, s, []ports.BarQuery{}) },
+				func() error { return wantBatch(ctx, s, queries, empty...) },
+			)
+		},
+	},
+	{
+		name: "batch/long_answers",
+		text: "the pieces of long answers are together exactly the answers, beside short ones too",
+		check: func(ctx context.Context, s Store) error {
+			other := minuteKey("ETH/USD")
+			b, o := bars(key, start, manyBars, 1), bars(other, start, 10, 5)
+			return steps(
+				func() error { return write(ctx, s, b) },
+				func() error { return write(ctx, s, o) },
+				func() error {
+					return wantBatch(ctx, s, []ports.BarQuery{
+						all(other), all(key), {Key: key, Range: always, Last: manyBars - 1}, all(other), {Key: key, Range: always, First: 9_000},
+					}, o, b, b.Slice(1, manyBars), o, b.Slice(0, 9_000))
+				},
+			)
+		},
+	},
+	{
+		name: "batch/hostile_is_data",
+		text: "every valid symbol is a series of its own in a batch too, whatever it looks like to a query language",
+		check: func(ctx context.Context, s Store) error {
+			var queries []ports.BarQuery
+			var want []domain.Series
+			for i, symbol := range hostile {
+				b := bars(minuteKey(symbol), start, 2, i)
+				if err := write(ctx, s, b); err != nil {
+					return fmt.Errorf("write %q: %w", symbol, err)
+				}
+				queries, want = append(queries, all(b.Key())), append(want, b)
+			}
+			return wantBatch(ctx, s, queries, want...)
+		},
+	},
+	{
+		name: "batch/impossible_is_data",
+		text: "a text that is no symbol makes the batch invalid or is found empty: it never reaches another series, and breaks nothing",
+		check: func(ctx context.Context, s Store) error {
+			b := bars(key, start, 5, 1)
+			if err := write(ctx, s, b); err != nil {
+				return err
+			}
+			for _, symbol := range impossible {
+				k := minuteKey(symbol)
+				err := wantBatch(ctx, s, []ports.BarQuery{all(key), all(k), all(key)}, b, domain.EmptySeries(k), b)
+				if err != nil && !errors.Is(err, ports.ErrInvalid) {
+					return fmt.Errorf("%q: %w", symbol, err)
+				}
+			}
+			return wantBatch(ctx, s, []ports.BarQuery{all(key)}, b)
+		},
+	},
+	{
+		name: "batch/queries_unchanged",
+		text: "a caller's queries are never changed",
+		check: func(ctx context.Context, s Store) error {
+			queries, err := batchQuestions(ctx, s)
+			if err != nil {
+				return err
+			}
+			before := slices.Clone(queries)
+			if _, err := readBatch(ctx, s, queries); err != nil {
+				return err
+			}
+			for i, q := range queries {
+				if q != before[i] {
+					return fmt.Errorf("query %d was %+v and is now %+v", i, before[i], q)
+				}
+			}
+			return nil
+		},
+	},
+	{
+		name: "batch/no_half_of_a_write",
+		text: "an answer beside a replacement is what was there or what comes, never the range without either",
+		race: true,
+		check: func(ctx context.Context, s Store) error {
+			versions := []domain.Series{bars(key, start, 50, 1), bars(key, start, 20, 2)}
+			if err := write(ctx, s, versions[0]); err != nil {
+				return err
+			}
+			queries := []ports.BarQuery{all(key), all(minuteKey("NO/SUCH")), all(key), {Key: key, Range: always, Last: 100}}
+			return together(ctx,
+				func(ctx context.Context) error {
+					for i := range 50 {
+						if _, err := s.Bars.ReplaceBars(ctx, versions[(i+1)%2], span(0, 50)); err != nil {
+							return err
+						}
+					}
+					return nil
+				},
+				func(ctx context.Context) error {
+					for range 50 {
+						got, err := readBatch(ctx, s, queries)
+						if err != nil {
+							return err
+						}
+						for _, i := range []int{0, 2, 3} {
+							if sameBars(got[i], versions[0]) != nil && sameBars(got[i], versions[1]) != nil {
+								return fmt.Errorf("answer %d beside replacements is neither version: %s", i, got[i])
+							}
+						}
+					}
+					return nil
+				},
+			)
+		},
+	},
+}
+
+// batchQuestions writes series of several symbols, grids and kinds, each in two far runs, and makes queries of all kinds about them and
+// about what is not there.
+func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
+	keys := []domain.SeriesKey{
+		minuteKey("NO/SUCH"), key, minuteKey("ETH/USD"), minuteKey("COINBASE:BTC/USD"), gridKey("1h"), gridKey("1d@America/New_York"),
+		{Symbol: key.Symbol, Grid: key.Grid, Kind: domain.PriceBid},
+	}
+	for i, k := range keys[1:] {
+		near := bars(k, start, 40, 100*i)
+		if err := steps(
+			func() error { return write(ctx, s, near) },
+			func() error { return write(ctx, s, bars(k, near.Range().End.AddDate(1, 0, 0), 10+i, 100*i+50)) },
+		); err != nil {
+			return nil, err
+		}
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	var queries []ports.BarQuery
+	for _, k := range keys {
+		held := bars(k, start, 40, 0)
+		edge := func() int { return random.IntN(held.Len()) }
+		for range 4 {
+			from, to := edge(), edge()
+			within := domain.Range{Start: held.OpenTime(min(from, to)), End: held.OpenTime(max(from, to))} // may be empty
+			for _, r := range []domain.Range{always, within, {Start: within.Start, End: always.End}} {
+				q := ports.BarQuery{Key: k, Range: r}
+				switch random.IntN(3) {
+				case 0:
+					q.First = 1 + random.IntN(60)
+				case 1:
+					q.Last = 1 + random.IntN(60)
+				}
+				queries = append(queries, q)
+			}
+		}
+	}
+	return queries, nil
+}
+
+// readBatch collects the answers and holds the sequence to its form.
+func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain.Series, error) {
+	answers := make([]*domain.SeriesBuilder, len(queries)) // nil is none so far
+	var failed error
+	current := 0
+	for piece, err := range s.Batch.ReadBatch(ctx, queries) {
+		n := piece.Query
+		switch {
+		case failed != nil:
+			return nil, fmt.Errorf("the batch went on after the error %w", failed)
+		case err != nil:
+			if failed = err; piece.Bars.Len() > 0 {
+				return nil, fmt.Errorf("%d bars came with the error %w", piece.Bars.Len(), err)
+			}
+		case n < current || n >= len(queries):
+			return nil, fmt.Errorf("a piece of query %d of %d, after one of query %d", n, len(queries), current)
+		case piece.Bars.Len() == 0:
+			return nil, fmt.Errorf("query %d: a piece without a bar", n)
+		case piece.Bars.Key() != queries[n].Key:
+			return nil, fmt.Errorf("query %d of %s: a piece of %s", n, queries[n].Key, piece.Bars.Key())
+		default:
+			if current = n; answers[n] == nil {
+				answers[n] = domain.NewSeriesBuilder(queries[n].Key, 0)
+			}
+			if err := answers[n].AppendSeries(piece.Bars); err != nil {
+				return nil, fmt.Errorf("query %d: pieces are not ascending and disjoint: %w", n, err)
+			}
+		}
+	}
+	if failed != nil {
+		return nil, fmt.Errorf("the batch: %w", failed)
+	}
+	series := make([]domain.Series, len(queries))
+	for i, q := range queries {
+		if series[i] = domain.EmptySeries(q.Key); answers[i] != nil {
+			series[i] = must(answers[i].Series())
+		}
+	}
+	return series, nil
+}
+
+// wantBatch reads and compares, answer by answer.
+func wantBatch(ctx context.Context, s Store, queries []ports.BarQuery, want ...domain.Series) error {
+	got, err := readBatch(ctx, s, queries)
+	if err != nil {
+		return err
+	}
+	for i, q := range queries {
+		if err := sameBars(got[i], want[i]); err != nil {
+			return fmt.Errorf("query %d, %s first %d last %d of %s: %w", i, q.Key, q.First, q.Last, q.Range, err)
+		}
+	}
+	return nil
+}
