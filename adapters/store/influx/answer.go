@@ -23,12 +23,14 @@ type answer struct {
 	begin   func(table) error
 	row     func(*decoder) error
 
-	statement int  // the statement whose results come now
-	done      bool // its last result has come
-	any       bool // a document has come
+	statements int  // how many were asked for
+	statement  int  // the one whose results come now
+	done       bool // its last result has come
+	any        bool // a document has come
 }
 
 func (a *answer) read(statements int) error {
+	a.statements = statements
 	for {
 		more, err := a.decoder.more()
 		if err != nil {
@@ -153,8 +155,11 @@ func (a *answer) expect(id int64) error {
 	if a.done {
 		want++
 	}
-	if id != int64(want) {
-		return malformed("a result of statement %d where one of %d should be", id, want)
+	if id != int64(want) || want >= a.statements {
+		return malformed("a result of statement %d where one of %d of %d should be", id, want, a.statements)
+	}
+	if a.done { // the limit is on the answer of one statement
+		a.decoder.renew()
 	}
 	a.statement, a.done = want, false
 	return nil

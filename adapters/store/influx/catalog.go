@@ -37,11 +37,11 @@ func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domain.Symbol, error) {
 	var names []domain.Symbol
 	if s.layout.existing == nil {
-		values, err := s.tagValues(ctx, tagSymbol)
+		values, err := s.tagValues(ctx, tagSymbol, nil)
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range values {
+		for _, v := range values[0] {
 			if name := domain.Symbol(v); name.Validate() == nil { // no request can name another
 				names = append(names, name)
 			}
@@ -59,16 +59,24 @@ func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domai
 	return slices.Compact(names), nil
 }
 
-// tagValues lists the values of a tag of the bars for which the conditions hold.
-func (s *Store) tagValues(ctx context.Context, tag string, where ...condition) ([]string, error) {
-	var found []string
-	err := s.rowsOf(ctx, s.layout.tagValues(tag, where), func(_ table, values []any) error {
-		value, ok := values[len(values)-1].(string) // the columns are key and value
-		if !ok {
-			return malformed("%v where a tag's value should be", values)
+// tagValues lists the values of a tag of the bars for which some conditions hold: list i for those of wheres[i].
+func (s *Store) tagValues(ctx context.Context, tag string, wheres ...[]condition) ([][]string, error) {
+	lists := make([][]string, len(wheres))
+	for from := 0; from < len(wheres); {
+		st := join(len(wheres)-from, func(b *builder, i int) { s.layout.tagValues(b, tag, wheres[from+i]) })
+		err := s.rowsOf(ctx, st, func(t table, values []any) error {
+			value, ok := values[len(values)-1].(string) // the columns are key and value
+			if !ok {
+				return malformed("%v where a tag's value should be", values)
+			}
+			list := &lists[from+t.statement]
+			*list = append(*list, value)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		found = append(found, value)
-		return nil
-	})
-	return found, err
+		from += st.statements
+	}
+	return lists, nil
 }

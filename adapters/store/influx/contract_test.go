@@ -38,7 +38,7 @@ func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
 func open(tb testing.TB) contract.Store {
 	cfg := config(tb)
 	s := openStore(tb, cfg)
-	return contract.Store{Bars: s, Catalog: s, Corrupt: plants(cfg)}
+	return contract.Store{Bars: s, Batch: s, Catalog: s, Corrupt: plants(cfg)}
 }
 
 // keeper keeps claims in a store of bars that can, as the relational store does.
@@ -80,6 +80,14 @@ func TestContract(t *testing.T) {
 		s.Bars = app.WithClaims(s.Bars, keeper{memory.New()})
 		return s
 	}, contract.Profile{Waivers: atomicity})
+}
+
+// TestBatchContract holds the reads of many series at once to theirs.
+func TestBatchContract(t *testing.T) {
+	t.Parallel()
+	contract.BatchReader(t, open, contract.Profile{
+		Waivers: waivers(noTransaction, "batch/no_half_of_a_write"),
+	})
 }
 
 // TestContractAlone holds the store without a keeper of claims to all laws that do not look at claims.

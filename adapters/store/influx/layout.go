@@ -126,33 +126,53 @@ func (l layout) conditions() []condition {
 	return where
 }
 
-// where selects the series of the key; found is false where the layout cannot hold it.
-func (s *Store) where(ctx context.Context, key domain.SeriesKey) (where []condition, found bool, err error) {
+// where selects the series of each key; nil where the layout cannot hold it.
+func (s *Store) where(ctx context.Context, keys []domain.SeriesKey) ([][]condition, error) {
+	selected := make([][]condition, len(keys))
 	e := s.layout.existing
-	if key.Symbol == "" { // to InfluxQL, the series that lack the tag
-		return nil, false, nil
+	var pairs [][]condition // of an existing layout
+	var of []int            // which keys they are of
+	for i, key := range keys {
+		switch {
+		case key.Symbol == "": // to InfluxQL, the series that lack the tag
+		case e == nil:
+			selected[i] = own(key)
+		case s.layout.holds(key):
+			pairs, of = append(pairs, append(s.layout.conditions(), condition{e.SymbolTag, key.Symbol.Instrument()})), append(of, i)
+		}
 	}
-	if e == nil {
-		return own(key), true, nil
+	if len(pairs) == 0 {
+		return selected, nil
 	}
-	if !s.layout.holds(key) {
-		return nil, false, nil
-	}
-	pair := key.Symbol.Instrument()
-	venues, err := s.tagValues(ctx, e.VenueTag, append(s.layout.conditions(), condition{e.SymbolTag, pair})...)
+	venues, err := s.tagValues(ctx, e.VenueTag, pairs...)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	if asked := key.Symbol.Venue(); asked != "" {
+	for n, i := range of {
+		venue, err := venueOf(keys[i].Symbol, venues[n])
+		if err != nil {
+			return nil, err
+		}
+		if venue != "" {
+			pairs[n] = append(pairs[n], condition{e.VenueTag, venue})
+			selected[i] = pairs[n]
+		}
+	}
+	return selected, nil
+}
+
+// venueOf is the one that the symbol means of the exchanges that have its pair, "" where it is on none.
+func venueOf(symbol domain.Symbol, venues []string) (string, error) {
+	if asked := symbol.Venue(); asked != "" {
 		venues = slices.DeleteFunc(venues, func(v string) bool { return !strings.EqualFold(v, asked) })
 	}
 	switch len(venues) {
 	case 0:
-		return nil, false, nil
+		return "", nil
 	case 1:
-		return append(s.layout.conditions(), condition{e.SymbolTag, pair}, condition{e.VenueTag, venues[0]}), true, nil
+		return venues[0], nil
 	}
-	return nil, false, ambiguous(pair, venues)
+	return "", ambiguous(symbol.Instrument(), venues)
 }
 
 func ambiguous(pair string, venues []string) error {

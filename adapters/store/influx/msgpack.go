@@ -17,7 +17,8 @@ type decoder struct {
 	source   io.Reader
 	buf      []byte
 	pos, end int   // buf[pos:end] is read and not yet decoded
-	left     int64 // how many bytes may still be read
+	limit    int64 // how many bytes may be read at once, from renew to renew
+	left     int64 // how many of them are left
 	ended    error // what the source's last read returned
 }
 
@@ -27,8 +28,11 @@ const (
 )
 
 func newDecoder(source io.Reader, maxBytes int64) *decoder {
-	return &decoder{source: source, buf: make([]byte, decoderBuffer), left: maxBytes}
+	return &decoder{source: source, buf: make([]byte, decoderBuffer), limit: maxBytes, left: maxBytes}
 }
+
+// renew grants the whole limit again.
+func (d *decoder) renew() { d.left = d.limit }
 
 // The first bytes of msgpack values.
 const (

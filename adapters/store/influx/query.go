@@ -1,6 +1,7 @@
 package influx
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,7 @@ type statement struct {
 type builder struct {
 	text   strings.Builder
 	params map[string]any
+	bound  int // how many parameters have been bound, in other statements of the text too
 }
 
 func (b *builder) add(parts ...string) *builder {
@@ -33,8 +35,9 @@ func (b *builder) bind(value any) *builder {
 	if b.params == nil {
 		b.params = map[string]any{}
 	}
-	name := "p" + strconv.Itoa(len(b.params))
+	name := "p" + strconv.Itoa(b.bound)
 	b.params[name] = value
+	b.bound++
 	return b.add("$" + name)
 }
 
@@ -61,6 +64,31 @@ func (b *builder) statement(count int) statement {
 	return statement{text: b.text.String(), params: b.params, statements: count}
 }
 
+// maxQueryText is how long the text of several statements may be, in bytes.
+const maxQueryText = 8 << 10
+
+// join is one text of as many of the n statements as it may hold, which are the first of them, and at least one.
+func join(n int, write func(b *builder, i int)) statement {
+	var whole builder
+	count := 0
+	for ; count < n; count++ {
+		one := builder{bound: whole.bound}
+		write(&one, count)
+		if count == 0 {
+			whole.params = one.params
+		} else {
+			const between = "; "
+			if whole.text.Len()+len(between)+one.text.Len() > maxQueryText {
+				break
+			}
+			whole.add(between)
+			maps.Copy(whole.params, one.params)
+		}
+		whole.add(one.text.String()).bound = one.bound
+	}
+	return whole.statement(count)
+}
+
 func quote(identifier string) string { return `"` + identifier + `"` }
 
 func quoteAll(identifiers []string) string {
@@ -78,8 +106,7 @@ type span struct{ start, end int64 }
 // selectBars reads the bars of one series, at most limit of them where that is above 0, the last ones first where descending. The
 // tags asked for come with every row, so that it says itself of which series it is; grouping by them would say it once a chunk, and
 // takes the server half as long again.
-func (l layout) selectBars(where []condition, r span, limit int, descending bool) statement {
-	var b builder
+func (l layout) selectBars(b *builder, where []condition, r span, limit int, descending bool) {
 	b.add("SELECT ", quoteAll(l.answerColumns(where)[1:]), " FROM ", quote(l.measurement))
 	b.where(where)
 	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
@@ -89,9 +116,6 @@ func (l layout) selectBars(where []condition, r span, limit int, descending bool
 	if limit > 0 {
 		b.add(" LIMIT ", strconv.Itoa(limit))
 	}
-	st := b.statement(1)
-	st.chunked = true
-	return st
 }
 
 // answerColumns is the columns of an answer with bars: time, the fields, and the tags of the conditions.
@@ -148,11 +172,9 @@ func (l layout) edges(symbols []string) statement {
 }
 
 // tagValues lists the values that a tag has where the conditions hold.
-func (l layout) tagValues(tag string, where []condition) statement {
-	var b builder
+func (l layout) tagValues(b *builder, tag string, where []condition) {
 	b.add("SHOW TAG VALUES FROM ", quote(l.measurement), " WITH KEY = ", quote(tag))
 	b.where(where)
-	return b.statement(1)
 }
 
 // fieldKeys lists the fields and their types.

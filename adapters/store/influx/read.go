@@ -35,91 +35,45 @@ func nanos(r domain.Range) span {
 // ReadBars yields the bars in pieces of the configured chunk size, while the server still sends. Only the end of the sequence
 // without an error proves that the answer was whole. The last n bars are held in memory until all have come.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return sequence(s, ctx, "read bars", q.Key.String(), domain.Series.Len, func(yield func(domain.Series) bool) error {
+		return s.readBars(ctx, q, yield)
+	})
+}
+
+// sequence is the pieces that read hands over, each of so many bars. read returns errStop where yield says that it is enough.
+func sequence[P any](
+	s *Store, ctx context.Context, op, subject string, bars func(P) int, read func(yield func(P) bool) error,
+) iter.Seq2[P, error] {
 	var used atomic.Bool
-	return func(yield func(domain.Series, error) bool) {
+	return func(yield func(P, error) bool) {
 		err := errUsed
 		if !used.Swap(true) {
 			began, rows, consumer := time.Now(), 0, time.Duration(0)
-			err = s.readBars(ctx, q, func(bars domain.Series, err error) bool {
-				rows += bars.Len()
+			err = read(func(piece P) bool {
+				rows += bars(piece)
 				out := time.Now()
-				more := yield(bars, err)
+				more := yield(piece, nil)
 				consumer += time.Since(out)
 				return more
 			})
-			s.logSlow(ctx, "read bars", q.Key, time.Since(began)-consumer, rows)
+			s.logSlow(ctx, op, subject, time.Since(began)-consumer, rows)
 		}
 		if err != nil && !errors.Is(err, errStop) {
-			yield(domain.Series{}, translate("read bars", q.Key.String(), err))
+			var none P
+			yield(none, translate(op, subject, err))
 		}
 	}
 }
 
-func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series, error) bool) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	r := q.Range.Intersect(representable)
-	if r.Empty() {
-		return nil
-	}
-	where, found, err := s.where(ctx, q.Key)
-	if err != nil || !found {
-		return err
-	}
-	reader := barReader{
-		alive: ctx.Err, layout: s.layout, key: q.Key, where: where, span: nanos(r), limit: max(q.First, q.Last),
-		descending: q.Last > 0, size: s.chunkSize, yield: yield,
-	}
-	reader.piece = &piece{key: q.Key, descending: reader.descending}
-	if err := s.readRows(ctx, &reader); err != nil {
-		return err
-	}
-	return reader.finish()
-}
-
-const (
-	readTries = 7
-	readPause = 5 * time.Millisecond // doubled from try to try
-)
-
-// readRows has the reader decode all rows. From one that is no bar, and may be one in a moment, it reads on: what came before
-// stays. Only a row that stays so, try after try, is what the store holds.
-func (s *Store) readRows(ctx context.Context, r *barReader) error {
-	for try, rows := 1, 0; ; try++ {
-		limit := r.limit
-		if limit > 0 {
-			limit -= r.rows
-		}
-		err := s.query(ctx, s.layout.selectBars(r.where, r.span, limit, r.descending), r.begin, r.row)
-		var unsettled *unsettledError
-		if !errors.As(err, &unsettled) {
-			return err
-		}
-		if r.rows > rows {
-			try, rows = 1, r.rows
-		}
-		if try == readTries {
-			return unsettled.err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(readPause << try):
-		}
-		if r.descending {
-			r.span.end = unsettled.at + 1
-		} else {
-			r.span.start = unsettled.at
-		}
-	}
+func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series) bool) error {
+	return s.readBatch(ctx, []ports.BarQuery{q}, func(piece ports.BatchPiece) bool { return yield(piece.Bars) })
 }
 
 // collect is all bars of the range as one Series.
 func (s *Store) collect(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Series, error) {
 	whole := domain.NewSeriesBuilder(key, 0)
 	var failed error
-	err := s.readBars(ctx, ports.BarQuery{Key: key, Range: r}, func(piece domain.Series, _ error) bool {
+	err := s.readBars(ctx, ports.BarQuery{Key: key, Range: r}, func(piece domain.Series) bool {
 		failed = whole.AppendSeries(piece)
 		return failed == nil
 	})
@@ -138,14 +92,33 @@ type barReader struct {
 	span       span
 	limit      int // 0 is none
 	descending bool
-	size       int // bars a piece
-	yield      func(domain.Series, error) bool
+	size       int   // bars a piece
+	most       int64 // bars there can be
+	yield      func(domain.Series) bool
 
 	piece  *piece
 	rows   int             // decoded so far, over all tries
 	last   int64           // the open time before, in nanoseconds
 	text   []byte          // of the field exact of the row being decoded
 	behind []domain.Series // descending: the pieces so far, the last one first
+}
+
+// statement asks for the rows that have not come yet.
+func (r *barReader) statement(b *builder) {
+	limit := r.limit
+	if limit > 0 {
+		limit -= r.rows
+	}
+	r.layout.selectBars(b, r.where, r.span, limit, r.descending)
+}
+
+// resume has the next statement begin with the row of the time.
+func (r *barReader) resume(at int64) {
+	if r.descending {
+		r.span.end = at + 1
+	} else {
+		r.span.start = at
+	}
 }
 
 // begin refuses a table of another form than the one asked for.
@@ -312,7 +285,7 @@ func (r *barReader) hand(piece domain.Series) error {
 	if err := r.alive(); err != nil {
 		return err
 	}
-	if !r.yield(piece, nil) {
+	if !r.yield(piece) {
 		return errStop
 	}
 	return r.alive()

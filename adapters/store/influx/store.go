@@ -277,8 +277,8 @@ const (
 )
 
 // logSlow logs a call that took long.
-func (s *Store) logSlow(ctx context.Context, op string, key domain.SeriesKey, took time.Duration, rows int) {
+func (s *Store) logSlow(ctx context.Context, op, subject string, took time.Duration, rows int) {
 	if took >= s.slow {
-		s.log.WarnContext(ctx, "slow query", "store", Name, "op", op, "subject", key.String(), "took", took, "rows", rows)
+		s.log.WarnContext(ctx, "slow query", "store", Name, "op", op, "subject", subject, "took", took, "rows", rows)
 	}
 }

@@ -100,13 +100,16 @@ func TestOverwrittenWhileRead(t *testing.T) {
 		write(t, first, versions[0])
 		ctx, done := context.WithCancel(t.Context())
 		var readers sync.WaitGroup
-		for _, last := range []int{0, n / 2} {
+		for _, c := range []struct {
+			from ports.BarReader
+			last int
+		}{{reader, 0}, {reader, n / 2}, {inBatch{reader}, 0}, {inBatch{reader}, n / 2}} {
 			q := queryOf(versions[0])
-			q.Last = last
+			q.Last = c.last
 			readers.Go(func() {
 				for ctx.Err() == nil {
-					switch got, err := readOf(ctx, reader, q, versions); {
-					case err == nil && got == cmp.Or(last, n):
+					switch got, err := readOf(ctx, c.from, q, versions); {
+					case err == nil && got == cmp.Or(c.last, n):
 						reads.Add(1)
 					case ctx.Err() == nil && !errors.Is(err, ports.ErrCorruptData): // in slow motion, a moment may be too long
 						t.Errorf("%d bars, %v", got, err)

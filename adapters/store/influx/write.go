@@ -17,7 +17,7 @@ import (
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
 	report, err := s.writeBars(ctx, bars, claim)
-	s.logSlow(ctx, "write bars", bars.Key(), time.Since(began), bars.Len())
+	s.logSlow(ctx, "write bars", bars.Key().String(), time.Since(began), bars.Len())
 	return report, translate("write bars", bars.Key().String(), err)
 }
 
@@ -36,7 +36,7 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
 	report, err := s.replaceBars(ctx, bars, r)
-	s.logSlow(ctx, "replace bars", bars.Key(), time.Since(began), bars.Len())
+	s.logSlow(ctx, "replace bars", bars.Key().String(), time.Since(began), bars.Len())
 	return report, translate("replace bars", bars.Key().String(), err)
 }
 
