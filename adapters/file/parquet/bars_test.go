@@ -309,8 +309,12 @@ func TestReaderRefuses(t *testing.T) {
 		{name: "cut", file: good[:len(good)-9], want: []string{"x.parquet: ", "cut"}},
 		{name: "footer_too_long", file: append(bytes.Clone(good[:len(good)-5]), "\xffPAR1"...), want: []string{"damaged: a footer of"}},
 		{name: "no_key", file: rows(func([]plain) {}), want: []string{"does not name its series"}},
-		{name: "another_key", file: good, cfg: parquet.Config{Key: gen.MinuteKey("ETH/USD")}, want: []string{"holds BTC/USD 1m, not ETH/USD 1m"}},
-		{name: "config", file: good, cfg: parquet.Config{Key: domain.SeriesKey{Symbol: "a"}, BatchBars: -1}, want: []string{"batch", "symbol"}},
+		{name: "another_key", file: good, cfg: parquet.Config{Key: gen.MinuteKey("ETH/USD")}, want: []string{
+			"holds BTC/USD 1m, not ETH/USD 1m",
+		}},
+		{name: "config", file: good, cfg: parquet.Config{Key: domain.SeriesKey{Symbol: "a"}, BatchBars: -1}, want: []string{
+			"batch", "symbol",
+		}},
 		{name: "no_zone", file: encode(t, local{}), want: []string{`column "time" is`, "without a time zone"}},
 		{name: "time_is_a_number", file: encode(t, number{}), want: []string{`column "time" is`, "want TIMESTAMP"}},
 		{name: "column_unknown", file: encode(t, foreign{}), want: []string{`column "__index_level_0__" is not one of`}},

@@ -46,10 +46,10 @@ type TickBatch[T domain.Tick] struct {
 	Truncated int             // times that were finer than a microsecond
 }
 
-// ReadTrades yields the trades of the Parquet file in r, of size bytes, batch by batch in the file's order, which has to be that of
-// time and, within an instant, of the source's numbers. It reads what a TickWriter wrote and what notebooks write, with the
+// ReadTrades yields the trades of the Parquet file in r, of size bytes, batch by batch in the file's order, which has to be that
+// of time and, within an instant, of the source's numbers. It reads what a TickWriter wrote and what notebooks write, with the
 // liberties that ReadBars takes and these: seq may be absent, a trade's number is then its place among the rows of its instant;
-// times finer than a microsecond are cut to it, and counted; side may be absent, and a side is read as CSV's, a null one
+// times finer than a microsecond are cut to it, and counted; side may be absent, and a side is read as that of CSV, a null one
 // being unknown.
 //
 // It refuses what ReadBars refuses: with a *RowError a null anywhere else, a time and number that do not come after those of the

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	pq "github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 const (
@@ -15,7 +14,7 @@ const (
 )
 
 // sheet is a file of rows, whose tags are the schema. It takes memory that does not grow with their number but for the file's
-// index (a few hundred bytes per 65,536 rows).
+// index (a quarter of a byte a row, about).
 type sheet[R any] struct {
 	out    *pq.GenericWriter[R]
 	series string // for errors
@@ -25,10 +24,10 @@ type sheet[R any] struct {
 
 // newSheet is a file whose metadata names the series.
 func newSheet[R any](w io.Writer, name, series string) *sheet[R] {
-	// The fastest level of zstd: half again as fast as its default, and on prices no larger. See BenchmarkBars.
-	codec := &zstd.Codec{Level: zstd.SpeedFastest}
+	// Snappy writes bars twice as fast as zstd at its fastest, in a third of the memory; the file is a third larger. What is to be kept
+	// is better off in a bar file, which is smaller than either. Dictionaries help where prices repeat and cost more where they do not.
 	return &sheet[R]{
-		out:    pq.NewGenericWriter[R](w, pq.Compression(codec), pq.MaxRowsPerRowGroup(rowGroupRows), pq.KeyValueMetadata(name, series)),
+		out:    pq.NewGenericWriter[R](w, pq.Compression(&pq.Snappy), pq.MaxRowsPerRowGroup(rowGroupRows), pq.KeyValueMetadata(name, series)),
 		series: series,
 	}
 }

@@ -25,7 +25,7 @@ func (r *barRow) number(f domain.Field) *number {
 }
 
 // BarWriter writes the bars of one series as a Parquet file, in memory that does not grow with their number but for the file's
-// index (a few hundred bytes per 65,536 bars). It is for one goroutine.
+// index (a quarter of a byte a bar, about). It is for one goroutine.
 type BarWriter struct {
 	out  *sheet[barRow]
 	key  domain.SeriesKey

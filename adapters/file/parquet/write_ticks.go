@@ -42,7 +42,7 @@ func (r *quoteRow) set(q domain.Quote) {
 }
 
 // TickWriter writes the trades or the quotes of one symbol as a Parquet file, in memory that does not grow with their number but
-// for the file's index (a few hundred bytes per 65,536 rows). It is for one goroutine.
+// for the file's index (a quarter of a byte a row, about). It is for one goroutine.
 type TickWriter[T domain.Tick] struct {
 	symbol domain.Symbol
 	block  func(ticks domain.Ticks[T]) error // writes at most blockRows
