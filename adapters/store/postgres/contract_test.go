@@ -53,11 +53,12 @@ func TestContract(t *testing.T) {
 	harness := func(tb testing.TB) contract.Store {
 		dsn := servers.Postgres(tb)
 		s := open(tb, postgres.Config{DSN: dsn})
-		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
+		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
 	}
 	contract.BarStore(t, harness, contract.Profile{})
 	contract.SymbolCatalog(t, harness, contract.Profile{})
 	contract.TickStore(t, harness, contract.Profile{})
+	contract.BatchReader(t, harness, contract.Profile{})
 	contract.TradeAggregator(t, harness, contract.Profile{})
 }
 

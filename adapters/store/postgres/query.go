@@ -88,6 +88,33 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 	}
 }
 
+// selectBatch is barSQL.all, first and last of many queries at once, in the order of their numbers, which come last: it takes an array
+// of each of the values that those take, in which a first or a last of 0 is none.
+//
+// The join takes the queries in order and reads the bars of each by the key's index, so that its rows need no sorting, and the whole
+// answer is never held by the server. OFFSET 0 keeps the look-up of a symbol out of the join, where it would be made again for every
+// partition. Of the two branches, the one that is not asked for has a limit of 0 and reads nothing.
+const selectBatch = `
+SELECT open_time, open, high, low, close, volume, trades, n
+FROM (
+	SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id, kind, grid, start_time, end_time, first, last, n
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[]) WITH ORDINALITY
+		AS u (symbol, kind, grid, start_time, end_time, first, last, n)
+	ORDER BY n OFFSET 0
+) q CROSS JOIN LATERAL (
+	(
+		SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
+		WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid) AND open_time >= start_time AND open_time < end_time
+		ORDER BY open_time LIMIT CASE WHEN last = 0 THEN NULLIF(first, 0) ELSE 0 END
+	) UNION ALL (
+		SELECT open_time, open, high, low, close, volume, trades FROM (
+			SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
+			WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid) AND open_time >= start_time AND open_time < end_time
+			ORDER BY open_time DESC LIMIT last
+		) descending ORDER BY open_time
+	)
+) bars ORDER BY n`
+
 // aggregateSQL is the bars made of the trades of a symbol, $1, in a range, $2 and $3. What opens and closes a bar is looked up by the
 // key of the table, two rows a bar, which costs less than sorting all of them. The last column counts the trades that are none.
 func aggregateSQL(bucket string) string {

@@ -23,15 +23,12 @@ var (
 // connection until it ends or is broken off; breaking off cancels the statement in the server.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 	sql, args := readStatement(q)
-	room := pieceBars
-	if limit := max(q.First, q.Last); limit > 0 {
-		room = min(room, limit)
-	}
 	refusal := q.Key.Validate()
+	d := &barDecoder{key: q.Key}
 	if refusal == nil {
-		room = int(min(int64(room), q.Key.Grid.Slots(q.Range)))
+		d.room = int(min(pieceBars, q.MostBars()))
 	}
-	return stream(s, ctx, "read bars", q.Key.String(), refusal, sql, args, &barDecoder{key: q.Key, room: room})
+	return stream(s, ctx, "read bars", q.Key.String(), refusal, sql, args, d)
 }
 
 // readStatement is the statement that answers q.
@@ -58,28 +55,35 @@ type decoder[P any] interface {
 func stream[P any](
 	s *Store, ctx context.Context, op, subject string, refusal error, sql string, args []any, d decoder[P],
 ) iter.Seq2[P, error] {
+	return sequence(s, ctx, op, subject, func(hand func(P, int) error) error {
+		if refusal != nil {
+			return refusal
+		}
+		return s.query(ctx, sql, args, func(answer pgx.Rows) error { return pieces(answer, d, hand) })
+	})
+}
+
+// sequence is the pieces that read hands over, each with the number of its rows. read returns what hand does, where that is an error.
+func sequence[P any](
+	s *Store, ctx context.Context, op, subject string, read func(hand func(piece P, rows int) error) error,
+) iter.Seq2[P, error] {
 	var used atomic.Bool
 	return func(yield func(P, error) bool) {
-		err := refusal
+		err := errUsed
 		var stopped bool
 		var consumer time.Duration // spent in yield
 		var rows int
 		began := time.Now()
-		if used.Swap(true) {
-			err = errUsed
-		}
-		if err == nil {
-			err = s.query(ctx, sql, args, func(answer pgx.Rows) error {
-				return pieces(answer, d, func(piece P, n int) error {
-					rows += n
-					out := time.Now()
-					stopped = !yield(piece, nil)
-					consumer += time.Since(out)
-					if stopped {
-						return errStopped
-					}
-					return ctx.Err() // what was sent before the server heard of it would still come
-				})
+		if !used.Swap(true) {
+			err = read(func(piece P, n int) error {
+				rows += n
+				out := time.Now()
+				stopped = !yield(piece, nil)
+				consumer += time.Since(out)
+				if stopped {
+					return errStopped
+				}
+				return ctx.Err() // what was sent before the server heard of it would still come
 			})
 		}
 		s.logSlow(ctx, op, subject, time.Since(began)-consumer, rows)

@@ -262,20 +262,35 @@ func TestReadsNeverScanHistory(t *testing.T) {
 		return [2]time.Time{from, from.AddDate(0, 0, days)}
 	}
 	ever := [2]time.Time{time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+	one := func(bounds [2]time.Time, limit int) string {
+		args := fmt.Sprintf("'BTC/USD', 'trade', '1h', '%s', '%s'", bounds[0].Format(time.RFC3339), bounds[1].Format(time.RFC3339))
+		if limit > 0 {
+			args += fmt.Sprintf(", %d", limit)
+		}
+		return args
+	}
+	each := func(bounds [2]time.Time, first, last int) string { // of both symbols
+		array := func(v any) string { return fmt.Sprintf("array_fill('%v'::text, ARRAY[2])", v) }
+		return fmt.Sprintf("ARRAY['BTC/USD', 'ETH/USD'], %s, %s, %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[]",
+			array("trade"), array("1h"), array(bounds[0].Format(time.RFC3339)), array(bounds[1].Format(time.RFC3339)), array(first), array(last))
+	}
 	for _, c := range []struct {
 		name   string
 		sql    string
-		bounds [2]time.Time
-		limit  int
+		args   string
 		rows   float64 // returned
 		tables int     // at most so many partitions are read
 	}{
-		{"a week", barSQL.all, june(2019, 7), 0, 7 * 24, 1},
-		{"across the year's end", barSQL.all, june(2019, 365), 0, 365 * 24, 2},
-		{"the first of all", barSQL.first, ever, 500, 500, 1},
-		{"the last of all", barSQL.last, ever, 500, 500, 1},
-		{"the last of a week", barSQL.last, june(2020, 7), 10, 10, 1},
-		{"nothing there", barSQL.all, june(2035, 7), 0, 0, 0},
+		{"a week", barSQL.all, one(june(2019, 7), 0), 7 * 24, 1},
+		{"across the year's end", barSQL.all, one(june(2019, 365), 0), 365 * 24, 2},
+		{"the first of all", barSQL.first, one(ever, 500), 500, 1},
+		{"the last of all", barSQL.last, one(ever, 500), 500, 1},
+		{"the last of a week", barSQL.last, one(june(2020, 7), 10), 10, 1},
+		{"nothing there", barSQL.all, one(june(2035, 7), 0), 0, 0},
+		{"weeks of many", selectBatch, each(june(2019, 7), 0, 0), 2 * 7 * 24, 1},
+		{"the first of many", selectBatch, each(ever, 500, 0), 2 * 500, 1},
+		{"the last of many", selectBatch, each(ever, 0, 500), 2 * 500, 1},
+		{"nothing there of many", selectBatch, each(june(2035, 7), 0, 5), 0, 0},
 	} {
 		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
 			t.Run(c.name+"/"+mode, func(t *testing.T) {
@@ -287,10 +302,6 @@ func TestReadsNeverScanHistory(t *testing.T) {
 				if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
 					t.Fatal(err)
 				}
-				args := fmt.Sprintf("'BTC/USD', 'trade', '1h', '%s', '%s'", c.bounds[0].Format(time.RFC3339), c.bounds[1].Format(time.RFC3339))
-				if c.limit > 0 {
-					args += fmt.Sprintf(", %d", c.limit)
-				}
 				if _, err := conn.Exec(t.Context(), "PREPARE reading AS "+c.sql); err != nil {
 					t.Fatal(err)
 				}
@@ -300,7 +311,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 					}
 				}()
 				var text []byte
-				if err := conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE reading ("+args+")").Scan(&text); err != nil {
+				if err := conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE reading ("+c.args+")").Scan(&text); err != nil {
 					t.Fatal(err)
 				}
 				var explained []struct{ Plan plan }

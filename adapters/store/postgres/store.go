@@ -2,7 +2,7 @@
 // pool of connections. It knows no other store and decides nothing about the data it keeps.
 //
 // What the files hold: store.go opening, the pool and its limits; schema.go and migrations/ the tables; query.go SQL text; read.go,
-// write.go, ticks.go, coverage.go and catalog.go the ports; notices.go invalidations by LISTEN and NOTIFY; explain.go and
+// batch.go, write.go, ticks.go, coverage.go and catalog.go the ports; notices.go invalidations by LISTEN and NOTIFY; explain.go and
 // advice.go the server's plans; numeric.go and binary.go the binary protocol; translate.go errors.
 //
 // All tables are in the schema marketdata. Three roles are enough to run with: a migrator, who owns them; an importer, who is granted
@@ -227,6 +227,8 @@ func connect(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		"TimeZone":          "UTC",
 		// Our reads have one good plan, by the key's index; to plan each anew costs more than a short one takes.
 		"plan_cache_mode": "force_generic_plan",
+		// They compute next to nothing: to compile them takes longer than to run them.
+		"jit": "off",
 	} {
 		if _, given := c.ConnConfig.RuntimeParams[name]; !given {
 			c.ConnConfig.RuntimeParams[name] = value

@@ -1,0 +1,128 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var _ ports.BatchReader = (*Store)(nil)
+
+// A batch is read in as many statements as it takes for none to have more queries or, as far as its queries tell, more bars: each
+// statement has the store's limit of time, and a connection to itself. A query that may have more bars has its own.
+const (
+	batchQueries = 1000
+	batchBars    = 1_000_000
+)
+
+// ReadBatch implements ports.BatchReader. The queries of one statement see the tables at one instant.
+func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
+	return sequence(s, ctx, "read batch", batchSubject(queries), func(hand func(ports.BatchPiece, int) error) error {
+		if err := validateBatch(queries); err != nil {
+			return err
+		}
+		for from := 0; from < len(queries); {
+			part := queries[from : from+batchLen(queries[from:])]
+			d := &batchDecoder{queries: part, before: from}
+			err := s.query(ctx, selectBatch, batchArgs(part), func(rows pgx.Rows) error { return pieces(rows, d, hand) })
+			if err != nil {
+				return err
+			}
+			from += len(part)
+		}
+		return nil
+	})
+}
+
+// batchSubject names a batch in errors.
+func batchSubject(queries []ports.BarQuery) string {
+	switch len(queries) {
+	case 0:
+		return ""
+	case 1:
+		return queries[0].Key.String()
+	}
+	return fmt.Sprintf("%s and %d more", queries[0].Key, len(queries)-1)
+}
+
+func validateBatch(queries []ports.BarQuery) error {
+	for i, q := range queries {
+		if err := q.Key.Validate(); err != nil {
+			return fmt.Errorf("query %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// batchLen is how many of the queries the next statement has.
+func batchLen(queries []ports.BarQuery) int {
+	bars := int64(0)
+	for i, q := range queries {
+		bars += q.MostBars()
+		if i == batchQueries || i > 0 && bars > batchBars {
+			return i
+		}
+	}
+	return len(queries)
+}
+
+// batchArgs is the queries as selectBatch takes them.
+func batchArgs(queries []ports.BarQuery) []any {
+	n := len(queries)
+	symbols, kinds, grids := make([]string, n), make([]string, n), make([]string, n)
+	starts, ends := make([]time.Time, n), make([]time.Time, n)
+	firsts, lasts := make([]int64, n), make([]int64, n)
+	for i, q := range queries {
+		symbols[i], kinds[i], grids[i] = string(q.Key.Symbol), q.Key.Kind.String(), q.Key.Grid.String()
+		starts[i], ends[i] = q.Range.Start, q.Range.End
+		firsts[i], lasts[i] = int64(q.First), int64(q.Last)
+	}
+	return []any{symbols, kinds, grids, starts, ends, firsts, lasts}
+}
+
+// batchDecoder turns rows of bars, each with the number of its query, from 1, into pieces of the queries' answers.
+type batchDecoder struct {
+	queries []ports.BarQuery // of the statement
+	before  int              // how many queries of the batch earlier statements had
+	number  int64            // of the query whose bars come now; 0 before the first
+	bars    barDecoder       // of that query
+}
+
+var batchTypes = slices.Concat(barTypes[:], []uint32{pgtype.Int8OID})
+
+// errBatchOrder is about rows that no server sends for selectBatch.
+var errBatchOrder = errors.New("the rows of a batch do not come in the order of its queries")
+
+func (d *batchDecoder) columns() []uint32 { return batchTypes }
+
+func (d *batchDecoder) len() int { return d.bars.len() }
+
+func (d *batchDecoder) add(row [][]byte) error {
+	bar, count := row[:len(barTypes)], row[len(barTypes)]
+	number, err := decodeInt64(count)
+	switch {
+	case err != nil:
+		return err
+	case number < d.number || number < 1 || number > int64(len(d.queries)):
+		return errBatchOrder
+	case number > d.number && d.len() > 0:
+		return errPieceEnds
+	case number > d.number:
+		q := d.queries[number-1]
+		d.number, d.bars = number, barDecoder{key: q.Key, room: int(min(pieceBars, q.MostBars()))}
+	}
+	return d.bars.add(bar)
+}
+
+func (d *batchDecoder) take() (ports.BatchPiece, error) {
+	bars, err := d.bars.take()
+	return ports.BatchPiece{Query: d.before + int(d.number) - 1, Bars: bars}, err
+}
