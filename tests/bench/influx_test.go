@@ -19,14 +19,20 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
+func newInflux(b *testing.B) (*influx.Store, influx.Config) {
+	b.Helper()
+	server := servers.Influx(b)
+	cfg := influx.Config{URL: server.URL, Token: server.Username + ":" + server.Password, Database: server.Database}
+	store, closeStore, err := influx.Open(b.Context(), cfg)
+	check(err)
+	b.Cleanup(closeStore)
+	return store, cfg
+}
+
 func BenchmarkInfluxRead200k(b *testing.B) {
 	const n = 200_000
 	ctx := b.Context()
-	server := servers.Influx(b)
-	cfg := influx.Config{URL: server.URL, Token: server.Username + ":" + server.Password, Database: server.Database}
-	store, closeStore, err := influx.Open(ctx, cfg)
-	check(err)
-	b.Cleanup(closeStore)
+	store, cfg := newInflux(b)
 	bars := gen.Walk("BTC/USD", n)
 	must(store.WriteBars(ctx, bars, bars.Range()))
 	report(b, n,

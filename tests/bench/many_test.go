@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/gal-friday/marketdata/adapters/clock"
@@ -66,6 +67,66 @@ func benchmarkMany(b *testing.B, store manyStore, local bool) {
 func BenchmarkManyMemory500x500(b *testing.B) { benchmarkMany(b, memory.New(), true) }
 
 func BenchmarkManyPostgres500x500(b *testing.B) { benchmarkMany(b, newPostgres(b).store, false) }
+
+// batchStore is a store that reads many series at once.
+type batchStore interface {
+	ports.Store
+	ports.BatchReader
+}
+
+// The last n bars of 500 symbols in one batch, beside a read for each, one after the other and four at a time.
+func benchmarkBatch(b *testing.B, store batchStore, n int) {
+	b.Helper()
+	const symbols, atOnce = 500, 4
+	ctx := b.Context()
+	keys := many(b, store, symbols, 2*n)
+	queries := make([]ports.BarQuery, symbols)
+	for i, k := range keys {
+		queries[i] = ports.BarQuery{Key: k, Range: gen.Walk(k.Symbol, 2*n).Range(), Last: n}
+	}
+	report(b, symbols*n,
+		way{name: "ours", run: func() {
+			bars := 0
+			for piece, err := range store.ReadBatch(ctx, queries) {
+				check(err)
+				bars += piece.Bars.Len()
+			}
+			if bars != symbols*n {
+				panic(fmt.Sprintf("%d bars of %d", bars, symbols*n))
+			}
+		}},
+		way{name: "single", run: func() {
+			for _, q := range queries {
+				readAll(ctx, store, q, n)
+			}
+		}},
+		way{name: "four", run: func() {
+			var readers sync.WaitGroup
+			for first := range atOnce {
+				readers.Go(func() {
+					for i := first; i < symbols; i += atOnce {
+						readAll(ctx, store, queries[i], n)
+					}
+				})
+			}
+			readers.Wait()
+		}},
+	)
+}
+
+func BenchmarkBatchPostgres500x500(b *testing.B) { benchmarkBatch(b, newPostgres(b).store, 500) }
+
+func BenchmarkBatchPostgres500x10(b *testing.B) { benchmarkBatch(b, newPostgres(b).store, 10) }
+
+func BenchmarkBatchInflux500x500(b *testing.B) {
+	store, _ := newInflux(b)
+	benchmarkBatch(b, store, 500)
+}
+
+func BenchmarkBatchInflux500x10(b *testing.B) {
+	store, _ := newInflux(b)
+	benchmarkBatch(b, store, 10)
+}
 
 // The extents of 10,000 series at once; M/s is millions of series a second.
 func benchmarkCoverage(b *testing.B, store ports.Store) {
