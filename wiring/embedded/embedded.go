@@ -23,6 +23,10 @@ type Options struct {
 
 	// Clock tells what is closed and may be seen. Defaults to the system's.
 	Clock ports.Clock
+
+	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use, others among them,
+	// in whatever order and with whatever frequencies they take. Nil is ours as they are. What it adds is not cached, nor closed.
+	Stores func(ours []app.Source) []app.Source
 }
 
 // settings are a configuration that was validated, defaults filled in.
@@ -48,8 +52,12 @@ func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, fu
 	return sqlite.Open(ctx, cfg)
 }
 
-func newSources(store *sqlite.Store) []app.Source {
-	return []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store, Health: store}}
+func newSources(store *sqlite.Store, opts Options) []app.Source {
+	ours := []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store, Health: store}}
+	if opts.Stores != nil {
+		return opts.Stores(ours)
+	}
+	return ours
 }
 
 // noSymbolCache is none: other processes write the file too, and it is at hand.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -132,5 +133,39 @@ func TestOpenRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) || md != nil || closeStore != nil {
 			t.Errorf("%s: got %v, want an error that says %q", name, err, c.says)
 		}
+	}
+}
+
+// Somebody else's store is wired without a fork: here it takes the bars from a day up, and ours the rest.
+func TestStoresOfOthers(t *testing.T) {
+	t.Parallel()
+	other := memory.New()
+	arrange := func(ours []app.Source) []app.Source {
+		ours[0].Takes.Below = domain.Day1
+		return append(ours, app.Source{Name: "theirs", Bars: other, Catalog: other, Takes: app.Frequencies{From: domain.Day1}})
+	}
+	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "bars.db")}}
+	md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: arrange})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeStore()
+	bars, err := oneBar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Last: 1})
+	if err != nil || !got.Series.Equal(bars) || len(got.Provenance) != 1 || got.Provenance[0].Store != "theirs" {
+		t.Errorf("%s of %+v, %v", got.Series, got.Provenance, err)
+	}
+	if held, err := other.Extents(t.Context()); err != nil || len(held) != 1 {
+		t.Errorf("theirs holds %v, %v", held, err)
+	}
+	twice := func(ours []app.Source) []app.Source { return append(ours, ours...) }
+	if _, _, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: twice}); err == nil || !strings.Contains(err.Error(), "two have this name") {
+		t.Errorf("got %v", err)
 	}
 }

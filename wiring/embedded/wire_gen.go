@@ -25,7 +25,7 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 	if err != nil {
 		return nil, nil, err
 	}
-	v := newSources(store)
+	v := newSources(store, opts)
 	clock := newClock(opts)
 	v2 := noSymbolCache()
 	config := newServiceConfig(embeddedSettings, opts)

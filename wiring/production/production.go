@@ -45,6 +45,10 @@ type Options struct {
 
 	// InfluxClient is used instead of one made from Config.Influx, and not closed. Config.Influx still says where the bars lie.
 	InfluxClient influxdb2.Client
+
+	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use, others among them,
+	// in whatever order and with whatever frequencies they take. Nil is ours as they are. What it adds is not cached, nor closed.
+	Stores func(ours []app.Source) []app.Source
 }
 
 // settings are a configuration that was validated, defaults filled in.

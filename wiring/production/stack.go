@@ -19,6 +19,7 @@ func newSources(
 ) ([]app.Source, func(), error) {
 	l := newLayers(ctx, s, opts, caches, clock, postgres.NewNotices(pg))
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: poolUse(pg)}
+	relational.Aggregate, relational.Explain = pg, pg
 	relational.Bars = pg    // bars, and the claims on them, as they lie in the tables
 	l.readOnce(&relational) // a bar that closed is read once; others' writes are heard, and ours told
 	sources := []app.Source{relational}
@@ -29,6 +30,9 @@ func newSources(
 		l.readOnce(&timeSeries)                  // as above; over the claims, on which it depends what is believed
 		sources[0].Takes = app.Frequencies{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
+	}
+	if opts.Stores != nil {
+		sources = opts.Stores(sources) // others' stores, as they are
 	}
 	if l.err != nil {
 		l.close()
