@@ -3,6 +3,8 @@ package redis_test
 import (
 	"context"
 	"crypto/rand"
+	"slices"
+	"strings"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -25,7 +27,7 @@ func TestInvalidationsContract(t *testing.T) {
 		tb.Cleanup(func() { _ = behind.Close() })
 		var peers []ports.Invalidations
 		for range 3 {
-			c, end, err := redis.Open(tb.Context(), redis.Config{URL: url, Prefix: prefix, Timeout: patient})
+			c, end, err := redis.Open(tb.Context(), redis.Config{URL: url + "?client_name=" + prefix, Prefix: prefix, Timeout: patient})
 			if err != nil {
 				tb.Fatal(err)
 			}
@@ -39,7 +41,24 @@ func TestInvalidationsContract(t *testing.T) {
 				held, err := behind.PubSubNumSub(ctx, channel).Result()
 				return int(held[channel]), err
 			},
-			Cut: func(ctx context.Context) error { return behind.ClientKillByFilter(ctx, "TYPE", "pubsub").Err() },
+			Cut: func(ctx context.Context) error { return killSubscribers(ctx, behind, prefix) },
 		}
 	})
+}
+
+// killSubscribers breaks the connections of a name that subscribe; others may use the server too.
+func killSubscribers(ctx context.Context, server *goredis.Client, name string) error {
+	list, err := server.Do(ctx, "CLIENT", "LIST", "TYPE", "pubsub").Text()
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(list) {
+		fields := strings.Fields(line)
+		if slices.Contains(fields, "name="+name) {
+			if err := server.ClientKillByFilter(ctx, "ID", strings.TrimPrefix(fields[0], "id=")).Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
