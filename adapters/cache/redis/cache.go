@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ import (
 // Config says which server is used, and how.
 type Config struct {
 	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Required. It is a secret. The user needs to be allowed
-	// GETRANGE, SET, SETNX and UNLINK of keys that begin with the prefix, INFO, and PUBLISH and SUBSCRIBE where invalidations go this way.
+	// GETRANGE, SET, SETNX, UNLINK and EVAL of keys that begin with the prefix, EVALSHA, INFO, and PUBLISH and SUBSCRIBE where invalidations go this way.
 	URL string
 
 	// TLS is used with rediss:// in the place of the system's roots. Nil is those.
@@ -65,9 +66,11 @@ type Cache struct {
 	timeout time.Duration
 	name    string // tells our own invalidations from others'
 
-	run         atomic.Pointer[string] // the name of the server's run, as the last new connection told it
-	generations generations
-	owed        *debts
+	run    atomic.Pointer[string] // the name of the server's run, as the last new connection told it
+	seen   atomic.Pointer[string] // the generation last seen; nil is none
+	swap   *redis.Script
+	leases leases
+	owed   *debts
 
 	breaker   breaker
 	hits      atomic.Int64
@@ -97,6 +100,7 @@ func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 	}
 	c := &Cache{
 		prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: cmp.Or(cfg.Timeout, DefaultTimeout), name: rand.Text(), owed: newDebts(),
+		swap: newSwap(), leases: leases{seen: map[string]lease{}},
 	}
 	c.client = connect(options, c.timeout, func(run string) { c.run.Store(&run) })
 	paying, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -167,55 +171,61 @@ func (c *Cache) read(ctx context.Context, text string) (value, generation string
 		c.leftAlone.Add(1)
 		return "", "", errLeftAlone
 	}
-	shard := shardOf(text)
 	err = c.do(ctx, func(ctx context.Context) error {
 		var found, current *redis.StringCmd
 		_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			found = p.GetRange(ctx, c.chunkName(text), 0, maxValue) // never more than can be one
-			current = p.GetRange(ctx, c.generationName(shard), 0, maxGeneration-1)
+			current = p.GetRange(ctx, c.generationName(), 0, maxGeneration-1)
 			return nil
 		})
 		if err == nil {
-			value, generation = found.Val(), c.saw(shard, current.Val())
+			value, generation = found.Val(), c.saw(current.Val())
+			c.leases.note(text, value[:min(len(value), headSize)])
 		}
 		return err
 	})
+	if strings.HasPrefix(value, goneName) {
+		value = ""
+	}
 	return value, generation, err
 }
 
-// Put keeps the chunk.
+// Put keeps the chunk where this Cache looked for the key before, and nobody put or deleted it since.
 func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, ttl time.Duration) {
-	if ttl < time.Millisecond { // the server's unit
+	text := key.String()
+	head, ok := c.leases.take(text)
+	if !ok || ttl < time.Millisecond { // the server's unit
 		c.Delete(ctx, key)
 		return
 	}
-	text, sent := key.String(), false
 	err := c.do(ctx, func(ctx context.Context) error { // packed within, so that a server left alone costs nothing
-		value, err := c.value(ctx, key, text, chunk)
-		if err == nil {
-			sent = true
-			err = c.client.Set(ctx, c.chunkName(text), value, ttl).Err()
-		}
+		err := c.put(ctx, key, text, head, chunk, ttl)
 		if refused(err) || errors.Is(err, errUnfit) { // a full server, for one, still deletes
 			err = c.client.Unlink(ctx, c.chunkName(text)).Err()
 		}
 		return err
 	})
-	switch {
-	case err == nil:
-	case sent && !errors.Is(err, errUnconnected) && !errors.Is(err, redis.ErrPoolTimeout):
-		c.owed.oweRenewal(shardOf(text))
-	default:
-		c.owed.oweDeletes(text)
+	if err != nil {
+		c.owed.owe(text)
 	}
 }
 
-func (c *Cache) value(ctx context.Context, key ports.ChunkKey, text string, chunk ports.Chunk) ([]byte, error) {
-	generation, err := c.generation(ctx, shardOf(text))
+// put swaps the value for what has the head.
+func (c *Cache) put(ctx context.Context, key ports.ChunkKey, text, head string, chunk ports.Chunk, ttl time.Duration) error {
+	generation, err := c.generation(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return encode(key, generation, chunk)
+	value, err := encode(key, generation, newHead(magic, version), chunk)
+	if err != nil {
+		return err
+	}
+	done, err := c.swap.Run(ctx, c.client, []string{c.chunkName(text)},
+		headSize, head, value, ttl.Milliseconds(), newGone(), goneFor.Milliseconds()).Int()
+	if err == nil && done == 1 {
+		c.leases.note(text, string(value[:headSize]))
+	}
+	return err
 }
 
 // Delete forgets what is kept under the keys.
@@ -223,14 +233,31 @@ func (c *Cache) Delete(ctx context.Context, keys ...ports.ChunkKey) {
 	if len(keys) == 0 {
 		return
 	}
-	texts, names := make([]string, len(keys)), make([]string, len(keys))
+	texts := make([]string, len(keys))
 	for i, k := range keys {
 		texts[i] = k.String()
-		names[i] = c.chunkName(texts[i])
 	}
-	if err := c.do(ctx, func(ctx context.Context) error { return c.client.Unlink(ctx, names...).Err() }); err != nil {
-		c.owed.oweDeletes(texts...)
+	if err := c.do(ctx, func(ctx context.Context) error { return c.remove(ctx, texts) }); err != nil {
+		c.owed.owe(texts...)
 	}
+}
+
+// remove leaves something in the place of each value, so that who looked before it does not put what he read.
+func (c *Cache) remove(ctx context.Context, texts []string) error {
+	_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, text := range texts {
+			p.Set(ctx, c.chunkName(text), newGone(), goneFor)
+		}
+		return nil
+	})
+	if !refused(err) {
+		return err
+	}
+	names := make([]string, len(texts))
+	for i, text := range texts {
+		names[i] = c.chunkName(text)
+	}
+	return c.client.Unlink(ctx, names...).Err() // a full server still does that
 }
 
 func (c *Cache) chunkName(text string) string { return c.prefix + "chunk:" + text }

@@ -115,7 +115,7 @@ func TestContract(t *testing.T) {
 func TestExpires(t *testing.T) {
 	t.Parallel()
 	c, behind, prefix := open(t, servers.Redis(t), patient)
-	c.Put(t.Context(), chunkKey(1), chunk(t, 1, 10), time.Hour)
+	keeps(t, c, 1)
 	left, err := behind.PTTL(t.Context(), prefix+"chunk:"+chunkKey(1).String()).Result()
 	if err != nil || left < 59*time.Minute || left > time.Hour {
 		t.Errorf("an hour to live is %s, %v", left, err)
@@ -129,8 +129,10 @@ func TestPoisonedValuesAreMisses(t *testing.T) {
 	c, behind, prefix := open(t, servers.Redis(t), patient)
 	text := func(i int) string { return prefix + "chunk:" + chunkKey(i).String() }
 	want := chunk(t, 1, 500)
-	c.Put(ctx, chunkKey(1), want, time.Hour)
-	c.Put(ctx, chunkKey(2), chunk(t, 2, 500), time.Hour)
+	for i := 1; i <= 2; i++ {
+		c.Get(ctx, chunkKey(i))
+		c.Put(ctx, chunkKey(i), chunk(t, i, 500), time.Hour)
+	}
 	sound, err := behind.Get(ctx, text(1)).Bytes()
 	if err != nil {
 		t.Fatal(err)

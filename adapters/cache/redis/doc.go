@@ -7,12 +7,14 @@
 //
 // # What makes it safe
 //
-// What this process wrote, and the server did not acknowledge, is owed: it is made good in the background as soon as the server
-// answers, and until then this process is served nothing. A key that was not deleted, or not replaced, is deleted; of 1024 keys at
-// most. A value that was sent may still arrive at any time later, after it was deleted too. So every value is of a generation, a
-// random text that the server has under "generation:" and the shard of the key, one of 1024, and that has to be the current one when
-// the value is read. Such a value's shard gets a new one, and so does the shard of a key that is not remembered: all its values are
-// then misses for everybody, whenever they come.
+// A process that looked for a chunk, read the store, and puts what it read may be late: the store was written in the meantime, and the
+// chunk deleted; or the server did what it was asked long after it was given up. So a Put is done by the server only where what the
+// first Get saw is there still, by its first 24 bytes, which hold a random number; else the key is deleted. What is deleted leaves
+// such a number behind for ten minutes. A Put without a Get before keeps nothing.
+//
+// What was to be deleted or put, and the server did not say that it was, is owed: it is deleted in the background as soon as the server
+// answers, and until then this process is served nothing. 1024 keys are remembered; where there are more, the server is given a new
+// generation, a random text under "generation", which every value has to be of: all that was there is then a miss for everybody.
 //
 // A generation is the server's run's, too. A server that restarts from a file, or takes another's place, may bring back what was
 // deleted since: to every process that is a miss.
@@ -27,12 +29,13 @@
 // name the version, so that either deletes what the other put.
 //
 //	 0  "mdchunk", then the version, 2
-//	 8  u8  flags; bit 0: clean
-//	 9  i64 settled, i64 read, i64 fresh, i64 expires: as in ports.Chunk
-//	41  i64 start, i64 end: as in ports.ChunkKey
-//	57  u64, u64 claims: as in ports.Chunk
-//	73  u16 length of the key's text, the text
-//	    u8  length of the generation, the text: the server's run, a space, what it has under the shard's key
+//	 8  16 random bytes, of this value alone
+//	24  u8  flags; bit 0: clean
+//	25  i64 settled, i64 read, i64 fresh, i64 expires: as in ports.Chunk
+//	57  i64 start, i64 end: as in ports.ChunkKey
+//	73  u64, u64 claims: as in ports.Chunk
+//	89  u16 length of the key's text, the text
+//	    u8  length of the generation, the text: the server's run, a space, what it has under its key
 //	    u16 count of bars, 0 to 4096
 //	    the bars as adapters/codec packs them, nothing where there is none
 //	    u32 CRC-32C of all before it

@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join("testdata", "v2", name+".golden")
-			value, err := encode(valueKey, valueGeneration, chunk)
+			value, err := encode(valueKey, valueGeneration, valueHead, chunk)
 			if err != nil {
 				t.Fatal(err)
 			}

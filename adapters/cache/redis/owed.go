@@ -3,58 +3,46 @@ package redis
 import (
 	"context"
 	"crypto/rand"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 const (
-	// maxOwed is how many keys are remembered to be deleted. Of more, the whole shards are given up.
+	// maxOwed is how many keys are remembered to be deleted. Where there are more, all that the server has is given up.
 	maxOwed = 1024
 
-	// owedAtOnce is how many debts are paid with one request.
+	// owedAtOnce is how many are deleted with one request.
 	owedAtOnce = 128
 
 	// payEvery is how often it is tried, while the server is away.
 	payEvery = time.Second
 )
 
-// debts are the writes that the server did not acknowledge, and what they touched. It is safe for concurrent use.
+// debts are the keys that were to be deleted or replaced, and the server did not say that they were. It is safe for concurrent use.
 type debts struct {
 	open atomic.Bool   // there are some
 	wake chan struct{} // with room for one
 
-	mu       sync.Mutex
-	deletes  map[string]int // by the text of a key, how often it was to be deleted
-	renewals map[int]int    // by shard, how often a value of it was sent that may yet arrive
+	mu   sync.Mutex
+	keys map[string]int // by the text of a key, how often
+	all  int            // how often keys were not remembered
 }
 
-func newDebts() *debts {
-	return &debts{wake: make(chan struct{}, 1), deletes: map[string]int{}, renewals: map[int]int{}}
-}
+func newDebts() *debts { return &debts{wake: make(chan struct{}, 1), keys: map[string]int{}} }
 
-// oweDeletes is called where keys were not deleted, or not replaced and nothing is under way that may yet do so.
-func (d *debts) oweDeletes(texts ...string) {
-	d.add(func() {
-		for _, text := range texts {
-			if _, ok := d.deletes[text]; ok || len(d.deletes) < maxOwed {
-				d.deletes[text]++
-			} else {
-				d.renewals[shardOf(text)]++
-			}
-		}
-	})
-}
-
-// oweRenewal is called where a value of the shard may yet arrive: to delete it would not be enough.
-func (d *debts) oweRenewal(shard int) { d.add(func() { d.renewals[shard]++ }) }
-
-func (d *debts) add(note func()) {
+func (d *debts) owe(texts ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	note()
+	for _, text := range texts {
+		if _, ok := d.keys[text]; ok || len(d.keys) < maxOwed {
+			d.keys[text]++
+		} else {
+			d.all++
+		}
+	}
 	d.open.Store(true)
 	select {
 	case d.wake <- struct{}{}:
@@ -62,41 +50,35 @@ func (d *debts) add(note func()) {
 	}
 }
 
-// next is some of the debts.
-func (d *debts) next() (deletes map[string]int, renewals map[int]int) {
+// next is some of the keys, and how often others were not remembered.
+func (d *debts) next() (part map[string]int, all int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return some(d.deletes), some(d.renewals)
-}
-
-// paid takes out those that did not grow in the meantime, and reports whether none is left.
-func (d *debts) paid(deletes map[string]int, renewals map[int]int) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	takeOut(d.deletes, deletes)
-	takeOut(d.renewals, renewals)
-	none := len(d.deletes) == 0 && len(d.renewals) == 0
-	d.open.Store(!none)
-	return none
-}
-
-func some[K comparable](all map[K]int) map[K]int {
-	part := make(map[K]int, min(len(all), owedAtOnce))
-	for k, n := range all {
+	part = make(map[string]int, min(len(d.keys), owedAtOnce))
+	for text, n := range d.keys {
 		if len(part) == owedAtOnce {
 			break
 		}
-		part[k] = n
+		part[text] = n
 	}
-	return part
+	return part, d.all
 }
 
-func takeOut[K comparable](all, part map[K]int) {
-	for k, n := range part {
-		if all[k] == n {
-			delete(all, k)
+// paid takes out what did not grow in the meantime, and reports whether nothing is left.
+func (d *debts) paid(part map[string]int, all int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for text, n := range part {
+		if d.keys[text] == n {
+			delete(d.keys, text)
 		}
 	}
+	if d.all == all {
+		d.all = 0
+	}
+	none := len(d.keys) == 0 && d.all == 0
+	d.open.Store(!none)
+	return none
 }
 
 // pay makes good what is owed as soon as the server answers, until ctx is done.
@@ -120,31 +102,25 @@ func (c *Cache) pay(ctx context.Context) {
 // payAll reports whether nothing is owed any more.
 func (c *Cache) payAll(ctx context.Context) bool {
 	for c.owed.open.Load() {
-		deletes, renewals := c.owed.next()
-		if c.payPart(ctx, deletes, renewals) != nil {
+		part, all := c.owed.next()
+		if c.payPart(ctx, part, all > 0) != nil {
 			return false
 		}
 		c.breaker.report(true)
-		if c.owed.paid(deletes, renewals) {
+		if c.owed.paid(part, all) {
 			return true
 		}
 	}
 	return true
 }
 
-// payPart deletes the keys and gives new generations to the shards, which makes all of their values invalid for everybody.
-func (c *Cache) payPart(ctx context.Context, deletes map[string]int, renewals map[int]int) error {
+// payPart deletes the keys, and where it is all, has the server begin a new generation.
+func (c *Cache) payPart(ctx context.Context, part map[string]int, all bool) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for text := range deletes {
-			p.Unlink(ctx, c.chunkName(text))
-		}
-		for shard := range renewals {
-			c.generations[shard].Store(nil)
-			p.Set(ctx, c.generationName(shard), rand.Text(), 0)
-		}
-		return nil
-	})
-	return err
+	if err := c.remove(ctx, slices.Collect(maps.Keys(part))); err != nil || !all {
+		return err
+	}
+	c.seen.Store(nil)
+	return c.client.Set(ctx, c.generationName(), rand.Text(), 0).Err()
 }

@@ -8,31 +8,25 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// However much is owed, few keys are remembered, and each that is not belongs to a shard that is renewed.
+// However much is owed, few keys are remembered; then all is.
 func TestDebtsAreBounded(t *testing.T) {
 	t.Parallel()
 	d := newDebts()
 	for i := range 10 * maxOwed {
-		d.oweDeletes(strconv.Itoa(i))
+		d.owe(strconv.Itoa(i))
 	}
-	if len(d.deletes) != maxOwed || len(d.renewals) > shardCount {
-		t.Fatalf("%d keys and %d shards", len(d.deletes), len(d.renewals))
+	if len(d.keys) != maxOwed || d.all != 9*maxOwed {
+		t.Fatalf("%d keys, and %d that are not remembered", len(d.keys), d.all)
 	}
-	for i := range 10 * maxOwed {
-		text := strconv.Itoa(i)
-		if d.deletes[text] == 0 && d.renewals[shardOf(text)] == 0 {
-			t.Fatalf("key %d is forgotten", i)
+	for range 2 * maxOwed / owedAtOnce {
+		part, all := d.next()
+		if len(part) > owedAtOnce {
+			t.Fatalf("%d at once", len(part))
 		}
+		d.paid(part, all)
 	}
-	for range 2 * (maxOwed + shardCount) / owedAtOnce {
-		deletes, renewals := d.next()
-		if len(deletes) > owedAtOnce || len(renewals) > owedAtOnce {
-			t.Fatalf("%d and %d at once", len(deletes), len(renewals))
-		}
-		d.paid(deletes, renewals)
-	}
-	if d.open.Load() || len(d.deletes)+len(d.renewals) > 0 {
-		t.Errorf("%d keys and %d shards are left", len(d.deletes), len(d.renewals))
+	if d.open.Load() || len(d.keys)+d.all > 0 {
+		t.Errorf("%d keys and %d are left", len(d.keys), d.all)
 	}
 }
 
@@ -40,15 +34,54 @@ func TestDebtsAreBounded(t *testing.T) {
 func TestDebtThatGrewIsNotPaid(t *testing.T) {
 	t.Parallel()
 	d := newDebts()
-	d.oweDeletes("a", "b")
-	d.oweRenewal(3)
-	deletes, renewals := d.next()
-	d.oweDeletes("a")
-	if d.paid(deletes, renewals) || !d.open.Load() || d.deletes["a"] == 0 || len(d.deletes)+len(d.renewals) != 1 {
-		t.Errorf("%v, %v", d.deletes, d.renewals)
+	d.owe("a", "b")
+	part, all := d.next()
+	d.owe("a")
+	if d.paid(part, all) || !d.open.Load() || d.keys["a"] == 0 || len(d.keys) != 1 {
+		t.Errorf("%v, %d", d.keys, d.all)
 	}
-	if deletes, renewals = d.next(); !d.paid(deletes, renewals) || d.open.Load() {
-		t.Errorf("%v, %v", d.deletes, d.renewals)
+	if part, all = d.next(); !d.paid(part, all) || d.open.Load() {
+		t.Errorf("%v, %d", d.keys, d.all)
+	}
+}
+
+// After more deletes were missed than are remembered, nothing that was there before is served to anybody.
+func TestTooManyDebtsEndTheGeneration(t *testing.T) {
+	t.Parallel()
+	peer := func(url string) *Cache {
+		c, end, err := Open(t.Context(), Config{URL: url, Prefix: t.Name(), Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(end)
+		return c
+	}
+	url := servers.Redis(t)
+	c, other := peer(url), peer(url)
+	kept := func(c *Cache) bool {
+		_, ok := c.Get(t.Context(), valueKey)
+		return ok
+	}
+	kept(c)
+	c.Put(t.Context(), valueKey, valueChunk(t, 5), time.Hour)
+	if !kept(c) || !kept(other) {
+		t.Fatal("not kept")
+	}
+	texts := make([]string, 2*maxOwed)
+	for i := range texts {
+		texts[i] = strconv.Itoa(i)
+	}
+	c.owed.owe(texts...)
+	for deadline := time.Now().Add(20 * time.Second); c.owed.open.Load(); time.Sleep(time.Millisecond) { // polls a real server
+		if kept(c) && c.owed.open.Load() {
+			t.Fatal("served with debts")
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("not paid")
+		}
+	}
+	if kept(c) || kept(other) {
+		t.Error("what was there before is served")
 	}
 }
 
@@ -60,6 +93,7 @@ func TestNothingIsServedBeforeDebtsArePaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer end()
+	c.Get(t.Context(), valueKey)
 	c.Put(t.Context(), valueKey, valueChunk(t, 5), time.Hour)
 	if _, ok := c.Get(t.Context(), valueKey); !ok {
 		t.Fatal("not kept")

@@ -15,7 +15,9 @@ import (
 const (
 	magic     = "mdchunk"
 	version   = 2
-	textAt    = 73
+	flagsAt   = headSize
+	wordsAt   = flagsAt + 1
+	textAt    = wordsAt + 8*8
 	sumSize   = 4
 	cleanFlag = 1
 
@@ -35,16 +37,15 @@ var errUnfit = errors.New("no value can hold it")
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-// encode is the chunk as a value under the key, of the generation. An error wraps errUnfit.
-func encode(key ports.ChunkKey, generation string, c ports.Chunk) ([]byte, error) {
+// encode is the chunk as a value under the key, of the generation, beginning with the head. An error wraps errUnfit.
+func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte, error) {
 	text := key.String()
 	if len(text) > math.MaxUint16 || len(generation) > math.MaxUint8 {
 		return nil, fmt.Errorf("key of %d bytes: %w", len(text), errUnfit)
 	}
 	const bytesPerBar = 16 // about, packed
 	b := make([]byte, 0, textAt+len(text)+256+bytesPerBar*c.Bars.Len())
-	b = append(b, magic...)
-	b = append(b, version)
+	b = append(b, head...)
 	var flags byte
 	if c.Clean {
 		flags = cleanFlag
@@ -86,10 +87,10 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 	if v := b[len(magic)]; v != version {
 		return ports.Chunk{}, fmt.Errorf("version %d: %w", v, errVersion)
 	}
-	if body < textAt+2+1+2 || b[8] > cleanFlag {
+	if body < textAt+2+1+2 || b[flagsAt] > cleanFlag {
 		return ports.Chunk{}, fmt.Errorf("head: %w", errPoisoned)
 	}
-	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[9+8*i:])) }
+	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[wordsAt+8*i:])) }
 	keyEnd := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
 	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || word(4) != key.Start || word(5) != key.End {
 		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
@@ -102,7 +103,7 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 		return ports.Chunk{}, errGeneration
 	}
 	c := ports.Chunk{
-		Bars: domain.EmptySeries(key.Series), Clean: b[8] == cleanFlag,
+		Bars: domain.EmptySeries(key.Series), Clean: b[flagsAt] == cleanFlag,
 		Settled: word(0), Read: word(1), Fresh: word(2), Expires: word(3), Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
 	}
 	count, packed := int(binary.LittleEndian.Uint16(b[bars:])), b[bars+2:body]

@@ -14,6 +14,9 @@ var valueKey = ports.ChunkKey{
 	Store: "s", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, End: 4096 * 60_000_000,
 }
 
+// valueHead is one of the current version.
+const valueHead = magic + "\x02" + "ABCDEFGHIJKLMNOP"
+
 // valueGeneration is as long as they are.
 const valueGeneration = "0123456789abcdef0123456789abcdef01234567 ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -40,7 +43,7 @@ func valueChunk(tb testing.TB, bars int) ports.Chunk {
 // 120,000 values altered at random: not one is taken for a chunk.
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	sound, err := encode(valueKey, valueGeneration, valueChunk(t, 200))
+	sound, err := encode(valueKey, valueGeneration, valueHead, valueChunk(t, 200))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +72,7 @@ func TestMutations(t *testing.T) {
 // The widest chunk fits the bound.
 func TestWidestValueFits(t *testing.T) {
 	t.Parallel()
-	b, err := encode(valueKey, valueGeneration, valueChunk(t, 4096))
+	b, err := encode(valueKey, valueGeneration, valueHead, valueChunk(t, 4096))
 	if err != nil || len(b) > maxValue {
 		t.Errorf("%d bytes of at most %d, %v", len(b), maxValue, err)
 	}
@@ -81,7 +84,7 @@ func TestWidestValueFits(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, bars := range []int{0, 1, 300} {
-		b, err := encode(valueKey, valueGeneration, valueChunk(f, bars))
+		b, err := encode(valueKey, valueGeneration, valueHead, valueChunk(f, bars))
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -100,7 +103,7 @@ func FuzzDecode(f *testing.F) {
 		if c.Bars.Key() != valueKey.Series {
 			t.Fatalf("a chunk of %s", c.Bars.Key())
 		}
-		if _, err := encode(valueKey, valueGeneration, c); err != nil {
+		if _, err := encode(valueKey, valueGeneration, valueHead, c); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,0 +1,83 @@
+package redis
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// goneName begins what stands in the place of a value that was deleted; it is as long as magic.
+	goneName = "mdgone "
+
+	// headSize is the length of the head of a value, which no other value has: its name, its version and a random number.
+	headSize = 24
+
+	// goneFor is how long it is remembered of a key that it was deleted: longer than anybody takes from a Get to its Put.
+	goneFor = 10 * time.Minute
+
+	// leaseFor is how long a Get that found nothing allows a Put; maxLeases is of how many keys one is kept.
+	leaseFor  = goneFor / 2
+	maxLeases = 8192
+)
+
+// newHead is a head of its own.
+func newHead(name string, version byte) string {
+	b := make([]byte, 0, headSize)
+	b = append(b, name...)
+	b = append(b, version)
+	return string(b) + rand.Text()[:headSize-len(b)]
+}
+
+// newGone is what stands in the place of a value that was deleted.
+func newGone() string { return newHead(goneName, version) }
+
+// swap puts a value where the head is still the one that was seen, else what says that it is gone.
+const swap = `
+if redis.call('GETRANGE', KEYS[1], 0, ARGV[1] - 1) == ARGV[2] then
+	redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+	return 1
+end
+redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[6])
+return 0`
+
+func newSwap() *redis.Script { return redis.NewScript(swap) }
+
+// leases is what was seen under keys that somebody may be about to put. It is safe for concurrent use.
+type leases struct {
+	mu   sync.Mutex
+	seen map[string]lease
+}
+
+type lease struct {
+	head string
+	at   time.Time
+}
+
+// note keeps what was seen, unless it was seen before: of several who look at once, and then read the store, any may put, so what the
+// first saw has to be there still.
+func (l *leases) note(text, head string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before, ok := l.seen[text]; ok && time.Since(before.at) < leaseFor {
+		return
+	}
+	for old := range l.seen {
+		if len(l.seen) < maxLeases {
+			break
+		}
+		delete(l.seen, old)
+	}
+	l.seen[text] = lease{head, time.Now()}
+}
+
+// take is what was seen, for the one who puts. Heads are never used twice, but nothing may be there time and again.
+func (l *leases) take(text string) (head string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, ok := l.seen[text]
+	delete(l.seen, text)
+	return before.head, ok && (before.head != "" || time.Since(before.at) < leaseFor)
+}
