@@ -18,7 +18,7 @@ const fetchHelp = `Print the bars of one or several series, or with --trades or 
 are over.
 
 What the answer does not tell by itself stands on standard error: ranges that nobody holds, an end beyond now that was clamped,
-what the quality rules found. Without --start and --end it is all there is. Bars may also go out with --output parquet; for ranges of
+what the quality rules found. Without --start and --end it is all there is. It may also go out with --output parquet; for ranges of
 any length there is marketdata export.
 
 Where the bars would come from is told by --explain, which reads none:

@@ -66,11 +66,8 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 	if r.Start, r.End, err = o.times(c.now(), ""); err != nil {
 		return err
 	}
-	if o.output == formatParquet {
-		if isTerminal(c.out) {
-			return errParquetOnTerminal
-		}
-	} else if err := c.settle(&o.output); err != nil {
+	const several = false
+	if err := c.settleFetch(several, &o); err != nil {
 		return err
 	}
 	if o.trades {

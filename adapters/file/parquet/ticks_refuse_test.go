@@ -138,4 +138,3 @@ func TestTickReaderRefuses(t *testing.T) {
 		})
 	}
 }
-
