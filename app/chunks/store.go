@@ -33,6 +33,8 @@ type Store struct {
 	following atomic.Bool
 	hears     atomic.Bool // of every write of others
 	deaf      atomic.Bool // hearing failed, and has not begun again
+	tried     chan struct{}
+	firstTry  sync.Once // closes tried
 }
 
 // Caches is where chunks are kept.
@@ -57,6 +59,7 @@ func New(next ports.Store, caches Caches, notices ports.Invalidations, clock por
 	}
 	s := &Store{next: next, caches: caches, clock: clock, notices: notices, cfg: cfg.WithDefaults()}
 	s.states.seed, s.held.states.seed = maphash.MakeSeed(), maphash.MakeSeed()
+	s.tried = make(chan struct{})
 	s.held.known = map[domain.Symbol]holding{}
 	s.flights.running = map[flightKey]*flight{}
 	s.ahead.waiting = map[ports.ChunkKey]struct{}{}

@@ -145,15 +145,20 @@ func (s *Store) Follow(ctx context.Context) error {
 		return &ports.Error{Kind: ports.ErrInvalid, Op: "follow invalidations", Store: s.cfg.Name}
 	}
 	defer s.following.Store(false)
-	for {
+	for heard := false; ; {
 		changes, err := s.notices.Subscribe(ctx)
 		if err == nil {
+			if heard { // before, nothing was kept here; what others keep, they see to themselves
+				s.distrust()
+			}
+			heard = true
 			err = s.hear(ctx, changes)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		s.deaf.Store(true)
+		s.firstTry.Do(func() { close(s.tried) })
 		s.cfg.Logger.Warn("invalidations are not heard; the cache is not used", slog.String("store", s.cfg.Name), slog.Any("error", err))
 		select {
 		case <-ctx.Done():
@@ -165,9 +170,9 @@ func (s *Store) Follow(ctx context.Context) error {
 
 // hear applies the invalidations of one subscription.
 func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, error]) error {
-	s.distrust()
 	s.hears.Store(true)
 	s.deaf.Store(false)
+	s.firstTry.Do(func() { close(s.tried) })
 	defer s.hears.Store(false)
 	for change, err := range changes {
 		if err != nil {
@@ -179,6 +184,10 @@ func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, 
 	}
 	return nil
 }
+
+// Tried is closed once Follow hears the others for the first time, or failed to: whoever waits for it begins with a cache that is used,
+// if it can be.
+func (s *Store) Tried() <-chan struct{} { return s.tried }
 
 // live reports whether the cache may be used: whether this Store would be told of others' writes, or there are no others.
 func (s *Store) live() bool { return s.notices == nil || s.hears.Load() }

@@ -72,9 +72,7 @@ func (l Leg) explained(key domain.SeriesKey) node {
 		}
 		below := node{text: text}
 		if read.Server != nil {
-			for _, line := range read.Server.Lines {
-				below.add(node{text: line})
-			}
+			below.add(node{text: strings.Join(read.Server.Lines, "\n")})
 			for _, advice := range read.Server.Advice {
 				below.add(node{text: "advice: " + advice})
 			}
@@ -93,7 +91,7 @@ func (e Estimate) String() string {
 	return s
 }
 
-// node is a line of a tree and the lines below it.
+// node is a line of a tree, or a few, and the nodes below it.
 type node struct {
 	text  string
 	below []node
@@ -102,7 +100,7 @@ type node struct {
 func (n *node) add(below node) { n.below = append(n.below, below) }
 
 func (n *node) write(s *strings.Builder, indent string) {
-	s.WriteString(n.text + "\n")
+	s.WriteString(strings.ReplaceAll(n.text, "\n", "\n"+indent) + "\n")
 	for i := range n.below {
 		branch, stem := "├─ ", "│  "
 		if i == len(n.below)-1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
@@ -38,6 +39,7 @@ func newSources(
 		l.close()
 		return nil, nil, l.err
 	}
+	l.wait(ctx)
 	return sources, l.close, nil
 }
 
@@ -83,6 +85,23 @@ func (l *layers) readOnce(source *app.Source) {
 	if !l.settings.Cache.Disabled {
 		source.Cache = store
 		l.listen(store.Follow)
+	}
+}
+
+// hearingTime is how long it is waited for what others write to be heard, so that the first requests use the cache too.
+const hearingTime = 250 * time.Millisecond
+
+func (l *layers) wait(ctx context.Context) {
+	if l.settings.Cache.Disabled {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, hearingTime)
+	defer cancel()
+	for _, store := range l.stores {
+		select {
+		case <-store.Tried():
+		case <-ctx.Done():
+		}
 	}
 }
 
