@@ -14,7 +14,14 @@
 //
 // A read notes the version of its series, which every write changes before it begins and after it ended. What was read under
 // another version is not kept, and an answer put together from several chunks is given only if no write fell in between. So no
-// answer is older than the last write of this process that returned before the read began, and none is half old. Writes of other
-// processes reach this one through ports.Invalidations; where there are none, or one was lost, the times above are the bound.
-// Processes that share a cache need clocks that agree to within the settle time.
+// answer is older than the last write of this process that returned before the read began, and none is half old.
+//
+// What a store says it holds is kept too, for 10 s, and every write makes it untrue. It is asked again after each read of bars, and the
+// bars are kept only where it said the same before; a chunk carries a fingerprint of it. Where the store says something else later,
+// the chunk is not believed. So a kept emptiness never passes for a time without trades that somebody else claimed since.
+//
+// Writes of other processes reach this one through ports.Invalidations. As long as they are not heard, the cache is neither used nor
+// filled, and when they are heard again nothing from before is believed. Where there is nobody to hear, no other process may write.
+// A process that dies between a write and telling of it leaves the others with bars of before until their time is over. Processes that
+// share a cache need clocks that agree to within five seconds.
 package chunks
