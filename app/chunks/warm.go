@@ -2,14 +2,15 @@ package chunks
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// batchChunks is how many chunks are read in one batch at most: so many are in memory before they are kept.
-const batchChunks = 256
+// batchChunks is how many chunks are read in one batch at most. Of readsAtOnce batches, so many are in memory before they are kept.
+const batchChunks = 64
 
 // Warm has the chunks that the queries need read into the cache, MaxChunks of them at most, many series in one batch. Of a query for
 // the first or last bars it is the chunks that so many bars need at least.
@@ -25,7 +26,7 @@ func (s *Store) Warm(ctx context.Context, queries []ports.BarQuery) {
 		return
 	}
 	left := s.cfg.MaxChunks
-	b := batch{Store: s}
+	var batches []*batch
 	for _, q := range queries {
 		r := &reading{Store: s, query: q, cut: cutOf(q.Key.Grid)}
 		lacking, v, ok := r.lacks(ctx)
@@ -33,13 +34,21 @@ func (s *Store) Warm(ctx context.Context, queries []ports.BarQuery) {
 			continue
 		}
 		left -= len(lacking)
-		if b.chunks+len(lacking) > batchChunks {
-			b.read(ctx)
-			b = batch{Store: s}
+		if n := len(batches); n == 0 || batches[n-1].chunks+len(lacking) > batchChunks {
+			batches = append(batches, &batch{Store: s})
 		}
-		b.add(r, v, lacking)
+		batches[len(batches)-1].add(r, v, lacking)
 	}
-	b.read(ctx)
+	var next atomic.Int64
+	var reading sync.WaitGroup
+	for range min(readsAtOnce, len(batches)) {
+		reading.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(batches); i = int(next.Add(1)) - 1 {
+				batches[i].read(ctx)
+			}
+		})
+	}
+	reading.Wait()
 }
 
 // lacks is the chunks that the query needs and the cache has not; ok is false where it is not for Warm.

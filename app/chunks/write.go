@@ -163,9 +163,11 @@ func (s *Store) Follow(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.deaf.Store(true)
 		s.firstTry.Do(func() { close(s.tried) })
-		s.cfg.Logger.Warn("invalidations are not heard; the cache is not used", slog.String("store", s.cfg.Name), slog.Any("error", err))
+		if !s.deaf.Swap(true) {
+			s.cfg.Logger.Warn("the writes of other processes are not heard; the cache is not used until they are",
+				slog.String("store", s.cfg.Name), slog.Any("error", err))
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -21,14 +21,14 @@ func newSources(
 	l := newLayers(ctx, s, opts, caches, clock, postgres.NewNotices(pg))
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: poolUse(pg)}
 	relational.Aggregate, relational.Explain = pg, pg
-	relational.Bars = pg    // bars, and the claims on them, as they lie in the tables
-	l.readOnce(&relational) // a bar that closed is read once; others' writes are heard, and ours told
+	relational.Bars = pg        // bars, and the claims on them, as they lie in the tables
+	l.readOnce(&relational, pg) // a bar that closed is read once; others' writes are heard, and ours told
 	sources := []app.Source{relational}
 
 	if ts != nil {
 		timeSeries := app.Source{Name: influx.Name, Takes: app.Frequencies{Below: s.HighFrequencyBelow}, Catalog: ts, Health: ts}
 		timeSeries.Bars = app.WithClaims(ts, pg) // InfluxDB has no place for claims: the relational store keeps them
-		l.readOnce(&timeSeries)                  // as above; over the claims, on which it depends what is believed
+		l.readOnce(&timeSeries, ts)              // as above; over the claims, on which it depends what is believed
 		sources[0].Takes = app.Frequencies{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
@@ -72,9 +72,9 @@ func newLayers(
 
 // readOnce puts the cache before the bars of the source, until close. Where it is disabled nothing is read through it, but writes are
 // told to the processes that do.
-func (l *layers) readOnce(source *app.Source) {
+func (l *layers) readOnce(source *app.Source, many ports.BatchReader) {
 	cfg := l.settings.Cache.Policy
-	cfg.Name, cfg.Logger = source.Name, l.opts.Logger
+	cfg.Name, cfg.Logger, cfg.Batch = source.Name, l.opts.Logger, many
 	store, err := chunks.New(source.Bars, l.caches, l.notices, l.clock, cfg)
 	if err != nil {
 		l.err = errors.Join(l.err, err)
