@@ -267,7 +267,16 @@ func ofBars(r domain.Result, err error) reply {
 			told = append(told, k.End)
 		}
 	}
-	return replyOf(r, err, told...)
+	bars := r.Series
+	r.Series = domain.EmptySeries(bars.Key())
+	if err != nil {
+		return replyOf(nil, err, told...)
+	}
+	return replyOf(struct {
+		Beside      domain.Result
+		Bars        string
+		Fingerprint domain.Fingerprint
+	}{r, bars.String(), bars.Fingerprint()}, nil, told...)
 }
 
 func replyOf(answer any, err error, told ...time.Time) reply {
