@@ -18,7 +18,8 @@ type Cache[K comparable, V any] interface {
 	Get(ctx context.Context, key K) (V, bool)
 
 	// Put keeps the value for at most ttl; one of zero or less keeps nothing. It may keep nothing at any time, and then the value
-	// that was there before is gone too.
+	// that was there before is gone too. A cache that processes share keeps nothing where another process deleted the key since this
+	// one missed it: what is put was made of something older.
 	Put(ctx context.Context, key K, value V, ttl time.Duration)
 
 	// Delete forgets what is kept under the keys. A Get that begins after it returns misses, until the next Put.

@@ -252,7 +252,7 @@ func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until i
 // believes is how much of a chunk is still to be believed.
 func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until int64) found {
 	now := time.Now().UnixMicro()
-	if c.Read <= v.whole || c.Expires <= now || v.forgot(key, c.Read) || c.Claims[0] != claims(v.held, key.Start, c.Settled) {
+	if c.Read <= v.whole || c.Expires <= now || c.Claims[0] != claims(v.held, key.Start, c.Settled) {
 		return none
 	}
 	switch {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
 // stateCount is how many states all series share: memory does not grow with the series asked for. Two series of one state are read
@@ -35,54 +34,8 @@ type state struct {
 
 // distrust is which chunks of the cache are not believed.
 type distrust struct {
-	whole  int64       // those read at or before it
-	tails  int64       // of those read at or before it, the tails
-	recent []forgotten // lately, as they came; never changed in place
-}
-
-// forgotten is chunks that a write made untrue: those of the series that reach into the range and were read at or before an instant.
-// They are deleted, but another process, which had read them before it heard of the write, may put them into a shared cache yet.
-type forgotten struct {
-	key        domain.SeriesKey
-	start, end int64
-	read       int64
-	at         time.Time
-}
-
-const (
-	// recently is how long that is thought of: longer than another process takes from its read to hearing of the write.
-	recently = time.Minute
-
-	// recentCount is how many are thought of in one state; with more, nothing that was read before is believed.
-	recentCount = 64
-
-	// skew is how far the clocks of processes that share a cache may be apart.
-	skew = 5 * time.Second
-)
-
-// forget adds what is forgotten, and drops what was long ago.
-func (d *distrust) forget(f forgotten) {
-	kept := make([]forgotten, 0, len(d.recent)+1)
-	for _, old := range d.recent {
-		if f.at.Sub(old.at) < recently {
-			kept = append(kept, old)
-		}
-	}
-	if len(kept) == recentCount {
-		kept = kept[:0]
-		d.whole = max(d.whole, f.read)
-	}
-	d.recent = append(kept, f)
-}
-
-// forgot reports whether the chunk is among what was forgotten.
-func (d *distrust) forgot(key ports.ChunkKey, read int64) bool {
-	for _, f := range d.recent {
-		if read <= f.read && f.start < key.End && key.Start < f.end && f.key == key.Series {
-			return true
-		}
-	}
-	return false
+	whole int64 // those read at or before it
+	tails int64 // of those read at or before it, the tails
 }
 
 // view is a state at the beginning of a read.

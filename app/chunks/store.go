@@ -48,9 +48,6 @@ var (
 	_ ports.CachedReader = (*Store)(nil)
 )
 
-// shared reports whether other processes put chunks there too.
-func (c *Caches) shared() bool { return c.All != c.Near }
-
 // New returns a Store in front of next. Of notices, nil is that no other process writes; otherwise the cache is used as long as
 // Follow hears them. Close ends what runs in the background; it closes neither the store nor the caches.
 func New(next ports.Store, caches Caches, notices ports.Invalidations, clock ports.Clock, cfg Config) (*Store, error) {

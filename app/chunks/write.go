@@ -99,17 +99,11 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 	state, g := s.states.of(key), key.Grid
 	horizon := g.Floor(s.clock.Now().Add(-s.cfg.settle(g.Frequency())))
 	c := cutOf(g)
-	closed := r.Intersect(domain.Range{Start: r.Start, End: horizon})
-	from, to := c.span(closed)
+	from, to := c.span(r.Intersect(domain.Range{Start: r.Start, End: horizon}))
 	long := to-from > maxDeletes
 	state.touch(func(now int64, d *distrust) {
-		switch {
-		case long:
+		if long {
 			d.whole = now
-		case s.caches.shared() && from < to:
-			f := forgotten{key: key, read: now + skew.Microseconds(), at: time.Now()}
-			f.start, f.end = closed.Micros()
-			d.forget(f)
 		}
 		if r.End.After(horizon) {
 			d.tails = now

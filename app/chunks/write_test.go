@@ -12,7 +12,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
-	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/domain"
@@ -304,57 +303,5 @@ func TestFollow(t *testing.T) {
 		wants(3)
 		cancel()
 		following.Wait()
-	})
-}
-
-// A process that read a chunk before a write, and puts it into the shared cache after others heard of the write and before it does
-// itself, misleads nobody.
-func TestLatePutIntoASharedCache(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		level := func() *ristretto.Cache[ports.ChunkKey, ports.Chunk] {
-			c, err := ristretto.NewSeries(0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(c.Close)
-			return c
-		}
-		far := level()
-		near := level()
-		s := setupWith(t, chunks.Config{}, near, nil)
-		here, err := chunks.New(s.under, chunks.Caches{Near: near, All: tiered.NewSeries(near, far)}, nil, s.clock, chunks.Config{Name: "memory"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer here.Close()
-		other, err := chunks.New(s.under, chunks.Caches{Near: far}, nil, s.clock, chunks.Config{Name: "memory"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer other.Close()
-		wants := func(seed int) {
-			t.Helper()
-			got, err := collect(t.Context(), here, query(minutes(0, 100)))
-			if err != nil || !got.Equal(makeBars(t, 0, 100, seed)) {
-				t.Fatalf("version %d is not what is read: %s, %v", seed, got, err)
-			}
-		}
-		s.put(t, makeBars(t, 0, 100, 1))
-		s.under.after = func() { // the other's read has its answer, and then there is the write, of which only we know yet
-			s.under.after = nil
-			if _, err := here.WriteBars(t.Context(), makeBars(t, 0, 100, 2), minutes(0, 100)); err != nil {
-				t.Error(err)
-			}
-		}
-		if _, err := collect(t.Context(), other, query(minutes(0, 100))); err != nil {
-			t.Fatal(err)
-		}
-		wants(2)
-		time.Sleep(10 * time.Second)
-		wants(2)
-		before := s.under.reads.Load()
-		wants(2)
-		s.reads(t, before) // and by then it is kept again
 	})
 }
