@@ -113,8 +113,8 @@ func number(coefficient int64, scale uint8) domain.Decimal {
 	return must(domain.NewDecimal(coefficient, scale))
 }
 
-// until is what had closed at now. A claim that covers the bar that is forming still does: which grid statistics are made from may
-// follow from it, no number of theirs does.
+// until is what had closed at now. A claim that covers the bar that is forming still does: Describe chooses by claims which grid it
+// makes statistics from, and counts that bar.
 func (h *history) until(now time.Time) *history {
 	before := domain.Range{End: now}
 	known := &history{}
