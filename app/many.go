@@ -50,7 +50,7 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 		}
 	}
 	if err == nil {
-		warm(ctx, fetches)
+		warm(ctx, by, fetches)
 	}
 
 	var next atomic.Int64
@@ -76,7 +76,8 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 }
 
 // warm has the caches read what the requests need, all of a store at once. It is what most of them need: what is stored, and claimed.
-func warm(ctx context.Context, fetches []*fetch) {
+// What fails is met again by the request that needs it.
+func warm(ctx context.Context, by *caller, fetches []*fetch) {
 	queries := map[*store][]ports.BarQuery{}
 	for _, f := range fetches {
 		if f == nil || f.routed < 0 || f.store.Cache == nil {
@@ -90,6 +91,11 @@ func warm(ctx context.Context, fetches []*fetch) {
 		f.window, f.legs, f.covered = before, nil, nil
 	}
 	for s, asked := range queries {
-		s.Cache.Warm(ctx, asked)
+		_, _ = call(ctx, by.at(s), warmed, asked)
 	}
+}
+
+func warmed(ctx context.Context, s *store, queries []ports.BarQuery) (struct{}, error) {
+	s.Cache.Warm(ctx, queries)
+	return struct{}{}, ctx.Err()
 }

@@ -13,7 +13,7 @@ import (
 const batchChunks = 64
 
 // Warm has the chunks that the queries need read into the cache, MaxChunks of them at most, many series in one batch. Of a query for
-// the first or last bars it is the chunks that so many bars need at least.
+// the first or last bars it is the chunks that so many bars without a gap lie in.
 func (s *Store) Warm(ctx context.Context, queries []ports.BarQuery) {
 	if s.cfg.Batch == nil || !s.live() || len(queries) < 2 {
 		return
@@ -54,12 +54,13 @@ func (s *Store) Warm(ctx context.Context, queries []ports.BarQuery) {
 // lacks is the chunks that the query needs and the cache has not; ok is false where it is not for Warm.
 func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) {
 	from, to := r.cut.span(r.query.Range)
-	switch few := max(r.query.First, r.query.Last); {
-	case few == 0:
-	case r.query.Last > 0:
-		from = max(from, to-int64(few-1)/calendarBars-2) // one more, as the last is seldom full
-	default:
-		to = min(to, from+int64(few-1)/calendarBars+2)
+	start, until := r.query.Range.Micros()
+	bar := r.query.Key.Grid.Frequency().Nominal().Microseconds()
+	if few := int64(r.query.Last); few > 0 && few < (until-start)/bar {
+		from = r.cut.index(until - few*bar)
+	}
+	if few := int64(r.query.First); few > 0 && few < (until-start)/bar {
+		to = r.cut.index(start+few*bar-1) + 1
 	}
 	if to-from > windowChunks {
 		return nil, nil, false
@@ -70,7 +71,6 @@ func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) 
 	}
 	view := r.states.of(r.query.Key).view(r.query.Key)
 	view.held = ofKey(held, r.query.Key)
-	_, until := r.query.Range.Micros()
 	for i := from; i < to; i++ {
 		key := r.key(r.query.Key, r.cut, i)
 		if _, found := r.lookup(ctx, &view, key, min(until, key.End)); found != all {

@@ -77,7 +77,7 @@ func TestWarm(t *testing.T) {
 	s, b, queries := many(t, 200, chunks.Config{})
 	for range 2 {
 		s.Warm(t.Context(), queries)
-		if got := b.count.Load(); got != 7 { // of 64 chunks at most, two for each series
+		if got := b.count.Load(); got != 4 { // of 64 chunks at most, one for each series
 			t.Fatalf("%d batches", got)
 		}
 	}
@@ -85,8 +85,8 @@ func TestWarm(t *testing.T) {
 		s.same(t, q)
 	}
 	s.reads(t, 0)
-	if got := s.under.extents.Load(); got != 8 {
-		t.Errorf("what is held was asked %d times, want 8: once before, and once after each batch", got)
+	if got := s.under.extents.Load(); got != 5 {
+		t.Errorf("what is held was asked %d times, want 5: once before, and once after each batch", got)
 	}
 }
 
