@@ -70,12 +70,32 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestServers runs the command on a real PostgreSQL and a real InfluxDB, whose databases are fresh; it is skipped, or fails, as
-// tests/servers says.
+// TestServers runs the command on a real PostgreSQL and a real InfluxDB, whose databases are fresh, without a shared cache and with one;
+// it is skipped, or fails, as tests/servers says.
 func TestServers(t *testing.T) {
 	t.Parallel()
-	environment := onServers(servers.Postgres(t), servers.Influx(t))
-	runScripts(t, "servers", func(env *testscript.Env) error {
+	for name, redis := range map[string]func(testing.TB) string{
+		"alone": func(testing.TB) string { return "" }, "with redis": servers.Redis,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runOnServers(t, "servers", redis(t))
+		})
+	}
+}
+
+// TestSharedCache runs commands that share what they read, and change, through a real redis.
+func TestSharedCache(t *testing.T) {
+	t.Parallel()
+	runOnServers(t, "shared", servers.Redis(t))
+}
+
+// runOnServers runs the scripts of dir on fresh databases. REDIS is the shared cache that every command begins with; none where empty.
+func runOnServers(t *testing.T, dir, redis string) {
+	t.Helper()
+	environment := append(onServers(servers.Postgres(t), servers.Influx(t)),
+		"REDIS="+redis, "MARKETDATA_CACHE_REDIS_URL="+redis, "MARKETDATA_CACHE_REDIS_TIMEOUT=10s")
+	runScripts(t, dir, func(env *testscript.Env) error {
 		env.Vars = append(env.Vars, environment...)
 		return nil
 	})
