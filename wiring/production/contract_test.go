@@ -33,26 +33,45 @@ func config(tb testing.TB) wiring.Config {
 	}
 }
 
+// caches is what may stand before the stores. With redis, what a law wrote or deleted is no longer there either.
+var caches = map[string]func(testing.TB, *wiring.Cache){
+	"cached": func(testing.TB, *wiring.Cache) {},
+	"with redis": func(tb testing.TB, c *wiring.Cache) {
+		tb.Helper()
+		c.Redis = wiring.Redis{URL: wiring.NewSecret(servers.Redis(tb)), Timeout: 5 * time.Second} // a busy machine
+	},
+	"disabled": func(_ testing.TB, c *wiring.Cache) { c.Disabled = true },
+}
+
 // routed is the stores as the application sees them: one store of bars, by frequency, and one catalog.
-func routed(tb testing.TB) contract.Store {
-	tb.Helper()
-	sources, symbols, closeStores, err := production.Stores(tb.Context(), config(tb), production.Options{})
-	if err != nil {
-		tb.Fatal(err)
+func routed(cache wiring.Cache) contract.Open {
+	return func(tb testing.TB) contract.Store {
+		tb.Helper()
+		cfg := config(tb)
+		cfg.Cache.Disabled, cfg.Cache.Redis = cache.Disabled, cache.Redis
+		sources, symbols, closeStores, err := production.Stores(tb.Context(), cfg, production.Options{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(closeStores)
+		for _, s := range sources {
+			if (s.Cache == nil) != cache.Disabled {
+				tb.Fatalf("%s has a cache: %t", s.Name, s.Cache != nil)
+			}
+			if s.Cache != nil {
+				heard(tb, s)
+			}
+		}
+		router, err := app.NewRouter(sources...)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		joined, err := app.New(sources, clock.NewSystem(), nil, app.Config{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return contract.Store{Bars: router, Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
 	}
-	tb.Cleanup(closeStores)
-	for _, s := range sources {
-		heard(tb, s)
-	}
-	router, err := app.NewRouter(sources...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	joined, err := app.New(sources, clock.NewSystem(), nil, app.Config{})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return contract.Store{Bars: router, Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
 }
 
 // heard waits until the source hears of others' writes, so that its cache is used.
@@ -91,9 +110,20 @@ var profile = func() contract.Profile {
 	return p
 }()
 
+// The stores keep their laws through the cache in use, alone and with redis behind it, and without it. What no cache stands before is
+// tried once.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	contract.BarStore(t, routed, profile)
-	contract.SymbolCatalog(t, routed, contract.Profile{})
-	contract.TickStore(t, routed, contract.Profile{})
+	for name, configure := range caches {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var cache wiring.Cache
+			configure(t, &cache)
+			contract.BarStore(t, routed(cache), profile)
+			if cache.Disabled {
+				contract.SymbolCatalog(t, routed(cache), contract.Profile{})
+				contract.TickStore(t, routed(cache), contract.Profile{})
+			}
+		})
+	}
 }
