@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -50,13 +51,15 @@ func (c *Catalog) ValidateSymbol(ctx context.Context, symbol domain.Symbol) erro
 }
 
 // Coverage returns which bars are held of the symbols, or of all where none is given, ordered by store, key and start. A symbol
-// that is not held adds nothing; that is no error. Nor does what a store holds of frequencies that it is not asked for.
+// that is not held adds nothing; that is no error. Nor does what a store holds of frequencies that it is not asked for, nor of bars
+// that are not over at the clock's now.
 func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreExtent, error) {
 	by := &caller{op: "read coverage", subject: namesOf(symbols), cfg: c.cfg}
 	if err := validateSymbols(symbols); err != nil {
 		return nil, refusal(by.op, "", err)
 	}
 	by.bound(ctx, c.stores)
+	now := c.clock.Now()
 	var all []ports.StoreExtent
 	for _, s := range c.stores {
 		if s.Bars == nil {
@@ -67,10 +70,23 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 			return nil, err
 		}
 		for _, e := range s.taken(held) {
-			all = append(all, ports.StoreExtent{Store: s.Name, Extent: e})
+			if e.Range = until(e.Range, e.Key.Grid.Floor(now)); !e.Range.Empty() {
+				all = append(all, ports.StoreExtent{Store: s.Name, Extent: e})
+			}
 		}
 	}
 	return all, nil
+}
+
+// until is what of r lies before the end.
+func until(r domain.Range, end time.Time) domain.Range {
+	if r.End.After(end) {
+		r.End = end
+	}
+	if r.Start.After(r.End) {
+		return domain.Range{}
+	}
+	return r
 }
 
 // Latest tells how fresh each series of the symbols is, or of all where none is given, ordered by key: what is claimed or assumed of
@@ -83,22 +99,16 @@ func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports
 	}
 	latest := map[domain.SeriesKey]ports.Freshness{}
 	for _, e := range held {
-		until := e.Range.End
-		if closed := e.Key.Grid.Floor(now); until.After(closed) {
-			until = closed
-		}
-		if !e.Range.Start.Before(until) { // not to be seen yet
-			continue
-		}
-		if f, found := latest[e.Key]; !found || until.After(f.Until) {
-			latest[e.Key] = ports.Freshness{Key: e.Key, Store: e.Store, Until: until, Behind: now.Sub(until), Assumed: e.Assumed}
+		end := until(e.Range, e.Key.Grid.Floor(now)).End
+		if f, found := latest[e.Key]; !end.IsZero() && (!found || end.After(f.Until)) {
+			latest[e.Key] = ports.Freshness{Key: e.Key, Store: e.Store, Until: end, Behind: now.Sub(end), Assumed: e.Assumed}
 		}
 	}
 	return slices.SortedFunc(maps.Values(latest), func(a, b ports.Freshness) int { return a.Key.Compare(b.Key) }), nil
 }
 
 // TickCoverage returns which trades and quotes are held of the symbols, or of all where none is given, ordered by symbol, kind and
-// start; nothing where no store holds any.
+// start; nothing where no store holds any, and nothing of now or later.
 func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreTickExtent, error) {
 	by := &caller{op: "read tick coverage", subject: namesOf(symbols), store: c.stores.ofTicks(), cfg: c.cfg}
 	if err := validateSymbols(symbols); err != nil {
@@ -112,9 +122,12 @@ func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([
 	if err != nil {
 		return nil, err
 	}
-	held := make([]ports.StoreTickExtent, len(extents))
-	for i, e := range extents {
-		held[i] = ports.StoreTickExtent{Store: by.store.Name, TickExtent: e}
+	now := instants{}.Floor(c.clock.Now())
+	held := make([]ports.StoreTickExtent, 0, len(extents))
+	for _, e := range extents {
+		if e.Range = until(e.Range, now); !e.Range.Empty() {
+			held = append(held, ports.StoreTickExtent{Store: by.store.Name, TickExtent: e})
+		}
 	}
 	return held, nil
 }

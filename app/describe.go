@@ -83,7 +83,8 @@ func (c *Catalog) best(ctx context.Context, by *caller, symbol domain.Symbol, wi
 			if e.Key.Symbol != symbol || e.Key.Kind != domain.PriceTrade || g.Frequency().Nominal() > statisticsLongest.Nominal() {
 				continue
 			}
-			if r := e.Range.Intersect(window); !r.Empty() {
+			closed := domain.Range{Start: window.Start, End: g.Floor(window.End)} // a claim on the bar that is forming says what comes
+			if r := e.Range.Intersect(closed); !r.Empty() {
 				grids[g] = held{s, grids[g].covered + r.End.Sub(r.Start)}
 				most = max(most, grids[g].covered)
 			}

@@ -77,10 +77,11 @@ type Description struct {
 
 // CoverageProvider tells what is held.
 type CoverageProvider interface {
-	// Coverage returns which bars the stores hold of the symbols, or of all where none is given, with the store's name.
+	// Coverage returns which bars the stores hold of the symbols, or of all where none is given, with the store's name; none that is
+	// not over at the clock's now.
 	Coverage(ctx context.Context, symbols ...domain.Symbol) ([]StoreExtent, error)
 
-	// TickCoverage returns which trades and quotes are held, with the store's name.
+	// TickCoverage returns which trades and quotes are held, with the store's name; none of the clock's now or later.
 	TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]StoreTickExtent, error)
 }
 

@@ -113,16 +113,14 @@ func number(coefficient int64, scale uint8) domain.Decimal {
 	return must(domain.NewDecimal(coefficient, scale))
 }
 
-// until is what had closed at now. A claim that covers the bar that is forming still does: Describe chooses by claims which grid it
-// makes statistics from, and counts that bar.
+// until is what had closed at now.
 func (h *history) until(now time.Time) *history {
 	before := domain.Range{End: now}
 	known := &history{}
 	for _, s := range h.bars {
 		grid := s.data.Key().Grid
 		closed := domain.Range{End: grid.Floor(now)} // bars that open before the one that is forming
-		claimed := domain.Range{End: grid.Ceil(now)}
-		known.bars = append(known.bars, held[domain.Series]{s.data.Within(closed), s.claim.Intersect(claimed)})
+		known.bars = append(known.bars, held[domain.Series]{s.data.Within(closed), s.claim.Intersect(closed)})
 	}
 	for _, s := range h.trades {
 		known.trades = append(known.trades, held[domain.Trades]{s.data.Within(before), s.claim.Intersect(before)})
