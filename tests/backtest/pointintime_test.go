@@ -2,6 +2,7 @@ package backtest_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -146,7 +147,7 @@ type reply struct {
 }
 
 func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
-	switch rapid.SampledFrom([]string{"fetch", "fetch", "fetch", "stream", "many", "trades", "quotes", "latest", "describe"}).Draw(t, "question") {
+	switch rapid.SampledFrom([]string{"fetch", "fetch", "fetch", "stream", "many", "trades", "quotes", "latest", "coverage", "describe"}).Draw(t, "question") {
 	case "stream":
 		r := h.drawRequest(t, now)
 		return question{"stream " + r.String(), func(t *rapid.T, market *app.Marketdata) reply { return streamed(t, market, r) }}
@@ -179,6 +180,19 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 				told = append(told, f.Until)
 			}
 			return replyOf(list, err, told...)
+		}}
+	case "coverage":
+		return question{"coverage", func(t *rapid.T, market *app.Marketdata) reply {
+			bars, err := market.Coverage(t.Context())
+			ticks, tickErr := market.TickCoverage(t.Context())
+			var told []time.Time
+			for _, e := range bars {
+				told = append(told, e.Range.End)
+			}
+			for _, e := range ticks {
+				told = append(told, e.Range.End)
+			}
+			return replyOf([]any{bars, ticks}, errors.Join(err, tickErr), told...)
 		}}
 	case "describe":
 		s := symbol(rapid.IntRange(0, symbols-1).Draw(t, "symbol"))
