@@ -16,9 +16,9 @@ type run struct {
 	*reading
 	view    *view
 	flights []*flight
-	before  ports.Chunk  // of the first chunk, what is settled
-	within  domain.Range // what is read
-	horizon int64
+	before  ports.Chunk       // of the first chunk, what is settled
+	within  domain.Range      // what is read
+	now     time.Time         // by the business clock, when the store was asked
 	parts   [][]domain.Series // by chunk
 }
 
@@ -56,7 +56,7 @@ func (r *reading) newRun(v *view, flights []*flight, before ports.Chunk) *run {
 	first, last := flights[0].key, flights[len(flights)-1].key
 	start := max(first.Start, before.Settled)
 	n := &run{
-		reading: r, view: v, flights: flights, before: before, within: rangeOf(start, last.End), horizon: r.horizon(),
+		reading: r, view: v, flights: flights, before: before, within: rangeOf(start, last.End), now: r.clock.Now(),
 		parts: make([][]domain.Series, len(flights)),
 	}
 	if start > first.Start {
@@ -130,7 +130,11 @@ func (n *run) finish(ctx context.Context, held []domain.Extent) error {
 		if bars.Len() > fixedBars {
 			return n.broken("a chunk of %d bars", bars.Len())
 		}
-		f.chunk = n.chunk(f.key.ChunkKey, bars, held, n.view.stamp, n.horizon)
+		f.chunk = n.chunk(f.key.ChunkKey, bars, held)
+		if i == 0 && start < n.within.Start.UnixMicro() { // what was kept of it is no younger for a new tail
+			f.chunk.Expires = min(f.chunk.Expires, n.before.Expires)
+			f.chunk.Fresh = min(f.chunk.Fresh, f.chunk.Expires)
+		}
 	}
 	kept := !moved && n.view.keep(func() {
 		for _, f := range n.flights {
@@ -169,25 +173,28 @@ func own(key domain.SeriesKey, parts []domain.Series) (domain.Series, error) {
 	return b.Series()
 }
 
-// horizon is up to where bars of the series that open before are closed for good, in microseconds since 1970.
-func (r *reading) horizon() int64 {
-	g := r.query.Key.Grid
-	return g.Floor(r.clock.Now().Add(-r.cfg.settle(g.Frequency()))).UnixMicro()
+// horizon is up to where bars of the grid that open before are closed for good at now.
+func (s *Store) horizon(g domain.Grid, now time.Time) time.Time {
+	return g.Floor(now.Add(-s.cfg.settle(g.Frequency())))
 }
 
 // chunk judges the bars and says how long they are to be believed.
-func (r *reading) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent, read, horizon int64) ports.Chunk {
-	c := ports.Chunk{Bars: bars, Read: read, Settled: min(max(horizon, key.Start), key.End)}
+func (n *run) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent) ports.Chunk {
+	g, read := key.Series.Grid, n.view.stamp
+	c := ports.Chunk{Bars: bars, Read: read, Settled: min(max(n.horizon(g, n.now).UnixMicro(), key.Start), key.End)}
 	c.Claims = [2]uint64{claims(held, key.Start, c.Settled), claims(held, c.Settled, key.End)}
 	verdict := domain.NewJudge(rangeOf(key.Start, key.End), time.UnixMicro(latest)).Check(bars)
 	c.Clean = len(verdict.Findings) == 0
 
 	isSettled := c.Settled == key.End
 	hasSettled := bars.Len() > 0 && bars.OpenTime(0).UnixMicro() < c.Settled
-	open := read + jittered(r.cfg.openTTL(r.query.Key.Grid.Frequency()))
-	switch closed := read + jittered(r.cfg.ClosedTTL); {
+	open := read + jittered(n.cfg.openTTL(g.Frequency()))
+	if bars.Range().End.After(n.now) { // a bar that is not over is not what it is then
+		open = min(open, read+g.Next(n.now).Sub(n.now).Microseconds())
+	}
+	switch closed := read + jittered(n.cfg.ClosedTTL); {
 	case isSettled && bars.Len() == 0:
-		c.Expires = read + jittered(r.cfg.EmptyTTL)
+		c.Expires = read + jittered(n.cfg.EmptyTTL)
 		c.Fresh = c.Expires
 	case isSettled:
 		c.Expires, c.Fresh = closed, closed

@@ -276,6 +276,63 @@ func TestNoFormingBarStays(t *testing.T) {
 	})
 }
 
+// A bar that was still forming is not believed once it closed, however young the chunk is.
+func TestFormingBarIsReadAgainWhenItClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, chunks.Config{})
+		now := clockAt{start.Add(100*time.Minute + 50*time.Second)}
+		store, err := chunks.New(s.under, chunks.Caches{Near: s.cache}, nil, now, chunks.Config{Name: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		s.put(t, makeBars(t, 0, 100, 1))
+		s.put(t, makeBars(t, 100, 1, 50)) // forming
+		if _, err := collect(t.Context(), store, query(minutes(0, 100))); err != nil {
+			t.Fatal(err)
+		}
+		s.put(t, makeBars(t, 100, 1, 60)) // as it closed
+		time.Sleep(10 * time.Second)
+		got, err := collect(t.Context(), store, query(minutes(0, 101)))
+		if err != nil || !got.At(100).Equal(makeBars(t, 100, 1, 60).At(0)) {
+			t.Fatalf("got %s, %v", got, err)
+		}
+	})
+}
+
+// What is settled grows old, though the tail of its chunk is read again and again.
+func TestSettledPartGrowsOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, chunks.Config{ReadAhead: none()})
+		clock := clockAt{start.Add(100 * time.Minute)}
+		store, err := chunks.New(s.under, chunks.Caches{Near: s.cache}, nil, clock, chunks.Config{Name: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		s.put(t, makeBars(t, 0, 100, 1))
+		read := func() domain.Series {
+			t.Helper()
+			got, err := collect(t.Context(), store, query(domain.Range{Start: start, End: clock.Now().Truncate(time.Minute)}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		read()
+		s.put(t, makeBars(t, 0, 10, 2)) // nobody is told
+		for range 25 {
+			time.Sleep(time.Hour)
+			read()
+		}
+		if got := read(); !got.At(0).Equal(makeBars(t, 0, 1, 2).At(0)) {
+			t.Errorf("after a day it is still %v", got.At(0))
+		}
+	})
+}
+
 func TestErrorsAreNotKept(t *testing.T) {
 	t.Parallel()
 	s := setup(t, chunks.Config{ReadAhead: none()})
