@@ -1,7 +1,6 @@
 package chunks
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
 
@@ -64,7 +63,7 @@ func (r *reading) goOn(v *view, first, last ports.ChunkKey) {
 		return
 	}
 	before := r.key(r.query.Key, r.cut, r.cut.index(first.Start)-1)
-	if _, found := r.lookup(context.Background(), v, before, before.End); found == all {
+	if _, found := r.lookupNear(v, before, before.End); found == all {
 		r.warm(v, last)
 	}
 }
@@ -80,7 +79,7 @@ func (r *reading) warm(v *view, last ports.ChunkKey) {
 		if key.Start >= now || key.Start >= key.End {
 			break
 		}
-		if _, found := r.lookup(context.Background(), v, key, key.End); found != all {
+		if _, found := r.lookupNear(v, key, key.End); found != all {
 			lacking = append(lacking, lack{key: key, at: len(keys)})
 			keys = append(keys, key)
 		}
@@ -94,13 +93,13 @@ func (r *reading) warm(v *view, last ports.ChunkKey) {
 	}
 	r.ahead.await(keys)
 	r.stats.ahead.Add(int64(len(keys)))
-	background := reading{Store: r.Store, query: ports.BarQuery{Key: r.query.Key}, cut: r.cut}
+	own := reading{Store: r.Store, query: ports.BarQuery{Key: r.query.Key}, cut: r.cut}
 	fresh := r.states.of(r.query.Key).view(r.query.Key)
 	fresh.held = v.held
-	r.reads.Go(func() {
+	r.background(func() {
 		defer r.ahead.running.Add(-1)
-		joined := background.join(r.closed, &fresh, lacking)
-		defer background.leave(joined)
+		joined := own.join(r.closed, &fresh, lacking)
+		defer own.leave(joined)
 		for _, f := range joined {
 			select {
 			case <-f.done: // an error is met again by whoever asks

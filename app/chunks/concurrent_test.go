@@ -3,6 +3,7 @@ package chunks_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -131,4 +132,21 @@ func TestReadTimeout(t *testing.T) {
 			t.Errorf("after %s: %v", took, err)
 		}
 	})
+}
+
+// Close may come while somebody reads: what was begun ends, and what begins later is read from the store.
+func TestCloseBesideReads(t *testing.T) {
+	t.Parallel()
+	level := near(t)
+	for i := range 50 {
+		s := setupWith(t, chunks.Config{Name: strconv.Itoa(i)}, level, nil)
+		s.put(t, makeBars(t, 0, 100, 1))
+		var reading sync.WaitGroup
+		for i := range 4 {
+			reading.Go(func() { _, _ = collect(t.Context(), s, query(chunkOf(i, 1))) })
+		}
+		s.Close()
+		reading.Wait()
+		s.same(t, query(minutes(0, 100)))
+	}
 }

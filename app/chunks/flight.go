@@ -98,7 +98,7 @@ func (r *reading) join(ctx context.Context, v *view, lacking []lack) []*flight {
 		var detached context.Context
 		detached, j.cancel = context.WithTimeout(context.WithoutCancel(ctx), r.cfg.ReadTimeout)
 		own := v.forJob()
-		r.reads.Go(func() { r.fly(detached, own, j) })
+		r.background(func() { r.fly(detached, own, j) })
 	})
 }
 

@@ -23,16 +23,18 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 	}
 	v.held = ofKey(held, q.Key)
 	pieces, need := room, max(q.First, q.Last)
-	for looked := int64(0); looked < to-from && (!few || need > 0); looked++ {
-		at := from + looked
-		if q.Last > 0 {
-			at = to - 1 - looked
-		}
-		p, ok := s.nearPiece(&v, s.key(q.Key, c, at), q, c)
-		if !ok || v.busy && looked > 0 || looked == windowChunks {
+	_, until := q.Range.Micros()
+	looked := int64(0)
+	for ; looked < to-from && (!few || need > 0); looked++ {
+		if looked == windowChunks || v.busy && looked > 0 {
 			return nil, false
 		}
-		p.Bars = p.Bars.Within(q.Range)
+		key := s.key(q.Key, c, nth(from, to, looked, q.Last > 0))
+		chunk, found := s.lookupNear(&v, key, min(until, key.End))
+		if found != all {
+			return nil, false
+		}
+		p := ports.BarPiece{Bars: chunk.Bars.Within(q.Range), Clean: chunk.Clean, Cached: true}
 		if few {
 			p.Bars = end(p.Bars, need, q.Last > 0)
 			need -= p.Bars.Len()
@@ -41,10 +43,25 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 			pieces = append(pieces, p)
 		}
 	}
+	if !v.holds() {
+		return nil, false
+	}
 	if q.Last > 0 {
 		slices.Reverse(pieces[len(room):])
 	}
-	return pieces, v.holds()
+	r := reading{Store: s, query: q, cut: c}
+	for i := range looked {
+		r.hit(&v, s.key(q.Key, c, nth(from, to, i, q.Last > 0)))
+	}
+	return pieces, true
+}
+
+// nth is the number of the n-th chunk of [from, to), from the end if backward.
+func nth(from, to, n int64, backward bool) int64 {
+	if backward {
+		return to - 1 - n
+	}
+	return from + n
 }
 
 // end is the first n bars, or the last.
@@ -55,21 +72,6 @@ func end(bars domain.Series, n int, last bool) domain.Series {
 	default:
 		return bars.Slice(0, n)
 	}
-}
-
-// nearPiece is the bars of a chunk that the near cache has.
-func (s *Store) nearPiece(v *view, key ports.ChunkKey, q ports.BarQuery, c cut) (ports.BarPiece, bool) {
-	chunk, ok := s.caches.Near.Get(context.Background(), key)
-	_, until := q.Range.Micros()
-	if !ok || v.believes(key, &chunk, min(until, key.End)) != all {
-		return ports.BarPiece{}, false
-	}
-	s.stats.hits.Add(1)
-	if s.ahead.used(key) {
-		r := reading{Store: s, query: q, cut: c}
-		r.warm(v, key)
-	}
-	return ports.BarPiece{Bars: chunk.Bars, Clean: chunk.Clean, Cached: true}, true
 }
 
 // Kept is the parts of the range for which no read of the store is needed now.

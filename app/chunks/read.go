@@ -249,6 +249,15 @@ func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until i
 	return chunk, v.believes(key, &chunk, until)
 }
 
+// lookupNear is lookup in this process's memory: it waits for nothing.
+func (s *Store) lookupNear(v *view, key ports.ChunkKey, until int64) (ports.Chunk, found) {
+	chunk, ok := s.caches.Near.Get(context.Background(), key)
+	if !ok {
+		return ports.Chunk{}, none
+	}
+	return chunk, v.believes(key, &chunk, until)
+}
+
 // believes is how much of a chunk is still to be believed.
 func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until int64) found {
 	now := time.Now().UnixMicro()

@@ -33,7 +33,7 @@ func (q *shared[K, T]) do(ctx context.Context, s *Store, key K, ask func(context
 		q.running[key] = a
 		var detached context.Context
 		detached, a.cancel = context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ReadTimeout)
-		s.reads.Go(func() {
+		s.background(func() {
 			defer a.cancel()
 			defer context.AfterFunc(s.closed, a.cancel)() //nolint:contextcheck // Close ends it too
 			defer func() {

@@ -28,6 +28,7 @@ type Store struct {
 
 	closed    context.Context //nolint:containedctx // ends the reads that no caller waits for when the Store is closed
 	close     context.CancelFunc
+	closing   sync.RWMutex // held for reading while something begins in the background
 	reads     sync.WaitGroup
 	notices   ports.Invalidations // nil tells nobody
 	following atomic.Bool
@@ -67,10 +68,23 @@ func New(next ports.Store, caches Caches, notices ports.Invalidations, clock por
 	return s, nil
 }
 
-// Close ends what runs in the background, and waits for it.
+// Close ends what runs in the background, and waits for it. What is read later comes straight from the store.
 func (s *Store) Close() {
+	s.closing.Lock()
 	s.close()
+	s.closing.Unlock()
 	s.reads.Wait()
+}
+
+// background runs f, which s.closed ends, beside the callers. Close waits for it, unless it was called before: then f ends at once.
+func (s *Store) background(f func()) {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.closed.Err() != nil {
+		go f()
+		return
+	}
+	s.reads.Go(f)
 }
 
 // ReadBars is ReadPieces, of the bars alone.

@@ -125,7 +125,7 @@ func (b *batch) read(ctx context.Context) {
 	if len(tasks) == 0 {
 		cancel()
 	} else {
-		b.reads.Go(func() {
+		b.background(func() {
 			defer cancel()
 			defer context.AfterFunc(b.closed, cancel)() //nolint:contextcheck // Close ends it too
 			b.fly(detached, tasks)

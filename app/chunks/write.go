@@ -97,7 +97,7 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 		return
 	}
 	state, g := s.states.of(key), key.Grid
-	horizon := g.Floor(s.clock.Now().Add(-s.cfg.settle(g.Frequency())))
+	horizon := s.horizon(g, s.clock.Now())
 	c := cutOf(g)
 	from, to := c.span(r.Intersect(domain.Range{Start: r.Start, End: horizon}))
 	long := to-from > maxDeletes
@@ -191,8 +191,8 @@ func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, 
 // if it can be.
 func (s *Store) Tried() <-chan struct{} { return s.tried }
 
-// live reports whether the cache may be used: whether this Store would be told of others' writes, or there are no others.
-func (s *Store) live() bool { return s.notices == nil || s.hears.Load() }
+// live reports whether the cache may be used: until Close, where this Store would be told of others' writes, or there are no others.
+func (s *Store) live() bool { return s.closed.Err() == nil && (s.notices == nil || s.hears.Load()) }
 
 // distrust stops believing everything that was read so far.
 func (s *Store) distrust() {
