@@ -14,10 +14,15 @@ type SeriesBuilder struct {
 // NewSeriesBuilder returns an empty builder with room for capacity bars. A key that is not valid is reported by every method.
 func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 	b := &SeriesBuilder{key: key, keyErr: key.Validate()}
-	b.columns.Time = make([]int64, 0, capacity)
-	b.columns.Trades = make([]int64, 0, capacity)
+	block := make([]int64, (fieldCount+2)*capacity) // one for all columns: the allocator rounds up once
+	cut := func() []int64 {
+		column := block[:0:capacity]
+		block = block[capacity:]
+		return column
+	}
+	b.columns.Time, b.columns.Trades = cut(), cut()
 	for f := range Field(fieldCount) {
-		b.columns.column(f).Lo = make([]int64, 0, capacity)
+		b.columns.column(f).Lo = cut()
 	}
 	return b
 }

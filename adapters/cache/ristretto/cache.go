@@ -36,8 +36,8 @@ func (c Config[K, V]) Validate() error {
 	return errors.Join(faults...)
 }
 
-// perItem is what ristretto itself needs for an item, about.
-const perItem = 128
+// perItem is what ristretto itself needs for an item in its maps, and the allocator in rounding up its parts, about.
+const perItem = 256
 
 // Cache is a ports.Cache in this process.
 type Cache[K comparable, V any] struct {
