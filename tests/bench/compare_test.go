@@ -81,6 +81,12 @@ func latencyAfter(b *testing.B, prepare func() (done func()), call func()) {
 	b.ReportMetric(float64(percentile(times, 0.99).Nanoseconds())/1e3, "p99-us")
 }
 
+// asked prints what a column is to be at most.
+func asked(b *testing.B, column string, most float64) {
+	b.Helper()
+	b.ReportMetric(most, "asked-"+column)
+}
+
 // percentile is the duration that the given share of them does not exceed.
 func percentile(times []time.Duration, share float64) time.Duration {
 	slices.Sort(times)

@@ -6,5 +6,5 @@
 //
 // runs it; the output is in the form of Go's benchmarks, so benchstat compares the files of two runs. In each row, M/s is our
 // millions of bars a second (of rows, where no bars are read), floor-M/s the floor's, of-floor the first over the second; other
-// columns name what they compare with.
+// columns name what they compare with. Where a number was promised, asked- is what the column of that name is to be at most.
 package bench

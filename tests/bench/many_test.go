@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -40,33 +41,61 @@ func benchmarkMany(b *testing.B, store manyStore, local bool) {
 	keys := many(b, store, symbols, n)
 	now := clock.NewSimulated(gen.Walk("BTC/USD", n).Range().End)
 	md := must(app.New([]app.Source{{Name: "store", Bars: store, Catalog: store, Local: local}}, now, nil, app.Config{}))
-	requests := make([]domain.DataRequest, symbols)
+	report(b, symbols*n,
+		way{name: "ours", run: func() { fetchMany(ctx, md, keys, n) }},
+		way{name: "single", run: func() { fetchEach(ctx, md, keys, n) }},
+	)
+}
+
+// fetchMany asks for the last n bars of each of the keys in one call.
+func fetchMany(ctx context.Context, md *app.Marketdata, keys []domain.SeriesKey, n int) {
+	requests := make([]domain.DataRequest, len(keys))
 	for i, k := range keys {
 		requests[i] = domain.DataRequest{Key: k, Last: n}
 	}
-	whole := func(r domain.Result, err error) {
-		check(err)
-		if r.Series.Len() != n {
-			panic(fmt.Sprintf("%d bars of %d", r.Series.Len(), n))
-		}
+	for _, answer := range md.FetchMany(ctx, requests) {
+		check(answer.Err)
+		wantBars(answer.Result.Series, n)
 	}
-	report(b, symbols*n,
-		way{name: "ours", run: func() {
-			for _, answer := range md.FetchMany(ctx, requests) {
-				whole(answer.Result, answer.Err)
-			}
-		}},
-		way{name: "single", run: func() {
-			for _, r := range requests {
-				whole(md.Fetch(ctx, r))
-			}
-		}},
-	)
+}
+
+// fetchEach asks for the same one by one.
+func fetchEach(ctx context.Context, md *app.Marketdata, keys []domain.SeriesKey, n int) {
+	for _, k := range keys {
+		wantBars(must(md.Fetch(ctx, domain.DataRequest{Key: k, Last: n})).Series, n)
+	}
+}
+
+func wantBars(s domain.Series, n int) {
+	if s.Len() != n {
+		panic(fmt.Sprintf("%d bars of %d", s.Len(), n))
+	}
 }
 
 func BenchmarkManyMemory500x500(b *testing.B) { benchmarkMany(b, memory.New(), true) }
 
 func BenchmarkManyPostgres500x500(b *testing.B) { benchmarkMany(b, newPostgres(b).store, false) }
+
+// The last 500 bars of 500 symbols, into a cache that is new: in one call, beside a Fetch for each, and beside one call once they are
+// there. A chunk of each is read, which is more than was asked for.
+func BenchmarkManyPostgresCached500x500(b *testing.B) {
+	const symbols, held, n = 500, 2_500, 500
+	x, ctx := newPostgres(b), b.Context()
+	keys := many(b, x.store, symbols, held)
+	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
+	now := clock.NewSimulated(gen.Walk("BTC/USD", held).Range().End)
+	cached := newCached(x.store, now, 0, nil)
+	empty := func() {
+		cached.close()
+		cached = newCached(x.store, now, 0, nil)
+	}
+	report(b, symbols*n,
+		way{name: "ours", before: empty, run: func() { fetchMany(ctx, cached.Marketdata, keys, n) }},
+		way{name: "single", before: empty, run: func() { fetchEach(ctx, cached.Marketdata, keys, n) }},
+		way{name: "warm", run: func() { fetchMany(ctx, cached.Marketdata, keys, n) }},
+	)
+	cached.close()
+}
 
 // batchStore is a store that reads many series at once.
 type batchStore interface {

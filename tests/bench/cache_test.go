@@ -1,0 +1,335 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"iter"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
+	"github.com/gal-friday/marketdata/adapters/cache/tiered"
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// cachedStore is a store with a chunk cache before it, and the application over both.
+type cachedStore struct {
+	*app.Marketdata
+	chunks *chunks.Store
+	near   ports.SeriesCache
+	close  func()
+}
+
+const cachedName = "store"
+
+// newCached puts a new cache of so many bytes, 0 is the default, before the store, and a far one, unless nil, behind that.
+func newCached(store manyStore, now ports.Clock, bytes int64, far ports.SeriesCache) cachedStore {
+	near := must(ristretto.NewSeries(bytes))
+	symbols := must(ristretto.NewSymbols(million))
+	caches := chunks.Caches{Near: near}
+	if far != nil {
+		caches.All = tiered.NewSeries(near, far)
+	}
+	cfg := chunks.Config{Name: cachedName}
+	cfg.Batch, _ = store.(ports.BatchReader) // not every store has one
+	cached := must(chunks.New(store, caches, nil, now, cfg))
+	source := app.Source{Name: cachedName, Bars: cached, Catalog: store, Cache: cached}
+	return cachedStore{must(app.New([]app.Source{source}, now, symbols, app.Config{})), cached, near, func() {
+		cached.Close()
+		near.Close()
+		symbols.Close()
+	}}
+}
+
+// cacheBench is n bars in PostgreSQL, read through a cache.
+type cacheBench struct {
+	cachedStore
+	counted *countedStore
+	bars    domain.Series
+}
+
+func newCacheBench(b *testing.B, n int) cacheBench {
+	b.Helper()
+	x := newPostgres(b)
+	bars := gen.Walk("BTC/USD", n)
+	must(x.store.WriteBars(b.Context(), bars, bars.Range()))
+	must(x.pool.Exec(b.Context(), "VACUUM ANALYZE marketdata.bars"))
+	counted := &countedStore{next: x.store}
+	cached := newCached(counted, clock.NewSystem(), 0, nil)
+	b.Cleanup(cached.close)
+	return cacheBench{cached, counted, bars}
+}
+
+// chunkBars is how many bars a chunk has room for.
+const chunkBars = 4096
+
+// firstChunk is the number of the first bar of a Walk with which a chunk begins.
+func firstChunk() int { return int(chunkBars - gen.WalkStart.Unix()/60%chunkBars) }
+
+// request asks for n bars from the i-th on.
+func (x cacheBench) request(i, n int) domain.DataRequest {
+	r := x.bars.Slice(i, i+n).Range()
+	return domain.DataRequest{Key: x.bars.Key(), Start: r.Start, End: r.End}
+}
+
+// fetch wants as many bars as the request has room for.
+func fetch(ctx context.Context, p ports.HistoricalDataProvider, r domain.DataRequest) domain.Series {
+	bars := must(p.Fetch(ctx, r)).Series
+	if want := int(r.End.Sub(r.Start) / time.Minute); bars.Len() != want {
+		panic(fmt.Sprintf("%d bars of %d", bars.Len(), want))
+	}
+	return bars
+}
+
+// countedStore counts the reads of bars that a store is asked for, and the bars that it gives.
+type countedStore struct {
+	next        manyStore
+	reads, bars atomic.Int64
+}
+
+func (s *countedStore) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		s.reads.Add(1)
+		for piece, err := range s.next.ReadBars(ctx, q) {
+			s.bars.Add(int64(piece.Len()))
+			if !yield(piece, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *countedStore) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	return s.next.WriteBars(ctx, bars, claim)
+}
+
+func (s *countedStore) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	return s.next.ReplaceBars(ctx, bars, r)
+}
+
+func (s *countedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	return s.next.Extents(ctx, symbols...)
+}
+
+func (s *countedStore) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	return s.next.Symbols(ctx, q)
+}
+
+// A cached answer out of one chunk: the chunk's own memory, no copy of it.
+func BenchmarkCacheOneChunk4000(b *testing.B) {
+	const n = 4_000
+	x, ctx, first := newCacheBench(b, 3*chunkBars), b.Context(), firstChunk()
+	r := x.request(first, n)
+	fetch(ctx, x, r)
+	start := x.bars.OpenTime(first)
+	key := ports.ChunkKey{Store: cachedName, Series: r.Key, Start: start.UnixMicro(), End: start.Add(chunkBars * time.Minute).UnixMicro()}
+	chunk, ok := x.near.Get(ctx, key)
+	if got := fetch(ctx, x, r); !ok || &got.Columns().Time[0] != &chunk.Bars.Columns().Time[0] {
+		b.Error("the answer is not the memory of the chunk")
+	}
+	latency(b, func() { fetch(ctx, x, r) })
+	asked(b, "us", 5)
+	asked(b, "allocs", 10)
+}
+
+// A cached answer out of several chunks, copied once into one block, beside the read of the same bars from PostgreSQL.
+func BenchmarkCacheSeveralChunks10k(b *testing.B) {
+	const n = 10_000
+	x, ctx := newCacheBench(b, 5*chunkBars), b.Context()
+	r := x.request(firstChunk()+100, n)
+	fetch(ctx, x, r)
+	latency(b, func() { fetch(ctx, x, r) })
+	asked(b, "allocs", 20)
+	b.ReportMetric(allocated(func() { fetch(ctx, x, r) })/n, "B/bar")
+	asked(b, "B/bar", 60) // seven words, and what the allocator rounds up
+	const times = 50      // too short for one to be measured
+	medians := compare(b,
+		way{name: "cached", run: func() {
+			for range times {
+				fetch(ctx, x, r)
+			}
+		}},
+		way{name: "postgres", run: func() {
+			readAll(ctx, x.counted.next, ports.BarQuery{Key: r.Key, Range: domain.Range{Start: r.Start, End: r.End}}, n)
+		}},
+	)
+	b.ReportMetric(100*medians[0].Seconds()/times/medians[1].Seconds(), "%of-postgres")
+	asked(b, "%of-postgres", 3)
+}
+
+// allocated is how many bytes a call allocates.
+func allocated(call func()) float64 {
+	const calls = 100
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range calls {
+		call()
+	}
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc-before.TotalAlloc) / calls
+}
+
+// A leg from the cache, whose pieces are the chunks' own memory, beside the same leg from PostgreSQL.
+func BenchmarkCacheLeg(b *testing.B) {
+	const most = 500_000
+	x, ctx := newCacheBench(b, most), b.Context()
+	readAll(ctx, x.chunks, ports.BarQuery{Key: x.bars.Key(), Range: x.bars.Range()}, most)
+	for _, n := range []int{200, 10_000, most} {
+		q := ports.BarQuery{Key: x.bars.Key(), Range: x.bars.Slice(most-n, most).Range()}
+		times := max(1, 10_000/n) // too short for one to be measured
+		read := func(store ports.BarReader) func() {
+			return func() {
+				for range times {
+					readAll(ctx, store, q, n)
+				}
+			}
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			report(b, n*times, way{name: "cached", run: read(x.chunks)}, way{name: "postgres", run: read(x.counted.next)})
+		})
+	}
+}
+
+// A window of 1,000 bars slid bar by bar over 100,000: how often PostgreSQL gives each of them.
+func BenchmarkCacheWindow(b *testing.B) {
+	const n, window = 100_000, 1_000
+	x, ctx := newCacheBench(b, n), b.Context()
+	began := time.Now()
+	for i := range n - window + 1 {
+		fetch(ctx, x, x.request(i, window))
+	}
+	took := time.Since(began)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(took.Microseconds())/(n-window+1), "us")
+	b.ReportMetric(float64(x.counted.bars.Load())/n, "reads/bar")
+	asked(b, "reads/bar", 1.05)
+}
+
+// A thousand callers at once of a known symbol's bars, none of them in the cache: how many reads PostgreSQL sees.
+func BenchmarkCacheStampede(b *testing.B) {
+	const callers, n = 1_000, 4_000
+	x, ctx := newCacheBench(b, 3*chunkBars), b.Context()
+	r := x.request(firstChunk(), n)
+	check(x.ValidateSymbol(ctx, r.Key.Symbol))
+	ready := make(chan struct{})
+	var asking sync.WaitGroup
+	for range callers {
+		asking.Go(func() {
+			<-ready
+			fetch(ctx, x, r)
+		})
+	}
+	began := time.Now()
+	close(ready)
+	asking.Wait()
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(time.Since(began).Microseconds()), "us")
+	b.ReportMetric(float64(x.counted.reads.Load()), "reads")
+	asked(b, "reads", 1)
+}
+
+// One chunk out of redis, checked and decoded, beside the same bars from PostgreSQL.
+func BenchmarkCacheRedisChunk(b *testing.B) {
+	x, ctx := newPostgres(b), b.Context()
+	bars := gen.Walk("BTC/USD", 3*chunkBars)
+	must(x.store.WriteBars(ctx, bars, bars.Range()))
+	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
+	far, closeFar, err := redis.Open(ctx, redis.Config{URL: servers.Redis(b), Prefix: b.Name() + rand.Text()})
+	check(err)
+	b.Cleanup(closeFar)
+	cached := newCached(x.store, clock.NewSystem(), 0, far)
+	b.Cleanup(cached.close)
+
+	first := firstChunk()
+	q := ports.BarQuery{Key: bars.Key(), Range: bars.Slice(first, first+chunkBars).Range()}
+	start, end := q.Range.Micros()
+	key := ports.ChunkKey{Store: cachedName, Series: q.Key, Start: start, End: end}
+	const times = 20
+	report(b, times*chunkBars,
+		way{name: "redis", run: func() {
+			for range times {
+				cached.near.Delete(ctx, key)
+				readAll(ctx, cached.chunks, q, chunkBars)
+			}
+		}},
+		way{name: "postgres", run: func() {
+			for range times {
+				readAll(ctx, x.store, q, chunkBars)
+			}
+		}},
+	)
+	if hits := far.Stats().Hits; hits < times*rounds {
+		b.Errorf("%d chunks came out of redis", hits)
+	}
+}
+
+// What a cache of 32 MiB adds to the heap, itself and all it needs included, at most while ten times as much goes through it: in full
+// chunks, in chunks that the allocator has no size for, and in chunks of seven bars, of which there are many more.
+func BenchmarkCacheMemory32MiB(b *testing.B) {
+	const limit, load = 32 << 20, 10 * 32 << 20
+	const barBytes, thinChunkBytes = 56, 1_000 // about
+	for _, m := range []struct {
+		name           string
+		grid           domain.Grid
+		minute         func(i int) int // of bar i
+		bars, symbols  int
+		readsOfASymbol int
+	}{
+		{"full", domain.Minute1.UTC(), func(i int) int { return i }, 500_000, load/barBytes/500_000 + 1, 1},
+		{"gaps", domain.Minute1.UTC(), func(i int) int { return i + i/8 }, 500_000, load/barBytes/500_000 + 1, 1},
+		{"thin", domain.Second1.UTC(), func(i int) int { return 10 * i }, 230_000, load/thinChunkBytes/(230_000/7) + 1, 50},
+	} {
+		b.Run(m.name, func(b *testing.B) {
+			ctx, store := b.Context(), memory.New()
+			columns := gen.Walk("BTC/USD", m.bars).Columns()
+			columns.Time = slices.Clone(columns.Time)
+			for i := range columns.Time {
+				columns.Time[i] = columns.Time[0] + int64(m.minute(i))*time.Minute.Microseconds()
+			}
+			var all []domain.Series
+			for i := range m.symbols {
+				key := domain.SeriesKey{Symbol: domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), Grid: m.grid}
+				all = append(all, must(domain.NewSeriesFromColumns(key, columns)))
+				must(store.WriteBars(ctx, all[i], all[i].Range()))
+			}
+			before, most := heap(), 0.0
+			cached := newCached(store, clock.NewSystem(), limit, nil)
+			defer cached.close()
+			for _, s := range all {
+				part := s.Len() / m.readsOfASymbol
+				for at := 0; at < s.Len(); at += part {
+					q := ports.BarQuery{Key: s.Key(), Range: s.Slice(at, at+part).Range()}
+					readAll(ctx, cached.chunks, q, part)
+				}
+				most = max(most, heap()-before)
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(cached.chunks.Stats().Misses), "chunks")
+			b.ReportMetric(most/(1<<20), "MiB")
+			asked(b, "MiB", 1.1*limit/(1<<20))
+			runtime.KeepAlive(store)
+		})
+	}
+}
+
+// heap is how many bytes are in use once all garbage is gone.
+func heap() float64 {
+	runtime.GC()
+	runtime.GC() // what pools keep goes at the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
