@@ -57,9 +57,6 @@ func (s *stage) newAct(ctx context.Context) (*act, error) {
 		store: memory.New(), history: map[domain.SeriesKey][]version{}, untold: map[domain.Symbol]bool{},
 	}
 	s.acts++
-	if err := s.clock.Set(a.middle.Add(-30 * time.Minute)); err != nil {
-		return nil, err
-	}
 	var metas []domain.SymbolMeta
 	for _, r := range roles {
 		metas = append(metas, domain.NewSymbolMeta(a.symbol(r)))
@@ -84,6 +81,10 @@ const operationsAnAct = 30
 
 // play does random operations on one or two symbols that are held, up to the first of which the answer is wrong.
 func (a *act) play(t *rapid.T) error {
+	begins := rapid.SampledFrom([]time.Duration{-30 * time.Minute, time.Hour, 30 * time.Hour, 1000 * time.Hour}).Draw(t, "begins")
+	if err := a.clock.Set(a.middle.Add(begins)); err != nil {
+		return err
+	}
 	a.cast = []role{rapid.SampledFrom(roles).Draw(t, "role"), rapid.SampledFrom(roles).Draw(t, "other role")}
 	for _, r := range a.cast {
 		key := domain.SeriesKey{Symbol: a.symbol(r), Grid: mustGrid(r.stored[0])}
@@ -180,7 +181,8 @@ func (a *act) write(t *rapid.T) error {
 	want, wantErr := model(t.Context(), bars, span)
 	got, err := write(t.Context(), bars, span)
 	if got != want || failure(err) != failure(wantErr) {
-		return fmt.Errorf("process %d, %s %s in %s: got %+v, %w; want %+v, %w", by, what, bars, span, got, err, want, wantErr)
+		return fmt.Errorf("process %d, %s %s in %s: got %+v, %s; want %+v, %s",
+			by, what, bars, span, got, said(err), want, said(wantErr))
 	}
 	if err != nil {
 		return nil //nolint:nilerr // both refuse it alike

@@ -93,7 +93,7 @@ func streamed(ctx context.Context, p process, r domain.DataRequest) ports.Answer
 // same compares two answers whole: all but what of it came from a cache.
 func same(got, want ports.Answer) error {
 	if failure(got.Err) != failure(want.Err) {
-		return fmt.Errorf("got %w, want %w", got.Err, want.Err)
+		return fmt.Errorf("got %s, want %s", said(got.Err), said(want.Err))
 	}
 	if !got.Result.Series.Equal(want.Result.Series) {
 		return fmt.Errorf("got %s, want %s", listed(got.Result.Series), listed(want.Result.Series))
@@ -112,6 +112,15 @@ func same(got, want ports.Answer) error {
 	return nil
 }
 
+// said is an error, or that there is none.
+func said(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return err.Error()
+}
+
+// beside is what a Result says beside its bars, but for what of it came from a cache.
 func beside(r domain.Result) (string, error) {
 	r.Series = domain.Series{}
 	r.Provenance = slices.Clone(r.Provenance)
@@ -143,12 +152,12 @@ func (a *act) look(t *rapid.T) error {
 	want, wantErr := a.model.Latest(t.Context(), symbol)
 	got, err := p.Latest(t.Context(), symbol)
 	if fmt.Sprint(got) != fmt.Sprint(want) || failure(err) != failure(wantErr) {
-		return fmt.Errorf("latest of %s: got %+v, %w; want %+v, %w", symbol, got, err, want, wantErr)
+		return fmt.Errorf("latest of %s: got %+v, %s; want %+v, %s", symbol, got, said(err), want, said(wantErr))
 	}
 	held, wantErr := a.model.Coverage(t.Context(), symbol)
 	has, err := p.Coverage(t.Context(), symbol)
 	if fmt.Sprint(has) != fmt.Sprint(held) || failure(err) != failure(wantErr) {
-		return fmt.Errorf("coverage of %s: got %+v, %w; want %+v, %w", symbol, has, err, held, wantErr)
+		return fmt.Errorf("coverage of %s: got %+v, %s; want %+v, %s", symbol, has, said(err), held, said(wantErr))
 	}
 	return nil
 }

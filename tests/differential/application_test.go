@@ -76,6 +76,9 @@ func TestComparisonFindsAnOldAnswer(t *testing.T) {
 	}
 	key := domain.SeriesKey{Symbol: a.symbol(roles[0]), Grid: domain.Hour1.UTC()}
 	opens := a.edges(key.Grid)[0]
+	if err := s.clock.Set(a.middle); err != nil {
+		t.Fatal(err)
+	}
 	request := domain.DataRequest{Key: key, Start: opens, End: opens.Add(time.Hour)}
 	compared := func() error {
 		want, wantErr := a.model.Fetch(t.Context(), request)
