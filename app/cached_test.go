@@ -288,18 +288,42 @@ func TestManyCallersOneQuery(t *testing.T) {
 // What somebody else deleted while it was read is not taken for a time without trades.
 func TestDeletedWhileRead(t *testing.T) {
 	t.Parallel()
-	under, _, md := cachedMinutes(t, chunks.Config{})
-	if _, err := md.Coverage(t.Context(), key.Symbol); err != nil { // now it is known what is held
-		t.Fatal(err)
-	}
+	under, cache, md := cachedMinutes(t, chunks.Config{})
 	gone := span(0, 300)
-	if _, err := under.store.ReplaceBars(t.Context(), domain.EmptySeries(key), gone); err != nil { // nobody is told
-		t.Fatal(err)
-	}
 	r := domain.DataRequest{Key: key, Start: at(0), End: at(500)}
-	got, err := md.Fetch(t.Context(), r)
-	if err != nil || got.Series.Len() != 200 || !slices.Equal(got.Uncovered, []domain.Range{gone}) {
-		t.Errorf("%s, uncovered %v, %v", got.Series, got.Uncovered, err)
+	for name, ask := range map[string]func() (domain.Result, error){
+		"fetch": func() (domain.Result, error) { return md.Fetch(t.Context(), r) },
+		"stream": func() (domain.Result, error) {
+			pieces, result := md.Stream(t.Context(), r)
+			b := domain.NewSeriesBuilder(key, 0)
+			for p, err := range pieces {
+				if err == nil {
+					err = b.AppendSeries(p)
+				}
+				if err != nil {
+					return domain.Result{}, err
+				}
+			}
+			got := result()
+			var err error
+			got.Series, err = b.Series()
+			return got, err
+		},
+	} {
+		if _, err := under.store.WriteBars(t.Context(), sound(t, 0, 300), gone); err != nil {
+			t.Fatal(err)
+		}
+		cache.Invalidate(t.Context(), key, span(0, 600))
+		if _, err := md.Coverage(t.Context(), key.Symbol); err != nil { // now it is known what is held
+			t.Fatal(err)
+		}
+		if _, err := under.store.ReplaceBars(t.Context(), domain.EmptySeries(key), gone); err != nil { // nobody is told
+			t.Fatal(err)
+		}
+		got, err := ask()
+		if err != nil || got.Series.Len() != 200 || !slices.Equal(got.Uncovered, []domain.Range{gone}) {
+			t.Errorf("%s: %s, uncovered %v, %v", name, got.Series, got.Uncovered, err)
+		}
 	}
 }
 

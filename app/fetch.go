@@ -60,21 +60,31 @@ func (f *fetch) claimed() bool {
 	return near && slices.ContainsFunc(extents, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Assumed })
 }
 
+// triesOfMoved is how often a request is answered anew because what is held changed meanwhile.
+const triesOfMoved = 3
+
 // settled is run, as often as what is held changes meanwhile, within reason.
 func (f *fetch) settled(ctx context.Context) (domain.Result, error) {
-	const tries = 3
 	for try := 1; ; try++ {
 		result, err := f.run(ctx)
-		if try == tries || !errors.Is(err, errMoved) {
+		if try == triesOfMoved || !errors.Is(err, errMoved) {
 			return result, err
 		}
-		f = f.like(f.request)
-		f.own.over(f.stores, f.symbol[:])
-		f.held = &f.own
-		if err := f.prepare(); err != nil {
-			return domain.Result{}, refusal(f.op, f.subject.String(), err)
+		if f, err = f.anew(); err != nil {
+			return domain.Result{}, err
 		}
 	}
+}
+
+// anew is the same request, nothing of it done, nor known what is held.
+func (f *fetch) anew() (*fetch, error) {
+	again := f.like(f.request)
+	again.own.over(f.stores, again.symbol[:])
+	again.held = &again.own
+	if err := again.prepare(); err != nil {
+		return nil, refusal(f.op, f.subject.String(), err)
+	}
+	return again, nil
 }
 
 // like is another request of the same caller, for the same instant, nothing of it done.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -37,13 +38,27 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 			yield(domain.Series{}, err)
 			return
 		}
-		for piece, err := range f.stream(ctx) {
-			if err != nil {
-				yield(domain.Series{}, err)
-				return
+		for try := 1; ; try++ {
+			begun, moved := false, false
+			for piece, err := range f.stream(ctx) {
+				if moved = !begun && try < triesOfMoved && errors.Is(err, errMoved); moved {
+					break
+				}
+				if err != nil {
+					yield(domain.Series{}, err)
+					return
+				}
+				begun = true
+				f.tally(piece)
+				if !yield(piece, nil) {
+					return
+				}
 			}
-			f.tally(piece)
-			if !yield(piece, nil) {
+			if !moved {
+				break
+			}
+			if f, err = f.anew(); err != nil {
+				yield(domain.Series{}, err)
 				return
 			}
 		}

@@ -126,11 +126,14 @@ type CachedReader interface {
 	Stats() CacheUse
 }
 
-// Invalidation says that the bars of a series in a range are no longer what they were.
+// Invalidation says that the bars of a series in a range are no longer what they were, and that what is held of its symbol may not be.
 type Invalidation struct {
 	Store string           `json:"store"` // the store's name
 	Key   domain.SeriesKey `json:"key"`
-	Range domain.Range     `json:"range"`
+	Range domain.Range     `json:"range"` // empty where no bar changed, and perhaps a claim
+
+	// Unsure says that the write failed, and may still be done.
+	Unsure bool `json:"unsure,omitempty"`
 }
 
 // Invalidations carries invalidations between processes. Safe for concurrent use.

@@ -23,5 +23,5 @@
 // Writes of other processes reach this one through ports.Invalidations. As long as they are not heard, the cache is neither used nor
 // filled, and when they are heard again nothing from before is believed. Where there is nobody to hear, no other process may write.
 // A process that dies between a write and telling of it leaves the others with bars of before until their time is over. Processes that
-// share a cache need clocks that agree to within the settle time; what one of them puts too late, the cache refuses (ports.Cache).
+// share a cache need clocks that agree to within five seconds; what one of them puts too late, the cache refuses (ports.Cache).
 package chunks

@@ -1,6 +1,7 @@
 package chunks
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -124,14 +125,13 @@ func (s *Store) askAll(ctx context.Context, symbols []domain.Symbol) ([]domain.E
 	if err != nil {
 		return nil, err
 	}
-	rest := extents
 	for i, symbol := range symbols {
-		n := 0
-		for n < len(rest) && rest[n].Key.Symbol == symbol {
+		from, _ := slices.BinarySearchFunc(extents, symbol, func(e domain.Extent, s domain.Symbol) int { return cmp.Compare(e.Key.Symbol, s) })
+		n := from
+		for n < len(extents) && extents[n].Key.Symbol == symbol {
 			n++
 		}
-		s.keepHeld(&views[i], symbol, slices.Clone(rest[:n]))
-		rest = rest[n:]
+		s.keepHeld(&views[i], symbol, slices.Clone(extents[from:n]))
 	}
 	return extents, nil
 }

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -48,6 +49,14 @@ var (
 	_ ports.Store        = (*Store)(nil)
 	_ ports.CachedReader = (*Store)(nil)
 )
+
+// skew is how far the clocks of processes may be apart that share a cache: none where nobody does.
+func (s *Store) skew() time.Duration {
+	if s.caches.All == s.caches.Near {
+		return 0
+	}
+	return 5 * time.Second
+}
 
 // New returns a Store in front of next. Of notices, nil is that no other process writes; otherwise the cache is used as long as
 // Follow hears them. Close ends what runs in the background; it closes neither the store nor the caches.

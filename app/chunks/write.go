@@ -16,7 +16,8 @@ const maxDeletes = 1 << 15
 
 // WriteBars writes to the store and invalidates the chunks of the bars; not those of the rest of the claim, which stays empty.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	return s.write(ctx, bars.Key(), bars.Range(), func() (ports.WriteReport, error) { return s.next.WriteBars(ctx, bars, claim) })
+	claimed := s.claimed(bars.Key(), claim)
+	return s.write(ctx, bars.Key(), bars.Range(), claimed, func() (ports.WriteReport, error) { return s.next.WriteBars(ctx, bars, claim) })
 }
 
 // ReplaceBars replaces in the store and invalidates the chunks of the range.
@@ -27,7 +28,19 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			touched = reach(held, bars, r)
 		}
 	}
-	return s.write(ctx, bars.Key(), touched, func() (ports.WriteReport, error) { return s.next.ReplaceBars(ctx, bars, r) })
+	claimed := bars.Len() > 0 && s.claimed(bars.Key(), r)
+	return s.write(ctx, bars.Key(), touched, claimed, func() (ports.WriteReport, error) { return s.next.ReplaceBars(ctx, bars, r) })
+}
+
+// claimed reports whether the range is known to be claimed already.
+func (s *Store) claimed(key domain.SeriesKey, r domain.Range) bool {
+	extents, _ := s.NearExtents(key.Symbol)
+	for _, e := range ofKey(extents, key) {
+		if !e.Assumed && e.Range.Covers(r) {
+			return true
+		}
+	}
+	return false
 }
 
 // reach is from the first to the last of what is held of the key and of the bars, within r.
@@ -47,10 +60,10 @@ func reach(held []domain.Extent, bars domain.Series, r domain.Range) domain.Rang
 	return span.Intersect(r)
 }
 
-// write runs the write and makes what it touched untrue. One that changed nothing leaves the cache as it is; one that failed may
-// have been done all the same, or may still be.
+// write runs the write and makes what it touched untrue. One that changed nothing leaves the bars in the cache as they are, and others
+// hear of it only where it may have changed what is claimed; one that failed may have been done all the same, or may still be.
 func (s *Store) write(
-	ctx context.Context, key domain.SeriesKey, touched domain.Range, do func() (ports.WriteReport, error),
+	ctx context.Context, key domain.SeriesKey, touched domain.Range, claimed bool, do func() (ports.WriteReport, error),
 ) (report ports.WriteReport, err error) {
 	state, symbol := s.states.of(key), s.held.state(key.Symbol)
 	state.begin(key)
@@ -61,18 +74,20 @@ func (s *Store) write(
 	defer func() {
 		ctx := context.WithoutCancel(ctx)
 		s.forgetHeld(key.Symbol) // also where no bar changed: more may be claimed
+		change := ports.Invalidation{Store: s.cfg.Name, Key: key, Range: touched}
 		switch changed := report.Inserted + report.Changed + report.Deleted; {
-		case errors.Is(err, ports.ErrInvalid):
-		case done && err == nil && changed == 0:
+		case done && err == nil && changed == 0 && claimed:
+			return
+		case done && err == nil && changed == 0, errors.Is(err, ports.ErrInvalid):
+			change.Range.End = change.Range.Start
 		case done && err == nil:
-			s.forget(ctx, key, touched)
-			s.publish(ctx, key, touched)
 		default:
+			change.Unsure = true
 			state.suspect()
 			symbol.suspect()
-			s.forget(ctx, key, touched)
-			s.publish(ctx, key, touched)
 		}
+		s.forget(ctx, key, change.Range)
+		s.publish(ctx, change)
 	}()
 	report, err = do()
 	done = true
@@ -96,17 +111,18 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 	if r.Empty() {
 		return
 	}
-	state, g := s.states.of(key), key.Grid
-	horizon := s.horizon(g, s.clock.Now())
+	state, g, skew := s.states.of(key), key.Grid, s.skew()
+	now := s.clock.Now()
 	c := cutOf(g)
-	from, to := c.span(r.Intersect(domain.Range{Start: r.Start, End: horizon}))
+	from, to := c.span(r.Intersect(domain.Range{Start: r.Start, End: s.horizon(g, now.Add(skew))})) // also what others take for settled
 	long := to-from > maxDeletes
-	state.touch(func(now int64, d *distrust) {
+	state.touch(func(at int64, d *distrust) {
+		at += skew.Microseconds()
 		if long {
-			d.whole = now
+			d.whole = at
 		}
-		if r.End.After(horizon) {
-			d.tails = now
+		if r.End.After(s.horizon(g, now.Add(-skew))) {
+			d.tails = at
 		}
 	})
 	s.stats.invalidated.Add(to - from)
@@ -123,13 +139,13 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 	}
 }
 
-func (s *Store) publish(ctx context.Context, key domain.SeriesKey, r domain.Range) {
-	if s.notices == nil || r.Empty() {
+func (s *Store) publish(ctx context.Context, change ports.Invalidation) {
+	if s.notices == nil || change.Key.Validate() != nil {
 		return
 	}
-	if err := s.notices.Publish(ctx, ports.Invalidation{Store: s.cfg.Name, Key: key, Range: r}); err != nil {
+	if err := s.notices.Publish(ctx, change); err != nil {
 		s.stats.unpublished.Add(1)
-		s.cfg.Logger.Warn("invalidation was not published", slog.String("store", s.cfg.Name), slog.String("subject", key.String()),
+		s.cfg.Logger.Warn("invalidation was not published", slog.String("store", s.cfg.Name), slog.String("subject", change.Key.String()),
 			slog.Any("error", err))
 	}
 }
@@ -180,8 +196,13 @@ func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, 
 		if err != nil {
 			return err
 		}
-		if change.Store == s.cfg.Name && change.Key.Validate() == nil {
-			s.Invalidate(ctx, change.Key, change.Range)
+		if change.Store != s.cfg.Name || change.Key.Validate() != nil {
+			continue
+		}
+		s.Invalidate(ctx, change.Key, change.Range)
+		if change.Unsure {
+			s.states.of(change.Key).suspect()
+			s.held.state(change.Key.Symbol).suspect()
 		}
 	}
 	return nil

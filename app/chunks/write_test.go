@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
+	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/domain"
@@ -303,5 +304,115 @@ func TestFollow(t *testing.T) {
 		wants(3)
 		cancel()
 		following.Wait()
+	})
+}
+
+// Two processes share a cache, and their clocks are a little apart: what one takes for settled, and keeps there, the other still
+// rewrites. It sees its own write.
+func TestClocksApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, chunks.Config{})
+		at := start.Add(100*time.Minute - 100*time.Millisecond)
+		open := func(ahead time.Duration) *chunks.Store {
+			own := near(t)
+			caches := chunks.Caches{Near: own, All: tiered.NewSeries(own, s.cache)}
+			store, err := chunks.New(s.under, caches, nil, clockAt{at.Add(ahead)}, chunks.Config{Name: "s"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(store.Close)
+			return store
+		}
+		here, there := open(0), open(time.Second)
+		s.put(t, makeBars(t, 0, 100, 1))
+		if _, err := collect(t.Context(), there, query(minutes(0, 98))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		if _, err := here.WriteBars(t.Context(), makeBars(t, 97, 1, 2), minutes(97, 98)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := collect(t.Context(), here, query(minutes(0, 98)))
+		if err != nil || !got.At(97).Equal(makeBars(t, 97, 1, 2).At(0)) {
+			t.Fatalf("our own write is not seen: %v", err)
+		}
+	})
+}
+
+// heard is two processes over one store, of which the second hears the first.
+func heard(t *testing.T) (here *subject, there *chunks.Store, end func()) {
+	t.Helper()
+	w := &wire{lost: make(chan struct{})}
+	here = setupWith(t, chunks.Config{}, near(t), w)
+	there, err := chunks.New(here.under, chunks.Caches{Near: near(t)}, w, here.clock, chunks.Config{Name: "memory"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var following sync.WaitGroup
+	following.Go(func() { _ = there.Follow(ctx) })
+	synctest.Wait()
+	return here, there, func() {
+		cancel()
+		following.Wait()
+		there.Close()
+	}
+}
+
+// A write that failed here, and is done later, is doubted by others too.
+func TestOthersDoubtAFailedWrite(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		here, there, end := heard(t)
+		defer end()
+		here.put(t, makeBars(t, 0, 100, 1))
+		read := func() domain.Series {
+			got, err := collect(t.Context(), there, query(minutes(0, 100)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		read()
+		here.under.write = func() error { // as if it were not done yet
+			here.put(t, makeBars(t, 0, 100, 1))
+			return errors.New("connection lost")
+		}
+		if _, err := here.WriteBars(t.Context(), makeBars(t, 0, 100, 2), minutes(0, 100)); err == nil {
+			t.Fatal("no error")
+		}
+		synctest.Wait()
+		read()
+		here.put(t, makeBars(t, 0, 100, 2)) // now it is
+		time.Sleep(2 * time.Minute)
+		if got := read(); !got.Equal(makeBars(t, 0, 100, 2)) {
+			t.Error("two minutes later another process still has what was before")
+		}
+	})
+}
+
+// A claim that is made, or taken away, without a bar reaches the others; a write that changes nothing at all does not.
+func TestOthersHearOfClaims(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		here, there, end := heard(t)
+		defer end()
+		claimed := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if got, err := there.Extents(t.Context(), key.Symbol); err != nil || len(got) != want {
+				t.Errorf("%v is claimed, %v; want %d", got, err, want)
+			}
+		}
+		claimed(0)
+		if _, err := here.WriteBars(t.Context(), domain.EmptySeries(key), minutes(0, 10)); err != nil {
+			t.Fatal(err)
+		}
+		claimed(1)
+		if _, err := here.ReplaceBars(t.Context(), domain.EmptySeries(key), minutes(0, 10)); err != nil {
+			t.Fatal(err)
+		}
+		claimed(0)
 	})
 }

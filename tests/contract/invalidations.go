@@ -167,6 +167,9 @@ func everySort() []ports.Invalidation {
 	} {
 		add("influx", domain.SeriesKey{Symbol: "BTC/USD", Grid: must(domain.NewGrid(domain.Day1, "America/New_York")), Kind: kind}, always)
 	}
+	for _, unsure := range []bool{true, false} {
+		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), Unsure: unsure}) // of no bar
+	}
 	micro := domain.Range{Start: start.Add(time.Microsecond), End: start.Add(2 * time.Microsecond)}
 	far := domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}
 	for _, store := range []string{"", "a \"store\"", `'; NOTIFY x; --`, "lager für $1 %s\n"} {
