@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,22 @@ type lookup struct {
 	cache  ports.SymbolCache // nil keeps nothing
 	cfg    *Config           // with defaults
 	writes atomic.Int64      // of ours, so far
+
+	mu     sync.Mutex
+	asking map[askedFor]*asking
+}
+
+// askedFor tells questions about one symbol apart by our writes before them.
+type askedFor struct {
+	symbol domain.Symbol
+	writes int64
+}
+
+// asking is a question under way. entry and err are set when done is closed.
+type asking struct {
+	done  chan struct{}
+	entry ports.SymbolEntry
+	err   error
 }
 
 // known is what is known of the one symbol given, by the first catalog that does. It is ErrNotFound, with near names, where none does; one
@@ -89,22 +106,73 @@ func (l *lookup) many(ctx context.Context, by *caller, symbols []domain.Symbol) 
 	return entries, nil
 }
 
-// entry is what the catalogs say of the symbol, or said a short while ago.
+// entry is what the catalogs say of the symbol, or said a short while ago. However many ask at once, the catalogs are asked once; where
+// the one who asked gave up, the next does, and where they failed, each for himself.
 func (l *lookup) entry(ctx context.Context, by *caller, one []domain.Symbol) (ports.SymbolEntry, error) {
 	if l.cache == nil {
 		return l.ask(ctx, by, one)
 	}
-	symbol := one[0]
-	if entry, kept := l.cache.Get(ctx, symbol); kept {
-		return entry, nil
+	for {
+		if entry, kept := l.cache.Get(ctx, one[0]); kept {
+			return entry, nil
+		}
+		key := askedFor{one[0], l.writes.Load()}
+		a, first := l.join(key)
+		if first {
+			l.answer(ctx, by, key, a)
+			return a.entry, a.err
+		}
+		if err := l.await(ctx, by, a); err != nil {
+			return ports.SymbolEntry{}, err
+		}
+		switch {
+		case a.err == nil:
+			return a.entry, nil
+		case !errors.Is(a.err, ports.ErrCanceled) && !errors.Is(a.err, ports.ErrTimeout):
+			return l.ask(ctx, by, one)
+		}
 	}
-	writes := l.writes.Load()
-	entry, err := l.ask(ctx, by, one)
-	if err != nil {
-		return entry, err
+}
+
+// join finds the question, or makes it, for the first to answer.
+func (l *lookup) join(key askedFor) (a *asking, first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a = l.asking[key]; a != nil {
+		return a, false
 	}
-	l.keep(ctx, symbol, entry, writes)
-	return entry, nil
+	if l.asking == nil {
+		l.asking = map[askedFor]*asking{}
+	}
+	a = &asking{done: make(chan struct{})}
+	l.asking[key] = a
+	return a, true
+}
+
+// answer asks the catalogs for all who wait.
+func (l *lookup) answer(ctx context.Context, by *caller, key askedFor, a *asking) {
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.asking, key)
+		close(a.done)
+	}()
+	if a.entry, a.err = l.ask(ctx, by, []domain.Symbol{key.symbol}); a.err == nil {
+		l.keep(ctx, key.symbol, a.entry, key.writes)
+	}
+}
+
+// await waits for the answer, as long as a call of a store may take.
+func (l *lookup) await(ctx context.Context, by *caller, a *asking) error {
+	ctx, cancel := by.limit(ctx, l.cfg.StoreTimeout)
+	defer cancel()
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		i := slices.IndexFunc(l.stores, func(s *store) bool { return s.Catalog != nil })
+		return by.at(l.stores[i]).interrupted(ctx, nil)
+	}
 }
 
 // keep puts what the catalogs said, asked when there had been so many writes of ours.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
@@ -85,6 +88,71 @@ func TestSymbolsAreCached(t *testing.T) {
 		time.Sleep(time.Minute)
 		check("for 1 h", ports.ErrUnavailable, 6)
 	})
+}
+
+// slow is a catalog that takes a second to answer, and counts its questions.
+type slow struct {
+	*memory.Store
+	asked atomic.Int64
+	out   error
+}
+
+func (c *slow) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	c.asked.Add(1)
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if c.out != nil {
+		return nil, c.out
+	}
+	return c.Store.Symbols(ctx, q)
+}
+
+// A thousand callers at once, of a symbol nobody asked for, are one question to the catalog, even where the first gives up; an outage
+// is each caller's own error.
+func TestManyCallersOneQuestion(t *testing.T) {
+	t.Parallel()
+	for name, out := range map[string]error{"known": nil, "outage": ports.ErrUnavailable} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const callers = 1_000
+				c := &slow{Store: memory.New(), out: out}
+				if err := c.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
+					t.Fatal(err)
+				}
+				cache, err := ristretto.NewSymbols(1 << 20)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer cache.Close()
+				md := over(t, clock.NewSimulated(at(60)), cache, app.Config{}, app.Source{Name: "test", Bars: c.Store, Catalog: c})
+				first, cancel := context.WithCancel(t.Context())
+				var left error
+				var asking sync.WaitGroup
+				asking.Go(func() { left = md.ValidateSymbol(first, key.Symbol) })
+				synctest.Wait()
+				for range callers {
+					asking.Go(func() {
+						if err := md.ValidateSymbol(t.Context(), key.Symbol); !errors.Is(err, out) {
+							t.Errorf("got %v", err)
+						}
+					})
+				}
+				synctest.Wait()
+				cancel()
+				asking.Wait()
+				if !errors.Is(left, ports.ErrCanceled) {
+					t.Errorf("who gave up got %v", left)
+				}
+				if n := c.asked.Load(); out == nil && n != 2 {
+					t.Errorf("%d questions, want 2: of who gave up, and of the next", n)
+				}
+			})
+		})
+	}
 }
 
 func TestCatalogsAreJoined(t *testing.T) {
