@@ -33,6 +33,16 @@ func anyRequest() *rapid.Generator[DataRequest] {
 }
 
 // A token resumes its own request where it was made to, with pages of any size, and no other request.
+// toMicros is the request as it is answered: its ends are rounded up to the microsecond.
+func toMicros(r DataRequest) DataRequest {
+	for _, end := range []*time.Time{&r.Start, &r.End} {
+		if !end.IsZero() {
+			*end = fromMicros(microsCeil(*end))
+		}
+	}
+	return r
+}
+
 func TestPageTokenResumesItsRequestAlone(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		r := anyRequest().Draw(t, "request")
@@ -75,7 +85,7 @@ func TestPageTokenResumesItsRequestAlone(t *testing.T) {
 			"resample": func(r *DataRequest) { r.Resample = o.Resample },
 		} {
 			altered := r
-			if alter(&altered); altered == r || altered.Validate() != nil {
+			if alter(&altered); toMicros(altered) == toMicros(r) || altered.Validate() != nil {
 				continue
 			}
 			if got, err := token.Resume(altered); !errors.Is(err, ErrInvalid) || got != (DataRequest{}) {

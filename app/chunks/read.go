@@ -85,7 +85,8 @@ func (r *reading) search(ctx context.Context, v *view, from, to int64) ([]ports.
 	if backward {
 		wanted = r.query.Last
 	}
-	step := min(int64(wanted-1)/calendarBars+1, to-from)
+	first, end := r.needed()
+	step := max(1, end-first)
 	most := min(sparse*step, int64(r.cfg.MaxChunks), windowChunks)
 	var found []ports.BarPiece
 	for bars, looked := 0, int64(0); ; looked += step {

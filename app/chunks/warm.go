@@ -51,9 +51,9 @@ func (s *Store) Warm(ctx context.Context, queries []ports.BarQuery) {
 	reading.Wait()
 }
 
-// lacks is the chunks that the query needs and the cache has not; ok is false where it is not for Warm.
-func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) {
-	from, to := r.cut.span(r.query.Range)
+// needed is the chunks from, and up to, which bars of the query lie where there is no gap between them.
+func (r *reading) needed() (from, to int64) {
+	from, to = r.cut.span(r.query.Range)
 	start, until := r.query.Range.Micros()
 	bar := r.query.Key.Grid.Frequency().Nominal().Microseconds()
 	if few := int64(r.query.Last); few > 0 && few < (until-start)/bar {
@@ -62,6 +62,13 @@ func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) 
 	if few := int64(r.query.First); few > 0 && few < (until-start)/bar {
 		to = r.cut.index(start+few*bar-1) + 1
 	}
+	return from, to
+}
+
+// lacks is the chunks that the query needs and the cache has not; ok is false where it is not for Warm.
+func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) {
+	from, to := r.needed()
+	_, until := r.query.Range.Micros()
 	if to-from > windowChunks {
 		return nil, nil, false
 	}
