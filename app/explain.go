@@ -10,8 +10,9 @@ import (
 )
 
 // Explain returns the plan by which Fetch would answer the request, without reading a bar: its String is a tree for people, its JSON
-// for programs. It says what of it a cache has, and how a server that can tell would read the rest. The limits that would refuse the request, or may, are in Plan.Refusals. Of a request for the first or last few bars
-// Fetch takes legs from that end, only as far as it needs them. Its errors are those of Fetch that are known before a bar is read.
+// for programs. It says what of it a cache has, and how a server that can tell would read the rest. The limits that would refuse the
+// request, or may, are in Plan.Refusals. Of a request for the first or last few bars Fetch takes legs from that end, only as far as it
+// needs them. Its errors are those of Fetch that are known before a bar is read.
 func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan, error) {
 	f, err := p.newFetch("explain", r, p.clock.Now())
 	if err != nil {

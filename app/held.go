@@ -114,8 +114,8 @@ func (h *held) sources(ctx context.Context, by *caller, symbol domain.Symbol, ti
 	return sources, nil
 }
 
-// planned is the cheapest plan for the request; with an error that a limit makes it comes too. Ticks are the last resort: what is held of them is read only where bars do
-// not do, or where the request begins with the first that is held.
+// planned is the cheapest plan for the request; with an error that a limit makes it comes too. Ticks are the last resort: what is held
+// of them is read only where bars do not do, or where the request begins with the first that is held.
 func (h *held) planned(ctx context.Context, by *caller, request plan.Request, limits plan.Limits, fromFirst bool) (plan.Plan, error) {
 	ticks := h.stores.ofTicks() != nil
 	sources, err := h.sources(ctx, by, request.Key.Symbol, ticks && fromFirst)

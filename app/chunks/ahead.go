@@ -53,23 +53,23 @@ func (r *reading) hit(v *view, key ports.ChunkKey) {
 	r.stats.hits.Add(1)
 	if r.ahead.used(key) {
 		r.stats.aheadHits.Add(1)
-		r.warm(v, key)
+		r.readAhead(v, key)
 	}
 }
 
 // goOn looks whether a reader who just read the chunks from first to last came from the one before: then it reads ahead.
 func (r *reading) goOn(v *view, first, last ports.ChunkKey) {
-	if *r.cfg.ReadAhead == 0 || r.query.First > 0 || r.query.Last > 0 {
+	if *r.cfg.ReadAhead == 0 || r.query.Last > 0 {
 		return
 	}
 	before := r.key(r.query.Key, r.cut, r.cut.index(first.Start)-1)
 	if _, found := r.lookupNear(v, before, before.End); found == all {
-		r.warm(v, last)
+		r.readAhead(v, last)
 	}
 }
 
-// warm reads the chunks after last in the background, up to now, unless enough is under way.
-func (r *reading) warm(v *view, last ports.ChunkKey) {
+// readAhead reads the chunks after last in the background, up to now, unless enough is under way.
+func (r *reading) readAhead(v *view, last ports.ChunkKey) {
 	now := r.clock.Now().UnixMicro()
 	var lacking []lack
 	var keys []ports.ChunkKey

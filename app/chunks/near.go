@@ -13,15 +13,13 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 	c := cutOf(q.Key.Grid)
 	from, to := c.span(q.Range)
 	few := q.First > 0 || q.Last > 0
-	if !s.live() || !few && to-from > windowChunks {
+	if !few && to-from > windowChunks {
 		return nil, false
 	}
-	v := s.states.of(q.Key).view(q.Key)
-	held, ok := s.NearExtents(q.Key.Symbol)
+	v, ok := s.nearView(q.Key)
 	if !ok {
 		return nil, false
 	}
-	v.held = ofKey(held, q.Key)
 	pieces, need := room, max(q.First, q.Last)
 	_, until := q.Range.Micros()
 	looked := int64(0)
@@ -56,6 +54,14 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 	return pieces, true
 }
 
+// nearView is a view of the series, where it is near what the store holds of it.
+func (s *Store) nearView(key domain.SeriesKey) (v view, ok bool) {
+	v = s.states.of(key).view(key)
+	held, ok := s.NearExtents(key.Symbol)
+	v.held = ofKey(held, key)
+	return v, ok
+}
+
 // nth is the number of the n-th chunk of [from, to), from the end if backward.
 func nth(from, to, n int64, backward bool) int64 {
 	if backward {
@@ -78,12 +84,10 @@ func end(bars domain.Series, n int, last bool) domain.Series {
 func (s *Store) Kept(ctx context.Context, q ports.BarQuery) []domain.Range {
 	c := cutOf(q.Key.Grid)
 	from, to := c.span(q.Range)
-	held, ok := s.NearExtents(q.Key.Symbol)
-	if !s.live() || !ok || to-from > int64(s.cfg.MaxChunks) {
+	v, ok := s.nearView(q.Key)
+	if !ok || to-from > int64(s.cfg.MaxChunks) {
 		return nil
 	}
-	v := s.states.of(q.Key).view(q.Key)
-	v.held = ofKey(held, q.Key)
 	_, until := q.Range.Micros()
 	var kept []domain.Range
 	for ; from < to; from++ {

@@ -396,3 +396,19 @@ func TestPiecesTellWhatIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// Pages, as a stream reads them, go on from chunk to chunk too.
+func TestPagesAreReadAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, chunks.Config{})
+		s.put(t, makeBars(t, 0, 40_000, 1))
+		for from := 0; from < 40_000; from += 1_000 {
+			s.same(t, ports.BarQuery{Key: key, Range: minutes(from, 40_000), First: 1_000})
+			synctest.Wait() // the reader works on what he has
+		}
+		if st := s.Stats(); st.AheadHits < 5 {
+			t.Errorf("of ten chunks, %d were read ahead and used", st.AheadHits)
+		}
+	})
+}

@@ -72,11 +72,11 @@ func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) 
 	if to-from > windowChunks {
 		return nil, nil, false
 	}
+	view := r.states.of(r.query.Key).view(r.query.Key)
 	held, err := r.heldOf(ctx, r.query.Key.Symbol)
 	if err != nil {
 		return nil, nil, false
 	}
-	view := r.states.of(r.query.Key).view(r.query.Key)
 	view.held = ofKey(held, r.query.Key)
 	for i := from; i < to; i++ {
 		key := r.key(r.query.Key, r.cut, i)
