@@ -48,13 +48,12 @@ type act struct {
 	model   *app.Marketdata
 	history map[domain.SeriesKey][]version // of what was written since the last barrier, and before it one
 	pending bool                           // writes since the last barrier
-	untold  map[domain.Symbol]bool         // symbols with writes of which the other process is not told
 }
 
 func (s *stage) newAct(ctx context.Context) (*act, error) {
 	a := &act{
 		stage: s, number: s.acts, middle: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(64+s.acts) * apart),
-		store: memory.New(), history: map[domain.SeriesKey][]version{}, untold: map[domain.Symbol]bool{},
+		store: memory.New(), history: map[domain.SeriesKey][]version{},
 	}
 	s.acts++
 	var metas []domain.SymbolMeta
@@ -188,9 +187,6 @@ func (a *act) write(t *rapid.T) error {
 		return nil //nolint:nilerr // both refuse it alike
 	}
 	a.pending = true
-	if got.Inserted+got.Changed+got.Deleted == 0 {
-		a.untold[key.Symbol] = true
-	}
 	return a.remember(t.Context(), by, key, span)
 }
 
@@ -202,17 +198,7 @@ func (a *act) settle(ctx context.Context) error {
 	if err := a.barrier(ctx); err != nil {
 		return err
 	}
-	for symbol := range a.untold {
-		held, err := a.store.Extents(ctx, symbol)
-		if err == nil {
-			err = a.known(ctx, symbol, held)
-		}
-		if err != nil {
-			return err
-		}
-	}
 	a.pending = false
-	clear(a.untold)
 	for key, versions := range a.history {
 		a.history[key] = versions[len(versions)-1:]
 	}

@@ -18,13 +18,8 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-const (
-	// patience is how long the test waits for what a server or another process brings about.
-	patience = time.Minute
-
-	// believed is how long a process believes what it knows to be held. A write that changed no bar is told to nobody, and seen by then.
-	believed = 50 * time.Millisecond
-)
+// patience is how long the test waits for what a server or another process brings about.
+const patience = time.Minute
 
 // process is the whole application as one program opens it.
 type process struct {
@@ -78,7 +73,6 @@ func openStage(tb testing.TB, redis string) *stage {
 			URL: database.URL, Token: wiring.NewSecret(database.Username + ":" + database.Password), Database: database.Database, BatchSize: 7,
 		},
 	}
-	cfg.Cache.Policy.ExtentTTL = believed
 	s := &stage{clock: clock.NewSimulated(time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC))}
 	for i := range s.processes {
 		s.processes[i] = openProcess(tb, cfg, s.clock)
@@ -148,22 +142,6 @@ func (s *stage) barrier(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// known waits until both processes know what is held of the symbol: of a write that changed no bar they are not told.
-func (s *stage) known(ctx context.Context, symbol domain.Symbol, held []domain.Extent) error {
-	for i := range s.processes {
-		err := eventually(ctx, fmt.Sprintf("process %d knows that %v is held", i, held), func() bool {
-			got, err := s.processes[i].stores.Extents(ctx, symbol)
-			return err == nil && slices.EqualFunc(got, held, func(a, b domain.Extent) bool {
-				return a.Key == b.Key && a.Range.Equal(b.Range) && a.Assumed == b.Assumed
-			})
-		})
-		if err != nil {
-			return err
 		}
 	}
 	return nil
