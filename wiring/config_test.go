@@ -70,7 +70,7 @@ func TestLoadCache(t *testing.T) {
 	path := file(t, "cache:\n  bytes: 2000000\n  open_ttl: 30s\n  max_chunks: 5\n  redis:\n    prefix: a\n")
 	for name, value := range map[string]string{
 		"DISABLED": "true", "CLOSED_TTL": "1h", "OPEN_TTL": "40s", "EMPTY_TTL": "50s", "EXTENT_TTL": "1s", "SETTLE": "2m", "READ_TIMEOUT": "9s",
-		"READ_AHEAD": "0", "REDIS_URL": "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
+		"SKEW": "3s", "READ_AHEAD": "0", "REDIS_URL": "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
 	} {
 		t.Setenv("MARKETDATA_CACHE_"+name, value)
 	}
@@ -82,7 +82,7 @@ func TestLoadCache(t *testing.T) {
 		Disabled: true, Bytes: 2_000_000,
 		Policy: chunks.Config{
 			ClosedTTL: time.Hour, OpenTTL: 40 * time.Second, EmptyTTL: 50 * time.Second, ExtentTTL: time.Second, Settle: 2 * time.Minute,
-			ReadTimeout: 9 * time.Second, MaxChunks: 5, ReadAhead: new(0),
+			ReadTimeout: 9 * time.Second, Skew: 3 * time.Second, MaxChunks: 5, ReadAhead: new(0),
 		},
 		Redis: wiring.Redis{
 			URL: wiring.NewSecret("rediss://u:" + canary + "@cache:6379/2"), CAFile: "ca.pem", Prefix: "a", Timeout: 10 * time.Millisecond,

@@ -35,6 +35,9 @@ type Config struct {
 	// ReadTimeout bounds one read of the store for the cache, whoever waits for it. Defaults to 30s.
 	ReadTimeout time.Duration `env:"READ_TIMEOUT" yaml:"read_timeout"`
 
+	// Skew is how far the clocks of processes that share a cache may be apart. Defaults to 5s.
+	Skew time.Duration `env:"SKEW" yaml:"skew"`
+
 	// MaxChunks is the longest range, in chunks, that is read through the cache; a longer one goes to the store and leaves the cache
 	// as it is, since it would push out everything else. Defaults to 1024.
 	MaxChunks int `env:"MAX_CHUNKS" yaml:"max_chunks"`
@@ -56,6 +59,7 @@ const (
 	DefaultEmptyTTL    = 300 * time.Second
 	DefaultExtentTTL   = 10 * time.Second
 	DefaultReadTimeout = 30 * time.Second
+	DefaultSkew        = 5 * time.Second
 	DefaultMaxChunks   = 1024
 	DefaultReadAhead   = 2
 	minSettle          = time.Minute
@@ -68,6 +72,7 @@ func (c Config) WithDefaults() Config {
 	c.EmptyTTL = cmp.Or(c.EmptyTTL, DefaultEmptyTTL)
 	c.ExtentTTL = cmp.Or(c.ExtentTTL, DefaultExtentTTL)
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, DefaultReadTimeout)
+	c.Skew = cmp.Or(c.Skew, DefaultSkew)
 	c.MaxChunks = cmp.Or(c.MaxChunks, DefaultMaxChunks)
 	if c.ReadAhead == nil {
 		c.ReadAhead = new(DefaultReadAhead)
@@ -89,7 +94,7 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{
 		{"closed_ttl", c.ClosedTTL}, {"open_ttl", c.OpenTTL}, {"empty_ttl", c.EmptyTTL}, {"extent_ttl", c.ExtentTTL},
-		{"settle", c.Settle}, {"read_timeout", c.ReadTimeout},
+		{"settle", c.Settle}, {"read_timeout", c.ReadTimeout}, {"skew", c.Skew},
 	} {
 		if d.value < 0 {
 			faults = append(faults, fmt.Errorf("%s %s: must not be negative", d.name, d.value))

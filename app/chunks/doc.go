@@ -23,5 +23,6 @@
 // Writes of other processes reach this one through ports.Invalidations. As long as they are not heard, the cache is neither used nor
 // filled, and when they are heard again nothing from before is believed. Where there is nobody to hear, no other process may write.
 // A process that dies between a write and telling of it leaves the others with bars of before until their time is over. Processes that
-// share a cache need clocks that agree to within five seconds; what one of them puts too late, the cache refuses (ports.Cache).
+// share a cache need clocks that agree to within five seconds; what one of them puts too late, the cache refuses (ports.Cache). Of a
+// shared cache only what was read since this process hears the others is believed: a writer before may not have reached it.
 package chunks

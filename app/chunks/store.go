@@ -55,7 +55,7 @@ func (s *Store) skew() time.Duration {
 	if s.caches.All == s.caches.Near {
 		return 0
 	}
-	return 5 * time.Second
+	return s.cfg.Skew
 }
 
 // New returns a Store in front of next. Of notices, nil is that no other process writes; otherwise the cache is used as long as

@@ -155,19 +155,15 @@ const resubscribe = time.Second
 
 // Follow applies the invalidations of other processes until ctx is done, whose error it returns. Before it hears them, and after the
 // connection was lost until it hears them again, nothing is answered from the cache nor kept in it; then what was read before is not
-// believed. At most one Follow runs at a time.
+// believed, whoever read it: of a shared cache nobody can tell whether all who wrote reached it. At most one Follow runs at a time.
 func (s *Store) Follow(ctx context.Context) error {
 	if s.notices == nil || s.following.Swap(true) {
 		return &ports.Error{Kind: ports.ErrInvalid, Op: "follow invalidations", Store: s.cfg.Name}
 	}
 	defer s.following.Store(false)
-	for heard := false; ; {
+	for {
 		changes, err := s.notices.Subscribe(ctx)
 		if err == nil {
-			if heard { // before, nothing was kept here; what others keep, they see to themselves
-				s.distrust()
-			}
-			heard = true
 			err = s.hear(ctx, changes)
 		}
 		if ctx.Err() != nil {
@@ -188,6 +184,7 @@ func (s *Store) Follow(ctx context.Context) error {
 
 // hear applies the invalidations of one subscription.
 func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, error]) error {
+	s.distrust()
 	s.hears.Store(true)
 	s.deaf.Store(false)
 	s.firstTry.Do(func() { close(s.tried) })
@@ -215,11 +212,12 @@ func (s *Store) Tried() <-chan struct{} { return s.tried }
 // live reports whether the cache may be used: until Close, where this Store would be told of others' writes, or there are no others.
 func (s *Store) live() bool { return s.closed.Err() == nil && (s.notices == nil || s.hears.Load()) }
 
-// distrust stops believing everything that was read so far.
+// distrust stops believing everything that was read so far, here and elsewhere.
 func (s *Store) distrust() {
+	skew := s.skew().Microseconds()
 	for _, all := range []*states{&s.states, &s.held.states} {
 		for i := range all.all {
-			all.all[i].touch(func(now int64, d *distrust) { d.whole = now })
+			all.all[i].touch(func(now int64, d *distrust) { d.whole = now + skew })
 		}
 	}
 }

@@ -123,6 +123,7 @@ func TestRedisIsShared(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	cfg.Cache.Redis = wiring.Redis{URL: wiring.NewSecret(servers.Redis(t)), Timeout: 5 * time.Second} // a busy machine
+	cfg.Cache.Policy.Skew = time.Nanosecond                                                           // of one clock
 	here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
 	other := priced(t, domain.Day1, "1")
 	ingest(t, here, other)
