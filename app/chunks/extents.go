@@ -39,7 +39,7 @@ func (h *holdings) get(symbol domain.Symbol, v *view) ([]domain.Extent, bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	kept, ok := h.known[symbol]
-	if !ok || v.busy || kept.read <= v.whole || kept.until <= time.Now().UnixMicro() {
+	if !ok || v.busy || kept.read <= v.whole || kept.until <= v.now {
 		return nil, false
 	}
 	return kept.extents, true

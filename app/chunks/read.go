@@ -261,12 +261,11 @@ func (s *Store) lookupNear(v *view, key ports.ChunkKey, until int64) (ports.Chun
 
 // believes is how much of a chunk is still to be believed.
 func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until int64) found {
-	now := time.Now().UnixMicro()
-	if c.Read <= v.whole || c.Expires <= now || c.Claims[0] != claims(v.held, key.Start, c.Settled) {
+	if c.Read <= v.whole || c.Expires <= v.now || c.Claims[0] != claims(v.held, key.Start, c.Settled) {
 		return none
 	}
 	switch {
-	case until <= c.Settled, c.Fresh > now && c.Read > v.tails && c.Claims[1] == claims(v.held, c.Settled, key.End):
+	case until <= c.Settled, c.Fresh > v.now && c.Read > v.tails && c.Claims[1] == claims(v.held, c.Settled, key.End):
 		return all
 	case c.Settled > key.Start:
 		return settled

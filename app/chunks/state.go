@@ -44,6 +44,7 @@ type view struct {
 	version uint64
 	busy    bool // a write of the series is under way
 	distrust
+	now   int64           // by the machine's clock
 	stamp int64           // when the read began: after everything that is not believed
 	held  []domain.Extent // what the store said it holds of the series, shortly before or since
 }
@@ -55,10 +56,11 @@ func (s *states) of(key domain.SeriesKey) *state {
 func (st *state) view(key domain.SeriesKey) view {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	stamp := max(time.Now().UnixMicro(), st.whole+1, st.tails+1)
+	now := time.Now().UnixMicro()
+	stamp := max(now, st.whole+1, st.tails+1)
 	for last := st.stamped.Load(); last < stamp && !st.stamped.CompareAndSwap(last, stamp); last = st.stamped.Load() {
 	}
-	return view{state: st, version: st.version, busy: st.writing[key] > 0, distrust: st.distrust, stamp: stamp}
+	return view{state: st, version: st.version, busy: st.writing[key] > 0, distrust: st.distrust, now: now, stamp: stamp}
 }
 
 // holds reports whether no write began or ended since the view was taken.
