@@ -45,9 +45,12 @@ func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]p
 		if err := f.answer.fromPieces(near); err != nil {
 			return nil, f.at(s).failed(ctx, err)
 		}
-	} else if _, err := call(ctx, f.at(s), collect, f); err != nil {
+		return f.answer.pieces, nil
+	}
+	if _, err := call(ctx, f.at(s), collect, f); err != nil {
 		return nil, err
-	} else if f.answer.rows == 0 || slices.ContainsFunc(f.answer.pieces, func(p ports.BarPiece) bool { return !p.Cached }) {
+	}
+	if f.answer.rows == 0 || slices.ContainsFunc(f.answer.pieces, func(p ports.BarPiece) bool { return !p.Cached }) {
 		f.fromStore = append(f.fromStore, plan.Read{Source: s.Name, Range: q.Range})
 	}
 	return f.answer.pieces, f.stillHeld(ctx, s, read, q)

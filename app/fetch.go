@@ -56,8 +56,8 @@ func (f *fetch) claimed() bool {
 	if f.routed < 0 || f.store.Cache == nil {
 		return false
 	}
-	extents, near := f.store.Cache.NearExtents(f.request.Key.Symbol)
-	return near && slices.ContainsFunc(extents, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Assumed })
+	f.near, _ = f.store.Cache.NearExtents(f.request.Key.Symbol)
+	return slices.ContainsFunc(f.near, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Assumed })
 }
 
 // triesOfMoved is how often a request is answered anew because what is held changed meanwhile.
@@ -116,7 +116,8 @@ type fetch struct {
 	bars     int            // that are returned
 	served   []domain.Leg   // for each read of the plan, the bars of it that are returned
 
-	fromStore []plan.Read // what was read from stores that have a cache
+	near      []domain.Extent // of the store that routing names, where its cache had them at the beginning
+	fromStore []plan.Read     // what was read from stores that have a cache
 
 	query  ports.BarQuery // under way
 	answer gathering[ports.BarPiece]
@@ -239,9 +240,12 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 	if f.routed < 0 || f.request.Resample || all.Empty() || f.asked.IsZero() && f.request.Last == 0 {
 		return false, nil
 	}
-	extents, err := f.held.barsOf(ctx, &f.caller, f.routed, f.request.Key.Symbol)
-	if err != nil {
-		return false, err
+	extents := f.near
+	if extents == nil {
+		var err error
+		if extents, err = f.held.barsOf(ctx, &f.caller, f.routed, f.request.Key.Symbol); err != nil {
+			return false, err
+		}
 	}
 	for _, e := range extents {
 		if e.Key != f.request.Key || e.Assumed || e.Range.End.Before(all.End) {

@@ -111,8 +111,8 @@ type CachedReader interface {
 	// NearExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for nothing.
 	NearExtents(symbol domain.Symbol) ([]domain.Extent, bool)
 
-	// NearPieces appends to room the whole answer that ReadPieces has, and true, where this process's memory has it: it waits for
-	// nothing. With false there is nothing to be used.
+	// NearPieces appends to room the whole answer that ReadPieces has, and true, where this process's memory has it and the store
+	// claims all of the range: it waits for nothing. With false there is nothing to be used.
 	NearPieces(room []BarPiece, q BarQuery) ([]BarPiece, bool)
 
 	// Warm has read what the queries need and the cache has not, in few round trips where the store can. It returns when it is there;

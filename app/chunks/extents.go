@@ -178,6 +178,11 @@ func ofKey(extents []domain.Extent, key domain.SeriesKey) []domain.Extent {
 	return extents[from:n]
 }
 
+// claimed reports whether one of the extents, of one series, claims all of the range.
+func claimed(held []domain.Extent, r domain.Range) bool {
+	return slices.ContainsFunc(held, func(e domain.Extent) bool { return !e.Assumed && e.Range.Covers(r) })
+}
+
 // claims is a fingerprint of what the extents, of one series, hold from start to end. Two differ where one holds, or only assumes to
 // hold, what the other does not.
 func claims(held []domain.Extent, start, end int64) uint64 {

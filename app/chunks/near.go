@@ -8,7 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// NearPieces answers from the near cache alone, where everything is there and to be believed.
+// NearPieces answers from the near cache alone, where everything is claimed, there, and to be believed.
 func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.BarPiece, bool) {
 	c := cutOf(q.Key.Grid)
 	from, to := c.span(q.Range)
@@ -17,7 +17,7 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 		return nil, false
 	}
 	v, ok := s.nearView(q.Key)
-	if !ok {
+	if !ok || !claimed(v.held, q.Range) {
 		return nil, false
 	}
 	pieces, need := room, max(q.First, q.Last)

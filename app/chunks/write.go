@@ -16,8 +16,9 @@ const maxDeletes = 1 << 15
 
 // WriteBars writes to the store and invalidates the chunks of the bars; not those of the rest of the claim, which stays empty.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	claimed := s.claimed(bars.Key(), claim)
-	return s.write(ctx, bars.Key(), bars.Range(), claimed, func() (ports.WriteReport, error) { return s.next.WriteBars(ctx, bars, claim) })
+	held, _ := s.NearExtents(bars.Key().Symbol)
+	before := claimed(ofKey(held, bars.Key()), claim)
+	return s.write(ctx, bars.Key(), bars.Range(), before, func() (ports.WriteReport, error) { return s.next.WriteBars(ctx, bars, claim) })
 }
 
 // ReplaceBars replaces in the store and invalidates the chunks of the range.
@@ -28,19 +29,9 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			touched = reach(held, bars, r)
 		}
 	}
-	claimed := bars.Len() > 0 && s.claimed(bars.Key(), r)
-	return s.write(ctx, bars.Key(), touched, claimed, func() (ports.WriteReport, error) { return s.next.ReplaceBars(ctx, bars, r) })
-}
-
-// claimed reports whether the range is known to be claimed already.
-func (s *Store) claimed(key domain.SeriesKey, r domain.Range) bool {
-	extents, _ := s.NearExtents(key.Symbol)
-	for _, e := range ofKey(extents, key) {
-		if !e.Assumed && e.Range.Covers(r) {
-			return true
-		}
-	}
-	return false
+	held, _ := s.NearExtents(bars.Key().Symbol)
+	before := bars.Len() > 0 && claimed(ofKey(held, bars.Key()), r)
+	return s.write(ctx, bars.Key(), touched, before, func() (ports.WriteReport, error) { return s.next.ReplaceBars(ctx, bars, r) })
 }
 
 // reach is from the first to the last of what is held of the key and of the bars, within r.
