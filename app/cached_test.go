@@ -458,3 +458,46 @@ func TestExplainAsksTheServer(t *testing.T) {
 		t.Errorf("asked of %+v, %v", s.asked, err)
 	}
 }
+
+// nowhere carries no invalidations: nobody can be heard.
+type nowhere struct{}
+
+func (nowhere) Publish(context.Context, ...ports.Invalidation) error { return errors.New("nowhere") }
+
+func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+	return nil, errors.New("nowhere")
+}
+
+// A cache that cannot be used, since nobody can be heard, makes its store degraded; one that has not tried yet does not.
+func TestDiagnoseTellsOfDeafness(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, err := ristretto.NewSeries(1 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer near.Close()
+		store, c := memory.New(), clock.NewSimulated(at(0))
+		cached, err := chunks.New(store, chunks.Caches{Near: near}, nowhere{}, c, chunks.Config{Name: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cached.Close()
+		md := over(t, c, nil, app.Config{}, app.Source{Name: "test", Bars: cached, Catalog: store, Cache: cached})
+		wants := func(state ports.Health) {
+			t.Helper()
+			d, err := md.Diagnose(t.Context())
+			if err != nil || d.State() != state || d.Stores[0].Cache == nil || (d.Stores[0].Reason != "") != (state != ports.Healthy) {
+				t.Errorf("%+v, %v; want %s", d.Stores, err, state)
+			}
+		}
+		wants(ports.Healthy)
+		ctx, cancel := context.WithCancel(t.Context())
+		var following sync.WaitGroup
+		following.Go(func() { _ = cached.Follow(ctx) })
+		synctest.Wait()
+		wants(ports.Degraded)
+		cancel()
+		following.Wait()
+	})
+}

@@ -3,9 +3,9 @@
 // Catalog, Ingester and Diagnostics; Marketdata, made by New, is all of them over a list of Sources.
 //
 // A request for bars goes through these files: fetch.go clamps it and finds where its bars come from, with what held.go knows of
-// the stores and package plan makes of it; read.go reads the legs of the plan, and few.go their first or last bars; what was read is
-// judged, made into bars, and filled by fill.go. stream.go hands out the same piece by piece, many.go for many requests, and
-// explain.go the plan alone.
+// the stores and package plan makes of it; read.go reads the legs of the plan, and few.go their first or last bars, each query by
+// ask.go, which takes what a cache has near without waiting; what was read is judged, made into bars, and filled by fill.go.
+// stream.go hands out the same piece by piece, many.go for many requests, and explain.go the plan alone.
 //
 // Router and ClaimedStore make one ports.Store of several.
 //

@@ -14,7 +14,8 @@ import (
 const manyAtOnce = 4
 
 // FetchMany answers each request as Fetch does, all for one instant of the clock, and in their order. The catalogs are asked once
-// for all symbols, and so is each store for what it holds. A request that fails leaves the others alone.
+// for all symbols, and so is each store for what it holds; where a cache stands before a store that reads many series at once, what
+// the requests need is read in a few batches, elsewhere request by request, four at a time. One that fails leaves the others alone.
 func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.Answer {
 	answers := make([]ports.Answer, len(requests))
 	fetches := make([]*fetch, len(requests))

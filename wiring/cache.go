@@ -23,7 +23,7 @@ type Cache struct {
 	// Policy is for how long, and how far ahead.
 	Policy chunks.Config `yaml:",inline"`
 
-	// Redis names a second level, larger and shared between processes.
+	// Redis names a second level, larger and shared between processes. Each takes from it only what others read since it runs itself.
 	Redis Redis `envPrefix:"REDIS_" yaml:"redis"`
 }
 
