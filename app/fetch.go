@@ -350,8 +350,14 @@ func (f *fetch) result() domain.Result {
 		Quality: f.report, Now: f.now, Next: f.next(r, uncovered, f.returned),
 	}
 	result.Quality.Policy = f.request.Quality
+
+	whole := f.edges.Align(r) // Where bars are resampled, the last one is made of rows up to its own end.
 	for _, leg := range f.served {
-		if leg.Range = leg.Range.Intersect(r); !leg.Range.Empty() {
+		part := whole
+		if leg.Grid == f.edges {
+			part = r
+		}
+		if leg.Range = leg.Range.Intersect(part); !leg.Range.Empty() {
 			leg.Cached = f.cached(leg)
 			if result.Provenance == nil {
 				result.Provenance = f.served[:0]

@@ -47,7 +47,7 @@ type Leg struct {
 	Store string   `json:"store"`
 	Grid  Grid     `json:"grid,omitzero"`   // of the stored bars; another than the one asked for where bars were made of finer ones
 	Ticks TickKind `json:"ticks,omitempty"` // what the bars were made of where that is no bars
-	Range Range    `json:"range"`           // what was read
+	Range Range    `json:"range"`           // what was read: where bars were resampled, up to the end of the last bar
 	Bars  int      `json:"bars"`            // of the answer, that open in Range
 
 	// Cached says that all of it came from a cache: the store was not asked for bars. It is the only field in which two answers to
