@@ -11,7 +11,7 @@ import (
 )
 
 // aggregate has the whole answer that f waits for made of trades.
-func aggregate(ctx context.Context, s *store, f *fetch) ([]ports.BarPiece, error) {
+func aggregate(ctx context.Context, s *store, f *fetch) ([]ports.CachedBars, error) {
 	err := f.answer.fromBars(s.Aggregate.AggregateTrades(ctx, f.query.Key, f.query.Range), asPiece)
 	return f.answer.pieces, err
 }
@@ -19,19 +19,19 @@ func aggregate(ctx context.Context, s *store, f *fetch) ([]ports.BarPiece, error
 // expect makes ready for the answer to f.query.
 func (f *fetch) expect(s *store) {
 	q := &f.query
-	f.answer = gathering[ports.BarPiece]{
+	f.answer = gathering[ports.CachedBars]{
 		form: barPieces(), store: s, like: asPiece(domain.EmptySeries(q.Key)), within: q.Range, wanted: max(q.First, q.Last),
 	}
 	if f.answer.wanted == 0 {
 		f.answer.limit = *f.cfg.MaxBars
 		if f.request.Quality == domain.QualityDrop {
-			f.answer.counts = func(p ports.BarPiece) int { return f.sound(p).Len() }
+			f.answer.counts = func(p ports.CachedBars) int { return f.sound(p).Len() }
 		}
 	}
 }
 
 // ask is one query of a store, or of the memory before it. The pieces are to be used before the next.
-func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.BarPiece, error) {
+func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
 	s := f.stores.named(read.Source)
 	f.query = q
 	f.expect(s)
@@ -41,7 +41,7 @@ func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]p
 	if err := ctx.Err(); err != nil {
 		return nil, f.at(s).interrupted(ctx, nil)
 	}
-	if near, ok := s.Cache.NearPieces(f.room.near[:0], q); ok {
+	if near, ok := s.Cache.LocalBars(f.room.near[:0], q); ok {
 		if err := f.answer.fromPieces(near); err != nil {
 			return nil, f.at(s).failed(ctx, err)
 		}
@@ -50,16 +50,16 @@ func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]p
 	if _, err := call(ctx, f.at(s), collect, f); err != nil {
 		return nil, err
 	}
-	if f.answer.rows == 0 || slices.ContainsFunc(f.answer.pieces, func(p ports.BarPiece) bool { return !p.Cached }) {
+	if f.answer.rows == 0 || slices.ContainsFunc(f.answer.pieces, func(p ports.CachedBars) bool { return !p.Cached }) {
 		f.fromStore = append(f.fromStore, plan.Read{Source: s.Name, Range: q.Range})
 	}
 	return f.answer.pieces, f.stillHeld(ctx, s, read, q)
 }
 
 // collect reads the whole answer that f waits for.
-func collect(ctx context.Context, s *store, f *fetch) (pieces []ports.BarPiece, err error) {
+func collect(ctx context.Context, s *store, f *fetch) (pieces []ports.CachedBars, err error) {
 	if s.Cache != nil {
-		err = f.answer.from(s.Cache.ReadPieces(ctx, f.query))
+		err = f.answer.from(s.Cache.ReadCachedBars(ctx, f.query))
 	} else {
 		err = f.answer.fromBars(s.Bars.ReadBars(ctx, f.query), asPiece)
 	}
@@ -72,10 +72,10 @@ var errMoved = fmt.Errorf("what the store holds changed while it was read; ask a
 // stillHeld makes sure that a store with a cache still claims what it was asked for: what it was thought to hold may have been known
 // for a while.
 func (f *fetch) stillHeld(ctx context.Context, s *store, read *plan.Read, q ports.BarQuery) error {
-	if read.Assumed {
+	if read.Inferred {
 		return nil
 	}
-	extents, near := s.Cache.NearExtents(q.Key.Symbol)
+	extents, near := s.Cache.LocalExtents(q.Key.Symbol)
 	if !near {
 		var err error
 		if extents, err = call(ctx, f.at(s), barExtents, f.symbol[:]); err != nil {
@@ -83,7 +83,7 @@ func (f *fetch) stillHeld(ctx context.Context, s *store, read *plan.Read, q port
 		}
 	}
 	for _, e := range extents {
-		if e.Key == q.Key && !e.Assumed && e.Range.Covers(q.Range) {
+		if e.Key == q.Key && !e.Inferred && e.Range.Covers(q.Range) {
 			return nil
 		}
 	}

@@ -55,7 +55,7 @@ func TestExtentsAreTakenAsTheyAre(t *testing.T) {
 	daily := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Day1.UTC()}
 	store.extents = extents(
 		domain.Extent{Key: key, Range: span(6, 9)}, domain.Extent{Key: key, Range: span(-0.5, 4)},
-		domain.Extent{Key: key, Range: span(3, 3.5), Assumed: true}, domain.Extent{Key: key, Range: span(5, 5)},
+		domain.Extent{Key: key, Range: span(3, 3.5), Inferred: true}, domain.Extent{Key: key, Range: span(5, 5)},
 		domain.Extent{Key: daily, Range: span(-1440, 1440)},
 	)
 	r, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, End: at(9)})

@@ -54,11 +54,11 @@ func cachedSource(t tidy, s app.Source, c ports.Clock, cfg chunks.Config) (app.S
 // batching reads many series of a store.
 type batching struct{ next ports.BarReader }
 
-func (b batching) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
-	return func(yield func(ports.BatchPiece, error) bool) {
+func (b batching) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
+	return func(yield func(ports.BatchBars, error) bool) {
 		for i, q := range queries {
 			for p, err := range b.next.ReadBars(ctx, q) {
-				if !yield(ports.BatchPiece{Query: i, Bars: p}, err) {
+				if !yield(ports.BatchBars{Query: i, Bars: p}, err) {
 					return
 				}
 			}

@@ -100,8 +100,8 @@ func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports
 	latest := map[domain.SeriesKey]ports.Freshness{}
 	for _, e := range held {
 		end := until(e.Range, e.Key.Grid.Floor(now)).End
-		if f, found := latest[e.Key]; !end.IsZero() && (!found || end.After(f.Until)) {
-			latest[e.Key] = ports.Freshness{Key: e.Key, Store: e.Store, Until: end, Behind: now.Sub(end), Assumed: e.Assumed}
+		if f, found := latest[e.Key]; !end.IsZero() && (!found || end.After(f.CoveredUntil)) {
+			latest[e.Key] = ports.Freshness{Key: e.Key, Store: e.Store, CoveredUntil: end, Behind: now.Sub(end), Inferred: e.Inferred}
 		}
 	}
 	return slices.SortedFunc(maps.Values(latest), func(a, b ports.Freshness) int { return a.Key.Compare(b.Key) }), nil

@@ -41,7 +41,7 @@ func (c *ClaimedStore) WriteBars(ctx context.Context, bars domain.Series, claim 
 	if err != nil {
 		return report, err
 	}
-	return report, c.claims.Claim(ctx, bars.Key(), claim)
+	return report, c.claims.DeclareCoverage(ctx, bars.Key(), claim)
 }
 
 // ReplaceBars unclaims r, replaces its bars, and claims r again unless they were deleted.
@@ -51,14 +51,14 @@ func (c *ClaimedStore) ReplaceBars(ctx context.Context, bars domain.Series, r do
 		return ports.WriteReport{}, refusal("replace bars", key.String(),
 			fmt.Errorf("the bars span %s, which %s does not cover: %w", bars.Range(), r, ports.ErrInvalid))
 	}
-	if err := c.claims.Unclaim(ctx, key, r); err != nil {
+	if err := c.claims.RemoveCoverage(ctx, key, r); err != nil {
 		return ports.WriteReport{}, err
 	}
 	report, err := c.bars.ReplaceBars(ctx, bars, r)
 	if err != nil || bars.Len() == 0 {
 		return report, err
 	}
-	return report, c.claims.Claim(ctx, key, r)
+	return report, c.claims.DeclareCoverage(ctx, key, r)
 }
 
 // Extents is what is claimed of the series, and what the store assumes before the first claim and after the last: somebody else
@@ -83,7 +83,7 @@ func (c *ClaimedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([
 	}
 	for _, e := range assumed {
 		for _, r := range e.Range.Subtract([]domain.Range{hull[e.Key]}) {
-			claimed = append(claimed, domain.Extent{Key: e.Key, Range: r, Assumed: e.Assumed})
+			claimed = append(claimed, domain.Extent{Key: e.Key, Range: r, Inferred: e.Inferred})
 		}
 	}
 	return domain.MergeExtents(claimed), nil

@@ -80,7 +80,7 @@ func (c *Catalog) best(ctx context.Context, by *caller, symbol domain.Symbol, wi
 		}
 		for _, e := range c.stores.reachable(s, extents) {
 			g := e.Key.Grid
-			if e.Key.Symbol != symbol || e.Key.Kind != domain.PriceTrade || g.Frequency().Nominal() > statisticsLongest.Nominal() {
+			if e.Key.Symbol != symbol || e.Key.PriceType != domain.PriceTrade || g.Frequency().Nominal() > statisticsLongest.Nominal() {
 				continue
 			}
 			closed := domain.Range{Start: window.Start, End: g.Floor(window.End)} // a claim on the bar that is forming says what comes
@@ -102,11 +102,11 @@ func (c *Catalog) best(ctx context.Context, by *caller, symbol domain.Symbol, wi
 // addBars takes the bars that open in the window and are over at its end.
 func addBars(ctx context.Context, by *caller, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range) error {
 	r := domain.Range{Start: key.Grid.Ceil(window.Start), End: key.Grid.Floor(window.End)}
-	judge := domain.NewJudge(r, window.End)
+	judge := domain.NewValidator(r, window.End)
 	_, err := call(ctx, by, func(ctx context.Context, s *store, q ports.BarQuery) (struct{}, error) {
-		answer := gathering[ports.BarPiece]{
+		answer := gathering[ports.CachedBars]{
 			form: barPieces(), store: s, like: asPiece(domain.EmptySeries(key)), within: r,
-			take: func(p ports.BarPiece) error { return b.AddBars(p.Bars.Without(judge.Check(p.Bars).Fatal)) },
+			take: func(p ports.CachedBars) error { return b.AddBars(p.Bars.Drop(judge.Check(p.Bars).Fatal)) },
 		}
 		return struct{}{}, answer.fromBars(s.Bars.ReadBars(ctx, q), asPiece)
 	}, ports.BarQuery{Key: key, Range: r})

@@ -60,7 +60,7 @@ func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 	if s.Health != nil {
 		began := time.Now()
 		_, err = within(ctx, by, checkTimeout, check, struct{}{})
-		d.Took = time.Since(began)
+		d.Latency = time.Since(began)
 	}
 	switch {
 	case err != nil:
@@ -68,9 +68,9 @@ func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 		if kindOf(err) == ports.ErrOverloaded { //nolint:errorlint // a kind is one of the sentinels
 			d.State = ports.Degraded
 		}
-	case d.Took > checkSlow:
-		d.State, d.Reason = ports.Degraded, fmt.Sprintf("slow: the check took %s", d.Took.Round(time.Millisecond))
-	case d.Cache != nil && d.Cache.Deaf:
+	case d.Latency > checkSlow:
+		d.State, d.Reason = ports.Degraded, fmt.Sprintf("slow: the check took %s", d.Latency.Round(time.Millisecond))
+	case d.Cache != nil && d.Cache.Disconnected:
 		d.State, d.Reason = ports.Degraded, "writes of other processes are not heard of; the cache is not used"
 	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
 		d.State, d.Reason = ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)

@@ -38,13 +38,13 @@ func TestDiagnose(t *testing.T) {
 		cases := []struct {
 			name   string
 			check  checked
-			use    *ports.PoolUse
+			use    *ports.PoolStats
 			state  ports.Health
 			reason string
 		}{
-			{"fine", checked{}, &ports.PoolUse{InUse: 1, Max: 2}, ports.Healthy, ""},
+			{"fine", checked{}, &ports.PoolStats{InUse: 1, Max: 2}, ports.Healthy, ""},
 			{"slow", checked{after: 300 * time.Millisecond}, nil, ports.Degraded, "slow: the check took 300ms"},
-			{"full", checked{}, &ports.PoolUse{InUse: 2, Max: 2}, ports.Degraded, "every connection of the pool is in use (2)"},
+			{"full", checked{}, &ports.PoolStats{InUse: 2, Max: 2}, ports.Degraded, "every connection of the pool is in use (2)"},
 			{"overloaded", checked{err: &ports.Error{Kind: ports.ErrOverloaded, Err: secret}}, nil, ports.Degraded, "overloaded"},
 			{"refused", checked{err: &ports.Error{Kind: ports.ErrAuth, Err: secret}}, nil, ports.Down, "authentication"},
 			{"unknown", checked{err: secret}, nil, ports.Down, "internal"},
@@ -55,7 +55,7 @@ func TestDiagnose(t *testing.T) {
 			c.check.Store = memory.New()
 			s := app.Source{Name: c.name, Bars: c.check, Catalog: c.check, Health: c.check}
 			if c.use != nil {
-				s.Pool = func() ports.PoolUse { return *c.use }
+				s.Pool = func() ports.PoolStats { return *c.use }
 			}
 			sources = append(sources, s)
 		}

@@ -43,7 +43,7 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan
 		err = nil
 	}
 	if err == nil {
-		err = made.Look(func(grid domain.Grid, r *plan.Read) error { return f.look(ctx, grid, r) })
+		err = made.Annotate(func(grid domain.Grid, r *plan.Read) error { return f.look(ctx, grid, r) })
 	}
 	return made, err
 }
@@ -56,7 +56,7 @@ func (f *fetch) look(ctx context.Context, grid domain.Grid, r *plan.Read) (err e
 		q.First, q.Last = 0, 0
 	}
 	if s.Cache != nil {
-		r.Cached = s.Cache.Kept(ctx, ports.BarQuery{Key: q.Key, Range: q.Range})
+		r.Cached = s.Cache.CachedRanges(ctx, ports.BarQuery{Key: q.Key, Range: q.Range})
 	}
 	if s.Explain != nil {
 		var server ports.ReadPlan

@@ -56,8 +56,8 @@ func (f *fetch) claimed() bool {
 	if f.routed < 0 || f.store.Cache == nil {
 		return false
 	}
-	f.near, _ = f.store.Cache.NearExtents(f.request.Key.Symbol)
-	return slices.ContainsFunc(f.near, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Assumed })
+	f.near, _ = f.store.Cache.LocalExtents(f.request.Key.Symbol)
+	return slices.ContainsFunc(f.near, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Inferred })
 }
 
 // triesOfMoved is how often a request is answered anew because what is held changed meanwhile.
@@ -111,22 +111,22 @@ type fetch struct {
 	covered []domain.Range // what its legs answer: ascending, disjoint
 
 	report   domain.QualityReport
-	filled   []domain.Range // by the fill policy: ascending, disjoint
-	returned domain.Range   // of the bars that are returned
-	bars     int            // that are returned
-	served   []domain.Leg   // for each read of the plan, the bars of it that are returned
+	filled   []domain.Range  // by the fill policy: ascending, disjoint
+	returned domain.Range    // of the bars that are returned
+	bars     int             // that are returned
+	served   []domain.Origin // for each read of the plan, the bars of it that are returned
 
 	near      []domain.Extent // of the store that routing names, where its cache had them at the beginning
 	fromStore []plan.Read     // what was read from stores that have a cache
 
 	query  ports.BarQuery // under way
-	answer gathering[ports.BarPiece]
+	answer gathering[ports.CachedBars]
 
 	room struct { // for the plan that most requests have
 		leg     [1]plan.Leg
 		read    [1]plan.Read
 		covered [1]domain.Range
-		near    [1]ports.BarPiece
+		near    [1]ports.CachedBars
 		kept    [1]domain.Series
 	}
 }
@@ -248,7 +248,7 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 		}
 	}
 	for _, e := range extents {
-		if e.Key != f.request.Key || e.Assumed || e.Range.End.Before(all.End) {
+		if e.Key != f.request.Key || e.Inferred || e.Range.End.Before(all.End) {
 			continue
 		}
 		r := all
@@ -259,7 +259,7 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 			continue
 		}
 		f.room.read[0] = plan.Read{Source: f.store.Name, Range: r}
-		f.room.leg[0] = plan.Leg{Range: r, From: plan.FromBars, Grid: f.edges, Reads: f.room.read[:]}
+		f.room.leg[0] = plan.Leg{Range: r, Rows: plan.BarRows, Grid: f.edges, Reads: f.room.read[:]}
 		f.room.covered[0] = r
 		if r.Start.After(all.Start) {
 			f.within.Start = r.Start
@@ -274,7 +274,7 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 func (f *fetch) wanted() plan.Request {
 	r := plan.Request{Key: f.request.Key, Range: f.within}
 	if f.request.Resample {
-		r.Without = plan.Stored
+		r.Exclude = plan.StoredBars
 	}
 	return r
 }
@@ -320,10 +320,10 @@ func (f *fetch) reach() domain.Range {
 // tally counts bars that are returned, ascending from one call to the next.
 func (f *fetch) tally(bars domain.Series) {
 	if f.served == nil && len(f.legs) > 0 {
-		f.served = make([]domain.Leg, 0, len(f.legs))
+		f.served = make([]domain.Origin, 0, len(f.legs))
 		for _, l := range f.legs {
 			for _, read := range l.Reads {
-				f.served = append(f.served, domain.Leg{Store: read.Source, Grid: l.Grid, Ticks: ticksOf(l.From), Range: read.Range})
+				f.served = append(f.served, domain.Origin{Store: read.Source, Grid: l.Grid, Ticks: ticksOf(l.Rows), Range: read.Range})
 			}
 		}
 	}
@@ -337,7 +337,7 @@ func (f *fetch) tally(bars domain.Series) {
 	f.returned.End = r.End
 	f.bars += bars.Len()
 	for i := range f.served {
-		f.served[i].Bars += bars.Within(f.served[i].Range).Len()
+		f.served[i].Bars += bars.Clip(f.served[i].Range).Len()
 	}
 }
 
@@ -369,18 +369,18 @@ func (f *fetch) result() domain.Result {
 }
 
 // cached reports whether no store was asked for the bars of the leg.
-func (f *fetch) cached(l domain.Leg) bool {
+func (f *fetch) cached(l domain.Origin) bool {
 	return l.Ticks == "" && f.stores.named(l.Store).Cache != nil && !slices.ContainsFunc(f.fromStore, func(r plan.Read) bool {
 		return r.Source == l.Store && !r.Range.Intersect(l.Range).Empty()
 	})
 }
 
 // ticksOf is the kind of tick that a leg reads; none for bars.
-func ticksOf(from plan.From) domain.TickKind {
+func ticksOf(from plan.RowKind) domain.TickKind {
 	switch from {
-	case plan.FromTrades:
+	case plan.TradeRows:
 		return domain.TickTrades
-	case plan.FromQuotes:
+	case plan.QuoteRows:
 		return domain.TickQuotes
 	}
 	return ""

@@ -56,9 +56,9 @@ func (w want) check(t *testing.T, r domain.Result) {
 // checkProvenance wants a leg for each part of the range that is covered, and every bar in one of them.
 func (w want) checkProvenance(t *testing.T, r domain.Result) {
 	t.Helper()
-	var legs []domain.Leg
+	var legs []domain.Origin
 	for _, part := range (domain.Range{Start: key.Grid.Ceil(r.Range.Start), End: r.Range.End}).Subtract(r.Uncovered) {
-		legs = append(legs, domain.Leg{Store: "test", Grid: key.Grid, Range: part, Bars: r.Series.Within(part).Len()})
+		legs = append(legs, domain.Origin{Store: "test", Grid: key.Grid, Range: part, Bars: r.Series.Clip(part).Len()})
 	}
 	if !slices.Equal(r.Provenance, legs) {
 		t.Errorf("provenance %v, want %v", r.Provenance, legs)
@@ -222,7 +222,7 @@ func TestFatalBarFailsTheRequest(t *testing.T) {
 	t.Parallel()
 	r, err := fragmented(t, at(60)).Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(8), End: at(10)})
 	rule := (*domain.RuleError)(nil)
-	if !errors.Is(err, ports.ErrCorruptData) || !errors.As(err, &rule) || rule.Rule != domain.RuleHighLow || !rule.At.Equal(at(9)) {
+	if !errors.Is(err, ports.ErrCorruptData) || !errors.As(err, &rule) || rule.Rule != domain.RuleHighBelowLow || !rule.At.Equal(at(9)) {
 		t.Fatalf("got %v", err)
 	}
 	if r.Series.Len() != 0 {

@@ -16,10 +16,10 @@ import (
 type fewer struct {
 	*fetch
 	backward bool
-	need     int              // bars that are still to be found
-	rows     []ports.BarPiece // what was read, to be judged, in the order of reading
-	bars     []domain.Series  // what it makes, without what will be dropped, in the order of reading
-	roomRows [1]ports.BarPiece
+	need     int                // bars that are still to be found
+	rows     []ports.CachedBars // what was read, to be judged, in the order of reading
+	bars     []domain.Series    // what it makes, without what will be dropped, in the order of reading
+	roomRows [1]ports.CachedBars
 	roomBars [1]domain.Series
 }
 
@@ -84,14 +84,14 @@ func (w *fewer) trim(bars domain.Series) (domain.Series, domain.Range) {
 
 // check judges what was read in the range.
 func (w *fewer) check(kept domain.Range) error {
-	var judge *domain.Judge
+	var judge *domain.Validator
 	var grid domain.Grid
 	for _, rows := range w.rows {
 		if judge == nil || rows.Bars.Key().Grid != grid {
 			grid = rows.Bars.Key().Grid
-			judge = domain.NewJudge(kept, w.now)
+			judge = domain.NewValidator(kept, w.now)
 		}
-		rows.Bars = rows.Bars.Within(kept)
+		rows.Bars = rows.Bars.Clip(kept)
 		if _, err := w.judge(judge, rows); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (w *fewer) check(kept domain.Range) error {
 }
 
 // found notes rows, ascending, and the bars that they make.
-func (w *fewer) found(rows []ports.BarPiece, bars domain.Series) {
+func (w *fewer) found(rows []ports.CachedBars, bars domain.Series) {
 	if w.backward {
 		for _, r := range slices.Backward(rows) {
 			w.rows = append(w.rows, r)
@@ -165,7 +165,7 @@ func (w *fewer) made(ctx context.Context, l plan.Leg) error {
 		} else {
 			open.Start = step.End
 		}
-		if err := w.readStep(ctx, l.Within(step)); err != nil {
+		if err := w.readStep(ctx, l.Clip(step)); err != nil {
 			return err
 		}
 	}
@@ -195,9 +195,9 @@ func (f *fetch) slots(r domain.Range, slots int, tail bool) domain.Range {
 
 // readStep reads one step, which lies on edges, and makes its bars.
 func (w *fewer) readStep(ctx context.Context, l plan.Leg) error {
-	var rows []ports.BarPiece
+	var rows []ports.CachedBars
 	builder := domain.NewSeriesBuilder(w.request.Key, 0)
-	note := func(p ports.BarPiece) (domain.Series, error) {
+	note := func(p ports.CachedBars) (domain.Series, error) {
 		rows = append(rows, p)
 		return w.sound(p), nil
 	}

@@ -54,7 +54,7 @@ func (f *fetch) fill(ctx context.Context, r domain.Range, bars iter.Seq2[domain.
 				if !gap(s.OpenTime(0)) {
 					return
 				}
-				part := s.Within(domain.Range{Start: at, End: f.edges.Next(f.ahead(at))})
+				part := s.Clip(domain.Range{Start: at, End: f.edges.Next(f.ahead(at))})
 				s = s.Slice(part.Len(), s.Len())
 				at = part.Range().End
 				if !put(filler.Fill(part)) {
@@ -140,7 +140,7 @@ func (w *fewer) fillFew(ctx context.Context, bars domain.Series, kept domain.Ran
 	surplus := max(0, n-wanted)
 	if w.backward {
 		filled = filled.Slice(surplus, n)
-		if on := bars.Within(domain.Range{Start: kept.Start, End: w.edges.Next(filled.OpenTime(0))}); on.Len() > 0 {
+		if on := bars.Clip(domain.Range{Start: kept.Start, End: w.edges.Next(filled.OpenTime(0))}); on.Len() > 0 {
 			kept.Start = on.OpenTime(on.Len() - 1)
 		}
 	} else if filled = filled.Slice(0, n-surplus); filled.Len() == wanted {

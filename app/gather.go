@@ -22,18 +22,18 @@ type form[P piece] struct {
 	follows func(before, after P) bool // whether all of after comes behind all of before
 }
 
-func barPieces() form[ports.BarPiece] {
-	return form[ports.BarPiece]{
-		of:      func(p ports.BarPiece) string { return p.Bars.Key().String() },
-		same:    func(a, b ports.BarPiece) bool { return a.Bars.Key() == b.Bars.Key() },
-		time:    func(p ports.BarPiece, i int) time.Time { return p.Bars.OpenTime(i) },
+func barPieces() form[ports.CachedBars] {
+	return form[ports.CachedBars]{
+		of:      func(p ports.CachedBars) string { return p.Bars.Key().String() },
+		same:    func(a, b ports.CachedBars) bool { return a.Bars.Key() == b.Bars.Key() },
+		time:    func(p ports.CachedBars, i int) time.Time { return p.Bars.OpenTime(i) },
 		rows:    unlessCached,
-		follows: func(a, b ports.BarPiece) bool { return b.Bars.OpenTime(0).After(a.Bars.OpenTime(a.Len() - 1)) },
+		follows: func(a, b ports.CachedBars) bool { return b.Bars.OpenTime(0).After(a.Bars.OpenTime(a.Len() - 1)) },
 	}
 }
 
 // unlessCached is how many bars of the piece were read from the store.
-func unlessCached(p ports.BarPiece) int {
+func unlessCached(p ports.CachedBars) int {
 	if p.Cached {
 		return 0
 	}
@@ -59,7 +59,7 @@ func (g *gathering[P]) fromPieces(answer []P) error {
 }
 
 // asPiece is bars of which nothing more is known.
-func asPiece(bars domain.Series) ports.BarPiece { return ports.BarPiece{Bars: bars} }
+func asPiece(bars domain.Series) ports.CachedBars { return ports.CachedBars{Bars: bars} }
 
 func tickPieces[T domain.Tick](seq func(T) int64) form[domain.Ticks[T]] {
 	return form[domain.Ticks[T]]{

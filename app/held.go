@@ -42,7 +42,7 @@ func (h *held) over(all stores, symbols []domain.Symbol) {
 func (h *held) barsOf(ctx context.Context, by *caller, i int, symbol domain.Symbol) ([]domain.Extent, error) {
 	s := h.stores[i]
 	if s.Cache != nil {
-		if extents, near := s.Cache.NearExtents(symbol); near {
+		if extents, near := s.Cache.LocalExtents(symbol); near {
 			return extents, nil
 		}
 	}
@@ -122,12 +122,12 @@ func (h *held) planned(ctx context.Context, by *caller, request plan.Request, li
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	p, err := plan.Make(request, sources, limits)
+	p, err := plan.New(request, sources, limits)
 	if err == nil && ticks && !fromFirst && len(p.Uncovered) > 0 {
 		if sources, err = h.sources(ctx, by, request.Key.Symbol, true); err != nil {
 			return plan.Plan{}, err
 		}
-		p, err = plan.Make(request, sources, limits)
+		p, err = plan.New(request, sources, limits)
 	}
 	if err != nil {
 		return p, refusal(by.op, by.subject.String(), err)

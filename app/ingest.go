@@ -97,7 +97,7 @@ func (i *Ingester) acceptable(bars domain.Series, claim domain.Range) error {
 	if err := i.settled(bars.Key().Grid, bars.Range(), claim, now); err != nil {
 		return err
 	}
-	verdict := domain.NewJudge(claim, now).Check(bars)
+	verdict := domain.NewValidator(claim, now).Check(bars)
 	if err := verdict.Err(bars.Key()); err != nil {
 		return fmt.Errorf("%w: %d of %d bars break a fatal rule, the first: %w; nothing was written",
 			ports.ErrInvalid, len(verdict.Fatal), bars.Len(), err)

@@ -19,7 +19,7 @@ func (m market) covered(t *testing.T) []domain.Range {
 	}
 	ranges := make([]domain.Range, len(extents))
 	for i, e := range extents {
-		if e.Store != "test" || e.Key != key || e.Assumed {
+		if e.Store != "test" || e.Key != key || e.Inferred {
 			t.Errorf("extent %+v", e)
 		}
 		ranges[i] = e.Range

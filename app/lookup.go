@@ -61,8 +61,8 @@ func unknown(by *caller, symbol domain.Symbol, entry ports.SymbolEntry) error {
 		return nil
 	}
 	text := fmt.Sprintf("symbol %q is not known", string(symbol))
-	if len(entry.Near) > 0 {
-		text += "; did you mean " + names(entry.Near) + "?"
+	if len(entry.Suggestions) > 0 {
+		text += "; did you mean " + names(entry.Suggestions) + "?"
 	} else {
 		text += ", nor is one like it; import its data first"
 	}
@@ -216,7 +216,7 @@ func (l *lookup) ask(ctx context.Context, by *caller, one []domain.Symbol) (port
 		}
 	}
 	near, err := l.near(ctx, by, one[0])
-	return ports.SymbolEntry{Near: near}, err
+	return ports.SymbolEntry{Suggestions: near}, err
 }
 
 // near is a few known symbols like the one given: the same instrument at another venue or as part of a name, else the same base,

@@ -16,8 +16,8 @@ const manyAtOnce = 4
 // FetchMany answers each request as Fetch does, all for one instant of the clock, and in their order. The catalogs are asked once
 // for all symbols, and so is each store for what it holds; where a cache stands before a store that reads many series at once, what
 // the requests need is read in a few batches, elsewhere request by request, four at a time. One that fails leaves the others alone.
-func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.Answer {
-	answers := make([]ports.Answer, len(requests))
+func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.BatchResult {
+	answers := make([]ports.BatchResult, len(requests))
 	fetches := make([]*fetch, len(requests))
 	var symbols []domain.Symbol
 	now := p.clock.Now()
@@ -97,6 +97,6 @@ func warm(ctx context.Context, by *caller, fetches []*fetch) {
 }
 
 func warmed(ctx context.Context, s *store, queries []ports.BarQuery) (struct{}, error) {
-	s.Cache.Warm(ctx, queries)
+	s.Cache.Prefetch(ctx, queries)
 	return struct{}{}, ctx.Err()
 }

@@ -137,8 +137,8 @@ func TestLatest(t *testing.T) {
 	put(near, other, span(0, 60)) // beyond now
 	put(near, hidden, span(31, 60))
 	want := []ports.Freshness{
-		{Key: key, Store: "far", Until: at(25), Behind: 5*time.Minute + 30*time.Second},
-		{Key: other, Store: "near", Until: at(30), Behind: 30 * time.Second},
+		{Key: key, Store: "far", CoveredUntil: at(25), Behind: 5*time.Minute + 30*time.Second},
+		{Key: other, Store: "near", CoveredUntil: at(30), Behind: 30 * time.Second},
 	}
 	if got, err := md.Latest(t.Context()); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)

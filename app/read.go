@@ -50,7 +50,7 @@ func (f *fetch) readAll(ctx context.Context) (domain.Series, error) {
 
 // readStored is readAll of one leg of the bars asked for, as most requests have it: without the pipeline that the others need.
 func (f *fetch) readStored(ctx context.Context, l plan.Leg) (domain.Series, error) {
-	judge := domain.NewJudge(l.Range, f.now)
+	judge := domain.NewValidator(l.Range, f.now)
 	kept, bars := f.room.kept[:0], 0
 	for i := range l.Reads {
 		rows, err := f.ask(ctx, &l.Reads[i], ports.BarQuery{Key: f.request.Key, Range: l.Reads[i].Range})
@@ -97,43 +97,43 @@ func (f *fetch) all(ctx context.Context, stored, page int) iter.Seq2[domain.Seri
 
 // judging applies the quality policy to the rows of a leg.
 func (f *fetch) judging(l plan.Leg) sift {
-	judge := domain.NewJudge(l.Range, f.now)
-	return func(rows ports.BarPiece) (domain.Series, error) { return f.judge(judge, rows) }
+	judge := domain.NewValidator(l.Range, f.now)
+	return func(rows ports.CachedBars) (domain.Series, error) { return f.judge(judge, rows) }
 }
 
 // native reports whether the rows of the leg are the bars asked for.
-func (f *fetch) native(l plan.Leg) bool { return l.From == plan.FromBars && l.Grid == f.edges }
+func (f *fetch) native(l plan.Leg) bool { return l.Rows == plan.BarRows && l.Grid == f.edges }
 
 // sift takes a piece of what was read, and returns what of it goes on.
-type sift func(ports.BarPiece) (domain.Series, error)
+type sift func(ports.CachedBars) (domain.Series, error)
 
 // plain sifts nothing.
-func plain(p ports.BarPiece) (domain.Series, error) { return p.Bars, nil }
+func plain(p ports.CachedBars) (domain.Series, error) { return p.Bars, nil }
 
 // legBars yields the bars that the leg answers, in pieces made of at most page rows; 0 is of one query each. What is sifted is what was
 // read; of trades and quotes, the bars that they make.
 func (f *fetch) legBars(ctx context.Context, l plan.Leg, page int, sift sift) iter.Seq2[domain.Series, error] {
 	key := f.request.Key
 	switch {
-	case l.From == plan.FromTrades && f.stores.named(l.Reads[0].Source).Aggregate != nil:
+	case l.Rows == plan.TradeRows && f.stores.named(l.Reads[0].Source).Aggregate != nil:
 		return f.sifted(sift, f.aggregated(ctx, l, page))
-	case l.From == plan.FromTrades:
-		return f.sifted(sift, pieces(l.OfTrades(key, tickPages(ctx, f, trades(), l, page))))
-	case l.From == plan.FromQuotes:
-		return f.sifted(sift, pieces(l.OfQuotes(key, tickPages(ctx, f, quotes(), l, page))))
+	case l.Rows == plan.TradeRows:
+		return f.sifted(sift, pieces(l.FromTrades(key, tickPages(ctx, f, trades(), l, page))))
+	case l.Rows == plan.QuoteRows:
+		return f.sifted(sift, pieces(l.FromQuotes(key, tickPages(ctx, f, quotes(), l, page))))
 	}
-	return f.sifted(plain, pieces(l.Bars(key, f.sifted(sift, f.pages(ctx, l, page)))))
+	return f.sifted(plain, pieces(l.FromBars(key, f.sifted(sift, f.pages(ctx, l, page)))))
 }
 
 // pieces is bars of which nothing more is known.
-func pieces(bars iter.Seq2[domain.Series, error]) iter.Seq2[ports.BarPiece, error] {
-	return func(yield func(ports.BarPiece, error) bool) {
+func pieces(bars iter.Seq2[domain.Series, error]) iter.Seq2[ports.CachedBars, error] {
+	return func(yield func(ports.CachedBars, error) bool) {
 		bars(func(s domain.Series, err error) bool { return yield(asPiece(s), err) })
 	}
 }
 
 // sifted is what of the pieces goes on. An error of their making becomes one of ours.
-func (f *fetch) sifted(sift sift, pieces iter.Seq2[ports.BarPiece, error]) iter.Seq2[domain.Series, error] {
+func (f *fetch) sifted(sift sift, pieces iter.Seq2[ports.CachedBars, error]) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
 		for piece, err := range pieces {
 			var bars domain.Series
@@ -152,8 +152,8 @@ func (f *fetch) sifted(sift sift, pieces iter.Seq2[ports.BarPiece, error]) iter.
 }
 
 // pages yields the stored bars of a leg.
-func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[ports.BarPiece, error] {
-	return func(yield func(ports.BarPiece, error) bool) {
+func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[ports.CachedBars, error] {
+	return func(yield func(ports.CachedBars, error) bool) {
 		key := f.request.Key
 		key.Grid = l.Grid
 		for i := range l.Reads {
@@ -162,7 +162,7 @@ func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[ports
 			for more := true; more && !q.Range.Empty(); {
 				rows, err := f.ask(ctx, read, q)
 				if err != nil {
-					yield(ports.BarPiece{}, err)
+					yield(ports.CachedBars{}, err)
 					return
 				}
 				n := f.answer.rows
@@ -180,8 +180,8 @@ func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[ports
 }
 
 // aggregated yields the bars that the store makes of the trades of a leg, so many slots in each query.
-func (f *fetch) aggregated(ctx context.Context, l plan.Leg, slots int) iter.Seq2[ports.BarPiece, error] {
-	return func(yield func(ports.BarPiece, error) bool) {
+func (f *fetch) aggregated(ctx context.Context, l plan.Leg, slots int) iter.Seq2[ports.CachedBars, error] {
+	return func(yield func(ports.CachedBars, error) bool) {
 		s := f.stores.named(l.Reads[0].Source)
 		for open := l.Range; !open.Empty(); {
 			step := f.slots(open, slots, false)
@@ -190,7 +190,7 @@ func (f *fetch) aggregated(ctx context.Context, l plan.Leg, slots int) iter.Seq2
 			f.expect(s)
 			rows, err := call(ctx, f.at(s), aggregate, f)
 			if err != nil {
-				yield(ports.BarPiece{}, err)
+				yield(ports.CachedBars{}, err)
 				return
 			}
 			for _, p := range rows {
@@ -229,7 +229,7 @@ func tickPage[T domain.Tick](ctx context.Context, by *caller, form tickForm[T], 
 		return ticks, q.Range.End, err
 	}
 	last := ticks.Time(n - 1)
-	if whole := ticks.Within(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
+	if whole := ticks.Clip(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
 		return whole, last, nil
 	}
 	next := last.Add(time.Microsecond) // one instant is more than a page
@@ -239,15 +239,15 @@ func tickPage[T domain.Tick](ctx context.Context, by *caller, form tickForm[T], 
 }
 
 // checked is the verdict on a piece.
-func checked(judge *domain.Judge, p ports.BarPiece) domain.Verdict {
-	if p.Clean {
-		return judge.CheckClean(p.Bars)
+func checked(judge *domain.Validator, p ports.CachedBars) domain.Verdict {
+	if p.Validated {
+		return judge.CheckValidated(p.Bars)
 	}
 	return judge.Check(p.Bars)
 }
 
 // judge applies the quality policy to a piece, and reports what it found.
-func (f *fetch) judge(judge *domain.Judge, p ports.BarPiece) (domain.Series, error) {
+func (f *fetch) judge(judge *domain.Validator, p ports.CachedBars) (domain.Series, error) {
 	verdict, bars := checked(judge, p), p.Bars
 	f.report.Bars += verdict.Bars
 	if len(verdict.Findings) == 0 {
@@ -265,17 +265,17 @@ func (f *fetch) judge(judge *domain.Judge, p ports.BarPiece) (domain.Series, err
 		for _, i := range verdict.Fatal {
 			f.report.Dropped = append(f.report.Dropped, bars.OpenTime(i))
 		}
-		bars = bars.Without(verdict.Fatal)
+		bars = bars.Drop(verdict.Fatal)
 	}
 	return bars, nil
 }
 
 // sound is the bars without those that the policy will drop.
-func (f *fetch) sound(p ports.BarPiece) domain.Series {
+func (f *fetch) sound(p ports.CachedBars) domain.Series {
 	if f.request.Quality != domain.QualityDrop {
 		return p.Bars
 	}
-	return p.Bars.Without(checked(domain.NewJudge(p.Bars.Range(), f.now), p).Fatal)
+	return p.Bars.Drop(checked(domain.NewValidator(p.Bars.Range(), f.now), p).Fatal)
 }
 
 // madeError is an error of the making of bars as one of ours.

@@ -38,7 +38,7 @@ func TestBadRequestsCostNoCall(t *testing.T) {
 		"lower case symbol":     {domain.DataRequest{Key: domain.SeriesKey{Symbol: "btc/usd", Grid: key.Grid}}, ports.ErrInvalid, `"BTC/USD"`},
 		"hostile symbol":        {domain.DataRequest{Key: domain.SeriesKey{Symbol: "A'; DROP--", Grid: key.Grid}}, ports.ErrInvalid, "allowed"},
 		"symbol of 10 MB":       {domain.DataRequest{Key: domain.SeriesKey{Symbol: domain.Symbol(strings.Repeat("A", 10<<20)), Grid: key.Grid}}, ports.ErrInvalid, "at most 64"},
-		"price kind unknown":    {domain.DataRequest{Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: key.Grid, Kind: 99}}, ports.ErrInvalid, "kind"},
+		"price kind unknown":    {domain.DataRequest{Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: key.Grid, PriceType: 99}}, ports.ErrInvalid, "kind"},
 		"ends before it starts": {domain.DataRequest{Key: key, Start: at(0), End: at(-1)}, ports.ErrInvalid, "swap"},
 		"year out of bounds":    {domain.DataRequest{Key: key, Start: year(2020), End: year(12000)}, ports.ErrInvalid, "year"},
 		"first below 0":         {domain.DataRequest{Key: key, First: -1}, ports.ErrInvalid, "1 or more"},
@@ -90,7 +90,7 @@ func TestBadWritesCostNoCall(t *testing.T) {
 		"claim beyond now":      {sound(t, -9, -5), span(-9, 1), "2024-03-04T12:01:00Z"},
 		"claim of a part slot":  {sound(t, -9, -5), span(-9, -1.5), "2024-03-04T11:59:00Z"},
 		"fatal rule":            {series(t, bar(-9), badBar(-8), bar(-7), badBar(-6)), none, "2 of 4 bars break a fatal rule"},
-		"before 1970":           {series(t, early), none, "Q09"},
+		"before 1970":           {series(t, early), none, "time_out_of_bounds"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

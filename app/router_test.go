@@ -19,12 +19,12 @@ import (
 // keeper keeps claims in a store that holds no bars.
 type keeper struct{ *memory.Store }
 
-func (k keeper) Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+func (k keeper) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
 	_, err := k.WriteBars(ctx, domain.EmptySeries(key), r)
 	return err
 }
 
-func (k keeper) Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+func (k keeper) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
 	_, err := k.ReplaceBars(ctx, domain.EmptySeries(key), r)
 	return err
 }
@@ -40,7 +40,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 			if err != nil {
 				return nil, err
 			}
-			assumed = append(assumed, domain.Extent{Key: e.Key, Range: bars.Range(), Assumed: true})
+			assumed = append(assumed, domain.Extent{Key: e.Key, Range: bars.Range(), Inferred: true})
 		}
 	}
 	merged := map[domain.SeriesKey]domain.Range{}
@@ -52,7 +52,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 	}
 	assumed = assumed[:0]
 	for k, r := range merged {
-		assumed = append(assumed, domain.Extent{Key: k, Range: r, Assumed: true})
+		assumed = append(assumed, domain.Extent{Key: k, Range: r, Inferred: true})
 	}
 	return domain.MergeExtents(assumed), err
 }
@@ -99,20 +99,20 @@ func TestClaimedStoreAssumesAroundItsClaims(t *testing.T) {
 			t.Fatalf("got %v, %v; want %v", got, err, want)
 		}
 		for i, e := range got {
-			if e.Key != want[i].Key || !e.Range.Equal(want[i].Range) || e.Assumed != want[i].Assumed {
+			if e.Key != want[i].Key || !e.Range.Equal(want[i].Range) || e.Inferred != want[i].Inferred {
 				t.Errorf("got %v, want %v", e, want[i])
 			}
 		}
 	}
-	check(domain.Extent{Key: key, Range: span(0, 30), Assumed: true})
+	check(domain.Extent{Key: key, Range: span(0, 30), Inferred: true})
 	for _, s2 := range []domain.Series{sound(t, 10, 12), sound(t, 15, 20)} {
 		if _, err := s.WriteBars(t.Context(), s2, s2.Range()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	check(
-		domain.Extent{Key: key, Range: span(0, 10), Assumed: true}, domain.Extent{Key: key, Range: span(10, 12)},
-		domain.Extent{Key: key, Range: span(15, 20)}, domain.Extent{Key: key, Range: span(20, 30), Assumed: true},
+		domain.Extent{Key: key, Range: span(0, 10), Inferred: true}, domain.Extent{Key: key, Range: span(10, 12)},
+		domain.Extent{Key: key, Range: span(15, 20)}, domain.Extent{Key: key, Range: span(20, 30), Inferred: true},
 	)
 }
 

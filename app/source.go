@@ -25,8 +25,8 @@ type Source struct {
 	Takes   Frequencies // of its Bars; the zero value is all
 	Ticks   ports.TickStore
 	Catalog ports.SymbolCatalog
-	Health  ports.HealthChecker  // nil for a store that is healthy as long as the process is
-	Pool    func() ports.PoolUse // nil for a store without connections
+	Health  ports.HealthChecker    // nil for a store that is healthy as long as the process is
+	Pool    func() ports.PoolStats // nil for a store without connections
 
 	// Cache is Bars again where a cache stands before them: what it has near is answered without waiting.
 	Cache ports.CachedReader

@@ -138,7 +138,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 			source.Aggregate = store
 		}
 		claim := s.stretch(t, "ticks")
-		if _, err := store.WriteTrades(t.Context(), s.trades.Within(claim), claim); err != nil {
+		if _, err := store.WriteTrades(t.Context(), s.trades.Clip(claim), claim); err != nil {
 			t.Fatal(err)
 		}
 		s.ticks = []domain.Range{claim}

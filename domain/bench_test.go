@@ -25,7 +25,7 @@ func BenchmarkJudgeCheck(b *testing.B) {
 	s := benchSeries(b)
 	end := s.Range().End
 	for b.Loop() {
-		if v := NewJudge(s.Range(), end).Check(s); len(v.Findings) > 0 {
+		if v := NewValidator(s.Range(), end).Check(s); len(v.Findings) > 0 {
 			b.Fatal(v)
 		}
 	}

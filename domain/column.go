@@ -17,7 +17,7 @@ type Column struct {
 // Columns is the content of a Series by column, every column of the same length. Time is the open time in microseconds since
 // 1970-01-01 UTC. The four prices share PriceScale. Trades is the trade count, 0 where unknown.
 type Columns struct {
-	Time                   []int64
+	OpenMicros             []int64
 	Open, High, Low, Close Column
 	Volume                 Column
 	Trades                 []int64
@@ -64,7 +64,7 @@ func (c *Columns) column(f Field) *Column {
 
 // read sets b to bar i: in place, since a Bar is large and a loop over millions should copy it once.
 func (c *Columns) read(i int, b *Bar) {
-	b.OpenTime = fromMicros(c.Time[i])
+	b.OpenTime = fromMicros(c.OpenMicros[i])
 	b.Open = c.Open.at(i, c.PriceScale)
 	b.High = c.High.at(i, c.PriceScale)
 	b.Low = c.Low.at(i, c.PriceScale)
@@ -182,7 +182,7 @@ func (c Column) slice(from, to int) Column {
 // slice is a view of bars from to to.
 func (c *Columns) slice(from, to int) Columns {
 	return Columns{
-		Time:        slices.Clip(c.Time[from:to]),
+		OpenMicros:  slices.Clip(c.OpenMicros[from:to]),
 		Open:        c.Open.slice(from, to),
 		High:        c.High.slice(from, to),
 		Low:         c.Low.slice(from, to),

@@ -10,7 +10,7 @@ type Extent struct {
 	Range Range     `json:"range"`
 
 	// Assumed marks the extent of a store that was not written by us: from its first bar to its last, without a claim.
-	Assumed bool `json:"assumed"`
+	Inferred bool `json:"inferred"`
 }
 
 // MergeExtents puts touching and overlapping ranges of one key together, ordered by key and start. Where a claim and an
@@ -26,7 +26,7 @@ func MergeExtents(extents []Extent) []Extent {
 			byKey[e.Key] = h
 			keys = append(keys, e.Key)
 		}
-		if e.Assumed {
+		if e.Inferred {
 			h.assumed = append(h.assumed, e.Range)
 		} else {
 			h.claimed = append(h.claimed, e.Range)
@@ -41,7 +41,7 @@ func MergeExtents(extents []Extent) []Extent {
 		}
 		for _, a := range MergeRanges(byKey[k].assumed) {
 			for _, r := range a.Subtract(byKey[k].claimed) {
-				merged = append(merged, Extent{Key: k, Range: r, Assumed: true})
+				merged = append(merged, Extent{Key: k, Range: r, Inferred: true})
 			}
 		}
 		slices.SortFunc(merged[from:], func(a, b Extent) int { return a.Range.Start.Compare(b.Range.Start) })

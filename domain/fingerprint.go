@@ -34,16 +34,16 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// SeriesPrint takes the fingerprint of a Series that comes in pieces, and keeps none of them. It is for one goroutine.
-type SeriesPrint struct{ printer *printer }
+// Fingerprinter takes the fingerprint of a Series that comes in pieces, and keeps none of them. It is for one goroutine.
+type Fingerprinter struct{ printer *printer }
 
-// NewSeriesPrint returns that of the Series of the key without a bar.
-func NewSeriesPrint(key SeriesKey) SeriesPrint { return SeriesPrint{newPrinter(key.String())} }
+// NewFingerprinter returns that of the Series of the key without a bar.
+func NewFingerprinter(key SeriesKey) Fingerprinter { return Fingerprinter{newPrinter(key.String())} }
 
 // Add appends the bars of the next piece, which the caller knows to be of the key and in order.
-func (p SeriesPrint) Add(piece Series) {
+func (p Fingerprinter) Add(piece Series) {
 	c := piece.Columns()
-	for i, t := range c.Time {
+	for i, t := range c.OpenMicros {
 		p.printer.room(2*8 + fieldCount*16)
 		p.printer.integer(t)
 		for f := range Field(fieldCount) {
@@ -55,16 +55,16 @@ func (p SeriesPrint) Add(piece Series) {
 }
 
 // Fingerprint is Series.Fingerprint of the pieces together. More may be added after it.
-func (p SeriesPrint) Fingerprint() Fingerprint { return p.printer.sum() }
+func (p Fingerprinter) Sum() Fingerprint { return p.printer.sum() }
 
 // Answer is Result.Fingerprint of a Result of the range and the pieces together.
-func (p SeriesPrint) Answer(r Range) Fingerprint { return answerFingerprint(r, p.printer.sum()) }
+func (p Fingerprinter) SumResult(r Range) Fingerprint { return answerFingerprint(r, p.printer.sum()) }
 
 // Fingerprint is that of the key and the bars.
 func (s Series) Fingerprint() Fingerprint {
-	p := NewSeriesPrint(s.key)
+	p := NewFingerprinter(s.key)
 	p.Add(s)
-	return p.Fingerprint()
+	return p.Sum()
 }
 
 // Fingerprint is that of the symbol and the ticks.

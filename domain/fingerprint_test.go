@@ -108,17 +108,17 @@ func TestFingerprintOfPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := domain.NewSeriesPrint(key)
+		p := domain.NewFingerprinter(key)
 		for from := 0; from < n; {
 			to := rapid.IntRange(from, n).Draw(t, "to")
 			p.Add(whole.Slice(from, to))
-			if p.Fingerprint() != whole.Slice(0, to).Fingerprint() {
+			if p.Sum() != whole.Slice(0, to).Fingerprint() {
 				t.Fatalf("of the first %d bars: another", to)
 			}
 			from = to
 		}
 		r := domain.Range{Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC)}
-		if p.Answer(r) != (domain.Result{Series: whole, Range: r}).Fingerprint() {
+		if p.SumResult(r) != (domain.Result{Series: whole, Range: r}).Fingerprint() {
 			t.Fatal("the answer's is another")
 		}
 	})

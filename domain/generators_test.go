@@ -93,7 +93,7 @@ func anyKey() *rapid.Generator[SeriesKey] {
 		return must(NewSeriesKey(
 			Symbol(rapid.StringMatching(`[A-Z0-9._:/-]{1,64}`).Draw(t, "symbol")),
 			anyGrid().Draw(t, "grid"),
-			PriceKind(rapid.IntRange(0, len(priceKinds)-1).Draw(t, "kind")),
+			PriceType(rapid.IntRange(0, len(priceKinds)-1).Draw(t, "kind")),
 		))
 	})
 }

@@ -45,7 +45,7 @@ func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 			open := int64(math.MaxInt64)
 			for k, s := range series {
 				if next[k] < s.Len() {
-					open = min(open, s.block.Time[s.from+next[k]])
+					open = min(open, s.block.OpenMicros[s.from+next[k]])
 				}
 			}
 			if open == math.MaxInt64 {
@@ -54,7 +54,7 @@ func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 			row.OpenTime = fromMicros(open)
 			for k, s := range series {
 				row.Index[k] = -1
-				if next[k] < s.Len() && s.block.Time[s.from+next[k]] == open {
+				if next[k] < s.Len() && s.block.OpenMicros[s.from+next[k]] == open {
 					row.Index[k] = next[k]
 					next[k]++
 				}

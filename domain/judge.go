@@ -4,20 +4,20 @@ import (
 	"time"
 )
 
-// Judge checks the pieces of one series, in order, against the rules that are always on. It carries what a rule needs to know of
+// Validator checks the pieces of one series, in order, against the rules that are always on. It carries what a rule needs to know of
 // the piece before. It is for one goroutine.
-type Judge struct {
+type Validator struct {
 	within Range
 	now    time.Time
 	last   Bar // of the pieces before
 	run    int // how many bars up to and with last are identical; 0 before the first
 }
 
-// NewJudge returns a Judge of bars that were asked for within r and have to be over at now.
-func NewJudge(r Range, now time.Time) *Judge { return &Judge{within: r, now: now} }
+// NewValidator returns a Validator of bars that were asked for within r and have to be over at now.
+func NewValidator(r Range, now time.Time) *Validator { return &Validator{within: r, now: now} }
 
 // Check judges the next piece.
-func (j *Judge) Check(s Series) Verdict {
+func (j *Validator) Check(s Series) Verdict {
 	t := tally{verdict: Verdict{Bars: s.Len()}}
 	if s.Len() == 0 {
 		return t.verdict
@@ -35,9 +35,9 @@ func (j *Judge) Check(s Series) Verdict {
 	return t.result(s)
 }
 
-// CheckClean is Check of a piece that breaks no rule of numbers, nor holds too long a run of identical bars: somebody looked before.
+// CheckValidated is Check of a piece that breaks no rule of numbers, nor holds too long a run of identical bars: somebody looked before.
 // It looks at the ends only, unless the piece goes on with a run of the piece before, or breaks a rule about time.
-func (j *Judge) CheckClean(s Series) Verdict {
+func (j *Validator) CheckValidated(s Series) Verdict {
 	n := s.Len()
 	if n == 0 || j.run > 0 && sameNumbers(j.last, s.At(0)) || !j.timesHold(s) {
 		return j.Check(s)
@@ -50,7 +50,7 @@ func (j *Judge) CheckClean(s Series) Verdict {
 }
 
 // checkColumns is the fast way: 64-bit numbers, every time rule known to hold.
-func (j *Judge) checkColumns(s Series, c *Columns, t *tally) {
+func (j *Validator) checkColumns(s Series, c *Columns, t *tally) {
 	open := c.Open.Lo
 	n := len(open)
 	high, low, cls, volume := c.High.Lo[:n], c.Low.Lo[:n], c.Close.Lo[:n], c.Volume.Lo[:n]
@@ -69,7 +69,7 @@ func (j *Judge) checkColumns(s Series, c *Columns, t *tally) {
 }
 
 // checkBars is the way that holds for any Series.
-func (j *Judge) checkBars(s Series, t *tally) {
+func (j *Validator) checkBars(s Series, t *tally) {
 	for i, b := range s.All() {
 		if i > 0 && !sameNumbers(b, s.At(i-1)) {
 			j.run = 0
@@ -82,12 +82,12 @@ func (j *Judge) checkBars(s Series, t *tally) {
 }
 
 // timesHold reports whether no bar breaks a rule about time; times ascend, so the first and the last tell.
-func (j *Judge) timesHold(s Series) bool {
+func (j *Validator) timesHold(s Series) bool {
 	g := s.key.Grid
 	return j.timeRules(g, s.OpenTime(0))|j.timeRules(g, s.OpenTime(s.Len()-1)) == 0
 }
 
-func (j *Judge) timeRules(g Grid, open time.Time) (broken uint) {
+func (j *Validator) timeRules(g Grid, open time.Time) (broken uint) {
 	if open.UnixMicro() < earliestOpening || open.After(j.now) {
 		broken |= 1 << ruleTime
 	}

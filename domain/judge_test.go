@@ -27,7 +27,7 @@ func cleanBars(n int) []Bar {
 	return bars
 }
 
-// wide is the same Series with 128-bit columns, which a Judge checks bar by bar.
+// wide is the same Series with 128-bit columns, which a Validator checks bar by bar.
 func wide(s Series) Series {
 	c := s.Columns()
 	for f := range Field(fieldCount) {
@@ -55,30 +55,30 @@ func TestJudgeFindsEachRule(t *testing.T) {
 		count    int
 	}{
 		{"clean", func([]Bar) {}, nil, 0, 0, 0},
-		{"high below low", func(b []Bar) { b[5].High, b[5].Low = b[5].Low, b[5].High }, []Rule{RuleHighLow, RuleHigh, RuleLow}, Fatal, 5, 1},
-		{"high below open", set(high, "99.5"), []Rule{RuleHigh}, Fatal, 5, 1},
-		{"high below close only", set(high, "100.2"), []Rule{RuleHigh}, Fatal, 5, 1},
-		{"low above open", set(low, "100.1"), []Rule{RuleLow}, Fatal, 5, 1},
-		{"low above close only", func(b []Bar) { b[5].Open, b[5].Low = MustDecimal("101"), MustDecimal("100.9") }, []Rule{RuleLow}, Fatal, 5, 1},
-		{"volume", set(volume, "-0.01"), []Rule{RuleVolume}, Fatal, 5, 1},
-		{"price of zero", set(low, "0"), []Rule{RulePositive, RuleWide}, Error, 5, 1},
-		{"negative price", set(low, "-37.63"), []Rule{RulePositive, RuleWide}, Error, 5, 1},
-		{"quiet", set(volume, "0"), []Rule{RuleQuiet}, Warn, 5, 1},
+		{"high below low", func(b []Bar) { b[5].High, b[5].Low = b[5].Low, b[5].High }, []Rule{RuleHighBelowLow, RuleHighBelowOpenOrClose, RuleLowAboveOpenOrClose}, SeverityFatal, 5, 1},
+		{"high below open", set(high, "99.5"), []Rule{RuleHighBelowOpenOrClose}, SeverityFatal, 5, 1},
+		{"high below close only", set(high, "100.2"), []Rule{RuleHighBelowOpenOrClose}, SeverityFatal, 5, 1},
+		{"low above open", set(low, "100.1"), []Rule{RuleLowAboveOpenOrClose}, SeverityFatal, 5, 1},
+		{"low above close only", func(b []Bar) { b[5].Open, b[5].Low = MustDecimal("101"), MustDecimal("100.9") }, []Rule{RuleLowAboveOpenOrClose}, SeverityFatal, 5, 1},
+		{"volume", set(volume, "-0.01"), []Rule{RuleNegativeVolume}, SeverityFatal, 5, 1},
+		{"price of zero", set(low, "0"), []Rule{RuleNotPositive, RuleWideRange}, SeverityError, 5, 1},
+		{"negative price", set(low, "-37.63"), []Rule{RuleNotPositive, RuleWideRange}, SeverityError, 5, 1},
+		{"quiet", set(volume, "0"), []Rule{RuleMoveWithoutVolume}, SeverityWarn, 5, 1},
 		{"quiet and still", func(b []Bar) { b[5].Open, b[5].High, b[5].Close, b[5].Volume = b[5].Low, b[5].Low, b[5].Low, Decimal{} }, nil, 0, 0, 0},
 		{"half of close", func(b []Bar) { b[5].Low, b[5].High = MustDecimal("60"), MustDecimal("110.25") }, nil, 0, 0, 0},
-		{"more than half of close", func(b []Bar) { b[5].Low, b[5].High = MustDecimal("60"), MustDecimal("110.26") }, []Rule{RuleWide}, Warn, 5, 1},
+		{"more than half of close", func(b []Bar) { b[5].Low, b[5].High = MustDecimal("60"), MustDecimal("110.26") }, []Rule{RuleWideRange}, SeverityWarn, 5, 1},
 		{"30 identical", func(b []Bar) { still(b[5:35]) }, nil, 0, 0, 0},
-		{"32 identical", func(b []Bar) { still(b[5:37]) }, []Rule{RuleStale}, Warn, 35, 2},
-		{"before the range", func(b []Bar) { shift(b[:3], -time.Hour) }, []Rule{RuleRange}, Fatal, 0, 3},
-		{"after the range", func(b []Bar) { shift(b[50:], 24*time.Hour) }, []Rule{RuleRange}, Fatal, 50, 10},
-		{"after now", func(b []Bar) { shift(b[59:], 72*time.Hour) }, []Rule{RuleTime, RuleRange, RuleClosed}, Fatal, 59, 1},
-		{"before 1970", func(b []Bar) { shift(b[:1], -51*365*24*time.Hour) }, []Rule{RuleTime, RuleRange}, Fatal, 0, 1},
+		{"32 identical", func(b []Bar) { still(b[5:37]) }, []Rule{RuleStale}, SeverityWarn, 35, 2},
+		{"before the range", func(b []Bar) { shift(b[:3], -time.Hour) }, []Rule{RuleOutsideRange}, SeverityFatal, 0, 3},
+		{"after the range", func(b []Bar) { shift(b[50:], 24*time.Hour) }, []Rule{RuleOutsideRange}, SeverityFatal, 50, 10},
+		{"after now", func(b []Bar) { shift(b[59:], 72*time.Hour) }, []Rule{RuleTimeOutOfBounds, RuleOutsideRange, RuleNotClosed}, SeverityFatal, 59, 1},
+		{"before 1970", func(b []Bar) { shift(b[:1], -51*365*24*time.Hour) }, []Rule{RuleTimeOutOfBounds, RuleOutsideRange}, SeverityFatal, 0, 1},
 	} {
 		bars := cleanBars(60)
 		c.spoil(bars)
 		s := must(NewSeries(minuteKey(), bars...))
 		for way, s := range map[string]Series{"narrow": s, "wide": wide(s)} {
-			v := NewJudge(judged, judgedNow).Check(s)
+			v := NewValidator(judged, judgedNow).Check(s)
 			var rules []Rule
 			for _, f := range v.Findings {
 				rules = append(rules, f.Rule)
@@ -97,10 +97,10 @@ func TestJudgeFindsEachRule(t *testing.T) {
 				t.Errorf("%s, %s: %+v", c.name, way, f)
 			}
 			var broken *RuleError
-			if err := v.Err(s.Key()); (c.severity == Fatal) != (err != nil) || err != nil && (!errors.As(err, &broken) || broken.Rule != c.rules[0]) {
+			if err := v.Err(s.Key()); (c.severity == SeverityFatal) != (err != nil) || err != nil && (!errors.As(err, &broken) || broken.Rule != c.rules[0]) {
 				t.Errorf("%s, %s: error %v", c.name, way, err)
 			}
-			if (c.severity == Fatal) != (len(v.Fatal) == c.count) || c.severity == Fatal && v.Fatal[0] != c.at {
+			if (c.severity == SeverityFatal) != (len(v.Fatal) == c.count) || c.severity == SeverityFatal && v.Fatal[0] != c.at {
 				t.Errorf("%s, %s: fatal bars %v", c.name, way, v.Fatal)
 			}
 		}
@@ -122,11 +122,11 @@ func shift(bars []Bar, d time.Duration) {
 func TestJudgeWantsBarsOver(t *testing.T) {
 	t.Parallel()
 	s := must(NewSeries(minuteKey(), cleanBars(3)...))
-	v := NewJudge(judged, s.OpenTime(2).Add(59*time.Second)).Check(s)
-	if len(v.Findings) != 1 || v.Findings[0].Rule != RuleClosed || v.Findings[0].Severity != Error || v.Findings[0].Count != 1 || len(v.Fatal) > 0 {
+	v := NewValidator(judged, s.OpenTime(2).Add(59*time.Second)).Check(s)
+	if len(v.Findings) != 1 || v.Findings[0].Rule != RuleNotClosed || v.Findings[0].Severity != SeverityError || v.Findings[0].Count != 1 || len(v.Fatal) > 0 {
 		t.Errorf("%+v", v)
 	}
-	if v := NewJudge(judged, s.Range().End).Check(s); len(v.Findings) > 0 {
+	if v := NewValidator(judged, s.Range().End).Check(s); len(v.Findings) > 0 {
 		t.Errorf("%+v", v)
 	}
 }
@@ -155,11 +155,11 @@ func TestJudgeSameFindingsEveryWay(t *testing.T) {
 		within := Range{Start: judged.Start.Add(time.Duration(rapid.IntRange(-10, 1).Draw(t, "start")) * time.Minute), End: judged.End}
 		now := judged.Start.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "now")) * time.Minute)
 		s := must(NewSeries(minuteKey(), bars...))
-		whole := NewJudge(within, now).Check(s)
-		if slow := NewJudge(within, now).Check(wide(s)); !slices.Equal(slow.Findings, whole.Findings) || !slices.Equal(slow.Fatal, whole.Fatal) {
+		whole := NewValidator(within, now).Check(s)
+		if slow := NewValidator(within, now).Check(wide(s)); !slices.Equal(slow.Findings, whole.Findings) || !slices.Equal(slow.Fatal, whole.Fatal) {
 			t.Fatalf("by column %+v, bar by bar %+v", whole, slow)
 		}
-		j := NewJudge(within, now)
+		j := NewValidator(within, now)
 		var findings []Finding
 		var fatal []int
 		for from := 0; from < s.Len(); {
@@ -195,7 +195,7 @@ func TestJudgeOfExtremeNumbers(t *testing.T) {
 		bars := anyBars(minuteKey(), anyDecimal(), 6).Draw(t, "bars")
 		s := must(NewSeries(minuteKey(), bars...))
 		r := Range{Start: utc("2000-01-01T00:00:00Z"), End: judgedNow}
-		if a, b := NewJudge(r, judgedNow).Check(s), NewJudge(r, judgedNow).Check(wide(s)); !slices.Equal(a.Findings, b.Findings) {
+		if a, b := NewValidator(r, judgedNow).Check(s), NewValidator(r, judgedNow).Check(wide(s)); !slices.Equal(a.Findings, b.Findings) {
 			t.Fatalf("%+v and %+v", a, b)
 		}
 	})

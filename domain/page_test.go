@@ -77,7 +77,7 @@ func TestPageTokenResumesItsRequestAlone(t *testing.T) {
 		for name, alter := range map[string]func(*DataRequest){
 			"symbol":   func(r *DataRequest) { r.Key.Symbol = o.Key.Symbol },
 			"grid":     func(r *DataRequest) { r.Key.Grid = o.Key.Grid },
-			"kind":     func(r *DataRequest) { r.Key.Kind = o.Key.Kind },
+			"kind":     func(r *DataRequest) { r.Key.PriceType = o.Key.PriceType },
 			"start":    func(r *DataRequest) { r.Start = o.Start },
 			"end":      func(r *DataRequest) { r.End = o.End },
 			"quality":  func(r *DataRequest) { r.Quality = o.Quality },

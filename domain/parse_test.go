@@ -69,7 +69,7 @@ func FuzzParsePriceKind(f *testing.F) {
 	for _, s := range append([]string{"", "Trade", "trades"}, priceKinds[:]...) {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) { holdsText(t, s, ParsePriceKind) })
+	f.Fuzz(func(t *testing.T, s string) { holdsText(t, s, ParsePriceType) })
 }
 
 func FuzzParseSide(f *testing.F) {
@@ -182,7 +182,7 @@ func TestParsersSayWhatToDo(t *testing.T) {
 			`grid "1d@Mars": unknown time zone; give an IANA name like America/New_York`},
 		{"machine's zone", func() error { _, err := ParseGrid("1d@Local"); return err },
 			`grid "1d@Local": unknown time zone; give an IANA name like America/New_York`},
-		{"price kind", func() error { _, err := ParsePriceKind("last"); return err }, `price kind "last": one of trade, bid, ask, mid, mark, index`},
+		{"price kind", func() error { _, err := ParsePriceType("last"); return err }, `price kind "last": one of trade, bid, ask, mid, mark, index`},
 		{"series key", func() error { _, err := ParseSeriesKey("BTC/USD"); return err },
 			`series key "BTC/USD": write a symbol, a grid and perhaps a price kind, like "BTC/USD 1m bid"`},
 		{"decimal", func() error { _, err := ParseDecimal("1,5"); return err }, `decimal "1,5": not a decimal number like 123.45`},
@@ -199,7 +199,7 @@ func TestValuesMadeByConversionAreRefused(t *testing.T) {
 		Validate() error
 		String() string
 	}{
-		"price kind":          PriceKind(99),
+		"price kind":          PriceType(99),
 		"side":                Side(99),
 		"policy":              QualityPolicy(99),
 		"no frequency":        Frequency(0),
@@ -209,7 +209,7 @@ func TestValuesMadeByConversionAreRefused(t *testing.T) {
 		"no grid":             Grid{},
 		"no key":              SeriesKey{},
 		"key without a grid":  SeriesKey{Symbol: "A"},
-		"key of unknown kind": SeriesKey{Symbol: "A", Grid: Minute1.UTC(), Kind: 99},
+		"key of unknown kind": SeriesKey{Symbol: "A", Grid: Minute1.UTC(), PriceType: 99},
 	} {
 		if err := v.Validate(); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)

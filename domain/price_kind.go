@@ -4,12 +4,12 @@ import (
 	"strings"
 )
 
-// PriceKind says what a bar's prices are prices of. The zero value is PriceTrade.
-type PriceKind uint8
+// PriceType says what a bar's prices are prices of. The zero value is PriceTrade.
+type PriceType uint8
 
 // The price kinds.
 const (
-	PriceTrade PriceKind = iota
+	PriceTrade PriceType = iota
 	PriceBid
 	PriceAsk
 	PriceMid
@@ -19,18 +19,18 @@ const (
 
 var priceKinds = [...]string{"trade", "bid", "ask", "mid", "mark", "index"}
 
-// ParsePriceKind reads trade, bid, ask, mid, mark or index.
-func ParsePriceKind(s string) (PriceKind, error) {
+// ParsePriceType reads trade, bid, ask, mid, mark or index.
+func ParsePriceType(s string) (PriceType, error) {
 	for k, text := range priceKinds {
 		if s == text {
-			return PriceKind(k), nil
+			return PriceType(k), nil
 		}
 	}
 	return 0, invalid("price kind", s, "one of %s", strings.Join(priceKinds[:], ", "))
 }
 
 // Validate refuses a kind made by conversion that is none of the constants.
-func (k PriceKind) Validate() error {
+func (k PriceType) Validate() error {
 	if int(k) >= len(priceKinds) {
 		return invalid("price kind", k.String(), "one of %s", strings.Join(priceKinds[:], ", "))
 	}
@@ -38,7 +38,7 @@ func (k PriceKind) Validate() error {
 }
 
 // String is the kind's text.
-func (k PriceKind) String() string {
+func (k PriceType) String() string {
 	if int(k) < len(priceKinds) {
 		return priceKinds[k]
 	}
@@ -46,10 +46,10 @@ func (k PriceKind) String() string {
 }
 
 // MarshalText is String.
-func (k PriceKind) MarshalText() ([]byte, error) { return []byte(k.String()), k.Validate() }
+func (k PriceType) MarshalText() ([]byte, error) { return []byte(k.String()), k.Validate() }
 
-// UnmarshalText is ParsePriceKind.
-func (k *PriceKind) UnmarshalText(b []byte) (err error) {
-	*k, err = ParsePriceKind(string(b))
+// UnmarshalText is ParsePriceType.
+func (k *PriceType) UnmarshalText(b []byte) (err error) {
+	*k, err = ParsePriceType(string(b))
 	return err
 }

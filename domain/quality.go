@@ -11,29 +11,29 @@ import (
 // Rule is a data-quality rule by its number.
 type Rule string
 
-// The rules. A store refuses what breaks one of the first group, since no Series can hold it; a Judge finds the others.
+// The rules. A store refuses what breaks one of the first group, since no Series can hold it; a Validator finds the others.
 const (
-	RuleComplete  Rule = "Q01" // all five numbers are present
-	RuleFinite    Rule = "Q02" // every number is finite
-	RuleOrder     Rule = "Q07" // open times ascend
-	RuleDuplicate Rule = "Q08" // one bar an open time
-	RuleGrid      Rule = "Q10" // open times lie on the grid
-	RuleKey       Rule = "Q12" // bars are of the series asked for
-	RuleTrades    Rule = "Q22" // trade counts are not negative
+	RuleIncomplete         Rule = "incomplete" // all five numbers are present
+	RuleNotFinite          Rule = "not_finite" // every number is finite
+	RuleOutOfOrder         Rule = "out_of_order" // open times ascend
+	RuleDuplicate          Rule = "duplicate" // one bar an open time
+	RuleOffGrid            Rule = "off_grid" // open times lie on the grid
+	RuleWrongSeries        Rule = "wrong_series" // bars are of the series asked for
+	RuleNegativeTradeCount Rule = "negative_trade_count" // trade counts are not negative
 
-	RulePositive    Rule = "Q02+" // prices are above zero
-	RuleHighLow     Rule = "Q03"  // high >= low
-	RuleHigh        Rule = "Q04"  // high >= open and close
-	RuleLow         Rule = "Q05"  // low <= open and close
-	RuleVolume      Rule = "Q06"  // volume >= 0
-	RuleTime        Rule = "Q09"  // open time from 1970 to now
-	RuleRange       Rule = "Q11"  // open time inside the range asked for
-	RuleClosed      Rule = "Q14"  // the bar is over
-	RuleQuiet       Rule = "Q16"  // without volume the price stands still
-	RuleWide        Rule = "Q19"  // high - low is at most half of close
-	RuleStale       Rule = "Q20"  // at most staleRun identical bars in a row
-	staleRun             = 30
-	earliestOpening      = 0 // 1970-01-01 in microseconds since 1970
+	RuleNotPositive          Rule = "price_not_positive" // prices are above zero
+	RuleHighBelowLow         Rule = "high_below_low"  // high >= low
+	RuleHighBelowOpenOrClose Rule = "high_below_open_or_close"  // high >= open and close
+	RuleLowAboveOpenOrClose  Rule = "low_above_open_or_close"  // low <= open and close
+	RuleNegativeVolume       Rule = "negative_volume"  // volume >= 0
+	RuleTimeOutOfBounds      Rule = "time_out_of_bounds"  // open time from 1970 to now
+	RuleOutsideRange         Rule = "outside_range"  // open time inside the range asked for
+	RuleNotClosed            Rule = "not_closed"  // the bar is over
+	RuleMoveWithoutVolume    Rule = "move_without_volume"  // without volume the price stands still
+	RuleWideRange            Rule = "wide_range"  // high - low is at most half of close
+	RuleStale                Rule = "stale"  // at most staleRun identical bars in a row
+	staleRun                      = 30
+	earliestOpening               = 0 // 1970-01-01 in microseconds since 1970
 )
 
 // Severity says what a broken rule means for the bar.
@@ -41,15 +41,15 @@ type Severity uint8
 
 // The severities: a Warn is counted, an Error is returned and flagged, a Fatal bar is wrong and falls under the request's policy.
 const (
-	Warn Severity = iota + 1
-	Error
-	Fatal
+	SeverityWarn Severity = iota + 1
+	SeverityError
+	SeverityFatal
 )
 
 // String is the severity's text.
 func (s Severity) String() string {
-	if s >= Warn && s <= Fatal {
-		return [...]string{Warn: "warn", Error: "error", Fatal: "fatal"}[s]
+	if s >= SeverityWarn && s <= SeverityFatal {
+		return [...]string{SeverityWarn: "warn", SeverityError: "error", SeverityFatal: "fatal"}[s]
 	}
 	return "severity " + strconv.Itoa(int(s))
 }
@@ -57,23 +57,23 @@ func (s Severity) String() string {
 // MarshalText is String.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// rules orders what a Judge reports and says how bad each is.
+// rules orders what a Validator reports and says how bad each is.
 var rules = [...]struct {
 	rule     Rule
 	severity Severity
 	detail   string
 }{
-	{RuleHighLow, Fatal, "high is below low"},
-	{RuleHigh, Fatal, "high is below open or close"},
-	{RuleLow, Fatal, "low is above open or close"},
-	{RuleVolume, Fatal, "volume is negative"},
-	{RuleTime, Fatal, "open time is before 1970 or after now"},
-	{RuleRange, Fatal, "open time is outside the range asked for"},
-	{RulePositive, Error, "a price is not above zero"},
-	{RuleClosed, Error, "the bar is not over"},
-	{RuleQuiet, Warn, "the price moved without volume"},
-	{RuleWide, Warn, "high - low is more than half of close"},
-	{RuleStale, Warn, "more than 30 identical bars in a row"},
+	{RuleHighBelowLow, SeverityFatal, "high is below low"},
+	{RuleHighBelowOpenOrClose, SeverityFatal, "high is below open or close"},
+	{RuleLowAboveOpenOrClose, SeverityFatal, "low is above open or close"},
+	{RuleNegativeVolume, SeverityFatal, "volume is negative"},
+	{RuleTimeOutOfBounds, SeverityFatal, "open time is before 1970 or after now"},
+	{RuleOutsideRange, SeverityFatal, "open time is outside the range asked for"},
+	{RuleNotPositive, SeverityError, "a price is not above zero"},
+	{RuleNotClosed, SeverityError, "the bar is not over"},
+	{RuleMoveWithoutVolume, SeverityWarn, "the price moved without volume"},
+	{RuleWideRange, SeverityWarn, "high - low is more than half of close"},
+	{RuleStale, SeverityWarn, "more than 30 identical bars in a row"},
 }
 
 const (
@@ -101,7 +101,7 @@ type Finding struct {
 	First    time.Time `json:"first"`
 }
 
-// Verdict is what a Judge found in a Series.
+// Verdict is what a Validator found in a Series.
 type Verdict struct {
 	Bars     int       // bars looked at
 	Findings []Finding // one a broken rule, the fatal ones first
@@ -111,7 +111,7 @@ type Verdict struct {
 // Err is a *RuleError for the first fatal finding, nil without one.
 func (v Verdict) Err(key SeriesKey) error {
 	for _, f := range v.Findings {
-		if f.Severity == Fatal {
+		if f.Severity == SeverityFatal {
 			return &RuleError{Rule: f.Rule, Key: key, At: f.First, Detail: f.Detail}
 		}
 	}

@@ -93,7 +93,7 @@ func TestNewRange(t *testing.T) {
 }
 
 func TestMergeExtentsAgainstSets(t *testing.T) {
-	keys := []SeriesKey{minuteKey(), {Symbol: "BTC/USD", Grid: Day1.UTC()}, {Symbol: "ETH/USD", Grid: Minute1.UTC(), Kind: PriceBid}}
+	keys := []SeriesKey{minuteKey(), {Symbol: "BTC/USD", Grid: Day1.UTC()}, {Symbol: "ETH/USD", Grid: Minute1.UTC(), PriceType: PriceBid}}
 	check(t, func(t *rapid.T) {
 		extents := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Extent {
 			return Extent{rapid.SampledFrom(keys).Draw(t, "key"), anyRange().Draw(t, "range"), rapid.Bool().Draw(t, "assumed")}
@@ -102,7 +102,7 @@ func TestMergeExtentsAgainstSets(t *testing.T) {
 		merged := MergeExtents(extents)
 		of := func(extents []Extent, key SeriesKey, assumed bool) (ranges []Range) {
 			for _, e := range extents {
-				if e.Key == key && e.Assumed == assumed {
+				if e.Key == key && e.Inferred == assumed {
 					ranges = append(ranges, e.Range)
 				}
 			}

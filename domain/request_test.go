@@ -29,7 +29,7 @@ func TestDataRequestValidate(t *testing.T) {
 		{"negative last", func(r *DataRequest) { r.Last = -1 }, false},
 		{"no symbol", func(r *DataRequest) { r.Key.Symbol = "" }, false},
 		{"no grid", func(r *DataRequest) { r.Key.Grid = Grid{} }, false},
-		{"kind", func(r *DataRequest) { r.Key.Kind = 99 }, false},
+		{"kind", func(r *DataRequest) { r.Key.PriceType = 99 }, false},
 		{"policy", func(r *DataRequest) { r.Quality = 99 }, false},
 		{"year 10000", func(r *DataRequest) { r.End = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, false},
 	} {

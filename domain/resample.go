@@ -29,16 +29,16 @@ func (r *Resampler) AddBars(s Series) (Series, error) {
 	if s.Len() == 0 {
 		return EmptySeries(r.key), nil
 	}
-	if from := s.key; from.Symbol != r.key.Symbol || from.Kind != r.key.Kind || !from.Grid.Divides(r.key.Grid, s.Range()) {
+	if from := s.key; from.Symbol != r.key.Symbol || from.PriceType != r.key.PriceType || !from.Grid.Divides(r.key.Grid, s.Range()) {
 		return Series{}, invalid("resampling", from.String(), "%s cannot be made of it", r.key)
 	}
 	c := s.Columns()
-	return r.add(len(c.Time), c.Time, barBuckets(&c))
+	return r.add(len(c.OpenMicros), c.OpenMicros, barBuckets(&c))
 }
 
 // AddTrades takes the next piece of trades; the key's kind must be PriceTrade.
 func (r *Resampler) AddTrades(t Trades) (Series, error) {
-	if t.symbol != r.key.Symbol && t.Len() > 0 || r.key.Kind != PriceTrade {
+	if t.symbol != r.key.Symbol && t.Len() > 0 || r.key.PriceType != PriceTrade {
 		return Series{}, invalid("aggregation of trades", string(t.symbol), "%s cannot be made of them", r.key)
 	}
 	if t.Len() == 0 {
@@ -65,7 +65,7 @@ func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	}
 	var price Column
 	var scale uint8
-	switch r.key.Kind {
+	switch r.key.PriceType {
 	case PriceBid:
 		price, scale = q.block.numbers[0].slice(q.from, q.to), q.block.scales[0]
 	case PriceAsk:
@@ -168,8 +168,8 @@ func (g Grid) Divides(coarse Grid, r Range) bool {
 	}
 }
 
-// Whole moves both ends of r inwards to edges: what whole bars of the grid fit into r. It is empty where none does.
-func (g Grid) Whole(r Range) Range {
+// AlignInward moves both ends of r inwards to edges: what whole bars of the grid fit into r. It is empty where none does.
+func (g Grid) AlignInward(r Range) Range {
 	whole := Range{Start: g.Ceil(r.Start), End: g.Floor(r.End)}
 	if whole.Empty() {
 		return Range{}
@@ -177,10 +177,10 @@ func (g Grid) Whole(r Range) Range {
 	return whole
 }
 
-// Divisible is the runs of whole bars of coarse in r that bars of g make up exactly: ascending, disjoint, not touching. Unlike
+// DivisibleRanges is the runs of whole bars of coarse in r that bars of g make up exactly: ascending, disjoint, not touching. Unlike
 // Divides it takes the calendar bar by bar: an hour divides the days of a zone for as long as its clock is whole hours off.
-func (g Grid) Divisible(coarse Grid, r Range) []Range {
-	whole := coarse.Whole(r)
+func (g Grid) DivisibleRanges(coarse Grid, r Range) []Range {
+	whole := coarse.AlignInward(r)
 	if whole.Empty() {
 		return nil
 	}
@@ -229,10 +229,10 @@ func (r *Resampler) add(n int, times []int64, bucket func(out *Columns, from, to
 		if err := bucket(&out, from, to); err != nil {
 			return Series{}, fmt.Errorf("%s bar of %s: %w", r.key, fromMicros(open), err)
 		}
-		out.Time = append(out.Time, open)
+		out.OpenMicros = append(out.OpenMicros, open)
 		from = to
 	}
-	made := Series{key: r.key, block: &out, to: len(out.Time)}
+	made := Series{key: r.key, block: &out, to: len(out.OpenMicros)}
 	if r.held.Len() > 0 {
 		joined, err := r.join(made)
 		if err != nil {

@@ -146,12 +146,12 @@ func TestAggregateQuotes(t *testing.T) {
 		Quote{Time: utc("2018-04-04T00:00:20Z"), Seq: 1, Bid: MustDecimal("9"), Ask: MustDecimal("11")},
 		Quote{Time: utc("2018-04-04T00:02:00Z"), Bid: MustDecimal("8"), Ask: MustDecimal("8.5")},
 	))
-	for kind, want := range map[PriceKind]string{
+	for kind, want := range map[PriceType]string{
 		PriceBid: "2018-04-04T00:00:00Z o=10 h=12 l=9 c=9 v=0 n=0",
 		PriceAsk: "2018-04-04T00:00:00Z o=10.01 h=13 l=10.01 c=11 v=0 n=0",
 		PriceMid: "2018-04-04T00:00:00Z o=10.005 h=12.5 l=10 c=10 v=0 n=0",
 	} {
-		r := must(NewResampler(SeriesKey{Symbol: "BTC/USD", Grid: Minute1.UTC(), Kind: kind}))
+		r := must(NewResampler(SeriesKey{Symbol: "BTC/USD", Grid: Minute1.UTC(), PriceType: kind}))
 		if got := must(r.AddQuotes(quotes)); got.Len() != 1 || got.At(0).String() != want {
 			t.Errorf("%s: got %v, want %s", kind, got, want)
 		}
@@ -193,7 +193,7 @@ func TestDivisible(t *testing.T) {
 				want = append(want, bar)
 			}
 		}
-		got := fine.Divisible(coarse, r)
+		got := fine.DivisibleRanges(coarse, r)
 		if merged := MergeRanges(want); !slices.EqualFunc(got, merged, Range.Equal) {
 			t.Fatalf("%s in %s of %s: got %v, want %v", fine, r, coarse, got, merged)
 		}
@@ -207,7 +207,7 @@ func TestFill(t *testing.T) {
 		s := must(NewSeries(keyOf(g), sparse(t, g)...))
 		start := utc("2018-10-01T00:00:00Z")
 		r := Range{Start: start, End: start.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "minutes")) * time.Minute)}
-		s = s.Within(r)
+		s = s.Clip(r)
 		hole := Range{Start: start.Add(20 * time.Minute), End: start.Add(time.Duration(rapid.IntRange(20, 90).Draw(t, "hole")) * time.Minute)}
 		var before *Bar
 		if rapid.Bool().Draw(t, "known before") {

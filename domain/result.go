@@ -23,7 +23,7 @@ type Result struct {
 	Filled []Range `json:"filled"`
 
 	Quality    QualityReport `json:"quality"`
-	Provenance []Leg         `json:"provenance"`
+	Provenance []Origin      `json:"provenance"`
 
 	// Now is the clock's time that the answer was made for: no bar in it ends later.
 	Now time.Time `json:"now"`
@@ -42,8 +42,8 @@ type QualityReport struct {
 	Dropped  []time.Time   `json:"dropped"` // open times of the bars left out under QualityDrop
 }
 
-// Leg is one part of an answer: which store served it, and from what.
-type Leg struct {
+// Origin is one part of an answer: which store served it, and from what.
+type Origin struct {
 	Store string   `json:"store"`
 	Grid  Grid     `json:"grid,omitzero"`   // of the stored bars; another than the one asked for where bars were made of finer ones
 	Ticks TickKind `json:"ticks,omitempty"` // what the bars were made of where that is no bars

@@ -38,7 +38,7 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	if c.PriceScale > MaxScale || c.VolumeScale > MaxScale {
 		return Series{}, fmt.Errorf("%s: scale above %d: %w", key, MaxScale, ErrInvalid)
 	}
-	n := len(c.Time)
+	n := len(c.OpenMicros)
 	lengths := len(c.Trades) == n
 	for f := range Field(fieldCount) {
 		column, scale := c.Field(f)
@@ -52,12 +52,12 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	if !lengths {
 		return Series{}, fmt.Errorf("%s: columns of unequal length: %w", key, ErrInvalid)
 	}
-	if err := checkTimes(key, c.Time); err != nil {
+	if err := checkTimes(key, c.OpenMicros); err != nil {
 		return Series{}, err
 	}
 	for i, trades := range c.Trades {
 		if trades < 0 {
-			return Series{}, negativeTrades(key, c.Time[i])
+			return Series{}, negativeTrades(key, c.OpenMicros[i])
 		}
 	}
 	return Series{key: key, block: &c, to: n}, nil
@@ -90,16 +90,16 @@ func orderError(key SeriesKey, before, t int64) error {
 	if t == before {
 		return &RuleError{Rule: RuleDuplicate, Key: key, At: fromMicros(t), Detail: "two bars of one open time"}
 	}
-	return &RuleError{Rule: RuleOrder, Key: key, At: fromMicros(t),
+	return &RuleError{Rule: RuleOutOfOrder, Key: key, At: fromMicros(t),
 		Detail: "comes after the bar of " + fromMicros(before).Format(time.RFC3339Nano)}
 }
 
 func gridError(key SeriesKey, at time.Time) error {
-	return &RuleError{Rule: RuleGrid, Key: key, At: at, Detail: "open time is not on the grid"}
+	return &RuleError{Rule: RuleOffGrid, Key: key, At: at, Detail: "open time is not on the grid"}
 }
 
 func negativeTrades(key SeriesKey, t int64) error {
-	return &RuleError{Rule: RuleTrades, Key: key, At: fromMicros(t), Detail: "negative trade count"}
+	return &RuleError{Rule: RuleNegativeTradeCount, Key: key, At: fromMicros(t), Detail: "negative trade count"}
 }
 
 // Key is what the bars are of.
@@ -136,7 +136,7 @@ func (s Series) OpenTime(i int) time.Time {
 	if uint(i) >= uint(s.Len()) {
 		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
 	}
-	return fromMicros(s.block.Time[s.from+i])
+	return fromMicros(s.block.OpenMicros[s.from+i])
 }
 
 // Slice is bars from to to, sharing the columns; it panics where they are not in order within [0, Len()].
@@ -147,8 +147,8 @@ func (s Series) Slice(from, to int) Series {
 	return Series{key: s.key, block: s.block, from: s.from + from, to: s.from + to}
 }
 
-// Within is the bars whose open time is in r, sharing the columns.
-func (s Series) Within(r Range) Series {
+// Clip is the bars whose open time is in r, sharing the columns.
+func (s Series) Clip(r Range) Series {
 	start, end := r.Micros()
 	from := s.search(start)
 	return s.Slice(from, max(from, s.search(end)))
@@ -159,7 +159,7 @@ func (s Series) search(micros int64) int {
 	if s.block == nil {
 		return 0
 	}
-	times := s.block.Time[s.from:s.to]
+	times := s.block.OpenMicros[s.from:s.to]
 	return sort.Search(len(times), func(i int) bool { return times[i] >= micros })
 }
 
@@ -254,8 +254,8 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Without is the Series without the bars at the given ascending indices.
-func (s Series) Without(indices []int) Series {
+// Drop is the Series without the bars at the given ascending indices.
+func (s Series) Drop(indices []int) Series {
 	if len(indices) == 0 {
 		return s
 	}

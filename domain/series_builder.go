@@ -20,7 +20,7 @@ func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 		block = block[capacity:]
 		return column
 	}
-	b.columns.Time, b.columns.Trades = cut(), cut()
+	b.columns.OpenMicros, b.columns.Trades = cut(), cut()
 	for f := range Field(fieldCount) {
 		b.columns.column(f).Lo = cut()
 	}
@@ -28,7 +28,7 @@ func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 }
 
 // Len is how many bars were appended.
-func (b *SeriesBuilder) Len() int { return len(b.columns.Time) }
+func (b *SeriesBuilder) Len() int { return len(b.columns.OpenMicros) }
 
 // Append adds the next bar and refuses, with a *RuleError, one that is not after the last, off the grid, finer than a
 // microsecond, or of a negative trade count.
@@ -60,7 +60,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 		}
 	}
 	b.raiseScales(price, volume)
-	c.Time = append(c.Time, t)
+	c.OpenMicros = append(c.OpenMicros, t)
 	for f, d := range values {
 		_, scale := c.Field(Field(f))
 		c.column(Field(f)).append(d.at(scale))
@@ -81,12 +81,12 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 		return fmt.Errorf("a piece of %s for a series of %s: %w", s.key, b.key, ErrInvalid)
 	}
 	o := s.block
-	if err := b.after(o.Time[s.from]); err != nil {
+	if err := b.after(o.OpenMicros[s.from]); err != nil {
 		return err
 	}
 	c := &b.columns
 	b.raiseScales(o.PriceScale, o.VolumeScale)
-	c.Time = append(c.Time, o.Time[s.from:s.to]...)
+	c.OpenMicros = append(c.OpenMicros, o.OpenMicros[s.from:s.to]...)
 	for f := range Field(fieldCount) {
 		column, scale := o.Field(f)
 		_, target := c.Field(f)
@@ -97,8 +97,8 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 }
 
 func (b *SeriesBuilder) after(t int64) error {
-	if n := len(b.columns.Time); n > 0 && t <= b.columns.Time[n-1] {
-		return orderError(b.key, b.columns.Time[n-1], t)
+	if n := len(b.columns.OpenMicros); n > 0 && t <= b.columns.OpenMicros[n-1] {
+		return orderError(b.key, b.columns.OpenMicros[n-1], t)
 	}
 	return nil
 }
@@ -124,8 +124,8 @@ func (b *SeriesBuilder) Series() (Series, error) {
 	}
 	c := b.columns
 	b.columns = Columns{}
-	if len(c.Time) == 0 {
+	if len(c.OpenMicros) == 0 {
 		return EmptySeries(b.key), nil
 	}
-	return Series{key: b.key, block: &c, to: len(c.Time)}, nil
+	return Series{key: b.key, block: &c, to: len(c.OpenMicros)}, nil
 }

@@ -7,14 +7,14 @@ import (
 
 // SeriesKey names one series: the symbol, the grid its bars lie on, and what their prices are prices of. It is comparable.
 type SeriesKey struct {
-	Symbol Symbol    `json:"symbol"`
-	Grid   Grid      `json:"grid"`
-	Kind   PriceKind `json:"kind"`
+	Symbol    Symbol    `json:"symbol"`
+	Grid      Grid      `json:"grid"`
+	PriceType PriceType `json:"kind"`
 }
 
 // NewSeriesKey refuses a symbol, grid or kind that is not valid.
-func NewSeriesKey(s Symbol, g Grid, k PriceKind) (SeriesKey, error) {
-	key := SeriesKey{Symbol: s, Grid: g, Kind: k}
+func NewSeriesKey(s Symbol, g Grid, k PriceType) (SeriesKey, error) {
+	key := SeriesKey{Symbol: s, Grid: g, PriceType: k}
 	return key, key.Validate()
 }
 
@@ -26,7 +26,7 @@ func (k SeriesKey) Validate() error {
 	if err := k.Grid.Validate(); err != nil {
 		return err
 	}
-	return k.Kind.Validate()
+	return k.PriceType.Validate()
 }
 
 // ParseSeriesKey reads what String writes.
@@ -39,9 +39,9 @@ func ParseSeriesKey(s string) (SeriesKey, error) {
 	if err != nil {
 		return SeriesKey{}, err
 	}
-	var kind PriceKind
+	var kind PriceType
 	if len(parts) == 3 {
-		if kind, err = ParsePriceKind(parts[2]); err != nil {
+		if kind, err = ParsePriceType(parts[2]); err != nil {
 			return SeriesKey{}, err
 		}
 	}
@@ -51,8 +51,8 @@ func ParseSeriesKey(s string) (SeriesKey, error) {
 // String is the symbol, the grid, and the kind unless it is trade: "BTC/USD 1m", "BTC/USD 1d@America/New_York bid".
 func (k SeriesKey) String() string {
 	s := string(k.Symbol) + " " + k.Grid.String()
-	if k.Kind != PriceTrade {
-		s += " " + k.Kind.String()
+	if k.PriceType != PriceTrade {
+		s += " " + k.PriceType.String()
 	}
 	return s
 }
@@ -64,6 +64,6 @@ func (k SeriesKey) Compare(o SeriesKey) int {
 		cmp.Compare(k.Grid.frequency.Nominal(), o.Grid.frequency.Nominal()),
 		cmp.Compare(k.Grid.frequency, o.Grid.frequency),
 		cmp.Compare(k.Grid.zone, o.Grid.zone),
-		cmp.Compare(k.Kind, o.Kind),
+		cmp.Compare(k.PriceType, o.PriceType),
 	)
 }

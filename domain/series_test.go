@@ -57,7 +57,7 @@ func TestSeriesHoldsItsBars(t *testing.T) {
 				without = append(without, b)
 			}
 		}
-		sameBars(t, s.Without(gone), without)
+		sameBars(t, s.Drop(gone), without)
 		sameBars(t, s, bars)
 	})
 }
@@ -71,9 +71,9 @@ func TestSeriesWithin(t *testing.T) {
 		}
 		r := Range{Start: at("start"), End: at("end")}
 		want := slices.DeleteFunc(slices.Clone(bars), func(b Bar) bool { return !r.Contains(b.OpenTime) })
-		sameBars(t, s.Within(r), want)
+		sameBars(t, s.Clip(r), want)
 		if s.Len() > 0 {
-			sameBars(t, s.Within(s.Range()), bars)
+			sameBars(t, s.Clip(s.Range()), bars)
 		}
 	})
 }
@@ -143,12 +143,12 @@ func TestSeriesRefuses(t *testing.T) {
 		bars []Bar
 		rule Rule
 	}{
-		{"out of order", []Bar{bar(time.Minute), bar(0)}, RuleOrder},
+		{"out of order", []Bar{bar(time.Minute), bar(0)}, RuleOutOfOrder},
 		{"twice", []Bar{bar(0), bar(0)}, RuleDuplicate},
-		{"off the grid", []Bar{bar(time.Second)}, RuleGrid},
-		{"finer than a microsecond", []Bar{bar(time.Nanosecond)}, RuleGrid},
-		{"beyond microseconds", []Bar{{OpenTime: time.Unix(1<<50, 0)}}, RuleGrid},
-		{"negative trades", []Bar{negative}, RuleTrades},
+		{"off the grid", []Bar{bar(time.Second)}, RuleOffGrid},
+		{"finer than a microsecond", []Bar{bar(time.Nanosecond)}, RuleOffGrid},
+		{"beyond microseconds", []Bar{{OpenTime: time.Unix(1<<50, 0)}}, RuleOffGrid},
+		{"negative trades", []Bar{negative}, RuleNegativeTradeCount},
 	} {
 		var broken *RuleError
 		if _, err := NewSeries(minuteKey(), c.bars...); !errors.As(err, &broken) || broken.Rule != c.rule || broken.Key != minuteKey() {
@@ -165,7 +165,7 @@ func TestSeriesFromColumnsRefuses(t *testing.T) {
 	good := func() Columns {
 		column := func() Column { return Column{Lo: []int64{1, 2}, Hi: []int64{0, 0}} }
 		return Columns{
-			Time: []int64{0, 60_000_000}, Trades: []int64{0, 0}, Open: column(), High: column(), Low: column(), Close: column(), Volume: column(),
+			OpenMicros: []int64{0, 60_000_000}, Trades: []int64{0, 0}, Open: column(), High: column(), Low: column(), Close: column(), Volume: column(),
 		}
 	}
 	if s, err := NewSeriesFromColumns(minuteKey(), good()); err != nil || s.Len() != 2 {
@@ -184,10 +184,10 @@ func TestSeriesFromColumnsRefuses(t *testing.T) {
 		{"21 digits", func(c *Columns) { c.Open.Hi[1] = 6 }, ErrOverflow},
 		{"minus 21 digits", func(c *Columns) { c.Close.Hi[1] = -7 }, ErrOverflow},
 		{"smallest wide number", func(c *Columns) { c.Close.Hi[1], c.Close.Lo[1] = math.MinInt64, 0 }, ErrOverflow},
-		{"order", func(c *Columns) { c.Time[1] = -60_000_000 }, nil},
-		{"twice", func(c *Columns) { c.Time[1] = 0 }, nil},
-		{"grid", func(c *Columns) { c.Time[1]++ }, nil},
-		{"first off the grid", func(c *Columns) { c.Time[0]++ }, nil},
+		{"order", func(c *Columns) { c.OpenMicros[1] = -60_000_000 }, nil},
+		{"twice", func(c *Columns) { c.OpenMicros[1] = 0 }, nil},
+		{"grid", func(c *Columns) { c.OpenMicros[1]++ }, nil},
+		{"first off the grid", func(c *Columns) { c.OpenMicros[0]++ }, nil},
 		{"trades", func(c *Columns) { c.Trades[1] = -1 }, nil},
 	} {
 		columns := good()
@@ -228,8 +228,8 @@ func TestSeriesPanicsBeyondItsBars(t *testing.T) {
 func TestSeriesWithoutBars(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]Series{"zero": {}, "empty": EmptySeries(minuteKey()), "built": must(NewSeries(minuteKey()))} {
-		if s.Len() != 0 || !s.Range().Equal(Range{}) || s.Within(Range{End: time.Now()}).Len() != 0 || s.Slice(0, 0).Len() != 0 ||
-			len(s.Floats(FieldOpen, nil)) != 0 || len(s.Columns().Time) != 0 || s.Without(nil).Len() != 0 {
+		if s.Len() != 0 || !s.Range().Equal(Range{}) || s.Clip(Range{End: time.Now()}).Len() != 0 || s.Slice(0, 0).Len() != 0 ||
+			len(s.Floats(FieldOpen, nil)) != 0 || len(s.Columns().OpenMicros) != 0 || s.Drop(nil).Len() != 0 {
 			t.Errorf("%s: %s", name, s)
 		}
 		for range s.All() {

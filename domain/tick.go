@@ -103,7 +103,7 @@ func (t *Trade) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	if j.Time == nil || j.Price == nil || j.Size == nil {
-		return invalid("trade", string(text), "give time, price and size (%s)", RuleComplete)
+		return invalid("trade", string(text), "give time, price and size (%s)", RuleIncomplete)
 	}
 	*t = Trade{Time: j.Time.UTC(), Seq: j.Seq, Price: *j.Price, Size: *j.Size, Side: j.Side}
 	return nil
@@ -123,7 +123,7 @@ func (q *Quote) UnmarshalJSON(text []byte) error {
 		return err
 	}
 	if j.Time == nil || j.Bid == nil || j.Ask == nil || j.BidSize == nil || j.AskSize == nil {
-		return invalid("quote", string(text), "give time, bid, ask, bid_size and ask_size (%s)", RuleComplete)
+		return invalid("quote", string(text), "give time, bid, ask, bid_size and ask_size (%s)", RuleIncomplete)
 	}
 	*q = Quote{Time: j.Time.UTC(), Seq: j.Seq, Bid: *j.Bid, Ask: *j.Ask, BidSize: *j.BidSize, AskSize: *j.AskSize}
 	return nil
@@ -178,14 +178,14 @@ func equalRows(a, b tickRow) bool {
 // check refuses a row that no Ticks can hold.
 func (r tickRow) check(symbol Symbol, sizes []Decimal) error {
 	if !fromMicros(microsFloor(r.time)).Equal(r.time) {
-		return &TickError{Rule: RuleTime, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "time is finer than a microsecond"}
+		return &TickError{Rule: RuleTimeOutOfBounds, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "time is finer than a microsecond"}
 	}
 	if r.seq < 0 {
-		return &TickError{Rule: RuleOrder, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative sequence number"}
+		return &TickError{Rule: RuleOutOfOrder, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative sequence number"}
 	}
 	for _, size := range sizes {
 		if size.Sign() < 0 {
-			return &TickError{Rule: RuleVolume, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative size"}
+			return &TickError{Rule: RuleNegativeVolume, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative size"}
 		}
 	}
 	return r.side.Validate()

@@ -53,8 +53,8 @@ func TestTickTexts(t *testing.T) {
 	if got := aQuote().String(); got != "2018-04-04T00:01:00Z #2 1.88 @ 7424.9 / 7424.91 @ 33.35" {
 		t.Error(got)
 	}
-	err := &TickError{Rule: RuleOrder, Symbol: "A", Time: aTrade().Time, Seq: 3, Detail: "why"}
-	if got := err.Error(); got != "A at 2019-10-11T00:00:11.62Z #3: why (Q07)" {
+	err := &TickError{Rule: RuleOutOfOrder, Symbol: "A", Time: aTrade().Time, Seq: 3, Detail: "why"}
+	if got := err.Error(); got != "A at 2019-10-11T00:00:11.62Z #3: why (out_of_order)" {
 		t.Error(got)
 	}
 }

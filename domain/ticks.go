@@ -96,8 +96,8 @@ func (t Ticks[T]) Slice(from, to int) Ticks[T] {
 	return Ticks[T]{symbol: t.symbol, block: t.block, from: t.from + from, to: t.from + to}
 }
 
-// Within is the ticks whose time is in r, sharing the columns.
-func (t Ticks[T]) Within(r Range) Ticks[T] {
+// Clip is the ticks whose time is in r, sharing the columns.
+func (t Ticks[T]) Clip(r Range) Ticks[T] {
 	start, end := r.Micros()
 	from := t.search(start)
 	return t.Slice(from, max(from, t.search(end)))
@@ -223,7 +223,7 @@ func (b *TicksBuilder[T]) after(t, seq int64) error {
 	case t == lastTime && seq == lastSeq:
 		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "two of one time and sequence number"}
 	}
-	return &TickError{Rule: RuleOrder, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "comes after a later one"}
+	return &TickError{Rule: RuleOutOfOrder, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "comes after a later one"}
 }
 
 func (b *TicksBuilder[T]) raiseScale(n int, scale uint8) {

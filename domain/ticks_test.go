@@ -159,9 +159,9 @@ func TestTicksParts(t *testing.T) {
 			return utc("2019-12-31T23:59:59.999990Z").Add(time.Duration(rapid.IntRange(0, 60_000).Draw(t, label)) * time.Nanosecond)
 		}
 		r := Range{Start: at("start"), End: at("end")} // may be empty, and finer than a microsecond
-		sameTicks(t, part.Within(r), slices.DeleteFunc(slices.Clone(want), func(tick Trade) bool { return !r.Contains(tick.Time) }))
+		sameTicks(t, part.Clip(r), slices.DeleteFunc(slices.Clone(want), func(tick Trade) bool { return !r.Contains(tick.Time) }))
 		if len(want) > 0 {
-			sameTicks(t, all.Within(part.Range()), slices.DeleteFunc(slices.Clone(list), func(tick Trade) bool {
+			sameTicks(t, all.Clip(part.Range()), slices.DeleteFunc(slices.Clone(list), func(tick Trade) bool {
 				return tick.Time.Before(want[0].Time) || tick.Time.After(want[len(want)-1].Time)
 			}))
 		}
@@ -189,12 +189,12 @@ func TestTicksRefuse(t *testing.T) {
 		rule   Rule
 	}{
 		"twice":                    {[]Trade{aTrade(), aTrade()}, RuleDuplicate},
-		"seq back":                 {append([]Trade{aTrade()}, trade(func(o *Trade) { o.Seq-- })...), RuleOrder},
-		"time back, seq on":        {append([]Trade{aTrade()}, trade(func(o *Trade) { o.Time, o.Seq = o.Time.Add(-time.Hour), o.Seq+1 })...), RuleOrder},
-		"negative seq":             {trade(func(o *Trade) { o.Seq = -1 }), RuleOrder},
-		"finer than a microsecond": {trade(func(o *Trade) { o.Time = o.Time.Add(time.Nanosecond) }), RuleTime},
-		"beyond microseconds":      {trade(func(o *Trade) { o.Time = time.Unix(1<<50, 0) }), RuleTime},
-		"negative size":            {trade(func(o *Trade) { o.Size = minus }), RuleVolume},
+		"seq back":                 {append([]Trade{aTrade()}, trade(func(o *Trade) { o.Seq-- })...), RuleOutOfOrder},
+		"time back, seq on":        {append([]Trade{aTrade()}, trade(func(o *Trade) { o.Time, o.Seq = o.Time.Add(-time.Hour), o.Seq+1 })...), RuleOutOfOrder},
+		"negative seq":             {trade(func(o *Trade) { o.Seq = -1 }), RuleOutOfOrder},
+		"finer than a microsecond": {trade(func(o *Trade) { o.Time = o.Time.Add(time.Nanosecond) }), RuleTimeOutOfBounds},
+		"beyond microseconds":      {trade(func(o *Trade) { o.Time = time.Unix(1<<50, 0) }), RuleTimeOutOfBounds},
+		"negative size":            {trade(func(o *Trade) { o.Size = minus }), RuleNegativeVolume},
 	} {
 		var broken *TickError
 		if _, err := NewTicks("BTC/USD", c.trades...); !errors.As(err, &broken) || broken.Rule != c.rule || broken.Symbol != "BTC/USD" {
@@ -212,7 +212,7 @@ func TestTicksRefuse(t *testing.T) {
 	prices.Bid, prices.Ask = minus, minus
 	for _, q := range []Quote{bidSize, askSize} {
 		var broken *TickError
-		if _, err := NewTicks("BTC/USD", q); !errors.As(err, &broken) || broken.Rule != RuleVolume {
+		if _, err := NewTicks("BTC/USD", q); !errors.As(err, &broken) || broken.Rule != RuleNegativeVolume {
 			t.Errorf("%s: %v", q, err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestTicksRefuse(t *testing.T) {
 func TestTicksWithoutTicks(t *testing.T) {
 	t.Parallel()
 	for name, ticks := range map[string]Trades{"zero": {}, "built": must(NewTicks[Trade]("A"))} {
-		if ticks.Len() != 0 || !ticks.Range().Equal(Range{}) || ticks.Within(Range{End: time.Now()}).Len() != 0 || ticks.Slice(0, 0).Len() != 0 {
+		if ticks.Len() != 0 || !ticks.Range().Equal(Range{}) || ticks.Clip(Range{End: time.Now()}).Len() != 0 || ticks.Slice(0, 0).Len() != 0 {
 			t.Errorf("%s: %s", name, ticks)
 		}
 		for range ticks.All() {

@@ -13,11 +13,11 @@ type BatchReader interface {
 	// other, in the order of the queries: a query that has no bars yields nothing, and neither does a batch of none. The same query may
 	// be asked again. An error is the last pair, and then no answer is to be used: what refuses one query refuses the batch. No answer
 	// holds half of a write; two may see the store at two instants. queries is read until the sequence ends, and never changed.
-	ReadBatch(ctx context.Context, queries []BarQuery) iter.Seq2[BatchPiece, error]
+	ReadBatch(ctx context.Context, queries []BarQuery) iter.Seq2[BatchBars, error]
 }
 
-// BatchPiece is a piece of one answer.
-type BatchPiece struct {
+// BatchBars is a piece of one answer.
+type BatchBars struct {
 	Query int // the number of the query, from 0
 	Bars  domain.Series
 }

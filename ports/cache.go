@@ -31,9 +31,9 @@ type SymbolCache = Cache[domain.Symbol, SymbolEntry]
 
 // SymbolEntry is what was said of a symbol: also that it is not known.
 type SymbolEntry struct {
-	Known bool
-	Meta  domain.SymbolMeta // where known
-	Near  []domain.Symbol   // where not known: a few known ones like it
+	Known       bool
+	Meta        domain.SymbolMeta // where known
+	Suggestions []domain.Symbol   // where not known: a few known ones like it
 }
 
 // SeriesCache keeps chunks of series.
@@ -57,7 +57,7 @@ func (k ChunkKey) String() string {
 	b = append(b, ' ')
 	b = append(b, k.Series.Grid.String()...)
 	b = append(b, ' ')
-	b = append(b, k.Series.Kind.String()...)
+	b = append(b, k.Series.PriceType.String()...)
 	b = append(b, ' ')
 	b = append(b, k.Store...)
 	return string(b)
@@ -68,17 +68,17 @@ func (k ChunkKey) String() string {
 type Chunk struct {
 	Bars domain.Series // of the key's series, at most 4096
 
-	// Clean says that a Judge who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean too.
-	Clean bool
+	// Clean says that a Validator who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean too.
+	Validated bool
 
 	// Claims is two fingerprints of what the store said it holds of the series when it was asked: before Settled, and from there on.
 	// Where the store says something else now, that part is not to be believed: a bar missing in it may be one that nobody had claimed.
 	Claims [2]uint64
 
-	Settled int64 // what opens before it was over for some time, by the business clock, when the store was asked
-	Read    int64 // when the store was asked
-	Fresh   int64 // what opens at Settled or later is to be believed until then
-	Expires int64 // the rest is to be believed until then
+	ClosedBefore   int64 // what opens before it was over for some time, by the business clock, when the store was asked
+	ReadAt         int64 // when the store was asked
+	TailValidUntil int64 // what opens at Settled or later is to be believed until then
+	ValidUntil     int64 // the rest is to be believed until then
 }
 
 // Bytes is the memory that the chunk takes, about.
@@ -93,37 +93,37 @@ func (c Chunk) Bytes() int64 {
 	return size
 }
 
-// BarPiece is a piece of an answer, and what is known of it beyond its bars.
-type BarPiece struct {
-	Bars   domain.Series
-	Clean  bool // no bar breaks a rule of quality, but perhaps one about now; and no run of identical bars within the piece is too long
-	Cached bool // no store was asked for it
+// CachedBars is a piece of an answer, and what is known of it beyond its bars.
+type CachedBars struct {
+	Bars      domain.Series
+	Validated bool // no bar breaks a rule of quality, but perhaps one about now; and no run of identical bars within the piece is too long
+	Cached    bool // no store was asked for it
 }
 
 // Len is the number of bars.
-func (p BarPiece) Len() int { return p.Bars.Len() }
+func (p CachedBars) Len() int { return p.Bars.Len() }
 
 // CachedReader reads bars that a cache may have.
 type CachedReader interface {
-	// ReadPieces is BarReader.ReadBars that tells more of its pieces.
-	ReadPieces(ctx context.Context, q BarQuery) iter.Seq2[BarPiece, error]
+	// ReadCachedBars is BarReader.ReadBars that tells more of its pieces.
+	ReadCachedBars(ctx context.Context, q BarQuery) iter.Seq2[CachedBars, error]
 
-	// NearExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for nothing.
-	NearExtents(symbol domain.Symbol) ([]domain.Extent, bool)
+	// LocalExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for nothing.
+	LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool)
 
-	// NearPieces appends to room the whole answer that ReadPieces has, and true, where this process's memory has it and the store
+	// LocalBars appends to room the whole answer that ReadCachedBars has, and true, where this process's memory has it and the store
 	// claims all of the range: it waits for nothing. With false there is nothing to be used.
-	NearPieces(room []BarPiece, q BarQuery) ([]BarPiece, bool)
+	LocalBars(room []CachedBars, q BarQuery) ([]CachedBars, bool)
 
-	// Warm has read what the queries need and the cache has not, in few round trips where the store can. It returns when it is there;
+	// Prefetch has read what the queries need and the cache has not, in few round trips where the store can. It returns when it is there;
 	// what cannot be read, or is too much, is left to whoever asks for it.
-	Warm(ctx context.Context, queries []BarQuery)
+	Prefetch(ctx context.Context, queries []BarQuery)
 
-	// Kept tells which parts of the range of q need no read of the store, ascending and disjoint. It changes nothing.
-	Kept(ctx context.Context, q BarQuery) []domain.Range
+	// CachedRanges tells which parts of the range of q need no read of the store, ascending and disjoint. It changes nothing.
+	CachedRanges(ctx context.Context, q BarQuery) []domain.Range
 
 	// Stats is what the cache did so far.
-	Stats() CacheUse
+	Stats() CacheStats
 }
 
 // Invalidation says that the bars of a series in a range are no longer what they were, and that what is held of its symbol may not be.
@@ -133,7 +133,7 @@ type Invalidation struct {
 	Range domain.Range     `json:"range"` // empty where no bar changed, and perhaps a claim
 
 	// Unsure says that the write failed, and may still be done.
-	Unsure bool `json:"unsure,omitempty"`
+	OutcomeUnknown bool `json:"unsure,omitempty"`
 }
 
 // Invalidations carries invalidations between processes. Safe for concurrent use.

@@ -41,43 +41,43 @@ const (
 
 // StoreDiagnosis is the state of one store, and what was asked of it since the start.
 type StoreDiagnosis struct {
-	Store  string        `json:"store"`
-	State  Health        `json:"state"`
-	Reason string        `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
-	Took   time.Duration `json:"took_ns"`          // by the check
+	Store   string        `json:"store"`
+	State   Health        `json:"state"`
+	Reason  string        `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
+	Latency time.Duration `json:"latency_ns"`          // by the check
 
 	Requests  int64         `json:"requests"`         // calls of the store
 	Errors    int64         `json:"errors"`           // of them, those that the store failed
 	Rows      int64         `json:"rows"`             // bars, trades and quotes read and written
 	MeanQuery time.Duration `json:"average_query_ns"` // mean time of a call
 
-	Pool  *PoolUse  `json:"pool,omitempty"`  // nil where the store has no pool
-	Cache *CacheUse `json:"cache,omitempty"` // nil where no cache stands before the store
+	Pool  *PoolStats  `json:"pool,omitempty"`  // nil where the store has no pool
+	Cache *CacheStats `json:"cache,omitempty"` // nil where no cache stands before the store
 }
 
-// CacheUse is what a cache in front of a store did since it was made. A chunk is a few thousand bars that are kept together.
-type CacheUse struct {
-	Deaf bool `json:"deaf"` // the writes of other processes are not heard of, since hearing failed; until they are the cache is not used
+// CacheStats is what a cache in front of a store did since it was made. A chunk is a few thousand bars that are kept together.
+type CacheStats struct {
+	Disconnected bool `json:"disconnected"` // the writes of other processes are not heard of, since hearing failed; until they are the cache is not used
 
-	Hits        int64 `json:"hits"`        // chunks found in the cache
-	Misses      int64 `json:"misses"`      // chunks read from the store, ahead or for a caller
-	Joined      int64 `json:"joined"`      // chunks that one caller had of another's read
-	Tails       int64 `json:"tails"`       // reads of which the first chunk needed its tail only
-	Reads       int64 `json:"reads"`       // reads of the store for the cache
-	Bars        int64 `json:"bars"`        // bars that those returned
-	Aside       int64 `json:"aside"`       // queries answered by the store alone
-	Raced       int64 `json:"raced"`       // answers and chunks given up because a write fell in between
-	Ahead       int64 `json:"ahead"`       // chunks read ahead
-	AheadHits   int64 `json:"ahead_hits"`  // of them, those that somebody then asked for
-	Invalidated int64 `json:"invalidated"` // chunks that writes, here or elsewhere, made untrue
-	Unpublished int64 `json:"unpublished"` // writes that other processes were not told of
+	Hits          int64 `json:"hits"`        // chunks found in the cache
+	Misses        int64 `json:"misses"`      // chunks read from the store, ahead or for a caller
+	Coalesced     int64 `json:"coalesced"`      // chunks that one caller had of another's read
+	TailReads     int64 `json:"tail_reads"`       // reads of which the first chunk needed its tail only
+	Reads         int64 `json:"reads"`       // reads of the store for the cache
+	Bars          int64 `json:"bars"`        // bars that those returned
+	Bypassed      int64 `json:"bypassed"`       // queries answered by the store alone
+	Conflicts     int64 `json:"conflicts"`       // answers and chunks given up because a write fell in between
+	Prefetched    int64 `json:"prefetched"`       // chunks read ahead
+	PrefetchHits  int64 `json:"prefetch_hits"`  // of them, those that somebody then asked for
+	Invalidated   int64 `json:"invalidated"` // chunks that writes, here or elsewhere, made untrue
+	PublishErrors int64 `json:"publish_errors"` // writes that other processes were not told of
 }
 
-// PoolUse is how busy a pool of connections is.
-type PoolUse struct {
+// PoolStats is how busy a pool of connections is.
+type PoolStats struct {
 	InUse    int           `json:"in_use"`
 	Idle     int           `json:"idle"`
 	Max      int           `json:"max"`
-	Waited   int64         `json:"waited"`       // how often a call had to wait for a connection
+	Waits    int64         `json:"waits"`       // how often a call had to wait for a connection
 	WaitTime time.Duration `json:"wait_time_ns"` // how long, all in all
 }

@@ -16,8 +16,8 @@ type BarQuery struct {
 	Last  int          // at most the last so many; 0 is all
 }
 
-// MostBars is how many bars the answer can have.
-func (q BarQuery) MostBars() int64 {
+// MaxBars is how many bars the answer can have.
+func (q BarQuery) MaxBars() int64 {
 	most := q.Key.Grid.Slots(q.Range)
 	if limit := int64(max(q.First, q.Last)); limit > 0 {
 		most = min(most, limit)
@@ -179,11 +179,11 @@ type HealthChecker interface {
 
 // CoverageWriter keeps claims for a store that cannot hold its own.
 type CoverageWriter interface {
-	// Claim records that r is complete for key, and makes the symbol known to the catalog.
-	Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error
+	// DeclareCoverage records that r is complete for key, and makes the symbol known to the catalog.
+	DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
 
-	// Unclaim takes r out of what is claimed for key.
-	Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error
+	// RemoveCoverage takes r out of what is claimed for key.
+	RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
 }
 
 // Clock tells business time: what is closed, and what may be seen. Timers and timeouts do not use it.

@@ -11,7 +11,7 @@ import (
 // HistoricalDataProvider answers requests for bars, trades and quotes.
 type HistoricalDataProvider interface {
 	// Fetch returns the bars asked for: exact, validated, complete where Result.Uncovered does not say otherwise, and closed at
-	// Result.Now. With an error there are no bars, except with one that wraps ErrPartial. A request that breaks a rule or a limit
+	// Result.Now. With an error there are no bars. A request that breaks a rule or a limit
 	// costs no input or output. Where ctx has no deadline, one is set. Safe for concurrent use.
 	Fetch(ctx context.Context, r domain.DataRequest) (domain.Result, error)
 
@@ -33,26 +33,26 @@ type HistoricalDataProvider interface {
 type BatchProvider interface {
 	// FetchMany answers each request as HistoricalDataProvider.Fetch does, all for one instant of the clock; answer i is that of
 	// request i. A request that fails leaves the others alone. Where ctx has no deadline, one is set, for all of them together.
-	FetchMany(ctx context.Context, requests []domain.DataRequest) []Answer
+	FetchMany(ctx context.Context, requests []domain.DataRequest) []BatchResult
 
 	// Latest tells how fresh each series of the symbols is, or of all where none is given, ordered by key. A series of which nothing
 	// is held that may be seen is absent.
 	Latest(ctx context.Context, symbols ...domain.Symbol) ([]Freshness, error)
 }
 
-// Answer is a Result, or why there is none.
-type Answer struct {
+// BatchResult is a Result, or why there is none.
+type BatchResult struct {
 	Result domain.Result
 	Err    error
 }
 
 // Freshness is how far a series reaches.
 type Freshness struct {
-	Key     domain.SeriesKey `json:"key"`
-	Store   string           `json:"store"`     // the one that holds the latest of it
-	Until   time.Time        `json:"until"`     // where what is held ends, at the end of a bar, and not later than now
-	Behind  time.Duration    `json:"behind_ns"` // from Until to now
-	Assumed bool             `json:"assumed"`   // what ends there is assumed, not claimed
+	Key          domain.SeriesKey `json:"key"`
+	Store        string           `json:"store"`     // the one that holds the latest of it
+	CoveredUntil time.Time        `json:"covered_until"`     // where what is held ends, at the end of a bar, and not later than now
+	Behind       time.Duration    `json:"behind_ns"` // from Until to now
+	Inferred     bool             `json:"inferred"`   // what ends there is assumed, not claimed
 }
 
 // SymbolProvider tells which symbols are known and what is known of them.

@@ -23,7 +23,6 @@ var (
 	ErrCorruptData = errors.New("corrupt data")      // the store holds what no Series can, or bars that break a fatal rule
 	ErrIncomplete  = errors.New("incomplete answer") // the answer is not provably whole
 	ErrInternal    = errors.New("internal")          // a fault of ours
-	ErrPartial     = errors.New("partial result")    // bars come with this error, and only on request
 )
 
 // Phase is where a deadline passed.

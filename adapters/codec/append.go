@@ -47,13 +47,13 @@ type encoder struct {
 }
 
 func newEncoder(c domain.Columns) *encoder {
-	e := &encoder{unit: unitOf(c.Time)}
+	e := &encoder{unit: unitOf(c.OpenMicros)}
 	prices := [...]domain.Column{c.Close, c.Open, c.High, c.Low}
 	volume := [...]domain.Column{c.Volume}
 	e.priceScale = Shrink(prices[:], c.PriceScale)
 	e.volumeScale = Shrink(volume[:], c.VolumeScale)
 
-	e.words[timeColumn], e.words[tradesColumn] = c.Time, c.Trades
+	e.words[timeColumn], e.words[tradesColumn] = c.OpenMicros, c.Trades
 	for i, p := range append(prices[:], volume[:]...) {
 		at := closeColumn + column(i)
 		e.words[at], e.words[at+highWords] = p.Lo, p.Hi

@@ -27,7 +27,7 @@ func walk(bars int, price int64, step float64, scale uint8) domain.Series {
 		high := max(open, closes) + int64(math.Abs(r.NormFloat64()*step/2))
 		low := min(open, closes) - int64(math.Abs(r.NormFloat64()*step/2))
 		volume := int64(math.Exp(r.NormFloat64()+1) * 1e8)
-		c.Time = append(c.Time, int64(i)*60_000_000)
+		c.OpenMicros = append(c.OpenMicros, int64(i)*60_000_000)
 		for f, v := range [...]int64{open, high, low, closes, volume} {
 			columns[f].Lo = append(columns[f].Lo, v)
 		}

@@ -136,8 +136,8 @@ func (c Chunk) Slice(from, to int) Chunk {
 	return c
 }
 
-// Within is the bars whose open time is in r.
-func (c Chunk) Within(r domain.Range) Chunk {
+// Clip is the bars whose open time is in r.
+func (c Chunk) Clip(r domain.Range) Chunk {
 	start, end := r.Micros()
 	from := c.search(start)
 	return c.Slice(from, max(from, c.search(end)))

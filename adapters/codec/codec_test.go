@@ -91,7 +91,7 @@ func drawSeries(t *rapid.T) domain.Series {
 	volumes := uint8(rapid.IntRange(0, domain.MaxScale).Draw(t, "volume scale"))
 	wide := rapid.Bool().Draw(t, "wide")
 	c := domain.Columns{
-		Time: make([]int64, n), Trades: drawWords(t, "trades", n, false), PriceScale: prices, VolumeScale: volumes,
+		OpenMicros: make([]int64, n), Trades: drawWords(t, "trades", n, false), PriceScale: prices, VolumeScale: volumes,
 		Open: drawColumn(t, "open", n, prices, wide), High: drawColumn(t, "high", n, prices, wide),
 		Low: drawColumn(t, "low", n, prices, wide), Close: drawColumn(t, "close", n, prices, wide),
 		Volume: drawColumn(t, "volume", n, volumes, wide),
@@ -101,7 +101,7 @@ func drawSeries(t *rapid.T) domain.Series {
 	most := rapid.SampledFrom([]int64{1, 2, 1000, 1e8}).Draw(t, "longest step")
 	for i, step := range steps {
 		at += 1 + step%most
-		c.Time[i] = at * 1_000_000
+		c.OpenMicros[i] = at * 1_000_000
 	}
 	s, err := domain.NewSeriesFromColumns(second(), c)
 	if err != nil {
@@ -178,7 +178,7 @@ func TestPartsAndColumns(t *testing.T) {
 			sameBars(t, "part", got, s.Slice(from, to))
 
 			reused = part.Columns(reused)
-			if !slices.Equal(part.Times(nil), whole.Time[from:to]) || !slices.Equal(reused.Time, whole.Time[from:to]) {
+			if !slices.Equal(part.Times(nil), whole.OpenMicros[from:to]) || !slices.Equal(reused.OpenMicros, whole.OpenMicros[from:to]) {
 				t.Fatalf("times of [%d:%d] differ", from, to)
 			}
 			if !slices.Equal(part.Trades(nil), whole.Trades[from:to]) || !slices.Equal(reused.Trades, whole.Trades[from:to]) {
@@ -216,8 +216,8 @@ func TestWithin(t *testing.T) {
 		}
 		start := at("start")
 		r := domain.Range{Start: time.UnixMicro(start), End: time.UnixMicro(max(start, at("end")))}
-		part := c.Within(r)
-		want := s.Within(r)
+		part := c.Clip(r)
+		want := s.Clip(r)
 		if part.Len() != want.Len() {
 			t.Fatalf("%d bars within %v, want %d", part.Len(), r, want.Len())
 		}
@@ -288,12 +288,12 @@ func TestAppendRefuses(t *testing.T) {
 	if b, err := Append(kept, domain.EmptySeries(second())); !errors.Is(err, domain.ErrInvalid) || string(b) != "kept" {
 		t.Errorf("no bar: %q, %v; want ErrInvalid", b, err)
 	}
-	c := domain.Columns{Time: make([]int64, MaxBars+1), Trades: make([]int64, MaxBars+1)}
+	c := domain.Columns{OpenMicros: make([]int64, MaxBars+1), Trades: make([]int64, MaxBars+1)}
 	for _, column := range decimals(&c) {
 		column.Lo = make([]int64, MaxBars+1)
 	}
-	for i := range c.Time {
-		c.Time[i] = int64(i) * 1_000_000
+	for i := range c.OpenMicros {
+		c.OpenMicros[i] = int64(i) * 1_000_000
 	}
 	s, err := domain.NewSeriesFromColumns(second(), c)
 	if err != nil {

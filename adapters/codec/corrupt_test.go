@@ -147,8 +147,8 @@ func TestSeriesChecksTheKey(t *testing.T) {
 	hourly := s.Key()
 	hourly.Grid = domain.Hour1.UTC()
 	var rule *domain.RuleError
-	if _, err := mustOpen(t, mustPack(t, s)).Series(hourly); !errors.As(err, &rule) || rule.Rule != domain.RuleGrid {
-		t.Errorf("Series of another grid: %v, want a breach of %s", err, domain.RuleGrid)
+	if _, err := mustOpen(t, mustPack(t, s)).Series(hourly); !errors.As(err, &rule) || rule.Rule != domain.RuleOffGrid {
+		t.Errorf("Series of another grid: %v, want a breach of %s", err, domain.RuleOffGrid)
 	}
 }
 
@@ -169,7 +169,7 @@ func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to 
 	lo, hi := min(x, y), max(x, y)
 	part := c.Slice(lo, hi)
 	columns := part.Columns(domain.Columns{})
-	if !slices.Equal(columns.Time, whole.Time[lo:hi]) || !slices.Equal(columns.Time, part.Times(nil)) ||
+	if !slices.Equal(columns.OpenMicros, whole.OpenMicros[lo:hi]) || !slices.Equal(columns.OpenMicros, part.Times(nil)) ||
 		!slices.Equal(columns.Trades, whole.Trades[lo:hi]) || !slices.Equal(columns.Trades, part.Trades(nil)) {
 		t.Fatalf("times or trades of a part differ")
 	}
@@ -180,10 +180,10 @@ func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to 
 		}
 	}
 	first, last := c.Bounds()
-	if first != whole.Time[0] || last != whole.Time[c.Len()-1] {
+	if first != whole.OpenMicros[0] || last != whole.OpenMicros[c.Len()-1] {
 		t.Fatalf("Bounds = %d, %d", first, last)
 	}
-	c.Within(domain.Range{Start: timeOf(first), End: timeOf(last)})
+	c.Clip(domain.Range{Start: timeOf(first), End: timeOf(last)})
 	if s, err := c.Series(second()); err == nil {
 		if got, err := mustOpen(t, mustPack(t, s)).Series(second()); err != nil || !got.Equal(s) {
 			t.Fatalf("a Series that was accepted does not survive: %v", err)

@@ -16,7 +16,7 @@ func (c Chunk) Series(key domain.SeriesKey) (domain.Series, error) {
 func (c Chunk) Columns(dst domain.Columns) domain.Columns {
 	n := c.Len()
 	dst.PriceScale, dst.VolumeScale = c.priceScale, c.volumeScale
-	dst.Time, dst.Trades = resize(dst.Time, n), resize(dst.Trades, n)
+	dst.OpenMicros, dst.Trades = resize(dst.OpenMicros, n), resize(dst.Trades, n)
 	for f, column := range decimals(&dst) {
 		column.Lo = resize(column.Lo, n)
 		column.Hi = c.highWords(domain.Field(f), column.Hi)

@@ -186,7 +186,7 @@ func (c *Chunk) decodeBars(dst *domain.Columns, at int) {
 	for end := at + c.Len(); at < end; {
 		if skip == 0 && end-at >= blockBars {
 			d.nextBars(&bars{
-				(*words)(dst.Time[at:]), (*words)(dst.Open.Lo[at:]), (*words)(dst.High.Lo[at:]), (*words)(dst.Low.Lo[at:]),
+				(*words)(dst.OpenMicros[at:]), (*words)(dst.Open.Lo[at:]), (*words)(dst.High.Lo[at:]), (*words)(dst.Low.Lo[at:]),
 				(*words)(dst.Close.Lo[at:]), (*words)(dst.Volume.Lo[at:]), (*words)(dst.Trades[at:]),
 			})
 			at += blockBars
@@ -240,5 +240,5 @@ func (d *decoder) partOfBars(dst *domain.Columns, at, end, skip int) int {
 	copy(dst.Close.Lo[at:end], c[skip:])
 	copy(dst.Volume.Lo[at:end], v[skip:])
 	copy(dst.Trades[at:end], n[skip:])
-	return copy(dst.Time[at:end], t[skip:])
+	return copy(dst.OpenMicros[at:end], t[skip:])
 }

@@ -38,7 +38,7 @@ func goldens() []golden {
 			for f, column := range decimals(&c) {
 				column.Lo = append(column.Lo, v[f])
 			}
-			c.Time, c.Trades = append(c.Time, at), append(c.Trades, v[5])
+			c.OpenMicros, c.Trades = append(c.OpenMicros, at), append(c.Trades, v[5])
 			at += 60_000_000
 			if skip > 0 && i%skip == skip-1 {
 				at += 60_000_000 * (1 + noise(90))

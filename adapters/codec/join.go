@@ -44,7 +44,7 @@ func (c *Chunk) isNarrow() bool {
 
 // joinNarrow decodes chunks without high words into dst, at its scales; false where a number does not fit 64 bits at those.
 func joinNarrow(dst *domain.Columns, bars int, chunks []Chunk) bool {
-	dst.Time, dst.Trades = make([]int64, bars), make([]int64, bars)
+	dst.OpenMicros, dst.Trades = make([]int64, bars), make([]int64, bars)
 	decimals := decimals(dst)
 	for _, column := range decimals {
 		column.Lo = make([]int64, bars)

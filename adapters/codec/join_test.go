@@ -46,8 +46,8 @@ func TestJoinRefusesDisorder(t *testing.T) {
 		a := mustOpen(t, mustPack(t, s.Slice(0, 1)))
 		b := mustOpen(t, mustPack(t, s.Slice(1, s.Len())))
 		var rule *domain.RuleError
-		if _, err := Join(s.Key(), b, a); !errors.As(err, &rule) || rule.Rule != domain.RuleOrder {
-			t.Errorf("%s in the wrong order: %v, want a breach of %s", name, err, domain.RuleOrder)
+		if _, err := Join(s.Key(), b, a); !errors.As(err, &rule) || rule.Rule != domain.RuleOutOfOrder {
+			t.Errorf("%s in the wrong order: %v, want a breach of %s", name, err, domain.RuleOutOfOrder)
 		}
 		if _, err := Join(s.Key(), a, a); !errors.As(err, &rule) || rule.Rule != domain.RuleDuplicate {
 			t.Errorf("%s twice: %v, want a breach of %s", name, err, domain.RuleDuplicate)

@@ -76,7 +76,7 @@ func referenceColumns(b []byte) domain.Columns {
 		return s
 	}
 
-	c := domain.Columns{Time: make([]int64, n), Trades: signed(tradesID), PriceScale: scales[closeID], VolumeScale: scales[volumeID]}
+	c := domain.Columns{OpenMicros: make([]int64, n), Trades: signed(tradesID), PriceScale: scales[closeID], VolumeScale: scales[volumeID]}
 	open, closes := make([]int64, n), make([]int64, n)
 	times, timeAnchors := raw(timeID)
 	closeValues, closeAnchors := raw(closeID)
@@ -84,10 +84,10 @@ func referenceColumns(b []byte) domain.Columns {
 	highs, lows := signed(highID), signed(lowID)
 	for i := range n {
 		if i%128 == 0 {
-			c.Time[i], closes[i] = timeAnchors[i/128], closeAnchors[i/128]
+			c.OpenMicros[i], closes[i] = timeAnchors[i/128], closeAnchors[i/128]
 			open[i] = closes[i] + unzigzag(openValues[i])
 		} else {
-			c.Time[i] = c.Time[i-1] + (int64(times[i])+1)*unit
+			c.OpenMicros[i] = c.OpenMicros[i-1] + (int64(times[i])+1)*unit
 			closes[i] = closes[i-1] + unzigzag(closeValues[i])
 			open[i] = closes[i-1] + unzigzag(openValues[i])
 		}

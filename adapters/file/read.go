@@ -188,7 +188,7 @@ func (b *reader) sound(bar domain.Bar) error {
 	if err != nil {
 		return err
 	}
-	return domain.NewJudge(s.Range(), s.Range().End).Check(s).Err(b.cfg.Key)
+	return domain.NewValidator(s.Range(), s.Range().End).Check(s).Err(b.cfg.Key)
 }
 
 // repeats reports whether the bar, of the current row, is the one before it once more.

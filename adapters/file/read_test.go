@@ -195,7 +195,7 @@ func TestReadBarsBatches(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
 	}
-	cause := &domain.RuleError{Rule: domain.RuleHigh, Key: key(t, "BTC/USD 1m"), At: time.Unix(1522800300, 0)}
+	cause := &domain.RuleError{Rule: domain.RuleHighBelowOpenOrClose, Key: key(t, "BTC/USD 1m"), At: time.Unix(1522800300, 0)}
 	if got := batches[1].Locate(fmt.Errorf("ingest: %w", cause)).Error(); !strings.HasPrefix(got, "x.csv:6: ingest: ") {
 		t.Errorf("located as %q; want line 6", got)
 	}

@@ -73,8 +73,8 @@ func (s *Store) keepHeld(v *view, symbol domain.Symbol, extents []domain.Extent)
 	v.keep(func() { s.held.put(symbol, holding{extents, v.stamp, until}) })
 }
 
-// NearExtents is what the store said of the symbol a short while ago. Nobody may change it.
-func (s *Store) NearExtents(symbol domain.Symbol) ([]domain.Extent, bool) {
+// LocalExtents is what the store said of the symbol a short while ago. Nobody may change it.
+func (s *Store) LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool) {
 	if !s.live() {
 		return nil, false
 	}
@@ -180,7 +180,7 @@ func ofKey(extents []domain.Extent, key domain.SeriesKey) []domain.Extent {
 
 // claimed reports whether one of the extents, of one series, claims all of the range.
 func claimed(held []domain.Extent, r domain.Range) bool {
-	return slices.ContainsFunc(held, func(e domain.Extent) bool { return !e.Assumed && e.Range.Covers(r) })
+	return slices.ContainsFunc(held, func(e domain.Extent) bool { return !e.Inferred && e.Range.Covers(r) })
 }
 
 // claims is a fingerprint of what the extents, of one series, hold from start to end. Two differ where one holds, or only assumes to
@@ -195,7 +195,7 @@ func claims(held []domain.Extent, start, end int64) uint64 {
 			continue
 		}
 		kind := uint64(0)
-		if e.Assumed {
+		if e.Inferred {
 			kind = 1
 		}
 		for _, word := range [...]uint64{uint64(from), uint64(to), kind} {

@@ -163,7 +163,7 @@ func TestUnheard(t *testing.T) {
 			if got := s.under.reads.Load() - before; got != want {
 				t.Errorf("%s: %d reads of the store, want %d", heard, got, want)
 			}
-			if _, near := s.NearExtents(key.Symbol); near != (want < 3) {
+			if _, near := s.LocalExtents(key.Symbol); near != (want < 3) {
 				t.Errorf("%s: extents are near: %t", heard, near)
 			}
 		}
@@ -176,13 +176,13 @@ func TestUnheard(t *testing.T) {
 		asks(0, "listening")
 		w.lost <- struct{}{}
 		synctest.Wait()
-		if !s.Stats().Deaf {
+		if !s.Stats().Disconnected {
 			t.Error("it does not tell that it is deaf")
 		}
 		asks(3, "deaf")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if s.Stats().Deaf {
+		if s.Stats().Disconnected {
 			t.Error("it tells that it is deaf")
 		}
 		asks(1, "listening again")
@@ -224,8 +224,8 @@ func untoldClaims(t *testing.T, r *rand.Rand) {
 			}
 			for _, e := range held {
 				claimed := e.Range.Intersect(asked)
-				if want := int(key.Grid.Slots(claimed)); got.Within(claimed).Len() != want {
-					t.Fatalf("%s is claimed and holds %d bars, want %d", claimed, got.Within(claimed).Len(), want)
+				if want := int(key.Grid.Slots(claimed)); got.Clip(claimed).Len() != want {
+					t.Fatalf("%s is claimed and holds %d bars, want %d", claimed, got.Clip(claimed).Len(), want)
 				}
 			}
 		}
@@ -249,8 +249,8 @@ func TestNear(t *testing.T) {
 			case 2:
 				q.Last = n
 			}
-			kept := s.Kept(t.Context(), q)
-			near, ok := s.NearPieces(make([]ports.BarPiece, 0, 1), q)
+			kept := s.CachedRanges(t.Context(), q)
+			near, ok := s.LocalBars(make([]ports.CachedBars, 0, 1), q)
 			before := s.under.reads.Load()
 			want, err := collect(t.Context(), s, q)
 			if err != nil {

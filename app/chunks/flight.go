@@ -70,7 +70,7 @@ func together(lacking []lack) int {
 }
 
 // load waits for the chunks, by reads of its own and by others' that are under way, and puts them into their places.
-func (r *reading) load(ctx context.Context, v *view, lacking []lack, pieces []ports.BarPiece) error {
+func (r *reading) load(ctx context.Context, v *view, lacking []lack, pieces []ports.CachedBars) error {
 	joined := r.join(ctx, v, lacking)
 	defer r.leave(joined)
 	for i, f := range joined {
@@ -86,7 +86,7 @@ func (r *reading) load(ctx context.Context, v *view, lacking []lack, pieces []po
 			}
 			return f.err
 		}
-		pieces[lacking[i].at] = ports.BarPiece{Bars: f.chunk.Bars, Clean: f.chunk.Clean, Cached: f.cached}
+		pieces[lacking[i].at] = ports.CachedBars{Bars: f.chunk.Bars, Validated: f.chunk.Validated, Cached: f.cached}
 	}
 	r.goOn(v, lacking[0].key, lacking[len(lacking)-1].key) //nolint:contextcheck // what is read ahead outlives the caller
 	return nil

@@ -27,7 +27,7 @@ type run struct {
 func (r *reading) runs(ctx context.Context, v *view, flights []*flight) []*run {
 	var runs []*run
 	for i := 0; i < len(flights); {
-		first, before := i, ports.Chunk{Settled: math.MinInt64}
+		first, before := i, ports.Chunk{ClosedBefore: math.MinInt64}
 		for ; i < len(flights); i++ {
 			f := flights[i]
 			chunk, found := r.lookup(ctx, v, f.key.ChunkKey, f.key.End)
@@ -54,14 +54,14 @@ func (r *reading) runs(ctx context.Context, v *view, flights []*flight) []*run {
 
 func (r *reading) newRun(v *view, flights []*flight, before ports.Chunk) *run {
 	first, last := flights[0].key, flights[len(flights)-1].key
-	start := max(first.Start, before.Settled)
+	start := max(first.Start, before.ClosedBefore)
 	n := &run{
 		reading: r, view: v, flights: flights, before: before, within: rangeOf(start, last.End), now: r.clock.Now(),
 		parts: make([][]domain.Series, len(flights)),
 	}
 	if start > first.Start {
 		r.stats.tails.Add(1)
-		if kept := before.Bars.Within(rangeOf(first.Start, start)); kept.Len() > 0 {
+		if kept := before.Bars.Clip(rangeOf(first.Start, start)); kept.Len() > 0 {
 			n.parts[0] = append(n.parts[0], kept)
 		}
 	}
@@ -101,10 +101,10 @@ func (n *run) query() ports.BarQuery {
 // take takes a piece of what is read.
 func (n *run) take(piece domain.Series) error {
 	n.stats.bars.Add(int64(piece.Len()))
-	inside := piece.Within(n.within)
+	inside := piece.Clip(n.within)
 	taken := 0
 	for i, f := range n.flights {
-		if part := inside.Within(rangeOf(f.key.Start, f.key.End)); part.Len() > 0 {
+		if part := inside.Clip(rangeOf(f.key.Start, f.key.End)); part.Len() > 0 {
 			n.parts[i] = append(n.parts[i], part)
 			taken += part.Len()
 		}
@@ -132,13 +132,13 @@ func (n *run) finish(ctx context.Context, held []domain.Extent) error {
 		}
 		f.chunk = n.chunk(f.key.ChunkKey, bars, held)
 		if i == 0 && start < n.within.Start.UnixMicro() { // what was kept of it is no younger for a new tail
-			f.chunk.Expires = min(f.chunk.Expires, n.before.Expires)
-			f.chunk.Fresh = min(f.chunk.Fresh, f.chunk.Expires)
+			f.chunk.ValidUntil = min(f.chunk.ValidUntil, n.before.ValidUntil)
+			f.chunk.TailValidUntil = min(f.chunk.TailValidUntil, f.chunk.ValidUntil)
 		}
 	}
 	kept := !moved && n.view.keep(func() {
 		for _, f := range n.flights {
-			n.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.Expires)))
+			n.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.ValidUntil)))
 		}
 	})
 	if !kept {
@@ -181,27 +181,27 @@ func (s *Store) horizon(g domain.Grid, now time.Time) time.Time {
 // chunk judges the bars and says how long they are to be believed.
 func (n *run) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent) ports.Chunk {
 	g, read := key.Series.Grid, n.view.stamp
-	c := ports.Chunk{Bars: bars, Read: read, Settled: min(max(n.horizon(g, n.now).UnixMicro(), key.Start), key.End)}
-	c.Claims = [2]uint64{claims(held, key.Start, c.Settled), claims(held, c.Settled, key.End)}
-	verdict := domain.NewJudge(rangeOf(key.Start, key.End), time.UnixMicro(latest)).Check(bars)
-	c.Clean = len(verdict.Findings) == 0
+	c := ports.Chunk{Bars: bars, ReadAt: read, ClosedBefore: min(max(n.horizon(g, n.now).UnixMicro(), key.Start), key.End)}
+	c.Claims = [2]uint64{claims(held, key.Start, c.ClosedBefore), claims(held, c.ClosedBefore, key.End)}
+	verdict := domain.NewValidator(rangeOf(key.Start, key.End), time.UnixMicro(latest)).Check(bars)
+	c.Validated = len(verdict.Findings) == 0
 
-	isSettled := c.Settled == key.End
-	hasSettled := bars.Len() > 0 && bars.OpenTime(0).UnixMicro() < c.Settled
+	isSettled := c.ClosedBefore == key.End
+	hasSettled := bars.Len() > 0 && bars.OpenTime(0).UnixMicro() < c.ClosedBefore
 	open := read + jittered(n.cfg.openTTL(g.Frequency()))
 	if bars.Range().End.After(n.now) { // a bar that is not over is not what it is then
 		open = min(open, read+g.Next(n.now).Sub(n.now).Microseconds())
 	}
 	switch closed := read + jittered(n.cfg.ClosedTTL); {
 	case isSettled && bars.Len() == 0:
-		c.Expires = read + jittered(n.cfg.EmptyTTL)
-		c.Fresh = c.Expires
+		c.ValidUntil = read + jittered(n.cfg.EmptyTTL)
+		c.TailValidUntil = c.ValidUntil
 	case isSettled:
-		c.Expires, c.Fresh = closed, closed
+		c.ValidUntil, c.TailValidUntil = closed, closed
 	case hasSettled:
-		c.Expires, c.Fresh = closed, min(open, closed)
+		c.ValidUntil, c.TailValidUntil = closed, min(open, closed)
 	default:
-		c.Expires, c.Fresh = open, open
+		c.ValidUntil, c.TailValidUntil = open, open
 	}
 	return c
 }

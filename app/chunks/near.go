@@ -8,8 +8,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// NearPieces answers from the near cache alone, where everything is claimed, there, and to be believed.
-func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.BarPiece, bool) {
+// LocalBars answers from the near cache alone, where everything is claimed, there, and to be believed.
+func (s *Store) LocalBars(room []ports.CachedBars, q ports.BarQuery) ([]ports.CachedBars, bool) {
 	c := cutOf(q.Key.Grid)
 	from, to := c.span(q.Range)
 	few := q.First > 0 || q.Last > 0
@@ -32,7 +32,7 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 		if found != all {
 			return nil, false
 		}
-		p := ports.BarPiece{Bars: chunk.Bars.Within(q.Range), Clean: chunk.Clean, Cached: true}
+		p := ports.CachedBars{Bars: chunk.Bars.Clip(q.Range), Validated: chunk.Validated, Cached: true}
 		if few {
 			p.Bars = end(p.Bars, need, q.Last > 0)
 			need -= p.Bars.Len()
@@ -57,7 +57,7 @@ func (s *Store) NearPieces(room []ports.BarPiece, q ports.BarQuery) ([]ports.Bar
 // nearView is a view of the series, where it is near what the store holds of it.
 func (s *Store) nearView(key domain.SeriesKey) (v view, ok bool) {
 	v = s.states.of(key).view(key)
-	held, ok := s.NearExtents(key.Symbol)
+	held, ok := s.LocalExtents(key.Symbol)
 	v.held = ofKey(held, key)
 	return v, ok
 }
@@ -80,8 +80,8 @@ func end(bars domain.Series, n int, last bool) domain.Series {
 	}
 }
 
-// Kept is the parts of the range for which no read of the store is needed now.
-func (s *Store) Kept(ctx context.Context, q ports.BarQuery) []domain.Range {
+// CachedRanges is the parts of the range for which no read of the store is needed now.
+func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Range {
 	c := cutOf(q.Key.Grid)
 	from, to := c.span(q.Range)
 	v, ok := s.nearView(q.Key)
@@ -96,7 +96,7 @@ func (s *Store) Kept(ctx context.Context, q ports.BarQuery) []domain.Range {
 		case all:
 			kept = append(kept, rangeOf(key.Start, key.End).Intersect(q.Range))
 		case settled:
-			kept = append(kept, rangeOf(key.Start, chunk.Settled).Intersect(q.Range))
+			kept = append(kept, rangeOf(key.Start, chunk.ClosedBefore).Intersect(q.Range))
 		}
 	}
 	return domain.MergeRanges(kept)

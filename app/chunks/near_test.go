@@ -18,12 +18,12 @@ func TestNearCountsWhatWasReadAhead(t *testing.T) {
 		s.put(t, makeBars(t, 0, 24*4096, 1))
 		for i := range 24 {
 			q := query(chunkOf(i, 1))
-			if _, ok := s.NearPieces(nil, q); !ok {
+			if _, ok := s.LocalBars(nil, q); !ok {
 				s.same(t, q)
 			}
 			synctest.Wait() // for what is read ahead
 		}
-		if st := s.Stats(); st.AheadHits != 22 || st.Misses-st.Ahead != 2 {
+		if st := s.Stats(); st.PrefetchHits != 22 || st.Misses-st.Prefetched != 2 {
 			t.Errorf("of 24 chunks, the first two are asked for: %+v", st)
 		}
 	})
@@ -36,7 +36,7 @@ func TestNearCountsWhatItGives(t *testing.T) {
 	s.same(t, query(chunkOf(0, 2)))
 	for n, want := range map[int]int64{3: 0, 2: 2} {
 		before := s.Stats().Hits
-		if _, ok := s.NearPieces(nil, query(chunkOf(0, n))); ok != (n < 3) {
+		if _, ok := s.LocalBars(nil, query(chunkOf(0, n))); ok != (n < 3) {
 			t.Fatalf("%d chunks: %v", n, ok)
 		}
 		if got := s.Stats().Hits - before; got != want {
@@ -79,7 +79,7 @@ func TestNearWaitsForNothing(t *testing.T) {
 		behind.gate = make(chan struct{})
 		time.AfterFunc(time.Hour, func() { close(behind.gate) })
 		began := time.Now()
-		if _, ok := store.NearPieces(nil, query(chunkOf(2, 1))); !ok {
+		if _, ok := store.LocalBars(nil, query(chunkOf(2, 1))); !ok {
 			t.Fatal("not near")
 		}
 		if took := time.Since(began); took > 0 {

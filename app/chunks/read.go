@@ -32,7 +32,7 @@ type reading struct {
 }
 
 // yield hands out the answer.
-func (r *reading) yield(ctx context.Context, yield func(ports.BarPiece, error) bool) {
+func (r *reading) yield(ctx context.Context, yield func(ports.CachedBars, error) bool) {
 	from, to := r.cut.span(r.query.Range)
 	if from == to {
 		return
@@ -51,7 +51,7 @@ func (r *reading) yield(ctx context.Context, yield func(ports.BarPiece, error) b
 	}
 	for from < to {
 		end := min(from+windowChunks, to)
-		pieces, err := r.whole(ctx, func(ctx context.Context, v *view) ([]ports.BarPiece, error) {
+		pieces, err := r.whole(ctx, func(ctx context.Context, v *view) ([]ports.CachedBars, error) {
 			return r.collect(ctx, v, from, end)
 		})
 		if errors.Is(err, errAside) {
@@ -69,8 +69,8 @@ func (r *reading) yield(ctx context.Context, yield func(ports.BarPiece, error) b
 }
 
 // few answers a query for the first or last bars: it looks from that end, and gives up where the bars are thin.
-func (r *reading) few(ctx context.Context, from, to int64, yield func(ports.BarPiece, error) bool) {
-	pieces, err := r.whole(ctx, func(ctx context.Context, v *view) ([]ports.BarPiece, error) {
+func (r *reading) few(ctx context.Context, from, to int64, yield func(ports.CachedBars, error) bool) {
+	pieces, err := r.whole(ctx, func(ctx context.Context, v *view) ([]ports.CachedBars, error) {
 		return r.search(ctx, v, from, to)
 	})
 	if errors.Is(err, errAside) {
@@ -80,7 +80,7 @@ func (r *reading) few(ctx context.Context, from, to int64, yield func(ports.BarP
 	r.give(ctx, pieces, err, yield)
 }
 
-func (r *reading) search(ctx context.Context, v *view, from, to int64) ([]ports.BarPiece, error) {
+func (r *reading) search(ctx context.Context, v *view, from, to int64) ([]ports.CachedBars, error) {
 	wanted, backward := r.query.First, r.query.Last > 0
 	if backward {
 		wanted = r.query.Last
@@ -88,7 +88,7 @@ func (r *reading) search(ctx context.Context, v *view, from, to int64) ([]ports.
 	first, end := r.needed()
 	step := max(1, end-first)
 	most := min(sparse*step, int64(r.cfg.MaxChunks), windowChunks)
-	var found []ports.BarPiece
+	var found []ports.CachedBars
 	for bars, looked := 0, int64(0); ; looked += step {
 		step = min(step, to-from)
 		if step == 0 {
@@ -122,7 +122,7 @@ func (r *reading) search(ctx context.Context, v *view, from, to int64) ([]ports.
 }
 
 // trim takes the surplus bars off the head, or off the tail.
-func trim(pieces []ports.BarPiece, surplus int, head bool) []ports.BarPiece {
+func trim(pieces []ports.CachedBars, surplus int, head bool) []ports.CachedBars {
 	for surplus > 0 {
 		i := len(pieces) - 1
 		if head {
@@ -145,8 +145,8 @@ func trim(pieces []ports.BarPiece, surplus int, head bool) []ports.BarPiece {
 
 // whole puts an answer together into which no write fell, or says that it has to come straight from the store.
 func (r *reading) whole(
-	ctx context.Context, answer func(context.Context, *view) ([]ports.BarPiece, error),
-) ([]ports.BarPiece, error) {
+	ctx context.Context, answer func(context.Context, *view) ([]ports.CachedBars, error),
+) ([]ports.CachedBars, error) {
 	state := r.states.of(r.query.Key)
 	for range tries {
 		v := state.view(r.query.Key)
@@ -166,10 +166,10 @@ func (r *reading) whole(
 
 // give hands out the pieces, or the error.
 func (r *reading) give(
-	ctx context.Context, pieces []ports.BarPiece, err error, yield func(ports.BarPiece, error) bool,
+	ctx context.Context, pieces []ports.CachedBars, err error, yield func(ports.CachedBars, error) bool,
 ) (more bool) {
 	if err != nil {
-		yield(ports.BarPiece{}, err)
+		yield(ports.CachedBars{}, err)
 		return false
 	}
 	for _, p := range pieces {
@@ -177,7 +177,7 @@ func (r *reading) give(
 			return false
 		}
 		if err := ctx.Err(); err != nil {
-			yield(ports.BarPiece{}, r.interrupted(r.query.Key, err))
+			yield(ports.CachedBars{}, r.interrupted(r.query.Key, err))
 			return false
 		}
 	}
@@ -185,26 +185,26 @@ func (r *reading) give(
 }
 
 // aside answers from the store alone.
-func (r *reading) aside(ctx context.Context, q ports.BarQuery, yield func(ports.BarPiece, error) bool) {
+func (r *reading) aside(ctx context.Context, q ports.BarQuery, yield func(ports.CachedBars, error) bool) {
 	r.stats.aside.Add(1)
 	defer r.forgetHeld(r.query.Key.Symbol) // who looks again whether it was held all the while shall ask the store
 	for bars, err := range r.next.ReadBars(ctx, q) {
-		if !yield(ports.BarPiece{Bars: bars}, err) {
+		if !yield(ports.CachedBars{Bars: bars}, err) {
 			return
 		}
 	}
 }
 
 // collect is the parts of the chunks [from, to) that the query asks for: from the cache, from reads that are under way, or read now.
-func (r *reading) collect(ctx context.Context, v *view, from, to int64) ([]ports.BarPiece, error) {
-	pieces := make([]ports.BarPiece, to-from)
+func (r *reading) collect(ctx context.Context, v *view, from, to int64) ([]ports.CachedBars, error) {
+	pieces := make([]ports.CachedBars, to-from)
 	_, until := r.query.Range.Micros()
 	var lacking []lack
 	for i := range pieces {
 		key := r.key(r.query.Key, r.cut, from+int64(i))
 		chunk, found := r.lookup(ctx, v, key, min(until, key.End))
 		if found == all {
-			pieces[i] = ports.BarPiece{Bars: chunk.Bars, Clean: chunk.Clean, Cached: true}
+			pieces[i] = ports.CachedBars{Bars: chunk.Bars, Validated: chunk.Validated, Cached: true}
 			r.hit(v, key) //nolint:contextcheck // what is read ahead outlives the caller
 			continue
 		}
@@ -225,7 +225,7 @@ func (r *reading) collect(ctx context.Context, v *view, from, to int64) ([]ports
 	}
 	parts := pieces[:0]
 	for _, p := range pieces {
-		if p.Bars = p.Bars.Within(r.query.Range); p.Bars.Len() > 0 {
+		if p.Bars = p.Bars.Clip(r.query.Range); p.Bars.Len() > 0 {
 			parts = append(parts, p)
 		}
 	}
@@ -261,13 +261,13 @@ func (s *Store) lookupNear(v *view, key ports.ChunkKey, until int64) (ports.Chun
 
 // believes is how much of a chunk is still to be believed.
 func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until int64) found {
-	if c.Read <= v.whole || c.Expires <= v.now || c.Claims[0] != claims(v.held, key.Start, c.Settled) {
+	if c.ReadAt <= v.whole || c.ValidUntil <= v.now || c.Claims[0] != claims(v.held, key.Start, c.ClosedBefore) {
 		return none
 	}
 	switch {
-	case until <= c.Settled, c.Fresh > v.now && c.Read > v.tails && c.Claims[1] == claims(v.held, c.Settled, key.End):
+	case until <= c.ClosedBefore, c.TailValidUntil > v.now && c.ReadAt > v.tails && c.Claims[1] == claims(v.held, c.ClosedBefore, key.End):
 		return all
-	case c.Settled > key.Start:
+	case c.ClosedBefore > key.Start:
 		return settled
 	}
 	return none

@@ -11,11 +11,11 @@ type counters struct {
 }
 
 // Stats returns the counts so far.
-func (s *Store) Stats() ports.CacheUse {
+func (s *Store) Stats() ports.CacheStats {
 	c := &s.stats
-	return ports.CacheUse{
-		Deaf: s.deaf.Load(), Hits: c.hits.Load(), Misses: c.misses.Load(), Joined: c.joined.Load(), Tails: c.tails.Load(),
-		Reads: c.reads.Load(), Bars: c.bars.Load(), Aside: c.aside.Load(), Raced: c.raced.Load(), Ahead: c.ahead.Load(),
-		AheadHits: c.aheadHits.Load(), Invalidated: c.invalidated.Load(), Unpublished: c.unpublished.Load(),
+	return ports.CacheStats{
+		Disconnected: s.deaf.Load(), Hits: c.hits.Load(), Misses: c.misses.Load(), Coalesced: c.joined.Load(), TailReads: c.tails.Load(),
+		Reads: c.reads.Load(), Bars: c.bars.Load(), Bypassed: c.aside.Load(), Conflicts: c.raced.Load(), Prefetched: c.ahead.Load(),
+		PrefetchHits: c.aheadHits.Load(), Invalidated: c.invalidated.Load(), PublishErrors: c.unpublished.Load(),
 	}
 }

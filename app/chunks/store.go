@@ -96,7 +96,7 @@ func (s *Store) background(f func()) {
 	s.reads.Go(f)
 }
 
-// ReadBars is ReadPieces, of the bars alone.
+// ReadBars is ReadCachedBars, of the bars alone.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 	var used atomic.Bool
 	return func(yield func(domain.Series, error) bool) {
@@ -108,25 +108,25 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 	}
 }
 
-// ReadPieces yields the bars that the wrapped store would, a piece a chunk, without copying any; a range of more than MaxChunks
+// ReadCachedBars yields the bars that the wrapped store would, a piece a chunk, without copying any; a range of more than MaxChunks
 // comes straight from it. An answer of up to 128 chunks holds no write of this process in part; one that is longer is put together
 // from such parts.
-func (s *Store) ReadPieces(ctx context.Context, q ports.BarQuery) iter.Seq2[ports.BarPiece, error] {
+func (s *Store) ReadCachedBars(ctx context.Context, q ports.BarQuery) iter.Seq2[ports.CachedBars, error] {
 	return s.pieces(ctx, q, new(atomic.Bool))
 }
 
 var errUsed = errors.New("a sequence is ranged over once; ask for another")
 
-func (s *Store) pieces(ctx context.Context, q ports.BarQuery, used *atomic.Bool) iter.Seq2[ports.BarPiece, error] {
-	return func(yield func(ports.BarPiece, error) bool) {
+func (s *Store) pieces(ctx context.Context, q ports.BarQuery, used *atomic.Bool) iter.Seq2[ports.CachedBars, error] {
+	return func(yield func(ports.CachedBars, error) bool) {
 		if used.Swap(true) {
-			yield(ports.BarPiece{}, &ports.Error{
+			yield(ports.CachedBars{}, &ports.Error{
 				Kind: ports.ErrInvalid, Op: "read bars", Store: s.cfg.Name, Subject: q.Key.String(), Err: errUsed,
 			})
 			return
 		}
 		if err := ctx.Err(); err != nil {
-			yield(ports.BarPiece{}, s.interrupted(q.Key, err))
+			yield(ports.CachedBars{}, s.interrupted(q.Key, err))
 			return
 		}
 		r := reading{Store: s, query: q, cut: cutOf(q.Key.Grid)}

@@ -110,7 +110,7 @@ func TestThinSeriesAnswerFirstAndLast(t *testing.T) {
 	}
 	s.same(t, query(minutes(-1_000_000, 2_000_000)))
 	s.same(t, query(minutes(-10_000_000, 20_000_000))) // more than MaxChunks
-	if s.Stats().Aside == 0 {
+	if s.Stats().Bypassed == 0 {
 		t.Error("nothing was left to the store")
 	}
 }
@@ -139,8 +139,8 @@ func TestSlidingWindow(t *testing.T) {
 	if ratio > 1.05 {
 		t.Errorf("each bar was read %.3f times", ratio)
 	}
-	if st := s.Stats(); st.AheadHits < 15 {
-		t.Errorf("of 24 chunks, %d were read ahead", st.AheadHits)
+	if st := s.Stats(); st.PrefetchHits < 15 {
+		t.Errorf("of 24 chunks, %d were read ahead", st.PrefetchHits)
 	}
 }
 
@@ -384,14 +384,14 @@ func TestPiecesTellWhatIsKnown(t *testing.T) {
 	}
 	s.put(t, wrong)
 	for _, cached := range []bool{false, true} {
-		var got []ports.BarPiece
-		for p, err := range s.ReadPieces(t.Context(), query(minutes(0, 5_000))) {
+		var got []ports.CachedBars
+		for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 5_000))) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			got = append(got, p)
 		}
-		if len(got) != 2 || !got[0].Clean || got[1].Clean || got[0].Cached != cached || got[1].Cached != cached {
+		if len(got) != 2 || !got[0].Validated || got[1].Validated || got[0].Cached != cached || got[1].Cached != cached {
 			t.Errorf("cached %v: got %+v", cached, got)
 		}
 	}
@@ -407,8 +407,8 @@ func TestPagesAreReadAhead(t *testing.T) {
 			s.same(t, ports.BarQuery{Key: key, Range: minutes(from, 40_000), First: 1_000})
 			synctest.Wait() // the reader works on what he has
 		}
-		if st := s.Stats(); st.AheadHits < 5 {
-			t.Errorf("of ten chunks, %d were read ahead and used", st.AheadHits)
+		if st := s.Stats(); st.PrefetchHits < 5 {
+			t.Errorf("of ten chunks, %d were read ahead and used", st.PrefetchHits)
 		}
 	})
 }

@@ -12,9 +12,9 @@ import (
 // batchChunks is how many chunks are read in one batch at most. Of readsAtOnce batches, so many are in memory before they are kept.
 const batchChunks = 64
 
-// Warm has the chunks that the queries need read into the cache, MaxChunks of them at most, many series in one batch. Of a query for
+// Prefetch has the chunks that the queries need read into the cache, MaxChunks of them at most, many series in one batch. Of a query for
 // the first or last bars it is the chunks that so many bars without a gap lie in.
-func (s *Store) Warm(ctx context.Context, queries []ports.BarQuery) {
+func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 	if s.cfg.Batch == nil || !s.live() || len(queries) < 2 {
 		return
 	}

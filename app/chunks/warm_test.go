@@ -25,18 +25,18 @@ type batches struct {
 	before func(context.Context) error // nil does nothing
 }
 
-func (b *batches) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
-	return func(yield func(ports.BatchPiece, error) bool) {
+func (b *batches) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
+	return func(yield func(ports.BatchBars, error) bool) {
 		b.count.Add(1)
 		if b.before != nil {
 			if err := b.before(ctx); err != nil {
-				yield(ports.BatchPiece{}, err)
+				yield(ports.BatchBars{}, err)
 				return
 			}
 		}
 		for i, q := range queries {
 			for p, err := range b.next.ReadBars(ctx, q) {
-				if !yield(ports.BatchPiece{Query: i, Bars: p}, err) {
+				if !yield(ports.BatchBars{Query: i, Bars: p}, err) {
 					return
 				}
 			}
@@ -76,7 +76,7 @@ func TestWarm(t *testing.T) {
 	t.Parallel()
 	s, b, queries := many(t, 200, chunks.Config{})
 	for range 2 {
-		s.Warm(t.Context(), queries)
+		s.Prefetch(t.Context(), queries)
 		if got := b.count.Load(); got != 4 { // of 64 chunks at most, one for each series
 			t.Fatalf("%d batches", got)
 		}
@@ -106,7 +106,7 @@ func TestWarmFails(t *testing.T) {
 				return fail()
 			}
 			var asking sync.WaitGroup
-			asking.Go(func() { s.Warm(t.Context(), queries) })
+			asking.Go(func() { s.Prefetch(t.Context(), queries) })
 			synctest.Wait()
 			asking.Go(func() { s.same(t, queries[0]) })
 			asking.Wait()
@@ -135,7 +135,7 @@ func TestWarmIsLeft(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			var asking sync.WaitGroup
-			asking.Go(func() { s.Warm(ctx, queries) })
+			asking.Go(func() { s.Prefetch(ctx, queries) })
 			synctest.Wait()
 			if waited {
 				asking.Go(func() { s.same(t, queries[0]) })
@@ -175,7 +175,7 @@ func TestWarmAsWithoutIt(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		s.Warm(t.Context(), queries)
+		s.Prefetch(t.Context(), queries)
 		for _, q := range queries {
 			want, err := collect(t.Context(), s.under.next, q)
 			if err != nil {

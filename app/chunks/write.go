@@ -16,7 +16,7 @@ const maxDeletes = 1 << 15
 
 // WriteBars writes to the store and invalidates the chunks of the bars; not those of the rest of the claim, which stays empty.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	held, _ := s.NearExtents(bars.Key().Symbol)
+	held, _ := s.LocalExtents(bars.Key().Symbol)
 	before := claimed(ofKey(held, bars.Key()), claim)
 	return s.write(ctx, bars.Key(), bars.Range(), before, func() (ports.WriteReport, error) { return s.next.WriteBars(ctx, bars, claim) })
 }
@@ -29,7 +29,7 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			touched = reach(held, bars, r)
 		}
 	}
-	held, _ := s.NearExtents(bars.Key().Symbol)
+	held, _ := s.LocalExtents(bars.Key().Symbol)
 	before := bars.Len() > 0 && claimed(ofKey(held, bars.Key()), r)
 	return s.write(ctx, bars.Key(), touched, before, func() (ports.WriteReport, error) { return s.next.ReplaceBars(ctx, bars, r) })
 }
@@ -73,7 +73,7 @@ func (s *Store) write(
 			change.Range.End = change.Range.Start
 		case done && err == nil:
 		default:
-			change.Unsure = true
+			change.OutcomeUnknown = true
 			state.suspect()
 			symbol.suspect()
 		}
@@ -188,7 +188,7 @@ func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, 
 			continue
 		}
 		s.Invalidate(ctx, change.Key, change.Range)
-		if change.Unsure {
+		if change.OutcomeUnknown {
 			s.states.of(change.Key).suspect()
 			s.held.state(change.Key.Symbol).suspect()
 		}

@@ -20,7 +20,7 @@ func ExampleMake() {
 		{Name: "postgres", Bars: []domain.Extent{{Key: hours, Range: from(0, 2)}}},
 		{Name: "influx", Priority: 1, Bars: []domain.Extent{{Key: minutes, Range: from(1, 3)}}},
 	}
-	p, err := plan.Make(plan.Request{Key: hours, Range: from(0, 4)}, sources, plan.Limits{Legs: plan.DefaultMaxLegs})
+	p, err := plan.New(plan.Request{Key: hours, Range: from(0, 4)}, sources, plan.Limits{Legs: plan.DefaultMaxLegs})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,30 +9,30 @@ import (
 
 // Bars makes the bars of key that a leg from bars answers out of what its reads yield, one read after the other: pieces in, pieces
 // out, ascending, none empty. Bars of the grid asked for pass through as they are. An error ends it, as it ends the pieces.
-func (l Leg) Bars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
-	if l.From == FromBars && l.Grid == key.Grid {
+func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
+	if l.Rows == BarRows && l.Grid == key.Grid {
 		return pieces
 	}
-	return made(l, FromBars, key, pieces, (*domain.Resampler).AddBars)
+	return made(l, BarRows, key, pieces, (*domain.Resampler).AddBars)
 }
 
-// OfTrades is to a leg from trades what Bars is to one from bars.
-func (l Leg) OfTrades(key domain.SeriesKey, pieces iter.Seq2[domain.Trades, error]) iter.Seq2[domain.Series, error] {
-	return made(l, FromTrades, key, pieces, (*domain.Resampler).AddTrades)
+// FromTrades is to a leg from trades what Bars is to one from bars.
+func (l Leg) FromTrades(key domain.SeriesKey, pieces iter.Seq2[domain.Trades, error]) iter.Seq2[domain.Series, error] {
+	return made(l, TradeRows, key, pieces, (*domain.Resampler).AddTrades)
 }
 
-// OfQuotes is to a leg from quotes what Bars is to one from bars.
-func (l Leg) OfQuotes(key domain.SeriesKey, pieces iter.Seq2[domain.Quotes, error]) iter.Seq2[domain.Series, error] {
-	return made(l, FromQuotes, key, pieces, (*domain.Resampler).AddQuotes)
+// FromQuotes is to a leg from quotes what Bars is to one from bars.
+func (l Leg) FromQuotes(key domain.SeriesKey, pieces iter.Seq2[domain.Quotes, error]) iter.Seq2[domain.Series, error] {
+	return made(l, QuoteRows, key, pieces, (*domain.Resampler).AddQuotes)
 }
 
 // made resamples the pieces with add.
 func made[P any](
-	l Leg, from From, key domain.SeriesKey, pieces iter.Seq2[P, error], add func(*domain.Resampler, P) (domain.Series, error),
+	l Leg, from RowKind, key domain.SeriesKey, pieces iter.Seq2[P, error], add func(*domain.Resampler, P) (domain.Series, error),
 ) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
-		if l.From != from {
-			yield(domain.Series{}, fmt.Errorf("a leg from %s cannot be made of %s: %w", l.From, from, domain.ErrInvalid))
+		if l.Rows != from {
+			yield(domain.Series{}, fmt.Errorf("a leg from %s cannot be made of %s: %w", l.Rows, from, domain.ErrInvalid))
 			return
 		}
 		resampler, err := domain.NewResampler(key)

@@ -26,7 +26,7 @@ func (p Plan) String() string {
 	}
 	for _, refusal := range p.Refusals {
 		word := "refused: "
-		if refusal.Perhaps {
+		if refusal.Estimated {
 			word = "may be refused: "
 		}
 		root.add(node{text: word + refusal.Error()})
@@ -43,8 +43,8 @@ func (p Plan) uncovered(r domain.Range) node {
 func (l Leg) explained(key domain.SeriesKey) node {
 	var how string
 	switch {
-	case l.From != FromBars:
-		how = "aggregated from " + l.From.String()
+	case l.Rows != BarRows:
+		how = "aggregated from " + l.Rows.String()
 	case l.Grid == key.Grid:
 		how = "stored " + l.Grid.String()
 	default:
@@ -58,10 +58,10 @@ func (l Leg) explained(key domain.SeriesKey) node {
 			text += " " + read.Range.String()
 		}
 		text += ": " + read.String()
-		if l.From != FromBars {
-			text += " (taken as one " + strings.TrimSuffix(l.From.String(), "s") + " a second)"
+		if l.Rows != BarRows {
+			text += " (taken as one " + strings.TrimSuffix(l.Rows.String(), "s") + " a second)"
 		}
-		if read.Assumed {
+		if read.Inferred {
 			text += " (assumed: from the first bar it holds to the last, without a claim)"
 		}
 		switch cached := read.cachedRows(l.Grid); {

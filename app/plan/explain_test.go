@@ -25,7 +25,7 @@ func twoServers() []plan.Source {
 		}
 	}
 	assumed := extent("1m", "2023-06-15T12:00:00Z", "2023-12-28T00:00:00Z")
-	assumed.Assumed = true
+	assumed.Inferred = true
 	return []plan.Source{
 		{
 			Name: "postgres", Priority: 0,
@@ -55,7 +55,7 @@ func dayRequest() plan.Request {
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	p, err := plan.Make(dayRequest(), twoServers(), plan.Limits{Legs: 4, Slots: 1000, Bars: 300})
+	p, err := plan.New(dayRequest(), twoServers(), plan.Limits{Legs: 4, Slots: 1000, Bars: 300})
 	var limit *plan.LimitError
 	if !errors.As(err, &limit) || !errors.Is(err, ports.ErrTooLarge) || limit.Limit != "max_legs" || limit.Need != 5 {
 		t.Errorf("five reads with a limit of four: %v", err)

@@ -18,16 +18,16 @@ type Limits struct {
 
 // LimitError says which limit refuses a plan.
 type LimitError struct {
-	Limit   string `json:"limit"` // as it is named in the configuration
-	What    string `json:"what"`  // what it counts
-	Need    int64  `json:"need"`
-	Most    int64  `json:"most"`
-	Perhaps bool   `json:"perhaps"` // Need is an upper bound: the limit refuses only if the answer turns out to be so large
+	Limit     string `json:"limit"` // as it is named in the configuration
+	What      string `json:"what"`  // what it counts
+	Need      int64  `json:"need"`
+	Most      int64  `json:"most"`
+	Estimated bool   `json:"perhaps"` // Need is an upper bound: the limit refuses only if the answer turns out to be so large
 }
 
 func (e *LimitError) Error() string {
 	needs := "needs"
-	if e.Perhaps {
+	if e.Estimated {
 		needs = "may need"
 	}
 	return fmt.Sprintf("the plan %s %d %s, at most %d are allowed (%s); ask for a shorter range", needs, e.Need, e.What, e.Most, e.Limit)
@@ -41,7 +41,7 @@ func (l Limits) hold(p *Plan) []*LimitError {
 	var refusals []*LimitError
 	check := func(limit, what string, need, most int64, perhaps bool) {
 		if most > 0 && need > most {
-			refusals = append(refusals, &LimitError{Limit: limit, What: what, Need: need, Most: most, Perhaps: perhaps})
+			refusals = append(refusals, &LimitError{Limit: limit, What: what, Need: need, Most: most, Estimated: perhaps})
 		}
 	}
 	check("max_legs", "reads", int64(p.Reads()), int64(l.Legs), false)

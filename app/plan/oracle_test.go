@@ -9,7 +9,7 @@ import (
 
 // rows names rows of one kind: stored bars of a grid, or ticks.
 type rows struct {
-	from plan.From
+	from plan.RowKind
 	grid domain.Grid
 }
 
@@ -36,23 +36,23 @@ const (
 func newOracle(w *world) *oracle {
 	o := &oracle{world: w, has: true, claims: map[rows][]map[int]bool{}, guess: map[rows][]map[int]bool{}}
 	tickKind := domain.TickTrades
-	switch w.request.Key.Kind {
+	switch w.request.Key.PriceType {
 	case domain.PriceTrade:
-		o.ticks.from = plan.FromTrades
+		o.ticks.from = plan.TradeRows
 	case domain.PriceMid:
-		o.ticks.from, tickKind = plan.FromQuotes, domain.TickQuotes
+		o.ticks.from, tickKind = plan.QuoteRows, domain.TickQuotes
 	default:
 		o.has = false
 	}
 	for i, s := range w.sources {
 		for _, e := range s.Bars {
-			if e.Key.Symbol != w.request.Key.Symbol || e.Key.Kind != w.request.Key.Kind {
+			if e.Key.Symbol != w.request.Key.Symbol || e.Key.PriceType != w.request.Key.PriceType {
 				continue
 			}
 			g := e.Key.Grid
 			for open := g.Floor(e.Range.Start); open.Before(e.Range.End); open = g.Next(open) {
 				if e.Range.Contains(open) {
-					o.mark(i, e.Assumed, rows{plan.FromBars, g}, open, g.Next(open))
+					o.mark(i, e.Inferred, rows{plan.BarRows, g}, open, g.Next(open))
 				}
 			}
 		}
@@ -87,7 +87,7 @@ func (o *oracle) atomOf(t time.Time) int { return int(t.Sub(o.start)/o.atom) + o
 func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 	var best *plan.Source
 	routed := func(s *plan.Source) bool {
-		return of.from != plan.FromBars || s.Takes == nil || s.Takes(of.grid.Frequency())
+		return of.from != plan.BarRows || s.Takes == nil || s.Takes(of.grid.Frequency())
 	}
 	consider := func(held []map[int]bool) {
 		for i, atoms := range held {
@@ -118,7 +118,7 @@ func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 
 // makes reports whether the rows make up the bar.
 func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
-	if of.from == plan.FromBars {
+	if of.from == plan.BarRows {
 		longer := of.grid.Frequency().Nominal() > o.request.Key.Grid.Frequency().Nominal()
 		if longer || !of.grid.Aligned(bar.Start) || !of.grid.Aligned(bar.End) {
 			return false
@@ -134,17 +134,17 @@ func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
 
 // best is the best way to the bar, all grids of stored bars that give it in that way, and the fewest rows.
 func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest int64) {
-	stored := rows{plan.FromBars, o.request.Key.Grid}
+	stored := rows{plan.BarRows, o.request.Key.Grid}
 	for way := range nobody {
 		assumptions := way >= storedAssumed
 		switch way {
 		case storedClaimed, storedAssumed:
-			if o.request.Without&plan.Stored == 0 && o.makes(stored, bar, assumptions) {
+			if o.request.Exclude&plan.StoredBars == 0 && o.makes(stored, bar, assumptions) {
 				return way, []domain.Grid{stored.grid}, 1
 			}
 		case finerClaimed, finerAssumed:
 			for _, g := range o.grids {
-				if o.request.Without&plan.Finer != 0 || g == stored.grid || !o.makes(rows{plan.FromBars, g}, bar, assumptions) {
+				if o.request.Exclude&plan.FinerBars != 0 || g == stored.grid || !o.makes(rows{plan.BarRows, g}, bar, assumptions) {
 					continue
 				}
 				n := edges(g, bar)
@@ -157,7 +157,7 @@ func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest in
 				return way, grids, fewest
 			}
 		case fromTicks:
-			if o.request.Without&plan.Ticks == 0 && o.has && o.makes(o.ticks, bar, false) {
+			if o.request.Exclude&plan.StoredTicks == 0 && o.has && o.makes(o.ticks, bar, false) {
 				return way, nil, 0
 			}
 		}

@@ -13,33 +13,33 @@ import (
 type Request struct {
 	Key     domain.SeriesKey
 	Range   domain.Range // on open times, half-open
-	Without Ways         // ways not to use; none, the zero value, leaves all of them
+	Exclude SourceKind   // ways not to use; none, the zero value, leaves all of them
 }
 
-// Ways is a set of ways to get a bar.
-type Ways uint8
+// SourceKind is a set of ways to get a bar.
+type SourceKind uint8
 
 // The ways.
 const (
-	Stored Ways = 1 << iota // bars of the grid asked for
-	Finer                   // bars of a finer grid, resampled
-	Ticks                   // trades or quotes, aggregated
+	StoredBars  SourceKind = 1 << iota // bars of the grid asked for
+	FinerBars                          // bars of a finer grid, resampled
+	StoredTicks                        // trades or quotes, aggregated
 )
 
-// From says which rows bars are made of.
-type From uint8
+// RowKind says which rows bars are made of.
+type RowKind uint8
 
 // What bars are made of.
 const (
-	FromBars From = iota
-	FromTrades
-	FromQuotes
+	BarRows RowKind = iota
+	TradeRows
+	QuoteRows
 )
 
 var froms = [...]string{"bars", "trades", "quotes"}
 
 // String is bars, trades or quotes.
-func (f From) String() string {
+func (f RowKind) String() string {
 	if int(f) < len(froms) {
 		return froms[f]
 	}
@@ -47,7 +47,7 @@ func (f From) String() string {
 }
 
 // MarshalText is String.
-func (f From) MarshalText() ([]byte, error) {
+func (f RowKind) MarshalText() ([]byte, error) {
 	if int(f) >= len(froms) {
 		return nil, fmt.Errorf("plan from %d: not one of bars, trades, quotes: %w", f, domain.ErrInvalid)
 	}
@@ -79,7 +79,7 @@ func (e Estimate) with(o Estimate, first bool) Estimate {
 type Read struct {
 	Source   string       `json:"source"`
 	Range    domain.Range `json:"range"`   // on open times of the stored grid, or on times of ticks
-	Assumed  bool         `json:"assumed"` // the source only assumes that it holds some of it
+	Inferred bool         `json:"inferred"` // the source only assumes that it holds some of it
 	Estimate `json:"estimate"`
 
 	// Cached is the parts of Range of which a cache has the rows, so that they cost next to nothing, and Server is how the source's
@@ -95,7 +95,7 @@ type Read struct {
 // edge between two reads.
 type Leg struct {
 	Range domain.Range `json:"range"` // on open times of the grid asked for
-	From  From         `json:"from"`
+	Rows  RowKind      `json:"from"`
 	Grid  domain.Grid  `json:"grid,omitzero"` // of the stored bars; none where bars are made of ticks
 	Reads []Read       `json:"reads"`         // one or more
 }
@@ -109,13 +109,13 @@ func (l Leg) Estimate() Estimate {
 	return total
 }
 
-// Within is the part of the leg that answers what of r is in its Range: r lies on edges of the grid asked for. It is how a leg is
+// Clip is the part of the leg that answers what of r is in its Range: r lies on edges of the grid asked for. It is how a leg is
 // executed step by step from its head, or from its tail where the last few bars are wanted. It has no reads where r is outside.
-func (l Leg) Within(r domain.Range) Leg {
-	part := Leg{Range: l.Range.Intersect(r), From: l.From, Grid: l.Grid}
+func (l Leg) Clip(r domain.Range) Leg {
+	part := Leg{Range: l.Range.Intersect(r), Rows: l.Rows, Grid: l.Grid}
 	for _, read := range l.Reads {
 		if rows := read.Range.Intersect(r); !rows.Empty() {
-			part.Reads = append(part.Reads, newRead(read.Source, rows, read.Assumed, read.rate, l.From, l.Grid))
+			part.Reads = append(part.Reads, newRead(read.Source, rows, read.Inferred, read.rate, l.Rows, l.Grid))
 		}
 	}
 	return part
@@ -142,13 +142,13 @@ func (p Plan) Reads() int {
 	return n
 }
 
-// Look fills in what is not known when a plan is made: look is told of each read of stored bars, and sets its Cached and its Server.
+// Annotate fills in what is not known when a plan is made: look is told of each read of stored bars, and sets its Cached and its Server.
 // An error of look ends it.
-func (p *Plan) Look(look func(grid domain.Grid, r *Read) error) error {
+func (p *Plan) Annotate(look func(grid domain.Grid, r *Read) error) error {
 	for i := range p.Legs {
 		l := &p.Legs[i]
 		for j := range l.Reads {
-			if l.From != FromBars {
+			if l.Rows != BarRows {
 				continue
 			}
 			r := &l.Reads[j]
@@ -182,11 +182,11 @@ func (p *Plan) sum() {
 	}
 }
 
-// Make makes the cheapest plan that covers the request, by the order of the package comment. The plan depends on what the sources
+// New makes the cheapest plan that covers the request, by the order of the package comment. The plan depends on what the sources
 // hold, and not on how they are ordered. It refuses a key that is not valid, with an error that wraps domain.ErrInvalid, and a
 // plan that exceeds a limit for certain, with a *LimitError, which wraps ports.ErrTooLarge: the plan is returned beside it, to be
 // looked at and not to be executed.
-func Make(r Request, sources []Source, limits Limits) (Plan, error) {
+func New(r Request, sources []Source, limits Limits) (Plan, error) {
 	if err := r.Key.Validate(); err != nil {
 		return Plan{}, err
 	}
@@ -203,7 +203,7 @@ func Make(r Request, sources []Source, limits Limits) (Plan, error) {
 	p.Refusals = limits.hold(&p)
 	var faults []error
 	for _, refusal := range p.Refusals {
-		if !refusal.Perhaps {
+		if !refusal.Estimated {
 			faults = append(faults, refusal)
 		}
 	}
@@ -216,9 +216,9 @@ const (
 	bytesPerTick = 6*8 + 1
 )
 
-func newRead(source string, rows domain.Range, assumed bool, rate Rate, from From, g domain.Grid) Read {
-	read := Read{Source: source, Range: rows, Assumed: assumed, rate: rate}
-	if from == FromBars {
+func newRead(source string, rows domain.Range, assumed bool, rate Rate, from RowKind, g domain.Grid) Read {
+	read := Read{Source: source, Range: rows, Inferred: assumed, rate: rate}
+	if from == BarRows {
 		read.Rows = g.Slots(rows)
 		read.Bytes = read.Rows * bytesPerBar
 	} else {

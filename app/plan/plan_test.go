@@ -21,7 +21,7 @@ func TestPlanIsTheBest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t)
 		o := newOracle(w)
-		p := must(plan.Make(w.request, w.sources, plan.Limits{}))
+		p := must(plan.New(w.request, w.sources, plan.Limits{}))
 		target := w.request.Key.Grid
 		if want := target.Align(w.request.Range); !p.Range.Equal(want) {
 			t.Fatalf("range %s, want %s", p.Range, want)
@@ -63,9 +63,9 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 		way, grids, fewest := o.best(bar)
 		switch {
 		case way == nobody:
-			t.Fatalf("%s is answered from %s %s, and nobody holds it", bar, l.From, l.Grid)
-		case (way == fromTicks) != (l.From != plan.FromBars):
-			t.Fatalf("%s is answered from %s %s, best is way %d", bar, l.From, l.Grid, way)
+			t.Fatalf("%s is answered from %s %s, and nobody holds it", bar, l.Rows, l.Grid)
+		case (way == fromTicks) != (l.Rows != plan.BarRows):
+			t.Fatalf("%s is answered from %s %s, best is way %d", bar, l.Rows, l.Grid, way)
 		case way != fromTicks && (!slices.Contains(grids, l.Grid) || edges(l.Grid, bar) != fewest):
 			t.Fatalf("%s is answered from %s, of %v the fewest rows are %d", bar, l.Grid, grids, fewest)
 		}
@@ -77,16 +77,16 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 		}
 		assumed := false
 		for ; at.Before(read.Range.End); at = at.Add(o.atom) {
-			of := rows{l.From, l.Grid}
+			of := rows{l.Rows, l.Grid}
 			if s := o.reader(of, at, true); s.Name != read.Source {
 				t.Fatalf("%s at %s is read from %s, %s goes first", l.Grid, at, read.Source, s.Name)
 			}
 			assumed = assumed || o.reader(of, at, false) == nil
 		}
-		if assumed != read.Assumed {
-			t.Fatalf("read of %s %s: assumed %v", read.Source, read.Range, read.Assumed)
+		if assumed != read.Inferred {
+			t.Fatalf("read of %s %s: assumed %v", read.Source, read.Range, read.Inferred)
 		}
-		if l.From == plan.FromBars && read.Rows != edges(l.Grid, read.Range) {
+		if l.Rows == plan.BarRows && read.Rows != edges(l.Grid, read.Range) {
 			t.Fatalf("read of %s %s: %d rows, want %d", l.Grid, read.Range, read.Rows, edges(l.Grid, read.Range))
 		}
 	}
@@ -110,8 +110,8 @@ func TestPlanDoesNotDependOnOrder(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t)
-		p := must(plan.Make(w.request, w.sources, plan.Limits{}))
-		if other := must(plan.Make(w.request, w.shuffled(t), plan.Limits{})); !reflect.DeepEqual(p, other) {
+		p := must(plan.New(w.request, w.sources, plan.Limits{}))
+		if other := must(plan.New(w.request, w.shuffled(t), plan.Limits{})); !reflect.DeepEqual(p, other) {
 			t.Fatalf("got\n%s\nand in another order\n%s", p, other)
 		}
 	})
@@ -121,15 +121,15 @@ func TestExecutedPlanGivesTheTruth(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t)
-		p := must(plan.Make(w.request, w.sources, plan.Limits{}))
+		p := must(plan.New(w.request, w.sources, plan.Limits{}))
 		target := w.truth[w.request.Key.Grid]
 		for _, l := range p.Legs {
-			if got, want := w.execute(t, l), target.Within(l.Range); !got.Equal(want) {
-				t.Fatalf("leg from %s %s of %s: got %v, want %v", l.From, l.Grid, l.Range, got, want)
+			if got, want := w.execute(t, l), target.Clip(l.Range); !got.Equal(want) {
+				t.Fatalf("leg from %s %s of %s: got %v, want %v", l.Rows, l.Grid, l.Range, got, want)
 			}
 			cut := w.cut(t, l)
-			if got, want := w.execute(t, l.Within(cut)), target.Within(l.Range.Intersect(cut)); !got.Equal(want) {
-				t.Fatalf("leg from %s %s of %s within %s: got %v, want %v", l.From, l.Grid, l.Range, cut, got, want)
+			if got, want := w.execute(t, l.Clip(cut)), target.Clip(l.Range.Intersect(cut)); !got.Equal(want) {
+				t.Fatalf("leg from %s %s of %s within %s: got %v, want %v", l.Rows, l.Grid, l.Range, cut, got, want)
 			}
 		}
 	})
@@ -143,12 +143,12 @@ func TestEveryWayGivesTheTruth(t *testing.T) {
 		o := newOracle(w)
 		key := w.request.Key
 		for bar := range bars(key.Grid, key.Grid.Align(w.request.Range)) {
-			want := w.truth[key.Grid].Within(bar)
+			want := w.truth[key.Grid].Clip(bar)
 			for _, g := range w.grids {
-				if !o.makes(rows{plan.FromBars, g}, bar, true) {
+				if !o.makes(rows{plan.BarRows, g}, bar, true) {
 					continue
 				}
-				if got := must(domain.Resample(w.truth[g].Within(bar), key)); !got.Equal(want) {
+				if got := must(domain.Resample(w.truth[g].Clip(bar), key)); !got.Equal(want) {
 					t.Fatalf("%s of %s: got %v, want %v", bar, g, got, want)
 				}
 			}
@@ -170,25 +170,25 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 		i := slices.IndexFunc(w.sources, func(s plan.Source) bool { return s.Name == read.Source })
 		var ranges []domain.Range
 		for _, e := range w.sources[i].Bars {
-			if l.From == plan.FromBars && e.Key == stored {
+			if l.Rows == plan.BarRows && e.Key == stored {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
 		for _, e := range w.sources[i].Ticks {
-			if e.Kind == domain.TickKind(l.From.String()) {
+			if e.Kind == domain.TickKind(l.Rows.String()) {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
 		return domain.MergeRanges(ranges)
 	}
 	var made iter.Seq2[domain.Series, error]
-	switch l.From {
-	case plan.FromTrades:
-		made = l.OfTrades(key, pieces(t, l.Reads, held, w.trades.Within))
-	case plan.FromQuotes:
-		made = l.OfQuotes(key, pieces(t, l.Reads, held, w.quotes.Within))
+	switch l.Rows {
+	case plan.TradeRows:
+		made = l.FromTrades(key, pieces(t, l.Reads, held, w.trades.Clip))
+	case plan.QuoteRows:
+		made = l.FromQuotes(key, pieces(t, l.Reads, held, w.quotes.Clip))
 	default:
-		made = l.Bars(key, pieces(t, l.Reads, held, w.truth[l.Grid].Within))
+		made = l.FromBars(key, pieces(t, l.Reads, held, w.truth[l.Grid].Clip))
 	}
 	all := domain.NewSeriesBuilder(key, 0)
 	for s, err := range made {
@@ -228,14 +228,14 @@ func TestLegEndsAtAnError(t *testing.T) {
 	broken := errors.New("the store went away")
 	fail := func(yield func(domain.Series, error) bool) { yield(domain.Series{}, broken) }
 	key := dayRequest().Key
-	leg := plan.Leg{From: plan.FromBars, Grid: domain.Minute1.UTC()}
+	leg := plan.Leg{Rows: plan.BarRows, Grid: domain.Minute1.UTC()}
 	n := 0
-	for s, err := range leg.Bars(key, fail) {
+	for s, err := range leg.FromBars(key, fail) {
 		if n++; !errors.Is(err, broken) || s.Len() > 0 || n > 1 {
 			t.Errorf("pair %d: %v, %v", n, s, err)
 		}
 	}
-	for _, err := range leg.OfTrades(key, func(func(domain.Trades, error) bool) {}) {
+	for _, err := range leg.FromTrades(key, func(func(domain.Trades, error) bool) {}) {
 		if n++; !errors.Is(err, domain.ErrInvalid) {
 			t.Errorf("trades for a leg from bars: %v", err)
 		}
@@ -247,7 +247,7 @@ func TestLegEndsAtAnError(t *testing.T) {
 
 func TestMakeRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := plan.Make(plan.Request{}, twoServers(), plan.Limits{}); !errors.Is(err, domain.ErrInvalid) {
+	if _, err := plan.New(plan.Request{}, twoServers(), plan.Limits{}); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("no key: %v", err)
 	}
 	for _, test := range []struct {
@@ -259,14 +259,14 @@ func TestMakeRefuses(t *testing.T) {
 		{plan.Limits{Slots: 365}, "max_slots 366/365"},
 		{plan.Limits{Bars: 354}, "max_bars 355/354, perhaps"},
 	} {
-		p, err := plan.Make(dayRequest(), twoServers(), test.limits)
+		p, err := plan.New(dayRequest(), twoServers(), test.limits)
 		got := ""
 		for _, r := range p.Refusals {
 			got = fmt.Sprintf("%s %d/%d", r.Limit, r.Need, r.Most)
-			if r.Perhaps {
+			if r.Estimated {
 				got += ", perhaps"
 			}
-			if errors.Is(err, ports.ErrTooLarge) == r.Perhaps {
+			if errors.Is(err, ports.ErrTooLarge) == r.Estimated {
 				t.Errorf("%+v: %v", test.limits, err)
 			}
 		}

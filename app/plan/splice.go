@@ -9,7 +9,7 @@ import (
 // whole is the leg that reads all of within from the one source that is asked first for every stored bar of it. It finds nothing
 // that spliced would not, but it finds the common case without making lists.
 func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
-	if r.Without&Stored != 0 {
+	if r.Exclude&StoredBars != 0 {
 		return Leg{}, false
 	}
 	g := r.Key.Grid
@@ -21,7 +21,7 @@ func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
 		s := &sources[i]
 		holds, holdsAll := false, false
 		for _, e := range s.Bars {
-			if e.Key == r.Key && !e.Assumed && e.Range.Start.Before(within.End) && within.Start.Before(e.Range.End) {
+			if e.Key == r.Key && !e.Inferred && e.Range.Start.Before(within.End) && within.Start.Before(e.Range.End) {
 				holds = true
 				holdsAll = holdsAll || e.Range.Covers(within)
 			}
@@ -37,8 +37,8 @@ func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
 		return Leg{}, false
 	}
 	return Leg{
-		Range: within, From: FromBars, Grid: g,
-		Reads: []Read{newRead(first.Name, within, false, first.Rate, FromBars, g)},
+		Range: within, Rows: BarRows, Grid: g,
+		Reads: []Read{newRead(first.Name, within, false, first.Rate, BarRows, g)},
 	}, true
 }
 
@@ -143,7 +143,7 @@ func joined(runs []run) []Leg {
 	legs := make([]Leg, 0, len(runs))
 	for len(runs) > 0 {
 		w := runs[0].way
-		leg := Leg{Range: runs[0].Range, From: w.from, Grid: w.grid}
+		leg := Leg{Range: runs[0].Range, Rows: w.from, Grid: w.grid}
 		spans := runs[0].spans
 		n := 1
 		for ; n < len(runs) && runs[n].way.same(w) && runs[n].Start.Equal(leg.Range.End); n++ {

@@ -16,7 +16,7 @@ type holder struct {
 
 // way is rows of one kind, of all sources together, that bars can be made of.
 type way struct {
-	from    From
+	from    RowKind
 	grid    domain.Grid
 	holders []holder // those asked first come first: claims before assumptions, then as compare says
 }
@@ -36,12 +36,12 @@ func (w *way) same(o *way) bool { return w.from == o.from && w.grid == o.grid }
 // answers is the runs of whole bars of the target grid in r that rows without a gap in r make up.
 func (w *way) answers(target domain.Grid, r domain.Range) []domain.Range {
 	switch {
-	case w.from == FromBars && w.grid == target:
+	case w.from == BarRows && w.grid == target:
 		return []domain.Range{r}
-	case w.from == FromBars:
-		return w.grid.Divisible(target, r)
+	case w.from == BarRows:
+		return w.grid.DivisibleRanges(target, r)
 	}
-	if bars := target.Whole(r); !bars.Empty() {
+	if bars := target.AlignInward(r); !bars.Empty() {
 		return []domain.Range{bars}
 	}
 	return nil
@@ -49,7 +49,7 @@ func (w *way) answers(target domain.Grid, r domain.Range) []domain.Range {
 
 // storedWay is the bars of the grid asked for; a way that nobody holds where there are none.
 func storedWay(r Request, within domain.Range, sources []Source) *way {
-	r.Without |= Finer
+	r.Exclude |= FinerBars
 	for _, w := range barWays(r, within, sources) {
 		return w
 	}
@@ -59,7 +59,7 @@ func storedWay(r Request, within domain.Range, sources []Source) *way {
 // otherWays lists what is tried after the claims on stored bars, in that order.
 func otherWays(r Request, within domain.Range, stored *way, sources []Source) []*way {
 	derived := r
-	derived.Without |= Stored
+	derived.Exclude |= StoredBars
 	finer := barWays(derived, within, sources)
 	slices.SortFunc(finer, func(a, b *way) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
 
@@ -69,7 +69,7 @@ func otherWays(r Request, within domain.Range, stored *way, sources []Source) []
 	}
 	tried = append(tried, stored)
 	tried = append(tried, finer...)
-	if r.Without&Ticks == 0 {
+	if r.Exclude&StoredTicks == 0 {
 		tried = append(tried, tickWay(r.Key, within, sources))
 	}
 	return tried
@@ -105,7 +105,7 @@ func barWays(r Request, within domain.Range, sources []Source) []*way {
 			if !usable(r, e.Key) || e.Range.Intersect(within).Empty() {
 				continue
 			}
-			at := held{e.Key.Grid, s, e.Assumed}
+			at := held{e.Key.Grid, s, e.Inferred}
 			ranges[at] = append(ranges[at], clip(e.Key.Grid, e.Range, within))
 		}
 	}
@@ -126,20 +126,20 @@ func barWays(r Request, within domain.Range, sources []Source) []*way {
 			}
 			return compare(a.source, a.source.takes(g), b.source, b.source.takes(g))
 		})
-		all = append(all, &way{from: FromBars, grid: g, holders: holders})
+		all = append(all, &way{from: BarRows, grid: g, holders: holders})
 	}
 	return all
 }
 
 // usable reports whether bars of the request can be made of bars of key.
 func usable(r Request, key domain.SeriesKey) bool {
-	if key.Symbol != r.Key.Symbol || key.Kind != r.Key.Kind {
+	if key.Symbol != r.Key.Symbol || key.PriceType != r.Key.PriceType {
 		return false
 	}
 	if key.Grid == r.Key.Grid {
-		return r.Without&Stored == 0
+		return r.Exclude&StoredBars == 0
 	}
-	return r.Without&Finer == 0 && key.Grid.Frequency().Nominal() <= r.Key.Grid.Frequency().Nominal()
+	return r.Exclude&FinerBars == 0 && key.Grid.Frequency().Nominal() <= r.Key.Grid.Frequency().Nominal()
 }
 
 // clip is what whole bars of g that open in r cover of within. Only an end that lies inside needs to be moved to an edge.
@@ -157,11 +157,11 @@ func clip(g domain.Grid, r, within domain.Range) domain.Range {
 func tickWay(key domain.SeriesKey, within domain.Range, sources []Source) *way {
 	w := &way{}
 	var kind domain.TickKind
-	switch key.Kind {
+	switch key.PriceType {
 	case domain.PriceTrade:
-		w.from, kind = FromTrades, domain.TickTrades
+		w.from, kind = TradeRows, domain.TickTrades
 	case domain.PriceBid, domain.PriceAsk, domain.PriceMid:
-		w.from, kind = FromQuotes, domain.TickQuotes
+		w.from, kind = QuoteRows, domain.TickQuotes
 	default:
 		return w
 	}

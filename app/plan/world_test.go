@@ -69,13 +69,13 @@ func anyWorld(t *rapid.T) *world {
 		truth:  map[domain.Grid]domain.Series{},
 	}
 	key := domain.SeriesKey{
-		Symbol: symbol,
-		Grid:   rapid.SampledFrom(w.grids).Draw(t, "target"),
-		Kind:   rapid.SampledFrom([]domain.PriceKind{domain.PriceTrade, domain.PriceTrade, domain.PriceMid, domain.PriceMark}).Draw(t, "kind"),
+		Symbol:    symbol,
+		Grid:      rapid.SampledFrom(w.grids).Draw(t, "target"),
+		PriceType: rapid.SampledFrom([]domain.PriceType{domain.PriceTrade, domain.PriceTrade, domain.PriceMid, domain.PriceMark}).Draw(t, "kind"),
 	}
 	w.request = plan.Request{Key: key, Range: w.stretch(t, "request")}
 	if rapid.IntRange(0, 4).Draw(t, "without any") == 4 {
-		w.request.Without = plan.Ways(rapid.IntRange(0, 7).Draw(t, "without"))
+		w.request.Exclude = plan.SourceKind(rapid.IntRange(0, 7).Draw(t, "without"))
 	}
 	w.trade(t)
 	for i := range rapid.SampledFrom([]int{0, 1, 2, 2, 3, 3, 4}).Draw(t, "sources") {
@@ -119,14 +119,14 @@ func (w *world) aggregate(g domain.Grid) domain.Series {
 			panic(err)
 		}
 	}
-	if key.Kind == domain.PriceMid {
+	if key.PriceType == domain.PriceMid {
 		r := must(domain.NewResampler(key))
 		add(r.AddQuotes(w.quotes))
 		add(r.Flush(), nil)
 		return must(out.Series())
 	}
 	traded := key
-	traded.Kind = domain.PriceTrade
+	traded.PriceType = domain.PriceTrade
 	r := must(domain.NewResampler(traded))
 	for _, s := range []domain.Series{must(r.AddTrades(w.trades)), r.Flush()} {
 		for _, bar := range s.All() {
@@ -155,10 +155,10 @@ func (w *world) anySource(t *rapid.T, name string) plan.Source {
 		case 18:
 			key.Symbol = "ETH/USD"
 		case 19:
-			key.Kind = domain.PriceIndex
+			key.PriceType = domain.PriceIndex
 		}
 		assumed := rapid.IntRange(0, 3).Draw(t, "assumed") == 3
-		s.Bars = append(s.Bars, domain.Extent{Key: key, Range: w.stretch(t, "extent"), Assumed: assumed})
+		s.Bars = append(s.Bars, domain.Extent{Key: key, Range: w.stretch(t, "extent"), Inferred: assumed})
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "tick extents") {
 		kind := rapid.SampledFrom([]domain.TickKind{domain.TickTrades, domain.TickQuotes}).Draw(t, "tick kind")

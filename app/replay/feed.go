@@ -16,7 +16,7 @@ type feed struct {
 	store   ports.BarReader
 	key     domain.SeriesKey
 	cfg     Config
-	judge   *domain.Judge
+	judge   *domain.Validator
 	quality domain.QualityReport
 
 	rest   domain.Range    // what is not read yet
@@ -27,7 +27,7 @@ type feed struct {
 func newFeed(op string, store ports.BarReader, key domain.SeriesKey, r domain.Range, cfg Config) *feed {
 	return &feed{
 		op: op, store: store, key: key, cfg: cfg, rest: r,
-		judge:   domain.NewJudge(r, key.Grid.Next(r.End)), // by when all are over: each is looked at once it is
+		judge:   domain.NewValidator(r, key.Grid.Next(r.End)), // by when all are over: each is looked at once it is
 		quality: domain.QualityReport{Policy: cfg.Quality},
 	}
 }
@@ -51,7 +51,7 @@ func (f *feed) next(ctx context.Context) (bool, error) {
 func (f *feed) seek(ctx context.Context, t time.Time) (bool, error) {
 	for {
 		end := f.piece.Range().End
-		if f.piece = f.piece.Within(domain.Range{Start: t, End: end}); f.piece.Len() > 0 {
+		if f.piece = f.piece.Clip(domain.Range{Start: t, End: end}); f.piece.Len() > 0 {
 			return true, nil
 		}
 		if len(f.pieces) == 0 && f.rest.Start.Before(t) {
@@ -112,7 +112,7 @@ func (f *feed) judged(piece domain.Series) (domain.Series, error) {
 		for _, i := range verdict.Fatal {
 			q.Dropped = append(q.Dropped, piece.OpenTime(i))
 		}
-		piece = piece.Without(verdict.Fatal)
+		piece = piece.Drop(verdict.Fatal)
 	}
 	return piece, nil
 }

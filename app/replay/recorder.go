@@ -42,7 +42,7 @@ func (r *Recorder) Fetch(ctx context.Context, request domain.DataRequest) (domai
 }
 
 // FetchMany is next's, noted as a Fetch of each request.
-func (r *Recorder) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.Answer {
+func (r *Recorder) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.BatchResult {
 	answers := r.next.FetchMany(ctx, requests)
 	for i, answer := range answers {
 		r.note(fetchEntry(requests[i], answer.Result), answer.Err)
@@ -54,10 +54,10 @@ func (r *Recorder) FetchMany(ctx context.Context, requests []domain.DataRequest)
 func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	pieces, result := r.next.Stream(ctx, request)
 	return func(yield func(domain.Series, error) bool) {
-		count, told := 0, domain.NewSeriesPrint(request.Key)
+		count, told := 0, domain.NewFingerprinter(request.Key)
 		end := func(err error) {
 			whole := result()
-			r.note(barEntry(request, whole, count, told.Answer(whole.Range)), err)
+			r.note(barEntry(request, whole, count, told.SumResult(whole.Range)), err)
 		}
 		for piece, err := range pieces {
 			if err != nil {
@@ -99,7 +99,7 @@ func (r *Recorder) Latest(ctx context.Context, symbols ...domain.Symbol) ([]port
 		Count:   len(list), Freshness: slices.Clone(list),
 	}
 	if len(list) > 0 {
-		e.Now = list[0].Until.Add(list[0].Behind)
+		e.Now = list[0].CoveredUntil.Add(list[0].Behind)
 	}
 	r.note(e, err)
 	return list, err

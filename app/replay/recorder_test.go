@@ -176,16 +176,16 @@ func TestDiffDoesNotSeeTheCache(t *testing.T) {
 // Where bars were made is told: of trades it is another answer than of bars.
 func TestDiffTellsWhatBarsWereMadeOf(t *testing.T) {
 	t.Parallel()
-	leg := domain.Leg{Store: "memory", Grid: domain.Minute1.UTC(), Bars: 3}
-	report := func(l domain.Leg) replay.Report {
-		return replay.Report{Entries: []replay.Entry{{Request: replay.Request{Bars: &domain.DataRequest{}}, Provenance: []domain.Leg{l}}}}
+	leg := domain.Origin{Store: "memory", Grid: domain.Minute1.UTC(), Bars: 3}
+	report := func(l domain.Origin) replay.Report {
+		return replay.Report{Entries: []replay.Entry{{Request: replay.Request{Bars: &domain.DataRequest{}}, Provenance: []domain.Origin{l}}}}
 	}
-	for name, change := range map[string]func(*domain.Leg){
-		"store": func(l *domain.Leg) { l.Store = "another" },
-		"grid":  func(l *domain.Leg) { l.Grid = domain.Hour1.UTC() },
-		"ticks": func(l *domain.Leg) { l.Ticks = domain.TickTrades },
-		"range": func(l *domain.Leg) { l.Range.End = noon },
-		"bars":  func(l *domain.Leg) { l.Bars++ },
+	for name, change := range map[string]func(*domain.Origin){
+		"store": func(l *domain.Origin) { l.Store = "another" },
+		"grid":  func(l *domain.Origin) { l.Grid = domain.Hour1.UTC() },
+		"ticks": func(l *domain.Origin) { l.Ticks = domain.TickTrades },
+		"range": func(l *domain.Origin) { l.Range.End = noon },
+		"bars":  func(l *domain.Origin) { l.Bars++ },
 	} {
 		other := leg
 		change(&other)

@@ -59,12 +59,12 @@ type Event struct {
 type Step struct {
 	At time.Time
 
-	// Closed is the bars that ended, in the order of events. It and the bars are used again for the next step: copy what has to stay.
-	Closed []Closed
+	// ClosedBar is the bars that ended, in the order of events. It and the bars are used again for the next step: copy what has to stay.
+	Bars []ClosedBar
 }
 
-// Closed is a bar that became known, and what it is of.
-type Closed struct {
+// ClosedBar is a bar that became known, and what it is of.
+type ClosedBar struct {
 	Key domain.SeriesKey
 	Bar *domain.Bar
 }
@@ -128,8 +128,8 @@ func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 				return
 			}
 			e.At = step.At
-			for i := range step.Closed {
-				c := &step.Closed[i]
+			for i := range step.Bars {
+				c := &step.Bars[i]
 				e.Key = c.Key
 				e.Bar = *c.Bar
 				if !yield(e, nil) {
@@ -165,7 +165,7 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 		}
 	}
 	agenda := newAgenda(instants)
-	closed := make([]Closed, 0, len(p.tracks))
+	closed := make([]ClosedBar, 0, len(p.tracks))
 	var fault error
 	take := func(series int) int64 {
 		t := &p.tracks[series]
@@ -188,7 +188,7 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 		if err := p.clock.Set(at); err != nil {
 			return &ports.Error{Kind: ports.ErrInvalid, Op: "replay", Err: err}
 		}
-		if !yield(Step{At: at, Closed: closed}) {
+		if !yield(Step{At: at, Bars: closed}) {
 			return nil
 		}
 		now = next

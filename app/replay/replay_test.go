@@ -75,7 +75,7 @@ func drawMarket(t *rapid.T) map[domain.SeriesKey][]domain.Bar {
 		k := key(
 			rapid.SampledFrom([]domain.Symbol{"AAA/USD", "BBB/USD", "CCC/USD"}).Draw(t, "symbol"),
 			rapid.SampledFrom([]string{"1m", "5m", "1h", "1d", "1d@America/New_York", "1M"}).Draw(t, "grid"))
-		k.Kind = rapid.SampledFrom([]domain.PriceKind{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind")
+		k.PriceType = rapid.SampledFrom([]domain.PriceType{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind")
 		var bars []domain.Bar
 		for _, b := range run(k, rapid.IntRange(1, 40).Draw(t, "bars")) {
 			if rapid.IntRange(0, 3).Draw(t, "traded") > 0 {
@@ -217,11 +217,11 @@ func TestStepsAreTheEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !step.At.After(last) || len(step.Closed) == 0 || !simulated.Now().Equal(step.At) {
-				t.Fatalf("a step of %d series at %s after %s, clock %s", len(step.Closed), step.At, last, simulated.Now())
+			if !step.At.After(last) || len(step.Bars) == 0 || !simulated.Now().Equal(step.At) {
+				t.Fatalf("a step of %d series at %s after %s, clock %s", len(step.Bars), step.At, last, simulated.Now())
 			}
 			last = step.At
-			for _, c := range step.Closed {
+			for _, c := range step.Bars {
 				events = append(events, replay.Event{Key: c.Key, Bar: *c.Bar, At: step.At})
 			}
 		}

@@ -26,7 +26,7 @@ type Entry struct {
 	Count       int                `json:"count"`                // of bars, trades, quotes or series
 	Dropped     int                `json:"dropped,omitempty"`    // bars left out under domain.QualityDrop
 	Uncovered   []domain.Range     `json:"uncovered,omitempty"`  // the shortfall: what of Range nobody holds
-	Provenance  []domain.Leg       `json:"provenance,omitempty"` // of bars
+	Provenance  []domain.Origin    `json:"provenance,omitempty"` // of bars
 	Store       string             `json:"store,omitempty"`      // of trades and quotes
 	Freshness   []ports.Freshness  `json:"freshness,omitempty"`  // of series
 	Fingerprint domain.Fingerprint `json:"fingerprint,omitzero"` // of Range and the data
@@ -156,7 +156,7 @@ type part struct{ name, text string }
 
 // parts is the answer as texts that are equal where it is. What came from a cache is no part of it: that differs from run to run.
 func (e Entry) parts() []part {
-	provenance := func(l domain.Leg) string {
+	provenance := func(l domain.Origin) string {
 		what := "bars of " + l.Grid.String()
 		if l.Ticks != "" {
 			what = "bars of " + string(l.Ticks)
@@ -164,7 +164,7 @@ func (e Entry) parts() []part {
 		return fmt.Sprintf("%d %s from %s %s", l.Bars, what, l.Store, l.Range)
 	}
 	freshness := func(f ports.Freshness) string {
-		return fmt.Sprintf("%s from %s until %s, assumed %t", f.Key, f.Store, f.Until.UTC().Format(time.RFC3339Nano), f.Assumed)
+		return fmt.Sprintf("%s from %s until %s, assumed %t", f.Key, f.Store, f.CoveredUntil.UTC().Format(time.RFC3339Nano), f.Inferred)
 	}
 	return []part{
 		{"range", e.Range.String()},

@@ -72,7 +72,7 @@ func parseKey(symbol, grid, kind string) (domain.SeriesKey, error) {
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
-	k, err := domain.ParsePriceKind(kind)
+	k, err := domain.ParsePriceType(kind)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}

@@ -317,7 +317,7 @@ func copyPage[S rows[S]](ctx context.Context, j *copyJob, f flow[S], p page[S], 
 func conflict[S rows[S]](had, rows S) (time.Time, bool) {
 	for i := range had.Len() {
 		row := had.Slice(i, i+1)
-		if span := row.Range(); !had.Within(span).Equal(rows.Within(span)) {
+		if span := row.Range(); !had.Clip(span).Equal(rows.Clip(span)) {
 			return span.Start, true
 		}
 	}

@@ -35,8 +35,8 @@ var coverageList = listing[held]{
 		}
 		b := h.bars
 		return []string{
-			string(b.Key.Symbol), b.Key.Grid.String(), b.Key.Kind.String(), stamp(b.Range.Start), stamp(b.Range.End), b.Store,
-			knownBy(b.Assumed),
+			string(b.Key.Symbol), b.Key.Grid.String(), b.Key.PriceType.String(), stamp(b.Range.Start), stamp(b.Range.End), b.Store,
+			knownBy(b.Inferred),
 		}
 	},
 }
@@ -46,7 +46,7 @@ var freshness = listing[ports.Freshness]{
 	columns: []column{{name: "symbol"}, {name: "grid"}, {name: "kind"}, {name: "until"}, {"behind", true}, {name: "store"}, {name: "known by"}},
 	cells: func(f ports.Freshness) []string {
 		return []string{
-			string(f.Key.Symbol), f.Key.Grid.String(), f.Key.Kind.String(), stamp(f.Until), age(f.Behind), f.Store, knownBy(f.Assumed),
+			string(f.Key.Symbol), f.Key.Grid.String(), f.Key.PriceType.String(), stamp(f.CoveredUntil), age(f.Behind), f.Store, knownBy(f.Inferred),
 		}
 	},
 }

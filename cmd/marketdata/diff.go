@@ -195,14 +195,14 @@ func (d *comparison) run(ctx context.Context, series sought) error {
 // runAgainst compares what is held with bars made of finer ones.
 func (d *comparison) runAgainst(ctx context.Context, held, finer []heldSeries) error {
 	for _, s := range held {
-		of := domain.SeriesKey{Symbol: s.key.Symbol, Grid: d.finer, Kind: s.key.Kind}
+		of := domain.SeriesKey{Symbol: s.key.Symbol, Grid: d.finer, PriceType: s.key.PriceType}
 		i := slices.IndexFunc(finer, func(h heldSeries) bool { return h.key == of })
 		if i < 0 {
 			return notHeld("diff", of.String())
 		}
 		var whole []domain.Range
 		for _, r := range finer[i].ranges() {
-			whole = append(whole, d.finer.Divisible(s.key.Grid, r)...)
+			whole = append(whole, d.finer.DivisibleRanges(s.key.Grid, r)...)
 		}
 		var both []domain.Range
 		for _, r := range s.ranges() {

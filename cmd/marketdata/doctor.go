@@ -20,7 +20,7 @@ var diagnosisList = listing[ports.StoreDiagnosis]{
 		if p := d.Pool; p != nil {
 			connections = fmt.Sprintf("%d of %d", p.InUse+p.Idle, p.Max)
 		}
-		return []string{d.Store, string(d.State), d.Took.Round(10 * time.Microsecond).String(), connections, d.Reason}
+		return []string{d.Store, string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason}
 	},
 }
 

@@ -186,7 +186,7 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 		if err != nil {
 			return err
 		}
-		whole := s.key.Grid.Align(spanned(clip([]domain.Range{s.key.Grid.Whole(spanned(s.ranges()))}, start, end)))
+		whole := s.key.Grid.Align(spanned(clip([]domain.Range{s.key.Grid.AlignInward(spanned(s.ranges()))}, start, end)))
 		if err := exportRows(ctx, e, from, whole, out); err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (e *export) exportable(ctx context.Context, series sought) ([]heldSeries, e
 	if err != nil || len(stored) > 0 || series.many() {
 		return stored, err
 	}
-	made := heldSeries{key: domain.SeriesKey{Symbol: domain.Symbol(series.pattern), Grid: series.grids[0], Kind: series.kind}}
+	made := heldSeries{key: domain.SeriesKey{Symbol: domain.Symbol(series.pattern), Grid: series.grids[0], PriceType: series.kind}}
 	series.grids = nil
 	finer, err := series.held(ctx, e.md)
 	if err != nil {

@@ -158,7 +158,7 @@ func (c *command) request(grid string, o fetchOptions) (r domain.DataRequest, er
 	if r.Key.Grid, err = domain.ParseGrid(grid); err != nil {
 		return r, fmt.Errorf("the grid comes last: %w", err)
 	}
-	if r.Key.Kind, err = domain.ParsePriceKind(o.kind); err != nil {
+	if r.Key.PriceType, err = domain.ParsePriceType(o.kind); err != nil {
 		return r, err
 	}
 	if r.Start, r.End, err = o.times(c.now(), r.Key.Grid.Zone()); err != nil {

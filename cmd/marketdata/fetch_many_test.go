@@ -79,7 +79,7 @@ func TestTell(t *testing.T) {
 	r := domain.Range{Start: minute(0), End: minute(2)}
 	result := domain.Result{
 		Uncovered: []domain.Range{r}, Now: minute(9), Next: minute(2),
-		Provenance: []domain.Leg{
+		Provenance: []domain.Origin{
 			{Store: "postgres", Grid: minuteKey.Grid, Range: r, Bars: 2, Cached: true}, {Store: "influx", Ticks: domain.TickTrades, Range: r, Bars: 1},
 		},
 	}

@@ -16,7 +16,7 @@ import (
 type rows[S any] interface {
 	Len() int
 	Range() domain.Range
-	Within(r domain.Range) S
+	Clip(r domain.Range) S
 	Slice(from, to int) S
 	Equal(o S) bool
 }

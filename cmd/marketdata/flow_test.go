@@ -77,8 +77,8 @@ func TestPagesMakeUpTheRange(t *testing.T) {
 			}
 		}
 		got, err := all.Series()
-		if err != nil || !got.Equal(bars.Within(r)) || !at.Equal(r.End) {
-			t.Fatalf("pages are %s up to %s, %v; want %s", got, at, err, bars.Within(r))
+		if err != nil || !got.Equal(bars.Clip(r)) || !at.Equal(r.End) {
+			t.Fatalf("pages are %s up to %s, %v; want %s", got, at, err, bars.Clip(r))
 		}
 		if gaps = domain.MergeRanges(gaps); len(gaps) != 1 || !gaps[0].Equal(domain.Range{Start: minute(20), End: minute(25)}) {
 			t.Fatalf("nobody holds %v", gaps)
@@ -102,7 +102,7 @@ func TestDiffFindsEveryDifference(t *testing.T) {
 		compared, differ, fields := 0, 0, 0
 		for n := range 20 {
 			at := domain.Range{Start: minute(n), End: minute(n + 1)}
-			a, b := left.Within(at), right.Within(at)
+			a, b := left.Clip(at), right.Clip(at)
 			before := fields
 			switch {
 			case a.Len()+b.Len() == 0:

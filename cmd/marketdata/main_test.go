@@ -150,12 +150,12 @@ func TestDemoDaysAreTheSumOfTheirMinutes(t *testing.T) {
 		if days.Len() != demoDays {
 			t.Errorf("%s; want %d days", days, demoDays)
 		}
-		if v := domain.NewJudge(minutes.Range(), minutes.Range().End).Check(minutes); v.Err(minutes.Key()) != nil {
+		if v := domain.NewValidator(minutes.Range(), minutes.Range().End).Check(minutes); v.Err(minutes.Key()) != nil {
 			t.Errorf("%s: %v", minutes, v.Findings)
 		}
 		for _, day := range days.All() {
 			within := domain.Range{Start: day.OpenTime, End: day.OpenTime.AddDate(0, 0, 1)}
-			if got := sum(t, minutes.Within(within)); !got.Equal(day) {
+			if got := sum(t, minutes.Clip(within)); !got.Equal(day) {
 				t.Errorf("%s: the minutes add up to %v; the day is %v", minutes.Key().Symbol, got, day)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 type sought struct {
 	pattern string
 	grids   []domain.Grid
-	kind    domain.PriceKind
+	kind    domain.PriceType
 	allOf   bool // every kind
 }
 
@@ -36,7 +36,7 @@ func seek(pattern string, grids []string, kind string) (sought, error) {
 		return s, nil
 	}
 	var err error
-	s.kind, err = domain.ParsePriceKind(kind)
+	s.kind, err = domain.ParsePriceType(kind)
 	return s, err
 }
 
@@ -48,7 +48,7 @@ func (s sought) symbol(symbol domain.Symbol) bool {
 }
 
 func (s sought) takes(key domain.SeriesKey) bool {
-	return s.symbol(key.Symbol) && (len(s.grids) == 0 || slices.Contains(s.grids, key.Grid)) && (s.allOf || key.Kind == s.kind)
+	return s.symbol(key.Symbol) && (len(s.grids) == 0 || slices.Contains(s.grids, key.Grid)) && (s.allOf || key.PriceType == s.kind)
 }
 
 // symbols is what to ask a store for: one symbol, or for a pattern all.
@@ -86,7 +86,7 @@ func (s sought) held(ctx context.Context, md *app.Marketdata) ([]heldSeries, err
 			h = &heldSeries{key: e.Key}
 			byKey[e.Key] = h
 		}
-		if e.Assumed {
+		if e.Inferred {
 			h.assumed = append(h.assumed, e.Range)
 		} else {
 			h.claimed = append(h.claimed, e.Range)

@@ -52,7 +52,7 @@ type barSink struct{ w *barfile.Writer }
 
 func (s barSink) write(bars domain.Series, held []domain.Range) error {
 	for _, claim := range held {
-		if err := s.w.Write(bars.Within(claim), claim); err != nil {
+		if err := s.w.Write(bars.Clip(claim), claim); err != nil {
 			return err
 		}
 	}

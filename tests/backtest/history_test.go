@@ -120,13 +120,13 @@ func (h *history) until(now time.Time) *history {
 	for _, s := range h.bars {
 		grid := s.data.Key().Grid
 		closed := domain.Range{End: grid.Floor(now)} // bars that open before the one that is forming
-		known.bars = append(known.bars, held[domain.Series]{s.data.Within(closed), s.claim.Intersect(closed)})
+		known.bars = append(known.bars, held[domain.Series]{s.data.Clip(closed), s.claim.Intersect(closed)})
 	}
 	for _, s := range h.trades {
-		known.trades = append(known.trades, held[domain.Trades]{s.data.Within(before), s.claim.Intersect(before)})
+		known.trades = append(known.trades, held[domain.Trades]{s.data.Clip(before), s.claim.Intersect(before)})
 	}
 	for _, s := range h.quotes {
-		known.quotes = append(known.quotes, held[domain.Quotes]{s.data.Within(before), s.claim.Intersect(before)})
+		known.quotes = append(known.quotes, held[domain.Quotes]{s.data.Clip(before), s.claim.Intersect(before)})
 	}
 	return known
 }

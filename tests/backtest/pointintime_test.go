@@ -108,7 +108,7 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 			for range 5 {
 				next := simulated.Now().Add(time.Duration(rapid.Int64Range(0, int64(lasting/4)).Draw(t, "time passes")))
 				for _, trades := range h.trades { // a trade of this very instant is not known yet
-					if later := trades.data.Within(domain.Range{Start: next, End: all.End}); later.Len() > 0 && rapid.Bool().Draw(t, "as it trades") {
+					if later := trades.data.Clip(domain.Range{Start: next, End: all.End}); later.Len() > 0 && rapid.Bool().Draw(t, "as it trades") {
 						next = later.Time(0)
 					}
 				}
@@ -177,7 +177,7 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 			list, err := market.Latest(t.Context())
 			var told []time.Time
 			for _, f := range list {
-				told = append(told, f.Until)
+				told = append(told, f.CoveredUntil)
 			}
 			return replyOf(list, err, told...)
 		}}

@@ -137,7 +137,7 @@ func BenchmarkCacheOneChunk4000(b *testing.B) {
 	start := x.bars.OpenTime(first)
 	key := ports.ChunkKey{Store: cachedName, Series: r.Key, Start: start.UnixMicro(), End: start.Add(chunkBars * time.Minute).UnixMicro()}
 	chunk, ok := x.near.Get(ctx, key)
-	if got := fetch(ctx, x, r); !ok || &got.Columns().Time[0] != &chunk.Bars.Columns().Time[0] {
+	if got := fetch(ctx, x, r); !ok || &got.Columns().OpenMicros[0] != &chunk.Bars.Columns().OpenMicros[0] {
 		b.Error("the answer is not the memory of the chunk")
 	}
 	latency(b, func() { fetch(ctx, x, r) })
@@ -294,9 +294,9 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 		b.Run(m.name, func(b *testing.B) {
 			ctx, store := b.Context(), memory.New()
 			columns := gen.Walk("BTC/USD", m.bars).Columns()
-			columns.Time = slices.Clone(columns.Time)
-			for i := range columns.Time {
-				columns.Time[i] = columns.Time[0] + int64(m.minute(i))*time.Minute.Microseconds()
+			columns.OpenMicros = slices.Clone(columns.OpenMicros)
+			for i := range columns.OpenMicros {
+				columns.OpenMicros[i] = columns.OpenMicros[0] + int64(m.minute(i))*time.Minute.Microseconds()
 			}
 			var all []domain.Series
 			for i := range m.symbols {

@@ -42,7 +42,7 @@ func BenchmarkImportCSV(b *testing.B) {
 		way{name: "floor", run: func() {
 			for batch, err := range file.ReadBars(read(), cfg) {
 				check(err)
-				sink += int64(len(domain.NewJudge(batch.Range, batch.Range.End).Check(batch.Bars).Findings))
+				sink += int64(len(domain.NewValidator(batch.Range, batch.Range.End).Check(batch.Bars).Findings))
 			}
 		}},
 	)

@@ -43,7 +43,7 @@ func BenchmarkSeriesAll(b *testing.B) {
 func BenchmarkQualityRules(b *testing.B) {
 	s := gen.Walk("BTC/USD", million)
 	report(b, million, way{name: "judge", run: func() {
-		v := domain.NewJudge(s.Range(), s.Range().End).Check(s)
+		v := domain.NewValidator(s.Range(), s.Range().End).Check(s)
 		sink += int64(len(v.Findings))
 	}})
 }

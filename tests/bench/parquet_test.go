@@ -146,9 +146,9 @@ func BenchmarkParquetMemory5M(b *testing.B) {
 // later is the series as it would go on after n times its length.
 func later(s domain.Series, n int) domain.Series {
 	c := s.Columns()
-	c.Time = append([]int64(nil), c.Time...)
-	for i := range c.Time {
-		c.Time[i] += int64(n) * s.Range().End.Sub(s.Range().Start).Microseconds()
+	c.OpenMicros = append([]int64(nil), c.OpenMicros...)
+	for i := range c.OpenMicros {
+		c.OpenMicros[i] += int64(n) * s.Range().End.Sub(s.Range().Start).Microseconds()
 	}
 	return must(domain.NewSeriesFromColumns(s.Key(), c))
 }

@@ -35,7 +35,7 @@ func BenchmarkReplay(b *testing.B) {
 		way{name: "steps", run: func() {
 			for step, err := range play().Steps(ctx) {
 				check(err)
-				for _, c := range step.Closed {
+				for _, c := range step.Bars {
 					sink += c.Bar.Trades
 				}
 			}

@@ -36,7 +36,7 @@ func (p plainRows) write(ctx context.Context, bars domain.Series) {
 	tx := must(p.db.BeginTx(ctx, nil))
 	insert := must(tx.PrepareContext(ctx, `INSERT INTO rows VALUES (1, ?, ?, ?, ?, ?, ?, ?)`))
 	c := bars.Columns()
-	for i, t := range c.Time {
+	for i, t := range c.OpenMicros {
 		must(insert.ExecContext(ctx, t, c.Open.Lo[i], c.High.Lo[i], c.Low.Lo[i], c.Close.Lo[i], c.Volume.Lo[i], c.Trades[i]))
 	}
 	check(insert.Close())

@@ -155,9 +155,9 @@ var aggregateLaws = []law[Store]{
 		name: "aggregate/of_trade_prices",
 		text: "bars of another price than that of trades are ErrInvalid",
 		check: func(ctx context.Context, s Store) error {
-			for _, kind := range []domain.PriceKind{domain.PriceBid, domain.PriceMid} {
+			for _, kind := range []domain.PriceType{domain.PriceBid, domain.PriceMid} {
 				k := key
-				k.Kind = kind
+				k.PriceType = kind
 				_, err := aggregate(ctx, s, k, always)
 				if err := wantError(err, ports.ErrInvalid); err != nil {
 					return err
@@ -257,7 +257,7 @@ func aggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Range)
 // wantAggregate compares with what domain.Resampler makes of the trades that the store holds of the key.
 func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Range, held domain.Trades) error {
 	resampler := must(domain.NewResampler(k))
-	most := must(resampler.AddTrades(held.Within(k.Grid.Align(r))))
+	most := must(resampler.AddTrades(held.Clip(k.Grid.Align(r))))
 	want := join(domain.EmptySeries(k), most, resampler.Flush())
 	got, err := aggregate(ctx, s, k, r)
 	if err != nil {

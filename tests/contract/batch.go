@@ -183,7 +183,7 @@ var batchAnswerLaws = []law[Store]{
 func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 	keys := []domain.SeriesKey{
 		minuteKey("NO/SUCH"), key, minuteKey("ETH/USD"), minuteKey("COINBASE:BTC/USD"), gridKey("1h"), gridKey("1d@America/New_York"),
-		{Symbol: key.Symbol, Grid: key.Grid, Kind: domain.PriceBid},
+		{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid},
 	}
 	for i, k := range keys[1:] {
 		near := bars(k, start, 40, 100*i)

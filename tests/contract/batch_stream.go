@@ -213,7 +213,7 @@ var batchStreamLaws = []law[Store]{
 		text: "two batches ranged over by turns each yield their own answers",
 		check: func(ctx context.Context, s Store) error {
 			keys := [2]domain.SeriesKey{key, minuteKey("ETH/USD")}
-			var next [2]func() (ports.BatchPiece, error, bool)
+			var next [2]func() (ports.BatchBars, error, bool)
 			var want [2]domain.Series
 			for i, k := range keys {
 				want[i] = bars(k, start, 100, 200*i)
@@ -278,17 +278,17 @@ var batchCorruptLaws = []law[Store]{
 	{
 		name:  "batch/corrupt_missing",
 		text:  "a bar that lacks a number makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(Missing, domain.RuleComplete),
+		check: corruptBatch(Missing, domain.RuleIncomplete),
 	},
 	{
 		name:  "batch/corrupt_not_finite",
 		text:  "a bar with a number that is not finite makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(NotFinite, domain.RuleFinite),
+		check: corruptBatch(NotFinite, domain.RuleNotFinite),
 	},
 	{
 		name:  "batch/corrupt_off_grid",
 		text:  "a bar that opens off its grid makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(OffGrid, domain.RuleGrid),
+		check: corruptBatch(OffGrid, domain.RuleOffGrid),
 	},
 	{
 		name:  "batch/corrupt_duplicate",
@@ -298,7 +298,7 @@ var batchCorruptLaws = []law[Store]{
 	{
 		name:  "batch/corrupt_trades",
 		text:  "a bar of a negative trade count makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(Trades, domain.RuleTrades),
+		check: corruptBatch(Trades, domain.RuleNegativeTradeCount),
 	},
 }
 

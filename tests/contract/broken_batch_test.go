@@ -15,14 +15,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-type batch = iter.Seq2[ports.BatchPiece, error]
+type batch = iter.Seq2[ports.BatchBars, error]
 
 // singly answers a batch query by query: it keeps every law, and is no faster for it.
 type singly struct{ next ports.BarReader }
 
-func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
+func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	var used atomic.Bool
-	return func(yield func(ports.BatchPiece, error) bool) {
+	return func(yield func(ports.BatchBars, error) bool) {
 		err := error(nil)
 		if used.Swap(true) {
 			err = errors.New("ranged over twice")
@@ -33,20 +33,20 @@ func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 			}
 			var piece domain.Series
 			for piece, err = range r.next.ReadBars(ctx, q) {
-				if err == nil && !yield(ports.BatchPiece{Query: i, Bars: piece}, nil) {
+				if err == nil && !yield(ports.BatchBars{Query: i, Bars: piece}, nil) {
 					return
 				}
 			}
 		}
 		if err != nil {
-			yield(ports.BatchPiece{}, err)
+			yield(ports.BatchBars{}, err)
 		}
 	}
 }
 
 type batchFunc func(ctx context.Context, queries []ports.BarQuery) batch
 
-func (f batchFunc) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
+func (f batchFunc) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	return f(ctx, queries)
 }
 
@@ -70,11 +70,11 @@ func askingBatch(change func(queries []ports.BarQuery)) func(singly) batchFunc {
 
 // answeringBatch is a reader that alters its answers. change tells whether to go on.
 func answeringBatch(
-	change func(p ports.BatchPiece, err error, yield func(ports.BatchPiece, error) bool) bool,
+	change func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool,
 ) func(singly) batchFunc {
 	return func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				for p, err := range next.ReadBatch(ctx, queries) {
 					if !change(p, err, yield) {
 						return
@@ -93,7 +93,7 @@ var batchFaults = []batchFault{
 	}), []string{"batch/equals_single_reads", "batch/long_answers"}},
 	{"a query asked again is answered once", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				for p, err := range next.ReadBatch(ctx, queries) {
 					again := err == nil && slices.Contains(queries[:p.Query], queries[p.Query])
 					if !again && !yield(p, err) {
@@ -112,9 +112,9 @@ var batchFaults = []batchFault{
 		[]string{"batch/equals_single_reads", "batch/hostile_is_data"}},
 	{"pieces without bars", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				for i, q := range queries {
-					if !yield(ports.BatchPiece{Query: i, Bars: domain.EmptySeries(q.Key)}, nil) {
+					if !yield(ports.BatchBars{Query: i, Bars: domain.EmptySeries(q.Key)}, nil) {
 						return
 					}
 				}
@@ -124,7 +124,7 @@ var batchFaults = []batchFault{
 	}, []string{"batch/nothing_asked_or_held"}},
 	{"what is not held is an error", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				none := true
 				for p, err := range next.ReadBatch(ctx, queries) {
 					if none = false; !yield(p, err) {
@@ -132,14 +132,14 @@ var batchFaults = []batchFault{
 					}
 				}
 				if none {
-					yield(ports.BatchPiece{}, ports.ErrNotFound)
+					yield(ports.BatchBars{}, ports.ErrNotFound)
 				}
 			}
 		}
 	}, []string{"batch/nothing_asked_or_held"}},
 	{"answers end at 10,000 bars", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				left := slices.Repeat([]int{10_000}, len(queries))
 				for p, err := range next.ReadBatch(ctx, queries) {
 					p.Bars = p.Bars.Slice(0, min(p.Bars.Len(), left[p.Query]))
@@ -171,12 +171,12 @@ var batchFaults = []batchFault{
 	}, []string{"batch/queries_unchanged"}},
 	{"a bar at a time", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				for i, q := range queries {
 					for n := range 50 {
 						part := ports.BarQuery{Key: q.Key, Range: span(n, n+1)}
 						for bars, err := range next.next.ReadBars(ctx, part) {
-							if !yield(ports.BatchPiece{Query: i, Bars: bars}, err) {
+							if !yield(ports.BatchBars{Query: i, Bars: bars}, err) {
 								return
 							}
 						}
@@ -187,13 +187,13 @@ var batchFaults = []batchFault{
 	}, []string{"batch/no_half_of_a_write"}},
 	{"reads at the call", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			var pieces []ports.BatchPiece
+			var pieces []ports.BatchBars
 			for p, err := range next.ReadBatch(ctx, queries) {
 				if err == nil {
 					pieces = append(pieces, p)
 				}
 			}
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				for _, p := range pieces {
 					if !yield(p, nil) {
 						return
@@ -205,9 +205,9 @@ var batchFaults = []batchFault{
 	{"a break keeps its connection", func(next singly) batchFunc {
 		var used atomic.Int32
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				if used.Add(1) > 10 {
-					yield(ports.BatchPiece{}, ports.ErrOverloaded)
+					yield(ports.BatchBars{}, ports.ErrOverloaded)
 					return
 				}
 				for p, err := range next.ReadBatch(ctx, queries) {
@@ -219,13 +219,13 @@ var batchFaults = []batchFault{
 			}
 		}
 	}, []string{"batch/break_frees"}},
-	{"goes on after an error", answeringBatch(func(p ports.BatchPiece, err error, yield func(ports.BatchPiece, error) bool) bool {
+	{"goes on after an error", answeringBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
 		return yield(p, err) && (err == nil || yield(p, err))
 	}), []string{"batch/error_is_last"}},
-	{"swallows errors", answeringBatch(func(p ports.BatchPiece, err error, yield func(ports.BatchPiece, error) bool) bool {
+	{"swallows errors", answeringBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
 		return err == nil && yield(p, nil)
 	}), []string{"batch/cancelled_call_is_an_error", "batch/deadline_surfaces", "batch/cancel_surfaces", "batch/short_answers_are_errors"}},
-	{"errors without a kind", answeringBatch(func(p ports.BatchPiece, err error, yield func(ports.BatchPiece, error) bool) bool {
+	{"errors without a kind", answeringBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
 		var e *ports.Error
 		if errors.As(err, &e) {
 			err = e.Err
@@ -240,7 +240,7 @@ var batchFaults = []batchFault{
 	{"one cursor for all", func(next singly) batchFunc {
 		var current atomic.Int64
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				mine := current.Add(1)
 				for p, err := range next.ReadBatch(ctx, queries) {
 					if current.Load() != mine || !yield(p, err) {
@@ -253,9 +253,9 @@ var batchFaults = []batchFault{
 	{"one at a time", func(next singly) batchFunc {
 		var mu sync.Mutex
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			return func(yield func(ports.BatchPiece, error) bool) {
+			return func(yield func(ports.BatchBars, error) bool) {
 				if !mu.TryLock() {
-					yield(ports.BatchPiece{}, ports.ErrOverloaded)
+					yield(ports.BatchBars{}, ports.ErrOverloaded)
 					return
 				}
 				defer mu.Unlock()

@@ -301,7 +301,7 @@ var invalidationFaults = []struct {
 		c.Range.Start = c.Range.Start.Truncate(1e9)
 	}), []string{"every_sort"}},
 	{"a zone is lost", each(func(c *ports.Invalidation) { c.Key.Grid = c.Key.Grid.Frequency().UTC() }), []string{"every_sort"}},
-	{"a kind is lost", each(func(c *ports.Invalidation) { c.Key.Kind = domain.PriceTrade }), []string{"every_sort"}},
+	{"a kind is lost", each(func(c *ports.Invalidation) { c.Key.PriceType = domain.PriceTrade }), []string{"every_sort"}},
 	{"a strange symbol is altered", each(func(c *ports.Invalidation) {
 		if c.Key.Symbol.Validate() != nil {
 			c.Key.Symbol = "BTC/USD"

@@ -263,7 +263,7 @@ var readFaults = []fault{
 		}
 	}, []string{"concurrent/write_during_read"}},
 	{"kinds are one", underOtherKeys(func(k domain.SeriesKey) domain.SeriesKey {
-		k.Kind = domain.PriceTrade
+		k.PriceType = domain.PriceTrade
 		return k
 	}), []string{"kind/bid_and_trade_are_two_series"}},
 	{"zones are one", underOtherKeys(func(k domain.SeriesKey) domain.SeriesKey {

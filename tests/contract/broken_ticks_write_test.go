@@ -171,7 +171,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 		}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_symbol"}},
 		{"nothing before 1970", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
 			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
-				return next(ctx, s, d.Within(always), claim)
+				return next(ctx, s, d.Clip(always), claim)
 			}
 		}), []string{"time/far_from_now"}},
 		{"writes register nothing", func(f *form[D]) {

@@ -141,7 +141,7 @@ var writeFaults = []fault{
 	}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_series"}},
 	{"nothing before 1970", writingBy(
 		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			b = b.Within(always)
+			b = b.Clip(always)
 			return next.WriteBars(ctx, b, claim)
 		}), []string{"time/far_from_now"}},
 	{"writes into what was handed out", writingBy(

@@ -27,17 +27,17 @@ var corruptLaws = []law[Store]{
 	{
 		name:  "corrupt/missing",
 		text:  "a bar that lacks a number is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(Missing, domain.RuleComplete),
+		check: corrupt(Missing, domain.RuleIncomplete),
 	},
 	{
 		name:  "corrupt/not_finite",
 		text:  "a bar with a number that is not finite is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(NotFinite, domain.RuleFinite),
+		check: corrupt(NotFinite, domain.RuleNotFinite),
 	},
 	{
 		name:  "corrupt/off_grid",
 		text:  "a bar that opens off its grid is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(OffGrid, domain.RuleGrid),
+		check: corrupt(OffGrid, domain.RuleOffGrid),
 	},
 	{
 		name:  "corrupt/duplicate",
@@ -47,7 +47,7 @@ var corruptLaws = []law[Store]{
 	{
 		name:  "corrupt/trades",
 		text:  "a bar of a negative trade count is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(Trades, domain.RuleTrades),
+		check: corrupt(Trades, domain.RuleNegativeTradeCount),
 	},
 }
 

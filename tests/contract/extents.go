@@ -81,7 +81,7 @@ var extentLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			eth, dash := minuteKey("ETH/USD"), minuteKey("BTC-USD")
 			hour := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Hour1.UTC()}
-			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, Kind: domain.PriceBid}
+			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid}
 			half := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Second30.UTC()}
 			var want []domain.Extent
 			for _, k := range []domain.SeriesKey{dash, half, key, bid, hour, eth} { // as SeriesKey.Compare orders them
@@ -100,7 +100,7 @@ var extentLaws = []law[Store]{
 		name: "extents/of_the_symbols_asked",
 		text: "the extents of named symbols are those of all their series and of no other; a symbol not held adds none, one named twice adds once",
 		check: func(ctx context.Context, s Store) error {
-			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, Kind: domain.PriceBid}
+			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid}
 			eth := minuteKey("ETH/USD")
 			for _, k := range []domain.SeriesKey{key, bid, eth, minuteKey("BTC/USDT"), minuteKey("BTC/US")} {
 				if err := claims(ctx, s, k, span(0, 10)); err != nil {

@@ -179,7 +179,7 @@ func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...
 		return err
 	}
 	same := func(a, b domain.Extent) bool {
-		return a.Key == b.Key && a.Range.Equal(b.Range) && a.Assumed == b.Assumed
+		return a.Key == b.Key && a.Range.Equal(b.Range) && a.Inferred == b.Inferred
 	}
 	if !slices.EqualFunc(got, want, same) {
 		return fmt.Errorf("extents of %v:\n got %v\nwant %v", symbols, got, want)

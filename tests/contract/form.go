@@ -17,7 +17,7 @@ type data[D any] interface {
 	fmt.Stringer
 	Len() int
 	Slice(from, to int) D
-	Within(r domain.Range) D
+	Clip(r domain.Range) D
 	Range() domain.Range
 	Equal(o D) bool
 }

@@ -162,13 +162,13 @@ func everySort() []ports.Invalidation {
 	for _, symbol := range hostile {
 		add("postgres", minuteKey(symbol), span(0, 1))
 	}
-	for _, kind := range []domain.PriceKind{
+	for _, kind := range []domain.PriceType{
 		domain.PriceTrade, domain.PriceBid, domain.PriceAsk, domain.PriceMid, domain.PriceMark, domain.PriceIndex,
 	} {
-		add("influx", domain.SeriesKey{Symbol: "BTC/USD", Grid: must(domain.NewGrid(domain.Day1, "America/New_York")), Kind: kind}, always)
+		add("influx", domain.SeriesKey{Symbol: "BTC/USD", Grid: must(domain.NewGrid(domain.Day1, "America/New_York")), PriceType: kind}, always)
 	}
 	for _, unsure := range []bool{true, false} {
-		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), Unsure: unsure}) // of no bar
+		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), OutcomeUnknown: unsure}) // of no bar
 	}
 	micro := domain.Range{Start: start.Add(time.Microsecond), End: start.Add(2 * time.Microsecond)}
 	far := domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}

@@ -77,7 +77,7 @@ func limits(
 	}
 	for _, r := range []domain.Range{always, span(10, 100_010), span(29, 30), span(40, 50)} {
 		for _, n := range []int{1, 2, 19, 20, 21, 30, 31, 59, 60, 61, 100_000} {
-			if err := wantBars(ctx, s, ask(r, n), keep(b.Within(r), n)); err != nil {
+			if err := wantBars(ctx, s, ask(r, n), keep(b.Clip(r), n)); err != nil {
 				return err
 			}
 		}

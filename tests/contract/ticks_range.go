@@ -16,7 +16,7 @@ func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
 			d := f.run(0, 10, 1)
 			return steps(
 				func() error { return f.write(ctx, s, d) },
-				func() error { return f.want(ctx, s, in(r), d.Within(span(from, to))) },
+				func() error { return f.want(ctx, s, in(r), d.Clip(span(from, to))) },
 			)
 		}
 	}
@@ -80,7 +80,7 @@ func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
 		return func(ctx context.Context, s Store) error {
 			d := f.joined(f.run(0, 30, 1), f.run(100_000, 100_030, 100))
 			for _, r := range []domain.Range{span(0, 20), span(20, 100_010), span(100_010, 100_030)} {
-				if err := f.write(ctx, s, d.Within(r)); err != nil {
+				if err := f.write(ctx, s, d.Clip(r)); err != nil {
 					return err
 				}
 			}
@@ -88,7 +88,7 @@ func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
 				for _, n := range []int{1, 2, 19, 20, 21, 30, 31, 59, 60, 61, 100, 179, 180, 181, 100_000} {
 					q := in(r)
 					ask(&q, n)
-					if err := f.want(ctx, s, q, keep(d.Within(r), n)); err != nil {
+					if err := f.want(ctx, s, q, keep(d.Clip(r), n)); err != nil {
 						return err
 					}
 				}

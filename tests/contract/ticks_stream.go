@@ -72,7 +72,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				over := f.run(0, 10, 7)
 				return steps(
 					func() error { return f.write(ctx, s, over) },
-					func() error { return f.want(ctx, s, in(span(0, 20)), f.joined(over, d.Within(span(10, 20)))) },
+					func() error { return f.want(ctx, s, in(span(0, 20)), f.joined(over, d.Clip(span(10, 20)))) },
 				)
 			},
 		},

@@ -278,7 +278,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 					calls = append(calls, func(ctx context.Context) error {
 						for n := range rounds {
 							at := each * (n*writers + w)
-							if err := f.write(ctx, s, d.Within(span(at, at+each))); err != nil {
+							if err := f.write(ctx, s, d.Clip(span(at, at+each))); err != nil {
 								return err
 							}
 						}

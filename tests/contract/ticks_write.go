@@ -77,11 +77,11 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 			text: "a write reports how many " + f.many + " were new, changed, and there as they were",
 			check: func(ctx context.Context, s Store) error {
 				d, m := f.run(0, 10, 1), f.aMinute
-				report, err := f.put(ctx, s, d.Within(span(2, 8)), span(0, 10))
+				report, err := f.put(ctx, s, d.Clip(span(2, 8)), span(0, 10))
 				if err := wantReport(report, err, ports.WriteReport{Inserted: 6 * m}); err != nil {
 					return err
 				}
-				mixed := f.joined(d.Within(span(0, 5)), f.run(5, 7, 99), d.Within(span(7, 10)))
+				mixed := f.joined(d.Clip(span(0, 5)), f.run(5, 7, 99), d.Clip(span(7, 10)))
 				report, err = f.put(ctx, s, mixed, span(0, 10))
 				return steps(
 					func() error {
@@ -220,12 +220,12 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 20, 1)
 				others := f.run(0, 20, 70)
-				fresh := f.joined(others.Within(span(6, 8)), others.Within(span(11, 12)).Slice(0, 1))
+				fresh := f.joined(others.Clip(span(6, 8)), others.Clip(span(11, 12)).Slice(0, 1))
 				return steps(
 					func() error { return f.write(ctx, s, d) },
 					func() error { return second(f.replace(ctx, s, fresh, span(5, 15))) },
 					func() error {
-						return f.wantAll(ctx, s, f.joined(d.Within(span(0, 5)), fresh, d.Within(span(15, 20))))
+						return f.wantAll(ctx, s, f.joined(d.Clip(span(0, 5)), fresh, d.Clip(span(15, 20))))
 					},
 				)
 			},
@@ -247,16 +247,16 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			text: "a replacement reports how many " + f.many + " were new, changed, there as they were, and removed",
 			check: func(ctx context.Context, s Store) error {
 				d, m := f.run(0, 20, 1), f.aMinute
-				if err := f.write(ctx, s, d.Within(span(0, 15))); err != nil {
+				if err := f.write(ctx, s, d.Clip(span(0, 15))); err != nil {
 					return err
 				}
-				fresh := f.joined(d.Within(span(10, 12)), f.run(12, 13, 90), d.Within(span(15, 19))) // 13 and 14 go
+				fresh := f.joined(d.Clip(span(10, 12)), f.run(12, 13, 90), d.Clip(span(15, 19))) // 13 and 14 go
 				report, err := f.replace(ctx, s, fresh, span(10, 20))
 				return steps(
 					func() error {
 						return wantReport(report, err, ports.WriteReport{Inserted: 4 * m, Changed: m, Unchanged: 2 * m, Deleted: 2 * m})
 					},
-					func() error { return f.wantAll(ctx, s, f.joined(d.Within(span(0, 10)), fresh)) },
+					func() error { return f.wantAll(ctx, s, f.joined(d.Clip(span(0, 10)), fresh)) },
 				)
 			},
 		},
@@ -303,7 +303,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				report, err := f.replace(ctx, s, f.none(key.Symbol), span(5, 15))
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10 * f.aMinute}) },
-					func() error { return f.wantAll(ctx, s, f.joined(d.Within(span(0, 5)), d.Within(span(15, 20)))) },
+					func() error { return f.wantAll(ctx, s, f.joined(d.Clip(span(0, 5)), d.Clip(span(15, 20)))) },
 					func() error { return f.want(ctx, s, everything(near), other) },
 				)
 			},

@@ -22,14 +22,14 @@ type role struct {
 	name   domain.Symbol
 	stored []string
 	asked  []string
-	kinds  []domain.PriceKind
+	kinds  []domain.PriceType
 }
 
 var roles = []role{
-	{"MINUTES", []string{"1m"}, []string{"1m", "1m", "5m", "1h"}, []domain.PriceKind{domain.PriceTrade, domain.PriceBid}},
-	{"HOURS", []string{"1h"}, []string{"1h", "1h", "4h", "1d@America/New_York"}, []domain.PriceKind{domain.PriceTrade}},
-	{"DAYS", []string{"1d@America/New_York"}, []string{"1d@America/New_York", "1M@America/New_York"}, []domain.PriceKind{domain.PriceTrade}},
-	{"BOTH", []string{"1m", "1h"}, []string{"1m", "5m", "1h", "4h"}, []domain.PriceKind{domain.PriceTrade}},
+	{"MINUTES", []string{"1m"}, []string{"1m", "1m", "5m", "1h"}, []domain.PriceType{domain.PriceTrade, domain.PriceBid}},
+	{"HOURS", []string{"1h"}, []string{"1h", "1h", "4h", "1d@America/New_York"}, []domain.PriceType{domain.PriceTrade}},
+	{"DAYS", []string{"1d@America/New_York"}, []string{"1d@America/New_York", "1M@America/New_York"}, []domain.PriceType{domain.PriceTrade}},
+	{"BOTH", []string{"1m", "1h"}, []string{"1m", "5m", "1h", "4h"}, []domain.PriceType{domain.PriceTrade}},
 }
 
 // apart is the time between two acts. It is a whole count of chunks of minutes and of hours, so every act finds them cut alike.
@@ -135,7 +135,7 @@ func (a *act) drawRange(t *rapid.T, g domain.Grid) domain.Range {
 func (a *act) drawStored(t *rapid.T) (role, domain.SeriesKey) {
 	r := rapid.SampledFrom(a.cast).Draw(t, "role")
 	return r, domain.SeriesKey{
-		Symbol: a.symbol(r), Grid: mustGrid(rapid.SampledFrom(r.stored).Draw(t, "stored")), Kind: rapid.SampledFrom(r.kinds).Draw(t, "kind"),
+		Symbol: a.symbol(r), Grid: mustGrid(rapid.SampledFrom(r.stored).Draw(t, "stored")), PriceType: rapid.SampledFrom(r.kinds).Draw(t, "kind"),
 	}
 }
 

@@ -18,7 +18,7 @@ func (a *act) drawRequest(t *rapid.T) domain.DataRequest {
 	r := domain.DataRequest{
 		Key: domain.SeriesKey{
 			Symbol: a.symbol(role), Grid: mustGrid(rapid.SampledFrom(role.asked).Draw(t, "grid")),
-			Kind: rapid.SampledFrom(role.kinds).Draw(t, "kind"),
+			PriceType: rapid.SampledFrom(role.kinds).Draw(t, "kind"),
 		},
 		Quality: rapid.SampledFrom([]domain.QualityPolicy{domain.QualityFail, domain.QualityDrop, domain.QualityFlag}).Draw(t, "policy"),
 		Fill:    rapid.SampledFrom([]domain.FillPolicy{domain.FillNone, domain.FillPrevious}).Draw(t, "fill"),
@@ -54,11 +54,11 @@ func (a *act) fetch(t *rapid.T) error {
 	if err := a.settle(t.Context()); err != nil {
 		return err
 	}
-	var answers []ports.Answer
+	var answers []ports.BatchResult
 	switch how {
 	case "fetch":
 		result, err := p.Fetch(t.Context(), requests[0])
-		answers = append(answers, ports.Answer{Result: result, Err: err})
+		answers = append(answers, ports.BatchResult{Result: result, Err: err})
 	case "stream":
 		answers = append(answers, streamed(t.Context(), p, requests[0]))
 	case "many":
@@ -66,14 +66,14 @@ func (a *act) fetch(t *rapid.T) error {
 	}
 	for i, got := range answers {
 		want, wantErr := a.model.Fetch(t.Context(), requests[i])
-		if err := same(got, ports.Answer{Result: want, Err: wantErr}); err != nil {
+		if err := same(got, ports.BatchResult{Result: want, Err: wantErr}); err != nil {
 			return fmt.Errorf("%s %s, quality %s, fill %s, at %s: %w", how, requests[i], requests[i].Quality, requests[i].Fill, a.clock.Now(), err)
 		}
 	}
 	return nil
 }
 
-func streamed(ctx context.Context, p process, r domain.DataRequest) ports.Answer {
+func streamed(ctx context.Context, p process, r domain.DataRequest) ports.BatchResult {
 	pieces, result := p.Stream(ctx, r)
 	b := domain.NewSeriesBuilder(r.Key, 0)
 	for piece, err := range pieces {
@@ -81,17 +81,17 @@ func streamed(ctx context.Context, p process, r domain.DataRequest) ports.Answer
 			err = b.AppendSeries(piece)
 		}
 		if err != nil {
-			return ports.Answer{Err: err}
+			return ports.BatchResult{Err: err}
 		}
 	}
 	bars, err := b.Series()
-	answer := ports.Answer{Result: result(), Err: err}
+	answer := ports.BatchResult{Result: result(), Err: err}
 	answer.Result.Series = bars
 	return answer
 }
 
 // same compares two answers whole: all but what of it came from a cache.
-func same(got, want ports.Answer) error {
+func same(got, want ports.BatchResult) error {
 	if failure(got.Err) != failure(want.Err) {
 		return fmt.Errorf("got %s, want %s", said(got.Err), said(want.Err))
 	}

@@ -83,7 +83,7 @@ func TestComparisonFindsAnOldAnswer(t *testing.T) {
 	compared := func() error {
 		want, wantErr := a.model.Fetch(t.Context(), request)
 		got, err := s.processes[1].Fetch(t.Context(), request)
-		return same(ports.Answer{Result: got, Err: err}, ports.Answer{Result: want, Err: wantErr})
+		return same(ports.BatchResult{Result: got, Err: err}, ports.BatchResult{Result: want, Err: wantErr})
 	}
 	for price, told := range []func(ports.BarWriter) ports.BarWriter{
 		func(through ports.BarWriter) ports.BarWriter { return through },

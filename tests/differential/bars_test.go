@@ -71,7 +71,7 @@ func priced(at time.Time, price int64) domain.Bar {
 
 // truth is what happened to the symbol that is stored twice: the minutes that traded, and the hours made of them.
 func truth(key domain.SeriesKey, within domain.Range) domain.Series {
-	minutes := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Minute1.UTC(), Kind: key.Kind}, 0)
+	minutes := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Minute1.UTC(), PriceType: key.PriceType}, 0)
 	for at := within.Start; at.Before(within.End); at = at.Add(time.Minute) {
 		if n := at.Unix() / 60; n%3 > 0 && n/60%5 > 0 { // an hour in five is quiet
 			if err := minutes.Append(priced(at, 10_000+n*n%997)); err != nil {

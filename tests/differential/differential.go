@@ -187,7 +187,7 @@ func extents(of []domain.Symbol) operation {
 			held, err := s.Bars.Extents(ctx, of...)
 			var list strings.Builder
 			for _, e := range held {
-				fmt.Fprintf(&list, "\n  %s %s %t", e.Key, e.Range, e.Assumed)
+				fmt.Fprintf(&list, "\n  %s %s %t", e.Key, e.Range, e.Inferred)
 			}
 			return list.String() + failure(err)
 		},

@@ -97,7 +97,7 @@ func (s *stage) listen(tb testing.TB) {
 		for _, source := range s.processes[i].sources {
 			err := eventually(tb.Context(), source.Name+" is read through the cache", func() bool {
 				_, err := source.Bars.Extents(tb.Context(), probe)
-				_, near := source.Cache.NearExtents(probe)
+				_, near := source.Cache.LocalExtents(probe)
 				return err == nil && near
 			})
 			if err != nil {

@@ -57,7 +57,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 func (s *Store) find(q ports.BarQuery) domain.Series {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.bars[q.Key].Within(q.Range)
+	b := s.bars[q.Key].Clip(q.Range)
 	switch {
 	case q.First > 0:
 		return b.Slice(0, min(q.First, b.Len()))
@@ -87,7 +87,7 @@ func (s *Store) write(ctx context.Context, bars domain.Series, r domain.Range, r
 	if r, err = domain.NewRange(r.Start, r.End); err != nil {
 		return report, err
 	}
-	if bars.Within(r).Len() < bars.Len() {
+	if bars.Clip(r).Len() < bars.Len() {
 		return report, domain.ErrInvalid
 	}
 	if bars.Len() > 0 && bars.OpenTime(0).Unix() < 0 {

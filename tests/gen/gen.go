@@ -65,9 +65,9 @@ func Symbols() []domain.Symbol { return []domain.Symbol{"BTC/USD", "COINBASE:BTC
 func Key() *rapid.Generator[domain.SeriesKey] {
 	return rapid.Custom(func(t *rapid.T) domain.SeriesKey {
 		return domain.SeriesKey{
-			Symbol: rapid.SampledFrom(Symbols()).Draw(t, "symbol"),
-			Grid:   must(domain.ParseGrid(rapid.SampledFrom([]string{"1m", "1M", "1d@America/New_York"}).Draw(t, "grid"))),
-			Kind:   rapid.SampledFrom([]domain.PriceKind{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind"),
+			Symbol:    rapid.SampledFrom(Symbols()).Draw(t, "symbol"),
+			Grid:      must(domain.ParseGrid(rapid.SampledFrom([]string{"1m", "1M", "1d@America/New_York"}).Draw(t, "grid"))),
+			PriceType: rapid.SampledFrom([]domain.PriceType{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind"),
 		}
 	})
 }

@@ -24,7 +24,7 @@ func Walk(symbol domain.Symbol, n int) domain.Series {
 	for i := range n {
 		open := last + rng.Int64N(21) - 10
 		last = max(100_000, open+rng.Int64N(401)-200)
-		c.Time = append(c.Time, WalkStart.UnixMicro()+int64(i)*time.Minute.Microseconds())
+		c.OpenMicros = append(c.OpenMicros, WalkStart.UnixMicro()+int64(i)*time.Minute.Microseconds())
 		c.Open.Lo = append(c.Open.Lo, open)
 		c.High.Lo = append(c.High.Lo, max(open, last)+rng.Int64N(50))
 		c.Low.Lo = append(c.Low.Lo, min(open, last)-rng.Int64N(50))

@@ -54,7 +54,7 @@ func fetch(tb testing.TB, md *app.Marketdata, want domain.Series) (got domain.Se
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return result.Series, len(result.Provenance) > 0 && !slices.ContainsFunc(result.Provenance, func(l domain.Leg) bool { return !l.Cached })
+	return result.Series, len(result.Provenance) > 0 && !slices.ContainsFunc(result.Provenance, func(l domain.Origin) bool { return !l.Cached })
 }
 
 // warm fetches until the bars come from the process's cache.

@@ -82,7 +82,7 @@ func heard(tb testing.TB, s app.Source) {
 		if _, err := s.Bars.Extents(tb.Context(), probe); err != nil {
 			tb.Fatal(err)
 		}
-		_, near := s.Cache.NearExtents(probe)
+		_, near := s.Cache.LocalExtents(probe)
 		return near
 	})
 }

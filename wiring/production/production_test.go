@@ -90,7 +90,7 @@ func TestRoutingByFrequency(t *testing.T) {
 		t.Fatalf("%v, %v; want an extent a frequency", held, err)
 	}
 	for _, e := range held {
-		if high := e.Key.Grid.Frequency().Nominal() < time.Hour; high != (e.Store == "influx") || e.Assumed {
+		if high := e.Key.Grid.Frequency().Nominal() < time.Hour; high != (e.Store == "influx") || e.Inferred {
 			t.Errorf("%+v", e)
 		}
 	}

@@ -114,9 +114,9 @@ func (l *layers) close() {
 	}
 }
 
-func poolUse(pg *postgres.Store) func() ports.PoolUse {
-	return func() ports.PoolUse {
+func poolUse(pg *postgres.Store) func() ports.PoolStats {
+	return func() ports.PoolStats {
 		use := pg.PoolStats()
-		return ports.PoolUse{InUse: use.InUse, Idle: use.Idle, Max: use.Max, Waited: use.Waited, WaitTime: use.WaitTime}
+		return ports.PoolStats{InUse: use.InUse, Idle: use.Idle, Max: use.Max, Waits: use.Waited, WaitTime: use.WaitTime}
 	}
 }

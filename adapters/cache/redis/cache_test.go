@@ -72,7 +72,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ports.Chunk{Bars: s, Clean: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, Settled: int64(i), Read: int64(i), Fresh: 3, Expires: 4}
+	return ports.Chunk{Bars: s, Validated: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, ClosedBefore: int64(i), ReadAt: int64(i), TailValidUntil: 3, ValidUntil: 4}
 }
 
 func equal(a, b ports.Chunk) bool {

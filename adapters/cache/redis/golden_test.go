@@ -29,8 +29,8 @@ func goldens(tb testing.TB) map[string]ports.Chunk {
 		tb.Fatal(err)
 	}
 	return map[string]ports.Chunk{
-		"empty":   {Bars: domain.EmptySeries(valueKey.Series), Settled: -5, Read: 1 << 52, Fresh: 6, Expires: 7},
-		"one_bar": {Bars: one, Clean: true, Claims: [2]uint64{0xfedc_ba98_7654_3210, 1}, Settled: 1, Read: 2, Fresh: 3, Expires: 1 << 62},
+		"empty":   {Bars: domain.EmptySeries(valueKey.Series), ClosedBefore: -5, ReadAt: 1 << 52, TailValidUntil: 6, ValidUntil: 7},
+		"one_bar": {Bars: one, Validated: true, Claims: [2]uint64{0xfedc_ba98_7654_3210, 1}, ClosedBefore: 1, ReadAt: 2, TailValidUntil: 3, ValidUntil: 1 << 62},
 		"wide":    valueChunk(tb, 5),
 	}
 }

@@ -47,11 +47,11 @@ func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte,
 	b := make([]byte, 0, textAt+len(text)+256+bytesPerBar*c.Bars.Len())
 	b = append(b, head...)
 	var flags byte
-	if c.Clean {
+	if c.Validated {
 		flags = cleanFlag
 	}
 	b = append(b, flags)
-	for _, v := range [...]int64{c.Settled, c.Read, c.Fresh, c.Expires, key.Start, key.End} {
+	for _, v := range [...]int64{c.ClosedBefore, c.ReadAt, c.TailValidUntil, c.ValidUntil, key.Start, key.End} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	for _, v := range c.Claims {
@@ -103,8 +103,8 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 		return ports.Chunk{}, errGeneration
 	}
 	c := ports.Chunk{
-		Bars: domain.EmptySeries(key.Series), Clean: b[flagsAt] == cleanFlag,
-		Settled: word(0), Read: word(1), Fresh: word(2), Expires: word(3), Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
+		Bars: domain.EmptySeries(key.Series), Validated: b[flagsAt] == cleanFlag,
+		ClosedBefore: word(0), ReadAt: word(1), TailValidUntil: word(2), ValidUntil: word(3), Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
 	}
 	count, packed := int(binary.LittleEndian.Uint16(b[bars:])), b[bars+2:body]
 	if count == 0 && len(packed) == 0 {

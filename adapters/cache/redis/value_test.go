@@ -37,7 +37,7 @@ func valueChunk(tb testing.TB, bars int) ports.Chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ports.Chunk{Bars: s, Clean: true, Claims: [2]uint64{1<<63 + 5, 6}, Settled: 1, Read: 2, Fresh: 3, Expires: 4}
+	return ports.Chunk{Bars: s, Validated: true, Claims: [2]uint64{1<<63 + 5, 6}, ClosedBefore: 1, ReadAt: 2, TailValidUntil: 3, ValidUntil: 4}
 }
 
 // 120,000 values altered at random: not one is taken for a chunk.

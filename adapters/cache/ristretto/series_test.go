@@ -39,7 +39,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return ports.Chunk{Bars: s, Settled: int64(i)}
+	return ports.Chunk{Bars: s, ClosedBefore: int64(i)}
 }
 
 func TestSeriesContract(t *testing.T) {
@@ -54,7 +54,7 @@ func TestSeriesContract(t *testing.T) {
 			Cache: c,
 			Key:   chunkKey,
 			Value: func(i int) ports.Chunk { return chunk(tb, i, i%3) },
-			Equal: func(a, b ports.Chunk) bool { return a.Settled == b.Settled && a.Bars.Equal(b.Bars) },
+			Equal: func(a, b ports.Chunk) bool { return a.ClosedBefore == b.ClosedBefore && a.Bars.Equal(b.Bars) },
 		}
 	}, true)
 }

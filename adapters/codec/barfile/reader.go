@@ -177,7 +177,7 @@ func (f *File) read(key domain.SeriesKey, r domain.Range, chunks []chunkIndex, b
 		if first, last := c.Bounds(); c.Len() != x.Bars || first != x.First || last != x.Last {
 			return domain.Series{}, nil, fmt.Errorf("chunk at byte %d is not the one of the index: %w", x.At, ErrCorrupt)
 		}
-		opened[i] = c.Within(r)
+		opened[i] = c.Clip(r)
 	}
 	s, err := codec.Join(key, opened...)
 	if err != nil {

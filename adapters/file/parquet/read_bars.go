@@ -118,7 +118,7 @@ func (b *barReader) next() (domain.Series, int, error) {
 		return domain.Series{}, 0, err
 	}
 	var c domain.Columns
-	if c.Time, err = b.openTimes(n); err != nil {
+	if c.OpenMicros, err = b.openTimes(n); err != nil {
 		return domain.Series{}, 0, err
 	}
 	prices, scale, err := b.decimals(n, 0, int(domain.FieldVolume))
@@ -137,7 +137,7 @@ func (b *barReader) next() (domain.Series, int, error) {
 	if c.Trades == nil {
 		c.Trades = make([]int64, n)
 	}
-	times := c.Time
+	times := c.OpenMicros
 	s, err := domain.NewSeriesFromColumns(b.cfg.Key, c)
 	var rule *domain.RuleError
 	if errors.As(err, &rule) { // off the grid: each time is there once

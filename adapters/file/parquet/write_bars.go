@@ -64,9 +64,9 @@ func (w *BarWriter) Write(s domain.Series) error {
 
 // block writes at most blockRows bars.
 func (w *BarWriter) block(c domain.Columns) error {
-	rows := w.out.rows[:len(c.Time)]
+	rows := w.out.rows[:len(c.OpenMicros)]
 	for i := range rows {
-		rows[i].Time, rows[i].Trades = c.Time[i], c.Trades[i]
+		rows[i].Time, rows[i].Trades = c.OpenMicros[i], c.Trades[i]
 	}
 	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
 		column, scale := c.Field(f)

@@ -20,9 +20,9 @@ const batchBars = 250_000
 // ReadBatch implements ports.BatchReader. A request holds as many statements, one a query, as the text of a query may, and is proved
 // whole statement by statement. The server runs one statement after the other: it opens the series of each when its turn comes, so
 // that an overwritten bar is told as in a read of its own.
-func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
-	bars := func(piece ports.BatchPiece) int { return piece.Bars.Len() }
-	return sequence(s, ctx, "read batch", batchSubject(queries), bars, func(yield func(ports.BatchPiece) bool) error {
+func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
+	bars := func(piece ports.BatchBars) int { return piece.Bars.Len() }
+	return sequence(s, ctx, "read batch", batchSubject(queries), bars, func(yield func(ports.BatchBars) bool) error {
 		return s.readBatch(ctx, queries, yield)
 	})
 }
@@ -38,7 +38,7 @@ func batchSubject(queries []ports.BarQuery) string {
 	return fmt.Sprintf("%s and %d more", queries[0].Key, len(queries)-1)
 }
 
-func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchPiece) bool) error {
+func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchBars) bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield f
 }
 
 // readers is a reader for each query that may have bars.
-func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchPiece) bool) ([]*barReader, error) {
+func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchBars) bool) ([]*barReader, error) {
 	var keys []domain.SeriesKey
 	var of []int // the numbers of their queries
 	for i, q := range queries {
@@ -71,8 +71,8 @@ func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield fun
 		q.Range = q.Range.Intersect(representable)
 		readers = append(readers, &barReader{
 			alive: ctx.Err, layout: s.layout, key: q.Key, where: wheres[n], span: nanos(q.Range), limit: max(q.First, q.Last),
-			descending: q.Last > 0, size: s.chunkSize, most: q.MostBars(), piece: &piece{key: q.Key, descending: q.Last > 0},
-			yield: func(bars domain.Series) bool { return yield(ports.BatchPiece{Query: i, Bars: bars}) },
+			descending: q.Last > 0, size: s.chunkSize, most: q.MaxBars(), piece: &piece{key: q.Key, descending: q.Last > 0},
+			yield: func(bars domain.Series) bool { return yield(ports.BatchBars{Query: i, Bars: bars}) },
 		})
 	}
 	return readers, nil

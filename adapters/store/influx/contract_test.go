@@ -45,13 +45,13 @@ func open(tb testing.TB) contract.Store {
 type keeper struct{ *memory.Store }
 
 // Claim claims a range without bars.
-func (k keeper) Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+func (k keeper) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
 	_, err := k.WriteBars(ctx, domain.EmptySeries(key), r)
 	return err
 }
 
-// Unclaim takes a range out of what is claimed.
-func (k keeper) Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+// RemoveCoverage takes a range out of what is claimed.
+func (k keeper) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
 	_, err := k.ReplaceBars(ctx, domain.EmptySeries(key), r)
 	return err
 }
@@ -112,7 +112,7 @@ func plants(cfg influx.Config) map[contract.Defect]contract.Plant {
 					return err
 				}
 			}
-			line := fmt.Sprintf("bars,grid=%s,kind=%s,symbol=%s%s %s %d", key.Grid, key.Kind, key.Symbol, tags, fields, at.Add(shift).UnixNano())
+			line := fmt.Sprintf("bars,grid=%s,kind=%s,symbol=%s%s %s %d", key.Grid, key.PriceType, key.Symbol, tags, fields, at.Add(shift).UnixNano())
 			return writeRaw(ctx, cfg, line)
 		}
 	}

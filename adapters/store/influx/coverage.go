@@ -13,7 +13,7 @@ import (
 const maxBoundSymbols = 64
 
 // Extents returns, for every series, the range from its first bar to the end of its last, marked assumed: the claims live in the
-// relational store. Series that no request can name, because their tags are no Symbol, Grid or PriceKind, are not reported.
+// relational store. Series that no request can name, because their tags are no Symbol, Grid or PriceType, are not reported.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	extents, err := s.extents(ctx, symbols)
 	return extents, translate("extents", subject(symbols), err)
@@ -46,7 +46,7 @@ func (s *Store) extents(ctx context.Context, symbols []domain.Symbol) ([]domain.
 		for _, key := range keys {
 			if len(symbols) == 0 || slices.Contains(symbols, key.Symbol) {
 				r := domain.Range{Start: key.Grid.Floor(e.first), End: key.Grid.Next(e.last)}
-				extents = append(extents, domain.Extent{Key: key, Range: r, Assumed: true})
+				extents = append(extents, domain.Extent{Key: key, Range: r, Inferred: true})
 			}
 		}
 	}

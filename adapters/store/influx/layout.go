@@ -112,7 +112,7 @@ type condition struct{ tag, value string }
 
 // own selects a series of our layout.
 func own(key domain.SeriesKey) []condition {
-	return []condition{{tagSymbol, string(key.Symbol)}, {tagKind, key.Kind.String()}, {tagGrid, key.Grid.String()}}
+	return []condition{{tagSymbol, string(key.Symbol)}, {tagKind, key.PriceType.String()}, {tagGrid, key.Grid.String()}}
 }
 
 // conditions is what bars of the layout have in common.
@@ -183,7 +183,7 @@ func ambiguous(pair string, venues []string) error {
 
 // holds reports whether bars of the key's grid and kind can be in an existing layout.
 func (l layout) holds(key domain.SeriesKey) bool {
-	return key.Kind == domain.PriceTrade && key.Grid == l.existing.Frequency.UTC()
+	return key.PriceType == domain.PriceTrade && key.Grid == l.existing.Frequency.UTC()
 }
 
 // seriesKeys is the keys of the series with the given tags: none where no request could name it. In an existing layout a pair has
@@ -191,7 +191,7 @@ func (l layout) holds(key domain.SeriesKey) bool {
 func (l layout) seriesKeys(tags map[string]string, unique func(pair string) bool) []domain.SeriesKey {
 	if l.existing == nil {
 		grid, gridErr := domain.ParseGrid(tags[tagGrid])
-		kind, kindErr := domain.ParsePriceKind(tags[tagKind])
+		kind, kindErr := domain.ParsePriceType(tags[tagKind])
 		key, err := domain.NewSeriesKey(domain.Symbol(tags[tagSymbol]), grid, kind)
 		if errors.Join(gridErr, kindErr, err) != nil || key.Grid.String() != tags[tagGrid] {
 			return nil

@@ -53,7 +53,7 @@ func TestExistingLayout(t *testing.T) {
 		{domain.SeriesKey{Symbol: "BINANCE:BTC/USD", Grid: minute}, 0},
 		{domain.SeriesKey{Symbol: "NO/SUCH", Grid: minute}, 0},
 		{domain.SeriesKey{Symbol: "ETH/USD", Grid: hour}, 0},
-		{domain.SeriesKey{Symbol: "ETH/USD", Grid: minute, Kind: domain.PriceBid}, 0},
+		{domain.SeriesKey{Symbol: "ETH/USD", Grid: minute, PriceType: domain.PriceBid}, 0},
 	} {
 		got, err := readAll(t, s, ports.BarQuery{Key: c.key, Range: always})
 		if err != nil || got.Len() != c.bars {
@@ -106,7 +106,7 @@ func TestExistingExtentsAndCatalog(t *testing.T) {
 		var got []domain.Symbol
 		for _, e := range extents {
 			got = append(got, e.Key.Symbol)
-			if want := (domain.Range{Start: recordedStart, End: recordedStart.Add(3 * time.Minute)}); !e.Assumed || !e.Range.Equal(want) {
+			if want := (domain.Range{Start: recordedStart, End: recordedStart.Add(3 * time.Minute)}); !e.Inferred || !e.Range.Equal(want) {
 				t.Errorf("got %+v, want %s assumed", e, want)
 			}
 		}

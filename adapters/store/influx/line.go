@@ -21,7 +21,7 @@ const (
 func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar, form lineForm) []byte {
 	b = append(b, measurement...)
 	b = append(append(b, ","+tagGrid+"="...), key.Grid.String()...)
-	b = append(append(b, ","+tagKind+"="...), key.Kind.String()...)
+	b = append(append(b, ","+tagKind+"="...), key.PriceType.String()...)
 	b = append(append(b, ","+tagSymbol+"="...), key.Symbol...)
 	separator := byte(' ')
 	if form != markLine {

@@ -26,7 +26,7 @@ func (p *piece) reset(price, volume uint8) {
 	p.columns = domain.Columns{PriceScale: price, VolumeScale: volume}
 }
 
-func (p *piece) len() int { return max(len(p.columns.Time), len(p.wide)) }
+func (p *piece) len() int { return max(len(p.columns.OpenMicros), len(p.wide)) }
 
 // column is where the numbers of field i go, with their scale.
 func (p *piece) column(i int) (*[]int64, *uint8) {
@@ -58,7 +58,7 @@ func (p *piece) add(nanos int64, numbers [len(numberFields)]number, trades int64
 	at := time.Unix(0, nanos).UTC()
 	values, err := decimals(numbers, exact)
 	if err != nil {
-		return &domain.RuleError{Rule: domain.RuleFinite, Key: p.key, At: at, Detail: err.Error()}
+		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: p.key, At: at, Detail: err.Error()}
 	}
 	p.wide = append(p.wide, domain.Bar{
 		OpenTime: at, Open: values[0], High: values[1], Low: values[2], Close: values[3], Volume: values[4], Trades: trades,
@@ -86,10 +86,10 @@ func (p *piece) addNarrow(micros int64, numbers [len(numberFields)]number, trade
 			}
 		}
 	}
-	if p.columns.Time == nil {
+	if p.columns.OpenMicros == nil {
 		p.allocate()
 	}
-	p.columns.Time = append(p.columns.Time, micros)
+	p.columns.OpenMicros = append(p.columns.OpenMicros, micros)
 	for i, v := range values {
 		column, _ := p.column(i)
 		*column = append(*column, v)
@@ -99,7 +99,7 @@ func (p *piece) addNarrow(micros int64, numbers [len(numberFields)]number, trade
 }
 
 func (p *piece) allocate() {
-	p.columns.Time = make([]int64, 0, p.capacity)
+	p.columns.OpenMicros = make([]int64, 0, p.capacity)
 	p.columns.Trades = make([]int64, 0, p.capacity)
 	for i := range numberFields {
 		column, _ := p.column(i)
@@ -169,8 +169,8 @@ func (p *piece) fitScale(i int, n number) (ok bool) {
 func (p *piece) widen() error {
 	c := &p.columns
 	p.wide = make([]domain.Bar, 0, p.capacity)
-	for i := range c.Time {
-		bar := domain.Bar{OpenTime: time.UnixMicro(c.Time[i]).UTC(), Trades: c.Trades[i]}
+	for i := range c.OpenMicros {
+		bar := domain.Bar{OpenTime: time.UnixMicro(c.OpenMicros[i]).UTC(), Trades: c.Trades[i]}
 		for j, to := range []*domain.Decimal{&bar.Open, &bar.High, &bar.Low, &bar.Close, &bar.Volume} {
 			column, scale := p.column(j)
 			d, err := domain.NewDecimal((*column)[i], *scale)
@@ -195,7 +195,7 @@ func (p *piece) series() (domain.Series, error) {
 		return domain.NewSeries(p.key, p.wide...)
 	}
 	if p.descending {
-		slices.Reverse(p.columns.Time)
+		slices.Reverse(p.columns.OpenMicros)
 		slices.Reverse(p.columns.Trades)
 		for i := range numberFields {
 			column, _ := p.column(i)

@@ -66,7 +66,7 @@ func sequence[P any](
 }
 
 func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series) bool) error {
-	return s.readBatch(ctx, []ports.BarQuery{q}, func(piece ports.BatchPiece) bool { return yield(piece.Bars) })
+	return s.readBatch(ctx, []ports.BarQuery{q}, func(piece ports.BatchBars) bool { return yield(piece.Bars) })
 }
 
 // collect is all bars of the range as one Series.
@@ -189,7 +189,7 @@ func (r *barReader) checkTags(d *decoder, at int64) error {
 			}
 		}
 		if string(value) != c.value {
-			return r.broken(domain.RuleKey, at, fmt.Sprintf("the answer has a row of the %s %.80q", c.tag, value))
+			return r.broken(domain.RuleWrongSeries, at, fmt.Sprintf("the answer has a row of the %s %.80q", c.tag, value))
 		}
 	}
 	return nil
@@ -199,13 +199,13 @@ func (r *barReader) checkTags(d *decoder, at int64) error {
 func (r *barReader) checkTime(at int64) error {
 	switch {
 	case at < r.span.start || at >= r.span.end:
-		return r.broken(domain.RuleRange, at, "open time is outside the range asked for")
+		return r.broken(domain.RuleOutsideRange, at, "open time is outside the range asked for")
 	case at%nanosPerMicro != 0:
-		return r.broken(domain.RuleGrid, at, "open time is finer than a microsecond")
+		return r.broken(domain.RuleOffGrid, at, "open time is finer than a microsecond")
 	case r.rows > 0 && at == r.last:
 		return r.broken(domain.RuleDuplicate, at, "two bars of one open time")
 	case r.rows > 0 && (at < r.last) != r.descending:
-		return r.broken(domain.RuleOrder, at, "comes out of order")
+		return r.broken(domain.RuleOutOfOrder, at, "comes out of order")
 	case r.limit > 0 && r.rows == r.limit:
 		return fmt.Errorf("more than the %d bars asked for: %w", r.limit, ports.ErrIncomplete)
 	}
@@ -251,14 +251,14 @@ func (r *barReader) complete(at int64, numbers [len(numberFields)]number, trades
 	case trades.kind != numberInt:
 		return r.unsettled(at, "the trade count is missing or not an integer")
 	case trades.int < 0:
-		return r.broken(domain.RuleTrades, at, "negative trade count")
+		return r.broken(domain.RuleNegativeTradeCount, at, "negative trade count")
 	}
 	return nil
 }
 
 // unsettled is a row that lacks something, for now or for good.
 func (r *barReader) unsettled(at int64, detail string) error {
-	return &unsettledError{at, r.broken(domain.RuleComplete, at, detail)}
+	return &unsettledError{at, r.broken(domain.RuleIncomplete, at, detail)}
 }
 
 func (r *barReader) broken(rule domain.Rule, at int64, detail string) error {

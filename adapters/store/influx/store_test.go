@@ -297,7 +297,7 @@ func TestAssumedExtentsAndCatalog(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	s := openStore(t, cfg)
-	day := domain.SeriesKey{Symbol: "KRAKEN:ETH/USD", Grid: mustGrid(t, "1d@America/New_York"), Kind: domain.PriceBid}
+	day := domain.SeriesKey{Symbol: "KRAKEN:ETH/USD", Grid: mustGrid(t, "1d@America/New_York"), PriceType: domain.PriceBid}
 	at := time.Date(2024, 3, 9, 5, 0, 0, 0, time.UTC)
 	b, err := domain.NewSeries(day, domain.Bar{OpenTime: at}, domain.Bar{OpenTime: at.AddDate(0, 0, 1)})
 	if err != nil {
@@ -309,8 +309,8 @@ func TestAssumedExtentsAndCatalog(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []domain.Extent{
-		{Key: recordedKey, Range: minutes(t, recordedKey, 5).Range(), Assumed: true},
-		{Key: day, Range: domain.Range{Start: at, End: time.Date(2024, 3, 11, 4, 0, 0, 0, time.UTC)}, Assumed: true}, // 23 hours
+		{Key: recordedKey, Range: minutes(t, recordedKey, 5).Range(), Inferred: true},
+		{Key: day, Range: domain.Range{Start: at, End: time.Date(2024, 3, 11, 4, 0, 0, 0, time.UTC)}, Inferred: true}, // 23 hours
 	}
 	many := []domain.Symbol{"BTC/USD", "KRAKEN:ETH/USD"}
 	for i := range 100 {

@@ -178,10 +178,10 @@ func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range
 	if err != nil {
 		return r, err
 	}
-	if bars.Within(r).Len() < bars.Len() {
+	if bars.Clip(r).Len() < bars.Len() {
 		return r, fmt.Errorf("%s: %s does not cover the bars: %w", bars, r, domain.ErrInvalid)
 	}
-	if bars.Within(representable).Len() < bars.Len() {
+	if bars.Clip(representable).Len() < bars.Len() {
 		return r, fmt.Errorf("%s: InfluxDB holds times of %s only: %w", bars, representable, domain.ErrInvalid)
 	}
 	return r.Intersect(representable), ctx.Err()

@@ -17,8 +17,8 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 	return func(yield func(domain.Series, error) bool) {
 		fail := func(err error) { yield(domain.Series{}, translate("aggregate trades", key.String(), err)) }
 		resampler, err := domain.NewResampler(key)
-		if err == nil && key.Kind != domain.PriceTrade {
-			err = fmt.Errorf("bars of the %s price are not made of trades: %w", key.Kind, domain.ErrInvalid)
+		if err == nil && key.PriceType != domain.PriceTrade {
+			err = fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
 		}
 		if err != nil {
 			fail(err)

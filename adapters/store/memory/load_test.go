@@ -100,7 +100,7 @@ func TestCopyOverwrites(t *testing.T) {
 			}
 		}
 		for _, e := range extents {
-			write(t, held(t, from, e.Key).Within(e.Range), e.Range, want)
+			write(t, held(t, from, e.Key).Clip(e.Range), e.Range, want)
 		}
 		if err := to.Copy(t.Context(), from); err != nil {
 			t.Fatal(err)
@@ -151,7 +151,7 @@ func TestCopyCopiesNoBar(t *testing.T) {
 		t.Fatalf("%d pieces", len(got))
 	}
 	for i, piece := range got {
-		if &piece.Columns().Time[0] != &b.Columns().Time[i*long] {
+		if &piece.Columns().OpenMicros[0] != &b.Columns().OpenMicros[i*long] {
 			t.Errorf("piece %d was copied", i)
 		}
 	}
@@ -201,7 +201,7 @@ func TestOpenIsWhatWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, e := range extents {
-			if err := w.Write(held(t, from, e.Key).Within(e.Range), e.Range); err != nil {
+			if err := w.Write(held(t, from, e.Key).Clip(e.Range), e.Range); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -27,8 +27,8 @@ func (t *table[K, D]) overlapping(pieces []D, r domain.Range) []D {
 func (t *table[K, D]) within(pieces []D, r domain.Range) []D {
 	parts := slices.Clone(t.overlapping(pieces, r))
 	if n := len(parts); n > 0 { // those between lie in r whole
-		parts[0] = parts[0].Within(r)
-		parts[n-1] = parts[n-1].Within(r)
+		parts[0] = parts[0].Clip(r)
+		parts[n-1] = parts[n-1].Clip(r)
 	}
 	return slices.DeleteFunc(parts, func(p D) bool { return p.Len() == 0 })
 }
@@ -37,7 +37,7 @@ func (t *table[K, D]) within(pieces []D, r domain.Range) []D {
 func (t *table[K, D]) firstWithin(pieces []D, r domain.Range, rows int) []D {
 	var parts []D
 	for _, p := range t.overlapping(pieces, r) {
-		if p = p.Within(r); p.Len() == 0 {
+		if p = p.Clip(r); p.Len() == 0 {
 			continue
 		}
 		p = p.Slice(0, min(rows, p.Len()))
@@ -53,7 +53,7 @@ func (t *table[K, D]) firstWithin(pieces []D, r domain.Range, rows int) []D {
 func (t *table[K, D]) lastWithin(pieces []D, r domain.Range, rows int) []D {
 	var parts []D
 	for _, p := range slices.Backward(t.overlapping(pieces, r)) {
-		if p = p.Within(r); p.Len() == 0 {
+		if p = p.Clip(r); p.Len() == 0 {
 			continue
 		}
 		p = p.Slice(max(0, p.Len()-rows), p.Len())

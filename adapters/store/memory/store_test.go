@@ -71,7 +71,7 @@ func TestBulkLoadIsNeitherCopiedNorCut(t *testing.T) {
 	if len(got) != 1 || got[0].Len() != 200 {
 		t.Fatalf("got %v, want the last 200 bars in one piece", got)
 	}
-	if &got[0].Columns().Time[0] != &b.Columns().Time[b.Len()-200] {
+	if &got[0].Columns().OpenMicros[0] != &b.Columns().OpenMicros[b.Len()-200] {
 		t.Error("the bars were copied on the way")
 	}
 }
@@ -81,7 +81,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 	t.Parallel()
 	const n, long = 40_000, 3000 // two such pieces are too long to be joined
 	s, b := memory.New(), minuteBars(t, n)
-	b = b.Without([]int{0, 5, long - 1, long, 2*long + 1, n - 1})
+	b = b.Drop([]int{0, 5, long - 1, long, 2*long + 1, n - 1})
 	for at := 0; at < b.Len(); at += long {
 		piece := b.Slice(at, min(at+long, b.Len()))
 		if _, err := s.WriteBars(t.Context(), piece, piece.Range()); err != nil {
@@ -95,7 +95,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 		if r.End.Before(r.Start) {
 			r.Start, r.End = r.End, r.Start
 		}
-		want, q := b.Within(r), ports.BarQuery{Key: key, Range: r}
+		want, q := b.Clip(r), ports.BarQuery{Key: key, Range: r}
 		limit := rapid.IntRange(1, 3*long).Draw(t, "limit")
 		switch rapid.SampledFrom([]string{"all", "first", "last"}).Draw(t, "part") {
 		case "first":

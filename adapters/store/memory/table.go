@@ -17,7 +17,7 @@ type rows[D any] interface {
 	fmt.Stringer
 	Len() int
 	Slice(from, to int) D
-	Within(r domain.Range) D
+	Clip(r domain.Range) D
 	Range() domain.Range
 	Equal(o D) bool
 }
@@ -165,7 +165,7 @@ func (t *table[K, D]) change(
 		return ports.WriteReport{}, err
 	}
 	for i, d := range pieces {
-		if d.Within(r).Len() < d.Len() {
+		if d.Clip(r).Len() < d.Len() {
 			return ports.WriteReport{}, fmt.Errorf("%s: %s does not cover the %s: %w", d, r, t.kind, domain.ErrInvalid)
 		}
 		if t.keyOf(d) != key || i > 0 && t.compare(pieces[i-1], pieces[i-1].Len()-1, d, 0) >= 0 {

@@ -27,8 +27,8 @@ const maxEdges = 100_000
 // between the two statements.
 func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error] {
 	refusal := key.Validate()
-	if refusal == nil && key.Kind != domain.PriceTrade {
-		refusal = fmt.Errorf("bars of the %s price are not made of trades: %w", key.Kind, domain.ErrInvalid)
+	if refusal == nil && key.PriceType != domain.PriceTrade {
+		refusal = fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
 	}
 	var used atomic.Bool
 	return func(yield func(domain.Series, error) bool) {
@@ -120,7 +120,7 @@ func (d *aggregateDecoder) add(row [][]byte) error {
 		if err != nil {
 			return err
 		}
-		return &domain.RuleError{Rule: domain.RuleFinite, Key: d.key, At: time.UnixMicro(at).UTC(),
+		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: d.key, At: time.UnixMicro(at).UTC(),
 			Detail: fmt.Sprintf("%d of the bar's trades are none", broken)}
 	}
 	return d.barDecoder.add(bar)

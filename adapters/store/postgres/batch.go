@@ -24,8 +24,8 @@ const (
 )
 
 // ReadBatch implements ports.BatchReader. The queries of one statement see the tables at one instant.
-func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchPiece, error] {
-	return sequence(s, ctx, "read batch", batchSubject(queries), func(hand func(ports.BatchPiece, int) error) error {
+func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
+	return sequence(s, ctx, "read batch", batchSubject(queries), func(hand func(ports.BatchBars, int) error) error {
 		if err := validateBatch(queries); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func validateBatch(queries []ports.BarQuery) error {
 func batchLen(queries []ports.BarQuery) int {
 	bars := int64(0)
 	for i, q := range queries {
-		bars += q.MostBars()
+		bars += q.MaxBars()
 		if i == batchQueries || i > 0 && bars > batchBars {
 			return i
 		}
@@ -81,7 +81,7 @@ func batchArgs(queries []ports.BarQuery) []any {
 	starts, ends := make([]time.Time, n), make([]time.Time, n)
 	firsts, lasts := make([]int64, n), make([]int64, n)
 	for i, q := range queries {
-		symbols[i], kinds[i], grids[i] = string(q.Key.Symbol), q.Key.Kind.String(), q.Key.Grid.String()
+		symbols[i], kinds[i], grids[i] = string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String()
 		starts[i], ends[i] = q.Range.Start, q.Range.End
 		firsts[i], lasts[i] = int64(q.First), int64(q.Last)
 	}
@@ -117,12 +117,12 @@ func (d *batchDecoder) add(row [][]byte) error {
 		return errPieceEnds
 	case number > d.number:
 		q := d.queries[number-1]
-		d.number, d.bars = number, barDecoder{key: q.Key, room: int(min(pieceBars, q.MostBars()))}
+		d.number, d.bars = number, barDecoder{key: q.Key, room: int(min(pieceBars, q.MaxBars()))}
 	}
 	return d.bars.add(bar)
 }
 
-func (d *batchDecoder) take() (ports.BatchPiece, error) {
+func (d *batchDecoder) take() (ports.BatchBars, error) {
 	bars, err := d.bars.take()
-	return ports.BatchPiece{Query: d.before + int(d.number) - 1, Bars: bars}, err
+	return ports.BatchBars{Query: d.before + int(d.number) - 1, Bars: bars}, err
 }

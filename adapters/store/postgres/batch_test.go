@@ -45,7 +45,7 @@ func TestBatchIsSplit(t *testing.T) {
 func FuzzBatchDecoder(f *testing.F) {
 	key := gen.MinuteKey("BTC/USD")
 	columns := gen.Walk(key.Symbol, 20).Columns()
-	start := time.UnixMicro(columns.Time[0]).UTC()
+	start := time.UnixMicro(columns.OpenMicros[0]).UTC()
 	queries := []ports.BarQuery{
 		{Key: key, Range: domain.Range{Start: start, End: start.Add(time.Hour)}},
 		{Key: gen.MinuteKey("ETH/USD"), Range: domain.Range{Start: start, End: start.Add(time.Hour)}, Last: 5},

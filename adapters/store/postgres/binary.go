@@ -156,7 +156,7 @@ type barDecoder struct {
 
 func (d *barDecoder) columns() []uint32 { return barTypes[:] }
 
-func (d *barDecoder) len() int { return len(d.bars.Time) }
+func (d *barDecoder) len() int { return len(d.bars.OpenMicros) }
 
 func (d *barDecoder) add(row [][]byte) error {
 	if d.len() == pieceBars {
@@ -198,10 +198,10 @@ func (d *barDecoder) decode(row [][]byte) error {
 	if err != nil {
 		return d.broken(row[6], at, "trades", err)
 	}
-	if c.Time == nil {
+	if c.OpenMicros == nil {
 		d.allocate()
 	}
-	c.Time = append(c.Time, at)
+	c.OpenMicros = append(c.OpenMicros, at)
 	for i, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume} {
 		appendWide(column, values[i].hi, values[i].lo)
 	}
@@ -229,7 +229,7 @@ func (d *barDecoder) raise(row [][]byte) error {
 
 func (d *barDecoder) allocate() {
 	c := &d.bars
-	c.Time, c.Trades = make([]int64, 0, d.room), make([]int64, 0, d.room)
+	c.OpenMicros, c.Trades = make([]int64, 0, d.room), make([]int64, 0, d.room)
 	for _, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume} {
 		column.Lo = make([]int64, 0, d.room)
 	}
@@ -239,24 +239,24 @@ func (d *barDecoder) allocate() {
 func (d *barDecoder) take() (domain.Series, error) {
 	piece := d.bars
 	d.bars = domain.Columns{PriceScale: piece.PriceScale, VolumeScale: piece.VolumeScale}
-	if d.later && piece.Time[0] <= d.last { // within a piece, the Series sees to it
-		rule := domain.RuleOrder
-		if piece.Time[0] == d.last {
+	if d.later && piece.OpenMicros[0] <= d.last { // within a piece, the Series sees to it
+		rule := domain.RuleOutOfOrder
+		if piece.OpenMicros[0] == d.last {
 			rule = domain.RuleDuplicate
 		}
-		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(piece.Time[0]).UTC(),
+		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(piece.OpenMicros[0]).UTC(),
 			Detail: "the store's rows do not ascend"}
 	}
-	d.last, d.later = piece.Time[len(piece.Time)-1], true
+	d.last, d.later = piece.OpenMicros[len(piece.OpenMicros)-1], true
 	return domain.NewSeriesFromColumns(d.key, piece)
 }
 
 // broken is the rule that a field breaks, or, where its bytes are no value at all, the error itself.
 func (d *barDecoder) broken(field []byte, micros int64, name string, err error) error {
-	rule := domain.RuleFinite
+	rule := domain.RuleNotFinite
 	switch {
 	case field == nil:
-		rule, err = domain.RuleComplete, errNull
+		rule, err = domain.RuleIncomplete, errNull
 	case !errors.Is(err, errNumericFinite) && !errors.Is(err, errNumericDigits):
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -279,7 +279,7 @@ func appendWide(c *domain.Column, hi, lo int64) {
 
 // appendBar appends bar i of the columns as fields in the order of barTypes.
 func appendBar(b []byte, c *domain.Columns, i int) []byte {
-	b = appendTime(b, c.Time[i])
+	b = appendTime(b, c.OpenMicros[i])
 	for _, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close} {
 		b = appendNumericOf(b, column, i, c.PriceScale)
 	}

@@ -24,7 +24,9 @@ func barClaims(key domain.SeriesKey) claims {
 }
 
 // barKey is what names a series of bars beside its symbol.
-func barKey(key domain.SeriesKey) []string { return []string{key.Kind.String(), key.Grid.String()} }
+func barKey(key domain.SeriesKey) []string {
+	return []string{key.PriceType.String(), key.Grid.String()}
+}
 
 func tickClaims(symbol domain.Symbol, kind domain.TickKind) claims {
 	name := string(kind)
@@ -92,13 +94,13 @@ func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
 	return r, err
 }
 
-// Claim implements ports.CoverageWriter.
-func (s *Store) Claim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+// DeclareCoverage implements ports.CoverageWriter.
+func (s *Store) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
 	return s.changeClaims(ctx, "claim", key, r, false)
 }
 
-// Unclaim implements ports.CoverageWriter.
-func (s *Store) Unclaim(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
+// RemoveCoverage implements ports.CoverageWriter.
+func (s *Store) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
 	return s.changeClaims(ctx, "unclaim", key, r, true)
 }
 
@@ -117,12 +119,12 @@ func (s *Store) changeClaims(ctx context.Context, op string, key domain.SeriesKe
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	extents, err := collect(ctx, s, selectExtents, selectExtentsOf, symbols, func(row pgx.CollectableRow) (e domain.Extent, err error) {
 		var grid, kind string
-		if err = row.Scan(&e.Key.Symbol, &grid, &kind, &e.Range.Start, &e.Range.End, &e.Assumed); err != nil {
+		if err = row.Scan(&e.Key.Symbol, &grid, &kind, &e.Range.Start, &e.Range.End, &e.Inferred); err != nil {
 			return e, err
 		}
 		e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
 		if e.Key.Grid, err = domain.ParseGrid(grid); err == nil {
-			e.Key.Kind, err = domain.ParsePriceKind(kind)
+			e.Key.PriceType, err = domain.ParsePriceType(kind)
 		}
 		if err == nil {
 			err = e.Key.Symbol.Validate()

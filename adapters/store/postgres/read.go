@@ -26,14 +26,14 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 	refusal := q.Key.Validate()
 	d := &barDecoder{key: q.Key}
 	if refusal == nil {
-		d.room = int(min(pieceBars, q.MostBars()))
+		d.room = int(min(pieceBars, q.MaxBars()))
 	}
 	return stream(s, ctx, "read bars", q.Key.String(), refusal, sql, args, d)
 }
 
 // readStatement is the statement that answers q.
 func readStatement(q ports.BarQuery) (sql string, args []any) {
-	args = []any{string(q.Key.Symbol), q.Key.Kind.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
+	args = []any{string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
 	switch {
 	case q.First > 0:
 		return barSQL.first, append(args, q.First)

@@ -372,13 +372,13 @@ func TestClaims(t *testing.T) {
 		r      domain.Range
 		want   []domain.Range
 	}{
-		{s.Unclaim, days(1, 9), nil},
-		{s.Claim, days(1, 2), []domain.Range{days(1, 2)}},
-		{s.Claim, days(3, 4), []domain.Range{days(1, 2), days(3, 4)}},
-		{s.Claim, days(2, 3), []domain.Range{days(1, 4)}},
-		{s.Claim, days(1, 4), []domain.Range{days(1, 4)}},
-		{s.Unclaim, days(2, 3), []domain.Range{days(1, 2), days(3, 4)}},
-		{s.Unclaim, days(1, 9), nil},
+		{s.RemoveCoverage, days(1, 9), nil},
+		{s.DeclareCoverage, days(1, 2), []domain.Range{days(1, 2)}},
+		{s.DeclareCoverage, days(3, 4), []domain.Range{days(1, 2), days(3, 4)}},
+		{s.DeclareCoverage, days(2, 3), []domain.Range{days(1, 4)}},
+		{s.DeclareCoverage, days(1, 4), []domain.Range{days(1, 4)}},
+		{s.RemoveCoverage, days(2, 3), []domain.Range{days(1, 2), days(3, 4)}},
+		{s.RemoveCoverage, days(1, 9), nil},
 	} {
 		if err := step.change(ctx, key, step.r); err != nil {
 			t.Fatal(err)

@@ -151,7 +151,7 @@ func (d *tickDecoder[T]) add(fields [][]byte) error {
 	}
 	if d.len() == 0 && d.last != nil { // within a piece, the builder sees to it
 		if c := d.row.at.Compare(d.last.at); c < 0 || c == 0 && d.row.seq <= d.last.seq {
-			return d.row.broken(domain.RuleOrder, "the store's rows do not ascend")
+			return d.row.broken(domain.RuleOutOfOrder, "the store's rows do not ascend")
 		}
 	}
 	return d.builder.Append(tick)
@@ -200,9 +200,9 @@ func (r *tickRow) keep(i int, name string, err error) {
 	switch {
 	case r.err != nil || err == nil:
 	case r.fields[i] == nil:
-		r.err = r.broken(domain.RuleComplete, name+": "+errNull.Error())
+		r.err = r.broken(domain.RuleIncomplete, name+": "+errNull.Error())
 	case errors.Is(err, errNumericFinite), errors.Is(err, errNumericDigits):
-		r.err = r.broken(domain.RuleFinite, name+": "+err.Error())
+		r.err = r.broken(domain.RuleNotFinite, name+": "+err.Error())
 	default:
 		r.err = fmt.Errorf("%s: %w", name, err)
 	}

@@ -75,7 +75,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		t.Errorf("the last bar is %s", last)
 	}
 	extents, err := s.Extents(t.Context(), key.Symbol, "KRAKEN:XRP/USD")
-	if want := []domain.Extent{{Key: key, Range: whole, Assumed: true}}; err != nil || !slices.Equal(extents, want) {
+	if want := []domain.Extent{{Key: key, Range: whole, Inferred: true}}; err != nil || !slices.Equal(extents, want) {
 		t.Errorf("%v, %v", extents, err)
 	}
 	metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Pattern: "KRAKEN:*"})

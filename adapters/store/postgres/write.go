@@ -32,7 +32,7 @@ func (s *Store) writeBars(ctx context.Context, op string, bars domain.Series, r 
 		columns := bars.Columns()
 		report, err = s.write(ctx, change{
 			table: barTable, symbol: key.Symbol, key: barKey(key),
-			times: columns.Time, r: r, replace: replace,
+			times: columns.OpenMicros, r: r, replace: replace,
 			append: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
 			claims: barClaims(key),
 		})

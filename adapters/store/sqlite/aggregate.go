@@ -33,8 +33,8 @@ func (s *Store) aggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 	if err != nil {
 		return err
 	}
-	if key.Kind != domain.PriceTrade {
-		return fmt.Errorf("bars of the %s price are not made of trades: %w", key.Kind, domain.ErrInvalid)
+	if key.PriceType != domain.PriceTrade {
+		return fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
 	}
 	more := true
 	var failed error

@@ -44,7 +44,7 @@ func (c *cell) end() int64 {
 // write puts the bars in the place of those of the same open times.
 func (c *chunks) write(ctx context.Context, bars domain.Series) error {
 	for bars.Len() > 0 {
-		times := bars.Columns().Time
+		times := bars.Columns().OpenMicros
 		cell, err := c.cell(ctx, times[0])
 		if err != nil {
 			return err
@@ -76,11 +76,11 @@ func (c *chunks) replace(ctx context.Context, bars domain.Series, r domain.Range
 		if err != nil && !mended {
 			return err
 		}
-		n := cell.bound(bars.Columns().Time)
-		within := held.Within(r)
+		n := cell.bound(bars.Columns().OpenMicros)
+		within := held.Clip(r)
 		m := c.merge(within, bars.Slice(0, n), false)
 		if within.Len() < held.Len() {
-			from := sort.Search(held.Len(), func(i int) bool { return held.Columns().Time[i] >= start })
+			from := sort.Search(held.Len(), func(i int) bool { return held.Columns().OpenMicros[i] >= start })
 			m.pieces = append([]domain.Series{held.Slice(0, from)}, append(m.pieces, held.Slice(from+within.Len(), held.Len()))...)
 		}
 		m.changed = m.changed || mended
@@ -140,7 +140,7 @@ func (c *chunks) merge(held, bars domain.Series, keep bool) merged {
 	var m merged
 	before := c.report
 	for held.Len() > 0 || bars.Len() > 0 {
-		old, fresh := held.Columns().Time, bars.Columns().Time
+		old, fresh := held.Columns().OpenMicros, bars.Columns().OpenMicros
 		heldAlone, freshAlone, both := runs(old, fresh)
 		switch {
 		case heldAlone > 0:
@@ -222,7 +222,7 @@ func (c *chunks) put(ctx context.Context, id int64, bars domain.Series) (err err
 		return err
 	}
 	n := bars.Len()
-	times := bars.Columns().Time
+	times := bars.Columns().OpenMicros
 	if id != 0 {
 		return c.exec(ctx, updateChunk, times[0], times[n-1], n, c.packed, id)
 	}

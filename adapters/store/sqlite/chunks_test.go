@@ -101,7 +101,7 @@ func TestLateBarResealsItsChunkOnly(t *testing.T) {
 	s, raw := open(t, path), openRaw(t, path)
 	bars := minutes(t, 0, 3*codec.MaxBars+2, 1)
 	const late = codec.MaxBars + 1000 // within the second chunk
-	write(t, s, bars.Without([]int{late, late + 1}))
+	write(t, s, bars.Drop([]int{late, late + 1}))
 	before := chunksOf(t, raw)
 	write(t, s, bars.Slice(late, late+1))
 	after := chunksOf(t, raw)
@@ -283,7 +283,7 @@ func TestDamagedChunk(t *testing.T) {
 				n := 0
 				var err error
 				for piece, e := range s.ReadBars(t.Context(), q) {
-					n += piece.Within(middle.Range()).Len()
+					n += piece.Clip(middle.Range()).Len()
 					err = e
 				}
 				if n > 0 || !errors.Is(err, ports.ErrCorruptData) || !strings.Contains(err.Error(), test.says) {

@@ -81,7 +81,7 @@ func plant(db *sql.DB, defect func(context.Context, *sql.DB, domain.SeriesKey, t
 func heldChunk(ctx context.Context, db *sql.DB, key domain.SeriesKey) (id int64, bars domain.Series, err error) {
 	var data []byte
 	if err := db.QueryRowContext(ctx, `SELECT chunks.id, data FROM series JOIN chunks ON series = series.id
-WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String(), key.Kind.String()).Scan(&id, &data); err != nil {
+WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String(), key.PriceType.String()).Scan(&id, &data); err != nil {
 		return 0, bars, err
 	}
 	c, err := codec.Open(data)
@@ -97,7 +97,7 @@ func putChunk(ctx context.Context, db *sql.DB, id, of int64, bars domain.Series)
 	if err != nil {
 		return err
 	}
-	times := bars.Columns().Time
+	times := bars.Columns().OpenMicros
 	args := []any{times[0], times[len(times)-1], len(times), data, id}
 	text := `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ? WHERE id = ?`
 	if id == 0 {
@@ -176,10 +176,10 @@ func splitTwice(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.T
 		return err
 	}
 	end := bars.Range().End
-	if err := putChunk(ctx, db, 0, id, bars.Within(domain.Range{Start: at, End: end})); err != nil {
+	if err := putChunk(ctx, db, 0, id, bars.Clip(domain.Range{Start: at, End: end})); err != nil {
 		return err
 	}
-	return putChunk(ctx, db, id, 0, bars.Within(domain.Range{Start: bars.OpenTime(0), End: key.Grid.Next(at)}))
+	return putChunk(ctx, db, id, 0, bars.Clip(domain.Range{Start: bars.OpenTime(0), End: key.Grid.Next(at)}))
 }
 
 // negateSize makes a trade one of less than nothing.

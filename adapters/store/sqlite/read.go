@@ -87,7 +87,7 @@ func (s *Store) readChunks(
 	ctx context.Context, stmt *sql.Stmt, into func(*chunkRow) []any, q ports.BarQuery, yield func(codec.Chunk) (more bool, err error),
 ) error {
 	start, end := q.Range.Micros()
-	rows, err := stmt.QueryContext(ctx, string(q.Key.Symbol), q.Key.Grid.String(), q.Key.Kind.String(), start, end)
+	rows, err := stmt.QueryContext(ctx, string(q.Key.Symbol), q.Key.Grid.String(), q.Key.PriceType.String(), start, end)
 	if err != nil {
 		return inPhase(ports.PhaseQuery, err)
 	}
@@ -101,7 +101,7 @@ func (s *Store) readChunks(
 		if err != nil {
 			return err
 		}
-		if c = c.Within(q.Range); c.Len() == 0 {
+		if c = c.Clip(q.Range); c.Len() == 0 {
 			continue
 		}
 		if more, err := yield(c); err != nil || !more {
@@ -140,7 +140,7 @@ func (r *chunkRow) open(key domain.SeriesKey) (codec.Chunk, error) {
 			c.Len(), microTime(first), microTime(last), r.bars.V, microTime(r.last.V)))
 	}
 	if r.next.Valid && r.next.V <= r.last.V {
-		rule := domain.RuleOrder
+		rule := domain.RuleOutOfOrder
 		if r.next.V == r.last.V {
 			rule = domain.RuleDuplicate
 		}

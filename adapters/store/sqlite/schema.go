@@ -50,7 +50,7 @@ type extentRow struct {
 }
 
 func newSeriesRow(key domain.SeriesKey) seriesRow {
-	return seriesRow{Symbol: string(key.Symbol), Grid: key.Grid.String(), Kind: key.Kind.String()}
+	return seriesRow{Symbol: string(key.Symbol), Grid: key.Grid.String(), Kind: key.PriceType.String()}
 }
 
 // migrate brings the file to the version of this program, and refuses one that is not ours or newer.

@@ -372,14 +372,14 @@ func (r *tickRow) read(rows *sql.Rows) error {
 func (r *tickRow) decimal(column int, name string) (d domain.Decimal) {
 	switch v := r.columns[column].(type) {
 	case nil:
-		r.breaks(domain.RuleComplete, name+" is NULL")
+		r.breaks(domain.RuleIncomplete, name+" is NULL")
 	case string:
 		var err error
 		if d, err = domain.ParseDecimal(v); err != nil {
-			r.breaks(domain.RuleFinite, name+": "+err.Error())
+			r.breaks(domain.RuleNotFinite, name+": "+err.Error())
 		}
 	default:
-		r.breaks(domain.RuleFinite, name+" is not the text of a number")
+		r.breaks(domain.RuleNotFinite, name+" is not the text of a number")
 	}
 	return d
 }
@@ -387,7 +387,7 @@ func (r *tickRow) decimal(column int, name string) (d domain.Decimal) {
 func (r *tickRow) side(column int) domain.Side {
 	v, ok := r.columns[column].(int64)
 	if !ok || v < int64(domain.SideUnknown) || v > int64(domain.SideSell) {
-		r.breaks(domain.RuleComplete, fmt.Sprintf("side %v is none", r.columns[column]))
+		r.breaks(domain.RuleIncomplete, fmt.Sprintf("side %v is none", r.columns[column]))
 		return domain.SideUnknown
 	}
 	return domain.Side(v)

@@ -36,11 +36,11 @@ func TestForeignHandInTrades(t *testing.T) {
 		name, statement string
 		rule            domain.Rule
 	}{
-		{"null", `UPDATE trades SET price = NULL WHERE seq = 70`, domain.RuleComplete},
-		{"not finite", `UPDATE trades SET size = 'NaN' WHERE seq = 70`, domain.RuleFinite},
-		{"negative size", `UPDATE trades SET size = '-1' WHERE seq = 70`, domain.RuleVolume},
-		{"no side", `UPDATE trades SET side = 3 WHERE seq = 70`, domain.RuleComplete},
-		{"negative seq", `UPDATE trades SET seq = -1 WHERE seq = 70`, domain.RuleOrder},
+		{"null", `UPDATE trades SET price = NULL WHERE seq = 70`, domain.RuleIncomplete},
+		{"not finite", `UPDATE trades SET size = 'NaN' WHERE seq = 70`, domain.RuleNotFinite},
+		{"negative size", `UPDATE trades SET size = '-1' WHERE seq = 70`, domain.RuleNegativeVolume},
+		{"no side", `UPDATE trades SET side = 3 WHERE seq = 70`, domain.RuleIncomplete},
+		{"negative seq", `UPDATE trades SET seq = -1 WHERE seq = 70`, domain.RuleOutOfOrder},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
