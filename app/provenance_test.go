@@ -26,7 +26,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 	}
 	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{},
 		app.Source{Name: "early", Bars: early, Catalog: early}, app.Source{Name: "late", Bars: late})
-	want := []domain.Leg{
+	want := []domain.Origin{
 		{Store: "early", Grid: key.Grid, Range: span(0, 6), Bars: 2},
 		{Store: "late", Grid: key.Grid, Range: span(6, 10)},
 	}
@@ -58,7 +58,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 	}
 }
 
-func equalLegs(a, b domain.Leg) bool {
+func equalLegs(a, b domain.Origin) bool {
 	sameRange := a.Range.Equal(b.Range)
 	a.Range, b.Range = domain.Range{}, domain.Range{}
 	return sameRange && a == b
