@@ -190,7 +190,8 @@ func TestRoomsExist(t *testing.T) {
 
 func TestTopLevel(t *testing.T) {
 	allowed := []string{
-		"go.mod", "go.sum", "domain", "ports", "adapters", "app", "wiring", "cmd", "tests", "Makefile", "README.md", "bin",
+		"go.mod", "go.sum", "domain", "ports", "adapters", "app", "wiring", "cmd", "tests", "docs", "bin",
+		"Makefile", "README.md", "CHANGELOG.md", "LICENSE",
 	}
 	entries, err := os.ReadDir(root(t))
 	if err != nil {
