@@ -50,6 +50,7 @@ func (f *fetch) ask(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]p
 	if _, err := call(ctx, f.at(s), collect, f); err != nil {
 		return nil, err
 	}
+
 	if f.answer.rows == 0 || slices.ContainsFunc(f.answer.pieces, func(p ports.CachedBars) bool { return !p.Cached }) {
 		f.fromStore = append(f.fromStore, plan.Read{Source: s.Name, Range: q.Range})
 	}
@@ -75,6 +76,7 @@ func (f *fetch) stillHeld(ctx context.Context, s *store, read *plan.Read, q port
 	if read.Inferred {
 		return nil
 	}
+
 	extents, near := s.Cache.LocalExtents(q.Key.Symbol)
 	if !near {
 		var err error
@@ -82,10 +84,12 @@ func (f *fetch) stillHeld(ctx context.Context, s *store, read *plan.Read, q port
 			return err
 		}
 	}
+
 	for _, e := range extents {
 		if e.Key == q.Key && !e.Inferred && e.Range.Covers(q.Range) {
 			return nil
 		}
 	}
+
 	return f.at(s).fault(ports.ErrIncomplete, errMoved)
 }

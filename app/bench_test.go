@@ -20,10 +20,12 @@ func lastBars(t testing.TB, local bool) (*app.Marketdata, domain.DataRequest) {
 		held[m].Trades = int64(m)
 		held[m].Volume = domain.MustDecimal(strconv.Itoa(m + 1))
 	}
+
 	bars := series(t, held...)
 	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	source := app.Source{Name: "memory", Bars: store, Catalog: store, Local: local}
 	return over(t, clock.NewSimulated(at(minutes)), nil, app.Config{}, source), domain.DataRequest{Key: key, Last: 200}
 }

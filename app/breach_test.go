@@ -17,6 +17,7 @@ func TestStoreThatBreaksItsContract(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for name, c := range map[string]struct {
 		request domain.DataRequest
 		gives   []domain.Series
@@ -62,6 +63,7 @@ func TestExtentsAreTakenAsTheyAre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want{bars: []int{0, 1, 2, 3, 6, 7, 8}, within: span(0, 9), uncovered: []domain.Range{span(4, 6)}, next: at(9)}.check(t, r)
 }
 
@@ -74,6 +76,7 @@ func TestUnclaimedBars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want{within: span(0, 5), uncovered: []domain.Range{span(0, 5)}, next: at(0)}.check(t, r)
 }
 
@@ -86,5 +89,6 @@ func TestPiecesAreJoined(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want{bars: []int{0, 1, 3, 4, 5, 6, 7, 8}, within: span(0, 9), next: at(9), dropped: []int{2}}.check(t, r)
 }

@@ -38,16 +38,19 @@ func cachedSource(t tidy, s app.Source, c ports.Clock, cfg chunks.Config) (app.S
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	cfg.Name, cfg.Batch = s.Name, batching{s.Bars}
 	cached, err := chunks.New(s.Bars, chunks.Caches{Near: near}, nil, c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		cached.Close()
 		near.Close()
 	})
 	s.Bars, s.Cache = cached, cached
+
 	return s, cached
 }
 
@@ -78,6 +81,7 @@ func withoutCached(t rapid.TB, r domain.Result) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return string(text)
 }
 
@@ -97,6 +101,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 			if g, ok := rapid.SampledFrom([]domain.Grid{{}, domain.Minute5.UTC(), domain.Hour1.UTC(), domain.Week1.UTC()}).Draw(rt, "made"), true; ok && g != (domain.Grid{}) {
 				r.Key.Grid = g
 			}
+
 			return r
 		}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -124,6 +129,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 						err = b.AppendSeries(p)
 					}
 				}
+
 				got := result()
 				if err == nil {
 					got.Series, err = b.Series()
@@ -138,6 +144,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
+
 				claim := domain.Range{Start: w.edges[at], End: w.edges[at+rapid.IntRange(1, 2).Draw(rt, "claim")]}
 				if _, err := cached.Ingest(rt.Context(), s, claim); err != nil && !errors.Is(err, ports.ErrInvalid) {
 					rt.Fatal(err)
@@ -158,10 +165,12 @@ func TestAnswersThroughTheCache(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
+
 				r := domain.Range{Start: w.edges[from], End: w.edges[from+4]}
 				if _, err := w.store.ReplaceBars(rt.Context(), s, r); err != nil {
 					rt.Fatal(err)
 				}
+
 				cache.Invalidate(rt.Context(), w.key, r)
 			},
 			"time passes": func(rt *rapid.T) {
@@ -209,6 +218,7 @@ func (s *asked) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 				return
 			}
 		}
+
 		if s.after != nil {
 			s.after()
 		}
@@ -237,10 +247,12 @@ func cachedMinutes(t testing.TB, cfg chunks.Config) (*asked, *chunks.Store, *app
 		made[m] = bar(m)
 		made[m].Volume = domain.MustDecimal(strconv.Itoa(m + 1))
 	}
+
 	bars := series(t, made...)
 	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	under := &asked{store: store}
 	c := clock.NewSimulated(at(720))
 	source, cache := cachedSource(t, app.Source{Name: "test", Bars: under, Catalog: store}, c, cfg)
@@ -260,6 +272,7 @@ func TestSecondCallAsksNobody(t *testing.T) {
 		if i == 0 {
 			continue
 		}
+
 		if bars, extents := under.bars.Load(), under.extents.Load(); bars != 1 || extents != 2 {
 			t.Errorf("call %d: %d reads of bars, want 1; %d of extents, want 2: before the bars and after", i, bars, extents)
 		}
@@ -279,6 +292,7 @@ func TestManyCallersOneQuery(t *testing.T) {
 			}
 		})
 	}
+
 	callers.Wait()
 	if n := under.bars.Load(); n != 1 {
 		t.Errorf("%d reads", n)
@@ -304,6 +318,7 @@ func TestDeletedWhileRead(t *testing.T) {
 					return domain.Result{}, err
 				}
 			}
+
 			got := result()
 			var err error
 			got.Series, err = b.Series()
@@ -313,6 +328,7 @@ func TestDeletedWhileRead(t *testing.T) {
 		if _, err := under.store.WriteBars(t.Context(), sound(t, 0, 300), gone); err != nil {
 			t.Fatal(err)
 		}
+
 		cache.Invalidate(t.Context(), key, span(0, 600))
 		if _, err := md.Coverage(t.Context(), key.Symbol); err != nil { // now it is known what is held
 			t.Fatal(err)
@@ -320,6 +336,7 @@ func TestDeletedWhileRead(t *testing.T) {
 		if _, err := under.store.ReplaceBars(t.Context(), domain.EmptySeries(key), gone); err != nil { // nobody is told
 			t.Fatal(err)
 		}
+
 		got, err := ask()
 		if err != nil || got.Series.Len() != 200 || !slices.Equal(got.Uncovered, []domain.Range{gone}) {
 			t.Errorf("%s: %s, uncovered %v, %v", name, got.Series, got.Uncovered, err)
@@ -356,21 +373,25 @@ func TestOldEmptinessUnderANewClaim(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			return got
 		}
 		if got := fetch(); got.Series.Len() != 600 || len(got.Uncovered) != 1 {
 			t.Fatalf("%s, uncovered %v", got.Series, got.Uncovered)
 		}
+
 		late := sound(t, 600, 700)
 		if _, err := under.store.WriteBars(t.Context(), late, late.Range()); err != nil {
 			t.Fatal(err)
 		}
+
 		for range 30 {
 			if got := fetch(); got.Series.Len() != 700 && len(got.Uncovered) == 0 {
 				t.Fatalf("%s, and nothing uncovered", got.Series)
 			}
 			time.Sleep(time.Second)
 		}
+
 		if got := fetch(); got.Series.Len() != 700 {
 			t.Errorf("after half a minute: %s, uncovered %v", got.Series, got.Uncovered)
 		}
@@ -413,6 +434,7 @@ func TestExplainTellsWhatIsCached(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if text := p.String(); strings.Contains(text, "cached") != (want != "") || !strings.Contains(text, want) {
 			t.Errorf("want %q in\n%s", want, text)
 		}
@@ -440,16 +462,19 @@ func TestExplainAsksTheServer(t *testing.T) {
 	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, app.Source{Name: "test", Bars: s, Catalog: s, Explain: s})
 	p, err := md.Explain(t.Context(), domain.DataRequest{Key: key, Last: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, line := range []string{"Seq Scan on bars\n", "advice: run ANALYZE bars\n"} {
 		if !strings.Contains(p.String(), line) {
 			t.Errorf("%q is not in\n%s", line, p)
 		}
 	}
+
 	if s.asked.Key != key || s.asked.Last != 7 {
 		t.Errorf("asked of %+v", s.asked)
 	}
@@ -476,12 +501,14 @@ func TestDiagnoseTellsOfDeafness(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		defer near.Close()
 		store, c := memory.New(), clock.NewSimulated(at(0))
 		cached, err := chunks.New(store, chunks.Caches{Near: near}, nowhere{}, c, chunks.Config{Name: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		defer cached.Close()
 		md := over(t, c, nil, app.Config{}, app.Source{Name: "test", Bars: cached, Catalog: store, Cache: cached})
 		wants := func(state ports.Health) {

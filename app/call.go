@@ -60,6 +60,7 @@ func (c *caller) at(s *store) *caller {
 	if c.store == s {
 		return c
 	}
+
 	at := *c
 	at.store = s
 	return &at
@@ -93,6 +94,7 @@ func call[A, T any](ctx context.Context, c *caller, ask question[A, T], arg A) (
 		var none T
 		return none, c.interrupted(ctx, nil)
 	}
+
 	began := time.Now()
 	value, err := within(ctx, c, c.cfg.StoreTimeout, ask, arg)
 	c.store.count(time.Since(began), err)
@@ -104,11 +106,13 @@ func within[A, T any](ctx context.Context, c *caller, limit time.Duration, ask q
 	if !c.store.Local {
 		return limited(ctx, c, limit, ask, arg)
 	}
+
 	value, err := guarded(ctx, c, ask, arg)
 	if err != nil {
 		var none T
 		return none, c.failed(ctx, err)
 	}
+
 	return value, nil
 }
 
@@ -147,6 +151,7 @@ func limited[A, T any](ctx context.Context, c *caller, limit time.Duration, ask 
 	if o.err != nil {
 		return none, c.failed(ctx, o.err)
 	}
+
 	return o.value, nil
 }
 
@@ -186,6 +191,7 @@ func (c *caller) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return c.interrupted(ctx, err)
 	}
+
 	e := &ports.Error{Kind: kindOf(err), Op: c.op, Store: c.store.Name, Subject: c.subject.String(), Err: err}
 	if from, ok := err.(*ports.Error); ok { //nolint:errorlint // what wraps one has words of its own, which are kept
 		e.Phase, e.Err = from.Phase, from.Err
@@ -207,6 +213,7 @@ func (c *caller) interrupted(ctx context.Context, err error) error {
 			whose = fmt.Errorf("the caller gave up: %w", ctx.Err())
 		}
 	}
+
 	if err != nil {
 		whose = fmt.Errorf("%w (%w)", whose, err)
 	}
@@ -236,5 +243,6 @@ func kindOf(err error) error {
 	if kind := ports.ContextKind(err); kind != nil {
 		return kind
 	}
+
 	return ports.ErrInternal
 }

@@ -214,6 +214,7 @@ func TestPanicOfAStore(t *testing.T) {
 	if !errors.Is(err, ports.ErrInternal) || !errors.As(err, &p) || !bytes.Contains(p.Stack, []byte("TestPanicOfAStore")) {
 		t.Fatalf("got %v", err)
 	}
+
 	if strings.Contains(err.Error(), "goroutine") || !strings.Contains(err.Error(), "no such column") {
 		t.Errorf("the message is %q", err)
 	}

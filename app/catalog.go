@@ -35,6 +35,7 @@ func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sy
 	if q.Limit < 0 {
 		return nil, refusal(by.op, "", fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid))
 	}
+
 	by.bound(ctx, c.stores)
 	return c.symbols.symbols(ctx, by, q)
 }
@@ -45,6 +46,7 @@ func (c *Catalog) ValidateSymbol(ctx context.Context, symbol domain.Symbol) erro
 	if err := symbol.Validate(); err != nil {
 		return refusal(by.op, "", err)
 	}
+
 	by.bound(ctx, c.stores)
 	_, err := c.symbols.known(ctx, by, []domain.Symbol{symbol})
 	return err
@@ -58,6 +60,7 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 	if err := validateSymbols(symbols); err != nil {
 		return nil, refusal(by.op, "", err)
 	}
+
 	by.bound(ctx, c.stores)
 	now := c.clock.Now()
 	var all []ports.StoreExtent
@@ -65,16 +68,19 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]por
 		if s.Bars == nil {
 			continue
 		}
+
 		held, err := call(ctx, by.at(s), barExtents, symbols)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, e := range s.taken(held) {
 			if e.Range = until(e.Range, e.Key.Grid.Floor(now)); !e.Range.Empty() {
 				all = append(all, ports.StoreExtent{Store: s.Name, Extent: e})
 			}
 		}
 	}
+
 	return all, nil
 }
 
@@ -86,6 +92,7 @@ func until(r domain.Range, end time.Time) domain.Range {
 	if r.Start.After(r.End) {
 		return domain.Range{}
 	}
+
 	return r
 }
 
@@ -97,6 +104,7 @@ func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports
 	if err != nil {
 		return nil, err
 	}
+
 	latest := map[domain.SeriesKey]ports.Freshness{}
 	for _, e := range held {
 		end := until(e.Range, e.Key.Grid.Floor(now)).End
@@ -104,6 +112,7 @@ func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports
 			latest[e.Key] = ports.Freshness{Key: e.Key, Store: e.Store, CoveredUntil: end, Behind: now.Sub(end), Inferred: e.Inferred}
 		}
 	}
+
 	return slices.SortedFunc(maps.Values(latest), func(a, b ports.Freshness) int { return a.Key.Compare(b.Key) }), nil
 }
 
@@ -117,11 +126,13 @@ func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([
 	if by.store == nil {
 		return nil, nil
 	}
+
 	by.bound(ctx, c.stores)
 	extents, err := call(ctx, by, tickExtents, symbols)
 	if err != nil {
 		return nil, err
 	}
+
 	now := instants{}.Floor(c.clock.Now())
 	held := make([]ports.StoreTickExtent, 0, len(extents))
 	for _, e := range extents {
@@ -129,6 +140,7 @@ func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([
 			held = append(held, ports.StoreTickExtent{Store: by.store.Name, TickExtent: e})
 		}
 	}
+
 	return held, nil
 }
 
@@ -149,6 +161,7 @@ func validateSymbols(symbols []domain.Symbol) error {
 			faults = append(faults, err)
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -159,5 +172,6 @@ func namesOf(symbols []domain.Symbol) text {
 	if more := len(symbols) - named; more > 0 {
 		t += fmt.Sprintf(", and %d more", more)
 	}
+
 	return text(t)
 }

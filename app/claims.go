@@ -41,6 +41,7 @@ func (c *ClaimedStore) WriteBars(ctx context.Context, bars domain.Series, claim 
 	if err != nil {
 		return report, err
 	}
+
 	return report, c.claims.DeclareCoverage(ctx, bars.Key(), claim)
 }
 
@@ -54,10 +55,12 @@ func (c *ClaimedStore) ReplaceBars(ctx context.Context, bars domain.Series, r do
 	if err := c.claims.RemoveCoverage(ctx, key, r); err != nil {
 		return ports.WriteReport{}, err
 	}
+
 	report, err := c.bars.ReplaceBars(ctx, bars, r)
 	if err != nil || bars.Len() == 0 {
 		return report, err
 	}
+
 	return report, c.claims.DeclareCoverage(ctx, key, r)
 }
 
@@ -68,10 +71,12 @@ func (c *ClaimedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([
 	if err != nil {
 		return nil, err
 	}
+
 	assumed, err := c.bars.Extents(ctx, symbols...)
 	if err != nil {
 		return nil, err
 	}
+
 	hull := map[domain.SeriesKey]domain.Range{} // from the first claim to the last
 	for _, e := range claimed {
 		h, claimedBefore := hull[e.Key]
@@ -81,10 +86,12 @@ func (c *ClaimedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([
 		h.End = e.Range.End
 		hull[e.Key] = h
 	}
+
 	for _, e := range assumed {
 		for _, r := range e.Range.Subtract([]domain.Range{hull[e.Key]}) {
 			claimed = append(claimed, domain.Extent{Key: e.Key, Range: r, Inferred: e.Inferred})
 		}
 	}
+
 	return domain.MergeExtents(claimed), nil
 }

@@ -65,6 +65,7 @@ func (c Config) WithDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	return c
 }
 
@@ -92,5 +93,6 @@ func (c Config) Validate() error {
 	if c.SymbolTTL < 0 {
 		refuse("symbol_ttl", c.SymbolTTL)
 	}
+
 	return errors.Join(faults...)
 }

@@ -24,16 +24,19 @@ func (c *Catalog) Describe(ctx context.Context, symbol domain.Symbol) (ports.Des
 	if err := symbol.Validate(); err != nil {
 		return ports.Description{}, refusal(by.op, "", err)
 	}
+
 	now := c.clock.Now().UTC()
 	by.bound(ctx, c.stores)
 	meta, err := c.symbols.known(ctx, by, []domain.Symbol{symbol})
 	if err != nil {
 		return ports.Description{}, err
 	}
+
 	window, err := domain.NewRange(now.AddDate(0, 0, -statisticsDays), instants{}.Floor(now))
 	if err != nil {
 		return ports.Description{}, refusal(by.op, string(symbol), err)
 	}
+
 	statistics, err := c.statistics(ctx, by, symbol, window)
 	return ports.Description{SymbolMeta: meta, Statistics: statistics}, err
 }
@@ -43,21 +46,25 @@ func (c *Catalog) statistics(ctx context.Context, by *caller, symbol domain.Symb
 	if err != nil {
 		return domain.Statistics{}, err
 	}
+
 	b := domain.NewStatisticsBuilder(window, grid)
 	if source != nil {
 		if err := addBars(ctx, by.at(source), b, domain.SeriesKey{Symbol: symbol, Grid: grid}, window); err != nil {
 			return domain.Statistics{}, err
 		}
 	}
+
 	if s := c.stores.ofTicks(); s != nil {
 		if err := addQuotes(ctx, by.at(s), b, symbol, window); err != nil {
 			return domain.Statistics{}, err
 		}
 	}
+
 	made, err := b.Statistics()
 	if err != nil {
 		return domain.Statistics{}, by.fault(ports.ErrInternal, err)
 	}
+
 	return made, nil
 }
 
@@ -74,15 +81,18 @@ func (c *Catalog) best(ctx context.Context, by *caller, symbol domain.Symbol, wi
 		if s.Bars == nil {
 			continue
 		}
+
 		extents, err := call(ctx, by.at(s), barExtents, []domain.Symbol{symbol})
 		if err != nil {
 			return nil, domain.Grid{}, err
 		}
+
 		for _, e := range c.stores.reachable(s, extents) {
 			g := e.Key.Grid
 			if e.Key.Symbol != symbol || e.Key.PriceType != domain.PriceTrade || g.Frequency().Nominal() > statisticsLongest.Nominal() {
 				continue
 			}
+
 			closed := domain.Range{Start: window.Start, End: g.Floor(window.End)} // a claim on the bar that is forming says what comes
 			if r := e.Range.Intersect(closed); !r.Empty() {
 				grids[g] = held{s, grids[g].covered + r.End.Sub(r.Start)}
@@ -90,12 +100,14 @@ func (c *Catalog) best(ctx context.Context, by *caller, symbol domain.Symbol, wi
 			}
 		}
 	}
+
 	var longest domain.Grid
 	for g, h := range grids {
 		if h.covered >= most-statisticsLongest.Nominal() && g.Frequency().Nominal() > longest.Frequency().Nominal() {
 			longest = g
 		}
 	}
+
 	return grids[longest].store, longest, nil
 }
 
@@ -110,6 +122,7 @@ func addBars(ctx context.Context, by *caller, b *domain.StatisticsBuilder, key d
 		}
 		return struct{}{}, answer.fromBars(s.Bars.ReadBars(ctx, q), asPiece)
 	}, ports.BarQuery{Key: key, Range: r})
+
 	return err
 }
 
@@ -119,6 +132,7 @@ func addQuotes(ctx context.Context, by *caller, b *domain.StatisticsBuilder, sym
 	if err != nil {
 		return err
 	}
+
 	_, err = call(ctx, by, func(ctx context.Context, s *store, q ports.TickQuery) (struct{}, error) {
 		answer := gathering[domain.Quotes]{form: quotes().pieces, store: s, like: none, within: window, take: b.AddQuotes}
 		return struct{}{}, answer.from(s.Ticks.ReadQuotes(ctx, q))

@@ -37,6 +37,7 @@ func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	if err := ctx.Err(); err != nil {
 		return ports.Diagnosis{}, &ports.Error{Kind: ports.ContextKind(err), Op: by.op, Err: err}
 	}
+
 	return diagnosis, nil
 }
 
@@ -52,16 +53,19 @@ func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 		use := s.Pool() // before the check takes a connection of its own
 		d.Pool = &use
 	}
+
 	if s.Cache != nil {
 		use := s.Cache.Stats()
 		d.Cache = &use
 	}
+
 	var err error
 	if s.Health != nil {
 		began := time.Now()
 		_, err = within(ctx, by, checkTimeout, check, struct{}{})
 		d.Latency = time.Since(began)
 	}
+
 	switch {
 	case err != nil:
 		d.State, d.Reason = ports.Down, kindOf(err).Error()
@@ -75,6 +79,7 @@ func (s *store) diagnose(ctx context.Context, by *caller) ports.StoreDiagnosis {
 	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
 		d.State, d.Reason = ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
 	}
+
 	return d
 }
 

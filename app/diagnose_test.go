@@ -59,6 +59,7 @@ func TestDiagnose(t *testing.T) {
 			}
 			sources = append(sources, s)
 		}
+
 		md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, sources...)
 		if _, err := md.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}); err != nil {
 			t.Fatal(err)
@@ -66,11 +67,13 @@ func TestDiagnose(t *testing.T) {
 		if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); err != nil {
 			t.Fatal(err)
 		}
+
 		began := time.Now()
 		d, err := md.Diagnose(t.Context())
 		if took := time.Since(began); err != nil || took > 550*time.Millisecond {
 			t.Fatalf("took %s: %v", took, err)
 		}
+
 		for i, c := range cases {
 			got := d.Stores[i]
 			if got.Store != c.name || got.State != c.state || got.Reason != c.reason || (got.Pool == nil) != (c.use == nil) {
@@ -80,6 +83,7 @@ func TestDiagnose(t *testing.T) {
 				t.Errorf("%s: a secret in %q", c.name, got.Reason)
 			}
 		}
+
 		if first := d.Stores[0]; first.Requests != 4 || first.Errors != 0 || first.Rows != 18 {
 			t.Errorf("counted %+v, want a write and three reads of 9 bars each way", first)
 		}
@@ -101,10 +105,12 @@ func TestErrorsAreCounted(t *testing.T) {
 	if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrTooLarge) {
 		t.Fatal(err)
 	}
+
 	store.extents = func(context.Context) ([]domain.Extent, error) { return nil, ports.ErrUnavailable }
 	if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrUnavailable) {
 		t.Fatal(err)
 	}
+
 	d, err := md.Diagnose(t.Context())
 	if err != nil || d.Stores[0].Errors != 1 || d.Stores[0].Requests != 5 || d.Stores[0].State != ports.Healthy {
 		t.Errorf("got %+v, %v", d, err)

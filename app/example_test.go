@@ -24,6 +24,7 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
+
 	price := domain.MustDecimal("67000.5")
 	for _, f := range []domain.Frequency{domain.Minute1, domain.Day1} {
 		k := domain.SeriesKey{Symbol: "BTC/USD", Grid: f.UTC()}
@@ -38,25 +39,30 @@ func ExampleNew() {
 			fmt.Println(err)
 			return
 		}
+
 		result, err := md.Fetch(ctx, domain.DataRequest{Key: k, Last: 1})
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
+
 		fmt.Println(result.Series, "from", result.Provenance[0].Store)
 	}
+
 	fmt.Println(md.ValidateSymbol(ctx, "KRAKEN:BTC/USD"))
 	d, err := md.Describe(ctx, "BTC/USD")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(d.Base, "traded", d.Statistics.Volume, "up to", d.Statistics.MaxPrice)
 	health, err := md.Diagnose(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(health.State(), len(health.Stores), "stores")
 	// Output:
 	// BTC/USD 1m: 1 bar [2024-03-03T12:00:00Z, 2024-03-03T12:01:00Z) from high
@@ -84,6 +90,7 @@ func minutes(ctx context.Context) (*app.Marketdata, domain.SeriesKey, error) {
 			return nil, k, err
 		}
 	}
+
 	bars, err := b.Series()
 	if err != nil {
 		return nil, k, err
@@ -91,6 +98,7 @@ func minutes(ctx context.Context) (*app.Marketdata, domain.SeriesKey, error) {
 	if _, err := store.WriteBars(ctx, bars, domain.Range{Start: noon, End: noon.Add(time.Hour)}); err != nil {
 		return nil, k, err
 	}
+
 	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store}}, clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
 	return md, k, err
 }
@@ -103,6 +111,7 @@ func ExampleProvider_Stream() {
 		fmt.Println(err)
 		return
 	}
+
 	pieces, result := md.Stream(ctx, domain.DataRequest{Key: k, Fill: domain.FillPrevious})
 	bars := 0
 	for piece, err := range pieces {
@@ -112,6 +121,7 @@ func ExampleProvider_Stream() {
 		}
 		bars += piece.Len()
 	}
+
 	fmt.Println(bars, "bars in", result().Range, "of which", len(result().Filled), "filled")
 	// Output:
 	// 60 bars in [2024-03-04T12:00:00Z, 2024-03-04T13:00:00Z) of which 6 filled
@@ -125,12 +135,14 @@ func ExampleProvider_Explain() {
 		fmt.Println(err)
 		return
 	}
+
 	k.Grid = domain.Minute15.UTC()
 	p, err := md.Explain(ctx, domain.DataRequest{Key: k})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Print(p)
 	// Output:
 	// BTC/USD 15m [2024-03-04T12:00:00Z, 2024-03-04T13:00:00Z): at most 4 bars in 1 read, at most 60 rows, 3.4 kB
@@ -146,6 +158,7 @@ func ExampleProvider_FetchMany() {
 		fmt.Println(err)
 		return
 	}
+
 	unknown := domain.SeriesKey{Symbol: "ETH/USD", Grid: k.Grid}
 	for _, a := range md.FetchMany(ctx, []domain.DataRequest{{Key: k, Last: 5}, {Key: unknown}}) {
 		fmt.Println(a.Result.Series.Len(), a.Err)

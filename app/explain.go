@@ -18,10 +18,12 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan
 	if err != nil {
 		return plan.Plan{}, err
 	}
+
 	f.bound(ctx, p.stores)
 	if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
 		return plan.Plan{}, err
 	}
+
 	limits := plan.Limits{Legs: plan.DefaultMaxLegs}
 	made, err := f.held.planned(ctx, &f.caller, f.wanted(), limits, f.asked.IsZero())
 	if !f.few() {
@@ -39,12 +41,14 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (plan.Plan
 		}
 		made, err = f.held.planned(ctx, &f.caller, f.wanted(), limits, f.asked.IsZero())
 	}
+
 	if limit := (*plan.LimitError)(nil); errors.As(err, &limit) {
 		err = nil
 	}
 	if err == nil {
 		err = made.Annotate(func(grid domain.Grid, r *plan.Read) error { return f.look(ctx, grid, r) })
 	}
+
 	return made, err
 }
 
@@ -63,6 +67,7 @@ func (f *fetch) look(ctx context.Context, grid domain.Grid, r *plan.Read) (err e
 		server, err = call(ctx, f.at(s), explained, q)
 		r.Server = &server
 	}
+
 	return err
 }
 

@@ -25,6 +25,7 @@ func TestExplain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	md := over(t, clock.NewSimulated(at(330)), nil, app.Config{MaxBars: new(3)},
 		app.Source{Name: "low", Bars: low, Catalog: low, Takes: app.Frequencies{From: domain.Hour1}},
 		app.Source{Name: "high", Bars: high, Takes: app.Frequencies{Below: domain.Hour1}})
@@ -32,6 +33,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	const tree = `BTC/USD 1h [2024-03-04T12:00:00Z, 2024-03-04T17:00:00Z): at most 4 bars in 2 reads, at most 122 rows, 6.8 kB
 ├─ stored 1h [2024-03-04T12:00:00Z, 2024-03-04T14:00:00Z): at most 2 bars
 │  └─ low: at most 2 rows, 112 B
@@ -69,6 +71,7 @@ func TestExplainNamesTheLimit(t *testing.T) {
 			t.Errorf("%s: fetch: %v", name, err)
 		}
 	}
+
 	if _, err := m.Explain(t.Context(), domain.DataRequest{Key: domain.SeriesKey{Symbol: "X/Y", Grid: key.Grid}}); !errors.Is(err, ports.ErrNotFound) {
 		t.Error(err)
 	}

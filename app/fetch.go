@@ -42,12 +42,14 @@ func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Resu
 	if err != nil {
 		return domain.Result{}, err
 	}
+
 	f.bound(ctx, p.stores)
 	if !f.claimed() {
 		if _, err := p.symbols.known(ctx, &f.caller, f.symbol[:]); err != nil {
 			return domain.Result{}, err
 		}
 	}
+
 	return f.settled(ctx)
 }
 
@@ -56,6 +58,7 @@ func (f *fetch) claimed() bool {
 	if f.routed < 0 || f.store.Cache == nil {
 		return false
 	}
+
 	f.near, _ = f.store.Cache.LocalExtents(f.request.Key.Symbol)
 	return slices.ContainsFunc(f.near, func(e domain.Extent) bool { return e.Key == f.request.Key && !e.Inferred })
 }
@@ -84,6 +87,7 @@ func (f *fetch) anew() (*fetch, error) {
 	if err := again.prepare(); err != nil {
 		return nil, refusal(f.op, f.subject.String(), err)
 	}
+
 	return again, nil
 }
 
@@ -136,6 +140,7 @@ func (p *Provider) newFetch(op string, r domain.DataRequest, now time.Time) (*fe
 	if err := r.Validate(); err != nil {
 		return nil, refusal(op, "", err)
 	}
+
 	f := &fetch{request: r, symbol: [1]domain.Symbol{r.Key.Symbol}, now: now.UTC(), stores: p.stores, sizes: p.sizes}
 	f.caller = caller{op: op, subject: &f.request.Key, cfg: p.cfg}
 	f.own.over(p.stores, f.symbol[:])
@@ -143,6 +148,7 @@ func (p *Provider) newFetch(op string, r domain.DataRequest, now time.Time) (*fe
 	if err := f.prepare(); err != nil {
 		return nil, refusal(op, f.subject.String(), err)
 	}
+
 	return f, nil
 }
 
@@ -154,6 +160,7 @@ func (f *fetch) refuseSlots() error {
 	if err := f.holdToSlots(f.within); err != nil {
 		return refusal(f.op, f.subject.String(), err)
 	}
+
 	return nil
 }
 
@@ -172,6 +179,7 @@ func (f *fetch) prepare() (err error) {
 	if err := f.stores.makes(r.Key.Grid); err != nil {
 		return err
 	}
+
 	f.routed = -1
 	for i, s := range f.stores {
 		if s.Bars != nil && s.Takes.Contain(r.Key.Grid.Frequency()) {
@@ -179,6 +187,7 @@ func (f *fetch) prepare() (err error) {
 			break
 		}
 	}
+
 	f.window, err = newWindow(r.Key.Grid, r.Start, r.End, f.now)
 	return err
 }
@@ -193,6 +202,7 @@ func (f *fetch) holdToSlots(r domain.Range) error {
 		return fmt.Errorf("%s has room for %d bars, at most %d may be asked for (max_slots); "+
 			"ask for a shorter range or a lower frequency: %w", r, slots, limit, ports.ErrTooLarge)
 	}
+
 	return nil
 }
 
@@ -206,6 +216,7 @@ func (f *fetch) run(ctx context.Context) (domain.Result, error) {
 	if err != nil {
 		return domain.Result{}, err
 	}
+
 	f.tally(bars)
 	result := f.result()
 	result.Series = bars
@@ -219,16 +230,19 @@ func (f *fetch) answered(ctx context.Context) (domain.Series, error) {
 	if err != nil {
 		return domain.Series{}, err
 	}
+
 	if direct {
 		bars, err := f.read(ctx)
 		if err != nil || f.within.Start.Equal(start) || bars.Len() == f.request.Last {
 			return bars, err
 		}
+
 		f.within.Start = start // there may be more further back
 	}
 	if err := f.plan(ctx); err != nil {
 		return domain.Series{}, err
 	}
+
 	return f.read(ctx)
 }
 
@@ -240,6 +254,7 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 	if f.routed < 0 || f.request.Resample || all.Empty() || f.asked.IsZero() && f.request.Last == 0 {
 		return false, nil
 	}
+
 	extents := f.near
 	if extents == nil {
 		var err error
@@ -247,10 +262,12 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+
 	for _, e := range extents {
 		if e.Key != f.request.Key || e.Inferred || e.Range.End.Before(all.End) {
 			continue
 		}
+
 		r := all
 		if e.Range.Start.After(r.Start) {
 			r.Start = f.edges.Ceil(e.Range.Start)
@@ -258,6 +275,7 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 		if r.Empty() || f.request.Last == 0 && r.Start.After(all.Start) {
 			continue
 		}
+
 		f.room.read[0] = plan.Read{Source: f.store.Name, Range: r}
 		f.room.leg[0] = plan.Leg{Range: r, Rows: plan.BarRows, Grid: f.edges, Reads: f.room.read[:]}
 		f.room.covered[0] = r
@@ -265,8 +283,10 @@ func (f *fetch) direct(ctx context.Context) (bool, error) {
 			f.within.Start = r.Start
 		}
 		f.legs, f.covered = f.room.leg[:], f.room.covered[:]
+
 		return true, nil
 	}
+
 	return false, nil
 }
 
@@ -288,8 +308,10 @@ func (f *fetch) plan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+
 		f.legs = p.Legs
 	}
+
 	for _, l := range f.legs {
 		f.covered = append(f.covered, l.Range)
 	}
@@ -298,6 +320,7 @@ func (f *fetch) plan(ctx context.Context) error {
 	if err := f.holdToSlots(f.reach()); err != nil {
 		return refusal(f.op, f.subject.String(), err)
 	}
+
 	return nil
 }
 
@@ -307,6 +330,7 @@ func (f *fetch) reach() domain.Range {
 	if !f.openEnded {
 		return r
 	}
+
 	last := r.Start
 	if n := len(f.covered); n > 0 {
 		last = f.covered[n-1].End
@@ -314,6 +338,7 @@ func (f *fetch) reach() domain.Range {
 	if last.Before(r.End) {
 		r.End = last
 	}
+
 	return r
 }
 
@@ -330,6 +355,7 @@ func (f *fetch) tally(bars domain.Series) {
 	if bars.Len() == 0 {
 		return
 	}
+
 	r := bars.Range()
 	if f.bars == 0 {
 		f.returned = r
@@ -365,6 +391,7 @@ func (f *fetch) result() domain.Result {
 			result.Provenance = append(result.Provenance, leg)
 		}
 	}
+
 	return result
 }
 

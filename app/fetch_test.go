@@ -195,6 +195,7 @@ func TestFetch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			c.want.check(t, r)
 			if !r.Now.Equal(c.now) {
 				t.Errorf("now is %s", r.Now)
@@ -212,6 +213,7 @@ func TestFirstReadsFurtherForWhatIsDropped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want{bars: []int{4, 6}, within: span(0, 7), next: at(7), dropped: []int{0, 1, 2, 3, 5}}.check(t, r)
 	if r.Quality.Bars != 7 {
 		t.Errorf("%d bars judged", r.Quality.Bars)
@@ -225,6 +227,7 @@ func TestFatalBarFailsTheRequest(t *testing.T) {
 	if !errors.Is(err, ports.ErrCorruptData) || !errors.As(err, &rule) || rule.Rule != domain.RuleHighBelowLow || !rule.At.Equal(at(9)) {
 		t.Fatalf("got %v", err)
 	}
+
 	if r.Series.Len() != 0 {
 		t.Error("bars came with the error")
 	}
@@ -239,6 +242,7 @@ func TestUnknownSymbol(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for symbol, near := range map[domain.Symbol]string{
 		"BTC/USD":        "did you mean COINBASE:BTC/USD?",
 		"KRAKEN:ETH/USD": "did you mean ETH/USD?",
@@ -260,10 +264,12 @@ func TestNothingHeldYet(t *testing.T) {
 	if err := m.store.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
 		t.Fatal(err)
 	}
+
 	r, err := m.Fetch(t.Context(), domain.DataRequest{Key: key})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if !r.Next.IsZero() || r.Series.Len() != 0 || r.Series.Key() != key || !r.Range.Empty() {
 		t.Errorf("next %s, %s, range %s", r.Next, r.Series, r.Range)
 	}
@@ -277,6 +283,7 @@ func TestMaxBars(t *testing.T) {
 		m.hold(t, bars, bars.Range())
 		r.Key = key
 		result, err := m.Fetch(t.Context(), r)
+
 		return result.Series.Len(), err
 	}
 	drop, flag := domain.QualityDrop, domain.QualityFlag

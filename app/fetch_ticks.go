@@ -51,6 +51,7 @@ func fetchTicks[T domain.Tick](ctx context.Context, p *Provider, form tickForm[T
 	if err := r.Validate(); err != nil {
 		return none, refusal(op, "", err)
 	}
+
 	f := &tickFetch[T]{
 		form: form, request: r, symbol: []domain.Symbol{r.Symbol}, now: p.clock.Now().UTC(),
 		caller: caller{op: op, subject: text(r.Symbol), store: p.stores.ofTicks(), cfg: p.cfg},
@@ -58,10 +59,12 @@ func fetchTicks[T domain.Tick](ctx context.Context, p *Provider, form tickForm[T
 	if err := f.prepare(); err != nil {
 		return none, refusal(op, string(r.Symbol), err)
 	}
+
 	f.bound(ctx, p.stores)
 	if _, err := p.symbols.known(ctx, &f.caller, f.symbol); err != nil {
 		return none, err
 	}
+
 	return f.run(ctx)
 }
 
@@ -83,6 +86,7 @@ func (f *tickFetch[T]) prepare() (err error) {
 	if err := f.cfg.holdToRows(max(f.request.First, f.request.Last)); err != nil {
 		return err
 	}
+
 	f.window, err = newWindow(instants{}, f.request.Start, f.request.End, f.now)
 	return err
 }
@@ -94,18 +98,21 @@ func (f *tickFetch[T]) run(ctx context.Context) (domain.TickResult[T], error) {
 	if err != nil {
 		return none, err
 	}
+
 	var claimed []domain.Range
 	for _, e := range extents {
 		if e.Symbol == f.request.Symbol && e.Kind == f.form.name {
 			claimed = append(claimed, e.Range)
 		}
 	}
+
 	claimed = domain.MergeRanges(claimed)
 	f.begin(claimed)
 	result := domain.TickResult[T]{Clamped: f.clamped, Now: f.now, Store: f.store.Name}
 	if result.Ticks, err = f.read(ctx); err != nil {
 		return none, err
 	}
+
 	returned := result.Ticks.Range()
 	result.Range = f.cut(returned, result.Ticks.Len(), f.request.First, f.request.Last)
 	result.Uncovered = f.uncovered(result.Range, claimed)
@@ -124,10 +131,12 @@ func (f *tickFetch[T]) read(ctx context.Context) (domain.Ticks[T], error) {
 	if err != nil || first == 0 || ticks.Len() <= first {
 		return ticks, err
 	}
+
 	last := ticks.Time(first - 1)
 	if ticks.Time(first).After(last) {
 		return ticks.Slice(0, first), nil
 	}
+
 	q.First, q.Range.End = 0, last.Add(time.Microsecond)
 	return f.call(ctx, q)
 }
@@ -147,6 +156,7 @@ func readTicks[T domain.Tick](ctx context.Context, by *caller, form tickForm[T],
 	if err != nil || q.Range.Empty() {
 		return none, err
 	}
+
 	return call(ctx, by, func(ctx context.Context, s *store, q ports.TickQuery) (domain.Ticks[T], error) {
 		answer := gathering[domain.Ticks[T]]{
 			form: form.pieces, store: s, like: none, within: q.Range, wanted: max(q.First, q.Last), limit: limit,
@@ -154,6 +164,7 @@ func readTicks[T domain.Tick](ctx context.Context, by *caller, form tickForm[T],
 		if err := answer.from(form.read(s.Ticks, ctx, q)); err != nil {
 			return none, err
 		}
+
 		return joinedTicks(none, answer.pieces)
 	}, q)
 }
@@ -166,6 +177,7 @@ func joinedTicks[T domain.Tick](none domain.Ticks[T], pieces []domain.Ticks[T]) 
 	case 1:
 		return pieces[0], nil
 	}
+
 	b := domain.NewTicksBuilder[T](none.Symbol())
 	for _, p := range pieces {
 		for _, tick := range p.All() {
@@ -174,5 +186,6 @@ func joinedTicks[T domain.Tick](none domain.Ticks[T], pieces []domain.Ticks[T]) 
 			}
 		}
 	}
+
 	return b.Ticks()
 }

@@ -35,6 +35,7 @@ func (f *fetch) readFew(ctx context.Context) (domain.Series, error) {
 		if w.need <= 0 {
 			break
 		}
+
 		var err error
 		if leg := f.legs[at]; f.native(leg) {
 			err = w.stored(ctx, leg)
@@ -45,10 +46,12 @@ func (f *fetch) readFew(ctx context.Context) (domain.Series, error) {
 			return domain.Series{}, err
 		}
 	}
+
 	if w.backward {
 		slices.Reverse(w.rows)
 		slices.Reverse(w.bars)
 	}
+
 	n := 0
 	for _, s := range w.bars {
 		n += s.Len()
@@ -57,12 +60,14 @@ func (f *fetch) readFew(ctx context.Context) (domain.Series, error) {
 	if err != nil {
 		return domain.Series{}, err
 	}
+
 	bars, kept := w.trim(bars)
 	if w.request.Fill != domain.FillNone {
 		if bars, kept, err = w.fillFew(ctx, bars, kept); err != nil {
 			return domain.Series{}, err
 		}
 	}
+
 	return bars, w.check(kept)
 }
 
@@ -79,6 +84,7 @@ func (w *fewer) trim(bars domain.Series) (domain.Series, domain.Range) {
 		bars = bars.Slice(0, bars.Len()+w.need)
 		kept.End = bars.Range().End
 	}
+
 	return bars, kept
 }
 
@@ -91,11 +97,13 @@ func (w *fewer) check(kept domain.Range) error {
 			grid = rows.Bars.Key().Grid
 			judge = domain.NewValidator(kept, w.now)
 		}
+
 		rows.Bars = rows.Bars.Clip(kept)
 		if _, err := w.judge(judge, rows); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -129,10 +137,12 @@ func (w *fewer) stored(ctx context.Context, l plan.Leg) error {
 			} else {
 				q.First = ask
 			}
+
 			rows, err := w.ask(ctx, read, q)
 			if err != nil {
 				return err
 			}
+
 			switch {
 			case w.answer.rows < ask:
 				q.Range = domain.Range{}
@@ -141,6 +151,7 @@ func (w *fewer) stored(ctx context.Context, l plan.Leg) error {
 			default:
 				q.Range.Start = rows[len(rows)-1].Bars.Range().End
 			}
+
 			for i := range rows {
 				p := rows[i]
 				if w.backward {
@@ -169,6 +180,7 @@ func (w *fewer) made(ctx context.Context, l plan.Leg) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -177,12 +189,14 @@ func (f *fetch) slots(r domain.Range, slots int, tail bool) domain.Range {
 	if slots == 0 || int64(slots) >= f.edges.Slots(r) {
 		return r
 	}
+
 	part := r
 	if tail {
 		part.Start = r.End
 	} else {
 		part.End = r.Start
 	}
+
 	for range slots {
 		if tail {
 			part.Start = f.edges.Floor(part.Start.Add(-time.Microsecond))
@@ -190,6 +204,7 @@ func (f *fetch) slots(r domain.Range, slots int, tail bool) domain.Range {
 			part.End = f.edges.Next(part.End)
 		}
 	}
+
 	return part
 }
 
@@ -209,10 +224,12 @@ func (w *fewer) readStep(ctx context.Context, l plan.Leg) error {
 			return w.madeError(err)
 		}
 	}
+
 	bars, err := builder.Series()
 	if err != nil {
 		return w.madeError(err)
 	}
+
 	w.found(rows, bars)
 	return nil
 }

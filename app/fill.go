@@ -21,6 +21,7 @@ func (f *fetch) fill(ctx context.Context, r domain.Range, bars iter.Seq2[domain.
 				yield(domain.Series{}, f.madeError(err))
 				return false
 			}
+
 			f.noteFilled(filled)
 			return s.Len() == 0 || yield(s, nil)
 		}
@@ -30,6 +31,7 @@ func (f *fetch) fill(ctx context.Context, r domain.Range, bars iter.Seq2[domain.
 				yield(domain.Series{}, err)
 				return false
 			}
+
 			filler = domain.NewFiller(f.request.Key, r, r.Subtract(f.covered), before)
 			return true
 		}
@@ -50,10 +52,12 @@ func (f *fetch) fill(ctx context.Context, r domain.Range, bars iter.Seq2[domain.
 			if filler == nil && !begin(s.OpenTime(0)) {
 				return
 			}
+
 			for s.Len() > 0 {
 				if !gap(s.OpenTime(0)) {
 					return
 				}
+
 				part := s.Clip(domain.Range{Start: at, End: f.edges.Next(f.ahead(at))})
 				s = s.Slice(part.Len(), s.Len())
 				at = part.Range().End
@@ -65,6 +69,7 @@ func (f *fetch) fill(ctx context.Context, r domain.Range, bars iter.Seq2[domain.
 		if filler == nil && !begin(r.End) || !gap(r.End) {
 			return
 		}
+
 		put(filler.Flush())
 	}
 }
@@ -76,6 +81,7 @@ func (f *fetch) ahead(at time.Time) time.Time {
 	if next := f.edges.Next(at); next.After(ahead) {
 		return next
 	}
+
 	return ahead
 }
 
@@ -97,14 +103,17 @@ func (f *fetch) barBefore(ctx context.Context, start, first time.Time) (*domain.
 	if f.asked.IsZero() || !held || first.Equal(start) {
 		return nil, nil
 	}
+
 	b, err := f.before(start)
 	if err != nil {
 		return nil, refusal(f.op, f.subject.String(), err)
 	}
+
 	result, err := b.run(ctx)
 	if err != nil || result.Series.Len() == 0 || len(result.Uncovered) > 0 {
 		return nil, err
 	}
+
 	bar := result.Series.At(0)
 	return &bar, nil
 }
@@ -123,20 +132,24 @@ func (w *fewer) fillFew(ctx context.Context, bars domain.Series, kept domain.Ran
 		if err != nil {
 			return domain.Series{}, kept, err
 		}
+
 		pieces = append(pieces, s)
 		n += s.Len()
 		if !w.backward && n >= wanted {
 			break
 		}
+
 		for w.backward && n-pieces[0].Len() >= wanted {
 			n -= pieces[0].Len()
 			pieces = pieces[1:]
 		}
 	}
+
 	filled, err := joined(domain.EmptySeries(w.request.Key), pieces, n)
 	if err != nil || filled.Len() == 0 {
 		return filled, kept, err
 	}
+
 	surplus := max(0, n-wanted)
 	if w.backward {
 		filled = filled.Slice(surplus, n)
@@ -146,10 +159,12 @@ func (w *fewer) fillFew(ctx context.Context, bars domain.Series, kept domain.Ran
 	} else if filled = filled.Slice(0, n-surplus); filled.Len() == wanted {
 		kept.End = filled.Range().End
 	}
+
 	returned := filled.Range()
 	for i := range w.filled {
 		w.filled[i] = w.filled[i].Intersect(returned)
 	}
 	w.filled = slices.DeleteFunc(w.filled, domain.Range.Empty)
+
 	return filled, kept, nil
 }

@@ -55,6 +55,7 @@ func (g *gathering[P]) fromPieces(answer []P) error {
 			break
 		}
 	}
+
 	return g.err
 }
 
@@ -113,6 +114,7 @@ func (g *gathering[P]) next(p P, err error) bool {
 	if g.err != nil {
 		return false
 	}
+
 	g.last = p
 	g.rows += p.Len()
 	g.store.rows.Add(int64(g.form.rows(p)))
@@ -121,6 +123,7 @@ func (g *gathering[P]) next(p P, err error) bool {
 	} else {
 		g.pieces = append(g.pieces, p)
 	}
+
 	return g.err == nil
 }
 
@@ -132,6 +135,7 @@ func (g *gathering[P]) check(p P) error {
 	if !f.same(p, g.like) {
 		return broken("a piece of %s", f.of(p))
 	}
+
 	first, end := f.time(p, 0), f.time(p, p.Len()-1)
 	if !g.within.Contains(first) || !g.within.Contains(end) {
 		return broken("rows from %s to %s, outside %s", stamp(first), stamp(end), g.within)
@@ -145,6 +149,7 @@ func (g *gathering[P]) check(p P) error {
 	if g.limit == 0 {
 		return nil
 	}
+
 	if g.counts != nil {
 		g.counted += g.counts(p)
 	} else {
@@ -153,6 +158,7 @@ func (g *gathering[P]) check(p P) error {
 	if g.counted > g.limit {
 		return &ports.Error{Kind: ports.ErrTooLarge, Err: tooManyRows(g.within, g.limit)}
 	}
+
 	return nil
 }
 

@@ -46,6 +46,7 @@ func (h *held) barsOf(ctx context.Context, by *caller, i int, symbol domain.Symb
 			return extents, nil
 		}
 	}
+
 	return heldBy(ctx, h, by.at(s), &h.bars[i], barExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }, symbol)
 }
 
@@ -67,12 +68,14 @@ func heldBy[E any](
 			shared.subject = h.subject
 			by = &shared
 		}
+
 		kept.read = true
 		kept.extents, kept.err = call(ctx, by, ask, h.symbols)
 		if len(h.symbols) > 1 {
 			slices.SortStableFunc(kept.extents, func(a, b E) int { return cmp.Compare(of(a), of(b)) })
 		}
 	}
+
 	return kept.of(symbol, len(h.symbols), of), kept.err
 }
 
@@ -81,12 +84,14 @@ func (h *holding[E]) of(symbol domain.Symbol, symbols int, of func(E) domain.Sym
 	if symbols == 1 {
 		return h.extents
 	}
+
 	by := func(e E, s domain.Symbol) int { return cmp.Compare(of(e), s) }
 	from, _ := slices.BinarySearchFunc(h.extents, symbol, by)
 	n := 0
 	for from+n < len(h.extents) && of(h.extents[from+n]) == symbol {
 		n++
 	}
+
 	return h.extents[from : from+n]
 }
 
@@ -104,13 +109,16 @@ func (h *held) sources(ctx context.Context, by *caller, symbol domain.Symbol, ti
 			}
 			source.Bars = s.taken(source.Bars)
 		}
+
 		if ticks && s == ofTicks {
 			if source.Ticks, err = h.ticksOf(ctx, by, symbol); err != nil {
 				return nil, err
 			}
 		}
+
 		sources = append(sources, source)
 	}
+
 	return sources, nil
 }
 
@@ -122,6 +130,7 @@ func (h *held) planned(ctx context.Context, by *caller, request plan.Request, li
 	if err != nil {
 		return plan.Plan{}, err
 	}
+
 	p, err := plan.New(request, sources, limits)
 	if err == nil && ticks && !fromFirst && len(p.Uncovered) > 0 {
 		if sources, err = h.sources(ctx, by, request.Key.Symbol, true); err != nil {
@@ -132,6 +141,7 @@ func (h *held) planned(ctx context.Context, by *caller, request plan.Request, li
 	if err != nil {
 		return p, refusal(by.op, by.subject.String(), err)
 	}
+
 	return p, nil
 }
 
@@ -157,5 +167,6 @@ func (s *store) rate() plan.Rate {
 	if rows == 0 || busy == 0 {
 		return plan.Rate{}
 	}
+
 	return plan.Rate{RowsPerSecond: float64(rows) / (float64(busy) / 1e9)}
 }

@@ -47,6 +47,7 @@ func (i *Ingester) writeBars(
 	if err := key.Validate(); err != nil {
 		return ports.WriteReport{}, refusal(op, "", err)
 	}
+
 	r, err := writable(key.Grid, r)
 	if err == nil && check {
 		err = i.acceptable(bars, r)
@@ -57,6 +58,7 @@ func (i *Ingester) writeBars(
 	if err != nil {
 		return ports.WriteReport{}, refusal(op, key.String(), err)
 	}
+
 	return i.write(ctx, by, key.Symbol, func(ctx context.Context) (ports.WriteReport, error) {
 		return write(by.store.Bars, ctx, bars, r)
 	})
@@ -71,6 +73,7 @@ func (i *Ingester) write(
 	ask := func(ctx context.Context, _ *store, _ struct{}) (ports.WriteReport, error) { return f(ctx) }
 	report, err := call(ctx, by, ask, struct{}{})
 	by.store.rows.Add(int64(report.Inserted + report.Changed + report.Unchanged))
+
 	return report, err
 }
 
@@ -80,6 +83,7 @@ func writable(e edges, r domain.Range) (domain.Range, error) {
 	if err != nil {
 		return domain.Range{}, err
 	}
+
 	aligned := e.Align(r)
 	if !aligned.Empty() {
 		return aligned, nil
@@ -88,6 +92,7 @@ func writable(e edges, r domain.Range) (domain.Range, error) {
 		return domain.Range{}, fmt.Errorf("no bar of %s opens in %s; give bars, or a range with at least one edge of the grid: %w",
 			g, r, ports.ErrInvalid)
 	}
+
 	return domain.Range{}, fmt.Errorf("%s is empty; give something to write, or a range: %w", r, ports.ErrInvalid)
 }
 
@@ -97,11 +102,13 @@ func (i *Ingester) acceptable(bars domain.Series, claim domain.Range) error {
 	if err := i.settled(bars.Key().Grid, bars.Range(), claim, now); err != nil {
 		return err
 	}
+
 	verdict := domain.NewValidator(claim, now).Check(bars)
 	if err := verdict.Err(bars.Key()); err != nil {
 		return fmt.Errorf("%w: %d of %d bars break a fatal rule, the first: %w; nothing was written",
 			ports.ErrInvalid, len(verdict.Fatal), bars.Len(), err)
 	}
+
 	return nil
 }
 
@@ -116,6 +123,7 @@ func (i *Ingester) settled(e edges, written, claim domain.Range, now time.Time) 
 			"write up to %s, and the rest when it is over: %w", stamp(claim.End), stamp(settled), stamp(now), i.cfg.Settle,
 			stamp(e.Floor(settled)), ports.ErrInvalid)
 	}
+
 	return nil
 }
 

@@ -17,6 +17,7 @@ func (m market) covered(t *testing.T) []domain.Range {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	ranges := make([]domain.Range, len(extents))
 	for i, e := range extents {
 		if e.Store != "test" || e.Key != key || e.Inferred {
@@ -24,6 +25,7 @@ func (m market) covered(t *testing.T) []domain.Range {
 		}
 		ranges[i] = e.Range
 	}
+
 	return ranges
 }
 
@@ -67,6 +69,7 @@ func TestIngestClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	got := m.covered(t)
 	if len(got) != 3 || !got[0].Equal(span(1, 6)) || !got[1].Equal(span(10, 12)) || !got[2].Equal(span(50, 60)) {
 		t.Errorf("covered %v", got)
@@ -83,6 +86,7 @@ func TestIngestMakesTheSymbolKnown(t *testing.T) {
 	if _, err := m.Ingest(t.Context(), sound(t, 0, 1), domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := m.Fetch(t.Context(), request); err != nil {
 		t.Errorf("after: %v", err)
 	}
@@ -98,6 +102,7 @@ func TestReplace(t *testing.T) {
 	if _, err := m.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
+
 	report, err := m.Replace(t.Context(), series(t, bar(3)), span(2, 5))
 	if err != nil || report != (ports.WriteReport{Unchanged: 1, Deleted: 2}) {
 		t.Errorf("replaced: %+v, %v", report, err)
@@ -110,5 +115,6 @@ func TestReplace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want{bars: []int{0, 1, 3, 5, 6}, within: span(0, 9), uncovered: []domain.Range{span(7, 9)}, next: at(7)}.check(t, r)
 }

@@ -49,6 +49,7 @@ func writeTicks[T domain.Tick](
 	if err := symbol.Validate(); err != nil {
 		return ports.WriteReport{}, refusal(op, "", err)
 	}
+
 	r, err := writable(instants{}, r)
 	if err == nil && check {
 		err = i.settled(instants{}, ticks.Range(), r, i.clock.Now())
@@ -59,6 +60,7 @@ func writeTicks[T domain.Tick](
 	if err != nil {
 		return ports.WriteReport{}, refusal(op, string(symbol), err)
 	}
+
 	return i.write(ctx, by, symbol, func(ctx context.Context) (ports.WriteReport, error) {
 		return write(by.store.Ticks, ctx, ticks, r)
 	})

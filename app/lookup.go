@@ -52,6 +52,7 @@ func (l *lookup) known(ctx context.Context, by *caller, one []domain.Symbol) (do
 	if err != nil {
 		return domain.SymbolMeta{}, err
 	}
+
 	return entry.Meta, nil
 }
 
@@ -60,12 +61,14 @@ func unknown(by *caller, symbol domain.Symbol, entry ports.SymbolEntry) error {
 	if entry.Known {
 		return nil
 	}
+
 	text := fmt.Sprintf("symbol %q is not known", string(symbol))
 	if len(entry.Suggestions) > 0 {
 		text += "; did you mean " + names(entry.Suggestions) + "?"
 	} else {
 		text += ", nor is one like it; import its data first"
 	}
+
 	return &ports.Error{Kind: ports.ErrNotFound, Op: by.op, Subject: by.subject.String(), Err: errors.New(text)}
 }
 
@@ -86,16 +89,19 @@ func (l *lookup) many(ctx context.Context, by *caller, symbols []domain.Symbol) 
 	if len(asked) == 0 {
 		return entries, nil
 	}
+
 	writes := l.writes.Load()
 	metas, err := l.symbols(ctx, by, ports.SymbolQuery{Symbols: asked})
 	if err != nil {
 		return nil, err
 	}
+
 	for _, m := range metas {
 		entry := ports.SymbolEntry{Known: true, Meta: m}
 		entries[m.Symbol] = entry
 		l.keep(ctx, m.Symbol, entry, writes)
 	}
+
 	for _, s := range asked {
 		if !entries[s].Known {
 			if entries[s], err = l.entry(ctx, by, []domain.Symbol{s}); err != nil {
@@ -103,6 +109,7 @@ func (l *lookup) many(ctx context.Context, by *caller, symbols []domain.Symbol) 
 			}
 		}
 	}
+
 	return entries, nil
 }
 
@@ -116,6 +123,7 @@ func (l *lookup) entry(ctx context.Context, by *caller, one []domain.Symbol) (po
 		if entry, kept := l.cache.Get(ctx, one[0]); kept {
 			return entry, nil
 		}
+
 		key := askedFor{one[0], l.writes.Load()}
 		a, first := l.join(key)
 		if first {
@@ -125,6 +133,7 @@ func (l *lookup) entry(ctx context.Context, by *caller, one []domain.Symbol) (po
 		if err := l.await(ctx, by, a); err != nil {
 			return ports.SymbolEntry{}, err
 		}
+
 		switch {
 		case a.err == nil:
 			return a.entry, nil
@@ -141,11 +150,13 @@ func (l *lookup) join(key askedFor) (a *asking, first bool) {
 	if a = l.asking[key]; a != nil {
 		return a, false
 	}
+
 	if l.asking == nil {
 		l.asking = map[askedFor]*asking{}
 	}
 	a = &asking{done: make(chan struct{})}
 	l.asking[key] = a
+
 	return a, true
 }
 
@@ -180,6 +191,7 @@ func (l *lookup) keep(ctx context.Context, symbol domain.Symbol, entry ports.Sym
 	if l.cache == nil {
 		return
 	}
+
 	ttl := l.cfg.SymbolTTL
 	if !entry.Known {
 		ttl = min(ttl, unknownTTL)
@@ -205,16 +217,19 @@ func (l *lookup) ask(ctx context.Context, by *caller, one []domain.Symbol) (port
 		if s.Catalog == nil {
 			continue
 		}
+
 		metas, err := call(ctx, by.at(s), symbolsOf, q)
 		if err != nil {
 			return ports.SymbolEntry{}, err
 		}
+
 		for _, m := range metas {
 			if m.Symbol == one[0] {
 				return ports.SymbolEntry{Known: true, Meta: m}, nil
 			}
 		}
 	}
+
 	near, err := l.near(ctx, by, one[0])
 	return ports.SymbolEntry{Suggestions: near}, err
 }
@@ -233,6 +248,7 @@ func (l *lookup) near(ctx context.Context, by *caller, symbol domain.Symbol) ([]
 			if err != nil {
 				return nil, err
 			}
+
 			for _, m := range metas {
 				found = append(found, m.Symbol)
 			}
@@ -243,6 +259,7 @@ func (l *lookup) near(ctx context.Context, by *caller, symbol domain.Symbol) ([]
 			return found[:min(listed, len(found))], nil
 		}
 	}
+
 	return nil, nil
 }
 
@@ -253,17 +270,21 @@ func (l *lookup) symbols(ctx context.Context, by *caller, q ports.SymbolQuery) (
 		if s.Catalog == nil {
 			continue
 		}
+
 		metas, err := call(ctx, by.at(s), symbolsOf, q)
 		if err != nil {
 			return nil, err
 		}
+
 		all = append(all, metas...)
 	}
+
 	slices.SortStableFunc(all, func(a, b domain.SymbolMeta) int { return cmp.Compare(a.Symbol, b.Symbol) })
 	all = slices.CompactFunc(all, func(a, b domain.SymbolMeta) bool { return a.Symbol == b.Symbol })
 	if q.Limit > 0 && len(all) > q.Limit {
 		all = all[:q.Limit]
 	}
+
 	return all, nil
 }
 

@@ -43,6 +43,7 @@ func TestQualityOfFinerBars(t *testing.T) {
 		if err != nil || r.Series.Len() != 2 || len(r.Quality.Dropped) != 4 || !r.Quality.Dropped[3].Equal(at(9)) {
 			t.Fatalf("%s: drop: %v, %+v", name, err, r)
 		}
+
 		if first := r.Series.At(0); !first.OpenTime.Equal(at(0)) || first.Trades != 3*7 || !r.Series.OpenTime(1).Equal(at(10)) {
 			t.Errorf("%s: drop: %s", name, first)
 		}
@@ -81,6 +82,7 @@ func TestFailingLeg(t *testing.T) {
 	if _, err := whole.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{},
 		app.Source{Name: "whole", Bars: whole, Catalog: whole}, app.Source{Name: "broken", Bars: broken})
 	for name, c := range map[string]struct {

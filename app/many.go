@@ -30,12 +30,14 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 			answers[i].Err = err
 			continue
 		}
+
 		fetches[i] = f
 		symbols = append(symbols, r.Key.Symbol)
 	}
 	if len(symbols) == 0 {
 		return answers
 	}
+
 	slices.Sort(symbols)
 	symbols = slices.Compact(symbols)
 
@@ -50,6 +52,7 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 			f.held, f.until = shared, by.until
 		}
 	}
+
 	if err == nil {
 		warm(ctx, by, fetches)
 	}
@@ -63,6 +66,7 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 				if f == nil {
 					continue
 				}
+
 				if answer.Err = err; err == nil {
 					answer.Err = unknown(&f.caller, f.request.Key.Symbol, known[f.request.Key.Symbol])
 				}
@@ -72,6 +76,7 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 			}
 		})
 	}
+
 	workers.Wait()
 	return answers
 }
@@ -84,13 +89,16 @@ func warm(ctx context.Context, by *caller, fetches []*fetch) {
 		if f == nil || f.routed < 0 || f.store.Cache == nil {
 			continue
 		}
+
 		before := f.window
 		if direct, err := f.direct(ctx); direct && err == nil {
 			q := ports.BarQuery{Key: f.request.Key, Range: f.legs[0].Range, First: f.request.First, Last: f.request.Last}
 			queries[f.store] = append(queries[f.store], q)
 		}
+
 		f.window, f.legs, f.covered = before, nil, nil
 	}
+
 	for s, asked := range queries {
 		_, _ = call(ctx, by.at(s), warmed, asked)
 	}

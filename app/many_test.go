@@ -50,8 +50,10 @@ func manySymbols(t *testing.T, n int) (*counted, []domain.DataRequest) {
 		if _, err := c.WriteBars(t.Context(), s, s.Range()); err != nil {
 			t.Fatal(err)
 		}
+
 		requests = append(requests, domain.DataRequest{Key: k})
 	}
+
 	return c, requests
 }
 
@@ -64,11 +66,13 @@ func TestFetchMany(t *testing.T) {
 	if len(answers) != len(requests) || c.extents.Load() != 1 || c.symbols.Load() != 1 {
 		t.Fatalf("%d answers, %d looks at what is held, %d at the catalog", len(answers), c.extents.Load(), c.symbols.Load())
 	}
+
 	for i, a := range answers {
 		if a.Err != nil || a.Result.Series.Key() != requests[i].Key || a.Result.Series.Len() != 20-i {
 			t.Errorf("answer %d: %s, %v", i, a.Result.Series, a.Err)
 		}
 	}
+
 	if answers := md.FetchMany(t.Context(), nil); len(answers) != 0 {
 		t.Errorf("no request, and %d answers", len(answers))
 	}
@@ -87,6 +91,7 @@ func TestFetchManyFailsOneByOne(t *testing.T) {
 			t.Errorf("answer %d: %s, %v", i, a.Result.Series, a.Err)
 		}
 	}
+
 	if err := answers[3].Err; !strings.Contains(err.Error(), "did you mean SX/USD") {
 		t.Error(err)
 	}
@@ -107,6 +112,7 @@ func TestFetchManyAsksABrokenStoreOnce(t *testing.T) {
 			t.Errorf("answer %d: %v", i, a.Err)
 		}
 	}
+
 	if asked.Load() != 1 {
 		t.Errorf("asked %d times", asked.Load())
 	}

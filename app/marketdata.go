@@ -26,10 +26,12 @@ func New(sources []Source, clock ports.Clock, symbols ports.SymbolCache, cfg Con
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+
 	all, err := newStores(sources)
 	if err != nil {
 		return nil, err
 	}
+
 	cfg = cfg.WithDefaults()
 	known := &lookup{stores: all, cache: symbols, cfg: &cfg}
 	return &Marketdata{

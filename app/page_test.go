@@ -29,6 +29,7 @@ func (p *paged) add(t *rapid.T, page domain.Result) {
 	if err := p.bars.AppendSeries(page.Series); err != nil {
 		t.Fatal(err)
 	}
+
 	p.uncovered = domain.MergeRanges(append(p.uncovered, page.Uncovered...))
 	p.filled = domain.MergeRanges(append(p.filled, page.Filled...))
 	p.dropped = append(p.dropped, page.Quality.Dropped...)
@@ -57,11 +58,13 @@ func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time) domain.
 	if err != nil {
 		t.Fatalf("%s goes on at %s: %v", r, next, err)
 	}
+
 	r.First = size
 	page, err := token.Resume(r)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return page
 }
 
@@ -74,6 +77,7 @@ func byTokens(t *rapid.T, md *app.Marketdata, r domain.DataRequest, sum *paged) 
 		if err != nil {
 			t.Fatalf("%s: %v", page, err)
 		}
+
 		sum.add(t, got)
 		if got.Series.Len() < page.First {
 			return
@@ -106,6 +110,7 @@ func broken(t *rapid.T, md *app.Marketdata, r domain.DataRequest) domain.Series 
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			return bars
 		}
 	}
@@ -123,6 +128,7 @@ func TestTokensResumeASpread(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		sum := newPaged(r.Key)
 		byTokens(t, s.Marketdata, r, sum)
 		sum.isWhole(t, whole)
@@ -149,6 +155,7 @@ func TestTokensResumeUnderEachPolicy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		sum := newPaged(r.Key)
 		byTokens(t, w.Marketdata, r, sum)
 		sum.isWhole(t, whole)
@@ -163,6 +170,7 @@ func TestTokensResumeLater(t *testing.T) {
 		if err := m.store.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
 			t.Fatal(err)
 		}
+
 		r := domain.DataRequest{Key: key}
 		if rapid.Bool().Draw(t, "starts") {
 			r.Start = at(float64(rapid.IntRange(-5, 10).Draw(t, "start")))
@@ -188,25 +196,30 @@ func TestTokensResumeLater(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			bars, err := b.Series()
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if rapid.Bool().Draw(t, "reads before the write") {
 				readOn(t, m, r, sum)
 			}
 			if _, err := m.Ingest(t.Context(), bars, span(float64(late), float64(written))); err != nil {
 				t.Fatal(err)
 			}
+
 			if rapid.Bool().Draw(t, "reads") {
 				readOn(t, m, r, sum)
 			}
 		}
+
 		readOn(t, m, r, sum)
 		whole, err := m.Fetch(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		bars, err := sum.bars.Series()
 		if err != nil || !bars.Equal(whole.Series) {
 			t.Fatalf("pages are\n%v, %v\nthe whole is\n%v", opens(bars), err, opens(whole.Series))
@@ -222,6 +235,7 @@ func readOn(t *rapid.T, m market, r domain.DataRequest, sum *paged) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		sum.add(t, page)
 		size = page.Series.Len()
 	}
@@ -235,6 +249,7 @@ func ExampleProvider_Fetch_pages() {
 		fmt.Println(err)
 		return
 	}
+
 	request := domain.DataRequest{Key: k, First: 25}
 	for page := request; ; {
 		result, err := md.Fetch(ctx, page)
@@ -242,11 +257,13 @@ func ExampleProvider_Fetch_pages() {
 			fmt.Println(err)
 			return
 		}
+
 		token, err := domain.NewPageToken(request, result.Next)
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
+
 		fmt.Println(result.Series, "then", token)
 		if result.Series.Len() < request.First {
 			return // all there is for now; the token finds what comes later

@@ -30,12 +30,14 @@ func drawWorld(t *rapid.T) world {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w := world{key: domain.SeriesKey{Symbol: "BTC/USD", Grid: rapid.SampledFrom(append(grids, newYork)).Draw(t, "grid")}}
 	at := w.key.Grid.Ceil(time.Date(2024, 3, 4, 12, 0, 0, 0, time.UTC)) // a week before New York sets its clocks
 	for range edgesDrawn {
 		w.edges = append(w.edges, at)
 		at = w.key.Grid.Next(at)
 	}
+
 	w.market = setup(t, w.drawInstant(t, "now"), app.Config{})
 	for range rapid.IntRange(0, 4).Draw(t, "writes") {
 		from := rapid.IntRange(0, edgesDrawn-2).Draw(t, "from")
@@ -55,6 +57,7 @@ func drawWorld(t *rapid.T) world {
 				bars = append(bars, b)
 			}
 		}
+
 		s, err := domain.NewSeries(w.key, bars...)
 		if err != nil {
 			t.Fatal(err)
@@ -62,6 +65,7 @@ func drawWorld(t *rapid.T) world {
 		if _, err := w.store.ReplaceBars(t.Context(), s, claim); err != nil {
 			t.Fatal(err)
 		}
+
 		w.bars = slices.DeleteFunc(w.bars, func(b domain.Bar) bool { return claim.Contains(b.OpenTime) })
 		w.bars = append(w.bars, bars...)
 		slices.SortFunc(w.bars, func(a, b domain.Bar) int { return a.OpenTime.Compare(b.OpenTime) })
@@ -74,6 +78,7 @@ func drawWorld(t *rapid.T) world {
 	if err := w.store.PutSymbols(t.Context(), domain.NewSymbolMeta(w.key.Symbol)); err != nil {
 		t.Fatal(err)
 	}
+
 	return w
 }
 
@@ -109,6 +114,7 @@ func (w world) drawRequest(t *rapid.T) domain.DataRequest {
 	case 2:
 		r.Last = rapid.IntRange(1, 12).Draw(t, "last")
 	}
+
 	return r
 }
 
@@ -136,6 +142,7 @@ func (w world) answer(r domain.DataRequest, now time.Time) (bars []domain.Bar, o
 	if r.Last > 0 {
 		bars = bars[max(0, len(bars)-r.Last):]
 	}
+
 	return bars, r.Quality != domain.QualityFail || !slices.ContainsFunc(bars, isBad)
 }
 
@@ -156,6 +163,7 @@ func TestFetchEqualsTheModel(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", request, err)
 		}
+
 		whole, err := domain.NewSeries(w.key, expected...)
 		if err != nil {
 			t.Fatal(err)
@@ -163,6 +171,7 @@ func TestFetchEqualsTheModel(t *testing.T) {
 		if !r.Series.Equal(whole) {
 			t.Fatalf("%s at %s: got %s, want %s", request, now, r.Series, whole)
 		}
+
 		w.checkTimes(t, r)
 		w.checkUncovered(t, r)
 		w.checkDropped(t, r)
@@ -174,6 +183,7 @@ func (w world) checkTimes(t *rapid.T, r domain.Result) {
 	if !r.Now.Equal(w.clock.Now()) || r.Range.End.After(r.Now) || r.Range.End.Before(r.Range.Start) {
 		t.Fatalf("range %s at %s", r.Range, r.Now)
 	}
+
 	for _, b := range r.Series.All() {
 		if !r.Range.Contains(b.OpenTime) {
 			t.Fatalf("bar of %s outside %s", b.OpenTime, r.Range)
@@ -197,6 +207,7 @@ func (w world) checkUncovered(t *rapid.T, r domain.Result) {
 			t.Fatalf("uncovered %v of %s", r.Uncovered, r.Range)
 		}
 	}
+
 	contains := func(ranges []domain.Range, at time.Time) bool {
 		return slices.ContainsFunc(ranges, func(r domain.Range) bool { return r.Contains(at) })
 	}
@@ -237,6 +248,7 @@ func TestPagesAreTheWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		paged := domain.NewSeriesBuilder(w.key, 0)
 		request.First = rapid.IntRange(1, 7).Draw(t, "page")
 		for {
@@ -250,11 +262,13 @@ func TestPagesAreTheWhole(t *testing.T) {
 			if page.Series.Len() < request.First {
 				break
 			}
+
 			request.Start = page.Next
 			if !request.End.IsZero() && request.End.Before(request.Start) {
 				break
 			}
 		}
+
 		together, err := paged.Series()
 		if err != nil {
 			t.Fatal(err)

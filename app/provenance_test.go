@@ -24,6 +24,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{},
 		app.Source{Name: "early", Bars: early, Catalog: early}, app.Source{Name: "late", Bars: late})
 	want := []domain.Origin{
@@ -41,6 +42,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if got.Series.Len() != 2 || got.Series.At(1).Trades != 5*bar(0).Trades || !got.Range.End.Equal(r.End) {
 			t.Errorf("%s: got %v of %s", name, got.Series, got.Range)
 		}
@@ -52,6 +54,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if reads := p.Legs[0].Reads; len(p.Legs) != 1 || len(reads) != 2 || !reads[1].Range.Equal(want[1].Range) {
 			t.Errorf("%s: planned %+v", name, p.Legs)
 		}

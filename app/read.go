@@ -34,6 +34,7 @@ func (f *fetch) readAll(ctx context.Context) (domain.Series, error) {
 	if len(f.legs) == 1 && f.native(f.legs[0]) && f.request.Fill == domain.FillNone {
 		return f.readStored(ctx, f.legs[0])
 	}
+
 	var pieces []domain.Series
 	bars, most := 0, *f.cfg.MaxBars
 	for piece, err := range f.all(ctx, 0, f.sizes.made) {
@@ -43,8 +44,10 @@ func (f *fetch) readAll(ctx context.Context) (domain.Series, error) {
 		if bars += piece.Len(); most > 0 && bars > most {
 			return domain.Series{}, refusal(f.op, f.subject.String(), tooManyRows(f.within, most))
 		}
+
 		pieces = append(pieces, piece)
 	}
+
 	return joined(domain.EmptySeries(f.request.Key), pieces, bars)
 }
 
@@ -57,11 +60,13 @@ func (f *fetch) readStored(ctx context.Context, l plan.Leg) (domain.Series, erro
 		if err != nil {
 			return domain.Series{}, err
 		}
+
 		for _, p := range rows {
 			piece, err := f.judge(judge, p)
 			if err != nil {
 				return domain.Series{}, err
 			}
+
 			if bars += piece.Len(); piece.Len() > 0 {
 				kept = append(kept, piece)
 			}
@@ -70,6 +75,7 @@ func (f *fetch) readStored(ctx context.Context, l plan.Leg) (domain.Series, erro
 	if most := *f.cfg.MaxBars; most > 0 && bars > most { // of several reads
 		return domain.Series{}, refusal(f.op, f.subject.String(), tooManyRows(f.within, most))
 	}
+
 	return joined(domain.EmptySeries(f.request.Key), kept, bars)
 }
 
@@ -92,6 +98,7 @@ func (f *fetch) all(ctx context.Context, stored, page int) iter.Seq2[domain.Seri
 	if f.request.Fill == domain.FillNone {
 		return bars
 	}
+
 	return f.fill(ctx, f.edges.Align(f.within), bars)
 }
 
@@ -122,6 +129,7 @@ func (f *fetch) legBars(ctx context.Context, l plan.Leg, page int, sift sift) it
 	case l.Rows == plan.QuoteRows:
 		return f.sifted(sift, pieces(l.FromQuotes(key, tickPages(ctx, f, quotes(), l, page))))
 	}
+
 	return f.sifted(plain, pieces(l.FromBars(key, f.sifted(sift, f.pages(ctx, l, page)))))
 }
 
@@ -165,6 +173,7 @@ func (f *fetch) pages(ctx context.Context, l plan.Leg, page int) iter.Seq2[ports
 					yield(ports.CachedBars{}, err)
 					return
 				}
+
 				n := f.answer.rows
 				if more = page > 0 && n == page; more {
 					q.Range.Start = rows[len(rows)-1].Bars.Range().End
@@ -193,6 +202,7 @@ func (f *fetch) aggregated(ctx context.Context, l plan.Leg, slots int) iter.Seq2
 				yield(ports.CachedBars{}, err)
 				return
 			}
+
 			for _, p := range rows {
 				if !yield(p, nil) {
 					return
@@ -215,6 +225,7 @@ func tickPages[T domain.Tick](ctx context.Context, f *fetch, form tickForm[T], l
 						return
 					}
 				}
+
 				q.Range.Start = next
 			}
 		}
@@ -228,10 +239,12 @@ func tickPage[T domain.Tick](ctx context.Context, by *caller, form tickForm[T], 
 	if err != nil || n < q.First || q.First == 0 {
 		return ticks, q.Range.End, err
 	}
+
 	last := ticks.Time(n - 1)
 	if whole := ticks.Clip(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
 		return whole, last, nil
 	}
+
 	next := last.Add(time.Microsecond) // one instant is more than a page
 	q.First, q.Range = 0, domain.Range{Start: last, End: next}
 	ticks, err = readTicks(ctx, by, form, q, 0)
@@ -253,6 +266,7 @@ func (f *fetch) judge(judge *domain.Validator, p ports.CachedBars) (domain.Serie
 	if len(verdict.Findings) == 0 {
 		return bars, nil
 	}
+
 	f.report.Findings = domain.MergeFindings(f.report.Findings, verdict.Findings)
 	switch f.request.Quality {
 	case domain.QualityFail:
@@ -267,6 +281,7 @@ func (f *fetch) judge(judge *domain.Validator, p ports.CachedBars) (domain.Serie
 		}
 		bars = bars.Drop(verdict.Fatal)
 	}
+
 	return bars, nil
 }
 
@@ -283,6 +298,7 @@ func (f *fetch) madeError(err error) error {
 	if ours := (*ports.Error)(nil); err == nil || errors.As(err, &ours) {
 		return err
 	}
+
 	kind := ports.ErrInternal
 	if errors.Is(err, domain.ErrOverflow) {
 		kind = ports.ErrTooLarge
@@ -298,11 +314,13 @@ func joined(none domain.Series, pieces []domain.Series, bars int) (domain.Series
 	case 1:
 		return pieces[0], nil
 	}
+
 	b := domain.NewSeriesBuilder(none.Key(), bars)
 	for _, p := range pieces {
 		if err := b.AppendSeries(p); err != nil {
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }

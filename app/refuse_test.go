@@ -56,6 +56,7 @@ func TestBadRequestsCostNoCall(t *testing.T) {
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got %v, want %v that says %q", err, c.kind, c.says)
 			}
+
 			if len(err.Error()) > 500 {
 				t.Errorf("the message has %d bytes", len(err.Error()))
 			}
@@ -129,14 +130,17 @@ func TestBadTicksCostNoCall(t *testing.T) {
 			}
 		}
 	}
+
 	trades, err := domain.NewTicks(key.Symbol, trade(at(-0.5), 0)) // not settled
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	quotes, err := domain.NewTicks(key.Symbol, domain.Quote{Time: at(-0.5)})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for op, err := range map[string]error{
 		"ingest trades":  second(md.IngestTrades(t.Context(), trades, domain.Range{})),
 		"ingest quotes":  second(md.IngestQuotes(t.Context(), quotes, domain.Range{})),
@@ -175,6 +179,7 @@ func TestConfigReportsEveryFault(t *testing.T) {
 			t.Errorf("%s is not reported in: %v", name, err)
 		}
 	}
+
 	if _, err := app.New([]app.Source{{Name: "test", Bars: memory.New()}}, clock.NewSimulated(noon), nil, bad); err == nil {
 		t.Error("an application of a bad Config")
 	}

@@ -19,15 +19,18 @@ func TestResampleLeavesStoredBarsOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, s := range []domain.Series{minutes, stored} {
 		if _, err := m.store.WriteBars(ctx, s, span(0, 60)); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	made, err := domain.Resample(minutes, coarse)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, limits := range []domain.DataRequest{{}, {First: 3}, {Last: 3}} {
 		for resample, all := range map[bool]domain.Series{false: stored, true: made} {
 			r := limits
@@ -39,6 +42,7 @@ func TestResampleLeavesStoredBarsOut(t *testing.T) {
 			case r.Last > 0:
 				want = all.Slice(max(0, all.Len()-r.Last), all.Len())
 			}
+
 			result, err := m.Fetch(ctx, r)
 			if err != nil || !result.Series.Equal(want) {
 				t.Errorf("%s, resample %t: got %v, want %v (%v)", r, resample, result.Series, want, err)
@@ -53,6 +57,7 @@ func TestResampleLeavesStoredBarsOut(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if got, err := streamed.Series(); err != nil || !got.Equal(want) {
 				t.Errorf("%s streamed, resample %t: got %v, want %v (%v)", r, resample, got, want, err)
 			}

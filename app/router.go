@@ -21,6 +21,7 @@ func NewRouter(sources ...Source) (*Router, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return &Router{stores: all}, nil
 }
 
@@ -32,6 +33,7 @@ func (r *Router) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domai
 			yield(domain.Series{}, refusal("read bars", q.Key.String(), err))
 		}
 	}
+
 	return s.Bars.ReadBars(ctx, q)
 }
 
@@ -41,6 +43,7 @@ func (r *Router) WriteBars(ctx context.Context, bars domain.Series, claim domain
 	if err != nil {
 		return ports.WriteReport{}, refusal("write bars", bars.Key().String(), err)
 	}
+
 	return s.Bars.WriteBars(ctx, bars, claim)
 }
 
@@ -50,6 +53,7 @@ func (r *Router) ReplaceBars(ctx context.Context, bars domain.Series, within dom
 	if err != nil {
 		return ports.WriteReport{}, refusal("replace bars", bars.Key().String(), err)
 	}
+
 	return s.Bars.ReplaceBars(ctx, bars, within)
 }
 
@@ -61,11 +65,14 @@ func (r *Router) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domai
 		if s.Bars == nil {
 			continue
 		}
+
 		held, err := s.Bars.Extents(ctx, symbols...)
 		if err != nil {
 			return nil, err
 		}
+
 		all = append(all, r.stores.reachable(s, held)...)
 	}
+
 	return domain.MergeExtents(all), nil
 }

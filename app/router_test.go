@@ -43,6 +43,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 			assumed = append(assumed, domain.Extent{Key: e.Key, Range: bars.Range(), Inferred: true})
 		}
 	}
+
 	merged := map[domain.SeriesKey]domain.Range{}
 	for _, e := range assumed {
 		if r, found := merged[e.Key]; found {
@@ -50,6 +51,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 		}
 		merged[e.Key] = e.Range
 	}
+
 	assumed = assumed[:0]
 	for k, r := range merged {
 		assumed = append(assumed, domain.Extent{Key: k, Range: r, Inferred: true})
@@ -63,6 +65,7 @@ func router(tb rapid.TB, sources ...app.Source) *app.Router {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return r
 }
 
@@ -91,6 +94,7 @@ func TestClaimedStoreAssumesAroundItsClaims(t *testing.T) {
 	if _, err := bars.WriteBars(t.Context(), others, others.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	s := app.WithClaims(bars, claims)
 	check := func(want ...domain.Extent) {
 		t.Helper()
@@ -98,6 +102,7 @@ func TestClaimedStoreAssumesAroundItsClaims(t *testing.T) {
 		if err != nil || len(got) != len(want) {
 			t.Fatalf("got %v, %v; want %v", got, err, want)
 		}
+
 		for i, e := range got {
 			if e.Key != want[i].Key || !e.Range.Equal(want[i].Range) || e.Inferred != want[i].Inferred {
 				t.Errorf("got %v, want %v", e, want[i])
@@ -110,6 +115,7 @@ func TestClaimedStoreAssumesAroundItsClaims(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	check(
 		domain.Extent{Key: key, Range: span(0, 10), Inferred: true}, domain.Extent{Key: key, Range: span(10, 12)},
 		domain.Extent{Key: key, Range: span(15, 20)}, domain.Extent{Key: key, Range: span(20, 30), Inferred: true},
@@ -136,6 +142,7 @@ func TestFailedReplacementLeavesNoClaim(t *testing.T) {
 	if _, err := s.ReplaceBars(t.Context(), sound(t, 3, 4), span(2, 5)); !errors.Is(err, errOutage) {
 		t.Fatal(err)
 	}
+
 	got, err := claims.Extents(t.Context())
 	if err != nil || len(got) != 2 || !got[0].Range.Equal(span(0, 2)) || !got[1].Range.Equal(span(5, 9)) {
 		t.Errorf("claimed %v, %v", got, err)
@@ -168,6 +175,7 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			write := (*app.Marketdata).Ingest
 			if rapid.Bool().Draw(t, "delete") {
 				s, write = domain.EmptySeries(k), (*app.Marketdata).Replace
@@ -180,6 +188,7 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 			if got, err := write(spread, t.Context(), s, claim); err != nil || got != want {
 				t.Fatalf("wrote %+v, %v; want %+v", got, err, want)
 			}
+
 			request := domain.DataRequest{Key: k, Start: at(0)}
 			a, errA := single.Fetch(t.Context(), request)
 			z, errZ := spread.Fetch(t.Context(), request)
@@ -187,6 +196,7 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 				len(a.Uncovered) != len(z.Uncovered) {
 				t.Fatalf("got %+v, %v; want %+v, %v", z, errZ, a, errA)
 			}
+
 			name := "low"
 			if k.Grid.Frequency().Nominal() < cut.Nominal() {
 				name = "high"
@@ -197,6 +207,7 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 				}
 			}
 		}
+
 		a, errA := single.Coverage(t.Context())
 		z, errZ := spread.Coverage(t.Context())
 		if errA != nil || errZ != nil || len(a) != len(z) {

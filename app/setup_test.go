@@ -48,6 +48,7 @@ func series(t testing.TB, bars ...domain.Bar) domain.Series {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -58,6 +59,7 @@ func sound(t testing.TB, from, to int) domain.Series {
 	for m := from; m < to; m++ {
 		bars = append(bars, bar(m))
 	}
+
 	return series(t, bars...)
 }
 
@@ -89,6 +91,7 @@ func over(t rapid.TB, c ports.Clock, cache ports.SymbolCache, cfg app.Config, so
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return md
 }
 
@@ -144,6 +147,7 @@ func holding(t testing.TB, bars domain.Series, cfg app.Config) (*scripted, *app.
 	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	return s, around(t, s, s, clock.NewSimulated(at(60)), cfg)
 }
 

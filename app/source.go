@@ -67,6 +67,7 @@ func validateSources(list []Source) error {
 		case names[s.Name]:
 			faults = append(faults, fmt.Errorf("source %s: two have this name", s.Name))
 		}
+
 		names[s.Name] = true
 		if s.Bars == nil && s.Ticks == nil && s.Catalog == nil {
 			faults = append(faults, fmt.Errorf("source %s: it has neither bars nor ticks nor a catalog", s.Name))
@@ -78,5 +79,6 @@ func validateSources(list []Source) error {
 			faults = append(faults, fmt.Errorf("source %s: no frequency is from %s and below %s", s.Name, t.From, t.Below))
 		}
 	}
+
 	return errors.Join(faults...)
 }

@@ -35,6 +35,7 @@ func spreadGrids() []domain.Grid {
 			grids = append(grids, g)
 		}
 	}
+
 	return grids
 }
 
@@ -52,16 +53,19 @@ func drawSpread(t *rapid.T) *spread {
 		if !at.Before(s.minute(spreadMinutes)) {
 			break
 		}
+
 		price := domain.MustDecimal(fmt.Sprintf("%d.%d", rapid.IntRange(90, 110).Draw(t, "price"), rapid.IntRange(0, 99).Draw(t, "cents")))
 		trade := domain.Trade{Time: at, Seq: int64(i), Price: price, Size: domain.MustDecimal(fmt.Sprint(rapid.IntRange(1, 9).Draw(t, "size")))}
 		if err := b.Append(trade); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	var err error
 	if s.trades, err = b.Ticks(); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, g := range spreadGrids() {
 		s.truth[g] = s.aggregated(g)
 	}
@@ -71,6 +75,7 @@ func drawSpread(t *rapid.T) *spread {
 	}
 	s.Marketdata = over(t, s.clock, nil, app.Config{}, sources...)
 	s.Step(rapid.SampledFrom([]int{1, 2, 3, 10, 1000}).Draw(t, "step"))
+
 	return s
 }
 
@@ -95,6 +100,7 @@ func (s *spread) aggregated(g domain.Grid) (bars []domain.Bar) {
 		if err != nil {
 			panic(err)
 		}
+
 		b.Volume = volume
 	}
 	return bars
@@ -121,6 +127,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 		if claim.Empty() {
 			continue
 		}
+
 		bars, err := domain.NewSeries(domain.SeriesKey{Symbol: key.Symbol, Grid: g}, within(s.truth[g], claim)...)
 		if err != nil {
 			t.Fatal(err)
@@ -128,10 +135,12 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 		if _, err := store.WriteBars(t.Context(), bars, claim); err != nil {
 			t.Fatal(err)
 		}
+
 		if source.Takes.Contain(g.Frequency()) { // what it is not asked for counts for nothing
 			s.claims[g] = append(s.claims[g], claim)
 		}
 	}
+
 	if i == 0 && rapid.Bool().Draw(t, "ticks") {
 		source.Ticks = store
 		if rapid.Bool().Draw(t, "aggregates") {
@@ -141,11 +150,13 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 		if _, err := store.WriteTrades(t.Context(), s.trades.Clip(claim), claim); err != nil {
 			t.Fatal(err)
 		}
+
 		s.ticks = []domain.Range{claim}
 	}
 	if err := store.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
 		t.Fatal(err)
 	}
+
 	if rapid.Bool().Draw(t, "cached") {
 		source, _ = cachedSource(t, source, s.clock, chunks.Config{})
 	}
@@ -167,11 +178,13 @@ func (s *spread) held(g domain.Grid, slot domain.Range) bool {
 	if covers(s.claims[g]) || covers(s.ticks) {
 		return true
 	}
+
 	for fine, claims := range s.claims {
 		if fine.Frequency().Nominal() <= g.Frequency().Nominal() && fine.Aligned(slot.Start) && fine.Aligned(slot.End) && covers(claims) {
 			return true
 		}
 	}
+
 	return false
 }
 
@@ -184,6 +197,7 @@ func (s *spread) answer(r domain.DataRequest) (bars []domain.Bar, uncovered []do
 		if slot.End.After(now) || !r.End.IsZero() && !open.Before(r.End) {
 			break
 		}
+
 		asked := !open.Before(r.Start)
 		if !s.held(g, slot) {
 			before = nil
@@ -192,6 +206,7 @@ func (s *spread) answer(r domain.DataRequest) (bars []domain.Bar, uncovered []do
 			}
 			continue
 		}
+
 		if traded := within(s.truth[g], slot); len(traded) > 0 {
 			before = &traded[0]
 			if asked {
@@ -202,12 +217,14 @@ func (s *spread) answer(r domain.DataRequest) (bars []domain.Bar, uncovered []do
 			bars = append(bars, domain.Bar{OpenTime: open, Open: c, High: c, Low: c, Close: c})
 		}
 	}
+
 	if r.First > 0 {
 		bars = bars[:min(r.First, len(bars))]
 	}
 	if r.Last > 0 {
 		bars = bars[max(0, len(bars)-r.Last):]
 	}
+
 	return bars, domain.MergeRanges(uncovered)
 }
 
@@ -226,6 +243,7 @@ func (s *spread) drawRequest(t *rapid.T) domain.DataRequest {
 	case 2:
 		r.Last = rapid.IntRange(1, 20).Draw(t, "last")
 	}
+
 	if rapid.Bool().Draw(t, "fill") {
 		r.Fill = domain.FillPrevious
 	}
@@ -247,6 +265,7 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", r, err)
 			}
+
 			want, err := domain.NewSeries(r.Key, bars...)
 			if err != nil {
 				t.Fatal(err)
@@ -254,6 +273,7 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 			if !got.Series.Equal(want) {
 				t.Fatalf("%s at %s: got %v of %v, want %v", r, got.Now, opens(got.Series), got.Provenance, opens(want))
 			}
+
 			s.checkLegs(t, r, got)
 			s.checkFilled(t, r, got)
 			s.checkStream(t, r, got)
@@ -271,6 +291,7 @@ func TestSpreadEqualsTheModel(t *testing.T) {
 				t.Fatalf("%s: uncovered %v of %s, want %v", r, got.Uncovered, got.Range, uncovered)
 			}
 		}
+
 		for i, a := range s.FetchMany(t.Context(), requests) {
 			if a.Err != nil || withoutCached(t, a.Result) != withoutCached(t, results[i]) || !a.Result.Series.Equal(results[i].Series) {
 				t.Fatalf("%s with others: %+v, %v; want %+v", requests[i], a.Result, a.Err, results[i])
@@ -288,12 +309,14 @@ func (s *spread) checkPlan(t *rapid.T, r domain.DataRequest, got domain.Result) 
 	if r.First > 0 || r.Last > 0 {
 		return
 	}
+
 	var planned, served []string
 	for _, l := range p.Legs {
 		for _, read := range l.Reads {
 			planned = append(planned, fmt.Sprint(read.Source, l.Grid, read.Range.Intersect(readable(got, l.Grid))))
 		}
 	}
+
 	for _, l := range got.Provenance {
 		served = append(served, fmt.Sprint(l.Store, l.Grid, l.Range))
 	}
@@ -331,16 +354,19 @@ func (s *spread) checkFilled(t *rapid.T, r domain.DataRequest, got domain.Result
 			t.Fatalf("%s: filled %v", r, got.Filled)
 		}
 	}
+
 	n := 0
 	for _, b := range got.Series.All() {
 		filled := slices.ContainsFunc(got.Filled, func(f domain.Range) bool { return f.Contains(b.OpenTime) })
 		if filled != b.Volume.IsZero() {
 			t.Fatalf("%s: filled %v, and there is %s", r, got.Filled, b)
 		}
+
 		if filled {
 			n++
 		}
 	}
+
 	for _, f := range got.Filled {
 		n -= int(r.Key.Grid.Slots(f))
 	}
@@ -357,6 +383,7 @@ func (s *spread) checkStream(t *rapid.T, r domain.DataRequest, want domain.Resul
 		if err == nil && piece.Len() == 0 {
 			t.Fatal("an empty piece")
 		}
+
 		if err == nil {
 			err = whole.AppendSeries(piece)
 		}
@@ -364,10 +391,12 @@ func (s *spread) checkStream(t *rapid.T, r domain.DataRequest, want domain.Resul
 			t.Fatalf("%s: stream: %v", r, err)
 		}
 	}
+
 	bars, err := whole.Series()
 	if err != nil || !bars.Equal(want.Series) {
 		t.Fatalf("%s: streamed %v, %v; want %v", r, opens(bars), err, opens(want.Series))
 	}
+
 	got := result()
 	if withoutCached(t, got) != withoutCached(t, want) {
 		t.Fatalf("%s: beside the stream %+v, want %+v", r, got, want)

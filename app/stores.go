@@ -27,6 +27,7 @@ func newStores(list []Source) (stores, error) {
 	if err := validateSources(list); err != nil {
 		return nil, err
 	}
+
 	all := make(stores, len(list))
 	for i, s := range list {
 		all[i] = &store{Source: s}
@@ -67,6 +68,7 @@ func (all stores) reachable(s *store, held []domain.Extent) []domain.Extent {
 			of = append(of, e)
 		}
 	}
+
 	return of
 }
 
@@ -76,6 +78,7 @@ func (s *store) taken(held []domain.Extent) []domain.Extent {
 	if !slices.ContainsFunc(held, foreign) {
 		return held
 	}
+
 	return slices.DeleteFunc(slices.Clone(held), foreign)
 }
 

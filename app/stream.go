@@ -26,6 +26,7 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 			yield(domain.Series{}, refusal("stream", r.Key.String(), fmt.Errorf("a stream is ranged over once; ask for another: %w", ports.ErrInvalid)))
 			return
 		}
+
 		f, err := p.newFetch("stream", r, p.clock.Now())
 		if err == nil {
 			err = f.refuseSlots()
@@ -38,6 +39,7 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 			yield(domain.Series{}, err)
 			return
 		}
+
 		for try := 1; ; try++ {
 			begun, moved := false, false
 			for piece, err := range f.stream(ctx) {
@@ -48,6 +50,7 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 					yield(domain.Series{}, err)
 					return
 				}
+
 				begun = true
 				f.tally(piece)
 				if !yield(piece, nil) {
@@ -62,9 +65,11 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 				return
 			}
 		}
+
 		f.tally(domain.EmptySeries(r.Key))
 		result = f.result()
 	}
+
 	return pieces, func() domain.Result { return result }
 }
 
@@ -77,13 +82,16 @@ func (f *fetch) stream(ctx context.Context) iter.Seq2[domain.Series, error] {
 				yield(domain.Series{}, err)
 				return
 			}
+
 			for from := 0; from < bars.Len(); from += f.sizes.stream {
 				if !yield(bars.Slice(from, min(from+f.sizes.stream, bars.Len())), nil) {
 					return
 				}
 			}
+
 			return
 		}
+
 		direct, err := f.direct(ctx)
 		if err == nil && !direct {
 			err = f.plan(ctx)
@@ -92,6 +100,7 @@ func (f *fetch) stream(ctx context.Context) iter.Seq2[domain.Series, error] {
 			yield(domain.Series{}, err)
 			return
 		}
+
 		f.all(ctx, f.sizes.stream, f.sizes.stream)(yield)
 	}
 }

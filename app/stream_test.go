@@ -28,6 +28,7 @@ func TestStreamIsLazyAndForOneUse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if r := result(); !r.Next.Equal(at(30)) || r.Series.Len() != 0 || r.Series.Key() != key {
 		t.Errorf("beside the stream: %+v", r)
 	}
@@ -62,10 +63,12 @@ func TestStreamRefusesAndFails(t *testing.T) {
 			bars += s.Len()
 			last = err
 		}
+
 		if !errors.Is(last, c.kind) || bars != c.bars || !result().Now.IsZero() {
 			t.Errorf("%s: %d bars, %v", name, bars, last)
 		}
 	}
+
 	store.read = func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error] {
 		return func(yield func(domain.Series, error) bool) { yield(domain.Series{}, ports.ErrUnavailable) }
 	}
@@ -98,11 +101,13 @@ func TestStreamOfASlowCaller(t *testing.T) {
 			if err != nil || open != 0 {
 				t.Fatalf("%v, %d reads open", err, open)
 			}
+
 			time.Sleep(10 * time.Minute) // in the bubble's time
 			if n += s.Len(); n == 20 {
 				break
 			}
 		}
+
 		if n != 20 {
 			t.Errorf("%d bars", n)
 		}
@@ -116,6 +121,7 @@ func endless(t *testing.T, held domain.Range) *scripted {
 	if err := s.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
 		t.Fatal(err)
 	}
+
 	s.read = func(_ context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 		return func(yield func(domain.Series, error) bool) {
 			b := domain.NewSeriesBuilder(q.Key, q.First)
@@ -130,9 +136,11 @@ func endless(t *testing.T, held domain.Range) *scripted {
 					return
 				}
 			}
+
 			yield(b.Series())
 		}
 	}
+
 	return s
 }
 
@@ -163,10 +171,12 @@ func streamInBoundedMemory(t *testing.T, md *app.Marketdata, start, end time.Tim
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			bars += piece.Len()
 			runtime.ReadMemStats(&now)
 			peak = max(peak, now.HeapAlloc)
 		}
+
 		if want := int(g.Slots(domain.Range{Start: start, End: end})); bars != want {
 			t.Errorf("%s: %d bars, want %d", g, bars, want)
 		}
@@ -191,6 +201,7 @@ func TestStreamFillsALongGap(t *testing.T) {
 		}
 		bars += piece.Len()
 	}
+
 	if bars != 60*24*365 || len(result().Filled) != 2 {
 		t.Errorf("%d bars, filled %v", bars, result().Filled)
 	}

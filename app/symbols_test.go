@@ -56,6 +56,7 @@ func (c *counting) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.S
 	if c.out != nil {
 		return nil, c.out
 	}
+
 	return c.Store.Symbols(ctx, q)
 }
 
@@ -81,6 +82,7 @@ func TestSymbolsAreCached(t *testing.T) {
 		if _, err := md.Ingest(t.Context(), sound(t, 0, 1), domain.Range{}); err != nil {
 			t.Fatal(err)
 		}
+
 		check("our own write ends it", nil, 5)
 		time.Sleep(59 * time.Minute)
 		c.out = ports.ErrUnavailable
@@ -107,6 +109,7 @@ func (c *slow) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symbo
 	if c.out != nil {
 		return nil, c.out
 	}
+
 	return c.Store.Symbols(ctx, q)
 }
 
@@ -123,10 +126,12 @@ func TestManyCallersOneQuestion(t *testing.T) {
 				if err := c.PutSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
 					t.Fatal(err)
 				}
+
 				cache, err := ristretto.NewSymbols(1 << 20)
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				defer cache.Close()
 				md := over(t, clock.NewSimulated(at(60)), cache, app.Config{}, app.Source{Name: "test", Bars: c.Store, Catalog: c})
 				first, cancel := context.WithCancel(t.Context())
@@ -141,6 +146,7 @@ func TestManyCallersOneQuestion(t *testing.T) {
 						}
 					})
 				}
+
 				synctest.Wait()
 				cancel()
 				asking.Wait()
@@ -192,6 +198,7 @@ func TestCatalogsAreJoined(t *testing.T) {
 			t.Errorf("%s during an outage of the second: %v", name, err)
 		}
 	}
+
 	if err := md.ValidateSymbol(t.Context(), "btc"); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("no symbol: %v", err)
 	}
@@ -211,10 +218,12 @@ func TestDescribe(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		s, err := b.Series()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		m.hold(t, s, s.Range())
 	}
 	ago := at(0).AddDate(0, 0, -31)
@@ -225,6 +234,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := d.Statistics
 	if d.Base != "BTC" || s.Bars != 2 || s.Grid != key.Grid || s.MinPrice.String() != "5" || s.MaxPrice.String() != "6" || s.Volume.String() != "2" || s.Quotes != 0 {
 		t.Errorf("got %+v", d)

@@ -32,6 +32,7 @@ func (s *tape) ReadTrades(_ context.Context, q ports.TickQuery) iter.Seq2[domain
 	if q.Last > 0 {
 		found = found[max(0, len(found)-q.Last):]
 	}
+
 	return func(yield func(domain.Trades, error) bool) {
 		for two := range slices.Chunk(found, 2) {
 			if !yield(domain.NewTicks(q.Symbol, two...)) {
@@ -72,10 +73,12 @@ func trading(t rapid.TB, now time.Time, cfg app.Config, trades ...domain.Trade) 
 	if _, err := s.WriteTrades(context.Background(), ticks, ticks.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	catalog := memory.New()
 	if err := catalog.PutSymbols(context.Background(), domain.NewSymbolMeta(key.Symbol)); err != nil {
 		t.Fatal(err)
 	}
+
 	return s, over(t, clock.NewSimulated(now), nil, cfg, app.Source{Name: "bars", Bars: catalog, Catalog: catalog}, app.Source{Name: "tape", Ticks: s})
 }
 
@@ -105,10 +108,12 @@ func TestFetchTrades(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+
 		want, err := domain.NewTicks(key.Symbol, held[c.from:c.to]...)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if !r.Ticks.Equal(want) || !r.Range.Equal(c.within) || !r.Next.Equal(c.next) || r.Clamped != c.clamped || r.Store != "tape" {
 			t.Errorf("%s: got %s in %s, next %s, clamped %t, of %s; want %s in %s, next %s",
 				name, r.Ticks, r.Range, r.Next, r.Clamped, r.Store, want, c.within, c.next)
@@ -126,6 +131,7 @@ func TestPagesOfTradesAreTheWhole(t *testing.T) {
 				held = append(held, trade(at(float64(m)), int64(seq)))
 			}
 		}
+
 		_, md := trading(t, at(9), app.Config{}, held...)
 		request := domain.TickRequest{Symbol: key.Symbol, First: rapid.IntRange(1, 5).Draw(t, "page")}
 		var paged []domain.Trade
@@ -134,12 +140,14 @@ func TestPagesOfTradesAreTheWhole(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for _, tick := range page.Ticks.All() {
 				paged = append(paged, tick)
 			}
 			if page.Ticks.Len() < request.First {
 				break
 			}
+
 			request.Start = page.Next
 		}
 		if !slices.EqualFunc(paged, held, domain.Trade.Equal) {
@@ -164,6 +172,7 @@ func TestTicksRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, err, c.kind)
 		}
 	}
+
 	for name, c := range map[string]struct {
 		at    time.Time
 		claim domain.Range
@@ -178,11 +187,13 @@ func TestTicksRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		_, err = md.IngestTrades(t.Context(), ticks, c.claim)
 		if c.ok != (err == nil) || !c.ok && !errors.Is(err, ports.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+
 	none := setup(t, at(5), app.Config{})
 	none.hold(t, sound(t, 0, 1), span(0, 1))
 	if _, err := none.FetchQuotes(t.Context(), domain.TickRequest{Symbol: key.Symbol}); !errors.Is(err, ports.ErrInvalid) {

@@ -49,6 +49,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 				if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 					t.Fatal(err)
 				}
+
 				release := make(chan struct{})
 				defer close(release)
 				under := &stuck{Store: store, second: func() { second(release) }, write: errors.New("connection lost")}
@@ -58,6 +59,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 				if _, err := cache.WriteBars(t.Context(), bars, bars.Range()); err == nil { // now nothing is kept for a while
 					t.Fatal("no error")
 				}
+
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				began := time.Now()

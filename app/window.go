@@ -46,10 +46,12 @@ func newWindow[E edges](e E, start, end, now time.Time) (window[E], error) {
 		end = closed
 		w.clamped = true
 	}
+
 	if start.After(end) {
 		w.clamped = w.clamped || start.After(closed)
 		start = end
 	}
+
 	var err error
 	w.within, err = domain.NewRange(start, end)
 	return w, err
@@ -60,6 +62,7 @@ func (w *window[E]) begin(claimed []domain.Range) {
 	if !w.asked.IsZero() {
 		return
 	}
+
 	w.held = len(claimed) > 0 && claimed[0].Start.Before(w.within.End)
 	w.within.Start = w.within.End
 	if w.held {
@@ -74,6 +77,7 @@ func (w *window[E]) uncovered(r domain.Range, claimed []domain.Range) []domain.R
 			return nil
 		}
 	}
+
 	parts := w.edges.Align(r).Subtract(claimed)
 	for i := range parts {
 		parts[i] = parts[i].Intersect(r)
@@ -90,14 +94,17 @@ func (w *window[E]) next(r domain.Range, uncovered []domain.Range, returned doma
 	if w.asked.After(r.End) {
 		return w.edges.Ceil(w.asked) // it begins after now
 	}
+
 	n := len(uncovered)
 	if n == 0 || !uncovered[n-1].End.Equal(r.End) {
 		return w.edges.Ceil(r.End)
 	}
+
 	next := w.edges.Ceil(uncovered[n-1].Start)
 	if returned.End.After(next) {
 		return returned.End
 	}
+
 	return next
 }
 
@@ -113,5 +120,6 @@ func (w *window[E]) cut(returned domain.Range, n, first, last int) domain.Range 
 	case last > 0 && n >= last:
 		r.Start = returned.Start
 	}
+
 	return r
 }

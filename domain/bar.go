@@ -46,6 +46,7 @@ func (b *Bar) UnmarshalJSON(text []byte) error {
 	if j.Time == nil || j.Open == nil || j.High == nil || j.Low == nil || j.Close == nil || j.Volume == nil {
 		return invalid("bar", string(text), "give time, open, high, low, close and volume (%s)", RuleIncomplete)
 	}
+
 	*b = Bar{OpenTime: j.Time.UTC(), Open: *j.Open, High: *j.High, Low: *j.Low, Close: *j.Close, Volume: *j.Volume, Trades: j.Trades}
 	return nil
 }

@@ -14,12 +14,14 @@ func TestBarJSONRefusesWhatIsAbsent(t *testing.T) {
 	if err := json.Unmarshal([]byte(whole), &b); err != nil || b.String() != "2018-04-04T00:00:00Z o=1 h=2 l=0.5 c=1.5 v=0 n=3" {
 		t.Fatalf("%s, %v", b, err)
 	}
+
 	for _, field := range []string{"time", "open", "high", "low", "close", "volume"} {
 		without := strings.Replace(whole, `"`+field+`"`, `"other"`, 1)
 		if err := json.Unmarshal([]byte(without), &b); !errors.Is(err, ErrInvalid) {
 			t.Errorf("without %s: %v", field, err)
 		}
 	}
+
 	if err := json.Unmarshal([]byte(strings.Replace(whole, `"0.5"`, "null", 1)), &b); !errors.Is(err, ErrInvalid) {
 		t.Errorf("null: %v", err)
 	}

@@ -13,6 +13,7 @@ func benchSeries(b *testing.B) Series {
 			b.Fatal(err)
 		}
 	}
+
 	b.ReportAllocs()
 	return must(builder.Series())
 }
@@ -29,6 +30,7 @@ func BenchmarkJudgeCheck(b *testing.B) {
 			b.Fatal(v)
 		}
 	}
+
 	perBar(b, s)
 }
 
@@ -41,6 +43,7 @@ func BenchmarkSeriesAt(b *testing.B) {
 			trades += bar.Trades + int64(bar.Close.Sign())
 		}
 	}
+
 	perBar(b, s)
 }
 
@@ -52,6 +55,7 @@ func BenchmarkSeriesAll(b *testing.B) {
 			trades += bar.Trades + int64(bar.Close.Sign())
 		}
 	}
+
 	perBar(b, s)
 }
 
@@ -65,6 +69,7 @@ func BenchmarkSeriesColumns(b *testing.B) {
 			sum += h - low[i] + volume[i]
 		}
 	}
+
 	perBar(b, s)
 }
 
@@ -88,6 +93,7 @@ func BenchmarkSeriesBuilderAppend(b *testing.B) {
 			}
 		}
 	}
+
 	perBar(b, s)
 }
 

@@ -55,6 +55,7 @@ func (c *Columns) Field(f Field) (column Column, scale uint8) {
 	if f == FieldVolume {
 		return *p, c.VolumeScale
 	}
+
 	return *p, c.PriceScale
 }
 
@@ -79,6 +80,7 @@ func (c *Column) at(i int, scale uint8) Decimal {
 	if c.Hi == nil {
 		return narrow(lo, scale)
 	}
+
 	return Decimal{hi: c.Hi[i], lo: uint64(lo), scale: scale}
 }
 
@@ -120,6 +122,7 @@ func (c *Column) rescale(from, to uint8) {
 			return
 		}
 	}
+
 	for i := range c.Lo {
 		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i]), scale: from}.at(to)
 		c.Hi[i], c.Lo[i] = d.hi, int64(d.lo)
@@ -145,6 +148,7 @@ func (c *Column) appendColumn(o Column, from, to int, scale, target uint8) {
 	if scale == target {
 		return
 	}
+
 	tail := Column{Lo: c.Lo[start:]}
 	if c.Hi != nil {
 		tail.Hi = c.Hi[start:]
@@ -161,6 +165,7 @@ func (c *Column) magnitudes(scale uint8) error {
 	if c.Hi == nil {
 		return nil
 	}
+
 	limitHi, limitLo := wideLimit(scale)
 	for i := range c.Lo {
 		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i])}
@@ -168,6 +173,7 @@ func (c *Column) magnitudes(scale uint8) error {
 			return fmt.Errorf("value %d: more than %d digits before the point: %w: %w", i, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 		}
 	}
+
 	return nil
 }
 

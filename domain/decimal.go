@@ -59,12 +59,14 @@ func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
 	if scale > MaxScale {
 		return Decimal{}, invalid("decimal scale", strconv.Itoa(int(scale)), "at most %d digits after the point", MaxScale)
 	}
+
 	d := Decimal{hi: hi, lo: lo, scale: scale}
 	limitHi, limitLo := wideLimit(scale)
 	if h, l := d.magnitude(); h > limitHi || h == limitHi && l >= limitLo {
 		return Decimal{}, fmt.Errorf("decimal of coefficient %#x %016x: more than %d digits before the point: %w: %w",
 			uint64(hi), lo, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 	}
+
 	return d, nil
 }
 
@@ -77,6 +79,7 @@ func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
 	if scale < d.scale || scale > MaxScale {
 		return 0, 0, false
 	}
+
 	d = d.at(scale)
 	return d.hi, d.lo, true
 }
@@ -89,6 +92,7 @@ func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 	if x.IsZero() {
 		return Decimal{}, nil
 	}
+
 	var r apd.Decimal
 	r.Reduce(x)
 	digits := r.NumDigits() + int64(r.Exponent) // before the point
@@ -96,12 +100,14 @@ func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 		return Decimal{}, fmt.Errorf("decimal %s: at most %d digits before and %d after the point: %w: %w",
 			x.Text('e'), MaxIntegerDigits, MaxScale, ErrOverflow, ErrInvalid)
 	}
+
 	if r.Exponent > 0 {
 		var ten apd.BigInt
 		ten.Exp(apd.NewBigInt(10), apd.NewBigInt(int64(r.Exponent)), nil)
 		r.Coeff.Mul(&r.Coeff, &ten)
 		r.Exponent = 0
 	}
+
 	var high, low apd.BigInt
 	high.Rsh(&r.Coeff, 64)
 	low.Sub(&r.Coeff, high.Lsh(&high, 64))
@@ -110,6 +116,7 @@ func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 	if r.Negative {
 		d = d.Neg()
 	}
+
 	return d, nil
 }
 
@@ -121,6 +128,7 @@ func (d Decimal) APD() *apd.Decimal {
 	x.Coeff.Lsh(&x.Coeff, 64)
 	var low apd.BigInt
 	x.Coeff.Add(&x.Coeff, low.SetUint64(lo))
+
 	return x
 }
 
@@ -128,6 +136,7 @@ func (d Decimal) magnitude() (hi, lo uint64) {
 	if d.hi >= 0 {
 		return uint64(d.hi), d.lo
 	}
+
 	lo, borrow := bits.Sub64(0, d.lo, 0)
 	hi, _ = bits.Sub64(0, uint64(d.hi), borrow)
 	return hi, lo
@@ -174,6 +183,7 @@ func (d Decimal) Cmp(o Decimal) int {
 		}
 		return 1
 	}
+
 	scale := max(d.scale, o.scale)
 	return d.at(scale).Cmp(o.at(scale))
 }
@@ -191,6 +201,7 @@ func (d Decimal) Add(o Decimal) (Decimal, error) {
 			return narrow(sum, scale), nil
 		}
 	}
+
 	return apdSum(d, o)
 }
 
@@ -200,6 +211,7 @@ func apdSum(d, o Decimal) (Decimal, error) {
 	if _, err := exact.Add(&sum, d.APD(), o.APD()); err != nil {
 		return Decimal{}, fmt.Errorf("%s + %s: %w", d, o, ErrOverflow)
 	}
+
 	return DecimalFromAPD(&sum)
 }
 
@@ -211,6 +223,7 @@ func (d Decimal) at(scale uint8) Decimal {
 	if d.scale == scale {
 		return d
 	}
+
 	hi, lo := d.magnitude()
 	factor := pow10[scale-d.scale]
 	carry, low := bits.Mul64(lo, factor)
@@ -218,6 +231,7 @@ func (d Decimal) at(scale uint8) Decimal {
 	if d.hi < 0 {
 		w = w.Neg()
 	}
+
 	return w
 }
 
@@ -229,8 +243,10 @@ func (d Decimal) reduced() Decimal {
 			n /= 10
 			d.scale--
 		}
+
 		return narrow(n, d.scale)
 	}
+
 	hi, lo := d.magnitude()
 	scale := d.scale
 	for scale > 0 {
@@ -239,8 +255,10 @@ func (d Decimal) reduced() Decimal {
 		if r != 0 {
 			break
 		}
+
 		hi, lo, scale = qhi, qlo, scale-1
 	}
+
 	w := Decimal{hi: int64(hi), lo: lo, scale: scale}
 	if d.hi < 0 {
 		w = w.Neg()

@@ -34,6 +34,7 @@ func plain(n *big.Int) string {
 	if text[len(text)-1] == '.' {
 		text = text[:len(text)-1]
 	}
+
 	return text
 }
 
@@ -53,6 +54,7 @@ func TestDecimalArithmeticAgainstBig(t *testing.T) {
 		if got, want := oracle(a.Neg()), new(big.Int).Neg(x); got.Cmp(want) != 0 {
 			t.Fatalf("-(%s) = %s", a, a.Neg())
 		}
+
 		for _, op := range []struct {
 			name  string
 			do    func(Decimal) (Decimal, error)
@@ -95,6 +97,7 @@ func TestDecimalRescaleAndReduceKeepTheNumber(t *testing.T) {
 		if r.scale > 0 && new(big.Int).Rem(oracle(r), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(MaxScale-r.scale+1)), nil)).Sign() == 0 {
 			t.Fatalf("%s still has a trailing zero", d)
 		}
+
 		up := d.at(uint8(rapid.IntRange(int(d.scale), MaxScale).Draw(t, "scale")))
 		if oracle(up).Cmp(oracle(d)) != 0 {
 			t.Fatalf("%s at scale %d is %s", d, up.scale, up)
@@ -112,6 +115,7 @@ func TestDecimalThroughAPD(t *testing.T) {
 		if x.Exponent != -int32(d.scale) {
 			t.Fatalf("%s in apd has exponent %d, want the scale %d", d, x.Exponent, d.scale)
 		}
+
 		before := x.String()
 		back, err := DecimalFromAPD(x)
 		if err != nil || !back.Equal(d) || x.String() != before {
@@ -136,6 +140,7 @@ func TestDecimalThroughItsCoefficient(t *testing.T) {
 		if !exact {
 			return
 		}
+
 		got := new(big.Int).Lsh(big.NewInt(hi), 64)
 		if got.Add(got, new(big.Int).SetUint64(lo)); got.Cmp(want) != 0 {
 			t.Fatalf("%s over 10^%d is %s, want %s", d, scale, got, want)
@@ -158,6 +163,7 @@ func TestDecimalFromCoefficientTakesWhatIsInRange(t *testing.T) {
 				d = d.Neg()
 			}
 		}
+
 		got, err := DecimalFromCoefficient(d.hi, d.lo, d.scale)
 		if inRange(oracle(d)) != (err == nil) || err == nil && oracle(got).Cmp(oracle(d)) != 0 {
 			t.Fatalf("%d, %d over 10^%d is %s, %v", d.hi, d.lo, d.scale, got, err)
@@ -182,6 +188,7 @@ func TestDecimalFromAPDRefuses(t *testing.T) {
 			t.Errorf("%s is %s, %v", text, d, err)
 		}
 	}
+
 	for text, want := range map[string]string{"1e19": "10000000000000000000", "-0": "0", "0e500": "0", "1.50e-17": "0.000000000000000015"} {
 		if d, err := DecimalFromAPD(must1(apd.NewFromString(text))); err != nil || d.String() != want {
 			t.Errorf("%s is %s, %v; want %s", text, d, err, want)
@@ -199,6 +206,7 @@ func TestNewDecimal(t *testing.T) {
 			}
 			return
 		}
+
 		want := new(big.Rat).SetFrac(big.NewInt(n), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil))
 		if got, ok := new(big.Rat).SetString(d.String()); err != nil || !ok || got.Cmp(want) != 0 {
 			t.Fatalf("%d / 10^%d is %s, %v", n, scale, d, err)
@@ -222,15 +230,18 @@ func TestDecimalJSONKeepsEveryDigit(t *testing.T) {
 		if err != nil || string(b) != want {
 			t.Fatalf("%s, %v; want %s", b, err, want)
 		}
+
 		var back holder
 		if err := json.Unmarshal(b, &back); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, got := range []Decimal{back.Value, *back.Pointer, back.Map["k"], back.Slice[0]} {
 			if !got.Equal(d) {
 				t.Fatalf("%s came back as %s", d, got)
 			}
 		}
+
 		var number Decimal
 		if err := json.Unmarshal([]byte(d.String()), &number); err != nil || !number.Equal(d) {
 			t.Fatalf("the JSON number %s is %s, %v", d, number, err)
@@ -246,6 +257,7 @@ func TestDecimalJSONRefuses(t *testing.T) {
 			t.Errorf("%s is %s", text, d)
 		}
 	}
+
 	for _, text := range []string{`"`, `"1`, `1"`, `"12'`} { // by a caller that does not check JSON first
 		var d Decimal
 		if err := d.UnmarshalJSON([]byte(text)); err == nil {

@@ -15,6 +15,7 @@ func MustDecimal(s string) Decimal {
 	if err != nil {
 		panic(err)
 	}
+
 	return d
 }
 
@@ -35,6 +36,7 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 	if len(s) > maxDecimalText {
 		return Decimal{}, invalid("decimal", string(s[:maxDecimalText]), "longer than %d bytes", maxDecimalText)
 	}
+
 	if len(s) > 0 && s[0] == '-' {
 		negative, i = true, 1
 	}
@@ -48,6 +50,7 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 		if c < '0' || c > '9' || u > (math.MaxInt64-9)/10 || fraction == MaxScale {
 			return parseDecimalSlowly(string(s))
 		}
+
 		u = u*10 + uint64(c-'0')
 		if fraction >= 0 {
 			fraction++
@@ -56,6 +59,7 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 	if i == first || fraction == 0 {
 		return parseDecimalSlowly(string(s))
 	}
+
 	n := int64(u)
 	if negative {
 		n = -n
@@ -72,10 +76,12 @@ func parseDecimalSlowly(s string) (Decimal, error) {
 	if exponent < -maxExponent || exponent > maxExponent {
 		return Decimal{}, invalid("decimal", s, "exponent beyond %d", maxExponent)
 	}
+
 	x, _, err := apd.NewFromString(s)
 	if err != nil {
 		return Decimal{}, invalid("decimal", s, "not a decimal number like 123.45")
 	}
+
 	return DecimalFromAPD(x)
 }
 
@@ -87,6 +93,7 @@ func scanDecimal(s string) (exponent int, ok bool) {
 			n++
 		}
 		s = s[n:]
+
 		return n > 0
 	}
 	skip := func(chars string) bool {
@@ -100,18 +107,21 @@ func scanDecimal(s string) (exponent int, ok bool) {
 	if !digits() || skip(".") && !digits() {
 		return 0, false
 	}
+
 	if skip("eE") {
 		text := s
 		skip("+-")
 		if !digits() {
 			return 0, false
 		}
+
 		n, err := strconv.Atoi(text[:len(text)-len(s)])
 		if err != nil {
 			n = maxExponent + 1
 		}
 		exponent = n
 	}
+
 	return exponent, s == ""
 }
 
@@ -133,12 +143,14 @@ func (d Decimal) AppendText(b []byte) ([]byte, error) {
 	if d.scale == 0 {
 		return b, nil
 	}
+
 	scale := int(d.scale)
 	if missing := scale + 1 - (len(b) - start); missing > 0 {
 		digits := string(b[start:])
 		b = append(b[:start], "0000000000000000000"[:missing]...)
 		b = append(b, digits...)
 	}
+
 	point := len(b) - scale
 	b = append(b, 0)
 	copy(b[point+1:], b[point:])

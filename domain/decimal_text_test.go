@@ -18,15 +18,18 @@ func parseOracle(s string) (n *big.Int, ok bool) {
 	if len(s) > maxDecimalText || !decimalText.MatchString(s) {
 		return nil, false
 	}
+
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		if e, err := strconv.Atoi(s[i+1:]); err != nil || e < -maxExponent || e > maxExponent {
 			return nil, false
 		}
 	}
+
 	r, ok := new(big.Rat).SetString(s)
 	if !ok {
 		return nil, false
 	}
+
 	r.Mul(r, new(big.Rat).SetInt(ten18))
 	return r.Num(), r.IsInt() && inRange(r.Num())
 }
@@ -47,6 +50,7 @@ func agreesWithOracle(t interface {
 	if err != nil || oracle(d).Cmp(want) != 0 || d.String() != plain(want) {
 		t.Fatalf("%q is %s, %v; want %s", s, d, err, plain(want))
 	}
+
 	again, err := ParseDecimalBytes([]byte(d.String()))
 	if err != nil || !again.Equal(d) {
 		t.Fatalf("%s reads back as %s, %v", d, again, err)
@@ -123,6 +127,7 @@ func TestParseDecimalLimits(t *testing.T) {
 			t.Errorf("%s: %s is %s, %v; want %s", name, c.text, d, err, c.want)
 		}
 	}
+
 	if _, err := ParseDecimal("1e20"); !errors.Is(err, ErrOverflow) {
 		t.Errorf("too many digits: %v, want one that wraps ErrOverflow", err)
 	}

@@ -5,6 +5,7 @@ func (s Series) EndTimes(dst []int64) []int64 {
 	if s.block == nil {
 		return dst
 	}
+
 	times := s.block.OpenMicros[s.from:s.to]
 	if step, _, fixed := s.key.Grid.fixed(); fixed {
 		for _, t := range times {
@@ -12,6 +13,7 @@ func (s Series) EndTimes(dst []int64) []int64 {
 		}
 		return dst
 	}
+
 	for _, t := range times {
 		dst = append(dst, microsFloor(s.key.Grid.Next(fromMicros(t))))
 	}

@@ -14,6 +14,7 @@ func TestEndTimes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		b := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: "BTC/USD", Grid: grid}, 0)
 		var want []int64
 		at := grid.Ceil(time.Date(2024, 2, 28, 0, 0, 0, 0, time.UTC))
@@ -26,20 +27,24 @@ func TestEndTimes(t *testing.T) {
 			}
 			at = grid.Next(at)
 		}
+
 		s, err := b.Series()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		got := s.Slice(2, s.Len()).EndTimes([]int64{1})
 		if len(got) != len(want)-1 {
 			t.Fatalf("%s: %d end times", text, len(got))
 		}
+
 		for i, end := range got[1:] {
 			if end != want[i+2] {
 				t.Errorf("%s: bar %d ends at %d, want %d", text, i+2, end, want[i+2])
 			}
 		}
 	}
+
 	if got := (domain.Series{}).EndTimes(nil); got != nil {
 		t.Errorf("no bars: %v", got)
 	}
@@ -56,6 +61,7 @@ func TestCopyBars(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, room := range []int{0, 2, 4, 9} {
 		dst := make([]domain.Bar, room)
 		n := s.Slice(1, 5).CopyBars(dst)
@@ -68,6 +74,7 @@ func TestCopyBars(t *testing.T) {
 			}
 		}
 	}
+
 	if n := (domain.Series{}).CopyBars(make([]domain.Bar, 1)); n != 0 {
 		t.Errorf("no bars: %d", n)
 	}

@@ -26,12 +26,14 @@ func MergeExtents(extents []Extent) []Extent {
 			byKey[e.Key] = h
 			keys = append(keys, e.Key)
 		}
+
 		if e.Inferred {
 			h.assumed = append(h.assumed, e.Range)
 		} else {
 			h.claimed = append(h.claimed, e.Range)
 		}
 	}
+
 	slices.SortFunc(keys, SeriesKey.Compare)
 	var merged []Extent
 	for _, k := range keys {
@@ -44,7 +46,9 @@ func MergeExtents(extents []Extent) []Extent {
 				merged = append(merged, Extent{Key: k, Range: r, Inferred: true})
 			}
 		}
+
 		slices.SortFunc(merged[from:], func(a, b Extent) int { return a.Range.Start.Compare(b.Range.Start) })
 	}
+
 	return merged
 }

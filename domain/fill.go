@@ -68,6 +68,7 @@ func NewFiller(key SeriesKey, r Range, uncovered []Range, before *Bar) *Filler {
 	if before != nil {
 		f.close, f.known = before.Close, true
 	}
+
 	return f
 }
 
@@ -82,17 +83,20 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 			if err := b.AppendSeries(s.Slice(from, i)); err != nil {
 				return Series{}, nil, err
 			}
+
 			from = i
 			if err := f.fillTo(open, b, &filled); err != nil {
 				return Series{}, nil, err
 			}
 		}
+
 		f.at = f.key.Grid.Next(open)
 		f.close, f.known = s.At(i).Close, true
 	}
 	if err := b.AppendSeries(s.Slice(from, s.Len())); err != nil {
 		return Series{}, nil, err
 	}
+
 	whole, err := b.Series()
 	return whole, filled, err
 }
@@ -108,6 +112,7 @@ func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	if err := f.fillTo(earlier(end, f.end), b, &filled); err != nil {
 		return Series{}, nil, err
 	}
+
 	tail, err := b.Series()
 	return tail, filled, err
 }
@@ -123,14 +128,17 @@ func (f *Filler) fillTo(end time.Time, b *SeriesBuilder, filled *[]Range) error 
 			f.at = f.key.Grid.Ceil(f.uncovered[0].End)
 			continue
 		}
+
 		next := f.key.Grid.Next(f.at)
 		if f.known {
 			bar := Bar{OpenTime: f.at, Open: f.close, High: f.close, Low: f.close, Close: f.close}
 			if err := b.Append(bar); err != nil {
 				return err
 			}
+
 			*filled = appendRange(*filled, Range{Start: f.at, End: next})
 		}
+
 		f.at = next
 	}
 	return nil

@@ -19,6 +19,7 @@ func TestFillPolicyTexts(t *testing.T) {
 			t.Errorf("%s reads as %s, %v", b, back, err)
 		}
 	}
+
 	var p FillPolicy
 	if err := p.UnmarshalText([]byte("linear")); !errors.Is(err, ErrInvalid) {
 		t.Error(err)
@@ -48,6 +49,7 @@ func TestFillInSteps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for _, r := range ranges {
 				filled += r.End.Sub(r.Start)
 			}

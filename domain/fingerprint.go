@@ -30,6 +30,7 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	if err != nil || len(b) != len(f) {
 		return invalid("fingerprint", string(text), "it is %d hexadecimal digits", 2*len(f))
 	}
+
 	copy(f[:], b)
 	return nil
 }
@@ -50,6 +51,7 @@ func (p Fingerprinter) Add(piece Series) {
 			column, scale := c.Field(f)
 			p.printer.decimal(column.at(i, scale))
 		}
+
 		p.printer.integer(c.Trades[i])
 	}
 }
@@ -84,6 +86,7 @@ func (t Ticks[T]) Fingerprint() Fingerprint {
 		}
 		p.buffer = append(p.buffer, uint8(t.block.side[i]))
 	}
+
 	return p.sum()
 }
 

@@ -27,6 +27,7 @@ func respelled(t *rapid.T, d domain.Decimal, digits int) domain.Decimal {
 		text += "."
 		zeros++
 	}
+
 	for range zeros {
 		text += "0"
 	}
@@ -34,6 +35,7 @@ func respelled(t *rapid.T, d domain.Decimal, digits int) domain.Decimal {
 	if err != nil { // a spelling of too many digits
 		return d
 	}
+
 	return again
 }
 
@@ -54,6 +56,7 @@ func TestFingerprintFollowsEqual(t *testing.T) {
 				Close: number("close"), Volume: number("volume"), Trades: rapid.Int64Range(0, 2).Draw(t, "trades"),
 			}
 		}
+
 		return bars
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -62,12 +65,14 @@ func TestFingerprintFollowsEqual(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for i := range bars {
 			b := &bars[i]
 			for _, d := range []*domain.Decimal{&b.Open, &b.High, &b.Low, &b.Close, &b.Volume} {
 				*d = respelled(t, *d, 3)
 			}
 		}
+
 		// Before the bars is a wide one of many digits, which leaves its scale and its high words to what is cut off behind it.
 		wide := domain.MustDecimal("-12345678901234567890.123456789012345678")
 		first := domain.Bar{OpenTime: time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC), Open: wide, High: wide, Low: wide, Close: wide, Volume: wide}
@@ -75,10 +80,12 @@ func TestFingerprintFollowsEqual(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		b = b.Slice(1, b.Len())
 		if !a.Equal(b) || a.Fingerprint() != b.Fingerprint() {
 			t.Fatalf("%v: %s and %s", bars, a.Fingerprint(), b.Fingerprint())
 		}
+
 		other, err := domain.NewSeries(key, draw(t, len(bars))...)
 		if err != nil {
 			t.Fatal(err)
@@ -104,10 +111,12 @@ func TestFingerprintOfPieces(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		whole, err := b.Series()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		p := domain.NewFingerprinter(key)
 		for from := 0; from < n; {
 			to := rapid.IntRange(from, n).Draw(t, "to")
@@ -115,8 +124,10 @@ func TestFingerprintOfPieces(t *testing.T) {
 			if p.Sum() != whole.Slice(0, to).Fingerprint() {
 				t.Fatalf("of the first %d bars: another", to)
 			}
+
 			from = to
 		}
+
 		r := domain.Range{Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC)}
 		if p.SumResult(r) != (domain.Result{Series: whole, Range: r}).Fingerprint() {
 			t.Fatal("the answer's is another")
@@ -137,12 +148,14 @@ func TestFingerprintForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	word := binary.LittleEndian.AppendUint64
 	wide := func(b []byte, text string) []byte { // times 10^18
 		n, ok := new(big.Int).SetString(text, 10)
 		if !ok {
 			t.Fatal(text)
 		}
+
 		lo := new(big.Int).And(n, new(big.Int).SetUint64(math.MaxUint64))
 		return word(word(b, lo.Uint64()), uint64(new(big.Int).Rsh(n, 64).Int64()))
 	}
@@ -154,6 +167,7 @@ func TestFingerprintForm(t *testing.T) {
 	if bars != sha256.Sum256(form) {
 		t.Fatalf("bars: %s", bars)
 	}
+
 	r := domain.Result{Series: s, Range: domain.Range{Start: at, End: at.Add(time.Hour)}}
 	form = word(word(nil, uint64(at.UnixMicro())), uint64(at.Add(time.Hour).UnixMicro()))
 	if r.Fingerprint() != sha256.Sum256(append(form, bars[:]...)) {
@@ -171,12 +185,14 @@ func TestFingerprintOfTicks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return domain.TickResult[domain.Trade]{Ticks: all.Slice(1, 2)}
 	}
 	alone, err := domain.NewTicks("BTC/USD", trades("2.5", domain.SideBuy).Ticks.At(0))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := domain.TickResult[domain.Trade]{Ticks: alone}.Fingerprint()
 	if got := trades("2.50", domain.SideBuy).Fingerprint(); got != want {
 		t.Errorf("equal trades: %s and %s", got, want)
@@ -189,6 +205,7 @@ func TestFingerprintOfTicks(t *testing.T) {
 			t.Errorf("%s: the same fingerprint", name)
 		}
 	}
+
 	if (domain.Quotes{}).Fingerprint() == (domain.Trades{}).Fingerprint() {
 		t.Error("no quotes and no trades have one fingerprint")
 	}
@@ -201,10 +218,12 @@ func TestFingerprintText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got domain.Fingerprint
 	if err := json.Unmarshal(b, &got); err != nil || got != want {
 		t.Fatalf("%s: %s, %v", b, got, err)
 	}
+
 	for _, text := range []string{"", "ab", want.String() + "00", "x" + want.String()[1:]} {
 		if err := got.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q: no error", text)

@@ -72,6 +72,7 @@ func NewFrequency(n int, u Unit) (Frequency, error) {
 	if n > int(maxFrequencyYears*12*units[Month].nominal/units[u].nominal) {
 		return 0, invalid("frequency", strconv.Itoa(n)+string(units[u].letter), "longer than %d years", maxFrequencyYears)
 	}
+
 	for _, up := range [...]struct {
 		from Unit
 		per  int
@@ -80,6 +81,7 @@ func NewFrequency(n int, u Unit) (Frequency, error) {
 			n, u = n/up.per, u+1
 		}
 	}
+
 	return Frequency(uint32(u)<<countBits | uint32(n)), nil
 }
 
@@ -89,15 +91,18 @@ func ParseFrequency(s string) (Frequency, error) {
 	if len(s) < 2 || len(s) > 12 || s[0] < '1' || s[0] > '9' {
 		return 0, invalid("frequency", s, hint)
 	}
+
 	n, err := strconv.Atoi(s[:len(s)-1])
 	if err != nil {
 		return 0, invalid("frequency", s, hint)
 	}
+
 	for u := Second; u <= Month; u++ {
 		if units[u].letter == s[len(s)-1] {
 			return NewFrequency(n, u)
 		}
 	}
+
 	return 0, invalid("frequency", s, hint)
 }
 
@@ -112,6 +117,7 @@ func (f Frequency) Validate() error {
 	if f == 0 {
 		return invalid("frequency", "", "missing; give one like 1m or 1d")
 	}
+
 	canonical, err := NewFrequency(f.Count(), f.Unit())
 	if err == nil && canonical != f {
 		err = invalid("frequency", f.String(), "write %s", canonical)

@@ -18,6 +18,7 @@ func TestFrequencyCanonicalForm(t *testing.T) {
 			t.Errorf("%s is %s, %v; want %s", text, f, err, want)
 		}
 	}
+
 	for _, text := range []string{"0s", "100001s", "1201M", "36525d", "5218w", "01m", "+1m", "1 m", "1.5h", "1mm", "1µ", "1S"} {
 		if f, err := ParseFrequency(text); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s is %s, %v; want a refusal", text, f, err)
@@ -36,6 +37,7 @@ func TestFrequencyLaws(t *testing.T) {
 			if u >= Second && u <= Hour && n >= 1 && n <= MaxFrequencyCount && u != Hour {
 				t.Fatalf("%d of %d refused: %v", n, u, err)
 			}
+
 			return
 		}
 		if f.Nominal() != time.Duration(n)*units[u].nominal || f.Nominal() > maxFrequencyYears*12*units[Month].nominal {
@@ -63,6 +65,7 @@ func TestFrequencyConstants(t *testing.T) {
 			t.Errorf("%s is %s", text, f)
 		}
 	}
+
 	if Frequency(0).Nominal() != 0 || Frequency(0).String() != "none" {
 		t.Error("the zero value is a frequency")
 	}

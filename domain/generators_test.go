@@ -40,6 +40,7 @@ func digits(t *rapid.T, least, most int, label string) string {
 	case 1:
 		return strings.Repeat("9", n)
 	}
+
 	return rapid.StringOfN(rapid.RuneFrom([]rune("0123456789")), n, n, -1).Draw(t, label)
 }
 
@@ -53,6 +54,7 @@ func anyDecimal() *rapid.Generator[Decimal] {
 		case 1:
 			return narrow(rapid.Int64().Draw(t, "coefficient"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
 		}
+
 		text := rapid.SampledFrom([]string{"", "-"}).Draw(t, "sign") + digits(t, 1, MaxIntegerDigits, "integer")
 		if fraction := digits(t, 0, MaxScale, "fraction"); fraction != "" {
 			text += "." + fraction
@@ -81,6 +83,7 @@ func anyGrid() *rapid.Generator[Grid] {
 		if f.Unit() < Day {
 			return f.UTC()
 		}
+
 		if rapid.Bool().Draw(t, "count of one") {
 			f = must(NewFrequency(1, f.Unit()))
 		}
@@ -110,6 +113,7 @@ func anyTime(zone string) *rapid.Generator[time.Time] {
 				at = at.Truncate(time.Hour)
 			}
 		}
+
 		return at.UTC()
 	})
 }
@@ -134,6 +138,7 @@ func anyBars(key SeriesKey, number *rapid.Generator[Decimal], most int) *rapid.G
 			}
 			at = key.Grid.Next(at)
 		}
+
 		return bars
 	})
 }
@@ -152,6 +157,7 @@ func sameBars(t interface {
 	if s.Len() != len(bars) {
 		t.Fatalf("%d bars, want %d", s.Len(), len(bars))
 	}
+
 	for i, b := range bars {
 		if !s.At(i).Equal(b) || s.At(i).String() != b.String() {
 			t.Fatalf("bar %d is %v, want %v", i, s.At(i), b)

@@ -33,6 +33,7 @@ func ParseGrid(s string) (Grid, error) {
 	if found && zone == "" {
 		return Grid{}, invalid("grid", s, "name a time zone after @, like 1d@America/New_York")
 	}
+
 	return NewGrid(f, zone)
 }
 
@@ -53,6 +54,7 @@ func (g Grid) Validate() error {
 	if _, err := location(g.zone); err != nil {
 		return invalid("grid", g.String(), "unknown time zone; give an IANA name like America/New_York")
 	}
+
 	return nil
 }
 
@@ -118,6 +120,7 @@ func (g Grid) Slots(r Range) int64 {
 	if r.Empty() {
 		return 0
 	}
+
 	count := g.index(r.End) - g.index(r.Start)
 	if g.Aligned(r.Start) {
 		count++
@@ -125,6 +128,7 @@ func (g Grid) Slots(r Range) int64 {
 	if g.Aligned(r.End) {
 		count--
 	}
+
 	return count
 }
 
@@ -156,6 +160,7 @@ func (g Grid) index(t time.Time) int64 {
 	if step, origin, ok := g.fixed(); ok {
 		return floorDiv(microsFloor(t)-origin, step)
 	}
+
 	local := t.In(g.location())
 	n := int64(g.frequency.Count())
 	var i int64
@@ -167,6 +172,7 @@ func (g Grid) index(t time.Time) int64 {
 	default:
 		i = floorDiv(dayNumber(local), n)
 	}
+
 	// Where a zone set its clock back across midnight, the date read off it can be one that had ended before.
 	for !g.edge(i + 1).After(t) {
 		i++
@@ -193,6 +199,7 @@ func (g Grid) location() *time.Location {
 	if err != nil {
 		panic("domain: use of a grid that Validate refuses: " + g.String())
 	}
+
 	return loc
 }
 
@@ -210,6 +217,7 @@ func startOfDay(day int64, loc *time.Location) time.Time {
 	if loc == time.UTC {
 		return time.Unix(midnight, 0).UTC()
 	}
+
 	for {
 		t := time.Unix(at, 0).In(loc)
 		_, offset := t.Zone()
@@ -222,6 +230,7 @@ func startOfDay(day int64, loc *time.Location) time.Time {
 		if bound.IsZero() || reached < end {
 			return time.Unix(reached, 0).UTC()
 		}
+
 		at = end
 	}
 }
@@ -239,10 +248,12 @@ func location(zone string) (*time.Location, error) {
 	if zone == "Local" {
 		return nil, ErrInvalid // what it means depends on the machine
 	}
+
 	loc, err := time.LoadLocation(zone)
 	if err != nil {
 		return nil, err
 	}
+
 	locations.Store(zone, loc)
 	return loc, nil
 }

@@ -33,9 +33,11 @@ func period(g Grid, t time.Time) int64 {
 		if start.IsZero() {
 			break
 		}
+
 		at = start.Add(-time.Microsecond)
 		reached = max(reached, number(at))
 	}
+
 	return reached
 }
 
@@ -58,6 +60,7 @@ func TestGridLaws(t *testing.T) {
 		if !g.Next(floor).Equal(next) || !g.Floor(next).Equal(next) || !g.Floor(next.Add(-time.Microsecond)).Equal(floor) {
 			t.Fatalf("floor %s, next %s, next of floor %s", floor, next, g.Next(floor))
 		}
+
 		if want := next; floor.Equal(at) {
 			if !ceil.Equal(at) {
 				t.Fatalf("ceil of the edge %s is %s", at, ceil)
@@ -65,6 +68,7 @@ func TestGridLaws(t *testing.T) {
 		} else if !ceil.Equal(want) {
 			t.Fatalf("ceil is %s, want %s", ceil, want)
 		}
+
 		for _, edge := range []time.Time{floor, next, ceil} {
 			if edge.Location() != time.UTC {
 				t.Fatalf("%s is not in UTC", edge)
@@ -84,6 +88,7 @@ func TestGridAlignAndSlots(t *testing.T) {
 		if !g.Aligned(aligned.Start) || !g.Aligned(aligned.End) || !g.Align(aligned).Equal(aligned) {
 			t.Fatalf("%s aligned is %s", r, aligned)
 		}
+
 		var edges int64
 		for at := g.Ceil(start); at.Before(end); at = g.Next(at) {
 			if !aligned.Contains(at) {
@@ -91,6 +96,7 @@ func TestGridAlignAndSlots(t *testing.T) {
 			}
 			edges++
 		}
+
 		for _, same := range []Range{r, aligned} {
 			if got := g.Slots(same); got != edges && (!skipped[g.zone] || got != edges+1) {
 				t.Fatalf("%d slots in %s of %s, want %d", got, same, g, edges)

@@ -51,6 +51,7 @@ func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 			if open == math.MaxInt64 {
 				return
 			}
+
 			row.OpenTime = fromMicros(open)
 			for k, s := range series {
 				row.Index[k] = -1

@@ -44,6 +44,7 @@ func TestAlignEqualsNaive(t *testing.T) {
 				times[b.OpenTime.UnixMicro()] = true
 			}
 		}
+
 		rows := 0
 		last := int64(-1 << 62)
 		for row := range must(Align(series...)) {
@@ -51,6 +52,7 @@ func TestAlignEqualsNaive(t *testing.T) {
 			if open := row.OpenTime.UnixMicro(); open <= last || !times[open] {
 				t.Fatalf("row of %s: not an open time after the one before", row.OpenTime)
 			}
+
 			last = row.OpenTime.UnixMicro()
 			for k, s := range series {
 				want := -1

@@ -22,6 +22,7 @@ func (j *Validator) Check(s Series) Verdict {
 	if s.Len() == 0 {
 		return t.verdict
 	}
+
 	if j.run > 0 && !sameNumbers(j.last, s.At(0)) {
 		j.run = 0
 	}
@@ -31,6 +32,7 @@ func (j *Validator) Check(s Series) Verdict {
 	} else {
 		j.checkBars(s, &t)
 	}
+
 	j.last = s.At(s.Len() - 1)
 	return t.result(s)
 }
@@ -42,6 +44,7 @@ func (j *Validator) CheckValidated(s Series) Verdict {
 	if n == 0 || j.run > 0 && sameNumbers(j.last, s.At(0)) || !j.timesHold(s) {
 		return j.Check(s)
 	}
+
 	j.last, j.run = s.At(n-1), 1
 	for i := n - 2; i >= 0 && j.run <= staleRun && sameNumbers(j.last, s.At(i)); i-- {
 		j.run++
@@ -65,6 +68,7 @@ func (j *Validator) checkColumns(s Series, c *Columns, t *tally) {
 			t.note(i, numberRules(s.At(i))|staleRule(run))
 		}
 	}
+
 	j.run = run
 }
 
@@ -97,6 +101,7 @@ func (j *Validator) timeRules(g Grid, open time.Time) (broken uint) {
 	if g.Next(open).After(j.now) {
 		broken |= 1 << ruleClosed
 	}
+
 	return broken
 }
 
@@ -125,6 +130,7 @@ func numberRules(b Bar) (broken uint) {
 	} else if twice, err := spread.Add(spread); err != nil || twice.Cmp(b.Close) > 0 {
 		broken |= 1 << ruleWide
 	}
+
 	return broken
 }
 

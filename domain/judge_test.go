@@ -24,6 +24,7 @@ func cleanBars(n int) []Bar {
 			Volume: narrow(int64(1+i%7), 2), Trades: 1,
 		}
 	}
+
 	return bars
 }
 
@@ -35,6 +36,7 @@ func wide(s Series) Series {
 			column.widen()
 		}
 	}
+
 	return must(NewSeriesFromColumns(s.Key(), c))
 }
 
@@ -93,6 +95,7 @@ func TestJudgeFindsEachRule(t *testing.T) {
 				}
 				continue
 			}
+
 			if f := v.Findings[0]; f.Severity != c.severity || f.Count != c.count || !f.First.Equal(bars[c.at].OpenTime) || f.Detail == "" {
 				t.Errorf("%s, %s: %+v", c.name, way, f)
 			}
@@ -145,6 +148,7 @@ func dirtyBars() *rapid.Generator[[]Bar] {
 				at = at.Add(time.Minute)
 			}
 		}
+
 		return bars
 	})
 }
@@ -159,6 +163,7 @@ func TestJudgeSameFindingsEveryWay(t *testing.T) {
 		if slow := NewValidator(within, now).Check(wide(s)); !slices.Equal(slow.Findings, whole.Findings) || !slices.Equal(slow.Fatal, whole.Fatal) {
 			t.Fatalf("by column %+v, bar by bar %+v", whole, slow)
 		}
+
 		j := NewValidator(within, now)
 		var findings []Finding
 		var fatal []int
@@ -172,11 +177,13 @@ func TestJudgeSameFindingsEveryWay(t *testing.T) {
 			if v.Bars != piece.Len() {
 				t.Fatalf("looked at %d of %d bars", v.Bars, piece.Len())
 			}
+
 			before := slices.Clone(findings)
 			merged := MergeFindings(findings, v.Findings)
 			if !slices.Equal(findings, before) {
 				t.Fatal("merging changed its input")
 			}
+
 			findings = merged
 			for _, i := range v.Fatal {
 				fatal = append(fatal, from+i)

@@ -53,6 +53,7 @@ func NewPageToken(r DataRequest, next time.Time) (PageToken, error) {
 	if err := checkNext(r, next); err != nil {
 		return "", err
 	}
+
 	b := append(make([]byte, 0, pageBytes), pageVersion)
 	b = append(b, r.pageFingerprint()...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(microsCeil(next)))
@@ -67,10 +68,12 @@ func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 	if err := checkPaged(r); err != nil {
 		return DataRequest{}, err
 	}
+
 	b, err := pageText.DecodeString(string(t))
 	if err != nil || pageText.EncodeToString(b) != string(t) || len(b) <= 1+crc32.Size {
 		return DataRequest{}, t.refused("not a page token; give one as it came with the page before")
 	}
+
 	body := b[:len(b)-crc32.Size]
 	if binary.LittleEndian.Uint32(b[len(body):]) != pageChecksum(body) {
 		return DataRequest{}, t.refused("not a page token, or a damaged one; give it whole, as it came with the page before")
@@ -82,14 +85,17 @@ func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 	if len(b) != pageBytes {
 		return DataRequest{}, t.refused("not a page token; give one as it came with the page before")
 	}
+
 	fingerprint, at := body[1:1+pageFingerprint], body[1+pageFingerprint:]
 	if !bytes.Equal(fingerprint, r.pageFingerprint()) {
 		return DataRequest{}, t.refused("it is of another request; repeat the one that it came with: series, range, quality, fill, resample")
 	}
+
 	next := fromMicros(int64(binary.LittleEndian.Uint64(at)))
 	if err := checkNext(r, next); err != nil {
 		return DataRequest{}, err
 	}
+
 	if r.Start = next; !r.End.IsZero() && r.End.Before(next) { // the last bar may reach beyond the end
 		r.Start = r.End
 	}
@@ -115,6 +121,7 @@ func checkNext(r DataRequest, next time.Time) error {
 	if next.Before(r.Start) {
 		return invalid("page token", next.UTC().Format(time.RFC3339Nano), "it would go on before the start of %s; give that request's own Next", r)
 	}
+
 	return nil
 }
 

@@ -28,6 +28,7 @@ func anyRequest() *rapid.Generator[DataRequest] {
 		if !r.End.IsZero() && r.End.Before(r.Start) {
 			r.Start, r.End = r.End, r.Start
 		}
+
 		return r
 	})
 }
@@ -60,11 +61,13 @@ func TestPageTokenResumesItsRequestAlone(t *testing.T) {
 		if strings.Trim(string(token), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			t.Fatalf("%q", token)
 		}
+
 		r.First = rapid.IntRange(0, 3).Draw(t, "another size")
 		resumed, err := token.Resume(r)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		want := r
 		if want.Start = fromMicros(microsCeil(next)); !r.End.IsZero() && r.End.Before(want.Start) {
 			want.Start = r.End
@@ -72,6 +75,7 @@ func TestPageTokenResumesItsRequestAlone(t *testing.T) {
 		if resumed != want || resumed.Validate() != nil {
 			t.Fatalf("resumed %+v, want %+v", resumed, want)
 		}
+
 		o := anyRequest().Draw(t, "other")
 		o.First = r.First
 		for name, alter := range map[string]func(*DataRequest){
@@ -126,6 +130,7 @@ func TestPageTokenRefuses(t *testing.T) {
 			t.Errorf("%s: %v, %v; want it to say %q", name, got, err, c.says)
 		}
 	}
+
 	if _, err := token.Resume(DataRequest{Key: r.Key, Start: r.Start, Last: 1}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("the last few: %v", err)
 	}
@@ -174,6 +179,7 @@ func FuzzPageToken(f *testing.F) {
 		f.Add(string(s), []byte(nil))
 		f.Add("", []byte(s))
 	}
+
 	f.Fuzz(func(t *testing.T, s string, body []byte) {
 		for _, token := range []PageToken{PageToken(s), signed(body...)} {
 			resumed, err := token.Resume(r)

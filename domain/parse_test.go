@@ -37,14 +37,17 @@ func holdsText[T textual, P interface {
 	if err := v.Validate(); err != nil {
 		t.Fatalf("%q is accepted and not valid: %v", s, err)
 	}
+
 	again, err := parse(v.String())
 	if err != nil || again != v {
 		t.Fatalf("%q is %v, which reads back as %v, %v", s, v, again, err)
 	}
+
 	b, err := json.Marshal(struct{ V T }{v})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var back struct{ V T }
 	if err := json.Unmarshal(b, &back); err != nil || back.V != v {
 		t.Fatalf("%s is %v, %v; want %v", b, back.V, err, v)
@@ -108,6 +111,7 @@ func FuzzParseSymbol(f *testing.F) {
 		if err != nil {
 			return
 		}
+
 		whole := symbol.Instrument()
 		if v := symbol.Venue(); v != "" {
 			whole = v + ":" + whole
@@ -130,10 +134,12 @@ func FuzzParseSeriesKey(f *testing.F) {
 			}
 			return
 		}
+
 		again, err := ParseSeriesKey(key.String())
 		if err != nil || again != key || key.Validate() != nil {
 			t.Fatalf("%q is %v, which reads back as %v, %v", s, key, again, err)
 		}
+
 		var back SeriesKey
 		if err := json.Unmarshal(must(json.Marshal(key)), &back); err != nil || back != key {
 			t.Fatalf("%q through JSON is %v, %v", s, back, err)
@@ -152,6 +158,7 @@ func FuzzSeriesJSON(f *testing.F) {
 		if json.Unmarshal(b, &s) != nil {
 			return
 		}
+
 		again, err := json.Marshal(s)
 		if err != nil {
 			t.Fatalf("%s was read and is not written: %v", b, err)
@@ -219,6 +226,7 @@ func TestValuesMadeByConversionAreRefused(t *testing.T) {
 				t.Errorf("%s: marshals as %s", name, b)
 			}
 		}
+
 		if v.String() == "" {
 			t.Errorf("%s prints as nothing", name)
 		}

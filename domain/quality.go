@@ -13,25 +13,25 @@ type Rule string
 
 // The rules. A store refuses what breaks one of the first group, since no Series can hold it; a Validator finds the others.
 const (
-	RuleIncomplete         Rule = "incomplete" // all five numbers are present
-	RuleNotFinite          Rule = "not_finite" // every number is finite
-	RuleOutOfOrder         Rule = "out_of_order" // open times ascend
-	RuleDuplicate          Rule = "duplicate" // one bar an open time
-	RuleOffGrid            Rule = "off_grid" // open times lie on the grid
-	RuleWrongSeries        Rule = "wrong_series" // bars are of the series asked for
+	RuleIncomplete         Rule = "incomplete"           // all five numbers are present
+	RuleNotFinite          Rule = "not_finite"           // every number is finite
+	RuleOutOfOrder         Rule = "out_of_order"         // open times ascend
+	RuleDuplicate          Rule = "duplicate"            // one bar an open time
+	RuleOffGrid            Rule = "off_grid"             // open times lie on the grid
+	RuleWrongSeries        Rule = "wrong_series"         // bars are of the series asked for
 	RuleNegativeTradeCount Rule = "negative_trade_count" // trade counts are not negative
 
-	RuleNotPositive          Rule = "price_not_positive" // prices are above zero
-	RuleHighBelowLow         Rule = "high_below_low"  // high >= low
-	RuleHighBelowOpenOrClose Rule = "high_below_open_or_close"  // high >= open and close
+	RuleNotPositive          Rule = "price_not_positive"       // prices are above zero
+	RuleHighBelowLow         Rule = "high_below_low"           // high >= low
+	RuleHighBelowOpenOrClose Rule = "high_below_open_or_close" // high >= open and close
 	RuleLowAboveOpenOrClose  Rule = "low_above_open_or_close"  // low <= open and close
-	RuleNegativeVolume       Rule = "negative_volume"  // volume >= 0
-	RuleTimeOutOfBounds      Rule = "time_out_of_bounds"  // open time from 1970 to now
-	RuleOutsideRange         Rule = "outside_range"  // open time inside the range asked for
-	RuleNotClosed            Rule = "not_closed"  // the bar is over
-	RuleMoveWithoutVolume    Rule = "move_without_volume"  // without volume the price stands still
-	RuleWideRange            Rule = "wide_range"  // high - low is at most half of close
-	RuleStale                Rule = "stale"  // at most staleRun identical bars in a row
+	RuleNegativeVolume       Rule = "negative_volume"          // volume >= 0
+	RuleTimeOutOfBounds      Rule = "time_out_of_bounds"       // open time from 1970 to now
+	RuleOutsideRange         Rule = "outside_range"            // open time inside the range asked for
+	RuleNotClosed            Rule = "not_closed"               // the bar is over
+	RuleMoveWithoutVolume    Rule = "move_without_volume"      // without volume the price stands still
+	RuleWideRange            Rule = "wide_range"               // high - low is at most half of close
+	RuleStale                Rule = "stale"                    // at most staleRun identical bars in a row
 	staleRun                      = 30
 	earliestOpening               = 0 // 1970-01-01 in microseconds since 1970
 )
@@ -127,8 +127,10 @@ func MergeFindings(earlier, later []Finding) []Finding {
 			merged = append(merged, f)
 			continue
 		}
+
 		merged[i].Count += f.Count
 	}
+
 	slices.SortStableFunc(merged, func(a, b Finding) int { return cmp.Compare(ruleIndex(a.Rule), ruleIndex(b.Rule)) })
 	return merged
 }

@@ -24,6 +24,7 @@ func NewRange(start, end time.Time) (Range, error) {
 	if r.End.Before(r.Start) {
 		return Range{}, invalid("range", r.String(), "it ends before it starts; swap the two")
 	}
+
 	return r, nil
 }
 
@@ -47,6 +48,7 @@ func (r Range) Intersect(o Range) Range {
 	if both.Empty() {
 		return Range{}
 	}
+
 	return both
 }
 
@@ -58,11 +60,13 @@ func (r Range) Subtract(others []Range) []Range {
 		if o = o.Intersect(r); o.Empty() {
 			continue
 		}
+
 		if at.Before(o.Start) {
 			left = append(left, Range{Start: at, End: o.Start})
 		}
 		at = o.End
 	}
+
 	if at.Before(r.End) {
 		left = append(left, Range{Start: at, End: r.End})
 	}
@@ -91,6 +95,7 @@ func MergeRanges(ranges []Range) []Range {
 		}
 		merged = append(merged, r)
 	}
+
 	return merged
 }
 

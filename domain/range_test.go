@@ -45,6 +45,7 @@ func TestRangeAlgebraAgainstSets(t *testing.T) {
 		if !slices.Equal(others, before) {
 			t.Fatalf("the input was changed")
 		}
+
 		disjoint(t, merged)
 		disjoint(t, left)
 		inMerged, inLeft, inBoth := set(merged...), set(left...), set(both)
@@ -53,6 +54,7 @@ func TestRangeAlgebraAgainstSets(t *testing.T) {
 			if inMerged[i] != inOthers[i] || inLeft[i] != (inA[i] && !inOthers[i]) || inBoth[i] != (inA[i] && inB[i]) {
 				t.Fatalf("at %d: merged %v, left %v, both %v", i, merged, left, both)
 			}
+
 			covers = covers && (inA[i] || !inB[i])
 			empty = empty && !inA[i]
 		}
@@ -83,6 +85,7 @@ func TestNewRange(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, r, err)
 		}
 	}
+
 	r, err := NewRange(day.In(time.FixedZone("", 3600)).Add(1), day.Add(time.Second))
 	if want := "[2018-01-01T00:00:00.000001Z, 2018-01-01T00:00:01Z)"; err != nil || r.String() != want {
 		t.Errorf("%s, %v; want %s", r, err, want)

@@ -33,6 +33,7 @@ func (r DataRequest) Validate() error {
 	if err := r.Quality.Validate(); err != nil {
 		return err
 	}
+
 	return r.Fill.Validate()
 }
 
@@ -44,6 +45,7 @@ func checkWindow[R fmt.Stringer](request R, start, end time.Time, first, last in
 	if first > 0 && last > 0 {
 		return invalid("request", request.String(), "ask for the first or for the last, not for both")
 	}
+
 	if start.IsZero() {
 		start = end
 	}
@@ -51,6 +53,7 @@ func checkWindow[R fmt.Stringer](request R, start, end time.Time, first, last in
 		end = start
 	}
 	_, err := NewRange(start, end)
+
 	return err
 }
 
@@ -73,5 +76,6 @@ func windowText(from string, start, end time.Time, first, last int) string {
 	if last > 0 {
 		s += " last " + strconv.Itoa(last)
 	}
+
 	return s
 }

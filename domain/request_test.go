@@ -41,11 +41,13 @@ func TestDataRequestValidate(t *testing.T) {
 		if !c.ok {
 			continue
 		}
+
 		var back DataRequest
 		if err := json.Unmarshal(must(json.Marshal(r)), &back); err != nil || back != r {
 			t.Errorf("%s: through JSON %v, %v", c.name, back, err)
 		}
 	}
+
 	r := DataRequest{Key: minuteKey(), Start: day, Last: 5}
 	if want := "BTC/USD 1m [2018-01-01T00:00:00Z, now) last 5"; r.String() != want {
 		t.Errorf("%s, want %s", r, want)
@@ -70,6 +72,7 @@ func TestSymbolMeta(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", symbol, got, want)
 		}
 	}
+
 	for name, m := range map[string]SymbolMeta{
 		"symbol": {Symbol: "btc"},
 		"tick":   {Symbol: "A", Tick: MustDecimal("-1")},
@@ -83,6 +86,7 @@ func TestSymbolMeta(t *testing.T) {
 			t.Errorf("%s makes no difference", name)
 		}
 	}
+
 	m := SymbolMeta{Symbol: "A", Tick: MustDecimal("0.010"), Zone: "America/New_York"}
 	var back SymbolMeta
 	if err := json.Unmarshal(must(json.Marshal(m)), &back); err != nil || !back.Equal(m) || m.Validate() != nil {

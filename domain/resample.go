@@ -32,6 +32,7 @@ func (r *Resampler) AddBars(s Series) (Series, error) {
 	if from := s.key; from.Symbol != r.key.Symbol || from.PriceType != r.key.PriceType || !from.Grid.Divides(r.key.Grid, s.Range()) {
 		return Series{}, invalid("resampling", from.String(), "%s cannot be made of it", r.key)
 	}
+
 	c := s.Columns()
 	return r.add(len(c.OpenMicros), c.OpenMicros, barBuckets(&c))
 }
@@ -44,6 +45,7 @@ func (r *Resampler) AddTrades(t Trades) (Series, error) {
 	if t.Len() == 0 {
 		return EmptySeries(r.key), nil
 	}
+
 	c := t.block
 	price, size := c.numbers[0].slice(t.from, t.to), c.numbers[1].slice(t.from, t.to)
 	counts := slices.Repeat([]int64{1}, t.Len())
@@ -51,6 +53,7 @@ func (r *Resampler) AddTrades(t Trades) (Series, error) {
 		Open: price, High: price, Low: price, Close: price, PriceScale: c.scales[0],
 		Volume: size, VolumeScale: c.scales[1], Trades: counts,
 	}
+
 	return r.add(t.Len(), c.time[t.from:t.to], barBuckets(&columns))
 }
 
@@ -63,6 +66,7 @@ func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	if q.Len() == 0 {
 		return EmptySeries(r.key), nil
 	}
+
 	var price Column
 	var scale uint8
 	switch r.key.PriceType {
@@ -78,6 +82,7 @@ func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	default:
 		return Series{}, invalid("aggregation of quotes", r.key.String(), "the price kind is bid, ask or mid")
 	}
+
 	none := make([]int64, q.Len())
 	columns := Columns{
 		Open: price, High: price, Low: price, Close: price, PriceScale: scale, Volume: Column{Lo: none}, Trades: none,
@@ -94,16 +99,20 @@ func midColumn(q Quotes) (Column, uint8, error) {
 		if err != nil {
 			return Column{}, 0, err
 		}
+
 		mid, err := sum.half()
 		if err != nil {
 			return Column{}, 0, err
 		}
+
 		if mid.scale > scale {
 			mids.rescale(scale, mid.scale)
 			scale = mid.scale
 		}
+
 		mids.append(mid.at(scale))
 	}
+
 	return mids, scale, nil
 }
 
@@ -120,10 +129,12 @@ func Resample(s Series, key SeriesKey) (Series, error) {
 	if err != nil {
 		return Series{}, err
 	}
+
 	bars, err := r.AddBars(s)
 	if err != nil {
 		return Series{}, err
 	}
+
 	return joinSeries(bars, r.Flush())
 }
 
@@ -133,10 +144,12 @@ func (s Series) Clone() Series {
 	if err := b.AppendSeries(s); err != nil {
 		panic(err) // a Series is a Series
 	}
+
 	clone, err := b.Series()
 	if err != nil {
 		panic(err)
 	}
+
 	return clone
 }
 
@@ -147,6 +160,7 @@ func joinSeries(a, b Series) (Series, error) {
 			return Series{}, err
 		}
 	}
+
 	return joined.Series()
 }
 
@@ -158,6 +172,7 @@ func (g Grid) Divides(coarse Grid, r Range) bool {
 	if fixed && coarseFixed {
 		return coarseStep%step == 0 && (coarseOrigin-origin)%step == 0
 	}
+
 	for edge := coarse.Floor(r.Start); ; edge = coarse.Next(edge) {
 		if !g.Aligned(edge) {
 			return false
@@ -174,6 +189,7 @@ func (g Grid) AlignInward(r Range) Range {
 	if whole.Empty() {
 		return Range{}
 	}
+
 	return whole
 }
 
@@ -184,6 +200,7 @@ func (g Grid) DivisibleRanges(coarse Grid, r Range) []Range {
 	if whole.Empty() {
 		return nil
 	}
+
 	_, _, fixed := g.fixed()
 	_, _, coarseFixed := coarse.fixed()
 	if fixed && coarseFixed {
@@ -192,6 +209,7 @@ func (g Grid) DivisibleRanges(coarse Grid, r Range) []Range {
 		}
 		return []Range{whole}
 	}
+
 	var runs []Range
 	open, aligned := whole.Start, g.Aligned(whole.Start)
 	for open.Before(whole.End) {
@@ -204,8 +222,10 @@ func (g Grid) DivisibleRanges(coarse Grid, r Range) []Range {
 				runs = append(runs, Range{Start: open, End: end})
 			}
 		}
+
 		open, aligned = end, endAligned
 	}
+
 	return runs
 }
 
@@ -222,6 +242,7 @@ func (r *Resampler) add(n int, times []int64, bucket func(out *Columns, from, to
 			edge := r.key.Grid.Floor(fromMicros(times[from]))
 			open, end = edge.UnixMicro(), r.key.Grid.Next(edge).UnixMicro()
 		}
+
 		to := from + 1
 		for to < n && times[to] < end {
 			to++
@@ -229,17 +250,21 @@ func (r *Resampler) add(n int, times []int64, bucket func(out *Columns, from, to
 		if err := bucket(&out, from, to); err != nil {
 			return Series{}, fmt.Errorf("%s bar of %s: %w", r.key, fromMicros(open), err)
 		}
+
 		out.OpenMicros = append(out.OpenMicros, open)
 		from = to
 	}
+
 	made := Series{key: r.key, block: &out, to: len(out.OpenMicros)}
 	if r.held.Len() > 0 {
 		joined, err := r.join(made)
 		if err != nil {
 			return Series{}, err
 		}
+
 		made = joined
 	}
+
 	last := made.Len() - 1
 	r.held = made.Slice(last, last+1).Clone()
 	return made.Slice(0, last), nil
@@ -254,6 +279,7 @@ func (r *Resampler) join(made Series) (Series, error) {
 		if err != nil {
 			return Series{}, fmt.Errorf("%s bar of %s: %w", r.key, held.OpenTime, err)
 		}
+
 		held = merged
 		made = made.Slice(1, made.Len())
 	}
@@ -263,6 +289,7 @@ func (r *Resampler) join(made Series) (Series, error) {
 	if err := b.AppendSeries(made); err != nil {
 		return Series{}, err
 	}
+
 	return b.Series()
 }
 
@@ -272,6 +299,7 @@ func mergeBars(a, b Bar) (Bar, error) {
 	if err != nil {
 		return Bar{}, err
 	}
+
 	m := Bar{OpenTime: a.OpenTime, Open: a.Open, High: a.High, Low: a.Low, Close: b.Close, Volume: volume}
 	if b.High.Cmp(m.High) > 0 {
 		m.High = b.High
@@ -282,6 +310,7 @@ func mergeBars(a, b Bar) (Bar, error) {
 	if !unknownTrades(a.Trades, a.Volume.IsZero()) && !unknownTrades(b.Trades, b.Volume.IsZero()) {
 		m.Trades = a.Trades + b.Trades
 	}
+
 	return m, nil
 }
 
@@ -312,10 +341,12 @@ func narrowBucket(c, out *Columns, from, to int) error {
 		known = known && (n != 0 || v == 0)
 		trades += n
 	}
+
 	volume := Decimal{hi: volumeHi, lo: volumeLo, scale: c.VolumeScale}
 	if !volume.withinLimit() {
 		return ErrOverflow
 	}
+
 	if !known {
 		trades = 0
 	}
@@ -325,6 +356,7 @@ func narrowBucket(c, out *Columns, from, to int) error {
 	out.Close.Lo = append(out.Close.Lo, c.Close.Lo[to-1])
 	out.Volume.append(volume)
 	out.Trades = append(out.Trades, trades)
+
 	return nil
 }
 
@@ -343,14 +375,17 @@ func wideBucket(c, out *Columns, from, to int) error {
 		if err != nil {
 			return err
 		}
+
 		bar = merged
 	}
+
 	out.Open.append(bar.Open)
 	out.High.append(bar.High)
 	out.Low.append(bar.Low)
 	out.Close.append(bar.Close)
 	out.Volume.append(bar.Volume.at(c.VolumeScale))
 	out.Trades = append(out.Trades, bar.Trades)
+
 	return nil
 }
 
@@ -359,10 +394,12 @@ func (d Decimal) half() (Decimal, error) {
 	if d.isNarrow() && d.lo&1 == 0 {
 		return narrow(int64(d.lo)/2, d.scale), nil
 	}
+
 	var x apd.Decimal
 	if _, err := exact.Mul(&x, d.APD(), apd.New(5, -1)); err != nil {
 		return Decimal{}, fmt.Errorf("%s / 2: %w", d, ErrOverflow)
 	}
+
 	return DecimalFromAPD(&x)
 }
 
@@ -371,6 +408,7 @@ func (d Decimal) withinLimit() bool {
 	if d.isNarrow() {
 		return true
 	}
+
 	c := Column{Lo: []int64{int64(d.lo)}, Hi: []int64{d.hi}}
 	return c.magnitudes(d.scale) == nil
 }

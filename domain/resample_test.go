@@ -19,8 +19,10 @@ func naiveResample(bars []Bar, g Grid) []Bar {
 			out[n-1] = must(mergeBars(out[n-1], b))
 			continue
 		}
+
 		out = append(out, b)
 	}
+
 	return out
 }
 
@@ -50,6 +52,7 @@ func sparse(t *rapid.T, g Grid) []Bar {
 		bars = append(bars, b)
 		at = g.Next(at)
 	}
+
 	return bars
 }
 
@@ -63,6 +66,7 @@ func splitAt(t *rapid.T, n int) [][2]int {
 		pieces = append(pieces, [2]int{from, to})
 		from = to
 	}
+
 	return pieces
 }
 
@@ -78,6 +82,7 @@ func TestResampleEqualsNaive(t *testing.T) {
 		if got := must(Resample(s, keyOf(coarse))); !got.Equal(want) {
 			t.Fatalf("got %v, want %v", got, want)
 		}
+
 		r := must(NewResampler(keyOf(coarse)))
 		pieces := NewSeriesBuilder(keyOf(coarse), 0)
 		for _, cut := range splitAt(t, s.Len()) {
@@ -121,6 +126,7 @@ func TestAggregateTradesEqualsBarsOfSingleTrades(t *testing.T) {
 			trades = append(trades, Trade{Time: at, Seq: int64(i), Price: p, Size: v})
 			want = append(want, Bar{OpenTime: at, Open: p, High: p, Low: p, Close: p, Volume: v, Trades: 1})
 		}
+
 		all := must(NewTicks("BTC/USD", trades...))
 		r := must(NewResampler(key))
 		pieces := NewSeriesBuilder(key, 0)
@@ -156,6 +162,7 @@ func TestAggregateQuotes(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", kind, got, want)
 		}
 	}
+
 	if _, err := must(NewResampler(minuteKey())).AddQuotes(quotes); !errors.Is(err, ErrInvalid) {
 		t.Errorf("trade bars of quotes: %v", err)
 	}
@@ -169,6 +176,7 @@ func TestResampleRefuses(t *testing.T) {
 			t.Errorf("%s of 1h: %v", grid, err)
 		}
 	}
+
 	most := MustDecimal("99999999999999999999")
 	full := must(NewSeries(minuteKey(),
 		Bar{OpenTime: utc("2018-04-04T00:00:00Z"), Volume: most}, Bar{OpenTime: utc("2018-04-04T00:01:00Z"), Volume: most}))
@@ -193,6 +201,7 @@ func TestDivisible(t *testing.T) {
 				want = append(want, bar)
 			}
 		}
+
 		got := fine.DivisibleRanges(coarse, r)
 		if merged := MergeRanges(want); !slices.EqualFunc(got, merged, Range.Equal) {
 			t.Fatalf("%s in %s of %s: got %v, want %v", fine, r, coarse, got, merged)
@@ -239,6 +248,7 @@ func TestFill(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			for _, r := range filled {
 				slots += g.Slots(r)
 			}
@@ -272,8 +282,10 @@ func walk(n int) Series {
 		if err := b.Append(bar); err != nil {
 			panic(err)
 		}
+
 		at = at.Add(time.Minute)
 	}
+
 	return must(b.Series())
 }
 

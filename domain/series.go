@@ -26,6 +26,7 @@ func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 			return Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -38,6 +39,7 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	if c.PriceScale > MaxScale || c.VolumeScale > MaxScale {
 		return Series{}, fmt.Errorf("%s: scale above %d: %w", key, MaxScale, ErrInvalid)
 	}
+
 	n := len(c.OpenMicros)
 	lengths := len(c.Trades) == n
 	for f := range Field(fieldCount) {
@@ -55,11 +57,13 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	if err := checkTimes(key, c.OpenMicros); err != nil {
 		return Series{}, err
 	}
+
 	for i, trades := range c.Trades {
 		if trades < 0 {
 			return Series{}, negativeTrades(key, c.OpenMicros[i])
 		}
 	}
+
 	return Series{key: key, block: &c, to: n}, nil
 }
 
@@ -83,6 +87,7 @@ func checkTimes(key SeriesKey, times []int64) error {
 			return gridError(key, fromMicros(t))
 		}
 	}
+
 	return nil
 }
 
@@ -113,6 +118,7 @@ func (s Series) At(i int) (b Bar) {
 	if uint(i) >= uint(s.Len()) {
 		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
 	}
+
 	s.block.read(s.from+i, &b)
 	return b
 }
@@ -159,6 +165,7 @@ func (s Series) search(micros int64) int {
 	if s.block == nil {
 		return 0
 	}
+
 	times := s.block.OpenMicros[s.from:s.to]
 	return sort.Search(len(times), func(i int) bool { return times[i] >= micros })
 }
@@ -186,6 +193,7 @@ func (s Series) Floats(f Field, dst []float64) []float64 {
 	if s.block == nil {
 		return dst
 	}
+
 	dst = slices.Grow(dst, s.Len())
 	c, scale := s.block.Field(f)
 	const exactFloat = 1 << 53 // below it, and with at most 22 digits after the point, one division rounds once
@@ -197,6 +205,7 @@ func (s Series) Floats(f Field, dst []float64) []float64 {
 			dst = append(dst, c.at(i, scale).float())
 		}
 	}
+
 	return dst
 }
 
@@ -205,11 +214,13 @@ func (s Series) Equal(o Series) bool {
 	if s.key != o.key || s.Len() != o.Len() {
 		return false
 	}
+
 	for i := range s.Len() {
 		if !s.At(i).Equal(o.At(i)) {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -246,10 +257,12 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
+
 	made, err := NewSeries(j.SeriesKey, j.Bars...)
 	if err != nil {
 		return err
 	}
+
 	*s = made
 	return nil
 }
@@ -259,6 +272,7 @@ func (s Series) Drop(indices []int) Series {
 	if len(indices) == 0 {
 		return s
 	}
+
 	b := NewSeriesBuilder(s.key, s.Len()-len(indices))
 	from := 0
 	for _, i := range append(slices.Clone(indices), s.Len()) {
@@ -267,9 +281,11 @@ func (s Series) Drop(indices []int) Series {
 		}
 		from = min(i+1, s.Len())
 	}
+
 	rest, err := b.Series()
 	if err != nil {
 		panic(err)
 	}
+
 	return rest
 }

@@ -24,6 +24,7 @@ func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 	for f := range Field(fieldCount) {
 		b.columns.column(f).Lo = cut()
 	}
+
 	return b
 }
 
@@ -36,6 +37,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	if b.keyErr != nil {
 		return b.keyErr
 	}
+
 	t := microsFloor(bar.OpenTime)
 	if !fromMicros(t).Equal(bar.OpenTime) || !b.key.Grid.Aligned(bar.OpenTime) {
 		return gridError(b.key, bar.OpenTime.UTC())
@@ -46,6 +48,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	if bar.Trades < 0 {
 		return negativeTrades(b.key, t)
 	}
+
 	c := &b.columns
 	values := [fieldCount]Decimal{bar.Open, bar.High, bar.Low, bar.Close, bar.Volume}
 	price, volume := c.PriceScale, c.VolumeScale
@@ -59,12 +62,14 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 			*scale = max(*scale, values[f].scale)
 		}
 	}
+
 	b.raiseScales(price, volume)
 	c.OpenMicros = append(c.OpenMicros, t)
 	for f, d := range values {
 		_, scale := c.Field(Field(f))
 		c.column(Field(f)).append(d.at(scale))
 	}
+
 	c.Trades = append(c.Trades, bar.Trades)
 	return nil
 }
@@ -80,10 +85,12 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 	if s.key != b.key {
 		return fmt.Errorf("a piece of %s for a series of %s: %w", s.key, b.key, ErrInvalid)
 	}
+
 	o := s.block
 	if err := b.after(o.OpenMicros[s.from]); err != nil {
 		return err
 	}
+
 	c := &b.columns
 	b.raiseScales(o.PriceScale, o.VolumeScale)
 	c.OpenMicros = append(c.OpenMicros, o.OpenMicros[s.from:s.to]...)
@@ -92,6 +99,7 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 		_, target := c.Field(f)
 		c.column(f).appendColumn(column, s.from, s.to, scale, target)
 	}
+
 	c.Trades = append(c.Trades, o.Trades[s.from:s.to]...)
 	return nil
 }
@@ -111,6 +119,7 @@ func (b *SeriesBuilder) raiseScales(price, volume uint8) {
 		}
 		c.PriceScale = price
 	}
+
 	if volume > c.VolumeScale {
 		c.Volume.rescale(c.VolumeScale, volume)
 		c.VolumeScale = volume
@@ -122,10 +131,12 @@ func (b *SeriesBuilder) Series() (Series, error) {
 	if b.keyErr != nil {
 		return Series{}, b.keyErr
 	}
+
 	c := b.columns
 	b.columns = Columns{}
 	if len(c.OpenMicros) == 0 {
 		return EmptySeries(b.key), nil
 	}
+
 	return Series{key: b.key, block: &c, to: len(c.OpenMicros)}, nil
 }

@@ -26,6 +26,7 @@ func (k SeriesKey) Validate() error {
 	if err := k.Grid.Validate(); err != nil {
 		return err
 	}
+
 	return k.PriceType.Validate()
 }
 
@@ -35,16 +36,19 @@ func ParseSeriesKey(s string) (SeriesKey, error) {
 	if len(parts) != 2 && len(parts) != 3 {
 		return SeriesKey{}, invalid("series key", s, "write a symbol, a grid and perhaps a price kind, like \"BTC/USD 1m bid\"")
 	}
+
 	grid, err := ParseGrid(parts[1])
 	if err != nil {
 		return SeriesKey{}, err
 	}
+
 	var kind PriceType
 	if len(parts) == 3 {
 		if kind, err = ParsePriceType(parts[2]); err != nil {
 			return SeriesKey{}, err
 		}
 	}
+
 	return NewSeriesKey(Symbol(parts[0]), grid, kind)
 }
 

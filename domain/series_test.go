@@ -23,6 +23,7 @@ func TestSeriesHoldsItsBars(t *testing.T) {
 				t.Fatalf("bar %d is %s, want %s", i, b, bars[i])
 			}
 		}
+
 		from := rapid.IntRange(0, len(bars)).Draw(t, "from")
 		to := rapid.IntRange(from, len(bars)).Draw(t, "to")
 		part := s.Slice(from, to)
@@ -32,6 +33,7 @@ func TestSeriesHoldsItsBars(t *testing.T) {
 			if len(floats) != 1+to-from || floats[0] != 7 {
 				t.Fatalf("%d floats of %d bars", len(floats), to-from)
 			}
+
 			for i, got := range floats[1:] {
 				b := bars[from+i]
 				text := [...]Decimal{b.Open, b.High, b.Low, b.Close, b.Volume}[f].String()
@@ -40,14 +42,17 @@ func TestSeriesHoldsItsBars(t *testing.T) {
 				}
 			}
 		}
+
 		again, err := NewSeriesFromColumns(key, part.Columns())
 		if err != nil || !again.Equal(part) {
 			t.Fatalf("from its columns: %s, %v", again, err)
 		}
+
 		var back Series
 		if err := json.Unmarshal(must(json.Marshal(part)), &back); err != nil || !back.Equal(part) {
 			t.Fatalf("through JSON: %s, %v", back, err)
 		}
+
 		var without []Bar
 		var gone []int
 		for i, b := range bars {
@@ -57,6 +62,7 @@ func TestSeriesHoldsItsBars(t *testing.T) {
 				without = append(without, b)
 			}
 		}
+
 		sameBars(t, s.Drop(gone), without)
 		sameBars(t, s, bars)
 	})
@@ -101,6 +107,7 @@ func TestBuilderByPiecesEqualsBarByBar(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			for _, err := range []error{
 				b.Append(bars[from]),
 				b.Append(Bar{OpenTime: bars[to-1].OpenTime.Add(time.Minute + time.Second)}),
@@ -115,13 +122,16 @@ func TestBuilderByPiecesEqualsBarByBar(t *testing.T) {
 			if b.Len() != to {
 				t.Fatalf("holds %d bars, want %d", b.Len(), to)
 			}
+
 			from = to
 		}
+
 		s := must(b.Series())
 		sameBars(t, s, bars)
 		if err := b.Append(Bar{OpenTime: utc("2000-01-01T00:00:00Z"), Open: anyDecimal().Draw(t, "next")}); err != nil || b.Len() != 1 {
 			t.Fatalf("the emptied builder: %v", err)
 		}
+
 		sameBars(t, s, bars)
 		for i, piece := range pieces {
 			sameBars(t, piece, held[i])
@@ -155,6 +165,7 @@ func TestSeriesRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want rule %s", c.name, err, c.rule)
 		}
 	}
+
 	if _, err := NewSeries(SeriesKey{}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("no key: %v", err)
 	}
@@ -171,6 +182,7 @@ func TestSeriesFromColumnsRefuses(t *testing.T) {
 	if s, err := NewSeriesFromColumns(minuteKey(), good()); err != nil || s.Len() != 2 {
 		t.Fatal(err)
 	}
+
 	for _, c := range []struct {
 		name  string
 		spoil func(*Columns)
@@ -198,6 +210,7 @@ func TestSeriesFromColumnsRefuses(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
+
 	if _, err := NewSeriesFromColumns(SeriesKey{}, good()); !errors.Is(err, ErrInvalid) {
 		t.Errorf("no key: %v", err)
 	}
@@ -236,6 +249,7 @@ func TestSeriesWithoutBars(t *testing.T) {
 			t.Errorf("%s has a bar", name)
 		}
 	}
+
 	if got := EmptySeries(minuteKey()).String(); got != "BTC/USD 1m: no bars" {
 		t.Error(got)
 	}

@@ -45,9 +45,11 @@ func (b *StatisticsBuilder) AddBars(s Series) error {
 		if err != nil {
 			return fmt.Errorf("total volume of %s: %w", s.key, err)
 		}
+
 		m.Volume = volume
 		m.Bars++
 	}
+
 	return nil
 }
 
@@ -61,6 +63,7 @@ func (b *StatisticsBuilder) AddQuotes(q Quotes) error {
 		if err != nil {
 			return fmt.Errorf("sum of the spreads of %s: %w", q.symbol, err)
 		}
+
 		b.made.Quotes++
 	}
 	return nil
@@ -72,6 +75,7 @@ func (b *StatisticsBuilder) Statistics() (Statistics, error) {
 	if made.Quotes == 0 {
 		return made, nil
 	}
+
 	c := apd.BaseContext.WithPrecision(2 * (MaxIntegerDigits + MaxScale))
 	c.Rounding = apd.RoundHalfEven
 	var mean apd.Decimal
@@ -81,6 +85,7 @@ func (b *StatisticsBuilder) Statistics() (Statistics, error) {
 	if _, err := c.Quantize(&mean, &mean, -MaxScale); err != nil {
 		return Statistics{}, fmt.Errorf("average spread: %w", err)
 	}
+
 	var err error
 	made.AverageSpread, err = DecimalFromAPD(&mean)
 	return made, err

@@ -26,6 +26,7 @@ func TestStatistics(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	got := must(b.Statistics())
 	for name, pair := range map[string][2]string{
 		"min":    {got.MinPrice.String(), "3"},
@@ -37,6 +38,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, pair[0], pair[1])
 		}
 	}
+
 	if got.Bars != 2 || got.Quotes != 3 || got.Window != window {
 		t.Errorf("got %+v", got)
 	}

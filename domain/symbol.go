@@ -28,6 +28,7 @@ func (s Symbol) Validate() error {
 	if upper := Symbol(strings.ToUpper(string(s))); upper.wellFormed() {
 		return invalid("symbol", string(s), "lower case is not allowed; did you mean %q?", string(upper))
 	}
+
 	return invalid("symbol", string(s), "only A-Z 0-9 . _ : / - are allowed")
 }
 
@@ -49,6 +50,7 @@ func (s Symbol) Venue() string {
 	if !found || strings.Contains(venue, "/") {
 		return ""
 	}
+
 	return venue
 }
 
@@ -79,6 +81,7 @@ func (s Symbol) Matches(pattern string) bool {
 			return false
 		}
 	}
+
 	for p < len(pattern) && pattern[p] == '*' {
 		p++
 	}

@@ -26,6 +26,7 @@ func FuzzMatches(f *testing.F) {
 				bytewise.WriteString(regexp.QuoteMeta(string(rune(pattern[i]))))
 			}
 		}
+
 		var runes strings.Builder
 		for i := range len(text) {
 			runes.WriteRune(rune(text[i]))

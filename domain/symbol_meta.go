@@ -23,6 +23,7 @@ func NewSymbolMeta(s Symbol) SymbolMeta {
 		m.Base = base
 		m.Quote, _, _ = strings.Cut(quote, ":")
 	}
+
 	return m
 }
 
@@ -37,6 +38,7 @@ func (m SymbolMeta) Validate() error {
 	if _, err := location(m.Zone); err != nil {
 		return invalid("time zone", m.Zone, "unknown; give an IANA name like America/New_York")
 	}
+
 	return nil
 }
 

@@ -105,6 +105,7 @@ func (t *Trade) UnmarshalJSON(text []byte) error {
 	if j.Time == nil || j.Price == nil || j.Size == nil {
 		return invalid("trade", string(text), "give time, price and size (%s)", RuleIncomplete)
 	}
+
 	*t = Trade{Time: j.Time.UTC(), Seq: j.Seq, Price: *j.Price, Size: *j.Size, Side: j.Side}
 	return nil
 }
@@ -125,6 +126,7 @@ func (q *Quote) UnmarshalJSON(text []byte) error {
 	if j.Time == nil || j.Bid == nil || j.Ask == nil || j.BidSize == nil || j.AskSize == nil {
 		return invalid("quote", string(text), "give time, bid, ask, bid_size and ask_size (%s)", RuleIncomplete)
 	}
+
 	*q = Quote{Time: j.Time.UTC(), Seq: j.Seq, Bid: *j.Bid, Ask: *j.Ask, BidSize: *j.BidSize, AskSize: *j.AskSize}
 	return nil
 }
@@ -183,11 +185,13 @@ func (r tickRow) check(symbol Symbol, sizes []Decimal) error {
 	if r.seq < 0 {
 		return &TickError{Rule: RuleOutOfOrder, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative sequence number"}
 	}
+
 	for _, size := range sizes {
 		if size.Sign() < 0 {
 			return &TickError{Rule: RuleNegativeVolume, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative size"}
 		}
 	}
+
 	return r.side.Validate()
 }
 
@@ -197,6 +201,7 @@ func sizes[T Tick](r *tickRow) []Decimal {
 	if _, isTrade := any(tick).(Trade); isTrade {
 		return r.numbers[1:2]
 	}
+
 	return r.numbers[2:4]
 }
 

@@ -20,11 +20,13 @@ func TestSideText(t *testing.T) {
 			t.Errorf("%s: came back as %s, %v", text, back, err)
 		}
 	}
+
 	for _, text := range []string{"", "Buy", "b", "buy ", "side 3"} {
 		if _, err := ParseSide(text); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "unknown, buy, sell") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+
 	beyond := Side(3)
 	if _, err := beyond.MarshalText(); !errors.Is(err, ErrInvalid) || !errors.Is(beyond.Validate(), ErrInvalid) || beyond.String() != "side 3" {
 		t.Errorf("%s: %v", beyond, err)
@@ -71,6 +73,7 @@ func TestTickEqualSeesEveryField(t *testing.T) {
 			t.Errorf("trades of another %s are equal", name)
 		}
 	}
+
 	for name, change := range map[string]func(*Quote){
 		"time": func(o *Quote) { o.Time = o.Time.Add(time.Microsecond) }, "seq": func(o *Quote) { o.Seq++ },
 		"bid": func(o *Quote) { o.Bid = one }, "ask": func(o *Quote) { o.Ask = one },
@@ -81,6 +84,7 @@ func TestTickEqualSeesEveryField(t *testing.T) {
 			t.Errorf("quotes of another %s are equal", name)
 		}
 	}
+
 	spelled := aTrade()
 	spelled.Time, spelled.Size = spelled.Time.In(time.FixedZone("", 3600)), MustDecimal("23.00")
 	if !spelled.Equal(aTrade()) {
@@ -99,6 +103,7 @@ func TestTickJSON(t *testing.T) {
 		`{"time":"2018-04-04T00:01:00Z","seq":2,"bid":"7424.9","ask":"7424.91","bid_size":"1.88","ask_size":"33.35"}` {
 		t.Error(got)
 	}
+
 	holdsTickJSON(t, trade, aTrade().Equal, "time", "price", "size")
 	holdsTickJSON(t, quote, aQuote().Equal, "time", "bid", "ask", "bid_size", "ask_size")
 	for _, text := range []string{`{"side":"up"}`, `{"price":"x"}`, `[]`, `{"time":1}`} {
@@ -106,6 +111,7 @@ func TestTickJSON(t *testing.T) {
 			t.Errorf("%s is a trade", text)
 		}
 	}
+
 	if _, err := json.Marshal(Trade{Side: 3}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a side that is none: %v", err)
 	}
@@ -128,6 +134,7 @@ func holdsTickJSON[T Tick](t *testing.T, text []byte, equal func(T) bool, requir
 		if err := json.Unmarshal(text, &fields); err != nil {
 			t.Fatal(err)
 		}
+
 		delete(fields, name)
 		if err := json.Unmarshal(must(json.Marshal(fields)), new(T)); !errors.Is(err, ErrInvalid) {
 			t.Errorf("without %s: %v", name, err)

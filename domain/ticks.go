@@ -39,6 +39,7 @@ func NewTicks[T Tick](symbol Symbol, ticks ...T) (Ticks[T], error) {
 			return Ticks[T]{}, err
 		}
 	}
+
 	return b.Ticks()
 }
 
@@ -53,11 +54,13 @@ func (t Ticks[T]) At(i int) T {
 	if uint(i) >= uint(t.Len()) {
 		panic(fmt.Sprintf("domain: tick %d of %d", i, t.Len()))
 	}
+
 	i += t.from
 	r := tickRow{time: fromMicros(t.block.time[i]), seq: t.block.seq[i], side: t.block.side[i]}
 	for n := range r.numbers {
 		r.numbers[n] = t.block.numbers[n].at(i, t.block.scales[n])
 	}
+
 	return tickOf[T](r)
 }
 
@@ -107,6 +110,7 @@ func (t Ticks[T]) search(micros int64) int {
 	if t.block == nil {
 		return 0
 	}
+
 	times := t.block.time[t.from:t.to]
 	return sort.Search(len(times), func(i int) bool { return times[i] >= micros })
 }
@@ -124,11 +128,13 @@ func (t Ticks[T]) Equal(o Ticks[T]) bool {
 	if t.symbol != o.symbol || t.Len() != o.Len() {
 		return false
 	}
+
 	for i := range t.Len() {
 		if !equalRows(t.At(i).row(), o.At(i).row()) {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -170,11 +176,13 @@ func (b *TicksBuilder[T]) Append(tick T) error {
 	if err := r.check(b.symbol, sizes[T](&r)); err != nil {
 		return err
 	}
+
 	c := &b.columns
 	t := microsFloor(r.time)
 	if err := b.after(t, r.seq); err != nil {
 		return err
 	}
+
 	c.time = append(c.time, t)
 	c.seq = append(c.seq, r.seq)
 	c.side = append(c.side, r.side)
@@ -185,6 +193,7 @@ func (b *TicksBuilder[T]) Append(tick T) error {
 		b.raiseScale(n, d.scale)
 		c.numbers[n].append(d.at(c.scales[n]))
 	}
+
 	return nil
 }
 
@@ -196,10 +205,12 @@ func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
 	if t.symbol != b.symbol {
 		return fmt.Errorf("a piece of %s for ticks of %s: %w", t.symbol, b.symbol, ErrInvalid)
 	}
+
 	o, c := t.block, &b.columns
 	if err := b.after(o.time[t.from], o.seq[t.from]); err != nil {
 		return err
 	}
+
 	c.time = append(c.time, o.time[t.from:t.to]...)
 	c.seq = append(c.seq, o.seq[t.from:t.to]...)
 	c.side = append(c.side, o.side[t.from:t.to]...)
@@ -207,6 +218,7 @@ func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
 		b.raiseScale(n, o.scales[n])
 		c.numbers[n].appendColumn(o.numbers[n], t.from, t.to, o.scales[n], c.scales[n])
 	}
+
 	return nil
 }
 
@@ -216,6 +228,7 @@ func (b *TicksBuilder[T]) after(t, seq int64) error {
 	if n == 0 {
 		return nil
 	}
+
 	lastTime, lastSeq := b.columns.time[n-1], b.columns.seq[n-1]
 	switch {
 	case t > lastTime, t == lastTime && seq > lastSeq:
@@ -223,6 +236,7 @@ func (b *TicksBuilder[T]) after(t, seq int64) error {
 	case t == lastTime && seq == lastSeq:
 		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "two of one time and sequence number"}
 	}
+
 	return &TickError{Rule: RuleOutOfOrder, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "comes after a later one"}
 }
 
@@ -238,11 +252,13 @@ func (b *TicksBuilder[T]) Ticks() (Ticks[T], error) {
 	if err := b.symbol.Validate(); err != nil {
 		return Ticks[T]{}, err
 	}
+
 	c := b.columns
 	b.columns = tickColumns{}
 	if len(c.time) == 0 {
 		return Ticks[T]{symbol: b.symbol}, nil
 	}
+
 	return Ticks[T]{symbol: b.symbol, block: &c, to: len(c.time)}, nil
 }
 

@@ -24,6 +24,7 @@ func anyTicks[T Tick](draw func(t *rapid.T, at time.Time, seq int64) T) *rapid.G
 				seq += 1 - step<<50
 			}
 		}
+
 		return list
 	})
 }
@@ -55,6 +56,7 @@ func sameTicks[T Tick](t *rapid.T, got Ticks[T], want []T) {
 	if got.Len() != len(want) {
 		t.Fatalf("%d ticks, want %d", got.Len(), len(want))
 	}
+
 	for i, w := range want {
 		row := w.row()
 		if !equalRows(got.At(i).row(), row) || got.At(i).String() != w.String() {
@@ -64,6 +66,7 @@ func sameTicks[T Tick](t *rapid.T, got Ticks[T], want []T) {
 			t.Fatalf("tick %d is of %s #%d, want %s", i, got.Time(i), got.Seq(i), w)
 		}
 	}
+
 	i := 0
 	for j, tick := range got.All() {
 		if i != j || !equalRows(tick.row(), want[i].row()) {
@@ -99,6 +102,7 @@ func holdWhatWasAppended[T Tick](t *rapid.T, draw func(*rapid.T, time.Time, int6
 		} else if err := b.AppendTicks(must(NewTicks("BTC/USD", list[from:to]...))); err != nil {
 			t.Fatal(err)
 		}
+
 		for _, err := range []error{
 			b.Append(list[from]),
 			b.Append(draw(t, list[to-1].row().time.Add(-time.Microsecond), math.MaxInt64)),
@@ -113,11 +117,13 @@ func holdWhatWasAppended[T Tick](t *rapid.T, draw func(*rapid.T, time.Time, int6
 		if b.Len() != to {
 			t.Fatalf("holds %d ticks, want %d", b.Len(), to)
 		}
+
 		from = to
 	}
 	if err := b.AppendTicks(Ticks[T]{}); err != nil {
 		t.Fatalf("a piece without a tick: %v", err)
 	}
+
 	built := must(b.Ticks())
 	sameTicks(t, built, list)
 	if !built.Equal(all) || !all.Equal(built) {
@@ -126,6 +132,7 @@ func holdWhatWasAppended[T Tick](t *rapid.T, draw func(*rapid.T, time.Time, int6
 	if err := b.Append(draw(t, utc("2000-01-01T00:00:00Z"), 0)); err != nil || b.Len() != 1 {
 		t.Fatalf("the emptied builder: %v", err)
 	}
+
 	sameTicks(t, built, list)
 }
 
@@ -140,6 +147,7 @@ func TestTicksParts(t *testing.T) {
 		if part.Symbol() != all.Symbol() || !part.Equal(must(NewTicks("BTC/USD", want...))) {
 			t.Fatalf("%s is not what it holds", part)
 		}
+
 		if len(want) > 0 {
 			other := slices.Clone(want)
 			i := rapid.IntRange(0, len(want)-1).Draw(t, "another")
@@ -147,14 +155,17 @@ func TestTicksParts(t *testing.T) {
 			if part.Equal(must(NewTicks("BTC/USD", other...))) {
 				t.Fatalf("equal with another side at %d", i)
 			}
+
 			for j, tick := range part.All() {
 				if j == i {
 					other[i] = tick
 					break
 				}
 			}
+
 			sameTicks(t, part, other)
 		}
+
 		at := func(label string) time.Time {
 			return utc("2019-12-31T23:59:59.999990Z").Add(time.Duration(rapid.IntRange(0, 60_000).Draw(t, label)) * time.Nanosecond)
 		}
@@ -165,6 +176,7 @@ func TestTicksParts(t *testing.T) {
 				return tick.Time.Before(want[0].Time) || tick.Time.After(want[len(want)-1].Time)
 			}))
 		}
+
 		var back struct {
 			Symbol Symbol
 			Ticks  []Trade
@@ -172,6 +184,7 @@ func TestTicksParts(t *testing.T) {
 		if err := json.Unmarshal(must(json.Marshal(part)), &back); err != nil || back.Symbol != "BTC/USD" || back.Ticks == nil {
 			t.Fatalf("from JSON: %v, %v", back, err)
 		}
+
 		sameTicks(t, part, back.Ticks)
 	})
 }
@@ -201,6 +214,7 @@ func TestTicksRefuse(t *testing.T) {
 			t.Errorf("%s: %v, want rule %s", name, err, c.rule)
 		}
 	}
+
 	if _, err := NewTicks("BTC/USD", trade(func(o *Trade) { o.Side = 3 })...); !errors.Is(err, ErrInvalid) {
 		t.Errorf("no side: %v", err)
 	}
@@ -216,6 +230,7 @@ func TestTicksRefuse(t *testing.T) {
 			t.Errorf("%s: %v", q, err)
 		}
 	}
+
 	if _, err := NewTicks("BTC/USD", prices); err != nil {
 		t.Errorf("negative prices: %v", err)
 	}
@@ -234,6 +249,7 @@ func TestTicksWithoutTicks(t *testing.T) {
 			t.Errorf("%s has a tick", name)
 		}
 	}
+
 	if (Trades{}).Equal(must(NewTicks[Trade]("A"))) {
 		t.Error("none of no symbol equal none of one")
 	}

@@ -60,6 +60,7 @@ func (k ChunkKey) String() string {
 	b = append(b, k.Series.PriceType.String()...)
 	b = append(b, ' ')
 	b = append(b, k.Store...)
+
 	return string(b)
 }
 
@@ -90,6 +91,7 @@ func (c Chunk) Bytes() int64 {
 		column, _ := held.Field(f)
 		size += word * int64(len(column.Hi))
 	}
+
 	return size
 }
 

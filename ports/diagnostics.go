@@ -26,6 +26,7 @@ func (d Diagnosis) State() Health {
 			worst = s.State
 		}
 	}
+
 	return worst
 }
 
@@ -44,7 +45,7 @@ type StoreDiagnosis struct {
 	Store   string        `json:"store"`
 	State   Health        `json:"state"`
 	Reason  string        `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
-	Latency time.Duration `json:"latency_ns"`          // by the check
+	Latency time.Duration `json:"latency_ns"`       // by the check
 
 	Requests  int64         `json:"requests"`         // calls of the store
 	Errors    int64         `json:"errors"`           // of them, those that the store failed
@@ -59,17 +60,17 @@ type StoreDiagnosis struct {
 type CacheStats struct {
 	Disconnected bool `json:"disconnected"` // the writes of other processes are not heard of, since hearing failed; until they are the cache is not used
 
-	Hits          int64 `json:"hits"`        // chunks found in the cache
-	Misses        int64 `json:"misses"`      // chunks read from the store, ahead or for a caller
+	Hits          int64 `json:"hits"`           // chunks found in the cache
+	Misses        int64 `json:"misses"`         // chunks read from the store, ahead or for a caller
 	Coalesced     int64 `json:"coalesced"`      // chunks that one caller had of another's read
-	TailReads     int64 `json:"tail_reads"`       // reads of which the first chunk needed its tail only
-	Reads         int64 `json:"reads"`       // reads of the store for the cache
-	Bars          int64 `json:"bars"`        // bars that those returned
+	TailReads     int64 `json:"tail_reads"`     // reads of which the first chunk needed its tail only
+	Reads         int64 `json:"reads"`          // reads of the store for the cache
+	Bars          int64 `json:"bars"`           // bars that those returned
 	Bypassed      int64 `json:"bypassed"`       // queries answered by the store alone
-	Conflicts     int64 `json:"conflicts"`       // answers and chunks given up because a write fell in between
-	Prefetched    int64 `json:"prefetched"`       // chunks read ahead
+	Conflicts     int64 `json:"conflicts"`      // answers and chunks given up because a write fell in between
+	Prefetched    int64 `json:"prefetched"`     // chunks read ahead
 	PrefetchHits  int64 `json:"prefetch_hits"`  // of them, those that somebody then asked for
-	Invalidated   int64 `json:"invalidated"` // chunks that writes, here or elsewhere, made untrue
+	Invalidated   int64 `json:"invalidated"`    // chunks that writes, here or elsewhere, made untrue
 	PublishErrors int64 `json:"publish_errors"` // writes that other processes were not told of
 }
 
@@ -78,6 +79,6 @@ type PoolStats struct {
 	InUse    int           `json:"in_use"`
 	Idle     int           `json:"idle"`
 	Max      int           `json:"max"`
-	Waits    int64         `json:"waits"`       // how often a call had to wait for a connection
+	Waits    int64         `json:"waits"`        // how often a call had to wait for a connection
 	WaitTime time.Duration `json:"wait_time_ns"` // how long, all in all
 }

@@ -49,10 +49,10 @@ type BatchResult struct {
 // Freshness is how far a series reaches.
 type Freshness struct {
 	Key          domain.SeriesKey `json:"key"`
-	Store        string           `json:"store"`     // the one that holds the latest of it
-	CoveredUntil time.Time        `json:"covered_until"`     // where what is held ends, at the end of a bar, and not later than now
-	Behind       time.Duration    `json:"behind_ns"` // from Until to now
-	Inferred     bool             `json:"inferred"`   // what ends there is assumed, not claimed
+	Store        string           `json:"store"`         // the one that holds the latest of it
+	CoveredUntil time.Time        `json:"covered_until"` // where what is held ends, at the end of a bar, and not later than now
+	Behind       time.Duration    `json:"behind_ns"`     // from Until to now
+	Inferred     bool             `json:"inferred"`      // what ends there is assumed, not claimed
 }
 
 // SymbolProvider tells which symbols are known and what is known of them.

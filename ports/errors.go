@@ -68,6 +68,7 @@ func (e *Error) Error() string {
 	default:
 		s.WriteString(": " + e.Kind.Error() + ": " + e.Err.Error())
 	}
+
 	return s.String()
 }
 

@@ -52,6 +52,7 @@ func (c Cache) withDefaults() Cache {
 	c.Policy.Logger = logger // the program's
 	setDefault(&c.Redis.Prefix, "marketdata:")
 	setDefault(&c.Redis.Timeout, 25*time.Millisecond)
+
 	return c
 }
 
@@ -69,6 +70,7 @@ func (c Cache) validate() error {
 			faults = append(faults, errors.New("cache: redis: url: give one like redis://user:password@host:6379/0, or rediss:// for TLS"))
 		}
 	}
+
 	if c.Redis.Timeout < time.Millisecond {
 		faults = append(faults, fmt.Errorf("cache: redis: timeout %s: give 1ms or more", c.Redis.Timeout))
 	}

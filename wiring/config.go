@@ -59,6 +59,7 @@ func (c Config) WithDefaults() Config {
 	c.Postgres, c.Influx, c.Cache = c.Postgres.withDefaults(), c.Influx.withDefaults(), c.Cache.withDefaults()
 	setDefault(&c.HighFrequencyBelow, domain.Hour1)
 	setDefault(&c.SymbolCacheBytes, 16<<20)
+
 	return c
 }
 
@@ -69,8 +70,10 @@ func defaultPath() string {
 		if err != nil {
 			return ""
 		}
+
 		folder = filepath.Join(home, ".local", "share")
 	}
+
 	return filepath.Join(folder, "marketdata", "marketdata.db")
 }
 
@@ -87,12 +90,14 @@ func (c Config) Validate() error {
 	case strings.HasPrefix(path, "~"):
 		faults = append(faults, fmt.Errorf("sqlite: path %s: ~ is not expanded; write the home folder out", path))
 	}
+
 	if err := c.HighFrequencyBelow.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("high_frequency_below: %w", err))
 	}
 	if c.SymbolCacheBytes < 0 {
 		faults = append(faults, fmt.Errorf("symbol_cache_bytes %d: must not be negative", c.SymbolCacheBytes))
 	}
+
 	return errors.Join(append(faults, c.Postgres.validate(), c.Influx.validate(), c.Cache.validate())...)
 }
 

@@ -20,6 +20,7 @@ func file(t *testing.T, text string) string {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	return path
 }
 
@@ -29,6 +30,7 @@ func TestLoadWithoutAnything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if c.SQLite.Path != "/data/marketdata/marketdata.db" || c.Service.Timeout != 30*time.Second || *c.Service.MaxBars != 1_000_000 {
 		t.Errorf("got %+v", c)
 	}
@@ -59,6 +61,7 @@ func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s := c.Service
 	if c.SQLite.Path != "from-environment.db" || s.Timeout != 5*time.Second || *s.MaxBars != 0 || *s.MaxSlots != 8 || s.Settle != 90*time.Second {
 		t.Errorf("got %+v, max_bars %d, max_slots %d", c, *s.MaxBars, *s.MaxSlots)
@@ -74,10 +77,12 @@ func TestLoadCache(t *testing.T) {
 	} {
 		t.Setenv("MARKETDATA_CACHE_"+name, value)
 	}
+
 	got, err := wiring.Load(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := wiring.Cache{
 		Disabled: true, Bytes: 2_000_000,
 		Policy: chunks.Config{
@@ -121,6 +126,7 @@ func TestLoadRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got %v, want one that says %q", err, c.says)
 			}
+
 			t.Log(err)
 			if name == "several faults" {
 				for _, more := range []string{"timeout -5s", "~ is not expanded"} {
@@ -131,6 +137,7 @@ func TestLoadRefuses(t *testing.T) {
 			}
 		})
 	}
+
 	if _, err := wiring.Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "none.yaml") {
 		t.Errorf("a file that is not there: %v", err)
 	}
@@ -159,6 +166,7 @@ func TestYAMLLoadsBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Logf("\n%s", text)
 	for _, line := range []string{
 		"cache:\n  disabled: false\n  bytes: 268435456\n  closed_ttl: 24h0m0s\n", "read_ahead: 0", "prefix: \"marketdata:\"", "timeout: 25ms",
@@ -169,10 +177,12 @@ func TestYAMLLoadsBack(t *testing.T) {
 			t.Errorf("%q is not in it", line)
 		}
 	}
+
 	back, err := wiring.Load(file(t, string(text)))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := c.WithDefaults()
 	want.Service.Logger, back.Service.Logger = nil, nil
 	if !reflect.DeepEqual(back, want) {

@@ -30,6 +30,7 @@ func Load(path string) (Config, error) {
 	if err := c.Validate(); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
+
 	return c.WithDefaults(), nil
 }
 
@@ -39,14 +40,17 @@ func readFile(path string, c *Config) error {
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
+
 	document := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := document.Decode(c); err != nil && !errors.Is(err, io.EOF) { // an empty file sets nothing
 		return located(path, err)
 	}
+
 	var more any
 	if err := document.Decode(&more); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: more than one YAML document; keep one", path)
 	}
+
 	return nil
 }
 
@@ -57,6 +61,7 @@ func located(path string, err error) error {
 		path = fmt.Sprintf("%s:%d", path, fault.GetToken().Position.Line)
 		text = fault.GetMessage()
 	}
+
 	if strings.Contains(strings.ToLower(text), "duration") {
 		text += "; write a duration with its unit, like 30s or 1m30s"
 	}
@@ -69,17 +74,20 @@ func readEnvironment(c *Config) error {
 	if err != nil {
 		return err
 	}
+
 	var faults []error
 	for _, f := range fields {
 		value, set := os.LookupEnv(f.Key)
 		if f.OwnKey == "" || !set {
 			continue
 		}
+
 		one := env.Options{Prefix: EnvPrefix, Environment: map[string]string{f.Key: value}}
 		if err := env.ParseWithOptions(c, one); err != nil {
 			faults = append(faults, fmt.Errorf("environment variable %s: %w", f.Key, cause(err)))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 

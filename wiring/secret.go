@@ -56,6 +56,7 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	if string(text) == hidden {
 		return errors.New("the secret is hidden here; write it, or leave it out and set it in the environment")
 	}
+
 	*s = NewSecret(string(text))
 	return nil
 }

@@ -41,10 +41,12 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 		slog.New(slog.NewJSONHandler(&printed, nil)).Info("x", "v", v)
 		fmt.Fprintln(&printed, errors.Join(fmt.Errorf("open %v: %s", v, secret)))
 	}
+
 	if text := printed.String(); strings.Contains(text, canary) || strings.Contains(text, fmt.Sprintf("%x", canary)) {
 		i := max(0, strings.Index(text, canary))
 		t.Errorf("printed: %s", text[max(0, i-100):min(len(text), i+100)])
 	}
+
 	if secret.Reveal() != canary || secret.String() != "(hidden)" || (wiring.Secret{}).String() != "" || (wiring.Secret{}).Reveal() != "" {
 		t.Error("a secret tells itself, is hidden, and no secret is nothing")
 	}
@@ -56,6 +58,7 @@ func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 	if err != nil || c.Postgres.DSN.Reveal() != dsn || c.Influx.Token.Reveal() != "user:"+canary {
 		t.Fatalf("%v, %v", c, err)
 	}
+
 	text, err := c.YAML()
 	if err != nil || bytes.Contains(text, []byte(canary)) || !bytes.Contains(text, []byte("dsn: (hidden)")) {
 		t.Errorf("%v\n%s", err, text)

@@ -47,6 +47,7 @@ func (p Postgres) withDefaults() Postgres {
 	setDefault(&p.StatementTimeout, 30*time.Second)
 	setDefault(&p.SlowQuery, 5*time.Second)
 	setDefault(&p.BatchRows, 10_000)
+
 	return p
 }
 
@@ -66,6 +67,7 @@ func (p Postgres) validate() error {
 			faults = append(faults, fmt.Errorf("postgres: %s %s: give 1ms or more", d.name, d.value))
 		}
 	}
+
 	if p.BatchRows < 1 {
 		faults = append(faults, fmt.Errorf("postgres: batch_rows %d: give 1 or more", p.BatchRows))
 	}
@@ -145,6 +147,7 @@ func (i Influx) withDefaults() Influx {
 	if i.Existing.Tags == nil {
 		i.Existing.Tags = map[string]string{"data_type": "ohlcv"}
 	}
+
 	return i
 }
 
@@ -161,6 +164,7 @@ func (i Influx) validate() error {
 			faults = append(faults, fmt.Errorf("influx: existing: frequency: %w", err))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 

@@ -76,6 +76,7 @@ func (c *Simulated) Advance(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("advance clock by %s: it never goes back: %w", d, ports.ErrInvalid)
 	}
+
 	c.now.Add(d.Microseconds())
 	return nil
 }

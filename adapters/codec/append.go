@@ -14,6 +14,7 @@ func Append(dst []byte, s domain.Series) ([]byte, error) {
 	if n == 0 || n > MaxBars {
 		return dst, fmt.Errorf("pack %s: a chunk holds 1 to %d bars: %w", s, MaxBars, domain.ErrInvalid)
 	}
+
 	e := newEncoder(s.Columns())
 	start := len(dst)
 	dst = append(dst, magic...)
@@ -33,6 +34,7 @@ func Append(dst []byte, s domain.Series) ([]byte, error) {
 		line[0], line[1], line[2] = c.id(), flags, e.scale(c)
 		binary.LittleEndian.PutUint32(line[4:], uint32(len(dst)-start))
 	}
+
 	dst = append(dst, make([]byte, slackSize)...)
 	return binary.LittleEndian.AppendUint32(dst, checksum(dst[start:])), nil
 }
@@ -58,11 +60,13 @@ func newEncoder(c domain.Columns) *encoder {
 		at := closeColumn + column(i)
 		e.words[at], e.words[at+highWords] = p.Lo, p.Hi
 	}
+
 	for at, words := range e.words {
 		if words != nil {
 			e.columns = append(e.columns, column(at))
 		}
 	}
+
 	return e
 }
 
@@ -84,10 +88,12 @@ func unitOf(times []int64) uint64 {
 		if step == unit {
 			continue
 		}
+
 		for step != 0 {
 			unit, step = step, unit%step
 		}
 	}
+
 	return max(unit, 1)
 }
 
@@ -96,6 +102,7 @@ func (e *encoder) zigzagged(c column) bool {
 	if !c.mayZigzag() {
 		return false
 	}
+
 	var w words
 	for b := range blocks(len(e.words[c])) {
 		e.transform(&w, c, b)
@@ -105,6 +112,7 @@ func (e *encoder) zigzagged(c column) bool {
 			}
 		}
 	}
+
 	return false
 }
 
@@ -116,6 +124,7 @@ func (e *encoder) appendSection(dst []byte, c column, zigzags bool) []byte {
 			dst = binary.LittleEndian.AppendUint64(dst, uint64(all[first]))
 		}
 	}
+
 	metas := len(dst)
 	dst = append(dst, make([]byte, 2*blocks(n))...)
 	var w words
@@ -126,10 +135,12 @@ func (e *encoder) appendSection(dst []byte, c column, zigzags bool) []byte {
 				w[i] = int64(zigzag(v))
 			}
 		}
+
 		var m meta
 		dst, m = packBlock(dst, &w, groups(n, b))
 		binary.LittleEndian.PutUint16(dst[metas+2*b:], uint16(m))
 	}
+
 	return dst
 }
 

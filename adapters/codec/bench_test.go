@@ -33,10 +33,12 @@ func walk(bars int, price int64, step float64, scale uint8) domain.Series {
 		}
 		c.Trades = append(c.Trades, 1+volume/5e6)
 	}
+
 	s, err := domain.NewSeriesFromColumns(minute(), c)
 	if err != nil {
 		panic(err)
 	}
+
 	return s
 }
 
@@ -53,17 +55,20 @@ func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	defer file.Close()
 	rows, err := csv.NewReader(file).ReadAll()
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	s := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: "BTC/USD", Grid: f.UTC()}, len(rows))
 	for _, row := range rows[1:] {
 		at, err := time.Parse(time.RFC3339Nano, row[0])
 		if err != nil {
 			b.Fatal(err)
 		}
+
 		var d [5]domain.Decimal
 		for i := range d {
 			d[i] = domain.MustDecimal(row[i+1])
@@ -72,10 +77,12 @@ func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 			b.Fatal(err)
 		}
 	}
+
 	series, err := s.Series()
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	return series
 }
 
@@ -116,15 +123,18 @@ func overMarkets(b *testing.B, f func(b *testing.B, piece domain.Series, packed 
 				if err != nil {
 					b.Fatal(err)
 				}
+
 				pieces, chunks = append(pieces, piece), append(chunks, chunk)
 				size += len(chunk)
 			}
+
 			b.ReportAllocs()
 			for b.Loop() {
 				for i, chunk := range chunks {
 					f(b, pieces[i], chunk)
 				}
 			}
+
 			b.ReportMetric(float64(s.Len())*float64(b.N)/1e6/b.Elapsed().Seconds(), "Mbars/s")
 			b.ReportMetric(float64(size)/float64(s.Len()), "B/bar")
 			b.ReportMetric(0, "ns/op")
@@ -137,6 +147,7 @@ func openForBench(b *testing.B, packed []byte) Chunk {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	return c
 }
 
@@ -187,8 +198,10 @@ func BenchmarkJoin(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+
 		packed = append(packed, chunk)
 	}
+
 	chunks := make([]Chunk, len(packed))
 	b.ReportAllocs()
 	for b.Loop() {
@@ -199,6 +212,7 @@ func BenchmarkJoin(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+
 	b.ReportMetric(float64(s.Len())*float64(b.N)/1e6/b.Elapsed().Seconds(), "Mbars/s")
 	b.ReportMetric(0, "ns/op")
 }

@@ -35,12 +35,14 @@ func Open(b []byte) (Chunk, error) {
 	if b[3] != Version {
 		return Chunk{}, fmt.Errorf("open chunk: version %d, but this program reads up to %d: %w", b[3], Version, ErrVersion)
 	}
+
 	c := Chunk{b: b, packed: int(u16(b, 4)), unit: u64(b, 8)}
 	c.to = c.packed
 	columns := int(b[6])
 	if len(b) < headerSize+columns*columnSize+slackSize+sumSize {
 		return Chunk{}, corrupt("%d bytes end within the header", len(b))
 	}
+
 	body := len(b) - sumSize
 	if sum := checksum(b[:body]); sum != u32(b, body) {
 		return Chunk{}, corrupt("checksum is %08x, should be %08x", u32(b, body), sum)
@@ -48,6 +50,7 @@ func Open(b []byte) (Chunk, error) {
 	if c.packed < 1 || c.packed > MaxBars || c.unit == 0 || b[7] != 0 || u64(b, body-slackSize) != 0 {
 		return Chunk{}, corrupt("header of %d bars with unit %d", c.packed, c.unit)
 	}
+
 	end := headerSize + columns*columnSize
 	next := column(0) // the known columns come in their order, each once
 	for line := headerSize; line < headerSize+columns*columnSize; line += columnSize {
@@ -56,10 +59,12 @@ func Open(b []byte) (Chunk, error) {
 		if end < start || end > body-slackSize {
 			return Chunk{}, corrupt("column %d ends at byte %d of %d", b[line], end, len(b))
 		}
+
 		if col, ok := columnOf(b[line]); ok {
 			if col < next {
 				return Chunk{}, corrupt("column %d is there twice or out of order", b[line])
 			}
+
 			next = col + 1
 			if err := c.addSection(col, section{start: start, end: end}, b[line+1:line+4]); err != nil {
 				return Chunk{}, err
@@ -69,11 +74,13 @@ func Open(b []byte) (Chunk, error) {
 	if end != body-slackSize {
 		return Chunk{}, corrupt("columns end at byte %d of %d", end, len(b))
 	}
+
 	for col := range columnCount {
 		if c.sections[col].end == 0 {
 			return Chunk{}, corrupt("column %d is missing", col.id())
 		}
 	}
+
 	return c, nil
 }
 
@@ -88,6 +95,7 @@ func (c *Chunk) addSection(col column, s section, line []byte) error {
 	if flags > zigzagFlag || s.zigzag && !col.mayZigzag() || line[2] != 0 {
 		return corrupt("column %d has unknown flags", col.id())
 	}
+
 	known := &c.priceScale
 	switch {
 	case col == closeColumn:
@@ -102,6 +110,7 @@ func (c *Chunk) addSection(col column, s section, line []byte) error {
 	if scale != *known || scale > domain.MaxScale {
 		return corrupt("column %d has scale %d", col.id(), scale)
 	}
+
 	metas := s.start
 	if col.anchored() {
 		metas += 8 * blocks(c.packed)
@@ -110,16 +119,19 @@ func (c *Chunk) addSection(col column, s section, line []byte) error {
 	if at > s.end {
 		return corrupt("column %d is too short for its blocks", col.id())
 	}
+
 	for block := range blocks(c.packed) {
 		m := meta(u16(c.b, metas+2*block))
 		if !m.valid() {
 			return corrupt("column %d block %d has width %d", col.id(), block, m.width())
 		}
+
 		at += m.size(groups(c.packed, block))
 	}
 	if at != s.end {
 		return corrupt("column %d takes %d bytes, its blocks %d", col.id(), s.end-s.start, at-s.start)
 	}
+
 	c.sections[col] = s
 	return nil
 }
@@ -132,6 +144,7 @@ func (c Chunk) Slice(from, to int) Chunk {
 	if from < 0 || from > to || to > c.Len() {
 		panic(fmt.Sprintf("codec: slice [%d:%d] of a chunk of %d", from, to, c.Len()))
 	}
+
 	c.from, c.to = c.from+from, c.from+to
 	return c
 }
@@ -156,6 +169,7 @@ func (c *Chunk) search(micros int64) int {
 	d.next(&w)
 	n := min(blockBars, c.packed-block*blockBars)
 	i := block*blockBars + sort.Search(n, func(i int) bool { return w[i] >= micros })
+
 	return max(c.from, min(i, c.to)) - c.from
 }
 
@@ -164,6 +178,7 @@ func (c Chunk) Bounds() (first, last int64) {
 	if c.Len() == 0 {
 		return 0, 0
 	}
+
 	times := c.Slice(0, 1).Times(nil)
 	first = times[0]
 	return first, c.Slice(c.Len()-1, c.Len()).Times(times)[0]

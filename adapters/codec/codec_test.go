@@ -58,6 +58,7 @@ func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
 		default:
 			w[i] = extremes[r%uint64(len(extremes))]
 		}
+
 		if negative && r%3 == 0 {
 			w[i] = -w[i]
 		}
@@ -65,6 +66,7 @@ func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
 			w[i] = int64(uint64(w[i]) >> 1)
 		}
 	}
+
 	return w
 }
 
@@ -74,6 +76,7 @@ func drawColumn(t *rapid.T, label string, n int, scale uint8, wide bool) domain.
 	if !wide || !rapid.Bool().Draw(t, label+" wide") {
 		return c
 	}
+
 	limit := int64(5) // 20 digits before the point are below 6 * 2^64
 	for range scale {
 		limit *= 10
@@ -82,6 +85,7 @@ func drawColumn(t *rapid.T, label string, n int, scale uint8, wide bool) domain.
 	for i := range c.Hi {
 		c.Hi[i] %= limit
 	}
+
 	return c
 }
 
@@ -103,10 +107,12 @@ func drawSeries(t *rapid.T) domain.Series {
 		at += 1 + step%most
 		c.OpenMicros[i] = at * 1_000_000
 	}
+
 	s, err := domain.NewSeriesFromColumns(second(), c)
 	if err != nil {
 		t.Fatalf("drawn series: %v", err)
 	}
+
 	return s
 }
 
@@ -115,6 +121,7 @@ func mustPack(t interface{ Fatalf(string, ...any) }, s domain.Series) []byte {
 	if err != nil {
 		t.Fatalf("Append: %v", err)
 	}
+
 	return b
 }
 
@@ -123,6 +130,7 @@ func mustOpen(t interface{ Fatalf(string, ...any) }, b []byte) Chunk {
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
+
 	return c
 }
 
@@ -134,11 +142,13 @@ func sameBars(t *rapid.T, what string, got, want domain.Series) {
 	if got.Len() != want.Len() {
 		t.Fatalf("%s: %d bars, want %d", what, got.Len(), want.Len())
 	}
+
 	for i := range want.Len() {
 		if !got.At(i).Equal(want.At(i)) {
 			t.Fatalf("%s: bar %d is %v, want %v", what, i, got.At(i), want.At(i))
 		}
 	}
+
 	t.Fatalf("%s: key %v, want %v", what, got.Key(), want.Key())
 }
 
@@ -151,6 +161,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Series: %v", err)
 		}
+
 		sameBars(t, "whole", got, s)
 		first, last := c.Bounds()
 		if n := s.Len(); c.Len() != n || first != s.OpenTime(0).UnixMicro() || last != s.OpenTime(n-1).UnixMicro() {
@@ -175,6 +186,7 @@ func TestPartsAndColumns(t *testing.T) {
 			if err != nil {
 				t.Fatalf("Series: %v", err)
 			}
+
 			sameBars(t, "part", got, s.Slice(from, to))
 
 			reused = part.Columns(reused)
@@ -184,6 +196,7 @@ func TestPartsAndColumns(t *testing.T) {
 			if !slices.Equal(part.Trades(nil), whole.Trades[from:to]) || !slices.Equal(reused.Trades, whole.Trades[from:to]) {
 				t.Fatalf("trades of [%d:%d] differ", from, to)
 			}
+
 			for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
 				want, scale := whole.Field(f)
 				alone, aloneScale := part.Field(f, domain.Column{})
@@ -209,6 +222,7 @@ func TestWithin(t *testing.T) {
 		if s.Len() == 0 {
 			return
 		}
+
 		c := mustOpen(t, mustPack(t, s))
 		at := func(label string) int64 { // near a bar, or anywhere
 			i := rapid.IntRange(0, s.Len()-1).Draw(t, label)
@@ -221,10 +235,12 @@ func TestWithin(t *testing.T) {
 		if part.Len() != want.Len() {
 			t.Fatalf("%d bars within %v, want %d", part.Len(), r, want.Len())
 		}
+
 		got, err := part.Series(s.Key())
 		if err != nil {
 			t.Fatalf("Series: %v", err)
 		}
+
 		sameBars(t, "within", got, want)
 	})
 }
@@ -271,6 +287,7 @@ func TestSmallestScale(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			c := mustOpen(t, mustPack(t, s))
 			prices, scale := c.Field(domain.FieldLow, domain.Column{})
 			_, volumes := c.Field(domain.FieldVolume, domain.Column{})
@@ -299,6 +316,7 @@ func TestAppendRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := Append(nil, s); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("%d bars: %v, want ErrInvalid", s.Len(), err)
 	}
@@ -314,6 +332,7 @@ func TestAppendAppends(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b, err := Append([]byte("before"), s)
 	if err != nil || string(b[:6]) != "before" || !slices.Equal(b[6:], mustPack(t, s)) {
 		t.Errorf("Append = %q, %v", b, err)

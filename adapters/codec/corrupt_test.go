@@ -38,6 +38,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 				if _, err := Open(b); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
 					t.Fatalf("bit %d of byte %d flipped: Open = %v, want a refusal", bit%8, bit/8, err)
 				}
+
 				b[bit/8] ^= 1 << (bit % 8)
 			}
 		})
@@ -53,6 +54,7 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 				t.Fatalf("%s: %d of %d bytes: Open = %v, want ErrCorrupt", g.name, n, len(b), err)
 			}
 		}
+
 		refused(t, g.name+" and a byte more", append(b, 0))
 	}
 }
@@ -131,6 +133,7 @@ func TestUnknownColumnIsSkipped(t *testing.T) {
 		at := headerSize + columnSize*i + 4
 		binary.LittleEndian.PutUint32(later[at:], u32(b, at)+columnSize)
 	}
+
 	later = append(later, b[lines:end]...)
 	later = append(later, "other"...)
 	later = append(later, make([]byte, slackSize+sumSize)...)
@@ -161,10 +164,12 @@ func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to 
 		}
 		return
 	}
+
 	whole := c.Columns(domain.Columns{})
 	if !reflect.DeepEqual(whole, referenceColumns(b)) {
 		t.Fatalf("columns differ from those of the reference decoder")
 	}
+
 	x, y := int(from)%(c.Len()+1), int(to)%(c.Len()+1)
 	lo, hi := min(x, y), max(x, y)
 	part := c.Slice(lo, hi)
@@ -173,16 +178,19 @@ func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to 
 		!slices.Equal(columns.Trades, whole.Trades[lo:hi]) || !slices.Equal(columns.Trades, part.Trades(nil)) {
 		t.Fatalf("times or trades of a part differ")
 	}
+
 	for field := domain.FieldOpen; field <= domain.FieldVolume; field++ {
 		want, _ := columns.Field(field)
 		if got, _ := part.Field(field, domain.Column{}); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s alone differs", field)
 		}
 	}
+
 	first, last := c.Bounds()
 	if first != whole.OpenMicros[0] || last != whole.OpenMicros[c.Len()-1] {
 		t.Fatalf("Bounds = %d, %d", first, last)
 	}
+
 	c.Clip(domain.Range{Start: timeOf(first), End: timeOf(last)})
 	if s, err := c.Series(second()); err == nil {
 		if got, err := mustOpen(t, mustPack(t, s)).Series(second()); err != nil || !got.Equal(s) {
@@ -225,6 +233,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if err != nil {
 			t.Fatalf("Series: %v", err)
 		}
+
 		sameBars(t, "whole", got, s)
 	}))
 }

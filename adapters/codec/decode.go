@@ -21,6 +21,7 @@ func (c Chunk) Columns(dst domain.Columns) domain.Columns {
 		column.Lo = resize(column.Lo, n)
 		column.Hi = c.highWords(domain.Field(f), column.Hi)
 	}
+
 	c.decodeBars(&dst, 0)
 	return dst
 }
@@ -34,6 +35,7 @@ func (c Chunk) Field(f domain.Field, dst domain.Column) (column domain.Column, s
 	if f == domain.FieldVolume {
 		return column, c.volumeScale
 	}
+
 	return column, c.priceScale
 }
 
@@ -66,6 +68,7 @@ func (c *Chunk) highWords(f domain.Field, dst []int64) []int64 {
 	if c.sections[col].end == 0 {
 		return nil
 	}
+
 	dst = resize(dst, c.Len())
 	c.decode(dst, col)
 	return dst

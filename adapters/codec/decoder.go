@@ -22,6 +22,7 @@ func (c *Chunk) cursor(col column, block int) cursor {
 		r.values += meta(u16(r.b, r.meta)).size(blockBars / groupBars)
 		r.meta += 2
 	}
+
 	return r
 }
 
@@ -41,6 +42,7 @@ func (r *cursor) next(w *words, groups int) {
 			r.values += 1 + high
 		}
 	}
+
 	if r.zigzag {
 		for i, v := range w {
 			w[i] = unzigzag(uint64(v))
@@ -91,6 +93,7 @@ func (c *Chunk) decode(dst []int64, col column) {
 			dst = dst[blockBars:]
 			continue
 		}
+
 		d.next(&scratch)
 		dst = dst[copy(dst, scratch[skip:]):]
 		skip = 0
@@ -131,8 +134,10 @@ func (d *decoder) times(w *words, groups int) {
 			w[i] = t
 			t += d.unit
 		}
+
 		return
 	}
+
 	r.next(w, groups)
 	w[0] = t
 	for i := 1; i < len(w); i++ {
@@ -192,6 +197,7 @@ func (c *Chunk) decodeBars(dst *domain.Columns, at int) {
 			at += blockBars
 			continue
 		}
+
 		at += d.partOfBars(dst, at, end, skip)
 		skip = 0
 	}
@@ -240,5 +246,6 @@ func (d *decoder) partOfBars(dst *domain.Columns, at, end, skip int) int {
 	copy(dst.Close.Lo[at:end], c[skip:])
 	copy(dst.Volume.Lo[at:end], v[skip:])
 	copy(dst.Trades[at:end], n[skip:])
+
 	return copy(dst.OpenMicros[at:end], t[skip:])
 }

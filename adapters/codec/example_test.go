@@ -18,12 +18,15 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
+
 		bar := domain.Bar{OpenTime: at, Open: price, High: price, Low: price, Close: price, Volume: domain.MustDecimal("1.5")}
 		if err := b.Append(bar); err != nil {
 			log.Fatal(err)
 		}
+
 		at = at.Add(time.Minute)
 	}
+
 	series, err := b.Series()
 	if err != nil {
 		log.Fatal(err)
@@ -33,14 +36,17 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	chunk, err := codec.Open(packed) // checks everything once
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	again, err := chunk.Slice(500, 502).Series(key) // decodes one block of 128 bars
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	closes, scale := chunk.Field(domain.FieldClose, domain.Column{}) // decodes one column
 
 	fmt.Println(chunk.Len(), "bars,", len(packed) < 3000)

@@ -68,6 +68,7 @@ func columnOf(id byte) (c column, ok bool) {
 	if id&highBit == 0 {
 		return c, c < columnCount
 	}
+
 	return c + highWords, c >= closeColumn && c <= volumeColumn
 }
 

@@ -44,10 +44,12 @@ func goldens() []golden {
 				at += 60_000_000 * (1 + noise(90))
 			}
 		}
+
 		s, err := domain.NewSeriesFromColumns(minute(), c)
 		if err != nil {
 			panic(err)
 		}
+
 		return s
 	}
 	price := int64(742_491)
@@ -71,6 +73,7 @@ func goldens() []golden {
 	if err != nil {
 		panic(err)
 	}
+
 	return []golden{
 		{"one bar", minutes(1, trading, 2, 8, 0)},
 		{"steady", minutes(256, trading, 2, 8, 0)},
@@ -105,6 +108,7 @@ func goldenSeries(tb testing.TB, name string) domain.Series {
 			return g.series
 		}
 	}
+
 	tb.Fatalf("no golden series %q", name)
 	return domain.Series{}
 }
@@ -125,11 +129,13 @@ func TestGolden(t *testing.T) {
 				if err := os.WriteFile(path, packed, 0o644); err != nil {
 					t.Fatal(err)
 				}
+
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got, err := mustOpen(t, held).Series(g.series.Key())
 			if err != nil || !got.Equal(g.series) {
 				t.Errorf("read %v, %v; want %v", got, err, g.series)

@@ -18,6 +18,7 @@ func Join(key domain.SeriesKey, chunks ...Chunk) (domain.Series, error) {
 		if c.Len() == 0 {
 			continue
 		}
+
 		bars += c.Len()
 		narrow = narrow && c.isNarrow()
 		columns.PriceScale = max(columns.PriceScale, c.priceScale)
@@ -29,6 +30,7 @@ func Join(key domain.SeriesKey, chunks ...Chunk) (domain.Series, error) {
 	if narrow && joinNarrow(&columns, bars, chunks) {
 		return domain.NewSeriesFromColumns(key, columns)
 	}
+
 	return joinWide(key, bars, chunks)
 }
 
@@ -63,8 +65,10 @@ func joinNarrow(dst *domain.Columns, bars int, chunks []Chunk) bool {
 				return false
 			}
 		}
+
 		at = end
 	}
+
 	return true
 }
 
@@ -77,6 +81,7 @@ func multiply(values []int64, factor int64) bool {
 		}
 		values[i] = v * factor
 	}
+
 	return true
 }
 
@@ -91,5 +96,6 @@ func joinWide(key domain.SeriesKey, bars int, chunks []Chunk) (domain.Series, er
 			return domain.Series{}, fmt.Errorf("join chunk %d: %w", i, err)
 		}
 	}
+
 	return b.Series()
 }

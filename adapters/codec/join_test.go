@@ -19,12 +19,14 @@ func TestJoin(t *testing.T) {
 			chunks = append(chunks, mustOpen(t, mustPack(t, s.Slice(from, to))))
 			from = to
 		}
+
 		first := rapid.IntRange(0, chunks[0].Len()).Draw(t, "first") // a read may begin within a chunk
 		chunks[0] = chunks[0].Slice(first, chunks[0].Len())
 		got, err := Join(s.Key(), chunks...)
 		if err != nil {
 			t.Fatalf("Join: %v", err)
 		}
+
 		sameBars(t, "joined", got, s.Slice(first, s.Len()))
 	})
 }
@@ -83,16 +85,20 @@ func TestJoinOfScales(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				chunks = append(chunks, mustOpen(t, mustPack(t, s)))
 			}
+
 			want, err := domain.NewSeries(minute(), bars...)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got, err := Join(minute(), chunks...)
 			if err != nil || !got.Equal(want) {
 				t.Fatalf("Join = %v, %v; want %v", got, err, want)
 			}
+
 			if c := got.Columns(); c.PriceScale != test.scale || (c.Volume.Hi != nil) != test.wide {
 				t.Errorf("scale %d, wide %v; want %d, %v", c.PriceScale, c.Volume.Hi != nil, test.scale, test.wide)
 			}

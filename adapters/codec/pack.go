@@ -17,6 +17,7 @@ func packBlock(dst []byte, w *words, groups int) ([]byte, meta) {
 	if m.exceptions() == 0 {
 		return dst, m
 	}
+
 	for i, v := range values {
 		if rest := uint64(v) >> width; rest != 0 {
 			var b [8]byte
@@ -25,6 +26,7 @@ func packBlock(dst []byte, w *words, groups int) ([]byte, meta) {
 			dst = append(dst, b[:high]...)
 		}
 	}
+
 	return dst, m
 }
 
@@ -37,6 +39,7 @@ func chooseMeta(values []int64) meta {
 		lengths[n]++
 		longest = max(longest, n)
 	}
+
 	groups := len(values) / groupBars
 	width := longest
 	for !validWidth(width) {
@@ -51,6 +54,7 @@ func chooseMeta(values []int64) meta {
 		if !validWidth(width) {
 			continue
 		}
+
 		// An exception costs time too, about as much as reading two bytes more.
 		const toll = 2
 		high := (longest - width + 7) / 8
@@ -58,6 +62,7 @@ func chooseMeta(values []int64) meta {
 			best, least = newMeta(width, high, exceptions), cost
 		}
 	}
+
 	return best
 }
 
@@ -67,6 +72,7 @@ func packBits(dst []byte, values []int64, width int) []byte {
 	if width == 0 {
 		return dst
 	}
+
 	mask := ^uint64(0) >> (64 - width)
 	var pending uint64
 	filled := 0
@@ -79,6 +85,7 @@ func packBits(dst []byte, values []int64, width int) []byte {
 			pending = low >> (width - filled)
 		}
 	}
+
 	for ; filled > 0; filled -= 8 {
 		dst = append(dst, byte(pending))
 		pending >>= 8

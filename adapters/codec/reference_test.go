@@ -20,6 +20,7 @@ func referenceColumns(b []byte) domain.Columns {
 		section[line[0]], flags[line[0]], scales[line[0]] = b[start:end], line[1], line[2]
 		start = end
 	}
+
 	const timeID, closeID, openID, highID, lowID, volumeID, tradesID, wide = 1, 2, 3, 4, 5, 6, 7, 128
 
 	// raw is the values of a section, with its anchors, before the transforms.
@@ -28,12 +29,14 @@ func referenceColumns(b []byte) domain.Columns {
 		if s == nil {
 			return nil, nil
 		}
+
 		if id == timeID || id == closeID {
 			for i := range nb {
 				anchors = append(anchors, int64(u64(s, 8*i)))
 			}
 			s = s[8*nb:]
 		}
+
 		data := s[2*nb:]
 		for block := range nb {
 			m := u16(s, 2*block)
@@ -46,6 +49,7 @@ func referenceColumns(b []byte) domain.Columns {
 					w[i] |= uint64(data[at/8]>>(at%8)&1) << bit
 				}
 			}
+
 			data = data[(bars+7)/8*width:]
 			for range exceptions {
 				rest := new(big.Int)
@@ -55,6 +59,7 @@ func referenceColumns(b []byte) domain.Columns {
 				w[data[0]%128] |= rest.Uint64() << width
 				data = data[1+high:]
 			}
+
 			for _, v := range w[:bars] {
 				if flags[id]&1 != 0 {
 					v = v>>1 ^ -(v & 1)
@@ -62,6 +67,7 @@ func referenceColumns(b []byte) domain.Columns {
 				values = append(values, v)
 			}
 		}
+
 		return values, anchors
 	}
 	signed := func(id byte) []int64 {
@@ -69,6 +75,7 @@ func referenceColumns(b []byte) domain.Columns {
 		if values == nil {
 			return nil
 		}
+
 		s := make([]int64, n)
 		for i, v := range values {
 			s[i] = int64(v)
@@ -91,14 +98,17 @@ func referenceColumns(b []byte) domain.Columns {
 			closes[i] = closes[i-1] + unzigzag(closeValues[i])
 			open[i] = closes[i-1] + unzigzag(openValues[i])
 		}
+
 		highs[i] += max(open[i], closes[i])
 		lows[i] = min(open[i], closes[i]) - lows[i]
 	}
+
 	c.Open = domain.Column{Lo: open, Hi: signed(openID | wide)}
 	c.High = domain.Column{Lo: highs, Hi: signed(highID | wide)}
 	c.Low = domain.Column{Lo: lows, Hi: signed(lowID | wide)}
 	c.Close = domain.Column{Lo: closes, Hi: signed(closeID | wide)}
 	c.Volume = domain.Column{Lo: signed(volumeID), Hi: signed(volumeID | wide)}
+
 	return c
 }
 
@@ -118,6 +128,7 @@ func unpackLoop(dst *words, src []byte, width, groups int) {
 		clear(dst[:groups*groupBars])
 		return
 	}
+
 	mask := ^uint64(0) >> (64 - width)
 	for i := range groups * groupBars {
 		dst[i] = int64(u64(src, i*width/8) >> (i * width % 8) & mask)
@@ -133,10 +144,12 @@ func TestKernelsEqualLoop(t *testing.T) {
 			if !validWidth(width) {
 				continue
 			}
+
 			packed := packBits(nil, seed[:groups*groupBars], width)
 			if len(packed) != groups*width {
 				t.Fatalf("width %d: %d bytes for %d groups", width, len(packed), groups)
 			}
+
 			packed = append(packed, make([]byte, slackSize)...)
 			got, want := seed, seed // what is beyond the groups stays
 			unpack(&got, packed, width, groups)
@@ -144,6 +157,7 @@ func TestKernelsEqualLoop(t *testing.T) {
 			if got != want {
 				t.Fatalf("width %d: kernel and loop differ", width)
 			}
+
 			for i, v := range seed[:groups*groupBars] {
 				if width < 64 {
 					v &= 1<<width - 1
@@ -165,6 +179,7 @@ func TestExceptionsPay(t *testing.T) {
 		if !m.valid() || len(b) != m.size(blockBars/groupBars) {
 			t.Fatalf("meta %04x for %d bytes", m, len(b))
 		}
+
 		var longest uint64
 		for _, v := range w {
 			longest |= uint64(v)

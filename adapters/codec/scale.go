@@ -21,6 +21,7 @@ func Shrink(columns []domain.Column, scale uint8) uint8 {
 			columns[i].Hi = nil
 		}
 	}
+
 	return scale - zeros
 }
 
@@ -32,11 +33,13 @@ func trailingZeros(c domain.Column, limit uint8) uint8 {
 			if c.Hi == nil && lo%int64(power) == 0 {
 				break
 			}
+
 			if c.Hi != nil {
 				if _, _, rest := divide128(c.Hi[i], uint64(lo), power); rest == 0 {
 					break
 				}
 			}
+
 			zeros--
 			power /= 10
 		}
@@ -44,6 +47,7 @@ func trailingZeros(c domain.Column, limit uint8) uint8 {
 			return 0
 		}
 	}
+
 	return zeros
 }
 
@@ -56,11 +60,13 @@ func divide(c domain.Column, d uint64) domain.Column {
 		}
 		return q
 	}
+
 	q.Hi = make([]int64, len(c.Hi))
 	for i, lo := range c.Lo {
 		hi, lo, _ := divide128(c.Hi[i], uint64(lo), d)
 		q.Hi[i], q.Lo[i] = hi, int64(lo)
 	}
+
 	return q
 }
 
@@ -86,6 +92,7 @@ func divide128(hi int64, lo, d uint64) (quotientHi int64, quotientLo, rest uint6
 	if negative {
 		qh, ql = negate128(qh, ql)
 	}
+
 	return int64(qh), ql, rest
 }
 

@@ -19,6 +19,7 @@ func BenchmarkReadBars(b *testing.B) {
 		fmt.Fprintf(&text, "%s,%d.25,7%04d.5,6990.125,7000.75,%d.12345678,%d\n",
 			start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339), 7000+i%7, i%10_000, i%1000, i%90)
 	}
+
 	cfg := file.Config{Key: key(b, "BTC/USD 1m")}
 	b.SetBytes(int64(text.Len()))
 	for b.Loop() {
@@ -28,5 +29,6 @@ func BenchmarkReadBars(b *testing.B) {
 			}
 		}
 	}
+
 	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }

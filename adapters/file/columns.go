@@ -104,6 +104,7 @@ func newHeader(cells [][]byte) header {
 			}
 		}
 	}
+
 	return h
 }
 
@@ -137,6 +138,7 @@ func (h header) choose(chosen map[string]string, f form) error {
 			h.found[column] = []int{i}
 		}
 	}
+
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(faults...)
 }
@@ -167,6 +169,7 @@ func (h header) layout(f form) (layout, error) {
 		return layout{}, &UnclearError{Setting: SettingColumns, Column: missing[0],
 			Reason: fmt.Sprintf("no column is known to be %s; the columns are %q", strings.Join(missing, ", "), h.names)}
 	}
+
 	if at := h.found[columnSymbol]; len(at) > 0 {
 		l.symbol = at[0]
 	}
@@ -190,10 +193,12 @@ func klinesLayout(row [][]byte, times *timeParser, grid domain.Grid) (layout, er
 	if len(row) != klines.cells {
 		return layout{}, errors.New(noHeader)
 	}
+
 	open, err := times.parse(row[klines.column[0]])
 	if err != nil {
 		return layout{}, err
 	}
+
 	last, err := times.parse(row[klinesCloseTime])
 	if err != nil || !last.After(open) {
 		return layout{}, errors.New(noHeader)
@@ -202,5 +207,6 @@ func klinesLayout(row [][]byte, times *timeParser, grid domain.Grid) (layout, er
 		return layout{}, fmt.Errorf("the row looks like a Binance kline, but of %s, not of %s; name its grid, or put a header in the "+
 			"first line", end.Sub(open), grid)
 	}
+
 	return klines, nil
 }

@@ -37,6 +37,7 @@ func ExampleBarWriter() {
 		fmt.Println(err)
 		return
 	}
+
 	w := file.NewBarWriter(os.Stdout)
 	if err := w.Write(bars); err != nil {
 		fmt.Println(err)

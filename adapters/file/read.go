@@ -61,10 +61,12 @@ func (b Batch) Locate(err error) error {
 	if !errors.As(err, &rule) {
 		return err
 	}
+
 	i := sort.Search(b.Bars.Len(), func(i int) bool { return !b.Bars.OpenTime(i).Before(rule.At) })
 	if i == b.Bars.Len() || !b.Bars.OpenTime(i).Equal(rule.At) {
 		return err
 	}
+
 	return &LineError{File: b.file, Line: b.lines[i], Err: err}
 }
 
@@ -81,6 +83,7 @@ func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 			yield(Batch{}, errors.New("read bars: the sequence was used before"))
 			return
 		}
+
 		used = true
 		reader, err := newReader(r, cfg.withDefaults())
 		for err == nil {
@@ -89,6 +92,7 @@ func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 				break
 			}
 		}
+
 		if err != nil {
 			yield(Batch{}, err)
 		}
@@ -110,10 +114,12 @@ func newReader(r io.Reader, cfg Config) (*reader, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+
 	t, err := newTable(r, cfg.Format, barForm, cfg.Key.Grid)
 	if err != nil {
 		return nil, err
 	}
+
 	return &reader{table: t, cfg: cfg}, nil
 }
 
@@ -127,6 +133,7 @@ func (b *reader) batch() (Batch, error) {
 		if err == nil && !more {
 			break
 		}
+
 		var bar domain.Bar
 		var repeated bool
 		if err == nil {
@@ -137,6 +144,7 @@ func (b *reader) batch() (Batch, error) {
 			if err := b.reject(err); err != nil {
 				return Batch{}, err
 			}
+
 			start, rejected = b.over(start, builder.Len())
 			continue
 		case repeated:
@@ -150,13 +158,16 @@ func (b *reader) batch() (Batch, error) {
 		if err := builder.Append(bar); err != nil {
 			return Batch{}, b.rows.wrong(err)
 		}
+
 		batch.lines = append(batch.lines, b.rows.line)
 		b.last, b.lastLine = bar, b.rows.line
 	}
+
 	var err error
 	if batch.Bars, err = builder.Series(); err != nil || batch.Bars.Len() == 0 {
 		return Batch{}, err
 	}
+
 	batch.Range = batch.Bars.Range()
 	if !start.IsZero() {
 		batch.Range.Start = start
@@ -165,6 +176,7 @@ func (b *reader) batch() (Batch, error) {
 	if rejected {
 		b.end = time.Time{}
 	}
+
 	return batch, nil
 }
 
@@ -179,6 +191,7 @@ func (b *reader) row() (bar domain.Bar, repeated bool, err error) {
 	if err != nil {
 		return domain.Bar{}, false, b.rows.wrong(err)
 	}
+
 	return bar, repeated, nil
 }
 
@@ -188,6 +201,7 @@ func (b *reader) sound(bar domain.Bar) error {
 	if err != nil {
 		return err
 	}
+
 	return domain.NewValidator(s.Range(), s.Range().End).Check(s).Err(b.cfg.Key)
 }
 
@@ -219,16 +233,19 @@ func (b *reader) bar() (domain.Bar, error) {
 			bar.OpenTime.Format(time.RFC3339Nano), g,
 			g.Floor(bar.OpenTime).Format(time.RFC3339Nano), g.Next(bar.OpenTime).Format(time.RFC3339Nano))
 	}
+
 	for i, number := range [...]*domain.Decimal{&bar.Open, &bar.High, &bar.Low, &bar.Close, &bar.Volume} {
 		if *number, err = domain.ParseDecimalBytes(cells[at[i+1]]); err != nil {
 			return domain.Bar{}, fmt.Errorf("%s: %w", barForm.columns[i+1], err)
 		}
 	}
+
 	if i := at[len(at)-1]; i >= 0 {
 		if bar.Trades, err = parseCount(cells[i]); err != nil {
 			return domain.Bar{}, fmt.Errorf("%s: %w", ColumnTrades, err)
 		}
 	}
+
 	return bar, nil
 }
 
@@ -241,9 +258,11 @@ func parseCount(cell []byte) (int64, error) {
 	if len(cell) == 0 {
 		return 0, nil
 	}
+
 	n, err := strconv.ParseUint(string(cell), 10, 63)
 	if err != nil || n > math.MaxInt64 {
 		return 0, fmt.Errorf("%.40q is not a count", cell)
 	}
+
 	return int64(n), nil
 }

@@ -21,6 +21,7 @@ func key(tb testing.TB, text string) domain.SeriesKey {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return k
 }
 
@@ -35,8 +36,10 @@ func read(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error) {
 		if err := all.AppendSeries(b.Bars); err != nil {
 			return domain.Series{}, batches, err
 		}
+
 		batches = append(batches, b)
 	}
+
 	s, err := all.Series()
 	return s, batches, err
 }
@@ -86,6 +89,7 @@ func TestReadBarsRecognises(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if s.Len() != 1 || s.At(0).String() != want+test.trades {
 				t.Errorf("got %v, %v; want one bar %s%s", s, s.At(0), want, test.trades)
 			}
@@ -162,6 +166,7 @@ func TestReadBarsDatesAreDaysOfTheGrid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if got := s.OpenTime(0).Format(time.RFC3339); got != want {
 			t.Errorf("%s: opens at %s; want %s", grid, got, want)
 		}
@@ -184,6 +189,7 @@ func TestReadBarsBatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got strings.Builder
 	for _, b := range batches {
 		fmt.Fprintf(&got, "%d %s %d\n", b.Bars.Len(), b.Range, b.Repeated)
@@ -237,10 +243,12 @@ func anySeries(tb testing.TB) *rapid.Generator[domain.Series] {
 				t.Fatal(err)
 			}
 		}
+
 		s, err := b.Series()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return s
 	})
 }
@@ -260,6 +268,7 @@ func TestWrittenBarsReadBackEqual(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			rt.Fatal(err)
 		}
+
 		batch := rapid.IntRange(1, 40).Draw(rt, "batch")
 		got, batches, err := read(strings.NewReader(text.String()), file.Config{Key: want.Key(), BatchBars: batch})
 		if err != nil {
@@ -268,6 +277,7 @@ func TestWrittenBarsReadBackEqual(t *testing.T) {
 		if !got.Equal(want) {
 			rt.Fatalf("wrote %v, read %v from\n%s", want, got, text.String())
 		}
+
 		for i, b := range batches {
 			if i > 0 && !b.Range.Start.Equal(batches[i-1].Range.End) || !b.Range.Covers(b.Bars.Range()) {
 				rt.Fatalf("batch %d, %v, claims %v", i, b.Bars, b.Range)
@@ -288,6 +298,7 @@ func FuzzReadBars(f *testing.F) {
 		f.Add([]byte(seed), "")
 		f.Add([]byte(seed), "America/New_York")
 	}
+
 	k := key(f, "BTC/USD 1m")
 	f.Fuzz(func(t *testing.T, text []byte, zone string) {
 		cfg := file.Config{Key: k, BatchBars: 3, Format: file.Format{TimeZone: zone}}
@@ -308,6 +319,7 @@ func FuzzReadBars(f *testing.F) {
 		if err != nil || s.Len() == 0 {
 			return
 		}
+
 		var written strings.Builder
 		w := file.NewBarWriter(&written)
 		if err := w.Write(s); err != nil {
@@ -316,6 +328,7 @@ func FuzzReadBars(f *testing.F) {
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
+
 		again, _, err := read(strings.NewReader(written.String()), file.Config{Key: k})
 		if err != nil || !again.Equal(s) {
 			t.Fatalf("read %v, wrote it, read %v, %v", s, again, err)
@@ -340,16 +353,19 @@ func TestRejectedRows(t *testing.T) {
 				broken = append(broken, at)
 				continue
 			}
+
 			row := fmt.Sprintf("%s,%d,%d,1,2,3\n", at.Format(time.RFC3339), i+2, i+2)
 			mixed.WriteString(row)
 			good.WriteString(row)
 		}
+
 		cfg := file.Config{Key: domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}, BatchBars: rapid.IntRange(1, 10).Draw(t, "batch")}
 		read := func(text string) (bars []domain.Bar, claims []domain.Range) {
 			for batch, err := range file.ReadBars(strings.NewReader(header+text), cfg) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				for _, b := range batch.Bars.All() {
 					bars = append(bars, b)
 				}
@@ -364,12 +380,14 @@ func TestRejectedRows(t *testing.T) {
 			if r.Line < 2 || r.Reason == nil {
 				t.Fatalf("rejected %+v", r)
 			}
+
 			return nil
 		}
 		got, claims := read(mixed.String())
 		if !slices.EqualFunc(got, want, domain.Bar.Equal) || rejected.String() != bad.String() {
 			t.Fatalf("read %v, rejected %q; want %v, %q", got, rejected.String(), want, bad.String())
 		}
+
 		for _, at := range broken {
 			for _, claim := range claims {
 				if claim.Contains(at) {

@@ -28,6 +28,7 @@ func Recognize(r io.Reader, columns map[string]string) (Kind, io.Reader) {
 			break
 		}
 	}
+
 	return kindOf(bytes.Clone(seen), columns), io.MultiReader(bytes.NewReader(seen), whole)
 }
 
@@ -37,6 +38,7 @@ func kindOf(text []byte, columns map[string]string) Kind {
 	if more, err := first.next(); err != nil || !more || startsWithDigit(first.cells) {
 		return Bars
 	}
+
 	h := newHeader(first.cells)
 	for column := range columns {
 		h.found[column] = []int{0} // it is there, whatever its name

@@ -72,12 +72,14 @@ func (r *rows) next() (bool, error) {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
+
 		if r.keep {
 			r.text = append(r.text[:0], text...) // splitting changes the line
 		}
 		if bytes.IndexByte(text, 0) >= 0 {
 			return false, r.wrong(errors.New("a zero byte in the line; is this a CSV file, in UTF-8?"))
 		}
+
 		if r.separator == 0 {
 			r.separator = separatorOf(text)
 		}
@@ -85,8 +87,10 @@ func (r *rows) next() (bool, error) {
 		if r.cells, err = split(text, r.separator, r.cells[:0]); err != nil {
 			return false, r.wrong(err)
 		}
+
 		return true, nil
 	}
+
 	r.text = nil
 	switch err := r.scanner.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
@@ -95,6 +99,7 @@ func (r *rows) next() (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("read %s after line %d: %w", r.file, r.line, err)
 	}
+
 	return false, nil
 }
 
@@ -109,6 +114,7 @@ func separatorOf(line []byte) byte {
 			best, most = c, n
 		}
 	}
+
 	return best
 }
 
@@ -124,6 +130,7 @@ func split(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
 			if err != nil {
 				return nil, err
 			}
+
 			cells = append(cells, cell)
 			if len(rest) == 0 {
 				return cells, nil
@@ -131,9 +138,11 @@ func split(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
 			if rest[0] != separator {
 				return nil, errQuote
 			}
+
 			line = rest[1:]
 			continue
 		}
+
 		end := bytes.IndexByte(line, separator)
 		cell := line
 		if end >= 0 {
@@ -142,10 +151,12 @@ func split(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
 		if bytes.IndexByte(cell, '"') >= 0 {
 			return nil, errQuote
 		}
+
 		cells = append(cells, bytes.TrimRight(cell, " "))
 		if end < 0 {
 			return cells, nil
 		}
+
 		line = line[end+1:]
 	}
 }
@@ -160,8 +171,10 @@ func quoted(text []byte) (cell, rest []byte, err error) {
 			}
 			i++
 		}
+
 		text[n] = text[i]
 		n++
 	}
+
 	return nil, nil, errQuote
 }

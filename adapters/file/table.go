@@ -60,6 +60,7 @@ func newTable(r io.Reader, format Format, f form, grid domain.Grid) (*table, err
 	if err != nil {
 		return nil, err
 	}
+
 	t := &table{what: f.what, rows: newRows(format.Name, r), times: times, onBad: format.Reject}
 	t.rows.keep = format.Reject != nil
 	more, err := t.rows.next()
@@ -72,6 +73,7 @@ func newTable(r io.Reader, format Format, f form, grid domain.Grid) (*table, err
 	if t.layout, err = t.find(f, format.Columns, grid); err != nil {
 		return nil, t.rows.wrong(err)
 	}
+
 	return t, nil
 }
 
@@ -81,13 +83,16 @@ func (t *table) find(f form, chosen map[string]string, grid domain.Grid) (layout
 		if f.what != barForm.what || len(chosen) > 0 {
 			return layout{}, errors.New("the file has no header; put one in its first line, like " + f.header())
 		}
+
 		t.pending = true
 		return klinesLayout(t.rows.cells, t.times, grid)
 	}
+
 	h := newHeader(t.rows.cells)
 	if err := h.choose(chosen, f); err != nil {
 		return layout{}, err
 	}
+
 	return h.layout(f)
 }
 
@@ -103,6 +108,7 @@ func (t *table) next() (bool, error) {
 	} else if more, err := t.rows.next(); err != nil || !more {
 		return false, err
 	}
+
 	cells := t.rows.cells
 	if len(cells) != t.layout.cells {
 		return false, t.rows.wrong(fmt.Errorf("%d cells where the first line has %d", len(cells), t.layout.cells))
@@ -110,12 +116,14 @@ func (t *table) next() (bool, error) {
 	if t.layout.symbol < 0 {
 		return true, nil
 	}
+
 	switch symbol := cells[t.layout.symbol]; {
 	case !t.named:
 		t.symbol, t.named = string(symbol), true
 	case string(symbol) != t.symbol:
 		return false, t.rows.wrong(fmt.Errorf("%s of %.40q after %s of %.40q; import a file a symbol", t.what, symbol, t.what, t.symbol))
 	}
+
 	return true, nil
 }
 
@@ -126,6 +134,7 @@ func (t *table) reject(err error) error {
 	if t.onBad == nil || t.rows.text == nil || errors.As(err, &unclear) || !errors.As(err, &wrong) {
 		return err
 	}
+
 	return t.onBad(Rejected{wrong.File, wrong.Line, wrong.Err, t.rows.text})
 }
 

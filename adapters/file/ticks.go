@@ -61,11 +61,13 @@ func (b TickBatch[T]) Locate(err error) error {
 	if !errors.As(err, &rule) {
 		return err
 	}
+
 	at := place{rule.Time, rule.Seq}
 	i := sort.Search(b.Ticks.Len(), func(i int) bool { return !placeOf(b.Ticks.At(i)).before(at) })
 	if i == b.Ticks.Len() || at.before(placeOf(b.Ticks.At(i))) {
 		return err
 	}
+
 	return &LineError{File: b.file, Line: b.lines[i], Err: err}
 }
 
@@ -92,6 +94,7 @@ func readTicks[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tickPar
 			yield(TickBatch[T]{}, fmt.Errorf("read %s: the sequence was used before", f.what))
 			return
 		}
+
 		used = true
 		reader, err := newTickReader(r, cfg.withDefaults(), f, parse)
 		for err == nil {
@@ -100,6 +103,7 @@ func readTicks[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tickPar
 				break
 			}
 		}
+
 		if err != nil {
 			yield(TickBatch[T]{}, err)
 		}
@@ -151,10 +155,12 @@ func newTickReader[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tic
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+
 	t, err := newTable(r, cfg.Format, f, domain.Grid{})
 	if err != nil {
 		return nil, err
 	}
+
 	return &tickReader[T]{table: t, cfg: cfg, parse: parse}, nil
 }
 
@@ -168,6 +174,7 @@ func (b *tickReader[T]) batch() (TickBatch[T], error) {
 		if err == nil && !more {
 			break
 		}
+
 		var tick T
 		var truncated, repeated bool
 		if err == nil {
@@ -177,6 +184,7 @@ func (b *tickReader[T]) batch() (TickBatch[T], error) {
 			b.pending = true
 			break
 		}
+
 		if err == nil && !repeated {
 			err = b.append(builder, tick)
 		}
@@ -184,9 +192,11 @@ func (b *tickReader[T]) batch() (TickBatch[T], error) {
 			if err := b.reject(err); err != nil {
 				return TickBatch[T]{}, err
 			}
+
 			start, rejected = b.over(start, builder.Len())
 			continue
 		}
+
 		if truncated {
 			batch.Truncated++
 		}
@@ -194,12 +204,15 @@ func (b *tickReader[T]) batch() (TickBatch[T], error) {
 			batch.Repeated++
 			continue
 		}
+
 		batch.lines = append(batch.lines, b.rows.line)
 	}
+
 	var err error
 	if batch.Ticks, err = builder.Ticks(); err != nil || batch.Ticks.Len() == 0 {
 		return TickBatch[T]{}, err
 	}
+
 	batch.Range = batch.Ticks.Range()
 	if !start.IsZero() {
 		batch.Range.Start = start
@@ -208,6 +221,7 @@ func (b *tickReader[T]) batch() (TickBatch[T], error) {
 	if rejected {
 		b.end = time.Time{}
 	}
+
 	return batch, nil
 }
 
@@ -219,6 +233,7 @@ func (b *tickReader[T]) row() (tick T, truncated, repeated bool, err error) {
 	if err != nil {
 		err = b.rows.wrong(err)
 	}
+
 	return tick, truncated, repeated, err
 }
 
@@ -227,6 +242,7 @@ func (b *tickReader[T]) append(builder *domain.TicksBuilder[T], tick T) error {
 	if err := builder.Append(tick); err != nil {
 		return b.rows.wrong(err)
 	}
+
 	b.last, b.lastLine = tick, b.rows.line
 	return nil
 }
@@ -238,6 +254,7 @@ func (b *tickReader[T]) tick() (tick T, truncated bool, err error) {
 	if err != nil {
 		return tick, false, err
 	}
+
 	at := place{time: exact.Truncate(time.Microsecond)}
 	if numbered := column[1]; numbered >= 0 {
 		cell := string(cells[numbered])
@@ -245,10 +262,12 @@ func (b *tickReader[T]) tick() (tick T, truncated bool, err error) {
 		if err != nil {
 			return tick, false, fmt.Errorf("%s: %.40q is not a whole number from 0", ColumnSeq, cell)
 		}
+
 		at.seq = int64(n)
 	} else if last := placeOf(b.last); b.lastLine > 0 && last.time.Equal(at.time) {
 		at.seq = last.seq + 1
 	}
+
 	tick, err = b.parse(at, cells, column)
 	return tick, !at.time.Equal(exact), err
 }
@@ -268,6 +287,7 @@ func (b *tickReader[T]) repeats(tick T) (bool, error) {
 		return false, fmt.Errorf("a second row of number %d at %s, which differs from line %d; keep the right one of the two",
 			at.seq, at.time.Format(time.RFC3339Nano), b.lastLine)
 	}
+
 	return true, nil
 }
 
@@ -276,6 +296,7 @@ func parseTrade(at place, cells [][]byte, column []int) (t domain.Trade, err err
 	if err = parseNumbers(tradeForm, cells, column, &t.Price, &t.Size); err != nil {
 		return t, err
 	}
+
 	if i := column[len(column)-1]; i >= 0 {
 		t.Side, err = ParseSide(string(cells[i]))
 	}
@@ -295,6 +316,7 @@ func parseNumbers(f form, cells [][]byte, column []int, numbers ...*domain.Decim
 			return fmt.Errorf("%s: %w", f.columns[first+i], err)
 		}
 	}
+
 	return nil
 }
 

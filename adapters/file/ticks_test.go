@@ -53,6 +53,7 @@ func TestReadTradesAndQuotesRecognise(t *testing.T) {
 			}
 		})
 	}
+
 	quotes := "\n\nts,bestBid,bestBidQty,bestAsk,bestAskQty\n2018-04-04T00:01:00Z,7424.9,1.88483821,7424.91,33.35399601000002\n"
 	kind, whole := file.Recognize(strings.NewReader(quotes), nil)
 	all, err := collect(file.ReadQuotes(whole, tickConfig()))
@@ -102,11 +103,13 @@ func TestReadTradesBatches(t *testing.T) {
 	if err != nil || len(all) != 2 || all[0].Ticks.Len() != 4 || all[0].Truncated != 1 || all[1].Truncated != 0 {
 		t.Fatalf("got %v, %v; want a batch of 4 and one of 1", all, err)
 	}
+
 	for i, want := range []int64{0, 0, 1, 2} {
 		if got := all[0].Ticks.At(i).Seq; got != want {
 			t.Errorf("trade %d has number %d; want %d", i, got, want)
 		}
 	}
+
 	first, second := all[0].Range, all[1].Range
 	if !first.End.Equal(second.Start) || second.End.Sub(second.Start) != 3*time.Second {
 		t.Errorf("claims %s and %s do not touch", first, second)
@@ -160,6 +163,7 @@ func TestReadTradesRefuses(t *testing.T) {
 			}
 		})
 	}
+
 	bad := tickConfig()
 	bad.Symbol, bad.BatchTicks, bad.TimeZone = "x", -1, "Nowhere"
 	err := bad.Validate()
@@ -176,6 +180,7 @@ func TestReadTradesIsSingleUse(t *testing.T) {
 	if _, err := collect(batches); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := collect(batches); err == nil {
 		t.Error("a second range yields no error")
 	}
@@ -195,10 +200,12 @@ func anyTicks[T domain.Tick](tick func(t *rapid.T, at time.Time, seq int64) T) *
 				t.Fatal(err)
 			}
 		}
+
 		ticks, err := b.Ticks()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return ticks
 	})
 }
@@ -208,6 +215,7 @@ func anySize(t *rapid.T, name string) domain.Decimal {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return d
 }
 
@@ -239,6 +247,7 @@ func roundTrip[T domain.Tick](t interface{ Fatalf(string, ...any) }, want domain
 	if err := errors.Join(w.Write(want), w.Flush()); err != nil {
 		t.Fatalf("write: %v", err)
 	}
+
 	for _, batch := range []int{1, 3, 0} {
 		cfg := tickConfig()
 		cfg.BatchTicks = batch
@@ -249,6 +258,7 @@ func roundTrip[T domain.Tick](t interface{ Fatalf(string, ...any) }, want domain
 				err = errors.Join(err, got.Append(tick))
 			}
 		}
+
 		back, failed := got.Ticks()
 		if err != nil || failed != nil || !back.Equal(want) {
 			t.Fatalf("wrote %v, read %v, %v\n%s", want, back, err, &text)

@@ -73,10 +73,12 @@ func newTimeParser(f Format, grid domain.Grid) (*timeParser, error) {
 	if f.TimeZone == "" {
 		return p, nil
 	}
+
 	zone, err := loadZone(f.TimeZone)
 	if err != nil {
 		return nil, err
 	}
+
 	p.zone = zone
 	return p, nil
 }
@@ -86,6 +88,7 @@ func loadZone(name string) (*time.Location, error) {
 	if err != nil || name == "Local" { // what Local means depends on the machine
 		return nil, &domain.InvalidError{What: "time zone", Value: name, Reason: "unknown; give an IANA name like UTC or America/New_York"}
 	}
+
 	return zone, nil
 }
 
@@ -95,6 +98,7 @@ func (p *timeParser) parse(cell []byte) (time.Time, error) {
 	if err := t.UnmarshalText(cell); err == nil {
 		return t.UTC(), nil
 	}
+
 	s := string(cell)
 	switch {
 	case s == "":
@@ -102,6 +106,7 @@ func (p *timeParser) parse(cell []byte) (time.Time, error) {
 	case strings.Trim(s, "0123456789.-") == "" && !strings.Contains(s[1:], "-"):
 		return p.parseNumber(s)
 	}
+
 	return p.parseText(s)
 }
 
@@ -115,6 +120,7 @@ func (p *timeParser) parseNumber(s string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("time %q is not a whole number of seconds, milliseconds, microseconds or nanoseconds", s)
 	}
+
 	if p.assumed {
 		unit := guessUnit(n)
 		if unit == TimeUnitAuto {
@@ -124,13 +130,16 @@ func (p *timeParser) parseNumber(s string) (time.Time, error) {
 		if p.unit != TimeUnitAuto && unit != p.unit {
 			return time.Time{}, fmt.Errorf("time %q looks like %s, the times before it like %s", s, unit, p.unit)
 		}
+
 		p.unit = unit
 	}
+
 	per := int64(time.Second / p.unit.duration())
 	t := time.Unix(n/per, n%per*int64(p.unit.duration())).UTC()
 	if t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, fmt.Errorf("time %q, as %s since 1970, is not in the years 1 to 9999", s, p.unit)
 	}
+
 	return t, nil
 }
 
@@ -139,11 +148,13 @@ func guessUnit(n int64) TimeUnit {
 	if day, err := time.Parse("2006010215", strconv.FormatInt(n, 10)); err == nil && day.Unix() >= earliestGuess {
 		return TimeUnitAuto
 	}
+
 	for u, scale := Seconds, int64(1); u <= Nanoseconds; u, scale = u+1, scale*1000 {
 		if n >= earliestGuess*scale && n/scale < latestGuess {
 			return u
 		}
 	}
+
 	return TimeUnitAuto
 }
 
@@ -165,13 +176,16 @@ func (p *timeParser) parseText(s string) (time.Time, error) {
 				return time.Time{}, err
 			}
 		}
+
 		return inZone(t, s, zone)
 	}
+
 	for _, form := range [...]string{"2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		if t, err := time.Parse(form, text); err == nil {
 			return inZone(t, s, p.zone)
 		}
 	}
+
 	return time.Time{}, fmt.Errorf("time %.40q is not like 2018-04-04T00:00:00Z, nor a number of seconds since 1970", s)
 }
 
@@ -180,6 +194,7 @@ func inZone(t time.Time, s string, zone *time.Location) (time.Time, error) {
 	if zone == nil {
 		return time.Time{}, &UnclearError{Setting: SettingTimeZone, Reason: fmt.Sprintf("time %q names no time zone", s)}
 	}
+
 	var found []time.Time
 	for _, around := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} { // the offsets before and after any change of clocks
 		_, offset := t.Add(around).In(zone).Zone()
@@ -189,6 +204,7 @@ func inZone(t time.Time, s string, zone *time.Location) (time.Time, error) {
 			found = append(found, at)
 		}
 	}
+
 	switch len(found) {
 	case 1:
 		return found[0], nil

@@ -41,6 +41,7 @@ func (w *writer) start() error {
 	if w.started {
 		return nil
 	}
+
 	w.started = true
 	_, err := w.out.WriteString(w.form.header() + "\n")
 	return err
@@ -68,6 +69,7 @@ func (w *BarWriter) Write(s domain.Series) error {
 	if err := w.start(); err != nil {
 		return err
 	}
+
 	for _, b := range s.All() {
 		err := w.row(b.OpenTime, func(line []byte) []byte {
 			line = appendNumbers(line, b.Open, b.High, b.Low, b.Close, b.Volume)
@@ -77,6 +79,7 @@ func (w *BarWriter) Write(s domain.Series) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -94,6 +97,7 @@ func NewTradeWriter(w io.Writer) *TickWriter[domain.Trade] {
 		if t.Side == domain.SideUnknown {
 			return line
 		}
+
 		return append(line, t.Side.String()...)
 	}}
 }
@@ -110,6 +114,7 @@ func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 	if err := w.start(); err != nil {
 		return err
 	}
+
 	for _, tick := range ticks.All() {
 		at := placeOf(tick)
 		err := w.row(at.time, func(line []byte) []byte {
@@ -119,5 +124,6 @@ func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 			return err
 		}
 	}
+
 	return nil
 }

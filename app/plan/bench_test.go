@@ -28,6 +28,7 @@ func tenYears(stored domain.Grid) []plan.Source {
 			at = at.AddDate(0, 0, -1) // two that touch or overlap
 		}
 	}
+
 	return sources
 }
 

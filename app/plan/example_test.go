@@ -25,6 +25,7 @@ func ExampleMake() {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Print(p)
 	// Output:
 	// BTC/USD 1h [2024-01-01T00:00:00Z, 2024-01-01T04:00:00Z): at most 3 bars in 2 reads, at most 62 rows, 3.5 kB

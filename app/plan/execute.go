@@ -35,11 +35,13 @@ func made[P any](
 			yield(domain.Series{}, fmt.Errorf("a leg from %s cannot be made of %s: %w", l.Rows, from, domain.ErrInvalid))
 			return
 		}
+
 		resampler, err := domain.NewResampler(key)
 		if err != nil {
 			yield(domain.Series{}, err)
 			return
 		}
+
 		for p, err := range pieces {
 			var bars domain.Series
 			if err == nil {
@@ -53,6 +55,7 @@ func made[P any](
 				return
 			}
 		}
+
 		if last := resampler.Flush(); last.Len() > 0 {
 			yield(last, nil)
 		}

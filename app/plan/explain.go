@@ -21,6 +21,7 @@ func (p Plan) String() string {
 		}
 		root.add(l.explained(p.Key))
 	}
+
 	for _, r := range open {
 		root.add(p.uncovered(r))
 	}
@@ -31,6 +32,7 @@ func (p Plan) String() string {
 		}
 		root.add(node{text: word + refusal.Error()})
 	}
+
 	var s strings.Builder
 	root.write(&s, "")
 	return s.String()
@@ -50,6 +52,7 @@ func (l Leg) explained(key domain.SeriesKey) node {
 	default:
 		how = "resampled from " + l.Grid.String()
 	}
+
 	n := node{text: fmt.Sprintf("%s %s: %s", how, l.Range, atMost(key.Grid.Slots(l.Range), "bar"))}
 	for i := range l.Reads {
 		read := &l.Reads[i]
@@ -70,6 +73,7 @@ func (l Leg) explained(key domain.SeriesKey) node {
 		case cached > 0:
 			text += ", " + count(cached, "row") + " cached"
 		}
+
 		below := node{text: text}
 		if read.Server != nil {
 			below.add(node{text: strings.Join(read.Server.Lines, "\n")})
@@ -77,8 +81,10 @@ func (l Leg) explained(key domain.SeriesKey) node {
 				below.add(node{text: "advice: " + advice})
 			}
 		}
+
 		n.add(below)
 	}
+
 	return n
 }
 
@@ -122,6 +128,7 @@ func count(n int64, what string) string {
 	for at := len(digits) - 3; at > 0; at -= 3 {
 		digits = digits[:at] + " " + digits[at:]
 	}
+
 	return digits + " " + what
 }
 
@@ -137,6 +144,7 @@ func size(bytes int64) string {
 	if value < 10 && unit != "B" {
 		return fmt.Sprintf("%.1f %s", value, unit)
 	}
+
 	return fmt.Sprintf("%.0f %s", value, unit)
 }
 

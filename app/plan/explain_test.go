@@ -26,6 +26,7 @@ func twoServers() []plan.Source {
 	}
 	assumed := extent("1m", "2023-06-15T12:00:00Z", "2023-12-28T00:00:00Z")
 	assumed.Inferred = true
+
 	return []plan.Source{
 		{
 			Name: "postgres", Priority: 0,
@@ -75,6 +76,7 @@ func golden(t *testing.T, name string, got []byte) {
 			t.Fatal(err)
 		}
 	}
+
 	if want := must(os.ReadFile(path)); string(got) != string(want) {
 		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 	}

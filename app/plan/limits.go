@@ -49,5 +49,6 @@ func (l Limits) hold(p *Plan) []*LimitError {
 		check("max_slots", "slots", p.Key.Grid.Slots(p.Range), l.Slots, false)
 	}
 	check("max_bars", "bars", p.Bars, l.Bars, true)
+
 	return refusals
 }

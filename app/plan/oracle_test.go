@@ -44,11 +44,13 @@ func newOracle(w *world) *oracle {
 	default:
 		o.has = false
 	}
+
 	for i, s := range w.sources {
 		for _, e := range s.Bars {
 			if e.Key.Symbol != w.request.Key.Symbol || e.Key.PriceType != w.request.Key.PriceType {
 				continue
 			}
+
 			g := e.Key.Grid
 			for open := g.Floor(e.Range.Start); open.Before(e.Range.End); open = g.Next(open) {
 				if e.Range.Contains(open) {
@@ -62,6 +64,7 @@ func newOracle(w *world) *oracle {
 			}
 		}
 	}
+
 	return o
 }
 
@@ -113,6 +116,7 @@ func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 	if best == nil && assumptions {
 		consider(o.guess[of])
 	}
+
 	return best
 }
 
@@ -124,11 +128,13 @@ func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
 			return false
 		}
 	}
+
 	for at := bar.Start; at.Before(bar.End); at = at.Add(o.atom) {
 		if o.reader(of, at, assumptions) == nil {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -147,6 +153,7 @@ func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest in
 				if o.request.Exclude&plan.FinerBars != 0 || g == stored.grid || !o.makes(rows{plan.BarRows, g}, bar, assumptions) {
 					continue
 				}
+
 				n := edges(g, bar)
 				if len(grids) == 0 || n < fewest {
 					fewest = n
@@ -162,6 +169,7 @@ func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest in
 			}
 		}
 	}
+
 	return nobody, nil, 0
 }
 

@@ -67,18 +67,20 @@ func (e Estimate) with(o Estimate, first bool) Estimate {
 	if first {
 		return o
 	}
+
 	if e.Cost > 0 && o.Cost > 0 {
 		o.Cost += e.Cost
 	} else {
 		o.Cost = 0
 	}
+
 	return Estimate{Rows: e.Rows + o.Rows, Bytes: e.Bytes + o.Bytes, Cost: o.Cost}
 }
 
 // Read is one query: the rows of Leg.From and Leg.Grid in Range, of one source.
 type Read struct {
 	Source   string       `json:"source"`
-	Range    domain.Range `json:"range"`   // on open times of the stored grid, or on times of ticks
+	Range    domain.Range `json:"range"`    // on open times of the stored grid, or on times of ticks
 	Inferred bool         `json:"inferred"` // the source only assumes that it holds some of it
 	Estimate `json:"estimate"`
 
@@ -118,6 +120,7 @@ func (l Leg) Clip(r domain.Range) Leg {
 			part.Reads = append(part.Reads, newRead(read.Source, rows, read.Inferred, read.rate, l.Rows, l.Grid))
 		}
 	}
+
 	return part
 }
 
@@ -151,15 +154,18 @@ func (p *Plan) Annotate(look func(grid domain.Grid, r *Read) error) error {
 			if l.Rows != BarRows {
 				continue
 			}
+
 			r := &l.Reads[j]
 			if err := look(l.Grid, r); err != nil {
 				return err
 			}
+
 			if rows := r.cachedRows(l.Grid); rows > 0 && r.Cost > 0 {
 				r.Cost = max(time.Microsecond, r.rate.expected(r.Rows-rows))
 			}
 		}
 	}
+
 	p.sum()
 	return nil
 }
@@ -190,15 +196,18 @@ func New(r Request, sources []Source, limits Limits) (Plan, error) {
 	if err := r.Key.Validate(); err != nil {
 		return Plan{}, err
 	}
+
 	p := Plan{Key: r.Key, Range: r.Key.Grid.Align(r.Range)}
 	if p.Range.Empty() {
 		return p, nil
 	}
+
 	if leg, ok := whole(r, p.Range, sources); ok {
 		p.Legs = []Leg{leg}
 	} else {
 		p.Legs, p.Uncovered = spliced(r, p.Range, sources)
 	}
+
 	p.sum()
 	p.Refusals = limits.hold(&p)
 	var faults []error
@@ -207,6 +216,7 @@ func New(r Request, sources []Source, limits Limits) (Plan, error) {
 			faults = append(faults, refusal)
 		}
 	}
+
 	return p, errors.Join(faults...)
 }
 
@@ -225,6 +235,7 @@ func newRead(source string, rows domain.Range, assumed bool, rate Rate, from Row
 		read.Rows = max(1, domain.Second1.UTC().Slots(rows))
 		read.Bytes = read.Rows * bytesPerTick
 	}
+
 	read.Cost = rate.expected(read.Rows)
 	return read
 }

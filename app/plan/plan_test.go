@@ -26,6 +26,7 @@ func TestPlanIsTheBest(t *testing.T) {
 		if want := target.Align(w.request.Range); !p.Range.Equal(want) {
 			t.Fatalf("range %s, want %s", p.Range, want)
 		}
+
 		legs, open := p.Legs, p.Uncovered
 		at := p.Range.Start
 		for at.Before(p.Range.End) {
@@ -42,6 +43,7 @@ func TestPlanIsTheBest(t *testing.T) {
 						t.Fatalf("%s is uncovered, and could be had by way %d of %v\n%s", bar, way, grids, p)
 					}
 				}
+
 				open = open[1:]
 			default:
 				t.Fatalf("nothing begins at %s\n%s", at, p)
@@ -49,6 +51,7 @@ func TestPlanIsTheBest(t *testing.T) {
 			if !target.Aligned(to) || !to.After(at) {
 				t.Fatalf("a part ends at %s\n%s", to, p)
 			}
+
 			at = to
 		}
 		if !at.Equal(p.Range.End) || len(legs)+len(open) > 0 {
@@ -70,17 +73,20 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 			t.Fatalf("%s is answered from %s, of %v the fewest rows are %d", bar, l.Grid, grids, fewest)
 		}
 	}
+
 	at := l.Range.Start
 	for i, read := range l.Reads {
 		if !read.Range.Start.Equal(at) || read.Range.Empty() || i > 0 && l.Reads[i-1].Source == read.Source {
 			t.Fatalf("read %d is %s %s, after %s", i, read.Source, read.Range, at)
 		}
+
 		assumed := false
 		for ; at.Before(read.Range.End); at = at.Add(o.atom) {
 			of := rows{l.Rows, l.Grid}
 			if s := o.reader(of, at, true); s.Name != read.Source {
 				t.Fatalf("%s at %s is read from %s, %s goes first", l.Grid, at, read.Source, s.Name)
 			}
+
 			assumed = assumed || o.reader(of, at, false) == nil
 		}
 		if assumed != read.Inferred {
@@ -127,6 +133,7 @@ func TestExecutedPlanGivesTheTruth(t *testing.T) {
 			if got, want := w.execute(t, l), target.Clip(l.Range); !got.Equal(want) {
 				t.Fatalf("leg from %s %s of %s: got %v, want %v", l.Rows, l.Grid, l.Range, got, want)
 			}
+
 			cut := w.cut(t, l)
 			if got, want := w.execute(t, l.Clip(cut)), target.Clip(l.Range.Intersect(cut)); !got.Equal(want) {
 				t.Fatalf("leg from %s %s of %s within %s: got %v, want %v", l.Rows, l.Grid, l.Range, cut, got, want)
@@ -174,11 +181,13 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
+
 		for _, e := range w.sources[i].Ticks {
 			if e.Kind == domain.TickKind(l.Rows.String()) {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
+
 		return domain.MergeRanges(ranges)
 	}
 	var made iter.Seq2[domain.Series, error]
@@ -190,6 +199,7 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 	default:
 		made = l.FromBars(key, pieces(t, l.Reads, held, w.truth[l.Grid].Clip))
 	}
+
 	all := domain.NewSeriesBuilder(key, 0)
 	for s, err := range made {
 		if err == nil {
@@ -199,6 +209,7 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 			t.Fatal(err)
 		}
 	}
+
 	return must(all.Series())
 }
 
@@ -216,6 +227,7 @@ func pieces[P interface {
 					if !yield(s.Slice(from, to), nil) {
 						return
 					}
+
 					from = to
 				}
 			}
@@ -235,11 +247,13 @@ func TestLegEndsAtAnError(t *testing.T) {
 			t.Errorf("pair %d: %v, %v", n, s, err)
 		}
 	}
+
 	for _, err := range leg.FromTrades(key, func(func(domain.Trades, error) bool) {}) {
 		if n++; !errors.Is(err, domain.ErrInvalid) {
 			t.Errorf("trades for a leg from bars: %v", err)
 		}
 	}
+
 	if n != 2 {
 		t.Errorf("%d pairs, want an error each", n)
 	}
@@ -270,6 +284,7 @@ func TestMakeRefuses(t *testing.T) {
 				t.Errorf("%+v: %v", test.limits, err)
 			}
 		}
+
 		if got != test.want || p.Reads() != 5 {
 			t.Errorf("%+v: got %q, want %q", test.limits, got, test.want)
 		}

@@ -12,6 +12,7 @@ func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
 	if r.Exclude&StoredBars != 0 {
 		return Leg{}, false
 	}
+
 	g := r.Key.Grid
 	var (
 		first               *Source
@@ -29,6 +30,7 @@ func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
 		if !holds {
 			continue
 		}
+
 		if routed := s.takes(g); first == nil || compare(s, routed, first, firstRouted) < 0 {
 			first, firstRouted, covers = s, routed, holdsAll
 		}
@@ -36,6 +38,7 @@ func whole(r Request, within domain.Range, sources []Source) (Leg, bool) {
 	if !covers {
 		return Leg{}, false
 	}
+
 	return Leg{
 		Range: within, Rows: BarRows, Grid: g,
 		Reads: []Read{newRead(first.Name, within, false, first.Rate, BarRows, g)},
@@ -68,6 +71,7 @@ func spliced(r Request, within domain.Range, sources []Source) (legs []Leg, unco
 			s.try(w)
 		}
 	}
+
 	slices.SortFunc(s.runs, func(a, b run) int { return a.Start.Compare(b.Start) })
 	return joined(s.runs), s.open
 }
@@ -90,6 +94,7 @@ func (s *search) try(w *way) {
 	if len(answered) == 0 {
 		return
 	}
+
 	s.runs = append(s.runs, w.runs(s.within, answered)...)
 	s.open = intersect(s.open, s.within.Subtract(answered))
 }
@@ -99,6 +104,7 @@ func (w *way) held() []domain.Range {
 	if len(w.holders) == 1 {
 		return w.holders[0].ranges
 	}
+
 	var all []domain.Range
 	for _, h := range w.holders {
 		all = append(all, h.ranges...)
@@ -119,6 +125,7 @@ func (w *way) runs(within domain.Range, answered []domain.Range) []run {
 			open = intersect(open, within.Subtract(h.ranges))
 		}
 	}
+
 	slices.SortFunc(spans, func(a, b span) int { return a.Start.Compare(b.Start) })
 	runs := make([]run, len(answered))
 	for i, r := range answered {
@@ -129,6 +136,7 @@ func (w *way) runs(within domain.Range, answered []domain.Range) []run {
 		runs[i] = run{r, w, spans[:n]}
 		spans = spans[n:]
 	}
+
 	return runs
 }
 
@@ -150,6 +158,7 @@ func joined(runs []run) []Leg {
 			leg.Range.End = runs[n].End
 			spans = slices.Concat(spans, runs[n].spans)
 		}
+
 		runs = runs[n:]
 		for len(spans) > 0 {
 			source, rows, assumed := spans[0].holder.source, spans[0].Range, spans[0].holder.assumed
@@ -158,13 +167,16 @@ func joined(runs []run) []Leg {
 				rows.End = spans[n].End
 				assumed = assumed || spans[n].holder.assumed
 			}
+
 			spans = spans[n:]
 			reads = append(reads, newRead(source.Name, rows, assumed, source.Rate, w.from, w.grid))
 		}
+
 		leg.Reads = slices.Clip(reads)
 		reads = reads[len(reads):]
 		legs = append(legs, leg)
 	}
+
 	return legs
 }
 
@@ -173,6 +185,7 @@ func intersect(a, b []domain.Range) []domain.Range {
 	if len(a) == 0 || len(b) == 0 {
 		return nil
 	}
+
 	both := make([]domain.Range, 0, max(len(a), len(b)))
 	for len(a) > 0 && len(b) > 0 {
 		if r := a[0].Intersect(b[0]); !r.Empty() {
@@ -184,5 +197,6 @@ func intersect(a, b []domain.Range) []domain.Range {
 			b = b[1:]
 		}
 	}
+
 	return both
 }

@@ -27,6 +27,7 @@ func (w *way) claimed() *way {
 	if n < 0 {
 		return w
 	}
+
 	return &way{from: w.from, grid: w.grid, holders: w.holders[:n]}
 }
 
@@ -44,6 +45,7 @@ func (w *way) answers(target domain.Grid, r domain.Range) []domain.Range {
 	if bars := target.AlignInward(r); !bars.Empty() {
 		return []domain.Range{bars}
 	}
+
 	return nil
 }
 
@@ -72,6 +74,7 @@ func otherWays(r Request, within domain.Range, stored *way, sources []Source) []
 	if r.Exclude&StoredTicks == 0 {
 		tried = append(tried, tickWay(r.Key, within, sources))
 	}
+
 	return tried
 }
 
@@ -105,16 +108,19 @@ func barWays(r Request, within domain.Range, sources []Source) []*way {
 			if !usable(r, e.Key) || e.Range.Intersect(within).Empty() {
 				continue
 			}
+
 			at := held{e.Key.Grid, s, e.Inferred}
 			ranges[at] = append(ranges[at], clip(e.Key.Grid, e.Range, within))
 		}
 	}
+
 	byGrid := map[domain.Grid][]holder{}
 	for at, r := range ranges {
 		if r = domain.MergeRanges(r); len(r) > 0 {
 			byGrid[at.grid] = append(byGrid[at.grid], holder{source: at.source, assumed: at.assumed, ranges: r})
 		}
 	}
+
 	all := make([]*way, 0, len(byGrid))
 	for g, holders := range byGrid {
 		slices.SortFunc(holders, func(a, b holder) int {
@@ -128,6 +134,7 @@ func barWays(r Request, within domain.Range, sources []Source) []*way {
 		})
 		all = append(all, &way{from: BarRows, grid: g, holders: holders})
 	}
+
 	return all
 }
 
@@ -139,6 +146,7 @@ func usable(r Request, key domain.SeriesKey) bool {
 	if key.Grid == r.Key.Grid {
 		return r.Exclude&StoredBars == 0
 	}
+
 	return r.Exclude&FinerBars == 0 && key.Grid.Frequency().Nominal() <= r.Key.Grid.Frequency().Nominal()
 }
 
@@ -150,6 +158,7 @@ func clip(g domain.Grid, r, within domain.Range) domain.Range {
 	if r.End.Before(within.End) {
 		r.End = g.Ceil(r.End)
 	}
+
 	return r.Intersect(within)
 }
 
@@ -165,6 +174,7 @@ func tickWay(key domain.SeriesKey, within domain.Range, sources []Source) *way {
 	default:
 		return w
 	}
+
 	for i := range sources {
 		s := &sources[i]
 		var ranges []domain.Range
@@ -173,10 +183,12 @@ func tickWay(key domain.SeriesKey, within domain.Range, sources []Source) *way {
 				ranges = append(ranges, e.Range.Intersect(within))
 			}
 		}
+
 		if ranges = domain.MergeRanges(ranges); len(ranges) > 0 {
 			w.holders = append(w.holders, holder{source: s, ranges: ranges})
 		}
 	}
+
 	slices.SortFunc(w.holders, func(a, b holder) int { return compare(a.source, true, b.source, true) })
 	return w
 }

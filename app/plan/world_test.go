@@ -59,6 +59,7 @@ func (w *world) stretch(t *rapid.T, label string) domain.Range {
 	if rapid.IntRange(0, 9).Draw(t, label+" short") == 9 {
 		to = from + (to-from)/16
 	}
+
 	return must(domain.NewRange(w.at(from), w.at(to)))
 }
 
@@ -81,6 +82,7 @@ func anyWorld(t *rapid.T) *world {
 	for i := range rapid.SampledFrom([]int{0, 1, 2, 2, 3, 3, 4}).Draw(t, "sources") {
 		w.sources = append(w.sources, w.anySource(t, strconv.Itoa(i)))
 	}
+
 	return w
 }
 
@@ -100,6 +102,7 @@ func (w *world) trade(t *rapid.T) {
 			t.Fatal(err)
 		}
 	}
+
 	w.trades, w.quotes = must(trades.Ticks()), must(quotes.Ticks())
 	for _, g := range w.grids {
 		w.truth[g] = w.aggregate(g)
@@ -125,6 +128,7 @@ func (w *world) aggregate(g domain.Grid) domain.Series {
 		add(r.Flush(), nil)
 		return must(out.Series())
 	}
+
 	traded := key
 	traded.PriceType = domain.PriceTrade
 	r := must(domain.NewResampler(traded))
@@ -135,6 +139,7 @@ func (w *world) aggregate(g domain.Grid) domain.Series {
 			}
 		}
 	}
+
 	return must(out.Series())
 }
 
@@ -145,6 +150,7 @@ func (w *world) anySource(t *rapid.T, name string) plan.Source {
 		routed := rapid.SampledFrom(w.grids).Draw(t, "routed below").Frequency()
 		s.Takes = func(f domain.Frequency) bool { return f.Nominal() < routed.Nominal() }
 	}
+
 	if rapid.Bool().Draw(t, "measured") {
 		s.Rate = plan.Rate{PerQuery: time.Millisecond, RowsPerSecond: 1000}
 	}
@@ -157,9 +163,11 @@ func (w *world) anySource(t *rapid.T, name string) plan.Source {
 		case 19:
 			key.PriceType = domain.PriceIndex
 		}
+
 		assumed := rapid.IntRange(0, 3).Draw(t, "assumed") == 3
 		s.Bars = append(s.Bars, domain.Extent{Key: key, Range: w.stretch(t, "extent"), Inferred: assumed})
 	}
+
 	for range rapid.IntRange(0, 2).Draw(t, "tick extents") {
 		kind := rapid.SampledFrom([]domain.TickKind{domain.TickTrades, domain.TickQuotes}).Draw(t, "tick kind")
 		s.Ticks = append(s.Ticks, domain.TickExtent{Symbol: symbol, Kind: kind, Range: w.stretch(t, "tick extent")})
@@ -174,5 +182,6 @@ func (w *world) shuffled(t *rapid.T) []plan.Source {
 		other[i].Bars = rapid.Permutation(other[i].Bars).Draw(t, "bars")
 		other[i].Ticks = rapid.Permutation(other[i].Ticks).Draw(t, "ticks")
 	}
+
 	return rapid.Permutation(other).Draw(t, "sources")
 }

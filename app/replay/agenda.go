@@ -28,6 +28,7 @@ func newAgenda(instants []int64) *agenda {
 		a.levels = append(a.levels, least)
 		instants = least
 	}
+
 	return a
 }
 
@@ -52,9 +53,11 @@ func (a *agenda) walk(level, from, to int, now int64, next func(series int) int6
 			} else {
 				at = a.walk(level-1, i*fan, min((i+1)*fan, len(a.levels[level-1])), now, next)
 			}
+
 			a.levels[level][i] = at
 		}
 		least = min(least, at)
 	}
+
 	return least
 }

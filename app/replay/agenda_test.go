@@ -28,14 +28,17 @@ func TestManySeries(t *testing.T) {
 					bars = append(bars, b)
 				}
 			}
+
 			market[k] = bars
 			hold(t, store, k, bars...)
 		}
+
 		within := domain.Range{Start: noon, End: noon.Add(240 * time.Hour)}
 		p, err := replay.New(store, clock.NewSimulated(noon), keysOf(market), within, replay.Config{ChunkBars: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var events []replay.Event
 		for e, err := range p.Events(t.Context()) {
 			if err != nil {

@@ -43,6 +43,7 @@ func (f *feed) next(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+
 	f.piece, f.pieces = f.pieces[0], f.pieces[1:]
 	return true, nil
 }
@@ -54,6 +55,7 @@ func (f *feed) seek(ctx context.Context, t time.Time) (bool, error) {
 		if f.piece = f.piece.Clip(domain.Range{Start: t, End: end}); f.piece.Len() > 0 {
 			return true, nil
 		}
+
 		if len(f.pieces) == 0 && f.rest.Start.Before(t) {
 			f.rest.Start = t
 		}
@@ -71,6 +73,7 @@ func (f *feed) read(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", f.op, f.key, err)
 		}
+
 		n := piece.Len()
 		if n == 0 {
 			continue
@@ -78,15 +81,18 @@ func (f *feed) read(ctx context.Context) error {
 		if piece.Key() != f.key || !rest.Contains(piece.OpenTime(0)) || !rest.Contains(piece.OpenTime(n-1)) {
 			return f.fault(ports.ErrInternal, fmt.Errorf("the store broke its contract: asked for %s %s, it answered %s", f.key, rest, piece))
 		}
+
 		bars += n
 		rest.Start = piece.Range().End
 		if piece, err = f.judged(piece); err != nil {
 			return err
 		}
+
 		if piece.Len() > 0 {
 			pieces = append(pieces, piece)
 		}
 	}
+
 	if bars < f.cfg.ChunkBars {
 		rest = domain.Range{}
 	}
@@ -114,6 +120,7 @@ func (f *feed) judged(piece domain.Series) (domain.Series, error) {
 		}
 		piece = piece.Drop(verdict.Fatal)
 	}
+
 	return piece, nil
 }
 

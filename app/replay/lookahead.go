@@ -36,11 +36,13 @@ func (l *Lookahead) Next(ctx context.Context, key domain.SeriesKey) (bar domain.
 		if err := key.Validate(); err != nil {
 			return domain.Bar{}, false, &ports.Error{Kind: ports.ErrInvalid, Op: "look ahead", Err: err}
 		}
+
 		f = newFeed("look ahead", l.store, key, l.r, l.cfg)
 		l.feeds[key] = f
 	}
 	if found, err = f.seek(ctx, l.clock.Now()); !found {
 		return domain.Bar{}, false, err
 	}
+
 	return f.piece.At(0), true, nil
 }

@@ -65,6 +65,7 @@ func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter
 				yield(domain.Series{}, err)
 				return
 			}
+
 			count += piece.Len()
 			told.Add(piece)
 			if !yield(piece, nil) {
@@ -72,6 +73,7 @@ func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter
 				return
 			}
 		}
+
 		end(nil)
 	}, result
 }
@@ -102,6 +104,7 @@ func (r *Recorder) Latest(ctx context.Context, symbols ...domain.Symbol) ([]port
 		e.Now = list[0].CoveredUntil.Add(list[0].Behind)
 	}
 	r.note(e, err)
+
 	return list, err
 }
 

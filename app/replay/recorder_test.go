@@ -29,6 +29,7 @@ func recorded(t testing.TB, store *memory.Store) *replay.Recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return replay.NewRecorder(md)
 }
 
@@ -58,12 +59,14 @@ func TestRecorderNotesEveryRequest(t *testing.T) {
 	if _, err := store.WriteTrades(t.Context(), trades, trades.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	r := recorded(t, store)
 	ask(t, r)
 	entries := r.Report().Entries
 	if len(entries) != 4 {
 		t.Fatalf("%d entries", len(entries))
 	}
+
 	bars := entries[0]
 	whole := domain.Range{Start: noon.Add(-time.Minute), End: noon.Add(time.Hour)}
 	held := domain.Range{Start: noon, End: noon.Add(20 * time.Minute)}
@@ -72,6 +75,7 @@ func TestRecorderNotesEveryRequest(t *testing.T) {
 		len(bars.Provenance) != 1 || bars.Provenance[0].Store != "memory" || bars.Fingerprint == (domain.Fingerprint{}) {
 		t.Errorf("bars: %+v", bars)
 	}
+
 	if e := entries[1]; e.Request.Trades == nil || e.Count != 1 || e.Store != "memory" || e.Fingerprint == entries[2].Fingerprint {
 		t.Errorf("trades: %+v", e)
 	}
@@ -96,10 +100,12 @@ func TestRecorderNotesBatches(t *testing.T) {
 	if len(answers) != 3 || answers[0].Result.Series.Len() != 3 || !errors.Is(answers[1].Err, ports.ErrNotFound) {
 		t.Fatalf("got %+v", answers)
 	}
+
 	entries := r.Report().Entries
 	if len(entries) != 6 {
 		t.Fatalf("%d entries", len(entries))
 	}
+
 	single, many := replay.Report{Entries: entries[:3]}, replay.Report{Entries: entries[3:]}
 	for _, d := range many.Diff(single) {
 		t.Error(d)
@@ -108,6 +114,7 @@ func TestRecorderNotesBatches(t *testing.T) {
 	if err != nil || len(latest) != 2 {
 		t.Fatalf("got %v, %v", latest, err)
 	}
+
 	e := r.Report().Entries[6]
 	if e.Count != 2 || !slices.Equal(e.Freshness, latest) || !e.Now.Equal(noon.Add(time.Hour)) ||
 		!slices.Equal(e.Request.Latest.Symbols, []domain.Symbol{"AAA/USD", "CCC/USD"}) {
@@ -124,6 +131,7 @@ func TestDiffOfLatest(t *testing.T) {
 		if _, err := r.Latest(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+
 		return r.Report()
 	}
 	early := play(20)
@@ -145,22 +153,26 @@ func TestDiffDoesNotSeeTheCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(near.Close)
 	now := clock.NewSimulated(noon.Add(time.Hour))
 	cached, err := chunks.New(store, chunks.Caches{Near: near}, nil, now, chunks.Config{Name: "memory"})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(cached.Close)
 	md, err := app.New([]app.Source{{Name: "memory", Bars: cached, Cache: cached, Catalog: store}}, now, nil, app.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	play := func() replay.Report {
 		r := replay.NewRecorder(md)
 		if _, err := r.Fetch(t.Context(), domain.DataRequest{Key: k, Last: 5}); err != nil {
 			t.Fatal(err)
 		}
+
 		return r.Report()
 	}
 	first := play()
@@ -168,6 +180,7 @@ func TestDiffDoesNotSeeTheCache(t *testing.T) {
 	if first.Entries[0].Provenance[0].Cached || !again.Entries[0].Provenance[0].Cached {
 		t.Fatalf("not from the store and then from the cache:\n%+v\n%+v", first.Entries[0], again.Entries[0])
 	}
+
 	for _, d := range again.Diff(first) {
 		t.Error(d)
 	}
@@ -203,19 +216,23 @@ func TestReportAsJSON(t *testing.T) {
 	if _, err := r.Latest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	want := r.Report()
 	text, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	var got replay.Report
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
+
 	again, err := json.Marshal(got)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if string(again) != string(text) || len(got.Diff(want)) > 0 || len(want.Diff(got)) > 0 {
 		t.Errorf("got %s\nwant %s\ndiff %v", again, text, got.Diff(want))
 	}
@@ -230,6 +247,7 @@ func TestReportIsItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	before := r.Report()
 	result.Uncovered[0], result.Provenance[0].Store = domain.Range{}, "another"
 	if after := r.Report(); !reflect.DeepEqual(before, after) || after.Entries[0].Provenance[0].Store != "memory" {
@@ -254,6 +272,7 @@ func TestDiff(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		return r.Report()
 	}
 	one, two, three := last("AAA/USD", 1), last("BBB/USD", 5), last("CCC/USD", 5)
@@ -290,8 +309,10 @@ func TestDiff(t *testing.T) {
 						t.Errorf("%s was and is %s", f.Name, f.Is)
 					}
 				}
+
 				got = append(got, text)
 			}
+
 			if !slices.Equal(got, c.want) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
@@ -314,6 +335,7 @@ func TestRecorderIsConcurrent(t *testing.T) {
 			}
 		})
 	}
+
 	all.Wait()
 	if n := len(r.Report().Entries); n != 400 {
 		t.Errorf("%d entries", n)

@@ -38,6 +38,7 @@ func (c Config) Validate() error {
 	if c.ChunkBars < 0 {
 		faults = append(faults, fmt.Errorf("chunk bars %d: give 1 or more, or 0 for the default: %w", c.ChunkBars, domain.ErrInvalid))
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -95,11 +96,13 @@ func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.R
 	if err := errors.Join(faults...); err != nil {
 		return nil, &ports.Error{Kind: ports.ErrInvalid, Op: "replay", Err: err}
 	}
+
 	cfg = cfg.withDefaults()
 	p := &Replay{clock: clock}
 	for _, key := range keys {
 		p.tracks = append(p.tracks, newTrack(newFeed("replay", store, key, r, cfg)))
 	}
+
 	return p, nil
 }
 
@@ -127,6 +130,7 @@ func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 				yield(Event{}, err)
 				return
 			}
+
 			e.At = step.At
 			for i := range step.Bars {
 				c := &step.Bars[i]
@@ -148,6 +152,7 @@ func (p *Replay) Steps(ctx context.Context) iter.Seq2[Step, error] {
 				"it was played already; make a new one: %w", domain.ErrInvalid)})
 			return
 		}
+
 		p.begun = true
 		if err := p.play(ctx, func(s Step) bool { return yield(s, nil) }); err != nil {
 			yield(Step{}, err)
@@ -164,6 +169,7 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 			return err
 		}
 	}
+
 	agenda := newAgenda(instants)
 	closed := make([]ClosedBar, 0, len(p.tracks))
 	var fault error
@@ -176,12 +182,14 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 		if err != nil {
 			fault = err // what became known at this instant is whole without it
 		}
+
 		return next
 	}
 	for now := agenda.first(); fault == nil && now != never; {
 		if err := ctx.Err(); err != nil {
 			return &ports.Error{Kind: ports.ContextKind(err), Op: "replay", Err: err}
 		}
+
 		closed = closed[:0]
 		next := agenda.turn(now, take)
 		at := time.UnixMicro(now).UTC()
@@ -191,8 +199,10 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 		if !yield(Step{At: at, Bars: closed}) {
 			return nil
 		}
+
 		now = next
 	}
+
 	return fault
 }
 

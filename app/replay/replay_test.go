@@ -27,6 +27,7 @@ func key(symbol domain.Symbol, grid string) domain.SeriesKey {
 	if err != nil {
 		panic(err)
 	}
+
 	return domain.SeriesKey{Symbol: symbol, Grid: g}
 }
 
@@ -36,6 +37,7 @@ func bar(open time.Time, price int64) domain.Bar {
 	if err != nil {
 		panic(err)
 	}
+
 	return domain.Bar{OpenTime: open, Open: d, High: d, Low: d, Close: d, Volume: d, Trades: 1}
 }
 
@@ -65,6 +67,7 @@ func keysOf(m map[domain.SeriesKey][]domain.Bar) []domain.SeriesKey {
 		keys = append(keys, k)
 	}
 	slices.SortFunc(keys, domain.SeriesKey.Compare)
+
 	return keys
 }
 
@@ -82,8 +85,10 @@ func drawMarket(t *rapid.T) map[domain.SeriesKey][]domain.Bar {
 				bars = append(bars, b)
 			}
 		}
+
 		market[k] = bars
 	}
+
 	return market
 }
 
@@ -104,6 +109,7 @@ func naive(market map[domain.SeriesKey][]domain.Bar, r domain.Range) []replay.Ev
 			}
 		}
 	}
+
 	slices.SortFunc(events, func(a, b replay.Event) int {
 		return cmp.Or(
 			a.At.Compare(b.At),
@@ -112,6 +118,7 @@ func naive(market map[domain.SeriesKey][]domain.Bar, r domain.Range) []replay.Ev
 			a.Key.Compare(b.Key),
 		)
 	})
+
 	return events
 }
 
@@ -132,30 +139,36 @@ func TestReplayShowsWhatWasKnown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		simulated := clock.NewSimulated(within.Start)
 		md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}}, simulated, nil, app.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		cfg := replay.Config{ChunkBars: rapid.IntRange(0, 5).Draw(t, "chunk")}
 		keys := keysOf(market)
 		p, err := replay.New(store, simulated, keys, within, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		future, err := replay.NewLookahead(store, simulated, within, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var events []replay.Event
 		for e, err := range p.Events(t.Context()) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			events = append(events, e)
 			if !simulated.Now().Equal(e.At) {
 				t.Fatalf("the clock stands at %s at the event of %s", simulated.Now(), e.At)
 			}
+
 			k := rapid.SampledFrom(keys).Draw(t, "asked")
 			checkVisible(t, md, k, market[k], e.At)
 			checkNext(t, future, k, market[k], within, e.At)
@@ -172,6 +185,7 @@ func checkVisible(t *rapid.T, md ports.HistoricalDataProvider, k domain.SeriesKe
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	visible := map[time.Time]domain.Bar{}
 	for _, b := range result.Series.All() {
 		if k.Grid.Next(b.OpenTime).After(now) {
@@ -179,6 +193,7 @@ func checkVisible(t *rapid.T, md ports.HistoricalDataProvider, k domain.SeriesKe
 		}
 		visible[b.OpenTime] = b
 	}
+
 	for _, b := range bars {
 		if over := !k.Grid.Next(b.OpenTime).After(now); over && !visible[b.OpenTime].Equal(b) {
 			t.Fatalf("at %s the bar %s %s is over, and visible is %s", now, k, b, visible[b.OpenTime])
@@ -191,6 +206,7 @@ func checkNext(t *rapid.T, future *replay.Lookahead, k domain.SeriesKey, bars []
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	i := slices.IndexFunc(bars, func(b domain.Bar) bool { return !b.OpenTime.Before(now) && within.Contains(b.OpenTime) })
 	if found != (i >= 0) || found && !got.Equal(bars[i]) {
 		t.Fatalf("at %s the next bar of %s is %v %s, want number %d", now, k, found, got, i)
@@ -211,6 +227,7 @@ func TestStepsAreTheEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var events []replay.Event
 		last := within.Start
 		for step, err := range p.Steps(t.Context()) {
@@ -220,6 +237,7 @@ func TestStepsAreTheEvents(t *testing.T) {
 			if !step.At.After(last) || len(step.Bars) == 0 || !simulated.Now().Equal(step.At) {
 				t.Fatalf("a step of %d series at %s after %s, clock %s", len(step.Bars), step.At, last, simulated.Now())
 			}
+
 			last = step.At
 			for _, c := range step.Bars {
 				events = append(events, replay.Event{Key: c.Key, Bar: *c.Bar, At: step.At})
@@ -253,6 +271,7 @@ func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[dom
 				return
 			}
 		}
+
 		if fails {
 			yield(domain.Series{}, &ports.Error{Kind: ports.ErrUnavailable, Op: "read", Err: errBroken})
 		}
@@ -269,6 +288,7 @@ func three(t testing.TB, bars int) (*memory.Store, []domain.SeriesKey, domain.Ra
 		hold(t, store, k, run(k, bars)...)
 		keys = append(keys, k)
 	}
+
 	return store, keys, domain.Range{Start: noon, End: noon.Add(time.Duration(bars) * time.Minute)}
 }
 
@@ -278,6 +298,7 @@ func newReplay(t testing.TB, store ports.BarReader, c replay.Clock, keys []domai
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return p
 }
 
@@ -297,10 +318,12 @@ func TestErrorIsLast(t *testing.T) {
 				if reader.open != 0 {
 					t.Fatal("a read is open")
 				}
+
 				if last = err; err == nil {
 					events++
 				}
 			}
+
 			if events != want || !errors.Is(last, errBroken) || !errors.Is(last, ports.ErrUnavailable) {
 				t.Errorf("%d events, then %v; want %d", events, last, want)
 			}
@@ -329,6 +352,7 @@ func TestSecondUseIsAnError(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	var errs []error
 	for _, err := range p.Events(t.Context()) {
 		errs = append(errs, err)
@@ -367,6 +391,7 @@ func TestCanceled(t *testing.T) {
 			cancel()
 		}
 	}
+
 	t.Error("no error")
 }
 
@@ -409,6 +434,7 @@ func TestQualityPolicies(t *testing.T) {
 			if c.err != nil {
 				return
 			}
+
 			got := p.Quality()[k]
 			if got.Policy != c.policy || got.Bars != c.report.Bars || !slices.Equal(got.Dropped, c.report.Dropped) || len(got.Findings) == 0 {
 				t.Errorf("got %+v", got)
@@ -443,6 +469,7 @@ func series(t testing.TB, k domain.SeriesKey, bars ...domain.Bar) domain.Series 
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -476,6 +503,7 @@ func TestNewRefuses(t *testing.T) {
 			}
 		})
 	}
+
 	if _, err := replay.NewLookahead(store, clock.NewSimulated(noon), backwards, replay.Config{}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("lookahead over a bad range: %v", err)
 	}
@@ -491,6 +519,7 @@ func TestLookahead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, ok := any(future).(ports.HistoricalDataProvider); ok {
 		t.Error("a lookahead can be handed to a strategy")
 	}
@@ -507,15 +536,18 @@ func TestLookahead(t *testing.T) {
 		if err := simulated.Set(noon.Add(time.Duration(minutes * float64(time.Minute)))); err != nil {
 			t.Fatal(err)
 		}
+
 		b, found, err := future.Next(t.Context(), keys[0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		opens := keys[0].Grid.Ceil(simulated.Now())
 		if want := opens.Before(within.End); found != want || found && !b.OpenTime.Equal(opens) {
 			t.Errorf("at minute %g: %t %s", minutes, found, b)
 		}
 	}
+
 	if reader.reads > 5 {
 		t.Errorf("%d reads: %v", reader.reads, reader.queries)
 	}

@@ -100,6 +100,7 @@ func (d Difference) String() string {
 		}
 		fmt.Fprintf(&s, "%s%s was %s, is %s", separator, f.Name, f.Was, f.Is)
 	}
+
 	return s.String()
 }
 
@@ -119,11 +120,13 @@ func (r Report) Diff(earlier Report) []Difference {
 			differences = append(differences, Difference{Change: Added, Request: e.Request, Now: e.Now})
 			continue
 		}
+
 		before[id] = same[1:]
 		if fields := e.differs(same[0]); len(fields) > 0 {
 			differences = append(differences, Difference{Change: Changed, Request: e.Request, Now: e.Now, Fields: fields})
 		}
 	}
+
 	present := len(differences)
 	for _, e := range slices.Backward(earlier.Entries) { // of equal requests the last are those that are left
 		id := e.identity()
@@ -132,6 +135,7 @@ func (r Report) Diff(earlier Report) []Difference {
 			differences = append(differences, Difference{Change: Missing, Request: e.Request, Now: e.Now})
 		}
 	}
+
 	slices.Reverse(differences[present:])
 	return differences
 }
@@ -149,6 +153,7 @@ func (e Entry) differs(earlier Entry) []Field {
 			fields = append(fields, Field{Name: is[i].name, Was: was[i].text, Is: is[i].text})
 		}
 	}
+
 	return fields
 }
 
@@ -166,6 +171,7 @@ func (e Entry) parts() []part {
 	freshness := func(f ports.Freshness) string {
 		return fmt.Sprintf("%s from %s until %s, assumed %t", f.Key, f.Store, f.CoveredUntil.UTC().Format(time.RFC3339Nano), f.Inferred)
 	}
+
 	return []part{
 		{"range", e.Range.String()},
 		{"clamped", strconv.FormatBool(e.Clamped)},

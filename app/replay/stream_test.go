@@ -44,11 +44,13 @@ func TestRecorderNotesStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r := replay.NewRecorder(inPieces{md})
 	request := domain.DataRequest{Key: k}
 	if _, err := r.Fetch(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}
+
 	for range 2 {
 		pieces, _ := r.Stream(t.Context(), request)
 		for _, err := range pieces {
@@ -60,10 +62,12 @@ func TestRecorderNotesStreams(t *testing.T) {
 			}
 		}
 	}
+
 	got := r.Report().Entries
 	if len(got) != 3 {
 		t.Fatalf("%d entries", len(got))
 	}
+
 	if got[1].Fingerprint != got[0].Fingerprint || got[1].Count != 20 || got[1].Error != "" || len(got[1].Provenance) != 1 {
 		t.Errorf("noted %+v, want %+v", got[1], got[0])
 	}

@@ -42,6 +42,7 @@ func (t *track) advance(ctx context.Context) (int64, error) {
 	if t.at < len(t.ends) {
 		return t.ends[t.at], nil
 	}
+
 	return t.turn(ctx)
 }
 
@@ -53,6 +54,7 @@ func (t *track) turn(ctx context.Context) (int64, error) {
 			return never, err
 		}
 	}
+
 	n := f.piece.CopyBars(t.block)
 	t.at, t.ends = 0, f.piece.Slice(0, n).EndTimes(t.ends[:0])
 	f.piece = f.piece.Slice(n, f.piece.Len())

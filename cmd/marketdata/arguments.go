@@ -24,11 +24,13 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		return midnight(day, zone)
 	}
+
 	if text[0] == '-' {
 		if back, err := domain.ParseFrequency(text[1:]); err == nil {
 			return before(now.UTC(), back), nil
 		}
 	}
+
 	return time.Time{}, &domain.InvalidError{What: "time", Value: text,
 		Reason: "write 2018-04-04, 2018-04-04T09:30:00Z, -7d (a count of s, m, h, d, w or M before now) or now"}
 }
@@ -39,10 +41,12 @@ func midnight(day time.Time, zone string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+
 	location, err := time.LoadLocation(zone)
 	if err != nil {
 		return time.Time{}, err
 	}
+
 	noon := time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, location)
 	return days.Floor(noon), nil
 }
@@ -68,14 +72,17 @@ func parseKey(symbol, grid, kind string) (domain.SeriesKey, error) {
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
+
 	g, err := domain.ParseGrid(grid)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
+
 	k, err := domain.ParsePriceType(kind)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
+
 	return domain.NewSeriesKey(s, g, k)
 }
 
@@ -102,6 +109,7 @@ func (s *span) times(now time.Time, zone string) (start, end time.Time, err erro
 	if end, err = parseTime(s.end, now, zone); err != nil {
 		return start, end, fmt.Errorf("--%s: %w", s.endName, err)
 	}
+
 	return start, end, nil
 }
 

@@ -40,6 +40,7 @@ func printResult(w io.Writer, format string, r domain.Result, next nextPage) err
 	if err != nil {
 		return err
 	}
+
 	return out.Flush()
 }
 
@@ -48,6 +49,7 @@ func writeCSV(w io.Writer, s domain.Series) error {
 	if err := out.Write(s); err != nil {
 		return err
 	}
+
 	return out.Flush()
 }
 
@@ -75,6 +77,7 @@ func barRows(s domain.Series, layout string) [][]string {
 			b.OpenTime.Format(layout), b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), trades,
 		})
 	}
+
 	alignPoints(rows, 1, 2, 3, 4)
 	alignPoints(rows, 5)
 	return rows
@@ -88,6 +91,7 @@ func alignPoints(rows [][]string, columns ...int) {
 			digits = max(digits, fraction(row[c]))
 		}
 	}
+
 	for _, row := range rows {
 		for _, c := range columns {
 			row[c] = pad(row[c], digits)
@@ -106,6 +110,7 @@ func timeLayout(s domain.Series) string {
 			layout = "2006-01-02 15:04"
 		}
 	}
+
 	return layout
 }
 
@@ -121,6 +126,7 @@ func pad(number string, digits int) string {
 	if missing == 0 {
 		return number
 	}
+
 	if fraction(number) == 0 {
 		number += "."
 	}

@@ -44,10 +44,12 @@ func (c *command) completeFetch(cmd *cobra.Command, args []string, begun string)
 		if len(args) == 0 {
 			return symbolsLike(ctx, md, begun)
 		}
+
 		grids, err := gridsOf(ctx, md, args)
 		if err != nil || begun == "" {
 			return grids, err
 		}
+
 		symbols, err := symbolsLike(ctx, md, begun)
 		return append(grids, symbols...), err
 	})
@@ -63,11 +65,13 @@ func (c *command) suggest(
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	defer done()
 	found, err := ask(ctx, md)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
@@ -78,6 +82,7 @@ func symbolsLike(ctx context.Context, md *app.Marketdata, begun string) (found [
 	for _, m := range metas {
 		found = append(found, string(m.Symbol))
 	}
+
 	return found, err
 }
 
@@ -89,6 +94,7 @@ func gridsOf(ctx context.Context, md *app.Marketdata, names []string) (found []s
 			symbols = append(symbols, domain.Symbol(name))
 		}
 	}
+
 	extents, err := md.Coverage(ctx, symbols...)
 	for _, e := range extents {
 		grid := e.Key.Grid.String()
@@ -96,5 +102,6 @@ func gridsOf(ctx context.Context, md *app.Marketdata, names []string) (found []s
 			found = append(found, grid)
 		}
 	}
+
 	return found, err
 }

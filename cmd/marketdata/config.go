@@ -20,10 +20,12 @@ func (c *command) config() *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			text, err := cfg.YAML()
 			if err != nil {
 				return err
 			}
+
 			_, err = c.out.Write(text)
 			return err
 		},

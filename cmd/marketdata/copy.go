@@ -89,6 +89,7 @@ func (c *command) copies() *cobra.Command {
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
+
 			return c.runCopy(cmd.Context(), o)
 		},
 	}
@@ -102,6 +103,7 @@ func (c *command) copies() *cobra.Command {
 	flags.BoolVar(&o.assumed, "assumed", false, "copy what a store only assumes to hold too, and claim it")
 	flags.BoolVar(&o.overwrite, "overwrite", false, "make the other store equal where it says something else")
 	outputFlag(flags, &o.output)
+
 	return cmd
 }
 
@@ -110,10 +112,12 @@ func (c *command) runCopy(ctx context.Context, o copyOptions) error {
 	if err != nil {
 		return err
 	}
+
 	stores, done, err := c.openPair(ctx, o.from, o.to)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	job := &copyJob{c: c, pair: stores, o: o}
 	if o.wants(file.Bars) {
@@ -128,6 +132,7 @@ func (c *command) runCopy(ctx context.Context, o copyOptions) error {
 	if len(job.reports) == 0 {
 		return series.nothing("copy")
 	}
+
 	return copyList.print(c.out, o.output, job.reports)
 }
 
@@ -145,15 +150,18 @@ func (j *copyJob) bars(ctx context.Context, series sought) error {
 	if err != nil {
 		return err
 	}
+
 	there, err := series.held(ctx, j.to)
 	if err != nil {
 		return err
 	}
+
 	for _, s := range all {
 		start, end, err := j.o.times(j.c.now(), s.key.Grid.Zone())
 		if err != nil {
 			return err
 		}
+
 		held := s.claimed
 		if j.o.assumed {
 			held = s.ranges()
@@ -161,12 +169,14 @@ func (j *copyJob) bars(ctx context.Context, series sought) error {
 			j.c.notef("left out, since it is only assumed to be held of %s: %s; --assumed copies it",
 				s.key, some(s.assumed, domain.Range.String))
 		}
+
 		var ranges []domain.Range
 		for _, r := range clip(held, start, end) {
 			if r = s.key.Grid.Align(r); !r.Empty() {
 				ranges = append(ranges, r)
 			}
 		}
+
 		var known []domain.Range
 		if i := slices.IndexFunc(there, func(h heldSeries) bool { return h.key == s.key }); i >= 0 {
 			known = there[i].ranges()
@@ -175,6 +185,7 @@ func (j *copyJob) bars(ctx context.Context, series sought) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -183,18 +194,22 @@ func (j *copyJob) ticks(ctx context.Context, series sought) error {
 	if !j.o.wants(file.Trades) && !j.o.wants(file.Quotes) {
 		return nil
 	}
+
 	start, end, err := j.o.times(j.c.now(), "")
 	if err != nil {
 		return err
 	}
+
 	all, err := j.from.TickCoverage(ctx, series.symbols()...)
 	if err != nil {
 		return err
 	}
+
 	there, err := j.to.TickCoverage(ctx, series.symbols()...)
 	if err != nil {
 		return err
 	}
+
 	type tickSeries struct {
 		symbol domain.Symbol
 		kind   domain.TickKind
@@ -206,15 +221,18 @@ func (j *copyJob) ticks(ctx context.Context, series sought) error {
 		if !series.symbol(s.symbol) || !j.o.wants(file.Kind(s.kind)) {
 			continue
 		}
+
 		if held[s] == nil {
 			order = append(order, s)
 		}
 		held[s] = append(held[s], e.Range)
 	}
+
 	for _, e := range there {
 		s := tickSeries{e.Symbol, e.Kind}
 		known[s] = append(known[s], e.Range)
 	}
+
 	for _, s := range order {
 		ranges := clip(held[s], start, end)
 		if s.kind == domain.TickTrades {
@@ -226,6 +244,7 @@ func (j *copyJob) ticks(ctx context.Context, series sought) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -238,6 +257,7 @@ func (j *copyJob) kept() string {
 	if rows == 0 {
 		return "nothing was copied"
 	}
+
 	last := j.reports[len(j.reports)-1]
 	return fmt.Sprintf("kept and compared: %d rows of %d series, the last of them %s %s up to %s; run the same command again to go on",
 		rows, len(j.reports), last.Series, last.Holds, stamp(last.Range.End))
@@ -248,6 +268,7 @@ func copyRows[S rows[S]](ctx context.Context, j *copyJob, f flow[S], ranges, kno
 	if len(ranges) == 0 {
 		return nil
 	}
+
 	passed, shown := j.c.progressOver(f.series, ranges)
 	defer shown()
 	report := copied{Series: f.series, Holds: f.holds, Range: domain.Range{Start: ranges[0].Start, End: ranges[0].Start}}
@@ -261,16 +282,19 @@ func copyRows[S rows[S]](ctx context.Context, j *copyJob, f flow[S], ranges, kno
 			if err != nil {
 				return err
 			}
+
 			wrote, err := copyPage(ctx, j, f, p, known)
 			if err != nil {
 				return err
 			}
+
 			report.Rows += p.rows.Len()
 			report.WriteReport = report.Add(wrote)
 			report.Range.End = p.span.End
 			passed(p.span)
 		}
 	}
+
 	return nil
 }
 
@@ -290,6 +314,7 @@ func copyPage[S rows[S]](ctx context.Context, j *copyJob, f flow[S], p page[S], 
 		if had.Equal(p.rows) && len(p.span.Subtract(known)) == 0 {
 			return ports.WriteReport{Unchanged: p.rows.Len()}, nil
 		}
+
 		if at, differs := conflict(had, p.rows); differs && !j.o.overwrite {
 			return wrote, fmt.Errorf("%s: the other store says something else at %s, and that is not overwritten; "+
 				"marketdata diff shows the difference, --overwrite has it give way", f.series, stamp(at))
@@ -299,17 +324,20 @@ func copyPage[S rows[S]](ctx context.Context, j *copyJob, f flow[S], p page[S], 
 			}
 		}
 	}
+
 	if wrote == (ports.WriteReport{}) || p.rows.Len() == 0 { // to replace by nothing gives up the claim too
 		ingested, err := f.ingest(ctx, j.to, p.rows, p.span)
 		if wrote = wrote.Add(ingested); err != nil {
 			return wrote, err
 		}
 	}
+
 	got, err := there()
 	if err == nil && !got.Equal(p.rows) {
 		err = &ports.Error{Kind: ports.ErrIncomplete, Op: "copy", Subject: f.series, Err: fmt.Errorf(
 			"what was written into %s is not what the other store says afterwards; does somebody else write there?", p.span)}
 	}
+
 	return wrote, err
 }
 

@@ -33,6 +33,7 @@ var coverageList = listing[held]{
 		if t := h.ticks; t.Kind != "" {
 			return []string{string(t.Symbol), "", string(t.Kind), stamp(t.Range.Start), stamp(t.Range.End), t.Store, "claim"}
 		}
+
 		b := h.bars
 		return []string{
 			string(b.Key.Symbol), b.Key.Grid.String(), b.Key.PriceType.String(), stamp(b.Range.Start), stamp(b.Range.End), b.Store,
@@ -57,6 +58,7 @@ func age(d time.Duration) string {
 	if d >= 2*day {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
+
 	return d.Truncate(time.Second).String()
 }
 
@@ -88,6 +90,7 @@ func (c *command) coverage() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&latest, "latest", false, "how far each series of bars reaches, and how long before now that is")
 	outputFlag(cmd.Flags(), &output)
+
 	return cmd
 }
 
@@ -99,22 +102,27 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 			return err
 		}
 	}
+
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	if latest {
 		return c.printFreshness(ctx, md, symbols, output)
 	}
+
 	bars, err := md.Coverage(ctx, symbols...)
 	if err != nil {
 		return err
 	}
+
 	ticks, err := md.TickCoverage(ctx, symbols...)
 	if err != nil {
 		return err
 	}
+
 	all := make([]held, 0, len(bars)+len(ticks))
 	for _, e := range bars {
 		all = append(all, held{bars: e})
@@ -125,6 +133,7 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 	if err := coverageList.print(c.out, output, all); err != nil {
 		return err
 	}
+
 	if len(all) == 0 {
 		c.noteNothing()
 	}
@@ -136,6 +145,7 @@ func (c *command) printFreshness(ctx context.Context, md *app.Marketdata, symbol
 	if err != nil {
 		return err
 	}
+
 	if len(all) == 0 {
 		c.noteNothing()
 	}

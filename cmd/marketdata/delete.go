@@ -47,6 +47,7 @@ func (c *command) deletes() *cobra.Command {
 			if err != nil {
 				return err
 			}
+
 			start, end, err := o.times(c.now(), key.Grid.Zone())
 			if err != nil {
 				return err
@@ -54,6 +55,7 @@ func (c *command) deletes() *cobra.Command {
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
+
 			return c.runDelete(cmd.Context(), key, start, end, o)
 		},
 	}
@@ -62,6 +64,7 @@ func (c *command) deletes() *cobra.Command {
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.BoolVar(&o.yes, "yes", false, "do it")
 	outputFlag(flags, &o.output)
+
 	return cmd
 }
 
@@ -70,11 +73,13 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, start, en
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	held, err := heldRange(ctx, md, key)
 	if err != nil {
 		return err
 	}
+
 	if start.IsZero() {
 		start = held.Start
 	}
@@ -88,10 +93,12 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, start, en
 	if !o.yes {
 		return userError{fmt.Errorf("nothing is deleted yet: this would delete the bars of %s in %s; add --yes to do it", key, r)}
 	}
+
 	report, err := md.Replace(ctx, domain.EmptySeries(key), r)
 	if err != nil {
 		return err
 	}
+
 	return deletionList.print(c.out, o.output, []deletion{{Key: key, Range: r, Deleted: report.Deleted}})
 }
 
@@ -101,11 +108,13 @@ func heldRange(ctx context.Context, md *app.Marketdata, key domain.SeriesKey) (d
 	if err != nil {
 		return domain.Range{}, err
 	}
+
 	var held domain.Range
 	for _, e := range extents {
 		if e.Key != key {
 			continue
 		}
+
 		if held.Empty() {
 			held.Start = e.Range.Start
 		}
@@ -114,6 +123,7 @@ func heldRange(ctx context.Context, md *app.Marketdata, key domain.SeriesKey) (d
 	if !held.Empty() {
 		return held, nil
 	}
+
 	cause := fmt.Errorf("nothing is held of the series; marketdata coverage lists what is: %w", ports.ErrNotFound)
 	return domain.Range{}, &ports.Error{Kind: ports.ErrNotFound, Op: "delete", Subject: key.String(), Err: cause}
 }

@@ -76,10 +76,12 @@ func (c *command) demo() *cobra.Command {
 			if err := c.settle(&output); err != nil {
 				return err
 			}
+
 			files, err := writeDemo(dir, seed)
 			if err != nil {
 				return err
 			}
+
 			c.notef("synthetic data from seed %d; none of it was ever traded", seed)
 			return demoList.print(c.out, output, files)
 		},
@@ -87,6 +89,7 @@ func (c *command) demo() *cobra.Command {
 	cmd.Flags().StringVar(&dir, "dir", "", "`folder` to write the files into; it is made where it does not exist")
 	cmd.Flags().Uint64Var(&seed, "seed", demoSeed, "`number` that the market is made from")
 	outputFlag(cmd.Flags(), &output)
+
 	return cmd
 }
 
@@ -94,20 +97,24 @@ func writeDemo(dir string, seed uint64) ([]demoFile, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
+
 	var files []demoFile
 	for i := range demoMarket {
 		minutes, days, err := demoBars(i, seed)
 		if err != nil {
 			return nil, err
 		}
+
 		for _, s := range []domain.Series{minutes, days} {
 			f, err := writeDemoFile(dir, s)
 			if err != nil {
 				return nil, err
 			}
+
 			files = append(files, f)
 		}
 	}
+
 	return files, nil
 }
 
@@ -119,6 +126,7 @@ func writeDemoFile(dir string, s domain.Series) (demoFile, error) {
 	if err != nil {
 		return report, err
 	}
+
 	return report, errors.Join(writeCSV(f, s), f.Close())
 }
 
@@ -146,6 +154,7 @@ func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) 
 			if err := minute.append(minuteBars, start.Add(time.Duration(m)*time.Minute), of.priceScale, of.volumeScale); err != nil {
 				return minutes, days, err
 			}
+
 			day.add(minute)
 		}
 		if err := day.append(dayBars, start, of.priceScale, of.volumeScale); err != nil {
@@ -155,6 +164,7 @@ func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) 
 	if minutes, err = minuteBars.Series(); err != nil {
 		return minutes, days, err
 	}
+
 	days, err = dayBars.Series()
 	return minutes, days, err
 }
@@ -175,6 +185,7 @@ func (t *tally) add(later tally) {
 		*t = later
 		return
 	}
+
 	t.high, t.low, t.last = max(t.high, later.high), min(t.low, later.low), later.last
 	t.lots += later.lots
 	t.trades += later.trades
@@ -194,7 +205,9 @@ func (t *tally) append(b *domain.SeriesBuilder, open time.Time, priceScale, volu
 		if err != nil {
 			return fmt.Errorf("synthetic bar: %w", err)
 		}
+
 		*of.to = d
 	}
+
 	return b.Append(bar)
 }

@@ -36,10 +36,12 @@ func (c *command) describe() *cobra.Command {
 			if err := c.settle(&output); err != nil {
 				return err
 			}
+
 			return c.runDescribe(cmd.Context(), symbol, output)
 		},
 	}
 	outputFlag(cmd.Flags(), &output)
+
 	return cmd
 }
 
@@ -48,17 +50,20 @@ func (c *command) runDescribe(ctx context.Context, symbol domain.Symbol, output 
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	d, err := md.Describe(ctx, symbol)
 	if err != nil {
 		return err
 	}
+
 	switch output {
 	case formatJSON:
 		return indented(c.out, d)
 	case formatNDJSON:
 		return lines(c.out, func(yield func(ports.Description) bool) { yield(d) })
 	}
+
 	return factList.print(c.out, output, facts(d))
 }
 
@@ -84,6 +89,7 @@ func facts(d ports.Description) []fact {
 		set("highest price", s.MaxPrice.String())
 		set("volume", s.Volume.String())
 	}
+
 	if s.Quotes > 0 {
 		set("average spread", s.AverageSpread.String())
 	}

@@ -71,6 +71,7 @@ func (c *command) diff() *cobra.Command {
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
+
 			return c.runDiff(cmd.Context(), args[0], args[1], o)
 		},
 	}
@@ -84,6 +85,7 @@ func (c *command) diff() *cobra.Command {
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.IntVar(&o.limit, "limit", 1000, "print only the first `n` differences; 0 is all")
 	outputFlag(flags, &o.output)
+
 	return cmd
 }
 
@@ -92,20 +94,24 @@ func (c *command) runDiff(ctx context.Context, pattern, grid string, o diffOptio
 	if err != nil {
 		return err
 	}
+
 	tolerance, err := newTolerance(o.tolerance)
 	if err != nil {
 		return fmt.Errorf("--tolerance: %w", err)
 	}
+
 	d := &comparison{c: c, o: o, tolerance: tolerance}
 	if o.against != "" {
 		if d.finer, err = domain.ParseGrid(o.against); err != nil {
 			return fmt.Errorf("--against: %w", err)
 		}
 	}
+
 	done, err := d.open(ctx)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	if err := d.run(ctx, series); err != nil {
 		return err
@@ -119,6 +125,7 @@ func (c *command) runDiff(ctx context.Context, pattern, grid string, o diffOptio
 		}
 		return fmt.Errorf("%d of %d bars differ", d.differ, d.compared)
 	}
+
 	c.notef("%d bars are equal", d.compared)
 	return nil
 }
@@ -145,8 +152,10 @@ func (d *comparison) open(ctx context.Context) (func(), error) {
 		if err != nil && d.o.against == "" && !d.o.from.given() && !d.o.to.given() {
 			err = fmt.Errorf("%w; or give --against GRID, to compare with bars made of finer ones", err)
 		}
+
 		return done, err
 	}
+
 	md, cfg, done, err := d.c.openSide(ctx, d.o.from)
 	d.pair = pair{md, md, pageRows(cfg)}
 	return done, err
@@ -157,6 +166,7 @@ func (d *comparison) run(ctx context.Context, series sought) error {
 	if err != nil {
 		return err
 	}
+
 	other := series
 	if d.finer != (domain.Grid{}) {
 		other.grids = []domain.Grid{d.finer}
@@ -171,6 +181,7 @@ func (d *comparison) run(ctx context.Context, series sought) error {
 	if d.finer != (domain.Grid{}) {
 		return d.runAgainst(ctx, held, there)
 	}
+
 	sides := map[domain.SeriesKey]*[2][]domain.Range{}
 	for i, side := range [2][]heldSeries{held, there} {
 		for _, s := range side {
@@ -180,6 +191,7 @@ func (d *comparison) run(ctx context.Context, series sought) error {
 			sides[s.key][i] = s.ranges()
 		}
 	}
+
 	for _, key := range slices.SortedFunc(maps.Keys(sides), domain.SeriesKey.Compare) {
 		left, right := sides[key][0], sides[key][1]
 		err := d.compare(ctx, key, domain.MergeRanges(slices.Concat(left, right)),
@@ -189,6 +201,7 @@ func (d *comparison) run(ctx context.Context, series sought) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -200,6 +213,7 @@ func (d *comparison) runAgainst(ctx context.Context, held, finer []heldSeries) e
 		if i < 0 {
 			return notHeld("diff", of.String())
 		}
+
 		var whole []domain.Range
 		for _, r := range finer[i].ranges() {
 			whole = append(whole, d.finer.DivisibleRanges(s.key.Grid, r)...)
@@ -212,6 +226,7 @@ func (d *comparison) runAgainst(ctx context.Context, held, finer []heldSeries) e
 			return &domain.InvalidError{What: "--against", Value: d.o.against, Reason: fmt.Sprintf(
 				"no bar of %s can be made whole of the bars of %s that are held", s.key, d.finer)}
 		}
+
 		var rest []domain.Range
 		for _, r := range s.ranges() {
 			rest = append(rest, r.Subtract(both)...)
@@ -241,6 +256,7 @@ func (d *comparison) compare(
 	if err != nil {
 		return err
 	}
+
 	ranges = clip(ranges, start, end)
 	passed, shown := d.c.progressOver(key.String(), ranges)
 	defer shown()
@@ -250,14 +266,17 @@ func (d *comparison) compare(
 			if err != nil {
 				return err
 			}
+
 			right, err := to(window)
 			if err != nil {
 				return err
 			}
+
 			d.bars(left, right)
 			passed(window)
 		}
 	}
+
 	return ctx.Err()
 }
 
@@ -268,6 +287,7 @@ func windows(g domain.Grid, r domain.Range) iter.Seq[domain.Range] {
 	if nominal := g.Frequency().Nominal(); nominal < longest/slots {
 		length = slots * nominal
 	}
+
 	return func(yield func(domain.Range) bool) {
 		for !r.Empty() {
 			window := domain.Range{Start: r.Start, End: g.Ceil(r.Start.Add(length))}
@@ -277,6 +297,7 @@ func windows(g domain.Grid, r domain.Range) iter.Seq[domain.Range] {
 			if !yield(window) {
 				return
 			}
+
 			r.Start = window.End
 		}
 	}
@@ -297,6 +318,7 @@ func (d *comparison) stored(
 			}
 		}
 	}
+
 	return all.Series()
 }
 
@@ -306,11 +328,13 @@ func (d *comparison) resampled(ctx context.Context, of, key domain.SeriesKey, r 
 	if err != nil {
 		return domain.Series{}, err
 	}
+
 	all := domain.NewSeriesBuilder(key, 0)
 	for p, err := range storedBars(of).pages(ctx, d.to, r, d.page) {
 		if err != nil {
 			return domain.Series{}, err
 		}
+
 		made, err := resampler.AddBars(p.rows)
 		if err == nil {
 			err = all.AppendSeries(made)
@@ -322,5 +346,6 @@ func (d *comparison) resampled(ctx context.Context, of, key domain.SeriesKey, r 
 	if err := all.AppendSeries(resampler.Flush()); err != nil {
 		return domain.Series{}, err
 	}
+
 	return all.Series()
 }

@@ -40,8 +40,10 @@ func newTolerance(given map[string]string) (tolerance, error) {
 		default:
 			err = &domain.InvalidError{What: "field", Value: name, Reason: "one of " + strings.Join(names, ", ") + ", " + fieldTrades}
 		}
+
 		faults = append(faults, err)
 	}
+
 	return t, errors.Join(faults...)
 }
 
@@ -50,10 +52,12 @@ func (t tolerance) off(f domain.Field, a, b domain.Decimal) bool {
 	if a.Equal(b) {
 		return false
 	}
+
 	apart, err := a.Sub(b)
 	if err != nil { // further than a number reaches
 		return true
 	}
+
 	if apart.Sign() < 0 {
 		apart = apart.Neg()
 	}
@@ -66,6 +70,7 @@ func (d *comparison) bars(left, right domain.Series) {
 		d.compared += left.Len()
 		return
 	}
+
 	i, j := 0, 0
 	for i < left.Len() || j < right.Len() {
 		d.compared++
@@ -104,6 +109,7 @@ func (d *comparison) bar(key domain.SeriesKey, a, b *domain.Bar) {
 				d.add(difference{key, a.OpenTime, field.String(), number.String(), others[f].String()})
 			}
 		}
+
 		if apart := a.Trades - b.Trades; max(apart, -apart) > d.tolerance.trades {
 			d.add(difference{key, a.OpenTime, fieldTrades, strconv.FormatInt(a.Trades, 10), strconv.FormatInt(b.Trades, 10)})
 		}

@@ -41,6 +41,7 @@ func (c *command) doctor() *cobra.Command {
 		},
 	}
 	outputFlag(cmd.Flags(), &output)
+
 	return cmd
 }
 
@@ -49,6 +50,7 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 	if err != nil {
 		return err
 	}
+
 	if output == formatJSON {
 		err = indented(c.out, d)
 	} else {
@@ -57,12 +59,14 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 	if err != nil || d.State() != ports.Down {
 		return err
 	}
+
 	var down []string
 	for _, s := range d.Stores {
 		if s.State == ports.Down {
 			down = append(down, s.Store)
 		}
 	}
+
 	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), cmp.Or(unopened, ports.ErrUnavailable))
 	return &ports.Error{Kind: ports.ErrUnavailable, Op: "doctor", Err: cause}
 }
@@ -75,10 +79,12 @@ func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, unopened, er
 		d, err = md.Diagnose(ctx)
 		return d, nil, err
 	}
+
 	var of *ports.Error
 	if ctx.Err() != nil || !errors.As(err, &of) || of.Store == "" || errors.Is(err, ports.ErrInvalid) {
 		return d, nil, err
 	}
+
 	return ports.Diagnosis{At: c.now().UTC(), Stores: []ports.StoreDiagnosis{
 		{Store: of.Store, State: ports.Down, Reason: of.Kind.Error() + ", when it was to be opened; no other store was asked"},
 	}}, err, nil

@@ -35,6 +35,7 @@ func exitCode(err error) int {
 	if several := (*severalError)(nil); errors.As(err, &several) {
 		return several.exitCode()
 	}
+
 	for _, of := range []struct {
 		kind error
 		code int
@@ -56,6 +57,7 @@ func exitCode(err error) int {
 			return of.code
 		}
 	}
+
 	return exitFailed
 }
 
@@ -77,6 +79,7 @@ func (e *severalError) Error() string {
 	for _, err := range e.errs {
 		s.WriteString("\n  " + err.Error())
 	}
+
 	return s.String()
 }
 
@@ -91,5 +94,6 @@ func (e *severalError) exitCode() int {
 			return exitFailed
 		}
 	}
+
 	return code
 }

@@ -83,6 +83,7 @@ func (c *command) export() *cobra.Command {
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
+
 			return c.runExport(cmd.Context(), args, o)
 		},
 	}
@@ -94,6 +95,7 @@ func (c *command) export() *cobra.Command {
 	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (write it)")
 	outputFlag(flags, &o.output)
+
 	return cmd
 }
 
@@ -111,6 +113,7 @@ func (o *exportOptions) settleFormat(path string) error {
 		}
 		return nil
 	}
+
 	return &domain.InvalidError{What: "--format", Value: o.format, Reason: "one of csv, ndjson, parquet, bars; the file's ending may say it too"}
 }
 
@@ -119,14 +122,17 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 	if err := o.settleFormat(path); err != nil {
 		return err
 	}
+
 	cfg, err := c.settings()
 	if err != nil {
 		return err
 	}
+
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	e := &export{c: c, md: md, page: pageRows(cfg), path: path, o: o}
 	if o.trades || o.quotes {
@@ -137,6 +143,7 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 	if err != nil {
 		return fmt.Errorf("%w\nnothing was written to %s", err, path)
 	}
+
 	if e.dropped > 0 {
 		c.notef("left out %d bars that break a quality rule; marketdata fetch --quality flag shows them", e.dropped)
 	}
@@ -164,6 +171,7 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 		return userError{fmt.Errorf("%q is a pattern, and a file of %s holds one series; name a symbol, or export to a .bars file",
 			pattern, e.o.format)}
 	}
+
 	held, err := e.exportable(ctx, sought)
 	if err != nil {
 		return err
@@ -171,14 +179,17 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 	if len(held) == 0 {
 		return sought.nothing("export")
 	}
+
 	var quality domain.QualityPolicy
 	if err := quality.UnmarshalText([]byte(e.o.quality)); err != nil {
 		return err
 	}
+
 	out, err := newBarSink(e.o.format, e.path, held[0].key)
 	if err != nil {
 		return userError{err}
 	}
+
 	defer out.discard()
 	for _, s := range held {
 		from := barFlow(s.key, quality, func(n int) { e.dropped += n })
@@ -186,11 +197,13 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 		if err != nil {
 			return err
 		}
+
 		whole := s.key.Grid.Align(spanned(clip([]domain.Range{s.key.Grid.AlignInward(spanned(s.ranges()))}, start, end)))
 		if err := exportRows(ctx, e, from, whole, out); err != nil {
 			return err
 		}
 	}
+
 	return out.finish()
 }
 
@@ -200,12 +213,14 @@ func (e *export) exportable(ctx context.Context, series sought) ([]heldSeries, e
 	if err != nil || len(stored) > 0 || series.many() {
 		return stored, err
 	}
+
 	made := heldSeries{key: domain.SeriesKey{Symbol: domain.Symbol(series.pattern), Grid: series.grids[0], PriceType: series.kind}}
 	series.grids = nil
 	finer, err := series.held(ctx, e.md)
 	if err != nil {
 		return nil, err
 	}
+
 	for _, s := range finer {
 		made.claimed = append(made.claimed, s.ranges()...)
 	}
@@ -213,12 +228,14 @@ func (e *export) exportable(ctx context.Context, series sought) ([]heldSeries, e
 	if err != nil {
 		return nil, err
 	}
+
 	for _, t := range ticks {
 		made.claimed = append(made.claimed, t.Range)
 	}
 	if len(made.claimed) == 0 {
 		return nil, nil
 	}
+
 	return []heldSeries{made}, nil
 }
 
@@ -228,14 +245,17 @@ func (e *export) ticks(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+
 	start, end, err := e.o.times(e.c.now(), "")
 	if err != nil {
 		return err
 	}
+
 	all, err := e.md.TickCoverage(ctx, symbol)
 	if err != nil {
 		return err
 	}
+
 	kind := domain.TickTrades
 	if e.o.quotes {
 		kind = domain.TickQuotes
@@ -249,10 +269,12 @@ func (e *export) ticks(ctx context.Context, name string) error {
 	if len(held) == 0 {
 		return notHeld("export", fmt.Sprintf("%s of %s", kind, symbol))
 	}
+
 	whole := spanned(clip([]domain.Range{spanned(held)}, start, end))
 	if e.o.quotes {
 		return exportTicks(ctx, e, quoteFlow(symbol), quoteView, symbol, whole)
 	}
+
 	return exportTicks(ctx, e, tradeFlow(symbol), tradeView, symbol, whole)
 }
 
@@ -269,6 +291,7 @@ func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], r domai
 		if err != nil {
 			return err
 		}
+
 		report.Rows += p.rows.Len()
 		gaps = append(gaps, p.gaps...)
 		passed(p.span)
@@ -276,6 +299,7 @@ func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], r domai
 	if report.Rows == 0 {
 		return notHeld("export", from.series+" in the range asked for")
 	}
+
 	if len(gaps) > 0 {
 		e.c.notef("nobody holds %s of %s", some(domain.MergeRanges(gaps), domain.Range.String), from.series)
 	}
@@ -290,10 +314,12 @@ func exportTicks[T domain.Tick](
 	if err != nil {
 		return userError{err}
 	}
+
 	defer out.discard()
 	if err := exportRows(ctx, e, from, r, out); err != nil {
 		return err
 	}
+
 	return out.finish()
 }
 

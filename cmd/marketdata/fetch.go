@@ -108,6 +108,7 @@ func (c *command) fetch() *cobra.Command {
 	flags.BoolVar(&o.explain, "explain", false, "print how the bars would be had, store by store, and read none")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "tell which store served which range")
 	outputFlag(flags, &o.output)
+
 	return cmd
 }
 
@@ -119,6 +120,7 @@ func (c *command) fetchBars(ctx context.Context, symbols []string, grid string, 
 			return err
 		}
 	}
+
 	r, err := c.request(grid, o)
 	if err != nil {
 		return err
@@ -129,6 +131,7 @@ func (c *command) fetchBars(ctx context.Context, symbols []string, grid string, 
 	if several {
 		return c.fetchMany(ctx, symbols, r, o)
 	}
+
 	r.Key.Symbol = domain.Symbol(symbols[0])
 	return c.fetchOne(ctx, r, o)
 }
@@ -150,6 +153,7 @@ func (c *command) settleFetch(several bool, o *fetchOptions) error {
 	if isTerminal(c.out) {
 		return errParquetOnTerminal
 	}
+
 	return nil
 }
 
@@ -164,6 +168,7 @@ func (c *command) request(grid string, o fetchOptions) (r domain.DataRequest, er
 	if r.Start, r.End, err = o.times(c.now(), r.Key.Grid.Zone()); err != nil {
 		return r, err
 	}
+
 	r.First, r.Last, r.Resample = o.first, o.last, o.resample
 	return r, errors.Join(r.Quality.UnmarshalText([]byte(o.quality)), r.Fill.UnmarshalText([]byte(o.fill)))
 }
@@ -174,18 +179,22 @@ func (c *command) fetchOne(ctx context.Context, whole domain.DataRequest, o fetc
 	if err != nil {
 		return err
 	}
+
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	if o.explain {
 		return c.explain(ctx, md, r, o.output)
 	}
+
 	result, err := md.Fetch(ctx, r)
 	if err != nil {
 		return err
 	}
+
 	next, err := o.page.next(whole, result)
 	if err != nil {
 		return err
@@ -193,12 +202,14 @@ func (c *command) fetchOne(ctx context.Context, whole domain.DataRequest, o fetc
 	if err := printResult(c.out, o.output, result, next); err != nil {
 		return err
 	}
+
 	c.tell("", result, o.verbose)
 	if result.Series.Len() == 0 {
 		if err := c.tellHeld(ctx, md, r.Key); err != nil {
 			return err
 		}
 	}
+
 	if o.output != formatJSON {
 		next.tell(c.err)
 	}
@@ -214,6 +225,7 @@ func (c *command) explain(ctx context.Context, md *app.Marketdata, r domain.Data
 	if format == formatJSON {
 		return indented(c.out, how)
 	}
+
 	_, err = fmt.Fprintln(c.out, strings.TrimSuffix(how.String(), "\n"))
 	return err
 }
@@ -257,6 +269,7 @@ func (c *command) tellHeld(ctx context.Context, md *app.Marketdata, keys ...doma
 	if len(keys) == 0 {
 		return nil
 	}
+
 	symbols := make([]domain.Symbol, len(keys))
 	for i, key := range keys {
 		symbols[i] = key.Symbol
@@ -265,16 +278,19 @@ func (c *command) tellHeld(ctx context.Context, md *app.Marketdata, keys ...doma
 	if err != nil {
 		return err
 	}
+
 	for _, key := range keys {
 		held := slices.DeleteFunc(slices.Clone(all), func(e ports.StoreExtent) bool { return e.Key.Symbol != key.Symbol })
 		if len(held) == 0 {
 			c.notef("no bars: nothing is held of %s", key.Symbol)
 			continue
 		}
+
 		c.notef("no bars of %s there; held is %s", key, some(held, func(e ports.StoreExtent) string {
 			return fmt.Sprintf("%s in %s", e.Key, e.Range)
 		}))
 	}
+
 	return nil
 }
 
@@ -287,10 +303,12 @@ func some[T any](items []T, text func(T) string) string {
 			fmt.Fprintf(&s, " and %d more", len(items)-few)
 			break
 		}
+
 		if i > 0 {
 			s.WriteString(", ")
 		}
 		s.WriteString(text(item))
 	}
+
 	return s.String()
 }

@@ -34,15 +34,18 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 			return err
 		}
 	}
+
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	asked, err := named(ctx, md, names)
 	if err != nil {
 		return err
 	}
+
 	requests := make([]domain.DataRequest, 0, len(asked))
 	for _, a := range asked {
 		if a.err == nil {
@@ -55,23 +58,28 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 		if err := printPlans(c.out, o.output, plans); err != nil {
 			return err
 		}
+
 		return failures(plans)
 	}
+
 	answers := md.FetchMany(ctx, requests)
 	results := withValues(asked, func(i int) (domain.Result, error) { return answers[i].Result, answers[i].Err })
 	if err := printResults(c.out, o.output, results); err != nil {
 		return err
 	}
+
 	var empty []domain.SeriesKey
 	for _, a := range results {
 		if a.err != nil {
 			continue
 		}
+
 		c.tell(a.name+": ", a.value, o.verbose)
 		if a.value.Series.Len() == 0 {
 			empty = append(empty, a.value.Series.Key())
 		}
 	}
+
 	return errors.Join(failures(results), c.tellHeld(ctx, md, empty...))
 }
 
@@ -89,6 +97,7 @@ func named(ctx context.Context, md *app.Marketdata, names []string) ([]ofEach[st
 			return nil, err
 		}
 	}
+
 	var all []ofEach[struct{}]
 	seen := map[string]bool{}
 	add := func(name string, err error) {
@@ -102,6 +111,7 @@ func named(ctx context.Context, md *app.Marketdata, names []string) ([]ofEach[st
 			add(name, nil)
 			continue
 		}
+
 		matched := false
 		for _, m := range known {
 			if m.Symbol.Matches(name) {
@@ -109,10 +119,12 @@ func named(ctx context.Context, md *app.Marketdata, names []string) ([]ofEach[st
 				add(string(m.Symbol), nil)
 			}
 		}
+
 		if !matched {
 			add(name, &ports.Error{Kind: ports.ErrNotFound, Op: "fetch", Subject: name, Err: errors.New(noMatch(name))})
 		}
 	}
+
 	return all, nil
 }
 
@@ -127,6 +139,7 @@ func withValues[T any](asked []ofEach[struct{}], value func(i int) (T, error)) [
 			i++
 		}
 	}
+
 	return all
 }
 
@@ -141,12 +154,14 @@ func failures[T any](all []ofEach[T]) error {
 			failed = append(failed, a.err)
 		}
 	}
+
 	switch {
 	case len(failed) == 0:
 		return nil
 	case len(all) == 1:
 		return failed[0]
 	}
+
 	return &severalError{errs: failed, of: len(all)}
 }
 
@@ -155,6 +170,7 @@ func printResults(w io.Writer, format string, all []ofEach[domain.Result]) error
 	if format != formatJSON && !slices.ContainsFunc(all, func(a ofEach[domain.Result]) bool { return a.err == nil }) {
 		return nil
 	}
+
 	out := bufio.NewWriter(w)
 	var err error
 	switch format {
@@ -178,6 +194,7 @@ func printResults(w io.Writer, format string, all []ofEach[domain.Result]) error
 	if err != nil {
 		return err
 	}
+
 	return out.Flush()
 }
 
@@ -186,6 +203,7 @@ func printPlans(w io.Writer, format string, all []ofEach[plan.Plan]) error {
 	if format == formatJSON {
 		return indented(w, records(all, func(r *symbolRecord, value *plan.Plan) { r.Plan = value }))
 	}
+
 	for _, a := range all {
 		if a.err == nil {
 			if _, err := fmt.Fprintln(w, strings.TrimSuffix(a.value.String(), "\n")); err != nil {
@@ -193,6 +211,7 @@ func printPlans(w io.Writer, format string, all []ofEach[plan.Plan]) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -212,8 +231,10 @@ func records[T any](all []ofEach[T], put func(r *symbolRecord, value *T)) []symb
 			made[i].Error = err.Error()
 			continue
 		}
+
 		put(&made[i], &all[i].value)
 	}
+
 	return made
 }
 
@@ -229,6 +250,7 @@ func writeSymbolCSV(w io.Writer, all []ofEach[domain.Result]) error {
 	if err := out.Write([]string{"symbol", "time", "open", "high", "low", "close", "volume", "trades"}); err != nil {
 		return err
 	}
+
 	for _, a := range all {
 		for _, b := range a.value.Series.All() {
 			err := out.Write([]string{
@@ -240,6 +262,7 @@ func writeSymbolCSV(w io.Writer, all []ofEach[domain.Result]) error {
 			}
 		}
 	}
+
 	out.Flush()
 	return out.Error()
 }
@@ -256,5 +279,6 @@ func printSymbolTable(w io.Writer, all []ofEach[domain.Result]) error {
 			rows = append(rows, append([]string{a.name}, row...))
 		}
 	}
+
 	return printTable(w, append([]column{{name: "symbol"}}, barColumns()...), rows)
 }

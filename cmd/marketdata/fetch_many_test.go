@@ -50,6 +50,7 @@ func TestNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, c := range []struct{ names, want, unmatched []string }{
 		{names: []string{"C/USD", "NOBODY", "C/USD"}, want: []string{"C/USD", "NOBODY"}},
 		{names: []string{"*"}, want: []string{"A/EUR", "A/USD", "B/USD", "C/USD"}},
@@ -60,6 +61,7 @@ func TestNamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got, unmatched []string
 		for _, a := range all {
 			got = append(got, a.name)
@@ -67,6 +69,7 @@ func TestNamed(t *testing.T) {
 				unmatched = append(unmatched, a.name)
 			}
 		}
+
 		if !slices.Equal(got, c.want) || !slices.Equal(unmatched, c.unmatched) {
 			t.Errorf("%q: %q, unmatched %q; want %q, %q", c.names, got, unmatched, c.want, c.unmatched)
 		}

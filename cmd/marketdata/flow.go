@@ -105,12 +105,14 @@ func (f flow[S]) pages(ctx context.Context, md *app.Marketdata, r domain.Range, 
 				yield(page[S]{}, err)
 				return
 			}
+
 			if p.rows.Len() >= n {
 				p.span.End = p.rows.Range().End
 			}
 			if !yield(p, nil) {
 				return
 			}
+
 			r.Start = p.span.End
 		}
 	}
@@ -124,6 +126,7 @@ func pageRows(configs ...wiring.Config) int {
 			n = min(n, max(1, limit-1))
 		}
 	}
+
 	return n
 }
 
@@ -141,6 +144,7 @@ func clip(ranges []domain.Range, start, end time.Time) []domain.Range {
 			clipped = append(clipped, r)
 		}
 	}
+
 	return clipped
 }
 

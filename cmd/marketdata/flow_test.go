@@ -29,6 +29,7 @@ func drawBars(t *rapid.T, label string) domain.Series {
 		if !rapid.Bool().Draw(t, label) {
 			continue
 		}
+
 		number := func() domain.Decimal {
 			return domain.MustDecimal(rapid.SampledFrom([]string{"5", "5.5", "7"}).Draw(t, label))
 		}
@@ -40,10 +41,12 @@ func drawBars(t *rapid.T, label string) domain.Series {
 			t.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -59,6 +62,7 @@ func TestPagesMakeUpTheRange(t *testing.T) {
 		if _, err := md.Ingest(context.Background(), bars, claim); err != nil {
 			t.Fatal(err)
 		}
+
 		r := domain.Range{Start: minute(rapid.IntRange(0, 19).Draw(t, "start")), End: minute(25)}
 		all := domain.NewSeriesBuilder(minuteKey, 0)
 		at, n := r.Start, rapid.IntRange(1, 8).Draw(t, "page")
@@ -70,12 +74,14 @@ func TestPagesMakeUpTheRange(t *testing.T) {
 			if !p.span.Start.Equal(at) || p.rows.Len() > n || !p.span.Covers(p.rows.Range()) {
 				t.Fatalf("after %s comes a page of %s with %s", at, p.span, p.rows)
 			}
+
 			at = p.span.End
 			gaps = append(gaps, p.gaps...)
 			if err := all.AppendSeries(p.rows); err != nil {
 				t.Fatal(err)
 			}
 		}
+
 		got, err := all.Series()
 		if err != nil || !got.Equal(bars.Clip(r)) || !at.Equal(r.End) {
 			t.Fatalf("pages are %s up to %s, %v; want %s", got, at, err, bars.Clip(r))
@@ -97,6 +103,7 @@ func TestDiffFindsEveryDifference(t *testing.T) {
 			d.tolerance = tolerance{trades: 1}
 			d.tolerance.fields[domain.FieldClose] = domain.MustDecimal("0.5")
 		}
+
 		d.bars(left, right)
 
 		compared, differ, fields := 0, 0, 0
@@ -122,6 +129,7 @@ func TestDiffFindsEveryDifference(t *testing.T) {
 					}
 				}
 			}
+
 			compared++
 			if fields > before {
 				differ++
@@ -145,6 +153,7 @@ func TestWindowsMakeUpTheRange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		r := g.Align(domain.Range{Start: minute(0), End: minute(0).AddDate(60, 0, 0)})
 		if text == "1s" {
 			r = g.Align(domain.Range{Start: minute(0), End: minute(5000)})
@@ -156,6 +165,7 @@ func TestWindowsMakeUpTheRange(t *testing.T) {
 			}
 			at = w.End
 		}
+
 		if !at.Equal(r.End) {
 			t.Errorf("%s: the windows end at %s, the range at %s", text, at, r.End)
 		}
@@ -170,6 +180,7 @@ func openFile(t *testing.T, name string) *app.Marketdata {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(done)
 	return md
 }
@@ -184,10 +195,12 @@ func minutes(t *testing.T, n int) domain.Series {
 			t.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -200,6 +213,7 @@ func pressing(f flow[domain.Series], n int, cancel context.CancelFunc) flow[doma
 		}
 		return fetch(ctx, md, r, first)
 	}
+
 	return f
 }
 
@@ -209,6 +223,7 @@ func TestInterruptedCopySaysWhatWasKept(t *testing.T) {
 	if _, err := from.Ingest(t.Context(), bars, domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
+
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	job := &copyJob{c: &command{err: io.Discard}, pair: pair{from: from, to: to, page: 4}}
@@ -233,17 +248,20 @@ func TestInterruptedExportLeavesNothing(t *testing.T) {
 	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, format := range []string{formatCSV, formatNDJSON, formatBars, formatParquet} {
 		path := filepath.Join(folder, "out."+format)
 		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
+
 		ctx, cancel := context.WithCancel(t.Context())
 		e := &export{c: &command{err: io.Discard}, md: md, page: 4, path: path}
 		out, err := newBarSink(format, path, minuteKey)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		const reads = 2
 		err = exportRows(ctx, e, pressing(storedBars(minuteKey), reads, cancel), bars.Range(), out)
 		out.discard()
@@ -255,6 +273,7 @@ func TestInterruptedExportLeavesNothing(t *testing.T) {
 			t.Errorf("%s: the file that was there is %q, %v", format, text, err)
 		}
 	}
+
 	if left, err := filepath.Glob(filepath.Join(folder, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, %v", left, err)
 	}

@@ -108,6 +108,7 @@ func (c *command) imports() *cobra.Command {
 			if err := c.settle(&o.output); err != nil {
 				return err
 			}
+
 			return c.runImport(cmd.Context(), files, o)
 		},
 	}
@@ -122,6 +123,7 @@ func (c *command) imports() *cobra.Command {
 	o.register(flags, "claim-start", "claim that there is nothing between this `time` and the first row",
 		"claim-end", "claim that there is nothing between the last row and this `time`")
 	outputFlag(flags, &o.output)
+
 	return cmd
 }
 
@@ -132,6 +134,7 @@ func suggestion(name string) string {
 	if !pair || len(parts) < 2 {
 		return ""
 	}
+
 	symbol := strings.ToUpper(base + "/" + quote)
 	if len(parts) > 2 && strings.Trim(strings.ToLower(parts[2]), "abcdefghijklmnopqrstuvwxyz") == "" {
 		symbol = strings.ToUpper(parts[2]) + ":" + symbol
@@ -140,6 +143,7 @@ func suggestion(name string) string {
 	if err != nil {
 		return ""
 	}
+
 	return fmt.Sprintf("; going by the file's name, perhaps: --symbol %s --grid %s", key.Symbol, key.Grid)
 }
 
@@ -148,6 +152,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 	if err != nil {
 		return userError{err}
 	}
+
 	defer first.Close()
 	var aside *rejects
 	if o.rejects != "" {
@@ -159,18 +164,22 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 			}
 		}()
 	}
+
 	into, err := o.target(first, aside)
 	if err != nil {
 		return err
 	}
+
 	start, end, err := o.times(c.now(), into.zone)
 	if err != nil {
 		return err
 	}
+
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	var reports []imported
 	for i, name := range files {
@@ -180,17 +189,20 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 				err = userError{err}
 			}
 		}
+
 		report := imported{File: name}
 		if err == nil {
 			before := aside.seen()
 			report, err = c.importFile(ctx, md, in, into)
 			report.Rejected = aside.seen() - before
 		}
+
 		reports = append(reports, report)
 		if err != nil {
 			return hinted(fmt.Errorf("%w\n%s", err, kept(reports, into)))
 		}
 	}
+
 	if o.given() && aside.seen() > 0 {
 		c.notef("nothing more is claimed than the rows that are stored: what the rejected ones would have said is not known")
 	} else if o.given() {
@@ -198,6 +210,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 			return err
 		}
 	}
+
 	return importList.print(c.out, o.output, reports)
 }
 
@@ -208,16 +221,19 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input,
 	if in.holds != into.holds {
 		return report, userError{fmt.Errorf("%s holds %s, and the file before it %s; import them apart", in.name, in.holds, into.holds)}
 	}
+
 	counter, shown := c.progress(filepath.Base(in.name), in.size)
 	defer shown()
 	for batch, err := range into.batches(md, in, counter) {
 		if err != nil {
 			return report, err
 		}
+
 		wrote, err := batch.write(ctx)
 		if err != nil {
 			return report, inFile(in.name, batch.locate(err))
 		}
+
 		if report.Rows == 0 {
 			report.Range.Start = batch.span.Start
 		}
@@ -230,6 +246,7 @@ func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input,
 	if report.Rows == 0 {
 		return report, userError{fmt.Errorf("%s: no %s in it", in.name, in.holds)}
 	}
+
 	return report, nil
 }
 
@@ -252,6 +269,7 @@ func (c *command) claim(ctx context.Context, md *app.Marketdata, into target, re
 			all.End = r.Range.End
 		}
 	}
+
 	for _, more := range []domain.Range{{Start: start, End: all.Start}, {Start: all.End, End: end}} {
 		if more.Start.IsZero() || more.End.IsZero() {
 			continue
@@ -264,6 +282,7 @@ func (c *command) claim(ctx context.Context, md *app.Marketdata, into target, re
 			return fmt.Errorf("the %s were stored, but not the claim on %s: %w", into.holds, more, err)
 		}
 	}
+
 	return nil
 }
 
@@ -273,6 +292,7 @@ func hinted(err error) error {
 	if !errors.As(err, &unclear) {
 		return err
 	}
+
 	return fmt.Errorf("%w\n%s", err, map[file.Setting]string{
 		file.SettingColumns:  "to say which column it is, add --column " + unclear.Column + "=NAME, with the name as the file spells it",
 		file.SettingTimeUnit: "to say what the numbers count, add --time-unit s, ms, us or ns",
@@ -292,5 +312,6 @@ func kept(reports []imported, into target) string {
 	if rows == 0 {
 		return "nothing was stored"
 	}
+
 	return fmt.Sprintf("kept: the %d %s of %s before, up to %s; run the same command again to go on", rows, into.holds, into.series, stamp(last))
 }

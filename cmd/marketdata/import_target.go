@@ -33,10 +33,12 @@ func (c *command) openInput(name string, columns map[string]string) (*input, err
 		in.holds, in.rows = file.Recognize(c.in, columns)
 		return in, nil
 	}
+
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
+
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s is a folder; name the files in it", name)
@@ -44,11 +46,13 @@ func (c *command) openInput(name string, columns map[string]string) (*input, err
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+
 	in := &input{Closer: f, name: name, size: info.Size()}
 	if isParquet(name) {
 		in.holds, in.table = parquet.Recognize(f, in.size), f
 		return in, nil
 	}
+
 	in.holds, in.rows = file.Recognize(f, columns)
 	return in, nil
 }
@@ -77,6 +81,7 @@ func (o importOptions) target(first *input, aside *rejects) (target, error) {
 	if err != nil {
 		return target{}, fmt.Errorf("--time-unit: %w", err)
 	}
+
 	format := file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}
 	if aside != nil {
 		format.Reject = aside.add
@@ -96,6 +101,7 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 	if err != nil {
 		return target{}, err
 	}
+
 	cfg := file.Config{Key: key, Format: format}
 	return target{
 		holds: first.holds, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
@@ -103,6 +109,7 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 			if in.table != nil {
 				return parquetBars(md, in, key, counter)
 			}
+
 			cfg.Name = in.name
 			return each(file.ReadBars(io.TeeReader(in.rows, counter), cfg), func(b file.Batch) batch {
 				return batch{
@@ -125,12 +132,14 @@ func (o importOptions) key(first *input) (domain.SeriesKey, error) {
 		if err != nil {
 			return key, userError{fmt.Errorf("%s: %w; add --symbol and --grid", first.name, err)}
 		}
+
 		return key, nil
 	}
 	if o.symbol == "" || o.grid == "" {
 		return domain.SeriesKey{}, userError{errors.New(
 			"--symbol and --grid are needed, like --symbol BTC/USD --grid 1m: a file does not hold them" + suggestion(first.name))}
 	}
+
 	return parseKey(o.symbol, o.grid, o.kind)
 }
 
@@ -142,10 +151,12 @@ func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
 	if first.table == nil {
 		return "", userError{fmt.Errorf("--symbol is needed, like --symbol BTC/USD: a file of %s does not hold it", first.holds)}
 	}
+
 	symbol, err := parquet.ReadSymbol(first.table, first.size)
 	if err != nil {
 		return "", userError{fmt.Errorf("%s: %w; add --symbol", first.name, err)}
 	}
+
 	return symbol, nil
 }
 
@@ -164,10 +175,12 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 	if o.grid != "" || o.priced {
 		return target{}, userError{fmt.Errorf("%s holds %s, by its columns; --grid and --kind are for bars", first.name, first.holds)}
 	}
+
 	none, err := domain.NewTicks[T](symbol)
 	if err != nil {
 		return target{}, err
 	}
+
 	cfg := file.TickConfig{Symbol: symbol, Format: format}
 	return target{
 		holds: first.holds, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
@@ -175,6 +188,7 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 			if in.table != nil {
 				return parquetTicks(md, in, symbol, counter, from)
 			}
+
 			cfg.Name = in.name
 			return each(from.csv(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
 				return batch{

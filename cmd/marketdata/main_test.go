@@ -40,11 +40,13 @@ func TestParseTime(t *testing.T) {
 			}
 		})
 	}
+
 	for _, text := range []string{"yesterday", "2018", "-", "-7", "-7x", "7d", "2018-04-04 09:30", "2018-04-04T09:30:00"} {
 		if got, err := parseTime(text, now, ""); !errors.Is(err, domain.ErrInvalid) {
 			t.Errorf("%q: got %v, %v; want a refusal", text, got, err)
 		}
 	}
+
 	if got, err := parseTime("", now, ""); err != nil || !got.IsZero() {
 		t.Errorf("nothing: got %v, %v; want the zero time", got, err)
 	}
@@ -55,12 +57,14 @@ func FuzzParseTime(f *testing.F) {
 		f.Add(seed, "America/New_York")
 		f.Add(seed, "")
 	}
+
 	now := time.Date(2024, time.March, 31, 12, 30, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, text, zone string) {
 		got, err := parseTime(text, now, zone)
 		if err != nil {
 			return
 		}
+
 		if got.Location() != time.UTC {
 			t.Errorf("%q is in %s; want UTC", text, got.Location())
 		}
@@ -105,11 +109,13 @@ func (r *cancelingReader) Read(p []byte) (int, error) {
 			open := time.Unix(int64(r.row)*60, 0).UTC()
 			r.rest = fmt.Appendf(nil, "%s,1,1,1,1,1\n", open.Format(time.RFC3339))
 		}
+
 		r.row++
 		if r.row == r.at {
 			r.cancel()
 		}
 	}
+
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
 	return n, nil
@@ -134,6 +140,7 @@ func TestInterruptedImportSaysWhatWasKept(t *testing.T) {
 	if code := run(t.Context(), []string{"--db", db, "coverage"}, strings.NewReader(""), &out, io.Discard); code != exitOK {
 		t.Fatalf("coverage: exit code %d", code)
 	}
+
 	if want := "1970-01-01T00:01:00Z,1970-01-14T21:21:00Z"; !strings.Contains(out.String(), want) {
 		t.Errorf("coverage is\n%s\nwant %s", &out, want)
 	}
@@ -147,6 +154,7 @@ func TestDemoDaysAreTheSumOfTheirMinutes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if days.Len() != demoDays {
 			t.Errorf("%s; want %d days", days, demoDays)
 		}
@@ -177,8 +185,10 @@ func sum(t *testing.T, minutes domain.Series) domain.Bar {
 		if total.Volume, err = total.Volume.Add(b.Volume); err != nil {
 			t.Fatal(err)
 		}
+
 		total.Trades += b.Trades
 	}
+
 	return total
 }
 
@@ -189,6 +199,7 @@ func TestPrintTableShowsEveryDigit(t *testing.T) {
 	if err := printTable(&out, []column{{name: "name"}, {"count", true}}, rows); err != nil {
 		t.Fatal(err)
 	}
+
 	const want = "NAME                     COUNT\n" +
 		"é          123456789.000000001\n" +
 		"long name                    1\n"

@@ -32,6 +32,7 @@ func (c *command) migrate() *cobra.Command {
 		},
 	}
 	outputFlag(cmd.Flags(), &output)
+
 	return cmd
 }
 
@@ -44,6 +45,7 @@ func (c *command) runMigrate(ctx context.Context, output string) error {
 		return userError{errors.New("no server is configured, so there is nothing to migrate: set MARKETDATA_POSTGRES_DSN, like " +
 			"postgres://owner@host/database; a SQLite file is brought up to date whenever it is opened")}
 	}
+
 	done, err := production.Migrate(ctx, cfg, production.Options{Logger: c.logger()})
 	if len(done) > 0 {
 		err = errors.Join(migrationList.print(c.out, output, done), err)

@@ -39,6 +39,7 @@ func (c *command) settle(format *string) error {
 	if !slices.Contains([]string{formatTable, formatCSV, formatJSON, formatNDJSON}, *format) {
 		return &domain.InvalidError{What: "--output", Value: *format, Reason: "one of table, csv, json, ndjson"}
 	}
+
 	return nil
 }
 
@@ -70,6 +71,7 @@ func (l listing[T]) print(w io.Writer, format string, records []T) error {
 	case formatNDJSON:
 		return lines(w, slices.Values(records))
 	}
+
 	rows := make([][]string, 0, len(records))
 	for _, r := range records {
 		rows = append(rows, l.cells(r))
@@ -81,6 +83,7 @@ func (l listing[T]) print(w io.Writer, format string, records []T) error {
 		}
 		return csv.NewWriter(w).WriteAll(append([][]string{header}, rows...))
 	}
+
 	return printTable(w, l.columns, rows)
 }
 
@@ -98,6 +101,7 @@ func lines[T any](w io.Writer, records func(func(T) bool)) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -110,6 +114,7 @@ func printTable(w io.Writer, columns []column, rows [][]string) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
+
 	var line strings.Builder
 	write := func(cell func(i int) string) error {
 		line.Reset()
@@ -124,10 +129,12 @@ func printTable(w io.Writer, columns []column, rows [][]string) error {
 			default:
 				line.WriteString(text)
 			}
+
 			if i < len(columns)-1 {
 				line.WriteString("  ")
 			}
 		}
+
 		line.WriteByte('\n')
 		_, err := io.WriteString(w, line.String())
 		return err
@@ -135,10 +142,12 @@ func printTable(w io.Writer, columns []column, rows [][]string) error {
 	if err := write(func(i int) string { return strings.ToUpper(columns[i].name) }); err != nil {
 		return err
 	}
+
 	for _, row := range rows {
 		if err := write(func(i int) string { return row[i] }); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -32,6 +32,7 @@ func (p *paging) request(whole domain.DataRequest, times span) (domain.DataReque
 	if !p.given() {
 		return whole, nil
 	}
+
 	for _, bound := range []struct {
 		name, text string
 		is         string
@@ -40,10 +41,12 @@ func (p *paging) request(whole domain.DataRequest, times span) (domain.DataReque
 			return whole, userError{fmt.Errorf("--%s %s is another time for every page; give --%s %s", bound.name, bound.text, bound.name, bound.is)}
 		}
 	}
+
 	whole.First = p.size
 	if p.token == "" {
 		return whole, nil
 	}
+
 	return domain.PageToken(p.token).Resume(whole)
 }
 
@@ -52,10 +55,12 @@ func (p *paging) next(whole domain.DataRequest, page domain.Result) (nextPage, e
 	if !p.given() {
 		return nextPage{}, nil
 	}
+
 	n := nextPage{paged: true}
 	if !whole.End.IsZero() && !page.Next.Before(whole.End) {
 		return n, nil
 	}
+
 	n.More = p.size > 0 && page.Series.Len() >= p.size
 	var err error
 	n.Token, err = domain.NewPageToken(whole, page.Next)

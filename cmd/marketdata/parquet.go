@@ -44,6 +44,7 @@ func writeParquet[S any](w io.Writer, rows S, as parquetOf[S]) error {
 	if err := out.Write(rows); err != nil {
 		return err
 	}
+
 	return out.Close()
 }
 
@@ -59,11 +60,13 @@ func newParquetSink[S any](path string, as parquetOf[S]) (*parquetSink[S], error
 	if err != nil {
 		return nil, err
 	}
+
 	s := &parquetSink[S]{file: f, out: bufio.NewWriter(f)}
 	if s.rows, err = as(s.out); err != nil {
 		f.discard()
 		return nil, err
 	}
+
 	return s, nil
 }
 
@@ -125,6 +128,7 @@ func touching[P any](pieces iter.Seq2[P, error], rangeOf func(P) domain.Range, f
 				yield(batch{}, userError{err})
 				return
 			}
+
 			own := rangeOf(piece)
 			if claim.Start = claim.End; claim.Start.IsZero() {
 				claim.Start = own.Start

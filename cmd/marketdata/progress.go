@@ -23,12 +23,14 @@ func (c *command) progressOver(name string, ranges []domain.Range) (passed func(
 	if !isTerminal(c.err) {
 		return func(domain.Range) {}, func() {}
 	}
+
 	seconds := func(r domain.Range) int64 { return r.End.Unix() - r.Start.Unix() }
 	var all int64
 	for _, r := range ranges {
 		all += seconds(r)
 	}
 	bar := c.bar(name, all)
+
 	return func(r domain.Range) { _ = bar.Add64(seconds(r)) }, func() { _, _ = io.WriteString(c.err, "\n") }
 }
 

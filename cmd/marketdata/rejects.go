@@ -25,11 +25,13 @@ func (r *rejects) add(bad file.Rejected) error {
 		if r.file, err = os.Create(r.path); err != nil {
 			return userError{err}
 		}
+
 		r.out = csv.NewWriter(r.file)
 		if err := r.out.Write([]string{"file", "line", "reason", "row"}); err != nil {
 			return err
 		}
 	}
+
 	r.count++
 	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Reason.Error(), string(bad.Row)})
 }
@@ -47,6 +49,7 @@ func (r *rejects) close() error {
 	if r.file == nil {
 		return nil
 	}
+
 	r.out.Flush()
 	return errors.Join(r.out.Error(), r.file.Close())
 }

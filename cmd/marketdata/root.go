@@ -68,6 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitOK
 	}
+
 	fmt.Fprintln(stderr, "marketdata:", err)
 	if c.servers && errors.Is(err, ports.ErrSchema) {
 		fmt.Fprintln(stderr, "marketdata migrate makes what is missing")
@@ -76,6 +77,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintf(stderr, "%s --help shows how it is used\n", last.CommandPath())
 		return exitInvalid
 	}
+
 	return exitCode(err)
 }
 
@@ -93,6 +95,7 @@ func (c *command) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
 	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` to use, whatever the configuration says")
 	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.copies(), c.diff(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
+
 	return root
 }
 
@@ -105,12 +108,14 @@ func settings(configPath, dbPath string) (wiring.Config, error) {
 	if err != nil {
 		return wiring.Config{}, userError{err}
 	}
+
 	if dbPath != "" {
 		cfg.SQLite.Path = dbPath
 	}
 	if err := cfg.Validate(); err != nil {
 		return wiring.Config{}, userError{err}
 	}
+
 	return cfg, nil
 }
 
@@ -121,6 +126,7 @@ func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+
 	return c.openStores(ctx, cfg, c.dbPath != "")
 }
 

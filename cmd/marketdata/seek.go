@@ -25,16 +25,19 @@ func seek(pattern string, grids []string, kind string) (sought, error) {
 			return s, err
 		}
 	}
+
 	for _, text := range grids {
 		g, err := domain.ParseGrid(text)
 		if err != nil {
 			return s, err
 		}
+
 		s.grids = append(s.grids, g)
 	}
 	if s.allOf {
 		return s, nil
 	}
+
 	var err error
 	s.kind, err = domain.ParsePriceType(kind)
 	return s, err
@@ -76,27 +79,32 @@ func (s sought) held(ctx context.Context, md *app.Marketdata) ([]heldSeries, err
 	if err != nil {
 		return nil, err
 	}
+
 	byKey := map[domain.SeriesKey]*heldSeries{}
 	for _, e := range extents {
 		if !s.takes(e.Key) {
 			continue
 		}
+
 		h := byKey[e.Key]
 		if h == nil {
 			h = &heldSeries{key: e.Key}
 			byKey[e.Key] = h
 		}
+
 		if e.Inferred {
 			h.assumed = append(h.assumed, e.Range)
 		} else {
 			h.claimed = append(h.claimed, e.Range)
 		}
 	}
+
 	all := make([]heldSeries, 0, len(byKey))
 	for _, h := range byKey {
 		all = append(all, *h)
 	}
 	slices.SortFunc(all, func(a, b heldSeries) int { return a.key.Compare(b.key) })
+
 	return all, nil
 }
 
@@ -109,5 +117,6 @@ func (s sought) nothing(op string) error {
 	for _, g := range s.grids {
 		subject += " " + g.String()
 	}
+
 	return notHeld(op, subject)
 }

@@ -41,20 +41,24 @@ func (c *command) openPair(ctx context.Context, from, to side) (pair, func(), er
 	if !from.given() && !to.given() {
 		return pair{}, nil, userError{errors.New("both sides are the store in use; name another one with --from-db, --from, --to-db or --to")}
 	}
+
 	if from.db != "" {
 		if _, err := os.Stat(from.db); err != nil { // opening would make an empty one
 			return pair{}, nil, userError{err}
 		}
 	}
+
 	left, leftCfg, closeLeft, err := c.openSide(ctx, from)
 	if err != nil {
 		return pair{}, nil, err
 	}
+
 	right, rightCfg, closeRight, err := c.openSide(ctx, to)
 	if err != nil {
 		closeLeft()
 		return pair{}, nil, err
 	}
+
 	return pair{left, right, pageRows(leftCfg, rightCfg)}, func() { closeRight(); closeLeft() }, nil
 }
 
@@ -62,6 +66,7 @@ func (c *command) openSide(ctx context.Context, s side) (*app.Marketdata, wiring
 	if s.config != "" && s.db != "" {
 		return nil, wiring.Config{}, nil, userError{fmt.Errorf("--%s and --%s-db: give one of them", s.name, s.name)}
 	}
+
 	config, db := c.configPath, c.dbPath
 	switch {
 	case s.config != "":
@@ -69,13 +74,16 @@ func (c *command) openSide(ctx context.Context, s side) (*app.Marketdata, wiring
 	case s.db != "":
 		db = s.db
 	}
+
 	cfg, err := settings(config, db)
 	if err != nil {
 		return nil, wiring.Config{}, nil, err
 	}
+
 	md, done, err := c.openStores(ctx, cfg, db != "")
 	if err != nil {
 		return nil, wiring.Config{}, nil, fmt.Errorf("the %s side: %w", s.name, err)
 	}
+
 	return md, cfg, done, nil
 }

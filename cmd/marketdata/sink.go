@@ -30,6 +30,7 @@ func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series],
 		if err != nil {
 			return nil, err
 		}
+
 		return barSink{w}, nil
 	case formatParquet:
 		return newParquetSink(path, barsAsParquet(key))
@@ -83,12 +84,14 @@ func newTextSink[S, R any](
 	if err != nil {
 		return nil, err
 	}
+
 	s := &textSink[S]{file: f, out: bufio.NewWriter(f)}
 	if format == formatCSV {
 		w := csv(s.out)
 		s.put, s.end = w.Write, w.Flush
 		return s, nil
 	}
+
 	lines := json.NewEncoder(s.out)
 	s.end = func() error { return nil }
 	s.put = func(rows S) error {
@@ -99,6 +102,7 @@ func newTextSink[S, R any](
 		}
 		return nil
 	}
+
 	return s, nil
 }
 

@@ -43,6 +43,7 @@ func (c *command) symbols() *cobra.Command {
 		},
 	}
 	outputFlag(cmd.Flags(), &output)
+
 	return cmd
 }
 
@@ -51,6 +52,7 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	metas, err := md.Symbols(ctx, ports.SymbolQuery{Pattern: pattern})
 	if err != nil {
@@ -59,6 +61,7 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	if err := symbolList.print(c.out, output, metas); err != nil {
 		return err
 	}
+
 	switch {
 	case len(metas) > 0:
 	case pattern == "":
@@ -66,6 +69,7 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	default:
 		c.notef("%s", noMatch(pattern))
 	}
+
 	return nil
 }
 

@@ -58,14 +58,17 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 	if o.ofBars {
 		return userError{errors.New("--kind, --quality, --fill, --resample, --explain and pages are for bars; leave them out with --trades and --quotes")}
 	}
+
 	symbol, err := domain.ParseSymbol(name)
 	if err != nil {
 		return err
 	}
+
 	r := domain.TickRequest{Symbol: symbol, First: o.first, Last: o.last}
 	if r.Start, r.End, err = o.times(c.now(), ""); err != nil {
 		return err
 	}
+
 	const several = false
 	if err := c.settleFetch(several, &o); err != nil {
 		return err
@@ -73,6 +76,7 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 	if o.trades {
 		return runTicks(ctx, c, tradeView, r, o)
 	}
+
 	return runTicks(ctx, c, quoteView, r, o)
 }
 
@@ -81,6 +85,7 @@ func runTicks[T domain.Tick](ctx context.Context, c *command, view tickView[T], 
 	if err != nil {
 		return err
 	}
+
 	defer done()
 	result, err := view.fetch(md, ctx, r)
 	if err != nil {
@@ -89,6 +94,7 @@ func runTicks[T domain.Tick](ctx context.Context, c *command, view tickView[T], 
 	if err := view.print(c.out, o.output, result); err != nil {
 		return err
 	}
+
 	if result.Clamped {
 		c.notef("the end was beyond now, %s", stamp(result.Now))
 	}
@@ -102,6 +108,7 @@ func runTicks[T domain.Tick](ctx context.Context, c *command, view tickView[T], 
 	if result.Ticks.Len() > 0 {
 		return nil
 	}
+
 	return c.tellHeldTicks(ctx, md, r.Symbol, view.kind)
 }
 
@@ -131,6 +138,7 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 	if err != nil {
 		return err
 	}
+
 	return out.Flush()
 }
 
@@ -146,6 +154,7 @@ func (v tickView[T]) table(w io.Writer, ticks domain.Ticks[T]) error {
 	}
 	alignPoints(rows, v.prices...)
 	alignPoints(rows, v.sizes...)
+
 	return printTable(w, v.columns, rows)
 }
 
@@ -159,6 +168,7 @@ func (c *command) tellHeldTicks(ctx context.Context, md *app.Marketdata, symbol 
 		c.notef("no %s: neither trades nor quotes are held of %s", kind, symbol)
 		return nil
 	}
+
 	c.notef("no %s of %s there; held is %s", kind, symbol, some(all, func(e ports.StoreTickExtent) string {
 		return fmt.Sprintf("%s in %s", e.Kind, e.Range)
 	}))

@@ -20,6 +20,7 @@ func createWhole(path string) (*wholeFile, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return &wholeFile{f, path}, nil
 }
 

@@ -99,6 +99,7 @@ func packages(t *testing.T) []listed {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
+
 	var all []listed
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
 		var p listed
@@ -107,6 +108,7 @@ func packages(t *testing.T) []listed {
 		} else if err != nil {
 			t.Fatal(err)
 		}
+
 		all = append(all, p)
 	}
 }
@@ -121,6 +123,7 @@ func roomOf(path string) (room, bool) {
 			best = r
 		}
 	}
+
 	return best, best.path != ""
 }
 
@@ -132,6 +135,7 @@ func TestArrows(t *testing.T) {
 			t.Errorf("%s is in no room; the rooms are listed in tests/arch", path)
 			continue
 		}
+
 		for _, imported := range p.Imports {
 			if why := refusal(r, imported); why != "" {
 				t.Errorf("%s imports %s: %s (%s: %s)", path, imported, why, r.path, r.why)
@@ -152,11 +156,13 @@ func refusal(r room, imported string) string {
 		if slices.ContainsFunc(r.others, allowed) {
 			return ""
 		}
+
 		return "not one of the modules it may import"
 	}
 	if slices.Contains(r.banned, imported) {
 		return "banned here"
 	}
+
 	return ""
 }
 
@@ -167,6 +173,7 @@ func TestSiblingsDoNotKnowEachOther(t *testing.T) {
 			if !inside(path, folder) || path == folder {
 				continue
 			}
+
 			child := strings.Split(strings.TrimPrefix(path, folder+"/"), "/")[0]
 			for _, imported := range p.Imports {
 				own, ok := strings.CutPrefix(imported, module+"/"+folder+"/")
@@ -197,6 +204,7 @@ func TestTopLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(allowed, e.Name()) {
 			t.Errorf("%s does not belong at the top level", e.Name())
@@ -217,10 +225,12 @@ func TestPackageCommentsAndInit(t *testing.T) {
 		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return nil
 		}
+
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
 		if err != nil {
 			return err
 		}
+
 		dir := filepath.Dir(path)
 		documented[dir] = documented[dir] || f.Doc != nil
 		for _, decl := range f.Decls {
@@ -228,11 +238,13 @@ func TestPackageCommentsAndInit(t *testing.T) {
 				t.Errorf("%s has an init function", path)
 			}
 		}
+
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for dir, ok := range documented {
 		if !ok {
 			t.Errorf("%s has no package comment", dir)
@@ -246,5 +258,6 @@ func root(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("go env: %v", err)
 	}
+
 	return filepath.Dir(strings.TrimSpace(string(out)))
 }

@@ -41,6 +41,7 @@ func market(digits uint8) ([]domain.Series, domain.Range) {
 			if rng.IntN(20) == 0 {
 				continue
 			}
+
 			number := func(cents int64) domain.Decimal { return must(domain.NewDecimal(cents*scale, digits)) }
 			check(b.Append(domain.Bar{
 				OpenTime: nine.Add(time.Duration(m) * time.Minute),
@@ -48,8 +49,10 @@ func market(digits uint8) ([]domain.Series, domain.Range) {
 				Volume: number(1 + rng.Int64N(1000)), Trades: 1 + rng.Int64N(9),
 			}))
 		}
+
 		all = append(all, must(b.Series()))
 	}
+
 	return all, domain.Range{Start: nine, End: nine.Add(minutes * time.Minute)}
 }
 
@@ -60,6 +63,7 @@ func fill(ctx context.Context, store ports.BarWriter, all []domain.Series, r dom
 		must(store.WriteBars(ctx, s, r))
 		keys = append(keys, s.Key())
 	}
+
 	return keys
 }
 
@@ -70,6 +74,7 @@ var stores = map[string]func(testing.TB) wiring.Store{
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		tb.Cleanup(closeStore)
 		return s
 	},
@@ -81,6 +86,7 @@ var stores = map[string]func(testing.TB) wiring.Store{
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		tb.Cleanup(closeStore)
 		return s
 	},
@@ -100,6 +106,7 @@ func TestEqualFillsOnEveryStore(t *testing.T) {
 	if len(want) < 10 {
 		t.Fatalf("only %d fills: the example shows nothing", len(want))
 	}
+
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,6 +117,7 @@ func TestEqualFillsOnEveryStore(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if !slices.EqualFunc(got, want, sameFill) {
 				t.Errorf("got %v\nwant %v", got, want)
 			}
@@ -134,11 +142,13 @@ func TestFillsDoNotDependOnTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	half := domain.Range{Start: whole.Start, End: whole.Start.Add(minutes / 2 * time.Minute)}
 	short, _, err := backtest.Run(t.Context(), store, keys, half)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if len(short) == 0 || !slices.EqualFunc(short, long[:len(short)], sameFill) {
 		t.Errorf("short %v\nlong %v", short, long)
 	}
@@ -159,6 +169,7 @@ func TestRevisionShowsInTheReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	revised := all[1].At(300)
 	revised.Volume = domain.MustDecimal("12345")
 	s := must(domain.NewSeries(keys[1], revised))
@@ -167,6 +178,7 @@ func TestRevisionShowsInTheReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	differences := after.Diff(before)
 	if len(differences) != 20 { // it was among the last twenty as often
 		t.Errorf("%d differences", len(differences))
@@ -188,6 +200,7 @@ func ExampleRun() {
 		fmt.Println(err)
 		return
 	}
+
 	for _, f := range fills[:3] {
 		fmt.Println(f)
 	}

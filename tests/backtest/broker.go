@@ -36,6 +36,7 @@ func (b *Broker) Execute(ctx context.Context, key domain.SeriesKey, side Side, n
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
+
 	if found {
 		b.Fills = append(b.Fills, Fill{Symbol: key.Symbol, Side: side, Given: now, At: next.OpenTime, Price: next.Open})
 	}

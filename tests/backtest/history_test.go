@@ -43,6 +43,7 @@ func drawHistory(t *rapid.T) *history {
 			key := domain.SeriesKey{Symbol: symbol(i), Grid: must(domain.ParseGrid(grid))}
 			h.bars = append(h.bars, drawBars(t, key, rng))
 		}
+
 		if rapid.Bool().Draw(t, "trades") {
 			r := drawClaim(t)
 			var trades []domain.Trade
@@ -51,6 +52,7 @@ func drawHistory(t *rapid.T) *history {
 			}
 			h.trades = append(h.trades, held[domain.Trades]{must(domain.NewTicks(symbol(i), trades...)), r})
 		}
+
 		if rapid.Bool().Draw(t, "quotes") {
 			r := drawClaim(t)
 			var quotes []domain.Quote
@@ -58,9 +60,11 @@ func drawHistory(t *rapid.T) *history {
 				bid := 1 + rng.Int64N(1000)
 				quotes = append(quotes, domain.Quote{Time: at, Bid: number(bid, 2), Ask: number(bid+rng.Int64N(9), 2)})
 			}
+
 			h.quotes = append(h.quotes, held[domain.Quotes]{must(domain.NewTicks(symbol(i), quotes...)), r})
 		}
 	}
+
 	return h
 }
 
@@ -80,6 +84,7 @@ func drawBars(t *rapid.T, key domain.SeriesKey, rng *rand.Rand) held[domain.Seri
 		if key.Grid.Frequency().Nominal() < time.Hour && at.Before(claim.Start.Add(skipped)) || rng.IntN(9) == 0 {
 			continue
 		}
+
 		low, spread := 1+rng.Int64N(1000), rng.Int64N(50)
 		bar := domain.Bar{
 			OpenTime: at, Open: number(low, 2), High: number(low+spread, 2), Low: number(low, 2), Close: number(low+spread, 2),
@@ -90,6 +95,7 @@ func drawBars(t *rapid.T, key domain.SeriesKey, rng *rand.Rand) held[domain.Seri
 		}
 		check(b.Append(bar))
 	}
+
 	return held[domain.Series]{must(b.Series()), claim}
 }
 
@@ -122,12 +128,14 @@ func (h *history) until(now time.Time) *history {
 		closed := domain.Range{End: grid.Floor(now)} // bars that open before the one that is forming
 		known.bars = append(known.bars, held[domain.Series]{s.data.Clip(closed), s.claim.Intersect(closed)})
 	}
+
 	for _, s := range h.trades {
 		known.trades = append(known.trades, held[domain.Trades]{s.data.Clip(before), s.claim.Intersect(before)})
 	}
 	for _, s := range h.quotes {
 		known.quotes = append(known.quotes, held[domain.Quotes]{s.data.Clip(before), s.claim.Intersect(before)})
 	}
+
 	return known
 }
 
@@ -151,15 +159,18 @@ func (h *history) write(t *rapid.T, s store) store {
 			must(s.WriteBars(ctx, x.data, x.claim))
 		}
 	}
+
 	for _, x := range h.trades {
 		if !x.claim.Empty() {
 			must(s.WriteTrades(ctx, x.data, x.claim))
 		}
 	}
+
 	for _, x := range h.quotes {
 		if !x.claim.Empty() {
 			must(s.WriteQuotes(ctx, x.data, x.claim))
 		}
 	}
+
 	return s
 }

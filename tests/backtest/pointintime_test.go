@@ -90,6 +90,7 @@ func cached(t *rapid.T, s app.Source, now ports.Clock) app.Source {
 		near.Close()
 	})
 	s.Bars, s.Cache = front, front
+
 	return s
 }
 
@@ -102,6 +103,7 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 			keys = append(keys, s.data.Key())
 		}
 	}
+
 	all := domain.Range{Start: opening, End: opening.Add(lasting)}
 	return func(yield func(time.Time) bool) {
 		if len(keys) == 0 {
@@ -112,6 +114,7 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 						next = later.Time(0)
 					}
 				}
+
 				check(simulated.Set(next))
 				if !yield(simulated.Now()) {
 					return
@@ -119,6 +122,7 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 			}
 			return
 		}
+
 		wait := 0
 		p := must(replay.New(bars, simulated, keys, all, replay.Config{Quality: domain.QualityFlag}))
 		for step, err := range p.Steps(t.Context()) {
@@ -129,6 +133,7 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 			if !yield(step.At) {
 				return
 			}
+
 			wait = rapid.IntRange(0, 200).Draw(t, "steps between")
 		}
 	}
@@ -179,6 +184,7 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 			for _, f := range list {
 				told = append(told, f.CoveredUntil)
 			}
+
 			return replyOf(list, err, told...)
 		}}
 	case "coverage":
@@ -192,6 +198,7 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 			for _, e := range ticks {
 				told = append(told, e.Range.End)
 			}
+
 			return replyOf([]any{bars, ticks}, errors.Join(err, tickErr), told...)
 		}}
 	case "describe":
@@ -219,6 +226,7 @@ func (h *history) drawRequest(t *rapid.T, now time.Time) domain.DataRequest {
 	r.Quality = rapid.SampledFrom([]domain.QualityPolicy{domain.QualityFlag, domain.QualityDrop, domain.QualityFail}).Draw(t, "quality")
 	r.Fill = rapid.SampledFrom([]domain.FillPolicy{domain.FillNone, domain.FillPrevious}).Draw(t, "fill")
 	r.Resample = rapid.Bool().Draw(t, "resample")
+
 	return r
 }
 
@@ -250,6 +258,7 @@ func drawWindow(t *rapid.T, now time.Time) (start, end time.Time, first, last in
 	case "last":
 		last = n
 	}
+
 	return start, end, first, last
 }
 
@@ -262,6 +271,7 @@ func streamed(t *rapid.T, market *app.Marketdata, r domain.DataRequest) reply {
 		}
 		check(b.AppendSeries(piece))
 	}
+
 	whole := result()
 	whole.Series = must(b.Series())
 	return ofBars(whole, nil)
@@ -275,17 +285,20 @@ func ofBars(r domain.Result, err error) reply {
 		r.Provenance[i].Cached = false
 		known = append(known, r.Provenance[i].Range)
 	}
+
 	told := []time.Time{r.Series.Range().End}
 	for _, k := range known {
 		if !k.Empty() {
 			told = append(told, k.End)
 		}
 	}
+
 	bars := r.Series
 	r.Series = domain.EmptySeries(bars.Key())
 	if err != nil {
 		return replyOf(nil, err, told...)
 	}
+
 	return replyOf(struct {
 		Beside      domain.Result
 		Bars        string
@@ -299,6 +312,7 @@ func replyOf(answer any, err error, told ...time.Time) reply {
 		text, _, _ := strings.Cut(err.Error(), ";")
 		return reply{text: text, latest: latest}
 	}
+
 	return reply{text: string(must(json.Marshal(answer))), latest: latest}
 }
 

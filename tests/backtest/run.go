@@ -17,14 +17,17 @@ func Run(ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r dom
 	if err != nil {
 		return nil, replay.Report{}, err
 	}
+
 	history, err := replay.New(store, simulated, keys, r, replay.Config{})
 	if err != nil {
 		return nil, replay.Report{}, err
 	}
+
 	future, err := replay.NewLookahead(store, simulated, r, replay.Config{})
 	if err != nil {
 		return nil, replay.Report{}, err
 	}
+
 	recorder := replay.NewRecorder(market)
 	strategy := &MovingAverages{Market: recorder, Few: 5, Many: 20}
 	broker := &Broker{Future: future}
@@ -32,6 +35,7 @@ func Run(ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r dom
 		if err != nil {
 			return nil, replay.Report{}, err
 		}
+
 		side, ok, err := strategy.BarClosed(ctx, event.Key)
 		if err != nil {
 			return nil, replay.Report{}, err
@@ -43,5 +47,6 @@ func Run(ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r dom
 			return nil, replay.Report{}, err
 		}
 	}
+
 	return broker.Fills, recorder.Report(), nil
 }

@@ -36,6 +36,7 @@ func (m *MovingAverages) BarClosed(ctx context.Context, key domain.SeriesKey) (s
 	if result.Series.Len() < m.Many {
 		return "", false, nil
 	}
+
 	m.closes = result.Series.Floats(domain.FieldClose, m.closes[:0])
 	few, many := mean(m.closes[m.Many-m.Few:]), mean(m.closes)
 	if m.holds == nil {
@@ -49,6 +50,7 @@ func (m *MovingAverages) BarClosed(ctx context.Context, key domain.SeriesKey) (s
 		m.holds[key] = false
 		return Sell, true, nil
 	}
+
 	return "", false, nil
 }
 

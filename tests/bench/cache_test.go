@@ -47,6 +47,7 @@ func newCached(store manyStore, now ports.Clock, bytes int64, far ports.SeriesCa
 	cfg.Batch, _ = store.(ports.BatchReader) // not every store has one
 	cached := must(chunks.New(store, caches, nil, now, cfg))
 	source := app.Source{Name: cachedName, Bars: cached, Catalog: store, Cache: cached}
+
 	return cachedStore{must(app.New([]app.Source{source}, now, symbols, app.Config{})), cached, near, func() {
 		cached.Close()
 		near.Close()
@@ -70,6 +71,7 @@ func newCacheBench(b *testing.B, n int) cacheBench {
 	counted := &countedStore{next: x.store}
 	cached := newCached(counted, clock.NewSystem(), 0, nil)
 	b.Cleanup(cached.close)
+
 	return cacheBench{cached, counted, bars}
 }
 
@@ -91,6 +93,7 @@ func fetch(ctx context.Context, p ports.HistoricalDataProvider, r domain.DataReq
 	if want := int(r.End.Sub(r.Start) / time.Minute); bars.Len() != want {
 		panic(fmt.Sprintf("%d bars of %d", bars.Len(), want))
 	}
+
 	return bars
 }
 
@@ -179,6 +182,7 @@ func allocated(call func()) float64 {
 		call()
 	}
 	runtime.ReadMemStats(&after)
+
 	return float64(after.TotalAlloc-before.TotalAlloc) / calls
 }
 
@@ -231,6 +235,7 @@ func BenchmarkCacheStampede(b *testing.B) {
 			fetch(ctx, x, r)
 		})
 	}
+
 	began := time.Now()
 	close(ready)
 	asking.Wait()
@@ -304,6 +309,7 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 				all = append(all, must(domain.NewSeriesFromColumns(key, columns)))
 				must(store.WriteBars(ctx, all[i], all[i].Range()))
 			}
+
 			before, most := heap(), 0.0
 			cached := newCached(store, clock.NewSystem(), limit, nil)
 			defer cached.close()
@@ -313,8 +319,10 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 					q := ports.BarQuery{Key: s.Key(), Range: s.Slice(at, at+part).Range()}
 					readAll(ctx, cached.chunks, q, part)
 				}
+
 				most = max(most, heap()-before)
 			}
+
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(cached.chunks.Stats().Misses), "chunks")
 			b.ReportMetric(most/(1<<20), "MiB")

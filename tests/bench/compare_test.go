@@ -31,11 +31,13 @@ func compare(b *testing.B, ways ...way) []time.Duration {
 			}
 		}
 	}
+
 	medians := make([]time.Duration, len(ways))
 	for i, t := range times {
 		slices.Sort(t)
 		medians[i] = t[len(t)/2]
 	}
+
 	return medians
 }
 
@@ -76,6 +78,7 @@ func latencyAfter(b *testing.B, prepare func() (done func()), call func()) {
 		times = append(times, time.Since(began))
 		done()
 	}
+
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(float64(percentile(times, 0.5).Nanoseconds())/1e3, "us")
 	b.ReportMetric(float64(percentile(times, 0.99).Nanoseconds())/1e3, "p99-us")

@@ -26,6 +26,7 @@ func newInflux(b *testing.B) (*influx.Store, influx.Config) {
 	store, closeStore, err := influx.Open(b.Context(), cfg)
 	check(err)
 	b.Cleanup(closeStore)
+
 	return store, cfg
 }
 
@@ -78,6 +79,7 @@ func readRecords(ctx context.Context, cfg influx.Config, bars domain.Series) {
 		}
 		count++
 	}
+
 	check(result.Err())
 	if count != bars.Len() {
 		panic(fmt.Sprintf("%d records of %d", count, bars.Len()))

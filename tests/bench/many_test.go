@@ -30,6 +30,7 @@ func many(b *testing.B, store ports.BarWriter, symbols, n int) []domain.SeriesKe
 		s := must(domain.NewSeriesFromColumns(keys[i], walk))
 		must(store.WriteBars(b.Context(), s, s.Range()))
 	}
+
 	return keys
 }
 
@@ -138,6 +139,7 @@ func benchmarkBatch(b *testing.B, store batchStore, n int) {
 					}
 				})
 			}
+
 			readers.Wait()
 		}},
 	)

@@ -60,6 +60,7 @@ func BenchmarkTradesToMinutes(b *testing.B) {
 		price := must(domain.NewDecimal(3_000_000+int64(i%97), 2))
 		trades[i] = domain.Trade{Time: gen.WalkStart.Add(time.Duration(i) * time.Second), Seq: int64(i), Price: price, Size: price}
 	}
+
 	all := must(domain.NewTicks("BTC/USD", trades...))
 	report(b, million, way{name: "aggregate", run: func() {
 		r := must(domain.NewResampler(gen.MinuteKey("BTC/USD")))

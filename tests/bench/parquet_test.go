@@ -123,6 +123,7 @@ func BenchmarkParquetMemory5M(b *testing.B) {
 				watch()
 			}
 		}
+
 		check(out.Close())
 		check(f.Close())
 	})
@@ -135,6 +136,7 @@ func BenchmarkParquetMemory5M(b *testing.B) {
 				watch()
 			}
 		}
+
 		check(f.Close())
 		if bars != pieces*piece.Len() {
 			b.Fatalf("%d bars", bars)
@@ -150,5 +152,6 @@ func later(s domain.Series, n int) domain.Series {
 	for i := range c.OpenMicros {
 		c.OpenMicros[i] += int64(n) * s.Range().End.Sub(s.Range().Start).Microseconds()
 	}
+
 	return must(domain.NewSeriesFromColumns(s.Key(), c))
 }

@@ -45,6 +45,7 @@ func newPostgres(b *testing.B) postgresBench {
 	pool := must(pgxpool.New(b.Context(), dsn))
 	db := stdlib.OpenDBFromPool(pool)
 	b.Cleanup(func() { check(db.Close()); pool.Close() })
+
 	return postgresBench{store, pool, bun.NewDB(db, pgdialect.New())}
 }
 

@@ -27,6 +27,7 @@ func BenchmarkReplay(b *testing.B) {
 		must(store.WriteBars(ctx, s, s.Range()))
 		keys, all = append(keys, s.Key()), append(all, s)
 	}
+
 	within := all[0].Range()
 	play := func() *replay.Replay {
 		return must(replay.New(store, clock.NewSimulated(within.Start), keys, within, replay.Config{}))

@@ -29,6 +29,7 @@ func openPlainRows(b *testing.B) plainRows {
 	b.Cleanup(func() { check(db.Close()) })
 	must(db.ExecContext(b.Context(), `CREATE TABLE rows (series INTEGER, open_time INTEGER, open INTEGER, high INTEGER,
 		low INTEGER, close INTEGER, volume INTEGER, trades INTEGER, PRIMARY KEY (series, open_time)) STRICT, WITHOUT ROWID`))
+
 	return plainRows{db}
 }
 
@@ -53,6 +54,7 @@ func (p plainRows) read(ctx context.Context) {
 			columns[i] = append(columns[i], v)
 		}
 	}
+
 	check(rows.Err())
 	check(rows.Close())
 }

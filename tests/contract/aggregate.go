@@ -35,15 +35,18 @@ var aggregateLaws = []law[Store]{
 				at := must(time.Parse(time.DateOnly, from))
 				pieces = append(pieces, tradesEvery(at, 4409*time.Second, 150))
 			}
+
 			trades := joinTrades(pieces...)
 			if err := putTrades(ctx, s, trades); err != nil {
 				return err
 			}
+
 			for _, grid := range aggregateGrids {
 				if err := wantAggregate(ctx, s, gridKey(grid), trades.Range(), trades); err != nil {
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -57,6 +60,7 @@ var aggregateLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return wantAggregate(ctx, s, key, always, trades)
 		},
 	},
@@ -81,6 +85,7 @@ var aggregateLaws = []law[Store]{
 			if err := putTrades(ctx, s, trades); err != nil {
 				return err
 			}
+
 			const us = time.Microsecond
 			for _, grid := range []string{"5m", "1d", "1d@America/New_York"} {
 				for _, r := range []domain.Range{
@@ -92,6 +97,7 @@ var aggregateLaws = []law[Store]{
 					}
 				}
 			}
+
 			return nil
 		},
 	},
@@ -103,12 +109,14 @@ var aggregateLaws = []law[Store]{
 			if err := putTrades(ctx, s, trades); err != nil {
 				return err
 			}
+
 			widest := domain.Range{Start: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC)}
 			for _, grid := range []string{"1s", "1w", "1d@America/New_York"} {
 				if err := wantAggregate(ctx, s, gridKey(grid), widest, trades); err != nil {
 					return err
 				}
 			}
+
 			return wantAggregate(ctx, s, domain.SeriesKey{Symbol: "ETH/USD", Grid: gridKey("1d@America/New_York").Grid}, widest, domain.Trades{})
 		},
 	},
@@ -132,6 +140,7 @@ var aggregateLaws = []law[Store]{
 			if err := putTrades(ctx, s, trades); err != nil {
 				return err
 			}
+
 			return wantNoBar(ctx, s)
 		},
 	},
@@ -143,6 +152,7 @@ var aggregateLaws = []law[Store]{
 			if plant == nil {
 				return notApplicableError("the harness plants no defect " + string(TradeSize))
 			}
+
 			trades := tradesEvery(start, time.Second, 10)
 			return steps(
 				func() error { return putTrades(ctx, s, trades) },
@@ -174,6 +184,7 @@ var aggregateLaws = []law[Store]{
 			if err := putTrades(ctx, s, trades); err != nil {
 				return err
 			}
+
 			sequence := s.Aggregator.AggregateTrades(ctx, key, always)
 			for _, err := range sequence {
 				if err != nil {
@@ -181,6 +192,7 @@ var aggregateLaws = []law[Store]{
 				}
 				break
 			}
+
 			var again error
 			for piece, err := range sequence {
 				if piece.Len() > 0 {
@@ -188,6 +200,7 @@ var aggregateLaws = []law[Store]{
 				}
 				again = err
 			}
+
 			return steps(
 				func() error { return wantError(again, ports.ErrInvalid) },
 				func() error { return wantAggregate(ctx, s, key, always, trades) },
@@ -202,11 +215,13 @@ var aggregateLaws = []law[Store]{
 			if err := putTrades(ctx, s, trades); err != nil {
 				return err
 			}
+
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if _, err := aggregate(gone, s, key, always); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("a call cancelled before it gave %s", said(err))
 			}
+
 			inside, cancel := context.WithCancel(ctx)
 			defer cancel()
 			var last error
@@ -217,6 +232,7 @@ var aggregateLaws = []law[Store]{
 			if !errors.Is(last, context.Canceled) {
 				return fmt.Errorf("a call cancelled at its first piece ended with %s", said(last))
 			}
+
 			return nil
 		},
 	},
@@ -230,6 +246,7 @@ func tradesEvery(from time.Time, apart time.Duration, n int) domain.Trades {
 		mustDo(b.Append(domain.Trade{Time: from.Add(time.Duration(i) * apart), Seq: int64(i), Price: number(price), Size: number(i + 1),
 			Side: domain.Side(i % 3)}))
 	}
+
 	return must(b.Ticks())
 }
 
@@ -266,6 +283,7 @@ func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Ra
 	if err := sameBars(got, want); err != nil {
 		return fmt.Errorf("%s in %s: %w", k, r, err)
 	}
+
 	return nil
 }
 
@@ -275,5 +293,6 @@ func wantNoBar(ctx context.Context, s Store) error {
 	if err == nil {
 		return fmt.Errorf("got %s", got)
 	}
+
 	return wantError(err, ports.ErrCorruptData)
 }

@@ -33,12 +33,14 @@ var batchAnswerLaws = []law[Store]{
 			if err != nil {
 				return err
 			}
+
 			want := make([]domain.Series, len(asked))
 			for i, q := range asked {
 				if want[i], err = read(ctx, s, q); err != nil {
 					return err
 				}
 			}
+
 			random := rand.New(rand.NewPCG(1, 2))
 			for _, size := range []int{1, 1, 2, 2, 3, 10, 100, 500, 1_500} {
 				queries, answers := make([]ports.BarQuery, size), make([]domain.Series, size)
@@ -50,6 +52,7 @@ var batchAnswerLaws = []law[Store]{
 					return fmt.Errorf("a batch of %d: %w", size, err)
 				}
 			}
+
 			return wantBatch(ctx, s, asked, want...)
 		},
 	},
@@ -97,8 +100,10 @@ var batchAnswerLaws = []law[Store]{
 				if err := write(ctx, s, b); err != nil {
 					return fmt.Errorf("write %q: %w", symbol, err)
 				}
+
 				queries, want = append(queries, all(b.Key())), append(want, b)
 			}
+
 			return wantBatch(ctx, s, queries, want...)
 		},
 	},
@@ -110,6 +115,7 @@ var batchAnswerLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for _, symbol := range impossible {
 				k := minuteKey(symbol)
 				err := wantBatch(ctx, s, []ports.BarQuery{all(key), all(k), all(key)}, b, domain.EmptySeries(k), b)
@@ -117,6 +123,7 @@ var batchAnswerLaws = []law[Store]{
 					return fmt.Errorf("%q: %w", symbol, err)
 				}
 			}
+
 			return wantBatch(ctx, s, []ports.BarQuery{all(key)}, b)
 		},
 	},
@@ -128,15 +135,18 @@ var batchAnswerLaws = []law[Store]{
 			if err != nil {
 				return err
 			}
+
 			before := slices.Clone(queries)
 			if _, err := readBatch(ctx, s, queries); err != nil {
 				return err
 			}
+
 			for i, q := range queries {
 				if q != before[i] {
 					return fmt.Errorf("query %d was %+v and is now %+v", i, before[i], q)
 				}
 			}
+
 			return nil
 		},
 	},
@@ -149,6 +159,7 @@ var batchAnswerLaws = []law[Store]{
 			if err := write(ctx, s, versions[0]); err != nil {
 				return err
 			}
+
 			queries := []ports.BarQuery{all(key), all(minuteKey("NO/SUCH")), all(key), {Key: key, Range: always, Last: 100}}
 			return together(ctx,
 				func(ctx context.Context) error {
@@ -165,6 +176,7 @@ var batchAnswerLaws = []law[Store]{
 						if err != nil {
 							return err
 						}
+
 						for _, i := range []int{0, 2, 3} {
 							if sameBars(got[i], versions[0]) != nil && sameBars(got[i], versions[1]) != nil {
 								return fmt.Errorf("answer %d beside replacements is neither version: %s", i, got[i])
@@ -194,6 +206,7 @@ func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 			return nil, err
 		}
 	}
+
 	random := rand.New(rand.NewPCG(3, 4))
 	var queries []ports.BarQuery
 	for _, k := range keys {
@@ -210,10 +223,12 @@ func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 				case 1:
 					q.Last = 1 + random.IntN(60)
 				}
+
 				queries = append(queries, q)
 			}
 		}
 	}
+
 	return queries, nil
 }
 
@@ -249,12 +264,14 @@ func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain
 	if failed != nil {
 		return nil, fmt.Errorf("the batch: %w", failed)
 	}
+
 	series := make([]domain.Series, len(queries))
 	for i, q := range queries {
 		if series[i] = domain.EmptySeries(q.Key); answers[i] != nil {
 			series[i] = must(answers[i].Series())
 		}
 	}
+
 	return series, nil
 }
 
@@ -264,10 +281,12 @@ func wantBatch(ctx context.Context, s Store, queries []ports.BarQuery, want ...d
 	if err != nil {
 		return err
 	}
+
 	for i, q := range queries {
 		if err := sameBars(got[i], want[i]); err != nil {
 			return fmt.Errorf("query %d, %s first %d last %d of %s: %w", i, q.Key, q.First, q.Last, q.Range, err)
 		}
 	}
+
 	return nil
 }

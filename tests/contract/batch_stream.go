@@ -25,12 +25,14 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for piece, err := range before {
 				if err != nil {
 					return err
 				}
 				return sameBars(piece.Bars, b)
 			}
+
 			return errors.New("a batch made before a write and ranged over after it does not see the write")
 		},
 	},
@@ -42,6 +44,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for i := range 32 { // more than a pool has connections
 				for piece, err := range s.Batch.ReadBatch(ctx, twice()) {
 					if err != nil {
@@ -52,6 +55,7 @@ var batchStreamLaws = []law[Store]{
 					}
 				}
 			}
+
 			over := bars(key, start, 10, 7)
 			return steps(
 				func() error { return write(ctx, s, over) },
@@ -68,6 +72,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
 				return err
 			}
+
 			for _, breakOff := range []bool{false, true} {
 				sequence := s.Batch.ReadBatch(ctx, twice())
 				for _, err := range sequence {
@@ -78,6 +83,7 @@ var batchStreamLaws = []law[Store]{
 						break
 					}
 				}
+
 				var pairs int
 				var last error
 				for piece, err := range sequence {
@@ -90,6 +96,7 @@ var batchStreamLaws = []law[Store]{
 					return fmt.Errorf("ranging over a batch again yields %d pairs, the last with %s; want one with an error", pairs, said(last))
 				}
 			}
+
 			return nil
 		},
 	},
@@ -100,6 +107,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
 			}
+
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			var failed error
@@ -111,11 +119,13 @@ var batchStreamLaws = []law[Store]{
 				case err != nil && piece.Bars.Len() > 0:
 					return fmt.Errorf("%d bars came with the error %w", piece.Bars.Len(), err)
 				}
+
 				failed = err
 			}
 			if failed == nil {
 				return errors.New("a batch cancelled at its first piece ended without an error")
 			}
+
 			return nil
 		},
 	},
@@ -126,6 +136,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
 				return err
 			}
+
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			for piece, err := range s.Batch.ReadBatch(gone, twice()) {
@@ -136,8 +147,10 @@ var batchStreamLaws = []law[Store]{
 				if !errors.Is(err, ports.ErrCanceled) || !errors.Is(err, context.Canceled) {
 					return fmt.Errorf("%s is not both kind and cause", said(err))
 				}
+
 				return nil
 			}
+
 			return errors.New("a batch with a cancelled context yields nothing")
 		},
 	},
@@ -150,6 +163,7 @@ var batchStreamLaws = []law[Store]{
 			if _, err := readBatch(late, s, twice()); !errors.Is(err, context.DeadlineExceeded) {
 				return fmt.Errorf("got %s", said(err))
 			}
+
 			return nil
 		},
 	},
@@ -160,6 +174,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
 			}
+
 			queries := make([]ports.BarQuery, 100)
 			for i := range queries {
 				queries[i] = all(key)
@@ -184,6 +199,7 @@ var batchStreamLaws = []law[Store]{
 					return nil
 				}
 			}
+
 			return fmt.Errorf("the batch ended %s after the cancellation, in the last of %d tries", took, cancelTries)
 		},
 	},
@@ -196,6 +212,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for i := range 50 {
 				limit := time.Duration(i) * 200 * time.Microsecond
 				reading, cancel := context.WithTimeout(ctx, limit)
@@ -205,6 +222,7 @@ var batchStreamLaws = []law[Store]{
 					return fmt.Errorf("a batch with %s to go: %w", limit, err)
 				}
 			}
+
 			return nil
 		},
 	},
@@ -220,11 +238,13 @@ var batchStreamLaws = []law[Store]{
 				if err := write(ctx, s, want[i]); err != nil {
 					return err
 				}
+
 				queries := []ports.BarQuery{all(k), all(k), all(k)}
 				pull, stop := iter.Pull2(s.Batch.ReadBatch(ctx, queries))
 				defer stop()
 				next[i] = pull
 			}
+
 			for n := range 3 {
 				for i := range next {
 					piece, err, ok := next[i]()
@@ -236,11 +256,13 @@ var batchStreamLaws = []law[Store]{
 					}
 				}
 			}
+
 			for i := range next {
 				if piece, err, ok := next[i](); ok {
 					return fmt.Errorf("batch %d goes on with %s and %s", i, piece.Bars, said(err))
 				}
 			}
+
 			return nil
 		},
 	},
@@ -252,6 +274,7 @@ var batchStreamLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			over := bars(key, minutes(manyBars), 10, 7)
 			for _, err := range s.Batch.ReadBatch(ctx, twice()) {
 				if err != nil {
@@ -263,8 +286,10 @@ var batchStreamLaws = []law[Store]{
 				); err != nil {
 					return err
 				}
+
 				break
 			}
+
 			return wantBatch(ctx, s, twice(), join(b, over), join(b, over))
 		},
 	},
@@ -308,6 +333,7 @@ func corruptBatch(d Defect, rule domain.Rule) func(context.Context, Store) error
 		if plant == nil {
 			return notApplicableError("the harness plants no defect " + string(d))
 		}
+
 		sound := bars(minuteKey("ETH/USD"), minutes(1_000), 10, 1)
 		if err := steps(
 			func() error { return write(ctx, s, sound) },
@@ -316,16 +342,19 @@ func corruptBatch(d Defect, rule domain.Rule) func(context.Context, Store) error
 		); err != nil {
 			return err
 		}
+
 		for _, q := range []ports.BarQuery{all(key), query(span(5, 6)), {Key: key, Range: always, Last: 8}} {
 			_, err := readBatch(ctx, s, []ports.BarQuery{all(sound.Key()), q, all(sound.Key())})
 			if err := wantError(err, ports.ErrCorruptData); err != nil {
 				return err
 			}
+
 			var broken *domain.RuleError
 			if !errors.As(err, &broken) || broken.Rule != rule || broken.Key != key {
 				return fmt.Errorf("the error does not wrap a *domain.RuleError of rule %s and key %s: %w", rule, key, err)
 			}
 		}
+
 		return wantBatch(ctx, s, []ports.BarQuery{all(sound.Key()), all(sound.Key())}, sound, sound)
 	}
 }

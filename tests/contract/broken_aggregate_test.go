@@ -30,6 +30,7 @@ func altered(pieces sequence, change func(domain.Series) []domain.Bar) sequence 
 				yield(piece, err)
 				return
 			}
+
 			made, err := domain.NewSeries(piece.Key(), change(piece)...)
 			if !yield(made, err) || err != nil {
 				return
@@ -82,6 +83,7 @@ var aggregateFaults = []struct {
 				empty.OpenTime = key.Grid.Next(bar.OpenTime)
 				list = append(list, bar, empty)
 			}
+
 			return list
 		})
 	}, []string{"aggregate/without_trades_is_absent"}},
@@ -123,6 +125,7 @@ func TestEveryAggregateLawNoticesAFault(t *testing.T) {
 				t.Errorf("%s: there is no law %s", f.name, name)
 				continue
 			}
+
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				s := memory.New()
@@ -132,6 +135,7 @@ func TestEveryAggregateLawNoticesAFault(t *testing.T) {
 			})
 		}
 	}
+
 	for _, l := range aggregateLaws {
 		if !noticed[l.name] {
 			t.Errorf("no fault breaks %s", l.name)

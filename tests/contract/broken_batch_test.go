@@ -31,6 +31,7 @@ func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 			if err != nil {
 				break
 			}
+
 			var piece domain.Series
 			for piece, err = range r.next.ReadBars(ctx, q) {
 				if err == nil && !yield(ports.BatchBars{Query: i, Bars: piece}, nil) {
@@ -38,6 +39,7 @@ func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 				}
 			}
 		}
+
 		if err != nil {
 			yield(ports.BatchBars{}, err)
 		}
@@ -131,6 +133,7 @@ var batchFaults = []batchFault{
 						return
 					}
 				}
+
 				if none {
 					yield(ports.BatchBars{}, ports.ErrNotFound)
 				}
@@ -193,6 +196,7 @@ var batchFaults = []batchFault{
 					pieces = append(pieces, p)
 				}
 			}
+
 			return func(yield func(ports.BatchBars, error) bool) {
 				for _, p := range pieces {
 					if !yield(p, nil) {
@@ -210,11 +214,13 @@ var batchFaults = []batchFault{
 					yield(ports.BatchBars{}, ports.ErrOverloaded)
 					return
 				}
+
 				for p, err := range next.ReadBatch(ctx, queries) {
 					if !yield(p, err) {
 						return
 					}
 				}
+
 				used.Add(-1)
 			}
 		}
@@ -258,6 +264,7 @@ var batchFaults = []batchFault{
 					yield(ports.BatchBars{}, ports.ErrOverloaded)
 					return
 				}
+
 				defer mu.Unlock()
 				next.ReadBatch(ctx, queries)(yield)
 			}
@@ -284,6 +291,7 @@ func TestEveryBatchLawNoticesAFault(t *testing.T) {
 				t.Errorf("%s: there is no law %s", f.name, name)
 				continue
 			}
+
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				tries := 1
@@ -296,15 +304,18 @@ func TestEveryBatchLawNoticesAFault(t *testing.T) {
 						return
 					}
 				}
+
 				t.Errorf("the law does not notice: %s", batchLaws[i].text)
 			})
 		}
 	}
+
 	for _, l := range slices.Concat(batchAnswerLaws, batchStreamLaws) {
 		if !noticed[l.name] {
 			t.Errorf("no fault breaks %s", l.name)
 		}
 	}
+
 	for _, l := range batchCorruptLaws { // a store that returns what is planted as a bar
 		s := memory.New()
 		planted := Store{Bars: s, Batch: singly{s}, Corrupt: map[Defect]Plant{}}

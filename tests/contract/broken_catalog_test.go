@@ -48,6 +48,7 @@ var extentFaults = []fault{
 				domain.Extent{Key: e.Key, Range: domain.Range{Start: e.Range.Start, End: middle}},
 				domain.Extent{Key: e.Key, Range: domain.Range{Start: middle, End: e.Range.End}})
 		}
+
 		return halves
 	}), []string{"extents/touching_merge"}},
 	{"gaps are filled", remembering(func(extents []domain.Extent) []domain.Extent {
@@ -100,6 +101,7 @@ var catalogFaults = []fault{
 		if err != nil {
 			return err
 		}
+
 		isKnown := func(m domain.SymbolMeta) bool {
 			return slices.ContainsFunc(known, func(k domain.SymbolMeta) bool { return k.Symbol == m.Symbol })
 		}

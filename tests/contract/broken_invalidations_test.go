@@ -84,6 +84,7 @@ func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Invalidation) e
 	} else if ctx.Err() != nil {
 		return ctx.Err()
 	}
+
 	changes = slices.Clone(changes)
 	if w.alter != nil {
 		changes = w.alter(changes)
@@ -99,6 +100,7 @@ func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Invalidation) e
 			w.hear(s, changes...)
 		}
 	}
+
 	return nil
 }
 
@@ -107,6 +109,7 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation,
 	if ctx.Err() != nil && !w.gone {
 		return nil, ctx.Err()
 	}
+
 	s := &wireSub{peer: p, more: make(chan struct{}, 1), open: true}
 	if w.sub != nil {
 		w.sub(s)
@@ -135,6 +138,7 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation,
 			yield(ports.Invalidation{}, errors.New("used"))
 			return
 		}
+
 		if w.late {
 			stand()
 		}
@@ -145,6 +149,7 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation,
 	if w.wrap != nil {
 		return w.wrap(sequence), nil
 	}
+
 	return sequence, nil
 }
 
@@ -154,6 +159,7 @@ func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Invalidati
 			yield(ports.Invalidation{}, ctx.Err())
 			return
 		}
+
 		w.mu.Lock()
 		queue, err := s.queue, s.err
 		s.queue = nil
@@ -170,6 +176,7 @@ func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Invalidati
 		if len(queue) > 0 {
 			continue
 		}
+
 		select {
 		case <-s.more:
 		case <-ctx.Done():
@@ -199,6 +206,7 @@ func openWire(f wireFault) InvalidationsSubject {
 				}
 				s.wake()
 			}
+
 			return nil
 		},
 	}
@@ -256,6 +264,7 @@ func TestEveryInvalidationLawNoticesAFault(t *testing.T) {
 				t.Errorf("%s: there is no law %s", f.name, name)
 				continue
 			}
+
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				// A law that waits for what does not come waits as long as it may.
@@ -269,10 +278,12 @@ func TestEveryInvalidationLawNoticesAFault(t *testing.T) {
 						break
 					}
 				}
+
 				t.Errorf("the law does not notice: %s", invalidationLaws[i].text)
 			})
 		}
 	}
+
 	for _, l := range invalidationLaws {
 		if !noticed[l.name] {
 			t.Errorf("no fault breaks %s", l.name)

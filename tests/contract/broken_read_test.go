@@ -62,6 +62,7 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 				if err != nil {
 					return ports.WriteReport{}, err
 				}
+
 				return next.WriteBars(ctx, b, claim)
 			},
 			replace: func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
@@ -69,6 +70,7 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 				if err != nil {
 					return ports.WriteReport{}, err
 				}
+
 				return next.ReplaceBars(ctx, b, r)
 			},
 		}
@@ -157,6 +159,7 @@ var readFaults = []fault{
 					pieces = append(pieces, b)
 				}
 			}
+
 			return func(yield func(domain.Series, error) bool) {
 				for _, b := range pieces {
 					if !yield(b, nil) {
@@ -174,11 +177,13 @@ var readFaults = []fault{
 					yield(domain.Series{}, ports.ErrOverloaded)
 					return
 				}
+
 				for b, err := range next.ReadBars(ctx, q) {
 					if !yield(b, err) {
 						return
 					}
 				}
+
 				used.Add(-1)
 			}
 		}}
@@ -257,6 +262,7 @@ var readFaults = []fault{
 				if !mu.TryLock() {
 					return ports.WriteReport{}, ports.ErrOverloaded
 				}
+
 				defer mu.Unlock()
 				return next.WriteBars(ctx, b, claim)
 			},

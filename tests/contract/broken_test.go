@@ -91,6 +91,7 @@ func TestEveryLawNoticesAFault(t *testing.T) {
 				t.Errorf("%s: there is no law %s", f.name, name)
 				continue
 			}
+
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				tries := 1
@@ -104,10 +105,12 @@ func TestEveryLawNoticesAFault(t *testing.T) {
 						return
 					}
 				}
+
 				t.Errorf("the law does not notice: %s", laws[i].text)
 			})
 		}
 	}
+
 	for _, l := range laws {
 		if !noticed[l.name] && !slices.ContainsFunc(corruptLaws, func(c law[Store]) bool { return c.name == l.name }) {
 			t.Errorf("no fault breaks %s", l.name)

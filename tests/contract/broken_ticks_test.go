@@ -49,6 +49,7 @@ func noticeFaults[T, O domain.Tick](t *testing.T, f tickForm[T], other tickForm[
 					if i < 0 {
 						t.Fatalf("there is no law %s", name)
 					}
+
 					s := memory.New()
 					err := laws[i].check(t.Context(), Store{Bars: s, Ticks: s, Catalog: s, Symbols: s})
 					if err != nil {
@@ -58,10 +59,12 @@ func noticeFaults[T, O domain.Tick](t *testing.T, f tickForm[T], other tickForm[
 						t.Fatalf("the law does not notice: %s", laws[i].text)
 					}
 				}
+
 				t.Errorf("the law does not notice in many tries")
 			})
 		}
 	}
+
 	for _, l := range tickLawsOf(f, other) {
 		if !noticed[l.name] {
 			t.Errorf("no fault breaks %s", l.name)
@@ -106,6 +109,7 @@ func tickDropping[T domain.Tick](keep func(before, tick tickKey) bool) func(*for
 				if keep(before, k) && !yield(piece.Slice(i, i+1), nil) {
 					return
 				}
+
 				before = k
 			}
 			if err != nil && !yield(piece, err) {
@@ -124,6 +128,7 @@ func tickSplitting[T domain.Tick](parts func(piece domain.Ticks[T], half int) [2
 				yield(piece, err)
 				return
 			}
+
 			for _, part := range parts(piece, half) {
 				if !yield(part, nil) {
 					return
@@ -163,6 +168,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 					return
 				}
 			}
+
 			if empty {
 				yield(D{}, ports.ErrNotFound)
 			}
@@ -199,6 +205,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 						pieces = append(pieces, piece)
 					}
 				}
+
 				return func(yield func(D, error) bool) {
 					for _, piece := range pieces {
 						if !yield(piece, nil) {
@@ -215,11 +222,13 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 					yield(D{}, ports.ErrOverloaded)
 					return
 				}
+
 				for piece, err := range next {
 					if !yield(piece, err) {
 						return
 					}
 				}
+
 				used.Add(-1)
 			})(f)
 		}, []string{"stream/break_frees"}},
@@ -290,6 +299,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 				if !mu.TryLock() {
 					return ports.WriteReport{}, ports.ErrOverloaded
 				}
+
 				defer mu.Unlock()
 				return put(ctx, s, d, claim)
 			}

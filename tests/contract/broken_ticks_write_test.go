@@ -33,6 +33,7 @@ func tickStoring[T domain.Tick](change func(*T)) func(*form[domain.Ticks[T]]) {
 			if d.Symbol() == "" {
 				return next(ctx, s, d, claim)
 			}
+
 			return next(ctx, s, must(b.Ticks()), claim)
 		}
 	})
@@ -76,6 +77,7 @@ func tickSparing[T domain.Tick](f tickForm[T], keep func(there T) bool) func(*fo
 			if err != nil {
 				return ports.WriteReport{}, err
 			}
+
 			b := domain.NewTicksBuilder[T](d.Symbol())
 			for i, tick := range d.All() {
 				for j, old := range there.All() {
@@ -85,6 +87,7 @@ func tickSparing[T domain.Tick](f tickForm[T], keep func(there T) bool) func(*fo
 				}
 				mustDo(b.Append(tick))
 			}
+
 			return next(ctx, s, must(b.Ticks()), claim)
 		}
 	})
@@ -140,6 +143,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 					if err != nil {
 						return sum, err
 					}
+
 					sum = sum.Add(report)
 					runtime.Gosched()
 				}
@@ -165,6 +169,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 						return ports.WriteReport{}, err
 					}
 				}
+
 				late = func() error { return second(next(context.WithoutCancel(ctx), s, d, claim)) }
 				return ports.WriteReport{Inserted: d.Len()}, nil
 			}
@@ -214,6 +219,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 				if err != nil || d.Len() == 0 {
 					return report, err
 				}
+
 				runtime.Gosched() // a reader comes in between, on a machine of one core too
 				written, err := put(ctx, s, d, d.Range())
 				return report.Add(written), err
@@ -290,6 +296,7 @@ func tickHeldFaults[T domain.Tick]() []tickFault[T] {
 				halves = append(halves, claimed{c.symbol, domain.Range{Start: c.r.Start, End: middle}},
 					claimed{c.symbol, domain.Range{Start: middle, End: c.r.End}})
 			}
+
 			return halves
 		}), []string{"extents/touching_merge"}},
 		{"extents come in any order", tickHolding[T](func(held []claimed) []claimed {

@@ -24,6 +24,7 @@ func storing(change func(*domain.Bar)) func() *faulty {
 			change(&bar)
 			list = append(list, bar)
 		}
+
 		return next.WriteBars(ctx, series(b.Key(), list...), claim)
 	})
 }
@@ -61,6 +62,7 @@ func sparing(keep func(there domain.Bar) bool) func() *faulty {
 		if err != nil {
 			return ports.WriteReport{}, err
 		}
+
 		var list []domain.Bar
 		for _, bar := range b.All() {
 			for _, old := range there.All() {
@@ -70,6 +72,7 @@ func sparing(keep func(there domain.Bar) bool) func() *faulty {
 			}
 			list = append(list, bar)
 		}
+
 		return next.WriteBars(ctx, series(b.Key(), list...), claim)
 	})
 }
@@ -82,8 +85,10 @@ func barByBar(next *memory.Store, ctx context.Context, b domain.Series, claim do
 		if err != nil {
 			return sum, err
 		}
+
 		sum = sum.Add(report)
 	}
+
 	_, err := next.WriteBars(ctx, domain.EmptySeries(b.Key()), claim)
 	return sum, err
 }
@@ -134,6 +139,7 @@ var writeFaults = []fault{
 						return ports.WriteReport{}, err
 					}
 				}
+
 				late = []func() error{func() error { return second(next.WriteBars(context.WithoutCancel(ctx), b, claim)) }}
 				return ports.WriteReport{Inserted: b.Len()}, nil
 			},
@@ -164,6 +170,7 @@ func deleteThenWrite(next *memory.Store, ctx context.Context, b domain.Series, r
 	if err != nil || isDelete(b) {
 		return report, err
 	}
+
 	runtime.Gosched() // a reader comes in between, on a machine of one core too
 	written, err := next.WriteBars(ctx, b, b.Range())
 	return report.Add(written), err

@@ -32,6 +32,7 @@ func Cache[K comparable, V any](t *testing.T, open func(tb testing.TB) CacheSubj
 			}
 		})
 	}
+
 	if inBubble {
 		t.Run("cache/expires", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,6 +57,7 @@ func (s CacheSubject[K, V]) kept(ctx context.Context, i int, ttl time.Duration) 
 			return nil
 		}
 	}
+
 	return fmt.Errorf("a value put %d times into a cache with room for it was not kept", tries)
 }
 
@@ -63,14 +65,17 @@ func expires[K comparable, V any](ctx context.Context, s CacheSubject[K, V]) err
 	if err := s.kept(ctx, 0, time.Minute); err != nil {
 		return err
 	}
+
 	time.Sleep(time.Minute - time.Second)
 	if _, ok := s.Cache.Get(ctx, s.Key(0)); !ok {
 		return fmt.Errorf("a value was gone a second before its minute was over")
 	}
+
 	time.Sleep(time.Second + time.Millisecond)
 	if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
 		return fmt.Errorf("after its minute a value was still returned: %v", v)
 	}
+
 	return nil
 }
 
@@ -96,11 +101,13 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 						return err
 					}
 				}
+
 				for i := range 2 * n {
 					if v, ok := s.Cache.Get(ctx, s.Key(i)); ok && (i >= n || !s.Equal(v, s.Value(i))) {
 						return fmt.Errorf("key %d: got %v", i, v)
 					}
 				}
+
 				return nil
 			},
 		},
@@ -139,6 +146,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 					if err := s.kept(ctx, 0, time.Hour); err != nil {
 						return err
 					}
+
 					s.Cache.Put(ctx, s.Key(0), s.Value(1), ttl)
 					if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
 						return fmt.Errorf("a time to live of %s: got %v", ttl, v)
@@ -157,6 +165,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 						if v, ok := s.Cache.Get(ctx, s.Key((i+1)%10)); ok && !s.Equal(v, s.Value((i+1)%10)) {
 							return fmt.Errorf("key %d: got %v", (i+1)%10, v)
 						}
+
 						if i%50 == 0 {
 							s.Cache.Delete(ctx, s.Key(i%10))
 						}

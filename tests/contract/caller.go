@@ -19,6 +19,7 @@ var callerLaws = []law[Store]{
 					return err
 				}
 			}
+
 			symbols := []domain.Symbol{"C/USD", "NO/SUCH", "A/USD", "C/USD", "B/USD"}
 			before := slices.Clone(symbols)
 			if _, err := s.Bars.Extents(ctx, symbols...); err != nil {
@@ -27,6 +28,7 @@ var callerLaws = []law[Store]{
 			if !slices.Equal(symbols, before) {
 				return fmt.Errorf("the symbols asked for were %v and are now %v", before, symbols)
 			}
+
 			return nil
 		},
 	},
@@ -38,10 +40,12 @@ var callerLaws = []law[Store]{
 			if err := write(ctx, s, written); err != nil {
 				return err
 			}
+
 			got, err := read(ctx, s, all(key))
 			if err != nil {
 				return err
 			}
+
 			var pieces []domain.Series // as they came, not copied
 			for piece, err := range s.Bars.ReadBars(ctx, all(key)) {
 				if err != nil {
@@ -49,6 +53,7 @@ var callerLaws = []law[Store]{
 				}
 				pieces = append(pieces, piece)
 			}
+
 			return steps(
 				func() error { return write(ctx, s, bars(key, start, 10, 60)) },
 				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(3, 6))) },

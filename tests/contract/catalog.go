@@ -22,6 +22,7 @@ var catalogLaws = []law[Store]{
 				Lot:  must(domain.ParseDecimal("12345678901234567890.123456789012345678")), Zone: "America/New_York",
 			}
 			bare := domain.SymbolMeta{Symbol: "X"}
+
 			return steps(
 				func() error { return s.Symbols.PutSymbols(ctx, full, bare) },
 				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, full, bare) },
@@ -55,6 +56,7 @@ var catalogLaws = []law[Store]{
 					return fmt.Errorf("put %+v: %w", bad, err)
 				}
 			}
+
 			return steps(
 				func() error { return s.Symbols.PutSymbols(ctx) },
 				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}) },
@@ -204,17 +206,20 @@ var catalogLaws = []law[Store]{
 			if err := s.Symbols.PutSymbols(ctx, metas(hostile...)...); err != nil {
 				return err
 			}
+
 			for _, symbol := range hostile {
 				if err := wantSymbols(ctx, s, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}, metas(symbol)...); err != nil {
 					return err
 				}
 			}
+
 			for _, symbol := range impossible {
 				found, err := s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}})
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("symbols %q: got %v and %s", symbol, found, said(err))
 				}
 			}
+
 			return nil
 		},
 	},
@@ -254,6 +259,7 @@ var catalogLaws = []law[Store]{
 					return nil
 				})
 			}
+
 			return steps(
 				func() error { return together(ctx, calls...) },
 				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, metas(symbols...)...) },
@@ -281,11 +287,13 @@ func patterns(ctx context.Context, s Store, known []domain.Symbol, cases ...patt
 	if err := s.Symbols.PutSymbols(ctx, metas(known...)...); err != nil {
 		return err
 	}
+
 	for _, c := range cases {
 		if err := wantSymbols(ctx, s, ports.SymbolQuery{Pattern: c.text}, metas(c.want...)...); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -298,5 +306,6 @@ func wantSymbols(ctx context.Context, s Store, q ports.SymbolQuery, want ...doma
 	if !slices.EqualFunc(got, want, domain.SymbolMeta.Equal) {
 		return fmt.Errorf("symbols of %+v:\n got %+v\nwant %+v", q, got, want)
 	}
+
 	return nil
 }

@@ -32,8 +32,10 @@ var clockLaws = []law[ports.Clock]{
 					if now.Before(before) {
 						return fmt.Errorf("now was %s and is %s", before, now)
 					}
+
 					before = now
 				}
+
 				return nil
 			}
 			seen := c.Now()
@@ -43,6 +45,7 @@ var clockLaws = []law[ports.Clock]{
 			if c.Now().Before(seen) {
 				return errors.New("now is before what it was when the law began")
 			}
+
 			return nil
 		},
 	},

@@ -26,10 +26,12 @@ var concurrentLaws = []law[Store]{
 						return err
 					}
 				}
+
 				pull, stop := iter.Pull2(s.Bars.ReadBars(ctx, all(k)))
 				defer stop()
 				next[i], got[i] = pull, domain.NewSeriesBuilder(k, manyBars)
 			}
+
 			for more := true; more; {
 				more = false
 				for i := range next {
@@ -40,9 +42,11 @@ var concurrentLaws = []law[Store]{
 					if err := got[i].AppendSeries(piece); ok && err != nil {
 						return err
 					}
+
 					more = more || ok
 				}
 			}
+
 			for i, k := range keys {
 				whole, err := got[i].Series()
 				if err != nil {
@@ -52,6 +56,7 @@ var concurrentLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -63,12 +68,14 @@ var concurrentLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			over := bars(key, minutes(manyBars), 10, 7)
 			var inside error
 			for _, err := range s.Bars.ReadBars(ctx, all(key)) {
 				if err != nil {
 					return err
 				}
+
 				inside = steps(
 					func() error { return write(ctx, s, over) },
 					func() error { return wantBars(ctx, s, query(over.Range()), over) },
@@ -78,6 +85,7 @@ var concurrentLaws = []law[Store]{
 			if inside != nil {
 				return inside
 			}
+
 			return wantBars(ctx, s, all(key), join(b, over))
 		},
 	},
@@ -117,6 +125,7 @@ var concurrentLaws = []law[Store]{
 					return nil
 				})
 			}
+
 			return together(ctx, calls...)
 		},
 	},
@@ -139,6 +148,7 @@ var concurrentLaws = []law[Store]{
 					return nil
 				})
 			}
+
 			return steps(
 				func() error { return together(ctx, calls...) },
 				func() error { return wantBars(ctx, s, all(key), b) },
@@ -161,9 +171,11 @@ func together(ctx context.Context, calls ...func(context.Context) error) error {
 			}
 		})
 	}
+
 	wg.Wait()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
+
 	return errors.Join(errs...)
 }

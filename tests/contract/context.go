@@ -26,6 +26,7 @@ var contextLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if n, err := broken(gone, s, all(key)); n > 0 || !errors.Is(err, context.Canceled) {
@@ -34,6 +35,7 @@ var contextLaws = []law[Store]{
 			if _, err := s.Bars.Extents(gone); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("extents: got %s", said(err))
 			}
+
 			other := bars(key, start, 20, 50)
 			if _, err := s.Bars.WriteBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("write: got %s", said(err))
@@ -44,6 +46,7 @@ var contextLaws = []law[Store]{
 			if _, err := s.Bars.ReplaceBars(gone, domain.EmptySeries(key), always); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("delete: got %s", said(err))
 			}
+
 			return steps(
 				func() error { return wantBars(ctx, s, all(key), b) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
@@ -57,6 +60,7 @@ var contextLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
 			}
+
 			var took time.Duration
 			for range cancelTries {
 				reading, cancel := context.WithCancel(ctx)
@@ -77,6 +81,7 @@ var contextLaws = []law[Store]{
 					return nil
 				}
 			}
+
 			return fmt.Errorf("the sequence ended %s after the cancellation, in the last of %d tries", took, cancelTries)
 		},
 	},
@@ -93,6 +98,7 @@ var contextLaws = []law[Store]{
 			if err := write(late, s, b); !errors.Is(err, context.DeadlineExceeded) {
 				return fmt.Errorf("write: got %s", said(err))
 			}
+
 			return wantNothing(ctx, s, key)
 		},
 	},
@@ -104,11 +110,13 @@ var contextLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
 			}
+
 			for i := range 50 {
 				if err := readInTime(ctx, s, time.Duration(i)*100*time.Microsecond); err != nil {
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -136,6 +144,7 @@ var contextLaws = []law[Store]{
 					return fmt.Errorf("%s is not both %q and %q", said(c.err), c.kind.Error(), c.cause.Error())
 				}
 			}
+
 			return nil
 		},
 	},
@@ -152,5 +161,6 @@ func readInTime(ctx context.Context, s Store, limit time.Duration) error {
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("a read with %s to go ended with %w", limit, err)
 	}
+
 	return nil
 }

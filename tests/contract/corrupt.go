@@ -57,6 +57,7 @@ func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 		if plant == nil {
 			return notApplicableError("the harness plants no defect " + string(d))
 		}
+
 		at := minutes(5)
 		if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
 			return err
@@ -64,6 +65,7 @@ func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 		if err := plant(ctx, key, at); err != nil {
 			return fmt.Errorf("plant %s: %w", d, err)
 		}
+
 		for _, q := range []ports.BarQuery{
 			all(key), query(span(5, 6)), {Key: key, Range: always, First: 8}, {Key: key, Range: always, Last: 8},
 		} {
@@ -74,11 +76,13 @@ func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 			if err := wantError(err, ports.ErrCorruptData); err != nil {
 				return err
 			}
+
 			var broken *domain.RuleError
 			if !errors.As(err, &broken) || broken.Rule != rule || broken.Key != key {
 				return fmt.Errorf("the error does not wrap a *domain.RuleError of rule %s and key %s: %w", rule, key, err)
 			}
 		}
+
 		return nil
 	}
 }

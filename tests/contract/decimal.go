@@ -117,6 +117,7 @@ var decimalLaws = []law[Store]{
 			if err := write(ctx, s, series(key, plain)); err != nil {
 				return err
 			}
+
 			b := series(key, padded)
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())
 			return steps(
@@ -135,6 +136,7 @@ var decimalLaws = []law[Store]{
 				b.Trades = n
 				list = append(list, b)
 			}
+
 			b := series(key, list...)
 			return steps(
 				func() error { return write(ctx, s, b) },
@@ -154,6 +156,7 @@ func barsOf(numbers []domain.Decimal) domain.Series {
 			OpenTime: minutes(i), Open: at(0), High: at(1), Low: at(2), Close: at(3), Volume: at(4), Trades: int64(i),
 		})
 	}
+
 	return series(key, list...)
 }
 
@@ -183,6 +186,7 @@ func overwrite(ctx context.Context, s Store, before, after []domain.Decimal) err
 	); err != nil {
 		return err
 	}
+
 	for i := range n {
 		if err := write(ctx, s, then.Slice(i, i+1)); err != nil {
 			return err
@@ -191,5 +195,6 @@ func overwrite(ctx context.Context, s Store, before, after []domain.Decimal) err
 			return err
 		}
 	}
+
 	return nil
 }

@@ -93,6 +93,7 @@ var extentLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return wantExtents(ctx, s, nil, want...)
 		},
 	},
@@ -107,6 +108,7 @@ var extentLaws = []law[Store]{
 					return err
 				}
 			}
+
 			btc := []domain.Extent{{Key: key, Range: span(0, 10)}, {Key: bid, Range: span(0, 10)}}
 			return steps(
 				func() error { return wantExtents(ctx, s, []domain.Symbol{"BTC/USD"}, btc...) },
@@ -130,15 +132,18 @@ var extentLaws = []law[Store]{
 			if err := wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: r}); err != nil {
 				return err
 			}
+
 			held, err := s.Bars.Extents(ctx)
 			if err != nil {
 				return err
 			}
+
 			for _, t := range []time.Time{held[0].Range.Start, held[0].Range.End} {
 				if t.Location() != time.UTC {
 					return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
 				}
 			}
+
 			return nil
 		},
 	},

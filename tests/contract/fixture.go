@@ -61,6 +61,7 @@ func bars(k domain.SeriesKey, from time.Time, n, seed int) domain.Series {
 		}
 		at = k.Grid.Next(at)
 	}
+
 	return must(b.Series())
 }
 
@@ -115,6 +116,7 @@ func collect(k domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) (domain
 	if failed != nil {
 		return domain.Series{}, fmt.Errorf("read %s: %w", k, failed)
 	}
+
 	return whole.Series()
 }
 
@@ -127,6 +129,7 @@ func wantBars(ctx context.Context, s Store, q ports.BarQuery, want domain.Series
 	if err := sameBars(got, want); err != nil {
 		return fmt.Errorf("read %s first %d last %d of %s: %w", q.Key, q.First, q.Last, q.Range, err)
 	}
+
 	return nil
 }
 
@@ -137,11 +140,13 @@ func sameBars(got, want domain.Series) error {
 	if got.Key() != want.Key() {
 		return fmt.Errorf("got a series of %s, want %s", got.Key(), want.Key())
 	}
+
 	for i := range min(got.Len(), want.Len()) {
 		if g, w := got.At(i), want.At(i); !g.Equal(w) {
 			return fmt.Errorf("bar %d:\n got %s\nwant %s", i, g, w)
 		}
 	}
+
 	return fmt.Errorf("got %s, want %s", got, want)
 }
 
@@ -153,6 +158,7 @@ func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error 
 	if got != want {
 		return fmt.Errorf("got report %+v, want %+v", got, want)
 	}
+
 	return nil
 }
 
@@ -178,12 +184,14 @@ func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...
 	if err != nil {
 		return err
 	}
+
 	same := func(a, b domain.Extent) bool {
 		return a.Key == b.Key && a.Range.Equal(b.Range) && a.Inferred == b.Inferred
 	}
 	if !slices.EqualFunc(got, want, same) {
 		return fmt.Errorf("extents of %v:\n got %v\nwant %v", symbols, got, want)
 	}
+
 	return nil
 }
 
@@ -203,6 +211,7 @@ func join(pieces ...domain.Series) domain.Series {
 			panic(err)
 		}
 	}
+
 	return must(b.Series())
 }
 

@@ -124,10 +124,12 @@ func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error
 	if failed != nil {
 		return fail("%w", failed)
 	}
+
 	whole, err := f.join(q.Symbol, slices.All(pieces))
 	if err != nil {
 		return fail("pieces are not ascending and disjoint: %w", err)
 	}
+
 	return whole, nil
 }
 
@@ -140,6 +142,7 @@ func (f form[D]) count(ctx context.Context, s Store, q ports.TickQuery) (n int, 
 		}
 		n += piece.Len()
 	}
+
 	return n, nil
 }
 
@@ -155,6 +158,7 @@ func (f form[D]) want(ctx context.Context, s Store, q ports.TickQuery, want D) e
 	if err := f.same(got, want); err != nil {
 		return fmt.Errorf("read %s of %s first %d last %d of %s: %w", f.many, q.Symbol, q.First, q.Last, q.Range, err)
 	}
+
 	return nil
 }
 
@@ -167,11 +171,13 @@ func (f form[D]) same(got, want D) error {
 	if got.Equal(want) {
 		return nil
 	}
+
 	for i := range min(got.Len(), want.Len()) {
 		if !got.Slice(i, i+1).Equal(want.Slice(i, i+1)) {
 			return fmt.Errorf("number %d of %s:\n got %s\nwant %s", i, f.many, f.row(got, i), f.row(want, i))
 		}
 	}
+
 	return fmt.Errorf("got %s, want %s", got, want)
 }
 
@@ -189,10 +195,12 @@ func (f form[D]) wantExtents(ctx context.Context, s Store, symbols []domain.Symb
 	if err != nil {
 		return err
 	}
+
 	same := func(a, b claimed) bool { return a.symbol == b.symbol && a.r.Equal(b.r) }
 	if !slices.EqualFunc(got, want, same) {
 		return fmt.Errorf("extents of %s of %v:\n got %v\nwant %v", f.many, symbols, got, want)
 	}
+
 	return nil
 }
 

@@ -59,6 +59,7 @@ func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
+
 	s := &subscription{}
 	s.next, s.stop = iter.Pull2(heard)
 	return s, nil
@@ -93,6 +94,7 @@ func (s *subscription) ends() (ended, fault error) {
 	if _, _, ok := s.next(); ok {
 		return nil, fmt.Errorf("the sequence went on after the error %w", ended)
 	}
+
 	return ended, nil
 }
 
@@ -102,6 +104,7 @@ func listening(ctx context.Context, p ports.Invalidations, check func(s *subscri
 	if err != nil {
 		return err
 	}
+
 	defer s.stop()
 	return check(s)
 }
@@ -116,6 +119,7 @@ func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
 		if held == want && err == nil {
 			return nil
 		}
+
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("after %s %d connections are held for subscriptions, want %d: %w", limit, held, want, err)
@@ -143,6 +147,7 @@ func endsInTime(ctx context.Context, p ports.Invalidations) error {
 			if fault == nil {
 				took = time.Since(<-canceled)
 			}
+
 			return fault
 		})
 		cancel()
@@ -150,6 +155,7 @@ func endsInTime(ctx context.Context, p ports.Invalidations) error {
 			return err
 		}
 	}
+
 	return fmt.Errorf("it ended %s after its context, in the last of %d tries", took, cancelTries)
 }
 
@@ -167,6 +173,7 @@ func everySort() []ports.Invalidation {
 	} {
 		add("influx", domain.SeriesKey{Symbol: "BTC/USD", Grid: must(domain.NewGrid(domain.Day1, "America/New_York")), PriceType: kind}, always)
 	}
+
 	for _, unsure := range []bool{true, false} {
 		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), OutcomeUnknown: unsure}) // of no bar
 	}
@@ -176,5 +183,6 @@ func everySort() []ports.Invalidation {
 		add(store, key, micro)
 		add(store, key, far)
 	}
+
 	return list
 }

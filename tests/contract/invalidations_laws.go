@@ -27,6 +27,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				if err := s.Peers[2].Publish(ctx, change(n)); err != nil {
 					return err
 				}
+
 				return heard.wants(change(n)) // and nothing between
 			})
 		},
@@ -44,6 +45,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				if err := s.Peers[1].Publish(ctx, change(i)); err != nil {
 					return err
 				}
+
 				for got, err := range sequence {
 					if err != nil || !sameChange(got, change(i)) {
 						return fmt.Errorf("want %+v, got %+v and %s", change(i), got, said(err))
@@ -87,6 +89,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 						if !ok || err != nil || !sameChange(got, change(1)) {
 							return fmt.Errorf("want %+v, got %+v and %s", change(1), got, said(err))
 						}
+
 						return heard.wants(change(2))
 					},
 				)
@@ -157,6 +160,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			if err != nil {
 				return err
 			}
+
 			defer heard.stop()
 			var calls []func(context.Context) error
 			for p := range publishers {
@@ -170,6 +174,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 					return nil
 				})
 			}
+
 			return together(ctx, append(calls, func(context.Context) error {
 				var next [publishers]int
 				for range publishers * each {
@@ -177,12 +182,15 @@ var invalidationLaws = []law[InvalidationsSubject]{
 					if !ok || err != nil {
 						return fmt.Errorf("it ended with %s, having heard %v of each", said(err), next)
 					}
+
 					at := int(got.Range.Start.Sub(start).Minutes())
 					if p := at / 1000; p < 0 || p >= publishers || at%1000 != next[p] {
 						return fmt.Errorf("having heard %v of each, the change %d came", next, at)
 					}
+
 					next[at/1000]++
 				}
+
 				return nil
 			})...)
 		},
@@ -199,6 +207,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			if _, err := s.Peers[0].Subscribe(gone); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("subscribe: got %s", said(err))
 			}
+
 			return s.wantHeld(ctx, 0)
 		},
 	},
@@ -222,10 +231,12 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				if err := s.wantHeld(ctx, 1); err != nil {
 					return err
 				}
+
 				cancel()
 				if err := s.wantHeld(ctx, 0); err != nil {
 					return err
 				}
+
 				ended, fault := heard.ends()
 				if fault == nil && !errors.Is(ended, context.Canceled) {
 					fault = fmt.Errorf("it ended with %s", said(ended))
@@ -248,6 +259,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				if err := s.Cut(ctx); err != nil {
 					return err
 				}
+
 				ended, fault := heard.ends()
 				if fault == nil && (errors.Is(ended, context.Canceled) || errors.Is(ended, context.DeadlineExceeded)) {
 					fault = fmt.Errorf("it ended with %s", said(ended))
@@ -260,6 +272,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			if err := s.wantHeld(ctx, 0); err != nil {
 				return err
 			}
+
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				return steps(
 					func() error { return s.Peers[1].Publish(ctx, change(1)) },
@@ -300,6 +313,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			if err := s.Peers[1].Publish(ctx, change(0)); err != nil {
 				return err
 			}
+
 			for _, err := range sequence {
 				if err != nil {
 					return err
@@ -309,6 +323,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			if err := s.Peers[1].Publish(ctx, change(1)); err != nil {
 				return err
 			}
+
 			n := 0
 			for got, err := range sequence {
 				if n++; err == nil || n > 1 {
@@ -318,6 +333,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			if n == 0 {
 				return errors.New("the second time, it ended without an error")
 			}
+
 			return nil
 		},
 	},

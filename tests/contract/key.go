@@ -35,6 +35,7 @@ var keyLaws = []law[Store]{
 					return fmt.Errorf("write %q: %w", symbol, err)
 				}
 			}
+
 			for i, symbol := range hostile {
 				k := minuteKey(symbol)
 				b := bars(k, start, 2, i)
@@ -45,6 +46,7 @@ var keyLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -56,20 +58,24 @@ var keyLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for _, symbol := range impossible {
 				k := minuteKey(symbol)
 				if n, err := broken(ctx, s, all(k)); n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("read %q: got %d bars and %s", symbol, n, said(err))
 				}
+
 				found, err := s.Bars.Extents(ctx, symbol)
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, said(err))
 				}
+
 				_, err = s.Bars.ReplaceBars(ctx, domain.EmptySeries(k), always)
 				if err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("delete %q: got %s", symbol, said(err))
 				}
 			}
+
 			return wantBars(ctx, s, all(key), b)
 		},
 	},
@@ -138,6 +144,7 @@ var keyLaws = []law[Store]{
 			if err := write(ctx, s, series(key, b)); err != nil {
 				return err
 			}
+
 			got, err := read(ctx, s, all(key))
 			if err != nil {
 				return err
@@ -145,6 +152,7 @@ var keyLaws = []law[Store]{
 			if got.Len() != 1 || !got.OpenTime(0).Equal(start) || got.OpenTime(0).Location() != time.UTC {
 				return fmt.Errorf("got %s, want the bar of %s", got, start)
 			}
+
 			return nil
 		},
 	},
@@ -184,12 +192,14 @@ func apart(keys ...domain.SeriesKey) func(context.Context, Store) error {
 		if err := wantBars(ctx, s, all(keys[0]), domain.EmptySeries(keys[0])); err != nil {
 			return err
 		}
+
 		for i, k := range keys[1:] {
 			b := bars(k, start, 5, 100*(i+1))
 			if err := wantBars(ctx, s, all(k), b); err != nil {
 				return err
 			}
 		}
+
 		return nil
 	}
 }

@@ -40,6 +40,7 @@ var limitLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			paged := domain.NewSeriesBuilder(key, b.Len())
 			for from := always.Start; ; {
 				page, err := read(ctx, s, ports.BarQuery{Key: key, Range: domain.Range{Start: from, End: always.End}, First: 7})
@@ -52,12 +53,15 @@ var limitLaws = []law[Store]{
 				if err := paged.AppendSeries(page); err != nil {
 					return fmt.Errorf("a page does not begin after the one before: %w", err)
 				}
+
 				from = page.Range().End
 			}
+
 			got, err := paged.Series()
 			if err != nil {
 				return err
 			}
+
 			return sameBars(got, b)
 		},
 	},
@@ -75,6 +79,7 @@ func limits(
 			return err
 		}
 	}
+
 	for _, r := range []domain.Range{always, span(10, 100_010), span(29, 30), span(40, 50)} {
 		for _, n := range []int{1, 2, 19, 20, 21, 30, 31, 59, 60, 61, 100_000} {
 			if err := wantBars(ctx, s, ask(r, n), keep(b.Clip(r), n)); err != nil {
@@ -82,5 +87,6 @@ func limits(
 			}
 		}
 	}
+
 	return nil
 }

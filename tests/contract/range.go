@@ -76,6 +76,7 @@ var rangeLaws = []law[Store]{
 				Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
 				End:   time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 			}
+
 			return steps(
 				func() error { return write(ctx, s, b) },
 				func() error { return wantBars(ctx, s, query(widest), b) },

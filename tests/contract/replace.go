@@ -43,6 +43,7 @@ var replaceLaws = []law[Store]{
 			if err := write(ctx, s, b.Slice(0, 15)); err != nil {
 				return err
 			}
+
 			in := join(b.Slice(10, 12), bars(key, minutes(12), 1, 90), b.Slice(15, 19)) // 13 and 14 go
 			report, err := s.Bars.ReplaceBars(ctx, in, span(10, 20))
 			return steps(
@@ -61,12 +62,14 @@ var replaceLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for _, r := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(5, 5)} {
 				_, err := s.Bars.ReplaceBars(ctx, bars(key, start, 10, 60), r)
 				if err := wantError(err, ports.ErrInvalid); err != nil {
 					return fmt.Errorf("replace %s: %w", r, err)
 				}
 			}
+
 			return steps(
 				func() error { return wantBars(ctx, s, all(key), b) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
@@ -82,6 +85,7 @@ var replaceLaws = []law[Store]{
 			if err := write(ctx, s, versions[0]); err != nil {
 				return err
 			}
+
 			return together(ctx,
 				func(ctx context.Context) error {
 					for i := range 50 {
@@ -118,6 +122,7 @@ var replaceLaws = []law[Store]{
 			); err != nil {
 				return err
 			}
+
 			report, err := s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(5, 15))
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10}) },
@@ -157,6 +162,7 @@ var replaceLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return steps(
 				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(3, 3))) },
 				func() error { return wantBars(ctx, s, all(key), b) },
@@ -175,6 +181,7 @@ var replaceLaws = []law[Store]{
 			); err != nil {
 				return err
 			}
+
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Inserted: 10}) },

@@ -45,12 +45,14 @@ var streamLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for piece, err := range before {
 				if err != nil {
 					return err
 				}
 				return sameBars(piece, b)
 			}
+
 			return errors.New("a sequence made before a write and ranged over after it does not see the write")
 		},
 	},
@@ -62,6 +64,7 @@ var streamLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			for range 32 { // more than a pool has connections
 				for _, err := range s.Bars.ReadBars(ctx, all(key)) {
 					if err != nil {
@@ -70,6 +73,7 @@ var streamLaws = []law[Store]{
 					break
 				}
 			}
+
 			over := bars(key, start, 10, 7)
 			return steps(
 				func() error { return write(ctx, s, over) },
@@ -84,6 +88,7 @@ var streamLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
 				return err
 			}
+
 			for _, breakOff := range []bool{false, true} {
 				sequence := s.Bars.ReadBars(ctx, all(key))
 				for _, err := range sequence {
@@ -94,6 +99,7 @@ var streamLaws = []law[Store]{
 						break
 					}
 				}
+
 				var pairs int
 				var last error
 				for piece, err := range sequence {
@@ -107,6 +113,7 @@ var streamLaws = []law[Store]{
 						pairs, said(last))
 				}
 			}
+
 			return nil
 		},
 	},
@@ -117,6 +124,7 @@ var streamLaws = []law[Store]{
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
 			}
+
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			var failed error
@@ -128,11 +136,13 @@ var streamLaws = []law[Store]{
 				case err != nil && piece.Len() > 0:
 					return fmt.Errorf("%d bars came with the error %w", piece.Len(), err)
 				}
+
 				failed = err
 			}
 			if failed == nil {
 				return errors.New("a read cancelled at its first piece ended without an error")
 			}
+
 			return nil
 		},
 	},
@@ -147,5 +157,6 @@ func broken(ctx context.Context, s Store, q ports.BarQuery) (count int, err erro
 		}
 		count += piece.Len()
 	}
+
 	return count, nil
 }

@@ -116,6 +116,7 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 	if err := p.validate(lawNames()); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, l := range laws {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
@@ -123,6 +124,7 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 			if waiver != nil && l.race {
 				t.Skipf("waived: %s", waiver.Reason)
 			}
+
 			ctx, cancel := context.WithTimeout(t.Context(), lawTimeout)
 			defer cancel()
 			failure, skip := judge(l.text, waiver, l.check(ctx, open(t)))
@@ -151,6 +153,7 @@ func judge(text string, waiver *Waiver, err error) (failure, skip string) {
 	case err != nil:
 		return "broken law: " + text + "\n" + err.Error(), ""
 	}
+
 	return "", ""
 }
 
@@ -177,6 +180,7 @@ func (p Profile) validate(known []string) error {
 			faults = append(faults, fmt.Errorf("waiver of %q: given twice", w.Law))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -192,6 +196,7 @@ func lawNames() []string {
 	for _, l := range invalidationLaws {
 		names = append(names, l.name)
 	}
+
 	return names
 }
 

@@ -39,6 +39,7 @@ func TestLawsAreWellNamed(t *testing.T) {
 			t.Errorf("there are two laws %q", name)
 		}
 	}
+
 	for _, l := range slices.Concat(barLaws, batchLaws, tickLaws, catalogLaws, aggregateLaws) {
 		if l.text == "" || l.check == nil {
 			t.Errorf("%s has no sentence or no check", l.name)

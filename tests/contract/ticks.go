@@ -105,6 +105,7 @@ func newTickForm[T domain.Tick](
 				n, side := seeded(seed + i)
 				mustDo(b.Append(tick(minutes(from+i/instant), seqOf(i), n, side)))
 			}
+
 			return must(b.Ticks())
 		},
 		numbers: func(symbol domain.Symbol, list []domain.Decimal) D {
@@ -113,6 +114,7 @@ func newTickForm[T domain.Tick](
 				at := func(k int) domain.Decimal { return list[(i+k)%len(list)] }
 				mustDo(b.Append(tick(minutes(i), int64(i), [4]domain.Decimal{at(0), at(1), at(2), at(3)}, domain.Side(i%3))))
 			}
+
 			return must(b.Ticks())
 		},
 		field: func(i int) D {
@@ -122,6 +124,7 @@ func newTickForm[T domain.Tick](
 			if i == fields-1 { // of a trade, which has no more numbers than that
 				side = otherSide
 			}
+
 			return must(domain.NewTicks(key.Symbol, tick(start, 0, n, side)))
 		},
 		zero: func() D {
@@ -141,6 +144,7 @@ func newTickForm[T domain.Tick](
 					return D{}, err
 				}
 			}
+
 			return b.Ticks()
 		},
 		stream: func(ctx context.Context, s Store, q ports.TickQuery) iter.Seq2[D, error] {
@@ -160,8 +164,10 @@ func newTickForm[T domain.Tick](
 					own = append(own, claimed{e.Symbol, e.Range})
 				}
 			}
+
 			return own, err
 		},
 	}
+
 	return f
 }

@@ -86,6 +86,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return f.wantExtents(ctx, s, nil, want...)
 			},
 		},
@@ -98,6 +99,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				btc, eth := claimed{"BTC/USD", span(0, 10)}, claimed{"ETH/USD", span(0, 10)}
 				return steps(
 					func() error { return f.wantExtents(ctx, s, []domain.Symbol{"BTC/USD"}, btc) },
@@ -120,15 +122,18 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.wantClaims(ctx, s, r); err != nil {
 					return err
 				}
+
 				held, err := f.extents(ctx, s)
 				if err != nil {
 					return err
 				}
+
 				for _, t := range []time.Time{held[0].r.Start, held[0].r.End} {
 					if t.Location() != time.UTC {
 						return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
 					}
 				}
+
 				return nil
 			},
 		},
@@ -158,6 +163,7 @@ func tickDecimalLaws[D data[D]](f form[D]) []law[Store] {
 			); err != nil {
 				return err
 			}
+
 			for i := range n {
 				if err := f.write(ctx, s, then.Slice(i, i+1)); err != nil {
 					return err
@@ -166,10 +172,12 @@ func tickDecimalLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 			}
+
 			return nil
 		}
 	}
 	long := slices.Concat(widest, smallest)
+
 	return []law[Store]{
 		{
 			name:  "decimal/exact_round_trip",
@@ -235,6 +243,7 @@ func tickDecimalLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, f.spelled(0)); err != nil {
 					return err
 				}
+
 				padded := f.spelled(6)
 				report, err := f.put(ctx, s, padded, f.minutes(padded))
 				return steps(

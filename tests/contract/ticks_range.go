@@ -21,6 +21,7 @@ func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
 		}
 	}
 	zone := time.FixedZone("ahead", 5*60*60+45*60)
+
 	return []law[Store]{
 		{
 			name:  "range/start_is_inclusive",
@@ -84,6 +85,7 @@ func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 			}
+
 			for _, r := range []domain.Range{always, span(10, 100_010), span(29, 30), span(40, 50)} {
 				for _, n := range []int{1, 2, 19, 20, 21, 30, 31, 59, 60, 61, 100, 179, 180, 181, 100_000} {
 					q := in(r)
@@ -93,6 +95,7 @@ func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
 					}
 				}
 			}
+
 			return nil
 		}
 	}

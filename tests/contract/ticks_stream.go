@@ -44,12 +44,14 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				for piece, err := range before {
 					if err != nil {
 						return err
 					}
 					return f.same(piece, d.Slice(0, piece.Len()))
 				}
+
 				return errors.New("a sequence made before a write and ranged over after it does not see the write")
 			},
 		},
@@ -61,6 +63,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				for range 32 { // more than a pool has connections
 					for _, err := range f.stream(ctx, s, in(always)) {
 						if err != nil {
@@ -69,6 +72,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 						break
 					}
 				}
+
 				over := f.run(0, 10, 7)
 				return steps(
 					func() error { return f.write(ctx, s, over) },
@@ -83,6 +87,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, f.run(0, 10, 1)); err != nil {
 					return err
 				}
+
 				for _, breakOff := range []bool{false, true} {
 					sequence := f.stream(ctx, s, in(always))
 					for _, err := range sequence {
@@ -93,6 +98,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 							break
 						}
 					}
+
 					var pairs int
 					var last error
 					for piece, err := range sequence {
@@ -106,6 +112,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 							pairs, said(last))
 					}
 				}
+
 				return nil
 			},
 		},
@@ -116,6 +123,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, f.long(key.Symbol, 1)); err != nil {
 					return err
 				}
+
 				reading, cancel := context.WithCancel(ctx)
 				defer cancel()
 				var failed error
@@ -127,11 +135,13 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 					case err != nil && piece.Len() > 0:
 						return fmt.Errorf("%d %s came with the error %w", piece.Len(), f.many, err)
 					}
+
 					failed = err
 				}
 				if failed == nil {
 					return errors.New("a read cancelled at its first piece ended without an error")
 				}
+
 				return nil
 			},
 		},
@@ -149,12 +159,14 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				gone, cancel := context.WithCancel(ctx)
 				cancel()
 				n, reading := f.count(gone, s, in(always))
 				if n > 0 {
 					return fmt.Errorf("a cancelled read yields %d %s", n, f.many)
 				}
+
 				_, extents := f.extents(gone, s)
 				other := f.run(0, 20, 50)
 				return steps(
@@ -175,6 +187,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, f.long(key.Symbol, 1)); err != nil {
 					return err
 				}
+
 				var took time.Duration
 				for range cancelTries {
 					reading, cancel := context.WithCancel(ctx)
@@ -195,6 +208,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 						return nil
 					}
 				}
+
 				return fmt.Errorf("the sequence ended %s after the cancellation, in the last of %d tries", took, cancelTries)
 			},
 		},
@@ -221,6 +235,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				inTime := func(limit time.Duration) error {
 					ctx, cancel := context.WithTimeout(ctx, limit)
 					defer cancel()
@@ -231,6 +246,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 						return fmt.Errorf("a read with %s to go ended with %w", limit, err)
 					}
+
 					return nil
 				}
 				for i := range 50 {
@@ -238,6 +254,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return nil
 			},
 		},
@@ -266,6 +283,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 						return fmt.Errorf("%s is not both %q and %q", said(c.err), c.kind.Error(), c.cause.Error())
 					}
 				}
+
 				return nil
 			},
 		},

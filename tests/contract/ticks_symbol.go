@@ -32,6 +32,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 						return fmt.Errorf("write %q: %w", symbol, err)
 					}
 				}
+
 				for i, symbol := range hostile {
 					if err := errors.Join(
 						f.want(ctx, s, everything(symbol), f.rows(symbol, 0, 2, i)),
@@ -40,6 +41,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return nil
 			},
 		},
@@ -51,16 +53,19 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				for _, symbol := range impossible {
 					n, err := f.count(ctx, s, everything(symbol))
 					if n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 						return fmt.Errorf("read %q: got %d %s and %s", symbol, n, f.many, said(err))
 					}
+
 					found, err := f.extents(ctx, s, symbol)
 					if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 						return fmt.Errorf("extents of %q: got %v and %s", symbol, found, said(err))
 					}
 				}
+
 				var of D // of no symbol
 				return steps(
 					func() error { return wantError(second(f.replace(ctx, s, of, always)), ports.ErrInvalid) },
@@ -136,6 +141,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				symbols := []domain.Symbol{"C/USD", "NO/SUCH", "A/USD", "C/USD", "B/USD"}
 				before := slices.Clone(symbols)
 				if _, err := f.extents(ctx, s, symbols...); err != nil {
@@ -144,6 +150,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 				if !slices.Equal(symbols, before) {
 					return fmt.Errorf("the symbols asked for were %v and are now %v", before, symbols)
 				}
+
 				return nil
 			},
 		},
@@ -168,10 +175,12 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 							return err
 						}
 					}
+
 					pull, stop := iter.Pull2(f.stream(ctx, s, everything(symbol)))
 					defer stop()
 					next[i] = pull
 				}
+
 				for more := true; more; {
 					more = false
 					for i := range next {
@@ -179,12 +188,14 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 						if err != nil {
 							return err
 						}
+
 						if ok {
 							got[i] = append(got[i], piece)
 						}
 						more = more || ok
 					}
 				}
+
 				for i, symbol := range symbols {
 					whole, err := f.join(symbol, slices.All(got[i]))
 					if err != nil {
@@ -194,6 +205,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return nil
 			},
 		},
@@ -205,12 +217,14 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				over := f.run(manyBars, manyBars+10, 7)
 				var inside error
 				for _, err := range f.stream(ctx, s, in(always)) {
 					if err != nil {
 						return err
 					}
+
 					inside = steps(
 						func() error { return f.write(ctx, s, over) },
 						func() error { return f.want(ctx, s, in(f.minutes(over)), over) },
@@ -220,6 +234,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 				if inside != nil {
 					return inside
 				}
+
 				return f.wantAll(ctx, s, f.joined(d, over))
 			},
 		},
@@ -240,6 +255,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 							if err := f.write(ctx, s, piece); err != nil {
 								return err
 							}
+
 							last := everything(symbol)
 							last.Last = n
 							if err := f.want(ctx, s, last, piece); err != nil {
@@ -263,6 +279,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 						return nil
 					})
 				}
+
 				return together(ctx, calls...)
 			},
 		},
@@ -285,6 +302,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 						return nil
 					})
 				}
+
 				return steps(
 					func() error { return together(ctx, calls...) },
 					func() error { return f.wantAll(ctx, s, d) },

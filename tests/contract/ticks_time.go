@@ -16,6 +16,7 @@ func (f tickForm[T]) at(keys ...tickKey) domain.Ticks[T] {
 		n, side := seeded(i)
 		mustDo(b.Append(f.tick(k.time, k.seq, n, side)))
 	}
+
 	return must(b.Ticks())
 }
 
@@ -65,6 +66,7 @@ func (f tickForm[T]) orderLaws() []law[Store] {
 				}
 				d := f.at(keys...)
 				moment := domain.Range{Start: start, End: start.Add(time.Microsecond)}
+
 				return steps(
 					func() error { return f.write(ctx, s, d.Slice(5, 10)) },
 					func() error { return f.write(ctx, s, d.Slice(0, 5)) },
@@ -100,6 +102,7 @@ func (f tickForm[T]) orderLaws() []law[Store] {
 				d := f.at(keys...)
 				first := in(always)
 				first.First = manyBars - 1
+
 				return steps(
 					func() error { return f.write(ctx, s, d.Slice(0, 7)) },
 					func() error { return f.write(ctx, s, d) },
@@ -121,6 +124,7 @@ func (f tickForm[T]) timeLaws() []law[Store] {
 				if err := f.write(ctx, s, f.at(tickKey{start.In(time.FixedZone("ahead", 9*60*60)), 0})); err != nil {
 					return err
 				}
+
 				got, err := f.read(ctx, s, in(always))
 				if err != nil {
 					return err
@@ -128,6 +132,7 @@ func (f tickForm[T]) timeLaws() []law[Store] {
 				if got.Len() != 1 || !got.Time(0).Equal(start) || got.Time(0).Location() != time.UTC {
 					return fmt.Errorf("got %s, want that of %s", got, start)
 				}
+
 				return nil
 			},
 		},
@@ -140,6 +145,7 @@ func (f tickForm[T]) timeLaws() []law[Store] {
 					keys = append(keys, tickKey{start.Add(time.Duration(micros) * time.Microsecond), 0})
 				}
 				d := f.at(keys...)
+
 				return steps(
 					func() error { return f.write(ctx, s, d) },
 					func() error { return f.wantAll(ctx, s, d) },
@@ -191,6 +197,7 @@ func apartLaws[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] 
 				if s.Bars == nil {
 					return notApplicableError("the store holds no bars")
 				}
+
 				own, b := f.run(0, 10, 1), bars(key, start, 10, 1)
 				return steps(
 					func() error { return f.write(ctx, s, own) },
@@ -219,10 +226,12 @@ func wantTickExtentsByKind(ctx context.Context, s Store) error {
 	); err != nil {
 		return err
 	}
+
 	got, err := s.Ticks.TickExtents(ctx)
 	if err != nil {
 		return err
 	}
+
 	want := []domain.TickExtent{
 		{Symbol: "A", Kind: domain.TickTrades, Range: span(0, 1)},
 		{Symbol: "B", Kind: domain.TickQuotes, Range: span(2, 3)}, {Symbol: "B", Kind: domain.TickQuotes, Range: span(5, 6)},
@@ -231,5 +240,6 @@ func wantTickExtentsByKind(ctx context.Context, s Store) error {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		return fmt.Errorf("extents:\n got %v\nwant %v", got, want)
 	}
+
 	return nil
 }

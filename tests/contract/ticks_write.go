@@ -26,6 +26,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				report, err := f.put(ctx, s, d, f.minutes(d))
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Unchanged: d.Len()}) },
@@ -61,6 +62,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 					if err := f.write(ctx, s, first); err != nil {
 						return err
 					}
+
 					report, err := f.put(ctx, s, d, f.minutes(d))
 					if err := wantReport(report, err, ports.WriteReport{Changed: 1}); err != nil {
 						return fmt.Errorf("writing %s over %s: %w", f.row(d, 0), f.row(first, 0), err)
@@ -69,6 +71,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return nil
 			},
 		},
@@ -81,6 +84,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 				if err := wantReport(report, err, ports.WriteReport{Inserted: 6 * m}); err != nil {
 					return err
 				}
+
 				mixed := f.joined(d.Clip(span(0, 5)), f.run(5, 7, 99), d.Clip(span(7, 10)))
 				report, err = f.put(ctx, s, mixed, span(0, 10))
 				return steps(
@@ -101,6 +105,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 						return fmt.Errorf("claim %s: %w", claim, err)
 					}
 				}
+
 				return f.wantNothing(ctx, s, key.Symbol)
 			},
 		},
@@ -138,6 +143,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 						return err
 					}
+
 					got, readErr := f.read(ctx, s, everything(symbol))
 					switch {
 					case readErr != nil:
@@ -170,6 +176,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return steps(
 					func() error { return f.write(ctx, s, d) },
 					func() error { return f.wantAll(ctx, s, d) },
@@ -250,6 +257,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d.Clip(span(0, 15))); err != nil {
 					return err
 				}
+
 				fresh := f.joined(d.Clip(span(10, 12)), f.run(12, 13, 90), d.Clip(span(15, 19))) // 13 and 14 go
 				report, err := f.replace(ctx, s, fresh, span(10, 20))
 				return steps(
@@ -268,11 +276,13 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				if err := f.write(ctx, s, d); err != nil {
 					return err
 				}
+
 				for _, r := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(5, 5)} {
 					if err := wantError(second(f.replace(ctx, s, f.run(0, 10, 60), r)), ports.ErrInvalid); err != nil {
 						return fmt.Errorf("replace %s: %w", r, err)
 					}
 				}
+
 				return steps(
 					func() error { return f.wantAll(ctx, s, d) },
 					func() error { return f.wantClaims(ctx, s, span(0, 10)) },
@@ -300,6 +310,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				if err := errors.Join(f.write(ctx, s, d), f.write(ctx, s, other)); err != nil {
 					return err
 				}
+
 				report, err := f.replace(ctx, s, f.none(key.Symbol), span(5, 15))
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10 * f.aMinute}) },
@@ -335,6 +346,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 						return err
 					}
 				}
+
 				return steps(
 					func() error { return f.delete(ctx, s, span(3, 3)) },
 					func() error { return f.wantAll(ctx, s, d) },
@@ -353,6 +365,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				); err != nil {
 					return err
 				}
+
 				report, err := f.put(ctx, s, d, f.minutes(d))
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Inserted: d.Len()}) },

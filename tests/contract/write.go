@@ -20,6 +20,7 @@ var writeLaws = []law[Store]{
 			if err := write(ctx, s, b); err != nil {
 				return err
 			}
+
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Unchanged: 10}) },
@@ -61,6 +62,7 @@ var writeLaws = []law[Store]{
 				if err := write(ctx, s, series(key, first)); err != nil {
 					return err
 				}
+
 				changed := first
 				change(&changed)
 				b := series(key, changed)
@@ -72,6 +74,7 @@ var writeLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -84,6 +87,7 @@ var writeLaws = []law[Store]{
 			if err := wantReport(first, err, ports.WriteReport{Inserted: 6}); err != nil {
 				return err
 			}
+
 			mixed := join(b.Slice(0, 5), bars(key, minutes(5), 2, 99), b.Slice(7, 10))
 			second, err := s.Bars.WriteBars(ctx, mixed, mixed.Range())
 			return steps(
@@ -105,6 +109,7 @@ var writeLaws = []law[Store]{
 					return fmt.Errorf("claim %s: %w", claim, err)
 				}
 			}
+
 			return wantNothing(ctx, s, key)
 		},
 	},
@@ -130,6 +135,7 @@ var writeLaws = []law[Store]{
 			if err := write(ctx, s, versions[0]); err != nil {
 				return err
 			}
+
 			return together(ctx,
 				func(ctx context.Context) error {
 					for i := range 50 {
@@ -166,10 +172,12 @@ var writeLaws = []law[Store]{
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 					return err
 				}
+
 				got, readErr := read(ctx, s, all(k))
 				if readErr != nil {
 					return readErr
 				}
+
 				if err == nil || got.Len() > 0 {
 					readErr = steps(
 						func() error { return sameBars(got, b) },
@@ -198,6 +206,7 @@ var writeLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return steps(
 				func() error { return write(ctx, s, b) },
 				func() error { return wantBars(ctx, s, all(key), b) },

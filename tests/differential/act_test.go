@@ -64,6 +64,7 @@ func (s *stage) newAct(ctx context.Context) (*act, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	a.model, err = app.New([]app.Source{
 		{Name: postgres.Name, Bars: a.store, Catalog: a.store, Takes: app.Frequencies{From: domain.Hour1}, Local: true},
 		{Name: influx.Name, Bars: a.store, Takes: app.Frequencies{Below: domain.Hour1}, Local: true},
@@ -84,6 +85,7 @@ func (a *act) play(t *rapid.T) error {
 	if err := a.clock.Set(a.middle.Add(begins)); err != nil {
 		return err
 	}
+
 	a.cast = []role{rapid.SampledFrom(roles).Draw(t, "role"), rapid.SampledFrom(roles).Draw(t, "other role")}
 	for _, r := range a.cast {
 		key := domain.SeriesKey{Symbol: a.symbol(r), Grid: mustGrid(r.stored[0])}
@@ -91,6 +93,7 @@ func (a *act) play(t *rapid.T) error {
 		if err != nil {
 			return err
 		}
+
 		for _, w := range []ports.BarWriter{a.store, a.processes[0].stores} {
 			if _, err := w.WriteBars(t.Context(), bars, a.all(key.Grid)); err != nil {
 				return err
@@ -100,6 +103,7 @@ func (a *act) play(t *rapid.T) error {
 			return err
 		}
 	}
+
 	a.pending = true
 	operations := map[string]func(*rapid.T) error{"write": a.write, "fetch": a.fetch, "early": a.early, "look": a.look, "pass": a.pass}
 	kinds := rapid.SampledFrom([]string{"fetch", "early", "write", "write", "fetch", "early", "write", "look", "pass"})
@@ -108,6 +112,7 @@ func (a *act) play(t *rapid.T) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -122,6 +127,7 @@ func (a *act) edges(g domain.Grid) []time.Time {
 		list = append(list, at)
 		at = g.Next(at)
 	}
+
 	return list
 }
 
@@ -144,6 +150,7 @@ func mustGrid(text string) domain.Grid {
 	if err != nil {
 		panic(err)
 	}
+
 	return g
 }
 
@@ -164,8 +171,10 @@ func (a *act) write(t *rapid.T) error {
 		if err != nil {
 			return err
 		}
+
 		bars, through = held, false
 	}
+
 	through = through && rapid.Bool().Draw(t, "through the application")
 	switch replaces := what == "replace" || what == "delete"; {
 	case replaces && through:
@@ -177,6 +186,7 @@ func (a *act) write(t *rapid.T) error {
 	default:
 		write, model = p.stores.WriteBars, a.store.WriteBars
 	}
+
 	want, wantErr := model(t.Context(), bars, span)
 	got, err := write(t.Context(), bars, span)
 	if got != want || failure(err) != failure(wantErr) {
@@ -186,6 +196,7 @@ func (a *act) write(t *rapid.T) error {
 	if err != nil {
 		return nil //nolint:nilerr // both refuse it alike
 	}
+
 	a.pending = true
 	return a.remember(t.Context(), by, key, span)
 }
@@ -198,6 +209,7 @@ func (a *act) settle(ctx context.Context) error {
 	if err := a.barrier(ctx); err != nil {
 		return err
 	}
+
 	a.pending = false
 	for key, versions := range a.history {
 		a.history[key] = versions[len(versions)-1:]

@@ -24,6 +24,7 @@ func TestRealTrades(t *testing.T) {
 	if err != nil {
 		t.Skipf("no real data: %v; name its folder in MARKETDATA_SHARED_DATA", err)
 	}
+
 	defer f.Close()
 	trades := fileTrades(t, "XRP/ETH", f)
 	stores := map[string]ports.TickStore{"postgres": openPostgres(t).Ticks, "sqlite": openSQLite(t).Ticks, "memory": openMemory(t).Ticks}
@@ -32,11 +33,13 @@ func TestRealTrades(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	for _, text := range []string{"5m", "1h", "1d@America/New_York"} {
 		grid, err := domain.ParseGrid(text)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		key := domain.SeriesKey{Symbol: trades.Symbol(), Grid: grid}
 		want := resampled(t, key, trades)
 		for name, s := range stores {
@@ -45,6 +48,7 @@ func TestRealTrades(t *testing.T) {
 				t.Errorf("%s of %s: got %s, want %s", text, name, got, want)
 			}
 		}
+
 		t.Logf("%d trades are %d bars of %s", trades.Len(), want.Len(), text)
 	}
 }
@@ -60,10 +64,12 @@ func fileTrades(t *testing.T, symbol domain.Symbol, r io.Reader) domain.Trades {
 			t.Fatal(err)
 		}
 	}
+
 	trades, err := b.Ticks()
 	if err != nil || trades.Len() == 0 {
 		t.Fatal(trades, err)
 	}
+
 	return trades
 }
 
@@ -74,10 +80,12 @@ func resampled(t *testing.T, key domain.SeriesKey, trades domain.Trades) domain.
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	most, err := r.AddTrades(trades)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return joined(t, key, most, r.Flush())
 }
 
@@ -90,6 +98,7 @@ func aggregated(t *testing.T, a ports.TradeAggregator, key domain.SeriesKey, r d
 		}
 		pieces = append(pieces, piece)
 	}
+
 	return joined(t, key, pieces...)
 }
 
@@ -101,9 +110,11 @@ func joined(t *testing.T, key domain.SeriesKey, pieces ...domain.Series) domain.
 			t.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }

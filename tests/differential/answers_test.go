@@ -40,6 +40,7 @@ func (a *act) drawRequest(t *rapid.T) domain.DataRequest {
 	case 2:
 		r.Last = rapid.IntRange(1, slots).Draw(t, "last")
 	}
+
 	return r
 }
 
@@ -54,6 +55,7 @@ func (a *act) fetch(t *rapid.T) error {
 	if err := a.settle(t.Context()); err != nil {
 		return err
 	}
+
 	var answers []ports.BatchResult
 	switch how {
 	case "fetch":
@@ -64,12 +66,14 @@ func (a *act) fetch(t *rapid.T) error {
 	case "many":
 		answers = p.FetchMany(t.Context(), requests)
 	}
+
 	for i, got := range answers {
 		want, wantErr := a.model.Fetch(t.Context(), requests[i])
 		if err := same(got, ports.BatchResult{Result: want, Err: wantErr}); err != nil {
 			return fmt.Errorf("%s %s, quality %s, fill %s, at %s: %w", how, requests[i], requests[i].Quality, requests[i].Fill, a.clock.Now(), err)
 		}
 	}
+
 	return nil
 }
 
@@ -84,6 +88,7 @@ func streamed(ctx context.Context, p process, r domain.DataRequest) ports.BatchR
 			return ports.BatchResult{Err: err}
 		}
 	}
+
 	bars, err := b.Series()
 	answer := ports.BatchResult{Result: result(), Err: err}
 	answer.Result.Series = bars
@@ -98,10 +103,12 @@ func same(got, want ports.BatchResult) error {
 	if !got.Result.Series.Equal(want.Result.Series) {
 		return fmt.Errorf("got %s, want %s", listed(got.Result.Series), listed(want.Result.Series))
 	}
+
 	gotText, err := beside(got.Result)
 	if err != nil {
 		return err
 	}
+
 	wantText, err := beside(want.Result)
 	if err != nil {
 		return err
@@ -109,6 +116,7 @@ func same(got, want ports.BatchResult) error {
 	if gotText != wantText {
 		return fmt.Errorf("beside the bars, got\n%s, want\n%s", gotText, wantText)
 	}
+
 	return nil
 }
 
@@ -131,6 +139,7 @@ func beside(r domain.Result) (string, error) {
 		domain.Result
 		Series struct{} `json:"series"`
 	}{Result: r})
+
 	return string(text), err
 }
 
@@ -149,15 +158,18 @@ func (a *act) look(t *rapid.T) error {
 	if err := a.settle(t.Context()); err != nil {
 		return err
 	}
+
 	want, wantErr := a.model.Latest(t.Context(), symbol)
 	got, err := p.Latest(t.Context(), symbol)
 	if fmt.Sprint(got) != fmt.Sprint(want) || failure(err) != failure(wantErr) {
 		return fmt.Errorf("latest of %s: got %+v, %s; want %+v, %s", symbol, got, said(err), want, said(wantErr))
 	}
+
 	held, wantErr := a.model.Coverage(t.Context(), symbol)
 	has, err := p.Coverage(t.Context(), symbol)
 	if fmt.Sprint(has) != fmt.Sprint(held) || failure(err) != failure(wantErr) {
 		return fmt.Errorf("coverage of %s: got %+v, %s; want %+v, %s", symbol, has, said(err), held, said(wantErr))
 	}
+
 	return nil
 }

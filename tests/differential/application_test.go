@@ -36,10 +36,12 @@ func TestApplicationOnServers(t *testing.T) {
 					s.used(t)
 					leave()
 				}
+
 				if s == nil {
 					open = &scope{TB: t}
 					s = openStage(open, address)
 				}
+
 				a, err := s.newAct(rt.Context())
 				if err != nil {
 					rt.Fatal(err)
@@ -74,11 +76,13 @@ func TestComparisonFindsAnOldAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	key := domain.SeriesKey{Symbol: a.symbol(roles[0]), Grid: domain.Hour1.UTC()}
 	opens := a.edges(key.Grid)[0]
 	if err := s.clock.Set(a.middle); err != nil {
 		t.Fatal(err)
 	}
+
 	request := domain.DataRequest{Key: key, Start: opens, End: opens.Add(time.Hour)}
 	compared := func() error {
 		want, wantErr := a.model.Fetch(t.Context(), request)
@@ -93,6 +97,7 @@ func TestComparisonFindsAnOldAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, w := range []ports.BarWriter{a.store, told(s.processes[0].stores)} {
 			if _, err := w.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 				t.Fatal(err)
@@ -101,6 +106,7 @@ func TestComparisonFindsAnOldAnswer(t *testing.T) {
 		if err := s.barrier(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+
 		if err := compared(); (err != nil) != (price == 1) {
 			t.Errorf("write %d: %v", price, err)
 		}

@@ -16,6 +16,7 @@ func (a *act) drawBars(t *rapid.T, r role, key domain.SeriesKey, within domain.R
 	if len(r.stored) > 1 {
 		return truth(key, within), true
 	}
+
 	sound = rapid.IntRange(0, 3).Draw(t, "unsound") < 3
 	b := domain.NewSeriesBuilder(key, 0)
 	for at := key.Grid.Ceil(within.Start); at.Before(within.End); at = key.Grid.Next(at) {
@@ -23,6 +24,7 @@ func (a *act) drawBars(t *rapid.T, r role, key domain.SeriesKey, within domain.R
 		if price < 300 { // nothing traded
 			continue
 		}
+
 		bar := priced(at, price)
 		if !sound && price%10 == 9 {
 			bar = gen.Bar(at).Draw(t, "bar")
@@ -31,10 +33,12 @@ func (a *act) drawBars(t *rapid.T, r role, key domain.SeriesKey, within domain.R
 			t.Fatal(err)
 		}
 	}
+
 	bars, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return bars, sound
 }
 
@@ -43,6 +47,7 @@ func (r role) opening(key domain.SeriesKey, opens []time.Time) (domain.Series, e
 	if len(r.stored) > 1 {
 		return truth(key, domain.Range{Start: opens[0], End: key.Grid.Next(opens[len(opens)-1])}), nil
 	}
+
 	b := domain.NewSeriesBuilder(key, len(opens))
 	for i, at := range opens {
 		if i%7 == 6 {
@@ -52,6 +57,7 @@ func (r role) opening(key domain.SeriesKey, opens []time.Time) (domain.Series, e
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -79,6 +85,7 @@ func truth(key domain.SeriesKey, within domain.Range) domain.Series {
 			}
 		}
 	}
+
 	fine, err := minutes.Series()
 	if err != nil {
 		panic(err)
@@ -86,21 +93,26 @@ func truth(key domain.SeriesKey, within domain.Range) domain.Series {
 	if fine.Key() == key {
 		return fine
 	}
+
 	made, err := domain.NewResampler(key)
 	if err != nil {
 		panic(err)
 	}
+
 	most, err := made.AddBars(fine)
 	if err != nil {
 		panic(err)
 	}
+
 	all := domain.NewSeriesBuilder(key, 0)
 	if err := errors.Join(all.AppendSeries(most), all.AppendSeries(made.Flush())); err != nil {
 		panic(err)
 	}
+
 	coarse, err := all.Series()
 	if err != nil {
 		panic(err)
 	}
+
 	return coarse
 }

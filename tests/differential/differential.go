@@ -71,20 +71,24 @@ func compare(ctx context.Context, a, b contract.Store, program []operation) erro
 	if err := apply(ctx, a, b, slices.Concat(program, []operation{extents(nil), symbols(ports.SymbolQuery{})})); err != nil {
 		return err
 	}
+
 	keys := map[domain.SeriesKey]bool{}
 	held, err := a.Bars.Extents(ctx)
 	if err != nil {
 		return err
 	}
+
 	for _, e := range held {
 		if keys[e.Key] {
 			continue
 		}
+
 		keys[e.Key] = true
 		if err := apply(ctx, a, b, []operation{read(ports.BarQuery{Key: e.Key, Range: everything})}); err != nil {
 			return fmt.Errorf("at the end: %w", err)
 		}
 	}
+
 	return nil
 }
 
@@ -113,6 +117,7 @@ func reads() *rapid.Generator[operation] {
 		case 2:
 			q.Last = rapid.IntRange(1, gen.Slots).Draw(t, "last")
 		}
+
 		return read(q)
 	})
 }
@@ -130,6 +135,7 @@ func read(q ports.BarQuery) operation {
 					fmt.Fprintf(&bars, "\n  %s", b)
 				}
 			}
+
 			return bars.String()
 		},
 	}
@@ -145,6 +151,7 @@ func writes() *rapid.Generator[operation] {
 		if rapid.IntRange(0, 9).Draw(t, "another claim") == 9 {
 			claim = gen.Range(key.Grid).Draw(t, "claim")
 		}
+
 		return operation{
 			text: fmt.Sprintf("write %s, claim %s", bars, claim),
 			apply: func(ctx context.Context, s contract.Store) string {
@@ -166,6 +173,7 @@ func replacements() *rapid.Generator[operation] {
 		if rapid.IntRange(0, 9).Draw(t, "another range") == 9 {
 			r = gen.Range(key.Grid).Draw(t, "range replaced")
 		}
+
 		return operation{
 			text: fmt.Sprintf("replace %s by %s", r, bars),
 			apply: func(ctx context.Context, s contract.Store) string {
@@ -189,6 +197,7 @@ func extents(of []domain.Symbol) operation {
 			for _, e := range held {
 				fmt.Fprintf(&list, "\n  %s %s %t", e.Key, e.Range, e.Inferred)
 			}
+
 			return list.String() + failure(err)
 		},
 	}
@@ -242,6 +251,7 @@ func failure(err error) string {
 	case errors.As(err, &e):
 		return "error: " + e.Kind.Error()
 	}
+
 	return "error without a kind: " + err.Error()
 }
 

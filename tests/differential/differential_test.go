@@ -25,6 +25,7 @@ func openSQLite(tb testing.TB) contract.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeStore)
 	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }
@@ -62,6 +63,7 @@ func (f *forgetful) WriteBars(ctx context.Context, b domain.Series, claim domain
 		last := b.Slice(b.Len()-1, b.Len()).Range()
 		_, err = f.ReplaceBars(ctx, domain.EmptySeries(b.Key()), last)
 	}
+
 	return report, err
 }
 
@@ -72,6 +74,7 @@ func (f *forgetful) WriteTrades(ctx context.Context, trades domain.Trades, claim
 		report.Inserted++ // it says that it wrote them all
 		return report, err
 	}
+
 	return f.Store.WriteTrades(ctx, trades, claim)
 }
 

@@ -50,6 +50,7 @@ func slotsOf(bars domain.Series, r domain.Range, covered func(time.Time) bool) m
 		at := b.OpenTime.UnixMicro()
 		all[at] = slot{bar: b, traded: true, covered: all[at].covered}
 	}
+
 	return all
 }
 
@@ -80,16 +81,19 @@ func (a *act) remember(ctx context.Context, by int, key domain.SeriesKey, span d
 	if err != nil {
 		return err
 	}
+
 	held, err := a.store.Extents(ctx, key.Symbol)
 	if err != nil {
 		return err
 	}
+
 	var claimed []domain.Range
 	for _, e := range held {
 		if e.Key == key {
 			claimed = append(claimed, e.Range)
 		}
 	}
+
 	a.history[key] = append(versions, version{by, span, slotsOf(bars, a.all(key.Grid), within(claimed))})
 	return nil
 }
@@ -103,18 +107,21 @@ func (a *act) early(t *rapid.T) error {
 	if len(versions) == 0 || key.Grid != mustGrid(role.stored[0]) { // what is coarser may be made of finer bars
 		return nil
 	}
+
 	span := a.drawRange(t, key.Grid)
 	r := domain.DataRequest{Key: key, Start: span.Start, End: span.End, Quality: domain.QualityFlag}
 	result, err := a.processes[by].Fetch(t.Context(), r)
 	if err != nil {
 		return err
 	}
+
 	uncovered := within(result.Uncovered)
 	for micros, got := range slotsOf(result.Series, result.Range, func(at time.Time) bool { return !uncovered(at) }) {
 		at := time.UnixMicro(micros).UTC()
 		if key.Grid.Next(at).After(result.Now) {
 			continue
 		}
+
 		var possible []slot
 		known := false
 		for i := len(versions) - 1; i >= 0; i-- {
@@ -128,6 +135,7 @@ func (a *act) early(t *rapid.T) error {
 			return fmt.Errorf("process %d, before it heard of all writes, %s: %s is %s; want one of %v", by, r, at, got, possible)
 		}
 	}
+
 	return nil
 }
 
@@ -141,5 +149,6 @@ func readAll(ctx context.Context, from ports.BarReader, key domain.SeriesKey, r 
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }

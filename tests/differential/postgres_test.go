@@ -18,6 +18,7 @@ func openPostgres(tb testing.TB) contract.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeStore)
 	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }

@@ -40,11 +40,13 @@ func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeAll)
 	p.Marketdata = md
 	if p.stores, err = app.NewRouter(p.sources...); err != nil {
 		tb.Fatal(err)
 	}
+
 	return p
 }
 
@@ -83,6 +85,7 @@ func openStage(tb testing.TB, redis string) *stage {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closePostgres)
 	s.postgres, s.notices = pg, postgres.NewNotices(pg)
 	s.listen(tb)
@@ -108,10 +111,12 @@ func (s *stage) listen(tb testing.TB) {
 	if err := s.mark(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
+
 	first := s.processes[0].sources[0].Cache
 	if err := eventually(tb.Context(), "a marker is heard", func() bool { return first.Stats().Invalidated > 0 }); err != nil {
 		tb.Fatal(err)
 	}
+
 	s.marker = first.Stats().Invalidated
 	if err := s.barrier(tb.Context()); err != nil {
 		tb.Fatal(err)
@@ -134,6 +139,7 @@ func (s *stage) barrier(ctx context.Context) error {
 	if err := s.mark(ctx); err != nil {
 		return err
 	}
+
 	for i := range s.processes {
 		for _, source := range s.processes[i].sources {
 			err := eventually(ctx, fmt.Sprintf("process %d heard what %s was told", i, source.Name), func() bool {
@@ -144,6 +150,7 @@ func (s *stage) barrier(ctx context.Context) error {
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -158,5 +165,6 @@ func eventually(ctx context.Context, what string, is func() bool) error {
 		case <-poll:
 		}
 	}
+
 	return nil
 }

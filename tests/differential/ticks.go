@@ -30,6 +30,7 @@ func compareTicks(ctx context.Context, a, b contract.Store, program []operation)
 		q := ports.TickQuery{Symbol: symbol, Range: everything}
 		last = append(last, trades.read(q), quotes.read(q))
 	}
+
 	return apply(ctx, a, b, slices.Concat(program, last))
 }
 
@@ -67,6 +68,7 @@ func (k tickKind[T]) reads() *rapid.Generator[operation] {
 		case 2:
 			q.Last = rapid.IntRange(1, 2*mostTicks).Draw(t, "last")
 		}
+
 		return k.read(q)
 	})
 }
@@ -84,6 +86,7 @@ func (k tickKind[T]) read(q ports.TickQuery) operation {
 					fmt.Fprintf(&list, "\n  %s", tick)
 				}
 			}
+
 			return list.String()
 		},
 	}
@@ -110,6 +113,7 @@ func (k tickKind[T]) changes(
 		if rapid.IntRange(0, 9).Draw(t, "another range") == 9 {
 			r = gen.Moments().Draw(t, "its range")
 		}
+
 		return operation{
 			text: fmt.Sprintf("%s %s %s in %s", verb, k.name, ticks, r),
 			apply: func(ctx context.Context, s contract.Store) string {
@@ -129,6 +133,7 @@ func tickExtents(of []domain.Symbol) operation {
 			for _, e := range held {
 				fmt.Fprintf(&list, "\n  %s %s %s", e.Symbol, e.Kind, e.Range)
 			}
+
 			return list.String() + failure(err)
 		},
 	}

@@ -30,11 +30,13 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	defer os.RemoveAll(dir)
 	if err := noteSources("../../cmd/marketdata"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+
 	name := "marketdata"
 	if runtime.GOOS == "windows" {
 		name += ".exe"
@@ -44,6 +46,7 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the command: %v\n%s", err, out)
 		return 1
 	}
+
 	return m.Run()
 }
 
@@ -54,11 +57,13 @@ func noteSources(dir string) error {
 	if err != nil {
 		return err
 	}
+
 	for _, e := range entries {
 		if _, err := os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -140,6 +145,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code command [args...]")
 	}
+
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	code := 0
@@ -149,6 +155,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	} else {
 		ts.Check(err)
 	}
+
 	ts.Logf("[exit code %d]", code)
 	if code != want {
 		ts.Fatalf("exit code %d; want %d", code, want)

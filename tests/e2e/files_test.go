@@ -24,6 +24,7 @@ func sharedData(t *testing.T) string {
 	if _, err := os.Stat(dir); err != nil {
 		t.Skipf("no folder of real market data (%v); name one in MARKETDATA_SHARED_DATA", err)
 	}
+
 	return dir
 }
 
@@ -65,6 +66,7 @@ func TestRealFilesComeBackEqual(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				equalRows(t, records(t, out), records(t, text))
 			}
 		})
@@ -79,6 +81,7 @@ func TestRealTradesComeBackEqual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := records(t, text)
 	for _, row := range want { // time,id,side,price,size
 		row[2], row[3], row[4] = row[3], row[4], row[2]
@@ -102,6 +105,7 @@ func TestRealQuotesComeBackEqual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	db := filepath.Join(t.TempDir(), "market.db")
 	out, err := exec.Command(binary, "--db", db, "import", "--symbol", "COINBASE:BTC/USD", path).CombinedOutput()
 	const refused = "_2018-04.csv:118: ask_size: decimal 3.8217599999999996e-3: at most 20 digits before and 18 after"
@@ -120,15 +124,18 @@ func TestRealQuotesComeBackEqual(t *testing.T) {
 		if err := rows.Write(row); err != nil {
 			t.Fatal(err)
 		}
+
 		if i > 0 {
 			want = append(want, slices.Insert(row, 1, "0")) // one an instant
 		}
 	}
+
 	rows.Flush()
 	path = filepath.Join(t.TempDir(), "quotes.csv")
 	if err := os.WriteFile(path, kept.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
@@ -145,15 +152,18 @@ func equalTicks(t *testing.T, got, want [][]string) {
 	if len(got) != len(want) || len(want) == 0 {
 		t.Fatalf("%d rows came back of %d", len(got), len(want))
 	}
+
 	for i := range want {
 		gotTime, err := time.Parse(time.RFC3339, got[i][0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		wantTime, err := time.Parse(time.RFC3339, want[i][0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		equal := gotTime.Equal(wantTime) && len(got[i]) == len(want[i])
 		for c := 1; equal && c < len(want[i]); c++ {
 			a, errA := domain.ParseDecimal(got[i][c])
@@ -176,6 +186,7 @@ func marketdata(t *testing.T, environment []string, args ...string) []byte {
 	if err != nil {
 		t.Fatalf("marketdata %q: %v\n%s", args, err, stderr.Bytes())
 	}
+
 	return out
 }
 
@@ -185,6 +196,7 @@ func records(t *testing.T, text []byte) [][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return rows[1:]
 }
 
@@ -194,15 +206,18 @@ func equalRows(t *testing.T, got, want [][]string) {
 	if len(got) != len(want) || len(want) == 0 {
 		t.Fatalf("%d rows came back of %d", len(got), len(want))
 	}
+
 	for i := range want {
 		gotTime, err := time.Parse(time.RFC3339, got[i][0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		wantTime, err := time.Parse(time.RFC3339, want[i][0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		equal := gotTime.Equal(wantTime)
 		for c := 1; c <= 5; c++ {
 			equal = equal && domain.MustDecimal(got[i][c]).Equal(domain.MustDecimal(want[i][c]))

@@ -23,11 +23,13 @@ func TestKilledImportGoesOn(t *testing.T) {
 		open := time.Unix(int64(i)*60, 0).UTC()
 		fmt.Fprintf(&text, "%s,%d,%d,%d,%d,0.%d,1\n", open.Format(time.RFC3339), i%7+5, i%7+9, i%5+1, i%3+6, i%9+1)
 	}
+
 	folder := t.TempDir()
 	path, db := filepath.Join(folder, "bars.csv"), filepath.Join(folder, "market.db")
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	importing := []string{"--db", db, "import", "--symbol", "A/B", "--grid", "1m", "--output", "json"}
 
 	killed := exec.CommandContext(t.Context(), binary, append(importing, "-")...)
@@ -41,6 +43,7 @@ func TestKilledImportGoesOn(t *testing.T) {
 	if _, err := io.WriteString(in, text.String()[:text.Len()/2]); err != nil {
 		t.Fatal(err)
 	}
+
 	deadline := time.Now().Add(time.Minute)
 	for !strings.Contains(command(t, "--db", db, "coverage"), "A/B,1m") { // until a batch is stored, while the next waits for its rows
 		if time.Now().After(deadline) {
@@ -58,6 +61,7 @@ func TestKilledImportGoesOn(t *testing.T) {
 	if err := json.Unmarshal([]byte(command(t, append(importing, path)...)), &reports); err != nil {
 		t.Fatal(err)
 	}
+
 	r := reports[0]
 	if r.Rows != rows || r.Changed != 0 || r.Unchanged == 0 || r.Inserted == 0 || r.Unchanged+r.Inserted != rows {
 		t.Errorf("the second run reports %+v; want a part unchanged and the rest inserted", r)
@@ -68,6 +72,7 @@ func TestKilledImportGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if !bytes.Equal(got, []byte(text.String())) {
 		t.Error("what comes out is not what went in")
 	}
@@ -82,5 +87,6 @@ func command(t *testing.T, args ...string) string {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, &errs)
 	}
+
 	return out.String()
 }

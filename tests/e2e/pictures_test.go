@@ -20,6 +20,7 @@ func TestPicturesOfAPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	const asked = "fetch SYNTHETIC:CEDAR/USD 1h --start 2024-01-28 --end 2024-02-01 --explain"
 	plan := command(t, append([]string{"--db", db}, strings.Fields(asked)...)...)
 	for name, shown := range map[string]struct{ text, indent string }{

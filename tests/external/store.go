@@ -48,6 +48,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 			}
 			err = ctx.Err()
 		}
+
 		if err != nil {
 			yield(domain.Series{}, translate("read bars", q.Key, err))
 		}
@@ -64,6 +65,7 @@ func (s *Store) find(q ports.BarQuery) domain.Series {
 	case q.Last > 0:
 		return b.Slice(max(0, b.Len()-q.Last), b.Len())
 	}
+
 	return b
 }
 
@@ -93,6 +95,7 @@ func (s *Store) write(ctx context.Context, bars domain.Series, r domain.Range, r
 	if bars.Len() > 0 && bars.OpenTime(0).Unix() < 0 {
 		return report, errEarly
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	byTime := map[int64]domain.Bar{}
@@ -104,6 +107,7 @@ func (s *Store) write(ctx context.Context, bars domain.Series, r domain.Range, r
 		maps.DeleteFunc(byTime, func(_ int64, b domain.Bar) bool { return r.Contains(b.OpenTime) })
 		report.Deleted = len(before) - len(byTime)
 	}
+
 	for _, b := range bars.All() {
 		at := b.OpenTime.UnixMicro()
 		old, there := before[at]
@@ -115,22 +119,26 @@ func (s *Store) write(ctx context.Context, bars domain.Series, r domain.Range, r
 		default:
 			report.Changed++
 		}
+
 		if there && replace {
 			report.Deleted--
 		}
 		byTime[at] = b
 	}
+
 	list := slices.SortedFunc(maps.Values(byTime), func(a, b domain.Bar) int { return a.OpenTime.Compare(b.OpenTime) })
 	all, err := domain.NewSeries(key, list...)
 	if err != nil {
 		return report, err
 	}
+
 	s.bars[key] = all
 	if replace && bars.Len() == 0 {
 		s.claims[key] = cut(s.claims[key], r)
 	} else {
 		s.claims[key] = domain.MergeRanges(append(slices.Clone(s.claims[key]), r))
 	}
+
 	return report, nil
 }
 
@@ -147,6 +155,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	if err := ctx.Err(); err != nil {
 		return nil, translate("extents", domain.SeriesKey{}, err)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var extents []domain.Extent
@@ -158,6 +167,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 			extents = append(extents, domain.Extent{Key: key, Range: r})
 		}
 	}
+
 	return domain.MergeExtents(extents), nil
 }
 
@@ -166,6 +176,7 @@ func translate(op string, key domain.SeriesKey, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	kind := ports.ContextKind(err)
 	if kind == nil {
 		kind = ports.ErrInvalid // whatever else this store refuses is the caller's

@@ -20,6 +20,7 @@ func Narrow() *rapid.Generator[domain.Decimal] {
 			limit, scale = math.MaxInt64, domain.MaxScale
 		}
 		d, err := domain.NewDecimal(rapid.Int64Range(-limit, limit).Draw(t, "coefficient"), rapid.Uint8Max(scale).Draw(t, "scale"))
+
 		return must(d, err)
 	})
 }
@@ -34,6 +35,7 @@ func Wide() *rapid.Generator[domain.Decimal] {
 		if rapid.Bool().Draw(t, "negative") {
 			return d.Neg()
 		}
+
 		return d
 	})
 }
@@ -83,6 +85,7 @@ func edges(g domain.Grid) []time.Time {
 		list = append(list, at)
 		at = g.Next(at)
 	}
+
 	return list
 }
 
@@ -108,8 +111,10 @@ func Bars(key domain.SeriesKey, r domain.Range, most int) *rapid.Generator[domai
 			if err := b.Append(Bar(at).Draw(t, "bar")); err != nil {
 				panic(err)
 			}
+
 			left--
 		}
+
 		return must(b.Series())
 	})
 }

@@ -46,5 +46,6 @@ func tape[T domain.Tick](rng *rand.Rand, symbol domain.Symbol, n int, tick func(
 			at = at.Add(time.Duration(1+rng.IntN(300_000)) * time.Microsecond)
 		}
 	}
+
 	return must(b.Ticks())
 }

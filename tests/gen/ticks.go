@@ -72,6 +72,7 @@ func Ticks[T domain.Tick](
 				seq = rapid.Int64Range(0, 2).Draw(t, "sequence number")
 			}
 		}
+
 		return must(b.Ticks())
 	})
 }

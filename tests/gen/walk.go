@@ -32,5 +32,6 @@ func Walk(symbol domain.Symbol, n int) domain.Series {
 		c.Volume.Lo = append(c.Volume.Lo, 1+rng.Int64N(5_000_000_000))
 		c.Trades = append(c.Trades, 1+rng.Int64N(500))
 	}
+
 	return must(domain.NewSeriesFromColumns(MinuteKey(symbol), c))
 }

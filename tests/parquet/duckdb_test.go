@@ -26,6 +26,7 @@ func bars(t *testing.T, n int) domain.Series {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		bar := domain.Bar{
 			OpenTime: start.Add(time.Duration(i) * time.Minute), Open: price, High: price, Low: price.Neg(), Close: price,
 			Volume: domain.MustDecimal("7.14319709"), Trades: int64(i),
@@ -39,10 +40,12 @@ func bars(t *testing.T, n int) domain.Series {
 			t.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -52,11 +55,13 @@ func database(t *testing.T) *sql.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+
 	return db
 }
 
@@ -68,6 +73,7 @@ func write(t *testing.T, s domain.Series) (path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w, err := parquet.NewBarWriter(f, s.Key())
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +81,7 @@ func write(t *testing.T, s domain.Series) (path string) {
 	if err := errors.Join(w.Write(s), w.Close(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
+
 	return path
 }
 
@@ -89,8 +96,10 @@ func TestDuckDBReadsOurFile(t *testing.T) {
 		if err := rows.Scan(&name, &kind); err != nil {
 			t.Fatal(err)
 		}
+
 		types[name] = kind
 	}
+
 	for name, kind := range map[string]string{
 		"time": "TIMESTAMP WITH TIME ZONE", "open": "DECIMAL(38,18)", "volume": "DECIMAL(38,18)", "trades": "BIGINT",
 	} {
@@ -108,6 +117,7 @@ func TestDuckDBReadsOurFile(t *testing.T) {
 		if err := rows.Scan(&got.OpenTime, &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4], &got.Trades); err != nil {
 			t.Fatal(err)
 		}
+
 		for n, d := range []*domain.Decimal{&got.Open, &got.High, &got.Low, &got.Close, &got.Volume} {
 			var err error
 			if *d, err = domain.ParseDecimal(numbers[n]); err != nil {
@@ -118,6 +128,7 @@ func TestDuckDBReadsOurFile(t *testing.T) {
 			t.Fatalf("row %d is %v, want %v", i, got, want.At(i))
 		}
 	}
+
 	if err := rows.Err(); err != nil || i != want.Len() {
 		t.Errorf("%d rows, %v; want %d", i, err, want.Len())
 	}
@@ -150,15 +161,18 @@ func TestWeReadDuckDBsFile(t *testing.T) {
 			if _, err := db.Exec(`copy (select ` + test.columns + ` from '` + from + `' order by time) to '` + path + `'`); err != nil {
 				t.Fatal(err)
 			}
+
 			f, err := os.Open(path)
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer f.Close()
 			info, err := f.Stat()
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got := domain.NewSeriesBuilder(key, 0)
 			for s, err := range parquet.ReadBars(f, info.Size(), parquet.Config{Key: key}) {
 				if err != nil {
@@ -168,6 +182,7 @@ func TestWeReadDuckDBsFile(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			if s, err := got.Series(); err != nil || !s.Equal(want) {
 				t.Errorf("got %v, %v; want %v", s, err, want)
 			}
@@ -181,6 +196,7 @@ func query(t *testing.T, db *sql.DB, text string) *sql.Rows {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = rows.Close() })
 	return rows
 }

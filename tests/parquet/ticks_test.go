@@ -40,6 +40,7 @@ func tradeForm() tickForm[domain.Trade] {
 			if seq%10 == 9 {
 				t.Price, t.Size = domain.MustDecimal("-"+widest), domain.MustDecimal("0.000000000000000001")
 			}
+
 			return t
 		},
 		newWriter: parquet.NewTradeWriter, read: parquet.ReadTrades,
@@ -67,6 +68,7 @@ func quoteForm() tickForm[domain.Quote] {
 			if seq%10 == 9 {
 				q.Bid, q.Ask = domain.MustDecimal("-"+widest), domain.MustDecimal(widest)
 			}
+
 			return q
 		},
 		newWriter: parquet.NewQuoteWriter, read: parquet.ReadQuotes,
@@ -95,10 +97,12 @@ func (f tickForm[T]) ticks(t *testing.T, n int) domain.Ticks[T] {
 			t.Fatal(err)
 		}
 	}
+
 	ticks, err := b.Ticks()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return ticks
 }
 
@@ -109,6 +113,7 @@ func (f tickForm[T]) write(t *testing.T, ticks domain.Ticks[T]) (path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	w, err := f.newWriter(out, ticks.Symbol())
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +121,7 @@ func (f tickForm[T]) write(t *testing.T, ticks domain.Ticks[T]) (path string) {
 	if err := errors.Join(w.Write(ticks), w.Close(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
+
 	return path
 }
 
@@ -125,11 +131,13 @@ func (f tickForm[T]) readFile(t *testing.T, path string) (domain.Ticks[T], error
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer in.Close()
 	info, err := in.Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b := domain.NewTicksBuilder[T](key.Symbol)
 	for batch, err := range f.read(in, info.Size(), parquet.TickConfig{Name: "theirs", Symbol: key.Symbol}) {
 		if err == nil {
@@ -139,6 +147,7 @@ func (f tickForm[T]) readFile(t *testing.T, path string) (domain.Ticks[T], error
 			return domain.Ticks[T]{}, err
 		}
 	}
+
 	return b.Ticks()
 }
 
@@ -160,8 +169,10 @@ func testDuckDBReadsOurTicks[T domain.Tick](t *testing.T, f tickForm[T]) {
 		if err := rows.Scan(&name, &kind); err != nil {
 			t.Fatal(err)
 		}
+
 		types[name] = kind
 	}
+
 	if err := rows.Err(); err != nil || !maps.Equal(types, f.types) {
 		t.Errorf("the columns are %v, %v; want %v", types, err, f.types)
 	}
@@ -172,6 +183,7 @@ func testDuckDBReadsOurTicks[T domain.Tick](t *testing.T, f tickForm[T]) {
 		one := new(big.Int).Lsh(big.NewInt(hi), 64)
 		total.Add(total, one.Add(one, new(big.Int).SetUint64(lo)))
 	}
+
 	var sum string
 	var first, last time.Time
 	var held, ordered int
@@ -209,10 +221,12 @@ func testWeReadDuckDBsTicks[T domain.Tick](t *testing.T, f tickForm[T]) {
 			t.Fatal(err)
 		}
 	}
+
 	renumbered, err := numberless.Ticks()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	from, db := f.write(t, want), database(t)
 	for _, test := range []struct {
 		name, columns, options string
@@ -229,6 +243,7 @@ func testWeReadDuckDBsTicks[T domain.Tick](t *testing.T, f tickForm[T]) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if got, err := f.readFile(t, path); err != nil || !got.Equal(test.want) {
 				t.Errorf("got %v, %v; want %v", got, err, test.want)
 			}
@@ -262,6 +277,7 @@ func TestWeRefuseDuckDBsVagueTicks(t *testing.T) {
 			if _, err := db.Exec(`copy (select ` + test.columns + ` from '` + from + `') to '` + path + `'`); err != nil {
 				t.Fatal(err)
 			}
+
 			if _, err := f.readFile(t, path); err == nil || err.Error() != "theirs: "+test.want {
 				t.Errorf("got %v\nwant %s", err, test.want)
 			}

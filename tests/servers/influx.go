@@ -32,11 +32,13 @@ func Influx(tb testing.TB) InfluxServer {
 	if err != nil {
 		tb.Fatalf("%s is not an http:// URL", EnvInflux)
 	}
+
 	s := InfluxServer{Username: u.User.Username(), Database: freshName()}
 	s.Password, _ = u.User.Password()
 	if err := influxQL(address, "CREATE DATABASE "+s.Database); err != nil {
 		tb.Fatalf("create a database for the test: %v", err)
 	}
+
 	tb.Cleanup(func() {
 		if err := influxQL(address, "DROP DATABASE "+s.Database); err != nil {
 			tb.Errorf("drop the database of the test: %v", err)
@@ -44,6 +46,7 @@ func Influx(tb testing.TB) InfluxServer {
 	})
 	u.User = nil
 	s.URL = u.String()
+
 	return s
 }
 
@@ -53,6 +56,7 @@ func influxQL(address, statement string) error {
 	if err != nil {
 		return err
 	}
+
 	user := u.User
 	u.User, u.Path = nil, "/query"
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
@@ -62,21 +66,25 @@ func influxQL(address, statement string) error {
 	if err != nil {
 		return err
 	}
+
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if user != nil {
 		password, _ := user.Password()
 		request.SetBasicAuth(user.Username(), password)
 	}
+
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // leaves no goroutine behind
 	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
+
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
+
 	var decoded struct {
 		Error   string
 		Results []struct{ Error string }
@@ -84,12 +92,14 @@ func influxQL(address, statement string) error {
 	if err := json.Unmarshal(answer, &decoded); err != nil {
 		return fmt.Errorf("%s: %w", response.Status, err)
 	}
+
 	for _, r := range decoded.Results {
 		decoded.Error += r.Error
 	}
 	if response.StatusCode != http.StatusOK || decoded.Error != "" {
 		return fmt.Errorf("%s: %s", response.Status, decoded.Error)
 	}
+
 	return nil
 }
 
@@ -98,6 +108,7 @@ func startInflux() (*process, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+
 	password := rand.Text()
 	p, address, err := run(nil, func(dir, address string) (*exec.Cmd, error) {
 		config := filepath.Join(dir, "influxdb.conf")
@@ -119,11 +130,13 @@ bind-address = "127.0.0.1:0"
   flux-enabled = true
   log-enabled = false
 `, filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), address)
+
 		return exec.Command(influxd, "-config", config), os.WriteFile(config, []byte(text), 0o600)
 	}, func(address string) error { // without a user, the server lets anyone make the first
 		return influxQL("http://"+address, "CREATE USER admin WITH PASSWORD '"+password+"' WITH ALL PRIVILEGES")
 	})
 	u := url.URL{Scheme: "http", User: url.UserPassword("admin", password), Host: address}
+
 	return p, u.String(), err
 }
 
@@ -131,11 +144,13 @@ func influxBin() (string, error) {
 	if path, err := exec.LookPath("influxd"); err == nil {
 		return path, nil
 	}
+
 	for _, dir := range []string{os.Getenv("GOBIN"), filepath.Join(build.Default.GOPATH, "bin")} {
 		path := filepath.Join(dir, "influxd")
 		if _, err := os.Stat(path); dir != "" && err == nil {
 			return path, nil
 		}
 	}
+
 	return "", fmt.Errorf("influxd: %w (go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10)", errNotInstalled)
 }

@@ -57,19 +57,23 @@ func start(
 	if err != nil {
 		return nil, err
 	}
+
 	if as != nil {
 		if err := os.Chown(dir, int(as.Uid), int(as.Gid)); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
+
 	server, err := prepare(dir, address)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+
 	read, write, err := os.Pipe() // both ends close on exec: no other child keeps the server alive
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+
 	defer read.Close()
 	sh := exec.Command("/bin/sh", append([]string{"-c", supervise, "supervise", dir}, server.Args...)...)
 	sh.Dir, sh.Env, sh.Stdin = dir, server.Env, read
@@ -77,11 +81,13 @@ func start(
 	if err := sh.Start(); err != nil {
 		return nil, errors.Join(err, write.Close(), os.RemoveAll(dir))
 	}
+
 	p := &process{dir: dir, control: write, command: sh}
 	if err := p.await(func() error { return ready(address) }); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
 		return nil, errors.Join(fmt.Errorf("start %s: %w\n%s", filepath.Base(server.Path), err, tail(log)), p.stop())
 	}
+
 	return p, nil
 }
 
@@ -99,6 +105,7 @@ func (p *process) await(ready func() error) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("no answer within %s: %w", startTimeout, err)
 		}
+
 		<-time.After(pollInterval)
 	}
 }
@@ -113,6 +120,7 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	return l.Addr().String(), l.Close()
 }
 

@@ -17,6 +17,7 @@ func Redis(tb testing.TB) (address string) {
 	if address := os.Getenv(EnvRedis); address != "" {
 		return address
 	}
+
 	p, address, err := startRedis()
 	if err != nil {
 		missing(tb, EnvRedis, err)
@@ -26,6 +27,7 @@ func Redis(tb testing.TB) (address string) {
 			tb.Errorf("stop redis: %v", err)
 		}
 	})
+
 	return address
 }
 
@@ -34,6 +36,7 @@ func startRedis() (*process, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("redis-server: %w", errNotInstalled)
 	}
+
 	p, address, err := run(nil, func(dir, address string) (*exec.Cmd, error) {
 		_, port, err := net.SplitHostPort(address)
 		return exec.Command(bin, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"), err
@@ -46,6 +49,7 @@ func pingRedis(address string) error {
 	if err != nil {
 		return err
 	}
+
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
@@ -53,6 +57,7 @@ func pingRedis(address string) error {
 	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
 		return err
 	}
+
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err == nil && answer != "+PONG\r\n" {
 		err = fmt.Errorf("unexpected answer %q", answer)

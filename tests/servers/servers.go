@@ -48,6 +48,7 @@ func (s *shared) use(tb testing.TB) string {
 	if s.err != nil {
 		missing(tb, s.env, s.err)
 	}
+
 	return s.address
 }
 
@@ -57,6 +58,7 @@ func missing(tb testing.TB, env string, err error) {
 	if !errors.Is(err, errNotInstalled) || os.Getenv(EnvRequire) == "1" {
 		tb.Fatalf("no server: %v", err)
 	}
+
 	tb.Skipf("no server: %v; install it or set %s", err, env)
 }
 
@@ -76,13 +78,16 @@ func StartAll() (*Running, error) {
 		if os.Getenv(s.env) != "" {
 			continue
 		}
+
 		p, address, err := s.start()
 		if err != nil {
 			return nil, errors.Join(err, r.Stop())
 		}
+
 		r.processes = append(r.processes, p)
 		r.Environment = append(r.Environment, s.env+"="+address)
 	}
+
 	return r, nil
 }
 

@@ -25,6 +25,7 @@ func TestPostgresGivesEachTestItsOwnDatabase(t *testing.T) {
 	if first == second {
 		t.Fatal("two databases with one name")
 	}
+
 	for _, dsn := range []string{first, second} {
 		conn, err := pgx.Connect(ctx, dsn)
 		if err != nil {
@@ -61,6 +62,7 @@ func TestOrphan(t *testing.T) {
 	if os.Getenv(orphanEnv) == "" {
 		t.Skip("runs in the process that TestServersEndWithAKilledProcess starts and kills")
 	}
+
 	fmt.Println("address", servers.PostgresAddress(t))
 	fmt.Println("address", strings.TrimPrefix(servers.Influx(t).URL, "http://"))
 	fmt.Println("address", strings.TrimSuffix(strings.TrimPrefix(servers.Redis(t), "redis://"), "/0"))
@@ -75,10 +77,12 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
 	if err := os.Chmod(tmp, 0o777|os.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
+
 	child := exec.Command(os.Args[0], "-test.run=^TestOrphan$", "-test.v")
 	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+tmp, servers.EnvPostgres+"=", servers.EnvInflux+"=", servers.EnvRedis+"=")
 	out, err := child.StdoutPipe()
@@ -88,6 +92,7 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	var addresses []string
 	ready := false
 	for lines := bufio.NewScanner(out); !ready && lines.Scan(); {
@@ -96,6 +101,7 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 			_ = child.Wait()
 			t.Skip(line)
 		}
+
 		if _, address, ok := strings.Cut(line, "address "); ok {
 			addresses = append(addresses, address)
 		}
@@ -104,16 +110,19 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 	if !ready || len(addresses) != 3 {
 		t.Fatalf("the process did not start its servers: %v", addresses)
 	}
+
 	for _, address := range addresses {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		_ = conn.Close()
 	}
 	if err := child.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
+
 	_ = child.Wait()
 	eventually(t, func() error {
 		for _, address := range addresses {
@@ -122,6 +131,7 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 				return errors.New(address + " still answers")
 			}
 		}
+
 		left, err := os.ReadDir(tmp)
 		if err == nil && len(left) > 0 {
 			err = fmt.Errorf("left behind: %v", left)
@@ -139,6 +149,7 @@ func eventually(t *testing.T, check func() error) {
 		if err == nil {
 			return
 		}
+
 		select {
 		case <-ctx.Done():
 			t.Fatal(err)

@@ -17,6 +17,7 @@ func linked(t *testing.T, packages ...string) []string {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
+
 	return strings.Fields(string(out))
 }
 
@@ -48,6 +49,7 @@ func TestEmbeddedLinksSQLite(t *testing.T) {
 			t.Errorf("does not link %s", p)
 		}
 	}
+
 	if slices.Contains(got, "github.com/google/wire") {
 		t.Error("links the generator")
 	}

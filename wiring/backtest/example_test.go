@@ -27,11 +27,13 @@ func ExampleNew() {
 			return
 		}
 	}
+
 	history, err := bars.Series()
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	store := memory.New()
 	if _, err := store.WriteBars(ctx, history, history.Range()); err != nil {
 		fmt.Println(err)
@@ -44,12 +46,14 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
+
 	for range 3 {
 		result, err := md.Fetch(ctx, domain.DataRequest{Key: key, Last: 10})
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
+
 		fmt.Println(simulated.Now().Format(time.TimeOnly), result.Series)
 		if err := simulated.Advance(time.Hour); err != nil {
 			fmt.Println(err)

@@ -45,10 +45,12 @@ func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, fu
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("configuration: sqlite: %w", err)
 	}
+
 	const onlyTheOwner = 0o700 // as the XDG standard wants its folders
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), onlyTheOwner); err != nil {
 		return nil, nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
+
 	return sqlite.Open(ctx, cfg)
 }
 
@@ -57,6 +59,7 @@ func newSources(store *sqlite.Store, opts Options) []app.Source {
 	if opts.Stores != nil {
 		return opts.Stores(ours)
 	}
+
 	return ours
 }
 

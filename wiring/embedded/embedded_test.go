@@ -39,6 +39,7 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
+
 	defer os.RemoveAll(folder)
 
 	// wiring.Load reads a file and the environment; a program may as well fill in what it wants.
@@ -48,6 +49,7 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
+
 	defer closeStore()
 
 	bars, err := oneBar()
@@ -55,11 +57,13 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
+
 	report, err := md.Ingest(ctx, bars, domain.Range{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
+
 	fmt.Println(report.Inserted, "inserted")
 
 	result, err := md.Fetch(ctx, domain.DataRequest{Key: key, Start: day, End: day.AddDate(0, 0, 2)})
@@ -67,6 +71,7 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
+
 	for _, bar := range result.Series.All() {
 		fmt.Println(bar)
 	}
@@ -84,11 +89,13 @@ func TestOpenMakesTheFolderAndKeepsWhatWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	for _, want := range []ports.WriteReport{{Inserted: 1}, {Unchanged: 1}} {
 		md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if got, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
@@ -103,11 +110,13 @@ func TestClockHandedInIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeStore()
 	bars, err := oneBar()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("a bar that is not over was taken: %v", err)
 	}
@@ -119,6 +128,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err := os.WriteFile(file, []byte("not a folder"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	for name, c := range map[string]struct {
 		cfg  wiring.Config
 		says string
@@ -149,6 +159,7 @@ func TestStoresOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeStore()
 	bars, err := oneBar()
 	if err != nil {
@@ -157,6 +168,7 @@ func TestStoresOfOthers(t *testing.T) {
 	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
+
 	got, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Last: 1})
 	if err != nil || !got.Series.Equal(bars) || len(got.Provenance) != 1 || got.Provenance[0].Store != "theirs" {
 		t.Errorf("%s of %+v, %v", got.Series, got.Provenance, err)

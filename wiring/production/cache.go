@@ -23,11 +23,13 @@ func openCaches(ctx context.Context, s settings, pg *postgres.Store) (chunks.Cac
 	if s.Cache.Redis.URL.Reveal() == "" {
 		return chunks.Caches{Near: near}, near.Close, nil
 	}
+
 	far, closeFar, err := openRedis(ctx, s, pg)
 	if err != nil {
 		near.Close()
 		return chunks.Caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
+
 	return chunks.Caches{Near: near, All: tiered.NewSeries(near, far)}, func() {
 		closeFar()
 		near.Close()
@@ -41,13 +43,16 @@ func openRedis(ctx context.Context, s settings, pg *postgres.Store) (*redis.Cach
 	if err != nil {
 		return nil, nil, err
 	}
+
 	identity, err := pg.Identity(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+
 	cfg := redis.Config{URL: r.URL.Reveal(), TLS: trusted, Prefix: r.Prefix + identity + ":", Timeout: r.Timeout}
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("configuration: redis: %w", errors.Join(err, ports.ErrInvalid))
 	}
+
 	return redis.Open(ctx, cfg)
 }

@@ -36,6 +36,7 @@ func priced(tb testing.TB, f domain.Frequency, price string) domain.Series {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -54,6 +55,7 @@ func fetch(tb testing.TB, md *app.Marketdata, want domain.Series) (got domain.Se
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return result.Series, len(result.Provenance) > 0 && !slices.ContainsFunc(result.Provenance, func(l domain.Origin) bool { return !l.Cached })
 }
 
@@ -65,6 +67,7 @@ func warm(tb testing.TB, md *app.Marketdata, want domain.Series) {
 		if !got.Equal(want) {
 			tb.Fatalf("got %v; want %v", got, want)
 		}
+
 		return cached
 	})
 }
@@ -102,13 +105,16 @@ func TestWritesAreSeenByOtherProcesses(t *testing.T) {
 					if got, _ := fetch(t, here, want); !got.Equal(want) {
 						t.Fatalf("%s: its own process sees %v; want %v", f, got, want)
 					}
+
 					seen(t, there, want)
 					warm(t, here, want)
 				}
+
 				gone := priced(t, f, "3")
 				if _, err := there.Replace(t.Context(), domain.EmptySeries(gone.Key()), gone.Range()); err != nil {
 					t.Fatal(err)
 				}
+
 				eventually(t, "what another process deleted is gone", func() bool {
 					got, _ := fetch(t, here, gone)
 					return got.Len() == 0
@@ -176,18 +182,21 @@ func TestListeningIsCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer pool.Close()
 	for _, f := range both {
 		before := priced(t, f, "1")
 		ingest(t, here, before)
 		warm(t, there, before)
 	}
+
 	const cut = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
 	var listeners int
 	if err := pool.QueryRow(t.Context(), cut).Scan(&listeners); err != nil || listeners != 4 { // two stores in two processes
 		t.Fatalf("%d listeners were cut, %v", listeners, err)
 	}
+
 	for _, f := range both { // it takes a second until they listen again
 		want := priced(t, f, "2")
 		eventually(t, "the cache is not used", func() bool {
@@ -199,6 +208,7 @@ func TestListeningIsCut(t *testing.T) {
 			t.Errorf("%s: %v, from the cache: %v; want %v", f, got, cached, want)
 		}
 	}
+
 	for _, f := range both {
 		warm(t, there, priced(t, f, "2"))
 		warm(t, here, priced(t, f, "2"))

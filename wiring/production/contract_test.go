@@ -53,6 +53,7 @@ func routed(cache wiring.Cache) contract.Open {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		tb.Cleanup(closeStores)
 		for _, s := range sources {
 			if (s.Cache == nil) != cache.Disabled {
@@ -62,14 +63,17 @@ func routed(cache wiring.Cache) contract.Open {
 				heard(tb, s)
 			}
 		}
+
 		router, err := app.NewRouter(sources...)
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		joined, err := app.New(sources, clock.NewSystem(), nil, app.Config{})
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		return contract.Store{Bars: router, Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
 	}
 }
@@ -82,6 +86,7 @@ func heard(tb testing.TB, s app.Source) {
 		if _, err := s.Bars.Extents(tb.Context(), probe); err != nil {
 			tb.Fatal(err)
 		}
+
 		_, near := s.Cache.LocalExtents(probe)
 		return near
 	})
@@ -96,6 +101,7 @@ func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sym
 	if asked > 0 && len(q.Symbols) == 0 {
 		return nil, ctx.Err()
 	}
+
 	return c.joined.Symbols(ctx, q)
 }
 
@@ -107,6 +113,7 @@ var profile = func() contract.Profile {
 			Law: law, Reason: "InfluxDB has no transaction: a write is done series by series and batch by batch, and a retry completes it",
 		})
 	}
+
 	return p
 }()
 

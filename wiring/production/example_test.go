@@ -20,6 +20,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs servers, and so is co
 		fmt.Println(err)
 		return
 	}
+
 	ctx := context.Background()
 	opts := production.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	md, closeAll, err := production.Open(ctx, cfg, opts)
@@ -27,6 +28,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs servers, and so is co
 		fmt.Println(err)
 		return
 	}
+
 	defer closeAll()
 
 	for _, grid := range []domain.Grid{domain.Minute1.UTC(), domain.Day1.UTC()} {
@@ -38,6 +40,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs servers, and so is co
 			fmt.Println(err)
 			return
 		}
+
 		fmt.Println(result.Series)
 	}
 }

@@ -14,21 +14,25 @@ func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source,
 	if err != nil {
 		return nil, nil, nil, err
 	}
+
 	pg, closePostgres, err := openPostgres(ctx, s, opts)
 	if err != nil {
 		return nil, nil, nil, err
 	}
+
 	ts, closeInflux, err := openInflux(ctx, s, opts)
 	if err != nil {
 		closePostgres()
 		return nil, nil, nil, err
 	}
+
 	caches, closeCaches, err := openCaches(ctx, s, pg)
 	if err != nil {
 		closeInflux()
 		closePostgres()
 		return nil, nil, nil, err
 	}
+
 	sources, closeLayers, err := newSources(ctx, s, opts, pg, ts, caches, newClock(opts))
 	if err != nil {
 		closeCaches()
@@ -36,6 +40,7 @@ func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source,
 		closePostgres()
 		return nil, nil, nil, err
 	}
+
 	return sources, pg, func() {
 		closeLayers()
 		closeCaches()

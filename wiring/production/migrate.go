@@ -25,6 +25,7 @@ func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration,
 	if err != nil {
 		return nil, err
 	}
+
 	s.Postgres.MigrateOnOpen = false
 	tables, err := migratePostgres(ctx, s, opts)
 	if err != nil {
@@ -33,10 +34,12 @@ func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration,
 	if s.Influx.URL == "" && opts.InfluxClient == nil {
 		return []Migration{tables}, nil
 	}
+
 	database, err := migrateInflux(ctx, s, opts)
 	if err != nil {
 		return []Migration{tables}, err
 	}
+
 	return []Migration{tables, database}, nil
 }
 
@@ -46,6 +49,7 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 	if err != nil {
 		return m, err
 	}
+
 	defer closeStore()
 	if m.Before, err = store.Version(ctx); err != nil {
 		return m, err
@@ -53,6 +57,7 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 	if err := store.Migrate(ctx); err != nil {
 		return m, err
 	}
+
 	m.After, err = store.Version(ctx)
 	return m, err
 }
@@ -67,6 +72,7 @@ func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, er
 	if err != nil {
 		return m, err
 	}
+
 	closeStore()
 	return m, nil
 }

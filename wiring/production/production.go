@@ -63,6 +63,7 @@ func newSettings(cfg wiring.Config, opts Options) (settings, error) {
 	if err != nil {
 		return settings{}, fmt.Errorf("configuration: %w", errors.Join(err, ports.ErrInvalid))
 	}
+
 	return settings(cfg.WithDefaults()), nil
 }
 
@@ -77,6 +78,7 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 	if opts.PostgresPool == nil {
 		return postgres.Open(ctx, cfg)
 	}
+
 	store, closeStore, err := postgres.New(opts.PostgresPool, cfg)
 	if err != nil || !cfg.MigrateOnOpen {
 		return store, closeStore, err
@@ -85,6 +87,7 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 		closeStore()
 		return nil, nil, err
 	}
+
 	return store, closeStore, nil
 }
 
@@ -98,6 +101,7 @@ func openInfluxAs(ctx context.Context, s settings, opts Options, create bool) (*
 	if i.URL == "" && opts.InfluxClient == nil {
 		return nil, func() {}, nil
 	}
+
 	cfg := influx.Config{
 		Database: i.Database, RetentionPolicy: i.RetentionPolicy, Org: i.Org, Bucket: i.Bucket, Measurement: i.Measurement,
 		Existing: existing(i.Existing), BatchSize: i.BatchSize, ChunkSize: i.ChunkSize, MaxResponseBytes: i.MaxResponseBytes,
@@ -108,8 +112,10 @@ func openInfluxAs(ctx context.Context, s settings, opts Options, create bool) (*
 		if err != nil {
 			return nil, nil, err
 		}
+
 		cfg.URL, cfg.Token, cfg.TLS, cfg.Compress = i.URL, i.Token.Reveal(), trusted, i.Compress
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
 	defer cancel()
 	return influx.Open(ctx, cfg)
@@ -127,6 +133,7 @@ func trust(section, file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
+
 	text, err := os.ReadFile(file)
 	roots := x509.NewCertPool()
 	if err == nil && !roots.AppendCertsFromPEM(text) {
@@ -135,6 +142,7 @@ func trust(section, file string) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %s: ca_file: %w", section, errors.Join(err, ports.ErrInvalid))
 	}
+
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
@@ -143,6 +151,7 @@ func newSymbolCache(s settings) (ports.SymbolCache, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("symbol cache: %w", err)
 	}
+
 	return cache, cache.Close, nil
 }
 

@@ -39,12 +39,15 @@ func bars(tb testing.TB, symbol domain.Symbol, f domain.Frequency) domain.Series
 		if err := b.Append(domain.Bar{OpenTime: at, Open: p, High: p, Low: p, Close: p, Volume: domain.MustDecimal("1.5"), Trades: 2}); err != nil {
 			tb.Fatal(err)
 		}
+
 		at = f.UTC().Next(at)
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -54,6 +57,7 @@ func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Market
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeAll)
 	return md
 }
@@ -74,26 +78,31 @@ func TestRoutingByFrequency(t *testing.T) {
 		if report, err := md.Ingest(t.Context(), want, domain.Range{}); err != nil || report.Unchanged != want.Len() {
 			t.Fatalf("%s again: %+v, %v", f, report, err)
 		}
+
 		r := want.Range()
 		got, err := md.Fetch(t.Context(), domain.DataRequest{Key: want.Key(), Start: r.Start, End: r.End})
 		if err != nil || !got.Series.Equal(want) || len(got.Uncovered) > 0 {
 			t.Fatalf("%s: %v, %v; want %v", f, got, err, want)
 		}
+
 		for _, leg := range got.Provenance {
 			if leg.Store != store {
 				t.Errorf("%s was served by %s; want %s", f, leg.Store, store)
 			}
 		}
 	}
+
 	held, err := md.Coverage(t.Context(), "COINBASE:BTC/USD")
 	if err != nil || len(held) != 6 {
 		t.Fatalf("%v, %v; want an extent a frequency", held, err)
 	}
+
 	for _, e := range held {
 		if high := e.Key.Grid.Frequency().Nominal() < time.Hour; high != (e.Store == "influx") || e.Inferred {
 			t.Errorf("%+v", e)
 		}
 	}
+
 	metas, err := md.Symbols(t.Context(), ports.SymbolQuery{})
 	if err != nil || len(metas) != 1 || metas[0].Venue != "COINBASE" {
 		t.Errorf("%v, %v; want one symbol", metas, err)
@@ -128,6 +137,7 @@ func TestRoutingIsConfigured(t *testing.T) {
 		if _, err := md.Ingest(t.Context(), want, domain.Range{}); err != nil {
 			t.Fatal(err)
 		}
+
 		got, err := md.Fetch(t.Context(), domain.DataRequest{Key: want.Key()})
 		if err != nil || !got.Series.Equal(want) || got.Provenance[0].Store != test.store {
 			t.Errorf("%s: %v, %v; want it from %s", name, got, err, test.store)
@@ -143,10 +153,12 @@ func TestTradesAndQuotes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	quotes, err := domain.NewTicks("XRP/ETH", domain.Quote{Time: noon, Bid: one, Ask: one, BidSize: one, AskSize: one})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if report, err := md.IngestTrades(t.Context(), trades, trades.Range()); err != nil || report.Inserted != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
@@ -170,6 +182,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer pool.Close()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
@@ -184,6 +197,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, f := range []domain.Frequency{domain.Minute1, domain.Hour1} {
 			s := bars(t, "BTC/USD", f)
 			_, err := md.Ingest(t.Context(), s, domain.Range{})
@@ -191,11 +205,13 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 				t.Errorf("%s: %v", f, err)
 			}
 		}
+
 		if pool.Stat().TotalConns() == 0 {
 			t.Error("the pool was not used")
 		}
 		closeAll()
 	}
+
 	if err := pool.Ping(t.Context()); err != nil {
 		t.Errorf("the pool was closed: %v", err)
 	}
@@ -211,6 +227,7 @@ func nowhere(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer l.Close()
 	return l.Addr().String()
 }
@@ -237,6 +254,7 @@ func TestOpenFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			u.User = url.UserPassword(u.User.Username(), canary)
 			c.Postgres.DSN = wiring.NewSecret(u.String())
 		}, ports.ErrAuth, "postgres"},
@@ -259,6 +277,7 @@ func TestOpenFails(t *testing.T) {
 			if !errors.Is(err, test.kind) || !strings.Contains(err.Error(), test.says) || md != nil || closeAll != nil {
 				t.Fatalf("got %v; want %v that says %q", err, test.kind, test.says)
 			}
+
 			t.Log(err)
 			printed := fmt.Sprintf("%v %+v %#v %s %+v", err, err, err, &log, cfg)
 			for _, secret := range []string{canary, cfg.Postgres.DSN.Reveal(), cfg.Influx.Token.Reveal()} {
@@ -302,11 +321,13 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	if _, err := md.Ingest(t.Context(), bars(t, "ETH/USD", domain.Minute1), domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
+
 	dsn := cfg.Postgres.DSN.Reveal()
 	pool, err := pgxpool.New(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer pool.Close()
 	locked, err := pool.Begin(t.Context())
 	if err != nil {
@@ -315,6 +336,7 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	if _, err := locked.Exec(t.Context(), "LOCK TABLE marketdata.bars IN ACCESS EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
+
 	var freed sync.WaitGroup
 	freed.Go(func() { // while the read waits for the lock
 		for {
@@ -324,6 +346,7 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 				break
 			}
 		}
+
 		_, _ = locked.Exec(t.Context(), "SELECT pg_sleep(0.01)")
 		_ = locked.Rollback(context.WithoutCancel(t.Context()))
 	})
@@ -340,6 +363,7 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 			t.Errorf("the log has no %s:\n%s", want, &log)
 		}
 	}
+
 	for _, secret := range []string{dsn, cfg.Influx.Token.Reveal()} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log tells a secret:\n%s", &log)
@@ -356,6 +380,7 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	if _, err := again.Exec(t.Context(), "LOCK TABLE marketdata.bars IN ACCESS EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := short.Fetch(t.Context(), domain.DataRequest{Key: days.Key()}); !errors.Is(err, ports.ErrTimeout) {
 		t.Errorf("a statement that waits forever: %v", err)
 	}
@@ -372,6 +397,7 @@ func dropDatabase(t *testing.T, cfg wiring.Influx) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	user, password, _ := strings.Cut(cfg.Token.Reveal(), ":")
 	request.SetBasicAuth(user, password)
 	transport := &http.Transport{}
@@ -398,6 +424,7 @@ func TestMigrate(t *testing.T) {
 		done[1].After != cfg.Influx.Database {
 		t.Fatalf("%+v, %v; want both stores made", done, err)
 	}
+
 	again, err := production.Migrate(t.Context(), cfg, production.Options{})
 	if err != nil || len(again) != 2 || slices.ContainsFunc(again, func(m production.Migration) bool { return m.Before != m.After }) {
 		t.Errorf("%+v, %v; want no change", again, err)

@@ -32,6 +32,7 @@ func newSources(
 		sources[0].Takes = app.Frequencies{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
+
 	if opts.Stores != nil {
 		sources = opts.Stores(sources) // others' stores, as they are
 	}
@@ -39,6 +40,7 @@ func newSources(
 		l.close()
 		return nil, nil, l.err
 	}
+
 	l.wait(ctx)
 	return sources, l.close, nil
 }
@@ -67,6 +69,7 @@ func newLayers(
 	l.listen = func(follow func(context.Context) error) {
 		l.listening.Go(func() { _ = follow(ctx) }) // it ends with ctx alone, and logs what happens before
 	}
+
 	return l
 }
 
@@ -80,6 +83,7 @@ func (l *layers) readOnce(source *app.Source, many ports.BatchReader) {
 		l.err = errors.Join(l.err, err)
 		return
 	}
+
 	l.stores = append(l.stores, store)
 	source.Bars = store
 	if !l.settings.Cache.Disabled {
@@ -95,6 +99,7 @@ func (l *layers) wait(ctx context.Context) {
 	if l.settings.Cache.Disabled {
 		return
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, hearingTime)
 	defer cancel()
 	for _, store := range l.stores {

@@ -27,6 +27,7 @@ func (b *breaker) allow() bool {
 	if time.Now().Before(b.until) {
 		return false
 	}
+
 	b.until = time.Now().Add(breakFor)
 	return true
 }
@@ -38,6 +39,7 @@ func (b *breaker) report(ok bool) {
 		b.failures = 0
 		return
 	}
+
 	if b.failures++; b.failures == breakAfter {
 		b.until = time.Now().Add(breakFor)
 	}

@@ -56,6 +56,7 @@ func (c Config) Validate() error {
 	if c.Timeout < 0 {
 		faults = append(faults, fmt.Errorf("timeout %s: must not be negative", c.Timeout))
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -91,10 +92,12 @@ func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("redis: %w", err)
 	}
+
 	options, err := redis.ParseURL(cfg.URL)
 	if err != nil {
 		return nil, nil, errors.New("redis: url") // Validate has seen it
 	}
+
 	if options.TLSConfig != nil && cfg.TLS != nil {
 		options.TLSConfig = cfg.TLS
 	}
@@ -106,6 +109,7 @@ func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 	paying, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { c.pay(paying) })
+
 	return c, func() {
 		stop()
 		background.Wait()
@@ -126,6 +130,7 @@ func (c *Cache) do(ctx context.Context, ask func(context.Context) error) error {
 		c.leftAlone.Add(1)
 		return errLeftAlone
 	}
+
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	err := ask(limited)
@@ -136,6 +141,7 @@ func (c *Cache) do(ctx context.Context, ask func(context.Context) error) error {
 	if err != nil {
 		c.failed.Add(1)
 	}
+
 	return err
 }
 
@@ -152,6 +158,7 @@ func (c *Cache) Get(ctx context.Context, key ports.ChunkKey) (ports.Chunk, bool)
 		c.misses.Add(1)
 		return ports.Chunk{}, false
 	}
+
 	chunk, err := decode(key, generation, []byte(value))
 	if errors.Is(err, errPoisoned) {
 		c.poisoned.Add(1)
@@ -161,6 +168,7 @@ func (c *Cache) Get(ctx context.Context, key ports.ChunkKey) (ports.Chunk, bool)
 		c.misses.Add(1)
 		return ports.Chunk{}, false
 	}
+
 	c.hits.Add(1)
 	return chunk, true
 }
@@ -171,6 +179,7 @@ func (c *Cache) read(ctx context.Context, text string) (value, generation string
 		c.leftAlone.Add(1)
 		return "", "", errLeftAlone
 	}
+
 	err = c.do(ctx, func(ctx context.Context) error {
 		var found, current *redis.StringCmd
 		_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -182,11 +191,13 @@ func (c *Cache) read(ctx context.Context, text string) (value, generation string
 			value, generation = found.Val(), c.saw(current.Val())
 			c.leases.note(text, value[:min(len(value), headSize)])
 		}
+
 		return err
 	})
 	if strings.HasPrefix(value, goneName) {
 		value = ""
 	}
+
 	return value, generation, err
 }
 
@@ -198,6 +209,7 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 		c.Delete(ctx, key)
 		return
 	}
+
 	err := c.do(ctx, func(ctx context.Context) error { // packed within, so that a server left alone costs nothing
 		err := c.put(ctx, key, text, head, chunk, ttl)
 		if refused(err) || errors.Is(err, errUnfit) { // a full server, for one, still deletes
@@ -216,15 +228,18 @@ func (c *Cache) put(ctx context.Context, key ports.ChunkKey, text, head string, 
 	if err != nil {
 		return err
 	}
+
 	value, err := encode(key, generation, newHead(magic, version), chunk)
 	if err != nil {
 		return err
 	}
+
 	done, err := c.swap.Run(ctx, c.client, []string{c.chunkName(text)},
 		headSize, head, value, ttl.Milliseconds(), newGone(), goneFor.Milliseconds()).Int()
 	if err == nil && done == 1 {
 		c.leases.note(text, string(value[:headSize]))
 	}
+
 	return err
 }
 
@@ -233,6 +248,7 @@ func (c *Cache) Delete(ctx context.Context, keys ...ports.ChunkKey) {
 	if len(keys) == 0 {
 		return
 	}
+
 	texts := make([]string, len(keys))
 	for i, k := range keys {
 		texts[i] = k.String()
@@ -253,6 +269,7 @@ func (c *Cache) remove(ctx context.Context, texts []string) error {
 	if !refused(err) {
 		return err
 	}
+
 	names := make([]string, len(texts))
 	for i, text := range texts {
 		names[i] = c.chunkName(text)

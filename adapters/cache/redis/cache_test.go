@@ -60,6 +60,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		err = b.Append(domain.Bar{
 			OpenTime: time.UnixMicro(key.Start + int64(n)*minute), Open: price, High: price, Low: price, Close: price,
 			Volume: price, Trades: int64(n),
@@ -68,10 +69,12 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return ports.Chunk{Bars: s, Validated: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, ClosedBefore: int64(i), ReadAt: int64(i), TailValidUntil: 3, ValidUntil: 4}
 }
 
@@ -89,11 +92,13 @@ func open(tb testing.TB, url string, timeout time.Duration) (c *redis.Cache, beh
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(end)
 	options, err := goredis.ParseURL(url)
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	behind = goredis.NewClient(options)
 	tb.Cleanup(func() { _ = behind.Close() })
 	return c, behind, prefix
@@ -133,14 +138,17 @@ func TestPoisonedValuesAreMisses(t *testing.T) {
 		c.Get(ctx, chunkKey(i))
 		c.Put(ctx, chunkKey(i), chunk(t, i, 500), time.Hour)
 	}
+
 	sound, err := behind.Get(ctx, text(1)).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	other, err := behind.Get(ctx, text(2)).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	poisoned := map[string][]byte{
 		"another key's": other, "empty": {}, "text": []byte("OHLCV"), "twice": append(append([]byte{}, sound...), sound...),
 		"oversized": make([]byte, 8<<20),
@@ -157,8 +165,10 @@ func TestPoisonedValuesAreMisses(t *testing.T) {
 			at := r.IntN(len(b))
 			b[at] += byte(1 + r.IntN(255))
 		}
+
 		poisoned[fmt.Sprint("mutation ", i)] = b
 	}
+
 	for name, value := range poisoned {
 		if err := behind.Set(ctx, text(1), value, time.Hour).Err(); err != nil {
 			t.Fatal(err)
@@ -167,12 +177,14 @@ func TestPoisonedValuesAreMisses(t *testing.T) {
 			t.Fatalf("%s: got %v", name, got.Bars)
 		}
 	}
+
 	if n := int(c.Stats().Poisoned); n < len(poisoned)-1 { // an empty one is none
 		t.Errorf("%d of %d poisoned values were counted", n, len(poisoned))
 	}
 	if err := behind.Set(ctx, text(1), sound, time.Hour).Err(); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, ok := c.Get(ctx, chunkKey(1)); !ok || !equal(got, want) {
 		t.Errorf("the sound value is not returned: %v", got.Bars)
 	}
@@ -189,6 +201,7 @@ func TestSecretsStaySecret(t *testing.T) {
 			said += fmt.Sprint(c.Publish(t.Context(), ports.Invalidation{}))
 			end()
 		}
+
 		if said += fmt.Sprint(err); strings.Contains(said, secret) {
 			t.Errorf("the secret is in %q", said)
 		}
@@ -204,6 +217,7 @@ func TestInvalidations(t *testing.T) {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		tb.Cleanup(end)
 		return c
 	}
@@ -214,6 +228,7 @@ func TestInvalidations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	want := ports.Invalidation{Store: "postgres", Key: chunkKey(1).Series, Range: domain.Range{
 		Start: time.UnixMicro(5 * minute).UTC(), End: time.UnixMicro(6 * minute).UTC(),
 	}}
@@ -223,6 +238,7 @@ func TestInvalidations(t *testing.T) {
 	if err := here.Publish(ctx, want); err != nil {
 		t.Fatal(err)
 	}
+
 	heard := 0
 	for got, err := range changes {
 		if err != nil {
@@ -234,8 +250,10 @@ func TestInvalidations(t *testing.T) {
 		if heard++; got.Store != want.Store || got.Key != want.Key || !got.Range.Equal(want.Range) {
 			t.Fatalf("heard %+v", got)
 		}
+
 		cancel()
 	}
+
 	if heard != 1 {
 		t.Errorf("heard %d", heard)
 	}

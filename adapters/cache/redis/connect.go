@@ -27,6 +27,7 @@ func connect(options *redis.Options, timeout time.Duration, started func(run str
 		if err != nil {
 			return newUnconnected(err), nil
 		}
+
 		return conn, nil
 	}
 	options.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
@@ -34,14 +35,17 @@ func connect(options *redis.Options, timeout time.Duration, started func(run str
 		if err != nil {
 			return err
 		}
+
 		_, after, _ := strings.Cut(info, "run_id:")
 		run, _, _ := strings.Cut(after, "\r\n")
 		if run == "" {
 			return errors.New("the server does not name its run")
 		}
+
 		started(run)
 		return nil
 	}
+
 	return redis.NewClient(options)
 }
 

@@ -20,6 +20,7 @@ func (c *Cache) saw(text string) (generation string) {
 		c.seen.Store(nil)
 		return ""
 	}
+
 	generation = *run + " " + text
 	c.seen.Store(&generation)
 	return generation
@@ -30,6 +31,7 @@ func (c *Cache) generation(ctx context.Context) (string, error) {
 	if seen := c.seen.Load(); seen != nil {
 		return *seen, nil
 	}
+
 	var text *redis.StringCmd
 	_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.SetNX(ctx, c.generationName(), rand.Text(), 0)
@@ -39,5 +41,6 @@ func (c *Cache) generation(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
 	return c.saw(text.Val()), nil
 }

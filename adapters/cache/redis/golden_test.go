@@ -28,6 +28,7 @@ func goldens(tb testing.TB) map[string]ports.Chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return map[string]ports.Chunk{
 		"empty":   {Bars: domain.EmptySeries(valueKey.Series), ClosedBefore: -5, ReadAt: 1 << 52, TailValidUntil: 6, ValidUntil: 7},
 		"one_bar": {Bars: one, Validated: true, Claims: [2]uint64{0xfedc_ba98_7654_3210, 1}, ClosedBefore: 1, ReadAt: 2, TailValidUntil: 3, ValidUntil: 1 << 62},
@@ -46,6 +47,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			held, err := os.ReadFile(path)
 			if os.IsNotExist(err) && *update {
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -54,15 +56,18 @@ func TestGolden(t *testing.T) {
 				if err := os.WriteFile(path, value, 0o644); err != nil {
 					t.Fatal(err)
 				}
+
 				return
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			got, err := decode(valueKey, valueGeneration, held)
 			if err != nil || !got.Bars.Equal(chunk.Bars) {
 				t.Fatalf("read %v, %v; want %v", got.Bars, err, chunk.Bars)
 			}
+
 			got.Bars = chunk.Bars
 			if got != chunk {
 				t.Errorf("read %+v; want %+v", got, chunk)
@@ -81,6 +86,7 @@ func TestGoldenOfVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if _, err := decode(valueKey, valueGeneration, held); !errors.Is(err, errVersion) || errors.Is(err, errPoisoned) {
 		t.Errorf("got %v", err)
 	}

@@ -39,6 +39,7 @@ func (c *Cache) Publish(ctx context.Context, changes ...ports.Invalidation) erro
 	if err != nil {
 		return fmt.Errorf("redis: publish invalidations: %w", err)
 	}
+
 	return nil
 }
 
@@ -54,6 +55,7 @@ func (c *Cache) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, er
 		end()
 		return nil, subscription(ctx, err)
 	}
+
 	return func(yield func(ports.Invalidation, error) bool) {
 		defer end()
 		for {
@@ -62,6 +64,7 @@ func (c *Cache) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, er
 				yield(ports.Invalidation{}, subscription(ctx, err))
 				return
 			}
+
 			for _, change := range message.Changes {
 				if !yield(change, nil) {
 					return
@@ -80,12 +83,14 @@ func (c *Cache) receive(ctx context.Context, ps *redis.PubSub) (notice, error) {
 			if err := ps.Ping(ctx); err != nil {
 				return notice{}, err
 			}
+
 			asked = true
 			continue
 		}
 		if err != nil {
 			return notice{}, err
 		}
+
 		asked = false
 		var n notice
 		if m, ok := answer.(*redis.Message); ok && json.Unmarshal([]byte(m.Payload), &n) == nil && n.From != c.name {

@@ -23,6 +23,7 @@ func TestInvalidationsContract(t *testing.T) {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		behind := goredis.NewClient(options)
 		tb.Cleanup(func() { _ = behind.Close() })
 		var peers []ports.Invalidations
@@ -31,9 +32,11 @@ func TestInvalidationsContract(t *testing.T) {
 			if err != nil {
 				tb.Fatal(err)
 			}
+
 			tb.Cleanup(end)
 			peers = append(peers, c)
 		}
+
 		channel := prefix + "invalidations"
 		return contract.InvalidationsSubject{
 			Peers: peers,
@@ -52,6 +55,7 @@ func killSubscribers(ctx context.Context, server *goredis.Client, name string) e
 	if err != nil {
 		return err
 	}
+
 	for line := range strings.Lines(list) {
 		fields := strings.Fields(line)
 		if slices.Contains(fields, "name="+name) {
@@ -60,5 +64,6 @@ func killSubscribers(ctx context.Context, server *goredis.Client, name string) e
 			}
 		}
 	}
+
 	return nil
 }

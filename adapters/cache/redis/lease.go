@@ -64,12 +64,14 @@ func (l *leases) note(text, head string) {
 	if before, ok := l.seen[text]; ok && time.Since(before.at) < leaseFor {
 		return
 	}
+
 	for old := range l.seen {
 		if len(l.seen) < maxLeases {
 			break
 		}
 		delete(l.seen, old)
 	}
+
 	l.seen[text] = lease{head, time.Now()}
 }
 

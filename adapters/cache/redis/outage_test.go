@@ -30,6 +30,7 @@ func startServer(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	address := l.Addr().String()
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -38,11 +39,13 @@ func startServer(t *testing.T) *server {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	s := &server{url: "redis://" + address + "/0", port: port, dir: t.TempDir()}
 	s.behind = goredis.NewClient(&goredis.Options{Addr: address, MaxRetries: 100, DialerRetries: 1})
 	t.Cleanup(func() { _ = s.behind.Close() })
 	s.start(t)
 	t.Cleanup(func() { s.kill(t) })
+
 	return s
 }
 
@@ -52,11 +55,13 @@ func (s *server) start(t *testing.T) {
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	eventually(t, "the server listens", func() bool {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+s.port)
 		if err != nil {
 			return false
 		}
+
 		return conn.Close() == nil
 	})
 }
@@ -81,6 +86,7 @@ func (s *server) cache(t *testing.T, timeout time.Duration) *redis.Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(end)
 	return c
 }
@@ -107,6 +113,7 @@ func keeps(t *testing.T, c *redis.Cache, i int) {
 		if ok && !equal(got, want) {
 			t.Fatalf("got %v", got)
 		}
+
 		return ok
 	})
 }
@@ -124,6 +131,7 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer silent.Close()
 	for name, url := range map[string]string{
 		"refused": "redis://127.0.0.1:1/0", "silent": "redis://" + silent.Addr().String() + "/0", "stopped": stopped.url,
@@ -136,10 +144,12 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				if name == "stopped" {
 					keeps(t, c, 1) // is connected
 					stopped.signal(t, syscall.SIGSTOP)
 				}
+
 				slowest, all := outage(t, c)
 				if name == "stopped" {
 					stopped.signal(t, syscall.SIGCONT)
@@ -148,6 +158,7 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 				if failed := c.Stats().Failed; failed > 10 {
 					t.Fatalf("%d operations were tried", failed)
 				}
+
 				if all > time.Second { // three times 25 ms, and what a busy machine adds
 					t.Errorf("a thousand operations took %s", all)
 				}
@@ -155,6 +166,7 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 					return
 				}
 			}
+
 			t.Errorf("an operation took %s", best)
 		})
 	}
@@ -177,8 +189,10 @@ func outage(t *testing.T, c *redis.Cache) (slowest, all time.Duration) {
 		default:
 			c.Delete(t.Context(), chunkKey(1))
 		}
+
 		slowest = max(slowest, time.Since(at))
 	}
+
 	return slowest, time.Since(began)
 }
 
@@ -195,6 +209,7 @@ func TestFlushed(t *testing.T) {
 			t.Fatal("a flushed server gave something")
 		}
 	}
+
 	keeps(t, c, 1)
 }
 
@@ -211,6 +226,7 @@ func TestDeletesAreMadeGood(t *testing.T) {
 		c.Delete(t.Context(), chunkKey(i)) // the one is sent, the other perhaps not tried
 		c.Delete(t.Context(), chunkKey(i))
 	}
+
 	s.signal(t, syscall.SIGCONT)
 	for i := range 2 {
 		if has(t, c, i) {
@@ -218,6 +234,7 @@ func TestDeletesAreMadeGood(t *testing.T) {
 		}
 		eventually(t, "deleted for the other process", func() bool { return !has(t, other, i) })
 	}
+
 	eventually(t, "the rest is served", func() bool { return has(t, c, 2) && has(t, other, 2) })
 }
 
@@ -244,12 +261,14 @@ func TestPutAfterAChangeIsNotKept(t *testing.T) {
 			if err := s.behind.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)
 			}
+
 			switch before {
 			case "deleted":
 				third.Delete(t.Context(), chunkKey(1))
 			case "a value":
 				keeps(t, third, 1)
 			}
+
 			slow := s.cache(t, patient)
 			has(t, slow, 1)
 			change()
@@ -260,6 +279,7 @@ func TestPutAfterAChangeIsNotKept(t *testing.T) {
 					t.Errorf("%s, where there was %s: what was read before is served", name, before)
 				}
 			}
+
 			keeps(t, slow, 1)
 		}
 	}
@@ -278,6 +298,7 @@ func TestPutIsKept(t *testing.T) {
 			t.Fatalf("got %v, %v", got.Bars, ok)
 		}
 	}
+
 	unlooked := s.cache(t, patient)
 	unlooked.Put(t.Context(), chunkKey(1), chunk(t, 1, 9), time.Hour)
 	if has(t, unlooked, 1) || has(t, other, 1) {
@@ -294,6 +315,7 @@ func TestKilledAndRestored(t *testing.T) {
 	if err := s.behind.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
+
 	c.Delete(t.Context(), chunkKey(1))
 	s.kill(t)
 	if has(t, c, 1) {
@@ -322,6 +344,7 @@ func TestFullServer(t *testing.T) {
 	if err := s.behind.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
+
 	c.Put(t.Context(), chunkKey(1), chunk(t, 3, 10), time.Hour)
 	c.Put(t.Context(), chunkKey(7), chunk(t, 7, 10), time.Hour)
 	if has(t, c, 1) || has(t, c, 7) {
@@ -339,6 +362,7 @@ func TestInvalidationsWithoutAServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer end()
 	if err := c.Publish(t.Context(), ports.Invalidation{}); err == nil {
 		t.Error("nobody heard, and it is no error")

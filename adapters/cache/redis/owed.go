@@ -43,6 +43,7 @@ func (d *debts) owe(texts ...string) {
 			d.all++
 		}
 	}
+
 	d.open.Store(true)
 	select {
 	case d.wake <- struct{}{}:
@@ -61,6 +62,7 @@ func (d *debts) next() (part map[string]int, all int) {
 		}
 		part[text] = n
 	}
+
 	return part, d.all
 }
 
@@ -73,11 +75,13 @@ func (d *debts) paid(part map[string]int, all int) bool {
 			delete(d.keys, text)
 		}
 	}
+
 	if d.all == all {
 		d.all = 0
 	}
 	none := len(d.keys) == 0 && d.all == 0
 	d.open.Store(!none)
+
 	return none
 }
 
@@ -106,6 +110,7 @@ func (c *Cache) payAll(ctx context.Context) bool {
 		if c.payPart(ctx, part, all > 0) != nil {
 			return false
 		}
+
 		c.breaker.report(true)
 		if c.owed.paid(part, all) {
 			return true
@@ -121,6 +126,7 @@ func (c *Cache) payPart(ctx context.Context, part map[string]int, all bool) erro
 	if err := c.remove(ctx, slices.Collect(maps.Keys(part))); err != nil || !all {
 		return err
 	}
+
 	c.seen.Store(nil)
 	return c.client.Set(ctx, c.generationName(), rand.Text(), 0).Err()
 }

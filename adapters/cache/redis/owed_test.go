@@ -18,13 +18,16 @@ func TestDebtsAreBounded(t *testing.T) {
 	if len(d.keys) != maxOwed || d.all != 9*maxOwed {
 		t.Fatalf("%d keys, and %d that are not remembered", len(d.keys), d.all)
 	}
+
 	for range 2 * maxOwed / owedAtOnce {
 		part, all := d.next()
 		if len(part) > owedAtOnce {
 			t.Fatalf("%d at once", len(part))
 		}
+
 		d.paid(part, all)
 	}
+
 	if d.open.Load() || len(d.keys)+d.all > 0 {
 		t.Errorf("%d keys and %d are left", len(d.keys), d.all)
 	}
@@ -53,6 +56,7 @@ func TestTooManyDebtsEndTheGeneration(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		t.Cleanup(end)
 		return c
 	}
@@ -67,6 +71,7 @@ func TestTooManyDebtsEndTheGeneration(t *testing.T) {
 	if !kept(c) || !kept(other) {
 		t.Fatal("not kept")
 	}
+
 	texts := make([]string, 2*maxOwed)
 	for i := range texts {
 		texts[i] = strconv.Itoa(i)
@@ -80,6 +85,7 @@ func TestTooManyDebtsEndTheGeneration(t *testing.T) {
 			t.Fatal("not paid")
 		}
 	}
+
 	if kept(c) || kept(other) {
 		t.Error("what was there before is served")
 	}
@@ -92,12 +98,14 @@ func TestNothingIsServedBeforeDebtsArePaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer end()
 	c.Get(t.Context(), valueKey)
 	c.Put(t.Context(), valueKey, valueChunk(t, 5), time.Hour)
 	if _, ok := c.Get(t.Context(), valueKey); !ok {
 		t.Fatal("not kept")
 	}
+
 	c.owed.open.Store(true) // and nobody is woken to pay
 	if _, ok := c.Get(t.Context(), valueKey); ok {
 		t.Error("served")

@@ -43,6 +43,7 @@ func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte,
 	if len(text) > math.MaxUint16 || len(generation) > math.MaxUint8 {
 		return nil, fmt.Errorf("key of %d bytes: %w", len(text), errUnfit)
 	}
+
 	const bytesPerBar = 16 // about, packed
 	b := make([]byte, 0, textAt+len(text)+256+bytesPerBar*c.Bars.Len())
 	b = append(b, head...)
@@ -68,6 +69,7 @@ func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte,
 			return nil, fmt.Errorf("%w: %w", errUnfit, err)
 		}
 	}
+
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli())), nil
 }
 
@@ -90,11 +92,13 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 	if body < textAt+2+1+2 || b[flagsAt] > cleanFlag {
 		return ports.Chunk{}, fmt.Errorf("head: %w", errPoisoned)
 	}
+
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[wordsAt+8*i:])) }
 	keyEnd := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
 	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || word(4) != key.Start || word(5) != key.End {
 		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
 	}
+
 	bars := keyEnd + 1 + int(b[keyEnd])
 	if bars+2 > body {
 		return ports.Chunk{}, fmt.Errorf("generation: %w", errPoisoned)
@@ -102,6 +106,7 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 	if string(b[keyEnd+1:bars]) != generation {
 		return ports.Chunk{}, errGeneration
 	}
+
 	c := ports.Chunk{
 		Bars: domain.EmptySeries(key.Series), Validated: b[flagsAt] == cleanFlag,
 		ClosedBefore: word(0), ReadAt: word(1), TailValidUntil: word(2), ValidUntil: word(3), Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
@@ -110,6 +115,7 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 	if count == 0 && len(packed) == 0 {
 		return c, nil
 	}
+
 	chunk, err := codec.Open(packed)
 	if err != nil {
 		return ports.Chunk{}, fmt.Errorf("%w: %w", err, errPoisoned)
@@ -123,5 +129,6 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 	if c.Bars, err = chunk.Series(key.Series); err != nil {
 		return ports.Chunk{}, fmt.Errorf("%w: %w", err, errPoisoned)
 	}
+
 	return c, nil
 }

@@ -33,10 +33,12 @@ func valueChunk(tb testing.TB, bars int) ports.Chunk {
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return ports.Chunk{Bars: s, Validated: true, Claims: [2]uint64{1<<63 + 5, 6}, ClosedBefore: 1, ReadAt: 2, TailValidUntil: 3, ValidUntil: 4}
 }
 
@@ -50,6 +52,7 @@ func TestMutations(t *testing.T) {
 	if _, err := decode(valueKey, valueGeneration, sound); err != nil {
 		t.Fatal(err)
 	}
+
 	r := rand.New(rand.NewPCG(3, 4))
 	b := make([]byte, 0, len(sound))
 	for i := range 120_000 {
@@ -88,6 +91,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+
 		f.Add(b)
 		b[len(magic)]--
 		f.Add(b)

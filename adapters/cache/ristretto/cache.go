@@ -33,6 +33,7 @@ func (c Config[K, V]) Validate() error {
 	if c.Bytes == nil || c.Text == nil {
 		faults = append(faults, errors.New("bytes and text: both functions are required"))
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -64,6 +65,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("ristretto: %w", err)
 	}
+
 	const countersPerItem, buffer = 10, 64 // as its documentation advises
 	items, err := ristretto.NewCache(&ristretto.Config[string, item[K, V]]{
 		NumCounters:        max(countersPerItem*cfg.MaxBytes/1024, 1000),
@@ -74,6 +76,7 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	if err != nil {
 		return nil, fmt.Errorf("ristretto: %w", err)
 	}
+
 	return &Cache[K, V]{cfg: cfg, items: items}, nil
 }
 
@@ -85,10 +88,12 @@ func (c *Cache[K, V]) Get(_ context.Context, key K) (V, bool) {
 	if c.closed {
 		return none, false
 	}
+
 	it, ok := c.items.Get(c.cfg.Text(key))
 	if !ok || it.key != key {
 		return none, false
 	}
+
 	return it.value, true
 }
 
@@ -99,6 +104,7 @@ func (c *Cache[K, V]) Put(_ context.Context, key K, value V, ttl time.Duration) 
 	if c.closed {
 		return
 	}
+
 	text := c.cfg.Text(key)
 	cost := c.cfg.Bytes(key, value) + perItem
 	c.writing.Lock()
@@ -116,6 +122,7 @@ func (c *Cache[K, V]) Delete(_ context.Context, keys ...K) {
 	if c.closed {
 		return
 	}
+
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	for _, key := range keys {

@@ -26,6 +26,7 @@ func open(tb testing.TB) *ristretto.Cache[domain.Symbol, ports.SymbolEntry] {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(c.Close)
 	return c
 }
@@ -60,6 +61,7 @@ func TestCloseBesideUse(t *testing.T) {
 				}
 			})
 		}
+
 		c.Close()
 		using.Wait()
 		if _, ok := c.Get(ctx, symbol(0)); ok {
@@ -80,6 +82,7 @@ func TestBytesBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
 	ctx := context.Background()
 	value := strings.Repeat("x", valueBytes)
@@ -92,6 +95,7 @@ func TestBytesBound(t *testing.T) {
 			held += len(v)
 		}
 	}
+
 	if held == 0 || held > maxBytes {
 		t.Errorf("%d bytes held of at most %d", held, maxBytes)
 	}

@@ -28,6 +28,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		err = b.Append(domain.Bar{
 			OpenTime: time.UnixMicro(key.Start + int64(n)*60_000_000), Open: price, High: price, Low: price, Close: price,
 		})
@@ -35,10 +36,12 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return ports.Chunk{Bars: s, ClosedBefore: int64(i)}
 }
 
@@ -49,6 +52,7 @@ func TestSeriesContract(t *testing.T) {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		tb.Cleanup(c.Close)
 		return contract.CacheSubject[ports.ChunkKey, ports.Chunk]{
 			Cache: c,
@@ -74,6 +78,7 @@ func TestSeriesStayWithinTheirBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer c.Close()
 	kept := 0
 	for i := range 10 * room / (bars * 56) {
@@ -84,6 +89,7 @@ func TestSeriesStayWithinTheirBytes(t *testing.T) {
 			kept++
 		}
 	}
+
 	if grown := heap() - before; grown > room*11/10 {
 		t.Errorf("the heap grew by %d bytes, the cache has room for %d", grown, room)
 	}

@@ -48,6 +48,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, bool) {
 	if v, ok := c.near.Get(ctx, key); ok {
 		return v, true
 	}
+
 	l := &c.locks[c.of(key)]
 	l.mu.Lock()
 	writes := l.writes
@@ -56,11 +57,13 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, bool) {
 	if !ok {
 		return v, false
 	}
+
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.writes == writes {
 		c.near.Put(ctx, key, v, c.left(v))
 	}
+
 	return v, true
 }
 
@@ -87,6 +90,7 @@ func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) {
 		defer l.mu.Unlock()
 		l.writes++
 	}
+
 	c.far.Delete(ctx, keys...)
 	c.near.Delete(ctx, keys...)
 }

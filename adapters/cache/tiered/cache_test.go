@@ -20,6 +20,7 @@ func level(tb testing.TB) *ristretto.Cache[int, int] {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(c.Close)
 	return c
 }
@@ -47,6 +48,7 @@ func TestBringsNear(t *testing.T) {
 	if v, ok := c.Get(ctx, 1); !ok || v != 11 {
 		t.Fatalf("got %d, %v", v, ok)
 	}
+
 	if v, ok := near.Get(ctx, 1); !ok || v != 11 {
 		t.Errorf("not brought near: %d, %v", v, ok)
 	}

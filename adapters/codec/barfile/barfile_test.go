@@ -31,11 +31,13 @@ func series(symbol domain.Symbol, from, n int) domain.Series {
 		c.OpenMicros[i] = int64(from+i) * minute
 		prices[i] = int64(from+i)*1237%9973 + 1
 	}
+
 	c.Open.Lo, c.High.Lo, c.Low.Lo, c.Close.Lo, c.Volume.Lo = prices, prices, prices, prices, prices
 	s, err := domain.NewSeriesFromColumns(key(symbol), c)
 	if err != nil {
 		panic(err)
 	}
+
 	return s
 }
 
@@ -53,6 +55,7 @@ func write(t fataler, path string, pieces ...domain.Series) {
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
+
 	defer w.Discard()
 	for _, s := range pieces {
 		if err := w.Write(s, s.Range()); err != nil {
@@ -75,6 +78,7 @@ func collect(f *File, k domain.SeriesKey, r domain.Range) (domain.Series, error)
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -101,14 +105,17 @@ func TestRoundTrip(t *testing.T) {
 			if err := whole[s.Key()].AppendSeries(s); err != nil {
 				t.Fatalf("AppendSeries: %v", err)
 			}
+
 			extents = append(extents, domain.Extent{Key: s.Key(), Range: s.Range()})
 		}
+
 		write(t, path, pieces...)
 
 		f, closeFile, err := Open(path)
 		if err != nil {
 			t.Fatalf("Open: %v", err)
 		}
+
 		defer closeFile()
 		if got, want := f.Extents(), domain.MergeExtents(extents); !slices.EqualFunc(got, want, func(a, b domain.Extent) bool {
 			return a.Key == b.Key && a.Range.Equal(b.Range) && a.Inferred == b.Inferred
@@ -118,6 +125,7 @@ func TestRoundTrip(t *testing.T) {
 		if len(f.Keys()) != len(whole) {
 			t.Fatalf("Keys = %v, want %d", f.Keys(), len(whole))
 		}
+
 		for k, b := range whole {
 			want, err := b.Series()
 			if err != nil {
@@ -126,6 +134,7 @@ func TestRoundTrip(t *testing.T) {
 			if !f.Range(k).Equal(want.Range()) {
 				t.Fatalf("Range of %s = %v, want %v", k, f.Range(k), want.Range())
 			}
+
 			from := rapid.IntRange(0, next[k.Symbol]+2).Draw(t, "from")
 			for _, r := range []domain.Range{f.Range(k), minutes(from, rapid.IntRange(from, next[k.Symbol]+2).Draw(t, "to"))} {
 				got, err := collect(f, k, r)
@@ -151,6 +160,7 @@ func TestChunksAreFilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeFile()
 	if chunks := len(f.byKey[s.Key()].Chunks); chunks != 3 {
 		t.Errorf("%d bars in %d chunks, want 3", s.Len(), chunks)
@@ -166,6 +176,7 @@ func TestLongSeriesComesInPieces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeFile()
 	var lengths []int
 	for piece, err := range f.Bars(s.Key(), s.Range()) {
@@ -174,6 +185,7 @@ func TestLongSeriesComesInPieces(t *testing.T) {
 		}
 		lengths = append(lengths, piece.Len())
 	}
+
 	if want := []int{batchChunks * codec.MaxBars, codec.MaxBars}; !slices.Equal(lengths, want) {
 		t.Errorf("pieces of %v bars, want %v", lengths, want)
 	}
@@ -185,11 +197,13 @@ func TestWriteRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer w.Discard()
 	s := series("BTC/USD", 10, 5)
 	if err := w.Write(s, s.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	later := series("BTC/USD", 20, 5)
 	for _, test := range []struct {
 		name  string
@@ -206,12 +220,14 @@ func TestWriteRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want ErrInvalid", test.name, err)
 		}
 	}
+
 	if err := w.Write(later, later.Range()); err != nil {
 		t.Errorf("a refusal spoils the file: %v", err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := w.Close(); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("Close again: %v, want ErrInvalid", err)
 	}
@@ -237,6 +253,7 @@ func TestFileAppearsWhole(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", when, err)
 		}
+
 		defer closeFile()
 		if got, err := collect(f, old.Key(), old.Range()); err != nil || !got.Equal(old) {
 			t.Errorf("%s: %v, %v; want %v", when, got, err, old)
@@ -250,6 +267,7 @@ func TestFileAppearsWhole(t *testing.T) {
 		if err := w.Write(series("BTC/USD", 0, 9999), minutes(0, 9999)); err != nil {
 			t.Fatal(err)
 		}
+
 		return w
 	}
 	start().Discard()
@@ -259,6 +277,7 @@ func TestFileAppearsWhole(t *testing.T) {
 	if err := w.file.Close(); err != nil { // as a full disk would, this fails what follows
 		t.Fatal(err)
 	}
+
 	if err := w.Close(); err == nil {
 		t.Error("Close of a broken file: no error")
 	}
@@ -267,6 +286,7 @@ func TestFileAppearsWhole(t *testing.T) {
 	if err := start().Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	if f, closeFile, err := Open(path); err != nil || f.Range(old.Key()).Equal(old.Range()) {
 		t.Errorf("the new file did not take the old one's place: %v", err)
 	} else {
@@ -283,6 +303,7 @@ func TestSingleUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeFile()
 	bars := f.Bars(s.Key(), s.Range())
 	for range bars {
@@ -293,6 +314,7 @@ func TestSingleUse(t *testing.T) {
 			t.Errorf("ranged over again: %v, %v; want ErrInvalid", got, err)
 		}
 	}
+
 	if got, err := collect(f, key("ETH/USD"), s.Range()); err != nil || got.Len() != 0 || !f.Range(key("ETH/USD")).Empty() {
 		t.Errorf("a key that is not there: %v, %v", got, err)
 	}
@@ -312,12 +334,14 @@ func TestGolden(t *testing.T) {
 		}
 		write(t, path, goldenPieces()...)
 	}
+
 	again := filepath.Join(t.TempDir(), "bars")
 	write(t, again, goldenPieces()...)
 	held, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if written, err := os.ReadFile(again); err != nil || !bytes.Equal(written, held) {
 		t.Errorf("the file is not written as it was: %v", err)
 	}
@@ -325,6 +349,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeFile()
 	for _, piece := range goldenPieces() {
 		if got, err := collect(f, piece.Key(), piece.Range()); err != nil || !got.Equal(piece) {

@@ -17,19 +17,23 @@ func BenchmarkRead(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+
 	b.ReportAllocs()
 	for b.Loop() {
 		f, closeFile, err := Open(path)
 		if err != nil {
 			b.Fatal(err)
 		}
+
 		for _, err := range f.Bars(s.Key(), s.Range()) {
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
+
 		closeFile()
 	}
+
 	b.ReportMetric(float64(s.Len())*float64(b.N)/1e6/b.Elapsed().Seconds(), "Mbars/s")
 	b.ReportMetric(float64(info.Size())/float64(s.Len()), "B/bar")
 	b.ReportMetric(0, "ns/op")

@@ -19,6 +19,7 @@ func goldenBytes(tb testing.TB) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return b
 }
 
@@ -28,6 +29,7 @@ func readAll(b []byte) ([]domain.Series, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	var all []domain.Series
 	for _, k := range f.Keys() {
 		for s, err := range f.Bars(k, f.Range(k)) {
@@ -37,6 +39,7 @@ func readAll(b []byte) ([]domain.Series, error) {
 			all = append(all, s)
 		}
 	}
+
 	return all, nil
 }
 
@@ -48,6 +51,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 		if _, err := readAll(b); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("bit %d of byte %d flipped: %v, want ErrCorrupt", bit%8, bit/8, err)
 		}
+
 		b[bit/8] ^= 1 << (bit % 8)
 	}
 }
@@ -68,10 +72,12 @@ func reindex(b []byte, change func(encoded []byte) []byte) []byte {
 	if end < 0 {
 		return b
 	}
+
 	at := int64(binary.LittleEndian.Uint64(b[end:]))
 	if at < 0 || at > int64(end) {
 		return b
 	}
+
 	encoded := change(slices.Clone(b[at:end]))
 	forged := append(slices.Clone(b[:at]), encoded...)
 	return appendTrailer(forged, encoded, at)

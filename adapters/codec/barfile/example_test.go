@@ -16,6 +16,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	defer os.RemoveAll(folder)
 	path := filepath.Join(folder, "history.bars")
 
@@ -34,6 +35,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	defer w.Discard()
 	if err := w.Write(bars, domain.Range{Start: day, End: day.AddDate(0, 0, 1)}); err != nil {
 		log.Fatal(err)
@@ -46,6 +48,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
+
 	defer closeFile()
 	for _, key := range f.Keys() {
 		for s, err := range f.Bars(key, f.Range(key)) {
@@ -55,6 +58,7 @@ func Example() {
 			fmt.Println(s)
 		}
 	}
+
 	for _, e := range f.Extents() {
 		fmt.Println("complete:", e.Key, e.Range)
 	}

@@ -65,10 +65,12 @@ func parseTrailer(b []byte, size int64) (at int64, sum uint32, err error) {
 	if got := string(b[16:]); got != magic || binary.LittleEndian.Uint32(b[12:]) != 0 {
 		return 0, 0, fmt.Errorf("ends as no bar file of version 1 does: %w", ErrCorrupt)
 	}
+
 	at = int64(binary.LittleEndian.Uint64(b))
 	if at < int64(len(magic)) || at > size-int64(trailerSize) {
 		return 0, 0, fmt.Errorf("index at byte %d of %d: %w", at, size, ErrCorrupt)
 	}
+
 	return at, binary.LittleEndian.Uint32(b[8:]), nil
 }
 
@@ -83,6 +85,7 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 	if err := json.Unmarshal(encoded, &x); err != nil {
 		return index{}, fmt.Errorf("index: %w: %w", err, ErrCorrupt)
 	}
+
 	seen := map[domain.SeriesKey]bool{}
 	for _, s := range x.Series {
 		if err := s.Key.Validate(); err != nil {
@@ -91,6 +94,7 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 		if seen[s.Key] {
 			return index{}, fmt.Errorf("index: %s is there twice: %w", s.Key, ErrCorrupt)
 		}
+
 		seen[s.Key] = true
 		for i, c := range s.Chunks {
 			ordered := c.First <= c.Last && (i == 0 || s.Chunks[i-1].Last < c.First)
@@ -100,5 +104,6 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 			}
 		}
 	}
+
 	return x, nil
 }

@@ -32,11 +32,13 @@ func Open(path string) (*File, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open bar file: %w", err)
 	}
+
 	f, err := open(path, file)
 	if err != nil {
 		_ = file.Close() // opened to read, nothing can be lost
 		return nil, nil, fmt.Errorf("open bar file %s: %w", path, err)
 	}
+
 	return f, func() { _ = file.Close() }, nil
 }
 
@@ -45,6 +47,7 @@ func open(path string, file *os.File) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return newFile(path, file, info.Size())
 }
 
@@ -53,6 +56,7 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	if size < int64(len(magic)+trailerSize) {
 		return nil, fmt.Errorf("%d bytes are too few: %w", size, ErrCorrupt)
 	}
+
 	head, trailer := make([]byte, len(magic)), make([]byte, trailerSize)
 	if err := readAt(r, head, 0); err != nil {
 		return nil, err
@@ -63,10 +67,12 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	if err := readAt(r, trailer, size-int64(trailerSize)); err != nil {
 		return nil, err
 	}
+
 	at, sum, err := parseTrailer(trailer, size)
 	if err != nil {
 		return nil, err
 	}
+
 	encoded := make([]byte, size-int64(trailerSize)-at)
 	if err := readAt(r, encoded, at); err != nil {
 		return nil, err
@@ -74,10 +80,12 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	if checksum(encoded, trailer[:8]) != sum {
 		return nil, fmt.Errorf("checksum of the index: %w", ErrCorrupt)
 	}
+
 	x, err := parseIndex(encoded, at)
 	if err != nil {
 		return nil, err
 	}
+
 	f := &File{path: path, reader: r, byKey: map[domain.SeriesKey]seriesIndex{}}
 	for _, s := range x.Series {
 		f.keys, f.byKey[s.Key] = append(f.keys, s.Key), s
@@ -86,6 +94,7 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 			f.extents = append(f.extents, domain.Extent{Key: s.Key, Range: r})
 		}
 	}
+
 	f.extents = domain.MergeExtents(f.extents)
 	return f, nil
 }
@@ -99,6 +108,7 @@ func readAt(r io.ReaderAt, b []byte, at int64) error {
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("ends before byte %d: %w", at+int64(len(b)), ErrCorrupt)
 	}
+
 	return err
 }
 
@@ -114,6 +124,7 @@ func (f *File) Range(key domain.SeriesKey) domain.Range {
 	if len(chunks) == 0 {
 		return domain.Range{}
 	}
+
 	return domain.Range{Start: timeOf(chunks[0].First), End: key.Grid.Next(timeOf(chunks[len(chunks)-1].Last))}
 }
 
@@ -128,6 +139,7 @@ func (f *File) Bars(key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Serie
 				key, f.path, domain.ErrInvalid))
 			return
 		}
+
 		var buffer []byte
 		for chunks := within(f.byKey[key].Chunks, r); len(chunks) > 0; {
 			n := min(batchChunks, len(chunks))
@@ -140,6 +152,7 @@ func (f *File) Bars(key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Serie
 			if s.Len() > 0 && !yield(s, nil) {
 				return
 			}
+
 			chunks = chunks[n:]
 		}
 	}
@@ -170,6 +183,7 @@ func (f *File) read(key domain.SeriesKey, r domain.Range, chunks []chunkIndex, b
 		if err := readAt(f.reader, b, x.At); err != nil {
 			return domain.Series{}, nil, err
 		}
+
 		c, err := codec.Open(b)
 		if err != nil {
 			return domain.Series{}, nil, fmt.Errorf("chunk at byte %d: %w: %w", x.At, err, ErrCorrupt)
@@ -177,11 +191,14 @@ func (f *File) read(key domain.SeriesKey, r domain.Range, chunks []chunkIndex, b
 		if first, last := c.Bounds(); c.Len() != x.Bars || first != x.First || last != x.Last {
 			return domain.Series{}, nil, fmt.Errorf("chunk at byte %d is not the one of the index: %w", x.At, ErrCorrupt)
 		}
+
 		opened[i] = c.Clip(r)
 	}
+
 	s, err := codec.Join(key, opened...)
 	if err != nil {
 		return domain.Series{}, nil, fmt.Errorf("%w: %w", err, ErrCorrupt)
 	}
+
 	return s, buffer, nil
 }

@@ -41,6 +41,7 @@ func Create(path string) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create bar file: %w", err)
 	}
+
 	w := &Writer{path: path, file: file, buffer: bufio.NewWriterSize(file, 1<<20), byKey: map[domain.SeriesKey]*writing{}}
 	w.write([]byte(magic))
 	return w, nil
@@ -62,14 +63,17 @@ func (w *Writer) Write(bars domain.Series, claim domain.Range) error {
 	if !claim.Covers(bars.Range()) {
 		return w.refuse(bars.Key(), fmt.Sprintf("claim %s does not cover the bars", claim))
 	}
+
 	s := w.byKey[bars.Key()]
 	if s != nil && s.bars > 0 && bars.Len() > 0 && bars.OpenTime(0).UnixMicro() <= s.last {
 		return w.refuse(bars.Key(), fmt.Sprintf("bars %s do not come after %s", bars.Range(), timeOf(s.last)))
 	}
+
 	if s == nil {
 		s = &writing{index: seriesIndex{Key: bars.Key()}, pending: domain.NewSeriesBuilder(bars.Key(), 0)}
 		w.series, w.byKey[bars.Key()] = append(w.series, s), s
 	}
+
 	s.claims = domain.MergeRanges(append(s.claims, claim))
 	if n := bars.Len(); n > 0 {
 		s.bars, s.last = s.bars+n, bars.OpenTime(n-1).UnixMicro()
@@ -83,8 +87,10 @@ func (w *Writer) Write(bars domain.Series, claim domain.Range) error {
 		} else if s.pending.Len() == codec.MaxBars {
 			w.flush(s)
 		}
+
 		bars = bars.Slice(n, bars.Len())
 	}
+
 	return w.err
 }
 
@@ -112,6 +118,7 @@ func (w *Writer) flush(s *writing) {
 		w.fail(err)
 		return
 	}
+
 	if bars.Len() > 0 {
 		w.chunk(s, bars)
 	}
@@ -123,6 +130,7 @@ func (w *Writer) chunk(s *writing, bars domain.Series) {
 		w.fail(err)
 		return
 	}
+
 	w.packed = packed
 	n := bars.Len()
 	s.index.Chunks = append(s.index.Chunks, chunkIndex{
@@ -137,11 +145,13 @@ func (w *Writer) Close() error {
 	if w.file == nil {
 		return fmt.Errorf("close %s: it was closed before: %w", w.path, domain.ErrInvalid)
 	}
+
 	defer w.Discard()
 	w.finish()
 	if w.err != nil {
 		return w.err
 	}
+
 	name := w.file.Name()
 	err := errors.Join(w.file.Sync(), w.file.Close())
 	if err == nil {
@@ -150,6 +160,7 @@ func (w *Writer) Close() error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", w.path, err)
 	}
+
 	w.file = nil
 	return syncFolder(filepath.Dir(w.path))
 }
@@ -163,8 +174,10 @@ func (w *Writer) finish() {
 			start, end := r.Micros()
 			s.index.Claims = append(s.index.Claims, span{Start: start, End: end})
 		}
+
 		x.Series = append(x.Series, s.index)
 	}
+
 	encoded, err := json.Marshal(x)
 	w.fail(err)
 	at := w.at
@@ -178,6 +191,7 @@ func (w *Writer) Discard() {
 	if w.file == nil {
 		return
 	}
+
 	name := w.file.Name()
 	_ = w.file.Close() // its bytes are of no interest
 	_ = os.Remove(name)
@@ -193,5 +207,6 @@ func syncFolder(path string) error {
 	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
 		return fmt.Errorf("sync folder %s: %w", path, err)
 	}
+
 	return nil
 }

@@ -24,6 +24,7 @@ func write(t tester, key domain.SeriesKey, pieces ...domain.Series) []byte {
 	if err != nil {
 		t.Fatalf("NewBarWriter: %v", err)
 	}
+
 	for _, s := range pieces {
 		if err := w.Write(s); err != nil {
 			t.Fatalf("Write: %v", err)
@@ -32,6 +33,7 @@ func write(t tester, key domain.SeriesKey, pieces ...domain.Series) []byte {
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
+
 	return file.Bytes()
 }
 
@@ -53,6 +55,7 @@ func collect(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) (doma
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -83,10 +86,12 @@ func TestLongSeries(t *testing.T) {
 	if err != nil || !got.Equal(want) {
 		t.Fatalf("got %v, %v; want %v", got, err, want)
 	}
+
 	f, err := pq.OpenFile(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if n := len(f.RowGroups()); n != 2 {
 		t.Errorf("%d row groups, want 2", n)
 	}
@@ -100,6 +105,7 @@ func TestColumnsAreNarrow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if c := got.Columns(); c.Open.Hi != nil || c.Volume.Hi != nil || c.PriceScale > want.Columns().PriceScale {
 		t.Errorf("columns are wide, or of scale %d", c.PriceScale)
 	}
@@ -119,6 +125,7 @@ func TestWriterRefuses(t *testing.T) {
 	if err := w.Write(s.Slice(0, 5)); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := w.Write(s.Slice(4, 6)); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("a bar again: %v, want ErrInvalid", err)
 	}
@@ -131,6 +138,7 @@ func TestWriterRefuses(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	if got, err := collect(s.Key(), read(file.Bytes(), parquet.Config{})); err != nil || !got.Equal(s) {
 		t.Errorf("got %v, %v; want %v", got, err, s)
 	}
@@ -147,6 +155,7 @@ func TestWriterReportsAFullDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if err := errors.Join(w.Write(s), w.Close()); err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("room for %d bytes: %v", room, err)
 		}
@@ -210,6 +219,7 @@ func TestReadsForeignFiles(t *testing.T) {
 			if err != nil || got.Len() != 2 {
 				t.Fatalf("got %v, %v", got, err)
 			}
+
 			price := domain.MustDecimal("1.5")
 			want := domain.Bar{
 				OpenTime: time.Unix(60, 0).UTC(), Open: price, High: price, Low: price, Close: price, Volume: domain.MustDecimal("7"),
@@ -241,6 +251,7 @@ func TestReaderRefuses(t *testing.T) {
 			at, open, trades := i*60_000_000, int64(100), int64(1)
 			rows = append(rows, plain{&at, &open, 1, 1, 1, 1, &trades})
 		}
+
 		spoil(rows)
 		return encode(t, rows...)
 	}
@@ -354,6 +365,7 @@ func TestReaderRefuses(t *testing.T) {
 					t.Errorf("got %v, want %q", err, want)
 				}
 			}
+
 			if err != nil && strings.Count(err.Error(), "x.parquet") != 1 {
 				t.Errorf("the file is not named once: %v", err)
 			}
@@ -396,6 +408,7 @@ func FuzzReadBars(f *testing.F) {
 		bad[i] ^= 0x55
 		f.Add(bad)
 	}
+
 	f.Fuzz(func(t *testing.T, file []byte) {
 		var end time.Time
 		for piece, err := range read(file, parquet.Config{BatchBars: 16}) {
@@ -405,6 +418,7 @@ func FuzzReadBars(f *testing.F) {
 			if piece.Len() == 0 || piece.Len() > 16 || piece.OpenTime(0).Before(end) {
 				t.Fatalf("piece %v after %v", piece, end)
 			}
+
 			end = piece.Range().End
 		}
 	})

@@ -41,6 +41,7 @@ func (c *column[V]) take(n int) ([]V, error) {
 			return nil, c.fault
 		}
 	}
+
 	n = min(n, len(c.values))
 	taken := c.values[:n]
 	c.values = c.values[n:]
@@ -56,16 +57,19 @@ func (c *column[V]) nextPage() error {
 	if err != nil {
 		return err
 	}
+
 	defer pq.Release(page)
 	c.buffer = c.decoded(c.buffer[:0], page)
 	nulls := int(page.NumNulls())
 	if len(c.buffer)+nulls != int(page.NumValues()) {
 		return fmt.Errorf("the file is damaged: a page of %d values holds %d", page.NumValues(), len(c.buffer)+nulls)
 	}
+
 	c.values = c.buffer
 	if nulls == 0 {
 		return nil
 	}
+
 	levels := page.DefinitionLevels()
 	if !c.nullable {
 		for i, level := range levels {
@@ -75,6 +79,7 @@ func (c *column[V]) nextPage() error {
 			}
 		}
 	}
+
 	c.values = spread(c.values, levels)
 	return nil
 }
@@ -86,12 +91,14 @@ func (c *column[V]) decoded(into []V, page pq.Page) []V {
 	if dictionary == nil {
 		return c.decode(into, data)
 	}
+
 	for _, i := range data.Int32() {
 		if c.dictionary == nil {
 			c.dictionary = c.decode(nil, dictionary.Page().Data())
 		}
 		into = append(into, c.dictionary[i])
 	}
+
 	return into
 }
 
@@ -103,6 +110,7 @@ func spread[V any](values []V, levels []byte) []V {
 			all[i], values = values[0], values[1:]
 		}
 	}
+
 	return all
 }
 
@@ -139,6 +147,7 @@ func decodeCoefficients(into []coefficient, data encoding.Values) []coefficient 
 		}
 		return into
 	}
+
 	bytes, size := data.FixedLenByteArray()
 	for ; len(bytes) >= len(number{}) && size == len(number{}); bytes = bytes[size:] {
 		into = append(into, coefficient{int64(binary.BigEndian.Uint64(bytes)), binary.BigEndian.Uint64(bytes[8:])})
@@ -146,6 +155,7 @@ func decodeCoefficients(into []coefficient, data encoding.Values) []coefficient 
 	for ; len(bytes) > 0; bytes = bytes[size:] {
 		into = append(into, signExtended(bytes[:size]))
 	}
+
 	return into
 }
 
@@ -158,6 +168,7 @@ func signExtended(b []byte) coefficient {
 	for _, digit := range b {
 		c.hi, c.lo = c.hi<<8|int64(c.lo>>56), c.lo<<8|uint64(digit)
 	}
+
 	return c
 }
 
@@ -175,5 +186,6 @@ func decodeWords(into []string, data encoding.Values) []string {
 			into = append(into, string(word))
 		}
 	}
+
 	return into
 }

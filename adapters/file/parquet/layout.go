@@ -44,6 +44,7 @@ func (f form) columns() []string {
 	if f.kind == file.Bars {
 		return slices.Concat([]string{file.ColumnTime}, f.numbers, []string{f.count})
 	}
+
 	names := slices.Concat([]string{file.ColumnTime, f.count}, f.numbers)
 	if f.side != "" {
 		names = append(names, f.side)
@@ -65,6 +66,7 @@ func formOf(root *pq.Column) form {
 	case has(quoteForm):
 		return quoteForm
 	}
+
 	return barForm
 }
 
@@ -107,6 +109,7 @@ func newLayout(root *pq.Column, f form) (layout, error) {
 	if faults != nil {
 		return layout{}, errors.Join(faults...)
 	}
+
 	var l layout
 	for _, name := range names {
 		c := found[name]
@@ -114,10 +117,12 @@ func newLayout(root *pq.Column, f form) (layout, error) {
 			faults = append(faults, fmt.Errorf("no column %q", name))
 			continue
 		}
+
 		if err := l.add(f, name, c); err != nil {
 			faults = append(faults, fmt.Errorf("column %q is %s: %w", name, c.Type(), err))
 		}
 	}
+
 	return l, errors.Join(faults...)
 }
 
@@ -145,6 +150,7 @@ func (l *layout) add(f form, name string, c *pq.Column) (err error) {
 		s.scale, err = scaleOf(c.Type())
 		l.numbers = append(l.numbers, s)
 	}
+
 	return err
 }
 
@@ -156,6 +162,7 @@ func unitOf(t pq.Type) (timeUnit, error) {
 	if t.LogicalType() == nil || t.Kind() != pq.Int64 {
 		return timeUnit{}, errors.New(want)
 	}
+
 	stamp, ok := t.LogicalType().Value.(*format.TimestampType)
 	if !ok {
 		return timeUnit{}, errors.New(want)
@@ -163,6 +170,7 @@ func unitOf(t pq.Type) (timeUnit, error) {
 	if !stamp.IsAdjustedToUTC {
 		return timeUnit{}, errors.New("without a time zone; " + want)
 	}
+
 	switch stamp.Unit.Value.(type) {
 	case *format.MilliSeconds:
 		return timeUnit{1, 1000}, nil
@@ -171,6 +179,7 @@ func unitOf(t pq.Type) (timeUnit, error) {
 	case *format.NanoSeconds:
 		return timeUnit{1000, 1}, nil
 	}
+
 	return timeUnit{}, errors.New(want)
 }
 
@@ -179,6 +188,7 @@ func (u timeUnit) floor(t int64) (micros int64, finer bool, err error) {
 	if limit := math.MaxInt64 / u.micros; t > limit || t < -limit {
 		return 0, false, fmt.Errorf("%s: %d ms is beyond what microseconds can count", file.ColumnTime, t)
 	}
+
 	rest := t % u.perMicro
 	if rest < 0 {
 		rest += u.perMicro
@@ -186,6 +196,7 @@ func (u timeUnit) floor(t int64) (micros int64, finer bool, err error) {
 	if u.perMicro > 1 {
 		t = (t - rest) / u.perMicro
 	}
+
 	return t * u.micros, rest != 0, nil
 }
 
@@ -194,10 +205,12 @@ func isInteger(t pq.Type) bool {
 	if t.Kind() != pq.Int64 && t.Kind() != pq.Int32 {
 		return false
 	}
+
 	logical := t.LogicalType()
 	if logical == nil {
 		return true
 	}
+
 	integer, ok := logical.Value.(*format.IntType)
 	return ok && integer.IsSigned
 }
@@ -214,10 +227,12 @@ func scaleOf(t pq.Type) (uint8, error) {
 		}
 		return 0, want
 	}
+
 	decimal, ok := t.LogicalType().Value.(*format.DecimalType)
 	if !ok || decimal.Scale < 0 || decimal.Scale > domain.MaxScale {
 		return 0, want
 	}
+
 	switch t.Kind() {
 	case pq.Int32, pq.Int64:
 		return uint8(decimal.Scale), nil
@@ -226,5 +241,6 @@ func scaleOf(t pq.Type) (uint8, error) {
 			return uint8(decimal.Scale), nil
 		}
 	}
+
 	return 0, want
 }

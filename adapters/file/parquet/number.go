@@ -42,6 +42,7 @@ func (r rescale) fits(c coefficient) bool {
 		lo, borrow = bits.Sub64(0, lo, 0)
 		hi, _ = bits.Sub64(0, hi, borrow)
 	}
+
 	return hi < r.limitHi || hi == r.limitHi && lo < r.limitLo
 }
 

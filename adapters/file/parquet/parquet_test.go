@@ -40,6 +40,7 @@ func encode[R any](t *testing.T, rows ...R) []byte {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+
 	return file.Bytes()
 }
 
@@ -55,9 +56,11 @@ func golden(t *testing.T, name string, content func() []byte) []byte {
 			t.Fatal(err)
 		}
 	}
+
 	file, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return file
 }

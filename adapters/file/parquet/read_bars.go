@@ -32,6 +32,7 @@ func (c Config) Validate() error {
 	if c.BatchBars < 0 {
 		faults = append(faults, &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchBars), Reason: "give 1 bar or more"})
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -76,6 +77,7 @@ func keyOf(opened *pq.File, given domain.SeriesKey) (domain.SeriesKey, error) {
 		}
 		return given, nil
 	}
+
 	key, err := domain.ParseSeriesKey(text)
 	if err != nil {
 		return key, fmt.Errorf("%s: %w", KeyName, err)
@@ -83,6 +85,7 @@ func keyOf(opened *pq.File, given domain.SeriesKey) (domain.SeriesKey, error) {
 	if given != (domain.SeriesKey{}) && given != key {
 		return key, fmt.Errorf("the file holds %s, not %s", key, given)
 	}
+
 	return key, nil
 }
 
@@ -100,6 +103,7 @@ func (b *barReader) open() error {
 	if err := b.cfg.Validate(); err != nil {
 		return err
 	}
+
 	opened, err := openFile(b.in, b.size)
 	if err != nil {
 		return err
@@ -107,6 +111,7 @@ func (b *barReader) open() error {
 	if err := b.begin(opened, b.cfg.Name, barForm); err != nil {
 		return err
 	}
+
 	b.cfg.Key, err = keyOf(opened, b.cfg.Key)
 	return err
 }
@@ -117,23 +122,28 @@ func (b *barReader) next() (domain.Series, int, error) {
 	if err != nil || n == 0 {
 		return domain.Series{}, 0, err
 	}
+
 	var c domain.Columns
 	if c.OpenMicros, err = b.openTimes(n); err != nil {
 		return domain.Series{}, 0, err
 	}
+
 	prices, scale, err := b.decimals(n, 0, int(domain.FieldVolume))
 	if err != nil {
 		return domain.Series{}, 0, err
 	}
+
 	c.Open, c.High, c.Low, c.Close, c.PriceScale = prices[0], prices[1], prices[2], prices[3], scale
 	volume, scale, err := b.decimals(n, int(domain.FieldVolume), len(b.numbers))
 	if err != nil {
 		return domain.Series{}, 0, err
 	}
+
 	c.Volume, c.VolumeScale = volume[0], scale
 	if c.Trades, err = b.counts(n); err != nil {
 		return domain.Series{}, 0, err
 	}
+
 	if c.Trades == nil {
 		c.Trades = make([]int64, n)
 	}
@@ -147,6 +157,7 @@ func (b *barReader) next() (domain.Series, int, error) {
 			}
 		}
 	}
+
 	b.passed(n)
 	return s, n, err
 }
@@ -161,6 +172,7 @@ func (b *barReader) openTimes(n int) ([]int64, error) {
 		}
 		last, begun = t, true
 	}
+
 	b.last = last
 	return times, err
 }

@@ -30,6 +30,7 @@ func (c TickConfig) Validate() error {
 	if c.BatchTicks < 0 {
 		faults = append(faults, &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchTicks), Reason: "give 1 or more"})
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -95,6 +96,7 @@ func symbolOf(opened *pq.File, given domain.Symbol) (domain.Symbol, error) {
 		}
 		return given, nil
 	}
+
 	symbol, err := domain.ParseSymbol(text)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", SymbolName, err)
@@ -102,6 +104,7 @@ func symbolOf(opened *pq.File, given domain.Symbol) (domain.Symbol, error) {
 	if given != "" && given != symbol {
 		return "", fmt.Errorf("the file is of %s, not of %s", symbol, given)
 	}
+
 	return symbol, nil
 }
 
@@ -144,6 +147,7 @@ func (b *tickReader[T]) open() error {
 	if err := b.cfg.Validate(); err != nil {
 		return err
 	}
+
 	opened, err := openFile(b.in, b.size)
 	if err != nil {
 		return err
@@ -151,6 +155,7 @@ func (b *tickReader[T]) open() error {
 	if err := b.begin(opened, b.cfg.Name, b.form); err != nil {
 		return err
 	}
+
 	b.cells = make([]domain.Decimal, len(b.form.numbers))
 	b.cfg.Symbol, err = symbolOf(opened, b.cfg.Symbol)
 	return err
@@ -172,6 +177,7 @@ func (b *tickReader[T]) next() (TickBatch[T], int, error) {
 		if builder.Len() >= b.cfg.BatchTicks && b.block.times[b.at] != b.last.micros {
 			break
 		}
+
 		tick, err := b.tick()
 		if err == nil {
 			err = builder.Append(tick)
@@ -179,11 +185,13 @@ func (b *tickReader[T]) next() (TickBatch[T], int, error) {
 		if err != nil {
 			return batch, 0, b.wrong(b.at, err)
 		}
+
 		if b.block.finer != nil && b.block.finer[b.at] {
 			batch.Truncated++
 		}
 		b.at++
 	}
+
 	var err error
 	batch.Ticks, err = builder.Ticks()
 	return batch, batch.Ticks.Len(), err
@@ -197,6 +205,7 @@ func (b *tickReader[T]) nextBlock() error {
 	if err != nil || n == 0 {
 		return err
 	}
+
 	var block tickBlock
 	if b.layout.unit.perMicro > 1 {
 		block.finer = make([]bool, n)
@@ -207,16 +216,19 @@ func (b *tickReader[T]) nextBlock() error {
 	if block.seqs, err = b.counts(n); err != nil {
 		return err
 	}
+
 	for i := range b.numbers {
 		number, scale, err := b.decimals(n, i, i+1)
 		if err != nil {
 			return err
 		}
+
 		block.numbers, block.scales = append(block.numbers, number[0]), append(block.scales, scale)
 	}
 	if block.sides, err = b.sides(n); err != nil {
 		return err
 	}
+
 	b.block = block
 	return nil
 }
@@ -227,6 +239,7 @@ func (b *tickReader[T]) tick() (tick T, err error) {
 	if err != nil {
 		return tick, err
 	}
+
 	for i, c := range b.block.numbers {
 		if b.cells[i], err = decimal(c, b.at, b.block.scales[i]); err != nil {
 			return tick, err
@@ -235,11 +248,13 @@ func (b *tickReader[T]) tick() (tick T, err error) {
 			return tick, fmt.Errorf("%s: %s is negative", b.form.numbers[i], d)
 		}
 	}
+
 	side := domain.SideUnknown
 	if b.block.sides != nil {
 		side = b.block.sides[b.at]
 	}
 	b.last = at
+
 	return b.join(time.UnixMicro(at.micros).UTC(), at.seq, b.cells, side), nil
 }
 
@@ -252,6 +267,7 @@ func (b *tickReader[T]) place() (place, error) {
 	case last.begun && last.micros == at.micros:
 		at.seq = last.seq + 1
 	}
+
 	switch {
 	case !last.begun || at.micros > last.micros || at.micros == last.micros && at.seq > last.seq:
 		return at, nil
@@ -262,6 +278,7 @@ func (b *tickReader[T]) place() (place, error) {
 		return at, fmt.Errorf("%s: number %d comes after %d, at the same time, %s; sort the rows by time and number",
 			file.ColumnSeq, at.seq, last.seq, stamp(at.micros))
 	}
+
 	return at, fmt.Errorf("%s: a second row of number %d at %s; keep the right one of the two", file.ColumnSeq, at.seq, stamp(at.micros))
 }
 

@@ -33,10 +33,12 @@ func openFile(r io.ReaderAt, size int64) (*pq.File, error) {
 	if err := checkFooter(r, size); err != nil {
 		return nil, err
 	}
+
 	opened, err := pq.OpenFile(r, size, pq.SkipPageIndex(true), pq.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("not a Parquet file, or a damaged one: %w", err)
 	}
+
 	return opened, nil
 }
 
@@ -56,6 +58,7 @@ func checkFooter(r io.ReaderAt, size int64) error {
 	if length := int64(binary.LittleEndian.Uint32(b[:4])); length > size-least {
 		return fmt.Errorf("the file is damaged: a footer of %d bytes in a file of %d", length, size)
 	}
+
 	return nil
 }
 
@@ -80,6 +83,7 @@ func Recognize(r io.ReaderAt, size int64) file.Kind {
 		}
 		return err
 	})
+
 	return kind
 }
 
@@ -99,6 +103,7 @@ func sequence[P any](name string, from pieces[P]) iter.Seq2[P, error] {
 			yield(none, errors.New("read parquet: the sequence was used before"))
 			return
 		}
+
 		used = true
 		err := guard(from.open)
 		defer func() { _ = guard(from.close) }() // what was only read has nothing to lose
@@ -113,6 +118,7 @@ func sequence[P any](name string, from pieces[P]) iter.Seq2[P, error] {
 		if err == nil {
 			return
 		}
+
 		var at *RowError
 		if !errors.As(err, &at) && name != "" {
 			err = fmt.Errorf("%s: %w", name, err)
@@ -138,12 +144,14 @@ func (t *table) available(most int) (int, error) {
 		if len(t.groups) == 0 {
 			return 0, nil
 		}
+
 		t.beginGroup(t.groups[0])
 		t.groups = t.groups[1:]
 	}
 	if t.left < 0 {
 		return 0, fmt.Errorf("the file is damaged: a row group of %d rows", t.left)
 	}
+
 	return int(min(t.left, int64(most))), nil
 }
 
@@ -182,12 +190,14 @@ func atEnd[V any](t *table, c *column[V]) error {
 	if c == nil {
 		return nil
 	}
+
 	switch _, err := c.take(1); {
 	case err == nil, errors.Is(err, errNull):
 		return fmt.Errorf("the file is damaged: %s goes on behind row %d, the last of its group", c.name, t.row)
 	case !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("behind row %d: %s: %w", t.row, c.name, err)
 	}
+
 	return nil
 }
 
@@ -197,6 +207,7 @@ func (t *table) close() error {
 		faults = append(faults, closed(c))
 	}
 	t.time, t.count, t.side, t.numbers = nil, nil, nil, t.numbers[:0]
+
 	return errors.Join(faults...)
 }
 
@@ -232,6 +243,7 @@ func each[V any](t *table, c *column[V], n int, use func(values []V) (fine int, 
 		if fine, err := use(values); err != nil {
 			return t.wrong(i+fine, err)
 		}
+
 		i += len(values)
 	}
 	return nil
@@ -250,6 +262,7 @@ func (t *table) times(n int, finer func(i int)) ([]int64, error) {
 			if err != nil {
 				return i, err
 			}
+
 			if cut {
 				finer(len(times))
 			}
@@ -257,6 +270,7 @@ func (t *table) times(n int, finer func(i int)) ([]int64, error) {
 		}
 		return 0, nil
 	})
+
 	return times, err
 }
 
@@ -271,8 +285,10 @@ func (t *table) decimals(n int, from, to int) (numbers []domain.Column, scale ui
 		if err := t.coefficients(c, into, scale); err != nil {
 			return nil, 0, err
 		}
+
 		numbers = append(numbers, into)
 	}
+
 	return numbers, codec.Shrink(numbers, scale), nil
 }
 
@@ -286,9 +302,11 @@ func (t *table) coefficients(c *column[coefficient], into domain.Column, scale u
 			if !over.fits(v) {
 				return i, fmt.Errorf("%s: more than %d digits before the point", c.name, domain.MaxIntegerDigits)
 			}
+
 			v = over.of(v)
 			hi[i], lo[i] = v.hi, int64(v.lo)
 		}
+
 		at += len(values)
 		return 0, nil
 	})
@@ -299,6 +317,7 @@ func (t *table) counts(n int) ([]int64, error) {
 	if t.count == nil {
 		return nil, nil
 	}
+
 	counts := make([]int64, 0, n)
 	err := each(t, t.count, n, func(values []int64) (int, error) {
 		for i, v := range values {
@@ -306,9 +325,11 @@ func (t *table) counts(n int) ([]int64, error) {
 				return i, fmt.Errorf("%s: %d is negative", t.count.name, v)
 			}
 		}
+
 		counts = append(counts, values...)
 		return 0, nil
 	})
+
 	return counts, err
 }
 
@@ -317,6 +338,7 @@ func (t *table) sides(n int) ([]domain.Side, error) {
 	if t.side == nil {
 		return nil, nil
 	}
+
 	sides := make([]domain.Side, 0, n)
 	err := each(t, t.side, n, func(values []string) (int, error) {
 		for i, word := range values {
@@ -324,9 +346,11 @@ func (t *table) sides(n int) ([]domain.Side, error) {
 			if err != nil {
 				return i, err
 			}
+
 			sides = append(sides, side)
 		}
 		return 0, nil
 	})
+
 	return sides, err
 }

@@ -29,6 +29,7 @@ func TestTickReaderRefuses(t *testing.T) {
 			side := "buy"
 			rows = append(rows, plainTrade{p(i / 2), p(i), p(100), 1, &side})
 		}
+
 		spoil(rows)
 		return encode(t, rows...)
 	}
@@ -129,6 +130,7 @@ func TestTickReaderRefuses(t *testing.T) {
 					t.Errorf("got %v, want %q", err, want)
 				}
 			}
+
 			if err != nil && strings.Count(err.Error(), "x.parquet") != 1 {
 				t.Errorf("the file is not named once: %v", err)
 			}

@@ -40,6 +40,7 @@ func (f tickForm[T]) write(t tester, symbol domain.Symbol, pieces ...domain.Tick
 	if err != nil {
 		t.Fatalf("new writer: %v", err)
 	}
+
 	for _, ticks := range pieces {
 		if err := w.Write(ticks); err != nil {
 			t.Fatalf("Write: %v", err)
@@ -48,6 +49,7 @@ func (f tickForm[T]) write(t tester, symbol domain.Symbol, pieces ...domain.Tick
 	if err := w.Close(); err != nil {
 		t.Fatalf("Close: %v", err)
 	}
+
 	return into.Bytes()
 }
 
@@ -64,16 +66,19 @@ func (f tickForm[T]) collect(symbol domain.Symbol, content []byte, cfg parquet.T
 		if err != nil {
 			return domain.Ticks[T]{}, 0, err
 		}
+
 		n := batch.Ticks.Len()
 		if n == 0 || short || !end.IsZero() && !batch.Ticks.Time(0).After(end) {
 			return domain.Ticks[T]{}, 0, errors.New("an empty or short batch, or one that goes on with an instant")
 		}
+
 		end, short = batch.Ticks.Time(n-1), n < cfg.BatchTicks
 		truncated += batch.Truncated
 		if err := b.AppendTicks(batch.Ticks); err != nil {
 			return domain.Ticks[T]{}, 0, err
 		}
 	}
+
 	ticks, err := b.Ticks()
 	return ticks, truncated, err
 }
@@ -128,10 +133,12 @@ func TestOneInstant(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	want, err := b.Ticks()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	got, _, err := trades().collect("BTC/USD", trades().write(t, "BTC/USD", want), parquet.TickConfig{BatchTicks: 10})
 	if err != nil || !got.Equal(want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
@@ -152,6 +159,7 @@ func TestTickWriterRefuses(t *testing.T) {
 	if err := w.Write(tape.Slice(0, 5)); err != nil {
 		t.Fatal(err)
 	}
+
 	last := tape.At(4)
 	last.Seq--
 	for name, ticks := range map[string]domain.Quotes{
@@ -162,6 +170,7 @@ func TestTickWriterRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
 	}
+
 	if err := errors.Join(w.Write(tape.Slice(5, 9)), w.Close()); err != nil {
 		t.Errorf("after refusals: %v", err)
 	}
@@ -179,6 +188,7 @@ func must[T domain.Tick](t *testing.T, ticks ...T) domain.Ticks[T] {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return made
 }
 
@@ -190,6 +200,7 @@ func TestTickWriterReportsAFullDisk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if err := errors.Join(w.Write(tape), w.Close()); err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("room for %d bytes: %v", room, err)
 		}
@@ -337,16 +348,19 @@ func fuzzTicks[T domain.Tick](f *testing.F, form tickForm[T]) {
 		bad[i] ^= 0x55
 		f.Add(bad)
 	}
+
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var end time.Time
 		for batch, err := range form.read(content, parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 16}) {
 			if err != nil {
 				return
 			}
+
 			n := batch.Ticks.Len()
 			if n == 0 || !end.IsZero() && !batch.Ticks.Time(0).After(end) {
 				t.Fatalf("batch %v after %v", batch.Ticks, end)
 			}
+
 			end = batch.Ticks.Time(n - 1)
 		}
 	})

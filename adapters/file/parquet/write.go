@@ -46,9 +46,11 @@ func (s *sheet[R]) close() error {
 	if s.err != nil {
 		return s.err
 	}
+
 	s.err = errors.New("write parquet: the writer is closed")
 	if err := s.out.Close(); err != nil {
 		return fmt.Errorf("write parquet %s: %w", s.series, err)
 	}
+
 	return nil
 }

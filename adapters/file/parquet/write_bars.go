@@ -53,12 +53,14 @@ func (w *BarWriter) Write(s domain.Series) error {
 		return fmt.Errorf("write parquet %s: the bar of %s comes after that of %s: %w", w.key,
 			first.Format(time.RFC3339Nano), w.last.Format(time.RFC3339Nano), domain.ErrInvalid)
 	}
+
 	w.last = s.OpenTime(s.Len() - 1)
 	for from := 0; from < s.Len(); from += blockRows {
 		if err := w.block(s.Slice(from, min(from+blockRows, s.Len())).Columns()); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -79,6 +81,7 @@ func (w *BarWriter) block(c domain.Columns) error {
 			rows[i].number(f).set(over.of(coefficient{hi, uint64(lo)}))
 		}
 	}
+
 	return w.out.flush(len(rows))
 }
 

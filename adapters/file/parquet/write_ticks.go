@@ -66,16 +66,19 @@ func newTickWriter[T domain.Tick, R any](w io.Writer, symbol domain.Symbol, set 
 	if err := symbol.Validate(); err != nil {
 		return nil, fmt.Errorf("write parquet: %w", err)
 	}
+
 	out := newSheet[R](w, SymbolName, string(symbol))
 	block := func(ticks domain.Ticks[T]) error {
 		if out.err != nil {
 			return out.err
 		}
+
 		for i, tick := range ticks.All() {
 			set(&out.rows[i], tick)
 		}
 		return out.flush(ticks.Len())
 	}
+
 	return &TickWriter[T]{symbol: symbol, block: block, close: out.close}, nil
 }
 
@@ -89,17 +92,20 @@ func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 	if ticks.Symbol() != w.symbol {
 		return fmt.Errorf("write parquet: ticks of %s for a file of %s: %w", ticks.Symbol(), w.symbol, domain.ErrInvalid)
 	}
+
 	first, seq := ticks.Time(0), ticks.Seq(0)
 	if !w.time.IsZero() && (first.Before(w.time) || first.Equal(w.time) && seq <= w.seq) {
 		return fmt.Errorf("write parquet %s: %s #%d comes after %s #%d: %w", w.symbol,
 			first.Format(time.RFC3339Nano), seq, w.time.Format(time.RFC3339Nano), w.seq, domain.ErrInvalid)
 	}
+
 	w.time, w.seq = ticks.Time(n-1), ticks.Seq(n-1)
 	for from := 0; from < n; from += blockRows {
 		if err := w.block(ticks.Slice(from, min(from+blockRows, n))); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 

@@ -42,14 +42,17 @@ func (a *answer) read(statements int) error {
 		if err := a.document(); err != nil {
 			return err
 		}
+
 		a.any = true
 	}
+
 	switch {
 	case !a.any:
 		return fmt.Errorf("the answer is empty: %w", ports.ErrIncomplete)
 	case !a.done || a.statement != statements-1:
 		return fmt.Errorf("the answer ends where more should follow: %w", ports.ErrIncomplete)
 	}
+
 	return nil
 }
 
@@ -63,10 +66,12 @@ func (a *answer) document() error {
 	if n != 1 {
 		return malformed("a document of %d keys", n)
 	}
+
 	key, err := d.text()
 	if err != nil {
 		return err
 	}
+
 	switch key {
 	case "error":
 		return a.failure()
@@ -74,15 +79,18 @@ func (a *answer) document() error {
 	default:
 		return malformed("a document with the key %.40q", key)
 	}
+
 	results, err := d.array()
 	if err != nil {
 		return err
 	}
+
 	for range results {
 		if err := a.result(); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -92,6 +100,7 @@ func (a *answer) failure() error {
 	if err != nil {
 		return err
 	}
+
 	return &ServerError{Status: http.StatusOK, Message: text}
 }
 
@@ -102,12 +111,14 @@ func (a *answer) result() error {
 	if err != nil {
 		return err
 	}
+
 	id, partial, cut := -1, false, false
 	for range keys {
 		key, err := d.text()
 		if err != nil {
 			return err
 		}
+
 		switch key {
 		case "statement_id":
 			n, err := d.integer()
@@ -117,6 +128,7 @@ func (a *answer) result() error {
 			if err := a.expect(n); err != nil {
 				return err
 			}
+
 			id = a.statement
 		case "series":
 			if id < 0 {
@@ -145,6 +157,7 @@ func (a *answer) result() error {
 	if cut && !partial {
 		return fmt.Errorf("the server cut the answer off at its own row limit: %w", ports.ErrIncomplete)
 	}
+
 	a.done = !partial
 	return nil
 }
@@ -158,6 +171,7 @@ func (a *answer) expect(id int64) error {
 	if id != int64(want) || want >= a.statements {
 		return malformed("a result of statement %d where one of %d of %d should be", id, want, a.statements)
 	}
+
 	if a.done { // the limit is on the answer of one statement
 		a.decoder.renew()
 	}
@@ -172,17 +186,20 @@ func (a *answer) messages() error {
 	if err != nil {
 		return err
 	}
+
 	for range n {
 		keys, err := d.dict()
 		if err != nil {
 			return err
 		}
+
 		for range 2 * keys {
 			if _, err := d.bytes(); err != nil {
 				return err
 			}
 		}
 	}
+
 	return nil
 }
 
@@ -192,11 +209,13 @@ func (a *answer) tables() (cut bool, err error) {
 	if err != nil {
 		return false, err
 	}
+
 	for range n {
 		if cut, err = a.table(); err != nil {
 			return false, err
 		}
 	}
+
 	return cut, nil
 }
 
@@ -207,6 +226,7 @@ func (a *answer) table() (cut bool, err error) {
 	if err != nil {
 		return false, err
 	}
+
 	t := table{statement: a.statement}
 	begun := false
 	for range keys {
@@ -217,6 +237,7 @@ func (a *answer) table() (cut bool, err error) {
 		if begun && key != "partial" {
 			return false, malformed("the key %.40q after the values", key)
 		}
+
 		switch key {
 		case "name":
 			t.name, err = d.text()
@@ -239,6 +260,7 @@ func (a *answer) table() (cut bool, err error) {
 	if !begun {
 		return false, malformed("a series without values")
 	}
+
 	return cut, nil
 }
 
@@ -251,6 +273,7 @@ func (a *answer) rows(t table) error {
 	if err := a.begin(t); err != nil {
 		return err
 	}
+
 	for range t.rows {
 		width, err := d.array()
 		if err != nil {
@@ -263,6 +286,7 @@ func (a *answer) rows(t table) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -276,6 +300,7 @@ func (a *answer) tags() (map[string]string, error) {
 	if n > maxNames {
 		return nil, malformed("%d tags", n)
 	}
+
 	tags := make(map[string]string, n)
 	for range n {
 		key, err := a.decoder.text()
@@ -286,6 +311,7 @@ func (a *answer) tags() (map[string]string, error) {
 			return nil, err
 		}
 	}
+
 	return tags, nil
 }
 
@@ -297,11 +323,13 @@ func (a *answer) texts() ([]string, error) {
 	if n > maxNames {
 		return nil, malformed("%d columns", n)
 	}
+
 	texts := make([]string, n)
 	for i := range texts {
 		if texts[i], err = a.decoder.text(); err != nil {
 			return nil, err
 		}
 	}
+
 	return texts, nil
 }

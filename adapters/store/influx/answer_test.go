@@ -27,6 +27,7 @@ func TestRecordedAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+
 		if got.Len() != 25 || got.At(17).Volume.String() != wide || !got.OpenTime(24).Equal(recordedStart.Add(24*time.Minute)) {
 			t.Errorf("%s: got %s, bar 17 is %s", name, got, got.At(17))
 		}
@@ -38,6 +39,7 @@ func TestRecordedAnswers(t *testing.T) {
 		}
 		before = got
 	}
+
 	if got, err := readAll(t, answering(t, recorded(t, "empty")), recordedQuery); err != nil || got.Len() != 0 {
 		t.Errorf("an empty answer: %s, %v", got, err)
 	}
@@ -79,6 +81,7 @@ func testFlippedAnywhere(t *testing.T) {
 			if got, err := readAll(t, s, recordedQuery); err == nil && got.Len() != 25 {
 				t.Fatalf("byte %d altered by 0x%02x: %s without an error", n, mask, got)
 			}
+
 			altered[n] = body[n]
 		}
 	}
@@ -147,12 +150,14 @@ func TestRefusedAnswers(t *testing.T) {
 			if !errors.Is(err, c.kind) {
 				t.Fatalf("got %v, want %v", err, c.kind)
 			}
+
 			var rule *domain.RuleError
 			if errors.As(err, &rule) != (c.rule != "") || rule != nil && (rule.Rule != c.rule || rule.Key != recordedKey) {
 				t.Errorf("got %v, want rule %q of %s", err, c.rule, recordedKey)
 			}
 		})
 	}
+
 	if got, err := readAll(t, answering(t, bars(row, next)), recordedQuery); err != nil || got.Len() != 2 {
 		t.Errorf("the good rows alone: %s, %v", got, err)
 	}
@@ -180,6 +185,7 @@ func TestIntegersForFloats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	if got.At(0).Open.String() != "9223372036854775807" || got.At(0).High.String() != "2.5" || got.At(0).Volume.String() != "5" ||
 		got.At(1).Close.String() != "-1" || got.At(1).Trades != 256 {
 		t.Errorf("got %s and %s", got.At(0), got.At(1))

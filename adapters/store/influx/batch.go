@@ -42,10 +42,12 @@ func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield f
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+
 	readers, err := s.readers(ctx, queries, yield)
 	if err != nil {
 		return err
 	}
+
 	return s.readRows(ctx, readers)
 }
 
@@ -58,15 +60,18 @@ func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield fun
 			keys, of = append(keys, q.Key), append(of, i)
 		}
 	}
+
 	wheres, err := s.where(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
+
 	var readers []*barReader
 	for n, i := range of {
 		if wheres[n] == nil {
 			continue
 		}
+
 		q := queries[i]
 		q.Range = q.Range.Intersect(representable)
 		readers = append(readers, &barReader{
@@ -75,6 +80,7 @@ func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield fun
 			yield: func(bars domain.Series) bool { return yield(ports.BatchBars{Query: i, Bars: bars}) },
 		})
 	}
+
 	return readers, nil
 }
 
@@ -103,11 +109,13 @@ func (s *Store) readRows(ctx context.Context, readers []*barReader) error {
 		if try == readTries {
 			return unsettled.err
 		}
+
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(readPause << try):
 		}
+
 		readers[0].resume(unsettled.at)
 		try++
 	}
@@ -135,6 +143,7 @@ func (s *Store) readRequest(ctx context.Context, readers []*barReader) (ended in
 	if err == nil {
 		err = endUntil(st.statements)
 	}
+
 	return ended, err
 }
 
@@ -146,5 +155,6 @@ func batchLen(readers []*barReader) int {
 			return i
 		}
 	}
+
 	return len(readers)
 }

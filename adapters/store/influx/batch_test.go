@@ -41,6 +41,7 @@ func batch(tb testing.TB, s ports.BatchReader, queries ...ports.BarQuery) (count
 			counts[piece.Query] += piece.Bars.Len()
 		}
 	}
+
 	return counts, failed
 }
 
@@ -51,10 +52,12 @@ func texts(tb testing.TB, r *http.Request) []string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	if text := form.Get("q"); len(text) > 8<<10 {
 		tb.Errorf("a query of %d bytes", len(text))
 	}
@@ -91,6 +94,7 @@ func TestBatchIsAFewRequests(t *testing.T) {
 					statements++
 					results = append(results, result(int64(i), false))
 				}
+
 				return response(r, http.StatusOK, document(results...)), nil
 			})
 			counts, err := batch(t, s, slices.Repeat([]ports.BarQuery{c.query}, c.queries)...)
@@ -126,6 +130,7 @@ func TestBatchCutAnywhere(t *testing.T) {
 	if counts, err := batch(t, s, threeQueries...); err != nil || !slices.Equal(counts, []int{3, 0, 1}) {
 		t.Fatalf("whole: %v, %v", counts, err)
 	}
+
 	for n := range body {
 		cut = body[:n]
 		if counts, err := batch(t, s, threeQueries...); !errors.Is(err, ports.ErrIncomplete) {
@@ -265,6 +270,7 @@ func FuzzBatchAnswer(f *testing.F) {
 				if piece.Query == current && before.Len() > 0 && before.Range().End.After(piece.Bars.OpenTime(0)) {
 					t.Fatal("pieces overlap")
 				}
+
 				current, before = piece.Query, piece.Bars
 			}
 		})

@@ -20,6 +20,7 @@ func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	if err != nil {
 		return nil, err
 	}
+
 	var metas []domain.SymbolMeta
 	for _, name := range names {
 		if q.Limit > 0 && len(metas) == q.Limit {
@@ -29,6 +30,7 @@ func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 			metas = append(metas, domain.NewSymbolMeta(name))
 		}
 	}
+
 	return metas, nil
 }
 
@@ -41,6 +43,7 @@ func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domai
 		if err != nil {
 			return nil, err
 		}
+
 		for _, v := range values[0] {
 			if name := domain.Symbol(v); name.Validate() == nil { // no request can name another
 				names = append(names, name)
@@ -51,10 +54,12 @@ func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domai
 		if err != nil {
 			return nil, err
 		}
+
 		for _, e := range extents {
 			names = append(names, e.Key.Symbol)
 		}
 	}
+
 	slices.Sort(names)
 	return slices.Compact(names), nil
 }
@@ -69,6 +74,7 @@ func (s *Store) tagValues(ctx context.Context, tag string, wheres ...[]condition
 			if !ok {
 				return malformed("%v where a tag's value should be", values)
 			}
+
 			list := &lists[from+t.statement]
 			*list = append(*list, value)
 			return nil
@@ -76,7 +82,9 @@ func (s *Store) tagValues(ctx context.Context, tag string, wheres ...[]condition
 		if err != nil {
 			return nil, err
 		}
+
 		from += st.statements
 	}
+
 	return lists, nil
 }

@@ -31,6 +31,7 @@ func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeStore)
 	return s
 }
@@ -112,10 +113,12 @@ func plants(cfg influx.Config) map[contract.Defect]contract.Plant {
 					return err
 				}
 			}
+
 			line := fmt.Sprintf("bars,grid=%s,kind=%s,symbol=%s%s %s %d", key.Grid, key.PriceType, key.Symbol, tags, fields, at.Add(shift).UnixNano())
 			return writeRaw(ctx, cfg, line)
 		}
 	}
+
 	return map[contract.Defect]contract.Plant{
 		contract.Missing:   point("", strings.Replace(whole, "low=1,", "", 1), 0, true),
 		contract.NotFinite: point("", `exact="1 2 NaN 4 5"`, 0, false),
@@ -130,6 +133,7 @@ func erase(ctx context.Context, cfg influx.Config, key domain.SeriesKey, at time
 	if err != nil {
 		return err
 	}
+
 	defer closeStore()
 	_, err = s.ReplaceBars(ctx, domain.EmptySeries(key), domain.Range{Start: at, End: at.Add(time.Microsecond)})
 	return err

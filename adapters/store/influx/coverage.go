@@ -31,12 +31,14 @@ func (s *Store) extents(ctx context.Context, symbols []domain.Symbol) ([]domain.
 	if err != nil {
 		return nil, err
 	}
+
 	venues := map[string]int{} // exchanges a trading pair
 	for _, e := range found {
 		if s.layout.existing != nil {
 			venues[e.tags[s.layout.existing.SymbolTag]]++
 		}
 	}
+
 	var extents []domain.Extent
 	for _, e := range found {
 		keys := s.layout.seriesKeys(e.tags, func(pair string) bool { return venues[pair] == 1 })
@@ -50,6 +52,7 @@ func (s *Store) extents(ctx context.Context, symbols []domain.Symbol) ([]domain.
 			}
 		}
 	}
+
 	return domain.MergeExtents(extents), nil
 }
 
@@ -76,22 +79,26 @@ func (s *Store) edges(ctx context.Context, symbols []domain.Symbol) ([]edge, err
 			return nil, nil
 		}
 	}
+
 	var found []edge
 	err := s.rowsOf(ctx, s.layout.edges(names), func(t table, values []any) error {
 		nanos, ok := values[0].(int64)
 		if !ok {
 			return malformed("%v where a time should be", values[0])
 		}
+
 		at := time.Unix(0, nanos).UTC()
 		if t.statement == 0 {
 			found = append(found, edge{tags: t.tags, first: at, last: at})
 			return nil
 		}
+
 		i := slices.IndexFunc(found, func(e edge) bool { return maps.Equal(e.tags, t.tags) })
 		if i >= 0 { // else the series came to be between the two statements
 			found[i].last = at
 		}
 		return nil
 	})
+
 	return found, err
 }

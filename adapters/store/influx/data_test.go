@@ -30,6 +30,7 @@ func TestRealData(t *testing.T) {
 			if err != nil {
 				t.Skipf("no real data: %v; name its folder in MARKETDATA_SHARED_DATA", err)
 			}
+
 			want := csvBars(t, domain.SeriesKey{Symbol: "BTC/USD", Grid: mustGrid(t, grid)}, string(text))
 			s := openStore(t, config(t))
 			write(t, s, want)
@@ -47,12 +48,14 @@ func csvBars(t *testing.T, key domain.SeriesKey, text string) domain.Series {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b := domain.NewSeriesBuilder(key, len(rows))
 	for _, row := range rows[1:] {
 		at, err := time.Parse(time.RFC3339Nano, row[0])
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var d [5]domain.Decimal
 		for i := range d {
 			d[i] = domain.MustDecimal(row[i+1])
@@ -61,9 +64,11 @@ func csvBars(t *testing.T, key domain.SeriesKey, text string) domain.Series {
 			t.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil || s.Len() == 0 {
 		t.Fatal(s, err)
 	}
+
 	return s
 }

@@ -26,6 +26,7 @@ func scaled(f float64, scale uint8) (v int64, ok bool) {
 	if !(x < exactDigits && x > -exactDigits) { // NaN too
 		return 0, false
 	}
+
 	v = int64(x + math.Copysign(0.5, x))
 	return v, float64(v)/power == f
 }
@@ -45,6 +46,7 @@ func fromFloat(f float64) (domain.Decimal, error) {
 	if v, scale, ok := shortScaled(f); ok {
 		return domain.NewDecimal(v, scale)
 	}
+
 	var buf [32]byte
 	return domain.ParseDecimalBytes(strconv.AppendFloat(buf[:0], f, 'e', -1, 64))
 }

@@ -19,11 +19,13 @@ func decimals() *rapid.Generator[domain.Decimal] {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return d
 	})
 	wide := rapid.Custom(func(t *rapid.T) domain.Decimal {
 		return domain.MustDecimal(rapid.StringMatching(`-?[1-9][0-9]{0,19}\.[0-9]{1,18}`).Draw(t, "text"))
 	})
+
 	return rapid.OneOf(narrow, wide, rapid.SampledFrom([]domain.Decimal{
 		{}, domain.MustDecimal("0.1"), domain.MustDecimal("9007199254740993"), domain.MustDecimal("999999999999999"),
 		domain.MustDecimal("0.000000000000000001"), domain.MustDecimal("99999999999999999999.999999999999999999"),
@@ -81,6 +83,7 @@ func TestAnyDecimalComesBack(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
+
 		want, err := b.Series()
 		if err != nil {
 			rt.Fatal(err)
@@ -88,6 +91,7 @@ func TestAnyDecimalComesBack(t *testing.T) {
 		if _, err := s.WriteBars(t.Context(), want, want.Range()); err != nil {
 			rt.Fatal(err)
 		}
+
 		got, err := readAll(t, s, queryOf(want))
 		if err != nil || !got.Equal(want) {
 			rt.Fatalf("got %s, %v", got, err)

@@ -21,9 +21,11 @@ func Decode(body []byte, n int) (rows int, err error) {
 					return err
 				}
 			}
+
 			return nil
 		},
 	}
+
 	return rows, a.read(n)
 }
 

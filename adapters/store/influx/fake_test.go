@@ -32,6 +32,7 @@ func recorded(tb testing.TB, name string) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return b
 }
 
@@ -60,6 +61,7 @@ func fakeStore(tb testing.TB, cfg influx.Config, respond roundTrip) *influx.Stor
 			}
 			return respond(r)
 		})}))
+
 	return openStore(tb, cfg)
 }
 
@@ -82,10 +84,12 @@ func readAll(tb testing.TB, s ports.BarReader, q ports.BarQuery) (domain.Series,
 			tb.Fatal(err)
 		}
 	}
+
 	got, err := whole.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return got, failed
 }
 
@@ -150,6 +154,7 @@ func barRow(n int, change map[int][]byte) []byte {
 	for i, v := range change {
 		values[i] = v
 	}
+
 	return mpArray(values...)
 }
 

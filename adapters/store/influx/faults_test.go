@@ -27,6 +27,7 @@ func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.St
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for n := 0; ; n++ {
@@ -34,23 +35,27 @@ func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.St
 			if err != nil {
 				return
 			}
+
 			go func() {
 				defer c.Close()
 				request, err := http.ReadRequest(bufio.NewReader(c))
 				if err != nil {
 					return
 				}
+
 				_, _ = io.Copy(io.Discard, request.Body)
 				if n == 0 {
 					body := document(result(0, false))
 					_, _ = fmt.Fprintf(c, "%sContent-Length: %d\r\nConnection: close\r\n\r\n%s", head, len(body), body)
 					return
 				}
+
 				serve(c)
 			}()
 		}
 	}()
 	cfg.URL, cfg.Token = "http://"+listener.Addr().String(), token
+
 	return openStore(t, cfg)
 }
 
@@ -66,6 +71,7 @@ func wantKind(t *testing.T, s *influx.Store, kind error) error {
 	if err != nil && strings.Contains(fmt.Sprintf("%+v", err), token) {
 		t.Errorf("the error tells the token: %v", err)
 	}
+
 	return err
 }
 
@@ -150,10 +156,12 @@ func httpServer(t *testing.T, handle http.HandlerFunc) *influx.Store {
 			handle(w, r)
 			return
 		}
+
 		w.Header().Set("Content-Type", "application/x-msgpack")
 		_, _ = w.Write(document(result(0, false)))
 	}))
 	t.Cleanup(server.Close)
+
 	return openStore(t, influx.Config{URL: server.URL, Token: token, MaxResponseBytes: 1 << 20})
 }
 
@@ -178,6 +186,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 		if !errors.As(err, &read) || !errors.As(writeErr, &wrote) {
 			t.Fatalf("got %v and %v", err, writeErr)
 		}
+
 		for _, got := range []time.Duration{read.RetryAfter, wrote.RetryAfter} {
 			if got < want[0] || got > want[1] {
 				t.Errorf("Retry-After %q: got %s, want %s to %s", header, got, want[0], want[1])
@@ -209,6 +218,7 @@ func TestFailedWrite(t *testing.T) {
 					_, _ = w.Write(document(result(0, false)))
 					return
 				}
+
 				w.Header().Set("X-Influxdb-Error", c.header)
 				w.WriteHeader(c.status)
 				_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
@@ -258,6 +268,7 @@ func TestRefusedConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	address := listener.Addr().String()
 	_ = listener.Close()
 	if _, _, err := influx.Open(t.Context(), influx.Config{URL: "http://" + address}); !errors.Is(err, ports.ErrUnavailable) {
@@ -335,6 +346,7 @@ func TestBreakStopsTheServer(t *testing.T) {
 					_, err = c.Read(make([]byte, 1))
 				}
 			}
+
 			gone <- struct{}{}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -346,11 +358,13 @@ func TestBreakStopsTheServer(t *testing.T) {
 				}
 				continue
 			}
+
 			if err != nil {
 				t.Errorf("got %v", err)
 			}
 			break
 		}
+
 		waitFor(t, gone)
 		cancel()
 	}
@@ -376,6 +390,7 @@ func TestDeleteWaitsForAnotherDatabase(t *testing.T) {
 			if err := r.ParseForm(); err != nil {
 				return nil, err
 			}
+
 			switch {
 			case strings.HasPrefix(r.PostForm.Get("q"), "SELECT") && !deleted:
 				return response(r, http.StatusOK, there), nil
@@ -385,6 +400,7 @@ func TestDeleteWaitsForAnotherDatabase(t *testing.T) {
 				deletes++
 				return response(r, http.StatusOK, document(failing("engine is closed"))), nil
 			}
+
 			deleted = true
 			return response(r, http.StatusOK, document(result(0, false))), nil
 		})
@@ -408,12 +424,14 @@ func TestLostWriteIsWrittenAgain(t *testing.T) {
 		if writes < 2 {
 			return response(r, http.StatusOK, document(result(0, false))), nil
 		}
+
 		return response(r, http.StatusOK, bars(row)), nil
 	})
 	want, err := readAll(t, answering(t, bars(row)), recordedQuery)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	report, err := s.WriteBars(t.Context(), want, want.Range())
 	if err != nil || report.Inserted != 1 || report.Unchanged != 0 || writes != 2 {
 		t.Errorf("got %+v, %v after %d writes", report, err, writes)

@@ -20,12 +20,14 @@ func (s *Store) check(ctx context.Context) error {
 		if len(values) != 2 {
 			return malformed("%v where a field and its type should be", values)
 		}
+
 		field, _ := values[0].(string)
 		kind, _ := values[1].(string)
 		if want, ours := s.layout.types[field]; ours && kind != want {
 			return fmt.Errorf("measurement %s: field %s is of the type %s, not %s: %w",
 				s.layout.measurement, field, kind, want, ports.ErrSchema)
 		}
+
 		types[field] = kind
 		return nil
 	})
@@ -35,10 +37,12 @@ func (s *Store) check(ctx context.Context) error {
 	if len(types) == 0 && s.layout.existing == nil {
 		return nil
 	}
+
 	for _, field := range s.layout.fields {
 		if types[field] == "" {
 			return fmt.Errorf("measurement %s has no field %s: %w", s.layout.measurement, field, ports.ErrSchema)
 		}
 	}
+
 	return nil
 }

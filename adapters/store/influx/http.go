@@ -26,6 +26,7 @@ func (s *Store) query(ctx context.Context, st statement, begin func(table) error
 		cancel()
 		return err
 	}
+
 	defer func() {
 		cancel() // first, so that closing does not drain what the server still sends
 		_ = response.Body.Close()
@@ -33,6 +34,7 @@ func (s *Store) query(ctx context.Context, st statement, begin func(table) error
 	if err := s.checkResponse(response); err != nil {
 		return err
 	}
+
 	a := answer{decoder: newDecoder(response.Body, s.maxResponse), begin: begin, row: row}
 	return a.read(st.statements)
 }
@@ -48,21 +50,26 @@ func (s *Store) send(ctx context.Context, st statement) (*http.Response, error) 
 		if err != nil {
 			return nil, err
 		}
+
 		form.Set("params", string(params))
 	}
+
 	if st.chunked {
 		form.Set("chunked", "true")
 		form.Set("chunk_size", strconv.Itoa(s.chunkSize))
 	}
+
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.queryURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, err
 	}
+
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Accept", contentType)
 	if !s.compress {
 		request.Header.Set("Accept-Encoding", "identity")
 	}
+
 	return s.client.HTTPService().DoHTTPRequestWithResponse(request, nil)
 }
 
@@ -84,6 +91,7 @@ func (s *Store) checkResponse(r *http.Response) error {
 	if r.ContentLength < 0 && !slices.Contains(r.TransferEncoding, "chunked") && r.ProtoMajor < 2 {
 		return fmt.Errorf("the answer's end is marked neither by a length nor by chunks, so it may be cut: %w", ports.ErrIncomplete)
 	}
+
 	return nil
 }
 
@@ -101,6 +109,7 @@ func (s *Store) rowsOf(ctx context.Context, st statement, row func(t table, valu
 				return err
 			}
 		}
+
 		return row(current, values)
 	})
 }
@@ -119,5 +128,6 @@ func (c errorCap) RoundTrip(r *http.Request) (*http.Response, error) {
 			io.Closer
 		}{io.LimitReader(response.Body, maxErrorBody), response.Body}
 	}
+
 	return response, err
 }

@@ -41,6 +41,7 @@ func (e Existing) withDefaults() Existing {
 	if e.Tags == nil {
 		e.Tags = map[string]string{"data_type": "ohlcv"}
 	}
+
 	return e
 }
 
@@ -54,6 +55,7 @@ func (e Existing) Validate() error {
 			faults = append(faults, fmt.Errorf("influx name %q: use letters, digits, _ . and -, at most %d", name, maxIdentifier))
 		}
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -102,6 +104,7 @@ func newLayout(cfg Config) layout {
 		l.existing, l.measurement, l.keyTags = &e, e.Measurement, []string{e.SymbolTag, e.VenueTag}
 		return l
 	}
+
 	l.fields = append(l.fields, fieldTrades, fieldExact)
 	l.types[fieldTrades], l.types[fieldExact], l.types[fieldWhole] = "integer", "string", "integer"
 	return l
@@ -123,6 +126,7 @@ func (l layout) conditions() []condition {
 			where = append(where, condition{tag, l.existing.Tags[tag]})
 		}
 	}
+
 	return where
 }
 
@@ -144,20 +148,24 @@ func (s *Store) where(ctx context.Context, keys []domain.SeriesKey) ([][]conditi
 	if len(pairs) == 0 {
 		return selected, nil
 	}
+
 	venues, err := s.tagValues(ctx, e.VenueTag, pairs...)
 	if err != nil {
 		return nil, err
 	}
+
 	for n, i := range of {
 		venue, err := venueOf(keys[i].Symbol, venues[n])
 		if err != nil {
 			return nil, err
 		}
+
 		if venue != "" {
 			pairs[n] = append(pairs[n], condition{e.VenueTag, venue})
 			selected[i] = pairs[n]
 		}
 	}
+
 	return selected, nil
 }
 
@@ -172,6 +180,7 @@ func venueOf(symbol domain.Symbol, venues []string) (string, error) {
 	case 1:
 		return venues[0], nil
 	}
+
 	return "", ambiguous(symbol.Instrument(), venues)
 }
 
@@ -196,8 +205,10 @@ func (l layout) seriesKeys(tags map[string]string, unique func(pair string) bool
 		if errors.Join(gridErr, kindErr, err) != nil || key.Grid.String() != tags[tagGrid] {
 			return nil
 		}
+
 		return []domain.SeriesKey{key}
 	}
+
 	var keys []domain.SeriesKey
 	pair := tags[l.existing.SymbolTag]
 	names := []string{strings.ToUpper(tags[l.existing.VenueTag]) + ":" + pair}
@@ -210,5 +221,6 @@ func (l layout) seriesKeys(tags map[string]string, unique func(pair string) bool
 			keys = append(keys, key)
 		}
 	}
+
 	return keys
 }

@@ -27,10 +27,12 @@ func existing(t *testing.T) influx.Config {
 			lines = append(lines, fmt.Sprintf("market_data,%s open=65314.59,high=65314.6,low=1.1,close=0.1,volume=1234.00000001 %d", series, at))
 		}
 	}
+
 	lines = append(lines, fmt.Sprintf("market_data,exchange=kraken,trading_pair=ETH/USD,data_type=trade price=1 %d", recordedStart.UnixNano()))
 	if err := writeRaw(t.Context(), cfg, lines...); err != nil {
 		t.Fatal(err)
 	}
+
 	cfg.Existing = &influx.Existing{Frequency: domain.Minute1}
 	return cfg
 }
@@ -41,6 +43,7 @@ func TestExistingLayout(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	minute, hour := domain.Minute1.UTC(), domain.Hour1.UTC()
 	for _, c := range []struct {
 		key  domain.SeriesKey
@@ -60,10 +63,12 @@ func TestExistingLayout(t *testing.T) {
 			t.Errorf("%s: got %s, %v; want %d bars", c.key, got, err, c.bars)
 			continue
 		}
+
 		if want := "2024-02-28T23:30:00Z o=65314.59 h=65314.6 l=1.1 c=0.1 v=1234.00000001 n=0"; got.Len() > 0 && got.At(0).String() != want {
 			t.Errorf("%s: got %s, want %s", c.key, got.At(0), want)
 		}
 	}
+
 	last := ports.BarQuery{Key: domain.SeriesKey{Symbol: "ETH/USD", Grid: minute}, Range: always, Last: 2}
 	if got, err := readAll(t, s, last); err != nil || got.Len() != 2 || !got.OpenTime(0).Equal(recordedStart.Add(time.Minute)) {
 		t.Errorf("the last two: %s, %v", got, err)
@@ -110,6 +115,7 @@ func TestExistingExtentsAndCatalog(t *testing.T) {
 				t.Errorf("got %+v, want %s assumed", e, want)
 			}
 		}
+
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("extents of %v: got %v, %v; want %v", c.asked, got, err, c.want)
 		}

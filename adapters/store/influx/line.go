@@ -31,15 +31,18 @@ func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.B
 			b, _ = v.AppendText(b) // never fails
 			separator = ','
 		}
+
 		b = append(b, ","+fieldTrades+"="...)
 		b = strconv.AppendInt(b, bar.Trades, 10)
 		b = append(b, "i,"+fieldExact+"=\""...)
 		b = append(appendExact(b, values), '"')
 	}
+
 	if form != plainLine {
 		b = append(append(b, separator), fieldWhole+"="...)
 		b = append(strconv.AppendInt(b, checksumOf(bar), 10), 'i')
 	}
+
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, bar.OpenTime.UnixNano(), 10)
 	return append(b, '\n')
@@ -55,12 +58,14 @@ func appendExact(b []byte, values [len(numberFields)]domain.Decimal) []byte {
 	if allSurvive(values) {
 		return b
 	}
+
 	for i, v := range values {
 		if i > 0 {
 			b = append(b, ' ')
 		}
 		b, _ = v.AppendText(b) // never fails
 	}
+
 	return b
 }
 

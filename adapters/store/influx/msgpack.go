@@ -78,10 +78,12 @@ func (d *decoder) more() (bool, error) {
 	if d.pos < d.end {
 		return true, nil
 	}
+
 	err := d.fill(1)
 	if d.pos == d.end && errors.Is(d.ended, io.EOF) {
 		return false, nil
 	}
+
 	return err == nil, err
 }
 
@@ -91,6 +93,7 @@ func (d *decoder) fill(n int) error {
 		d.end = copy(d.buf, d.buf[d.pos:d.end])
 		d.pos = 0
 	}
+
 	for d.end < n {
 		if d.ended != nil {
 			if errors.Is(d.ended, io.EOF) {
@@ -98,6 +101,7 @@ func (d *decoder) fill(n int) error {
 			}
 			return &readError{d.ended}
 		}
+
 		read, err := d.source.Read(d.buf[d.end:])
 		d.end += read
 		d.left -= int64(read)
@@ -106,6 +110,7 @@ func (d *decoder) fill(n int) error {
 			return fmt.Errorf("the answer is longer than its limit; ask for less, or raise the limit: %w", ports.ErrTooLarge)
 		}
 	}
+
 	return nil
 }
 
@@ -116,6 +121,7 @@ func (d *decoder) next(n int) ([]byte, error) {
 			return nil, err
 		}
 	}
+
 	b := d.buf[d.pos : d.pos+n]
 	d.pos += n
 	return b, nil
@@ -126,6 +132,7 @@ func (d *decoder) code() (byte, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	return b[0], nil
 }
 
@@ -135,6 +142,7 @@ func (d *decoder) size(width int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	switch width {
 	case 1:
 		return int(b[0]), nil
@@ -158,6 +166,7 @@ func (d *decoder) array() (int, error) {
 	case c == codeArray32:
 		return d.size(4)
 	}
+
 	return 0, malformed("0x%02x where an array should be", c)
 }
 
@@ -174,6 +183,7 @@ func (d *decoder) dict() (int, error) {
 	case c == codeMap32:
 		return d.size(4)
 	}
+
 	return 0, malformed("0x%02x where a map should be", c)
 }
 
@@ -183,6 +193,7 @@ func (d *decoder) bytes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return d.bytesAfter(c)
 }
 
@@ -207,6 +218,7 @@ func (d *decoder) bytesAfter(c byte) ([]byte, error) {
 	if n > maxText {
 		return nil, fmt.Errorf("a text of %d bytes in the answer: %w", n, ports.ErrTooLarge)
 	}
+
 	return d.next(n)
 }
 
@@ -245,6 +257,7 @@ func (d *decoder) number() (number, error) {
 		d.pos += 9
 		return number{kind: numberFloat, float: f}, nil
 	}
+
 	c, err := d.code()
 	if err != nil || c == codeNil {
 		return number{}, err
@@ -254,8 +267,10 @@ func (d *decoder) number() (number, error) {
 		if err != nil {
 			return number{}, err
 		}
+
 		return number{kind: numberFloat, float: math.Float64frombits(binary.BigEndian.Uint64(b))}, nil
 	}
+
 	i, err := d.integerAfter(c)
 	return number{kind: numberInt, int: i}, err
 }
@@ -265,6 +280,7 @@ func (d *decoder) integer() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	return d.integerAfter(c)
 }
 
@@ -272,6 +288,7 @@ func (d *decoder) integerAfter(c byte) (int64, error) {
 	if c <= 0x7f || c >= 0xe0 {
 		return int64(int8(c)), nil
 	}
+
 	var width int
 	switch c {
 	case codeUint8, codeInt8:
@@ -285,10 +302,12 @@ func (d *decoder) integerAfter(c byte) (int64, error) {
 	default:
 		return 0, malformed("0x%02x where a number should be", c)
 	}
+
 	b, err := d.next(width)
 	if err != nil {
 		return 0, err
 	}
+
 	var u uint64
 	for _, x := range b {
 		u = u<<8 | uint64(x)
@@ -300,6 +319,7 @@ func (d *decoder) integerAfter(c byte) (int64, error) {
 	if u > math.MaxInt64 {
 		return 0, malformed("integer %d", u)
 	}
+
 	return int64(u), nil
 }
 
@@ -310,10 +330,12 @@ func (d *decoder) time() (int64, error) {
 		d.pos += 9
 		return t, nil
 	}
+
 	c, err := d.code()
 	if err != nil {
 		return 0, err
 	}
+
 	var width int
 	switch c {
 	case codeFixExt4:
@@ -330,10 +352,12 @@ func (d *decoder) time() (int64, error) {
 	default:
 		return d.integerAfter(c)
 	}
+
 	b, err := d.next(1 + width)
 	if err != nil {
 		return 0, err
 	}
+
 	return extensionTime(b[0], b[1:])
 }
 
@@ -352,10 +376,12 @@ func extensionTime(kind byte, b []byte) (int64, error) {
 	default:
 		return 0, malformed("extension %d of %d bytes where a time should be", int8(kind), len(b))
 	}
+
 	const limit = math.MaxInt64/int64(time.Second) - 1
 	if nanos < 0 || nanos >= int64(time.Second) || seconds > limit || seconds < -limit {
 		return 0, malformed("time of %d s and %d ns", seconds, nanos)
 	}
+
 	return seconds*int64(time.Second) + nanos, nil
 }
 
@@ -365,6 +391,7 @@ func (d *decoder) value() (any, error) {
 		_, err = d.next(1)
 		return nil, err
 	}
+
 	switch c := d.buf[d.pos]; {
 	case c&0xe0 == 0xa0, c >= codeStr8 && c <= codeStr32:
 		return d.text()
@@ -373,6 +400,7 @@ func (d *decoder) value() (any, error) {
 	case c == codeExt8, c == codeFixExt4, c == codeFixExt8:
 		return d.time()
 	}
+
 	n, err := d.number()
 	switch n.kind {
 	case numberFloat:
@@ -380,5 +408,6 @@ func (d *decoder) value() (any, error) {
 	case numberInt:
 		return n.int, err
 	}
+
 	return nil, err
 }

@@ -50,16 +50,19 @@ func (p *piece) add(nanos int64, numbers [len(numberFields)]number, trades int64
 	if len(exact) == 0 && p.wide == nil && p.addNarrow(nanos/nanosPerMicro, numbers, trades) {
 		return nil
 	}
+
 	if p.wide == nil {
 		if err := p.widen(); err != nil {
 			return err
 		}
 	}
+
 	at := time.Unix(0, nanos).UTC()
 	values, err := decimals(numbers, exact)
 	if err != nil {
 		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: p.key, At: at, Detail: err.Error()}
 	}
+
 	p.wide = append(p.wide, domain.Bar{
 		OpenTime: at, Open: values[0], High: values[1], Low: values[2], Close: values[3], Volume: values[4], Trades: trades,
 	})
@@ -77,6 +80,7 @@ func (p *piece) addNarrow(micros int64, numbers [len(numberFields)]number, trade
 		if !p.fitScale(i, n) {
 			return false
 		}
+
 		for j := range i + 1 { // the scale may have grown under the numbers before this one
 			if _, other := p.column(j); other != scale {
 				continue
@@ -86,6 +90,7 @@ func (p *piece) addNarrow(micros int64, numbers [len(numberFields)]number, trade
 			}
 		}
 	}
+
 	if p.columns.OpenMicros == nil {
 		p.allocate()
 	}
@@ -94,6 +99,7 @@ func (p *piece) addNarrow(micros int64, numbers [len(numberFields)]number, trade
 		column, _ := p.column(i)
 		*column = append(*column, v)
 	}
+
 	p.columns.Trades = append(p.columns.Trades, trades)
 	return true
 }
@@ -121,6 +127,7 @@ func atScale(n number, scale uint8) (int64, bool) {
 	if !ok || own > scale {
 		return 0, false
 	}
+
 	return multiply(v, scale-own)
 }
 
@@ -129,6 +136,7 @@ func multiply(v int64, zeros uint8) (int64, bool) {
 	if limit := math.MaxInt64 / factor; v > limit || v < -limit {
 		return 0, false
 	}
+
 	return v * factor, true
 }
 
@@ -138,16 +146,19 @@ func (p *piece) fitScale(i int, n number) (ok bool) {
 	if !ok {
 		return false
 	}
+
 	_, scale := p.column(i)
 	if need <= *scale {
 		return true
 	}
+
 	var raised [len(numberFields)][]int64
 	for j := range numberFields {
 		column, s := p.column(j)
 		if s != scale {
 			continue
 		}
+
 		raised[j] = slices.Grow([]int64(nil), max(p.capacity, len(*column)))
 		for _, v := range *column {
 			if v, ok = multiply(v, need-*scale); !ok {
@@ -156,11 +167,13 @@ func (p *piece) fitScale(i int, n number) (ok bool) {
 			raised[j] = append(raised[j], v)
 		}
 	}
+
 	for j := range numberFields {
 		if column, s := p.column(j); s == scale && len(*column) > 0 {
 			*column = raised[j]
 		}
 	}
+
 	*scale = need
 	return true
 }
@@ -177,10 +190,13 @@ func (p *piece) widen() error {
 			if err != nil {
 				return err
 			}
+
 			*to = d
 		}
+
 		p.wide = append(p.wide, bar)
 	}
+
 	p.columns = domain.Columns{PriceScale: c.PriceScale, VolumeScale: c.VolumeScale}
 	return nil
 }
@@ -194,6 +210,7 @@ func (p *piece) series() (domain.Series, error) {
 		}
 		return domain.NewSeries(p.key, p.wide...)
 	}
+
 	if p.descending {
 		slices.Reverse(p.columns.OpenMicros)
 		slices.Reverse(p.columns.Trades)
@@ -202,6 +219,7 @@ func (p *piece) series() (domain.Series, error) {
 			slices.Reverse(*column)
 		}
 	}
+
 	return domain.NewSeriesFromColumns(p.key, p.columns)
 }
 
@@ -213,6 +231,7 @@ func decimals(numbers [len(numberFields)]number, exact []byte) (values [len(numb
 	if len(exact) > 0 && len(texts) != len(values) {
 		return values, fmt.Errorf("the field exact is %.60q, not five numbers", exact)
 	}
+
 	for i, n := range numbers {
 		switch {
 		case len(exact) > 0:
@@ -229,5 +248,6 @@ func decimals(numbers [len(numberFields)]number, exact []byte) (values [len(numb
 			return values, fmt.Errorf("%s: %w", numberFields[i], err)
 		}
 	}
+
 	return values, nil
 }

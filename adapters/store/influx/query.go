@@ -38,6 +38,7 @@ func (b *builder) bind(value any) *builder {
 	name := "p" + strconv.Itoa(b.bound)
 	b.params[name] = value
 	b.bound++
+
 	return b.add("$" + name)
 }
 
@@ -57,6 +58,7 @@ func (b *builder) anyOf(tag string, values []string) {
 		b.add(word, quote(tag), " = ").bind(v)
 		word = " OR "
 	}
+
 	b.add(")")
 }
 
@@ -81,11 +83,14 @@ func join(n int, write func(b *builder, i int)) statement {
 			if whole.text.Len()+len(between)+one.text.Len() > maxQueryText {
 				break
 			}
+
 			whole.add(between)
 			maps.Copy(whole.params, one.params)
 		}
+
 		whole.add(one.text.String()).bound = one.bound
 	}
+
 	return whole.statement(count)
 }
 
@@ -127,6 +132,7 @@ func (l layout) answerColumns(where []condition) []string {
 	for _, c := range where {
 		columns = append(columns, c.tag)
 	}
+
 	return columns
 }
 
@@ -166,8 +172,10 @@ func (l layout) edges(symbols []string) statement {
 			}
 			b.anyOf(l.keyTags[0], symbols)
 		}
+
 		b.add(" GROUP BY ", quoteAll(l.keyTags))
 	}
+
 	return b.statement(2)
 }
 

@@ -58,6 +58,7 @@ func sequence[P any](
 			})
 			s.logSlow(ctx, op, subject, time.Since(began)-consumer, rows)
 		}
+
 		if err != nil && !errors.Is(err, errStop) {
 			var none P
 			yield(none, translate(op, subject, err))
@@ -80,6 +81,7 @@ func (s *Store) collect(ctx context.Context, key domain.SeriesKey, r domain.Rang
 	if err := errors.Join(failed, err); err != nil {
 		return domain.Series{}, err
 	}
+
 	return whole.Series()
 }
 
@@ -127,6 +129,7 @@ func (r *barReader) begin(t table) error {
 		return fmt.Errorf("the answer has a table %s %v with the columns %q, not %s with %q: %w",
 			t.name, t.tags, t.columns, r.layout.measurement, want, ports.ErrIncomplete)
 	}
+
 	r.piece.capacity = min(t.rows, r.size) // what the server says, as far as it is believed unseen
 	return nil
 }
@@ -140,12 +143,14 @@ func (r *barReader) row(d *decoder) error {
 	if err := r.checkTime(at); err != nil {
 		return err
 	}
+
 	var numbers [len(numberFields)]number
 	for i := range numbers {
 		if numbers[i], err = d.number(); err != nil {
 			return err
 		}
 	}
+
 	trades, exact := number{kind: numberInt}, []byte(nil)
 	if r.layout.existing == nil {
 		if trades, err = d.number(); err != nil {
@@ -167,11 +172,13 @@ func (r *barReader) row(d *decoder) error {
 	if err := r.piece.add(at, numbers, trades.int, exact); err != nil {
 		return &unsettledError{at, err}
 	}
+
 	r.rows++
 	r.last = at
 	if r.piece.len() == r.size {
 		return r.flush()
 	}
+
 	return nil
 }
 
@@ -182,6 +189,7 @@ func (r *barReader) checkTags(d *decoder, at int64) error {
 		if err != nil {
 			return err
 		}
+
 		var value []byte
 		if code != codeNil {
 			if value, err = d.bytesAfter(code); err != nil {
@@ -221,6 +229,7 @@ func (r *barReader) exact(d *decoder, at int64) ([]byte, error) {
 	if c == codeNil {
 		return nil, r.unsettled(at, "the field exact is missing")
 	}
+
 	text, err := d.bytesAfter(c)
 	r.text = append(r.text[:0], text...) // the decoder's until it is used again
 	return r.text, err
@@ -247,12 +256,14 @@ func (r *barReader) complete(at int64, numbers [len(numberFields)]number, trades
 			return r.unsettled(at, numberFields[i]+" is missing")
 		}
 	}
+
 	switch {
 	case trades.kind != numberInt:
 		return r.unsettled(at, "the trade count is missing or not an integer")
 	case trades.int < 0:
 		return r.broken(domain.RuleNegativeTradeCount, at, "negative trade count")
 	}
+
 	return nil
 }
 
@@ -270,6 +281,7 @@ func (r *barReader) flush() error {
 	if r.piece.len() == 0 {
 		return nil
 	}
+
 	made, err := r.piece.series()
 	if err != nil {
 		return err
@@ -278,6 +290,7 @@ func (r *barReader) flush() error {
 		r.behind = append(r.behind, made)
 		return nil
 	}
+
 	return r.hand(made)
 }
 
@@ -288,6 +301,7 @@ func (r *barReader) hand(piece domain.Series) error {
 	if !r.yield(piece) {
 		return errStop
 	}
+
 	return r.alive()
 }
 
@@ -295,10 +309,12 @@ func (r *barReader) finish() error {
 	if err := r.flush(); err != nil {
 		return err
 	}
+
 	for _, piece := range slices.Backward(r.behind) {
 		if err := r.hand(piece); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -106,6 +106,7 @@ func (c Config) withDefaults() Config {
 			c.Bucket += "/" + c.RetentionPolicy
 		}
 	}
+
 	if c.Measurement == "" {
 		c.Measurement = DefaultMeasurement
 	}
@@ -124,6 +125,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	return c
 }
 
@@ -142,6 +144,7 @@ func (c Config) Validate() error {
 	} else if err := validateURL(c.URL); err != nil {
 		faults = append(faults, err)
 	}
+
 	if c.CreateOnOpen && (c.Org != "" || !isIdentifier(c.Database)) {
 		fault("influx database %q: it is made on 1.8 only, without an organisation, of a name of letters, digits, _ . and -", c.Database)
 	}
@@ -157,6 +160,7 @@ func (c Config) Validate() error {
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("%w: %w", err, domain.ErrInvalid)
 	}
+
 	return nil
 }
 
@@ -164,6 +168,7 @@ func validateURL(text string) error {
 	if text == "" {
 		return errors.New("influx URL: missing; give one like http://127.0.0.1:8086")
 	}
+
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
@@ -173,6 +178,7 @@ func validateURL(text string) error {
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.RawQuery != "", u.Fragment != "":
 		return fmt.Errorf("influx URL %q: give one like http://127.0.0.1:8086", text)
 	}
+
 	return nil
 }
 
@@ -218,6 +224,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, translate("open", "", err)
 	}
+
 	cfg = cfg.withDefaults()
 	client, closeClient := cfg.Client, func() {}
 	if client == nil {
@@ -228,6 +235,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		closeClient()
 		return nil, nil, translate("open", "", errors.New("the client's server URL is not a URL"))
 	}
+
 	s := &Store{
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: cfg.Bucket,
@@ -244,6 +252,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		closeClient()
 		return nil, nil, translate("open", cfg.Database, err)
 	}
+
 	return s, closeClient, nil
 }
 
@@ -264,6 +273,7 @@ func newClient(cfg Config) (influxdb2.Client, func()) {
 	}
 	options := influxdb2.DefaultOptions().SetApplicationName("marketdata").SetHTTPClient(httpClient).SetUseGZip(cfg.Compress)
 	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, options)
+
 	return client, func() {
 		client.Close()
 		transport.CloseIdleConnections()

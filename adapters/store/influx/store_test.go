@@ -37,16 +37,19 @@ func minutes(tb testing.TB, key domain.SeriesKey, n int) domain.Series {
 		if err != nil {
 			tb.Fatal(err)
 		}
+
 		err = b.Append(domain.Bar{OpenTime: recordedStart.Add(time.Duration(i) * time.Minute),
 			Open: price, High: price, Low: price, Close: price, Volume: price, Trades: int64(i)})
 		if err != nil {
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -108,6 +111,7 @@ func newUser(t *testing.T, cfg influx.Config, name string, privileges ...string)
 	for _, p := range privileges {
 		command(t, cfg, fmt.Sprintf(`GRANT %s ON "%s" TO "%s"`, p, cfg.Database, name))
 	}
+
 	return name
 }
 
@@ -118,11 +122,13 @@ func command(t *testing.T, cfg influx.Config, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Authorization": {"Token " + cfg.Token}}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer response.Body.Close()
 	if body, err := io.ReadAll(response.Body); err != nil || bytes.Contains(body, []byte("error")) {
 		t.Fatalf("%s: %s, %v", statement, body, err)
@@ -142,6 +148,7 @@ func TestWhereThingsGo(t *testing.T) {
 			}
 			query = r.PostForm
 		}
+
 		asked = append(asked, fmt.Sprint(r.URL.Path, " ", query.Get("org"), query.Get("bucket"), query.Get("precision"), query.Get("db"), query.Get("rp")))
 		return response(r, http.StatusOK, document(result(0, false))), nil
 	})
@@ -183,6 +190,7 @@ func TestOtherTypesOfFields(t *testing.T) {
 	if err := writeRaw(t.Context(), cfg, `bars,symbol=X open="text" 0`); err != nil {
 		t.Fatal(err)
 	}
+
 	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "open") {
 		t.Errorf("got %v", err)
 	}
@@ -196,6 +204,7 @@ func TestTypeConflictIsReported(t *testing.T) {
 	if err := writeRaw(t.Context(), cfg, fmt.Sprintf(`bars,symbol=X volume="text" %d`, recordedStart.UnixNano())); err != nil {
 		t.Fatal(err)
 	}
+
 	b := minutes(t, recordedKey, 3)
 	if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("got %v", err)
@@ -214,6 +223,7 @@ func TestRefusedBeforeAnyRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrInvalid) {
 			t.Errorf("write at %s: got %v", at, err)
 		}
@@ -224,6 +234,7 @@ func TestRefusedBeforeAnyRequest(t *testing.T) {
 			t.Errorf("read at %s: %s, %v", at, got, err)
 		}
 	}
+
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, err := range s.ReadBars(gone, recordedQuery) {
@@ -243,6 +254,7 @@ func TestEdgesOfTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	write(t, s, want)
 	if got, err := readAll(t, s, ports.BarQuery{Key: key, Range: always}); err != nil || !got.Equal(want) {
 		t.Errorf("got %s, %v", got, err)
@@ -264,10 +276,12 @@ func TestReplaceMends(t *testing.T) {
 		if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrCorruptData) {
 			t.Fatalf("write: got %v", err)
 		}
+
 		report, err := s.ReplaceBars(t.Context(), b.Slice(0, n), b.Range())
 		if want := (ports.WriteReport{Inserted: n, Deleted: 11}); err != nil || report != want {
 			t.Fatalf("replace: got %+v, %v; want %+v", report, err, want)
 		}
+
 		if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b.Slice(0, n)) {
 			t.Errorf("got %s, %v", got, err)
 		}
@@ -288,6 +302,7 @@ func TestBatchesAndChunks(t *testing.T) {
 		}
 		pieces++
 	}
+
 	if pieces != 5 {
 		t.Errorf("got %d pieces, want 5", pieces)
 	}
@@ -303,11 +318,13 @@ func TestAssumedExtentsAndCatalog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	write(t, s, b)
 	write(t, s, minutes(t, recordedKey, 5))
 	if err := writeRaw(t.Context(), cfg, "bars,grid=1m,kind=trade,symbol=lower open=1 0", "bars,grid=60m,kind=trade,symbol=X open=1 0"); err != nil {
 		t.Fatal(err)
 	}
+
 	want := []domain.Extent{
 		{Key: recordedKey, Range: minutes(t, recordedKey, 5).Range(), Inferred: true},
 		{Key: day, Range: domain.Range{Start: at, End: time.Date(2024, 3, 11, 4, 0, 0, 0, time.UTC)}, Inferred: true}, // 23 hours
@@ -321,6 +338,7 @@ func TestAssumedExtentsAndCatalog(t *testing.T) {
 			t.Errorf("extents of %d symbols: got %v, %v; want %v", len(symbols), got, err, want)
 		}
 	}
+
 	for _, c := range []struct {
 		q    ports.SymbolQuery
 		want string
@@ -349,6 +367,7 @@ func mustGrid(tb testing.TB, text string) domain.Grid {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return g
 }
 
@@ -367,6 +386,7 @@ func TestConcurrentFirstQueries(t *testing.T) {
 			}
 		})
 	}
+
 	wg.Wait()
 }
 
@@ -379,6 +399,7 @@ func TestInjectedClientIsNotClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b := minutes(t, recordedKey, 5)
 	write(t, s, b)
 	closeStore()
@@ -408,6 +429,7 @@ func TestConfigFaults(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 			continue
 		}
+
 		for _, want := range c.want {
 			if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
 				t.Errorf("%s: %v does not say %q, or tells the password", name, err, want)
@@ -426,6 +448,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	nested := struct{ Influx influx.Config }{cfg}
 	for _, printed := range []string{
 		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", &cfg), fmt.Sprintf("%+v", nested), fmt.Sprintf("%s %q", cfg, cfg),
@@ -435,6 +458,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 			t.Errorf("printed: %s", printed)
 		}
 	}
+
 	if printed := fmt.Sprintf("%+v", cfg); !strings.Contains(printed, "URL:http://h Token:***") {
 		t.Errorf("the rest is not printed: %s", printed)
 	}

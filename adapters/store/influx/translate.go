@@ -49,6 +49,7 @@ func newServerError(r *http.Response) *ServerError {
 			return e
 		}
 	}
+
 	e.Message = "no reason given"
 	if location := r.Header.Get("Location"); location != "" {
 		e.Message = "redirects to " + clip(location) + "; give that address if it is right"
@@ -83,10 +84,12 @@ func retryAfter(h http.Header) time.Duration {
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		return min(time.Duration(seconds)*time.Second, longest)
 	}
+
 	at, err := http.ParseTime(text)
 	if err != nil {
 		return 0
 	}
+
 	return min(max(time.Until(at), 0), longest)
 }
 
@@ -123,6 +126,7 @@ func (e *ServerError) kind() error {
 			return known.kind
 		}
 	}
+
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		return ports.ErrAuth
@@ -140,6 +144,7 @@ func (e *ServerError) kind() error {
 	case e.Status >= http.StatusInternalServerError && !e.isVersion1():
 		return ports.ErrUnavailable
 	}
+
 	return ports.ErrInternal
 }
 
@@ -159,6 +164,7 @@ func translate(op, subject string, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	var fromWrite *clienthttp.Error
 	if errors.As(err, &fromWrite) && fromWrite.StatusCode != 0 {
 		err = fromClient(fromWrite)
@@ -167,6 +173,7 @@ func translate(op, subject string, err error) error {
 	if errors.Is(e.Kind, ports.ErrTimeout) {
 		e.Phase = phaseOf(err)
 	}
+
 	return e
 }
 
@@ -174,11 +181,13 @@ func kindOf(err error) error {
 	if kind := ports.ContextKind(err); kind != nil {
 		return kind
 	}
+
 	for _, kind := range stated {
 		if errors.Is(err, kind) {
 			return kind
 		}
 	}
+
 	var (
 		server *ServerError
 		rule   *domain.RuleError
@@ -201,6 +210,7 @@ func kindOf(err error) error {
 	case errors.As(err, &sent), errors.As(err, &timed):
 		return ports.ErrUnavailable
 	}
+
 	return ports.ErrInternal
 }
 
@@ -214,5 +224,6 @@ func phaseOf(err error) ports.Phase {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return ports.PhaseConnect
 	}
+
 	return ports.PhaseQuery
 }

@@ -16,6 +16,7 @@ func checksum(numbers [len(numberFields)]float64, trades int64, exact []byte) in
 	}
 	binary.BigEndian.PutUint64(b[8*len(numberFields):], uint64(trades))
 	table := crc64.MakeTable(crc64.ECMA)
+
 	return int64(crc64.Update(crc64.Checksum(b[:], table), table, exact))
 }
 
@@ -26,6 +27,7 @@ func checksumOf(bar domain.Bar) int64 {
 	for i, v := range values {
 		floats[i] = nearestFloat(v)
 	}
+
 	return checksum(floats, bar.Trades, appendExact(nil, values))
 }
 
@@ -38,6 +40,7 @@ func checksumRead(numbers [len(numberFields)]number, trades int64, exact []byte)
 			floats[i] = float64(n.int)
 		}
 	}
+
 	return checksum(floats, trades, exact)
 }
 

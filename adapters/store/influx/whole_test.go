@@ -30,6 +30,7 @@ func version(tb testing.TB, key domain.SeriesKey, n int, text string, trades int
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	b := domain.NewSeriesBuilder(key, n)
 	for i := range n {
 		err := b.Append(domain.Bar{OpenTime: recordedStart.Add(time.Duration(i) * time.Minute),
@@ -38,10 +39,12 @@ func version(tb testing.TB, key domain.SeriesKey, n int, text string, trades int
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -50,10 +53,12 @@ func slowMotion(r *http.Request) (*http.Response, error) {
 	if !strings.HasSuffix(r.URL.Path, "/write") {
 		return http.DefaultTransport.RoundTrip(r)
 	}
+
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
+
 	parts := map[string][]byte{}
 	for line := range bytes.Lines(body) {
 		head, rest, _ := bytes.Cut(line, []byte{' '})
@@ -63,6 +68,7 @@ func slowMotion(r *http.Request) (*http.Response, error) {
 			parts[name] = slices.Concat(parts[name], head, []byte{' '}, field, rest[end:])
 		}
 	}
+
 	var response *http.Response
 	for _, part := range parts { // in an order that differs from time to time
 		if response != nil {
@@ -74,6 +80,7 @@ func slowMotion(r *http.Request) (*http.Response, error) {
 			break
 		}
 	}
+
 	return response, err
 }
 
@@ -117,15 +124,18 @@ func TestOverwrittenWhileRead(t *testing.T) {
 				}
 			})
 		}
+
 		for _, v := range versions[1:] {
 			report, err := writer.WriteBars(t.Context(), v, v.Range())
 			if err != nil || report != (ports.WriteReport{Changed: n}) {
 				t.Errorf("%s: %+v, %v", v, report, err)
 			}
 		}
+
 		done()
 		readers.Wait()
 	}
+
 	if reads.Load() == 0 {
 		t.Error("no read came to its end")
 	}
@@ -177,6 +187,7 @@ func TestWritersOfTheSameBars(t *testing.T) {
 			}
 		})
 	}
+
 	writers.Wait()
 	s := openStore(t, cfg)
 	write(t, s, versions[0]) // mends what two that gave up may have left
@@ -232,6 +243,7 @@ func TestUnsettledForGood(t *testing.T) {
 				t.Error(err)
 			}
 		}
+
 		if took := time.Since(began); took != 20*time.Millisecond {
 			t.Errorf("after %s", took)
 		}

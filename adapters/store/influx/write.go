@@ -45,6 +45,7 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	if err != nil || r.Empty() {
 		return ports.WriteReport{}, err
 	}
+
 	return s.settle(ctx, bars, func() (difference, error) {
 		there, err := s.collect(ctx, bars.Key(), r)
 		if err == nil {
@@ -55,6 +56,7 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 		if !isCorrupt(err) {
 			return difference{}, err
 		}
+
 		d := compare(domain.EmptySeries(bars.Key()), bars) // what no Series can hold goes whole, which is the way to mend it
 		d.insert, d.restore, d.erase = nil, d.insert, nanos(r)
 		d.report.Deleted, err = s.count(ctx, bars.Key(), d.erase)
@@ -74,6 +76,7 @@ func (s *Store) settle(ctx context.Context, bars domain.Series, find func() (dif
 	if err != nil {
 		return ports.WriteReport{}, err
 	}
+
 	report := d.report
 	for range writeTries {
 		if d.none() {
@@ -82,6 +85,7 @@ func (s *Store) settle(ctx context.Context, bars domain.Series, find func() (dif
 		if err := s.do(ctx, bars, d); err != nil {
 			return ports.WriteReport{}, err
 		}
+
 		next, err := find()
 		switch {
 		case err == nil:
@@ -93,6 +97,7 @@ func (s *Store) settle(ctx context.Context, bars domain.Series, find func() (dif
 	if d.none() {
 		return report, nil
 	}
+
 	return ports.WriteReport{}, fmt.Errorf("written %d times, and reads still do not show it: %w", writeTries, ports.ErrUnavailable)
 }
 
@@ -115,6 +120,7 @@ func (s *Store) do(ctx context.Context, bars domain.Series, d difference) error 
 	if err := s.writeLines(ctx, key, picked(d.change), wholeLine); err != nil {
 		return err
 	}
+
 	if d.erase != (span{}) {
 		if err := s.delete(ctx, key, d.erase); err != nil {
 			return err
@@ -123,6 +129,7 @@ func (s *Store) do(ctx context.Context, bars domain.Series, d difference) error 
 	if err := s.writeLines(ctx, key, picked(d.restore), wholeLine); err != nil {
 		return err
 	}
+
 	return s.writeLines(ctx, key, picked(d.insert), plainLine)
 }
 
@@ -145,6 +152,7 @@ func (s *Store) delete(ctx context.Context, key domain.SeriesKey, r span) error 
 		if try == deleteTries || !errors.As(err, &server) || server.Message != "engine is closed" {
 			return err
 		}
+
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -162,6 +170,7 @@ func (s *Store) count(ctx context.Context, key domain.SeriesKey, r span) (int, e
 		}
 		return nil
 	})
+
 	return total, err
 }
 
@@ -174,6 +183,7 @@ func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range
 	if err := bars.Key().Validate(); err != nil {
 		return r, err
 	}
+
 	r, err := domain.NewRange(r.Start, r.End)
 	if err != nil {
 		return r, err
@@ -184,6 +194,7 @@ func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range
 	if bars.Clip(representable).Len() < bars.Len() {
 		return r, fmt.Errorf("%s: InfluxDB holds times of %s only: %w", bars, representable, domain.ErrInvalid)
 	}
+
 	return r.Intersect(representable), ctx.Err()
 }
 
@@ -215,13 +226,16 @@ func compare(there, bars domain.Series) difference {
 			d.insert = append(d.insert, i)
 			continue
 		}
+
 		if before := there.At(old); before.Equal(bar) {
 			d.report.Unchanged++
 		} else {
 			d.old, d.change = append(d.old, before), append(d.change, i)
 		}
+
 		old++
 	}
+
 	for ; old < there.Len(); old++ {
 		d.gone = append(d.gone, old)
 	}
@@ -235,6 +249,7 @@ func (d *difference) remove(there, bars domain.Series) {
 	if len(d.gone) == 0 {
 		return
 	}
+
 	first, last := there.OpenTime(d.gone[0]), there.OpenTime(d.gone[len(d.gone)-1])
 	between := func(i int) bool { return bars.OpenTime(i).After(first) && bars.OpenTime(i).Before(last) }
 	d.insert = slices.DeleteFunc(d.insert, between)
@@ -243,6 +258,7 @@ func (d *difference) remove(there, bars domain.Series) {
 			d.restore = append(d.restore, i)
 		}
 	}
+
 	d.erase = span{start: first.UnixNano(), end: last.UnixNano() + 1}
 }
 
@@ -258,11 +274,13 @@ func (s *Store) writeLines(ctx context.Context, key domain.SeriesKey, bars iter.
 			}
 			lines, n = lines[:0], 0
 		}
+
 		lines = appendLine(lines, s.layout.measurement, key, bar, form)
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
+
 	return api.WriteRecord(ctx, string(lines))
 }

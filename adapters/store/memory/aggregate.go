@@ -24,11 +24,13 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 			fail(err)
 			return
 		}
+
 		for piece, err := range trades {
 			if err != nil {
 				yield(domain.Series{}, err)
 				return
 			}
+
 			bars, err := resampler.AddTrades(piece)
 			if err != nil {
 				fail(err)
@@ -38,6 +40,7 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 				return
 			}
 		}
+
 		if last := resampler.Flush(); last.Len() > 0 {
 			yield(last, nil)
 		}

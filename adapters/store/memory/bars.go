@@ -27,6 +27,7 @@ func barTable(s *Store) table[domain.SeriesKey, domain.Series] {
 					return domain.Series{}, err
 				}
 			}
+
 			return b.Series()
 		},
 	}
@@ -52,6 +53,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	if err := ctx.Err(); err != nil {
 		return nil, translate("extents", "", err)
 	}
+
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var extents []domain.Extent
@@ -61,5 +63,6 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	slices.SortFunc(extents, func(a, b domain.Extent) int {
 		return cmp.Or(a.Key.Compare(b.Key), a.Range.Start.Compare(b.Range.Start)) // those of one key are disjoint as they are held
 	})
+
 	return extents, nil
 }

@@ -14,6 +14,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	if err := ctx.Err(); err != nil {
 		return nil, translate("symbols", q.Pattern, err)
 	}
+
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	candidates := q.Symbols
@@ -24,6 +25,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	default:
 		candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))
 	}
+
 	var found []domain.SymbolMeta
 	for _, symbol := range candidates {
 		if q.Limit > 0 && len(found) == q.Limit {
@@ -33,6 +35,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 			found = append(found, meta)
 		}
 	}
+
 	return found, nil
 }
 
@@ -46,10 +49,12 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 	if err := ctx.Err(); err != nil {
 		return translate("put symbols", "", err)
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range metas {
 		s.symbols[m.Symbol] = m
 	}
+
 	return nil
 }

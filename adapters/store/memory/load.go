@@ -16,6 +16,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	defer closeFile()
 	s := New()
 	for _, extent := range file.Extents() {
@@ -23,6 +24,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 			return nil, fmt.Errorf("load %s: %w", path, err)
 		}
 	}
+
 	return s, nil
 }
 
@@ -40,12 +42,14 @@ func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol)
 	if err != nil {
 		return err
 	}
+
 	for _, extent := range extents {
 		bars := from.ReadBars(ctx, ports.BarQuery{Key: extent.Key, Range: extent.Range})
 		if err := s.load(ctx, extent, bars); err != nil {
 			return fmt.Errorf("copy %s: %w", extent.Key, err)
 		}
 	}
+
 	return nil
 }
 
@@ -60,6 +64,7 @@ func (s *Store) load(ctx context.Context, extent domain.Extent, bars iter.Seq2[d
 			pieces = append(pieces, piece)
 		}
 	}
+
 	_, err := s.bars.write(ctx, extent.Key, extent.Range, pieces...)
 	return err
 }

@@ -33,10 +33,12 @@ func held(t *rapid.T, s *memory.Store, key domain.SeriesKey) domain.Series {
 			t.Fatal(err)
 		}
 	}
+
 	whole, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return whole
 }
 
@@ -48,6 +50,7 @@ func equal(t *rapid.T, want, got *memory.Store) {
 	if have, err := got.Extents(t.Context()); err != nil || !slices.Equal(have, extents) {
 		t.Fatalf("extents %v, want %v (%v)", have, extents, err)
 	}
+
 	for _, e := range extents {
 		if a, b := held(t, want, e.Key), held(t, got, e.Key); !a.Equal(b) {
 			t.Fatalf("got %v, want %v", b, a)
@@ -66,6 +69,7 @@ func filled(t *rapid.T) *memory.Store {
 			t.Fatal(err)
 		}
 	}
+
 	return s
 }
 
@@ -76,6 +80,7 @@ func TestCopyIsEqual(t *testing.T) {
 		if err := to.Copy(t.Context(), from); err != nil {
 			t.Fatal(err)
 		}
+
 		equal(t, from, to)
 	})
 }
@@ -90,21 +95,25 @@ func TestCopyOverwrites(t *testing.T) {
 			r := gen.Range(key.Grid).Draw(t, "claim")
 			write(t, gen.Bars(key, r, 50).Draw(t, "bars"), r, to, want)
 		}
+
 		extents, err := from.Extents(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, e := range extents { // a part of what comes is there, and a part of it is another
 			if rapid.Bool().Draw(t, "there") {
 				write(t, gen.Bars(e.Key, e.Range, 50).Draw(t, "other bars"), e.Range, to, want)
 			}
 		}
+
 		for _, e := range extents {
 			write(t, held(t, from, e.Key).Clip(e.Range), e.Range, want)
 		}
 		if err := to.Copy(t.Context(), from); err != nil {
 			t.Fatal(err)
 		}
+
 		equal(t, want, to)
 	})
 }
@@ -146,10 +155,12 @@ func TestCopyCopiesNoBar(t *testing.T) {
 	if err := to.Copy(t.Context(), cut{from, long}); err != nil {
 		t.Fatal(err)
 	}
+
 	got := pieces(t, to, ports.BarQuery{Key: key, Range: b.Range()})
 	if len(got) != 10 {
 		t.Fatalf("%d pieces", len(got))
 	}
+
 	for i, piece := range got {
 		if &piece.Columns().OpenMicros[0] != &b.Columns().OpenMicros[i*long] {
 			t.Errorf("piece %d was copied", i)
@@ -178,6 +189,7 @@ func TestCopyRefusesPiecesOutOfOrder(t *testing.T) {
 	if _, err := from.WriteBars(t.Context(), b, b.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := to.Copy(t.Context(), broken{from}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
@@ -196,10 +208,12 @@ func TestOpenIsWhatWasWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		extents, err := from.Extents(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		for _, e := range extents {
 			if err := w.Write(held(t, from, e.Key).Clip(e.Range), e.Range); err != nil {
 				t.Fatal(err)
@@ -208,10 +222,12 @@ func TestOpenIsWhatWasWritten(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
+
 		to, err := memory.Open(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		equal(t, from, to)
 	})
 }

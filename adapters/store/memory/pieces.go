@@ -30,6 +30,7 @@ func (t *table[K, D]) within(pieces []D, r domain.Range) []D {
 		parts[0] = parts[0].Clip(r)
 		parts[n-1] = parts[n-1].Clip(r)
 	}
+
 	return slices.DeleteFunc(parts, func(p D) bool { return p.Len() == 0 })
 }
 
@@ -40,12 +41,14 @@ func (t *table[K, D]) firstWithin(pieces []D, r domain.Range, rows int) []D {
 		if p = p.Clip(r); p.Len() == 0 {
 			continue
 		}
+
 		p = p.Slice(0, min(rows, p.Len()))
 		parts = append(parts, p)
 		if rows -= p.Len(); rows == 0 {
 			break
 		}
 	}
+
 	return parts
 }
 
@@ -56,12 +59,14 @@ func (t *table[K, D]) lastWithin(pieces []D, r domain.Range, rows int) []D {
 		if p = p.Clip(r); p.Len() == 0 {
 			continue
 		}
+
 		p = p.Slice(max(0, p.Len()-rows), p.Len())
 		parts = append(parts, p)
 		if rows -= p.Len(); rows == 0 {
 			break
 		}
 	}
+
 	slices.Reverse(parts)
 	return parts
 }
@@ -82,10 +87,12 @@ func (t *table[K, D]) upsert(d D, there []D) (D, ports.WriteReport, error) {
 				} else {
 					report.Changed++
 				}
+
 				next++
 				i++
 				continue
 			}
+
 			from := i
 			for i < piece.Len() && (next == d.Len() || t.compare(d, next, piece, i) > 0) {
 				i++
@@ -94,10 +101,12 @@ func (t *table[K, D]) upsert(d D, there []D) (D, ports.WriteReport, error) {
 			done = next
 		}
 	}
+
 	report.Inserted += d.Len() - next
 	if len(runs) == 0 {
 		return d, report, nil
 	}
+
 	merged, err := t.join(t.keyOf(d), append(runs, d.Slice(done, d.Len())))
 	return merged, report, err
 }
@@ -107,6 +116,7 @@ func (t *table[K, D]) splice(pieces []D, r domain.Range, rows ...D) ([]D, error)
 	if r.Empty() {
 		return pieces, nil
 	}
+
 	after := t.within(pieces, domain.Range{Start: r.End, End: forever})
 	next := t.within(pieces, domain.Range{End: r.Start})
 	joined := min(1, len(after))
@@ -116,6 +126,7 @@ func (t *table[K, D]) splice(pieces []D, r domain.Range, rows ...D) ([]D, error)
 			return nil, err
 		}
 	}
+
 	return append(next, after[joined:]...), nil
 }
 
@@ -124,10 +135,12 @@ func (t *table[K, D]) add(pieces []D, piece D) ([]D, error) {
 	if piece.Len() == 0 {
 		return pieces, nil
 	}
+
 	n := len(pieces)
 	if n == 0 || pieces[n-1].Len()+piece.Len() > pieceRows {
 		return append(pieces, piece), nil
 	}
+
 	whole, err := t.join(t.keyOf(piece), []D{pieces[n-1], piece})
 	pieces[n-1] = whole
 	return pieces, err

@@ -27,10 +27,12 @@ func minuteBars(tb testing.TB, n int) domain.Series {
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -43,6 +45,7 @@ func pieces(tb testing.TB, s *memory.Store, q ports.BarQuery) []domain.Series {
 		}
 		list = append(list, piece)
 	}
+
 	return list
 }
 
@@ -56,6 +59,7 @@ func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if got := len(pieces(t, s, ports.BarQuery{Key: key, Range: b.Range()})); got > 3 {
 		t.Errorf("%d bars written one by one are held in %d pieces", n, got)
 	}
@@ -67,10 +71,12 @@ func TestBulkLoadIsNeitherCopiedNorCut(t *testing.T) {
 	if _, err := s.WriteBars(t.Context(), b, b.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	got := pieces(t, s, ports.BarQuery{Key: key, Range: b.Range(), Last: 200})
 	if len(got) != 1 || got[0].Len() != 200 {
 		t.Fatalf("got %v, want the last 200 bars in one piece", got)
 	}
+
 	if &got[0].Columns().OpenMicros[0] != &b.Columns().OpenMicros[b.Len()-200] {
 		t.Error("the bars were copied on the way")
 	}
@@ -88,6 +94,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	rapid.Check(t, func(t *rapid.T) {
 		edge := rapid.OneOf(rapid.IntRange(-2, n+2), rapid.Map(rapid.IntRange(0, n/long), func(i int) int { return i * long }))
 		minute := func(name string) time.Time { return start.Add(time.Duration(edge.Draw(t, name)) * time.Minute) }
@@ -103,6 +110,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 		case "last":
 			q.Last, want = limit, want.Slice(max(0, want.Len()-limit), want.Len())
 		}
+
 		got := domain.NewSeriesBuilder(key, 0)
 		for piece, err := range s.ReadBars(t.Context(), q) {
 			if err == nil && piece.Len() == 0 {
@@ -126,6 +134,7 @@ func BenchmarkReadLast200(b *testing.B) {
 	if _, err := s.WriteBars(b.Context(), bars, bars.Range()); err != nil {
 		b.Fatal(err)
 	}
+
 	q := ports.BarQuery{Key: key, Range: bars.Range(), Last: 200}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -150,6 +159,7 @@ func ExampleStore() {
 		fmt.Println(err)
 		return
 	}
+
 	report, err := store.WriteBars(ctx, bars, bars.Range())
 	fmt.Println(report.Inserted, err)
 	for piece, err := range store.ReadBars(ctx, ports.BarQuery{Key: day, Range: bars.Range()}) {

@@ -81,6 +81,7 @@ func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, la
 			fail(err)
 			return
 		}
+
 		pieces := t.lookup(key).pieces
 		switch {
 		case first > 0:
@@ -90,6 +91,7 @@ func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, la
 		default:
 			pieces = t.within(pieces, r)
 		}
+
 		for _, piece := range pieces {
 			if !yield(piece, nil) {
 				return
@@ -112,6 +114,7 @@ func (t *table[K, D]) write(ctx context.Context, key K, claim domain.Range, piec
 			h.pieces, err = t.splice(h.pieces, claim, pieces...)
 			return h, ports.WriteReport{Inserted: count(pieces)}, err
 		}
+
 		var total ports.WriteReport
 		for _, d := range pieces {
 			merged, report, err := t.upsert(d, t.within(h.pieces, d.Range()))
@@ -121,8 +124,10 @@ func (t *table[K, D]) write(ctx context.Context, key K, claim domain.Range, piec
 			if err != nil {
 				return held[D]{}, report, err
 			}
+
 			total = total.Add(report)
 		}
+
 		return h, total, nil
 	})
 	return report, translate("write "+t.kind, t.text(key), err)
@@ -137,6 +142,7 @@ func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.W
 		if err != nil {
 			return held[D]{}, report, err
 		}
+
 		report.Deleted = count(there) - report.Changed - report.Unchanged
 		if report.Inserted+report.Changed+report.Deleted > 0 {
 			h.pieces, err = t.splice(h.pieces, r, d)
@@ -146,8 +152,10 @@ func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.W
 		} else {
 			h.claims = domain.MergeRanges(append([]domain.Range{r}, h.claims...))
 		}
+
 		return h, report, err
 	})
+
 	return report, translate("replace "+t.kind, t.text(key), err)
 }
 
@@ -160,10 +168,12 @@ func (t *table[K, D]) change(
 	if err := t.validate(key); err != nil {
 		return ports.WriteReport{}, err
 	}
+
 	r, err := domain.NewRange(r.Start, r.End)
 	if err != nil {
 		return ports.WriteReport{}, err
 	}
+
 	for i, d := range pieces {
 		if d.Clip(r).Len() < d.Len() {
 			return ports.WriteReport{}, fmt.Errorf("%s: %s does not cover the %s: %w", d, r, t.kind, domain.ErrInvalid)
@@ -172,6 +182,7 @@ func (t *table[K, D]) change(
 			return ports.WriteReport{}, fmt.Errorf("%s: not the next of the %s %s: %w", d, t.text(key), t.kind, domain.ErrInvalid)
 		}
 	}
+
 	s := t.store
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -182,12 +193,14 @@ func (t *table[K, D]) change(
 	if err != nil {
 		return ports.WriteReport{}, err
 	}
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(next.pieces)+len(next.claims) == 0 {
 		delete(t.held, key)
 		return report, nil
 	}
+
 	t.held[key] = next
 	if symbol := t.symbol(key); s.symbols[symbol].Symbol == "" {
 		s.symbols[symbol] = domain.NewSymbolMeta(symbol)

@@ -29,6 +29,7 @@ func tickTable[T domain.Tick](s *Store, kind domain.TickKind) table[domain.Symbo
 					return domain.Ticks[T]{}, err
 				}
 			}
+
 			return b.Ticks()
 		},
 	}
@@ -69,6 +70,7 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 	if err := ctx.Err(); err != nil {
 		return nil, translate("tick extents", "", err)
 	}
+
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var extents []domain.TickExtent
@@ -81,5 +83,6 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
 		return cmp.Or(cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start))
 	})
+
 	return extents, nil
 }

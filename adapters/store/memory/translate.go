@@ -14,6 +14,7 @@ func translate(op, subject string, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	kind := ports.ContextKind(err)
 	switch {
 	case kind != nil:
@@ -24,5 +25,6 @@ func translate(op, subject string, err error) error {
 	default:
 		kind = ports.ErrInternal
 	}
+
 	return &ports.Error{Kind: kind, Op: op, Store: Name, Subject: subject, Err: err}
 }

@@ -77,6 +77,7 @@ func advice(tables []scannedTable, scans []tableScan, r domain.Range) []string {
 		if t.bytes <= small {
 			continue
 		}
+
 		if scan.whole {
 			found.add(t.name, t.wholeScan(scan))
 		}
@@ -87,6 +88,7 @@ func advice(tables []scannedTable, scans []tableScan, r domain.Range) []string {
 			found.add(t.name, "dead rows are many beside the live ones: VACUUM {}")
 		}
 	}
+
 	return found.sentences()
 }
 
@@ -106,6 +108,7 @@ func (t *scannedTable) wholeScan(scan tableScan) string {
 		return "the whole of {} is read for a few rows, which an index there would find: " +
 			"ANALYZE {}, and if that changes nothing, look at enable_indexscan and random_page_cost"
 	}
+
 	return "the whole of {} is read for a few rows: make an index on the columns of the symbol and of the time, in this order"
 }
 
@@ -122,12 +125,14 @@ func (f *findings) add(table, form string) {
 	if form == "" {
 		return
 	}
+
 	for i := range *f {
 		if (*f)[i].form == form {
 			(*f)[i].tables = append((*f)[i].tables, table)
 			return
 		}
 	}
+
 	*f = append(*f, finding{form, []string{table}})
 }
 
@@ -139,5 +144,6 @@ func (f *findings) sentences() []string {
 		}
 		all = append(all, strings.ReplaceAll(one.form, "{}", strings.Join(one.tables, ", ")))
 	}
+
 	return all
 }

@@ -31,6 +31,7 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 		refusal = fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
 	}
 	var used atomic.Bool
+
 	return func(yield func(domain.Series, error) bool) {
 		refusal := refusal
 		if used.Swap(true) {
@@ -55,24 +56,29 @@ func (s *Store) aggregation(ctx context.Context, key domain.SeriesKey, r domain.
 	if step, ok := fixedLength(key.Grid); ok {
 		return aggregateFixed, append(args, pgtype.Interval{Microseconds: step.Microseconds(), Valid: true}, r.Start), nil
 	}
+
 	if key.Grid.Slots(r) > maxEdges {
 		held, err := s.tradesWithin(ctx, args)
 		if err != nil {
 			return "", nil, err
 		}
+
 		r = r.Intersect(held)
 	}
+
 	var edges []time.Time
 	if !r.Empty() {
 		for edge := key.Grid.Floor(r.Start); edge.Before(r.End); edge = key.Grid.Next(edge) {
 			edges = append(edges, edge)
 		}
 	}
+
 	if len(edges) > 0 {
 		args[1], args[2] = edges[0], key.Grid.Next(edges[len(edges)-1])
 	} else {
 		args[2] = args[1]
 	}
+
 	return aggregateCalendar, append(args, edges), nil
 }
 
@@ -93,6 +99,7 @@ func (s *Store) tradesWithin(ctx context.Context, args []any) (held domain.Range
 			if err := rows.Scan(&first, &last); err != nil {
 				return err
 			}
+
 			if first != nil && last != nil {
 				held = domain.Range{Start: first.UTC(), End: last.UTC().Add(time.Microsecond)}
 			}
@@ -120,8 +127,10 @@ func (d *aggregateDecoder) add(row [][]byte) error {
 		if err != nil {
 			return err
 		}
+
 		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: d.key, At: time.UnixMicro(at).UTC(),
 			Detail: fmt.Sprintf("%d of the bar's trades are none", broken)}
 	}
+
 	return d.barDecoder.add(bar)
 }

@@ -24,6 +24,7 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		trades, err := b.Ticks()
 		if err != nil {
 			t.Fatal(err)
@@ -35,6 +36,7 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 	if _, err := s.pool.Exec(t.Context(), "ANALYZE marketdata.trades"); err != nil {
 		t.Fatal(err)
 	}
+
 	const days = 5
 	from, until := "'2019-06-03'", "'2019-06-08'"
 	edges := "'{2019-06-03,2019-06-04,2019-06-05,2019-06-06,2019-06-07}'"
@@ -48,6 +50,7 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				defer conn.Release()
 				name := strings.NewReplacer("/", "_").Replace("aggregate_" + name + "_" + mode)
 				for _, sql := range []string{"SET plan_cache_mode = " + mode, "PREPARE " + name + " AS " + c.sql} {
@@ -55,19 +58,23 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+
 				var text []byte
 				if err := conn.QueryRow(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE %s (%s)", name, c.args)).Scan(&text); err != nil {
 					t.Fatal(err)
 				}
+
 				var explained []struct{ Plan plan }
 				if err := json.Unmarshal(text, &explained); err != nil {
 					t.Fatal(err)
 				}
+
 				read := 0.0
 				explained[0].Plan.walk(func(p plan) {
 					if !strings.HasPrefix(p.Table, "trades_") || p.Loops == 0 {
 						return
 					}
+
 					read += (p.Rows + p.Removed) * p.Loops
 					if p.Table != "trades_2019_06" || p.Index == "" && p.Node != "Bitmap Heap Scan" {
 						t.Errorf("%s of %s by %q", p.Node, p.Table, p.Index)

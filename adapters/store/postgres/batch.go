@@ -29,6 +29,7 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 		if err := validateBatch(queries); err != nil {
 			return err
 		}
+
 		for from := 0; from < len(queries); {
 			part := queries[from : from+batchLen(queries[from:])]
 			d := &batchDecoder{queries: part, before: from}
@@ -36,8 +37,10 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 			if err != nil {
 				return err
 			}
+
 			from += len(part)
 		}
+
 		return nil
 	})
 }
@@ -71,6 +74,7 @@ func batchLen(queries []ports.BarQuery) int {
 			return i
 		}
 	}
+
 	return len(queries)
 }
 
@@ -85,6 +89,7 @@ func batchArgs(queries []ports.BarQuery) []any {
 		starts[i], ends[i] = q.Range.Start, q.Range.End
 		firsts[i], lasts[i] = int64(q.First), int64(q.Last)
 	}
+
 	return []any{symbols, kinds, grids, starts, ends, firsts, lasts}
 }
 
@@ -119,6 +124,7 @@ func (d *batchDecoder) add(row [][]byte) error {
 		q := d.queries[number-1]
 		d.number, d.bars = number, barDecoder{key: q.Key, room: int(min(pieceBars, q.MaxBars()))}
 	}
+
 	return d.bars.add(bar)
 }
 

@@ -25,6 +25,7 @@ func TestBatchIsSplit(t *testing.T) {
 			end := start.Add(time.Duration(n) * time.Minute)
 			queries[i] = ports.BarQuery{Key: gen.MinuteKey("BTC/USD"), Range: domain.Range{Start: start, End: end}}
 		}
+
 		for from := 0; from < len(sizes); {
 			n := batchLen(queries[from:])
 			sum := 0
@@ -37,6 +38,7 @@ func TestBatchIsSplit(t *testing.T) {
 			if next := from + n; next < len(sizes) && n < batchQueries && sum+sizes[next] <= batchBars {
 				t.Fatalf("a statement of %d queries and %d bars, and the next query has only %d", n, sum, sizes[next])
 			}
+
 			from += n
 		}
 	})
@@ -74,6 +76,7 @@ func FuzzBatchDecoder(f *testing.F) {
 			if piece.Query < max(7, last) || piece.Query > 8 || piece.Bars.Len() == 0 || piece.Bars.Key() != queries[piece.Query-7].Key {
 				t.Fatalf("a piece of query %d, %s, after one of query %d", piece.Query, piece.Bars, last)
 			}
+
 			last = piece.Query
 			return true
 		}
@@ -83,6 +86,7 @@ func FuzzBatchDecoder(f *testing.F) {
 				if len(b) < 4 {
 					return
 				}
+
 				n := binary.BigEndian.Uint32(b)
 				if b = b[4:]; n == 0xffff_ffff {
 					continue
@@ -90,8 +94,10 @@ func FuzzBatchDecoder(f *testing.F) {
 				if uint64(n) > uint64(len(b)) {
 					return
 				}
+
 				row[i], b = b[:n:n], b[n:]
 			}
+
 			err := d.add(row)
 			if errors.Is(err, errPieceEnds) {
 				if !take() {
@@ -106,6 +112,7 @@ func FuzzBatchDecoder(f *testing.F) {
 				return
 			}
 		}
+
 		if d.len() > 0 {
 			take()
 		}

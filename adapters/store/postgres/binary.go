@@ -39,10 +39,12 @@ func decodeTime(b []byte) (int64, error) {
 	if len(b) != 8 {
 		return 0, errTime
 	}
+
 	t := int64(binary.BigEndian.Uint64(b))
 	if t == negativeInfinity || t > positiveInfinity-epoch {
 		return 0, errNumericFinite
 	}
+
 	return t + epoch, nil
 }
 
@@ -77,6 +79,7 @@ func checkShape(fields []pgconn.FieldDescription, want ...uint32) error {
 	if len(fields) != len(want) {
 		return &shapeError{"count", fmt.Sprint(len(fields)), fmt.Sprint(len(want))}
 	}
+
 	for i, f := range fields {
 		if f.DataTypeOID != want[i] {
 			return &shapeError{f.Name, fmt.Sprintf("of type %d", f.DataTypeOID), fmt.Sprintf("of type %d", want[i])}
@@ -85,6 +88,7 @@ func checkShape(fields []pgconn.FieldDescription, want ...uint32) error {
 			return &shapeError{f.Name, "sent as text", "sent in binary"}
 		}
 	}
+
 	return nil
 }
 
@@ -119,6 +123,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 		if s.ended {
 			return 0, io.EOF
 		}
+
 		b := s.buffer[:0]
 		for ; s.next < s.rows && len(b) < copyChunk; s.next++ {
 			b = s.append(binary.BigEndian.AppendUint16(b, s.fields), s.next)
@@ -128,6 +133,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 		}
 		s.buffer, s.unread = b, b
 	}
+
 	n := copy(p, s.unread)
 	s.unread = s.unread[n:]
 	return n, nil
@@ -162,6 +168,7 @@ func (d *barDecoder) add(row [][]byte) error {
 	if d.len() == pieceBars {
 		return errPieceEnds
 	}
+
 	err := d.decode(row)
 	if errors.Is(err, errNumericScale) {
 		if d.len() > 0 {
@@ -171,6 +178,7 @@ func (d *barDecoder) add(row [][]byte) error {
 			err = d.decode(row)
 		}
 	}
+
 	return err
 }
 
@@ -181,6 +189,7 @@ func (d *barDecoder) decode(row [][]byte) error {
 	if err != nil {
 		return d.broken(row[0], 0, "open time", err)
 	}
+
 	var values [5]struct{ hi, lo int64 }
 	for i := range values {
 		field, scale := row[1+i], c.PriceScale
@@ -194,10 +203,12 @@ func (d *barDecoder) decode(row [][]byte) error {
 			return d.broken(field, at, domain.Field(i).String(), err)
 		}
 	}
+
 	trades, err := decodeInt64(row[6])
 	if err != nil {
 		return d.broken(row[6], at, "trades", err)
 	}
+
 	if c.OpenMicros == nil {
 		d.allocate()
 	}
@@ -206,6 +217,7 @@ func (d *barDecoder) decode(row [][]byte) error {
 		appendWide(column, values[i].hi, values[i].lo)
 	}
 	c.Trades = append(c.Trades, trades)
+
 	return nil
 }
 
@@ -218,12 +230,14 @@ func (d *barDecoder) raise(row [][]byte) error {
 			at, _ := decodeTime(row[0]) // it was decoded before
 			return d.broken(row[1+i], at, domain.Field(i).String(), err)
 		}
+
 		scale := &c.PriceScale
 		if i == int(domain.FieldVolume) {
 			scale = &c.VolumeScale
 		}
 		*scale = max(*scale, needed)
 	}
+
 	return nil
 }
 
@@ -247,6 +261,7 @@ func (d *barDecoder) take() (domain.Series, error) {
 		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(piece.OpenMicros[0]).UTC(),
 			Detail: "the store's rows do not ascend"}
 	}
+
 	d.last, d.later = piece.OpenMicros[len(piece.OpenMicros)-1], true
 	return domain.NewSeriesFromColumns(d.key, piece)
 }
@@ -260,6 +275,7 @@ func (d *barDecoder) broken(field []byte, micros int64, name string, err error) 
 	case !errors.Is(err, errNumericFinite) && !errors.Is(err, errNumericDigits):
 		return fmt.Errorf("%s: %w", name, err)
 	}
+
 	return &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(micros).UTC(), Detail: name + ": " + err.Error()}
 }
 
@@ -271,6 +287,7 @@ func appendWide(c *domain.Column, hi, lo int64) {
 			c.Hi[i] = v >> 63
 		}
 	}
+
 	c.Lo = append(c.Lo, lo)
 	if c.Hi != nil {
 		c.Hi = append(c.Hi, hi)
@@ -284,6 +301,7 @@ func appendBar(b []byte, c *domain.Columns, i int) []byte {
 		b = appendNumericOf(b, column, i, c.PriceScale)
 	}
 	b = appendNumericOf(b, &c.Volume, i, c.VolumeScale)
+
 	return appendInt64(b, c.Trades[i])
 }
 
@@ -293,5 +311,6 @@ func appendNumericOf(b []byte, c *domain.Column, i int, scale uint8) []byte {
 	if c.Hi != nil {
 		hi = c.Hi[i]
 	}
+
 	return appendNumeric(b, hi, lo, scale)
 }

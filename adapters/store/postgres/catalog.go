@@ -29,6 +29,7 @@ func scanSymbol(row pgx.CollectableRow) (m domain.SymbolMeta, err error) {
 	if err = row.Scan(&m.Symbol, &m.Venue, &m.Base, &m.Quote, &tick, &lot, &m.Zone); err != nil {
 		return m, err
 	}
+
 	if m.Tick, err = domain.ParseDecimal(tick); err == nil {
 		m.Lot, err = domain.ParseDecimal(lot)
 	}
@@ -60,6 +61,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 			return err
 		})
 	}
+
 	return found, translate(ctx, "symbols", q.Pattern, err)
 }
 
@@ -71,6 +73,7 @@ func names(symbols []domain.Symbol) []string {
 			texts = append(texts, string(symbol))
 		}
 	}
+
 	return texts
 }
 
@@ -89,6 +92,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 		}
 		last[m.Symbol] = i
 	}
+
 	if err == nil && len(metas) > 0 {
 		var columns [7][]string
 		for i, m := range metas {
@@ -99,6 +103,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 				columns[c] = append(columns[c], value.(string))
 			}
 		}
+
 		args := make([]any, len(columns))
 		for i := range columns {
 			args[i] = columns[i]
@@ -109,6 +114,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 			return err
 		})
 	}
+
 	return translate(ctx, "put symbols", subject, err)
 }
 

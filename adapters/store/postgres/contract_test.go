@@ -29,6 +29,7 @@ func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeStore)
 	return s
 }
@@ -39,12 +40,14 @@ func exec(ctx context.Context, dsn string, statements ...string) error {
 	if err != nil {
 		return err
 	}
+
 	defer conn.Close(context.WithoutCancel(ctx))
 	for _, sql := range statements {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -72,6 +75,7 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 					return err
 				}
 			}
+
 			return nil
 		}
 	}
@@ -79,6 +83,7 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 		return `INSERT INTO marketdata.bars (open_time, trades, symbol_id, kind, grid, open, high, low, close, volume)
 			SELECT ` + openTime + `, trades, symbol_id, kind, grid, open, high, low, close, volume + 1 FROM marketdata.bars WHERE open_time = `
 	}
+
 	return map[contract.Defect]contract.Plant{
 		contract.Missing: plant(`ALTER TABLE marketdata.bars ALTER volume DROP NOT NULL --`,
 			`UPDATE marketdata.bars SET volume = NULL WHERE open_time = `),

@@ -39,6 +39,7 @@ func (w *writer) claim(ctx context.Context, c *claims, id int32, r domain.Range)
 	if err != nil || len(there) == 1 && there[0].Covers(r) {
 		return err
 	}
+
 	return w.putClaims(ctx, c, id, r, domain.MergeRanges(append(there, r)))
 }
 
@@ -48,6 +49,7 @@ func (w *writer) unclaim(ctx context.Context, c *claims, id int32, r domain.Rang
 	if err != nil || len(there) == 0 {
 		return err
 	}
+
 	var left []domain.Range
 	for _, t := range there {
 		left = append(left, t.Subtract([]domain.Range{r})...)
@@ -67,6 +69,7 @@ func (w *writer) meeting(ctx context.Context, c *claims, id int32, r domain.Rang
 			return there, nil
 		}
 	}
+
 	return nil, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 }
 
@@ -75,11 +78,13 @@ func (w *writer) putClaims(ctx context.Context, c *claims, id int32, r domain.Ra
 	if _, err := w.exec(ctx, c.remove, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
 		return err
 	}
+
 	starts, ends := make([]time.Time, len(ranges)), make([]time.Time, len(ranges))
 	for i, r := range ranges {
 		starts[i], ends[i] = r.Start, r.End
 	}
 	_, err := w.exec(ctx, c.insert, c.args(id, starts, ends)...)
+
 	return err
 }
 
@@ -112,6 +117,7 @@ func (s *Store) changeClaims(ctx context.Context, op string, key domain.SeriesKe
 			symbol: key.Symbol, key: barKey(key), r: r, replace: remove, claims: barClaims(key),
 		})
 	}
+
 	return translate(ctx, op, key.String(), err)
 }
 
@@ -122,6 +128,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 		if err = row.Scan(&e.Key.Symbol, &grid, &kind, &e.Range.Start, &e.Range.End, &e.Inferred); err != nil {
 			return e, err
 		}
+
 		e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
 		if e.Key.Grid, err = domain.ParseGrid(grid); err == nil {
 			e.Key.PriceType, err = domain.ParsePriceType(kind)
@@ -129,11 +136,13 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 		if err == nil {
 			err = e.Key.Symbol.Validate()
 		}
+
 		return e, asShape("extents", err)
 	})
 	if err != nil {
 		return nil, translate(ctx, "extents", "", err)
 	}
+
 	return domain.MergeExtents(extents), nil
 }
 
@@ -148,6 +157,7 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 	if err != nil {
 		return nil, translate(ctx, "tick extents", "", err)
 	}
+
 	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
 		return cmp.Or(cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start))
 	})
@@ -174,5 +184,6 @@ func collect[T any](
 		found, err = pgx.CollectRows(rows, scan)
 		return err
 	})
+
 	return found, err
 }

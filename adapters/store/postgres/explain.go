@@ -34,6 +34,7 @@ func (s *Store) ExplainRead(ctx context.Context, q ports.BarQuery) (ports.ReadPl
 	if err != nil {
 		return ports.ReadPlan{}, translate(ctx, opExplain, q.Key.String(), err)
 	}
+
 	return plan, nil
 }
 
@@ -46,20 +47,24 @@ func (e *explanation) explain(ctx context.Context, q ports.BarQuery) (plan ports
 	if err != nil {
 		return plan, err
 	}
+
 	defer e.deallocate(ctx, sql)
 	var count int
 	if _, err := e.scan(ctx, setArguments, []any{texts(args)}, &count); err != nil {
 		return plan, err
 	}
+
 	counted := q.First > 0 || q.Last > 0
 	plan.Lines, err = readAll(ctx, e, explainRead("FORMAT TEXT", statement, counted), nil, pgx.RowTo[string])
 	if err != nil {
 		return plan, err
 	}
+
 	nodes, err := readAll(ctx, e, explainRead("FORMAT JSON, VERBOSE", statement, counted), nil, scanPlan)
 	if err != nil {
 		return plan, err
 	}
+
 	var scans []tableScan
 	for _, n := range nodes {
 		scans = n.scans(scans)
@@ -72,6 +77,7 @@ func (e *explanation) explain(ctx context.Context, q ports.BarQuery) (plan ports
 	if err == nil {
 		plan.Advice = advice(tables, scans, q.Range)
 	}
+
 	return plan, err
 }
 
@@ -82,6 +88,7 @@ func (e *explanation) prepare(ctx context.Context, sql string) (name string, err
 	if err != nil {
 		return "", inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 	}
+
 	return pgx.Identifier{statement.Name}.Sanitize(), nil
 }
 
@@ -100,6 +107,7 @@ func readAll[T any](ctx context.Context, e *explanation, sql string, args []any,
 	if err == nil {
 		all, err = pgx.CollectRows(answer, scan)
 	}
+
 	return all, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 }
 
@@ -112,6 +120,7 @@ func texts(args []any) []string {
 		}
 		spelled[i] = fmt.Sprint(arg)
 	}
+
 	return spelled
 }
 
@@ -129,6 +138,7 @@ func scanPlan(row pgx.CollectableRow) (planNode, error) {
 	if err := row.Scan(&text); err != nil {
 		return planNode{}, err
 	}
+
 	var plans [1]struct { // one, of one statement
 		Plan planNode `json:"Plan"`
 	}
@@ -151,5 +161,6 @@ func (n planNode) scans(to []tableScan) []tableScan {
 	for _, below := range n.Plans {
 		to = below.scans(to)
 	}
+
 	return to
 }

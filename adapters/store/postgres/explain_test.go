@@ -29,6 +29,7 @@ func explained(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series)
 		bars = gen.Walk(symbol, 10_000)
 		write(t, s, bars)
 	}
+
 	for year := 2021; year < 2024; year++ {
 		later := bars.At(0)
 		later.OpenTime = time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
@@ -36,13 +37,16 @@ func explained(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		write(t, s, one)
 	}
+
 	for _, p := range partitions(t, dsn) {
 		do(t, dsn, "ALTER TABLE "+p+" SET (autovacuum_enabled = off)")
 	}
 	counted(t, dsn, "n_tup_ins", 30_003)
 	do(t, dsn, "VACUUM ANALYZE marketdata.bars")
+
 	return s, dsn, bars
 }
 
@@ -57,6 +61,7 @@ func counted(t *testing.T, dsn, column string, want int) {
 		if err == nil && n < want {
 			err = fmt.Errorf("%s is %d, want %d", column, n, want)
 		}
+
 		return err
 	})
 }
@@ -74,10 +79,12 @@ func partitions(t *testing.T, dsn string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil || len(names) == 0 {
 		t.Fatal(names, err)
 	}
+
 	return names
 }
 
@@ -87,6 +94,7 @@ func explain(t *testing.T, s *postgres.Store, q ports.BarQuery) ports.ReadPlan {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return plan
 }
 
@@ -98,6 +106,7 @@ func wantAdvice(t *testing.T, s *postgres.Store, q ports.BarQuery, parts ...stri
 		if err != nil {
 			return err
 		}
+
 		for _, part := range parts {
 			if !slices.ContainsFunc(plan.Advice, func(advice string) bool { return strings.Contains(advice, part) }) {
 				return fmt.Errorf("want %q in the advice %q for %q", part, plan.Advice, plan.Lines)
@@ -106,6 +115,7 @@ func wantAdvice(t *testing.T, s *postgres.Store, q ports.BarQuery, parts ...stri
 		if len(parts) == 0 && len(plan.Advice) > 0 {
 			return fmt.Errorf("want none, got the advice %q for %q", plan.Advice, plan.Lines)
 		}
+
 		return nil
 	})
 }
@@ -140,6 +150,7 @@ func TestExplainHealthyReads(t *testing.T) {
 			t.Errorf("%s: not the statement of the read\n%s", name, text)
 		}
 	}
+
 	// As it was: nothing is left behind in the session, and reads go on.
 	if n, err := count(t.Context(), s, whole); n != bars.Len() || err != nil {
 		t.Error(n, err)
@@ -232,11 +243,13 @@ func TestExplainFindsBadSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer pool.Close()
 			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer closeStore()
 			q := all(bars)
 			q.Range.End = q.Range.Start.Add(time.Hour)
@@ -290,6 +303,7 @@ func TestExplainErrors(t *testing.T) {
 	if _, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
 		t.Fatal(err)
 	}
+
 	waiting, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	failed := make(chan error, 1)
@@ -316,6 +330,7 @@ func TestExplainErrors(t *testing.T) {
 	if _, err := other.Exec(t.Context(), "ROLLBACK"); err != nil {
 		t.Fatal(err)
 	}
+
 	for range 3 {
 		explain(t, s, q)
 	}

@@ -22,5 +22,6 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 		defer cancel()
 		return inPhase(ports.PhaseQuery, conn.QueryRow(ctx, readIdentity).Scan(&identity))
 	})
+
 	return identity, translate(ctx, "read the identity", "", err)
 }

@@ -15,6 +15,7 @@ func TestIdentity(t *testing.T) {
 		if err != nil || text == "" {
 			t.Fatalf("%q, %v", text, err)
 		}
+
 		return text
 	}
 	one, other := servers.Postgres(t), servers.Postgres(t)

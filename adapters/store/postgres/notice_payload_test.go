@@ -30,15 +30,18 @@ func TestPayloadsRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got []ports.Invalidation
 		for i, text := range texts {
 			if len(text) > maxPayload || slices.Contains(texts[:i], text) {
 				t.Fatalf("part %d of %d: %d bytes, or the same as another", i, len(texts), len(text))
 			}
+
 			n, ok := parseNotice(text)
 			if !ok || n.From != name || len(n.Changes) == 0 {
 				t.Fatalf("part %d reads as %+v", i, n)
 			}
+
 			got = append(got, n.Changes...)
 		}
 		if !slices.EqualFunc(got, want, func(a, b ports.Invalidation) bool {
@@ -54,6 +57,7 @@ func FuzzParseNotice(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+
 	for _, seed := range append(texts, "", "{}", `{"from":"x","proof":"y"}`, `{"from":"x","changes":[{}]}`) {
 		f.Add(seed)
 	}
@@ -62,6 +66,7 @@ func FuzzParseNotice(f *testing.F) {
 		if !ok {
 			return
 		}
+
 		if n.From == "" {
 			t.Error("from nobody")
 		}

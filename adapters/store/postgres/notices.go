@@ -84,12 +84,14 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 	if err != nil {
 		return nil, translate(ctx, opSubscribe, "", err)
 	}
+
 	var used atomic.Bool
 	stop := context.AfterFunc(ctx, func() {
 		if !used.Swap(true) {
 			hangUp(ctx, conn)
 		}
 	})
+
 	return func(yield func(ports.Invalidation, error) bool) {
 		if used.Swap(true) {
 			err := ctx.Err()
@@ -97,8 +99,10 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 				err = errUsed
 			}
 			yield(ports.Invalidation{}, translate(ctx, opSubscribe, "", err))
+
 			return
 		}
+
 		stop()
 		defer hangUp(ctx, conn)
 		for {
@@ -107,6 +111,7 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 				yield(ports.Invalidation{}, translate(ctx, opSubscribe, "", err))
 				return
 			}
+
 			for _, change := range changes {
 				if ctx.Err() != nil {
 					break // the next hear says so
@@ -129,6 +134,7 @@ func (n *Notices) listen(ctx context.Context) (*pgx.Conn, error) {
 		hangUp(ctx, conn)
 		return nil, err
 	}
+
 	return conn, nil
 }
 
@@ -143,12 +149,14 @@ func (n *Notices) connect(ctx context.Context) (*pgx.Conn, error) {
 			return nil, err
 		}
 	}
+
 	config.RuntimeParams["application_name"] = strings.TrimSpace(config.RuntimeParams["application_name"] + " invalidations")
 	config.OnNotification = nil // the connection's own, which keeps them
 	// A wait that ends leaves nothing to cancel in the server.
 	config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
 	}
+
 	return pgx.ConnectConfig(ctx, config)
 }
 
@@ -160,6 +168,7 @@ func (n *Notices) prove(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.PgConn().Exec(limited, listen).ReadAll(); err != nil {
 		return inPhase(ports.PhaseQuery, err)
 	}
+
 	proof := rand.Text()
 	payload, err := json.Marshal(notice[ports.Invalidation]{From: n.name, Proof: proof})
 	if err != nil {
@@ -168,6 +177,7 @@ func (n *Notices) prove(ctx context.Context, conn *pgx.Conn) error {
 	if err := n.notify(ctx, []string{string(payload)}); err != nil {
 		return err
 	}
+
 	for {
 		heard, err := conn.WaitForNotification(limited)
 		if err != nil && ctx.Err() == nil && limited.Err() != nil {
@@ -209,6 +219,7 @@ func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 		if !quiet {
 			return nil, err
 		}
+
 		if ctx.Err() == nil {
 			if err := ask(ctx, conn); err != nil {
 				return nil, err
@@ -227,6 +238,7 @@ func ask(ctx context.Context, conn *pgx.Conn) error {
 		return &limitError{ports.ErrUnavailable, ports.PhaseRead,
 			fmt.Errorf("the server did not answer within %s: %w", heartbeatTimeout, err)}
 	}
+
 	return err
 }
 
@@ -264,6 +276,7 @@ func payloads(from string, changes []ports.Invalidation) (texts []string, err er
 		if err := change.Key.Validate(); err != nil {
 			return nil, err
 		}
+
 		text, err := json.Marshal(change)
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w: %w", change.Key, change.Range, domain.ErrInvalid, err)
@@ -272,14 +285,17 @@ func payloads(from string, changes []ports.Invalidation) (texts []string, err er
 			return nil, fmt.Errorf("%s of the store %.20q...: %d bytes, and a notification takes %d; give the store a shorter name: %w",
 				change.Key, change.Store, len(text), maxPayload-envelope, domain.ErrInvalid)
 		}
+
 		if len(text) >= room {
 			if err := flush(); err != nil {
 				return nil, err
 			}
 		}
+
 		part.Changes = append(part.Changes, text)
 		room -= len(text) + 1
 	}
+
 	if len(part.Changes) > 0 {
 		err = flush()
 	}
@@ -291,10 +307,12 @@ func parseNotice(payload string) (n notice[ports.Invalidation], ok bool) {
 	if json.Unmarshal([]byte(payload), &n) != nil || n.From == "" {
 		return notice[ports.Invalidation]{}, false
 	}
+
 	for _, change := range n.Changes {
 		if change.Key.Validate() != nil {
 			return notice[ports.Invalidation]{}, false
 		}
 	}
+
 	return n, true
 }

@@ -39,6 +39,7 @@ func bare(tb testing.TB, dsn string) *postgres.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeStore)
 	return s
 }
@@ -49,6 +50,7 @@ func connect(tb testing.TB, dsn string) *pgx.Conn {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
 	return conn
 }
@@ -67,6 +69,7 @@ func TestInvalidationsContract(t *testing.T) {
 		for range 3 {
 			peers = append(peers, postgres.NewNotices(bare(tb, dsn)))
 		}
+
 		return contract.InvalidationsSubject{
 			Peers: peers,
 			Held:  func(ctx context.Context) (int, error) { return listeners(ctx, behind) },
@@ -94,6 +97,7 @@ func heard(t *testing.T, sequence func(func(ports.Invalidation, error) bool)) po
 		}
 		return got
 	}
+
 	t.Fatal("the sequence ended without an error")
 	return ports.Invalidation{}
 }
@@ -115,6 +119,7 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			password := config.ConnConfig.Password
 			config.ConnConfig.Password = "stale"
 			config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
@@ -126,16 +131,19 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer pool.Close()
 			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer closeStore()
 			subscription, err := postgres.NewNotices(s).Subscribe(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if stat := s.PoolStats(); stat.InUse != 0 || stat.Max != 1 {
 				t.Errorf("%+v", stat)
 			}
@@ -147,6 +155,7 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 				if err == nil && !waited {
 					err = errors.New("no subscription waits for so long")
 				}
+
 				return err
 			})
 			want := invalidation("postgres")
@@ -154,6 +163,7 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			if err := postgres.NewNotices(bare(t, dsn)).Publish(t.Context(), want); err != nil {
 				t.Fatal(err)
 			}
+
 			if got := heard(t, subscription); got != want {
 				t.Errorf("heard %+v", got)
 			}
@@ -177,6 +187,7 @@ func TestForeignNotificationsArePassedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	behind := connect(t, dsn)
 	for _, payload := range []string{
 		"", "hello", "{}", "[]", "null", `{"from":"x"}`, `{"from":7,"changes":[]}`, `{"from":"x","changes":[{}]}`,
@@ -190,6 +201,7 @@ func TestForeignNotificationsArePassedOver(t *testing.T) {
 	if err := there.Publish(t.Context(), invalidation("postgres")); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := heard(t, subscription); got != invalidation("postgres") {
 		t.Errorf("heard %+v", got)
 	}
@@ -205,6 +217,7 @@ func TestPublishRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	late := invalidation("postgres")
 	late.Range.End = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, change := range map[string]ports.Invalidation{
@@ -221,6 +234,7 @@ func TestPublishRefuses(t *testing.T) {
 	if err := there.Publish(t.Context(), invalidation("postgres")); err != nil {
 		t.Fatal(err)
 	}
+
 	if got := heard(t, subscription); got != invalidation("postgres") {
 		t.Errorf("heard %+v", got)
 	}
@@ -241,6 +255,7 @@ func newBetween(t *testing.T) *between {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b := &between{address: listener.Addr().String()}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	b.conns.Go(func() {
@@ -249,6 +264,7 @@ func newBetween(t *testing.T) *between {
 			if err != nil {
 				return
 			}
+
 			b.conns.Go(func() { b.forward(ctx, client, server) })
 		}
 	})
@@ -257,6 +273,7 @@ func newBetween(t *testing.T) *between {
 		listener.Close()
 		b.conns.Wait()
 	})
+
 	return b
 }
 
@@ -266,6 +283,7 @@ func (b *between) forward(ctx context.Context, client net.Conn, address string) 
 	if err != nil {
 		return
 	}
+
 	defer server.Close()
 	end := context.AfterFunc(ctx, func() {
 		client.Close()
@@ -280,6 +298,7 @@ func (b *between) forward(ctx context.Context, client net.Conn, address string) 
 			if err != nil {
 				return
 			}
+
 			if !b.silent.Load() {
 				if _, err := server.Write(buffer[:n]); err != nil {
 					return
@@ -292,11 +311,13 @@ func (b *between) forward(ctx context.Context, client net.Conn, address string) 
 		if _, err := io.ReadFull(server, head); err != nil {
 			return
 		}
+
 		message := make([]byte, binary.BigEndian.Uint32(head[1:])+1)
 		copy(message, head)
 		if _, err := io.ReadFull(server, message[5:]); err != nil {
 			return
 		}
+
 		const notification = 'A'
 		if b.silent.Load() || b.deaf.Load() && head[0] == notification {
 			continue
@@ -338,6 +359,7 @@ func TestSubscriptionNoticesASilentServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	b.silent.Store(true)
 	began := time.Now()
 	for _, err := range subscription {
@@ -347,6 +369,7 @@ func TestSubscriptionNoticesASilentServer(t *testing.T) {
 		}
 		return
 	}
+
 	t.Error("it ended without an error")
 }
 
@@ -357,10 +380,12 @@ func TestSubscribeErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	s, closeStore, err := postgres.New(pool, postgres.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeStore()
 	n := postgres.NewNotices(s)
 	pool.Close()

@@ -39,6 +39,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	if len(b) < numericHeader {
 		return 0, 0, errNumericForm
 	}
+
 	groups := int(binary.BigEndian.Uint16(b))
 	weight := int(int16(binary.BigEndian.Uint16(b[2:])))
 	sign := binary.BigEndian.Uint16(b[4:])
@@ -48,11 +49,13 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	if len(b) != numericHeader+2*groups {
 		return 0, 0, errNumericForm
 	}
+
 	digits := b[numericHeader:]
 	exponent := groupDigits*weight + int(scale) // of the first group's unit, counted in units of the result
 	if exponent+groupDigits > narrowDigits {
 		return decodeWideNumeric(digits, exponent, weight, sign == numericNegative)
 	}
+
 	var sum uint64
 	for ; len(digits) >= 2; digits = digits[2:] {
 		d := uint64(binary.BigEndian.Uint16(digits))
@@ -66,8 +69,10 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 		case d != 0:
 			return 0, 0, errNumericScale
 		}
+
 		exponent -= groupDigits
 	}
+
 	lo = int64(sum)
 	if sign == numericNegative {
 		lo = -lo
@@ -80,6 +85,7 @@ func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, 
 	if weight > maxWeight && len(digits) > 0 {
 		return 0, 0, errNumericDigits
 	}
+
 	var high, low uint64
 	for ; len(digits) >= 2; digits = digits[2:] {
 		d := uint64(binary.BigEndian.Uint16(digits))
@@ -96,16 +102,19 @@ func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, 
 		case d != 0:
 			return 0, 0, errNumericScale
 		}
+
 		var carry uint64
 		low, carry = bits.Add64(low, l, 0)
 		high, _ = bits.Add64(high, h, carry)
 		exponent -= groupDigits
 	}
+
 	if negative {
 		var borrow uint64
 		low, borrow = bits.Sub64(0, low, 0)
 		high, _ = bits.Sub64(0, high, borrow)
 	}
+
 	return int64(high), int64(low), nil
 }
 
@@ -115,6 +124,7 @@ func numericScale(b []byte) (uint8, error) {
 	if len(b) < numericHeader || len(b) != numericHeader+2*int(binary.BigEndian.Uint16(b)) {
 		return 0, errNumericForm
 	}
+
 	weight := int(int16(binary.BigEndian.Uint16(b[2:])))
 	shown := int(binary.BigEndian.Uint16(b[6:]))
 	needed := 0
@@ -123,18 +133,21 @@ func numericScale(b []byte) (uint8, error) {
 		if d == 0 {
 			continue
 		}
+
 		needed = groupDigits * (i - weight)
 		for ; d%10 == 0; d /= 10 {
 			needed--
 		}
 		break
 	}
+
 	switch needed = max(needed, 0); {
 	case needed > domain.MaxScale:
 		return 0, errNumericDigits
 	case shown > needed && groupDigits*(max(weight, -1)+1)+shown <= narrowDigits:
 		return uint8(shown), nil
 	}
+
 	return uint8(needed), nil
 }
 
@@ -144,6 +157,7 @@ func decodeDecimal(b []byte) (domain.Decimal, error) {
 	if err != nil {
 		return domain.Decimal{}, err
 	}
+
 	hi, lo, err := decodeNumeric(b, scale)
 	if err != nil {
 		return domain.Decimal{}, err
@@ -151,12 +165,14 @@ func decodeDecimal(b []byte) (domain.Decimal, error) {
 	if hi == lo>>63 {
 		return domain.NewDecimal(lo, scale)
 	}
+
 	high, low, negative := magnitude(hi, lo)
 	x := apd.Decimal{Exponent: -int32(scale), Negative: negative}
 	x.Coeff.SetUint64(high)
 	x.Coeff.Lsh(&x.Coeff, 64)
 	var part apd.BigInt
 	x.Coeff.Add(&x.Coeff, part.SetUint64(low))
+
 	return domain.DecimalFromAPD(&x)
 }
 
@@ -171,12 +187,14 @@ func appendNumeric(b []byte, hi, lo int64, scale uint8) []byte {
 		groups[0] = uint16(r * powersOf10[groupDigits-part])
 		n = 1
 	}
+
 	for high|low != 0 {
 		var r uint64
 		high, low, r = divide(high, low, groupBase)
 		groups[n] = uint16(r)
 		n++
 	}
+
 	weight := n - 1 - (int(scale)+groupDigits-1)/groupDigits
 	lowest := 0
 	for lowest < n && groups[lowest] == 0 {
@@ -197,6 +215,7 @@ func appendNumeric(b []byte, hi, lo int64, scale uint8) []byte {
 	for i := n - 1; i >= lowest; i-- {
 		b = binary.BigEndian.AppendUint16(b, groups[i])
 	}
+
 	return b
 }
 
@@ -213,6 +232,7 @@ func appendDecimal(b []byte, d domain.Decimal) []byte {
 		lo, borrow = bits.Sub64(0, lo, 0)
 		hi, _ = bits.Sub64(0, hi, borrow)
 	}
+
 	return appendNumeric(b, int64(hi), int64(lo), uint8(-x.Exponent))
 }
 
@@ -221,6 +241,7 @@ func magnitude(hi, lo int64) (high, low uint64, negative bool) {
 	if hi >= 0 {
 		return uint64(hi), uint64(lo), false
 	}
+
 	low, borrow := bits.Sub64(0, uint64(lo), 0)
 	high, _ = bits.Sub64(0, uint64(hi), borrow)
 	return high, low, true
@@ -237,6 +258,7 @@ func divide(high, low, by uint64) (quotientHigh, quotientLow, remainder uint64) 
 	if high == 0 {
 		return 0, low / by, low % by
 	}
+
 	quotientHigh, remainder = high/by, high%by
 	quotientLow, remainder = bits.Div64(remainder, low, by)
 	return quotientHigh, quotientLow, remainder

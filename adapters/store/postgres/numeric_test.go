@@ -51,14 +51,17 @@ func TestNumericAgainstPgtype(t *testing.T) {
 		if err := types.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, field(t, appendDecimal(nil, d)), &ours); err != nil {
 			t.Fatalf("pgtype cannot read our %s: %v", d, err)
 		}
+
 		text, err := ours.MarshalJSON()
 		if err != nil || !domain.MustDecimal(string(text)).Equal(d) {
 			t.Fatalf("pgtype reads our %s as %s, %v", d, text, err)
 		}
+
 		var theirs pgtype.Numeric
 		if err := theirs.Scan(d.String()); err != nil {
 			t.Fatal(err)
 		}
+
 		b, err := types.Encode(pgtype.NumericOID, pgtype.BinaryFormatCode, theirs, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -83,6 +86,7 @@ func TestNumericPathsAgree(t *testing.T) {
 		if hi != wideHi || lo != wideLo || !errors.Is(wideErr, err) {
 			t.Fatalf("%s at %d: %d %d %v, the wide way %d %d %v", d, scale, hi, lo, err, wideHi, wideLo, wideErr)
 		}
+
 		_, fraction, _ := strings.Cut(d.String(), ".")
 		if needs := len(fraction) > int(scale); needs != errors.Is(err, errNumericScale) {
 			t.Fatalf("%s at %d: %v", d, scale, err)
@@ -90,6 +94,7 @@ func TestNumericPathsAgree(t *testing.T) {
 		if err != nil {
 			return
 		}
+
 		n := new(big.Int).Lsh(big.NewInt(hi), 64)
 		n.Add(n, new(big.Int).SetUint64(uint64(lo)))
 		want, _ := new(big.Int).SetString(strings.Replace(d.String(), ".", "", 1)+strings.Repeat("0", int(scale)-len(fraction)), 10)
@@ -140,10 +145,12 @@ func FuzzDecodeNumeric(f *testing.F) {
 		if _, _, err := decodeNumeric(b, scale%(domain.MaxScale+1)); err != nil && errors.Is(err, domain.ErrInvalid) {
 			t.Fatalf("an error of another kind: %v", err)
 		}
+
 		d, err := decodeDecimal(b)
 		if err != nil {
 			return
 		}
+
 		again, err := decodeDecimal(field(t, appendDecimal(nil, d)))
 		if err != nil || !again.Equal(d) {
 			t.Fatalf("%x is %s, which becomes %s, %v", b, d, again, err)

@@ -43,6 +43,7 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 		types += ", " + last
 		values = append(values, strings.Fields(last)[0])
 	}
+
 	columns := row + ", " + strings.Join(values, ", ")
 	each := func(format, separator string) string {
 		var parts []string
@@ -59,6 +60,7 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 			bound += fmt.Sprintf(", $%d", i+2)
 		}
 	}
+
 	n := strings.Count(bound, "$")
 	in := fmt.Sprintf(" AND %s >= $%d AND %s < $%d", time, n+1, time, n+2)
 	ofSymbol := fmt.Sprintf(" FROM %s WHERE (%s) = (%s)", table, key,

@@ -28,6 +28,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 	if refusal == nil {
 		d.room = int(min(pieceBars, q.MaxBars()))
 	}
+
 	return stream(s, ctx, "read bars", q.Key.String(), refusal, sql, args, d)
 }
 
@@ -40,6 +41,7 @@ func readStatement(q ports.BarQuery) (sql string, args []any) {
 	case q.Last > 0:
 		return barSQL.last, append(args, q.Last)
 	}
+
 	return barSQL.all, args
 }
 
@@ -83,9 +85,11 @@ func sequence[P any](
 				if stopped {
 					return errStopped
 				}
+
 				return ctx.Err() // what was sent before the server heard of it would still come
 			})
 		}
+
 		s.logSlow(ctx, op, subject, time.Since(began)-consumer, rows)
 		if err != nil && !stopped {
 			var none P
@@ -104,6 +108,7 @@ func (s *Store) query(ctx context.Context, sql string, args []any, read func(pgx
 		if err != nil {
 			return inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 		}
+
 		err = read(rows)
 		cancel() // without effect where the rows were read to their end
 		rows.Close()
@@ -127,6 +132,7 @@ func pieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) er
 		if err != nil {
 			return err
 		}
+
 		return yield(piece, n)
 	}
 	for checked := false; rows.Next(); checked = true {
@@ -135,6 +141,7 @@ func pieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) er
 				return err
 			}
 		}
+
 		row := rows.RawValues()
 		err := d.add(row)
 		if errors.Is(err, errPieceEnds) {
@@ -149,5 +156,6 @@ func pieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) er
 	if err := rows.Err(); err != nil || d.len() == 0 {
 		return err
 	}
+
 	return flush()
 }

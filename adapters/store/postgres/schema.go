@@ -48,6 +48,7 @@ func (s *Store) Version(ctx context.Context) (string, error) {
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "42P01" { // there is no such table
 		return "", nil
 	}
+
 	return version, translate(ctx, "read the version", "", err)
 }
 
@@ -56,6 +57,7 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	if err := migrations.Discover(files); err != nil {
 		return err
 	}
+
 	// Connections of its own: a migration may take longer than the pool's statements, writes bun's tables into our schema, and needs
 	// one beside the lock's.
 	config := s.pool.Config().ConnConfig.Copy()
@@ -69,10 +71,12 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	if err != nil {
 		return err
 	}
+
 	defer func() { err = errors.Join(err, unlock()) }()
 	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS marketdata"); err != nil {
 		return err
 	}
+
 	bunDB := bun.NewDB(db, pgdialect.New())
 	// The note is written inside the migration's transaction. Left to the migrator, which then writes it again, a crash between the
 	// two would have the migration applied once more.
@@ -86,6 +90,7 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	if err := migrator.Init(ctx); err != nil {
 		return err
 	}
+
 	_, err = migrator.Migrate(ctx)
 	return err
 }
@@ -100,6 +105,7 @@ func lock(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
 	if _, err := conn.ExecContext(ctx, lockMigrations); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+
 	return func() error { // the pool may keep the session, so closing does not unlock
 		_, err := conn.ExecContext(context.WithoutCancel(ctx), unlockMigrations)
 		return errors.Join(err, conn.Close())

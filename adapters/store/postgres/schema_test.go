@@ -25,6 +25,7 @@ func openEmpty(t *testing.T, dsn string) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(closeStore)
 	return s
 }
@@ -35,6 +36,7 @@ func openMigrated(t *testing.T, dsn string) *Store {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -47,6 +49,7 @@ func applied(t *testing.T, s *Store) (names []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return names
 }
 
@@ -59,11 +62,13 @@ func TestMigrationsByManyAtOnceAndAgain(t *testing.T) {
 		s := openEmpty(t, dsn)
 		go func() { errs <- errors.Join(s.Migrate(t.Context()), s.Migrate(t.Context())) }()
 	}
+
 	for range processes {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}
 	}
+
 	files, err := migrationFiles.ReadDir("migrations")
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +93,7 @@ func TestMigrationThatFails(t *testing.T) {
 	if names := applied(t, s); fmt.Sprint(names) != "[1]" {
 		t.Fatalf("applied %v", names)
 	}
+
 	files["2_second.tx.up.sql"] = file("CREATE TABLE marketdata.second ()") // refused if the first try had left one
 	if err := s.migrate(t.Context(), files); err != nil {
 		t.Fatal(err)
@@ -105,10 +111,12 @@ func TestMigrationAfterACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer crashed.Release()
 	if _, err := crashed.Exec(t.Context(), lockMigrations); err != nil {
 		t.Fatal(err)
 	}
+
 	short, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := s.Migrate(short); !errors.Is(err, context.DeadlineExceeded) {
@@ -130,16 +138,19 @@ func hourly(t *testing.T, symbol domain.Symbol, from time.Time, n int) domain.Se
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		bar := domain.Bar{OpenTime: from.Add(time.Duration(i) * time.Hour),
 			Open: price, High: price, Low: price, Close: price, Volume: price, Trades: 1}
 		if err := b.Append(bar); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return s
 }
 
@@ -152,6 +163,7 @@ func TestPartitionsStopNobody(t *testing.T) {
 	if _, err := s.WriteBars(t.Context(), first, first.Range()); err != nil {
 		t.Fatal(err)
 	}
+
 	// A reader and a writer in transactions that stay open: they hold their locks on the table.
 	for _, sql := range []string{
 		"SELECT count(*) FROM marketdata.bars",
@@ -161,11 +173,13 @@ func TestPartitionsStopNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		defer conn.Close(context.WithoutCancel(t.Context()))
 		if _, err := conn.Exec(t.Context(), "BEGIN; "+sql); err != nil {
 			t.Fatal(err)
 		}
 	}
+
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a lock would be waited for to the end of the test
 	defer cancel()
 	// Partition and row are made in a transaction that stays open too.
@@ -173,6 +187,7 @@ func TestPartitionsStopNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer making.Close(context.WithoutCancel(t.Context()))
 	if _, err := making.Exec(short, "BEGIN; SELECT marketdata.ensure_partitions('bars', '{2021-01-01Z}')"); err != nil {
 		t.Fatal(err)
@@ -186,6 +201,7 @@ func TestPartitionsStopNobody(t *testing.T) {
 	if _, err := making.Exec(short, "COMMIT"); err != nil {
 		t.Fatal(err)
 	}
+
 	next := hourly(t, "BTC/USD", time.Date(2021, 12, 31, 0, 0, 0, 0, time.UTC), 48) // 2021 is there, 2022 is not
 	if _, err := s.WriteBars(short, next, next.Range()); err != nil {
 		t.Fatal(err)
@@ -203,6 +219,7 @@ func countBars(t *testing.T, ctx context.Context, s *Store, bars domain.Series) 
 		}
 		n += piece.Len()
 	}
+
 	return n
 }
 
@@ -218,6 +235,7 @@ func TestPartitionsMadeByManyAtOnce(t *testing.T) {
 			errs <- err
 		}()
 	}
+
 	for range writers {
 		if err := <-errs; err != nil {
 			t.Error(err)
@@ -257,6 +275,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 	if _, err := s.pool.Exec(t.Context(), "ANALYZE marketdata.bars"); err != nil {
 		t.Fatal(err)
 	}
+
 	june := func(year, days int) [2]time.Time {
 		from := time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
 		return [2]time.Time{from, from.AddDate(0, 0, days)}
@@ -298,6 +317,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+
 				defer conn.Release()
 				if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
 					t.Fatal(err)
@@ -305,6 +325,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 				if _, err := conn.Exec(t.Context(), "PREPARE reading AS "+c.sql); err != nil {
 					t.Fatal(err)
 				}
+
 				defer func() {
 					if _, err := conn.Exec(context.WithoutCancel(t.Context()), "DEALLOCATE reading; RESET plan_cache_mode"); err != nil {
 						t.Error(err)
@@ -314,15 +335,18 @@ func TestReadsNeverScanHistory(t *testing.T) {
 				if err := conn.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE reading ("+c.args+")").Scan(&text); err != nil {
 					t.Fatal(err)
 				}
+
 				var explained []struct{ Plan plan }
 				if err := json.Unmarshal(text, &explained); err != nil {
 					t.Fatal(err)
 				}
+
 				read, touched := 0.0, map[string]bool{}
 				explained[0].Plan.walk(func(p plan) {
 					if !strings.HasPrefix(p.Table, "bars_") || p.Loops == 0 {
 						return
 					}
+
 					touched[p.Table] = true
 					read += (p.Rows + p.Removed) * p.Loops
 					if p.Index == "" && p.Node != "Bitmap Heap Scan" {

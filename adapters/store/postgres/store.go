@@ -94,6 +94,7 @@ func (c Config) Validate() error {
 	} else if _, err := pgxpool.ParseConfig(c.DSN); err != nil {
 		fault("dsn: not one that libpq understands; give one like postgres://user@host/database") // err may repeat it
 	}
+
 	if c.MinConns < 0 || c.MaxConns < c.MinConns {
 		fault("connections: %d to %d; the pool needs 0 <= min <= max", c.MinConns, c.MaxConns)
 	}
@@ -108,6 +109,7 @@ func (c Config) Validate() error {
 			fault("%s: %s; at least a millisecond", d.name, d.value)
 		}
 	}
+
 	if c.BatchRows < 1 {
 		fault("batch rows: %d; at least 1", c.BatchRows)
 	}
@@ -136,6 +138,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	return c
 }
 
@@ -164,16 +167,19 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, translate(ctx, op, "", err)
 	}
+
 	cfg = cfg.withDefaults()
 	pool, err := connect(ctx, cfg)
 	if err != nil {
 		return nil, nil, translate(ctx, op, "", err)
 	}
+
 	s, closeBun, err := New(pool, cfg)
 	if err != nil {
 		pool.Close()
 		return nil, nil, err
 	}
+
 	closeAll := func() {
 		closeBun()
 		pool.Close()
@@ -182,12 +188,14 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		closeAll()
 		return nil, nil, translate(ctx, op, "", err)
 	}
+
 	if cfg.MigrateOnOpen {
 		if err := s.Migrate(ctx); err != nil {
 			closeAll()
 			return nil, nil, err
 		}
 	}
+
 	return s, closeAll, nil
 }
 
@@ -198,6 +206,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: "open", Store: Name, Err: err}
 	}
+
 	cfg = cfg.withDefaults()
 	cfg.DSN = "" // the pool has it
 	db := stdlib.OpenDBFromPool(pool)
@@ -215,6 +224,7 @@ func connect(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	c.MinConns, c.MaxConns = int32(cfg.MinConns), int32(cfg.MaxConns)
 	c.MaxConnLifetime, c.MaxConnLifetimeJitter, c.MaxConnIdleTime = 30*time.Minute, 3*time.Minute, 5*time.Minute
 	c.PingTimeout = cfg.AcquireTimeout
@@ -234,6 +244,7 @@ func connect(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 			c.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+
 	// By default a cancelled call closes its connection, so that a few timeouts become a storm of new ones.
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
@@ -248,6 +259,7 @@ func assertSettings(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.QueryRow(ctx, sessionSettings).Scan(&quoting, &encoding, &zone); err != nil {
 		return err
 	}
+
 	for _, s := range []struct{ name, value, want string }{
 		{"standard_conforming_strings", quoting, "on"}, {"client_encoding", encoding, "UTF8"}, {"TimeZone", zone, "UTC"},
 	} {
@@ -255,6 +267,7 @@ func assertSettings(ctx context.Context, conn *pgx.Conn) error {
 			return &settingError{s.name, s.value, s.want}
 		}
 	}
+
 	return nil
 }
 
@@ -271,6 +284,7 @@ func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) erro
 	if err != nil {
 		return err
 	}
+
 	defer conn.Release()
 	return f(conn.Conn())
 }
@@ -281,6 +295,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+
 	waiting, cancel := context.WithTimeout(ctx, s.cfg.AcquireTimeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(waiting)
@@ -291,12 +306,14 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		return nil, &limitError{ports.ErrOverloaded, ports.PhaseAcquire, fmt.Errorf(
 			"all %d connections of the pool were busy for %s: %w", stat.MaxConns(), s.cfg.AcquireTimeout, err)}
 	}
+
 	connecting, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
 	defer cancel()
 	conn, err = s.pool.Acquire(connecting)
 	if err == nil || ctx.Err() != nil || connecting.Err() == nil {
 		return conn, inPhase(ports.PhaseConnect, err)
 	}
+
 	return nil, &limitError{ports.ErrTimeout, ports.PhaseConnect,
 		fmt.Errorf("no connection within %s: %w", s.cfg.AcquireTimeout+s.cfg.ConnectTimeout, err)}
 }

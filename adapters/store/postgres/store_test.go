@@ -30,6 +30,7 @@ func with(t *testing.T, dsn string, change func(u *url.URL, query url.Values)) s
 	if err != nil {
 		t.Fatal("not a URL")
 	}
+
 	query := u.Query()
 	change(u, query)
 	u.RawQuery = query.Encode()
@@ -65,6 +66,7 @@ func wantKind(t *testing.T, err, kind error) *ports.Error {
 	if !errors.As(err, &e) || !errors.Is(err, kind) {
 		t.Fatalf("got error %v, want one that is %q", err, kind)
 	}
+
 	return e
 }
 
@@ -91,6 +93,7 @@ func TestConfigReportsEveryFault(t *testing.T) {
 			t.Errorf("no word of %s in %v", part, err)
 		}
 	}
+
 	if !errors.Is(err, ports.ErrInvalid) {
 		t.Error("not invalid")
 	}
@@ -111,6 +114,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		if err == nil {
 			t.Fatal("opened")
 		}
+
 		logger.Info("opening", "config", cfg, "error", err)
 		for _, shown := range []string{
 			err.Error(), fmt.Sprintf("%+v %#v", err, err), fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg), log.String(),
@@ -152,6 +156,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeEmpty()
 	wantKind(t, empty.Check(t.Context()), ports.ErrSchema)
 	if err := empty.Migrate(t.Context()); err != nil {
@@ -163,6 +168,7 @@ func TestCheck(t *testing.T) {
 	if err := exec(t.Context(), dsn, "ALTER TABLE marketdata.bars RENAME volume TO amount"); err != nil {
 		t.Fatal(err)
 	}
+
 	wantKind(t, empty.Check(t.Context()), ports.ErrSchema)
 }
 
@@ -175,11 +181,13 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer closeStore()
 	for _, err := range s.ReadBars(t.Context(), all(bars)) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		began := time.Now()
 		_, err = count(t.Context(), s, all(bars))
 		if e := wantKind(t, err, ports.ErrOverloaded); e.Phase != ports.PhaseAcquire || errors.Is(err, context.DeadlineExceeded) {
@@ -215,6 +223,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer watch.Close(context.WithoutCancel(t.Context()))
 	idle := func() error {
 		n, err := busy(t.Context(), watch)
@@ -227,6 +236,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	if n, err := count(t.Context(), s, all(bars)); n != bars.Len() || err != nil {
 		t.Fatal(n, err)
 	}
+
 	whole := time.Since(began)
 	for name, end := range map[string]func() error{
 		"break": func() error {
@@ -245,6 +255,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 				}
 				cancel()
 			}
+
 			return errors.New("not cancelled")
 		},
 	} {
@@ -256,6 +267,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 			if err := end(); err != nil {
 				t.Fatal(name, err)
 			}
+
 			eventually(t, max(250*time.Millisecond, whole/2), idle)
 			took := time.Since(began) // until the server is idle too
 			if after := s.PoolStats(); after.InUse != 0 || after.Idle < conns.Idle {
@@ -282,11 +294,13 @@ func TestServerSideEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer other.Close(context.WithoutCancel(t.Context()))
 
 	if _, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
 		t.Fatal(err)
 	}
+
 	_, err = count(t.Context(), s, all(bars))
 	wantKind(t, err, ports.ErrTimeout)
 	var state *pgconn.PgError
@@ -307,6 +321,7 @@ func TestServerSideEnds(t *testing.T) {
 			}
 		}
 	}
+
 	wantKind(t, err, ports.ErrUnavailable)
 	eventually(t, 5*time.Second, func() error {
 		_, err := count(t.Context(), s, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), First: 1})
@@ -327,6 +342,7 @@ func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			defer pool.Close()
 			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 5 * time.Second})
 			if err != nil {
@@ -335,6 +351,7 @@ func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
 			if err := s.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+
 			bars := gen.Walk("BTC/USD", 1_000)
 			write(t, s, bars)
 			for piece, err := range s.ReadBars(t.Context(), all(bars)) {
@@ -342,6 +359,7 @@ func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
 					t.Fatal(piece, err)
 				}
 			}
+
 			closeStore()
 			if err := pool.Ping(t.Context()); err != nil {
 				t.Fatal("closed:", err)
@@ -383,10 +401,12 @@ func TestClaims(t *testing.T) {
 		if err := step.change(ctx, key, step.r); err != nil {
 			t.Fatal(err)
 		}
+
 		extents, err := s.Extents(ctx, key.Symbol)
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		var got []domain.Range
 		for _, e := range extents {
 			got = append(got, e.Range)
@@ -433,6 +453,7 @@ func TestWritersInOppositeOrders(t *testing.T) {
 			errs <- err
 		}()
 	}
+
 	for range calls {
 		if err := <-errs; err != nil {
 			t.Error(err)
@@ -450,6 +471,7 @@ func TestNarrowRoles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	database := strings.TrimPrefix(u.Path, "/")
 	const tables = "marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, " +
 		"marketdata.extents, marketdata.tick_extents"
@@ -472,6 +494,7 @@ func TestNarrowRoles(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
+
 	openAs := func(user, password string) *postgres.Store {
 		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
 			DSN: as(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second,
@@ -479,6 +502,7 @@ func TestNarrowRoles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		t.Cleanup(closeStore)
 		return s
 	}

@@ -95,6 +95,7 @@ func readTicks[T domain.Tick](s *Store, ctx context.Context, q ports.TickQuery, 
 	case q.Last > 0:
 		sql, args = f.table.last, append(args, q.Last)
 	}
+
 	d := &tickDecoder[T]{tickForm: f, symbol: q.Symbol, builder: domain.NewTicksBuilder[T](q.Symbol)}
 	return stream(s, ctx, "read "+string(f.kind), string(q.Symbol), q.Symbol.Validate(), sql, args, d)
 }
@@ -117,6 +118,7 @@ func writeTicks[T domain.Tick](
 			append: func(b []byte, i int) []byte { return f.append(b, ticks.At(i)) },
 		})
 	}
+
 	s.logSlow(ctx, op, string(symbol), time.Since(began), ticks.Len())
 	return report, translate(ctx, op, string(symbol), err)
 }
@@ -143,17 +145,20 @@ func (d *tickDecoder[T]) add(fields [][]byte) error {
 		d.last = &before
 		return errPieceEnds
 	}
+
 	d.row = tickRow{fields: fields, symbol: d.symbol}
 	d.row.decodeKey()
 	tick := d.decode(&d.row)
 	if d.row.err != nil {
 		return d.row.err
 	}
+
 	if d.len() == 0 && d.last != nil { // within a piece, the builder sees to it
 		if c := d.row.at.Compare(d.last.at); c < 0 || c == 0 && d.row.seq <= d.last.seq {
 			return d.row.broken(domain.RuleOutOfOrder, "the store's rows do not ascend")
 		}
 	}
+
 	return d.builder.Append(tick)
 }
 
@@ -188,6 +193,7 @@ func (r *tickRow) side(i int) domain.Side {
 		r.keep(i, "side", errInt)
 		return domain.SideUnknown
 	}
+
 	n := binary.BigEndian.Uint16(b)
 	if n > uint16(domain.SideSell) {
 		r.keep(i, "side", fmt.Errorf("%w: %d is no side", errInt, int16(n)))

@@ -30,10 +30,12 @@ func trades(t *testing.T, n, seed int) domain.Trades {
 			t.Fatal(err)
 		}
 	}
+
 	ticks, err := b.Ticks()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return ticks
 }
 
@@ -48,10 +50,12 @@ func quotes(t *testing.T, n, seed int) domain.Quotes {
 			t.Fatal(err)
 		}
 	}
+
 	ticks, err := b.Ticks()
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return ticks
 }
 
@@ -91,6 +95,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 			if end := at + piece.Len(); end > want.Len() || !piece.Equal(want.Slice(at, end)) {
 				t.Fatalf("%+v: after %d of %d ticks a piece that is not equal: %s", q, at, want.Len(), piece)
 			}
+
 			at += piece.Len()
 		}
 		if at != want.Len() {
@@ -109,6 +114,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 		if err != nil || len(extents) != len(want) {
 			t.Fatal(extents, err)
 		}
+
 		for i, e := range extents {
 			if e.Symbol != "XRP/ETH" || e.Kind != kind || !e.Range.Equal(want[i]) {
 				t.Fatalf("extent %+v, want %s", e, want[i])
@@ -169,6 +175,7 @@ func TestCorruptTicks(t *testing.T) {
 			if err := exec(t.Context(), dsn, sql); err != nil {
 				t.Fatal(err)
 			}
+
 			var err error
 			for _, failed := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: "XRP/ETH", Range: ticks.Range()}) {
 				err = failed

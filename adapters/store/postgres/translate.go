@@ -30,6 +30,7 @@ func inPhase(phase ports.Phase, err error) error {
 	if err == nil || errors.As(err, &marked) {
 		return err
 	}
+
 	return &phaseError{phase, err}
 }
 
@@ -48,6 +49,7 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	e := &ports.Error{Op: op, Store: Name, Subject: subject, Err: err}
 	var phase *phaseError
 	if errors.As(err, &phase) {
@@ -66,6 +68,7 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	default:
 		e.Kind = kindOf(err)
 	}
+
 	return e
 }
 
@@ -97,6 +100,7 @@ func kindOf(err error) error {
 		errors.Is(err, io.ErrUnexpectedEOF), pgconn.SafeToRetry(err):
 		return ports.ErrUnavailable
 	}
+
 	return ports.ErrInternal
 }
 
@@ -131,6 +135,7 @@ func kindOfState(code string) error {
 	case "3D000", "3F000", "42P01", "42703", "42883", "42804", "42P07", "42P17", "23514", "0A000":
 		return ports.ErrSchema
 	}
+
 	switch {
 	case strings.HasPrefix(code, "28"):
 		return ports.ErrAuth
@@ -139,5 +144,6 @@ func kindOfState(code string) error {
 	case strings.HasPrefix(code, "53"):
 		return ports.ErrOverloaded
 	}
+
 	return ports.ErrInternal
 }

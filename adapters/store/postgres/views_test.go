@@ -23,6 +23,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	role := "reader_of_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
 	if err := exec(t.Context(), dsn,
 		`CREATE TABLE public.instruments (id integer PRIMARY KEY, exchange text, base text, quote text)`,
@@ -37,6 +38,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(func() {
 		if err := exec(context.WithoutCancel(t.Context()), dsn, `DROP OWNED BY `+role, `DROP ROLE `+role); err != nil {
 			t.Error(err)
@@ -46,6 +48,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(closeStore)
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
@@ -61,6 +64,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		}
 		n += piece.Len()
 	}
+
 	if n != 20_000 {
 		t.Errorf("%d bars", n)
 	}
@@ -71,6 +75,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		}
 		last = piece
 	}
+
 	if want := "2024-03-14T21:19:00Z o=19999.1 h=19999.3 l=0.1 c=0.2 v=19999.001"; last.Len() != 1 || !strings.HasPrefix(last.At(0).String(), want) {
 		t.Errorf("the last bar is %s", last)
 	}

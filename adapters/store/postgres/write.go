@@ -37,6 +37,7 @@ func (s *Store) writeBars(ctx context.Context, op string, bars domain.Series, r 
 			claims: barClaims(key),
 		})
 	}
+
 	s.logSlow(ctx, op, key.String(), time.Since(began), bars.Len())
 	return report, translate(ctx, op, key.String(), err)
 }
@@ -58,6 +59,7 @@ func checkRange(r domain.Range, n int, at func(i int) time.Time) error {
 		return fmt.Errorf("the range %s does not cover what is written with it, from %s to %s: %w",
 			r, at(0).Format(time.RFC3339Nano), at(n-1).Format(time.RFC3339Nano), domain.ErrInvalid)
 	}
+
 	return nil
 }
 
@@ -94,6 +96,7 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 	if c.r.Empty() { // then there are no rows either
 		return report, ctx.Err()
 	}
+
 	err = s.withConn(ctx, func(conn *pgx.Conn) error {
 		w := writer{Store: s, conn: conn}
 		// Partitions are made in a transaction of their own, before: made in the write's, they would hold up other writers for as
@@ -101,6 +104,7 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 		if err := w.ensurePartitions(ctx, c); err != nil {
 			return err
 		}
+
 		return w.transaction(ctx, func() (err error) {
 			report, err = w.apply(ctx, c)
 			return err
@@ -109,6 +113,7 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 	if err != nil {
 		report = ports.WriteReport{}
 	}
+
 	return report, err
 }
 
@@ -135,6 +140,7 @@ func (w *writer) scan(ctx context.Context, sql string, args []any, targets ...an
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
+
 	return err == nil, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
 }
 
@@ -143,12 +149,14 @@ func (w *writer) transaction(ctx context.Context, f func() error) error {
 	if _, err := w.exec(ctx, "BEGIN"); err != nil {
 		return err
 	}
+
 	err := f()
 	if err == nil {
 		if _, err = w.exec(ctx, "COMMIT"); err == nil {
 			return nil
 		}
 	}
+
 	// The caller's context may be done. Where this fails too, the connection is closed, which rolls back.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.ConnectTimeout)
 	defer cancel()
@@ -169,6 +177,7 @@ func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	if len(starts) == 0 {
 		return nil
 	}
+
 	_, err := w.exec(ctx, ensurePartitions, c.table.name, starts)
 	return err
 }
@@ -183,6 +192,7 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 	if _, err := w.exec(ctx, lockSeries, c.claims.series); err != nil {
 		return report, err
 	}
+
 	key := keyArgs(id, c.key)
 	if deletes {
 		if c.table != nil {
@@ -195,6 +205,7 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 	if report, err = w.put(ctx, c, id); err != nil {
 		return report, err
 	}
+
 	return report, w.claim(ctx, &c.claims, id, c.r)
 }
 
@@ -214,9 +225,11 @@ func (w *writer) put(ctx context.Context, c change, id int32) (report ports.Writ
 		if err != nil {
 			return report, err
 		}
+
 		report = report.Add(done)
 		from, rest.Start = to, part.End
 	}
+
 	return report, nil
 }
 
@@ -237,6 +250,7 @@ func (w *writer) putBatch(
 		for _, text := range c.key {
 			prefix = appendText(prefix, text)
 		}
+
 		return report, w.copy(ctx, c.table.insert, 1+len(c.key)+c.table.fields, n, func(b []byte, i int) []byte {
 			return c.append(append(b, prefix...), from+i)
 		})
@@ -244,11 +258,13 @@ func (w *writer) putBatch(
 	if err := w.stage(ctx, c, from, to); err != nil {
 		return report, err
 	}
+
 	if c.replace {
 		if report.Deleted, err = w.exec(ctx, c.table.removeOthers, withRange(key, part)...); err != nil {
 			return report, err
 		}
 	}
+
 	merged, err := w.exec(ctx, c.table.merge, key...)
 	if err != nil {
 		return report, err
@@ -256,6 +272,7 @@ func (w *writer) putBatch(
 	if _, err := w.scan(ctx, c.table.count, withRange(key, part), &after); err != nil {
 		return report, err
 	}
+
 	report.Inserted = after - (before - report.Deleted)
 	report.Changed = merged - report.Inserted
 	report.Unchanged = n - merged
@@ -281,6 +298,7 @@ func batchEnd(times []int64, from, size int) int {
 	if end >= len(times) {
 		return len(times)
 	}
+
 	for end < len(times) && times[end] == times[end-1] {
 		end++
 	}
@@ -296,6 +314,7 @@ func (w *writer) stage(ctx context.Context, c change, from, to int) error {
 	if _, err := w.exec(ctx, prepare); err != nil {
 		return err
 	}
+
 	w.staged = true
 	return w.copy(ctx, c.table.copy, c.table.fields, to-from, func(b []byte, i int) []byte { return c.append(b, from+i) })
 }
@@ -314,10 +333,12 @@ func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool
 	if known, err = w.scan(ctx, selectSymbolID, find, &id); err != nil || known || !create {
 		return id, known, err
 	}
+
 	m := domain.NewSymbolMeta(symbol)
 	if _, err := w.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
 		return 0, false, err
 	}
+
 	known, err = w.scan(ctx, selectSymbolID, find, &id) // another may have been faster
 	return id, known, err
 }

@@ -24,6 +24,7 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 		if err == nil {
 			err = ctx.Err()
 		}
+
 		return err
 	})
 }
@@ -36,6 +37,7 @@ func (s *Store) aggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 	if key.PriceType != domain.PriceTrade {
 		return fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
 	}
+
 	more := true
 	var failed error
 	err = tradeTable.read(ctx, s.read, ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}, func(trades domain.Trades) bool {
@@ -43,12 +45,14 @@ func (s *Store) aggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 		if bars, failed = resampler.AddTrades(trades); failed != nil {
 			return false
 		}
+
 		more = bars.Len() == 0 || yield(bars)
 		return more
 	})
 	if err := errors.Join(failed, err); err != nil || !more {
 		return err
 	}
+
 	if last := resampler.Flush(); last.Len() > 0 {
 		yield(last)
 	}

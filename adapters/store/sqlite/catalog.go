@@ -19,18 +19,22 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	if len(q.Symbols) > 0 && len(wanted) == 0 || !matchesSome(q.Pattern) {
 		return nil, translate(ctx, op, "", ctx.Err())
 	}
+
 	var rows []symbolRow
 	if err := selectSymbols(s.read, &rows, wanted, q.Pattern, q.Limit).Scan(ctx); err != nil {
 		return nil, translate(ctx, op, "", inPhase(ports.PhaseQuery, err))
 	}
+
 	metas := make([]domain.SymbolMeta, 0, len(rows))
 	for _, row := range rows {
 		meta, err := row.meta()
 		if err != nil {
 			return nil, translate(ctx, op, row.Symbol, unreadable(err))
 		}
+
 		metas = append(metas, meta)
 	}
+
 	return metas, nil
 }
 
@@ -41,6 +45,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 	if len(metas) == 0 {
 		return translate(ctx, op, "", ctx.Err())
 	}
+
 	rows := make([]symbolRow, 0, len(metas))
 	for _, m := range metas {
 		if err := storable(m); err != nil {
@@ -48,6 +53,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 		}
 		rows = append(rows, newSymbolRow(m))
 	}
+
 	return translate(ctx, op, "", s.update(ctx, func(tx bun.Tx) error {
 		_, err := upsertSymbols(tx, rows).Exec(ctx)
 		return err
@@ -70,6 +76,7 @@ func (r symbolRow) meta() (domain.SymbolMeta, error) {
 	if m.Lot, err = domain.ParseDecimal(r.Lot); err != nil {
 		return m, err
 	}
+
 	return m, m.Validate()
 }
 
@@ -78,11 +85,13 @@ func storable(m domain.SymbolMeta) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
+
 	for _, text := range [...]string{m.Venue, m.Base, m.Quote} {
 		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 			return fmt.Errorf("text %q: neither UTF-8 without zero bytes; the store cannot keep it: %w", text, domain.ErrInvalid)
 		}
 	}
+
 	return nil
 }
 
@@ -94,6 +103,7 @@ func validSymbols(symbols []domain.Symbol) []string {
 			valid = append(valid, string(s))
 		}
 	}
+
 	return valid
 }
 

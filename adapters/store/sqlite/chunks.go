@@ -49,15 +49,18 @@ func (c *chunks) write(ctx context.Context, bars domain.Series) error {
 		if err != nil {
 			return err
 		}
+
 		held, err := cell.bars(c.key)
 		if err != nil {
 			return fmt.Errorf("%w; to mend it, replace the bars from %s to %s", err, microTime(cell.row.first.V), microTime(cell.row.last.V))
 		}
+
 		n := cell.bound(times)
 		m := c.merge(held, bars.Slice(0, n), true)
 		if err := c.reseal(ctx, &cell, held, &m); err != nil {
 			return err
 		}
+
 		bars = bars.Slice(n, bars.Len())
 	}
 	return nil
@@ -71,11 +74,13 @@ func (c *chunks) replace(ctx context.Context, bars domain.Series, r domain.Range
 		if err != nil {
 			return err
 		}
+
 		held, err := cell.bars(c.key)
 		mended := err != nil && start <= cell.row.first.V && cell.row.last.V < end
 		if err != nil && !mended {
 			return err
 		}
+
 		n := cell.bound(bars.Columns().OpenMicros)
 		within := held.Clip(r)
 		m := c.merge(within, bars.Slice(0, n), false)
@@ -83,13 +88,16 @@ func (c *chunks) replace(ctx context.Context, bars domain.Series, r domain.Range
 			from := sort.Search(held.Len(), func(i int) bool { return held.Columns().OpenMicros[i] >= start })
 			m.pieces = append([]domain.Series{held.Slice(0, from)}, append(m.pieces, held.Slice(from+within.Len(), held.Len()))...)
 		}
+
 		m.changed = m.changed || mended
 		if err := c.reseal(ctx, &cell, held, &m); err != nil {
 			return err
 		}
+
 		bars = bars.Slice(n, bars.Len())
 		at = cell.end()
 	}
+
 	return nil
 }
 
@@ -99,11 +107,13 @@ func (c *chunks) cell(ctx context.Context, at int64) (cell, error) {
 	if err != nil {
 		return cell{}, err
 	}
+
 	var found cell
 	err = stmt.QueryRowContext(ctx, c.series, at).Scan(append(found.row.into(), &found.id)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return found, nil
 	}
+
 	return found, err
 }
 
@@ -112,14 +122,17 @@ func (c *cell) bars(key domain.SeriesKey) (domain.Series, error) {
 	if c.id == 0 {
 		return domain.EmptySeries(key), nil
 	}
+
 	chunk, err := c.row.open(key)
 	if err != nil {
 		return domain.EmptySeries(key), err
 	}
+
 	bars, err := series(chunk, key)
 	if err != nil {
 		return domain.EmptySeries(key), err
 	}
+
 	return bars, nil
 }
 
@@ -159,9 +172,11 @@ func (c *chunks) merge(held, bars domain.Series, keep bool) merged {
 			c.report.Unchanged += both - n
 			m.pieces = append(m.pieces, fresh)
 		}
+
 		held = held.Slice(heldAlone+both, held.Len())
 		bars = bars.Slice(freshAlone+both, bars.Len())
 	}
+
 	before.Unchanged = c.report.Unchanged
 	m.changed = c.report != before
 	return m
@@ -179,6 +194,7 @@ func runs(a, b []int64) (aAlone, bAlone, both int) {
 	case b[0] < a[0]:
 		return 0, sort.Search(len(b), func(i int) bool { return b[i] >= a[0] }), 0
 	}
+
 	for both < len(a) && both < len(b) && a[both] == b[both] {
 		both++
 	}
@@ -191,10 +207,12 @@ func (c *chunks) reseal(ctx context.Context, cell *cell, held domain.Series, m *
 	if !m.changed {
 		return nil
 	}
+
 	bars, err := join(c.key, m.pieces)
 	if err != nil {
 		return err
 	}
+
 	n := bars.Len()
 	count := (n + codec.MaxBars - 1) / codec.MaxBars
 	cut := func(i int) int { return i * n / count }
@@ -204,6 +222,7 @@ func (c *chunks) reseal(ctx context.Context, cell *cell, held domain.Series, m *
 	case r.Start.Before(before.Start):
 		cut = func(i int) int { return max(0, n-(count-i)*codec.MaxBars) }
 	}
+
 	for i := range count {
 		if err := c.put(ctx, cell.id, bars.Slice(cut(i), cut(i+1))); err != nil {
 			return err
@@ -213,6 +232,7 @@ func (c *chunks) reseal(ctx context.Context, cell *cell, held domain.Series, m *
 	if count == 0 && cell.id != 0 {
 		return c.exec(ctx, deleteChunk, cell.id)
 	}
+
 	return nil
 }
 
@@ -221,11 +241,13 @@ func (c *chunks) put(ctx context.Context, id int64, bars domain.Series) (err err
 	if c.packed, err = codec.Append(c.packed[:0], bars); err != nil {
 		return err
 	}
+
 	n := bars.Len()
 	times := bars.Columns().OpenMicros
 	if id != 0 {
 		return c.exec(ctx, updateChunk, times[0], times[n-1], n, c.packed, id)
 	}
+
 	return c.exec(ctx, insertChunk, c.series, times[0], times[n-1], n, c.packed)
 }
 
@@ -234,6 +256,7 @@ func join(key domain.SeriesKey, pieces []domain.Series) (domain.Series, error) {
 	if len(pieces) == 1 {
 		return pieces[0], nil
 	}
+
 	n := 0
 	for _, p := range pieces {
 		n += p.Len()
@@ -244,5 +267,6 @@ func join(key domain.SeriesKey, pieces []domain.Series) (domain.Series, error) {
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }

@@ -34,6 +34,7 @@ func chunksOf(tb testing.TB, db *sql.DB) map[int64]chunk {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	defer func() { _ = rows.Close() }()
 	all := map[int64]chunk{}
 	for rows.Next() {
@@ -42,11 +43,13 @@ func chunksOf(tb testing.TB, db *sql.DB) map[int64]chunk {
 		if err := rows.Scan(&id, &c.series, &c.first, &c.last, &c.bars, &c.data); err != nil {
 			tb.Fatal(err)
 		}
+
 		all[id] = c
 	}
 	if err := rows.Err(); err != nil {
 		tb.Fatal(err)
 	}
+
 	return all
 }
 
@@ -72,6 +75,7 @@ func TestAppendsLeaveWhatABulkLoadLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if pages[0] > 1.2*pages[1] {
 		t.Errorf("the file has %v pages, one loaded in bulk %v", pages[0], pages[1])
 	}
@@ -111,10 +115,12 @@ func TestLateBarResealsItsChunkOnly(t *testing.T) {
 			counts = append(counts, c.bars)
 		}
 	}
+
 	slices.Sort(counts)
 	if want := []int64{codec.MaxBars / 2, codec.MaxBars/2 + 1}; !slices.Equal(counts, want) {
 		t.Fatalf("chunks written: %v bars, want %v", counts, want)
 	}
+
 	write(t, s, bars.Slice(late+1, late+2))
 	changed := 0
 	for id, c := range chunksOf(t, raw) {
@@ -122,6 +128,7 @@ func TestLateBarResealsItsChunkOnly(t *testing.T) {
 			changed++
 		}
 	}
+
 	if changed != 1 {
 		t.Errorf("another late bar wrote %d chunks", changed)
 	}
@@ -157,10 +164,12 @@ func TestChunksAgainstBars(t *testing.T) {
 					rt.Fatal(err)
 				}
 			}
+
 			bars, err := b.Series()
 			if err != nil {
 				rt.Fatal(err)
 			}
+
 			first, end := int64(from), int64(from+n*stride+rapid.IntRange(0, 5000).Draw(rt, name+"room"))
 			r := domain.Range{Start: start.Add(time.Duration(first) * time.Minute), End: start.Add(time.Duration(end) * time.Minute)}
 			var want, got ports.WriteReport
@@ -174,6 +183,7 @@ func TestChunksAgainstBars(t *testing.T) {
 					want.Changed++
 				}
 			}
+
 			if replace {
 				for minute := range model {
 					if _, stays := fresh[minute]; !stays && first <= minute && minute < end {
@@ -185,11 +195,13 @@ func TestChunksAgainstBars(t *testing.T) {
 			} else {
 				got, err = s.WriteBars(t.Context(), bars, r)
 			}
+
 			maps.Copy(model, fresh)
 			if err != nil || got != want {
 				rt.Fatalf("%+v, %v, want %+v", got, err, want)
 			}
 		}
+
 		checkModel(rt, t.Context(), s, key, model)
 	})
 	checkChunks(t, raw)
@@ -212,6 +224,7 @@ func checkModel(rt *rapid.T, ctx context.Context, s *sqlite.Store, key domain.Se
 		if err != nil || got.Len() != len(test.want) {
 			rt.Fatalf("%+v: %s, %v, want %d bars", test.q, got, err, len(test.want))
 		}
+
 		for i, bar := range got.All() {
 			if want := barAt(start.Add(time.Duration(test.want[i])*time.Minute), model[test.want[i]]); !bar.Equal(want) {
 				rt.Fatalf("%+v: %s, want %s", test.q, bar, want)
@@ -278,6 +291,7 @@ func TestDamagedChunk(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			middle := bars.Slice(codec.MaxBars, 2*codec.MaxBars)
 			for _, q := range []ports.BarQuery{query(bars), query(middle), {Key: btc, Range: middle.Range(), Last: 4}} {
 				n := 0
@@ -290,6 +304,7 @@ func TestDamagedChunk(t *testing.T) {
 					t.Fatalf("%+v: %d bars of the chunk, %v, want corrupt data saying %q", q, n, err, test.says)
 				}
 			}
+
 			if got, err := readAll(t.Context(), s, query(bars.Slice(0, codec.MaxBars))); err != nil || got.Len() != codec.MaxBars {
 				t.Errorf("the chunk before: %s, %v", got, err)
 			}
@@ -301,6 +316,7 @@ func TestDamagedChunk(t *testing.T) {
 			if _, err := s.ReplaceBars(t.Context(), middle, middle.Range()); err != nil {
 				t.Fatal(err)
 			}
+
 			if got, err := readAll(t.Context(), s, query(bars)); err != nil || !got.Equal(bars) {
 				t.Errorf("mended: %s, %v", got, err)
 			}

@@ -22,6 +22,7 @@ func differing(a, b domain.Series) int {
 			differ(differs, q.Lo, p.Lo, scaleP-scaleQ)
 		}
 	}
+
 	differ(differs, x.Trades, y.Trades, 0)
 	n := 0
 	for _, d := range differs {
@@ -29,6 +30,7 @@ func differing(a, b domain.Series) int {
 			n++
 		}
 	}
+
 	return n
 }
 
@@ -40,6 +42,7 @@ func differingBars(a, b domain.Series) int {
 			n++
 		}
 	}
+
 	return n
 }
 

@@ -21,6 +21,7 @@ func TestDifferingByColumn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		return d
 	})
 	rapid.Check(t, func(t *rapid.T) {
@@ -44,6 +45,7 @@ func TestDifferingByColumn(t *testing.T) {
 			case 3:
 				other.Trades = 1
 			}
+
 			if !bar.Equal(other) {
 				want++
 			}
@@ -54,10 +56,12 @@ func TestDifferingByColumn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		x, err := a.Series()
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		y, err := b.Series()
 		if err != nil {
 			t.Fatal(err)

@@ -53,6 +53,7 @@ func open(tb testing.TB, path string) *sqlite.Store {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	tb.Cleanup(closeStore)
 	return s
 }
@@ -64,12 +65,14 @@ func openRaw(tb testing.TB, path string) *sql.DB {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	db.SetMaxOpenConns(1) // pragmas last as long as their connection
 	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			tb.Error(err)
 		}
 	})
+
 	return db
 }
 
@@ -84,6 +87,7 @@ func heldChunk(ctx context.Context, db *sql.DB, key domain.SeriesKey) (id int64,
 WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String(), key.PriceType.String()).Scan(&id, &data); err != nil {
 		return 0, bars, err
 	}
+
 	c, err := codec.Open(data)
 	if err == nil {
 		bars, err = c.Series(key)
@@ -97,6 +101,7 @@ func putChunk(ctx context.Context, db *sql.DB, id, of int64, bars domain.Series)
 	if err != nil {
 		return err
 	}
+
 	times := bars.Columns().OpenMicros
 	args := []any{times[0], times[len(times)-1], len(times), data, id}
 	text := `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ? WHERE id = ?`
@@ -104,6 +109,7 @@ func putChunk(ctx context.Context, db *sql.DB, id, of int64, bars domain.Series)
 		args[4] = of
 		text = `INSERT INTO chunks (series, first_open, last_open, bars, data) SELECT series, ?, ?, ?, ? FROM chunks WHERE id = ?`
 	}
+
 	_, err = db.ExecContext(ctx, text, args...)
 	return err
 }
@@ -114,6 +120,7 @@ func shift(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) 
 	if err != nil {
 		return err
 	}
+
 	key.Grid = domain.Second1.UTC()
 	b := domain.NewSeriesBuilder(key, bars.Len()+1)
 	for _, bar := range bars.All() {
@@ -130,6 +137,7 @@ func shift(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) 
 	if bars, err = b.Series(); err != nil {
 		return err
 	}
+
 	return putChunk(ctx, db, id, 0, bars)
 }
 
@@ -140,6 +148,7 @@ func negate(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time)
 	if err != nil {
 		return err
 	}
+
 	b := domain.NewSeriesBuilder(key, bars.Len())
 	for _, bar := range bars.All() {
 		bar.Trades *= 2
@@ -153,16 +162,19 @@ func negate(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time)
 	if bars, err = b.Series(); err != nil {
 		return err
 	}
+
 	data, err := codec.Append(nil, bars)
 	if err != nil {
 		return err
 	}
+
 	const header, line, columns, trades = 16, 8, 6, 7
 	for i := range int(data[columns]) {
 		if at := header + i*line; data[at] == trades {
 			data[at+1] = 1
 		}
 	}
+
 	body := data[:len(data)-4]
 	data = binary.LittleEndian.AppendUint32(body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	_, err = db.ExecContext(ctx, `UPDATE chunks SET data = ? WHERE id = ?`, data, id)
@@ -175,10 +187,12 @@ func splitTwice(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.T
 	if err != nil {
 		return err
 	}
+
 	end := bars.Range().End
 	if err := putChunk(ctx, db, 0, id, bars.Clip(domain.Range{Start: at, End: end})); err != nil {
 		return err
 	}
+
 	return putChunk(ctx, db, id, 0, bars.Clip(domain.Range{Start: bars.OpenTime(0), End: key.Grid.Next(at)}))
 }
 

@@ -19,14 +19,17 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	if err != nil {
 		return nil, translate(ctx, op, "", err)
 	}
+
 	extents := make([]domain.Extent, 0, len(held))
 	for _, h := range held {
 		key, err := parseKey(h.Symbol, h.Grid, h.Kind)
 		if err != nil {
 			return nil, translate(ctx, op, h.Symbol, unreadable(err))
 		}
+
 		extents = append(extents, domain.Extent{Key: key, Range: microRange(h.RangeStart, h.RangeEnd)})
 	}
+
 	return domain.MergeExtents(extents), nil // it orders them; they were merged when they were written
 }
 
@@ -37,14 +40,17 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 	if err != nil {
 		return nil, translate(ctx, op, "", err)
 	}
+
 	extents := make([]domain.TickExtent, 0, len(held))
 	for _, h := range held {
 		e := domain.TickExtent{Symbol: domain.Symbol(h.Symbol), Kind: domain.TickKind(h.Kind), Range: microRange(h.RangeStart, h.RangeEnd)}
 		if e.Symbol.Validate() != nil || e.Kind != domain.TickTrades && e.Kind != domain.TickQuotes {
 			return nil, translate(ctx, op, h.Symbol, unreadable(fmt.Errorf("extent of %q %q", h.Symbol, h.Kind)))
 		}
+
 		extents = append(extents, e)
 	}
+
 	return extents, nil // ordered by the statement, merged when they were written
 }
 
@@ -60,10 +66,12 @@ func (s *Store) held(ctx context.Context, symbols []domain.Symbol, bars bool) ([
 	if len(symbols) > 0 && len(wanted) == 0 {
 		return nil, ctx.Err()
 	}
+
 	var held []heldRow
 	if err := selectHeld(s.read, wanted, bars).Scan(ctx, &held); err != nil {
 		return nil, inPhase(ports.PhaseQuery, err)
 	}
+
 	return held, nil
 }
 
@@ -90,11 +98,13 @@ func changeExtents(ctx context.Context, tx bun.Tx, series int64, r domain.Range,
 	if r.Empty() {
 		return nil
 	}
+
 	start, end := r.Micros()
 	var rows []extentRow
 	if err := selectExtents(tx, &rows, series, start, end).Scan(ctx); err != nil {
 		return err
 	}
+
 	held := make([]domain.Range, 0, len(rows)+1)
 	for _, row := range rows {
 		held = append(held, microRange(row.Start, row.End))
@@ -103,6 +113,7 @@ func changeExtents(ctx context.Context, tx bun.Tx, series int64, r domain.Range,
 	if slices.EqualFunc(held, changed, domain.Range.Equal) {
 		return nil
 	}
+
 	if len(rows) > 0 {
 		if _, err := deleteExtents(tx, rows).Exec(ctx); err != nil {
 			return err
@@ -111,11 +122,13 @@ func changeExtents(ctx context.Context, tx bun.Tx, series int64, r domain.Range,
 	if len(changed) == 0 {
 		return nil
 	}
+
 	rows = rows[:0]
 	for _, c := range changed {
 		from, to := c.Micros()
 		rows = append(rows, extentRow{Series: series, Start: from, End: to})
 	}
+
 	_, err := insertExtents(tx, rows).Exec(ctx)
 	return err
 }
@@ -129,9 +142,11 @@ func parseKey(symbol, grid, kind string) (domain.SeriesKey, error) {
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
+
 	k, err := domain.ParsePriceType(kind)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
+
 	return domain.NewSeriesKey(domain.Symbol(symbol), g, k)
 }

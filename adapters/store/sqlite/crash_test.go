@@ -33,6 +33,7 @@ func batch(n int) (domain.Series, error) {
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -66,6 +67,7 @@ func writeUntilKilled(path string) {
 		}
 		fmt.Println(n)
 	}
+
 	_, err = os.Stdin.Read(make([]byte, 1)) // nothing ever comes, but the end of the test if it fails
 	fail(err)
 }
@@ -79,6 +81,7 @@ func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 	if _, err := child.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
+
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +89,7 @@ func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+
 	return child, bufio.NewScanner(out)
 }
 
@@ -95,10 +99,12 @@ func nextAcked(t *testing.T, lines *bufio.Scanner) int {
 	if !lines.Scan() {
 		t.Fatal("the child ended by itself")
 	}
+
 	n, err := strconv.Atoi(lines.Text())
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	return n + 1
 }
 
@@ -108,16 +114,19 @@ func kill(t *testing.T, child *exec.Cmd, lines *bufio.Scanner, acked int) int {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
+
 	for lines.Scan() {
 		n, err := strconv.Atoi(lines.Text())
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		acked = n + 1
 	}
 	if err := child.Wait(); err == nil {
 		t.Fatal("the child ended by itself")
 	}
+
 	return acked
 }
 
@@ -129,10 +138,12 @@ func checkBatches(t *testing.T, s *sqlite.Store, acked int) int {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	batches := got.Len() / batchBars
 	if got.Len()%batchBars != 0 || batches < acked {
 		t.Fatalf("%d bars in the file, %d batches of %d acknowledged", got.Len(), acked, batchBars)
 	}
+
 	for n := range batches {
 		b, err := batch(n)
 		if err != nil {
@@ -142,6 +153,7 @@ func checkBatches(t *testing.T, s *sqlite.Store, acked int) int {
 			t.Fatalf("batch %d is not as it was written", n)
 		}
 	}
+
 	return batches
 }
 
@@ -160,6 +172,7 @@ func TestCrash(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+
 		batches := checkBatches(t, s, acked)
 		if batches > acked+1 {
 			t.Errorf("%d batches in the file, %d acknowledged and at most one under way", batches, acked)
@@ -183,5 +196,6 @@ func TestReadWhileAnotherProcessWrites(t *testing.T) {
 		acked = nextAcked(t, lines)
 		checkBatches(t, s, acked)
 	}
+
 	kill(t, child, lines, mostAlive)
 }

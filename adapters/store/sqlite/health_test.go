@@ -16,6 +16,7 @@ func TestCheck(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := s.Check(gone); !errors.Is(err, ports.ErrCanceled) {
@@ -24,6 +25,7 @@ func TestCheck(t *testing.T) {
 	if _, err := openRaw(t, path).ExecContext(t.Context(), `PRAGMA user_version = 99`); err != nil {
 		t.Fatal(err)
 	}
+
 	if err := s.Check(t.Context()); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("of a newer file: %v", err)
 	}

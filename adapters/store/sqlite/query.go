@@ -194,6 +194,7 @@ func selectSymbols(db bun.IDB, rows *[]symbolRow, symbols []string, pattern stri
 	if pattern != "" {
 		query.Where("symbol GLOB ?", pattern)
 	}
+
 	return query
 }
 
@@ -205,6 +206,7 @@ func selectHeld(db bun.IDB, symbols []string, bars bool) *bun.SelectQuery {
 	if len(symbols) > 0 {
 		query.Where("symbol IN (?)", bun.List(symbols))
 	}
+
 	return query
 }
 

@@ -15,6 +15,7 @@ func TestStatementsWalkTheKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	t.Cleanup(closeStore)
 	const (
 		ofChunks = "SEARCH chunks USING INDEX sqlite_autoindex_chunks_1 (series=? AND first_open"
@@ -56,6 +57,7 @@ func explain(t *testing.T, s *Store, text string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	defer func() { _ = rows.Close() }()
 	var plan []string
 	for rows.Next() {
@@ -64,10 +66,12 @@ func explain(t *testing.T, s *Store, text string) string {
 		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 			t.Fatal(err)
 		}
+
 		plan = append(plan, detail)
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
+
 	return strings.Join(plan, "\n")
 }

@@ -36,6 +36,7 @@ func stream[D any](ctx context.Context, op, subject string, read func(yield func
 			yield(none, translate(ctx, op, subject, fmt.Errorf("the sequence was ranged over before; read again: %w", domain.ErrInvalid)))
 			return
 		}
+
 		broken := false
 		err := read(func(piece D) bool {
 			broken = !yield(piece, nil)
@@ -51,12 +52,14 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 	if q.Last > 0 {
 		return s.readLastBars(ctx, q, yield)
 	}
+
 	left := q.First
 	return s.readChunks(ctx, s.chunks, (*chunkRow).intoView, q, func(c codec.Chunk) (more bool, err error) {
 		if q.First > 0 {
 			c = c.Slice(0, min(left, c.Len()))
 			left -= c.Len()
 		}
+
 		bars, err := series(c, q.Key)
 		return err == nil && yield(bars) && (q.First == 0 || left > 0), err
 	})
@@ -73,12 +76,14 @@ func (s *Store) readLastBars(ctx context.Context, q ports.BarQuery, yield func(d
 	}); err != nil {
 		return err
 	}
+
 	for _, c := range slices.Backward(last) {
 		bars, err := series(c, q.Key)
 		if err != nil || !yield(bars) {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -91,12 +96,14 @@ func (s *Store) readChunks(
 	if err != nil {
 		return inPhase(ports.PhaseQuery, err)
 	}
+
 	defer func() { _ = rows.Close() }() // what it could report, Err has
 	var row chunkRow
 	for rows.Next() {
 		if err := rows.Scan(into(&row)...); err != nil {
 			return inPhase(ports.PhaseRead, err)
 		}
+
 		c, err := row.open(q.Key)
 		if err != nil {
 			return err
@@ -111,6 +118,7 @@ func (s *Store) readChunks(
 	if err := rows.Err(); err != nil {
 		return inPhase(ports.PhaseRead, err)
 	}
+
 	return nil
 }
 
@@ -147,6 +155,7 @@ func (r *chunkRow) open(key domain.SeriesKey) (codec.Chunk, error) {
 		return c, corrupt(&domain.RuleError{Rule: rule, Key: key, At: microTime(r.next.V),
 			Detail: "a chunk begins here and the one before it ends at " + microTime(r.last.V).Format(time.RFC3339Nano)})
 	}
+
 	return c, nil
 }
 
@@ -156,6 +165,7 @@ func series(c codec.Chunk, key domain.SeriesKey) (domain.Series, error) {
 	if err != nil {
 		return domain.Series{}, corrupt(err)
 	}
+
 	return bars, nil
 }
 

@@ -60,14 +60,17 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil || version == len(migrations) {
 		return err
 	}
+
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
+
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	if version, err = fileVersion(ctx, tx); err != nil {
 		return err
 	}
+
 	for _, step := range migrations[version:] {
 		if _, err := tx.ExecContext(ctx, step); err != nil {
 			return err
@@ -76,6 +79,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, setVersion(len(migrations))); err != nil {
 		return err
 	}
+
 	return tx.Commit()
 }
 
@@ -87,6 +91,7 @@ func fileVersion(ctx context.Context, db interface {
 	if err := db.QueryRowContext(ctx, selectVersion).Scan(&application, &version, &tables); err != nil {
 		return 0, err
 	}
+
 	switch {
 	case application == 0 && version == 0 && tables == 0: // empty
 		return 0, nil
@@ -96,5 +101,6 @@ func fileVersion(ctx context.Context, db interface {
 		return 0, fmt.Errorf("%w: the file has version %d, this program knows up to %d; use a newer marketdata or another file",
 			ports.ErrSchema, version, len(migrations))
 	}
+
 	return version, nil
 }

@@ -55,6 +55,7 @@ func (c Config) Validate() error {
 	case strings.ContainsRune(c.Path, 0):
 		faults = append(faults, fmt.Errorf("path %q: holds a zero byte: %w", c.Path, domain.ErrInvalid))
 	}
+
 	return errors.Join(faults...)
 }
 
@@ -91,6 +92,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, err)
 	}
+
 	cfg = cfg.withDefaults()
 	path, err := filepath.Abs(cfg.Path)
 	if err == nil {
@@ -99,10 +101,12 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	if err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, err)
 	}
+
 	s := &Store{}
 	if err := s.open(ctx, path); err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, errors.Join(err, s.close()))
 	}
+
 	return s, func() {
 		if err := s.close(); err != nil {
 			cfg.Logger.Error("closing the sqlite store", "path", cfg.Path, "error", err)
@@ -117,6 +121,7 @@ func probe(path string) error {
 	if err != nil {
 		return err
 	}
+
 	return f.Close()
 }
 
@@ -124,6 +129,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if s.write, err = connect(path, "_txlock=immediate&_pragma=page_size(16384)"); err != nil {
 		return err
 	}
+
 	s.write.SetMaxOpenConns(1)
 	if err = migrate(ctx, s.write.DB); err != nil {
 		return err
@@ -131,10 +137,12 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if s.read, err = connect(path, "_query_only=1"); err != nil {
 		return err
 	}
+
 	s.read.SetMaxIdleConns(idleReaders)
 	if s.chunks, err = s.read.DB.PrepareContext(ctx, selectChunks); err != nil {
 		return err
 	}
+
 	s.lastChunks, err = s.read.DB.PrepareContext(ctx, selectLastChunks)
 	return err
 }
@@ -157,6 +165,7 @@ func connect(path, options string) (*bun.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	return bun.NewDB(sql.OpenDB(connector), sqlitedialect.New()), nil
 }
 
@@ -168,10 +177,12 @@ func (s *Store) close() error {
 			faults = append(faults, stmt.Close())
 		}
 	}
+
 	for _, db := range []*bun.DB{s.read, s.write} {
 		if db != nil {
 			faults = append(faults, db.Close())
 		}
 	}
+
 	return errors.Join(faults...)
 }

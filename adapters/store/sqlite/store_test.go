@@ -29,10 +29,12 @@ func minutes(tb testing.TB, from, n int, seed int64) domain.Series {
 			tb.Fatal(err)
 		}
 	}
+
 	s, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -42,9 +44,11 @@ func barAt(t time.Time, seed int64) domain.Bar {
 		if err != nil {
 			panic(err)
 		}
+
 		return d
 	}
 	p := 4_000_000 + seed%100_000
+
 	return domain.Bar{OpenTime: t, Open: cents(p), High: cents(p + 25), Low: cents(p - 30), Close: cents(p + 7), Volume: cents(seed%977 + 1),
 		Trades: seed%50 + 1}
 }
@@ -61,6 +65,7 @@ func readAll(ctx context.Context, s *sqlite.Store, q ports.BarQuery) (domain.Ser
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -78,15 +83,18 @@ func TestOpenRefusesWithAdvice(t *testing.T) {
 	if err := os.WriteFile(plain, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+
 	foreign := filepath.Join(dir, "foreign.db")
 	if _, err := openRaw(t, foreign).ExecContext(t.Context(), `CREATE TABLE notes (text)`); err != nil {
 		t.Fatal(err)
 	}
+
 	newer := filepath.Join(dir, "newer.db")
 	open(t, newer)
 	if _, err := openRaw(t, newer).ExecContext(t.Context(), `PRAGMA user_version = 99`); err != nil {
 		t.Fatal(err)
 	}
+
 	for _, test := range []struct {
 		name, path string
 		kind       error
@@ -118,10 +126,12 @@ func TestOpenWithoutPermission(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root may write anything")
 	}
+
 	path := filepath.Join(t.TempDir(), "market.db")
 	if err := os.WriteFile(path, nil, 0o400); err != nil {
 		t.Fatal(err)
 	}
+
 	_, _, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
 	if !errors.Is(err, ports.ErrPermission) || !strings.Contains(err.Error(), "writable") {
 		t.Fatalf("got %v", err)
@@ -150,9 +160,11 @@ func TestOpenAtOnce(t *testing.T) {
 				t.Error(err)
 				return
 			}
+
 			closeStore()
 		})
 	}
+
 	all.Wait()
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
@@ -167,11 +179,13 @@ func TestReopenKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+
 	write(t, s, bars)
 	closeStore()
 	if got, err := readAll(t.Context(), open(t, path), query(bars)); err != nil || !got.Equal(bars) {
 		t.Fatalf("got %s, %v, want %s", got, err, bars)
 	}
+
 	if _, err := readAll(t.Context(), s, query(bars)); err == nil {
 		t.Error("a closed store answered")
 	}
@@ -195,14 +209,17 @@ func TestRewriteWritesNothing(t *testing.T) {
 	if written == before {
 		t.Fatal("a write does not show: the test sees nothing")
 	}
+
 	report, err := s.WriteBars(t.Context(), bars, bars.Range())
 	if want := (ports.WriteReport{Unchanged: 1000}); err != nil || report != want {
 		t.Fatalf("got %+v, %v, want %+v", report, err, want)
 	}
+
 	report, err = s.ReplaceBars(t.Context(), bars, bars.Range())
 	if want := (ports.WriteReport{Unchanged: 1000}); err != nil || report != want {
 		t.Fatalf("got %+v, %v, want %+v", report, err, want)
 	}
+
 	if state() != written {
 		t.Error("writing the same again wrote something")
 	}
@@ -220,11 +237,13 @@ func TestManyReadsAtOnce(t *testing.T) {
 			write(t, s, minutes(t, 0, 4500, 5))
 			return
 		}
+
 		got := domain.NewSeriesBuilder(btc, 0)
 		for piece, err := range s.ReadBars(t.Context(), query(bars)) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			if got.Len() == 0 {
 				nest(depth - 1)
 			}
@@ -232,6 +251,7 @@ func TestManyReadsAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+
 		if whole, err := got.Series(); err != nil || !whole.Equal(bars) {
 			t.Errorf("depth %d: a read begun before a write saw something of it: %s, %v", depth, whole, err)
 		}
@@ -246,6 +266,7 @@ func TestCancelWhileAnotherWrites(t *testing.T) {
 	if _, err := other.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
 		t.Fatal(err)
 	}
+
 	bars := minutes(t, 0, 10, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -261,6 +282,7 @@ func TestCancelWhileAnotherWrites(t *testing.T) {
 	if _, err := other.ExecContext(t.Context(), `ROLLBACK`); err != nil {
 		t.Fatal(err)
 	}
+
 	write(t, s, bars)
 }
 
@@ -292,10 +314,12 @@ func TestPutSymbolsRefusesWhatItCannotKeep(t *testing.T) {
 			t.Errorf("venue %q: got %v", text, err)
 		}
 	}
+
 	quoted := domain.SymbolMeta{Symbol: "C", Venue: `O'Neill's "?" \`, Base: "'; DROP TABLE chunks; --", Quote: "é\n?"}
 	if err := s.PutSymbols(t.Context(), quoted); err != nil {
 		t.Fatal(err)
 	}
+
 	got, err := s.Symbols(t.Context(), ports.SymbolQuery{})
 	if err != nil || len(got) != 1 || !got[0].Equal(quoted) {
 		t.Errorf("got %+v, %v", got, err)
@@ -313,6 +337,7 @@ func TestForeignHandInSmallTables(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	_, err := s.Extents(t.Context())
 	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("extents of an unknown grid: got %v", err)

@@ -106,6 +106,7 @@ func (t *tickTable[T]) read(ctx context.Context, db *bun.DB, q ports.TickQuery, 
 	if err != nil {
 		return inPhase(ports.PhaseQuery, err)
 	}
+
 	defer func() { _ = rows.Close() }() // what it could report, Err has
 	piece := domain.NewTicksBuilder[T](q.Symbol)
 	row := newTickRow(q.Symbol, t.columns)
@@ -119,6 +120,7 @@ func (t *tickTable[T]) read(ctx context.Context, db *bun.DB, q ports.TickQuery, 
 		if err := row.read(rows); err != nil {
 			return inPhase(ports.PhaseRead, err)
 		}
+
 		tick := t.tick(row)
 		if row.broken != nil {
 			return corrupt(row.broken)
@@ -130,12 +132,14 @@ func (t *tickTable[T]) read(ctx context.Context, db *bun.DB, q ports.TickQuery, 
 	if err := rows.Err(); err != nil {
 		return inPhase(ports.PhaseRead, err)
 	}
+
 	if piece.Len() > 0 {
 		ticks, err := piece.Ticks()
 		if err != nil || !yield(ticks) {
 			return err
 		}
 	}
+
 	return ctx.Err() // whoever gave up while he held the last piece hears of it too
 }
 
@@ -145,6 +149,7 @@ func (t *tickTable[T]) query(ctx context.Context, db *bun.DB, q ports.TickQuery)
 	if q.Last > 0 {
 		return db.DB.QueryContext(ctx, t.selectLast, symbol, kind, start, end, symbol, kind, start, end, q.Last)
 	}
+
 	limit := -1
 	if q.First > 0 {
 		limit = q.First
@@ -182,12 +187,14 @@ func writeTicks[T domain.Tick](
 			if report, err = t.put(ctx, tx, series, ticks, nil); err != nil {
 				return err
 			}
+
 			return claim(ctx, tx, series, claimed)
 		})
 	}
 	if err != nil {
 		return ports.WriteReport{}, translate(ctx, "write "+string(t.kind), string(ticks.Symbol()), err)
 	}
+
 	return report, nil
 }
 
@@ -203,6 +210,7 @@ func replaceTicks[T domain.Tick](
 	if err != nil {
 		return ports.WriteReport{}, translate(ctx, "replace "+string(t.kind), string(ticks.Symbol()), err)
 	}
+
 	return report, nil
 }
 
@@ -212,6 +220,7 @@ func (t *tickTable[T]) replace(ctx context.Context, tx bun.Tx, ticks domain.Tick
 	if err != nil || series == 0 {
 		return report, err
 	}
+
 	others, err := t.keysBeside(ctx, tx, series, ticks, r)
 	if err != nil {
 		return report, err
@@ -219,6 +228,7 @@ func (t *tickTable[T]) replace(ctx context.Context, tx bun.Tx, ticks domain.Tick
 	if report, err = t.put(ctx, tx, series, ticks, others); err != nil {
 		return report, err
 	}
+
 	return report, change(ctx, tx, series, r)
 }
 
@@ -229,6 +239,7 @@ func (t *tickTable[T]) keysBeside(ctx context.Context, tx bun.Tx, series int64, 
 	if err != nil {
 		return nil, err
 	}
+
 	defer func() { _ = rows.Close() }() // what it could report, Err has
 	var (
 		others []tickKey
@@ -239,6 +250,7 @@ func (t *tickTable[T]) keysBeside(ctx context.Context, tx bun.Tx, series int64, 
 		if err := rows.Scan(&k.micros, &k.seq); err != nil {
 			return nil, err
 		}
+
 		for next < ticks.Len() && t.key(ticks.At(next)).before(k) {
 			next++
 		}
@@ -246,6 +258,7 @@ func (t *tickTable[T]) keysBeside(ctx context.Context, tx bun.Tx, series int64, 
 			others = append(others, k)
 		}
 	}
+
 	return others, rows.Err()
 }
 
@@ -263,12 +276,14 @@ func (t *tickTable[T]) put(
 			return ports.WriteReport{}, err
 		}
 	}
+
 	u.report.Deleted = len(others)
 	for from := 0; from < ticks.Len(); from += statementTicks {
 		if err := u.put(ctx, ticks.Slice(from, min(from+statementTicks, ticks.Len()))); err != nil {
 			return ports.WriteReport{}, err
 		}
 	}
+
 	return u.report, nil
 }
 
@@ -289,23 +304,28 @@ func (u *upserter[T]) put(ctx context.Context, ticks domain.Ticks[T]) error {
 		k := u.key(tick)
 		u.args = append(u.args, k.micros, k.seq)
 	}
+
 	stmt, err := u.prepare(ctx, u.selectAt(ticks.Len())) //nolint:sqlclosecheck // close does it
 	if err != nil {
 		return err
 	}
+
 	rows, err := stmt.QueryContext(ctx, u.args...)
 	if err != nil {
 		return err
 	}
+
 	write, err := u.compare(rows, ticks)
 	if err != nil || len(write) == 0 {
 		return err
 	}
+
 	u.args = u.args[:0]
 	for _, tick := range write {
 		k := u.key(tick)
 		u.args = u.append(append(u.args, u.series, k.micros, k.seq), tick)
 	}
+
 	return u.exec(ctx, u.upsert(len(write)), u.args...)
 }
 
@@ -318,19 +338,23 @@ func (u *upserter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (write []T,
 		if err := row.read(rows); err != nil {
 			return nil, err
 		}
+
 		held := u.tick(row)
 		for ; u.key(ticks.At(next)).before(u.key(held)); next++ {
 			write = append(write, ticks.At(next))
 			u.report.Inserted++
 		}
+
 		if tick := ticks.At(next); row.broken == nil && u.equal(held, tick) {
 			u.report.Unchanged++
 		} else {
 			write = append(write, tick)
 			u.report.Changed++
 		}
+
 		next++
 	}
+
 	for ; next < ticks.Len(); next++ {
 		write = append(write, ticks.At(next))
 		u.report.Inserted++
@@ -363,6 +387,7 @@ func (r *tickRow) read(rows *sql.Rows) error {
 	if err := rows.Scan(r.into...); err != nil {
 		return err
 	}
+
 	micros, _ := r.columns[0].(int64)
 	r.time = time.UnixMicro(micros).UTC()
 	r.seq, _ = r.columns[1].(int64)
@@ -390,6 +415,7 @@ func (r *tickRow) side(column int) domain.Side {
 		r.breaks(domain.RuleIncomplete, fmt.Sprintf("side %v is none", r.columns[column]))
 		return domain.SideUnknown
 	}
+
 	return domain.Side(v)
 }
 

@@ -22,10 +22,12 @@ func someTrades(tb testing.TB, n int) domain.Trades {
 			tb.Fatal(err)
 		}
 	}
+
 	trades, err := b.Ticks()
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return trades
 }
 
@@ -51,6 +53,7 @@ func TestForeignHandInTrades(t *testing.T) {
 			if _, err := s.WriteTrades(t.Context(), trades, r); err != nil {
 				t.Fatal(err)
 			}
+
 			for _, statement := range []string{ // as another version of the table might be
 				`PRAGMA writable_schema = ON`,
 				`UPDATE sqlite_schema SET sql = replace(sql, 'price  TEXT NOT NULL', 'price TEXT') WHERE name = 'trades'`,
@@ -61,6 +64,7 @@ func TestForeignHandInTrades(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+
 			var failed error
 			for _, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
 				failed = err
@@ -69,10 +73,12 @@ func TestForeignHandInTrades(t *testing.T) {
 			if !errors.Is(failed, ports.ErrCorruptData) || !errors.As(failed, &broken) || broken.Rule != test.rule {
 				t.Fatalf("got %v, want corrupt data breaking %s", failed, test.rule)
 			}
+
 			report, err := s.ReplaceTrades(t.Context(), trades, r)
 			if err != nil || report.Unchanged != 199 || report.Inserted+report.Changed != 1 {
 				t.Fatalf("got %+v, %v", report, err)
 			}
+
 			n := 0
 			for piece, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
 				if err != nil || !piece.Equal(trades) {
@@ -80,6 +86,7 @@ func TestForeignHandInTrades(t *testing.T) {
 				}
 				n += piece.Len()
 			}
+
 			if n != trades.Len() {
 				t.Errorf("%d trades", n)
 			}
@@ -103,6 +110,7 @@ func TestRewriteOfTradesWritesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+
 	if versions[0] != versions[1] {
 		t.Error("writing the same again wrote something")
 	}

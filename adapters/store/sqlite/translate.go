@@ -31,6 +31,7 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	if err == nil {
 		return nil
 	}
+
 	e := &ports.Error{Op: op, Store: Name, Subject: subject, Err: err}
 	if p, ok := errors.AsType[*phaseError](err); ok {
 		e.Phase, e.Err = p.phase, p.err
@@ -42,12 +43,14 @@ func translate(ctx context.Context, op, subject string, err error) error {
 		e.Err = ctx.Err()
 		e.Kind = ports.ContextKind(e.Err)
 	}
+
 	if hint != "" {
 		e.Err = fmt.Errorf("%w; %s", e.Err, hint)
 	}
 	if !errors.Is(e.Kind, ports.ErrTimeout) {
 		e.Phase = ""
 	}
+
 	return e
 }
 
@@ -59,6 +62,7 @@ func kindOf(err error) (hint string, kind error) {
 	if kind := ports.ContextKind(err); kind != nil {
 		return "", kind
 	}
+
 	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid} {
 		if errors.Is(err, kind) {
 			return "", kind
@@ -67,6 +71,7 @@ func kindOf(err error) (hint string, kind error) {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return kindOfCode(e.Code() & primary)
 	}
+
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "make its directory first, or give another path", ports.ErrUnavailable
@@ -76,6 +81,7 @@ func kindOf(err error) (hint string, kind error) {
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return "give the path of a file that can be written", ports.ErrUnavailable
 	}
+
 	return "", ports.ErrInternal
 }
 

@@ -28,11 +28,13 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claimed domai
 			if err != nil {
 				return err
 			}
+
 			c := chunks{statements: statements{tx: tx.Tx}, series: series, key: key}
 			defer c.close()
 			if err := c.write(ctx, bars); err != nil {
 				return err
 			}
+
 			report = c.report
 			return claim(ctx, tx, series, claimed)
 		})
@@ -40,6 +42,7 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claimed domai
 	if err != nil {
 		return ports.WriteReport{}, translate(ctx, "write bars", key.String(), err)
 	}
+
 	return report, nil
 }
 
@@ -54,11 +57,13 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			if err != nil || series == 0 {
 				return err
 			}
+
 			c := chunks{statements: statements{tx: tx.Tx}, series: series, key: key}
 			defer c.close()
 			if err := c.replace(ctx, bars, r); err != nil {
 				return err
 			}
+
 			report = c.report
 			return change(ctx, tx, series, r)
 		})
@@ -66,6 +71,7 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	if err != nil {
 		return ports.WriteReport{}, translate(ctx, "replace bars", key.String(), err)
 	}
+
 	return report, nil
 }
 
@@ -85,6 +91,7 @@ func checkWithin(r domain.Range, n int, at func(i int) time.Time, data fmt.Strin
 	if n > 0 && (!r.Contains(at(0)) || !r.Contains(at(n-1))) {
 		return fmt.Errorf("%s: not all in the range %s written with it: %w", data, r, domain.ErrInvalid)
 	}
+
 	return nil
 }
 
@@ -95,6 +102,7 @@ func (s *Store) update(ctx context.Context, f func(tx bun.Tx) error) error {
 	if err != nil {
 		return inPhase(ports.PhaseAcquire, err)
 	}
+
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	if err := f(tx); err != nil {
 		return inPhase(ports.PhaseQuery, err)
@@ -102,6 +110,7 @@ func (s *Store) update(ctx context.Context, f func(tx bun.Tx) error) error {
 	if err := tx.Commit(); err != nil {
 		return inPhase(ports.PhaseQuery, err)
 	}
+
 	return nil
 }
 
@@ -112,10 +121,12 @@ func ensureSeries(ctx context.Context, tx bun.Tx, row seriesRow) (int64, error) 
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
 		return row.ID, err
 	}
+
 	meta := domain.NewSymbolMeta(domain.Symbol(row.Symbol))
 	if _, err := insertNewSymbols(tx, []symbolRow{newSymbolRow(meta)}).Exec(ctx); err != nil {
 		return 0, err
 	}
+
 	_, err = insertSeries(tx, &row).Exec(ctx)
 	return row.ID, err
 }
@@ -132,6 +143,7 @@ func seriesToReplace(ctx context.Context, tx bun.Tx, row seriesRow, n int) (
 	if err = findSeries(tx, &row).Scan(ctx); errors.Is(err, sql.ErrNoRows) {
 		return 0, nil, nil
 	}
+
 	return row.ID, unclaim, err
 }
 
@@ -146,10 +158,12 @@ func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error
 	if stmt := s.prepared[text]; stmt != nil {
 		return stmt, nil
 	}
+
 	stmt, err := s.tx.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
 	}
+
 	if s.prepared == nil {
 		s.prepared = map[string]*sql.Stmt{}
 	}
@@ -162,6 +176,7 @@ func (s *statements) exec(ctx context.Context, text string, args ...any) error {
 	if err != nil {
 		return err
 	}
+
 	_, err = stmt.ExecContext(ctx, args...)
 	return err
 }

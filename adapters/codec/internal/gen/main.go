@@ -36,12 +36,14 @@ func kernels() []byte {
 			fmt.Fprintf(&b, "case %d:\nunpack%d(dst, src, groups)\n", w, w)
 		}
 	}
+
 	b.WriteString("}\n}\n")
 	for w := range 65 {
 		if valid(w) {
 			kernel(&b, w)
 		}
 	}
+
 	return b.Bytes()
 }
 
@@ -51,6 +53,7 @@ func kernel(b *bytes.Buffer, w int) {
 		b.WriteString("\nfunc unpack0(dst *words, _ []byte, groups int) { clear(dst[:groups*groupBars]) }\n")
 		return
 	}
+
 	fmt.Fprintf(b, "\nfunc unpack%d(dst *words, src []byte, groups int) {\nfor g := range groups {\n", w)
 	fmt.Fprintf(b, "p := (*[%d]byte)(src[g*%d:])\nq := (*[8]int64)(dst[g*8:])\n", 7*w/8+8, w)
 	for i := range 8 {
@@ -64,5 +67,6 @@ func kernel(b *bytes.Buffer, w int) {
 		}
 		fmt.Fprintf(b, "q[%d] = int64(%s)\n", i, load)
 	}
+
 	b.WriteString("}\n}\n")
 }

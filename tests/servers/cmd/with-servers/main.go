@@ -25,10 +25,12 @@ func run(args []string) (status int, err error) {
 	if len(args) == 0 {
 		return 2, errors.New("name a command to run with the servers")
 	}
+
 	running, err := servers.StartAll()
 	if err != nil {
 		return 1, err
 	}
+
 	command := exec.Command(args[0], args[1:]...)
 	command.Env = append(os.Environ(), running.Environment...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -40,6 +42,7 @@ func run(args []string) (status int, err error) {
 	case err != nil:
 		status = 1
 	}
+
 	if stopped := running.Stop(); stopped != nil {
 		status, err = max(status, 1), errors.Join(err, stopped)
 	}
