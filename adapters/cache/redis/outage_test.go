@@ -137,8 +137,9 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 		"refused": "redis://127.0.0.1:1/0", "silent": "redis://" + silent.Addr().String() + "/0", "stopped": stopped.url,
 	} {
 		t.Run(name, func(t *testing.T) {
-			const slack = 5 * time.Millisecond // of the scheduler's, on a moment that is quiet: the best of some tries
-			best := time.Hour
+			// The scheduler's slack, and three timeouts in a thousand operations, on a moment that is quiet: the best of some tries.
+			const slack, most = 5 * time.Millisecond, time.Second
+			bestSlowest, bestAll := time.Hour, time.Hour
 			for range 20 {
 				c, end, err := redis.Open(t.Context(), redis.Config{URL: url, Prefix: rand.Text()})
 				if err != nil {
@@ -159,15 +160,13 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 					t.Fatalf("%d operations were tried", failed)
 				}
 
-				if all > time.Second { // three times 25 ms, and what a busy machine adds
-					t.Errorf("a thousand operations took %s", all)
-				}
-				if best = min(best, slowest); best <= redis.DefaultTimeout+slack {
+				bestSlowest, bestAll = min(bestSlowest, slowest), min(bestAll, all)
+				if bestSlowest <= redis.DefaultTimeout+slack && bestAll <= most {
 					return
 				}
 			}
 
-			t.Errorf("an operation took %s", best)
+			t.Errorf("an operation took %s, a thousand took %s", bestSlowest, bestAll)
 		})
 	}
 }
