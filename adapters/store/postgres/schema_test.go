@@ -180,7 +180,7 @@ func TestPartitionsStopNobody(t *testing.T) {
 		}
 	}
 
-	short, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a lock would be waited for to the end of the test
+	short, cancel := context.WithTimeout(t.Context(), time.Minute) // a lock would be waited for to the end of the test
 	defer cancel()
 	// Partition and row are made in a transaction that stays open too.
 	making, err := pgx.Connect(short, dsn)

