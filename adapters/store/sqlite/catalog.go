@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/uptrace/bun"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -20,8 +20,9 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 		return nil, translate(ctx, op, "", ctx.Err())
 	}
 
-	var rows []symbolRow
-	if err := selectSymbols(s.read, &rows, wanted, q.Pattern, q.Limit).Scan(ctx); err != nil {
+	text, args := selectSymbols(wanted, q.Pattern, q.Limit)
+	rows, err := queryAll(ctx, s.read, (*symbolRow).into, text, args...)
+	if err != nil {
 		return nil, translate(ctx, op, "", inPhase(ports.PhaseQuery, err))
 	}
 
@@ -37,6 +38,9 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 
 	return metas, nil
 }
+
+// statementSymbols is how many symbols one statement writes, so that its own cost does not show.
+const statementSymbols = 64
 
 // PutSymbols implements ports.SymbolWriter. A text that is not UTF-8, or holds a zero byte, is refused: SQLite would not keep it as
 // it is.
@@ -54,9 +58,20 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 		rows = append(rows, newSymbolRow(m))
 	}
 
-	return translate(ctx, op, "", s.update(ctx, func(tx bun.Tx) error {
-		_, err := upsertSymbols(tx, rows).Exec(ctx)
-		return err
+	return translate(ctx, op, "", s.update(ctx, func(tx *sql.Tx) error {
+		statements := statements{tx: tx}
+		defer statements.close()
+		for some := range slices.Chunk(rows, statementSymbols) {
+			var args []any
+			for _, row := range some {
+				args = append(args, row.args()...)
+			}
+			if err := statements.exec(ctx, upsertSymbols(len(some)), args...); err != nil {
+				return err
+			}
+		}
+
+		return nil
 	}))
 }
 
@@ -95,7 +110,7 @@ func storable(m domain.SymbolMeta) error {
 	return nil
 }
 
-// validSymbols is those that can be in the store at all, as bun's texts.
+// validSymbols is those that can be in the store at all, as texts.
 func validSymbols(symbols []domain.Symbol) []string {
 	var valid []string
 	for _, s := range symbols {

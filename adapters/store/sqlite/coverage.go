@@ -2,11 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/uptrace/bun"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -60,6 +59,11 @@ type heldRow struct {
 	RangeStart, RangeEnd int64
 }
 
+// into returns where the columns of selectHeld are scanned to.
+func (r *heldRow) into() []any {
+	return []any{&r.Symbol, &r.Grid, &r.Kind, &r.RangeStart, &r.RangeEnd}
+}
+
 // held reads the extents of the symbols, or of all where none is given: those of bars, or those of ticks.
 func (s *Store) held(ctx context.Context, symbols []domain.Symbol, bars bool) ([]heldRow, error) {
 	wanted := validSymbols(symbols)
@@ -67,8 +71,9 @@ func (s *Store) held(ctx context.Context, symbols []domain.Symbol, bars bool) ([
 		return nil, ctx.Err()
 	}
 
-	var held []heldRow
-	if err := selectHeld(s.read, wanted, bars).Scan(ctx, &held); err != nil {
+	text, args := selectHeld(wanted, bars)
+	held, err := queryAll(ctx, s.read, (*heldRow).into, text, args...)
+	if err != nil {
 		return nil, inPhase(ports.PhaseQuery, err)
 	}
 
@@ -76,14 +81,14 @@ func (s *Store) held(ctx context.Context, symbols []domain.Symbol, bars bool) ([
 }
 
 // claim adds r to the extents of the series.
-func claim(ctx context.Context, tx bun.Tx, series int64, r domain.Range) error {
+func claim(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
 	return changeExtents(ctx, tx, series, r, func(held []domain.Range) []domain.Range {
 		return domain.MergeRanges(append(held, r))
 	})
 }
 
 // unclaim takes r out of the extents of the series.
-func unclaim(ctx context.Context, tx bun.Tx, series int64, r domain.Range) error {
+func unclaim(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
 	return changeExtents(ctx, tx, series, r, func(held []domain.Range) []domain.Range {
 		var left []domain.Range
 		for _, h := range held {
@@ -94,14 +99,14 @@ func unclaim(ctx context.Context, tx bun.Tx, series int64, r domain.Range) error
 }
 
 // changeExtents puts what change makes of the extents around r in their place. Where that is the same, nothing is written.
-func changeExtents(ctx context.Context, tx bun.Tx, series int64, r domain.Range, change func([]domain.Range) []domain.Range) error {
+func changeExtents(ctx context.Context, tx *sql.Tx, series int64, r domain.Range, change func([]domain.Range) []domain.Range) error {
 	if r.Empty() {
 		return nil
 	}
 
 	start, end := r.Micros()
-	var rows []extentRow
-	if err := selectExtents(tx, &rows, series, start, end).Scan(ctx); err != nil {
+	rows, err := queryAll(ctx, tx, (*extentRow).into, selectExtents, series, start, end)
+	if err != nil {
 		return err
 	}
 
@@ -109,28 +114,23 @@ func changeExtents(ctx context.Context, tx bun.Tx, series int64, r domain.Range,
 	for _, row := range rows {
 		held = append(held, microRange(row.Start, row.End))
 	}
+
 	changed := change(slices.Clip(held))
 	if slices.EqualFunc(held, changed, domain.Range.Equal) {
 		return nil
 	}
 
-	if len(rows) > 0 {
-		if _, err := deleteExtents(tx, rows).Exec(ctx); err != nil {
+	if _, err := tx.ExecContext(ctx, deleteExtents, series, start, end); err != nil {
+		return err
+	}
+	for _, c := range changed {
+		from, to := c.Micros()
+		if _, err := tx.ExecContext(ctx, insertExtent, series, from, to); err != nil {
 			return err
 		}
 	}
-	if len(changed) == 0 {
-		return nil
-	}
 
-	rows = rows[:0]
-	for _, c := range changed {
-		from, to := c.Micros()
-		rows = append(rows, extentRow{Series: series, Start: from, End: to})
-	}
-
-	_, err := insertExtents(tx, rows).Exec(ctx)
-	return err
+	return nil
 }
 
 func microRange(start, end int64) domain.Range {

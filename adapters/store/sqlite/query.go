@@ -1,10 +1,11 @@
 package sqlite
 
 import (
+	"context"
+	"database/sql"
+	"encoding/json"
 	"fmt"
 	"strings"
-
-	"github.com/uptrace/bun"
 )
 
 // applicationID marks the file as ours: "mkdt".
@@ -162,64 +163,88 @@ func (q *tickSQL) upsert(n int) string {
 	return `REPLACE INTO ` + q.table + ` (series, ` + q.names + `) VALUES ` + row + strings.Repeat(`, `+row, n-1)
 }
 
-// The statements on the small tables are bun's. It writes values into the text, quoted; whoever calls has made sure that they are
-// valid symbols, texts of our own or numbers, or has asked storable.
+// The statements on the small tables: symbols, series and extents.
+const (
+	symbolColumns = `symbol, venue, base, quote, tick, lot, zone`
 
-func findSeries(db bun.IDB, row *seriesRow) *bun.SelectQuery {
-	return db.NewSelect().Model(row).Where("symbol = ? AND grid = ? AND kind = ?", row.Symbol, row.Grid, row.Kind)
-}
+	// insertNewSymbol leaves a symbol that is there as it is.
+	insertNewSymbol = `INSERT INTO symbols (` + symbolColumns + `) VALUES ` + symbolValues + ` ON CONFLICT (symbol) DO NOTHING`
+	symbolValues    = `(?, ?, ?, ?, ?, ?, ?)`
 
-func insertSeries(db bun.IDB, row *seriesRow) *bun.InsertQuery {
-	return db.NewInsert().Model(row).Returning("id")
-}
+	selectSeries = `SELECT id FROM series WHERE symbol = ? AND grid = ? AND kind = ?`
+	insertSeries = `INSERT INTO series (symbol, grid, kind) VALUES (?, ?, ?)`
 
-// insertNewSymbols leaves a symbol that is there as it is.
-func insertNewSymbols(db bun.IDB, rows []symbolRow) *bun.InsertQuery {
-	return db.NewInsert().Model(&rows).On("CONFLICT (symbol) DO NOTHING")
-}
+	// extentsTouching takes series, start, end: the extents that overlap or touch [start, end].
+	extentsTouching = ` FROM extents WHERE series = ?1 AND range_start <= ?3 AND range_end >= ?2`
+	selectExtents   = `SELECT range_start, range_end` + extentsTouching + ` ORDER BY range_start`
+	deleteExtents   = `DELETE` + extentsTouching
+	insertExtent    = `INSERT INTO extents (series, range_start, range_end) VALUES (?, ?, ?)`
 
-func upsertSymbols(db bun.IDB, rows []symbolRow) *bun.InsertQuery {
-	return db.NewInsert().Model(&rows).On("CONFLICT (symbol) DO UPDATE").
-		Set("venue = EXCLUDED.venue, base = EXCLUDED.base, quote = EXCLUDED.quote").
-		Set("tick = EXCLUDED.tick, lot = EXCLUDED.lot, zone = EXCLUDED.zone")
+	// inSymbols takes a JSON array of symbols: one parameter, because SQLite limits how many there may be.
+	inSymbols = ` AND symbol IN (SELECT value FROM json_each(?))`
+)
+
+// upsertSymbols takes n times the columns of a symbol.
+func upsertSymbols(n int) string {
+	return `INSERT INTO symbols (` + symbolColumns + `) VALUES ` + symbolValues + strings.Repeat(`, `+symbolValues, n-1) + `
+ON CONFLICT (symbol) DO UPDATE SET venue = excluded.venue, base = excluded.base, quote = excluded.quote,
+	tick = excluded.tick, lot = excluded.lot, zone = excluded.zone`
 }
 
 // selectSymbols finds the symbols, or all where none is given, that match the pattern, unless it is empty; at most limit, unless it
 // is 0.
-func selectSymbols(db bun.IDB, rows *[]symbolRow, symbols []string, pattern string, limit int) *bun.SelectQuery {
-	query := db.NewSelect().Model(rows).OrderExpr("symbol").Limit(int64(limit))
+func selectSymbols(symbols []string, pattern string, limit int) (text string, args []any) {
+	text = `SELECT ` + symbolColumns + ` FROM symbols WHERE true`
 	if len(symbols) > 0 {
-		query.Where("symbol IN (?)", bun.List(symbols))
+		text, args = text+inSymbols, append(args, jsonArray(symbols))
 	}
 	if pattern != "" {
-		query.Where("symbol GLOB ?", pattern)
+		text, args = text+` AND symbol GLOB ?`, append(args, pattern)
+	}
+	text += ` ORDER BY symbol`
+	if limit > 0 {
+		text, args = text+` LIMIT ?`, append(args, limit)
 	}
 
-	return query
+	return text, args
 }
 
 // selectHeld joins every extent, or those of the symbols, to its series: of bars where the series has a grid, else of ticks.
-func selectHeld(db bun.IDB, symbols []string, bars bool) *bun.SelectQuery {
-	query := db.NewSelect().TableExpr("extents").Join("JOIN series ON series.id = extents.series").
-		ColumnExpr("symbol, grid, kind, range_start, range_end").Where("(grid <> '') = ?", bars).
-		OrderExpr("symbol, kind, grid, range_start")
+func selectHeld(symbols []string, bars bool) (text string, args []any) {
+	text = `SELECT symbol, grid, kind, range_start, range_end FROM extents JOIN series ON series.id = extents.series
+WHERE (grid <> '') = ?`
+	args = []any{bars}
 	if len(symbols) > 0 {
-		query.Where("symbol IN (?)", bun.List(symbols))
+		text, args = text+inSymbols, append(args, jsonArray(symbols))
 	}
 
-	return query
+	return text + ` ORDER BY symbol, kind, grid, range_start`, args
 }
 
-// selectExtents finds the extents of a series that overlap or touch [start, end], in order.
-func selectExtents(db bun.IDB, rows *[]extentRow, series, start, end int64) *bun.SelectQuery {
-	return db.NewSelect().Model(rows).
-		Where("series = ? AND range_start <= ? AND range_end >= ?", series, end, start).OrderExpr("range_start")
+func jsonArray(texts []string) string {
+	array, _ := json.Marshal(texts) // texts always can
+	return string(array)
 }
 
-func deleteExtents(db bun.IDB, rows []extentRow) *bun.DeleteQuery {
-	return db.NewDelete().Model(&rows).WherePK()
-}
+// queryAll reads all rows of a query. into returns where the columns of a row are scanned to.
+func queryAll[R any](ctx context.Context, db interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}, into func(*R) []any, text string, args ...any,
+) ([]R, error) {
+	rows, err := db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
 
-func insertExtents(db bun.IDB, rows []extentRow) *bun.InsertQuery {
-	return db.NewInsert().Model(&rows)
+	defer func() { _ = rows.Close() }() // what it could report, Err has
+	var all []R
+	for rows.Next() {
+		var row R
+		if err := rows.Scan(into(&row)...); err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+
+	return all, rows.Err()
 }

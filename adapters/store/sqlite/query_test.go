@@ -8,7 +8,7 @@ import (
 )
 
 // TestStatementsWalkTheKey holds every statement on the path of bars and ticks to a key: no scan of a table, and nothing sorted but the
-// keys of the last ticks, of which one is kept, and the few ticks that a write looks up.
+// keys of the last ticks, of which one is kept, the few ticks that a write looks up, and the extents of several symbols.
 func TestStatementsWalkTheKey(t *testing.T) {
 	t.Parallel()
 	s, closeStore, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "market.db")})
@@ -17,6 +17,8 @@ func TestStatementsWalkTheKey(t *testing.T) {
 	}
 
 	t.Cleanup(closeStore)
+	someSymbols, _ := selectSymbols([]string{"BTC/USD"}, "", 0)
+	someHeld, _ := selectHeld([]string{"BTC/USD"}, true)
 	const (
 		ofChunks = "SEARCH chunks USING INDEX sqlite_autoindex_chunks_1 (series=? AND first_open"
 		ofID     = "SEARCH chunks USING INTEGER PRIMARY KEY (rowid=?)"
@@ -35,18 +37,27 @@ func TestStatementsWalkTheKey(t *testing.T) {
 		{"last trades", tradeSQL.selectLast, ofTrades, 1},
 		{"trade keys", tradeSQL.selectKeys, ofTrades, 0},
 		{"trades at", tradeSQL.selectAt(3), "SEARCH trades USING PRIMARY KEY (series=? AND time=? AND seq=?)", 1},
+		{"symbols", someSymbols, "SEARCH symbols USING PRIMARY KEY (symbol=?)", 0},
+		{"series", selectSeries, "SEARCH series USING COVERING INDEX sqlite_autoindex_series_1 (symbol=? AND grid=? AND kind=?)", 0},
+		{"series held", someHeld, "SEARCH series USING COVERING INDEX sqlite_autoindex_series_1 (symbol=?)", 1},
+		{"extents held", someHeld, "SEARCH extents USING PRIMARY KEY (series=?)", 1},
+		{"extents", selectExtents, "SEARCH extents USING PRIMARY KEY (series=? AND range_start<?)", 0},
+		{"delete extents", deleteExtents, "SEARCH extents USING PRIMARY KEY (series=? AND range_start<?)", 0},
 		{"delete trade", tradeSQL.deleteOne, "SEARCH trades USING PRIMARY KEY (series=? AND time=? AND seq=?)", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			plan := explain(t, s, test.text)
-			if !strings.Contains(plan, test.search) || strings.Contains(plan, "SCAN chunks") || strings.Contains(plan, "SCAN trades") ||
+			if !strings.Contains(plan, test.search) || scan.MatchString(plan) ||
 				strings.Count(plan, "B-TREE") != test.sorts {
 				t.Errorf("plan of %s:\n%s", test.text, plan)
 			}
 		})
 	}
 }
+
+// scan is the plan of a statement that walks a whole table; json_each is the list of symbols.
+var scan = regexp.MustCompile(`SCAN (chunks|trades|symbols|series|extents)`)
 
 var parameter = regexp.MustCompile(`\?[0-9]*`)
 

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/uptrace/bun"
-
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -15,39 +13,37 @@ import (
 // that was released never changes.
 //
 // The version is SQLite's own user_version, set in the transaction that makes the tables: it cannot say what did not happen, and two
-// processes that start at once take turns. The tables that bun/migrate keeps for it, with a lock that a crash leaves behind, are
-// made for servers.
+// processes that start at once take turns. A table of migrations with a lock, which a crash
+// would leave behind, is made for servers.
 var migrations = [...]string{schema1}
 
-// symbolRow, seriesRow and extentRow are the small tables. Bars have no model: their path is constant SQL.
+// symbolRow is a row of symbols.
 type symbolRow struct {
-	bun.BaseModel `bun:"table:symbols"`
-
-	Symbol string `bun:"symbol,pk"`
-	Venue  string `bun:"venue"`
-	Base   string `bun:"base"`
-	Quote  string `bun:"quote"`
-	Tick   string `bun:"tick"`
-	Lot    string `bun:"lot"`
-	Zone   string `bun:"zone"`
+	Symbol, Venue, Base, Quote, Tick, Lot, Zone string
 }
 
+// args returns the values of symbolColumns.
+func (r *symbolRow) args() []any {
+	return []any{r.Symbol, r.Venue, r.Base, r.Quote, r.Tick, r.Lot, r.Zone}
+}
+
+// into returns where symbolColumns are scanned to.
+func (r *symbolRow) into() []any {
+	return []any{&r.Symbol, &r.Venue, &r.Base, &r.Quote, &r.Tick, &r.Lot, &r.Zone}
+}
+
+// seriesRow is a row of series, without its id.
 type seriesRow struct {
-	bun.BaseModel `bun:"table:series"`
-
-	ID     int64  `bun:"id,pk,autoincrement"`
-	Symbol string `bun:"symbol"`
-	Grid   string `bun:"grid"` // empty where the series is of ticks
-	Kind   string `bun:"kind"` // what the price is of, or which ticks
+	Symbol string
+	Grid   string // empty where the series is of ticks
+	Kind   string // what the price is of, or which ticks
 }
 
-type extentRow struct {
-	bun.BaseModel `bun:"table:extents,alias:extents"`
+// extentRow is a range of one series, in microseconds since 1970 UTC, as all times here.
+type extentRow struct{ Start, End int64 }
 
-	Series int64 `bun:"series,pk"`
-	Start  int64 `bun:"range_start,pk"` // microseconds since 1970 UTC, as all times here
-	End    int64 `bun:"range_end"`
-}
+// into returns where the columns of selectExtents are scanned to.
+func (r *extentRow) into() []any { return []any{&r.Start, &r.End} }
 
 func newSeriesRow(key domain.SeriesKey) seriesRow {
 	return seriesRow{Symbol: string(key.Symbol), Grid: key.Grid.String(), Kind: key.PriceType.String()}

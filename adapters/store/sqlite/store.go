@@ -17,8 +17,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/sqlitedialect"
 	driver "modernc.org/sqlite"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -69,8 +67,8 @@ func (c Config) withDefaults() Config {
 // Store is an open SQLite file. It is safe for concurrent use: reads run side by side and beside the one write, each on the state
 // that the last write before it left; writes, of this process and of others, take turns.
 type Store struct {
-	write *bun.DB // one connection: SQLite has one writer, and waiting here obeys the context
-	read  *bun.DB // cannot write
+	write *sql.DB // one connection: SQLite has one writer, and waiting here obeys the context
+	read  *sql.DB // cannot write
 
 	chunks, lastChunks *sql.Stmt // of read
 }
@@ -131,7 +129,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	}
 
 	s.write.SetMaxOpenConns(1)
-	if err = migrate(ctx, s.write.DB); err != nil {
+	if err = migrate(ctx, s.write); err != nil {
 		return err
 	}
 	if s.read, err = connect(path, "_query_only=1"); err != nil {
@@ -139,11 +137,11 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	}
 
 	s.read.SetMaxIdleConns(idleReaders)
-	if s.chunks, err = s.read.DB.PrepareContext(ctx, selectChunks); err != nil {
+	if s.chunks, err = s.read.PrepareContext(ctx, selectChunks); err != nil {
 		return err
 	}
 
-	s.lastChunks, err = s.read.DB.PrepareContext(ctx, selectLastChunks)
+	s.lastChunks, err = s.read.PrepareContext(ctx, selectLastChunks)
 	return err
 }
 
@@ -155,7 +153,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 //
 // Pages of 16 KiB, of which a full chunk fills some three, cost less to walk than those of 4 KiB. Mapping the file into memory would
 // save a copy that does not show beside the decoding, and turn an error of the disk into the end of the process.
-func connect(path, options string) (*bun.DB, error) {
+func connect(path, options string) (*sql.DB, error) {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/...
@@ -166,7 +164,7 @@ func connect(path, options string) (*bun.DB, error) {
 		return nil, err
 	}
 
-	return bun.NewDB(sql.OpenDB(connector), sqlitedialect.New()), nil
+	return sql.OpenDB(connector), nil
 }
 
 // close closes what is open: the readers first, so that the writer, as the last, folds the log into the file.
@@ -178,7 +176,7 @@ func (s *Store) close() error {
 		}
 	}
 
-	for _, db := range []*bun.DB{s.read, s.write} {
+	for _, db := range []*sql.DB{s.read, s.write} {
 		if db != nil {
 			faults = append(faults, db.Close())
 		}

@@ -7,8 +7,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/uptrace/bun"
-
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -101,7 +99,7 @@ func readTicks[T domain.Tick](ctx context.Context, s *Store, q ports.TickQuery, 
 	})
 }
 
-func (t *tickTable[T]) read(ctx context.Context, db *bun.DB, q ports.TickQuery, yield func(domain.Ticks[T]) bool) error {
+func (t *tickTable[T]) read(ctx context.Context, db *sql.DB, q ports.TickQuery, yield func(domain.Ticks[T]) bool) error {
 	rows, err := t.query(ctx, db, q)
 	if err != nil {
 		return inPhase(ports.PhaseQuery, err)
@@ -143,18 +141,18 @@ func (t *tickTable[T]) read(ctx context.Context, db *bun.DB, q ports.TickQuery, 
 	return ctx.Err() // whoever gave up while he held the last piece hears of it too
 }
 
-func (t *tickTable[T]) query(ctx context.Context, db *bun.DB, q ports.TickQuery) (*sql.Rows, error) {
+func (t *tickTable[T]) query(ctx context.Context, db *sql.DB, q ports.TickQuery) (*sql.Rows, error) {
 	symbol, kind := string(q.Symbol), string(t.kind)
 	start, end := q.Range.Micros()
 	if q.Last > 0 {
-		return db.DB.QueryContext(ctx, t.selectLast, symbol, kind, start, end, symbol, kind, start, end, q.Last)
+		return db.QueryContext(ctx, t.selectLast, symbol, kind, start, end, symbol, kind, start, end, q.Last)
 	}
 
 	limit := -1
 	if q.First > 0 {
 		limit = q.First
 	}
-	return db.DB.QueryContext(ctx, t.selectRange, symbol, kind, start, end, limit)
+	return db.QueryContext(ctx, t.selectRange, symbol, kind, start, end, limit)
 }
 
 // newTickSeries is the row of the ticks of one kind among the series: without a grid.
@@ -179,7 +177,7 @@ func writeTicks[T domain.Tick](
 	case claimed.Empty(): // then there are no ticks either
 		err = ctx.Err()
 	default:
-		err = s.update(ctx, func(tx bun.Tx) error {
+		err = s.update(ctx, func(tx *sql.Tx) error {
 			series, err := ensureSeries(ctx, tx, newTickSeries(ticks.Symbol(), t.kind))
 			if err != nil {
 				return err
@@ -202,7 +200,7 @@ func replaceTicks[T domain.Tick](
 	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, t *tickTable[T],
 ) (report ports.WriteReport, err error) {
 	if err = checkTicks(ticks, r); err == nil {
-		err = s.update(ctx, func(tx bun.Tx) (err error) {
+		err = s.update(ctx, func(tx *sql.Tx) (err error) {
 			report, err = t.replace(ctx, tx, ticks, r)
 			return err
 		})
@@ -215,7 +213,7 @@ func replaceTicks[T domain.Tick](
 }
 
 // replace leaves the ticks, and no others, in r, and claims it; or, where there are none, unclaims it.
-func (t *tickTable[T]) replace(ctx context.Context, tx bun.Tx, ticks domain.Ticks[T], r domain.Range) (report ports.WriteReport, err error) {
+func (t *tickTable[T]) replace(ctx context.Context, tx *sql.Tx, ticks domain.Ticks[T], r domain.Range) (report ports.WriteReport, err error) {
 	series, change, err := seriesToReplace(ctx, tx, newTickSeries(ticks.Symbol(), t.kind), ticks.Len())
 	if err != nil || series == 0 {
 		return report, err
@@ -233,9 +231,9 @@ func (t *tickTable[T]) replace(ctx context.Context, tx bun.Tx, ticks domain.Tick
 }
 
 // keysBeside is the ticks in r that the store has and ticks has not.
-func (t *tickTable[T]) keysBeside(ctx context.Context, tx bun.Tx, series int64, ticks domain.Ticks[T], r domain.Range) ([]tickKey, error) {
+func (t *tickTable[T]) keysBeside(ctx context.Context, tx *sql.Tx, series int64, ticks domain.Ticks[T], r domain.Range) ([]tickKey, error) {
 	start, end := r.Micros()
-	rows, err := tx.Tx.QueryContext(ctx, t.selectKeys, series, start, end)
+	rows, err := tx.QueryContext(ctx, t.selectKeys, series, start, end)
 	if err != nil {
 		return nil, err
 	}
@@ -267,9 +265,9 @@ const statementTicks = 64
 
 // put deletes the others, writes the ticks that the store has not, or has otherwise, and counts them.
 func (t *tickTable[T]) put(
-	ctx context.Context, tx bun.Tx, series int64, ticks domain.Ticks[T], others []tickKey,
+	ctx context.Context, tx *sql.Tx, series int64, ticks domain.Ticks[T], others []tickKey,
 ) (ports.WriteReport, error) {
-	u := upserter[T]{tickTable: t, statements: statements{tx: tx.Tx}, series: series}
+	u := upserter[T]{tickTable: t, statements: statements{tx: tx}, series: series}
 	defer u.close()
 	for _, k := range others {
 		if err := u.exec(ctx, u.deleteOne, series, k.micros, k.seq); err != nil {

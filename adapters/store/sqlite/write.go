@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/uptrace/bun"
-
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -23,13 +21,13 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claimed domai
 	case claimed.Empty(): // then there are no bars either
 		err = ctx.Err()
 	default:
-		err = s.update(ctx, func(tx bun.Tx) error {
+		err = s.update(ctx, func(tx *sql.Tx) error {
 			series, err := ensureSeries(ctx, tx, newSeriesRow(key))
 			if err != nil {
 				return err
 			}
 
-			c := chunks{statements: statements{tx: tx.Tx}, series: series, key: key}
+			c := chunks{statements: statements{tx: tx}, series: series, key: key}
 			defer c.close()
 			if err := c.write(ctx, bars); err != nil {
 				return err
@@ -52,13 +50,13 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	var report ports.WriteReport
 	err := checkBars(bars, r)
 	if err == nil {
-		err = s.update(ctx, func(tx bun.Tx) error {
+		err = s.update(ctx, func(tx *sql.Tx) error {
 			series, change, err := seriesToReplace(ctx, tx, newSeriesRow(key), bars.Len())
 			if err != nil || series == 0 {
 				return err
 			}
 
-			c := chunks{statements: statements{tx: tx.Tx}, series: series, key: key}
+			c := chunks{statements: statements{tx: tx}, series: series, key: key}
 			defer c.close()
 			if err := c.replace(ctx, bars, r); err != nil {
 				return err
@@ -97,7 +95,7 @@ func checkWithin(r domain.Range, n int, at func(i int) time.Time, data fmt.Strin
 
 // update runs f in one transaction, which is committed where f returns nil, and else leaves no trace. When it returns nil, what was
 // written is on disk.
-func (s *Store) update(ctx context.Context, f func(tx bun.Tx) error) error {
+func (s *Store) update(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return inPhase(ports.PhaseAcquire, err)
@@ -116,35 +114,45 @@ func (s *Store) update(ctx context.Context, f func(tx bun.Tx) error) error {
 
 // ensureSeries is the number of the series. A new one gets its number here, and its symbol a place in the catalog, unless it has
 // one.
-func ensureSeries(ctx context.Context, tx bun.Tx, row seriesRow) (int64, error) {
-	err := findSeries(tx, &row).Scan(ctx)
+func ensureSeries(ctx context.Context, tx *sql.Tx, row seriesRow) (int64, error) {
+	id, err := findSeries(ctx, tx, row)
 	if err == nil || !errors.Is(err, sql.ErrNoRows) {
-		return row.ID, err
+		return id, err
 	}
 
-	meta := domain.NewSymbolMeta(domain.Symbol(row.Symbol))
-	if _, err := insertNewSymbols(tx, []symbolRow{newSymbolRow(meta)}).Exec(ctx); err != nil {
+	meta := newSymbolRow(domain.NewSymbolMeta(domain.Symbol(row.Symbol)))
+	if _, err := tx.ExecContext(ctx, insertNewSymbol, meta.args()...); err != nil {
 		return 0, err
 	}
 
-	_, err = insertSeries(tx, &row).Exec(ctx)
-	return row.ID, err
+	inserted, err := tx.ExecContext(ctx, insertSeries, row.Symbol, row.Grid, row.Kind)
+	if err != nil {
+		return 0, err
+	}
+
+	return inserted.LastInsertId()
+}
+
+// findSeries returns the id of the series, or sql.ErrNoRows.
+func findSeries(ctx context.Context, tx *sql.Tx, row seriesRow) (id int64, err error) {
+	err = tx.QueryRowContext(ctx, selectSeries, row.Symbol, row.Grid, row.Kind).Scan(&id)
+	return id, err
 }
 
 // seriesToReplace is the number of the series in which a range is to be replaced by so many bars or ticks, and what then becomes of
 // the claim on the range. Where there is nothing to be put in, a series that is not there stays so: its number is 0.
-func seriesToReplace(ctx context.Context, tx bun.Tx, row seriesRow, n int) (
-	series int64, change func(context.Context, bun.Tx, int64, domain.Range) error, err error,
+func seriesToReplace(ctx context.Context, tx *sql.Tx, row seriesRow, n int) (
+	series int64, change func(context.Context, *sql.Tx, int64, domain.Range) error, err error,
 ) {
 	if n > 0 {
 		series, err = ensureSeries(ctx, tx, row)
 		return series, claim, err
 	}
-	if err = findSeries(tx, &row).Scan(ctx); errors.Is(err, sql.ErrNoRows) {
+	if series, err = findSeries(ctx, tx, row); errors.Is(err, sql.ErrNoRows) {
 		return 0, nil, nil
 	}
 
-	return row.ID, unclaim, err
+	return series, unclaim, err
 }
 
 // statements prepares each statement of a transaction once.
