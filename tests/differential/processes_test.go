@@ -87,7 +87,7 @@ func openStage(tb testing.TB, redis string) *stage {
 	}
 
 	tb.Cleanup(closePostgres)
-	s.postgres, s.notices = pg, postgres.NewNotices(pg)
+	s.postgres, s.notices = pg, postgres.NewInvalidations(pg)
 	s.listen(tb)
 	return s
 }

@@ -18,7 +18,7 @@ import (
 func newSources(
 	ctx context.Context, s settings, opts Options, pg *postgres.Store, ts *influx.Store, caches chunks.Caches, clock ports.Clock,
 ) ([]app.Source, func(), error) {
-	l := newLayers(ctx, s, opts, caches, clock, postgres.NewNotices(pg))
+	l := newLayers(ctx, s, opts, caches, clock, postgres.NewInvalidations(pg))
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: poolUse(pg)}
 	relational.Aggregate, relational.Explain = pg, pg
 	relational.Bars = pg        // bars, and the claims on them, as they lie in the tables

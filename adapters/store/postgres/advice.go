@@ -12,15 +12,15 @@ import (
 
 const (
 	// small is the size in bytes up to which a table is read whole in the time that a look into its index takes, about.
-	small = 1 << 20
+	smallTableBytes = 1 << 20
 
 	// few is how many rows a table may have changed, or dead, beside a share of those it has, before somebody should look: autovacuum,
 	// which comes once a minute, acts from less on.
-	few = 1000
+	minChangedRows = 1000
 )
 
 // scannedTable is what the server knows of a table that a plan reads.
-type scannedTable struct {
+type tableStats struct {
 	place               int    // among those asked for, from 1
 	name, parent        string // where it is no partition, it is its own parent
 	bytes               int64
@@ -32,14 +32,14 @@ type scannedTable struct {
 	usable           []bool
 }
 
-func scanTable(row pgx.CollectableRow) (t scannedTable, err error) {
+func scanTableStats(row pgx.CollectableRow) (t tableStats, err error) {
 	err = row.Scan(&t.place, &t.name, &t.parent, &t.bytes, &t.from, &t.to, &t.live, &t.dead, &t.changed, &t.neverAnalyzed,
 		&t.indexes, &t.columns, &t.usable)
 	return t, err
 }
 
 // index is the best of the table's indexes that begin with the columns; found is false where there is none.
-func (t *scannedTable) index(columns string) (name string, usable, found bool) {
+func (t *tableStats) findIndex(columns string) (name string, usable, found bool) {
 	for i, own := range t.columns {
 		if own == columns || strings.HasPrefix(own, columns+", ") {
 			if t.usable[i] {
@@ -52,7 +52,7 @@ func (t *scannedTable) index(columns string) (name string, usable, found bool) {
 }
 
 // outside reports whether the table is a partition that holds nothing of r.
-func (t *scannedTable) outside(r domain.Range) bool {
+func (t *tableStats) isOutside(r domain.Range) bool {
 	return !r.Empty() && (t.from != nil && !t.from.Before(r.End) || t.to != nil && !t.to.After(r.Start))
 }
 
@@ -64,27 +64,27 @@ var readKeys = map[string]struct{ name, columns, form string }{
 
 // unpruned is what is wrong with partitions that are read for nothing. Of one alone it is not said: the server has none to choose from
 // where there is but one, and looks into its index.
-const unpruned = "{} lie outside of the range and are read all the same: set enable_partition_pruning = on"
+const adviceUnpruned = "{} lie outside of the range and are read all the same: set enable_partition_pruning = on"
 
 // advice is a sentence for each thing that is wrong, about all the tables that it is wrong with.
-func advice(tables []scannedTable, scans []tableScan, r domain.Range) []string {
+func adviseOn(tables []tableStats, scans []tableScan, r domain.Range) []string {
 	var found findings
 	for _, t := range tables {
 		scan := scans[t.place-1]
-		if t.outside(r) {
-			found.add(t.name, unpruned)
+		if t.isOutside(r) {
+			found.add(t.name, adviceUnpruned)
 		}
-		if t.bytes <= small {
+		if t.bytes <= smallTableBytes {
 			continue
 		}
 
-		if scan.whole {
-			found.add(t.name, t.wholeScan(scan))
+		if scan.sequential {
+			found.add(t.name, t.scanAdvice(scan))
 		}
-		if t.neverAnalyzed || t.changed > few+t.live/5 {
+		if t.neverAnalyzed || t.changed > minChangedRows+t.live/5 {
 			found.add(t.name, "many rows came or changed since the planner's statistics were made: ANALYZE {}")
 		}
-		if t.dead > few+t.live/2 {
+		if t.dead > minChangedRows+t.live/2 {
 			found.add(t.name, "dead rows are many beside the live ones: VACUUM {}")
 		}
 	}
@@ -93,9 +93,9 @@ func advice(tables []scannedTable, scans []tableScan, r domain.Range) []string {
 }
 
 // wholeScan says why a table that is not small is read from end to end, where that is wrong.
-func (t *scannedTable) wholeScan(scan tableScan) string {
+func (t *tableStats) scanAdvice(scan tableScan) string {
 	key, ours := readKeys[t.parent]
-	name, usable, found := t.index(key.columns)
+	name, usable, found := t.findIndex(key.columns)
 	switch {
 	case ours && !found:
 		return fmt.Sprintf("the whole of {} is read, since the index %s on (%s) is missing: "+
@@ -116,8 +116,8 @@ func (t *scannedTable) wholeScan(scan tableScan) string {
 type findings []finding
 
 type finding struct {
-	form   string // of the sentence, with {} for the tables
-	tables []string
+	template string // of the sentence, with {} for the tables
+	tables   []string
 }
 
 // add notes that something is wrong with a table; "" is nothing.
@@ -127,7 +127,7 @@ func (f *findings) add(table, form string) {
 	}
 
 	for i := range *f {
-		if (*f)[i].form == form {
+		if (*f)[i].template == form {
 			(*f)[i].tables = append((*f)[i].tables, table)
 			return
 		}
@@ -139,10 +139,10 @@ func (f *findings) add(table, form string) {
 func (f *findings) sentences() []string {
 	var all []string
 	for _, one := range *f {
-		if one.form == unpruned && len(one.tables) == 1 {
+		if one.template == adviceUnpruned && len(one.tables) == 1 {
 			continue
 		}
-		all = append(all, strings.ReplaceAll(one.form, "{}", strings.Join(one.tables, ", ")))
+		all = append(all, strings.ReplaceAll(one.template, "{}", strings.Join(one.tables, ", ")))
 	}
 
 	return all

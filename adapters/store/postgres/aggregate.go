@@ -35,14 +35,14 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 	return func(yield func(domain.Series, error) bool) {
 		refusal := refusal
 		if used.Swap(true) {
-			refusal = errUsed
+			refusal = errReused
 		}
 		sql, args := aggregateFixed, []any(nil)
 		if refusal == nil {
-			sql, args, refusal = s.aggregation(ctx, key, key.Grid.Align(r))
+			sql, args, refusal = s.aggregateStatement(ctx, key, key.Grid.Align(r))
 		}
-		d := &aggregateDecoder{barDecoder{key: key, room: pieceBars}}
-		for piece, err := range stream(s, ctx, opAggregate, key.String(), refusal, sql, args, d) {
+		d := &aggregateDecoder{barDecoder{key: key, capacity: pieceBars}}
+		for piece, err := range streamRows(s, ctx, opAggregate, key.String(), refusal, sql, args, d) {
 			if !yield(piece, err) {
 				return
 			}
@@ -51,14 +51,14 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 }
 
 // aggregation is the statement for the bars of a range that begins and ends on edges.
-func (s *Store) aggregation(ctx context.Context, key domain.SeriesKey, r domain.Range) (sql string, args []any, err error) {
+func (s *Store) aggregateStatement(ctx context.Context, key domain.SeriesKey, r domain.Range) (sql string, args []any, err error) {
 	args = []any{string(key.Symbol), r.Start, r.End}
-	if step, ok := fixedLength(key.Grid); ok {
+	if step, ok := fixedStep(key.Grid); ok {
 		return aggregateFixed, append(args, pgtype.Interval{Microseconds: step.Microseconds(), Valid: true}, r.Start), nil
 	}
 
 	if key.Grid.Slots(r) > maxEdges {
-		held, err := s.tradesWithin(ctx, args)
+		held, err := s.tradeBounds(ctx, args)
 		if err != nil {
 			return "", nil, err
 		}
@@ -83,7 +83,7 @@ func (s *Store) aggregation(ctx context.Context, key domain.SeriesKey, r domain.
 }
 
 // fixedLength is how long every bar of the grid is, where all are of one length.
-func fixedLength(g domain.Grid) (time.Duration, bool) {
+func fixedStep(g domain.Grid) (time.Duration, bool) {
 	switch unit := g.Frequency().Unit(); {
 	case unit == domain.Month, g.Zone() != "" && (unit == domain.Day || unit == domain.Week):
 		return 0, false
@@ -92,8 +92,8 @@ func fixedLength(g domain.Grid) (time.Duration, bool) {
 }
 
 // tradesWithin is from the first of the trades to after the last.
-func (s *Store) tradesWithin(ctx context.Context, args []any) (held domain.Range, err error) {
-	err = s.query(ctx, selectTradesWithin, args, func(rows pgx.Rows) error {
+func (s *Store) tradeBounds(ctx context.Context, args []any) (held domain.Range, err error) {
+	err = s.query(ctx, selectTradeBounds, args, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var first, last *time.Time
 			if err := rows.Scan(&first, &last); err != nil {

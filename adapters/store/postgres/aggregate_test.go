@@ -64,13 +64,13 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 					t.Fatal(err)
 				}
 
-				var explained []struct{ Plan plan }
+				var explained []struct{ Plan analyzedPlan }
 				if err := json.Unmarshal(text, &explained); err != nil {
 					t.Fatal(err)
 				}
 
 				read := 0.0
-				explained[0].Plan.walk(func(p plan) {
+				explained[0].Plan.walk(func(p analyzedPlan) {
 					if !strings.HasPrefix(p.Table, "trades_") || p.Loops == 0 {
 						return
 					}

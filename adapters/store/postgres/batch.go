@@ -25,15 +25,15 @@ const (
 
 // ReadBatch implements ports.BatchReader. The queries of one statement see the tables at one instant.
 func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
-	return sequence(s, ctx, "read batch", batchSubject(queries), func(hand func(ports.BatchBars, int) error) error {
+	return singleUse(s, ctx, "read batch", batchSubject(queries), func(hand func(ports.BatchBars, int) error) error {
 		if err := validateBatch(queries); err != nil {
 			return err
 		}
 
 		for from := 0; from < len(queries); {
 			part := queries[from : from+batchLen(queries[from:])]
-			d := &batchDecoder{queries: part, before: from}
-			err := s.query(ctx, selectBatch, batchArgs(part), func(rows pgx.Rows) error { return pieces(rows, d, hand) })
+			d := &batchDecoder{queries: part, firstQuery: from}
+			err := s.query(ctx, selectBatch, batchArgs(part), func(rows pgx.Rows) error { return decodePieces(rows, d, hand) })
 			if err != nil {
 				return err
 			}
@@ -95,10 +95,10 @@ func batchArgs(queries []ports.BarQuery) []any {
 
 // batchDecoder turns rows of bars, each with the number of its query, from 1, into pieces of the queries' answers.
 type batchDecoder struct {
-	queries []ports.BarQuery // of the statement
-	before  int              // how many queries of the batch earlier statements had
-	number  int64            // of the query whose bars come now; 0 before the first
-	bars    barDecoder       // of that query
+	queries    []ports.BarQuery // of the statement
+	firstQuery int              // how many queries of the batch earlier statements had
+	number     int64            // of the query whose bars come now; 0 before the first
+	bars       barDecoder       // of that query
 }
 
 var batchTypes = slices.Concat(barTypes[:], []uint32{pgtype.Int8OID})
@@ -122,7 +122,7 @@ func (d *batchDecoder) add(row [][]byte) error {
 		return errPieceEnds
 	case number > d.number:
 		q := d.queries[number-1]
-		d.number, d.bars = number, barDecoder{key: q.Key, room: int(min(pieceBars, q.MaxBars()))}
+		d.number, d.bars = number, barDecoder{key: q.Key, capacity: int(min(pieceBars, q.MaxBars()))}
 	}
 
 	return d.bars.add(bar)
@@ -130,5 +130,5 @@ func (d *batchDecoder) add(row [][]byte) error {
 
 func (d *batchDecoder) take() (ports.BatchBars, error) {
 	bars, err := d.bars.take()
-	return ports.BatchBars{Query: d.before + int(d.number) - 1, Bars: bars}, err
+	return ports.BatchBars{Query: d.firstQuery + int(d.number) - 1, Bars: bars}, err
 }

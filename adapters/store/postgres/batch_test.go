@@ -66,7 +66,7 @@ func FuzzBatchDecoder(f *testing.F) {
 	f.Add(append(rows(1), rows(1)...))
 	f.Add(slices.Repeat([]byte{0xff}, 4*len(batchTypes)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d := &batchDecoder{queries: queries, before: 7}
+		d := &batchDecoder{queries: queries, firstQuery: 7}
 		last := 0
 		take := func() bool {
 			piece, err := d.take()

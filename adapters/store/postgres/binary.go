@@ -42,7 +42,7 @@ func decodeTime(b []byte) (int64, error) {
 
 	t := int64(binary.BigEndian.Uint64(b))
 	if t == negativeInfinity || t > positiveInfinity-epoch {
-		return 0, errNumericFinite
+		return 0, errNotFinite
 	}
 
 	return t + epoch, nil
@@ -68,24 +68,24 @@ func appendInt16(b []byte, n int16) []byte {
 }
 
 // shapeError says that a column is not what the decoders expect, which only happens where the tables are not ours.
-type shapeError struct{ column, got, want string }
+type schemaError struct{ column, got, want string }
 
-func (e *shapeError) Error() string {
+func (e *schemaError) Error() string {
 	return fmt.Sprintf("column %s is %s, and has to be %s", e.column, e.got, e.want)
 }
 
 // checkShape wants the answer's columns to be of the types, in binary.
-func checkShape(fields []pgconn.FieldDescription, want ...uint32) error {
+func checkColumns(fields []pgconn.FieldDescription, want ...uint32) error {
 	if len(fields) != len(want) {
-		return &shapeError{"count", fmt.Sprint(len(fields)), fmt.Sprint(len(want))}
+		return &schemaError{"count", fmt.Sprint(len(fields)), fmt.Sprint(len(want))}
 	}
 
 	for i, f := range fields {
 		if f.DataTypeOID != want[i] {
-			return &shapeError{f.Name, fmt.Sprintf("of type %d", f.DataTypeOID), fmt.Sprintf("of type %d", want[i])}
+			return &schemaError{f.Name, fmt.Sprintf("of type %d", f.DataTypeOID), fmt.Sprintf("of type %d", want[i])}
 		}
 		if f.Format != pgtype.BinaryFormatCode {
-			return &shapeError{f.Name, "sent as text", "sent in binary"}
+			return &schemaError{f.Name, "sent as text", "sent in binary"}
 		}
 	}
 
@@ -100,18 +100,18 @@ const (
 
 // copyStream is rows in the form that COPY ... FROM STDIN (FORMAT binary) reads.
 type copyStream struct {
-	rows   int
-	fields uint16
-	append func(b []byte, row int) []byte // appends the row's fields, each with its length
+	rows      int
+	fields    uint16
+	appendRow func(b []byte, row int) []byte // appends the row's fields, each with its length
 
 	next   int
-	ended  bool
+	done   bool
 	buffer []byte
 	unread []byte
 }
 
 func newCopyStream(rows int, fields uint16, appendRow func(b []byte, row int) []byte) *copyStream {
-	s := &copyStream{rows: rows, fields: fields, append: appendRow}
+	s := &copyStream{rows: rows, fields: fields, appendRow: appendRow}
 	s.buffer = append(make([]byte, 0, min(copyChunk, 256*(rows+1))+512), copyHeader...)
 	s.unread = s.buffer
 	return s
@@ -120,16 +120,16 @@ func newCopyStream(rows int, fields uint16, appendRow func(b []byte, row int) []
 // Read implements io.Reader.
 func (s *copyStream) Read(p []byte) (int, error) {
 	if len(s.unread) == 0 {
-		if s.ended {
+		if s.done {
 			return 0, io.EOF
 		}
 
 		b := s.buffer[:0]
 		for ; s.next < s.rows && len(b) < copyChunk; s.next++ {
-			b = s.append(binary.BigEndian.AppendUint16(b, s.fields), s.next)
+			b = s.appendRow(binary.BigEndian.AppendUint16(b, s.fields), s.next)
 		}
 		if s.next == s.rows {
-			b, s.ended = append(b, copyEnd...), true
+			b, s.done = append(b, copyEnd...), true
 		}
 		s.buffer, s.unread = b, b
 	}
@@ -153,11 +153,11 @@ var errPieceEnds = errors.New("the piece ends before this row")
 // barDecoder turns rows into pieces of a Series. Its scales only rise: a number that needs a larger one ends the piece,
 // so that no number is ever written twice.
 type barDecoder struct {
-	key   domain.SeriesKey
-	room  int // bars a piece is made for, at most pieceBars
-	bars  domain.Columns
-	last  int64 // open time of the last bar of the piece before
-	later bool  // there is a piece before
+	key         domain.SeriesKey
+	capacity    int // bars a piece is made for, at most pieceBars
+	bars        domain.Columns
+	previous    int64 // open time of the last bar of the piece before
+	hasPrevious bool  // there is a piece before
 }
 
 func (d *barDecoder) columns() []uint32 { return barTypes[:] }
@@ -170,11 +170,11 @@ func (d *barDecoder) add(row [][]byte) error {
 	}
 
 	err := d.decode(row)
-	if errors.Is(err, errNumericScale) {
+	if errors.Is(err, errScaleTooSmall) {
 		if d.len() > 0 {
 			return errPieceEnds
 		}
-		if err = d.raise(row); err == nil {
+		if err = d.raiseScales(row); err == nil {
 			err = d.decode(row)
 		}
 	}
@@ -187,7 +187,7 @@ func (d *barDecoder) decode(row [][]byte) error {
 	c := &d.bars
 	at, err := decodeTime(row[0])
 	if err != nil {
-		return d.broken(row[0], 0, "open time", err)
+		return d.fieldError(row[0], 0, "open time", err)
 	}
 
 	var values [5]struct{ hi, lo int64 }
@@ -197,16 +197,16 @@ func (d *barDecoder) decode(row [][]byte) error {
 			scale = c.VolumeScale
 		}
 		if values[i].hi, values[i].lo, err = decodeNumeric(field, scale); err != nil {
-			if errors.Is(err, errNumericScale) {
+			if errors.Is(err, errScaleTooSmall) {
 				return err
 			}
-			return d.broken(field, at, domain.Field(i).String(), err)
+			return d.fieldError(field, at, domain.Field(i).String(), err)
 		}
 	}
 
 	trades, err := decodeInt64(row[6])
 	if err != nil {
-		return d.broken(row[6], at, "trades", err)
+		return d.fieldError(row[6], at, "trades", err)
 	}
 
 	if c.OpenMicros == nil {
@@ -222,13 +222,13 @@ func (d *barDecoder) decode(row [][]byte) error {
 }
 
 // raise makes the scales large enough for the row.
-func (d *barDecoder) raise(row [][]byte) error {
+func (d *barDecoder) raiseScales(row [][]byte) error {
 	c := &d.bars
 	for i := range 5 {
 		needed, err := numericScale(row[1+i])
 		if err != nil {
 			at, _ := decodeTime(row[0]) // it was decoded before
-			return d.broken(row[1+i], at, domain.Field(i).String(), err)
+			return d.fieldError(row[1+i], at, domain.Field(i).String(), err)
 		}
 
 		scale := &c.PriceScale
@@ -243,9 +243,9 @@ func (d *barDecoder) raise(row [][]byte) error {
 
 func (d *barDecoder) allocate() {
 	c := &d.bars
-	c.OpenMicros, c.Trades = make([]int64, 0, d.room), make([]int64, 0, d.room)
+	c.OpenMicros, c.Trades = make([]int64, 0, d.capacity), make([]int64, 0, d.capacity)
 	for _, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume} {
-		column.Lo = make([]int64, 0, d.room)
+		column.Lo = make([]int64, 0, d.capacity)
 	}
 }
 
@@ -253,26 +253,26 @@ func (d *barDecoder) allocate() {
 func (d *barDecoder) take() (domain.Series, error) {
 	piece := d.bars
 	d.bars = domain.Columns{PriceScale: piece.PriceScale, VolumeScale: piece.VolumeScale}
-	if d.later && piece.OpenMicros[0] <= d.last { // within a piece, the Series sees to it
+	if d.hasPrevious && piece.OpenMicros[0] <= d.previous { // within a piece, the Series sees to it
 		rule := domain.RuleOutOfOrder
-		if piece.OpenMicros[0] == d.last {
+		if piece.OpenMicros[0] == d.previous {
 			rule = domain.RuleDuplicate
 		}
 		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(piece.OpenMicros[0]).UTC(),
 			Detail: "the store's rows do not ascend"}
 	}
 
-	d.last, d.later = piece.OpenMicros[len(piece.OpenMicros)-1], true
+	d.previous, d.hasPrevious = piece.OpenMicros[len(piece.OpenMicros)-1], true
 	return domain.NewSeriesFromColumns(d.key, piece)
 }
 
 // broken is the rule that a field breaks, or, where its bytes are no value at all, the error itself.
-func (d *barDecoder) broken(field []byte, micros int64, name string, err error) error {
+func (d *barDecoder) fieldError(field []byte, micros int64, name string, err error) error {
 	rule := domain.RuleNotFinite
 	switch {
 	case field == nil:
 		rule, err = domain.RuleIncomplete, errNull
-	case !errors.Is(err, errNumericFinite) && !errors.Is(err, errNumericDigits):
+	case !errors.Is(err, errNotFinite) && !errors.Is(err, errTooManyDigits):
 		return fmt.Errorf("%s: %w", name, err)
 	}
 
@@ -298,14 +298,14 @@ func appendWide(c *domain.Column, hi, lo int64) {
 func appendBar(b []byte, c *domain.Columns, i int) []byte {
 	b = appendTime(b, c.OpenMicros[i])
 	for _, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close} {
-		b = appendNumericOf(b, column, i, c.PriceScale)
+		b = appendColumnValue(b, column, i, c.PriceScale)
 	}
-	b = appendNumericOf(b, &c.Volume, i, c.VolumeScale)
+	b = appendColumnValue(b, &c.Volume, i, c.VolumeScale)
 
 	return appendInt64(b, c.Trades[i])
 }
 
-func appendNumericOf(b []byte, c *domain.Column, i int, scale uint8) []byte {
+func appendColumnValue(b []byte, c *domain.Column, i int, scale uint8) []byte {
 	lo := c.Lo[i]
 	hi := lo >> 63
 	if c.Hi != nil {

@@ -2,27 +2,12 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/schema"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
-
-// symbolRow is a row of the catalog.
-type symbolRow struct {
-	bun.BaseModel `bun:"table:marketdata.symbols,alias:s"`
-
-	Symbol, Venue, Base, Quote string
-	Tick, Lot                  string // as text: the driver's own decimals are not ours
-	Zone                       string
-}
-
-const symbolColumns = "symbol, venue, base, quote, tick::text, lot::text, zone"
 
 func scanSymbol(row pgx.CollectableRow) (m domain.SymbolMeta, err error) {
 	var tick, lot string
@@ -33,7 +18,7 @@ func scanSymbol(row pgx.CollectableRow) (m domain.SymbolMeta, err error) {
 	if m.Tick, err = domain.ParseDecimal(tick); err == nil {
 		m.Lot, err = domain.ParseDecimal(lot)
 	}
-	return m, asShape("symbols", err)
+	return m, asSchemaError("symbols", err)
 }
 
 func symbolArgs(m domain.SymbolMeta) []any {
@@ -42,21 +27,10 @@ func symbolArgs(m domain.SymbolMeta) []any {
 
 // Symbols implements ports.SymbolCatalog.
 func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	var bound binder
-	search := s.bun.NewSelect().Model((*symbolRow)(nil)).ColumnExpr(symbolColumns).Order("symbol")
-	if len(q.Symbols) > 0 {
-		search.Where("symbol = ANY(?)", bound.value(names(q.Symbols)))
-	}
-	if q.Pattern != "" {
-		search.Where("symbol LIKE ?", bound.value(likePattern.Replace(q.Pattern)))
-	}
-	if q.Limit > 0 {
-		search.Limit(int64(q.Limit))
-	}
-	text, err := search.AppendQuery(s.bun.QueryGen(), nil)
+	text, args, err := symbolSearch(s.bun, q)
 	var found []domain.SymbolMeta
 	if err == nil {
-		err = s.query(ctx, string(text), bound.values, func(rows pgx.Rows) (err error) {
+		err = s.query(ctx, text, args, func(rows pgx.Rows) (err error) {
 			found, err = pgx.CollectRows(rows, scanSymbol)
 			return err
 		})
@@ -66,7 +40,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 }
 
 // names is the symbols' texts. What is no symbol is left out: nothing holds it.
-func names(symbols []domain.Symbol) []string {
+func symbolTexts(symbols []domain.Symbol) []string {
 	texts := make([]string, 0, len(symbols))
 	for _, symbol := range symbols {
 		if symbol.Validate() == nil {
@@ -76,9 +50,6 @@ func names(symbols []domain.Symbol) []string {
 
 	return texts
 }
-
-// likePattern turns the catalog's pattern into LIKE's.
-var likePattern = strings.NewReplacer("*", "%", "?", "_", "%", `\%`, "_", `\_`, `\`, `\\`)
 
 // PutSymbols implements ports.SymbolWriter.
 func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
@@ -116,19 +87,4 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 	}
 
 	return translate(ctx, "put symbols", subject, err)
-}
-
-// binder lets bun build the text of a statement whose values are bound: where bun would write a value it writes $1, $2, ...
-type binder struct{ values []any }
-
-func (b *binder) value(v any) schema.QueryAppender {
-	b.values = append(b.values, v)
-	return placeholder(len(b.values))
-}
-
-type placeholder int
-
-// AppendQuery implements schema.QueryAppender.
-func (p placeholder) AppendQuery(_ schema.QueryGen, b []byte) ([]byte, error) {
-	return fmt.Appendf(b, "$%d", int(p)), nil
 }

@@ -13,14 +13,14 @@ import (
 )
 
 // claims is how the claims on one series are kept.
-type claims struct {
-	series                  string   // names the series among all kinds of them: what its writers lock
-	key                     []string // what names it beside the symbol's number
-	meeting, remove, insert string
+type seriesCoverage struct {
+	lockName                                     string   // names the series among all kinds of them: what its writers lock
+	key                                          []string // what names it beside the symbol's number
+	selectTouching, deleteTouching, insertRanges string
 }
 
-func barClaims(key domain.SeriesKey) claims {
-	return claims{"bars " + key.String(), barKey(key), selectExtentsMeeting, deleteExtentsMeeting, insertExtents}
+func barCoverage(key domain.SeriesKey) seriesCoverage {
+	return seriesCoverage{"bars " + key.String(), barKey(key), selectTouchingExtents, deleteTouchingExtents, insertExtents}
 }
 
 // barKey is what names a series of bars beside its symbol.
@@ -28,24 +28,24 @@ func barKey(key domain.SeriesKey) []string {
 	return []string{key.PriceType.String(), key.Grid.String()}
 }
 
-func tickClaims(symbol domain.Symbol, kind domain.TickKind) claims {
+func tickCoverage(symbol domain.Symbol, kind domain.TickKind) seriesCoverage {
 	name := string(kind)
-	return claims{name + " " + string(symbol), []string{name}, selectTickExtentsMeeting, deleteTickExtentsMeeting, insertTickExtents}
+	return seriesCoverage{name + " " + string(symbol), []string{name}, selectTouchingTickExtents, deleteTouchingTickExtents, insertTickExtents}
 }
 
 // claim adds r to what is claimed, merged with the claims that it meets. The series is locked.
-func (w *writer) claim(ctx context.Context, c *claims, id int32, r domain.Range) error {
-	there, err := w.meeting(ctx, c, id, r)
+func (w *writer) addCoverage(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) error {
+	there, err := w.touchingRanges(ctx, c, id, r)
 	if err != nil || len(there) == 1 && there[0].Covers(r) {
 		return err
 	}
 
-	return w.putClaims(ctx, c, id, r, domain.MergeRanges(append(there, r)))
+	return w.replaceRanges(ctx, c, id, r, domain.MergeRanges(append(there, r)))
 }
 
 // unclaim takes r out of what is claimed. The series is locked.
-func (w *writer) unclaim(ctx context.Context, c *claims, id int32, r domain.Range) error {
-	there, err := w.meeting(ctx, c, id, r)
+func (w *writer) removeCoverage(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) error {
+	there, err := w.touchingRanges(ctx, c, id, r)
 	if err != nil || len(there) == 0 {
 		return err
 	}
@@ -54,15 +54,15 @@ func (w *writer) unclaim(ctx context.Context, c *claims, id int32, r domain.Rang
 	for _, t := range there {
 		left = append(left, t.Subtract([]domain.Range{r})...)
 	}
-	return w.putClaims(ctx, c, id, r, left)
+	return w.replaceRanges(ctx, c, id, r, left)
 }
 
 // meeting is the claims that overlap or touch r.
-func (w *writer) meeting(ctx context.Context, c *claims, id int32, r domain.Range) ([]domain.Range, error) {
-	limited, cancel := w.limited(ctx)
+func (w *writer) touchingRanges(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) ([]domain.Range, error) {
+	limited, cancel := w.withTimeout(ctx)
 	defer cancel()
 	args := append([]any{pgx.QueryExecModeCacheStatement}, c.args(id, r.Start, r.End)...)
-	rows, err := w.conn.Query(limited, c.meeting, args...)
+	rows, err := w.conn.Query(limited, c.selectTouching, args...)
 	if err == nil {
 		var there []domain.Range
 		if there, err = pgx.CollectRows(rows, scanRange); err == nil {
@@ -70,12 +70,12 @@ func (w *writer) meeting(ctx context.Context, c *claims, id int32, r domain.Rang
 		}
 	}
 
-	return nil, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+	return nil, withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 }
 
 // putClaims puts the ranges in the place of the claims that meet r.
-func (w *writer) putClaims(ctx context.Context, c *claims, id int32, r domain.Range, ranges []domain.Range) error {
-	if _, err := w.exec(ctx, c.remove, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
+func (w *writer) replaceRanges(ctx context.Context, c *seriesCoverage, id int32, r domain.Range, ranges []domain.Range) error {
+	if _, err := w.exec(ctx, c.deleteTouching, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
 		return err
 	}
 
@@ -83,13 +83,13 @@ func (w *writer) putClaims(ctx context.Context, c *claims, id int32, r domain.Ra
 	for i, r := range ranges {
 		starts[i], ends[i] = r.Start, r.End
 	}
-	_, err := w.exec(ctx, c.insert, c.args(id, starts, ends)...)
+	_, err := w.exec(ctx, c.insertRanges, c.args(id, starts, ends)...)
 
 	return err
 }
 
 // args is a statement's arguments: the symbol's number, the key, and what comes after.
-func (c *claims) args(id int32, more ...any) []any {
+func (c *seriesCoverage) args(id int32, more ...any) []any {
 	return append(keyArgs(id, c.key), more...)
 }
 
@@ -101,20 +101,20 @@ func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
 
 // DeclareCoverage implements ports.CoverageWriter.
 func (s *Store) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.changeClaims(ctx, "claim", key, r, false)
+	return s.changeCoverage(ctx, "claim", key, r, false)
 }
 
 // RemoveCoverage implements ports.CoverageWriter.
 func (s *Store) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.changeClaims(ctx, "unclaim", key, r, true)
+	return s.changeCoverage(ctx, "unclaim", key, r, true)
 }
 
 // changeClaims changes claims and touches no bar.
-func (s *Store) changeClaims(ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool) error {
+func (s *Store) changeCoverage(ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool) error {
 	err := checkBars(domain.EmptySeries(key), r)
 	if err == nil {
 		_, err = s.write(ctx, change{
-			symbol: key.Symbol, key: barKey(key), r: r, replace: remove, claims: barClaims(key),
+			symbol: key.Symbol, key: barKey(key), r: r, replace: remove, coverage: barCoverage(key),
 		})
 	}
 
@@ -123,7 +123,7 @@ func (s *Store) changeClaims(ctx context.Context, op string, key domain.SeriesKe
 
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	extents, err := collect(ctx, s, selectExtents, selectExtentsOf, symbols, func(row pgx.CollectableRow) (e domain.Extent, err error) {
+	extents, err := collect(ctx, s, selectExtents, selectExtentsOfSymbols, symbols, func(row pgx.CollectableRow) (e domain.Extent, err error) {
 		var grid, kind string
 		if err = row.Scan(&e.Key.Symbol, &grid, &kind, &e.Range.Start, &e.Range.End, &e.Inferred); err != nil {
 			return e, err
@@ -137,7 +137,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 			err = e.Key.Symbol.Validate()
 		}
 
-		return e, asShape("extents", err)
+		return e, asSchemaError("extents", err)
 	})
 	if err != nil {
 		return nil, translate(ctx, "extents", "", err)
@@ -148,7 +148,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 
 // TickExtents implements ports.TickCoverageReader.
 func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
-	extents, err := collect(ctx, s, selectTickExtents, selectTickExtentsOf, symbols,
+	extents, err := collect(ctx, s, selectTickExtents, selectTickExtentsOfSymbols, symbols,
 		func(row pgx.CollectableRow) (e domain.TickExtent, err error) {
 			err = row.Scan(&e.Symbol, &e.Kind, &e.Range.Start, &e.Range.End)
 			e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
@@ -165,11 +165,11 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 }
 
 // asShape says of a row that cannot be read that the table is not the one expected.
-func asShape(table string, err error) error {
+func asSchemaError(table string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &shapeError{table, err.Error(), "as this store writes it"}
+	return &schemaError{table, err.Error(), "as this store writes it"}
 }
 
 // collect reads all rows of a statement for every symbol, or of the one for some.
@@ -178,7 +178,7 @@ func collect[T any](
 ) (found []T, err error) {
 	sql, args := all, []any(nil)
 	if len(symbols) > 0 {
-		sql, args = some, []any{names(symbols)}
+		sql, args = some, []any{symbolTexts(symbols)}
 	}
 	err = s.query(ctx, sql, args, func(rows pgx.Rows) (err error) {
 		found, err = pgx.CollectRows(rows, scan)

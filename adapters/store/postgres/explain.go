@@ -50,43 +50,43 @@ func (e *explanation) explain(ctx context.Context, q ports.BarQuery) (plan ports
 
 	defer e.deallocate(ctx, sql)
 	var count int
-	if _, err := e.scan(ctx, setArguments, []any{texts(args)}, &count); err != nil {
+	if _, err := e.queryRow(ctx, setArguments, []any{formatArguments(args)}, &count); err != nil {
 		return plan, err
 	}
 
 	counted := q.First > 0 || q.Last > 0
-	plan.Lines, err = readAll(ctx, e, explainRead("FORMAT TEXT", statement, counted), nil, pgx.RowTo[string])
+	plan.Lines, err = queryAll(ctx, e, explainRead("FORMAT TEXT", statement, counted), nil, pgx.RowTo[string])
 	if err != nil {
 		return plan, err
 	}
 
-	nodes, err := readAll(ctx, e, explainRead("FORMAT JSON, VERBOSE", statement, counted), nil, scanPlan)
+	nodes, err := queryAll(ctx, e, explainRead("FORMAT JSON, VERBOSE", statement, counted), nil, scanPlan)
 	if err != nil {
 		return plan, err
 	}
 
 	var scans []tableScan
 	for _, n := range nodes {
-		scans = n.scans(scans)
+		scans = n.appendScans(scans)
 	}
 	var schemas, names []string
 	for _, s := range scans {
 		schemas, names = append(schemas, s.schema), append(names, s.table)
 	}
-	tables, err := readAll(ctx, e, selectScanned, []any{schemas, names}, scanTable)
+	tables, err := queryAll(ctx, e, selectTableStats, []any{schemas, names}, scanTableStats)
 	if err == nil {
-		plan.Advice = advice(tables, scans, q.Range)
+		plan.Advice = adviseOn(tables, scans, q.Range)
 	}
 
 	return plan, err
 }
 
 func (e *explanation) prepare(ctx context.Context, sql string) (name string, err error) {
-	limited, cancel := e.limited(ctx)
+	limited, cancel := e.withTimeout(ctx)
 	defer cancel()
 	statement, err := e.conn.Prepare(limited, sql, sql)
 	if err != nil {
-		return "", inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+		return "", withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 	}
 
 	return pgx.Identifier{statement.Name}.Sanitize(), nil
@@ -100,19 +100,19 @@ func (e *explanation) deallocate(ctx context.Context, sql string) {
 }
 
 // readAll reads all rows of a statement that is run once.
-func readAll[T any](ctx context.Context, e *explanation, sql string, args []any, scan pgx.RowToFunc[T]) (all []T, err error) {
-	limited, cancel := e.limited(ctx)
+func queryAll[T any](ctx context.Context, e *explanation, sql string, args []any, scan pgx.RowToFunc[T]) (all []T, err error) {
+	limited, cancel := e.withTimeout(ctx)
 	defer cancel()
 	answer, err := e.conn.Query(limited, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
 	if err == nil {
 		all, err = pgx.CollectRows(answer, scan)
 	}
 
-	return all, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+	return all, withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 }
 
 // texts spells the arguments of a read as the server reads them.
-func texts(args []any) []string {
+func formatArguments(args []any) []string {
 	spelled := make([]string, len(args))
 	for i, arg := range args {
 		if at, ok := arg.(time.Time); ok {
@@ -149,17 +149,17 @@ func scanPlan(row pgx.CollectableRow) (planNode, error) {
 // tableScan is how a plan reads a table.
 type tableScan struct {
 	schema, table string
-	whole         bool    // from its first page to its last
+	sequential    bool    // from its first page to its last
 	rows          float64 // that it wants of them, as the server guesses
 }
 
 // scans appends how the plan reads each table, the first way where there are several.
-func (n planNode) scans(to []tableScan) []tableScan {
+func (n planNode) appendScans(to []tableScan) []tableScan {
 	if n.Table != "" && !slices.ContainsFunc(to, func(s tableScan) bool { return s.schema == n.Schema && s.table == n.Table }) {
 		to = append(to, tableScan{n.Schema, n.Table, n.Type == "Seq Scan", n.Rows})
 	}
 	for _, below := range n.Plans {
-		to = below.scans(to)
+		to = below.appendScans(to)
 	}
 
 	return to

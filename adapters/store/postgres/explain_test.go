@@ -21,13 +21,13 @@ import (
 )
 
 // explained is a store with bars of several symbols in partitions that nothing but the test maintains, analyzed.
-func explained(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series) {
+func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series) {
 	t.Helper()
 	dsn = servers.Postgres(t)
 	s = open(t, postgres.Config{DSN: dsn})
 	for _, symbol := range []domain.Symbol{"ETH/USD", "XRP/USD", "BTC/USD"} {
 		bars = gen.Walk(symbol, 10_000)
-		write(t, s, bars)
+		writeBars(t, s, bars)
 	}
 
 	for year := 2021; year < 2024; year++ {
@@ -38,21 +38,21 @@ func explained(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series)
 			t.Fatal(err)
 		}
 
-		write(t, s, one)
+		writeBars(t, s, one)
 	}
 
 	for _, p := range partitions(t, dsn) {
-		do(t, dsn, "ALTER TABLE "+p+" SET (autovacuum_enabled = off)")
+		mustExec(t, dsn, "ALTER TABLE "+p+" SET (autovacuum_enabled = off)")
 	}
-	counted(t, dsn, "n_tup_ins", 30_003)
-	do(t, dsn, "VACUUM ANALYZE marketdata.bars")
+	waitForCount(t, dsn, "n_tup_ins", 30_003)
+	mustExec(t, dsn, "VACUUM ANALYZE marketdata.bars")
 
 	return s, dsn, bars
 }
 
 // counted waits until the server has counted what was done to bars: it does so some seconds later, and would count as done after an
 // ANALYZE what was done before.
-func counted(t *testing.T, dsn, column string, want int) {
+func waitForCount(t *testing.T, dsn, column string, want int) {
 	t.Helper()
 	conn := connect(t, dsn)
 	eventually(t, 30*time.Second, func() error {
@@ -66,7 +66,7 @@ func counted(t *testing.T, dsn, column string, want int) {
 	})
 }
 
-func do(t *testing.T, dsn string, statements ...string) {
+func mustExec(t *testing.T, dsn string, statements ...string) {
 	t.Helper()
 	if err := exec(t.Context(), dsn, statements...); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func partitions(t *testing.T, dsn string) []string {
 	return names
 }
 
-func explain(t *testing.T, s *postgres.Store, q ports.BarQuery) ports.ReadPlan {
+func mustExplain(t *testing.T, s *postgres.Store, q ports.BarQuery) ports.ReadPlan {
 	t.Helper()
 	plan, err := s.ExplainRead(t.Context(), q)
 	if err != nil {
@@ -122,8 +122,8 @@ func wantAdvice(t *testing.T, s *postgres.Store, q ports.BarQuery, parts ...stri
 
 func TestExplainHealthyReads(t *testing.T) {
 	t.Parallel()
-	s, _, bars := explained(t)
-	whole := all(bars)
+	s, _, bars := openAnalyzed(t)
+	whole := queryAll(bars)
 	unknown := whole
 	unknown.Key.Symbol = "NO/SUCH"
 	elsewhere := whole
@@ -135,7 +135,7 @@ func TestExplainHealthyReads(t *testing.T) {
 	for name, q := range map[string]ports.BarQuery{
 		"whole": whole, "first": first, "last": last, "unknown symbol": unknown, "where nothing is": elsewhere, "nothing": nothing,
 	} {
-		plan := explain(t, s, q)
+		plan := mustExplain(t, s, q)
 		if len(plan.Lines) == 0 || len(plan.Advice) > 0 {
 			t.Errorf("%s: %q, advice %q", name, plan.Lines, plan.Advice)
 		}
@@ -152,7 +152,7 @@ func TestExplainHealthyReads(t *testing.T) {
 	}
 
 	// As it was: nothing is left behind in the session, and reads go on.
-	if n, err := count(t.Context(), s, whole); n != bars.Len() || err != nil {
+	if n, err := countBars(t.Context(), s, whole); n != bars.Len() || err != nil {
 		t.Error(n, err)
 	}
 	if stats := s.PoolStats(); stats.InUse != 0 {
@@ -162,45 +162,45 @@ func TestExplainHealthyReads(t *testing.T) {
 
 func TestExplainMissesTheKey(t *testing.T) {
 	t.Parallel()
-	s, dsn, bars := explained(t)
-	wantAdvice(t, s, all(bars))
-	do(t, dsn, "ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey")
+	s, dsn, bars := openAnalyzed(t)
+	wantAdvice(t, s, queryAll(bars))
+	mustExec(t, dsn, "ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey")
 	const restore = "ALTER TABLE marketdata.bars ADD CONSTRAINT bars_pkey PRIMARY KEY (symbol_id, kind, grid, open_time)"
-	wantAdvice(t, s, all(bars), restore)
-	wantAdvice(t, s, all(bars), "the index bars_pkey", partitions(t, dsn)[0])
-	do(t, dsn, restore) // to the letter
-	wantAdvice(t, s, all(bars))
+	wantAdvice(t, s, queryAll(bars), restore)
+	wantAdvice(t, s, queryAll(bars), "the index bars_pkey", partitions(t, dsn)[0])
+	mustExec(t, dsn, restore) // to the letter
+	wantAdvice(t, s, queryAll(bars))
 }
 
 func TestExplainFindsAnInvalidIndex(t *testing.T) {
 	t.Parallel()
-	s, dsn, bars := explained(t)
+	s, dsn, bars := openAnalyzed(t)
 	partition := partitions(t, dsn)[0]
-	do(t, dsn, "UPDATE pg_index SET indisvalid = false WHERE indrelid = '"+partition+"'::regclass")
-	do(t, dsn, "ALTER TABLE "+partition+" SET (fillfactor = 100)") // whoever has planned with it hears of it
+	mustExec(t, dsn, "UPDATE pg_index SET indisvalid = false WHERE indrelid = '"+partition+"'::regclass")
+	mustExec(t, dsn, "ALTER TABLE "+partition+" SET (fillfactor = 100)") // whoever has planned with it hears of it
 	restore := "REINDEX INDEX CONCURRENTLY " + partition + "_pkey"
-	wantAdvice(t, s, all(bars), restore)
-	do(t, dsn, restore)
-	wantAdvice(t, s, all(bars))
+	wantAdvice(t, s, queryAll(bars), restore)
+	mustExec(t, dsn, restore)
+	wantAdvice(t, s, queryAll(bars))
 }
 
 func TestExplainFindsOldStatistics(t *testing.T) {
 	t.Parallel()
-	s, dsn, bars := explained(t)
+	s, dsn, bars := openAnalyzed(t)
 	more := gen.Walk("SOL/USD", 20_000)
-	write(t, s, more)
+	writeBars(t, s, more)
 	partition := partitions(t, dsn)[0]
-	wantAdvice(t, s, all(bars), "ANALYZE "+partition)
-	counted(t, dsn, "n_tup_ins", 50_003)
-	do(t, dsn, "ANALYZE "+partition)
-	wantAdvice(t, s, all(bars))
+	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
+	waitForCount(t, dsn, "n_tup_ins", 50_003)
+	mustExec(t, dsn, "ANALYZE "+partition)
+	wantAdvice(t, s, queryAll(bars))
 
-	do(t, dsn, "UPDATE marketdata.bars SET volume = volume + 1")
-	counted(t, dsn, "n_tup_upd", 50_003)
-	do(t, dsn, "ANALYZE "+partition)
-	wantAdvice(t, s, all(bars), "VACUUM "+partition)
-	do(t, dsn, "VACUUM "+partition)
-	wantAdvice(t, s, all(bars))
+	mustExec(t, dsn, "UPDATE marketdata.bars SET volume = volume + 1")
+	waitForCount(t, dsn, "n_tup_upd", 50_003)
+	mustExec(t, dsn, "ANALYZE "+partition)
+	wantAdvice(t, s, queryAll(bars), "VACUUM "+partition)
+	mustExec(t, dsn, "VACUUM "+partition)
+	wantAdvice(t, s, queryAll(bars))
 }
 
 func TestExplainNeverAnalyzed(t *testing.T) {
@@ -208,24 +208,24 @@ func TestExplainNeverAnalyzed(t *testing.T) {
 	dsn := servers.Postgres(t)
 	s := open(t, postgres.Config{DSN: dsn})
 	bars := gen.Walk("BTC/USD", 2)
-	write(t, s, bars)
-	wantAdvice(t, s, all(bars)) // two rows need no statistics
+	writeBars(t, s, bars)
+	wantAdvice(t, s, queryAll(bars)) // two rows need no statistics
 	partition := partitions(t, dsn)[0]
-	do(t, dsn, "ALTER TABLE "+partition+" SET (autovacuum_enabled = off)")
+	mustExec(t, dsn, "ALTER TABLE "+partition+" SET (autovacuum_enabled = off)")
 	bars = gen.Walk("BTC/USD", 30_000)
-	write(t, s, bars)
-	wantAdvice(t, s, all(bars), "ANALYZE "+partition)
-	counted(t, dsn, "n_tup_ins", 30_000)
-	do(t, dsn, "SELECT pg_stat_reset()") // as a crash does
-	wantAdvice(t, s, all(bars), "ANALYZE "+partition)
-	do(t, dsn, "ANALYZE "+partition)
-	wantAdvice(t, s, all(bars))
+	writeBars(t, s, bars)
+	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
+	waitForCount(t, dsn, "n_tup_ins", 30_000)
+	mustExec(t, dsn, "SELECT pg_stat_reset()") // as a crash does
+	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
+	mustExec(t, dsn, "ANALYZE "+partition)
+	wantAdvice(t, s, queryAll(bars))
 }
 
 // Settings of a pool that was handed in, or of a role.
 func TestExplainFindsBadSettings(t *testing.T) {
 	t.Parallel()
-	_, dsn, bars := explained(t)
+	_, dsn, bars := openAnalyzed(t)
 	for name, c := range map[string]struct{ setting, value, advice string }{
 		"no pruning": {"enable_partition_pruning", "off", "enable_partition_pruning = on"},
 		"no index":   {"enable_indexscan", "off", "enable_indexscan"},
@@ -234,7 +234,7 @@ func TestExplainFindsBadSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pool, err := pgxpool.New(t.Context(), with(t, dsn, func(_ *url.URL, q url.Values) {
+			pool, err := pgxpool.New(t.Context(), changeDSN(t, dsn, func(_ *url.URL, q url.Values) {
 				q.Set(c.setting, c.value)
 				if name == "no index" {
 					q.Set("enable_bitmapscan", "off")
@@ -251,7 +251,7 @@ func TestExplainFindsBadSettings(t *testing.T) {
 			}
 
 			defer closeStore()
-			q := all(bars)
+			q := queryAll(bars)
 			q.Range.End = q.Range.Start.Add(time.Hour)
 			if c.advice == "" {
 				wantAdvice(t, s, q)
@@ -266,28 +266,28 @@ func TestExplainFindsBadSettings(t *testing.T) {
 func TestExplainThroughViews(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	do(t, dsn, "CREATE SCHEMA marketdata",
+	mustExec(t, dsn, "CREATE SCHEMA marketdata",
 		`CREATE TABLE public."odd %I candles" (symbol_id integer, kind text, grid text, open_time timestamptz,
 			open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint)`,
 		`CREATE VIEW marketdata.symbols AS SELECT 7 AS id, 'BTC/USD'::text AS symbol`,
 		`CREATE VIEW marketdata.bars AS TABLE public."odd %I candles"`,
 		`INSERT INTO public."odd %I candles" SELECT n % 100, 'trade', '1m', '2024-03-01'::timestamptz + n * interval '1 minute', 1, 1, 1, 1, 1, 1
 			FROM generate_series(1, 50000) n`)
-	counted(t, dsn, "n_tup_ins", 50_000)
-	do(t, dsn, `ANALYZE public."odd %I candles"`)
-	s := bare(t, dsn)
+	waitForCount(t, dsn, "n_tup_ins", 50_000)
+	mustExec(t, dsn, `ANALYZE public."odd %I candles"`)
+	s := openUnmigrated(t, dsn)
 	q := ports.BarQuery{Key: gen.MinuteKey("BTC/USD"), Range: domain.Range{
 		Start: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 3, 2, 0, 0, 0, 0, time.UTC),
 	}}
 	wantAdvice(t, s, q, `the whole of public."odd %I candles" is read`, "make an index")
-	do(t, dsn, `CREATE INDEX ON public."odd %I candles" (symbol_id, open_time)`, `CREATE INDEX ON public."odd %I candles" (lower(kind))`)
+	mustExec(t, dsn, `CREATE INDEX ON public."odd %I candles" (symbol_id, open_time)`, `CREATE INDEX ON public."odd %I candles" (lower(kind))`)
 	wantAdvice(t, s, q)
 }
 
 func TestExplainErrors(t *testing.T) {
 	t.Parallel()
-	s, dsn, bars := explained(t)
-	q := all(bars)
+	s, dsn, bars := openAnalyzed(t)
+	q := queryAll(bars)
 	wrong := q
 	wrong.Key.Symbol = "btc/usd"
 	_, err := s.ExplainRead(t.Context(), wrong)
@@ -312,7 +312,7 @@ func TestExplainErrors(t *testing.T) {
 		failed <- err
 	}()
 	eventually(t, 10*time.Second, func() error {
-		n, err := busy(t.Context(), watch)
+		n, err := activeStatements(t.Context(), watch)
 		if err == nil && n < 2 { // the one that holds the lock is the other
 			err = errors.New("nothing waits")
 		}
@@ -321,7 +321,7 @@ func TestExplainErrors(t *testing.T) {
 	cancel()
 	wantKind(t, <-failed, ports.ErrCanceled)
 	eventually(t, 10*time.Second, func() error {
-		n, err := busy(t.Context(), watch)
+		n, err := activeStatements(t.Context(), watch)
 		if err == nil && n > 1 {
 			err = errors.New("it still waits")
 		}
@@ -332,9 +332,9 @@ func TestExplainErrors(t *testing.T) {
 	}
 
 	for range 3 {
-		explain(t, s, q)
+		mustExplain(t, s, q)
 	}
-	do(t, dsn, "ALTER TABLE marketdata.bars RENAME volume TO amount")
+	mustExec(t, dsn, "ALTER TABLE marketdata.bars RENAME volume TO amount")
 	_, err = s.ExplainRead(t.Context(), q)
 	if e := wantKind(t, err, ports.ErrSchema); e.Op == "" || e.Subject != q.Key.String() {
 		t.Errorf("%+v", e)

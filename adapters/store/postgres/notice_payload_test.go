@@ -26,7 +26,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 			want = slices.Repeat(want[:1], 200)
 		}
 		const name = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		texts, err := payloads(name, want)
+		texts, err := encodeNotifications(name, want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 				t.Fatalf("part %d of %d: %d bytes, or the same as another", i, len(texts), len(text))
 			}
 
-			n, ok := parseNotice(text)
+			n, ok := decodeNotification(text)
 			if !ok || n.From != name || len(n.Changes) == 0 {
 				t.Fatalf("part %d reads as %+v", i, n)
 			}
@@ -53,7 +53,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 }
 
 func FuzzParseNotice(f *testing.F) {
-	texts, err := payloads("x", []ports.Invalidation{{Store: "s", Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}}})
+	texts, err := encodeNotifications("x", []ports.Invalidation{{Store: "s", Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func FuzzParseNotice(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, payload string) {
-		n, ok := parseNotice(payload)
+		n, ok := decodeNotification(payload)
 		if !ok {
 			return
 		}
@@ -70,7 +70,7 @@ func FuzzParseNotice(f *testing.F) {
 		if n.From == "" {
 			t.Error("from nobody")
 		}
-		if _, err := payloads(n.From, n.Changes); err != nil && len(payload) < maxPayload/10 {
+		if _, err := encodeNotifications(n.From, n.Changes); err != nil && len(payload) < maxPayload/10 {
 			t.Errorf("what was heard cannot be told: %v", err)
 		}
 	})

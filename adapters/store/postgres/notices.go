@@ -42,36 +42,36 @@ const (
 //
 // Publishing uses a connection of the store's pool for a moment. A subscription has a connection of its own beside the pool, with the
 // pool's settings; its application_name ends in "invalidations". Behind pgbouncer that needs session mode, which Subscribe finds out.
-type Notices struct {
+type Invalidations struct {
 	store *Store
 	name  string // tells our own invalidations from others'
 }
 
-var _ ports.Invalidations = (*Notices)(nil)
+var _ ports.Invalidations = (*Invalidations)(nil)
 
 // NewNotices returns the Notices of a process that uses the store. They end with the store, which is the caller's to close;
 // subscriptions with their contexts.
-func NewNotices(s *Store) *Notices {
-	return &Notices{store: s, name: rand.Text()}
+func NewInvalidations(s *Store) *Invalidations {
+	return &Invalidations{store: s, name: rand.Text()}
 }
 
 // Publish implements ports.Invalidations. All changes are told, or none; those of one call in one transaction of the server. A key that
 // is not valid is ErrInvalid.
-func (n *Notices) Publish(ctx context.Context, changes ...ports.Invalidation) error {
-	texts, err := payloads(n.name, changes)
+func (n *Invalidations) Publish(ctx context.Context, changes ...ports.Invalidation) error {
+	texts, err := encodeNotifications(n.name, changes)
 	if err == nil && len(texts) > 0 {
 		err = n.notify(ctx, texts)
 	}
 	return translate(ctx, opPublish, "", err)
 }
 
-func (n *Notices) notify(ctx context.Context, texts []string) error {
+func (n *Invalidations) notify(ctx context.Context, texts []string) error {
 	return n.store.withConn(ctx, func(conn *pgx.Conn) error {
-		limited, cancel := n.store.limited(ctx)
+		limited, cancel := n.store.withTimeout(ctx)
 		defer cancel()
 		// Not a prepared statement: those of a pool behind pgbouncer may fail, which would hide what is wrong with listening there.
-		_, err := conn.Exec(limited, notify, pgx.QueryExecModeExec, texts)
-		return inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+		_, err := conn.Exec(limited, notifyInvalidations, pgx.QueryExecModeExec, texts)
+		return withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 	})
 }
 
@@ -79,8 +79,8 @@ func (n *Notices) notify(ctx context.Context, texts []string) error {
 // is noticed within eight seconds. The consumer has to go on taking: the server keeps what was not taken from any listener, for all.
 //
 // A sequence that is never ranged over keeps its connection until ctx is done.
-func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, error], error) {
-	conn, err := n.listen(ctx)
+func (n *Invalidations) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+	conn, err := n.openListener(ctx)
 	if err != nil {
 		return nil, translate(ctx, opSubscribe, "", err)
 	}
@@ -88,7 +88,7 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 	var used atomic.Bool
 	stop := context.AfterFunc(ctx, func() {
 		if !used.Swap(true) {
-			hangUp(ctx, conn)
+			closeConn(ctx, conn)
 		}
 	})
 
@@ -96,7 +96,7 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 		if used.Swap(true) {
 			err := ctx.Err()
 			if err == nil {
-				err = errUsed
+				err = errReused
 			}
 			yield(ports.Invalidation{}, translate(ctx, opSubscribe, "", err))
 
@@ -104,9 +104,9 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 		}
 
 		stop()
-		defer hangUp(ctx, conn)
+		defer closeConn(ctx, conn)
 		for {
-			changes, err := n.hear(ctx, conn)
+			changes, err := n.receive(ctx, conn)
 			if err != nil {
 				yield(ports.Invalidation{}, translate(ctx, opSubscribe, "", err))
 				return
@@ -125,13 +125,13 @@ func (n *Notices) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, 
 }
 
 // listen returns a connection that is known to hear what the pool's connections tell.
-func (n *Notices) listen(ctx context.Context) (*pgx.Conn, error) {
+func (n *Invalidations) openListener(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := n.connect(ctx)
 	if err != nil {
-		return nil, inPhase(ports.PhaseConnect, err)
+		return nil, withPhase(ports.PhaseConnect, err)
 	}
-	if err := n.prove(ctx, conn); err != nil {
-		hangUp(ctx, conn)
+	if err := n.verifyDelivery(ctx, conn); err != nil {
+		closeConn(ctx, conn)
 		return nil, err
 	}
 
@@ -139,7 +139,7 @@ func (n *Notices) listen(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // connect opens a connection beside the pool, as the pool would.
-func (n *Notices) connect(ctx context.Context) (*pgx.Conn, error) {
+func (n *Invalidations) connect(ctx context.Context) (*pgx.Conn, error) {
 	pool := n.store.pool.Config()
 	config := pool.ConnConfig // a copy
 	ctx, cancel := context.WithTimeout(ctx, n.store.cfg.ConnectTimeout)
@@ -162,15 +162,15 @@ func (n *Notices) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // prove makes the connection listen and waits until it has heard what the pool tells. A pooler that gives each transaction another
 // session accepts LISTEN, and nothing is ever heard.
-func (n *Notices) prove(ctx context.Context, conn *pgx.Conn) error {
+func (n *Invalidations) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
 	limited, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	if _, err := conn.PgConn().Exec(limited, listen).ReadAll(); err != nil {
-		return inPhase(ports.PhaseQuery, err)
+	if _, err := conn.PgConn().Exec(limited, listenInvalidations).ReadAll(); err != nil {
+		return withPhase(ports.PhaseQuery, err)
 	}
 
 	proof := rand.Text()
-	payload, err := json.Marshal(notice[ports.Invalidation]{From: n.name, Proof: proof})
+	payload, err := json.Marshal(notification[ports.Invalidation]{From: n.name, Proof: proof})
 	if err != nil {
 		return err
 	}
@@ -185,29 +185,29 @@ func (n *Notices) prove(ctx context.Context, conn *pgx.Conn) error {
 				"pgbouncer, listening needs a connection in session mode, or one past it: %w", proofTimeout, err)}
 		}
 		if err != nil {
-			return inPhase(ports.PhaseRead, err)
+			return withPhase(ports.PhaseRead, err)
 		}
-		if got, ok := parseNotice(heard.Payload); ok && got.Proof == proof {
+		if got, ok := decodeNotification(heard.Payload); ok && got.Proof == proof {
 			return nil
 		}
 	}
 }
 
 // hear waits for what another process publishes. What is none of it is passed over.
-func (n *Notices) hear(ctx context.Context, conn *pgx.Conn) ([]ports.Invalidation, error) {
+func (n *Invalidations) receive(ctx context.Context, conn *pgx.Conn) ([]ports.Invalidation, error) {
 	for {
-		heard, err := wait(ctx, conn)
+		heard, err := waitForNotification(ctx, conn)
 		if err != nil {
-			return nil, inPhase(ports.PhaseRead, err)
+			return nil, withPhase(ports.PhaseRead, err)
 		}
-		if got, ok := parseNotice(heard.Payload); ok && got.From != n.name && len(got.Changes) > 0 {
+		if got, ok := decodeNotification(heard.Payload); ok && got.From != n.name && len(got.Changes) > 0 {
 			return got.Changes, nil
 		}
 	}
 }
 
 // wait is conn.WaitForNotification that asks the server whether it is there, whenever nothing was heard for some time.
-func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+func waitForNotification(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	for ctx.Err() == nil {
 		silence, cancel := context.WithTimeout(ctx, heartbeat)
 		heard, err := conn.WaitForNotification(silence)
@@ -221,7 +221,7 @@ func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 		}
 
 		if ctx.Err() == nil {
-			if err := ask(ctx, conn); err != nil {
+			if err := pingServer(ctx, conn); err != nil {
 				return nil, err
 			}
 		}
@@ -230,7 +230,7 @@ func wait(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 }
 
 // ask wants an answer of the server, in time.
-func ask(ctx context.Context, conn *pgx.Conn) error {
+func pingServer(ctx context.Context, conn *pgx.Conn) error {
 	limited, cancel := context.WithTimeout(ctx, heartbeatTimeout)
 	defer cancel()
 	err := conn.Ping(limited)
@@ -243,14 +243,14 @@ func ask(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // hangUp closes the connection of a subscription; its ctx may be done.
-func hangUp(ctx context.Context, conn *pgx.Conn) {
+func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = conn.Close(ctx) // what it would report is that the connection was broken
 }
 
 // notice is the JSON of a notification.
-type notice[C any] struct {
+type notification[C any] struct {
 	From    string `json:"from"`              // the name of the Notices
 	Proof   string `json:"proof,omitempty"`   // of a subscription that wants to hear itself
 	Part    int    `json:"part,omitempty"`    // of one Publish: the server drops what a transaction repeats to the byte
@@ -263,8 +263,8 @@ const (
 )
 
 // payloads cuts the changes into notifications.
-func payloads(from string, changes []ports.Invalidation) (texts []string, err error) {
-	part := notice[json.RawMessage]{From: from}
+func encodeNotifications(from string, changes []ports.Invalidation) (texts []string, err error) {
+	part := notification[json.RawMessage]{From: from}
 	room := maxPayload - envelope
 	flush := func() error {
 		text, err := json.Marshal(part)
@@ -303,14 +303,14 @@ func payloads(from string, changes []ports.Invalidation) (texts []string, err er
 }
 
 // parseNotice reads a notification. One that is not ours is not ok.
-func parseNotice(payload string) (n notice[ports.Invalidation], ok bool) {
+func decodeNotification(payload string) (n notification[ports.Invalidation], ok bool) {
 	if json.Unmarshal([]byte(payload), &n) != nil || n.From == "" {
-		return notice[ports.Invalidation]{}, false
+		return notification[ports.Invalidation]{}, false
 	}
 
 	for _, change := range n.Changes {
 		if change.Key.Validate() != nil {
-			return notice[ports.Invalidation]{}, false
+			return notification[ports.Invalidation]{}, false
 		}
 	}
 

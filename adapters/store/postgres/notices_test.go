@@ -24,14 +24,14 @@ import (
 )
 
 const (
-	countListeners = `SELECT count(*) FROM pg_stat_activity
+	selectListenerCount = `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
-	endListeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	terminateListeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
 )
 
 // bare is a store on a database as it is: invalidations need no tables.
-func bare(tb testing.TB, dsn string) *postgres.Store {
+func openUnmigrated(tb testing.TB, dsn string) *postgres.Store {
 	tb.Helper()
 	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
 		DSN: dsn, MinConns: 1, MaxConns: 2, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
@@ -55,8 +55,8 @@ func connect(tb testing.TB, dsn string) *pgx.Conn {
 	return conn
 }
 
-func listeners(ctx context.Context, conn *pgx.Conn) (n int, err error) {
-	err = conn.QueryRow(ctx, countListeners).Scan(&n)
+func countListeners(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+	err = conn.QueryRow(ctx, selectListenerCount).Scan(&n)
 	return n, err
 }
 
@@ -67,14 +67,14 @@ func TestInvalidationsContract(t *testing.T) {
 		behind := connect(tb, dsn)
 		var peers []ports.Invalidations
 		for range 3 {
-			peers = append(peers, postgres.NewNotices(bare(tb, dsn)))
+			peers = append(peers, postgres.NewInvalidations(openUnmigrated(tb, dsn)))
 		}
 
 		return contract.InvalidationsSubject{
 			Peers: peers,
-			Held:  func(ctx context.Context) (int, error) { return listeners(ctx, behind) },
+			Held:  func(ctx context.Context) (int, error) { return countListeners(ctx, behind) },
 			Cut: func(ctx context.Context) error {
-				_, err := behind.Exec(ctx, endListeners)
+				_, err := behind.Exec(ctx, terminateListeners)
 				return err
 			},
 		}
@@ -89,7 +89,7 @@ func invalidation(store string) ports.Invalidation {
 }
 
 // heard is the first that a subscription hears.
-func heard(t *testing.T, sequence func(func(ports.Invalidation, error) bool)) ports.Invalidation {
+func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, error) bool)) ports.Invalidation {
 	t.Helper()
 	for got, err := range sequence {
 		if err != nil {
@@ -110,7 +110,7 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			dsn := servers.Postgres(t)
-			config, err := pgxpool.ParseConfig(with(t, dsn, func(u *url.URL, q url.Values) {
+			config, err := pgxpool.ParseConfig(changeDSN(t, dsn, func(u *url.URL, q url.Values) {
 				q.Set("default_query_exec_mode", mode)
 				q.Set("statement_timeout", "300")
 				q.Set("idle_session_timeout", "300")
@@ -139,7 +139,7 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			}
 
 			defer closeStore()
-			subscription, err := postgres.NewNotices(s).Subscribe(t.Context())
+			subscription, err := postgres.NewInvalidations(s).Subscribe(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -160,15 +160,15 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			})
 			want := invalidation("postgres")
 			// By another pool: the server has ended the connections of this one.
-			if err := postgres.NewNotices(bare(t, dsn)).Publish(t.Context(), want); err != nil {
+			if err := postgres.NewInvalidations(openUnmigrated(t, dsn)).Publish(t.Context(), want); err != nil {
 				t.Fatal(err)
 			}
 
-			if got := heard(t, subscription); got != want {
+			if got := firstInvalidation(t, subscription); got != want {
 				t.Errorf("heard %+v", got)
 			}
 			eventually(t, 10*time.Second, func() error {
-				n, err := listeners(t.Context(), behind)
+				n, err := countListeners(t.Context(), behind)
 				if err == nil && n > 0 {
 					err = errors.New("it still listens")
 				}
@@ -182,7 +182,7 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 func TestForeignNotificationsArePassedOver(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	here, there := postgres.NewNotices(bare(t, dsn)), postgres.NewNotices(bare(t, dsn))
+	here, there := postgres.NewInvalidations(openUnmigrated(t, dsn)), postgres.NewInvalidations(openUnmigrated(t, dsn))
 	subscription, err := here.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestForeignNotificationsArePassedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := heard(t, subscription); got != invalidation("postgres") {
+	if got := firstInvalidation(t, subscription); got != invalidation("postgres") {
 		t.Errorf("heard %+v", got)
 	}
 }
@@ -211,8 +211,8 @@ func TestForeignNotificationsArePassedOver(t *testing.T) {
 func TestPublishRefuses(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	here, there := postgres.NewNotices(bare(t, dsn)), postgres.NewNotices(bare(t, dsn))
-	elsewhere := postgres.NewNotices(bare(t, servers.Postgres(t)))
+	here, there := postgres.NewInvalidations(openUnmigrated(t, dsn)), postgres.NewInvalidations(openUnmigrated(t, dsn))
+	elsewhere := postgres.NewInvalidations(openUnmigrated(t, servers.Postgres(t)))
 	subscription, err := here.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -235,20 +235,20 @@ func TestPublishRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := heard(t, subscription); got != invalidation("postgres") {
+	if got := firstInvalidation(t, subscription); got != invalidation("postgres") {
 		t.Errorf("heard %+v", got)
 	}
 }
 
 // between forwards connections to the server and does to what the server says what a test wants.
-type between struct {
-	deaf    atomic.Bool // notifications are dropped
-	silent  atomic.Bool // nothing goes on in either direction
-	address string
-	conns   sync.WaitGroup
+type proxy struct {
+	dropNotifications atomic.Bool // notifications are dropped
+	stalled           atomic.Bool // nothing goes on in either direction
+	address           string
+	conns             sync.WaitGroup
 }
 
-func newBetween(t *testing.T) *between {
+func newProxy(t *testing.T) *proxy {
 	t.Helper()
 	server := servers.PostgresAddress(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -256,7 +256,7 @@ func newBetween(t *testing.T) *between {
 		t.Fatal(err)
 	}
 
-	b := &between{address: listener.Addr().String()}
+	b := &proxy{address: listener.Addr().String()}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	b.conns.Go(func() {
 		for {
@@ -277,7 +277,7 @@ func newBetween(t *testing.T) *between {
 	return b
 }
 
-func (b *between) forward(ctx context.Context, client net.Conn, address string) {
+func (b *proxy) forward(ctx context.Context, client net.Conn, address string) {
 	defer client.Close()
 	server, err := net.Dial("tcp", address)
 	if err != nil {
@@ -299,7 +299,7 @@ func (b *between) forward(ctx context.Context, client net.Conn, address string) 
 				return
 			}
 
-			if !b.silent.Load() {
+			if !b.stalled.Load() {
 				if _, err := server.Write(buffer[:n]); err != nil {
 					return
 				}
@@ -319,7 +319,7 @@ func (b *between) forward(ctx context.Context, client net.Conn, address string) 
 		}
 
 		const notification = 'A'
-		if b.silent.Load() || b.deaf.Load() && head[0] == notification {
+		if b.stalled.Load() || b.dropNotifications.Load() && head[0] == notification {
 			continue
 		}
 		if _, err := client.Write(message); err != nil {
@@ -331,18 +331,18 @@ func (b *between) forward(ctx context.Context, client net.Conn, address string) 
 // A pooler in transaction mode accepts LISTEN and delivers nothing.
 func TestSubscriptionThatHearsNothingIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBetween(t)
-	b.deaf.Store(true)
+	b := newProxy(t)
+	b.dropNotifications.Store(true)
 	dsn := servers.Postgres(t)
-	s := bare(t, with(t, dsn, func(u *url.URL, _ url.Values) { u.Host = b.address }))
-	_, err := postgres.NewNotices(s).Subscribe(t.Context())
+	s := openUnmigrated(t, changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Host = b.address }))
+	_, err := postgres.NewInvalidations(s).Subscribe(t.Context())
 	wantKind(t, err, ports.ErrUnavailable)
 	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "session mode") {
 		t.Error(err)
 	}
 	behind := connect(t, dsn)
 	eventually(t, 10*time.Second, func() error {
-		n, err := listeners(t.Context(), behind)
+		n, err := countListeners(t.Context(), behind)
 		if err == nil && n > 0 {
 			err = errors.New("it still listens")
 		}
@@ -353,14 +353,14 @@ func TestSubscriptionThatHearsNothingIsRefused(t *testing.T) {
 // A server, or a network, that falls silent without closing anything is noticed.
 func TestSubscriptionNoticesASilentServer(t *testing.T) {
 	t.Parallel()
-	b := newBetween(t)
-	s := bare(t, with(t, servers.Postgres(t), func(u *url.URL, _ url.Values) { u.Host = b.address }))
-	subscription, err := postgres.NewNotices(s).Subscribe(t.Context())
+	b := newProxy(t)
+	s := openUnmigrated(t, changeDSN(t, servers.Postgres(t), func(u *url.URL, _ url.Values) { u.Host = b.address }))
+	subscription, err := postgres.NewInvalidations(s).Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	b.silent.Store(true)
+	b.stalled.Store(true)
 	began := time.Now()
 	for _, err := range subscription {
 		wantKind(t, err, ports.ErrUnavailable)
@@ -387,7 +387,7 @@ func TestSubscribeErrors(t *testing.T) {
 	}
 
 	defer closeStore()
-	n := postgres.NewNotices(s)
+	n := postgres.NewInvalidations(s)
 	pool.Close()
 	if err := n.Publish(t.Context(), invalidation("postgres")); err == nil {
 		t.Error("published without a pool")

@@ -24,10 +24,10 @@ const (
 )
 
 var (
-	errNumericForm   = errors.New("not the binary form of a numeric")
-	errNumericFinite = errors.New("not a finite number")
-	errNumericDigits = errors.New("more than 20 digits before or 18 after the point")
-	errNumericScale  = errors.New("more digits after the point than the column has")
+	errNumericFormat = errors.New("not the binary form of a numeric")
+	errNotFinite     = errors.New("not a finite number")
+	errTooManyDigits = errors.New("more than 20 digits before or 18 after the point")
+	errScaleTooSmall = errors.New("more digits after the point than the column has")
 )
 
 var powersOf10 = [...]uint64{
@@ -37,17 +37,17 @@ var powersOf10 = [...]uint64{
 // decodeNumeric is the number as hi<<64|lo over 10^scale, two's complement. errNumericScale says that it needs a larger scale.
 func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	if len(b) < numericHeader {
-		return 0, 0, errNumericForm
+		return 0, 0, errNumericFormat
 	}
 
 	groups := int(binary.BigEndian.Uint16(b))
 	weight := int(int16(binary.BigEndian.Uint16(b[2:])))
 	sign := binary.BigEndian.Uint16(b[4:])
 	if sign != numericPositive && sign != numericNegative {
-		return 0, 0, errNumericFinite
+		return 0, 0, errNotFinite
 	}
 	if len(b) != numericHeader+2*groups {
-		return 0, 0, errNumericForm
+		return 0, 0, errNumericFormat
 	}
 
 	digits := b[numericHeader:]
@@ -61,13 +61,13 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 		d := uint64(binary.BigEndian.Uint16(digits))
 		switch {
 		case d >= groupBase:
-			return 0, 0, errNumericForm
+			return 0, 0, errNumericFormat
 		case exponent >= 0:
 			sum += d * powersOf10[exponent]
 		case exponent > -groupDigits && d%powersOf10[-exponent] == 0:
 			sum += d / powersOf10[-exponent]
 		case d != 0:
-			return 0, 0, errNumericScale
+			return 0, 0, errScaleTooSmall
 		}
 
 		exponent -= groupDigits
@@ -83,7 +83,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 // decodeWideNumeric is decodeNumeric for what may need more than 64 bits: below 10^38, so 127 bits hold it.
 func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, lo int64, err error) {
 	if weight > maxWeight && len(digits) > 0 {
-		return 0, 0, errNumericDigits
+		return 0, 0, errTooManyDigits
 	}
 
 	var high, low uint64
@@ -92,7 +92,7 @@ func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, 
 		h, l := uint64(0), d
 		switch {
 		case d >= groupBase:
-			return 0, 0, errNumericForm
+			return 0, 0, errNumericFormat
 		case exponent >= 0:
 			for e := exponent; e > 0; e -= narrowDigits {
 				h, l = multiply(h, l, powersOf10[min(e, narrowDigits)])
@@ -100,7 +100,7 @@ func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, 
 		case exponent > -groupDigits && d%powersOf10[-exponent] == 0:
 			l = d / powersOf10[-exponent]
 		case d != 0:
-			return 0, 0, errNumericScale
+			return 0, 0, errScaleTooSmall
 		}
 
 		var carry uint64
@@ -122,7 +122,7 @@ func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, 
 // point where the number then fits 64 bits, else those that it needs. More than a Decimal has is errNumericDigits.
 func numericScale(b []byte) (uint8, error) {
 	if len(b) < numericHeader || len(b) != numericHeader+2*int(binary.BigEndian.Uint16(b)) {
-		return 0, errNumericForm
+		return 0, errNumericFormat
 	}
 
 	weight := int(int16(binary.BigEndian.Uint16(b[2:])))
@@ -143,7 +143,7 @@ func numericScale(b []byte) (uint8, error) {
 
 	switch needed = max(needed, 0); {
 	case needed > domain.MaxScale:
-		return 0, errNumericDigits
+		return 0, errTooManyDigits
 	case shown > needed && groupDigits*(max(weight, -1)+1)+shown <= narrowDigits:
 		return uint8(shown), nil
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // decimals draws numbers of every size that a Decimal has, spelled with any scale.
-func decimals(t *rapid.T) domain.Decimal {
+func drawDecimal(t *rapid.T) domain.Decimal {
 	whole := rapid.StringMatching(`0|[1-9][0-9]{0,19}`).Draw(t, "whole")
 	fraction := rapid.StringMatching(`(\.[0-9]{1,18})?`).Draw(t, "fraction")
 	sign := rapid.SampledFrom([]string{"", "-"}).Draw(t, "sign")
@@ -22,7 +22,7 @@ func decimals(t *rapid.T) domain.Decimal {
 }
 
 // field is the bytes of a COPY field without their length.
-func field(t interface{ Fatalf(string, ...any) }, b []byte) []byte {
+func fieldBytes(t interface{ Fatalf(string, ...any) }, b []byte) []byte {
 	if int(binary.BigEndian.Uint32(b)) != len(b)-4 {
 		t.Fatalf("length %d before %d bytes", binary.BigEndian.Uint32(b), len(b)-4)
 	}
@@ -32,8 +32,8 @@ func field(t interface{ Fatalf(string, ...any) }, b []byte) []byte {
 func TestNumericRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		d := decimals(t)
-		b := field(t, appendDecimal(nil, d))
+		d := drawDecimal(t)
+		b := fieldBytes(t, appendDecimal(nil, d))
 		got, err := decodeDecimal(b)
 		if err != nil || !got.Equal(d) {
 			t.Fatalf("%s became %s, %v", d, got, err)
@@ -46,9 +46,9 @@ func TestNumericAgainstPgtype(t *testing.T) {
 	t.Parallel()
 	types := pgtype.NewMap()
 	rapid.Check(t, func(t *rapid.T) {
-		d := decimals(t)
+		d := drawDecimal(t)
 		var ours pgtype.Numeric
-		if err := types.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, field(t, appendDecimal(nil, d)), &ours); err != nil {
+		if err := types.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, fieldBytes(t, appendDecimal(nil, d)), &ours); err != nil {
 			t.Fatalf("pgtype cannot read our %s: %v", d, err)
 		}
 
@@ -76,8 +76,8 @@ func TestNumericAgainstPgtype(t *testing.T) {
 func TestNumericPathsAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		d := decimals(t)
-		b := field(t, appendDecimal(nil, d))
+		d := drawDecimal(t)
+		b := fieldBytes(t, appendDecimal(nil, d))
 		scale := rapid.Uint8Range(0, domain.MaxScale).Draw(t, "scale")
 		hi, lo, err := decodeNumeric(b, scale)
 		exponent := groupDigits*int(int16(binary.BigEndian.Uint16(b[2:]))) + int(scale)
@@ -88,7 +88,7 @@ func TestNumericPathsAgree(t *testing.T) {
 		}
 
 		_, fraction, _ := strings.Cut(d.String(), ".")
-		if needs := len(fraction) > int(scale); needs != errors.Is(err, errNumericScale) {
+		if needs := len(fraction) > int(scale); needs != errors.Is(err, errScaleTooSmall) {
 			t.Fatalf("%s at %d: %v", d, scale, err)
 		}
 		if err != nil {
@@ -117,15 +117,15 @@ func TestNumericRefuses(t *testing.T) {
 		bytes []byte
 		want  error
 	}{
-		"NaN":                  {numeric(0, 0, 0xC000, 0), errNumericFinite},
-		"infinity":             {numeric(0, 0, 0xD000, 0), errNumericFinite},
-		"negative infinity":    {numeric(0, 0, 0xF000, 0), errNumericFinite},
-		"empty":                {nil, errNumericForm},
-		"cut":                  {numeric(2, 0, 0, 0, 1), errNumericForm},
-		"too long":             {numeric(1, 0, 0, 0, 1, 1), errNumericForm},
-		"group of five digits": {numeric(1, 0, 0, 0, 10_000), errNumericForm},
-		"10^20":                {numeric(1, 5, 0, 0, 1), errNumericDigits},
-		"10^-19":               {numeric(1, 0xFFFB, 0, 19, 10), errNumericDigits},
+		"NaN":                  {numeric(0, 0, 0xC000, 0), errNotFinite},
+		"infinity":             {numeric(0, 0, 0xD000, 0), errNotFinite},
+		"negative infinity":    {numeric(0, 0, 0xF000, 0), errNotFinite},
+		"empty":                {nil, errNumericFormat},
+		"cut":                  {numeric(2, 0, 0, 0, 1), errNumericFormat},
+		"too long":             {numeric(1, 0, 0, 0, 1, 1), errNumericFormat},
+		"group of five digits": {numeric(1, 0, 0, 0, 10_000), errNumericFormat},
+		"10^20":                {numeric(1, 5, 0, 0, 1), errTooManyDigits},
+		"10^-19":               {numeric(1, 0xFFFB, 0, 19, 10), errTooManyDigits},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -151,7 +151,7 @@ func FuzzDecodeNumeric(f *testing.F) {
 			return
 		}
 
-		again, err := decodeDecimal(field(t, appendDecimal(nil, d)))
+		again, err := decodeDecimal(fieldBytes(t, appendDecimal(nil, d)))
 		if err != nil || !again.Equal(d) {
 			t.Fatalf("%x is %s, which becomes %s, %v", b, d, again, err)
 		}

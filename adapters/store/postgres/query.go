@@ -3,6 +3,11 @@ package postgres
 import (
 	"fmt"
 	"strings"
+
+	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/schema"
+
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // All SQL text but that of the catalog's search, which bun builds, and of the migrations. Names are constants of this file. Callers'
@@ -12,12 +17,12 @@ import (
 type tableSQL struct {
 	// The reads take the symbol's text, what else names the series, the range, and all but the first how many rows. The symbol's
 	// number is looked up inside the statement: a read is one round trip, and needs no memory of numbers.
-	all, first, last string
+	selectAll, selectFirst, selectLast string
 
 	// The writes take the symbol's number and what else names the series; those of a range then take it. The table in which a write
 	// is staged belongs to the session and is emptied at the end of every transaction: one made and dropped a write would bloat the
 	// system's catalogs.
-	insert, stage, truncate, copy, merge, count, remove, removeOthers string
+	copyTable, createStage, truncateStage, copyStage, merge, countRows, delete, deleteOthers string
 }
 
 var (
@@ -70,22 +75,22 @@ func newTableSQL(name, series, row, decimals, last string) tableSQL {
 	all := "SELECT " + columns + ofSymbol + " ORDER BY " + row
 
 	return tableSQL{
-		all:   all,
-		first: all + limit,
-		last: "SELECT " + columns + " FROM (SELECT " + columns + ofSymbol +
+		selectAll:   all,
+		selectFirst: all + limit,
+		selectLast: "SELECT " + columns + " FROM (SELECT " + columns + ofSymbol +
 			" ORDER BY " + strings.ReplaceAll(row, ",", " DESC,") + " DESC" + limit +
 			") last ORDER BY " + row,
 
-		insert:   "COPY " + table + " (" + key + ", " + columns + ") FROM STDIN (FORMAT binary)",
-		stage:    "CREATE TEMP TABLE IF NOT EXISTS " + strings.TrimPrefix(stage, "pg_temp.") + " (" + types + ") ON COMMIT DELETE ROWS",
-		truncate: "TRUNCATE " + stage,
-		copy:     "COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)",
+		copyTable:     "COPY " + table + " (" + key + ", " + columns + ") FROM STDIN (FORMAT binary)",
+		createStage:   "CREATE TEMP TABLE IF NOT EXISTS " + strings.TrimPrefix(stage, "pg_temp.") + " (" + types + ") ON COMMIT DELETE ROWS",
+		truncateStage: "TRUNCATE " + stage,
+		copyStage:     "COPY " + stage + " (" + columns + ") FROM STDIN (FORMAT binary)",
 		merge: "INSERT INTO " + table + " AS t (" + key + ", " + columns + ") SELECT " + bound + ", " + columns + " FROM " + stage +
 			" ON CONFLICT (" + key + ", " + row + ") DO UPDATE SET " + each("$ = excluded.$", ", ") +
 			" WHERE (" + each("t.$", ", ") + ") IS DISTINCT FROM (" + each("excluded.$", ", ") + ")",
-		count:  "SELECT count(*)" + ofID,
-		remove: "DELETE" + ofID,
-		removeOthers: "DELETE" + ofID + " AND NOT EXISTS (SELECT FROM " + stage + " s WHERE (s." + strings.ReplaceAll(row, ", ", ", s.") +
+		countRows: "SELECT count(*)" + ofID,
+		delete:    "DELETE" + ofID,
+		deleteOthers: "DELETE" + ofID + " AND NOT EXISTS (SELECT FROM " + stage + " s WHERE (s." + strings.ReplaceAll(row, ", ", ", s.") +
 			") = (t." + strings.ReplaceAll(row, ", ", ", t.") + "))",
 	}
 }
@@ -139,7 +144,7 @@ var (
 )
 
 // selectTradesWithin is the first and the last time of the symbol's trades in the range.
-const selectTradesWithin = `
+const selectTradeBounds = `
 SELECT min(time), max(time) FROM marketdata.trades
 WHERE symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND time >= $2 AND time < $3`
 
@@ -181,13 +186,13 @@ const (
 SELECT symbol, grid, kind, start_time, end_time, assumed
 FROM marketdata.extents JOIN marketdata.symbols ON id = symbol_id`
 
-	selectExtentsOf = selectExtents + ` WHERE symbol = ANY($1)`
+	selectExtentsOfSymbols = selectExtents + ` WHERE symbol = ANY($1)`
 
-	extentsMeeting = ` FROM marketdata.extents
+	extentsTouching = ` FROM marketdata.extents
 WHERE symbol_id = $1 AND kind = $2 AND grid = $3 AND end_time >= $4 AND start_time <= $5`
 
-	selectExtentsMeeting = `SELECT start_time, end_time` + extentsMeeting
-	deleteExtentsMeeting = `DELETE` + extentsMeeting
+	selectTouchingExtents = `SELECT start_time, end_time` + extentsTouching
+	deleteTouchingExtents = `DELETE` + extentsTouching
 
 	insertExtents = `
 INSERT INTO marketdata.extents (symbol_id, kind, grid, start_time, end_time)
@@ -197,13 +202,13 @@ SELECT $1, $2, $3, start_time, end_time FROM unnest($4::timestamptz[], $5::times
 SELECT symbol, ticks, start_time, end_time
 FROM marketdata.tick_extents JOIN marketdata.symbols ON id = symbol_id`
 
-	selectTickExtentsOf = selectTickExtents + ` WHERE symbol = ANY($1)`
+	selectTickExtentsOfSymbols = selectTickExtents + ` WHERE symbol = ANY($1)`
 
-	tickExtentsMeeting = ` FROM marketdata.tick_extents
+	tickExtentsTouching = ` FROM marketdata.tick_extents
 WHERE symbol_id = $1 AND ticks = $2 AND end_time >= $3 AND start_time <= $4`
 
-	selectTickExtentsMeeting = `SELECT start_time, end_time` + tickExtentsMeeting
-	deleteTickExtentsMeeting = `DELETE` + tickExtentsMeeting
+	selectTouchingTickExtents = `SELECT start_time, end_time` + tickExtentsTouching
+	deleteTouchingTickExtents = `DELETE` + tickExtentsTouching
 
 	insertTickExtents = `
 INSERT INTO marketdata.tick_extents (symbol_id, ticks, start_time, end_time)
@@ -215,14 +220,14 @@ const checkSchema = `
 SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.kind, b.grid, s.id, s.symbol, e.start_time, e.end_time
 FROM marketdata.bars b, marketdata.symbols s, marketdata.extents e LIMIT 0`
 
-// sessionSettings are what the decoders and the text that bun writes rely on.
-const sessionSettings = `
+// selectSessionSettings are what the decoders and the text that bun writes rely on.
+const selectSessionSettings = `
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'), current_setting('TimeZone')`
 
 // The channel of invalidations. A server that ends idle sessions would end the one that listens.
 const (
-	listen = `SET idle_session_timeout = 0; LISTEN marketdata_invalidations`
-	notify = `SELECT count(pg_notify('marketdata_invalidations', payload)) FROM unnest($1::text[]) AS payload`
+	listenInvalidations = `SET idle_session_timeout = 0; LISTEN marketdata_invalidations`
+	notifyInvalidations = `SELECT count(pg_notify('marketdata_invalidations', payload)) FROM unnest($1::text[]) AS payload`
 )
 
 // The server explains a statement as it would run it, which is not how it would run it with these values in its text: a prepared one is
@@ -249,7 +254,7 @@ func explainRead(options, statement string, limited bool) string {
 // of the one it is a partition of, or its own; its size; the bounds of a partition of ours; what is counted of its rows, which are live,
 // dead, or changed since they were analyzed, and whether they never were; and its indexes, each with its columns, and whether it is
 // fit for use.
-const selectScanned = `
+const selectTableStats = `
 SELECT u.place, format('%I.%I', n.nspname, c.relname), format('%I.%I', coalesce(pn.nspname, n.nspname), coalesce(p.relname, c.relname)),
 	coalesce(pg_relation_size(c.oid), 0),
 	CASE WHEN ours THEN substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \(''([^'']+)''\)')::timestamptz END,
@@ -274,3 +279,64 @@ CROSS JOIN LATERAL (
 	WHERE ix.indrelid = c.oid AND ix.indpred IS NULL
 ) x
 ORDER BY u.place`
+
+// symbolRow is a row of the catalog.
+type symbolRow struct {
+	bun.BaseModel `bun:"table:marketdata.symbols,alias:s"`
+
+	Symbol, Venue, Base, Quote string
+	Tick, Lot                  string // as text: the driver's own decimals are not ours
+	Zone                       string
+}
+
+const symbolColumns = "symbol, venue, base, quote, tick::text, lot::text, zone"
+
+// likePattern turns the catalog's pattern into LIKE's.
+var likePattern = strings.NewReplacer("*", "%", "?", "_", "%", `\%`, "_", `\_`, `\`, `\\`)
+
+// symbolSearch is the statement that q selects with.
+func symbolSearch(db *bun.DB, q ports.SymbolQuery) (sql string, args []any, err error) {
+	var bound binder
+	search := db.NewSelect().Model((*symbolRow)(nil)).ColumnExpr(symbolColumns).Order("symbol")
+	if len(q.Symbols) > 0 {
+		search.Where("symbol = ANY(?)", bound.bind(symbolTexts(q.Symbols)))
+	}
+	if q.Pattern != "" {
+		search.Where("symbol LIKE ?", bound.bind(likePattern.Replace(q.Pattern)))
+	}
+	if q.Limit > 0 {
+		search.Limit(int64(q.Limit))
+	}
+	text, err := search.AppendQuery(db.QueryGen(), nil)
+	return string(text), bound.values, err
+}
+
+// binder lets bun build the text of a statement whose values are bound: where bun would write a value it writes $1, $2, ...
+type binder struct{ values []any }
+
+func (b *binder) bind(v any) schema.QueryAppender {
+	b.values = append(b.values, v)
+	return placeholder(len(b.values))
+}
+
+type placeholder int
+
+// AppendQuery implements schema.QueryAppender.
+func (p placeholder) AppendQuery(_ schema.QueryGen, b []byte) ([]byte, error) {
+	return fmt.Appendf(b, "$%d", int(p)), nil
+}
+
+// The timeline counts how often a copy of the server went its own way: one that was restored or took over may lack what the other had.
+const selectIdentity = `
+SELECT system_identifier || '-' || timeline_id || '-' || (SELECT oid FROM pg_database WHERE datname = current_database())
+FROM pg_control_system(), pg_control_checkpoint()`
+
+const selectVersion = `SELECT coalesce(max(name), '') FROM marketdata.migrations`
+
+const (
+	createSchema = `CREATE SCHEMA IF NOT EXISTS marketdata`
+
+	begin    = `BEGIN`
+	commit   = `COMMIT`
+	rollback = `ROLLBACK`
+)

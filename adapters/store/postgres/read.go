@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	errUsed    = errors.New("a sequence is ranged over once; ask for another")
+	errReused  = errors.New("a sequence is ranged over once; ask for another")
 	errStopped = errors.New("the caller broke off")
 )
 
@@ -26,10 +26,10 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 	refusal := q.Key.Validate()
 	d := &barDecoder{key: q.Key}
 	if refusal == nil {
-		d.room = int(min(pieceBars, q.MaxBars()))
+		d.capacity = int(min(pieceBars, q.MaxBars()))
 	}
 
-	return stream(s, ctx, "read bars", q.Key.String(), refusal, sql, args, d)
+	return streamRows(s, ctx, "read bars", q.Key.String(), refusal, sql, args, d)
 }
 
 // readStatement is the statement that answers q.
@@ -37,12 +37,12 @@ func readStatement(q ports.BarQuery) (sql string, args []any) {
 	args = []any{string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
 	switch {
 	case q.First > 0:
-		return barSQL.first, append(args, q.First)
+		return barSQL.selectFirst, append(args, q.First)
 	case q.Last > 0:
-		return barSQL.last, append(args, q.Last)
+		return barSQL.selectLast, append(args, q.Last)
 	}
 
-	return barSQL.all, args
+	return barSQL.selectAll, args
 }
 
 // decoder turns rows into pieces.
@@ -54,24 +54,24 @@ type decoder[P any] interface {
 }
 
 // stream is the sequence of pieces that a statement's rows make, or the refusal alone where there is one.
-func stream[P any](
+func streamRows[P any](
 	s *Store, ctx context.Context, op, subject string, refusal error, sql string, args []any, d decoder[P],
 ) iter.Seq2[P, error] {
-	return sequence(s, ctx, op, subject, func(hand func(P, int) error) error {
+	return singleUse(s, ctx, op, subject, func(hand func(P, int) error) error {
 		if refusal != nil {
 			return refusal
 		}
-		return s.query(ctx, sql, args, func(answer pgx.Rows) error { return pieces(answer, d, hand) })
+		return s.query(ctx, sql, args, func(answer pgx.Rows) error { return decodePieces(answer, d, hand) })
 	})
 }
 
 // sequence is the pieces that read hands over, each with the number of its rows. read returns what hand does, where that is an error.
-func sequence[P any](
+func singleUse[P any](
 	s *Store, ctx context.Context, op, subject string, read func(hand func(piece P, rows int) error) error,
 ) iter.Seq2[P, error] {
 	var used atomic.Bool
 	return func(yield func(P, error) bool) {
-		err := errUsed
+		err := errReused
 		var stopped bool
 		var consumer time.Duration // spent in yield
 		var rows int
@@ -102,22 +102,22 @@ func sequence[P any](
 // server instead of read to the end.
 func (s *Store) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {
 	return s.withConn(ctx, func(conn *pgx.Conn) error {
-		limited, cancel := s.limited(ctx)
+		limited, cancel := s.withTimeout(ctx)
 		defer cancel()
 		rows, err := conn.Query(limited, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
 		if err != nil {
-			return inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+			return withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 		}
 
 		err = read(rows)
 		cancel() // without effect where the rows were read to their end
 		rows.Close()
-		return inPhase(ports.PhaseRead, ownLimit(ctx, limited, err))
+		return withPhase(ports.PhaseRead, timeoutCause(ctx, limited, err))
 	})
 }
 
 // ownLimit names our own limit where it was the one that ended the statement.
-func ownLimit(ctx, limited context.Context, err error) error {
+func timeoutCause(ctx, limited context.Context, err error) error {
 	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("%w: %w", context.Cause(limited), err)
 	}
@@ -125,7 +125,7 @@ func ownLimit(ctx, limited context.Context, err error) error {
 }
 
 // pieces decodes rows until they end or yield, which is told how many rows a piece is made of, returns an error.
-func pieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) error) error {
+func decodePieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) error) error {
 	flush := func() error {
 		n := d.len()
 		piece, err := d.take()
@@ -137,7 +137,7 @@ func pieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) er
 	}
 	for checked := false; rows.Next(); checked = true {
 		if !checked {
-			if err := checkShape(rows.FieldDescriptions(), d.columns()...); err != nil {
+			if err := checkColumns(rows.FieldDescriptions(), d.columns()...); err != nil {
 				return err
 			}
 		}

@@ -25,8 +25,6 @@ var migrationFiles embed.FS
 // migrationTable says which were applied.
 const migrationTable = "migrations"
 
-const newestMigration = `SELECT coalesce(max(name), '') FROM marketdata.migrations`
-
 // Migrate brings the tables up to this version: every migration that was not applied yet, each in one transaction with the note that
 // it was, so that a failure or a crash leaves the version before it. Processes that start at once take turns.
 func (s *Store) Migrate(ctx context.Context) error {
@@ -34,16 +32,16 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err == nil {
 		err = s.migrate(ctx, files)
 	}
-	return translate(ctx, "migrate", "", inPhase(ports.PhaseQuery, err))
+	return translate(ctx, "migrate", "", withPhase(ports.PhaseQuery, err))
 }
 
 // Version is the newest migration that was applied, "" where none was yet.
 func (s *Store) Version(ctx context.Context) (string, error) {
 	var version string
 	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		ctx, cancel := s.limited(ctx)
+		ctx, cancel := s.withTimeout(ctx)
 		defer cancel()
-		return inPhase(ports.PhaseQuery, conn.QueryRow(ctx, newestMigration).Scan(&version))
+		return withPhase(ports.PhaseQuery, conn.QueryRow(ctx, selectVersion).Scan(&version))
 	})
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "42P01" { // there is no such table
 		return "", nil
@@ -73,7 +71,7 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	}
 
 	defer func() { err = errors.Join(err, unlock()) }()
-	if _, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS marketdata"); err != nil {
+	if _, err := db.ExecContext(ctx, createSchema); err != nil {
 		return err
 	}
 

@@ -40,7 +40,7 @@ func openMigrated(t *testing.T, dsn string) *Store {
 	return s
 }
 
-func applied(t *testing.T, s *Store) (names []string) {
+func appliedMigrations(t *testing.T, s *Store) (names []string) {
 	t.Helper()
 	rows, err := s.pool.Query(t.Context(), "SELECT name FROM marketdata.migrations ORDER BY name")
 	if err == nil {
@@ -73,7 +73,7 @@ func TestMigrationsByManyAtOnceAndAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := applied(t, openEmpty(t, dsn)); len(names) != len(files) {
+	if names := appliedMigrations(t, openEmpty(t, dsn)); len(names) != len(files) {
 		t.Fatalf("%d files, applied %v", len(files), names)
 	}
 }
@@ -90,7 +90,7 @@ func TestMigrationThatFails(t *testing.T) {
 	if err := s.migrate(t.Context(), files); err == nil {
 		t.Fatal("no error")
 	}
-	if names := applied(t, s); fmt.Sprint(names) != "[1]" {
+	if names := appliedMigrations(t, s); fmt.Sprint(names) != "[1]" {
 		t.Fatalf("applied %v", names)
 	}
 
@@ -98,7 +98,7 @@ func TestMigrationThatFails(t *testing.T) {
 	if err := s.migrate(t.Context(), files); err != nil {
 		t.Fatal(err)
 	}
-	if names := applied(t, s); fmt.Sprint(names) != "[1 2]" {
+	if names := appliedMigrations(t, s); fmt.Sprint(names) != "[1 2]" {
 		t.Fatalf("applied %v", names)
 	}
 }
@@ -130,7 +130,7 @@ func TestMigrationAfterACrash(t *testing.T) {
 	}
 }
 
-func hourly(t *testing.T, symbol domain.Symbol, from time.Time, n int) domain.Series {
+func hourlyBars(t *testing.T, symbol domain.Symbol, from time.Time, n int) domain.Series {
 	t.Helper()
 	b := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: symbol, Grid: domain.Hour1.UTC()}, n)
 	for i := range n {
@@ -159,7 +159,7 @@ func TestPartitionsStopNobody(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	s := openMigrated(t, dsn)
-	first := hourly(t, "BTC/USD", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 1_000)
+	first := hourlyBars(t, "BTC/USD", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 1_000)
 	if _, err := s.WriteBars(t.Context(), first, first.Range()); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestPartitionsStopNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	next := hourly(t, "BTC/USD", time.Date(2021, 12, 31, 0, 0, 0, 0, time.UTC), 48) // 2021 is there, 2022 is not
+	next := hourlyBars(t, "BTC/USD", time.Date(2021, 12, 31, 0, 0, 0, 0, time.UTC), 48) // 2021 is there, 2022 is not
 	if _, err := s.WriteBars(short, next, next.Range()); err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestPartitionsMadeByManyAtOnce(t *testing.T) {
 	errs := make(chan error)
 	const writers = 4
 	for i := range writers {
-		bars := hourly(t, domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC), 50_000) // six years
+		bars := hourlyBars(t, domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC), 50_000) // six years
 		go func() {
 			_, err := s.WriteBars(t.Context(), bars, bars.Range())
 			errs <- err
@@ -244,17 +244,17 @@ func TestPartitionsMadeByManyAtOnce(t *testing.T) {
 }
 
 // plan is what EXPLAIN (ANALYZE, FORMAT JSON) says of a node.
-type plan struct {
+type analyzedPlan struct {
 	Node    string  `json:"Node Type"`
 	Table   string  `json:"Relation Name"`
 	Index   string  `json:"Index Name"`
 	Rows    float64 `json:"Actual Rows"`
 	Loops   float64 `json:"Actual Loops"`
 	Removed float64 `json:"Rows Removed by Filter"`
-	Plans   []plan
+	Plans   []analyzedPlan
 }
 
-func (p plan) walk(visit func(plan)) {
+func (p analyzedPlan) walk(visit func(analyzedPlan)) {
 	visit(p)
 	for _, child := range p.Plans {
 		child.walk(visit)
@@ -267,7 +267,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 	s := openMigrated(t, servers.Postgres(t))
 	start := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, symbol := range []domain.Symbol{"BTC/USD", "ETH/USD"} {
-		bars := hourly(t, symbol, start, 10*365*24)
+		bars := hourlyBars(t, symbol, start, 10*365*24)
 		if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 			t.Fatal(err)
 		}
@@ -300,12 +300,12 @@ func TestReadsNeverScanHistory(t *testing.T) {
 		rows   float64 // returned
 		tables int     // at most so many partitions are read
 	}{
-		{"a week", barSQL.all, one(june(2019, 7), 0), 7 * 24, 1},
-		{"across the year's end", barSQL.all, one(june(2019, 365), 0), 365 * 24, 2},
-		{"the first of all", barSQL.first, one(ever, 500), 500, 1},
-		{"the last of all", barSQL.last, one(ever, 500), 500, 1},
-		{"the last of a week", barSQL.last, one(june(2020, 7), 10), 10, 1},
-		{"nothing there", barSQL.all, one(june(2035, 7), 0), 0, 0},
+		{"a week", barSQL.selectAll, one(june(2019, 7), 0), 7 * 24, 1},
+		{"across the year's end", barSQL.selectAll, one(june(2019, 365), 0), 365 * 24, 2},
+		{"the first of all", barSQL.selectFirst, one(ever, 500), 500, 1},
+		{"the last of all", barSQL.selectLast, one(ever, 500), 500, 1},
+		{"the last of a week", barSQL.selectLast, one(june(2020, 7), 10), 10, 1},
+		{"nothing there", barSQL.selectAll, one(june(2035, 7), 0), 0, 0},
 		{"weeks of many", selectBatch, each(june(2019, 7), 0, 0), 2 * 7 * 24, 1},
 		{"the first of many", selectBatch, each(ever, 500, 0), 2 * 500, 1},
 		{"the last of many", selectBatch, each(ever, 0, 500), 2 * 500, 1},
@@ -336,13 +336,13 @@ func TestReadsNeverScanHistory(t *testing.T) {
 					t.Fatal(err)
 				}
 
-				var explained []struct{ Plan plan }
+				var explained []struct{ Plan analyzedPlan }
 				if err := json.Unmarshal(text, &explained); err != nil {
 					t.Fatal(err)
 				}
 
 				read, touched := 0.0, map[string]bool{}
-				explained[0].Plan.walk(func(p plan) {
+				explained[0].Plan.walk(func(p analyzedPlan) {
 					if !strings.HasPrefix(p.Table, "bars_") || p.Loops == 0 {
 						return
 					}

@@ -169,7 +169,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	}
 
 	cfg = cfg.withDefaults()
-	pool, err := connect(ctx, cfg)
+	pool, err := newPool(ctx, cfg)
 	if err != nil {
 		return nil, nil, translate(ctx, op, "", err)
 	}
@@ -219,7 +219,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 }
 
 // connect makes the pool; it does no I/O yet.
-func connect(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
 		return nil, err
@@ -249,14 +249,14 @@ func connect(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
-	c.AfterConnect = assertSettings
+	c.AfterConnect = checkSession
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
 // assertSettings refuses a server that would read text in another way than it was written.
-func assertSettings(ctx context.Context, conn *pgx.Conn) error {
+func checkSession(ctx context.Context, conn *pgx.Conn) error {
 	var quoting, encoding, zone string
-	if err := conn.QueryRow(ctx, sessionSettings).Scan(&quoting, &encoding, &zone); err != nil {
+	if err := conn.QueryRow(ctx, selectSessionSettings).Scan(&quoting, &encoding, &zone); err != nil {
 		return err
 	}
 
@@ -300,7 +300,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	defer cancel()
 	conn, err := s.pool.Acquire(waiting)
 	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
-		return conn, inPhase(ports.PhaseAcquire, err)
+		return conn, withPhase(ports.PhaseAcquire, err)
 	}
 	if stat := s.pool.Stat(); stat.ConstructingConns() == 0 && stat.AcquiredConns() >= stat.MaxConns() {
 		return nil, &limitError{ports.ErrOverloaded, ports.PhaseAcquire, fmt.Errorf(
@@ -311,7 +311,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	defer cancel()
 	conn, err = s.pool.Acquire(connecting)
 	if err == nil || ctx.Err() != nil || connecting.Err() == nil {
-		return conn, inPhase(ports.PhaseConnect, err)
+		return conn, withPhase(ports.PhaseConnect, err)
 	}
 
 	return nil, &limitError{ports.ErrTimeout, ports.PhaseConnect,
@@ -319,7 +319,7 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 }
 
 // limited bounds a statement on our side too: a server that hangs does not keep its own limit.
-func (s *Store) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+func (s *Store) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
 	const grace = time.Second // the server, which knows more, answers first
 	limit := s.cfg.StatementTimeout + grace
 	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s, the store's own limit", limit))
@@ -328,10 +328,10 @@ func (s *Store) limited(ctx context.Context) (context.Context, context.CancelFun
 // Check asks the server for the columns that reads need, and for no row.
 func (s *Store) Check(ctx context.Context) error {
 	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		ctx, cancel := s.limited(ctx)
+		ctx, cancel := s.withTimeout(ctx)
 		defer cancel()
 		_, err := conn.Exec(ctx, checkSchema, pgx.QueryExecModeCacheStatement)
-		return inPhase(ports.PhaseQuery, err)
+		return withPhase(ports.PhaseQuery, err)
 	})
 	return translate(ctx, "check", "", err)
 }

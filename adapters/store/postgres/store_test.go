@@ -24,7 +24,7 @@ import (
 )
 
 // with changes one part of a DSN.
-func with(t *testing.T, dsn string, change func(u *url.URL, query url.Values)) string {
+func changeDSN(t *testing.T, dsn string, change func(u *url.URL, query url.Values)) string {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -37,26 +37,26 @@ func with(t *testing.T, dsn string, change func(u *url.URL, query url.Values)) s
 	return u.String()
 }
 
-func as(t *testing.T, dsn, user, password string) string {
-	return with(t, dsn, func(u *url.URL, _ url.Values) { u.User = url.UserPassword(user, password) })
+func dsnWithUser(t *testing.T, dsn, user, password string) string {
+	return changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.User = url.UserPassword(user, password) })
 }
 
 // count reads to the end.
-func count(ctx context.Context, s *postgres.Store, q ports.BarQuery) (n int, err error) {
+func countBars(ctx context.Context, s *postgres.Store, q ports.BarQuery) (n int, err error) {
 	for piece, failed := range s.ReadBars(ctx, q) {
 		n, err = n+piece.Len(), failed
 	}
 	return n, err
 }
 
-func write(t *testing.T, s *postgres.Store, bars domain.Series) {
+func writeBars(t *testing.T, s *postgres.Store, bars domain.Series) {
 	t.Helper()
 	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func all(bars domain.Series) ports.BarQuery {
+func queryAll(bars domain.Series) ports.BarQuery {
 	return ports.BarQuery{Key: bars.Key(), Range: bars.Range()}
 }
 
@@ -107,7 +107,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	for _, dsn := range []string{
 		"postgres://u:" + secret + "@127.0.0.1:1/db", "host=127.0.0.1 port=1 user=u password=" + secret,
 		"postgres://u:" + secret + "@127.0.0.1:1:1:/db", "postgres://u:" + secret + "@%zz/", "password=" + secret + " nonsense",
-		as(t, servers.Postgres(t), "postgres", secret),
+		dsnWithUser(t, servers.Postgres(t), "postgres", secret),
 	} {
 		cfg := postgres.Config{DSN: dsn, Logger: logger}
 		_, _, err := postgres.Open(t.Context(), cfg)
@@ -133,12 +133,12 @@ func TestOpenErrors(t *testing.T) {
 		dsn  string
 		kind error
 	}{
-		"refused":      {with(t, dsn, func(u *url.URL, _ url.Values) { u.Host = "127.0.0.1:1" }), ports.ErrUnavailable},
-		"password":     {as(t, dsn, "postgres", "wrong"), ports.ErrAuth},
-		"database":     {with(t, dsn, func(u *url.URL, _ url.Values) { u.Path = "/nowhere" }), ports.ErrSchema},
-		"tls":          {with(t, dsn, func(_ *url.URL, q url.Values) { q.Set("sslmode", "require") }), ports.ErrAuth},
-		"quoting":      {with(t, dsn, func(_ *url.URL, q url.Values) { q.Set("standard_conforming_strings", "off") }), ports.ErrSchema},
-		"zone":         {with(t, dsn, func(_ *url.URL, q url.Values) { q.Set("TimeZone", "Asia/Tokyo") }), ports.ErrSchema},
+		"refused":      {changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Host = "127.0.0.1:1" }), ports.ErrUnavailable},
+		"password":     {dsnWithUser(t, dsn, "postgres", "wrong"), ports.ErrAuth},
+		"database":     {changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Path = "/nowhere" }), ports.ErrSchema},
+		"tls":          {changeDSN(t, dsn, func(_ *url.URL, q url.Values) { q.Set("sslmode", "require") }), ports.ErrAuth},
+		"quoting":      {changeDSN(t, dsn, func(_ *url.URL, q url.Values) { q.Set("standard_conforming_strings", "off") }), ports.ErrSchema},
+		"zone":         {changeDSN(t, dsn, func(_ *url.URL, q url.Values) { q.Set("TimeZone", "Asia/Tokyo") }), ports.ErrSchema},
 		"unknown form": {"postgres://:bad:port", ports.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,21 +176,21 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	bars := gen.Walk("BTC/USD", 20_000)
-	write(t, open(t, postgres.Config{DSN: dsn}), bars)
+	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	defer closeStore()
-	for _, err := range s.ReadBars(t.Context(), all(bars)) {
+	for _, err := range s.ReadBars(t.Context(), queryAll(bars)) {
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		for try := 1; ; try++ { // a busy machine may need a few
 			began := time.Now()
-			_, err = count(t.Context(), s, all(bars))
+			_, err = countBars(t.Context(), s, queryAll(bars))
 			took := time.Since(began)
 			if e := wantKind(t, err, ports.ErrOverloaded); e.Phase != ports.PhaseAcquire || errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("phase %q, error %v", e.Phase, err)
@@ -208,13 +208,13 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 		}
 		break
 	}
-	if n, err := count(t.Context(), s, all(bars)); n != bars.Len() || err != nil {
+	if n, err := countBars(t.Context(), s, queryAll(bars)); n != bars.Len() || err != nil {
 		t.Fatal(n, err)
 	}
 }
 
 // busy is how many statements the server works on in the database.
-func busy(ctx context.Context, conn *pgx.Conn) (n int, err error) {
+func activeStatements(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 	err = conn.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND state <> 'idle' AND pid <> pg_backend_pid()`).Scan(&n)
 	return n, err
@@ -225,7 +225,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	dsn := servers.Postgres(t)
 	s := open(t, postgres.Config{DSN: dsn})
 	bars := gen.Walk("BTC/USD", 600_000)
-	write(t, s, bars)
+	writeBars(t, s, bars)
 	watch, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -233,21 +233,21 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 
 	defer watch.Close(context.WithoutCancel(t.Context()))
 	idle := func() error {
-		n, err := busy(t.Context(), watch)
+		n, err := activeStatements(t.Context(), watch)
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d statements still run", n)
 		}
 		return err
 	}
 	began := time.Now()
-	if n, err := count(t.Context(), s, all(bars)); n != bars.Len() || err != nil {
+	if n, err := countBars(t.Context(), s, queryAll(bars)); n != bars.Len() || err != nil {
 		t.Fatal(n, err)
 	}
 
 	whole := time.Since(began)
 	for name, end := range map[string]func() error{
 		"break": func() error {
-			for _, err := range s.ReadBars(t.Context(), all(bars)) {
+			for _, err := range s.ReadBars(t.Context(), queryAll(bars)) {
 				return err
 			}
 			return errors.New("no piece")
@@ -255,7 +255,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 		"cancel": func() error {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			for _, err := range s.ReadBars(ctx, all(bars)) {
+			for _, err := range s.ReadBars(ctx, queryAll(bars)) {
 				if err != nil {
 					wantKind(t, err, ports.ErrCanceled)
 					return nil
@@ -295,7 +295,7 @@ func TestServerSideEnds(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	bars := gen.Walk("BTC/USD", 400_000)
-	write(t, open(t, postgres.Config{DSN: dsn}), bars)
+	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
 	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: time.Second}) // enough to open it
 	other, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
@@ -308,7 +308,7 @@ func TestServerSideEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err = count(t.Context(), s, all(bars))
+	_, err = countBars(t.Context(), s, queryAll(bars))
 	wantKind(t, err, ports.ErrTimeout)
 	var state *pgconn.PgError
 	if !errors.As(err, &state) || state.Code != "57014" {
@@ -320,7 +320,7 @@ func TestServerSideEnds(t *testing.T) {
 
 	s = open(t, postgres.Config{DSN: dsn}) // a slow machine must not end the statement before the connection is ended
 	killed := false
-	for _, failed := range s.ReadBars(t.Context(), all(bars)) {
+	for _, failed := range s.ReadBars(t.Context(), queryAll(bars)) {
 		if err = failed; !killed {
 			killed = true
 			if _, err := other.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -332,7 +332,7 @@ func TestServerSideEnds(t *testing.T) {
 
 	wantKind(t, err, ports.ErrUnavailable)
 	eventually(t, 20*time.Second, func() error {
-		_, err := count(t.Context(), s, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), First: 1})
+		_, err := countBars(t.Context(), s, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), First: 1})
 		return err
 	})
 }
@@ -342,7 +342,7 @@ func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
 	for _, mode := range []string{"simple_protocol", "cache_statement"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			dsn := with(t, servers.Postgres(t), func(_ *url.URL, q url.Values) {
+			dsn := changeDSN(t, servers.Postgres(t), func(_ *url.URL, q url.Values) {
 				q.Set("default_query_exec_mode", mode)
 				q.Set("TimeZone", "America/New_York")
 			})
@@ -361,8 +361,8 @@ func TestInjectedPoolIsUsedAndNotClosed(t *testing.T) {
 			}
 
 			bars := gen.Walk("BTC/USD", 1_000)
-			write(t, s, bars)
-			for piece, err := range s.ReadBars(t.Context(), all(bars)) {
+			writeBars(t, s, bars)
+			for piece, err := range s.ReadBars(t.Context(), queryAll(bars)) {
 				if err != nil || !piece.Equal(bars) {
 					t.Fatal(piece, err)
 				}
@@ -380,7 +380,7 @@ func TestSlowCallsAreLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	s := open(t, postgres.Config{SlowQuery: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	write(t, s, gen.Walk("BTC/USD", 5_000))
+	writeBars(t, s, gen.Walk("BTC/USD", 5_000))
 	if !strings.Contains(log.String(), "slow query") || !strings.Contains(log.String(), "BTC/USD 1m") {
 		t.Fatalf("logged %q", log.String())
 	}
@@ -474,7 +474,7 @@ func TestNarrowRoles(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	owner := open(t, postgres.Config{DSN: dsn})
-	write(t, owner, gen.Walk("BTC/USD", 1_000))
+	writeBars(t, owner, gen.Walk("BTC/USD", 1_000))
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -505,7 +505,7 @@ func TestNarrowRoles(t *testing.T) {
 
 	openAs := func(user, password string) *postgres.Store {
 		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-			DSN: as(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second,
+			DSN: dsnWithUser(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -521,7 +521,7 @@ func TestNarrowRoles(t *testing.T) {
 	if err := r.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n, err := count(t.Context(), r, all(gen.Walk("BTC/USD", 1_000))); n != 1_000 || err != nil {
+	if n, err := countBars(t.Context(), r, queryAll(gen.Walk("BTC/USD", 1_000))); n != 1_000 || err != nil {
 		t.Error(n, err)
 	}
 	_, err = r.WriteBars(t.Context(), late, late.Range())
@@ -530,8 +530,8 @@ func TestNarrowRoles(t *testing.T) {
 	wantKind(t, err, ports.ErrPermission)
 
 	i := openAs(importer, "i")
-	write(t, i, late)
-	if n, err := count(t.Context(), i, all(late)); n != 1_000 || err != nil {
+	writeBars(t, i, late)
+	if n, err := countBars(t.Context(), i, queryAll(late)); n != 1_000 || err != nil {
 		t.Error(n, err)
 	}
 	wantKind(t, i.Migrate(t.Context()), ports.ErrPermission)

@@ -20,7 +20,7 @@ func tickTime(i int) (time.Time, int64) {
 	return tickStart.Add(time.Duration(i/3) * time.Millisecond), int64(i % 3)
 }
 
-func trades(t *testing.T, n, seed int) domain.Trades {
+func makeTrades(t *testing.T, n, seed int) domain.Trades {
 	t.Helper()
 	b := domain.NewTicksBuilder[domain.Trade]("XRP/ETH")
 	for i := range n {
@@ -39,7 +39,7 @@ func trades(t *testing.T, n, seed int) domain.Trades {
 	return ticks
 }
 
-func quotes(t *testing.T, n, seed int) domain.Quotes {
+func makeQuotes(t *testing.T, n, seed int) domain.Quotes {
 	t.Helper()
 	b := domain.NewTicksBuilder[domain.Quote]("XRP/ETH")
 	for i := range n {
@@ -70,13 +70,13 @@ type tickCalls[T domain.Tick] struct {
 func TestTrades(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{BatchRows: 1_000})
-	testTicks(t, s, domain.TickTrades, tickCalls[domain.Trade]{trades, s.ReadTrades, s.WriteTrades, s.ReplaceTrades})
+	testTicks(t, s, domain.TickTrades, tickCalls[domain.Trade]{makeTrades, s.ReadTrades, s.WriteTrades, s.ReplaceTrades})
 }
 
 func TestQuotes(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{BatchRows: 1_000})
-	testTicks(t, s, domain.TickQuotes, tickCalls[domain.Quote]{quotes, s.ReadQuotes, s.WriteQuotes, s.ReplaceQuotes})
+	testTicks(t, s, domain.TickQuotes, tickCalls[domain.Quote]{makeQuotes, s.ReadQuotes, s.WriteQuotes, s.ReplaceQuotes})
 }
 
 func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickKind, calls tickCalls[T]) {
@@ -168,7 +168,7 @@ func TestCorruptTicks(t *testing.T) {
 			t.Parallel()
 			dsn := servers.Postgres(t)
 			s := open(t, postgres.Config{DSN: dsn})
-			ticks := trades(t, 10, 0)
+			ticks := makeTrades(t, 10, 0)
 			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range()); err != nil {
 				t.Fatal(err)
 			}

@@ -25,7 +25,7 @@ type phaseError struct {
 func (e *phaseError) Unwrap() error { return e.error }
 
 // inPhase marks an error; nil stays nil. An error keeps its first mark.
-func inPhase(phase ports.Phase, err error) error {
+func withPhase(phase ports.Phase, err error) error {
 	var marked *phaseError
 	if err == nil || errors.As(err, &marked) {
 		return err
@@ -66,19 +66,19 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	case errors.As(err, &limit):
 		e.Kind, e.Phase = limit.kind, limit.phase
 	default:
-		e.Kind = kindOf(err)
+		e.Kind = errorKind(err)
 	}
 
 	return e
 }
 
 // kindOf is for an error that is not the caller's context's.
-func kindOf(err error) error {
+func errorKind(err error) error {
 	var (
 		rule    *domain.RuleError
 		tick    *domain.TickError
 		setting *settingError
-		shape   *shapeError
+		shape   *schemaError
 		server  *pgconn.PgError
 		connect *pgconn.ConnectError
 		network net.Error
@@ -86,13 +86,13 @@ func kindOf(err error) error {
 	switch {
 	case errors.As(err, &rule), errors.As(err, &tick):
 		return ports.ErrCorruptData
-	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errUsed):
+	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errReused):
 		return ports.ErrInvalid
 	case errors.As(err, &setting), errors.As(err, &shape):
 		return ports.ErrSchema
 	case errors.As(err, &server):
-		return kindOfState(server.Code)
-	case isTLS(err):
+		return sqlStateKind(server.Code)
+	case isTLSError(err):
 		return ports.ErrAuth
 	case ports.ContextKind(err) != nil: // a limit of ours
 		return ports.ErrTimeout
@@ -104,7 +104,7 @@ func kindOf(err error) error {
 	return ports.ErrInternal
 }
 
-func isTLS(err error) bool {
+func isTLSError(err error) bool {
 	var (
 		verify  *tls.CertificateVerificationError
 		unknown x509.UnknownAuthorityError
@@ -120,7 +120,7 @@ func isTLS(err error) bool {
 
 // kindOfState reads an SQLSTATE. Deadlocks and failed serializations are ErrUnavailable: the same call may succeed when it is made
 // again, whole. So are rows that somebody who does not take turns with us has put in while we did.
-func kindOfState(code string) error {
+func sqlStateKind(code string) error {
 	switch code {
 	case "22021": // a text that cannot be one, such as a pattern with a zero byte
 		return ports.ErrInvalid

@@ -44,7 +44,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: as(t, dsn, role, "secret"), MinConns: 1, MaxConns: 2})
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsnWithUser(t, dsn, role, "secret"), MinConns: 1, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

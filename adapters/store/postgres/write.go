@@ -33,8 +33,8 @@ func (s *Store) writeBars(ctx context.Context, op string, bars domain.Series, r 
 		report, err = s.write(ctx, change{
 			table: barTable, symbol: key.Symbol, key: barKey(key),
 			times: columns.OpenMicros, r: r, replace: replace,
-			append: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
-			claims: barClaims(key),
+			append:   func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
+			coverage: barCoverage(key),
 		})
 	}
 
@@ -65,15 +65,15 @@ func checkRange(r domain.Range, n int, at func(i int) time.Time) error {
 
 // table is how rows of one kind are kept.
 type table struct {
-	name      string                         // as ensure_partitions knows it
-	partition func(t time.Time) domain.Range // the one that holds t
-	fields    int                            // of a row, beside what names its series
+	name        string                         // as ensure_partitions knows it
+	partitionOf func(t time.Time) domain.Range // the one that holds t
+	fields      int                            // of a row, beside what names its series
 	tableSQL
 }
 
 var barTable = &table{
 	name: "bars", fields: len(barTypes), tableSQL: barSQL,
-	partition: func(t time.Time) domain.Range {
+	partitionOf: func(t time.Time) domain.Range {
 		start := time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
 		return domain.Range{Start: start, End: start.AddDate(1, 0, 0)}
 	},
@@ -81,14 +81,14 @@ var barTable = &table{
 
 // change is one write of rows of one symbol.
 type change struct {
-	table   *table // nil changes claims alone
-	symbol  domain.Symbol
-	key     []string                       // what else names the series
-	times   []int64                        // of the rows, ascending, in microseconds since 1970
-	append  func(b []byte, row int) []byte // appends the row's fields as COPY wants them
-	r       domain.Range
-	replace bool
-	claims  claims // of the series
+	table    *table // nil changes claims alone
+	symbol   domain.Symbol
+	key      []string                       // what else names the series
+	times    []int64                        // of the rows, ascending, in microseconds since 1970
+	append   func(b []byte, row int) []byte // appends the row's fields as COPY wants them
+	r        domain.Range
+	replace  bool
+	coverage seriesCoverage // of the series
 }
 
 // write makes a change in one transaction with its claim.
@@ -126,33 +126,33 @@ type writer struct {
 
 // exec runs a prepared statement within its own limit and tells how many rows it touched.
 func (w *writer) exec(ctx context.Context, sql string, args ...any) (rows int, err error) {
-	limited, cancel := w.limited(ctx)
+	limited, cancel := w.withTimeout(ctx)
 	defer cancel()
 	tag, err := w.conn.Exec(limited, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
-	return int(tag.RowsAffected()), inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+	return int(tag.RowsAffected()), withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 }
 
 // scan reads one row into the targets; found is false where there is none.
-func (w *writer) scan(ctx context.Context, sql string, args []any, targets ...any) (found bool, err error) {
-	limited, cancel := w.limited(ctx)
+func (w *writer) queryRow(ctx context.Context, sql string, args []any, targets ...any) (found bool, err error) {
+	limited, cancel := w.withTimeout(ctx)
 	defer cancel()
 	err = w.conn.QueryRow(limited, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...).Scan(targets...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
 
-	return err == nil, inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+	return err == nil, withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 }
 
 // transaction commits what f does, or leaves no trace of it.
 func (w *writer) transaction(ctx context.Context, f func() error) error {
-	if _, err := w.exec(ctx, "BEGIN"); err != nil {
+	if _, err := w.exec(ctx, begin); err != nil {
 		return err
 	}
 
 	err := f()
 	if err == nil {
-		if _, err = w.exec(ctx, "COMMIT"); err == nil {
+		if _, err = w.exec(ctx, commit); err == nil {
 			return nil
 		}
 	}
@@ -160,7 +160,7 @@ func (w *writer) transaction(ctx context.Context, f func() error) error {
 	// The caller's context may be done. Where this fails too, the connection is closed, which rolls back.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.ConnectTimeout)
 	defer cancel()
-	_, _ = w.exec(ending, "ROLLBACK")
+	_, _ = w.exec(ending, rollback)
 	return err
 }
 
@@ -169,7 +169,7 @@ func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	var starts []time.Time
 	for i, end := 0, int64(math.MinInt64); i < len(c.times); i++ {
 		if c.times[i] >= end {
-			p := c.table.partition(time.UnixMicro(c.times[i]).UTC())
+			p := c.table.partitionOf(time.UnixMicro(c.times[i]).UTC())
 			starts = append(starts, p.Start)
 			_, end = p.Micros()
 		}
@@ -189,28 +189,28 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 	if err != nil || !known {
 		return report, err
 	}
-	if _, err := w.exec(ctx, lockSeries, c.claims.series); err != nil {
+	if _, err := w.exec(ctx, lockSeries, c.coverage.lockName); err != nil {
 		return report, err
 	}
 
 	key := keyArgs(id, c.key)
 	if deletes {
 		if c.table != nil {
-			if report.Deleted, err = w.exec(ctx, c.table.remove, withRange(key, c.r)...); err != nil {
+			if report.Deleted, err = w.exec(ctx, c.table.delete, withRange(key, c.r)...); err != nil {
 				return report, err
 			}
 		}
-		return report, w.unclaim(ctx, &c.claims, id, c.r)
+		return report, w.removeCoverage(ctx, &c.coverage, id, c.r)
 	}
-	if report, err = w.put(ctx, c, id); err != nil {
+	if report, err = w.writeRows(ctx, c, id); err != nil {
 		return report, err
 	}
 
-	return report, w.claim(ctx, &c.claims, id, c.r)
+	return report, w.addCoverage(ctx, &c.coverage, id, c.r)
 }
 
 // put writes the rows batch by batch.
-func (w *writer) put(ctx context.Context, c change, id int32) (report ports.WriteReport, err error) {
+func (w *writer) writeRows(ctx context.Context, c change, id int32) (report ports.WriteReport, err error) {
 	rest := c.r // what the batches before have not dealt with
 	for from := 0; from < len(c.times); {
 		to := batchEnd(c.times, from, w.cfg.BatchRows)
@@ -221,7 +221,7 @@ func (w *writer) put(ctx context.Context, c change, id int32) (report ports.Writ
 		if !c.replace {
 			part = domain.Range{Start: time.UnixMicro(c.times[from]).UTC(), End: time.UnixMicro(c.times[to-1] + 1).UTC()}
 		}
-		done, err := w.putBatch(ctx, c, id, from, to, part)
+		done, err := w.writeBatch(ctx, c, id, from, to, part)
 		if err != nil {
 			return report, err
 		}
@@ -235,13 +235,13 @@ func (w *writer) put(ctx context.Context, c change, id int32) (report ports.Writ
 
 // putBatch writes rows from to to, which are all in part. Nobody else writes the series meanwhile: where part is empty, the rows go
 // straight into the table, which is several times as fast as merging them; and counting tells inserted rows from changed ones.
-func (w *writer) putBatch(
+func (w *writer) writeBatch(
 	ctx context.Context, c change, id int32, from, to int, part domain.Range,
 ) (report ports.WriteReport, err error) {
 	key := keyArgs(id, c.key)
 	n := to - from
 	var before, after int
-	if _, err := w.scan(ctx, c.table.count, withRange(key, part), &before); err != nil {
+	if _, err := w.queryRow(ctx, c.table.countRows, withRange(key, part), &before); err != nil {
 		return report, err
 	}
 	if before == 0 {
@@ -251,16 +251,16 @@ func (w *writer) putBatch(
 			prefix = appendText(prefix, text)
 		}
 
-		return report, w.copy(ctx, c.table.insert, 1+len(c.key)+c.table.fields, n, func(b []byte, i int) []byte {
+		return report, w.copyRows(ctx, c.table.copyTable, 1+len(c.key)+c.table.fields, n, func(b []byte, i int) []byte {
 			return c.append(append(b, prefix...), from+i)
 		})
 	}
-	if err := w.stage(ctx, c, from, to); err != nil {
+	if err := w.fillStage(ctx, c, from, to); err != nil {
 		return report, err
 	}
 
 	if c.replace {
-		if report.Deleted, err = w.exec(ctx, c.table.removeOthers, withRange(key, part)...); err != nil {
+		if report.Deleted, err = w.exec(ctx, c.table.deleteOthers, withRange(key, part)...); err != nil {
 			return report, err
 		}
 	}
@@ -269,7 +269,7 @@ func (w *writer) putBatch(
 	if err != nil {
 		return report, err
 	}
-	if _, err := w.scan(ctx, c.table.count, withRange(key, part), &after); err != nil {
+	if _, err := w.queryRow(ctx, c.table.countRows, withRange(key, part), &after); err != nil {
 		return report, err
 	}
 
@@ -306,31 +306,31 @@ func batchEnd(times []int64, from, size int) int {
 }
 
 // stage fills the stage with rows from to to.
-func (w *writer) stage(ctx context.Context, c change, from, to int) error {
-	prepare := c.table.stage
+func (w *writer) fillStage(ctx context.Context, c change, from, to int) error {
+	prepare := c.table.createStage
 	if w.staged {
-		prepare = c.table.truncate
+		prepare = c.table.truncateStage
 	}
 	if _, err := w.exec(ctx, prepare); err != nil {
 		return err
 	}
 
 	w.staged = true
-	return w.copy(ctx, c.table.copy, c.table.fields, to-from, func(b []byte, i int) []byte { return c.append(b, from+i) })
+	return w.copyRows(ctx, c.table.copyStage, c.table.fields, to-from, func(b []byte, i int) []byte { return c.append(b, from+i) })
 }
 
 // copy sends n rows.
-func (w *writer) copy(ctx context.Context, sql string, fields, n int, appendRow func(b []byte, row int) []byte) error {
-	limited, cancel := w.limited(ctx)
+func (w *writer) copyRows(ctx context.Context, sql string, fields, n int, appendRow func(b []byte, row int) []byte) error {
+	limited, cancel := w.withTimeout(ctx)
 	defer cancel()
 	_, err := w.conn.PgConn().CopyFrom(limited, newCopyStream(n, uint16(fields), appendRow), sql)
-	return inPhase(ports.PhaseQuery, ownLimit(ctx, limited, err))
+	return withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
 }
 
 // symbolID is the symbol's number. A symbol that is not known is made known where create is true.
 func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool) (id int32, known bool, err error) {
 	find := []any{string(symbol)}
-	if known, err = w.scan(ctx, selectSymbolID, find, &id); err != nil || known || !create {
+	if known, err = w.queryRow(ctx, selectSymbolID, find, &id); err != nil || known || !create {
 		return id, known, err
 	}
 
@@ -339,6 +339,6 @@ func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool
 		return 0, false, err
 	}
 
-	known, err = w.scan(ctx, selectSymbolID, find, &id) // another may have been faster
+	known, err = w.queryRow(ctx, selectSymbolID, find, &id) // another may have been faster
 	return id, known, err
 }

@@ -1,0 +1,30 @@
+-- selectSessionSettings
+SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'), current_setting('TimeZone');
+
+-- selectIdentity
+SELECT system_identifier || '-' || timeline_id || '-' || (SELECT oid FROM pg_database WHERE datname = current_database())
+FROM pg_control_system(), pg_control_checkpoint();
+
+-- begin
+BEGIN;
+
+-- commit
+COMMIT;
+
+-- rollback
+ROLLBACK;
+
+-- lockSeries
+SELECT pg_advisory_xact_lock(hashtextextended('marketdata ' || $1, 0));
+
+-- lockMigrations
+SELECT pg_advisory_lock(hashtextextended('marketdata migrations', 0));
+
+-- unlockMigrations
+SELECT pg_advisory_unlock(hashtextextended('marketdata migrations', 0));
+
+-- listenInvalidations
+SET idle_session_timeout = 0; LISTEN marketdata_invalidations;
+
+-- notifyInvalidations
+SELECT count(pg_notify('marketdata_invalidations', payload)) FROM unnest($1::text[]) AS payload;

@@ -1,0 +1,29 @@
+-- selectSymbolID
+SELECT id FROM marketdata.symbols WHERE symbol = $1;
+
+-- insertSymbol
+INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
+VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
+ON CONFLICT (symbol) DO NOTHING;
+
+-- upsertSymbols
+INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
+SELECT symbol, venue, base, quote, tick::numeric, lot::numeric, zone
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+	AS u (symbol, venue, base, quote, tick, lot, zone)
+ORDER BY symbol COLLATE "C"
+ON CONFLICT (symbol) DO UPDATE
+SET venue = excluded.venue, base = excluded.base, quote = excluded.quote, tick = excluded.tick, lot = excluded.lot,
+	zone = excluded.zone;
+
+-- symbolSearch all
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" ORDER BY "symbol";
+
+-- symbolSearch symbols
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol = ANY($1)) ORDER BY "symbol";
+
+-- symbolSearch pattern
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol LIKE $1) ORDER BY "symbol";
+
+-- symbolSearch symbols pattern limit
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol = ANY($1)) AND (symbol LIKE $2) ORDER BY "symbol" LIMIT 7;
