@@ -236,7 +236,7 @@ func untoldClaims(t *testing.T, r *rand.Rand) {
 func TestNear(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		s := setup(t, chunks.Config{ReadAhead: none()})
+		s := setup(rt, chunks.Config{ReadAhead: none()})
 		for _, part := range [][2]int{{0, 3_000}, {4_096, 100}, {6_000, 9_000}} {
 			s.put(t, makeBars(t, part[0], part[1], 1))
 		}

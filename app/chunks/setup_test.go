@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/adapters/clock"
@@ -122,7 +123,13 @@ type subject struct {
 	clock *clock.Simulated
 }
 
-func setup(tb testing.TB, cfg chunks.Config) *subject {
+// tester is a test, or one check of a property: what a check opened is closed at the end of the check.
+type tester interface {
+	rapid.TB
+	Cleanup(f func())
+}
+
+func setup(tb tester, cfg chunks.Config) *subject {
 	tb.Helper()
 	cache, err := ristretto.NewSeries(0)
 	if err != nil {
@@ -132,7 +139,7 @@ func setup(tb testing.TB, cfg chunks.Config) *subject {
 	return setupWith(tb, cfg, cache, nil)
 }
 
-func setupWith(tb testing.TB, cfg chunks.Config, cache ports.SeriesCache, notices ports.Invalidations) *subject {
+func setupWith(tb tester, cfg chunks.Config, cache ports.SeriesCache, notices ports.Invalidations) *subject {
 	tb.Helper()
 	if cfg.Name == "" {
 		cfg.Name = "memory"

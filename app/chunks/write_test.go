@@ -168,7 +168,7 @@ func asWithoutIt(t *testing.T, rt *rapid.T) {
 		rt.Fatal(err)
 	}
 	defer cache.Close()
-	s := setupWith(t, chunks.Config{}, cache, nil)
+	s := setupWith(rt, chunks.Config{}, cache, nil)
 	near := clock.NewSimulated(start.Add(time.Duration(rapid.IntRange(0, span).Draw(rt, "now")) * time.Minute))
 	store, err := chunks.New(s.under, chunks.Caches{Near: cache}, nil, near, chunks.Config{Name: "near", MaxChunks: 3})
 	if err != nil {
