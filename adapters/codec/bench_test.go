@@ -14,16 +14,16 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// walk is a synthetic one-minute series: a random walk of the price, log-normal volume, some trades.
-func walk(bars int, price int64, step float64, scale uint8) domain.Series {
+// randomWalk returns a synthetic one-minute series: a random walk of the price, log-normal volume, and trade counts.
+func randomWalk(bars int, price int64, step float64, scale uint8) domain.Series {
 	r := rand.New(rand.NewPCG(1, 2))
 	c := domain.Columns{PriceScale: scale, VolumeScale: 8}
-	columns := decimals(&c)
+	columns := decimalColumns(&c)
 	closes := price
 	for i := range bars {
-		tick := func(size float64) int64 { return int64(r.NormFloat64() * size) }
-		open := closes + tick(step/8)
-		closes = open + tick(step)
+		move := func(size float64) int64 { return int64(r.NormFloat64() * size) }
+		open := closes + move(step/8)
+		closes = open + move(step)
 		high := max(open, closes) + int64(math.Abs(r.NormFloat64()*step/2))
 		low := min(open, closes) - int64(math.Abs(r.NormFloat64()*step/2))
 		volume := int64(math.Exp(r.NormFloat64()+1) * 1e8)
@@ -34,7 +34,7 @@ func walk(bars int, price int64, step float64, scale uint8) domain.Series {
 		c.Trades = append(c.Trades, 1+volume/5e6)
 	}
 
-	s, err := domain.NewSeriesFromColumns(minute(), c)
+	s, err := domain.NewSeriesFromColumns(minuteKey(), c)
 	if err != nil {
 		panic(err)
 	}
@@ -42,7 +42,7 @@ func walk(bars int, price int64, step float64, scale uint8) domain.Series {
 	return s
 }
 
-// csvSeries reads one of the files of real data; without them the benchmark is skipped.
+// csvSeries reads a file of real data. It skips the benchmark if the file does not exist.
 func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 	folder := os.Getenv("MARKETDATA_SHARED_DATA")
 	if folder == "" {
@@ -50,7 +50,7 @@ func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 	}
 	file, err := os.Open(filepath.Join(folder, name))
 	if errors.Is(err, fs.ErrNotExist) {
-		b.Skipf("no real data: %v; name its folder in MARKETDATA_SHARED_DATA", err)
+		b.Skipf("no real data: %v; set MARKETDATA_SHARED_DATA to its folder", err)
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -64,7 +64,7 @@ func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 
 	s := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: "BTC/USD", Grid: f.UTC()}, len(rows))
 	for _, row := range rows[1:] {
-		at, err := time.Parse(time.RFC3339Nano, row[0])
+		openTime, err := time.Parse(time.RFC3339Nano, row[0])
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -73,7 +73,8 @@ func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 		for i := range d {
 			d[i] = domain.MustDecimal(row[i+1])
 		}
-		if err := s.Append(domain.Bar{OpenTime: at, Open: d[0], High: d[1], Low: d[2], Close: d[3], Volume: d[4]}); err != nil {
+		bar := domain.Bar{OpenTime: openTime, Open: d[0], High: d[1], Low: d[2], Close: d[3], Volume: d[4]}
+		if err := s.Append(bar); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -86,13 +87,13 @@ func csvSeries(b *testing.B, name string, f domain.Frequency) domain.Series {
 	return series
 }
 
-// market is a series to measure with, cut into chunks.
-type market struct {
+// dataset is a series to measure with.
+type dataset struct {
 	name string
 	load func(*testing.B) domain.Series
 }
 
-var markets = []market{
+var datasets = []dataset{
 	{"cb1s", func(b *testing.B) domain.Series {
 		return csvSeries(b, "BTC-USD_1s_coinbase_2016-10.csv", domain.Second1)
 	}},
@@ -105,33 +106,33 @@ var markets = []market{
 	{"cb1d", func(b *testing.B) domain.Series {
 		return csvSeries(b, "BTC-USD_1d_coinbase_2014-2018.csv", domain.Day1)
 	}},
-	{"walk2", func(*testing.B) domain.Series { return walk(100*MaxBars, 3_000_000, 1500, 2) }},
-	{"walk8", func(*testing.B) domain.Series { return walk(100*MaxBars, 234_500_000_000, 100_000_000, 8) }},
+	{"walk2", func(*testing.B) domain.Series { return randomWalk(100*MaxBars, 3_000_000, 1500, 2) }},
+	{"walk8", func(*testing.B) domain.Series { return randomWalk(100*MaxBars, 234_500_000_000, 100_000_000, 8) }},
 }
 
-// overMarkets runs f over the chunks of every market again and again, and reports bars a second and bytes a bar.
-func overMarkets(b *testing.B, f func(b *testing.B, piece domain.Series, packed []byte)) {
-	for _, m := range markets {
-		b.Run(m.name, func(b *testing.B) {
-			s := m.load(b)
-			var pieces []domain.Series
+// benchmarkDatasets runs f repeatedly over the chunks of every dataset, and reports bars per second and bytes per bar.
+func benchmarkDatasets(b *testing.B, f func(b *testing.B, part domain.Series, packed []byte)) {
+	for _, d := range datasets {
+		b.Run(d.name, func(b *testing.B) {
+			s := d.load(b)
+			var parts []domain.Series
 			var chunks [][]byte
 			size := 0
 			for from := 0; from < s.Len(); from += MaxBars {
-				piece := s.Slice(from, min(from+MaxBars, s.Len()))
-				chunk, err := Append(nil, piece)
+				part := s.Slice(from, min(from+MaxBars, s.Len()))
+				chunk, err := Append(nil, part)
 				if err != nil {
 					b.Fatal(err)
 				}
 
-				pieces, chunks = append(pieces, piece), append(chunks, chunk)
+				parts, chunks = append(parts, part), append(chunks, chunk)
 				size += len(chunk)
 			}
 
 			b.ReportAllocs()
 			for b.Loop() {
 				for i, chunk := range chunks {
-					f(b, pieces[i], chunk)
+					f(b, parts[i], chunk)
 				}
 			}
 
@@ -142,7 +143,7 @@ func overMarkets(b *testing.B, f func(b *testing.B, piece domain.Series, packed 
 	}
 }
 
-func openForBench(b *testing.B, packed []byte) Chunk {
+func benchOpen(b *testing.B, packed []byte) Chunk {
 	c, err := Open(packed)
 	if err != nil {
 		b.Fatal(err)
@@ -151,47 +152,48 @@ func openForBench(b *testing.B, packed []byte) Chunk {
 	return c
 }
 
-// The checked decode of all columns into memory that is used again.
+// BenchmarkColumns verifies a chunk and decodes all columns into reused memory.
 func BenchmarkColumns(b *testing.B) {
 	var columns domain.Columns
-	overMarkets(b, func(b *testing.B, _ domain.Series, packed []byte) {
-		columns = openForBench(b, packed).Columns(columns)
+	benchmarkDatasets(b, func(b *testing.B, _ domain.Series, packed []byte) {
+		columns = benchOpen(b, packed).Columns(columns)
 	})
 }
 
-// The checked decode into a new Series, which checks the bars.
+// BenchmarkSeries verifies a chunk and decodes it into a new Series, which validates the bars.
 func BenchmarkSeries(b *testing.B) {
-	overMarkets(b, func(b *testing.B, piece domain.Series, packed []byte) {
-		if _, err := openForBench(b, packed).Series(piece.Key()); err != nil {
+	benchmarkDatasets(b, func(b *testing.B, part domain.Series, packed []byte) {
+		if _, err := benchOpen(b, packed).Series(part.Key()); err != nil {
 			b.Fatal(err)
 		}
 	})
 }
 
-func BenchmarkOneColumn(b *testing.B) {
+// BenchmarkField verifies a chunk and decodes one column of decimals.
+func BenchmarkField(b *testing.B) {
 	var closes domain.Column
-	overMarkets(b, func(b *testing.B, _ domain.Series, packed []byte) {
-		closes, _ = openForBench(b, packed).Field(domain.FieldClose, closes)
+	benchmarkDatasets(b, func(b *testing.B, _ domain.Series, packed []byte) {
+		closes, _ = benchOpen(b, packed).Field(domain.FieldClose, closes)
 	})
 }
 
 func BenchmarkOpen(b *testing.B) {
-	overMarkets(b, func(b *testing.B, _ domain.Series, packed []byte) { openForBench(b, packed) })
+	benchmarkDatasets(b, func(b *testing.B, _ domain.Series, packed []byte) { benchOpen(b, packed) })
 }
 
 func BenchmarkAppend(b *testing.B) {
-	var buffer []byte
-	overMarkets(b, func(b *testing.B, piece domain.Series, _ []byte) {
+	var buf []byte
+	benchmarkDatasets(b, func(b *testing.B, part domain.Series, _ []byte) {
 		var err error
-		if buffer, err = Append(buffer[:0], piece); err != nil {
+		if buf, err = Append(buf[:0], part); err != nil {
 			b.Fatal(err)
 		}
 	})
 }
 
-// A million bars, checked, into one new Series: what a store does that holds chunks.
+// BenchmarkJoin verifies and decodes 1,003,520 bars into one new Series, as a store of chunks does.
 func BenchmarkJoin(b *testing.B) {
-	s := walk(245*MaxBars, 3_000_000, 1500, 2)
+	s := randomWalk(245*MaxBars, 3_000_000, 1500, 2)
 	var packed [][]byte
 	for from := 0; from < s.Len(); from += MaxBars {
 		chunk, err := Append(nil, s.Slice(from, from+MaxBars))
@@ -206,7 +208,7 @@ func BenchmarkJoin(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for i, p := range packed {
-			chunks[i] = openForBench(b, p)
+			chunks[i] = benchOpen(b, p)
 		}
 		if _, err := Join(s.Key(), chunks...); err != nil {
 			b.Fatal(err)

@@ -7,72 +7,34 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Chunk is the bars of a packed Series, or a part of them: a view of the bytes given to Open, which nobody may change as long as
-// it is used. It is cheap to copy and to slice, and safe to share.
+// Chunk is the bars of a packed Series, or a contiguous part of them. It is a view of the bytes given to Open, which
+// must not change while the Chunk is in use. A Chunk is cheap to copy and to slice, and safe for concurrent use.
 type Chunk struct {
 	b           []byte
-	sections    [planeCount]section
+	sections    [maxColumnCount]section
 	unit        uint64
-	packed      int // bars in b
-	from, to    int // the part of them that this is
+	packedBars  int // bars in b
+	from, to    int // the part of them that this Chunk contains
 	priceScale  uint8
 	volumeScale uint8
 }
 
-// section is where a column lies in the chunk.
+// section is the position of a column in the chunk.
 type section struct {
-	start, end int // no bytes where the chunk has no such column
+	start, end int // end is 0 if the chunk does not contain the column
 	zigzag     bool
 }
 
-// Open checks all of b, its checksum included, and returns its bars, not decoded yet. An error wraps ErrCorrupt or ErrVersion.
-// Whatever Open accepts decodes without an error and within its bounds; that the bars are a Series of the holder's key is for
-// Chunk.Series to say.
+// Open verifies all of b, including its checksum, and returns the bars without decoding them. An error wraps ErrCorrupt
+// or ErrVersion. INVARIANT: a chunk that Open accepts decodes without an error and without access outside b. Open does
+// not know the key of the series, so Chunk.Series verifies that the bars are on its grid and in order.
 func Open(b []byte) (Chunk, error) {
-	if len(b) < headerSize || string(b[:3]) != magic {
-		return Chunk{}, corrupt("%d bytes do not begin as a chunk does", len(b))
+	c := Chunk{b: b}
+	if err := c.readHeader(); err != nil {
+		return Chunk{}, err
 	}
-	if b[3] != Version {
-		return Chunk{}, fmt.Errorf("open chunk: version %d, but this program reads up to %d: %w", b[3], Version, ErrVersion)
-	}
-
-	c := Chunk{b: b, packed: int(u16(b, 4)), unit: u64(b, 8)}
-	c.to = c.packed
-	columns := int(b[6])
-	if len(b) < headerSize+columns*columnSize+slackSize+sumSize {
-		return Chunk{}, corrupt("%d bytes end within the header", len(b))
-	}
-
-	body := len(b) - sumSize
-	if sum := checksum(b[:body]); sum != u32(b, body) {
-		return Chunk{}, corrupt("checksum is %08x, should be %08x", u32(b, body), sum)
-	}
-	if c.packed < 1 || c.packed > MaxBars || c.unit == 0 || b[7] != 0 || u64(b, body-slackSize) != 0 {
-		return Chunk{}, corrupt("header of %d bars with unit %d", c.packed, c.unit)
-	}
-
-	end := headerSize + columns*columnSize
-	next := column(0) // the known columns come in their order, each once
-	for line := headerSize; line < headerSize+columns*columnSize; line += columnSize {
-		start := end
-		end = int(u32(b, line+4))
-		if end < start || end > body-slackSize {
-			return Chunk{}, corrupt("column %d ends at byte %d of %d", b[line], end, len(b))
-		}
-
-		if col, ok := columnOf(b[line]); ok {
-			if col < next {
-				return Chunk{}, corrupt("column %d is there twice or out of order", b[line])
-			}
-
-			next = col + 1
-			if err := c.addSection(col, section{start: start, end: end}, b[line+1:line+4]); err != nil {
-				return Chunk{}, err
-			}
-		}
-	}
-	if end != body-slackSize {
-		return Chunk{}, corrupt("columns end at byte %d of %d", end, len(b))
+	if err := c.readDirectory(); err != nil {
+		return Chunk{}, err
 	}
 
 	for col := range columnCount {
@@ -84,96 +46,180 @@ func Open(b []byte) (Chunk, error) {
 	return c, nil
 }
 
+// readHeader verifies the header and the checksum.
+func (c *Chunk) readHeader() error {
+	b := c.b
+	if len(b) < headerSize || string(b[:3]) != magic {
+		return corrupt("%d bytes without the header of a chunk", len(b))
+	}
+	if b[3] != Version {
+		return fmt.Errorf("open chunk: version %d, but this program reads versions up to %d: %w",
+			b[3], Version, ErrVersion)
+	}
+	if len(b) < c.directoryEnd()+paddingSize+checksumSize {
+		return corrupt("%d bytes end within the column directory", len(b))
+	}
+
+	body := len(b) - checksumSize
+	if sum := checksum(b[:body]); sum != u32(b, body) {
+		return corrupt("checksum is %08x, want %08x", u32(b, body), sum)
+	}
+
+	c.packedBars, c.unit = int(u16(b, 4)), u64(b, 8)
+	c.to = c.packedBars
+	if c.packedBars < 1 || c.packedBars > MaxBars || c.unit == 0 || b[7] != 0 || u64(b, body-paddingSize) != 0 {
+		return corrupt("header of %d bars with unit %d", c.packedBars, c.unit)
+	}
+
+	return nil
+}
+
+// directoryEnd returns the offset of the first section.
+func (c *Chunk) directoryEnd() int { return headerSize + int(c.b[6])*directorySize }
+
+// readDirectory verifies the sections of all known columns, which must be in order and must not repeat.
+func (c *Chunk) readDirectory() error {
+	sectionsEnd := len(c.b) - checksumSize - paddingSize
+	end := c.directoryEnd()
+	next := column(0)
+	for entry := headerSize; entry < c.directoryEnd(); entry += directorySize {
+		start := end
+		end = int(u32(c.b, entry+4))
+		if end < start || end > sectionsEnd {
+			return corrupt("column %d ends at byte %d of %d", c.b[entry], end, len(c.b))
+		}
+
+		col, ok := columnFromID(c.b[entry])
+		if !ok {
+			continue
+		}
+		if col < next {
+			return corrupt("column %d is repeated or out of order", c.b[entry])
+		}
+
+		next = col + 1
+		if err := c.addSection(col, section{start: start, end: end}, c.b[entry+1:entry+4]); err != nil {
+			return err
+		}
+	}
+
+	if end != sectionsEnd {
+		return corrupt("columns end at byte %d of %d", end, len(c.b))
+	}
+
+	return nil
+}
+
 func corrupt(format string, args ...any) error {
 	return fmt.Errorf("open chunk: %s: %w", fmt.Sprintf(format, args...), ErrCorrupt)
 }
 
-// addSection checks a column against its line in the header: flags, scale and a zero.
-func (c *Chunk) addSection(col column, s section, line []byte) error {
-	flags, scale := line[0], line[1]
+// addSection verifies a section against its directory entry, which consists of flags, scale and a zero, and adds it to
+// c.
+func (c *Chunk) addSection(col column, s section, entry []byte) error {
+	flags, scale := entry[0], entry[1]
 	s.zigzag = flags == zigzagFlag
-	if flags > zigzagFlag || s.zigzag && !col.mayZigzag() || line[2] != 0 {
+	if flags > zigzagFlag || s.zigzag && !col.mayZigzag() || entry[2] != 0 {
 		return corrupt("column %d has unknown flags", col.id())
 	}
-
-	known := &c.priceScale
-	switch {
-	case col == closeColumn:
-		c.priceScale = scale
-	case col == volumeColumn:
-		c.volumeScale, known = scale, &c.volumeScale
-	case col.isVolume():
-		known = &c.volumeScale
-	case !col.isPrice():
-		known = new(uint8)
-	}
-	if scale != *known || scale > domain.MaxScale {
+	if scale > domain.MaxScale || !c.acceptScale(col, scale) {
 		return corrupt("column %d has scale %d", col.id(), scale)
 	}
-
-	metas := s.start
-	if col.anchored() {
-		metas += 8 * blocks(c.packed)
-	}
-	at := metas + 2*blocks(c.packed)
-	if at > s.end {
-		return corrupt("column %d is too short for its blocks", col.id())
-	}
-
-	for block := range blocks(c.packed) {
-		m := meta(u16(c.b, metas+2*block))
-		if !m.valid() {
-			return corrupt("column %d block %d has width %d", col.id(), block, m.width())
-		}
-
-		at += m.size(groups(c.packed, block))
-	}
-	if at != s.end {
-		return corrupt("column %d takes %d bytes, its blocks %d", col.id(), s.end-s.start, at-s.start)
+	if err := c.verifyGroups(col, s); err != nil {
+		return err
 	}
 
 	c.sections[col] = s
 	return nil
 }
 
-// Len is the number of bars.
+// acceptScale reports whether the column may have the scale. Close, the first price, sets the scale of all prices, and
+// volume that of its high words.
+func (c *Chunk) acceptScale(col column, scale uint8) bool {
+	switch {
+	case col == closeColumn:
+		c.priceScale = scale
+		return true
+	case col == volumeColumn:
+		c.volumeScale = scale
+		return true
+	case col.isPrice():
+		return scale == c.priceScale
+	case col.isVolume():
+		return scale == c.volumeScale
+	}
+	return scale == 0
+}
+
+// verifyGroups verifies that the groups of a section are well formed and fill the section exactly.
+func (c *Chunk) verifyGroups(col column, s section) error {
+	groups := groupCount(c.packedBars)
+	metas := s.start
+	if col.hasAnchors() {
+		metas += 8 * groups
+	}
+	end := metas + 2*groups
+	if end > s.end {
+		return corrupt("column %d is too short for its groups", col.id())
+	}
+
+	for group := range groups {
+		m := meta(u16(c.b, metas+2*group))
+		if !m.isValid() {
+			return corrupt("column %d group %d has width %d", col.id(), group, m.width())
+		}
+
+		end += m.size(octetCount(c.packedBars, group))
+	}
+
+	if end != s.end {
+		return corrupt("column %d has %d bytes, but its groups have %d", col.id(), s.end-s.start, end-s.start)
+	}
+
+	return nil
+}
+
+// Len returns the number of bars.
 func (c Chunk) Len() int { return c.to - c.from }
 
-// Slice is bars from to to; it panics where they are not in order within [0, Len()].
+// Slice returns the bars [from, to). It panics unless 0 <= from <= to <= Len().
 func (c Chunk) Slice(from, to int) Chunk {
 	if from < 0 || from > to || to > c.Len() {
-		panic(fmt.Sprintf("codec: slice [%d:%d] of a chunk of %d", from, to, c.Len()))
+		panic(fmt.Sprintf("codec: slice [%d:%d] of a chunk of %d bars", from, to, c.Len()))
 	}
 
 	c.from, c.to = c.from+from, c.from+to
 	return c
 }
 
-// Clip is the bars whose open time is in r.
+// Clip returns the bars whose open time is in r.
 func (c Chunk) Clip(r domain.Range) Chunk {
 	start, end := r.Micros()
-	from := c.search(start)
-	return c.Slice(from, max(from, c.search(end)))
+	from := c.searchTime(start)
+	return c.Slice(from, max(from, c.searchTime(end)))
 }
 
-// search is the index of the first bar at or after the time in microseconds. It decodes one block.
-func (c *Chunk) search(micros int64) int {
+// searchTime returns the index of the first bar at or after the time, in microseconds since 1970. It decodes one group.
+func (c *Chunk) searchTime(micros int64) int {
+	groups := groupCount(c.packedBars)
 	anchors := c.sections[timeColumn].start
-	block := sort.Search(blocks(c.packed), func(b int) bool { return int64(u64(c.b, anchors+8*b)) >= micros })
-	if block > 0 {
-		block-- // the block before the first that begins at or after it
+	group := sort.Search(groups, func(g int) bool { return int64(u64(c.b, anchors+8*g)) >= micros })
+	if group > 0 {
+		group-- // the bar is in this group or is the first of the next, because the next begins at or after the time
 	}
+
 	var w words
 	var d decoder
-	d.begin(c, timeColumn, block)
+	d.seek(c, timeColumn, group)
 	d.next(&w)
-	n := min(blockBars, c.packed-block*blockBars)
-	i := block*blockBars + sort.Search(n, func(i int) bool { return w[i] >= micros })
+	n := min(groupBars, c.packedBars-group*groupBars)
+	i := group*groupBars + sort.Search(n, func(i int) bool { return w[i] >= micros })
 
 	return max(c.from, min(i, c.to)) - c.from
 }
 
-// Bounds is the open times of the first and the last bar, in microseconds since 1970; 0 and 0 where there is no bar.
+// Bounds returns the open times of the first and the last bar, in microseconds since 1970, or 0 and 0 if there are no
+// bars.
 func (c Chunk) Bounds() (first, last int64) {
 	if c.Len() == 0 {
 		return 0, 0

@@ -11,23 +11,26 @@ import (
 	"pgregory.net/rapid"
 )
 
-// refused fails unless Open refuses b by one of its two errors.
-func refused(t *testing.T, what string, b []byte) {
+// isRejection reports whether err is an error of Open.
+func isRejection(err error) bool { return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrVersion) }
+
+// assertRejected fails the test unless Open rejects b.
+func assertRejected(t *testing.T, label string, b []byte) {
 	t.Helper()
-	if _, err := Open(b); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
-		t.Errorf("%s: Open = %v, want a refusal", what, err)
+	if _, err := Open(b); !isRejection(err) {
+		t.Errorf("%s: Open = %v, want ErrCorrupt or ErrVersion", label, err)
 	}
 }
 
-// fixSum makes the checksum right again.
-func fixSum(b []byte) []byte {
-	if body := len(b) - sumSize; body >= 0 {
+// fixChecksum sets the checksum of a damaged chunk to that of its bytes.
+func fixChecksum(b []byte) []byte {
+	if body := len(b) - checksumSize; body >= 0 {
 		binary.LittleEndian.PutUint32(b[body:], checksum(b[:body]))
 	}
 	return b
 }
 
-func TestEveryFlippedBitIsRefused(t *testing.T) {
+func TestFlippedBitsAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, g := range goldens() {
 		t.Run(g.name, func(t *testing.T) {
@@ -35,8 +38,8 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 			b := mustPack(t, g.series)
 			for bit := range 8 * len(b) {
 				b[bit/8] ^= 1 << (bit % 8)
-				if _, err := Open(b); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
-					t.Fatalf("bit %d of byte %d flipped: Open = %v, want a refusal", bit%8, bit/8, err)
+				if _, err := Open(b); !isRejection(err) {
+					t.Fatalf("bit %d of byte %d flipped: Open = %v, want ErrCorrupt or ErrVersion", bit%8, bit/8, err)
 				}
 
 				b[bit/8] ^= 1 << (bit % 8)
@@ -45,7 +48,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 	}
 }
 
-func TestEveryTruncationIsRefused(t *testing.T) {
+func TestTruncationsAreRejected(t *testing.T) {
 	t.Parallel()
 	for _, g := range goldens() {
 		b := mustPack(t, g.series)
@@ -55,111 +58,114 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 			}
 		}
 
-		refused(t, g.name+" and a byte more", append(b, 0))
+		assertRejected(t, g.name+" and one more byte", append(b, 0))
 	}
 }
 
-// Structure that no checksum guards against: a damaged chunk that was sealed again.
-func TestForgedStructureIsRefused(t *testing.T) {
+// Open must reject a malformed structure even if the checksum is correct.
+func TestForgedStructureIsRejected(t *testing.T) {
 	t.Parallel()
 	s := goldenSeries(t, "gaps")
-	line := func(col column) int { return headerSize + columnSize*int(col) }
+	entry := func(col column) int { return headerSize + directorySize*int(col) }
 	for _, test := range []struct {
 		name  string
 		forge func(b []byte)
 	}{
-		{"no bar", func(b []byte) { b[4], b[5] = 0, 0 }},
-		{"a group more", func(b []byte) { b[4] += groupBars }},
+		{"no bars", func(b []byte) { b[4], b[5] = 0, 0 }},
+		{"one octet too many", func(b []byte) { b[4] += octetValues }},
 		{"too many bars", func(b []byte) { binary.LittleEndian.PutUint16(b[4:], MaxBars+1) }},
-		{"column missing", func(b []byte) { b[line(tradesColumn)] = 99 }},
-		{"column twice", func(b []byte) { b[line(tradesColumn)] = volumeColumn.id() }},
+		{"column missing", func(b []byte) { b[entry(tradesColumn)] = 99 }},
+		{"repeated column", func(b []byte) { b[entry(tradesColumn)] = volumeColumn.id() }},
 		{"columns out of order", func(b []byte) {
-			b[line(highColumn)], b[line(lowColumn)] = lowColumn.id(), highColumn.id()
+			b[entry(highColumn)], b[entry(lowColumn)] = lowColumn.id(), highColumn.id()
 		}},
-		{"unknown flag", func(b []byte) { b[line(volumeColumn)+1] |= 2 }},
-		{"zigzag close", func(b []byte) { b[line(closeColumn)+1] |= zigzagFlag }},
-		{"scale too large", func(b []byte) { b[line(volumeColumn)+2] = domain.MaxScale + 1 }},
-		{"prices of two scales", func(b []byte) { b[line(lowColumn)+2]++ }},
-		{"time with a scale", func(b []byte) { b[line(timeColumn)+2] = 1 }},
+		{"unknown flag", func(b []byte) { b[entry(volumeColumn)+1] |= 2 }},
+		{"zigzag flag of close", func(b []byte) { b[entry(closeColumn)+1] |= zigzagFlag }},
+		{"scale too large", func(b []byte) { b[entry(volumeColumn)+2] = domain.MaxScale + 1 }},
+		{"prices with two scales", func(b []byte) { b[entry(lowColumn)+2]++ }},
+		{"time with a scale", func(b []byte) { b[entry(timeColumn)+2] = 1 }},
 		{"reserved byte of the header", func(b []byte) { b[7] = 1 }},
-		{"reserved byte of a column", func(b []byte) { b[line(openColumn)+3] = 1 }},
+		{"reserved byte of a column", func(b []byte) { b[entry(openColumn)+3] = 1 }},
 		{"unit 0", func(b []byte) { binary.LittleEndian.PutUint64(b[8:], 0) }},
-		{"slack", func(b []byte) { b[len(b)-sumSize-1] = 1 }},
-		{"section ends early", func(b []byte) { b[line(openColumn)+4]-- }},
-		{"section ends outside", func(b []byte) { b[line(tradesColumn)+7] = 1 }},
-		{"section ends before it begins", func(b []byte) { binary.LittleEndian.PutUint32(b[line(openColumn)+4:], headerSize) }},
+		{"padding", func(b []byte) { b[len(b)-checksumSize-1] = 1 }},
+		{"section ends early", func(b []byte) { b[entry(openColumn)+4]-- }},
+		{"section ends outside", func(b []byte) { b[entry(tradesColumn)+7] = 1 }},
+		{"section ends before it begins", func(b []byte) {
+			binary.LittleEndian.PutUint32(b[entry(openColumn)+4:], headerSize)
+		}},
 		{"width 59", func(b []byte) {
-			at := u32(b, line(volumeColumn)+4) // where trades begin
-			binary.LittleEndian.PutUint16(b[at:], uint16(newMeta(59, 0, 0)))
+			trades := u32(b, entry(volumeColumn)+4) // volume ends where trades begin
+			binary.LittleEndian.PutUint16(b[trades:], uint16(newMeta(59, 0, 0)))
 		}},
 		{"high part of 9 bytes", func(b []byte) {
-			at := u32(b, line(volumeColumn)+4)
-			binary.LittleEndian.PutUint16(b[at:], u16(b, int(at))|9<<7)
+			trades := u32(b, entry(volumeColumn)+4)
+			binary.LittleEndian.PutUint16(b[trades:], u16(b, int(trades))|9<<7)
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := mustPack(t, s)
-			mustOpen(t, fixSum(b))
+			mustOpen(t, fixChecksum(b))
 			test.forge(b)
-			refused(t, test.name, fixSum(b))
+			assertRejected(t, test.name, fixChecksum(b))
 		})
 	}
 }
 
-func TestOpenTellsVersions(t *testing.T) {
+func TestUnknownVersion(t *testing.T) {
 	t.Parallel()
 	b := mustPack(t, goldenSeries(t, "one bar"))
 	b[3] = Version + 1
 	if _, err := Open(b); !errors.Is(err, ErrVersion) || errors.Is(err, ErrCorrupt) {
-		t.Errorf("Open of a later version = %v, want ErrVersion alone", err)
+		t.Errorf("Open of a later version = %v, want ErrVersion and not ErrCorrupt", err)
 	}
 }
 
-// A column that a later program adds does not keep this one from reading the rest.
+// A column that a later program adds must not prevent reading the others.
 func TestUnknownColumnIsSkipped(t *testing.T) {
 	t.Parallel()
 	s := goldenSeries(t, "gaps")
 	b := mustPack(t, s)
 	columns := int(b[6])
-	lines := headerSize + columnSize*columns
-	end := len(b) - sumSize - slackSize
+	directoryEnd := headerSize + directorySize*columns
+	end := len(b) - checksumSize - paddingSize
 
-	later := append([]byte(nil), b[:lines]...)
+	later := append([]byte(nil), b[:directoryEnd]...)
 	later[6]++
 	later = append(later, 42, 0xff, 77, 1)
-	later = binary.LittleEndian.AppendUint32(later, uint32(end+columnSize+5))
+	later = binary.LittleEndian.AppendUint32(later, uint32(end+directorySize+5))
 	for i := range columns {
-		at := headerSize + columnSize*i + 4
-		binary.LittleEndian.PutUint32(later[at:], u32(b, at)+columnSize)
+		offset := headerSize + directorySize*i + 4
+		binary.LittleEndian.PutUint32(later[offset:], u32(b, offset)+directorySize)
 	}
 
-	later = append(later, b[lines:end]...)
+	later = append(later, b[directoryEnd:end]...)
 	later = append(later, "other"...)
-	later = append(later, make([]byte, slackSize+sumSize)...)
-	got, err := mustOpen(t, fixSum(later)).Series(s.Key())
+	later = append(later, make([]byte, paddingSize+checksumSize)...)
+	got, err := mustOpen(t, fixChecksum(later)).Series(s.Key())
 	if err != nil || !got.Equal(s) {
 		t.Errorf("Series = %v, %v; want %v", got, err, s)
 	}
 }
 
-// A chunk is not a Series of just any key.
-func TestSeriesChecksTheKey(t *testing.T) {
+// Chunk.Series must reject bars that are not on the grid of the key.
+func TestSeriesOfWrongKey(t *testing.T) {
 	t.Parallel()
 	s := goldenSeries(t, "gaps")
 	hourly := s.Key()
 	hourly.Grid = domain.Hour1.UTC()
 	var rule *domain.RuleError
 	if _, err := mustOpen(t, mustPack(t, s)).Series(hourly); !errors.As(err, &rule) || rule.Rule != domain.RuleOffGrid {
-		t.Errorf("Series of another grid: %v, want a breach of %s", err, domain.RuleOffGrid)
+		t.Errorf("Series of another grid: %v, want a violation of %s", err, domain.RuleOffGrid)
 	}
 }
 
-// decodesOrRefuses fails unless Open refuses b, or all that can be asked of the chunk is what the reference decoder makes of it.
-func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to uint16) {
+// assertDecodesOrRejects fails the test unless Open rejects b or every method of the chunk agrees with the reference
+// decoder.
+func assertDecodesOrRejects(t interface{ Fatalf(string, ...any) }, b []byte, from, to uint16) {
 	c, err := Open(b)
 	if err != nil {
-		if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+		if !isRejection(err) {
 			t.Fatalf("Open: %v", err)
 		}
 		return
@@ -174,15 +180,16 @@ func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to 
 	lo, hi := min(x, y), max(x, y)
 	part := c.Slice(lo, hi)
 	columns := part.Columns(domain.Columns{})
-	if !slices.Equal(columns.OpenMicros, whole.OpenMicros[lo:hi]) || !slices.Equal(columns.OpenMicros, part.Times(nil)) ||
-		!slices.Equal(columns.Trades, whole.Trades[lo:hi]) || !slices.Equal(columns.Trades, part.Trades(nil)) {
-		t.Fatalf("times or trades of a part differ")
+	times, trades := whole.OpenMicros[lo:hi], whole.Trades[lo:hi]
+	if !slices.Equal(columns.OpenMicros, times) || !slices.Equal(part.Times(nil), times) ||
+		!slices.Equal(columns.Trades, trades) || !slices.Equal(part.Trades(nil), trades) {
+		t.Fatalf("times or trades of [%d:%d] differ", lo, hi)
 	}
 
 	for field := domain.FieldOpen; field <= domain.FieldVolume; field++ {
 		want, _ := columns.Field(field)
 		if got, _ := part.Field(field, domain.Column{}); !reflect.DeepEqual(got, want) {
-			t.Fatalf("%s alone differs", field)
+			t.Fatalf("%s decoded alone differs", field)
 		}
 	}
 
@@ -192,23 +199,26 @@ func decodesOrRefuses(t interface{ Fatalf(string, ...any) }, b []byte, from, to 
 	}
 
 	c.Clip(domain.Range{Start: timeOf(first), End: timeOf(last)})
-	if s, err := c.Series(second()); err == nil {
-		if got, err := mustOpen(t, mustPack(t, s)).Series(second()); err != nil || !got.Equal(s) {
-			t.Fatalf("a Series that was accepted does not survive: %v", err)
-		}
+	s, err := c.Series(secondKey())
+	if err != nil {
+		return
+	}
+	if got, err := mustOpen(t, mustPack(t, s)).Series(secondKey()); err != nil || !got.Equal(s) {
+		t.Fatalf("a decoded Series does not survive a round trip: %v", err)
 	}
 }
 
-// Content that no checksum guards against decodes to nonsense, but never panics, and is the same nonsense by whichever way.
+// Forged content with a correct checksum must not panic, and all methods must decode it to the same numbers.
 func TestForgedContent(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		b := mustPack(t, rapid.SampledFrom(goldens()).Draw(t, "golden").series)
-		body := headerSize + columnSize*int(b[6])
+		body := headerSize + directorySize*int(b[6])
 		for range rapid.IntRange(1, 8).Draw(t, "bytes") {
-			b[rapid.IntRange(body, len(b)-sumSize-slackSize-1).Draw(t, "at")] ^= rapid.Byte().Draw(t, "flips")
+			offset := rapid.IntRange(body, len(b)-checksumSize-paddingSize-1).Draw(t, "offset")
+			b[offset] ^= rapid.Byte().Draw(t, "flipped bits")
 		}
-		decodesOrRefuses(t, fixSum(b), rapid.Uint16().Draw(t, "from"), rapid.Uint16().Draw(t, "to"))
+		assertDecodesOrRejects(t, fixChecksum(b), rapid.Uint16().Draw(t, "from"), rapid.Uint16().Draw(t, "to"))
 	})
 }
 
@@ -220,9 +230,9 @@ func FuzzOpen(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, seal bool, from, to uint16) {
 		if seal {
-			b = fixSum(slices.Clone(b))
+			b = fixChecksum(slices.Clone(b))
 		}
-		decodesOrRefuses(t, b, from, to)
+		assertDecodesOrRejects(t, b, from, to)
 	})
 }
 
@@ -234,6 +244,6 @@ func FuzzRoundTrip(f *testing.F) {
 			t.Fatalf("Series: %v", err)
 		}
 
-		sameBars(t, "whole", got, s)
+		assertSameBars(t, "whole", got, s)
 	}))
 }

@@ -2,44 +2,45 @@ package codec
 
 import "github.com/gal-friday/marketdata/domain"
 
-// cursor reads the blocks of one column in order.
+// cursor unpacks the groups of one column in order.
 type cursor struct {
 	b      []byte // the chunk
-	anchor int    // where the next block's anchor, meta and values are
+	anchor int    // offsets in b of the next group's anchor, meta and values
 	meta   int
 	values int
 	zigzag bool
 }
 
-func (c *Chunk) cursor(col column, block int) cursor {
+// cursor returns a cursor before the given group of a column.
+func (c *Chunk) cursor(col column, group int) cursor {
 	s := &c.sections[col]
-	r := cursor{b: c.b, zigzag: s.zigzag, anchor: s.start + 8*block, meta: s.start}
-	if col.anchored() {
-		r.meta += 8 * blocks(c.packed)
+	r := cursor{b: c.b, zigzag: s.zigzag, anchor: s.start + 8*group, meta: s.start}
+	if col.hasAnchors() {
+		r.meta += 8 * groupCount(c.packedBars)
 	}
-	r.values = r.meta + 2*blocks(c.packed)
-	for range block { // all blocks but the last are full
-		r.values += meta(u16(r.b, r.meta)).size(blockBars / groupBars)
+	r.values = r.meta + 2*groupCount(c.packedBars)
+	for range group { // all groups but the last are full
+		r.values += meta(u16(r.b, r.meta)).size(groupBars / octetValues)
 		r.meta += 2
 	}
 
 	return r
 }
 
-// next unpacks a block into w and leaves alone what is beyond its groups. Nothing in it can fail: indices are masked, and a load
-// beyond the values reaches into the slack at the chunk's end.
-func (r *cursor) next(w *words, groups int) {
+// next unpacks a group into w and does not change words beyond its octets. It cannot fail, because indices are masked
+// and a load beyond the values ends within the padding of the chunk.
+func (r *cursor) next(w *words, octets int) {
 	m := meta(u16(r.b, r.meta))
 	r.meta += 2
-	unpack(w, r.b[r.values:], m.width(), groups)
-	r.values += groups * m.width()
+	unpack(w, r.b[r.values:], m.width(), octets)
+	r.values += octets * m.width()
 	if exceptions := m.exceptions(); exceptions > 0 {
-		width, high := m.width(), m.high()
-		mask := ^uint64(0) >> (64 - 8*high)
+		width, highBytes := m.width(), m.highBytes()
+		mask := ^uint64(0) >> (64 - 8*highBytes)
 		for range exceptions {
-			i := r.b[r.values] % blockBars
+			i := r.b[r.values] % groupBars
 			w[i] |= int64(u64(r.b, r.values+1) & mask << width)
-			r.values += 1 + high
+			r.values += 1 + highBytes
 		}
 	}
 
@@ -50,47 +51,48 @@ func (r *cursor) next(w *words, groups int) {
 	}
 }
 
-// nextAnchor is the anchor of the block that next unpacks next.
+// nextAnchor returns the anchor of the group that next unpacks next.
 func (r *cursor) nextAnchor() int64 {
 	v := int64(u64(r.b, r.anchor))
 	r.anchor += 8
 	return v
 }
 
-// empty reports whether all values of the next block are 0.
-func (r *cursor) empty() bool { return u16(r.b, r.meta) == 0 }
+// nextIsZero reports whether all values of the next group are 0.
+func (r *cursor) nextIsZero() bool { return u16(r.b, r.meta) == 0 }
 
-// decoder reads, block by block, one column and those that it builds on.
+// decoder decodes one column, group by group, together with the columns that its values refer to.
 type decoder struct {
-	column  column
-	unit    int64
-	packed  int
-	block   int // the next one
-	cursors [planeCount]cursor
-	open    words // scratch
-	close   words
+	column     column
+	unit       int64
+	packedBars int
+	group      int // the next one
+	cursors    [maxColumnCount]cursor
+	open       words // scratch
+	close      words
 }
 
-// begin sets d, which is zero, before the given block. The caller holds d, so that it stays on the stack.
-func (d *decoder) begin(c *Chunk, col column, block int) {
-	d.column, d.unit, d.packed, d.block = col, int64(c.unit), c.packed, block
-	d.cursors[col] = c.cursor(col, block)
+// seek initializes d, which must be zero, before the given group. The caller allocates d, so that it stays on the
+// stack.
+func (d *decoder) seek(c *Chunk, col column, group int) {
+	d.column, d.unit, d.packedBars, d.group = col, int64(c.unit), c.packedBars, group
+	d.cursors[col] = c.cursor(col, group)
 	if col >= openColumn && col <= lowColumn {
-		d.cursors[closeColumn] = c.cursor(closeColumn, block)
-		d.cursors[openColumn] = c.cursor(openColumn, block)
+		d.cursors[closeColumn] = c.cursor(closeColumn, group)
+		d.cursors[openColumn] = c.cursor(openColumn, group)
 	}
 }
 
-// decode fills dst with the column of c's first bars.
-func (c *Chunk) decode(dst []int64, col column) {
+// decodeColumn fills dst with the values of c's first bars.
+func (c *Chunk) decodeColumn(dst []int64, col column) {
 	var d decoder
-	d.begin(c, col, c.from/blockBars)
-	skip := c.from % blockBars
+	d.seek(c, col, c.from/groupBars)
+	skip := c.from % groupBars
 	var scratch words
 	for len(dst) > 0 {
-		if skip == 0 && len(dst) >= blockBars {
+		if skip == 0 && len(dst) >= groupBars {
 			d.next((*words)(dst))
-			dst = dst[blockBars:]
+			dst = dst[groupBars:]
 			continue
 		}
 
@@ -100,35 +102,35 @@ func (c *Chunk) decode(dst []int64, col column) {
 	}
 }
 
-// next decodes the next block into w. What is in w beyond the chunk's last bar means nothing.
+// next decodes the next group into w. Words beyond the last bar of the chunk are undefined.
 func (d *decoder) next(w *words) {
-	n := groups(d.packed, d.block)
-	d.block++
+	n := octetCount(d.packedBars, d.group)
+	d.group++
 	switch d.column {
 	case timeColumn:
-		d.times(w, n)
+		d.decodeTimes(w, n)
 	case closeColumn:
-		d.closes(w, n)
+		d.decodeCloses(w, n)
 	case openColumn:
-		d.closes(&d.close, n)
-		d.opens(w, &d.close, n)
+		d.decodeCloses(&d.close, n)
+		d.decodeOpens(w, &d.close, n)
 	case highColumn:
-		d.closes(&d.close, n)
-		d.opens(&d.open, &d.close, n)
-		d.highs(w, &d.open, &d.close, n)
+		d.decodeCloses(&d.close, n)
+		d.decodeOpens(&d.open, &d.close, n)
+		d.decodeHighs(w, &d.open, &d.close, n)
 	case lowColumn:
-		d.closes(&d.close, n)
-		d.opens(&d.open, &d.close, n)
-		d.lows(w, &d.open, &d.close, n)
+		d.decodeCloses(&d.close, n)
+		d.decodeOpens(&d.open, &d.close, n)
+		d.decodeLows(w, &d.open, &d.close, n)
 	default:
 		d.cursors[d.column].next(w, n)
 	}
 }
 
-func (d *decoder) times(w *words, groups int) {
+func (d *decoder) decodeTimes(w *words, octets int) {
 	r := &d.cursors[timeColumn]
 	t := r.nextAnchor()
-	if r.empty() {
+	if r.nextIsZero() { // every step is one unit
 		r.meta += 2
 		for i := range w {
 			w[i] = t
@@ -138,7 +140,7 @@ func (d *decoder) times(w *words, groups int) {
 		return
 	}
 
-	r.next(w, groups)
+	r.next(w, octets)
 	w[0] = t
 	for i := 1; i < len(w); i++ {
 		t += (w[i] + 1) * d.unit
@@ -146,10 +148,10 @@ func (d *decoder) times(w *words, groups int) {
 	}
 }
 
-func (d *decoder) closes(w *words, groups int) {
+func (d *decoder) decodeCloses(w *words, octets int) {
 	r := &d.cursors[closeColumn]
 	price := r.nextAnchor()
-	r.next(w, groups)
+	r.next(w, octets)
 	w[0] = price
 	for i := 1; i < len(w); i++ {
 		price += unzigzag(uint64(w[i]))
@@ -157,76 +159,79 @@ func (d *decoder) closes(w *words, groups int) {
 	}
 }
 
-func (d *decoder) opens(w, closes *words, groups int) {
-	d.cursors[openColumn].next(w, groups)
-	before := closes[0]
+func (d *decoder) decodeOpens(w, closes *words, octets int) {
+	d.cursors[openColumn].next(w, octets)
+	previous := closes[0]
 	for i, v := range w {
-		w[i] = before + unzigzag(uint64(v))
-		before = closes[i]
+		w[i] = previous + unzigzag(uint64(v))
+		previous = closes[i]
 	}
 }
 
-func (d *decoder) highs(w, opens, closes *words, groups int) {
-	d.cursors[highColumn].next(w, groups)
+func (d *decoder) decodeHighs(w, opens, closes *words, octets int) {
+	d.cursors[highColumn].next(w, octets)
 	for i, v := range w {
 		w[i] = max(opens[i], closes[i]) + v
 	}
 }
 
-func (d *decoder) lows(w, opens, closes *words, groups int) {
-	d.cursors[lowColumn].next(w, groups)
+func (d *decoder) decodeLows(w, opens, closes *words, octets int) {
+	d.cursors[lowColumn].next(w, octets)
 	for i, v := range w {
 		w[i] = min(opens[i], closes[i]) - v
 	}
 }
 
-// decodeBars fills the low words of dst from its bar at on with all of c.
-func (c *Chunk) decodeBars(dst *domain.Columns, at int) {
+// decodeBars fills the low words of dst with all bars of c, beginning at dst's bar offset.
+func (c *Chunk) decodeBars(dst *domain.Columns, offset int) {
 	var d decoder
-	d.unit, d.packed, d.block = int64(c.unit), c.packed, c.from/blockBars
+	d.unit, d.packedBars, d.group = int64(c.unit), c.packedBars, c.from/groupBars
 	for col := range columnCount {
-		d.cursors[col] = c.cursor(col, d.block)
+		d.cursors[col] = c.cursor(col, d.group)
 	}
-	skip := c.from % blockBars
-	for end := at + c.Len(); at < end; {
-		if skip == 0 && end-at >= blockBars {
-			d.nextBars(&bars{
-				(*words)(dst.OpenMicros[at:]), (*words)(dst.Open.Lo[at:]), (*words)(dst.High.Lo[at:]), (*words)(dst.Low.Lo[at:]),
-				(*words)(dst.Close.Lo[at:]), (*words)(dst.Volume.Lo[at:]), (*words)(dst.Trades[at:]),
+	skip := c.from % groupBars
+	for end := offset + c.Len(); offset < end; {
+		if skip == 0 && end-offset >= groupBars {
+			d.nextGroup(&groupColumns{
+				time: (*words)(dst.OpenMicros[offset:]), open: (*words)(dst.Open.Lo[offset:]),
+				high: (*words)(dst.High.Lo[offset:]), low: (*words)(dst.Low.Lo[offset:]),
+				close: (*words)(dst.Close.Lo[offset:]), volume: (*words)(dst.Volume.Lo[offset:]),
+				trades: (*words)(dst.Trades[offset:]),
 			})
-			at += blockBars
+			offset += groupBars
 			continue
 		}
 
-		at += d.partOfBars(dst, at, end, skip)
+		offset += d.copyGroup(dst, offset, end, skip)
 		skip = 0
 	}
 }
 
-// bars is one block of all columns.
-type bars struct {
+// groupColumns is the destination of one group of all columns.
+type groupColumns struct {
 	time, open, high, low, close, volume, trades *words
 }
 
-// nextBars decodes the next block of all columns.
-func (d *decoder) nextBars(b *bars) {
-	n := groups(d.packed, d.block)
-	d.block++
-	d.times(b.time, n)
-	d.prices(b, n)
-	d.cursors[volumeColumn].next(b.volume, n)
-	d.cursors[tradesColumn].next(b.trades, n)
+// nextGroup decodes the next group of all columns.
+func (d *decoder) nextGroup(g *groupColumns) {
+	n := octetCount(d.packedBars, d.group)
+	d.group++
+	d.decodeTimes(g.time, n)
+	d.decodePrices(g, n)
+	d.cursors[volumeColumn].next(g.volume, n)
+	d.cursors[tradesColumn].next(g.trades, n)
 }
 
-// prices is closes, opens, highs and lows in one pass: four would load opens and closes again and again.
-func (d *decoder) prices(b *bars, groups int) {
-	open, high, low, closes := b.open, b.high, b.low, b.close
+// decodePrices decodes closes, opens, highs and lows in one pass, because four passes would load opens and closes
+// repeatedly.
+func (d *decoder) decodePrices(g *groupColumns, octets int) {
+	open, high, low, closes := g.open, g.high, g.low, g.close
 	price := d.cursors[closeColumn].nextAnchor()
-	d.cursors[closeColumn].next(closes, groups)
-	d.cursors[openColumn].next(open, groups)
-	d.cursors[highColumn].next(high, groups)
-	d.cursors[lowColumn].next(low, groups)
-	closes[0] = 0 // as the anchor says it
+	d.cursors[closeColumn].next(closes, octets)
+	d.cursors[openColumn].next(open, octets)
+	d.cursors[highColumn].next(high, octets)
+	d.cursors[lowColumn].next(low, octets)
+	closes[0] = 0 // the first close is the anchor
 	for i := range closes {
 		o := price + unzigzag(uint64(open[i]))
 		price += unzigzag(uint64(closes[i]))
@@ -236,16 +241,17 @@ func (d *decoder) prices(b *bars, groups int) {
 	}
 }
 
-// partOfBars decodes the next block without its first skip bars into dst[at:end] and returns how many bars that were.
-func (d *decoder) partOfBars(dst *domain.Columns, at, end, skip int) int {
+// copyGroup decodes the next group, copies it without its first skip bars into dst[offset:end], and returns the number
+// of bars copied.
+func (d *decoder) copyGroup(dst *domain.Columns, offset, end, skip int) int {
 	var t, o, h, l, c, v, n words
-	d.nextBars(&bars{&t, &o, &h, &l, &c, &v, &n})
-	copy(dst.Open.Lo[at:end], o[skip:])
-	copy(dst.High.Lo[at:end], h[skip:])
-	copy(dst.Low.Lo[at:end], l[skip:])
-	copy(dst.Close.Lo[at:end], c[skip:])
-	copy(dst.Volume.Lo[at:end], v[skip:])
-	copy(dst.Trades[at:end], n[skip:])
+	d.nextGroup(&groupColumns{time: &t, open: &o, high: &h, low: &l, close: &c, volume: &v, trades: &n})
+	copy(dst.Open.Lo[offset:end], o[skip:])
+	copy(dst.High.Lo[offset:end], h[skip:])
+	copy(dst.Low.Lo[offset:end], l[skip:])
+	copy(dst.Close.Lo[offset:end], c[skip:])
+	copy(dst.Volume.Lo[offset:end], v[skip:])
+	copy(dst.Trades[offset:end], n[skip:])
 
-	return copy(dst.OpenMicros[at:end], t[skip:])
+	return copy(dst.OpenMicros[offset:end], t[skip:])
 }

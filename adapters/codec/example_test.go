@@ -11,7 +11,7 @@ import (
 
 func Example() {
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
-	at := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
+	openTime := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
 	b := domain.NewSeriesBuilder(key, 1000)
 	for i := range int64(1000) {
 		price, err := domain.NewDecimal(742_491+i%7, 2)
@@ -19,12 +19,14 @@ func Example() {
 			log.Fatal(err)
 		}
 
-		bar := domain.Bar{OpenTime: at, Open: price, High: price, Low: price, Close: price, Volume: domain.MustDecimal("1.5")}
+		bar := domain.Bar{
+			OpenTime: openTime, Open: price, High: price, Low: price, Close: price, Volume: domain.MustDecimal("1.5"),
+		}
 		if err := b.Append(bar); err != nil {
 			log.Fatal(err)
 		}
 
-		at = at.Add(time.Minute)
+		openTime = openTime.Add(time.Minute)
 	}
 
 	series, err := b.Series()
@@ -37,12 +39,12 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	chunk, err := codec.Open(packed) // checks everything once
+	chunk, err := codec.Open(packed) // verifies the whole chunk
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	again, err := chunk.Slice(500, 502).Series(key) // decodes one block of 128 bars
+	part, err := chunk.Slice(500, 502).Series(key) // decodes one group of 128 bars
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func Example() {
 	closes, scale := chunk.Field(domain.FieldClose, domain.Column{}) // decodes one column
 
 	fmt.Println(chunk.Len(), "bars,", len(packed) < 3000)
-	fmt.Println(again)
+	fmt.Println(part)
 	fmt.Println(closes.Lo[:3], "scale", scale)
 	// Output:
 	// 1000 bars, true

@@ -9,32 +9,34 @@ import (
 )
 
 const (
-	// MaxBars is the most bars that a chunk holds.
+	// MaxBars is the maximum number of bars in a chunk.
 	MaxBars = 4096
-	// Version is the version that Append writes.
+	// Version is the format version that Append writes.
 	Version = 1
 
 	magic = "bar"
 
-	headerSize = 16
-	columnSize = 8 // of a column's line in the header
-	slackSize  = 8
-	sumSize    = 4
+	headerSize    = 16
+	directorySize = 8 // bytes of a column's entry in the directory
+	paddingSize   = 8
+	checksumSize  = 4
 
-	blockBars = 128
-	groupBars = 8
+	groupBars   = 128
+	octetValues = 8 // values are packed and unpacked 8 at a time: an octet of width w takes w bytes
 
-	zigzagFlag = 1 << 0
-	highBit    = 1 << 7 // of a column id
+	zigzagFlag  = 1 << 0
+	highWordsID = 1 << 7 // set in the id of a column of high words
 )
 
-// ErrCorrupt is wrapped by every refusal of bytes that are not a chunk as Append writes it.
+// ErrCorrupt is wrapped by the error for bytes that Append cannot have written.
 var ErrCorrupt = errors.New("corrupt chunk")
 
-// ErrVersion is wrapped by the refusal of a chunk whose version byte is that of a newer program, or damaged.
+// ErrVersion is wrapped by the error for a chunk whose version byte is unknown, because a newer program wrote the chunk
+// or because the byte is damaged.
 var ErrVersion = errors.New("unknown chunk version")
 
-// column numbers the columns as they are held in memory. In a chunk the id of column c is c+1, with highBit for high words.
+// column numbers the columns of 64-bit words. The directory of a chunk contains column c under the id c+1, and the high
+// words of a decimal column under the id of that column plus highWordsID.
 type column uint8
 
 const (
@@ -48,45 +50,48 @@ const (
 	columnCount
 )
 
-// The high words of the five decimals come after the columns above: those of column c are column c + highWords.
+// The high words of the five decimal columns follow the columns above: those of column c are column c +
+// highWordsOffset.
 const (
-	highWords  = columnCount - closeColumn
-	planeCount = volumeColumn + highWords + 1
+	highWordsOffset = columnCount - closeColumn
+	maxColumnCount  = volumeColumn + highWordsOffset + 1
 )
 
-// id is how the header names the column.
+// id returns the id of the column in the directory.
 func (c column) id() byte {
 	if c >= columnCount {
-		return byte(c-highWords+1) | highBit
+		return byte(c-highWordsOffset+1) | highWordsID
 	}
 	return byte(c + 1)
 }
 
-// columnOf is the column that the header names so; ok is false for an id of a later program.
-func columnOf(id byte) (c column, ok bool) {
-	c = column(id&^highBit) - 1 // id 0 wraps beyond columnCount
-	if id&highBit == 0 {
+// columnFromID returns the column with the given id; ok is false for an unknown id, which a later program may have
+// written.
+func columnFromID(id byte) (c column, ok bool) {
+	c = column(id&^highWordsID) - 1 // id 0 wraps to a number above columnCount
+	if id&highWordsID == 0 {
 		return c, c < columnCount
 	}
 
-	return c + highWords, c >= closeColumn && c <= volumeColumn
+	return c + highWordsOffset, c >= closeColumn && c <= volumeColumn
 }
 
-// anchored reports whether the column's section opens with an anchor for each block.
-func (c column) anchored() bool { return c == timeColumn || c == closeColumn }
+// hasAnchors reports whether the section of the column begins with one anchor for each group.
+func (c column) hasAnchors() bool { return c == timeColumn || c == closeColumn }
 
-// mayZigzag reports whether the column may have the zigzag flag; the others are never negative, or always zigzag encoded.
+// mayZigzag reports whether the column may have the zigzag flag. Time, close and open may not: the values of time are
+// never negative, and those of close and open are zigzag encoded in any case.
 func (c column) mayZigzag() bool { return c > openColumn }
 
-// isPrice reports whether the column, or the one whose high words it holds, is a price.
+// isPrice reports whether the column contains the low or high words of a price.
 func (c column) isPrice() bool {
-	return c >= closeColumn && c <= lowColumn || c >= columnCount && c < volumeColumn+highWords
+	return c >= closeColumn && c <= lowColumn || c >= columnCount && c < volumeColumn+highWordsOffset
 }
 
-// isVolume reports whether the column is volume or its high words.
-func (c column) isVolume() bool { return c == volumeColumn || c == volumeColumn+highWords }
+// isVolume reports whether the column contains the low or high words of the volume.
+func (c column) isVolume() bool { return c == volumeColumn || c == volumeColumn+highWordsOffset }
 
-// columnOfField is where a field's low words are.
+// columnOfField returns the column of the field's low words.
 func columnOfField(f domain.Field) column {
 	switch f {
 	case domain.FieldOpen:
@@ -100,41 +105,44 @@ func columnOfField(f domain.Field) column {
 	case domain.FieldVolume:
 		return volumeColumn
 	}
-	panic("codec: no such field: " + f.String())
+	panic("codec: unknown field " + f.String())
 }
 
-// blocks is how many blocks n bars fill.
-func blocks(n int) int { return (n + blockBars - 1) / blockBars }
+// groupCount returns the number of groups of n bars.
+func groupCount(n int) int { return (n + groupBars - 1) / groupBars }
 
-// groups is how many groups of 8 the given block of n bars holds.
-func groups(n, block int) int {
-	return (min(n-block*blockBars, blockBars) + groupBars - 1) / groupBars
+// octetCount returns the number of octets in the given group of n bars.
+func octetCount(n, group int) int {
+	return (min(n-group*groupBars, groupBars) + octetValues - 1) / octetValues
 }
 
-// A meta describes one block of one column.
+// A meta describes how one group of one column is packed.
 type meta uint16
 
 const maxExceptions = 31
 
-func newMeta(width, high, exceptions int) meta { return meta(width | high<<7 | exceptions<<11) }
+func newMeta(width, highBytes, exceptions int) meta {
+	return meta(width | highBytes<<7 | exceptions<<11)
+}
 
 func (m meta) width() int      { return int(m & 127) }
-func (m meta) high() int       { return int(m >> 7 & 15) } // bytes of an exception's high part
+func (m meta) highBytes() int  { return int(m >> 7 & 15) } // bytes of an exception's high part
 func (m meta) exceptions() int { return int(m >> 11) }
 
-// size is how many bytes a block of so many groups takes.
-func (m meta) size(groups int) int { return groups*m.width() + m.exceptions()*(1+m.high()) }
+// size returns the size in bytes of a group of the given number of octets.
+func (m meta) size(octets int) int { return octets*m.width() + m.exceptions()*(1+m.highBytes()) }
 
-func (m meta) valid() bool { return validWidth(m.width()) && m.high() <= 8 }
+func (m meta) isValid() bool { return isValidWidth(m.width()) && m.highBytes() <= 8 }
 
-// validWidth reports whether any value of that width lies within the 8 bytes from its first one.
-func validWidth(w int) bool { return w <= 58 || w == 60 || w == 64 }
+// isValidWidth reports whether every value of that width lies within the 8 bytes that begin with the value's first
+// byte.
+func isValidWidth(w int) bool { return w <= 58 || w == 60 || w == 64 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
 func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-func u16(b []byte, at int) uint16 { return binary.LittleEndian.Uint16(b[at:]) }
-func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
-func u64(b []byte, at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
+func u16(b []byte, offset int) uint16 { return binary.LittleEndian.Uint16(b[offset:]) }
+func u32(b []byte, offset int) uint32 { return binary.LittleEndian.Uint32(b[offset:]) }
+func u64(b []byte, offset int) uint64 { return binary.LittleEndian.Uint64(b[offset:]) }

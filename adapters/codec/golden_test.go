@@ -12,9 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// update writes golden files that are not there yet. A file once released is never written again: programs in the field have
-// made chunks like it.
-var update = flag.Bool("update", false, "write the golden files that are missing")
+// update writes missing golden files. It never overwrites one, because released programs have written chunks like it.
+var update = flag.Bool("update", false, "write missing golden files")
 
 type golden struct {
 	name   string
@@ -23,29 +22,30 @@ type golden struct {
 
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// goldens is the series of the golden files: each shape that the format treats in its own way.
+// goldens returns the series of the golden files, one for each case that the format treats separately.
 func goldens() []golden {
-	minutes := func(bars int, bar func(i int, noise func(n int64) int64) [6]int64, prices, volumes uint8, skip int) domain.Series {
+	type barFunc = func(i int, noise func(n int64) int64) [6]int64
+	minutes := func(bars int, bar barFunc, priceScale, volumeScale uint8, skip int) domain.Series {
 		seed := uint64(7)
-		noise := func(n int64) int64 { // a number of [0, n)
+		noise := func(n int64) int64 { // a pseudorandom number in [0, n)
 			seed = seed*6364136223846793005 + 1442695040888963407
 			return int64(seed>>33) % n
 		}
-		c := domain.Columns{PriceScale: prices, VolumeScale: volumes}
-		at := int64(1_522_800_000_000_000)
+		c := domain.Columns{PriceScale: priceScale, VolumeScale: volumeScale}
+		micros := int64(1_522_800_000_000_000)
 		for i := range bars {
 			v := bar(i, noise)
-			for f, column := range decimals(&c) {
+			for f, column := range decimalColumns(&c) {
 				column.Lo = append(column.Lo, v[f])
 			}
-			c.OpenMicros, c.Trades = append(c.OpenMicros, at), append(c.Trades, v[5])
-			at += 60_000_000
+			c.OpenMicros, c.Trades = append(c.OpenMicros, micros), append(c.Trades, v[5])
+			micros += 60_000_000
 			if skip > 0 && i%skip == skip-1 {
-				at += 60_000_000 * (1 + noise(90))
+				micros += 60_000_000 * (1 + noise(90))
 			}
 		}
 
-		s, err := domain.NewSeriesFromColumns(minute(), c)
+		s, err := domain.NewSeriesFromColumns(minuteKey(), c)
 		if err != nil {
 			panic(err)
 		}
@@ -56,9 +56,11 @@ func goldens() []golden {
 	trading := func(_ int, noise func(int64) int64) [6]int64 {
 		open := price + noise(21) - 10
 		price = open + noise(401) - 200
-		return [6]int64{open, max(open, price) + noise(99), min(open, price) - noise(99), price, 1 + noise(1<<31), 1 + noise(300)}
+		high := max(open, price) + noise(99)
+		low := min(open, price) - noise(99)
+		return [6]int64{open, high, low, price, 1 + noise(1<<31), 1 + noise(300)}
 	}
-	wild := func(i int, noise func(int64) int64) [6]int64 {
+	outliers := func(i int, noise func(int64) int64) [6]int64 {
 		b := trading(i, noise)
 		if noise(40) == 0 {
 			b[noise(6)] *= 10_000
@@ -67,9 +69,11 @@ func goldens() []golden {
 	}
 	negative := func(i int, noise func(int64) int64) [6]int64 {
 		b := trading(i, noise)
-		return [6]int64{b[0] - 742_491, b[2] - 742_491, b[1] - 742_491, b[3] - 742_491, -b[4], b[5]} // high below low
+		// Prices are negative and high is below low.
+		return [6]int64{b[0] - 742_491, b[2] - 742_491, b[1] - 742_491, b[3] - 742_491, -b[4], b[5]}
 	}
-	wide, err := domain.NewSeries(minute(), wideBars()...)
+	flat := func(int, func(int64) int64) [6]int64 { return [6]int64{500, 500, 500, 500, 0, 0} }
+	wide, err := domain.NewSeries(minuteKey(), wideBars()...)
 	if err != nil {
 		panic(err)
 	}
@@ -78,18 +82,21 @@ func goldens() []golden {
 		{"one bar", minutes(1, trading, 2, 8, 0)},
 		{"steady", minutes(256, trading, 2, 8, 0)},
 		{"gaps", minutes(300, trading, 2, 8, 7)},
-		{"outliers", minutes(300, wild, 2, 8, 50)},
+		{"outliers", minutes(300, outliers, 2, 8, 50)},
 		{"negative", minutes(130, negative, 2, 8, 0)},
-		{"flat", minutes(129, func(int, func(int64) int64) [6]int64 { return [6]int64{500, 500, 500, 500, 0, 0} }, 2, 0, 0)},
+		{"flat", minutes(129, flat, 2, 0, 0)},
 		{"wide", wide},
 	}
 }
 
-// wideBars need more than 64 bits in some columns.
+// wideBars returns bars that need more than 64 bits in some columns.
 func wideBars() []domain.Bar {
 	d := domain.MustDecimal
 	return []domain.Bar{
-		{OpenTime: timeOf(0), Open: d("1"), High: d("2345.123456789012345678"), Low: d("0.5"), Close: d("2"), Volume: d("3")},
+		{
+			OpenTime: timeOf(0), Open: d("1"), High: d("2345.123456789012345678"), Low: d("0.5"), Close: d("2"),
+			Volume: d("3"),
+		},
 		{
 			OpenTime: timeOf(60_000_000), Open: d("2"), High: d("99999999999999999999.999999999999999999"), Low: d("1"),
 			Close: d("2.000000000000000001"), Volume: d("99999999999999999999.5"), Trades: 12,
@@ -113,7 +120,7 @@ func goldenSeries(tb testing.TB, name string) domain.Series {
 	return domain.Series{}
 }
 
-// Chunks of every released version stay readable, and what Append writes today is what it wrote then.
+// Chunks of every released version must stay readable, and Append must write the same bytes as then.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for _, g := range goldens() {
@@ -121,7 +128,7 @@ func TestGolden(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join("testdata", "v1", strings.ReplaceAll(g.name, " ", "_")+".chunk")
 			packed := mustPack(t, g.series)
-			held, err := os.ReadFile(path)
+			stored, err := os.ReadFile(path)
 			if os.IsNotExist(err) && *update {
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 					t.Fatal(err)
@@ -136,12 +143,12 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			got, err := mustOpen(t, held).Series(g.series.Key())
+			got, err := mustOpen(t, stored).Series(g.series.Key())
 			if err != nil || !got.Equal(g.series) {
 				t.Errorf("read %v, %v; want %v", got, err, g.series)
 			}
-			if !bytes.Equal(packed, held) {
-				t.Errorf("packs to %d bytes that are not the %d of %s", len(packed), len(held), path)
+			if !bytes.Equal(packed, stored) {
+				t.Errorf("packed into %d bytes that differ from the %d bytes of %s", len(packed), len(stored), path)
 			}
 		})
 	}

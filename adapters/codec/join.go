@@ -7,8 +7,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Join decodes the chunks, in order of time, into one Series of key. It refuses what Chunk.Series refuses. Bars go straight into
-// place, and those of a chunk of a smaller scale are spelled anew there; only numbers of more than 64 bits take a slower way.
+// Join decodes the chunks, which must be in order of time, into one Series of key. It returns the errors that
+// Chunk.Series returns. Bars are decoded into place and converted there to the largest scale of the chunks, except if a
+// number needs more than 64 bits: then Join takes a slower path.
 func Join(key domain.SeriesKey, chunks ...Chunk) (domain.Series, error) {
 	bars := 0
 	narrow := true
@@ -24,6 +25,7 @@ func Join(key domain.SeriesKey, chunks ...Chunk) (domain.Series, error) {
 		columns.PriceScale = max(columns.PriceScale, c.priceScale)
 		columns.VolumeScale = max(columns.VolumeScale, c.volumeScale)
 	}
+
 	if bars == 0 {
 		return domain.EmptySeries(key), nil
 	}
@@ -36,7 +38,7 @@ func Join(key domain.SeriesKey, chunks ...Chunk) (domain.Series, error) {
 
 // isNarrow reports whether no column has high words.
 func (c *Chunk) isNarrow() bool {
-	for col := columnCount; col < planeCount; col++ {
+	for col := columnCount; col < maxColumnCount; col++ {
 		if c.sections[col].end != 0 {
 			return false
 		}
@@ -44,35 +46,37 @@ func (c *Chunk) isNarrow() bool {
 	return true
 }
 
-// joinNarrow decodes chunks without high words into dst, at its scales; false where a number does not fit 64 bits at those.
+// joinNarrow decodes chunks without high words into dst and converts them to its scales. It returns false if a
+// converted number does not fit 64 bits.
 func joinNarrow(dst *domain.Columns, bars int, chunks []Chunk) bool {
 	dst.OpenMicros, dst.Trades = make([]int64, bars), make([]int64, bars)
-	decimals := decimals(dst)
+	decimals := decimalColumns(dst)
 	for _, column := range decimals {
 		column.Lo = make([]int64, bars)
 	}
-	at := 0
+
+	offset := 0
 	for i := range chunks {
 		c := &chunks[i]
-		c.decodeBars(dst, at)
-		end := at + c.Len()
+		c.decodeBars(dst, offset)
+		end := offset + c.Len()
 		for f, column := range decimals {
-			missing := dst.PriceScale - c.priceScale
+			missingDigits := dst.PriceScale - c.priceScale
 			if domain.Field(f) == domain.FieldVolume {
-				missing = dst.VolumeScale - c.volumeScale
+				missingDigits = dst.VolumeScale - c.volumeScale
 			}
-			if at < end && missing > 0 && !multiply(column.Lo[at:end], int64(powerOfTen(missing))) {
+			if offset < end && missingDigits > 0 && !multiply(column.Lo[offset:end], int64(powerOfTen(missingDigits))) {
 				return false
 			}
 		}
 
-		at = end
+		offset = end
 	}
 
 	return true
 }
 
-// multiply multiplies all values; false where a product does not fit.
+// multiply multiplies all values in place. It returns false if a product does not fit 64 bits.
 func multiply(values []int64, factor int64) bool {
 	limit := math.MaxInt64 / factor
 	for i, v := range values {
@@ -85,6 +89,7 @@ func multiply(values []int64, factor int64) bool {
 	return true
 }
 
+// joinWide copies the bars of each chunk, whatever the width of their numbers.
 func joinWide(key domain.SeriesKey, bars int, chunks []Chunk) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(key, bars)
 	for i := range chunks {

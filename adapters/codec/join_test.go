@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Pieces of a Series, each packed at the scale that suits it, join to the Series.
+// Parts of a Series, each packed at its own smallest scale, must join to the Series.
 func TestJoin(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -27,40 +27,40 @@ func TestJoin(t *testing.T) {
 			t.Fatalf("Join: %v", err)
 		}
 
-		sameBars(t, "joined", got, s.Slice(first, s.Len()))
+		assertSameBars(t, "joined", got, s.Slice(first, s.Len()))
 	})
 }
 
-func TestJoinOfNothing(t *testing.T) {
+func TestJoinWithoutBars(t *testing.T) {
 	t.Parallel()
 	chunk := mustOpen(t, mustPack(t, goldenSeries(t, "gaps")))
 	for _, chunks := range [][]Chunk{nil, {chunk.Slice(3, 3)}} {
-		if s, err := Join(minute(), chunks...); err != nil || s.Len() != 0 || s.Key() != minute() {
-			t.Errorf("Join of %d chunks = %v, %v; want no bars of %v", len(chunks), s, err, minute())
+		if s, err := Join(minuteKey(), chunks...); err != nil || s.Len() != 0 || s.Key() != minuteKey() {
+			t.Errorf("Join of %d chunks = %v, %v; want no bars of %v", len(chunks), s, err, minuteKey())
 		}
 	}
 }
 
-func TestJoinRefusesDisorder(t *testing.T) {
+func TestJoinRejectsDisorder(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"gaps", "wide"} { // decoded into place, and copied
+	for _, name := range []string{"gaps", "wide"} { // one for each path of Join
 		s := goldenSeries(t, name)
 		a := mustOpen(t, mustPack(t, s.Slice(0, 1)))
 		b := mustOpen(t, mustPack(t, s.Slice(1, s.Len())))
 		var rule *domain.RuleError
 		if _, err := Join(s.Key(), b, a); !errors.As(err, &rule) || rule.Rule != domain.RuleOutOfOrder {
-			t.Errorf("%s in the wrong order: %v, want a breach of %s", name, err, domain.RuleOutOfOrder)
+			t.Errorf("%s out of order: %v, want a violation of %s", name, err, domain.RuleOutOfOrder)
 		}
 		if _, err := Join(s.Key(), a, a); !errors.As(err, &rule) || rule.Rule != domain.RuleDuplicate {
-			t.Errorf("%s twice: %v, want a breach of %s", name, err, domain.RuleDuplicate)
+			t.Errorf("%s repeated: %v, want a violation of %s", name, err, domain.RuleDuplicate)
 		}
 	}
 }
 
-// A chunk whose numbers need fewer digits, as a short last one often does, is spelled like the others.
-func TestJoinOfScales(t *testing.T) {
+// Join must convert a chunk of a smaller scale, as a short last chunk often is, to the scale of the others.
+func TestJoinConvertsScales(t *testing.T) {
 	t.Parallel()
-	const most = "9223372036854775807"
+	const maxInt64 = "9223372036854775807"
 	for _, test := range []struct {
 		name   string
 		prices []string // one chunk each
@@ -69,9 +69,9 @@ func TestJoinOfScales(t *testing.T) {
 	}{
 		{"rising", []string{"1", "-2.5", "3.25"}, 2, false},
 		{"falling", []string{"3.25", "2.5", "-1"}, 2, false},
-		{"too large for 64 bits", []string{"0.1", most}, 1, true},
-		{"too small for 64 bits", []string{"0.1", "-" + most}, 1, true},
-		{"wide already", []string{"0.1", most + "0", "5"}, 1, true},
+		{"too large for 64 bits", []string{"0.1", maxInt64}, 1, true},
+		{"too small for 64 bits", []string{"0.1", "-" + maxInt64}, 1, true},
+		{"wide chunk", []string{"0.1", maxInt64 + "0", "5"}, 1, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -79,9 +79,10 @@ func TestJoinOfScales(t *testing.T) {
 			var chunks []Chunk
 			for i, price := range test.prices {
 				p := domain.MustDecimal(price)
-				bar := domain.Bar{OpenTime: timeOf(int64(i) * 60_000_000), Open: p, High: p, Low: p, Close: p, Volume: p}
+				openTime := timeOf(int64(i) * 60_000_000)
+				bar := domain.Bar{OpenTime: openTime, Open: p, High: p, Low: p, Close: p, Volume: p}
 				bars = append(bars, bar)
-				s, err := domain.NewSeries(minute(), bar)
+				s, err := domain.NewSeries(minuteKey(), bar)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -89,12 +90,12 @@ func TestJoinOfScales(t *testing.T) {
 				chunks = append(chunks, mustOpen(t, mustPack(t, s)))
 			}
 
-			want, err := domain.NewSeries(minute(), bars...)
+			want, err := domain.NewSeries(minuteKey(), bars...)
 			if err != nil {
 				t.Fatal(err)
 			}
 
-			got, err := Join(minute(), chunks...)
+			got, err := Join(minuteKey(), chunks...)
 			if err != nil || !got.Equal(want) {
 				t.Fatalf("Join = %v, %v; want %v", got, err, want)
 			}

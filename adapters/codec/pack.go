@@ -5,34 +5,34 @@ import (
 	"math/bits"
 )
 
-// words is one block of one column, decoded or about to be packed.
-type words [blockBars]int64
+// words is one group of one column, decoded or ready to be packed.
+type words [groupBars]int64
 
-// packBlock appends the first groups*8 words, read as unsigned, and says how it packed them.
-func packBlock(dst []byte, w *words, groups int) ([]byte, meta) {
-	values := w[:groups*groupBars]
+// packGroup appends the words of the first octets, as unsigned values, and returns the meta to unpack them with.
+func packGroup(dst []byte, w *words, octets int) ([]byte, meta) {
+	values := w[:octets*octetValues]
 	m := chooseMeta(values)
-	width, high := m.width(), m.high()
+	width, highBytes := m.width(), m.highBytes()
 	dst = packBits(dst, values, width)
 	if m.exceptions() == 0 {
 		return dst, m
 	}
 
 	for i, v := range values {
-		if rest := uint64(v) >> width; rest != 0 {
+		if high := uint64(v) >> width; high != 0 {
 			var b [8]byte
-			binary.LittleEndian.PutUint64(b[:], rest)
+			binary.LittleEndian.PutUint64(b[:], high)
 			dst = append(dst, byte(i))
-			dst = append(dst, b[:high]...)
+			dst = append(dst, b[:highBytes]...)
 		}
 	}
 
 	return dst, m
 }
 
-// chooseMeta finds the width at which the values take the fewest bytes, those that are wider being exceptions.
+// chooseMeta returns the cheapest width for the values. Wider values become exceptions.
 func chooseMeta(values []int64) meta {
-	var lengths [65]int // how many values have that many bits
+	var lengths [65]int // number of values by length in bits
 	longest := 0
 	for _, v := range values {
 		n := bits.Len64(uint64(v))
@@ -40,34 +40,34 @@ func chooseMeta(values []int64) meta {
 		longest = max(longest, n)
 	}
 
-	groups := len(values) / groupBars
+	octets := len(values) / octetValues
 	width := longest
-	for !validWidth(width) {
+	for !isValidWidth(width) {
 		width++
 	}
-	best, least := newMeta(width, 0, 0), groups*width
+	best, bestCost := newMeta(width, 0, 0), octets*width
 	exceptions := 0
 	for width = longest - 1; width >= 0; width-- {
 		if exceptions += lengths[width+1]; exceptions > maxExceptions {
 			break
 		}
-		if !validWidth(width) {
+		if !isValidWidth(width) {
 			continue
 		}
 
-		// An exception costs time too, about as much as reading two bytes more.
-		const toll = 2
-		high := (longest - width + 7) / 8
-		if cost := groups*width + exceptions*(1+high+toll); cost < least {
-			best, least = newMeta(width, high, exceptions), cost
+		// Decoding an exception takes as long as reading about two more bytes.
+		const exceptionCost = 2
+		highBytes := (longest - width + 7) / 8
+		if cost := octets*width + exceptions*(1+highBytes+exceptionCost); cost < bestCost {
+			best, bestCost = newMeta(width, highBytes, exceptions), cost
 		}
 	}
 
 	return best
 }
 
-// packBits appends the low width bits of each value, value i at bit i*width. The count of values is a multiple of 8, so that
-// the last bit ends a byte.
+// packBits appends the low width bits of each value, value i at bit i*width. The number of values must be a multiple of
+// 8, so that the last bit ends a byte.
 func packBits(dst []byte, values []int64, width int) []byte {
 	if width == 0 {
 		return dst
@@ -75,18 +75,18 @@ func packBits(dst []byte, values []int64, width int) []byte {
 
 	mask := ^uint64(0) >> (64 - width)
 	var pending uint64
-	filled := 0
+	pendingBits := 0
 	for _, v := range values {
 		low := uint64(v) & mask
-		pending |= low << filled
-		if filled += width; filled >= 64 {
+		pending |= low << pendingBits
+		if pendingBits += width; pendingBits >= 64 {
 			dst = binary.LittleEndian.AppendUint64(dst, pending)
-			filled -= 64
-			pending = low >> (width - filled)
+			pendingBits -= 64
+			pending = low >> (width - pendingBits)
 		}
 	}
 
-	for ; filled > 0; filled -= 8 {
+	for ; pendingBits > 0; pendingBits -= 8 {
 		dst = append(dst, byte(pending))
 		pending >>= 8
 	}

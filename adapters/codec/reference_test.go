@@ -9,55 +9,56 @@ import (
 	"pgregory.net/rapid"
 )
 
-// referenceColumns decodes an accepted chunk value by value and bit by bit, as the package comment describes it: slow and plain.
+// referenceColumns decodes a chunk that Open accepts, value by value and bit by bit, exactly as the package comment
+// describes the format.
 func referenceColumns(b []byte) domain.Columns {
 	n, unit := int(u16(b, 4)), int64(u64(b, 8))
 	section := map[byte][]byte{}
 	flags, scales := map[byte]byte{}, map[byte]byte{}
-	for i, start := 0, headerSize+columnSize*int(b[6]); i < int(b[6]); i++ {
-		line := b[headerSize+columnSize*i:]
-		end := int(u32(line, 4))
-		section[line[0]], flags[line[0]], scales[line[0]] = b[start:end], line[1], line[2]
+	for i, start := 0, headerSize+directorySize*int(b[6]); i < int(b[6]); i++ {
+		entry := b[headerSize+directorySize*i:]
+		end := int(u32(entry, 4))
+		section[entry[0]], flags[entry[0]], scales[entry[0]] = b[start:end], entry[1], entry[2]
 		start = end
 	}
 
 	const timeID, closeID, openID, highID, lowID, volumeID, tradesID, wide = 1, 2, 3, 4, 5, 6, 7, 128
 
-	// raw is the values of a section, with its anchors, before the transforms.
-	raw := func(id byte) (values []uint64, anchors []int64) {
-		s, nb := section[id], (n+127)/128
+	// unpackSection returns the values of a section, still reduced, and its anchors.
+	unpackSection := func(id byte) (values []uint64, anchors []int64) {
+		s, groups := section[id], (n+127)/128
 		if s == nil {
 			return nil, nil
 		}
 
 		if id == timeID || id == closeID {
-			for i := range nb {
+			for i := range groups {
 				anchors = append(anchors, int64(u64(s, 8*i)))
 			}
-			s = s[8*nb:]
+			s = s[8*groups:]
 		}
 
-		data := s[2*nb:]
-		for block := range nb {
-			m := u16(s, 2*block)
-			width, high, exceptions := int(m&127), int(m>>7&15), int(m>>11)
-			bars := min(n-128*block, 128)
+		data := s[2*groups:]
+		for group := range groups {
+			m := u16(s, 2*group)
+			width, highBytes, exceptions := int(m&127), int(m>>7&15), int(m>>11)
+			bars := min(n-128*group, 128)
 			var w [128]uint64
 			for i := range bars {
 				for bit := range width {
-					at := i*width + bit
-					w[i] |= uint64(data[at/8]>>(at%8)&1) << bit
+					offset := i*width + bit
+					w[i] |= uint64(data[offset/8]>>(offset%8)&1) << bit
 				}
 			}
 
 			data = data[(bars+7)/8*width:]
 			for range exceptions {
-				rest := new(big.Int)
-				for i := high; i > 0; i-- {
-					rest.Lsh(rest, 8).Or(rest, big.NewInt(int64(data[i])))
+				high := new(big.Int)
+				for i := highBytes; i > 0; i-- {
+					high.Lsh(high, 8).Or(high, big.NewInt(int64(data[i])))
 				}
-				w[data[0]%128] |= rest.Uint64() << width
-				data = data[1+high:]
+				w[data[0]%128] |= high.Uint64() << width
+				data = data[1+highBytes:]
 			}
 
 			for _, v := range w[:bars] {
@@ -71,7 +72,7 @@ func referenceColumns(b []byte) domain.Columns {
 		return values, anchors
 	}
 	signed := func(id byte) []int64 {
-		values, _ := raw(id)
+		values, _ := unpackSection(id)
 		if values == nil {
 			return nil
 		}
@@ -83,11 +84,14 @@ func referenceColumns(b []byte) domain.Columns {
 		return s
 	}
 
-	c := domain.Columns{OpenMicros: make([]int64, n), Trades: signed(tradesID), PriceScale: scales[closeID], VolumeScale: scales[volumeID]}
+	c := domain.Columns{
+		OpenMicros: make([]int64, n), Trades: signed(tradesID),
+		PriceScale: scales[closeID], VolumeScale: scales[volumeID],
+	}
 	open, closes := make([]int64, n), make([]int64, n)
-	times, timeAnchors := raw(timeID)
-	closeValues, closeAnchors := raw(closeID)
-	openValues, _ := raw(openID)
+	times, timeAnchors := unpackSection(timeID)
+	closeValues, closeAnchors := unpackSection(closeID)
+	openValues, _ := unpackSection(openID)
 	highs, lows := signed(highID), signed(lowID)
 	for i := range n {
 		if i%128 == 0 {
@@ -122,15 +126,15 @@ func TestColumnsEqualReference(t *testing.T) {
 	})
 }
 
-// unpackLoop is the loop that the kernels are made from.
-func unpackLoop(dst *words, src []byte, width, groups int) {
+// unpackLoop is the loop that the kernels are generated from.
+func unpackLoop(dst *words, src []byte, width, octets int) {
 	if width == 0 {
-		clear(dst[:groups*groupBars])
+		clear(dst[:octets*octetValues])
 		return
 	}
 
 	mask := ^uint64(0) >> (64 - width)
-	for i := range groups * groupBars {
+	for i := range octets * octetValues {
 		dst[i] = int64(u64(src, i*width/8) >> (i * width % 8) & mask)
 	}
 }
@@ -138,45 +142,45 @@ func unpackLoop(dst *words, src []byte, width, groups int) {
 func TestKernelsEqualLoop(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		groups := rapid.IntRange(1, blockBars/groupBars).Draw(t, "groups")
-		seed := words(drawWords(t, "values", blockBars, true))
+		octets := rapid.IntRange(1, groupBars/octetValues).Draw(t, "octets")
+		seed := words(drawWords(t, "values", groupBars, true))
 		for width := range 65 {
-			if !validWidth(width) {
+			if !isValidWidth(width) {
 				continue
 			}
 
-			packed := packBits(nil, seed[:groups*groupBars], width)
-			if len(packed) != groups*width {
-				t.Fatalf("width %d: %d bytes for %d groups", width, len(packed), groups)
+			packed := packBits(nil, seed[:octets*octetValues], width)
+			if len(packed) != octets*width {
+				t.Fatalf("width %d: %d bytes for %d octets", width, len(packed), octets)
 			}
 
-			packed = append(packed, make([]byte, slackSize)...)
-			got, want := seed, seed // what is beyond the groups stays
-			unpack(&got, packed, width, groups)
-			unpackLoop(&want, packed, width, groups)
+			packed = append(packed, make([]byte, paddingSize)...)
+			got, want := seed, seed // the words beyond the octets must not change
+			unpack(&got, packed, width, octets)
+			unpackLoop(&want, packed, width, octets)
 			if got != want {
 				t.Fatalf("width %d: kernel and loop differ", width)
 			}
 
-			for i, v := range seed[:groups*groupBars] {
+			for i, v := range seed[:octets*octetValues] {
 				if width < 64 {
 					v &= 1<<width - 1
 				}
 				if got[i] != v {
-					t.Fatalf("width %d: value %d is %x, packed was %x", width, i, got[i], v)
+					t.Fatalf("width %d: value %d is %x, want %x", width, i, got[i], v)
 				}
 			}
 		}
 	})
 }
 
-// Every block takes no more bytes than at its largest value's width.
-func TestExceptionsPay(t *testing.T) {
+// A group never takes more bytes than it takes at the width of its largest value.
+func TestExceptionsNeverCostBytes(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		w := words(drawWords(t, "values", blockBars, rapid.Bool().Draw(t, "negative")))
-		b, m := packBlock(nil, &w, blockBars/groupBars)
-		if !m.valid() || len(b) != m.size(blockBars/groupBars) {
+		w := words(drawWords(t, "values", groupBars, rapid.Bool().Draw(t, "negative")))
+		b, m := packGroup(nil, &w, groupBars/octetValues)
+		if !m.isValid() || len(b) != m.size(groupBars/octetValues) {
 			t.Fatalf("meta %04x for %d bytes", m, len(b))
 		}
 
@@ -185,11 +189,11 @@ func TestExceptionsPay(t *testing.T) {
 			longest |= uint64(v)
 		}
 		width := big.NewInt(0).SetUint64(longest).BitLen()
-		for !validWidth(width) {
+		for !isValidWidth(width) {
 			width++
 		}
 		if len(b) > 16*width {
-			t.Fatalf("%d bytes, without exceptions %d", len(b), 16*width)
+			t.Fatalf("%d bytes, want at most %d, the size without exceptions", len(b), 16*width)
 		}
 	})
 }

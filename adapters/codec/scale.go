@@ -6,8 +6,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Shrink spells the columns, which share a scale, with the fewest digits after the point that are exact, and returns that many.
-// A column that fits 64 bits then loses its high words. What it changes it copies first.
+// Shrink converts columns of one scale to the smallest scale that represents all their values exactly, and returns that
+// scale. A column whose values then fit 64 bits loses its high words. Shrink replaces elements of columns but does not
+// modify the values they share with the caller.
 func Shrink(columns []domain.Column, scale uint8) uint8 {
 	zeros := scale
 	for _, c := range columns {
@@ -25,7 +26,7 @@ func Shrink(columns []domain.Column, scale uint8) uint8 {
 	return scale - zeros
 }
 
-// trailingZeros is how many decimal zeros, up to limit, end every value.
+// trailingZeros returns the number of decimal zeros, up to limit, that every value ends with.
 func trailingZeros(c domain.Column, limit uint8) uint8 {
 	zeros, power := limit, powerOfTen(limit)
 	for i, lo := range c.Lo {
@@ -35,7 +36,7 @@ func trailingZeros(c domain.Column, limit uint8) uint8 {
 			}
 
 			if c.Hi != nil {
-				if _, _, rest := divide128(c.Hi[i], uint64(lo), power); rest == 0 {
+				if _, _, remainder := divide128(c.Hi[i], uint64(lo), power); remainder == 0 {
 					break
 				}
 			}
@@ -51,7 +52,7 @@ func trailingZeros(c domain.Column, limit uint8) uint8 {
 	return zeros
 }
 
-// divide is a copy of c with every value divided by d, which leaves no rest.
+// divide returns a copy of c with every value divided by d. All values must be divisible by d.
 func divide(c domain.Column, d uint64) domain.Column {
 	q := domain.Column{Lo: make([]int64, len(c.Lo))}
 	if c.Hi == nil {
@@ -70,7 +71,7 @@ func divide(c domain.Column, d uint64) domain.Column {
 	return q
 }
 
-// isNarrow reports whether the low words say it all.
+// isNarrow reports whether all values fit 64 bits, so that the low words suffice.
 func isNarrow(c domain.Column) bool {
 	for i, hi := range c.Hi {
 		if hi != c.Lo[i]>>63 {
@@ -80,20 +81,21 @@ func isNarrow(c domain.Column) bool {
 	return true
 }
 
-// divide128 divides the two's complement number hi<<64 | lo, rounding towards zero; rest is of the magnitude.
-func divide128(hi int64, lo, d uint64) (quotientHi int64, quotientLo, rest uint64) {
+// divide128 divides the two's complement number hi<<64 | lo by d and rounds towards zero. The remainder is that of the
+// absolute value.
+func divide128(hi int64, lo, d uint64) (quotientHi int64, quotientLo, remainder uint64) {
 	negative := hi < 0
 	h := uint64(hi)
 	if negative {
 		h, lo = negate128(h, lo)
 	}
 	qh := h / d
-	ql, rest := bits.Div64(h%d, lo, d)
+	ql, remainder := bits.Div64(h%d, lo, d)
 	if negative {
 		qh, ql = negate128(qh, ql)
 	}
 
-	return int64(qh), ql, rest
+	return int64(qh), ql, remainder
 }
 
 func negate128(hi, lo uint64) (uint64, uint64) {

@@ -4,140 +4,141 @@ package codec
 
 import "encoding/binary"
 
-// unpack writes groups of 8 values of the given width from src to dst. src goes on for 8 bytes after them.
-func unpack(dst *words, src []byte, width, groups int) {
+// unpack writes the given number of octets, 8 values each of the given width, from src to dst.
+// At least 8 bytes must follow them in src.
+func unpack(dst *words, src []byte, width, octets int) {
 	switch width {
 	case 0:
-		unpack0(dst, src, groups)
+		unpack0(dst, src, octets)
 	case 1:
-		unpack1(dst, src, groups)
+		unpack1(dst, src, octets)
 	case 2:
-		unpack2(dst, src, groups)
+		unpack2(dst, src, octets)
 	case 3:
-		unpack3(dst, src, groups)
+		unpack3(dst, src, octets)
 	case 4:
-		unpack4(dst, src, groups)
+		unpack4(dst, src, octets)
 	case 5:
-		unpack5(dst, src, groups)
+		unpack5(dst, src, octets)
 	case 6:
-		unpack6(dst, src, groups)
+		unpack6(dst, src, octets)
 	case 7:
-		unpack7(dst, src, groups)
+		unpack7(dst, src, octets)
 	case 8:
-		unpack8(dst, src, groups)
+		unpack8(dst, src, octets)
 	case 9:
-		unpack9(dst, src, groups)
+		unpack9(dst, src, octets)
 	case 10:
-		unpack10(dst, src, groups)
+		unpack10(dst, src, octets)
 	case 11:
-		unpack11(dst, src, groups)
+		unpack11(dst, src, octets)
 	case 12:
-		unpack12(dst, src, groups)
+		unpack12(dst, src, octets)
 	case 13:
-		unpack13(dst, src, groups)
+		unpack13(dst, src, octets)
 	case 14:
-		unpack14(dst, src, groups)
+		unpack14(dst, src, octets)
 	case 15:
-		unpack15(dst, src, groups)
+		unpack15(dst, src, octets)
 	case 16:
-		unpack16(dst, src, groups)
+		unpack16(dst, src, octets)
 	case 17:
-		unpack17(dst, src, groups)
+		unpack17(dst, src, octets)
 	case 18:
-		unpack18(dst, src, groups)
+		unpack18(dst, src, octets)
 	case 19:
-		unpack19(dst, src, groups)
+		unpack19(dst, src, octets)
 	case 20:
-		unpack20(dst, src, groups)
+		unpack20(dst, src, octets)
 	case 21:
-		unpack21(dst, src, groups)
+		unpack21(dst, src, octets)
 	case 22:
-		unpack22(dst, src, groups)
+		unpack22(dst, src, octets)
 	case 23:
-		unpack23(dst, src, groups)
+		unpack23(dst, src, octets)
 	case 24:
-		unpack24(dst, src, groups)
+		unpack24(dst, src, octets)
 	case 25:
-		unpack25(dst, src, groups)
+		unpack25(dst, src, octets)
 	case 26:
-		unpack26(dst, src, groups)
+		unpack26(dst, src, octets)
 	case 27:
-		unpack27(dst, src, groups)
+		unpack27(dst, src, octets)
 	case 28:
-		unpack28(dst, src, groups)
+		unpack28(dst, src, octets)
 	case 29:
-		unpack29(dst, src, groups)
+		unpack29(dst, src, octets)
 	case 30:
-		unpack30(dst, src, groups)
+		unpack30(dst, src, octets)
 	case 31:
-		unpack31(dst, src, groups)
+		unpack31(dst, src, octets)
 	case 32:
-		unpack32(dst, src, groups)
+		unpack32(dst, src, octets)
 	case 33:
-		unpack33(dst, src, groups)
+		unpack33(dst, src, octets)
 	case 34:
-		unpack34(dst, src, groups)
+		unpack34(dst, src, octets)
 	case 35:
-		unpack35(dst, src, groups)
+		unpack35(dst, src, octets)
 	case 36:
-		unpack36(dst, src, groups)
+		unpack36(dst, src, octets)
 	case 37:
-		unpack37(dst, src, groups)
+		unpack37(dst, src, octets)
 	case 38:
-		unpack38(dst, src, groups)
+		unpack38(dst, src, octets)
 	case 39:
-		unpack39(dst, src, groups)
+		unpack39(dst, src, octets)
 	case 40:
-		unpack40(dst, src, groups)
+		unpack40(dst, src, octets)
 	case 41:
-		unpack41(dst, src, groups)
+		unpack41(dst, src, octets)
 	case 42:
-		unpack42(dst, src, groups)
+		unpack42(dst, src, octets)
 	case 43:
-		unpack43(dst, src, groups)
+		unpack43(dst, src, octets)
 	case 44:
-		unpack44(dst, src, groups)
+		unpack44(dst, src, octets)
 	case 45:
-		unpack45(dst, src, groups)
+		unpack45(dst, src, octets)
 	case 46:
-		unpack46(dst, src, groups)
+		unpack46(dst, src, octets)
 	case 47:
-		unpack47(dst, src, groups)
+		unpack47(dst, src, octets)
 	case 48:
-		unpack48(dst, src, groups)
+		unpack48(dst, src, octets)
 	case 49:
-		unpack49(dst, src, groups)
+		unpack49(dst, src, octets)
 	case 50:
-		unpack50(dst, src, groups)
+		unpack50(dst, src, octets)
 	case 51:
-		unpack51(dst, src, groups)
+		unpack51(dst, src, octets)
 	case 52:
-		unpack52(dst, src, groups)
+		unpack52(dst, src, octets)
 	case 53:
-		unpack53(dst, src, groups)
+		unpack53(dst, src, octets)
 	case 54:
-		unpack54(dst, src, groups)
+		unpack54(dst, src, octets)
 	case 55:
-		unpack55(dst, src, groups)
+		unpack55(dst, src, octets)
 	case 56:
-		unpack56(dst, src, groups)
+		unpack56(dst, src, octets)
 	case 57:
-		unpack57(dst, src, groups)
+		unpack57(dst, src, octets)
 	case 58:
-		unpack58(dst, src, groups)
+		unpack58(dst, src, octets)
 	case 60:
-		unpack60(dst, src, groups)
+		unpack60(dst, src, octets)
 	case 64:
-		unpack64(dst, src, groups)
+		unpack64(dst, src, octets)
 	}
 }
 
-func unpack0(dst *words, _ []byte, groups int) { clear(dst[:groups*groupBars]) }
+func unpack0(dst *words, _ []byte, octets int) { clear(dst[:octets*octetValues]) }
 
-func unpack1(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[8]byte)(src[g*1:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack1(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[8]byte)(src[o*1:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<1 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 1 & (1<<1 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[0:]) >> 2 & (1<<1 - 1))
@@ -149,10 +150,10 @@ func unpack1(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack2(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[9]byte)(src[g*2:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack2(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[9]byte)(src[o*2:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<2 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 2 & (1<<2 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[0:]) >> 4 & (1<<2 - 1))
@@ -164,10 +165,10 @@ func unpack2(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack3(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[10]byte)(src[g*3:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack3(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[10]byte)(src[o*3:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<3 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 3 & (1<<3 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[0:]) >> 6 & (1<<3 - 1))
@@ -179,10 +180,10 @@ func unpack3(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack4(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[11]byte)(src[g*4:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack4(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[11]byte)(src[o*4:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<4 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 4 & (1<<4 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[1:]) & (1<<4 - 1))
@@ -194,10 +195,10 @@ func unpack4(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack5(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[12]byte)(src[g*5:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack5(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[12]byte)(src[o*5:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<5 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 5 & (1<<5 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[1:]) >> 2 & (1<<5 - 1))
@@ -209,10 +210,10 @@ func unpack5(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack6(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[13]byte)(src[g*6:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack6(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[13]byte)(src[o*6:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<6 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 6 & (1<<6 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[1:]) >> 4 & (1<<6 - 1))
@@ -224,10 +225,10 @@ func unpack6(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack7(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[14]byte)(src[g*7:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack7(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[14]byte)(src[o*7:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<7 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[0:]) >> 7 & (1<<7 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[1:]) >> 6 & (1<<7 - 1))
@@ -239,10 +240,10 @@ func unpack7(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack8(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[15]byte)(src[g*8:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack8(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[15]byte)(src[o*8:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<8 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) & (1<<8 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[2:]) & (1<<8 - 1))
@@ -254,10 +255,10 @@ func unpack8(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack9(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[15]byte)(src[g*9:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack9(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[15]byte)(src[o*9:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<9 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 1 & (1<<9 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[2:]) >> 2 & (1<<9 - 1))
@@ -269,10 +270,10 @@ func unpack9(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack10(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[16]byte)(src[g*10:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack10(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[16]byte)(src[o*10:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<10 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 2 & (1<<10 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[2:]) >> 4 & (1<<10 - 1))
@@ -284,10 +285,10 @@ func unpack10(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack11(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[17]byte)(src[g*11:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack11(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[17]byte)(src[o*11:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<11 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 3 & (1<<11 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[2:]) >> 6 & (1<<11 - 1))
@@ -299,10 +300,10 @@ func unpack11(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack12(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[18]byte)(src[g*12:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack12(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[18]byte)(src[o*12:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<12 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 4 & (1<<12 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[3:]) & (1<<12 - 1))
@@ -314,10 +315,10 @@ func unpack12(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack13(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[19]byte)(src[g*13:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack13(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[19]byte)(src[o*13:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<13 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 5 & (1<<13 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[3:]) >> 2 & (1<<13 - 1))
@@ -329,10 +330,10 @@ func unpack13(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack14(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[20]byte)(src[g*14:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack14(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[20]byte)(src[o*14:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<14 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 6 & (1<<14 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[3:]) >> 4 & (1<<14 - 1))
@@ -344,10 +345,10 @@ func unpack14(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack15(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[21]byte)(src[g*15:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack15(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[21]byte)(src[o*15:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<15 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[1:]) >> 7 & (1<<15 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[3:]) >> 6 & (1<<15 - 1))
@@ -359,10 +360,10 @@ func unpack15(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack16(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[22]byte)(src[g*16:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack16(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[22]byte)(src[o*16:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<16 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) & (1<<16 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[4:]) & (1<<16 - 1))
@@ -374,10 +375,10 @@ func unpack16(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack17(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[22]byte)(src[g*17:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack17(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[22]byte)(src[o*17:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<17 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 1 & (1<<17 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[4:]) >> 2 & (1<<17 - 1))
@@ -389,10 +390,10 @@ func unpack17(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack18(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[23]byte)(src[g*18:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack18(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[23]byte)(src[o*18:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<18 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 2 & (1<<18 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[4:]) >> 4 & (1<<18 - 1))
@@ -404,10 +405,10 @@ func unpack18(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack19(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[24]byte)(src[g*19:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack19(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[24]byte)(src[o*19:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<19 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 3 & (1<<19 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[4:]) >> 6 & (1<<19 - 1))
@@ -419,10 +420,10 @@ func unpack19(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack20(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[25]byte)(src[g*20:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack20(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[25]byte)(src[o*20:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<20 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 4 & (1<<20 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[5:]) & (1<<20 - 1))
@@ -434,10 +435,10 @@ func unpack20(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack21(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[26]byte)(src[g*21:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack21(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[26]byte)(src[o*21:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<21 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 5 & (1<<21 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[5:]) >> 2 & (1<<21 - 1))
@@ -449,10 +450,10 @@ func unpack21(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack22(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[27]byte)(src[g*22:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack22(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[27]byte)(src[o*22:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<22 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 6 & (1<<22 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[5:]) >> 4 & (1<<22 - 1))
@@ -464,10 +465,10 @@ func unpack22(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack23(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[28]byte)(src[g*23:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack23(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[28]byte)(src[o*23:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<23 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[2:]) >> 7 & (1<<23 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[5:]) >> 6 & (1<<23 - 1))
@@ -479,10 +480,10 @@ func unpack23(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack24(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[29]byte)(src[g*24:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack24(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[29]byte)(src[o*24:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<24 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) & (1<<24 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[6:]) & (1<<24 - 1))
@@ -494,10 +495,10 @@ func unpack24(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack25(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[29]byte)(src[g*25:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack25(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[29]byte)(src[o*25:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<25 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 1 & (1<<25 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[6:]) >> 2 & (1<<25 - 1))
@@ -509,10 +510,10 @@ func unpack25(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack26(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[30]byte)(src[g*26:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack26(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[30]byte)(src[o*26:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<26 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 2 & (1<<26 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[6:]) >> 4 & (1<<26 - 1))
@@ -524,10 +525,10 @@ func unpack26(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack27(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[31]byte)(src[g*27:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack27(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[31]byte)(src[o*27:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<27 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 3 & (1<<27 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[6:]) >> 6 & (1<<27 - 1))
@@ -539,10 +540,10 @@ func unpack27(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack28(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[32]byte)(src[g*28:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack28(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[32]byte)(src[o*28:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<28 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 4 & (1<<28 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[7:]) & (1<<28 - 1))
@@ -554,10 +555,10 @@ func unpack28(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack29(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[33]byte)(src[g*29:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack29(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[33]byte)(src[o*29:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<29 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 5 & (1<<29 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[7:]) >> 2 & (1<<29 - 1))
@@ -569,10 +570,10 @@ func unpack29(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack30(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[34]byte)(src[g*30:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack30(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[34]byte)(src[o*30:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<30 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 6 & (1<<30 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[7:]) >> 4 & (1<<30 - 1))
@@ -584,10 +585,10 @@ func unpack30(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack31(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[35]byte)(src[g*31:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack31(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[35]byte)(src[o*31:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<31 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[3:]) >> 7 & (1<<31 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[7:]) >> 6 & (1<<31 - 1))
@@ -599,10 +600,10 @@ func unpack31(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack32(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[36]byte)(src[g*32:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack32(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[36]byte)(src[o*32:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<32 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) & (1<<32 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[8:]) & (1<<32 - 1))
@@ -614,10 +615,10 @@ func unpack32(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack33(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[36]byte)(src[g*33:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack33(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[36]byte)(src[o*33:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<33 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 1 & (1<<33 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[8:]) >> 2 & (1<<33 - 1))
@@ -629,10 +630,10 @@ func unpack33(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack34(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[37]byte)(src[g*34:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack34(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[37]byte)(src[o*34:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<34 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 2 & (1<<34 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[8:]) >> 4 & (1<<34 - 1))
@@ -644,10 +645,10 @@ func unpack34(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack35(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[38]byte)(src[g*35:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack35(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[38]byte)(src[o*35:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<35 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 3 & (1<<35 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[8:]) >> 6 & (1<<35 - 1))
@@ -659,10 +660,10 @@ func unpack35(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack36(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[39]byte)(src[g*36:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack36(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[39]byte)(src[o*36:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<36 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 4 & (1<<36 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[9:]) & (1<<36 - 1))
@@ -674,10 +675,10 @@ func unpack36(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack37(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[40]byte)(src[g*37:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack37(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[40]byte)(src[o*37:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<37 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 5 & (1<<37 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[9:]) >> 2 & (1<<37 - 1))
@@ -689,10 +690,10 @@ func unpack37(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack38(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[41]byte)(src[g*38:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack38(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[41]byte)(src[o*38:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<38 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 6 & (1<<38 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[9:]) >> 4 & (1<<38 - 1))
@@ -704,10 +705,10 @@ func unpack38(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack39(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[42]byte)(src[g*39:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack39(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[42]byte)(src[o*39:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<39 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[4:]) >> 7 & (1<<39 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[9:]) >> 6 & (1<<39 - 1))
@@ -719,10 +720,10 @@ func unpack39(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack40(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[43]byte)(src[g*40:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack40(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[43]byte)(src[o*40:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<40 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) & (1<<40 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[10:]) & (1<<40 - 1))
@@ -734,10 +735,10 @@ func unpack40(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack41(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[43]byte)(src[g*41:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack41(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[43]byte)(src[o*41:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<41 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 1 & (1<<41 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[10:]) >> 2 & (1<<41 - 1))
@@ -749,10 +750,10 @@ func unpack41(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack42(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[44]byte)(src[g*42:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack42(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[44]byte)(src[o*42:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<42 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 2 & (1<<42 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[10:]) >> 4 & (1<<42 - 1))
@@ -764,10 +765,10 @@ func unpack42(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack43(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[45]byte)(src[g*43:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack43(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[45]byte)(src[o*43:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<43 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 3 & (1<<43 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[10:]) >> 6 & (1<<43 - 1))
@@ -779,10 +780,10 @@ func unpack43(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack44(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[46]byte)(src[g*44:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack44(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[46]byte)(src[o*44:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<44 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 4 & (1<<44 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[11:]) & (1<<44 - 1))
@@ -794,10 +795,10 @@ func unpack44(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack45(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[47]byte)(src[g*45:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack45(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[47]byte)(src[o*45:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<45 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 5 & (1<<45 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[11:]) >> 2 & (1<<45 - 1))
@@ -809,10 +810,10 @@ func unpack45(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack46(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[48]byte)(src[g*46:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack46(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[48]byte)(src[o*46:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<46 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 6 & (1<<46 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[11:]) >> 4 & (1<<46 - 1))
@@ -824,10 +825,10 @@ func unpack46(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack47(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[49]byte)(src[g*47:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack47(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[49]byte)(src[o*47:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<47 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[5:]) >> 7 & (1<<47 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[11:]) >> 6 & (1<<47 - 1))
@@ -839,10 +840,10 @@ func unpack47(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack48(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[50]byte)(src[g*48:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack48(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[50]byte)(src[o*48:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<48 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) & (1<<48 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[12:]) & (1<<48 - 1))
@@ -854,10 +855,10 @@ func unpack48(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack49(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[50]byte)(src[g*49:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack49(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[50]byte)(src[o*49:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<49 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 1 & (1<<49 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[12:]) >> 2 & (1<<49 - 1))
@@ -869,10 +870,10 @@ func unpack49(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack50(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[51]byte)(src[g*50:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack50(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[51]byte)(src[o*50:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<50 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 2 & (1<<50 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[12:]) >> 4 & (1<<50 - 1))
@@ -884,10 +885,10 @@ func unpack50(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack51(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[52]byte)(src[g*51:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack51(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[52]byte)(src[o*51:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<51 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 3 & (1<<51 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[12:]) >> 6 & (1<<51 - 1))
@@ -899,10 +900,10 @@ func unpack51(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack52(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[53]byte)(src[g*52:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack52(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[53]byte)(src[o*52:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<52 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 4 & (1<<52 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[13:]) & (1<<52 - 1))
@@ -914,10 +915,10 @@ func unpack52(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack53(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[54]byte)(src[g*53:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack53(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[54]byte)(src[o*53:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<53 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 5 & (1<<53 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[13:]) >> 2 & (1<<53 - 1))
@@ -929,10 +930,10 @@ func unpack53(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack54(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[55]byte)(src[g*54:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack54(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[55]byte)(src[o*54:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<54 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 6 & (1<<54 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[13:]) >> 4 & (1<<54 - 1))
@@ -944,10 +945,10 @@ func unpack54(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack55(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[56]byte)(src[g*55:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack55(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[56]byte)(src[o*55:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<55 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[6:]) >> 7 & (1<<55 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[13:]) >> 6 & (1<<55 - 1))
@@ -959,10 +960,10 @@ func unpack55(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack56(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[57]byte)(src[g*56:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack56(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[57]byte)(src[o*56:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<56 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[7:]) & (1<<56 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[14:]) & (1<<56 - 1))
@@ -974,10 +975,10 @@ func unpack56(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack57(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[57]byte)(src[g*57:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack57(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[57]byte)(src[o*57:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<57 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[7:]) >> 1 & (1<<57 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[14:]) >> 2 & (1<<57 - 1))
@@ -989,10 +990,10 @@ func unpack57(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack58(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[58]byte)(src[g*58:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack58(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[58]byte)(src[o*58:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<58 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[7:]) >> 2 & (1<<58 - 1))
 		q[2] = int64(binary.LittleEndian.Uint64(p[14:]) >> 4 & (1<<58 - 1))
@@ -1004,10 +1005,10 @@ func unpack58(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack60(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[60]byte)(src[g*60:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack60(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[60]byte)(src[o*60:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]) & (1<<60 - 1))
 		q[1] = int64(binary.LittleEndian.Uint64(p[7:]) >> 4)
 		q[2] = int64(binary.LittleEndian.Uint64(p[15:]) & (1<<60 - 1))
@@ -1019,10 +1020,10 @@ func unpack60(dst *words, src []byte, groups int) {
 	}
 }
 
-func unpack64(dst *words, src []byte, groups int) {
-	for g := range groups {
-		p := (*[64]byte)(src[g*64:])
-		q := (*[8]int64)(dst[g*8:])
+func unpack64(dst *words, src []byte, octets int) {
+	for o := range octets {
+		p := (*[64]byte)(src[o*64:])
+		q := (*[8]int64)(dst[o*8:])
 		q[0] = int64(binary.LittleEndian.Uint64(p[0:]))
 		q[1] = int64(binary.LittleEndian.Uint64(p[8:]))
 		q[2] = int64(binary.LittleEndian.Uint64(p[16:]))

@@ -2,8 +2,9 @@ package codec
 
 import "github.com/gal-friday/marketdata/domain"
 
-// Series returns the bars as those of key. An error says that they are not: an open time off the key's grid, out of order, or
-// twice, a negative trade count, a number that no Decimal is. A chunk that Append made of a Series of that key has none of these.
+// Series returns the bars as a Series of key. It returns an error if they are not one: an open time is off the key's
+// grid, out of order or repeated, a trade count is negative, or a number is not a valid Decimal. Append never writes
+// such a chunk from a Series of that key.
 func (c Chunk) Series(key domain.SeriesKey) (domain.Series, error) {
 	if c.Len() == 0 {
 		return domain.EmptySeries(key), nil
@@ -11,13 +12,13 @@ func (c Chunk) Series(key domain.SeriesKey) (domain.Series, error) {
 	return domain.NewSeriesFromColumns(key, c.Columns(domain.Columns{}))
 }
 
-// Columns decodes the bars by column. It overwrites and returns dst, whose memory it uses where that suffices. A column has high
-// words where some value of the whole chunk needs more than 64 bits.
+// Columns decodes all columns. It overwrites dst, reuses its memory where the capacity suffices, and returns it. A
+// column has high words if any value of the whole chunk needs more than 64 bits.
 func (c Chunk) Columns(dst domain.Columns) domain.Columns {
 	n := c.Len()
 	dst.PriceScale, dst.VolumeScale = c.priceScale, c.volumeScale
 	dst.OpenMicros, dst.Trades = resize(dst.OpenMicros, n), resize(dst.Trades, n)
-	for f, column := range decimals(&dst) {
+	for f, column := range decimalColumns(&dst) {
 		column.Lo = resize(column.Lo, n)
 		column.Hi = c.highWords(domain.Field(f), column.Hi)
 	}
@@ -26,11 +27,11 @@ func (c Chunk) Columns(dst domain.Columns) domain.Columns {
 	return dst
 }
 
-// Field decodes one column of decimals and says its scale, as domain.Columns.Field does. It overwrites and returns dst, whose
-// memory it uses where that suffices.
+// Field decodes one decimal column and returns it with its scale, as domain.Columns.Field does. It overwrites dst and
+// reuses its memory where the capacity suffices.
 func (c Chunk) Field(f domain.Field, dst domain.Column) (column domain.Column, scale uint8) {
 	column.Lo = resize(dst.Lo, c.Len())
-	c.decode(column.Lo, columnOfField(f))
+	c.decodeColumn(column.Lo, columnOfField(f))
 	column.Hi = c.highWords(f, dst.Hi)
 	if f == domain.FieldVolume {
 		return column, c.volumeScale
@@ -39,42 +40,42 @@ func (c Chunk) Field(f domain.Field, dst domain.Column) (column domain.Column, s
 	return column, c.priceScale
 }
 
-// Times decodes the open times, in microseconds since 1970. It overwrites and returns dst, whose memory it uses where that
-// suffices.
+// Times decodes the open times, in microseconds since 1970. It overwrites dst, reuses its memory where the capacity
+// suffices, and returns it.
 func (c Chunk) Times(dst []int64) []int64 {
 	dst = resize(dst, c.Len())
-	c.decode(dst, timeColumn)
+	c.decodeColumn(dst, timeColumn)
 	return dst
 }
 
-// Trades decodes the trade counts. It overwrites and returns dst, whose memory it uses where that suffices.
+// Trades decodes the trade counts. It overwrites dst, reuses its memory where the capacity suffices, and returns it.
 func (c Chunk) Trades(dst []int64) []int64 {
 	dst = resize(dst, c.Len())
-	c.decode(dst, tradesColumn)
+	c.decodeColumn(dst, tradesColumn)
 	return dst
 }
 
-// decimals is the five columns of decimals by field.
-func decimals(c *domain.Columns) [5]*domain.Column {
+// decimalColumns returns the five decimal columns, indexed by domain.Field.
+func decimalColumns(c *domain.Columns) [5]*domain.Column {
 	return [...]*domain.Column{
 		domain.FieldOpen: &c.Open, domain.FieldHigh: &c.High, domain.FieldLow: &c.Low, domain.FieldClose: &c.Close,
 		domain.FieldVolume: &c.Volume,
 	}
 }
 
-// highWords decodes a field's high words; nil where it has none.
+// highWords decodes the high words of a field. It returns nil if the chunk does not contain them.
 func (c *Chunk) highWords(f domain.Field, dst []int64) []int64 {
-	col := columnOfField(f) + highWords
+	col := columnOfField(f) + highWordsOffset
 	if c.sections[col].end == 0 {
 		return nil
 	}
 
 	dst = resize(dst, c.Len())
-	c.decode(dst, col)
+	c.decodeColumn(dst, col)
 	return dst
 }
 
-// resize is a slice of n words, never nil, in the memory of dst where it suffices.
+// resize returns a slice of n words, never nil, in the memory of dst if its capacity suffices.
 func resize(dst []int64, n int) []int64 {
 	if dst == nil || cap(dst) < n {
 		return make([]int64, n)

@@ -7,12 +7,12 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Append appends the bars of s as one chunk to dst. A Series without a bar or of more than MaxBars is refused with an error that
-// wraps domain.ErrInvalid. Equal bars make equal chunks, whatever the scale at which the Series spells them.
+// Append packs the bars of s and appends the chunk to dst. A Series without bars or with more than MaxBars is rejected
+// with an error that wraps domain.ErrInvalid. Equal bars produce equal chunks, whatever the scales of the Series.
 func Append(dst []byte, s domain.Series) ([]byte, error) {
 	n := s.Len()
 	if n == 0 || n > MaxBars {
-		return dst, fmt.Errorf("pack %s: a chunk holds 1 to %d bars: %w", s, MaxBars, domain.ErrInvalid)
+		return dst, fmt.Errorf("pack %s: a chunk must contain 1 to %d bars: %w", s, MaxBars, domain.ErrInvalid)
 	}
 
 	e := newEncoder(s.Columns())
@@ -22,48 +22,50 @@ func Append(dst []byte, s domain.Series) ([]byte, error) {
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(n))
 	dst = append(dst, byte(len(e.columns)), 0)
 	dst = binary.LittleEndian.AppendUint64(dst, e.unit)
-	lines := len(dst)
-	dst = append(dst, make([]byte, columnSize*len(e.columns))...)
+
+	directory := len(dst)
+	dst = append(dst, make([]byte, directorySize*len(e.columns))...)
 	for i, c := range e.columns {
 		var flags byte
-		if e.zigzagged(c) {
+		if e.needsZigzag(c) {
 			flags = zigzagFlag
 		}
 		dst = e.appendSection(dst, c, flags != 0)
-		line := dst[lines+i*columnSize:]
-		line[0], line[1], line[2] = c.id(), flags, e.scale(c)
-		binary.LittleEndian.PutUint32(line[4:], uint32(len(dst)-start))
+
+		entry := dst[directory+i*directorySize:]
+		entry[0], entry[1], entry[2] = c.id(), flags, e.scale(c)
+		binary.LittleEndian.PutUint32(entry[4:], uint32(len(dst)-start))
 	}
 
-	dst = append(dst, make([]byte, slackSize)...)
+	dst = append(dst, make([]byte, paddingSize)...)
 	return binary.LittleEndian.AppendUint32(dst, checksum(dst[start:])), nil
 }
 
-// encoder holds the words of the bars' columns before they are made small.
+// encoder packs the columns of one chunk.
 type encoder struct {
-	columns     []column // those that the chunk gets, in order
-	words       [planeCount][]int64
+	columns     []column // the columns of the chunk, in order
+	words       [maxColumnCount][]int64
 	priceScale  uint8
 	volumeScale uint8
 	unit        uint64
 }
 
 func newEncoder(c domain.Columns) *encoder {
-	e := &encoder{unit: unitOf(c.OpenMicros)}
+	e := &encoder{unit: stepDivisor(c.OpenMicros)}
 	prices := [...]domain.Column{c.Close, c.Open, c.High, c.Low}
 	volume := [...]domain.Column{c.Volume}
 	e.priceScale = Shrink(prices[:], c.PriceScale)
 	e.volumeScale = Shrink(volume[:], c.VolumeScale)
 
 	e.words[timeColumn], e.words[tradesColumn] = c.OpenMicros, c.Trades
-	for i, p := range append(prices[:], volume[:]...) {
-		at := closeColumn + column(i)
-		e.words[at], e.words[at+highWords] = p.Lo, p.Hi
+	for i, d := range append(prices[:], volume[:]...) {
+		col := closeColumn + column(i)
+		e.words[col], e.words[col+highWordsOffset] = d.Lo, d.Hi
 	}
 
-	for at, words := range e.words {
+	for col, words := range e.words {
 		if words != nil {
-			e.columns = append(e.columns, column(at))
+			e.columns = append(e.columns, column(col))
 		}
 	}
 
@@ -80,32 +82,32 @@ func (e *encoder) scale(c column) uint8 {
 	return 0
 }
 
-// unitOf is the greatest common divisor of all steps, 1 where there is none.
-func unitOf(times []int64) uint64 {
-	var unit uint64
+// stepDivisor returns the greatest common divisor of all steps between the times, or 1 if there are no steps.
+func stepDivisor(times []int64) uint64 {
+	var divisor uint64
 	for i := 1; i < len(times); i++ {
 		step := uint64(times[i]) - uint64(times[i-1])
-		if step == unit {
+		if step == divisor {
 			continue
 		}
 
 		for step != 0 {
-			unit, step = step, unit%step
+			divisor, step = step, divisor%step
 		}
 	}
 
-	return max(unit, 1)
+	return max(divisor, 1)
 }
 
-// zigzagged reports whether the column gets the zigzag flag.
-func (e *encoder) zigzagged(c column) bool {
+// needsZigzag reports whether the column gets the zigzag flag, because one of its values is negative.
+func (e *encoder) needsZigzag(c column) bool {
 	if !c.mayZigzag() {
 		return false
 	}
 
 	var w words
-	for b := range blocks(len(e.words[c])) {
-		e.transform(&w, c, b)
+	for group := range groupCount(len(e.words[c])) {
+		e.reduce(&w, c, group)
 		for _, v := range w {
 			if v < 0 {
 				return true
@@ -119,17 +121,17 @@ func (e *encoder) zigzagged(c column) bool {
 func (e *encoder) appendSection(dst []byte, c column, zigzags bool) []byte {
 	all := e.words[c]
 	n := len(all)
-	if c.anchored() {
-		for first := 0; first < n; first += blockBars {
+	if c.hasAnchors() {
+		for first := 0; first < n; first += groupBars {
 			dst = binary.LittleEndian.AppendUint64(dst, uint64(all[first]))
 		}
 	}
 
 	metas := len(dst)
-	dst = append(dst, make([]byte, 2*blocks(n))...)
+	dst = append(dst, make([]byte, 2*groupCount(n))...)
 	var w words
-	for b := range blocks(n) {
-		e.transform(&w, c, b)
+	for group := range groupCount(n) {
+		e.reduce(&w, c, group)
 		if zigzags {
 			for i, v := range w {
 				w[i] = int64(zigzag(v))
@@ -137,33 +139,34 @@ func (e *encoder) appendSection(dst []byte, c column, zigzags bool) []byte {
 		}
 
 		var m meta
-		dst, m = packBlock(dst, &w, groups(n, b))
-		binary.LittleEndian.PutUint16(dst[metas+2*b:], uint16(m))
+		dst, m = packGroup(dst, &w, octetCount(n, group))
+		binary.LittleEndian.PutUint16(dst[metas+2*group:], uint16(m))
 	}
 
 	return dst
 }
 
-// transform makes the words of one block small: w is what the block's values are, zeros after the last.
-func (e *encoder) transform(w *words, c column, block int) {
-	from := block * blockBars
-	to := min(from+blockBars, len(e.words[c]))
+// reduce sets w to the values of one group, as the package comment lists them for each column, and to zeros beyond the
+// last.
+func (e *encoder) reduce(w *words, c column, group int) {
+	from := group * groupBars
+	to := min(from+groupBars, len(e.words[c]))
 	x := e.words[c][from:to]
 	clear(w[len(x):])
 	open, closes := e.words[openColumn][from:to], e.words[closeColumn][from:to]
 	switch c {
 	case timeColumn:
-		e.steps(w, x)
+		e.reduceTimes(w, x)
 	case closeColumn:
 		w[0] = 0
 		for i := 1; i < len(x); i++ {
 			w[i] = int64(zigzag(x[i] - x[i-1]))
 		}
 	case openColumn:
-		before := closes[0]
+		previous := closes[0]
 		for i, v := range x {
-			w[i] = int64(zigzag(v - before))
-			before = closes[i]
+			w[i] = int64(zigzag(v - previous))
+			previous = closes[i]
 		}
 	case highColumn:
 		for i, v := range x {
@@ -178,7 +181,7 @@ func (e *encoder) transform(w *words, c column, block int) {
 	}
 }
 
-func (e *encoder) steps(w *words, times []int64) {
+func (e *encoder) reduceTimes(w *words, times []int64) {
 	w[0] = 0
 	for i := 1; i < len(times); i++ {
 		step := uint64(times[i]) - uint64(times[i-1])

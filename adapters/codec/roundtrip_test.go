@@ -11,25 +11,25 @@ import (
 	"pgregory.net/rapid"
 )
 
-// second is a key whose grid has an edge every second, so that any whole second is an open time.
-func second() domain.SeriesKey {
+// secondKey returns a key of 1s bars, so that every whole second is an open time.
+func secondKey() domain.SeriesKey {
 	return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()}
 }
 
-// lengths draws bar counts that include the edges of blocks, groups and chunks.
-func lengths() *rapid.Generator[int] {
+// barCounts draws bar counts, including those at the limits of octets, groups and chunks.
+func barCounts() *rapid.Generator[int] {
 	return rapid.OneOf(
 		rapid.SampledFrom([]int{1, 2, 7, 8, 9, 127, 128, 129, 255, 256, 257, MaxBars - 1, MaxBars}),
 		rapid.IntRange(1, 300), rapid.IntRange(1, MaxBars),
 	)
 }
 
-// drawWords draws n words of one of several natures: constant, small, of any width, with outliers, extreme.
+// drawWords draws n words of one pattern: constant, small, of a given width, with outliers, a random walk, or extreme.
 func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
-	nature := rapid.IntRange(0, 5).Draw(t, label)
+	pattern := rapid.IntRange(0, 5).Draw(t, label)
 	seed := rapid.Uint64().Draw(t, label+" seed")
 	width := rapid.IntRange(1, 63).Draw(t, label+" width")
-	next := func() uint64 { // splitmix64: thousands of values from one draw
+	next := func() uint64 { // splitmix64, because drawing thousands of values is slow
 		seed += 0x9e3779b97f4a7c15
 		z := seed
 		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -41,7 +41,7 @@ func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
 	walk := int64(next() >> 20)
 	for i := range w {
 		r := next()
-		switch nature {
+		switch pattern {
 		case 0:
 			w[i] = int64(seed>>63) + 5
 		case 1:
@@ -70,14 +70,14 @@ func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
 	return w
 }
 
-// drawColumn draws a column that may be wide.
+// drawColumn draws a column of decimals, which has high words only if wide is true.
 func drawColumn(t *rapid.T, label string, n int, scale uint8, wide bool) domain.Column {
 	c := domain.Column{Lo: drawWords(t, label, n, rapid.Bool().Draw(t, label+" negative"))}
 	if !wide || !rapid.Bool().Draw(t, label+" wide") {
 		return c
 	}
 
-	limit := int64(5) // 20 digits before the point are below 6 * 2^64
+	limit := int64(5) // a Decimal has 20 integer digits at most, so its high word is below 6 * 10^scale
 	for range scale {
 		limit *= 10
 	}
@@ -90,25 +90,26 @@ func drawColumn(t *rapid.T, label string, n int, scale uint8, wide bool) domain.
 }
 
 func drawSeries(t *rapid.T) domain.Series {
-	n := lengths().Draw(t, "bars")
+	n := barCounts().Draw(t, "bars")
 	prices := uint8(rapid.IntRange(0, domain.MaxScale).Draw(t, "price scale"))
 	volumes := uint8(rapid.IntRange(0, domain.MaxScale).Draw(t, "volume scale"))
 	wide := rapid.Bool().Draw(t, "wide")
 	c := domain.Columns{
-		OpenMicros: make([]int64, n), Trades: drawWords(t, "trades", n, false), PriceScale: prices, VolumeScale: volumes,
+		OpenMicros: make([]int64, n), Trades: drawWords(t, "trades", n, false),
+		PriceScale: prices, VolumeScale: volumes,
 		Open: drawColumn(t, "open", n, prices, wide), High: drawColumn(t, "high", n, prices, wide),
 		Low: drawColumn(t, "low", n, prices, wide), Close: drawColumn(t, "close", n, prices, wide),
 		Volume: drawColumn(t, "volume", n, volumes, wide),
 	}
 	steps := drawWords(t, "steps", n, false)
-	at := rapid.Int64Range(-1e9, 1e9).Draw(t, "first second")
-	most := rapid.SampledFrom([]int64{1, 2, 1000, 1e8}).Draw(t, "longest step")
+	second := rapid.Int64Range(-1e9, 1e9).Draw(t, "first second")
+	longest := rapid.SampledFrom([]int64{1, 2, 1000, 1e8}).Draw(t, "longest step")
 	for i, step := range steps {
-		at += 1 + step%most
-		c.OpenMicros[i] = at * 1_000_000
+		second += 1 + step%longest
+		c.OpenMicros[i] = second * 1_000_000
 	}
 
-	s, err := domain.NewSeriesFromColumns(second(), c)
+	s, err := domain.NewSeriesFromColumns(secondKey(), c)
 	if err != nil {
 		t.Fatalf("drawn series: %v", err)
 	}
@@ -134,22 +135,22 @@ func mustOpen(t interface{ Fatalf(string, ...any) }, b []byte) Chunk {
 	return c
 }
 
-// sameBars fails unless both hold equal numbers, bar for bar.
-func sameBars(t *rapid.T, what string, got, want domain.Series) {
+// assertSameBars fails the test unless both series have the same key and equal bars.
+func assertSameBars(t *rapid.T, label string, got, want domain.Series) {
 	if got.Equal(want) {
 		return
 	}
 	if got.Len() != want.Len() {
-		t.Fatalf("%s: %d bars, want %d", what, got.Len(), want.Len())
+		t.Fatalf("%s: %d bars, want %d", label, got.Len(), want.Len())
 	}
 
 	for i := range want.Len() {
 		if !got.At(i).Equal(want.At(i)) {
-			t.Fatalf("%s: bar %d is %v, want %v", what, i, got.At(i), want.At(i))
+			t.Fatalf("%s: bar %d is %v, want %v", label, i, got.At(i), want.At(i))
 		}
 	}
 
-	t.Fatalf("%s: key %v, want %v", what, got.Key(), want.Key())
+	t.Fatalf("%s: key %v, want %v", label, got.Key(), want.Key())
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -162,7 +163,7 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("Series: %v", err)
 		}
 
-		sameBars(t, "whole", got, s)
+		assertSameBars(t, "whole", got, s)
 		first, last := c.Bounds()
 		if n := s.Len(); c.Len() != n || first != s.OpenTime(0).UnixMicro() || last != s.OpenTime(n-1).UnixMicro() {
 			t.Fatalf("Len, Bounds = %d, %d, %d of %v", c.Len(), first, last, s)
@@ -170,8 +171,8 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// Any part and any column is what it is in the whole.
-func TestPartsAndColumns(t *testing.T) {
+// A part or a single column must decode to the same numbers as the whole.
+func TestPartsEqualWhole(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSeries(t)
@@ -187,21 +188,22 @@ func TestPartsAndColumns(t *testing.T) {
 				t.Fatalf("Series: %v", err)
 			}
 
-			sameBars(t, "part", got, s.Slice(from, to))
+			assertSameBars(t, "part", got, s.Slice(from, to))
 
 			reused = part.Columns(reused)
-			if !slices.Equal(part.Times(nil), whole.OpenMicros[from:to]) || !slices.Equal(reused.OpenMicros, whole.OpenMicros[from:to]) {
+			times, trades := whole.OpenMicros[from:to], whole.Trades[from:to]
+			if !slices.Equal(part.Times(nil), times) || !slices.Equal(reused.OpenMicros, times) {
 				t.Fatalf("times of [%d:%d] differ", from, to)
 			}
-			if !slices.Equal(part.Trades(nil), whole.Trades[from:to]) || !slices.Equal(reused.Trades, whole.Trades[from:to]) {
+			if !slices.Equal(part.Trades(nil), trades) || !slices.Equal(reused.Trades, trades) {
 				t.Fatalf("trades of [%d:%d] differ", from, to)
 			}
 
 			for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
 				want, scale := whole.Field(f)
 				alone, aloneScale := part.Field(f, domain.Column{})
-				among, _ := reused.Field(f)
-				for _, got := range []domain.Column{alone, among} {
+				together, _ := reused.Field(f)
+				for _, got := range []domain.Column{alone, together} {
 					if !slices.Equal(got.Lo, want.Lo[from:to]) || (got.Hi == nil) != (want.Hi == nil) ||
 						want.Hi != nil && !slices.Equal(got.Hi, want.Hi[from:to]) || aloneScale != scale {
 						t.Fatalf("%s of [%d:%d] differs", f, from, to)
@@ -212,7 +214,7 @@ func TestPartsAndColumns(t *testing.T) {
 	})
 }
 
-func TestWithin(t *testing.T) {
+func TestClip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSeries(t)
@@ -224,16 +226,16 @@ func TestWithin(t *testing.T) {
 		}
 
 		c := mustOpen(t, mustPack(t, s))
-		at := func(label string) int64 { // near a bar, or anywhere
+		drawTime := func(label string) int64 { // at most 2 seconds from a bar
 			i := rapid.IntRange(0, s.Len()-1).Draw(t, label)
-			return s.OpenTime(i).UnixMicro() + rapid.Int64Range(-2_000_000, 2_000_000).Draw(t, label+" off")
+			return s.OpenTime(i).UnixMicro() + rapid.Int64Range(-2_000_000, 2_000_000).Draw(t, label+" offset")
 		}
-		start := at("start")
-		r := domain.Range{Start: time.UnixMicro(start), End: time.UnixMicro(max(start, at("end")))}
+		start := drawTime("start")
+		r := domain.Range{Start: time.UnixMicro(start), End: time.UnixMicro(max(start, drawTime("end")))}
 		part := c.Clip(r)
 		want := s.Clip(r)
 		if part.Len() != want.Len() {
-			t.Fatalf("%d bars within %v, want %d", part.Len(), r, want.Len())
+			t.Fatalf("%d bars in %v, want %d", part.Len(), r, want.Len())
 		}
 
 		got, err := part.Series(s.Key())
@@ -241,12 +243,12 @@ func TestWithin(t *testing.T) {
 			t.Fatalf("Series: %v", err)
 		}
 
-		sameBars(t, "within", got, want)
+		assertSameBars(t, "clipped", got, want)
 	})
 }
 
-// The chunk depends on the numbers only, not on how the Series spells them.
-func TestEqualSeriesPackEqual(t *testing.T) {
+// The bytes of a chunk must depend on the numbers only, not on the scales of the Series.
+func TestEqualSeriesPackEqually(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSeries(t)
@@ -256,7 +258,7 @@ func TestEqualSeriesPackEqual(t *testing.T) {
 			t.Fatalf("Series: %v", err)
 		}
 		if !slices.Equal(mustPack(t, again), b) {
-			t.Fatalf("packing what was unpacked gives other bytes")
+			t.Fatalf("an unpacked Series packs into other bytes")
 		}
 	})
 }
@@ -268,10 +270,11 @@ func TestSmallestScale(t *testing.T) {
 		return domain.Bar{Open: p, High: p, Low: p, Close: p, Volume: domain.MustDecimal(volume)}
 	}
 	for _, test := range []struct {
-		name           string
-		price, volume  string
-		scale, volumes uint8
-		wide           bool
+		name          string
+		price, volume string
+		priceScale    uint8
+		volumeScale   uint8
+		wide          bool
 	}{
 		{"trailing zeros", "1.50", "2.000", 1, 0, false},
 		{"zero", "0.00", "0", 0, 0, false},
@@ -279,40 +282,40 @@ func TestSmallestScale(t *testing.T) {
 		{"all digits", "1.000000000000000001", "1e-18", 18, 18, false},
 		{"wide", "12345678901234567890.123456789012345678", "1", 18, 0, true},
 		{"wide whole", "-12345678901234567890.000000000000000000", "1", 0, 0, true},
-		{"wide only by its spelling", "92233720368547758.070", "1", 2, 0, false},
+		{"wide only at its own scale", "92233720368547758.070", "1", 2, 0, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s, err := domain.NewSeries(second(), bar(test.price, test.volume))
+			s, err := domain.NewSeries(secondKey(), bar(test.price, test.volume))
 			if err != nil {
 				t.Fatal(err)
 			}
 
 			c := mustOpen(t, mustPack(t, s))
-			prices, scale := c.Field(domain.FieldLow, domain.Column{})
-			_, volumes := c.Field(domain.FieldVolume, domain.Column{})
-			if scale != test.scale || volumes != test.volumes || (prices.Hi != nil) != test.wide {
-				t.Errorf("scales %d and %d, wide %v; want %d, %d, %v", scale, volumes, prices.Hi != nil,
-					test.scale, test.volumes, test.wide)
+			lows, priceScale := c.Field(domain.FieldLow, domain.Column{})
+			_, volumeScale := c.Field(domain.FieldVolume, domain.Column{})
+			if priceScale != test.priceScale || volumeScale != test.volumeScale || (lows.Hi != nil) != test.wide {
+				t.Errorf("scales %d and %d, wide %v; want %d, %d, %v", priceScale, volumeScale, lows.Hi != nil,
+					test.priceScale, test.volumeScale, test.wide)
 			}
 		})
 	}
 }
 
-func TestAppendRefuses(t *testing.T) {
+func TestAppendRejects(t *testing.T) {
 	t.Parallel()
-	kept := []byte("kept")
-	if b, err := Append(kept, domain.EmptySeries(second())); !errors.Is(err, domain.ErrInvalid) || string(b) != "kept" {
-		t.Errorf("no bar: %q, %v; want ErrInvalid", b, err)
+	b, err := Append([]byte("prefix"), domain.EmptySeries(secondKey()))
+	if !errors.Is(err, domain.ErrInvalid) || string(b) != "prefix" {
+		t.Errorf("no bars: %q, %v; want dst unchanged and ErrInvalid", b, err)
 	}
 	c := domain.Columns{OpenMicros: make([]int64, MaxBars+1), Trades: make([]int64, MaxBars+1)}
-	for _, column := range decimals(&c) {
+	for _, column := range decimalColumns(&c) {
 		column.Lo = make([]int64, MaxBars+1)
 	}
 	for i := range c.OpenMicros {
 		c.OpenMicros[i] = int64(i) * 1_000_000
 	}
-	s, err := domain.NewSeriesFromColumns(second(), c)
+	s, err := domain.NewSeriesFromColumns(secondKey(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,25 +323,26 @@ func TestAppendRefuses(t *testing.T) {
 	if _, err := Append(nil, s); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("%d bars: %v, want ErrInvalid", s.Len(), err)
 	}
-	if b := mustPack(t, s.Slice(1, MaxBars+1)); mustOpen(t, b).Len() != MaxBars {
-		t.Errorf("%d bars do not survive", MaxBars)
+	if n := mustOpen(t, mustPack(t, s.Slice(1, MaxBars+1))).Len(); n != MaxBars {
+		t.Errorf("a chunk of MaxBars bars has %d bars, want %d", n, MaxBars)
 	}
 }
 
-// Append keeps what is there.
-func TestAppendAppends(t *testing.T) {
+// Append must not change the bytes of dst before the chunk.
+func TestAppendKeepsPrefix(t *testing.T) {
 	t.Parallel()
-	s, err := domain.NewSeries(second(), domain.Bar{})
+	s, err := domain.NewSeries(secondKey(), domain.Bar{})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	b, err := Append([]byte("before"), s)
-	if err != nil || string(b[:6]) != "before" || !slices.Equal(b[6:], mustPack(t, s)) {
+	b, err := Append([]byte("prefix"), s)
+	if err != nil || string(b[:6]) != "prefix" || !slices.Equal(b[6:], mustPack(t, s)) {
 		t.Errorf("Append = %q, %v", b, err)
 	}
 }
 
-func minute() domain.SeriesKey {
+// minuteKey returns a key of 1m bars.
+func minuteKey() domain.SeriesKey {
 	return domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
 }
