@@ -12,7 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// goldenBytes is a file to damage.
+// goldenBytes returns the golden file.
 func goldenBytes(tb testing.TB) []byte {
 	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", "v1.bars"))
@@ -23,7 +23,7 @@ func goldenBytes(tb testing.TB) []byte {
 	return b
 }
 
-// readAll reads all bars of a file, and returns the first error.
+// readAll reads all bars of a file and stops at the first error.
 func readAll(b []byte) ([]domain.Series, error) {
 	f, err := newFile("file", bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -43,7 +43,7 @@ func readAll(b []byte) ([]domain.Series, error) {
 	return all, nil
 }
 
-func TestEveryFlippedBitIsRefused(t *testing.T) {
+func TestFlippedBitsAreRejected(t *testing.T) {
 	t.Parallel()
 	b := goldenBytes(t)
 	for bit := range 8 * len(b) {
@@ -56,7 +56,7 @@ func TestEveryFlippedBitIsRefused(t *testing.T) {
 	}
 }
 
-func TestEveryTruncationIsRefused(t *testing.T) {
+func TestTruncationsAreRejected(t *testing.T) {
 	t.Parallel()
 	b := goldenBytes(t)
 	for n := range b {
@@ -66,37 +66,37 @@ func TestEveryTruncationIsRefused(t *testing.T) {
 	}
 }
 
-// reindex puts another index in the place of a file's, sealed.
+// reindex replaces the index of a file by the result of change and corrects the trailer.
 func reindex(b []byte, change func(encoded []byte) []byte) []byte {
 	end := len(b) - trailerSize
 	if end < 0 {
 		return b
 	}
 
-	at := int64(binary.LittleEndian.Uint64(b[end:]))
-	if at < 0 || at > int64(end) {
+	offset := int64(binary.LittleEndian.Uint64(b[end:]))
+	if offset < 0 || offset > int64(end) {
 		return b
 	}
 
-	encoded := change(slices.Clone(b[at:end]))
-	forged := append(slices.Clone(b[:at]), encoded...)
-	return appendTrailer(forged, encoded, at)
+	encoded := change(slices.Clone(b[offset:end]))
+	forged := append(slices.Clone(b[:offset]), encoded...)
+	return appendTrailer(forged, encoded, offset)
 }
 
-// An index that lies, though its checksum is right, is found out.
-func TestForgedIndexIsRefused(t *testing.T) {
+// A reader must reject a wrong index even if its checksum is correct.
+func TestForgedIndexIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, old, forged string }{
 		{"not JSON", `{"series"`, `["series"`},
 		{"hostile symbol", `"symbol":"BTC/USD"`, `"symbol":"btc; --"`},
-		{"twice", `"symbol":"ETH/USD"`, `"symbol":"BTC/USD"`},
+		{"repeated series", `"symbol":"ETH/USD"`, `"symbol":"BTC/USD"`},
 		{"wrong grid", `"grid":"1m"`, `"grid":"1h"`},
 		{"wrong count", `"bars":23`, `"bars":22`},
 		{"no bars", `"bars":23`, `"bars":0`},
-		{"wrong place", `"at":8,`, `"at":9,`},
-		{"before the file", `"at":8,`, `"at":-8,`},
-		{"beyond the file", `"at":8,`, `"at":9223372036854775807,`},
-		{"wrong first", `"first":0`, `"first":60000000`},
+		{"wrong offset", `"at":8,`, `"at":9,`},
+		{"offset before the file", `"at":8,`, `"at":-8,`},
+		{"offset beyond the file", `"at":8,`, `"at":9223372036854775807,`},
+		{"wrong first time", `"first":0`, `"first":60000000`},
 		{"last before first", `"first":0`, `"first":999999999999`},
 	} {
 		found := false
@@ -110,18 +110,18 @@ func TestForgedIndexIsRefused(t *testing.T) {
 	}
 }
 
-// Members that a later program adds do not keep this one from reading.
+// Members that a later program adds to the index must not prevent reading.
 func TestUnknownMemberIsSkipped(t *testing.T) {
 	t.Parallel()
 	b := reindex(goldenBytes(t), func(encoded []byte) []byte {
-		return bytes.Replace(encoded, []byte(`{"series"`), []byte(`{"made":"later","series"`), 1)
+		return bytes.Replace(encoded, []byte(`{"series"`), []byte(`{"later":"yes","series"`), 1)
 	})
 	if all, err := readAll(b); err != nil || len(all) != 2 {
 		t.Errorf("%d series, %v; want 2", len(all), err)
 	}
 }
 
-// Whatever a file says, reading it ends in bars or in ErrCorrupt.
+// FuzzOpen verifies that reading any file yields bars or ErrCorrupt.
 func FuzzOpen(f *testing.F) {
 	b := goldenBytes(f)
 	f.Add(b, true)

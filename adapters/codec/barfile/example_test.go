@@ -22,9 +22,9 @@ func Example() {
 
 	day := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Hour1.UTC()}
-	price := domain.MustDecimal("7424.91")
+	price, volume := domain.MustDecimal("7424.91"), domain.MustDecimal("7.14")
 	bars, err := domain.NewSeries(key,
-		domain.Bar{OpenTime: day, Open: price, High: price, Low: price, Close: price, Volume: domain.MustDecimal("7.14")},
+		domain.Bar{OpenTime: day, Open: price, High: price, Low: price, Close: price, Volume: volume},
 		domain.Bar{OpenTime: day.Add(2 * time.Hour), Open: price, High: price, Low: price, Close: price},
 	)
 	if err != nil {
@@ -60,9 +60,9 @@ func Example() {
 	}
 
 	for _, e := range f.Extents() {
-		fmt.Println("complete:", e.Key, e.Range)
+		fmt.Println("covered:", e.Key, e.Range)
 	}
 	// Output:
 	// BTC/USD 1h: 2 bars [2018-04-04T00:00:00Z, 2018-04-04T03:00:00Z)
-	// complete: BTC/USD 1h [2018-04-04T00:00:00Z, 2018-04-05T00:00:00Z)
+	// covered: BTC/USD 1h [2018-04-04T00:00:00Z, 2018-04-05T00:00:00Z)
 }

@@ -12,74 +12,76 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// ErrCorrupt is wrapped by every refusal of a file that is not as Create writes it.
+// ErrCorrupt is wrapped by the error for a file that a Writer cannot have written.
 var ErrCorrupt = errors.New("corrupt bar file")
 
 const (
 	magic       = "barfile\x01"
 	trailerSize = 8 + 4 + 4 + len(magic)
 
-	// maxChunkSize bounds what an index can make a reader allocate; a chunk of twelve columns of plain words takes less than half.
+	// maxChunkSize limits the memory that a damaged index can make a reader allocate. A chunk of twelve columns of
+	// plain words takes less than half of it.
 	maxChunkSize = 1 << 20
 )
 
-// index is what the file says of itself.
+// index lists the contents of the file.
 type index struct {
 	Series []seriesIndex `json:"series"`
 }
 
 type seriesIndex struct {
-	Key    domain.SeriesKey `json:"key"`
-	Claims []span           `json:"claims"`
-	Chunks []chunkIndex     `json:"chunks"` // in order of time
+	Key      domain.SeriesKey `json:"key"`
+	Coverage []microRange     `json:"claims"`
+	Chunks   []chunkIndex     `json:"chunks"` // in order of time
 }
 
-// span is a half-open range of time.
-type span struct {
+// microRange is a half-open range in microseconds since 1970.
+type microRange struct {
 	Start int64 `json:"start"`
 	End   int64 `json:"end"`
 }
 
-// chunkIndex says where a chunk is and what it holds, so that a read touches no other.
+// chunkIndex describes one chunk, so that a read loads no chunk outside its range.
 type chunkIndex struct {
-	At    int64 `json:"at"`
-	Size  int   `json:"size"`
-	Bars  int   `json:"bars"`
-	First int64 `json:"first"` // open times
-	Last  int64 `json:"last"`
+	Offset int64 `json:"at"`
+	Size   int   `json:"size"` // bytes
+	Bars   int   `json:"bars"`
+	First  int64 `json:"first"` // open times in microseconds since 1970
+	Last   int64 `json:"last"`
 }
 
 func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
-// appendTrailer appends what follows the index that begins at the given byte.
-func appendTrailer(b, encoded []byte, at int64) []byte {
+// appendTrailer appends the trailer of the encoded index, which begins at the given offset of the file.
+func appendTrailer(b, encoded []byte, offset int64) []byte {
 	start := len(b)
-	b = binary.LittleEndian.AppendUint64(b, uint64(at))
+	b = binary.LittleEndian.AppendUint64(b, uint64(offset))
 	b = binary.LittleEndian.AppendUint32(b, checksum(encoded, b[start:]))
 	b = binary.LittleEndian.AppendUint32(b, 0)
 	return append(b, magic...)
 }
 
-// parseTrailer is where the index begins in a file of the given size, and its checksum.
-func parseTrailer(b []byte, size int64) (at int64, sum uint32, err error) {
+// parseTrailer returns the offset of the index in a file of the given size, and the checksum of the index.
+func parseTrailer(b []byte, size int64) (offset int64, sum uint32, err error) {
 	if got := string(b[16:]); got != magic || binary.LittleEndian.Uint32(b[12:]) != 0 {
-		return 0, 0, fmt.Errorf("ends as no bar file of version 1 does: %w", ErrCorrupt)
+		return 0, 0, fmt.Errorf("the trailer is not that of a bar file, version 1: %w", ErrCorrupt)
 	}
 
-	at = int64(binary.LittleEndian.Uint64(b))
-	if at < int64(len(magic)) || at > size-int64(trailerSize) {
-		return 0, 0, fmt.Errorf("index at byte %d of %d: %w", at, size, ErrCorrupt)
+	offset = int64(binary.LittleEndian.Uint64(b))
+	if offset < int64(len(magic)) || offset > size-int64(trailerSize) {
+		return 0, 0, fmt.Errorf("index at byte %d of %d: %w", offset, size, ErrCorrupt)
 	}
 
-	return at, binary.LittleEndian.Uint32(b[8:]), nil
+	return offset, binary.LittleEndian.Uint32(b[8:]), nil
 }
 
-func checksum(encoded, at []byte) uint32 {
+// checksum returns the checksum of the encoded index and of its offset, as the trailer contains them.
+func checksum(encoded, offset []byte) uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(encoded, table), table, at)
+	return crc32.Update(crc32.Checksum(encoded, table), table, offset)
 }
 
-// parseIndex reads an index whose checksum is right, for chunks that lie before end.
+// parseIndex parses an index whose checksum is correct. All chunks must end at or before the offset end.
 func parseIndex(encoded []byte, end int64) (index, error) {
 	var x index
 	if err := json.Unmarshal(encoded, &x); err != nil {
@@ -92,18 +94,23 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 			return index{}, fmt.Errorf("index: %w: %w", err, ErrCorrupt)
 		}
 		if seen[s.Key] {
-			return index{}, fmt.Errorf("index: %s is there twice: %w", s.Key, ErrCorrupt)
+			return index{}, fmt.Errorf("index: series %s is repeated: %w", s.Key, ErrCorrupt)
 		}
 
 		seen[s.Key] = true
 		for i, c := range s.Chunks {
-			ordered := c.First <= c.Last && (i == 0 || s.Chunks[i-1].Last < c.First)
-			within := c.At >= int64(len(magic)) && c.Size > 0 && c.Size <= maxChunkSize && c.At <= end && int64(c.Size) <= end-c.At
-			if !ordered || !within || c.Bars < 1 || c.Bars > codec.MaxBars {
-				return index{}, fmt.Errorf("index: chunk %d of %s: %w", i, s.Key, ErrCorrupt)
+			isOrdered := c.First <= c.Last && (i == 0 || s.Chunks[i-1].Last < c.First)
+			if !isOrdered || !c.isInside(end) || c.Bars < 1 || c.Bars > codec.MaxBars {
+				return index{}, fmt.Errorf("index: invalid chunk %d of %s: %w", i, s.Key, ErrCorrupt)
 			}
 		}
 	}
 
 	return x, nil
+}
+
+// isInside reports whether the chunk lies between the magic bytes and the offset end, and has a valid size.
+func (c chunkIndex) isInside(end int64) bool {
+	return c.Offset >= int64(len(magic)) && c.Offset <= end &&
+		c.Size > 0 && c.Size <= maxChunkSize && int64(c.Size) <= end-c.Offset
 }

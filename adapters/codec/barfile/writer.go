@@ -13,79 +13,77 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Writer writes a new file. Nothing is seen under the file's name before Close. A Writer is used by one goroutine at a time.
+// Writer writes a new file. The file does not appear under its name before Close. A Writer is not safe for concurrent
+// use.
 type Writer struct {
-	path   string
-	file   *os.File // nil after Close or Discard
-	buffer *bufio.Writer
-	at     int64 // bytes written
-	packed []byte
-	series []*writing
-	byKey  map[domain.SeriesKey]*writing
-	err    error // of an earlier call; the file cannot be finished
+	path    string
+	file    *os.File // nil after Close or Discard
+	buf     *bufio.Writer
+	written int64  // bytes
+	packed  []byte // scratch
+	series  []*seriesWriter
+	byKey   map[domain.SeriesKey]*seriesWriter
+	err     error // the first write error, after which the file cannot be completed
 }
 
-// writing is what the file has of one series so far.
-type writing struct {
-	index   seriesIndex
-	claims  []domain.Range
-	last    int64                 // open time of the last bar
-	bars    int                   // in all
-	pending *domain.SeriesBuilder // bars that do not fill a chunk yet
+// seriesWriter collects the bars and the index of one series.
+type seriesWriter struct {
+	index    seriesIndex
+	coverage []domain.Range
+	last     int64                 // open time of the last bar, in microseconds since 1970
+	bars     int                   // number of all bars
+	pending  *domain.SeriesBuilder // bars that do not fill a chunk yet
 }
 
-// Create begins a file, beside its place and under a temporary name. The caller calls Close to put it in place, or Discard.
+// Create creates a file under a temporary name in the folder of path. The caller must call Close to put the file in
+// place, or Discard to remove it.
 func Create(path string) (*Writer, error) {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()+".tmp")
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // data to share; the umask decides
+	//nolint:gosec // the file is for sharing, so the umask decides about its mode
+	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("create bar file: %w", err)
 	}
 
-	w := &Writer{path: path, file: file, buffer: bufio.NewWriterSize(file, 1<<20), byKey: map[domain.SeriesKey]*writing{}}
-	w.write([]byte(magic))
+	w := &Writer{
+		path: path, file: file, buf: bufio.NewWriterSize(file, 1<<20), byKey: map[domain.SeriesKey]*seriesWriter{},
+	}
+	w.writeBytes([]byte(magic))
 	return w, nil
 }
 
-// Write adds bars, which come after those of their key that are there, and claims that claim, which covers them, is complete. A
-// claim without a bar is allowed. Pieces of several keys may come by turns; up to one chunk a key waits in memory. After an error
-// other than domain.ErrInvalid the file is lost.
-func (w *Writer) Write(bars domain.Series, claim domain.Range) error {
+// Write appends bars and declares that covered, which must include them, is complete. The bars must come after those of
+// the same key that were written before. Write accepts coverage without bars, and series in any order; up to one chunk
+// of bars per key waits in memory. After an error that does not wrap domain.ErrInvalid the file cannot be completed.
+func (w *Writer) Write(bars domain.Series, covered domain.Range) error {
 	if w.file == nil {
-		return w.refuse(bars.Key(), "the file is closed")
+		return w.invalid(bars.Key(), "the file is closed")
 	}
 	if w.err != nil {
 		return w.err
 	}
-	if err := bars.Key().Validate(); err != nil {
+	if err := w.validate(bars, covered); err != nil {
 		return err
-	}
-	if !claim.Covers(bars.Range()) {
-		return w.refuse(bars.Key(), fmt.Sprintf("claim %s does not cover the bars", claim))
 	}
 
 	s := w.byKey[bars.Key()]
-	if s != nil && s.bars > 0 && bars.Len() > 0 && bars.OpenTime(0).UnixMicro() <= s.last {
-		return w.refuse(bars.Key(), fmt.Sprintf("bars %s do not come after %s", bars.Range(), timeOf(s.last)))
-	}
-
 	if s == nil {
-		s = &writing{index: seriesIndex{Key: bars.Key()}, pending: domain.NewSeriesBuilder(bars.Key(), 0)}
+		s = &seriesWriter{index: seriesIndex{Key: bars.Key()}, pending: domain.NewSeriesBuilder(bars.Key(), 0)}
 		w.series, w.byKey[bars.Key()] = append(w.series, s), s
 	}
 
-	s.claims = domain.MergeRanges(append(s.claims, claim))
+	s.coverage = domain.MergeRanges(append(s.coverage, covered))
 	if n := bars.Len(); n > 0 {
 		s.bars, s.last = s.bars+n, bars.OpenTime(n-1).UnixMicro()
 	}
 	for bars.Len() > 0 && w.err == nil {
 		n := min(bars.Len(), codec.MaxBars-s.pending.Len())
 		if n == codec.MaxBars {
-			w.chunk(s, bars.Slice(0, n))
+			w.writeChunk(s, bars.Slice(0, n))
 		} else if err := s.pending.AppendSeries(bars.Slice(0, n)); err != nil {
-			w.fail(err)
+			w.setError(err)
 		} else if s.pending.Len() == codec.MaxBars {
-			w.flush(s)
+			w.flushPending(s)
 		}
 
 		bars = bars.Slice(n, bars.Len())
@@ -94,60 +92,79 @@ func (w *Writer) Write(bars domain.Series, claim domain.Range) error {
 	return w.err
 }
 
-func (w *Writer) refuse(key domain.SeriesKey, reason string) error {
+// validate returns an error that wraps domain.ErrInvalid if Write must not accept the bars.
+func (w *Writer) validate(bars domain.Series, covered domain.Range) error {
+	key := bars.Key()
+	if err := key.Validate(); err != nil {
+		return err
+	}
+	if !covered.Covers(bars.Range()) {
+		return w.invalid(key, fmt.Sprintf("coverage %s does not include the bars %s", covered, bars.Range()))
+	}
+
+	s := w.byKey[key]
+	if s != nil && s.bars > 0 && bars.Len() > 0 && bars.OpenTime(0).UnixMicro() <= s.last {
+		return w.invalid(key, fmt.Sprintf("bars %s must come after %s", bars.Range(), timeOf(s.last)))
+	}
+
+	return nil
+}
+
+func (w *Writer) invalid(key domain.SeriesKey, reason string) error {
 	return fmt.Errorf("write %s to %s: %s: %w", key, w.path, reason, domain.ErrInvalid)
 }
 
-// fail keeps the first error.
-func (w *Writer) fail(err error) {
+// setError records err unless an earlier error is recorded.
+func (w *Writer) setError(err error) {
 	if w.err == nil && err != nil {
 		w.err = fmt.Errorf("write %s: %w", w.path, err)
 	}
 }
 
-func (w *Writer) write(b []byte) {
-	n, err := w.buffer.Write(b)
-	w.at += int64(n)
-	w.fail(err)
+func (w *Writer) writeBytes(b []byte) {
+	n, err := w.buf.Write(b)
+	w.written += int64(n)
+	w.setError(err)
 }
 
-// flush writes the bars that wait.
-func (w *Writer) flush(s *writing) {
+// flushPending writes the pending bars as a chunk.
+func (w *Writer) flushPending(s *seriesWriter) {
 	bars, err := s.pending.Series()
 	if err != nil {
-		w.fail(err)
+		w.setError(err)
 		return
 	}
 
 	if bars.Len() > 0 {
-		w.chunk(s, bars)
+		w.writeChunk(s, bars)
 	}
 }
 
-func (w *Writer) chunk(s *writing, bars domain.Series) {
+func (w *Writer) writeChunk(s *seriesWriter, bars domain.Series) {
 	packed, err := codec.Append(w.packed[:0], bars)
 	if err != nil {
-		w.fail(err)
+		w.setError(err)
 		return
 	}
 
 	w.packed = packed
 	n := bars.Len()
 	s.index.Chunks = append(s.index.Chunks, chunkIndex{
-		At: w.at, Size: len(packed), Bars: n, First: bars.OpenTime(0).UnixMicro(), Last: bars.OpenTime(n - 1).UnixMicro(),
+		Offset: w.written, Size: len(packed), Bars: n,
+		First: bars.OpenTime(0).UnixMicro(), Last: bars.OpenTime(n - 1).UnixMicro(),
 	})
-	w.write(packed)
+	w.writeBytes(packed)
 }
 
-// Close writes what is pending and the index, waits until the disk has it all, and puts the file in its place, where it takes that of
-// an older one. After an error the older one is untouched and nothing of the new one is left.
+// Close writes the pending bars and the index, syncs the file to disk, and renames it to its path, where it replaces an
+// older file. After an error the older file is unchanged and the new one is removed.
 func (w *Writer) Close() error {
 	if w.file == nil {
-		return fmt.Errorf("close %s: it was closed before: %w", w.path, domain.ErrInvalid)
+		return fmt.Errorf("close %s: the file is already closed: %w", w.path, domain.ErrInvalid)
 	}
 
 	defer w.Discard()
-	w.finish()
+	w.writeIndex()
 	if w.err != nil {
 		return w.err
 	}
@@ -165,40 +182,40 @@ func (w *Writer) Close() error {
 	return syncFolder(filepath.Dir(w.path))
 }
 
-// finish writes what follows the last whole chunk.
-func (w *Writer) finish() {
+// writeIndex writes the pending bars, the index and the trailer.
+func (w *Writer) writeIndex() {
 	var x index
 	for _, s := range w.series {
-		w.flush(s)
-		for _, r := range s.claims {
+		w.flushPending(s)
+		for _, r := range s.coverage {
 			start, end := r.Micros()
-			s.index.Claims = append(s.index.Claims, span{Start: start, End: end})
+			s.index.Coverage = append(s.index.Coverage, microRange{Start: start, End: end})
 		}
 
 		x.Series = append(x.Series, s.index)
 	}
 
 	encoded, err := json.Marshal(x)
-	w.fail(err)
-	at := w.at
-	w.write(encoded)
-	w.write(appendTrailer(nil, encoded, at))
-	w.fail(w.buffer.Flush())
+	w.setError(err)
+	offset := w.written
+	w.writeBytes(encoded)
+	w.writeBytes(appendTrailer(nil, encoded, offset))
+	w.setError(w.buf.Flush())
 }
 
-// Discard gives up a file that is not closed yet and leaves nothing of it. After Close it does nothing.
+// Discard closes and removes a file that is not complete. It does nothing after Close.
 func (w *Writer) Discard() {
 	if w.file == nil {
 		return
 	}
 
 	name := w.file.Name()
-	_ = w.file.Close() // its bytes are of no interest
+	_ = w.file.Close() // the file is removed, so that nothing can be lost
 	_ = os.Remove(name)
 	w.file = nil
 }
 
-// syncFolder makes a rename survive a crash.
+// syncFolder syncs a folder, so that a rename in it survives a crash.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

@@ -14,16 +14,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// update writes the golden file if it is missing; once released it is never written again.
+// update writes the golden file if it is missing. It never overwrites it, because released programs have written files
+// like it.
 var update = flag.Bool("update", false, "write the golden file if it is missing")
 
 const minute = 60_000_000
 
+// key returns the key of 1m bars of the symbol.
 func key(symbol domain.Symbol) domain.SeriesKey {
 	return domain.SeriesKey{Symbol: symbol, Grid: domain.Minute1.UTC()}
 }
 
-// series is n bars from the given minute on, each priced by its time.
+// series returns n bars from the given minute on, with prices that depend on the time.
 func series(symbol domain.Symbol, from, n int) domain.Series {
 	prices := make([]int64, n)
 	c := domain.Columns{OpenMicros: make([]int64, n), Trades: make([]int64, n), PriceScale: 2, VolumeScale: 2}
@@ -49,15 +51,15 @@ type fataler interface {
 	Fatalf(format string, args ...any)
 }
 
-// write makes a file of the pieces, each claimed as far as its bars go.
-func write(t fataler, path string, pieces ...domain.Series) {
+// writeFile writes a file of the parts, each covered from its first bar to its last.
+func writeFile(t fataler, path string, parts ...domain.Series) {
 	w, err := Create(path)
 	if err != nil {
 		t.Fatalf("Create: %v", err)
 	}
 
 	defer w.Discard()
-	for _, s := range pieces {
+	for _, s := range parts {
 		if err := w.Write(s, s.Range()); err != nil {
 			t.Fatalf("Write: %v", err)
 		}
@@ -67,7 +69,7 @@ func write(t fataler, path string, pieces ...domain.Series) {
 	}
 }
 
-// collect joins what a file yields.
+// collect joins the bars that the file yields.
 func collect(f *File, k domain.SeriesKey, r domain.Range) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(k, 0)
 	for s, err := range f.Bars(k, r) {
@@ -88,28 +90,28 @@ func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		path := filepath.Join(folder, "bars")
 		symbols := []domain.Symbol{"BTC/USD", "ETH/USD", "XRP/USD"}
-		whole := map[domain.SeriesKey]*domain.SeriesBuilder{}
+		builders := map[domain.SeriesKey]*domain.SeriesBuilder{}
 		var extents []domain.Extent
-		var pieces []domain.Series
+		var parts []domain.Series
 		next := map[domain.Symbol]int{}
-		for range rapid.IntRange(0, 12).Draw(t, "pieces") {
+		for range rapid.IntRange(0, 12).Draw(t, "parts") {
 			symbol := rapid.SampledFrom(symbols).Draw(t, "symbol")
 			n := rapid.OneOf(rapid.IntRange(1, 20), rapid.IntRange(1, 2*codec.MaxBars)).Draw(t, "bars")
 			from := next[symbol] + rapid.IntRange(0, 3).Draw(t, "gap")
 			next[symbol] = from + n
 			s := series(symbol, from, n)
-			pieces = append(pieces, s)
-			if whole[s.Key()] == nil {
-				whole[s.Key()] = domain.NewSeriesBuilder(s.Key(), 0)
+			parts = append(parts, s)
+			if builders[s.Key()] == nil {
+				builders[s.Key()] = domain.NewSeriesBuilder(s.Key(), 0)
 			}
-			if err := whole[s.Key()].AppendSeries(s); err != nil {
+			if err := builders[s.Key()].AppendSeries(s); err != nil {
 				t.Fatalf("AppendSeries: %v", err)
 			}
 
 			extents = append(extents, domain.Extent{Key: s.Key(), Range: s.Range()})
 		}
 
-		write(t, path, pieces...)
+		writeFile(t, path, parts...)
 
 		f, closeFile, err := Open(path)
 		if err != nil {
@@ -117,16 +119,17 @@ func TestRoundTrip(t *testing.T) {
 		}
 
 		defer closeFile()
-		if got, want := f.Extents(), domain.MergeExtents(extents); !slices.EqualFunc(got, want, func(a, b domain.Extent) bool {
+		isEqual := func(a, b domain.Extent) bool {
 			return a.Key == b.Key && a.Range.Equal(b.Range) && a.Inferred == b.Inferred
-		}) {
+		}
+		if got, want := f.Extents(), domain.MergeExtents(extents); !slices.EqualFunc(got, want, isEqual) {
 			t.Fatalf("Extents = %v, want %v", got, want)
 		}
-		if len(f.Keys()) != len(whole) {
-			t.Fatalf("Keys = %v, want %d", f.Keys(), len(whole))
+		if len(f.Keys()) != len(builders) {
+			t.Fatalf("Keys = %v, want %d keys", f.Keys(), len(builders))
 		}
 
-		for k, b := range whole {
+		for k, b := range builders {
 			want, err := b.Series()
 			if err != nil {
 				t.Fatalf("Series: %v", err)
@@ -136,7 +139,8 @@ func TestRoundTrip(t *testing.T) {
 			}
 
 			from := rapid.IntRange(0, next[k.Symbol]+2).Draw(t, "from")
-			for _, r := range []domain.Range{f.Range(k), minutes(from, rapid.IntRange(from, next[k.Symbol]+2).Draw(t, "to"))} {
+			to := rapid.IntRange(from, next[k.Symbol]+2).Draw(t, "to")
+			for _, r := range []domain.Range{f.Range(k), minutes(from, to)} {
 				got, err := collect(f, k, r)
 				if err != nil || !got.Equal(want.Clip(r)) {
 					t.Fatalf("Bars of %v = %v, %v; want %v", r, got, err, want.Clip(r))
@@ -146,16 +150,16 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// Bars that come one at a time fill chunks all the same.
-func TestChunksAreFilled(t *testing.T) {
+// Bars that are written one at a time must still fill chunks.
+func TestSingleBarsFillChunks(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bars")
 	s := series("BTC/USD", 0, 2*codec.MaxBars+5)
-	var pieces []domain.Series
+	var parts []domain.Series
 	for i := range s.Len() {
-		pieces = append(pieces, s.Slice(i, i+1))
+		parts = append(parts, s.Slice(i, i+1))
 	}
-	write(t, path, pieces...)
+	writeFile(t, path, parts...)
 	f, closeFile, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -167,11 +171,11 @@ func TestChunksAreFilled(t *testing.T) {
 	}
 }
 
-func TestLongSeriesComesInPieces(t *testing.T) {
+func TestLongSeriesIsYieldedInBatches(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bars")
 	s := series("BTC/USD", 0, (batchChunks+1)*codec.MaxBars)
-	write(t, path, s)
+	writeFile(t, path, s)
 	f, closeFile, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -179,19 +183,19 @@ func TestLongSeriesComesInPieces(t *testing.T) {
 
 	defer closeFile()
 	var lengths []int
-	for piece, err := range f.Bars(s.Key(), s.Range()) {
+	for part, err := range f.Bars(s.Key(), s.Range()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lengths = append(lengths, piece.Len())
+		lengths = append(lengths, part.Len())
 	}
 
 	if want := []int{batchChunks * codec.MaxBars, codec.MaxBars}; !slices.Equal(lengths, want) {
-		t.Errorf("pieces of %v bars, want %v", lengths, want)
+		t.Errorf("Series of %v bars, want %v", lengths, want)
 	}
 }
 
-func TestWriteRefuses(t *testing.T) {
+func TestWriteRejectsInvalid(t *testing.T) {
 	t.Parallel()
 	w, err := Create(filepath.Join(t.TempDir(), "bars"))
 	if err != nil {
@@ -206,48 +210,48 @@ func TestWriteRefuses(t *testing.T) {
 
 	later := series("BTC/USD", 20, 5)
 	for _, test := range []struct {
-		name  string
-		bars  domain.Series
-		claim domain.Range
+		name    string
+		bars    domain.Series
+		covered domain.Range
 	}{
-		{"bars again", s, s.Range()},
-		{"bars before", series("BTC/USD", 0, 3), minutes(0, 3)},
-		{"claim too short", later, minutes(20, 24)},
-		{"no claim", later, domain.Range{}},
+		{"repeated bars", s, s.Range()},
+		{"earlier bars", series("BTC/USD", 0, 3), minutes(0, 3)},
+		{"coverage too short", later, minutes(20, 24)},
+		{"no coverage", later, domain.Range{}},
 		{"no key", domain.Series{}, minutes(0, 3)},
 	} {
-		if err := w.Write(test.bars, test.claim); !errors.Is(err, domain.ErrInvalid) {
+		if err := w.Write(test.bars, test.covered); !errors.Is(err, domain.ErrInvalid) {
 			t.Errorf("%s: %v, want ErrInvalid", test.name, err)
 		}
 	}
 
 	if err := w.Write(later, later.Range()); err != nil {
-		t.Errorf("a refusal spoils the file: %v", err)
+		t.Errorf("Write after a rejected Write: %v", err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 
 	if err := w.Close(); !errors.Is(err, domain.ErrInvalid) {
-		t.Errorf("Close again: %v, want ErrInvalid", err)
+		t.Errorf("second Close: %v, want ErrInvalid", err)
 	}
 	if err := w.Write(series("BTC/USD", 30, 1), minutes(30, 31)); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("Write after Close: %v, want ErrInvalid", err)
 	}
 }
 
-// A file is there whole or not at all, and an older one stays until then.
-func TestFileAppearsWhole(t *testing.T) {
+// A file must not appear before it is complete, and must not replace an older one before that.
+func TestCloseReplacesAtomically(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "bars")
 	old := series("BTC/USD", 0, 3)
-	write(t, path, old)
-	onlyOld := func(when string) {
+	writeFile(t, path, old)
+	assertOnlyOld := func(when string) {
 		t.Helper()
 		entries, err := os.ReadDir(folder)
 		if err != nil || len(entries) != 1 {
-			t.Errorf("%s: %v, %v; want the one file", when, entries, err)
+			t.Errorf("%s: %v, %v; want one file", when, entries, err)
 		}
 		f, closeFile, err := Open(path)
 		if err != nil {
@@ -259,7 +263,7 @@ func TestFileAppearsWhole(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v", when, got, err, old)
 		}
 	}
-	start := func() *Writer {
+	begin := func() *Writer {
 		w, err := Create(path)
 		if err != nil {
 			t.Fatal(err)
@@ -270,35 +274,35 @@ func TestFileAppearsWhole(t *testing.T) {
 
 		return w
 	}
-	start().Discard()
-	onlyOld("discarded")
+	begin().Discard()
+	assertOnlyOld("after Discard")
 
-	w := start()
-	if err := w.file.Close(); err != nil { // as a full disk would, this fails what follows
+	w := begin()
+	if err := w.file.Close(); err != nil { // makes all further writes fail, as a full disk does
 		t.Fatal(err)
 	}
 
 	if err := w.Close(); err == nil {
-		t.Error("Close of a broken file: no error")
+		t.Error("Close after a write error: no error")
 	}
-	onlyOld("broken")
+	assertOnlyOld("after a failed Close")
 
-	if err := start().Close(); err != nil {
+	if err := begin().Close(); err != nil {
 		t.Fatal(err)
 	}
 
 	if f, closeFile, err := Open(path); err != nil || f.Range(old.Key()).Equal(old.Range()) {
-		t.Errorf("the new file did not take the old one's place: %v", err)
+		t.Errorf("the new file did not replace the old one: %v", err)
 	} else {
 		closeFile()
 	}
 }
 
-func TestSingleUse(t *testing.T) {
+func TestSequenceIsSingleUse(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bars")
 	s := series("BTC/USD", 0, 3)
-	write(t, path, s)
+	writeFile(t, path, s)
 	f, closeFile, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -311,17 +315,31 @@ func TestSingleUse(t *testing.T) {
 	}
 	for got, err := range bars {
 		if !errors.Is(err, domain.ErrInvalid) {
-			t.Errorf("ranged over again: %v, %v; want ErrInvalid", got, err)
+			t.Errorf("second use: %v, %v; want ErrInvalid", got, err)
 		}
 	}
 
-	if got, err := collect(f, key("ETH/USD"), s.Range()); err != nil || got.Len() != 0 || !f.Range(key("ETH/USD")).Empty() {
-		t.Errorf("a key that is not there: %v, %v", got, err)
+}
+
+func TestUnknownKeyHasNoBars(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "bars")
+	s := series("BTC/USD", 0, 3)
+	writeFile(t, path, s)
+	f, closeFile, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer closeFile()
+	unknown := key("ETH/USD")
+	if got, err := collect(f, unknown, s.Range()); err != nil || got.Len() != 0 || !f.Range(unknown).Empty() {
+		t.Errorf("Bars of an unknown key = %v, %v; Range = %v; want none", got, err, f.Range(unknown))
 	}
 }
 
-// goldenPieces is what the golden file holds.
-func goldenPieces() []domain.Series {
+// goldenParts returns the bars of the golden file.
+func goldenParts() []domain.Series {
 	return []domain.Series{series("BTC/USD", 0, 20), series("ETH/USD", 5, 10), series("BTC/USD", 25, 3)}
 }
 
@@ -332,18 +350,18 @@ func TestGolden(t *testing.T) {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		write(t, path, goldenPieces()...)
+		writeFile(t, path, goldenParts()...)
 	}
 
-	again := filepath.Join(t.TempDir(), "bars")
-	write(t, again, goldenPieces()...)
-	held, err := os.ReadFile(path)
+	rewritten := filepath.Join(t.TempDir(), "bars")
+	writeFile(t, rewritten, goldenParts()...)
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	if written, err := os.ReadFile(again); err != nil || !bytes.Equal(written, held) {
-		t.Errorf("the file is not written as it was: %v", err)
+	if got, err := os.ReadFile(rewritten); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the written file differs from %s: %v", path, err)
 	}
 	f, closeFile, err := Open(path)
 	if err != nil {
@@ -351,9 +369,9 @@ func TestGolden(t *testing.T) {
 	}
 
 	defer closeFile()
-	for _, piece := range goldenPieces() {
-		if got, err := collect(f, piece.Key(), piece.Range()); err != nil || !got.Equal(piece) {
-			t.Errorf("read %v, %v; want %v", got, err, piece)
+	for _, part := range goldenParts() {
+		if got, err := collect(f, part.Key(), part.Range()); err != nil || !got.Equal(part) {
+			t.Errorf("read %v, %v; want %v", got, err, part)
 		}
 	}
 }
