@@ -1,5 +1,6 @@
-// Package file reads and writes bars, trades and quotes as CSV. It recognises the columns and the times of common exports, gives every error its file
-// and line, and refuses whatever can be read in two ways: it never guesses.
+// Package file reads and writes bars, trades and quotes as CSV. It recognizes the columns and times of common exports,
+// reports every error with file and line, and rejects ambiguous input instead of guessing.
 //
-// What is in a file lives here; where it goes, and what of it may go there, is the application's.
+// The package contains the formats of files. It must not decide where data is stored or whether it is acceptable there,
+// because that is the task of app.
 package file

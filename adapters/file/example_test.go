@@ -16,7 +16,8 @@ func ExampleReadBars() {
 1522800060000,7420,7422,7405,7405,13.35069752
 `
 	key := domain.SeriesKey{Symbol: "COINBASE:BTC/USD", Grid: domain.Minute1.UTC()}
-	for batch, err := range file.ReadBars(strings.NewReader(csv), file.Config{Key: key, Format: file.Format{Name: "btc.csv"}}) {
+	cfg := file.Config{Key: key, Format: file.Format{Name: "btc.csv"}}
+	for batch, err := range file.ReadBars(strings.NewReader(csv), cfg) {
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -6,42 +6,44 @@ import (
 	"io"
 )
 
-// Kind is what the rows of a file are.
+// Kind is the kind of rows in a file.
 type Kind string
 
-// The kinds.
+// The kinds of rows.
 const (
 	Bars   Kind = "bars"
 	Trades Kind = "trades"
 	Quotes Kind = "quotes"
 )
 
-// Recognize tells what the rows of a CSV file are by the names of its columns, columns as in Format, and returns a reader of the
-// whole file. It reads no further than the line of names. A file that it cannot tell apart is Bars, for ReadBars to say what is wrong.
+// Recognize returns the kind of rows of a CSV file according to its column names, and a reader of the whole file. The
+// argument columns is as in Format. Recognize does not read beyond the line of names. It returns Bars for a file that
+// it does not recognize, so that ReadBars reports the error.
 func Recognize(r io.Reader, columns map[string]string) (Kind, io.Reader) {
-	whole := bufio.NewReaderSize(r, maxLine)
-	var seen []byte
+	buffered := bufio.NewReaderSize(r, maxLine)
+	var head []byte
 	for {
-		line, err := whole.ReadSlice('\n')
-		seen = append(seen, line...)
-		if err != nil || len(bytes.TrimSpace(line)) > 0 || len(seen) > maxLine {
+		line, err := buffered.ReadSlice('\n')
+		head = append(head, line...)
+		if err != nil || len(bytes.TrimSpace(line)) > 0 || len(head) > maxLine {
 			break
 		}
 	}
 
-	return kindOf(bytes.Clone(seen), columns), io.MultiReader(bytes.NewReader(seen), whole)
+	return recognizeHead(bytes.Clone(head), columns), io.MultiReader(bytes.NewReader(head), buffered)
 }
 
-// kindOf is for the first lines of a file, up to the one that names its columns.
-func kindOf(text []byte, columns map[string]string) Kind {
-	first := newRows("", bytes.NewReader(text))
+// recognizeHead returns the kind of rows according to the first lines of a file, up to the one that names the columns.
+// It may modify head.
+func recognizeHead(head []byte, columns map[string]string) Kind {
+	first := newRows("", bytes.NewReader(head))
 	if more, err := first.next(); err != nil || !more || startsWithDigit(first.cells) {
 		return Bars
 	}
 
 	h := newHeader(first.cells)
 	for column := range columns {
-		h.found[column] = []int{0} // it is there, whatever its name
+		h.candidates[column] = []int{0} // the column exists; its cell does not matter here
 	}
-	return Kind(h.form().what)
+	return h.kind()
 }

@@ -6,53 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/gal-friday/marketdata/domain"
 )
 
-// maxLine bounds what is read in search of a line's end, so that a file that is no CSV costs little memory.
+// maxLine is the maximum length of a line in bytes. It limits the memory that a file other than CSV can take.
 const maxLine = 64 << 10
 
-// LineError is what is wrong with a file, at which line. It unwraps to domain.ErrInvalid and to the cause.
-type LineError struct {
-	File string
-	Line int // counted from 1
-	Err  error
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
-
-// Unwrap yields domain.ErrInvalid and the cause.
-func (e *LineError) Unwrap() []error { return []error{domain.ErrInvalid, e.Err} }
-
-// Setting names the field of Config that settles what is unclear in a file.
-type Setting uint8
-
-// The settings.
-const (
-	SettingColumns Setting = iota + 1
-	SettingTimeUnit
-	SettingTimeZone
-)
-
-// UnclearError is what can be read in two ways, or not at all, until a setting says how.
-type UnclearError struct {
-	Setting Setting
-	Column  string // for SettingColumns, the column in question
-	Reason  string
-}
-
-func (e *UnclearError) Error() string { return e.Reason }
-
-// rows reads the rows of a CSV file one by one. A row is a line: a cell in quotes holds no line break.
+// rows reads the rows of a CSV file. A row is a line, because a quoted cell must not contain a line break.
 type rows struct {
 	file      string
 	scanner   *bufio.Scanner
-	line      int
+	line      int // counted from 1
 	separator byte
-	cells     [][]byte // of the current row; the next call of next overwrites them
-	keep      bool     // keep the text too
-	text      []byte   // of the current row as it stands in the file, nil where no row was read; overwritten likewise
+	cells     [][]byte // of the current row, overwritten by next
+	keepText  bool
+	text      []byte // of the current row if keepText is true, overwritten by next; nil if no row was read
 }
 
 func newRows(file string, r io.Reader) *rows {
@@ -61,41 +28,25 @@ func newRows(file string, r io.Reader) *rows {
 	return &rows{file: file, scanner: s}
 }
 
-// next goes on to the next line that is not blank; false is the end of the file. The first line decides what separates cells.
+// next reads the next line that is not blank and returns false at the end of the file. The first line determines the
+// separator.
 func (r *rows) next() (bool, error) {
 	for r.scanner.Scan() {
 		r.line++
 		text := r.scanner.Bytes()
 		if r.line == 1 {
-			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // the mark that some programs put before UTF-8
+			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // byte order mark
 		}
-		if len(bytes.TrimSpace(text)) == 0 {
-			continue
+		if len(bytes.TrimSpace(text)) > 0 {
+			return r.splitLine(text)
 		}
-
-		if r.keep {
-			r.text = append(r.text[:0], text...) // splitting changes the line
-		}
-		if bytes.IndexByte(text, 0) >= 0 {
-			return false, r.wrong(errors.New("a zero byte in the line; is this a CSV file, in UTF-8?"))
-		}
-
-		if r.separator == 0 {
-			r.separator = separatorOf(text)
-		}
-		var err error
-		if r.cells, err = split(text, r.separator, r.cells[:0]); err != nil {
-			return false, r.wrong(err)
-		}
-
-		return true, nil
 	}
 
 	r.text = nil
 	switch err := r.scanner.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
 		r.line++
-		return false, r.wrong(fmt.Errorf("the line is longer than %d bytes; is this a CSV file?", maxLine))
+		return false, r.lineError(fmt.Errorf("the line is longer than %d bytes; is this a CSV file?", maxLine))
 	case err != nil:
 		return false, fmt.Errorf("read %s after line %d: %w", r.file, r.line, err)
 	}
@@ -103,30 +54,48 @@ func (r *rows) next() (bool, error) {
 	return false, nil
 }
 
-// wrong is err at the current line.
-func (r *rows) wrong(err error) error { return &LineError{File: r.file, Line: r.line, Err: err} }
+// splitLine sets the cells of the current row.
+func (r *rows) splitLine(text []byte) (bool, error) {
+	if r.keepText {
+		r.text = append(r.text[:0], text...) // a copy, because splitCells modifies the line
+	}
+	if bytes.IndexByte(text, 0) >= 0 {
+		return false, r.lineError(errZeroByte)
+	}
 
-// separatorOf is the one of comma, semicolon and tab that a line holds most of.
-func separatorOf(line []byte) byte {
-	best, most := byte(','), 0
+	if r.separator == 0 {
+		r.separator = detectSeparator(text)
+	}
+	var err error
+	if r.cells, err = splitCells(text, r.separator, r.cells[:0]); err != nil {
+		return false, r.lineError(err)
+	}
+
+	return true, nil
+}
+
+// lineError adds file and line to err.
+func (r *rows) lineError(err error) error { return &LineError{File: r.file, Line: r.line, Err: err} }
+
+// detectSeparator returns the most frequent of comma, semicolon and tab in the line.
+func detectSeparator(line []byte) byte {
+	best, bestCount := byte(','), 0
 	for _, c := range [...]byte{',', ';', '\t'} {
-		if n := bytes.Count(line, []byte{c}); n > most {
-			best, most = c, n
+		if n := bytes.Count(line, []byte{c}); n > bestCount {
+			best, bestCount = c, n
 		}
 	}
 
 	return best
 }
 
-var errQuote = errors.New(`a quote that is not around a whole cell; write "like this", and a quote inside as ""`)
-
-// split appends the line's cells, blanks around them cut off. A cell may stand in quotes, inside which two quotes are one. The
-// cells share the line's memory, and the line may be changed.
-func split(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
+// splitCells appends the cells of the line without surrounding blanks. A cell may be quoted, and two quotes within it
+// are one. The cells share the memory of the line, which splitCells may modify.
+func splitCells(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
 	for {
 		line = bytes.TrimLeft(line, " ")
 		if len(line) > 0 && line[0] == '"' {
-			cell, rest, err := quoted(line[1:])
+			cell, rest, err := cutQuoted(line[1:])
 			if err != nil {
 				return nil, err
 			}
@@ -161,8 +130,8 @@ func split(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
 	}
 }
 
-// quoted is the cell up to its closing quote, and what follows it, blanks cut off.
-func quoted(text []byte) (cell, rest []byte, err error) {
+// cutQuoted returns the cell up to its closing quote, and the text after the quote without leading blanks.
+func cutQuoted(text []byte) (cell, rest []byte, err error) {
 	n := 0
 	for i := 0; i < len(text); i++ {
 		if text[i] == '"' {

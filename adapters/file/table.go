@@ -9,50 +9,23 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Format says how a file is written.
-type Format struct {
-	Name     string            // of the file, for errors; defaults to "input"
-	Columns  map[string]string // of a Column constant, the header's name where it is not a common one; defaults to none
-	TimeUnit TimeUnit          // of times that are numbers; defaults to TimeUnitAuto
-	TimeZone string            // IANA name, for times that name no zone; without it they are refused
-
-	// Reject is handed every row that is wrong, and the reading goes on behind it, or ends with the error it returns. What such a row
-	// says is not known: the Range of no batch reaches over it. What is unclear is still an error, since it concerns every row.
-	// Nil: the first row that is wrong is an error.
-	Reject func(Rejected) error
-}
-
-// Rejected is a row that is wrong.
-type Rejected struct {
-	File   string
-	Line   int // counted from 1
-	Reason error
-	Row    []byte // as it stands in the file, without the line's end; valid until Reject returns
-}
-
-// Validate reports every fault.
-func (f Format) Validate() error {
-	var zone error
-	if f.TimeZone != "" {
-		_, zone = loadZone(f.TimeZone)
-	}
-	return errors.Join(f.TimeUnit.Validate(), zone)
-}
-
-// table is a file whose header was read: its rows, and where in them the columns of a form are.
+// table reads the rows of a CSV file by its header. It rejects malformed rows and computes the ranges of batches.
 type table struct {
-	what    string // the rows are
-	rows    *rows
-	times   *timeParser
-	layout  layout
-	onBad   func(Rejected) error // nil: a bad row is an error
-	pending bool                 // the current row was read, but is still to come
-	symbol  string               // what the column of symbols says, where there is one
-	named   bool                 // symbol was read
+	kind     Kind // of the rows
+	rows     *rows
+	times    *timeParser
+	layout   layout
+	onReject func(RejectedRow) error // nil: a malformed row is an error
+	pending  bool                    // next must return the current row again
+	symbol   *string                 // in the symbol column; nil before the first row
+
+	// batchEnd is the end of the previous batch, at which the range of the next one begins. It is zero before the first
+	// batch and after a rejected row.
+	batchEnd time.Time
 }
 
-// newTable reads the header. grid is that of bars.
-func newTable(r io.Reader, format Format, f form, grid domain.Grid) (*table, error) {
+// newTable reads the header. grid is that of the bars, or zero for a file of trades or quotes.
+func newTable(r io.Reader, format Format, s schema, grid domain.Grid) (*table, error) {
 	if format.Name == "" {
 		format.Name = "input"
 	}
@@ -61,47 +34,52 @@ func newTable(r io.Reader, format Format, f form, grid domain.Grid) (*table, err
 		return nil, err
 	}
 
-	t := &table{what: f.what, rows: newRows(format.Name, r), times: times, onBad: format.Reject}
-	t.rows.keep = format.Reject != nil
+	t := &table{kind: s.kind, rows: newRows(format.Name, r), times: times, onReject: format.Reject}
+	t.rows.keepText = format.Reject != nil
 	more, err := t.rows.next()
 	if err != nil {
 		return nil, err
 	}
 	if !more {
-		return nil, &LineError{File: format.Name, Line: 1, Err: errors.New("the file is empty; its first line names the columns")}
+		return nil, &LineError{File: format.Name, Line: 1, Err: errEmpty}
 	}
-	if t.layout, err = t.find(f, format.Columns, grid); err != nil {
-		return nil, t.rows.wrong(err)
+	if t.layout, err = t.findLayout(s, format.Columns, grid); err != nil {
+		return nil, t.rows.lineError(err)
 	}
 
 	return t, nil
 }
 
-// find finds the columns, by the first row or, in klines, without a header.
-func (t *table) find(f form, chosen map[string]string, grid domain.Grid) (layout, error) {
+// findLayout returns the layout that the first row names, or that of klines, which have no header.
+func (t *table) findLayout(s schema, names map[string]string, grid domain.Grid) (layout, error) {
 	if startsWithDigit(t.rows.cells) {
-		if f.what != barForm.what || len(chosen) > 0 {
-			return layout{}, errors.New("the file has no header; put one in its first line, like " + f.header())
+		if s.kind != Bars || len(names) > 0 {
+			return layout{}, noHeaderError(s.header())
 		}
 
-		t.pending = true
+		t.unread()
 		return klinesLayout(t.rows.cells, t.times, grid)
 	}
 
 	h := newHeader(t.rows.cells)
-	if err := h.choose(chosen, f); err != nil {
+	if err := h.applyNames(names, s); err != nil {
 		return layout{}, err
 	}
 
-	return h.layout(f)
+	return h.layout(s)
 }
 
-// startsWithDigit reports whether the first row is data, not names.
+func noHeaderError(example string) error {
+	return errors.New("the file has no header; the first line must name the columns, like " + example)
+}
+
+// startsWithDigit reports whether the first row contains data instead of column names.
 func startsWithDigit(cells [][]byte) bool {
 	return len(cells[0]) > 0 && cells[0][0] >= '0' && cells[0][0] <= '9'
 }
 
-// next goes on to the next row; false is the end of the file. The row has as many cells as the first, and is of the file's symbol.
+// next reads the next row and returns false at the end of the file. It verifies that the row has as many cells as the
+// first one and the symbol of the file.
 func (t *table) next() (bool, error) {
 	if t.pending {
 		t.pending = false
@@ -111,38 +89,53 @@ func (t *table) next() (bool, error) {
 
 	cells := t.rows.cells
 	if len(cells) != t.layout.cells {
-		return false, t.rows.wrong(fmt.Errorf("%d cells where the first line has %d", len(cells), t.layout.cells))
+		return false, t.rows.lineError(fmt.Errorf("%d cells, but the first line has %d", len(cells), t.layout.cells))
 	}
 	if t.layout.symbol < 0 {
 		return true, nil
 	}
 
 	switch symbol := cells[t.layout.symbol]; {
-	case !t.named:
-		t.symbol, t.named = string(symbol), true
-	case string(symbol) != t.symbol:
-		return false, t.rows.wrong(fmt.Errorf("%s of %.40q after %s of %.40q; import a file a symbol", t.what, symbol, t.what, t.symbol))
+	case t.symbol == nil:
+		first := string(symbol)
+		t.symbol = &first
+	case string(symbol) != *t.symbol:
+		return false, t.rows.lineError(fmt.Errorf("%s of %.40q after %s of %.40q; import one file per symbol",
+			t.kind, symbol, t.kind, *t.symbol))
 	}
 
 	return true, nil
 }
 
-// reject hands the current row, which err says is wrong, to whoever wants such rows. The error returned ends the reading.
-func (t *table) reject(err error) error {
-	var unclear *UnclearError
-	var wrong *LineError
-	if t.onBad == nil || t.rows.text == nil || errors.As(err, &unclear) || !errors.As(err, &wrong) {
-		return err
+// unread makes next return the current row again.
+func (t *table) unread() { t.pending = true }
+
+// reject passes the current row, about which err is, to onReject. batchRows is the number of rows in the current batch.
+// If it has some, reject returns true, because the batch must end before the row. An error ends the reading.
+func (t *table) reject(err error, batchRows int) (endsBatch bool, _ error) {
+	var ambiguous *AmbiguousError
+	var line *LineError
+	if t.onReject == nil || t.rows.text == nil || errors.As(err, &ambiguous) || !errors.As(err, &line) {
+		return false, err
 	}
 
-	return t.onBad(Rejected{wrong.File, wrong.Line, wrong.Err, t.rows.text})
+	if batchRows == 0 {
+		t.batchEnd = time.Time{}
+	}
+	row := RejectedRow{File: line.File, Line: line.Line, Reason: line.Err, Row: t.rows.text}
+	return batchRows > 0, t.onReject(row)
 }
 
-// over is what a rejected row does to a batch of so many rows: one that has none yet no longer reaches back to start, the end of the
-// batch before, and another ends before the row.
-func (t *table) over(start time.Time, rows int) (time.Time, bool) {
-	if rows == 0 {
-		return time.Time{}, false
+// batchRange returns the Range of a batch whose rows span r, and begins the next batch. rejected is true if a rejected
+// row ended the batch.
+func (t *table) batchRange(r domain.Range, rejected bool) domain.Range {
+	if !t.batchEnd.IsZero() {
+		r.Start = t.batchEnd
 	}
-	return start, true
+	t.batchEnd = r.End
+	if rejected {
+		t.batchEnd = time.Time{}
+	}
+
+	return r
 }

@@ -13,24 +13,24 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// DefaultBatchTicks is how many trades or quotes a TickBatch has, about, where TickConfig does not say.
+// DefaultBatchTicks is the approximate number of trades or quotes in a TickBatch unless TickConfig sets another.
 const DefaultBatchTicks = 10_000
 
-// TickConfig says what a file of trades or quotes is.
+// TickConfig describes a file of trades or quotes.
 type TickConfig struct {
-	Format
+	Format Format
 
 	Symbol     domain.Symbol // of the trades or quotes
-	BatchTicks int           // a TickBatch ends with the instant that reaches so many; defaults to DefaultBatchTicks
+	BatchTicks int           // a TickBatch of this size ends before the next time; defaults to DefaultBatchTicks
 }
 
-// Validate reports every fault.
+// Validate returns all errors of the TickConfig.
 func (c TickConfig) Validate() error {
-	var batch error
+	var batchErr error
 	if c.BatchTicks < 0 {
-		batch = &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchTicks), Reason: "give 1 or more"}
+		batchErr = &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchTicks), Reason: "give 1 or more"}
 	}
-	return errors.Join(c.Symbol.Validate(), batch, c.Format.Validate())
+	return errors.Join(c.Symbol.Validate(), batchErr, c.Format.Validate())
 }
 
 func (c TickConfig) withDefaults() TickConfig {
@@ -40,66 +40,69 @@ func (c TickConfig) withDefaults() TickConfig {
 	return c
 }
 
-// TickBatch is a run of trades or quotes of a file. It holds whole instants: what came at one time is in one batch.
+// TickBatch is consecutive trades or quotes of a file. Ticks of the same time are in the same batch.
 type TickBatch[T domain.Tick] struct {
 	Ticks domain.Ticks[T] // at least one
 
-	// Range is from the end of the batch before, or from the first tick of all, to just after the last tick. The batches' ranges
-	// touch: to claim each is to claim the file.
+	// Range extends from the end of the previous batch, or from the first tick of the file, to 1 microsecond after the
+	// last tick. The ranges of consecutive batches touch, so that declaring them covers the file. A rejected row leaves
+	// a gap between them.
 	Range domain.Range
 
-	Repeated  int // rows that said the same as the row before them, number included, and were left out
+	Repeated  int // rows equal to the row before them, sequence number included, which are skipped
 	Truncated int // times that were finer than a microsecond
 
 	file  string
 	lines []int // of each tick
 }
 
-// Locate adds file and line to an error about one of the batch's ticks; another error is returned as it is.
+// Locate adds file and line to an error about one of the batch's ticks. It returns any other error unchanged.
 func (b TickBatch[T]) Locate(err error) error {
-	var rule *domain.TickError
-	if !errors.As(err, &rule) {
+	var tickErr *domain.TickError
+	if !errors.As(err, &tickErr) {
 		return err
 	}
 
-	at := place{rule.Time, rule.Seq}
-	i := sort.Search(b.Ticks.Len(), func(i int) bool { return !placeOf(b.Ticks.At(i)).before(at) })
-	if i == b.Ticks.Len() || at.before(placeOf(b.Ticks.At(i))) {
+	at := position{tickErr.Time, tickErr.Seq}
+	i := sort.Search(b.Ticks.Len(), func(i int) bool { return !positionOf(b.Ticks.At(i)).isBefore(at) })
+	if i == b.Ticks.Len() || at.isBefore(positionOf(b.Ticks.At(i))) {
 		return err
 	}
 
 	return &LineError{File: b.file, Line: b.lines[i], Err: err}
 }
 
-// ReadTrades yields the trades of a CSV file batch by batch, in the file's order, which has to be that of time and, within an
-// instant, of the source's numbers. Without a column of numbers, a trade's number is its place among the rows of its instant.
-// Times finer than a microsecond are truncated and counted. A side is buy or sell, or b or s; an empty one is unknown. What is wrong
-// is told as by ReadBars; the sequence is lazy and single use.
+// ReadTrades yields the trades of a CSV file in batches. The rows must be in order of time and, within a time, of the
+// source's sequence numbers. Without a column of sequence numbers, a trade is numbered by its position among the rows
+// of its time. Times finer than a microsecond are truncated and counted. A side is buy or sell, or b or s; an empty one
+// is unknown. Errors are as of ReadBars. The sequence is lazy and may be used once.
 func ReadTrades(r io.Reader, cfg TickConfig) iter.Seq2[TickBatch[domain.Trade], error] {
-	return readTicks(r, cfg, tradeForm, parseTrade)
+	return readTicks(r, cfg, tradeSchema, parseTrade)
 }
 
-// ReadQuotes is to quotes what ReadTrades is to trades.
+// ReadQuotes yields the quotes of a CSV file, as ReadTrades yields trades.
 func ReadQuotes(r io.Reader, cfg TickConfig) iter.Seq2[TickBatch[domain.Quote], error] {
-	return readTicks(r, cfg, quoteForm, parseQuote)
+	return readTicks(r, cfg, quoteSchema, parseQuote)
 }
 
-// tickParser reads a row's cells but for its place; column is where those of the form are.
-type tickParser[T domain.Tick] func(at place, cells [][]byte, column []int) (T, error)
+// tickParser parses the cells of a row, except those of its position. columns is as in a layout.
+type tickParser[T domain.Tick] func(at position, cells [][]byte, columns []int) (T, error)
 
-func readTicks[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tickParser[T]) iter.Seq2[TickBatch[T], error] {
+func readTicks[T domain.Tick](
+	r io.Reader, cfg TickConfig, s schema, parse tickParser[T],
+) iter.Seq2[TickBatch[T], error] {
 	used := false
 	return func(yield func(TickBatch[T], error) bool) {
 		if used {
-			yield(TickBatch[T]{}, fmt.Errorf("read %s: the sequence was used before", f.what))
+			yield(TickBatch[T]{}, fmt.Errorf("read %s: the sequence was already used", s.kind))
 			return
 		}
 
 		used = true
-		reader, err := newTickReader(r, cfg.withDefaults(), f, parse)
+		reader, err := newTickReader(r, cfg.withDefaults(), s, parse)
 		for err == nil {
 			var batch TickBatch[T]
-			if batch, err = reader.batch(); err != nil || batch.Ticks.Len() == 0 || !yield(batch, nil) {
+			if batch, err = reader.readBatch(); err != nil || batch.Ticks.Len() == 0 || !yield(batch, nil) {
 				break
 			}
 		}
@@ -110,24 +113,24 @@ func readTicks[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tickPar
 	}
 }
 
-// place orders and names a tick.
-type place struct {
+// position identifies a tick of a symbol and determines its order.
+type position struct {
 	time time.Time
 	seq  int64
 }
 
-func (p place) before(o place) bool {
+func (p position) isBefore(o position) bool {
 	return p.time.Before(o.time) || p.time.Equal(o.time) && p.seq < o.seq
 }
 
-func placeOf[T domain.Tick](tick T) place {
+func positionOf[T domain.Tick](tick T) position {
 	switch t := any(tick).(type) {
 	case domain.Trade:
-		return place{t.Time, t.Seq}
+		return position{t.Time, t.Seq}
 	case domain.Quote:
-		return place{t.Time, t.Seq}
+		return position{t.Time, t.Seq}
 	}
-	return place{}
+	return position{}
 }
 
 func equalTicks[T domain.Tick](a, b T) bool {
@@ -141,22 +144,21 @@ func equalTicks[T domain.Tick](a, b T) bool {
 }
 
 type tickReader[T domain.Tick] struct {
-	*table
-
+	table *table
 	cfg   TickConfig
 	parse tickParser[T]
-	end   time.Time
 
-	last     T // the newest of all, before the current row
-	lastLine int
+	last     T   // the newest tick before the current row
+	lastLine int // of last; 0 before the first tick
 }
 
-func newTickReader[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tickParser[T]) (*tickReader[T], error) {
+// newTickReader reads the header.
+func newTickReader[T domain.Tick](r io.Reader, cfg TickConfig, s schema, parse tickParser[T]) (*tickReader[T], error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 
-	t, err := newTable(r, cfg.Format, f, domain.Grid{})
+	t, err := newTable(r, cfg.Format, s, domain.Grid{})
 	if err != nil {
 		return nil, err
 	}
@@ -164,48 +166,33 @@ func newTickReader[T domain.Tick](r io.Reader, cfg TickConfig, f form, parse tic
 	return &tickReader[T]{table: t, cfg: cfg, parse: parse}, nil
 }
 
-// batch reads the next batch, an empty one at the end of the file.
-func (b *tickReader[T]) batch() (TickBatch[T], error) {
+// readBatch reads the next batch. It returns a batch without ticks at the end of the file.
+func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 	builder := domain.NewTicksBuilder[T](b.cfg.Symbol)
-	batch := TickBatch[T]{file: b.rows.file, lines: make([]int, 0, b.cfg.BatchTicks)}
-	start, rejected := b.end, false
+	batch := TickBatch[T]{file: b.table.rows.file, lines: make([]int, 0, b.cfg.BatchTicks)}
+	rejected := false
 	for !rejected {
-		more, err := b.next()
-		if err == nil && !more {
-			break
-		}
-
-		var tick T
-		var truncated, repeated bool
+		row, err := b.readRow()
 		if err == nil {
-			tick, truncated, repeated, err = b.row()
-		}
-		if err == nil && builder.Len() >= b.cfg.BatchTicks && !placeOf(tick).time.Equal(placeOf(b.last).time) {
-			b.pending = true
-			break
-		}
-
-		if err == nil && !repeated {
-			err = b.append(builder, tick)
+			if row.status == rowNone {
+				break
+			}
+			if builder.Len() >= b.cfg.BatchTicks && !positionOf(row.tick).time.Equal(positionOf(b.last).time) {
+				b.table.unread()
+				break
+			}
+			if row.status == rowNew {
+				err = b.appendTick(builder, row.tick)
+			}
 		}
 		if err != nil {
-			if err := b.reject(err); err != nil {
+			if rejected, err = b.table.reject(err, builder.Len()); err != nil {
 				return TickBatch[T]{}, err
 			}
-
-			start, rejected = b.over(start, builder.Len())
 			continue
 		}
 
-		if truncated {
-			batch.Truncated++
-		}
-		if repeated {
-			batch.Repeated++
-			continue
-		}
-
-		batch.lines = append(batch.lines, b.rows.line)
+		batch.countRow(row, b.table.rows.line)
 	}
 
 	var err error
@@ -213,114 +200,133 @@ func (b *tickReader[T]) batch() (TickBatch[T], error) {
 		return TickBatch[T]{}, err
 	}
 
-	batch.Range = batch.Ticks.Range()
-	if !start.IsZero() {
-		batch.Range.Start = start
-	}
-	b.end = batch.Range.End
-	if rejected {
-		b.end = time.Time{}
-	}
-
+	batch.Range = b.table.batchRange(batch.Ticks.Range(), rejected)
 	return batch, nil
 }
 
-// row reads the current row, whether its time was finer than a microsecond, and whether it only repeats the one before it.
-func (b *tickReader[T]) row() (tick T, truncated, repeated bool, err error) {
-	if tick, truncated, err = b.tick(); err == nil {
-		repeated, err = b.repeats(tick)
-	}
-	if err != nil {
-		err = b.rows.wrong(err)
-	}
-
-	return tick, truncated, repeated, err
+// tickRow is a row that was read without an error.
+type tickRow[T domain.Tick] struct {
+	tick        T
+	status      rowStatus
+	isTruncated bool // the time was finer than a microsecond
 }
 
-// append adds the tick of the current row.
-func (b *tickReader[T]) append(builder *domain.TicksBuilder[T], tick T) error {
-	if err := builder.Append(tick); err != nil {
-		return b.rows.wrong(err)
+// countRow adds the row to the counters and lines of the batch.
+func (b *TickBatch[T]) countRow(row tickRow[T], line int) {
+	if row.isTruncated {
+		b.Truncated++
+	}
+	if row.status == rowRepeated {
+		b.Repeated++
+		return
 	}
 
-	b.last, b.lastLine = tick, b.rows.line
+	b.lines = append(b.lines, line)
+}
+
+// readRow reads the next row.
+func (b *tickReader[T]) readRow() (tickRow[T], error) {
+	more, err := b.table.next()
+	if err != nil || !more {
+		return tickRow[T]{status: rowNone}, err
+	}
+
+	row, err := b.parseRow()
+	if err == nil {
+		row.status, err = b.compare(row.tick)
+	}
+	if err != nil {
+		return tickRow[T]{}, b.table.rows.lineError(err)
+	}
+
+	return row, nil
+}
+
+// appendTick appends the tick of the current row.
+func (b *tickReader[T]) appendTick(builder *domain.TicksBuilder[T], tick T) error {
+	if err := builder.Append(tick); err != nil {
+		return b.table.rows.lineError(err)
+	}
+
+	b.last, b.lastLine = tick, b.table.rows.line
 	return nil
 }
 
-// tick reads the current row.
-func (b *tickReader[T]) tick() (tick T, truncated bool, err error) {
-	cells, column := b.rows.cells, b.layout.column
-	exact, err := b.times.parse(cells[column[0]])
+// parseRow parses the current row.
+func (b *tickReader[T]) parseRow() (tickRow[T], error) {
+	cells, columns := b.table.rows.cells, b.table.layout.columns
+	exact, err := b.table.times.parse(cells[columns[0]])
 	if err != nil {
-		return tick, false, err
+		return tickRow[T]{}, err
 	}
 
-	at := place{time: exact.Truncate(time.Microsecond)}
-	if numbered := column[1]; numbered >= 0 {
-		cell := string(cells[numbered])
+	at := position{time: exact.Truncate(time.Microsecond)}
+	if seqCell := columns[1]; seqCell >= 0 {
+		cell := string(cells[seqCell])
 		n, err := strconv.ParseUint(cell, 10, 63)
 		if err != nil {
-			return tick, false, fmt.Errorf("%s: %.40q is not a whole number from 0", ColumnSeq, cell)
+			return tickRow[T]{}, fmt.Errorf("%s: %.40q is not a whole number of 0 or more", ColumnSeq, cell)
 		}
 
 		at.seq = int64(n)
-	} else if last := placeOf(b.last); b.lastLine > 0 && last.time.Equal(at.time) {
+	} else if last := positionOf(b.last); b.lastLine > 0 && last.time.Equal(at.time) {
 		at.seq = last.seq + 1
 	}
 
-	tick, err = b.parse(at, cells, column)
-	return tick, !at.time.Equal(exact), err
+	tick, err := b.parse(at, cells, columns)
+	return tickRow[T]{tick: tick, isTruncated: !at.time.Equal(exact)}, err
 }
 
-// repeats reports whether the tick, of the current row, is the one before it once more.
-func (b *tickReader[T]) repeats(tick T) (bool, error) {
-	at, last := placeOf(tick), placeOf(b.last)
+// compare compares the tick of the current row with the tick before it.
+func (b *tickReader[T]) compare(tick T) (rowStatus, error) {
+	at, last := positionOf(tick), positionOf(b.last)
 	switch {
-	case b.lastLine == 0 || last.before(at):
-		return false, nil
-	case at.before(last) && at.time.Equal(last.time):
-		return false, fmt.Errorf("number %d comes after %d of line %d, at the same time; sort the rows by time and number", at.seq, last.seq, b.lastLine)
-	case at.before(last):
-		return false, fmt.Errorf("%s comes after %s of line %d; sort the rows by time, the oldest first",
+	case b.lastLine == 0 || last.isBefore(at):
+		return rowNew, nil
+	case at.isBefore(last) && at.time.Equal(last.time):
+		return rowNone, fmt.Errorf("%s %d comes after %d of line %d, at the same time; sort the rows by time and %s",
+			ColumnSeq, at.seq, last.seq, b.lastLine, ColumnSeq)
+	case at.isBefore(last):
+		return rowNone, fmt.Errorf("%s comes after %s of line %d; sort the rows by time, oldest first",
 			at.time.Format(time.RFC3339Nano), last.time.Format(time.RFC3339Nano), b.lastLine)
 	case !equalTicks(tick, b.last):
-		return false, fmt.Errorf("a second row of number %d at %s, which differs from line %d; keep the right one of the two",
-			at.seq, at.time.Format(time.RFC3339Nano), b.lastLine)
+		return rowNone, fmt.Errorf("a second row of %s %d at %s, which differs from line %d; keep only the correct one",
+			ColumnSeq, at.seq, at.time.Format(time.RFC3339Nano), b.lastLine)
 	}
 
-	return true, nil
+	return rowRepeated, nil
 }
 
-func parseTrade(at place, cells [][]byte, column []int) (t domain.Trade, err error) {
+func parseTrade(at position, cells [][]byte, columns []int) (t domain.Trade, err error) {
 	t.Time, t.Seq = at.time, at.seq
-	if err = parseNumbers(tradeForm, cells, column, &t.Price, &t.Size); err != nil {
+	if err = parseNumbers(tradeSchema, cells, columns, &t.Price, &t.Size); err != nil {
 		return t, err
 	}
 
-	if i := column[len(column)-1]; i >= 0 {
-		t.Side, err = ParseSide(string(cells[i]))
+	if cell := columns[len(columns)-1]; cell >= 0 {
+		t.Side, err = ParseSide(string(cells[cell]))
 	}
 	return t, err
 }
 
-func parseQuote(at place, cells [][]byte, column []int) (q domain.Quote, err error) {
+func parseQuote(at position, cells [][]byte, columns []int) (q domain.Quote, err error) {
 	q.Time, q.Seq = at.time, at.seq
-	return q, parseNumbers(quoteForm, cells, column, &q.Bid, &q.Ask, &q.BidSize, &q.AskSize)
+	return q, parseNumbers(quoteSchema, cells, columns, &q.Bid, &q.Ask, &q.BidSize, &q.AskSize)
 }
 
-// parseNumbers reads the numbers, which in every form of ticks stand behind time and number.
-func parseNumbers(f form, cells [][]byte, column []int, numbers ...*domain.Decimal) (err error) {
+// parseNumbers parses the decimals, which follow time and sequence number in every schema of ticks.
+func parseNumbers(s schema, cells [][]byte, columns []int, numbers ...*domain.Decimal) (err error) {
 	const first = 2
 	for i, number := range numbers {
-		if *number, err = domain.ParseDecimalBytes(cells[column[first+i]]); err != nil {
-			return fmt.Errorf("%s: %w", f.columns[first+i], err)
+		if *number, err = domain.ParseDecimalBytes(cells[columns[first+i]]); err != nil {
+			return fmt.Errorf("%s: %w", s.columns[first+i], err)
 		}
 	}
 
 	return nil
 }
 
-// ParseSide reads the side of a trade as files spell it: buy or sell, b or s, in any case; an empty one is unknown.
+// ParseSide parses the side of a trade: buy or sell, b or s, or unknown, in any case. An empty cell is unknown.
 func ParseSide(cell string) (domain.Side, error) {
 	switch strings.ToLower(cell) {
 	case "buy", "b":
@@ -330,5 +336,6 @@ func ParseSide(cell string) (domain.Side, error) {
 	case "", "unknown":
 		return domain.SideUnknown, nil
 	}
-	return 0, fmt.Errorf("%s: %.40q is neither buy nor sell; leave it empty where it is unknown", ColumnSide, cell)
+	return 0, fmt.Errorf("%s: %.40q is neither buy nor sell; leave the cell empty if the side is unknown",
+		ColumnSide, cell)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +20,7 @@ const someTrades = `time,id,side,price,size
 2019-10-11T00:00:12Z,13519809,,0.00141266,1
 `
 
-// collect is all batches of a file up to its error.
+// collect returns all batches up to the first error.
 func collect[T domain.Tick](batches iter.Seq2[file.TickBatch[T], error]) (all []file.TickBatch[T], err error) {
 	for b, err := range batches {
 		if err != nil {
@@ -36,13 +35,15 @@ func tickConfig() file.TickConfig {
 	return file.TickConfig{Symbol: "XRP/ETH", Format: file.Format{Name: "x.csv"}}
 }
 
-func TestReadTradesAndQuotesRecognise(t *testing.T) {
+func TestReadTicksRecognizesColumns(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{
 		{"id", someTrades, "2019-10-11T00:00:11.62Z #13519807 sell 23 @ 0.00141342"},
-		{"trade_id_and_amount", "timestamp,trade_id,price,amount\n1570752011620000,7,2,3\n", "2019-10-11T00:00:11.62Z #7 unknown 3 @ 2"},
+		{"trade_id_and_amount", "timestamp,trade_id,price,amount\n1570752011620000,7,2,3\n",
+			"2019-10-11T00:00:11.62Z #7 unknown 3 @ 2"},
 		{"no_number", "time,price,size,side\n2019-10-11T00:00:11Z,2,3,BUY\n", "2019-10-11T00:00:11Z #0 buy 3 @ 2"},
-		{"finer_than_microseconds", "time,price,size\n2019-10-11T00:00:11.123456789Z,2,3\n", "2019-10-11T00:00:11.123456Z #0 unknown 3 @ 2"},
+		{"finer_than_microseconds", "time,price,size\n2019-10-11T00:00:11.123456789Z,2,3\n",
+			"2019-10-11T00:00:11.123456Z #0 unknown 3 @ 2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -54,7 +55,8 @@ func TestReadTradesAndQuotesRecognise(t *testing.T) {
 		})
 	}
 
-	quotes := "\n\nts,bestBid,bestBidQty,bestAsk,bestAskQty\n2018-04-04T00:01:00Z,7424.9,1.88483821,7424.91,33.35399601000002\n"
+	quotes := "\n\nts,bestBid,bestBidQty,bestAsk,bestAskQty\n" +
+		"2018-04-04T00:01:00Z,7424.9,1.88483821,7424.91,33.35399601000002\n"
 	kind, whole := file.Recognize(strings.NewReader(quotes), nil)
 	all, err := collect(file.ReadQuotes(whole, tickConfig()))
 	const want = "2018-04-04T00:01:00Z #0 1.88483821 @ 7424.9 / 7424.91 @ 33.35399601000002"
@@ -77,7 +79,7 @@ func TestRecognize(t *testing.T) {
 		{"time,last,volume\n", map[string]string{"price": "last"}, file.Trades},
 		{"time,bid,ask", nil, file.Quotes},
 		{"1522800000000,7424.91,7425\n", nil, file.Bars},
-		{strings.Repeat("\n", 1<<20) + "time,bid,ask\n", nil, file.Bars}, // it looks no further
+		{strings.Repeat("\n", 1<<20) + "time,bid,ask\n", nil, file.Bars}, // beyond the maximum line length
 	} {
 		kind, whole := file.Recognize(strings.NewReader(test.text), test.columns)
 		text, err := io.ReadAll(whole)
@@ -87,7 +89,8 @@ func TestRecognize(t *testing.T) {
 	}
 }
 
-// A batch ends between two instants, numbers count within an instant across whatever it holds, and the claims touch.
+// A batch must end between two times, rows without a sequence number must be numbered within their time, and the ranges
+// of batches must touch.
 func TestReadTradesBatches(t *testing.T) {
 	t.Parallel()
 	const text = `time,price,size
@@ -112,64 +115,74 @@ func TestReadTradesBatches(t *testing.T) {
 
 	first, second := all[0].Range, all[1].Range
 	if !first.End.Equal(second.Start) || second.End.Sub(second.Start) != 3*time.Second {
-		t.Errorf("claims %s and %s do not touch", first, second)
+		t.Errorf("ranges %s and %s do not touch", first, second)
 	}
 	last := all[0].Ticks.At(3)
-	var at *file.LineError
-	if err := all[0].Locate(&domain.TickError{Time: last.Time, Seq: last.Seq}); !errors.As(err, &at) || at.Line != 5 {
+	var line *file.LineError
+	err = all[0].Locate(&domain.TickError{Time: last.Time, Seq: last.Seq})
+	if !errors.As(err, &line) || line.Line != 5 {
 		t.Errorf("located as %v; want line 5", err)
 	}
-	elsewhere := &domain.TickError{Time: last.Time, Seq: last.Seq + 1}
-	if err := all[0].Locate(elsewhere); !errors.Is(err, error(elsewhere)) || errors.As(err, &at) && at.Line != 5 {
-		t.Errorf("located as %v; want it as it was", err)
+	other := &domain.TickError{Time: last.Time, Seq: last.Seq + 1}
+	if err := all[0].Locate(other); !errors.Is(err, error(other)) || errors.As(err, &line) && line.Line != 5 {
+		t.Errorf("located as %v; want the error unchanged", err)
 	}
 }
 
 func TestReadTradesRepeated(t *testing.T) {
 	t.Parallel()
-	all, err := collect(file.ReadTrades(strings.NewReader("time,id,price,size\n1570752011,7,1,1\n1570752011,7,1.0,1\n"), tickConfig()))
+	text := "time,id,price,size\n1570752011,7,1,1\n1570752011,7,1.0,1\n"
+	all, err := collect(file.ReadTrades(strings.NewReader(text), tickConfig()))
 	if err != nil || len(all) != 1 || all[0].Ticks.Len() != 1 || all[0].Repeated != 1 {
 		t.Errorf("got %v, %v; want one trade, and one repeated", all, err)
 	}
 }
 
-func TestReadTradesRefuses(t *testing.T) {
+func TestReadTradesRejects(t *testing.T) {
 	t.Parallel()
 	const header = "time,id,side,price,size\n"
 	for _, test := range []struct{ name, text, want string }{
 		{"empty_file", "", "x.csv:1: the file is empty"},
 		{"bars", "time,open,high,low,close,volume\n", "x.csv:1: the columns are those of bars, not of trades"},
 		{"quotes", "time,bid,ask,bid_size,ask_size\n", "x.csv:1: the columns are those of quotes, not of trades"},
-		{"no_header", "1570752011,7,1,1,1\n", "x.csv:1: the file has no header; put one in its first line, like time,seq,price,size,side"},
+		{"no_header", "1570752011,7,1,1,1\n",
+			"x.csv:1: the file has no header; the first line must name the columns, like time,seq,price,size,side"},
 		{"two_sizes", "time,price,size,volume\n", `x.csv:1: "size" and "volume" can both be the size`},
-		{"number_no_number", header + "2019-10-11T00:00:11Z,a7,sell,1,1\n", `x.csv:2: seq: "a7" is not a whole number`},
-		{"number_negative", header + "2019-10-11T00:00:11Z,-7,sell,1,1\n", `x.csv:2: seq: "-7" is not a whole number`},
+		{"seq_not_a_number", header + "2019-10-11T00:00:11Z,a7,sell,1,1\n", `x.csv:2: seq: "a7" is not a whole number`},
+		{"seq_negative", header + "2019-10-11T00:00:11Z,-7,sell,1,1\n", `x.csv:2: seq: "-7" is not a whole number`},
 		{"side", header + "2019-10-11T00:00:11Z,7,up,1,1\n", `x.csv:2: side: "up" is neither buy nor sell`},
 		{"price", header + "2019-10-11T00:00:11Z,7,sell,NaN,1\n", `x.csv:2: price: decimal "NaN"`},
-		{"size_negative", header + "2019-10-11T00:00:11Z,7,sell,1,-1\n", "x.csv:2: XRP/ETH at 2019-10-11T00:00:11Z #7: negative size"},
-		{"date", header + "2019-10-11,7,sell,1,1\n", `x.csv:2: time "2019-10-11" names no time zone`},
-		{"out_of_order", header + "2019-10-11T00:00:11Z,7,sell,1,1\n2019-10-11T00:00:10Z,8,sell,1,1\n", "x.csv:3: 2019-10-11T00:00:10Z comes after"},
-		{"numbers_out_of_order", header + "1570752011,7,sell,1,1\n1570752011,6,sell,1,1\n", "x.csv:3: number 6 comes after 7 of line 2"},
-		{"two_of_one_number", header + "1570752011,7,sell,1,1\n1570752011,7,sell,1,2\n", "x.csv:3: a second row of number 7"},
-		{"two_symbols", "symbol,time,price,size\nA,1570752011,1,1\nB,1570752012,1,1\n", `x.csv:3: trades of "B" after trades of "A"`},
-		{"cell_missing", header + "1570752011,7,sell\n", "x.csv:2: 3 cells where the first line has 5"},
+		{"size_negative", header + "2019-10-11T00:00:11Z,7,sell,1,-1\n",
+			"x.csv:2: XRP/ETH at 2019-10-11T00:00:11Z #7: negative size"},
+		{"date", header + "2019-10-11,7,sell,1,1\n", `x.csv:2: time "2019-10-11" has no time zone`},
+		{"out_of_order", header + "2019-10-11T00:00:11Z,7,sell,1,1\n2019-10-11T00:00:10Z,8,sell,1,1\n",
+			"x.csv:3: 2019-10-11T00:00:10Z comes after"},
+		{"seq_out_of_order", header + "1570752011,7,sell,1,1\n1570752011,6,sell,1,1\n",
+			"x.csv:3: seq 6 comes after 7 of line 2"},
+		{"seq_repeated", header + "1570752011,7,sell,1,1\n1570752011,7,sell,1,2\n", "x.csv:3: a second row of seq 7"},
+		{"two_symbols", "symbol,time,price,size\nA,1570752011,1,1\nB,1570752012,1,1\n",
+			`x.csv:3: trades of "B" after trades of "A"`},
+		{"cell_missing", header + "1570752011,7,sell\n", "x.csv:2: 3 cells, but the first line has 5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			all, err := collect(file.ReadTrades(strings.NewReader(test.text), tickConfig()))
 			var line *file.LineError
-			if !errors.As(err, &line) || !errors.Is(err, domain.ErrInvalid) || !strings.Contains(err.Error(), test.want) || len(all) > 0 {
-				t.Errorf("got %v and %v; want an error with %q", all, err, test.want)
+			if !errors.As(err, &line) || !errors.Is(err, domain.ErrInvalid) || len(all) > 0 {
+				t.Fatalf("got %v and %v; want a LineError", all, err)
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v; want an error with %q", err, test.want)
 			}
 		})
 	}
 
 	bad := tickConfig()
-	bad.Symbol, bad.BatchTicks, bad.TimeZone = "x", -1, "Nowhere"
+	bad.Symbol, bad.BatchTicks, bad.Format.TimeZone = "x", -1, "Nowhere"
 	err := bad.Validate()
 	for _, want := range []string{"symbol", "batch", "time zone"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v does not tell of the %s", err, want)
+			t.Errorf("%v does not mention the %s", err, want)
 		}
 	}
 }
@@ -182,12 +195,12 @@ func TestReadTradesIsSingleUse(t *testing.T) {
 	}
 
 	if _, err := collect(batches); err == nil {
-		t.Error("a second range yields no error")
+		t.Error("the second use yields no error")
 	}
 }
 
-// anyTicks draws ticks of a few instants, several an instant.
-func anyTicks[T domain.Tick](tick func(t *rapid.T, at time.Time, seq int64) T) *rapid.Generator[domain.Ticks[T]] {
+// anyTicks draws ticks, several of which have the same time.
+func anyTicks[T domain.Tick](draw func(t *rapid.T, at time.Time, seq int64) T) *rapid.Generator[domain.Ticks[T]] {
 	return rapid.Custom(func(t *rapid.T) domain.Ticks[T] {
 		b := domain.NewTicksBuilder[T]("XRP/ETH")
 		at, seq := time.Date(2019, time.October, 11, 0, 0, 0, 0, time.UTC), int64(0)
@@ -196,7 +209,7 @@ func anyTicks[T domain.Tick](tick func(t *rapid.T, at time.Time, seq int64) T) *
 				at, seq = at.Add(time.Duration(step)*time.Microsecond), 0
 			}
 			seq += rapid.Int64Range(1, 1<<40).Draw(t, "seq")
-			if err := b.Append(tick(t, at, seq)); err != nil {
+			if err := b.Append(draw(t, at, seq)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -210,6 +223,7 @@ func anyTicks[T domain.Tick](tick func(t *rapid.T, at time.Time, seq int64) T) *
 	})
 }
 
+// anySize draws a decimal that is not negative.
 func anySize(t *rapid.T, name string) domain.Decimal {
 	d, err := domain.NewDecimal(rapid.Int64Min(0).Draw(t, name), rapid.Uint8Range(0, 18).Draw(t, name+" scale"))
 	if err != nil {
@@ -219,7 +233,7 @@ func anySize(t *rapid.T, name string) domain.Decimal {
 	return d
 }
 
-func TestWrittenTicksReadBackEqual(t *testing.T) {
+func TestTicksRoundTrip(t *testing.T) {
 	t.Parallel()
 	t.Run("trades", func(t *testing.T) {
 		t.Parallel()
@@ -227,7 +241,9 @@ func TestWrittenTicksReadBackEqual(t *testing.T) {
 			return domain.Trade{Time: at, Seq: seq, Price: anySize(t, "price"), Size: anySize(t, "size"),
 				Side: domain.Side(rapid.Uint8Range(0, 2).Draw(t, "side"))}
 		})
-		rapid.Check(t, func(t *rapid.T) { roundTrip(t, anyTrades.Draw(t, "trades"), file.NewTradeWriter, file.ReadTrades) })
+		rapid.Check(t, func(t *rapid.T) {
+			assertRoundTrip(t, anyTrades.Draw(t, "trades"), file.NewTradeWriter, file.ReadTrades)
+		})
 	})
 	t.Run("quotes", func(t *testing.T) {
 		t.Parallel()
@@ -235,12 +251,19 @@ func TestWrittenTicksReadBackEqual(t *testing.T) {
 			return domain.Quote{Time: at, Seq: seq, Bid: anySize(t, "bid"), Ask: anySize(t, "ask"),
 				BidSize: anySize(t, "bid size"), AskSize: anySize(t, "ask size")}
 		})
-		rapid.Check(t, func(t *rapid.T) { roundTrip(t, anyQuotes.Draw(t, "quotes"), file.NewQuoteWriter, file.ReadQuotes) })
+		rapid.Check(t, func(t *rapid.T) {
+			assertRoundTrip(t, anyQuotes.Draw(t, "quotes"), file.NewQuoteWriter, file.ReadQuotes)
+		})
 	})
 }
 
-func roundTrip[T domain.Tick](t interface{ Fatalf(string, ...any) }, want domain.Ticks[T],
-	newWriter func(io.Writer) *file.TickWriter[T], read func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error],
+type newTickWriter[T domain.Tick] = func(io.Writer) *file.TickWriter[T]
+
+type readTicks[T domain.Tick] = func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
+
+// assertRoundTrip fails the test unless ticks that are written and read with batches of several sizes are equal.
+func assertRoundTrip[T domain.Tick](
+	t interface{ Fatalf(string, ...any) }, want domain.Ticks[T], newWriter newTickWriter[T], read readTicks[T],
 ) {
 	var text strings.Builder
 	w := newWriter(&text)
@@ -252,24 +275,26 @@ func roundTrip[T domain.Tick](t interface{ Fatalf(string, ...any) }, want domain
 		cfg := tickConfig()
 		cfg.BatchTicks = batch
 		all, err := collect(read(strings.NewReader(text.String()), cfg))
-		got := domain.NewTicksBuilder[T]("XRP/ETH")
+		builder := domain.NewTicksBuilder[T]("XRP/ETH")
 		for _, b := range all {
 			for _, tick := range b.Ticks.All() {
-				err = errors.Join(err, got.Append(tick))
+				err = errors.Join(err, builder.Append(tick))
 			}
 		}
 
-		back, failed := got.Ticks()
-		if err != nil || failed != nil || !back.Equal(want) {
-			t.Fatalf("wrote %v, read %v, %v\n%s", want, back, err, &text)
+		got, buildErr := builder.Ticks()
+		if err != nil || buildErr != nil || !got.Equal(want) {
+			t.Fatalf("wrote %v, read %v, %v\n%s", want, got, err, &text)
 		}
 	}
 }
 
 func FuzzReadTicks(f *testing.F) {
 	for _, seed := range []string{
-		someTrades, "time,bid,ask,bid_size,ask_size\n2018-04-04T00:01:00Z,7424.9,7424.91,1.88483821,33.35399601000002\n",
-		"t;id;p;s\n1570752011620;9223372036854775807;1;0\n", "time,price,size\n,,\n", "\n\n", "time,price,size\n2019-10-11T00:00:11.0000001Z,1,1\n",
+		someTrades, "time,price,size\n,,\n", "\n\n",
+		"time,bid,ask,bid_size,ask_size\n2018-04-04T00:01:00Z,7424.9,7424.91,1.88483821,33.35399601000002\n",
+		"t;id;p;s\n1570752011620;9223372036854775807;1;0\n",
+		"time,price,size\n2019-10-11T00:00:11.0000001Z,1,1\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -277,24 +302,20 @@ func FuzzReadTicks(f *testing.F) {
 		kind, whole := file.Recognize(strings.NewReader(string(text)), nil)
 		switch kind {
 		case file.Trades:
-			again(t, slices.Values(batchesOf(file.ReadTrades(whole, tickConfig()))), file.NewTradeWriter, file.ReadTrades)
+			assertRereadable(t, file.ReadTrades(whole, tickConfig()), file.NewTradeWriter, file.ReadTrades)
 		case file.Quotes:
-			again(t, slices.Values(batchesOf(file.ReadQuotes(whole, tickConfig()))), file.NewQuoteWriter, file.ReadQuotes)
+			assertRereadable(t, file.ReadQuotes(whole, tickConfig()), file.NewQuoteWriter, file.ReadQuotes)
 		case file.Bars:
 		}
 	})
 }
 
-func batchesOf[T domain.Tick](batches iter.Seq2[file.TickBatch[T], error]) []file.TickBatch[T] {
-	all, _ := collect(batches) // what is refused is refused
-	return all
-}
-
-// again writes and reads what was read.
-func again[T domain.Tick](t *testing.T, batches iter.Seq[file.TickBatch[T]],
-	newWriter func(io.Writer) *file.TickWriter[T], read func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error],
+// assertRereadable fails the test unless all batches up to the first error survive a round trip.
+func assertRereadable[T domain.Tick](
+	t *testing.T, batches iter.Seq2[file.TickBatch[T], error], newWriter newTickWriter[T], read readTicks[T],
 ) {
-	for b := range batches {
-		roundTrip(t, b.Ticks, newWriter, read)
+	all, _ := collect(batches) // invalid input may end in an error
+	for _, b := range all {
+		assertRoundTrip(t, b.Ticks, newWriter, read)
 	}
 }

@@ -288,7 +288,7 @@ func (c *command) claim(ctx context.Context, md *app.Marketdata, into target, re
 
 // hinted names the flag that settles what is unclear in a file.
 func hinted(err error) error {
-	var unclear *file.UnclearError
+	var unclear *file.AmbiguousError
 	if !errors.As(err, &unclear) {
 		return err
 	}

@@ -110,7 +110,7 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 				return parquetBars(md, in, key, counter)
 			}
 
-			cfg.Name = in.name
+			cfg.Format.Name = in.name
 			return each(file.ReadBars(io.TeeReader(in.rows, counter), cfg), func(b file.Batch) batch {
 				return batch{
 					rows: b.Bars.Len(), repeated: b.Repeated, span: b.Range, locate: b.Locate,
@@ -189,7 +189,7 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 				return parquetTicks(md, in, symbol, counter, from)
 			}
 
-			cfg.Name = in.name
+			cfg.Format.Name = in.name
 			return each(from.csv(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
 				return batch{
 					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,

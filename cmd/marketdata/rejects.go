@@ -19,7 +19,7 @@ type rejects struct {
 }
 
 // add writes a row, with where it stood and why it is here.
-func (r *rejects) add(bad file.Rejected) error {
+func (r *rejects) add(bad file.RejectedRow) error {
 	if r.file == nil {
 		var err error
 		if r.file, err = os.Create(r.path); err != nil {

@@ -25,8 +25,8 @@ func key(tb testing.TB, text string) domain.SeriesKey {
 	return k
 }
 
-// read is the whole file as one Series, with its batches.
-func read(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error) {
+// readBars reads a whole file as one Series, and returns its batches too.
+func readBars(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error) {
 	all := domain.NewSeriesBuilder(cfg.Key, 0)
 	var batches []file.Batch
 	for b, err := range file.ReadBars(r, cfg) {
@@ -44,38 +44,45 @@ func read(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error) {
 	return s, batches, err
 }
 
-func TestReadBarsRecognises(t *testing.T) {
+func TestReadBarsRecognizesColumns(t *testing.T) {
 	t.Parallel()
 	want := "2018-04-04T00:00:00Z o=7424.91 h=7425 l=7422 c=7422.5 v=7.14319709 n="
 	for _, test := range []struct {
 		name, text, trades string
 		cfg                file.Config
 	}{
-		{name: "our_own", trades: "12",
-			text: "time,open,high,low,close,volume,trades\n2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709,12\n"},
+		{name: "as_written_by_BarWriter", trades: "12",
+			text: "time,open,high,low,close,volume,trades\n" +
+				"2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709,12\n"},
 		{name: "no_trade_count", trades: "0",
 			text: "time,open,high,low,close,volume\n2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709"},
 		{name: "single_letters_milliseconds", trades: "3",
 			text: "t,o,h,l,c,v,n\n1522800000000,7424.91,7425,7422,7422.5,7.14319709,3\n"},
 		{name: "spaces_and_capitals", trades: "3",
-			text: "Open Time, Open , High, Low, Close, Volume, Number of Trades\n1522800000, 7424.91,7425 ,7422,7422.5,7.14319709,3\n"},
+			text: "Open Time, Open , High, Low, Close, Volume, Number of Trades\n" +
+				"1522800000, 7424.91,7425 ,7422,7422.5,7.14319709,3\n"},
 		{name: "crlf_and_byte_order_mark", trades: "0",
-			text: "\xef\xbb\xbfdate;open;high;low;close;volume\r\n2018-04-04 00:00:00+00:00;7424.91;7425;7422;7422.5;7.14319709\r\n\r\n"},
+			text: "\xef\xbb\xbfdate;open;high;low;close;volume\r\n" +
+				"2018-04-04 00:00:00+00:00;7424.91;7425;7422;7422.5;7.14319709\r\n\r\n"},
 		{name: "tabs_and_microseconds", trades: "0",
 			text: "ts\topen\thigh\tlow\tclose\tvolume\n1522800000000000\t7424.91\t7425\t7422\t7422.5\t7.14319709\n"},
 		{name: "nanoseconds", trades: "0",
 			text: "ts,open,high,low,close,volume\n1522800000000000000,7424.91,7425,7422,7422.5,7.14319709\n"},
 		{name: "offset", trades: "0",
-			text: "timestamp,open,high,low,close,volume\n2018-04-04T02:00:00+02:00,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "numbers_of_pandas", trades: "12",
-			text: "timestamp,open,high,low,close,volume,count\n1522800000.0,7424.91,7425.0,7422.0,7422.5,7.14319709,12.0\n"},
+			text: "timestamp,open,high,low,close,volume\n" +
+				"2018-04-04T02:00:00+02:00,7424.91,7425,7422,7422.5,7.14319709\n"},
+		{name: "numbers_as_pandas_writes_them", trades: "12",
+			text: "timestamp,open,high,low,close,volume,count\n" +
+				"1522800000.0,7424.91,7425.0,7422.0,7422.5,7.14319709,12.0\n"},
 		{name: "quotes", trades: "0",
-			text: "\"time\",\"open\",\"high\",\"low\",\"close\",\"volume\"\n\"2018-04-04T00:00:00Z\",\"7424.91\",7425,7422,7422.5,7.14319709\n"},
+			text: "\"time\",\"open\",\"high\",\"low\",\"close\",\"volume\"\n" +
+				"\"2018-04-04T00:00:00Z\",\"7424.91\",7425,7422,7422.5,7.14319709\n"},
 		{name: "zone_named", trades: "0", cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}},
 			text: "time,open,high,low,close,volume\n2018-04-03 20:00:00,7424.91,7425,7422,7422.5,7.14319709\n"},
 		{name: "unit_named", trades: "0", cfg: file.Config{Format: file.Format{TimeUnit: file.Seconds}},
 			text: "time,open,high,low,close,volume\n1522800000,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "columns_named", trades: "0", cfg: file.Config{Format: file.Format{Columns: map[string]string{"time": "unix", "volume": "Volume (BTC)"}}},
+		{name: "columns_named", trades: "0",
+			cfg: file.Config{Format: file.Format{Columns: map[string]string{"time": "unix", "volume": "Volume (BTC)"}}},
 			text: "unix,date,symbol,open,high,low,close,Volume (BTC),Volume USD\n" +
 				"1522800000,4/4/2018,BTCUSD,7424.91,7425,7422,7422.5,7.14319709,53000\n"},
 		{name: "klines_without_header", trades: "12",
@@ -85,7 +92,7 @@ func TestReadBarsRecognises(t *testing.T) {
 			t.Parallel()
 			cfg := test.cfg
 			cfg.Key = key(t, "BTC/USD 1m")
-			s, _, err := read(strings.NewReader(test.text), cfg)
+			s, _, err := readBars(strings.NewReader(test.text), cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -97,59 +104,82 @@ func TestReadBarsRecognises(t *testing.T) {
 	}
 }
 
-func TestReadBarsRefuses(t *testing.T) {
+func TestReadBarsRejects(t *testing.T) {
 	t.Parallel()
-	const header, row = "time,open,high,low,close,volume,trades\n", "2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.1,12\n"
+	const header = "time,open,high,low,close,volume,trades\n"
+	const row = "2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.1,12\n"
 	for _, test := range []struct {
-		name, text, want string // want: the line, and a part of the reason
+		name, text, want string // want: the line and a part of the reason
 		cfg              file.Config
 	}{
 		{name: "empty_file", want: "x.csv:1: the file is empty"},
-		{name: "trades", text: "time,id,side,price,size\n2019-10-11T00:00:11.620Z,1,sell,0.1,23\n", want: "x.csv:1: the columns are those of trades"},
+		{name: "trades", text: "time,id,side,price,size\n2019-10-11T00:00:11.620Z,1,sell,0.1,23\n",
+			want: "x.csv:1: the columns are those of trades"},
 		{name: "quotes", text: "time,bid,ask,bid_size,ask_size\n", want: "x.csv:1: the columns are those of quotes"},
 		{name: "no_volume", text: "time,open,high,low,close\n", want: "x.csv:1: no column is known to be volume"},
-		{name: "two_times", text: "unix,date,open,high,low,close,volume\n", want: `x.csv:1: "unix" and "date" can both be the time`},
+		{name: "two_times", text: "unix,date,open,high,low,close,volume\n",
+			want: `x.csv:1: "unix" and "date" can both be the time`},
 		{name: "named_column_absent", text: header, want: `x.csv:1: no column "vol" for volume`,
 			cfg: file.Config{Format: file.Format{Columns: map[string]string{"volume": "vol"}}}},
 		{name: "named_column_unknown", text: header, want: `x.csv:1: column "size" is not one of`,
 			cfg: file.Config{Format: file.Format{Columns: map[string]string{"size": "volume"}}}},
 		{name: "no_header", text: row, want: "x.csv:1: the file has no header"},
-		{name: "klines_of_another_grid", want: "x.csv:1: the row looks like a Binance kline, but of 1h0m0s, not of 1m",
+		{name: "klines_of_another_grid", want: "x.csv:1: the row looks like a Binance kline of 1h0m0s, not of 1m",
 			text: "1522800000000,7424.91,7425,7422,7422.5,7.14319709,1522803599999,53018.1,12,3.5,26000.1,0\n"},
-		{name: "cell_missing", text: header + row + "2018-04-04T00:01:00Z,7424.91,7425\n", want: "x.csv:3: 3 cells where the first line has 7"},
-		{name: "price_missing", text: header + "2018-04-04T00:00:00Z,,7425,7422,7422.5,7.1,12\n", want: "x.csv:2: open: decimal \"\""},
-		{name: "price_nan", text: header + "2018-04-04T00:00:00Z,NaN,7425,7422,7422.5,7.1,12\n", want: "x.csv:2: open: decimal \"NaN\""},
-		{name: "decimal_comma", text: "time;open;high;low;close;volume\n2018-04-04T00:00:00Z;1,5;2;1;1;1\n", want: "x.csv:2: open: decimal \"1,5\""},
-		{name: "too_many_digits", text: header + "2018-04-04T00:00:00Z,1.0000000000000000001,2,1,1,1,1\n", want: "x.csv:2: open: decimal"},
-		{name: "count_negative", text: header + "2018-04-04T00:00:00Z,1,2,1,1,1,-1\n", want: `x.csv:2: trades: "-1" is not a count`},
-		{name: "off_grid", text: header + "2018-04-04T00:00:30Z,1,2,1,1,1,1\n", want: "x.csv:2: 2018-04-04T00:00:30Z is not where a bar of 1m opens"},
-		{name: "out_of_order", text: header + row + "2018-04-03T23:59:00Z,1,2,1,1,1,1\n", want: "x.csv:3: 2018-04-03T23:59:00Z comes after"},
+		{name: "cell_missing", text: header + row + "2018-04-04T00:01:00Z,7424.91,7425\n",
+			want: "x.csv:3: 3 cells, but the first line has 7"},
+		{name: "price_missing", text: header + "2018-04-04T00:00:00Z,,7425,7422,7422.5,7.1,12\n",
+			want: "x.csv:2: open: decimal \"\""},
+		{name: "price_nan", text: header + "2018-04-04T00:00:00Z,NaN,7425,7422,7422.5,7.1,12\n",
+			want: "x.csv:2: open: decimal \"NaN\""},
+		{name: "decimal_comma", text: "time;open;high;low;close;volume\n2018-04-04T00:00:00Z;1,5;2;1;1;1\n",
+			want: "x.csv:2: open: decimal \"1,5\""},
+		{name: "too_many_digits", text: header + "2018-04-04T00:00:00Z,1.0000000000000000001,2,1,1,1,1\n",
+			want: "x.csv:2: open: decimal"},
+		{name: "count_negative", text: header + "2018-04-04T00:00:00Z,1,2,1,1,1,-1\n",
+			want: `x.csv:2: trades: "-1" is not a count`},
+		{name: "off_grid", text: header + "2018-04-04T00:00:30Z,1,2,1,1,1,1\n",
+			want: "x.csv:2: 2018-04-04T00:00:30Z is not an open time of 1m bars"},
+		{name: "out_of_order", text: header + row + "2018-04-03T23:59:00Z,1,2,1,1,1,1\n",
+			want: "x.csv:3: 2018-04-03T23:59:00Z comes after"},
 		{name: "two_bars_of_one_time", text: header + row + "\n" + strings.Replace(row, ",12", ",13", 1),
 			want: "x.csv:4: a second bar of 2018-04-04T00:00:00Z, which differs from line 2"},
 		{name: "stray_quote", text: header + `2018-04-04T00:00:00Z,"1"2,2,1,1,1,1`, want: "x.csv:2: a quote"},
 		{name: "open_quote", text: header + `2018-04-04T00:00:00Z,"1,2,1,1,1,1`, want: "x.csv:2: a quote"},
-		{name: "no_text", text: "\x7fELF\x00\x00\n", want: "x.csv:1: a zero byte in the line"},
+		{name: "binary_file", text: "\x7fELF\x00\x00\n", want: "x.csv:1: a zero byte in the line"},
 		{name: "long_line", text: header + strings.Repeat("1", 70_000), want: "x.csv:2: the line is longer"},
-		{name: "two_symbols", text: "symbol,t,o,h,l,c,v\nA,1522800000,1,1,1,1,1\nB,1522800060,1,1,1,1,1\n", want: `x.csv:3: bars of "B" after bars of "A"`},
-		{name: "time_without_zone", text: header + "2018-04-04 00:00:00,1,2,1,1,1,1\n", want: `x.csv:2: time "2018-04-04 00:00:00" names no time zone`},
-		{name: "date_of_a_minute", text: header + "2018-04-04,1,2,1,1,1,1\n", want: `x.csv:2: time "2018-04-04" names no time zone`},
-		{name: "american_date", text: header + "04/05/2018,1,2,1,1,1,1\n", want: `x.csv:2: time "04/05/2018" is not like`},
-		{name: "number_of_no_certain_unit", text: header + "20180404,1,2,1,1,1,1\n", want: `x.csv:2: time "20180404" is not certain`},
-		{name: "number_that_reads_as_a_date", text: header + "2033040400,1,2,1,1,1,1\n", want: `x.csv:2: time "2033040400" is not certain`},
-		{name: "units_mixed", text: header + "1522800000,1,2,1,1,1,1\n1522800060000,1,2,1,1,1,1\n", want: `x.csv:3: time "1522800060000" looks like ms`},
-		{name: "skipped_by_clocks", text: header + "2018-03-11 02:30,1,2,1,1,1,1\n", want: "does not exist in America/New_York",
-			cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}}},
-		{name: "twice_by_clocks", text: header + "2018-11-04 01:30,1,2,1,1,1,1\n", want: "came twice in America/New_York",
-			cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}}},
+		{name: "two_symbols", text: "symbol,t,o,h,l,c,v\nA,1522800000,1,1,1,1,1\nB,1522800060,1,1,1,1,1\n",
+			want: `x.csv:3: bars of "B" after bars of "A"`},
+		{name: "time_without_zone", text: header + "2018-04-04 00:00:00,1,2,1,1,1,1\n",
+			want: `x.csv:2: time "2018-04-04 00:00:00" has no time zone`},
+		{name: "date_of_1m_bars", text: header + "2018-04-04,1,2,1,1,1,1\n",
+			want: `x.csv:2: time "2018-04-04" has no time zone`},
+		{name: "american_date", text: header + "04/05/2018,1,2,1,1,1,1\n",
+			want: `x.csv:2: time "04/05/2018" is neither like`},
+		{name: "time_of_unclear_unit", text: header + "20180404,1,2,1,1,1,1\n",
+			want: `x.csv:2: the unit of time "20180404" is unclear`},
+		{name: "time_that_may_be_a_date", text: header + "2033040400,1,2,1,1,1,1\n",
+			want: `x.csv:2: the unit of time "2033040400" is unclear`},
+		{name: "units_mixed", text: header + "1522800000,1,2,1,1,1,1\n1522800060000,1,2,1,1,1,1\n",
+			want: `x.csv:3: time "1522800060000" looks like ms`},
+		{name: "local_time_does_not_exist", text: header + "2018-03-11 02:30,1,2,1,1,1,1\n",
+			want: "does not exist in America/New_York",
+			cfg:  file.Config{Format: file.Format{TimeZone: "America/New_York"}}},
+		{name: "local_time_occurs_twice", text: header + "2018-11-04 01:30,1,2,1,1,1,1\n",
+			want: "occurs twice in America/New_York",
+			cfg:  file.Config{Format: file.Format{TimeZone: "America/New_York"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := test.cfg
-			cfg.Key, cfg.Name = key(t, "BTC/USD 1m"), "x.csv"
-			s, batches, err := read(strings.NewReader(test.text), cfg)
+			cfg.Key, cfg.Format.Name = key(t, "BTC/USD 1m"), "x.csv"
+			s, batches, err := readBars(strings.NewReader(test.text), cfg)
 			var line *file.LineError
-			if !errors.As(err, &line) || !errors.Is(err, domain.ErrInvalid) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v and %v; want an error with %q", s, err, test.want)
+			if !errors.As(err, &line) || !errors.Is(err, domain.ErrInvalid) {
+				t.Fatalf("got %v and %v; want a LineError", s, err)
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v; want an error with %q", err, test.want)
 			}
 			if len(batches) > 0 {
 				t.Errorf("%d batches before the error; want none", len(batches))
@@ -158,10 +188,12 @@ func TestReadBarsRefuses(t *testing.T) {
 	}
 }
 
-func TestReadBarsDatesAreDaysOfTheGrid(t *testing.T) {
+func TestDatesAreInZoneOfGrid(t *testing.T) {
 	t.Parallel()
-	for grid, want := range map[string]string{"1d": "2018-04-04T00:00:00Z", "1d@America/New_York": "2018-04-04T04:00:00Z"} {
-		s, _, err := read(strings.NewReader("Date,Open,High,Low,Close,Adj Close,Volume\n2018-04-04,1,2,1,1,1,5\n"),
+	for grid, want := range map[string]string{
+		"1d": "2018-04-04T00:00:00Z", "1d@America/New_York": "2018-04-04T04:00:00Z",
+	} {
+		s, _, err := readBars(strings.NewReader("Date,Open,High,Low,Close,Adj Close,Volume\n2018-04-04,1,2,1,1,1,5\n"),
 			file.Config{Key: key(t, "ACME "+grid)})
 		if err != nil {
 			t.Fatal(err)
@@ -185,7 +217,9 @@ func TestReadBarsBatches(t *testing.T) {
 1522800420,1,1,1,1,1
 1522800420,1,1,1,1,1
 `
-	_, batches, err := read(strings.NewReader(text), file.Config{Format: file.Format{Name: "x.csv"}, Key: key(t, "BTC/USD 1m"), BatchBars: 2})
+	k := key(t, "BTC/USD 1m")
+	cfg := file.Config{Format: file.Format{Name: "x.csv"}, Key: k, BatchBars: 2}
+	_, batches, err := readBars(strings.NewReader(text), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,29 +235,30 @@ func TestReadBarsBatches(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
 	}
-	cause := &domain.RuleError{Rule: domain.RuleHighBelowOpenOrClose, Key: key(t, "BTC/USD 1m"), At: time.Unix(1522800300, 0)}
+	cause := &domain.RuleError{Rule: domain.RuleHighBelowOpenOrClose, Key: k, At: time.Unix(1522800300, 0)}
 	if got := batches[1].Locate(fmt.Errorf("ingest: %w", cause)).Error(); !strings.HasPrefix(got, "x.csv:6: ingest: ") {
 		t.Errorf("located as %q; want line 6", got)
 	}
 	if got := batches[0].Locate(cause).Error(); got != cause.Error() {
-		t.Errorf("an error about no bar of the batch became %s", got)
+		t.Errorf("located an error about a bar of another batch: %s", got)
 	}
 }
 
 func TestReadBarsIsSingleUse(t *testing.T) {
 	t.Parallel()
-	seq := file.ReadBars(strings.NewReader("t,o,h,l,c,v\n1522800000,1,1,1,1,1\n"), file.Config{Key: key(t, "BTC/USD 1m")})
-	for range seq {
+	text := "t,o,h,l,c,v\n1522800000,1,1,1,1,1\n"
+	batches := file.ReadBars(strings.NewReader(text), file.Config{Key: key(t, "BTC/USD 1m")})
+	for range batches {
 		break
 	}
-	for _, err := range seq {
+	for _, err := range batches {
 		if err == nil {
 			t.Fatal("the second use yields bars; want an error")
 		}
 	}
 }
 
-// anySeries draws bars on the grid 1m, some with wide numbers.
+// anySeries draws 1m bars, some with numbers of more than 64 bits.
 func anySeries(tb testing.TB) *rapid.Generator[domain.Series] {
 	k := key(tb, "BTC/USD 1m")
 	decimal := rapid.Custom(func(t *rapid.T) domain.Decimal {
@@ -231,13 +266,14 @@ func anySeries(tb testing.TB) *rapid.Generator[domain.Series] {
 	})
 	return rapid.Custom(func(t *rapid.T) domain.Series {
 		b := domain.NewSeriesBuilder(k, 0)
-		at := int64(0)
+		minute := int64(0)
 		for range rapid.IntRange(0, 30).Draw(t, "bars") {
-			at += rapid.Int64Range(1, 100).Draw(t, "step")
+			minute += rapid.Int64Range(1, 100).Draw(t, "step")
 			err := b.Append(domain.Bar{
-				OpenTime: time.Unix(at*60, 0),
-				Open:     decimal.Draw(t, "open"), High: decimal.Draw(t, "high"), Low: decimal.Draw(t, "low"),
-				Close: decimal.Draw(t, "close"), Volume: decimal.Draw(t, "volume"), Trades: rapid.Int64Min(0).Draw(t, "trades"),
+				OpenTime: time.Unix(minute*60, 0),
+				Open:     decimal.Draw(t, "open"), High: decimal.Draw(t, "high"),
+				Low: decimal.Draw(t, "low"), Close: decimal.Draw(t, "close"),
+				Volume: decimal.Draw(t, "volume"), Trades: rapid.Int64Min(0).Draw(t, "trades"),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -253,15 +289,15 @@ func anySeries(tb testing.TB) *rapid.Generator[domain.Series] {
 	})
 }
 
-func TestWrittenBarsReadBackEqual(t *testing.T) {
+func TestBarsRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		want := anySeries(t).Draw(rt, "series")
 		cut := rapid.IntRange(0, want.Len()).Draw(rt, "cut")
 		var text strings.Builder
 		w := file.NewBarWriter(&text)
-		for _, piece := range []domain.Series{want.Slice(0, cut), want.Slice(cut, want.Len())} {
-			if err := w.Write(piece); err != nil {
+		for _, part := range []domain.Series{want.Slice(0, cut), want.Slice(cut, want.Len())} {
+			if err := w.Write(part); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -270,7 +306,7 @@ func TestWrittenBarsReadBackEqual(t *testing.T) {
 		}
 
 		batch := rapid.IntRange(1, 40).Draw(rt, "batch")
-		got, batches, err := read(strings.NewReader(text.String()), file.Config{Key: want.Key(), BatchBars: batch})
+		got, batches, err := readBars(strings.NewReader(text.String()), file.Config{Key: want.Key(), BatchBars: batch})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -280,7 +316,7 @@ func TestWrittenBarsReadBackEqual(t *testing.T) {
 
 		for i, b := range batches {
 			if i > 0 && !b.Range.Start.Equal(batches[i-1].Range.End) || !b.Range.Covers(b.Bars.Range()) {
-				rt.Fatalf("batch %d, %v, claims %v", i, b.Bars, b.Range)
+				rt.Fatalf("batch %d, %v, has the range %v", i, b.Bars, b.Range)
 			}
 		}
 	})
@@ -302,19 +338,19 @@ func FuzzReadBars(f *testing.F) {
 	k := key(f, "BTC/USD 1m")
 	f.Fuzz(func(t *testing.T, text []byte, zone string) {
 		cfg := file.Config{Key: k, BatchBars: 3, Format: file.Format{TimeZone: zone}}
-		given := string(text)
+		input := string(text)
 		rejected := 0
-		cfg.Reject = func(r file.Rejected) error {
+		cfg.Format.Reject = func(r file.RejectedRow) error {
 			if rejected++; r.Line < 1 || r.Reason == nil {
 				t.Fatalf("rejected %+v", r)
 			}
 			return nil
 		}
-		sound, _, soundErr := read(strings.NewReader(given), cfg)
-		cfg.Reject = nil
-		s, _, err := read(strings.NewReader(given), cfg)
-		if err == nil && rejected == 0 && (soundErr != nil || !sound.Equal(s)) {
-			t.Fatalf("no row was rejected, and yet %v, %v is read; without rejecting %v", sound, soundErr, s)
+		accepted, _, acceptedErr := readBars(strings.NewReader(input), cfg)
+		cfg.Format.Reject = nil
+		s, _, err := readBars(strings.NewReader(input), cfg)
+		if err == nil && rejected == 0 && (acceptedErr != nil || !accepted.Equal(s)) {
+			t.Fatalf("read %v with Reject, which no row was passed to, and %v, %v without", s, accepted, acceptedErr)
 		}
 		if err != nil || s.Len() == 0 {
 			return
@@ -329,38 +365,40 @@ func FuzzReadBars(f *testing.F) {
 			t.Fatal(err)
 		}
 
-		again, _, err := read(strings.NewReader(written.String()), file.Config{Key: k})
-		if err != nil || !again.Equal(s) {
-			t.Fatalf("read %v, wrote it, read %v, %v", s, again, err)
+		reread, _, err := readBars(strings.NewReader(written.String()), file.Config{Key: k})
+		if err != nil || !reread.Equal(s) {
+			t.Fatalf("read %v, wrote it, read %v, %v", s, reread, err)
 		}
 	})
 }
 
-// Rows that are wrong are handed over one by one, and the rest is read as if they were not there, but for the claims.
+// Malformed rows must be passed to Reject one by one. The other rows must be read as if the file did not contain them,
+// except that no batch covers a rejected row.
 func TestRejectedRows(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		const header = "time,open,high,low,close,volume\n"
 		start := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
 		var mixed, good, bad strings.Builder
-		var broken []time.Time
+		var rejectedTimes []time.Time
 		for i := range rapid.IntRange(1, 40).Draw(t, "rows") {
-			at := start.Add(time.Duration(i) * time.Minute)
+			openTime := start.Add(time.Duration(i) * time.Minute)
 			if kind := rapid.IntRange(0, 6).Draw(t, "kind"); kind < 3 {
 				row := []string{"%s,1,1,1,x,1\n", "%s,1,0.5,1,1,1\n", "%s,\"1\",1\n"}[kind]
-				fmt.Fprintf(&mixed, row, at.Format(time.RFC3339))
-				fmt.Fprintf(&bad, row, at.Format(time.RFC3339))
-				broken = append(broken, at)
+				fmt.Fprintf(&mixed, row, openTime.Format(time.RFC3339))
+				fmt.Fprintf(&bad, row, openTime.Format(time.RFC3339))
+				rejectedTimes = append(rejectedTimes, openTime)
 				continue
 			}
 
-			row := fmt.Sprintf("%s,%d,%d,1,2,3\n", at.Format(time.RFC3339), i+2, i+2)
+			row := fmt.Sprintf("%s,%d,%d,1,2,3\n", openTime.Format(time.RFC3339), i+2, i+2)
 			mixed.WriteString(row)
 			good.WriteString(row)
 		}
 
-		cfg := file.Config{Key: domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}, BatchBars: rapid.IntRange(1, 10).Draw(t, "batch")}
-		read := func(text string) (bars []domain.Bar, claims []domain.Range) {
+		k := domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}
+		cfg := file.Config{Key: k, BatchBars: rapid.IntRange(1, 10).Draw(t, "batch")}
+		read := func(text string) (bars []domain.Bar, covered []domain.Range) {
 			for batch, err := range file.ReadBars(strings.NewReader(header+text), cfg) {
 				if err != nil {
 					t.Fatal(err)
@@ -369,13 +407,13 @@ func TestRejectedRows(t *testing.T) {
 				for _, b := range batch.Bars.All() {
 					bars = append(bars, b)
 				}
-				claims = append(claims, batch.Range)
+				covered = append(covered, batch.Range)
 			}
-			return bars, claims
+			return bars, covered
 		}
 		want, _ := read(good.String())
 		var rejected strings.Builder
-		cfg.Reject = func(r file.Rejected) error {
+		cfg.Format.Reject = func(r file.RejectedRow) error {
 			rejected.WriteString(string(r.Row) + "\n")
 			if r.Line < 2 || r.Reason == nil {
 				t.Fatalf("rejected %+v", r)
@@ -383,31 +421,31 @@ func TestRejectedRows(t *testing.T) {
 
 			return nil
 		}
-		got, claims := read(mixed.String())
+		got, covered := read(mixed.String())
 		if !slices.EqualFunc(got, want, domain.Bar.Equal) || rejected.String() != bad.String() {
 			t.Fatalf("read %v, rejected %q; want %v, %q", got, rejected.String(), want, bad.String())
 		}
 
-		for _, at := range broken {
-			for _, claim := range claims {
-				if claim.Contains(at) {
-					t.Fatalf("%s is claimed, whose row was rejected, by %s", at, claim)
+		for _, openTime := range rejectedTimes {
+			for _, r := range covered {
+				if r.Contains(openTime) {
+					t.Fatalf("range %s contains %s, the time of a rejected row", r, openTime)
 				}
 			}
 		}
 	})
 }
 
-func TestRejectEnds(t *testing.T) {
+func TestErrorOfRejectEndsReading(t *testing.T) {
 	t.Parallel()
-	full := errors.New("no room")
-	cfg := file.TickConfig{Symbol: "A/B", Format: file.Format{Reject: func(file.Rejected) error { return full }}}
+	errFull := errors.New("disk full")
+	cfg := file.TickConfig{Symbol: "A/B", Format: file.Format{Reject: func(file.RejectedRow) error { return errFull }}}
 	text := "time,price,size\n2018-04-04T00:00:00Z,1,1\n2018-04-04T00:00:01Z,x,1\n2018-04-04T00:00:02Z,1,1\n"
 	var last error
 	for _, err := range file.ReadTrades(strings.NewReader(text), cfg) {
 		last = err
 	}
-	if !errors.Is(last, full) {
-		t.Errorf("got %v, want the error of Reject", last)
+	if !errors.Is(last, errFull) {
+		t.Errorf("got %v, want the error that Reject returned", last)
 	}
 }
