@@ -13,16 +13,17 @@ import (
 
 var _ ports.BatchReader = (*Store)(nil)
 
-// batchBars is how many bars the queries of one request have at most, as far as they tell, so that the server's own limit of time is
-// for no more than a read of one query may need too. A query that may have more bars has a request to itself.
-const batchBars = 250_000
+// maxRequestBars limits how many bars the statements of one request may return together, because the server's time
+// limit applies to the whole request. A statement that may return more has a request of its own.
+const maxRequestBars = 250_000
 
-// ReadBatch implements ports.BatchReader. A request holds as many statements, one a query, as the text of a query may, and is proved
-// whole statement by statement. The server runs one statement after the other: it opens the series of each when its turn comes, so
-// that an overwritten bar is told as in a read of its own.
+// ReadBatch implements ports.BatchReader. A request has as many statements, one for each query, as its limits allow,
+// and the result of each statement is proved complete. The server runs one statement after the other and opens the
+// series of a statement when it runs, so a statement in a batch detects an overwritten bar like a read of its own.
 func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
+	op := operation{"read batch", batchSubject(queries)}
 	bars := func(piece ports.BatchBars) int { return piece.Bars.Len() }
-	return sequence(s, ctx, "read batch", batchSubject(queries), bars, func(yield func(ports.BatchBars) bool) error {
+	return singleUse(ctx, s, op, bars, func(yield func(ports.BatchBars) bool) error {
 		return s.readBatch(ctx, queries, yield)
 	})
 }
@@ -43,41 +44,48 @@ func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield f
 		return err
 	}
 
-	readers, err := s.readers(ctx, queries, yield)
+	readers, err := s.newReaders(ctx, queries, yield)
 	if err != nil {
 		return err
 	}
 
-	return s.readRows(ctx, readers)
+	return s.readAll(ctx, readers)
 }
 
-// readers is a reader for each query that may have bars.
-func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchBars) bool) ([]*barReader, error) {
+// newReaders returns a reader for each query that may have bars.
+func (s *Store) newReaders(
+	ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchBars) bool,
+) ([]*barReader, error) {
 	var keys []domain.SeriesKey
-	var of []int // the numbers of their queries
+	var queryOfKey []int // index of the query of each key
 	for i, q := range queries {
-		if !q.Range.Intersect(representable).Empty() {
-			keys, of = append(keys, q.Key), append(of, i)
+		if !q.Range.Intersect(storable).Empty() {
+			keys, queryOfKey = append(keys, q.Key), append(queryOfKey, i)
 		}
 	}
 
-	wheres, err := s.where(ctx, keys)
+	wheres, err := s.selectSeries(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 
 	var readers []*barReader
-	for n, i := range of {
+	for n, i := range queryOfKey {
 		if wheres[n] == nil {
 			continue
 		}
 
 		q := queries[i]
-		q.Range = q.Range.Intersect(representable)
+		q.Range = q.Range.Intersect(storable)
+		descending := q.Last > 0
 		readers = append(readers, &barReader{
-			alive: ctx.Err, layout: s.layout, key: q.Key, where: wheres[n], span: nanos(q.Range), limit: max(q.First, q.Last),
-			descending: q.Last > 0, size: s.chunkSize, most: q.MaxBars(), piece: &piece{key: q.Key, descending: q.Last > 0},
-			yield: func(bars domain.Series) bool { return yield(ports.BatchBars{Query: i, Bars: bars}) },
+			ctxErr: ctx.Err, layout: s.layout, key: q.Key,
+			selection: barSelection{
+				where: wheres[n], span: nanoSpan(q.Range), limit: max(q.First, q.Last), descending: descending,
+			},
+			pieceBars: s.chunkSize, maxBars: q.MaxBars(),
+			builder: pieceBuilder{key: q.Key, descending: descending},
+			yield:   func(bars domain.Series) bool { return yield(ports.BatchBars{Query: i, Bars: bars}) },
 		})
 	}
 
@@ -85,76 +93,92 @@ func (s *Store) readers(ctx context.Context, queries []ports.BarQuery, yield fun
 }
 
 const (
-	readTries = 7
-	readPause = 5 * time.Millisecond // doubled from try to try
+	maxReadAttempts = 7
+	readPause       = 5 * time.Millisecond // doubled after each attempt
 )
 
-// readRows has the readers decode all rows, one reader after the other. From a row that is no bar, and may be one in a moment, it
-// reads on: what came before stays. Only a row that stays so, try after try, is what the store holds.
-func (s *Store) readRows(ctx context.Context, readers []*barReader) error {
-	for try := 1; len(readers) > 0; {
+// readAll reads the rows of all readers, one reader after the other. At an incomplete row it pauses and goes on from
+// that row; the rows before it are not read again. It returns the error of a row that is still incomplete after
+// maxReadAttempts.
+func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
+	for attempt := 1; len(readers) > 0; {
 		rows := readers[0].rows
-		ended, err := s.readRequest(ctx, readers)
-		readers = readers[ended:]
-		var unsettled *unsettledError
+		finished, err := s.readOnce(ctx, readers)
+		readers = readers[finished:]
+
+		var incomplete *incompleteRowError
 		switch {
 		case err == nil:
-			try = 1
+			attempt = 1
 			continue
-		case !errors.As(err, &unsettled):
+		case !errors.As(err, &incomplete):
 			return err
-		case ended > 0 || readers[0].rows > rows:
-			try = 1
+		case finished > 0 || readers[0].rows > rows: // progress
+			attempt = 1
 		}
-		if try == readTries {
-			return unsettled.err
+		if attempt == maxReadAttempts {
+			return incomplete.err
 		}
 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(readPause << try):
+		case <-time.After(readPause << attempt):
 		}
 
-		readers[0].resume(unsettled.at)
-		try++
+		readers[0].resumeAt(incomplete.at)
+		attempt++
 	}
 	return nil
 }
 
-// readRequest reads, in one request, for as many of the readers as have a place in it, and returns how many have come to their end.
-func (s *Store) readRequest(ctx context.Context, readers []*barReader) (ended int, err error) {
-	st := join(batchLen(readers), func(b *builder, i int) { readers[i].statement(b) })
-	st.chunked = true
-	endUntil := func(statement int) error {
-		for ; ended < statement; ended++ {
-			if err := readers[ended].finish(); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	err = s.query(ctx, st, func(t table) error {
-		if err := endUntil(t.statement); err != nil {
-			return err
-		}
-		return readers[ended].begin(t)
-	}, func(d *decoder) error { return readers[ended].row(d) })
-	if err == nil {
-		err = endUntil(st.statements)
+// readOnce sends one request for as many of the readers as its limits allow. It returns how many readers are finished.
+func (s *Store) readOnce(ctx context.Context, readers []*barReader) (finished int, err error) {
+	q := joinStatements(requestLen(readers), func(i, firstParam int) query { return readers[i].query(firstParam) })
+	q.chunked = true
+	h := batchHandler{readers: readers}
+	if err = s.runQuery(ctx, q, &h); err == nil {
+		err = h.finishUntil(q.statements)
 	}
 
-	return ended, err
+	return h.finished, err
 }
 
-// batchLen is how many of the readers the next request is for at most.
-func batchLen(readers []*barReader) int {
+// requestLen returns how many of the readers the next request may be for: the first ones, at least one.
+func requestLen(readers []*barReader) int {
 	bars := int64(0)
 	for i, r := range readers {
-		if bars += r.most; i > 0 && bars > batchBars {
+		if bars += r.maxBars; i > 0 && bars > maxRequestBars {
 			return i
 		}
 	}
 
 	return len(readers)
+}
+
+// batchHandler passes the rows of each statement to its reader. Statement i of the query is the one of readers[i].
+type batchHandler struct {
+	readers  []*barReader
+	finished int // how many readers are finished
+}
+
+// finishUntil finishes the readers before the one of the statement.
+func (h *batchHandler) finishUntil(statement int) error {
+	for ; h.finished < statement; h.finished++ {
+		if err := h.readers[h.finished].finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *batchHandler) beginTable(t table) error {
+	if err := h.finishUntil(t.statement); err != nil {
+		return err
+	}
+	return h.readers[h.finished].beginTable(t)
+}
+
+func (h *batchHandler) decodeRow(d *decoder) error {
+	return h.readers[h.finished].decodeRow(d)
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Symbols returns the symbols that have bars, with what their own text tells: the tags are the catalog, and nothing else is kept. A
-// symbol whose last bar was deleted is no longer known.
+// Symbols returns the symbols that have bars. It reads them from the tags, so a symbol has no metadata beyond its own
+// text, and a symbol whose last bar was deleted is unknown.
 func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	metas, err := s.symbols(ctx, q)
+	metas, err := s.readSymbols(ctx, q)
 	return metas, translate("symbols", q.Pattern, err)
 }
 
-func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	names, err := s.symbolNames(ctx, q.Symbols)
+func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	names, err := s.readSymbolNames(ctx, q.Symbols)
 	if err != nil {
 		return nil, err
 	}
@@ -34,23 +34,23 @@ func (s *Store) symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	return metas, nil
 }
 
-// symbolNames is every symbol held, ordered; of an existing layout, which gives a pair several names, only those of the symbols
-// asked for where some are.
-func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domain.Symbol, error) {
+// readSymbolNames returns the stored symbols, ordered. An existing layout gives a trading pair several names, so for
+// such a layout the result contains only the names in requested, unless requested is empty.
+func (s *Store) readSymbolNames(ctx context.Context, requested []domain.Symbol) ([]domain.Symbol, error) {
 	var names []domain.Symbol
 	if s.layout.existing == nil {
-		values, err := s.tagValues(ctx, tagSymbol, nil)
+		values, err := s.readTagValues(ctx, tagSymbol, nil)
 		if err != nil {
 			return nil, err
 		}
 
 		for _, v := range values[0] {
-			if name := domain.Symbol(v); name.Validate() == nil { // no request can name another
+			if name := domain.Symbol(v); name.Validate() == nil { // because no request can name an invalid one
 				names = append(names, name)
 			}
 		}
 	} else {
-		extents, err := s.extents(ctx, asked)
+		extents, err := s.readExtents(ctx, requested)
 		if err != nil {
 			return nil, err
 		}
@@ -64,15 +64,18 @@ func (s *Store) symbolNames(ctx context.Context, asked []domain.Symbol) ([]domai
 	return slices.Compact(names), nil
 }
 
-// tagValues lists the values of a tag of the bars for which some conditions hold: list i for those of wheres[i].
-func (s *Store) tagValues(ctx context.Context, tag string, wheres ...[]condition) ([][]string, error) {
+// readTagValues returns the values of a tag, one list for each element of wheres: the values in the series that its
+// conditions select.
+func (s *Store) readTagValues(ctx context.Context, tag string, wheres ...[]condition) ([][]string, error) {
 	lists := make([][]string, len(wheres))
 	for from := 0; from < len(wheres); {
-		st := join(len(wheres)-from, func(b *builder, i int) { s.layout.tagValues(b, tag, wheres[from+i]) })
-		err := s.rowsOf(ctx, st, func(t table, values []any) error {
+		q := joinStatements(len(wheres)-from, func(i, firstParam int) query {
+			return s.layout.showTagValues(tag, wheres[from+i], firstParam)
+		})
+		err := s.queryRows(ctx, q, func(t table, values []any) error {
 			value, ok := values[len(values)-1].(string) // the columns are key and value
 			if !ok {
-				return malformed("%v where a tag's value should be", values)
+				return malformedError("%v where a tag value should be", values)
 			}
 
 			list := &lists[from+t.statement]
@@ -83,7 +86,7 @@ func (s *Store) tagValues(ctx context.Context, tag string, wheres ...[]condition
 			return nil, err
 		}
 
-		from += st.statements
+		from += q.statements
 	}
 
 	return lists, nil

@@ -9,41 +9,44 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// maxBoundSymbols is up to how many symbols a query names; for more, all are asked for and the others dropped.
+// maxBoundSymbols limits the symbols that a query names. For more symbols, the query reads the series of every symbol,
+// and the store filters them.
 const maxBoundSymbols = 64
 
-// Extents returns, for every series, the range from its first bar to the end of its last, marked assumed: the claims live in the
-// relational store. Series that no request can name, because their tags are no Symbol, Grid or PriceType, are not reported.
+// Extents returns the range from the first bar to the end of the last bar of each series, marked as inferred, because
+// the relational store keeps the declared coverage. It omits a series whose tags are no valid Symbol, Grid or
+// PriceType, because no request can name it.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	extents, err := s.extents(ctx, symbols)
-	return extents, translate("extents", subject(symbols), err)
+	extents, err := s.readExtents(ctx, symbols)
+	return extents, translate("extents", extentsSubject(symbols), err)
 }
 
-func subject(symbols []domain.Symbol) string {
+// extentsSubject returns the symbol if there is exactly one, for errors.
+func extentsSubject(symbols []domain.Symbol) string {
 	if len(symbols) == 1 {
 		return string(symbols[0])
 	}
 	return ""
 }
 
-func (s *Store) extents(ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
-	found, err := s.edges(ctx, symbols)
+func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
+	edges, err := s.readEdges(ctx, symbols)
 	if err != nil {
 		return nil, err
 	}
 
-	venues := map[string]int{} // exchanges a trading pair
-	for _, e := range found {
-		if s.layout.existing != nil {
-			venues[e.tags[s.layout.existing.SymbolTag]]++
+	venues := map[string]int{} // how many exchanges have the trading pair
+	if existing := s.layout.existing; existing != nil {
+		for _, e := range edges {
+			venues[e.tags[existing.SymbolTag]]++
 		}
 	}
 
 	var extents []domain.Extent
-	for _, e := range found {
+	for _, e := range edges {
 		keys := s.layout.seriesKeys(e.tags, func(pair string) bool { return venues[pair] == 1 })
 		if len(symbols) == 0 && len(keys) > 1 {
-			keys = keys[:1] // one name is enough where all are listed
+			keys = keys[:1] // a list of every series has each series once
 		}
 		for _, key := range keys {
 			if len(symbols) == 0 || slices.Contains(symbols, key.Symbol) {
@@ -56,49 +59,60 @@ func (s *Store) extents(ctx context.Context, symbols []domain.Symbol) ([]domain.
 	return domain.MergeExtents(extents), nil
 }
 
-// edge is the first and last open time of the series with the tags.
+// edge is the open times of the first and the last bar of the series with the tags.
 type edge struct {
 	tags        map[string]string
 	first, last time.Time
 }
 
-// edges asks for the ends of all series of the symbols, or of every symbol.
-func (s *Store) edges(ctx context.Context, symbols []domain.Symbol) ([]edge, error) {
-	var names []string
-	if len(symbols) <= maxBoundSymbols {
-		for _, symbol := range symbols {
-			name := string(symbol)
-			if s.layout.existing != nil {
-				name = symbol.Instrument()
-			}
-			if name != "" { // to InfluxQL, the series that lack the tag
-				names = append(names, name)
-			}
-		}
-		if len(symbols) > 0 && len(names) == 0 {
-			return nil, nil
-		}
+// readEdges returns the edges of the series of the symbols. No symbols, or more than maxBoundSymbols, are the series of
+// every symbol.
+func (s *Store) readEdges(ctx context.Context, symbols []domain.Symbol) ([]edge, error) {
+	names := s.symbolTagValues(symbols)
+	if len(names) == 0 && len(symbols) > 0 && len(symbols) <= maxBoundSymbols {
+		return nil, nil
 	}
 
-	var found []edge
-	err := s.rowsOf(ctx, s.layout.edges(names), func(t table, values []any) error {
+	var edges []edge
+	err := s.queryRows(ctx, s.layout.selectEdges(names), func(t table, values []any) error {
 		nanos, ok := values[0].(int64)
 		if !ok {
-			return malformed("%v where a time should be", values[0])
+			return malformedError("%v where a time should be", values[0])
 		}
 
 		at := time.Unix(0, nanos).UTC()
 		if t.statement == 0 {
-			found = append(found, edge{tags: t.tags, first: at, last: at})
+			edges = append(edges, edge{tags: t.tags, first: at, last: at})
 			return nil
 		}
 
-		i := slices.IndexFunc(found, func(e edge) bool { return maps.Equal(e.tags, t.tags) })
-		if i >= 0 { // else the series came to be between the two statements
-			found[i].last = at
+		i := slices.IndexFunc(edges, func(e edge) bool { return maps.Equal(e.tags, t.tags) })
+		if i >= 0 { // -1 if the first bar of the series was written between the two statements
+			edges[i].last = at
 		}
 		return nil
 	})
 
-	return found, err
+	return edges, err
+}
+
+// symbolTagValues returns the values of the symbol tag that the symbols have, or nothing for more than maxBoundSymbols
+// symbols. It omits an empty value, because InfluxQL takes that for the series without the tag.
+func (s *Store) symbolTagValues(symbols []domain.Symbol) []string {
+	if len(symbols) > maxBoundSymbols {
+		return nil
+	}
+
+	var names []string
+	for _, symbol := range symbols {
+		name := string(symbol)
+		if s.layout.existing != nil {
+			name = symbol.Instrument()
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	}
+
+	return names
 }

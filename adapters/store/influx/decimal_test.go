@@ -12,10 +12,11 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// decimals draws numbers of every width, most of them as prices are.
+// decimals draws decimals of every width, most of them like prices.
 func decimals() *rapid.Generator[domain.Decimal] {
 	narrow := rapid.Custom(func(t *rapid.T) domain.Decimal {
-		d, err := domain.NewDecimal(rapid.Int64().Draw(t, "coefficient"), rapid.Uint8Max(domain.MaxScale).Draw(t, "scale"))
+		coefficient, scale := rapid.Int64().Draw(t, "coefficient"), rapid.Uint8Max(domain.MaxScale).Draw(t, "scale")
+		d, err := domain.NewDecimal(coefficient, scale)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,19 +33,21 @@ func decimals() *rapid.Generator[domain.Decimal] {
 	}))
 }
 
-// TestFloatIsItsShortestDecimal holds the proved division to the printed digits.
-func TestFloatIsItsShortestDecimal(t *testing.T) {
+// TestDecimalFromFloatIsShortest compares DecimalFromFloat with the shortest digits that strconv prints.
+func TestDecimalFromFloatIsShortest(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		f := rapid.OneOf(
 			rapid.Float64(),
-			rapid.Custom(func(t *rapid.T) float64 { // near a short decimal, and one float beside it
-				f := float64(rapid.Int64Range(-1e17, 1e17).Draw(t, "digits")) / math.Pow10(rapid.IntRange(0, 18).Draw(t, "scale"))
-				return rapid.SampledFrom([]float64{f, math.Nextafter(f, math.Inf(1)), math.Nextafter(f, math.Inf(-1))}).Draw(t, "beside")
+			rapid.Custom(func(t *rapid.T) float64 { // the float nearest to a short decimal, or a neighbour of it
+				digits, scale := rapid.Int64Range(-1e17, 1e17).Draw(t, "digits"), rapid.IntRange(0, 18).Draw(t, "scale")
+				f := float64(digits) / math.Pow10(scale)
+				neighbours := []float64{f, math.Nextafter(f, math.Inf(1)), math.Nextafter(f, math.Inf(-1))}
+				return rapid.SampledFrom(neighbours).Draw(t, "neighbour")
 			}),
 		).Draw(t, "f")
 		want, wantErr := domain.ParseDecimal(strconv.FormatFloat(f, 'e', -1, 64))
-		got, err := influx.FromFloat(f)
+		got, err := influx.DecimalFromFloat(f)
 		if (err == nil) != (wantErr == nil) || err == nil && !got.Equal(want) {
 			t.Fatalf("%v: got %s, %v; want %s, %v", f, got, err, want, wantErr)
 		}
@@ -54,19 +57,21 @@ func TestFloatIsItsShortestDecimal(t *testing.T) {
 func TestFifteenDigitsSurvive(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		d, err := domain.NewDecimal(rapid.Int64Range(-999_999_999_999_999, 999_999_999_999_999).Draw(t, "coefficient"),
-			rapid.Uint8Max(domain.MaxScale).Draw(t, "scale"))
+		const limit = 999_999_999_999_999
+		coefficient := rapid.Int64Range(-limit, limit).Draw(t, "coefficient")
+		d, err := domain.NewDecimal(coefficient, rapid.Uint8Max(domain.MaxScale).Draw(t, "scale"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !influx.Survives(d) {
+		if !influx.SurvivesFloat(d) {
 			t.Fatalf("%s does not survive a float", d)
 		}
 	})
 }
 
-// TestAnyDecimalComesBack writes bars over bars and reads them, on the real server: wide ones over narrow ones and the reverse.
-func TestAnyDecimalComesBack(t *testing.T) {
+// TestDecimalRoundTrip overwrites bars on a real server and reads them back: numbers of many digits over short ones,
+// and the reverse.
+func TestDecimalRoundTrip(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, config(t))
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -75,8 +80,9 @@ func TestAnyDecimalComesBack(t *testing.T) {
 		for i := range rapid.IntRange(1, 40).Draw(rt, "bars") {
 			err := b.Append(domain.Bar{
 				OpenTime: start.Add(time.Duration(i) * time.Minute),
-				Open:     decimals().Draw(rt, "open"), High: decimals().Draw(rt, "high"), Low: decimals().Draw(rt, "low"),
-				Close: decimals().Draw(rt, "close"), Volume: decimals().Draw(rt, "volume"),
+				Open:     decimals().Draw(rt, "open"), High: decimals().Draw(rt, "high"),
+				Low: decimals().Draw(rt, "low"), Close: decimals().Draw(rt, "close"),
+				Volume: decimals().Draw(rt, "volume"),
 				Trades: rapid.Int64Range(0, math.MaxInt64).Draw(rt, "trades"),
 			})
 			if err != nil {

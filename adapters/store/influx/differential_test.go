@@ -9,8 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/tests/differential"
 )
 
-// TestDifferential holds bars and reports to the store in memory. Claims and catalog, which are not this store's, are memory's on both
-// sides.
+// TestDifferential compares bars and write reports with those of the memory store. Coverage and catalog are the memory
+// store's on both sides, because this store does not have them.
 func TestDifferential(t *testing.T) {
 	t.Parallel()
 	differential.Run(t, func(testing.TB) contract.Store {
@@ -18,6 +18,6 @@ func TestDifferential(t *testing.T) {
 		return contract.Store{Bars: m, Catalog: m, Symbols: m}
 	}, func(tb testing.TB) contract.Store {
 		s, m := open(tb), memory.New()
-		return contract.Store{Bars: app.WithClaims(s.Bars, keeper{m}), Catalog: m, Symbols: m}
+		return contract.Store{Bars: app.WithClaims(s.Bars, coverageStore{m}), Catalog: m, Symbols: m}
 	}, 5000)
 }

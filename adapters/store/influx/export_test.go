@@ -5,37 +5,40 @@ import (
 	"math"
 )
 
-// Decode reads a whole answer of n statements, as query does, and returns how many rows it had.
+// Decode decodes a response to n statements, as a read does, and returns how many rows it has.
 func Decode(body []byte, n int) (rows int, err error) {
-	var columns int
-	a := answer{
-		decoder: newDecoder(bytes.NewReader(body), math.MaxInt64),
-		begin: func(t table) error {
-			columns = len(t.columns)
-			return nil
-		},
-		row: func(d *decoder) error {
-			rows++
-			for range columns {
-				if _, err := d.value(); err != nil {
-					return err
-				}
-			}
+	h := rowCounter{}
+	r := responseDecoder{decoder: newDecoder(bytes.NewReader(body), math.MaxInt64), handler: &h}
+	err = r.decode(n)
+	return h.rows, err
+}
 
-			return nil
-		},
+// rowCounter counts the rows of a response and skips their values.
+type rowCounter struct{ rows, columns int }
+
+func (c *rowCounter) beginTable(t table) error {
+	c.columns = len(t.columns)
+	return nil
+}
+
+func (c *rowCounter) decodeRow(d *decoder) error {
+	c.rows++
+	for range c.columns {
+		if _, err := d.readValue(); err != nil {
+			return err
+		}
 	}
 
-	return rows, a.read(n)
+	return nil
 }
 
-// DecodeTime reads one time.
+// DecodeTime decodes one time.
 func DecodeTime(body []byte) (int64, error) {
-	return newDecoder(bytes.NewReader(body), math.MaxInt64).time()
+	return newDecoder(bytes.NewReader(body), math.MaxInt64).readTime()
 }
 
-// FromFloat and Survives are the two directions of a float field.
+// DecimalFromFloat and SurvivesFloat are the two directions of a float field.
 var (
-	FromFloat = fromFloat
-	Survives  = survives
+	DecimalFromFloat = decimalFromFloat
+	SurvivesFloat    = survivesFloat
 )

@@ -19,14 +19,18 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// recordedKey and recordedRange are what the recorded answers are about: 25 bars, one of them with wide numbers.
+// recordedQuery is the query of the recorded responses, whose result is 25 bars, one of them with a number that no
+// float stores.
 var (
 	recordedKey   = domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
 	recordedStart = time.Unix(1709163000, 0).UTC()
-	recordedQuery = ports.BarQuery{Key: recordedKey, Range: domain.Range{Start: recordedStart, End: recordedStart.Add(time.Hour)}}
+	recordedQuery = ports.BarQuery{
+		Key:   recordedKey,
+		Range: domain.Range{Start: recordedStart, End: recordedStart.Add(time.Hour)},
+	}
 )
 
-func recorded(tb testing.TB, name string) []byte {
+func recordedResponse(tb testing.TB, name string) []byte {
 	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name+".msgpack"))
 	if err != nil {
@@ -36,12 +40,12 @@ func recorded(tb testing.TB, name string) []byte {
 	return b
 }
 
-// roundTrip is a server without a socket.
+// roundTrip is a transport that is a function: a server without a socket.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// response is a well-formed answer of the body, its length told.
+// response returns a well-formed response with the body and its length.
 func response(r *http.Request, status int, body []byte) *http.Response {
 	return &http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Request: r, ContentLength: int64(len(body)),
@@ -49,51 +53,56 @@ func response(r *http.Request, status int, body []byte) *http.Response {
 	}
 }
 
-// fakeStore is a store whose every query but the first, that of Open, is answered by respond.
+// fakeClient returns a client whose requests go to the transport.
+func fakeClient(transport http.RoundTripper) influxdb2.Client {
+	return influxdb2.NewClientWithOptions("http://influx.test", "",
+		influxdb2.DefaultOptions().SetApplicationName("test").SetHTTPClient(&http.Client{Transport: transport}))
+}
+
+// fakeStore returns a store whose requests go to respond, except the first one, which Open sends.
 func fakeStore(tb testing.TB, cfg influx.Config, respond roundTrip) *influx.Store {
 	tb.Helper()
 	opened := false
-	cfg.Client = influxdb2.NewClientWithOptions("http://influx.test", "", influxdb2.DefaultOptions().SetApplicationName("test").
-		SetHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			if !opened {
-				opened = true
-				return response(r, http.StatusOK, document(result(0, false))), nil
-			}
-			return respond(r)
-		})}))
+	cfg.Client = fakeClient(roundTrip(func(r *http.Request) (*http.Response, error) {
+		if !opened {
+			opened = true
+			return response(r, http.StatusOK, document(result(0, false))), nil
+		}
+		return respond(r)
+	}))
 
 	return openStore(tb, cfg)
 }
 
-// answering is a store that answers every query with the body.
-func answering(tb testing.TB, body []byte) *influx.Store {
+// storeReturning returns a store that receives the body as the response to every query.
+func storeReturning(tb testing.TB, body []byte) *influx.Store {
 	return fakeStore(tb, influx.Config{}, func(r *http.Request) (*http.Response, error) {
 		return response(r, http.StatusOK, body), nil
 	})
 }
 
-// readAll collects an answer; the bars that came before an error are returned with it.
+// readAll returns the bars of the query. If the read fails, it returns the error and the bars before it.
 func readAll(tb testing.TB, s ports.BarReader, q ports.BarQuery) (domain.Series, error) {
 	tb.Helper()
-	whole := domain.NewSeriesBuilder(q.Key, 0)
-	var failed error
+	b := domain.NewSeriesBuilder(q.Key, 0)
+	var readErr error
 	for piece, err := range s.ReadBars(tb.Context(), q) {
 		if err != nil {
-			failed = err
-		} else if err := whole.AppendSeries(piece); err != nil {
+			readErr = err
+		} else if err := b.AppendSeries(piece); err != nil {
 			tb.Fatal(err)
 		}
 	}
 
-	got, err := whole.Series()
+	got, err := b.Series()
 	if err != nil {
 		tb.Fatal(err)
 	}
 
-	return got, failed
+	return got, readErr
 }
 
-// A few words of msgpack, to say what no server of ours would.
+// The functions below encode msgpack, for responses that a real server does not send.
 
 func mpText(s string) []byte { return append([]byte{0xd9, byte(len(s))}, s...) }
 
@@ -107,7 +116,7 @@ func mpArray(items ...[]byte) []byte {
 	return slices.Concat(binary.BigEndian.AppendUint32([]byte{0xdd}, uint32(len(items))), slices.Concat(items...))
 }
 
-// mpMap takes keys and values by turns.
+// mpMap encodes a map of alternating keys and values.
 func mpMap(items ...[]byte) []byte {
 	return slices.Concat(binary.BigEndian.AppendUint32([]byte{0xdf}, uint32(len(items)/2)), slices.Concat(items...))
 }
@@ -117,10 +126,13 @@ var (
 	mpTrue = []byte{0xc3}
 )
 
+// document encodes a response with the results.
 func document(results ...[]byte) []byte { return mpMap(mpText("results"), mpArray(results...)) }
 
-func failing(text string) []byte { return mpMap(mpText("error"), mpText(text)) }
+// errorDocument encodes a response with an error.
+func errorDocument(text string) []byte { return mpMap(mpText("error"), mpText(text)) }
 
+// result encodes a result of the statement. partial announces another result of the same statement.
 func result(statement int64, partial bool, tables ...[]byte) []byte {
 	items := [][]byte{mpText("statement_id"), mpInt(statement), mpText("series"), mpArray(tables...)}
 	if partial {
@@ -129,11 +141,15 @@ func result(statement int64, partial bool, tables ...[]byte) []byte {
 	return mpMap(items...)
 }
 
-var barColumns = []string{"time", "open", "high", "low", "close", "volume", "trades", "exact", "whole", "symbol", "kind", "grid"}
+// barColumns are the columns of a result with bars.
+var barColumns = []string{
+	"time", "open", "high", "low", "close", "volume", "trades", "exact", "whole", "symbol", "kind", "grid",
+}
 
-// tableOf is rows of bars.
-func tableOf(columns []string, rows ...[]byte) []byte {
-	return mpMap(mpText("name"), mpText("bars"), mpText("columns"), mpTexts(columns), mpText("values"), mpArray(rows...))
+// barTable encodes a table of the measurement bars.
+func barTable(columns []string, rows ...[]byte) []byte {
+	return mpMap(
+		mpText("name"), mpText("bars"), mpText("columns"), mpTexts(columns), mpText("values"), mpArray(rows...))
 }
 
 func mpTexts(texts []string) []byte {
@@ -144,7 +160,7 @@ func mpTexts(texts []string) []byte {
 	return mpArray(all...)
 }
 
-// barRow is a good row at the n-th minute, its values replaced where change says so.
+// barRow encodes a valid row at minute n, with the values of the columns in change replaced.
 func barRow(n int, change map[int][]byte) []byte {
 	values := [][]byte{
 		mpInt(recordedStart.Add(time.Duration(n) * time.Minute).UnixNano()),
@@ -158,7 +174,7 @@ func barRow(n int, change map[int][]byte) []byte {
 	return mpArray(values...)
 }
 
-// bars is a whole answer of the rows.
+// bars encodes a complete response with the rows.
 func bars(rows ...[]byte) []byte {
-	return document(result(0, false, tableOf(barColumns, rows...)))
+	return document(result(0, false, barTable(barColumns, rows...)))
 }

@@ -20,7 +20,8 @@ import (
 
 const token = "canary-of-a-token"
 
-// rawServer answers the first query, that of Open, well, and leaves every later connection to serve.
+// rawServer returns a store on a server that returns an empty result for the first request, which Open sends, and
+// passes every later connection to serve.
 func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.Store {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,72 +62,79 @@ func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.St
 
 const head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-msgpack\r\n"
 
-// wantKind wants a read to fail with the kind, and not to tell the token.
-func wantKind(t *testing.T, s *influx.Store, kind error) error {
+// checkErrorKind reads bars and checks that the error has the kind and does not contain the token.
+func checkErrorKind(t *testing.T, s *influx.Store, kind error) error {
 	t.Helper()
 	got, err := readAll(t, s, recordedQuery)
 	if !errors.Is(err, kind) {
 		t.Errorf("got %s, %v; want %v", got, err, kind)
 	}
 	if err != nil && strings.Contains(fmt.Sprintf("%+v", err), token) {
-		t.Errorf("the error tells the token: %v", err)
+		t.Errorf("the error contains the token: %v", err)
 	}
 
 	return err
 }
 
-func TestCutOnTheWire(t *testing.T) {
+func TestConnectionCut(t *testing.T) {
 	t.Parallel()
-	body := recorded(t, "chunked_1.8")
-	first := document(result(0, true, tableOf(barColumns, barRow(0, nil))))
-	for name, answer := range map[string]string{
-		"length_short":             fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body[:len(body)/2]),
-		"length_short_at_a_chunk":  fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), first),
-		"chunk_without_terminator": fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", head, len(body), body),
-		"chunk_cut":                fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s", head, len(body), body[:100]),
-		"closed_at_the_end":        fmt.Sprintf("%s\r\n%s", head, body), // whole, but nothing proves it
+	body := recordedResponse(t, "chunked_1.8")
+	first := document(result(0, true, barTable(barColumns, barRow(0, nil))))
+	length := fmt.Sprintf("Content-Length: %d\r\n", len(body))
+	const chunked = head + "Transfer-Encoding: chunked\r\n\r\n"
+	for name, sent := range map[string]string{
+		"length_short":             fmt.Sprintf("%s%s\r\n%s", head, length, body[:len(body)/2]),
+		"length_short_at_a_chunk":  fmt.Sprintf("%s%s\r\n%s", head, length, first),
+		"chunk_without_terminator": fmt.Sprintf("%s%x\r\n%s\r\n", chunked, len(body), body),
+		"chunk_cut":                fmt.Sprintf("%s%x\r\n%s", chunked, len(body), body[:100]),
+		"closed_at_the_end":        fmt.Sprintf("%s\r\n%s", head, body), // complete, but nothing proves it
 		"closed_at_a_chunk":        fmt.Sprintf("%s\r\n%s", head, first),
-		"gzip_not_asked_for":       fmt.Sprintf("%sContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s", head, len(body), body),
+		"gzip_not_requested":       fmt.Sprintf("%sContent-Encoding: gzip\r\n%s\r\n%s", head, length, body),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_ = wantKind(t, rawServer(t, influx.Config{}, func(c net.Conn) { _, _ = io.WriteString(c, answer) }), ports.ErrIncomplete)
+			s := rawServer(t, influx.Config{}, func(c net.Conn) { _, _ = io.WriteString(c, sent) })
+			_ = checkErrorKind(t, s, ports.ErrIncomplete)
 		})
 	}
 }
 
-func TestOddResponses(t *testing.T) {
+func TestUnexpectedResponses(t *testing.T) {
 	t.Parallel()
-	whole := string(recorded(t, "chunked_1.8"))
+	complete := string(recordedResponse(t, "chunked_1.8"))
+	const version, message, typ = "X-Influxdb-Version", "X-Influxdb-Error", "Content-Type"
+	type headers = map[string]string
 	for name, c := range map[string]struct {
 		status  int
-		headers map[string]string
+		headers headers
 		body    string
 		kind    error
 		says    string
 	}{
-		"html":              {200, map[string]string{"Content-Type": "text/html"}, "<html>log in</html>", ports.ErrIncomplete, "text/html"},
-		"json":              {200, map[string]string{"Content-Type": "application/json"}, `{"results":[]}`, ports.ErrIncomplete, "json"},
-		"no_type":           {200, map[string]string{"Content-Type": ""}, whole, ports.ErrIncomplete, "msgpack"},
-		"empty":             {200, nil, "", ports.ErrIncomplete, "empty"},
-		"no_content":        {204, nil, "", ports.ErrInternal, "204"},
-		"html_as_msgpack":   {200, nil, "<html>", ports.ErrIncomplete, "msgpack"},
-		"credentials":       {401, nil, `{"error":"authorization failed"}`, ports.ErrAuth, ""},
-		"forbidden":         {403, map[string]string{"X-Influxdb-Error": "error authorizing query: x not authorized"}, "", ports.ErrPermission, "authorizing"},
-		"read_privilege":    {500, map[string]string{"X-Influxdb-Error": "user requires READ"}, "", ports.ErrPermission, "READ"},
-		"not_found":         {404, nil, "", ports.ErrSchema, ""},
-		"syntax":            {400, map[string]string{"X-Influxdb-Error": "error parsing query: found EOF"}, "", ports.ErrInternal, "EOF"},
-		"too_large":         {413, nil, "", ports.ErrTooLarge, ""},
-		"too_many":          {429, map[string]string{"Retry-After": "3"}, "", ports.ErrOverloaded, ""},
-		"busy":              {503, nil, `{"message":"try later"}`, ports.ErrOverloaded, "try later"},
-		"bad_gateway":       {502, nil, "<html>", ports.ErrUnavailable, ""},
-		"500_of_1.8":        {500, map[string]string{"X-Influxdb-Version": "1.8.10"}, "", ports.ErrInternal, ""},
-		"500_of_a_build":    {500, map[string]string{"X-Influxdb-Version": "unknown"}, "", ports.ErrInternal, ""},
-		"500_of_2":          {500, map[string]string{"X-Influxdb-Version": "v2.7.1"}, "", ports.ErrUnavailable, ""},
-		"500_of_a_proxy":    {500, nil, "", ports.ErrUnavailable, ""},
-		"500_no_database":   {500, map[string]string{"X-Influxdb-Version": "1.8.10", "X-Influxdb-Error": "database not found: x"}, "", ports.ErrSchema, ""},
+		"html":            {200, headers{typ: "text/html"}, "<html>log in</html>", ports.ErrIncomplete, "text/html"},
+		"json":            {200, headers{typ: "application/json"}, `{"results":[]}`, ports.ErrIncomplete, "json"},
+		"no_type":         {200, headers{typ: ""}, complete, ports.ErrIncomplete, "msgpack"},
+		"empty":           {200, nil, "", ports.ErrIncomplete, "empty"},
+		"no_content":      {204, nil, "", ports.ErrInternal, "204"},
+		"html_as_msgpack": {200, nil, "<html>", ports.ErrIncomplete, "msgpack"},
+		"credentials":     {401, nil, `{"error":"authorization failed"}`, ports.ErrAuth, ""},
+		"forbidden":       {403, headers{message: "error authorizing query"}, "", ports.ErrPermission, "authorizing"},
+		"read_privilege":  {500, headers{message: "user requires READ"}, "", ports.ErrPermission, "READ"},
+		"not_found":       {404, nil, "", ports.ErrSchema, ""},
+		"syntax":          {400, headers{message: "error parsing query: found EOF"}, "", ports.ErrInternal, "EOF"},
+		"too_large":       {413, nil, "", ports.ErrTooLarge, ""},
+		"too_many":        {429, headers{"Retry-After": "3"}, "", ports.ErrOverloaded, ""},
+		"busy":            {503, nil, `{"message":"try later"}`, ports.ErrOverloaded, "try later"},
+		"bad_gateway":     {502, nil, "<html>", ports.ErrUnavailable, ""},
+		"500_of_1.8":      {500, headers{version: "1.8.10"}, "", ports.ErrInternal, ""},
+		"500_of_a_build":  {500, headers{version: "unknown"}, "", ports.ErrInternal, ""},
+		"500_of_2":        {500, headers{version: "v2.7.1"}, "", ports.ErrUnavailable, ""},
+		"500_of_a_proxy":  {500, nil, "", ports.ErrUnavailable, ""},
+		"500_no_database": {
+			500, headers{version: "1.8.10", message: "database not found: x"}, "", ports.ErrSchema, "",
+		},
 		"huge_error_body":   {500, nil, strings.Repeat("x", 8<<20), ports.ErrUnavailable, "no reason"},
-		"huge_error_header": {500, map[string]string{"X-Influxdb-Error": strings.Repeat("x", 100_000)}, "", ports.ErrUnavailable, "xxx..."},
+		"huge_error_header": {500, headers{message: strings.Repeat("x", 100_000)}, "", ports.ErrUnavailable, "xxx..."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -138,16 +146,19 @@ func TestOddResponses(t *testing.T) {
 				w.WriteHeader(c.status)
 				_, _ = io.WriteString(w, c.body)
 			})
-			if err := wantKind(t, s, c.kind); err != nil && !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%.300v does not say %q", err, c.says)
-			} else if err != nil && len(err.Error()) > 1000 {
+			err := checkErrorKind(t, s, c.kind)
+			switch {
+			case err == nil: // reported by checkErrorKind
+			case !strings.Contains(err.Error(), c.says):
+				t.Errorf("%.300v does not contain %q", err, c.says)
+			case len(err.Error()) > 1000:
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
 		})
 	}
 }
 
-// httpServer is a store on a server whose every answer but the first comes from handle.
+// httpServer returns a store on a server that passes every request to handle, except the first one, which Open sends.
 func httpServer(t *testing.T, handle http.HandlerFunc) *influx.Store {
 	t.Helper()
 	var opened atomic.Bool
@@ -179,7 +190,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 			w.Header().Set("Retry-After", header)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})
-		b := minutes(t, recordedKey, 1)
+		b := minuteBars(t, recordedKey, 1)
 		var read, wrote *influx.ServerError
 		_, err := readAll(t, s, recordedQuery)
 		_, writeErr := s.ReplaceBars(t.Context(), b, b.Range())
@@ -195,7 +206,7 @@ func TestRetryAfterIsKept(t *testing.T) {
 	}
 }
 
-// TestFailedWrite is what a server answers to a write after it answered the read before it.
+// TestFailedWrite writes to a server that serves the read before the write and refuses the write.
 func TestFailedWrite(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -208,7 +219,9 @@ func TestFailedWrite(t *testing.T) {
 		"busy":             {503, "", ports.ErrOverloaded},
 		"timeout":          {500, "timeout", ports.ErrUnavailable},
 		"credentials":      {401, "", ports.ErrAuth},
-		"read_only_user":   {403, `"reader" user is not authorized to write to database "m"`, ports.ErrPermission},
+		"read_only_user": {
+			403, `"reader" user is not authorized to write to database "m"`, ports.ErrPermission,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -223,7 +236,7 @@ func TestFailedWrite(t *testing.T) {
 				w.WriteHeader(c.status)
 				_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 			})
-			b := minutes(t, recordedKey, 1)
+			b := minuteBars(t, recordedKey, 1)
 			if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, c.kind) || len(err.Error()) > 1000 {
 				t.Errorf("got %.300v, want %v", err, c.kind)
 			}
@@ -234,32 +247,34 @@ func TestFailedWrite(t *testing.T) {
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("the other host was asked, with the authorization %q", r.Header.Get("Authorization"))
+		t.Errorf("a request to the other host, with the authorization %q", r.Header.Get("Authorization"))
 	}))
 	defer other.Close()
 	for _, status := range []int{301, 302, 307, 308} {
-		s := httpServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+r.URL.Path, status) })
-		if err := wantKind(t, s, ports.ErrUnavailable); err != nil && !strings.Contains(err.Error(), other.URL) {
+		s := httpServer(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL+r.URL.Path, status)
+		})
+		if err := checkErrorKind(t, s, ports.ErrUnavailable); err != nil && !strings.Contains(err.Error(), other.URL) {
 			t.Errorf("%v does not name the other host", err)
 		}
-		b := minutes(t, recordedKey, 1)
+		b := minuteBars(t, recordedKey, 1)
 		if _, err := s.ReplaceBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrUnavailable) {
 			t.Errorf("write: got %v", err)
 		}
 	}
 }
 
-func TestHugeAnswer(t *testing.T) {
+func TestHugeResponse(t *testing.T) {
 	t.Parallel()
 	s := httpServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-msgpack")
 		for i := 0; ; i++ {
-			if _, err := w.Write(document(result(0, true, tableOf(barColumns)))); err != nil {
+			if _, err := w.Write(document(result(0, true, barTable(barColumns)))); err != nil {
 				return
 			}
 		}
 	})
-	_ = wantKind(t, s, ports.ErrTooLarge)
+	_ = checkErrorKind(t, s, ports.ErrTooLarge)
 }
 
 func TestRefusedConnection(t *testing.T) {
@@ -271,81 +286,88 @@ func TestRefusedConnection(t *testing.T) {
 
 	address := listener.Addr().String()
 	_ = listener.Close()
-	if _, _, err := influx.Open(t.Context(), influx.Config{URL: "http://" + address}); !errors.Is(err, ports.ErrUnavailable) {
-		t.Errorf("got %v", err)
-	}
-	if _, _, err := influx.Open(t.Context(), influx.Config{URL: "https://" + plain(t)}); !errors.Is(err, ports.ErrUnavailable) {
-		t.Errorf("https to a server without: got %v", err)
-	}
-	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	plain := httptest.NewServer(http.NotFoundHandler())
+	defer plain.Close()
+	secure := httptest.NewTLSServer(http.NotFoundHandler()) // its certificate has an unknown authority
 	defer secure.Close()
-	if _, _, err := influx.Open(t.Context(), influx.Config{URL: secure.URL}); !errors.Is(err, ports.ErrAuth) {
-		t.Errorf("a certificate of nobody known: got %v", err)
+
+	for name, c := range map[string]struct {
+		url  string
+		kind error
+	}{
+		"nobody_listens":        {"http://" + address, ports.ErrUnavailable},
+		"https_to_plain_server": {"https://" + plain.Listener.Addr().String(), ports.ErrUnavailable},
+		"unknown_certificate":   {secure.URL, ports.ErrAuth},
+	} {
+		if _, _, err := influx.Open(t.Context(), influx.Config{URL: c.url}); !errors.Is(err, c.kind) {
+			t.Errorf("%s: got %v, want %v", name, err, c.kind)
+		}
 	}
 }
 
-// plain is the address of a server without TLS.
-func plain(t *testing.T) string {
-	server := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(server.Close)
-	return server.Listener.Addr().String()
-}
-
-// TestHangs is a server that goes silent: before its headers, and within the answer.
-func TestHangs(t *testing.T) {
+// TestServerHangs reads from a server that stops sending, before the headers or within the response.
+func TestServerHangs(t *testing.T) {
 	t.Parallel()
-	body := recorded(t, "chunked_1.8")
+	body := recordedResponse(t, "chunked_1.8")
 	for name, c := range map[string]struct {
 		sent  string
 		phase ports.Phase
 	}{
-		"before_headers":    {"", ports.PhaseQuery},
-		"within_the_answer": {fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body[:1000]), ports.PhaseRead},
+		"before_headers": {"", ports.PhaseQuery},
+		"within_the_response": {
+			fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body[:1000]), ports.PhaseRead,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			gone := make(chan struct{}, 9) // tries, and more
-			s := rawServer(t, influx.Config{}, func(c2 net.Conn) {
-				_, _ = io.WriteString(c2, c.sent)
-				_, _ = io.Copy(io.Discard, c2) // until the other side closes
-				gone <- struct{}{}
+			closed := make(chan struct{}, 9) // more than the attempts below
+			s := rawServer(t, influx.Config{}, func(conn net.Conn) {
+				_, _ = io.WriteString(conn, c.sent)
+				_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
+				closed <- struct{}{}
 			})
-			// A busy machine may not have sent the query by the deadline, or got the headers; it gets longer ones.
+
+			// The deadline grows, because a busy machine may not have sent the query or received the headers by a short one.
 			for limit := 100 * time.Millisecond; ; limit *= 4 {
-				failed, late := failedRead(t, s, limit)
+				readErr, late := readWithDeadline(t, s, limit)
 				var typed *ports.Error
-				if !errors.Is(failed, context.DeadlineExceeded) || !errors.As(failed, &typed) || !errors.Is(typed.Kind, ports.ErrTimeout) {
-					t.Fatalf("got %v, want a timeout", failed)
+				if !errors.Is(readErr, context.DeadlineExceeded) || !errors.As(readErr, &typed) ||
+					!errors.Is(typed.Kind, ports.ErrTimeout) {
+					t.Fatalf("got %v, want a timeout", readErr)
 				}
-				isLetGo := ends(gone)
-				if typed.Phase == c.phase && late <= 2*time.Second && isLetGo {
+
+				isClosed := awaitClose(closed)
+				if typed.Phase == c.phase && late <= 2*time.Second && isClosed {
 					break
 				}
 				if limit > 5*time.Second {
-					t.Fatalf("got %v %s after the deadline, want a timeout in the phase %s; the server was let go: %t", failed, late, c.phase, isLetGo)
+					t.Fatalf("got %v %s after the deadline, want a timeout in the phase %s; connection closed: %t",
+						readErr, late, c.phase, isClosed)
 				}
 			}
 		})
 	}
 }
 
-// failedRead is how a read with a deadline failed, and how long after the deadline.
-func failedRead(t *testing.T, s *influx.Store, limit time.Duration) (failed error, late time.Duration) {
+// readWithDeadline reads with a deadline. It returns the error of the read and how long after the deadline it returned.
+func readWithDeadline(t *testing.T, s *influx.Store, limit time.Duration) (readErr error, late time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	began := time.Now()
 	for _, err := range s.ReadBars(ctx, recordedQuery) {
-		failed = err
+		readErr = err
 	}
-	return failed, time.Since(began) - limit
+
+	return readErr, time.Since(began) - limit
 }
 
-// TestBreakStopsTheServer is a server that sends without an end: breaking off closes the connection and reads no more.
+// TestBreakStopsTheServer reads from a server that never stops sending. A break, or a cancelled context, must close the
+// connection.
 func TestBreakStopsTheServer(t *testing.T) {
 	t.Parallel()
 	for _, cancelled := range []bool{false, true} {
-		gone := make(chan struct{}, 1)
+		closed := make(chan struct{}, 1)
 		s := rawServer(t, influx.Config{ChunkSize: 1}, func(c net.Conn) {
 			chunk := func(body []byte) error {
 				_, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(body), body)
@@ -353,13 +375,13 @@ func TestBreakStopsTheServer(t *testing.T) {
 			}
 			_, err := io.WriteString(c, head+"Transfer-Encoding: chunked\r\n\r\n")
 			for i := 0; err == nil; i++ {
-				err = chunk(document(result(0, true, tableOf(barColumns, barRow(i%60, nil)))))
+				err = chunk(document(result(0, true, barTable(barColumns, barRow(i%60, nil)))))
 				if i > 30 { // wait for the close
 					_, err = c.Read(make([]byte, 1))
 				}
 			}
 
-			gone <- struct{}{}
+			closed <- struct{}{}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		for _, err := range s.ReadBars(ctx, recordedQuery) {
@@ -377,20 +399,20 @@ func TestBreakStopsTheServer(t *testing.T) {
 			break
 		}
 
-		waitFor(t, gone)
+		waitForClose(t, closed)
 		cancel()
 	}
 }
 
-func waitFor(t *testing.T, done <-chan struct{}) {
+func waitForClose(t *testing.T, done <-chan struct{}) {
 	t.Helper()
-	if !ends(done) {
-		t.Error("the server was not let go")
+	if !awaitClose(done) {
+		t.Error("the connection is still open after 10 s")
 	}
 }
 
-// ends waits for done, within reason.
-func ends(done <-chan struct{}) bool {
+// awaitClose reports whether the connection is closed within 10 s.
+func awaitClose(done <-chan struct{}) bool {
 	select {
 	case <-done:
 		return true
@@ -399,12 +421,13 @@ func ends(done <-chan struct{}) bool {
 	}
 }
 
-// TestDeleteWaitsForAnotherDatabase is what 1.8 answers to a DELETE while somebody drops another database.
-func TestDeleteWaitsForAnotherDatabase(t *testing.T) {
+// TestDeleteRetriesEngineIsClosed deletes on a server that returns "engine is closed", as InfluxDB 1.8 does while
+// another database is dropped.
+func TestDeleteRetriesEngineIsClosed(t *testing.T) {
 	t.Parallel()
 	for failures, kind := range map[int]error{3: nil, 1000: ports.ErrUnavailable} {
-		b := minutes(t, recordedKey, 1)
-		there := bars(barRow(5, nil))
+		b := minuteBars(t, recordedKey, 1)
+		stored := bars(barRow(5, nil))
 		deletes, deleted := 0, false
 		s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
 			if err := r.ParseForm(); err != nil {
@@ -413,12 +436,12 @@ func TestDeleteWaitsForAnotherDatabase(t *testing.T) {
 
 			switch {
 			case strings.HasPrefix(r.PostForm.Get("q"), "SELECT") && !deleted:
-				return response(r, http.StatusOK, there), nil
+				return response(r, http.StatusOK, stored), nil
 			case strings.HasPrefix(r.PostForm.Get("q"), "SELECT"):
 				return response(r, http.StatusOK, document(result(0, false))), nil
 			case deletes < failures:
 				deletes++
-				return response(r, http.StatusOK, document(failing("engine is closed"))), nil
+				return response(r, http.StatusOK, document(errorDocument("engine is closed"))), nil
 			}
 
 			deleted = true
@@ -431,8 +454,8 @@ func TestDeleteWaitsForAnotherDatabase(t *testing.T) {
 	}
 }
 
-// TestLostWriteIsWrittenAgain is a server that says yes to a write and does not show it.
-func TestLostWriteIsWrittenAgain(t *testing.T) {
+// TestLostWriteIsRepeated writes to a server that acknowledges the first write and does not show it to reads.
+func TestLostWriteIsRepeated(t *testing.T) {
 	t.Parallel()
 	row := barRow(0, nil)
 	writes := 0
@@ -447,7 +470,7 @@ func TestLostWriteIsWrittenAgain(t *testing.T) {
 
 		return response(r, http.StatusOK, bars(row)), nil
 	})
-	want, err := readAll(t, answering(t, bars(row)), recordedQuery)
+	want, err := readAll(t, storeReturning(t, bars(row)), recordedQuery)
 	if err != nil {
 		t.Fatal(err)
 	}

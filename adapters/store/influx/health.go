@@ -7,28 +7,29 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Check asks for the measurement's fields, which needs the connection, the credentials and the database: the client's own Ping and
-// Health pass with wrong credentials. A measurement with fields of other types than ours is ErrSchema; one without fields is fine,
-// except that an existing layout must be there.
+// Check reads the fields of the measurement, because that needs the connection, the credentials and the database; the
+// client's Ping and Health succeed with wrong credentials. It returns ErrSchema if a field has an unexpected type or if
+// an existing layout lacks a field. A measurement of our own without any field is healthy: nothing has been written
+// yet.
 func (s *Store) Check(ctx context.Context) error {
-	return translate("check", s.database, s.check(ctx))
+	return translate("check", s.database, s.checkSchema(ctx))
 }
 
-func (s *Store) check(ctx context.Context) error {
+func (s *Store) checkSchema(ctx context.Context) error {
 	types := map[string]string{}
-	err := s.rowsOf(ctx, s.layout.fieldKeys(), func(_ table, values []any) error {
+	err := s.queryRows(ctx, s.layout.showFieldKeys(), func(_ table, values []any) error {
 		if len(values) != 2 {
-			return malformed("%v where a field and its type should be", values)
+			return malformedError("%v where a field and its type should be", values)
 		}
 
 		field, _ := values[0].(string)
-		kind, _ := values[1].(string)
-		if want, ours := s.layout.types[field]; ours && kind != want {
-			return fmt.Errorf("measurement %s: field %s is of the type %s, not %s: %w",
-				s.layout.measurement, field, kind, want, ports.ErrSchema)
+		got, _ := values[1].(string)
+		if want, ours := s.layout.types[field]; ours && got != want {
+			return fmt.Errorf("measurement %s: field %s has the type %s, not %s: %w",
+				s.layout.measurement, field, got, want, ports.ErrSchema)
 		}
 
-		types[field] = kind
+		types[field] = got
 		return nil
 	})
 	if err != nil {
@@ -40,7 +41,7 @@ func (s *Store) check(ctx context.Context) error {
 
 	for _, field := range s.layout.fields {
 		if types[field] == "" {
-			return fmt.Errorf("measurement %s has no field %s: %w", s.layout.measurement, field, ports.ErrSchema)
+			return fmt.Errorf("measurement %s: no field %s: %w", s.layout.measurement, field, ports.ErrSchema)
 		}
 	}
 

@@ -17,44 +17,44 @@ import (
 
 const contentType = "application/x-msgpack"
 
-// query sends a statement and reads the whole answer: begin is told of every table, and row must decode one row from the decoder.
-// No error means that the answer was provably whole. When it returns early, the connection is closed at once, so the server stops.
-func (s *Store) query(ctx context.Context, st statement, begin func(table) error, row func(*decoder) error) error {
+// runQuery sends the query and passes the rows of its response to the handler. It returns nil only if the response is
+// complete. If it returns early, it closes the connection at once, so that the server stops.
+func (s *Store) runQuery(ctx context.Context, q query, handler rowHandler) error {
 	ctx, cancel := context.WithCancel(ctx)
-	response, err := s.send(ctx, st)
+	response, err := s.sendQuery(ctx, q)
 	if err != nil {
 		cancel()
 		return err
 	}
 
 	defer func() {
-		cancel() // first, so that closing does not drain what the server still sends
+		cancel() // must be first, because Close would otherwise read the rest of the body
 		_ = response.Body.Close()
 	}()
+
 	if err := s.checkResponse(response); err != nil {
 		return err
 	}
 
-	a := answer{decoder: newDecoder(response.Body, s.maxResponse), begin: begin, row: row}
-	return a.read(st.statements)
+	r := responseDecoder{decoder: newDecoder(response.Body, s.maxResponse), handler: handler}
+	return r.decode(q.statements)
 }
 
-// send posts the statement. Everything goes in the body, so that no proxy logs it.
-func (s *Store) send(ctx context.Context, st statement) (*http.Response, error) {
-	form := url.Values{"db": {s.database}, "q": {st.text}, "epoch": {"ns"}}
+// sendQuery posts the query. The parameters go into the body, because proxies log URLs.
+func (s *Store) sendQuery(ctx context.Context, q query) (*http.Response, error) {
+	form := url.Values{"db": {s.database}, "q": {q.text}, "epoch": {"ns"}}
 	if s.retention != "" {
 		form.Set("rp", s.retention)
 	}
-	if len(st.params) > 0 {
-		params, err := json.Marshal(st.params)
+	if len(q.params) > 0 {
+		params, err := json.Marshal(q.params)
 		if err != nil {
 			return nil, err
 		}
 
 		form.Set("params", string(params))
 	}
-
-	if st.chunked {
+	if q.chunked {
 		form.Set("chunked", "true")
 		form.Set("chunk_size", strconv.Itoa(s.chunkSize))
 	}
@@ -73,55 +73,74 @@ func (s *Store) send(ctx context.Context, st statement) (*http.Response, error) 
 	return s.client.HTTPService().DoHTTPRequestWithResponse(request, nil)
 }
 
-// checkResponse refuses a response that is no answer of InfluxDB in msgpack with a marked end.
+// checkResponse returns an error unless the response is msgpack, from the configured host, with a marked end.
 func (s *Store) checkResponse(r *http.Response) error {
 	if r.Request != nil && r.Request.URL.Host != s.host {
-		return fmt.Errorf("the server redirects to %s; give that address if it is right: %w", r.Request.URL.Host, ports.ErrUnavailable)
+		return fmt.Errorf("the server redirects to %s; configure that URL if it is right: %w",
+			r.Request.URL.Host, ports.ErrUnavailable)
 	}
 	if r.StatusCode != http.StatusOK {
 		return newServerError(r)
 	}
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != contentType {
-		return fmt.Errorf("the answer is %q, not %s; is this an InfluxDB, or a proxy's page?: %w",
+		return fmt.Errorf("the response is %q, not %s; check that the URL is that of an InfluxDB, not of a proxy: %w",
 			r.Header.Get("Content-Type"), contentType, ports.ErrIncomplete)
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" {
-		return fmt.Errorf("the answer has the content encoding %q, which was not asked for: %w", encoding, ports.ErrIncomplete)
+		return fmt.Errorf("the response has the content encoding %q, which was not requested: %w",
+			encoding, ports.ErrIncomplete)
 	}
 	if r.ContentLength < 0 && !slices.Contains(r.TransferEncoding, "chunked") && r.ProtoMajor < 2 {
-		return fmt.Errorf("the answer's end is marked neither by a length nor by chunks, so it may be cut: %w", ports.ErrIncomplete)
+		return fmt.Errorf("neither a length nor chunks mark the end of the response, so it may be cut: %w",
+			ports.ErrIncomplete)
 	}
 
 	return nil
 }
 
-// rowsOf collects the rows of a short answer, one call a row.
-func (s *Store) rowsOf(ctx context.Context, st statement, row func(t table, values []any) error) error {
-	var current table
-	return s.query(ctx, st, func(t table) error {
-		current = t
-		return nil
-	}, func(d *decoder) error {
-		values := make([]any, len(current.columns))
-		for i := range values {
-			var err error
-			if values[i], err = d.value(); err != nil {
-				return err
-			}
-		}
-
-		return row(current, values)
-	})
+// queryRows runs a query with a short result and calls row for each of its rows.
+func (s *Store) queryRows(ctx context.Context, q query, row func(t table, values []any) error) error {
+	return s.runQuery(ctx, q, &valueHandler{row: row})
 }
 
-// errorCap lets no body of an error be longer than a client may hold in memory.
-type errorCap struct{ next http.RoundTripper }
+// execute runs a statement that has no result.
+func (s *Store) execute(ctx context.Context, q query) error {
+	return s.queryRows(ctx, q, func(table, []any) error { return nil })
+}
 
+// valueHandler decodes rows of any type.
+type valueHandler struct {
+	table table
+	row   func(t table, values []any) error
+}
+
+func (h *valueHandler) beginTable(t table) error {
+	h.table = t
+	return nil
+}
+
+func (h *valueHandler) decodeRow(d *decoder) error {
+	values := make([]any, len(h.table.columns))
+	for i := range values {
+		var err error
+		if values[i], err = d.readValue(); err != nil {
+			return err
+		}
+	}
+
+	return h.row(h.table, values)
+}
+
+// errorBodyLimiter is a transport that limits the body of an error response, because the client reads such a body into
+// memory.
+type errorBodyLimiter struct{ next http.RoundTripper }
+
+// maxErrorBody is how many bytes of the body of an error response are read.
 const maxErrorBody = 64 << 10
 
-// RoundTrip passes the request on.
-func (c errorCap) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := c.next.RoundTrip(r)
+// RoundTrip sends the request and limits the body of an error response.
+func (l errorBodyLimiter) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := l.next.RoundTrip(r)
 	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
 		response.Body = struct {
 			io.Reader

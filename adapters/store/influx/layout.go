@@ -11,20 +11,22 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Existing says how to read bars that something else writes: floats in one measurement, the symbol split into a trading pair and
-// an exchange, all of one frequency. A number is the shortest decimal of its float; trade counts are unknown. The symbol BTC/USD
-// is the pair on whichever exchange has it, and an error where two have; KRAKEN:BTC/USD is the pair on that one, in whatever case
-// it is written there. Nothing is written.
+// Existing describes bars that another program writes: one measurement, float fields, a trading pair and an exchange as
+// tags, one frequency. The store reads such bars and must not write them. A number is the shortest decimal of its
+// float. Trade counts are unknown.
+//
+// The symbol BTC/USD is the pair on the only exchange that has it; it is an error if several have it. KRAKEN:BTC/USD is
+// the pair on the exchange of that name, in upper or lower case.
 type Existing struct {
-	// Frequency is the length of the bars, on the UTC grid, since the layout does not tell. Required.
+	// Frequency is the length of the bars, on the UTC grid. It is required, because the layout does not store it.
 	Frequency domain.Frequency
-	// Measurement defaults to "market_data".
+	// Measurement is the measurement of the bars. Defaults to "market_data".
 	Measurement string
-	// SymbolTag holds the trading pair. Defaults to "trading_pair".
+	// SymbolTag is the tag with the trading pair. Defaults to "trading_pair".
 	SymbolTag string
-	// VenueTag holds the exchange. Defaults to "exchange".
+	// VenueTag is the tag with the exchange. Defaults to "exchange".
 	VenueTag string
-	// Tags are values that tell bars from what else is in the measurement. nil is data_type="ohlcv".
+	// Tags are the tag values that bars have and other rows of the measurement do not. nil means data_type="ohlcv".
 	Tags map[string]string
 }
 
@@ -45,23 +47,26 @@ func (e Existing) withDefaults() Existing {
 	return e
 }
 
-// Validate reports every fault.
+// Validate reports every fault of the description.
 func (e Existing) Validate() error {
 	e = e.withDefaults()
 	faults := []error{e.Frequency.Validate()}
 	names := append([]string{e.Measurement, e.SymbolTag, e.VenueTag}, slices.Sorted(maps.Keys(e.Tags))...)
 	for _, name := range names {
 		if !isIdentifier(name) {
-			faults = append(faults, fmt.Errorf("influx name %q: use letters, digits, _ . and -, at most %d", name, maxIdentifier))
+			faults = append(faults,
+				fmt.Errorf("influx name %q: use letters, digits, _ . and -, at most %d", name, maxIdentifier))
 		}
 	}
 
 	return errors.Join(faults...)
 }
 
+// maxIdentifier limits the length of an identifier, in bytes.
 const maxIdentifier = 64
 
-// isIdentifier reports whether a measurement or tag may have the name: names cannot be bound, so they are of few bytes only.
+// isIdentifier reports whether name may be the name of a measurement, a tag or a database. InfluxQL cannot bind a name,
+// so a name must contain only letters, digits and _ . -.
 func isIdentifier(name string) bool {
 	for _, c := range []byte(name) {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
@@ -71,34 +76,41 @@ func isIdentifier(name string) bool {
 	return name != "" && len(name) <= maxIdentifier
 }
 
-// The names of our own layout.
+// The tags and fields of our own layout. They are part of the storage format.
 const (
 	tagSymbol   = "symbol"
-	tagKind     = "kind"
+	tagKind     = "kind" // the price type
 	tagGrid     = "grid"
 	fieldTrades = "trades"
 	fieldExact  = "exact"
-	fieldWhole  = "whole" // must stay the last of the fields by name, see the package comment
+
+	// fieldChecksum must remain the last field in the order of names; see the package comment.
+	fieldChecksum = "whole"
 )
 
 // numberFields are the float fields, in the order of domain.Field.
 var numberFields = [...]string{"open", "high", "low", "close", "volume"}
 
-// layout is where bars lie: ours, or an existing one.
+// layout describes how a measurement stores bars: our own layout or an existing one.
 type layout struct {
 	measurement string
-	existing    *Existing         // nil is ours
+	existing    *Existing         // nil for our own layout
 	fields      []string          // the fields that every bar has
-	types       map[string]string // of the fields
-	keyTags     []string          // the tags that tell series apart
+	types       map[string]string // InfluxQL type by field
+	keyTags     []string          // the tags that identify a series; the first is the symbol or the trading pair
 }
 
 func newLayout(cfg Config) layout {
-	l := layout{measurement: cfg.Measurement, keyTags: []string{tagSymbol, tagKind, tagGrid}, types: map[string]string{}}
-	l.fields = slices.Clone(numberFields[:])
+	l := layout{
+		measurement: cfg.Measurement,
+		keyTags:     []string{tagSymbol, tagKind, tagGrid},
+		types:       map[string]string{},
+		fields:      slices.Clone(numberFields[:]),
+	}
 	for _, f := range numberFields {
 		l.types[f] = "float"
 	}
+
 	if cfg.Existing != nil {
 		e := cfg.Existing.withDefaults()
 		l.existing, l.measurement, l.keyTags = &e, e.Measurement, []string{e.SymbolTag, e.VenueTag}
@@ -106,73 +118,77 @@ func newLayout(cfg Config) layout {
 	}
 
 	l.fields = append(l.fields, fieldTrades, fieldExact)
-	l.types[fieldTrades], l.types[fieldExact], l.types[fieldWhole] = "integer", "string", "integer"
+	l.types[fieldTrades], l.types[fieldExact], l.types[fieldChecksum] = "integer", "string", "integer"
 	return l
 }
 
-// condition wants a tag to have a value.
+// condition requires that a tag has a value.
 type condition struct{ tag, value string }
 
-// own selects a series of our layout.
-func own(key domain.SeriesKey) []condition {
+// seriesConditions returns the conditions that select a series of our own layout.
+func seriesConditions(key domain.SeriesKey) []condition {
 	return []condition{{tagSymbol, string(key.Symbol)}, {tagKind, key.PriceType.String()}, {tagGrid, key.Grid.String()}}
 }
 
-// conditions is what bars of the layout have in common.
-func (l layout) conditions() []condition {
+// commonConditions returns the conditions that all bars of the layout meet.
+func (l layout) commonConditions() []condition {
+	if l.existing == nil {
+		return nil
+	}
+
 	var where []condition
-	if l.existing != nil {
-		for _, tag := range slices.Sorted(maps.Keys(l.existing.Tags)) {
-			where = append(where, condition{tag, l.existing.Tags[tag]})
-		}
+	for _, tag := range slices.Sorted(maps.Keys(l.existing.Tags)) {
+		where = append(where, condition{tag, l.existing.Tags[tag]})
 	}
 
 	return where
 }
 
-// where selects the series of each key; nil where the layout cannot hold it.
-func (s *Store) where(ctx context.Context, keys []domain.SeriesKey) ([][]condition, error) {
+// selectSeries returns the conditions that select the series of each key, or nil where the layout cannot contain the
+// series. For an existing layout it reads the exchanges of the pairs.
+func (s *Store) selectSeries(ctx context.Context, keys []domain.SeriesKey) ([][]condition, error) {
 	selected := make([][]condition, len(keys))
 	e := s.layout.existing
-	var pairs [][]condition // of an existing layout
-	var of []int            // which keys they are of
+	var pairs [][]condition // of an existing layout: the conditions of trading pairs whose exchange is not known yet
+	var keyOfPair []int     // index of the key of each of them
 	for i, key := range keys {
 		switch {
-		case key.Symbol == "": // to InfluxQL, the series that lack the tag
+		case key.Symbol == "": // InfluxQL would select the series without the tag
 		case e == nil:
-			selected[i] = own(key)
-		case s.layout.holds(key):
-			pairs, of = append(pairs, append(s.layout.conditions(), condition{e.SymbolTag, key.Symbol.Instrument()})), append(of, i)
+			selected[i] = seriesConditions(key)
+		case s.layout.canContain(key):
+			pairs = append(pairs, append(s.layout.commonConditions(), condition{e.SymbolTag, key.Symbol.Instrument()}))
+			keyOfPair = append(keyOfPair, i)
 		}
 	}
 	if len(pairs) == 0 {
 		return selected, nil
 	}
 
-	venues, err := s.tagValues(ctx, e.VenueTag, pairs...)
+	venues, err := s.readTagValues(ctx, e.VenueTag, pairs...)
 	if err != nil {
 		return nil, err
 	}
 
-	for n, i := range of {
-		venue, err := venueOf(keys[i].Symbol, venues[n])
+	for n, i := range keyOfPair {
+		venue, err := resolveVenue(keys[i].Symbol, venues[n])
 		if err != nil {
 			return nil, err
 		}
 
 		if venue != "" {
-			pairs[n] = append(pairs[n], condition{e.VenueTag, venue})
-			selected[i] = pairs[n]
+			selected[i] = append(pairs[n], condition{e.VenueTag, venue})
 		}
 	}
 
 	return selected, nil
 }
 
-// venueOf is the one that the symbol means of the exchanges that have its pair, "" where it is on none.
-func venueOf(symbol domain.Symbol, venues []string) (string, error) {
-	if asked := symbol.Venue(); asked != "" {
-		venues = slices.DeleteFunc(venues, func(v string) bool { return !strings.EqualFold(v, asked) })
+// resolveVenue returns the exchange of the symbol, out of the exchanges that have its pair. It returns "" if the pair
+// is not on the exchange, and an error if the symbol names no exchange and several have the pair.
+func resolveVenue(symbol domain.Symbol, venues []string) (string, error) {
+	if named := symbol.Venue(); named != "" {
+		venues = slices.DeleteFunc(venues, func(v string) bool { return !strings.EqualFold(v, named) })
 	}
 	switch len(venues) {
 	case 0:
@@ -181,40 +197,42 @@ func venueOf(symbol domain.Symbol, venues []string) (string, error) {
 		return venues[0], nil
 	}
 
-	return "", ambiguous(symbol.Instrument(), venues)
+	return "", ambiguousVenueError(symbol.Instrument(), venues)
 }
 
-func ambiguous(pair string, venues []string) error {
+func ambiguousVenueError(pair string, venues []string) error {
 	slices.Sort(venues)
-	return fmt.Errorf("%s is on more than one exchange (%s); name one, like %s:%s: %w",
+	return fmt.Errorf("select series of %s: it is on more than one exchange (%s); name one, like %s:%s: %w",
 		pair, strings.Join(venues, ", "), strings.ToUpper(venues[0]), pair, domain.ErrInvalid)
 }
 
-// holds reports whether bars of the key's grid and kind can be in an existing layout.
-func (l layout) holds(key domain.SeriesKey) bool {
+// canContain reports whether an existing layout can contain bars of the key's grid and price type.
+func (l layout) canContain(key domain.SeriesKey) bool {
 	return key.PriceType == domain.PriceTrade && key.Grid == l.existing.Frequency.UTC()
 }
 
-// seriesKeys is the keys of the series with the given tags: none where no request could name it. In an existing layout a pair has
-// two names, with its venue and without; the second only where unique says that one exchange alone has the pair.
-func (l layout) seriesKeys(tags map[string]string, unique func(pair string) bool) []domain.SeriesKey {
+// seriesKeys returns the keys that name the series with the tags, or nothing if no request can name it. A series of our
+// own layout has one key. A series of an existing layout has two, with and without its exchange; the key without it is
+// the first, and is absent unless isUnique reports that only one exchange has the pair.
+func (l layout) seriesKeys(tags map[string]string, isUnique func(pair string) bool) []domain.SeriesKey {
 	if l.existing == nil {
 		grid, gridErr := domain.ParseGrid(tags[tagGrid])
-		kind, kindErr := domain.ParsePriceType(tags[tagKind])
-		key, err := domain.NewSeriesKey(domain.Symbol(tags[tagSymbol]), grid, kind)
-		if errors.Join(gridErr, kindErr, err) != nil || key.Grid.String() != tags[tagGrid] {
+		priceType, priceErr := domain.ParsePriceType(tags[tagKind])
+		key, err := domain.NewSeriesKey(domain.Symbol(tags[tagSymbol]), grid, priceType)
+		if errors.Join(gridErr, priceErr, err) != nil || key.Grid.String() != tags[tagGrid] {
 			return nil
 		}
 
 		return []domain.SeriesKey{key}
 	}
 
-	var keys []domain.SeriesKey
 	pair := tags[l.existing.SymbolTag]
 	names := []string{strings.ToUpper(tags[l.existing.VenueTag]) + ":" + pair}
-	if unique(pair) {
+	if isUnique(pair) {
 		names = []string{pair, names[0]}
 	}
+
+	var keys []domain.SeriesKey
 	for _, name := range names {
 		key, err := domain.NewSeriesKey(domain.Symbol(name), l.existing.Frequency.UTC(), domain.PriceTrade)
 		if err == nil && key.Symbol.Instrument() == pair {

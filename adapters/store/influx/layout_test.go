@@ -13,22 +13,27 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// existing is a database as other programs fill it: one pair on two exchanges, one on a single exchange, and what is no bar.
+// existing returns the configuration of a database that another program filled: one pair is on two exchanges, one is on
+// a single exchange, and one row is no bar.
 func existing(t *testing.T) influx.Config {
 	t.Helper()
 	cfg := config(t)
 	var lines []string
 	for _, series := range []string{
-		"exchange=kraken,trading_pair=BTC/USD,data_type=ohlcv", "exchange=coinbase,trading_pair=BTC/USD,data_type=ohlcv",
-		"exchange=kraken,trading_pair=ETH/USD,data_type=ohlcv", "exchange=kraken,trading_pair=xbt,data_type=ohlcv",
+		"exchange=kraken,trading_pair=BTC/USD,data_type=ohlcv",
+		"exchange=coinbase,trading_pair=BTC/USD,data_type=ohlcv",
+		"exchange=kraken,trading_pair=ETH/USD,data_type=ohlcv",
+		"exchange=kraken,trading_pair=xbt,data_type=ohlcv",
 	} {
 		for i := range 3 {
 			at := recordedStart.Add(time.Duration(i) * time.Minute).UnixNano()
-			lines = append(lines, fmt.Sprintf("market_data,%s open=65314.59,high=65314.6,low=1.1,close=0.1,volume=1234.00000001 %d", series, at))
+			const fields = "open=65314.59,high=65314.6,low=1.1,close=0.1,volume=1234.00000001"
+			lines = append(lines, fmt.Sprintf("market_data,%s %s %d", series, fields, at))
 		}
 	}
 
-	lines = append(lines, fmt.Sprintf("market_data,exchange=kraken,trading_pair=ETH/USD,data_type=trade price=1 %d", recordedStart.UnixNano()))
+	lines = append(lines, fmt.Sprintf("market_data,exchange=kraken,trading_pair=ETH/USD,data_type=trade price=1 %d",
+		recordedStart.UnixNano()))
 	if err := writeRaw(t.Context(), cfg, lines...); err != nil {
 		t.Fatal(err)
 	}
@@ -58,36 +63,38 @@ func TestExistingLayout(t *testing.T) {
 		{domain.SeriesKey{Symbol: "ETH/USD", Grid: hour}, 0},
 		{domain.SeriesKey{Symbol: "ETH/USD", Grid: minute, PriceType: domain.PriceBid}, 0},
 	} {
-		got, err := readAll(t, s, ports.BarQuery{Key: c.key, Range: always})
+		got, err := readAll(t, s, ports.BarQuery{Key: c.key, Range: allTime})
 		if err != nil || got.Len() != c.bars {
 			t.Errorf("%s: got %s, %v; want %d bars", c.key, got, err, c.bars)
 			continue
 		}
 
-		if want := "2024-02-28T23:30:00Z o=65314.59 h=65314.6 l=1.1 c=0.1 v=1234.00000001 n=0"; got.Len() > 0 && got.At(0).String() != want {
+		const want = "2024-02-28T23:30:00Z o=65314.59 h=65314.6 l=1.1 c=0.1 v=1234.00000001 n=0"
+		if got.Len() > 0 && got.At(0).String() != want {
 			t.Errorf("%s: got %s, want %s", c.key, got.At(0), want)
 		}
 	}
 
-	last := ports.BarQuery{Key: domain.SeriesKey{Symbol: "ETH/USD", Grid: minute}, Range: always, Last: 2}
-	if got, err := readAll(t, s, last); err != nil || got.Len() != 2 || !got.OpenTime(0).Equal(recordedStart.Add(time.Minute)) {
-		t.Errorf("the last two: %s, %v", got, err)
+	last := ports.BarQuery{Key: domain.SeriesKey{Symbol: "ETH/USD", Grid: minute}, Range: allTime, Last: 2}
+	got, err := readAll(t, s, last)
+	if err != nil || got.Len() != 2 || !got.OpenTime(0).Equal(recordedStart.Add(time.Minute)) {
+		t.Errorf("last two bars: got %s, %v", got, err)
 	}
 }
 
 func TestExistingSymbolOnTwoExchanges(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, existing(t))
-	_, err := readAll(t, s, ports.BarQuery{Key: recordedKey, Range: always})
+	_, err := readAll(t, s, ports.BarQuery{Key: recordedKey, Range: allTime})
 	if !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "coinbase, kraken") {
 		t.Errorf("got %v, want an error that names both exchanges", err)
 	}
 }
 
-func TestExistingIsOnlyRead(t *testing.T) {
+func TestExistingIsReadOnly(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, existing(t))
-	b := minutes(t, recordedKey, 3)
+	b := minuteBars(t, recordedKey, 3)
 	if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrPermission) {
 		t.Errorf("write: got %v", err)
 	}
@@ -100,41 +107,43 @@ func TestExistingExtentsAndCatalog(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, existing(t))
 	for _, c := range []struct {
-		asked []domain.Symbol
-		want  []domain.Symbol
+		requested []domain.Symbol
+		want      []domain.Symbol
 	}{
 		{nil, []domain.Symbol{"COINBASE:BTC/USD", "ETH/USD", "KRAKEN:BTC/USD"}},
 		{[]domain.Symbol{"KRAKEN:ETH/USD"}, []domain.Symbol{"KRAKEN:ETH/USD"}},
-		{[]domain.Symbol{"ETH/USD", "BTC/USD", "NO/SUCH"}, []domain.Symbol{"ETH/USD"}}, // BTC/USD alone names two
+		{[]domain.Symbol{"ETH/USD", "BTC/USD", "NO/SUCH"}, []domain.Symbol{"ETH/USD"}}, // because BTC/USD is ambiguous
 	} {
-		extents, err := s.Extents(t.Context(), c.asked...)
+		extents, err := s.Extents(t.Context(), c.requested...)
 		var got []domain.Symbol
 		for _, e := range extents {
 			got = append(got, e.Key.Symbol)
-			if want := (domain.Range{Start: recordedStart, End: recordedStart.Add(3 * time.Minute)}); !e.Inferred || !e.Range.Equal(want) {
-				t.Errorf("got %+v, want %s assumed", e, want)
+			want := domain.Range{Start: recordedStart, End: recordedStart.Add(3 * time.Minute)}
+			if !e.Inferred || !e.Range.Equal(want) {
+				t.Errorf("got %+v, want %s inferred", e, want)
 			}
 		}
 
 		if err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("extents of %v: got %v, %v; want %v", c.asked, got, err, c.want)
+			t.Errorf("extents of %v: got %v, %v; want %v", c.requested, got, err, c.want)
 		}
-		metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Symbols: c.asked})
+		metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Symbols: c.requested})
 		got = nil
 		for _, m := range metas {
 			got = append(got, m.Symbol)
 		}
 		if err != nil || !slices.Equal(got, c.want) {
-			t.Errorf("symbols of %v: got %v, %v; want %v", c.asked, got, err, c.want)
+			t.Errorf("symbols of %v: got %v, %v; want %v", c.requested, got, err, c.want)
 		}
 	}
 }
 
-func TestExistingThatIsNotThere(t *testing.T) {
+func TestMissingExistingMeasurement(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	cfg.Existing = &influx.Existing{Frequency: domain.Minute1}
-	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "market_data") {
+	_, _, err := influx.Open(t.Context(), cfg)
+	if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "market_data") {
 		t.Errorf("got %v", err)
 	}
 }

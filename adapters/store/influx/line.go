@@ -6,26 +6,27 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// lineForm is what a line says of a bar.
-type lineForm int
+// lineFields selects the fields that a line sets.
+type lineFields int
 
 const (
-	plainLine lineForm = iota // all fields but whole: for a bar that was not there
-	wholeLine                 // all fields
-	markLine                  // whole alone: for a bar that is there, and will be overwritten
+	valueFields  lineFields = iota // all fields except the checksum: the first write of a bar
+	allFields                      // all fields
+	checksumOnly                   // the checksum alone: a stored bar that the next write overwrites
 )
 
-// appendLine writes a bar in line protocol, but for a mark with every field set, since a write merges fields with those that are
-// there. A valid key and a number hold no byte that would need escaping. A number is spelled in full: the server takes the float
-// nearest to it.
-func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar, form lineForm) []byte {
+// appendLine appends the bar to b in line protocol. It sets every field that fields selects, because a write merges its
+// fields with the stored ones. Nothing is escaped, because a valid key and a number contain no byte that line protocol
+// would escape. A number has all its digits; the server stores the nearest float.
+func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar, fields lineFields) []byte {
 	b = append(b, measurement...)
 	b = append(append(b, ","+tagGrid+"="...), key.Grid.String()...)
 	b = append(append(b, ","+tagKind+"="...), key.PriceType.String()...)
 	b = append(append(b, ","+tagSymbol+"="...), key.Symbol...)
+
 	separator := byte(' ')
-	if form != markLine {
-		values := numbersOf(bar)
+	if fields != checksumOnly {
+		values := barNumbers(bar)
 		for i, v := range values {
 			b = append(append(append(b, separator), numberFields[i]...), '=')
 			b, _ = v.AppendText(b) // never fails
@@ -38,9 +39,9 @@ func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.B
 		b = append(appendExact(b, values), '"')
 	}
 
-	if form != plainLine {
-		b = append(append(b, separator), fieldWhole+"="...)
-		b = append(strconv.AppendInt(b, checksumOf(bar), 10), 'i')
+	if fields != valueFields {
+		b = append(append(b, separator), fieldChecksum+"="...)
+		b = append(strconv.AppendInt(b, barChecksum(bar), 10), 'i')
 	}
 
 	b = append(b, ' ')
@@ -48,14 +49,15 @@ func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.B
 	return append(b, '\n')
 }
 
-// numbersOf is the bar's numbers in the order of numberFields.
-func numbersOf(bar domain.Bar) [len(numberFields)]domain.Decimal {
+// barNumbers returns the numbers of the bar in the order of numberFields.
+func barNumbers(bar domain.Bar) [len(numberFields)]domain.Decimal {
 	return [...]domain.Decimal{bar.Open, bar.High, bar.Low, bar.Close, bar.Volume}
 }
 
-// appendExact appends what the field exact holds: nothing where every number survives a float.
+// appendExact appends the value of the field exact: nothing if every number survives a float, otherwise all five
+// numbers separated by spaces.
 func appendExact(b []byte, values [len(numberFields)]domain.Decimal) []byte {
-	if allSurvive(values) {
+	if allSurviveFloat(values) {
 		return b
 	}
 
@@ -69,9 +71,9 @@ func appendExact(b []byte, values [len(numberFields)]domain.Decimal) []byte {
 	return b
 }
 
-func allSurvive(values [len(numberFields)]domain.Decimal) bool {
+func allSurviveFloat(values [len(numberFields)]domain.Decimal) bool {
 	for _, v := range values {
-		if !survives(v) {
+		if !survivesFloat(v) {
 			return false
 		}
 	}

@@ -11,28 +11,28 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// decoder reads msgpack as strictly as it can be read: what an answer of InfluxDB never holds is an error, and so is a body that
-// ends within a value. An error is for good: the decoder is not used after it.
+// decoder reads msgpack. It accepts only the types that a response of InfluxDB contains, and refuses a body that ends
+// within a value. A decoder must not be used after it has returned an error.
 type decoder struct {
 	source   io.Reader
 	buf      []byte
-	pos, end int   // buf[pos:end] is read and not yet decoded
-	limit    int64 // how many bytes may be read at once, from renew to renew
-	left     int64 // how many of them are left
-	ended    error // what the source's last read returned
+	pos, end int   // buf[pos:end] has been read and not decoded
+	limit    int64 // how many bytes may be read between two calls of resetLimit
+	left     int64 // how many bytes of the limit are left
+	ended    error // the error of the last read of source
 }
 
 const (
 	decoderBuffer = 64 << 10
-	maxText       = 16 << 10 // no name, tag value or error text is longer
+	maxText       = 16 << 10 // longer than any name, tag value or error message
 )
 
 func newDecoder(source io.Reader, maxBytes int64) *decoder {
 	return &decoder{source: source, buf: make([]byte, decoderBuffer), limit: maxBytes, left: maxBytes}
 }
 
-// renew grants the whole limit again.
-func (d *decoder) renew() { d.left = d.limit }
+// resetLimit makes the whole limit available again.
+func (d *decoder) resetLimit() { d.left = d.limit }
 
 // The first bytes of msgpack values.
 const (
@@ -60,21 +60,25 @@ const (
 	codeMap32   = 0xdf
 
 	extTimestamp = 0xff // -1, the timestamp of the msgpack specification
-	extTime      = 5    // what InfluxDB's encoder writes: 8 bytes of seconds, 4 of nanoseconds
+	extTime      = 5    // the time of InfluxDB's encoder: 8 bytes of seconds, 4 bytes of nanoseconds
 )
 
-func malformed(format string, args ...any) error {
-	return fmt.Errorf("msgpack: "+format+": %w", append(args, ports.ErrIncomplete)...)
+// malformedError reports a response that is not the msgpack of InfluxDB. It wraps ports.ErrIncomplete.
+func malformedError(format string, args ...any) error {
+	return fmt.Errorf("decode msgpack: "+format+": %w", append(args, ports.ErrIncomplete)...)
 }
 
-// readError is a failure of the source itself: of the connection, or of a limit.
+// readError reports that reading the body failed before its end.
 type readError struct{ err error }
 
-func (e *readError) Error() string { return "answer cut off: " + e.err.Error() }
+// Error returns the cause with its context.
+func (e *readError) Error() string { return "read response: " + e.err.Error() }
+
+// Unwrap returns the cause.
 func (e *readError) Unwrap() error { return e.err }
 
-// more reports whether another byte follows; false without an error is the end of the answer.
-func (d *decoder) more() (bool, error) {
+// hasMore reports whether another byte follows. False without an error is the end of the response.
+func (d *decoder) hasMore() (bool, error) {
 	if d.pos < d.end {
 		return true, nil
 	}
@@ -87,7 +91,7 @@ func (d *decoder) more() (bool, error) {
 	return err == nil, err
 }
 
-// fill makes n bytes ready, n not above the buffer's size.
+// fill reads until n bytes are ready to be decoded. n must not exceed the size of the buffer.
 func (d *decoder) fill(n int) error {
 	if d.pos > 0 {
 		d.end = copy(d.buf, d.buf[d.pos:d.end])
@@ -107,14 +111,15 @@ func (d *decoder) fill(n int) error {
 		d.left -= int64(read)
 		d.ended = err
 		if d.left < 0 {
-			return fmt.Errorf("the answer is longer than its limit; ask for less, or raise the limit: %w", ports.ErrTooLarge)
+			return fmt.Errorf("the response is longer than %d bytes; request a shorter range or raise the limit: %w",
+				d.limit, ports.ErrTooLarge)
 		}
 	}
 
 	return nil
 }
 
-// next is the next n bytes, valid until the next call.
+// next returns the next n bytes. They are valid until the next call.
 func (d *decoder) next(n int) ([]byte, error) {
 	if d.end-d.pos < n {
 		if err := d.fill(n); err != nil {
@@ -127,7 +132,8 @@ func (d *decoder) next(n int) ([]byte, error) {
 	return b, nil
 }
 
-func (d *decoder) code() (byte, error) {
+// readCode reads the first byte of a value.
+func (d *decoder) readCode() (byte, error) {
 	b, err := d.next(1)
 	if err != nil {
 		return 0, err
@@ -136,8 +142,8 @@ func (d *decoder) code() (byte, error) {
 	return b[0], nil
 }
 
-// size reads a length of the given width in bytes.
-func (d *decoder) size(width int) (int, error) {
+// readLength reads a length of 1, 2 or 4 bytes.
+func (d *decoder) readLength(width int) (int, error) {
 	b, err := d.next(width)
 	if err != nil {
 		return 0, err
@@ -153,89 +159,90 @@ func (d *decoder) size(width int) (int, error) {
 	}
 }
 
-// array reads the head of an array: how many values follow.
-func (d *decoder) array() (int, error) {
-	c, err := d.code()
+// readArrayHeader returns how many values of an array follow.
+func (d *decoder) readArrayHeader() (int, error) {
+	code, err := d.readCode()
 	switch {
 	case err != nil:
 		return 0, err
-	case c&0xf0 == 0x90:
-		return int(c & 0x0f), nil
-	case c == codeArray16:
-		return d.size(2)
-	case c == codeArray32:
-		return d.size(4)
+	case code&0xf0 == 0x90:
+		return int(code & 0x0f), nil
+	case code == codeArray16:
+		return d.readLength(2)
+	case code == codeArray32:
+		return d.readLength(4)
 	}
 
-	return 0, malformed("0x%02x where an array should be", c)
+	return 0, malformedError("0x%02x where an array should be", code)
 }
 
-// dict reads the head of a map: how many keys with values follow.
-func (d *decoder) dict() (int, error) {
-	c, err := d.code()
+// readMapHeader returns how many keys, each with a value, of a map follow.
+func (d *decoder) readMapHeader() (int, error) {
+	code, err := d.readCode()
 	switch {
 	case err != nil:
 		return 0, err
-	case c&0xf0 == 0x80:
-		return int(c & 0x0f), nil
-	case c == codeMap16:
-		return d.size(2)
-	case c == codeMap32:
-		return d.size(4)
+	case code&0xf0 == 0x80:
+		return int(code & 0x0f), nil
+	case code == codeMap16:
+		return d.readLength(2)
+	case code == codeMap32:
+		return d.readLength(4)
 	}
 
-	return 0, malformed("0x%02x where a map should be", c)
+	return 0, malformedError("0x%02x where a map should be", code)
 }
 
-// bytes reads a text; what it returns is valid until the next call.
-func (d *decoder) bytes() ([]byte, error) {
-	c, err := d.code()
+// readBytes reads a text. The bytes are valid until the next call.
+func (d *decoder) readBytes() ([]byte, error) {
+	code, err := d.readCode()
 	if err != nil {
 		return nil, err
 	}
 
-	return d.bytesAfter(c)
+	return d.readBytesOf(code)
 }
 
-func (d *decoder) bytesAfter(c byte) ([]byte, error) {
+// readBytesOf reads the rest of a text that begins with code. The bytes are valid until the next call.
+func (d *decoder) readBytesOf(code byte) ([]byte, error) {
 	var n int
 	var err error
 	switch {
-	case c&0xe0 == 0xa0:
-		n = int(c & 0x1f)
-	case c == codeStr8:
-		n, err = d.size(1)
-	case c == codeStr16:
-		n, err = d.size(2)
-	case c == codeStr32:
-		n, err = d.size(4)
+	case code&0xe0 == 0xa0:
+		n = int(code & 0x1f)
+	case code == codeStr8:
+		n, err = d.readLength(1)
+	case code == codeStr16:
+		n, err = d.readLength(2)
+	case code == codeStr32:
+		n, err = d.readLength(4)
 	default:
-		return nil, malformed("0x%02x where a text should be", c)
+		return nil, malformedError("0x%02x where a text should be", code)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if n > maxText {
-		return nil, fmt.Errorf("a text of %d bytes in the answer: %w", n, ports.ErrTooLarge)
+		return nil, fmt.Errorf("the response has a text of %d bytes, more than %d: %w", n, maxText, ports.ErrTooLarge)
 	}
 
 	return d.next(n)
 }
 
-func (d *decoder) text() (string, error) {
-	b, err := d.bytes()
+func (d *decoder) readText() (string, error) {
+	b, err := d.readBytes()
 	return string(b), err
 }
 
-func (d *decoder) boolean() (bool, error) {
-	c, err := d.code()
-	if err == nil && c != codeTrue && c != codeFalse {
-		err = malformed("0x%02x where true or false should be", c)
+func (d *decoder) readBool() (bool, error) {
+	code, err := d.readCode()
+	if err == nil && code != codeTrue && code != codeFalse {
+		err = malformedError("0x%02x where true or false should be", code)
 	}
-	return c == codeTrue, err
+	return code == codeTrue, err
 }
 
-// number is what a field may hold.
+// number is the value of a numeric field.
 type number struct {
 	kind  numberKind
 	float float64
@@ -250,19 +257,19 @@ const (
 	numberInt
 )
 
-// number reads a float, an integer or NULL. A float of 32 bits is refused: it would have lost digits on its way.
-func (d *decoder) number() (number, error) {
-	if d.end-d.pos >= 9 && d.buf[d.pos] == codeFloat64 { // nearly all of an answer
+// readNumber reads a float, an integer or NULL. It refuses a float of 32 bits, because the conversion has lost digits.
+func (d *decoder) readNumber() (number, error) {
+	if d.end-d.pos >= 9 && d.buf[d.pos] == codeFloat64 { // nearly every value of a response
 		f := math.Float64frombits(binary.BigEndian.Uint64(d.buf[d.pos+1:]))
 		d.pos += 9
 		return number{kind: numberFloat, float: f}, nil
 	}
 
-	c, err := d.code()
-	if err != nil || c == codeNil {
+	code, err := d.readCode()
+	if err != nil || code == codeNil {
 		return number{}, err
 	}
-	if c == codeFloat64 {
+	if code == codeFloat64 {
 		b, err := d.next(8)
 		if err != nil {
 			return number{}, err
@@ -271,26 +278,27 @@ func (d *decoder) number() (number, error) {
 		return number{kind: numberFloat, float: math.Float64frombits(binary.BigEndian.Uint64(b))}, nil
 	}
 
-	i, err := d.integerAfter(c)
+	i, err := d.readIntegerOf(code)
 	return number{kind: numberInt, int: i}, err
 }
 
-func (d *decoder) integer() (int64, error) {
-	c, err := d.code()
+func (d *decoder) readInteger() (int64, error) {
+	code, err := d.readCode()
 	if err != nil {
 		return 0, err
 	}
 
-	return d.integerAfter(c)
+	return d.readIntegerOf(code)
 }
 
-func (d *decoder) integerAfter(c byte) (int64, error) {
-	if c <= 0x7f || c >= 0xe0 {
-		return int64(int8(c)), nil
+// readIntegerOf reads the rest of an integer that begins with code.
+func (d *decoder) readIntegerOf(code byte) (int64, error) {
+	if code <= 0x7f || code >= 0xe0 {
+		return int64(int8(code)), nil
 	}
 
 	var width int
-	switch c {
+	switch code {
 	case codeUint8, codeInt8:
 		width = 1
 	case codeUint16, codeInt16:
@@ -300,7 +308,7 @@ func (d *decoder) integerAfter(c byte) (int64, error) {
 	case codeUint64, codeInt64:
 		width = 8
 	default:
-		return 0, malformed("0x%02x where a number should be", c)
+		return 0, malformedError("0x%02x where a number should be", code)
 	}
 
 	b, err := d.next(width)
@@ -312,45 +320,45 @@ func (d *decoder) integerAfter(c byte) (int64, error) {
 	for _, x := range b {
 		u = u<<8 | uint64(x)
 	}
-	if c >= codeInt8 { // sign-extend
+	if code >= codeInt8 { // sign-extend
 		shift := 64 - 8*width
 		return int64(u<<shift) >> shift, nil
 	}
 	if u > math.MaxInt64 {
-		return 0, malformed("integer %d", u)
+		return 0, malformedError("integer %d", u)
 	}
 
 	return int64(u), nil
 }
 
-// time reads an instant in nanoseconds since 1970, written as an integer or as one of the two extensions for times.
-func (d *decoder) time() (int64, error) {
+// readTime reads an instant, in nanoseconds since 1970. It accepts an integer and both extensions for times.
+func (d *decoder) readTime() (int64, error) {
 	if d.end-d.pos >= 9 && d.buf[d.pos] == codeInt64 {
 		t := int64(binary.BigEndian.Uint64(d.buf[d.pos+1:]))
 		d.pos += 9
 		return t, nil
 	}
 
-	c, err := d.code()
+	code, err := d.readCode()
 	if err != nil {
 		return 0, err
 	}
 
 	var width int
-	switch c {
+	switch code {
 	case codeFixExt4:
 		width = 4
 	case codeFixExt8:
 		width = 8
 	case codeExt8:
-		if width, err = d.size(1); err != nil {
+		if width, err = d.readLength(1); err != nil {
 			return 0, err
 		}
 		if width != 12 {
-			return 0, malformed("extension of %d bytes where a time should be", width)
+			return 0, malformedError("extension of %d bytes where a time should be", width)
 		}
 	default:
-		return d.integerAfter(c)
+		return d.readIntegerOf(code)
 	}
 
 	b, err := d.next(1 + width)
@@ -361,6 +369,7 @@ func (d *decoder) time() (int64, error) {
 	return extensionTime(b[0], b[1:])
 }
 
+// extensionTime returns the instant of an extension, in nanoseconds since 1970.
 func extensionTime(kind byte, b []byte) (int64, error) {
 	var seconds, nanos int64
 	switch {
@@ -374,34 +383,34 @@ func extensionTime(kind byte, b []byte) (int64, error) {
 	case kind == extTimestamp && len(b) == 12:
 		nanos, seconds = int64(binary.BigEndian.Uint32(b)), int64(binary.BigEndian.Uint64(b[4:]))
 	default:
-		return 0, malformed("extension %d of %d bytes where a time should be", int8(kind), len(b))
+		return 0, malformedError("extension %d of %d bytes where a time should be", int8(kind), len(b))
 	}
 
 	const limit = math.MaxInt64/int64(time.Second) - 1
 	if nanos < 0 || nanos >= int64(time.Second) || seconds > limit || seconds < -limit {
-		return 0, malformed("time of %d s and %d ns", seconds, nanos)
+		return 0, malformedError("time of %d s and %d ns", seconds, nanos)
 	}
 
 	return seconds*int64(time.Second) + nanos, nil
 }
 
-// value reads a number, a text, true, false or NULL: what the answers that are not bars hold.
-func (d *decoder) value() (any, error) {
-	if ok, err := d.more(); err != nil || !ok {
+// readValue reads a number, a text, true, false or NULL: the values of every result except bars.
+func (d *decoder) readValue() (any, error) {
+	if ok, err := d.hasMore(); err != nil || !ok {
 		_, err = d.next(1)
 		return nil, err
 	}
 
-	switch c := d.buf[d.pos]; {
-	case c&0xe0 == 0xa0, c >= codeStr8 && c <= codeStr32:
-		return d.text()
-	case c == codeTrue, c == codeFalse:
-		return d.boolean()
-	case c == codeExt8, c == codeFixExt4, c == codeFixExt8:
-		return d.time()
+	switch code := d.buf[d.pos]; {
+	case code&0xe0 == 0xa0, code >= codeStr8 && code <= codeStr32:
+		return d.readText()
+	case code == codeTrue, code == codeFalse:
+		return d.readBool()
+	case code == codeExt8, code == codeFixExt4, code == codeFixExt8:
+		return d.readTime()
 	}
 
-	n, err := d.number()
+	n, err := d.readNumber()
 	switch n.kind {
 	case numberFloat:
 		return n.float, err

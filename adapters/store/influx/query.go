@@ -6,23 +6,68 @@ import (
 	"strings"
 )
 
-// All InfluxQL is here. Values are bound, never spliced in; names come from the layout, whose identifiers hold no quote.
+// This file holds all query text of the package. It is InfluxQL; the package sends no Flux. Values are always bound as
+// parameters. Identifiers come from the layout, whose names contain no quote. The golden files in testdata/statements
+// show every statement.
 
-// statement is InfluxQL and the values of its $ parameters.
-type statement struct {
+// query is the text of one or more InfluxQL statements.
+type query struct {
 	text       string
-	params     map[string]any
-	statements int  // how many statements the text holds
-	chunked    bool // ask for the answer in chunks
+	params     map[string]any // the values of the parameters $p0, $p1 and so on
+	statements int            // how many statements the text has
+	chunked    bool           // whether the server sends the result in chunks
 }
 
-// builder writes one query.
+// maxQueryText limits the text that joinStatements makes, in bytes.
+const maxQueryText = 8 << 10
+
+const statementSeparator = "; "
+
+// joinStatements joins as many of n statements as fit into maxQueryText: the first ones, at least one. n must be above
+// 0. statement(i, firstParam) must return statement i with its parameters numbered from firstParam.
+func joinStatements(n int, statement func(i, firstParam int) query) query {
+	first := statement(0, 0)
+	queries, length, params := []query{first}, len(first.text), len(first.params)
+	for i := 1; i < n; i++ {
+		q := statement(i, params)
+		length += len(statementSeparator) + len(q.text)
+		if length > maxQueryText {
+			break
+		}
+
+		queries = append(queries, q)
+		params += len(q.params)
+	}
+
+	return joinQueries(queries)
+}
+
+// joinQueries returns one query with the statements of all of them. Their parameters must be numbered consecutively.
+func joinQueries(queries []query) query {
+	var joined query
+	texts := make([]string, len(queries))
+	for i, q := range queries {
+		texts[i] = q.text
+		joined.statements += q.statements
+		if joined.params == nil {
+			joined.params = q.params
+		} else {
+			maps.Copy(joined.params, q.params)
+		}
+	}
+	joined.text = strings.Join(texts, statementSeparator)
+
+	return joined
+}
+
+// builder builds the text of one statement.
 type builder struct {
-	text   strings.Builder
-	params map[string]any
-	bound  int // how many parameters have been bound, in other statements of the text too
+	text      strings.Builder
+	params    map[string]any
+	nextParam int
 }
 
+// add appends text.
 func (b *builder) add(parts ...string) *builder {
 	for _, p := range parts {
 		b.text.WriteString(p)
@@ -30,68 +75,46 @@ func (b *builder) add(parts ...string) *builder {
 	return b
 }
 
-// bind writes a parameter in the place of the value.
+// bind appends a parameter with the value.
 func (b *builder) bind(value any) *builder {
 	if b.params == nil {
 		b.params = map[string]any{}
 	}
-	name := "p" + strconv.Itoa(b.bound)
+	name := "p" + strconv.Itoa(b.nextParam)
 	b.params[name] = value
-	b.bound++
+	b.nextParam++
 
 	return b.add("$" + name)
 }
 
-// where writes the conditions, each with the word that joins it to the one before.
-func (b *builder) where(conditions []condition) {
-	word := " WHERE "
+// addWhere appends a WHERE clause with the conditions, or nothing if there are none.
+func (b *builder) addWhere(conditions []condition) {
+	keyword := " WHERE "
 	for _, c := range conditions {
-		b.add(word, quote(c.tag), " = ").bind(c.value)
-		word = " AND "
+		b.add(keyword, quote(c.tag), " = ").bind(c.value)
+		keyword = " AND "
 	}
 }
 
-// anyOf writes that the tag has one of the values.
-func (b *builder) anyOf(tag string, values []string) {
-	word := "("
+// addTimeRange appends the condition that the time lies in s. A WHERE clause with a condition must precede it.
+func (b *builder) addTimeRange(s span) {
+	b.add(" AND time >= ").bind(s.start).add(" AND time < ").bind(s.end)
+}
+
+// addAnyOf appends the condition that the tag has one of the values.
+func (b *builder) addAnyOf(tag string, values []string) {
+	keyword := "("
 	for _, v := range values {
-		b.add(word, quote(tag), " = ").bind(v)
-		word = " OR "
+		b.add(keyword, quote(tag), " = ").bind(v)
+		keyword = " OR "
 	}
 
 	b.add(")")
 }
 
-func (b *builder) statement(count int) statement {
-	return statement{text: b.text.String(), params: b.params, statements: count}
-}
-
-// maxQueryText is how long the text of several statements may be, in bytes.
-const maxQueryText = 8 << 10
-
-// join is one text of as many of the n statements as it may hold, which are the first of them, and at least one.
-func join(n int, write func(b *builder, i int)) statement {
-	var whole builder
-	count := 0
-	for ; count < n; count++ {
-		one := builder{bound: whole.bound}
-		write(&one, count)
-		if count == 0 {
-			whole.params = one.params
-		} else {
-			const between = "; "
-			if whole.text.Len()+len(between)+one.text.Len() > maxQueryText {
-				break
-			}
-
-			whole.add(between)
-			maps.Copy(whole.params, one.params)
-		}
-
-		whole.add(one.text.String()).bound = one.bound
-	}
-
-	return whole.statement(count)
+// query returns the statement.
+func (b *builder) query() query {
+	return query{text: b.text.String(), params: b.params, statements: 1}
 }
 
 func quote(identifier string) string { return `"` + identifier + `"` }
@@ -100,34 +123,44 @@ func quoteAll(identifiers []string) string {
 	return `"` + strings.Join(identifiers, `","`) + `"`
 }
 
-// createDatabase makes a database, and changes nothing where it exists. The name is an identifier.
-func createDatabase(name string) statement {
-	return statement{text: "CREATE DATABASE " + quote(name), statements: 1}
+// createDatabase creates a database, or does nothing if it exists. name must be an identifier.
+func createDatabase(name string) query {
+	return query{text: "CREATE DATABASE " + quote(name), statements: 1}
 }
 
-// span is a half-open range of times in nanoseconds since 1970.
+// span is a half-open range of times, in nanoseconds since 1970.
 type span struct{ start, end int64 }
 
-// selectBars reads the bars of one series, at most limit of them where that is above 0, the last ones first where descending. The
-// tags asked for come with every row, so that it says itself of which series it is; grouping by them would say it once a chunk, and
-// takes the server half as long again.
-func (l layout) selectBars(b *builder, where []condition, r span, limit int, descending bool) {
-	b.add("SELECT ", quoteAll(l.answerColumns(where)[1:]), " FROM ", quote(l.measurement))
-	b.where(where)
-	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
-	if descending {
-		b.add(" ORDER BY time DESC")
-	}
-	if limit > 0 {
-		b.add(" LIMIT ", strconv.Itoa(limit))
-	}
+// barSelection selects bars of one series.
+type barSelection struct {
+	where      []condition
+	span       span
+	limit      int  // at most so many bars; 0 is no limit
+	descending bool // the last bar first
 }
 
-// answerColumns is the columns of an answer with bars: time, the fields, and the tags of the conditions.
-func (l layout) answerColumns(where []condition) []string {
+// selectBars selects bars. Each row has the tags of the conditions as columns, so that the reader can check its series.
+// GROUP BY would return the tags once a chunk instead, but takes the server 1.5 times as long.
+func (l layout) selectBars(s barSelection, firstParam int) query {
+	b := builder{nextParam: firstParam}
+	b.add("SELECT ", quoteAll(l.barColumns(s.where)[1:]), " FROM ", quote(l.measurement))
+	b.addWhere(s.where)
+	b.addTimeRange(s.span)
+	if s.descending {
+		b.add(" ORDER BY time DESC")
+	}
+	if s.limit > 0 {
+		b.add(" LIMIT ", strconv.Itoa(s.limit))
+	}
+
+	return b.query()
+}
+
+// barColumns returns the columns of the result of selectBars: time, the fields, and the tags of the conditions.
+func (l layout) barColumns(where []condition) []string {
 	columns := append([]string{"time"}, l.fields...)
 	if l.existing == nil {
-		columns = append(columns, fieldWhole)
+		columns = append(columns, fieldChecksum)
 	}
 	for _, c := range where {
 		columns = append(columns, c.tag)
@@ -136,58 +169,61 @@ func (l layout) answerColumns(where []condition) []string {
 	return columns
 }
 
-// countBars counts the rows of a range.
-func (l layout) countBars(where []condition, r span) statement {
+// countBars counts the rows of a range that have the first field of a bar.
+func (l layout) countBars(where []condition, s span) query {
 	var b builder
 	b.add("SELECT COUNT(", quote(numberFields[0]), ") FROM ", quote(l.measurement))
-	b.where(where)
-	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
-	return b.statement(1)
+	b.addWhere(where)
+	b.addTimeRange(s)
+	return b.query()
 }
 
 // deleteBars deletes the bars of a range.
-func (l layout) deleteBars(where []condition, r span) statement {
+func (l layout) deleteBars(where []condition, s span) query {
 	var b builder
 	b.add("DELETE FROM ", quote(l.measurement))
-	b.where(where)
-	b.add(" AND time >= ").bind(r.start).add(" AND time < ").bind(r.end)
-	return b.statement(1)
+	b.addWhere(where)
+	b.addTimeRange(s)
+	return b.query()
 }
 
-// edges is the first and the last bar of every series: of those whose symbol tag has one of the values, or of all.
-func (l layout) edges(symbols []string) statement {
-	var b builder
-	for i, selector := range []string{"FIRST", "LAST"} {
-		if i > 0 {
-			b.add("; ")
-		}
-		where := l.conditions()
-		b.add("SELECT ", selector, "(", quote(numberFields[0]), ") FROM ", quote(l.measurement))
-		b.where(where)
-		if len(symbols) > 0 {
-			if len(where) == 0 {
-				b.add(" WHERE ")
-			} else {
-				b.add(" AND ")
-			}
-			b.anyOf(l.keyTags[0], symbols)
-		}
+// selectEdges selects the first bar of every series, in one statement, and the last bar of every series, in another.
+// symbols limits the series to those whose symbol tag has one of the values; none is every series.
+func (l layout) selectEdges(symbols []string) query {
+	first := l.selectEdge("FIRST", symbols, 0)
+	return joinQueries([]query{first, l.selectEdge("LAST", symbols, len(first.params))})
+}
 
-		b.add(" GROUP BY ", quoteAll(l.keyTags))
+// selectEdge selects one bar of every series. selector must be FIRST or LAST.
+func (l layout) selectEdge(selector string, symbols []string, firstParam int) query {
+	b := builder{nextParam: firstParam}
+	where := l.commonConditions()
+	b.add("SELECT ", selector, "(", quote(numberFields[0]), ") FROM ", quote(l.measurement))
+	b.addWhere(where)
+	if len(symbols) > 0 {
+		if len(where) == 0 {
+			b.add(" WHERE ")
+		} else {
+			b.add(" AND ")
+		}
+		b.addAnyOf(l.keyTags[0], symbols)
 	}
+	b.add(" GROUP BY ", quoteAll(l.keyTags))
 
-	return b.statement(2)
+	return b.query()
 }
 
-// tagValues lists the values that a tag has where the conditions hold.
-func (l layout) tagValues(b *builder, tag string, where []condition) {
+// showTagValues lists the values of a tag in the series that the conditions select.
+func (l layout) showTagValues(tag string, where []condition, firstParam int) query {
+	b := builder{nextParam: firstParam}
 	b.add("SHOW TAG VALUES FROM ", quote(l.measurement), " WITH KEY = ", quote(tag))
-	b.where(where)
+	b.addWhere(where)
+	return b.query()
 }
 
-// fieldKeys lists the fields and their types.
-func (l layout) fieldKeys() statement {
+// showFieldKeys lists the fields and their types.
+func (l layout) showFieldKeys() query {
 	var b builder
 	b.add("SHOW FIELD KEYS FROM ", quote(l.measurement))
-	return b.statement(1)
+	return b.query()
 }

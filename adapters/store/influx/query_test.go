@@ -16,8 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
-
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -25,7 +23,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files of the statements")
 
-// statementFolder holds one golden file per call of the store: all InfluxQL that the call sends, as it goes over the wire.
+// statementFolder holds one golden file per call of the store: all InfluxQL that the call sends, as it goes over the
+// wire.
 var statementFolder = filepath.Join("testdata", "statements")
 
 // ethQuery reads a second series, so that a batch shows how the parameters of its statements are numbered.
@@ -110,9 +109,9 @@ func drain(ctx context.Context, s *influx.Store, queries ...ports.BarQuery) erro
 	return nil
 }
 
-// wireRecorder is a server that logs every query. Its results are empty, except that every pair is on the exchange "kraken", that an
-// existing measurement has the fields of a bar, and that the first SELECT of a replacement returns a corrupt bar where corrupt is set,
-// because only then does the replacement count and delete.
+// wireRecorder is a server that logs every query. Its results are empty, except that every pair is on the exchange
+// "kraken", that an existing measurement has the fields of a bar, and that the first SELECT of a replacement returns a
+// corrupt bar where corrupt is set, because only then does the replacement count and delete.
 type wireRecorder struct {
 	log     bytes.Buffer
 	corrupt bool
@@ -143,13 +142,14 @@ func (w *wireRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
 			for _, field := range []string{"open", "high", "low", "close", "volume"} {
 				rows = append(rows, mpArray(mpText(field), mpText("float")))
 			}
-			results = append(results, result(int64(i), false, tableOf([]string{"fieldKey", "fieldType"}, rows...)))
+			results = append(results, result(int64(i), false, barTable([]string{"fieldKey", "fieldType"}, rows...)))
 		case strings.HasPrefix(statement, "SHOW TAG VALUES"):
-			kraken := tableOf([]string{"key", "value"}, mpArray(mpText("exchange"), mpText("kraken")))
+			kraken := barTable([]string{"key", "value"}, mpArray(mpText("exchange"), mpText("kraken")))
 			results = append(results, result(int64(i), false, kraken))
 		case w.corrupt && strings.HasPrefix(statement, `SELECT "open"`):
 			w.corrupt = false
-			results = append(results, result(int64(i), false, tableOf(barColumns, barRow(0, map[int][]byte{6: mpInt(-1)}))))
+			negativeTrades := barTable(barColumns, barRow(0, map[int][]byte{6: mpInt(-1)}))
+			results = append(results, result(int64(i), false, negativeTrades))
 		default:
 			results = append(results, result(int64(i), false))
 		}
@@ -158,14 +158,13 @@ func (w *wireRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response(r, http.StatusOK, document(results...)), nil
 }
 
-// TestStatementsAreGolden compares all InfluxQL that each call sends, and its parameters, with a golden file. Run the test with -update
-// to rewrite the files, and read the difference: a deployment's server has to run these statements.
+// TestStatementsAreGolden compares all InfluxQL that each call sends, and its parameters, with a golden file. Run the
+// test with -update to rewrite the files, and read the difference: a deployment's server has to run these statements.
 func TestStatementsAreGolden(t *testing.T) {
 	for name, c := range statementCalls {
 		t.Run(name, func(t *testing.T) {
 			wire := &wireRecorder{corrupt: name == "replace_bars"}
-			cfg := influx.Config{CreateOnOpen: name == "open", Client: influxdb2.NewClientWithOptions("http://influx.test", "",
-				influxdb2.DefaultOptions().SetApplicationName("test").SetHTTPClient(&http.Client{Transport: wire}))}
+			cfg := influx.Config{CreateOnOpen: name == "open", Client: fakeClient(wire)}
 			if c.existing {
 				cfg.Existing = &influx.Existing{
 					Frequency: domain.Minute1,
@@ -222,7 +221,8 @@ func TestGoldenFilesHaveCalls(t *testing.T) {
 }
 
 // queryLanguage finds InfluxQL and Flux in a string literal.
-var queryLanguage = regexp.MustCompile(`\b(SELECT|SHOW|DELETE|CREATE|DROP|FROM|WHERE|GROUP BY|ORDER BY|LIMIT)\b|from\(bucket`)
+var queryLanguage = regexp.MustCompile(
+	`\b(SELECT|SHOW|DELETE|CREATE|DROP|FROM|WHERE|GROUP BY|ORDER BY|LIMIT)\b|from\(bucket`)
 
 // TestQueryTextIsInOneFile fails where a production file other than query.go holds query text.
 func TestQueryTextIsInOneFile(t *testing.T) {

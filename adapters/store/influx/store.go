@@ -1,21 +1,40 @@
-// Package influx is the store of bars in InfluxDB, 1.8 and 2.x: the time-series store, for the frequencies below an hour.
-// Connection and writes go through the official client; bars are read by InfluxQL in msgpack, decoded here straight into columns,
-// because an answer of the client's own record reader cannot be proved whole. It knows no other store, keeps no claims (those of
-// its bars live in the relational store, see ports.CoverageWriter), and leaves retrying to the decorators.
+// Package influx stores bars in InfluxDB 1.8 and 2.x: the time-series store, for frequencies below an hour.
 //
-// Bars lie in one measurement with the tags symbol, kind and grid, the float fields open, high, low, close and volume, the integer
-// trades, and the string exact: empty, unless one of the five numbers does not survive a float, then it spells all five. The integer
-// whole is there once a bar was overwritten: the checksum of all the others. Bars that something else writes can be read too, see
-// Existing.
+// The official client connects and writes. Reads use InfluxQL with responses in msgpack, which this package decodes
+// into columns, because the client's record reader cannot prove that a response is complete. Coverage, trades, quotes
+// and metadata do not belong here: the relational store has them, see ports.CoverageWriter. Retries and the breaker
+// belong to adapters/resilience; this package retries only to hide how InfluxDB makes a write visible.
 //
-// InfluxDB shows a write field by field. A bar of which some fields have come is no bar yet, and is read again in a moment; only one
-// that stays so is corrupt. A bar that is overwritten has all its fields at any moment, and could be read half old, half new. The
-// field whole tells such a mixture: before a bar is overwritten, the checksum of what is there is written, then all fields with the
-// new one. For a query the server takes the fields of a series in the order of their names, whole the last: a reader that found no
-// checksum had taken all others before the first was written, and any other reader has one that the fields must fit. This holds
-// between processes, costs the other bars an empty column of the answer, and leaves one gap: a bar that one call deletes and another
-// writes with other numbers has no checksum, and a reader who takes some fields before the former and some after the latter is
-// not warned. One who opens a query sees all fields within microseconds, so both calls would have to fit in there.
+// # Layout
+//
+// One measurement has all bars:
+//
+//	tags     symbol, kind (the price type), grid
+//	floats   open, high, low, close, volume
+//	integer  trades
+//	string   exact: empty, or the five numbers as text if one of them does not survive a float
+//	integer  whole: the checksum of the other fields; absent until the bar is overwritten
+//
+// Bars that other programs write can be read through [Existing].
+//
+// # Torn reads
+//
+// InfluxDB makes a write visible field by field, so a reader can meet two kinds of torn bars. A bar with missing fields
+// is read again after a pause, and is corrupt only if it stays incomplete. A bar that is being overwritten has all its
+// fields at any moment, but may have fields of two versions; the checksum detects that:
+//
+//	insert     write all fields except the checksum
+//	overwrite  1. write the checksum of the stored bar
+//	           2. write all fields, with the checksum of the new bar
+//
+// INVARIANT: no reader returns a bar with fields of two versions. For a query, the server opens the fields of a series
+// in the order of their names, the checksum last. A reader that finds no checksum opened all other fields before step 1
+// was written, so they are the old bar. A reader that finds a checksum compares it with the fields.
+//
+// This holds between processes. Bars that were never overwritten cost an empty column of the result. One gap remains:
+// if one call deletes a bar and another writes it with other numbers, the bar has no checksum, and a reader that opens
+// some fields before the deletion and some after the write is not warned. A query opens all fields within microseconds,
+// so both calls would have to fall into that time.
 package influx
 
 import (
@@ -36,7 +55,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Name is what errors and provenance call the store.
+// Name is the name of the store in errors and in the provenance of bars.
 const Name = "influx"
 
 // Defaults of Config.
@@ -49,50 +68,53 @@ const (
 	DefaultSlowQuery        = 5 * time.Second
 )
 
-// Config says how to reach the database. The token is never printed, in whatever way the Config is.
+// Config configures a Store. No formatting or encoding of a Config contains its token.
 type Config struct {
-	// URL is the server's address, http://127.0.0.1:8086. It holds no credentials: those are the Token.
+	// URL is the address of the server, http://127.0.0.1:8086. It must not contain credentials; use Token.
 	URL string
-	// Token is a 2.x token, or user:password for 1.8; "" where the server asks for none.
+	// Token is a token of InfluxDB 2.x, or user:password for 1.8. "" is for a server without authentication.
 	Token string `json:"-"`
 
-	// Database is the InfluxQL database: on 2.x, the one of a DBRP mapping. Defaults to DefaultDatabase.
+	// Database is the InfluxQL database. On 2.x it is the database of a DBRP mapping. Defaults to DefaultDatabase.
 	Database string
-	// RetentionPolicy is the InfluxQL retention policy; "" is the database's default one. A deletion reaches all of a database's
-	// retention policies on 1.8, because its DELETE does: keep nothing else of the measurement's name in another one.
+	// RetentionPolicy is the InfluxQL retention policy; "" is the default one of the database. On 1.8 a deletion
+	// affects all retention policies of the database, so no other policy may have a measurement of the same name.
 	RetentionPolicy string
-	// Org and Bucket are where writes go on 2.x. On 1.8 leave both empty: the bucket is then Database/RetentionPolicy.
+	// Org and Bucket are the organisation and the bucket for writes on 2.x. They must be empty on 1.8, where the bucket
+	// is Database/RetentionPolicy.
 	Org    string
 	Bucket string
 
-	// Measurement is where the bars lie. Defaults to DefaultMeasurement.
+	// Measurement is the measurement of the bars. Defaults to DefaultMeasurement.
 	Measurement string
-	// Existing, where not nil, says how to read bars that something else writes; nothing is written then.
+	// Existing describes bars that another program writes. The store is read-only if it is not nil.
 	Existing *Existing
 
-	// CreateOnOpen makes the database of a 1.8 server in Open where it is missing, which takes an administrator. On 2.x, where a
-	// bucket and its mapping are made by other means, it is refused.
+	// CreateOnOpen makes Open create the database if it does not exist. It needs the privileges of an administrator,
+	// and works on 1.8 only, because a bucket and its mapping on 2.x are created by other means.
 	CreateOnOpen bool
 
-	// TLS configures https. nil is the system's certificates.
+	// TLS configures https. nil uses the certificates of the system.
 	TLS *tls.Config `json:"-"`
-	// Compress asks for gzip both ways. On a local network it costs more time than it saves.
+	// Compress requests gzip in both directions. On a local network it costs more time than it saves.
 	Compress bool
-	// BatchSize is how many bars a write request holds. Defaults to DefaultBatchSize.
+	// BatchSize limits the bars of a write request. Defaults to DefaultBatchSize.
 	BatchSize int
-	// ChunkSize is how many bars the server sends at once, and the size of the pieces that a read yields. Defaults to
+	// ChunkSize is how many bars the server sends at once and how many bars a piece of a read has. Defaults to
 	// DefaultChunkSize.
 	ChunkSize int
-	// MaxResponseBytes refuses a longer answer to one query. Defaults to DefaultMaxResponseBytes.
+	// MaxResponseBytes limits the response to one statement. Defaults to DefaultMaxResponseBytes.
 	MaxResponseBytes int64
 
-	// SlowQuery is from how long on a call is logged as slow, the time of its consumer not counted. Defaults to DefaultSlowQuery.
+	// SlowQuery is the duration from which a call is logged as slow. The time of the consumer does not count. Defaults
+	// to DefaultSlowQuery.
 	SlowQuery time.Duration
-	// Logger hears of slow calls. Defaults to one that discards.
+	// Logger receives slow calls. Defaults to a logger that discards them.
 	Logger *slog.Logger
 
-	// Client is used instead of one made from URL, Token, TLS and Compress, which must be left empty, and is not closed. Its
-	// precision must be nanoseconds, the client's default; its HTTP client should have no timeout, which would cut long reads.
+	// Client is used instead of a client for URL, Token, TLS and Compress, which must be empty then. The store does not
+	// close it. Its precision must be nanoseconds, the default. Its HTTP client should have no timeout, because a
+	// timeout would cut long reads.
 	Client influxdb2.Client `json:"-"`
 }
 
@@ -132,21 +154,12 @@ func (c Config) withDefaults() Config {
 // Validate reports every fault of the configuration.
 func (c Config) Validate() error {
 	c = c.withDefaults()
-	var faults []error
+	faults := c.validateConnection()
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if c.Client != nil {
-		if c.URL != "" || c.Token != "" || c.TLS != nil || c.Compress {
-			fault("influx client: URL, Token, TLS and Compress are the client's; leave them empty")
-		}
-		if c.Client.Options().Precision() != time.Nanosecond {
-			fault("influx client: its precision is %s; it must be 1ns", c.Client.Options().Precision())
-		}
-	} else if err := validateURL(c.URL); err != nil {
-		faults = append(faults, err)
-	}
 
 	if c.CreateOnOpen && (c.Org != "" || !isIdentifier(c.Database)) {
-		fault("influx database %q: it is made on 1.8 only, without an organisation, of a name of letters, digits, _ . and -", c.Database)
+		fault("influx database %q: CreateOnOpen needs 1.8, no Org, and a name of letters, digits, _ . and -",
+			c.Database)
 	}
 	if !isIdentifier(c.Measurement) {
 		fault("influx measurement %q: use letters, digits, _ . and -, at most %d", c.Measurement, maxIdentifier)
@@ -155,7 +168,7 @@ func (c Config) Validate() error {
 		faults = append(faults, c.Existing.Validate())
 	}
 	if c.BatchSize < 0 || c.ChunkSize < 0 || c.MaxResponseBytes < 0 || c.SlowQuery < 0 {
-		fault("influx batch size, chunk size, maximum response and slow query: must not be negative")
+		fault("influx BatchSize, ChunkSize, MaxResponseBytes and SlowQuery: must not be negative")
 	}
 	if err := errors.Join(faults...); err != nil {
 		return fmt.Errorf("%w: %w", err, domain.ErrInvalid)
@@ -164,19 +177,39 @@ func (c Config) Validate() error {
 	return nil
 }
 
+// validateConnection returns the faults of the URL, or of the client that replaces it.
+func (c Config) validateConnection() []error {
+	if c.Client == nil {
+		if err := validateURL(c.URL); err != nil {
+			return []error{err}
+		}
+		return nil
+	}
+
+	var faults []error
+	if c.URL != "" || c.Token != "" || c.TLS != nil || c.Compress {
+		faults = append(faults, errors.New("influx client: it replaces URL, Token, TLS and Compress; leave them empty"))
+	}
+	if precision := c.Client.Options().Precision(); precision != time.Nanosecond {
+		faults = append(faults, fmt.Errorf("influx client: the precision is %s; it must be 1ns", precision))
+	}
+
+	return faults
+}
+
 func validateURL(text string) error {
 	if text == "" {
-		return errors.New("influx URL: missing; give one like http://127.0.0.1:8086")
+		return errors.New("influx URL: missing; use one like http://127.0.0.1:8086")
 	}
 
 	u, err := url.Parse(text)
 	switch {
-	case err != nil:
-		return errors.New("influx URL: not a URL; give one like http://127.0.0.1:8086") // the text may hold a password
+	case err != nil: // the error and the text may contain a password
+		return errors.New("influx URL: not a URL; use one like http://127.0.0.1:8086")
 	case u.User != nil:
-		return errors.New("influx URL: holds credentials; give them as the token, user:password for 1.8")
+		return errors.New("influx URL: contains credentials; move them to the token, user:password for 1.8")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.RawQuery != "", u.Fragment != "":
-		return fmt.Errorf("influx URL %q: give one like http://127.0.0.1:8086", text)
+		return fmt.Errorf("influx URL %q: use one like http://127.0.0.1:8086", text)
 	}
 
 	return nil
@@ -184,7 +217,7 @@ func validateURL(text string) error {
 
 // Format prints the Config without its token.
 func (c Config) Format(f fmt.State, verb rune) {
-	type plain Config // without this method
+	type plain Config // has no Format method, so printing it does not recurse
 	if c.Token != "" {
 		c.Token = "***"
 	}
@@ -218,8 +251,8 @@ var (
 	_ ports.HealthChecker = (*Store)(nil)
 )
 
-// Open connects and makes sure that the server, the credentials, the database and the measurement are what they should be. The
-// function returned closes what Open opened.
+// Open connects to the server and checks the credentials, the database and the measurement. The returned function
+// closes the client, unless the Config supplied it.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, translate("open", "", err)
@@ -233,7 +266,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	u, err := url.Parse(strings.TrimSuffix(client.ServerURL(), "/") + "/query")
 	if err != nil {
 		closeClient()
-		return nil, nil, translate("open", "", errors.New("the client's server URL is not a URL"))
+		return nil, nil, translate("open", "", errors.New("the server URL of the client is not a URL"))
 	}
 
 	s := &Store{
@@ -243,10 +276,10 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		slow: cfg.SlowQuery, log: cfg.Logger,
 	}
 	if cfg.CreateOnOpen {
-		err = s.rowsOf(ctx, createDatabase(cfg.Database), func(table, []any) error { return nil })
+		err = s.execute(ctx, createDatabase(cfg.Database))
 	}
 	if err == nil {
-		err = s.check(ctx)
+		err = s.checkSchema(ctx)
 	}
 	if err != nil {
 		closeClient()
@@ -256,8 +289,9 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	return s, closeClient, nil
 }
 
-// newClient makes a client whose HTTP side has no total timeout, which would cut a long body (the context's deadline ends a
-// call), follows no redirect, which could carry the token elsewhere, and reads no more of an error than it may.
+// newClient returns a client and the function that closes it. The HTTP client has no total timeout, because that would
+// cut a long body: the deadline of the context ends a call. It follows no redirect, because a redirect could send the
+// token to another host.
 func newClient(cfg Config) (influxdb2.Client, func()) {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -268,10 +302,11 @@ func newClient(cfg Config) (influxdb2.Client, func()) {
 		IdleConnTimeout:     idleTimeout,
 	}
 	httpClient := &http.Client{
-		Transport:     errorCap{next: transport},
+		Transport:     errorBodyLimiter{next: transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	options := influxdb2.DefaultOptions().SetApplicationName("marketdata").SetHTTPClient(httpClient).SetUseGZip(cfg.Compress)
+	options := influxdb2.DefaultOptions().
+		SetApplicationName("marketdata").SetHTTPClient(httpClient).SetUseGZip(cfg.Compress)
 	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, options)
 
 	return client, func() {
@@ -286,9 +321,10 @@ const (
 	maxIdleConnections = 16
 )
 
-// logSlow logs a call that took long.
-func (s *Store) logSlow(ctx context.Context, op, subject string, took time.Duration, rows int) {
+// logSlow logs a call that took at least the configured duration.
+func (s *Store) logSlow(ctx context.Context, op operation, took time.Duration, rows int) {
 	if took >= s.slow {
-		s.log.WarnContext(ctx, "slow query", "store", Name, "op", op, "subject", subject, "took", took, "rows", rows)
+		s.log.WarnContext(ctx, "slow query",
+			"store", Name, "op", op.name, "subject", op.subject, "took", took, "rows", rows)
 	}
 }

@@ -23,13 +23,16 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// always is a range that holds whatever InfluxDB can.
-var always = domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+// allTime covers every time that InfluxDB can store.
+var allTime = domain.Range{
+	Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+	End:   time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
+}
 
 func queryOf(s domain.Series) ports.BarQuery { return ports.BarQuery{Key: s.Key(), Range: s.Range()} }
 
-// minutes is n bars in a row.
-func minutes(tb testing.TB, key domain.SeriesKey, n int) domain.Series {
+// minuteBars returns n consecutive bars.
+func minuteBars(tb testing.TB, key domain.SeriesKey, n int) domain.Series {
 	tb.Helper()
 	b := domain.NewSeriesBuilder(key, n)
 	for i := range n {
@@ -70,17 +73,17 @@ func TestWrongCredentials(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if token != "" && err != nil && strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), token) {
-			t.Errorf("the error tells the token: %v", err)
+			t.Errorf("the error contains the token: %v", err)
 		}
 	}
 }
 
-// TestPrivileges is a user who may read, and one who may nothing.
+// TestPrivileges opens, reads and writes as a user with the privilege to read and as a user without privileges.
 func TestPrivileges(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	admin := openStore(t, cfg)
-	b := minutes(t, recordedKey, 3)
+	b := minuteBars(t, recordedKey, 3)
 	write(t, admin, b)
 	reader := cfg
 	reader.Token = newUser(t, cfg, "reader") + ":secret"
@@ -93,7 +96,7 @@ func TestPrivileges(t *testing.T) {
 	if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b) {
 		t.Errorf("read: got %s, %v", got, err)
 	}
-	more := minutes(t, recordedKey, 5)
+	more := minuteBars(t, recordedKey, 5)
 	if _, err := s.WriteBars(t.Context(), more, more.Range()); !errors.Is(err, ports.ErrPermission) {
 		t.Errorf("write: got %v", err)
 	}
@@ -102,7 +105,7 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
-// newUser makes a user of the password "secret" with the privileges on the database, and returns the name.
+// newUser creates a user with the password "secret" and the privileges on the database. It returns the name.
 func newUser(t *testing.T, cfg influx.Config, name string, privileges ...string) string {
 	t.Helper()
 	name += "_" + cfg.Database
@@ -115,15 +118,19 @@ func newUser(t *testing.T, cfg influx.Config, name string, privileges ...string)
 	return name
 }
 
-// command runs an administrator's statement.
+// command runs a statement as the administrator.
 func command(t *testing.T, cfg influx.Config, statement string) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, cfg.URL+"/query", strings.NewReader(url.Values{"q": {statement}}.Encode()))
+	body := strings.NewReader(url.Values{"q": {statement}}.Encode())
+	r, err := http.NewRequest(http.MethodPost, cfg.URL+"/query", body)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	r.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Authorization": {"Token " + cfg.Token}}
+	r.Header = http.Header{
+		"Content-Type":  {"application/x-www-form-urlencoded"},
+		"Authorization": {"Token " + cfg.Token},
+	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -135,10 +142,11 @@ func command(t *testing.T, cfg influx.Config, statement string) {
 	}
 }
 
-// TestWhereThingsGo is what 2.x needs: the organisation and the bucket of a write, the database and policy of a query.
-func TestWhereThingsGo(t *testing.T) {
+// TestRequestDestinations checks the parameters that 2.x needs: organisation and bucket of a write, database and policy
+// of a query.
+func TestRequestDestinations(t *testing.T) {
 	t.Parallel()
-	var asked []string
+	var requests []string
 	cfg := influx.Config{Org: "desk", Bucket: "crypto", Database: "crypto_v1", RetentionPolicy: "forever"}
 	s := fakeStore(t, cfg, func(r *http.Request) (*http.Response, error) {
 		query := r.URL.Query()
@@ -149,76 +157,85 @@ func TestWhereThingsGo(t *testing.T) {
 			query = r.PostForm
 		}
 
-		asked = append(asked, fmt.Sprint(r.URL.Path, " ", query.Get("org"), query.Get("bucket"), query.Get("precision"), query.Get("db"), query.Get("rp")))
+		parts := []any{r.URL.Path, " "}
+		for _, name := range []string{"org", "bucket", "precision", "db", "rp"} {
+			parts = append(parts, query.Get(name))
+		}
+		requests = append(requests, fmt.Sprint(parts...))
 		return response(r, http.StatusOK, document(result(0, false))), nil
 	})
-	b := minutes(t, recordedKey, 1)
+	b := minuteBars(t, recordedKey, 1)
 	_, err := s.WriteBars(t.Context(), b, b.Range())
 	want := []string{"/query crypto_v1forever", "/api/v2/write deskcryptons"}
-	if len(asked) < 2 || !slices.Equal(asked[:2], want) {
-		t.Errorf("got %q, want %q", asked, want)
+	if len(requests) < 2 || !slices.Equal(requests[:2], want) {
+		t.Errorf("got %q, want %q", requests, want)
 	}
-	if !errors.Is(err, ports.ErrUnavailable) { // this server keeps nothing
+	if !errors.Is(err, ports.ErrUnavailable) { // because this server stores nothing
 		t.Errorf("a write that no read shows: got %v", err)
 	}
 }
 
-func TestDatabaseThatIsNotThere(t *testing.T) {
+func TestMissingDatabase(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Database = "not_there"
+	cfg.Database = "missing"
 	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("open: got %v", err)
 	}
 	cfg = config(t)
-	cfg.RetentionPolicy = "not_there"
+	cfg.RetentionPolicy = "missing"
 	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) {
-		t.Errorf("open with a retention policy that is not there: got %v", err)
+		t.Errorf("open with a missing retention policy: got %v", err)
 	}
 	cfg = config(t)
-	cfg.Bucket = "not_there"
+	cfg.Bucket = "missing"
 	s := openStore(t, cfg)
-	b := minutes(t, recordedKey, 3)
+	b := minuteBars(t, recordedKey, 3)
 	if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("write: got %v", err)
 	}
 }
 
-func TestOtherTypesOfFields(t *testing.T) {
+func TestUnexpectedFieldTypes(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	if err := writeRaw(t.Context(), cfg, `bars,symbol=X open="text" 0`); err != nil {
 		t.Fatal(err)
 	}
 
-	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "open") {
+	_, _, err := influx.Open(t.Context(), cfg)
+	if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "open") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestTypeConflictIsReported is the write that the client's asynchronous side loses without a word.
+// TestTypeConflictIsReported writes to a field of another type. The asynchronous API of the client drops such a write
+// silently.
 func TestTypeConflictIsReported(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	s := openStore(t, cfg)
-	if err := writeRaw(t.Context(), cfg, fmt.Sprintf(`bars,symbol=X volume="text" %d`, recordedStart.UnixNano())); err != nil {
+	line := fmt.Sprintf(`bars,symbol=X volume="text" %d`, recordedStart.UnixNano())
+	if err := writeRaw(t.Context(), cfg, line); err != nil {
 		t.Fatal(err)
 	}
 
-	b := minutes(t, recordedKey, 3)
+	b := minuteBars(t, recordedKey, 3)
 	if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestRefusedBeforeAnyRequest(t *testing.T) {
+func TestInvalidCallsSendNoRequest(t *testing.T) {
 	t.Parallel()
 	s := fakeStore(t, influx.Config{}, func(*http.Request) (*http.Response, error) {
 		t.Error("a request was sent")
 		return nil, errors.New("no")
 	})
 	day := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
-	for _, at := range []time.Time{time.Date(1677, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2262, 5, 1, 0, 0, 0, 0, time.UTC)} {
+	for _, at := range []time.Time{
+		time.Date(1677, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2262, 5, 1, 0, 0, 0, 0, time.UTC),
+	} {
 		b, err := domain.NewSeries(day, domain.Bar{OpenTime: at})
 		if err != nil {
 			t.Fatal(err)
@@ -235,41 +252,43 @@ func TestRefusedBeforeAnyRequest(t *testing.T) {
 		}
 	}
 
-	gone, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err := range s.ReadBars(gone, recordedQuery) {
+	for _, err := range s.ReadBars(ctx, recordedQuery) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("read with a cancelled context: got %v", err)
 		}
 	}
 }
 
-// TestEdgesOfTime writes the first and the last bars that the database can hold.
-func TestEdgesOfTime(t *testing.T) {
+// TestFirstAndLastStorableTime writes and reads bars at both ends of the range that InfluxDB can store.
+func TestFirstAndLastStorableTime(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, config(t))
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
 	want, err := domain.NewSeries(key,
-		domain.Bar{OpenTime: time.Date(1677, 9, 22, 0, 0, 0, 0, time.UTC)}, domain.Bar{OpenTime: time.Date(2262, 4, 11, 0, 0, 0, 0, time.UTC)})
+		domain.Bar{OpenTime: time.Date(1677, 9, 22, 0, 0, 0, 0, time.UTC)},
+		domain.Bar{OpenTime: time.Date(2262, 4, 11, 0, 0, 0, 0, time.UTC)})
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	write(t, s, want)
-	if got, err := readAll(t, s, ports.BarQuery{Key: key, Range: always}); err != nil || !got.Equal(want) {
+	if got, err := readAll(t, s, ports.BarQuery{Key: key, Range: allTime}); err != nil || !got.Equal(want) {
 		t.Errorf("got %s, %v", got, err)
 	}
 }
 
-// TestReplaceMends puts whole bars in the place of what no Series can hold, and deletes it.
-func TestReplaceMends(t *testing.T) {
+// TestReplaceRepairsCorruptBars replaces a range with a corrupt bar, by bars and by nothing.
+func TestReplaceRepairsCorruptBars(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{10, 0} {
 		cfg := config(t)
 		s := openStore(t, cfg)
-		b := minutes(t, recordedKey, 10)
+		b := minuteBars(t, recordedKey, 10)
 		write(t, s, b)
-		line := fmt.Sprintf("bars,grid=1m,kind=trade,symbol=BTC/USD,host=b open=1 %d", recordedStart.Add(5*time.Minute).UnixNano())
+		line := fmt.Sprintf("bars,grid=1m,kind=trade,symbol=BTC/USD,host=b open=1 %d",
+			recordedStart.Add(5*time.Minute).UnixNano())
 		if err := writeRaw(t.Context(), cfg, line); err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +312,7 @@ func TestBatchesAndChunks(t *testing.T) {
 	cfg := config(t)
 	cfg.BatchSize, cfg.ChunkSize, cfg.Compress = 7, 10, true
 	s := openStore(t, cfg)
-	b := minutes(t, recordedKey, 50)
+	b := minuteBars(t, recordedKey, 50)
 	write(t, s, b)
 	pieces := 0
 	for piece, err := range s.ReadBars(t.Context(), queryOf(b)) {
@@ -308,11 +327,13 @@ func TestBatchesAndChunks(t *testing.T) {
 	}
 }
 
-func TestAssumedExtentsAndCatalog(t *testing.T) {
+func TestInferredExtentsAndCatalog(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	s := openStore(t, cfg)
-	day := domain.SeriesKey{Symbol: "KRAKEN:ETH/USD", Grid: mustGrid(t, "1d@America/New_York"), PriceType: domain.PriceBid}
+	day := domain.SeriesKey{
+		Symbol: "KRAKEN:ETH/USD", Grid: mustGrid(t, "1d@America/New_York"), PriceType: domain.PriceBid,
+	}
 	at := time.Date(2024, 3, 9, 5, 0, 0, 0, time.UTC)
 	b, err := domain.NewSeries(day, domain.Bar{OpenTime: at}, domain.Bar{OpenTime: at.AddDate(0, 0, 1)})
 	if err != nil {
@@ -320,14 +341,21 @@ func TestAssumedExtentsAndCatalog(t *testing.T) {
 	}
 
 	write(t, s, b)
-	write(t, s, minutes(t, recordedKey, 5))
-	if err := writeRaw(t.Context(), cfg, "bars,grid=1m,kind=trade,symbol=lower open=1 0", "bars,grid=60m,kind=trade,symbol=X open=1 0"); err != nil {
+	write(t, s, minuteBars(t, recordedKey, 5))
+
+	err = writeRaw(t.Context(), cfg,
+		"bars,grid=1m,kind=trade,symbol=lower open=1 0", "bars,grid=60m,kind=trade,symbol=X open=1 0")
+	if err != nil {
 		t.Fatal(err)
 	}
 
 	want := []domain.Extent{
-		{Key: recordedKey, Range: minutes(t, recordedKey, 5).Range(), Inferred: true},
-		{Key: day, Range: domain.Range{Start: at, End: time.Date(2024, 3, 11, 4, 0, 0, 0, time.UTC)}, Inferred: true}, // 23 hours
+		{Key: recordedKey, Range: minuteBars(t, recordedKey, 5).Range(), Inferred: true},
+		{
+			Key:      day, // its last day has 23 hours
+			Range:    domain.Range{Start: at, End: time.Date(2024, 3, 11, 4, 0, 0, 0, time.UTC)},
+			Inferred: true,
+		},
 	}
 	many := []domain.Symbol{"BTC/USD", "KRAKEN:ETH/USD"}
 	for i := range 100 {
@@ -371,16 +399,17 @@ func mustGrid(tb testing.TB, text string) domain.Grid {
 	return g
 }
 
-// TestConcurrentFirstQueries is for the race detector: the client's own query side has a race there.
+// TestConcurrentFirstQueries is for the race detector, because the query API of the client has a data race in its first
+// queries.
 func TestConcurrentFirstQueries(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	write(t, openStore(t, cfg), minutes(t, recordedKey, 100))
+	write(t, openStore(t, cfg), minuteBars(t, recordedKey, 100))
 	s := openStore(t, cfg)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			got, err := readAll(t, s, ports.BarQuery{Key: recordedKey, Range: always})
+			got, err := readAll(t, s, ports.BarQuery{Key: recordedKey, Range: allTime})
 			if err != nil || got.Len() != 100 {
 				t.Errorf("got %s, %v", got, err)
 			}
@@ -393,14 +422,15 @@ func TestConcurrentFirstQueries(t *testing.T) {
 func TestInjectedClientIsNotClosed(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().SetApplicationName("test"))
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token,
+		influxdb2.DefaultOptions().SetApplicationName("test"))
 	defer client.Close()
 	s, closeStore, err := influx.Open(t.Context(), influx.Config{Client: client, Database: cfg.Database})
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	b := minutes(t, recordedKey, 5)
+	b := minuteBars(t, recordedKey, 5)
 	write(t, s, b)
 	closeStore()
 	if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b) {
@@ -410,19 +440,26 @@ func TestInjectedClientIsNotClosed(t *testing.T) {
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
-	coarse := influxdb2.NewClientWithOptions("http://x", "", influxdb2.DefaultOptions().SetApplicationName("test").SetPrecision(time.Second))
+	inSeconds := influxdb2.NewClientWithOptions("http://x", "",
+		influxdb2.DefaultOptions().SetApplicationName("test").SetPrecision(time.Second))
+	noSymbolTag := &influx.Existing{SymbolTag: "a b"}
+	badTagKey := &influx.Existing{Frequency: domain.Minute1, Tags: map[string]string{`"`: ""}}
 	for name, c := range map[string]struct {
 		cfg  influx.Config
 		want []string
 	}{
-		"empty":            {influx.Config{}, []string{"URL: missing"}},
-		"credentials":      {influx.Config{URL: "http://u:canary@h:1"}, []string{"holds credentials"}},
-		"not_a_url":        {influx.Config{URL: "http://u:canary@h:x"}, []string{"not a URL"}},
-		"scheme":           {influx.Config{URL: "ftp://h"}, []string{"give one like"}},
-		"several":          {influx.Config{Measurement: `a"b`, BatchSize: -1}, []string{"URL", "measurement", "negative"}},
-		"client_and_url":   {influx.Config{Client: coarse, URL: "http://h"}, []string{"leave them empty", "must be 1ns"}},
-		"existing":         {influx.Config{URL: "http://h", Existing: &influx.Existing{SymbolTag: "a b"}}, []string{"frequency", `"a b"`}},
-		"existing_tag_key": {influx.Config{URL: "http://h", Existing: &influx.Existing{Frequency: domain.Minute1, Tags: map[string]string{`"`: ""}}}, []string{"influx name"}},
+		"empty":       {influx.Config{}, []string{"URL: missing"}},
+		"credentials": {influx.Config{URL: "http://u:canary@h:1"}, []string{"contains credentials"}},
+		"not_a_url":   {influx.Config{URL: "http://u:canary@h:x"}, []string{"not a URL"}},
+		"scheme":      {influx.Config{URL: "ftp://h"}, []string{"use one like"}},
+		"several": {
+			influx.Config{Measurement: `a"b`, BatchSize: -1}, []string{"URL", "measurement", "negative"},
+		},
+		"client_and_url": {
+			influx.Config{Client: inSeconds, URL: "http://h"}, []string{"leave them empty", "must be 1ns"},
+		},
+		"existing":         {influx.Config{URL: "http://h", Existing: noSymbolTag}, []string{"frequency", `"a b"`}},
+		"existing_tag_key": {influx.Config{URL: "http://h", Existing: badTagKey}, []string{"influx name"}},
 	} {
 		_, _, err := influx.Open(t.Context(), c.cfg)
 		if !errors.Is(err, ports.ErrInvalid) {
@@ -432,7 +469,7 @@ func TestConfigFaults(t *testing.T) {
 
 		for _, want := range c.want {
 			if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
-				t.Errorf("%s: %v does not say %q, or tells the password", name, err, want)
+				t.Errorf("%s: %v does not contain %q, or contains the password", name, err, want)
 			}
 		}
 	}
@@ -441,7 +478,7 @@ func TestConfigFaults(t *testing.T) {
 func TestTokenIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	cfg := influx.Config{URL: "http://h", Token: "canary"}
-	s := answering(t, document(result(0, false)))
+	s := storeReturning(t, document(result(0, false)))
 	var logged bytes.Buffer
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("open", "config", cfg, "pointer", &cfg)
 	text, err := json.Marshal(struct{ Influx influx.Config }{influx.Config{Token: "canary"}})
@@ -451,7 +488,8 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 
 	nested := struct{ Influx influx.Config }{cfg}
 	for _, printed := range []string{
-		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", &cfg), fmt.Sprintf("%+v", nested), fmt.Sprintf("%s %q", cfg, cfg),
+		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", &cfg), fmt.Sprintf("%+v", nested),
+		fmt.Sprintf("%s %q", cfg, cfg),
 		fmt.Sprintf("%+v %#v", s, s), logged.String(), string(text),
 	} {
 		if strings.Contains(printed, "canary") {
@@ -460,6 +498,6 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 	}
 
 	if printed := fmt.Sprintf("%+v", cfg); !strings.Contains(printed, "URL:http://h Token:***") {
-		t.Errorf("the rest is not printed: %s", printed)
+		t.Errorf("the other fields are missing: %s", printed)
 	}
 }

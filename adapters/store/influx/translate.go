@@ -19,14 +19,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// ServerError is what the server answered instead of data.
+// ServerError is an error that the server returned.
 type ServerError struct {
-	Status     int           // of HTTP; 200 where the error came within an answer
-	Version    string        // the server's, "" where it did not say
-	Message    string        // the server's own words
-	RetryAfter time.Duration // how long the server asks to wait; 0 where it does not
+	Status     int           // HTTP status; 200 if the error was in the body of a response
+	Version    string        // version of the server; "" if the response has none
+	Message    string        // message of the server, at most 400 bytes
+	RetryAfter time.Duration // how long to wait before a retry; 0 if the response does not say
 }
 
+// Error returns the message, and the HTTP status unless it is 200.
 func (e *ServerError) Error() string {
 	if e.Status == http.StatusOK {
 		return "server: " + e.Message
@@ -34,50 +35,55 @@ func (e *ServerError) Error() string {
 	return fmt.Sprintf("server: %d %s: %s", e.Status, http.StatusText(e.Status), e.Message)
 }
 
-// newServerError reads what an HTTP error says.
+// newServerError returns the error in a response with an HTTP error status.
 func newServerError(r *http.Response) *ServerError {
-	e := &ServerError{Status: r.StatusCode, Version: r.Header.Get("X-Influxdb-Version"), RetryAfter: retryAfter(r.Header)}
-	body, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorBody)) // what can be read is all that can be told
-	var said struct {
+	e := &ServerError{
+		Status: r.StatusCode, Version: r.Header.Get("X-Influxdb-Version"), RetryAfter: retryAfter(r.Header),
+	}
+	body, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorBody)) // a body that cannot be read has no message
+	var document struct {
 		Error   string `json:"error"`
 		Message string `json:"message"`
 	}
-	_ = json.Unmarshal(body, &said) // likewise
-	for _, text := range []string{r.Header.Get("X-Influxdb-Error"), said.Error, said.Message} {
+	_ = json.Unmarshal(body, &document) // a body that is not JSON has no message
+	for _, text := range []string{r.Header.Get("X-Influxdb-Error"), document.Error, document.Message} {
 		if text != "" {
-			e.Message = clip(text)
+			e.Message = truncateMessage(text)
 			return e
 		}
 	}
 
 	e.Message = "no reason given"
 	if location := r.Header.Get("Location"); location != "" {
-		e.Message = "redirects to " + clip(location) + "; give that address if it is right"
+		e.Message = "redirects to " + truncateMessage(location) + "; configure that URL if it is right"
 	}
 	return e
 }
 
-// fromClient is newServerError for what the client made of a response.
-func fromClient(e *clienthttp.Error) *ServerError {
+// serverErrorFromClient converts an error of the client, which has read the response itself.
+func serverErrorFromClient(e *clienthttp.Error) *ServerError {
 	text := e.Header.Get("X-Influxdb-Error")
 	if text == "" {
 		text = e.Message
 	}
+
 	return &ServerError{
-		Status: e.StatusCode, Version: e.Header.Get("X-Influxdb-Version"), Message: clip(text), RetryAfter: retryAfter(e.Header),
+		Status: e.StatusCode, Version: e.Header.Get("X-Influxdb-Version"),
+		Message: truncateMessage(text), RetryAfter: retryAfter(e.Header),
 	}
 }
 
-// clip bounds how much of a server's words an error repeats.
-func clip(text string) string {
-	const shown = 400
-	if len(text) > shown {
-		text = text[:shown] + "..."
+// truncateMessage limits how much of a server's text an error repeats.
+func truncateMessage(text string) string {
+	const maxMessage = 400
+	if len(text) > maxMessage {
+		text = text[:maxMessage] + "..."
 	}
 	return strings.ToValidUTF8(text, "?")
 }
 
-// retryAfter reads both forms of the header: seconds, and a date.
+// retryAfter returns the duration of the Retry-After header, which may be in seconds or a date. It returns at most a
+// day, and 0 if the header is absent or malformed.
 func retryAfter(h http.Header) time.Duration {
 	const longest = 24 * time.Hour
 	text := h.Get("Retry-After")
@@ -93,36 +99,11 @@ func retryAfter(h http.Header) time.Duration {
 	return min(max(time.Until(at), 0), longest)
 }
 
-// kind tells what the server's error is. InfluxDB 1.8 answers 500, or 200 with an error inside, for what no later try can mend,
-// so its words count first.
+// kind returns the kind of the error. The message takes precedence over the status, because InfluxDB 1.8 returns status
+// 500, or 200, for errors that no retry can clear.
 func (e *ServerError) kind() error {
-	for _, known := range [...]struct {
-		words string
-		kind  error
-	}{
-		{"authentication", ports.ErrAuth},
-		{"authorization failed", ports.ErrAuth},
-		{"not authorized", ports.ErrPermission},
-		{"authorizing", ports.ErrPermission},
-		{"requires", ports.ErrPermission}, // "user requires READ"
-		{"database not found", ports.ErrSchema},
-		{"no database", ports.ErrSchema},
-		{"retention policy not found", ports.ErrSchema},
-		{"bucket not found", ports.ErrSchema},
-		{"field type conflict", ports.ErrSchema},
-		{"database is required", ports.ErrSchema},
-		{"beyond retention policy", ports.ErrInvalid},
-		{"max-concurrent-queries", ports.ErrOverloaded},
-		{"query-timeout", ports.ErrTimeout},
-		{"timeout", ports.ErrUnavailable}, // of a write
-		{"max-select", ports.ErrTooLarge},
-		{"max-series-per-database", ports.ErrTooLarge},
-		{"max-values-per-tag", ports.ErrTooLarge},
-		{"cache-max-memory", ports.ErrOverloaded},
-		{"shutdown", ports.ErrUnavailable},
-		{"engine is closed", ports.ErrUnavailable},
-	} {
-		if strings.Contains(e.Message, known.words) {
+	for _, known := range messageKinds {
+		if strings.Contains(e.Message, known.text) {
 			return known.kind
 		}
 	}
@@ -148,18 +129,46 @@ func (e *ServerError) kind() error {
 	return ports.ErrInternal
 }
 
-// isVersion1 reports whether an InfluxDB 1.x answered; one that was built without a release's version says "unknown".
+// messageKinds are the kinds of the errors whose message contains a text. The first match counts.
+var messageKinds = [...]struct {
+	text string
+	kind error
+}{
+	{"authentication", ports.ErrAuth},
+	{"authorization failed", ports.ErrAuth},
+	{"not authorized", ports.ErrPermission},
+	{"authorizing", ports.ErrPermission},
+	{"requires", ports.ErrPermission}, // "user requires READ"
+	{"database not found", ports.ErrSchema},
+	{"no database", ports.ErrSchema},
+	{"retention policy not found", ports.ErrSchema},
+	{"bucket not found", ports.ErrSchema},
+	{"field type conflict", ports.ErrSchema},
+	{"database is required", ports.ErrSchema},
+	{"beyond retention policy", ports.ErrInvalid},
+	{"max-concurrent-queries", ports.ErrOverloaded},
+	{"query-timeout", ports.ErrTimeout},
+	{"timeout", ports.ErrUnavailable}, // of a write
+	{"max-select", ports.ErrTooLarge},
+	{"max-series-per-database", ports.ErrTooLarge},
+	{"max-values-per-tag", ports.ErrTooLarge},
+	{"cache-max-memory", ports.ErrOverloaded},
+	{"shutdown", ports.ErrUnavailable},
+	{"engine is closed", ports.ErrUnavailable},
+}
+
+// isVersion1 reports whether the server is an InfluxDB 1.x. A build without a release version calls itself "unknown".
 func (e *ServerError) isVersion1() bool {
 	return strings.HasPrefix(strings.TrimPrefix(e.Version, "v"), "1.") || e.Version == "unknown"
 }
 
-// stated are the kinds that an error of ours may carry already.
-var stated = [...]error{
-	ports.ErrInvalid, ports.ErrTooLarge, ports.ErrIncomplete, ports.ErrUnavailable, ports.ErrPermission, ports.ErrSchema,
-	ports.ErrCorruptData,
+// wrappedKinds are the kinds that errors of this package may wrap.
+var wrappedKinds = [...]error{
+	ports.ErrInvalid, ports.ErrTooLarge, ports.ErrIncomplete, ports.ErrUnavailable, ports.ErrPermission,
+	ports.ErrSchema, ports.ErrCorruptData,
 }
 
-// translate makes every error that leaves the store a *ports.Error; nil stays nil.
+// translate converts an error into a *ports.Error, which every exported method must return. It returns nil for nil.
 func translate(op, subject string, err error) error {
 	if err == nil {
 		return nil
@@ -167,8 +176,9 @@ func translate(op, subject string, err error) error {
 
 	var fromWrite *clienthttp.Error
 	if errors.As(err, &fromWrite) && fromWrite.StatusCode != 0 {
-		err = fromClient(fromWrite)
+		err = serverErrorFromClient(fromWrite)
 	}
+
 	e := &ports.Error{Kind: kindOf(err), Op: op, Store: Name, Subject: subject, Err: err}
 	if errors.Is(e.Kind, ports.ErrTimeout) {
 		e.Phase = phaseOf(err)
@@ -177,44 +187,45 @@ func translate(op, subject string, err error) error {
 	return e
 }
 
+// kindOf returns the sentinel of package ports that describes the error best.
 func kindOf(err error) error {
 	if kind := ports.ContextKind(err); kind != nil {
 		return kind
 	}
 
-	for _, kind := range stated {
+	for _, kind := range wrappedKinds {
 		if errors.Is(err, kind) {
 			return kind
 		}
 	}
 
 	var (
-		server *ServerError
-		rule   *domain.RuleError
-		cert   *tls.CertificateVerificationError
-		read   *readError
-		timed  net.Error
-		sent   *url.Error
+		server      *ServerError
+		rule        *domain.RuleError
+		certificate *tls.CertificateVerificationError
+		read        *readError
+		network     net.Error
+		request     *url.Error
 	)
 	switch {
 	case errors.As(err, &server):
 		return server.kind()
 	case errors.As(err, &rule):
 		return ports.ErrCorruptData
-	case errors.As(err, &cert):
+	case errors.As(err, &certificate):
 		return ports.ErrAuth
 	case errors.As(err, &read):
 		return ports.ErrIncomplete
-	case errors.As(err, &timed) && timed.Timeout():
+	case errors.As(err, &network) && network.Timeout():
 		return ports.ErrTimeout
-	case errors.As(err, &sent), errors.As(err, &timed):
+	case errors.As(err, &request), errors.As(err, &network):
 		return ports.ErrUnavailable
 	}
 
 	return ports.ErrInternal
 }
 
-// phaseOf tells where a deadline passed.
+// phaseOf returns the phase in which a deadline passed.
 func phaseOf(err error) ports.Phase {
 	var dial *net.OpError
 	var read *readError

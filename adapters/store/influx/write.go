@@ -12,159 +12,175 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// WriteBars writes the bars that are not there already, batch by batch: when it fails half-way, the batches before are written, and
-// the same call again completes it. The claim is checked and not kept; see ports.CoverageWriter.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+// WriteBars writes the bars that differ from the stored ones, in batches. It is not atomic: if it fails, some batches
+// may have been written, and a retry of the same call completes the write. It validates the coverage and does not store
+// it; see ports.CoverageWriter.
+func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
-	report, err := s.writeBars(ctx, bars, claim)
-	s.logSlow(ctx, "write bars", bars.Key().String(), time.Since(began), bars.Len())
-	return report, translate("write bars", bars.Key().String(), err)
+	report, err := s.writeBars(ctx, bars, coverage)
+	op := operation{"write bars", bars.Key().String()}
+	s.logSlow(ctx, op, time.Since(began), bars.Len())
+	return report, translate(op.name, op.subject, err)
 }
 
-func (s *Store) writeBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	if _, err := s.writable(ctx, bars, claim); err != nil || bars.Len() == 0 {
+func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+	if _, err := s.checkWritable(ctx, bars, coverage); err != nil || bars.Len() == 0 {
 		return ports.WriteReport{}, err
 	}
-	return s.settle(ctx, bars, func() (difference, error) {
-		there, err := s.collect(ctx, bars.Key(), bars.Range())
-		return compare(there, bars), err
+
+	return s.upsertVerified(ctx, bars, func() (changes, error) {
+		stored, err := s.readSeries(ctx, bars.Key(), bars.Range())
+		return diff(stored, bars), err
 	})
 }
 
-// ReplaceBars deletes what is between the first and the last bar that must go, and writes what is not there. It is not done at
-// once: a reader may see the range half replaced, and after a failure the same call again completes it.
+// ReplaceBars deletes the stored bars of the range that bars does not contain, and writes the bars that differ. It is
+// not atomic: a reader may see a part of the replacement, and after a failure a retry of the same call completes it.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
 	report, err := s.replaceBars(ctx, bars, r)
-	s.logSlow(ctx, "replace bars", bars.Key().String(), time.Since(began), bars.Len())
-	return report, translate("replace bars", bars.Key().String(), err)
+	op := operation{"replace bars", bars.Key().String()}
+	s.logSlow(ctx, op, time.Since(began), bars.Len())
+	return report, translate(op.name, op.subject, err)
 }
 
 func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	r, err := s.writable(ctx, bars, r)
+	r, err := s.checkWritable(ctx, bars, r)
 	if err != nil || r.Empty() {
 		return ports.WriteReport{}, err
 	}
 
-	return s.settle(ctx, bars, func() (difference, error) {
-		there, err := s.collect(ctx, bars.Key(), r)
+	return s.upsertVerified(ctx, bars, func() (changes, error) {
+		stored, err := s.readSeries(ctx, bars.Key(), r)
 		if err == nil {
-			d := compare(there, bars)
-			d.remove(there, bars)
-			return d, nil
+			return diff(stored, bars).withDeletions(stored, bars), nil
 		}
 		if !isCorrupt(err) {
-			return difference{}, err
+			return changes{}, err
 		}
 
-		d := compare(domain.EmptySeries(bars.Key()), bars) // what no Series can hold goes whole, which is the way to mend it
-		d.insert, d.restore, d.erase = nil, d.insert, nanos(r)
-		d.report.Deleted, err = s.count(ctx, bars.Key(), d.erase)
-		return d, err
+		return s.rewriteRange(ctx, bars, r)
 	})
 }
 
-// writeTries is how often a write is done at most.
-const writeTries = 3
+// rewriteRange returns the changes that delete the whole range and write all bars. They repair a range with corrupt
+// rows.
+func (s *Store) rewriteRange(ctx context.Context, bars domain.Series, r domain.Range) (changes, error) {
+	c := diff(domain.EmptySeries(bars.Key()), bars)
+	c.insert, c.restore, c.erase = nil, c.insert, nanoSpan(r)
+	deleted, err := s.countRows(ctx, bars.Key(), c.erase)
+	c.report.Deleted = deleted
+	return c, err
+}
 
-// settle does what the difference says until there is none, so that a write that returns is one that reads show. Two things are in
-// the way of that. Another writer of the same bars may have set some of their fields meanwhile. And the monitor of InfluxDB 1.8
-// empties the cache of a shard that it found idle: what was acknowledged in between is in the server's log, and in no answer until
-// the server starts again.
-func (s *Store) settle(ctx context.Context, bars domain.Series, find func() (difference, error)) (ports.WriteReport, error) {
-	d, err := find()
+// maxWriteAttempts limits how often upsertVerified writes.
+const maxWriteAttempts = 3
+
+// upsertVerified applies the changes that find returns until it returns none. So a successful write is one that reads
+// show.
+//
+// A single write is not enough for two reasons. Another writer of the same bars may have set some of their fields in
+// between. And the monitor of InfluxDB 1.8 empties the cache of an idle shard: a write that the server acknowledged in
+// between is in its log, but in no result until it restarts.
+func (s *Store) upsertVerified(
+	ctx context.Context, bars domain.Series, find func() (changes, error),
+) (ports.WriteReport, error) {
+	c, err := find()
 	if err != nil {
 		return ports.WriteReport{}, err
 	}
 
-	report := d.report
-	for range writeTries {
-		if d.none() {
+	report := c.report
+	for range maxWriteAttempts {
+		if c.isEmpty() {
 			return report, nil
 		}
-		if err := s.do(ctx, bars, d); err != nil {
+		if err := s.apply(ctx, bars, c); err != nil {
 			return ports.WriteReport{}, err
 		}
 
 		next, err := find()
 		switch {
 		case err == nil:
-			d = next
-		case !isCorrupt(err): // else it is half ours and half another's: written once more
+			c = next
+		case !isCorrupt(err): // a corrupt bar has fields of another writer, so the same changes are applied again
 			return ports.WriteReport{}, err
 		}
 	}
-	if d.none() {
+	if c.isEmpty() {
 		return report, nil
 	}
 
-	return ports.WriteReport{}, fmt.Errorf("written %d times, and reads still do not show it: %w", writeTries, ports.ErrUnavailable)
+	return ports.WriteReport{}, fmt.Errorf("verify write: reads do not show it after %d attempts; retry: %w",
+		maxWriteAttempts, ports.ErrUnavailable)
 }
 
-// do makes the bars there what they should be, in an order in which no reader sees a bar that was never written: see the package
-// comment.
-func (s *Store) do(ctx context.Context, bars domain.Series, d difference) error {
+// apply applies the changes in an order in which no reader sees a bar that was never written: see the package comment.
+func (s *Store) apply(ctx context.Context, bars domain.Series, c changes) error {
 	key := bars.Key()
-	picked := func(indices []int) iter.Seq[domain.Bar] {
-		return func(yield func(domain.Bar) bool) {
-			for _, i := range indices {
-				if !yield(bars.At(i)) {
-					return
-				}
-			}
-		}
-	}
-	if err := s.writeLines(ctx, key, slices.Values(d.old), markLine); err != nil {
+	if err := s.writeLines(ctx, key, slices.Values(c.overwritten), checksumOnly); err != nil {
 		return err
 	}
-	if err := s.writeLines(ctx, key, picked(d.change), wholeLine); err != nil {
+	if err := s.writeLines(ctx, key, barsAt(bars, c.overwrite), allFields); err != nil {
 		return err
 	}
-
-	if d.erase != (span{}) {
-		if err := s.delete(ctx, key, d.erase); err != nil {
+	if c.erase != (span{}) {
+		if err := s.deleteSpan(ctx, key, c.erase); err != nil {
 			return err
 		}
 	}
-	if err := s.writeLines(ctx, key, picked(d.restore), wholeLine); err != nil {
+	if err := s.writeLines(ctx, key, barsAt(bars, c.restore), allFields); err != nil {
 		return err
 	}
 
-	return s.writeLines(ctx, key, picked(d.insert), plainLine)
+	return s.writeLines(ctx, key, barsAt(bars, c.insert), valueFields)
 }
 
+// barsAt yields the bars with the indices.
+func barsAt(bars domain.Series, indices []int) iter.Seq[domain.Bar] {
+	return func(yield func(domain.Bar) bool) {
+		for _, i := range indices {
+			if !yield(bars.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// isCorrupt reports whether the error says that stored rows are no bars.
 func isCorrupt(err error) bool {
 	var rule *domain.RuleError
 	return errors.As(err, &rule)
 }
 
 const (
-	deleteTries = 7
-	deletePause = 10 * time.Millisecond // doubled from try to try
+	maxDeleteAttempts = 7
+	deletePause       = 10 * time.Millisecond // doubled after each attempt
 )
 
-// delete deletes the bars of the range. InfluxDB 1.8 fails every DELETE with "engine is closed" while another database of the
-// server is being dropped, or a shard of it expires: that, which has nothing to do with the request, is waited for a little.
-func (s *Store) delete(ctx context.Context, key domain.SeriesKey, r span) error {
-	for try := 1; ; try++ {
-		err := s.rowsOf(ctx, s.layout.deleteBars(own(key), r), func(table, []any) error { return nil })
+// deleteSpan deletes the bars of the span. It retries "engine is closed", because InfluxDB 1.8 fails every DELETE with
+// it while another database of the server is dropped or one of its shards expires.
+func (s *Store) deleteSpan(ctx context.Context, key domain.SeriesKey, r span) error {
+	for attempt := 1; ; attempt++ {
+		err := s.execute(ctx, s.layout.deleteBars(seriesConditions(key), r))
 		var server *ServerError
-		if try == deleteTries || !errors.As(err, &server) || server.Message != "engine is closed" {
+		if attempt == maxDeleteAttempts || !errors.As(err, &server) || server.Message != "engine is closed" {
 			return err
 		}
 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(deletePause << try):
+		case <-time.After(deletePause << attempt):
 		}
 	}
 }
 
-// count is how many rows of the range have a bar's first field.
-func (s *Store) count(ctx context.Context, key domain.SeriesKey, r span) (int, error) {
+// countRows returns how many rows of the span have the first field of a bar.
+func (s *Store) countRows(ctx context.Context, key domain.SeriesKey, r span) (int, error) {
 	total := 0
-	err := s.rowsOf(ctx, s.layout.countBars(own(key), r), func(_ table, values []any) error {
+	q := s.layout.countBars(seriesConditions(key), r)
+	err := s.queryRows(ctx, q, func(_ table, values []any) error {
 		if n, ok := values[len(values)-1].(int64); ok {
 			total += int(n)
 		}
@@ -174,10 +190,11 @@ func (s *Store) count(ctx context.Context, key domain.SeriesKey, r span) (int, e
 	return total, err
 }
 
-// writable refuses, before any input or output, whatever can be foreseen; it returns the part of r that can hold bars.
-func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range) (domain.Range, error) {
+// checkWritable returns an error if the bars or the range cannot be written, before any request. It returns the part of
+// r that InfluxDB can store.
+func (s *Store) checkWritable(ctx context.Context, bars domain.Series, r domain.Range) (domain.Range, error) {
 	if s.layout.existing != nil {
-		return r, fmt.Errorf("measurement %s is configured as an existing layout, which is only read: %w",
+		return r, fmt.Errorf("measurement %s: it is configured as an existing layout, which is read-only: %w",
 			s.layout.measurement, ports.ErrPermission)
 	}
 	if err := bars.Key().Validate(); err != nil {
@@ -189,81 +206,86 @@ func (s *Store) writable(ctx context.Context, bars domain.Series, r domain.Range
 		return r, err
 	}
 	if bars.Clip(r).Len() < bars.Len() {
-		return r, fmt.Errorf("%s: %s does not cover the bars: %w", bars, r, domain.ErrInvalid)
+		return r, fmt.Errorf("%s: the range %s does not cover the bars: %w", bars, r, domain.ErrInvalid)
 	}
-	if bars.Clip(representable).Len() < bars.Len() {
-		return r, fmt.Errorf("%s: InfluxDB holds times of %s only: %w", bars, representable, domain.ErrInvalid)
+	if bars.Clip(storable).Len() < bars.Len() {
+		return r, fmt.Errorf("%s: InfluxDB stores times of %s only: %w", bars, storable, domain.ErrInvalid)
 	}
 
-	return r.Intersect(representable), ctx.Err()
+	return r.Intersect(storable), ctx.Err()
 }
 
-// difference is what must be done to make bars of those that are there.
-type difference struct {
-	report  ports.WriteReport
-	old     []domain.Bar // the bars there that change
-	change  []int        // indices of the bars that they change to
-	insert  []int        // indices of the bars that are not there
-	gone    []int        // indices of the bars there that have no counterpart
-	erase   span         // to be deleted; the zero span is nothing
-	restore []int        // indices of the bars in it
+// changes are the writes and deletions that turn stored bars into other bars. Indices refer to the other bars.
+type changes struct {
+	report      ports.WriteReport
+	overwritten []domain.Bar // the stored bars that are overwritten
+	overwrite   []int        // the bars that overwrite them, in the same order
+	insert      []int        // the bars at times without a stored bar
+	erase       span         // deleted after the overwrites; the zero span deletes nothing
+	restore     []int        // the bars in erase, written again after the deletion
+
+	surplus []int // indices of the stored bars without a counterpart
 }
 
-// none reports whether nothing must be done.
-func (d *difference) none() bool {
-	return len(d.change)+len(d.insert)+len(d.restore) == 0 && d.erase == (span{})
+// isEmpty reports whether nothing has to be written or deleted.
+func (c changes) isEmpty() bool {
+	return len(c.overwrite)+len(c.insert)+len(c.restore) == 0 && c.erase == (span{})
 }
 
-// compare goes through both in step.
-func compare(there, bars domain.Series) difference {
-	var d difference
-	old := 0
+// diff returns the changes that make every bar of bars a stored one. It deletes nothing.
+func diff(stored, bars domain.Series) changes {
+	var c changes
+	at := 0 // index of the next stored bar
 	for i, bar := range bars.All() {
-		for ; old < there.Len() && there.OpenTime(old).Before(bar.OpenTime); old++ {
-			d.gone = append(d.gone, old)
+		for ; at < stored.Len() && stored.OpenTime(at).Before(bar.OpenTime); at++ {
+			c.surplus = append(c.surplus, at)
 		}
-		if old == there.Len() || there.OpenTime(old).After(bar.OpenTime) {
-			d.insert = append(d.insert, i)
+		if at == stored.Len() || stored.OpenTime(at).After(bar.OpenTime) {
+			c.insert = append(c.insert, i)
 			continue
 		}
 
-		if before := there.At(old); before.Equal(bar) {
-			d.report.Unchanged++
+		if old := stored.At(at); old.Equal(bar) {
+			c.report.Unchanged++
 		} else {
-			d.old, d.change = append(d.old, before), append(d.change, i)
+			c.overwritten, c.overwrite = append(c.overwritten, old), append(c.overwrite, i)
 		}
-
-		old++
+		at++
 	}
 
-	for ; old < there.Len(); old++ {
-		d.gone = append(d.gone, old)
+	for ; at < stored.Len(); at++ {
+		c.surplus = append(c.surplus, at)
 	}
-	d.report.Inserted, d.report.Changed = len(d.insert), len(d.change)
-	return d
+	c.report.Inserted, c.report.Changed = len(c.insert), len(c.overwrite)
+
+	return c
 }
 
-// remove has the bars that have no counterpart deleted, from the first to the last, and the bars between written after that.
-func (d *difference) remove(there, bars domain.Series) {
-	d.report.Deleted = len(d.gone)
-	if len(d.gone) == 0 {
-		return
+// withDeletions returns the changes with the deletion of the surplus bars: one span from the first to the last of them,
+// and the bars between them written again.
+func (c changes) withDeletions(stored, bars domain.Series) changes {
+	c.report.Deleted = len(c.surplus)
+	if len(c.surplus) == 0 {
+		return c
 	}
 
-	first, last := there.OpenTime(d.gone[0]), there.OpenTime(d.gone[len(d.gone)-1])
-	between := func(i int) bool { return bars.OpenTime(i).After(first) && bars.OpenTime(i).Before(last) }
-	d.insert = slices.DeleteFunc(d.insert, between)
+	first, last := stored.OpenTime(c.surplus[0]), stored.OpenTime(c.surplus[len(c.surplus)-1])
+	isErased := func(i int) bool { return bars.OpenTime(i).After(first) && bars.OpenTime(i).Before(last) }
+	c.insert = slices.DeleteFunc(c.insert, isErased)
 	for i := range bars.Len() {
-		if between(i) {
-			d.restore = append(d.restore, i)
+		if isErased(i) {
+			c.restore = append(c.restore, i)
 		}
 	}
+	c.erase = span{start: first.UnixNano(), end: last.UnixNano() + 1}
 
-	d.erase = span{start: first.UnixNano(), end: last.UnixNano() + 1}
+	return c
 }
 
-// writeLines writes a line for each of the bars, a batch a request.
-func (s *Store) writeLines(ctx context.Context, key domain.SeriesKey, bars iter.Seq[domain.Bar], form lineForm) error {
+// writeLines writes one line for each bar, at most the configured batch size in one request.
+func (s *Store) writeLines(
+	ctx context.Context, key domain.SeriesKey, bars iter.Seq[domain.Bar], fields lineFields,
+) error {
 	api := s.client.WriteAPIBlocking(s.org, s.bucket)
 	var lines []byte
 	n := 0
@@ -275,7 +297,7 @@ func (s *Store) writeLines(ctx context.Context, key domain.SeriesKey, bars iter.
 			lines, n = lines[:0], 0
 		}
 
-		lines = appendLine(lines, s.layout.measurement, key, bar, form)
+		lines = appendLine(lines, s.layout.measurement, key, bar, fields)
 		n++
 	}
 	if n == 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// TestRealData writes every file of real bars and compares what comes back, number by number.
+// TestRealData writes each file of real bars and compares the bars that it reads back.
 func TestRealData(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("MARKETDATA_SHARED_DATA")
@@ -28,7 +28,7 @@ func TestRealData(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(filepath.Join(folder, name))
 			if err != nil {
-				t.Skipf("no real data: %v; name its folder in MARKETDATA_SHARED_DATA", err)
+				t.Skipf("no real data: %v; set MARKETDATA_SHARED_DATA to its folder", err)
 			}
 
 			want := csvBars(t, domain.SeriesKey{Symbol: "BTC/USD", Grid: mustGrid(t, grid)}, string(text))
@@ -41,7 +41,7 @@ func TestRealData(t *testing.T) {
 	}
 }
 
-// csvBars reads time, open, high, low, close and volume.
+// csvBars parses the columns time, open, high, low, close and volume.
 func csvBars(t *testing.T, key domain.SeriesKey, text string) domain.Series {
 	t.Helper()
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
@@ -60,7 +60,8 @@ func csvBars(t *testing.T, key domain.SeriesKey, text string) domain.Series {
 		for i := range d {
 			d[i] = domain.MustDecimal(row[i+1])
 		}
-		if err := b.Append(domain.Bar{OpenTime: at, Open: d[0], High: d[1], Low: d[2], Close: d[3], Volume: d[4]}); err != nil {
+		bar := domain.Bar{OpenTime: at, Open: d[0], High: d[1], Low: d[2], Close: d[3], Volume: d[4]}
+		if err := b.Append(bar); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// version is n bars whose numbers all tell the version.
+// version returns n bars whose numbers all equal the number in text.
 func version(tb testing.TB, key domain.SeriesKey, n int, text string, trades int64) domain.Series {
 	tb.Helper()
 	number, err := domain.ParseDecimal(text)
@@ -48,8 +48,9 @@ func version(tb testing.TB, key domain.SeriesKey, n int, text string, trades int
 	return s
 }
 
-// slowMotion writes what a request writes field by field, in any order, as the server does, but with time in between.
-func slowMotion(r *http.Request) (*http.Response, error) {
+// writeFieldByField sends a write as several requests, one for each field, in random order. The server itself writes
+// field by field; the requests make that visible for longer.
+func writeFieldByField(r *http.Request) (*http.Response, error) {
 	if !strings.HasSuffix(r.URL.Path, "/write") {
 		return http.DefaultTransport.RoundTrip(r)
 	}
@@ -70,13 +71,14 @@ func slowMotion(r *http.Request) (*http.Response, error) {
 	}
 
 	var response *http.Response
-	for _, part := range parts { // in an order that differs from time to time
+	for _, part := range parts { // in random order
 		if response != nil {
 			_ = response.Body.Close()
 		}
 		request := r.Clone(r.Context())
 		request.Body, request.ContentLength = io.NopCloser(bytes.NewReader(part)), int64(len(part))
-		if response, err = http.DefaultTransport.RoundTrip(request); err != nil || response.StatusCode != http.StatusNoContent {
+		response, err = http.DefaultTransport.RoundTrip(request)
+		if err != nil || response.StatusCode != http.StatusNoContent {
 			break
 		}
 	}
@@ -84,20 +86,20 @@ func slowMotion(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// TestOverwrittenWhileRead overwrites bars in slow motion, with numbers that survive a float and with others, while readers of
-// another store, as of another process, read them: every bar they get is one of the versions.
-func TestOverwrittenWhileRead(t *testing.T) {
+// TestReadWhileOverwritten overwrites bars field by field, with numbers that survive a float and with others, while
+// readers of another store, as of another process, read them. Every bar that they read must be one of the versions.
+func TestReadWhileOverwritten(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	slow := cfg
 	slow.URL, slow.Token = "", ""
-	slow.Client = influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().SetApplicationName("test").
-		SetHTTPClient(&http.Client{Transport: roundTrip(slowMotion)}))
+	slow.Client = influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().
+		SetApplicationName("test").SetHTTPClient(&http.Client{Transport: roundTrip(writeFieldByField)}))
 	t.Cleanup(slow.Client.Close)
 	first, writer, reader := openStore(t, cfg), openStore(t, slow), openStore(t, cfg)
 	texts := []string{"1", "2.5", "12345678901234567890.123456789012345678", "12345678901234567890.5"}
 	var reads atomic.Int64
-	for round := range 8 { // each with bars that were never overwritten before
+	for round := range 8 { // each round inserts new bars
 		const n = 20
 		key := domain.SeriesKey{Symbol: domain.Symbol(fmt.Sprintf("COIN%d/USD", round)), Grid: domain.Minute1.UTC()}
 		var versions []domain.Series
@@ -115,10 +117,10 @@ func TestOverwrittenWhileRead(t *testing.T) {
 			q.Last = c.last
 			readers.Go(func() {
 				for ctx.Err() == nil {
-					switch got, err := readOf(ctx, c.from, q, versions); {
+					switch got, err := countVersionBars(ctx, c.from, q, versions); {
 					case err == nil && got == cmp.Or(c.last, n):
 						reads.Add(1)
-					case ctx.Err() == nil && !errors.Is(err, ports.ErrCorruptData): // in slow motion, a moment may be too long
+					case ctx.Err() == nil && !errors.Is(err, ports.ErrCorruptData): // corrupt: incomplete for too long
 						t.Errorf("%d bars, %v", got, err)
 					}
 				}
@@ -137,21 +139,23 @@ func TestOverwrittenWhileRead(t *testing.T) {
 	}
 
 	if reads.Load() == 0 {
-		t.Error("no read came to its end")
+		t.Error("no read succeeded")
 	}
 }
 
-// errNeverWritten is a wrong answer.
+// errNeverWritten reports a wrong result.
 var errNeverWritten = errors.New("a bar that was never written")
 
-// readOf is how many bars a read gave, all of them of one of the versions.
-func readOf(ctx context.Context, s ports.BarReader, q ports.BarQuery, versions []domain.Series) (n int, err error) {
+// countVersionBars returns how many bars the query has. It returns an error if a bar is none of the versions.
+func countVersionBars(
+	ctx context.Context, s ports.BarReader, q ports.BarQuery, versions []domain.Series,
+) (n int, err error) {
 	for piece, err := range s.ReadBars(ctx, q) {
 		if err != nil {
 			return n, err
 		}
 		for _, bar := range piece.All() {
-			if !oneOf(versions, bar) {
+			if !isVersion(versions, bar) {
 				return n, fmt.Errorf("%w: %s", errNeverWritten, bar)
 			}
 			n++
@@ -160,7 +164,8 @@ func readOf(ctx context.Context, s ports.BarReader, q ports.BarQuery, versions [
 	return n, nil
 }
 
-func oneOf(versions []domain.Series, bar domain.Bar) bool {
+// isVersion reports whether the bar is a bar of one of the versions.
+func isVersion(versions []domain.Series, bar domain.Bar) bool {
 	for _, v := range versions {
 		if bar.Equal(v.At(int(bar.OpenTime.Sub(recordedStart) / time.Minute))) {
 			return true
@@ -169,8 +174,8 @@ func oneOf(versions []domain.Series, bar domain.Bar) bool {
 	return false
 }
 
-// TestWritersOfTheSameBars has two processes overwrite the same bars: in the end they are one's or the other's, none half.
-func TestWritersOfTheSameBars(t *testing.T) {
+// TestConcurrentWritersOfTheSameBars overwrites the same bars from two processes. A write afterwards must succeed.
+func TestConcurrentWritersOfTheSameBars(t *testing.T) {
 	t.Parallel()
 	const n, writes = 50, 15
 	cfg := config(t)
@@ -180,8 +185,9 @@ func TestWritersOfTheSameBars(t *testing.T) {
 		s := openStore(t, cfg)
 		writers.Go(func() {
 			for range writes {
-				// The other one may win every time; to be told so is right.
-				if _, err := s.WriteBars(t.Context(), v, v.Range()); err != nil && !errors.Is(err, ports.ErrUnavailable) {
+				// The other writer may win every attempt; then the error must say so.
+				_, err := s.WriteBars(t.Context(), v, v.Range())
+				if err != nil && !errors.Is(err, ports.ErrUnavailable) {
 					t.Error(err)
 				}
 			}
@@ -190,49 +196,56 @@ func TestWritersOfTheSameBars(t *testing.T) {
 
 	writers.Wait()
 	s := openStore(t, cfg)
-	write(t, s, versions[0]) // mends what two that gave up may have left
+	write(t, s, versions[0]) // repairs the bars of two writers that both failed
 	if got, err := readAll(t, s, queryOf(versions[0])); err != nil || !got.Equal(versions[0]) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
 
-// TestReadsOnFromAnUnsettledBar has bars that are half there the first time: what came before is not read again.
-func TestReadsOnFromAnUnsettledBar(t *testing.T) {
+// TestReadResumesAtIncompleteBar reads bars that are incomplete at first. The bars before them must not be read again.
+func TestReadResumesAtIncompleteBar(t *testing.T) {
 	t.Parallel()
-	half := map[int][]byte{4: mpNil}
+	complete := func(n int) []byte { return barRow(n, nil) }
+	incomplete := func(n int) []byte { return barRow(n, map[int][]byte{4: mpNil}) }
 	for _, c := range []struct {
-		last    int
-		answers [][]byte
+		last      int
+		responses [][]byte
 	}{
-		{0, [][]byte{bars(barRow(0, nil), barRow(1, half), barRow(2, nil)), bars(barRow(1, half)), bars(barRow(1, nil), barRow(2, nil))}},
-		{3, [][]byte{bars(barRow(2, nil), barRow(1, half)), bars(barRow(1, nil), barRow(0, half)), bars(barRow(0, nil))}},
+		{0, [][]byte{
+			bars(complete(0), incomplete(1), complete(2)), bars(incomplete(1)), bars(complete(1), complete(2)),
+		}},
+		{3, [][]byte{
+			bars(complete(2), incomplete(1)), bars(complete(1), incomplete(0)), bars(complete(0)),
+		}},
 	} {
 		t.Run(fmt.Sprintf("last_%d", c.last), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				answers := c.answers
+				responses := c.responses
 				s := fakeStore(t, influx.Config{ChunkSize: 1}, func(r *http.Request) (*http.Response, error) {
-					body := answers[0]
-					answers = answers[1:]
+					body := responses[0]
+					responses = responses[1:]
 					return response(r, http.StatusOK, body), nil
 				})
 				q := recordedQuery
 				q.Last = c.last
 				got, err := readAll(t, s, q)
-				if err != nil || got.Len() != 3 || !got.OpenTime(0).Equal(recordedStart) || len(answers) != 0 {
-					t.Errorf("%s, %v, %d answers left", got, err, len(answers))
+				if err != nil || got.Len() != 3 || !got.OpenTime(0).Equal(recordedStart) || len(responses) != 0 {
+					t.Errorf("%s, %v, %d responses not requested", got, err, len(responses))
 				}
 			})
 		})
 	}
 }
 
-// TestUnsettledForGood gives up in time, and at once when the caller does.
-func TestUnsettledForGood(t *testing.T) {
+// TestIncompleteBarIsCorrupt reads a bar that stays incomplete. The read must fail within a second, and at once when
+// the context is done.
+func TestIncompleteBarIsCorrupt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := answering(t, bars(barRow(0, map[int][]byte{4: mpNil})))
+		s := storeReturning(t, bars(barRow(0, map[int][]byte{4: mpNil})))
 		began := time.Now()
-		if _, err := readAll(t, s, recordedQuery); !errors.Is(err, ports.ErrCorruptData) || time.Since(began) > time.Second {
+		_, err := readAll(t, s, recordedQuery)
+		if !errors.Is(err, ports.ErrCorruptData) || time.Since(began) > time.Second {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -250,10 +263,11 @@ func TestUnsettledForGood(t *testing.T) {
 	})
 }
 
-// TestWholeIsReadLast is about the order in which the server takes the fields of a query: that of their names.
-func TestWholeIsReadLast(t *testing.T) {
+// TestChecksumIsTheLastField checks the names of the fields, because the server opens the fields of a query in the
+// order of names.
+func TestChecksumIsTheLastField(t *testing.T) {
 	t.Parallel()
-	fields := barColumns[1 : len(barColumns)-3] // between the time and the tags; an answer of other columns is refused
+	fields := barColumns[1 : len(barColumns)-3] // between the time and the tags; a read refuses other columns
 	if last := slices.Max(fields); last != "whole" {
 		t.Errorf("the last of %q is %s", fields, last)
 	}
