@@ -88,13 +88,15 @@ func (c *command) root() *cobra.Command {
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       currentBuild().String(),
 		PersistentPreRun: func(*cobra.Command, []string) {
 			c.started = true
 		},
 	}
+	root.SetVersionTemplate("marketdata {{.Version}}\n")
 	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
 	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` to use, whatever the configuration says")
-	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.copies(), c.diff(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo())
+	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.copies(), c.diff(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo(), c.version())
 
 	return root
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/spf13/cobra"
+)
+
+// build describes the program: what the Go toolchain recorded when it built it.
+type build struct {
+	Version  string `json:"version"`            // of the module; (devel) if the build had none
+	Revision string `json:"revision,omitempty"` // of the repository; empty if the build did not record it
+	Time     string `json:"time,omitempty"`     // of the revision, RFC 3339
+	Modified bool   `json:"modified"`           // the work tree differed from the revision
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+// currentBuild returns the build of the running program.
+func currentBuild() build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{GoVersion: runtime.Version()}
+	}
+
+	return newBuild(info)
+}
+
+func newBuild(info *debug.BuildInfo) build {
+	settings := make(map[string]string, len(info.Settings))
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+
+	return build{
+		Version:  cmp.Or(info.Main.Version, "(devel)"),
+		Revision: settings["vcs.revision"],
+		Time:     settings["vcs.time"],
+		Modified: settings["vcs.modified"] == "true",
+		Go:       info.GoVersion,
+		Platform: runtime.GOOS + "/" + runtime.GOARCH,
+	}
+}
+
+// String returns the build in one line, for --version.
+func (b build) String() string {
+	revision := cmp.Or(b.Revision, "unknown")
+	if b.Modified {
+		revision += ", modified"
+	}
+
+	return fmt.Sprintf("%s (revision %s) %s %s", b.Version, revision, b.Go, b.Platform)
+}
+
+func (b build) facts() []fact {
+	return []fact{
+		{"version", b.Version}, {"revision", b.Revision}, {"time", b.Time}, {"modified", strconv.FormatBool(b.Modified)},
+		{"go", b.Go}, {"platform", b.Platform},
+	}
+}
+
+func (c *command) version() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of this program",
+		Long: "Print the version of this program, the revision it was built from and whether the source was modified, the Go version and\n" +
+			"the platform. marketdata --version prints the same in one line.",
+		Example: "  marketdata version\n  marketdata version --output json",
+		Args:    arguments("none", 0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			if err := c.settle(&output); err != nil {
+				return err
+			}
+
+			return c.runVersion(output)
+		},
+	}
+	outputFlag(cmd.Flags(), &output)
+
+	return cmd
+}
+
+func (c *command) runVersion(output string) error {
+	b := currentBuild()
+	switch output {
+	case formatJSON:
+		return indented(c.out, b)
+	case formatNDJSON:
+		return lines(c.out, func(yield func(build) bool) { yield(b) })
+	}
+
+	return factList.print(c.out, output, b.facts())
+}
