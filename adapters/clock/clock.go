@@ -1,5 +1,5 @@
-// Package clock holds the clocks of business time: the system's, and a simulated one that a backtest drives. Timers and
-// timeouts are not here; they use package time.
+// Package clock has the clocks of business time: the clock of the system, and a simulated clock that a backtest drives.
+// Timers and timeouts do not belong here; they use package time.
 package clock
 
 import (
@@ -10,22 +10,23 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// System is the machine's clock, in microseconds. Where the machine's clock is set back, it stands still until that has caught
-// up. The zero value is ready.
+// System is the clock of the machine, in microseconds. It never goes back: while the machine's clock is behind the
+// latest instant that Now returned, Now returns that instant again. The zero value is ready for use. It is safe for
+// concurrent use.
 type System struct {
 	latest atomic.Int64 // microseconds since 1970
 }
 
 var _ ports.Clock = (*System)(nil)
 
-// NewSystem returns the machine's clock.
+// NewSystem returns the clock of the machine.
 func NewSystem() *System { return &System{} }
 
-// Now is the current instant in UTC.
-func (c *System) Now() time.Time { return c.notBefore(time.Now()) }
+// Now returns the current instant in UTC.
+func (c *System) Now() time.Time { return c.advanceTo(time.Now()) }
 
-// notBefore is t, or the latest instant that was told, if that is later.
-func (c *System) notBefore(t time.Time) time.Time {
+// advanceTo returns t, or the latest instant if that is later than t.
+func (c *System) advanceTo(t time.Time) time.Time {
 	now := t.UnixMicro()
 	for {
 		latest := c.latest.Load()
@@ -38,8 +39,9 @@ func (c *System) notBefore(t time.Time) time.Time {
 	}
 }
 
-// Simulated stands still until it is told to move, and never moves back: what was once visible in a backtest stays so. It tells
-// microseconds, as all data does: what is finer is cut off. It is safe for concurrent use, and moving it allocates nothing.
+// Simulated is a clock that moves only by Set and Advance. It never goes back, because data that a backtest has seen
+// must stay visible. It truncates instants to microseconds, the resolution of all data. It is safe for concurrent use,
+// and moving it does not allocate.
 type Simulated struct {
 	now atomic.Int64 // microseconds since 1970
 }
@@ -53,16 +55,16 @@ func NewSimulated(start time.Time) *Simulated {
 	return c
 }
 
-// Now is where the clock stands, in UTC.
+// Now returns the instant at which the clock stands, in UTC.
 func (c *Simulated) Now() time.Time { return time.UnixMicro(c.now.Load()).UTC() }
 
-// Set moves the clock to t. A t before Now is refused, and the clock stays.
+// Set moves the clock to t. It returns an error and does not move if t is before Now.
 func (c *Simulated) Set(t time.Time) error {
 	next := t.UnixMicro()
 	for {
 		now := c.now.Load()
 		if next < now {
-			return fmt.Errorf("set clock to %s: it stands at %s and never goes back: %w",
+			return fmt.Errorf("set clock to %s: it stands at %s and cannot go back: %w",
 				t.UTC().Format(time.RFC3339Nano), time.UnixMicro(now).UTC().Format(time.RFC3339Nano), ports.ErrInvalid)
 		}
 		if c.now.CompareAndSwap(now, next) {
@@ -71,10 +73,10 @@ func (c *Simulated) Set(t time.Time) error {
 	}
 }
 
-// Advance moves the clock on by d. A negative d is refused, and the clock stays.
+// Advance moves the clock forward by d. It returns an error and does not move if d is negative.
 func (c *Simulated) Advance(d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("advance clock by %s: it never goes back: %w", d, ports.ErrInvalid)
+		return fmt.Errorf("advance clock by %s: it cannot go back: %w", d, ports.ErrInvalid)
 	}
 
 	c.now.Add(d.Microseconds())

@@ -2,6 +2,7 @@ package clock_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,14 +24,14 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func TestSystemFollowsTheMachine(t *testing.T) {
+func TestSystemFollowsMachine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := clock.NewSystem()
 		before := c.Now()
-		time.Sleep(90 * time.Minute) // in the bubble's time
+		time.Sleep(90 * time.Minute) // of the synctest bubble; returns at once
 		if got := c.Now().Sub(before); got != 90*time.Minute {
-			t.Errorf("moved on by %s", got)
+			t.Errorf("advanced by %s, want 90m", got)
 		}
 	})
 }
@@ -38,33 +39,34 @@ func TestSystemFollowsTheMachine(t *testing.T) {
 func TestSimulated(t *testing.T) {
 	t.Parallel()
 	c := clock.NewSimulated(start)
-	stands := func(want time.Time) {
+	checkNow := func(want time.Time) {
 		t.Helper()
 		if now := c.Now(); !now.Equal(want) || now.Location() != time.UTC {
-			t.Errorf("stands at %s, want %s", now, want)
+			t.Errorf("got %s, want %s", now, want)
 		}
 	}
-	stands(start)
+	checkNow(start)
 	if err := c.Advance(time.Hour); err != nil {
 		t.Error(err)
 	}
-	stands(start.Add(time.Hour))
+	checkNow(start.Add(time.Hour))
 	if err := c.Set(start.Add(2 * time.Hour)); err != nil {
 		t.Error(err)
 	}
 	if err := c.Set(start.Add(2 * time.Hour)); err != nil {
-		t.Errorf("standing still: %v", err)
+		t.Errorf("set to the same instant: %v", err)
 	}
 	if err := c.Set(start); !errors.Is(err, ports.ErrInvalid) {
-		t.Errorf("set back: %v", err)
+		t.Errorf("set to an earlier instant: %v", err)
 	}
 	if err := c.Advance(-1); !errors.Is(err, ports.ErrInvalid) {
-		t.Errorf("advance by less than nothing: %v", err)
+		t.Errorf("advance by a negative duration: %v", err)
 	}
-	stands(start.Add(2 * time.Hour))
+	checkNow(start.Add(2 * time.Hour))
 }
 
-// A backtest sets the clock at every instant that it plays, and reads it at every request.
+// TestSimulatedMovesWithoutAllocating counts allocations, because a backtest sets the clock at every instant and reads
+// it at every request.
 func TestSimulatedMovesWithoutAllocating(t *testing.T) {
 	c := clock.NewSimulated(start)
 	if n := testing.AllocsPerRun(100, func() {
@@ -72,33 +74,42 @@ func TestSimulatedMovesWithoutAllocating(t *testing.T) {
 			t.Error(err)
 		}
 	}); n > 0 {
-		t.Errorf("%v allocations a move", n)
+		t.Errorf("%v allocations per move", n)
 	}
 }
 
-// What is finer than any data says nothing, and makes nothing visible.
-func TestSimulatedTellsMicroseconds(t *testing.T) {
+// TestSimulatedTruncatesToMicroseconds checks both ways to set the clock.
+func TestSimulatedTruncatesToMicroseconds(t *testing.T) {
 	t.Parallel()
 	c := clock.NewSimulated(start.Add(1999))
 	if now := c.Now(); !now.Equal(start.Add(1000)) {
-		t.Errorf("stands at %s", now)
+		t.Errorf("got %s", now)
 	}
 	if err := c.Set(start.Add(1500)); err != nil {
 		t.Error(err)
 	}
 	if now := c.Now(); !now.Equal(start.Add(1000)) {
-		t.Errorf("stands at %s", now)
+		t.Errorf("got %s", now)
 	}
 }
 
-func TestSystemStandsStillWhenTheMachineIsSetBack(t *testing.T) {
+func TestSystemStandsStillWhenMachineGoesBack(t *testing.T) {
 	t.Parallel()
 	c := clock.NewSystem()
-	told := c.NowAt(start)
-	if got := c.NowAt(start.Add(-time.Hour)); !got.Equal(told) {
+	latest := c.NowAt(start)
+	if got := c.NowAt(start.Add(-time.Hour)); !got.Equal(latest) {
 		t.Errorf("went back to %s", got)
 	}
 	if got := c.NowAt(start.Add(time.Hour)); !got.Equal(start.Add(time.Hour)) {
-		t.Errorf("did not go on: %s", got)
+		t.Errorf("did not advance: %s", got)
 	}
+}
+
+func ExampleSimulated() {
+	c := clock.NewSimulated(time.Date(2024, 3, 4, 9, 0, 0, 0, time.UTC))
+	fmt.Println(c.Advance(time.Minute), c.Now())
+	fmt.Println(c.Advance(-time.Minute))
+	// Output:
+	// <nil> 2024-03-04 09:01:00 +0000 UTC
+	// advance clock by -1m0s: it cannot go back: invalid
 }

@@ -2,5 +2,5 @@ package clock
 
 import "time"
 
-// NowAt is Now with the machine's clock at t.
-func (c *System) NowAt(t time.Time) time.Time { return c.notBefore(t) }
+// NowAt returns Now with the machine's clock at t.
+func (c *System) NowAt(t time.Time) time.Time { return c.advanceTo(t) }

@@ -11,14 +11,17 @@ import (
 
 var _ ports.TradeAggregator = (*Store)(nil)
 
-// AggregateTrades implements ports.TradeAggregator, of what the store held when the range began.
-func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error] {
+// AggregateTrades implements ports.TradeAggregator. It aggregates the trades that are stored when the iteration begins.
+func (s *Store) AggregateTrades(
+	ctx context.Context, key domain.SeriesKey, r domain.Range,
+) iter.Seq2[domain.Series, error] {
 	trades := s.trades.read(ctx, key.Symbol, key.Grid.Align(r), 0, 0)
 	return func(yield func(domain.Series, error) bool) {
 		fail := func(err error) { yield(domain.Series{}, translate("aggregate trades", key.String(), err)) }
 		resampler, err := domain.NewResampler(key)
 		if err == nil && key.PriceType != domain.PriceTrade {
-			err = fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
+			err = fmt.Errorf("bars of the %s price cannot be aggregated from trades: %w",
+				key.PriceType, domain.ErrInvalid)
 		}
 		if err != nil {
 			fail(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Symbols returns the symbols selected, ordered.
+// Symbols returns the metadata of the selected symbols, ordered by symbol.
 func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, translate("symbols", q.Pattern, err)
@@ -21,7 +21,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	switch len(candidates) {
 	case 0:
 		candidates = slices.Sorted(maps.Keys(s.symbols))
-	case 1: // as every request asks
+	case 1: // in order already; the query of every request
 	default:
 		candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))
 	}
@@ -39,7 +39,7 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	return found, nil
 }
 
-// PutSymbols stores what is known of the symbols, all of them or none.
+// PutSymbols stores the metadata of all symbols, or of none if it returns an error.
 func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
 	for _, m := range metas {
 		if err := m.Validate(); err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Open returns a store of the bars in a bar file (see barfile), with their claims. The file is read whole, checked, and closed.
+// Open returns a store with the bars and the coverage of a bar file (see barfile). It reads and checks the whole file,
+// and closes it.
 func Open(ctx context.Context, path string) (*Store, error) {
 	file, closeFile, err := barfile.Open(path)
 	if err != nil {
@@ -28,15 +29,16 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
-// Source is a store that can be copied from.
+// Source is a store that Copy can read.
 type Source interface {
 	ports.BarReader
 	ports.CoverageReader
 }
 
-// Copy takes over the bars of the symbols, or of every symbol where none is given, and the claims on them. What the other store only
-// assumes to hold counts as claimed here, as it does for a request. What this store had of these ranges is overwritten bar by bar.
-// After an error it holds some of the extents, each whole.
+// Copy copies the bars and the coverage of the symbols, or of every symbol if there are none. Inferred coverage of the
+// source becomes declared coverage of the copy, because requests treat both alike. A bar of the source overwrites a
+// stored bar of the same open time. If Copy returns an error, each extent has been copied either completely or not at
+// all.
 func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol) error {
 	extents, err := from.Extents(ctx, symbols...)
 	if err != nil {
@@ -53,7 +55,7 @@ func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol)
 	return nil
 }
 
-// load takes over an extent whole, in the pieces that come, so that none is copied.
+// load writes all bars of an extent in one write. It stores the pieces as they come, without copying a bar.
 func (s *Store) load(ctx context.Context, extent domain.Extent, bars iter.Seq2[domain.Series, error]) error {
 	var pieces []domain.Series
 	for piece, err := range bars {

@@ -19,13 +19,16 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// everything is more than any store holds.
-var everything = domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+// allTime covers every bar of a store.
+var allTime = domain.Range{
+	Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+	End:   time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
+}
 
-// held is what a store holds of the key.
-func held(t *rapid.T, s *memory.Store, key domain.SeriesKey) domain.Series {
+// readAll returns the stored bars of the key.
+func readAll(t *rapid.T, s *memory.Store, key domain.SeriesKey) domain.Series {
 	b := domain.NewSeriesBuilder(key, 0)
-	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: everything}) {
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: allTime}) {
 		if err == nil {
 			err = b.AppendSeries(piece)
 		}
@@ -34,36 +37,37 @@ func held(t *rapid.T, s *memory.Store, key domain.SeriesKey) domain.Series {
 		}
 	}
 
-	whole, err := b.Series()
+	all, err := b.Series()
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return whole
+	return all
 }
 
-func equal(t *rapid.T, want, got *memory.Store) {
+// checkEqual checks that both stores have the same extents and the same bars.
+func checkEqual(t *rapid.T, want, got *memory.Store) {
 	extents, err := want.Extents(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if have, err := got.Extents(t.Context()); err != nil || !slices.Equal(have, extents) {
-		t.Fatalf("extents %v, want %v (%v)", have, extents, err)
+	if gotExtents, err := got.Extents(t.Context()); err != nil || !slices.Equal(gotExtents, extents) {
+		t.Fatalf("extents %v, want %v (%v)", gotExtents, extents, err)
 	}
 
 	for _, e := range extents {
-		if a, b := held(t, want, e.Key), held(t, got, e.Key); !a.Equal(b) {
+		if a, b := readAll(t, want, e.Key), readAll(t, got, e.Key); !a.Equal(b) {
 			t.Fatalf("got %v, want %v", b, a)
 		}
 	}
 }
 
-// filled is a store of a few series with claims, some of them without a bar.
-func filled(t *rapid.T) *memory.Store {
+// drawStore draws a store with bars and coverage of several series, some of it without a bar.
+func drawStore(t *rapid.T) *memory.Store {
 	s := memory.New()
 	for range rapid.IntRange(0, 5).Draw(t, "writes") {
 		key := gen.Key().Draw(t, "key")
-		r := gen.Range(key.Grid).Draw(t, "claim")
+		r := gen.Range(key.Grid).Draw(t, "coverage")
 		bars := gen.Bars(key, r, 50).Draw(t, "bars")
 		if _, err := s.WriteBars(t.Context(), bars, r); err != nil {
 			t.Fatal(err)
@@ -76,23 +80,23 @@ func filled(t *rapid.T) *memory.Store {
 func TestCopyIsEqual(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		from, to := filled(t), memory.New()
+		from, to := drawStore(t), memory.New()
 		if err := to.Copy(t.Context(), from); err != nil {
 			t.Fatal(err)
 		}
 
-		equal(t, from, to)
+		checkEqual(t, from, to)
 	})
 }
 
-// Over what is there already, a copy is what writing the same is.
+// TestCopyOverwrites checks that a copy into a store with bars does the same as writing the bars of the source.
 func TestCopyOverwrites(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		from, to, want := filled(t), memory.New(), memory.New()
+		from, to, want := drawStore(t), memory.New(), memory.New()
 		for range rapid.IntRange(0, 5).Draw(t, "writes before") {
 			key := gen.Key().Draw(t, "key")
-			r := gen.Range(key.Grid).Draw(t, "claim")
+			r := gen.Range(key.Grid).Draw(t, "coverage")
 			write(t, gen.Bars(key, r, 50).Draw(t, "bars"), r, to, want)
 		}
 
@@ -101,42 +105,43 @@ func TestCopyOverwrites(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		for _, e := range extents { // a part of what comes is there, and a part of it is another
-			if rapid.Bool().Draw(t, "there") {
+		for _, e := range extents { // some bars of the source are stored already, with other values
+			if rapid.Bool().Draw(t, "stored") {
 				write(t, gen.Bars(e.Key, e.Range, 50).Draw(t, "other bars"), e.Range, to, want)
 			}
 		}
 
 		for _, e := range extents {
-			write(t, held(t, from, e.Key).Clip(e.Range), e.Range, want)
+			write(t, readAll(t, from, e.Key).Clip(e.Range), e.Range, want)
 		}
 		if err := to.Copy(t.Context(), from); err != nil {
 			t.Fatal(err)
 		}
 
-		equal(t, want, to)
+		checkEqual(t, want, to)
 	})
 }
 
-func write(t *rapid.T, bars domain.Series, claim domain.Range, stores ...*memory.Store) {
+func write(t *rapid.T, bars domain.Series, coverage domain.Range, stores ...*memory.Store) {
 	for _, s := range stores {
-		if _, err := s.WriteBars(t.Context(), bars, claim); err != nil {
+		if _, err := s.WriteBars(t.Context(), bars, coverage); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// cut is a source that answers in pieces of so many bars.
-type cut struct {
+// pieceSource is a source that yields pieces of so many bars.
+type pieceSource struct {
 	*memory.Store
 	bars int
 }
 
-func (c cut) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+// ReadBars yields the bars of the store in shorter pieces.
+func (p pieceSource) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
-		for s, err := range c.Store.ReadBars(ctx, q) {
-			for at := 0; at < s.Len(); at += c.bars {
-				if !yield(s.Slice(at, min(at+c.bars, s.Len())), err) {
+		for s, err := range p.Store.ReadBars(ctx, q) {
+			for at := 0; at < s.Len(); at += p.bars {
+				if !yield(s.Slice(at, min(at+p.bars, s.Len())), err) {
 					return
 				}
 			}
@@ -144,19 +149,19 @@ func (c cut) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Se
 	}
 }
 
-// What comes in pieces is held in them: no bar is copied.
-func TestCopyCopiesNoBar(t *testing.T) {
+// TestCopySharesPieces checks that a copy stores the pieces of the source without copying a bar.
+func TestCopySharesPieces(t *testing.T) {
 	t.Parallel()
 	const long = 3000
 	from, to, b := memory.New(), memory.New(), minuteBars(t, 10*long)
 	if _, err := from.WriteBars(t.Context(), b, b.Range()); err != nil {
 		t.Fatal(err)
 	}
-	if err := to.Copy(t.Context(), cut{from, long}); err != nil {
+	if err := to.Copy(t.Context(), pieceSource{from, long}); err != nil {
 		t.Fatal(err)
 	}
 
-	got := pieces(t, to, ports.BarQuery{Key: key, Range: b.Range()})
+	got := readPieces(t, to, ports.BarQuery{Key: key, Range: b.Range()})
 	if len(got) != 10 {
 		t.Fatalf("%d pieces", len(got))
 	}
@@ -168,12 +173,13 @@ func TestCopyCopiesNoBar(t *testing.T) {
 	}
 }
 
-// broken is a source whose pieces overlap.
-type broken struct{ *memory.Store }
+// overlappingSource is a source that yields every piece twice, against its contract.
+type overlappingSource struct{ *memory.Store }
 
-func (b broken) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+// ReadBars yields every piece of the store twice.
+func (o overlappingSource) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
-		for s, err := range b.Store.ReadBars(ctx, q) {
+		for s, err := range o.Store.ReadBars(ctx, q) {
 			for range 2 {
 				if !yield(s, err) {
 					return
@@ -190,19 +196,19 @@ func TestCopyRefusesPiecesOutOfOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if err := to.Copy(t.Context(), broken{from}); !errors.Is(err, ports.ErrInvalid) {
+	if err := to.Copy(t.Context(), overlappingSource{from}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 	if extents, err := to.Extents(t.Context()); err != nil || len(extents) > 0 {
-		t.Errorf("holds %v (%v)", extents, err)
+		t.Errorf("extents %v (%v), want none", extents, err)
 	}
 }
 
-func TestOpenIsWhatWasWritten(t *testing.T) {
+func TestOpenReadsBarFile(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		from := filled(t)
+		from := drawStore(t)
 		path := filepath.Join(folder, "bars")
 		w, err := barfile.Create(path)
 		if err != nil {
@@ -215,7 +221,7 @@ func TestOpenIsWhatWasWritten(t *testing.T) {
 		}
 
 		for _, e := range extents {
-			if err := w.Write(held(t, from, e.Key).Clip(e.Range), e.Range); err != nil {
+			if err := w.Write(readAll(t, from, e.Key).Clip(e.Range), e.Range); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -228,17 +234,17 @@ func TestOpenIsWhatWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		equal(t, from, to)
+		checkEqual(t, from, to)
 	})
 }
 
-func TestOpenRefusesAnotherFile(t *testing.T) {
+func TestOpenRefusesOtherFormats(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "bars")
 	if err := os.WriteFile(path, []byte("time,open,high,low,close,volume\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := memory.Open(t.Context(), path); err == nil {
-		t.Fatal("a CSV file was taken for a bar file")
+		t.Fatal("a CSV file was opened as a bar file")
 	}
 }

@@ -8,25 +8,25 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// pieceRows is up to how many rows neighbouring pieces are joined: appending one row copies at most so many, and a bulk load stays
-// as it came.
-const pieceRows = 4096
+// maxMergedRows limits the rows of a piece that is concatenated from two pieces. So appending one row copies at most
+// that many rows, and a bulk load is not copied.
+const maxMergedRows = 4096
 
-// forever is after the last instant that any data has.
-var forever = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+// maxTime is later than any row.
+var maxTime = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// overlapping is those of the pieces that may have rows in r.
-func (t *table[K, D]) overlapping(pieces []D, r domain.Range) []D {
-	begins := func(p D, at time.Time) int { return t.begins(p).Compare(at) }
-	to, _ := slices.BinarySearchFunc(pieces, r.End, begins)
-	from, _ := slices.BinarySearchFunc(pieces[:to], r.Start, begins)
-	return pieces[max(from-1, 0):to] // the one before may reach into r
+// overlappingPieces returns the pieces that may have rows in r.
+func (t *table[K, D]) overlappingPieces(pieces []D, r domain.Range) []D {
+	compare := func(p D, at time.Time) int { return t.startTime(p).Compare(at) }
+	to, _ := slices.BinarySearchFunc(pieces, r.End, compare)
+	from, _ := slices.BinarySearchFunc(pieces[:to], r.Start, compare)
+	return pieces[max(from-1, 0):to] // the piece before may extend into r
 }
 
-// within is the parts of the pieces that lie in r.
-func (t *table[K, D]) within(pieces []D, r domain.Range) []D {
-	parts := slices.Clone(t.overlapping(pieces, r))
-	if n := len(parts); n > 0 { // those between lie in r whole
+// clipPieces returns the rows in r.
+func (t *table[K, D]) clipPieces(pieces []D, r domain.Range) []D {
+	parts := slices.Clone(t.overlappingPieces(pieces, r))
+	if n := len(parts); n > 0 { // all rows of the pieces between lie in r
 		parts[0] = parts[0].Clip(r)
 		parts[n-1] = parts[n-1].Clip(r)
 	}
@@ -34,17 +34,17 @@ func (t *table[K, D]) within(pieces []D, r domain.Range) []D {
 	return slices.DeleteFunc(parts, func(p D) bool { return p.Len() == 0 })
 }
 
-// firstWithin is the parts that hold the first so many rows of the pieces in r.
-func (t *table[K, D]) firstWithin(pieces []D, r domain.Range, rows int) []D {
+// firstRows returns at most limit rows in r, the first ones.
+func (t *table[K, D]) firstRows(pieces []D, r domain.Range, limit int) []D {
 	var parts []D
-	for _, p := range t.overlapping(pieces, r) {
+	for _, p := range t.overlappingPieces(pieces, r) {
 		if p = p.Clip(r); p.Len() == 0 {
 			continue
 		}
 
-		p = p.Slice(0, min(rows, p.Len()))
+		p = p.Slice(0, min(limit, p.Len()))
 		parts = append(parts, p)
-		if rows -= p.Len(); rows == 0 {
+		if limit -= p.Len(); limit == 0 {
 			break
 		}
 	}
@@ -52,17 +52,17 @@ func (t *table[K, D]) firstWithin(pieces []D, r domain.Range, rows int) []D {
 	return parts
 }
 
-// lastWithin is the parts that hold the last so many rows of the pieces in r.
-func (t *table[K, D]) lastWithin(pieces []D, r domain.Range, rows int) []D {
+// lastRows returns at most limit rows in r, the last ones.
+func (t *table[K, D]) lastRows(pieces []D, r domain.Range, limit int) []D {
 	var parts []D
-	for _, p := range slices.Backward(t.overlapping(pieces, r)) {
+	for _, p := range slices.Backward(t.overlappingPieces(pieces, r)) {
 		if p = p.Clip(r); p.Len() == 0 {
 			continue
 		}
 
-		p = p.Slice(max(0, p.Len()-rows), p.Len())
+		p = p.Slice(max(0, p.Len()-limit), p.Len())
 		parts = append(parts, p)
-		if rows -= p.Len(); rows == 0 {
+		if limit -= p.Len(); limit == 0 {
 			break
 		}
 	}
@@ -71,12 +71,13 @@ func (t *table[K, D]) lastWithin(pieces []D, r domain.Range, rows int) []D {
 	return parts
 }
 
-// upsert merges the rows over those that are there, and counts what that does.
-func (t *table[K, D]) upsert(d D, there []D) (D, ports.WriteReport, error) {
+// merge returns the rows of d and the stored rows that d does not overwrite. The report counts the difference to the
+// stored rows.
+func (t *table[K, D]) merge(d D, stored []D) (D, ports.WriteReport, error) {
 	var report ports.WriteReport
 	var runs []D
-	done, next := 0, 0 // of d: the rows in runs, and the rows compared
-	for _, piece := range there {
+	done, next := 0, 0 // rows of d: those in runs, and those compared
+	for _, piece := range stored {
 		for i := 0; i < piece.Len(); {
 			for ; next < d.Len() && t.compare(d, next, piece, i) < 0; next++ {
 				report.Inserted++
@@ -107,46 +108,46 @@ func (t *table[K, D]) upsert(d D, there []D) (D, ports.WriteReport, error) {
 		return d, report, nil
 	}
 
-	merged, err := t.join(t.keyOf(d), append(runs, d.Slice(done, d.Len())))
+	merged, err := t.concat(t.keyOf(d), append(runs, d.Slice(done, d.Len())))
 	return merged, report, err
 }
 
-// splice puts the rows in the place of what the pieces hold in r. The pieces given are not changed.
-func (t *table[K, D]) splice(pieces []D, r domain.Range, rows ...D) ([]D, error) {
+// splicePieces returns the pieces with everything in r replaced by the rows. It does not change its arguments.
+func (t *table[K, D]) splicePieces(pieces []D, r domain.Range, rows ...D) ([]D, error) {
 	if r.Empty() {
 		return pieces, nil
 	}
 
-	after := t.within(pieces, domain.Range{Start: r.End, End: forever})
-	next := t.within(pieces, domain.Range{End: r.Start})
-	joined := min(1, len(after))
-	for _, d := range slices.Concat(rows, after[:joined]) {
+	after := t.clipPieces(pieces, domain.Range{Start: r.End, End: maxTime})
+	spliced := t.clipPieces(pieces, domain.Range{End: r.Start})
+	appended := min(1, len(after)) // the first piece after r may be merged with the last of the rows
+	for _, d := range slices.Concat(rows, after[:appended]) {
 		var err error
-		if next, err = t.add(next, d); err != nil {
+		if spliced, err = t.appendPiece(spliced, d); err != nil {
 			return nil, err
 		}
 	}
 
-	return append(next, after[joined:]...), nil
+	return append(spliced, after[appended:]...), nil
 }
 
-// add appends a piece, joined with the last one where both are short.
-func (t *table[K, D]) add(pieces []D, piece D) ([]D, error) {
+// appendPiece appends a piece, or concatenates it with the last piece if both together have at most maxMergedRows.
+func (t *table[K, D]) appendPiece(pieces []D, piece D) ([]D, error) {
 	if piece.Len() == 0 {
 		return pieces, nil
 	}
 
 	n := len(pieces)
-	if n == 0 || pieces[n-1].Len()+piece.Len() > pieceRows {
+	if n == 0 || pieces[n-1].Len()+piece.Len() > maxMergedRows {
 		return append(pieces, piece), nil
 	}
 
-	whole, err := t.join(t.keyOf(piece), []D{pieces[n-1], piece})
-	pieces[n-1] = whole
+	merged, err := t.concat(t.keyOf(piece), []D{pieces[n-1], piece})
+	pieces[n-1] = merged
 	return pieces, err
 }
 
-func count[D rows[D]](pieces []D) int {
+func countRows[D rows[D]](pieces []D) int {
 	n := 0
 	for _, p := range pieces {
 		n += p.Len()
@@ -154,8 +155,8 @@ func count[D rows[D]](pieces []D) int {
 	return n
 }
 
-// subtract is the ranges without r.
-func subtract(ranges []domain.Range, r domain.Range) []domain.Range {
+// subtractRange returns the ranges without r.
+func subtractRange(ranges []domain.Range, r domain.Range) []domain.Range {
 	var left []domain.Range
 	for _, o := range ranges {
 		left = append(left, o.Subtract([]domain.Range{r})...)

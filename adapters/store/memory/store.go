@@ -1,5 +1,6 @@
-// Package memory is a store that holds everything in the process: what a backtest reads from and what every decorator is tested
-// around. It keeps the whole contract, knows no file and no server, and forgets all when it goes.
+// Package memory is a store that keeps everything in the process. A backtest reads from it, and the tests of every
+// decorator wrap it. It keeps the whole contract without waivers. It must not know a server or another store, and it
+// persists nothing.
 package memory
 
 import (
@@ -9,16 +10,18 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Name is what errors and provenance call the store.
+// Name is the name of the store in errors and in the provenance of bars.
 const Name = "memory"
 
-// Store holds bars, trades, quotes, claims and symbols. The zero value is not ready; call New. It is safe for concurrent use: what
-// it holds is immutable and replaced whole, so a reader keeps what it found and waits for no merge, and a writer waits for no
-// reader.
+// Store stores bars, trades, quotes, their coverage, and symbols. The zero value is not ready for use; call New. A
+// Store is safe for concurrent use.
+//
+// INVARIANT: the stored pieces are immutable, and a write replaces an entry as a whole. So a reader keeps the state
+// that it found and never waits for a merge, and a writer never waits for a reader.
 type Store struct {
-	writing sync.Mutex // held by the one writer, from reading what there is to replacing it
+	writeMu sync.Mutex // serializes writers, from reading an entry to replacing it
 
-	mu      sync.RWMutex // held only to look up or to replace
+	mu      sync.RWMutex // guards the maps below; held only to look up or replace an entry
 	bars    table[domain.SeriesKey, domain.Series]
 	trades  table[domain.Symbol, domain.Trades]
 	quotes  table[domain.Symbol, domain.Quotes]
@@ -35,8 +38,8 @@ var (
 // New returns an empty store.
 func New() *Store {
 	s := &Store{symbols: map[domain.Symbol]domain.SymbolMeta{}}
-	s.bars = barTable(s)
-	s.trades = tickTable[domain.Trade](s, domain.TickTrades)
-	s.quotes = tickTable[domain.Quote](s, domain.TickQuotes)
+	s.bars = newBarTable(s)
+	s.trades = newTickTable[domain.Trade](s, domain.TickTrades)
+	s.quotes = newTickTable[domain.Quote](s, domain.TickQuotes)
 	return s
 }

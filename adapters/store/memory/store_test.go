@@ -19,6 +19,7 @@ var (
 	start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
+// minuteBars returns n consecutive bars.
 func minuteBars(tb testing.TB, n int) domain.Series {
 	tb.Helper()
 	b := domain.NewSeriesBuilder(key, n)
@@ -36,7 +37,8 @@ func minuteBars(tb testing.TB, n int) domain.Series {
 	return s
 }
 
-func pieces(tb testing.TB, s *memory.Store, q ports.BarQuery) []domain.Series {
+// readPieces returns the pieces of the query.
+func readPieces(tb testing.TB, s *memory.Store, q ports.BarQuery) []domain.Series {
 	tb.Helper()
 	var list []domain.Series
 	for piece, err := range s.ReadBars(tb.Context(), q) {
@@ -60,32 +62,32 @@ func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
 		}
 	}
 
-	if got := len(pieces(t, s, ports.BarQuery{Key: key, Range: b.Range()})); got > 3 {
-		t.Errorf("%d bars written one by one are held in %d pieces", n, got)
+	if got := len(readPieces(t, s, ports.BarQuery{Key: key, Range: b.Range()})); got > 3 {
+		t.Errorf("%d bars that were written one by one are stored in %d pieces", n, got)
 	}
 }
 
-func TestBulkLoadIsNeitherCopiedNorCut(t *testing.T) {
+func TestBulkLoadIsNotCopied(t *testing.T) {
 	t.Parallel()
 	s, b := memory.New(), minuteBars(t, 100_000)
 	if _, err := s.WriteBars(t.Context(), b, b.Range()); err != nil {
 		t.Fatal(err)
 	}
 
-	got := pieces(t, s, ports.BarQuery{Key: key, Range: b.Range(), Last: 200})
+	got := readPieces(t, s, ports.BarQuery{Key: key, Range: b.Range(), Last: 200})
 	if len(got) != 1 || got[0].Len() != 200 {
 		t.Fatalf("got %v, want the last 200 bars in one piece", got)
 	}
 
 	if &got[0].Columns().OpenMicros[0] != &b.Columns().OpenMicros[b.Len()-200] {
-		t.Error("the bars were copied on the way")
+		t.Error("the bars were copied")
 	}
 }
 
-// However a range lies across the pieces, what is read of it, whole or in part, is what one Series of all bars has there.
+// TestReadsAcrossPieces reads random ranges, whole or limited, and compares them with one Series of all bars.
 func TestReadsAcrossPieces(t *testing.T) {
 	t.Parallel()
-	const n, long = 40_000, 3000 // two such pieces are too long to be joined
+	const n, long = 40_000, 3000 // two such pieces have more rows than maxMergedRows
 	s, b := memory.New(), minuteBars(t, n)
 	b = b.Drop([]int{0, 5, long - 1, long, 2*long + 1, n - 1})
 	for at := 0; at < b.Len(); at += long {
@@ -96,7 +98,8 @@ func TestReadsAcrossPieces(t *testing.T) {
 	}
 
 	rapid.Check(t, func(t *rapid.T) {
-		edge := rapid.OneOf(rapid.IntRange(-2, n+2), rapid.Map(rapid.IntRange(0, n/long), func(i int) int { return i * long }))
+		pieceEdge := rapid.Map(rapid.IntRange(0, n/long), func(i int) int { return i * long })
+		edge := rapid.OneOf(rapid.IntRange(-2, n+2), pieceEdge)
 		minute := func(name string) time.Time { return start.Add(time.Duration(edge.Draw(t, name)) * time.Minute) }
 		r := domain.Range{Start: minute("start"), End: minute("end")}
 		if r.End.Before(r.Start) {
@@ -123,8 +126,8 @@ func TestReadsAcrossPieces(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if whole, err := got.Series(); err != nil || !whole.Equal(want) {
-			t.Fatalf("%+v: got %v, want %v (%v)", q, whole, want, err)
+		if all, err := got.Series(); err != nil || !all.Equal(want) {
+			t.Fatalf("%+v: got %v, want %v (%v)", q, all, want, err)
 		}
 	})
 }

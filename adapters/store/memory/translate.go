@@ -7,9 +7,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-var errUsed = errors.New("a sequence is ranged over once; ask for another")
+var errUsed = errors.New("range over a sequence a second time; request another one")
 
-// translate makes every error that leaves the store a *ports.Error; nil stays nil.
+// translate converts an error into a *ports.Error, which every exported method must return. It returns nil for nil.
 func translate(op, subject string, err error) error {
 	if err == nil {
 		return nil
@@ -18,7 +18,7 @@ func translate(op, subject string, err error) error {
 	kind := ports.ContextKind(err)
 	switch {
 	case kind != nil:
-	case errors.Is(err, domain.ErrOverflow): // of what is held, not of what was given
+	case errors.Is(err, domain.ErrOverflow): // of stored rows, because arguments cannot overflow
 		kind = ports.ErrCorruptData
 	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errUsed):
 		kind = ports.ErrInvalid
