@@ -259,7 +259,7 @@ func TestWeRefuseDuckDBsVagueTicks(t *testing.T) {
 	for _, test := range []struct{ name, columns, want string }{
 		{
 			"floats", "time, price::double as price, size",
-			`column "price" is DOUBLE: a float is not exact; want DECIMAL(38, 18), or another of at most 18 digits after the point`,
+			`column "price" is DOUBLE: a float is not exact; want DECIMAL(38, 18), or another DECIMAL with at most 18 digits after the point`,
 		},
 		{
 			"no_zone", "time at time zone 'UTC' as time, price, size",
@@ -269,7 +269,7 @@ func TestWeRefuseDuckDBsVagueTicks(t *testing.T) {
 		{"null", "time, seq, price, if(seq = 3, null, size) as size", `row 4: size is null`},
 		{
 			"twice", "time, seq // 2 as seq, price, size",
-			`row 2: seq: a second row of number 0 at 2018-04-04T00:00:00.123456Z; keep the right one of the two`,
+			`row 2: seq: a second row of 0 at 2018-04-04T00:00:00.123456Z; keep only the correct one`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

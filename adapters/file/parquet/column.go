@@ -10,35 +10,31 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 )
 
-// errNull says that a row lacks a value that it needs.
-var errNull = errors.New("null")
-
-// decoder appends the values of a page.
-type decoder[V any] func(into []V, data encoding.Values) []V
+// decoder appends the values of a page to dst.
+type decoder[V any] func(dst []V, data encoding.Values) []V
 
 // column reads the values of one column of a row group, page by page.
 type column[V any] struct {
-	spec
-
+	spec     columnSpec
 	pages    pq.Pages
 	decode   decoder[V]
-	nullable bool // a null is V's zero value, and not an error
+	nullable bool // a null is the zero value of V instead of an error
 
-	values     []V   // of the current page, not yet taken
-	fault      error // what comes behind them, other than the next page
-	buffer     []V   // of the current page, all
-	dictionary []V   // of the row group; nil before it is needed
+	values     []V   // of the current page that take has not returned
+	err        error // of the page, to return after its values
+	buf        []V   // all values of the current page
+	dictionary []V   // of the row group; nil before the first use
 }
 
-// take returns at least one and at most n of the next values, which are good until the next take. The end is
-// io.ErrUnexpectedEOF.
+// take returns at least one and at most n of the next values, which are valid until the next call of take. It returns
+// io.ErrUnexpectedEOF at the end of the column.
 func (c *column[V]) take(n int) ([]V, error) {
 	for len(c.values) == 0 {
-		if c.fault == nil {
-			c.fault = c.nextPage()
+		if c.err == nil {
+			c.err = c.readPage()
 		}
-		if c.fault != nil && len(c.values) == 0 {
-			return nil, c.fault
+		if c.err != nil && len(c.values) == 0 {
+			return nil, c.err
 		}
 	}
 
@@ -48,8 +44,8 @@ func (c *column[V]) take(n int) ([]V, error) {
 	return taken, nil
 }
 
-// nextPage reads the next page into c.values and reports what ends them early.
-func (c *column[V]) nextPage() error {
+// readPage reads the next page into c.values. If the page contains a null that is an error, c.values ends before it.
+func (c *column[V]) readPage() error {
 	page, err := c.pages.ReadPage()
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
@@ -59,13 +55,13 @@ func (c *column[V]) nextPage() error {
 	}
 
 	defer pq.Release(page)
-	c.buffer = c.decoded(c.buffer[:0], page)
+	c.buf = c.decodePage(c.buf[:0], page)
 	nulls := int(page.NumNulls())
-	if len(c.buffer)+nulls != int(page.NumValues()) {
-		return fmt.Errorf("the file is damaged: a page of %d values holds %d", page.NumValues(), len(c.buffer)+nulls)
+	if len(c.buf)+nulls != int(page.NumValues()) {
+		return fmt.Errorf("the file is damaged: a page of %d values contains %d", page.NumValues(), len(c.buf)+nulls)
 	}
 
-	c.values = c.buffer
+	c.values = c.buf
 	if nulls == 0 {
 		return nil
 	}
@@ -80,30 +76,30 @@ func (c *column[V]) nextPage() error {
 		}
 	}
 
-	c.values = spread(c.values, levels)
+	c.values = insertNulls(c.values, levels)
 	return nil
 }
 
-// decoded appends the page's values, without the nulls.
-func (c *column[V]) decoded(into []V, page pq.Page) []V {
+// decodePage appends the values of the page, except nulls.
+func (c *column[V]) decodePage(dst []V, page pq.Page) []V {
 	data := page.Data()
 	dictionary := page.Dictionary()
 	if dictionary == nil {
-		return c.decode(into, data)
+		return c.decode(dst, data)
 	}
 
 	for _, i := range data.Int32() {
 		if c.dictionary == nil {
 			c.dictionary = c.decode(nil, dictionary.Page().Data())
 		}
-		into = append(into, c.dictionary[i])
+		dst = append(dst, c.dictionary[i])
 	}
 
-	return into
+	return dst
 }
 
-// spread puts the values where the level is not 0, and zero values elsewhere.
-func spread[V any](values []V, levels []byte) []V {
+// insertNulls returns the values with a zero value inserted wherever the level is 0.
+func insertNulls[V any](values []V, levels []byte) []V {
 	all := make([]V, len(levels))
 	for i, level := range levels {
 		if level != 0 {
@@ -116,51 +112,51 @@ func spread[V any](values []V, levels []byte) []V {
 
 func (c *column[V]) close() error { return c.pages.Close() }
 
-// decodeIntegers reads integers of any width.
-func decodeIntegers(into []int64, data encoding.Values) []int64 {
+// decodeIntegers decodes integers of 32 or 64 bits.
+func decodeIntegers(dst []int64, data encoding.Values) []int64 {
 	if data.Kind() == encoding.Int32 {
 		for _, v := range data.Int32() {
-			into = append(into, int64(v))
+			dst = append(dst, int64(v))
 		}
-		return into
+		return dst
 	}
-	return append(into, data.Int64()...)
+	return append(dst, data.Int64()...)
 }
 
-// coefficient is a decimal without its point: 128 bits, two's complement.
+// coefficient is a decimal without its point: a two's complement number of 128 bits.
 type coefficient struct {
 	hi int64
 	lo uint64
 }
 
-// decodeCoefficients reads decimals of any form that scaleOf takes.
-func decodeCoefficients(into []coefficient, data encoding.Values) []coefficient {
+// decodeCoefficients decodes decimals of any type that scaleOf accepts.
+func decodeCoefficients(dst []coefficient, data encoding.Values) []coefficient {
 	switch data.Kind() {
 	case encoding.Int32:
 		for _, v := range data.Int32() {
-			into = append(into, coefficient{int64(v) >> 63, uint64(v)})
+			dst = append(dst, coefficient{int64(v) >> 63, uint64(v)})
 		}
-		return into
+		return dst
 	case encoding.Int64:
 		for _, v := range data.Int64() {
-			into = append(into, coefficient{v >> 63, uint64(v)})
+			dst = append(dst, coefficient{v >> 63, uint64(v)})
 		}
-		return into
+		return dst
 	}
 
 	bytes, size := data.FixedLenByteArray()
 	for ; len(bytes) >= len(number{}) && size == len(number{}); bytes = bytes[size:] {
-		into = append(into, coefficient{int64(binary.BigEndian.Uint64(bytes)), binary.BigEndian.Uint64(bytes[8:])})
+		dst = append(dst, coefficient{int64(binary.BigEndian.Uint64(bytes)), binary.BigEndian.Uint64(bytes[8:])})
 	}
 	for ; len(bytes) > 0; bytes = bytes[size:] {
-		into = append(into, signExtended(bytes[:size]))
+		dst = append(dst, decodeSigned(bytes[:size]))
 	}
 
-	return into
+	return dst
 }
 
-// signExtended is a big-endian two's complement number of at most 16 bytes.
-func signExtended(b []byte) coefficient {
+// decodeSigned decodes a big-endian two's complement number of at most 16 bytes.
+func decodeSigned(b []byte) coefficient {
 	var c coefficient
 	if b[0] >= 0x80 {
 		c = coefficient{-1, ^uint64(0)}
@@ -172,20 +168,20 @@ func signExtended(b []byte) coefficient {
 	return c
 }
 
-// decodeWords reads texts, and makes no new one of a side as we write it.
-func decodeWords(into []string, data encoding.Values) []string {
-	text, offsets := data.ByteArray()
+// decodeStrings decodes strings. It does not allocate memory for sides as TickWriter writes them.
+func decodeStrings(dst []string, data encoding.Values) []string {
+	bytes, offsets := data.ByteArray()
 	for i := 1; i < len(offsets); i++ {
-		word := text[offsets[i-1]:offsets[i]]
-		switch string(word) {
+		text := bytes[offsets[i-1]:offsets[i]]
+		switch string(text) {
 		case "buy":
-			into = append(into, "buy")
+			dst = append(dst, "buy")
 		case "sell":
-			into = append(into, "sell")
+			dst = append(dst, "sell")
 		default:
-			into = append(into, string(word))
+			dst = append(dst, string(text))
 		}
 	}
 
-	return into
+	return dst
 }

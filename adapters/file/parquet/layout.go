@@ -13,194 +13,210 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// form is a kind of file: the columns of its rows besides the time.
-type form struct {
-	kind    file.Kind
-	numbers []string // decimals
-	sizes   int      // how many of them, the last ones, may not be negative
-	count   string   // whole numbers from 0; a file may lack it
-	side    string   // of trades; a file may lack it; "" where the form has none
+// schema describes the columns of one kind of file, besides the time.
+type schema struct {
+	kind     file.Kind
+	decimals []string
+	sizes    int    // number of decimals, the last ones, that must not be negative
+	count    string // whole numbers of 0 or more; optional
+	side     string // of trades; optional; "" if the kind has no sides
 }
 
-// The forms.
 var (
-	barForm = form{
-		kind:    file.Bars,
-		numbers: []string{file.ColumnOpen, file.ColumnHigh, file.ColumnLow, file.ColumnClose, file.ColumnVolume},
-		count:   file.ColumnTrades,
+	barSchema = schema{
+		kind:     file.Bars,
+		decimals: []string{file.ColumnOpen, file.ColumnHigh, file.ColumnLow, file.ColumnClose, file.ColumnVolume},
+		count:    file.ColumnTrades,
 	}
-	tradeForm = form{
-		kind: file.Trades, numbers: []string{file.ColumnPrice, file.ColumnSize}, sizes: 1, count: file.ColumnSeq, side: file.ColumnSide,
+	tradeSchema = schema{
+		kind:     file.Trades,
+		decimals: []string{file.ColumnPrice, file.ColumnSize},
+		sizes:    1,
+		count:    file.ColumnSeq,
+		side:     file.ColumnSide,
 	}
-	quoteForm = form{
-		kind:    file.Quotes,
-		numbers: []string{file.ColumnBid, file.ColumnAsk, file.ColumnBidSize, file.ColumnAskSize}, sizes: 2,
-		count: file.ColumnSeq,
+	quoteSchema = schema{
+		kind:     file.Quotes,
+		decimals: []string{file.ColumnBid, file.ColumnAsk, file.ColumnBidSize, file.ColumnAskSize},
+		sizes:    2,
+		count:    file.ColumnSeq,
 	}
 )
 
-// columns names all columns of the form in the order in which they are written.
-func (f form) columns() []string {
-	if f.kind == file.Bars {
-		return slices.Concat([]string{file.ColumnTime}, f.numbers, []string{f.count})
+// columns returns the names of all columns in the order in which they are written.
+func (s schema) columns() []string {
+	if s.kind == file.Bars {
+		return slices.Concat([]string{file.ColumnTime}, s.decimals, []string{s.count})
 	}
 
-	names := slices.Concat([]string{file.ColumnTime, f.count}, f.numbers)
-	if f.side != "" {
-		names = append(names, f.side)
+	names := slices.Concat([]string{file.ColumnTime, s.count}, s.decimals)
+	if s.side != "" {
+		names = append(names, s.side)
 	}
 	return names
 }
 
-func (f form) optional(name string) bool { return name == f.count || name == f.side }
+func (s schema) isOptional(name string) bool { return name == s.count || name == s.side }
 
-// formOf tells the form of a file by its columns; an unclear one is that of bars.
-func formOf(root *pq.Column) form {
-	has := func(f form) bool {
-		return !slices.ContainsFunc(f.numbers[:2], func(name string) bool { return root.Column(name) == nil })
+// schemaOf returns the schema that the columns of a file belong to, or barSchema if they do not identify one.
+func schemaOf(root *pq.Column) schema {
+	matches := func(s schema) bool {
+		return !slices.ContainsFunc(s.decimals[:2], func(name string) bool { return root.Column(name) == nil })
 	}
 	switch {
-	case has(barForm):
-	case has(tradeForm):
-		return tradeForm
-	case has(quoteForm):
-		return quoteForm
+	case matches(barSchema):
+	case matches(tradeSchema):
+		return tradeSchema
+	case matches(quoteSchema):
+		return quoteSchema
 	}
 
-	return barForm
+	return barSchema
 }
 
-// layout says where the columns of a file are and how their values are spelled.
+// layout describes where the columns of a file are and how their values are represented.
 type layout struct {
-	time    spec
-	numbers []spec // in the form's order
-	count   spec
-	side    spec
-	unit    timeUnit
+	time     columnSpec
+	decimals []columnSpec // in the order of the schema
+	count    columnSpec
+	side     columnSpec
+	unit     timeUnit
 }
 
-// spec is one column of a file.
-type spec struct {
+// columnSpec describes one column of a file.
+type columnSpec struct {
 	name  string
-	index int // among the file's columns; -1 where it lacks this one
+	index int // among the columns of the file; -1 if the file lacks the column
 	scale uint8
 }
 
-// newLayout finds the columns of the form and reports every fault.
-func newLayout(root *pq.Column, f form) (layout, error) {
-	names := f.columns()
-	var faults []error
+// newLayout finds the columns of the schema. It reports all errors.
+func newLayout(root *pq.Column, s schema) (layout, error) {
+	if actual := schemaOf(root); actual.kind != s.kind {
+		return layout{}, fmt.Errorf("the columns are those of %s, not of %s", actual.kind, s.kind)
+	}
+
+	names := s.columns()
+	found, err := findColumns(root, names)
+	if err != nil {
+		return layout{}, err
+	}
+
+	var l layout
+	var errs []error
+	for _, name := range names {
+		c := found[name]
+		if c == nil && !s.isOptional(name) {
+			errs = append(errs, fmt.Errorf("no column %q", name))
+			continue
+		}
+
+		if err := l.addColumn(s, name, c); err != nil {
+			errs = append(errs, fmt.Errorf("column %q is %s: %w", name, c.Type(), err))
+		}
+	}
+
+	return l, errors.Join(errs...)
+}
+
+// findColumns returns the columns by name. All of them must have one of the given names and must contain single values.
+func findColumns(root *pq.Column, names []string) (map[string]*pq.Column, error) {
+	var errs []error
 	found := map[string]*pq.Column{}
 	for _, c := range root.Columns() {
 		switch {
 		case !slices.Contains(names, c.Name()):
-			faults = append(faults, fmt.Errorf("column %q is not one of %q", c.Name(), names))
+			errs = append(errs, fmt.Errorf("column %q is not one of %q", c.Name(), names))
 		case found[c.Name()] != nil:
-			faults = append(faults, fmt.Errorf("two columns %q", c.Name()))
+			errs = append(errs, fmt.Errorf("column %q is repeated", c.Name()))
 		case !c.Leaf() || c.Repeated():
-			faults = append(faults, fmt.Errorf("column %q holds more than one value a row", c.Name()))
+			errs = append(errs, fmt.Errorf("column %q has more than one value per row", c.Name()))
 		default:
 			found[c.Name()] = c
 		}
 	}
-	if is := formOf(root); is.kind != f.kind {
-		return layout{}, fmt.Errorf("the columns are those of %s, not of %s", is.kind, f.kind)
-	}
-	if faults != nil {
-		return layout{}, errors.Join(faults...)
-	}
 
-	var l layout
-	for _, name := range names {
-		c := found[name]
-		if c == nil && !f.optional(name) {
-			faults = append(faults, fmt.Errorf("no column %q", name))
-			continue
-		}
-
-		if err := l.add(f, name, c); err != nil {
-			faults = append(faults, fmt.Errorf("column %q is %s: %w", name, c.Type(), err))
-		}
-	}
-
-	return l, errors.Join(faults...)
+	return found, errors.Join(errs...)
 }
 
-// add takes in the next column; nil where the file lacks it.
-func (l *layout) add(f form, name string, c *pq.Column) (err error) {
-	s := spec{name: name, index: -1}
+// addColumn adds the next column of the schema; c is nil if the file lacks it.
+func (l *layout) addColumn(s schema, name string, c *pq.Column) (err error) {
+	spec := columnSpec{name: name, index: -1}
 	if c != nil {
-		s.index = c.Index()
+		spec.index = c.Index()
 	}
 	switch name {
 	case file.ColumnTime:
-		l.unit, err = unitOf(c.Type())
-		l.time = s
-	case f.count:
+		l.unit, err = timeUnitOf(c.Type())
+		l.time = spec
+	case s.count:
 		if c != nil && !isInteger(c.Type()) {
 			err = errors.New("want INT64")
 		}
-		l.count = s
-	case f.side:
+		l.count = spec
+	case s.side:
 		if c != nil && c.Type().Kind() != pq.ByteArray {
 			err = fmt.Errorf("want STRING: %s, %s or %s", domain.SideBuy, domain.SideSell, domain.SideUnknown)
 		}
-		l.side = s
+		l.side = spec
 	default:
-		s.scale, err = scaleOf(c.Type())
-		l.numbers = append(l.numbers, s)
+		spec.scale, err = scaleOf(c.Type())
+		l.decimals = append(l.decimals, spec)
 	}
 
 	return err
 }
 
-// timeUnit is what the file's times count: a microsecond has perMicro of it, or it has that many micros. One of them is 1.
-type timeUnit struct{ perMicro, micros int64 }
+// timeUnit is the unit of the times in a file. INVARIANT: one of the fields is 1.
+type timeUnit struct {
+	perMicro int64 // units in a microsecond
+	micros   int64 // microseconds in a unit
+}
 
-func unitOf(t pq.Type) (timeUnit, error) {
+func timeUnitOf(t pq.Type) (timeUnit, error) {
 	const want = "want TIMESTAMP in UTC, like TIMESTAMP(MICROS, adjusted to UTC)"
 	if t.LogicalType() == nil || t.Kind() != pq.Int64 {
 		return timeUnit{}, errors.New(want)
 	}
 
-	stamp, ok := t.LogicalType().Value.(*format.TimestampType)
+	timestamp, ok := t.LogicalType().Value.(*format.TimestampType)
 	if !ok {
 		return timeUnit{}, errors.New(want)
 	}
-	if !stamp.IsAdjustedToUTC {
+	if !timestamp.IsAdjustedToUTC {
 		return timeUnit{}, errors.New("without a time zone; " + want)
 	}
 
-	switch stamp.Unit.Value.(type) {
+	switch timestamp.Unit.Value.(type) {
 	case *format.MilliSeconds:
-		return timeUnit{1, 1000}, nil
+		return timeUnit{perMicro: 1, micros: 1000}, nil
 	case *format.MicroSeconds:
-		return timeUnit{1, 1}, nil
+		return timeUnit{perMicro: 1, micros: 1}, nil
 	case *format.NanoSeconds:
-		return timeUnit{1000, 1}, nil
+		return timeUnit{perMicro: 1000, micros: 1}, nil
 	}
 
 	return timeUnit{}, errors.New(want)
 }
 
-// floor is the file's time in whole microseconds, and whether it was finer.
-func (u timeUnit) floor(t int64) (micros int64, finer bool, err error) {
+// floor returns the time rounded down to a whole microsecond. isFiner reports whether rounding changed it.
+func (u timeUnit) floor(t int64) (micros int64, isFiner bool, err error) {
 	if limit := math.MaxInt64 / u.micros; t > limit || t < -limit {
-		return 0, false, fmt.Errorf("%s: %d ms is beyond what microseconds can count", file.ColumnTime, t)
+		return 0, false, fmt.Errorf("%s: %d ms is out of the range of microseconds", file.ColumnTime, t)
 	}
 
-	rest := t % u.perMicro
-	if rest < 0 {
-		rest += u.perMicro
+	remainder := t % u.perMicro
+	if remainder < 0 {
+		remainder += u.perMicro
 	}
 	if u.perMicro > 1 {
-		t = (t - rest) / u.perMicro
+		t = (t - remainder) / u.perMicro
 	}
 
-	return t * u.micros, rest != 0, nil
+	return t * u.micros, remainder != 0, nil
 }
 
-// isInteger reports whether the column holds signed integers and nothing that is only spelled as such.
+// isInteger reports whether the column contains signed integers, and not another type represented by integers.
 func isInteger(t pq.Type) bool {
 	if t.Kind() != pq.Int64 && t.Kind() != pq.Int32 {
 		return false
@@ -215,9 +231,10 @@ func isInteger(t pq.Type) bool {
 	return ok && integer.IsSigned
 }
 
-// scaleOf is how many digits of the column's numbers are after the point.
+// scaleOf returns the number of digits after the decimal point.
 func scaleOf(t pq.Type) (uint8, error) {
-	want := fmt.Errorf("want DECIMAL(38, %d), or another of at most %[1]d digits after the point", domain.MaxScale)
+	want := fmt.Errorf("want DECIMAL(38, %d), or another DECIMAL with at most %[1]d digits after the point",
+		domain.MaxScale)
 	if isInteger(t) {
 		return 0, nil
 	}

@@ -11,25 +11,25 @@ import (
 	pq "github.com/parquet-go/parquet-go"
 )
 
-// update writes golden files that are missing; once released one is never written again.
-var update = flag.Bool("update", false, "write golden files that are missing")
+// update writes missing golden files. It never overwrites one, because released programs have written files like it.
+var update = flag.Bool("update", false, "write missing golden files")
 
 type tester interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// full is a disk with room for some bytes.
-type full struct{ room int }
+// limitedDisk accepts a limited number of bytes.
+type limitedDisk struct{ free int }
 
-func (f *full) Write(b []byte) (int, error) {
-	if f.room -= len(b); f.room < 0 {
+func (d *limitedDisk) Write(b []byte) (int, error) {
+	if d.free -= len(b); d.free < 0 {
 		return 0, errors.New("no space left")
 	}
 	return len(b), nil
 }
 
-// encode is a file of the rows.
+// encode returns a file of the rows.
 func encode[R any](t *testing.T, rows ...R) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -44,7 +44,7 @@ func encode[R any](t *testing.T, rows ...R) []byte {
 	return file.Bytes()
 }
 
-// golden is the file of the name; content makes it when it is missing.
+// golden returns the golden file of that name. With -update it writes a missing one.
 func golden(t *testing.T, name string, content func() []byte) []byte {
 	t.Helper()
 	path := filepath.Join("testdata", name)

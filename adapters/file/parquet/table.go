@@ -14,72 +14,65 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// table reads the rows of a file: row group by row group, each a few rows at a time, column by column.
+// table reads the rows of a file, one row group after the other. Of each group it reads a number of rows at a time,
+// column by column: the caller calls nextRows, reads every column, and calls advance.
 type table struct {
 	name   string // of the file, for errors
 	layout layout
-	groups []pq.RowGroup // not yet begun
-	left   int64         // rows of the current group that are not yet read
-	row    int64         // read so far
+	groups []pq.RowGroup // the groups after the current one
+	left   int64         // unread rows of the current group
+	row    int64         // number of rows read
 
-	// Of the current group; nil where the file lacks them.
-	time    *column[int64]
-	numbers []*column[coefficient]
-	count   *column[int64]
-	side    *column[string]
+	// The columns of the current group; nil if the file lacks them.
+	time     *column[int64]
+	decimals []*column[coefficient]
+	count    *column[int64]
+	side     *column[string]
 }
 
 func openFile(r io.ReaderAt, size int64) (*pq.File, error) {
-	if err := checkFooter(r, size); err != nil {
+	if err := verifyFooter(r, size); err != nil {
 		return nil, err
 	}
 
 	opened, err := pq.OpenFile(r, size, pq.SkipPageIndex(true), pq.SkipBloomFilters(true))
 	if err != nil {
-		return nil, fmt.Errorf("not a Parquet file, or a damaged one: %w", err)
+		return nil, fmt.Errorf("not a Parquet file, or damaged: %w", err)
 	}
 
 	return opened, nil
 }
 
-// checkFooter refuses a file whose footer cannot be as long as it says; the library would make room for it first.
-func checkFooter(r io.ReaderAt, size int64) error {
-	const tail, least = 8, 12 // length and magic number behind the footer; another magic number before all
-	var b [tail]byte
-	if size < least {
+// verifyFooter returns an error if the length of the footer is impossible, because the library would allocate that much
+// memory.
+func verifyFooter(r io.ReaderAt, size int64) error {
+	const tailSize = 8 // the length of the footer and a magic number
+	const minSize = 12 // the tail, and a magic number at the beginning of the file
+	var b [tailSize]byte
+	if size < minSize {
 		return errors.New("not a Parquet file: it is too short")
 	}
-	if _, err := r.ReadAt(b[:], size-tail); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := r.ReadAt(b[:], size-tailSize); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if string(b[4:]) != "PAR1" {
-		return errors.New("not a Parquet file, or one that is cut: its last four bytes are not PAR1")
+		return errors.New("not a Parquet file, or a truncated one: its last four bytes are not PAR1")
 	}
-	if length := int64(binary.LittleEndian.Uint32(b[:4])); length > size-least {
+	if length := int64(binary.LittleEndian.Uint32(b[:4])); length > size-minSize {
 		return fmt.Errorf("the file is damaged: a footer of %d bytes in a file of %d", length, size)
 	}
 
 	return nil
 }
 
-// guard turns a panic of the library, which trusts what a file says of itself, into an error.
-func guard(f func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = fmt.Errorf("the file is damaged: %v", cause)
-		}
-	}()
-	return f()
-}
-
-// Recognize tells what the rows of the Parquet file in r, of size bytes, are by the names of its columns. A file that it cannot
-// tell apart is file.Bars, for ReadBars to say what is wrong.
+// Recognize returns the kind of rows of the Parquet file in r, of size bytes, according to its column names. It returns
+// file.Bars for a file that it does not recognize, so that ReadBars reports the error.
 func Recognize(r io.ReaderAt, size int64) file.Kind {
 	kind := file.Bars
-	_ = guard(func() error {
+	_ = recoverPanic(func() error {
 		opened, err := openFile(r, size)
 		if err == nil {
-			kind = formOf(opened.Root()).kind
+			kind = schemaOf(opened.Root()).kind
 		}
 		return err
 	})
@@ -87,31 +80,31 @@ func Recognize(r io.ReaderAt, size int64) file.Kind {
 	return kind
 }
 
-// pieces is a file that is read piece by piece.
-type pieces[P any] interface {
+// batchReader reads a file in batches.
+type batchReader[B any] interface {
 	open() error
-	next() (piece P, rows int, err error) // no rows is the end
+	readBatch() (batch B, rows int, err error) // 0 rows at the end of the file
 	close() error
 }
 
-// sequence yields the pieces of a file, whose name errors tell. A damaged file is an error, never a panic.
-func sequence[P any](name string, from pieces[P]) iter.Seq2[P, error] {
+// batches yields the batches of a file, whose name its errors contain. A damaged file is an error, never a panic.
+func batches[B any](name string, r batchReader[B]) iter.Seq2[B, error] {
 	used := false
-	return func(yield func(P, error) bool) {
-		var none P
+	return func(yield func(B, error) bool) {
+		var none B
 		if used {
-			yield(none, errors.New("read parquet: the sequence was used before"))
+			yield(none, errors.New("read parquet: the sequence was already used"))
 			return
 		}
 
 		used = true
-		err := guard(from.open)
-		defer func() { _ = guard(from.close) }() // what was only read has nothing to lose
+		err := recoverPanic(r.open)
+		defer func() { _ = recoverPanic(r.close) }() // closing what was only read cannot lose data
 		for err == nil {
-			var piece P
+			var batch B
 			var rows int
-			err = guard(func() (err error) { piece, rows, err = from.next(); return err })
-			if err != nil || rows == 0 || !yield(piece, nil) {
+			err = recoverPanic(func() (err error) { batch, rows, err = r.readBatch(); return err })
+			if err != nil || rows == 0 || !yield(batch, nil) {
 				break
 			}
 		}
@@ -119,24 +112,24 @@ func sequence[P any](name string, from pieces[P]) iter.Seq2[P, error] {
 			return
 		}
 
-		var at *RowError
-		if !errors.As(err, &at) && name != "" {
+		var rowErr *RowError
+		if !errors.As(err, &rowErr) && name != "" {
 			err = fmt.Errorf("%s: %w", name, err)
 		}
 		yield(none, err)
 	}
 }
 
-// begin takes the file's rows, of the form.
-func (t *table) begin(opened *pq.File, name string, f form) (err error) {
+// init prepares t to read the rows of the file.
+func (t *table) init(opened *pq.File, name string, s schema) (err error) {
 	t.name, t.groups = name, opened.RowGroups()
-	t.layout, err = newLayout(opened.Root(), f)
+	t.layout, err = newLayout(opened.Root(), s)
 	return err
 }
 
-// available is how many rows, at most so many, can be read from the current group or, where that is at its end, from the next;
-// none is the end of the file.
-func (t *table) available(most int) (int, error) {
+// nextRows returns the number of rows, at most limit, that the caller can read from the current group. At the end of a
+// group it opens the next one. It returns 0 at the end of the file.
+func (t *table) nextRows(limit int) (int, error) {
 	for t.left == 0 {
 		if err := t.endGroup(); err != nil {
 			return 0, err
@@ -145,103 +138,104 @@ func (t *table) available(most int) (int, error) {
 			return 0, nil
 		}
 
-		t.beginGroup(t.groups[0])
+		t.openGroup(t.groups[0])
 		t.groups = t.groups[1:]
 	}
 	if t.left < 0 {
 		return 0, fmt.Errorf("the file is damaged: a row group of %d rows", t.left)
 	}
 
-	return int(min(t.left, int64(most))), nil
+	return int(min(t.left, int64(limit))), nil
 }
 
-func (t *table) beginGroup(group pq.RowGroup) {
+// advance moves past n rows, which must have been read from every column.
+func (t *table) advance(n int) {
+	t.row += int64(n)
+	t.left -= int64(n)
+}
+
+func (t *table) openGroup(group pq.RowGroup) {
 	chunks := group.ColumnChunks()
 	t.left = group.NumRows()
 	t.time = openColumn(chunks, t.layout.time, decodeIntegers)
 	t.count = openColumn(chunks, t.layout.count, decodeIntegers)
-	t.side = openColumn(chunks, t.layout.side, decodeWords)
+	t.side = openColumn(chunks, t.layout.side, decodeStrings)
 	if t.side != nil {
 		t.side.nullable = true
 	}
-	for _, s := range t.layout.numbers {
-		t.numbers = append(t.numbers, openColumn(chunks, s, decodeCoefficients))
+	for _, spec := range t.layout.decimals {
+		t.decimals = append(t.decimals, openColumn(chunks, spec, decodeCoefficients))
 	}
 }
 
-// openColumn is nil where the file lacks the column.
-func openColumn[V any](chunks []pq.ColumnChunk, s spec, decode decoder[V]) *column[V] {
-	if s.name == "" || s.index < 0 {
+// openColumn returns nil if the file lacks the column.
+func openColumn[V any](chunks []pq.ColumnChunk, spec columnSpec, decode decoder[V]) *column[V] {
+	if spec.name == "" || spec.index < 0 {
 		return nil
 	}
-	return &column[V]{spec: s, pages: chunks[s.index].Pages(), decode: decode}
+	return &column[V]{spec: spec, pages: chunks[spec.index].Pages(), decode: decode}
 }
 
-// endGroup wants the columns of the group to be at their ends.
+// endGroup verifies that all columns of the group end with its last row, and closes them.
 func (t *table) endGroup() error {
-	faults := []error{atEnd(t, t.time), atEnd(t, t.count), atEnd(t, t.side)}
-	for _, c := range t.numbers {
-		faults = append(faults, atEnd(t, c))
+	errs := []error{verifyEnd(t, t.time), verifyEnd(t, t.count), verifyEnd(t, t.side)}
+	for _, c := range t.decimals {
+		errs = append(errs, verifyEnd(t, c))
 	}
-	return errors.Join(errors.Join(faults...), t.close())
+	return errors.Join(errors.Join(errs...), t.close())
 }
 
-func atEnd[V any](t *table, c *column[V]) error {
+func verifyEnd[V any](t *table, c *column[V]) error {
 	if c == nil {
 		return nil
 	}
 
 	switch _, err := c.take(1); {
 	case err == nil, errors.Is(err, errNull):
-		return fmt.Errorf("the file is damaged: %s goes on behind row %d, the last of its group", c.name, t.row)
+		return fmt.Errorf("the file is damaged: %s continues after row %d, the last of its group", c.spec.name, t.row)
 	case !errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("behind row %d: %s: %w", t.row, c.name, err)
+		return fmt.Errorf("after row %d: %s: %w", t.row, c.spec.name, err)
 	}
 
 	return nil
 }
 
+// close closes the columns of the current group.
 func (t *table) close() error {
-	faults := []error{closed(t.time), closed(t.count), closed(t.side)}
-	for _, c := range t.numbers {
-		faults = append(faults, closed(c))
+	errs := []error{closeColumn(t.time), closeColumn(t.count), closeColumn(t.side)}
+	for _, c := range t.decimals {
+		errs = append(errs, closeColumn(c))
 	}
-	t.time, t.count, t.side, t.numbers = nil, nil, nil, t.numbers[:0]
+	t.time, t.count, t.side, t.decimals = nil, nil, nil, t.decimals[:0]
 
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
-func closed[V any](c *column[V]) error {
+func closeColumn[V any](c *column[V]) error {
 	if c == nil {
 		return nil
 	}
 	return c.close()
 }
 
-// wrong is the error of row i of those that are read next.
-func (t *table) wrong(i int, err error) error {
+// rowError returns an error about row i after the rows already passed.
+func (t *table) rowError(i int, err error) error {
 	return &RowError{File: t.name, Row: t.row + int64(i) + 1, Err: err}
 }
 
-// passed says that the next n rows were read, in every column.
-func (t *table) passed(n int) {
-	t.row += int64(n)
-	t.left -= int64(n)
-}
-
-// each hands the values of the next n rows to use, with the first one's place among them. What use refuses is its row that follows
-// the places it returns.
-func each[V any](t *table, c *column[V], n int, use func(values []V) (fine int, err error)) error {
+// readColumn passes the values of the next n rows to use, some at a time. If use returns an error, valid is the number
+// of values before the one that the error is about.
+func readColumn[V any](t *table, c *column[V], n int, use func(values []V) (valid int, err error)) error {
 	for i := 0; i < n; {
 		values, err := c.take(n - i)
 		switch {
 		case errors.Is(err, errNull):
-			return t.wrong(i, fmt.Errorf("%s is null", c.name))
+			return t.rowError(i, fmt.Errorf("%s is null", c.spec.name))
 		case err != nil:
-			return fmt.Errorf("row %d: %s: %w", t.row+int64(i)+1, c.name, err)
+			return fmt.Errorf("row %d: %s: %w", t.row+int64(i)+1, c.spec.name, err)
 		}
-		if fine, err := use(values); err != nil {
-			return t.wrong(i+fine, err)
+		if valid, err := use(values); err != nil {
+			return t.rowError(i+valid, err)
 		}
 
 		i += len(values)
@@ -249,22 +243,23 @@ func each[V any](t *table, c *column[V], n int, use func(values []V) (fine int, 
 	return nil
 }
 
-// times reads the times of the next n rows in microseconds; finer, where not nil, counts those that are cut to one, otherwise they
-// are refused.
-func (t *table) times(n int, finer func(i int)) ([]int64, error) {
+// readTimes reads the times of the next n rows in microseconds since 1970. A time finer than a microsecond is rounded
+// down and its index passed to onFiner, or is an error if onFiner is nil. With an error, readTimes returns the times
+// before it.
+func (t *table) readTimes(n int, onFiner func(i int)) ([]int64, error) {
 	times := make([]int64, 0, n)
-	err := each(t, t.time, n, func(values []int64) (int, error) {
+	err := readColumn(t, t.time, n, func(values []int64) (int, error) {
 		for i, v := range values {
-			micros, cut, err := t.layout.unit.floor(v)
-			if cut && finer == nil {
-				err = fmt.Errorf("%s: %d ns is finer than a microsecond", t.time.name, v)
+			micros, isFiner, err := t.layout.unit.floor(v)
+			if isFiner && onFiner == nil {
+				err = fmt.Errorf("%s: %d ns is finer than a microsecond", t.time.spec.name, v)
 			}
 			if err != nil {
 				return i, err
 			}
 
-			if cut {
-				finer(len(times))
+			if isFiner {
+				onFiner(len(times))
 			}
 			times = append(times, micros)
 		}
@@ -274,55 +269,57 @@ func (t *table) times(n int, finer func(i int)) ([]int64, error) {
 	return times, err
 }
 
-// decimals reads some of the form's numbers of the next n rows, all at one scale, the least that is exact.
-func (t *table) decimals(n int, from, to int) (numbers []domain.Column, scale uint8, err error) {
-	columns := t.numbers[from:to]
+// readDecimals reads the decimal columns [from, to) of the next n rows. It returns them at the smallest exact common
+// scale.
+func (t *table) readDecimals(n int, from, to int) (decimals []domain.Column, scale uint8, err error) {
+	columns := t.decimals[from:to]
 	for _, c := range columns {
-		scale = max(scale, c.scale)
+		scale = max(scale, c.spec.scale)
 	}
 	for _, c := range columns {
-		into := domain.Column{Lo: make([]int64, n), Hi: make([]int64, n)}
-		if err := t.coefficients(c, into, scale); err != nil {
+		dst := domain.Column{Lo: make([]int64, n), Hi: make([]int64, n)}
+		if err := t.readCoefficients(c, dst, scale); err != nil {
 			return nil, 0, err
 		}
 
-		numbers = append(numbers, into)
+		decimals = append(decimals, dst)
 	}
 
-	return numbers, codec.Shrink(numbers, scale), nil
+	return decimals, codec.Shrink(decimals, scale), nil
 }
 
-// coefficients fills the column with the next values of c, over 10^scale.
-func (t *table) coefficients(c *column[coefficient], into domain.Column, scale uint8) error {
-	over := newRescale(c.scale, scale)
-	at := 0
-	return each(t, c, len(into.Lo), func(values []coefficient) (int, error) {
-		hi, lo := into.Hi[at:at+len(values)], into.Lo[at:at+len(values)]
+// readCoefficients fills dst with the next values of c, converted to the scale.
+func (t *table) readCoefficients(c *column[coefficient], dst domain.Column, scale uint8) error {
+	r := newRescaler(c.spec.scale, scale)
+	offset := 0
+	return readColumn(t, c, len(dst.Lo), func(values []coefficient) (int, error) {
+		hi, lo := dst.Hi[offset:offset+len(values)], dst.Lo[offset:offset+len(values)]
 		for i, v := range values {
-			if !over.fits(v) {
-				return i, fmt.Errorf("%s: more than %d digits before the point", c.name, domain.MaxIntegerDigits)
+			if !r.fits(v) {
+				return i, fmt.Errorf("%s: more than %d digits before the point", c.spec.name, domain.MaxIntegerDigits)
 			}
 
-			v = over.of(v)
+			v = r.convert(v)
 			hi[i], lo[i] = v.hi, int64(v.lo)
 		}
 
-		at += len(values)
+		offset += len(values)
 		return 0, nil
 	})
 }
 
-// counts reads whole numbers from 0 of the next n rows; nil where the file lacks them.
-func (t *table) counts(n int) ([]int64, error) {
+// readCounts reads the whole numbers of the next n rows, which must not be negative. It returns nil if the file lacks
+// them.
+func (t *table) readCounts(n int) ([]int64, error) {
 	if t.count == nil {
 		return nil, nil
 	}
 
 	counts := make([]int64, 0, n)
-	err := each(t, t.count, n, func(values []int64) (int, error) {
+	err := readColumn(t, t.count, n, func(values []int64) (int, error) {
 		for i, v := range values {
 			if v < 0 {
-				return i, fmt.Errorf("%s: %d is negative", t.count.name, v)
+				return i, fmt.Errorf("%s: %d is negative", t.count.spec.name, v)
 			}
 		}
 
@@ -333,16 +330,16 @@ func (t *table) counts(n int) ([]int64, error) {
 	return counts, err
 }
 
-// sides reads the sides of the next n rows; nil where the file lacks them.
-func (t *table) sides(n int) ([]domain.Side, error) {
+// readSides reads the sides of the next n rows. It returns nil if the file lacks them.
+func (t *table) readSides(n int) ([]domain.Side, error) {
 	if t.side == nil {
 		return nil, nil
 	}
 
 	sides := make([]domain.Side, 0, n)
-	err := each(t, t.side, n, func(values []string) (int, error) {
-		for i, word := range values {
-			side, err := file.ParseSide(word)
+	err := readColumn(t, t.side, n, func(values []string) (int, error) {
+		for i, text := range values {
+			side, err := file.ParseSide(text)
 			if err != nil {
 				return i, err
 			}

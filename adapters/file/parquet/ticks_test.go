@@ -17,31 +17,31 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// tickForm is trades or quotes.
-type tickForm[T domain.Tick] struct {
+// tickKind describes trades or quotes for tests that are the same for both.
+type tickKind[T domain.Tick] struct {
 	newWriter func(w io.Writer, symbol domain.Symbol) (*parquet.TickWriter[T], error)
 	readFile  func(r io.ReaderAt, size int64, cfg parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
 	draw      func(at time.Time, seq int64) *rapid.Generator[T]
 	tape      func(symbol domain.Symbol, n int) domain.Ticks[T]
 }
 
-func trades() tickForm[domain.Trade] {
-	return tickForm[domain.Trade]{parquet.NewTradeWriter, parquet.ReadTrades, gen.Trade, gen.TradeTape}
+func trades() tickKind[domain.Trade] {
+	return tickKind[domain.Trade]{parquet.NewTradeWriter, parquet.ReadTrades, gen.Trade, gen.TradeTape}
 }
 
-func quotes() tickForm[domain.Quote] {
-	return tickForm[domain.Quote]{parquet.NewQuoteWriter, parquet.ReadQuotes, gen.Quote, gen.QuoteTape}
+func quotes() tickKind[domain.Quote] {
+	return tickKind[domain.Quote]{parquet.NewQuoteWriter, parquet.ReadQuotes, gen.Quote, gen.QuoteTape}
 }
 
-func (f tickForm[T]) write(t tester, symbol domain.Symbol, pieces ...domain.Ticks[T]) []byte {
+func (k tickKind[T]) write(t tester, symbol domain.Symbol, parts ...domain.Ticks[T]) []byte {
 	t.Helper()
-	var into bytes.Buffer
-	w, err := f.newWriter(&into, symbol)
+	var content bytes.Buffer
+	w, err := k.newWriter(&content, symbol)
 	if err != nil {
 		t.Fatalf("new writer: %v", err)
 	}
 
-	for _, ticks := range pieces {
+	for _, ticks := range parts {
 		if err := w.Write(ticks); err != nil {
 			t.Fatalf("Write: %v", err)
 		}
@@ -50,36 +50,40 @@ func (f tickForm[T]) write(t tester, symbol domain.Symbol, pieces ...domain.Tick
 		t.Fatalf("Close: %v", err)
 	}
 
-	return into.Bytes()
+	return content.Bytes()
 }
 
-func (f tickForm[T]) read(content []byte, cfg parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error] {
-	return f.readFile(bytes.NewReader(content), int64(len(content)), cfg)
+func (k tickKind[T]) read(content []byte, cfg parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error] {
+	return k.readFile(bytes.NewReader(content), int64(len(content)), cfg)
 }
 
-// collect joins the batches, which hold whole instants each and are of at least the size asked for, the last one aside.
-func (f tickForm[T]) collect(symbol domain.Symbol, content []byte, cfg parquet.TickConfig) (domain.Ticks[T], int, error) {
-	b, truncated := domain.NewTicksBuilder[T](symbol), 0
+// collect joins the batches. No batch may begin with the last time of the one before, and all but the last must have at
+// least the configured size.
+func (k tickKind[T]) collect(
+	symbol domain.Symbol, content []byte, cfg parquet.TickConfig,
+) (ticks domain.Ticks[T], truncated int, err error) {
+	b := domain.NewTicksBuilder[T](symbol)
 	var end time.Time
-	short := false
-	for batch, err := range f.read(content, cfg) {
+	isShort := false
+	for batch, err := range k.read(content, cfg) {
 		if err != nil {
 			return domain.Ticks[T]{}, 0, err
 		}
 
 		n := batch.Ticks.Len()
-		if n == 0 || short || !end.IsZero() && !batch.Ticks.Time(0).After(end) {
-			return domain.Ticks[T]{}, 0, errors.New("an empty or short batch, or one that goes on with an instant")
+		if n == 0 || isShort || !end.IsZero() && !batch.Ticks.Time(0).After(end) {
+			return domain.Ticks[T]{}, 0,
+				errors.New("a batch is empty, too short, or begins with the last time of the one before")
 		}
 
-		end, short = batch.Ticks.Time(n-1), n < cfg.BatchTicks
+		end, isShort = batch.Ticks.Time(n-1), n < cfg.BatchTicks
 		truncated += batch.Truncated
 		if err := b.AppendTicks(batch.Ticks); err != nil {
 			return domain.Ticks[T]{}, 0, err
 		}
 	}
 
-	ticks, err := b.Ticks()
+	ticks, err = b.Ticks()
 	return ticks, truncated, err
 }
 
@@ -89,42 +93,43 @@ func TestTicksRoundTrip(t *testing.T) {
 	t.Run("quotes", func(t *testing.T) { t.Parallel(); testTicksRoundTrip(t, quotes()) })
 }
 
-func testTicksRoundTrip[T domain.Tick](t *testing.T, f tickForm[T]) {
+func testTicksRoundTrip[T domain.Tick](t *testing.T, k tickKind[T]) {
 	rapid.Check(t, func(t *rapid.T) {
 		symbol := rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol")
-		want := gen.Ticks(symbol, gen.Moments().Draw(t, "range"), 60, f.draw).Draw(t, "ticks")
+		want := gen.Ticks(symbol, gen.Moments().Draw(t, "range"), 60, k.draw).Draw(t, "ticks")
 		cut := rapid.IntRange(0, want.Len()).Draw(t, "cut")
-		content := f.write(t, symbol, want.Slice(0, cut), want.Slice(cut, want.Len()))
+		content := k.write(t, symbol, want.Slice(0, cut), want.Slice(cut, want.Len()))
 		cfg := parquet.TickConfig{BatchTicks: rapid.IntRange(0, 20).Draw(t, "batch")}
-		if rapid.Bool().Draw(t, "named") {
+		if rapid.Bool().Draw(t, "symbol configured") {
 			cfg.Symbol = symbol
 		}
-		got, truncated, err := f.collect(symbol, content, cfg)
+		got, truncated, err := k.collect(symbol, content, cfg)
 		if err != nil || truncated > 0 || !got.Equal(want) {
 			t.Fatalf("got %v, %d truncated, %v; want %v", got, truncated, err, want)
 		}
 	})
 }
 
-// Row groups end where they are full, in the midst of instants; batches do not.
+// Row groups must be full, even if a time continues in the next one. Batches must not end within a time.
 func TestLongTicks(t *testing.T) {
 	t.Parallel()
 	t.Run("trades", func(t *testing.T) { t.Parallel(); testLongTicks(t, trades()) })
 	t.Run("quotes", func(t *testing.T) { t.Parallel(); testLongTicks(t, quotes()) })
 }
 
-func testLongTicks[T domain.Tick](t *testing.T, f tickForm[T]) {
-	want := f.tape("BTC/USD", 67_000)
-	content := f.write(t, want.Symbol(), want.Slice(0, 3), want.Slice(3, 60_001), want.Slice(60_001, want.Len()))
+func testLongTicks[T domain.Tick](t *testing.T, k tickKind[T]) {
+	want := k.tape("BTC/USD", 67_000)
+	content := k.write(t, want.Symbol(), want.Slice(0, 3), want.Slice(3, 60_001), want.Slice(60_001, want.Len()))
 	for _, batch := range []int{0, 5000, 100_000} {
-		if got, _, err := f.collect(want.Symbol(), content, parquet.TickConfig{BatchTicks: batch}); err != nil || !got.Equal(want) {
+		got, _, err := k.collect(want.Symbol(), content, parquet.TickConfig{BatchTicks: batch})
+		if err != nil || !got.Equal(want) {
 			t.Fatalf("batches of %d: got %v, %v; want %v", batch, got, err, want)
 		}
 	}
 }
 
-// One instant may be longer than a batch and than a row group.
-func TestOneInstant(t *testing.T) {
+// The ticks of one time may be more than a batch and more than a row group.
+func TestManyTicksOfOneTime(t *testing.T) {
 	t.Parallel()
 	one := domain.MustDecimal("1")
 	b := domain.NewTicksBuilder[domain.Trade]("BTC/USD")
@@ -145,14 +150,14 @@ func TestOneInstant(t *testing.T) {
 	}
 }
 
-func TestTickWriterRefuses(t *testing.T) {
+func TestTickWriterRejects(t *testing.T) {
 	t.Parallel()
 	if _, err := parquet.NewTradeWriter(&bytes.Buffer{}, "btc"); !errors.Is(err, domain.ErrInvalid) {
-		t.Errorf("a symbol that is none: %v, want ErrInvalid", err)
+		t.Errorf("an invalid symbol: %v, want ErrInvalid", err)
 	}
 	tape := gen.QuoteTape("BTC/USD", 9)
-	var into bytes.Buffer
-	w, err := parquet.NewQuoteWriter(&into, "BTC/USD")
+	var content bytes.Buffer
+	w, err := parquet.NewQuoteWriter(&content, "BTC/USD")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +168,7 @@ func TestTickWriterRefuses(t *testing.T) {
 	last := tape.At(4)
 	last.Seq--
 	for name, ticks := range map[string]domain.Quotes{
-		"a quote again": tape.Slice(4, 6), "an earlier number": must(t, last),
+		"repeated quote": tape.Slice(4, 6), "smaller sequence number": mustTicks(t, last),
 		"another symbol": gen.QuoteTape("ETH/USD", 20).Slice(9, 20),
 	} {
 		if err := w.Write(ticks); !errors.Is(err, domain.ErrInvalid) {
@@ -172,9 +177,10 @@ func TestTickWriterRefuses(t *testing.T) {
 	}
 
 	if err := errors.Join(w.Write(tape.Slice(5, 9)), w.Close()); err != nil {
-		t.Errorf("after refusals: %v", err)
+		t.Errorf("Write after rejected writes: %v", err)
 	}
-	if got, _, err := quotes().collect("BTC/USD", into.Bytes(), parquet.TickConfig{}); err != nil || !got.Equal(tape) {
+	got, _, err := quotes().collect("BTC/USD", content.Bytes(), parquet.TickConfig{})
+	if err != nil || !got.Equal(tape) {
 		t.Errorf("got %v, %v; want %v", got, err, tape)
 	}
 	if err := w.Write(tape); err == nil {
@@ -182,35 +188,35 @@ func TestTickWriterRefuses(t *testing.T) {
 	}
 }
 
-func must[T domain.Tick](t *testing.T, ticks ...T) domain.Ticks[T] {
+func mustTicks[T domain.Tick](t *testing.T, ticks ...T) domain.Ticks[T] {
 	t.Helper()
-	made, err := domain.NewTicks("BTC/USD", ticks...)
+	s, err := domain.NewTicks("BTC/USD", ticks...)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	return made
+	return s
 }
 
-func TestTickWriterReportsAFullDisk(t *testing.T) {
+func TestTickWriterReportsFullDisk(t *testing.T) {
 	t.Parallel()
 	tape := gen.TradeTape("BTC/USD", 3000)
-	for _, room := range []int{0, 10_000, len(trades().write(t, "BTC/USD", tape)) - 1} {
-		w, err := parquet.NewTradeWriter(&full{room}, "BTC/USD")
+	for _, free := range []int{0, 10_000, len(trades().write(t, "BTC/USD", tape)) - 1} {
+		w, err := parquet.NewTradeWriter(&limitedDisk{free}, "BTC/USD")
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		if err := errors.Join(w.Write(tape), w.Close()); err == nil || !strings.Contains(err.Error(), "no space left") {
-			t.Errorf("room for %d bytes: %v", room, err)
+			t.Errorf("%d bytes free: %v", free, err)
 		}
 	}
 }
 
-// Files of notebooks.
-func TestReadsForeignTrades(t *testing.T) {
+// Files as notebooks write them must be readable.
+func TestReadNotebookTrades(t *testing.T) {
 	t.Parallel()
-	type bare struct { // no numbers, no sides; integers, and times finer than ours
+	type minimal struct { // no seq, no sides, integers, and times finer than a microsecond
 		Size  int64 `parquet:"size"`
 		Price int32 `parquet:"price,decimal(1:9)"`
 		Time  int64 `parquet:"time,timestamp(nanosecond)"`
@@ -226,7 +232,8 @@ func TestReadsForeignTrades(t *testing.T) {
 	seqs := []int32{5, 6}
 	trade := func(micros, seq int64, side domain.Side) domain.Trade {
 		return domain.Trade{
-			Time: time.UnixMicro(micros).UTC(), Seq: seq, Price: domain.MustDecimal("1.5"), Size: domain.MustDecimal("7"), Side: side,
+			Time: time.UnixMicro(micros).UTC(), Seq: seq, Side: side,
+			Price: domain.MustDecimal("1.5"), Size: domain.MustDecimal("7"),
 		}
 	}
 	for _, test := range []struct {
@@ -236,17 +243,20 @@ func TestReadsForeignTrades(t *testing.T) {
 		truncated int
 	}{
 		{
-			"bare", encode(t, bare{7, 15, -1}, bare{7, 15, 1000}, bare{7, 15, 1001}, bare{7, 15, 1999}, bare{7, 15, 2000}),
-			must(t, trade(-1, 0, 0), trade(1, 0, 0), trade(1, 1, 0), trade(1, 2, 0), trade(2, 0, 0)), 3,
+			"minimal", encode(t, minimal{7, 15, -1}, minimal{7, 15, 1000}, minimal{7, 15, 1001}, minimal{7, 15, 1999},
+				minimal{7, 15, 2000}),
+			mustTicks(t, trade(-1, 0, 0), trade(1, 0, 0), trade(1, 1, 0), trade(1, 2, 0), trade(2, 0, 0)), 3,
 		},
 		{
-			"nullable", encode(t, nullable{&ms, &seqs[0], &price, &size, nil}, nullable{&ms, &seqs[1], &price, &size, &side}),
-			must(t, trade(-1000, 5, domain.SideUnknown), trade(-1000, 6, domain.SideSell)), 0,
+			"nullable", encode(t, nullable{&ms, &seqs[0], &price, &size, nil},
+				nullable{&ms, &seqs[1], &price, &size, &side}),
+			mustTicks(t, trade(-1000, 5, domain.SideUnknown), trade(-1000, 6, domain.SideSell)), 0,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, truncated, err := trades().collect("BTC/USD", test.content, parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 2})
+			cfg := parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 2}
+			got, truncated, err := trades().collect("BTC/USD", test.content, cfg)
 			if err != nil || truncated != test.truncated || !got.Equal(test.want) {
 				t.Errorf("got %v, %d truncated, %v; want %v, %d", got, truncated, err, test.want, test.truncated)
 			}
@@ -254,20 +264,21 @@ func TestReadsForeignTrades(t *testing.T) {
 	}
 }
 
-func TestTicksSingleUse(t *testing.T) {
+func TestTickSequenceIsSingleUse(t *testing.T) {
 	t.Parallel()
-	batches := trades().read(trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 9)), parquet.TickConfig{BatchTicks: 2})
+	content := trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 9))
+	batches := trades().read(content, parquet.TickConfig{BatchTicks: 2})
 	for range batches {
 		break
 	}
 	for _, err := range batches {
 		if err == nil {
-			t.Error("a second range: no error")
+			t.Error("second use: no error")
 		}
 	}
 }
 
-func TestTickConfigValidates(t *testing.T) {
+func TestTickConfigValidate(t *testing.T) {
 	t.Parallel()
 	err := parquet.TickConfig{Symbol: "btc", BatchTicks: -1}.Validate()
 	for _, want := range []string{"symbol", "batch"} {
@@ -285,7 +296,7 @@ func TestRecognize(t *testing.T) {
 	}{
 		{file.Trades, trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 3))},
 		{file.Quotes, quotes().write(t, "BTC/USD", gen.QuoteTape("BTC/USD", 3))},
-		{file.Bars, write(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))},
+		{file.Bars, writeBars(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))},
 		{file.Bars, encode(t, struct {
 			Price int64 `parquet:"price"`
 		}{})},
@@ -300,16 +311,17 @@ func TestRecognize(t *testing.T) {
 func TestReadSymbol(t *testing.T) {
 	t.Parallel()
 	content := trades().write(t, "COINBASE:BTC/USD", gen.TradeTape("COINBASE:BTC/USD", 3))
-	if got, err := parquet.ReadSymbol(bytes.NewReader(content), int64(len(content))); err != nil || got != "COINBASE:BTC/USD" {
+	got, err := parquet.ReadSymbol(bytes.NewReader(content), int64(len(content)))
+	if err != nil || got != "COINBASE:BTC/USD" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	bars := write(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))
+	bars := writeBars(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))
 	if got, err := parquet.ReadSymbol(bytes.NewReader(bars), int64(len(bars))); err == nil {
-		t.Errorf("got %q of a file without it", got)
+		t.Errorf("got %q from a file without a symbol", got)
 	}
 }
 
-func TestDamagedTicksAreAnError(t *testing.T) {
+func TestTruncatedTicksAreAnError(t *testing.T) {
 	t.Parallel()
 	content := trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 20))
 	for i := range content {
@@ -325,24 +337,24 @@ func TestGoldenTicks(t *testing.T) {
 	t.Run("quotes", func(t *testing.T) { t.Parallel(); testGoldenTicks(t, "quotes.parquet", quotes()) })
 }
 
-func testGoldenTicks[T domain.Tick](t *testing.T, name string, f tickForm[T]) {
-	want := f.tape("COINBASE:BTC/USD", 200)
-	content := golden(t, name, func() []byte { return f.write(t, want.Symbol(), want) })
-	if got, _, err := f.collect(want.Symbol(), content, parquet.TickConfig{}); err != nil || !got.Equal(want) {
+func testGoldenTicks[T domain.Tick](t *testing.T, name string, k tickKind[T]) {
+	want := k.tape("COINBASE:BTC/USD", 200)
+	content := golden(t, name, func() []byte { return k.write(t, want.Symbol(), want) })
+	if got, _, err := k.collect(want.Symbol(), content, parquet.TickConfig{}); err != nil || !got.Equal(want) {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}
 }
 
-// A file may be anything: it is trades in order or an error, and never a panic.
+// FuzzReadTrades verifies that reading any file yields trades in order or an error, and never panics.
 func FuzzReadTrades(f *testing.F) { fuzzTicks(f, trades()) }
 
-// A file may be anything: it is quotes in order or an error, and never a panic.
+// FuzzReadQuotes verifies that reading any file yields quotes in order or an error, and never panics.
 func FuzzReadQuotes(f *testing.F) { fuzzTicks(f, quotes()) }
 
-func fuzzTicks[T domain.Tick](f *testing.F, form tickForm[T]) {
-	good := form.write(f, "BTC/USD", form.tape("BTC/USD", 40))
+func fuzzTicks[T domain.Tick](f *testing.F, k tickKind[T]) {
+	good := k.write(f, "BTC/USD", k.tape("BTC/USD", 40))
 	f.Add(good)
-	f.Add(form.write(f, "BTC/USD"))
+	f.Add(k.write(f, "BTC/USD"))
 	for i := 0; i < len(good); i += 97 {
 		bad := bytes.Clone(good)
 		bad[i] ^= 0x55
@@ -351,7 +363,7 @@ func fuzzTicks[T domain.Tick](f *testing.F, form tickForm[T]) {
 
 	f.Fuzz(func(t *testing.T, content []byte) {
 		var end time.Time
-		for batch, err := range form.read(content, parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 16}) {
+		for batch, err := range k.read(content, parquet.TickConfig{Symbol: "BTC/USD", BatchTicks: 16}) {
 			if err != nil {
 				return
 			}
@@ -366,25 +378,27 @@ func fuzzTicks[T domain.Tick](f *testing.F, form tickForm[T]) {
 	})
 }
 
-// BenchmarkTicks reports rows a second both ways and the size of a file: go test -run xxx -bench Ticks ./adapters/file/parquet
+// BenchmarkTicks reports the speed of writing and reading, and the size of a file:
+//
+//	go test -run xxx -bench Ticks ./adapters/file/parquet
 func BenchmarkTicks(b *testing.B) {
 	b.Run("trades", func(b *testing.B) { benchTicks(b, trades()) })
 	b.Run("quotes", func(b *testing.B) { benchTicks(b, quotes()) })
 }
 
-func benchTicks[T domain.Tick](b *testing.B, f tickForm[T]) {
-	tape := f.tape("BTC/USD", 200_000)
-	content := f.write(b, "BTC/USD", tape)
+func benchTicks[T domain.Tick](b *testing.B, k tickKind[T]) {
+	tape := k.tape("BTC/USD", 200_000)
+	content := k.write(b, "BTC/USD", tape)
 	b.Run("write", func(b *testing.B) {
 		for b.Loop() {
-			f.write(b, "BTC/USD", tape)
+			k.write(b, "BTC/USD", tape)
 		}
 		b.ReportMetric(float64(tape.Len())*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 		b.ReportMetric(float64(len(content))/float64(tape.Len()), "bytes/row")
 	})
 	b.Run("read", func(b *testing.B) {
 		for b.Loop() {
-			for _, err := range f.read(content, parquet.TickConfig{}) {
+			for _, err := range k.read(content, parquet.TickConfig{}) {
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -41,34 +41,39 @@ func (r *quoteRow) set(q domain.Quote) {
 	r.AskSize.setDecimal(q.AskSize)
 }
 
-// TickWriter writes the trades or the quotes of one symbol as a Parquet file, in memory that does not grow with their number but
-// for the file's index (a quarter of a byte a row, about). It is for one goroutine.
+// TickWriter writes the trades or the quotes of one symbol as a Parquet file. Its memory does not depend on the number
+// of ticks, except for the index of the file, which takes about a quarter of a byte per tick. It is not safe for
+// concurrent use.
 type TickWriter[T domain.Tick] struct {
-	symbol domain.Symbol
-	block  func(ticks domain.Ticks[T]) error // writes at most blockRows
-	close  func() error
-	time   time.Time // of the newest tick; zero before the first
-	seq    int64     // likewise
+	symbol    domain.Symbol
+	writeRows func(ticks domain.Ticks[T]) error // writes at most flushRows ticks
+	close     func() error
+	lastTime  time.Time // of the newest tick; zero before the first
+	lastSeq   int64     // of the newest tick
 }
 
-// NewTradeWriter returns a TickWriter of the symbol's trades to w. Close it at the end: without that there is no file.
+// NewTradeWriter returns a TickWriter that writes trades of the symbol to w. The caller must call Close, because the
+// file is not readable without it.
 func NewTradeWriter(w io.Writer, symbol domain.Symbol) (*TickWriter[domain.Trade], error) {
 	return newTickWriter(w, symbol, (*tradeRow).set)
 }
 
-// NewQuoteWriter returns a TickWriter of the symbol's quotes to w. Close it at the end: without that there is no file.
+// NewQuoteWriter returns a TickWriter that writes quotes of the symbol to w. The caller must call Close, because the
+// file is not readable without it.
 func NewQuoteWriter(w io.Writer, symbol domain.Symbol) (*TickWriter[domain.Quote], error) {
 	return newTickWriter(w, symbol, (*quoteRow).set)
 }
 
-// newTickWriter writes rows that set fills.
-func newTickWriter[T domain.Tick, R any](w io.Writer, symbol domain.Symbol, set func(row *R, tick T)) (*TickWriter[T], error) {
+// newTickWriter returns a TickWriter that fills rows with set.
+func newTickWriter[T domain.Tick, R any](
+	w io.Writer, symbol domain.Symbol, set func(row *R, tick T),
+) (*TickWriter[T], error) {
 	if err := symbol.Validate(); err != nil {
 		return nil, fmt.Errorf("write parquet: %w", err)
 	}
 
-	out := newSheet[R](w, SymbolName, string(symbol))
-	block := func(ticks domain.Ticks[T]) error {
+	out := newRowWriter[R](w, SymbolName, string(symbol))
+	writeRows := func(ticks domain.Ticks[T]) error {
 		if out.err != nil {
 			return out.err
 		}
@@ -79,29 +84,31 @@ func newTickWriter[T domain.Tick, R any](w io.Writer, symbol domain.Symbol, set 
 		return out.flush(ticks.Len())
 	}
 
-	return &TickWriter[T]{symbol: symbol, block: block, close: out.close}, nil
+	return &TickWriter[T]{symbol: symbol, writeRows: writeRows, close: out.close}, nil
 }
 
-// Write writes the ticks after those written before. It refuses ticks of another symbol, and ticks that do not come later by time
-// and number; after a refusal the next Write may do better, after another error none may.
+// Write writes the ticks, which must have the symbol of the writer and come after those written before, by time and
+// sequence number. Otherwise it returns an error that wraps domain.ErrInvalid, after which the writer can be used. It
+// cannot be used after another error.
 func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 	n := ticks.Len()
 	if n == 0 {
 		return nil
 	}
 	if ticks.Symbol() != w.symbol {
-		return fmt.Errorf("write parquet: ticks of %s for a file of %s: %w", ticks.Symbol(), w.symbol, domain.ErrInvalid)
+		return fmt.Errorf("write parquet: ticks of %s for a file of %s: %w",
+			ticks.Symbol(), w.symbol, domain.ErrInvalid)
 	}
 
 	first, seq := ticks.Time(0), ticks.Seq(0)
-	if !w.time.IsZero() && (first.Before(w.time) || first.Equal(w.time) && seq <= w.seq) {
+	if !w.lastTime.IsZero() && (first.Before(w.lastTime) || first.Equal(w.lastTime) && seq <= w.lastSeq) {
 		return fmt.Errorf("write parquet %s: %s #%d comes after %s #%d: %w", w.symbol,
-			first.Format(time.RFC3339Nano), seq, w.time.Format(time.RFC3339Nano), w.seq, domain.ErrInvalid)
+			first.Format(time.RFC3339Nano), seq, w.lastTime.Format(time.RFC3339Nano), w.lastSeq, domain.ErrInvalid)
 	}
 
-	w.time, w.seq = ticks.Time(n-1), ticks.Seq(n-1)
-	for from := 0; from < n; from += blockRows {
-		if err := w.block(ticks.Slice(from, min(from+blockRows, n))); err != nil {
+	w.lastTime, w.lastSeq = ticks.Time(n-1), ticks.Seq(n-1)
+	for from := 0; from < n; from += flushRows {
+		if err := w.writeRows(ticks.Slice(from, min(from+flushRows, n))); err != nil {
 			return err
 		}
 	}
@@ -109,5 +116,5 @@ func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 	return nil
 }
 
-// Close writes what is buffered and the file's index. It does not close the writer below.
+// Close writes buffered ticks and the index of the file. It does not close the underlying writer.
 func (w *TickWriter[T]) Close() error { return w.close() }

@@ -19,29 +19,31 @@ type barRow struct {
 	Trades int64  `parquet:"trades,delta"`
 }
 
-// number is the row's cell of the field.
+// number returns the cell of the field.
 func (r *barRow) number(f domain.Field) *number {
 	return [...]*number{&r.Open, &r.High, &r.Low, &r.Close, &r.Volume}[f]
 }
 
-// BarWriter writes the bars of one series as a Parquet file, in memory that does not grow with their number but for the file's
-// index (a quarter of a byte a bar, about). It is for one goroutine.
+// BarWriter writes the bars of one series as a Parquet file. Its memory does not depend on the number of bars, except
+// for the index of the file, which takes about a quarter of a byte per bar. It is not safe for concurrent use.
 type BarWriter struct {
-	out  *sheet[barRow]
+	out  *rowWriter[barRow]
 	key  domain.SeriesKey
 	last time.Time // open time of the newest bar; zero before the first
 }
 
-// NewBarWriter returns a BarWriter of the key's bars to w. Close it at the end: without that there is no file.
+// NewBarWriter returns a BarWriter that writes bars of the key to w. The caller must call Close, because the file is
+// not readable without it.
 func NewBarWriter(w io.Writer, key domain.SeriesKey) (*BarWriter, error) {
 	if err := key.Validate(); err != nil {
 		return nil, fmt.Errorf("write parquet: %w", err)
 	}
-	return &BarWriter{out: newSheet[barRow](w, KeyName, key.String()), key: key}, nil
+	return &BarWriter{out: newRowWriter[barRow](w, KeyName, key.String()), key: key}, nil
 }
 
-// Write writes the bars after those written before. It refuses bars of another key, and bars that do not come later; after a
-// refusal the next Write may do better, after another error none may.
+// Write writes the bars, which must have the key of the writer and come after those written before. Otherwise it
+// returns an error that wraps domain.ErrInvalid, after which the writer can be used. It cannot be used after another
+// error.
 func (w *BarWriter) Write(s domain.Series) error {
 	if w.out.err != nil || s.Len() == 0 {
 		return w.out.err
@@ -55,8 +57,8 @@ func (w *BarWriter) Write(s domain.Series) error {
 	}
 
 	w.last = s.OpenTime(s.Len() - 1)
-	for from := 0; from < s.Len(); from += blockRows {
-		if err := w.block(s.Slice(from, min(from+blockRows, s.Len())).Columns()); err != nil {
+	for from := 0; from < s.Len(); from += flushRows {
+		if err := w.writeRows(s.Slice(from, min(from+flushRows, s.Len())).Columns()); err != nil {
 			return err
 		}
 	}
@@ -64,26 +66,26 @@ func (w *BarWriter) Write(s domain.Series) error {
 	return nil
 }
 
-// block writes at most blockRows bars.
-func (w *BarWriter) block(c domain.Columns) error {
+// writeRows writes at most flushRows bars.
+func (w *BarWriter) writeRows(c domain.Columns) error {
 	rows := w.out.rows[:len(c.OpenMicros)]
 	for i := range rows {
 		rows[i].Time, rows[i].Trades = c.OpenMicros[i], c.Trades[i]
 	}
 	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
 		column, scale := c.Field(f)
-		over := newRescale(scale, domain.MaxScale)
+		r := newRescaler(scale, domain.MaxScale)
 		for i, lo := range column.Lo {
 			hi := lo >> 63
 			if column.Hi != nil {
 				hi = column.Hi[i]
 			}
-			rows[i].number(f).set(over.of(coefficient{hi, uint64(lo)}))
+			rows[i].number(f).set(r.convert(coefficient{hi, uint64(lo)}))
 		}
 	}
 
 	return w.out.flush(len(rows))
 }
 
-// Close writes what is buffered and the file's index. It does not close the writer below.
+// Close writes buffered bars and the index of the file. It does not close the underlying writer.
 func (w *BarWriter) Close() error { return w.out.close() }
