@@ -34,19 +34,22 @@ DELETE FROM marketdata.bars t WHERE (symbol_id, kind, grid) = ($1, $2, $3) AND o
 -- selectBatch
 SELECT open_time, open, high, low, close, volume, trades, n
 FROM (
-	SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id, kind, grid, start_time, end_time, first, last, n
-	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[]) WITH ORDINALITY
-		AS u (symbol, kind, grid, start_time, end_time, first, last, n)
+	SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id,
+		kind, grid, start_time, end_time, first, last, n
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[])
+		WITH ORDINALITY AS u (symbol, kind, grid, start_time, end_time, first, last, n)
 	ORDER BY n OFFSET 0
 ) q CROSS JOIN LATERAL (
 	(
 		SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
-		WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid) AND open_time >= start_time AND open_time < end_time
+		WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid)
+			AND open_time >= start_time AND open_time < end_time
 		ORDER BY open_time LIMIT CASE WHEN last = 0 THEN NULLIF(first, 0) ELSE 0 END
 	) UNION ALL (
 		SELECT open_time, open, high, low, close, volume, trades FROM (
 			SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
-			WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid) AND open_time >= start_time AND open_time < end_time
+			WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid)
+				AND open_time >= start_time AND open_time < end_time
 			ORDER BY open_time DESC LIMIT last
 		) descending ORDER BY open_time
 	)

@@ -1,5 +1,6 @@
 -- checkSchema
-SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.kind, b.grid, s.id, s.symbol, e.start_time, e.end_time
+SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.kind, b.grid,
+	s.id, s.symbol, e.start_time, e.end_time
 FROM marketdata.bars b, marketdata.symbols s, marketdata.extents e LIMIT 0;
 
 -- createSchema

@@ -1,8 +1,10 @@
 -- selectSessionSettings
-SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'), current_setting('TimeZone');
+SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
+	current_setting('TimeZone');
 
 -- selectIdentity
-SELECT system_identifier || '-' || timeline_id || '-' || (SELECT oid FROM pg_database WHERE datname = current_database())
+SELECT system_identifier || '-' || timeline_id || '-' ||
+	(SELECT oid FROM pg_database WHERE datname = current_database())
 FROM pg_control_system(), pg_control_checkpoint();
 
 -- begin
