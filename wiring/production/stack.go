@@ -19,7 +19,7 @@ func newSources(
 	ctx context.Context, s settings, opts Options, pg *postgres.Store, ts *influx.Store, caches chunks.Caches, clock ports.Clock,
 ) ([]app.Source, func(), error) {
 	l := newLayers(ctx, s, opts, caches, clock, postgres.NewInvalidations(pg))
-	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: poolUse(pg)}
+	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
 	relational.Aggregate, relational.Explain = pg, pg
 	relational.Bars = pg        // bars, and the claims on them, as they lie in the tables
 	l.readOnce(&relational, pg) // a bar that closed is read once; others' writes are heard, and ours told
@@ -116,12 +116,5 @@ func (l *layers) close() {
 	l.listening.Wait()
 	for _, store := range l.stores {
 		store.Close()
-	}
-}
-
-func poolUse(pg *postgres.Store) func() ports.PoolStats {
-	return func() ports.PoolStats {
-		use := pg.PoolStats()
-		return ports.PoolStats{InUse: use.InUse, Idle: use.Idle, Max: use.Max, Waits: use.Waited, WaitTime: use.WaitTime}
 	}
 }

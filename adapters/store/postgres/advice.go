@@ -11,37 +11,39 @@ import (
 )
 
 const (
-	// small is the size in bytes up to which a table is read whole in the time that a look into its index takes, about.
+	// smallTableBytes is the size up to which reading a whole table takes about as long as an index lookup.
 	smallTableBytes = 1 << 20
 
-	// few is how many rows a table may have changed, or dead, beside a share of those it has, before somebody should look: autovacuum,
-	// which comes once a minute, acts from less on.
+	// minChangedRows is the number of changed or dead rows, beside a share of all rows, that is worth advice. It is
+	// above the thresholds of autovacuum, which runs once a minute, so that advice means that autovacuum does not keep
+	// up.
 	minChangedRows = 1000
 )
 
-// scannedTable is what the server knows of a table that a plan reads.
+// tableStats is a row of selectTableStats: the facts of the server about a table that a plan reads.
 type tableStats struct {
-	place               int    // among those asked for, from 1
-	name, parent        string // where it is no partition, it is its own parent
+	place               int    // in the arguments, from 1
+	name, parent        string // the parent of a table that is not a partition is the table itself
 	bytes               int64
-	from, to            *time.Time // nil where it is not bounded
-	live, dead, changed int64      // rows; changed since they were analyzed
+	from, to            *time.Time // bounds of a partition of bars; nil if unbounded
+	live, dead, changed int64      // rows; changed since the last ANALYZE
 	neverAnalyzed       bool
 
-	indexes, columns []string // the columns of each, with ", " between
+	// The indexes, by position: names, columns separated by ", ", and whether the index is usable.
+	indexes, columns []string
 	usable           []bool
 }
 
 func scanTableStats(row pgx.CollectableRow) (t tableStats, err error) {
-	err = row.Scan(&t.place, &t.name, &t.parent, &t.bytes, &t.from, &t.to, &t.live, &t.dead, &t.changed, &t.neverAnalyzed,
-		&t.indexes, &t.columns, &t.usable)
+	err = row.Scan(&t.place, &t.name, &t.parent, &t.bytes, &t.from, &t.to,
+		&t.live, &t.dead, &t.changed, &t.neverAnalyzed, &t.indexes, &t.columns, &t.usable)
 	return t, err
 }
 
-// index is the best of the table's indexes that begin with the columns; found is false where there is none.
+// findIndex returns an index that begins with the columns, a usable one if there is any.
 func (t *tableStats) findIndex(columns string) (name string, usable, found bool) {
-	for i, own := range t.columns {
-		if own == columns || strings.HasPrefix(own, columns+", ") {
+	for i, indexed := range t.columns {
+		if indexed == columns || strings.HasPrefix(indexed, columns+", ") {
 			if t.usable[i] {
 				return t.indexes[i], true, true
 			}
@@ -51,22 +53,23 @@ func (t *tableStats) findIndex(columns string) (name string, usable, found bool)
 	return name, false, found
 }
 
-// outside reports whether the table is a partition that holds nothing of r.
+// isOutside reports whether the table is a partition that cannot have a row of r.
 func (t *tableStats) isOutside(r domain.Range) bool {
 	return !r.Empty() && (t.from != nil && !t.from.Before(r.End) || t.to != nil && !t.to.After(r.Start))
 }
 
-// readKeys is the index that a read of bars needs in a table, as migrations/ makes it.
-var readKeys = map[string]struct{ name, columns, form string }{
+// readKeys are the indexes that a read of bars needs, by table, as the migrations create them.
+var readKeys = map[string]struct{ name, columns, constraint string }{
 	"marketdata.bars":    {"bars_pkey", "symbol_id, kind, grid, open_time", "PRIMARY KEY"},
 	"marketdata.symbols": {"symbols_symbol_key", "symbol", "UNIQUE"},
 }
 
-// unpruned is what is wrong with partitions that are read for nothing. Of one alone it is not said: the server has none to choose from
-// where there is but one, and looks into its index.
-const adviceUnpruned = "{} lie outside of the range and are read all the same: set enable_partition_pruning = on"
+// adviceUnpruned is about partitions that are read although they are outside the range. It is not given for a single
+// partition, because the server does not prune the only one.
+const adviceUnpruned = "{} are outside the range and are read nevertheless: set enable_partition_pruning = on"
 
-// advice is a sentence for each thing that is wrong, about all the tables that it is wrong with.
+// adviseOn returns one sentence for each problem, naming all tables that have it. scans has the scan of each table at
+// its place.
 func adviseOn(tables []tableStats, scans []tableScan, r domain.Range) []string {
 	var found findings
 	for _, t := range tables {
@@ -82,68 +85,71 @@ func adviseOn(tables []tableStats, scans []tableScan, r domain.Range) []string {
 			found.add(t.name, t.scanAdvice(scan))
 		}
 		if t.neverAnalyzed || t.changed > minChangedRows+t.live/5 {
-			found.add(t.name, "many rows came or changed since the planner's statistics were made: ANALYZE {}")
+			found.add(t.name, "many rows changed since the planner's statistics were collected: ANALYZE {}")
 		}
 		if t.dead > minChangedRows+t.live/2 {
-			found.add(t.name, "dead rows are many beside the live ones: VACUUM {}")
+			found.add(t.name, "many rows are dead: VACUUM {}")
 		}
 	}
 
 	return found.sentences()
 }
 
-// wholeScan says why a table that is not small is read from end to end, where that is wrong.
+// scanAdvice returns advice about a sequential scan of a table that is not small, "" if an index would not be faster.
 func (t *tableStats) scanAdvice(scan tableScan) string {
-	key, ours := readKeys[t.parent]
+	key, isOurs := readKeys[t.parent]
 	name, usable, found := t.findIndex(key.columns)
 	switch {
-	case ours && !found:
-		return fmt.Sprintf("the whole of {} is read, since the index %s on (%s) is missing: "+
-			"ALTER TABLE %s ADD CONSTRAINT %s %s (%s)", key.name, key.columns, t.parent, key.name, key.form, key.columns)
-	case ours && !usable:
-		return fmt.Sprintf("the whole of {} is read, since its index %s is not valid: REINDEX INDEX CONCURRENTLY %s", name, name)
+	case isOurs && !found:
+		return fmt.Sprintf("the whole of {} is read, because the index %s on (%s) is missing: "+
+			"ALTER TABLE %s ADD CONSTRAINT %s %s (%s)",
+			key.name, key.columns, t.parent, key.name, key.constraint, key.columns)
+	case isOurs && !usable:
+		return fmt.Sprintf("the whole of {} is read, because its index %s is not valid: "+
+			"REINDEX INDEX CONCURRENTLY %s", name, name)
 	case scan.rows >= float64(t.live)/10:
-		return "" // an index would not be faster
-	case ours:
-		return "the whole of {} is read for a few rows, which an index there would find: " +
-			"ANALYZE {}, and if that changes nothing, look at enable_indexscan and random_page_cost"
+		return ""
+	case isOurs:
+		return "the whole of {} is read for a small part of its rows, although an index finds them: " +
+			"ANALYZE {}, and if that does not help, check enable_indexscan and random_page_cost"
 	}
 
-	return "the whole of {} is read for a few rows: make an index on the columns of the symbol and of the time, in this order"
+	return "the whole of {} is read for a small part of its rows: " +
+		"create an index on the columns of the symbol and of the time, in this order"
 }
 
-// findings is what is wrong, in the order in which it was found.
+// findings collects problems in the order in which they were found.
 type findings []finding
 
 type finding struct {
-	template string // of the sentence, with {} for the tables
+	template string // a sentence with {} for the names of the tables
 	tables   []string
 }
 
-// add notes that something is wrong with a table; "" is nothing.
-func (f *findings) add(table, form string) {
-	if form == "" {
+// add records that a table has the problem that the template describes. An empty template records nothing.
+func (f *findings) add(table, template string) {
+	if template == "" {
 		return
 	}
 
 	for i := range *f {
-		if (*f)[i].template == form {
+		if (*f)[i].template == template {
 			(*f)[i].tables = append((*f)[i].tables, table)
 			return
 		}
 	}
 
-	*f = append(*f, finding{form, []string{table}})
+	*f = append(*f, finding{template, []string{table}})
 }
 
 func (f *findings) sentences() []string {
-	var all []string
+	var sentences []string
 	for _, one := range *f {
 		if one.template == adviceUnpruned && len(one.tables) == 1 {
 			continue
 		}
-		all = append(all, strings.ReplaceAll(one.template, "{}", strings.Join(one.tables, ", ")))
+		sentences = append(sentences, strings.ReplaceAll(one.template, "{}", strings.Join(one.tables, ", ")))
 	}
 
-	return all
+	return sentences
 }

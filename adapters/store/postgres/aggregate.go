@@ -19,30 +19,35 @@ var _ ports.TradeAggregator = (*Store)(nil)
 
 const opAggregate = "aggregate trades"
 
-// maxEdges is how many edges of calendar bars are bound without asking first where trades are: those of days for 270 years.
+// maxEdges is the largest number of edges of calendar bars that are bound without reading the bounds of the trades
+// first. It is 270 years of days.
 const maxEdges = 100_000
 
-// AggregateTrades implements ports.TradeAggregator. The server does the work, in one statement, as a read is; sums are NUMERIC, and
-// exact. Over more than maxEdges days, weeks or months it asks first where trades are, and leaves out those that came outside of that
-// between the two statements.
-func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error] {
-	refusal := key.Validate()
-	if refusal == nil && key.PriceType != domain.PriceTrade {
-		refusal = fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
+// AggregateTrades implements ports.TradeAggregator. The server aggregates, in one statement that sees the tables as
+// they were when it began; sums are NUMERIC and therefore exact. A range of more than maxEdges days, weeks or months is
+// first reduced to the bounds of its trades: trades that are written outside of them between the two statements are
+// left out.
+func (s *Store) AggregateTrades(
+	ctx context.Context, key domain.SeriesKey, r domain.Range,
+) iter.Seq2[domain.Series, error] {
+	invalid := key.Validate()
+	if invalid == nil && key.PriceType != domain.PriceTrade {
+		invalid = fmt.Errorf("price type %s: only trade bars are aggregated from trades: %w",
+			key.PriceType, domain.ErrInvalid)
 	}
 	var used atomic.Bool
 
 	return func(yield func(domain.Series, error) bool) {
-		refusal := refusal
+		read := streamedRead{op: opAggregate, subject: key.String(), refusal: invalid}
 		if used.Swap(true) {
-			refusal = errReused
+			read.refusal = errReused
 		}
-		sql, args := aggregateFixed, []any(nil)
-		if refusal == nil {
-			sql, args, refusal = s.aggregateStatement(ctx, key, key.Grid.Align(r))
+		if read.refusal == nil {
+			read.sql, read.args, read.refusal = s.aggregateStatement(ctx, key, key.Grid.Align(r))
 		}
+
 		d := &aggregateDecoder{barDecoder{key: key, capacity: pieceBars}}
-		for piece, err := range streamRows(s, ctx, opAggregate, key.String(), refusal, sql, args, d) {
+		for piece, err := range streamRows(ctx, s, read, d) {
 			if !yield(piece, err) {
 				return
 			}
@@ -50,20 +55,24 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 	}
 }
 
-// aggregation is the statement for the bars of a range that begins and ends on edges.
-func (s *Store) aggregateStatement(ctx context.Context, key domain.SeriesKey, r domain.Range) (sql string, args []any, err error) {
+// aggregateStatement returns the statement and the arguments for the bars of a range that begins and ends on edges of
+// the grid.
+func (s *Store) aggregateStatement(
+	ctx context.Context, key domain.SeriesKey, r domain.Range,
+) (sql string, args []any, err error) {
 	args = []any{string(key.Symbol), r.Start, r.End}
 	if step, ok := fixedStep(key.Grid); ok {
-		return aggregateFixed, append(args, pgtype.Interval{Microseconds: step.Microseconds(), Valid: true}, r.Start), nil
+		interval := pgtype.Interval{Microseconds: step.Microseconds(), Valid: true}
+		return aggregateFixed, append(args, interval, r.Start), nil
 	}
 
 	if key.Grid.Slots(r) > maxEdges {
-		held, err := s.tradeBounds(ctx, args)
+		bounds, err := s.tradeBounds(ctx, args)
 		if err != nil {
 			return "", nil, err
 		}
 
-		r = r.Intersect(held)
+		r = r.Intersect(bounds)
 	}
 
 	var edges []time.Time
@@ -82,8 +91,9 @@ func (s *Store) aggregateStatement(ctx context.Context, key domain.SeriesKey, r 
 	return aggregateCalendar, append(args, edges), nil
 }
 
-// fixedLength is how long every bar of the grid is, where all are of one length.
-func fixedStep(g domain.Grid) (time.Duration, bool) {
+// fixedStep returns the length of the grid's bars; ok is false if they differ in length, as days with daylight saving
+// time and months do.
+func fixedStep(g domain.Grid) (step time.Duration, ok bool) {
 	switch unit := g.Frequency().Unit(); {
 	case unit == domain.Month, g.Zone() != "" && (unit == domain.Day || unit == domain.Week):
 		return 0, false
@@ -91,8 +101,9 @@ func fixedStep(g domain.Grid) (time.Duration, bool) {
 	return g.Frequency().Nominal(), true
 }
 
-// tradesWithin is from the first of the trades to after the last.
-func (s *Store) tradeBounds(ctx context.Context, args []any) (held domain.Range, err error) {
+// tradeBounds returns the range from the first trade to the microsecond after the last, or an empty range if there is
+// none. args are the symbol and the range to search.
+func (s *Store) tradeBounds(ctx context.Context, args []any) (bounds domain.Range, err error) {
 	err = s.query(ctx, selectTradeBounds, args, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var first, last *time.Time
@@ -101,15 +112,15 @@ func (s *Store) tradeBounds(ctx context.Context, args []any) (held domain.Range,
 			}
 
 			if first != nil && last != nil {
-				held = domain.Range{Start: first.UTC(), End: last.UTC().Add(time.Microsecond)}
+				bounds = domain.Range{Start: first.UTC(), End: last.UTC().Add(time.Microsecond)}
 			}
 		}
 		return rows.Err()
 	})
-	return held, err
+	return bounds, err
 }
 
-// aggregateDecoder turns rows of bars, each with the number of its trades that are none, into pieces of a Series.
+// aggregateDecoder decodes bars, each followed by the number of its trades that no domain.Trade can represent.
 type aggregateDecoder struct{ barDecoder }
 
 var aggregateTypes = slices.Concat(barTypes[:], []uint32{pgtype.Int8OID})
@@ -118,18 +129,18 @@ func (d *aggregateDecoder) columns() []uint32 { return aggregateTypes }
 
 func (d *aggregateDecoder) add(row [][]byte) error {
 	bar, count := row[:len(barTypes)], row[len(barTypes)]
-	broken, err := decodeInt64(count)
+	invalid, err := decodeInt64(count)
 	if err != nil {
 		return err
 	}
-	if broken > 0 {
-		at, err := decodeTime(bar[0])
+	if invalid > 0 {
+		micros, err := decodeTime(bar[0])
 		if err != nil {
 			return err
 		}
 
-		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: d.key, At: time.UnixMicro(at).UTC(),
-			Detail: fmt.Sprintf("%d of the bar's trades are none", broken)}
+		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: d.key, At: time.UnixMicro(micros).UTC(),
+			Detail: fmt.Sprintf("%d trades of the bar are invalid", invalid)}
 	}
 
 	return d.barDecoder.add(bar)

@@ -11,7 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// The trades of a bar are found by the table's key, in the partitions of the range alone, and so are the two that open and close it.
+// The trades of a bar are found by the table's key, in the partitions of the range alone, and so are the two that open
+// and close it.
 func TestAggregatesNeverScanHistory(t *testing.T) {
 	t.Parallel()
 	s := openMigrated(t, servers.Postgres(t))

@@ -16,8 +16,8 @@ import (
 
 var _ ports.BatchReader = (*Store)(nil)
 
-// A batch is read in as many statements as it takes for none to have more queries or, as far as its queries tell, more bars: each
-// statement has the store's limit of time, and a connection to itself. A query that may have more bars has its own.
+// Limits of one statement of a batch. A batch is split because each statement has the whole StatementTimeout and uses
+// one connection. A query that may return more than batchBars bars has a statement to itself.
 const (
 	batchQueries = 1000
 	batchBars    = 1_000_000
@@ -25,15 +25,17 @@ const (
 
 // ReadBatch implements ports.BatchReader. The queries of one statement see the tables at one instant.
 func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
-	return singleUse(s, ctx, "read batch", batchSubject(queries), func(hand func(ports.BatchBars, int) error) error {
+	read := func(yield func(ports.BatchBars, int) error) error {
 		if err := validateBatch(queries); err != nil {
 			return err
 		}
 
 		for from := 0; from < len(queries); {
-			part := queries[from : from+batchLen(queries[from:])]
+			part := queries[from : from+statementLen(queries[from:])]
 			d := &batchDecoder{queries: part, firstQuery: from}
-			err := s.query(ctx, selectBatch, batchArgs(part), func(rows pgx.Rows) error { return decodePieces(rows, d, hand) })
+			err := s.query(ctx, selectBatch, batchArgs(part), func(rows pgx.Rows) error {
+				return decodePieces(rows, d, yield)
+			})
 			if err != nil {
 				return err
 			}
@@ -42,7 +44,9 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 		}
 
 		return nil
-	})
+	}
+
+	return singleUse(ctx, s, "read batch", batchSubject(queries), read)
 }
 
 // batchSubject names a batch in errors.
@@ -65,8 +69,8 @@ func validateBatch(queries []ports.BarQuery) error {
 	return nil
 }
 
-// batchLen is how many of the queries the next statement has.
-func batchLen(queries []ports.BarQuery) int {
+// statementLen returns how many of the queries fit the next statement: at least one.
+func statementLen(queries []ports.BarQuery) int {
 	bars := int64(0)
 	for i, q := range queries {
 		bars += q.MaxBars()
@@ -78,33 +82,34 @@ func batchLen(queries []ports.BarQuery) int {
 	return len(queries)
 }
 
-// batchArgs is the queries as selectBatch takes them.
+// batchArgs returns the arguments of selectBatch.
 func batchArgs(queries []ports.BarQuery) []any {
 	n := len(queries)
-	symbols, kinds, grids := make([]string, n), make([]string, n), make([]string, n)
+	symbols, priceTypes, grids := make([]string, n), make([]string, n), make([]string, n)
 	starts, ends := make([]time.Time, n), make([]time.Time, n)
 	firsts, lasts := make([]int64, n), make([]int64, n)
 	for i, q := range queries {
-		symbols[i], kinds[i], grids[i] = string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String()
+		symbols[i], priceTypes[i], grids[i] = string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String()
 		starts[i], ends[i] = q.Range.Start, q.Range.End
 		firsts[i], lasts[i] = int64(q.First), int64(q.Last)
 	}
 
-	return []any{symbols, kinds, grids, starts, ends, firsts, lasts}
+	return []any{symbols, priceTypes, grids, starts, ends, firsts, lasts}
 }
 
-// batchDecoder turns rows of bars, each with the number of its query, from 1, into pieces of the queries' answers.
+// batchDecoder decodes bars, each followed by the number of its query within the statement, from 1. A piece has bars of
+// one query.
 type batchDecoder struct {
 	queries    []ports.BarQuery // of the statement
-	firstQuery int              // how many queries of the batch earlier statements had
-	number     int64            // of the query whose bars come now; 0 before the first
-	bars       barDecoder       // of that query
+	firstQuery int              // index in the batch of queries[0]
+	number     int64            // of the current query; 0 before the first row
+	bars       barDecoder       // of the current query
 }
 
 var batchTypes = slices.Concat(barTypes[:], []uint32{pgtype.Int8OID})
 
-// errBatchOrder is about rows that no server sends for selectBatch.
-var errBatchOrder = errors.New("the rows of a batch do not come in the order of its queries")
+// errBatchOrder reports rows that contradict the ORDER BY of selectBatch.
+var errBatchOrder = errors.New("rows of a batch are not in the order of its queries")
 
 func (d *batchDecoder) columns() []uint32 { return batchTypes }
 

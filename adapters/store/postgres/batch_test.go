@@ -27,7 +27,7 @@ func TestBatchIsSplit(t *testing.T) {
 		}
 
 		for from := 0; from < len(sizes); {
-			n := batchLen(queries[from:])
+			n := statementLen(queries[from:])
 			sum := 0
 			for _, bars := range sizes[from : from+n] {
 				sum += bars

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,19 +15,20 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// The binary protocol counts time in microseconds since 2000-01-01 UTC; the two ends of its range are infinities.
+// The binary protocol counts time in microseconds since 2000-01-01 UTC. The two ends of its range are infinities.
 const (
-	epoch            = 946_684_800_000_000 // 2000-01-01 in microseconds since 1970
+	epochMicros      = 946_684_800_000_000 // 2000-01-01 in microseconds since 1970
 	negativeInfinity = math.MinInt64
 	positiveInfinity = math.MaxInt64
 )
 
 var (
-	errInt  = errors.New("not the binary form of an integer")
-	errTime = errors.New("not the binary form of a time")
-	errNull = errors.New("no value")
+	errInt  = errors.New("not a binary integer")
+	errTime = errors.New("not a binary timestamp")
+	errNull = errors.New("NULL")
 )
 
+// decodeInt64 decodes a bigint.
 func decodeInt64(b []byte) (int64, error) {
 	if len(b) != 8 {
 		return 0, errInt
@@ -34,26 +36,27 @@ func decodeInt64(b []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(b)), nil
 }
 
-// decodeTime is microseconds since 1970.
-func decodeTime(b []byte) (int64, error) {
+// decodeTime decodes a timestamptz to microseconds since 1970. An infinity is errNotFinite.
+func decodeTime(b []byte) (micros int64, err error) {
 	if len(b) != 8 {
 		return 0, errTime
 	}
 
 	t := int64(binary.BigEndian.Uint64(b))
-	if t == negativeInfinity || t > positiveInfinity-epoch {
+	if t == negativeInfinity || t > positiveInfinity-epochMicros {
 		return 0, errNotFinite
 	}
 
-	return t + epoch, nil
+	return t + epochMicros, nil
 }
 
-// appendInt64 and appendTime append a field with its length, as COPY wants it.
+// appendInt64 appends a bigint as a field of COPY: its length, then its bytes. The other append functions do the same
+// for their types.
 func appendInt64(b []byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(b, 8), uint64(n))
 }
 
-func appendTime(b []byte, micros int64) []byte { return appendInt64(b, micros-epoch) }
+func appendTime(b []byte, micros int64) []byte { return appendInt64(b, micros-epochMicros) }
 
 func appendInt32(b []byte, n int32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, 4), uint32(n))
@@ -67,25 +70,29 @@ func appendInt16(b []byte, n int16) []byte {
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, 2), uint16(n))
 }
 
-// shapeError says that a column is not what the decoders expect, which only happens where the tables are not ours.
-type schemaError struct{ column, got, want string }
+// schemaError reports a column or a table that is not as this store created it, such as a view with another type.
+type schemaError struct{ subject, got, want string }
 
+// Error names the column or table, its state and the required one.
 func (e *schemaError) Error() string {
-	return fmt.Sprintf("column %s is %s, and has to be %s", e.column, e.got, e.want)
+	return fmt.Sprintf("%s is %s, must be %s; compare the tables or views with those of the migrations",
+		e.subject, e.got, e.want)
 }
 
-// checkShape wants the answer's columns to be of the types, in binary.
+// checkColumns refuses result columns that do not have the given types or are not in the binary format, with a
+// *schemaError.
 func checkColumns(fields []pgconn.FieldDescription, want ...uint32) error {
 	if len(fields) != len(want) {
-		return &schemaError{"count", fmt.Sprint(len(fields)), fmt.Sprint(len(want))}
+		return &schemaError{"the number of columns", strconv.Itoa(len(fields)), strconv.Itoa(len(want))}
 	}
 
 	for i, f := range fields {
 		if f.DataTypeOID != want[i] {
-			return &schemaError{f.Name, fmt.Sprintf("of type %d", f.DataTypeOID), fmt.Sprintf("of type %d", want[i])}
+			return &schemaError{"column " + f.Name,
+				fmt.Sprintf("of type OID %d", f.DataTypeOID), fmt.Sprintf("of type OID %d", want[i])}
 		}
 		if f.Format != pgtype.BinaryFormatCode {
-			return &schemaError{f.Name, "sent as text", "sent in binary"}
+			return &schemaError{"column " + f.Name, "in text format", "in binary format"}
 		}
 	}
 
@@ -93,27 +100,27 @@ func checkColumns(fields []pgconn.FieldDescription, want ...uint32) error {
 }
 
 const (
-	copyHeader = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // signature, no flags, no extension
-	copyEnd    = "\xff\xff"
-	copyChunk  = 64 << 10
+	copyHeader  = "PGCOPY\n\xff\r\n\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" // signature, no flags, no extension
+	copyTrailer = "\xff\xff"
+	copyBytes   = 64 << 10 // of rows that are encoded at once
 )
 
-// copyStream is rows in the form that COPY ... FROM STDIN (FORMAT binary) reads.
+// copyStream encodes rows in the format that COPY ... FROM STDIN (FORMAT binary) reads. It implements io.Reader.
 type copyStream struct {
 	rows      int
-	fields    uint16
-	appendRow func(b []byte, row int) []byte // appends the row's fields, each with its length
+	fields    uint16                         // per row
+	appendRow func(b []byte, row int) []byte // appends the fields of a row, each with its length
 
-	next   int
-	done   bool
-	buffer []byte
-	unread []byte
+	next   int    // row
+	done   bool   // the trailer is in buf
+	buf    []byte // encoded rows
+	unread []byte // the rest of buf
 }
 
 func newCopyStream(rows int, fields uint16, appendRow func(b []byte, row int) []byte) *copyStream {
 	s := &copyStream{rows: rows, fields: fields, appendRow: appendRow}
-	s.buffer = append(make([]byte, 0, min(copyChunk, 256*(rows+1))+512), copyHeader...)
-	s.unread = s.buffer
+	s.buf = append(make([]byte, 0, min(copyBytes, 256*(rows+1))+512), copyHeader...)
+	s.unread = s.buf
 	return s
 }
 
@@ -124,14 +131,14 @@ func (s *copyStream) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 
-		b := s.buffer[:0]
-		for ; s.next < s.rows && len(b) < copyChunk; s.next++ {
+		b := s.buf[:0]
+		for ; s.next < s.rows && len(b) < copyBytes; s.next++ {
 			b = s.appendRow(binary.BigEndian.AppendUint16(b, s.fields), s.next)
 		}
 		if s.next == s.rows {
-			b, s.done = append(b, copyEnd...), true
+			b, s.done = append(b, copyTrailer...), true
 		}
-		s.buffer, s.unread = b, b
+		s.buf, s.unread = b, b
 	}
 
 	n := copy(p, s.unread)
@@ -139,25 +146,31 @@ func (s *copyStream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// pieceBars is how many bars a piece of an answer has at most: enough that its own cost vanishes, few enough to come soon.
+// pieceBars is the largest number of bars in a piece of a result: large enough that the cost of a piece is negligible,
+// small enough that the first piece arrives soon.
 const pieceBars = 8192
 
-// barTypes are the types of the columns that a read of bars gives.
+// barTypes are the types of the columns that a read of bars returns.
 var barTypes = [...]uint32{
-	pgtype.TimestamptzOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.Int8OID,
+	pgtype.TimestamptzOID,
+	pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID,
+	pgtype.Int8OID,
 }
 
-// errPieceEnds is a decoder's answer to a row that begins the next piece: take the piece, and add the row again.
+// errPieceEnds is the result of decoder.add for a row that must begin the next piece: take the piece, then add the row
+// again.
 var errPieceEnds = errors.New("the piece ends before this row")
 
-// barDecoder turns rows into pieces of a Series. Its scales only rise: a number that needs a larger one ends the piece,
-// so that no number is ever written twice.
+// barDecoder decodes rows into pieces of a Series.
+//
+// INVARIANT: the scales of a piece do not change once it has a bar, and never fall from piece to piece. A number that
+// needs a larger scale ends the piece, so that no number is ever rescaled.
 type barDecoder struct {
 	key         domain.SeriesKey
-	capacity    int // bars a piece is made for, at most pieceBars
-	bars        domain.Columns
-	previous    int64 // open time of the last bar of the piece before
-	hasPrevious bool  // there is a piece before
+	capacity    int            // bars to allocate for a piece, at most pieceBars
+	bars        domain.Columns // the current piece
+	previous    int64          // open time of the last bar of the previous piece, in microseconds since 1970
+	hasPrevious bool
 }
 
 func (d *barDecoder) columns() []uint32 { return barTypes[:] }
@@ -182,10 +195,11 @@ func (d *barDecoder) add(row [][]byte) error {
 	return err
 }
 
-// decode appends the row; errNumericScale says that it needs larger scales, and that nothing was appended.
+// decode appends the row to the piece. It returns errScaleTooSmall, and appends nothing, if the row needs larger
+// scales.
 func (d *barDecoder) decode(row [][]byte) error {
 	c := &d.bars
-	at, err := decodeTime(row[0])
+	openTime, err := decodeTime(row[0])
 	if err != nil {
 		return d.fieldError(row[0], 0, "open time", err)
 	}
@@ -200,19 +214,19 @@ func (d *barDecoder) decode(row [][]byte) error {
 			if errors.Is(err, errScaleTooSmall) {
 				return err
 			}
-			return d.fieldError(field, at, domain.Field(i).String(), err)
+			return d.fieldError(field, openTime, domain.Field(i).String(), err)
 		}
 	}
 
 	trades, err := decodeInt64(row[6])
 	if err != nil {
-		return d.fieldError(row[6], at, "trades", err)
+		return d.fieldError(row[6], openTime, "trades", err)
 	}
 
 	if c.OpenMicros == nil {
 		d.allocate()
 	}
-	c.OpenMicros = append(c.OpenMicros, at)
+	c.OpenMicros = append(c.OpenMicros, openTime)
 	for i, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume} {
 		appendWide(column, values[i].hi, values[i].lo)
 	}
@@ -221,14 +235,14 @@ func (d *barDecoder) decode(row [][]byte) error {
 	return nil
 }
 
-// raise makes the scales large enough for the row.
+// raiseScales makes the scales large enough for the row. The piece must be empty.
 func (d *barDecoder) raiseScales(row [][]byte) error {
 	c := &d.bars
 	for i := range 5 {
 		needed, err := numericScale(row[1+i])
 		if err != nil {
-			at, _ := decodeTime(row[0]) // it was decoded before
-			return d.fieldError(row[1+i], at, domain.Field(i).String(), err)
+			openTime, _ := decodeTime(row[0]) // decode has checked it
+			return d.fieldError(row[1+i], openTime, domain.Field(i).String(), err)
 		}
 
 		scale := &c.PriceScale
@@ -241,6 +255,7 @@ func (d *barDecoder) raiseScales(row [][]byte) error {
 	return nil
 }
 
+// allocate makes the columns of an empty piece.
 func (d *barDecoder) allocate() {
 	c := &d.bars
 	c.OpenMicros, c.Trades = make([]int64, 0, d.capacity), make([]int64, 0, d.capacity)
@@ -249,24 +264,26 @@ func (d *barDecoder) allocate() {
 	}
 }
 
-// take is the piece decoded so far; the next begins empty, with the same scales.
+// take returns the current piece and begins an empty one with the same scales. Bars that do not ascend from piece to
+// piece are a *domain.RuleError; within a piece, domain.NewSeriesFromColumns checks it.
 func (d *barDecoder) take() (domain.Series, error) {
 	piece := d.bars
 	d.bars = domain.Columns{PriceScale: piece.PriceScale, VolumeScale: piece.VolumeScale}
-	if d.hasPrevious && piece.OpenMicros[0] <= d.previous { // within a piece, the Series sees to it
+	if d.hasPrevious && piece.OpenMicros[0] <= d.previous {
 		rule := domain.RuleOutOfOrder
 		if piece.OpenMicros[0] == d.previous {
 			rule = domain.RuleDuplicate
 		}
 		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(piece.OpenMicros[0]).UTC(),
-			Detail: "the store's rows do not ascend"}
+			Detail: "rows are not in ascending order"}
 	}
 
 	d.previous, d.hasPrevious = piece.OpenMicros[len(piece.OpenMicros)-1], true
 	return domain.NewSeriesFromColumns(d.key, piece)
 }
 
-// broken is the rule that a field breaks, or, where its bytes are no value at all, the error itself.
+// fieldError returns the rule that a field's value breaks as a *domain.RuleError; or err, if the bytes are not a value
+// of the field's type. field is nil for NULL.
 func (d *barDecoder) fieldError(field []byte, micros int64, name string, err error) error {
 	rule := domain.RuleNotFinite
 	switch {
@@ -276,10 +293,11 @@ func (d *barDecoder) fieldError(field []byte, micros int64, name string, err err
 		return fmt.Errorf("%s: %w", name, err)
 	}
 
-	return &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(micros).UTC(), Detail: name + ": " + err.Error()}
+	return &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(micros).UTC(),
+		Detail: name + ": " + err.Error()}
 }
 
-// appendWide adds hi<<64|lo, giving the column high words when the first number needs them.
+// appendWide appends hi<<64|lo to the column. It adds high words to the column when the first number needs them.
 func appendWide(c *domain.Column, hi, lo int64) {
 	if c.Hi == nil && hi != lo>>63 {
 		c.Hi = make([]int64, len(c.Lo), cap(c.Lo))
@@ -294,7 +312,7 @@ func appendWide(c *domain.Column, hi, lo int64) {
 	}
 }
 
-// appendBar appends bar i of the columns as fields in the order of barTypes.
+// appendBar appends bar i as fields of COPY in the order of barTypes.
 func appendBar(b []byte, c *domain.Columns, i int) []byte {
 	b = appendTime(b, c.OpenMicros[i])
 	for _, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close} {
@@ -305,6 +323,7 @@ func appendBar(b []byte, c *domain.Columns, i int) []byte {
 	return appendInt64(b, c.Trades[i])
 }
 
+// appendColumnValue appends value i of the column as a field of COPY.
 func appendColumnValue(b []byte, c *domain.Column, i int, scale uint8) []byte {
 	lo := c.Lo[i]
 	hi := lo >> 63

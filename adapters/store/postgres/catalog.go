@@ -21,25 +21,23 @@ func scanSymbol(row pgx.CollectableRow) (m domain.SymbolMeta, err error) {
 	return m, asSchemaError("symbols", err)
 }
 
+// symbolArgs returns the values of the catalog's columns, all of them strings.
 func symbolArgs(m domain.SymbolMeta) []any {
 	return []any{string(m.Symbol), m.Venue, m.Base, m.Quote, m.Tick.String(), m.Lot.String(), m.Zone}
 }
 
 // Symbols implements ports.SymbolCatalog.
 func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	text, args, err := symbolSearch(s.bun, q)
-	var found []domain.SymbolMeta
+	sql, args, err := symbolSearch(s.bun, q)
+	var symbols []domain.SymbolMeta
 	if err == nil {
-		err = s.query(ctx, text, args, func(rows pgx.Rows) (err error) {
-			found, err = pgx.CollectRows(rows, scanSymbol)
-			return err
-		})
+		symbols, err = collect(ctx, s, sql, args, scanSymbol)
 	}
 
-	return found, translate(ctx, "symbols", q.Pattern, err)
+	return symbols, translate(ctx, "symbols", q.Pattern, err)
 }
 
-// names is the symbols' texts. What is no symbol is left out: nothing holds it.
+// symbolTexts returns the texts of the valid symbols, because an invalid one is in no table and may not even be text.
 func symbolTexts(symbols []domain.Symbol) []string {
 	texts := make([]string, 0, len(symbols))
 	for _, symbol := range symbols {
@@ -51,11 +49,11 @@ func symbolTexts(symbols []domain.Symbol) []string {
 	return texts
 }
 
-// PutSymbols implements ports.SymbolWriter.
+// PutSymbols implements ports.SymbolWriter. Of two entries of one symbol, the last is stored.
 func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
 	subject := ""
 	err := ctx.Err()
-	last := map[domain.Symbol]int{} // of a symbol that is given twice, the last stands
+	last := map[domain.Symbol]int{} // index in metas
 	for i, m := range metas {
 		if err = m.Validate(); err != nil {
 			subject = string(m.Symbol)
@@ -80,8 +78,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 			args[i] = columns[i]
 		}
 		err = s.withConn(ctx, func(conn *pgx.Conn) error {
-			w := writer{Store: s, conn: conn}
-			_, err := w.exec(ctx, upsertSymbols, args...)
+			_, err := session{store: s, conn: conn}.exec(ctx, upsertSymbols, args...)
 			return err
 		})
 	}

@@ -9,73 +9,72 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
-// claims is how the claims on one series are kept.
+// seriesCoverage identifies the coverage of one series and the statements that change it.
+//
+// INVARIANT: the stored ranges of a series are disjoint and do not touch.
 type seriesCoverage struct {
-	lockName                                     string   // names the series among all kinds of them: what its writers lock
-	key                                          []string // what names it beside the symbol's number
+	lockName                                     string   // identifies the series among bars, trades and quotes
+	key                                          []string // the columns that identify it beside the symbol's number
 	selectTouching, deleteTouching, insertRanges string
 }
 
 func barCoverage(key domain.SeriesKey) seriesCoverage {
-	return seriesCoverage{"bars " + key.String(), barKey(key), selectTouchingExtents, deleteTouchingExtents, insertExtents}
+	return seriesCoverage{
+		"bars " + key.String(), barKey(key), selectTouchingExtents, deleteTouchingExtents, insertExtents,
+	}
 }
 
-// barKey is what names a series of bars beside its symbol.
+// barKey returns the columns that identify a series of bars beside the symbol.
 func barKey(key domain.SeriesKey) []string {
 	return []string{key.PriceType.String(), key.Grid.String()}
 }
 
 func tickCoverage(symbol domain.Symbol, kind domain.TickKind) seriesCoverage {
-	name := string(kind)
-	return seriesCoverage{name + " " + string(symbol), []string{name}, selectTouchingTickExtents, deleteTouchingTickExtents, insertTickExtents}
+	return seriesCoverage{
+		string(kind) + " " + string(symbol), []string{string(kind)},
+		selectTouchingTickExtents, deleteTouchingTickExtents, insertTickExtents,
+	}
 }
 
-// claim adds r to what is claimed, merged with the claims that it meets. The series is locked.
+// addCoverage merges r into the stored ranges. The caller must have locked the series.
 func (w *writer) addCoverage(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) error {
-	there, err := w.touchingRanges(ctx, c, id, r)
-	if err != nil || len(there) == 1 && there[0].Covers(r) {
+	touching, err := w.touchingRanges(ctx, c, id, r)
+	if err != nil || len(touching) == 1 && touching[0].Covers(r) {
 		return err
 	}
 
-	return w.replaceRanges(ctx, c, id, r, domain.MergeRanges(append(there, r)))
+	return w.replaceRanges(ctx, c, id, r, domain.MergeRanges(append(touching, r)))
 }
 
-// unclaim takes r out of what is claimed. The series is locked.
+// removeCoverage subtracts r from the stored ranges. The caller must have locked the series.
 func (w *writer) removeCoverage(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) error {
-	there, err := w.touchingRanges(ctx, c, id, r)
-	if err != nil || len(there) == 0 {
+	touching, err := w.touchingRanges(ctx, c, id, r)
+	if err != nil || len(touching) == 0 {
 		return err
 	}
 
-	var left []domain.Range
-	for _, t := range there {
-		left = append(left, t.Subtract([]domain.Range{r})...)
+	var rest []domain.Range
+	for _, t := range touching {
+		rest = append(rest, t.Subtract([]domain.Range{r})...)
 	}
-	return w.replaceRanges(ctx, c, id, r, left)
+	return w.replaceRanges(ctx, c, id, r, rest)
 }
 
-// meeting is the claims that overlap or touch r.
-func (w *writer) touchingRanges(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) ([]domain.Range, error) {
-	limited, cancel := w.withTimeout(ctx)
-	defer cancel()
-	args := append([]any{pgx.QueryExecModeCacheStatement}, c.args(id, r.Start, r.End)...)
-	rows, err := w.conn.Query(limited, c.selectTouching, args...)
-	if err == nil {
-		var there []domain.Range
-		if there, err = pgx.CollectRows(rows, scanRange); err == nil {
-			return there, nil
-		}
-	}
-
-	return nil, withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
+// touchingRanges returns the stored ranges that overlap or touch r.
+func (w *writer) touchingRanges(
+	ctx context.Context, c *seriesCoverage, id int32, r domain.Range,
+) ([]domain.Range, error) {
+	q := statement{c.selectTouching, c.args(id, r.Start, r.End), pgx.QueryExecModeCacheStatement}
+	return queryRows(ctx, w.db, q, scanRange)
 }
 
-// putClaims puts the ranges in the place of the claims that meet r.
-func (w *writer) replaceRanges(ctx context.Context, c *seriesCoverage, id int32, r domain.Range, ranges []domain.Range) error {
-	if _, err := w.exec(ctx, c.deleteTouching, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
+// replaceRanges replaces the stored ranges that overlap or touch r with the given ones.
+func (w *writer) replaceRanges(
+	ctx context.Context, c *seriesCoverage, id int32, r domain.Range, ranges []domain.Range,
+) error {
+	if _, err := w.db.exec(ctx, c.deleteTouching, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
 		return err
 	}
 
@@ -83,12 +82,12 @@ func (w *writer) replaceRanges(ctx context.Context, c *seriesCoverage, id int32,
 	for i, r := range ranges {
 		starts[i], ends[i] = r.Start, r.End
 	}
-	_, err := w.exec(ctx, c.insertRanges, c.args(id, starts, ends)...)
+	_, err := w.db.exec(ctx, c.insertRanges, c.args(id, starts, ends)...)
 
 	return err
 }
 
-// args is a statement's arguments: the symbol's number, the key, and what comes after.
+// args returns the arguments of a statement: the series, then more.
 func (c *seriesCoverage) args(id int32, more ...any) []any {
 	return append(keyArgs(id, c.key), more...)
 }
@@ -101,17 +100,19 @@ func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
 
 // DeclareCoverage implements ports.CoverageWriter.
 func (s *Store) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.changeCoverage(ctx, "claim", key, r, false)
+	return s.changeCoverage(ctx, "declare coverage", key, r, false)
 }
 
 // RemoveCoverage implements ports.CoverageWriter.
 func (s *Store) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.changeCoverage(ctx, "unclaim", key, r, true)
+	return s.changeCoverage(ctx, "remove coverage", key, r, true)
 }
 
-// changeClaims changes claims and touches no bar.
-func (s *Store) changeCoverage(ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool) error {
-	err := checkBars(domain.EmptySeries(key), r)
+// changeCoverage changes the coverage of a series, and no bar.
+func (s *Store) changeCoverage(
+	ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool,
+) error {
+	err := validateBars(domain.EmptySeries(key), r)
 	if err == nil {
 		_, err = s.write(ctx, change{
 			symbol: key.Symbol, key: barKey(key), r: r, replace: remove, coverage: barCoverage(key),
@@ -123,22 +124,11 @@ func (s *Store) changeCoverage(ctx context.Context, op string, key domain.Series
 
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	extents, err := collect(ctx, s, selectExtents, selectExtentsOfSymbols, symbols, func(row pgx.CollectableRow) (e domain.Extent, err error) {
-		var grid, kind string
-		if err = row.Scan(&e.Key.Symbol, &grid, &kind, &e.Range.Start, &e.Range.End, &e.Inferred); err != nil {
-			return e, err
-		}
-
-		e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
-		if e.Key.Grid, err = domain.ParseGrid(grid); err == nil {
-			e.Key.PriceType, err = domain.ParsePriceType(kind)
-		}
-		if err == nil {
-			err = e.Key.Symbol.Validate()
-		}
-
-		return e, asSchemaError("extents", err)
-	})
+	sql, args := selectExtents, []any(nil)
+	if len(symbols) > 0 {
+		sql, args = selectExtentsOfSymbols, []any{symbolTexts(symbols)}
+	}
+	extents, err := collect(ctx, s, sql, args, scanExtent)
 	if err != nil {
 		return nil, translate(ctx, "extents", "", err)
 	}
@@ -146,44 +136,65 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	return domain.MergeExtents(extents), nil
 }
 
+func scanExtent(row pgx.CollectableRow) (e domain.Extent, err error) {
+	var grid, priceType string
+	err = row.Scan(&e.Key.Symbol, &grid, &priceType, &e.Range.Start, &e.Range.End, &e.Inferred)
+	if err != nil {
+		return e, err
+	}
+
+	e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
+	if e.Key.Grid, err = domain.ParseGrid(grid); err == nil {
+		e.Key.PriceType, err = domain.ParsePriceType(priceType)
+	}
+	if err == nil {
+		err = e.Key.Symbol.Validate()
+	}
+
+	return e, asSchemaError("extents", err)
+}
+
 // TickExtents implements ports.TickCoverageReader.
 func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
-	extents, err := collect(ctx, s, selectTickExtents, selectTickExtentsOfSymbols, symbols,
-		func(row pgx.CollectableRow) (e domain.TickExtent, err error) {
-			err = row.Scan(&e.Symbol, &e.Kind, &e.Range.Start, &e.Range.End)
-			e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
-			return e, err
-		})
+	sql, args := selectTickExtents, []any(nil)
+	if len(symbols) > 0 {
+		sql, args = selectTickExtentsOfSymbols, []any{symbolTexts(symbols)}
+	}
+	extents, err := collect(ctx, s, sql, args, scanTickExtent)
 	if err != nil {
 		return nil, translate(ctx, "tick extents", "", err)
 	}
 
 	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
-		return cmp.Or(cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start))
+		return cmp.Or(
+			cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start),
+		)
 	})
 	return extents, nil
 }
 
-// asShape says of a row that cannot be read that the table is not the one expected.
+func scanTickExtent(row pgx.CollectableRow) (e domain.TickExtent, err error) {
+	err = row.Scan(&e.Symbol, &e.Kind, &e.Range.Start, &e.Range.End)
+	e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
+	return e, err
+}
+
+// asSchemaError returns the error for a row of a table that cannot be parsed; nil stays nil.
 func asSchemaError(table string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &schemaError{table, err.Error(), "as this store writes it"}
+	return &schemaError{"a row of " + table, "invalid (" + err.Error() + ")", "as this store writes it"}
 }
 
-// collect reads all rows of a statement for every symbol, or of the one for some.
+// collect runs a prepared statement on a connection of the pool and returns all its rows.
 func collect[T any](
-	ctx context.Context, s *Store, all, some string, symbols []domain.Symbol, scan pgx.RowToFunc[T],
-) (found []T, err error) {
-	sql, args := all, []any(nil)
-	if len(symbols) > 0 {
-		sql, args = some, []any{symbolTexts(symbols)}
-	}
+	ctx context.Context, s *Store, sql string, args []any, scan pgx.RowToFunc[T],
+) (all []T, err error) {
 	err = s.query(ctx, sql, args, func(rows pgx.Rows) (err error) {
-		found, err = pgx.CollectRows(rows, scan)
+		all, err = pgx.CollectRows(rows, scan)
 		return err
 	})
 
-	return found, err
+	return all, err
 }

@@ -16,16 +16,17 @@ var _ ports.ReadExplainer = (*Store)(nil)
 
 const opExplain = "explain read"
 
-// ExplainRead implements ports.ReadExplainer. The plan is that of the statement that ReadBars prepares, planned as it is there: by
-// default for any values, where partitions outside the range are removed when it begins ("Subplans Removed"). Advice is about the tables
-// that the plan names, and about those that are not small alone: what a small one lacks costs nothing.
+// ExplainRead implements ports.ReadExplainer. It returns the plan of the statement that ReadBars prepares, planned in
+// the same way: by default for any values, so that the server removes partitions outside the range when the statement
+// starts ("Subplans Removed"). Advice concerns the tables that the plan names, except small ones, because their flaws
+// cost nothing.
 func (s *Store) ExplainRead(ctx context.Context, q ports.BarQuery) (ports.ReadPlan, error) {
 	var plan ports.ReadPlan
 	err := q.Key.Validate()
 	if err == nil {
 		err = s.withConn(ctx, func(conn *pgx.Conn) error {
-			e := &explanation{writer{Store: s, conn: conn}}
-			return e.transaction(ctx, func() (err error) {
+			e := &explainer{db: session{store: s, conn: conn}}
+			return e.db.transaction(ctx, func() (err error) {
 				plan, err = e.explain(ctx, q)
 				return err
 			})
@@ -38,29 +39,29 @@ func (s *Store) ExplainRead(ctx context.Context, q ports.BarQuery) (ports.ReadPl
 	return plan, nil
 }
 
-// explanation is a connection in a transaction of its own.
-type explanation struct{ writer }
+// explainer explains reads inside a transaction, because the arguments are settings of the transaction.
+type explainer struct{ db session }
 
-func (e *explanation) explain(ctx context.Context, q ports.BarQuery) (plan ports.ReadPlan, err error) {
-	sql, args := readStatement(q)
-	statement, err := e.prepare(ctx, sql)
+func (e *explainer) explain(ctx context.Context, q ports.BarQuery) (plan ports.ReadPlan, err error) {
+	sql, args := barStatement(q)
+	name, err := e.prepare(ctx, sql)
 	if err != nil {
 		return plan, err
 	}
 
 	defer e.deallocate(ctx, sql)
 	var count int
-	if _, err := e.queryRow(ctx, setArguments, []any{formatArguments(args)}, &count); err != nil {
+	if _, err := e.db.queryRow(ctx, setArguments, []any{formatArguments(args)}, &count); err != nil {
 		return plan, err
 	}
 
-	counted := q.First > 0 || q.Last > 0
-	plan.Lines, err = queryAll(ctx, e, explainRead("FORMAT TEXT", statement, counted), nil, pgx.RowTo[string])
+	hasLimit := q.First > 0 || q.Last > 0
+	plan.Lines, err = explainRows(ctx, e.db, explainRead("FORMAT TEXT", name, hasLimit), pgx.RowTo[string])
 	if err != nil {
 		return plan, err
 	}
 
-	nodes, err := queryAll(ctx, e, explainRead("FORMAT JSON, VERBOSE", statement, counted), nil, scanPlan)
+	nodes, err := explainRows(ctx, e.db, explainRead("FORMAT JSON, VERBOSE", name, hasLimit), scanPlan)
 	if err != nil {
 		return plan, err
 	}
@@ -73,7 +74,7 @@ func (e *explanation) explain(ctx context.Context, q ports.BarQuery) (plan ports
 	for _, s := range scans {
 		schemas, names = append(schemas, s.schema), append(names, s.table)
 	}
-	tables, err := queryAll(ctx, e, selectTableStats, []any{schemas, names}, scanTableStats)
+	tables, err := explainRows(ctx, e.db, selectTableStats, scanTableStats, schemas, names)
 	if err == nil {
 		plan.Advice = adviseOn(tables, scans, q.Range)
 	}
@@ -81,50 +82,46 @@ func (e *explanation) explain(ctx context.Context, q ports.BarQuery) (plan ports
 	return plan, err
 }
 
-func (e *explanation) prepare(ctx context.Context, sql string) (name string, err error) {
-	limited, cancel := e.withTimeout(ctx)
+// prepare prepares the statement as a read does and returns its name, quoted.
+func (e *explainer) prepare(ctx context.Context, sql string) (name string, err error) {
+	stmtCtx, cancel := e.db.store.withTimeout(ctx)
 	defer cancel()
-	statement, err := e.conn.Prepare(limited, sql, sql)
+	prepared, err := e.db.conn.Prepare(stmtCtx, sql, sql)
 	if err != nil {
-		return "", withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
+		return "", withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 	}
 
-	return pgx.Identifier{statement.Name}.Sanitize(), nil
+	return pgx.Identifier{prepared.Name}.Sanitize(), nil
 }
 
-// deallocate leaves the session as it was. Where it cannot, the next explanation finds the statement prepared.
-func (e *explanation) deallocate(ctx context.Context, sql string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.ConnectTimeout)
+// deallocate drops the prepared statement. If that fails, the next explanation on the connection finds it prepared.
+func (e *explainer) deallocate(ctx context.Context, sql string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.db.store.cfg.ConnectTimeout)
 	defer cancel()
-	_ = e.conn.Deallocate(ctx, sql)
+	_ = e.db.conn.Deallocate(ctx, sql)
 }
 
-// readAll reads all rows of a statement that is run once.
-func queryAll[T any](ctx context.Context, e *explanation, sql string, args []any, scan pgx.RowToFunc[T]) (all []T, err error) {
-	limited, cancel := e.withTimeout(ctx)
-	defer cancel()
-	answer, err := e.conn.Query(limited, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
-	if err == nil {
-		all, err = pgx.CollectRows(answer, scan)
-	}
-
-	return all, withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
+// explainRows runs a statement without preparing it, because it runs once, and returns all its rows.
+func explainRows[T any](
+	ctx context.Context, db session, sql string, scan pgx.RowToFunc[T], args ...any,
+) ([]T, error) {
+	return queryRows(ctx, db, statement{sql, args, pgx.QueryExecModeExec}, scan)
 }
 
-// texts spells the arguments of a read as the server reads them.
+// formatArguments returns the arguments of a read as texts that the server parses.
 func formatArguments(args []any) []string {
-	spelled := make([]string, len(args))
+	texts := make([]string, len(args))
 	for i, arg := range args {
-		if at, ok := arg.(time.Time); ok {
-			arg = at.UTC().Format(time.RFC3339Nano)
+		if t, ok := arg.(time.Time); ok {
+			arg = t.UTC().Format(time.RFC3339Nano)
 		}
-		spelled[i] = fmt.Sprint(arg)
+		texts[i] = fmt.Sprint(arg)
 	}
 
-	return spelled
+	return texts
 }
 
-// planNode is a step of a plan, as the server's JSON has it.
+// planNode is a node of a plan in the server's JSON.
 type planNode struct {
 	Type   string     `json:"Node Type"`
 	Schema string     `json:"Schema"`
@@ -139,28 +136,29 @@ func scanPlan(row pgx.CollectableRow) (planNode, error) {
 		return planNode{}, err
 	}
 
-	var plans [1]struct { // one, of one statement
+	var plans [1]struct { // of one statement
 		Plan planNode `json:"Plan"`
 	}
 	err := json.Unmarshal([]byte(text), &plans)
 	return plans[0].Plan, err
 }
 
-// tableScan is how a plan reads a table.
+// tableScan describes how a plan reads a table.
 type tableScan struct {
 	schema, table string
-	sequential    bool    // from its first page to its last
-	rows          float64 // that it wants of them, as the server guesses
+	sequential    bool    // reads every page
+	rows          float64 // that the server expects it to return
 }
 
-// scans appends how the plan reads each table, the first way where there are several.
-func (n planNode) appendScans(to []tableScan) []tableScan {
-	if n.Table != "" && !slices.ContainsFunc(to, func(s tableScan) bool { return s.schema == n.Schema && s.table == n.Table }) {
-		to = append(to, tableScan{n.Schema, n.Table, n.Type == "Seq Scan", n.Rows})
+// appendScans appends the scan of each table of the plan, the first one if there are several.
+func (n planNode) appendScans(scans []tableScan) []tableScan {
+	isKnown := func(s tableScan) bool { return s.schema == n.Schema && s.table == n.Table }
+	if n.Table != "" && !slices.ContainsFunc(scans, isKnown) {
+		scans = append(scans, tableScan{n.Schema, n.Table, n.Type == "Seq Scan", n.Rows})
 	}
-	for _, below := range n.Plans {
-		to = below.appendScans(to)
+	for _, child := range n.Plans {
+		scans = child.appendScans(scans)
 	}
 
-	return to
+	return scans
 }

@@ -50,8 +50,8 @@ func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Seri
 	return s, dsn, bars
 }
 
-// counted waits until the server has counted what was done to bars: it does so some seconds later, and would count as done after an
-// ANALYZE what was done before.
+// counted waits until the server has counted what was done to bars: it does so some seconds later, and would count as
+// done after an ANALYZE what was done before.
 func waitForCount(t *testing.T, dsn, column string, want int) {
 	t.Helper()
 	conn := connect(t, dsn)
@@ -262,7 +262,8 @@ func TestExplainFindsBadSettings(t *testing.T) {
 	}
 }
 
-// Tables of the deployment's own, read through views by a role that may only read: there is a plan, and advice about what it reads.
+// Tables of the deployment's own, read through views by a role that may only read: there is a plan, and advice about
+// what it reads.
 func TestExplainThroughViews(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
@@ -279,7 +280,7 @@ func TestExplainThroughViews(t *testing.T) {
 	q := ports.BarQuery{Key: gen.MinuteKey("BTC/USD"), Range: domain.Range{
 		Start: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 3, 2, 0, 0, 0, 0, time.UTC),
 	}}
-	wantAdvice(t, s, q, `the whole of public."odd %I candles" is read`, "make an index")
+	wantAdvice(t, s, q, `the whole of public."odd %I candles" is read`, "create an index")
 	mustExec(t, dsn, `CREATE INDEX ON public."odd %I candles" (symbol_id, open_time)`, `CREATE INDEX ON public."odd %I candles" (lower(kind))`)
 	wantAdvice(t, s, q)
 }

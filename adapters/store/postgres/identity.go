@@ -8,15 +8,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Identity names the database among all: what is kept of one database elsewhere is of no use to another. It changes when the server
-// is restored from a backup, or a standby takes over.
+// Identity returns a text that identifies the database among all databases of all servers, so that a shared cache can
+// keep the data of each apart. It changes when the server is restored from a backup or a standby is promoted.
 func (s *Store) Identity(ctx context.Context) (string, error) {
 	var identity string
 	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		ctx, cancel := s.withTimeout(ctx)
+		stmtCtx, cancel := s.withTimeout(ctx)
 		defer cancel()
-		return withPhase(ports.PhaseQuery, conn.QueryRow(ctx, selectIdentity).Scan(&identity))
+		return withPhase(ports.PhaseQuery, conn.QueryRow(stmtCtx, selectIdentity).Scan(&identity))
 	})
 
-	return identity, translate(ctx, "read the identity", "", err)
+	return identity, translate(ctx, "read identity", "", err)
 }

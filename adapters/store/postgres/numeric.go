@@ -10,8 +10,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// PostgreSQL sends a numeric as a count of digit groups, the weight of the first, a sign, the digits shown after the point, and the
-// groups, each four decimal digits: all 16 bits wide, the value the sum of group[i] * 10000^(weight-i).
+// PostgreSQL sends a numeric as 16-bit words: the number of digit groups, the weight of the first group, the sign, the
+// number of digits displayed after the point, and the groups. A group is four decimal digits; the value is the sum of
+// group[i] * 10000^(weight-i).
 const (
 	numericHeader   = 8
 	numericPositive = 0x0000
@@ -19,22 +20,23 @@ const (
 	groupBase       = 10_000
 	groupDigits     = 4
 
-	narrowDigits = 18 // so many decimal digits always fit 64 bits
+	narrowDigits = 18 // the largest number of decimal digits that always fits an int64
 	maxWeight    = domain.MaxIntegerDigits/groupDigits - 1
 )
 
 var (
-	errNumericFormat = errors.New("not the binary form of a numeric")
+	errNumericFormat = errors.New("not a binary numeric")
 	errNotFinite     = errors.New("not a finite number")
 	errTooManyDigits = errors.New("more than 20 digits before or 18 after the point")
-	errScaleTooSmall = errors.New("more digits after the point than the column has")
+	errScaleTooSmall = errors.New("more digits after the point than the scale")
 )
 
 var powersOf10 = [...]uint64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
 
-// decodeNumeric is the number as hi<<64|lo over 10^scale, two's complement. errNumericScale says that it needs a larger scale.
+// decodeNumeric decodes a numeric to hi<<64|lo, a two's complement number in units of 10^-scale. It returns
+// errScaleTooSmall if the number needs a larger scale, and errNotFinite for NaN and infinities.
 func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	if len(b) < numericHeader {
 		return 0, 0, errNumericFormat
@@ -51,7 +53,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	}
 
 	digits := b[numericHeader:]
-	exponent := groupDigits*weight + int(scale) // of the first group's unit, counted in units of the result
+	exponent := groupDigits*weight + int(scale) // of the unit of the current group, in units of the result
 	if exponent+groupDigits > narrowDigits {
 		return decodeWideNumeric(digits, exponent, weight, sign == numericNegative)
 	}
@@ -80,7 +82,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	return lo >> 63, lo, nil
 }
 
-// decodeWideNumeric is decodeNumeric for what may need more than 64 bits: below 10^38, so 127 bits hold it.
+// decodeWideNumeric decodes numbers that may need more than 64 bits. They are below 10^38, so that 127 bits are enough.
 func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, lo int64, err error) {
 	if weight > maxWeight && len(digits) > 0 {
 		return 0, 0, errTooManyDigits
@@ -118,8 +120,9 @@ func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, 
 	return int64(high), int64(low), nil
 }
 
-// numericScale is the scale to give a column that begins with, or has to hold, the number: the digits that PostgreSQL shows after the
-// point where the number then fits 64 bits, else those that it needs. More than a Decimal has is errNumericDigits.
+// numericScale returns the scale for a column that must represent the number: the digits that PostgreSQL displays after
+// the point if the number then fits 64 bits, otherwise the digits that it needs. A scale above domain.MaxScale is
+// errTooManyDigits.
 func numericScale(b []byte) (uint8, error) {
 	if len(b) < numericHeader || len(b) != numericHeader+2*int(binary.BigEndian.Uint16(b)) {
 		return 0, errNumericFormat
@@ -151,7 +154,7 @@ func numericScale(b []byte) (uint8, error) {
 	return uint8(needed), nil
 }
 
-// decodeDecimal is the number as a Decimal.
+// decodeDecimal decodes a numeric of any scale.
 func decodeDecimal(b []byte) (domain.Decimal, error) {
 	scale, err := numericScale(b)
 	if err != nil {
@@ -176,10 +179,10 @@ func decodeDecimal(b []byte) (domain.Decimal, error) {
 	return domain.DecimalFromAPD(&x)
 }
 
-// appendNumeric appends hi<<64|lo over 10^scale with its length in front, as COPY wants a field.
+// appendNumeric appends hi<<64|lo, in units of 10^-scale, as a field of COPY.
 func appendNumeric(b []byte, hi, lo int64, scale uint8) []byte {
 	high, low, negative := magnitude(hi, lo)
-	var groups [12]uint16 // the lowest first; 39 digits and the fraction's padding fit
+	var groups [12]uint16 // least significant first; enough for 39 digits and the padding of the fraction
 	n := 0
 	if part := scale % groupDigits; part > 0 && (high|low) != 0 {
 		var r uint64
@@ -219,7 +222,7 @@ func appendNumeric(b []byte, hi, lo int64, scale uint8) []byte {
 	return b
 }
 
-// appendDecimal is appendNumeric for a Decimal.
+// appendDecimal appends a Decimal as a field of COPY.
 func appendDecimal(b []byte, d domain.Decimal) []byte {
 	x := d.APD()
 	var high, low apd.BigInt
@@ -236,7 +239,7 @@ func appendDecimal(b []byte, d domain.Decimal) []byte {
 	return appendNumeric(b, int64(hi), int64(lo), uint8(-x.Exponent))
 }
 
-// magnitude splits a 128-bit two's complement number into what it amounts to and its sign.
+// magnitude returns the absolute value and the sign of a 128-bit two's complement number.
 func magnitude(hi, lo int64) (high, low uint64, negative bool) {
 	if hi >= 0 {
 		return uint64(hi), uint64(lo), false
@@ -247,13 +250,13 @@ func magnitude(hi, lo int64) (high, low uint64, negative bool) {
 	return high, low, true
 }
 
-// multiply is the product, which must be below 2^128.
+// multiply returns the product, which must be below 2^128.
 func multiply(high, low, by uint64) (productHigh, productLow uint64) {
 	carry, productLow := bits.Mul64(low, by)
 	return high*by + carry, productLow
 }
 
-// divide is the quotient and the remainder of a 128-bit number.
+// divide returns the quotient and the remainder of a 128-bit number.
 func divide(high, low, by uint64) (quotientHigh, quotientLow, remainder uint64) {
 	if high == 0 {
 		return 0, low / by, low % by

@@ -18,7 +18,7 @@ import (
 // the text; the one exception is the limit of a catalog search, an integer. Each statement is therefore a constant
 // text, prepared once per connection.
 
-// tableSQL holds the statements on one table of rows: bars, trades or quotes.
+// tableSQL has the statements on one table of rows: bars, trades or quotes.
 type tableSQL struct {
 	// Reads bind the symbol's text, the other columns that identify the series, the range and, except selectAll, the
 	// number of rows. They resolve the symbol to its number themselves, because a read must be one round trip and must

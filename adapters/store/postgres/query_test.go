@@ -123,8 +123,8 @@ func closeDB(t *testing.T, db *sql.DB) {
 	}
 }
 
-// TestSQLGolden compares every statement with testdata/sql, so that a change of the text that the server receives shows as a
-// difference of SQL. Run it with -update to accept the change.
+// TestSQLGolden compares every statement with testdata/sql, so that a change of the text that the server receives shows
+// as a difference of SQL. Run it with -update to accept the change.
 func TestSQLGolden(t *testing.T) {
 	t.Parallel()
 	for file, statements := range goldenSQL(t) {
@@ -152,7 +152,8 @@ func TestSQLGolden(t *testing.T) {
 	}
 }
 
-// TestSQLIsInOneFile proves that query.go holds all SQL of the package, and that testdata/sql holds all statements of query.go.
+// TestSQLIsInOneFile proves that query.go holds all SQL of the package, and that testdata/sql holds all statements of
+// query.go.
 func TestSQLIsInOneFile(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")
@@ -189,7 +190,8 @@ func TestSQLIsInOneFile(t *testing.T) {
 	}
 }
 
-// statementStart matches the start of a statement. Advice for people, such as "...: ANALYZE bars", does not start with one.
+// statementStart matches the start of a statement. Advice for people, such as "...: ANALYZE bars", does not start with
+// one.
 var statementStart = regexp.MustCompile(
 	`^\s*(SELECT|INSERT|UPDATE|DELETE|COPY|CREATE|TRUNCATE|BEGIN|COMMIT|ROLLBACK|SET|LISTEN|NOTIFY|EXPLAIN|WITH|LOCK)\b`)
 
@@ -213,7 +215,8 @@ func stringLiteral(n ast.Node) (text string, ok bool) {
 	return text, err == nil
 }
 
-// declarations returns the constants and variables that a file declares at top level, and how often the file names each.
+// declarations returns the constants and variables that a file declares at top level, and how often the file names
+// each.
 func declarations(file *ast.File) (names []string, uses map[string]int) {
 	for _, d := range file.Decls {
 		general, ok := d.(*ast.GenDecl)

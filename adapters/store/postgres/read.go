@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -15,25 +14,28 @@ import (
 )
 
 var (
-	errReused  = errors.New("a sequence is ranged over once; ask for another")
-	errStopped = errors.New("the caller broke off")
+	// errReused is the result of ranging over a sequence a second time.
+	errReused = errors.New("the sequence was ranged over before; it is single use, so read again")
+
+	// errStopped ends a read whose consumer broke off. It never leaves the package.
+	errStopped = errors.New("the consumer stopped")
 )
 
-// ReadBars implements ports.BarReader. A read is one statement, so it sees the tables as they were when it began, and holds one
-// connection until it ends or is broken off; breaking off cancels the statement in the server.
+// ReadBars implements ports.BarReader. A read is one statement, so that it sees the tables as they were when it began.
+// It uses one connection until it ends or the consumer breaks off, which cancels the statement in the server.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	sql, args := readStatement(q)
-	refusal := q.Key.Validate()
+	sql, args := barStatement(q)
+	r := streamedRead{op: "read bars", subject: q.Key.String(), refusal: q.Key.Validate(), sql: sql, args: args}
 	d := &barDecoder{key: q.Key}
-	if refusal == nil {
+	if r.refusal == nil {
 		d.capacity = int(min(pieceBars, q.MaxBars()))
 	}
 
-	return streamRows(s, ctx, "read bars", q.Key.String(), refusal, sql, args, d)
+	return streamRows(ctx, s, r, d)
 }
 
-// readStatement is the statement that answers q.
-func readStatement(q ports.BarQuery) (sql string, args []any) {
+// barStatement returns the statement and the arguments for q.
+func barStatement(q ports.BarQuery) (sql string, args []any) {
 	args = []any{string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
 	switch {
 	case q.First > 0:
@@ -45,52 +47,69 @@ func readStatement(q ports.BarQuery) (sql string, args []any) {
 	return barSQL.selectAll, args
 }
 
-// decoder turns rows into pieces.
+// decoder collects rows into pieces of type P.
 type decoder[P any] interface {
-	columns() []uint32          // the types that a row's columns have to be
-	add(row [][]byte) error     // errPieceEnds: take first; the bytes are the caller's again afterwards
-	len() int                   // rows added since the last take
-	take() (piece P, err error) // len is above 0
+	// columns returns the type OIDs that the columns of a row must have.
+	columns() []uint32
+
+	// add decodes one row. It returns errPieceEnds, and does not add the row, if the row must begin the next piece. It
+	// must not keep the bytes.
+	add(row [][]byte) error
+
+	// len returns the number of rows added since the last take.
+	len() int
+
+	// take returns the piece and begins the next one. len must be above 0.
+	take() (piece P, err error)
 }
 
-// stream is the sequence of pieces that a statement's rows make, or the refusal alone where there is one.
-func streamRows[P any](
-	s *Store, ctx context.Context, op, subject string, refusal error, sql string, args []any, d decoder[P],
-) iter.Seq2[P, error] {
-	return singleUse(s, ctx, op, subject, func(hand func(P, int) error) error {
-		if refusal != nil {
-			return refusal
+// streamedRead is a read that runs one statement and yields its rows in pieces.
+type streamedRead struct {
+	op, subject string // for errors and the log
+	refusal     error  // if set, the only result: the statement is not run
+	sql         string
+	args        []any
+}
+
+// streamRows returns the single-use sequence of the pieces that d decodes from the rows of r.
+func streamRows[P any](ctx context.Context, s *Store, r streamedRead, d decoder[P]) iter.Seq2[P, error] {
+	return singleUse(ctx, s, r.op, r.subject, func(yield func(P, int) error) error {
+		if r.refusal != nil {
+			return r.refusal
 		}
-		return s.query(ctx, sql, args, func(answer pgx.Rows) error { return decodePieces(answer, d, hand) })
+		return s.query(ctx, r.sql, r.args, func(rows pgx.Rows) error { return decodePieces(rows, d, yield) })
 	})
 }
 
-// sequence is the pieces that read hands over, each with the number of its rows. read returns what hand does, where that is an error.
+// singleUse returns a sequence of the pieces that read yields; ranging over it again yields errReused. read must pass
+// each piece to yield together with its number of rows, and must return the error of yield at once. The sequence
+// translates the error of read and logs a slow read, without the time that the consumer spends.
 func singleUse[P any](
-	s *Store, ctx context.Context, op, subject string, read func(hand func(piece P, rows int) error) error,
+	ctx context.Context, s *Store, op, subject string, read func(yield func(piece P, rows int) error) error,
 ) iter.Seq2[P, error] {
 	var used atomic.Bool
 	return func(yield func(P, error) bool) {
 		err := errReused
 		var stopped bool
-		var consumer time.Duration // spent in yield
+		var consumerTime time.Duration
 		var rows int
 		began := time.Now()
 		if !used.Swap(true) {
 			err = read(func(piece P, n int) error {
 				rows += n
-				out := time.Now()
+				yielded := time.Now()
 				stopped = !yield(piece, nil)
-				consumer += time.Since(out)
+				consumerTime += time.Since(yielded)
 				if stopped {
 					return errStopped
 				}
 
-				return ctx.Err() // what was sent before the server heard of it would still come
+				// Rows that the server sent before it received the cancellation would still arrive.
+				return ctx.Err()
 			})
 		}
 
-		s.logSlow(ctx, op, subject, time.Since(began)-consumer, rows)
+		s.logSlow(ctx, op, subject, time.Since(began)-consumerTime, rows)
 		if err != nil && !stopped {
 			var none P
 			yield(none, translate(ctx, op, subject, err))
@@ -98,33 +117,26 @@ func singleUse[P any](
 	}
 }
 
-// query runs a prepared statement and hands its rows over. When read returns before their end, the statement is cancelled in the
-// server instead of read to the end.
+// query runs a prepared statement and passes its rows to read. If read returns before the last row, the statement is
+// canceled in the server, because the remaining rows may be many.
 func (s *Store) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {
 	return s.withConn(ctx, func(conn *pgx.Conn) error {
-		limited, cancel := s.withTimeout(ctx)
+		stmtCtx, cancel := s.withTimeout(ctx)
 		defer cancel()
-		rows, err := conn.Query(limited, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+		rows, err := conn.Query(stmtCtx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
 		if err != nil {
-			return withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
+			return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 		}
 
 		err = read(rows)
-		cancel() // without effect where the rows were read to their end
+		cancel() // has no effect after the last row
 		rows.Close()
-		return withPhase(ports.PhaseRead, timeoutCause(ctx, limited, err))
+		return withPhase(ports.PhaseRead, timeoutCause(ctx, stmtCtx, err))
 	})
 }
 
-// ownLimit names our own limit where it was the one that ended the statement.
-func timeoutCause(ctx, limited context.Context, err error) error {
-	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%w: %w", context.Cause(limited), err)
-	}
-	return err
-}
-
-// pieces decodes rows until they end or yield, which is told how many rows a piece is made of, returns an error.
+// decodePieces decodes rows and yields each piece with its number of rows, until the rows end or yield returns an
+// error.
 func decodePieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows int) error) error {
 	flush := func() error {
 		n := d.len()

@@ -1,18 +1,3 @@
-// Package postgres keeps bars, trades, quotes, their extents and the symbol catalog in PostgreSQL 14 or later, by pgx and bun on one
-// pool of connections. It knows no other store and decides nothing about the data it keeps.
-//
-// What the files hold: store.go opening, the pool and its limits; schema.go and migrations/ the tables; query.go SQL text; read.go,
-// batch.go, write.go, ticks.go, coverage.go and catalog.go the ports; notices.go invalidations by LISTEN and NOTIFY; explain.go and
-// advice.go the server's plans; numeric.go and binary.go the binary protocol; translate.go errors.
-//
-// All tables are in the schema marketdata. Three roles are enough to run with: a migrator, who owns them; an importer, who is granted
-// USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, TEMPORARY on the database, and EXECUTE on
-// ensure_partitions(text, timestamptz[]); and a reader, who is granted USAGE and SELECT. Grants on the tables named in
-// migrations/ are enough: partitions are reached through them.
-//
-// Tables that a deployment has already are read through views that stand in the places of symbols, bars and extents, with the same
-// columns: for extents, the range from the first bar to the end of the last, marked assumed. testdata/existing_tables.sql is a whole
-// example.
 package postgres
 
 import (
@@ -37,52 +22,55 @@ import (
 // Name is the store's name in errors and reports.
 const Name = "postgres"
 
-// Config says which server and within which limits. It never prints its DSN.
+// Config configures a Store: the server and the limits of its use. No format verb prints the DSN.
 type Config struct {
-	// DSN is a postgres:// URL or a list of keyword=value, as libpq reads them. It holds a password, and appears in no error or log.
-	// New ignores it.
+	// DSN is a postgres:// URL or a list of keyword=value pairs, as libpq reads them. It may contain a password and
+	// must not appear in an error or a log. New ignores it.
 	DSN string
 
-	// MinConns and MaxConns bound the pool. Default to 5 and 20. A read holds one connection until it ends, so MaxConns is also how
-	// many sequences can be read by turns. New ignores both.
+	// MinConns and MaxConns bound the pool. They default to 5 and 20. A read uses one connection until it ends, so
+	// MaxConns also limits how many reads can be open at once. New ignores both.
 	MinConns, MaxConns int
 
-	// AcquireTimeout is how long a call waits for a connection of a busy pool before it is ErrOverloaded. Defaults to 250 ms.
+	// AcquireTimeout limits how long a call waits for a connection of a busy pool before it fails with
+	// ports.ErrOverloaded. It defaults to 250 ms.
 	AcquireTimeout time.Duration
 
-	// ConnectTimeout is how long a new connection may take. Defaults to 1 s.
+	// ConnectTimeout limits the opening of a connection. It defaults to 1 s.
 	ConnectTimeout time.Duration
 
-	// StatementTimeout is how long one statement may take, of which a write has a few a batch. A read is one statement, and the
-	// time that its consumer takes between pieces counts. Defaults to 30 s.
+	// StatementTimeout limits one statement. A write runs several per batch. A read is one statement, and the time that
+	// its consumer spends between pieces counts. It defaults to 30 s.
 	StatementTimeout time.Duration
 
-	// SlowQuery is from how long on a call is logged as slow, the time of its consumer not counted. Defaults to 5 s.
+	// SlowQuery is the duration from which a call is logged as slow, without the time of its consumer. It defaults to
+	// 5 s.
 	SlowQuery time.Duration
 
-	// BatchRows is how many rows are staged before they are merged into their table. A write is one transaction whatever their
-	// number. Defaults to 10,000.
+	// BatchRows is the number of rows that a write stages before it merges them into their table. A write is one
+	// transaction, however many batches it has. It defaults to 10,000.
 	BatchRows int
 
-	// MigrateOnOpen brings the tables up to this version in Open, which needs the rights to do so.
+	// MigrateOnOpen makes Open apply the migrations, for which the role must own the tables.
 	MigrateOnOpen bool
 
-	// Logger hears of slow calls. Defaults to one that discards.
+	// Logger receives a warning for each slow call. It defaults to one that discards.
 	Logger *slog.Logger
 }
 
-// String names what is not secret.
+// String returns the bounds of the pool, and no secret.
 func (c Config) String() string {
 	return fmt.Sprintf("postgres, %d to %d connections", c.MinConns, c.MaxConns)
 }
 
-// GoString is String: %#v shows no secret either.
+// GoString returns String, so that %#v shows no secret either.
 func (c Config) GoString() string { return c.String() }
 
-// LogValue is String.
+// LogValue returns String, so that a structured log shows no secret either.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// Validate reports every fault at once.
+// Validate reports every fault of the configuration at once, defaults applied. Each fault wraps domain.ErrInvalid, and
+// none repeats the DSN.
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) {
@@ -92,11 +80,11 @@ func (c Config) Validate() error {
 	if c.DSN == "" {
 		fault("dsn: empty; give one like postgres://user@host/database")
 	} else if _, err := pgxpool.ParseConfig(c.DSN); err != nil {
-		fault("dsn: not one that libpq understands; give one like postgres://user@host/database") // err may repeat it
+		fault("dsn: cannot be parsed; give one like postgres://user@host/database") // err may quote the DSN
 	}
 
 	if c.MinConns < 0 || c.MaxConns < c.MinConns {
-		fault("connections: %d to %d; the pool needs 0 <= min <= max", c.MinConns, c.MaxConns)
+		fault("connections: min %d, max %d; must be 0 <= min <= max", c.MinConns, c.MaxConns)
 	}
 	for _, d := range []struct {
 		name  string
@@ -106,16 +94,17 @@ func (c Config) Validate() error {
 		{"statement timeout", c.StatementTimeout}, {"slow query", c.SlowQuery},
 	} {
 		if d.value < time.Millisecond {
-			fault("%s: %s; at least a millisecond", d.name, d.value)
+			fault("%s: %s; must be at least 1ms", d.name, d.value)
 		}
 	}
 
 	if c.BatchRows < 1 {
-		fault("batch rows: %d; at least 1", c.BatchRows)
+		fault("batch rows: %d; must be at least 1", c.BatchRows)
 	}
 	return errors.Join(faults...)
 }
 
+// withDefaults returns the configuration with every default filled in.
 func (c Config) withDefaults() Config {
 	set := func(d *time.Duration, value time.Duration) {
 		if *d == 0 {
@@ -142,11 +131,11 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Store is a pool of connections to one database. It is safe for concurrent use.
+// Store reads and writes one database through a pool of connections. It is safe for concurrent use.
 type Store struct {
 	pool *pgxpool.Pool
-	bun  *bun.DB // on the same pool; it builds text, values are bound
-	cfg  Config
+	bun  *bun.DB // uses the pool; builds SQL text only
+	cfg  Config  // defaults filled in, without the DSN
 }
 
 var (
@@ -158,10 +147,12 @@ var (
 	_ ports.HealthChecker  = (*Store)(nil)
 )
 
-// Open connects and, where configured, migrates. The function returned closes the pool; it waits for calls that still run.
+// Open connects to the server and, if cfg.MigrateOnOpen is set, applies the migrations. The returned function closes
+// the pool and waits for running calls.
 //
-// A server that does not answer is ErrUnavailable, refused credentials or certificates ErrAuth, a server whose settings would change
-// the meaning of text ErrSchema. The tables are not looked at unless MigrateOnOpen is set; Check does that.
+// Errors are ports.ErrUnavailable for a server that cannot be reached, ports.ErrAuth for refused credentials or
+// certificates, and ports.ErrSchema for a server whose settings would change the meaning of text. Without MigrateOnOpen
+// the tables are not checked; Check does that.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	const op = "open"
 	if err := cfg.Validate(); err != nil {
@@ -199,8 +190,8 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	return s, closeAll, nil
 }
 
-// New returns a store on a pool that is the caller's: it is used and not closed, and its own settings hold. The function returned
-// frees what the store made beside it.
+// New returns a Store on the caller's pool, with the pool's own settings. The caller closes the pool, after the
+// returned function has released the store's resources.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	cfg.DSN = pool.Config().ConnString()
 	if err := cfg.Validate(); err != nil {
@@ -208,17 +199,17 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	}
 
 	cfg = cfg.withDefaults()
-	cfg.DSN = "" // the pool has it
+	cfg.DSN = "" // the pool keeps it
 	db := stdlib.OpenDBFromPool(pool)
 	s := &Store{pool: pool, bun: bun.NewDB(db, pgdialect.New()), cfg: cfg}
 	return s, func() {
 		if err := db.Close(); err != nil {
-			cfg.Logger.Error("closing bun's side of the postgres pool", "error", err)
+			cfg.Logger.Error("closing bun's handle of the postgres pool", "error", err)
 		}
 	}, nil
 }
 
-// connect makes the pool; it does no I/O yet.
+// newPool returns a pool with the limits of cfg. It does no I/O: the pool connects in the background and on demand.
 func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {
@@ -229,23 +220,25 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	c.MaxConnLifetime, c.MaxConnLifetimeJitter, c.MaxConnIdleTime = 30*time.Minute, 3*time.Minute, 5*time.Minute
 	c.PingTimeout = cfg.AcquireTimeout
 	c.ConnConfig.ConnectTimeout = cfg.ConnectTimeout
-	// bun writes values into the text: prepared, every query would be a statement of its own. Our own queries ask to be prepared.
+	// bun may write values into the text, and preparing such statements would cache one for each value. Statements of
+	// query.go request preparation themselves.
 	c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	for name, value := range map[string]string{
 		"application_name":  "marketdata",
 		"statement_timeout": fmt.Sprint(cfg.StatementTimeout.Milliseconds()),
 		"TimeZone":          "UTC",
-		// Our reads have one good plan, by the key's index; to plan each anew costs more than a short one takes.
+		// A read has one good plan, by the primary key, because planning a short read costs more than running it.
 		"plan_cache_mode": "force_generic_plan",
-		// They compute next to nothing: to compile them takes longer than to run them.
+		// Compiling a statement takes longer than running it, because ours compute almost nothing.
 		"jit": "off",
 	} {
-		if _, given := c.ConnConfig.RuntimeParams[name]; !given {
+		if _, isSet := c.ConnConfig.RuntimeParams[name]; !isSet {
 			c.ConnConfig.RuntimeParams[name] = value
 		}
 	}
 
-	// By default a cancelled call closes its connection, so that a few timeouts become a storm of new ones.
+	// The driver's default closes the connection of a cancelled call, so that many timeouts cause a storm of new
+	// connections. Cancel the statement in the server instead.
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
@@ -253,7 +246,7 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// assertSettings refuses a server that would read text in another way than it was written.
+// checkSession refuses a session whose settings would change the meaning of text, with a *settingError.
 func checkSession(ctx context.Context, conn *pgx.Conn) error {
 	var quoting, encoding, zone string
 	if err := conn.QueryRow(ctx, selectSessionSettings).Scan(&quoting, &encoding, &zone); err != nil {
@@ -261,7 +254,9 @@ func checkSession(ctx context.Context, conn *pgx.Conn) error {
 	}
 
 	for _, s := range []struct{ name, value, want string }{
-		{"standard_conforming_strings", quoting, "on"}, {"client_encoding", encoding, "UTF8"}, {"TimeZone", zone, "UTC"},
+		{"standard_conforming_strings", quoting, "on"},
+		{"client_encoding", encoding, "UTF8"},
+		{"TimeZone", zone, "UTC"},
 	} {
 		if s.value != s.want {
 			return &settingError{s.name, s.value, s.want}
@@ -271,14 +266,16 @@ func checkSession(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// settingError says that the server's session is not the one expected.
+// settingError reports a session setting that this store cannot work with.
 type settingError struct{ name, value, want string }
 
+// Error names the setting, its value and the required value.
 func (e *settingError) Error() string {
-	return fmt.Sprintf("the session's %s is %q, and has to be %q", e.name, e.value, e.want)
+	return fmt.Sprintf("session setting %s is %q, must be %q; set it for the role, the database or in the DSN",
+		e.name, e.value, e.want)
 }
 
-// withConn runs f on a connection of the pool.
+// withConn calls f with a connection of the pool, which f must not keep.
 func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
@@ -289,28 +286,29 @@ func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) erro
 	return f(conn.Conn())
 }
 
-// acquire takes a connection of the pool. One that is busy has AcquireTimeout to give one back, while a new connection has
-// ConnectTimeout to come up: they are told apart, since the first says that we ask too much and the second that the server is ill.
+// acquire returns a connection of the pool, to be released. A wait for a connection that other calls use is limited by
+// AcquireTimeout and fails with ports.ErrOverloaded, because the calls are too many; a wait for a new connection is
+// limited by ConnectTimeout more and fails with ports.ErrTimeout, because the server is slow.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 
-	waiting, cancel := context.WithTimeout(ctx, s.cfg.AcquireTimeout)
+	acquireCtx, cancel := context.WithTimeout(ctx, s.cfg.AcquireTimeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(waiting)
-	if err == nil || ctx.Err() != nil || waiting.Err() == nil {
+	conn, err := s.pool.Acquire(acquireCtx)
+	if err == nil || ctx.Err() != nil || acquireCtx.Err() == nil {
 		return conn, withPhase(ports.PhaseAcquire, err)
 	}
 	if stat := s.pool.Stat(); stat.ConstructingConns() == 0 && stat.AcquiredConns() >= stat.MaxConns() {
 		return nil, &limitError{ports.ErrOverloaded, ports.PhaseAcquire, fmt.Errorf(
-			"all %d connections of the pool were busy for %s: %w", stat.MaxConns(), s.cfg.AcquireTimeout, err)}
+			"all %d connections of the pool were in use for %s: %w", stat.MaxConns(), s.cfg.AcquireTimeout, err)}
 	}
 
-	connecting, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
+	connectCtx, cancel := context.WithTimeout(ctx, s.cfg.ConnectTimeout)
 	defer cancel()
-	conn, err = s.pool.Acquire(connecting)
-	if err == nil || ctx.Err() != nil || connecting.Err() == nil {
+	conn, err = s.pool.Acquire(connectCtx)
+	if err == nil || ctx.Err() != nil || connectCtx.Err() == nil {
 		return conn, withPhase(ports.PhaseConnect, err)
 	}
 
@@ -318,43 +316,49 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		fmt.Errorf("no connection within %s: %w", s.cfg.AcquireTimeout+s.cfg.ConnectTimeout, err)}
 }
 
-// limited bounds a statement on our side too: a server that hangs does not keep its own limit.
+// withTimeout returns a context for one statement, limited on this side too, because a server that hangs does not
+// enforce its statement_timeout.
 func (s *Store) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	const grace = time.Second // the server, which knows more, answers first
+	const grace = time.Second // the server's own error says more, so it must come first
 	limit := s.cfg.StatementTimeout + grace
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s, the store's own limit", limit))
+	cause := fmt.Errorf("no response within %s, the store's statement timeout", limit)
+	return context.WithTimeoutCause(ctx, limit, cause)
 }
 
-// Check asks the server for the columns that reads need, and for no row.
+// timeoutCause adds the store's own timeout to err if it, and not the caller's ctx, ended the statement. stmtCtx is
+// from withTimeout.
+func timeoutCause(ctx, stmtCtx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && errors.Is(stmtCtx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("%w: %w", context.Cause(stmtCtx), err)
+	}
+	return err
+}
+
+// Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
 func (s *Store) Check(ctx context.Context) error {
 	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		ctx, cancel := s.withTimeout(ctx)
+		stmtCtx, cancel := s.withTimeout(ctx)
 		defer cancel()
-		_, err := conn.Exec(ctx, checkSchema, pgx.QueryExecModeCacheStatement)
+		_, err := conn.Exec(stmtCtx, checkSchema, pgx.QueryExecModeCacheStatement)
 		return withPhase(ports.PhaseQuery, err)
 	})
 	return translate(ctx, "check", "", err)
 }
 
-// PoolStats is the state of the pool.
-type PoolStats struct {
-	InUse, Idle, Max int
-	Waited           int64         // how often a call had to wait for a connection
-	WaitTime         time.Duration // how long, all in all
-}
-
-// PoolStats tells how busy the pool is.
-func (s *Store) PoolStats() PoolStats {
+// PoolStats returns the current use of the pool and the waits since it was created.
+func (s *Store) PoolStats() ports.PoolStats {
 	stat := s.pool.Stat()
-	return PoolStats{
+	return ports.PoolStats{
 		InUse: int(stat.AcquiredConns()), Idle: int(stat.IdleConns()), Max: int(stat.MaxConns()),
-		Waited: stat.EmptyAcquireCount(), WaitTime: stat.EmptyAcquireWaitTime(),
+		Waits: stat.EmptyAcquireCount(), WaitTime: stat.EmptyAcquireWaitTime(),
 	}
 }
 
-// logSlow logs a call that took long. The symbol is data, not a label, so it may be named here.
+// logSlow logs a call that took SlowQuery or longer. Logs may name the symbol, because it is data there and not the
+// label of a metric.
 func (s *Store) logSlow(ctx context.Context, op, subject string, took time.Duration, rows int) {
 	if took >= s.cfg.SlowQuery {
-		s.cfg.Logger.WarnContext(ctx, "slow query", "store", Name, "op", op, "subject", subject, "took", took, "rows", rows)
+		s.cfg.Logger.WarnContext(ctx, "slow query",
+			"store", Name, "op", op, "subject", subject, "took", took, "rows", rows)
 	}
 }

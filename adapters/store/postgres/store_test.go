@@ -203,7 +203,7 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 				break
 			}
 		}
-		if stats := s.PoolStats(); stats.InUse != 1 || stats.Max != 1 || stats.Waited < 1 {
+		if stats := s.PoolStats(); stats.InUse != 1 || stats.Max != 1 || stats.Waits < 1 {
 			t.Errorf("%+v", stats)
 		}
 		break
@@ -266,8 +266,8 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 			return errors.New("not cancelled")
 		},
 	} {
-		// A busy machine, or the race detector, takes longer than 250 ms over what was sent before the server heard of it, but
-		// never as long as over all.
+		// A busy machine, or the race detector, takes longer than 250 ms over what was sent before the server heard of
+		// it, but never as long as over all.
 		for try := 1; ; try++ {
 			conns := s.PoolStats()
 			began := time.Now()

@@ -14,99 +14,126 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickForm is how ticks of one kind are kept and coded.
+// tickSchema describes how ticks of one kind are stored and encoded.
 type tickSchema[T domain.Tick] struct {
-	kind   domain.TickKind
-	table  *table
-	types  []uint32 // of the columns, in the order of decode and append
-	decode func(row *tickRow) T
-	append func(b []byte, tick T) []byte
+	kind      domain.TickKind
+	table     *table
+	types     []uint32 // of the columns, in the order of decode and appendRow
+	decode    func(symbol domain.Symbol, fields [][]byte) (T, error)
+	appendRow func(b []byte, tick T) []byte // appends a tick as fields of COPY
 }
 
 var (
 	tradeSchema = &tickSchema[domain.Trade]{
 		kind:  domain.TickTrades,
-		table: &table{name: "trades", fields: 5, partitionOf: monthOf, tableSQL: tradeSQL},
-		types: []uint32{pgtype.TimestamptzOID, pgtype.Int8OID, pgtype.NumericOID, pgtype.NumericOID, pgtype.Int2OID},
-		decode: func(r *tickRow) domain.Trade {
-			return domain.Trade{Time: r.time, Seq: r.seq, Price: r.decimal(2, "price"), Size: r.decimal(3, "size"), Side: r.side(4)}
+		table: &table{name: "trades", fields: 5, partitionOf: monthOf, sql: tradeSQL},
+		types: []uint32{
+			pgtype.TimestamptzOID, pgtype.Int8OID, pgtype.NumericOID, pgtype.NumericOID, pgtype.Int2OID,
 		},
-		append: func(b []byte, t domain.Trade) []byte {
+		decode: func(symbol domain.Symbol, fields [][]byte) (domain.Trade, error) {
+			r := newTickRow(symbol, fields)
+			trade := domain.Trade{
+				Time: r.time, Seq: r.seq, Price: r.decimal(2, "price"), Size: r.decimal(3, "size"), Side: r.side(4),
+			}
+			return trade, r.err
+		},
+		appendRow: func(b []byte, t domain.Trade) []byte {
 			b = appendInt64(appendTime(b, t.Time.UnixMicro()), t.Seq)
 			return appendInt16(appendDecimal(appendDecimal(b, t.Price), t.Size), int16(t.Side))
 		},
 	}
+
 	quoteSchema = &tickSchema[domain.Quote]{
 		kind:  domain.TickQuotes,
-		table: &table{name: "quotes", fields: 6, partitionOf: monthOf, tableSQL: quoteSQL},
-		types: []uint32{pgtype.TimestamptzOID, pgtype.Int8OID,
-			pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID},
-		decode: func(r *tickRow) domain.Quote {
-			return domain.Quote{Time: r.time, Seq: r.seq, Bid: r.decimal(2, "bid"), Ask: r.decimal(3, "ask"),
-				BidSize: r.decimal(4, "bid size"), AskSize: r.decimal(5, "ask size")}
+		table: &table{name: "quotes", fields: 6, partitionOf: monthOf, sql: quoteSQL},
+		types: []uint32{
+			pgtype.TimestamptzOID, pgtype.Int8OID,
+			pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID, pgtype.NumericOID,
 		},
-		append: func(b []byte, q domain.Quote) []byte {
+		decode: func(symbol domain.Symbol, fields [][]byte) (domain.Quote, error) {
+			r := newTickRow(symbol, fields)
+			quote := domain.Quote{
+				Time: r.time, Seq: r.seq, Bid: r.decimal(2, "bid"), Ask: r.decimal(3, "ask"),
+				BidSize: r.decimal(4, "bid size"), AskSize: r.decimal(5, "ask size"),
+			}
+			return quote, r.err
+		},
+		appendRow: func(b []byte, q domain.Quote) []byte {
 			b = appendInt64(appendTime(b, q.Time.UnixMicro()), q.Seq)
 			return appendDecimal(appendDecimal(appendDecimal(appendDecimal(b, q.Bid), q.Ask), q.BidSize), q.AskSize)
 		},
 	}
 )
 
+// monthOf returns the UTC month that contains t.
 func monthOf(t time.Time) domain.Range {
 	start := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 	return domain.Range{Start: start, End: start.AddDate(0, 1, 0)}
 }
 
-// ReadTrades implements ports.TradeReader, as ReadBars does ports.BarReader.
+// ReadTrades implements ports.TradeReader. It uses a statement and a connection as ReadBars does.
 func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
-	return readTicks(s, ctx, q, tradeSchema)
+	return readTicks(ctx, s, q, tradeSchema)
 }
 
-// ReadQuotes implements ports.QuoteReader, as ReadBars does ports.BarReader.
+// ReadQuotes implements ports.QuoteReader. It uses a statement and a connection as ReadBars does.
 func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Quotes, error] {
-	return readTicks(s, ctx, q, quoteSchema)
+	return readTicks(ctx, s, q, quoteSchema)
 }
 
 // WriteTrades implements ports.TradeWriter.
-func (s *Store) WriteTrades(ctx context.Context, trades domain.Trades, claimed domain.Range) (ports.WriteReport, error) {
-	return writeTicks(s, ctx, "write", trades, claimed, false, tradeSchema)
+func (s *Store) WriteTrades(
+	ctx context.Context, trades domain.Trades, covered domain.Range,
+) (ports.WriteReport, error) {
+	return tradeSchema.write(ctx, s, trades, covered, false)
 }
 
 // ReplaceTrades implements ports.TradeWriter.
 func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (ports.WriteReport, error) {
-	return writeTicks(s, ctx, "replace", trades, r, true, tradeSchema)
+	return tradeSchema.write(ctx, s, trades, r, true)
 }
 
 // WriteQuotes implements ports.QuoteWriter.
-func (s *Store) WriteQuotes(ctx context.Context, quotes domain.Quotes, claimed domain.Range) (ports.WriteReport, error) {
-	return writeTicks(s, ctx, "write", quotes, claimed, false, quoteSchema)
+func (s *Store) WriteQuotes(
+	ctx context.Context, quotes domain.Quotes, covered domain.Range,
+) (ports.WriteReport, error) {
+	return quoteSchema.write(ctx, s, quotes, covered, false)
 }
 
 // ReplaceQuotes implements ports.QuoteWriter.
 func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (ports.WriteReport, error) {
-	return writeTicks(s, ctx, "replace", quotes, r, true, quoteSchema)
+	return quoteSchema.write(ctx, s, quotes, r, true)
 }
 
-func readTicks[T domain.Tick](s *Store, ctx context.Context, q ports.TickQuery, f *tickSchema[T]) iter.Seq2[domain.Ticks[T], error] {
-	sql, args := f.table.selectAll, []any{string(q.Symbol), q.Range.Start, q.Range.End}
+func readTicks[T domain.Tick](
+	ctx context.Context, s *Store, q ports.TickQuery, schema *tickSchema[T],
+) iter.Seq2[domain.Ticks[T], error] {
+	r := streamedRead{
+		op: "read " + string(schema.kind), subject: string(q.Symbol), refusal: q.Symbol.Validate(),
+		sql: schema.table.sql.selectAll, args: []any{string(q.Symbol), q.Range.Start, q.Range.End},
+	}
 	switch {
 	case q.First > 0:
-		sql, args = f.table.selectFirst, append(args, q.First)
+		r.sql, r.args = schema.table.sql.selectFirst, append(r.args, q.First)
 	case q.Last > 0:
-		sql, args = f.table.selectLast, append(args, q.Last)
+		r.sql, r.args = schema.table.sql.selectLast, append(r.args, q.Last)
 	}
 
-	d := &tickDecoder[T]{tickSchema: f, symbol: q.Symbol, builder: domain.NewTicksBuilder[T](q.Symbol)}
-	return streamRows(s, ctx, "read "+string(f.kind), string(q.Symbol), q.Symbol.Validate(), sql, args, d)
+	d := &tickDecoder[T]{schema: schema, symbol: q.Symbol, builder: domain.NewTicksBuilder[T](q.Symbol)}
+	return streamRows(ctx, s, r, d)
 }
 
-func writeTicks[T domain.Tick](
-	s *Store, ctx context.Context, verb string, ticks domain.Ticks[T], r domain.Range, replace bool, f *tickSchema[T],
+// write writes the ticks, or replaces those of r with them.
+func (ts *tickSchema[T]) write(
+	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, replace bool,
 ) (report ports.WriteReport, err error) {
-	op, symbol := verb+" "+string(f.kind), ticks.Symbol()
+	op, symbol := "write "+string(ts.kind), ticks.Symbol()
+	if replace {
+		op = "replace " + string(ts.kind)
+	}
 	began := time.Now()
 	if err = symbol.Validate(); err == nil {
-		err = checkRange(r, ticks.Len(), ticks.Time)
+		err = validateRange(r, ticks.Len(), ticks.Time)
 	}
 	if err == nil {
 		times := make([]int64, ticks.Len())
@@ -114,8 +141,9 @@ func writeTicks[T domain.Tick](
 			times[i] = ticks.Time(i).UnixMicro()
 		}
 		report, err = s.write(ctx, change{
-			table: f.table, symbol: symbol, times: times, r: r, replace: replace, coverage: tickCoverage(symbol, f.kind),
-			append: func(b []byte, i int) []byte { return f.append(b, ticks.At(i)) },
+			table: ts.table, symbol: symbol, times: times, r: r, replace: replace,
+			appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
+			coverage:  tickCoverage(symbol, ts.kind),
 		})
 	}
 
@@ -123,48 +151,67 @@ func writeTicks[T domain.Tick](
 	return report, translate(ctx, op, string(symbol), err)
 }
 
-// pieceTicks is how many trades or quotes a piece has at most.
+// pieceTicks is the largest number of trades or quotes in a piece of a result.
 const pieceTicks = 8192
 
-// tickDecoder turns rows into pieces of Ticks.
+// tickDecoder decodes rows into pieces of Ticks.
 type tickDecoder[T domain.Tick] struct {
-	*tickSchema[T]
-	symbol  domain.Symbol
-	builder *domain.TicksBuilder[T]
-	last    *tickRow // of the piece before
-	row     tickRow
+	schema   *tickSchema[T]
+	symbol   domain.Symbol
+	builder  *domain.TicksBuilder[T] // the current piece
+	previous *tickKey                // of the last tick of the previous piece; nil before the second piece
 }
 
-func (d *tickDecoder[T]) columns() []uint32 { return d.types }
+// tickKey orders the ticks of a symbol.
+type tickKey struct {
+	time time.Time
+	seq  int64
+}
+
+// isAfter reports whether k comes after o.
+func (k tickKey) isAfter(o tickKey) bool {
+	c := k.time.Compare(o.time)
+	return c > 0 || c == 0 && k.seq > o.seq
+}
+
+func (d *tickDecoder[T]) columns() []uint32 { return d.schema.types }
 
 func (d *tickDecoder[T]) len() int { return d.builder.Len() }
 
 func (d *tickDecoder[T]) add(fields [][]byte) error {
 	if d.len() == pieceTicks {
-		before := d.row
-		d.last = &before
 		return errPieceEnds
 	}
 
-	d.row = tickRow{fields: fields, symbol: d.symbol}
-	d.row.decodeKey()
-	tick := d.decode(&d.row)
-	if d.row.err != nil {
-		return d.row.err
-	}
-
-	if d.len() == 0 && d.last != nil { // within a piece, the builder sees to it
-		if c := d.row.time.Compare(d.last.time); c < 0 || c == 0 && d.row.seq <= d.last.seq {
-			return d.row.ruleError(domain.RuleOutOfOrder, "the store's rows do not ascend")
-		}
+	tick, err := d.schema.decode(d.symbol, fields)
+	if err != nil {
+		return err
 	}
 
 	return d.builder.Append(tick)
 }
 
-func (d *tickDecoder[T]) take() (domain.Ticks[T], error) { return d.builder.Ticks() }
+// take returns the current piece and begins an empty one. Ticks that do not ascend from piece to piece are a
+// *domain.TickError; within a piece, the builder checks it.
+func (d *tickDecoder[T]) take() (domain.Ticks[T], error) {
+	piece, err := d.builder.Ticks()
+	if err != nil {
+		return piece, err
+	}
 
-// tickRow reads the fields of a row. It keeps the first error.
+	first, last := tickKey{piece.Time(0), piece.Seq(0)}, piece.Len()-1
+	if d.previous != nil && !first.isAfter(*d.previous) {
+		return domain.Ticks[T]{}, &domain.TickError{
+			Rule: domain.RuleOutOfOrder, Symbol: d.symbol, Time: first.time, Seq: first.seq,
+			Detail: "rows are not in ascending order",
+		}
+	}
+
+	d.previous = &tickKey{piece.Time(last), piece.Seq(last)}
+	return piece, nil
+}
+
+// tickRow decodes the fields of a row and keeps the first error.
 type tickRow struct {
 	fields [][]byte
 	symbol domain.Symbol
@@ -173,12 +220,16 @@ type tickRow struct {
 	err    error
 }
 
-func (r *tickRow) decodeKey() {
-	micros, err := decodeTime(r.fields[0])
+// newTickRow returns a row whose time and sequence number are decoded.
+func newTickRow(symbol domain.Symbol, fields [][]byte) tickRow {
+	r := tickRow{fields: fields, symbol: symbol}
+	micros, err := decodeTime(fields[0])
 	r.time = time.UnixMicro(micros).UTC()
 	r.keepError(0, "time", err)
-	r.seq, err = decodeInt64(r.fields[1])
+	r.seq, err = decodeInt64(fields[1])
 	r.keepError(1, "seq", err)
+
+	return r
 }
 
 func (r *tickRow) decimal(i int, name string) domain.Decimal {
@@ -196,12 +247,13 @@ func (r *tickRow) side(i int) domain.Side {
 
 	n := binary.BigEndian.Uint16(b)
 	if n > uint16(domain.SideSell) {
-		r.keepError(i, "side", fmt.Errorf("%w: %d is no side", errInt, int16(n)))
+		r.keepError(i, "side", fmt.Errorf("%w: %d is not a side", errInt, int16(n)))
 	}
 	return domain.Side(n)
 }
 
-// keep remembers the first error of the row, as the rule that the field breaks where it breaks one.
+// keepError records the first error of the row: the rule that the value of the field breaks, or err if the bytes are
+// not a value of the field's type.
 func (r *tickRow) keepError(i int, name string, err error) {
 	switch {
 	case r.err != nil || err == nil:

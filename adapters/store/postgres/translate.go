@@ -16,35 +16,41 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// phaseError says in which phase of a call an error came up.
+// phaseError records the phase of a store call in which an error occurred.
 type phaseError struct {
 	phase ports.Phase
-	error
+	err   error
 }
 
-func (e *phaseError) Unwrap() error { return e.error }
+// Error returns the text of the error without its phase, which ports.Error adds.
+func (e *phaseError) Error() string { return e.err.Error() }
 
-// inPhase marks an error; nil stays nil. An error keeps its first mark.
+// Unwrap returns the error.
+func (e *phaseError) Unwrap() error { return e.err }
+
+// withPhase records the phase of an error; nil stays nil, and an error keeps the phase that was recorded first.
 func withPhase(phase ports.Phase, err error) error {
-	var marked *phaseError
-	if err == nil || errors.As(err, &marked) {
+	var recorded *phaseError
+	if err == nil || errors.As(err, &recorded) {
 		return err
 	}
 
 	return &phaseError{phase, err}
 }
 
-// limitError is a limit of ours that was reached: what it means is known where it is found. It does not unwrap: a caller who looks
-// for context.DeadlineExceeded means his own.
+// limitError reports that a limit of this store was reached, with the kind of the resulting error. It does not unwrap,
+// because a caller that tests for context.DeadlineExceeded means its own deadline.
 type limitError struct {
 	kind  error
 	phase ports.Phase
 	err   error
 }
 
+// Error returns the text of the cause.
 func (e *limitError) Error() string { return e.err.Error() }
 
-// translate makes every error that leaves the store a *ports.Error; nil stays nil. ctx is the caller's, not one derived from it.
+// translate converts an error that leaves the store to a *ports.Error; nil stays nil. ctx must be the caller's, not one
+// derived from it, because it decides whether the caller ended the call.
 func translate(ctx context.Context, op, subject string, err error) error {
 	if err == nil {
 		return nil
@@ -56,12 +62,12 @@ func translate(ctx context.Context, op, subject string, err error) error {
 		e.Phase = phase.phase
 	}
 	var limit *limitError
-	switch own := ctx.Err(); {
-	case own != nil:
-		// The server says that its statement was cancelled, the network that it was closed: the caller wants to hear of himself.
-		e.Kind = ports.ContextKind(own)
-		if !errors.Is(err, own) {
-			e.Err = fmt.Errorf("%w: %w", own, err)
+	switch ctxErr := ctx.Err(); {
+	case ctxErr != nil:
+		// err is a consequence: the server reports a canceled statement, or the network a closed connection.
+		e.Kind = ports.ContextKind(ctxErr)
+		if !errors.Is(err, ctxErr) {
+			e.Err = fmt.Errorf("%w: %w", ctxErr, err)
 		}
 	case errors.As(err, &limit):
 		e.Kind, e.Phase = limit.kind, limit.phase
@@ -72,13 +78,13 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	return e
 }
 
-// kindOf is for an error that is not the caller's context's.
+// errorKind returns the kind of an error that the caller's context did not cause.
 func errorKind(err error) error {
 	var (
 		rule    *domain.RuleError
 		tick    *domain.TickError
 		setting *settingError
-		shape   *schemaError
+		schema  *schemaError
 		server  *pgconn.PgError
 		connect *pgconn.ConnectError
 		network net.Error
@@ -88,13 +94,13 @@ func errorKind(err error) error {
 		return ports.ErrCorruptData
 	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errReused):
 		return ports.ErrInvalid
-	case errors.As(err, &setting), errors.As(err, &shape):
+	case errors.As(err, &setting), errors.As(err, &schema):
 		return ports.ErrSchema
 	case errors.As(err, &server):
 		return sqlStateKind(server.Code)
 	case isTLSError(err):
 		return ports.ErrAuth
-	case ports.ContextKind(err) != nil: // a limit of ours
+	case ports.ContextKind(err) != nil: // of a limit of this store
 		return ports.ErrTimeout
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF),
 		errors.Is(err, io.ErrUnexpectedEOF), pgconn.SafeToRetry(err):
@@ -104,6 +110,7 @@ func errorKind(err error) error {
 	return ports.ErrInternal
 }
 
+// isTLSError reports whether the TLS handshake failed, on either side.
 func isTLSError(err error) bool {
 	var (
 		verify  *tls.CertificateVerificationError
@@ -115,14 +122,15 @@ func isTLSError(err error) bool {
 	)
 	return errors.As(err, &verify) || errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) ||
 		errors.As(err, &record) || errors.As(err, &alert) ||
-		strings.Contains(err.Error(), "server refused TLS connection") // the driver has no value for it
+		strings.Contains(err.Error(), "server refused TLS connection") // the driver exports no error for it
 }
 
-// kindOfState reads an SQLSTATE. Deadlocks and failed serializations are ErrUnavailable: the same call may succeed when it is made
-// again, whole. So are rows that somebody who does not take turns with us has put in while we did.
+// sqlStateKind returns the kind of an SQLSTATE. Deadlocks and serialization failures are ports.ErrUnavailable, because
+// the same call may succeed when it is retried as a whole. So is a unique violation, because it means that a writer
+// which does not take the series lock inserted rows at the same time.
 func sqlStateKind(code string) error {
 	switch code {
-	case "22021": // a text that cannot be one, such as a pattern with a zero byte
+	case "22021": // invalid text, such as a pattern with a zero byte
 		return ports.ErrInvalid
 	case "42501", "25006":
 		return ports.ErrPermission

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -13,9 +12,28 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+// A write, on one connection of the pool:
+//
+//	ensure_partitions                          its own transaction
+//	BEGIN
+//	    number of the symbol, added if unknown
+//	    lock of the series                     kept until COMMIT or ROLLBACK
+//	    for each batch of BatchRows rows
+//	        no row in its range: COPY into the table
+//	        otherwise: COPY into the stage, for a replacement DELETE the other rows, merge
+//	    coverage of the range
+//	COMMIT
+//
+// The partitions are created beforehand, because in the write's transaction they would block other writers until it
+// ends.
+//
+// INVARIANT: rows and coverage of a series change only under the lock of the series, in one transaction.
+
 // WriteBars implements ports.BarWriter.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claimed domain.Range) (ports.WriteReport, error) {
-	return s.writeBars(ctx, "write bars", bars, claimed, false)
+func (s *Store) WriteBars(
+	ctx context.Context, bars domain.Series, covered domain.Range,
+) (ports.WriteReport, error) {
+	return s.writeBars(ctx, "write bars", bars, covered, false)
 }
 
 // ReplaceBars implements ports.BarWriter.
@@ -23,18 +41,18 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	return s.writeBars(ctx, "replace bars", bars, r, true)
 }
 
-func (s *Store) writeBars(ctx context.Context, op string, bars domain.Series, r domain.Range, replace bool) (
-	report ports.WriteReport, err error,
-) {
+func (s *Store) writeBars(
+	ctx context.Context, op string, bars domain.Series, r domain.Range, replace bool,
+) (report ports.WriteReport, err error) {
 	key := bars.Key()
 	began := time.Now()
-	if err = checkBars(bars, r); err == nil {
+	if err = validateBars(bars, r); err == nil {
 		columns := bars.Columns()
 		report, err = s.write(ctx, change{
 			table: barTable, symbol: key.Symbol, key: barKey(key),
 			times: columns.OpenMicros, r: r, replace: replace,
-			append:   func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
-			coverage: barCoverage(key),
+			appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
+			coverage:  barCoverage(key),
 		})
 	}
 
@@ -42,70 +60,71 @@ func (s *Store) writeBars(ctx context.Context, op string, bars domain.Series, r 
 	return report, translate(ctx, op, key.String(), err)
 }
 
-// checkBars refuses a write before any I/O.
-func checkBars(bars domain.Series, r domain.Range) error {
+// validateBars refuses bars with an invalid key, and bars outside r.
+func validateBars(bars domain.Series, r domain.Range) error {
 	if err := bars.Key().Validate(); err != nil {
 		return err
 	}
-	return checkRange(r, bars.Len(), bars.OpenTime)
+	return validateRange(r, bars.Len(), bars.OpenTime)
 }
 
-// checkRange wants n ascending times to lie in r.
-func checkRange(r domain.Range, n int, at func(i int) time.Time) error {
+// validateRange refuses an invalid range and one that does not contain n ascending times.
+func validateRange(r domain.Range, n int, timeOf func(i int) time.Time) error {
 	if _, err := domain.NewRange(r.Start, r.End); err != nil {
 		return err
 	}
-	if n > 0 && (!r.Contains(at(0)) || !r.Contains(at(n-1))) {
-		return fmt.Errorf("the range %s does not cover what is written with it, from %s to %s: %w",
-			r, at(0).Format(time.RFC3339Nano), at(n-1).Format(time.RFC3339Nano), domain.ErrInvalid)
+	if n > 0 && (!r.Contains(timeOf(0)) || !r.Contains(timeOf(n-1))) {
+		return fmt.Errorf("range %s does not contain the rows, which span %s to %s: %w",
+			r, timeOf(0).Format(time.RFC3339Nano), timeOf(n-1).Format(time.RFC3339Nano), domain.ErrInvalid)
 	}
 
 	return nil
 }
 
-// table is how rows of one kind are kept.
+// table is a table of rows.
 type table struct {
-	name        string                         // as ensure_partitions knows it
-	partitionOf func(t time.Time) domain.Range // the one that holds t
-	fields      int                            // of a row, beside what names its series
-	tableSQL
+	name        string                         // as ensure_partitions takes it
+	partitionOf func(t time.Time) domain.Range // the range of the partition that contains t
+	fields      int                            // of a row, without the columns that identify its series
+	sql         tableSQL
 }
 
-var barTable = &table{
-	name: "bars", fields: len(barTypes), tableSQL: barSQL,
-	partitionOf: func(t time.Time) domain.Range {
-		start := time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
-		return domain.Range{Start: start, End: start.AddDate(1, 0, 0)}
-	},
+var barTable = &table{name: "bars", fields: len(barTypes), partitionOf: yearOf, sql: barSQL}
+
+// yearOf returns the UTC year that contains t.
+func yearOf(t time.Time) domain.Range {
+	start := time.Date(t.Year(), 1, 1, 0, 0, 0, 0, time.UTC)
+	return domain.Range{Start: start, End: start.AddDate(1, 0, 0)}
 }
 
-// change is one write of rows of one symbol.
+// change is one write to one series.
 type change struct {
-	table    *table // nil changes claims alone
-	symbol   domain.Symbol
-	key      []string                       // what else names the series
-	times    []int64                        // of the rows, ascending, in microseconds since 1970
-	append   func(b []byte, row int) []byte // appends the row's fields as COPY wants them
-	r        domain.Range
-	replace  bool
-	coverage seriesCoverage // of the series
+	table     *table // nil changes the coverage only
+	symbol    domain.Symbol
+	key       []string                       // the columns that identify the series beside the symbol
+	times     []int64                        // of the rows, ascending, in microseconds since 1970
+	appendRow func(b []byte, row int) []byte // appends a row as fields of COPY
+	r         domain.Range                   // contains times
+	replace   bool                           // delete the other rows of r; without rows, also the coverage of r
+	coverage  seriesCoverage
 }
 
-// write makes a change in one transaction with its claim.
+// deletes reports whether the change deletes the rows and the coverage of its range.
+func (c *change) deletes() bool { return c.replace && len(c.times) == 0 }
+
+// write applies a change in one transaction. A failed write reports nothing.
 func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	if c.r.Empty() { // then there are no rows either
+	if c.r.Empty() { // validateRange makes sure that there are no rows either
 		return report, ctx.Err()
 	}
 
 	err = s.withConn(ctx, func(conn *pgx.Conn) error {
-		w := writer{Store: s, conn: conn}
-		// Partitions are made in a transaction of their own, before: made in the write's, they would hold up other writers for as
-		// long as it takes.
+		w := writer{db: session{store: s, conn: conn}}
 		if err := w.ensurePartitions(ctx, c); err != nil {
 			return err
 		}
 
-		return w.transaction(ctx, func() (err error) {
+		return w.db.transaction(ctx, func() (err error) {
 			report, err = w.apply(ctx, c)
 			return err
 		})
@@ -117,54 +136,13 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 	return report, err
 }
 
-// writer is a connection that writes.
+// writer applies one change.
 type writer struct {
-	*Store
-	conn   *pgx.Conn
-	staged bool // the stage may hold rows of this transaction
+	db     session
+	staged bool // the stage exists and may have rows of this transaction
 }
 
-// exec runs a prepared statement within its own limit and tells how many rows it touched.
-func (w *writer) exec(ctx context.Context, sql string, args ...any) (rows int, err error) {
-	limited, cancel := w.withTimeout(ctx)
-	defer cancel()
-	tag, err := w.conn.Exec(limited, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
-	return int(tag.RowsAffected()), withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
-}
-
-// scan reads one row into the targets; found is false where there is none.
-func (w *writer) queryRow(ctx context.Context, sql string, args []any, targets ...any) (found bool, err error) {
-	limited, cancel := w.withTimeout(ctx)
-	defer cancel()
-	err = w.conn.QueryRow(limited, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...).Scan(targets...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-
-	return err == nil, withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
-}
-
-// transaction commits what f does, or leaves no trace of it.
-func (w *writer) transaction(ctx context.Context, f func() error) error {
-	if _, err := w.exec(ctx, begin); err != nil {
-		return err
-	}
-
-	err := f()
-	if err == nil {
-		if _, err = w.exec(ctx, commit); err == nil {
-			return nil
-		}
-	}
-
-	// The caller's context may be done. Where this fails too, the connection is closed, which rolls back.
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.ConnectTimeout)
-	defer cancel()
-	_, _ = w.exec(ending, rollback)
-	return err
-}
-
-// ensurePartitions makes the partitions that the rows fall into.
+// ensurePartitions creates the missing partitions for the rows.
 func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	var starts []time.Time
 	for i, end := 0, int64(math.MinInt64); i < len(c.times); i++ {
@@ -178,108 +156,107 @@ func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 		return nil
 	}
 
-	_, err := w.exec(ctx, ensurePartitions, c.table.name, starts)
+	_, err := w.db.exec(ctx, ensurePartitions, c.table.name, starts)
 	return err
 }
 
-// apply makes the change inside the transaction.
+// apply writes the rows and the coverage inside the transaction.
 func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	deletes := c.replace && len(c.times) == 0
-	id, known, err := w.symbolID(ctx, c.symbol, !deletes)
+	id, known, err := w.symbolID(ctx, c.symbol, !c.deletes())
 	if err != nil || !known {
 		return report, err
 	}
-	if _, err := w.exec(ctx, lockSeries, c.coverage.lockName); err != nil {
+	if _, err := w.db.exec(ctx, lockSeries, c.coverage.lockName); err != nil {
 		return report, err
 	}
 
-	key := keyArgs(id, c.key)
-	if deletes {
-		if c.table != nil {
-			if report.Deleted, err = w.exec(ctx, c.table.delete, withRange(key, c.r)...); err != nil {
-				return report, err
-			}
+	if !c.deletes() {
+		if report, err = w.writeRows(ctx, c, id); err != nil {
+			return report, err
 		}
-		return report, w.removeCoverage(ctx, &c.coverage, id, c.r)
-	}
-	if report, err = w.writeRows(ctx, c, id); err != nil {
-		return report, err
+		return report, w.addCoverage(ctx, &c.coverage, id, c.r)
 	}
 
-	return report, w.addCoverage(ctx, &c.coverage, id, c.r)
+	if c.table != nil {
+		args := withRange(keyArgs(id, c.key), c.r)
+		if report.Deleted, err = w.db.exec(ctx, c.table.sql.delete, args...); err != nil {
+			return report, err
+		}
+	}
+	return report, w.removeCoverage(ctx, &c.coverage, id, c.r)
 }
 
-// put writes the rows batch by batch.
+// batch is the part of a change that is merged at once.
+type batch struct {
+	from, to int          // rows of the change
+	r        domain.Range // contains no other row of the change; the batches of a replacement divide its range
+}
+
+func (b batch) len() int { return b.to - b.from }
+
+// writeRows writes the rows batch by batch.
 func (w *writer) writeRows(ctx context.Context, c change, id int32) (report ports.WriteReport, err error) {
-	rest := c.r // what the batches before have not dealt with
+	start := c.r.Start // of the range that the batches so far do not contain
 	for from := 0; from < len(c.times); {
-		to := batchEnd(c.times, from, w.cfg.BatchRows)
-		part := rest
+		to := batchEnd(c.times, from, w.db.store.cfg.BatchRows)
+		b := batch{from, to, domain.Range{Start: start, End: c.r.End}}
 		if to < len(c.times) {
-			part.End = time.UnixMicro(c.times[to]).UTC()
+			b.r.End = time.UnixMicro(c.times[to]).UTC()
 		}
 		if !c.replace {
-			part = domain.Range{Start: time.UnixMicro(c.times[from]).UTC(), End: time.UnixMicro(c.times[to-1] + 1).UTC()}
+			b.r = domain.Range{Start: time.UnixMicro(c.times[from]).UTC(), End: time.UnixMicro(c.times[to-1] + 1).UTC()}
 		}
-		done, err := w.writeBatch(ctx, c, id, from, to, part)
+
+		written, err := w.writeBatch(ctx, c, id, b)
 		if err != nil {
 			return report, err
 		}
 
-		report = report.Add(done)
-		from, rest.Start = to, part.End
+		report = report.Add(written)
+		from, start = to, b.r.End
 	}
 
 	return report, nil
 }
 
-// putBatch writes rows from to to, which are all in part. Nobody else writes the series meanwhile: where part is empty, the rows go
-// straight into the table, which is several times as fast as merging them; and counting tells inserted rows from changed ones.
-func (w *writer) writeBatch(
-	ctx context.Context, c change, id int32, from, to int, part domain.Range,
-) (report ports.WriteReport, err error) {
+// writeBatch writes the rows of a batch. A range without rows takes them by COPY, which is several times as fast as a
+// merge. Otherwise the numbers of rows before and after the merge tell inserted rows from changed ones; they are exact,
+// because the lock of the series keeps other writers out.
+func (w *writer) writeBatch(ctx context.Context, c change, id int32, b batch) (report ports.WriteReport, err error) {
 	key := keyArgs(id, c.key)
-	n := to - from
 	var before, after int
-	if _, err := w.queryRow(ctx, c.table.countRows, withRange(key, part), &before); err != nil {
+	if _, err := w.db.queryRow(ctx, c.table.sql.countRows, withRange(key, b.r), &before); err != nil {
 		return report, err
 	}
 	if before == 0 {
-		report.Inserted = n
-		prefix := appendInt32(nil, id)
-		for _, text := range c.key {
-			prefix = appendText(prefix, text)
-		}
-
-		return report, w.copyRows(ctx, c.table.copyTable, 1+len(c.key)+c.table.fields, n, func(b []byte, i int) []byte {
-			return c.append(append(b, prefix...), from+i)
-		})
+		report.Inserted = b.len()
+		return report, w.insert(ctx, c, id, b)
 	}
-	if err := w.fillStage(ctx, c, from, to); err != nil {
+
+	if err := w.fillStage(ctx, c, b); err != nil {
 		return report, err
 	}
-
 	if c.replace {
-		if report.Deleted, err = w.exec(ctx, c.table.deleteOthers, withRange(key, part)...); err != nil {
+		if report.Deleted, err = w.db.exec(ctx, c.table.sql.deleteOthers, withRange(key, b.r)...); err != nil {
 			return report, err
 		}
 	}
 
-	merged, err := w.exec(ctx, c.table.merge, key...)
+	merged, err := w.db.exec(ctx, c.table.sql.merge, key...)
 	if err != nil {
 		return report, err
 	}
-	if _, err := w.queryRow(ctx, c.table.countRows, withRange(key, part), &after); err != nil {
+	if _, err := w.db.queryRow(ctx, c.table.sql.countRows, withRange(key, b.r), &after); err != nil {
 		return report, err
 	}
 
 	report.Inserted = after - (before - report.Deleted)
 	report.Changed = merged - report.Inserted
-	report.Unchanged = n - merged
+	report.Unchanged = b.len() - merged
 	return report, nil
 }
 
-// keyArgs names a series to a statement.
+// keyArgs returns the arguments that identify a series.
 func keyArgs(id int32, key []string) []any {
 	args := []any{id}
 	for _, text := range key {
@@ -288,11 +265,13 @@ func keyArgs(id int32, key []string) []any {
 	return args
 }
 
+// withRange returns key followed by the bounds of r. It does not change key.
 func withRange(key []any, r domain.Range) []any {
 	return append(key[:len(key):len(key)], r.Start, r.End)
 }
 
-// batchEnd is where the batch that begins at from ends: between two times, so that a range of times belongs to it alone.
+// batchEnd returns the end of the batch that begins at from: size rows later, or more, because a batch must not end
+// between two rows of one time.
 func batchEnd(times []int64, from, size int) int {
 	end := from + size
 	if end >= len(times) {
@@ -305,40 +284,57 @@ func batchEnd(times []int64, from, size int) int {
 	return end
 }
 
-// stage fills the stage with rows from to to.
-func (w *writer) fillStage(ctx context.Context, c change, from, to int) error {
-	prepare := c.table.createStage
-	if w.staged {
-		prepare = c.table.truncateStage
+// insert sends the rows of a batch to the table, each after the columns that identify the series.
+func (w *writer) insert(ctx context.Context, c change, id int32, b batch) error {
+	prefix := appendInt32(nil, id)
+	for _, text := range c.key {
+		prefix = appendText(prefix, text)
 	}
-	if _, err := w.exec(ctx, prepare); err != nil {
+
+	stream := newCopyStream(b.len(), uint16(1+len(c.key)+c.table.fields), func(buf []byte, i int) []byte {
+		return c.appendRow(append(buf, prefix...), b.from+i)
+	})
+	return w.copyRows(ctx, c.table.sql.copyTable, stream)
+}
+
+// fillStage makes the rows of a batch the only rows of the stage.
+func (w *writer) fillStage(ctx context.Context, c change, b batch) error {
+	prepare := c.table.sql.createStage
+	if w.staged {
+		prepare = c.table.sql.truncateStage
+	}
+	if _, err := w.db.exec(ctx, prepare); err != nil {
 		return err
 	}
 
 	w.staged = true
-	return w.copyRows(ctx, c.table.copyStage, c.table.fields, to-from, func(b []byte, i int) []byte { return c.append(b, from+i) })
+	stream := newCopyStream(b.len(), uint16(c.table.fields), func(buf []byte, i int) []byte {
+		return c.appendRow(buf, b.from+i)
+	})
+	return w.copyRows(ctx, c.table.sql.copyStage, stream)
 }
 
-// copy sends n rows.
-func (w *writer) copyRows(ctx context.Context, sql string, fields, n int, appendRow func(b []byte, row int) []byte) error {
-	limited, cancel := w.withTimeout(ctx)
+// copyRows runs a COPY and sends it the rows of the stream.
+func (w *writer) copyRows(ctx context.Context, sql string, stream *copyStream) error {
+	stmtCtx, cancel := w.db.store.withTimeout(ctx)
 	defer cancel()
-	_, err := w.conn.PgConn().CopyFrom(limited, newCopyStream(n, uint16(fields), appendRow), sql)
-	return withPhase(ports.PhaseQuery, timeoutCause(ctx, limited, err))
+	_, err := w.db.conn.PgConn().CopyFrom(stmtCtx, stream, sql)
+	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }
 
-// symbolID is the symbol's number. A symbol that is not known is made known where create is true.
+// symbolID returns the symbol's number. If create is set, it adds an unknown symbol to the catalog.
 func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool) (id int32, known bool, err error) {
-	find := []any{string(symbol)}
-	if known, err = w.queryRow(ctx, selectSymbolID, find, &id); err != nil || known || !create {
+	args := []any{string(symbol)}
+	if known, err = w.db.queryRow(ctx, selectSymbolID, args, &id); err != nil || known || !create {
 		return id, known, err
 	}
 
 	m := domain.NewSymbolMeta(symbol)
-	if _, err := w.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
+	if _, err := w.db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
 		return 0, false, err
 	}
 
-	known, err = w.queryRow(ctx, selectSymbolID, find, &id) // another may have been faster
+	// Read the number back, because another writer may have inserted the symbol first.
+	known, err = w.db.queryRow(ctx, selectSymbolID, args, &id)
 	return id, known, err
 }

@@ -102,8 +102,9 @@ func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, erro
 	return ports.Invalidation{}
 }
 
-// A pool that was handed in, whose settings are the caller's: its only connection stays free, its limits do not end a subscription that
-// waits for longer, its hook brings the password, and its own handler of notifications takes none away.
+// A pool that was handed in, whose settings are the caller's: its only connection stays free, its limits do not end a
+// subscription that waits for longer, its hook brings the password, and its own handler of notifications takes none
+// away.
 func TestNoticesOnAHandedInPool(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"simple_protocol", "cache_statement"} {

@@ -15,7 +15,8 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// Tables that were there before us are read through the views that testdata/existing_tables.sql shows, by a role that may only read.
+// Tables that were there before us are read through the views that testdata/existing_tables.sql shows, by a role that
+// may only read.
 func TestExistingTablesThroughViews(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)

@@ -17,16 +17,17 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// The migrations, in the order of their names. A file is one transaction, and is never changed once it was released.
+// migrationFiles has the migrations, which are applied in the order of their names. A file is one transaction and must
+// not change once it was released.
 //
 //go:embed migrations/*.tx.up.sql
 var migrationFiles embed.FS
 
-// migrationTable says which were applied.
+// migrationTable has a row for each applied migration.
 const migrationTable = "migrations"
 
-// Migrate brings the tables up to this version: every migration that was not applied yet, each in one transaction with the note that
-// it was, so that a failure or a crash leaves the version before it. Processes that start at once take turns.
+// Migrate applies every migration that was not applied yet. A migration and the row that records it are one
+// transaction, so that a failure or a crash leaves the previous version. Concurrent processes wait for each other.
 func (s *Store) Migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err == nil {
@@ -35,29 +36,30 @@ func (s *Store) Migrate(ctx context.Context) error {
 	return translate(ctx, "migrate", "", withPhase(ports.PhaseQuery, err))
 }
 
-// Version is the newest migration that was applied, "" where none was yet.
+// Version returns the name of the newest applied migration, "" if there is none.
 func (s *Store) Version(ctx context.Context) (string, error) {
 	var version string
 	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		ctx, cancel := s.withTimeout(ctx)
+		stmtCtx, cancel := s.withTimeout(ctx)
 		defer cancel()
-		return withPhase(ports.PhaseQuery, conn.QueryRow(ctx, selectVersion).Scan(&version))
+		return withPhase(ports.PhaseQuery, conn.QueryRow(stmtCtx, selectVersion).Scan(&version))
 	})
-	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "42P01" { // there is no such table
+	const undefinedTable = "42P01"
+	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == undefinedTable {
 		return "", nil
 	}
 
-	return version, translate(ctx, "read the version", "", err)
+	return version, translate(ctx, "read version", "", err)
 }
 
+// migrate applies the migrations of files. It uses connections beside the pool, because a migration may exceed the
+// pool's statement timeout, bun's tables must be in the schema marketdata, and the lock occupies a connection.
 func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	migrations := migrate.NewMigrations()
 	if err := migrations.Discover(files); err != nil {
 		return err
 	}
 
-	// Connections of its own: a migration may take longer than the pool's statements, writes bun's tables into our schema, and needs
-	// one beside the lock's.
 	config := s.pool.Config().ConnConfig.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.RuntimeParams["search_path"] = "marketdata"
@@ -65,7 +67,7 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 
-	unlock, err := lock(ctx, db)
+	unlock, err := lockMigration(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -75,16 +77,16 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 		return err
 	}
 
+	// The row is written inside the migration's transaction. The migrator writes it again afterwards; if only the
+	// migrator wrote it, a crash in between would apply the migration a second time.
 	bunDB := bun.NewDB(db, pgdialect.New())
-	// The note is written inside the migration's transaction. Left to the migrator, which then writes it again, a crash between the
-	// two would have the migration applied once more.
-	note := func(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
+	recordApplied := func(ctx context.Context, tx bun.IConn, m *migrate.Migration) error {
 		_, err := bunDB.NewInsert().Conn(tx).Model(&migrate.Migration{Name: m.Name, GroupID: m.GroupID}).
 			ModelTableExpr(migrationTable).Exec(ctx)
 		return err
 	}
 	migrator := migrate.NewMigrator(bunDB, migrations, migrate.WithTableName(migrationTable),
-		migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true), migrate.AfterMigration(note))
+		migrate.WithMarkAppliedOnSuccess(true), migrate.WithUpsert(true), migrate.AfterMigration(recordApplied))
 	if err := migrator.Init(ctx); err != nil {
 		return err
 	}
@@ -93,9 +95,9 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	return err
 }
 
-// lock waits for the other processes that migrate. The lock is the session's, so that no crash leaves it behind as it would the row
-// that bun's own lock is.
-func lock(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
+// lockMigration waits until no other process migrates, and returns the function that ends the exclusion. The lock
+// belongs to a session and ends with it. bun's own lock is a row, which a crash would leave behind.
+func lockMigration(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -104,7 +106,7 @@ func lock(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 
-	return func() error { // the pool may keep the session, so closing does not unlock
+	return func() error { // unlock first, because the pool may keep the session of a closed connection
 		_, err := conn.ExecContext(context.WithoutCancel(ctx), unlockMigrations)
 		return errors.Join(err, conn.Close())
 	}, nil

@@ -1,0 +1,29 @@
+// Package postgres stores bars, trades, quotes, their coverage and the symbol catalog in PostgreSQL 14 or later,
+// through pgx and bun on one pool of connections. It knows no other store, and it makes no decision about the data:
+// routing, validation and caching belong to the application.
+//
+// # Files
+//
+//	store.go                            Config, opening, the pool and its limits
+//	query.go, testdata/sql              all SQL text; migrate.go and migrations/ the tables
+//	read.go, batch.go, aggregate.go     reads of bars; binary.go and numeric.go decode the binary protocol
+//	write.go, coverage.go               writes of bars and of coverage
+//	ticks.go                            trades and quotes
+//	catalog.go                          symbols
+//	invalidations.go                    invalidations between processes, through LISTEN and NOTIFY
+//	explain.go, advice.go               plans of the server, and advice about them
+//	translate.go                        errors
+//
+// # Roles
+//
+// All tables are in the schema marketdata. Three roles are enough: a migrator, who owns the tables; an importer, who is
+// granted USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, TEMPORARY on the database, and EXECUTE
+// on ensure_partitions(text, timestamptz[]); and a reader, who is granted USAGE and SELECT. Grants on the tables that
+// migrations/ names are enough, because partitions are reached through their parents.
+//
+// # Existing tables
+//
+// Tables that a deployment already has are read through views that replace symbols, bars and extents and have the same
+// columns. Such a view of extents spans from the first bar to the end of the last and marks the coverage as assumed,
+// which is to say inferred. testdata/existing_tables.sql is a complete example.
+package postgres
