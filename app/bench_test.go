@@ -11,7 +11,7 @@ import (
 )
 
 // lastBars is an application over one source with a day of minutes, and a request for the last 200.
-func lastBars(t testing.TB, local bool) (*app.Marketdata, domain.DataRequest) {
+func lastBars(t testing.TB, local bool) (*app.Service, domain.DataRequest) {
 	const minutes = 1440
 	store := memory.New()
 	held := make([]domain.Bar, minutes)

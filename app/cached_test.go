@@ -239,7 +239,7 @@ func (s *asked) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 }
 
 // cachedMinutes is an application over a cached store, held bars of 600 minutes in it, at midnight.
-func cachedMinutes(t testing.TB, cfg chunks.Config) (*asked, *chunks.Store, *app.Marketdata) {
+func cachedMinutes(t testing.TB, cfg chunks.Config) (*asked, *chunks.Store, *app.Service) {
 	t.Helper()
 	store := memory.New()
 	made := make([]domain.Bar, 600)
@@ -356,7 +356,7 @@ func TestHeldNeverStandsStill(t *testing.T) {
 		end -= 10
 	}
 	_, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(0), End: at(500)})
-	if !errors.Is(err, ports.ErrIncomplete) || !strings.Contains(err.Error(), "ask again") {
+	if !errors.Is(err, ports.ErrIncomplete) || !strings.Contains(err.Error(), "repeat the request") {
 		t.Errorf("got %v", err)
 	}
 }

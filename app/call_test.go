@@ -89,7 +89,7 @@ func TestHangingStore(t *testing.T) {
 				time.AfterFunc(time.Second, cancel)
 				return ctx, cancel
 			},
-			after: time.Second, kind: ports.ErrCanceled, is: context.Canceled, says: "the caller gave up",
+			after: time.Second, kind: ports.ErrCanceled, is: context.Canceled, says: "interrupted",
 		},
 	} {
 		for call, script := range hang {
@@ -210,7 +210,7 @@ func TestPanicOfAStore(t *testing.T) {
 	store, md := holding(t, sound(t, 0, 9), app.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	store.read = func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error] { panic("no such column") }
 	_, err := md.Fetch(t.Context(), domain.DataRequest{Key: key})
-	p := (*app.PanicError)(nil)
+	p := (*ports.PanicError)(nil)
 	if !errors.Is(err, ports.ErrInternal) || !errors.As(err, &p) || !bytes.Contains(p.Stack, []byte("TestPanicOfAStore")) {
 		t.Fatalf("got %v", err)
 	}
@@ -239,7 +239,7 @@ func TestStoreThatIgnoresCancellationIsLogged(t *testing.T) {
 			}
 			time.Sleep(2 * late)
 			synctest.Wait()
-			if got := strings.Contains(log.String(), "ignored a cancelled call"); got != logged {
+			if got := strings.Contains(log.String(), "ignored a canceled call"); got != logged {
 				t.Errorf("late by %s, and the log says %q", late, log.String())
 			}
 		})

@@ -17,8 +17,8 @@ func ExampleNew() {
 	noon := time.Date(2024, 3, 4, 12, 0, 0, 0, time.UTC)
 	low, high := memory.New(), memory.New()
 	md, err := app.New([]app.Source{
-		{Name: "low", Bars: low, Catalog: low, Takes: app.Frequencies{From: domain.Hour1}},
-		{Name: "high", Bars: high, Catalog: high, Takes: app.Frequencies{Below: domain.Hour1}},
+		{Name: "low", Bars: low, Catalog: low, Takes: domain.FrequencyRange{From: domain.Hour1}},
+		{Name: "high", Bars: high, Catalog: high, Takes: domain.FrequencyRange{Below: domain.Hour1}},
 	}, clock.NewSimulated(noon), nil, app.Config{})
 	if err != nil {
 		fmt.Println(err)
@@ -67,13 +67,13 @@ func ExampleNew() {
 	// Output:
 	// BTC/USD 1m: 1 bar [2024-03-03T12:00:00Z, 2024-03-03T12:01:00Z) from high
 	// BTC/USD 1d: 1 bar [2024-03-03T00:00:00Z, 2024-03-04T00:00:00Z) from low
-	// validate symbol KRAKEN:BTC/USD: not found: symbol "KRAKEN:BTC/USD" is not known; did you mean BTC/USD?
+	// validate symbol KRAKEN:BTC/USD: not found: symbol "KRAKEN:BTC/USD" not found; did you mean BTC/USD?
 	// BTC traded 2 up to 67000.5
 	// healthy 2 stores
 }
 
 // minutes is an application whose store holds an hour of one-minute bars, of which every tenth did not trade.
-func minutes(ctx context.Context) (*app.Marketdata, domain.SeriesKey, error) {
+func minutes(ctx context.Context) (*app.Service, domain.SeriesKey, error) {
 	noon := time.Date(2024, 3, 4, 12, 0, 0, 0, time.UTC)
 	store := memory.New()
 	k := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
@@ -104,7 +104,7 @@ func minutes(ctx context.Context) (*app.Marketdata, domain.SeriesKey, error) {
 }
 
 // A stream is an answer of any length, piece by piece; what Fetch says beside its bars comes at the end.
-func ExampleProvider_Stream() {
+func ExampleService_Stream() {
 	ctx := context.Background()
 	md, k, err := minutes(ctx)
 	if err != nil {
@@ -128,7 +128,7 @@ func ExampleProvider_Stream() {
 }
 
 // Bars of a grid that is not stored are made of finer ones. The plan says so before anything is read.
-func ExampleProvider_Explain() {
+func ExampleService_Explain() {
 	ctx := context.Background()
 	md, k, err := minutes(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func ExampleProvider_Explain() {
 }
 
 // Requests that are made together share one look at the catalogs and at what the stores hold.
-func ExampleProvider_FetchMany() {
+func ExampleService_FetchMany() {
 	ctx := context.Background()
 	md, k, err := minutes(ctx)
 	if err != nil {
@@ -165,5 +165,5 @@ func ExampleProvider_FetchMany() {
 	}
 	// Output:
 	// 5 <nil>
-	// 0 fetch ETH/USD 1m: not found: symbol "ETH/USD" is not known, nor is one like it; import its data first
+	// 0 fetch ETH/USD 1m: not found: symbol "ETH/USD" not found, nor a similar one; import its data first
 }

@@ -27,8 +27,8 @@ func TestExplain(t *testing.T) {
 	}
 
 	md := over(t, clock.NewSimulated(at(330)), nil, app.Config{MaxBars: new(3)},
-		app.Source{Name: "low", Bars: low, Catalog: low, Takes: app.Frequencies{From: domain.Hour1}},
-		app.Source{Name: "high", Bars: high, Takes: app.Frequencies{Below: domain.Hour1}})
+		app.Source{Name: "low", Bars: low, Catalog: low, Takes: domain.FrequencyRange{From: domain.Hour1}},
+		app.Source{Name: "high", Bars: high, Takes: domain.FrequencyRange{Below: domain.Hour1}})
 	p, err := md.Explain(t.Context(), domain.DataRequest{Key: hours})
 	if err != nil {
 		t.Fatal(err)

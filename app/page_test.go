@@ -69,7 +69,7 @@ func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time) domain.
 }
 
 // byTokens reads the request page by page, up to one that is not full.
-func byTokens(t *rapid.T, md *app.Marketdata, r domain.DataRequest, sum *paged) {
+func byTokens(t *rapid.T, md *app.Service, r domain.DataRequest, sum *paged) {
 	t.Helper()
 	page := r
 	for page.First = rapid.IntRange(1, 7).Draw(t, "size"); ; page = resumed(t, r, rapid.IntRange(1, 7).Draw(t, "size"), sum.next) {
@@ -86,7 +86,7 @@ func byTokens(t *rapid.T, md *app.Marketdata, r domain.DataRequest, sum *paged) 
 }
 
 // broken breaks streams off behind a piece, and resumes at its end with another, up to one that ends.
-func broken(t *rapid.T, md *app.Marketdata, r domain.DataRequest) domain.Series {
+func broken(t *rapid.T, md *app.Service, r domain.DataRequest) domain.Series {
 	t.Helper()
 	whole := domain.NewSeriesBuilder(r.Key, 0)
 	page := r
@@ -130,9 +130,9 @@ func TestTokensResumeASpread(t *testing.T) {
 		}
 
 		sum := newPaged(r.Key)
-		byTokens(t, s.Marketdata, r, sum)
+		byTokens(t, s.Service, r, sum)
 		sum.isWhole(t, whole)
-		if bars := broken(t, s.Marketdata, r); !bars.Equal(whole.Series) {
+		if bars := broken(t, s.Service, r); !bars.Equal(whole.Series) {
 			t.Fatalf("streamed\n%v\nwant\n%v", opens(bars), opens(whole.Series))
 		}
 	})
@@ -157,7 +157,7 @@ func TestTokensResumeUnderEachPolicy(t *testing.T) {
 		}
 
 		sum := newPaged(r.Key)
-		byTokens(t, w.Marketdata, r, sum)
+		byTokens(t, w.Service, r, sum)
 		sum.isWhole(t, whole)
 	})
 }
@@ -182,7 +182,7 @@ func TestTokensResumeLater(t *testing.T) {
 			r.Fill = domain.FillPrevious
 		}
 		sum := newPaged(key)
-		byTokens(t, m.Marketdata, r, sum)
+		byTokens(t, m.Service, r, sum)
 		for written := 0; written < 40; {
 			late := written
 			written += rapid.IntRange(1, 9).Draw(t, "minutes")
@@ -242,7 +242,7 @@ func readOn(t *rapid.T, m market, r domain.DataRequest, sum *paged) {
 }
 
 // Pages of a series: a token outlives the program that read the page before.
-func ExampleProvider_Fetch_pages() {
+func ExampleService_Fetch_pages() {
 	ctx := context.Background()
 	md, k, err := minutes(ctx)
 	if err != nil {

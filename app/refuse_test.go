@@ -17,7 +17,7 @@ import (
 )
 
 // untouchable is an application at noon whose store and catalog fail the test when they are called at all.
-func untouchable(t *testing.T, cfg app.Config) *app.Marketdata {
+func untouchable(t *testing.T, cfg app.Config) *app.Service {
 	ctrl := gomock.NewController(t)
 	return over(t, clock.NewSimulated(noon), nil, cfg, app.Source{
 		Name: "test", Bars: mocks.NewMockStore(ctrl), Ticks: mocks.NewMockTickStore(ctrl), Catalog: mocks.NewMockSymbolCatalog(ctrl),
@@ -84,9 +84,9 @@ func TestBadWritesCostNoCall(t *testing.T) {
 		"nothing to write":      {domain.EmptySeries(key), none, "no bar"},
 		"claim without an edge": {domain.EmptySeries(key), span(-1.5, -1.2), "no bar of 1m opens in"},
 		"claim backwards":       {sound(t, -3, -2), span(-1, -9), "swap"},
-		"claim too short":       {sound(t, -9, -2), span(-9, -5), "does not cover"},
-		"claim starts late":     {sound(t, -9, -2), span(-8.5, -1), "does not cover"},
-		"bar not over":          {sound(t, -3, 0), none, "ended by 2024-03-04T11:58:00Z"},
+		"claim too short":       {sound(t, -9, -2), span(-9, -5), "does not contain"},
+		"claim starts late":     {sound(t, -9, -2), span(-8.5, -1), "does not contain"},
+		"bar not over":          {sound(t, -3, 0), none, "closed by 2024-03-04T11:58:00Z"},
 		"bar not settled":       {sound(t, -9, -1), none, "settle time 2m0s"},
 		"claim beyond now":      {sound(t, -9, -5), span(-9, 1), "2024-03-04T12:01:00Z"},
 		"claim of a part slot":  {sound(t, -9, -5), span(-9, -1.5), "2024-03-04T11:59:00Z"},

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"strings"
 	"testing"
 
@@ -59,30 +60,10 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 	return domain.MergeExtents(assumed), err
 }
 
-func router(tb rapid.TB, sources ...app.Source) *app.Router {
-	tb.Helper()
-	r, err := app.NewRouter(sources...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-
-	return r
-}
-
-func TestRouterKeepsTheContract(t *testing.T) {
-	t.Parallel()
-	contract.BarStore(t, func(tb testing.TB) contract.Store {
-		return contract.Store{Bars: router(tb,
-			app.Source{Name: "low", Bars: memory.New(), Takes: app.Frequencies{From: domain.Hour1}},
-			app.Source{Name: "high", Bars: memory.New(), Takes: app.Frequencies{Below: domain.Hour1}},
-		)}
-	}, contract.Profile{})
-}
-
 func TestClaimedStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, func(tb testing.TB) contract.Store {
-		return contract.Store{Bars: app.WithClaims(assuming{memory.New()}, keeper{memory.New()})}
+		return contract.Store{Bars: ingest.WithClaims(assuming{memory.New()}, keeper{memory.New()})}
 	}, contract.Profile{})
 }
 
@@ -95,7 +76,7 @@ func TestClaimedStoreAssumesAroundItsClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s := app.WithClaims(bars, claims)
+	s := ingest.WithClaims(bars, claims)
 	check := func(want ...domain.Extent) {
 		t.Helper()
 		got, err := s.Extents(t.Context(), key.Symbol)
@@ -135,7 +116,7 @@ func (failing) ReplaceBars(context.Context, domain.Series, domain.Range) (ports.
 func TestFailedReplacementLeavesNoClaim(t *testing.T) {
 	t.Parallel()
 	claims := keeper{memory.New()}
-	s := app.WithClaims(failing{assuming{memory.New()}}, claims)
+	s := ingest.WithClaims(failing{assuming{memory.New()}}, claims)
 	if _, err := s.WriteBars(t.Context(), sound(t, 0, 9), span(0, 9)); err != nil {
 		t.Fatal(err)
 	}
@@ -160,8 +141,8 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 		low, high, one := memory.New(), memory.New(), memory.New()
 		single := over(t, c, nil, app.Config{}, app.Source{Name: "one", Bars: one, Catalog: one})
 		spread := over(t, c, nil, app.Config{},
-			app.Source{Name: "low", Bars: low, Catalog: low, Takes: app.Frequencies{From: cut}},
-			app.Source{Name: "high", Bars: high, Catalog: high, Takes: app.Frequencies{Below: cut}, Local: true},
+			app.Source{Name: "low", Bars: low, Catalog: low, Takes: domain.FrequencyRange{From: cut}},
+			app.Source{Name: "high", Bars: high, Catalog: high, Takes: domain.FrequencyRange{Below: cut}, Local: true},
 		)
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
 			k := domain.SeriesKey{Symbol: "BTC/USD", Grid: rapid.SampledFrom(frequencies).Draw(t, "frequency").UTC()}
@@ -176,9 +157,9 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			write := (*app.Marketdata).Ingest
+			write := (*app.Service).Ingest
 			if rapid.Bool().Draw(t, "delete") {
-				s, write = domain.EmptySeries(k), (*app.Marketdata).Replace
+				s, write = domain.EmptySeries(k), (*app.Service).Replace
 			}
 			claim := domain.Range{Start: open, End: k.Grid.Next(open)}
 			want, err := write(single, t.Context(), s, claim)
@@ -224,9 +205,9 @@ func TestSourcesThatContradict(t *testing.T) {
 		"no name":       {{Bars: s}},
 		"two have this": {{Name: "a", Bars: s}, {Name: "a", Bars: s}},
 		"neither bars":  {{Name: "a"}},
-		"no frequency":  {{Name: "a", Bars: s, Takes: app.Frequencies{From: domain.Hour1, Below: domain.Minute1}}},
+		"no frequency":  {{Name: "a", Bars: s, Takes: domain.FrequencyRange{From: domain.Hour1, Below: domain.Minute1}}},
 	} {
-		if _, err := app.NewRouter(list...); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := app.New(list, clock.NewSimulated(noon), nil, app.Config{}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want one that says %q", err, says)
 		}
 	}
@@ -236,7 +217,7 @@ func TestNobodyTakesTheFrequency(t *testing.T) {
 	t.Parallel()
 	s := memory.New()
 	md := over(t, clock.NewSimulated(noon), nil, app.Config{},
-		app.Source{Name: "low", Bars: s, Catalog: s, Takes: app.Frequencies{From: domain.Hour1}})
+		app.Source{Name: "low", Bars: s, Catalog: s, Takes: domain.FrequencyRange{From: domain.Hour1}})
 	if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "no store takes bars of 1m") {
 		t.Errorf("fetch: %v", err)
 	}

@@ -65,7 +65,7 @@ func sound(t testing.TB, from, to int) domain.Series {
 
 // market is an application over a memory store.
 type market struct {
-	*app.Marketdata
+	*app.Service
 	store *memory.Store
 	clock *clock.Simulated
 }
@@ -74,18 +74,18 @@ type market struct {
 func setup(t rapid.TB, now time.Time, cfg app.Config) market {
 	t.Helper()
 	m := market{store: memory.New(), clock: clock.NewSimulated(now)}
-	m.Marketdata = around(t, m.store, m.store, m.clock, cfg)
+	m.Service = around(t, m.store, m.store, m.clock, cfg)
 	return m
 }
 
 // around is the application over any ports, without a cache.
-func around(t rapid.TB, store ports.Store, symbols ports.SymbolCatalog, c ports.Clock, cfg app.Config) *app.Marketdata {
+func around(t rapid.TB, store ports.Store, symbols ports.SymbolCatalog, c ports.Clock, cfg app.Config) *app.Service {
 	t.Helper()
 	return over(t, c, nil, cfg, app.Source{Name: "test", Bars: store, Catalog: symbols})
 }
 
 // over is the application over any sources.
-func over(t rapid.TB, c ports.Clock, cache ports.SymbolCache, cfg app.Config, sources ...app.Source) *app.Marketdata {
+func over(t rapid.TB, c ports.Clock, cache ports.SymbolCache, cfg app.Config, sources ...app.Source) *app.Service {
 	t.Helper()
 	md, err := app.New(sources, c, cache, cfg)
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *scripted) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.S
 }
 
 // holding is a scripted store that holds the bars and claims their range, and the application over it at noon and an hour.
-func holding(t testing.TB, bars domain.Series, cfg app.Config) (*scripted, *app.Marketdata) {
+func holding(t testing.TB, bars domain.Series, cfg app.Config) (*scripted, *app.Service) {
 	t.Helper()
 	s := &scripted{Store: memory.New()}
 	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
@@ -167,4 +167,15 @@ func pieces(all ...domain.Series) func(context.Context, ports.BarQuery) iter.Seq
 // extents is an answer of the extents given.
 func extents(all ...domain.Extent) func(context.Context) ([]domain.Extent, error) {
 	return func(context.Context) ([]domain.Extent, error) { return all, nil }
+}
+
+// stepping is the application over the store at noon and an hour, with so few rows read at a time.
+func stepping(t testing.TB, rows int, s *scripted) *app.Service {
+	t.Helper()
+	md, err := app.NewStepping(rows, []app.Source{{Name: "test", Bars: s, Catalog: s}}, clock.NewSimulated(at(60)), app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return md
 }

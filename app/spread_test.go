@@ -17,7 +17,7 @@ import (
 
 // spread is one market whose bars and trades lie in several stores, each holding some of them, and the model's view of it.
 type spread struct {
-	*app.Marketdata
+	*app.Service
 	clock  *clock.Simulated
 	start  time.Time
 	trades domain.Trades
@@ -73,8 +73,10 @@ func drawSpread(t *rapid.T) *spread {
 	for i := range rapid.IntRange(1, 3).Draw(t, "stores") {
 		sources = append(sources, s.drawStore(t, i))
 	}
-	s.Marketdata = over(t, s.clock, nil, app.Config{}, sources...)
-	s.Step(rapid.SampledFrom([]int{1, 2, 3, 10, 1000}).Draw(t, "step"))
+	step := rapid.SampledFrom([]int{1, 2, 3, 10, 1000}).Draw(t, "step")
+	if s.Service, err = app.NewStepping(step, sources, s.clock, app.Config{}); err != nil {
+		t.Fatal(err)
+	}
 
 	return s
 }
@@ -136,7 +138,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 			t.Fatal(err)
 		}
 
-		if source.Takes.Contain(g.Frequency()) { // what it is not asked for counts for nothing
+		if source.Takes.Contains(g.Frequency()) { // what it is not asked for counts for nothing
 			s.claims[g] = append(s.claims[g], claim)
 		}
 	}

@@ -42,7 +42,7 @@ func TestStreamIsLazyAndForOneUse(t *testing.T) {
 func TestStreamRefusesAndFails(t *testing.T) {
 	t.Parallel()
 	store, md := holding(t, series(t, bar(0), badBar(1), bar(2), bar(3)), app.Config{})
-	md.Step(1)
+	md = stepping(t, 1, store)
 	for name, c := range map[string]struct {
 		request domain.DataRequest
 		kind    error
@@ -85,8 +85,8 @@ func TestStreamRefusesAndFails(t *testing.T) {
 func TestStreamOfASlowCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		store, md := holding(t, sound(t, 0, 30), app.Config{})
-		md.Step(10)
+		store, _ := holding(t, sound(t, 0, 30), app.Config{})
+		md := stepping(t, 10, store)
 		open := 0
 		store.read = func(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 			return func(yield func(domain.Series, error) bool) {
@@ -156,7 +156,7 @@ func TestStreamInBoundedMemory(t *testing.T) {
 	streamInBoundedMemory(t, over(t, c, nil, app.Config{}, cached), start, start.AddDate(3, 0, 0))
 }
 
-func streamInBoundedMemory(t *testing.T, md *app.Marketdata, start, end time.Time) {
+func streamInBoundedMemory(t *testing.T, md *app.Service, start, end time.Time) {
 	t.Helper()
 	const most = 64 << 20
 	for _, g := range []domain.Grid{key.Grid, domain.Minute5.UTC()} {

@@ -113,9 +113,9 @@ func (c *slow) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symbo
 	return c.Store.Symbols(ctx, q)
 }
 
-// A thousand callers at once, of a symbol nobody asked for, are one question to the catalog, even where the first gives up; an outage
-// is each caller's own error.
-func TestManyCallersOneQuestion(t *testing.T) {
+// A thousand concurrent callers for an uncached symbol are one query of the catalog, also where the first is interrupted. An outage is each
+// caller's own error.
+func TestConcurrentCallersShareOneQuery(t *testing.T) {
 	t.Parallel()
 	for name, out := range map[string]error{"known": nil, "outage": ports.ErrUnavailable} {
 		t.Run(name, func(t *testing.T) {
@@ -151,10 +151,10 @@ func TestManyCallersOneQuestion(t *testing.T) {
 				cancel()
 				asking.Wait()
 				if !errors.Is(left, ports.ErrCanceled) {
-					t.Errorf("who gave up got %v", left)
+					t.Errorf("the interrupted caller got %v", left)
 				}
-				if n := c.asked.Load(); out == nil && n != 2 {
-					t.Errorf("%d questions, want 2: of who gave up, and of the next", n)
+				if n := c.asked.Load(); out == nil && n != 1 {
+					t.Errorf("%d queries of the catalog, want 1", n)
 				}
 			})
 		})
@@ -248,5 +248,27 @@ func TestDescribe(t *testing.T) {
 	}
 	if _, err := m.Describe(t.Context(), "NO/SUCH"); !errors.Is(err, ports.ErrNotFound) {
 		t.Errorf("unknown: %v", err)
+	}
+}
+
+// Describe reads by the routing of Fetch: where two stores take the same frequency, bars in the second count.
+func TestDescribeRoutesLikeFetch(t *testing.T) {
+	t.Parallel()
+	first, second := memory.New(), memory.New()
+	bars := sound(t, 0, 60)
+	if _, err := second.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+		t.Fatal(err)
+	}
+
+	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{},
+		app.Source{Name: "first", Bars: first, Catalog: first}, app.Source{Name: "second", Bars: second, Catalog: second})
+	result, err := md.Fetch(t.Context(), domain.DataRequest{Key: key})
+	if err != nil || result.Series.Len() != 60 {
+		t.Fatalf("fetched %d bars, %v", result.Series.Len(), err)
+	}
+
+	d, err := md.Describe(t.Context(), key.Symbol)
+	if err != nil || d.Statistics.Bars != 60 {
+		t.Errorf("described by %d bars, %v; want 60", d.Statistics.Bars, err)
 	}
 }

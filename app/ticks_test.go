@@ -63,7 +63,7 @@ func trade(t time.Time, seq int64) domain.Trade {
 }
 
 // trading is an application at a time, over a tape of one known symbol.
-func trading(t rapid.TB, now time.Time, cfg app.Config, trades ...domain.Trade) (*tape, *app.Marketdata) {
+func trading(t rapid.TB, now time.Time, cfg app.Config, trades ...domain.Trade) (*tape, *app.Service) {
 	t.Helper()
 	s := &tape{}
 	ticks, err := domain.NewTicks(key.Symbol, trades...)

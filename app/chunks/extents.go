@@ -3,10 +3,12 @@ package chunks
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -20,7 +22,7 @@ type holdings struct {
 	mu     sync.RWMutex
 	known  map[domain.Symbol]holding
 	count  int // extents, and one for each symbol
-	asked  shared[askedOnce, []domain.Extent]
+	asked  singleflight.Group[askedOnce, []domain.Extent]
 }
 
 // holding is what the store said of one symbol. Times are microseconds since 1970 of the machine's clock.
@@ -142,10 +144,10 @@ func (s *Store) heldOf(ctx context.Context, symbol domain.Symbol) ([]domain.Exte
 	if extents, ok := s.held.get(symbol, &v); ok {
 		return extents, nil
 	}
-	extents, err, left := s.held.asked.do(ctx, s, askedOnce{symbol, v.version}, func(ctx context.Context) ([]domain.Extent, error) {
+	extents, _, err := s.held.asked.Do(ctx, askedOnce{symbol, v.version}, func(ctx context.Context) ([]domain.Extent, error) {
 		return s.askHeld(ctx, symbol)
 	})
-	if left {
+	if errors.Is(err, singleflight.ErrInterrupted) {
 		return nil, &ports.Error{
 			Kind: ports.ContextKind(ctx.Err()), Op: "read extents", Store: s.cfg.Name, Subject: string(symbol), Err: ctx.Err(),
 		}
@@ -154,9 +156,18 @@ func (s *Store) heldOf(ctx context.Context, symbol domain.Symbol) ([]domain.Exte
 }
 
 // askHeld asks the store, and keeps what it says.
-func (s *Store) askHeld(ctx context.Context, symbol domain.Symbol) ([]domain.Extent, error) {
+func (s *Store) askHeld(ctx context.Context, symbol domain.Symbol) (extents []domain.Extent, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadTimeout)
+	defer cancel()
+	defer context.AfterFunc(s.closed, cancel)() //nolint:contextcheck // Close ends it too
+	defer func() {
+		if v := recover(); v != nil {
+			err = s.panicked("read extents", string(symbol), v)
+		}
+	}()
+
 	v := s.viewOf(symbol)
-	extents, err := s.next.Extents(ctx, symbol)
+	extents, err = s.next.Extents(ctx, symbol)
 	if err == nil {
 		s.keepHeld(&v, symbol, extents)
 	}

@@ -68,6 +68,7 @@ func New(next ports.Store, caches Caches, notices ports.Invalidations, clock por
 		caches.All = caches.Near
 	}
 	s := &Store{next: next, caches: caches, clock: clock, notices: notices, cfg: cfg.WithDefaults()}
+	s.held.asked.Go = s.background
 	s.states.seed, s.held.states.seed = maphash.MakeSeed(), maphash.MakeSeed()
 	s.tried = make(chan struct{})
 	s.held.known = map[domain.Symbol]holding{}

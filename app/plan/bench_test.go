@@ -44,7 +44,7 @@ func BenchmarkTenYears(b *testing.B) {
 	sources[0].Bars = append(sources[0].Bars, domain.Extent{Key: r.Key, Range: stored})
 	b.ReportAllocs()
 	for b.Loop() {
-		if p, err := plan.New(r, sources, plan.Limits{Legs: plan.DefaultMaxLegs}); err != nil || len(p.Legs) < 2 {
+		if p, err := plan.New(r, sources, plan.Limits{Reads: plan.DefaultMaxReads}); err != nil || len(p.Legs) < 2 {
 			b.Fatal(p, err)
 		}
 	}
@@ -79,7 +79,7 @@ func BenchmarkOneExtent(b *testing.B) {
 	r := plan.Request{Key: key, Range: domain.Range{Start: all.End.Add(-200 * time.Minute), End: all.End}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if p, err := plan.New(r, sources, plan.Limits{Legs: 64, Slots: 1e8, Bars: 1e6}); err != nil || p.Reads() != 1 {
+		if p, err := plan.New(r, sources, plan.Limits{Reads: 64, Slots: 1e8, Bars: 1e6}); err != nil || p.Reads() != 1 {
 			b.Fatal(p, err)
 		}
 	}

@@ -5,34 +5,37 @@ import (
 	"iter"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
-// Bars makes the bars of key that a leg from bars answers out of what its reads yield, one read after the other: pieces in, pieces
-// out, ascending, none empty. Bars of the grid asked for pass through as they are. An error ends it, as it ends the pieces.
+// FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The result ascends and has no
+// empty piece. Bars of the requested grid pass unchanged. An error of pieces ends it.
 func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
-	if l.Rows == BarRows && l.Grid == key.Grid {
+	if l.Rows == ports.RowsOfBars && l.Grid == key.Grid {
 		return pieces
 	}
-	return made(l, BarRows, key, pieces, (*domain.Resampler).AddBars)
+
+	return resample(l, ports.RowsOfBars, key, pieces, (*domain.Resampler).AddBars)
 }
 
-// FromTrades is to a leg from trades what Bars is to one from bars.
+// FromTrades is FromBars for a leg of trades.
 func (l Leg) FromTrades(key domain.SeriesKey, pieces iter.Seq2[domain.Trades, error]) iter.Seq2[domain.Series, error] {
-	return made(l, TradeRows, key, pieces, (*domain.Resampler).AddTrades)
+	return resample(l, ports.RowsOfTrades, key, pieces, (*domain.Resampler).AddTrades)
 }
 
-// FromQuotes is to a leg from quotes what Bars is to one from bars.
+// FromQuotes is FromBars for a leg of quotes.
 func (l Leg) FromQuotes(key domain.SeriesKey, pieces iter.Seq2[domain.Quotes, error]) iter.Seq2[domain.Series, error] {
-	return made(l, QuoteRows, key, pieces, (*domain.Resampler).AddQuotes)
+	return resample(l, ports.RowsOfQuotes, key, pieces, (*domain.Resampler).AddQuotes)
 }
 
-// made resamples the pieces with add.
-func made[P any](
-	l Leg, from RowKind, key domain.SeriesKey, pieces iter.Seq2[P, error], add func(*domain.Resampler, P) (domain.Series, error),
+// resample adds each piece to a Resampler and yields the bars that it completes.
+func resample[P any](
+	l Leg, rows ports.RowKind, key domain.SeriesKey, pieces iter.Seq2[P, error],
+	add func(*domain.Resampler, P) (domain.Series, error),
 ) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
-		if l.Rows != from {
-			yield(domain.Series{}, fmt.Errorf("a leg from %s cannot be made of %s: %w", l.Rows, from, domain.ErrInvalid))
+		if l.Rows != rows {
+			yield(domain.Series{}, fmt.Errorf("a leg of %s cannot be made of %s: %w", l.Rows, rows, domain.ErrInvalid))
 			return
 		}
 

@@ -1,54 +1,40 @@
 package plan
 
-import (
-	"fmt"
+import "github.com/gal-friday/marketdata/ports"
 
-	"github.com/gal-friday/marketdata/ports"
-)
+// DefaultMaxReads is the default maximum of reads in a plan.
+const DefaultMaxReads = 64
 
-// DefaultMaxLegs is the most reads of a plan where nothing else is configured.
-const DefaultMaxLegs = 64
-
-// Limits is what a plan is held to; 0 is no limit. A request for the first or last few bars is held to Legs only.
+// Limits bound a plan; 0 is no limit. A request with First or Last is bound by Reads alone.
 type Limits struct {
-	Legs  int   // reads of a plan
-	Slots int64 // bars that the range has room for
+	Reads int   // queries of a plan
+	Slots int64 // bars that could open in the range
 	Bars  int64 // bars returned
 }
 
-// LimitError says which limit refuses a plan.
-type LimitError struct {
-	Limit     string `json:"limit"` // as it is named in the configuration
-	What      string `json:"what"`  // what it counts
-	Need      int64  `json:"need"`
-	Most      int64  `json:"most"`
-	Estimated bool   `json:"perhaps"` // Need is an upper bound: the limit refuses only if the answer turns out to be so large
-}
+// LimitError is a limit that refuses a plan, or may refuse its result.
+type LimitError struct{ ports.PlanRefusal }
 
-func (e *LimitError) Error() string {
-	needs := "needs"
-	if e.Estimated {
-		needs = "may need"
-	}
-	return fmt.Sprintf("the plan %s %d %s, at most %d are allowed (%s); ask for a shorter range", needs, e.Need, e.What, e.Most, e.Limit)
-}
+// Error says what the plan needs and what is allowed.
+func (e *LimitError) Error() string { return e.String() }
 
-// Unwrap yields ports.ErrTooLarge.
+// Unwrap returns ports.ErrTooLarge.
 func (e *LimitError) Unwrap() error { return ports.ErrTooLarge }
 
-// hold lists the limits that refuse p, or may.
-func (l Limits) hold(p *Plan) []*LimitError {
+// check lists the limits that refuse p, or may refuse its result.
+func (l Limits) check(p *Plan) []*LimitError {
 	var refusals []*LimitError
-	check := func(limit, what string, need, most int64, perhaps bool) {
-		if most > 0 && need > most {
-			refusals = append(refusals, &LimitError{Limit: limit, What: what, Need: need, Most: most, Estimated: perhaps})
+	add := func(r ports.PlanRefusal) {
+		if r.Most > 0 && r.Need > r.Most {
+			refusals = append(refusals, &LimitError{r})
 		}
 	}
-	check("max_legs", "reads", int64(p.Reads()), int64(l.Legs), false)
+
+	add(ports.PlanRefusal{Limit: "max_legs", What: "reads", Need: int64(p.Reads()), Most: int64(l.Reads)})
 	if l.Slots > 0 {
-		check("max_slots", "slots", p.Key.Grid.Slots(p.Range), l.Slots, false)
+		add(ports.PlanRefusal{Limit: "max_slots", What: "slots", Need: p.Key.Grid.Slots(p.Range), Most: l.Slots})
 	}
-	check("max_bars", "bars", p.Bars, l.Bars, true)
+	add(ports.PlanRefusal{Limit: "max_bars", What: "bars", Need: p.Bars, Most: l.Bars, Estimated: true})
 
 	return refusals
 }

@@ -5,11 +5,12 @@ import (
 
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // rows names rows of one kind: stored bars of a grid, or ticks.
 type rows struct {
-	from plan.RowKind
+	from ports.RowKind
 	grid domain.Grid
 }
 
@@ -38,9 +39,9 @@ func newOracle(w *world) *oracle {
 	tickKind := domain.TickTrades
 	switch w.request.Key.PriceType {
 	case domain.PriceTrade:
-		o.ticks.from = plan.TradeRows
+		o.ticks.from = ports.RowsOfTrades
 	case domain.PriceMid:
-		o.ticks.from, tickKind = plan.QuoteRows, domain.TickQuotes
+		o.ticks.from, tickKind = ports.RowsOfQuotes, domain.TickQuotes
 	default:
 		o.has = false
 	}
@@ -54,7 +55,7 @@ func newOracle(w *world) *oracle {
 			g := e.Key.Grid
 			for open := g.Floor(e.Range.Start); open.Before(e.Range.End); open = g.Next(open) {
 				if e.Range.Contains(open) {
-					o.mark(i, e.Inferred, rows{plan.BarRows, g}, open, g.Next(open))
+					o.mark(i, e.Inferred, rows{ports.RowsOfBars, g}, open, g.Next(open))
 				}
 			}
 		}
@@ -89,9 +90,6 @@ func (o *oracle) atomOf(t time.Time) int { return int(t.Sub(o.start)/o.atom) + o
 // reader is the source from which the row at t is read: nil where none holds it.
 func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 	var best *plan.Source
-	routed := func(s *plan.Source) bool {
-		return of.from != plan.BarRows || s.Takes == nil || s.Takes(of.grid.Frequency())
-	}
 	consider := func(held []map[int]bool) {
 		for i, atoms := range held {
 			s := &o.sources[i]
@@ -99,10 +97,6 @@ func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 			case !atoms[o.atomOf(t)]:
 			case best == nil:
 				best = s
-			case routed(s) != routed(best):
-				if routed(s) {
-					best = s
-				}
 			case s.Priority != best.Priority:
 				if s.Priority < best.Priority {
 					best = s
@@ -122,7 +116,7 @@ func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 
 // makes reports whether the rows make up the bar.
 func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
-	if of.from == plan.BarRows {
+	if of.from == ports.RowsOfBars {
 		longer := of.grid.Frequency().Nominal() > o.request.Key.Grid.Frequency().Nominal()
 		if longer || !of.grid.Aligned(bar.Start) || !of.grid.Aligned(bar.End) {
 			return false
@@ -140,7 +134,7 @@ func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
 
 // best is the best way to the bar, all grids of stored bars that give it in that way, and the fewest rows.
 func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest int64) {
-	stored := rows{plan.BarRows, o.request.Key.Grid}
+	stored := rows{ports.RowsOfBars, o.request.Key.Grid}
 	for way := range nobody {
 		assumptions := way >= storedAssumed
 		switch way {
@@ -150,7 +144,7 @@ func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest in
 			}
 		case finerClaimed, finerAssumed:
 			for _, g := range o.grids {
-				if o.request.Exclude&plan.FinerBars != 0 || g == stored.grid || !o.makes(rows{plan.BarRows, g}, bar, assumptions) {
+				if o.request.Exclude&plan.FinerBars != 0 || g == stored.grid || !o.makes(rows{ports.RowsOfBars, g}, bar, assumptions) {
 					continue
 				}
 

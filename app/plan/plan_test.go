@@ -40,22 +40,22 @@ func TestPlanIsTheBest(t *testing.T) {
 				to = open[0].End
 				for bar := range bars(target, open[0]) {
 					if way, grids, _ := o.best(bar); way != nobody {
-						t.Fatalf("%s is uncovered, and could be had by way %d of %v\n%s", bar, way, grids, p)
+						t.Fatalf("%s is uncovered, and could be had by way %d of %v\n%+v", bar, way, grids, p)
 					}
 				}
 
 				open = open[1:]
 			default:
-				t.Fatalf("nothing begins at %s\n%s", at, p)
+				t.Fatalf("nothing begins at %s\n%+v", at, p)
 			}
 			if !target.Aligned(to) || !to.After(at) {
-				t.Fatalf("a part ends at %s\n%s", to, p)
+				t.Fatalf("a part ends at %s\n%+v", to, p)
 			}
 
 			at = to
 		}
 		if !at.Equal(p.Range.End) || len(legs)+len(open) > 0 {
-			t.Fatalf("it ends at %s, with %d legs and %d open ranges left\n%s", at, len(legs), len(open), p)
+			t.Fatalf("it ends at %s, with %d legs and %d open ranges left\n%+v", at, len(legs), len(open), p)
 		}
 	})
 }
@@ -67,7 +67,7 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 		switch {
 		case way == nobody:
 			t.Fatalf("%s is answered from %s %s, and nobody holds it", bar, l.Rows, l.Grid)
-		case (way == fromTicks) != (l.Rows != plan.BarRows):
+		case (way == fromTicks) != (l.Rows != ports.RowsOfBars):
 			t.Fatalf("%s is answered from %s %s, best is way %d", bar, l.Rows, l.Grid, way)
 		case way != fromTicks && (!slices.Contains(grids, l.Grid) || edges(l.Grid, bar) != fewest):
 			t.Fatalf("%s is answered from %s, of %v the fewest rows are %d", bar, l.Grid, grids, fewest)
@@ -92,8 +92,8 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 		if assumed != read.Inferred {
 			t.Fatalf("read of %s %s: assumed %v", read.Source, read.Range, read.Inferred)
 		}
-		if l.Rows == plan.BarRows && read.Rows != edges(l.Grid, read.Range) {
-			t.Fatalf("read of %s %s: %d rows, want %d", l.Grid, read.Range, read.Rows, edges(l.Grid, read.Range))
+		if l.Rows == ports.RowsOfBars && read.Estimate.Rows != edges(l.Grid, read.Range) {
+			t.Fatalf("read of %s %s: %d rows, want %d", l.Grid, read.Range, read.Estimate.Rows, edges(l.Grid, read.Range))
 		}
 	}
 	if !at.Equal(l.Range.End) {
@@ -118,7 +118,7 @@ func TestPlanDoesNotDependOnOrder(t *testing.T) {
 		w := anyWorld(t)
 		p := must(plan.New(w.request, w.sources, plan.Limits{}))
 		if other := must(plan.New(w.request, w.shuffled(t), plan.Limits{})); !reflect.DeepEqual(p, other) {
-			t.Fatalf("got\n%s\nand in another order\n%s", p, other)
+			t.Fatalf("got\n%+v\nand in another order\n%+v", p, other)
 		}
 	})
 }
@@ -152,7 +152,7 @@ func TestEveryWayGivesTheTruth(t *testing.T) {
 		for bar := range bars(key.Grid, key.Grid.Align(w.request.Range)) {
 			want := w.truth[key.Grid].Clip(bar)
 			for _, g := range w.grids {
-				if !o.makes(rows{plan.BarRows, g}, bar, true) {
+				if !o.makes(rows{ports.RowsOfBars, g}, bar, true) {
 					continue
 				}
 				if got := must(domain.Resample(w.truth[g].Clip(bar), key)); !got.Equal(want) {
@@ -177,13 +177,13 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 		i := slices.IndexFunc(w.sources, func(s plan.Source) bool { return s.Name == read.Source })
 		var ranges []domain.Range
 		for _, e := range w.sources[i].Bars {
-			if l.Rows == plan.BarRows && e.Key == stored {
+			if l.Rows == ports.RowsOfBars && e.Key == stored {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
 
 		for _, e := range w.sources[i].Ticks {
-			if e.Kind == domain.TickKind(l.Rows.String()) {
+			if e.Kind == l.Rows.Ticks() {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
@@ -192,9 +192,9 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 	}
 	var made iter.Seq2[domain.Series, error]
 	switch l.Rows {
-	case plan.TradeRows:
+	case ports.RowsOfTrades:
 		made = l.FromTrades(key, pieces(t, l.Reads, held, w.trades.Clip))
-	case plan.QuoteRows:
+	case ports.RowsOfQuotes:
 		made = l.FromQuotes(key, pieces(t, l.Reads, held, w.quotes.Clip))
 	default:
 		made = l.FromBars(key, pieces(t, l.Reads, held, w.truth[l.Grid].Clip))
@@ -240,7 +240,7 @@ func TestLegEndsAtAnError(t *testing.T) {
 	broken := errors.New("the store went away")
 	fail := func(yield func(domain.Series, error) bool) { yield(domain.Series{}, broken) }
 	key := dayRequest().Key
-	leg := plan.Leg{Rows: plan.BarRows, Grid: domain.Minute1.UTC()}
+	leg := plan.Leg{Rows: ports.RowsOfBars, Grid: domain.Minute1.UTC()}
 	n := 0
 	for s, err := range leg.FromBars(key, fail) {
 		if n++; !errors.Is(err, broken) || s.Len() > 0 || n > 1 {
@@ -268,8 +268,8 @@ func TestMakeRefuses(t *testing.T) {
 		limits plan.Limits
 		want   string
 	}{
-		{plan.Limits{Legs: 5, Slots: 366, Bars: 355}, ""},
-		{plan.Limits{Legs: 4}, "max_legs 5/4"},
+		{plan.Limits{Reads: 5, Slots: 366, Bars: 355}, ""},
+		{plan.Limits{Reads: 4}, "max_legs 5/4"},
 		{plan.Limits{Slots: 365}, "max_slots 366/365"},
 		{plan.Limits{Bars: 354}, "max_bars 355/354, perhaps"},
 	} {

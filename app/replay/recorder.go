@@ -11,7 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Provider is what a Recorder stands in front of: *app.Marketdata is one.
+// Provider is what a Recorder stands in front of: *app.Service is one.
 type Provider interface {
 	ports.HistoricalDataProvider
 	ports.BatchProvider

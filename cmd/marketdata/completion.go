@@ -25,7 +25,7 @@ func (c *command) completeSeries(cmd *cobra.Command, args []string, begun string
 	if len(args) > 1 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return c.suggest(cmd, func(ctx context.Context, md *app.Marketdata) ([]string, error) {
+	return c.suggest(cmd, func(ctx context.Context, md *app.Service) ([]string, error) {
 		if len(args) == 0 {
 			return symbolsLike(ctx, md, begun)
 		}
@@ -40,7 +40,7 @@ func (c *command) completeFetch(cmd *cobra.Command, args []string, begun string)
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
-	return c.suggest(cmd, func(ctx context.Context, md *app.Marketdata) ([]string, error) {
+	return c.suggest(cmd, func(ctx context.Context, md *app.Service) ([]string, error) {
 		if len(args) == 0 {
 			return symbolsLike(ctx, md, begun)
 		}
@@ -57,7 +57,7 @@ func (c *command) completeFetch(cmd *cobra.Command, args []string, begun string)
 
 // suggest asks the stores for suggestions, in the time that a shell waits.
 func (c *command) suggest(
-	cmd *cobra.Command, ask func(context.Context, *app.Marketdata) ([]string, error),
+	cmd *cobra.Command, ask func(context.Context, *app.Service) ([]string, error),
 ) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
@@ -76,7 +76,7 @@ func (c *command) suggest(
 }
 
 // symbolsLike is the first of the symbols known that begin so.
-func symbolsLike(ctx context.Context, md *app.Marketdata, begun string) (found []string, err error) {
+func symbolsLike(ctx context.Context, md *app.Service, begun string) (found []string, err error) {
 	const most = 100
 	metas, err := md.Symbols(ctx, ports.SymbolQuery{Pattern: begun + "*", Limit: most})
 	for _, m := range metas {
@@ -87,7 +87,7 @@ func symbolsLike(ctx context.Context, md *app.Marketdata, begun string) (found [
 }
 
 // gridsOf is the grids held of the symbols, which may be patterns.
-func gridsOf(ctx context.Context, md *app.Marketdata, names []string) (found []string, err error) {
+func gridsOf(ctx context.Context, md *app.Service, names []string) (found []string, err error) {
 	var symbols []domain.Symbol
 	if !slices.ContainsFunc(names, isPattern) {
 		for _, name := range names {

@@ -140,7 +140,7 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 	return nil
 }
 
-func (c *command) printFreshness(ctx context.Context, md *app.Marketdata, symbols []domain.Symbol, output string) error {
+func (c *command) printFreshness(ctx context.Context, md *app.Service, symbols []domain.Symbol, output string) error {
 	all, err := md.Latest(ctx, symbols...)
 	if err != nil {
 		return err

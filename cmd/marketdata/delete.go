@@ -103,7 +103,7 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, start, en
 }
 
 // heldRange is from the first to the last of what is held of the series.
-func heldRange(ctx context.Context, md *app.Marketdata, key domain.SeriesKey) (domain.Range, error) {
+func heldRange(ctx context.Context, md *app.Service, key domain.SeriesKey) (domain.Range, error) {
 	extents, err := md.Coverage(ctx, key.Symbol)
 	if err != nil {
 		return domain.Range{}, err

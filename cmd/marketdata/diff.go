@@ -305,7 +305,7 @@ func windows(g domain.Grid, r domain.Range) iter.Seq[domain.Range] {
 
 // stored is the bars of the range in a store that holds the key in these ranges; elsewhere it is not asked.
 func (d *comparison) stored(
-	ctx context.Context, md *app.Marketdata, key domain.SeriesKey, r domain.Range, held []domain.Range,
+	ctx context.Context, md *app.Service, key domain.SeriesKey, r domain.Range, held []domain.Range,
 ) (domain.Series, error) {
 	all := domain.NewSeriesBuilder(key, 0)
 	for _, part := range clipAll(held, r) {

@@ -153,7 +153,7 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 // export is one file on its way.
 type export struct {
 	c       *command
-	md      *app.Marketdata
+	md      *app.Service
 	page    int // rows
 	path    string
 	o       exportOptions

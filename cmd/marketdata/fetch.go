@@ -217,7 +217,7 @@ func (c *command) fetchOne(ctx context.Context, whole domain.DataRequest, o fetc
 }
 
 // explain prints the plan of the request: a tree for people, JSON for programs.
-func (c *command) explain(ctx context.Context, md *app.Marketdata, r domain.DataRequest, format string) error {
+func (c *command) explain(ctx context.Context, md *app.Service, r domain.DataRequest, format string) error {
 	how, err := md.Explain(ctx, r)
 	if err != nil {
 		return err
@@ -265,7 +265,7 @@ func (c *command) tell(name string, r domain.Result, verbose bool) {
 }
 
 // tellHeld says what there is of the symbols where the answers are empty.
-func (c *command) tellHeld(ctx context.Context, md *app.Marketdata, keys ...domain.SeriesKey) error {
+func (c *command) tellHeld(ctx context.Context, md *app.Service, keys ...domain.SeriesKey) error {
 	if len(keys) == 0 {
 		return nil
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -54,7 +53,7 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 		}
 	}
 	if o.explain {
-		plans := withValues(asked, func(i int) (plan.Plan, error) { return md.Explain(ctx, requests[i]) })
+		plans := withValues(asked, func(i int) (ports.QueryPlan, error) { return md.Explain(ctx, requests[i]) })
 		if err := printPlans(c.out, o.output, plans); err != nil {
 			return err
 		}
@@ -85,7 +84,7 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 
 // named is the symbols meant: those given, in the order given, and in the place of a pattern those that it matches, ordered; each
 // once. The catalogs are asked once, whatever the number of patterns. A pattern that matches none is an error in its place.
-func named(ctx context.Context, md *app.Marketdata, names []string) ([]ofEach[struct{}], error) {
+func named(ctx context.Context, md *app.Service, names []string) ([]ofEach[struct{}], error) {
 	var known []domain.SymbolMeta
 	if patterns := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isPattern(name) }); len(patterns) > 0 {
 		var q ports.SymbolQuery
@@ -199,9 +198,9 @@ func printResults(w io.Writer, format string, all []ofEach[domain.Result]) error
 }
 
 // printPlans writes one plan after the other; as JSON, an object for every symbol asked for.
-func printPlans(w io.Writer, format string, all []ofEach[plan.Plan]) error {
+func printPlans(w io.Writer, format string, all []ofEach[ports.QueryPlan]) error {
 	if format == formatJSON {
-		return indented(w, records(all, func(r *symbolRecord, value *plan.Plan) { r.Plan = value }))
+		return indented(w, records(all, func(r *symbolRecord, value *ports.QueryPlan) { r.Plan = value }))
 	}
 
 	for _, a := range all {
@@ -217,10 +216,10 @@ func printPlans(w io.Writer, format string, all []ofEach[plan.Plan]) error {
 
 // symbolRecord is what came of one symbol, as JSON: one of the three.
 type symbolRecord struct {
-	Symbol string         `json:"symbol"`
-	Result *domain.Result `json:"result,omitempty"`
-	Plan   *plan.Plan     `json:"plan,omitempty"`
-	Error  string         `json:"error,omitempty"`
+	Symbol string           `json:"symbol"`
+	Result *domain.Result   `json:"result,omitempty"`
+	Plan   *ports.QueryPlan `json:"plan,omitempty"`
+	Error  string           `json:"error,omitempty"`
 }
 
 func records[T any](all []ofEach[T], put func(r *symbolRecord, value *T)) []symbolRecord {

@@ -25,24 +25,24 @@ type rows[S any] interface {
 type flow[S rows[S]] struct {
 	series  string // for messages
 	holds   file.Kind
-	fetch   func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[S], error) // the first few in r
-	ingest  func(ctx context.Context, md *app.Marketdata, s S, claim domain.Range) (ports.WriteReport, error)
-	replace func(ctx context.Context, md *app.Marketdata, s S, r domain.Range) (ports.WriteReport, error)
+	fetch   func(ctx context.Context, md *app.Service, r domain.Range, first int) (page[S], error) // the first few in r
+	ingest  func(ctx context.Context, md *app.Service, s S, claim domain.Range) (ports.WriteReport, error)
+	replace func(ctx context.Context, md *app.Service, s S, r domain.Range) (ports.WriteReport, error)
 }
 
 // barFlow reads bars under the policy, and tells how many it left out.
 func barFlow(key domain.SeriesKey, quality domain.QualityPolicy, dropped func(n int)) flow[domain.Series] {
 	return flow[domain.Series]{
 		series: key.String(), holds: file.Bars,
-		fetch: func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[domain.Series], error) {
+		fetch: func(ctx context.Context, md *app.Service, r domain.Range, first int) (page[domain.Series], error) {
 			got, err := md.Fetch(ctx, domain.DataRequest{Key: key, Start: r.Start, End: r.End, First: first, Quality: quality})
 			dropped(len(got.Quality.Dropped))
 			return page[domain.Series]{got.Series, r, got.Uncovered}, err
 		},
-		ingest: func(ctx context.Context, md *app.Marketdata, s domain.Series, claim domain.Range) (ports.WriteReport, error) {
+		ingest: func(ctx context.Context, md *app.Service, s domain.Series, claim domain.Range) (ports.WriteReport, error) {
 			return md.Ingest(ctx, s, claim)
 		},
-		replace: func(ctx context.Context, md *app.Marketdata, s domain.Series, r domain.Range) (ports.WriteReport, error) {
+		replace: func(ctx context.Context, md *app.Service, s domain.Series, r domain.Range) (ports.WriteReport, error) {
 			return md.Replace(ctx, s, r)
 		},
 	}
@@ -56,11 +56,11 @@ func storedBars(key domain.SeriesKey) flow[domain.Series] {
 func tradeFlow(symbol domain.Symbol) flow[domain.Trades] {
 	return flow[domain.Trades]{
 		series: string(symbol), holds: file.Trades,
-		fetch: fetchedTicks(symbol, (*app.Marketdata).FetchTrades),
-		ingest: func(ctx context.Context, md *app.Marketdata, s domain.Trades, claim domain.Range) (ports.WriteReport, error) {
+		fetch: fetchedTicks(symbol, (*app.Service).FetchTrades),
+		ingest: func(ctx context.Context, md *app.Service, s domain.Trades, claim domain.Range) (ports.WriteReport, error) {
 			return md.IngestTrades(ctx, s, claim)
 		},
-		replace: func(ctx context.Context, md *app.Marketdata, s domain.Trades, r domain.Range) (ports.WriteReport, error) {
+		replace: func(ctx context.Context, md *app.Service, s domain.Trades, r domain.Range) (ports.WriteReport, error) {
 			return md.ReplaceTrades(ctx, s, r)
 		},
 	}
@@ -69,20 +69,20 @@ func tradeFlow(symbol domain.Symbol) flow[domain.Trades] {
 func quoteFlow(symbol domain.Symbol) flow[domain.Quotes] {
 	return flow[domain.Quotes]{
 		series: string(symbol), holds: file.Quotes,
-		fetch: fetchedTicks(symbol, (*app.Marketdata).FetchQuotes),
-		ingest: func(ctx context.Context, md *app.Marketdata, s domain.Quotes, claim domain.Range) (ports.WriteReport, error) {
+		fetch: fetchedTicks(symbol, (*app.Service).FetchQuotes),
+		ingest: func(ctx context.Context, md *app.Service, s domain.Quotes, claim domain.Range) (ports.WriteReport, error) {
 			return md.IngestQuotes(ctx, s, claim)
 		},
-		replace: func(ctx context.Context, md *app.Marketdata, s domain.Quotes, r domain.Range) (ports.WriteReport, error) {
+		replace: func(ctx context.Context, md *app.Service, s domain.Quotes, r domain.Range) (ports.WriteReport, error) {
 			return md.ReplaceQuotes(ctx, s, r)
 		},
 	}
 }
 
 func fetchedTicks[T domain.Tick](
-	symbol domain.Symbol, fetch func(*app.Marketdata, context.Context, domain.TickRequest) (domain.TickResult[T], error),
-) func(context.Context, *app.Marketdata, domain.Range, int) (page[domain.Ticks[T]], error) {
-	return func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[domain.Ticks[T]], error) {
+	symbol domain.Symbol, fetch func(*app.Service, context.Context, domain.TickRequest) (domain.TickResult[T], error),
+) func(context.Context, *app.Service, domain.Range, int) (page[domain.Ticks[T]], error) {
+	return func(ctx context.Context, md *app.Service, r domain.Range, first int) (page[domain.Ticks[T]], error) {
 		got, err := fetch(md, ctx, domain.TickRequest{Symbol: symbol, Start: r.Start, End: r.End, First: first})
 		return page[domain.Ticks[T]]{got.Ticks, r, got.Uncovered}, err
 	}
@@ -97,7 +97,7 @@ type page[S any] struct {
 
 // pages yields everything in r, about n rows at a time, so that a range of any length takes little memory. The pages' ranges touch
 // and make up r.
-func (f flow[S]) pages(ctx context.Context, md *app.Marketdata, r domain.Range, n int) iter.Seq2[page[S], error] {
+func (f flow[S]) pages(ctx context.Context, md *app.Service, r domain.Range, n int) iter.Seq2[page[S], error] {
 	return func(yield func(page[S], error) bool) {
 		for !r.Empty() {
 			p, err := f.fetch(ctx, md, r, n)

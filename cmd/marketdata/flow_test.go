@@ -173,7 +173,7 @@ func TestWindowsMakeUpTheRange(t *testing.T) {
 }
 
 // openFile is the application on a new file.
-func openFile(t *testing.T, name string) *app.Marketdata {
+func openFile(t *testing.T, name string) *app.Service {
 	t.Helper()
 	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), name)}}
 	md, done, err := embedded.Open(t.Context(), cfg, embedded.Options{})
@@ -207,7 +207,7 @@ func minutes(t *testing.T, n int) domain.Series {
 // pressing is a flow whose user presses Ctrl-C when the nth page is read.
 func pressing(f flow[domain.Series], n int, cancel context.CancelFunc) flow[domain.Series] {
 	fetch := f.fetch
-	f.fetch = func(ctx context.Context, md *app.Marketdata, r domain.Range, first int) (page[domain.Series], error) {
+	f.fetch = func(ctx context.Context, md *app.Service, r domain.Range, first int) (page[domain.Series], error) {
 		if n--; n == 0 {
 			cancel()
 		}

@@ -215,7 +215,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 }
 
 // importFile stores the file batch by batch and closes it. The report is of what was stored, with an error too.
-func (c *command) importFile(ctx context.Context, md *app.Marketdata, in *input, into target) (imported, error) {
+func (c *command) importFile(ctx context.Context, md *app.Service, in *input, into target) (imported, error) {
 	defer in.Close()
 	report := imported{File: in.name, Holds: in.holds}
 	if in.holds != into.holds {
@@ -259,7 +259,7 @@ func inFile(name string, err error) error {
 }
 
 // claim stretches what the files claim, from the first row of all to the end of the last, to the times given.
-func (c *command) claim(ctx context.Context, md *app.Marketdata, into target, reports []imported, start, end time.Time) error {
+func (c *command) claim(ctx context.Context, md *app.Service, into target, reports []imported, start, end time.Time) error {
 	all := reports[0].Range
 	for _, r := range reports {
 		if r.Range.Start.Before(all.Start) {

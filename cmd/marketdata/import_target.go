@@ -63,8 +63,8 @@ type target struct {
 	series  string // for messages
 	zone    string // of dates in claims
 	align   func(domain.Range) domain.Range
-	batches func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error]
-	claim   func(ctx context.Context, md *app.Marketdata, r domain.Range) error
+	batches func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error]
+	claim   func(ctx context.Context, md *app.Service, r domain.Range) error
 }
 
 // batch is a run of rows of a file, on its way into the target.
@@ -88,9 +88,9 @@ func (o importOptions) target(first *input, aside *rejects) (target, error) {
 	}
 	switch first.holds {
 	case file.Trades:
-		return intoTicks(o, first, format, tickSource[domain.Trade]{file.ReadTrades, parquet.ReadTrades, (*app.Marketdata).IngestTrades})
+		return intoTicks(o, first, format, tickSource[domain.Trade]{file.ReadTrades, parquet.ReadTrades, (*app.Service).IngestTrades})
 	case file.Quotes:
-		return intoTicks(o, first, format, tickSource[domain.Quote]{file.ReadQuotes, parquet.ReadQuotes, (*app.Marketdata).IngestQuotes})
+		return intoTicks(o, first, format, tickSource[domain.Quote]{file.ReadQuotes, parquet.ReadQuotes, (*app.Service).IngestQuotes})
 	default:
 		return o.intoBars(first, format)
 	}
@@ -105,7 +105,7 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 	cfg := file.Config{Key: key, Format: format}
 	return target{
 		holds: first.holds, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
-		batches: func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error] {
+		batches: func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			if in.table != nil {
 				return parquetBars(md, in, key, counter)
 			}
@@ -118,7 +118,7 @@ func (o importOptions) intoBars(first *input, format file.Format) (target, error
 				}
 			})
 		},
-		claim: func(ctx context.Context, md *app.Marketdata, r domain.Range) error {
+		claim: func(ctx context.Context, md *app.Service, r domain.Range) error {
 			_, err := md.Ingest(ctx, domain.EmptySeries(key), r)
 			return err
 		},
@@ -164,7 +164,7 @@ func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
 type tickSource[T domain.Tick] struct {
 	csv     func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
 	parquet func(io.ReaderAt, int64, parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
-	ingest  func(*app.Marketdata, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	ingest  func(*app.Service, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
 }
 
 func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format, from tickSource[T]) (target, error) {
@@ -184,7 +184,7 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 	cfg := file.TickConfig{Symbol: symbol, Format: format}
 	return target{
 		holds: first.holds, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
-		batches: func(md *app.Marketdata, in *input, counter io.Writer) iter.Seq2[batch, error] {
+		batches: func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			if in.table != nil {
 				return parquetTicks(md, in, symbol, counter, from)
 			}
@@ -197,7 +197,7 @@ func intoTicks[T domain.Tick](o importOptions, first *input, format file.Format,
 				}
 			})
 		},
-		claim: func(ctx context.Context, md *app.Marketdata, r domain.Range) error {
+		claim: func(ctx context.Context, md *app.Service, r domain.Range) error {
 			_, err := from.ingest(md, ctx, none, r)
 			return err
 		},

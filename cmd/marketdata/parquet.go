@@ -95,7 +95,7 @@ func (r countedAt) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // parquetBars yields the bars of a Parquet file for the target.
-func parquetBars(md *app.Marketdata, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
+func parquetBars(md *app.Service, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
 	pieces := parquet.ReadBars(countedAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
 	return touching(pieces, domain.Series.Range, func(bars domain.Series, claim domain.Range) batch {
 		return batch{
@@ -107,7 +107,7 @@ func parquetBars(md *app.Marketdata, in *input, key domain.SeriesKey, counter io
 
 // parquetTicks yields the trades or quotes of a Parquet file for the target.
 func parquetTicks[T domain.Tick](
-	md *app.Marketdata, in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
+	md *app.Service, in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
 ) iter.Seq2[batch, error] {
 	pieces := from.parquet(countedAt{in.table, counter}, in.size, parquet.TickConfig{Name: in.name, Symbol: symbol})
 	rangeOf := func(b parquet.TickBatch[T]) domain.Range { return b.Ticks.Range() }

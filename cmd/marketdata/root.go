@@ -123,7 +123,7 @@ func settings(configPath, dbPath string) (wiring.Config, error) {
 
 // open is the application on the configured servers, or where there are none, or --db is given, on the SQLite file. The caller calls
 // the function returned when done.
-func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
+func (c *command) open(ctx context.Context) (*app.Service, func(), error) {
 	cfg, err := c.settings()
 	if err != nil {
 		return nil, nil, err
@@ -133,7 +133,7 @@ func (c *command) open(ctx context.Context) (*app.Marketdata, func(), error) {
 }
 
 // openStores is the application on the servers of the configuration, or on its file where there are none or the file is wanted.
-func (c *command) openStores(ctx context.Context, cfg wiring.Config, file bool) (*app.Marketdata, func(), error) {
+func (c *command) openStores(ctx context.Context, cfg wiring.Config, file bool) (*app.Service, func(), error) {
 	if cfg.HasServer() && !file {
 		c.servers = true
 		return production.Open(ctx, cfg, production.Options{Logger: c.logger()})

@@ -74,7 +74,7 @@ func (h heldSeries) ranges() []domain.Range {
 }
 
 // held is the series of a store that are meant, ordered.
-func (s sought) held(ctx context.Context, md *app.Marketdata) ([]heldSeries, error) {
+func (s sought) held(ctx context.Context, md *app.Service) ([]heldSeries, error) {
 	extents, err := md.Coverage(ctx, s.symbols()...)
 	if err != nil {
 		return nil, err

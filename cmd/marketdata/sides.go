@@ -32,7 +32,7 @@ and --to a configuration file.`
 
 // pair is two open stores.
 type pair struct {
-	from, to *app.Marketdata
+	from, to *app.Service
 	page     int // rows that both can read at once
 }
 
@@ -62,7 +62,7 @@ func (c *command) openPair(ctx context.Context, from, to side) (pair, func(), er
 	return pair{left, right, pageRows(leftCfg, rightCfg)}, func() { closeRight(); closeLeft() }, nil
 }
 
-func (c *command) openSide(ctx context.Context, s side) (*app.Marketdata, wiring.Config, func(), error) {
+func (c *command) openSide(ctx context.Context, s side) (*app.Service, wiring.Config, func(), error) {
 	if s.config != "" && s.db != "" {
 		return nil, wiring.Config{}, nil, userError{fmt.Errorf("--%s and --%s-db: give one of them", s.name, s.name)}
 	}

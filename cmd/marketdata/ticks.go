@@ -18,7 +18,7 @@ import (
 // tickView is how trades or quotes are fetched and shown.
 type tickView[T domain.Tick] struct {
 	kind       domain.TickKind
-	fetch      func(*app.Marketdata, context.Context, domain.TickRequest) (domain.TickResult[T], error)
+	fetch      func(*app.Service, context.Context, domain.TickRequest) (domain.TickResult[T], error)
 	newWriter  func(io.Writer) *file.TickWriter[T]
 	newParquet func(io.Writer, domain.Symbol) (*parquet.TickWriter[T], error)
 	columns    []column
@@ -31,7 +31,7 @@ type tickView[T domain.Tick] struct {
 const tickTime = "2006-01-02 15:04:05.000000"
 
 var tradeView = tickView[domain.Trade]{
-	kind: domain.TickTrades, fetch: (*app.Marketdata).FetchTrades, newWriter: file.NewTradeWriter, newParquet: parquet.NewTradeWriter,
+	kind: domain.TickTrades, fetch: (*app.Service).FetchTrades, newWriter: file.NewTradeWriter, newParquet: parquet.NewTradeWriter,
 	columns: []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
 	cells: func(t domain.Trade) []string {
 		return []string{t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String()}
@@ -40,7 +40,7 @@ var tradeView = tickView[domain.Trade]{
 }
 
 var quoteView = tickView[domain.Quote]{
-	kind: domain.TickQuotes, fetch: (*app.Marketdata).FetchQuotes, newWriter: file.NewQuoteWriter, newParquet: parquet.NewQuoteWriter,
+	kind: domain.TickQuotes, fetch: (*app.Service).FetchQuotes, newWriter: file.NewQuoteWriter, newParquet: parquet.NewQuoteWriter,
 	columns: []column{{name: "time (utc)"}, {"seq", true}, {"bid", true}, {"ask", true}, {"bid size", true}, {"ask size", true}},
 	cells: func(q domain.Quote) []string {
 		return []string{
@@ -159,7 +159,7 @@ func (v tickView[T]) table(w io.Writer, ticks domain.Ticks[T]) error {
 }
 
 // tellHeldTicks says what there is of the symbol where the answer is empty.
-func (c *command) tellHeldTicks(ctx context.Context, md *app.Marketdata, symbol domain.Symbol, kind domain.TickKind) error {
+func (c *command) tellHeldTicks(ctx context.Context, md *app.Service, symbol domain.Symbol, kind domain.TickKind) error {
 	all, err := md.TickCoverage(ctx, symbol)
 	if err != nil {
 		return err

@@ -142,7 +142,7 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 // question is one that a strategy may ask.
 type question struct {
 	what string
-	of   func(t *rapid.T, market *app.Marketdata) reply
+	of   func(t *rapid.T, market *app.Service) reply
 }
 
 // reply is all that an answer says, and the latest instant it speaks of as known.
@@ -155,10 +155,10 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 	switch rapid.SampledFrom([]string{"fetch", "fetch", "fetch", "stream", "many", "trades", "quotes", "latest", "coverage", "describe"}).Draw(t, "question") {
 	case "stream":
 		r := h.drawRequest(t, now)
-		return question{"stream " + r.String(), func(t *rapid.T, market *app.Marketdata) reply { return streamed(t, market, r) }}
+		return question{"stream " + r.String(), func(t *rapid.T, market *app.Service) reply { return streamed(t, market, r) }}
 	case "many":
 		requests := []domain.DataRequest{h.drawRequest(t, now), h.drawRequest(t, now), h.drawRequest(t, now)}
-		return question{fmt.Sprintf("fetch many %v", requests), func(t *rapid.T, market *app.Marketdata) reply {
+		return question{fmt.Sprintf("fetch many %v", requests), func(t *rapid.T, market *app.Service) reply {
 			var all reply
 			for _, a := range market.FetchMany(t.Context(), requests) {
 				all = all.and(ofBars(a.Result, a.Err))
@@ -167,18 +167,18 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 		}}
 	case "trades":
 		r := drawTickRequest(t, now)
-		return question{"trades " + r.String(), func(t *rapid.T, market *app.Marketdata) reply {
+		return question{"trades " + r.String(), func(t *rapid.T, market *app.Service) reply {
 			result, err := market.FetchTrades(t.Context(), r)
 			return replyOf(result, err, result.Ticks.Range().End)
 		}}
 	case "quotes":
 		r := drawTickRequest(t, now)
-		return question{"quotes " + r.String(), func(t *rapid.T, market *app.Marketdata) reply {
+		return question{"quotes " + r.String(), func(t *rapid.T, market *app.Service) reply {
 			result, err := market.FetchQuotes(t.Context(), r)
 			return replyOf(result, err, result.Ticks.Range().End)
 		}}
 	case "latest":
-		return question{"latest", func(t *rapid.T, market *app.Marketdata) reply {
+		return question{"latest", func(t *rapid.T, market *app.Service) reply {
 			list, err := market.Latest(t.Context())
 			var told []time.Time
 			for _, f := range list {
@@ -188,7 +188,7 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 			return replyOf(list, err, told...)
 		}}
 	case "coverage":
-		return question{"coverage", func(t *rapid.T, market *app.Marketdata) reply {
+		return question{"coverage", func(t *rapid.T, market *app.Service) reply {
 			bars, err := market.Coverage(t.Context())
 			ticks, tickErr := market.TickCoverage(t.Context())
 			var told []time.Time
@@ -203,13 +203,13 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 		}}
 	case "describe":
 		s := symbol(rapid.IntRange(0, symbols-1).Draw(t, "symbol"))
-		return question{"describe " + string(s), func(t *rapid.T, market *app.Marketdata) reply {
+		return question{"describe " + string(s), func(t *rapid.T, market *app.Service) reply {
 			d, err := market.Describe(t.Context(), s)
 			return replyOf(d, err, d.Statistics.Window.End)
 		}}
 	default:
 		r := h.drawRequest(t, now)
-		return question{"fetch " + r.String(), func(t *rapid.T, market *app.Marketdata) reply {
+		return question{"fetch " + r.String(), func(t *rapid.T, market *app.Service) reply {
 			result, err := market.Fetch(t.Context(), r)
 			return ofBars(result, err)
 		}}
@@ -262,7 +262,7 @@ func drawWindow(t *rapid.T, now time.Time) (start, end time.Time, first, last in
 	return start, end, first, last
 }
 
-func streamed(t *rapid.T, market *app.Marketdata, r domain.DataRequest) reply {
+func streamed(t *rapid.T, market *app.Service, r domain.DataRequest) reply {
 	pieces, result := market.Stream(t.Context(), r)
 	b := domain.NewSeriesBuilder(r.Key, 0)
 	for piece, err := range pieces {

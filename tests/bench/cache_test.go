@@ -27,7 +27,7 @@ import (
 
 // cachedStore is a store with a chunk cache before it, and the application over both.
 type cachedStore struct {
-	*app.Marketdata
+	*app.Service
 	chunks *chunks.Store
 	near   ports.SeriesCache
 	close  func()

@@ -49,7 +49,7 @@ func benchmarkMany(b *testing.B, store manyStore, local bool) {
 }
 
 // fetchMany asks for the last n bars of each of the keys in one call.
-func fetchMany(ctx context.Context, md *app.Marketdata, keys []domain.SeriesKey, n int) {
+func fetchMany(ctx context.Context, md *app.Service, keys []domain.SeriesKey, n int) {
 	requests := make([]domain.DataRequest, len(keys))
 	for i, k := range keys {
 		requests[i] = domain.DataRequest{Key: k, Last: n}
@@ -61,7 +61,7 @@ func fetchMany(ctx context.Context, md *app.Marketdata, keys []domain.SeriesKey,
 }
 
 // fetchEach asks for the same one by one.
-func fetchEach(ctx context.Context, md *app.Marketdata, keys []domain.SeriesKey, n int) {
+func fetchEach(ctx context.Context, md *app.Service, keys []domain.SeriesKey, n int) {
 	for _, k := range keys {
 		wantBars(must(md.Fetch(ctx, domain.DataRequest{Key: k, Last: n})).Series, n)
 	}
@@ -91,9 +91,9 @@ func BenchmarkManyPostgresCached500x500(b *testing.B) {
 		cached = newCached(x.store, now, 0, nil)
 	}
 	report(b, symbols*n,
-		way{name: "ours", before: empty, run: func() { fetchMany(ctx, cached.Marketdata, keys, n) }},
-		way{name: "single", before: empty, run: func() { fetchEach(ctx, cached.Marketdata, keys, n) }},
-		way{name: "warm", run: func() { fetchMany(ctx, cached.Marketdata, keys, n) }},
+		way{name: "ours", before: empty, run: func() { fetchMany(ctx, cached.Service, keys, n) }},
+		way{name: "single", before: empty, run: func() { fetchEach(ctx, cached.Service, keys, n) }},
+		way{name: "warm", run: func() { fetchMany(ctx, cached.Service, keys, n) }},
 	)
 	cached.close()
 }

@@ -45,7 +45,7 @@ type act struct {
 	cast    []role
 	middle  time.Time // a chunk of minutes, and of hours, begins there
 	store   *memory.Store
-	model   *app.Marketdata
+	model   *app.Service
 	history map[domain.SeriesKey][]version // of what was written since the last barrier, and before it one
 	pending bool                           // writes since the last barrier
 }
@@ -66,8 +66,8 @@ func (s *stage) newAct(ctx context.Context) (*act, error) {
 	}
 
 	a.model, err = app.New([]app.Source{
-		{Name: postgres.Name, Bars: a.store, Catalog: a.store, Takes: app.Frequencies{From: domain.Hour1}, Local: true},
-		{Name: influx.Name, Bars: a.store, Takes: app.Frequencies{Below: domain.Hour1}, Local: true},
+		{Name: postgres.Name, Bars: a.store, Catalog: a.store, Takes: domain.FrequencyRange{From: domain.Hour1}, Local: true},
+		{Name: influx.Name, Bars: a.store, Takes: domain.FrequencyRange{Below: domain.Hour1}, Local: true},
 	}, s.clock, nil, app.Config{})
 	return a, err
 }

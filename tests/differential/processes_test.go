@@ -13,6 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
@@ -23,9 +24,9 @@ const patience = time.Minute
 
 // process is the whole application as one program opens it.
 type process struct {
-	*app.Marketdata
-	sources []app.Source // as wiring made them
-	stores  *app.Router  // them as one store, past the refusals of the application
+	*app.Service
+	sources []app.Source  // as wiring made them
+	stores  router.Router // them as one store, past the refusals of the application
 }
 
 func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
@@ -42,10 +43,8 @@ func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
 	}
 
 	tb.Cleanup(closeAll)
-	p.Marketdata = md
-	if p.stores, err = app.NewRouter(p.sources...); err != nil {
-		tb.Fatal(err)
-	}
+	p.Service = md
+	p.stores = router.Router(p.sources)
 
 	return p
 }

@@ -3,16 +3,18 @@
 package backtest
 
 import (
-	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Store is what a backtest reads from: bars, and the catalog of their symbols. One that is a ports.TickStore too serves trades and
-// quotes. *memory.Store is one.
+// Store is a store of bars and the catalog of their symbols. One that is also a ports.TickStore serves trades and quotes, and one that is a
+// ports.HealthChecker is checked. *memory.Store is all of them.
+//
+// Local must be forwarded by a decorator: it selects the fast path of calls that wait for nothing but memory.
 type Store interface {
 	ports.Store
 	ports.SymbolCatalog
+	ports.LocalStore
 }
 
 // sourceName is what results and errors call the store.
@@ -21,8 +23,7 @@ const sourceName = "backtest"
 func newSources(store Store) []app.Source {
 	ticks, _ := store.(ports.TickStore)
 	health, _ := store.(ports.HealthChecker)
-	_, local := store.(*memory.Store)
-	return []app.Source{{Name: sourceName, Bars: store, Ticks: ticks, Catalog: store, Health: health, Local: local}}
+	return []app.Source{{Name: sourceName, Bars: store, Ticks: ticks, Catalog: store, Health: health, Local: store.Local()}}
 }
 
 // noSymbolCache is none: a store at hand is asked as fast as a cache.

@@ -14,12 +14,12 @@ import (
 // Injectors from wire.go:
 
 // New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the defaults.
-func New(store Store, clock ports.Clock, cfg app.Config) (*app.Marketdata, error) {
+func New(store Store, clock ports.Clock, cfg app.Config) (*app.Service, error) {
 	v := newSources(store)
 	v2 := noSymbolCache()
-	marketdata, err := app.New(v, clock, v2, cfg)
+	service, err := app.New(v, clock, v2, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return marketdata, nil
+	return service, nil
 }

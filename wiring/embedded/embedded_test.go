@@ -152,7 +152,7 @@ func TestStoresOfOthers(t *testing.T) {
 	other := memory.New()
 	arrange := func(ours []app.Source) []app.Source {
 		ours[0].Takes.Below = domain.Day1
-		return append(ours, app.Source{Name: "theirs", Bars: other, Catalog: other, Takes: app.Frequencies{From: domain.Day1}})
+		return append(ours, app.Source{Name: "theirs", Bars: other, Catalog: other, Takes: domain.FrequencyRange{From: domain.Day1}})
 	}
 	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "bars.db")}}
 	md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: arrange})

@@ -13,6 +13,6 @@ import (
 
 // Open opens the sqlite file of the configuration, creating it where there is none, and returns the application over it. The
 // function returned closes the file; it is nil with an error.
-func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata, func(), error) {
+func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
 	panic(wire.Build(newSettings, newServiceConfig, newClock, openStore, newSources, noSymbolCache, app.New))
 }

@@ -16,7 +16,7 @@ import (
 
 // Open opens the sqlite file of the configuration, creating it where there is none, and returns the application over it. The
 // function returned closes the file; it is nil with an error.
-func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata, func(), error) {
+func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
 	embeddedSettings, err := newSettings(cfg)
 	if err != nil {
 		return nil, nil, err
@@ -29,12 +29,12 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 	clock := newClock(opts)
 	v2 := noSymbolCache()
 	config := newServiceConfig(embeddedSettings, opts)
-	marketdata, err := app.New(v, clock, v2, config)
+	service, err := app.New(v, clock, v2, config)
 	if err != nil {
 		cleanup()
 		return nil, nil, err
 	}
-	return marketdata, func() {
+	return service, func() {
 		cleanup()
 	}, nil
 }

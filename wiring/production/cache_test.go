@@ -40,7 +40,7 @@ func priced(tb testing.TB, f domain.Frequency, price string) domain.Series {
 	return s
 }
 
-func ingest(tb testing.TB, md *app.Marketdata, s domain.Series) {
+func ingest(tb testing.TB, md *app.Service, s domain.Series) {
 	tb.Helper()
 	if _, err := md.Ingest(tb.Context(), s, domain.Range{}); err != nil {
 		tb.Fatal(err)
@@ -48,7 +48,7 @@ func ingest(tb testing.TB, md *app.Marketdata, s domain.Series) {
 }
 
 // fetch is the bars of the series as the process sees them, and whether they came from its cache.
-func fetch(tb testing.TB, md *app.Marketdata, want domain.Series) (got domain.Series, cached bool) {
+func fetch(tb testing.TB, md *app.Service, want domain.Series) (got domain.Series, cached bool) {
 	tb.Helper()
 	r := want.Range()
 	result, err := md.Fetch(tb.Context(), domain.DataRequest{Key: want.Key(), Start: r.Start, End: r.End})
@@ -60,7 +60,7 @@ func fetch(tb testing.TB, md *app.Marketdata, want domain.Series) (got domain.Se
 }
 
 // warm fetches until the bars come from the process's cache.
-func warm(tb testing.TB, md *app.Marketdata, want domain.Series) {
+func warm(tb testing.TB, md *app.Service, want domain.Series) {
 	tb.Helper()
 	eventually(tb, "the bars come from the cache", func() bool {
 		got, cached := fetch(tb, md, want)
@@ -73,7 +73,7 @@ func warm(tb testing.TB, md *app.Marketdata, want domain.Series) {
 }
 
 // seen waits until the process sees what another wrote, and has it stay so.
-func seen(tb testing.TB, md *app.Marketdata, want domain.Series) {
+func seen(tb testing.TB, md *app.Service, want domain.Series) {
 	tb.Helper()
 	eventually(tb, "what another process wrote is seen", func() bool {
 		got, _ := fetch(tb, md, want)
@@ -133,7 +133,7 @@ func TestRedisIsShared(t *testing.T) {
 	here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
 	other := priced(t, domain.Day1, "1")
 	ingest(t, here, other)
-	for _, md := range []*app.Marketdata{here, there} { // both listen
+	for _, md := range []*app.Service{here, there} { // both listen
 		warm(t, md, other)
 	}
 	want := priced(t, domain.Hour1, "7")

@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
@@ -64,17 +65,12 @@ func routed(cache wiring.Cache) contract.Open {
 			}
 		}
 
-		router, err := app.NewRouter(sources...)
-		if err != nil {
-			tb.Fatal(err)
-		}
-
 		joined, err := app.New(sources, clock.NewSystem(), nil, app.Config{})
 		if err != nil {
 			tb.Fatal(err)
 		}
 
-		return contract.Store{Bars: router, Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
+		return contract.Store{Bars: router.Router(sources), Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
 	}
 }
 
@@ -93,7 +89,7 @@ func heard(tb testing.TB, s app.Source) {
 }
 
 // catalog is the application's, which refuses what is no symbol, as a port whose laws have it absent.
-type catalog struct{ joined *app.Marketdata }
+type catalog struct{ joined *app.Service }
 
 func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	asked := len(q.Symbols)

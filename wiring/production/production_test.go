@@ -51,7 +51,7 @@ func bars(tb testing.TB, symbol domain.Symbol, f domain.Frequency) domain.Series
 	return s
 }
 
-func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Marketdata {
+func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Service {
 	tb.Helper()
 	md, closeAll, err := production.Open(tb.Context(), cfg, opts)
 	if err != nil {

@@ -3,6 +3,8 @@ package production
 import (
 	"context"
 	"errors"
+	"github.com/gal-friday/marketdata/app/ingest"
+	"github.com/gal-friday/marketdata/domain"
 	"sync"
 	"time"
 
@@ -26,10 +28,10 @@ func newSources(
 	sources := []app.Source{relational}
 
 	if ts != nil {
-		timeSeries := app.Source{Name: influx.Name, Takes: app.Frequencies{Below: s.HighFrequencyBelow}, Catalog: ts, Health: ts}
-		timeSeries.Bars = app.WithClaims(ts, pg) // InfluxDB has no place for claims: the relational store keeps them
-		l.readOnce(&timeSeries, ts)              // as above; over the claims, on which it depends what is believed
-		sources[0].Takes = app.Frequencies{From: s.HighFrequencyBelow}
+		timeSeries := app.Source{Name: influx.Name, Takes: domain.FrequencyRange{Below: s.HighFrequencyBelow}, Catalog: ts, Health: ts}
+		timeSeries.Bars = ingest.WithClaims(ts, pg) // InfluxDB has no place for claims: the relational store keeps them
+		l.readOnce(&timeSeries, ts)                 // as above; over the claims, on which it depends what is believed
+		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
 

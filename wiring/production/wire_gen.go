@@ -17,7 +17,7 @@ import (
 // Open connects to the servers of the configuration and returns the application over them. A server that does not answer is
 // ErrUnavailable, refused credentials ErrAuth. The function returned closes everything that Open made, the last first; with an error
 // it is nil, and nothing is left open.
-func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata, func(), error) {
+func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
 	productionSettings, err := newSettings(cfg, opts)
 	if err != nil {
 		return nil, nil, err
@@ -54,7 +54,7 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 		return nil, nil, err
 	}
 	config := newServiceConfig(productionSettings, opts)
-	marketdata, err := app.New(v, clock, v2, config)
+	service, err := app.New(v, clock, v2, config)
 	if err != nil {
 		cleanup5()
 		cleanup4()
@@ -63,7 +63,7 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Marketdata
 		cleanup()
 		return nil, nil, err
 	}
-	return marketdata, func() {
+	return service, func() {
 		cleanup5()
 		cleanup4()
 		cleanup3()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
-	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers"
@@ -79,7 +79,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, func(tb testing.TB) contract.Store {
 		s := open(tb)
-		s.Bars = app.WithClaims(s.Bars, coverageStore{memory.New()})
+		s.Bars = ingest.WithClaims(s.Bars, coverageStore{memory.New()})
 		return s
 	}, contract.Profile{Waivers: atomicityWaivers})
 }

@@ -1,10 +1,10 @@
 package influx_test
 
 import (
+	"github.com/gal-friday/marketdata/app/ingest"
 	"testing"
 
 	"github.com/gal-friday/marketdata/adapters/store/memory"
-	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/differential"
 )
@@ -18,6 +18,6 @@ func TestDifferential(t *testing.T) {
 		return contract.Store{Bars: m, Catalog: m, Symbols: m}
 	}, func(tb testing.TB) contract.Store {
 		s, m := open(tb), memory.New()
-		return contract.Store{Bars: app.WithClaims(s.Bars, coverageStore{m}), Catalog: m, Symbols: m}
+		return contract.Store{Bars: ingest.WithClaims(s.Bars, coverageStore{m}), Catalog: m, Symbols: m}
 	}, 5000)
 }

@@ -33,6 +33,7 @@ var (
 	_ ports.TickStore     = (*Store)(nil)
 	_ ports.SymbolCatalog = (*Store)(nil)
 	_ ports.SymbolWriter  = (*Store)(nil)
+	_ ports.LocalStore    = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -43,3 +44,6 @@ func New() *Store {
 	s.quotes = newTickTable[domain.Quote](s, domain.TickQuotes)
 	return s
 }
+
+// Local reports true, because no call of the store waits for anything but memory.
+func (s *Store) Local() bool { return true }

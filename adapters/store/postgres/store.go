@@ -362,3 +362,6 @@ func (s *Store) logSlow(ctx context.Context, op, subject string, took time.Durat
 			"store", Name, "op", op, "subject", subject, "took", took, "rows", rows)
 	}
 }
+
+// Local reports false, because calls of the store wait for input and output.
+func (s *Store) Local() bool { return false }

@@ -184,3 +184,6 @@ func (s *Store) close() error {
 
 	return errors.Join(faults...)
 }
+
+// Local reports false, because calls of the store wait for input and output.
+func (s *Store) Local() bool { return false }

@@ -1,0 +1,172 @@
+// Package describe returns the metadata and the recent statistics of a symbol. The statistics are made of the bars that a query returns, so that
+// both follow the same routing.
+package describe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/query"
+	"github.com/gal-friday/marketdata/app/symbols"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	// windowDays is how far back statistics reach.
+	windowDays = 30
+
+	// longestBar is the longest bar that statistics are made of: a longer one can begin long before the window, or end long before now.
+	longestBar = domain.Hour1
+
+	// quotesPerRead is how many quotes are in memory at a time.
+	quotesPerRead = 65536
+)
+
+// Describer describes symbols. It is safe for concurrent use.
+type Describer struct {
+	query    *query.Provider
+	symbols  *symbols.Catalog
+	resolver *symbols.Resolver
+	stores   access.Stores
+	clock    ports.Clock
+	settings *access.Settings
+}
+
+// New returns a Describer that reads bars through the query service and coverage through the symbols service.
+func New(
+	q *query.Provider, s *symbols.Catalog, resolver *symbols.Resolver, stores access.Stores, clock ports.Clock,
+	settings *access.Settings,
+) *Describer {
+	return &Describer{query: q, symbols: s, resolver: resolver, stores: stores, clock: clock, settings: settings}
+}
+
+// Describe returns the symbol's metadata and its statistics of the 30 days before the clock's now. Prices and volume come from trade bars of at most
+// an hour, of the grid that covers most of the window, the longest where several do; bars that break a fatal rule are left out. The spread
+// comes from quotes. Without such bars or quotes their numbers are 0, as are the counts beside them.
+func (d *Describer) Describe(ctx context.Context, symbol domain.Symbol) (ports.Description, error) {
+	call := &access.Call{Op: "describe", Subject: access.Text(symbol), Settings: d.settings}
+	if err := symbol.Validate(); err != nil {
+		return ports.Description{}, access.Refusal(call.Op, "", err)
+	}
+
+	now := d.clock.Now().UTC()
+	call.SetDefaultDeadline(ctx, d.stores)
+	if !call.Deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = call.WithTimeout(ctx, d.settings.Timeout)
+		defer cancel()
+	}
+	meta, err := d.resolver.Resolve(ctx, call, []domain.Symbol{symbol})
+	if err != nil {
+		return ports.Description{}, err
+	}
+
+	window, err := domain.NewRange(now.AddDate(0, 0, -windowDays), access.Instants{}.Floor(now))
+	if err != nil {
+		return ports.Description{}, call.Refuse(err)
+	}
+
+	statistics, err := d.statistics(ctx, call, symbol, window)
+	return ports.Description{SymbolMeta: meta, Statistics: statistics}, describeError(call, err)
+}
+
+// describeError names the operation in an error of the query that it is made of.
+func describeError(call *access.Call, err error) error {
+	from := (*ports.Error)(nil)
+	if !errors.As(err, &from) {
+		return err
+	}
+
+	e := *from
+	e.Op, e.Subject = call.Op, call.Subject.String()
+	return &e
+}
+
+func (d *Describer) statistics(
+	ctx context.Context, call *access.Call, symbol domain.Symbol, window domain.Range,
+) (domain.Statistics, error) {
+	grid, err := d.bestGrid(ctx, symbol, window)
+	if err != nil {
+		return domain.Statistics{}, err
+	}
+
+	b := domain.NewStatisticsBuilder(window, grid)
+	if grid != (domain.Grid{}) {
+		if err := d.addBars(ctx, b, domain.SeriesKey{Symbol: symbol, Grid: grid}, window); err != nil {
+			return domain.Statistics{}, err
+		}
+	}
+	if ticks := d.stores.ForTicks(); ticks != nil {
+		pages := access.TickPages(ctx, call.For(ticks), access.Quotes(), symbol, window, quotesPerRead)
+		for quotes, err := range pages {
+			if err == nil {
+				err = b.AddQuotes(quotes)
+			}
+			if err != nil {
+				return domain.Statistics{}, err
+			}
+		}
+	}
+
+	statistics, err := b.Statistics()
+	if err != nil {
+		return domain.Statistics{}, &ports.Error{Kind: ports.ErrInternal, Op: call.Op, Subject: call.Subject.String(), Err: err}
+	}
+
+	return statistics, nil
+}
+
+// bestGrid returns the grid of trade bars that covers most of the window, give or take the hour that long bars end before now, and of several
+// such grids that of the longest bars. It is zero where there are none.
+func (d *Describer) bestGrid(ctx context.Context, symbol domain.Symbol, window domain.Range) (domain.Grid, error) {
+	extents, err := d.symbols.Coverage(ctx, symbol)
+	if err != nil {
+		return domain.Grid{}, err
+	}
+
+	ranges := map[domain.Grid][]domain.Range{}
+	for _, e := range extents {
+		g := e.Key.Grid
+		if e.Key.Symbol == symbol && e.Key.PriceType == domain.PriceTrade && g.Frequency().Nominal() <= longestBar.Nominal() {
+			ranges[g] = append(ranges[g], e.Range.Intersect(window))
+		}
+	}
+
+	covered := map[domain.Grid]time.Duration{}
+	var most time.Duration
+	for g, rs := range ranges {
+		for _, r := range domain.MergeRanges(rs) {
+			covered[g] += r.End.Sub(r.Start)
+		}
+		most = max(most, covered[g])
+	}
+
+	var best domain.Grid
+	for g, d := range covered {
+		if d > 0 && d >= most-longestBar.Nominal() && g.Frequency().Nominal() > best.Frequency().Nominal() {
+			best = g
+		}
+	}
+
+	return best, nil
+}
+
+// addBars adds the bars of the window.
+func (d *Describer) addBars(ctx context.Context, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range) error {
+	pieces, _ := d.query.Stream(ctx, domain.DataRequest{
+		Key: key, Start: window.Start, End: key.Grid.Floor(window.End), Quality: domain.QualityDrop,
+	})
+	for bars, err := range pieces {
+		if err == nil {
+			err = b.AddBars(bars)
+		}
+		if err != nil {
+			return err
+		}
+	}
+
+	return nil
+}

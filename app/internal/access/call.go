@@ -1,0 +1,176 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	// cancelGrace is how long a canceled call may take to return its own error, which tells more than the context's.
+	cancelGrace = 20 * time.Millisecond
+
+	// promisedReturn is how soon a store returns once its context is done, as ports.BarReader promises.
+	promisedReturn = 250 * time.Millisecond
+)
+
+// Settings are the limits of calls, with defaults filled in.
+type Settings struct {
+	Timeout      time.Duration // of an operation whose context has no deadline
+	StoreTimeout time.Duration // of one call of a store
+	Logger       *slog.Logger  // receives panics, and stores that ignore cancellation
+}
+
+// Call describes an operation of the application, as its errors name it. It is a value: copies are independent.
+type Call struct {
+	Op       string       // "fetch"
+	Subject  fmt.Stringer // a series key, a symbol
+	Store    *Store       // the store that is called
+	Settings *Settings
+	Deadline time.Time // the default deadline of the operation; zero where the context has its own
+}
+
+// Text is a subject that is written out.
+type Text string
+
+// String returns the text.
+func (t Text) String() string { return string(t) }
+
+// For returns the same operation on another store.
+func (c *Call) For(s *Store) *Call {
+	if c.Store == s {
+		return c
+	}
+
+	other := *c
+	other.Store = s
+	return &other
+}
+
+// SetDefaultDeadline gives the operation its default deadline where ctx has none and a store can wait.
+func (c *Call) SetDefaultDeadline(ctx context.Context, stores Stores) {
+	if _, ok := ctx.Deadline(); !ok && !stores.Local() {
+		c.Deadline = time.Now().Add(c.Settings.Timeout)
+	}
+}
+
+// WithTimeout returns the context of one call of a store: it ends after limit, or with the operation's default deadline.
+func (c *Call) WithTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	deadline, cause := time.Now().Add(limit), &limitError{"one call of a store", limit, "store_timeout"}
+	if !c.Deadline.IsZero() && c.Deadline.Before(deadline) {
+		deadline, cause = c.Deadline, &limitError{"a call without a deadline", c.Settings.Timeout, "timeout"}
+	}
+
+	return context.WithDeadlineCause(ctx, deadline, cause)
+}
+
+// StoreFunc calls a store with one argument. It is a function and not a closure, so that calling a local store allocates nothing.
+type StoreFunc[A, T any] func(ctx context.Context, s *Store, arg A) (T, error)
+
+// Do calls the store and counts the call. It returns soon after ctx is done even if the store does not return; the store's late result is
+// lost. A panic of the store becomes an error. Every error is a *ports.Error that names operation, store and subject, and has the kind
+// that the store gave it.
+func Do[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], arg A) (T, error) {
+	if ctx.Err() != nil {
+		var zero T
+		return zero, c.Interrupted(ctx, nil)
+	}
+
+	start := time.Now()
+	value, err := DoUncounted(ctx, c, c.Settings.StoreTimeout, f, arg)
+	c.Store.count(time.Since(start), err)
+
+	return value, err
+}
+
+// DoUncounted is Do with a limit of its own and without counting, for health checks.
+func DoUncounted[A, T any](ctx context.Context, c *Call, limit time.Duration, f StoreFunc[A, T], arg A) (T, error) {
+	if !c.Store.Local {
+		return callAsync(ctx, c, limit, f, arg)
+	}
+
+	value, err := callRecovering(ctx, c, f, arg)
+	if err != nil {
+		var zero T
+		return zero, c.Failed(ctx, err)
+	}
+
+	return value, nil
+}
+
+// callAsync calls the store on a goroutine of its own, which is abandoned where the store ignores its context.
+func callAsync[A, T any](ctx context.Context, c *Call, limit time.Duration, f StoreFunc[A, T], arg A) (T, error) {
+	var zero T
+	ctx, cancel := c.WithTimeout(ctx, limit)
+	defer cancel()
+	if ctx.Err() != nil {
+		return zero, c.Interrupted(ctx, nil)
+	}
+
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.value, o.err = callRecovering(ctx, c, f, arg)
+		done <- o
+	}()
+
+	var o outcome
+	select {
+	case o = <-done:
+	case <-ctx.Done():
+		timer := time.NewTimer(cancelGrace)
+		defer timer.Stop()
+
+		select {
+		case o = <-done:
+		case <-timer.C:
+			go c.logLateReturn(func() { <-done })
+			return zero, c.Interrupted(ctx, errors.New("the store did not return"))
+		}
+	}
+
+	if o.err != nil {
+		return zero, c.Failed(ctx, o.err)
+	}
+
+	return o.value, nil
+}
+
+// callRecovering calls the store and turns a panic into an error.
+func callRecovering[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], arg A) (value T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = c.panicError(v)
+		}
+	}()
+	return f(ctx, c.Store, arg)
+}
+
+// logLateReturn waits for an abandoned call, and logs one that took longer than a store may after cancellation.
+func (c *Call) logLateReturn(wait func()) {
+	start := time.Now()
+	wait()
+
+	if late := cancelGrace + time.Since(start); late > promisedReturn {
+		c.Settings.Logger.Warn("store ignored a canceled call", slog.String("op", c.Op), slog.String("store", c.Store.Name),
+			slog.String("subject", c.Subject.String()), slog.Duration("for", late))
+	}
+}
+
+// panicError reports a panic of the store. Its stack goes to the log.
+func (c *Call) panicError(v any) error {
+	p := &ports.PanicError{Value: v, Stack: debug.Stack()}
+	c.Settings.Logger.Error("store panicked", slog.String("op", c.Op), slog.String("store", c.Store.Name),
+		slog.String("subject", c.Subject.String()), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
+
+	return c.Fault(ports.ErrInternal, p)
+}

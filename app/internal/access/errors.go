@@ -1,0 +1,147 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// limitError is the cause of a context that one of our own limits ended. It unwraps to context.DeadlineExceeded.
+type limitError struct {
+	subject string // what the limit bounds
+	after   time.Duration
+	setting string // its name in the configuration
+}
+
+// Error names the limit and its setting.
+func (e *limitError) Error() string {
+	return fmt.Sprintf("our limit of %s for %s passed (%s)", e.after, e.subject, e.setting)
+}
+
+// Unwrap returns context.DeadlineExceeded.
+func (e *limitError) Unwrap() error { return context.DeadlineExceeded }
+
+// Refusal returns the error of an operation that is refused before any I/O. Its kind is ErrTooLarge where cause wraps that, else
+// ErrInvalid.
+func Refusal(op, subject string, cause error) error {
+	kind := ports.ErrInvalid
+	if errors.Is(cause, ports.ErrTooLarge) {
+		kind = ports.ErrTooLarge
+	}
+
+	return &ports.Error{Kind: kind, Op: op, Subject: subject, Err: cause}
+}
+
+// Refuse is Refusal with the operation and subject of the call.
+func (c *Call) Refuse(cause error) error { return Refusal(c.Op, c.Subject.String(), cause) }
+
+// Fault returns an error of this call with the kind and cause given.
+func (c *Call) Fault(kind, cause error) error {
+	return &ports.Error{Kind: kind, Op: c.Op, Store: c.storeName(), Subject: c.Subject.String(), Err: cause}
+}
+
+func (c *Call) storeName() string {
+	if c.Store == nil {
+		return ""
+	}
+
+	return c.Store.Name
+}
+
+// Failed returns the store's error as an error of this call.
+func (c *Call) Failed(ctx context.Context, err error) error {
+	if p := (*ports.PanicError)(nil); errors.As(err, &p) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return c.Interrupted(ctx, err)
+	}
+
+	e := &ports.Error{Kind: KindOf(err), Op: c.Op, Store: c.Store.Name, Subject: c.Subject.String(), Err: err}
+	if from, ok := err.(*ports.Error); ok { //nolint:errorlint // an error that wraps one has its own text, which is kept
+		e.Phase, e.Err = from.Phase, from.Err
+	}
+
+	return e
+}
+
+// Interrupted returns the error of a call whose context is done: it says whose deadline passed, or that the caller canceled. err is the
+// store's own error, or nil.
+func (c *Call) Interrupted(ctx context.Context, err error) error {
+	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.Op, Store: c.Store.Name, Subject: c.Subject.String()}
+	if from := (*ports.Error)(nil); errors.As(err, &from) {
+		e.Phase = from.Phase
+	}
+
+	cause := context.Cause(ctx)
+	if limit := (*limitError)(nil); !errors.As(cause, &limit) {
+		if errors.Is(e.Kind, ports.ErrTimeout) {
+			cause = fmt.Errorf("the caller's deadline passed: %w", ctx.Err())
+		} else {
+			cause = fmt.Errorf("interrupted: %w", ctx.Err())
+		}
+	}
+	if err != nil {
+		cause = fmt.Errorf("%w (%w)", cause, err)
+	}
+	e.Err = cause
+
+	return e
+}
+
+// kinds lists the kinds of failure that a store may report.
+var kinds = [...]error{
+	ports.ErrInvalid, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled, ports.ErrUnavailable,
+	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrIncomplete,
+	ports.ErrInternal,
+}
+
+// KindOf returns the kind of err. An error without a kind is a fault of the adapter, so ErrInternal.
+func KindOf(err error) error {
+	for _, kind := range kinds {
+		if errors.Is(err, kind) {
+			return kind
+		}
+	}
+	if kind := ports.ContextKind(err); kind != nil {
+		return kind
+	}
+
+	return ports.ErrInternal
+}
+
+// FormatTime writes t as messages do.
+func FormatTime(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+// JoinSymbols lists symbols in a message, at most three by name.
+func JoinSymbols(symbols []domain.Symbol) Text {
+	const named = 3
+	var text Text
+	for i, s := range symbols[:min(named, len(symbols))] {
+		if i > 0 {
+			text += ", "
+		}
+		text += Text(s)
+	}
+	if more := len(symbols) - named; more > 0 {
+		text += Text(fmt.Sprintf(", and %d more", more))
+	}
+
+	return text
+}
+
+// ValidateSymbols reports every invalid symbol.
+func ValidateSymbols(symbols []domain.Symbol) error {
+	var faults []error
+	for _, s := range symbols {
+		if err := s.Validate(); err != nil {
+			faults = append(faults, err)
+		}
+	}
+
+	return errors.Join(faults...)
+}

@@ -1,0 +1,156 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Store is one configured store with counters of its use. A capability that the store does not have is nil. Safe for concurrent use.
+type Store struct {
+	Name      string
+	Bars      ports.Store
+	Route     domain.FrequencyRange // bars of these frequencies are read from and written to Bars
+	Ticks     ports.TickStore
+	Catalog   ports.SymbolCatalog
+	Health    ports.HealthChecker
+	Pool      func() ports.PoolStats
+	Cache     ports.CachedReader
+	Aggregate ports.TradeAggregator
+	Explain   ports.ReadExplainer
+	Local     bool // no call waits for anything but memory, so calls run on the caller's goroutine
+
+	Rows atomic.Int64 // bars, trades and quotes read and written
+
+	requests, errors, busyNanos atomic.Int64
+}
+
+// Usage counts the calls of a store since the start.
+type Usage struct {
+	Requests int64         // calls
+	Errors   int64         // calls that failed by the store's fault
+	Rows     int64         // bars, trades and quotes read and written
+	Mean     time.Duration // mean time of a call; 0 without one
+}
+
+// Usage returns the counters of the store.
+func (s *Store) Usage() Usage {
+	u := Usage{Requests: s.requests.Load(), Errors: s.errors.Load(), Rows: s.Rows.Load()}
+	if u.Requests > 0 {
+		u.Mean = time.Duration(s.busyNanos.Load() / u.Requests)
+	}
+
+	return u
+}
+
+// RowsPerSecond returns the measured rate of the store, call overhead included. It is 0 before the store returned a row.
+func (s *Store) RowsPerSecond() float64 {
+	rows, busy := s.Rows.Load(), s.busyNanos.Load()
+	if rows == 0 || busy == 0 {
+		return 0
+	}
+
+	return float64(rows) / time.Duration(busy).Seconds()
+}
+
+// Serves reports whether bars of the grid are routed to the store. It is the routing rule: every read, write and listing follows it.
+func (s *Store) Serves(g domain.Grid) bool {
+	return s.Bars != nil && s.Route.Contains(g.Frequency())
+}
+
+// RoutedExtents returns the extents whose bars are routed to the store. A store may also hold coverage of another store's bars.
+func (s *Store) RoutedExtents(extents []domain.Extent) []domain.Extent {
+	foreign := func(e domain.Extent) bool { return !s.Serves(e.Key.Grid) }
+	if !slices.ContainsFunc(extents, foreign) {
+		return extents
+	}
+
+	return slices.DeleteFunc(slices.Clone(extents), foreign)
+}
+
+// count records a call. An error that the caller caused does not count against the store.
+func (s *Store) count(elapsed time.Duration, err error) {
+	s.requests.Add(1)
+	s.busyNanos.Add(int64(elapsed))
+	if err != nil && !errors.Is(err, ports.ErrInvalid) && !errors.Is(err, ports.ErrTooLarge) && !errors.Is(err, ports.ErrCanceled) {
+		s.errors.Add(1)
+	}
+}
+
+// Stores lists every configured store, the preferred one first.
+type Stores []*Store
+
+// ForGrid returns the preferred store for bars of the grid. It is nil where no store serves them.
+func (ss Stores) ForGrid(g domain.Grid) *Store {
+	for _, s := range ss {
+		if s.Serves(g) {
+			return s
+		}
+	}
+
+	return nil
+}
+
+// CheckGrid returns an error that wraps ErrInvalid where bars of the grid can neither be stored nor resampled from finer bars or ticks.
+func (ss Stores) CheckGrid(g domain.Grid) error {
+	nominal := g.Frequency().Nominal()
+	if ss.ForTicks() != nil || slices.ContainsFunc(ss, func(s *Store) bool {
+		return s.Bars != nil && s.Route.From.Nominal() <= nominal
+	}) {
+		return nil
+	}
+
+	return fmt.Errorf("no store takes bars of %s, nor finer ones; configure one that does: %w", g, ports.ErrInvalid)
+}
+
+// ForTicks returns the store of trades and quotes. It is nil where none is configured.
+func (ss Stores) ForTicks() *Store {
+	for _, s := range ss {
+		if s.Ticks != nil {
+			return s
+		}
+	}
+
+	return nil
+}
+
+// ByName returns the store of that name, which must be one of them.
+func (ss Stores) ByName(name string) *Store {
+	return ss[slices.IndexFunc(ss, func(s *Store) bool { return s.Name == name })]
+}
+
+// Local reports whether no store waits for anything but memory.
+func (ss Stores) Local() bool {
+	return !slices.ContainsFunc(ss, func(s *Store) bool { return !s.Local })
+}
+
+// ErrNoGrid returns the error of a request that no store serves.
+func ErrNoGrid(g domain.Grid) error {
+	return fmt.Errorf("no store takes bars of %s; configure one that does: %w", g, ports.ErrInvalid)
+}
+
+// ErrNoTicks returns the error of a request for trades or quotes where no store holds any.
+func ErrNoTicks() error {
+	return fmt.Errorf("no store of trades and quotes is configured: %w", ports.ErrInvalid)
+}
+
+// ReadExtents calls CoverageReader.Extents of the store.
+func ReadExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.Extent, error) {
+	return s.Bars.Extents(ctx, symbols...)
+}
+
+// ReadTickExtents calls TickCoverageReader.TickExtents of the store.
+func ReadTickExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.TickExtent, error) {
+	return s.Ticks.TickExtents(ctx, symbols...)
+}
+
+// ReadSymbols calls SymbolCatalog.Symbols of the store.
+func ReadSymbols(ctx context.Context, s *Store, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	return s.Catalog.Symbols(ctx, q)
+}

@@ -1,0 +1,149 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// extentSet is the coverage that the stores have of some symbols. Each store is queried once, when its coverage is first needed. It is safe
+// for concurrent use.
+type extentSet struct {
+	stores  access.Stores
+	symbols []domain.Symbol
+	subject fmt.Stringer                  // of the errors, where several requests share the set; nil means that of the request
+	bars    []storeExtents[domain.Extent] // by store
+	ticks   storeExtents[domain.TickExtent]
+	buf     [2]storeExtents[domain.Extent] // of bars, for as many stores as are usual
+}
+
+// storeExtents is the coverage of one store, ordered by symbol, or the error of reading it.
+type storeExtents[E any] struct {
+	mu      sync.Mutex
+	read    bool
+	extents []E
+	err     error
+}
+
+// init makes a zero set one of the symbols.
+func (x *extentSet) init(stores access.Stores, symbols []domain.Symbol) {
+	x.stores, x.symbols = stores, symbols
+	if x.bars = x.buf[:]; len(stores) > len(x.buf) {
+		x.bars = make([]storeExtents[domain.Extent], len(stores))
+	}
+}
+
+// barExtents returns the coverage that the store has of the symbol's bars.
+func (x *extentSet) barExtents(ctx context.Context, call *access.Call, s *access.Store, symbol domain.Symbol) ([]domain.Extent, error) {
+	if s.Cache != nil {
+		if extents, local := s.Cache.LocalExtents(symbol); local {
+			return extents, nil
+		}
+	}
+
+	kept := &x.bars[slices.Index(x.stores, s)]
+	symbolOf := func(e domain.Extent) domain.Symbol { return e.Key.Symbol }
+
+	return readExtents(ctx, x, call.For(s), kept, access.ReadExtents, symbolOf, symbol)
+}
+
+// tickExtents returns the coverage that the store of ticks has of the symbol.
+func (x *extentSet) tickExtents(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.TickExtent, error) {
+	symbolOf := func(e domain.TickExtent) domain.Symbol { return e.Symbol }
+	return readExtents(ctx, x, call.For(x.stores.ForTicks()), &x.ticks, access.ReadTickExtents, symbolOf, symbol)
+}
+
+// readExtents returns the coverage that one store has of the symbol, and reads that of all symbols where it was not read.
+func readExtents[E any](
+	ctx context.Context, x *extentSet, call *access.Call, kept *storeExtents[E], read access.StoreFunc[[]domain.Symbol, []E],
+	symbolOf func(E) domain.Symbol, symbol domain.Symbol,
+) ([]E, error) {
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+
+	if !kept.read {
+		if x.subject != nil {
+			shared := *call
+			shared.Subject = x.subject
+			call = &shared
+		}
+		kept.read = true
+		kept.extents, kept.err = access.Do(ctx, call, read, x.symbols)
+		if len(x.symbols) > 1 {
+			slices.SortStableFunc(kept.extents, func(a, b E) int { return cmp.Compare(symbolOf(a), symbolOf(b)) })
+		}
+	}
+	if len(x.symbols) == 1 {
+		return kept.extents, kept.err
+	}
+
+	return extentsOf(kept.extents, symbolOf, symbol), kept.err
+}
+
+// extentsOf returns the extents of one symbol, of extents ordered by symbol.
+func extentsOf[E any](extents []E, symbolOf func(E) domain.Symbol, symbol domain.Symbol) []E {
+	first, _ := slices.BinarySearchFunc(extents, symbol, func(e E, s domain.Symbol) int { return cmp.Compare(symbolOf(e), s) })
+	n := first
+	for n < len(extents) && symbolOf(extents[n]) == symbol {
+		n++
+	}
+
+	return extents[first:n]
+}
+
+// sources returns the coverage of the symbol as package plan takes it: of bars that are routed to a store, and of ticks on request.
+func (x *extentSet) sources(ctx context.Context, call *access.Call, symbol domain.Symbol, withTicks bool) ([]plan.Source, error) {
+	sources := make([]plan.Source, 0, len(x.stores))
+	tickStore := x.stores.ForTicks()
+	for i, s := range x.stores {
+		source := plan.Source{Name: s.Name, Priority: i, Rate: plan.Rate{RowsPerSecond: s.RowsPerSecond()}}
+		if s.Bars != nil {
+			extents, err := x.barExtents(ctx, call, s, symbol)
+			if err != nil {
+				return nil, err
+			}
+
+			source.Bars = s.RoutedExtents(extents)
+		}
+		if withTicks && s == tickStore {
+			var err error
+			if source.Ticks, err = x.tickExtents(ctx, call, symbol); err != nil {
+				return nil, err
+			}
+		}
+
+		sources = append(sources, source)
+	}
+
+	return sources, nil
+}
+
+// plan returns the cheapest plan for the range r of the query. With a *plan.LimitError the plan comes too. Coverage of ticks, the last resort, is
+// read only where bars do not cover the range, or where the query starts with the first covered instant.
+func (x *extentSet) plan(ctx context.Context, q *query, r domain.Range, limits plan.Limits) (plan.Plan, error) {
+	hasTicks, fromFirst := x.stores.ForTicks() != nil, q.window.start.IsZero()
+	sources, err := x.sources(ctx, &q.call, q.symbol[0], hasTicks && fromFirst)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+
+	p, err := plan.New(q.planRequest(r), sources, limits)
+	if err == nil && hasTicks && !fromFirst && len(p.Uncovered) > 0 {
+		if sources, err = x.sources(ctx, &q.call, q.symbol[0], true); err != nil {
+			return plan.Plan{}, err
+		}
+
+		p, err = plan.New(q.planRequest(r), sources, limits)
+	}
+	if err != nil {
+		return p, q.call.Refuse(err)
+	}
+
+	return p, nil
+}

@@ -1,0 +1,137 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// result collects what a Result says beside its bars.
+type result struct {
+	report     domain.QualityReport
+	filled     []domain.Range // by the fill policy: ascending, disjoint
+	returned   domain.Range   // of the returned bars
+	bars       int            // returned
+	origins    []domain.Origin
+	storeReads []plan.Read // queries that a store with a cache answered
+}
+
+// record counts returned bars, which ascend from one call to the next.
+func (a *result) record(bars domain.Series, legs []plan.Leg) {
+	if a.origins == nil && len(legs) > 0 {
+		a.origins = newOrigins(legs)
+	}
+	if bars.Len() == 0 {
+		return
+	}
+
+	r := bars.Range()
+	if a.bars == 0 {
+		a.returned = r
+	}
+	a.returned.End = r.End
+	a.bars += bars.Len()
+	for i := range a.origins {
+		a.origins[i].Bars += bars.Clip(a.origins[i].Range).Len()
+	}
+}
+
+func newOrigins(legs []plan.Leg) []domain.Origin {
+	origins := make([]domain.Origin, 0, len(legs))
+	for _, l := range legs {
+		for _, read := range l.Reads {
+			origins = append(origins, domain.Origin{Store: read.Source, Grid: l.Grid, Ticks: l.Rows.Ticks(), Range: read.Range})
+		}
+	}
+
+	return origins
+}
+
+// provenance returns the origins that served the range r of a result on the grid.
+func (a *result) provenance(r domain.Range, grid domain.Grid, isCached func(domain.Origin) bool) []domain.Origin {
+	aligned := grid.Align(r) // a bar made of finer rows needs rows up to its own end, beyond the end of r
+	var served []domain.Origin
+	for _, o := range a.origins {
+		part := aligned
+		if o.Grid == grid {
+			part = r
+		}
+		if o.Range = o.Range.Intersect(part); o.Range.Empty() {
+			continue
+		}
+
+		o.Cached = isCached(o)
+		if served == nil {
+			served = a.origins[:0]
+		}
+		served = append(served, o)
+	}
+
+	return served
+}
+
+// recordFilled adds ranges that come after those recorded.
+func (a *result) recordFilled(filled []domain.Range) {
+	for _, r := range filled {
+		if n := len(a.filled); n > 0 && a.filled[n-1].End.Equal(r.Start) {
+			a.filled[n-1].End = r.End
+		} else {
+			a.filled = append(a.filled, r)
+		}
+	}
+}
+
+// check validates a piece as it was read: it reports the findings, and applies the quality policy.
+func (t *task) check(v *domain.Validator, p ports.CachedBars) (domain.Series, error) {
+	verdict, a := validate(v, p), &t.result
+	a.report.Bars += verdict.Bars
+	if len(verdict.Findings) == 0 {
+		return p.Bars, nil
+	}
+
+	a.report.Findings = domain.MergeFindings(a.report.Findings, verdict.Findings)
+	bars, dropped, err := t.query.request.Quality.Apply(p.Bars, verdict)
+	if err != nil {
+		return domain.Series{}, t.query.call.Fault(ports.ErrCorruptData, fmt.Errorf(
+			"%w; %d of %d bars break a fatal rule; request with quality drop or flag, or write the bars again",
+			err, len(verdict.Fatal), verdict.Bars))
+	}
+	a.report.Dropped = append(a.report.Dropped, dropped...)
+
+	return bars, nil
+}
+
+// withoutFatal returns the bars that the quality policy will keep, and reports nothing.
+func (t *task) withoutFatal(p ports.CachedBars) domain.Series {
+	if t.query.request.Quality != domain.QualityDrop {
+		return p.Bars
+	}
+
+	return p.Bars.Drop(validate(domain.NewValidator(p.Bars.Range(), t.query.now), p).Fatal)
+}
+
+func validate(v *domain.Validator, p ports.CachedBars) domain.Verdict {
+	if p.Validated {
+		return v.CheckValidated(p.Bars)
+	}
+
+	return v.Check(p.Bars)
+}
+
+// resampleError gives an error of resampling or filling the kind and the subject of the request.
+func (t *task) resampleError(err error) error {
+	if ours := (*ports.Error)(nil); err == nil || errors.As(err, &ours) {
+		return err
+	}
+
+	kind := ports.ErrInternal
+	if errors.Is(err, domain.ErrOverflow) {
+		kind = ports.ErrTooLarge
+	}
+	call := &t.query.call
+
+	return &ports.Error{Kind: kind, Op: call.Op, Subject: call.Subject.String(), Err: err}
+}

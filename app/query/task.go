@@ -1,0 +1,156 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// task is one request under way: the query, the route chosen for it, and the result so far. It is for one goroutine.
+type task struct {
+	provider *Provider
+	query    query
+	extents  *extentSet // shared by the tasks of a FetchMany
+	route    route
+	result   result
+	reading  reading
+
+	all         allBars     // consumer without a limit
+	limited     limitedBars // consumer with First or Last
+	derivedRows int         // rows read at a time where bars are made of them
+
+	localExtents []domain.Extent // of the preferred store, where its cache had them in memory at the start
+	ownExtents   extentSet       // extents, where no other task shares them
+}
+
+// newTask validates and clamps the request. It does no I/O.
+func (p *Provider) newTask(op string, r domain.DataRequest, now time.Time) (*task, error) {
+	if err := r.Validate(); err != nil {
+		return nil, access.Refusal(op, "", err)
+	}
+
+	t := &task{provider: p}
+	if err := t.query.init(op, r, now, p); err != nil {
+		return nil, t.query.call.Refuse(err)
+	}
+	t.ownExtents.init(p.stores, t.query.symbol[:])
+	t.extents = &t.ownExtents
+
+	return t, nil
+}
+
+// restart returns the same request with nothing read and no coverage known.
+func (t *task) restart() *task {
+	again := &task{provider: t.provider, query: t.query}
+	again.query.call.Subject = &again.query.request.Key
+	again.ownExtents.init(t.provider.stores, again.query.symbol[:])
+	again.extents = &again.ownExtents
+
+	return again
+}
+
+// lastBefore returns a task for the last bar before end, at the same instant and with the same coverage.
+func (t *task) lastBefore(end time.Time) (*task, error) {
+	q := &t.query
+	r := domain.DataRequest{Key: q.key(), End: end, Last: 1, Quality: q.request.Quality, Resample: q.request.Resample}
+	before := &task{provider: t.provider, extents: t.extents}
+	if err := before.query.init(q.call.Op, r, q.now, t.provider); err != nil {
+		return nil, q.call.Refuse(err)
+	}
+	before.query.call.Deadline = q.call.Deadline
+
+	return before, nil
+}
+
+// symbolIsCovered reports whether the cache knows declared coverage of the series. Then the symbol is known, and no catalog is queried.
+func (t *task) symbolIsCovered() bool {
+	s := t.query.call.Store
+	if s == nil || s.Cache == nil {
+		return false
+	}
+
+	t.localExtents, _ = s.Cache.LocalExtents(t.query.symbol[0])
+	return slices.ContainsFunc(t.localExtents, func(e domain.Extent) bool { return e.Key == t.query.key() && !e.Inferred })
+}
+
+// maxPlanAttempts bounds how often a request is planned when the coverage changes while it is read.
+const maxPlanAttempts = 3
+
+// errCoverageChanged restarts a request.
+var errCoverageChanged = fmt.Errorf("the coverage changed while the store was read; repeat the request: %w", ports.ErrIncomplete)
+
+// runWithRetry is run, repeated when the coverage changes meanwhile.
+func (t *task) runWithRetry(ctx context.Context) (domain.Result, error) {
+	for attempt := 1; ; attempt++ {
+		result, err := t.run(ctx)
+		if attempt == maxPlanAttempts || !errors.Is(err, errCoverageChanged) {
+			return result, err
+		}
+
+		t = t.restart()
+	}
+}
+
+// run answers the request.
+func (t *task) run(ctx context.Context) (domain.Result, error) {
+	bars, err := t.readBars(ctx)
+	if err != nil {
+		return domain.Result{}, err
+	}
+
+	t.result.record(bars, t.route.legs)
+	result := t.finish()
+	result.Series = bars
+
+	return result, nil
+}
+
+// readBars routes the request and reads its bars. Coverage is read before the bars, because a write between the two then leaves bars that look
+// uncovered, and never coverage without its bars.
+func (t *task) readBars(ctx context.Context) (domain.Series, error) {
+	narrowed, err := t.chooseRoute(ctx)
+	if err != nil {
+		return domain.Series{}, err
+	}
+
+	bars, err := t.read(ctx)
+	if err != nil || !narrowed || bars.Len() == t.query.request.Last {
+		return bars, err
+	}
+
+	t.result = result{storeReads: t.result.storeReads} // the narrowed range has too few bars; there may be more before it
+	if err := t.choosePlannedRoute(ctx); err != nil {
+		return domain.Series{}, err
+	}
+
+	return t.read(ctx)
+}
+
+// finish returns the Result without its bars.
+func (t *task) finish() domain.Result {
+	q, a, w := &t.query, &t.result, &t.route.window
+	r := w.resultRange(a.returned, a.bars, q.request.First, q.request.Last)
+	uncovered := w.uncovered(r, t.route.covered)
+	result := domain.Result{
+		Series: q.empty(), Range: r, Clamped: w.clamped, Uncovered: uncovered, Filled: a.filled,
+		Quality: a.report, Provenance: a.provenance(r, q.grid(), t.servedFromCache), Now: q.now, Next: w.next(r, uncovered, a.returned),
+	}
+	result.Quality.Policy = q.request.Quality
+
+	return result
+}
+
+// servedFromCache reports whether no store was queried for the bars of the origin.
+func (t *task) servedFromCache(o domain.Origin) bool {
+	return o.Ticks == "" && t.provider.stores.ByName(o.Store).Cache != nil &&
+		!slices.ContainsFunc(t.result.storeReads, func(r plan.Read) bool {
+			return r.Source == o.Store && !r.Range.Intersect(o.Range).Empty()
+		})
+}

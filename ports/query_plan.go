@@ -1,0 +1,279 @@
+package ports
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Explainer shows how a request would be answered.
+type Explainer interface {
+	// Explain returns the plan by which HistoricalDataProvider.Fetch would answer the request, and must not read a bar. A limit that
+	// refuses the request, or may refuse its result, is in QueryPlan.Refusals and no error. Its errors are those of Fetch that are known
+	// before a bar is read. Safe for concurrent use.
+	Explain(ctx context.Context, r domain.DataRequest) (QueryPlan, error)
+}
+
+// QueryPlan says where the bars of a request come from. Legs and Uncovered both ascend, are disjoint, and together are exactly Range.
+type QueryPlan struct {
+	Key       domain.SeriesKey `json:"key"`
+	Range     domain.Range     `json:"range"` // the requested range, both ends moved up to edges of the grid
+	Legs      []PlanLeg        `json:"legs"`
+	Uncovered []domain.Range   `json:"uncovered"` // on open times: no store covers these in any way
+	Bars      int64            `json:"bars"`      // upper bound of the bars returned
+	Total     Estimate         `json:"total"`
+	Refusals  []PlanRefusal    `json:"refusals"` // limits that refuse the request, or may refuse its result
+}
+
+// PlanLeg is the part of a plan that makes all bars of one range out of rows of one kind. Its reads ascend, are disjoint, and together
+// span Range.
+type PlanLeg struct {
+	Range domain.Range `json:"range"` // on open times of the requested grid
+	From  RowKind      `json:"from"`
+	Grid  domain.Grid  `json:"grid,omitzero"` // of the stored bars; zero where bars are aggregated from ticks
+	Reads []PlanRead   `json:"reads"`         // one or more
+}
+
+// PlanRead is one query of a store.
+type PlanRead struct {
+	Source   string       `json:"source"`   // the store's name
+	Range    domain.Range `json:"range"`    // on open times of the stored grid, or on times of ticks
+	Inferred bool         `json:"inferred"` // some of the coverage is inferred from the first and last stored bar
+	Estimate `json:"estimate"`
+
+	Cached []domain.Range `json:"cached,omitempty"` // parts of Range that a cache has, which cost next to nothing
+	Server *ReadPlan      `json:"server,omitempty"` // how the server would read the rest; nil where it cannot tell
+}
+
+// RowKind is the kind of stored rows that bars are made of.
+type RowKind string
+
+// The row kinds.
+const (
+	RowsOfBars   RowKind = "bars"
+	RowsOfTrades RowKind = "trades"
+	RowsOfQuotes RowKind = "quotes"
+)
+
+// Ticks returns the kind of tick of the rows; it is empty for bars.
+func (k RowKind) Ticks() domain.TickKind {
+	switch k {
+	case RowsOfTrades:
+		return domain.TickTrades
+	case RowsOfQuotes:
+		return domain.TickQuotes
+	}
+
+	return ""
+}
+
+// Estimate is an upper bound of the cost of reading. Rows are counted as if no slot of the stored grid was empty; of trades and quotes,
+// one a second is assumed, because their number is not known before they are read.
+type Estimate struct {
+	Rows  int64         `json:"rows"`
+	Bytes int64         `json:"bytes"`   // in memory
+	Cost  time.Duration `json:"cost_ns"` // with one read after the other; 0 where a store's rate was not measured
+}
+
+// Add returns the sum of both. Its Cost is 0 unless both costs are known.
+func (e Estimate) Add(o Estimate) Estimate {
+	sum := Estimate{Rows: e.Rows + o.Rows, Bytes: e.Bytes + o.Bytes}
+	if e.Cost > 0 && o.Cost > 0 {
+		sum.Cost = e.Cost + o.Cost
+	}
+
+	return sum
+}
+
+// PlanRefusal is a limit that refuses a plan.
+type PlanRefusal struct {
+	Limit     string `json:"limit"` // its name in the configuration
+	What      string `json:"what"`  // the unit that it counts
+	Need      int64  `json:"need"`
+	Most      int64  `json:"most"`
+	Estimated bool   `json:"estimated"` // Need is an upper bound: the limit refuses only a result that turns out so large
+}
+
+// String says what the plan needs, what is allowed, and what to do.
+func (r PlanRefusal) String() string {
+	needs := "needs"
+	if r.Estimated {
+		needs = "may need"
+	}
+
+	return fmt.Sprintf("the plan %s %d %s, at most %d are allowed (%s); request a shorter range", needs, r.Need, r.What, r.Most, r.Limit)
+}
+
+// Reads counts the queries of the plan.
+func (p QueryPlan) Reads() int {
+	n := 0
+	for _, l := range p.Legs {
+		n += len(l.Reads)
+	}
+
+	return n
+}
+
+// String is the plan as a tree for people, ending in a newline. Programs read its JSON.
+func (p QueryPlan) String() string {
+	root := node{text: fmt.Sprintf("%s %s: %s in %s, %s",
+		p.Key, p.Range, atMost(p.Bars, "bar"), count(int64(p.Reads()), "read"), p.Total)}
+
+	gaps := p.Uncovered
+	for _, l := range p.Legs {
+		for len(gaps) > 0 && gaps[0].Start.Before(l.Range.Start) {
+			root.add(p.uncoveredNode(gaps[0]))
+			gaps = gaps[1:]
+		}
+		root.add(l.node(p.Key))
+	}
+	for _, r := range gaps {
+		root.add(p.uncoveredNode(r))
+	}
+
+	for _, refusal := range p.Refusals {
+		verdict := "refused: "
+		if refusal.Estimated {
+			verdict = "may be refused: "
+		}
+		root.add(node{text: verdict + refusal.String()})
+	}
+
+	var s strings.Builder
+	root.write(&s, "")
+	return s.String()
+}
+
+func (p QueryPlan) uncoveredNode(r domain.Range) node {
+	return node{text: fmt.Sprintf("not covered %s: no data for %s", r, count(p.Key.Grid.Slots(r), "bar"))}
+}
+
+func (l PlanLeg) node(key domain.SeriesKey) node {
+	var how string
+	switch {
+	case l.From != RowsOfBars:
+		how = "aggregated from " + string(l.From)
+	case l.Grid == key.Grid:
+		how = "stored " + l.Grid.String()
+	default:
+		how = "resampled from " + l.Grid.String()
+	}
+
+	n := node{text: fmt.Sprintf("%s %s: %s", how, l.Range, atMost(key.Grid.Slots(l.Range), "bar"))}
+	for _, read := range l.Reads {
+		n.add(read.node(l))
+	}
+
+	return n
+}
+
+func (r PlanRead) node(l PlanLeg) node {
+	text := r.Source
+	if len(l.Reads) > 1 {
+		text += " " + r.Range.String()
+	}
+	text += ": " + r.String()
+	if l.From != RowsOfBars {
+		text += " (taken as one " + strings.TrimSuffix(string(l.From), "s") + " a second)"
+	}
+	if r.Inferred {
+		text += " (coverage inferred from the first and last stored bar)"
+	}
+
+	cached := int64(0)
+	for _, part := range r.Cached {
+		cached += l.Grid.Slots(part)
+	}
+	switch {
+	case cached > 0 && cached >= r.Rows:
+		text += ", all cached"
+	case cached > 0:
+		text += ", " + count(cached, "row") + " cached"
+	}
+
+	n := node{text: text}
+	if r.Server != nil {
+		n.add(node{text: strings.Join(r.Server.Lines, "\n")})
+		for _, advice := range r.Server.Advice {
+			n.add(node{text: "advice: " + advice})
+		}
+	}
+
+	return n
+}
+
+// String is "at most 1 440 rows, 81 kB, about 2ms".
+func (e Estimate) String() string {
+	s := atMost(e.Rows, "row") + ", " + formatBytes(e.Bytes)
+	if e.Cost > 0 {
+		s += ", about " + roundDuration(e.Cost).String()
+	}
+
+	return s
+}
+
+// node is one line or block of a tree and its children.
+type node struct {
+	text     string
+	children []node
+}
+
+func (n *node) add(child node) { n.children = append(n.children, child) }
+
+func (n *node) write(s *strings.Builder, indent string) {
+	s.WriteString(strings.ReplaceAll(n.text, "\n", "\n"+indent) + "\n")
+	for i := range n.children {
+		branch, stem := "├─ ", "│  "
+		if i == len(n.children)-1 {
+			branch, stem = "└─ ", "   "
+		}
+		s.WriteString(indent + branch)
+		n.children[i].write(s, indent+stem)
+	}
+}
+
+func atMost(n int64, unit string) string { return "at most " + count(n, unit) }
+
+// count is "1 bar" or "1 440 bars".
+func count(n int64, unit string) string {
+	if n != 1 {
+		unit += "s"
+	}
+	digits := strconv.FormatInt(n, 10)
+	for at := len(digits) - 3; at > 0; at -= 3 {
+		digits = digits[:at] + " " + digits[at:]
+	}
+
+	return digits + " " + unit
+}
+
+// formatBytes is a count of bytes with a unit, to two digits or more.
+func formatBytes(bytes int64) string {
+	value, unit := float64(bytes), "B"
+	for _, larger := range [...]string{"kB", "MB", "GB", "TB"} {
+		if value < 1000 {
+			break
+		}
+		value, unit = value/1000, larger
+	}
+
+	if value < 10 && unit != "B" {
+		return fmt.Sprintf("%.1f %s", value, unit)
+	}
+
+	return fmt.Sprintf("%.0f %s", value, unit)
+}
+
+// roundDuration keeps two or three digits.
+func roundDuration(d time.Duration) time.Duration {
+	step := time.Duration(1)
+	for d/step >= 1000 {
+		step *= 10
+	}
+
+	return d.Round(step)
+}
