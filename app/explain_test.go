@@ -39,8 +39,8 @@ func TestExplain(t *testing.T) {
 │  └─ low: at most 2 rows, 112 B
 ├─ resampled from 1m [2024-03-04T14:00:00Z, 2024-03-04T16:00:00Z): at most 2 bars
 │  └─ high: at most 120 rows, 6.7 kB
-├─ uncovered [2024-03-04T16:00:00Z, 2024-03-04T17:00:00Z): 1 bar that nobody holds
-└─ may be refused: the plan may need 4 bars, at most 3 are allowed (max_bars); ask for a shorter range
+├─ not covered [2024-03-04T16:00:00Z, 2024-03-04T17:00:00Z): no data for 1 bar
+└─ may be refused: the plan may need 4 bars, at most 3 are allowed (max_bars); request a shorter range
 `
 	if got := p.String(); got != tree {
 		t.Errorf("got\n%s\nwant\n%s", got, tree)
