@@ -10,7 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// parseTime reads 2018-04-04, 2018-04-04T09:30:00Z, -7d or now; "" is the zero time. A date is its midnight in the grid's zone.
+// parseTime reads 2018-04-04, 2018-04-04T09:30:00Z, -7d or now; "" is the zero time. A date is midnight in the time
+// zone.
 func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	switch text {
 	case "":
@@ -26,8 +27,8 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	}
 
 	if text[0] == '-' {
-		if back, err := domain.ParseFrequency(text[1:]); err == nil {
-			return before(now.UTC(), back), nil
+		if length, err := domain.ParseFrequency(text[1:]); err == nil {
+			return subtract(now.UTC(), length), nil
 		}
 	}
 
@@ -35,7 +36,7 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 		Reason: "write 2018-04-04, 2018-04-04T09:30:00Z, -7d (a count of s, m, h, d, w or M before now) or now"}
 }
 
-// midnight is the first instant of the date in the zone.
+// midnight returns the first instant of the date in the time zone.
 func midnight(day time.Time, zone string) (time.Time, error) {
 	days, err := domain.NewGrid(domain.Day1, zone)
 	if err != nil {
@@ -47,75 +48,86 @@ func midnight(day time.Time, zone string) (time.Time, error) {
 		return time.Time{}, err
 	}
 
-	noon := time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, location)
+	noon := time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, location) // because some days have no midnight
 	return days.Floor(noon), nil
 }
 
-// before is now less so many units; days, weeks and months are those of the calendar in UTC.
-func before(now time.Time, back domain.Frequency) time.Time {
-	n := back.Count()
-	switch back.Unit() {
+// subtract returns the time that lies the length before t. Days, weeks and months are those of the UTC calendar.
+func subtract(t time.Time, length domain.Frequency) time.Time {
+	n := length.Count()
+	switch length.Unit() {
 	case domain.Day:
-		return now.AddDate(0, 0, -n)
+		return t.AddDate(0, 0, -n)
 	case domain.Week:
-		return now.AddDate(0, 0, -7*n)
+		return t.AddDate(0, 0, -7*n)
 	case domain.Month:
-		return now.AddDate(0, -n, 0)
+		return t.AddDate(0, -n, 0)
 	default:
-		return now.Add(-back.Nominal())
+		return t.Add(-length.Nominal())
 	}
 }
 
-// parseKey reads the parts of a series key as they stand on the command line.
-func parseKey(symbol, grid, kind string) (domain.SeriesKey, error) {
+// parseKey reads a series key from its parts on the command line.
+func parseKey(symbol, frequency, price string) (domain.SeriesKey, error) {
 	s, err := domain.ParseSymbol(symbol)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
 
-	g, err := domain.ParseGrid(grid)
+	g, err := domain.ParseGrid(frequency)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
 
-	k, err := domain.ParsePriceType(kind)
+	p, err := domain.ParsePriceType(price)
 	if err != nil {
 		return domain.SeriesKey{}, err
 	}
 
-	return domain.NewSeriesKey(s, g, k)
+	return domain.NewSeriesKey(s, g, p)
 }
 
-// span is a pair of flags that bound a range of time.
-type span struct {
+// priceFlag adds --price to a subcommand that works on one price type; the default is trade prices.
+func priceFlag(flags *pflag.FlagSet, price *string) {
+	flags.StringVar(price, "price", domain.PriceTrade.String(),
+		"price `type` of the bars: trade, bid, ask, mid, mark or index")
+}
+
+// rangeFlags is a pair of flags that bound a range of time.
+type rangeFlags struct {
 	startName, endName string
 	start, end         string
 }
 
-func (s *span) register(flags *pflag.FlagSet, startName, startHelp, endName, endHelp string) {
-	s.startName, s.endName = startName, endName
-	flags.StringVar(&s.start, startName, "", startHelp)
-	flags.StringVar(&s.end, endName, "", endHelp)
+// register adds --start and --end.
+func (r *rangeFlags) register(flags *pflag.FlagSet, startHelp, endHelp string) {
+	r.registerAs(flags, "start", startHelp, "end", endHelp)
 }
 
-// given reports whether the user gave any of the two.
-func (s *span) given() bool { return s.start != "" || s.end != "" }
+// registerAs adds the two flags under other names than --start and --end.
+func (r *rangeFlags) registerAs(flags *pflag.FlagSet, startName, startHelp, endName, endHelp string) {
+	r.startName, r.endName = startName, endName
+	flags.StringVar(&r.start, startName, "", startHelp)
+	flags.StringVar(&r.end, endName, "", endHelp)
+}
 
-// times is both instants, zero where not given.
-func (s *span) times(now time.Time, zone string) (start, end time.Time, err error) {
-	if start, err = parseTime(s.start, now, zone); err != nil {
-		return start, end, fmt.Errorf("--%s: %w", s.startName, err)
+// isSet reports whether one of the two flags was given.
+func (r *rangeFlags) isSet() bool { return r.start != "" || r.end != "" }
+
+// times returns both instants, zero where the flag was not given. Dates are in the time zone.
+func (r *rangeFlags) times(now time.Time, zone string) (start, end time.Time, err error) {
+	if start, err = parseTime(r.start, now, zone); err != nil {
+		return start, end, fmt.Errorf("--%s: %w", r.startName, err)
 	}
-	if end, err = parseTime(s.end, now, zone); err != nil {
-		return start, end, fmt.Errorf("--%s: %w", s.endName, err)
+	if end, err = parseTime(r.end, now, zone); err != nil {
+		return start, end, fmt.Errorf("--%s: %w", r.endName, err)
 	}
 
 	return start, end, nil
 }
 
-const kindHelp = "`what` the prices are of: trade, bid, ask, mid, mark, index"
-
-// arguments wants from least to most of them, and says in words what they are; most below 0 is any number.
+// arguments accepts from least to most arguments; a negative most is no bound. words tells the user which arguments to
+// give.
 func arguments(words string, least, most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
@@ -125,4 +137,8 @@ func arguments(words string, least, most int) cobra.PositionalArgs {
 	}
 }
 
+// stamp formats a time with the digits it has, to the nanosecond at most.
 func stamp(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+// rangeText is "2018-04-04T00:00:00Z to 2018-04-05T00:00:00Z".
+func rangeText(r domain.Range) string { return stamp(r.Start) + " to " + stamp(r.End) }

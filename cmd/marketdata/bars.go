@@ -11,23 +11,24 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// printResult writes the bars of a result in the form asked for; as JSON, all of the result, and of a page what comes next.
-func printResult(w io.Writer, format string, r domain.Result, next nextPage) error {
+// printResult writes the bars of a result in the format. JSON has the whole result and, where a page was requested, how
+// to continue.
+func printResult(w io.Writer, format string, r domain.Result, next *nextPage) error {
 	out := bufio.NewWriter(w)
 	var err error
 	switch format {
 	case formatCSV:
 		err = writeCSV(out, r.Series)
 	case formatJSON:
-		err = indented(out, struct {
+		err = writeJSON(out, struct {
 			domain.Result
 
 			Page *nextPage `json:"page,omitempty"`
-		}{r, next.orNil()})
+		}{r, next})
 	case formatParquet:
-		err = writeParquet(out, r.Series, barsAsParquet(r.Series.Key()))
+		err = writeParquet(out, r.Series, newBarParquet(r.Series.Key()))
 	case formatNDJSON:
-		err = lines(out, func(yield func(domain.Bar) bool) {
+		err = writeNDJSON(out, func(yield func(domain.Bar) bool) {
 			for _, b := range r.Series.All() {
 				if !yield(b) {
 					return
@@ -53,7 +54,7 @@ func writeCSV(w io.Writer, s domain.Series) error {
 	return out.Flush()
 }
 
-// printBars is a table of bars.
+// printBars writes the bars as a table.
 func printBars(w io.Writer, s domain.Series) error {
 	return printTable(w, barColumns(), barRows(s, timeLayout(s)))
 }
@@ -65,7 +66,7 @@ func barColumns() []column {
 	}
 }
 
-// barRows is the cells of the bars: points under points, an unknown trade count as a dash.
+// barRows returns the table rows of the bars: decimal points aligned, an unknown trade count as a dash.
 func barRows(s domain.Series, layout string) [][]string {
 	rows := make([][]string, 0, s.Len())
 	for _, b := range s.All() {
@@ -74,7 +75,8 @@ func barRows(s domain.Series, layout string) [][]string {
 			trades = "-"
 		}
 		rows = append(rows, []string{
-			b.OpenTime.Format(layout), b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), trades,
+			b.OpenTime.Format(layout),
+			b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), trades,
 		})
 	}
 
@@ -83,23 +85,24 @@ func barRows(s domain.Series, layout string) [][]string {
 	return rows
 }
 
-// alignPoints gives the numbers of the columns as many digits after the point as the longest of them all has.
+// alignPoints pads the numbers of the columns with zeros, so that all have as many digits after the point as the
+// longest.
 func alignPoints(rows [][]string, columns ...int) {
 	digits := 0
 	for _, row := range rows {
 		for _, c := range columns {
-			digits = max(digits, fraction(row[c]))
+			digits = max(digits, fractionDigits(row[c]))
 		}
 	}
 
 	for _, row := range rows {
 		for _, c := range columns {
-			row[c] = pad(row[c], digits)
+			row[c] = padFraction(row[c], digits)
 		}
 	}
 }
 
-// timeLayout shows no more of the open times than tells them apart.
+// timeLayout returns the shortest layout that shows every open time exactly to the second.
 func timeLayout(s domain.Series) string {
 	layout := time.DateOnly
 	for _, b := range s.All() {
@@ -114,20 +117,20 @@ func timeLayout(s domain.Series) string {
 	return layout
 }
 
-// fraction is how many digits stand after the point.
-func fraction(number string) int {
+// fractionDigits returns the number of digits after the point.
+func fractionDigits(number string) int {
 	_, digits, _ := strings.Cut(number, ".")
 	return len(digits)
 }
 
-// pad adds zeros up to so many digits after the point.
-func pad(number string, digits int) string {
-	missing := digits - fraction(number)
+// padFraction appends zeros until the number has so many digits after the point.
+func padFraction(number string, digits int) string {
+	missing := digits - fractionDigits(number)
 	if missing == 0 {
 		return number
 	}
 
-	if fraction(number) == 0 {
+	if fractionDigits(number) == 0 {
 		number += "."
 	}
 	return number + strings.Repeat("0", missing)

@@ -12,54 +12,58 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// completionTime is how long a shell waits for suggestions: a store that takes longer gives none.
-const completionTime = 500 * time.Millisecond
+// completionTimeout bounds how long the shell waits for completions; a slower store yields none.
+const completionTimeout = 500 * time.Millisecond
 
-// completeSymbols suggests the symbols known.
-func (c *command) completeSymbols(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-	return c.completeSeries(cmd, nil, begun)
+// completeSymbols completes known symbols.
+func (c *command) completeSymbols(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	return c.completeSeries(cmd, nil, prefix)
 }
 
-// completeSeries suggests the symbols known, then the grids held of the symbol, then files.
-func (c *command) completeSeries(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+// completeSeries completes a known symbol, then a frequency that is stored for it, then files.
+func (c *command) completeSeries(
+	cmd *cobra.Command, args []string, prefix string,
+) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 1 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	return c.suggest(cmd, func(ctx context.Context, md *app.Service) ([]string, error) {
+
+	return c.complete(cmd, func(ctx context.Context, md *app.Service) ([]string, error) {
 		if len(args) == 0 {
-			return symbolsLike(ctx, md, begun)
+			return findSymbols(ctx, md, prefix)
 		}
-		return gridsOf(ctx, md, args)
+		return findFrequencies(ctx, md, args)
 	})
 }
 
-// completeFetch suggests the symbols known, then the grids held of those given and, once one is begun, more symbols, up to the grid.
-func (c *command) completeFetch(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+// completeFetch completes known symbols, and after the first one frequencies too, until a frequency is given.
+func (c *command) completeFetch(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if n := len(args); n > 1 {
 		if _, err := domain.ParseGrid(args[n-1]); err == nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 	}
-	return c.suggest(cmd, func(ctx context.Context, md *app.Service) ([]string, error) {
+
+	return c.complete(cmd, func(ctx context.Context, md *app.Service) ([]string, error) {
 		if len(args) == 0 {
-			return symbolsLike(ctx, md, begun)
+			return findSymbols(ctx, md, prefix)
 		}
 
-		grids, err := gridsOf(ctx, md, args)
-		if err != nil || begun == "" {
-			return grids, err
+		frequencies, err := findFrequencies(ctx, md, args)
+		if err != nil || prefix == "" {
+			return frequencies, err
 		}
 
-		symbols, err := symbolsLike(ctx, md, begun)
-		return append(grids, symbols...), err
+		symbols, err := findSymbols(ctx, md, prefix)
+		return append(frequencies, symbols...), err
 	})
 }
 
-// suggest asks the stores for suggestions, in the time that a shell waits.
-func (c *command) suggest(
-	cmd *cobra.Command, ask func(context.Context, *app.Service) ([]string, error),
+// complete opens the stores and calls find, within the time that a shell waits. It has no completions after an error.
+func (c *command) complete(
+	cmd *cobra.Command, find func(context.Context, *app.Service) ([]string, error),
 ) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 	defer cancel()
 	md, done, err := c.open(ctx)
 	if err != nil {
@@ -67,7 +71,7 @@ func (c *command) suggest(
 	}
 
 	defer done()
-	found, err := ask(ctx, md)
+	found, err := find(ctx, md)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -75,10 +79,10 @@ func (c *command) suggest(
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
-// symbolsLike is the first of the symbols known that begin so.
-func symbolsLike(ctx context.Context, md *app.Service, begun string) (found []string, err error) {
-	const most = 100
-	metas, err := md.Symbols(ctx, ports.SymbolQuery{Pattern: begun + "*", Limit: most})
+// findSymbols returns the first known symbols with the prefix.
+func findSymbols(ctx context.Context, md *app.Service, prefix string) (found []string, err error) {
+	const limit = 100
+	metas, err := md.Symbols(ctx, ports.SymbolQuery{Pattern: prefix + "*", Limit: limit})
 	for _, m := range metas {
 		found = append(found, string(m.Symbol))
 	}
@@ -86,8 +90,8 @@ func symbolsLike(ctx context.Context, md *app.Service, begun string) (found []st
 	return found, err
 }
 
-// gridsOf is the grids held of the symbols, which may be patterns.
-func gridsOf(ctx context.Context, md *app.Service, names []string) (found []string, err error) {
+// findFrequencies returns the frequencies that are stored for the symbols, which may be patterns.
+func findFrequencies(ctx context.Context, md *app.Service, names []string) (found []string, err error) {
 	var symbols []domain.Symbol
 	if !slices.ContainsFunc(names, isPattern) {
 		for _, name := range names {

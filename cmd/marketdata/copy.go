@@ -2,80 +2,101 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const copyHelp = `Copy bars, trades and quotes from one store to another, with the claims on them: of all symbols, or of those that a pattern matches.
+const copyHelp = `Copy bars, trades and quotes with their coverage from one store to another: of all symbols, or
+of those that match a pattern.
 
-` + sideHelp + `
+` + endpointHelp + `
 
-What is claimed is copied, as it is claimed; what a store only assumes to hold (see marketdata coverage) is left out, unless
---assumed takes it for complete. All that is written is read back and compared. What the other store has already is compared and
-not written again: after an error or Ctrl-C run the same command again, and it goes on.
+Declared coverage is copied as it is. Inferred coverage (see marketdata coverage) is left out;
+with --inferred it is copied and declared. All rows are read back and compared. Rows that the
+target has already are compared and not written again, so after an error or Ctrl-C the same
+command continues.
 
-Where the other store says something else, the copy stops. marketdata diff shows the difference; --overwrite makes the other store
-equal to the one copied from, in the ranges copied.`
+If the target has other data, the copy stops. marketdata diff shows the difference; --overwrite
+makes the target equal to the source in the copied ranges.`
 
 const copyExample = `  marketdata copy --to-db backup.db
-  marketdata copy 'COINBASE:*' --grid 1m,1d --start 2018-01-01 --from-db laptop.db
+  marketdata copy 'COINBASE:*' --frequency 1m,1d --start 2018-01-01 --from-db laptop.db
   marketdata copy BTC/USD --only bars --from-db old.db --to-db new.db
   marketdata copy --from production.yaml --to-db research.db --only trades --start -7d`
 
-// copied is the report on one series.
-type copied struct {
+// copySummary reports one copied series.
+type copySummary struct {
 	Series string       `json:"series"`
-	Holds  file.Kind    `json:"holds"`
-	Range  domain.Range `json:"range"` // from the start of what was copied to its end
-	Rows   int          `json:"rows"`  // in the store copied from
+	Kind   file.Kind    `json:"kind"`
+	Range  domain.Range `json:"range"` // from the start of the first copied range to the end of the last
+	Rows   int          `json:"rows"`  // of the source
 	ports.WriteReport
 }
 
-var copyList = listing[copied]{
+var copyList = listing[copySummary]{
 	columns: []column{
-		{name: "series"}, {name: "holds"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true}, {"deleted", true},
-		{name: "start"}, {name: "end"},
+		{name: "series"}, {name: "kind"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true},
+		{"deleted", true}, {name: "start"}, {name: "end"},
 	},
-	cells: func(r copied) []string {
+	cells: func(r copySummary) []string {
 		return []string{
-			r.Series, string(r.Holds), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed), strconv.Itoa(r.Unchanged),
-			strconv.Itoa(r.Deleted), stamp(r.Range.Start), stamp(r.Range.End),
+			r.Series, string(r.Kind), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed),
+			strconv.Itoa(r.Unchanged), strconv.Itoa(r.Deleted), stamp(r.Range.Start), stamp(r.Range.End),
 		}
 	},
 }
 
 type copyOptions struct {
-	span
-	from, to           side
-	pattern            string
-	grids, only        []string
-	kind, output       string
-	assumed, overwrite bool
+	window              rangeFlags
+	from, to            endpoint
+	pattern             string
+	frequencies, only   []string
+	price, output       string
+	inferred, overwrite bool
 }
 
-func (o copyOptions) wants(k file.Kind) bool {
+func (o *copyOptions) register(flags *pflag.FlagSet) {
+	o.from.register(flags, "from", "source")
+	o.to.register(flags, "to", "target")
+	flags.StringSliceVar(&o.frequencies, "frequency", nil, "only bars of these `frequencies`, like 1m,1d")
+	flags.StringVar(&o.price, "price", "",
+		"only bars of this price `type`: trade, bid, ask, mid, mark or index (default every type)")
+	flags.StringSliceVar(&o.only, "only", nil, "only these of `bars,trades,quotes`")
+	o.window.register(flags, "`time` of the first row to copy (default the start of the coverage)",
+		"`time` to stop before (default the end of the coverage)")
+	flags.BoolVar(&o.inferred, "inferred", false, "copy inferred coverage too, and declare it")
+	flags.BoolVar(&o.overwrite, "overwrite", false, "replace data of the target that differs")
+	outputFlag(flags, &o.output)
+}
+
+// wants reports whether rows of the kind are copied.
+func (o *copyOptions) wants(k file.Kind) bool {
 	if len(o.only) > 0 {
 		return slices.Contains(o.only, string(k))
 	}
-	return k == file.Bars || len(o.grids) == 0 && o.kind == ""
+
+	return k == file.Bars || len(o.frequencies) == 0 && o.price == ""
 }
 
-func (c *command) copies() *cobra.Command {
+func (c *command) copyCommand() *cobra.Command {
 	var o copyOptions
 	cmd := &cobra.Command{
-		Use:               "copy [PATTERN]",
-		Short:             "Copy what is held from one store to another",
-		Long:              copyHelp,
-		Example:           copyExample,
-		Args:              arguments("at most one symbol or pattern, like: marketdata copy 'COINBASE:*' --to-db backup.db", 0, 1),
+		Use:     "copy [PATTERN]",
+		Short:   "Copy data from one store to another",
+		Long:    copyHelp,
+		Example: copyExample,
+		Args: arguments("at most one symbol or pattern, like: marketdata copy 'COINBASE:*' --to-db backup.db",
+			0, 1),
 		ValidArgsFunction: c.completeSymbols,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -86,102 +107,84 @@ func (c *command) copies() *cobra.Command {
 					return &domain.InvalidError{What: "--only", Value: k, Reason: "some of bars, trades, quotes"}
 				}
 			}
-			if err := c.settle(&o.output); err != nil {
+			if err := c.defaultOutput(&o.output); err != nil {
 				return err
 			}
 
 			return c.runCopy(cmd.Context(), o)
 		},
 	}
-	flags := cmd.Flags()
-	o.from.register(flags, "from")
-	o.to.register(flags, "to")
-	flags.StringSliceVar(&o.grids, "grid", nil, "only bars of these `grids`, like 1m,1d")
-	flags.StringVar(&o.kind, "kind", "", "only bars of this kind: `what` the prices are of (default every kind)")
-	flags.StringSliceVar(&o.only, "only", nil, "only some of `bars,trades,quotes`")
-	o.register(flags, "start", "copy from this `time` on (default from the start of what is held)", "end", "`time` to stop before")
-	flags.BoolVar(&o.assumed, "assumed", false, "copy what a store only assumes to hold too, and claim it")
-	flags.BoolVar(&o.overwrite, "overwrite", false, "make the other store equal where it says something else")
-	outputFlag(flags, &o.output)
+	o.register(cmd.Flags())
 
 	return cmd
 }
 
 func (c *command) runCopy(ctx context.Context, o copyOptions) error {
-	series, err := seek(o.pattern, o.grids, o.kind)
+	selected, err := newSelector(o.pattern, o.frequencies, o.price)
 	if err != nil {
 		return err
 	}
 
-	stores, done, err := c.openPair(ctx, o.from, o.to)
+	stores, done, err := c.openEndpoints(ctx, o.from, o.to)
 	if err != nil {
 		return err
 	}
 
 	defer done()
-	job := &copyJob{c: c, pair: stores, o: o}
+	job := &copyJob{c: c, stores: stores, o: o}
 	if o.wants(file.Bars) {
-		err = job.bars(ctx, series)
+		err = job.bars(ctx, selected)
 	}
 	if err == nil {
-		err = job.ticks(ctx, series)
+		err = job.ticks(ctx, selected)
+	}
+	if conflict := (*conflictError)(nil); errors.As(err, &conflict) {
+		err = fmt.Errorf("%w; marketdata diff shows the difference, --overwrite replaces the data of the target", err)
 	}
 	if err != nil {
-		return fmt.Errorf("%w\n%s", err, job.kept())
+		return fmt.Errorf("%w\n%s", err, job.summary())
 	}
 	if len(job.reports) == 0 {
-		return series.nothing("copy")
+		return selected.errNoData("copy")
 	}
 
 	return copyList.print(c.out, o.output, job.reports)
 }
 
-// copyJob is a copy on its way.
+// copyJob is one copy command as it runs.
 type copyJob struct {
-	c *command
-	pair
+	c       *command
+	stores  endpoints
 	o       copyOptions
-	reports []copied
+	reports []copySummary
 }
 
-// bars copies every series that is meant.
-func (j *copyJob) bars(ctx context.Context, series sought) error {
-	all, err := series.held(ctx, j.from)
+// bars copies every selected series of bars.
+func (j *copyJob) bars(ctx context.Context, selected selector) error {
+	src, err := selected.coverage(ctx, j.stores.from)
 	if err != nil {
 		return err
 	}
 
-	there, err := series.held(ctx, j.to)
+	dst, err := selected.coverage(ctx, j.stores.to)
 	if err != nil {
 		return err
 	}
 
-	for _, s := range all {
-		start, end, err := j.o.times(j.c.now(), s.key.Grid.Zone())
+	existing := map[domain.SeriesKey][]domain.Range{}
+	for _, s := range dst {
+		existing[s.key] = s.ranges()
+	}
+
+	for _, s := range src {
+		ranges, err := j.barRanges(s)
 		if err != nil {
 			return err
 		}
 
-		held := s.claimed
-		if j.o.assumed {
-			held = s.ranges()
-		} else if len(s.assumed) > 0 {
-			j.c.notef("left out, since it is only assumed to be held of %s: %s; --assumed copies it",
-				s.key, some(s.assumed, domain.Range.String))
-		}
-
-		var ranges []domain.Range
-		for _, r := range clip(held, start, end) {
-			if r = s.key.Grid.Align(r); !r.Empty() {
-				ranges = append(ranges, r)
-			}
-		}
-
-		var known []domain.Range
-		if i := slices.IndexFunc(there, func(h heldSeries) bool { return h.key == s.key }); i >= 0 {
-			known = there[i].ranges()
-		}
-		if err := copyRows(ctx, j, storedBars(s.key), ranges, known); err != nil {
+		from, to := barDataset(j.stores.from, s.key), barDataset(j.stores.to, s.key)
+		task := copyTask[domain.Series]{from, to, ranges, existing[s.key]}
+		if err := copyRanges(ctx, j, file.Bars, task); err != nil {
 			return err
 		}
 	}
@@ -189,56 +192,66 @@ func (j *copyJob) bars(ctx context.Context, series sought) error {
 	return nil
 }
 
-// ticks copies the trades and the quotes of every symbol that is meant, as far as they are wanted.
-func (j *copyJob) ticks(ctx context.Context, series sought) error {
+// barRanges returns the ranges of a series to copy.
+func (j *copyJob) barRanges(s seriesCoverage) ([]domain.Range, error) {
+	start, end, err := j.o.window.times(j.c.now(), s.key.Grid.Zone())
+	if err != nil {
+		return nil, err
+	}
+
+	coverage := s.declared
+	if j.o.inferred {
+		coverage = s.ranges()
+	} else if len(s.inferred) > 0 {
+		j.c.notef("left out, because the coverage of %s is only inferred: %s; --inferred copies it",
+			s.key, summarize(s.inferred, rangeText))
+	}
+
+	var ranges []domain.Range
+	for _, r := range clip(coverage, start, end) {
+		if r = s.key.Grid.Align(r); !r.Empty() {
+			ranges = append(ranges, r)
+		}
+	}
+
+	return ranges, nil
+}
+
+// ticks copies the trades and the quotes of every selected symbol, as far as they are wanted.
+func (j *copyJob) ticks(ctx context.Context, selected selector) error {
 	if !j.o.wants(file.Trades) && !j.o.wants(file.Quotes) {
 		return nil
 	}
 
-	start, end, err := j.o.times(j.c.now(), "")
+	start, end, err := j.o.window.times(j.c.now(), "")
 	if err != nil {
 		return err
 	}
 
-	all, err := j.from.TickCoverage(ctx, series.symbols()...)
+	src, err := j.stores.from.TickCoverage(ctx, selected.symbols()...)
 	if err != nil {
 		return err
 	}
 
-	there, err := j.to.TickCoverage(ctx, series.symbols()...)
+	dst, err := j.stores.to.TickCoverage(ctx, selected.symbols()...)
 	if err != nil {
 		return err
 	}
 
-	type tickSeries struct {
-		symbol domain.Symbol
-		kind   domain.TickKind
-	}
-	held, known := map[tickSeries][]domain.Range{}, map[tickSeries][]domain.Range{}
-	var order []tickSeries
-	for _, e := range all {
-		s := tickSeries{e.Symbol, e.Kind}
-		if !series.symbol(s.symbol) || !j.o.wants(file.Kind(s.kind)) {
+	order, coverage := groupTicks(src)
+	_, existing := groupTicks(dst)
+	for _, s := range order {
+		if !selected.matchesSymbol(s.symbol) || !j.o.wants(file.Kind(s.kind)) {
 			continue
 		}
 
-		if held[s] == nil {
-			order = append(order, s)
-		}
-		held[s] = append(held[s], e.Range)
-	}
-
-	for _, e := range there {
-		s := tickSeries{e.Symbol, e.Kind}
-		known[s] = append(known[s], e.Range)
-	}
-
-	for _, s := range order {
-		ranges := clip(held[s], start, end)
+		ranges := clip(coverage[s], start, end)
 		if s.kind == domain.TickTrades {
-			err = copyRows(ctx, j, tradeFlow(s.symbol), ranges, known[s])
+			from, to := tradeDataset(j.stores.from, s.symbol), tradeDataset(j.stores.to, s.symbol)
+			err = copyRanges(ctx, j, file.Trades, copyTask[domain.Trades]{from, to, ranges, existing[s]})
 		} else {
-			err = copyRows(ctx, j, quoteFlow(s.symbol), ranges, known[s])
+			from, to := quoteDataset(j.stores.from, s.symbol), quoteDataset(j.stores.to, s.symbol)
+			err = copyRanges(ctx, j, file.Quotes, copyTask[domain.Quotes]{from, to, ranges, existing[s]})
 		}
 		if err != nil {
 			return err
@@ -248,8 +261,28 @@ func (j *copyJob) ticks(ctx context.Context, series sought) error {
 	return nil
 }
 
-// kept says what of a copy that did not end well is in the other store.
-func (j *copyJob) kept() string {
+// tickSeries names the trades or the quotes of a symbol.
+type tickSeries struct {
+	symbol domain.Symbol
+	kind   domain.TickKind
+}
+
+// groupTicks returns the series of the extents in their order, and the coverage of each.
+func groupTicks(extents []ports.StoreTickExtent) (order []tickSeries, coverage map[tickSeries][]domain.Range) {
+	coverage = map[tickSeries][]domain.Range{}
+	for _, e := range extents {
+		s := tickSeries{e.Symbol, e.Kind}
+		if coverage[s] == nil {
+			order = append(order, s)
+		}
+		coverage[s] = append(coverage[s], e.Range)
+	}
+
+	return order, coverage
+}
+
+// summary says how much of a copy that failed is in the target.
+func (j *copyJob) summary() string {
 	var rows int
 	for _, r := range j.reports {
 		rows += r.Rows
@@ -259,95 +292,45 @@ func (j *copyJob) kept() string {
 	}
 
 	last := j.reports[len(j.reports)-1]
-	return fmt.Sprintf("kept and compared: %d rows of %d series, the last of them %s %s up to %s; run the same command again to go on",
-		rows, len(j.reports), last.Series, last.Holds, stamp(last.Range.End))
+	return fmt.Sprintf("copied and compared: %d rows of %d series, the last one %s %s up to %s; "+
+		"run the same command again to continue", rows, len(j.reports), last.Series, last.Kind, stamp(last.Range.End))
 }
 
-// copyRows copies the ranges of a series, of which the other store holds what is known.
-func copyRows[S rows[S]](ctx context.Context, j *copyJob, f flow[S], ranges, known []domain.Range) error {
-	if len(ranges) == 0 {
+// copyTask is one series to copy.
+type copyTask[S rows[S]] struct {
+	from, to dataset[S]
+	ranges   []domain.Range // covered by from
+	existing []domain.Range // covered by to
+}
+
+// copyRanges copies the ranges of a series and adds its report, also that of a copy that fails.
+func copyRanges[S rows[S]](ctx context.Context, j *copyJob, kind file.Kind, t copyTask[S]) error {
+	if len(t.ranges) == 0 {
 		return nil
 	}
 
-	passed, shown := j.c.progressOver(f.series, ranges)
-	defer shown()
-	report := copied{Series: f.series, Holds: f.holds, Range: domain.Range{Start: ranges[0].Start, End: ranges[0].Start}}
-	defer func() {
-		if report.Range.End.After(report.Range.Start) {
-			j.reports = append(j.reports, report)
-		}
-	}()
-	for _, r := range ranges {
-		for p, err := range f.pages(ctx, j.from, r, j.page) {
-			if err != nil {
-				return err
+	passed, done := j.c.rangeProgress(t.from.name, t.ranges)
+	defer done()
+	pages := withPageProgress(t.from.pages(ctx, t.ranges, j.stores.limits.rows), passed)
+	report, err := copyPages(ctx, pages, t.to, copyConfig{
+		coverage: t.existing, overwrite: j.o.overwrite, limit: j.stores.limits.rows,
+	})
+	if !report.span.Empty() {
+		j.reports = append(j.reports, copySummary{t.from.name, kind, report.span, report.rows, report.wrote})
+	}
+
+	return err
+}
+
+// withPageProgress calls passed with the range of a page when the next one is read, which is when the page was copied.
+func withPageProgress[S any](pages iter.Seq2[page[S], error], passed func(domain.Range)) iter.Seq2[page[S], error] {
+	return func(yield func(page[S], error) bool) {
+		for p, err := range pages {
+			if !yield(p, err) {
+				return
 			}
 
-			wrote, err := copyPage(ctx, j, f, p, known)
-			if err != nil {
-				return err
-			}
-
-			report.Rows += p.rows.Len()
-			report.WriteReport = report.Add(wrote)
-			report.Range.End = p.span.End
 			passed(p.span)
 		}
 	}
-
-	return nil
-}
-
-// copyPage makes the other store say what the page says, unless it does, and makes sure of it.
-func copyPage[S rows[S]](ctx context.Context, j *copyJob, f flow[S], p page[S], known []domain.Range) (ports.WriteReport, error) {
-	one := min(p.rows.Len(), j.page) + 1 // more than there should be; a page of ticks is longer where its last instant is
-	there := func() (S, error) {
-		got, err := f.fetch(ctx, j.to, p.span, one)
-		return got.rows, err
-	}
-	var wrote ports.WriteReport
-	if len(clip(known, p.span.Start, p.span.End)) > 0 {
-		had, err := there()
-		if err != nil {
-			return wrote, err
-		}
-		if had.Equal(p.rows) && len(p.span.Subtract(known)) == 0 {
-			return ports.WriteReport{Unchanged: p.rows.Len()}, nil
-		}
-
-		if at, differs := conflict(had, p.rows); differs && !j.o.overwrite {
-			return wrote, fmt.Errorf("%s: the other store says something else at %s, and that is not overwritten; "+
-				"marketdata diff shows the difference, --overwrite has it give way", f.series, stamp(at))
-		} else if differs {
-			if wrote, err = f.replace(ctx, j.to, p.rows, p.span); err != nil {
-				return wrote, err
-			}
-		}
-	}
-
-	if wrote == (ports.WriteReport{}) || p.rows.Len() == 0 { // to replace by nothing gives up the claim too
-		ingested, err := f.ingest(ctx, j.to, p.rows, p.span)
-		if wrote = wrote.Add(ingested); err != nil {
-			return wrote, err
-		}
-	}
-
-	got, err := there()
-	if err == nil && !got.Equal(p.rows) {
-		err = &ports.Error{Kind: ports.ErrIncomplete, Op: "copy", Subject: f.series, Err: fmt.Errorf(
-			"what was written into %s is not what the other store says afterwards; does somebody else write there?", p.span)}
-	}
-
-	return wrote, err
-}
-
-// conflict is the time of the first row that the other store has and that the new rows lack or contradict.
-func conflict[S rows[S]](had, rows S) (time.Time, bool) {
-	for i := range had.Len() {
-		row := had.Slice(i, i+1)
-		if span := row.Range(); !had.Clip(span).Equal(rows.Clip(span)) {
-			return span.Start, true
-		}
-	}
-	return time.Time{}, false
 }

@@ -8,52 +8,64 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// held is a range of bars, or one of trades or quotes.
-type held struct {
+// extent is a covered range: of bars, or, where ticks has a kind, of trades or quotes.
+type extent struct {
 	bars  ports.StoreExtent
-	ticks ports.StoreTickExtent // where of a kind
+	ticks ports.StoreTickExtent
 }
 
-// MarshalJSON writes the one that it is.
-func (h held) MarshalJSON() ([]byte, error) {
-	if h.ticks.Kind != "" {
-		return json.Marshal(h.ticks)
+// MarshalJSON writes the extent as that of its kind.
+func (e extent) MarshalJSON() ([]byte, error) {
+	if e.ticks.Kind != "" {
+		return json.Marshal(e.ticks)
 	}
-	return json.Marshal(h.bars)
+
+	return json.Marshal(e.bars)
 }
 
-var coverageList = listing[held]{
-	columns: []column{{name: "symbol"}, {name: "grid"}, {name: "kind"}, {name: "start"}, {name: "end"}, {name: "store"}, {name: "known by"}},
-	cells: func(h held) []string {
-		if t := h.ticks; t.Kind != "" {
-			return []string{string(t.Symbol), "", string(t.Kind), stamp(t.Range.Start), stamp(t.Range.End), t.Store, "claim"}
+var coverageList = listing[extent]{
+	columns: []column{
+		{name: "symbol"}, {name: "kind"}, {name: "frequency"}, {name: "price"}, {name: "start"}, {name: "end"},
+		{name: "store"}, {name: "coverage"},
+	},
+	cells: func(e extent) []string {
+		if t := e.ticks; t.Kind != "" {
+			return []string{
+				string(t.Symbol), string(t.Kind), "", "",
+				stamp(t.Range.Start), stamp(t.Range.End), t.Store, coverageText(false),
+			}
 		}
 
-		b := h.bars
+		b := e.bars
 		return []string{
-			string(b.Key.Symbol), b.Key.Grid.String(), b.Key.PriceType.String(), stamp(b.Range.Start), stamp(b.Range.End), b.Store,
-			knownBy(b.Inferred),
+			string(b.Key.Symbol), string(file.Bars), b.Key.Grid.String(), b.Key.PriceType.String(),
+			stamp(b.Range.Start), stamp(b.Range.End), b.Store, coverageText(b.Inferred),
 		}
 	},
 }
 
-// freshness is how far each series reaches. In CSV as on a terminal, what is behind is in units that people read.
-var freshness = listing[ports.Freshness]{
-	columns: []column{{name: "symbol"}, {name: "grid"}, {name: "kind"}, {name: "until"}, {"behind", true}, {name: "store"}, {name: "known by"}},
+// freshnessList prints how far each series reaches. CSV, too, has the lag in units for people.
+var freshnessList = listing[ports.Freshness]{
+	columns: []column{
+		{name: "symbol"}, {name: "frequency"}, {name: "price"}, {name: "until"}, {"behind", true}, {name: "store"},
+		{name: "coverage"},
+	},
 	cells: func(f ports.Freshness) []string {
 		return []string{
-			string(f.Key.Symbol), f.Key.Grid.String(), f.Key.PriceType.String(), stamp(f.CoveredUntil), age(f.Behind), f.Store, knownBy(f.Inferred),
+			string(f.Key.Symbol), f.Key.Grid.String(), f.Key.PriceType.String(),
+			stamp(f.CoveredUntil), ageText(f.Behind), f.Store, coverageText(f.Inferred),
 		}
 	},
 }
 
-// age is a duration in whole days, where it is two or more, else in whole seconds.
-func age(d time.Duration) string {
+// ageText formats a duration in whole days where it is two days or more, else in whole seconds.
+func ageText(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d >= 2*day {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
@@ -62,33 +74,43 @@ func age(d time.Duration) string {
 	return d.Truncate(time.Second).String()
 }
 
-func knownBy(assumed bool) string {
-	if assumed {
-		return "assumption"
+func coverageText(inferred bool) string {
+	if inferred {
+		return "inferred"
 	}
-	return "claim"
+
+	return "declared"
 }
 
-func (c *command) coverage() *cobra.Command {
+const coverageHelp = `List the covered ranges of bars, and below them of trades and quotes: of all symbols, or of the
+given ones. Inside a covered range, a missing bar means that nothing traded; outside, nothing is
+known.
+
+Coverage is declared by the writer of the data. For a store that this program does not write, it
+is inferred: from the first bar to the last.
+
+--latest shows how fresh each series of bars is: the end of its coverage, and how far that is
+behind now.`
+
+func (c *command) coverageCommand() *cobra.Command {
 	var output string
 	var latest bool
 	cmd := &cobra.Command{
 		Use:   "coverage [SYMBOL...]",
-		Short: "List the ranges held",
-		Long: "List the ranges held of bars, and below them of trades and quotes, of all symbols or of those named. Inside\n" +
-			"a range known by a claim, a missing bar means that nothing was traded; between ranges nobody knows. One known by assumption goes from the first bar of a store to its last.\n\n" +
-			"With --latest, how fresh each series of bars is: how far it reaches, and how long before now that is.",
+		Short: "List the covered ranges",
+		Long:  coverageHelp,
 		Example: "  marketdata coverage\n  marketdata coverage COINBASE:BTC/USD --output json\n" +
 			"  marketdata coverage --latest",
 		ValidArgsFunction: c.completeSymbols,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.settle(&output); err != nil {
+			if err := c.defaultOutput(&output); err != nil {
 				return err
 			}
 			return c.runCoverage(cmd.Context(), args, latest, output)
 		},
 	}
-	cmd.Flags().BoolVar(&latest, "latest", false, "how far each series of bars reaches, and how long before now that is")
+	cmd.Flags().BoolVar(&latest, "latest", false,
+		"show the end of the coverage of each series of bars, and how far it is behind now")
 	outputFlag(cmd.Flags(), &output)
 
 	return cmd
@@ -113,6 +135,10 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 		return c.printFreshness(ctx, md, symbols, output)
 	}
 
+	return c.printCoverage(ctx, md, symbols, output)
+}
+
+func (c *command) printCoverage(ctx context.Context, md *app.Service, symbols []domain.Symbol, output string) error {
 	bars, err := md.Coverage(ctx, symbols...)
 	if err != nil {
 		return err
@@ -123,35 +149,34 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 		return err
 	}
 
-	all := make([]held, 0, len(bars)+len(ticks))
+	all := make([]extent, 0, len(bars)+len(ticks))
 	for _, e := range bars {
-		all = append(all, held{bars: e})
+		all = append(all, extent{bars: e})
 	}
 	for _, e := range ticks {
-		all = append(all, held{ticks: e})
+		all = append(all, extent{ticks: e})
 	}
-	if err := coverageList.print(c.out, output, all); err != nil {
-		return err
+	if len(all) == 0 {
+		c.noteNoCoverage()
 	}
 
-	if len(all) == 0 {
-		c.noteNothing()
-	}
-	return nil
+	return coverageList.print(c.out, output, all)
 }
 
-func (c *command) printFreshness(ctx context.Context, md *app.Service, symbols []domain.Symbol, output string) error {
+func (c *command) printFreshness(
+	ctx context.Context, md *app.Service, symbols []domain.Symbol, output string,
+) error {
 	all, err := md.Latest(ctx, symbols...)
 	if err != nil {
 		return err
 	}
-
 	if len(all) == 0 {
-		c.noteNothing()
+		c.noteNoCoverage()
 	}
-	return freshness.print(c.out, output, all)
+
+	return freshnessList.print(c.out, output, all)
 }
 
-func (c *command) noteNothing() {
-	c.notef("nothing is held; marketdata import stores bars, trades and quotes, marketdata symbols lists the symbols known")
+func (c *command) noteNoCoverage() {
+	c.notef("no coverage; marketdata import stores bars, trades and quotes, marketdata symbols lists the known symbols")
 }

@@ -10,21 +10,22 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// fact is one thing known of a symbol.
-type fact struct{ name, value string }
+// property is one line of a description.
+type property struct{ name, value string }
 
-var factList = listing[fact]{
-	columns: []column{{name: "what"}, {name: "value"}},
-	cells:   func(f fact) []string { return []string{f.name, f.value} },
+var propertyList = listing[property]{
+	columns: []column{{name: "property"}, {name: "value"}},
+	cells:   func(p property) []string { return []string{p.name, p.value} },
 }
 
-func (c *command) describe() *cobra.Command {
+func (c *command) describeCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "describe SYMBOL",
-		Short: "Tell what is known of a symbol, and how it traded lately",
-		Long: "Tell what is known of a symbol, and how it traded in the 30 days before now: the lowest and highest price and the volume,\n" +
-			"from the bars that cover most of these days; the average spread, from quotes. What nobody knows is left empty.",
+		Short: "Show a symbol's metadata and statistics",
+		Long: "Show a symbol's metadata, and its statistics of the last 30 days: the lowest and highest price and\n" +
+			"the volume, from the bars that cover most of these days, and the average spread, from quotes.\n" +
+			"Unknown values are empty.",
 		Example:           "  marketdata describe COINBASE:BTC/USD\n  marketdata describe BTC/USD --output json",
 		Args:              arguments("a symbol, like: marketdata describe BTC/USD", 1, 1),
 		ValidArgsFunction: c.completeSymbols,
@@ -33,7 +34,7 @@ func (c *command) describe() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := c.settle(&output); err != nil {
+			if err := c.defaultOutput(&output); err != nil {
 				return err
 			}
 
@@ -59,39 +60,32 @@ func (c *command) runDescribe(ctx context.Context, symbol domain.Symbol, output 
 
 	switch output {
 	case formatJSON:
-		return indented(c.out, d)
+		return writeJSON(c.out, d)
 	case formatNDJSON:
-		return lines(c.out, func(yield func(ports.Description) bool) { yield(d) })
+		return writeNDJSON(c.out, func(yield func(ports.Description) bool) { yield(d) })
 	}
 
-	return factList.print(c.out, output, facts(d))
+	return propertyList.print(c.out, output, properties(d))
 }
 
-func facts(d ports.Description) []fact {
+// properties returns the description line by line. Statistics without a bar or a quote have no value.
+func properties(d ports.Description) []property {
 	s := d.Statistics
-	all := []fact{
-		{"symbol", string(d.Symbol)}, {"venue", d.Venue}, {"base", d.Base}, {"quote", d.Quote},
-		{"tick", known(d.Tick)}, {"lot", known(d.Lot)}, {"zone", d.Zone},
-		{"from", stamp(s.Window.Start)}, {"to", stamp(s.Window.End)},
-		{"bars", strconv.FormatInt(s.Bars, 10)}, {"bars of", ""}, {"lowest price", ""}, {"highest price", ""}, {"volume", ""},
-		{"quotes", strconv.FormatInt(s.Quotes, 10)}, {"average spread", ""},
-	}
-	set := func(name, value string) {
-		for i := range all {
-			if all[i].name == name {
-				all[i].value = value
-			}
-		}
-	}
+	var frequency, lowest, highest, volume, spread string
 	if s.Bars > 0 {
-		set("bars of", s.Grid.String())
-		set("lowest price", s.MinPrice.String())
-		set("highest price", s.MaxPrice.String())
-		set("volume", s.Volume.String())
+		frequency, volume = s.Grid.String(), s.Volume.String()
+		lowest, highest = s.MinPrice.String(), s.MaxPrice.String()
+	}
+	if s.Quotes > 0 {
+		spread = s.AverageSpread.String()
 	}
 
-	if s.Quotes > 0 {
-		set("average spread", s.AverageSpread.String())
+	return []property{
+		{"symbol", string(d.Symbol)}, {"venue", d.Venue}, {"base", d.Base}, {"quote", d.Quote},
+		{"tick", nonZero(d.Tick)}, {"lot", nonZero(d.Lot)}, {"zone", d.Zone},
+		{"window start", stamp(s.Window.Start)}, {"window end", stamp(s.Window.End)},
+		{"bars", strconv.FormatInt(s.Bars, 10)}, {"frequency", frequency},
+		{"lowest price", lowest}, {"highest price", highest}, {"volume", volume},
+		{"quotes", strconv.FormatInt(s.Quotes, 10)}, {"average spread", spread},
 	}
-	return all
 }

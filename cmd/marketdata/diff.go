@@ -2,42 +2,38 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 )
 
-const diffHelp = `Compare the bars of a series in two stores, or with --against those stored with those made of finer ones.
+const diffHelp = `Compare the bars of a series in two stores, or with --against stored bars with bars resampled
+from a finer frequency.
 
-` + sideHelp + `
+` + endpointHelp + `
 
-A line is printed for every field that differs, and one for a bar that only one side has. Numbers are compared exactly, unless
---tolerance lets a field be so far off. Without --start and --end, all that either store holds is compared; with --against, every
-bar that is held and of which all finer bars are held too.
+One line is printed for each field that differs, and one for a bar that only one side has.
+Numbers are compared exactly; --tolerance lets a field differ by so much. Without --start and
+--end, everything that either store covers is compared; with --against, every covered bar whose
+finer bars are all covered.
 
-The exit code is 0 where all is equal, and 1 where something differs.`
+The exit code is 0 if all bars are equal, and 1 if bars differ.`
 
 const diffExample = `  marketdata diff COINBASE:BTC/USD 1m --to-db backup.db
   marketdata diff 'COINBASE:*' 1d --from-db vendor.db --to production.yaml --tolerance close=0.01,volume=1
   marketdata diff BTC/USD 1d --against 1m
   marketdata diff BTC/USD 1h --against 1m --start -7d --tolerance trades=5 --output json`
-
-// difference is a field in which two bars differ, or a bar that one side lacks.
-type difference struct {
-	Key   domain.SeriesKey `json:"key"`
-	Time  time.Time        `json:"time"`
-	Field string           `json:"field"` // "bar" where one side has none
-	From  string           `json:"from"`  // "" where that side has no bar
-	To    string           `json:"to"`
-}
 
 var diffList = listing[difference]{
 	columns: []column{{name: "series"}, {name: "time"}, {name: "field"}, {"from", true}, {"to", true}},
@@ -47,60 +43,64 @@ var diffList = listing[difference]{
 }
 
 type diffOptions struct {
-	span
-	from, to      side
-	kind, against string
-	tolerance     map[string]string
-	limit         int
-	output        string
+	window         rangeFlags
+	from, to       endpoint
+	price, against string
+	tolerance      map[string]string
+	limit          int
+	output         string
 }
 
-func (c *command) diff() *cobra.Command {
+func (o *diffOptions) register(flags *pflag.FlagSet) {
+	o.from.register(flags, "from", "source")
+	o.to.register(flags, "to", "target")
+	flags.StringVar(&o.against, "against", "", "compare with bars resampled from this finer `frequency`")
+	flags.StringToStringVar(&o.tolerance, "tolerance", nil,
+		"largest difference that counts as equal: `field=number` for open, high, low, close, volume, trades")
+	o.window.register(flags, "`time` of the first bar to compare", "`time` to stop before")
+	priceFlag(flags, &o.price)
+	flags.IntVar(&o.limit, "limit", 1000, "print at most `n` differences; 0 prints all")
+	outputFlag(flags, &o.output)
+}
+
+func (c *command) diffCommand() *cobra.Command {
 	var o diffOptions
 	cmd := &cobra.Command{
-		Use:               "diff SYMBOL GRID",
-		Short:             "Compare bars: of two stores, or stored with those made of finer ones",
-		Long:              diffHelp,
-		Example:           diffExample,
-		Args:              arguments("a symbol or a pattern, and a grid, like: marketdata diff BTC/USD 1m --to-db backup.db", 2, 2),
+		Use:     "diff SYMBOL FREQUENCY",
+		Short:   "Compare the bars of two stores, or stored bars with resampled ones",
+		Long:    diffHelp,
+		Example: diffExample,
+		Args: arguments("a symbol or a pattern, and a frequency, like: marketdata diff BTC/USD 1m --to-db backup.db",
+			2, 2),
 		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.limit < 0 {
-				return &domain.InvalidError{What: "--limit", Value: strconv.Itoa(o.limit), Reason: "give 0 (all) or more"}
+				return &domain.InvalidError{What: "--limit", Value: strconv.Itoa(o.limit), Reason: "0 (all) or more"}
 			}
-			if err := c.settle(&o.output); err != nil {
+			if err := c.defaultOutput(&o.output); err != nil {
 				return err
 			}
 
 			return c.runDiff(cmd.Context(), args[0], args[1], o)
 		},
 	}
-	flags := cmd.Flags()
-	o.from.register(flags, "from")
-	o.to.register(flags, "to")
-	flags.StringVar(&o.against, "against", "", "compare with the bars made of those of this finer `grid`")
-	flags.StringToStringVar(&o.tolerance, "tolerance", nil,
-		"by how much a field may be off: `field=number`, the fields being open, high, low, close, volume, trades")
-	o.register(flags, "start", "compare from this `time` on", "end", "`time` to stop before")
-	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
-	flags.IntVar(&o.limit, "limit", 1000, "print only the first `n` differences; 0 is all")
-	outputFlag(flags, &o.output)
+	o.register(cmd.Flags())
 
 	return cmd
 }
 
-func (c *command) runDiff(ctx context.Context, pattern, grid string, o diffOptions) error {
-	series, err := seek(pattern, []string{grid}, o.kind)
+func (c *command) runDiff(ctx context.Context, pattern, frequency string, o diffOptions) error {
+	selected, err := newSelector(pattern, []string{frequency}, o.price)
 	if err != nil {
 		return err
 	}
 
-	tolerance, err := newTolerance(o.tolerance)
+	limits, err := parseTolerance(o.tolerance)
 	if err != nil {
 		return fmt.Errorf("--tolerance: %w", err)
 	}
 
-	d := &comparison{c: c, o: o, tolerance: tolerance}
+	d := &comparison{c: c, o: o, tolerance: limits}
 	if o.against != "" {
 		if d.finer, err = domain.ParseGrid(o.against); err != nil {
 			return fmt.Errorf("--against: %w", err)
@@ -113,91 +113,136 @@ func (c *command) runDiff(ctx context.Context, pattern, grid string, o diffOptio
 	}
 
 	defer done()
-	if err := d.run(ctx, series); err != nil {
+	if err := d.run(ctx, selected); err != nil {
 		return err
-	}
-	if err := diffList.print(c.out, o.output, d.found); err != nil {
-		return err
-	}
-	if d.differ > 0 {
-		if more := d.fields - len(d.found); more > 0 {
-			c.notef("%d more differences are not printed; --limit 0 prints all", more)
-		}
-		return fmt.Errorf("%d of %d bars differ", d.differ, d.compared)
 	}
 
-	c.notef("%d bars are equal", d.compared)
-	return nil
+	return d.print()
 }
 
-// comparison is a diff on its way.
+// parseTolerance reads the values of --tolerance, by the name of the field.
+func parseTolerance(values map[string]string) (tolerance, error) {
+	var t tolerance
+	var errs []error
+	names := make([]string, len(t.fields))
+	for f := range t.fields {
+		names[f] = domain.Field(f).String()
+	}
+	for name, text := range values {
+		number, err := domain.ParseDecimal(text)
+		if err == nil && number.Sign() < 0 {
+			err = &domain.InvalidError{What: name, Value: text, Reason: "give 0 or more"}
+		}
+		switch f := slices.Index(names, name); {
+		case err != nil:
+			err = fmt.Errorf("%s: %w", name, err)
+		case f >= 0:
+			t.fields[f] = number
+		case name == fieldTrades:
+			t.trades, err = strconv.ParseInt(text, 10, 64)
+		default:
+			err = &domain.InvalidError{What: "field", Value: name,
+				Reason: "one of " + strings.Join(names, ", ") + ", " + fieldTrades}
+		}
+
+		errs = append(errs, err)
+	}
+
+	return t, errors.Join(errs...)
+}
+
+// comparison is one diff command as it runs.
 type comparison struct {
-	c *command
-	pair
+	c         *command
+	stores    endpoints
 	o         diffOptions
 	finer     domain.Grid // zero without --against
 	tolerance tolerance
 
-	compared, differ int // bars
-	fields           int // that differ
-	found            []difference
+	total diffStats
+	found []difference // the first o.limit
 }
 
-// open opens both sides, or with --against and no side named, the one store that is both.
-func (d *comparison) open(ctx context.Context) (func(), error) {
-	if d.o.against == "" || d.o.from.given() || d.o.to.given() {
-		var done func()
-		var err error
-		d.pair, done, err = d.c.openPair(ctx, d.o.from, d.o.to)
-		if err != nil && d.o.against == "" && !d.o.from.given() && !d.o.to.given() {
-			err = fmt.Errorf("%w; or give --against GRID, to compare with bars made of finer ones", err)
+// open opens both endpoints, or, with --against and no endpoint named, the configured store as both.
+func (d *comparison) open(ctx context.Context) (done func(), err error) {
+	if d.o.against == "" || d.o.from.isSet() || d.o.to.isSet() {
+		d.stores, done, err = d.c.openEndpoints(ctx, d.o.from, d.o.to)
+		if err != nil && d.o.against == "" && !d.o.from.isSet() && !d.o.to.isSet() {
+			err = fmt.Errorf("%w; or give --against FREQUENCY to compare with resampled bars", err)
 		}
 
 		return done, err
 	}
 
-	md, cfg, done, err := d.c.openSide(ctx, d.o.from)
-	d.pair = pair{md, md, pageRows(cfg)}
+	md, cfg, done, err := d.c.openEndpoint(ctx, d.o.from)
+	d.stores = endpoints{md, md, newReadLimits(cfg)}
 	return done, err
 }
 
-func (d *comparison) run(ctx context.Context, series sought) error {
-	held, err := series.held(ctx, d.from)
+// print prints the differences. It is an error that bars differ.
+func (d *comparison) print() error {
+	if err := diffList.print(d.c.out, d.o.output, d.found); err != nil {
+		return err
+	}
+	if d.total.differ == 0 {
+		d.c.notef("%d bars are equal", d.total.compared)
+		return nil
+	}
+
+	if more := d.total.fields - len(d.found); more > 0 {
+		d.c.notef("%d more differences are not printed; --limit 0 prints all", more)
+	}
+	return fmt.Errorf("%d of %d bars differ", d.total.differ, d.total.compared)
+}
+
+func (d *comparison) run(ctx context.Context, selected selector) error {
+	from, err := selected.coverage(ctx, d.stores.from)
 	if err != nil {
 		return err
 	}
 
-	other := series
-	if d.finer != (domain.Grid{}) {
+	against := d.finer != (domain.Grid{})
+	other := selected
+	if against {
 		other.grids = []domain.Grid{d.finer}
 	}
-	there, err := other.held(ctx, d.to)
+	to, err := other.coverage(ctx, d.stores.to)
 	if err != nil {
 		return err
 	}
-	if len(held) == 0 && (len(there) == 0 || d.finer != (domain.Grid{})) {
-		return series.nothing("diff")
+	if len(from) == 0 && (len(to) == 0 || against) {
+		return selected.errNoData("diff")
 	}
-	if d.finer != (domain.Grid{}) {
-		return d.runAgainst(ctx, held, there)
+	if against {
+		return d.runAgainst(ctx, from, to)
 	}
 
-	sides := map[domain.SeriesKey]*[2][]domain.Range{}
-	for i, side := range [2][]heldSeries{held, there} {
+	return d.runStores(ctx, from, to)
+}
+
+// runStores compares the bars of two stores.
+func (d *comparison) runStores(ctx context.Context, from, to []seriesCoverage) error {
+	coverage := map[domain.SeriesKey]*[2][]domain.Range{}
+	for i, side := range [2][]seriesCoverage{from, to} {
 		for _, s := range side {
-			if sides[s.key] == nil {
-				sides[s.key] = new([2][]domain.Range)
+			if coverage[s.key] == nil {
+				coverage[s.key] = new([2][]domain.Range)
 			}
-			sides[s.key][i] = s.ranges()
+			coverage[s.key][i] = s.ranges()
 		}
 	}
 
-	for _, key := range slices.SortedFunc(maps.Keys(sides), domain.SeriesKey.Compare) {
-		left, right := sides[key][0], sides[key][1]
-		err := d.compare(ctx, key, domain.MergeRanges(slices.Concat(left, right)),
-			func(r domain.Range) (domain.Series, error) { return d.stored(ctx, d.from, key, r, left) },
-			func(r domain.Range) (domain.Series, error) { return d.stored(ctx, d.to, key, r, right) })
+	for _, key := range slices.SortedFunc(maps.Keys(coverage), domain.SeriesKey.Compare) {
+		left, right := coverage[key][0], coverage[key][1]
+		start, end, err := d.o.window.times(d.c.now(), key.Grid.Zone())
 		if err != nil {
+			return err
+		}
+
+		left, right = clip(left, start, end), clip(right, start, end)
+		ranges := domain.MergeRanges(slices.Concat(left, right))
+		source, target := d.readStored(ctx, d.stores.from, key, left), d.readStored(ctx, d.stores.to, key, right)
+		if err := d.compare(key, ranges, source, target); err != nil {
 			return err
 		}
 	}
@@ -205,147 +250,147 @@ func (d *comparison) run(ctx context.Context, series sought) error {
 	return nil
 }
 
-// runAgainst compares what is held with bars made of finer ones.
-func (d *comparison) runAgainst(ctx context.Context, held, finer []heldSeries) error {
-	for _, s := range held {
-		of := domain.SeriesKey{Symbol: s.key.Symbol, Grid: d.finer, PriceType: s.key.PriceType}
-		i := slices.IndexFunc(finer, func(h heldSeries) bool { return h.key == of })
+// runAgainst compares stored bars with bars resampled from finer ones.
+func (d *comparison) runAgainst(ctx context.Context, coarse, finer []seriesCoverage) error {
+	for _, s := range coarse {
+		key := domain.SeriesKey{Symbol: s.key.Symbol, Grid: d.finer, PriceType: s.key.PriceType}
+		i := slices.IndexFunc(finer, func(f seriesCoverage) bool { return f.key == key })
 		if i < 0 {
-			return notHeld("diff", of.String())
+			return errNoData("diff", key.String())
 		}
 
-		var whole []domain.Range
-		for _, r := range finer[i].ranges() {
-			whole = append(whole, d.finer.DivisibleRanges(s.key.Grid, r)...)
-		}
-		var both []domain.Range
-		for _, r := range s.ranges() {
-			both = append(both, clipAll(whole, r)...)
-		}
-		if len(both) == 0 {
-			return &domain.InvalidError{What: "--against", Value: d.o.against, Reason: fmt.Sprintf(
-				"no bar of %s can be made whole of the bars of %s that are held", s.key, d.finer)}
-		}
-
-		var rest []domain.Range
-		for _, r := range s.ranges() {
-			rest = append(rest, r.Subtract(both)...)
-		}
-		if len(rest) > 0 {
-			d.c.notef("not compared, since not all finer bars are held: %s of %s", some(rest, domain.Range.String), s.key)
-		}
-		err := d.compare(ctx, s.key, both,
-			func(r domain.Range) (domain.Series, error) { return d.stored(ctx, d.from, s.key, r, both) },
-			func(r domain.Range) (domain.Series, error) { return d.resampled(ctx, of, s.key, r) })
+		ranges, err := d.comparableRanges(s, finer[i])
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
 
-func clipAll(ranges []domain.Range, within domain.Range) []domain.Range {
-	return clip(ranges, within.Start, within.End)
-}
+		start, end, err := d.o.window.times(d.c.now(), s.key.Grid.Zone())
+		if err != nil {
+			return err
+		}
 
-// compare looks at both sides of a series in the ranges, as far as they are asked for, a window at a time.
-func (d *comparison) compare(
-	ctx context.Context, key domain.SeriesKey, ranges []domain.Range, from, to func(domain.Range) (domain.Series, error),
-) error {
-	start, end, err := d.o.times(d.c.now(), key.Grid.Zone())
-	if err != nil {
-		return err
-	}
-
-	ranges = clip(ranges, start, end)
-	passed, shown := d.c.progressOver(key.String(), ranges)
-	defer shown()
-	for _, r := range ranges {
-		for window := range windows(key.Grid, key.Grid.Align(r)) {
-			left, err := from(window)
-			if err != nil {
-				return err
-			}
-
-			right, err := to(window)
-			if err != nil {
-				return err
-			}
-
-			d.bars(left, right)
-			passed(window)
+		ranges = clip(ranges, start, end)
+		stored, resampled := d.readStored(ctx, d.stores.from, s.key, ranges), d.readResampled(ctx, key, s.key, ranges)
+		if err := d.compare(s.key, ranges, stored, resampled); err != nil {
+			return err
 		}
 	}
 
-	return ctx.Err()
+	return nil
 }
 
-// windows are ranges that touch and make up r, on edges, with room for some ten thousand bars each.
-func windows(g domain.Grid, r domain.Range) iter.Seq[domain.Range] {
-	const slots, longest = 50_000, 50 * 365 * 24 * time.Hour // a time.Duration ends at 292 years
-	length := longest
-	if nominal := g.Frequency().Nominal(); nominal < longest/slots {
-		length = slots * nominal
+// comparableRanges returns the ranges in which both the bars of a series and all finer bars of each are covered.
+func (d *comparison) comparableRanges(s, finer seriesCoverage) ([]domain.Range, error) {
+	var whole []domain.Range
+	for _, r := range finer.ranges() {
+		whole = append(whole, d.finer.DivisibleRanges(s.key.Grid, r)...)
+	}
+	var both, rest []domain.Range
+	for _, r := range s.ranges() {
+		both = append(both, clip(whole, r.Start, r.End)...)
+	}
+	for _, r := range s.ranges() {
+		rest = append(rest, r.Subtract(both)...)
 	}
 
-	return func(yield func(domain.Range) bool) {
-		for !r.Empty() {
-			window := domain.Range{Start: r.Start, End: g.Ceil(r.Start.Add(length))}
-			if !window.End.Before(r.End) {
-				window.End = r.End
+	if len(both) == 0 {
+		return nil, &domain.InvalidError{What: "--against", Value: d.o.against,
+			Reason: fmt.Sprintf("no bar of %s has all its bars of %s covered", s.key, d.finer)}
+	}
+	if len(rest) > 0 {
+		d.c.notef("not compared, because finer bars are not covered: %s of %s", summarize(rest, rangeText), s.key)
+	}
+
+	return both, nil
+}
+
+// compare compares two sequences of bars of the key and keeps the first differences. The ranges are those of both, for
+// the progress.
+func (d *comparison) compare(
+	key domain.SeriesKey, ranges []domain.Range, from, to iter.Seq2[domain.Series, error],
+) error {
+	passed, done := d.c.rangeProgress(key.String(), ranges)
+	defer done()
+	differences, stats := diffBars(withProgress(from, ranges, passed), to, d.tolerance)
+	for found, err := range differences {
+		if err != nil {
+			return err
+		}
+		if d.o.limit == 0 || len(d.found) < d.o.limit {
+			d.found = append(d.found, found)
+		}
+	}
+
+	d.total = d.total.add(stats())
+	return nil
+}
+
+// withProgress calls passed as the bars are read: with all of the ranges, in parts that end where a piece ends.
+func withProgress(
+	bars iter.Seq2[domain.Series, error], ranges []domain.Range, passed func(domain.Range),
+) iter.Seq2[domain.Series, error] {
+	var at time.Time
+	pass := func(end time.Time) {
+		for _, r := range clip(ranges, at, end) {
+			passed(r)
+		}
+		at = end
+	}
+	return func(yield func(domain.Series, error) bool) {
+		for piece, err := range bars {
+			if err == nil {
+				pass(piece.Range().End)
 			}
-			if !yield(window) {
+			if !yield(piece, err) || err != nil {
+				return
+			}
+		}
+
+		pass(hull(ranges).End)
+	}
+}
+
+// readStored yields the bars that a store has in the ranges, which it covers.
+func (d *comparison) readStored(
+	ctx context.Context, md *app.Service, key domain.SeriesKey, ranges []domain.Range,
+) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		for _, r := range ranges {
+			request := domain.DataRequest{Key: key, Start: r.Start, End: r.End, Quality: domain.QualityFlag}
+			for bars, err := range rowsOf(streamBars(ctx, md, request, d.stores.limits.slots, func(int) {})) {
+				if !yield(bars, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readResampled yields the bars of key in the ranges, resampled from the finer bars of source in the other store, which
+// covers them.
+func (d *comparison) readResampled(
+	ctx context.Context, source, key domain.SeriesKey, ranges []domain.Range,
+) iter.Seq2[domain.Series, error] {
+	return func(yield func(domain.Series, error) bool) {
+		for _, r := range ranges {
+			resampler, err := domain.NewResampler(key)
+			if err != nil {
+				yield(domain.Series{}, err)
 				return
 			}
 
-			r.Start = window.End
-		}
-	}
-}
-
-// stored is the bars of the range in a store that holds the key in these ranges; elsewhere it is not asked.
-func (d *comparison) stored(
-	ctx context.Context, md *app.Service, key domain.SeriesKey, r domain.Range, held []domain.Range,
-) (domain.Series, error) {
-	all := domain.NewSeriesBuilder(key, 0)
-	for _, part := range clipAll(held, r) {
-		for p, err := range storedBars(key).pages(ctx, md, part, d.page) {
-			if err == nil {
-				err = all.AppendSeries(p.rows)
+			for finer, err := range d.readStored(ctx, d.stores.to, source, []domain.Range{key.Grid.Align(r)}) {
+				var bars domain.Series
+				if err == nil {
+					bars, err = resampler.AddBars(finer)
+				}
+				if !yield(bars, err) || err != nil {
+					return
+				}
 			}
-			if err != nil {
-				return domain.Series{}, err
+			if !yield(resampler.Flush(), nil) {
+				return
 			}
 		}
 	}
-
-	return all.Series()
-}
-
-// resampled is the bars of key made of the finer ones that the other store holds all of.
-func (d *comparison) resampled(ctx context.Context, of, key domain.SeriesKey, r domain.Range) (domain.Series, error) {
-	resampler, err := domain.NewResampler(key)
-	if err != nil {
-		return domain.Series{}, err
-	}
-
-	all := domain.NewSeriesBuilder(key, 0)
-	for p, err := range storedBars(of).pages(ctx, d.to, r, d.page) {
-		if err != nil {
-			return domain.Series{}, err
-		}
-
-		made, err := resampler.AddBars(p.rows)
-		if err == nil {
-			err = all.AppendSeries(made)
-		}
-		if err != nil {
-			return domain.Series{}, err
-		}
-	}
-	if err := all.AppendSeries(resampler.Flush()); err != nil {
-		return domain.Series{}, err
-	}
-
-	return all.Series()
 }

@@ -1,60 +1,202 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"slices"
+	"iter"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
 
-const fieldTrades = "trades"
+// difference is a field in which two bars of one open time differ, or a bar that one of two sequences lacks.
+type difference struct {
+	Key   domain.SeriesKey `json:"key"`
+	Time  time.Time        `json:"time"`
+	Field string           `json:"field"` // "bar" where one side lacks the bar
+	From  string           `json:"from"`  // "" where this side lacks the bar, "present" where the other one does
+	To    string           `json:"to"`
+}
 
-// tolerance is by how much numbers may be off and still count as equal.
+const (
+	fieldBar    = "bar"
+	fieldTrades = "trades"
+	barPresent  = "present"
+)
+
+// diffStats counts the bars that were compared.
+type diffStats struct {
+	compared int // open times at which either side has a bar
+	differ   int // of these, the ones with a difference
+	fields   int // the differences
+}
+
+// add returns the sums of both.
+func (s diffStats) add(o diffStats) diffStats {
+	return diffStats{compared: s.compared + o.compared, differ: s.differ + o.differ, fields: s.fields + o.fields}
+}
+
+// diffBars compares two sequences of bars of one key, each in order of time, and yields the differences in order of
+// time. It holds one piece of each sequence in memory. The sequence is single use; an error of either side is its last
+// pair. stats returns the counts of the bars compared so far.
+func diffBars(
+	from, to iter.Seq2[domain.Series, error], t tolerance,
+) (differences iter.Seq2[difference, error], stats func() diffStats) {
+	d := &barDiffer{tolerance: t}
+	differences = func(yield func(difference, error) bool) {
+		left, right := newDiffSide(from), newDiffSide(to)
+		defer left.stop()
+		defer right.stop()
+		for {
+			err := left.fill()
+			if err == nil {
+				err = right.fill()
+			}
+			if err != nil {
+				yield(difference{}, err)
+				return
+			}
+			if left.bars.Len()+right.bars.Len() == 0 {
+				return
+			}
+
+			end := earliestEnd(left.bars, right.bars)
+			for _, found := range d.compare(left.takeBefore(end), right.takeBefore(end)) {
+				if !yield(found, nil) {
+					return
+				}
+			}
+		}
+	}
+
+	return differences, func() diffStats { return d.stats }
+}
+
+// diffSide is one of the two sequences.
+type diffSide struct {
+	next func() (domain.Series, error, bool)
+	stop func()
+	bars domain.Series // of the current piece, not compared yet
+	done bool
+}
+
+func newDiffSide(pieces iter.Seq2[domain.Series, error]) *diffSide {
+	next, stop := iter.Pull2(pieces)
+	return &diffSide{next: next, stop: stop}
+}
+
+// fill reads the next piece that has bars, unless bars of the current one are left.
+func (s *diffSide) fill() error {
+	for s.bars.Len() == 0 && !s.done {
+		piece, err, ok := s.next()
+		if err != nil {
+			return err
+		}
+
+		s.bars, s.done = piece, !ok
+	}
+
+	return nil
+}
+
+// takeBefore removes and returns the bars that open before end.
+func (s *diffSide) takeBefore(end time.Time) domain.Series {
+	if s.bars.Len() == 0 {
+		return s.bars
+	}
+
+	taken := s.bars.Clip(domain.Range{Start: s.bars.OpenTime(0), End: end})
+	s.bars = s.bars.Slice(taken.Len(), s.bars.Len())
+	return taken
+}
+
+// earliestEnd returns the end of the piece that ends first; an empty one does not count.
+func earliestEnd(a, b domain.Series) time.Time {
+	if b.Len() == 0 || a.Len() > 0 && a.Range().End.Before(b.Range().End) {
+		return a.Range().End
+	}
+
+	return b.Range().End
+}
+
+// barDiffer compares bars and counts them.
+type barDiffer struct {
+	tolerance tolerance
+	stats     diffStats
+}
+
+// compare returns the differences between two runs of bars.
+func (d *barDiffer) compare(left, right domain.Series) []difference {
+	if left.Equal(right) {
+		d.stats.compared += left.Len()
+		return nil
+	}
+
+	var found []difference
+	for i, j := 0, 0; i < left.Len() || j < right.Len(); {
+		var a, b *domain.Bar
+		if i < left.Len() && (j == right.Len() || !right.OpenTime(j).Before(left.OpenTime(i))) {
+			a = new(left.At(i))
+		}
+		if j < right.Len() && (a == nil || right.OpenTime(j).Equal(a.OpenTime)) {
+			b = new(right.At(j))
+		}
+
+		var more []difference
+		switch {
+		case a == nil:
+			j++
+			more = []difference{{Key: right.Key(), Time: b.OpenTime, Field: fieldBar, To: barPresent}}
+		case b == nil:
+			i++
+			more = []difference{{Key: left.Key(), Time: a.OpenTime, Field: fieldBar, From: barPresent}}
+		default:
+			i, j = i+1, j+1
+			more = d.tolerance.compareBars(left.Key(), a, b)
+		}
+
+		d.stats.compared++
+		if len(more) > 0 {
+			d.stats.differ++
+			d.stats.fields += len(more)
+			found = append(found, more...)
+		}
+	}
+
+	return found
+}
+
+// tolerance is how far the fields of two bars may be apart and still count as equal.
 type tolerance struct {
-	fields [domain.FieldVolume + 1]domain.Decimal
+	fields [domain.FieldVolume + 1]domain.Decimal // by domain.Field
 	trades int64
 }
 
-func newTolerance(given map[string]string) (tolerance, error) {
-	var t tolerance
-	var faults []error
-	names := make([]string, len(t.fields))
-	for f := range t.fields {
-		names[f] = domain.Field(f).String()
-	}
-	for name, text := range given {
-		number, err := domain.ParseDecimal(text)
-		if err == nil && number.Sign() < 0 {
-			err = &domain.InvalidError{What: name, Value: text, Reason: "give 0 or more"}
+// compareBars returns the fields in which two bars of one open time differ.
+func (t tolerance) compareBars(key domain.SeriesKey, a, b *domain.Bar) []difference {
+	var found []difference
+	others := decimals(b)
+	for f, number := range decimals(a) {
+		if field := domain.Field(f); t.isExceeded(field, number, others[f]) {
+			found = append(found, difference{key, a.OpenTime, field.String(), number.String(), others[f].String()})
 		}
-		switch f := slices.Index(names, name); {
-		case err != nil:
-			err = fmt.Errorf("%s: %w", name, err)
-		case f >= 0:
-			t.fields[f] = number
-		case name == fieldTrades:
-			t.trades, err = strconv.ParseInt(text, 10, 64)
-		default:
-			err = &domain.InvalidError{What: "field", Value: name, Reason: "one of " + strings.Join(names, ", ") + ", " + fieldTrades}
-		}
-
-		faults = append(faults, err)
 	}
 
-	return t, errors.Join(faults...)
+	if apart := a.Trades - b.Trades; max(apart, -apart) > t.trades {
+		from, to := strconv.FormatInt(a.Trades, 10), strconv.FormatInt(b.Trades, 10)
+		found = append(found, difference{key, a.OpenTime, fieldTrades, from, to})
+	}
+
+	return found
 }
 
-// off reports whether the numbers are further apart than the field may be.
-func (t tolerance) off(f domain.Field, a, b domain.Decimal) bool {
+// isExceeded reports whether the numbers are further apart than the field may be.
+func (t tolerance) isExceeded(f domain.Field, a, b domain.Decimal) bool {
 	if a.Equal(b) {
 		return false
 	}
 
 	apart, err := a.Sub(b)
-	if err != nil { // further than a number reaches
+	if err != nil { // because the distance is larger than any Decimal
 		return true
 	}
 
@@ -64,66 +206,7 @@ func (t tolerance) off(f domain.Field, a, b domain.Decimal) bool {
 	return apart.Cmp(t.fields[f]) > 0
 }
 
-// bars compares both sides of a window.
-func (d *comparison) bars(left, right domain.Series) {
-	if left.Equal(right) {
-		d.compared += left.Len()
-		return
-	}
-
-	i, j := 0, 0
-	for i < left.Len() || j < right.Len() {
-		d.compared++
-		var a, b *domain.Bar
-		if i < left.Len() && (j == right.Len() || !right.OpenTime(j).Before(left.OpenTime(i))) {
-			a = new(left.At(i))
-		}
-		if j < right.Len() && (a == nil || right.OpenTime(j).Equal(a.OpenTime)) {
-			b = new(right.At(j))
-		}
-		before := d.fields
-		d.bar(left.Key(), a, b)
-		if d.fields > before {
-			d.differ++
-		}
-		if a != nil {
-			i++
-		}
-		if b != nil {
-			j++
-		}
-	}
-}
-
-// bar compares two bars of one time, of which one may be missing.
-func (d *comparison) bar(key domain.SeriesKey, a, b *domain.Bar) {
-	switch {
-	case a == nil:
-		d.add(difference{Key: key, Time: b.OpenTime, Field: "bar", To: "there"})
-	case b == nil:
-		d.add(difference{Key: key, Time: a.OpenTime, Field: "bar", From: "there"})
-	default:
-		others := numbers(b)
-		for f, number := range numbers(a) {
-			if field := domain.Field(f); d.tolerance.off(field, number, others[f]) {
-				d.add(difference{key, a.OpenTime, field.String(), number.String(), others[f].String()})
-			}
-		}
-
-		if apart := a.Trades - b.Trades; max(apart, -apart) > d.tolerance.trades {
-			d.add(difference{key, a.OpenTime, fieldTrades, strconv.FormatInt(a.Trades, 10), strconv.FormatInt(b.Trades, 10)})
-		}
-	}
-}
-
-// numbers are the bar's decimals, by domain.Field.
-func numbers(b *domain.Bar) [domain.FieldVolume + 1]domain.Decimal {
+// decimals returns the numbers of a bar, by domain.Field.
+func decimals(b *domain.Bar) [domain.FieldVolume + 1]domain.Decimal {
 	return [...]domain.Decimal{b.Open, b.High, b.Low, b.Close, b.Volume}
-}
-
-func (d *comparison) add(found difference) {
-	d.fields++
-	if d.o.limit == 0 || len(d.found) < d.o.limit {
-		d.found = append(d.found, found)
-	}
 }

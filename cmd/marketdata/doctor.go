@@ -14,27 +14,31 @@ import (
 )
 
 var diagnosisList = listing[ports.StoreDiagnosis]{
-	columns: []column{{name: "store"}, {name: "state"}, {"check took", true}, {"connections", true}, {name: "why"}},
+	columns: []column{{name: "store"}, {name: "state"}, {"latency", true}, {"connections", true}, {name: "reason"}},
 	cells: func(d ports.StoreDiagnosis) []string {
 		connections := ""
 		if p := d.Pool; p != nil {
 			connections = fmt.Sprintf("%d of %d", p.InUse+p.Idle, p.Max)
 		}
-		return []string{d.Store, string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason}
+		return []string{
+			d.Store, string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason,
+		}
 	},
 }
 
-func (c *command) doctor() *cobra.Command {
+func (c *command) doctorCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Tell how the stores are",
-		Long: "Ask every store for something that needs its connection, its credentials and its tables, and tell which are healthy,\n" +
-			"degraded (slow, or without room for more) or down. The exit code is 4 where one is down.",
-		Example: "  marketdata doctor\n  marketdata doctor --output json\n  marketdata doctor > /dev/null || echo 'a store is down'",
-		Args:    arguments("none", 0, 0),
+		Short: "Check the health of each store",
+		Long: "Check the health of each store with a request that needs its connection, its credentials and its\n" +
+			"tables. A store is healthy, degraded (slow, or its connection pool is exhausted) or down.\n" +
+			"The exit code is 4 if a store is down.",
+		Example: "  marketdata doctor\n  marketdata doctor --output json\n" +
+			"  marketdata doctor > /dev/null || echo 'a store is down'",
+		Args: arguments("no arguments", 0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := c.settle(&output); err != nil {
+			if err := c.defaultOutput(&output); err != nil {
 				return err
 			}
 			return c.runDoctor(cmd.Context(), output)
@@ -46,13 +50,13 @@ func (c *command) doctor() *cobra.Command {
 }
 
 func (c *command) runDoctor(ctx context.Context, output string) error {
-	d, unopened, err := c.diagnose(ctx)
+	d, openErr, err := c.diagnose(ctx)
 	if err != nil {
 		return err
 	}
 
 	if output == formatJSON {
-		err = indented(c.out, d)
+		err = writeJSON(c.out, d)
 	} else {
 		err = diagnosisList.print(c.out, output, d.Stores)
 	}
@@ -67,12 +71,13 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 		}
 	}
 
-	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), cmp.Or(unopened, ports.ErrUnavailable))
+	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), cmp.Or(openErr, ports.ErrUnavailable))
 	return &ports.Error{Kind: ports.ErrUnavailable, Op: "doctor", Err: cause}
 }
 
-// diagnose asks the stores. One that keeps them all from being opened is down, and tells why: the others are not asked then.
-func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, unopened, err error) {
+// diagnose checks the stores. If a store fails to open, which prevents the check of the others, it returns a diagnosis
+// with this store down, and the failure as openErr.
+func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, openErr, err error) {
 	md, done, err := c.open(ctx)
 	if err == nil {
 		defer done()
@@ -80,12 +85,13 @@ func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, unopened, er
 		return d, nil, err
 	}
 
-	var of *ports.Error
-	if ctx.Err() != nil || !errors.As(err, &of) || of.Store == "" || errors.Is(err, ports.ErrInvalid) {
+	var failure *ports.Error
+	if ctx.Err() != nil || !errors.As(err, &failure) || failure.Store == "" || errors.Is(err, ports.ErrInvalid) {
 		return d, nil, err
 	}
 
+	reason := failure.Kind.Error() + " when it was opened; the other stores were not checked"
 	return ports.Diagnosis{At: c.now().UTC(), Stores: []ports.StoreDiagnosis{
-		{Store: of.Store, State: ports.Down, Reason: of.Kind.Error() + ", when it was to be opened; no other store was asked"},
+		{Store: failure.Store, State: ports.Down, Reason: reason},
 	}}, err, nil
 }

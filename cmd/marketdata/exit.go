@@ -20,20 +20,20 @@ const (
 	exitInterrupted = 130
 )
 
-const exitCodes = `    0  done
-    1  failed for a reason not below, or several did for different ones; diff: something differs
-    2  the command line, the configuration or a file is wrong; the message says where
-    3  unknown symbol or series
-    4  the store is unavailable or overloaded, or took too long: a later try may succeed
-    5  the store holds data that is corrupt or breaks a quality rule
+const exitCodes = `    0  success
+    1  failure for a reason not listed here, or for several different reasons; diff: bars differ
+    2  invalid command line, configuration or file; the message says where
+    3  unknown symbol, or no data
+    4  a store is unavailable, overloaded or too slow: a retry may succeed
+    5  stored data is corrupt or breaks a quality rule
     6  a limit refuses the request
-    7  the store refuses the user, or its tables are not the ones expected
+    7  a store denies access, or its schema is missing or of another version
   130  interrupted (Ctrl-C)`
 
-// exitCode is what a script can act on, by the kind of the error.
+// exitCode returns the exit code for the kind of the error, so that a script can act on it.
 func exitCode(err error) int {
-	if several := (*severalError)(nil); errors.As(err, &several) {
-		return several.exitCode()
+	if batch := (*batchError)(nil); errors.As(err, &batch) {
+		return batch.exitCode()
 	}
 
 	for _, of := range []struct {
@@ -61,21 +61,25 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// userError is a mistake in what the user gave: the exit code of ErrInvalid, and nothing added to the message.
+// userError marks an error as caused by the user's input: it has the kind ErrInvalid and the message of the cause.
 type userError struct{ error }
 
-// Unwrap yields the kind and the cause.
+// userErrorf returns a userError with the formatted message.
+func userErrorf(format string, args ...any) error { return userError{fmt.Errorf(format, args...)} }
+
+// Unwrap returns ErrInvalid and the cause.
 func (e userError) Unwrap() []error { return []error{ports.ErrInvalid, e.error} }
 
-// severalError is the error of several of which some failed, or all.
-type severalError struct {
-	errs []error // one or more
-	of   int
+// batchError is the error of a batch of requests of which some failed.
+type batchError struct {
+	errs  []error // one or more
+	total int     // requests of the batch
 }
 
-func (e *severalError) Error() string {
+// Error returns the number of failed requests and, on a line each, their errors.
+func (e *batchError) Error() string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "%d of %d failed", len(e.errs), e.of)
+	fmt.Fprintf(&s, "%d of %d failed", len(e.errs), e.total)
 	for _, err := range e.errs {
 		s.WriteString("\n  " + err.Error())
 	}
@@ -83,11 +87,11 @@ func (e *severalError) Error() string {
 	return s.String()
 }
 
-// Unwrap yields what failed.
-func (e *severalError) Unwrap() []error { return e.errs }
+// Unwrap returns the errors of the failed requests.
+func (e *batchError) Unwrap() []error { return e.errs }
 
-// exitCode is that of all that failed, where it is the same, and else says no more than that some did.
-func (e *severalError) exitCode() int {
+// exitCode returns the exit code that all errors have in common, or exitFailed where they differ.
+func (e *batchError) exitCode() int {
 	code := exitCode(e.errs[0])
 	for _, err := range e.errs[1:] {
 		if exitCode(err) != code {

@@ -2,30 +2,32 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
-const exportHelp = `Write the bars of a series, or the trades or quotes of a symbol, to a file. The range may be of any length.
+const exportHelp = `Write the bars of a series, or the trades or quotes of a symbol, to a file. The range may be of
+any length: memory is bounded.
 
-The file's ending says what it becomes, or --format does:
-  .csv     a line of names, then a line a row, as marketdata import reads it
-  .ndjson  a JSON object a line
-  .parquet a table for a notebook, as pandas, polars and DuckDB read it: times in UTC, numbers as DECIMAL(38, 18), exact
-  .bars    packed bars with the claims on them, which a backtest loads into memory (memory.Open in Go); it may hold several series:
-           the symbol may be a pattern
+The extension of the file, or --format, selects the format:
+  .csv      a header line, then one line per row, as marketdata import reads it
+  .ndjson   one JSON object per line
+  .parquet  a table for pandas, polars and DuckDB: times in UTC, numbers exact as DECIMAL(38, 18)
+  .bars     packed bars with their coverage, which a backtest loads into memory (memory.Open in Go);
+            one file may have several series, so the symbol may be a pattern
 
-The file appears when it is whole and takes the place of an older one then: after an error or Ctrl-C nothing of it is left.`
+The file appears when it is complete and then replaces an older one. After an error or Ctrl-C,
+nothing of it is left.`
 
 const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
   marketdata export COINBASE:BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
@@ -34,73 +36,84 @@ const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
   marketdata export --trades XRP/ETH trades.csv --start -7d
   marketdata export --quotes BTC/USD quotes.parquet`
 
-// The values of export's --format that --output does not have.
+// formatBars is the value of export's --format that --output does not have.
 const formatBars = "bars"
 
-// exported is the report on one series of the file.
-type exported struct {
+// exportReport reports one series of the file.
+type exportReport struct {
 	File   string       `json:"file"`
 	Series string       `json:"series"`
-	Holds  file.Kind    `json:"holds"`
+	Kind   file.Kind    `json:"kind"`
 	Rows   int          `json:"rows"`
-	Range  domain.Range `json:"range"` // from the start of what is held of the range asked for to its end
+	Range  domain.Range `json:"range"` // the hull of the coverage in the requested range
 }
 
-var exportList = listing[exported]{
-	columns: []column{{name: "file"}, {name: "series"}, {name: "holds"}, {"rows", true}, {name: "start"}, {name: "end"}},
-	cells: func(e exported) []string {
-		return []string{e.File, e.Series, string(e.Holds), strconv.Itoa(e.Rows), stamp(e.Range.Start), stamp(e.Range.End)}
+var exportList = listing[exportReport]{
+	columns: []column{
+		{name: "file"}, {name: "series"}, {name: "kind"}, {"rows", true}, {name: "start"}, {name: "end"},
+	},
+	cells: func(e exportReport) []string {
+		return []string{
+			e.File, e.Series, string(e.Kind), strconv.Itoa(e.Rows), stamp(e.Range.Start), stamp(e.Range.End),
+		}
 	},
 }
 
 type exportOptions struct {
-	span
-	kind, quality, format, output string
-	trades, quotes                bool
+	window                         rangeFlags
+	price, quality, format, output string
+	trades, quotes                 bool
 }
 
-func (c *command) export() *cobra.Command {
+func (o *exportOptions) register(flags *pflag.FlagSet) {
+	o.window.register(flags, "`time` of the first row (default the start of the coverage)",
+		"`time` to stop before (default the end of the coverage)")
+	flags.BoolVar(&o.trades, "trades", false, "write the trades of a symbol")
+	flags.BoolVar(&o.quotes, "quotes", false, "write the quotes of a symbol")
+	flags.StringVar(&o.format, "format", "",
+		"`format` of the file: csv, ndjson, parquet or bars (default its extension)")
+	priceFlag(flags, &o.price)
+	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(),
+		"`policy` for a bar that breaks a quality rule: fail, drop (leave it out) or flag (write it)")
+	outputFlag(flags, &o.output)
+}
+
+func (c *command) exportCommand() *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use:     "export SYMBOL GRID FILE | --trades SYMBOL FILE | --quotes SYMBOL FILE",
+		Use:     "export SYMBOL FREQUENCY FILE | --trades SYMBOL FILE | --quotes SYMBOL FILE",
 		Short:   "Write bars, trades or quotes to a file",
 		Long:    exportHelp,
 		Example: exportExample,
 		Args: func(cmd *cobra.Command, args []string) error {
+			accept := arguments("a symbol, a frequency and a file, like: marketdata export BTC/USD 1m btc.csv", 3, 3)
 			if o.trades || o.quotes {
-				return arguments("a symbol and a file, like: marketdata export --trades BTC/USD trades.csv", 2, 2)(cmd, args)
+				accept = arguments("a symbol and a file, like: marketdata export --trades BTC/USD trades.csv", 2, 2)
 			}
-			return arguments("a symbol, a grid and a file, like: marketdata export BTC/USD 1m btc.csv", 3, 3)(cmd, args)
+			return accept(cmd, args)
 		},
 		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.trades && o.quotes {
-				return userError{errors.New("--trades and --quotes: give one of them")}
+				return userErrorf("--trades and --quotes exclude each other; give one of them")
 			}
-			if (o.trades || o.quotes) && (cmd.Flags().Changed("kind") || cmd.Flags().Changed("quality")) {
-				return userError{errors.New("--kind and --quality are for bars; leave them out with --trades and --quotes")}
+			if (o.trades || o.quotes) && (cmd.Flags().Changed("price") || cmd.Flags().Changed("quality")) {
+				return userErrorf("--price and --quality are for bars; leave them out with --trades and --quotes")
 			}
-			if err := c.settle(&o.output); err != nil {
+			if err := c.defaultOutput(&o.output); err != nil {
 				return err
 			}
 
 			return c.runExport(cmd.Context(), args, o)
 		},
 	}
-	flags := cmd.Flags()
-	o.register(flags, "start", "`time` of the first row wanted (default the first held)", "end", "`time` to stop before (default the end of the last held)")
-	flags.BoolVar(&o.trades, "trades", false, "the trades of a symbol")
-	flags.BoolVar(&o.quotes, "quotes", false, "the quotes of a symbol")
-	flags.StringVar(&o.format, "format", "", "`form` of the file: csv, ndjson, parquet or bars (default by its ending)")
-	flags.StringVar(&o.kind, "kind", domain.PriceTrade.String(), kindHelp)
-	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(), "`policy` for a bar that is wrong: fail, drop (leave it out), flag (write it)")
-	outputFlag(flags, &o.output)
+	o.register(cmd.Flags())
 
 	return cmd
 }
 
-// settleFormat finds the form of the file.
-func (o *exportOptions) settleFormat(path string) error {
+// resolveFormat sets the format of the file where --format was not given, and refuses one that cannot have the rows.
+func (o *exportOptions) resolveFormat(path string) error {
 	if o.format == "" {
 		o.format = strings.TrimPrefix(filepath.Ext(path), ".")
 	}
@@ -109,21 +122,22 @@ func (o *exportOptions) settleFormat(path string) error {
 		return nil
 	case formatBars:
 		if o.trades || o.quotes {
-			return userError{fmt.Errorf("a file of %s holds neither trades nor quotes; export them as csv, ndjson or parquet", o.format)}
+			return userErrorf("format %s is for bars; export trades and quotes as csv, ndjson or parquet", o.format)
 		}
 		return nil
 	}
 
-	return &domain.InvalidError{What: "--format", Value: o.format, Reason: "one of csv, ndjson, parquet, bars; the file's ending may say it too"}
+	return &domain.InvalidError{What: "--format", Value: o.format,
+		Reason: "one of csv, ndjson, parquet, bars; the extension of the file may name it too"}
 }
 
 func (c *command) runExport(ctx context.Context, args []string, o exportOptions) error {
 	path := args[len(args)-1]
-	if err := o.settleFormat(path); err != nil {
+	if err := o.resolveFormat(path); err != nil {
 		return err
 	}
 
-	cfg, err := c.settings()
+	cfg, err := c.loadConfig()
 	if err != nil {
 		return err
 	}
@@ -134,7 +148,7 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 	}
 
 	defer done()
-	e := &export{c: c, md: md, page: pageRows(cfg), path: path, o: o}
+	e := &export{c: c, md: md, limits: newReadLimits(cfg), path: path, o: o}
 	if o.trades || o.quotes {
 		err = e.ticks(ctx, args[0])
 	} else {
@@ -145,39 +159,39 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 	}
 
 	if e.dropped > 0 {
-		c.notef("left out %d bars that break a quality rule; marketdata fetch --quality flag shows them", e.dropped)
+		c.notef("dropped %d bars that break a quality rule; marketdata fetch --quality flag prints them", e.dropped)
 	}
 	return exportList.print(c.out, o.output, e.reports)
 }
 
-// export is one file on its way.
+// export is one export command as it runs.
 type export struct {
 	c       *command
 	md      *app.Service
-	page    int // rows
+	limits  readLimits
 	path    string
 	o       exportOptions
-	reports []exported
-	dropped int
+	reports []exportReport
+	dropped int // bars that the quality policy left out
 }
 
-// bars writes the bars of one series, or into a bar file those of every symbol that matches.
-func (e *export) bars(ctx context.Context, pattern, grid string) error {
-	sought, err := seek(pattern, []string{grid}, e.o.kind)
+// bars writes the bars of one series; to a bar file, those of every selected series.
+func (e *export) bars(ctx context.Context, pattern, frequency string) error {
+	selected, err := newSelector(pattern, []string{frequency}, e.o.price)
 	if err != nil {
 		return err
 	}
-	if sought.many() && e.o.format != formatBars {
-		return userError{fmt.Errorf("%q is a pattern, and a file of %s holds one series; name a symbol, or export to a .bars file",
-			pattern, e.o.format)}
+	if selected.hasPattern() && e.o.format != formatBars {
+		return userErrorf("%q is a pattern, and a %s file has one series; name a symbol, or export to a .bars file",
+			pattern, e.o.format)
 	}
 
-	held, err := e.exportable(ctx, sought)
+	all, err := e.findSeries(ctx, selected)
 	if err != nil {
 		return err
 	}
-	if len(held) == 0 {
-		return sought.nothing("export")
+	if len(all) == 0 {
+		return selected.errNoData("export")
 	}
 
 	var quality domain.QualityPolicy
@@ -185,58 +199,70 @@ func (e *export) bars(ctx context.Context, pattern, grid string) error {
 		return err
 	}
 
-	out, err := newBarSink(e.o.format, e.path, held[0].key)
+	out, err := newBarSink(e.o.format, e.path, all[0].key)
 	if err != nil {
 		return userError{err}
 	}
 
 	defer out.discard()
-	for _, s := range held {
-		from := barFlow(s.key, quality, func(n int) { e.dropped += n })
-		start, end, err := e.o.times(e.c.now(), s.key.Grid.Zone())
-		if err != nil {
-			return err
-		}
-
-		whole := s.key.Grid.Align(spanned(clip([]domain.Range{s.key.Grid.AlignInward(spanned(s.ranges()))}, start, end)))
-		if err := exportRows(ctx, e, from, whole, out); err != nil {
+	for _, s := range all {
+		if err := e.series(ctx, s, quality, out); err != nil {
 			return err
 		}
 	}
 
-	return out.finish()
+	return out.commit()
 }
 
-// exportable is the series that are stored, or where a symbol is named whose series is not, that one, with what it may be made of.
-func (e *export) exportable(ctx context.Context, series sought) ([]heldSeries, error) {
-	stored, err := series.held(ctx, e.md)
-	if err != nil || len(stored) > 0 || series.many() {
+// series writes the bars of one series.
+func (e *export) series(
+	ctx context.Context, s seriesCoverage, quality domain.QualityPolicy, out sink[domain.Series],
+) error {
+	grid := s.key.Grid
+	start, end, err := e.o.window.times(e.c.now(), grid.Zone())
+	if err != nil {
+		return err
+	}
+
+	r := grid.Align(hull(clip([]domain.Range{grid.AlignInward(hull(s.ranges()))}, start, end)))
+	request := domain.DataRequest{Key: s.key, Start: r.Start, End: r.End, Quality: quality}
+	pages := streamBars(ctx, e.md, request, e.limits.slots, func(n int) { e.dropped += n })
+	return exportPages(e, exportReport{Series: s.key.String(), Kind: file.Bars, Range: r}, pages, out)
+}
+
+// findSeries returns the selected series that are stored. A single series that is not stored is returned with the
+// coverage of the bars, trades and quotes that it may be resampled or aggregated from.
+func (e *export) findSeries(ctx context.Context, selected selector) ([]seriesCoverage, error) {
+	stored, err := selected.coverage(ctx, e.md)
+	if err != nil || len(stored) > 0 || selected.hasPattern() {
 		return stored, err
 	}
 
-	made := heldSeries{key: domain.SeriesKey{Symbol: domain.Symbol(series.pattern), Grid: series.grids[0], PriceType: series.kind}}
-	series.grids = nil
-	finer, err := series.held(ctx, e.md)
+	derived := seriesCoverage{key: domain.SeriesKey{
+		Symbol: domain.Symbol(selected.pattern), Grid: selected.grids[0], PriceType: selected.price,
+	}}
+	selected.grids = nil
+	sources, err := selected.coverage(ctx, e.md)
 	if err != nil {
 		return nil, err
 	}
 
-	for _, s := range finer {
-		made.claimed = append(made.claimed, s.ranges()...)
-	}
-	ticks, err := e.md.TickCoverage(ctx, made.key.Symbol)
+	ticks, err := e.md.TickCoverage(ctx, derived.key.Symbol)
 	if err != nil {
 		return nil, err
 	}
 
+	for _, s := range sources {
+		derived.declared = append(derived.declared, s.ranges()...)
+	}
 	for _, t := range ticks {
-		made.claimed = append(made.claimed, t.Range)
+		derived.declared = append(derived.declared, t.Range)
 	}
-	if len(made.claimed) == 0 {
+	if len(derived.declared) == 0 {
 		return nil, nil
 	}
 
-	return []heldSeries{made}, nil
+	return []seriesCoverage{derived}, nil
 }
 
 // ticks writes the trades or the quotes of a symbol.
@@ -246,7 +272,7 @@ func (e *export) ticks(ctx context.Context, name string) error {
 		return err
 	}
 
-	start, end, err := e.o.times(e.c.now(), "")
+	start, end, err := e.o.window.times(e.c.now(), "")
 	if err != nil {
 		return err
 	}
@@ -260,71 +286,71 @@ func (e *export) ticks(ctx context.Context, name string) error {
 	if e.o.quotes {
 		kind = domain.TickQuotes
 	}
-	var held []domain.Range
+	var coverage []domain.Range
 	for _, t := range all {
 		if t.Kind == kind {
-			held = append(held, t.Range)
+			coverage = append(coverage, t.Range)
 		}
 	}
-	if len(held) == 0 {
-		return notHeld("export", fmt.Sprintf("%s of %s", kind, symbol))
+	if len(coverage) == 0 {
+		return errNoData("export", fmt.Sprintf("%s of %s", kind, symbol))
 	}
 
-	whole := spanned(clip([]domain.Range{spanned(held)}, start, end))
+	r := hull(clip([]domain.Range{hull(coverage)}, start, end))
 	if e.o.quotes {
-		return exportTicks(ctx, e, quoteFlow(symbol), quoteView, symbol, whole)
+		return exportTicks(ctx, e, quoteDataset(e.md, symbol), quoteView, r)
 	}
 
-	return exportTicks(ctx, e, tradeFlow(symbol), tradeView, symbol, whole)
+	return exportTicks(ctx, e, tradeDataset(e.md, symbol), tradeView, r)
 }
 
-// exportRows writes everything of a series in r.
-func exportRows[S rows[S]](ctx context.Context, e *export, from flow[S], r domain.Range, out sink[S]) error {
-	passed, shown := e.c.progressOver(from.series, []domain.Range{r})
-	defer shown()
-	report := exported{File: e.path, Series: from.series, Holds: from.holds, Range: r}
-	var gaps []domain.Range
-	for p, err := range from.pages(ctx, e.md, r, e.page) {
+func exportTicks[T domain.Tick](
+	ctx context.Context, e *export, from dataset[domain.Ticks[T]], view tickView[T], r domain.Range,
+) error {
+	out, err := newTickSink(e.o.format, e.path, view, domain.Symbol(from.name))
+	if err != nil {
+		return userError{err}
+	}
+
+	defer out.discard()
+	pages := from.pages(ctx, []domain.Range{r}, e.limits.rows)
+	report := exportReport{Series: from.name, Kind: file.Kind(view.kind), Range: r}
+	if err := exportPages(e, report, pages, out); err != nil {
+		return err
+	}
+
+	return out.commit()
+}
+
+// exportPages writes all pages of one series and completes its report.
+func exportPages[S rows[S]](e *export, report exportReport, pages iter.Seq2[page[S], error], out sink[S]) error {
+	passed, done := e.c.rangeProgress(report.Series, []domain.Range{report.Range})
+	defer done()
+	at := report.Range.Start
+	var uncovered []domain.Range
+	for p, err := range pages {
 		if err == nil {
-			err = out.write(p.rows, p.span.Subtract(p.gaps))
+			err = out.write(p.rows, p.span.Subtract(p.uncovered))
 		}
 		if err != nil {
 			return err
 		}
 
 		report.Rows += p.rows.Len()
-		gaps = append(gaps, p.gaps...)
-		passed(p.span)
+		uncovered = append(uncovered, p.uncovered...)
+		if p.span.End.After(at) {
+			passed(domain.Range{Start: at, End: p.span.End})
+			at = p.span.End
+		}
 	}
 	if report.Rows == 0 {
-		return notHeld("export", from.series+" in the range asked for")
+		return errNoData("export", report.Series+" in the requested range")
 	}
 
-	if len(gaps) > 0 {
-		e.c.notef("nobody holds %s of %s", some(domain.MergeRanges(gaps), domain.Range.String), from.series)
+	if len(uncovered) > 0 {
+		e.c.notef("%s: no data for %s; not covered", report.Series, summarize(domain.MergeRanges(uncovered), rangeText))
 	}
+	report.File = e.path
 	e.reports = append(e.reports, report)
 	return nil
-}
-
-func exportTicks[T domain.Tick](
-	ctx context.Context, e *export, from flow[domain.Ticks[T]], view tickView[T], symbol domain.Symbol, r domain.Range,
-) error {
-	out, err := newTickSink(e.o.format, e.path, view, symbol)
-	if err != nil {
-		return userError{err}
-	}
-
-	defer out.discard()
-	if err := exportRows(ctx, e, from, r, out); err != nil {
-		return err
-	}
-
-	return out.finish()
-}
-
-// notHeld is the error that there is nothing of what is named.
-func notHeld(op, subject string) error {
-	cause := fmt.Errorf("nothing is held; marketdata coverage lists what is: %w", ports.ErrNotFound)
-	return &ports.Error{Kind: ports.ErrNotFound, Op: op, Subject: subject, Err: cause}
 }

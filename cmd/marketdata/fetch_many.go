@@ -16,17 +16,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// ofEach is what came of one symbol of several: a value, or why there is none.
-type ofEach[T any] struct {
+// outcome is the value or the error of one symbol among several.
+type outcome[T any] struct {
 	name  string // the symbol, or a pattern that matches none
 	value T
 	err   error
 }
 
-// isPattern reports whether the argument stands for the symbols that it matches.
-func isPattern(arg string) bool { return strings.ContainsAny(arg, "*?") }
-
-// fetchMany is fetch of several symbols: each has an answer or an error of its own, in the order of the command line.
+// fetchMany prints the bars of several symbols in the order of the command line. A symbol that fails leaves the others
+// alone.
 func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRequest, o fetchOptions) error {
 	for _, name := range names {
 		if _, err := domain.ParseSymbol(name); err != nil && !isPattern(name) {
@@ -40,69 +38,71 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 	}
 
 	defer done()
-	asked, err := named(ctx, md, names)
+	symbols, err := resolveSymbols(ctx, md, names)
 	if err != nil {
 		return err
 	}
 
-	requests := make([]domain.DataRequest, 0, len(asked))
-	for _, a := range asked {
-		if a.err == nil {
-			r.Key.Symbol = domain.Symbol(a.name)
+	requests := make([]domain.DataRequest, 0, len(symbols))
+	for _, s := range symbols {
+		if s.err == nil {
+			r.Key.Symbol = domain.Symbol(s.name)
 			requests = append(requests, r)
 		}
 	}
 	if o.explain {
-		plans := withValues(asked, func(i int) (ports.QueryPlan, error) { return md.Explain(ctx, requests[i]) })
+		plans := withValues(symbols, func(i int) (ports.QueryPlan, error) { return md.Explain(ctx, requests[i]) })
 		if err := printPlans(c.out, o.output, plans); err != nil {
 			return err
 		}
 
-		return failures(plans)
+		return joinFailures(plans)
 	}
 
-	answers := md.FetchMany(ctx, requests)
-	results := withValues(asked, func(i int) (domain.Result, error) { return answers[i].Result, answers[i].Err })
+	fetched := md.FetchMany(ctx, requests)
+	results := withValues(symbols, func(i int) (domain.Result, error) { return fetched[i].Result, fetched[i].Err })
 	if err := printResults(c.out, o.output, results); err != nil {
 		return err
 	}
 
+	return errors.Join(joinFailures(results), c.noteResults(ctx, md, results, o.verbose))
+}
+
+// noteResults notes what the bars of the results do not show.
+func (c *command) noteResults(
+	ctx context.Context, md *app.Service, results []outcome[domain.Result], verbose bool,
+) error {
 	var empty []domain.SeriesKey
-	for _, a := range results {
-		if a.err != nil {
+	for _, r := range results {
+		if r.err != nil {
 			continue
 		}
 
-		c.tell(a.name+": ", a.value, o.verbose)
-		if a.value.Series.Len() == 0 {
-			empty = append(empty, a.value.Series.Key())
+		c.noteResult(r.name+": ", r.value, verbose)
+		if r.value.Series.Len() == 0 {
+			empty = append(empty, r.value.Series.Key())
 		}
 	}
 
-	return errors.Join(failures(results), c.tellHeld(ctx, md, empty...))
+	return c.noteCoverage(ctx, md, empty...)
 }
 
-// named is the symbols meant: those given, in the order given, and in the place of a pattern those that it matches, ordered; each
-// once. The catalogs are asked once, whatever the number of patterns. A pattern that matches none is an error in its place.
-func named(ctx context.Context, md *app.Service, names []string) ([]ofEach[struct{}], error) {
-	var known []domain.SymbolMeta
-	if patterns := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isPattern(name) }); len(patterns) > 0 {
-		var q ports.SymbolQuery
-		if len(patterns) == 1 {
-			q.Pattern = patterns[0]
-		}
-		var err error
-		if known, err = md.Symbols(ctx, q); err != nil {
-			return nil, err
-		}
+// resolveSymbols returns the symbols of the names in order, each once. It replaces a pattern by the symbols it matches,
+// sorted; a pattern that matches none is an outcome with an error. However many patterns there are, the catalogs are
+// read once.
+func resolveSymbols(ctx context.Context, md *app.Service, names []string) ([]outcome[struct{}], error) {
+	patterns := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !isPattern(name) })
+	catalog, err := readCatalog(ctx, md, patterns)
+	if err != nil {
+		return nil, err
 	}
 
-	var all []ofEach[struct{}]
-	seen := map[string]bool{}
+	var all []outcome[struct{}]
+	added := map[string]bool{}
 	add := func(name string, err error) {
-		if !seen[name] {
-			seen[name] = true
-			all = append(all, ofEach[struct{}]{name: name, err: err})
+		if !added[name] {
+			added[name] = true
+			all = append(all, outcome[struct{}]{name: name, err: err})
 		}
 	}
 	for _, name := range names {
@@ -112,7 +112,7 @@ func named(ctx context.Context, md *app.Service, names []string) ([]ofEach[struc
 		}
 
 		matched := false
-		for _, m := range known {
+		for _, m := range catalog {
 			if m.Symbol.Matches(name) {
 				matched = true
 				add(string(m.Symbol), nil)
@@ -127,13 +127,26 @@ func named(ctx context.Context, md *app.Service, names []string) ([]ofEach[struc
 	return all, nil
 }
 
-// withValues puts the value of the ith that has no error yet into its place.
-func withValues[T any](asked []ofEach[struct{}], value func(i int) (T, error)) []ofEach[T] {
-	all := make([]ofEach[T], len(asked))
+// readCatalog returns the known symbols: all of them for several patterns, those that match a single one, none without
+// a pattern.
+func readCatalog(ctx context.Context, md *app.Service, patterns []string) ([]domain.SymbolMeta, error) {
+	switch len(patterns) {
+	case 0:
+		return nil, nil
+	case 1:
+		return md.Symbols(ctx, ports.SymbolQuery{Pattern: patterns[0]})
+	default:
+		return md.Symbols(ctx, ports.SymbolQuery{})
+	}
+}
+
+// withValues sets the value of each symbol that has no error; value(i) returns that of the i-th of these.
+func withValues[T any](symbols []outcome[struct{}], value func(i int) (T, error)) []outcome[T] {
+	all := make([]outcome[T], len(symbols))
 	i := 0
-	for n, a := range asked {
-		all[n] = ofEach[T]{name: a.name, err: a.err}
-		if a.err == nil {
+	for n, s := range symbols {
+		all[n] = outcome[T]{name: s.name, err: s.err}
+		if s.err == nil {
 			all[n].value, all[n].err = value(i)
 			i++
 		}
@@ -142,31 +155,31 @@ func withValues[T any](asked []ofEach[struct{}], value func(i int) (T, error)) [
 	return all
 }
 
-// failures is the error of those that failed; nil where none did.
-func failures[T any](all []ofEach[T]) error {
-	var failed []error
-	for _, a := range all {
-		if errors.Is(a.err, ports.ErrCanceled) { // and so are all behind it
-			return a.err
+// joinFailures returns one error for all symbols that failed; nil where none did.
+func joinFailures[T any](all []outcome[T]) error {
+	var errs []error
+	for _, s := range all {
+		if errors.Is(s.err, ports.ErrCanceled) { // all later ones are canceled too
+			return s.err
 		}
-		if a.err != nil {
-			failed = append(failed, a.err)
+		if s.err != nil {
+			errs = append(errs, s.err)
 		}
 	}
 
 	switch {
-	case len(failed) == 0:
+	case len(errs) == 0:
 		return nil
 	case len(all) == 1:
-		return failed[0]
+		return errs[0]
 	}
 
-	return &severalError{errs: failed, of: len(all)}
+	return &batchError{errs: errs, total: len(all)}
 }
 
-// printResults writes the answers, each row with its symbol; as JSON, an object for every symbol asked for.
-func printResults(w io.Writer, format string, all []ofEach[domain.Result]) error {
-	if format != formatJSON && !slices.ContainsFunc(all, func(a ofEach[domain.Result]) bool { return a.err == nil }) {
+// printResults writes the bars of all symbols, each row with its symbol; as JSON, one object per symbol.
+func printResults(w io.Writer, format string, all []outcome[domain.Result]) error {
+	if format != formatJSON && !slices.ContainsFunc(all, func(s outcome[domain.Result]) bool { return s.err == nil }) {
 		return nil
 	}
 
@@ -176,12 +189,12 @@ func printResults(w io.Writer, format string, all []ofEach[domain.Result]) error
 	case formatCSV:
 		err = writeSymbolCSV(out, all)
 	case formatJSON:
-		err = indented(out, records(all, func(r *symbolRecord, value *domain.Result) { r.Result = value }))
+		err = writeJSON(out, symbolRecords(all, func(r *symbolRecord, value *domain.Result) { r.Result = value }))
 	case formatNDJSON:
-		err = lines(out, func(yield func(symbolBar) bool) {
-			for _, a := range all {
-				for _, b := range a.value.Series.All() {
-					if !yield(symbolBar{a.name, b}) {
+		err = writeNDJSON(out, func(yield func(symbolBar) bool) {
+			for _, s := range all {
+				for _, b := range s.value.Series.All() {
+					if !yield(symbolBar{s.name, b}) {
 						return
 					}
 				}
@@ -197,15 +210,15 @@ func printResults(w io.Writer, format string, all []ofEach[domain.Result]) error
 	return out.Flush()
 }
 
-// printPlans writes one plan after the other; as JSON, an object for every symbol asked for.
-func printPlans(w io.Writer, format string, all []ofEach[ports.QueryPlan]) error {
+// printPlans writes the query plans one after the other; as JSON, one object per symbol.
+func printPlans(w io.Writer, format string, all []outcome[ports.QueryPlan]) error {
 	if format == formatJSON {
-		return indented(w, records(all, func(r *symbolRecord, value *ports.QueryPlan) { r.Plan = value }))
+		return writeJSON(w, symbolRecords(all, func(r *symbolRecord, value *ports.QueryPlan) { r.Plan = value }))
 	}
 
-	for _, a := range all {
-		if a.err == nil {
-			if _, err := fmt.Fprintln(w, strings.TrimSuffix(a.value.String(), "\n")); err != nil {
+	for _, s := range all {
+		if s.err == nil {
+			if _, err := fmt.Fprintln(w, strings.TrimSuffix(s.value.String(), "\n")); err != nil {
 				return err
 			}
 		}
@@ -214,7 +227,7 @@ func printPlans(w io.Writer, format string, all []ofEach[ports.QueryPlan]) error
 	return nil
 }
 
-// symbolRecord is what came of one symbol, as JSON: one of the three.
+// symbolRecord is the outcome of one symbol as JSON. It has a result, a plan or an error.
 type symbolRecord struct {
 	Symbol string           `json:"symbol"`
 	Result *domain.Result   `json:"result,omitempty"`
@@ -222,38 +235,40 @@ type symbolRecord struct {
 	Error  string           `json:"error,omitempty"`
 }
 
-func records[T any](all []ofEach[T], put func(r *symbolRecord, value *T)) []symbolRecord {
-	made := make([]symbolRecord, len(all))
+// symbolRecords returns the outcomes as JSON records; set sets the value of a record.
+func symbolRecords[T any](all []outcome[T], set func(r *symbolRecord, value *T)) []symbolRecord {
+	records := make([]symbolRecord, len(all))
 	for i := range all {
-		made[i].Symbol = all[i].name
+		records[i].Symbol = all[i].name
 		if err := all[i].err; err != nil {
-			made[i].Error = err.Error()
+			records[i].Error = err.Error()
 			continue
 		}
 
-		put(&made[i], &all[i].value)
+		set(&records[i], &all[i].value)
 	}
 
-	return made
+	return records
 }
 
-// symbolBar is a bar and its symbol, as a line of JSON.
+// symbolBar is a bar and its symbol as one line of JSON.
 type symbolBar struct {
 	Symbol string `json:"symbol"`
 	domain.Bar
 }
 
-// writeSymbolCSV writes the bars as they are written of one series, behind a column of symbols.
-func writeSymbolCSV(w io.Writer, all []ofEach[domain.Result]) error {
+// writeSymbolCSV writes the bars of all symbols with a leading column for the symbol.
+func writeSymbolCSV(w io.Writer, all []outcome[domain.Result]) error {
 	out := csv.NewWriter(w)
 	if err := out.Write([]string{"symbol", "time", "open", "high", "low", "close", "volume", "trades"}); err != nil {
 		return err
 	}
 
-	for _, a := range all {
-		for _, b := range a.value.Series.All() {
+	for _, s := range all {
+		for _, b := range s.value.Series.All() {
 			err := out.Write([]string{
-				a.name, stamp(b.OpenTime), b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(),
+				s.name, stamp(b.OpenTime),
+				b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(),
 				strconv.FormatInt(b.Trades, 10),
 			})
 			if err != nil {
@@ -266,16 +281,16 @@ func writeSymbolCSV(w io.Writer, all []ofEach[domain.Result]) error {
 	return out.Error()
 }
 
-// printSymbolTable is one table of the bars of all symbols, the points of each symbol's numbers under each other.
-func printSymbolTable(w io.Writer, all []ofEach[domain.Result]) error {
+// printSymbolTable writes the bars of all symbols as one table; decimal points are aligned per symbol.
+func printSymbolTable(w io.Writer, all []outcome[domain.Result]) error {
 	var layout string
-	for _, a := range all {
-		layout = max(layout, timeLayout(a.value.Series)) // a finer one is longer, and begins alike
+	for _, s := range all {
+		layout = max(layout, timeLayout(s.value.Series)) // a finer layout extends a coarser one, so it compares greater
 	}
 	var rows [][]string
-	for _, a := range all {
-		for _, row := range barRows(a.value.Series, layout) {
-			rows = append(rows, append([]string{a.name}, row...))
+	for _, s := range all {
+		for _, row := range barRows(s.value.Series, layout) {
+			rows = append(rows, append([]string{s.name}, row...))
 		}
 	}
 

@@ -1,7 +1,8 @@
-// Command marketdata imports, looks at and gives out historical bars from the shell. `marketdata --help` teaches it by example.
+// Command marketdata imports, queries and exports historical bars, trades and quotes from the shell. `marketdata
+// --help` teaches it by example.
 //
-// A subcommand parses its arguments, calls the library and prints what it says: one file each. What a user of the library would
-// need is never here.
+// Each subcommand has a file of its own, which parses the arguments, calls the library and prints the result. Logic
+// that a user of the library needs must not be here.
 package main
 
 import (
@@ -9,7 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // grids have time zones, and a machine need not know any
+	_ "time/tzdata" // because grids have time zones, and a machine may have no zone database
 )
 
 func main() {

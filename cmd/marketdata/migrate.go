@@ -14,18 +14,22 @@ var migrationList = listing[production.Migration]{
 	cells:   func(m production.Migration) []string { return []string{m.Store, m.Before, m.After} },
 }
 
-func (c *command) migrate() *cobra.Command {
+const migrateHelp = `Create the tables in PostgreSQL, or upgrade them to the version of this command, and create the
+database in an InfluxDB 1.8 server that lacks it. Migrating again changes nothing, and stored
+data is kept. The users of the servers need the permission to create tables and databases for
+this; the other commands need less. The SQLite file needs no migration: it is upgraded whenever
+it is opened.`
+
+func (c *command) migrateCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "migrate",
-		Short: "Make or bring up to date what the servers need",
-		Long: "Make PostgreSQL's tables, or bring them up to the version of this command, and make InfluxDB's database where a 1.8 server\n" +
-			"lacks it. This takes users who may do so; the other commands do with less. Doing it again changes nothing, and nothing that\n" +
-			"is stored is lost. The SQLite file needs none of this: it is brought up to date whenever it is opened.",
+		Use:     "migrate",
+		Short:   "Create or upgrade the schema on the servers",
+		Long:    migrateHelp,
 		Example: "  MARKETDATA_POSTGRES_DSN=postgres://owner@db/market marketdata migrate",
-		Args:    arguments("none", 0, 0),
+		Args:    arguments("no arguments", 0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := c.settle(&output); err != nil {
+			if err := c.defaultOutput(&output); err != nil {
 				return err
 			}
 			return c.runMigrate(cmd.Context(), output)
@@ -37,18 +41,19 @@ func (c *command) migrate() *cobra.Command {
 }
 
 func (c *command) runMigrate(ctx context.Context, output string) error {
-	cfg, err := c.settings()
+	cfg, err := c.loadConfig()
 	if err != nil {
 		return err
 	}
 	if !cfg.HasServer() || c.dbPath != "" {
-		return userError{errors.New("no server is configured, so there is nothing to migrate: set MARKETDATA_POSTGRES_DSN, like " +
-			"postgres://owner@host/database; a SQLite file is brought up to date whenever it is opened")}
+		return userErrorf("no server is configured, so there is nothing to migrate; set MARKETDATA_POSTGRES_DSN, " +
+			"like postgres://owner@host/database; a SQLite file is upgraded whenever it is opened")
 	}
 
-	done, err := production.Migrate(ctx, cfg, production.Options{Logger: c.logger()})
-	if len(done) > 0 {
-		err = errors.Join(migrationList.print(c.out, output, done), err)
+	migrations, err := production.Migrate(ctx, cfg, production.Options{Logger: c.logger()})
+	if len(migrations) > 0 {
+		err = errors.Join(migrationList.print(c.out, output, migrations), err)
 	}
+
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -25,11 +26,12 @@ const (
 
 // outputFlag adds --output to a subcommand.
 func outputFlag(flags *pflag.FlagSet, format *string) {
-	flags.StringVarP(format, "output", "o", "", "`form`: table, csv, json or ndjson (a JSON object a line); default table on a terminal, else csv")
+	flags.StringVarP(format, "output", "o", "",
+		"output `format`: table, csv, json or ndjson (one JSON object per line); default table on a terminal, else csv")
 }
 
-// settle fills in a form that was not given, and refuses one that is none.
-func (c *command) settle(format *string) error {
+// defaultOutput sets the output format where --output was not given, and refuses an unknown one.
+func (c *command) defaultOutput(format *string) error {
 	if *format == "" {
 		*format = formatCSV
 		if isTerminal(c.out) {
@@ -48,28 +50,28 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// column of a table; numbers stand at its right.
+// column is the heading of a table column; right aligns its cells to the right, as numbers are.
 type column struct {
 	name  string
 	right bool
 }
 
-// listing is a result that is a list: its records as JSON sees them, and as cells of columns.
+// listing prints a list of records: as JSON, or as cells of columns.
 type listing[T any] struct {
 	columns []column
 	cells   func(T) []string
 }
 
-// print writes the records in the form asked for.
+// print writes the records in the format.
 func (l listing[T]) print(w io.Writer, format string, records []T) error {
 	switch format {
 	case formatJSON:
 		if records == nil {
 			records = []T{}
 		}
-		return indented(w, records)
+		return writeJSON(w, records)
 	case formatNDJSON:
-		return lines(w, slices.Values(records))
+		return writeNDJSON(w, slices.Values(records))
 	}
 
 	rows := make([][]string, 0, len(records))
@@ -87,14 +89,15 @@ func (l listing[T]) print(w io.Writer, format string, records []T) error {
 	return printTable(w, l.columns, rows)
 }
 
-func indented(w io.Writer, v any) error {
+// writeJSON writes v as indented JSON.
+func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
 
-// lines writes a JSON object a line.
-func lines[T any](w io.Writer, records func(func(T) bool)) error {
+// writeNDJSON writes one JSON object per line.
+func writeNDJSON[T any](w io.Writer, records func(func(T) bool)) error {
 	e := json.NewEncoder(w)
 	for r := range records {
 		if err := e.Encode(r); err != nil {
@@ -105,49 +108,51 @@ func lines[T any](w io.Writer, records func(func(T) bool)) error {
 	return nil
 }
 
-// printTable writes the columns as wide as their widest cell: nothing is cut.
+// printTable writes the rows below the headings of the columns. Each column is as wide as its widest cell, so no cell
+// is cut.
 func printTable(w io.Writer, columns []column, rows [][]string) error {
-	widths := make([]int, len(columns))
+	header := make([]string, len(columns))
 	for i, c := range columns {
-		widths[i] = utf8.RuneCountInString(c.name)
-		for _, row := range rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		header[i] = strings.ToUpper(c.name)
+	}
+
+	widths := make([]int, len(columns))
+	for _, row := range append([][]string{header}, rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
 
-	var line strings.Builder
-	write := func(cell func(i int) string) error {
-		line.Reset()
-		for i, c := range columns {
-			text := cell(i)
-			blanks := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
-			switch {
-			case c.right:
-				line.WriteString(blanks + text)
-			case i < len(columns)-1:
-				line.WriteString(text + blanks)
-			default:
-				line.WriteString(text)
-			}
-
-			if i < len(columns)-1 {
-				line.WriteString("  ")
-			}
-		}
-
-		line.WriteByte('\n')
-		_, err := io.WriteString(w, line.String())
+	if _, err := fmt.Fprintln(w, tableLine(columns, widths, header)); err != nil {
 		return err
 	}
-	if err := write(func(i int) string { return strings.ToUpper(columns[i].name) }); err != nil {
-		return err
-	}
-
 	for _, row := range rows {
-		if err := write(func(i int) string { return row[i] }); err != nil {
+		if _, err := fmt.Fprintln(w, tableLine(columns, widths, row)); err != nil {
 			return err
 		}
 	}
 
 	return nil
+}
+
+// tableLine returns the cells of a row, padded to the widths of their columns.
+func tableLine(columns []column, widths []int, row []string) string {
+	var line strings.Builder
+	for i, cell := range row {
+		blanks := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+		last := i == len(row)-1
+		switch {
+		case columns[i].right:
+			line.WriteString(blanks + cell)
+		case last:
+			line.WriteString(cell)
+		default:
+			line.WriteString(cell + blanks)
+		}
+		if !last {
+			line.WriteString("  ")
+		}
+	}
+
+	return line.String()
 }

@@ -11,35 +11,33 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// paging is the flags that ask for a page of a request.
-type paging struct {
+// pageFlags are the flags that request one page.
+type pageFlags struct {
 	size  int
 	token string
 	flags *pflag.FlagSet
 }
 
-func (p *paging) register(flags *pflag.FlagSet) {
+func (p *pageFlags) register(flags *pflag.FlagSet) {
 	p.flags = flags
-	flags.IntVar(&p.size, "page-size", 0, "only the first `n` of the range, and a token to go on with")
-	flags.StringVar(&p.token, "page", "", "go on with the `token` of the page before; without --page-size, with all that is left")
+	flags.IntVar(&p.size, "page-size", 0, "print the first `n` bars, and the token of the next page")
+	flags.StringVar(&p.token, "page", "",
+		"continue after the page that printed this next page `token`; without --page-size, print all remaining bars")
 }
 
-// given reports whether a page is asked for. An empty token asks for the first one.
-func (p *paging) given() bool { return p.flags.Changed("page-size") || p.flags.Changed("page") }
+// isSet reports whether a page is requested. An empty token requests the first page.
+func (p *pageFlags) isSet() bool { return p.flags.Changed("page-size") || p.flags.Changed("page") }
 
-// request is the request for the page: whole is that for all of them, of the times that the user gave.
-func (p *paging) request(whole domain.DataRequest, times span) (domain.DataRequest, error) {
-	if !p.given() {
+// request returns the request for the page. whole is the request for all pages, r are its times as the user gave them.
+func (p *pageFlags) request(whole domain.DataRequest, r rangeFlags) (domain.DataRequest, error) {
+	if !p.isSet() {
 		return whole, nil
 	}
-
-	for _, bound := range []struct {
-		name, text string
-		is         string
-	}{{times.startName, times.start, stamp(whole.Start.Truncate(time.Second))}, {times.endName, times.end, stamp(whole.End.Truncate(time.Second))}} {
-		if bound.text == "now" || strings.HasPrefix(bound.text, "-") {
-			return whole, userError{fmt.Errorf("--%s %s is another time for every page; give --%s %s", bound.name, bound.text, bound.name, bound.is)}
-		}
+	if err := checkFixed(r.startName, r.start, whole.Start); err != nil {
+		return whole, err
+	}
+	if err := checkFixed(r.endName, r.end, whole.End); err != nil {
+		return whole, err
 	}
 
 	whole.First = p.size
@@ -50,45 +48,44 @@ func (p *paging) request(whole domain.DataRequest, times span) (domain.DataReque
 	return domain.PageToken(p.token).Resume(whole)
 }
 
-// next says how to go on after a page.
-func (p *paging) next(whole domain.DataRequest, page domain.Result) (nextPage, error) {
-	if !p.given() {
-		return nextPage{}, nil
-	}
-
-	n := nextPage{paged: true}
-	if !whole.End.IsZero() && !page.Next.Before(whole.End) {
-		return n, nil
-	}
-
-	n.More = p.size > 0 && page.Series.Len() >= p.size
-	var err error
-	n.Token, err = domain.NewPageToken(whole, page.Next)
-	return n, err
-}
-
-// nextPage says what comes after a page: nothing, where it has no token.
-type nextPage struct {
-	Token domain.PageToken `json:"token,omitempty"`
-	More  bool             `json:"more"` // now; else later
-	paged bool
-}
-
-// orNil is nil where no page was asked for.
-func (n nextPage) orNil() *nextPage {
-	if !n.paged {
+// checkFixed refuses a time that is relative to now, because it would differ from page to page.
+func checkFixed(name, text string, t time.Time) error {
+	if text != "now" && !strings.HasPrefix(text, "-") {
 		return nil
 	}
-	return &n
+
+	return userErrorf("--%s %s changes from page to page; give --%s %s",
+		name, text, name, stamp(t.Truncate(time.Second)))
 }
 
-// tell writes the token where a shell finds it.
-func (n nextPage) tell(w io.Writer) {
-	switch {
-	case n.Token == "":
-	case n.More:
-		fmt.Fprintln(w, "page:", n.Token)
-	default:
-		fmt.Fprintln(w, "later:", n.Token)
+// next returns how to continue after the page; nil where no page was requested.
+func (p *pageFlags) next(whole domain.DataRequest, page domain.Result) (*nextPage, error) {
+	if !p.isSet() {
+		return nil, nil
 	}
+	if !whole.End.IsZero() && !page.Next.Before(whole.End) {
+		return &nextPage{Complete: true}, nil
+	}
+
+	token, err := domain.NewPageToken(whole, page.Next)
+	if err != nil {
+		return nil, err
+	}
+
+	return &nextPage{Token: token, Complete: p.size == 0 || page.Series.Len() < p.size}, nil
+}
+
+// nextPage says how to continue after a page. There is no token where the range ends with the page. Complete is false
+// where there may be more bars now.
+type nextPage struct {
+	Token    domain.PageToken `json:"next_page_token,omitempty"`
+	Complete bool             `json:"complete"`
+}
+
+// print writes the token and the completeness on lines of their own, so that a script finds them.
+func (n nextPage) print(w io.Writer) {
+	if n.Token != "" {
+		fmt.Fprintln(w, "next page token:", n.Token)
+	}
+	fmt.Fprintln(w, "complete:", n.Complete)
 }

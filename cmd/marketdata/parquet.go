@@ -14,13 +14,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// formatParquet is a form of rows in fetch's --output and export's --format, and a file's ending.
+// formatParquet is a value of fetch's --output and of export's --format, and the extension of a file.
 const formatParquet = "parquet"
 
 func isParquet(name string) bool { return filepath.Ext(name) == "."+formatParquet }
-
-// errParquetOnTerminal keeps bytes off a screen.
-var errParquetOnTerminal = userError{errors.New("--output parquet is not for a terminal: send it to a file, like > rows.parquet")}
 
 // parquetWriter writes rows as Parquet.
 type parquetWriter[S any] interface {
@@ -28,16 +25,17 @@ type parquetWriter[S any] interface {
 	Close() error
 }
 
-// parquetOf makes the writer of a file.
-type parquetOf[S any] func(w io.Writer) (parquetWriter[S], error)
+// newParquet creates the writer of a Parquet file.
+type newParquet[S any] func(w io.Writer) (parquetWriter[S], error)
 
-func barsAsParquet(key domain.SeriesKey) parquetOf[domain.Series] {
+// newBarParquet returns the constructor of a Parquet writer for bars of the key.
+func newBarParquet(key domain.SeriesKey) newParquet[domain.Series] {
 	return func(w io.Writer) (parquetWriter[domain.Series], error) { return parquet.NewBarWriter(w, key) }
 }
 
-// writeParquet writes the rows as one file.
-func writeParquet[S any](w io.Writer, rows S, as parquetOf[S]) error {
-	out, err := as(w)
+// writeParquet writes the rows as one Parquet file.
+func writeParquet[S any](w io.Writer, rows S, create newParquet[S]) error {
+	out, err := create(w)
 	if err != nil {
 		return err
 	}
@@ -48,21 +46,21 @@ func writeParquet[S any](w io.Writer, rows S, as parquetOf[S]) error {
 	return out.Close()
 }
 
-// parquetSink is a Parquet file of rows.
+// parquetSink writes a Parquet file.
 type parquetSink[S any] struct {
-	file *wholeFile
+	file *atomicFile
 	out  *bufio.Writer
 	rows parquetWriter[S]
 }
 
-func newParquetSink[S any](path string, as parquetOf[S]) (*parquetSink[S], error) {
-	f, err := createWhole(path)
+func newParquetSink[S any](path string, create newParquet[S]) (*parquetSink[S], error) {
+	f, err := createAtomic(path)
 	if err != nil {
 		return nil, err
 	}
 
 	s := &parquetSink[S]{file: f, out: bufio.NewWriter(f)}
-	if s.rows, err = as(s.out); err != nil {
+	if s.rows, err = create(s.out); err != nil {
 		f.discard()
 		return nil, err
 	}
@@ -72,70 +70,78 @@ func newParquetSink[S any](path string, as parquetOf[S]) (*parquetSink[S], error
 
 func (s *parquetSink[S]) write(rows S, _ []domain.Range) error { return s.rows.Write(rows) }
 
-func (s *parquetSink[S]) finish() error {
+func (s *parquetSink[S]) commit() error {
 	if err := errors.Join(s.rows.Close(), s.out.Flush()); err != nil {
 		return err
 	}
-	return s.file.finish()
+
+	return s.file.commit()
 }
 
 func (s *parquetSink[S]) discard() { s.file.discard() }
 
-// countedAt counts what is read.
-type countedAt struct {
+// countingReaderAt writes everything it reads to count as well.
+type countingReaderAt struct {
 	io.ReaderAt
 
 	count io.Writer
 }
 
-func (r countedAt) ReadAt(b []byte, off int64) (int, error) {
+// ReadAt reads from the underlying reader.
+func (r countingReaderAt) ReadAt(b []byte, off int64) (int, error) {
 	n, err := r.ReaderAt.ReadAt(b, off)
 	_, _ = r.count.Write(b[:n])
 	return n, err
 }
 
-// parquetBars yields the bars of a Parquet file for the target.
+// parquetBars yields the bars of a Parquet file as batches for the target.
 func parquetBars(md *app.Service, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
-	pieces := parquet.ReadBars(countedAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
-	return touching(pieces, domain.Series.Range, func(bars domain.Series, claim domain.Range) batch {
+	pieces := parquet.ReadBars(countingReaderAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
+	return touchingBatches(pieces, domain.Series.Range, func(bars domain.Series, coverage domain.Range) batch {
 		return batch{
 			rows:  bars.Len(),
-			write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, bars, claim) },
+			write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, bars, coverage) },
 		}
 	})
 }
 
-// parquetTicks yields the trades or quotes of a Parquet file for the target.
+// parquetTicks yields the trades or quotes of a Parquet file as batches for the target.
 func parquetTicks[T domain.Tick](
 	md *app.Service, in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
 ) iter.Seq2[batch, error] {
-	pieces := from.parquet(countedAt{in.table, counter}, in.size, parquet.TickConfig{Name: in.name, Symbol: symbol})
+	cfg := parquet.TickConfig{Name: in.name, Symbol: symbol}
+	pieces := from.parquet(countingReaderAt{in.table, counter}, in.size, cfg)
 	rangeOf := func(b parquet.TickBatch[T]) domain.Range { return b.Ticks.Range() }
-	return touching(pieces, rangeOf, func(b parquet.TickBatch[T], claim domain.Range) batch {
+	return touchingBatches(pieces, rangeOf, func(b parquet.TickBatch[T], coverage domain.Range) batch {
 		return batch{
 			rows: b.Ticks.Len(), truncated: b.Truncated,
-			write: func(ctx context.Context) (ports.WriteReport, error) { return from.ingest(md, ctx, b.Ticks, claim) },
+			write: func(ctx context.Context) (ports.WriteReport, error) {
+				return from.ingest(md, ctx, b.Ticks, coverage)
+			},
 		}
 	})
 }
 
-// touching makes batches of a Parquet file's pieces. Their claim is that of a CSV file: from the first row to the end of the last.
-func touching[P any](pieces iter.Seq2[P, error], rangeOf func(P) domain.Range, f func(piece P, claim domain.Range) batch) iter.Seq2[batch, error] {
+// touchingBatches makes a batch of each piece of a Parquet file. The coverage of the batches touches, so that, as with
+// a CSV file, the whole file is covered from its first row to the end of its last.
+func touchingBatches[P any](
+	pieces iter.Seq2[P, error], rangeOf func(P) domain.Range, newBatch func(piece P, coverage domain.Range) batch,
+) iter.Seq2[batch, error] {
 	return func(yield func(batch, error) bool) {
-		var claim domain.Range
+		var coverage domain.Range
 		for piece, err := range pieces {
 			if err != nil {
 				yield(batch{}, userError{err})
 				return
 			}
 
-			own := rangeOf(piece)
-			if claim.Start = claim.End; claim.Start.IsZero() {
-				claim.Start = own.Start
+			r := rangeOf(piece)
+			if coverage.Start = coverage.End; coverage.Start.IsZero() {
+				coverage.Start = r.Start
 			}
-			claim.End = own.End
-			b := f(piece, claim)
-			b.span, b.locate = claim, func(err error) error { return err }
+			coverage.End = r.End
+			b := newBatch(piece, coverage)
+			b.span, b.locate = coverage, func(err error) error { return err }
 			if !yield(b, nil) {
 				return
 			}

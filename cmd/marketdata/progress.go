@@ -9,37 +9,41 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// progress counts the bytes written to it, of size many or of nobody knows how many for -1, and shows them on standard error. It
-// ends with a call of done. Off a terminal it shows nothing.
-func (c *command) progress(name string, size int64) (counter io.Writer, done func()) {
+// byteProgress shows on standard error how many of size bytes were written to counter; a size of -1 is unknown. The
+// caller must call done at the end. It shows nothing where standard error is no terminal.
+func (c *command) byteProgress(name string, size int64) (counter io.Writer, done func()) {
 	if !isTerminal(c.err) {
 		return io.Discard, func() {}
 	}
-	return c.bar(name, size, progressbar.OptionShowBytes(true)), func() { _, _ = io.WriteString(c.err, "\n") }
+
+	return c.progressBar(name, size, progressbar.OptionShowBytes(true)), c.endProgress
 }
 
-// progressOver is progress through ranges of time.
-func (c *command) progressOver(name string, ranges []domain.Range) (passed func(domain.Range), done func()) {
+// rangeProgress shows on standard error how much of the ranges was passed. It is used as byteProgress is.
+func (c *command) rangeProgress(name string, ranges []domain.Range) (passed func(domain.Range), done func()) {
 	if !isTerminal(c.err) {
 		return func(domain.Range) {}, func() {}
 	}
 
 	seconds := func(r domain.Range) int64 { return r.End.Unix() - r.Start.Unix() }
-	var all int64
+	var total int64
 	for _, r := range ranges {
-		all += seconds(r)
+		total += seconds(r)
 	}
-	bar := c.bar(name, all)
+	bar := c.progressBar(name, total)
 
-	return func(r domain.Range) { _ = bar.Add64(seconds(r)) }, func() { _, _ = io.WriteString(c.err, "\n") }
+	return func(r domain.Range) { _ = bar.Add64(seconds(r)) }, c.endProgress
 }
 
-func (c *command) bar(name string, size int64, options ...progressbar.Option) *progressbar.ProgressBar {
-	const often = 100 * time.Millisecond
+func (c *command) progressBar(name string, size int64, options ...progressbar.Option) *progressbar.ProgressBar {
+	const interval = 100 * time.Millisecond
 	return progressbar.NewOptions64(size, append(options,
 		progressbar.OptionSetWriter(c.err),
 		progressbar.OptionSetDescription(name),
 		progressbar.OptionSetWidth(30),
-		progressbar.OptionThrottle(often),
+		progressbar.OptionThrottle(interval),
 	)...)
 }
+
+// endProgress ends the line of a progress bar.
+func (c *command) endProgress() { _, _ = io.WriteString(c.err, "\n") }

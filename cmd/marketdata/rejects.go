@@ -9,7 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/adapters/file"
 )
 
-// rejects keeps the rows aside that an import refuses: a CSV file, made with the first of them, in the place of an older one.
+// rejects writes the rows that an import rejects to a CSV file. The first row creates the file and replaces an older
+// one.
 type rejects struct {
 	path  string
 	count int
@@ -18,7 +19,7 @@ type rejects struct {
 	out  *csv.Writer
 }
 
-// add writes a row, with where it stood and why it is here.
+// add writes a row with its file, its line and the reason.
 func (r *rejects) add(bad file.RejectedRow) error {
 	if r.file == nil {
 		var err error
@@ -36,15 +37,15 @@ func (r *rejects) add(bad file.RejectedRow) error {
 	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Reason.Error(), string(bad.Row)})
 }
 
-// seen is how many there were; none where nobody wants them.
-func (r *rejects) seen() int {
+// total returns the number of rows; r may be nil.
+func (r *rejects) total() int {
 	if r == nil {
 		return 0
 	}
 	return r.count
 }
 
-// close makes sure that all of them are in the file.
+// close writes buffered rows and closes the file.
 func (r *rejects) close() error {
 	if r.file == nil {
 		return nil

@@ -19,31 +19,32 @@ import (
 
 const rootHelp = `Historical market data: exact, validated bars, one call away.
 
-A series is a symbol and a grid: BTC/USD 1m, COINBASE:BTC/USD 1d, ACME 1d@America/New_York.
-Grids count s, m (minutes), h, d, w or M (months). Where no server is configured, all is kept in one SQLite file; with
-MARKETDATA_POSTGRES_DSN set, in PostgreSQL, and with MARKETDATA_INFLUX_URL too, bars below an hour in InfluxDB.
+A series is a symbol and a frequency: BTC/USD 1m, COINBASE:BTC/USD 1d, ACME 1d@America/New_York
+(days of that time zone). A frequency counts s, m (minutes), h, d, w or M (months). Without a
+configured server, all data is in one SQLite file. With MARKETDATA_POSTGRES_DSN set it is in
+PostgreSQL; with MARKETDATA_INFLUX_URL set too, bars below 1h are in InfluxDB.
 
-  marketdata import --symbol COINBASE:BTC/USD --grid 1m bars.csv   store the bars of a file
-  marketdata coverage                                              what is held; with --latest, how fresh it is
-  marketdata fetch COINBASE:BTC/USD 1m --last 10                   the ten newest bars
-  marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv      a week of them, for a program
-  marketdata fetch 'COINBASE:*' 1d --last 1                        the newest day of every symbol there
-  marketdata fetch --trades COINBASE:BTC/USD --last 10             the ten newest trades
-  marketdata describe COINBASE:BTC/USD                             what is known of a symbol
-  marketdata export COINBASE:BTC/USD 1m btc.csv                    bars into a file, of any length
-  marketdata copy --to-db backup.db                                all that is held into another store
-  marketdata diff COINBASE:BTC/USD 1d --against 1m                 stored bars against those made of finer ones
-  marketdata doctor                                                how the stores are
+  marketdata import --symbol COINBASE:BTC/USD --frequency 1m bars.csv   # store the bars of a file
+  marketdata coverage                                           # list the covered ranges
+  marketdata fetch COINBASE:BTC/USD 1m --last 10                # print the ten newest bars
+  marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv   # print a week of bars, for a program
+  marketdata fetch 'COINBASE:*' 1d --last 1                     # print the newest day of every match
+  marketdata fetch --trades COINBASE:BTC/USD --last 10          # print the ten newest trades
+  marketdata describe COINBASE:BTC/USD                          # show a symbol's metadata and statistics
+  marketdata export COINBASE:BTC/USD 1m btc.csv                 # write bars to a file, any length
+  marketdata copy --to-db backup.db                             # copy all data to another store
+  marketdata diff COINBASE:BTC/USD 1d --against 1m              # compare with bars resampled from 1m
+  marketdata doctor                                             # check the health of each store
 
-Times are 2018-04-04 (midnight in the grid's time zone), 2018-04-04T09:30:00Z, -7d (before now; also s m h w M) or now.
-A range holds its start and not its end.
+Times are 2018-04-04 (midnight in the time zone of the frequency), 2018-04-04T09:30:00Z, -7d
+(before now; also s m h w M) or now. Ranges include the start and exclude the end.
 
-Tables are for terminals; where the output goes elsewhere it is CSV, unless --output says otherwise.
+Output is a table on a terminal and CSV elsewhere; --output overrides this.
 
 Exit codes:
 ` + exitCodes
 
-// command is what all subcommands share: the streams, the global flags and the clock that -7d counts from.
+// command has the state that all subcommands share: the streams, the global flags and the clock that -7d counts from.
 type command struct {
 	in       io.Reader
 	out, err io.Writer
@@ -53,13 +54,13 @@ type command struct {
 	dbPath     string
 
 	started bool // the arguments were accepted and a subcommand runs
-	servers bool // the stores are servers, not a file
+	servers bool // the stores are servers, not a SQLite file
 }
 
 // run executes one command line, without the program's name, and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	c := &command{in: stdin, out: stdout, err: stderr, now: time.Now}
-	root := c.root() //nolint:contextcheck // a subcommand gets its context when it runs
+	root := c.rootCommand() //nolint:contextcheck // a subcommand gets its context when it runs
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -71,20 +72,20 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 	fmt.Fprintln(stderr, "marketdata:", err)
 	if c.servers && errors.Is(err, ports.ErrSchema) {
-		fmt.Fprintln(stderr, "marketdata migrate makes what is missing")
+		fmt.Fprintln(stderr, "run marketdata migrate to create the missing schema")
 	}
 	if !c.started {
-		fmt.Fprintf(stderr, "%s --help shows how it is used\n", last.CommandPath())
+		fmt.Fprintf(stderr, "run %s --help for usage\n", last.CommandPath())
 		return exitInvalid
 	}
 
 	return exitCode(err)
 }
 
-func (c *command) root() *cobra.Command {
+func (c *command) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "marketdata",
-		Short:         "Historical market data from the shell",
+		Short:         "Query and manage historical market data",
 		Long:          rootHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -94,18 +95,24 @@ func (c *command) root() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("marketdata {{.Version}}\n")
-	root.PersistentFlags().StringVar(&c.configPath, "config", "", "configuration `file` (YAML); environment variables MARKETDATA_... override it")
-	root.PersistentFlags().StringVar(&c.dbPath, "db", "", "SQLite `file` to use, whatever the configuration says")
-	root.AddCommand(c.fetch(), c.imports(), c.symbols(), c.describe(), c.coverage(), c.export(), c.copies(), c.diff(), c.deletes(), c.doctor(), c.migrate(), c.config(), c.demo(), c.version())
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.configPath, "config", "",
+		"configuration `file` (YAML); environment variables MARKETDATA_... override it")
+	flags.StringVar(&c.dbPath, "db", "", "SQLite `file` to use instead of the configured store")
+	root.AddCommand(
+		c.fetchCommand(), c.importCommand(), c.symbolsCommand(), c.describeCommand(), c.coverageCommand(),
+		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.doctorCommand(), c.migrateCommand(),
+		c.configCommand(), c.demoCommand(), c.versionCommand(),
+	)
 
 	return root
 }
 
-// settings is the effective configuration: file, environment, flags, the later over the earlier.
-func (c *command) settings() (wiring.Config, error) { return settings(c.configPath, c.dbPath) }
+// loadConfig returns the effective configuration: the file, overridden by the environment, overridden by the flags.
+func (c *command) loadConfig() (wiring.Config, error) { return loadConfig(c.configPath, c.dbPath) }
 
-// settings is the effective configuration with this file and, unless it is empty, this database.
-func settings(configPath, dbPath string) (wiring.Config, error) {
+// loadConfig returns the effective configuration of the file; dbPath replaces its SQLite path unless it is empty.
+func loadConfig(configPath, dbPath string) (wiring.Config, error) {
 	cfg, err := wiring.Load(configPath)
 	if err != nil {
 		return wiring.Config{}, userError{err}
@@ -121,10 +128,10 @@ func settings(configPath, dbPath string) (wiring.Config, error) {
 	return cfg, nil
 }
 
-// open is the application on the configured servers, or where there are none, or --db is given, on the SQLite file. The caller calls
-// the function returned when done.
+// open opens the configured servers, or the SQLite file where none is configured or --db is given. The caller must call
+// the returned function when done.
 func (c *command) open(ctx context.Context) (*app.Service, func(), error) {
-	cfg, err := c.settings()
+	cfg, err := c.loadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,21 +139,22 @@ func (c *command) open(ctx context.Context) (*app.Service, func(), error) {
 	return c.openStores(ctx, cfg, c.dbPath != "")
 }
 
-// openStores is the application on the servers of the configuration, or on its file where there are none or the file is wanted.
-func (c *command) openStores(ctx context.Context, cfg wiring.Config, file bool) (*app.Service, func(), error) {
-	if cfg.HasServer() && !file {
+// openStores opens the servers of the configuration, or its SQLite file where it has no server or useFile is set.
+func (c *command) openStores(ctx context.Context, cfg wiring.Config, useFile bool) (*app.Service, func(), error) {
+	if cfg.HasServer() && !useFile {
 		c.servers = true
 		return production.Open(ctx, cfg, production.Options{Logger: c.logger()})
 	}
+
 	return embedded.Open(ctx, cfg, embedded.Options{Logger: c.logger()})
 }
 
-// logger tells the user, on standard error, what no result or error tells.
+// logger returns a logger that writes warnings to standard error.
 func (c *command) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// notef tells the user something on standard error that does not belong to the answer.
+// notef writes a note to standard error, for facts that do not belong to the result on standard output.
 func (c *command) notef(format string, args ...any) {
 	fmt.Fprintf(c.err, "note: "+format+"\n", args...)
 }

@@ -12,17 +12,14 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// fileWriter is what the writers of package file write to.
-type fileWriter = io.Writer
-
-// sink is a file that rows are written to, in order.
+// sink is a new file that rows are written to, in order. The caller must call discard at the end, also after commit.
 type sink[S any] interface {
-	write(rows S, held []domain.Range) error // rows of a range of which these parts, ascending, are held
-	finish() error                           // puts the file in its place
-	discard()                                // leaves nothing of it, unless it is finished
+	write(rows S, coverage []domain.Range) error // coverage, ascending, includes the rows; only bar files keep it
+	commit() error                               // finishes the file and moves it to its name
+	discard()                                    // removes the file unless it was committed
 }
 
-// newBarSink is a file of the form, which holds bars of the key, or, as a bar file, of any.
+// newBarSink creates a file of the format for the bars of the key. A bar file may get bars of other keys too.
 func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series], error) {
 	switch format {
 	case formatBars:
@@ -33,34 +30,41 @@ func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series],
 
 		return barSink{w}, nil
 	case formatParquet:
-		return newParquetSink(path, barsAsParquet(key))
+		return newParquetSink(path, newBarParquet(key))
 	}
-	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Series] { return file.NewBarWriter(w) },
+
+	return newTextSink(format, path,
+		func(w io.Writer) csvWriter[domain.Series] { return file.NewBarWriter(w) },
 		func(s domain.Series) iter.Seq2[int, domain.Bar] { return s.All() })
 }
 
-// newTickSink is a file of the form, which holds trades or quotes of the symbol.
-func newTickSink[T domain.Tick](format, path string, view tickView[T], symbol domain.Symbol) (sink[domain.Ticks[T]], error) {
+// newTickSink creates a file of the format for trades or quotes of the symbol.
+func newTickSink[T domain.Tick](
+	format, path string, view tickView[T], symbol domain.Symbol,
+) (sink[domain.Ticks[T]], error) {
 	if format == formatParquet {
-		return newParquetSink(path, view.asParquet(symbol))
+		return newParquetSink(path, view.newParquetOf(symbol))
 	}
-	return newTextSink(format, path, func(w fileWriter) csvWriter[domain.Ticks[T]] { return view.newWriter(w) },
+
+	return newTextSink(format, path,
+		func(w io.Writer) csvWriter[domain.Ticks[T]] { return view.newWriter(w) },
 		func(t domain.Ticks[T]) iter.Seq2[int, T] { return t.All() })
 }
 
-// barSink is a bar file.
+// barSink writes a bar file.
 type barSink struct{ w *barfile.Writer }
 
-func (s barSink) write(bars domain.Series, held []domain.Range) error {
-	for _, claim := range held {
-		if err := s.w.Write(bars.Clip(claim), claim); err != nil {
+func (s barSink) write(bars domain.Series, coverage []domain.Range) error {
+	for _, r := range coverage {
+		if err := s.w.Write(bars.Clip(r), r); err != nil {
 			return err
 		}
 	}
+
 	return nil
 }
 
-func (s barSink) finish() error { return s.w.Close() }
+func (s barSink) commit() error { return s.w.Close() }
 func (s barSink) discard()      { s.w.Discard() }
 
 // csvWriter writes rows as CSV.
@@ -69,32 +73,32 @@ type csvWriter[S any] interface {
 	Flush() error
 }
 
-// textSink is a file of CSV or of JSON lines.
+// textSink writes a file of CSV or of JSON lines.
 type textSink[S any] struct {
-	file *wholeFile
-	out  *bufio.Writer
-	put  func(S) error
-	end  func() error // of what put holds back
+	file   *atomicFile
+	out    *bufio.Writer
+	encode func(S) error
+	flush  func() error // writes rows that encode buffers
 }
 
 func newTextSink[S, R any](
-	format, path string, csv func(fileWriter) csvWriter[S], all func(S) iter.Seq2[int, R],
+	format, path string, newCSV func(io.Writer) csvWriter[S], all func(S) iter.Seq2[int, R],
 ) (*textSink[S], error) {
-	f, err := createWhole(path)
+	f, err := createAtomic(path)
 	if err != nil {
 		return nil, err
 	}
 
 	s := &textSink[S]{file: f, out: bufio.NewWriter(f)}
 	if format == formatCSV {
-		w := csv(s.out)
-		s.put, s.end = w.Write, w.Flush
+		w := newCSV(s.out)
+		s.encode, s.flush = w.Write, w.Flush
 		return s, nil
 	}
 
 	lines := json.NewEncoder(s.out)
-	s.end = func() error { return nil }
-	s.put = func(rows S) error {
+	s.flush = func() error { return nil }
+	s.encode = func(rows S) error {
 		for _, row := range all(rows) {
 			if err := lines.Encode(row); err != nil {
 				return err
@@ -106,13 +110,14 @@ func newTextSink[S, R any](
 	return s, nil
 }
 
-func (s *textSink[S]) write(rows S, _ []domain.Range) error { return s.put(rows) }
+func (s *textSink[S]) write(rows S, _ []domain.Range) error { return s.encode(rows) }
 
-func (s *textSink[S]) finish() error {
-	if err := errors.Join(s.end(), s.out.Flush()); err != nil {
+func (s *textSink[S]) commit() error {
+	if err := errors.Join(s.flush(), s.out.Flush()); err != nil {
 		return err
 	}
-	return s.file.finish()
+
+	return s.file.commit()
 }
 
 func (s *textSink[S]) discard() { s.file.discard() }

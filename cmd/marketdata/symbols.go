@@ -12,31 +12,35 @@ import (
 )
 
 var symbolList = listing[domain.SymbolMeta]{
-	columns: []column{{name: "symbol"}, {name: "venue"}, {name: "base"}, {name: "quote"}, {"tick", true}, {"lot", true}, {name: "zone"}},
+	columns: []column{
+		{name: "symbol"}, {name: "venue"}, {name: "base"}, {name: "quote"}, {"tick", true}, {"lot", true},
+		{name: "zone"},
+	},
 	cells: func(m domain.SymbolMeta) []string {
-		return []string{string(m.Symbol), m.Venue, m.Base, m.Quote, known(m.Tick), known(m.Lot), m.Zone}
+		return []string{string(m.Symbol), m.Venue, m.Base, m.Quote, nonZero(m.Tick), nonZero(m.Lot), m.Zone}
 	},
 }
 
-// known is a tick or lot, of which 0 means that nobody knows.
-func known(d domain.Decimal) string {
+// nonZero returns the text of a number, or "" for 0, which means unknown.
+func nonZero(d domain.Decimal) string {
 	if d.IsZero() {
 		return ""
 	}
+
 	return d.String()
 }
 
-func (c *command) symbols() *cobra.Command {
+func (c *command) symbolsCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "symbols [PATTERN]",
-		Short: "List the symbols known",
-		Long: "List the symbols known, or those that a pattern matches: * is any run of characters, ? any one.\n" +
-			"Quote a pattern, or the shell takes it for file names.",
+		Short: "List the known symbols",
+		Long: "List the known symbols, or those that a pattern matches: * matches any characters, ? any single one.\n" +
+			"Quote a pattern, because the shell expands it otherwise.",
 		Example: "  marketdata symbols\n  marketdata symbols 'COINBASE:*'\n  marketdata symbols '*/USD' --output json",
 		Args:    arguments("at most one pattern, like: marketdata symbols 'COINBASE:*'", 0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.settle(&output); err != nil {
+			if err := c.defaultOutput(&output); err != nil {
 				return err
 			}
 			return c.runSymbols(cmd.Context(), strings.Join(args, ""), output)
@@ -65,7 +69,7 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	switch {
 	case len(metas) > 0:
 	case pattern == "":
-		c.notef("no symbols yet; marketdata import stores bars of one")
+		c.notef("no symbols; marketdata import adds the symbol of the data it stores")
 	default:
 		c.notef("%s", noMatch(pattern))
 	}
@@ -73,8 +77,8 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	return nil
 }
 
-// noMatch says what to do about a pattern that matches no symbol.
+// noMatch says that a pattern matches no symbol, and which one to try.
 func noMatch(pattern string) string {
-	return fmt.Sprintf("no symbol matches %q; symbols are in upper case, and a part of one needs *: try %q", pattern,
+	return fmt.Sprintf("no symbol matches %q; symbols are upper case, and a part of a symbol needs *: try %q", pattern,
 		"*"+strings.Trim(strings.ToUpper(pattern), "*")+"*")
 }

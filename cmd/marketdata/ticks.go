@@ -15,7 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickView is how trades or quotes are fetched and shown.
+// tickView says how trades or quotes are fetched and printed.
 type tickView[T domain.Tick] struct {
 	kind       domain.TickKind
 	fetch      func(*app.Service, context.Context, domain.TickRequest) (domain.TickResult[T], error)
@@ -23,40 +23,48 @@ type tickView[T domain.Tick] struct {
 	newParquet func(io.Writer, domain.Symbol) (*parquet.TickWriter[T], error)
 	columns    []column
 	cells      func(T) []string
-	prices     []int // the columns that are prices
-	sizes      []int // and those that are sizes
+	prices     []int // the columns of prices
+	sizes      []int // the columns of sizes
 }
 
-// tickTime shows all of a time: trades are less than a millisecond apart.
+// tickTime shows every digit of a time, because trades are less than a millisecond apart.
 const tickTime = "2006-01-02 15:04:05.000000"
 
 var tradeView = tickView[domain.Trade]{
-	kind: domain.TickTrades, fetch: (*app.Service).FetchTrades, newWriter: file.NewTradeWriter, newParquet: parquet.NewTradeWriter,
-	columns: []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
+	kind:       domain.TickTrades,
+	fetch:      (*app.Service).FetchTrades,
+	newWriter:  file.NewTradeWriter,
+	newParquet: parquet.NewTradeWriter,
+	columns:    []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
 	cells: func(t domain.Trade) []string {
-		return []string{t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String()}
+		return []string{
+			t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String(),
+		}
 	},
 	prices: []int{2}, sizes: []int{3},
 }
 
 var quoteView = tickView[domain.Quote]{
-	kind: domain.TickQuotes, fetch: (*app.Service).FetchQuotes, newWriter: file.NewQuoteWriter, newParquet: parquet.NewQuoteWriter,
-	columns: []column{{name: "time (utc)"}, {"seq", true}, {"bid", true}, {"ask", true}, {"bid size", true}, {"ask size", true}},
+	kind:       domain.TickQuotes,
+	fetch:      (*app.Service).FetchQuotes,
+	newWriter:  file.NewQuoteWriter,
+	newParquet: parquet.NewQuoteWriter,
+	columns: []column{
+		{name: "time (utc)"}, {"seq", true}, {"bid", true}, {"ask", true}, {"bid size", true}, {"ask size", true},
+	},
 	cells: func(q domain.Quote) []string {
 		return []string{
-			q.Time.Format(tickTime), strconv.FormatInt(q.Seq, 10), q.Bid.String(), q.Ask.String(), q.BidSize.String(), q.AskSize.String(),
+			q.Time.Format(tickTime), strconv.FormatInt(q.Seq, 10),
+			q.Bid.String(), q.Ask.String(), q.BidSize.String(), q.AskSize.String(),
 		}
 	},
 	prices: []int{2, 3}, sizes: []int{4, 5},
 }
 
-// fetchTicks is fetch with --trades or --quotes.
+// fetchTicks prints the trades or quotes of a symbol.
 func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) error {
 	if o.trades && o.quotes {
-		return userError{errors.New("--trades and --quotes: give one of them")}
-	}
-	if o.ofBars {
-		return userError{errors.New("--kind, --quality, --fill, --resample, --explain and pages are for bars; leave them out with --trades and --quotes")}
+		return userErrorf("--trades and --quotes exclude each other; give one of them")
 	}
 
 	symbol, err := domain.ParseSymbol(name)
@@ -65,12 +73,12 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 	}
 
 	r := domain.TickRequest{Symbol: symbol, First: o.first, Last: o.last}
-	if r.Start, r.End, err = o.times(c.now(), ""); err != nil {
+	if r.Start, r.End, err = o.window.times(c.now(), ""); err != nil {
 		return err
 	}
 
 	const several = false
-	if err := c.settleFetch(several, &o); err != nil {
+	if err := c.checkFetchOutput(several, &o); err != nil {
 		return err
 	}
 	if o.trades {
@@ -80,7 +88,9 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 	return runTicks(ctx, c, quoteView, r, o)
 }
 
-func runTicks[T domain.Tick](ctx context.Context, c *command, view tickView[T], r domain.TickRequest, o fetchOptions) error {
+func runTicks[T domain.Tick](
+	ctx context.Context, c *command, view tickView[T], r domain.TickRequest, o fetchOptions,
+) error {
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -96,23 +106,23 @@ func runTicks[T domain.Tick](ctx context.Context, c *command, view tickView[T], 
 	}
 
 	if result.Clamped {
-		c.notef("the end was beyond now, %s", stamp(result.Now))
+		c.notef("the end is after now, %s", stamp(result.Now))
 	}
 	if len(result.Uncovered) > 0 {
-		c.notef("nobody holds %s", some(result.Uncovered, domain.Range.String))
+		c.notef("no data for %s; not covered", summarize(result.Uncovered, rangeText))
 	}
 	if o.verbose {
-		c.notef("%s served %d %s in %s", result.Store, result.Ticks.Len(), view.kind, result.Range)
-		c.notef("as of %s; go on from --start %s", stamp(result.Now), stamp(result.Next))
+		c.notef("%s served %d %s, %s", result.Store, result.Ticks.Len(), view.kind, rangeText(result.Range))
+		c.notef("as of %s; continue with --start %s", stamp(result.Now), stamp(result.Next))
 	}
 	if result.Ticks.Len() > 0 {
 		return nil
 	}
 
-	return c.tellHeldTicks(ctx, md, r.Symbol, view.kind)
+	return c.noteTickCoverage(ctx, md, r.Symbol, view.kind)
 }
 
-// print writes the ticks in the form asked for; as JSON, all of the result.
+// print writes the ticks in the format; JSON has the whole result.
 func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) error {
 	out := bufio.NewWriter(w)
 	var err error
@@ -121,11 +131,11 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 		to := v.newWriter(out)
 		err = errors.Join(to.Write(r.Ticks), to.Flush())
 	case formatJSON:
-		err = indented(out, r)
+		err = writeJSON(out, r)
 	case formatParquet:
-		err = writeParquet(out, r.Ticks, v.asParquet(r.Ticks.Symbol()))
+		err = writeParquet(out, r.Ticks, v.newParquetOf(r.Ticks.Symbol()))
 	case formatNDJSON:
-		err = lines(out, func(yield func(T) bool) {
+		err = writeNDJSON(out, func(yield func(T) bool) {
 			for _, tick := range r.Ticks.All() {
 				if !yield(tick) {
 					return
@@ -133,7 +143,7 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 			}
 		})
 	default:
-		err = v.table(out, r.Ticks)
+		err = v.printTable(out, r.Ticks)
 	}
 	if err != nil {
 		return err
@@ -142,12 +152,12 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 	return out.Flush()
 }
 
-// asParquet is the writer of a file of the symbol.
-func (v tickView[T]) asParquet(symbol domain.Symbol) parquetOf[domain.Ticks[T]] {
+// newParquetOf returns the constructor of a Parquet writer for the symbol.
+func (v tickView[T]) newParquetOf(symbol domain.Symbol) newParquet[domain.Ticks[T]] {
 	return func(w io.Writer) (parquetWriter[domain.Ticks[T]], error) { return v.newParquet(w, symbol) }
 }
 
-func (v tickView[T]) table(w io.Writer, ticks domain.Ticks[T]) error {
+func (v tickView[T]) printTable(w io.Writer, ticks domain.Ticks[T]) error {
 	rows := make([][]string, 0, ticks.Len())
 	for _, tick := range ticks.All() {
 		rows = append(rows, v.cells(tick))
@@ -158,19 +168,21 @@ func (v tickView[T]) table(w io.Writer, ticks domain.Ticks[T]) error {
 	return printTable(w, v.columns, rows)
 }
 
-// tellHeldTicks says what there is of the symbol where the answer is empty.
-func (c *command) tellHeldTicks(ctx context.Context, md *app.Service, symbol domain.Symbol, kind domain.TickKind) error {
+// noteTickCoverage notes, for an empty result, which trades and quotes of the symbol are stored.
+func (c *command) noteTickCoverage(
+	ctx context.Context, md *app.Service, symbol domain.Symbol, kind domain.TickKind,
+) error {
 	all, err := md.TickCoverage(ctx, symbol)
 	if err != nil {
 		return err
 	}
 	if len(all) == 0 {
-		c.notef("no %s: neither trades nor quotes are held of %s", kind, symbol)
+		c.notef("no %s: neither trades nor quotes are covered for %s", kind, symbol)
 		return nil
 	}
 
-	c.notef("no %s of %s there; held is %s", kind, symbol, some(all, func(e ports.StoreTickExtent) string {
-		return fmt.Sprintf("%s in %s", e.Kind, e.Range)
+	c.notef("no %s of %s in the range; covered: %s", kind, symbol, summarize(all, func(e ports.StoreTickExtent) string {
+		return fmt.Sprintf("%s from %s", e.Kind, rangeText(e.Range))
 	}))
 	return nil
 }

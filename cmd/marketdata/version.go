@@ -56,24 +56,25 @@ func (b build) String() string {
 	return fmt.Sprintf("%s (revision %s) %s %s", b.Version, revision, b.Go, b.Platform)
 }
 
-func (b build) facts() []fact {
-	return []fact{
-		{"version", b.Version}, {"revision", b.Revision}, {"time", b.Time}, {"modified", strconv.FormatBool(b.Modified)},
+func (b build) properties() []property {
+	return []property{
+		{"version", b.Version}, {"revision", b.Revision}, {"time", b.Time},
+		{"modified", strconv.FormatBool(b.Modified)},
 		{"go", b.Go}, {"platform", b.Platform},
 	}
 }
 
-func (c *command) version() *cobra.Command {
+func (c *command) versionCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
-		Long: "Print the version of this program, the revision it was built from and whether the source was modified, the Go version and\n" +
-			"the platform. marketdata --version prints the same in one line.",
+		Long: "Print the version of this program, the revision it was built from and whether the source was\n" +
+			"modified, the Go version and the platform. marketdata --version prints the same in one line.",
 		Example: "  marketdata version\n  marketdata version --output json",
-		Args:    arguments("none", 0, 0),
+		Args:    arguments("no arguments", 0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			if err := c.settle(&output); err != nil {
+			if err := c.defaultOutput(&output); err != nil {
 				return err
 			}
 
@@ -89,10 +90,10 @@ func (c *command) runVersion(output string) error {
 	b := currentBuild()
 	switch output {
 	case formatJSON:
-		return indented(c.out, b)
+		return writeJSON(c.out, b)
 	case formatNDJSON:
-		return lines(c.out, func(yield func(build) bool) { yield(b) })
+		return writeNDJSON(c.out, func(yield func(build) bool) { yield(b) })
 	}
 
-	return factList.print(c.out, output, b.facts())
+	return propertyList.print(c.out, output, b.properties())
 }

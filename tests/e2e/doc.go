@@ -1,4 +1,4 @@
-// Package e2e tries the command as a user does: the built program, its files and streams, nothing inside. A script in scripts/
-// is a scene a subcommand, those in servers/ run on real servers, without a shared cache and with one, those in shared/ share one;
-// `exits CODE command...` runs a command that has to end with that exit code.
+// Package e2e tests the command as a user runs it: the built program with its files and streams. Each script in
+// scripts/ tests one subcommand on a SQLite file; those in servers/ run on real servers, with and without a shared
+// cache, those in shared/ with one. `exits CODE command...` runs a command that must end with the exit code.
 package e2e

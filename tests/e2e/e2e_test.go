@@ -19,7 +19,7 @@ import (
 	_ "github.com/gal-friday/marketdata/wiring/production"
 )
 
-// binary is where TestMain built the command.
+// binary is the path of the command that TestMain built.
 var binary string
 
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
@@ -50,8 +50,8 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
-// noteSources looks at the command's files, and the packages imported at the top are its own: so go test knows what the tests depend
-// on, and does not take an answer from its cache that another command gave.
+// noteSources reads the command's files, because go test then knows that the tests depend on them and does not reuse
+// the cached result of another version. For the same reason this file imports the packages that the command imports.
 func noteSources(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -75,12 +75,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestServers runs the command on a real PostgreSQL and a real InfluxDB, whose databases are fresh, without a shared cache and with one;
-// it is skipped, or fails, as tests/servers says.
+// TestServers runs the command on fresh databases of a real PostgreSQL and a real InfluxDB, with and without a shared
+// cache. Without servers it is skipped, or fails, as tests/servers says.
 func TestServers(t *testing.T) {
 	t.Parallel()
 	for name, redis := range map[string]func(testing.TB) string{
-		"alone": func(testing.TB) string { return "" }, "with redis": servers.Redis,
+		"without redis": func(testing.TB) string { return "" }, "with redis": servers.Redis,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -89,13 +89,14 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// TestSharedCache runs commands that share what they read, and change, through a real redis.
+// TestSharedCache runs commands that share a cache on a real Redis.
 func TestSharedCache(t *testing.T) {
 	t.Parallel()
 	runOnServers(t, "shared", servers.Redis(t))
 }
 
-// runOnServers runs the scripts of dir on fresh databases. REDIS is the shared cache that every command begins with; none where empty.
+// runOnServers runs the scripts of dir on fresh databases. The scripts get the URL of the shared cache, "" for none, as
+// REDIS.
 func runOnServers(t *testing.T, dir, redis string) {
 	t.Helper()
 	environment := append(onServers(servers.Postgres(t), servers.Influx(t)),
@@ -106,7 +107,7 @@ func runOnServers(t *testing.T, dir, redis string) {
 	})
 }
 
-// onServers is the environment that names the servers, with time for a machine that does much else.
+// onServers returns the environment that names the servers, with timeouts for a busy machine.
 func onServers(dsn string, influx servers.InfluxServer) []string {
 	return []string{
 		"MARKETDATA_POSTGRES_DSN=" + dsn,
@@ -132,7 +133,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 	})
 }
 
-// writeRecent writes two hours of yesterday, for scenes that depend on now.
+// writeRecent writes two hourly bars of yesterday, for scripts that depend on the current time.
 func writeRecent(path string) error {
 	hour := time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)
 	text := fmt.Sprintf("time,open,high,low,close,volume\n%s,1,3,1,2,2\n%s,1,1,0.5,1,3\n",
@@ -140,7 +141,7 @@ func writeRecent(path string) error {
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
-// exits runs a command that has to end with the given exit code.
+// exits runs a command that must end with the exit code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code command [args...]")

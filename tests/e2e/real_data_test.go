@@ -14,7 +14,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// sharedData is the folder of real market data; the test skips where there is none.
+// sharedData returns the directory of real market data. Without one, the test is skipped.
 func sharedData(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("MARKETDATA_SHARED_DATA")
@@ -22,21 +22,22 @@ func sharedData(t *testing.T) string {
 		dir = filepath.Join("..", "..", "..", "shared", "data")
 	}
 	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no folder of real market data (%v); name one in MARKETDATA_SHARED_DATA", err)
+		t.Skipf("no directory of real market data (%v); name one in MARKETDATA_SHARED_DATA", err)
 	}
 
 	return dir
 }
 
-// realBars are the files of real bars, and when they end.
-var realBars = []struct{ name, symbol, grid, end string }{
+// realBars are the files of real bars.
+var realBars = []struct{ name, symbol, frequency, end string }{
 	{"BTC-USDT_1h_binance_2018-05.csv", "BINANCE:BTC/USDT", "1h", "2018-05-06"},
 	{"BTC-USD_1d_coinbase_2014-2018.csv", "COINBASE:BTC/USD", "1d", "2018-08-14"},
 	{"BTC-USD_1m_coinbase_2018-04.csv", "COINBASE:BTC/USD", "1m", "2018-04-07"},
 	{"BTC-USD_1s_coinbase_2016-10.csv", "COINBASE:BTC/USD", "1s", "2016-10-10"},
 }
 
-// stores are where the real files go: a SQLite file, and both servers. Each returns the environment that names it, of a fresh store.
+// stores are the stores that the real files are imported to. Each function returns the environment that names a fresh
+// store.
 var stores = map[string]func(t *testing.T) []string{
 	"sqlite": func(t *testing.T) []string {
 		t.Helper()
@@ -50,8 +51,8 @@ var stores = map[string]func(t *testing.T) []string{
 	},
 }
 
-// TestRealFilesComeBackEqual imports every file of real bars and compares what comes back, row by row, number by number.
-func TestRealFilesComeBackEqual(t *testing.T) {
+// TestRealBarsRoundTrip imports every file of real bars, fetches the bars, and compares every number.
+func TestRealBarsRoundTrip(t *testing.T) {
 	t.Parallel()
 	dir := sharedData(t)
 	for store, open := range stores {
@@ -60,8 +61,9 @@ func TestRealFilesComeBackEqual(t *testing.T) {
 			environment := open(t)
 			for _, file := range realBars {
 				path := filepath.Join(dir, file.name)
-				marketdata(t, environment, "import", "--symbol", file.symbol, "--grid", file.grid, path)
-				out := marketdata(t, environment, "fetch", file.symbol, file.grid, "--end", file.end, "--output", "csv")
+				marketdata(t, environment, "import", "--symbol", file.symbol, "--frequency", file.frequency, path)
+				out := marketdata(t, environment,
+					"fetch", file.symbol, file.frequency, "--end", file.end, "--output", "csv")
 				text, err := os.ReadFile(path)
 				if err != nil {
 					t.Fatal(err)
@@ -73,8 +75,8 @@ func TestRealFilesComeBackEqual(t *testing.T) {
 	}
 }
 
-// TestRealTradesComeBackEqual imports the real trades and compares what comes back, number by number.
-func TestRealTradesComeBackEqual(t *testing.T) {
+// TestRealTradesRoundTrip imports the real trades, fetches them, and compares every number.
+func TestRealTradesRoundTrip(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(sharedData(t), "XRP-ETH_trades_2019-10.csv")
 	text, err := os.ReadFile(path)
@@ -91,14 +93,16 @@ func TestRealTradesComeBackEqual(t *testing.T) {
 			t.Parallel()
 			environment := open(t)
 			marketdata(t, environment, "import", "--symbol", "XRP/ETH", path)
-			equalTicks(t, records(t, marketdata(t, environment, "fetch", "--trades", "XRP/ETH", "--output", "csv")), want)
+			out := marketdata(t, environment, "fetch", "--trades", "XRP/ETH", "--output", "csv")
+			equalTicks(t, records(t, out), want)
 		})
 	}
 }
 
-// TestRealQuotesComeBackEqual: 23 of the rows have a size of 19 digits after the point, one more than a Decimal holds. A file with one
-// is refused, naming the line; without them it goes in and comes back equal.
-func TestRealQuotesComeBackEqual(t *testing.T) {
+// TestRealQuotesRoundTrip imports the real quotes, fetches them, and compares every number. The size of 23 rows has 19
+// digits after the point, one more than a Decimal can have: the import refuses the file with the line of the first one,
+// so they are left out.
+func TestRealQuotesRoundTrip(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(sharedData(t), "BTC-USD_quotes_coinbase_2018-04.csv")
 	text, err := os.ReadFile(path)
@@ -126,7 +130,7 @@ func TestRealQuotesComeBackEqual(t *testing.T) {
 		}
 
 		if i > 0 {
-			want = append(want, slices.Insert(row, 1, "0")) // one an instant
+			want = append(want, slices.Insert(row, 1, "0")) // the seq, because there is one quote per instant
 		}
 	}
 
@@ -141,16 +145,17 @@ func TestRealQuotesComeBackEqual(t *testing.T) {
 			t.Parallel()
 			environment := open(t)
 			marketdata(t, environment, "import", "--symbol", "COINBASE:BTC/USD", path)
-			equalTicks(t, records(t, marketdata(t, environment, "fetch", "--quotes", "COINBASE:BTC/USD", "--output", "csv")), want)
+			out := marketdata(t, environment, "fetch", "--quotes", "COINBASE:BTC/USD", "--output", "csv")
+			equalTicks(t, records(t, out), want)
 		})
 	}
 }
 
-// equalTicks compares times, numbers and words.
+// equalTicks compares times, numbers and sides.
 func equalTicks(t *testing.T, got, want [][]string) {
 	t.Helper()
 	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%d rows came back of %d", len(got), len(want))
+		t.Fatalf("%d rows; want %d", len(got), len(want))
 	}
 
 	for i := range want {
@@ -171,7 +176,7 @@ func equalTicks(t *testing.T, got, want [][]string) {
 			equal = errA == nil && errB == nil && a.Equal(b) || errA != nil && got[i][c] == want[i][c]
 		}
 		if !equal {
-			t.Fatalf("row %d: %q came back of %q", i, got[i], want[i])
+			t.Fatalf("row %d is %q; want %q", i, got[i], want[i])
 		}
 	}
 }
@@ -204,7 +209,7 @@ func records(t *testing.T, text []byte) [][]string {
 func equalRows(t *testing.T, got, want [][]string) {
 	t.Helper()
 	if len(got) != len(want) || len(want) == 0 {
-		t.Fatalf("%d rows came back of %d", len(got), len(want))
+		t.Fatalf("%d rows; want %d", len(got), len(want))
 	}
 
 	for i := range want {
@@ -223,7 +228,7 @@ func equalRows(t *testing.T, got, want [][]string) {
 			equal = equal && domain.MustDecimal(got[i][c]).Equal(domain.MustDecimal(want[i][c]))
 		}
 		if !equal {
-			t.Fatalf("row %d: %q came back of %q", i, got[i], want[i])
+			t.Fatalf("row %d is %q; want %q", i, got[i], want[i])
 		}
 	}
 }

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// memoryTarget is a dataset of bars in memory.
+type memoryTarget struct {
+	bars     map[time.Time]domain.Bar
+	coverage []domain.Range
+	writes   int
+	spoil    bool // every write stores a wrong close
+}
+
+func newMemoryTarget(bars domain.Series, coverage []domain.Range) *memoryTarget {
+	m := &memoryTarget{bars: map[time.Time]domain.Bar{}, coverage: coverage}
+	for _, b := range bars.All() {
+		m.bars[b.OpenTime] = b
+	}
+
+	return m
+}
+
+func (m *memoryTarget) series(t fataler) domain.Series {
+	b := domain.NewSeriesBuilder(minuteKey, 0)
+	for n := range 20 {
+		if bar, ok := m.bars[minute(n)]; ok {
+			if err := b.Append(bar); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+
+	return seriesOf(t, b)
+}
+
+func (m *memoryTarget) dataset(t fataler) dataset[domain.Series] {
+	return dataset[domain.Series]{
+		name: minuteKey.String(),
+		read: func(_ context.Context, r domain.Range, limit int) (page[domain.Series], error) {
+			bars := m.series(t).Clip(r)
+			return page[domain.Series]{rows: bars.Slice(0, min(limit, bars.Len())), span: r}, nil
+		},
+		ingest: func(_ context.Context, s domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			m.writes++
+			m.coverage = domain.MergeRanges(append(m.coverage, coverage))
+			for _, b := range s.All() {
+				if m.spoil {
+					b.Close = domain.MustDecimal("8")
+				}
+				m.bars[b.OpenTime] = b
+			}
+			return ports.WriteReport{Inserted: s.Len()}, nil
+		},
+		replace: func(_ context.Context, s domain.Series, r domain.Range) (ports.WriteReport, error) {
+			m.writes++
+			deleted := 0
+			for at := range m.bars {
+				if r.Contains(at) {
+					delete(m.bars, at)
+					deleted++
+				}
+			}
+			for _, b := range s.All() {
+				m.bars[b.OpenTime] = b
+			}
+			if s.Len() == 0 {
+				m.coverage = subtractRange(m.coverage, r)
+			} else {
+				m.coverage = domain.MergeRanges(append(m.coverage, r))
+			}
+			return ports.WriteReport{Inserted: s.Len(), Deleted: deleted}, nil
+		},
+	}
+}
+
+func subtractRange(ranges []domain.Range, r domain.Range) (rest []domain.Range) {
+	for _, from := range ranges {
+		rest = append(rest, from.Subtract([]domain.Range{r})...)
+	}
+	return rest
+}
+
+// pagesOf cuts the bars of r into pages of n minutes.
+func pagesOf(
+	bars domain.Series, r domain.Range, n int, uncovered []domain.Range,
+) iter.Seq2[page[domain.Series], error] {
+	return func(yield func(page[domain.Series], error) bool) {
+		for !r.Empty() {
+			span := domain.Range{Start: r.Start, End: r.Start.Add(time.Duration(n) * time.Minute)}
+			span = span.Intersect(r)
+			p := page[domain.Series]{rows: bars.Clip(span), span: span}
+			for _, u := range uncovered {
+				if u = u.Intersect(span); !u.Empty() {
+					p.uncovered = append(p.uncovered, u)
+				}
+			}
+			if !yield(p, nil) {
+				return
+			}
+
+			r.Start = span.End
+		}
+	}
+}
+
+// A copy makes the target equal to the source in what the source covers, changes nothing else, and writes nothing the
+// second time. Without overwrite it stops at the first conflict.
+func TestCopyMakesTheTargetEqual(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		minuteRange := func(from, to int) domain.Range { return domain.Range{Start: minute(from), End: minute(to)} }
+		covered := minuteRange(rapid.IntRange(0, 9).Draw(t, "start"), rapid.IntRange(10, 20).Draw(t, "end"))
+		gap := minuteRange(rapid.IntRange(0, 19).Draw(t, "gap"), 0)
+		gap.End = gap.Start.Add(time.Minute)
+		source := drawBars(t, "source")
+		existing := minuteRange(0, rapid.IntRange(0, 20).Draw(t, "existing"))
+		before := drawBars(t, "target").Clip(existing)
+		target := newMemoryTarget(before, domain.MergeRanges([]domain.Range{existing}))
+		overwrite, n := rapid.Bool().Draw(t, "overwrite"), rapid.IntRange(1, 7).Draw(t, "page")
+		cfg := func() copyConfig { return copyConfig{coverage: target.coverage, overwrite: overwrite, limit: n} }
+		pages := func() iter.Seq2[page[domain.Series], error] {
+			return pagesOf(source, covered, n, []domain.Range{gap})
+		}
+		copied := covered.Subtract([]domain.Range{gap})
+
+		report, err := copyPages(context.Background(), pages(), target.dataset(t), cfg())
+		if conflict := firstConflictIn(before, source, copied); !overwrite && conflict != nil {
+			var got *conflictError
+			if !errors.As(err, &got) || !got.Time.Equal(*conflict) {
+				t.Fatalf("got %v; want a conflict at %s", err, conflict)
+			}
+
+			return
+		}
+		if err != nil || !report.span.Equal(covered) || report.rows != source.Clip(covered).Len() {
+			t.Fatalf("got %+v, %v; want %s", report, err, covered)
+		}
+
+		after := target.series(t)
+		for n := range 20 {
+			r, want := minuteRange(n, n+1), before
+			if len(r.Subtract(copied)) == 0 {
+				want = source
+			}
+			if !after.Clip(r).Equal(want.Clip(r)) {
+				t.Fatalf("minute %d is %s; want %s", n, after.Clip(r), want.Clip(r))
+			}
+		}
+		for _, r := range copied {
+			if len(r.Subtract(target.coverage)) > 0 {
+				t.Fatalf("%s is not covered: %v", r, target.coverage)
+			}
+		}
+
+		writes := target.writes
+		_, err = copyPages(context.Background(), pages(), target.dataset(t), cfg())
+		if err != nil || target.writes != writes {
+			t.Fatalf("the second copy wrote %d times, %v", target.writes-writes, err)
+		}
+	})
+}
+
+// firstConflictIn returns the time of the first bar of before in the ranges that source lacks or contradicts.
+func firstConflictIn(before, source domain.Series, ranges []domain.Range) *time.Time {
+	for _, r := range ranges {
+		if at, found := firstConflict(before.Clip(r), source.Clip(r)); found {
+			return &at
+		}
+	}
+
+	return nil
+}
+
+// Bars that read back differently after they were written are an error.
+func TestCopyComparesWhatItWrote(t *testing.T) {
+	t.Parallel()
+	bars, target := flatBars(t, 3), newMemoryTarget(domain.EmptySeries(minuteKey), nil)
+	target.spoil = true
+	_, err := copyPages(t.Context(), pagesOf(bars, bars.Range(), 2, nil), target.dataset(t), copyConfig{limit: 2})
+	if !errors.Is(err, ports.ErrIncomplete) {
+		t.Errorf("got %v", err)
+	}
+}

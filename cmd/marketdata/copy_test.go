@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// A copy that is interrupted while it reads the second page reports the first one, which the target has.
+func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
+	t.Parallel()
+	from, to, bars := openFile(t, "from.db"), openFile(t, "to.db"), flatBars(t, 10)
+	if _, err := from.Ingest(t.Context(), bars, domain.Range{}); err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	source := barDataset(from, minuteKey)
+	read, reads := source.read, 0
+	source.read = func(ctx context.Context, r domain.Range, limit int) (page[domain.Series], error) {
+		if reads++; reads == 2 {
+			cancel()
+		}
+		return read(ctx, r, limit)
+	}
+
+	job := &copyJob{c: &command{err: io.Discard}, stores: endpoints{from: from, to: to, limits: readLimits{rows: 4}}}
+	err := copyRanges(ctx, job, file.Bars, copyTask[domain.Series]{
+		from: source, to: barDataset(to, minuteKey), ranges: []domain.Range{bars.Range()},
+	})
+	if exitCode(err) != exitInterrupted {
+		t.Errorf("got %v", err)
+	}
+	const summary = "copied and compared: 4 rows of 1 series, the last one A/B 1m bars up to 2018-04-04T00:04:00Z; " +
+		"run the same command again to continue"
+	if got := job.summary(); got != summary {
+		t.Errorf("the summary is %q; want %q", got, summary)
+	}
+	coverage, err := to.Coverage(t.Context())
+	if err != nil || len(coverage) != 1 || !coverage[0].Range.End.Equal(minute(4)) {
+		t.Errorf("the target covers %v, %v", coverage, err)
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/wiring"
+)
+
+// endpoint is one of the two stores of a command: the configured store, unless its flags name another one.
+type endpoint struct {
+	name       string // of the flag: from or to
+	role       string // for people: source or target
+	config, db string
+}
+
+func (e *endpoint) register(flags *pflag.FlagSet, name, role string) {
+	e.name, e.role = name, role
+	flags.StringVar(&e.config, name, "",
+		"configuration `file` (YAML) of the "+role+"; the environment overrides it (default the configured store)")
+	flags.StringVar(&e.db, name+"-db", "", "SQLite `file` that is the "+role)
+}
+
+// isSet reports whether a flag names the endpoint.
+func (e endpoint) isSet() bool { return e.config != "" || e.db != "" }
+
+// endpointHelp explains the flags.
+const endpointHelp = `--from and --to name the source and the target by a configuration file, --from-db and --to-db by a
+SQLite file. One that is not named is the configured store (--config, --db, the environment).`
+
+// endpoints are two open stores.
+type endpoints struct {
+	from, to *app.Service
+	limits   readLimits // of both
+}
+
+// openEndpoints opens both endpoints; at least one of them must be set. The caller must call the returned function when
+// done.
+func (c *command) openEndpoints(ctx context.Context, from, to endpoint) (endpoints, func(), error) {
+	if !from.isSet() && !to.isSet() {
+		return endpoints{}, nil, userErrorf(
+			"source and target are both the configured store; name another one with --from-db, --from, --to-db or --to")
+	}
+
+	if from.db != "" {
+		if _, err := os.Stat(from.db); err != nil { // because opening it would create an empty one
+			return endpoints{}, nil, userError{err}
+		}
+	}
+
+	left, leftConfig, closeLeft, err := c.openEndpoint(ctx, from)
+	if err != nil {
+		return endpoints{}, nil, err
+	}
+
+	right, rightConfig, closeRight, err := c.openEndpoint(ctx, to)
+	if err != nil {
+		closeLeft()
+		return endpoints{}, nil, err
+	}
+
+	return endpoints{left, right, newReadLimits(leftConfig, rightConfig)}, func() { closeRight(); closeLeft() }, nil
+}
+
+func (c *command) openEndpoint(ctx context.Context, e endpoint) (*app.Service, wiring.Config, func(), error) {
+	if e.config != "" && e.db != "" {
+		return nil, wiring.Config{}, nil, userErrorf(
+			"--%s and --%s-db exclude each other; give one of them", e.name, e.name)
+	}
+
+	config, db := c.configPath, c.dbPath
+	switch {
+	case e.config != "":
+		config, db = e.config, ""
+	case e.db != "":
+		db = e.db
+	}
+
+	cfg, err := loadConfig(config, db)
+	if err != nil {
+		return nil, wiring.Config{}, nil, err
+	}
+
+	md, done, err := c.openStores(ctx, cfg, db != "")
+	if err != nil {
+		return nil, wiring.Config{}, nil, fmt.Errorf("open the %s: %w", e.role, err)
+	}
+
+	return md, cfg, done, nil
+}

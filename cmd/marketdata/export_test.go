@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/codec/barfile"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// An export that is interrupted after its first page leaves the older file in place, and no other.
+func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
+	t.Parallel()
+	md, bars, dir := openFile(t, "from.db"), flatBars(t, 10), t.TempDir()
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, format := range []string{formatCSV, formatNDJSON, formatBars, formatParquet} {
+		path := filepath.Join(dir, "out."+format)
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		e := &export{c: &command{err: io.Discard}, md: md, path: path}
+		out, err := newBarSink(format, path, minuteKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(10)}
+		const slots = 3
+		pages := streamBars(ctx, md, request, slots, func(int) { cancel() }) // at the end of the first window
+		err = exportPages(e, exportReport{Range: bars.Range()}, pages, out)
+		out.discard()
+		cancel()
+		if exitCode(err) != exitInterrupted {
+			t.Errorf("%s: got %v", format, err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "old" {
+			t.Errorf("%s: the old file is %q, %v", format, text, err)
+		}
+	}
+
+	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+}
+
+// A bar file has the coverage of the series: its gaps, and covered minutes in which nothing traded.
+func TestExportedBarFileHasTheCoverage(t *testing.T) {
+	t.Parallel()
+	md, bars := openFile(t, "from.db"), flatBars(t, 10)
+	covered := []domain.Range{{Start: minute(0), End: minute(4)}, {Start: minute(6), End: minute(15)}}
+	for _, r := range covered {
+		if _, err := md.Ingest(t.Context(), bars.Clip(r), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	path := filepath.Join(t.TempDir(), "out.bars")
+	e := &export{
+		c: &command{err: io.Discard, now: time.Now}, md: md, limits: readLimits{slots: 5}, path: path,
+		o: exportOptions{price: "trade", quality: "fail", format: formatBars},
+	}
+	if err := e.bars(t.Context(), "A/B", "1m"); err != nil {
+		t.Fatal(err)
+	}
+
+	f, closeFile, err := barfile.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer closeFile()
+	if !slices.EqualFunc(f.Extents(), covered, func(e domain.Extent, r domain.Range) bool { return e.Range.Equal(r) }) {
+		t.Errorf("the file covers %v; want %v", f.Extents(), covered)
+	}
+}

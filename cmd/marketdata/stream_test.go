@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// The windows of a range touch, make it up, and end on edges, whatever the grid.
+func TestWindowsMakeUpTheRange(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"1s", "1m", "7h", "1d@America/New_York", "1w", "1M", "100M"} {
+		g, err := domain.ParseGrid(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		const slots = 50_000
+		r := g.Align(domain.Range{Start: minute(0), End: minute(0).AddDate(60, 0, 0)})
+		if text == "1s" {
+			r = g.Align(domain.Range{Start: minute(0), End: minute(5000)})
+		}
+		at := r.Start
+		for w := range windows(g, r, slots) {
+			if !w.Start.Equal(at) || w.Empty() || !g.Aligned(w.End) || g.Slots(w) > slots+1 {
+				t.Fatalf("%s: after %s comes %s", text, at, w)
+			}
+			at = w.End
+		}
+
+		if !at.Equal(r.End) {
+			t.Errorf("%s: the windows end at %s, the range at %s", text, at, r.End)
+		}
+	}
+}
+
+// Streamed bars sum to the stored ones, and the uncovered parts are reported, whatever the size of a window.
+func TestStreamBarsReportsCoverage(t *testing.T) {
+	t.Parallel()
+	md := openFile(t, "bars.db")
+	all := domain.Range{Start: minute(0), End: minute(20)}
+	rapid.Check(t, func(t *rapid.T) {
+		ctx := context.Background()
+		if _, err := md.Replace(ctx, domain.EmptySeries(minuteKey), all); err != nil {
+			t.Fatal(err)
+		}
+
+		gap := domain.Range{Start: minute(7), End: minute(rapid.IntRange(8, 12).Draw(t, "gap ends"))}
+		bars := drawBars(t, "bars")
+		for _, r := range all.Subtract([]domain.Range{gap}) {
+			if _, err := md.Ingest(ctx, bars.Clip(r), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		got := domain.NewSeriesBuilder(minuteKey, 0)
+		var uncovered []domain.Range
+		request := domain.DataRequest{Key: minuteKey, Start: all.Start, End: all.End}
+		slots := int64(rapid.IntRange(1, 30).Draw(t, "slots"))
+		for p, err := range streamBars(ctx, md, request, slots, func(int) {}) {
+			if err == nil {
+				err = got.AppendSeries(p.rows)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			uncovered = append(uncovered, p.uncovered...)
+		}
+
+		want := domain.NewSeriesBuilder(minuteKey, 0)
+		for _, r := range all.Subtract([]domain.Range{gap}) {
+			if err := want.AppendSeries(bars.Clip(r)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := seriesOf(t, got); !s.Equal(seriesOf(t, want)) {
+			t.Fatalf("got %s", s)
+		}
+		if uncovered = domain.MergeRanges(uncovered); len(uncovered) != 1 || !uncovered[0].Equal(gap) {
+			t.Fatalf("uncovered are %v; want %s", uncovered, gap)
+		}
+	})
+}
+
+// spanningProvider streams one piece that spans an uncovered range.
+type spanningProvider struct {
+	ports.HistoricalDataProvider
+
+	bars      domain.Series
+	uncovered []domain.Range
+}
+
+func (p spanningProvider) Stream(
+	context.Context, domain.DataRequest,
+) (iter.Seq2[domain.Series, error], func() domain.Result) {
+	return func(yield func(domain.Series, error) bool) { yield(p.bars, nil) },
+		func() domain.Result { return domain.Result{Uncovered: p.uncovered} }
+}
+
+// A piece that spans an uncovered range is refused, because an export would declare the range covered.
+func TestStreamBarsRefusesSpanningPieces(t *testing.T) {
+	t.Parallel()
+	p := spanningProvider{bars: flatBars(t, 10), uncovered: []domain.Range{{Start: minute(3), End: minute(4)}}}
+	request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(10)}
+	var last error
+	for _, err := range streamBars(t.Context(), p, request, 100, func(int) {}) {
+		last = err
+	}
+	if !errors.Is(last, ports.ErrInternal) {
+		t.Errorf("got %v", last)
+	}
+}
