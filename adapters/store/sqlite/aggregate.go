@@ -12,14 +12,16 @@ import (
 
 var _ ports.TradeAggregator = (*Store)(nil)
 
-// AggregateTrades implements ports.TradeAggregator. SQLite has no decimals: its sums are floats or 64-bit integers, its order that of
-// floats or of texts. It finds the trades, and what is exact is done here while they come, a piece at a time; SQLite runs in this
-// process, so no trade goes further than it would to an aggregate of its own.
-func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error] {
-	return stream(ctx, "aggregate trades", key.String(), func(yield func(domain.Series) bool) error {
+// AggregateTrades implements ports.TradeAggregator. It aggregates in this process instead of SQL, because SQLite has no
+// exact decimals: it sums floats or 64-bit integers and compares floats or text. That costs no extra copy, because
+// SQLite runs in this process too.
+func (s *Store) AggregateTrades(
+	ctx context.Context, key domain.SeriesKey, r domain.Range,
+) iter.Seq2[domain.Series, error] {
+	return singleUse(ctx, "aggregate trades", key.String(), func(yield func(domain.Series) bool) error {
 		err := s.aggregateTrades(ctx, key, r, yield)
 		if errors.Is(err, domain.ErrOverflow) {
-			err = fmt.Errorf("%w: %w", ports.ErrCorruptData, err)
+			err = corruptError(err)
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -29,27 +31,30 @@ func (s *Store) AggregateTrades(ctx context.Context, key domain.SeriesKey, r dom
 	})
 }
 
-func (s *Store) aggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range, yield func(domain.Series) bool) error {
+func (s *Store) aggregateTrades(
+	ctx context.Context, key domain.SeriesKey, r domain.Range, yield func(domain.Series) bool,
+) error {
 	resampler, err := domain.NewResampler(key)
 	if err != nil {
 		return err
 	}
 	if key.PriceType != domain.PriceTrade {
-		return fmt.Errorf("bars of the %s price are not made of trades: %w", key.PriceType, domain.ErrInvalid)
+		return fmt.Errorf("trades cannot be aggregated to bars of the %s price: %w", key.PriceType, domain.ErrInvalid)
 	}
 
 	more := true
-	var failed error
-	err = tradeTable.read(ctx, s.read, ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}, func(trades domain.Trades) bool {
+	var resampleErr error
+	q := ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}
+	err = tradeTable.read(ctx, s.reader, q, func(trades domain.Trades) bool {
 		var bars domain.Series
-		if bars, failed = resampler.AddTrades(trades); failed != nil {
+		if bars, resampleErr = resampler.AddTrades(trades); resampleErr != nil {
 			return false
 		}
 
 		more = bars.Len() == 0 || yield(bars)
 		return more
 	})
-	if err := errors.Join(failed, err); err != nil || !more {
+	if err := errors.Join(resampleErr, err); err != nil || !more {
 		return err
 	}
 

@@ -15,22 +15,22 @@ import (
 // Symbols implements ports.SymbolCatalog.
 func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	const op = "read symbols"
-	wanted := validSymbols(q.Symbols)
-	if len(q.Symbols) > 0 && len(wanted) == 0 || !matchesSome(q.Pattern) {
+	valid := validSymbols(q.Symbols)
+	if len(q.Symbols) > 0 && len(valid) == 0 || !canMatch(q.Pattern) {
 		return nil, translate(ctx, op, "", ctx.Err())
 	}
 
-	text, args := selectSymbols(wanted, q.Pattern, q.Limit)
-	rows, err := queryAll(ctx, s.read, (*symbolRow).into, text, args...)
+	text, args := selectSymbols(valid, q.Pattern, q.Limit)
+	rows, err := queryAll(ctx, s.reader, (*symbolRow).targets, text, args...)
 	if err != nil {
-		return nil, translate(ctx, op, "", inPhase(ports.PhaseQuery, err))
+		return nil, translate(ctx, op, "", withPhase(ports.PhaseQuery, err))
 	}
 
 	metas := make([]domain.SymbolMeta, 0, len(rows))
 	for _, row := range rows {
 		meta, err := row.meta()
 		if err != nil {
-			return nil, translate(ctx, op, row.Symbol, unreadable(err))
+			return nil, translate(ctx, op, row.Symbol, invalidRow(err))
 		}
 
 		metas = append(metas, meta)
@@ -39,11 +39,12 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	return metas, nil
 }
 
-// statementSymbols is how many symbols one statement writes, so that its own cost does not show.
+// statementSymbols is the maximum number of symbols that one statement writes: large enough that the overhead of a
+// statement is negligible.
 const statementSymbols = 64
 
-// PutSymbols implements ports.SymbolWriter. A text that is not UTF-8, or holds a zero byte, is refused: SQLite would not keep it as
-// it is.
+// PutSymbols implements ports.SymbolWriter. It rejects text that is not UTF-8 or contains a zero byte, because SQLite
+// would change it.
 func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
 	const op = "put symbols"
 	if len(metas) == 0 {
@@ -52,21 +53,21 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 
 	rows := make([]symbolRow, 0, len(metas))
 	for _, m := range metas {
-		if err := storable(m); err != nil {
+		if err := validateMeta(m); err != nil {
 			return translate(ctx, op, string(m.Symbol), err)
 		}
 		rows = append(rows, newSymbolRow(m))
 	}
 
-	return translate(ctx, op, "", s.update(ctx, func(tx *sql.Tx) error {
-		statements := statements{tx: tx}
+	return translate(ctx, op, "", s.transact(ctx, func(tx *sql.Tx) error {
+		statements := preparedStatements{tx: tx}
 		defer statements.close()
-		for some := range slices.Chunk(rows, statementSymbols) {
+		for batch := range slices.Chunk(rows, statementSymbols) {
 			var args []any
-			for _, row := range some {
+			for _, row := range batch {
 				args = append(args, row.args()...)
 			}
-			if err := statements.exec(ctx, upsertSymbols(len(some)), args...); err != nil {
+			if err := statements.exec(ctx, upsertSymbols(len(batch)), args...); err != nil {
 				return err
 			}
 		}
@@ -75,42 +76,22 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 	}))
 }
 
-func newSymbolRow(m domain.SymbolMeta) symbolRow {
-	return symbolRow{
-		Symbol: string(m.Symbol), Venue: m.Venue, Base: m.Base, Quote: m.Quote,
-		Tick: m.Tick.String(), Lot: m.Lot.String(), Zone: m.Zone,
-	}
-}
-
-func (r symbolRow) meta() (domain.SymbolMeta, error) {
-	m := domain.SymbolMeta{Symbol: domain.Symbol(r.Symbol), Venue: r.Venue, Base: r.Base, Quote: r.Quote, Zone: r.Zone}
-	var err error
-	if m.Tick, err = domain.ParseDecimal(r.Tick); err != nil {
-		return m, err
-	}
-	if m.Lot, err = domain.ParseDecimal(r.Lot); err != nil {
-		return m, err
-	}
-
-	return m, m.Validate()
-}
-
-// storable refuses what is not valid, and texts that would come back altered.
-func storable(m domain.SymbolMeta) error {
+// validateMeta returns an error if m is invalid or contains text that SQLite would change.
+func validateMeta(m domain.SymbolMeta) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
 
 	for _, text := range [...]string{m.Venue, m.Base, m.Quote} {
 		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return fmt.Errorf("text %q: neither UTF-8 without zero bytes; the store cannot keep it: %w", text, domain.ErrInvalid)
+			return fmt.Errorf("text %q: SQLite stores only UTF-8 without zero bytes: %w", text, domain.ErrInvalid)
 		}
 	}
 
 	return nil
 }
 
-// validSymbols is those that can be in the store at all, as texts.
+// validSymbols returns the valid ones of the symbols, because the store contains no others.
 func validSymbols(symbols []domain.Symbol) []string {
 	var valid []string
 	for _, s := range symbols {
@@ -122,9 +103,9 @@ func validSymbols(symbols []domain.Symbol) []string {
 	return valid
 }
 
-// matchesSome reports whether a symbol could match: outside its wildcards the pattern has to have the bytes of a symbol. That also
-// leaves nothing in it that GLOB reads in its own way.
-func matchesSome(pattern string) bool {
+// canMatch reports whether a valid symbol can match the pattern: all bytes except the wildcards * and ? must be valid
+// in a symbol. A pattern that can match therefore contains no other characters that are special to GLOB.
+func canMatch(pattern string) bool {
 	for _, part := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '*' || r == '?' }) {
 		if domain.Symbol(part).Validate() != nil {
 			return false

@@ -13,51 +13,59 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// chunks changes the chunks of one series, in one transaction, and counts what it does.
+// chunkWriter modifies the chunks of one series in one transaction, and counts the changes.
 //
-// The chunks divide all time into cells: a chunk's cell is from its first bar to the next chunk's first, and the first chunk has what
-// is before it too. A bar goes into the chunk of its cell, which is decoded, changed and packed anew; no other chunk is touched. One
-// that grows beyond codec.MaxBars is cut. So a bar appended makes the last chunk longer until it is full, and what a series of such
-// bars leaves behind is what a bulk load does.
-type chunks struct {
-	statements
-	series int64
-	key    domain.SeriesKey
-	report ports.WriteReport
-	packed []byte // room for a chunk
+// The chunks of a series divide all time into slots. The slot of a chunk extends from its first bar to the first bar of
+// the next chunk; the slot of the first chunk also includes all time before it. A bar is written to the chunk of its
+// slot, which is decoded, changed and packed again; no other chunk is touched. A chunk that grows beyond codec.MaxBars
+// is divided. Appending bars one by one therefore fills the last chunk before a new one begins, and results in the same
+// chunks as a bulk load.
+type chunkWriter struct {
+	statements preparedStatements
+	series     int64
+	key        domain.SeriesKey
+	report     ports.WriteReport
+	packed     []byte // scratch for a chunk
 }
 
-// cell is a chunk and its cell.
-type cell struct {
-	id  int64 // 0 where the series has no chunk
+func newChunkWriter(tx *sql.Tx, series int64, key domain.SeriesKey) *chunkWriter {
+	return &chunkWriter{statements: preparedStatements{tx: tx}, series: series, key: key}
+}
+
+func (w *chunkWriter) close() { w.statements.close() }
+
+// chunkSlot is a slot and its chunk.
+type chunkSlot struct {
+	id  int64 // 0 if the series has no chunks
 	row chunkRow
 }
 
-// end is where the next cell begins.
-func (c *cell) end() int64 {
-	if c.row.next.Valid {
-		return c.row.next.V
+// end returns the start of the next slot, in microseconds since 1970.
+func (s *chunkSlot) end() int64 {
+	if s.row.next.Valid {
+		return s.row.next.V
 	}
 	return math.MaxInt64
 }
 
-// write puts the bars in the place of those of the same open times.
-func (c *chunks) write(ctx context.Context, bars domain.Series) error {
+// write inserts the bars, replacing bars with the same open times.
+func (w *chunkWriter) write(ctx context.Context, bars domain.Series) error {
 	for bars.Len() > 0 {
 		times := bars.Columns().OpenMicros
-		cell, err := c.cell(ctx, times[0])
+		slot, err := w.findSlot(ctx, times[0])
 		if err != nil {
 			return err
 		}
 
-		held, err := cell.bars(c.key)
+		stored, err := slot.bars(w.key)
 		if err != nil {
-			return fmt.Errorf("%w; to mend it, replace the bars from %s to %s", err, microTime(cell.row.first.V), microTime(cell.row.last.V))
+			return fmt.Errorf("%w; to repair it, replace the bars from %s to %s",
+				err, timeOf(slot.row.first.V), timeOf(slot.row.last.V))
 		}
 
-		n := cell.bound(times)
-		m := c.merge(held, bars.Slice(0, n), true)
-		if err := c.reseal(ctx, &cell, held, &m); err != nil {
+		n := slot.countBars(times)
+		m := w.merge(stored, bars.Slice(0, n), true)
+		if err := w.rewrite(ctx, &slot, stored, m); err != nil {
 			return err
 		}
 
@@ -66,69 +74,72 @@ func (c *chunks) write(ctx context.Context, bars domain.Series) error {
 	return nil
 }
 
-// replace puts the bars in the place of all in r. A chunk that cannot be read, and lies in r, is dropped uncounted.
-func (c *chunks) replace(ctx context.Context, bars domain.Series, r domain.Range) error {
+// replace replaces all bars in r by the given ones. It drops a chunk that cannot be read if all its bars are in r, and
+// does not count its bars.
+func (w *chunkWriter) replace(ctx context.Context, bars domain.Series, r domain.Range) error {
 	start, end := r.Micros()
 	for at := start; at < end; {
-		cell, err := c.cell(ctx, at)
+		slot, err := w.findSlot(ctx, at)
 		if err != nil {
 			return err
 		}
 
-		held, err := cell.bars(c.key)
-		mended := err != nil && start <= cell.row.first.V && cell.row.last.V < end
-		if err != nil && !mended {
+		stored, err := slot.bars(w.key)
+		repaired := err != nil && start <= slot.row.first.V && slot.row.last.V < end
+		if err != nil && !repaired {
 			return err
 		}
 
-		n := cell.bound(bars.Columns().OpenMicros)
-		within := held.Clip(r)
-		m := c.merge(within, bars.Slice(0, n), false)
-		if within.Len() < held.Len() {
-			from := sort.Search(held.Len(), func(i int) bool { return held.Columns().OpenMicros[i] >= start })
-			m.pieces = append([]domain.Series{held.Slice(0, from)}, append(m.pieces, held.Slice(from+within.Len(), held.Len()))...)
+		n := slot.countBars(bars.Columns().OpenMicros)
+		inRange := stored.Clip(r)
+		m := w.merge(inRange, bars.Slice(0, n), false)
+		if inRange.Len() < stored.Len() {
+			times := stored.Columns().OpenMicros
+			from := sort.Search(len(times), func(i int) bool { return times[i] >= start })
+			before, after := stored.Slice(0, from), stored.Slice(from+inRange.Len(), stored.Len())
+			m.parts = append([]domain.Series{before}, append(m.parts, after)...)
 		}
 
-		m.changed = m.changed || mended
-		if err := c.reseal(ctx, &cell, held, &m); err != nil {
+		m.isChanged = m.isChanged || repaired
+		if err := w.rewrite(ctx, &slot, stored, m); err != nil {
 			return err
 		}
 
 		bars = bars.Slice(n, bars.Len())
-		at = cell.end()
+		at = slot.end()
 	}
 
 	return nil
 }
 
-// cell finds the cell of an open time.
-func (c *chunks) cell(ctx context.Context, at int64) (cell, error) {
-	stmt, err := c.prepare(ctx, selectCell) //nolint:sqlclosecheck // close does it
+// findSlot returns the slot of an open time, in microseconds since 1970.
+func (w *chunkWriter) findSlot(ctx context.Context, openTime int64) (chunkSlot, error) {
+	stmt, err := w.statements.prepare(ctx, selectSlot) //nolint:sqlclosecheck // w.close closes it
 	if err != nil {
-		return cell{}, err
+		return chunkSlot{}, err
 	}
 
-	var found cell
-	err = stmt.QueryRowContext(ctx, c.series, at).Scan(append(found.row.into(), &found.id)...)
+	var slot chunkSlot
+	err = stmt.QueryRowContext(ctx, w.series, openTime).Scan(append(slot.row.targets(), &slot.id)...)
 	if errors.Is(err, sql.ErrNoRows) {
-		return found, nil
+		return slot, nil
 	}
 
-	return found, err
+	return slot, err
 }
 
-// bars decodes the cell's chunk.
-func (c *cell) bars(key domain.SeriesKey) (domain.Series, error) {
-	if c.id == 0 {
+// bars decodes the chunk of the slot.
+func (s *chunkSlot) bars(key domain.SeriesKey) (domain.Series, error) {
+	if s.id == 0 {
 		return domain.EmptySeries(key), nil
 	}
 
-	chunk, err := c.row.open(key)
+	chunk, err := s.row.open(key)
 	if err != nil {
 		return domain.EmptySeries(key), err
 	}
 
-	bars, err := series(chunk, key)
+	bars, err := decodeChunk(chunk, key)
 	if err != nil {
 		return domain.EmptySeries(key), err
 	}
@@ -136,54 +147,55 @@ func (c *cell) bars(key domain.SeriesKey) (domain.Series, error) {
 	return bars, nil
 }
 
-// bound is how many of the ascending times lie before the cell's end.
-func (c *cell) bound(times []int64) int {
-	end := c.end()
+// countBars returns the number of the ascending open times that are before the end of the slot.
+func (s *chunkSlot) countBars(times []int64) int {
+	end := s.end()
 	return sort.Search(len(times), func(i int) bool { return times[i] >= end })
 }
 
-// merged is what a cell is to hold: pieces in order of time, some perhaps empty.
-type merged struct {
-	pieces  []domain.Series
-	changed bool // it is not what the cell holds
+// mergedBars is the new bars of a slot.
+type mergedBars struct {
+	parts     []domain.Series // in order of time; parts may be empty
+	isChanged bool            // the bars differ from the stored ones
 }
 
-// merge lays the bars over those held and counts them. What of the held is not among the bars is kept or dropped.
-func (c *chunks) merge(held, bars domain.Series, keep bool) merged {
-	var m merged
-	before := c.report
-	for held.Len() > 0 || bars.Len() > 0 {
-		old, fresh := held.Columns().OpenMicros, bars.Columns().OpenMicros
-		heldAlone, freshAlone, both := runs(old, fresh)
+// merge merges the bars into the stored ones and counts the changes. Stored bars with other open times are kept if
+// keepOthers is true, or else deleted.
+func (w *chunkWriter) merge(stored, bars domain.Series, keepOthers bool) mergedBars {
+	var m mergedBars
+	reportBefore := w.report
+	for stored.Len() > 0 || bars.Len() > 0 {
+		onlyOld, onlyNew, both := nextRun(stored.Columns().OpenMicros, bars.Columns().OpenMicros)
 		switch {
-		case heldAlone > 0:
-			if keep {
-				m.pieces = append(m.pieces, held.Slice(0, heldAlone))
+		case onlyOld > 0:
+			if keepOthers {
+				m.parts = append(m.parts, stored.Slice(0, onlyOld))
 			} else {
-				c.report.Deleted += heldAlone
+				w.report.Deleted += onlyOld
 			}
-		case freshAlone > 0:
-			c.report.Inserted += freshAlone
-			m.pieces = append(m.pieces, bars.Slice(0, freshAlone))
+		case onlyNew > 0:
+			w.report.Inserted += onlyNew
+			m.parts = append(m.parts, bars.Slice(0, onlyNew))
 		default:
-			fresh := bars.Slice(0, both)
-			n := differing(held.Slice(0, both), fresh)
-			c.report.Changed += n
-			c.report.Unchanged += both - n
-			m.pieces = append(m.pieces, fresh)
+			updated := bars.Slice(0, both)
+			n := countDifferences(stored.Slice(0, both), updated)
+			w.report.Changed += n
+			w.report.Unchanged += both - n
+			m.parts = append(m.parts, updated)
 		}
 
-		held = held.Slice(heldAlone+both, held.Len())
-		bars = bars.Slice(freshAlone+both, bars.Len())
+		stored = stored.Slice(onlyOld+both, stored.Len())
+		bars = bars.Slice(onlyNew+both, bars.Len())
 	}
 
-	before.Unchanged = c.report.Unchanged
-	m.changed = c.report != before
+	reportBefore.Unchanged = w.report.Unchanged
+	m.isChanged = w.report != reportBefore
 	return m
 }
 
-// runs is how many times, both lists ascending, come first in a alone, in b alone, or in both alike; one of the three is not 0.
-func runs(a, b []int64) (aAlone, bAlone, both int) {
+// nextRun compares two ascending lists of times, at least one of which is not empty. It returns the number of first
+// times that are only in a, only in b, or in both; exactly one of the numbers is not 0.
+func nextRun(a, b []int64) (onlyA, onlyB, both int) {
 	switch {
 	case len(b) == 0:
 		return len(a), 0, 0
@@ -201,68 +213,69 @@ func runs(a, b []int64) (aAlone, bAlone, both int) {
 	return 0, 0, both
 }
 
-// reseal writes what the cell is to hold, in as few chunks as hold it. Where a cell is cut, the side to which the series grows gets the
-// chunk that is not full; in the middle all get alike, so that each has room for more.
-func (c *chunks) reseal(ctx context.Context, cell *cell, held domain.Series, m *merged) error {
-	if !m.changed {
+// rewrite writes the new bars of the slot, in as few chunks as possible. If the bars need several chunks, the chunk at
+// the end at which the series grows is the one that is not full. In the middle of the series all get the same number of
+// bars, so that each can grow.
+func (w *chunkWriter) rewrite(ctx context.Context, slot *chunkSlot, stored domain.Series, m mergedBars) error {
+	if !m.isChanged {
 		return nil
 	}
 
-	bars, err := join(c.key, m.pieces)
+	bars, err := joinParts(w.key, m.parts)
 	if err != nil {
 		return err
 	}
 
 	n := bars.Len()
 	count := (n + codec.MaxBars - 1) / codec.MaxBars
-	cut := func(i int) int { return i * n / count }
-	switch r, before := bars.Range(), held.Range(); {
-	case !cell.row.next.Valid && r.End.After(before.End):
-		cut = func(i int) int { return min(i*codec.MaxBars, n) }
-	case r.Start.Before(before.Start):
-		cut = func(i int) int { return max(0, n-(count-i)*codec.MaxBars) }
+	boundary := func(i int) int { return i * n / count }
+	switch now, before := bars.Range(), stored.Range(); {
+	case !slot.row.next.Valid && now.End.After(before.End):
+		boundary = func(i int) int { return min(i*codec.MaxBars, n) }
+	case now.Start.Before(before.Start):
+		boundary = func(i int) int { return max(0, n-(count-i)*codec.MaxBars) }
 	}
 
 	for i := range count {
-		if err := c.put(ctx, cell.id, bars.Slice(cut(i), cut(i+1))); err != nil {
+		if err := w.putChunk(ctx, slot.id, bars.Slice(boundary(i), boundary(i+1))); err != nil {
 			return err
 		}
-		cell.id = 0 // the first takes the chunk's place, the others are new
+		slot.id = 0 // the first chunk replaces the stored one, the others are inserted
 	}
-	if count == 0 && cell.id != 0 {
-		return c.exec(ctx, deleteChunk, cell.id)
+	if count == 0 && slot.id != 0 {
+		return w.statements.exec(ctx, deleteChunk, slot.id)
 	}
 
 	return nil
 }
 
-// put writes one chunk, in the place of the one with that id, or, where it is 0, a new one.
-func (c *chunks) put(ctx context.Context, id int64, bars domain.Series) (err error) {
-	if c.packed, err = codec.Append(c.packed[:0], bars); err != nil {
+// putChunk replaces the chunk with the id, or inserts one if the id is 0.
+func (w *chunkWriter) putChunk(ctx context.Context, id int64, bars domain.Series) (err error) {
+	if w.packed, err = codec.Append(w.packed[:0], bars); err != nil {
 		return err
 	}
 
 	n := bars.Len()
 	times := bars.Columns().OpenMicros
 	if id != 0 {
-		return c.exec(ctx, updateChunk, times[0], times[n-1], n, c.packed, id)
+		return w.statements.exec(ctx, updateChunk, times[0], times[n-1], n, w.packed, id)
 	}
 
-	return c.exec(ctx, insertChunk, c.series, times[0], times[n-1], n, c.packed)
+	return w.statements.exec(ctx, insertChunk, w.series, times[0], times[n-1], n, w.packed)
 }
 
-// join puts pieces in order of time together. One alone is not copied.
-func join(key domain.SeriesKey, pieces []domain.Series) (domain.Series, error) {
-	if len(pieces) == 1 {
-		return pieces[0], nil
+// joinParts joins parts in order of time. It does not copy a single part.
+func joinParts(key domain.SeriesKey, parts []domain.Series) (domain.Series, error) {
+	if len(parts) == 1 {
+		return parts[0], nil
 	}
 
 	n := 0
-	for _, p := range pieces {
+	for _, p := range parts {
 		n += p.Len()
 	}
 	b := domain.NewSeriesBuilder(key, n)
-	for _, p := range pieces {
+	for _, p := range parts {
 		if err := b.AppendSeries(p); err != nil {
 			return domain.Series{}, err
 		}

@@ -10,13 +10,14 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// TestDifferingByColumn holds the comparison by column to the one by bar, for spellings of all scales and numbers near the edge of
-// 64 bits.
-func TestDifferingByColumn(t *testing.T) {
+// TestCountDifferences compares the comparison by column with Bar.Equal, for numbers of all scales and near the limits
+// of 64 bits.
+func TestCountDifferences(t *testing.T) {
 	t.Parallel()
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	limits := []int64{0, 1, -1, 10, 100, math.MaxInt64, math.MinInt64, math.MaxInt64 / 10}
 	numbers := rapid.Custom(func(t *rapid.T) domain.Decimal {
-		v := rapid.OneOf(rapid.SampledFrom([]int64{0, 1, -1, 10, 100, math.MaxInt64, math.MinInt64, math.MaxInt64 / 10}), rapid.Int64()).Draw(t, "value")
+		v := rapid.OneOf(rapid.SampledFrom(limits), rapid.Int64()).Draw(t, "value")
 		d, err := domain.NewDecimal(v, uint8(rapid.SampledFrom([]int{0, 1, 2, 8, 18}).Draw(t, "scale")))
 		if err != nil {
 			t.Fatal(err)
@@ -31,8 +32,10 @@ func TestDifferingByColumn(t *testing.T) {
 		want := 0
 		for i := range rapid.IntRange(1, 6).Draw(t, "bars") {
 			bar := domain.Bar{
-				OpenTime: time.Unix(int64(i)*60, 0).UTC(), Open: number.Draw(t, "open"), High: number.Draw(t, "high"), Low: number.Draw(t, "low"),
-				Close: number.Draw(t, "close"), Volume: number.Draw(t, "volume"), Trades: rapid.Int64Range(0, 1).Draw(t, "trades"),
+				OpenTime: time.Unix(int64(i)*60, 0).UTC(),
+				Open:     number.Draw(t, "open"), High: number.Draw(t, "high"), Low: number.Draw(t, "low"),
+				Close: number.Draw(t, "close"), Volume: number.Draw(t, "volume"),
+				Trades: rapid.Int64Range(0, 1).Draw(t, "trades"),
 			}
 			other := bar
 			switch rapid.IntRange(0, 6).Draw(t, "field") {
@@ -66,8 +69,8 @@ func TestDifferingByColumn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, back := differing(x, y), differing(y, x); got != want || back != want {
-			t.Fatalf("%d and, the other way round, %d bars differ, want %d", got, back, want)
+		if got, reversed := countDifferences(x, y), countDifferences(y, x); got != want || reversed != want {
+			t.Fatalf("%d bars differ, %d with the arguments reversed, want %d", got, reversed, want)
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if path := childPath(); path != "" {
-		writeUntilKilled(path) // this process is the one that a test started to be killed
+		writeUntilKilled(path) // this process is a child of crash_test.go
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -32,21 +32,25 @@ func TestContract(t *testing.T) {
 	contract.SymbolCatalog(t, openForContract, contract.Profile{})
 }
 
-// openForContract plants what a packed chunk can hold. Its numbers are words without room for nothing and for what is not finite.
+// openForContract returns a store with those defects that a chunk can represent. A chunk cannot contain a missing
+// number or one that is not finite.
 func openForContract(tb testing.TB) contract.Store {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "market.db")
 	s := open(tb, path)
 	raw := openRaw(tb, path)
-	return contract.Store{Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s, Corrupt: map[contract.Defect]contract.Plant{
-		contract.OffGrid:   plant(raw, shift),
-		contract.Trades:    plant(raw, negate),
-		contract.Duplicate: plant(raw, splitTwice),
-		contract.TradeSize: plant(raw, negateSize),
-	}}
+	return contract.Store{
+		Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s,
+		Corrupt: map[contract.Defect]contract.Plant{
+			contract.OffGrid:   plantDefect(raw, insertOffGrid),
+			contract.Trades:    plantDefect(raw, negateTradeCount),
+			contract.Duplicate: plantDefect(raw, duplicateBar),
+			contract.TradeSize: plantDefect(raw, negateTradeSize),
+		},
+	}
 }
 
-// open opens the store for as long as the test runs.
+// open opens the store until the end of the test.
 func open(tb testing.TB, path string) *sqlite.Store {
 	tb.Helper()
 	s, closeStore, err := sqlite.Open(tb.Context(), sqlite.Config{Path: path})
@@ -58,7 +62,7 @@ func open(tb testing.TB, path string) *sqlite.Store {
 	return s
 }
 
-// openRaw opens the file behind the store's back.
+// openRaw opens the file without the store.
 func openRaw(tb testing.TB, path string) *sql.DB {
 	tb.Helper()
 	db, err := sql.Open("sqlite", path+"?_busy_timeout=5000")
@@ -66,7 +70,7 @@ func openRaw(tb testing.TB, path string) *sql.DB {
 		tb.Fatal(err)
 	}
 
-	db.SetMaxOpenConns(1) // pragmas last as long as their connection
+	db.SetMaxOpenConns(1) // because pragmas apply to one connection
 	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			tb.Error(err)
@@ -76,15 +80,18 @@ func openRaw(tb testing.TB, path string) *sql.DB {
 	return db
 }
 
-func plant(db *sql.DB, defect func(context.Context, *sql.DB, domain.SeriesKey, time.Time) error) contract.Plant {
+func plantDefect(
+	db *sql.DB, defect func(context.Context, *sql.DB, domain.SeriesKey, time.Time) error,
+) contract.Plant {
 	return func(ctx context.Context, key domain.SeriesKey, at time.Time) error { return defect(ctx, db, key, at) }
 }
 
-// heldChunk is the only chunk of the key: its id, and its bars.
-func heldChunk(ctx context.Context, db *sql.DB, key domain.SeriesKey) (id int64, bars domain.Series, err error) {
+// onlyChunk returns the id and the bars of the only chunk of the key.
+func onlyChunk(ctx context.Context, db *sql.DB, key domain.SeriesKey) (id int64, bars domain.Series, err error) {
 	var data []byte
-	if err := db.QueryRowContext(ctx, `SELECT chunks.id, data FROM series JOIN chunks ON series = series.id
-WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String(), key.PriceType.String()).Scan(&id, &data); err != nil {
+	row := db.QueryRowContext(ctx, `SELECT chunks.id, data FROM series JOIN chunks ON series = series.id
+WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String(), key.PriceType.String())
+	if err := row.Scan(&id, &data); err != nil {
 		return 0, bars, err
 	}
 
@@ -95,28 +102,32 @@ WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String
 	return id, bars, err
 }
 
-// putChunk writes a chunk and what its row says of it; id 0 adds one, to the series of chunk of.
-func putChunk(ctx context.Context, db *sql.DB, id, of int64, bars domain.Series) error {
+// updateChunk replaces the chunk with the id.
+func updateChunk(ctx context.Context, db *sql.DB, id int64, bars domain.Series) error {
+	return putChunk(ctx, db, `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ?
+WHERE id = ?`, id, bars)
+}
+
+// insertChunk inserts a chunk into the series of the chunk with the id.
+func insertChunk(ctx context.Context, db *sql.DB, id int64, bars domain.Series) error {
+	return putChunk(ctx, db, `INSERT INTO chunks (series, first_open, last_open, bars, data)
+SELECT series, ?, ?, ?, ? FROM chunks WHERE id = ?`, id, bars)
+}
+
+func putChunk(ctx context.Context, db *sql.DB, text string, id int64, bars domain.Series) error {
 	data, err := codec.Append(nil, bars)
 	if err != nil {
 		return err
 	}
 
 	times := bars.Columns().OpenMicros
-	args := []any{times[0], times[len(times)-1], len(times), data, id}
-	text := `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ? WHERE id = ?`
-	if id == 0 {
-		args[4] = of
-		text = `INSERT INTO chunks (series, first_open, last_open, bars, data) SELECT series, ?, ?, ?, ? FROM chunks WHERE id = ?`
-	}
-
-	_, err = db.ExecContext(ctx, text, args...)
+	_, err = db.ExecContext(ctx, text, times[0], times[len(times)-1], len(times), data, id)
 	return err
 }
 
-// shift puts a second bar into the key's chunk, a second after the one at the open time: a chunk of another grid.
-func shift(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) error {
-	id, bars, err := heldChunk(ctx, db, key)
+// insertOffGrid inserts a bar one second after the bar at the open time.
+func insertOffGrid(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) error {
+	id, bars, err := onlyChunk(ctx, db, key)
 	if err != nil {
 		return err
 	}
@@ -138,13 +149,14 @@ func shift(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) 
 		return err
 	}
 
-	return putChunk(ctx, db, id, 0, bars)
+	return updateChunk(ctx, db, id, bars)
 }
 
-// negate packs the key's chunk anew with the flag on its trade counts that makes an even n of them n/2, and the 1 at the open time -1.
-// The checksum is good: only the bars are not.
-func negate(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) error {
-	id, bars, err := heldChunk(ctx, db, key)
+// negateTradeCount sets the trade count at the open time to -1. codec.Append rejects negative counts. The chunk is
+// therefore packed with doubled counts and a 1 at the open time, and then gets the zigzag flag, by which an even n
+// decodes to n/2 and 1 decodes to -1. Its checksum is correct.
+func negateTradeCount(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) error {
+	id, bars, err := onlyChunk(ctx, db, key)
 	if err != nil {
 		return err
 	}
@@ -168,10 +180,10 @@ func negate(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time)
 		return err
 	}
 
-	const header, line, columns, trades = 16, 8, 6, 7
-	for i := range int(data[columns]) {
-		if at := header + i*line; data[at] == trades {
-			data[at+1] = 1
+	const header, entry, columnCount, tradesID = 16, 8, 6, 7 // see the format in package codec
+	for i := range int(data[columnCount]) {
+		if offset := header + i*entry; data[offset] == tradesID {
+			data[offset+1] = 1
 		}
 	}
 
@@ -181,23 +193,23 @@ func negate(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time)
 	return err
 }
 
-// splitTwice cuts the key's chunk in two that both hold the bar.
-func splitTwice(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) error {
-	id, bars, err := heldChunk(ctx, db, key)
+// duplicateBar divides the chunk of the key into two that both contain the bar at the open time.
+func duplicateBar(ctx context.Context, db *sql.DB, key domain.SeriesKey, at time.Time) error {
+	id, bars, err := onlyChunk(ctx, db, key)
 	if err != nil {
 		return err
 	}
 
 	end := bars.Range().End
-	if err := putChunk(ctx, db, 0, id, bars.Clip(domain.Range{Start: at, End: end})); err != nil {
+	if err := insertChunk(ctx, db, id, bars.Clip(domain.Range{Start: at, End: end})); err != nil {
 		return err
 	}
 
-	return putChunk(ctx, db, id, 0, bars.Clip(domain.Range{Start: bars.OpenTime(0), End: key.Grid.Next(at)}))
+	return updateChunk(ctx, db, id, bars.Clip(domain.Range{Start: bars.OpenTime(0), End: key.Grid.Next(at)}))
 }
 
-// negateSize makes a trade one of less than nothing.
-func negateSize(ctx context.Context, db *sql.DB, _ domain.SeriesKey, at time.Time) error {
+// negateTradeSize sets the size of the trade at the time to -1.
+func negateTradeSize(ctx context.Context, db *sql.DB, _ domain.SeriesKey, at time.Time) error {
 	_, err := db.ExecContext(ctx, `UPDATE trades SET size = '-1' WHERE time = ?`, at.UnixMicro())
 	return err
 }

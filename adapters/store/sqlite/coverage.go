@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -14,113 +13,127 @@ import (
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	const op = "read extents"
-	held, err := s.held(ctx, symbols, true)
+	rows, err := s.readExtents(ctx, symbols, true)
 	if err != nil {
 		return nil, translate(ctx, op, "", err)
 	}
 
-	extents := make([]domain.Extent, 0, len(held))
-	for _, h := range held {
-		key, err := parseKey(h.Symbol, h.Grid, h.Kind)
+	extents := make([]domain.Extent, 0, len(rows))
+	for _, row := range rows {
+		key, err := row.series.key()
 		if err != nil {
-			return nil, translate(ctx, op, h.Symbol, unreadable(err))
+			return nil, translate(ctx, op, row.series.Symbol, invalidRow(err))
 		}
 
-		extents = append(extents, domain.Extent{Key: key, Range: microRange(h.RangeStart, h.RangeEnd)})
+		extents = append(extents, domain.Extent{Key: key, Range: row.extent.timeRange()})
 	}
 
-	return domain.MergeExtents(extents), nil // it orders them; they were merged when they were written
+	return domain.MergeExtents(extents), nil // for the order only, because a write merges extents
 }
 
 // TickExtents implements ports.TickCoverageReader.
 func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
 	const op = "read tick extents"
-	held, err := s.held(ctx, symbols, false)
+	rows, err := s.readExtents(ctx, symbols, false)
 	if err != nil {
 		return nil, translate(ctx, op, "", err)
 	}
 
-	extents := make([]domain.TickExtent, 0, len(held))
-	for _, h := range held {
-		e := domain.TickExtent{Symbol: domain.Symbol(h.Symbol), Kind: domain.TickKind(h.Kind), Range: microRange(h.RangeStart, h.RangeEnd)}
-		if e.Symbol.Validate() != nil || e.Kind != domain.TickTrades && e.Kind != domain.TickQuotes {
-			return nil, translate(ctx, op, h.Symbol, unreadable(fmt.Errorf("extent of %q %q", h.Symbol, h.Kind)))
+	extents := make([]domain.TickExtent, 0, len(rows))
+	for _, row := range rows {
+		symbol, kind := domain.Symbol(row.series.Symbol), domain.TickKind(row.series.Kind)
+		if symbol.Validate() != nil || kind != domain.TickTrades && kind != domain.TickQuotes {
+			return nil, translate(ctx, op, row.series.Symbol,
+				invalidRow(fmt.Errorf("extent of %q %q", row.series.Symbol, row.series.Kind)))
 		}
 
-		extents = append(extents, e)
+		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: kind, Range: row.extent.timeRange()})
 	}
 
-	return extents, nil // ordered by the statement, merged when they were written
+	return extents, nil // the statement orders them, and a write merges them
 }
 
-// heldRow is an extent with what it is of.
-type heldRow struct {
-	Symbol, Grid, Kind   string
-	RangeStart, RangeEnd int64
+// seriesExtentRow is an extent and its series.
+type seriesExtentRow struct {
+	series seriesRow
+	extent extentRow
 }
 
-// into returns where the columns of selectHeld are scanned to.
-func (r *heldRow) into() []any {
-	return []any{&r.Symbol, &r.Grid, &r.Kind, &r.RangeStart, &r.RangeEnd}
+// targets returns the pointers to scan the columns of selectExtents into.
+func (r *seriesExtentRow) targets() []any {
+	return append([]any{&r.series.Symbol, &r.series.Grid, &r.series.Kind}, r.extent.targets()...)
 }
 
-// held reads the extents of the symbols, or of all where none is given: those of bars, or those of ticks.
-func (s *Store) held(ctx context.Context, symbols []domain.Symbol, bars bool) ([]heldRow, error) {
-	wanted := validSymbols(symbols)
-	if len(symbols) > 0 && len(wanted) == 0 {
+// readExtents reads the extents of the given symbols, or of all if none is given: those of bars if bars is true, or
+// else those of ticks.
+func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol, bars bool) ([]seriesExtentRow, error) {
+	valid := validSymbols(symbols)
+	if len(symbols) > 0 && len(valid) == 0 {
 		return nil, ctx.Err()
 	}
 
-	text, args := selectHeld(wanted, bars)
-	held, err := queryAll(ctx, s.read, (*heldRow).into, text, args...)
+	text, args := selectExtents(valid, bars)
+	rows, err := queryAll(ctx, s.reader, (*seriesExtentRow).targets, text, args...)
 	if err != nil {
-		return nil, inPhase(ports.PhaseQuery, err)
+		return nil, withPhase(ports.PhaseQuery, err)
 	}
 
-	return held, nil
+	return rows, nil
 }
 
-// claim adds r to the extents of the series.
-func claim(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
-	return changeExtents(ctx, tx, series, r, func(held []domain.Range) []domain.Range {
-		return domain.MergeRanges(append(held, r))
+// declareCoverage adds r to the extents of the series.
+func declareCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
+	return updateExtents(ctx, tx, series, r, func(extents []domain.Range) []domain.Range {
+		return domain.MergeRanges(append(extents, r))
 	})
 }
 
-// unclaim takes r out of the extents of the series.
-func unclaim(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
-	return changeExtents(ctx, tx, series, r, func(held []domain.Range) []domain.Range {
-		var left []domain.Range
-		for _, h := range held {
-			left = append(left, h.Subtract([]domain.Range{r})...)
+// removeCoverage removes r from the extents of the series.
+func removeCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
+	return updateExtents(ctx, tx, series, r, func(extents []domain.Range) []domain.Range {
+		var remaining []domain.Range
+		for _, e := range extents {
+			remaining = append(remaining, e.Subtract([]domain.Range{r})...)
 		}
-		return left
+		return remaining
 	})
 }
 
-// changeExtents puts what change makes of the extents around r in their place. Where that is the same, nothing is written.
-func changeExtents(ctx context.Context, tx *sql.Tx, series int64, r domain.Range, change func([]domain.Range) []domain.Range) error {
+// replaceCoverage updates the extents after n bars or ticks replaced those in r: it declares coverage of r, or removes
+// it if n is 0.
+func replaceCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range, n int) error {
+	if n > 0 {
+		return declareCoverage(ctx, tx, series, r)
+	}
+	return removeCoverage(ctx, tx, series, r)
+}
+
+// updateExtents replaces the extents that overlap or touch r by the result of change. It writes nothing if they are
+// equal.
+func updateExtents(
+	ctx context.Context, tx *sql.Tx, series int64, r domain.Range, change func([]domain.Range) []domain.Range,
+) error {
 	if r.Empty() {
 		return nil
 	}
 
 	start, end := r.Micros()
-	rows, err := queryAll(ctx, tx, (*extentRow).into, selectExtents, series, start, end)
+	rows, err := queryAll(ctx, tx, (*extentRow).targets, selectTouchingExtents, series, start, end)
 	if err != nil {
 		return err
 	}
 
-	held := make([]domain.Range, 0, len(rows)+1)
+	stored := make([]domain.Range, 0, len(rows)+1)
 	for _, row := range rows {
-		held = append(held, microRange(row.Start, row.End))
+		stored = append(stored, row.timeRange())
 	}
 
-	changed := change(slices.Clip(held))
-	if slices.EqualFunc(held, changed, domain.Range.Equal) {
+	changed := change(slices.Clip(stored))
+	if slices.EqualFunc(stored, changed, domain.Range.Equal) {
 		return nil
 	}
 
-	if _, err := tx.ExecContext(ctx, deleteExtents, series, start, end); err != nil {
+	if _, err := tx.ExecContext(ctx, deleteTouchingExtents, series, start, end); err != nil {
 		return err
 	}
 	for _, c := range changed {
@@ -131,22 +144,4 @@ func changeExtents(ctx context.Context, tx *sql.Tx, series int64, r domain.Range
 	}
 
 	return nil
-}
-
-func microRange(start, end int64) domain.Range {
-	return domain.Range{Start: time.UnixMicro(start).UTC(), End: time.UnixMicro(end).UTC()}
-}
-
-func parseKey(symbol, grid, kind string) (domain.SeriesKey, error) {
-	g, err := domain.ParseGrid(grid)
-	if err != nil {
-		return domain.SeriesKey{}, err
-	}
-
-	k, err := domain.ParsePriceType(kind)
-	if err != nil {
-		return domain.SeriesKey{}, err
-	}
-
-	return domain.NewSeriesKey(domain.Symbol(symbol), g, k)
 }

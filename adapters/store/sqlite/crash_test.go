@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	childEnv  = "MARKETDATA_TEST_SQLITE_CHILD" // path of the file that this process is to write until it is killed
-	batchBars = 100
-	mostAlive = 25 // batches that a child writes before it only waits for its end
-	crashes   = 10
+	childEnv     = "MARKETDATA_TEST_SQLITE_CHILD" // path of the file that a child process writes until it is killed
+	batchBars    = 100
+	childBatches = 25 // batches that a child writes before it waits to be killed
+	crashes      = 10
 )
 
 func childPath() string { return os.Getenv(childEnv) }
 
-// batch is the n-th batch of the child: the bars are a function of n.
+// batch returns the n-th batch of a child. The bars depend on n only.
 func batch(n int) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(btc, batchBars)
 	for i := n * batchBars; i < (n+1)*batchBars; i++ {
@@ -37,7 +37,7 @@ func batch(n int) (domain.Series, error) {
 	return b.Series()
 }
 
-// writeUntilKilled writes batch after batch, after those the file has, and prints the number of each that is acknowledged. It never
+// writeUntilKilled writes batches after those in the file, and prints the number of each acknowledged batch. It never
 // returns.
 func writeUntilKilled(path string) {
 	fail := func(err error) {
@@ -57,7 +57,7 @@ func writeUntilKilled(path string) {
 	if len(extents) > 0 {
 		first = int(extents[0].Range.End.Sub(start) / time.Minute / batchBars)
 	}
-	for n := first; n < first+mostAlive; n++ {
+	for n := first; n < first+childBatches; n++ {
 		bars, err := batch(n)
 		if err == nil {
 			_, err = s.WriteBars(ctx, bars, bars.Range())
@@ -68,11 +68,11 @@ func writeUntilKilled(path string) {
 		fmt.Println(n)
 	}
 
-	_, err = os.Stdin.Read(make([]byte, 1)) // nothing ever comes, but the end of the test if it fails
+	_, err = os.Stdin.Read(make([]byte, 1)) // blocks until the test ends
 	fail(err)
 }
 
-// startChild runs this test binary as a writer; the lines it prints come from the scanner.
+// startChild runs this test binary as a writer, and returns a scanner of the lines that it prints.
 func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
@@ -93,11 +93,11 @@ func startChild(t *testing.T, path string) (*exec.Cmd, *bufio.Scanner) {
 	return child, bufio.NewScanner(out)
 }
 
-// nextAcked waits for the next acknowledgement and returns how many batches the file has by it.
+// nextAcked waits for the next acknowledgement and returns the number of acknowledged batches.
 func nextAcked(t *testing.T, lines *bufio.Scanner) int {
 	t.Helper()
 	if !lines.Scan() {
-		t.Fatal("the child ended by itself")
+		t.Fatal("the child exited before it was killed")
 	}
 
 	n, err := strconv.Atoi(lines.Text())
@@ -108,7 +108,7 @@ func nextAcked(t *testing.T, lines *bufio.Scanner) int {
 	return n + 1
 }
 
-// kill ends the child with SIGKILL and returns how many batches it had acknowledged; acked is how many are known of.
+// kill kills the child with SIGKILL and returns the number of acknowledged batches; acked is the number known before.
 func kill(t *testing.T, child *exec.Cmd, lines *bufio.Scanner, acked int) int {
 	t.Helper()
 	if err := child.Process.Kill(); err != nil {
@@ -124,17 +124,18 @@ func kill(t *testing.T, child *exec.Cmd, lines *bufio.Scanner, acked int) int {
 		acked = n + 1
 	}
 	if err := child.Wait(); err == nil {
-		t.Fatal("the child ended by itself")
+		t.Fatal("the child exited before it was killed")
 	}
 
 	return acked
 }
 
-// checkBatches wants whole batches, one after the other, at least as many as were acknowledged, each as it was written, and returns how
-// many there are.
-func checkBatches(t *testing.T, s *sqlite.Store, acked int) int {
+// assertBatches fails the test unless the file contains consecutive complete batches, as written and at least as many
+// as were acknowledged. It returns their number.
+func assertBatches(t *testing.T, s *sqlite.Store, acked int) int {
 	t.Helper()
-	got, err := readAll(t.Context(), s, ports.BarQuery{Key: btc, Range: domain.Range{Start: start, End: start.AddDate(100, 0, 0)}})
+	r := domain.Range{Start: start, End: start.AddDate(100, 0, 0)}
+	got, err := readAll(t.Context(), s, ports.BarQuery{Key: btc, Range: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,21 +151,22 @@ func checkBatches(t *testing.T, s *sqlite.Store, acked int) int {
 			t.Fatal(err)
 		}
 		if !got.Slice(n*batchBars, (n+1)*batchBars).Equal(b) {
-			t.Fatalf("batch %d is not as it was written", n)
+			t.Fatalf("batch %d differs from the batch written", n)
 		}
 	}
 
 	return batches
 }
 
-// TestCrash kills a writer again and again: nothing that was acknowledged is lost, no batch is torn, and the claim is that of the bars.
+// A killed writer must not lose an acknowledged batch or leave an incomplete one, and the coverage must be that of the
+// bars.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
 	acked := 0
 	for crash := range crashes {
 		child, lines := startChild(t, path)
-		for range 1 + crash { // die at a different place each time
+		for range 1 + crash { // a different number of batches each time
 			acked = nextAcked(t, lines)
 		}
 		acked = kill(t, child, lines, acked)
@@ -173,9 +175,9 @@ func TestCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		batches := checkBatches(t, s, acked)
+		batches := assertBatches(t, s, acked)
 		if batches > acked+1 {
-			t.Errorf("%d batches in the file, %d acknowledged and at most one under way", batches, acked)
+			t.Errorf("%d batches in the file, want at most one more than the %d acknowledged", batches, acked)
 		}
 		want := domain.Range{Start: start, End: start.Add(time.Duration(batches*batchBars) * time.Minute)}
 		extents, err := s.Extents(t.Context())
@@ -186,16 +188,16 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestReadWhileAnotherProcessWrites reads only whole batches, and every one that was acknowledged before.
+// A read beside a writing process must see complete batches only, and all that were acknowledged before.
 func TestReadWhileAnotherProcessWrites(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
 	s := open(t, path)
 	child, lines := startChild(t, path)
-	for acked := 0; acked < mostAlive; {
+	for acked := 0; acked < childBatches; {
 		acked = nextAcked(t, lines)
-		checkBatches(t, s, acked)
+		assertBatches(t, s, acked)
 	}
 
-	kill(t, child, lines, mostAlive)
+	kill(t, child, lines, childBatches)
 }

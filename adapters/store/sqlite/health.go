@@ -8,9 +8,9 @@ import (
 
 var _ ports.HealthChecker = (*Store)(nil)
 
-// Check reads the file's version through a reader's connection: it fails where the file went away, is not ours any more, or was
-// brought to a newer version.
+// Check implements ports.HealthChecker. It reads the version of the file, and returns an error if the file is gone,
+// belongs to another program, or was migrated to a newer version.
 func (s *Store) Check(ctx context.Context) error {
-	_, err := fileVersion(ctx, s.read)
+	_, err := fileVersion(ctx, s.reader)
 	return translate(ctx, "check", "", err)
 }

@@ -17,16 +17,16 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	gone, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.Check(gone); !errors.Is(err, ports.ErrCanceled) {
-		t.Errorf("under a cancelled context: %v", err)
+	if err := s.Check(canceled); !errors.Is(err, ports.ErrCanceled) {
+		t.Errorf("Check with a canceled context: %v, want ErrCanceled", err)
 	}
 	if _, err := openRaw(t, path).ExecContext(t.Context(), `PRAGMA user_version = 99`); err != nil {
 		t.Fatal(err)
 	}
 
 	if err := s.Check(t.Context()); !errors.Is(err, ports.ErrSchema) {
-		t.Errorf("of a newer file: %v", err)
+		t.Errorf("Check of a newer file: %v, want ErrSchema", err)
 	}
 }

@@ -1,26 +1,28 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"strings"
 )
 
-// applicationID marks the file as ours: "mkdt".
+// This file contains all SQL of the package. Values of callers are bound as parameters and never written into the text.
+// testdata/sql contains every statement as SQLite receives it.
+
+// applicationID identifies a file of this package: "mkdt".
 const applicationID = 0x6d6b6474
 
-// schema1 is the first version of the tables.
+// schema1 creates the first version of the tables.
 //
-// Bars lie in chunks of the codec, up to codec.MaxBars in each, those of a series disjoint. A chunk's blob is larger than a page: a
-// table with a rowid keeps it out of the tree that is searched.
+// Bars are stored in chunks of package codec, at most codec.MaxBars in each. INVARIANT: the chunks of a series are
+// disjoint. The blob of a chunk is larger than a page, and a table with a rowid keeps it out of the tree that a search
+// reads.
 //
-// Trades and quotes are rows, WITHOUT ROWID in the order in which they are read. They too have a row each in series, without a grid.
-// Their decimals are plain text: exact to every digit a Decimal has, which no integer column is, and readable in the sqlite3 shell.
-// Nothing here compares or sorts them, so that text is not a number costs nothing.
+// Trades and quotes are rows, WITHOUT ROWID, in the order in which they are read. Each symbol and kind has a row in
+// series, without a grid. Decimals are plain text, which represents every digit of a Decimal, as no integer column
+// does, and is readable in the sqlite3 shell. No statement compares or sorts them, so that text is no disadvantage.
 //
-// Times are microseconds since 1970 UTC. STRICT makes SQLite refuse what is of another type.
+// Times are microseconds since 1970 UTC. STRICT makes SQLite reject values of another type.
 const schema1 = `
 CREATE TABLE symbols (
 	symbol TEXT NOT NULL PRIMARY KEY,
@@ -83,7 +85,7 @@ const selectVersion = `
 SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
 	(SELECT count(*) FROM sqlite_schema)`
 
-// setVersion marks the file; a pragma takes no parameters.
+// setVersion sets the application and the version of the file. It returns text, because a pragma has no parameters.
 func setVersion(version int) string {
 	return fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version)
 }
@@ -91,22 +93,24 @@ func setVersion(version int) string {
 const (
 	chunkColumns = `first_open, last_open, bars, data`
 
-	// heldChunk is the columns of a chunk, and where the next one of the series begins, NULL where there is none.
-	heldChunk = chunkColumns + `,
-	(SELECT min(first_open) FROM chunks AS next WHERE next.series = chunks.series AND next.first_open > chunks.first_open)`
+	// chunkAndNext is the columns of a chunk and the first open time of the next chunk of the series, NULL for the last
+	// one.
+	chunkAndNext = chunkColumns + `,
+	(SELECT min(first_open) FROM chunks AS next ` +
+		`WHERE next.series = chunks.series AND next.first_open > chunks.first_open)`
 
-	// chunksMeeting takes symbol, grid, kind, start, end: the chunks that have bars in the range. Of those that begin before it only
-	// the last can.
-	chunksMeeting = `SELECT ` + heldChunk + ` FROM series CROSS JOIN chunks ON chunks.series = series.id
+	// chunksInRange selects the chunks that may have bars in the range. Of the chunks that begin before the range only
+	// the last one can. Parameters: symbol, grid, kind, start, end.
+	chunksInRange = `SELECT ` + chunkAndNext + ` FROM series CROSS JOIN chunks ON chunks.series = series.id
 WHERE symbol = ?1 AND grid = ?2 AND kind = ?3 AND first_open < ?5 AND last_open >= ?4
 AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE series = series.id AND first_open < ?4), ?4)
 ORDER BY first_open`
 
-	selectChunks     = chunksMeeting
-	selectLastChunks = chunksMeeting + ` DESC`
+	selectChunks     = chunksInRange
+	selectLastChunks = chunksInRange + ` DESC`
 
-	// selectCell takes series and an open time: the chunk to which a bar of that time belongs.
-	selectCell = `SELECT ` + heldChunk + `, id FROM chunks WHERE series = ?1 AND first_open = coalesce(
+	// selectSlot selects the chunk to which a bar belongs. Parameters: series, open time.
+	selectSlot = `SELECT ` + chunkAndNext + `, id FROM chunks WHERE series = ?1 AND first_open = coalesce(
 	(SELECT max(first_open) FROM chunks WHERE series = ?1 AND first_open <= ?2),
 	(SELECT min(first_open) FROM chunks WHERE series = ?1))`
 
@@ -114,20 +118,20 @@ ORDER BY first_open`
 	updateChunk = `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ? WHERE id = ?`
 	deleteChunk = `DELETE FROM chunks WHERE id = ?`
 
-	// ofTicks takes symbol and kind: the series without a grid.
-	ofTicks = `series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?)`
+	// isTickSeries matches the series of ticks, which has no grid. Parameters: symbol, kind.
+	isTickSeries = `series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?)`
 )
 
 // tickSQL is the statements on a table of ticks.
 type tickSQL struct {
-	table   string
-	names   string // of the columns but the series
-	columns int    // how many these are
+	table       string
+	names       string // of the columns except series
+	columnCount int    // of names
 
-	selectRange string // takes symbol, kind, start, end, limit (-1 is none)
-	selectLast  string // takes symbol, kind, start, end twice, and the count
-	selectKeys  string // takes series, start, end
-	deleteOne   string // takes series, time, seq
+	selectRange string // parameters: symbol, kind, start, end, limit (-1 is unlimited)
+	selectLast  string // parameters: symbol, kind, start, end, the same four again, limit
+	selectKeys  string // parameters: series, start, end
+	deleteOne   string // parameters: series, time, seq
 }
 
 var (
@@ -135,31 +139,35 @@ var (
 	quoteSQL = newTickSQL("quotes", "bid", "ask", "bid_size", "ask_size")
 )
 
-func newTickSQL(table string, own ...string) tickSQL {
-	names := "time, seq, " + strings.Join(own, ", ")
+// newTickSQL returns the statements on a table whose columns follow series, time and seq.
+func newTickSQL(table string, columns ...string) tickSQL {
+	names := "time, seq, " + strings.Join(columns, ", ")
 	const inRange = ` AND time >= ? AND time < ?`
-	from := ` FROM ` + table + ` WHERE ` + ofTicks + inRange
+	from := ` FROM ` + table + ` WHERE ` + isTickSeries + inRange
 	return tickSQL{
-		table: table, names: names, columns: 2 + len(own),
+		table: table, names: names, columnCount: 2 + len(columns),
 		selectRange: `SELECT ` + names + from + ` ORDER BY time, seq LIMIT ?`,
-		// The inner part walks the key back to where the tail begins and keeps that one pair; the outer reads on from there.
+		// The inner query walks the primary key backwards to the first of the last ticks and keeps its time and seq.
+		// The outer query reads from there.
 		selectLast: `SELECT ` + names + from + ` AND (time, seq) >= (
-	SELECT time, seq FROM (SELECT time, seq` + from + ` ORDER BY time DESC, seq DESC LIMIT ?) ORDER BY time, seq LIMIT 1)
+	SELECT time, seq FROM (SELECT time, seq` + from + ` ORDER BY time DESC, seq DESC LIMIT ?) ` +
+			`ORDER BY time, seq LIMIT 1)
 ORDER BY time, seq`,
 		selectKeys: `SELECT time, seq FROM ` + table + ` WHERE series = ?` + inRange + ` ORDER BY time, seq`,
 		deleteOne:  `DELETE FROM ` + table + ` WHERE series = ? AND time = ? AND seq = ?`,
 	}
 }
 
-// selectAt takes the series and n pairs of time and seq.
+// selectAt selects n ticks by their keys. Parameters: series, and n times time and seq.
 func (q *tickSQL) selectAt(n int) string {
-	return `SELECT ` + q.names + ` FROM ` + q.table + ` WHERE series = ? AND (time, seq) IN (VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, n-1) + `)
+	keys := `(VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, n-1) + `)`
+	return `SELECT ` + q.names + ` FROM ` + q.table + ` WHERE series = ? AND (time, seq) IN ` + keys + `
 ORDER BY time, seq`
 }
 
-// upsert takes n times the series and the columns of a tick.
+// upsert writes n ticks. Parameters: n times series and the columns of a tick.
 func (q *tickSQL) upsert(n int) string {
-	row := `(?` + strings.Repeat(`, ?`, q.columns) + `)`
+	row := `(?` + strings.Repeat(`, ?`, q.columnCount) + `)`
 	return `REPLACE INTO ` + q.table + ` (series, ` + q.names + `) VALUES ` + row + strings.Repeat(`, `+row, n-1)
 }
 
@@ -167,32 +175,34 @@ func (q *tickSQL) upsert(n int) string {
 const (
 	symbolColumns = `symbol, venue, base, quote, tick, lot, zone`
 
-	// insertNewSymbol leaves a symbol that is there as it is.
-	insertNewSymbol = `INSERT INTO symbols (` + symbolColumns + `) VALUES ` + symbolValues + ` ON CONFLICT (symbol) DO NOTHING`
+	// insertNewSymbol does not change an existing symbol. Parameters: symbolColumns.
+	insertNewSymbol = insertSymbols + symbolValues + ` ON CONFLICT (symbol) DO NOTHING`
+	insertSymbols   = `INSERT INTO symbols (` + symbolColumns + `) VALUES `
 	symbolValues    = `(?, ?, ?, ?, ?, ?, ?)`
 
 	selectSeries = `SELECT id FROM series WHERE symbol = ? AND grid = ? AND kind = ?`
 	insertSeries = `INSERT INTO series (symbol, grid, kind) VALUES (?, ?, ?)`
 
-	// extentsTouching takes series, start, end: the extents that overlap or touch [start, end].
-	extentsTouching = ` FROM extents WHERE series = ?1 AND range_start <= ?3 AND range_end >= ?2`
-	selectExtents   = `SELECT range_start, range_end` + extentsTouching + ` ORDER BY range_start`
-	deleteExtents   = `DELETE` + extentsTouching
-	insertExtent    = `INSERT INTO extents (series, range_start, range_end) VALUES (?, ?, ?)`
+	// touchingExtents matches the extents that overlap or touch a range. Parameters: series, start, end.
+	touchingExtents = ` FROM extents WHERE series = ?1 AND range_start <= ?3 AND range_end >= ?2`
 
-	// inSymbols takes a JSON array of symbols: one parameter, because SQLite limits how many there may be.
+	selectTouchingExtents = `SELECT range_start, range_end` + touchingExtents + ` ORDER BY range_start`
+	deleteTouchingExtents = `DELETE` + touchingExtents
+	insertExtent          = `INSERT INTO extents (series, range_start, range_end) VALUES (?, ?, ?)`
+
+	// inSymbols matches symbols. Its one parameter is a JSON array, because SQLite limits the number of parameters.
 	inSymbols = ` AND symbol IN (SELECT value FROM json_each(?))`
 )
 
-// upsertSymbols takes n times the columns of a symbol.
+// upsertSymbols writes n symbols. Parameters: n times symbolColumns.
 func upsertSymbols(n int) string {
-	return `INSERT INTO symbols (` + symbolColumns + `) VALUES ` + symbolValues + strings.Repeat(`, `+symbolValues, n-1) + `
+	return insertSymbols + symbolValues + strings.Repeat(`, `+symbolValues, n-1) + `
 ON CONFLICT (symbol) DO UPDATE SET venue = excluded.venue, base = excluded.base, quote = excluded.quote,
 	tick = excluded.tick, lot = excluded.lot, zone = excluded.zone`
 }
 
-// selectSymbols finds the symbols, or all where none is given, that match the pattern, unless it is empty; at most limit, unless it
-// is 0.
+// selectSymbols selects the given symbols, or all if none is given. It selects only those that match the pattern unless
+// the pattern is empty, and at most limit symbols unless limit is 0.
 func selectSymbols(symbols []string, pattern string, limit int) (text string, args []any) {
 	text = `SELECT ` + symbolColumns + ` FROM symbols WHERE true`
 	if len(symbols) > 0 {
@@ -209,8 +219,9 @@ func selectSymbols(symbols []string, pattern string, limit int) (text string, ar
 	return text, args
 }
 
-// selectHeld joins every extent, or those of the symbols, to its series: of bars where the series has a grid, else of ticks.
-func selectHeld(symbols []string, bars bool) (text string, args []any) {
+// selectExtents selects the extents of the given symbols, or of all if none is given, with their series: those of bars
+// if bars is true, or else those of ticks.
+func selectExtents(symbols []string, bars bool) (text string, args []any) {
 	text = `SELECT symbol, grid, kind, range_start, range_end FROM extents JOIN series ON series.id = extents.series
 WHERE (grid <> '') = ?`
 	args = []any{bars}
@@ -222,29 +233,6 @@ WHERE (grid <> '') = ?`
 }
 
 func jsonArray(texts []string) string {
-	array, _ := json.Marshal(texts) // texts always can
+	array, _ := json.Marshal(texts) // strings cannot fail
 	return string(array)
-}
-
-// queryAll reads all rows of a query. into returns where the columns of a row are scanned to.
-func queryAll[R any](ctx context.Context, db interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}, into func(*R) []any, text string, args ...any,
-) ([]R, error) {
-	rows, err := db.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-
-	defer func() { _ = rows.Close() }() // what it could report, Err has
-	var all []R
-	for rows.Next() {
-		var row R
-		if err := rows.Scan(into(&row)...); err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-
-	return all, rows.Err()
 }

@@ -1,9 +1,11 @@
-// Package sqlite keeps bars, trades and quotes, their extents and the symbol catalog in one SQLite file, by modernc.org/sqlite, without cgo: the
-// embedded default. There is no server; other processes may read the file, or write it in their turn, while this one does.
+// Package sqlite stores bars, trades, quotes, their coverage and the symbol catalog in one SQLite file, with
+// modernc.org/sqlite and without cgo. It is the store of embedded programs. There is no server; other processes may
+// read the file at any time and take turns with this one in writing it.
 //
-// What the files hold: store.go opening and closing; schema.go the models and versions of the tables; query.go all SQL text; read.go,
-// write.go, ticks.go, coverage.go and catalog.go the ports; chunks.go and compare.go how bars get into chunks; translate.go errors. Nothing here knows another store or decides anything about
-// the data it keeps.
+// The files of the package: store.go opens and closes the file; schema.go has the rows and versions of the tables;
+// query.go has all SQL; read.go, write.go, ticks.go, aggregate.go, coverage.go, catalog.go and health.go implement the
+// ports; chunks.go and compare.go write bars into chunks; statements.go runs SQL; translate.go converts errors. The
+// package must not depend on another store or decide whether data is acceptable, because that is the task of app.
 package sqlite
 
 import (
@@ -23,38 +25,40 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Name is the store's name in errors and reports.
+// Name is the name of the store in errors and reports.
 const Name = "sqlite"
 
-// idleReaders is how many connections for reading stay open between reads. There is no upper bound on those in use: whoever
-// merges many series reads them all at once, and would wait for himself.
+// idleReaders is the number of connections for reading that stay open when idle. The number of connections in use is
+// not limited, because a caller that merges many series has all reads open at once and would deadlock.
 const idleReaders = 8
 
-// Config says which file and where to log.
+// Config configures a Store.
 type Config struct {
-	// Path of the database file. It is made where it is missing; its directory is not. The file, and the -wal and -shm files that
-	// SQLite keeps beside it, must be on a local disk. ":memory:" is refused: the memory store does that, faster.
+	// Path of the database file. Open creates the file if it does not exist, but not its directory. The file, and the
+	// -wal and -shm files that SQLite stores beside it, must be on a local disk. Path must not be ":memory:", because
+	// the memory store is faster.
 	Path string
 
-	// Logger hears what closing reports. Defaults to one that discards.
+	// Logger logs errors of closing the store. Defaults to one that discards.
 	Logger *slog.Logger
 }
 
-// Validate reports every fault at once.
+// Validate returns all errors of the Config.
 func (c Config) Validate() error {
-	var faults []error
+	var errs []error
 	switch {
 	case c.Path == "":
-		faults = append(faults, fmt.Errorf("path: empty; name a file like market.db: %w", domain.ErrInvalid))
+		errs = append(errs, fmt.Errorf("path is empty: give a file name like market.db: %w", domain.ErrInvalid))
 	case c.Path == ":memory:":
-		faults = append(faults, fmt.Errorf("path %q: name a file, or use the memory store: %w", c.Path, domain.ErrInvalid))
+		errs = append(errs, fmt.Errorf("path %q: give a file name, or use the memory store: %w",
+			c.Path, domain.ErrInvalid))
 	case strings.HasPrefix(c.Path, "file:"):
-		faults = append(faults, fmt.Errorf("path %q: give the plain path of a file, not a URI: %w", c.Path, domain.ErrInvalid))
+		errs = append(errs, fmt.Errorf("path %q: give a plain path instead of a URI: %w", c.Path, domain.ErrInvalid))
 	case strings.ContainsRune(c.Path, 0):
-		faults = append(faults, fmt.Errorf("path %q: holds a zero byte: %w", c.Path, domain.ErrInvalid))
+		errs = append(errs, fmt.Errorf("path %q: a path must not contain a zero byte: %w", c.Path, domain.ErrInvalid))
 	}
 
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 func (c Config) withDefaults() Config {
@@ -64,13 +68,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Store is an open SQLite file. It is safe for concurrent use: reads run side by side and beside the one write, each on the state
-// that the last write before it left; writes, of this process and of others, take turns.
+// Store is an open SQLite file. It is safe for concurrent use. Reads run concurrently with each other and with one
+// write, each on a snapshot after the last committed write. Writes of this process and of others take turns.
 type Store struct {
-	write *sql.DB // one connection: SQLite has one writer, and waiting here obeys the context
-	read  *sql.DB // cannot write
+	writer *sql.DB // one connection, because SQLite has one writer and waiting for the connection respects the context
+	reader *sql.DB // cannot write
 
-	chunks, lastChunks *sql.Stmt // of read
+	chunksStmt, lastChunksStmt *sql.Stmt // of reader
 }
 
 var (
@@ -80,11 +84,11 @@ var (
 	_ ports.TickStore     = (*Store)(nil)
 )
 
-// Open opens the file, makes it where it is missing, and brings its tables up to this version. The function returned closes it;
-// calls still running then fail.
+// Open opens the file, creates it if it does not exist, and migrates its tables to the current version. The returned
+// function closes the store and makes running calls fail.
 //
-// A file that is not ours, or was written by a newer version, is ErrSchema; a missing directory ErrUnavailable; forbidden access
-// ErrPermission.
+// Open returns ErrSchema for a file of another program or of a newer version, ErrUnavailable for a missing directory,
+// and ErrPermission if the user may not write the file.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	const op = "open"
 	if err := cfg.Validate(); err != nil {
@@ -94,7 +98,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	cfg = cfg.withDefaults()
 	path, err := filepath.Abs(cfg.Path)
 	if err == nil {
-		err = probe(path)
+		err = ensureFile(path)
 	}
 	if err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, err)
@@ -107,15 +111,15 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 
 	return s, func() {
 		if err := s.close(); err != nil {
-			cfg.Logger.Error("closing the sqlite store", "path", cfg.Path, "error", err)
+			cfg.Logger.Error("close sqlite store", "path", cfg.Path, "error", err)
 		}
 	}, nil
 }
 
-// probe opens the file once, and so makes it: the operating system says what is wrong with a path, SQLite says only that it
-// cannot open it.
-func probe(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // as SQLite would; the umask takes away
+// ensureFile creates the file unless it exists, and verifies that it can be written. SQLite would do the same, but the
+// error of the operating system says why a file cannot be opened.
+func ensureFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // the mode that SQLite uses
 	if err != nil {
 		return err
 	}
@@ -124,41 +128,44 @@ func probe(path string) error {
 }
 
 func (s *Store) open(ctx context.Context, path string) (err error) {
-	if s.write, err = connect(path, "_txlock=immediate&_pragma=page_size(16384)"); err != nil {
+	if s.writer, err = connect(path, "_txlock=immediate&_pragma=page_size(16384)"); err != nil {
 		return err
 	}
 
-	s.write.SetMaxOpenConns(1)
-	if err = migrate(ctx, s.write); err != nil {
+	s.writer.SetMaxOpenConns(1)
+	if err = migrate(ctx, s.writer); err != nil {
 		return err
 	}
-	if s.read, err = connect(path, "_query_only=1"); err != nil {
-		return err
-	}
-
-	s.read.SetMaxIdleConns(idleReaders)
-	if s.chunks, err = s.read.PrepareContext(ctx, selectChunks); err != nil {
+	if s.reader, err = connect(path, "_query_only=1"); err != nil {
 		return err
 	}
 
-	s.lastChunks, err = s.read.PrepareContext(ctx, selectLastChunks)
+	s.reader.SetMaxIdleConns(idleReaders)
+	if s.chunksStmt, err = s.reader.PrepareContext(ctx, selectChunks); err != nil {
+		return err
+	}
+
+	s.lastChunksStmt, err = s.reader.PrepareContext(ctx, selectLastChunks)
 	return err
 }
 
-// connect makes a pool; it does no I/O yet.
+// connect returns a connection pool. It does no I/O.
 //
-// The write-ahead log lets readers and the writer work side by side. synchronous=FULL forces the log to disk with every commit, so
-// that a write that returned outlives not only this process but a power cut; NORMAL would keep the file sound, but lose the last
-// writes. 5 s is how long a write waits for that of another process.
+// The write-ahead log lets readers and the writer work concurrently. synchronous=FULL syncs the log with every commit,
+// so that a completed write survives not only a crash of the process but also a power failure. NORMAL would keep the
+// file consistent but could lose the last writes. A write waits up to 5 s for the write of another process.
 //
-// Pages of 16 KiB, of which a full chunk fills some three, cost less to walk than those of 4 KiB. Mapping the file into memory would
-// save a copy that does not show beside the decoding, and turn an error of the disk into the end of the process.
+// Pages of 16 KiB, of which a full chunk fills about three, are faster to read than pages of 4 KiB. Memory-mapped I/O
+// was rejected: the copy that it saves is negligible beside decoding, and a disk error would kill the process.
 func connect(path, options string) (*sql.DB, error) {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/...
 	}
-	name := url.URL{Scheme: "file", Path: path, RawQuery: "_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&" + options}
+	name := url.URL{
+		Scheme: "file", Path: path,
+		RawQuery: "_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&" + options,
+	}
 	connector, err := driver.NewConnector(name.String())
 	if err != nil {
 		return nil, err
@@ -167,22 +174,23 @@ func connect(path, options string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// close closes what is open: the readers first, so that the writer, as the last, folds the log into the file.
+// close closes the readers and then the writer, because the last connection to close copies the log into the file,
+// which a reader may not do.
 func (s *Store) close() error {
-	var faults []error
-	for _, stmt := range []*sql.Stmt{s.chunks, s.lastChunks} {
+	var errs []error
+	for _, stmt := range []*sql.Stmt{s.chunksStmt, s.lastChunksStmt} {
 		if stmt != nil {
-			faults = append(faults, stmt.Close())
+			errs = append(errs, stmt.Close())
 		}
 	}
 
-	for _, db := range []*sql.DB{s.read, s.write} {
+	for _, db := range []*sql.DB{s.reader, s.writer} {
 		if db != nil {
-			faults = append(faults, db.Close())
+			errs = append(errs, db.Close())
 		}
 	}
 
-	return errors.Join(faults...)
+	return errors.Join(errs...)
 }
 
 // Local reports false, because calls of the store wait for input and output.

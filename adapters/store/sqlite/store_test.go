@@ -21,7 +21,7 @@ var (
 	start = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
-// minutes is n bars of btc from the from-th minute, their numbers made of the seed.
+// minutes returns n bars of btc from the given minute on, with numbers that depend on the seed.
 func minutes(tb testing.TB, from, n int, seed int64) domain.Series {
 	tb.Helper()
 	b := domain.NewSeriesBuilder(btc, n)
@@ -50,19 +50,22 @@ func barAt(t time.Time, seed int64) domain.Bar {
 	}
 	p := 4_000_000 + seed%100_000
 
-	return domain.Bar{OpenTime: t, Open: cents(p), High: cents(p + 25), Low: cents(p - 30), Close: cents(p + 7), Volume: cents(seed%977 + 1),
-		Trades: seed%50 + 1}
+	return domain.Bar{
+		OpenTime: t, Open: cents(p), High: cents(p + 25), Low: cents(p - 30), Close: cents(p + 7),
+		Volume: cents(seed%977 + 1), Trades: seed%50 + 1,
+	}
 }
 
+// query returns the query of all bars of s.
 func query(s domain.Series) ports.BarQuery { return ports.BarQuery{Key: s.Key(), Range: s.Range()} }
 
 func readAll(ctx context.Context, s *sqlite.Store, q ports.BarQuery) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(q.Key, 0)
-	for piece, err := range s.ReadBars(ctx, q) {
+	for bars, err := range s.ReadBars(ctx, q) {
 		if err != nil {
 			return domain.Series{}, err
 		}
-		if err := b.AppendSeries(piece); err != nil {
+		if err := b.AppendSeries(bars); err != nil {
 			return domain.Series{}, err
 		}
 	}
@@ -77,7 +80,7 @@ func write(tb testing.TB, s *sqlite.Store, bars domain.Series) {
 	}
 }
 
-func TestOpenRefusesWithAdvice(t *testing.T) {
+func TestOpenRejectsWithHint(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	plain := filepath.Join(dir, "plain.txt")
@@ -99,15 +102,15 @@ func TestOpenRefusesWithAdvice(t *testing.T) {
 	for _, test := range []struct {
 		name, path string
 		kind       error
-		advice     string
+		hint       string
 	}{
-		{"empty path", "", ports.ErrInvalid, "name a file"},
+		{"empty path", "", ports.ErrInvalid, "give a file name"},
 		{"memory", ":memory:", ports.ErrInvalid, "use the memory store"},
-		{"uri", "file:market.db", ports.ErrInvalid, "plain path"},
+		{"uri", "file:market.db", ports.ErrInvalid, "give a plain path"},
 		{"zero byte", "a\x00b", ports.ErrInvalid, "zero byte"},
-		{"missing directory", filepath.Join(dir, "missing", "market.db"), ports.ErrUnavailable, "make its directory"},
+		{"missing directory", filepath.Join(dir, "missing", "market.db"), ports.ErrUnavailable, "create its directory"},
 		{"directory", dir, ports.ErrUnavailable, "path of a file"},
-		{"no database", plain, ports.ErrSchema, "marketdata file, or a new one"},
+		{"not a database", plain, ports.ErrSchema, "marketdata file, or a new one"},
 		{"foreign database", foreign, ports.ErrSchema, "another path"},
 		{"newer version", newer, ports.ErrSchema, "use a newer marketdata"},
 	} {
@@ -115,8 +118,8 @@ func TestOpenRefusesWithAdvice(t *testing.T) {
 			t.Parallel()
 			_, _, err := sqlite.Open(t.Context(), sqlite.Config{Path: test.path})
 			var e *ports.Error
-			if !errors.As(err, &e) || !errors.Is(e.Kind, test.kind) || !strings.Contains(err.Error(), test.advice) {
-				t.Fatalf("got %v, want kind %q and the advice %q", err, test.kind, test.advice)
+			if !errors.As(err, &e) || !errors.Is(e.Kind, test.kind) || !strings.Contains(err.Error(), test.hint) {
+				t.Fatalf("got %v, want kind %q and the hint %q", err, test.kind, test.hint)
 			}
 		})
 	}
@@ -149,8 +152,8 @@ func TestOpenCanceled(t *testing.T) {
 	}
 }
 
-// TestOpenAtOnce opens one new file many times at once: who comes second finds the tables made.
-func TestOpenAtOnce(t *testing.T) {
+// Concurrent opens of a new file must all succeed.
+func TestConcurrentOpen(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "with ? and % and #.db")
 	var all sync.WaitGroup
@@ -172,7 +175,7 @@ func TestOpenAtOnce(t *testing.T) {
 	}
 }
 
-func TestReopenKeeps(t *testing.T) {
+func TestReopenedFileKeepsBars(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
 	bars := minutes(t, 0, 5000, 1)
@@ -188,27 +191,27 @@ func TestReopenKeeps(t *testing.T) {
 	}
 
 	if _, err := readAll(t.Context(), s, query(bars)); err == nil {
-		t.Error("a closed store answered")
+		t.Error("a read of a closed store succeeded")
 	}
 }
 
-// TestRewriteWritesNothing looks for a commit with the eyes of another connection.
+// An identical rewrite must not commit anything that another connection can see.
 func TestRewriteWritesNothing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
 	s, other := open(t, path), openRaw(t, path)
-	state := func() (version int) {
+	dataVersion := func() (version int) {
 		if err := other.QueryRowContext(t.Context(), `PRAGMA data_version`).Scan(&version); err != nil {
 			t.Fatal(err)
 		}
 		return version
 	}
 	bars := minutes(t, 0, 1000, 1)
-	before := state()
+	before := dataVersion()
 	write(t, s, bars)
-	written := state()
+	written := dataVersion()
 	if written == before {
-		t.Fatal("a write does not show: the test sees nothing")
+		t.Fatal("a write did not change the data version, so that this test proves nothing")
 	}
 
 	report, err := s.WriteBars(t.Context(), bars, bars.Range())
@@ -221,16 +224,17 @@ func TestRewriteWritesNothing(t *testing.T) {
 		t.Fatalf("got %+v, %v, want %+v", report, err, want)
 	}
 
-	if state() != written {
-		t.Error("writing the same again wrote something")
+	if dataVersion() != written {
+		t.Error("an identical rewrite changed the data version")
 	}
 }
 
-// TestManyReadsAtOnce holds more reads open than connections are kept, and writes meanwhile.
-func TestManyReadsAtOnce(t *testing.T) {
+// More concurrent reads than idle connections must be possible, and each must see the snapshot of its beginning during
+// a write.
+func TestConcurrentReadsAreSnapshots(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "market.db"))
-	bars := minutes(t, 0, 4500, 1) // more than one piece
+	bars := minutes(t, 0, 4500, 1) // more than one chunk
 	write(t, s, bars)
 	var nest func(depth int)
 	nest = func(depth int) {
@@ -240,7 +244,7 @@ func TestManyReadsAtOnce(t *testing.T) {
 		}
 
 		got := domain.NewSeriesBuilder(btc, 0)
-		for piece, err := range s.ReadBars(t.Context(), query(bars)) {
+		for part, err := range s.ReadBars(t.Context(), query(bars)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -248,19 +252,20 @@ func TestManyReadsAtOnce(t *testing.T) {
 			if got.Len() == 0 {
 				nest(depth - 1)
 			}
-			if err := got.AppendSeries(piece); err != nil {
+			if err := got.AppendSeries(part); err != nil {
 				t.Fatal(err)
 			}
 		}
 
 		if whole, err := got.Series(); err != nil || !whole.Equal(bars) {
-			t.Errorf("depth %d: a read begun before a write saw something of it: %s, %v", depth, whole, err)
+			t.Errorf("depth %d: a read that began before a write returned %s, %v", depth, whole, err)
 		}
 	}
 	nest(10)
 }
 
-// returnsWithin calls try, which returns how long a call took, until it is at most limit. A busy machine may need a few tries.
+// returnsWithin calls try, which returns how long a call took, until it is at most limit. A busy machine may need a few
+// tries.
 func returnsWithin(t *testing.T, limit time.Duration, try func() time.Duration) {
 	t.Helper()
 	const tries = 20
@@ -289,9 +294,11 @@ func TestCancelWhileAnotherWrites(t *testing.T) {
 		began := time.Now()
 		_, err := s.WriteBars(ctx, bars, bars.Range())
 		took := time.Since(began)
-		var e *ports.Error
-		if !errors.As(err, &e) || !errors.Is(e, ports.ErrTimeout) || !errors.Is(e, context.DeadlineExceeded) || e.Phase != ports.PhaseAcquire {
-			t.Errorf("got %v", err)
+		if !errors.Is(err, ports.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want ErrTimeout", err)
+		}
+		if e, ok := errors.AsType[*ports.Error](err); !ok || e.Phase != ports.PhaseAcquire {
+			t.Errorf("got %v, want the phase %s", err, ports.PhaseAcquire)
 		}
 		return took
 	})
@@ -323,7 +330,7 @@ func TestCancelWhileWriting(t *testing.T) {
 	}
 }
 
-func TestPutSymbolsRefusesWhatItCannotKeep(t *testing.T) {
+func TestPutSymbolsRejectsTextThatSQLiteChanges(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "market.db"))
 	for _, text := range []string{"a\x00b", "\xff"} {
@@ -344,8 +351,8 @@ func TestPutSymbolsRefusesWhatItCannotKeep(t *testing.T) {
 	}
 }
 
-// TestForeignHandInSmallTables reads what no version of this store wrote.
-func TestForeignHandInSmallTables(t *testing.T) {
+// Rows that no version of this package can have written must be ErrCorruptData.
+func TestInvalidSymbolAndSeriesRows(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
 	s, raw := open(t, path), openRaw(t, path)
@@ -358,10 +365,10 @@ func TestForeignHandInSmallTables(t *testing.T) {
 
 	_, err := s.Extents(t.Context())
 	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
-		t.Errorf("extents of an unknown grid: got %v", err)
+		t.Errorf("Extents with an unknown grid: %v, want ErrCorruptData", err)
 	}
 	_, err = s.Symbols(t.Context(), ports.SymbolQuery{})
 	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
-		t.Errorf("a tick that is no number: got %v", err)
+		t.Errorf("Symbols with a tick size that is not a number: %v, want ErrCorruptData", err)
 	}
 }

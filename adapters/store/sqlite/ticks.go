@@ -11,64 +11,71 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickTable is how the ticks of one kind lie in their table, a row each: the series, time and seq, and then the kind's own columns.
+// tickTable maps the ticks of one kind to the rows of their table: series, time and seq, followed by the columns of the
+// kind.
 type tickTable[T domain.Tick] struct {
-	tickSQL
-	kind   domain.TickKind
-	key    func(tick T) tickKey
-	append func(args []any, tick T) []any // the kind's own columns
-	tick   func(r *tickRow) T
-	equal  func(a, b T) bool
+	sql        tickSQL
+	kind       domain.TickKind
+	key        func(tick T) tickKey
+	appendArgs func(args []any, tick T) []any // the values of the columns of the kind
+	fromRow    func(r *tickRow) T
+	equal      func(a, b T) bool
 }
 
-// tickKey orders and names a tick within its series.
+// tickKey identifies a tick of a series and determines its order.
 type tickKey struct{ micros, seq int64 }
 
-func (k tickKey) before(o tickKey) bool {
+func (k tickKey) isBefore(o tickKey) bool {
 	return k.micros < o.micros || k.micros == o.micros && k.seq < o.seq
 }
 
 var (
 	tradeTable = &tickTable[domain.Trade]{
-		tickSQL: tradeSQL,
-		kind:    domain.TickTrades,
-		key:     func(t domain.Trade) tickKey { return tickKey{t.Time.UnixMicro(), t.Seq} },
-		append: func(args []any, t domain.Trade) []any {
+		sql:  tradeSQL,
+		kind: domain.TickTrades,
+		key:  func(t domain.Trade) tickKey { return tickKey{t.Time.UnixMicro(), t.Seq} },
+		appendArgs: func(args []any, t domain.Trade) []any {
 			return append(args, t.Price.String(), t.Size.String(), int64(t.Side))
 		},
-		tick: func(r *tickRow) domain.Trade {
-			return domain.Trade{Time: r.time, Seq: r.seq, Price: r.decimal(2, "price"), Size: r.decimal(3, "size"), Side: r.side(4)}
+		fromRow: func(r *tickRow) domain.Trade {
+			return domain.Trade{
+				Time: r.time, Seq: r.seq, Price: r.decimal(2, "price"), Size: r.decimal(3, "size"), Side: r.side(4),
+			}
 		},
 		equal: domain.Trade.Equal,
 	}
 	quoteTable = &tickTable[domain.Quote]{
-		tickSQL: quoteSQL,
-		kind:    domain.TickQuotes,
-		key:     func(q domain.Quote) tickKey { return tickKey{q.Time.UnixMicro(), q.Seq} },
-		append: func(args []any, q domain.Quote) []any {
+		sql:  quoteSQL,
+		kind: domain.TickQuotes,
+		key:  func(q domain.Quote) tickKey { return tickKey{q.Time.UnixMicro(), q.Seq} },
+		appendArgs: func(args []any, q domain.Quote) []any {
 			return append(args, q.Bid.String(), q.Ask.String(), q.BidSize.String(), q.AskSize.String())
 		},
-		tick: func(r *tickRow) domain.Quote {
-			return domain.Quote{Time: r.time, Seq: r.seq, Bid: r.decimal(2, "bid"), Ask: r.decimal(3, "ask"),
-				BidSize: r.decimal(4, "bid size"), AskSize: r.decimal(5, "ask size")}
+		fromRow: func(r *tickRow) domain.Quote {
+			return domain.Quote{
+				Time: r.time, Seq: r.seq, Bid: r.decimal(2, "bid"), Ask: r.decimal(3, "ask"),
+				BidSize: r.decimal(4, "bid size"), AskSize: r.decimal(5, "ask size"),
+			}
 		},
 		equal: domain.Quote.Equal,
 	}
 )
 
-// ReadTrades implements ports.TradeReader, as ReadBars does ports.BarReader.
+// ReadTrades implements ports.TradeReader. The sequence is one snapshot of the store, like that of ReadBars.
 func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
 	return readTicks(ctx, s, q, tradeTable)
 }
 
-// ReadQuotes implements ports.QuoteReader, as ReadBars does ports.BarReader.
+// ReadQuotes implements ports.QuoteReader. The sequence is one snapshot of the store, like that of ReadBars.
 func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Quotes, error] {
 	return readTicks(ctx, s, q, quoteTable)
 }
 
 // WriteTrades implements ports.TradeWriter.
-func (s *Store) WriteTrades(ctx context.Context, trades domain.Trades, claimed domain.Range) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, trades, claimed, tradeTable)
+func (s *Store) WriteTrades(
+	ctx context.Context, trades domain.Trades, covered domain.Range,
+) (ports.WriteReport, error) {
+	return writeTicks(ctx, s, trades, covered, tradeTable)
 }
 
 // ReplaceTrades implements ports.TradeWriter.
@@ -77,8 +84,10 @@ func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domai
 }
 
 // WriteQuotes implements ports.QuoteWriter.
-func (s *Store) WriteQuotes(ctx context.Context, quotes domain.Quotes, claimed domain.Range) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, quotes, claimed, quoteTable)
+func (s *Store) WriteQuotes(
+	ctx context.Context, quotes domain.Quotes, covered domain.Range,
+) (ports.WriteReport, error) {
+	return writeTicks(ctx, s, quotes, covered, quoteTable)
 }
 
 // ReplaceQuotes implements ports.QuoteWriter.
@@ -86,107 +95,112 @@ func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domai
 	return replaceTicks(ctx, s, quotes, r, quoteTable)
 }
 
-// pieceTicks is how many ticks a piece has, but for the last: enough that what a piece costs beyond its ticks does not show, small
-// enough to be held many times over.
-const pieceTicks = 4096
+// batchTicks is the number of ticks that a read yields at a time: large enough that the overhead of a batch is
+// negligible, small enough that a caller can keep batches of many reads in memory.
+const batchTicks = 4096
 
-func readTicks[T domain.Tick](ctx context.Context, s *Store, q ports.TickQuery, t *tickTable[T]) iter.Seq2[domain.Ticks[T], error] {
-	return stream(ctx, "read "+string(t.kind), string(q.Symbol), func(yield func(domain.Ticks[T]) bool) error {
+func readTicks[T domain.Tick](
+	ctx context.Context, s *Store, q ports.TickQuery, t *tickTable[T],
+) iter.Seq2[domain.Ticks[T], error] {
+	op := "read " + string(t.kind)
+	return singleUse(ctx, op, string(q.Symbol), func(yield func(domain.Ticks[T]) bool) error {
 		if err := q.Symbol.Validate(); err != nil {
 			return err
 		}
-		return t.read(ctx, s.read, q, yield)
+		return t.read(ctx, s.reader, q, yield)
 	})
 }
 
-func (t *tickTable[T]) read(ctx context.Context, db *sql.DB, q ports.TickQuery, yield func(domain.Ticks[T]) bool) error {
+// read yields the ticks of a query in batches until yield returns false.
+func (t *tickTable[T]) read(
+	ctx context.Context, db *sql.DB, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
+) error {
 	rows, err := t.query(ctx, db, q)
 	if err != nil {
-		return inPhase(ports.PhaseQuery, err)
+		return withPhase(ports.PhaseQuery, err)
 	}
 
-	defer func() { _ = rows.Close() }() // what it could report, Err has
-	piece := domain.NewTicksBuilder[T](q.Symbol)
-	row := newTickRow(q.Symbol, t.columns)
+	defer func() { _ = rows.Close() }() // rows.Err reports the same errors
+	batch := domain.NewTicksBuilder[T](q.Symbol)
+	row := newTickRow(q.Symbol, t.sql.columnCount)
 	for rows.Next() {
-		if piece.Len() == pieceTicks {
-			ticks, err := piece.Ticks()
+		if batch.Len() == batchTicks {
+			ticks, err := batch.Ticks()
 			if err != nil || !yield(ticks) {
 				return err
 			}
 		}
-		if err := row.read(rows); err != nil {
-			return inPhase(ports.PhaseRead, err)
+		if err := row.scan(rows); err != nil {
+			return withPhase(ports.PhaseRead, err)
 		}
 
-		tick := t.tick(row)
-		if row.broken != nil {
-			return corrupt(row.broken)
+		tick := t.fromRow(row)
+		if row.err != nil {
+			return corruptError(row.err)
 		}
-		if err := piece.Append(tick); err != nil {
-			return corrupt(err)
+		if err := batch.Append(tick); err != nil {
+			return corruptError(err)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return inPhase(ports.PhaseRead, err)
+		return withPhase(ports.PhaseRead, err)
 	}
 
-	if piece.Len() > 0 {
-		ticks, err := piece.Ticks()
+	if batch.Len() > 0 {
+		ticks, err := batch.Ticks()
 		if err != nil || !yield(ticks) {
 			return err
 		}
 	}
 
-	return ctx.Err() // whoever gave up while he held the last piece hears of it too
+	return ctx.Err() // the caller may have canceled the context while it used the last batch
 }
 
 func (t *tickTable[T]) query(ctx context.Context, db *sql.DB, q ports.TickQuery) (*sql.Rows, error) {
 	symbol, kind := string(q.Symbol), string(t.kind)
 	start, end := q.Range.Micros()
 	if q.Last > 0 {
-		return db.QueryContext(ctx, t.selectLast, symbol, kind, start, end, symbol, kind, start, end, q.Last)
+		return db.QueryContext(ctx, t.sql.selectLast, symbol, kind, start, end, symbol, kind, start, end, q.Last)
 	}
 
 	limit := -1
 	if q.First > 0 {
 		limit = q.First
 	}
-	return db.QueryContext(ctx, t.selectRange, symbol, kind, start, end, limit)
+	return db.QueryContext(ctx, t.sql.selectRange, symbol, kind, start, end, limit)
 }
 
-// newTickSeries is the row of the ticks of one kind among the series: without a grid.
-func newTickSeries(symbol domain.Symbol, kind domain.TickKind) seriesRow {
-	return seriesRow{Symbol: string(symbol), Kind: string(kind)}
-}
-
-// checkTicks refuses a write before any I/O.
-func checkTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
+// validateTicks returns an error for a write that must fail before any I/O.
+func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 	if err := ticks.Symbol().Validate(); err != nil {
 		return err
 	}
-	return checkWithin(r, ticks.Len(), ticks.Time, ticks)
+	return validateRange(r, ticks.Len(), ticks.Time, ticks)
 }
 
 func writeTicks[T domain.Tick](
-	ctx context.Context, s *Store, ticks domain.Ticks[T], claimed domain.Range, t *tickTable[T],
+	ctx context.Context, s *Store, ticks domain.Ticks[T], covered domain.Range, t *tickTable[T],
 ) (report ports.WriteReport, err error) {
-	err = checkTicks(ticks, claimed)
+	err = validateTicks(ticks, covered)
 	switch {
 	case err != nil:
-	case claimed.Empty(): // then there are no ticks either
+	case covered.Empty(): // then there are no ticks either
 		err = ctx.Err()
 	default:
-		err = s.update(ctx, func(tx *sql.Tx) error {
-			series, err := ensureSeries(ctx, tx, newTickSeries(ticks.Symbol(), t.kind))
+		err = s.transact(ctx, func(tx *sql.Tx) error {
+			series, err := ensureSeries(ctx, tx, newTickSeriesRow(ticks.Symbol(), t.kind))
 			if err != nil {
 				return err
 			}
-			if report, err = t.put(ctx, tx, series, ticks, nil); err != nil {
+
+			w := newTickWriter(tx, series, t)
+			defer w.close()
+			if err := w.write(ctx, ticks); err != nil {
 				return err
 			}
 
-			return claim(ctx, tx, series, claimed)
+			report = w.report
+			return declareCoverage(ctx, tx, series, covered)
 		})
 	}
 	if err != nil {
@@ -199,10 +213,21 @@ func writeTicks[T domain.Tick](
 func replaceTicks[T domain.Tick](
 	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, t *tickTable[T],
 ) (report ports.WriteReport, err error) {
-	if err = checkTicks(ticks, r); err == nil {
-		err = s.update(ctx, func(tx *sql.Tx) (err error) {
-			report, err = t.replace(ctx, tx, ticks, r)
-			return err
+	if err = validateTicks(ticks, r); err == nil {
+		err = s.transact(ctx, func(tx *sql.Tx) error {
+			series, err := seriesToReplace(ctx, tx, newTickSeriesRow(ticks.Symbol(), t.kind), ticks.Len())
+			if err != nil || series == 0 {
+				return err
+			}
+
+			w := newTickWriter(tx, series, t)
+			defer w.close()
+			if err := w.replace(ctx, ticks, r); err != nil {
+				return err
+			}
+
+			report = w.report
+			return replaceCoverage(ctx, tx, series, r, ticks.Len())
 		})
 	}
 	if err != nil {
@@ -212,33 +237,47 @@ func replaceTicks[T domain.Tick](
 	return report, nil
 }
 
-// replace leaves the ticks, and no others, in r, and claims it; or, where there are none, unclaims it.
-func (t *tickTable[T]) replace(ctx context.Context, tx *sql.Tx, ticks domain.Ticks[T], r domain.Range) (report ports.WriteReport, err error) {
-	series, change, err := seriesToReplace(ctx, tx, newTickSeries(ticks.Symbol(), t.kind), ticks.Len())
-	if err != nil || series == 0 {
-		return report, err
-	}
-
-	others, err := t.keysBeside(ctx, tx, series, ticks, r)
-	if err != nil {
-		return report, err
-	}
-	if report, err = t.put(ctx, tx, series, ticks, others); err != nil {
-		return report, err
-	}
-
-	return report, change(ctx, tx, series, r)
+// tickWriter writes ticks of one series in one transaction, and counts the changes.
+type tickWriter[T domain.Tick] struct {
+	table      *tickTable[T]
+	statements preparedStatements
+	series     int64
+	report     ports.WriteReport
+	args       []any // scratch
 }
 
-// keysBeside is the ticks in r that the store has and ticks has not.
-func (t *tickTable[T]) keysBeside(ctx context.Context, tx *sql.Tx, series int64, ticks domain.Ticks[T], r domain.Range) ([]tickKey, error) {
+func newTickWriter[T domain.Tick](tx *sql.Tx, series int64, t *tickTable[T]) *tickWriter[T] {
+	return &tickWriter[T]{table: t, statements: preparedStatements{tx: tx}, series: series}
+}
+
+func (w *tickWriter[T]) close() { w.statements.close() }
+
+// replace replaces all ticks in r by the given ones.
+func (w *tickWriter[T]) replace(ctx context.Context, ticks domain.Ticks[T], r domain.Range) error {
+	others, err := w.otherKeys(ctx, ticks, r)
+	if err != nil {
+		return err
+	}
+
+	for _, k := range others {
+		if err := w.statements.exec(ctx, w.table.sql.deleteOne, w.series, k.micros, k.seq); err != nil {
+			return err
+		}
+	}
+
+	w.report.Deleted += len(others)
+	return w.write(ctx, ticks)
+}
+
+// otherKeys returns the keys of the stored ticks in r that are not among the given ticks.
+func (w *tickWriter[T]) otherKeys(ctx context.Context, ticks domain.Ticks[T], r domain.Range) ([]tickKey, error) {
 	start, end := r.Micros()
-	rows, err := tx.QueryContext(ctx, t.selectKeys, series, start, end)
+	rows, err := w.statements.tx.QueryContext(ctx, w.table.sql.selectKeys, w.series, start, end)
 	if err != nil {
 		return nil, err
 	}
 
-	defer func() { _ = rows.Close() }() // what it could report, Err has
+	defer func() { _ = rows.Close() }() // rows.Err reports the same errors
 	var (
 		others []tickKey
 		next   int
@@ -249,10 +288,10 @@ func (t *tickTable[T]) keysBeside(ctx context.Context, tx *sql.Tx, series int64,
 			return nil, err
 		}
 
-		for next < ticks.Len() && t.key(ticks.At(next)).before(k) {
+		for next < ticks.Len() && w.table.key(ticks.At(next)).isBefore(k) {
 			next++
 		}
-		if next == ticks.Len() || t.key(ticks.At(next)) != k {
+		if next == ticks.Len() || w.table.key(ticks.At(next)) != k {
 			others = append(others, k)
 		}
 	}
@@ -260,134 +299,118 @@ func (t *tickTable[T]) keysBeside(ctx context.Context, tx *sql.Tx, series int64,
 	return others, rows.Err()
 }
 
-// statementTicks is how many ticks one statement looks up or writes: what a statement costs beyond its rows no longer shows.
+// statementTicks is the maximum number of ticks that one statement selects or writes: large enough that the overhead of
+// a statement is negligible.
 const statementTicks = 64
 
-// put deletes the others, writes the ticks that the store has not, or has otherwise, and counts them.
-func (t *tickTable[T]) put(
-	ctx context.Context, tx *sql.Tx, series int64, ticks domain.Ticks[T], others []tickKey,
-) (ports.WriteReport, error) {
-	u := upserter[T]{tickTable: t, statements: statements{tx: tx}, series: series}
-	defer u.close()
-	for _, k := range others {
-		if err := u.exec(ctx, u.deleteOne, series, k.micros, k.seq); err != nil {
-			return ports.WriteReport{}, err
-		}
-	}
-
-	u.report.Deleted = len(others)
+// write inserts the ticks, replacing ticks with the same keys.
+func (w *tickWriter[T]) write(ctx context.Context, ticks domain.Ticks[T]) error {
 	for from := 0; from < ticks.Len(); from += statementTicks {
-		if err := u.put(ctx, ticks.Slice(from, min(from+statementTicks, ticks.Len()))); err != nil {
-			return ports.WriteReport{}, err
+		if err := w.writeStatement(ctx, ticks.Slice(from, min(from+statementTicks, ticks.Len()))); err != nil {
+			return err
 		}
 	}
-
-	return u.report, nil
+	return nil
 }
 
-// upserter writes ticks of one series, in one transaction.
-type upserter[T domain.Tick] struct {
-	*tickTable[T]
-	statements
-	series int64
-	report ports.WriteReport
-	args   []any
-}
-
-// put looks up what the store has of up to statementTicks ticks, compares as numbers, and writes what is new. Ticks that stand there as
-// no Ticks could hold them are changed: writing them heals them.
-func (u *upserter[T]) put(ctx context.Context, ticks domain.Ticks[T]) error {
-	u.args = append(u.args[:0], u.series)
+// writeStatement writes at most statementTicks ticks: it selects the stored ticks with the same keys, compares them as
+// numbers, and writes those that are new or differ. A stored row that is not a valid tick counts as changed, so that a
+// write repairs it.
+func (w *tickWriter[T]) writeStatement(ctx context.Context, ticks domain.Ticks[T]) error {
+	w.args = append(w.args[:0], w.series)
 	for _, tick := range ticks.All() {
-		k := u.key(tick)
-		u.args = append(u.args, k.micros, k.seq)
+		k := w.table.key(tick)
+		w.args = append(w.args, k.micros, k.seq)
 	}
 
-	stmt, err := u.prepare(ctx, u.selectAt(ticks.Len())) //nolint:sqlclosecheck // close does it
+	text := w.table.sql.selectAt(ticks.Len())
+	stmt, err := w.statements.prepare(ctx, text) //nolint:sqlclosecheck // w.close closes it
 	if err != nil {
 		return err
 	}
 
-	rows, err := stmt.QueryContext(ctx, u.args...)
+	rows, err := stmt.QueryContext(ctx, w.args...)
 	if err != nil {
 		return err
 	}
 
-	write, err := u.compare(rows, ticks)
-	if err != nil || len(write) == 0 {
+	changed, err := w.compare(rows, ticks)
+	if err != nil || len(changed) == 0 {
 		return err
 	}
 
-	u.args = u.args[:0]
-	for _, tick := range write {
-		k := u.key(tick)
-		u.args = u.append(append(u.args, u.series, k.micros, k.seq), tick)
+	w.args = w.args[:0]
+	for _, tick := range changed {
+		k := w.table.key(tick)
+		w.args = w.table.appendArgs(append(w.args, w.series, k.micros, k.seq), tick)
 	}
 
-	return u.exec(ctx, u.upsert(len(write)), u.args...)
+	return w.statements.exec(ctx, w.table.sql.upsert(len(changed)), w.args...)
 }
 
-// compare counts the ticks against the rows that the store has of them, both ascending, and returns those to be written.
-func (u *upserter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (write []T, err error) {
-	defer func() { _ = rows.Close() }() // what it could report, Err has
+// compare compares the ticks with the stored rows of the same keys, both ascending. It counts the changes and returns
+// the ticks to write.
+func (w *tickWriter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (changed []T, err error) {
+	defer func() { _ = rows.Close() }() // rows.Err reports the same errors
 	next := 0
-	row := newTickRow(ticks.Symbol(), u.columns)
+	row := newTickRow(ticks.Symbol(), w.table.sql.columnCount)
 	for rows.Next() {
-		if err := row.read(rows); err != nil {
+		if err := row.scan(rows); err != nil {
 			return nil, err
 		}
 
-		held := u.tick(row)
-		for ; u.key(ticks.At(next)).before(u.key(held)); next++ {
-			write = append(write, ticks.At(next))
-			u.report.Inserted++
+		stored := w.table.fromRow(row)
+		for ; w.table.key(ticks.At(next)).isBefore(w.table.key(stored)); next++ {
+			changed = append(changed, ticks.At(next))
+			w.report.Inserted++
 		}
 
-		if tick := ticks.At(next); row.broken == nil && u.equal(held, tick) {
-			u.report.Unchanged++
+		if tick := ticks.At(next); row.err == nil && w.table.equal(stored, tick) {
+			w.report.Unchanged++
 		} else {
-			write = append(write, tick)
-			u.report.Changed++
+			changed = append(changed, tick)
+			w.report.Changed++
 		}
 
 		next++
 	}
 
 	for ; next < ticks.Len(); next++ {
-		write = append(write, ticks.At(next))
-		u.report.Inserted++
+		changed = append(changed, ticks.At(next))
+		w.report.Inserted++
 	}
-	return write, rows.Err()
+	return changed, rows.Err()
 }
 
-// tickRow is room for the columns of one row, whatever their types are, and reads them. It keeps the first rule that the row breaks;
-// whether time and seq are those of Ticks is for whoever builds them.
+// tickRow reads the columns of one row, whatever their types are. It records the first rule that the row violates. It
+// does not validate time and seq, because a TicksBuilder does.
 type tickRow struct {
 	symbol  domain.Symbol
 	columns []any
-	into    []any // pointers to them
+	targets []any // pointers to columns
 	time    time.Time
 	seq     int64
-	broken  error // nil, or a *domain.TickError
+	err     error // nil, or a *domain.TickError
 }
 
-func newTickRow(symbol domain.Symbol, columns int) *tickRow {
-	r := &tickRow{symbol: symbol, columns: make([]any, columns), into: make([]any, columns)}
+func newTickRow(symbol domain.Symbol, columnCount int) *tickRow {
+	r := &tickRow{symbol: symbol, columns: make([]any, columnCount), targets: make([]any, columnCount)}
 	for i := range r.columns {
-		r.into[i] = &r.columns[i]
+		r.targets[i] = &r.columns[i]
 	}
 	return r
 }
 
-// read takes the columns of the current row, the key of which STRICT and the primary key vouch for.
-func (r *tickRow) read(rows *sql.Rows) error {
-	r.broken = nil
-	if err := rows.Scan(r.into...); err != nil {
+// scan reads the current row. Time and seq are integers, because the table is STRICT and they are part of its primary
+// key.
+func (r *tickRow) scan(rows *sql.Rows) error {
+	r.err = nil
+	if err := rows.Scan(r.targets...); err != nil {
 		return err
 	}
 
 	micros, _ := r.columns[0].(int64)
-	r.time = time.UnixMicro(micros).UTC()
+	r.time = timeOf(micros)
 	r.seq, _ = r.columns[1].(int64)
 	return nil
 }
@@ -395,14 +418,14 @@ func (r *tickRow) read(rows *sql.Rows) error {
 func (r *tickRow) decimal(column int, name string) (d domain.Decimal) {
 	switch v := r.columns[column].(type) {
 	case nil:
-		r.breaks(domain.RuleIncomplete, name+" is NULL")
+		r.violate(domain.RuleIncomplete, name+" is NULL")
 	case string:
 		var err error
 		if d, err = domain.ParseDecimal(v); err != nil {
-			r.breaks(domain.RuleNotFinite, name+": "+err.Error())
+			r.violate(domain.RuleNotFinite, name+": "+err.Error())
 		}
 	default:
-		r.breaks(domain.RuleNotFinite, name+" is not the text of a number")
+		r.violate(domain.RuleNotFinite, name+" is not the text of a number")
 	}
 	return d
 }
@@ -410,15 +433,16 @@ func (r *tickRow) decimal(column int, name string) (d domain.Decimal) {
 func (r *tickRow) side(column int) domain.Side {
 	v, ok := r.columns[column].(int64)
 	if !ok || v < int64(domain.SideUnknown) || v > int64(domain.SideSell) {
-		r.breaks(domain.RuleIncomplete, fmt.Sprintf("side %v is none", r.columns[column]))
+		r.violate(domain.RuleIncomplete, fmt.Sprintf("unknown side %v", r.columns[column]))
 		return domain.SideUnknown
 	}
 
 	return domain.Side(v)
 }
 
-func (r *tickRow) breaks(rule domain.Rule, detail string) {
-	if r.broken == nil {
-		r.broken = &domain.TickError{Rule: rule, Symbol: r.symbol, Time: r.time, Seq: r.seq, Detail: detail}
+// violate records the violation of a rule unless one is recorded already.
+func (r *tickRow) violate(rule domain.Rule, detail string) {
+	if r.err == nil {
+		r.err = &domain.TickError{Rule: rule, Symbol: r.symbol, Time: r.time, Seq: r.seq, Detail: detail}
 	}
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// someTrades is n trades, three at each second.
+// someTrades returns n trades, three per second.
 func someTrades(tb testing.TB, n int) domain.Trades {
 	tb.Helper()
 	b := domain.NewTicksBuilder[domain.Trade]("XRP/ETH")
 	for i := range n {
 		if err := b.Append(domain.Trade{
-			Time: start.Add(time.Duration(i/3) * time.Second), Seq: int64(i), Price: domain.MustDecimal("0.00141342"), Size: domain.MustDecimal("23"),
-			Side: domain.Side(i % 3),
+			Time: start.Add(time.Duration(i/3) * time.Second), Seq: int64(i),
+			Price: domain.MustDecimal("0.00141342"), Size: domain.MustDecimal("23"), Side: domain.Side(i % 3),
 		}); err != nil {
 			tb.Fatal(err)
 		}
@@ -31,8 +31,8 @@ func someTrades(tb testing.TB, n int) domain.Trades {
 	return trades
 }
 
-// TestForeignHandInTrades reads no trade that is none, and heals those that are written again.
-func TestForeignHandInTrades(t *testing.T) {
+// A read must reject rows that are not valid trades, and a write must repair them.
+func TestDamagedTrades(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, statement string
@@ -41,7 +41,7 @@ func TestForeignHandInTrades(t *testing.T) {
 		{"null", `UPDATE trades SET price = NULL WHERE seq = 70`, domain.RuleIncomplete},
 		{"not finite", `UPDATE trades SET size = 'NaN' WHERE seq = 70`, domain.RuleNotFinite},
 		{"negative size", `UPDATE trades SET size = '-1' WHERE seq = 70`, domain.RuleNegativeVolume},
-		{"no side", `UPDATE trades SET side = 3 WHERE seq = 70`, domain.RuleIncomplete},
+		{"unknown side", `UPDATE trades SET side = 3 WHERE seq = 70`, domain.RuleIncomplete},
 		{"negative seq", `UPDATE trades SET seq = -1 WHERE seq = 70`, domain.RuleOutOfOrder},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -54,9 +54,10 @@ func TestForeignHandInTrades(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			for _, statement := range []string{ // as another version of the table might be
+			for _, statement := range []string{ // the first three allow NULL, as another version of the table may do
 				`PRAGMA writable_schema = ON`,
-				`UPDATE sqlite_schema SET sql = replace(sql, 'price  TEXT NOT NULL', 'price TEXT') WHERE name = 'trades'`,
+				`UPDATE sqlite_schema SET sql = replace(sql, 'price  TEXT NOT NULL', 'price TEXT')
+					WHERE name = 'trades'`,
 				`PRAGMA writable_schema = RESET`,
 				test.statement,
 			} {
@@ -65,13 +66,13 @@ func TestForeignHandInTrades(t *testing.T) {
 				}
 			}
 
-			var failed error
+			var readErr error
 			for _, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
-				failed = err
+				readErr = err
 			}
-			var broken *domain.TickError
-			if !errors.Is(failed, ports.ErrCorruptData) || !errors.As(failed, &broken) || broken.Rule != test.rule {
-				t.Fatalf("got %v, want corrupt data breaking %s", failed, test.rule)
+			v, ok := errors.AsType[*domain.TickError](readErr)
+			if !errors.Is(readErr, ports.ErrCorruptData) || !ok || v.Rule != test.rule {
+				t.Fatalf("got %v, want ErrCorruptData and a violation of %s", readErr, test.rule)
 			}
 
 			report, err := s.ReplaceTrades(t.Context(), trades, r)
@@ -80,21 +81,21 @@ func TestForeignHandInTrades(t *testing.T) {
 			}
 
 			n := 0
-			for piece, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
-				if err != nil || !piece.Equal(trades) {
-					t.Fatalf("got %s, %v", piece, err)
+			for batch, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
+				if err != nil || !batch.Equal(trades) {
+					t.Fatalf("got %s, %v", batch, err)
 				}
-				n += piece.Len()
+				n += batch.Len()
 			}
 
 			if n != trades.Len() {
-				t.Errorf("%d trades", n)
+				t.Errorf("%d trades, want %d", n, trades.Len())
 			}
 		})
 	}
 }
 
-// TestRewriteOfTradesWritesNothing looks for a commit with the eyes of another connection.
+// An identical rewrite must not commit anything that another connection can see.
 func TestRewriteOfTradesWritesNothing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "market.db")
@@ -112,6 +113,6 @@ func TestRewriteOfTradesWritesNothing(t *testing.T) {
 	}
 
 	if versions[0] != versions[1] {
-		t.Error("writing the same again wrote something")
+		t.Error("an identical rewrite changed the data version")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// phaseError says where a call was when it failed.
+// phaseError adds the phase in which a call failed.
 type phaseError struct {
 	phase ports.Phase
 	err   error
@@ -21,12 +21,16 @@ type phaseError struct {
 func (e *phaseError) Error() string { return e.err.Error() }
 func (e *phaseError) Unwrap() error { return e.err }
 
-func inPhase(p ports.Phase, err error) error { return &phaseError{phase: p, err: err} }
+func withPhase(p ports.Phase, err error) error { return &phaseError{phase: p, err: err} }
 
-// unreadable is a row of the small tables that is none of ours. err is ErrInvalid and not wrapped: nobody asked wrongly.
-func unreadable(err error) error { return fmt.Errorf("%w: %s", ports.ErrCorruptData, err.Error()) }
+// corruptError marks err, about stored data, as ports.ErrCorruptData.
+func corruptError(err error) error { return fmt.Errorf("%w: %w", ports.ErrCorruptData, err) }
 
-// translate makes every error that leaves the store a *ports.Error.
+// invalidRow returns the error for a row that this package cannot have written. It does not wrap err, because err is
+// ErrInvalid, which would blame the request.
+func invalidRow(err error) error { return fmt.Errorf("%w: %s", ports.ErrCorruptData, err.Error()) }
+
+// translate converts every error that leaves the store into a *ports.Error.
 func translate(ctx context.Context, op, subject string, err error) error {
 	if err == nil {
 		return nil
@@ -37,9 +41,9 @@ func translate(ctx context.Context, op, subject string, err error) error {
 		e.Phase, e.Err = p.phase, p.err
 	}
 	var hint string
-	hint, e.Kind = kindOf(e.Err)
+	hint, e.Kind = errorKind(e.Err)
 	if errors.Is(e.Kind, ports.ErrInternal) && ctx.Err() != nil {
-		// A context that is done closes statements and transactions under their user, which then fail in ways of their own.
+		// The context closed the statement or the transaction during its use, which then failed with another error.
 		e.Err = ctx.Err()
 		e.Kind = ports.ContextKind(e.Err)
 	}
@@ -54,11 +58,13 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	return e
 }
 
-// primary is the part of an extended result code that names its class.
-const primary = 0xff
+// primaryCodeMask selects the primary result code of an extended one.
+const primaryCodeMask = 0xff
 
-// kindOf is the kind of the failure, and before it what to do about it, where that is not plain.
-func kindOf(err error) (hint string, kind error) {
+const hintWritable = "the file and its directory must be writable for this user"
+
+// errorKind returns the kind of the error, and a hint for the user if there is a remedy.
+func errorKind(err error) (hint string, kind error) {
 	if kind := ports.ContextKind(err); kind != nil {
 		return "", kind
 	}
@@ -69,14 +75,14 @@ func kindOf(err error) (hint string, kind error) {
 		}
 	}
 	if e, ok := errors.AsType[*driver.Error](err); ok {
-		return kindOfCode(e.Code() & primary)
+		return codeKind(e.Code() & primaryCodeMask)
 	}
 
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "make its directory first, or give another path", ports.ErrUnavailable
+		return "create its directory first, or give another path", ports.ErrUnavailable
 	case errors.Is(err, fs.ErrPermission):
-		return "the file and its directory have to be writable for this user", ports.ErrPermission
+		return hintWritable, ports.ErrPermission
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
 		return "give the path of a file that can be written", ports.ErrUnavailable
@@ -85,24 +91,25 @@ func kindOf(err error) (hint string, kind error) {
 	return "", ports.ErrInternal
 }
 
-func kindOfCode(c int) (hint string, kind error) {
+// codeKind is errorKind for a primary result code of SQLite.
+func codeKind(c int) (hint string, kind error) {
 	switch c {
 	case code.SQLITE_BUSY, code.SQLITE_LOCKED:
 		return "another process has been writing the file for over 5 s; try again", ports.ErrOverloaded
 	case code.SQLITE_FULL:
-		return "the disk is full; make room and try again", ports.ErrOverloaded
+		return "the disk is full; free space and try again", ports.ErrOverloaded
 	case code.SQLITE_NOMEM:
 		return "", ports.ErrOverloaded
 	case code.SQLITE_PERM, code.SQLITE_READONLY, code.SQLITE_AUTH:
-		return "the file and its directory have to be writable for this user", ports.ErrPermission
+		return hintWritable, ports.ErrPermission
 	case code.SQLITE_CANTOPEN:
-		return "the directory has to be writable: SQLite keeps two files beside this one", ports.ErrUnavailable
+		return "the directory must be writable, because SQLite stores two files beside this one", ports.ErrUnavailable
 	case code.SQLITE_IOERR:
 		return "", ports.ErrUnavailable
 	case code.SQLITE_NOTADB:
 		return "give the path of a marketdata file, or a new one", ports.ErrSchema
 	case code.SQLITE_CORRUPT:
-		return "the file is damaged; restore it from a copy", ports.ErrCorruptData
+		return "the file is damaged; restore it from a backup", ports.ErrCorruptData
 	}
 	return "", ports.ErrInternal
 }
