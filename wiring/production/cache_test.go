@@ -1,13 +1,15 @@
 package production_test
 
 import (
+	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -178,40 +180,67 @@ func TestListeningIsCut(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
-	pool, err := pgxpool.New(t.Context(), cfg.Postgres.DSN.Reveal())
+	conn, err := pgx.Connect(t.Context(), cfg.Postgres.DSN.Reveal())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	defer pool.Close()
+	defer conn.Close(context.WithoutCancel(t.Context()))
 	for _, f := range both {
 		before := priced(t, f, "1")
 		ingest(t, here, before)
-		warm(t, there, before)
+		for _, md := range []*app.Marketdata{here, there} { // both listen
+			warm(t, md, before)
+		}
 	}
 
+	// Nobody can connect until both frequencies were looked at, however slow the machine is.
+	allowConnections(t, cfg, false)
 	const cut = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
 	var listeners int
-	if err := pool.QueryRow(t.Context(), cut).Scan(&listeners); err != nil || listeners != 4 { // two stores in two processes
+	if err := conn.QueryRow(t.Context(), cut).Scan(&listeners); err != nil || listeners != 4 { // two stores in two processes
 		t.Fatalf("%d listeners were cut, %v", listeners, err)
 	}
 
-	for _, f := range both { // it takes a second until they listen again
+	for _, f := range both {
 		want := priced(t, f, "2")
 		eventually(t, "the cache is not used", func() bool {
 			_, cached := fetch(t, there, want)
 			return !cached
 		})
 		ingest(t, here, want)
-		if got, cached := fetch(t, there, want); !got.Equal(want) {
-			t.Errorf("%s: %v, from the cache: %v; want %v", f, got, cached, want)
+		if got, cached := fetch(t, there, want); !got.Equal(want) || cached {
+			t.Errorf("%s: %v, from the cache: %v; want %v from the store", f, got, cached, want)
 		}
 	}
 
+	allowConnections(t, cfg, true) // it takes a second until they listen again
 	for _, f := range both {
 		warm(t, there, priced(t, f, "2"))
 		warm(t, here, priced(t, f, "2"))
+	}
+}
+
+// allowConnections sets whether the database of cfg accepts new connections; those that exist stay.
+func allowConnections(t *testing.T, cfg wiring.Config, allow bool) {
+	t.Helper()
+	dsn, err := url.Parse(cfg.Postgres.DSN.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	database := strings.TrimPrefix(dsn.Path, "/")
+	dsn.Path = "/postgres" // a database cannot be closed from within
+	conn, err := pgx.Connect(t.Context(), dsn.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	sql := fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %t", pgx.Identifier{database}.Sanitize(), allow)
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
 	}
 }
 
