@@ -12,19 +12,26 @@ import (
 )
 
 // supervise runs a server and stops it when standard input ends, which is when the process that started it lets go or dies. INT is a
-// fast and clean end for all three servers; CONT reaches one that a test has stopped.
+// fast and clean end for all three servers; CONT reaches one that a test has stopped. KILL follows after ten seconds, because the shell
+// starts its background jobs with INT ignored: a server that does not yet handle signals never sees one that came early.
 const supervise = `
 dir=$1; shift
 ( "$@" >"$dir/log" 2>&1 </dev/null & echo $! >"$dir/pid"; wait $!; touch "$dir/exited" ) &
 read -r _
 [ -e "$dir/exited" ] || { kill -INT "$(cat "$dir/pid")"; kill -CONT "$(cat "$dir/pid")"; }
+polls=0
+while [ ! -e "$dir/exited" ] && [ $polls -lt 400 ]; do
+	polls=$((polls + 1))
+	[ $polls -ne 200 ] || kill -KILL "$(cat "$dir/pid")"
+	sleep 0.05
+done
 wait
 rm -rf "$dir"
 `
 
 const (
-	startTimeout = 30 * time.Second
-	startTries   = 3 // another process may take the free port first
+	startTimeout = 2 * time.Minute // a busy machine
+	startTries   = 3               // another process may take the free port first
 	pollInterval = 20 * time.Millisecond
 )
 
