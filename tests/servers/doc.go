@@ -1,19 +1,30 @@
-// Package servers brings real PostgreSQL, InfluxDB 1.8 and Redis servers to tests: a private one a test process, started at its first
-// use on a free loopback port and in a temporary directory, and a fresh database a test. Product code never imports it.
+// Package servers starts real PostgreSQL, InfluxDB 1.8 and Redis servers for tests: one private server of each kind per
+// test process, on a free loopback port and in a temporary directory, and a new database for each test. Production code
+// must not import it.
 //
-// Where a server comes from, in this order:
+// A server is, in this order:
 //
-//   - MARKETDATA_TEST_POSTGRES (a DSN of a user who may create databases), MARKETDATA_TEST_INFLUX (http://user:password@host:port of
-//     an administrator) and MARKETDATA_TEST_REDIS (a redis:// URL) name running ones, which are used and not stopped;
-//   - else installed programs are started: postgres of PATH or of /usr/lib/postgresql, influxd of PATH, GOBIN or GOPATH/bin,
-//     redis-server of PATH. PostgreSQL refuses to run as root, so root starts it as the user postgres;
-//   - else the test is skipped with the reason, or fails where MARKETDATA_REQUIRE_SERVERS=1.
+//   - the running server that an environment variable names, which is not stopped: MARKETDATA_TEST_POSTGRES (the DSN of
+//     a user who may create databases), MARKETDATA_TEST_INFLUX (http://user:password@host:port of an administrator) or
+//     MARKETDATA_TEST_REDIS (a redis:// URL);
+//   - an installed program that this package starts: postgres in PATH or /usr/lib/postgresql, influxd in PATH, GOBIN or
+//     GOPATH/bin, redis-server in PATH. Root starts PostgreSQL as the user postgres, because PostgreSQL refuses to run
+//     as root.
 //
-// The command in cmd/with-servers starts one of each, sets the variables and runs a command with them, so that many test binaries
-// share servers:
+// If there is neither, the test is skipped with the reason, or fails if MARKETDATA_REQUIRE_SERVERS is 1.
+//
+// The command in cmd/with-servers starts one server of each kind, sets the variables and runs a command, so that many
+// test binaries share servers:
 //
 //	go run ./tests/servers/cmd/with-servers go test ./...
 //
-// A private server lives under a supervising shell that waits for the end of a pipe held open by the process that started it. However
-// that process ends, even by SIGKILL, the kernel closes the pipe, and the shell stops the server and removes its directory.
+// # Lifetime
+//
+// A private server runs under a supervising shell, which waits for the end of a pipe that the starting process holds
+// open:
+//
+//	test process ── pipe ──> shell ──> server
+//
+// When the process ends in any way, even by SIGKILL, the kernel closes the pipe. The shell then stops the server and
+// removes its directory.
 package servers

@@ -16,7 +16,7 @@ import (
 	"testing"
 )
 
-// InfluxServer is a fresh, empty database on an InfluxDB 1.8 server that asks for credentials. The user may do everything.
+// InfluxServer is a new, empty database on an InfluxDB 1.8 server with authentication. The user is an administrator.
 type InfluxServer struct {
 	URL      string // http://host:port
 	Username string
@@ -24,23 +24,23 @@ type InfluxServer struct {
 	Database string
 }
 
-// Influx returns a fresh, empty database, dropped when the test ends.
+// Influx returns a new, empty database. It is dropped when the test ends.
 func Influx(tb testing.TB) InfluxServer {
 	tb.Helper()
-	address := influx.use(tb)
+	address := influx.address(tb)
 	u, err := url.Parse(address)
 	if err != nil {
 		tb.Fatalf("%s is not an http:// URL", EnvInflux)
 	}
 
-	s := InfluxServer{Username: u.User.Username(), Database: freshName()}
+	s := InfluxServer{Username: u.User.Username(), Database: newDatabaseName()}
 	s.Password, _ = u.User.Password()
-	if err := influxQL(address, "CREATE DATABASE "+s.Database); err != nil {
-		tb.Fatalf("create a database for the test: %v", err)
+	if err := runInfluxQL(address, "CREATE DATABASE "+s.Database); err != nil {
+		tb.Fatalf("create the database of the test: %v", err)
 	}
 
 	tb.Cleanup(func() {
-		if err := influxQL(address, "DROP DATABASE "+s.Database); err != nil {
+		if err := runInfluxQL(address, "DROP DATABASE "+s.Database); err != nil {
 			tb.Errorf("drop the database of the test: %v", err)
 		}
 	})
@@ -50,21 +50,37 @@ func Influx(tb testing.TB) InfluxServer {
 	return s
 }
 
-// influxQL runs a statement as the user in the address.
-func influxQL(address, statement string) error {
-	u, err := url.Parse(address)
+// runInfluxQL runs a statement as the user in the address.
+func runInfluxQL(address, statement string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	request, err := newInfluxRequest(ctx, address, statement)
 	if err != nil {
 		return err
 	}
 
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // leaves no goroutine running
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+
+	defer response.Body.Close()
+	return checkInfluxResponse(response)
+}
+
+func newInfluxRequest(ctx context.Context, address, statement string) (*http.Request, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, err
+	}
+
 	user := u.User
 	u.User, u.Path = nil, "/query"
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
 	body := bytes.NewBufferString(url.Values{"q": {statement}}.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -73,14 +89,12 @@ func influxQL(address, statement string) error {
 		request.SetBasicAuth(user.Username(), password)
 	}
 
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // leaves no goroutine behind
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
+	return request, nil
+}
 
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+// checkInfluxResponse returns the errors in a response, which may have the status 200.
+func checkInfluxResponse(response *http.Response) error {
+	text, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
@@ -89,7 +103,7 @@ func influxQL(address, statement string) error {
 		Error   string
 		Results []struct{ Error string }
 	}
-	if err := json.Unmarshal(answer, &decoded); err != nil {
+	if err := json.Unmarshal(text, &decoded); err != nil {
 		return fmt.Errorf("%s: %w", response.Status, err)
 	}
 
@@ -104,15 +118,29 @@ func influxQL(address, statement string) error {
 }
 
 func startInflux() (*process, string, error) {
-	influxd, err := influxBin()
+	influxd, err := findInfluxd()
 	if err != nil {
 		return nil, "", err
 	}
 
 	password := rand.Text()
-	p, address, err := run(nil, func(dir, address string) (*exec.Cmd, error) {
-		config := filepath.Join(dir, "influxdb.conf")
-		text := fmt.Sprintf(`reporting-disabled = true
+	p, address, err := program{
+		command: func(dir, address string) (*exec.Cmd, error) {
+			config := filepath.Join(dir, "influxdb.conf")
+			return exec.Command(influxd, "-config", config), writeInfluxConfig(config, dir, address)
+		},
+		checkReady: func(address string) error { // a server without users lets anyone create the first one
+			createUser := "CREATE USER admin WITH PASSWORD '" + password + "' WITH ALL PRIVILEGES"
+			return runInfluxQL("http://"+address, createUser)
+		},
+	}.start()
+	u := url.URL{Scheme: "http", User: url.UserPassword("admin", password), Host: address}
+
+	return p, u.String(), err
+}
+
+func writeInfluxConfig(path, dir, address string) error {
+	text := fmt.Sprintf(`reporting-disabled = true
 bind-address = "127.0.0.1:0"
 [meta]
   dir = %q
@@ -131,16 +159,11 @@ bind-address = "127.0.0.1:0"
   log-enabled = false
 `, filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), address)
 
-		return exec.Command(influxd, "-config", config), os.WriteFile(config, []byte(text), 0o600)
-	}, func(address string) error { // without a user, the server lets anyone make the first
-		return influxQL("http://"+address, "CREATE USER admin WITH PASSWORD '"+password+"' WITH ALL PRIVILEGES")
-	})
-	u := url.URL{Scheme: "http", User: url.UserPassword("admin", password), Host: address}
-
-	return p, u.String(), err
+	return os.WriteFile(path, []byte(text), 0o600)
 }
 
-func influxBin() (string, error) {
+// findInfluxd returns the path of influxd.
+func findInfluxd() (string, error) {
 	if path, err := exec.LookPath("influxd"); err == nil {
 		return path, nil
 	}
@@ -152,5 +175,6 @@ func influxBin() (string, error) {
 		}
 	}
 
-	return "", fmt.Errorf("influxd: %w (go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10)", errNotInstalled)
+	const install = "go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10"
+	return "", fmt.Errorf("influxd: %w (%s)", errNotInstalled, install)
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks: PostgreSQL, Redis and the C++ compiler that the race detector and DuckDB want,
-# from Debian's packages (as root or through sudo), and InfluxDB 1.8, which Go builds in about a minute. What is there already, or
-# is named by MARKETDATA_TEST_POSTGRES, MARKETDATA_TEST_INFLUX or MARKETDATA_TEST_REDIS, is left alone.
+# Installs the programs that the tests need: PostgreSQL, Redis and the C++ compiler of the race detector and of DuckDB from
+# Debian's packages (as root or with sudo), and InfluxDB 1.8, which Go builds in about a minute. It skips an installed program,
+# and a server that MARKETDATA_TEST_POSTGRES, MARKETDATA_TEST_INFLUX or MARKETDATA_TEST_REDIS names.
 set -euo pipefail
 
 influxdb=github.com/influxdata/influxdb/cmd/influxd@v1.8.10
@@ -18,13 +18,13 @@ if [ ${#packages[@]} -gt 0 ]; then
 	sudo=()
 	if [ "$(id -u)" -ne 0 ]; then
 		command -v sudo >/dev/null || {
-			echo "tests need ${packages[*]}: install them as root, or name running servers (tests/servers says how)" >&2
+			echo "tests need ${packages[*]}: install them as root, or name running servers (see tests/servers/doc.go)" >&2
 			exit 1
 		}
 		sudo=(sudo)
 	fi
-	echo "installing ${packages[*]}${sudo:+ through sudo}" >&2
-	# Debian starts a service it installs and makes a cluster; the tests want neither.
+	echo "installing ${packages[*]}${sudo:+ with sudo}" >&2
+	# The tests need no cluster, and Debian's package would create and start one.
 	"${sudo[@]}" mkdir -p /etc/postgresql-common/createcluster.d
 	echo 'create_main_cluster = false' | "${sudo[@]}" tee /etc/postgresql-common/createcluster.d/marketdata-tests.conf >/dev/null
 	"${sudo[@]}" apt-get update -q >&2

@@ -18,17 +18,17 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres returns the DSN of a fresh, empty database, whose user may do everything with it. It is dropped when the test ends.
+// Postgres returns the DSN of a new, empty database, with a user who owns it. It is dropped when the test ends.
 func Postgres(tb testing.TB) (dsn string) {
 	tb.Helper()
-	admin := postgres.use(tb)
-	name := freshName()
-	if err := execute(admin, "CREATE DATABASE "+name); err != nil {
-		tb.Fatalf("create a database for the test: %v", err)
+	admin := postgres.address(tb)
+	name := newDatabaseName()
+	if err := execSQL(admin, "CREATE DATABASE "+name); err != nil {
+		tb.Fatalf("create the database of the test: %v", err)
 	}
 
 	tb.Cleanup(func() {
-		if err := execute(admin, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := execSQL(admin, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			tb.Errorf("drop the database of the test: %v", err)
 		}
 	})
@@ -41,10 +41,10 @@ func Postgres(tb testing.TB) (dsn string) {
 	return u.String()
 }
 
-// PostgresAddress is the host:port of the server that Postgres uses, for tests that put something between.
+// PostgresAddress returns the host:port of the server of Postgres, for tests with a proxy in front of it.
 func PostgresAddress(tb testing.TB) string {
 	tb.Helper()
-	u, err := url.Parse(postgres.use(tb))
+	u, err := url.Parse(postgres.address(tb))
 	if err != nil {
 		tb.Fatalf("%s is not a postgres:// URL", EnvPostgres)
 	}
@@ -52,7 +52,7 @@ func PostgresAddress(tb testing.TB) string {
 	return u.Host
 }
 
-func execute(dsn, sql string) error {
+func execSQL(dsn, sql string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, dsn)
@@ -66,57 +66,77 @@ func execute(dsn, sql string) error {
 }
 
 func startPostgres() (*process, string, error) {
-	bin, err := postgresBin()
+	bin, err := findPostgres()
 	if err != nil {
 		return nil, "", err
 	}
 
-	as, err := unprivileged()
+	credential, err := postgresCredential()
 	if err != nil {
 		return nil, "", err
 	}
 
 	password := rand.Text()
 	dsn := func(address string) string {
-		return (&url.URL{Scheme: "postgres", User: url.UserPassword("postgres", password), Host: address, Path: "/postgres",
-			RawQuery: "sslmode=disable"}).String()
-	}
-	p, address, err := run(as, func(dir, address string) (*exec.Cmd, error) {
-		data, secret := filepath.Join(dir, "data"), filepath.Join(dir, "password")
-		if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
-			return nil, err
+		u := url.URL{
+			Scheme: "postgres", User: url.UserPassword("postgres", password),
+			Host: address, Path: "/postgres", RawQuery: "sslmode=disable",
 		}
-
-		if as != nil {
-			if err := os.Chown(secret, int(as.Uid), int(as.Gid)); err != nil {
+		return u.String()
+	}
+	p, address, err := program{
+		credential: credential,
+		command: func(dir, address string) (*exec.Cmd, error) {
+			data, err := initPostgres(bin, dir, password, credential)
+			if err != nil {
 				return nil, err
 			}
-		}
 
-		initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=scram-sha-256", "--username=postgres",
-			"--pwfile="+secret, "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata="+data)
-		initdb.Dir = dir
-		initdb.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-		if out, err := initdb.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("initdb: %w\n%s", err, tail(out))
-		}
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
 
-		_, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, err
-		}
-
-		// What is lost when the machine fails is of no interest; checkpoints stay out of measurements.
-		return exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
-			"-c", "unix_socket_directories=", "-c", "max_connections=200", "-c", "fsync=off", "-c", "full_page_writes=off",
-			"-c", "synchronous_commit=off", "-c", "max_wal_size=4GB", "-c", "shared_buffers=256MB"), nil
-	}, func(address string) error { return execute(dsn(address), "SELECT 1") })
+			// Durability is off, because no test survives a crash of the machine, and checkpoints would disturb
+			// benchmarks.
+			return exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port,
+				"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
+				"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
+				"-c", "max_wal_size=4GB", "-c", "shared_buffers=256MB"), nil
+		},
+		checkReady: func(address string) error { return execSQL(dsn(address), "SELECT 1") },
+	}.start()
 
 	return p, dsn(address), err
 }
 
-// postgresBin is the directory of PostgreSQL's programs, of the newest version where Debian has several.
-func postgresBin() (string, error) {
+// initPostgres creates a database cluster in dir, whose superuser postgres has the password. It returns the data
+// directory.
+func initPostgres(bin, dir, password string, credential *syscall.Credential) (data string, err error) {
+	data, secret := filepath.Join(dir, "data"), filepath.Join(dir, "password")
+	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+		return "", err
+	}
+	if credential != nil {
+		if err := os.Chown(secret, int(credential.Uid), int(credential.Gid)); err != nil {
+			return "", err
+		}
+	}
+
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=scram-sha-256", "--username=postgres",
+		"--pwfile="+secret, "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata="+data)
+	initdb.Dir = dir
+	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w\n%s", err, logTail(out))
+	}
+
+	return data, nil
+}
+
+// findPostgres returns the directory of PostgreSQL's programs: the one in PATH, or the newest version of Debian's
+// packages.
+func findPostgres() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(path), nil
 	}
@@ -127,7 +147,7 @@ func postgresBin() (string, error) {
 	}
 
 	version := func(path string) int {
-		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // a directory of another name sorts first
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // 0 if the directory has another name
 		return n
 	}
 	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
@@ -135,15 +155,17 @@ func postgresBin() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// unprivileged is the user that PostgreSQL runs as when this process is root's; nil is the process's own.
-func unprivileged() (*syscall.Credential, error) {
+// postgresCredential returns the user postgres if this process runs as root, because PostgreSQL refuses to run as root.
+// Otherwise it returns nil: PostgreSQL runs as the user of this process.
+func postgresCredential() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
 
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		return nil, fmt.Errorf("a user other than root for postgresql: %w: %w", errNotInstalled, err)
+		return nil, fmt.Errorf("find the user postgres, because postgresql refuses to run as root: %w: %w",
+			errNotInstalled, err)
 	}
 
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// supervise runs a server and stops it when standard input ends, which is when the process that started it lets go or dies. INT is a
-// fast and clean end for all three servers; CONT reaches one that a test has stopped. KILL follows after ten seconds, because the shell
-// starts its background jobs with INT ignored: a server that does not yet handle signals never sees one that came early.
+// supervise runs a server and stops it at the end of standard input, which comes when the starting process closes the
+// pipe or ends. INT is the fast, clean shutdown of all three servers. CONT wakes a server that a test has suspended. KILL follows after
+// ten seconds, because the shell starts background jobs with INT ignored: a server that does not handle signals yet misses one.
 const supervise = `
 dir=$1; shift
 ( "$@" >"$dir/log" 2>&1 </dev/null & echo $! >"$dir/pid"; wait $!; touch "$dir/exited" ) &
@@ -30,96 +30,115 @@ rm -rf "$dir"
 `
 
 const (
-	startTimeout = 2 * time.Minute // a busy machine
-	startTries   = 3               // another process may take the free port first
-	pollInterval = 20 * time.Millisecond
+	startTimeout     = 2 * time.Minute // on a busy machine
+	maxStartAttempts = 3               // because another process may take the free port first
+	pollInterval     = 20 * time.Millisecond
 )
 
-// process is a server under its supervisor.
-type process struct {
-	dir     string
-	control *os.File // the end that keeps the server alive
-	command *exec.Cmd
+// program describes how to start a server.
+type program struct {
+	credential *syscall.Credential // the user of the server; nil is the user of this process
+
+	// command returns the command for a directory and an address to listen on. It may write files to the directory.
+	command func(dir, address string) (*exec.Cmd, error)
+
+	// checkReady returns nil if the server at the address serves requests.
+	checkReady func(address string) error
 }
 
-// run starts a server on a free port: prepare makes the command for a directory and an address, ready asks whether it answers.
-func run(as *syscall.Credential, prepare func(dir, address string) (*exec.Cmd, error), ready func(address string) error) (
-	p *process, address string, err error,
-) {
-	for range startTries {
+// process is a server with its supervising shell.
+type process struct {
+	dir     string
+	control *os.File // the end of the pipe that keeps the server alive
+	shell   *exec.Cmd
+}
+
+// start starts the server on a free port and waits until it is ready. It returns the address of the server.
+func (p program) start() (server *process, address string, err error) {
+	for range maxStartAttempts {
 		if address, err = freeAddress(); err != nil {
 			return nil, "", err
 		}
-		if p, err = start(as, address, prepare, ready); err == nil {
-			return p, address, nil
+		if server, err = p.startAt(address); err == nil {
+			return server, address, nil
 		}
 	}
 	return nil, "", err
 }
 
-func start(
-	as *syscall.Credential, address string, prepare func(dir, address string) (*exec.Cmd, error), ready func(string) error,
-) (*process, error) {
+func (p program) startAt(address string) (*process, error) {
 	dir, err := os.MkdirTemp("", "marketdata-server-")
 	if err != nil {
 		return nil, err
 	}
 
-	if as != nil {
-		if err := os.Chown(dir, int(as.Uid), int(as.Gid)); err != nil {
+	if p.credential != nil {
+		if err := os.Chown(dir, int(p.credential.Uid), int(p.credential.Gid)); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
 
-	server, err := prepare(dir, address)
+	command, err := p.command(dir, address)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 
-	read, write, err := os.Pipe() // both ends close on exec: no other child keeps the server alive
+	server, err := startSupervised(dir, command, p.credential)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+
+	if err := server.waitReady(func() error { return p.checkReady(address) }); err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		err = fmt.Errorf("start %s: %w\n%s", filepath.Base(command.Path), err, logTail(log))
+		return nil, errors.Join(err, server.stop())
+	}
+
+	return server, nil
+}
+
+// startSupervised starts the supervising shell, which starts the command.
+func startSupervised(dir string, command *exec.Cmd, credential *syscall.Credential) (*process, error) {
+	read, write, err := os.Pipe() // both ends close on exec, so no other child keeps the server alive
+	if err != nil {
+		return nil, err
 	}
 
 	defer read.Close()
-	sh := exec.Command("/bin/sh", append([]string{"-c", supervise, "supervise", dir}, server.Args...)...)
-	sh.Dir, sh.Env, sh.Stdin = dir, server.Env, read
-	sh.SysProcAttr = &syscall.SysProcAttr{Credential: as, Setpgid: true} // a Ctrl-C is for the tests; the shell sees them end
+	sh := exec.Command("/bin/sh", append([]string{"-c", supervise, "supervise", dir}, command.Args...)...)
+	sh.Dir, sh.Env, sh.Stdin = dir, command.Env, read
+	// A process group of its own, because Ctrl-C must reach the tests and not the server.
+	sh.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
 	if err := sh.Start(); err != nil {
-		return nil, errors.Join(err, write.Close(), os.RemoveAll(dir))
+		return nil, errors.Join(err, write.Close())
 	}
 
-	p := &process{dir: dir, control: write, command: sh}
-	if err := p.await(func() error { return ready(address) }); err != nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		return nil, errors.Join(fmt.Errorf("start %s: %w\n%s", filepath.Base(server.Path), err, tail(log)), p.stop())
-	}
-
-	return p, nil
+	return &process{dir: dir, control: write, shell: sh}, nil
 }
 
-// await polls until the server answers, ends or takes too long.
-func (p *process) await(ready func() error) error {
+// waitReady polls until the server is ready. It returns an error if the server ends or is not ready within
+// startTimeout.
+func (p *process) waitReady(checkReady func() error) error {
 	deadline := time.Now().Add(startTimeout)
 	for {
-		err := ready()
+		err := checkReady()
 		if err == nil {
 			return nil
 		}
-		if _, gone := os.Stat(filepath.Join(p.dir, "exited")); gone == nil {
+		if _, statErr := os.Stat(filepath.Join(p.dir, "exited")); statErr == nil {
 			return errors.New("the server ended")
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no answer within %s: %w", startTimeout, err)
+			return fmt.Errorf("not ready within %s: %w", startTimeout, err)
 		}
 
 		<-time.After(pollInterval)
 	}
 }
 
-// stop ends the server and returns when it and its directory are gone.
+// stop stops the server. It returns when the server has ended and its directory is removed.
 func (p *process) stop() error {
-	return errors.Join(p.control.Close(), p.command.Wait())
+	return errors.Join(p.control.Close(), p.shell.Wait())
 }
 
 func freeAddress() (string, error) {
@@ -131,8 +150,8 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// tail is the end of a log, enough to see why a server ended.
-func tail(log []byte) []byte {
-	const enough = 2000
-	return log[max(0, len(log)-enough):]
+// logTail returns the end of a log, for errors.
+func logTail(log []byte) []byte {
+	const maxTail = 2000
+	return log[max(0, len(log)-maxTail):]
 }

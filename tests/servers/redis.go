@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Redis returns the redis:// URL of an empty server of this test alone, stopped when the test ends. Where MARKETDATA_TEST_REDIS names
-// a server, that one is returned as it is: it is shared, so a test gives its keys a prefix of their own.
+// Redis returns the redis:// URL of an empty server that only this test uses. It is stopped when the test ends. If
+// EnvRedis names a server, Redis returns that one; other tests share it, so a test must prefix its keys.
 func Redis(tb testing.TB) (address string) {
 	tb.Helper()
 	if address := os.Getenv(EnvRedis); address != "" {
@@ -20,7 +20,7 @@ func Redis(tb testing.TB) (address string) {
 
 	p, address, err := startRedis()
 	if err != nil {
-		missing(tb, EnvRedis, err)
+		skipOrFail(tb, EnvRedis, err)
 	}
 	tb.Cleanup(func() {
 		if err := p.stop(); err != nil {
@@ -37,10 +37,15 @@ func startRedis() (*process, string, error) {
 		return nil, "", fmt.Errorf("redis-server: %w", errNotInstalled)
 	}
 
-	p, address, err := run(nil, func(dir, address string) (*exec.Cmd, error) {
-		_, port, err := net.SplitHostPort(address)
-		return exec.Command(bin, "--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"), err
-	}, pingRedis)
+	p, address, err := program{
+		command: func(dir, address string) (*exec.Cmd, error) {
+			_, port, err := net.SplitHostPort(address)
+			return exec.Command(bin,
+				"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--appendonly", "no"), err
+		},
+		checkReady: pingRedis,
+	}.start()
+
 	return p, "redis://" + address + "/0", err
 }
 
@@ -58,9 +63,9 @@ func pingRedis(address string) error {
 		return err
 	}
 
-	answer, err := bufio.NewReader(conn).ReadString('\n')
-	if err == nil && answer != "+PONG\r\n" {
-		err = fmt.Errorf("unexpected answer %q", answer)
+	reply, err := bufio.NewReader(conn).ReadString('\n')
+	if err == nil && reply != "+PONG\r\n" {
+		err = fmt.Errorf("ping redis: unexpected reply %q", reply)
 	}
 	return err
 }

@@ -17,43 +17,43 @@ const (
 	EnvRequire  = "MARKETDATA_REQUIRE_SERVERS"
 )
 
-// errNotInstalled is wrapped where a server's program is not found.
+// errNotInstalled is wrapped by the error for a server whose program is not found.
 var errNotInstalled = errors.New("not installed")
 
-// shared is a server of this process, started once. Its process is held until this process ends.
-type shared struct {
+// sharedServer is a server that all tests of this process share. It is started at most once.
+type sharedServer struct {
 	env   string
 	start func() (*process, string, error)
 
 	once    sync.Once
-	process *process // held: were it collected, its pipe would close and the server stop
-	address string
+	process *process // keeps the pipe open: a collected process would close it and stop the server
+	dsn     string
 	err     error
 }
 
-// The private servers of this test process.
+// The shared servers of this test process.
 var (
-	postgres = shared{env: EnvPostgres, start: startPostgres}
-	influx   = shared{env: EnvInflux, start: startInflux}
+	postgres = sharedServer{env: EnvPostgres, start: startPostgres}
+	influx   = sharedServer{env: EnvInflux, start: startInflux}
 )
 
-// use returns the server's address, or ends the test.
-func (s *shared) use(tb testing.TB) string {
+// address returns the URL of the server with its credentials. It skips the test, or fails it, if there is no server.
+func (s *sharedServer) address(tb testing.TB) string {
 	tb.Helper()
 	s.once.Do(func() {
-		if s.address = os.Getenv(s.env); s.address == "" {
-			s.process, s.address, s.err = s.start()
+		if s.dsn = os.Getenv(s.env); s.dsn == "" {
+			s.process, s.dsn, s.err = s.start()
 		}
 	})
 	if s.err != nil {
-		missing(tb, s.env, s.err)
+		skipOrFail(tb, s.env, s.err)
 	}
 
-	return s.address
+	return s.dsn
 }
 
-// missing skips a test whose server cannot be had, or fails it. A server that is installed and does not start is always a failure.
-func missing(tb testing.TB, env string, err error) {
+// skipOrFail skips the test if the server is not installed, unless EnvRequire is 1. Otherwise it fails the test.
+func skipOrFail(tb testing.TB, env string, err error) {
 	tb.Helper()
 	if !errors.Is(err, errNotInstalled) || os.Getenv(EnvRequire) == "1" {
 		tb.Fatalf("no server: %v", err)
@@ -62,15 +62,15 @@ func missing(tb testing.TB, env string, err error) {
 	tb.Skipf("no server: %v; install it or set %s", err, env)
 }
 
-// Running is servers that StartAll started.
-type Running struct {
-	Environment []string // the variables that hand them to test binaries
+// Group is a group of servers that StartAll started.
+type Group struct {
+	Environment []string // the variables that name the servers to test binaries
 	processes   []*process
 }
 
-// StartAll starts one server of each kind that no environment variable names already.
-func StartAll() (*Running, error) {
-	r := &Running{}
+// StartAll starts one server of each kind that no environment variable names. The caller must call Stop.
+func StartAll() (*Group, error) {
+	g := &Group{}
 	for _, s := range []struct {
 		env   string
 		start func() (*process, string, error)
@@ -81,24 +81,24 @@ func StartAll() (*Running, error) {
 
 		p, address, err := s.start()
 		if err != nil {
-			return nil, errors.Join(err, r.Stop())
+			return nil, errors.Join(err, g.Stop())
 		}
 
-		r.processes = append(r.processes, p)
-		r.Environment = append(r.Environment, s.env+"="+address)
+		g.processes = append(g.processes, p)
+		g.Environment = append(g.Environment, s.env+"="+address)
 	}
 
-	return r, nil
+	return g, nil
 }
 
-// Stop ends the servers and returns when they and their directories are gone.
-func (r *Running) Stop() error {
+// Stop stops the servers. It returns when they have ended and their directories are removed.
+func (g *Group) Stop() error {
 	var errs []error
-	for _, p := range r.processes {
+	for _, p := range g.processes {
 		errs = append(errs, p.stop())
 	}
 	return errors.Join(errs...)
 }
 
-// freshName is a database name that no other test has.
-func freshName() string { return "test_" + strings.ToLower(rand.Text()) }
+// newDatabaseName returns a database name that no other test uses.
+func newDatabaseName() string { return "test_" + strings.ToLower(rand.Text()) }

@@ -18,12 +18,12 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-func TestPostgresGivesEachTestItsOwnDatabase(t *testing.T) {
+func TestPostgresReturnsSeparateDatabases(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	first, second := servers.Postgres(t), servers.Postgres(t)
 	if first == second {
-		t.Fatal("two databases with one name")
+		t.Fatal("two databases have the same name")
 	}
 
 	for _, dsn := range []string{first, second} {
@@ -31,7 +31,7 @@ func TestPostgresGivesEachTestItsOwnDatabase(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := conn.Exec(ctx, "CREATE TABLE t ()"); err != nil { // fails where the other's table is seen
+		if _, err := conn.Exec(ctx, "CREATE TABLE t ()"); err != nil { // fails if both are one database
 			t.Fatal(err)
 		}
 		if err := conn.Close(ctx); err != nil {
@@ -40,27 +40,27 @@ func TestPostgresGivesEachTestItsOwnDatabase(t *testing.T) {
 	}
 }
 
-func TestInfluxAsksForCredentials(t *testing.T) {
+func TestInfluxReturnsCredentials(t *testing.T) {
 	t.Parallel()
 	s := servers.Influx(t)
 	if s.URL == "" || s.Database == "" || s.Username == "" || s.Password == "" || strings.Contains(s.URL, s.Password) {
-		t.Fatalf("not complete: %+v", s)
+		t.Fatalf("incomplete: %+v", s)
 	}
 }
 
-func TestRedisAnswers(t *testing.T) {
+func TestRedisReturnsURL(t *testing.T) {
 	t.Parallel()
 	if address := servers.Redis(t); !strings.HasPrefix(address, "redis://") {
 		t.Fatal(address)
 	}
 }
 
-// orphanEnv makes TestOrphan, run in a process of its own, start servers and wait to be killed.
+// orphanEnv makes TestOrphan start servers and wait until its process is killed.
 const orphanEnv = "MARKETDATA_TEST_ORPHAN"
 
 func TestOrphan(t *testing.T) {
 	if os.Getenv(orphanEnv) == "" {
-		t.Skip("runs in the process that TestServersEndWithAKilledProcess starts and kills")
+		t.Skip("runs only in the process that TestServersEndWithKilledProcess starts")
 	}
 
 	fmt.Println("address", servers.PostgresAddress(t))
@@ -70,10 +70,11 @@ func TestOrphan(t *testing.T) {
 	<-t.Context().Done()
 }
 
-// However a test process ends, its servers and their directories go with it.
-func TestServersEndWithAKilledProcess(t *testing.T) {
+// TestServersEndWithKilledProcess kills a process with servers. The servers must end and their directories must be
+// removed.
+func TestServersEndWithKilledProcess(t *testing.T) {
 	t.Parallel()
-	tmp, err := os.MkdirTemp("", "orphan-") //nolint:usetesting // the user postgres may not enter t.TempDir
+	tmp, err := os.MkdirTemp("", "orphan-") //nolint:usetesting // the user postgres cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,8 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 	}
 
 	child := exec.Command(os.Args[0], "-test.run=^TestOrphan$", "-test.v")
-	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+tmp, servers.EnvPostgres+"=", servers.EnvInflux+"=", servers.EnvRedis+"=")
+	child.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+tmp,
+		servers.EnvPostgres+"=", servers.EnvInflux+"=", servers.EnvRedis+"=")
 	out, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -128,18 +130,19 @@ func TestServersEndWithAKilledProcess(t *testing.T) {
 		for _, address := range addresses {
 			if conn, err := net.Dial("tcp", address); err == nil {
 				_ = conn.Close()
-				return errors.New(address + " still answers")
+				return errors.New(address + " still accepts connections")
 			}
 		}
 
 		left, err := os.ReadDir(tmp)
 		if err == nil && len(left) > 0 {
-			err = fmt.Errorf("left behind: %v", left)
+			err = fmt.Errorf("files not removed: %v", left)
 		}
 		return err
 	})
 }
 
+// eventually polls until check returns nil, for 20 s at most.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -1,5 +1,5 @@
-// Command with-servers starts a private PostgreSQL, InfluxDB and Redis, runs a command with the environment variables that hand them
-// to tests, and stops them. It ends with the command's exit status.
+// Command with-servers starts a private PostgreSQL, InfluxDB and Redis, runs a command with the environment variables
+// that name them to tests, and stops them. Its exit status is that of the command.
 //
 //	go run ./tests/servers/cmd/with-servers go test ./...
 package main
@@ -21,18 +21,19 @@ func main() {
 	os.Exit(status)
 }
 
+// run runs the command and returns its exit status.
 func run(args []string) (status int, err error) {
 	if len(args) == 0 {
-		return 2, errors.New("name a command to run with the servers")
+		return 2, errors.New("no command; usage: with-servers COMMAND [ARGUMENT ...]")
 	}
 
-	running, err := servers.StartAll()
+	group, err := servers.StartAll()
 	if err != nil {
 		return 1, err
 	}
 
 	command := exec.Command(args[0], args[1:]...)
-	command.Env = append(os.Environ(), running.Environment...)
+	command.Env = append(os.Environ(), group.Environment...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = command.Run()
 	var exit *exec.ExitError
@@ -43,8 +44,8 @@ func run(args []string) (status int, err error) {
 		status = 1
 	}
 
-	if stopped := running.Stop(); stopped != nil {
-		status, err = max(status, 1), errors.Join(err, stopped)
+	if stopErr := group.Stop(); stopErr != nil {
+		status, err = max(status, 1), errors.Join(err, stopErr)
 	}
 	return status, err
 }
