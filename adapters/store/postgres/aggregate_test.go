@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// The trades of a bar are found by the table's key, in the partitions of the range alone, and so are the two that open
-// and close it.
+// TestAggregatesNeverScanHistory proves that the trades of a bar, and the two that open and close it, are found by the
+// primary key, in the partitions of the range only.
 func TestAggregatesNeverScanHistory(t *testing.T) {
 	t.Parallel()
 	s := openMigrated(t, servers.Postgres(t))
@@ -21,7 +19,8 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 		b := domain.NewTicksBuilder[domain.Trade](symbol)
 		for i := range 365 * 24 {
 			one := domain.MustDecimal("1")
-			if err := b.Append(domain.Trade{Time: start.Add(time.Duration(i) * time.Hour), Price: one, Size: one}); err != nil {
+			trade := domain.Trade{Time: start.Add(time.Duration(i) * time.Hour), Price: one, Size: one}
+			if err := b.Append(trade); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -47,31 +46,9 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 	} {
 		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
 			t.Run(name+"/"+mode, func(t *testing.T) {
-				conn, err := s.pool.Acquire(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-
-				defer conn.Release()
-				name := strings.NewReplacer("/", "_").Replace("aggregate_" + name + "_" + mode)
-				for _, sql := range []string{"SET plan_cache_mode = " + mode, "PREPARE " + name + " AS " + c.sql} {
-					if _, err := conn.Exec(t.Context(), sql); err != nil {
-						t.Fatal(err)
-					}
-				}
-
-				var text []byte
-				if err := conn.QueryRow(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE %s (%s)", name, c.args)).Scan(&text); err != nil {
-					t.Fatal(err)
-				}
-
-				var explained []struct{ Plan analyzedPlan }
-				if err := json.Unmarshal(text, &explained); err != nil {
-					t.Fatal(err)
-				}
-
+				root, text := explainAnalyze(t, s, mode, c.sql, c.args)
 				read := 0.0
-				explained[0].Plan.walk(func(p analyzedPlan) {
+				root.walk(func(p analyzedPlan) {
 					if !strings.HasPrefix(p.Table, "trades_") || p.Loops == 0 {
 						return
 					}
@@ -81,8 +58,8 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 						t.Errorf("%s of %s by %q", p.Node, p.Table, p.Index)
 					}
 				})
-				if want := float64(days*24 + 2*days); read > want || explained[0].Plan.Rows != days {
-					t.Errorf("read %v rows for %v bars; want %v\n%s", read, explained[0].Plan.Rows, want, text)
+				if want := float64(days*24 + 2*days); read > want || root.Rows != days {
+					t.Errorf("read %v rows for %v bars; want %v\n%s", read, root.Rows, want, text)
 				}
 			})
 		}

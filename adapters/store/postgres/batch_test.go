@@ -14,12 +14,14 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// A batch is split so that no statement has more than it may, and none could have taken the next query too.
+// TestBatchIsSplit proves that every statement of a batch is within its limits, and that none could take the next query
+// too.
 func TestBatchIsSplit(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 	rapid.Check(t, func(t *rapid.T) {
-		sizes := rapid.SliceOfN(rapid.SampledFrom([]int{0, 1, 500, 300_000, batchBars, 2 * batchBars}), 0, 3*batchQueries).Draw(t, "bars")
+		size := rapid.SampledFrom([]int{0, 1, 500, 300_000, batchBars, 2 * batchBars})
+		sizes := rapid.SliceOfN(size, 0, 3*batchQueries).Draw(t, "bars")
 		queries := make([]ports.BarQuery, len(sizes))
 		for i, n := range sizes {
 			end := start.Add(time.Duration(n) * time.Minute)
@@ -36,7 +38,8 @@ func TestBatchIsSplit(t *testing.T) {
 				t.Fatalf("a statement of %d queries and %d bars", n, sum)
 			}
 			if next := from + n; next < len(sizes) && n < batchQueries && sum+sizes[next] <= batchBars {
-				t.Fatalf("a statement of %d queries and %d bars, and the next query has only %d", n, sum, sizes[next])
+				t.Fatalf("a statement of %d queries and %d bars has space for the next query of %d bars",
+					n, sum, sizes[next])
 			}
 
 			from += n
@@ -52,7 +55,7 @@ func FuzzBatchDecoder(f *testing.F) {
 		{Key: key, Range: domain.Range{Start: start, End: start.Add(time.Hour)}},
 		{Key: gen.MinuteKey("ETH/USD"), Range: domain.Range{Start: start, End: start.Add(time.Hour)}, Last: 5},
 	}
-	// Rows as COPY has them: each field with its length, of which all bits set are NULL.
+	// The input has rows in the format of COPY: each field after its length, which is 0xffffffff for NULL.
 	rows := func(numbers ...int64) (b []byte) {
 		for i, n := range numbers {
 			b = appendInt64(appendBar(b, &columns, i), n)
@@ -73,7 +76,8 @@ func FuzzBatchDecoder(f *testing.F) {
 			if err != nil {
 				return false
 			}
-			if piece.Query < max(7, last) || piece.Query > 8 || piece.Bars.Len() == 0 || piece.Bars.Key() != queries[piece.Query-7].Key {
+			if piece.Query < max(7, last) || piece.Query > 8 || piece.Bars.Len() == 0 ||
+				piece.Bars.Key() != queries[piece.Query-7].Key {
 				t.Fatalf("a piece of query %d, %s, after one of query %d", piece.Query, piece.Bars, last)
 			}
 
@@ -107,7 +111,7 @@ func FuzzBatchDecoder(f *testing.F) {
 			}
 			if err != nil {
 				if errors.Is(err, errPieceEnds) {
-					t.Fatal("an empty piece ends")
+					t.Fatal("errPieceEnds for an empty piece")
 				}
 				return
 			}

@@ -13,16 +13,16 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// open is a store on a fresh database.
+// open returns a store on the migrated database of cfg, by default a fresh one.
 func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
 	tb.Helper()
 	if cfg.DSN == "" {
 		cfg.DSN = servers.Postgres(tb)
 	}
 	if cfg.MaxConns == 0 {
-		cfg.MinConns, cfg.MaxConns = 1, 8 // many tests share the server
+		cfg.MinConns, cfg.MaxConns = 1, 8 // tests share the server
 	}
-	cfg.AcquireTimeout = max(cfg.AcquireTimeout, 10*time.Second) // and the machine
+	cfg.AcquireTimeout = max(cfg.AcquireTimeout, 10*time.Second) // and a busy machine
 	cfg.ConnectTimeout = max(cfg.ConnectTimeout, 10*time.Second)
 	cfg.MigrateOnOpen = true
 	s, closeStore, err := postgres.Open(tb.Context(), cfg)
@@ -34,7 +34,7 @@ func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
 	return s
 }
 
-// exec runs statements behind the store's back.
+// exec runs statements on a connection of its own, not through the store.
 func exec(ctx context.Context, dsn string, statements ...string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -65,7 +65,8 @@ func TestContract(t *testing.T) {
 	contract.TradeAggregator(t, harness, contract.Profile{})
 }
 
-// defects plants what the tables refuse as they are, and a view in their place could hold.
+// defects returns functions that plant corrupt rows. Some first weaken the tables, because only a view in their place
+// could have such rows.
 func defects(dsn string) map[contract.Defect]contract.Plant {
 	plant := func(statements ...string) contract.Plant {
 		return func(ctx context.Context, key domain.SeriesKey, at time.Time) error {
@@ -81,7 +82,8 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 	}
 	copyOf := func(openTime string) string {
 		return `INSERT INTO marketdata.bars (open_time, trades, symbol_id, kind, grid, open, high, low, close, volume)
-			SELECT ` + openTime + `, trades, symbol_id, kind, grid, open, high, low, close, volume + 1 FROM marketdata.bars WHERE open_time = `
+			SELECT ` + openTime + `, trades, symbol_id, kind, grid, open, high, low, close, volume + 1
+			FROM marketdata.bars WHERE open_time = `
 	}
 
 	return map[contract.Defect]contract.Plant{

@@ -15,8 +15,8 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// Tables that were there before us are read through the views that testdata/existing_tables.sql shows, by a role that
-// may only read.
+// TestExistingTablesThroughViews proves that the views of testdata/existing_tables.sql make existing tables readable
+// for a role that may only read.
 func TestExistingTablesThroughViews(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
@@ -28,10 +28,12 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	role := "reader_of_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
 	if err := exec(t.Context(), dsn,
 		`CREATE TABLE public.instruments (id integer PRIMARY KEY, exchange text, base text, quote text)`,
-		`CREATE TABLE public.candles (instrument_id integer, ts timestamptz, o float8, h float8, l float8, c float8, vol numeric,
-			PRIMARY KEY (instrument_id, ts))`,
-		`INSERT INTO public.instruments VALUES (7, 'kraken', 'BTC', 'USD'), (8, 'kraken', 'ETH', 'USD'), (9, 'kraken', 'XRP', 'USD')`,
-		`INSERT INTO public.candles SELECT i, '2024-03-01'::timestamptz + n * interval '1 minute', 0.1 + n, 0.3 + n, 0.1, 0.2, n + 0.001
+		`CREATE TABLE public.candles (instrument_id integer, ts timestamptz,
+			o float8, h float8, l float8, c float8, vol numeric, PRIMARY KEY (instrument_id, ts))`,
+		`INSERT INTO public.instruments
+			VALUES (7, 'kraken', 'BTC', 'USD'), (8, 'kraken', 'ETH', 'USD'), (9, 'kraken', 'XRP', 'USD')`,
+		`INSERT INTO public.candles
+			SELECT i, '2024-03-01'::timestamptz + n * interval '1 minute', 0.1 + n, 0.3 + n, 0.1, 0.2, n + 0.001
 			FROM generate_series(0, 19999) n, (VALUES (7), (8)) AS v (i)`,
 		string(views),
 		`CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`, `GRANT USAGE ON SCHEMA marketdata TO `+role,
@@ -45,7 +47,9 @@ func TestExistingTablesThroughViews(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsnWithUser(t, dsn, role, "secret"), MinConns: 1, MaxConns: 2})
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
+		DSN: dsnWithUser(t, dsn, role, "secret"), MinConns: 1, MaxConns: 2,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +81,8 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		last = piece
 	}
 
-	if want := "2024-03-14T21:19:00Z o=19999.1 h=19999.3 l=0.1 c=0.2 v=19999.001"; last.Len() != 1 || !strings.HasPrefix(last.At(0).String(), want) {
+	const want = "2024-03-14T21:19:00Z o=19999.1 h=19999.3 l=0.1 c=0.2 v=19999.001"
+	if last.Len() != 1 || !strings.HasPrefix(last.At(0).String(), want) {
 		t.Errorf("the last bar is %s", last)
 	}
 	extents, err := s.Extents(t.Context(), key.Symbol, "KRAKEN:XRP/USD")
@@ -85,10 +90,12 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		t.Errorf("%v, %v", extents, err)
 	}
 	metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Pattern: "KRAKEN:*"})
-	if err != nil || len(metas) != 3 || metas[0].Symbol != key.Symbol || metas[0].Venue != "KRAKEN" || metas[0].Base != "BTC" {
+	if err != nil || len(metas) != 3 ||
+		metas[0].Symbol != key.Symbol || metas[0].Venue != "KRAKEN" || metas[0].Base != "BTC" {
 		t.Errorf("%v, %v", metas, err)
 	}
-	if _, err := s.WriteBars(t.Context(), last, last.Range()); !errors.Is(err, ports.ErrPermission) && !errors.Is(err, ports.ErrSchema) {
+	_, err = s.WriteBars(t.Context(), last, last.Range())
+	if !errors.Is(err, ports.ErrPermission) && !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("a write gave %v", err)
 	}
 }

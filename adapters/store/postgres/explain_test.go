@@ -20,7 +20,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// explained is a store with bars of several symbols in partitions that nothing but the test maintains, analyzed.
+// openAnalyzed returns a store with bars of several symbols in analyzed partitions that autovacuum does not maintain.
 func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series) {
 	t.Helper()
 	dsn = servers.Postgres(t)
@@ -50,14 +50,15 @@ func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Seri
 	return s, dsn, bars
 }
 
-// counted waits until the server has counted what was done to bars: it does so some seconds later, and would count as
-// done after an ANALYZE what was done before.
+// waitForCount waits until a statistics counter of the bars has reached a value. The server updates its counters some
+// seconds late, and would otherwise count changes before an ANALYZE as changes after it.
 func waitForCount(t *testing.T, dsn, column string, want int) {
 	t.Helper()
 	conn := connect(t, dsn)
 	eventually(t, 30*time.Second, func() error {
 		var n int
-		err := conn.QueryRow(t.Context(), "SELECT sum("+column+") FROM pg_stat_user_tables WHERE relname ~ '^bars_|candles'").Scan(&n)
+		err := conn.QueryRow(t.Context(),
+			"SELECT sum("+column+") FROM pg_stat_user_tables WHERE relname ~ '^bars_|candles'").Scan(&n)
 		if err == nil && n < want {
 			err = fmt.Errorf("%s is %d, want %d", column, n, want)
 		}
@@ -75,7 +76,8 @@ func mustExec(t *testing.T, dsn string, statements ...string) {
 
 func partitions(t *testing.T, dsn string) []string {
 	t.Helper()
-	rows, err := connect(t, dsn).Query(t.Context(), `SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'marketdata.bars'::regclass`)
+	rows, err := connect(t, dsn).Query(t.Context(),
+		`SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'marketdata.bars'::regclass`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,7 @@ func mustExplain(t *testing.T, s *postgres.Store, q ports.BarQuery) ports.ReadPl
 	return plan
 }
 
-// wantAdvice waits until the server counts what was done, and the advice is that; "" is none.
+// wantAdvice waits until the advice for q contains every part; without parts, until there is no advice.
 func wantAdvice(t *testing.T, s *postgres.Store, q ports.BarQuery, parts ...string) {
 	t.Helper()
 	eventually(t, 20*time.Second, func() error {
@@ -127,13 +129,16 @@ func TestExplainHealthyReads(t *testing.T) {
 	unknown := whole
 	unknown.Key.Symbol = "NO/SUCH"
 	elsewhere := whole
-	elsewhere.Range = domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1900, 1, 1, 0, 0, 0, 1000, time.UTC)}
-	nothing := whole
-	nothing.Range.End = nothing.Range.Start
+	elsewhere.Range = domain.Range{
+		Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1900, 1, 1, 0, 0, 0, 1000, time.UTC),
+	}
+	empty := whole
+	empty.Range.End = empty.Range.Start
 	first, last := whole, whole
 	first.First, last.Last = 500, 500
 	for name, q := range map[string]ports.BarQuery{
-		"whole": whole, "first": first, "last": last, "unknown symbol": unknown, "where nothing is": elsewhere, "nothing": nothing,
+		"whole": whole, "first": first, "last": last,
+		"unknown symbol": unknown, "no partition": elsewhere, "empty range": empty,
 	} {
 		plan := mustExplain(t, s, q)
 		if len(plan.Lines) == 0 || len(plan.Advice) > 0 {
@@ -141,17 +146,17 @@ func TestExplainHealthyReads(t *testing.T) {
 		}
 		text := strings.Join(plan.Lines, "\n")
 		if q.Range.Covers(whole.Range) && !strings.Contains(text, "bars_") {
-			t.Errorf("%s: no word of the partition that is read\n%s", name, text)
+			t.Errorf("%s: the plan does not name the partition\n%s", name, text)
 		}
-		if q.Range == whole.Range && !strings.Contains(text, "Subplans Removed: 3") { // it is planned as a read is, for any values
-			t.Errorf("%s: the partitions of three other years are read, or the plan is another\n%s", name, text)
+		if q.Range == whole.Range && !strings.Contains(text, "Subplans Removed: 3") { // a generic plan
+			t.Errorf("%s: the plan does not prune the partitions of three other years\n%s", name, text)
 		}
 		if limits := strings.Contains(text, "Limit"); limits != (q.First+q.Last > 0) {
-			t.Errorf("%s: not the statement of the read\n%s", name, text)
+			t.Errorf("%s: the plan is not of the statement that a read runs\n%s", name, text)
 		}
 	}
 
-	// As it was: nothing is left behind in the session, and reads go on.
+	// The session is as before, and reads work.
 	if n, err := countBars(t.Context(), s, whole); n != bars.Len() || err != nil {
 		t.Error(n, err)
 	}
@@ -160,24 +165,25 @@ func TestExplainHealthyReads(t *testing.T) {
 	}
 }
 
-func TestExplainMissesTheKey(t *testing.T) {
+func TestExplainFindsMissingIndex(t *testing.T) {
 	t.Parallel()
 	s, dsn, bars := openAnalyzed(t)
 	wantAdvice(t, s, queryAll(bars))
 	mustExec(t, dsn, "ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey")
-	const restore = "ALTER TABLE marketdata.bars ADD CONSTRAINT bars_pkey PRIMARY KEY (symbol_id, kind, grid, open_time)"
+	const restore = "ALTER TABLE marketdata.bars " +
+		"ADD CONSTRAINT bars_pkey PRIMARY KEY (symbol_id, kind, grid, open_time)"
 	wantAdvice(t, s, queryAll(bars), restore)
 	wantAdvice(t, s, queryAll(bars), "the index bars_pkey", partitions(t, dsn)[0])
-	mustExec(t, dsn, restore) // to the letter
+	mustExec(t, dsn, restore) // exactly as advised
 	wantAdvice(t, s, queryAll(bars))
 }
 
-func TestExplainFindsAnInvalidIndex(t *testing.T) {
+func TestExplainFindsInvalidIndex(t *testing.T) {
 	t.Parallel()
 	s, dsn, bars := openAnalyzed(t)
 	partition := partitions(t, dsn)[0]
 	mustExec(t, dsn, "UPDATE pg_index SET indisvalid = false WHERE indrelid = '"+partition+"'::regclass")
-	mustExec(t, dsn, "ALTER TABLE "+partition+" SET (fillfactor = 100)") // whoever has planned with it hears of it
+	mustExec(t, dsn, "ALTER TABLE "+partition+" SET (fillfactor = 100)") // invalidates cached plans
 	restore := "REINDEX INDEX CONCURRENTLY " + partition + "_pkey"
 	wantAdvice(t, s, queryAll(bars), restore)
 	mustExec(t, dsn, restore)
@@ -203,7 +209,7 @@ func TestExplainFindsOldStatistics(t *testing.T) {
 	wantAdvice(t, s, queryAll(bars))
 }
 
-func TestExplainNeverAnalyzed(t *testing.T) {
+func TestExplainFindsNeverAnalyzed(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	s := open(t, postgres.Config{DSN: dsn})
@@ -216,13 +222,13 @@ func TestExplainNeverAnalyzed(t *testing.T) {
 	writeBars(t, s, bars)
 	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
 	waitForCount(t, dsn, "n_tup_ins", 30_000)
-	mustExec(t, dsn, "SELECT pg_stat_reset()") // as a crash does
+	mustExec(t, dsn, "SELECT pg_stat_reset()") // as after a crash
 	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
 	mustExec(t, dsn, "ANALYZE "+partition)
 	wantAdvice(t, s, queryAll(bars))
 }
 
-// Settings of a pool that was handed in, or of a role.
+// TestExplainFindsBadSettings covers settings of a caller's pool; those of a role act alike.
 func TestExplainFindsBadSettings(t *testing.T) {
 	t.Parallel()
 	_, dsn, bars := openAnalyzed(t)
@@ -245,7 +251,9 @@ func TestExplainFindsBadSettings(t *testing.T) {
 			}
 
 			defer pool.Close()
-			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
+			s, closeStore, err := postgres.New(pool, postgres.Config{
+				AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -262,8 +270,7 @@ func TestExplainFindsBadSettings(t *testing.T) {
 	}
 }
 
-// Tables of the deployment's own, read through views by a role that may only read: there is a plan, and advice about
-// what it reads.
+// TestExplainThroughViews proves that a read through views has a plan, and advice about the tables behind the views.
 func TestExplainThroughViews(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
@@ -272,7 +279,8 @@ func TestExplainThroughViews(t *testing.T) {
 			open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint)`,
 		`CREATE VIEW marketdata.symbols AS SELECT 7 AS id, 'BTC/USD'::text AS symbol`,
 		`CREATE VIEW marketdata.bars AS TABLE public."odd %I candles"`,
-		`INSERT INTO public."odd %I candles" SELECT n % 100, 'trade', '1m', '2024-03-01'::timestamptz + n * interval '1 minute', 1, 1, 1, 1, 1, 1
+		`INSERT INTO public."odd %I candles"
+			SELECT n % 100, 'trade', '1m', '2024-03-01'::timestamptz + n * interval '1 minute', 1, 1, 1, 1, 1, 1
 			FROM generate_series(1, 50000) n`)
 	waitForCount(t, dsn, "n_tup_ins", 50_000)
 	mustExec(t, dsn, `ANALYZE public."odd %I candles"`)
@@ -281,7 +289,8 @@ func TestExplainThroughViews(t *testing.T) {
 		Start: time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 3, 2, 0, 0, 0, 0, time.UTC),
 	}}
 	wantAdvice(t, s, q, `the whole of public."odd %I candles" is read`, "create an index")
-	mustExec(t, dsn, `CREATE INDEX ON public."odd %I candles" (symbol_id, open_time)`, `CREATE INDEX ON public."odd %I candles" (lower(kind))`)
+	mustExec(t, dsn, `CREATE INDEX ON public."odd %I candles" (symbol_id, open_time)`,
+		`CREATE INDEX ON public."odd %I candles" (lower(kind))`)
 	wantAdvice(t, s, q)
 }
 
@@ -294,12 +303,12 @@ func TestExplainErrors(t *testing.T) {
 	_, err := s.ExplainRead(t.Context(), wrong)
 	wantKind(t, err, ports.ErrInvalid)
 
-	gone, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = s.ExplainRead(gone, q)
+	_, err = s.ExplainRead(canceled, q)
 	wantKind(t, err, ports.ErrCanceled)
 
-	// A caller who gives up while the server waits for a lock, and what is left behind.
+	// A call that is canceled while the server waits for a lock leaves no statement behind.
 	other, watch := connect(t, dsn), connect(t, dsn)
 	if _, err := other.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
 		t.Fatal(err)
@@ -314,8 +323,8 @@ func TestExplainErrors(t *testing.T) {
 	}()
 	eventually(t, 10*time.Second, func() error {
 		n, err := activeStatements(t.Context(), watch)
-		if err == nil && n < 2 { // the one that holds the lock is the other
-			err = errors.New("nothing waits")
+		if err == nil && n < 2 { // one is the transaction with the lock
+			err = errors.New("no statement waits for the lock")
 		}
 		return err
 	})
@@ -324,7 +333,7 @@ func TestExplainErrors(t *testing.T) {
 	eventually(t, 10*time.Second, func() error {
 		n, err := activeStatements(t.Context(), watch)
 		if err == nil && n > 1 {
-			err = errors.New("it still waits")
+			err = errors.New("the statement still waits for the lock")
 		}
 		return err
 	})

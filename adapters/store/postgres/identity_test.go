@@ -7,7 +7,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// However a database is reached it has one identity, and no other database has it.
+// TestIdentity proves that two stores on one database agree on its identity, and that another database has another one.
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	identity := func(dsn string) string {

@@ -11,14 +11,16 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// Whatever is published fits the notifications of one statement, which all differ, and together say it again.
+// TestPayloadsRoundTrip proves that payloads are within the limit, differ from each other, and decode to the changes.
 func TestPayloadsRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		one := rapid.Custom(func(t *rapid.T) ports.Invalidation {
 			key := gen.Key().Draw(t, "key")
 			return ports.Invalidation{
-				Store: rapid.StringN(0, 1000, 3000).Draw(t, "store"), Key: key, Range: gen.Range(key.Grid).Draw(t, "range"),
+				Store: rapid.StringN(0, 1000, 3000).Draw(t, "store"),
+				Key:   key,
+				Range: gen.Range(key.Grid).Draw(t, "range"),
 			}
 		})
 		want := rapid.SliceOfN(one, 0, 50).Draw(t, "changes")
@@ -34,12 +36,12 @@ func TestPayloadsRoundTrip(t *testing.T) {
 		var got []ports.Invalidation
 		for i, text := range texts {
 			if len(text) > maxPayload || slices.Contains(texts[:i], text) {
-				t.Fatalf("part %d of %d: %d bytes, or the same as another", i, len(texts), len(text))
+				t.Fatalf("part %d of %d: %d bytes, or equal to another part", i, len(texts), len(text))
 			}
 
 			n, ok := decodeNotification(text)
 			if !ok || n.From != name || len(n.Changes) == 0 {
-				t.Fatalf("part %d reads as %+v", i, n)
+				t.Fatalf("part %d decodes to %+v", i, n)
 			}
 
 			got = append(got, n.Changes...)
@@ -47,13 +49,14 @@ func TestPayloadsRoundTrip(t *testing.T) {
 		if !slices.EqualFunc(got, want, func(a, b ports.Invalidation) bool {
 			return a.Store == b.Store && a.Key == b.Key && a.Range.Equal(b.Range)
 		}) {
-			t.Fatalf("%d changes became %d, or others", len(want), len(got))
+			t.Fatalf("%d changes became %d, or different ones", len(want), len(got))
 		}
 	})
 }
 
-func FuzzParseNotice(f *testing.F) {
-	texts, err := encodeNotifications("x", []ports.Invalidation{{Store: "s", Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}}})
+func FuzzDecodeNotification(f *testing.F) {
+	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
+	texts, err := encodeNotifications("x", []ports.Invalidation{{Store: "s", Key: key}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -68,10 +71,10 @@ func FuzzParseNotice(f *testing.F) {
 		}
 
 		if n.From == "" {
-			t.Error("from nobody")
+			t.Error("no publisher")
 		}
 		if _, err := encodeNotifications(n.From, n.Changes); err != nil && len(payload) < maxPayload/10 {
-			t.Errorf("what was heard cannot be told: %v", err)
+			t.Errorf("the decoded changes cannot be encoded: %v", err)
 		}
 	})
 }

@@ -30,7 +30,7 @@ const (
 		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
 )
 
-// bare is a store on a database as it is: invalidations need no tables.
+// openUnmigrated returns a store on a database as it is, because invalidations need no tables.
 func openUnmigrated(tb testing.TB, dsn string) *postgres.Store {
 	tb.Helper()
 	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
@@ -64,7 +64,7 @@ func TestInvalidationsContract(t *testing.T) {
 	t.Parallel()
 	contract.Invalidations(t, func(tb testing.TB) contract.InvalidationsSubject {
 		dsn := servers.Postgres(tb)
-		behind := connect(tb, dsn)
+		observer := connect(tb, dsn)
 		var peers []ports.Invalidations
 		for range 3 {
 			peers = append(peers, postgres.NewInvalidations(openUnmigrated(tb, dsn)))
@@ -72,23 +72,23 @@ func TestInvalidationsContract(t *testing.T) {
 
 		return contract.InvalidationsSubject{
 			Peers: peers,
-			Held:  func(ctx context.Context) (int, error) { return countListeners(ctx, behind) },
+			Held:  func(ctx context.Context) (int, error) { return countListeners(ctx, observer) },
 			Cut: func(ctx context.Context) error {
-				_, err := behind.Exec(ctx, terminateListeners)
+				_, err := observer.Exec(ctx, terminateListeners)
 				return err
 			},
 		}
 	})
 }
 
-// invalidation is the one that tests tell.
+// invalidation returns an invalidation of the store.
 func invalidation(store string) ports.Invalidation {
 	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
 	return ports.Invalidation{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
 		Range: domain.Range{Start: start, End: start.Add(time.Hour)}}
 }
 
-// heard is the first that a subscription hears.
+// firstInvalidation returns the first invalidation that a subscription yields.
 func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, error) bool)) ports.Invalidation {
 	t.Helper()
 	for got, err := range sequence {
@@ -102,10 +102,9 @@ func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, erro
 	return ports.Invalidation{}
 }
 
-// A pool that was handed in, whose settings are the caller's: its only connection stays free, its limits do not end a
-// subscription that waits for longer, its hook brings the password, and its own handler of notifications takes none
-// away.
-func TestNoticesOnAHandedInPool(t *testing.T) {
+// TestInvalidationsOnCallersPool proves that a subscription works with a caller's pool of one connection, which stays
+// idle; that the pool's timeouts do not end it; and that the pool's hook provides the password.
+func TestInvalidationsOnCallersPool(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"simple_protocol", "cache_statement"} {
 		t.Run(mode, func(t *testing.T) {
@@ -134,7 +133,9 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			}
 
 			defer pool.Close()
-			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second})
+			s, closeStore, err := postgres.New(pool, postgres.Config{
+				AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,30 +149,32 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 			if stat := s.PoolStats(); stat.InUse != 0 || stat.Max != 1 {
 				t.Errorf("%+v", stat)
 			}
-			behind := connect(t, dsn)
-			eventually(t, 10*time.Second, func() error { // it has waited for longer than any limit
+			observer := connect(t, dsn)
+			eventually(t, 10*time.Second, func() error { // it has waited longer than every timeout
 				var waited bool
-				err := behind.QueryRow(t.Context(), `SELECT coalesce(bool_and(state = 'idle' AND now() - state_change > '1 second'), false)
-					FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'host invalidations'`).Scan(&waited)
+				err := observer.QueryRow(t.Context(), `
+					SELECT coalesce(bool_and(state = 'idle' AND now() - state_change > '1 second'), false)
+					FROM pg_stat_activity
+					WHERE datname = current_database() AND application_name = 'host invalidations'`).Scan(&waited)
 				if err == nil && !waited {
-					err = errors.New("no subscription waits for so long")
+					err = errors.New("no subscription has waited that long")
 				}
 
 				return err
 			})
 			want := invalidation("postgres")
-			// By another pool: the server has ended the connections of this one.
+			// Publish through another pool, because the server has ended the connections of this one.
 			if err := postgres.NewInvalidations(openUnmigrated(t, dsn)).Publish(t.Context(), want); err != nil {
 				t.Fatal(err)
 			}
 
 			if got := firstInvalidation(t, subscription); got != want {
-				t.Errorf("heard %+v", got)
+				t.Errorf("received %+v", got)
 			}
 			eventually(t, 10*time.Second, func() error {
-				n, err := countListeners(t.Context(), behind)
+				n, err := countListeners(t.Context(), observer)
 				if err == nil && n > 0 {
-					err = errors.New("it still listens")
+					err = errors.New("a connection still listens")
 				}
 				return err
 			})
@@ -179,42 +182,47 @@ func TestNoticesOnAHandedInPool(t *testing.T) {
 	}
 }
 
-// Whatever else is notified on the channel is passed over.
-func TestForeignNotificationsArePassedOver(t *testing.T) {
+// TestForeignNotificationsAreSkipped proves that a subscription skips payloads that are not ours.
+func TestForeignNotificationsAreSkipped(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	here, there := postgres.NewInvalidations(openUnmigrated(t, dsn)), postgres.NewInvalidations(openUnmigrated(t, dsn))
-	subscription, err := here.Subscribe(t.Context())
+	local := postgres.NewInvalidations(openUnmigrated(t, dsn))
+	remote := postgres.NewInvalidations(openUnmigrated(t, dsn))
+	subscription, err := local.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	behind := connect(t, dsn)
+	observer := connect(t, dsn)
 	for _, payload := range []string{
 		"", "hello", "{}", "[]", "null", `{"from":"x"}`, `{"from":7,"changes":[]}`, `{"from":"x","changes":[{}]}`,
 		`{"from":"x","changes":[{"key":{"symbol":"btc","grid":"1m","kind":"trade"}}]}`, `{"from":"x","proof":"y"}`,
-		`{"changes":[{"store":"s","key":{"symbol":"BTC","grid":"1m","kind":"trade"}}]}`, `{"from":"x","changes":[`, strings.Repeat("x", 7999),
+		`{"changes":[{"store":"s","key":{"symbol":"BTC","grid":"1m","kind":"trade"}}]}`, `{"from":"x","changes":[`,
+		strings.Repeat("x", 7999),
 	} {
-		if _, err := behind.Exec(t.Context(), `SELECT pg_notify('marketdata_invalidations', $1)`, payload); err != nil {
+		const notify = `SELECT pg_notify('marketdata_invalidations', $1)`
+		if _, err := observer.Exec(t.Context(), notify, payload); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := there.Publish(t.Context(), invalidation("postgres")); err != nil {
+	if err := remote.Publish(t.Context(), invalidation("postgres")); err != nil {
 		t.Fatal(err)
 	}
 
 	if got := firstInvalidation(t, subscription); got != invalidation("postgres") {
-		t.Errorf("heard %+v", got)
+		t.Errorf("received %+v", got)
 	}
 }
 
-// What is refused is refused whole, and what is told in another database stays there.
+// TestPublishRefuses proves that a refused Publish publishes nothing, and that publications of another database are not
+// received.
 func TestPublishRefuses(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	here, there := postgres.NewInvalidations(openUnmigrated(t, dsn)), postgres.NewInvalidations(openUnmigrated(t, dsn))
-	elsewhere := postgres.NewInvalidations(openUnmigrated(t, servers.Postgres(t)))
-	subscription, err := here.Subscribe(t.Context())
+	local := postgres.NewInvalidations(openUnmigrated(t, dsn))
+	remote := postgres.NewInvalidations(openUnmigrated(t, dsn))
+	otherDatabase := postgres.NewInvalidations(openUnmigrated(t, servers.Postgres(t)))
+	subscription, err := local.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,27 +232,27 @@ func TestPublishRefuses(t *testing.T) {
 	for name, change := range map[string]ports.Invalidation{
 		"no key": {Store: "postgres"}, "too long a name": invalidation(strings.Repeat("x", 8000)), "too late": late,
 	} {
-		err := there.Publish(t.Context(), invalidation("refused"), change)
+		err := remote.Publish(t.Context(), invalidation("refused"), change)
 		if e := wantKind(t, err, ports.ErrInvalid); e.Op == "" || e.Store != postgres.Name {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
-	if err := elsewhere.Publish(t.Context(), invalidation("elsewhere")); err != nil {
+	if err := otherDatabase.Publish(t.Context(), invalidation("elsewhere")); err != nil {
 		t.Fatal(err)
 	}
-	if err := there.Publish(t.Context(), invalidation("postgres")); err != nil {
+	if err := remote.Publish(t.Context(), invalidation("postgres")); err != nil {
 		t.Fatal(err)
 	}
 
 	if got := firstInvalidation(t, subscription); got != invalidation("postgres") {
-		t.Errorf("heard %+v", got)
+		t.Errorf("received %+v", got)
 	}
 }
 
-// between forwards connections to the server and does to what the server says what a test wants.
+// proxy forwards connections to the server and suppresses messages on demand.
 type proxy struct {
-	dropNotifications atomic.Bool // notifications are dropped
-	stalled           atomic.Bool // nothing goes on in either direction
+	dropNotifications atomic.Bool // of the server
+	stalled           atomic.Bool // forwards nothing in either direction
 	address           string
 	conns             sync.WaitGroup
 }
@@ -329,8 +337,8 @@ func (b *proxy) forward(ctx context.Context, client net.Conn, address string) {
 	}
 }
 
-// A pooler in transaction mode accepts LISTEN and delivers nothing.
-func TestSubscriptionThatHearsNothingIsRefused(t *testing.T) {
+// TestSubscribeVerifiesDelivery simulates a pooler in transaction mode, which accepts LISTEN and delivers nothing.
+func TestSubscribeVerifiesDelivery(t *testing.T) {
 	t.Parallel()
 	b := newProxy(t)
 	b.dropNotifications.Store(true)
@@ -341,18 +349,19 @@ func TestSubscriptionThatHearsNothingIsRefused(t *testing.T) {
 	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "session mode") {
 		t.Error(err)
 	}
-	behind := connect(t, dsn)
+	observer := connect(t, dsn)
 	eventually(t, 10*time.Second, func() error {
-		n, err := countListeners(t.Context(), behind)
+		n, err := countListeners(t.Context(), observer)
 		if err == nil && n > 0 {
-			err = errors.New("it still listens")
+			err = errors.New("a connection still listens")
 		}
 		return err
 	})
 }
 
-// A server, or a network, that falls silent without closing anything is noticed.
-func TestSubscriptionNoticesASilentServer(t *testing.T) {
+// TestSubscriptionDetectsSilentServer proves that a subscription ends when the server or the network stops responding
+// without closing the connection.
+func TestSubscriptionDetectsSilentServer(t *testing.T) {
 	t.Parallel()
 	b := newProxy(t)
 	s := openUnmigrated(t, changeDSN(t, servers.Postgres(t), func(u *url.URL, _ url.Values) { u.Host = b.address }))
@@ -365,7 +374,8 @@ func TestSubscriptionNoticesASilentServer(t *testing.T) {
 	began := time.Now()
 	for _, err := range subscription {
 		wantKind(t, err, ports.ErrUnavailable)
-		if took := time.Since(began); took < 4*time.Second || took > 20*time.Second || errors.Is(err, context.DeadlineExceeded) {
+		took := time.Since(began)
+		if took < 4*time.Second || took > 20*time.Second || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("after %s: %v", took, err)
 		}
 		return

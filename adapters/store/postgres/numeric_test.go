@@ -13,7 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// decimals draws numbers of every size that a Decimal has, spelled with any scale.
+// drawDecimal draws a number of any size and scale that a Decimal has.
 func drawDecimal(t *rapid.T) domain.Decimal {
 	whole := rapid.StringMatching(`0|[1-9][0-9]{0,19}`).Draw(t, "whole")
 	fraction := rapid.StringMatching(`(\.[0-9]{1,18})?`).Draw(t, "fraction")
@@ -21,7 +21,7 @@ func drawDecimal(t *rapid.T) domain.Decimal {
 	return domain.MustDecimal(sign + whole + fraction)
 }
 
-// field is the bytes of a COPY field without their length.
+// fieldBytes returns a field of COPY without its length.
 func fieldBytes(t interface{ Fatalf(string, ...any) }, b []byte) []byte {
 	if int(binary.BigEndian.Uint32(b)) != len(b)-4 {
 		t.Fatalf("length %d before %d bytes", binary.BigEndian.Uint32(b), len(b)-4)
@@ -41,14 +41,15 @@ func TestNumericRoundTrip(t *testing.T) {
 	})
 }
 
-// The driver's own codec is the oracle of both directions.
+// TestNumericAgainstPgtype compares both directions with the codec of the driver.
 func TestNumericAgainstPgtype(t *testing.T) {
 	t.Parallel()
 	types := pgtype.NewMap()
 	rapid.Check(t, func(t *rapid.T) {
 		d := drawDecimal(t)
 		var ours pgtype.Numeric
-		if err := types.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, fieldBytes(t, appendDecimal(nil, d)), &ours); err != nil {
+		encoded := fieldBytes(t, appendDecimal(nil, d))
+		if err := types.Scan(pgtype.NumericOID, pgtype.BinaryFormatCode, encoded, &ours); err != nil {
 			t.Fatalf("pgtype cannot read our %s: %v", d, err)
 		}
 
@@ -72,7 +73,7 @@ func TestNumericAgainstPgtype(t *testing.T) {
 	})
 }
 
-// The fast and the wide path give one answer, at every scale that holds the number.
+// TestNumericPathsAgree proves that the narrow and the wide path return the same result at every scale.
 func TestNumericPathsAgree(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -80,11 +81,11 @@ func TestNumericPathsAgree(t *testing.T) {
 		b := fieldBytes(t, appendDecimal(nil, d))
 		scale := rapid.Uint8Range(0, domain.MaxScale).Draw(t, "scale")
 		hi, lo, err := decodeNumeric(b, scale)
-		exponent := groupDigits*int(int16(binary.BigEndian.Uint16(b[2:]))) + int(scale)
-		wideHi, wideLo, wideErr := decodeWideNumeric(b[numericHeader:], exponent, int(int16(binary.BigEndian.Uint16(b[2:]))),
+		weight := int(int16(binary.BigEndian.Uint16(b[2:])))
+		wideHi, wideLo, wideErr := decodeWideNumeric(b[numericHeader:], groupDigits*weight+int(scale), weight,
 			binary.BigEndian.Uint16(b[4:]) == numericNegative)
 		if hi != wideHi || lo != wideLo || !errors.Is(wideErr, err) {
-			t.Fatalf("%s at %d: %d %d %v, the wide way %d %d %v", d, scale, hi, lo, err, wideHi, wideLo, wideErr)
+			t.Fatalf("%s at scale %d: %d %d %v, the wide path %d %d %v", d, scale, hi, lo, err, wideHi, wideLo, wideErr)
 		}
 
 		_, fraction, _ := strings.Cut(d.String(), ".")
@@ -97,7 +98,8 @@ func TestNumericPathsAgree(t *testing.T) {
 
 		n := new(big.Int).Lsh(big.NewInt(hi), 64)
 		n.Add(n, new(big.Int).SetUint64(uint64(lo)))
-		want, _ := new(big.Int).SetString(strings.Replace(d.String(), ".", "", 1)+strings.Repeat("0", int(scale)-len(fraction)), 10)
+		digits := strings.Replace(d.String(), ".", "", 1) + strings.Repeat("0", int(scale)-len(fraction))
+		want, _ := new(big.Int).SetString(digits, 10)
 		if n.Cmp(want) != 0 {
 			t.Fatalf("%s at %d: %s", d, scale, n)
 		}
@@ -137,7 +139,9 @@ func TestNumericRefuses(t *testing.T) {
 }
 
 func FuzzDecodeNumeric(f *testing.F) {
-	for _, s := range []string{"0", "1", "-1", "7424.91", "0.00000001", "99999999999999999999.999999999999999999", "10000", "0.0001"} {
+	for _, s := range []string{
+		"0", "1", "-1", "7424.91", "0.00000001", "99999999999999999999.999999999999999999", "10000", "0.0001",
+	} {
 		f.Add(appendDecimal(nil, domain.MustDecimal(s))[4:], uint8(8))
 	}
 	f.Add([]byte{0, 0, 0, 0, 0xC0, 0, 0, 0}, uint8(0))

@@ -193,7 +193,8 @@ func TestSQLIsInOneFile(t *testing.T) {
 // statementStart matches the start of a statement. Advice for people, such as "...: ANALYZE bars", does not start with
 // one.
 var statementStart = regexp.MustCompile(
-	`^\s*(SELECT|INSERT|UPDATE|DELETE|COPY|CREATE|TRUNCATE|BEGIN|COMMIT|ROLLBACK|SET|LISTEN|NOTIFY|EXPLAIN|WITH|LOCK)\b`)
+	`^\s*(SELECT|INSERT|UPDATE|DELETE|COPY|CREATE|TRUNCATE|BEGIN|COMMIT|ROLLBACK` +
+		`|SET|LISTEN|NOTIFY|EXPLAIN|WITH|LOCK)\b`)
 
 func parse(t *testing.T, file string) *ast.File {
 	t.Helper()

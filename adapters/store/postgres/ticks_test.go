@@ -15,7 +15,7 @@ import (
 
 var tickStart = time.Date(2019, 10, 31, 23, 59, 59, 0, time.UTC)
 
-// tickTime is three ticks an instant, an instant a millisecond, over the end of a month.
+// tickTime returns the time and sequence number of tick i: three ticks per millisecond, across the end of a month.
 func tickTime(i int) (time.Time, int64) {
 	return tickStart.Add(time.Duration(i/3) * time.Millisecond), int64(i % 3)
 }
@@ -25,8 +25,12 @@ func makeTrades(t *testing.T, n, seed int) domain.Trades {
 	b := domain.NewTicksBuilder[domain.Trade]("XRP/ETH")
 	for i := range n {
 		at, seq := tickTime(i)
-		if err := b.Append(domain.Trade{Time: at, Seq: seq, Side: domain.Side(i % 3),
-			Price: domain.MustDecimal(fmt.Sprintf("0.00141%03d", (i+seed)%1000)), Size: domain.MustDecimal(fmt.Sprint(i + 1))}); err != nil {
+		price, size := fmt.Sprintf("0.00141%03d", (i+seed)%1000), fmt.Sprint(i+1)
+		trade := domain.Trade{
+			Time: at, Seq: seq, Side: domain.Side(i % 3),
+			Price: domain.MustDecimal(price), Size: domain.MustDecimal(size),
+		}
+		if err := b.Append(trade); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,9 +48,12 @@ func makeQuotes(t *testing.T, n, seed int) domain.Quotes {
 	b := domain.NewTicksBuilder[domain.Quote]("XRP/ETH")
 	for i := range n {
 		at, seq := tickTime(i)
-		wide := domain.MustDecimal("12345678901234567890.123456789012345678") // no column of 64 bits holds it
-		if err := b.Append(domain.Quote{Time: at, Seq: seq, Bid: domain.MustDecimal(fmt.Sprintf("0.00141%03d", (i+seed)%1000)), Ask: wide,
-			BidSize: domain.MustDecimal(fmt.Sprint(i)), AskSize: domain.MustDecimal("1e-18")}); err != nil {
+		wide := domain.MustDecimal("12345678901234567890.123456789012345678") // does not fit 64 bits
+		quote := domain.Quote{
+			Time: at, Seq: seq, Bid: domain.MustDecimal(fmt.Sprintf("0.00141%03d", (i+seed)%1000)), Ask: wide,
+			BidSize: domain.MustDecimal(fmt.Sprint(i)), AskSize: domain.MustDecimal("1e-18"),
+		}
+		if err := b.Append(quote); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -59,7 +66,7 @@ func makeQuotes(t *testing.T, n, seed int) domain.Quotes {
 	return ticks
 }
 
-// tickCalls is a store's calls for one kind of ticks.
+// tickCalls has the methods of a store for one kind of ticks.
 type tickCalls[T domain.Tick] struct {
 	make    func(t *testing.T, n, seed int) domain.Ticks[T]
 	read    func(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
@@ -70,13 +77,15 @@ type tickCalls[T domain.Tick] struct {
 func TestTrades(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{BatchRows: 1_000})
-	testTicks(t, s, domain.TickTrades, tickCalls[domain.Trade]{makeTrades, s.ReadTrades, s.WriteTrades, s.ReplaceTrades})
+	calls := tickCalls[domain.Trade]{makeTrades, s.ReadTrades, s.WriteTrades, s.ReplaceTrades}
+	testTicks(t, s, domain.TickTrades, calls)
 }
 
 func TestQuotes(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{BatchRows: 1_000})
-	testTicks(t, s, domain.TickQuotes, tickCalls[domain.Quote]{makeQuotes, s.ReadQuotes, s.WriteQuotes, s.ReplaceQuotes})
+	calls := tickCalls[domain.Quote]{makeQuotes, s.ReadQuotes, s.WriteQuotes, s.ReplaceQuotes}
+	testTicks(t, s, domain.TickQuotes, calls)
 }
 
 func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickKind, calls tickCalls[T]) {
@@ -93,7 +102,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 				t.Fatal(err)
 			}
 			if end := at + piece.Len(); end > want.Len() || !piece.Equal(want.Slice(at, end)) {
-				t.Fatalf("%+v: after %d of %d ticks a piece that is not equal: %s", q, at, want.Len(), piece)
+				t.Fatalf("%+v: after %d of %d ticks the piece differs: %s", q, at, want.Len(), piece)
 			}
 
 			at += piece.Len()
@@ -108,7 +117,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 			t.Fatalf("got %+v, %v, want %+v", got, err, want)
 		}
 	}
-	claimed := func(want ...domain.Range) {
+	wantCovered := func(want ...domain.Range) {
 		t.Helper()
 		extents, err := s.TickExtents(ctx, "XRP/ETH")
 		if err != nil || len(extents) != len(want) {
@@ -126,7 +135,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	got, err := calls.write(ctx, first, whole)
 	report(got, err, ports.WriteReport{Inserted: n})
 	want(q, first)
-	claimed(whole)
+	wantCovered(whole)
 	got, err = calls.write(ctx, first, whole)
 	report(got, err, ports.WriteReport{Unchanged: n})
 	got, err = calls.write(ctx, second.Slice(0, 10), whole)
@@ -141,10 +150,10 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	got, err = calls.replace(ctx, second.Slice(0, 1_500), part)
 	report(got, err, ports.WriteReport{Changed: 1_490, Unchanged: 10, Deleted: 1_500})
 	want(ports.TickQuery{Range: part}, second.Slice(0, 1_500))
-	claimed(whole)
+	wantCovered(whole)
 	got, err = calls.replace(ctx, first.Slice(0, 0), part)
 	report(got, err, ports.WriteReport{Deleted: 1_500})
-	claimed(domain.Range{Start: part.End, End: whole.End})
+	wantCovered(domain.Range{Start: part.End, End: whole.End})
 	want(q, first.Slice(3_000, n))
 
 	_, err = calls.write(ctx, first, part)
@@ -153,7 +162,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 		break
 	}
 	if used := s.PoolStats().InUse; used != 0 {
-		t.Errorf("%d connections in use after breaking off", used)
+		t.Errorf("%d connections in use after a break", used)
 	}
 }
 

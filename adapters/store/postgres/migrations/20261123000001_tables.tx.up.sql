@@ -1,5 +1,5 @@
--- What callers read is guarded by grants alone: no row of these tables belongs to one tenant.
--- Every table that holds data has the symbol in its key, so that it can be distributed by it.
+-- Only grants restrict reads, because no row belongs to one tenant.
+-- Every data table has the symbol in its key, so that it can be distributed by symbol.
 
 CREATE TABLE marketdata.symbols (
     id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -12,8 +12,8 @@ CREATE TABLE marketdata.symbols (
     zone   text COLLATE "C" NOT NULL
 );
 
--- A foreign key on symbols would cost every bar a look-up; writers make the symbol known first, and symbols are never deleted.
--- Columns of fixed width come first: they need no padding.
+-- There is no foreign key on symbols, because it would cost a lookup per bar. Writers insert the symbol first, and
+-- symbols are never deleted. Columns of fixed width come first, because they then need no padding.
 CREATE TABLE marketdata.bars (
     open_time timestamptz NOT NULL,
     trades    bigint NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE marketdata.quotes (
     PRIMARY KEY (symbol_id, time, seq)
 ) PARTITION BY RANGE (time);
 
--- assumed is for a view in the place of this table: data that nobody claimed to be complete.
+-- assumed is for a view in place of this table. It marks inferred coverage: no writer declared the range as complete.
 CREATE TABLE marketdata.extents (
     symbol_id  integer NOT NULL,
     kind       text COLLATE "C" NOT NULL,
@@ -70,11 +70,11 @@ CREATE TABLE marketdata.tick_extents (
 
 --bun:split
 
--- ensure_partitions makes the partitions of a table that hold the given times. It runs as its owner, so that a role that imports
--- needs no right to make tables; what it makes is decided here alone.
+-- ensure_partitions creates the missing partitions of a table for the given times. It runs with the rights of its
+-- owner, so that an importing role needs no right to create tables. The arguments cannot make it create anything else.
 --
--- A partition is made aside and attached: that stops neither readers nor writers of the table, where CREATE TABLE ... PARTITION OF
--- would wait for every reader and hold up those after it.
+-- A partition is created as a table and then attached, which blocks neither readers nor writers. CREATE TABLE ...
+-- PARTITION OF would wait for every reader and block those that come later.
 CREATE FUNCTION marketdata.ensure_partitions(parent text, times timestamptz[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE

@@ -1,9 +1,10 @@
--- An example of reading tables that a deployment has already, here instruments and candles, through views in the places of ours.
--- Nothing is written through them: let the store connect as a role that is granted USAGE on the schema and SELECT on the views.
+-- An example of views that make existing tables readable, here instruments and candles. The views replace the tables
+-- symbols, bars and extents. They are read-only: let the store connect as a role that is granted USAGE on the schema
+-- and SELECT on the views.
 
 CREATE SCHEMA marketdata;
 
--- id is the instrument's own number. Text is compared bytewise, tick and lot are 0 where nobody knows them, zone is an IANA name.
+-- id is the instrument's own number. Text is compared bytewise. A tick or lot of 0 means unknown. zone is an IANA name.
 CREATE VIEW marketdata.symbols AS
 SELECT id,
        (upper(exchange) || ':' || base || '/' || quote) COLLATE "C" AS symbol,
@@ -15,8 +16,9 @@ SELECT id,
        'UTC' COLLATE "C" AS zone
 FROM public.instruments;
 
--- kind and grid are those of all the table's bars. A float becomes the decimal of its 15 digits; 0 trades are an unknown number of
--- them. Columns that are only renamed keep their index: (instrument_id, ts) is what reads need.
+-- kind (the price type) and grid are constants, because all bars of the table share them. A cast of a float keeps 15
+-- digits. 0 trades means that their number is unknown. Renamed columns keep their index; reads need one on
+-- (instrument_id, ts).
 CREATE VIEW marketdata.bars AS
 SELECT ts AS open_time,
        0::bigint AS trades,
@@ -30,7 +32,8 @@ SELECT ts AS open_time,
        vol AS volume
 FROM public.candles;
 
--- Nobody claimed that these bars are complete: assumed says so. Each end is found by the index.
+-- assumed is true, because no writer declared the bars as complete: the coverage is inferred from the first and the
+-- last bar. The index finds both.
 CREATE VIEW marketdata.extents AS
 SELECT id AS symbol_id,
        'trade' COLLATE "C" AS kind,
@@ -38,5 +41,7 @@ SELECT id AS symbol_id,
        first AS start_time,
        last + interval '1 minute' AS end_time,
        true AS assumed
-FROM public.instruments CROSS JOIN LATERAL (SELECT min(ts) AS first, max(ts) AS last FROM public.candles WHERE instrument_id = id) ends
+FROM public.instruments CROSS JOIN LATERAL (
+    SELECT min(ts) AS first, max(ts) AS last FROM public.candles WHERE instrument_id = id
+) ends
 WHERE first IS NOT NULL;

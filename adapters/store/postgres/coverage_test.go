@@ -1,0 +1,54 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+func TestCoverageMergesAndSubtracts(t *testing.T) {
+	t.Parallel()
+	s := open(t, postgres.Config{})
+	ctx := t.Context()
+	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()}
+	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
+	days := func(from, to int) domain.Range { return domain.Range{Start: day(from), End: day(to)} }
+	for _, step := range []struct {
+		change func(context.Context, domain.SeriesKey, domain.Range) error
+		r      domain.Range
+		want   []domain.Range
+	}{
+		{s.RemoveCoverage, days(1, 9), nil},
+		{s.DeclareCoverage, days(1, 2), []domain.Range{days(1, 2)}},
+		{s.DeclareCoverage, days(3, 4), []domain.Range{days(1, 2), days(3, 4)}},
+		{s.DeclareCoverage, days(2, 3), []domain.Range{days(1, 4)}},
+		{s.DeclareCoverage, days(1, 4), []domain.Range{days(1, 4)}},
+		{s.RemoveCoverage, days(2, 3), []domain.Range{days(1, 2), days(3, 4)}},
+		{s.RemoveCoverage, days(1, 9), nil},
+	} {
+		if err := step.change(ctx, key, step.r); err != nil {
+			t.Fatal(err)
+		}
+
+		extents, err := s.Extents(ctx, key.Symbol)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		var got []domain.Range
+		for _, e := range extents {
+			got = append(got, e.Range)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(step.want) {
+			t.Fatalf("after %s: %v, want %v", step.r, got, step.want)
+		}
+	}
+	if known, err := s.Symbols(ctx, ports.SymbolQuery{}); err != nil || len(known) != 1 {
+		t.Fatal(known, err)
+	}
+}

@@ -1,0 +1,151 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// analyzedPlan is a node in the output of EXPLAIN (ANALYZE, FORMAT JSON).
+type analyzedPlan struct {
+	Node    string  `json:"Node Type"`
+	Table   string  `json:"Relation Name"`
+	Index   string  `json:"Index Name"`
+	Rows    float64 `json:"Actual Rows"`
+	Loops   float64 `json:"Actual Loops"`
+	Removed float64 `json:"Rows Removed by Filter"`
+	Plans   []analyzedPlan
+}
+
+func (p analyzedPlan) walk(visit func(analyzedPlan)) {
+	visit(p)
+	for _, child := range p.Plans {
+		child.walk(visit)
+	}
+}
+
+// explainAnalyze runs the statement with literal arguments on a connection whose plan_cache_mode is mode, and returns
+// its plan, and the plan's JSON for messages.
+func explainAnalyze(t *testing.T, s *Store, mode, sql, args string) (root analyzedPlan, text string) {
+	t.Helper()
+	conn, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer conn.Release()
+	for _, sql := range []string{"SET plan_cache_mode = " + mode, "PREPARE explained AS " + sql} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	defer func() {
+		ctx := context.WithoutCancel(t.Context())
+		if _, err := conn.Exec(ctx, "DEALLOCATE explained; RESET plan_cache_mode"); err != nil {
+			t.Error(err)
+		}
+	}()
+	explain := "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE explained (" + args + ")"
+	if err := conn.QueryRow(t.Context(), explain).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+
+	var plans []struct{ Plan analyzedPlan }
+	if err := json.Unmarshal([]byte(text), &plans); err != nil {
+		t.Fatal(err)
+	}
+
+	return plans[0].Plan, text
+}
+
+// testRange is a range as SQL literals.
+type testRange struct{ start, end string }
+
+// juneDays returns a range of days from the first of June on.
+func juneDays(year, days int) testRange {
+	start := time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+	return testRange{start.Format(time.RFC3339), start.AddDate(0, 0, days).Format(time.RFC3339)}
+}
+
+var allTime = testRange{"0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z"}
+
+// readArgs returns the arguments of a read of barSQL; a limit of 0 is none.
+func readArgs(r testRange, limit int) string {
+	args := fmt.Sprintf("'BTC/USD', 'trade', '1h', '%s', '%s'", r.start, r.end)
+	if limit > 0 {
+		args += fmt.Sprintf(", %d", limit)
+	}
+	return args
+}
+
+// batchArgsOfTwo returns the arguments of selectBatch for two symbols with one range.
+func batchArgsOfTwo(r testRange, first, last int) string {
+	twice := func(v any) string { return fmt.Sprintf("array_fill('%v'::text, ARRAY[2])", v) }
+	return "ARRAY['BTC/USD', 'ETH/USD'], " + twice("trade") + ", " + twice("1h") + ", " +
+		twice(r.start) + "::timestamptz[], " + twice(r.end) + "::timestamptz[], " +
+		twice(first) + "::bigint[], " + twice(last) + "::bigint[]"
+}
+
+// TestReadsNeverScanHistory proves on ten years of data that a read touches only the partitions of its range and,
+// through the primary key, only the rows that it returns.
+func TestReadsNeverScanHistory(t *testing.T) {
+	t.Parallel()
+	s := openMigrated(t, servers.Postgres(t))
+	start := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, symbol := range []domain.Symbol{"BTC/USD", "ETH/USD"} {
+		bars := hourlyBars(t, symbol, start, 10*365*24)
+		if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.pool.Exec(t.Context(), "ANALYZE marketdata.bars"); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, c := range []struct {
+		name      string
+		sql       string
+		args      string
+		rows      float64 // returned
+		maxTables int     // partitions read
+	}{
+		{"a week", barSQL.selectAll, readArgs(juneDays(2019, 7), 0), 7 * 24, 1},
+		{"across the year's end", barSQL.selectAll, readArgs(juneDays(2019, 365), 0), 365 * 24, 2},
+		{"first of all", barSQL.selectFirst, readArgs(allTime, 500), 500, 1},
+		{"last of all", barSQL.selectLast, readArgs(allTime, 500), 500, 1},
+		{"last of a week", barSQL.selectLast, readArgs(juneDays(2020, 7), 10), 10, 1},
+		{"no rows", barSQL.selectAll, readArgs(juneDays(2035, 7), 0), 0, 0},
+		{"batch of weeks", selectBatch, batchArgsOfTwo(juneDays(2019, 7), 0, 0), 2 * 7 * 24, 1},
+		{"batch of firsts", selectBatch, batchArgsOfTwo(allTime, 500, 0), 2 * 500, 1},
+		{"batch of lasts", selectBatch, batchArgsOfTwo(allTime, 0, 500), 2 * 500, 1},
+		{"batch without rows", selectBatch, batchArgsOfTwo(juneDays(2035, 7), 0, 5), 0, 0},
+	} {
+		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+			t.Run(c.name+"/"+mode, func(t *testing.T) {
+				root, text := explainAnalyze(t, s, mode, c.sql, c.args)
+				read, tables := 0.0, map[string]bool{}
+				root.walk(func(p analyzedPlan) {
+					if !strings.HasPrefix(p.Table, "bars_") || p.Loops == 0 {
+						return
+					}
+
+					tables[p.Table] = true
+					read += (p.Rows + p.Removed) * p.Loops
+					if p.Index == "" && p.Node != "Bitmap Heap Scan" {
+						t.Errorf("%s of %s without an index", p.Node, p.Table)
+					}
+				})
+				if read > c.rows || len(tables) > c.maxTables || root.Rows != c.rows {
+					t.Errorf("read %v rows of %v, returned %v, want %v\n%s", read, tables, root.Rows, c.rows, text)
+				}
+			})
+		}
+	}
+}

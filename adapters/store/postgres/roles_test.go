@@ -1,0 +1,83 @@
+package postgres_test
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
+	"github.com/gal-friday/marketdata/tests/servers"
+)
+
+// TestLeastPrivilegeRoles proves that the grants of the package comment are enough, and that they permit no more.
+func TestLeastPrivilegeRoles(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	owner := open(t, postgres.Config{DSN: dsn})
+	writeBars(t, owner, gen.Walk("BTC/USD", 1_000))
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	database := strings.TrimPrefix(u.Path, "/")
+	const tables = "marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, " +
+		"marketdata.extents, marketdata.tick_extents"
+	reader, importer := "reader_"+database, "importer_"+database
+	t.Cleanup(func() {
+		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer,
+			"DROP ROLE "+reader, "DROP ROLE "+importer); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := exec(t.Context(), dsn,
+		"CREATE ROLE "+reader+" LOGIN PASSWORD 'r'", "CREATE ROLE "+importer+" LOGIN PASSWORD 'i'",
+		"REVOKE ALL ON DATABASE "+database+" FROM PUBLIC",
+		"GRANT CONNECT ON DATABASE "+database+" TO "+reader+", "+importer,
+		"GRANT USAGE ON SCHEMA marketdata TO "+reader+", "+importer,
+		"GRANT SELECT ON "+tables+" TO "+reader+", "+importer,
+		"GRANT INSERT, UPDATE, DELETE ON "+tables+" TO "+importer,
+		"GRANT TEMPORARY ON DATABASE "+database+" TO "+importer,
+		"GRANT EXECUTE ON FUNCTION marketdata.ensure_partitions(text, timestamptz[]) TO "+importer,
+	); err != nil {
+		t.Fatal(err)
+	}
+
+	openAs := func(user, password string) *postgres.Store {
+		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
+			DSN: dsnWithUser(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		t.Cleanup(closeStore)
+		return s
+	}
+	late := gen.Walk("ETH/USD", 1_000_000) // reaches 2021, whose partition is missing
+	late = late.Slice(late.Len()-1_000, late.Len())
+
+	r := openAs(reader, "r")
+	if err := r.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n, err := countBars(t.Context(), r, queryAll(gen.Walk("BTC/USD", 1_000))); n != 1_000 || err != nil {
+		t.Error(n, err)
+	}
+	_, err = r.WriteBars(t.Context(), late, late.Range())
+	wantKind(t, err, ports.ErrPermission)
+	_, err = r.ReplaceBars(t.Context(), domain.EmptySeries(gen.Walk("BTC/USD", 1).Key()), late.Range())
+	wantKind(t, err, ports.ErrPermission)
+
+	i := openAs(importer, "i")
+	writeBars(t, i, late)
+	if n, err := countBars(t.Context(), i, queryAll(late)); n != 1_000 || err != nil {
+		t.Error(n, err)
+	}
+	wantKind(t, i.Migrate(t.Context()), ports.ErrPermission)
+}
