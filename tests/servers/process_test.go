@@ -10,14 +10,18 @@ import (
 // A server that ignores INT is killed, so stop returns and removes the directory.
 func TestStopKillsServerThatIgnoresInterrupt(t *testing.T) {
 	t.Parallel()
-	p, err := start(nil, "", func(dir, _ string) (*exec.Cmd, error) {
-		stubborn := "trap '' INT; touch " + filepath.Join(dir, "ready") + "; while :; do sleep 0.1; done"
-		return exec.Command("/bin/sh", "-c", stubborn), nil
-	}, func(string) error { return nil })
+	stubborn := program{
+		command: func(dir, _ string) (*exec.Cmd, error) {
+			script := "trap '' INT; touch " + filepath.Join(dir, "ready") + "; while :; do sleep 0.1; done"
+			return exec.Command("/bin/sh", "-c", script), nil
+		},
+		checkReady: func(string) error { return nil },
+	}
+	p, err := stubborn.startAt("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.await(func() error { _, err := os.Stat(filepath.Join(p.dir, "ready")); return err }); err != nil {
+	if err := p.waitReady(func() error { _, err := os.Stat(filepath.Join(p.dir, "ready")); return err }); err != nil {
 		t.Fatal(err)
 	}
 

@@ -189,7 +189,7 @@ func TestListeningIsCut(t *testing.T) {
 	for _, f := range both {
 		before := priced(t, f, "1")
 		ingest(t, here, before)
-		for _, md := range []*app.Marketdata{here, there} { // both listen
+		for _, md := range []*app.Service{here, there} { // both listen
 			warm(t, md, before)
 		}
 	}
