@@ -41,8 +41,8 @@ func TestStreamIsLazyAndForOneUse(t *testing.T) {
 
 func TestStreamRefusesAndFails(t *testing.T) {
 	t.Parallel()
-	store, md := holding(t, series(t, bar(0), badBar(1), bar(2), bar(3)), app.Config{})
-	md = stepping(t, 1, store)
+	store, _ := holding(t, series(t, bar(0), badBar(1), bar(2), bar(3)), app.Config{})
+	md := stepping(t, 1, store)
 	for name, c := range map[string]struct {
 		request domain.DataRequest
 		kind    error

@@ -56,10 +56,10 @@ func (p Fingerprinter) Add(piece Series) {
 	}
 }
 
-// Fingerprint is Series.Fingerprint of the pieces together. More may be added after it.
+// Sum returns Series.Fingerprint of the pieces together. More pieces may be added after it.
 func (p Fingerprinter) Sum() Fingerprint { return p.printer.sum() }
 
-// Answer is Result.Fingerprint of a Result of the range and the pieces together.
+// SumResult returns Result.Fingerprint of a Result of the range and the pieces together.
 func (p Fingerprinter) SumResult(r Range) Fingerprint { return answerFingerprint(r, p.printer.sum()) }
 
 // Fingerprint is that of the key and the bars.

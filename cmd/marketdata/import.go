@@ -285,7 +285,7 @@ func (r *importReport) add(b batch, wrote ports.WriteReport) {
 	r.Rows += b.rows
 	r.Repeated += b.repeated
 	r.Truncated += b.truncated
-	r.WriteReport = r.WriteReport.Add(wrote)
+	r.WriteReport = r.Add(wrote)
 }
 
 // addFileName adds the name of the file to an error that does not have it yet.

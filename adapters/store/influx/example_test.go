@@ -10,7 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-func ExampleOpen() {
+// It is compiled and not run, because it needs a server.
+func ExampleOpen() { //nolint:testableexamples // it needs a server
 	ctx := context.Background()
 	store, closeStore, err := influx.Open(ctx, influx.Config{
 		URL:   "http://127.0.0.1:8086",

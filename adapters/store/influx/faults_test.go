@@ -329,7 +329,7 @@ func TestServerHangs(t *testing.T) {
 
 			// The deadline grows, because a busy machine may not have sent the query or received the headers by a short one.
 			for limit := 100 * time.Millisecond; ; limit *= 4 {
-				readErr, late := readWithDeadline(t, s, limit)
+				late, readErr := readWithDeadline(t, s, limit)
 				var typed *ports.Error
 				if !errors.Is(readErr, context.DeadlineExceeded) || !errors.As(readErr, &typed) ||
 					!errors.Is(typed.Kind, ports.ErrTimeout) {
@@ -349,8 +349,8 @@ func TestServerHangs(t *testing.T) {
 	}
 }
 
-// readWithDeadline reads with a deadline. It returns the error of the read and how long after the deadline it returned.
-func readWithDeadline(t *testing.T, s *influx.Store, limit time.Duration) (readErr error, late time.Duration) {
+// readWithDeadline reads with a deadline. It returns how long after the deadline it returned, and the error of the read.
+func readWithDeadline(t *testing.T, s *influx.Store, limit time.Duration) (late time.Duration, readErr error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -359,7 +359,7 @@ func readWithDeadline(t *testing.T, s *influx.Store, limit time.Duration) (readE
 		readErr = err
 	}
 
-	return readErr, time.Since(began) - limit
+	return time.Since(began) - limit, readErr
 }
 
 // TestBreakStopsTheServer reads from a server that never stops sending. A break, or a cancelled context, must close the

@@ -177,7 +177,7 @@ func (s *Store) selectSeries(ctx context.Context, keys []domain.SeriesKey) ([][]
 		}
 
 		if venue != "" {
-			selected[i] = append(pairs[n], condition{e.VenueTag, venue})
+			selected[i] = slices.Concat(pairs[n], []condition{{e.VenueTag, venue}})
 		}
 	}
 

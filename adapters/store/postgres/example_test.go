@@ -12,7 +12,8 @@ import (
 
 // Open a database, apply the migrations, and read the last five hourly bars before an instant. The example needs a server
 // and is compiled only.
-func ExampleOpen() {
+// It is compiled and not run, because it needs a server.
+func ExampleOpen() { //nolint:testableexamples // it needs a server
 	ctx := context.Background()
 	store, closeStore, err := postgres.Open(ctx, postgres.Config{
 		DSN:           "postgres://reader@localhost/marketdata?sslmode=verify-full",
