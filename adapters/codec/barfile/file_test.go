@@ -318,7 +318,6 @@ func TestSequenceIsSingleUse(t *testing.T) {
 			t.Errorf("second use: %v, %v; want ErrInvalid", got, err)
 		}
 	}
-
 }
 
 func TestUnknownKeyHasNoBars(t *testing.T) {
