@@ -195,6 +195,55 @@ func TestRoomsExist(t *testing.T) {
 	}
 }
 
+// appImports lists, for each package of app, the packages of app that it may import. The order has no arrow up and no circle: a package imports
+// only those listed before it.
+var appImports = []struct {
+	name string
+	may  []string
+}{
+	{"app/internal/singleflight", nil},
+	{"app/internal/access", nil},
+	{"app/plan", nil},
+	{"app/chunks", []string{"app/internal/singleflight"}},
+	{"app/symbols", []string{"app/internal/access", "app/internal/singleflight"}},
+	{"app/health", []string{"app/internal/access"}},
+	{"app/ingest", []string{"app/internal/access", "app/symbols"}},
+	{"app/query", []string{"app/internal/access", "app/plan", "app/symbols"}},
+	{"app/describe", []string{"app/internal/access", "app/query", "app/symbols"}},
+	{"app", []string{"app/internal/access", "app/symbols", "app/health", "app/ingest", "app/query", "app/describe"}},
+	{"app/replay", nil},
+}
+
+func TestAppPackages(t *testing.T) {
+	listed := map[string][]string{}
+	for _, p := range appImports {
+		for _, name := range p.may {
+			if _, before := listed[name]; !before {
+				t.Errorf("%s may import %s, which is not listed before it", p.name, name)
+			}
+		}
+		listed[p.name] = p.may
+	}
+
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module+"/")
+		if !inside(path, "app") {
+			continue
+		}
+
+		may, ok := listed[path]
+		if !ok {
+			t.Errorf("%s is not listed in tests/arch", path)
+		}
+		for _, imported := range p.Imports {
+			own, ours := strings.CutPrefix(imported, module+"/")
+			if ours && inside(own, "app") && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s, which tests/arch does not allow", path, own)
+			}
+		}
+	}
+}
+
 func TestTopLevel(t *testing.T) {
 	allowed := []string{
 		"go.mod", "go.sum", "domain", "ports", "adapters", "app", "wiring", "cmd", "tests", "docs", "bin",
