@@ -24,24 +24,24 @@ type Config struct {
 	// StoreTimeout bounds every single call of a store or a catalog. Defaults to 30s.
 	StoreTimeout time.Duration `env:"STORE_TIMEOUT" yaml:"store_timeout"`
 
-	// MaxBars is the most bars that a Fetch returns, and the most trades or quotes; a request for more is refused, never cut. Nil
-	// is 1,000,000; 0 is no limit.
+	// MaxBars is the most bars that a Fetch returns, and the most trades or quotes; a request for more is refused,
+	// never cut. Nil is 1,000,000; 0 is no limit.
 	MaxBars *int `env:"MAX_BARS" yaml:"max_bars"`
 
-	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first or the
-	// last few bars is not held to it. Nil is 100,000,000; 0 is no limit.
+	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first
+	// or the last few bars is not held to it. Nil is 100,000,000; 0 is no limit.
 	MaxSlots *int64 `env:"MAX_SLOTS" yaml:"max_slots"`
 
-	// Settle is how long a bar has to be over before it may be written: time for a source to amend it. 0, the default, takes a
-	// bar as soon as it is over.
+	// Settle is how long a bar has to be over before it may be written: time for a source to amend it. 0, the default,
+	// takes a bar as soon as it is over.
 	Settle time.Duration `env:"SETTLE" yaml:"settle"`
 
-	// SymbolTTL is how long a catalog's word that a symbol is known is kept; that one is not known is kept 10s at most. Our own
-	// writes end both. Defaults to 1h.
+	// SymbolTTL is how long a catalog's word that a symbol is known is kept; that one is not known is kept 10s at most.
+	// Our own writes end both. Defaults to 1h.
 	SymbolTTL time.Duration `env:"SYMBOL_TTL" yaml:"symbol_ttl"`
 
-	// Logger is told what no result or error tells in full: the stack of a store's panic, a store that ignores cancellation.
-	// Nil is silence.
+	// Logger is told what no result or error tells in full: the stack of a store's panic, a store that ignores
+	// cancellation. Nil is silence.
 	Logger *slog.Logger `env:"-" yaml:"-"`
 }
 

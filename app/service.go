@@ -10,8 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Service is the whole application: the services of its packages as one value, which implements every driving port. It is safe for concurrent
-// use.
+// Service is the whole application: the services of its packages as one value, which implements every driving port. It
+// is safe for concurrent use.
 type Service struct {
 	*query.Provider
 	*symbols.Catalog
@@ -30,8 +30,9 @@ var (
 	_ ports.Diagnostics            = (*Service)(nil)
 )
 
-// New returns the application over the sources, as far as the clock lets their data be seen. symbolCache keeps the entries of catalogs for
-// Config.SymbolTTL; nil queries them each time. It refuses a Config or a list of sources that is not valid, and opens nothing.
+// New returns the application over the sources, as far as the clock lets their data be seen. symbolCache keeps the
+// entries of catalogs for Config.SymbolTTL; nil queries them each time. It refuses a Config or a list of sources that
+// is not valid, and opens nothing.
 func New(sources []Source, clock ports.Clock, symbolCache ports.SymbolCache, cfg Config) (*Service, error) {
 	return newService(sources, clock, symbolCache, cfg, query.DefaultStepSizes())
 }

@@ -9,10 +9,12 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Source is one store under the name by which results, errors and logs refer to it. Its fields say what it can do; nil means that it cannot.
+// Source is one store under the name by which results, errors and logs refer to it. Its fields say what it can do; nil
+// means that it cannot.
 //
-// Sources come as a list, the preferred one first. Of those that take a frequency the first is written to, and is read where several have a bar;
-// the first with Ticks holds trades and quotes; of a symbol in several catalogs the first one's metadata counts.
+// Sources come as a list, the preferred one first. Of those that take a frequency the first is written to, and is read
+// where several have a bar; the first with Ticks holds trades and quotes; of a symbol in several catalogs the first
+// one's metadata counts.
 //
 // Two servers that divide the frequencies at one hour:
 //
@@ -38,8 +40,8 @@ type Source struct {
 	// Explain returns the query plans of the server of Bars. Nil has none.
 	Explain ports.ReadExplainer
 
-	// Local declares that no call waits for anything but memory. Calls then run on the caller's goroutine and are ended by the caller's context
-	// alone, not by Config.StoreTimeout.
+	// Local declares that no call waits for anything but memory. Calls then run on the caller's goroutine and are ended
+	// by the caller's context alone, not by Config.StoreTimeout.
 	Local bool
 }
 

@@ -7,15 +7,16 @@ import (
 	"strconv"
 )
 
-// Column is one decimal a bar, all at one scale kept beside it: value i is Lo[i] / 10^scale. Where some value needs more than 64
-// bits, Hi is not nil, and value i is the 128-bit two's complement number Hi[i]<<64 | uint64(Lo[i]), over 10^scale.
+// Column is one decimal a bar, all at one scale kept beside it: value i is Lo[i] / 10^scale. Where some value needs
+// more than 64 bits, Hi is not nil, and value i is the 128-bit two's complement number Hi[i]<<64 | uint64(Lo[i]), over
+// 10^scale.
 type Column struct {
 	Lo []int64
 	Hi []int64
 }
 
-// Columns is the content of a Series by column, every column of the same length. Time is the open time in microseconds since
-// 1970-01-01 UTC. The four prices share PriceScale. Trades is the trade count, 0 where unknown.
+// Columns is the content of a Series by column, every column of the same length. Time is the open time in microseconds
+// since 1970-01-01 UTC. The four prices share PriceScale. Trades is the trade count, 0 where unknown.
 type Columns struct {
 	OpenMicros             []int64
 	Open, High, Low, Close Column

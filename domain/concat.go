@@ -1,7 +1,8 @@
 package domain
 
-// ConcatSeries returns the pieces as one Series, or empty where there is no piece. Pieces must be of the key of empty, ascending and
-// disjoint. A single piece is returned as it is; several are copied into one block of exactly the bars they have.
+// ConcatSeries returns the pieces as one Series, or empty where there is no piece. Pieces must be of the key of empty,
+// ascending and disjoint. A single piece is returned as it is; several are copied into one block of exactly the bars
+// they have.
 func ConcatSeries(empty Series, pieces []Series) (Series, error) {
 	switch len(pieces) {
 	case 0:

@@ -1,7 +1,7 @@
 package domain
 
-// CopyBars sets dst to the first bars, as many as fit, and returns how many: for a loop that wants bars rather than columns of many
-// series in turns, since a bar at a time would jump between the columns of them all.
+// CopyBars sets dst to the first bars, as many as fit, and returns how many: for a loop that wants bars rather than
+// columns of many series in turns, since a bar at a time would jump between the columns of them all.
 func (s Series) CopyBars(dst []Bar) int {
 	n := min(len(dst), s.Len())
 	for i := range n {

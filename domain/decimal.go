@@ -18,9 +18,10 @@ const (
 	maxExponent    = 150 // beyond it no spelling of at most maxDecimalText bytes, but 0, is in range
 )
 
-// Decimal is an exact decimal number of at most 20 digits before and 18 after the point. It is a number, not a spelling: 1.0
-// equals 1.00, -0 is 0, and its text has no trailing zeros. The zero value is 0. Decimals are values, safe to copy and share;
-// they are compared with Equal and Cmp, and the compiler refuses ==, which would compare spellings.
+// Decimal is an exact decimal number of at most 20 digits before and 18 after the point. It is a number, not a
+// spelling: 1.0 equals 1.00, -0 is 0, and its text has no trailing zeros. The zero value is 0. Decimals are values,
+// safe to copy and share; they are compared with Equal and Cmp, and the compiler refuses ==, which would compare
+// spellings.
 //
 // A coefficient of 64 bits is worked on directly; a wider one (up to 127 bits) goes through apd.
 type Decimal struct {
@@ -53,8 +54,9 @@ func narrow(coefficient int64, scale uint8) Decimal {
 	return Decimal{hi: coefficient >> 63, lo: uint64(coefficient), scale: scale}
 }
 
-// DecimalFromCoefficient returns coefficient / 10^scale, the coefficient as a 128-bit two's complement number, hi<<64 | lo: the
-// form of binary files. A scale above MaxScale and a number of more than 20 digits before the point are refused.
+// DecimalFromCoefficient returns coefficient / 10^scale, the coefficient as a 128-bit two's complement number, hi<<64 |
+// lo: the form of binary files. A scale above MaxScale and a number of more than 20 digits before the point are
+// refused.
 func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
 	if scale > MaxScale {
 		return Decimal{}, invalid("decimal scale", strconv.Itoa(int(scale)), "at most %d digits after the point", MaxScale)
@@ -70,8 +72,9 @@ func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
 	return d, nil
 }
 
-// Coefficient returns d times 10^scale as a 128-bit two's complement number, hi<<64 | lo. exact is false, and the others are 0,
-// where d has more than scale digits after the point or scale is above MaxScale; MaxScale itself takes every number.
+// Coefficient returns d times 10^scale as a 128-bit two's complement number, hi<<64 | lo. exact is false, and the
+// others are 0, where d has more than scale digits after the point or scale is above MaxScale; MaxScale itself takes
+// every number.
 func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
 	if scale < d.scale {
 		d = d.reduced()
@@ -84,7 +87,8 @@ func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
 	return d.hi, d.lo, true
 }
 
-// DecimalFromAPD takes over x's value. NaN, infinities and numbers of too many digits are refused. x is not kept or changed.
+// DecimalFromAPD takes over x's value. NaN, infinities and numbers of too many digits are refused. x is not kept or
+// changed.
 func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 	if x.Form != apd.Finite {
 		return Decimal{}, invalid("decimal", x.String(), "not a finite number")

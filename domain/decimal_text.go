@@ -19,8 +19,8 @@ func MustDecimal(s string) Decimal {
 	return d
 }
 
-// ParseDecimal reads "-12.5", "0.001" or "1e-8": digits, a point between digits, an exponent. Signs other than a leading minus,
-// blanks, separators, infinities and NaN are refused, as is a number of too many digits.
+// ParseDecimal reads "-12.5", "0.001" or "1e-8": digits, a point between digits, an exponent. Signs other than a
+// leading minus, blanks, separators, infinities and NaN are refused, as is a number of too many digits.
 func ParseDecimal(s string) (Decimal, error) { return parseDecimal(s) }
 
 // ParseDecimalBytes is ParseDecimal for a byte slice, which it does not keep.
@@ -190,7 +190,8 @@ func (d Decimal) MarshalJSON() ([]byte, error) {
 	return append(b, '"'), err
 }
 
-// UnmarshalJSON reads a JSON string or a JSON number, whose digits it takes as written. null is refused: an absent price is not 0.
+// UnmarshalJSON reads a JSON string or a JSON number, whose digits it takes as written. null is refused: an absent
+// price is not 0.
 func (d *Decimal) UnmarshalJSON(b []byte) error {
 	if len(b) >= 2 && b[0] == '"' && b[len(b)-1] == '"' {
 		b = b[1 : len(b)-1]

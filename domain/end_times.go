@@ -1,6 +1,7 @@
 package domain
 
-// EndTimes appends the end of every bar to dst, in microseconds since 1970: the instants from which on the bars are known.
+// EndTimes appends the end of every bar to dst, in microseconds since 1970: the instants from which on the bars are
+// known.
 func (s Series) EndTimes(dst []int64) []int64 {
 	if s.block == nil {
 		return dst

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ErrInvalid is wrapped by every refusal of an argument. The message of the error around it names the input, says what is wrong
-// with it and what to do. Bars that break a rule are a *RuleError instead, whoever they come from.
+// ErrInvalid is wrapped by every refusal of an argument. The message of the error around it names the input, says what
+// is wrong with it and what to do. Bars that break a rule are a *RuleError instead, whoever they come from.
 var ErrInvalid = errors.New("invalid")
 
 // ErrOverflow is wrapped where an exact result would need more digits than a Decimal holds.

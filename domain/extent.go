@@ -4,7 +4,8 @@ import (
 	"slices"
 )
 
-// Extent is a range of one series that a writer claimed to be complete: inside it, a missing bar means that nothing traded.
+// Extent is a range of one series that a writer claimed to be complete: inside it, a missing bar means that nothing
+// traded.
 type Extent struct {
 	Key   SeriesKey `json:"key"`
 	Range Range     `json:"range"`

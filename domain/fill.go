@@ -47,10 +47,10 @@ func (p *FillPolicy) UnmarshalText(b []byte) error {
 	return invalid("fill policy", string(b), "one of %s", strings.Join(fillPolicies[:], ", "))
 }
 
-// Filler puts a bar of the previous close and no volume where nothing traded, piece by piece: where a claim covers the slot, and
-// an earlier bar is known. It does not fill what nobody holds, nor go on after it before the next bar: the price may have moved.
-// Filled bars are for display and for indicators that want every slot; they are never stored, cached or resampled. It is for one
-// goroutine.
+// Filler puts a bar of the previous close and no volume where nothing traded, piece by piece: where a claim covers the
+// slot, and an earlier bar is known. It does not fill what nobody holds, nor go on after it before the next bar: the
+// price may have moved. Filled bars are for display and for indicators that want every slot; they are never stored,
+// cached or resampled. It is for one goroutine.
 type Filler struct {
 	key       SeriesKey
 	at        time.Time // the next slot
@@ -60,8 +60,8 @@ type Filler struct {
 	known     bool
 }
 
-// NewFiller returns a Filler of the slots of key in r, of which the given parts, ascending and disjoint, are held by nobody.
-// before is the last bar known before r, if one is.
+// NewFiller returns a Filler of the slots of key in r, of which the given parts, ascending and disjoint, are held by
+// nobody. before is the last bar known before r, if one is.
 func NewFiller(key SeriesKey, r Range, uncovered []Range, before *Bar) *Filler {
 	r = key.Grid.Align(r)
 	f := &Filler{key: key, at: r.Start, end: r.End, uncovered: uncovered}
@@ -104,8 +104,8 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 // Flush returns the filled slots after the last piece.
 func (f *Filler) Flush() (Series, []Range, error) { return f.FillTo(f.end) }
 
-// FillTo returns the filled slots after the last piece that open before end: a long gap is filled in several pieces by it. The next
-// piece must not begin before end.
+// FillTo returns the filled slots after the last piece that open before end: a long gap is filled in several pieces by
+// it. The next piece must not begin before end.
 func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	b := NewSeriesBuilder(f.key, 0)
 	var filled []Range

@@ -7,15 +7,16 @@ import (
 	"hash"
 )
 
-// Fingerprint tells whether two answers say the same: equal data has equal fingerprints, whatever store it lies in, however its
-// numbers are spelled and in whatever pieces it comes, and unequal data has different ones. It stays the same from one version of
-// this module to the next.
+// Fingerprint tells whether two answers say the same: equal data has equal fingerprints, whatever store it lies in,
+// however its numbers are spelled and in whatever pieces it comes, and unequal data has different ones. It stays the
+// same from one version of this module to the next.
 //
-// It is the SHA-256 of the following, every integer little-endian and of 64 bits, every decimal times 10^18 a little-endian two's
-// complement integer of 128 bits. Of a Series: the text of its key and a line feed; of each bar the open time in microseconds since
-// 1970, open, high, low, close, volume, and the trade count. Of Ticks: the symbol, a blank, "trades" or "quotes" and a line feed; of
-// each tick its time, sequence number, price and size, or bid, ask, bid size and ask size, and a byte for the side. Of a Result:
-// start and end of its range in microseconds since 1970, and the fingerprint of its data.
+// It is the SHA-256 of the following, every integer little-endian and of 64 bits, every decimal times 10^18 a
+// little-endian two's complement integer of 128 bits. Of a Series: the text of its key and a line feed; of each bar the
+// open time in microseconds since 1970, open, high, low, close, volume, and the trade count. Of Ticks: the symbol, a
+// blank, "trades" or "quotes" and a line feed; of each tick its time, sequence number, price and size, or bid, ask, bid
+// size and ask size, and a byte for the side. Of a Result: start and end of its range in microseconds since 1970, and
+// the fingerprint of its data.
 type Fingerprint [sha256.Size]byte
 
 // String is the fingerprint in hexadecimal.
@@ -35,7 +36,8 @@ func (f *Fingerprint) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Fingerprinter takes the fingerprint of a Series that comes in pieces, and keeps none of them. It is for one goroutine.
+// Fingerprinter takes the fingerprint of a Series that comes in pieces, and keeps none of them. It is for one
+// goroutine.
 type Fingerprinter struct{ printer *printer }
 
 // NewFingerprinter returns that of the Series of the key without a bar.

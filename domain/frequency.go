@@ -40,8 +40,8 @@ const (
 	countMask = 1<<countBits - 1
 )
 
-// Frequency is the length of a bar: a whole count of one unit, in canonical form (60m is 1h, 24h is 1d; 7d is not 1w and 12M
-// stays, since their edges differ). It is comparable; the zero value is no frequency and is refused.
+// Frequency is the length of a bar: a whole count of one unit, in canonical form (60m is 1h, 24h is 1d; 7d is not 1w
+// and 12M stays, since their edges differ). It is comparable; the zero value is no frequency and is refused.
 type Frequency uint32
 
 // The frequencies in common use. NewFrequency makes any other.
@@ -125,8 +125,8 @@ func (f Frequency) Validate() error {
 	return err
 }
 
-// Nominal is the bar's length: exact up to hours, the usual one from days up (a month is a twelfth of a mean year). It orders
-// frequencies and estimates counts; edges come from a Grid.
+// Nominal is the bar's length: exact up to hours, the usual one from days up (a month is a twelfth of a mean year). It
+// orders frequencies and estimates counts; edges come from a Grid.
 func (f Frequency) Nominal() time.Duration {
 	if u := f.Unit(); u >= Second && u <= Month {
 		return time.Duration(f.Count()) * units[u].nominal

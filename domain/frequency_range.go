@@ -1,7 +1,7 @@
 package domain
 
-// FrequencyRange selects bars by their nominal length, from one frequency up and below another. A zero end is open, so the zero value
-// selects bars of every length.
+// FrequencyRange selects bars by their nominal length, from one frequency up and below another. A zero end is open, so
+// the zero value selects bars of every length.
 type FrequencyRange struct {
 	From  Frequency // inclusive
 	Below Frequency // exclusive

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Grid lays a frequency on the time line: it alone says where bars begin. From a day up the edges are those of the calendar in
-// a time zone (UTC without one), so a New York day has 23, 24 or 25 hours. Edges are counted from 1970-01-01 (s, m, h, d), from
-// Monday 1970-01-05 (w) and from January 1970 (M), in the zone. A Grid is comparable; the zero value is no grid and is refused.
+// Grid lays a frequency on the time line: it alone says where bars begin. From a day up the edges are those of the
+// calendar in a time zone (UTC without one), so a New York day has 23, 24 or 25 hours. Edges are counted from
+// 1970-01-01 (s, m, h, d), from Monday 1970-01-05 (w) and from January 1970 (M), in the zone. A Grid is comparable; the
+// zero value is no grid and is refused.
 type Grid struct {
 	frequency Frequency
 	zone      string // IANA name; "" is UTC
@@ -112,7 +113,8 @@ func (g Grid) Ceil(t time.Time) time.Time {
 // Aligned reports whether t is an edge.
 func (g Grid) Aligned(t time.Time) bool { return g.Floor(t).Equal(t) }
 
-// Align moves both ends of r up to an edge: the range of the same open times, so that ranges between which no bar can open touch.
+// Align moves both ends of r up to an edge: the range of the same open times, so that ranges between which no bar can
+// open touch.
 func (g Grid) Align(r Range) Range { return Range{Start: g.Ceil(r.Start), End: g.Ceil(r.End)} }
 
 // Slots is how many edges lie in r; a date that a zone skipped may be counted once too often.
@@ -209,8 +211,8 @@ func dayNumber(t time.Time) int64 {
 	return floorDiv(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix(), secondsPerDay)
 }
 
-// startOfDay is the first instant at which a clock in loc shows the given date or a later one: usually midnight, the end of the
-// gap where midnight was skipped, the first of two where it came twice.
+// startOfDay is the first instant at which a clock in loc shows the given date or a later one: usually midnight, the
+// end of the gap where midnight was skipped, the first of two where it came twice.
 func startOfDay(day int64, loc *time.Location) time.Time {
 	midnight := day * secondsPerDay // on the local clock, as seconds since 1970
 	at := midnight - 2*secondsPerDay

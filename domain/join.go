@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// AsofJoin yields, for every bar of left, its index and the index of the last bar of right that was known when it closed: right
-// bars close at or before the close of left's. Before the first such bar the second index is -1. The two may differ in symbol,
-// grid and kind. No bar is seen before its close.
+// AsofJoin yields, for every bar of left, its index and the index of the last bar of right that was known when it
+// closed: right bars close at or before the close of left's. Before the first such bar the second index is -1. The two
+// may differ in symbol, grid and kind. No bar is seen before its close.
 func AsofJoin(left, right Series) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		next := 0 // the first bar of right that is not known yet
@@ -31,7 +31,8 @@ type AlignedRow struct {
 	Index    []int // a bar's index in each series, -1 where that series has none; valid until the next row
 }
 
-// Align yields every open time at which some series has a bar, ascending, with the bar of each. All must lie on one grid.
+// Align yields every open time at which some series has a bar, ascending, with the bar of each. All must lie on one
+// grid.
 func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 	for _, s := range series {
 		if s.key.Grid != series[0].key.Grid {

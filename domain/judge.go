@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// Validator checks the pieces of one series, in order, against the rules that are always on. It carries what a rule needs to know of
-// the piece before. It is for one goroutine.
+// Validator checks the pieces of one series, in order, against the rules that are always on. It carries what a rule
+// needs to know of the piece before. It is for one goroutine.
 type Validator struct {
 	within Range
 	now    time.Time
@@ -37,8 +37,9 @@ func (j *Validator) Check(s Series) Verdict {
 	return t.result(s)
 }
 
-// CheckValidated is Check of a piece that breaks no rule of numbers, nor holds too long a run of identical bars: somebody looked before.
-// It looks at the ends only, unless the piece goes on with a run of the piece before, or breaks a rule about time.
+// CheckValidated is Check of a piece that breaks no rule of numbers, nor holds too long a run of identical bars:
+// somebody looked before. It looks at the ends only, unless the piece goes on with a run of the piece before, or breaks
+// a rule about time.
 func (j *Validator) CheckValidated(s Series) Verdict {
 	n := s.Len()
 	if n == 0 || j.run > 0 && sameNumbers(j.last, s.At(0)) || !j.timesHold(s) {

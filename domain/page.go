@@ -10,10 +10,12 @@ import (
 	"time"
 )
 
-// PageToken is where a reader of pages goes on, in a form to keep and to hand around: opaque, without blanks, safe in a URL and in a
-// file name. It holds no data and opens no door: it is a bookmark in one request, and good for that one only.
+// PageToken is where a reader of pages goes on, in a form to keep and to hand around: opaque, without blanks, safe in a
+// URL and in a file name. It holds no data and opens no door: it is a bookmark in one request, and good for that one
+// only.
 //
-// Pages are of a request with First, the size of a page. The token of the next one is made of that request and of Result.Next:
+// Pages are of a request with First, the size of a page. The token of the next one is made of that request and of
+// Result.Next:
 //
 //	request := domain.DataRequest{Key: key, Start: start, First: 1000}
 //	result, err := md.Fetch(ctx, request)
@@ -25,16 +27,17 @@ import (
 //	result, err := md.Fetch(ctx, page)
 //	token, err := domain.NewPageToken(request, result.Next) // of the request, not of the page
 //
-// The pages of a request sum to its one answer, the bars, Uncovered, Filled and Dropped alike, however large each is. A page with
-// fewer bars than First is the last for now: all that there is has been returned. Where the request has no End, or one that is still
-// to come, or where nobody held the end of the range yet, the same token finds more once there is more. What is written to a place
-// that the reader has passed is not returned any more.
+// The pages of a request sum to its one answer, the bars, Uncovered, Filled and Dropped alike, however large each is. A
+// page with fewer bars than First is the last for now: all that there is has been returned. Where the request has no
+// End, or one that is still to come, or where nobody held the end of the range yet, the same token finds more once
+// there is more. What is written to a place that the reader has passed is not returned any more.
 //
 // Of a Stream the token is made of the request and of the end of the last piece that the reader is done with.
 type PageToken string
 
-// The binary form of a token, in base64 for URLs without padding: the version; the fingerprint of the request; where to go on, in
-// microseconds since 1970, little-endian; the CRC-32C of all that. Every version begins with its number and ends with the checksum.
+// The binary form of a token, in base64 for URLs without padding: the version; the fingerprint of the request; where to
+// go on, in microseconds since 1970, little-endian; the CRC-32C of all that. Every version begins with its number and
+// ends with the checksum.
 const (
 	pageVersion     = 1
 	pageFingerprint = 8
@@ -43,9 +46,9 @@ const (
 
 var pageText = base64.RawURLEncoding
 
-// NewPageToken returns the token to go on with at next in the request: Result.Next of its page before, or the end of the bars that
-// the reader has of it. r is the request of all the pages, not one that Resume returned. A request for the last few bars has no pages
-// and is refused, as is a next before its start.
+// NewPageToken returns the token to go on with at next in the request: Result.Next of its page before, or the end of
+// the bars that the reader has of it. r is the request of all the pages, not one that Resume returned. A request for
+// the last few bars has no pages and is refused, as is a next before its start.
 func NewPageToken(r DataRequest, next time.Time) (PageToken, error) {
 	if err := checkPaged(r); err != nil {
 		return "", err
@@ -61,9 +64,10 @@ func NewPageToken(r DataRequest, next time.Time) (PageToken, error) {
 	return PageToken(pageText.EncodeToString(b)), nil
 }
 
-// Resume returns the request for what comes next: r with another Start. r is the request that the token was made of; its First may be
-// another, so the size of a page may change from one to the next. Refused is what is no token, one that is damaged, one of a version
-// that this program does not know, and one of another request: of another key, range, policy of quality or fill, or Resample.
+// Resume returns the request for what comes next: r with another Start. r is the request that the token was made of;
+// its First may be another, so the size of a page may change from one to the next. Refused is what is no token, one
+// that is damaged, one of a version that this program does not know, and one of another request: of another key, range,
+// policy of quality or fill, or Resample.
 func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 	if err := checkPaged(r); err != nil {
 		return DataRequest{}, err

@@ -11,7 +11,8 @@ import (
 // Rule is a data-quality rule by its number.
 type Rule string
 
-// The rules. A store refuses what breaks one of the first group, since no Series can hold it; a Validator finds the others.
+// The rules. A store refuses what breaks one of the first group, since no Series can hold it; a Validator finds the
+// others.
 const (
 	RuleIncomplete         Rule = "incomplete"           // all five numbers are present
 	RuleNotFinite          Rule = "not_finite"           // every number is finite
@@ -39,7 +40,8 @@ const (
 // Severity says what a broken rule means for the bar.
 type Severity uint8
 
-// The severities: a Warn is counted, an Error is returned and flagged, a Fatal bar is wrong and falls under the request's policy.
+// The severities: a Warn is counted, an Error is returned and flagged, a Fatal bar is wrong and falls under the
+// request's policy.
 const (
 	SeverityWarn Severity = iota + 1
 	SeverityError

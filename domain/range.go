@@ -12,8 +12,8 @@ type Range struct {
 	End   time.Time `json:"end"`
 }
 
-// NewRange returns [start, end) in UTC; an end before its start, or a year outside 1 to 9999, is refused. Data is kept to the
-// microsecond, so a finer bound is rounded up to one, which changes nothing of what lies in the range.
+// NewRange returns [start, end) in UTC; an end before its start, or a year outside 1 to 9999, is refused. Data is kept
+// to the microsecond, so a finer bound is rounded up to one, which changes nothing of what lies in the range.
 func NewRange(start, end time.Time) (Range, error) {
 	r := Range{Start: fromMicros(microsCeil(start)), End: fromMicros(microsCeil(end))}
 	for _, t := range [...]time.Time{start.UTC(), end.UTC(), r.Start, r.End} { // microseconds of a far year would wrap
@@ -81,7 +81,8 @@ func (r Range) String() string {
 // Micros is the bounds in microseconds since 1970, rounded up.
 func (r Range) Micros() (start, end int64) { return microsCeil(r.Start), microsCeil(r.End) }
 
-// MergeRanges is the union of the ranges: ascending, disjoint, touching ones merged, empty ones gone. The input is not changed.
+// MergeRanges is the union of the ranges: ascending, disjoint, touching ones merged, empty ones gone. The input is not
+// changed.
 func MergeRanges(ranges []Range) []Range {
 	sorted := slices.DeleteFunc(slices.Clone(ranges), Range.Empty)
 	slices.SortFunc(sorted, func(a, b Range) int {

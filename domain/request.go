@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// DataRequest asks for the bars of one series whose open time is in [Start, End), or for the first or last few of them. Every
-// zero option is the safe choice.
+// DataRequest asks for the bars of one series whose open time is in [Start, End), or for the first or last few of them.
+// Every zero option is the safe choice.
 type DataRequest struct {
 	Key   SeriesKey `json:"key"`
 	Start time.Time `json:"start,omitzero"` // zero: from the first bar held
@@ -18,7 +18,8 @@ type DataRequest struct {
 	Quality QualityPolicy `json:"quality"`
 	Fill    FillPolicy    `json:"fill"`
 
-	// Resample makes the bars of finer ones, or of trades or quotes, where the grid itself is stored too: to see what they say.
+	// Resample makes the bars of finer ones, or of trades or quotes, where the grid itself is stored too: to see what
+	// they say.
 	Resample bool `json:"resample,omitempty"`
 }
 

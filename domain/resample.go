@@ -8,12 +8,12 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// Resampler makes the bars of one series out of finer bars, of trades or of quotes, piece by piece. A bar is handed out once a
-// later piece shows that it is whole, the last one by Flush: the pieces handed out sum to what the whole input gives at once.
-// It is for one goroutine.
+// Resampler makes the bars of one series out of finer bars, of trades or of quotes, piece by piece. A bar is handed out
+// once a later piece shows that it is whole, the last one by Flush: the pieces handed out sum to what the whole input
+// gives at once. It is for one goroutine.
 //
-// Of bars, the open is the first's, the close the last's, volumes add exactly, and trade counts add: a bar without volume adds
-// none, and one whose count is unknown makes the sum unknown.
+// Of bars, the open is the first's, the close the last's, volumes add exactly, and trade counts add: a bar without
+// volume adds none, and one whose count is unknown makes the sum unknown.
 type Resampler struct {
 	key  SeriesKey
 	held Series // the last bar, which the next piece may add to; empty before the first
@@ -57,8 +57,8 @@ func (r *Resampler) AddTrades(t Trades) (Series, error) {
 	return r.add(t.Len(), c.time[t.from:t.to], barBuckets(&columns))
 }
 
-// AddQuotes takes the next piece of quotes; the key's kind must be PriceBid, PriceAsk or PriceMid. The bars have no volume. A mid
-// that needs more than 18 digits after the point is an error that wraps ErrOverflow.
+// AddQuotes takes the next piece of quotes; the key's kind must be PriceBid, PriceAsk or PriceMid. The bars have no
+// volume. A mid that needs more than 18 digits after the point is an error that wraps ErrOverflow.
 func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	if q.symbol != r.key.Symbol && q.Len() > 0 {
 		return Series{}, invalid("aggregation of quotes", string(q.symbol), "%s cannot be made of them", r.key)
@@ -164,8 +164,8 @@ func joinSeries(a, b Series) (Series, error) {
 	return joined.Series()
 }
 
-// Divides reports whether every edge of coarse in r and the end of r's last coarse bar are edges of g: then bars of coarse can be
-// made of bars of g.
+// Divides reports whether every edge of coarse in r and the end of r's last coarse bar are edges of g: then bars of
+// coarse can be made of bars of g.
 func (g Grid) Divides(coarse Grid, r Range) bool {
 	step, origin, fixed := g.fixed()
 	coarseStep, coarseOrigin, coarseFixed := coarse.fixed()
@@ -183,7 +183,8 @@ func (g Grid) Divides(coarse Grid, r Range) bool {
 	}
 }
 
-// AlignInward moves both ends of r inwards to edges: what whole bars of the grid fit into r. It is empty where none does.
+// AlignInward moves both ends of r inwards to edges: what whole bars of the grid fit into r. It is empty where none
+// does.
 func (g Grid) AlignInward(r Range) Range {
 	whole := Range{Start: g.Ceil(r.Start), End: g.Floor(r.End)}
 	if whole.Empty() {
@@ -193,8 +194,9 @@ func (g Grid) AlignInward(r Range) Range {
 	return whole
 }
 
-// DivisibleRanges is the runs of whole bars of coarse in r that bars of g make up exactly: ascending, disjoint, not touching. Unlike
-// Divides it takes the calendar bar by bar: an hour divides the days of a zone for as long as its clock is whole hours off.
+// DivisibleRanges is the runs of whole bars of coarse in r that bars of g make up exactly: ascending, disjoint, not
+// touching. Unlike Divides it takes the calendar bar by bar: an hour divides the days of a zone for as long as its
+// clock is whole hours off.
 func (g Grid) DivisibleRanges(coarse Grid, r Range) []Range {
 	whole := coarse.AlignInward(r)
 	if whole.Empty() {
@@ -316,7 +318,8 @@ func mergeBars(a, b Bar) (Bar, error) {
 
 func unknownTrades(trades int64, withoutVolume bool) bool { return trades == 0 && !withoutVolume }
 
-// barBuckets returns the function that makes one bar of the rows [from, to) of c, and appends it to out, without its time.
+// barBuckets returns the function that makes one bar of the rows [from, to) of c, and appends it to out, without its
+// time.
 func barBuckets(c *Columns) func(out *Columns, from, to int) error {
 	if !narrowNumbers(c) {
 		return func(out *Columns, from, to int) error { return wideBucket(c, out, from, to) }

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// Series is the bars of one key, ordered by open time, each time once, all on the key's grid. It is immutable, held by column,
-// cheap to copy and to slice, and safe to share. The zero value is an empty Series of no key.
+// Series is the bars of one key, ordered by open time, each time once, all on the key's grid. It is immutable, held by
+// column, cheap to copy and to slice, and safe to share. The zero value is an empty Series of no key.
 type Series struct {
 	key      SeriesKey
 	block    *Columns // nil where the Series is empty
 	from, to int      // the part of block that is this Series
 }
 
-// NewSeries returns the bars as a Series. They must be ascending by open time, each time once, on the key's grid, in whole
-// microseconds; a trade count must not be negative.
+// NewSeries returns the bars as a Series. They must be ascending by open time, each time once, on the key's grid, in
+// whole microseconds; a trade count must not be negative.
 func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 	b := NewSeriesBuilder(key, len(bars))
 	for _, bar := range bars {
@@ -30,8 +30,8 @@ func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 	return b.Series()
 }
 
-// NewSeriesFromColumns takes over the columns, which the caller must not touch again. It refuses what NewSeries refuses, and
-// columns of unequal length.
+// NewSeriesFromColumns takes over the columns, which the caller must not touch again. It refuses what NewSeries
+// refuses, and columns of unequal length.
 func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	if err := key.Validate(); err != nil {
 		return Series{}, err
@@ -178,8 +178,8 @@ func (s Series) Range() Range {
 	return Range{Start: s.OpenTime(0), End: s.key.Grid.Next(s.OpenTime(s.Len() - 1))}
 }
 
-// Columns is a view of the bars by column, for codecs and loops. Nobody may write to it: the Series, and whoever shares it,
-// reads the same memory.
+// Columns is a view of the bars by column, for codecs and loops. Nobody may write to it: the Series, and whoever shares
+// it, reads the same memory.
 func (s Series) Columns() Columns {
 	if s.block == nil {
 		return Columns{}
@@ -187,8 +187,8 @@ func (s Series) Columns() Columns {
 	return s.block.slice(s.from, s.to)
 }
 
-// Floats appends the field's values to dst, each rounded to the nearest float64: for indicators, the one lossy way out. A price
-// that is decided on, compared or stored stays a Decimal.
+// Floats appends the field's values to dst, each rounded to the nearest float64: for indicators, the one lossy way out.
+// A price that is decided on, compared or stored stays a Decimal.
 func (s Series) Floats(f Field, dst []float64) []float64 {
 	if s.block == nil {
 		return dst

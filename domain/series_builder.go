@@ -4,14 +4,16 @@ import (
 	"fmt"
 )
 
-// SeriesBuilder makes a Series bar by bar or piece by piece. It is for one goroutine. After a refusal it holds what it held.
+// SeriesBuilder makes a Series bar by bar or piece by piece. It is for one goroutine. After a refusal it holds what it
+// held.
 type SeriesBuilder struct {
 	key     SeriesKey
 	columns Columns
 	keyErr  error
 }
 
-// NewSeriesBuilder returns an empty builder with room for capacity bars. A key that is not valid is reported by every method.
+// NewSeriesBuilder returns an empty builder with room for capacity bars. A key that is not valid is reported by every
+// method.
 func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 	b := &SeriesBuilder{key: key, keyErr: key.Validate()}
 	block := make([]int64, (fieldCount+2)*capacity) // one for all columns: the allocator rounds up once

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// SeriesKey names one series: the symbol, the grid its bars lie on, and what their prices are prices of. It is comparable.
+// SeriesKey names one series: the symbol, the grid its bars lie on, and what their prices are prices of. It is
+// comparable.
 type SeriesKey struct {
 	Symbol    Symbol    `json:"symbol"`
 	Grid      Grid      `json:"grid"`

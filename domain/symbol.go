@@ -5,8 +5,8 @@ import "strings"
 // MaxSymbolLength is the most bytes a Symbol has.
 const MaxSymbolLength = 64
 
-// Symbol names what is traded: BTC/USD, or with a venue in front COINBASE:BTC/USD. It is 1 to 64 bytes of A-Z 0-9 . _ : / -
-// and is never altered: what is not a Symbol is refused.
+// Symbol names what is traded: BTC/USD, or with a venue in front COINBASE:BTC/USD. It is 1 to 64 bytes of A-Z 0-9 . _ :
+// / - and is never altered: what is not a Symbol is refused.
 type Symbol string
 
 // ParseSymbol refuses what is not a Symbol; for one in lower case the error suggests the upper-case form.
@@ -44,7 +44,8 @@ func (s Symbol) wellFormed() bool {
 	return true
 }
 
-// Venue is the part before the first colon, where that part holds no slash; else "". BTC/USDT:USDT-240628-70000-C has none.
+// Venue is the part before the first colon, where that part holds no slash; else "". BTC/USDT:USDT-240628-70000-C has
+// none.
 func (s Symbol) Venue() string {
 	venue, _, found := strings.Cut(string(s), ":")
 	if !found || strings.Contains(venue, "/") {
@@ -62,7 +63,8 @@ func (s Symbol) Instrument() string {
 	return string(s)
 }
 
-// Matches reports whether the pattern matches all of the Symbol: * is any run of bytes, ? any one, every other byte itself.
+// Matches reports whether the pattern matches all of the Symbol: * is any run of bytes, ? any one, every other byte
+// itself.
 func (s Symbol) Matches(pattern string) bool {
 	star, resume := -1, 0 // where the last star was, and what it has not yet swallowed
 	p, t := 0, 0

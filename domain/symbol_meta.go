@@ -15,8 +15,8 @@ type SymbolMeta struct {
 	Zone   string  `json:"zone"`  // IANA name of the venue's time zone; "" is UTC
 }
 
-// NewSymbolMeta returns what the symbol's own text tells: its venue, and base and quote where it has the form BASE/QUOTE or
-// BASE/QUOTE:CONTRACT.
+// NewSymbolMeta returns what the symbol's own text tells: its venue, and base and quote where it has the form
+// BASE/QUOTE or BASE/QUOTE:CONTRACT.
 func NewSymbolMeta(s Symbol) SymbolMeta {
 	m := SymbolMeta{Symbol: s, Venue: s.Venue()}
 	if base, quote, found := strings.Cut(s.Instrument(), "/"); found {

@@ -139,8 +139,8 @@ type Tick interface {
 	row() tickRow
 }
 
-// tickRow is a tick in the form that the columns of Ticks share. A trade uses the first two numbers: price and size. A quote uses
-// all: bid, ask, bid size, ask size.
+// tickRow is a tick in the form that the columns of Ticks share. A trade uses the first two numbers: price and size. A
+// quote uses all: bid, ask, bid size, ask size.
 type tickRow struct {
 	time    time.Time
 	seq     int64

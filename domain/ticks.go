@@ -14,8 +14,8 @@ type Trades = Ticks[Trade]
 // Quotes is the quotes of one symbol.
 type Quotes = Ticks[Quote]
 
-// Ticks is the trades or the quotes of one symbol, ordered by time and sequence number, each pair once. It is immutable, held by
-// column, cheap to copy and to slice, and safe to share. The zero value is empty and of no symbol.
+// Ticks is the trades or the quotes of one symbol, ordered by time and sequence number, each pair once. It is
+// immutable, held by column, cheap to copy and to slice, and safe to share. The zero value is empty and of no symbol.
 type Ticks[T Tick] struct {
 	symbol   Symbol
 	block    *tickColumns // nil where there is no tick
@@ -30,8 +30,8 @@ type tickColumns struct {
 	side      []Side
 }
 
-// NewTicks returns the ticks, which must ascend by time and sequence number, each pair once. It refuses a time finer than a
-// microsecond, a negative sequence number and a negative size.
+// NewTicks returns the ticks, which must ascend by time and sequence number, each pair once. It refuses a time finer
+// than a microsecond, a negative sequence number and a negative size.
 func NewTicks[T Tick](symbol Symbol, ticks ...T) (Ticks[T], error) {
 	b := NewTicksBuilder[T](symbol)
 	for _, t := range ticks {
@@ -278,7 +278,8 @@ type TickExtent struct {
 	Range  Range    `json:"range"`
 }
 
-// TickRequest asks for the trades or quotes of one symbol whose time is in [Start, End), or for the first or last few of them.
+// TickRequest asks for the trades or quotes of one symbol whose time is in [Start, End), or for the first or last few
+// of them.
 type TickRequest struct {
 	Symbol Symbol    `json:"symbol"`
 	Start  time.Time `json:"start,omitzero"` // zero: from the first tick held

@@ -10,16 +10,17 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Cache keeps values that can be had again. What to keep, and for how long, is the application's to say. A cache never fails: one
-// that cannot answer has nothing. Values are shared with every caller: nobody may change them. Safe for concurrent use.
+// Cache keeps values that can be had again. What to keep, and for how long, is the application's to say. A cache never
+// fails: one that cannot answer has nothing. Values are shared with every caller: nobody may change them. Safe for
+// concurrent use.
 type Cache[K comparable, V any] interface {
-	// Get returns the value that was last put under key, unless its time to live is over, or it was deleted, or given up for room.
-	// It never returns a value of another key, nor one that was put before the last.
+	// Get returns the value that was last put under key, unless its time to live is over, or it was deleted, or given
+	// up for room. It never returns a value of another key, nor one that was put before the last.
 	Get(ctx context.Context, key K) (V, bool)
 
-	// Put keeps the value for at most ttl; one of zero or less keeps nothing. It may keep nothing at any time, and then the value
-	// that was there before is gone too. A cache that processes share keeps nothing where another process deleted the key since this
-	// one missed it: what is put was made of something older.
+	// Put keeps the value for at most ttl; one of zero or less keeps nothing. It may keep nothing at any time, and then
+	// the value that was there before is gone too. A cache that processes share keeps nothing where another process
+	// deleted the key since this one missed it: what is put was made of something older.
 	Put(ctx context.Context, key K, value V, ttl time.Duration)
 
 	// Delete forgets what is kept under the keys. A Get that begins after it returns misses, until the next Put.
@@ -39,7 +40,8 @@ type SymbolEntry struct {
 // SeriesCache keeps chunks of series.
 type SeriesCache = Cache[ChunkKey, Chunk]
 
-// ChunkKey names a chunk: the bars that a store has of a series and whose open time is in [Start, End). It is comparable.
+// ChunkKey names a chunk: the bars that a store has of a series and whose open time is in [Start, End). It is
+// comparable.
 type ChunkKey struct {
 	Store      string // the store's name
 	Series     domain.SeriesKey
@@ -64,16 +66,18 @@ func (k ChunkKey) String() string {
 	return string(b)
 }
 
-// Chunk is everything that a store said it has in the range of a ChunkKey, which may be nothing. All times are in microseconds
-// since 1970; but for Settled they are those of the machine's clock.
+// Chunk is everything that a store said it has in the range of a ChunkKey, which may be nothing. All times are in
+// microseconds since 1970; but for Settled they are those of the machine's clock.
 type Chunk struct {
 	Bars domain.Series // of the key's series, at most 4096
 
-	// Clean says that a Validator who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean too.
+	// Clean says that a Validator who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean
+	// too.
 	Validated bool
 
-	// Claims is two fingerprints of what the store said it holds of the series when it was asked: before Settled, and from there on.
-	// Where the store says something else now, that part is not to be believed: a bar missing in it may be one that nobody had claimed.
+	// Claims is two fingerprints of what the store said it holds of the series when it was asked: before Settled, and
+	// from there on. Where the store says something else now, that part is not to be believed: a bar missing in it may
+	// be one that nobody had claimed.
 	Claims [2]uint64
 
 	ClosedBefore   int64 // what opens before it was over for some time, by the business clock, when the store was asked
@@ -110,25 +114,28 @@ type CachedReader interface {
 	// ReadCachedBars is BarReader.ReadBars that tells more of its pieces.
 	ReadCachedBars(ctx context.Context, q BarQuery) iter.Seq2[CachedBars, error]
 
-	// LocalExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for nothing.
+	// LocalExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for
+	// nothing.
 	LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool)
 
-	// LocalBars appends to room the whole answer that ReadCachedBars has, and true, where this process's memory has it and the store
-	// claims all of the range: it waits for nothing. With false there is nothing to be used.
+	// LocalBars appends to room the whole answer that ReadCachedBars has, and true, where this process's memory has it
+	// and the store claims all of the range: it waits for nothing. With false there is nothing to be used.
 	LocalBars(room []CachedBars, q BarQuery) ([]CachedBars, bool)
 
-	// Prefetch has read what the queries need and the cache has not, in few round trips where the store can. It returns when it is there;
-	// what cannot be read, or is too much, is left to whoever asks for it.
+	// Prefetch has read what the queries need and the cache has not, in few round trips where the store can. It returns
+	// when it is there; what cannot be read, or is too much, is left to whoever asks for it.
 	Prefetch(ctx context.Context, queries []BarQuery)
 
-	// CachedRanges tells which parts of the range of q need no read of the store, ascending and disjoint. It changes nothing.
+	// CachedRanges tells which parts of the range of q need no read of the store, ascending and disjoint. It changes
+	// nothing.
 	CachedRanges(ctx context.Context, q BarQuery) []domain.Range
 
 	// Stats is what the cache did so far.
 	Stats() CacheStats
 }
 
-// Invalidation says that the bars of a series in a range are no longer what they were, and that what is held of its symbol may not be.
+// Invalidation says that the bars of a series in a range are no longer what they were, and that what is held of its
+// symbol may not be.
 type Invalidation struct {
 	Store string           `json:"store"` // the store's name
 	Key   domain.SeriesKey `json:"key"`
@@ -143,8 +150,9 @@ type Invalidations interface {
 	// Publish tells all that subscribe, in every other process. What cannot be told is an error.
 	Publish(ctx context.Context, changes ...Invalidation) error
 
-	// Subscribe returns once it stands: the sequence then yields whatever others publish from then on, each once and in the order
-	// of each publisher; what was published through this same value may be left out. It ends with an error as the last pair: that
-	// of ctx, or because the connection was lost, and then some may have been missed. It is single use; breaking off frees it.
+	// Subscribe returns once it stands: the sequence then yields whatever others publish from then on, each once and in
+	// the order of each publisher; what was published through this same value may be left out. It ends with an error as
+	// the last pair: that of ctx, or because the connection was lost, and then some may have been missed. It is single
+	// use; breaking off frees it.
 	Subscribe(ctx context.Context) (iter.Seq2[Invalidation, error], error)
 }

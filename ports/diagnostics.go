@@ -7,8 +7,8 @@ import (
 
 // Diagnostics tells how the stores are.
 type Diagnostics interface {
-	// Diagnose checks every store, all at once, each for at most half a second. A store that is down is part of the answer; the
-	// error is for a ctx that is done. Safe for concurrent use.
+	// Diagnose checks every store, all at once, each for at most half a second. A store that is down is part of the
+	// answer; the error is for a ctx that is done. Safe for concurrent use.
 	Diagnose(ctx context.Context) (Diagnosis, error)
 }
 
@@ -56,7 +56,8 @@ type StoreDiagnosis struct {
 	Cache *CacheStats `json:"cache,omitempty"` // nil where no cache stands before the store
 }
 
-// CacheStats is what a cache in front of a store did since it was made. A chunk is a few thousand bars that are kept together.
+// CacheStats is what a cache in front of a store did since it was made. A chunk is a few thousand bars that are kept
+// together.
 type CacheStats struct {
 	Disconnected bool `json:"disconnected"` // the writes of other processes are not heard of, since hearing failed; until they are the cache is not used
 

@@ -27,16 +27,17 @@ func (q BarQuery) MaxBars() int64 {
 
 // BarReader reads bars.
 type BarReader interface {
-	// ReadBars yields the bars of q.Key whose open time is in q.Range, in pieces: every piece a Series of q.Key with at least one
-	// bar, pieces ascending and disjoint, so that together they are the whole answer. First and Last yield exactly the head or
-	// the tail of that answer, still ascending.
+	// ReadBars yields the bars of q.Key whose open time is in q.Range, in pieces: every piece a Series of q.Key with at
+	// least one bar, pieces ascending and disjoint, so that together they are the whole answer. First and Last yield
+	// exactly the head or the tail of that answer, still ascending.
 	//
-	// A series that the store does not hold, or a range without bars, yields nothing and is no error: whether a symbol exists is
-	// the catalog's word alone. Bars that the store holds but no Series can are ErrCorruptData, never a bar.
+	// A series that the store does not hold, or a range without bars, yields nothing and is no error: whether a symbol
+	// exists is the catalog's word alone. Bars that the store holds but no Series can are ErrCorruptData, never a bar.
 	//
-	// The sequence is lazy and single use; ranging over it again yields an error. An error is the last pair, with an empty
-	// Series: what came before it is not the whole answer. Breaking off frees everything the read holds at once. When ctx is done
-	// the sequence ends within 250 ms with an error that wraps the context's. Safe for concurrent use. Pieces are the caller's.
+	// The sequence is lazy and single use; ranging over it again yields an error. An error is the last pair, with an
+	// empty Series: what came before it is not the whole answer. Breaking off frees everything the read holds at once.
+	// When ctx is done the sequence ends within 250 ms with an error that wraps the context's. Safe for concurrent use.
+	// Pieces are the caller's.
 	ReadBars(ctx context.Context, q BarQuery) iter.Seq2[domain.Series, error]
 }
 
@@ -60,21 +61,22 @@ func (r WriteReport) Add(o WriteReport) WriteReport {
 
 // BarWriter writes bars. A write is done whole or not at all, and when it returns, every later read sees it.
 type BarWriter interface {
-	// WriteBars inserts the bars, or sets every field of those that exist, and claims that claim is complete: where claim has no
-	// bar in the store afterwards, nothing traded. claim must cover the bars; a claim without a bar is allowed. It makes the
-	// symbol known to the store's catalog. Writing the same again changes nothing. A number the store cannot keep to the digit is
-	// an error, and nothing is stored.
+	// WriteBars inserts the bars, or sets every field of those that exist, and claims that claim is complete: where
+	// claim has no bar in the store afterwards, nothing traded. claim must cover the bars; a claim without a bar is
+	// allowed. It makes the symbol known to the store's catalog. Writing the same again changes nothing. A number the
+	// store cannot keep to the digit is an error, and nothing is stored.
 	WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (WriteReport, error)
 
-	// ReplaceBars puts bars in the place of everything its key has in r, and claims r. bars must lie in r. An empty Series (of the
-	// key) deletes: the bars of r go, and the claim on r with them, so that r is uncovered.
+	// ReplaceBars puts bars in the place of everything its key has in r, and claims r. bars must lie in r. An empty
+	// Series (of the key) deletes: the bars of r go, and the claim on r with them, so that r is uncovered.
 	ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (WriteReport, error)
 }
 
 // CoverageReader tells what a store holds.
 type CoverageReader interface {
 	// Extents returns the extents of all series of the symbols, or of every symbol where none is given: ordered by
-	// SeriesKey.Compare and start, those of one key disjoint and not touching. A symbol that the store does not hold adds none.
+	// SeriesKey.Compare and start, those of one key disjoint and not touching. A symbol that the store does not hold
+	// adds none.
 	Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error)
 }
 
@@ -87,8 +89,8 @@ type SymbolQuery struct {
 
 // SymbolCatalog knows symbols.
 type SymbolCatalog interface {
-	// Symbols returns what is known of the symbols selected, ordered by symbol, bytewise. One that the catalog does not know is
-	// absent; that is no error.
+	// Symbols returns what is known of the symbols selected, ordered by symbol, bytewise. One that the catalog does not
+	// know is absent; that is no error.
 	Symbols(ctx context.Context, q SymbolQuery) ([]domain.SymbolMeta, error)
 }
 
@@ -105,7 +107,8 @@ type Store interface {
 	CoverageReader
 }
 
-// TickQuery asks a store for trades or quotes of one symbol. Symbol and Range are valid; at most one of First and Last is above 0.
+// TickQuery asks a store for trades or quotes of one symbol. Symbol and Range are valid; at most one of First and Last
+// is above 0.
 type TickQuery struct {
 	Symbol domain.Symbol
 	Range  domain.Range // on times, half-open
@@ -115,24 +118,25 @@ type TickQuery struct {
 
 // TradeReader reads trades.
 type TradeReader interface {
-	// ReadTrades yields the trades of q.Symbol whose time is in q.Range, ordered by time and sequence number, under the promises
-	// of BarReader.ReadBars. A piece may end between two trades of one instant.
+	// ReadTrades yields the trades of q.Symbol whose time is in q.Range, ordered by time and sequence number, under the
+	// promises of BarReader.ReadBars. A piece may end between two trades of one instant.
 	ReadTrades(ctx context.Context, q TickQuery) iter.Seq2[domain.Trades, error]
 }
 
 // TradeAggregator makes bars of the trades that a store holds, where they lie.
 type TradeAggregator interface {
-	// AggregateTrades yields the bars of key that open in r, each made of every trade that the store holds from its open to its
-	// end, also where r ends within the bar: what domain.Resampler makes of those trades, to the digit, under the promises of
-	// BarReader.ReadBars. The key's kind must be domain.PriceTrade; another is ErrInvalid. A bar without a trade is absent: whether
-	// nothing traded or nobody knows is for TickCoverageReader to tell. A trade that no Trades can hold, and a volume that no
-	// Decimal can, is ErrCorruptData, never a bar.
+	// AggregateTrades yields the bars of key that open in r, each made of every trade that the store holds from its
+	// open to its end, also where r ends within the bar: what domain.Resampler makes of those trades, to the digit,
+	// under the promises of BarReader.ReadBars. The key's kind must be domain.PriceTrade; another is ErrInvalid. A bar
+	// without a trade is absent: whether nothing traded or nobody knows is for TickCoverageReader to tell. A trade that
+	// no Trades can hold, and a volume that no Decimal can, is ErrCorruptData, never a bar.
 	AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error]
 }
 
 // TradeWriter writes trades, whole or not at all.
 type TradeWriter interface {
-	// WriteTrades inserts the trades, or sets every field of those that exist, under the promises of BarWriter.WriteBars.
+	// WriteTrades inserts the trades, or sets every field of those that exist, under the promises of
+	// BarWriter.WriteBars.
 	WriteTrades(ctx context.Context, trades domain.Trades, claim domain.Range) (WriteReport, error)
 
 	// ReplaceTrades puts the trades in the place of all in r, under the promises of BarWriter.ReplaceBars.
@@ -156,8 +160,8 @@ type QuoteWriter interface {
 
 // TickCoverageReader tells which trades and quotes a store holds.
 type TickCoverageReader interface {
-	// TickExtents returns the extents of the trades and quotes of the symbols, or of every symbol where none is given: ordered by
-	// symbol, kind and start, those of one symbol and kind disjoint and not touching.
+	// TickExtents returns the extents of the trades and quotes of the symbols, or of every symbol where none is given:
+	// ordered by symbol, kind and start, those of one symbol and kind disjoint and not touching.
 	TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error)
 }
 
@@ -172,8 +176,8 @@ type TickStore interface {
 
 // HealthChecker tells whether a store can serve.
 type HealthChecker interface {
-	// Check asks the store for something that needs its connection, its credentials and its schema, and nothing else; it returns
-	// within the context's deadline. nil is healthy.
+	// Check asks the store for something that needs its connection, its credentials and its schema, and nothing else;
+	// it returns within the context's deadline. nil is healthy.
 	Check(ctx context.Context) error
 }
 

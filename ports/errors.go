@@ -36,8 +36,8 @@ const (
 	PhaseRead    Phase = "read"
 )
 
-// Error is a failure of an operation. It unwraps to its kind's sentinel and to its cause, so errors.Is finds the one and
-// errors.As the other.
+// Error is a failure of an operation. It unwraps to its kind's sentinel and to its cause, so errors.Is finds the one
+// and errors.As the other.
 type Error struct {
 	Kind    error  // one of the sentinels above
 	Op      string // what was being done: "fetch", "write bars"

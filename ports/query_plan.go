@@ -12,13 +12,14 @@ import (
 
 // Explainer shows how a request would be answered.
 type Explainer interface {
-	// Explain returns the plan by which HistoricalDataProvider.Fetch would answer the request, and must not read a bar. A limit that
-	// refuses the request, or may refuse its result, is in QueryPlan.Refusals and no error. Its errors are those of Fetch that are known
-	// before a bar is read. Safe for concurrent use.
+	// Explain returns the plan by which HistoricalDataProvider.Fetch would answer the request, and must not read a bar.
+	// A limit that refuses the request, or may refuse its result, is in QueryPlan.Refusals and no error. Its errors are
+	// those of Fetch that are known before a bar is read. Safe for concurrent use.
 	Explain(ctx context.Context, r domain.DataRequest) (QueryPlan, error)
 }
 
-// QueryPlan says where the bars of a request come from. Legs and Uncovered both ascend, are disjoint, and together are exactly Range.
+// QueryPlan says where the bars of a request come from. Legs and Uncovered both ascend, are disjoint, and together are
+// exactly Range.
 type QueryPlan struct {
 	Key       domain.SeriesKey `json:"key"`
 	Range     domain.Range     `json:"range"` // the requested range, both ends moved up to edges of the grid
@@ -29,8 +30,8 @@ type QueryPlan struct {
 	Refusals  []PlanRefusal    `json:"refusals"` // limits that refuse the request, or may refuse its result
 }
 
-// PlanLeg is the part of a plan that makes all bars of one range out of rows of one kind. Its reads ascend, are disjoint, and together
-// span Range.
+// PlanLeg is the part of a plan that makes all bars of one range out of rows of one kind. Its reads ascend, are
+// disjoint, and together span Range.
 type PlanLeg struct {
 	Range domain.Range `json:"range"` // on open times of the requested grid
 	From  RowKind      `json:"from"`
@@ -71,8 +72,8 @@ func (k RowKind) Ticks() domain.TickKind {
 	return ""
 }
 
-// Estimate is an upper bound of the cost of reading. Rows are counted as if no slot of the stored grid was empty; of trades and quotes,
-// one a second is assumed, because their number is not known before they are read.
+// Estimate is an upper bound of the cost of reading. Rows are counted as if no slot of the stored grid was empty; of
+// trades and quotes, one a second is assumed, because their number is not known before they are read.
 type Estimate struct {
 	Rows  int64         `json:"rows"`
 	Bytes int64         `json:"bytes"`   // in memory

@@ -10,20 +10,21 @@ import (
 	"github.com/gal-friday/marketdata/app/chunks"
 )
 
-// Cache configures what is kept of the bars that the servers returned. The embedded store and a backtest keep nothing: their bars are
-// at hand.
+// Cache configures what is kept of the bars that the servers returned. The embedded store and a backtest keep nothing:
+// their bars are at hand.
 type Cache struct {
 	// Disabled turns the cache off: every request reads the stores. Defaults to false.
 	Disabled bool `env:"DISABLED" yaml:"disabled"`
 
-	// Bytes bounds the memory of this process for it; a bar takes 56, or up to 96 with numbers of more than 64 bits. At least 1 MiB.
-	// Defaults to 256 MiB.
+	// Bytes bounds the memory of this process for it; a bar takes 56, or up to 96 with numbers of more than 64 bits. At
+	// least 1 MiB. Defaults to 256 MiB.
 	Bytes int64 `env:"BYTES" yaml:"bytes"`
 
 	// Policy is for how long, and how far ahead.
 	Policy chunks.Config `yaml:",inline"`
 
-	// Redis names a second level, larger and shared between processes. Each takes from it only what others read since it runs itself.
+	// Redis names a second level, larger and shared between processes. Each takes from it only what others read since
+	// it runs itself.
 	Redis Redis `envPrefix:"REDIS_" yaml:"redis"`
 }
 
@@ -35,7 +36,8 @@ type Redis struct {
 	// CAFile holds the certificates (PEM) to trust for rediss. Defaults to the system's.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
-	// Prefix begins every key. Processes share what is under one prefix, so they have to use the same databases. Defaults to marketdata:.
+	// Prefix begins every key. Processes share what is under one prefix, so they have to use the same databases.
+	// Defaults to marketdata:.
 	Prefix string `env:"PREFIX" yaml:"prefix"`
 
 	// Timeout bounds every operation; one that takes longer is a miss. Defaults to 25ms.

@@ -13,8 +13,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Config is everything that can be configured. The zero value is the defaults. Later sources weigh more: the defaults, the YAML
-// file, the environment, and what a program sets in the struct before it opens anything.
+// Config is everything that can be configured. The zero value is the defaults. Later sources weigh more: the defaults,
+// the YAML file, the environment, and what a program sets in the struct before it opens anything.
 type Config struct {
 	// Service sets limits and timeouts. Its variables begin with MARKETDATA_SERVICE_.
 	Service app.Config `envPrefix:"SERVICE_" yaml:"service"`
@@ -31,8 +31,8 @@ type Config struct {
 	// Cache bounds what is kept of the servers' bars. Its variables begin with MARKETDATA_CACHE_.
 	Cache Cache `envPrefix:"CACHE_" yaml:"cache"`
 
-	// HighFrequencyBelow is the bar length from which on bars are the relational store's; shorter ones are the time-series store's.
-	// Defaults to 1h.
+	// HighFrequencyBelow is the bar length from which on bars are the relational store's; shorter ones are the
+	// time-series store's. Defaults to 1h.
 	HighFrequencyBelow domain.Frequency `env:"HIGH_FREQUENCY_BELOW" yaml:"high_frequency_below"`
 
 	// SymbolCacheBytes bounds the memory for what catalogs said of symbols. Defaults to 16 MiB.
@@ -44,13 +44,14 @@ func (c Config) HasServer() bool { return c.Postgres.DSN.Reveal() != "" || c.Inf
 
 // SQLite configures the embedded store.
 type SQLite struct {
-	// Path is the database file; it and its folder are created where they do not exist. A relative path starts at the working
-	// directory. Defaults to $XDG_DATA_HOME/marketdata/marketdata.db, and without that variable to
+	// Path is the database file; it and its folder are created where they do not exist. A relative path starts at the
+	// working directory. Defaults to $XDG_DATA_HOME/marketdata/marketdata.db, and without that variable to
 	// ~/.local/share/marketdata/marketdata.db.
 	Path string `env:"PATH" yaml:"path"`
 }
 
-// WithDefaults is c with every default filled in, as far as one can be found: without a home folder, SQLite.Path has none.
+// WithDefaults is c with every default filled in, as far as one can be found: without a home folder, SQLite.Path has
+// none.
 func (c Config) WithDefaults() Config {
 	c.Service = c.Service.WithDefaults()
 	if c.SQLite.Path == "" {
@@ -101,6 +102,6 @@ func (c Config) Validate() error {
 	return errors.Join(append(faults, c.Postgres.validate(), c.Influx.validate(), c.Cache.validate())...)
 }
 
-// YAML is the configuration in effect, defaults filled in, in the form that Load reads; but secrets are hidden, and Load refuses
-// them so.
+// YAML is the configuration in effect, defaults filled in, in the form that Load reads; but secrets are hidden, and
+// Load refuses them so.
 func (c Config) YAML() ([]byte, error) { return yaml.Marshal(c.WithDefaults()) }

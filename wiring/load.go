@@ -15,8 +15,8 @@ import (
 // EnvPrefix begins the name of every environment variable that Load reads: MARKETDATA_SQLITE_PATH sets sqlite.path.
 const EnvPrefix = "MARKETDATA_"
 
-// Load reads the YAML file, then the environment, fills in the defaults and validates. With path "" it reads no file. An unknown
-// or repeated key is refused with its line.
+// Load reads the YAML file, then the environment, fills in the defaults and validates. With path "" it reads no file.
+// An unknown or repeated key is refused with its line.
 func Load(path string) (Config, error) {
 	var c Config
 	if path != "" {

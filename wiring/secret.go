@@ -9,8 +9,8 @@ import (
 // hidden is printed in the place of a secret.
 const hidden = "(hidden)"
 
-// Secret is a text that is printed, logged and marshalled as "(hidden)" in whatever way; Reveal alone tells it. The zero value is no
-// secret, and printed as nothing.
+// Secret is a text that is printed, logged and marshalled as "(hidden)" in whatever way; Reveal alone tells it. The
+// zero value is no secret, and printed as nothing.
 type Secret struct {
 	text *string // behind a pointer, so that fmt's way around methods of unexported fields shows an address
 }

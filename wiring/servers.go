@@ -9,10 +9,11 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Postgres configures the relational store: bars from an hour up, trades, quotes, the catalog, and the claims on all bars.
+// Postgres configures the relational store: bars from an hour up, trades, quotes, the catalog, and the claims on all
+// bars.
 type Postgres struct {
-	// DSN is a postgres:// URL, or keyword=value pairs as libpq reads them; TLS is set there (sslmode=verify-full&sslrootcert=...).
-	// Without one there is no relational store.
+	// DSN is a postgres:// URL, or keyword=value pairs as libpq reads them; TLS is set there
+	// (sslmode=verify-full&sslrootcert=...). Without one there is no relational store.
 	DSN Secret `env:"DSN" yaml:"dsn"`
 
 	// MinConns and MaxConns bound the pool of connections. Default to 5 and 20.
@@ -34,8 +35,8 @@ type Postgres struct {
 	// BatchRows is how many rows a write stages before it merges them. Defaults to 10,000.
 	BatchRows int `env:"BATCH_ROWS" yaml:"batch_rows"`
 
-	// MigrateOnOpen brings the tables up to this version whenever the store is opened, which needs the rights to do so. Without it,
-	// the default, that is left to the command's migrate.
+	// MigrateOnOpen brings the tables up to this version whenever the store is opened, which needs the rights to do so.
+	// Without it, the default, that is left to the command's migrate.
 	MigrateOnOpen bool `env:"MIGRATE_ON_OPEN" yaml:"migrate_on_open"`
 }
 
@@ -76,8 +77,8 @@ func (p Postgres) validate() error {
 
 // Influx configures the time-series store: bars below an hour.
 type Influx struct {
-	// URL is the server's address, like http://127.0.0.1:8086, without credentials. Without one there is no time-series store, and
-	// all bars are the relational one's.
+	// URL is the server's address, like http://127.0.0.1:8086, without credentials. Without one there is no time-series
+	// store, and all bars are the relational one's.
 	URL string `env:"URL" yaml:"url"`
 
 	// Token is that of a 2.x server, or user:password for 1.8; none where the server asks for none.
@@ -130,7 +131,8 @@ type InfluxExisting struct {
 	SymbolTag string `env:"SYMBOL_TAG" yaml:"symbol_tag"`
 	VenueTag  string `env:"VENUE_TAG"  yaml:"venue_tag"`
 
-	// Tags are what tells bars from what else is in the measurement. Defaults to data_type: ohlcv. As a variable: data_type:ohlcv.
+	// Tags are what tells bars from what else is in the measurement. Defaults to data_type: ohlcv. As a variable:
+	// data_type:ohlcv.
 	Tags map[string]string `env:"TAGS" yaml:"tags"`
 }
 

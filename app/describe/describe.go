@@ -1,5 +1,5 @@
-// Package describe returns the metadata and the recent statistics of a symbol. The statistics are made of the bars that a query returns, so that
-// both follow the same routing.
+// Package describe returns the metadata and the recent statistics of a symbol. The statistics are made of the bars that
+// a query returns, so that both follow the same routing.
 package describe
 
 import (
@@ -18,7 +18,8 @@ const (
 	// windowDays is how far back statistics reach.
 	windowDays = 30
 
-	// longestBar is the longest bar that statistics are made of: a longer one can begin long before the window, or end long before now.
+	// longestBar is the longest bar that statistics are made of: a longer one can begin long before the window, or end
+	// long before now.
 	longestBar = domain.Hour1
 
 	// quotesPerRead is how many quotes are in memory at a time.
@@ -43,9 +44,10 @@ func New(
 	return &Describer{query: q, symbols: s, resolver: resolver, stores: stores, clock: clock, settings: settings}
 }
 
-// Describe returns the symbol's metadata and its statistics of the 30 days before the clock's now. Prices and volume come from trade bars of at most
-// an hour, of the grid that covers most of the window, the longest where several do; bars that break a fatal rule are left out. The spread
-// comes from quotes. Without such bars or quotes their numbers are 0, as are the counts beside them.
+// Describe returns the symbol's metadata and its statistics of the 30 days before the clock's now. Prices and volume
+// come from trade bars of at most an hour, of the grid that covers most of the window, the longest where several do;
+// bars that break a fatal rule are left out. The spread comes from quotes. Without such bars or quotes their numbers
+// are 0, as are the counts beside them.
 func (d *Describer) Describe(ctx context.Context, symbol domain.Symbol) (ports.Description, error) {
 	call := &access.Call{Op: "describe", Subject: access.Text(symbol), Settings: d.settings}
 	if err := symbol.Validate(); err != nil {
@@ -119,8 +121,8 @@ func (d *Describer) statistics(
 	return statistics, nil
 }
 
-// bestGrid returns the grid of trade bars that covers most of the window, give or take the hour that long bars end before now, and of several
-// such grids that of the longest bars. It is zero where there are none.
+// bestGrid returns the grid of trade bars that covers most of the window, give or take the hour that long bars end
+// before now, and of several such grids that of the longest bars. It is zero where there are none.
 func (d *Describer) bestGrid(ctx context.Context, symbol domain.Symbol, window domain.Range) (domain.Grid, error) {
 	extents, err := d.symbols.Coverage(ctx, symbol)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Ingester writes the rows that Fetch, FetchTrades and FetchQuotes would return, and refuses others before any I/O. It is safe for concurrent use.
+// Ingester writes the rows that Fetch, FetchTrades and FetchQuotes would return, and refuses others before any I/O. It
+// is safe for concurrent use.
 type Ingester struct {
 	stores   access.Stores
 	symbols  *symbols.Resolver
@@ -29,10 +30,11 @@ func New(
 	return &Ingester{stores: stores, symbols: resolver, clock: clock, settings: settings, settle: settle}
 }
 
-// Ingest writes the bars and declares that coverage, which must contain them, is complete: where it has no bar, nothing traded. A zero
-// coverage is the range from the first bar to the end of the last. Both ends of the coverage are moved up to an edge of the grid. The batch
-// is refused as a whole where a bar breaks a fatal quality rule, or where the coverage ends later than the clock's now less the settle time.
-// After an error of the store the same batch may be ingested again.
+// Ingest writes the bars and declares that coverage, which must contain them, is complete: where it has no bar, nothing
+// traded. A zero coverage is the range from the first bar to the end of the last. Both ends of the coverage are moved
+// up to an edge of the grid. The batch is refused as a whole where a bar breaks a fatal quality rule, or where the
+// coverage ends later than the clock's now less the settle time. After an error of the store the same batch may be
+// ingested again.
 func (i *Ingester) Ingest(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	if coverage == (domain.Range{}) {
 		coverage = bars.Range()
@@ -41,9 +43,9 @@ func (i *Ingester) Ingest(ctx context.Context, bars domain.Series, coverage doma
 	return i.writeBars(ctx, barWrite{op: "ingest", bars: bars, coverage: coverage, check: true, write: ports.Store.WriteBars})
 }
 
-// Replace puts the bars in the place of everything their key has in r, and declares r complete. An empty Series of the key deletes the bars
-// of r and its coverage. Both ends of r are moved up to an edge of the grid. It refuses the same bars as Ingest; a deletion may reach beyond
-// now.
+// Replace puts the bars in the place of everything their key has in r, and declares r complete. An empty Series of the
+// key deletes the bars of r and its coverage. Both ends of r are moved up to an edge of the grid. It refuses the same
+// bars as Ingest; a deletion may reach beyond now.
 func (i *Ingester) Replace(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	return i.writeBars(ctx, barWrite{op: "replace", bars: bars, coverage: r, check: bars.Len() > 0, write: ports.Store.ReplaceBars})
 }

@@ -24,9 +24,9 @@ type ClaimedStore struct {
 
 var _ ports.Store = (*ClaimedStore)(nil)
 
-// WithClaims returns the store with its claims kept by the keeper. A range is claimed once its bars are written, and unclaimed
-// before any is taken away: a failure between the two leaves bars that nobody claims, never a claim without its bars. Doing the
-// same again completes it.
+// WithClaims returns the store with its claims kept by the keeper. A range is claimed once its bars are written, and
+// unclaimed before any is taken away: a failure between the two leaves bars that nobody claims, never a claim without
+// its bars. Doing the same again completes it.
 func WithClaims(bars ports.Store, claims ClaimKeeper) *ClaimedStore {
 	return &ClaimedStore{bars: bars, claims: claims}
 }
@@ -65,8 +65,9 @@ func (c *ClaimedStore) ReplaceBars(ctx context.Context, bars domain.Series, r do
 	return report, c.claims.DeclareCoverage(ctx, key, r)
 }
 
-// Extents is what is claimed of the series, and what the store assumes before the first claim and after the last: somebody else
-// may have written there. Between two claims nobody knows, so there an assumption from the first bar to the last says nothing.
+// Extents is what is claimed of the series, and what the store assumes before the first claim and after the last:
+// somebody else may have written there. Between two claims nobody knows, so there an assumption from the first bar to
+// the last says nothing.
 func (c *ClaimedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	claimed, err := c.claims.Extents(ctx, symbols...)
 	if err != nil {

@@ -8,9 +8,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// IngestTrades writes the trades and declares that coverage, which must contain them, is complete: where it has no trade, nothing traded. A
-// zero coverage is the range from the first trade to a microsecond after the last. The batch is refused as a whole where the coverage ends
-// later than the clock's now less the settle time, and where no store of trades is configured.
+// IngestTrades writes the trades and declares that coverage, which must contain them, is complete: where it has no
+// trade, nothing traded. A zero coverage is the range from the first trade to a microsecond after the last. The batch
+// is refused as a whole where the coverage ends later than the clock's now less the settle time, and where no store of
+// trades is configured.
 func (i *Ingester) IngestTrades(ctx context.Context, t domain.Trades, coverage domain.Range) (ports.WriteReport, error) {
 	return ingestTicks(ctx, i, access.Trades(), t, coverage)
 }
@@ -20,8 +21,9 @@ func (i *Ingester) IngestQuotes(ctx context.Context, q domain.Quotes, coverage d
 	return ingestTicks(ctx, i, access.Quotes(), q, coverage)
 }
 
-// ReplaceTrades puts the trades in the place of all trades of their symbol in r, and declares r complete. Without a trade it deletes those of r
-// and its coverage. It refuses the same trades as IngestTrades; a deletion may reach beyond now.
+// ReplaceTrades puts the trades in the place of all trades of their symbol in r, and declares r complete. Without a
+// trade it deletes those of r and its coverage. It refuses the same trades as IngestTrades; a deletion may reach beyond
+// now.
 func (i *Ingester) ReplaceTrades(ctx context.Context, t domain.Trades, r domain.Range) (ports.WriteReport, error) {
 	return replaceTicks(ctx, i, access.Trades(), t, r)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// singleRead returns the leg that reads all of within from the one source that is read first for every stored bar of it. It finds
-// nothing that assemble would not find, but it finds the common case without making lists.
+// singleRead returns the leg that reads all of within from the one source that is read first for every stored bar of
+// it. It finds nothing that assemble would not find, but it finds the common case without making lists.
 func singleRead(r Request, within domain.Range, sources []Source) (Leg, bool) {
 	if r.Exclude&StoredBars != 0 {
 		return Leg{}, false
@@ -139,8 +139,8 @@ func (c *candidate) segments(within domain.Range, covered []domain.Range) []segm
 	return segments
 }
 
-// mergeLegs returns the legs of the segments: touching segments of the same rows become one leg, and in it touching spans of one source
-// one read. Declared coverage that touches inferred coverage is one query.
+// mergeLegs returns the legs of the segments: touching segments of the same rows become one leg, and in it touching
+// spans of one source one read. Declared coverage that touches inferred coverage is one query.
 func mergeLegs(segments []segment) []Leg {
 	total := 0
 	for _, s := range segments {

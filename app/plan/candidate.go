@@ -80,7 +80,8 @@ func otherCandidates(r Request, within domain.Range, stored *candidate, sources 
 	return ordered
 }
 
-// compareFiner puts the grid of longer bars first, because it needs fewer rows, and among equals the one in the target's zone.
+// compareFiner puts the grid of longer bars first, because it needs fewer rows, and among equals the one in the
+// target's zone.
 func compareFiner(target, a, b domain.Grid) int {
 	foreign := func(g domain.Grid) int {
 		if g.Zone() == target.Zone() {
@@ -155,7 +156,8 @@ func canUse(r Request, key domain.SeriesKey) bool {
 	return r.Exclude&FinerBars == 0 && key.Grid.Frequency().Nominal() <= r.Key.Grid.Frequency().Nominal()
 }
 
-// clip returns the part of within that whole bars of g that open in r cover. Only an end inside of within has to be moved to an edge.
+// clip returns the part of within that whole bars of g that open in r cover. Only an end inside of within has to be
+// moved to an edge.
 func clip(g domain.Grid, r, within domain.Range) domain.Range {
 	if r.Start.After(within.Start) {
 		r.Start = g.Ceil(r.Start)

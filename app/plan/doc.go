@@ -1,5 +1,5 @@
-// Package plan decides where the bars of a request come from. New is a pure function: from the request and the coverage of each source
-// it makes the cheapest Plan that covers the range. I/O, contexts and clocks must not be used here.
+// Package plan decides where the bars of a request come from. New is a pure function: from the request and the coverage
+// of each source it makes the cheapest Plan that covers the range. I/O, contexts and clocks must not be used here.
 //
 // For each bar the candidates are tried in this order, and the first that covers it is taken:
 //
@@ -9,8 +9,9 @@
 //  4. bars of a finer grid, with coverage partly or only inferred, the coarsest grid first
 //  5. trades, or quotes, aggregated
 //
-// Declared coverage outweighs inferred coverage, bars outweigh ticks, and among equals the number of rows decides. A bar is made of rows
-// of one stored grid, which may lie in several sources: a week can begin in one store and end in another. Where two sources have the
-// same row, declared coverage goes first, then Source.Priority decides, then the name. The order of the list and measured rates must not
-// choose between plans, because equal requests must get equal results from one day to the next.
+// Declared coverage outweighs inferred coverage, bars outweigh ticks, and among equals the number of rows decides. A
+// bar is made of rows of one stored grid, which may lie in several sources: a week can begin in one store and end in
+// another. Where two sources have the same row, declared coverage goes first, then Source.Priority decides, then the
+// name. The order of the list and measured rates must not choose between plans, because equal requests must get equal
+// results from one day to the next.
 package plan

@@ -8,8 +8,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The result ascends and has no
-// empty piece. Bars of the requested grid pass unchanged. An error of pieces ends it.
+// FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The
+// result ascends and has no empty piece. Bars of the requested grid pass unchanged. An error of pieces ends it.
 func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
 	if l.Rows == ports.RowsOfBars && l.Grid == key.Grid {
 		return pieces

@@ -5,10 +5,12 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// AnnotateFunc returns which parts of a read of stored bars a cache has, and how the server would read the rest; either may be nil.
+// AnnotateFunc returns which parts of a read of stored bars a cache has, and how the server would read the rest; either
+// may be nil.
 type AnnotateFunc func(grid domain.Grid, r domain.Range, source string) (cached []domain.Range, server *ports.ReadPlan, err error)
 
-// Explain returns the plan in its printable form. It calls annotate for each read of stored bars; an error of annotate ends it.
+// Explain returns the plan in its printable form. It calls annotate for each read of stored bars; an error of annotate
+// ends it.
 func (p Plan) Explain(annotate AnnotateFunc) (ports.QueryPlan, error) {
 	q := ports.QueryPlan{Key: p.Key, Range: p.Range, Uncovered: p.Uncovered, Bars: p.Bars}
 	for _, refusal := range p.Refusals {

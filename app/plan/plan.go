@@ -35,8 +35,9 @@ type Read struct {
 	rate Rate
 }
 
-// Leg makes all bars that open in Range out of rows of one kind. Its reads ascend, are disjoint, and together span Range. Where Grid is
-// the requested one the rows are the bars; otherwise bars are made of the rows, also across the edge between two reads.
+// Leg makes all bars that open in Range out of rows of one kind. Its reads ascend, are disjoint, and together span
+// Range. Where Grid is the requested one the rows are the bars; otherwise bars are made of the rows, also across the
+// edge between two reads.
 type Leg struct {
 	Range domain.Range  // on open times of the requested grid
 	Rows  ports.RowKind // that the reads return
@@ -54,8 +55,8 @@ func (l Leg) Estimate() ports.Estimate {
 	return total
 }
 
-// Clip returns the leg that makes the bars of l in r, which must lie on edges of the requested grid. So a leg is executed step by step, from
-// its head or its tail. The result has no reads where r lies outside.
+// Clip returns the leg that makes the bars of l in r, which must lie on edges of the requested grid. So a leg is
+// executed step by step, from its head or its tail. The result has no reads where r lies outside.
 func (l Leg) Clip(r domain.Range) Leg {
 	part := Leg{Range: l.Range.Intersect(r), Rows: l.Rows, Grid: l.Grid}
 	for _, read := range l.Reads {
@@ -67,8 +68,8 @@ func (l Leg) Clip(r domain.Range) Leg {
 	return part
 }
 
-// Plan says where the bars of a range come from. Legs and Uncovered both ascend, are disjoint, and together are exactly Range: an
-// executor takes legs from the head for First, from the tail for Last, and stops when it has enough.
+// Plan says where the bars of a range come from. Legs and Uncovered both ascend, are disjoint, and together are exactly
+// Range: an executor takes legs from the head for First, from the tail for Last, and stops when it has enough.
 type Plan struct {
 	Key       domain.SeriesKey
 	Range     domain.Range // the requested range, both ends moved up to edges of the grid
@@ -89,9 +90,10 @@ func (p Plan) Reads() int {
 	return n
 }
 
-// New returns the cheapest plan that covers the request, by the order in the package comment. The plan depends on the coverage of the
-// sources and not on their order. An invalid key is an error that wraps domain.ErrInvalid. A plan that certainly exceeds a limit is
-// returned beside a *LimitError, which wraps ports.ErrTooLarge: it may be shown but must not be executed.
+// New returns the cheapest plan that covers the request, by the order in the package comment. The plan depends on the
+// coverage of the sources and not on their order. An invalid key is an error that wraps domain.ErrInvalid. A plan that
+// certainly exceeds a limit is returned beside a *LimitError, which wraps ports.ErrTooLarge: it may be shown but must
+// not be executed.
 func New(r Request, sources []Source, limits Limits) (Plan, error) {
 	if err := r.Key.Validate(); err != nil {
 		return Plan{}, err

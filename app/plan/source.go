@@ -21,8 +21,8 @@ func compareSources(a, b *Source) int {
 	return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Name, b.Name))
 }
 
-// Rate is the measured speed of a source. It estimates how long a plan takes and never chooses between plans. The zero value means not
-// measured.
+// Rate is the measured speed of a source. It estimates how long a plan takes and never chooses between plans. The zero
+// value means not measured.
 type Rate struct {
 	PerQuery      time.Duration // before the first row of a query
 	RowsPerSecond float64

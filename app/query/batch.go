@@ -16,9 +16,10 @@ import (
 // batchConcurrency is the number of requests of a FetchMany that are answered at the same time.
 const batchConcurrency = 4
 
-// FetchMany answers each request as Fetch does, all for one instant of the clock. Result i belongs to request i, and a request that fails
-// leaves the others alone. The catalogs are queried once for all symbols, and so is each store for its coverage. Where a store that reads many
-// series at once has a cache, the bars are read in a few batches; elsewhere request by request, four at a time.
+// FetchMany answers each request as Fetch does, all for one instant of the clock. Result i belongs to request i, and a
+// request that fails leaves the others alone. The catalogs are queried once for all symbols, and so is each store for
+// its coverage. Where a store that reads many series at once has a cache, the bars are read in a few batches; elsewhere
+// request by request, four at a time.
 func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.BatchResult {
 	results := make([]ports.BatchResult, len(requests))
 	b := p.newBatch(requests, results)
@@ -102,8 +103,8 @@ func (b *batch) forEach(f func(i int, t *task)) {
 	workers.Wait()
 }
 
-// prefetch has the caches read the bars that direct routes need, in one call for each store. A failure is met again by the request that needs
-// the bars.
+// prefetch has the caches read the bars that direct routes need, in one call for each store. A failure is met again by
+// the request that needs the bars.
 func (b *batch) prefetch(ctx context.Context) {
 	queries := map[*access.Store][]ports.BarQuery{}
 	for _, t := range b.tasks {

@@ -1,8 +1,10 @@
-// Package query answers requests for bars, trades and quotes from the configured stores, clamped to one instant of the clock.
+// Package query answers requests for bars, trades and quotes from the configured stores, clamped to one instant of the
+// clock.
 //
-// A request for bars is made of three values. A query is the request, validated and clamped: it never changes. A route says where the
-// bars come from: it is chosen from the coverage of the stores by package plan, or directly where the preferred store covers everything.
-// A result collects what was read. One pipeline reads a route for Fetch, Stream and FetchMany alike; First and Last are a limit on it:
+// A request for bars is made of three values. A query is the request, validated and clamped: it never changes. A route
+// says where the bars come from: it is chosen from the coverage of the stores by package plan, or directly where the
+// preferred store covers everything. A result collects what was read. One pipeline reads a route for Fetch, Stream and
+// FetchMany alike; First and Last are a limit on it:
 //
 //	query.go       validate and clamp                  newQuery
 //	route.go       choose stores                       router.route

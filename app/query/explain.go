@@ -10,9 +10,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Explain returns the plan by which Fetch would answer the request, without reading a bar. It says which parts a cache has, and how a server that
-// can tell would read the rest. Limits that would refuse the request, or may refuse its result, are in QueryPlan.Refusals. For a request with
-// First or Last, Fetch takes legs from that end, only as far as it needs them.
+// Explain returns the plan by which Fetch would answer the request, without reading a bar. It says which parts a cache
+// has, and how a server that can tell would read the rest. Limits that would refuse the request, or may refuse its
+// result, are in QueryPlan.Refusals. For a request with First or Last, Fetch takes legs from that end, only as far as
+// it needs them.
 func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (ports.QueryPlan, error) {
 	t, err := p.newTask("explain", r, p.clock.Now())
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// extentSet is the coverage that the stores have of some symbols. Each store is queried once, when its coverage is first needed. It is safe
-// for concurrent use.
+// extentSet is the coverage that the stores have of some symbols. Each store is queried once, when its coverage is
+// first needed. It is safe for concurrent use.
 type extentSet struct {
 	stores  access.Stores
 	symbols []domain.Symbol
@@ -59,7 +59,8 @@ func (x *extentSet) tickExtents(ctx context.Context, call *access.Call, symbol d
 	return readExtents(ctx, x, call.For(x.stores.ForTicks()), &x.ticks, access.ReadTickExtents, symbolOf, symbol)
 }
 
-// readExtents returns the coverage that one store has of the symbol, and reads that of all symbols where it was not read.
+// readExtents returns the coverage that one store has of the symbol, and reads that of all symbols where it was not
+// read.
 func readExtents[E any](
 	ctx context.Context, x *extentSet, call *access.Call, kept *storeExtents[E], read access.StoreFunc[[]domain.Symbol, []E],
 	symbolOf func(E) domain.Symbol, symbol domain.Symbol,
@@ -97,7 +98,8 @@ func extentsOf[E any](extents []E, symbolOf func(E) domain.Symbol, symbol domain
 	return extents[first:n]
 }
 
-// sources returns the coverage of the symbol as package plan takes it: of bars that are routed to a store, and of ticks on request.
+// sources returns the coverage of the symbol as package plan takes it: of bars that are routed to a store, and of ticks
+// on request.
 func (x *extentSet) sources(ctx context.Context, call *access.Call, symbol domain.Symbol, withTicks bool) ([]plan.Source, error) {
 	sources := make([]plan.Source, 0, len(x.stores))
 	tickStore := x.stores.ForTicks()
@@ -124,8 +126,9 @@ func (x *extentSet) sources(ctx context.Context, call *access.Call, symbol domai
 	return sources, nil
 }
 
-// plan returns the cheapest plan for the range r of the query. With a *plan.LimitError the plan comes too. Coverage of ticks, the last resort, is
-// read only where bars do not cover the range, or where the query starts with the first covered instant.
+// plan returns the cheapest plan for the range r of the query. With a *plan.LimitError the plan comes too. Coverage of
+// ticks, the last resort, is read only where bars do not cover the range, or where the query starts with the first
+// covered instant.
 func (x *extentSet) plan(ctx context.Context, q *query, r domain.Range, limits plan.Limits) (plan.Plan, error) {
 	hasTicks, fromFirst := x.stores.ForTicks() != nil, q.window.start.IsZero()
 	sources, err := x.sources(ctx, &q.call, q.symbol[0], hasTicks && fromFirst)

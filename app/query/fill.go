@@ -9,8 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// gapFiller puts the bars of the fill policy between the bars that it receives, and the last bar before the range at its head. It emits pieces of
-// about StepSizes.Fill bars, and records the ranges that it filled.
+// gapFiller puts the bars of the fill policy between the bars that it receives, and the last bar before the range at
+// its head. It emits pieces of about StepSizes.Fill bars, and records the ranges that it filled.
 type gapFiller struct {
 	task   *task
 	within domain.Range // aligned
@@ -112,8 +112,8 @@ func (g *gapFiller) stepEnd() time.Time {
 	return end
 }
 
-// barBefore returns the last bar before start, which fills the slots from there to the first bar. It is nil where no slot has to be
-// filled, where there is no such bar, or where the slots between are not covered.
+// barBefore returns the last bar before start, which fills the slots from there to the first bar. It is nil where no
+// slot has to be filled, where there is no such bar, or where the slots between are not covered.
 func (t *task) barBefore(ctx context.Context, start, first time.Time) (*domain.Bar, error) {
 	covered := slices.ContainsFunc(t.route.covered, func(r domain.Range) bool { return r.Contains(start) })
 	if t.query.window.start.IsZero() || !covered || first.Equal(start) {

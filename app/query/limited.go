@@ -11,8 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// limitedBars is the consumer of a request with First or Last. Legs are read from that end, each only as far as needed. Rows are
-// validated once it is known which of them count, because an unused bar must not fail the request.
+// limitedBars is the consumer of a request with First or Last. Legs are read from that end, each only as far as needed.
+// Rows are validated once it is known which of them count, because an unused bar must not fail the request.
 type limitedBars struct {
 	task *task
 	need int // bars still to be found; negative where a step found too many
@@ -69,7 +69,8 @@ func (t *task) readLimited(ctx context.Context) (domain.Series, error) {
 	return bars, w.validate(used)
 }
 
-// stepSize asks for as many bars as are needed, and for twice the step before where many of its bars were dropped or missing.
+// stepSize asks for as many bars as are needed, and for twice the step before where many of its bars were dropped or
+// missing.
 func (w *limitedBars) stepSize(_ plan.Leg, before int) (int, bool) {
 	if w.need <= 0 {
 		return 0, false
@@ -107,7 +108,8 @@ func (w *limitedBars) endStep() {
 	w.stepRows, w.stepBars = w.stepRows[:0], w.stepBars[:0]
 }
 
-// trim returns the bars within the limit, and the range that decides them: where there are enough bars it ends with the last that counts.
+// trim returns the bars within the limit, and the range that decides them: where there are enough bars it ends with the
+// last that counts.
 func (w *limitedBars) trim(bars domain.Series) (domain.Series, domain.Range) {
 	used := w.task.query.grid().Align(w.task.route.window.visible)
 	switch {
@@ -142,7 +144,8 @@ func (w *limitedBars) validate(used domain.Range) error {
 	return nil
 }
 
-// fill fills the gaps between the bars of used, and returns as many bars as requested and the range that they depend on.
+// fill fills the gaps between the bars of used, and returns as many bars as requested and the range that they depend
+// on.
 func (w *limitedBars) fill(ctx context.Context, bars domain.Series, used domain.Range) (domain.Series, domain.Range, error) {
 	t, limit := w.task, w.task.query.limit()
 	collected := filledBars{limit: limit, backward: t.query.backward()}

@@ -12,11 +12,12 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// consumer receives the rows of a route and the bars made of them. The pipeline reads legs and reads from the head, or from the tail where the
-// request has Last, in steps: a step is one query of stored bars, or one run of slots whose bars are made of other rows.
+// consumer receives the rows of a route and the bars made of them. The pipeline reads legs and reads from the head, or
+// from the tail where the request has Last, in steps: a step is one query of stored bars, or one run of slots whose
+// bars are made of other rows.
 type consumer interface {
-	// stepSize returns the size of the next step of the leg, in rows or slots, given the size of the step before (0 for the first). 0 is all
-	// that is left. more is false where no further step is needed.
+	// stepSize returns the size of the next step of the leg, in rows or slots, given the size of the step before (0 for
+	// the first). 0 is all that is left. more is false where no further step is needed.
 	stepSize(l plan.Leg, before int) (size int, more bool)
 
 	// filter receives rows as they were read, ascending within a step, and returns those that bars are made of.
@@ -211,8 +212,8 @@ func (t *task) readDerivedLeg(ctx context.Context, l plan.Leg, c consumer) error
 	return nil
 }
 
-// deriveBars makes the bars of a leg of other rows, which are read in queries of derivedRows. The consumer filters rows as they were read; of
-// trades and quotes it filters the bars aggregated from them.
+// deriveBars makes the bars of a leg of other rows, which are read in queries of derivedRows. The consumer filters rows
+// as they were read; of trades and quotes it filters the bars aggregated from them.
 func (t *task) deriveBars(ctx context.Context, l plan.Leg, c consumer) iter.Seq2[domain.Series, error] {
 	key, store := t.query.key(), t.provider.stores.ByName(l.Reads[0].Source)
 	switch {

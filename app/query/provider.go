@@ -55,20 +55,21 @@ func New(
 	return &Provider{stores: stores, symbols: resolver, clock: clock, settings: settings, limits: limits}
 }
 
-// DefaultStepSizes returns the step sizes that read at the full speed of every store and keep a stream within some 16 MiB.
+// DefaultStepSizes returns the step sizes that read at the full speed of every store and keep a stream within some 16
+// MiB.
 func DefaultStepSizes() StepSizes { return StepSizes{Derived: 65536, Stream: 8192, Fill: 8192} }
 
-// Fetch returns the requested bars: exact, validated, and closed at Result.Now. Ranges that no store covers are in Result.Uncovered.
-// Bars come from whichever stores cover them; where they are not stored they are resampled from finer bars or aggregated from trades
-// or quotes, by the order in package plan. Rows are validated as they were read: under domain.QualityDrop a fatal finer bar is left out
-// of the bar that it is part of, and reported by its own open time.
+// Fetch returns the requested bars: exact, validated, and closed at Result.Now. Ranges that no store covers are in
+// Result.Uncovered. Bars come from whichever stores cover them; where they are not stored they are resampled from finer
+// bars or aggregated from trades or quotes, by the order in package plan. Rows are validated as they were read: under
+// domain.QualityDrop a fatal finer bar is left out of the bar that it is part of, and reported by its own open time.
 //
-// Its errors by kind: ErrInvalid and ErrTooLarge (more slots, or a larger First or Last, than the limits allow) before any I/O, except
-// that the slots of a range with an open end are counted up to the last covered one; ErrNotFound for a symbol that no catalog knows,
-// with similar names; ErrTooLarge for more bars than Limits.MaxBars, for a plan of more than plan.DefaultMaxReads reads, and for a sum that
-// no Decimal holds; ErrCorruptData for a bar that breaks a fatal rule, under domain.QualityFail; ErrTimeout, which says whose deadline
-// passed; ErrCanceled; ErrInternal for a store that panics or breaks its contract; and the errors of the stores. It returns within 50 ms of
-// ctx being done.
+// Its errors by kind: ErrInvalid and ErrTooLarge (more slots, or a larger First or Last, than the limits allow) before
+// any I/O, except that the slots of a range with an open end are counted up to the last covered one; ErrNotFound for a
+// symbol that no catalog knows, with similar names; ErrTooLarge for more bars than Limits.MaxBars, for a plan of more
+// than plan.DefaultMaxReads reads, and for a sum that no Decimal holds; ErrCorruptData for a bar that breaks a fatal
+// rule, under domain.QualityFail; ErrTimeout, which says whose deadline passed; ErrCanceled; ErrInternal for a store
+// that panics or breaks its contract; and the errors of the stores. It returns within 50 ms of ctx being done.
 func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Result, error) {
 	t, err := p.newTask("fetch", r, p.clock.Now())
 	if err == nil {

@@ -65,7 +65,8 @@ func (q *query) planRequest(r domain.Range) plan.Request {
 	return request
 }
 
-// checkSlots refuses, before any I/O, a range with more slots than the limit. An open end is checked once the coverage is known.
+// checkSlots refuses, before any I/O, a range with more slots than the limit. An open end is checked once the coverage
+// is known.
 func (q *query) checkSlots(l Limits) error {
 	if q.request.Start.IsZero() || q.window.openEnded {
 		return nil

@@ -21,8 +21,8 @@ type route struct {
 	}
 }
 
-// chooseRoute chooses the direct route where there is one, else the planned one. It reports whether the route begins later than the query,
-// as a try for the last bars.
+// chooseRoute chooses the direct route where there is one, else the planned one. It reports whether the route begins
+// later than the query, as a try for the last bars.
 func (t *task) chooseRoute(ctx context.Context) (narrowed bool, err error) {
 	direct, err := t.chooseDirectRoute(ctx)
 	if err != nil {
@@ -35,8 +35,9 @@ func (t *task) chooseRoute(ctx context.Context) (narrowed bool, err error) {
 	return false, t.choosePlannedRoute(ctx)
 }
 
-// chooseDirectRoute reads from the preferred store where one of its extents covers the query, which is the common case: no plan is better, so no
-// other store is queried. Where the extent covers only the end of a query for the last bars, the route begins with it, as a try.
+// chooseDirectRoute reads from the preferred store where one of its extents covers the query, which is the common case:
+// no plan is better, so no other store is queried. Where the extent covers only the end of a query for the last bars,
+// the route begins with it, as a try.
 func (t *task) chooseDirectRoute(ctx context.Context) (bool, error) {
 	q := &t.query
 	visible := q.grid().Align(q.window.visible)

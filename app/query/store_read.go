@@ -93,8 +93,9 @@ func collectAggregate(ctx context.Context, s *access.Store, t *task) ([]ports.Ca
 	return c.Pieces, err
 }
 
-// checkStillCovered makes sure that a store with a cache still declares the coverage that the route relied on, because the coverage may have been
-// known for a while when the bars were read. It returns errCoverageChanged where it does not.
+// checkStillCovered makes sure that a store with a cache still declares the coverage that the route relied on, because
+// the coverage may have been known for a while when the bars were read. It returns errCoverageChanged where it does
+// not.
 func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery) error {
 	if read.Inferred {
 		return nil

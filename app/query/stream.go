@@ -12,12 +12,13 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Stream yields the bars of Fetch piece by piece, in bounded memory however long the range: the pieces concatenate to Fetch's Series, and the
-// Result, without its Series, equals Fetch's. Result.Quality.Dropped and Result.Filled grow with the ranges they list. First and Last are bound by
-// Limits.MaxBars, and their bars are in memory at once.
+// Stream yields the bars of Fetch piece by piece, in bounded memory however long the range: the pieces concatenate to
+// Fetch's Series, and the Result, without its Series, equals Fetch's. Result.Quality.Dropped and Result.Filled grow
+// with the ranges they list. First and Last are bound by Limits.MaxBars, and their bars are in memory at once.
 //
-// Each piece is read by queries of its own, so that nothing is held open while the caller works on a piece, and breaking off leaves nothing
-// behind. The stream as a whole has no limit on time or bars; each query has the store timeout. Writes between two queries may be seen in part.
+// Each piece is read by queries of its own, so that nothing is held open while the caller works on a piece, and
+// breaking off leaves nothing behind. The stream as a whole has no limit on time or bars; each query has the store
+// timeout. Writes between two queries may be seen in part.
 func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	var used atomic.Bool
 	result := domain.Result{Series: domain.EmptySeries(r.Key)}

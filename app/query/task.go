@@ -69,7 +69,8 @@ func (t *task) lastBefore(end time.Time) (*task, error) {
 	return before, nil
 }
 
-// symbolIsCovered reports whether the cache knows declared coverage of the series. Then the symbol is known, and no catalog is queried.
+// symbolIsCovered reports whether the cache knows declared coverage of the series. Then the symbol is known, and no
+// catalog is queried.
 func (t *task) symbolIsCovered() bool {
 	s := t.query.call.Store
 	if s == nil || s.Cache == nil {
@@ -112,8 +113,8 @@ func (t *task) run(ctx context.Context) (domain.Result, error) {
 	return result, nil
 }
 
-// readBars routes the request and reads its bars. Coverage is read before the bars, because a write between the two then leaves bars that look
-// uncovered, and never coverage without its bars.
+// readBars routes the request and reads its bars. Coverage is read before the bars, because a write between the two
+// then leaves bars that look uncovered, and never coverage without its bars.
 func (t *task) readBars(ctx context.Context) (domain.Series, error) {
 	narrowed, err := t.chooseRoute(ctx)
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// FetchTrades returns the requested trades, all before TickResult.Now. Ranges that are not covered are in TickResult.Uncovered. First ends with a
-// whole instant: trades at the time of the last one come too, so that a reader that continues at Next misses none and gets none twice. Its
-// errors are those of Fetch, ErrTooLarge for more trades than Limits.MaxBars, and ErrInvalid where no store of trades is configured.
+// FetchTrades returns the requested trades, all before TickResult.Now. Ranges that are not covered are in
+// TickResult.Uncovered. First ends with a whole instant: trades at the time of the last one come too, so that a reader
+// that continues at Next misses none and gets none twice. Its errors are those of Fetch, ErrTooLarge for more trades
+// than Limits.MaxBars, and ErrInvalid where no store of trades is configured.
 func (p *Provider) FetchTrades(ctx context.Context, r domain.TickRequest) (domain.TickResult[domain.Trade], error) {
 	return fetchTicks(ctx, p, access.Trades(), r)
 }
@@ -21,7 +22,8 @@ func (p *Provider) FetchQuotes(ctx context.Context, r domain.TickRequest) (domai
 	return fetchTicks(ctx, p, access.Quotes(), r)
 }
 
-// tickQuery is a request for trades or quotes, validated and clamped to one instant of the clock. It never changes once it is made.
+// tickQuery is a request for trades or quotes, validated and clamped to one instant of the clock. It never changes once
+// it is made.
 type tickQuery[T domain.Tick] struct {
 	port    access.TickPort[T]
 	request domain.TickRequest
@@ -109,7 +111,8 @@ func (q *tickQuery[T]) coverage(ctx context.Context) ([]domain.Range, error) {
 	return domain.MergeRanges(covered), nil
 }
 
-// read returns the ticks of the range, within First or Last. It reads one more than First, to learn whether First ends within an instant.
+// read returns the ticks of the range, within First or Last. It reads one more than First, to learn whether First ends
+// within an instant.
 func (q *tickQuery[T]) read(ctx context.Context, r domain.Range) (domain.Ticks[T], error) {
 	first := q.request.First
 	if first == 0 {

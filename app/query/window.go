@@ -70,8 +70,8 @@ func (w *window[E]) uncovered(r domain.Range, covered []domain.Range) []domain.R
 	return parts
 }
 
-// next returns where a reader continues after a result for r: at its end, or at the start of the uncovered part at its end. It never lies
-// before the end of the returned rows, so that no row is returned twice.
+// next returns where a reader continues after a result for r: at its end, or at the start of the uncovered part at its
+// end. It never lies before the end of the returned rows, so that no row is returned twice.
 func (w *window[E]) next(r domain.Range, uncovered []domain.Range, returned domain.Range) time.Time {
 	if !w.hasData {
 		return time.Time{}

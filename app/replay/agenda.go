@@ -8,9 +8,9 @@ import (
 // never is the instant of a series that has no bar left.
 const never int64 = math.MaxInt64
 
-// agenda knows when the next bar of each series ends. It is a tree of minima, the series in order below it, so that a walk through
-// it comes by those of one instant in order, and by no part of it that holds none: many of one instant cost little each, one among
-// many costs a step a level.
+// agenda knows when the next bar of each series ends. It is a tree of minima, the series in order below it, so that a
+// walk through it comes by those of one instant in order, and by no part of it that holds none: many of one instant
+// cost little each, one among many costs a step a level.
 type agenda struct {
 	levels [][]int64 // the series' instants; each entry of the next level is the least of so many as fan here
 }
@@ -35,8 +35,8 @@ func newAgenda(instants []int64) *agenda {
 // first is the least of all instants.
 func (a *agenda) first() int64 { return slices.Min(a.levels[len(a.levels)-1]) }
 
-// turn puts the series of the instant now, in order, to the instants that next returns, which are later, and returns the least of
-// all instants then.
+// turn puts the series of the instant now, in order, to the instants that next returns, which are later, and returns
+// the least of all instants then.
 func (a *agenda) turn(now int64, next func(series int) int64) int64 {
 	top := len(a.levels) - 1
 	return a.walk(top, 0, len(a.levels[top]), now, next)

@@ -9,8 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// feed reads one series in order, a chunk at a time. Each chunk is read to its end at once, so that a hundred feeds do not hold a
-// hundred connections.
+// feed reads one series in order, a chunk at a time. Each chunk is read to its end at once, so that a hundred feeds do
+// not hold a hundred connections.
 type feed struct {
 	op      string
 	store   ports.BarReader

@@ -17,8 +17,8 @@ type Provider interface {
 	ports.BatchProvider
 }
 
-// Recorder hands requests on and notes what was asked and answered. It changes neither, and is as safe for concurrent use as what
-// it hands them to.
+// Recorder hands requests on and notes what was asked and answered. It changes neither, and is as safe for concurrent
+// use as what it hands them to.
 type Recorder struct {
 	next Provider
 

@@ -24,8 +24,8 @@ type Config struct {
 	// Quality says what happens to a bar that breaks a fatal rule. Defaults to fail.
 	Quality domain.QualityPolicy
 
-	// ChunkBars is how many bars of a series are read at once. So many of each are held in memory, at 64 bytes a bar where the
-	// store has to copy them. Defaults to 4096.
+	// ChunkBars is how many bars of a series are read at once. So many of each are held in memory, at 64 bytes a bar
+	// where the store has to copy them. Defaults to 4096.
 	ChunkBars int
 }
 
@@ -60,7 +60,8 @@ type Event struct {
 type Step struct {
 	At time.Time
 
-	// ClosedBar is the bars that ended, in the order of events. It and the bars are used again for the next step: copy what has to stay.
+	// ClosedBar is the bars that ended, in the order of events. It and the bars are used again for the next step: copy
+	// what has to stay.
 	Bars []ClosedBar
 }
 
@@ -70,16 +71,18 @@ type ClosedBar struct {
 	Bar *domain.Bar
 }
 
-// Replay plays the bars of several series back in the order in which they became known: by their ends, at one instant those of the
-// finer grid first, then by symbol. It plays once, by Events or by Steps, in one goroutine. Nothing is held open between two bars.
+// Replay plays the bars of several series back in the order in which they became known: by their ends, at one instant
+// those of the finer grid first, then by symbol. It plays once, by Events or by Steps, in one goroutine. Nothing is
+// held open between two bars.
 type Replay struct {
 	clock  Clock
 	tracks []track // in the order of events at one instant
 	begun  bool
 }
 
-// New returns a replay of the bars of the keys that open in r. It reads them from the store a chunk at a time, as the replay
-// advances. It refuses keys that are not valid or given twice, a range that is none, and a Config that contradicts itself.
+// New returns a replay of the bars of the keys that open in r. It reads them from the store a chunk at a time, as the
+// replay advances. It refuses keys that are not valid or given twice, a range that is none, and a Config that
+// contradicts itself.
 func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.Range, cfg Config) (*Replay, error) {
 	faults := []error{cfg.Validate(), checkRange(r)}
 	if len(keys) == 0 {
@@ -117,11 +120,11 @@ func inOrder(a, b domain.SeriesKey) int {
 	return cmp.Or(cmp.Compare(a.Grid.Frequency().Nominal(), b.Grid.Frequency().Nominal()), a.Compare(b))
 }
 
-// Events yields the bars one by one. The clock stands at Event.At while the loop's body runs, so bars of the same instant whose
-// events are yet to come are visible already: they were known.
+// Events yields the bars one by one. The clock stands at Event.At while the loop's body runs, so bars of the same
+// instant whose events are yet to come are visible already: they were known.
 //
-// An error of the store, of the clock (one that stands later than the first bar's end, say), of a bar under domain.QualityFail, or
-// of ctx is the last pair. A second use yields an error.
+// An error of the store, of the clock (one that stands later than the first bar's end, say), of a bar under
+// domain.QualityFail, or of ctx is the last pair. A second use yields an error.
 func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		var e Event // filled in place: it is large, and a copy of what was just written in smaller parts waits for them
@@ -206,8 +209,8 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 	return fault
 }
 
-// Quality says what the quality rules found in the bars that were read so far, which is up to a chunk of each series more than was
-// played. It is for the goroutine that plays.
+// Quality says what the quality rules found in the bars that were read so far, which is up to a chunk of each series
+// more than was played. It is for the goroutine that plays.
 func (p *Replay) Quality() map[domain.SeriesKey]domain.QualityReport {
 	reports := make(map[domain.SeriesKey]domain.QualityReport, len(p.tracks))
 	for _, t := range p.tracks {

@@ -16,8 +16,8 @@ type Report struct {
 	Entries []Entry `json:"entries"`
 }
 
-// Entry is one request and what its answer said of itself. Of an answer that is an error alone, all but Request and Error is zero
-// or that of nothing.
+// Entry is one request and what its answer said of itself. Of an answer that is an error alone, all but Request and
+// Error is zero or that of nothing.
 type Entry struct {
 	Request     Request            `json:"request"`
 	Now         time.Time          `json:"now,omitzero"`         // the clock's time of the answer, where that tells it
@@ -104,9 +104,10 @@ func (d Difference) String() string {
 	return s.String()
 }
 
-// Diff says what differs from an earlier run, nothing where both asked the same and were told the same. A request is the same in both
-// where its text and the clock's time are; of equal ones the first is compared with the first, and so on, so that the order in which
-// a strategy's goroutines ask does not matter. The order is that of this run's entries, then of those that are missing.
+// Diff says what differs from an earlier run, nothing where both asked the same and were told the same. A request is
+// the same in both where its text and the clock's time are; of equal ones the first is compared with the first, and so
+// on, so that the order in which a strategy's goroutines ask does not matter. The order is that of this run's entries,
+// then of those that are missing.
 func (r Report) Diff(earlier Report) []Difference {
 	before := map[string][]Entry{} // not compared yet
 	for _, e := range earlier.Entries {
@@ -159,7 +160,8 @@ func (e Entry) differs(earlier Entry) []Field {
 
 type part struct{ name, text string }
 
-// parts is the answer as texts that are equal where it is. What came from a cache is no part of it: that differs from run to run.
+// parts is the answer as texts that are equal where it is. What came from a cache is no part of it: that differs from
+// run to run.
 func (e Entry) parts() []part {
 	provenance := func(l domain.Origin) string {
 		what := "bars of " + l.Grid.String()

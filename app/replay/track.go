@@ -6,8 +6,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// blockBars is how many bars of a series are taken out of their columns at once. A bar at a time would jump between the columns of
-// all series; so many make whole cache lines of each column, and the blocks of a hundred series, 1 MB, stay in the cache.
+// blockBars is how many bars of a series are taken out of their columns at once. A bar at a time would jump between the
+// columns of all series; so many make whole cache lines of each column, and the blocks of a hundred series, 1 MB, stay
+// in the cache.
 const blockBars = 64
 
 // track is one series of a replay: its feed, and the bars that come next.

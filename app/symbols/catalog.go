@@ -24,8 +24,8 @@ func New(stores access.Stores, resolver *Resolver, clock ports.Clock, settings *
 	return &Catalog{stores: stores, resolver: resolver, clock: clock, settings: settings}
 }
 
-// Symbols returns the selected symbols, ordered. A symbol that no catalog knows is absent, and no error. A catalog that cannot be queried is an
-// error that names it.
+// Symbols returns the selected symbols, ordered. A symbol that no catalog knows is absent, and no error. A catalog that
+// cannot be queried is an error that names it.
 func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	call := &access.Call{Op: "list symbols", Subject: access.JoinSymbols(q.Symbols), Settings: c.settings}
 	if err := access.ValidateSymbols(q.Symbols); err != nil {

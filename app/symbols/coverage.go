@@ -11,8 +11,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Coverage returns the coverage of bars of the symbols, or of all symbols where none is given, ordered by store, key and start. A symbol without
-// bars adds nothing. Bars that are not routed to the store that has them, and bars not closed at the clock's now, are left out.
+// Coverage returns the coverage of bars of the symbols, or of all symbols where none is given, ordered by store, key
+// and start. A symbol without bars adds nothing. Bars that are not routed to the store that has them, and bars not
+// closed at the clock's now, are left out.
 func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreExtent, error) {
 	call := &access.Call{Op: "read coverage", Subject: access.JoinSymbols(symbols), Settings: c.settings}
 	if err := access.ValidateSymbols(symbols); err != nil {
@@ -54,8 +55,8 @@ func cutAt(r domain.Range, end time.Time) domain.Range {
 	return r
 }
 
-// Latest returns how far each series of the symbols is covered up to the clock's now, or of all symbols where none is given, ordered by key. It
-// names the store that covers the series furthest.
+// Latest returns how far each series of the symbols is covered up to the clock's now, or of all symbols where none is
+// given, ordered by key. It names the store that covers the series furthest.
 func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports.Freshness, error) {
 	now := c.clock.Now().UTC()
 	extents, err := c.Coverage(ctx, symbols...)
@@ -76,8 +77,8 @@ func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports
 	return slices.SortedFunc(maps.Values(latest), func(a, b ports.Freshness) int { return a.Key.Compare(b.Key) }), nil
 }
 
-// TickCoverage returns the coverage of trades and quotes of the symbols, or of all symbols where none is given, ordered by symbol, kind and start,
-// cut at the clock's now. It is empty where no store of ticks is configured.
+// TickCoverage returns the coverage of trades and quotes of the symbols, or of all symbols where none is given, ordered
+// by symbol, kind and start, cut at the clock's now. It is empty where no store of ticks is configured.
 func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreTickExtent, error) {
 	call := &access.Call{
 		Op: "read tick coverage", Subject: access.JoinSymbols(symbols), Store: c.stores.ForTicks(), Settings: c.settings,

@@ -19,7 +19,8 @@ import (
 // unknownTTL is the longest that "not known" is kept, because other processes may write the symbol.
 const unknownTTL = 10 * time.Second
 
-// Resolver queries the catalogs of all stores as if they were one, and caches the answer for single symbols. It is safe for concurrent use.
+// Resolver queries the catalogs of all stores as if they were one, and caches the answer for single symbols. It is safe
+// for concurrent use.
 type Resolver struct {
 	stores   access.Stores
 	cache    ports.SymbolCache // nil caches nothing
@@ -36,13 +37,14 @@ type flightKey struct {
 	writes int64
 }
 
-// NewResolver returns a Resolver over the catalogs of the stores. A known symbol is cached for ttl; a nil cache caches nothing.
+// NewResolver returns a Resolver over the catalogs of the stores. A known symbol is cached for ttl; a nil cache caches
+// nothing.
 func NewResolver(stores access.Stores, cache ports.SymbolCache, ttl time.Duration, settings *access.Settings) *Resolver {
 	return &Resolver{stores: stores, cache: cache, ttl: ttl, settings: settings}
 }
 
-// Resolve returns the metadata of the one symbol given, by the first catalog that knows it. It is ErrNotFound, with similar names, where none
-// does. A catalog that cannot be queried is its own error.
+// Resolve returns the metadata of the one symbol given, by the first catalog that knows it. It is ErrNotFound, with
+// similar names, where none does. A catalog that cannot be queried is its own error.
 func (r *Resolver) Resolve(ctx context.Context, call *access.Call, one []domain.Symbol) (domain.SymbolMeta, error) {
 	entry, err := r.entry(ctx, call, one)
 	if err == nil {
@@ -71,8 +73,8 @@ func CheckKnown(call *access.Call, symbol domain.Symbol, entry ports.SymbolEntry
 	return &ports.Error{Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(), Err: errors.New(text)}
 }
 
-// ResolveAll returns the entries of the symbols. The catalogs are queried once for all that are not cached; a symbol that none knows is
-// queried again, for similar names.
+// ResolveAll returns the entries of the symbols. The catalogs are queried once for all that are not cached; a symbol
+// that none knows is queried again, for similar names.
 func (r *Resolver) ResolveAll(
 	ctx context.Context, call *access.Call, symbols []domain.Symbol,
 ) (map[domain.Symbol]ports.SymbolEntry, error) {
@@ -120,8 +122,8 @@ func (r *Resolver) Invalidate(ctx context.Context, symbol domain.Symbol) {
 	}
 }
 
-// entry returns the entry of the symbol, cached or queried. Concurrent callers share one query of the catalogs; where it fails each of them
-// queries for itself, because the failure may be the first caller's deadline.
+// entry returns the entry of the symbol, cached or queried. Concurrent callers share one query of the catalogs; where
+// it fails each of them queries for itself, because the failure may be the first caller's deadline.
 func (r *Resolver) entry(ctx context.Context, call *access.Call, one []domain.Symbol) (ports.SymbolEntry, error) {
 	if r.cache == nil {
 		return r.query(ctx, call, one)
@@ -205,8 +207,8 @@ func (r *Resolver) query(ctx context.Context, call *access.Call, one []domain.Sy
 	return ports.SymbolEntry{Suggestions: suggestions}, err
 }
 
-// suggest returns known symbols similar to the one given: the same instrument at another venue or as part of a name, else the same base, else
-// the same first letters of an instrument, at any venue.
+// suggest returns known symbols similar to the one given: the same instrument at another venue or as part of a name,
+// else the same base, else the same first letters of an instrument, at any venue.
 func (r *Resolver) suggest(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.Symbol, error) {
 	const maxSuggestions, prefixLen = 5, 2
 	instrument := symbol.Instrument()
@@ -234,7 +236,8 @@ func (r *Resolver) suggest(ctx context.Context, call *access.Call, symbol domain
 	return nil, nil
 }
 
-// list returns the symbols that all catalogs together know, ordered. The first catalog that knows a symbol decides its metadata.
+// list returns the symbols that all catalogs together know, ordered. The first catalog that knows a symbol decides its
+// metadata.
 func (r *Resolver) list(ctx context.Context, call *access.Call, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	var all []domain.SymbolMeta
 	for _, s := range r.stores {

@@ -19,8 +19,8 @@ type copyConfig struct {
 
 	overwrite bool // replace rows of the target that differ; without it, a row that differs is an error
 
-	// limit bounds the rows that the target returns at once. Pages have no more rows, except for the last instant of trades
-	// and quotes.
+	// limit bounds the rows that the target returns at once. Pages have no more rows, except for the last instant of
+	// trades and quotes.
 	limit int
 }
 

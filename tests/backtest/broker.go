@@ -23,8 +23,8 @@ func (f Fill) String() string {
 	return fmt.Sprintf("%s %s %s at %s, given %s", f.At.Format(time.RFC3339), f.Side, f.Symbol, f.Price, f.Given.Format(time.RFC3339))
 }
 
-// Broker simulates execution: a market order is filled at the open of the bar after it was given. That bar is not known yet, so the
-// broker alone has a Lookahead.
+// Broker simulates execution: a market order is filled at the open of the bar after it was given. That bar is not known
+// yet, so the broker alone has a Lookahead.
 type Broker struct {
 	Future *replay.Lookahead
 	Fills  []Fill

@@ -10,7 +10,8 @@ import (
 	wiring "github.com/gal-friday/marketdata/wiring/backtest"
 )
 
-// Run plays the bars of the keys that open in r to the strategy and returns its fills, and what it asked for and was told.
+// Run plays the bars of the keys that open in r to the strategy and returns its fills, and what it asked for and was
+// told.
 func Run(ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r domain.Range) ([]Fill, replay.Report, error) {
 	simulated := clock.NewSimulated(r.Start)
 	market, err := wiring.New(store, simulated, app.Config{})

@@ -17,8 +17,8 @@ const (
 	Sell Side = "sell"
 )
 
-// MovingAverages buys a symbol when the mean of its last few closes rises above the mean of its last many, and sells it when it
-// falls below. It sees what a provider shows it, so it runs unchanged in a backtest and live.
+// MovingAverages buys a symbol when the mean of its last few closes rises above the mean of its last many, and sells it
+// when it falls below. It sees what a provider shows it, so it runs unchanged in a backtest and live.
 type MovingAverages struct {
 	Market    ports.HistoricalDataProvider
 	Few, Many int // closes in the two means, Few < Many

@@ -17,7 +17,8 @@ func TradeAggregator(t *testing.T, open Open, p Profile) {
 	run(t, aggregateLaws, p, open)
 }
 
-// aggregateGrids are grids of every kind: fixed ones, and those of the calendar in zones with and without daylight saving.
+// aggregateGrids are grids of every kind: fixed ones, and those of the calendar in zones with and without daylight
+// saving.
 var aggregateGrids = []string{
 	"1s", "7m", "1h", "5h", "1d", "3d", "1w", "1M", "12M",
 	"1d@America/New_York", "1w@Europe/London", "1M@Asia/Kolkata", "3M@America/New_York", "1d@Pacific/Apia",
@@ -29,7 +30,8 @@ var aggregateLaws = []law[Store]{
 		name: "aggregate/equals_resampling",
 		text: "on a grid of any length and zone, across daylight saving, the bars are those that domain.Resampler makes of the trades",
 		check: func(ctx context.Context, s Store) error {
-			// A prime number of seconds apart, so that they fall anywhere: around the days on which clocks change, and before 1970.
+			// A prime number of seconds apart, so that they fall anywhere: around the days on which clocks change, and
+			// before 1970.
 			var pieces []domain.Trades
 			for _, from := range []string{"1969-12-28", "2011-12-27", "2024-03-08", "2024-10-25"} {
 				at := must(time.Parse(time.DateOnly, from))

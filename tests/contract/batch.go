@@ -12,15 +12,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// BatchReader holds a store that reads many series at once to every law of ports.BatchReader. What the answers have to be, the
-// store's own BarReader says, which BarStore holds to its laws.
+// BatchReader holds a store that reads many series at once to every law of ports.BatchReader. What the answers have to
+// be, the store's own BarReader says, which BarStore holds to its laws.
 func BatchReader(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, batchLaws, p, open)
 }
 
-// batchLaws is every law of ports.BatchReader. The form of a sequence (answers in order, pieces with bars, of the query's key,
-// ascending, nothing after an error) is checked by every read of every law.
+// batchLaws is every law of ports.BatchReader. The form of a sequence (answers in order, pieces with bars, of the
+// query's key, ascending, nothing after an error) is checked by every read of every law.
 var batchLaws = slices.Concat(batchAnswerLaws, batchStreamLaws, batchCorruptLaws)
 
 // batchAnswerLaws say what the answers are.
@@ -190,8 +190,8 @@ var batchAnswerLaws = []law[Store]{
 	},
 }
 
-// batchQuestions writes series of several symbols, grids and kinds, each in two far runs, and makes queries of all kinds about them and
-// about what is not there.
+// batchQuestions writes series of several symbols, grids and kinds, each in two far runs, and makes queries of all
+// kinds about them and about what is not there.
 func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 	keys := []domain.SeriesKey{
 		minuteKey("NO/SUCH"), key, minuteKey("ETH/USD"), minuteKey("COINBASE:BTC/USD"), gridKey("1h"), gridKey("1d@America/New_York"),

@@ -18,8 +18,9 @@ type CacheSubject[K comparable, V any] struct {
 	Equal func(a, b V) bool // whether two values say the same
 }
 
-// Cache holds a cache to every law of ports.Cache. open returns an empty one, with room for a hundred values, and leaves its closing
-// to tb.Cleanup. Where its time to live is counted in this process, set inBubble: the law of time then runs in a synctest bubble.
+// Cache holds a cache to every law of ports.Cache. open returns an empty one, with room for a hundred values, and
+// leaves its closing to tb.Cleanup. Where its time to live is counted in this process, set inBubble: the law of time
+// then runs in a synctest bubble.
 func Cache[K comparable, V any](t *testing.T, open func(tb testing.TB) CacheSubject[K, V], inBubble bool) {
 	t.Helper()
 	for _, l := range cacheLaws[K, V]() {

@@ -10,7 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// cancelLimit is how soon a sequence ends when its context is done. A law that measures it allows a busy machine a few tries.
+// cancelLimit is how soon a sequence ends when its context is done. A law that measures it allows a busy machine a few
+// tries.
 const (
 	cancelLimit = 250 * time.Millisecond
 	cancelTries = 5

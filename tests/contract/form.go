@@ -22,8 +22,8 @@ type data[D any] interface {
 	Equal(o D) bool
 }
 
-// form is what the laws need to know of one kind of data, so that a law that several kinds share is written once. The fixtures
-// count in minutes after start.
+// form is what the laws need to know of one kind of data, so that a law that several kinds share is written once. The
+// fixtures count in minutes after start.
 type form[D data[D]] struct {
 	prefix  string // of the laws' names
 	one     string // what one of it is called: "a trade"

@@ -19,12 +19,13 @@ type InvalidationsSubject struct {
 	// Held is how many connections the subscriptions of all peers hold.
 	Held func(ctx context.Context) (int, error)
 
-	// Cut breaks the connections of all subscriptions that stand, as a server does that is restarted. Afterwards new ones can be made.
+	// Cut breaks the connections of all subscriptions that stand, as a server does that is restarted. Afterwards new
+	// ones can be made.
 	Cut func(ctx context.Context) error
 }
 
-// Invalidations holds what carries invalidations to every law of ports.Invalidations. open returns peers that share nothing with those
-// of any other call, and leaves their closing to tb.Cleanup. It is called from parallel tests.
+// Invalidations holds what carries invalidations to every law of ports.Invalidations. open returns peers that share
+// nothing with those of any other call, and leaves their closing to tb.Cleanup. It is called from parallel tests.
 func Invalidations(t *testing.T, open func(tb testing.TB) InvalidationsSubject) {
 	t.Helper()
 	run(t, invalidationLaws, Profile{}, open)
@@ -109,7 +110,8 @@ func listening(ctx context.Context, p ports.Invalidations, check func(s *subscri
 	return check(s)
 }
 
-// wantHeld waits until the subscriptions hold so many connections; a server notices in its own time that one was closed.
+// wantHeld waits until the subscriptions hold so many connections; a server notices in its own time that one was
+// closed.
 func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
 	const limit, pause = 10 * time.Second, 5 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -67,8 +67,8 @@ var limitLaws = []law[Store]{
 	},
 }
 
-// limits compares limited reads of ranges that hold all, some and none of the bars. They lie in two far runs and were written in
-// pieces, so that a limit ends within, at and after whatever pieces the store reads.
+// limits compares limited reads of ranges that hold all, some and none of the bars. They lie in two far runs and were
+// written in pieces, so that a limit ends within, at and after whatever pieces the store reads.
 func limits(
 	ctx context.Context, s Store,
 	ask func(domain.Range, int) ports.BarQuery, keep func(domain.Series, int) domain.Series,

@@ -12,8 +12,8 @@ import (
 // manyBars is more than a store is likely to hand out in one piece, or to write in one batch or one statement.
 const manyBars = 10_500
 
-// streamLaws say how a sequence behaves. Its form (pieces with bars, of the key, ascending, nothing after an error) is checked by
-// every read of every law.
+// streamLaws say how a sequence behaves. Its form (pieces with bars, of the key, ascending, nothing after an error) is
+// checked by every read of every law.
 var streamLaws = []law[Store]{
 	{
 		name: "stream/pieces_are_the_whole",

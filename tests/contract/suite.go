@@ -1,6 +1,6 @@
-// Package contract holds implementations of the ports to their promises. A promise is a law: a name that can be grepped and
-// passed to -run, the sentence that is promised, and a check. Each law runs against a fresh store, and a failure prints the
-// sentence.
+// Package contract holds implementations of the ports to their promises. A promise is a law: a name that can be grepped
+// and passed to -run, the sentence that is promised, and a check. Each law runs against a fresh store, and a failure
+// prints the sentence.
 //
 //	func TestContract(t *testing.T) {
 //		open := func(tb testing.TB) contract.Store {
@@ -14,8 +14,8 @@
 //
 // tests/external is a whole example, in a module of its own.
 //
-// The package needs the standard library, domain and ports only, so that somebody else's store, in another module, can be held
-// to the same laws. It knows no store itself.
+// The package needs the standard library, domain and ports only, so that somebody else's store, in another module, can
+// be held to the same laws. It knows no store itself.
 package contract
 
 import (
@@ -41,17 +41,18 @@ type Store struct {
 	Aggregator ports.TradeAggregator // used by TradeAggregator, of the trades in Ticks
 	Batch      ports.BatchReader     // used by BatchReader, of the bars in Bars
 
-	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the store's own
-	// tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.
+	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the
+	// store's own tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.
 	Corrupt map[Defect]Plant
 }
 
-// Plant puts a defect into the bar that the store holds of the key at the open time: it alters that bar, or for OffGrid and
-// Duplicate adds one a little after it or right beside it. TradeSize goes into the trade of the key's symbol at the time.
+// Plant puts a defect into the bar that the store holds of the key at the open time: it alters that bar, or for OffGrid
+// and Duplicate adds one a little after it or right beside it. TradeSize goes into the trade of the key's symbol at the
+// time.
 type Plant func(ctx context.Context, key domain.SeriesKey, at time.Time) error
 
-// Open returns an empty store that shares nothing with any other, and leaves its closing to tb.Cleanup. It is called from
-// parallel tests.
+// Open returns an empty store that shares nothing with any other, and leaves its closing to tb.Cleanup. It is called
+// from parallel tests.
 type Open func(tb testing.TB) Store
 
 // Profile says how an implementation differs. The zero value is the whole contract.
@@ -59,8 +60,9 @@ type Profile struct {
 	Waivers []Waiver // of any of the suites: one Profile serves them all
 }
 
-// Waiver excuses an implementation from one law. A law whose outcome is certain is run all the same and must fail: when the store
-// has learned to keep it, the waiver is stale and fails the suite. A law about races, whose outcome is luck, is skipped.
+// Waiver excuses an implementation from one law. A law whose outcome is certain is run all the same and must fail: when
+// the store has learned to keep it, the waiver is stale and fails the suite. A law about races, whose outcome is luck,
+// is skipped.
 type Waiver struct {
 	Law    string // the law's name
 	Reason string // why the implementation cannot keep it; required
@@ -72,8 +74,8 @@ func BarStore(t *testing.T, open Open, p Profile) {
 	run(t, barLaws, p, open)
 }
 
-// SymbolCatalog holds a store's catalog to every law of ports.SymbolCatalog and ports.SymbolWriter, and to what a write of bars
-// promises the catalog.
+// SymbolCatalog holds a store's catalog to every law of ports.SymbolCatalog and ports.SymbolWriter, and to what a write
+// of bars promises the catalog.
 func SymbolCatalog(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, catalogLaws, p, open)
@@ -85,9 +87,9 @@ func Clock(t *testing.T, open func(tb testing.TB) ports.Clock) {
 	run(t, clockLaws, Profile{}, open)
 }
 
-// Decorator holds a decorator to everything that a store owes: it runs the suites of bars and of the catalog on the stores that
-// open returns, each wrapped. A decorator of one port replaces that part of the Store and leaves the rest. Give it a store that
-// keeps every law, so that what fails is the decorator's.
+// Decorator holds a decorator to everything that a store owes: it runs the suites of bars and of the catalog on the
+// stores that open returns, each wrapped. A decorator of one port replaces that part of the Store and leaves the rest.
+// Give it a store that keeps every law, so that what fails is the decorator's.
 func Decorator(t *testing.T, open Open, wrap func(tb testing.TB, next Store) Store, p Profile) {
 	t.Helper()
 	wrapped := func(tb testing.TB) Store { return wrap(tb, open(tb)) }

@@ -13,8 +13,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// TickStore holds a store of trades and quotes to every law of ports.TickStore, and to what a write of them promises the catalog.
-// Trades and quotes keep the same laws, under names that begin with trades/ and quotes/.
+// TickStore holds a store of trades and quotes to every law of ports.TickStore, and to what a write of them promises
+// the catalog. Trades and quotes keep the same laws, under names that begin with trades/ and quotes/.
 func TickStore(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, tickLaws, p, open)

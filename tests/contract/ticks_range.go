@@ -75,8 +75,8 @@ func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
 
 // tickLimitLaws say what First and Last keep.
 func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
-	// limited compares limited reads of ranges that hold all, some and none of the rows. They lie in two far runs and were written
-	// in pieces, so that a limit ends within, at and after whatever pieces the store reads.
+	// limited compares limited reads of ranges that hold all, some and none of the rows. They lie in two far runs and
+	// were written in pieces, so that a limit ends within, at and after whatever pieces the store reads.
 	limited := func(ask func(*ports.TickQuery, int), keep func(whole D, n int) D) func(context.Context, Store) error {
 		return func(ctx context.Context, s Store) error {
 			d := f.joined(f.run(0, 30, 1), f.run(100_000, 100_030, 100))

@@ -10,8 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickStreamLaws say how a sequence behaves. Its form (pieces with something in them, of the symbol, ascending, nothing after an
-// error) is checked by every read of every law.
+// tickStreamLaws say how a sequence behaves. Its form (pieces with something in them, of the symbol, ascending, nothing
+// after an error) is checked by every read of every law.
 func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{

@@ -11,8 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickSymbolLaws say that data is found under its own symbol and no other, that a write tells the catalog, and that what a caller
-// gives stays as it is. (Ticks, once made, cannot be changed by anybody.)
+// tickSymbolLaws say that data is found under its own symbol and no other, that a write tells the catalog, and that
+// what a caller gives stays as it is. (Ticks, once made, cannot be changed by anybody.)
 func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 	catalog := func(check func(context.Context, Store) error) func(context.Context, Store) error {
 		return func(ctx context.Context, s Store) error {

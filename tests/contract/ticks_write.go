@@ -160,7 +160,8 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 					if err == nil || got.Len() > 0 {
 						readErr = wantWhole()
 					} else if f.wantNothing(ctx, s, symbol) != nil {
-						// A server may complete the write after its deadline, between the two reads: then all of it is there.
+						// A server may complete the write after its deadline, between the two reads: then all of it is
+						// there.
 						if got, readErr = f.read(ctx, s, everything(symbol)); readErr == nil {
 							readErr = wantWhole()
 						}
@@ -194,7 +195,8 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 	}
 }
 
-// beside lets a writer put the versions by turns, the first of them once before, and wants a reader to see one of them whole.
+// beside lets a writer put the versions by turns, the first of them once before, and wants a reader to see one of them
+// whole.
 func beside[D data[D]](
 	ctx context.Context, f form[D], s Store, versions []D, put func(ctx context.Context, d D) error,
 ) error {

@@ -189,7 +189,8 @@ var writeLaws = []law[Store]{
 				if err == nil || got.Len() > 0 {
 					readErr = wantWhole()
 				} else if wantExtents(ctx, s, []domain.Symbol{k.Symbol}) != nil {
-					// A server may complete the write after its deadline, between the two reads: then all of it is there.
+					// A server may complete the write after its deadline, between the two reads: then all of it is
+					// there.
 					if got, readErr = read(ctx, s, all(k)); readErr == nil {
 						readErr = wantWhole()
 					}

@@ -1,5 +1,5 @@
-// Package differential holds one store against another: random operations on both, and every answer equal to the digit. The
-// contract says what a store promises; this finds what nobody thought to write down.
+// Package differential holds one store against another: random operations on both, and every answer equal to the digit.
+// The contract says what a store promises; this finds what nobody thought to write down.
 package differential
 
 import (

@@ -1,5 +1,5 @@
-// Package external is a store of bars by somebody who is not us, as small as can be: it shows what an adapter has to do, and its
-// test how one is held to the contract.
+// Package external is a store of bars by somebody who is not us, as small as can be: it shows what an adapter has to
+// do, and its test how one is held to the contract.
 package external
 
 import (

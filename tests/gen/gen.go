@@ -1,5 +1,5 @@
-// Package gen makes random market data for property tests with rapid: decimals narrow and wide, keys, bars and ranges. What it
-// makes is valid and often extreme; it is not a market.
+// Package gen makes random market data for property tests with rapid: decimals narrow and wide, keys, bars and ranges.
+// What it makes is valid and often extreme; it is not a market.
 package gen
 
 import (

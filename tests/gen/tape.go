@@ -7,8 +7,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// TradeTape is n trades of a random walk, the same at every call: prices near 30,000 with two digits after the point, sizes with
-// eight, a few an instant, 100 ms between instants on average. It is to ticks what Walk is to bars.
+// TradeTape is n trades of a random walk, the same at every call: prices near 30,000 with two digits after the point,
+// sizes with eight, a few an instant, 100 ms between instants on average. It is to ticks what Walk is to bars.
 func TradeTape(symbol domain.Symbol, n int) domain.Trades {
 	rng := rand.New(rand.NewPCG(3, 4))
 	price := int64(3_000_000)

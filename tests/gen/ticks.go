@@ -51,7 +51,8 @@ func Moments() *rapid.Generator[domain.Range] {
 	})
 }
 
-// Ticks is up to most (at most 100) trades or quotes of the symbol within r, which tick makes, several at some instants and none at others.
+// Ticks is up to most (at most 100) trades or quotes of the symbol within r, which tick makes, several at some instants
+// and none at others.
 func Ticks[T domain.Tick](
 	symbol domain.Symbol, r domain.Range, most int, tick func(at time.Time, seq int64) *rapid.Generator[T],
 ) *rapid.Generator[domain.Ticks[T]] {

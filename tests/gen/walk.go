@@ -15,8 +15,9 @@ func MinuteKey(symbol domain.Symbol) domain.SeriesKey {
 	return domain.SeriesKey{Symbol: symbol, Grid: domain.Minute1.UTC()}
 }
 
-// Walk is n one-minute bars of a random walk, the same at every call: prices near 30,000 with two digits after the point, volumes
-// with eight, every minute traded. Unlike what rapid draws, it looks like a liquid market, for what is measured or only needs bars.
+// Walk is n one-minute bars of a random walk, the same at every call: prices near 30,000 with two digits after the
+// point, volumes with eight, every minute traded. Unlike what rapid draws, it looks like a liquid market, for what is
+// measured or only needs bars.
 func Walk(symbol domain.Symbol, n int) domain.Series {
 	rng := rand.New(rand.NewPCG(1, 2))
 	c := domain.Columns{PriceScale: 2, VolumeScale: 8}

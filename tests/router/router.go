@@ -1,5 +1,5 @@
-// Package router joins several stores into one ports.Store by the routing of the application, so that tests can hold a whole wiring to the
-// contract suite of one store.
+// Package router joins several stores into one ports.Store by the routing of the application, so that tests can hold a
+// whole wiring to the contract suite of one store.
 package router
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Router is several stores as one: every frequency is read from and written to the first source that takes it. Its errors are those of the
-// stores.
+// Router is several stores as one: every frequency is read from and written to the first source that takes it. Its
+// errors are those of the stores.
 type Router []app.Source
 
 var _ ports.Store = Router(nil)

@@ -12,8 +12,9 @@ import (
 )
 
 // supervise runs a server and stops it at the end of standard input, which comes when the starting process closes the
-// pipe or ends. INT is the fast, clean shutdown of all three servers. CONT wakes a server that a test has suspended. KILL follows after
-// ten seconds, because the shell starts background jobs with INT ignored: a server that does not handle signals yet misses one.
+// pipe or ends. INT is the fast, clean shutdown of all three servers. CONT wakes a server that a test has suspended.
+// KILL follows after ten seconds, because the shell starts background jobs with INT ignored: a server that does not
+// handle signals yet misses one.
 const supervise = `
 dir=$1; shift
 ( "$@" >"$dir/log" 2>&1 </dev/null & echo $! >"$dir/pid"; wait $!; touch "$dir/exited" ) &

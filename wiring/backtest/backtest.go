@@ -1,5 +1,6 @@
-// Package backtest puts the application together around a store and a clock that are handed in. Nothing is opened, nothing has
-// to be closed, and no driver is linked: what a strategy may see is what the store holds and the clock has passed.
+// Package backtest puts the application together around a store and a clock that are handed in. Nothing is opened,
+// nothing has to be closed, and no driver is linked: what a strategy may see is what the store holds and the clock has
+// passed.
 package backtest
 
 import (
@@ -7,8 +8,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Store is a store of bars and the catalog of their symbols. One that is also a ports.TickStore serves trades and quotes, and one that is a
-// ports.HealthChecker is checked. *memory.Store is all of them.
+// Store is a store of bars and the catalog of their symbols. One that is also a ports.TickStore serves trades and
+// quotes, and one that is a ports.HealthChecker is checked. *memory.Store is all of them.
 //
 // Local must be forwarded by a decorator: it selects the fast path of calls that wait for nothing but memory.
 type Store interface {

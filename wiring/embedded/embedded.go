@@ -1,5 +1,6 @@
-// Package embedded puts the application together on one machine without a server: bars in one sqlite file, and the system's
-// clock. It opens the store and closes it. Bars are not cached: other processes may write the file, nobody would tell, and it is at hand.
+// Package embedded puts the application together on one machine without a server: bars in one sqlite file, and the
+// system's clock. It opens the store and closes it. Bars are not cached: other processes may write the file, nobody
+// would tell, and it is at hand.
 package embedded
 
 import (
@@ -24,8 +25,9 @@ type Options struct {
 	// Clock tells what is closed and may be seen. Defaults to the system's.
 	Clock ports.Clock
 
-	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use, others among them,
-	// in whatever order and with whatever frequencies they take. Nil is ours as they are. What it adds is not cached, nor closed.
+	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use,
+	// others among them, in whatever order and with whatever frequencies they take. Nil is ours as they are. What it
+	// adds is not cached, nor closed.
 	Stores func(ours []app.Source) []app.Source
 }
 

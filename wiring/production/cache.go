@@ -13,8 +13,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// openCaches makes the place where chunks of bars are kept: in this process, and behind it the redis that processes share, where one
-// is configured. Redis need not be up.
+// openCaches makes the place where chunks of bars are kept: in this process, and behind it the redis that processes
+// share, where one is configured. Redis need not be up.
 func openCaches(ctx context.Context, s settings, pg *postgres.Store) (chunks.Caches, func(), error) {
 	near, err := ristretto.NewSeries(s.Cache.Bytes)
 	if err != nil {

@@ -17,9 +17,9 @@ type Migration struct {
 	After  string `json:"after"`
 }
 
-// Migrate brings the stores to the form that Open expects, which needs the rights to do so: PostgreSQL's tables to this version, and
-// on InfluxDB 1.8 the database, where it is missing. Doing it again changes nothing. Where it fails, what was done before is
-// reported with the error.
+// Migrate brings the stores to the form that Open expects, which needs the rights to do so: PostgreSQL's tables to this
+// version, and on InfluxDB 1.8 the database, where it is missing. Doing it again changes nothing. Where it fails, what
+// was done before is reported with the error.
 func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration, error) {
 	s, err := newSettings(cfg, opts)
 	if err != nil {

@@ -1,13 +1,14 @@
-// Package production puts the application together on servers: PostgreSQL for bars from an hour up, trades, quotes, the catalog and
-// the claims on all bars; InfluxDB for shorter bars; the system's clock. It opens the stores and closes them, but for what is handed
-// in. Without InfluxDB, PostgreSQL holds bars of every length.
+// Package production puts the application together on servers: PostgreSQL for bars from an hour up, trades, quotes, the
+// catalog and the claims on all bars; InfluxDB for shorter bars; the system's clock. It opens the stores and closes
+// them, but for what is handed in. Without InfluxDB, PostgreSQL holds bars of every length.
 //
-// Bars are read through a cache, in this process and, where one is configured, in a redis that processes share. PostgreSQL's
-// LISTEN and NOTIFY tell every process of every other's writes; each store of bars has a connection for it, beside the pool. As long
-// as it is cut, and where the cache is disabled, every request reads the stores.
+// Bars are read through a cache, in this process and, where one is configured, in a redis that processes share.
+// PostgreSQL's LISTEN and NOTIFY tell every process of every other's writes; each store of bars has a connection for
+// it, beside the pool. As long as it is cut, and where the cache is disabled, every request reads the stores.
 //
-// A server that hangs is bounded three times: by the call's own deadline or Config.Service.Timeout, by Config.Service.StoreTimeout a
-// store call, and by the server itself, whose statement_timeout is Config.Postgres.StatementTimeout.
+// A server that hangs is bounded three times: by the call's own deadline or Config.Service.Timeout, by
+// Config.Service.StoreTimeout a store call, and by the server itself, whose statement_timeout is
+// Config.Postgres.StatementTimeout.
 package production
 
 import (
@@ -39,15 +40,18 @@ type Options struct {
 	// Clock tells what is closed and may be seen. Defaults to the system's.
 	Clock ports.Clock
 
-	// PostgresPool is used instead of one made from Config.Postgres, and not closed. Its own limits hold: of Config.Postgres, only
-	// AcquireTimeout, ConnectTimeout, StatementTimeout as the client's limit, SlowQuery, BatchRows and MigrateOnOpen are read.
+	// PostgresPool is used instead of one made from Config.Postgres, and not closed. Its own limits hold: of
+	// Config.Postgres, only AcquireTimeout, ConnectTimeout, StatementTimeout as the client's limit, SlowQuery,
+	// BatchRows and MigrateOnOpen are read.
 	PostgresPool *pgxpool.Pool
 
-	// InfluxClient is used instead of one made from Config.Influx, and not closed. Config.Influx still says where the bars lie.
+	// InfluxClient is used instead of one made from Config.Influx, and not closed. Config.Influx still says where the
+	// bars lie.
 	InfluxClient influxdb2.Client
 
-	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use, others among them,
-	// in whatever order and with whatever frequencies they take. Nil is ours as they are. What it adds is not cached, nor closed.
+	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use,
+	// others among them, in whatever order and with whatever frequencies they take. Nil is ours as they are. What it
+	// adds is not cached, nor closed.
 	Stores func(ours []app.Source) []app.Source
 }
 

@@ -15,8 +15,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// newSources is who holds what, and what stands before each store, a line a layer, the innermost first. The relational store is the
-// first: of a symbol it knows what is known beyond the name.
+// newSources is who holds what, and what stands before each store, a line a layer, the innermost first. The relational
+// store is the first: of a symbol it knows what is known beyond the name.
 func newSources(
 	ctx context.Context, s settings, opts Options, pg *postgres.Store, ts *influx.Store, caches chunks.Caches, clock ports.Clock,
 ) ([]app.Source, func(), error) {
@@ -75,8 +75,8 @@ func newLayers(
 	return l
 }
 
-// readOnce puts the cache before the bars of the source, until close. Where it is disabled nothing is read through it, but writes are
-// told to the processes that do.
+// readOnce puts the cache before the bars of the source, until close. Where it is disabled nothing is read through it,
+// but writes are told to the processes that do.
 func (l *layers) readOnce(source *app.Source, many ports.BatchReader) {
 	cfg := l.settings.Cache.Policy
 	cfg.Name, cfg.Logger, cfg.Batch = source.Name, l.opts.Logger, many

@@ -19,8 +19,9 @@ import (
 
 // Config says which server is used, and how.
 type Config struct {
-	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Required. It is a secret. The user needs to be allowed
-	// GETRANGE, SET, SETNX, UNLINK and EVAL of keys that begin with the prefix, EVALSHA, INFO, and PUBLISH and SUBSCRIBE where invalidations go this way.
+	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Required. It is a secret. The user needs
+	// to be allowed GETRANGE, SET, SETNX, UNLINK and EVAL of keys that begin with the prefix, EVALSHA, INFO, and
+	// PUBLISH and SUBSCRIBE where invalidations go this way.
 	URL string
 
 	// TLS is used with rediss:// in the place of the system's roots. Nil is those.
@@ -86,8 +87,8 @@ var (
 	_ ports.Invalidations = (*Cache)(nil)
 )
 
-// Open returns a Cache. It connects when it is used, so it does not fail where the server is down. The function closes it, and
-// tries once more to make good what is owed to the server.
+// Open returns a Cache. It connects when it is used, so it does not fail where the server is down. The function closes
+// it, and tries once more to make good what is owed to the server.
 func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("redis: %w", err)

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// connect returns a client that tries everything once, and no longer than timeout. started is told the name of the server's run
-// whenever there is a new connection.
+// connect returns a client that tries everything once, and no longer than timeout. started is told the name of the
+// server's run whenever there is a new connection.
 func connect(options *redis.Options, timeout time.Duration, started func(run string)) *redis.Client {
 	step := timeout * 4 / 5 // also to connect, which go-redis does not end with the context
 	options.DialTimeout, options.PoolTimeout, options.ReadTimeout, options.WriteTimeout = step, step, step, step
@@ -52,9 +52,9 @@ func connect(options *redis.Options, timeout time.Duration, started func(run str
 // errUnconnected is wrapped by the error of an operation for which there was no connection.
 var errUnconnected = errors.New("no connection")
 
-// unconnected is a connection that could not be made. go-redis prints it to standard error when dialling fails, through a logger that
-// all its clients in the process share, and which is the program's to set, not ours. It prints nothing where a new connection breaks
-// at its first use.
+// unconnected is a connection that could not be made. go-redis prints it to standard error when dialling fails, through
+// a logger that all its clients in the process share, and which is the program's to set, not ours. It prints nothing
+// where a new connection breaks at its first use.
 type unconnected struct {
 	net.Conn
 	err error

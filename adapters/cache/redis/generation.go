@@ -12,8 +12,8 @@ const maxGeneration = 64
 
 func (c *Cache) generationName() string { return c.prefix + "generation" }
 
-// saw notes the generation that the server has, and returns it with the name of the server's run: what a server brings back from a
-// disk, or has from another server, is of no generation of its own.
+// saw notes the generation that the server has, and returns it with the name of the server's run: what a server brings
+// back from a disk, or has from another server, is of no generation of its own.
 func (c *Cache) saw(text string) (generation string) {
 	run := c.run.Load()
 	if text == "" || run == nil {

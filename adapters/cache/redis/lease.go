@@ -12,10 +12,12 @@ const (
 	// goneName begins what stands in the place of a value that was deleted; it is as long as magic.
 	goneName = "mdgone "
 
-	// headSize is the length of the head of a value, which no other value has: its name, its version and a random number.
+	// headSize is the length of the head of a value, which no other value has: its name, its version and a random
+	// number.
 	headSize = 24
 
-	// goneFor is how long it is remembered of a key that it was deleted: longer than anybody takes from a Get to its Put.
+	// goneFor is how long it is remembered of a key that it was deleted: longer than anybody takes from a Get to its
+	// Put.
 	goneFor = 10 * time.Minute
 
 	// leaseFor is how long a Get that found nothing allows a Put; maxLeases is of how many keys one is kept.
@@ -56,8 +58,8 @@ type lease struct {
 	at   time.Time
 }
 
-// note keeps what was seen, unless it was seen before: of several who look at once, and then read the store, any may put, so what the
-// first saw has to be there still.
+// note keeps what was seen, unless it was seen before: of several who look at once, and then read the store, any may
+// put, so what the first saw has to be there still.
 func (l *leases) note(text, head string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -21,7 +21,8 @@ const (
 	payEvery = time.Second
 )
 
-// debts are the keys that were to be deleted or replaced, and the server did not say that they were. It is safe for concurrent use.
+// debts are the keys that were to be deleted or replaced, and the server did not say that they were. It is safe for
+// concurrent use.
 type debts struct {
 	open atomic.Bool   // there are some
 	wake chan struct{} // with room for one

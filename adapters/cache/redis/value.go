@@ -73,8 +73,8 @@ func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte,
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli())), nil
 }
 
-// decode is the chunk in a value found under the key, of the generation. An error wraps errVersion or errGeneration where the value is
-// sound as far as can be told, but another one's; else errPoisoned.
+// decode is the chunk in a value found under the key, of the generation. An error wraps errVersion or errGeneration
+// where the value is sound as far as can be told, but another one's; else errPoisoned.
 func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error) {
 	body := len(b) - sumSize
 	if len(b) > maxValue || body < len(magic)+1 {

@@ -1,5 +1,5 @@
-// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes. What to keep and
-// for how long never lives here.
+// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes. What
+// to keep and for how long never lives here.
 package ristretto
 
 import (
@@ -49,8 +49,8 @@ type Cache[K comparable, V any] struct {
 	closed  bool
 	items   *ristretto.Cache[string, item[K, V]]
 
-	// Ristretto applies writes a moment later, drops some under load, and of two that wait for one key keeps the first. So each
-	// write waits until it is applied, and they take turns: a value is put far less often than it is asked for.
+	// Ristretto applies writes a moment later, drops some under load, and of two that wait for one key keeps the first.
+	// So each write waits until it is applied, and they take turns: a value is put far less often than it is asked for.
 	writing sync.Mutex
 }
 
@@ -97,7 +97,8 @@ func (c *Cache[K, V]) Get(_ context.Context, key K) (V, bool) {
 	return it.value, true
 }
 
-// Put keeps the value for at most ttl, as room allows: of new keys, ristretto admits those that it expects to be asked for.
+// Put keeps the value for at most ttl, as room allows: of new keys, ristretto admits those that it expects to be asked
+// for.
 func (c *Cache[K, V]) Put(_ context.Context, key K, value V, ttl time.Duration) {
 	c.closing.RLock()
 	defer c.closing.RUnlock()

@@ -11,8 +11,8 @@ const DefaultSeriesBytes = 256 << 20
 
 var _ ports.SeriesCache = (*Cache[ports.ChunkKey, ports.Chunk])(nil)
 
-// NewSeries returns a Cache of chunks of series; 0 bytes is DefaultSeriesBytes. A bar costs 56 bytes, or up to 96 with numbers of
-// more than 64 bits.
+// NewSeries returns a Cache of chunks of series; 0 bytes is DefaultSeriesBytes. A bar costs 56 bytes, or up to 96 with
+// numbers of more than 64 bits.
 func NewSeries(maxBytes int64) (*Cache[ports.ChunkKey, ports.Chunk], error) {
 	if maxBytes == 0 {
 		maxBytes = DefaultSeriesBytes

@@ -1,5 +1,5 @@
-// Package tiered puts a near cache over a far one, which is slower, larger or shared: ports.Cache of two others. What to keep and for
-// how long never lives here.
+// Package tiered puts a near cache over a far one, which is slower, larger or shared: ports.Cache of two others. What
+// to keep and for how long never lives here.
 package tiered
 
 import (

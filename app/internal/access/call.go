@@ -59,7 +59,8 @@ func (c *Call) SetDefaultDeadline(ctx context.Context, stores Stores) {
 	}
 }
 
-// WithTimeout returns the context of one call of a store: it ends after limit, or with the operation's default deadline.
+// WithTimeout returns the context of one call of a store: it ends after limit, or with the operation's default
+// deadline.
 func (c *Call) WithTimeout(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	deadline, cause := time.Now().Add(limit), &limitError{"one call of a store", limit, "store_timeout"}
 	if !c.Deadline.IsZero() && c.Deadline.Before(deadline) {
@@ -69,12 +70,13 @@ func (c *Call) WithTimeout(ctx context.Context, limit time.Duration) (context.Co
 	return context.WithDeadlineCause(ctx, deadline, cause)
 }
 
-// StoreFunc calls a store with one argument. It is a function and not a closure, so that calling a local store allocates nothing.
+// StoreFunc calls a store with one argument. It is a function and not a closure, so that calling a local store
+// allocates nothing.
 type StoreFunc[A, T any] func(ctx context.Context, s *Store, arg A) (T, error)
 
-// Do calls the store and counts the call. It returns soon after ctx is done even if the store does not return; the store's late result is
-// lost. A panic of the store becomes an error. Every error is a *ports.Error that names operation, store and subject, and has the kind
-// that the store gave it.
+// Do calls the store and counts the call. It returns soon after ctx is done even if the store does not return; the
+// store's late result is lost. A panic of the store becomes an error. Every error is a *ports.Error that names
+// operation, store and subject, and has the kind that the store gave it.
 func Do[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], arg A) (T, error) {
 	if ctx.Err() != nil {
 		var zero T

@@ -60,8 +60,8 @@ func tickRows[T domain.Tick](seq func(T) int64) RowType[domain.Ticks[T]] {
 	}
 }
 
-// Collector collects the pieces of one result and trusts none of them. A piece of another series, outside the range, out of order, empty,
-// or beyond the limit of the query violates the contract of ports.BarReader and is an error.
+// Collector collects the pieces of one result and trusts none of them. A piece of another series, outside the range,
+// out of order, empty, or beyond the limit of the query violates the contract of ports.BarReader and is an error.
 //
 // A Collector is for one result and one goroutine.
 type Collector[P Piece] struct {

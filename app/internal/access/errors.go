@@ -25,8 +25,8 @@ func (e *limitError) Error() string {
 // Unwrap returns context.DeadlineExceeded.
 func (e *limitError) Unwrap() error { return context.DeadlineExceeded }
 
-// Refusal returns the error of an operation that is refused before any I/O. Its kind is ErrTooLarge where cause wraps that, else
-// ErrInvalid.
+// Refusal returns the error of an operation that is refused before any I/O. Its kind is ErrTooLarge where cause wraps
+// that, else ErrInvalid.
 func Refusal(op, subject string, cause error) error {
 	kind := ports.ErrInvalid
 	if errors.Is(cause, ports.ErrTooLarge) {
@@ -69,8 +69,8 @@ func (c *Call) Failed(ctx context.Context, err error) error {
 	return e
 }
 
-// Interrupted returns the error of a call whose context is done: it says whose deadline passed, or that the caller canceled. err is the
-// store's own error, or nil.
+// Interrupted returns the error of a call whose context is done: it says whose deadline passed, or that the caller
+// canceled. err is the store's own error, or nil.
 func (c *Call) Interrupted(ctx context.Context, err error) error {
 	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.Op, Store: c.Store.Name, Subject: c.Subject.String()}
 	if from := (*ports.Error)(nil); errors.As(err, &from) {

@@ -12,7 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Store is one configured store with counters of its use. A capability that the store does not have is nil. Safe for concurrent use.
+// Store is one configured store with counters of its use. A capability that the store does not have is nil. Safe for
+// concurrent use.
 type Store struct {
 	Name      string
 	Bars      ports.Store
@@ -49,7 +50,8 @@ func (s *Store) Usage() Usage {
 	return u
 }
 
-// RowsPerSecond returns the measured rate of the store, call overhead included. It is 0 before the store returned a row.
+// RowsPerSecond returns the measured rate of the store, call overhead included. It is 0 before the store returned a
+// row.
 func (s *Store) RowsPerSecond() float64 {
 	rows, busy := s.Rows.Load(), s.busyNanos.Load()
 	if rows == 0 || busy == 0 {
@@ -59,12 +61,14 @@ func (s *Store) RowsPerSecond() float64 {
 	return float64(rows) / time.Duration(busy).Seconds()
 }
 
-// Serves reports whether bars of the grid are routed to the store. It is the routing rule: every read, write and listing follows it.
+// Serves reports whether bars of the grid are routed to the store. It is the routing rule: every read, write and
+// listing follows it.
 func (s *Store) Serves(g domain.Grid) bool {
 	return s.Bars != nil && s.Route.Contains(g.Frequency())
 }
 
-// RoutedExtents returns the extents whose bars are routed to the store. A store may also hold coverage of another store's bars.
+// RoutedExtents returns the extents whose bars are routed to the store. A store may also hold coverage of another
+// store's bars.
 func (s *Store) RoutedExtents(extents []domain.Extent) []domain.Extent {
 	foreign := func(e domain.Extent) bool { return !s.Serves(e.Key.Grid) }
 	if !slices.ContainsFunc(extents, foreign) {
@@ -97,7 +101,8 @@ func (ss Stores) ForGrid(g domain.Grid) *Store {
 	return nil
 }
 
-// CheckGrid returns an error that wraps ErrInvalid where bars of the grid can neither be stored nor resampled from finer bars or ticks.
+// CheckGrid returns an error that wraps ErrInvalid where bars of the grid can neither be stored nor resampled from
+// finer bars or ticks.
 func (ss Stores) CheckGrid(g domain.Grid) error {
 	nominal := g.Frequency().Nominal()
 	if ss.ForTicks() != nil || slices.ContainsFunc(ss, func(s *Store) bool {

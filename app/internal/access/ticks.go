@@ -55,8 +55,8 @@ func ReadTicks[T domain.Tick](ctx context.Context, c *Call, port TickPort[T], q 
 	}, q)
 }
 
-// TickPages reads the ticks of r in queries of at most page rows; 0 is one query. A yielded piece ends with a whole instant, so a page with
-// more ticks in one instant is larger.
+// TickPages reads the ticks of r in queries of at most page rows; 0 is one query. A yielded piece ends with a whole
+// instant, so a page with more ticks in one instant is larger.
 func TickPages[T domain.Tick](
 	ctx context.Context, c *Call, port TickPort[T], symbol domain.Symbol, r domain.Range, page int,
 ) iter.Seq2[domain.Ticks[T], error] {

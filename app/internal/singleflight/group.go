@@ -1,5 +1,6 @@
-// Package singleflight lets concurrent callers that need the same value share one computation of it. Unlike golang.org/x/sync/singleflight, a
-// caller that is interrupted leaves the others alone, and a computation that no caller waits for any more is canceled.
+// Package singleflight lets concurrent callers that need the same value share one computation of it. Unlike
+// golang.org/x/sync/singleflight, a caller that is interrupted leaves the others alone, and a computation that no
+// caller waits for any more is canceled.
 package singleflight
 
 import (
@@ -29,9 +30,9 @@ type flight[T any] struct {
 	cancel  context.CancelFunc
 }
 
-// Do returns the result of compute for the key. Where another caller's computation is under way it waits for that, and shared is true.
-// compute runs on its own goroutine, with the values of the first caller's context but not its deadline: its context ends when no caller
-// waits any more. compute must not panic.
+// Do returns the result of compute for the key. Where another caller's computation is under way it waits for that, and
+// shared is true. compute runs on its own goroutine, with the values of the first caller's context but not its
+// deadline: its context ends when no caller waits any more. compute must not panic.
 func (g *Group[K, T]) Do(
 	ctx context.Context, key K, compute func(context.Context) (T, error),
 ) (value T, shared bool, err error) {
