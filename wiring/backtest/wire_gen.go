@@ -13,7 +13,8 @@ import (
 
 // Injectors from wire.go:
 
-// New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the defaults.
+// New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the
+// defaults.
 func New(store Store, clock ports.Clock, cfg app.Config) (*app.Service, error) {
 	v := newSources(store)
 	v2 := noSymbolCache()
