@@ -29,7 +29,7 @@ without data, and reads no bars:
   SYNTHETIC:CEDAR/USD 1h [2024-01-28T00:00:00Z, 2024-02-01T00:00:00Z): at most 72 bars in 1 read, at most 4 320 rows, 242 kB
   ├─ resampled from 1m [2024-01-28T00:00:00Z, 2024-01-31T00:00:00Z): at most 72 bars
   │  └─ sqlite: at most 4 320 rows, 242 kB
-  └─ uncovered [2024-01-31T00:00:00Z, 2024-02-01T00:00:00Z): 24 bars that nobody holds
+  └─ not covered [2024-01-31T00:00:00Z, 2024-02-01T00:00:00Z): no data for 24 bars
 
 Several symbols share one frequency, which comes last; a symbol may be a pattern, as in
 marketdata symbols. All series are read as of one instant and printed in the order given, the
