@@ -53,7 +53,7 @@ func TestDiagnose(t *testing.T) {
 		var sources []app.Source
 		for _, c := range cases {
 			c.check.Store = memory.New()
-			s := app.Source{Name: c.name, Bars: c.check, Catalog: c.check, Health: c.check}
+			s := app.Source{Name: domain.StoreName(c.name), Bars: c.check, Catalog: c.check, Health: c.check}
 			if c.use != nil {
 				s.Pool = func() ports.PoolStats { return *c.use }
 			}
@@ -76,7 +76,7 @@ func TestDiagnose(t *testing.T) {
 
 		for i, c := range cases {
 			got := d.Stores[i]
-			if got.Store != c.name || got.State != c.state || got.Reason != c.reason || (got.Pool == nil) != (c.use == nil) {
+			if string(got.Store) != c.name || got.State != c.state || got.Reason != c.reason || (got.Pool == nil) != (c.use == nil) {
 				t.Errorf("got %+v, want %s because of %q", got, c.state, c.reason)
 			}
 			if strings.Contains(got.Reason, "hunter2") {

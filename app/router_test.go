@@ -178,7 +178,7 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 				t.Fatalf("got %+v, %v; want %+v, %v", z, errZ, a, errA)
 			}
 
-			name := "low"
+			name := domain.StoreName("low")
 			if k.Grid.Frequency().Nominal() < cut.Nominal() {
 				name = "high"
 			}

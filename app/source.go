@@ -23,7 +23,7 @@ import (
 //		{Name: "influx", Bars: ingest.WithClaims(ts, pg), Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts, Health: ts},
 //	}
 type Source struct {
-	Name    string
+	Name    domain.StoreName
 	Bars    ports.Store
 	Takes   domain.FrequencyRange // frequencies that are routed to Bars; the zero value is all
 	Ticks   ports.TickStore
@@ -65,7 +65,7 @@ func validateSources(sources []Source) error {
 		faults = append(faults, errors.New("sources: none; name at least one store"))
 	}
 
-	names := map[string]bool{}
+	names := map[domain.StoreName]bool{}
 	for i, s := range sources {
 		switch {
 		case s.Name == "":

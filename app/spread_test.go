@@ -119,7 +119,7 @@ func (s *spread) stretch(t *rapid.T, name string) domain.Range {
 // drawStore fills a store with parts of what happened.
 func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 	store := memory.New()
-	source := app.Source{Name: fmt.Sprint(i), Bars: store, Catalog: store, Local: rapid.Bool().Draw(t, "local")}
+	source := app.Source{Name: domain.StoreName(fmt.Sprint(i)), Bars: store, Catalog: store, Local: rapid.Bool().Draw(t, "local")}
 	if rapid.Bool().Draw(t, "routed") {
 		source.Takes.Below = rapid.SampledFrom([]domain.Frequency{domain.Minute5, domain.Hour1, domain.Day1}).Draw(t, "below")
 	}

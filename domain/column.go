@@ -66,7 +66,7 @@ func (c *Columns) column(f Field) *Column {
 
 // read sets b to bar i: in place, since a Bar is large and a loop over millions should copy it once.
 func (c *Columns) read(i int, b *Bar) {
-	b.OpenTime = fromMicros(c.OpenMicros[i])
+	b.OpenTime = Micros(c.OpenMicros[i]).Time()
 	b.Open = c.Open.at(i, c.PriceScale)
 	b.High = c.High.at(i, c.PriceScale)
 	b.Low = c.Low.at(i, c.PriceScale)

@@ -1,8 +1,7 @@
 package domain
 
-// EndTimes appends the end of every bar to dst, in microseconds since 1970: the instants from which on the bars are
-// known.
-func (s Series) EndTimes(dst []int64) []int64 {
+// EndTimes appends the end of every bar to dst: from that instant on the bar is closed and may be seen.
+func (s Series) EndTimes(dst []Micros) []Micros {
 	if s.block == nil {
 		return dst
 	}
@@ -10,13 +9,13 @@ func (s Series) EndTimes(dst []int64) []int64 {
 	times := s.block.OpenMicros[s.from:s.to]
 	if step, _, fixed := s.key.Grid.fixed(); fixed {
 		for _, t := range times {
-			dst = append(dst, t+step)
+			dst = append(dst, Micros(t+step))
 		}
 		return dst
 	}
 
 	for _, t := range times {
-		dst = append(dst, microsFloor(s.key.Grid.Next(fromMicros(t))))
+		dst = append(dst, MicrosFloor(s.key.Grid.Next(Micros(t).Time())))
 	}
 	return dst
 }

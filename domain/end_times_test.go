@@ -16,14 +16,14 @@ func TestEndTimes(t *testing.T) {
 		}
 
 		b := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: "BTC/USD", Grid: grid}, 0)
-		var want []int64
+		var want []domain.Micros
 		at := grid.Ceil(time.Date(2024, 2, 28, 0, 0, 0, 0, time.UTC))
 		for i := range 30 {
 			if i%7 != 3 { // with gaps
 				if err := b.Append(domain.Bar{OpenTime: at}); err != nil {
 					t.Fatal(err)
 				}
-				want = append(want, grid.Next(at).UnixMicro())
+				want = append(want, domain.MicrosFloor(grid.Next(at)))
 			}
 			at = grid.Next(at)
 		}
@@ -33,7 +33,7 @@ func TestEndTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		got := s.Slice(2, s.Len()).EndTimes([]int64{1})
+		got := s.Slice(2, s.Len()).EndTimes([]domain.Micros{1})
 		if len(got) != len(want)-1 {
 			t.Fatalf("%s: %d end times", text, len(got))
 		}

@@ -81,7 +81,7 @@ func (t Ticks[T]) Fingerprint() Fingerprint {
 	p := newPrinter(string(t.symbol) + " " + string(kind))
 	for i := t.from; i < t.to; i++ {
 		p.room(2*8 + tickNumbers*16 + 1)
-		p.integer(t.block.time[i])
+		p.integer(t.block.timeMicros[i])
 		p.integer(t.block.seq[i])
 		for n := range numbers {
 			p.decimal(t.block.numbers[n].at(i, t.block.scales[n]))

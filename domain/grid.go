@@ -85,7 +85,7 @@ func (g *Grid) UnmarshalText(b []byte) (err error) {
 // Floor is the last edge at or before t, in UTC.
 func (g Grid) Floor(t time.Time) time.Time {
 	if step, origin, ok := g.fixed(); ok {
-		return fromMicros(floorMicros(microsFloor(t), step, origin))
+		return MicrosFloor(t).floor(step, origin).Time()
 	}
 	return g.edge(g.index(t))
 }
@@ -93,7 +93,7 @@ func (g Grid) Floor(t time.Time) time.Time {
 // Next is the first edge after t, in UTC. For a bar's open time it is the bar's end.
 func (g Grid) Next(t time.Time) time.Time {
 	if step, origin, ok := g.fixed(); ok {
-		return fromMicros(floorMicros(microsFloor(t), step, origin) + step)
+		return (MicrosFloor(t).floor(step, origin) + Micros(step)).Time()
 	}
 	for i := g.index(t) + 1; ; i++ { // a date that a zone skipped has no edge of its own
 		if e := g.edge(i); e.After(t) {
@@ -135,17 +135,17 @@ func (g Grid) Slots(r Range) int64 {
 }
 
 const (
-	microsPerSecond = int64(time.Second / time.Microsecond)
-	secondsPerDay   = 24 * 60 * 60
-	firstMonday     = 4 // 1970-01-05, in days since 1970-01-01
+	secondsPerDay = 24 * 60 * 60
+	firstMonday   = 4 // 1970-01-05, in days since 1970-01-01
 )
 
-// fixed is the distance between edges and the first of them, in microseconds since 1970, where all distances are equal.
-func (g Grid) fixed() (step, origin int64, ok bool) {
+// fixed returns the distance between two edges and one of the edges. ok is false for a calendar grid, because its
+// distances differ.
+func (g Grid) fixed() (stepMicros int64, origin Micros, ok bool) {
 	switch g.frequency.Unit() {
 	case Second, Minute, Hour:
 	case Week:
-		origin = firstMonday * secondsPerDay * microsPerSecond
+		origin = firstMonday * secondsPerDay * Micros(time.Second/time.Microsecond)
 		fallthrough
 	case Day:
 		if g.zone != "" {
@@ -160,7 +160,7 @@ func (g Grid) fixed() (step, origin int64, ok bool) {
 // index numbers the edges: it is the number of the last one at or before t.
 func (g Grid) index(t time.Time) int64 {
 	if step, origin, ok := g.fixed(); ok {
-		return floorDiv(microsFloor(t)-origin, step)
+		return floorDiv(int64(MicrosFloor(t)-origin), step)
 	}
 
 	local := t.In(g.location())
@@ -266,20 +266,4 @@ func floorDiv(a, b int64) int64 {
 		q--
 	}
 	return q
-}
-
-func floorMicros(t, step, origin int64) int64 { return floorDiv(t-origin, step)*step + origin }
-
-func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
-
-// microsFloor is t in microseconds since 1970, rounded down.
-func microsFloor(t time.Time) int64 { return t.UnixMicro() }
-
-// microsCeil is t in microseconds since 1970, rounded up.
-func microsCeil(t time.Time) int64 {
-	us := t.UnixMicro()
-	if !fromMicros(us).Equal(t) {
-		us++
-	}
-	return us
 }

@@ -43,20 +43,20 @@ func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 		next := make([]int, len(series))
 		row := AlignedRow{Index: make([]int, len(series))}
 		for {
-			open := int64(math.MaxInt64)
+			open := Micros(math.MaxInt64)
 			for k, s := range series {
 				if next[k] < s.Len() {
-					open = min(open, s.block.OpenMicros[s.from+next[k]])
+					open = min(open, Micros(s.block.OpenMicros[s.from+next[k]]))
 				}
 			}
 			if open == math.MaxInt64 {
 				return
 			}
 
-			row.OpenTime = fromMicros(open)
+			row.OpenTime = open.Time()
 			for k, s := range series {
 				row.Index[k] = -1
-				if next[k] < s.Len() && s.block.OpenMicros[s.from+next[k]] == open {
+				if next[k] < s.Len() && Micros(s.block.OpenMicros[s.from+next[k]]) == open {
 					row.Index[k] = next[k]
 					next[k]++
 				}

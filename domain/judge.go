@@ -93,7 +93,7 @@ func (j *Validator) timesHold(s Series) bool {
 }
 
 func (j *Validator) timeRules(g Grid, open time.Time) (broken uint) {
-	if open.UnixMicro() < earliestOpening || open.After(j.now) {
+	if MicrosFloor(open) < earliestOpening || open.After(j.now) {
 		broken |= 1 << ruleTime
 	}
 	if !j.within.Contains(open) {

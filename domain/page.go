@@ -59,7 +59,7 @@ func NewPageToken(r DataRequest, next time.Time) (PageToken, error) {
 
 	b := append(make([]byte, 0, pageBytes), pageVersion)
 	b = append(b, r.pageFingerprint()...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(microsCeil(next)))
+	b = binary.LittleEndian.AppendUint64(b, uint64(MicrosCeil(next)))
 	b = binary.LittleEndian.AppendUint32(b, pageChecksum(b))
 	return PageToken(pageText.EncodeToString(b)), nil
 }
@@ -95,7 +95,7 @@ func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 		return DataRequest{}, t.refused("it is of another request; repeat the one that it came with: series, range, quality, fill, resample")
 	}
 
-	next := fromMicros(int64(binary.LittleEndian.Uint64(at)))
+	next := Micros(binary.LittleEndian.Uint64(at)).Time()
 	if err := checkNext(r, next); err != nil {
 		return DataRequest{}, err
 	}
@@ -131,7 +131,7 @@ func checkNext(r DataRequest, next time.Time) error {
 
 // pageFingerprint is of all that says what the pages of the request sum to: not of First, which is the size of one.
 func (r DataRequest) pageFingerprint() []byte {
-	of := fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t", r.Key, microsCeil(r.Start), microsCeil(r.End), r.Quality, r.Fill, r.Resample)
+	of := fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t", r.Key, MicrosCeil(r.Start), MicrosCeil(r.End), r.Quality, r.Fill, r.Resample)
 	sum := sha256.Sum256([]byte(of))
 	return sum[:pageFingerprint]
 }

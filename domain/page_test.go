@@ -38,7 +38,7 @@ func anyRequest() *rapid.Generator[DataRequest] {
 func toMicros(r DataRequest) DataRequest {
 	for _, end := range []*time.Time{&r.Start, &r.End} {
 		if !end.IsZero() {
-			*end = fromMicros(microsCeil(*end))
+			*end = MicrosCeil(*end).Time()
 		}
 	}
 	return r
@@ -69,7 +69,7 @@ func TestPageTokenResumesItsRequestAlone(t *testing.T) {
 		}
 
 		want := r
-		if want.Start = fromMicros(microsCeil(next)); !r.End.IsZero() && r.End.Before(want.Start) {
+		if want.Start = MicrosCeil(next).Time(); !r.End.IsZero() && r.End.Before(want.Start) {
 			want.Start = r.End
 		}
 		if resumed != want || resumed.Validate() != nil {

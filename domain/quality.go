@@ -22,19 +22,19 @@ const (
 	RuleWrongSeries        Rule = "wrong_series"         // bars are of the series asked for
 	RuleNegativeTradeCount Rule = "negative_trade_count" // trade counts are not negative
 
-	RuleNotPositive          Rule = "price_not_positive"       // prices are above zero
-	RuleHighBelowLow         Rule = "high_below_low"           // high >= low
-	RuleHighBelowOpenOrClose Rule = "high_below_open_or_close" // high >= open and close
-	RuleLowAboveOpenOrClose  Rule = "low_above_open_or_close"  // low <= open and close
-	RuleNegativeVolume       Rule = "negative_volume"          // volume >= 0
-	RuleTimeOutOfBounds      Rule = "time_out_of_bounds"       // open time from 1970 to now
-	RuleOutsideRange         Rule = "outside_range"            // open time inside the range asked for
-	RuleNotClosed            Rule = "not_closed"               // the bar is over
-	RuleMoveWithoutVolume    Rule = "move_without_volume"      // without volume the price stands still
-	RuleWideRange            Rule = "wide_range"               // high - low is at most half of close
-	RuleStale                Rule = "stale"                    // at most staleRun identical bars in a row
-	staleRun                      = 30
-	earliestOpening               = 0 // 1970-01-01 in microseconds since 1970
+	RuleNotPositive          Rule   = "price_not_positive"       // prices are above zero
+	RuleHighBelowLow         Rule   = "high_below_low"           // high >= low
+	RuleHighBelowOpenOrClose Rule   = "high_below_open_or_close" // high >= open and close
+	RuleLowAboveOpenOrClose  Rule   = "low_above_open_or_close"  // low <= open and close
+	RuleNegativeVolume       Rule   = "negative_volume"          // volume >= 0
+	RuleTimeOutOfBounds      Rule   = "time_out_of_bounds"       // open time from 1970 to now
+	RuleOutsideRange         Rule   = "outside_range"            // open time inside the range asked for
+	RuleNotClosed            Rule   = "not_closed"               // the bar is over
+	RuleMoveWithoutVolume    Rule   = "move_without_volume"      // without volume the price stands still
+	RuleWideRange            Rule   = "wide_range"               // high - low is at most half of close
+	RuleStale                Rule   = "stale"                    // at most staleRun identical bars in a row
+	staleRun                        = 30
+	earliestOpening          Micros = 0 // 1970-01-01
 )
 
 // Severity says what a broken rule means for the bar.

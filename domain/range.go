@@ -15,7 +15,7 @@ type Range struct {
 // NewRange returns [start, end) in UTC; an end before its start, or a year outside 1 to 9999, is refused. Data is kept
 // to the microsecond, so a finer bound is rounded up to one, which changes nothing of what lies in the range.
 func NewRange(start, end time.Time) (Range, error) {
-	r := Range{Start: fromMicros(microsCeil(start)), End: fromMicros(microsCeil(end))}
+	r := Range{Start: MicrosCeil(start).Time(), End: MicrosCeil(end).Time()}
 	for _, t := range [...]time.Time{start.UTC(), end.UTC(), r.Start, r.End} { // microseconds of a far year would wrap
 		if t.Year() < 1 || t.Year() > 9999 {
 			return Range{}, invalid("time", t.String(), "the year is 1 to 9999")
@@ -78,8 +78,8 @@ func (r Range) String() string {
 	return "[" + r.Start.Format(time.RFC3339Nano) + ", " + r.End.Format(time.RFC3339Nano) + ")"
 }
 
-// Micros is the bounds in microseconds since 1970, rounded up.
-func (r Range) Micros() (start, end int64) { return microsCeil(r.Start), microsCeil(r.End) }
+// Micros returns both bounds, each rounded up to a whole microsecond.
+func (r Range) Micros() (start, end Micros) { return MicrosCeil(r.Start), MicrosCeil(r.End) }
 
 // MergeRanges is the union of the ranges: ascending, disjoint, touching ones merged, empty ones gone. The input is not
 // changed.

@@ -14,14 +14,14 @@ const instants = 40
 
 func anyRange() *rapid.Generator[Range] {
 	return rapid.Custom(func(t *rapid.T) Range {
-		at := func(label string) time.Time { return fromMicros(rapid.Int64Range(0, instants).Draw(t, label)) }
+		at := func(label string) time.Time { return Micros(rapid.Int64Range(0, instants).Draw(t, label)).Time() }
 		return Range{Start: at("start"), End: at("end")} // reversed ones are empty
 	})
 }
 
 func set(ranges ...Range) (in [instants]bool) {
 	for i := range in {
-		in[i] = slices.ContainsFunc(ranges, func(r Range) bool { return r.Contains(fromMicros(int64(i))) })
+		in[i] = slices.ContainsFunc(ranges, func(r Range) bool { return r.Contains(Micros(i).Time()) })
 	}
 	return in
 }

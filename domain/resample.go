@@ -54,7 +54,7 @@ func (r *Resampler) AddTrades(t Trades) (Series, error) {
 		Volume: size, VolumeScale: c.scales[1], Trades: counts,
 	}
 
-	return r.add(t.Len(), c.time[t.from:t.to], barBuckets(&columns))
+	return r.add(t.Len(), c.timeMicros[t.from:t.to], barBuckets(&columns))
 }
 
 // AddQuotes takes the next piece of quotes; the key's kind must be PriceBid, PriceAsk or PriceMid. The bars have no
@@ -87,7 +87,7 @@ func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	columns := Columns{
 		Open: price, High: price, Low: price, Close: price, PriceScale: scale, Volume: Column{Lo: none}, Trades: none,
 	}
-	return r.add(q.Len(), q.block.time[q.from:q.to], barBuckets(&columns))
+	return r.add(q.Len(), q.block.timeMicros[q.from:q.to], barBuckets(&columns))
 }
 
 // midColumn is half of bid and ask, with one digit more after the point where a half needs it.
@@ -170,7 +170,7 @@ func (g Grid) Divides(coarse Grid, r Range) bool {
 	step, origin, fixed := g.fixed()
 	coarseStep, coarseOrigin, coarseFixed := coarse.fixed()
 	if fixed && coarseFixed {
-		return coarseStep%step == 0 && (coarseOrigin-origin)%step == 0
+		return coarseStep%step == 0 && int64(coarseOrigin-origin)%step == 0
 	}
 
 	for edge := coarse.Floor(r.Start); ; edge = coarse.Next(edge) {
@@ -236,24 +236,24 @@ func (r *Resampler) add(n int, times []int64, bucket func(out *Columns, from, to
 	var out Columns
 	step, origin, fixed := r.key.Grid.fixed()
 	for from := 0; from < n; {
-		var open, end int64
+		var open, end Micros
 		if fixed {
-			open = floorMicros(times[from], step, origin)
-			end = open + step
+			open = Micros(times[from]).floor(step, origin)
+			end = open + Micros(step)
 		} else {
-			edge := r.key.Grid.Floor(fromMicros(times[from]))
-			open, end = edge.UnixMicro(), r.key.Grid.Next(edge).UnixMicro()
+			edge := r.key.Grid.Floor(Micros(times[from]).Time())
+			open, end = MicrosFloor(edge), MicrosFloor(r.key.Grid.Next(edge))
 		}
 
 		to := from + 1
-		for to < n && times[to] < end {
+		for to < n && times[to] < int64(end) {
 			to++
 		}
 		if err := bucket(&out, from, to); err != nil {
-			return Series{}, fmt.Errorf("%s bar of %s: %w", r.key, fromMicros(open), err)
+			return Series{}, fmt.Errorf("%s bar of %s: %w", r.key, open.Time(), err)
 		}
 
-		out.OpenMicros = append(out.OpenMicros, open)
+		out.OpenMicros = append(out.OpenMicros, int64(open))
 		from = to
 	}
 

@@ -44,11 +44,11 @@ type QualityReport struct {
 
 // Origin is one part of an answer: which store served it, and from what.
 type Origin struct {
-	Store string   `json:"store"`
-	Grid  Grid     `json:"grid,omitzero"`   // of the stored bars; another than the one asked for where bars were made of finer ones
-	Ticks TickKind `json:"ticks,omitempty"` // what the bars were made of where that is no bars
-	Range Range    `json:"range"`           // what was read: where bars were resampled, up to the end of the last bar
-	Bars  int      `json:"bars"`            // of the answer, that open in Range
+	Store StoreName `json:"store"`
+	Grid  Grid      `json:"grid,omitzero"`   // of the stored bars; another than the one asked for where bars were made of finer ones
+	Ticks TickKind  `json:"ticks,omitempty"` // what the bars were made of where that is no bars
+	Range Range     `json:"range"`           // what was read: where bars were resampled, up to the end of the last bar
+	Bars  int       `json:"bars"`            // of the answer, that open in Range
 
 	// Cached says that all of it came from a cache: the store was not asked for bars. It is the only field in which two
 	// answers to one request from the same data may differ.

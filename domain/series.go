@@ -60,7 +60,7 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 
 	for i, trades := range c.Trades {
 		if trades < 0 {
-			return Series{}, negativeTrades(key, c.OpenMicros[i])
+			return Series{}, negativeTrades(key, Micros(c.OpenMicros[i]))
 		}
 	}
 
@@ -73,38 +73,39 @@ func EmptySeries(key SeriesKey) Series { return Series{key: key} }
 // checkTimes wants open times on the key's grid, ascending, each once.
 func checkTimes(key SeriesKey, times []int64) error {
 	step, origin, fixed := key.Grid.fixed()
-	for i, t := range times {
+	for i := range times {
+		t := Micros(times[i])
 		if i > 0 {
-			before := times[i-1]
+			before := Micros(times[i-1])
 			if t <= before {
 				return orderError(key, before, t)
 			}
-			if fixed && t-before == step {
+			if fixed && int64(t-before) == step {
 				continue // from edge to edge; the division below takes longer than all else here
 			}
 		}
-		if fixed && (t-origin)%step != 0 || !fixed && !key.Grid.Aligned(fromMicros(t)) {
-			return gridError(key, fromMicros(t))
+		if fixed && int64(t-origin)%step != 0 || !fixed && !key.Grid.Aligned(t.Time()) {
+			return gridError(key, t.Time())
 		}
 	}
 
 	return nil
 }
 
-func orderError(key SeriesKey, before, t int64) error {
+func orderError(key SeriesKey, before, t Micros) error {
 	if t == before {
-		return &RuleError{Rule: RuleDuplicate, Key: key, At: fromMicros(t), Detail: "two bars of one open time"}
+		return &RuleError{Rule: RuleDuplicate, Key: key, At: t.Time(), Detail: "two bars of one open time"}
 	}
-	return &RuleError{Rule: RuleOutOfOrder, Key: key, At: fromMicros(t),
-		Detail: "comes after the bar of " + fromMicros(before).Format(time.RFC3339Nano)}
+	return &RuleError{Rule: RuleOutOfOrder, Key: key, At: t.Time(),
+		Detail: "comes after the bar of " + before.Time().Format(time.RFC3339Nano)}
 }
 
 func gridError(key SeriesKey, at time.Time) error {
 	return &RuleError{Rule: RuleOffGrid, Key: key, At: at, Detail: "open time is not on the grid"}
 }
 
-func negativeTrades(key SeriesKey, t int64) error {
-	return &RuleError{Rule: RuleNegativeTradeCount, Key: key, At: fromMicros(t), Detail: "negative trade count"}
+func negativeTrades(key SeriesKey, t Micros) error {
+	return &RuleError{Rule: RuleNegativeTradeCount, Key: key, At: t.Time(), Detail: "negative trade count"}
 }
 
 // Key is what the bars are of.
@@ -142,7 +143,7 @@ func (s Series) OpenTime(i int) time.Time {
 	if uint(i) >= uint(s.Len()) {
 		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
 	}
-	return fromMicros(s.block.OpenMicros[s.from+i])
+	return Micros(s.block.OpenMicros[s.from+i]).Time()
 }
 
 // Slice is bars from to to, sharing the columns; it panics where they are not in order within [0, Len()].
@@ -160,14 +161,14 @@ func (s Series) Clip(r Range) Series {
 	return s.Slice(from, max(from, s.search(end)))
 }
 
-// search is the index of the first bar at or after the time in microseconds.
-func (s Series) search(micros int64) int {
+// search returns the index of the first bar that opens at or after t.
+func (s Series) search(t Micros) int {
 	if s.block == nil {
 		return 0
 	}
 
 	times := s.block.OpenMicros[s.from:s.to]
-	return sort.Search(len(times), func(i int) bool { return times[i] >= micros })
+	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(t) })
 }
 
 // Range is from the first bar's open time to the end of the last; the zero Range where there is no bar.

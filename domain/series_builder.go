@@ -40,11 +40,11 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 		return b.keyErr
 	}
 
-	t := microsFloor(bar.OpenTime)
-	if !fromMicros(t).Equal(bar.OpenTime) || !b.key.Grid.Aligned(bar.OpenTime) {
+	t := MicrosFloor(bar.OpenTime)
+	if !t.Time().Equal(bar.OpenTime) || !b.key.Grid.Aligned(bar.OpenTime) {
 		return gridError(b.key, bar.OpenTime.UTC())
 	}
-	if err := b.after(t); err != nil {
+	if err := b.checkAfterLast(t); err != nil {
 		return err
 	}
 	if bar.Trades < 0 {
@@ -66,7 +66,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	}
 
 	b.raiseScales(price, volume)
-	c.OpenMicros = append(c.OpenMicros, t)
+	c.OpenMicros = append(c.OpenMicros, int64(t))
 	for f, d := range values {
 		_, scale := c.Field(Field(f))
 		c.column(Field(f)).append(d.at(scale))
@@ -89,7 +89,7 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 	}
 
 	o := s.block
-	if err := b.after(o.OpenMicros[s.from]); err != nil {
+	if err := b.checkAfterLast(Micros(o.OpenMicros[s.from])); err != nil {
 		return err
 	}
 
@@ -106,10 +106,16 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 	return nil
 }
 
-func (b *SeriesBuilder) after(t int64) error {
-	if n := len(b.columns.OpenMicros); n > 0 && t <= b.columns.OpenMicros[n-1] {
-		return orderError(b.key, b.columns.OpenMicros[n-1], t)
+// checkAfterLast refuses a bar that does not open after the last one.
+func (b *SeriesBuilder) checkAfterLast(t Micros) error {
+	n := len(b.columns.OpenMicros)
+	if n == 0 {
+		return nil
 	}
+	if last := Micros(b.columns.OpenMicros[n-1]); t <= last {
+		return orderError(b.key, last, t)
+	}
+
 	return nil
 }
 

@@ -179,7 +179,7 @@ func equalRows(a, b tickRow) bool {
 
 // check refuses a row that no Ticks can hold.
 func (r tickRow) check(symbol Symbol, sizes []Decimal) error {
-	if !fromMicros(microsFloor(r.time)).Equal(r.time) {
+	if !MicrosFloor(r.time).Time().Equal(r.time) {
 		return &TickError{Rule: RuleTimeOutOfBounds, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "time is finer than a microsecond"}
 	}
 	if r.seq < 0 {

@@ -24,10 +24,11 @@ type Ticks[T Tick] struct {
 
 // tickColumns holds ticks by column, each number at a scale of its own.
 type tickColumns struct {
-	time, seq []int64
-	numbers   [tickNumbers]Column
-	scales    [tickNumbers]uint8
-	side      []Side
+	timeMicros []int64 // Micros
+	seq        []int64
+	numbers    [tickNumbers]Column
+	scales     [tickNumbers]uint8
+	side       []Side
 }
 
 // NewTicks returns the ticks, which must ascend by time and sequence number, each pair once. It refuses a time finer
@@ -56,7 +57,7 @@ func (t Ticks[T]) At(i int) T {
 	}
 
 	i += t.from
-	r := tickRow{time: fromMicros(t.block.time[i]), seq: t.block.seq[i], side: t.block.side[i]}
+	r := tickRow{time: Micros(t.block.timeMicros[i]).Time(), seq: t.block.seq[i], side: t.block.side[i]}
 	for n := range r.numbers {
 		r.numbers[n] = t.block.numbers[n].at(i, t.block.scales[n])
 	}
@@ -80,7 +81,7 @@ func (t Ticks[T]) Time(i int) time.Time {
 	if uint(i) >= uint(t.Len()) {
 		panic(fmt.Sprintf("domain: tick %d of %d", i, t.Len()))
 	}
-	return fromMicros(t.block.time[t.from+i])
+	return Micros(t.block.timeMicros[t.from+i]).Time()
 }
 
 // Seq is tick i's sequence number; it panics where i is not in [0, Len()).
@@ -106,13 +107,14 @@ func (t Ticks[T]) Clip(r Range) Ticks[T] {
 	return t.Slice(from, max(from, t.search(end)))
 }
 
-func (t Ticks[T]) search(micros int64) int {
+// search returns the index of the first tick at or after at.
+func (t Ticks[T]) search(at Micros) int {
 	if t.block == nil {
 		return 0
 	}
 
-	times := t.block.time[t.from:t.to]
-	return sort.Search(len(times), func(i int) bool { return times[i] >= micros })
+	times := t.block.timeMicros[t.from:t.to]
+	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(at) })
 }
 
 // Range is from the first tick's time to a microsecond after the last; the zero Range where there is no tick.
@@ -168,7 +170,7 @@ type TicksBuilder[T Tick] struct {
 func NewTicksBuilder[T Tick](symbol Symbol) *TicksBuilder[T] { return &TicksBuilder[T]{symbol: symbol} }
 
 // Len is how many ticks were appended.
-func (b *TicksBuilder[T]) Len() int { return len(b.columns.time) }
+func (b *TicksBuilder[T]) Len() int { return len(b.columns.timeMicros) }
 
 // Append adds the next tick and refuses, with a *TickError, one that no Ticks can hold or that is not after the last.
 func (b *TicksBuilder[T]) Append(tick T) error {
@@ -178,12 +180,12 @@ func (b *TicksBuilder[T]) Append(tick T) error {
 	}
 
 	c := &b.columns
-	t := microsFloor(r.time)
-	if err := b.after(t, r.seq); err != nil {
+	t := MicrosFloor(r.time)
+	if err := b.checkAfterLast(t, r.seq); err != nil {
 		return err
 	}
 
-	c.time = append(c.time, t)
+	c.timeMicros = append(c.timeMicros, int64(t))
 	c.seq = append(c.seq, r.seq)
 	c.side = append(c.side, r.side)
 	for n, d := range r.numbers {
@@ -207,11 +209,11 @@ func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
 	}
 
 	o, c := t.block, &b.columns
-	if err := b.after(o.time[t.from], o.seq[t.from]); err != nil {
+	if err := b.checkAfterLast(Micros(o.timeMicros[t.from]), o.seq[t.from]); err != nil {
 		return err
 	}
 
-	c.time = append(c.time, o.time[t.from:t.to]...)
+	c.timeMicros = append(c.timeMicros, o.timeMicros[t.from:t.to]...)
 	c.seq = append(c.seq, o.seq[t.from:t.to]...)
 	c.side = append(c.side, o.side[t.from:t.to]...)
 	for n := range c.numbers {
@@ -222,22 +224,22 @@ func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
 	return nil
 }
 
-// after refuses a tick that does not come after the last.
-func (b *TicksBuilder[T]) after(t, seq int64) error {
-	n := len(b.columns.time)
+// checkAfterLast refuses a tick that does not come after the last.
+func (b *TicksBuilder[T]) checkAfterLast(t Micros, seq int64) error {
+	n := len(b.columns.timeMicros)
 	if n == 0 {
 		return nil
 	}
 
-	lastTime, lastSeq := b.columns.time[n-1], b.columns.seq[n-1]
+	lastTime, lastSeq := Micros(b.columns.timeMicros[n-1]), b.columns.seq[n-1]
 	switch {
 	case t > lastTime, t == lastTime && seq > lastSeq:
 		return nil
 	case t == lastTime && seq == lastSeq:
-		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "two of one time and sequence number"}
+		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: t.Time(), Seq: seq, Detail: "two of one time and sequence number"}
 	}
 
-	return &TickError{Rule: RuleOutOfOrder, Symbol: b.symbol, Time: fromMicros(t), Seq: seq, Detail: "comes after a later one"}
+	return &TickError{Rule: RuleOutOfOrder, Symbol: b.symbol, Time: t.Time(), Seq: seq, Detail: "comes after a later one"}
 }
 
 func (b *TicksBuilder[T]) raiseScale(n int, scale uint8) {
@@ -255,11 +257,11 @@ func (b *TicksBuilder[T]) Ticks() (Ticks[T], error) {
 
 	c := b.columns
 	b.columns = tickColumns{}
-	if len(c.time) == 0 {
+	if len(c.timeMicros) == 0 {
 		return Ticks[T]{symbol: b.symbol}, nil
 	}
 
-	return Ticks[T]{symbol: b.symbol, block: &c, to: len(c.time)}, nil
+	return Ticks[T]{symbol: b.symbol, block: &c, to: len(c.timeMicros)}, nil
 }
 
 // TickKind says which ticks: trades or quotes.
@@ -307,7 +309,7 @@ type TickResult[T Tick] struct {
 	Range     Range     `json:"range"`
 	Clamped   bool      `json:"clamped"`
 	Uncovered []Range   `json:"uncovered"`
-	Store     string    `json:"store"`
+	Store     StoreName `json:"store"`
 	Now       time.Time `json:"now"`
 	Next      time.Time `json:"next"`
 }

@@ -43,17 +43,17 @@ type SeriesCache = Cache[ChunkKey, Chunk]
 // ChunkKey names a chunk: the bars that a store has of a series and whose open time is in [Start, End). It is
 // comparable.
 type ChunkKey struct {
-	Store      string // the store's name
+	Store      domain.StoreName
 	Series     domain.SeriesKey
-	Start, End int64 // microseconds since 1970
+	Start, End domain.Micros
 }
 
 // String is "start end symbol grid kind store": different keys have different texts.
 func (k ChunkKey) String() string {
 	b := make([]byte, 0, 96)
-	b = strconv.AppendInt(b, k.Start, 10)
+	b = strconv.AppendInt(b, int64(k.Start), 10)
 	b = append(b, ' ')
-	b = strconv.AppendInt(b, k.End, 10)
+	b = strconv.AppendInt(b, int64(k.End), 10)
 	b = append(b, ' ')
 	b = append(b, k.Series.Symbol...)
 	b = append(b, ' ')
@@ -66,8 +66,15 @@ func (k ChunkKey) String() string {
 	return string(b)
 }
 
-// Chunk is everything that a store said it has in the range of a ChunkKey, which may be nothing. All times are in
-// microseconds since 1970; but for Settled they are those of the machine's clock.
+// WallMicros is an instant of the machine's clock, in microseconds since 1970-01-01 UTC. It is a type of its own because
+// domain.Micros belong to the business clock, and the two must not be compared.
+type WallMicros int64
+
+// Time returns the instant in UTC.
+func (m WallMicros) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
+
+// Chunk is everything that a store said it has in the range of a ChunkKey, which may be nothing. ClosedBefore is an
+// instant of the business clock, the other times are of the machine's.
 type Chunk struct {
 	Bars domain.Series // of the key's series, at most 4096
 
@@ -80,10 +87,10 @@ type Chunk struct {
 	// be one that nobody had claimed.
 	Claims [2]uint64
 
-	ClosedBefore   int64 // what opens before it was over for some time, by the business clock, when the store was asked
-	ReadAt         int64 // when the store was asked
-	TailValidUntil int64 // what opens at Settled or later is to be believed until then
-	ValidUntil     int64 // the rest is to be believed until then
+	ClosedBefore   domain.Micros // what opens before it was over for some time, by the business clock, when the store was asked
+	ReadAt         WallMicros    // when the store was asked
+	TailValidUntil WallMicros    // what opens at Settled or later is to be believed until then
+	ValidUntil     WallMicros    // the rest is to be believed until then
 }
 
 // Bytes is the memory that the chunk takes, about.
@@ -137,7 +144,7 @@ type CachedReader interface {
 // Invalidation says that the bars of a series in a range are no longer what they were, and that what is held of its
 // symbol may not be.
 type Invalidation struct {
-	Store string           `json:"store"` // the store's name
+	Store domain.StoreName `json:"store"`
 	Key   domain.SeriesKey `json:"key"`
 	Range domain.Range     `json:"range"` // empty where no bar changed, and perhaps a claim
 

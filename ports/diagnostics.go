@@ -3,6 +3,8 @@ package ports
 import (
 	"context"
 	"time"
+
+	"github.com/gal-friday/marketdata/domain"
 )
 
 // Diagnostics tells how the stores are.
@@ -42,10 +44,10 @@ const (
 
 // StoreDiagnosis is the state of one store, and what was asked of it since the start.
 type StoreDiagnosis struct {
-	Store   string        `json:"store"`
-	State   Health        `json:"state"`
-	Reason  string        `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
-	Latency time.Duration `json:"latency_ns"`       // by the check
+	Store   domain.StoreName `json:"store"`
+	State   Health           `json:"state"`
+	Reason  string           `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
+	Latency time.Duration    `json:"latency_ns"`       // by the check
 
 	Requests  int64         `json:"requests"`         // calls of the store
 	Errors    int64         `json:"errors"`           // of them, those that the store failed

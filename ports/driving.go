@@ -50,7 +50,7 @@ type BatchResult struct {
 // Freshness is how far a series reaches.
 type Freshness struct {
 	Key          domain.SeriesKey `json:"key"`
-	Store        string           `json:"store"`         // the one that holds the latest of it
+	Store        domain.StoreName `json:"store"`         // the one that holds the latest of it
 	CoveredUntil time.Time        `json:"covered_until"` // where what is held ends, at the end of a bar, and not later than now
 	Behind       time.Duration    `json:"behind_ns"`     // from Until to now
 	Inferred     bool             `json:"inferred"`      // what ends there is assumed, not claimed
@@ -89,13 +89,13 @@ type CoverageProvider interface {
 
 // StoreExtent is an extent and the store that holds it.
 type StoreExtent struct {
-	Store string `json:"store"`
+	Store domain.StoreName `json:"store"`
 	domain.Extent
 }
 
 // StoreTickExtent is an extent of trades or quotes and the store that holds it.
 type StoreTickExtent struct {
-	Store string `json:"store"`
+	Store domain.StoreName `json:"store"`
 	domain.TickExtent
 }
 

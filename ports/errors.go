@@ -39,19 +39,19 @@ const (
 // Error is a failure of an operation. It unwraps to its kind's sentinel and to its cause, so errors.Is finds the one
 // and errors.As the other.
 type Error struct {
-	Kind    error  // one of the sentinels above
-	Op      string // what was being done: "fetch", "write bars"
-	Store   string // name of the store, "" where none was involved
-	Subject string // what it was done to: a series key, a symbol
-	Phase   Phase  // for ErrTimeout
-	Err     error  // the cause, nil where there is none beyond the kind
+	Kind    error            // one of the sentinels above
+	Op      string           // what was being done: "fetch", "write bars"
+	Store   domain.StoreName // "" where no store was involved
+	Subject string           // what it was done to: a series key, a symbol
+	Phase   Phase            // for ErrTimeout
+	Err     error            // the cause, nil where there is none beyond the kind
 }
 
 // Error is "store: op subject: cause"; the kind is named unless the cause already does.
 func (e *Error) Error() string {
 	var s strings.Builder
 	if e.Store != "" {
-		s.WriteString(e.Store + ": ")
+		s.WriteString(string(e.Store) + ": ")
 	}
 	s.WriteString(e.Op)
 	if e.Subject != "" {

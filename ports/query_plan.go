@@ -41,9 +41,9 @@ type PlanLeg struct {
 
 // PlanRead is one query of a store.
 type PlanRead struct {
-	Source   string       `json:"source"`   // the store's name
-	Range    domain.Range `json:"range"`    // on open times of the stored grid, or on times of ticks
-	Inferred bool         `json:"inferred"` // some of the coverage is inferred from the first and last stored bar
+	Source   domain.StoreName `json:"source"`   // the store's name
+	Range    domain.Range     `json:"range"`    // on open times of the stored grid, or on times of ticks
+	Inferred bool             `json:"inferred"` // some of the coverage is inferred from the first and last stored bar
 	Estimate `json:"estimate"`
 
 	Cached []domain.Range `json:"cached,omitempty"` // parts of Range that a cache has, which cost next to nothing
@@ -173,7 +173,7 @@ func (l PlanLeg) node(key domain.SeriesKey) node {
 }
 
 func (r PlanRead) node(l PlanLeg) node {
-	text := r.Source
+	text := string(r.Source)
 	if len(l.Reads) > 1 {
 		text += " " + r.Range.String()
 	}

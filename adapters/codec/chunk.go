@@ -199,11 +199,11 @@ func (c Chunk) Clip(r domain.Range) Chunk {
 	return c.Slice(from, max(from, c.searchTime(end)))
 }
 
-// searchTime returns the index of the first bar at or after the time, in microseconds since 1970. It decodes one group.
-func (c *Chunk) searchTime(micros int64) int {
+// searchTime returns the index of the first bar that opens at or after t. It decodes one group.
+func (c *Chunk) searchTime(t domain.Micros) int {
 	groups := groupCount(c.packedBars)
 	anchors := c.sections[timeColumn].start
-	group := sort.Search(groups, func(g int) bool { return int64(u64(c.b, anchors+8*g)) >= micros })
+	group := sort.Search(groups, func(g int) bool { return domain.Micros(u64(c.b, anchors+8*g)) >= t })
 	if group > 0 {
 		group-- // the bar is in this group or is the first of the next, because the next begins at or after the time
 	}
@@ -213,19 +213,18 @@ func (c *Chunk) searchTime(micros int64) int {
 	d.seek(c, timeColumn, group)
 	d.next(&w)
 	n := min(groupBars, c.packedBars-group*groupBars)
-	i := group*groupBars + sort.Search(n, func(i int) bool { return w[i] >= micros })
+	i := group*groupBars + sort.Search(n, func(i int) bool { return w[i] >= int64(t) })
 
 	return max(c.from, min(i, c.to)) - c.from
 }
 
-// Bounds returns the open times of the first and the last bar, in microseconds since 1970, or 0 and 0 if there are no
-// bars.
-func (c Chunk) Bounds() (first, last int64) {
+// Bounds returns the open times of the first and the last bar, or 0 and 0 if there are no bars.
+func (c Chunk) Bounds() (first, last domain.Micros) {
 	if c.Len() == 0 {
 		return 0, 0
 	}
 
 	times := c.Slice(0, 1).Times(nil)
-	first = times[0]
-	return first, c.Slice(c.Len()-1, c.Len()).Times(times)[0]
+	first = domain.Micros(times[0])
+	return first, domain.Micros(c.Slice(c.Len()-1, c.Len()).Times(times)[0])
 }

@@ -194,11 +194,11 @@ func assertDecodesOrRejects(t interface{ Fatalf(string, ...any) }, b []byte, fro
 	}
 
 	first, last := c.Bounds()
-	if first != whole.OpenMicros[0] || last != whole.OpenMicros[c.Len()-1] {
+	if int64(first) != whole.OpenMicros[0] || int64(last) != whole.OpenMicros[c.Len()-1] {
 		t.Fatalf("Bounds = %d, %d", first, last)
 	}
 
-	c.Clip(domain.Range{Start: timeOf(first), End: timeOf(last)})
+	c.Clip(domain.Range{Start: first.Time(), End: last.Time()})
 	s, err := c.Series(secondKey())
 	if err != nil {
 		return

@@ -165,7 +165,7 @@ func TestRoundTrip(t *testing.T) {
 
 		assertSameBars(t, "whole", got, s)
 		first, last := c.Bounds()
-		if n := s.Len(); c.Len() != n || first != s.OpenTime(0).UnixMicro() || last != s.OpenTime(n-1).UnixMicro() {
+		if n := s.Len(); c.Len() != n || !first.Time().Equal(s.OpenTime(0)) || !last.Time().Equal(s.OpenTime(n-1)) {
 			t.Fatalf("Len, Bounds = %d, %d, %d of %v", c.Len(), first, last, s)
 		}
 	})

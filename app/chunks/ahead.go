@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -70,7 +71,7 @@ func (r *reading) goOn(v *view, first, last ports.ChunkKey) {
 
 // readAhead reads the chunks after last in the background, up to now, unless enough is under way.
 func (r *reading) readAhead(v *view, last ports.ChunkKey) {
-	now := r.clock.Now().UnixMicro()
+	now := domain.MicrosFloor(r.clock.Now())
 	var lacking []lack
 	var keys []ports.ChunkKey
 	at := r.cut.index(last.Start)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -139,7 +140,7 @@ func TestCloseBesideReads(t *testing.T) {
 	t.Parallel()
 	level := near(t)
 	for i := range 50 {
-		s := setupWith(t, chunks.Config{Name: strconv.Itoa(i)}, level, nil)
+		s := setupWith(t, chunks.Config{Name: domain.StoreName(strconv.Itoa(i))}, level, nil)
 		s.put(t, makeBars(t, 0, 100, 1))
 		var reading sync.WaitGroup
 		for i := range 4 {

@@ -14,7 +14,7 @@ import (
 // Config sets the policy. Name apart, the zero value is the defaults.
 type Config struct {
 	// Name is the store's name in the cache: stores that share a cache need different names. Required.
-	Name string `env:"-" yaml:"-"`
+	Name domain.StoreName `env:"-" yaml:"-"`
 
 	// ClosedTTL is how long bars are kept that closed longer than Settle ago. Defaults to 24h.
 	ClosedTTL time.Duration `env:"CLOSED_TTL" yaml:"closed_ttl"`

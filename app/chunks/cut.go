@@ -19,8 +19,8 @@ const (
 
 // Data has years from 1 to 9999.
 var (
-	earliest = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-	latest   = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC).UnixMicro()
+	earliest = domain.MicrosFloor(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC))
+	latest   = domain.MicrosFloor(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
 )
 
 // cut says where the chunks of a series begin: chunk i is [i*length, (i+1)*length) in microseconds since 1970, whatever edges the
@@ -34,13 +34,13 @@ func cutOf(g domain.Grid) cut {
 		bars = calendarBars
 	}
 	bar := f.Nominal().Microseconds()
-	return cut{bar * min(bars, (latest-earliest)/bar+1)} // bars of many years would overflow
+	return cut{bar * min(bars, int64(latest-earliest)/bar+1)} // bars of many years would overflow
 }
 
 // index is the number of the chunk in which what opens then lies.
-func (c cut) index(micros int64) int64 {
-	i := micros / c.length
-	if micros%c.length < 0 {
+func (c cut) index(at domain.Micros) int64 {
+	i := int64(at) / c.length
+	if int64(at)%c.length < 0 {
 		i--
 	}
 	return i
@@ -56,15 +56,15 @@ func (c cut) span(r domain.Range) (from, to int64) {
 }
 
 // bounds is the range of chunk i.
-func (c cut) bounds(i int64) (start, end int64) {
+func (c cut) bounds(i int64) (start, end domain.Micros) {
 	if i >= math.MaxInt64/c.length || i <= math.MinInt64/c.length {
 		return latest, latest
 	}
-	return max(i*c.length, earliest), min((i+1)*c.length, latest)
+	return max(domain.Micros(i*c.length), earliest), min(domain.Micros((i+1)*c.length), latest)
 }
 
-func rangeOf(start, end int64) domain.Range {
-	return domain.Range{Start: time.UnixMicro(start).UTC(), End: time.UnixMicro(end).UTC()}
+func rangeOf(start, end domain.Micros) domain.Range {
+	return domain.Range{Start: start.Time(), End: end.Time()}
 }
 
 // key is the cache's key of chunk i.

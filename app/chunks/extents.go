@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
@@ -28,7 +27,7 @@ type holdings struct {
 // holding is what the store said of one symbol. Times are microseconds since 1970 of the machine's clock.
 type holding struct {
 	extents     []domain.Extent
-	read, until int64
+	read, until ports.WallMicros
 }
 
 // askedOnce tells questions about one symbol apart by the writes before them.
@@ -71,7 +70,7 @@ func (s *Store) viewOf(symbol domain.Symbol) view { return s.held.state(symbol).
 
 // keepHeld keeps what the store said of the symbol, unless a write began or ended since the view was taken.
 func (s *Store) keepHeld(v *view, symbol domain.Symbol, extents []domain.Extent) {
-	until := time.Now().UnixMicro() + jittered(s.cfg.ExtentTTL)
+	until := wallNow() + jittered(s.cfg.ExtentTTL)
 	v.keep(func() { s.held.put(symbol, holding{extents, v.stamp, until}) })
 }
 
@@ -176,7 +175,7 @@ func (s *Store) askHeld(ctx context.Context, symbol domain.Symbol) (extents []do
 
 // forgetHeld is for what may no longer be as the store said.
 func (s *Store) forgetHeld(symbol domain.Symbol) {
-	s.held.state(symbol).touch(func(now int64, d *distrust) { d.whole = now })
+	s.held.state(symbol).touch(func(now ports.WallMicros, d *distrust) { d.whole = now })
 }
 
 // ofKey is the extents of one series.
@@ -196,7 +195,7 @@ func claimed(held []domain.Extent, r domain.Range) bool {
 
 // claims is a fingerprint of what the extents, of one series, hold from start to end. Two differ where one holds, or only assumes to
 // hold, what the other does not.
-func claims(held []domain.Extent, start, end int64) uint64 {
+func claims(held []domain.Extent, start, end domain.Micros) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a, by words
 	sum := uint64(offset)
 	for _, e := range held {

@@ -186,7 +186,7 @@ func (r *reading) fly(ctx context.Context, v *view, j *job) {
 
 // panicked reports a panic of the store, with its stack in the log.
 func (s *Store) panicked(op, subject string, value any) error {
-	s.cfg.Logger.Error("store panicked", slog.String("op", op), slog.String("store", s.cfg.Name), slog.String("subject", subject),
+	s.cfg.Logger.Error("store panicked", slog.String("op", op), slog.String("store", string(s.cfg.Name)), slog.String("subject", subject),
 		slog.Any("panic", value), slog.String("stack", string(debug.Stack())))
 	return &ports.Error{Kind: ports.ErrInternal, Op: op, Store: s.cfg.Name, Subject: subject, Err: fmt.Errorf("panic: %v", value)}
 }

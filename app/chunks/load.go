@@ -131,14 +131,14 @@ func (n *run) finish(ctx context.Context, held []domain.Extent) error {
 			return n.broken("a chunk of %d bars", bars.Len())
 		}
 		f.chunk = n.chunk(f.key.ChunkKey, bars, held)
-		if i == 0 && start < n.within.Start.UnixMicro() { // what was kept of it is no younger for a new tail
+		if i == 0 && start < domain.MicrosFloor(n.within.Start) { // what was kept of it is no younger for a new tail
 			f.chunk.ValidUntil = min(f.chunk.ValidUntil, n.before.ValidUntil)
 			f.chunk.TailValidUntil = min(f.chunk.TailValidUntil, f.chunk.ValidUntil)
 		}
 	}
 	kept := !moved && n.view.keep(func() {
 		for _, f := range n.flights {
-			n.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(time.UnixMicro(f.chunk.ValidUntil)))
+			n.caches.All.Put(ctx, f.key.ChunkKey, f.chunk, time.Until(f.chunk.ValidUntil.Time()))
 		}
 	})
 	if !kept {
@@ -181,16 +181,16 @@ func (s *Store) horizon(g domain.Grid, now time.Time) time.Time {
 // chunk judges the bars and says how long they are to be believed.
 func (n *run) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent) ports.Chunk {
 	g, read := key.Series.Grid, n.view.stamp
-	c := ports.Chunk{Bars: bars, ReadAt: read, ClosedBefore: min(max(n.horizon(g, n.now).UnixMicro(), key.Start), key.End)}
+	c := ports.Chunk{Bars: bars, ReadAt: read, ClosedBefore: min(max(domain.MicrosFloor(n.horizon(g, n.now)), key.Start), key.End)}
 	c.Claims = [2]uint64{claims(held, key.Start, c.ClosedBefore), claims(held, c.ClosedBefore, key.End)}
-	verdict := domain.NewValidator(rangeOf(key.Start, key.End), time.UnixMicro(latest)).Check(bars)
+	verdict := domain.NewValidator(rangeOf(key.Start, key.End), latest.Time()).Check(bars)
 	c.Validated = len(verdict.Findings) == 0
 
 	isSettled := c.ClosedBefore == key.End
-	hasSettled := bars.Len() > 0 && bars.OpenTime(0).UnixMicro() < c.ClosedBefore
+	hasSettled := bars.Len() > 0 && domain.MicrosFloor(bars.OpenTime(0)) < c.ClosedBefore
 	open := read + jittered(n.cfg.openTTL(g.Frequency()))
 	if bars.Range().End.After(n.now) { // a bar that is not over is not what it is then
-		open = min(open, read+g.Next(n.now).Sub(n.now).Microseconds())
+		open = min(open, read+ports.WallMicros(g.Next(n.now).Sub(n.now).Microseconds()))
 	}
 	switch closed := read + jittered(n.cfg.ClosedTTL); {
 	case isSettled && bars.Len() == 0:
@@ -207,7 +207,7 @@ func (n *run) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent
 }
 
 // jittered is the time to live in microseconds, less up to a tenth: what was read together is not read again together.
-func jittered(ttl time.Duration) int64 {
+func jittered(ttl time.Duration) ports.WallMicros {
 	micros := ttl.Microseconds()
-	return micros - rand.Int64N(micros/10+1)
+	return ports.WallMicros(micros - rand.Int64N(micros/10+1))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -57,7 +56,7 @@ func (r *reading) yield(ctx context.Context, yield func(ports.CachedBars, error)
 		if errors.Is(err, errAside) {
 			rest := r.query
 			start, _ := r.cut.bounds(from)
-			rest.Range = rest.Range.Intersect(domain.Range{Start: time.UnixMicro(start).UTC(), End: rest.Range.End})
+			rest.Range = rest.Range.Intersect(domain.Range{Start: start.Time(), End: rest.Range.End})
 			r.aside(ctx, rest, yield)
 			return
 		}
@@ -242,7 +241,7 @@ const (
 )
 
 // lookup is what the cache has of a chunk of which the bars before an instant are wanted.
-func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until int64) (ports.Chunk, found) {
+func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until domain.Micros) (ports.Chunk, found) {
 	chunk, ok := s.caches.All.Get(ctx, key)
 	if !ok {
 		return ports.Chunk{}, none
@@ -251,7 +250,7 @@ func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until i
 }
 
 // lookupNear is lookup in this process's memory: it waits for nothing.
-func (s *Store) lookupNear(v *view, key ports.ChunkKey, until int64) (ports.Chunk, found) {
+func (s *Store) lookupNear(v *view, key ports.ChunkKey, until domain.Micros) (ports.Chunk, found) {
 	chunk, ok := s.caches.Near.Get(context.Background(), key)
 	if !ok {
 		return ports.Chunk{}, none
@@ -260,7 +259,7 @@ func (s *Store) lookupNear(v *view, key ports.ChunkKey, until int64) (ports.Chun
 }
 
 // believes is how much of a chunk is still to be believed.
-func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until int64) found {
+func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until domain.Micros) found {
 	if c.ReadAt <= v.whole || c.ValidUntil <= v.now || c.Claims[0] != claims(v.held, key.Start, c.ClosedBefore) {
 		return none
 	}

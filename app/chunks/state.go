@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // stateCount is how many states all series share: memory does not grow with the series asked for. Two series of one state are read
@@ -34,8 +35,8 @@ type state struct {
 
 // distrust is which chunks of the cache are not believed.
 type distrust struct {
-	whole int64 // those read at or before it
-	tails int64 // of those read at or before it, the tails
+	whole ports.WallMicros // those read at or before it
+	tails ports.WallMicros // of those read at or before it, the tails
 }
 
 // view is a state at the beginning of a read.
@@ -44,9 +45,9 @@ type view struct {
 	version uint64
 	busy    bool // a write of the series is under way
 	distrust
-	now   int64           // by the machine's clock
-	stamp int64           // when the read began: after everything that is not believed
-	held  []domain.Extent // what the store said it holds of the series, shortly before or since
+	now   ports.WallMicros // by the machine's clock
+	stamp ports.WallMicros // when the read began: after everything that is not believed
+	held  []domain.Extent  // what the store said it holds of the series, shortly before or since
 }
 
 func (s *states) of(key domain.SeriesKey) *state {
@@ -56,12 +57,14 @@ func (s *states) of(key domain.SeriesKey) *state {
 func (st *state) view(key domain.SeriesKey) view {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	now := time.Now().UnixMicro()
+	now := wallNow()
 	stamp := max(now, st.whole+1, st.tails+1)
-	for last := st.stamped.Load(); last < stamp && !st.stamped.CompareAndSwap(last, stamp); last = st.stamped.Load() {
+	for last := st.stamped.Load(); last < int64(stamp) && !st.stamped.CompareAndSwap(last, int64(stamp)); last = st.stamped.Load() {
 	}
 	return view{state: st, version: st.version, busy: st.writing[key] > 0, distrust: st.distrust, now: now, stamp: stamp}
 }
+
+func wallNow() ports.WallMicros { return ports.WallMicros(time.Now().UnixMicro()) }
 
 // holds reports whether no write began or ended since the view was taken.
 func (v *view) holds() bool {
@@ -103,11 +106,11 @@ func (st *state) end(key domain.SeriesKey) {
 }
 
 // touch makes everything that was read so far not to be kept, and what mark says not to be believed.
-func (st *state) touch(mark func(now int64, d *distrust)) {
+func (st *state) touch(mark func(now ports.WallMicros, d *distrust)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.version++
-	mark(max(time.Now().UnixMicro(), st.stamped.Load()), &st.distrust) // also where the clock stands still, or was set back
+	mark(max(wallNow(), ports.WallMicros(st.stamped.Load())), &st.distrust) // also where the clock stands still, or was set back
 }
 
 func (st *state) suspect() {

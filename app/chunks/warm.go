@@ -56,11 +56,11 @@ func (r *reading) needed() (from, to int64) {
 	from, to = r.cut.span(r.query.Range)
 	start, until := r.query.Range.Micros()
 	bar := r.query.Key.Grid.Frequency().Nominal().Microseconds()
-	if few := int64(r.query.Last); few > 0 && few < (until-start)/bar {
-		from = r.cut.index(until - few*bar)
+	if few := int64(r.query.Last); few > 0 && few < int64(until-start)/bar {
+		from = r.cut.index(until - domain.Micros(few*bar))
 	}
-	if few := int64(r.query.First); few > 0 && few < (until-start)/bar {
-		to = r.cut.index(start+few*bar-1) + 1
+	if few := int64(r.query.First); few > 0 && few < int64(until-start)/bar {
+		to = r.cut.index(start+domain.Micros(few*bar)-1) + 1
 	}
 	return from, to
 }

@@ -107,8 +107,8 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 	c := cutOf(g)
 	from, to := c.span(r.Intersect(domain.Range{Start: r.Start, End: s.horizon(g, now.Add(skew))})) // also what others take for settled
 	long := to-from > maxDeletes
-	state.touch(func(at int64, d *distrust) {
-		at += skew.Microseconds()
+	state.touch(func(at ports.WallMicros, d *distrust) {
+		at += ports.WallMicros(skew.Microseconds())
 		if long {
 			d.whole = at
 		}
@@ -136,7 +136,7 @@ func (s *Store) publish(ctx context.Context, change ports.Invalidation) {
 	}
 	if err := s.notices.Publish(ctx, change); err != nil {
 		s.stats.unpublished.Add(1)
-		s.cfg.Logger.Warn("invalidation was not published", slog.String("store", s.cfg.Name), slog.String("subject", change.Key.String()),
+		s.cfg.Logger.Warn("invalidation was not published", slog.String("store", string(s.cfg.Name)), slog.String("subject", change.Key.String()),
 			slog.Any("error", err))
 	}
 }
@@ -163,7 +163,7 @@ func (s *Store) Follow(ctx context.Context) error {
 		s.firstTry.Do(func() { close(s.tried) })
 		if !s.deaf.Swap(true) {
 			s.cfg.Logger.Warn("the writes of other processes are not heard; the cache is not used until they are",
-				slog.String("store", s.cfg.Name), slog.Any("error", err))
+				slog.String("store", string(s.cfg.Name)), slog.Any("error", err))
 		}
 		select {
 		case <-ctx.Done():
@@ -205,10 +205,10 @@ func (s *Store) live() bool { return s.closed.Err() == nil && (s.notices == nil 
 
 // distrust stops believing everything that was read so far, here and elsewhere.
 func (s *Store) distrust() {
-	skew := s.skew().Microseconds()
+	skew := ports.WallMicros(s.skew().Microseconds())
 	for _, all := range []*states{&s.states, &s.held.states} {
 		for i := range all.all {
-			all.all[i].touch(func(now int64, d *distrust) { d.whole = now + skew })
+			all.all[i].touch(func(now ports.WallMicros, d *distrust) { d.whole = now + skew })
 		}
 	}
 }

@@ -27,7 +27,7 @@ func ExampleNew() {
 		return
 	}
 
-	shown, err := p.Explain(func(domain.Grid, domain.Range, string) ([]domain.Range, *ports.ReadPlan, error) {
+	shown, err := p.Explain(func(domain.Grid, domain.Range, domain.StoreName) ([]domain.Range, *ports.ReadPlan, error) {
 		return nil, nil, nil // no cache, and a server without query plans
 	})
 	if err != nil {

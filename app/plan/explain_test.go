@@ -60,7 +60,9 @@ func TestExplain(t *testing.T) {
 		t.Errorf("five reads with a limit of four: %v", err)
 	}
 
-	shown := must(p.Explain(func(domain.Grid, domain.Range, string) ([]domain.Range, *ports.ReadPlan, error) { return nil, nil, nil }))
+	shown := must(p.Explain(func(domain.Grid, domain.Range, domain.StoreName) ([]domain.Range, *ports.ReadPlan, error) {
+		return nil, nil, nil
+	}))
 	golden(t, "explain.txt", []byte(shown.String()))
 	golden(t, "explain.json", append(must(json.MarshalIndent(shown, "", "  ")), '\n'))
 }

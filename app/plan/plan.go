@@ -27,7 +27,7 @@ const (
 
 // Read is one query: rows of the leg's kind in Range, from one source.
 type Read struct {
-	Source   string
+	Source   domain.StoreName
 	Range    domain.Range // on open times of the stored grid, or on times of ticks
 	Inferred bool         // some of the coverage is inferred
 	Estimate ports.Estimate
@@ -136,7 +136,7 @@ const (
 )
 
 // newRead returns a read of rows for a leg, whose Rows and Grid are set.
-func newRead(source string, rows domain.Range, inferred bool, rate Rate, l Leg) Read {
+func newRead(source domain.StoreName, rows domain.Range, inferred bool, rate Rate, l Leg) Read {
 	read := Read{Source: source, Range: rows, Inferred: inferred, rate: rate}
 	e := &read.Estimate
 	if l.Rows == ports.RowsOfBars {

@@ -9,7 +9,7 @@ import (
 
 // Source is what a plan needs to know of one store. Names are unique.
 type Source struct {
-	Name     string
+	Name     domain.StoreName
 	Priority int                 // where two sources have the same row, the smaller goes first
 	Bars     []domain.Extent     // of bars that may be read from the source, in any order; other series are ignored
 	Ticks    []domain.TickExtent // in any order; other symbols are ignored

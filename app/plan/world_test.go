@@ -145,7 +145,7 @@ func (w *world) aggregate(g domain.Grid) domain.Series {
 
 // anySource draws a source and what it holds, some of which is of no use.
 func (w *world) anySource(t *rapid.T, name string) plan.Source {
-	s := plan.Source{Name: name, Priority: rapid.IntRange(0, 1).Draw(t, "priority")}
+	s := plan.Source{Name: domain.StoreName(name), Priority: rapid.IntRange(0, 1).Draw(t, "priority")}
 	if rapid.Bool().Draw(t, "measured") {
 		s.Rate = plan.Rate{PerQuery: time.Millisecond, RowsPerSecond: 1000}
 	}

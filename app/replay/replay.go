@@ -165,7 +165,7 @@ func (p *Replay) Steps(ctx context.Context) iter.Seq2[Step, error] {
 
 // play yields every step. After false from yield it returns nil.
 func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
-	instants := make([]int64, len(p.tracks))
+	instants := make([]domain.Micros, len(p.tracks))
 	for i := range p.tracks {
 		var err error
 		if instants[i], err = p.tracks[i].turn(ctx); err != nil {
@@ -176,7 +176,7 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 	agenda := newAgenda(instants)
 	closed := make([]ClosedBar, 0, len(p.tracks))
 	var fault error
-	take := func(series int) int64 {
+	take := func(series int) domain.Micros {
 		t := &p.tracks[series]
 		closed = closed[:len(closed)+1] // there is room for all series; an append would copy what it was just made of
 		c := &closed[len(closed)-1]
@@ -195,7 +195,7 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 
 		closed = closed[:0]
 		next := agenda.turn(now, take)
-		at := time.UnixMicro(now).UTC()
+		at := now.Time()
 		if err := p.clock.Set(at); err != nil {
 			return &ports.Error{Kind: ports.ErrInvalid, Op: "replay", Err: err}
 		}

@@ -27,7 +27,7 @@ type Entry struct {
 	Dropped     int                `json:"dropped,omitempty"`    // bars left out under domain.QualityDrop
 	Uncovered   []domain.Range     `json:"uncovered,omitempty"`  // the shortfall: what of Range nobody holds
 	Provenance  []domain.Origin    `json:"provenance,omitempty"` // of bars
-	Store       string             `json:"store,omitempty"`      // of trades and quotes
+	Store       domain.StoreName   `json:"store,omitempty"`      // of trades and quotes
 	Freshness   []ports.Freshness  `json:"freshness,omitempty"`  // of series
 	Fingerprint domain.Fingerprint `json:"fingerprint,omitzero"` // of Range and the data
 	Error       string             `json:"error,omitempty"`
@@ -182,7 +182,7 @@ func (e Entry) parts() []part {
 		{"uncovered", list(e.Uncovered, domain.Range.String)},
 		{"provenance", list(e.Provenance, provenance)},
 		{"freshness", list(e.Freshness, freshness)},
-		{"store", strconv.Quote(e.Store)},
+		{"store", strconv.Quote(string(e.Store))},
 		{"fingerprint", e.Fingerprint.String()},
 		{"error", strconv.Quote(e.Error)},
 	}

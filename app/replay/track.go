@@ -15,7 +15,7 @@ const blockBars = 64
 type track struct {
 	key   domain.SeriesKey
 	at    int // in the block
-	ends  []int64
+	ends  []domain.Micros
 	block []domain.Bar // as many as ends
 	last  *domain.Bar  // of the block before
 	feed  *feed
@@ -24,7 +24,7 @@ type track struct {
 func newTrack(f *feed) track {
 	return track{
 		key: f.key, feed: f,
-		ends: make([]int64, 0, blockBars), block: make([]domain.Bar, blockBars), last: new(domain.Bar),
+		ends: make([]domain.Micros, 0, blockBars), block: make([]domain.Bar, blockBars), last: new(domain.Bar),
 	}
 }
 
@@ -37,8 +37,8 @@ func (t *track) bar() *domain.Bar {
 	return &t.block[t.at]
 }
 
-// advance goes to the next bar and returns its end in microseconds since 1970, never where there is none.
-func (t *track) advance(ctx context.Context) (int64, error) {
+// advance goes to the next bar and returns its end, never where there is none.
+func (t *track) advance(ctx context.Context) (domain.Micros, error) {
 	t.at++
 	if t.at < len(t.ends) {
 		return t.ends[t.at], nil
@@ -48,7 +48,7 @@ func (t *track) advance(ctx context.Context) (int64, error) {
 }
 
 // turn goes to the first bar of the next block.
-func (t *track) turn(ctx context.Context) (int64, error) {
+func (t *track) turn(ctx context.Context) (domain.Micros, error) {
 	f := t.feed
 	if f.piece.Len() == 0 {
 		if more, err := f.next(ctx); err != nil || !more {

@@ -38,14 +38,14 @@ var coverageList = listing[extent]{
 		if t := e.ticks; t.Kind != "" {
 			return []string{
 				string(t.Symbol), string(t.Kind), "", "",
-				stamp(t.Range.Start), stamp(t.Range.End), t.Store, coverageText(false),
+				stamp(t.Range.Start), stamp(t.Range.End), string(t.Store), coverageText(false),
 			}
 		}
 
 		b := e.bars
 		return []string{
 			string(b.Key.Symbol), string(file.Bars), b.Key.Grid.String(), b.Key.PriceType.String(),
-			stamp(b.Range.Start), stamp(b.Range.End), b.Store, coverageText(b.Inferred),
+			stamp(b.Range.Start), stamp(b.Range.End), string(b.Store), coverageText(b.Inferred),
 		}
 	},
 }
@@ -59,7 +59,7 @@ var freshnessList = listing[ports.Freshness]{
 	cells: func(f ports.Freshness) []string {
 		return []string{
 			string(f.Key.Symbol), f.Key.Grid.String(), f.Key.PriceType.String(),
-			stamp(f.CoveredUntil), ageText(f.Behind), f.Store, coverageText(f.Inferred),
+			stamp(f.CoveredUntil), ageText(f.Behind), string(f.Store), coverageText(f.Inferred),
 		}
 	},
 }

@@ -21,7 +21,7 @@ var diagnosisList = listing[ports.StoreDiagnosis]{
 			connections = fmt.Sprintf("%d of %d", p.InUse+p.Idle, p.Max)
 		}
 		return []string{
-			d.Store, string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason,
+			string(d.Store), string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason,
 		}
 	},
 }
@@ -67,7 +67,7 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 	var down []string
 	for _, s := range d.Stores {
 		if s.State == ports.Down {
-			down = append(down, s.Store)
+			down = append(down, string(s.Store))
 		}
 	}
 

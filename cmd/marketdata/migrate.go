@@ -11,7 +11,7 @@ import (
 
 var migrationList = listing[production.Migration]{
 	columns: []column{{name: "store"}, {name: "before"}, {name: "after"}},
-	cells:   func(m production.Migration) []string { return []string{m.Store, m.Before, m.After} },
+	cells:   func(m production.Migration) []string { return []string{string(m.Store), m.Before, m.After} },
 }
 
 const migrateHelp = `Create the tables in PostgreSQL, or upgrade them to the version of this command, and create the

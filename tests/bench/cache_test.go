@@ -138,7 +138,7 @@ func BenchmarkCacheOneChunk4000(b *testing.B) {
 	r := x.request(first, n)
 	fetch(ctx, x, r)
 	start := x.bars.OpenTime(first)
-	key := ports.ChunkKey{Store: cachedName, Series: r.Key, Start: start.UnixMicro(), End: start.Add(chunkBars * time.Minute).UnixMicro()}
+	key := ports.ChunkKey{Store: cachedName, Series: r.Key, Start: domain.MicrosFloor(start), End: domain.MicrosFloor(start.Add(chunkBars * time.Minute))}
 	chunk, ok := x.near.Get(ctx, key)
 	if got := fetch(ctx, x, r); !ok || &got.Columns().OpenMicros[0] != &chunk.Bars.Columns().OpenMicros[0] {
 		b.Error("the answer is not the memory of the chunk")

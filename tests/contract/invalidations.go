@@ -164,7 +164,7 @@ func endsInTime(ctx context.Context, p ports.Invalidations) error {
 // everySort is changes of all sorts of series and ranges.
 func everySort() []ports.Invalidation {
 	var list []ports.Invalidation
-	add := func(store string, k domain.SeriesKey, r domain.Range) {
+	add := func(store domain.StoreName, k domain.SeriesKey, r domain.Range) {
 		list = append(list, ports.Invalidation{Store: store, Key: k, Range: r})
 	}
 	for _, symbol := range hostile {
@@ -181,7 +181,7 @@ func everySort() []ports.Invalidation {
 	}
 	micro := domain.Range{Start: start.Add(time.Microsecond), End: start.Add(2 * time.Microsecond)}
 	far := domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}
-	for _, store := range []string{"", "a \"store\"", `'; NOTIFY x; --`, "lager für $1 %s\n"} {
+	for _, store := range []domain.StoreName{"", "a \"store\"", `'; NOTIFY x; --`, "lager für $1 %s\n"} {
 		add(store, key, micro)
 		add(store, key, far)
 	}

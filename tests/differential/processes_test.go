@@ -97,7 +97,7 @@ func (s *stage) listen(tb testing.TB) {
 	const probe domain.Symbol = "PROBE"
 	for i := range s.processes {
 		for _, source := range s.processes[i].sources {
-			err := eventually(tb.Context(), source.Name+" is read through the cache", func() bool {
+			err := eventually(tb.Context(), string(source.Name)+" is read through the cache", func() bool {
 				_, err := source.Bars.Extents(tb.Context(), probe)
 				_, near := source.Cache.LocalExtents(probe)
 				return err == nil && near

@@ -78,7 +78,7 @@ func routed(cache wiring.Cache) contract.Open {
 func heard(tb testing.TB, s app.Source) {
 	tb.Helper()
 	const probe domain.Symbol = "HEARD/PROBE"
-	eventually(tb, "the cache of "+s.Name+" is used", func() bool {
+	eventually(tb, "the cache of "+string(s.Name)+" is used", func() bool {
 		if _, err := s.Bars.Extents(tb.Context(), probe); err != nil {
 			tb.Fatal(err)
 		}

@@ -6,15 +6,16 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
 // Migration is what Migrate did to a store.
 type Migration struct {
-	Store  string `json:"store"`
-	Before string `json:"before"` // the version, or the database, that was there; "" where there was none
-	After  string `json:"after"`
+	Store  domain.StoreName `json:"store"`
+	Before string           `json:"before"` // the version, or the database, that was there; "" where there was none
+	After  string           `json:"after"`
 }
 
 // Migrate brings the stores to the form that Open expects, which needs the rights to do so: PostgreSQL's tables to this

@@ -67,7 +67,7 @@ func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Servic
 func TestRoutingByFrequency(t *testing.T) {
 	t.Parallel()
 	md := open(t, config(t), production.Options{})
-	for f, store := range map[domain.Frequency]string{
+	for f, store := range map[domain.Frequency]domain.StoreName{
 		domain.Second1: "influx", domain.Minute1: "influx", domain.Minute30: "influx",
 		domain.Hour1: "postgres", domain.Day1: "postgres", domain.Month1: "postgres",
 	} {
@@ -127,7 +127,7 @@ func TestRoutingIsConfigured(t *testing.T) {
 	for name, test := range map[string]struct {
 		cfg   wiring.Config
 		f     domain.Frequency
-		store string
+		store domain.StoreName
 	}{
 		"days below a week": {cfg, domain.Day1, "influx"},
 		"minutes alone":     {alone, domain.Minute1, "postgres"},

@@ -47,7 +47,7 @@ const minute = 60_000_000
 func chunkKey(i int) ports.ChunkKey {
 	return ports.ChunkKey{
 		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
-		Start: int64(i) * 4096 * minute, End: int64(i+1) * 4096 * minute,
+		Start: domain.Micros(i) * 4096 * minute, End: domain.Micros(i+1) * 4096 * minute,
 	}
 }
 
@@ -62,7 +62,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		}
 
 		err = b.Append(domain.Bar{
-			OpenTime: time.UnixMicro(key.Start + int64(n)*minute), Open: price, High: price, Low: price, Close: price,
+			OpenTime: (key.Start + domain.Micros(n)*minute).Time(), Open: price, High: price, Low: price, Close: price,
 			Volume: price, Trades: int64(n),
 		})
 		if err != nil {
@@ -75,7 +75,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		tb.Fatal(err)
 	}
 
-	return ports.Chunk{Bars: s, Validated: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, ClosedBefore: int64(i), ReadAt: int64(i), TailValidUntil: 3, ValidUntil: 4}
+	return ports.Chunk{Bars: s, Validated: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, ClosedBefore: domain.Micros(i), ReadAt: ports.WallMicros(i), TailValidUntil: 3, ValidUntil: 4}
 }
 
 func equal(a, b ports.Chunk) bool {

@@ -52,7 +52,9 @@ func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte,
 		flags = cleanFlag
 	}
 	b = append(b, flags)
-	for _, v := range [...]int64{c.ClosedBefore, c.ReadAt, c.TailValidUntil, c.ValidUntil, key.Start, key.End} {
+	for _, v := range [...]int64{
+		int64(c.ClosedBefore), int64(c.ReadAt), int64(c.TailValidUntil), int64(c.ValidUntil), int64(key.Start), int64(key.End),
+	} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}
 	for _, v := range c.Claims {
@@ -95,7 +97,7 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[wordsAt+8*i:])) }
 	keyEnd := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
-	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || word(4) != key.Start || word(5) != key.End {
+	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || domain.Micros(word(4)) != key.Start || domain.Micros(word(5)) != key.End {
 		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
 	}
 
@@ -109,7 +111,9 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 
 	c := ports.Chunk{
 		Bars: domain.EmptySeries(key.Series), Validated: b[flagsAt] == cleanFlag,
-		ClosedBefore: word(0), ReadAt: word(1), TailValidUntil: word(2), ValidUntil: word(3), Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
+		ClosedBefore: domain.Micros(word(0)), ReadAt: ports.WallMicros(word(1)),
+		TailValidUntil: ports.WallMicros(word(2)), ValidUntil: ports.WallMicros(word(3)),
+		Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
 	}
 	count, packed := int(binary.LittleEndian.Uint16(b[bars:])), b[bars+2:body]
 	if count == 0 && len(packed) == 0 {

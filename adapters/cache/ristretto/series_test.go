@@ -15,7 +15,7 @@ func chunkKey(i int) ports.ChunkKey {
 	const length = 4096 * 60_000_000
 	return ports.ChunkKey{
 		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
-		Start: int64(i) * length, End: int64(i+1) * length,
+		Start: domain.Micros(i) * length, End: domain.Micros(i+1) * length,
 	}
 }
 
@@ -30,7 +30,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		}
 
 		err = b.Append(domain.Bar{
-			OpenTime: time.UnixMicro(key.Start + int64(n)*60_000_000), Open: price, High: price, Low: price, Close: price,
+			OpenTime: (key.Start + domain.Micros(n)*60_000_000).Time(), Open: price, High: price, Low: price, Close: price,
 		})
 		if err != nil {
 			tb.Fatal(err)
@@ -42,7 +42,7 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		tb.Fatal(err)
 	}
 
-	return ports.Chunk{Bars: s, ClosedBefore: int64(i)}
+	return ports.Chunk{Bars: s, ClosedBefore: domain.Micros(i)}
 }
 
 func TestSeriesContract(t *testing.T) {

@@ -38,7 +38,7 @@ var _ ports.SeriesCache = (*Cache[ports.ChunkKey, ports.Chunk])(nil)
 
 // NewSeries returns a Cache of chunks, which say themselves how long they are to be believed.
 func NewSeries(near, far ports.SeriesCache) *Cache[ports.ChunkKey, ports.Chunk] {
-	return New(near, far, func(c ports.Chunk) time.Duration { return time.Until(time.UnixMicro(c.ValidUntil)) })
+	return New(near, far, func(c ports.Chunk) time.Duration { return time.Until(c.ValidUntil.Time()) })
 }
 
 func (c *Cache[K, V]) of(key K) int { return int(maphash.Comparable(c.seed, key) % lockCount) }

@@ -44,7 +44,7 @@ func series(symbol domain.Symbol, from, n int) domain.Series {
 }
 
 func minutes(from, to int) domain.Range {
-	return domain.Range{Start: timeOf(int64(from) * minute), End: timeOf(int64(to) * minute)}
+	return domain.Range{Start: domain.Micros(from * minute).Time(), End: domain.Micros(to * minute).Time()}
 }
 
 type fataler interface {

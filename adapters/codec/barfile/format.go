@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"time"
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
@@ -35,22 +34,20 @@ type seriesIndex struct {
 	Chunks   []chunkIndex     `json:"chunks"` // in order of time
 }
 
-// microRange is a half-open range in microseconds since 1970.
+// microRange is a half-open range.
 type microRange struct {
-	Start int64 `json:"start"`
-	End   int64 `json:"end"`
+	Start domain.Micros `json:"start"`
+	End   domain.Micros `json:"end"`
 }
 
 // chunkIndex describes one chunk, so that a read loads no chunk outside its range.
 type chunkIndex struct {
-	Offset int64 `json:"at"`
-	Size   int   `json:"size"` // bytes
-	Bars   int   `json:"bars"`
-	First  int64 `json:"first"` // open times in microseconds since 1970
-	Last   int64 `json:"last"`
+	Offset int64         `json:"at"`
+	Size   int           `json:"size"` // bytes
+	Bars   int           `json:"bars"`
+	First  domain.Micros `json:"first"` // open times
+	Last   domain.Micros `json:"last"`
 }
-
-func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 // appendTrailer appends the trailer of the encoded index, which begins at the given offset of the file.
 func appendTrailer(b, encoded []byte, offset int64) []byte {

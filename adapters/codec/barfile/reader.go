@@ -63,7 +63,7 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	for _, s := range x.Series {
 		f.keys, f.byKey[s.Key] = append(f.keys, s.Key), s
 		for _, c := range s.Coverage {
-			r := domain.Range{Start: timeOf(c.Start), End: timeOf(c.End)}
+			r := domain.Range{Start: c.Start.Time(), End: c.End.Time()}
 			f.extents = append(f.extents, domain.Extent{Key: s.Key, Range: r})
 		}
 	}
@@ -133,7 +133,7 @@ func (f *File) Range(key domain.SeriesKey) domain.Range {
 		return domain.Range{}
 	}
 
-	return domain.Range{Start: timeOf(chunks[0].First), End: key.Grid.Next(timeOf(chunks[len(chunks)-1].Last))}
+	return domain.Range{Start: chunks[0].First.Time(), End: key.Grid.Next(chunks[len(chunks)-1].Last.Time())}
 }
 
 // Bars yields the bars of key whose open time is in r, in order, in parts of at most 64 chunks. It reads and verifies

@@ -30,7 +30,7 @@ type Writer struct {
 type seriesWriter struct {
 	index    seriesIndex
 	coverage []domain.Range
-	last     int64                 // open time of the last bar, in microseconds since 1970
+	last     domain.Micros         // open time of the last bar
 	bars     int                   // number of all bars
 	pending  *domain.SeriesBuilder // bars that do not fill a chunk yet
 }
@@ -74,7 +74,7 @@ func (w *Writer) Write(bars domain.Series, covered domain.Range) error {
 
 	s.coverage = domain.MergeRanges(append(s.coverage, covered))
 	if n := bars.Len(); n > 0 {
-		s.bars, s.last = s.bars+n, bars.OpenTime(n-1).UnixMicro()
+		s.bars, s.last = s.bars+n, domain.MicrosFloor(bars.OpenTime(n-1))
 	}
 	for bars.Len() > 0 && w.err == nil {
 		n := min(bars.Len(), codec.MaxBars-s.pending.Len())
@@ -103,8 +103,8 @@ func (w *Writer) validate(bars domain.Series, covered domain.Range) error {
 	}
 
 	s := w.byKey[key]
-	if s != nil && s.bars > 0 && bars.Len() > 0 && bars.OpenTime(0).UnixMicro() <= s.last {
-		return w.invalid(key, fmt.Sprintf("bars %s must come after %s", bars.Range(), timeOf(s.last)))
+	if s != nil && s.bars > 0 && bars.Len() > 0 && domain.MicrosFloor(bars.OpenTime(0)) <= s.last {
+		return w.invalid(key, fmt.Sprintf("bars %s must come after %s", bars.Range(), s.last.Time()))
 	}
 
 	return nil
@@ -151,7 +151,7 @@ func (w *Writer) writeChunk(s *seriesWriter, bars domain.Series) {
 	n := bars.Len()
 	s.index.Chunks = append(s.index.Chunks, chunkIndex{
 		Offset: w.written, Size: len(packed), Bars: n,
-		First: bars.OpenTime(0).UnixMicro(), Last: bars.OpenTime(n - 1).UnixMicro(),
+		First: domain.MicrosFloor(bars.OpenTime(0)), Last: domain.MicrosFloor(bars.OpenTime(n - 1)),
 	})
 	w.writeBytes(packed)
 }

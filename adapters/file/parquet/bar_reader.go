@@ -64,7 +64,7 @@ type barReader struct {
 	in    io.ReaderAt
 	size  int64
 	cfg   Config
-	last  int64 // the newest open time, in microseconds since 1970
+	last  domain.Micros // the newest open time
 }
 
 func (b *barReader) open() error {
@@ -102,7 +102,7 @@ func (b *barReader) readBatch() (domain.Series, int, error) {
 	var rule *domain.RuleError
 	if errors.As(err, &rule) { // off the grid, since readOpenTimes verified the order
 		for i, t := range c.OpenMicros {
-			if time.UnixMicro(t).Equal(rule.At) {
+			if domain.Micros(t).Time().Equal(rule.At) {
 				return s, 0, b.table.rowError(i, err)
 			}
 		}
@@ -140,7 +140,8 @@ func (b *barReader) readColumns(n int) (c domain.Columns, err error) {
 func (b *barReader) readOpenTimes(n int) ([]int64, error) {
 	times, err := b.table.readTimes(n, nil)
 	last, hasLast := b.last, b.table.row > 0
-	for i, t := range times { // an error in the order of the times comes before err
+	for i := range times { // an error in the order of the times comes before err
+		t := domain.Micros(times[i])
 		if hasLast && t <= last {
 			return nil, b.table.rowError(i, fmt.Errorf("the bar of %s comes after that of %s",
 				formatMicros(t), formatMicros(last)))
@@ -152,4 +153,4 @@ func (b *barReader) readOpenTimes(n int) ([]int64, error) {
 	return times, err
 }
 
-func formatMicros(micros int64) string { return time.UnixMicro(micros).UTC().Format(time.RFC3339Nano) }
+func formatMicros(m domain.Micros) string { return m.Time().Format(time.RFC3339Nano) }

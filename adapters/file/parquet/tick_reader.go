@@ -100,12 +100,12 @@ type tickReader[T domain.Tick] struct {
 
 // tickPosition identifies a tick of a symbol and determines its order. The zero value means no tick.
 type tickPosition struct {
-	micros int64 // since 1970
+	micros domain.Micros
 	seq    int64
 	isSet  bool
 }
 
-func (p tickPosition) time() time.Time { return time.UnixMicro(p.micros).UTC() }
+func (p tickPosition) time() time.Time { return p.micros.Time() }
 
 // tickRows contains decoded rows by column.
 type tickRows struct {
@@ -150,7 +150,7 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], int, error) {
 				break
 			}
 		}
-		if builder.Len() >= b.cfg.BatchTicks && b.rows.times[b.index] != b.last.micros {
+		if builder.Len() >= b.cfg.BatchTicks && domain.Micros(b.rows.times[b.index]) != b.last.micros {
 			break
 		}
 
@@ -236,7 +236,7 @@ func (b *tickReader[T]) currentTick() (tick T, err error) {
 
 // currentPosition returns the position of the current row, which must be after that of the previous row.
 func (b *tickReader[T]) currentPosition() (tickPosition, error) {
-	at, last := tickPosition{micros: b.rows.times[b.index], isSet: true}, b.last
+	at, last := tickPosition{micros: domain.Micros(b.rows.times[b.index]), isSet: true}, b.last
 	switch {
 	case b.rows.seqs != nil:
 		at.seq = b.rows.seqs[b.index]

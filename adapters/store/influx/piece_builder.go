@@ -195,7 +195,7 @@ func (p *pieceBuilder) widen() error {
 	c := &p.columns
 	p.wide = make([]domain.Bar, 0, p.capacity)
 	for i := range c.OpenMicros {
-		bar := domain.Bar{OpenTime: time.UnixMicro(c.OpenMicros[i]).UTC(), Trades: c.Trades[i]}
+		bar := domain.Bar{OpenTime: domain.Micros(c.OpenMicros[i]).Time(), Trades: c.Trades[i]}
 		for j, to := range []*domain.Decimal{&bar.Open, &bar.High, &bar.Low, &bar.Close, &bar.Volume} {
 			column, scale := p.column(j)
 			d, err := domain.NewDecimal((*column)[i], *scale)

@@ -20,8 +20,8 @@ var errStopped = errors.New("iteration stopped")
 // storable is the range of open times that InfluxDB can store: 64 bits of nanoseconds since 1970, which is 1677 to
 // 2262.
 var storable = domain.Range{
-	Start: time.UnixMicro(-1 << 63 / 1000).UTC(),
-	End:   time.UnixMicro((1<<63 - 1) / 1000).UTC(),
+	Start: domain.Micros(-1 << 63 / 1000).Time(),
+	End:   domain.Micros((1<<63 - 1) / 1000).Time(),
 }
 
 const nanosPerMicro = int64(time.Microsecond)
@@ -29,7 +29,7 @@ const nanosPerMicro = int64(time.Microsecond)
 // nanoSpan converts the range to nanoseconds. The range must lie in storable.
 func nanoSpan(r domain.Range) span {
 	start, end := r.Micros()
-	return span{start: start * nanosPerMicro, end: end * nanosPerMicro}
+	return span{start: int64(start) * nanosPerMicro, end: int64(end) * nanosPerMicro}
 }
 
 // operation names a call in errors and in the log of slow calls.

@@ -134,12 +134,12 @@ func (d *aggregateDecoder) add(row [][]byte) error {
 		return err
 	}
 	if invalid > 0 {
-		micros, err := decodeTime(bar[0])
+		open, err := decodeTime(bar[0])
 		if err != nil {
 			return err
 		}
 
-		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: d.key, At: time.UnixMicro(micros).UTC(),
+		return &domain.RuleError{Rule: domain.RuleNotFinite, Key: d.key, At: open.Time(),
 			Detail: fmt.Sprintf("%d trades of the bar are invalid", invalid)}
 	}
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -36,8 +35,8 @@ func decodeInt64(b []byte) (int64, error) {
 	return int64(binary.BigEndian.Uint64(b)), nil
 }
 
-// decodeTime decodes a timestamptz to microseconds since 1970. An infinity is errNotFinite.
-func decodeTime(b []byte) (micros int64, err error) {
+// decodeTime decodes a timestamptz. An infinity is errNotFinite.
+func decodeTime(b []byte) (domain.Micros, error) {
 	if len(b) != 8 {
 		return 0, errTime
 	}
@@ -47,7 +46,7 @@ func decodeTime(b []byte) (micros int64, err error) {
 		return 0, errNotFinite
 	}
 
-	return t + epochMicros, nil
+	return domain.Micros(t + epochMicros), nil
 }
 
 // appendInt64 appends a bigint as a field of COPY: its length, then its bytes. The other append functions do the same
@@ -56,7 +55,7 @@ func appendInt64(b []byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint32(b, 8), uint64(n))
 }
 
-func appendTime(b []byte, micros int64) []byte { return appendInt64(b, micros-epochMicros) }
+func appendTime(b []byte, t domain.Micros) []byte { return appendInt64(b, int64(t-epochMicros)) }
 
 func appendInt32(b []byte, n int32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, 4), uint32(n))
@@ -169,7 +168,7 @@ type barDecoder struct {
 	key         domain.SeriesKey
 	capacity    int            // bars to allocate for a piece, at most pieceBars
 	bars        domain.Columns // the current piece
-	previous    int64          // open time of the last bar of the previous piece, in microseconds since 1970
+	previous    domain.Micros  // open time of the last bar of the previous piece
 	hasPrevious bool
 }
 
@@ -226,7 +225,7 @@ func (d *barDecoder) decode(row [][]byte) error {
 	if c.OpenMicros == nil {
 		d.allocate()
 	}
-	c.OpenMicros = append(c.OpenMicros, openTime)
+	c.OpenMicros = append(c.OpenMicros, int64(openTime))
 	for i, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume} {
 		appendWide(column, values[i].hi, values[i].lo)
 	}
@@ -269,22 +268,22 @@ func (d *barDecoder) allocate() {
 func (d *barDecoder) take() (domain.Series, error) {
 	piece := d.bars
 	d.bars = domain.Columns{PriceScale: piece.PriceScale, VolumeScale: piece.VolumeScale}
-	if d.hasPrevious && piece.OpenMicros[0] <= d.previous {
+	if first := domain.Micros(piece.OpenMicros[0]); d.hasPrevious && first <= d.previous {
 		rule := domain.RuleOutOfOrder
-		if piece.OpenMicros[0] == d.previous {
+		if first == d.previous {
 			rule = domain.RuleDuplicate
 		}
-		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(piece.OpenMicros[0]).UTC(),
+		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: first.Time(),
 			Detail: "rows are not in ascending order"}
 	}
 
-	d.previous, d.hasPrevious = piece.OpenMicros[len(piece.OpenMicros)-1], true
+	d.previous, d.hasPrevious = domain.Micros(piece.OpenMicros[len(piece.OpenMicros)-1]), true
 	return domain.NewSeriesFromColumns(d.key, piece)
 }
 
 // fieldError returns the rule that a field's value breaks as a *domain.RuleError; or err, if the bytes are not a value
 // of the field's type. field is nil for NULL.
-func (d *barDecoder) fieldError(field []byte, micros int64, name string, err error) error {
+func (d *barDecoder) fieldError(field []byte, at domain.Micros, name string, err error) error {
 	rule := domain.RuleNotFinite
 	switch {
 	case field == nil:
@@ -293,7 +292,7 @@ func (d *barDecoder) fieldError(field []byte, micros int64, name string, err err
 		return fmt.Errorf("%s: %w", name, err)
 	}
 
-	return &domain.RuleError{Rule: rule, Key: d.key, At: time.UnixMicro(micros).UTC(),
+	return &domain.RuleError{Rule: rule, Key: d.key, At: at.Time(),
 		Detail: name + ": " + err.Error()}
 }
 
@@ -314,7 +313,7 @@ func appendWide(c *domain.Column, hi, lo int64) {
 
 // appendBar appends bar i as fields of COPY in the order of barTypes.
 func appendBar(b []byte, c *domain.Columns, i int) []byte {
-	b = appendTime(b, c.OpenMicros[i])
+	b = appendTime(b, domain.Micros(c.OpenMicros[i]))
 	for _, column := range [...]*domain.Column{&c.Open, &c.High, &c.Low, &c.Close} {
 		b = appendColumnValue(b, column, i, c.PriceScale)
 	}

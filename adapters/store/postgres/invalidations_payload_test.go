@@ -18,7 +18,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 		one := rapid.Custom(func(t *rapid.T) ports.Invalidation {
 			key := gen.Key().Draw(t, "key")
 			return ports.Invalidation{
-				Store: rapid.StringN(0, 1000, 3000).Draw(t, "store"),
+				Store: domain.StoreName(rapid.StringN(0, 1000, 3000).Draw(t, "store")),
 				Key:   key,
 				Range: gen.Range(key.Grid).Draw(t, "range"),
 			}

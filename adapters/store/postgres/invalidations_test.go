@@ -82,7 +82,7 @@ func TestInvalidationsContract(t *testing.T) {
 }
 
 // invalidation returns an invalidation of the store.
-func invalidation(store string) ports.Invalidation {
+func invalidation(store domain.StoreName) ports.Invalidation {
 	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
 	return ports.Invalidation{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
 		Range: domain.Range{Start: start, End: start.Add(time.Hour)}}
@@ -230,7 +230,7 @@ func TestPublishRefuses(t *testing.T) {
 	late := invalidation("postgres")
 	late.Range.End = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, change := range map[string]ports.Invalidation{
-		"no key": {Store: "postgres"}, "too long a name": invalidation(strings.Repeat("x", 8000)), "too late": late,
+		"no key": {Store: "postgres"}, "too long a name": invalidation(domain.StoreName(strings.Repeat("x", 8000))), "too late": late,
 	} {
 		err := remote.Publish(t.Context(), invalidation("refused"), change)
 		if e := wantKind(t, err, ports.ErrInvalid); e.Op == "" || e.Store != postgres.Name {

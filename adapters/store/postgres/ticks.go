@@ -38,7 +38,7 @@ var (
 			return trade, r.err
 		},
 		appendRow: func(b []byte, t domain.Trade) []byte {
-			b = appendInt64(appendTime(b, t.Time.UnixMicro()), t.Seq)
+			b = appendInt64(appendTime(b, domain.MicrosFloor(t.Time)), t.Seq)
 			return appendInt16(appendDecimal(appendDecimal(b, t.Price), t.Size), int16(t.Side))
 		},
 	}
@@ -59,7 +59,7 @@ var (
 			return quote, r.err
 		},
 		appendRow: func(b []byte, q domain.Quote) []byte {
-			b = appendInt64(appendTime(b, q.Time.UnixMicro()), q.Seq)
+			b = appendInt64(appendTime(b, domain.MicrosFloor(q.Time)), q.Seq)
 			return appendDecimal(appendDecimal(appendDecimal(appendDecimal(b, q.Bid), q.Ask), q.BidSize), q.AskSize)
 		},
 	}
@@ -223,8 +223,8 @@ type tickRow struct {
 // newTickRow returns a row whose time and sequence number are decoded.
 func newTickRow(symbol domain.Symbol, fields [][]byte) tickRow {
 	r := tickRow{fields: fields, symbol: symbol}
-	micros, err := decodeTime(fields[0])
-	r.time = time.UnixMicro(micros).UTC()
+	t, err := decodeTime(fields[0])
+	r.time = t.Time()
 	r.keepError(0, "time", err)
 	r.seq, err = decodeInt64(fields[1])
 	r.keepError(1, "seq", err)

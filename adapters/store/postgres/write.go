@@ -145,9 +145,9 @@ type writer struct {
 // ensurePartitions creates the missing partitions for the rows.
 func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	var starts []time.Time
-	for i, end := 0, int64(math.MinInt64); i < len(c.times); i++ {
-		if c.times[i] >= end {
-			p := c.table.partitionOf(time.UnixMicro(c.times[i]).UTC())
+	for i, end := 0, domain.Micros(math.MinInt64); i < len(c.times); i++ {
+		if at := domain.Micros(c.times[i]); at >= end {
+			p := c.table.partitionOf(at.Time())
 			starts = append(starts, p.Start)
 			_, end = p.Micros()
 		}
@@ -201,10 +201,10 @@ func (w *writer) writeRows(ctx context.Context, c change, id int32) (report port
 		to := batchEnd(c.times, from, w.db.store.cfg.BatchRows)
 		b := batch{from, to, domain.Range{Start: start, End: c.r.End}}
 		if to < len(c.times) {
-			b.r.End = time.UnixMicro(c.times[to]).UTC()
+			b.r.End = domain.Micros(c.times[to]).Time()
 		}
 		if !c.replace {
-			b.r = domain.Range{Start: time.UnixMicro(c.times[from]).UTC(), End: time.UnixMicro(c.times[to-1] + 1).UTC()}
+			b.r = domain.Range{Start: domain.Micros(c.times[from]).Time(), End: domain.Micros(c.times[to-1] + 1).Time()}
 		}
 
 		written, err := w.writeBatch(ctx, c, id, b)

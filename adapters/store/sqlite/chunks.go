@@ -40,8 +40,8 @@ type chunkSlot struct {
 	row chunkRow
 }
 
-// end returns the start of the next slot, in microseconds since 1970.
-func (s *chunkSlot) end() int64 {
+// end returns the start of the next slot.
+func (s *chunkSlot) end() domain.Micros {
 	if s.row.next.Valid {
 		return s.row.next.V
 	}
@@ -52,7 +52,7 @@ func (s *chunkSlot) end() int64 {
 func (w *chunkWriter) write(ctx context.Context, bars domain.Series) error {
 	for bars.Len() > 0 {
 		times := bars.Columns().OpenMicros
-		slot, err := w.findSlot(ctx, times[0])
+		slot, err := w.findSlot(ctx, domain.Micros(times[0]))
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (w *chunkWriter) write(ctx context.Context, bars domain.Series) error {
 		stored, err := slot.bars(w.key)
 		if err != nil {
 			return fmt.Errorf("%w; to repair it, replace the bars from %s to %s",
-				err, timeOf(slot.row.first.V), timeOf(slot.row.last.V))
+				err, slot.row.first.V.Time(), slot.row.last.V.Time())
 		}
 
 		n := slot.countBars(times)
@@ -95,7 +95,7 @@ func (w *chunkWriter) replace(ctx context.Context, bars domain.Series, r domain.
 		m := w.merge(inRange, bars.Slice(0, n), false)
 		if inRange.Len() < stored.Len() {
 			times := stored.Columns().OpenMicros
-			from := sort.Search(len(times), func(i int) bool { return times[i] >= start })
+			from := sort.Search(len(times), func(i int) bool { return times[i] >= int64(start) })
 			before, after := stored.Slice(0, from), stored.Slice(from+inRange.Len(), stored.Len())
 			m.parts = append([]domain.Series{before}, append(m.parts, after)...)
 		}
@@ -112,8 +112,8 @@ func (w *chunkWriter) replace(ctx context.Context, bars domain.Series, r domain.
 	return nil
 }
 
-// findSlot returns the slot of an open time, in microseconds since 1970.
-func (w *chunkWriter) findSlot(ctx context.Context, openTime int64) (chunkSlot, error) {
+// findSlot returns the slot of an open time.
+func (w *chunkWriter) findSlot(ctx context.Context, openTime domain.Micros) (chunkSlot, error) {
 	stmt, err := w.statements.prepare(ctx, selectSlot) //nolint:sqlclosecheck // w.close closes it
 	if err != nil {
 		return chunkSlot{}, err
@@ -150,7 +150,7 @@ func (s *chunkSlot) bars(key domain.SeriesKey) (domain.Series, error) {
 // countBars returns the number of the ascending open times that are before the end of the slot.
 func (s *chunkSlot) countBars(times []int64) int {
 	end := s.end()
-	return sort.Search(len(times), func(i int) bool { return times[i] >= end })
+	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(end) })
 }
 
 // mergedBars is the new bars of a slot.

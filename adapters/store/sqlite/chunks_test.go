@@ -252,7 +252,7 @@ func assertValidChunks(t *testing.T, db *sql.DB) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if first, last := chunk.Bounds(); first != c.first || last != c.last || int64(chunk.Len()) != c.bars {
+		if first, last := chunk.Bounds(); int64(first) != c.first || int64(last) != c.last || int64(chunk.Len()) != c.bars {
 			t.Fatalf("chunk of %d bars from %d to %d, but its row says %d from %d to %d",
 				chunk.Len(), first, last, c.bars, c.first, c.last)
 		}

@@ -138,9 +138,10 @@ func (r chunkRead) run(ctx context.Context, yield func(codec.Chunk) (more bool, 
 
 // chunkRow is a row of chunks, which another program may have modified.
 type chunkRow struct {
-	first, last, bars sql.Null[int64] // times in microseconds since 1970
-	data              []byte
-	next              sql.Null[int64] // the first open time of the next chunk of the series, if there is one
+	first, last sql.Null[domain.Micros]
+	bars        sql.Null[int64]
+	data        []byte
+	next        sql.Null[domain.Micros] // the first open time of the next chunk of the series, if there is one
 }
 
 // targets returns the pointers to scan chunkAndNext into. Scan copies the blob.
@@ -155,19 +156,19 @@ func (r *chunkRow) borrowTargets() []any {
 func (r *chunkRow) open(key domain.SeriesKey) (codec.Chunk, error) {
 	c, err := codec.Open(r.data)
 	if err != nil {
-		return c, corruptError(fmt.Errorf("chunk from %s: %w", timeOf(r.first.V), err))
+		return c, corruptError(fmt.Errorf("chunk from %s: %w", r.first.V.Time(), err))
 	}
 	if first, last := c.Bounds(); first != r.first.V || last != r.last.V || int64(c.Len()) != r.bars.V {
 		return c, corruptError(fmt.Errorf("chunk from %s: it contains %d bars from %s to %s, but its row says %d to %s",
-			timeOf(r.first.V), c.Len(), timeOf(first), timeOf(last), r.bars.V, timeOf(r.last.V)))
+			r.first.V.Time(), c.Len(), first.Time(), last.Time(), r.bars.V, r.last.V.Time()))
 	}
 	if r.next.Valid && r.next.V <= r.last.V {
 		rule := domain.RuleOutOfOrder
 		if r.next.V == r.last.V {
 			rule = domain.RuleDuplicate
 		}
-		return c, corruptError(&domain.RuleError{Rule: rule, Key: key, At: timeOf(r.next.V),
-			Detail: "a chunk begins here, but the one before it ends at " + timeOf(r.last.V).Format(time.RFC3339Nano)})
+		return c, corruptError(&domain.RuleError{Rule: rule, Key: key, At: r.next.V.Time(),
+			Detail: "a chunk begins here, but the one before it ends at " + r.last.V.Time().Format(time.RFC3339Nano)})
 	}
 
 	return c, nil
@@ -182,5 +183,3 @@ func decodeChunk(c codec.Chunk, key domain.SeriesKey) (domain.Series, error) {
 
 	return bars, nil
 }
-
-func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

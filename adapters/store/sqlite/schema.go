@@ -83,14 +83,14 @@ func (r seriesRow) key() (domain.SeriesKey, error) {
 	return domain.NewSeriesKey(domain.Symbol(r.Symbol), grid, price)
 }
 
-// extentRow is the range of an extent, in microseconds since 1970 UTC.
-type extentRow struct{ Start, End int64 }
+// extentRow is the range of an extent.
+type extentRow struct{ Start, End domain.Micros }
 
 // targets returns the pointers to scan range_start and range_end into.
 func (r *extentRow) targets() []any { return []any{&r.Start, &r.End} }
 
 func (r extentRow) timeRange() domain.Range {
-	return domain.Range{Start: timeOf(r.Start), End: timeOf(r.End)}
+	return domain.Range{Start: r.Start.Time(), End: r.End.Time()}
 }
 
 // migrate applies the steps that the file lacks. It returns an error if the file is not one of this package, or newer.

@@ -23,7 +23,10 @@ type tickTable[T domain.Tick] struct {
 }
 
 // tickKey identifies a tick of a series and determines its order.
-type tickKey struct{ micros, seq int64 }
+type tickKey struct {
+	micros domain.Micros
+	seq    int64
+}
 
 func (k tickKey) isBefore(o tickKey) bool {
 	return k.micros < o.micros || k.micros == o.micros && k.seq < o.seq
@@ -33,7 +36,7 @@ var (
 	tradeTable = &tickTable[domain.Trade]{
 		sql:  tradeSQL,
 		kind: domain.TickTrades,
-		key:  func(t domain.Trade) tickKey { return tickKey{t.Time.UnixMicro(), t.Seq} },
+		key:  func(t domain.Trade) tickKey { return tickKey{domain.MicrosFloor(t.Time), t.Seq} },
 		appendArgs: func(args []any, t domain.Trade) []any {
 			return append(args, t.Price.String(), t.Size.String(), int64(t.Side))
 		},
@@ -47,7 +50,7 @@ var (
 	quoteTable = &tickTable[domain.Quote]{
 		sql:  quoteSQL,
 		kind: domain.TickQuotes,
-		key:  func(q domain.Quote) tickKey { return tickKey{q.Time.UnixMicro(), q.Seq} },
+		key:  func(q domain.Quote) tickKey { return tickKey{domain.MicrosFloor(q.Time), q.Seq} },
 		appendArgs: func(args []any, q domain.Quote) []any {
 			return append(args, q.Bid.String(), q.Ask.String(), q.BidSize.String(), q.AskSize.String())
 		},
@@ -320,7 +323,7 @@ func (w *tickWriter[T]) writeStatement(ctx context.Context, ticks domain.Ticks[T
 	w.args = append(w.args[:0], w.series)
 	for _, tick := range ticks.All() {
 		k := w.table.key(tick)
-		w.args = append(w.args, k.micros, k.seq)
+		w.args = append(w.args, int64(k.micros), k.seq)
 	}
 
 	text := w.table.sql.selectAt(ticks.Len())
@@ -342,7 +345,7 @@ func (w *tickWriter[T]) writeStatement(ctx context.Context, ticks domain.Ticks[T
 	w.args = w.args[:0]
 	for _, tick := range changed {
 		k := w.table.key(tick)
-		w.args = w.table.appendArgs(append(w.args, w.series, k.micros, k.seq), tick)
+		w.args = w.table.appendArgs(append(w.args, w.series, int64(k.micros), k.seq), tick)
 	}
 
 	return w.statements.exec(ctx, w.table.sql.upsert(len(changed)), w.args...)
@@ -410,7 +413,7 @@ func (r *tickRow) scan(rows *sql.Rows) error {
 	}
 
 	micros, _ := r.columns[0].(int64)
-	r.time = timeOf(micros)
+	r.time = domain.Micros(micros).Time()
 	r.seq, _ = r.columns[1].(int64)
 	return nil
 }

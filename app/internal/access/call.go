@@ -163,7 +163,7 @@ func (c *Call) logLateReturn(wait func()) {
 	wait()
 
 	if late := cancelGrace + time.Since(start); late > promisedReturn {
-		c.Settings.Logger.Warn("store ignored a canceled call", slog.String("op", c.Op), slog.String("store", c.Store.Name),
+		c.Settings.Logger.Warn("store ignored a canceled call", slog.String("op", c.Op), slog.String("store", string(c.Store.Name)),
 			slog.String("subject", c.Subject.String()), slog.Duration("for", late))
 	}
 }
@@ -171,7 +171,7 @@ func (c *Call) logLateReturn(wait func()) {
 // panicError reports a panic of the store. Its stack goes to the log.
 func (c *Call) panicError(v any) error {
 	p := &ports.PanicError{Value: v, Stack: debug.Stack()}
-	c.Settings.Logger.Error("store panicked", slog.String("op", c.Op), slog.String("store", c.Store.Name),
+	c.Settings.Logger.Error("store panicked", slog.String("op", c.Op), slog.String("store", string(c.Store.Name)),
 		slog.String("subject", c.Subject.String()), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
 
 	return c.Fault(ports.ErrInternal, p)

@@ -44,7 +44,7 @@ func (c *Call) Fault(kind, cause error) error {
 	return &ports.Error{Kind: kind, Op: c.Op, Store: c.storeName(), Subject: c.Subject.String(), Err: cause}
 }
 
-func (c *Call) storeName() string {
+func (c *Call) storeName() domain.StoreName {
 	if c.Store == nil {
 		return ""
 	}

@@ -15,7 +15,7 @@ import (
 // Store is one configured store with counters of its use. A capability that the store does not have is nil. Safe for
 // concurrent use.
 type Store struct {
-	Name      string
+	Name      domain.StoreName
 	Bars      ports.Store
 	Route     domain.FrequencyRange // bars of these frequencies are read from and written to Bars
 	Ticks     ports.TickStore
@@ -126,7 +126,7 @@ func (ss Stores) ForTicks() *Store {
 }
 
 // ByName returns the store of that name, which must be one of them.
-func (ss Stores) ByName(name string) *Store {
+func (ss Stores) ByName(name domain.StoreName) *Store {
 	return ss[slices.IndexFunc(ss, func(s *Store) bool { return s.Name == name })]
 }
 
