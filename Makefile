@@ -10,7 +10,7 @@ DEMO        := $(BIN)/demo
 RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-servers servers test test-deep bench generate verify lint clean
+.PHONY: help build demo demo-servers servers test test-deep bench generate verify cross lint release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,20 +42,31 @@ bench: ## the numbers of the README, each beside its floor
 generate: ## write the generated code again: injectors, mocks, kernels
 	$(GO) generate ./...
 
-verify: lint ## generated code is fresh, modules are tidy, code is vetted and formatted, the arrows hold
+verify: lint cross ## lint; generated code is fresh; tidy, vetted, formatted; builds everywhere; licenses; dependency rules
 	$(GO) tool wire diff ./...
 	.ci/fresh $(GO) generate ./...
 	$(GO) mod tidy -diff
 	$(GO) -C .ci/lint mod tidy -diff
+	$(GO) -C .ci/release mod tidy -diff
 	$(GO) -C tests/external mod tidy -diff
 	$(GO) -C tests/parquet mod tidy -diff
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt: run gofmt -w on the files above'; exit 1; }
 	$(GO) test ./tests/arch
+	$(GO) -C .ci/release vet . && $(GO) -C .ci/release test .
+	$(GO) -C .ci/release run . check ../..
+
+cross: ## compile everything for the other platforms, without cgo
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build ./...
 
 lint:
 	@$(GO) -C .ci/lint build -o ../../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	$(BIN)/golangci-lint run ./...
+
+release: ## the command for every platform, with checksums, license texts and a list of what is linked, in bin/release
+	$(GO) -C .ci/release run . build ../.. ../../$(BIN)/release
 
 clean: ## remove what was built
 	rm -rf $(BIN)

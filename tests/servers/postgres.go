@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -71,7 +70,7 @@ func startPostgres() (*process, string, error) {
 		return nil, "", err
 	}
 
-	credential, err := postgresCredential()
+	runAs, err := postgresAccount()
 	if err != nil {
 		return nil, "", err
 	}
@@ -85,9 +84,9 @@ func startPostgres() (*process, string, error) {
 		return u.String()
 	}
 	p, address, err := program{
-		credential: credential,
+		account: runAs,
 		command: func(dir, address string) (*exec.Cmd, error) {
-			data, err := initPostgres(bin, dir, password, credential)
+			data, err := initPostgres(bin, dir, password, runAs)
 			if err != nil {
 				return nil, err
 			}
@@ -112,13 +111,13 @@ func startPostgres() (*process, string, error) {
 
 // initPostgres creates a database cluster in dir, whose superuser postgres has the password. It returns the data
 // directory.
-func initPostgres(bin, dir, password string, credential *syscall.Credential) (data string, err error) {
+func initPostgres(bin, dir, password string, runAs *account) (data string, err error) {
 	data, secret := filepath.Join(dir, "data"), filepath.Join(dir, "password")
 	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
 		return "", err
 	}
-	if credential != nil {
-		if err := os.Chown(secret, int(credential.Uid), int(credential.Gid)); err != nil {
+	if runAs != nil {
+		if err := os.Chown(secret, runAs.uid, runAs.gid); err != nil {
 			return "", err
 		}
 	}
@@ -126,7 +125,7 @@ func initPostgres(bin, dir, password string, credential *syscall.Credential) (da
 	initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=scram-sha-256", "--username=postgres",
 		"--pwfile="+secret, "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata="+data)
 	initdb.Dir = dir
-	initdb.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	initdb.SysProcAttr = runAs.attributes()
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb: %w\n%s", err, logTail(out))
 	}
@@ -155,9 +154,9 @@ func findPostgres() (string, error) {
 	return filepath.Dir(newest), nil
 }
 
-// postgresCredential returns the user postgres if this process runs as root, because PostgreSQL refuses to run as root.
+// postgresAccount returns the user postgres if this process runs as root, because PostgreSQL refuses to run as root.
 // Otherwise it returns nil: PostgreSQL runs as the user of this process.
-func postgresCredential() (*syscall.Credential, error) {
+func postgresAccount() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -168,15 +167,15 @@ func postgresCredential() (*syscall.Credential, error) {
 			errNotInstalled, err)
 	}
 
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {
 		return nil, err
 	}
 
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	gid, err := strconv.Atoi(u.Gid)
 	if err != nil {
 		return nil, err
 	}
 
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	return &account{uid: uid, gid: gid}, nil
 }

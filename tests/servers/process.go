@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -38,7 +37,7 @@ const (
 
 // program describes how to start a server.
 type program struct {
-	credential *syscall.Credential // the user of the server; nil is the user of this process
+	account *account // the user of the server; nil is the user of this process
 
 	// command returns the command for a directory and an address to listen on. It may write files to the directory.
 	command func(dir, address string) (*exec.Cmd, error)
@@ -73,8 +72,8 @@ func (p program) startAt(address string) (*process, error) {
 		return nil, err
 	}
 
-	if p.credential != nil {
-		if err := os.Chown(dir, int(p.credential.Uid), int(p.credential.Gid)); err != nil {
+	if p.account != nil {
+		if err := os.Chown(dir, p.account.uid, p.account.gid); err != nil {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
@@ -84,7 +83,7 @@ func (p program) startAt(address string) (*process, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 
-	server, err := startSupervised(dir, command, p.credential)
+	server, err := startSupervised(dir, command, p.account)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -99,7 +98,7 @@ func (p program) startAt(address string) (*process, error) {
 }
 
 // startSupervised starts the supervising shell, which starts the command.
-func startSupervised(dir string, command *exec.Cmd, credential *syscall.Credential) (*process, error) {
+func startSupervised(dir string, command *exec.Cmd, runAs *account) (*process, error) {
 	read, write, err := os.Pipe() // both ends close on exec, so no other child keeps the server alive
 	if err != nil {
 		return nil, err
@@ -108,8 +107,7 @@ func startSupervised(dir string, command *exec.Cmd, credential *syscall.Credenti
 	defer read.Close()
 	sh := exec.Command("/bin/sh", append([]string{"-c", supervise, "supervise", dir}, command.Args...)...)
 	sh.Dir, sh.Env, sh.Stdin = dir, command.Env, read
-	// A process group of its own, because Ctrl-C must reach the tests and not the server.
-	sh.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
+	sh.SysProcAttr = runAs.attributes()
 	if err := sh.Start(); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
