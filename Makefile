@@ -36,7 +36,7 @@ test: servers ## everything, with the race detector, on private servers
 test-deep: servers ## every fuzz target for 30 s
 	tests/fuzz.sh 30s
 
-bench: ## the numbers of the README, each beside its floor
+bench: ## the speed of each path, beside its baseline
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./tests/bench
 
 generate: ## write the generated code again: injectors, mocks, kernels

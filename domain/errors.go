@@ -23,6 +23,7 @@ type InvalidError struct {
 // shown bounds how much of a hostile input an error message repeats.
 const shown = 80
 
+// Error returns the kind of the input, the input, of which it repeats at most 80 bytes, and the reason.
 func (e *InvalidError) Error() string {
 	v := e.Value
 	if len(v) > shown {
@@ -46,6 +47,7 @@ type RuleError struct {
 	Detail string
 }
 
+// Error returns the series, the open time, the detail and the name of the rule.
 func (e *RuleError) Error() string {
 	return fmt.Sprintf("%s at %s: %s (%s)", e.Key, e.At.Format(time.RFC3339Nano), e.Detail, e.Rule)
 }

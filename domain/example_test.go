@@ -138,3 +138,82 @@ func ExamplePageToken() {
 	// BTC/USD 1m [2018-01-01T16:40:00Z, now) first 1000
 	// page token "ASrh3ybtq7itANgZorlhBQB6X06n": it is of another request; repeat the one that it came with: series, range, quality, fill, resample
 }
+
+// A signal is computed when an hour closes, and filled at the ask that was known then: the join sees no quote of later.
+func ExampleAsofJoin() {
+	hours, _ := domain.ParseSeriesKey("BTC/USD 1h")
+	asks, _ := domain.ParseSeriesKey("BTC/USD 1s ask")
+	nine := time.Date(2024, 3, 4, 9, 0, 0, 0, time.UTC)
+	at := func(hour, second int) time.Time {
+		return nine.Add(time.Duration(hour)*time.Hour + time.Duration(second)*time.Second)
+	}
+	bar := func(hour int, open, high string) domain.Bar {
+		o, h := domain.MustDecimal(open), domain.MustDecimal(high)
+		return domain.Bar{OpenTime: at(hour, 0), Open: o, High: h, Low: o, Close: h, Volume: domain.MustDecimal("1")}
+	}
+	quote := func(t time.Time, ask string) domain.Quote {
+		a, one := domain.MustDecimal(ask), domain.MustDecimal("1")
+		return domain.Quote{Time: t, Bid: a, Ask: a, BidSize: one, AskSize: one}
+	}
+
+	signals, _ := domain.NewSeries(hours, bar(0, "67000", "67500"), bar(1, "67500", "67501"), bar(2, "67501", "68500"))
+	quotes, _ := domain.NewTicks("BTC/USD", quote(at(0, 3598), "67502"), quote(at(1, 0), "67510"), quote(at(2, 3500), "68497"))
+	resampler, _ := domain.NewResampler(asks)
+	first, _ := resampler.AddQuotes(quotes)
+	series, _ := domain.ConcatSeries(domain.EmptySeries(asks), []domain.Series{first, resampler.Flush()})
+
+	threshold := domain.MustDecimal("100")
+	for i, j := range domain.AsofJoin(signals, series) {
+		signal := signals.At(i)
+		rise, _ := signal.Close.Sub(signal.Open)
+		if rise.Cmp(threshold) < 0 || j < 0 { // no signal, or no quote known
+			continue
+		}
+
+		fill := series.At(j)
+		fmt.Println("buy at", hours.Grid.Next(signal.OpenTime).Format(time.TimeOnly), "for", fill.Close)
+	}
+	// Output:
+	// buy at 10:00:00 for 67502
+	// buy at 12:00:00 for 68497
+}
+
+// Two series are put side by side, and a ratio is taken where both traded.
+func ExampleAlign() {
+	day := time.Date(2024, 3, 4, 0, 0, 0, 0, time.UTC)
+	series := func(text string, closes map[int]string) domain.Series {
+		key, _ := domain.ParseSeriesKey(text)
+		b := domain.NewSeriesBuilder(key, len(closes))
+		for hour := range 24 {
+			if price, ok := closes[hour]; ok {
+				c := domain.MustDecimal(price)
+				_ = b.Append(domain.Bar{OpenTime: day.Add(time.Duration(hour) * time.Hour), Open: c, High: c, Low: c, Close: c})
+			}
+		}
+		s, _ := b.Series()
+		return s
+	}
+	btc := series("BTC/USD 1h", map[int]string{9: "67000", 10: "67500", 11: "68000"})
+	eth := series("ETH/USD 1h", map[int]string{9: "3350", 11: "3400"})
+
+	rows, err := domain.Align(btc, eth)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	btcClose, ethClose := btc.Floats(domain.FieldClose, nil), eth.Floats(domain.FieldClose, nil)
+	for row := range rows {
+		i, j := row.Index[0], row.Index[1]
+		if i < 0 || j < 0 {
+			fmt.Println(row.OpenTime.Format(time.TimeOnly), "only one of them traded")
+			continue
+		}
+
+		fmt.Println(row.OpenTime.Format(time.TimeOnly), btcClose[i]/ethClose[j])
+	}
+	// Output:
+	// 09:00:00 20
+	// 10:00:00 only one of them traded
+	// 11:00:00 20
+}

@@ -214,6 +214,7 @@ type TickError struct {
 	Detail string
 }
 
+// Error returns the symbol, the time, the number, the detail and the name of the rule.
 func (e *TickError) Error() string {
 	return fmt.Sprintf("%s at %s #%d: %s (%s)", e.Symbol, e.Time.UTC().Format(time.RFC3339Nano), e.Seq, e.Detail, e.Rule)
 }

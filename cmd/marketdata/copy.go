@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -138,7 +139,7 @@ func (c *command) runCopy(ctx context.Context, o copyOptions) error {
 	if err == nil {
 		err = job.ticks(ctx, selected)
 	}
-	if conflict := (*conflictError)(nil); errors.As(err, &conflict) {
+	if conflict := (*ingest.ConflictError)(nil); errors.As(err, &conflict) {
 		err = fmt.Errorf("%w; marketdata diff shows the difference, --overwrite replaces the data of the target", err)
 	}
 	if err != nil {
@@ -182,7 +183,7 @@ func (j *copyJob) bars(ctx context.Context, selected selector) error {
 			return err
 		}
 
-		from, to := barDataset(j.stores.from, s.key), barDataset(j.stores.to, s.key)
+		from, to := ingest.BarsOf(j.stores.from, s.key), ingest.BarsOf(j.stores.to, s.key)
 		task := copyTask[domain.Series]{from, to, ranges, existing[s.key]}
 		if err := copyRanges(ctx, j, file.Bars, task); err != nil {
 			return err
@@ -247,10 +248,10 @@ func (j *copyJob) ticks(ctx context.Context, selected selector) error {
 
 		ranges := clip(coverage[s], start, end)
 		if s.kind == domain.TickTrades {
-			from, to := tradeDataset(j.stores.from, s.symbol), tradeDataset(j.stores.to, s.symbol)
+			from, to := ingest.TradesOf(j.stores.from, s.symbol), ingest.TradesOf(j.stores.to, s.symbol)
 			err = copyRanges(ctx, j, file.Trades, copyTask[domain.Trades]{from, to, ranges, existing[s]})
 		} else {
-			from, to := quoteDataset(j.stores.from, s.symbol), quoteDataset(j.stores.to, s.symbol)
+			from, to := ingest.QuotesOf(j.stores.from, s.symbol), ingest.QuotesOf(j.stores.to, s.symbol)
 			err = copyRanges(ctx, j, file.Quotes, copyTask[domain.Quotes]{from, to, ranges, existing[s]})
 		}
 		if err != nil {
@@ -297,40 +298,53 @@ func (j *copyJob) summary() string {
 }
 
 // copyTask is one series to copy.
-type copyTask[S rows[S]] struct {
-	from, to dataset[S]
+type copyTask[S ingest.Rows[S]] struct {
+	from, to ingest.Dataset[S]
 	ranges   []domain.Range // covered by from
 	existing []domain.Range // covered by to
 }
 
 // copyRanges copies the ranges of a series and adds its report, also that of a copy that fails.
-func copyRanges[S rows[S]](ctx context.Context, j *copyJob, kind file.Kind, t copyTask[S]) error {
+func copyRanges[S ingest.Rows[S]](ctx context.Context, j *copyJob, kind file.Kind, t copyTask[S]) error {
 	if len(t.ranges) == 0 {
 		return nil
 	}
 
-	passed, done := j.c.rangeProgress(t.from.name, t.ranges)
+	passed, done := j.c.rangeProgress(t.from.Name(), t.ranges)
 	defer done()
-	pages := withPageProgress(t.from.pages(ctx, t.ranges, j.stores.limits.rows), passed)
-	report, err := copyPages(ctx, pages, t.to, copyConfig{
-		coverage: t.existing, overwrite: j.o.overwrite, limit: j.stores.limits.rows,
-	})
-	if !report.span.Empty() {
-		j.reports = append(j.reports, copySummary{t.from.name, kind, report.span, report.rows, report.wrote})
+
+	limit := j.stores.limits.rows
+	pages := withPageProgress(ingest.Pages(ctx, t.from, t.ranges, limit), passed)
+	report, err := ingest.Copy(ctx, pages, coveredDataset[S]{t.to, t.existing},
+		ingest.CopyOptions{Overwrite: j.o.overwrite, MaxRows: limit})
+	if !report.Range.Empty() {
+		j.reports = append(j.reports, copySummary{t.from.Name(), kind, report.Range, report.Rows, report.Wrote})
 	}
 
 	return err
 }
 
+// coveredDataset is a dataset whose coverage was read before, with that of all other series in one request.
+type coveredDataset[S any] struct {
+	ingest.Dataset[S]
+
+	coverage []domain.Range
+}
+
+// Coverage returns the coverage without a request.
+func (d coveredDataset[S]) Coverage(context.Context) ([]domain.Range, error) { return d.coverage, nil }
+
 // withPageProgress calls passed with the range of a page when the next one is read, which is when the page was copied.
-func withPageProgress[S any](pages iter.Seq2[page[S], error], passed func(domain.Range)) iter.Seq2[page[S], error] {
-	return func(yield func(page[S], error) bool) {
+func withPageProgress[S any](
+	pages iter.Seq2[ingest.Page[S], error], passed func(domain.Range),
+) iter.Seq2[ingest.Page[S], error] {
+	return func(yield func(ingest.Page[S], error) bool) {
 		for p, err := range pages {
 			if !yield(p, err) {
 				return
 			}
 
-			passed(p.span)
+			passed(p.Range)
 		}
 	}
 }

@@ -6,8 +6,27 @@ import (
 	"testing"
 
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
+
+// cancelingDataset cancels the context at its second read.
+type cancelingDataset struct {
+	ingest.Dataset[domain.Series]
+
+	cancel func()
+	reads  int
+}
+
+func (d *cancelingDataset) Read(
+	ctx context.Context, r domain.Range, limit int,
+) (ingest.Page[domain.Series], error) {
+	if d.reads++; d.reads == 2 {
+		d.cancel()
+	}
+
+	return d.Dataset.Read(ctx, r, limit)
+}
 
 // A copy that is interrupted while it reads the second page reports the first one, which the target has.
 func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
@@ -19,18 +38,11 @@ func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	source := barDataset(from, minuteKey)
-	read, reads := source.read, 0
-	source.read = func(ctx context.Context, r domain.Range, limit int) (page[domain.Series], error) {
-		if reads++; reads == 2 {
-			cancel()
-		}
-		return read(ctx, r, limit)
-	}
+	source := &cancelingDataset{Dataset: ingest.BarsOf(from, minuteKey), cancel: cancel}
 
 	job := &copyJob{c: &command{err: io.Discard}, stores: endpoints{from: from, to: to, limits: readLimits{rows: 4}}}
 	err := copyRanges(ctx, job, file.Bars, copyTask[domain.Series]{
-		from: source, to: barDataset(to, minuteKey), ranges: []domain.Range{bars.Range()},
+		from: source, to: ingest.BarsOf(to, minuteKey), ranges: []domain.Range{bars.Range()},
 	})
 	if exitCode(err) != exitInterrupted {
 		t.Errorf("got %v", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -35,9 +36,9 @@ const diffExample = `  marketdata diff COINBASE:BTC/USD 1m --to-db backup.db
   marketdata diff BTC/USD 1d --against 1m
   marketdata diff BTC/USD 1h --against 1m --start -7d --tolerance trades=5 --output json`
 
-var diffList = listing[difference]{
+var diffList = listing[ingest.Difference]{
 	columns: []column{{name: "series"}, {name: "time"}, {name: "field"}, {"from", true}, {"to", true}},
-	cells: func(d difference) []string {
+	cells: func(d ingest.Difference) []string {
 		return []string{d.Key.String(), stamp(d.Time), d.Field, d.From, d.To}
 	},
 }
@@ -121,11 +122,11 @@ func (c *command) runDiff(ctx context.Context, pattern, frequency string, o diff
 }
 
 // parseTolerance reads the values of --tolerance, by the name of the field.
-func parseTolerance(values map[string]string) (tolerance, error) {
-	var t tolerance
+func parseTolerance(values map[string]string) (ingest.Tolerance, error) {
+	var t ingest.Tolerance
 	var errs []error
-	names := make([]string, len(t.fields))
-	for f := range t.fields {
+	names := make([]string, len(t.Fields))
+	for f := range t.Fields {
 		names[f] = domain.Field(f).String()
 	}
 	for name, text := range values {
@@ -137,12 +138,12 @@ func parseTolerance(values map[string]string) (tolerance, error) {
 		case err != nil:
 			err = fmt.Errorf("%s: %w", name, err)
 		case f >= 0:
-			t.fields[f] = number
-		case name == fieldTrades:
-			t.trades, err = strconv.ParseInt(text, 10, 64)
+			t.Fields[f] = number
+		case name == ingest.FieldTrades:
+			t.Trades, err = strconv.ParseInt(text, 10, 64)
 		default:
 			err = &domain.InvalidError{What: "field", Value: name,
-				Reason: "one of " + strings.Join(names, ", ") + ", " + fieldTrades}
+				Reason: "one of " + strings.Join(names, ", ") + ", " + ingest.FieldTrades}
 		}
 
 		errs = append(errs, err)
@@ -157,10 +158,10 @@ type comparison struct {
 	stores    endpoints
 	o         diffOptions
 	finer     domain.Grid // zero without --against
-	tolerance tolerance
+	tolerance ingest.Tolerance
 
-	total diffStats
-	found []difference // the first o.limit
+	total ingest.DiffReport
+	found []ingest.Difference // the first o.limit
 }
 
 // open opens both endpoints, or, with --against and no endpoint named, the configured store as both.
@@ -184,15 +185,15 @@ func (d *comparison) print() error {
 	if err := diffList.print(d.c.out, d.o.output, d.found); err != nil {
 		return err
 	}
-	if d.total.differ == 0 {
-		d.c.notef("%d bars are equal", d.total.compared)
+	if d.total.Different == 0 {
+		d.c.notef("%d bars are equal", d.total.Compared)
 		return nil
 	}
 
-	if more := d.total.fields - len(d.found); more > 0 {
+	if more := d.total.Differences - len(d.found); more > 0 {
 		d.c.notef("%d more differences are not printed; --limit 0 prints all", more)
 	}
-	return fmt.Errorf("%d of %d bars differ", d.total.differ, d.total.compared)
+	return fmt.Errorf("%d of %d bars differ", d.total.Different, d.total.Compared)
 }
 
 func (d *comparison) run(ctx context.Context, selected selector) error {
@@ -281,14 +282,8 @@ func (d *comparison) runAgainst(ctx context.Context, coarse, finer []seriesCover
 
 // comparableRanges returns the ranges in which both the bars of a series and all finer bars of each are covered.
 func (d *comparison) comparableRanges(s, finer seriesCoverage) ([]domain.Range, error) {
-	var whole []domain.Range
-	for _, r := range finer.ranges() {
-		whole = append(whole, d.finer.DivisibleRanges(s.key.Grid, r)...)
-	}
-	var both, rest []domain.Range
-	for _, r := range s.ranges() {
-		both = append(both, clip(whole, r.Start, r.End)...)
-	}
+	both := ingest.ComparableRanges(s.key.Grid, d.finer, s.ranges(), finer.ranges())
+	var rest []domain.Range
 	for _, r := range s.ranges() {
 		rest = append(rest, r.Subtract(both)...)
 	}
@@ -311,7 +306,8 @@ func (d *comparison) compare(
 ) error {
 	passed, done := d.c.rangeProgress(key.String(), ranges)
 	defer done()
-	differences, stats := diffBars(withProgress(from, ranges, passed), to, d.tolerance)
+
+	differences, report := ingest.Diff(withProgress(from, ranges, passed), to, d.tolerance)
 	for found, err := range differences {
 		if err != nil {
 			return err
@@ -321,7 +317,7 @@ func (d *comparison) compare(
 		}
 	}
 
-	d.total = d.total.add(stats())
+	d.total = d.total.Add(report())
 	return nil
 }
 
@@ -354,16 +350,7 @@ func withProgress(
 func (d *comparison) readStored(
 	ctx context.Context, md *app.Service, key domain.SeriesKey, ranges []domain.Range,
 ) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
-		for _, r := range ranges {
-			request := domain.DataRequest{Key: key, Start: r.Start, End: r.End, Quality: domain.QualityFlag}
-			for bars, err := range rowsOf(streamBars(ctx, md, request, d.stores.limits.slots, func(int) {})) {
-				if !yield(bars, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
+	return ingest.StreamBars(ctx, md, key, ranges, d.stores.limits.slots)
 }
 
 // readResampled yields the bars of key in the ranges, resampled from the finer bars of source in the other store, which
@@ -371,26 +358,10 @@ func (d *comparison) readStored(
 func (d *comparison) readResampled(
 	ctx context.Context, source, key domain.SeriesKey, ranges []domain.Range,
 ) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
-		for _, r := range ranges {
-			resampler, err := domain.NewResampler(key)
-			if err != nil {
-				yield(domain.Series{}, err)
-				return
-			}
-
-			for finer, err := range d.readStored(ctx, d.stores.to, source, []domain.Range{key.Grid.Align(r)}) {
-				var bars domain.Series
-				if err == nil {
-					bars, err = resampler.AddBars(finer)
-				}
-				if !yield(bars, err) || err != nil {
-					return
-				}
-			}
-			if !yield(resampler.Flush(), nil) {
-				return
-			}
-		}
+	var aligned []domain.Range
+	for _, r := range ranges {
+		aligned = append(aligned, key.Grid.Align(r))
 	}
+
+	return ingest.ResampleBars(d.readStored(ctx, d.stores.to, source, aligned), key)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -226,7 +227,7 @@ func (e *export) series(
 
 	r := grid.Align(hull(clip([]domain.Range{grid.AlignInward(hull(s.ranges()))}, start, end)))
 	request := domain.DataRequest{Key: s.key, Start: r.Start, End: r.End, Quality: quality}
-	pages := streamBars(ctx, e.md, request, e.limits.slots, func(n int) { e.dropped += n })
+	pages := ingest.StreamPages(ctx, e.md, request, e.limits.slots)
 	return exportPages(e, exportReport{Series: s.key.String(), Kind: file.Bars, Range: r}, pages, out)
 }
 
@@ -298,23 +299,23 @@ func (e *export) ticks(ctx context.Context, name string) error {
 
 	r := hull(clip([]domain.Range{hull(coverage)}, start, end))
 	if e.o.quotes {
-		return exportTicks(ctx, e, quoteDataset(e.md, symbol), quoteView, r)
+		return exportTicks(ctx, e, ingest.QuotesOf(e.md, symbol), quoteView, r)
 	}
 
-	return exportTicks(ctx, e, tradeDataset(e.md, symbol), tradeView, r)
+	return exportTicks(ctx, e, ingest.TradesOf(e.md, symbol), tradeView, r)
 }
 
 func exportTicks[T domain.Tick](
-	ctx context.Context, e *export, from dataset[domain.Ticks[T]], view tickView[T], r domain.Range,
+	ctx context.Context, e *export, from ingest.Dataset[domain.Ticks[T]], view tickView[T], r domain.Range,
 ) error {
-	out, err := newTickSink(e.o.format, e.path, view, domain.Symbol(from.name))
+	out, err := newTickSink(e.o.format, e.path, view, domain.Symbol(from.Name()))
 	if err != nil {
 		return userError{err}
 	}
 
 	defer out.discard()
-	pages := from.pages(ctx, []domain.Range{r}, e.limits.rows)
-	report := exportReport{Series: from.name, Kind: file.Kind(view.kind), Range: r}
+	pages := ingest.Pages(ctx, from, []domain.Range{r}, e.limits.rows)
+	report := exportReport{Series: from.Name(), Kind: file.Kind(view.kind), Range: r}
 	if err := exportPages(e, report, pages, out); err != nil {
 		return err
 	}
@@ -323,24 +324,27 @@ func exportTicks[T domain.Tick](
 }
 
 // exportPages writes all pages of one series and completes its report.
-func exportPages[S rows[S]](e *export, report exportReport, pages iter.Seq2[page[S], error], out sink[S]) error {
+func exportPages[S ingest.Rows[S]](
+	e *export, report exportReport, pages iter.Seq2[ingest.Page[S], error], out sink[S],
+) error {
 	passed, done := e.c.rangeProgress(report.Series, []domain.Range{report.Range})
 	defer done()
 	at := report.Range.Start
 	var uncovered []domain.Range
 	for p, err := range pages {
 		if err == nil {
-			err = out.write(p.rows, p.span.Subtract(p.uncovered))
+			err = out.write(p.Rows, p.Range.Subtract(p.Uncovered))
 		}
 		if err != nil {
 			return err
 		}
 
-		report.Rows += p.rows.Len()
-		uncovered = append(uncovered, p.uncovered...)
-		if p.span.End.After(at) {
-			passed(domain.Range{Start: at, End: p.span.End})
-			at = p.span.End
+		e.dropped += p.Dropped
+		report.Rows += p.Rows.Len()
+		uncovered = append(uncovered, p.Uncovered...)
+		if p.Range.End.After(at) {
+			passed(domain.Range{Start: at, End: p.Range.End})
+			at = p.Range.End
 		}
 	}
 	if report.Rows == 0 {

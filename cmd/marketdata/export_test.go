@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/codec/barfile"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -36,7 +38,7 @@ func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
 
 		request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(10)}
 		const slots = 3
-		pages := streamBars(ctx, md, request, slots, func(int) { cancel() }) // at the end of the first window
+		pages := cancelAfterWindow(ingest.StreamPages(ctx, md, request, slots), cancel)
 		err = exportPages(e, exportReport{Range: bars.Range()}, pages, out)
 		out.discard()
 		cancel()
@@ -50,6 +52,22 @@ func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
 
 	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left over: %v, %v", left, err)
+	}
+}
+
+// cancelAfterWindow calls cancel with the last page of the first window, which has no bars.
+func cancelAfterWindow(
+	pages iter.Seq2[ingest.Page[domain.Series], error], cancel func(),
+) iter.Seq2[ingest.Page[domain.Series], error] {
+	return func(yield func(ingest.Page[domain.Series], error) bool) {
+		for p, err := range pages {
+			if p.Rows.Len() == 0 {
+				cancel()
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -111,6 +111,7 @@ const lawTimeout = 2 * time.Minute
 // notApplicableError is a check's answer where the subject cannot get into the situation that the law is about.
 type notApplicableError string
 
+// Error says why the law does not apply.
 func (e notApplicableError) Error() string { return string(e) }
 
 func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T) {

@@ -49,6 +49,7 @@ type scope struct {
 	cleanups []func()
 }
 
+// Cleanup keeps f for close.
 func (s *scope) Cleanup(f func()) { s.cleanups = append(s.cleanups, f) }
 
 func (s *scope) close() {

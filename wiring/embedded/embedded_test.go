@@ -1,9 +1,7 @@
 package embedded_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,56 +28,6 @@ func oneBar() (domain.Series, error) {
 		Open:     domain.MustDecimal("7424.91"), High: domain.MustDecimal("7430"), Low: domain.MustDecimal("6701.5"),
 		Close: domain.MustDecimal("6815"), Volume: domain.MustDecimal("17643.00148"),
 	})
-}
-
-func ExampleOpen() {
-	ctx := context.Background()
-	folder, err := os.MkdirTemp("", "marketdata")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	defer os.RemoveAll(folder)
-
-	// wiring.Load reads a file and the environment; a program may as well fill in what it wants.
-	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(folder, "bars.db")}}
-	md, closeStore, err := embedded.Open(ctx, cfg, embedded.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	defer closeStore()
-
-	bars, err := oneBar()
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	report, err := md.Ingest(ctx, bars, domain.Range{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	fmt.Println(report.Inserted, "inserted")
-
-	result, err := md.Fetch(ctx, domain.DataRequest{Key: key, Start: day, End: day.AddDate(0, 0, 2)})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	for _, bar := range result.Series.All() {
-		fmt.Println(bar)
-	}
-	fmt.Println("nobody holds", result.Uncovered)
-	// Output:
-	// 1 inserted
-	// 2018-04-04T00:00:00Z o=7424.91 h=7430 l=6701.5 c=6815 v=17643.00148 n=0
-	// nobody holds [[2018-04-05T00:00:00Z, 2018-04-06T00:00:00Z)]
 }
 
 func TestOpenMakesTheFolderAndKeepsWhatWasWritten(t *testing.T) {

@@ -66,6 +66,8 @@ func newUnconnected(err error) unconnected {
 	return unconnected{Conn: conn, err: fmt.Errorf("%w: %w", errUnconnected, err)}
 }
 
+// Read returns the error of the dial.
 func (u unconnected) Read([]byte) (int, error) { return 0, u.err }
 
+// Write returns the error of the dial.
 func (u unconnected) Write([]byte) (int, error) { return 0, u.err }

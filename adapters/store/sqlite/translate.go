@@ -18,7 +18,10 @@ type phaseError struct {
 	err   error
 }
 
+// Error returns the text of the cause, because ports.Error adds the phase.
 func (e *phaseError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
 func (e *phaseError) Unwrap() error { return e.err }
 
 func withPhase(p ports.Phase, err error) error { return &phaseError{phase: p, err: err} }

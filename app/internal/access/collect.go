@@ -11,7 +11,10 @@ import (
 )
 
 // Piece is a part of a store's result: bars, Trades or Quotes.
-type Piece interface{ Len() int }
+type Piece interface {
+	// Len returns the number of rows.
+	Len() int
+}
 
 // RowType tells a Collector how to inspect pieces of one type.
 type RowType[P Piece] struct {

@@ -8,8 +8,13 @@ import (
 
 // Edges says where rows can begin: a domain.Grid for bars, Instants for ticks.
 type Edges interface {
+	// Floor returns the last edge at or before t.
 	Floor(t time.Time) time.Time
+
+	// Ceil returns the first edge at or after t.
 	Ceil(t time.Time) time.Time
+
+	// Align returns r with both ends moved up to an edge.
 	Align(r domain.Range) domain.Range
 }
 

@@ -1,4 +1,4 @@
-package main
+package ingest
 
 import (
 	"iter"
@@ -8,41 +8,47 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// difference is a field in which two bars of one open time differ, or a bar that one of two sequences lacks.
-type difference struct {
+// Difference is a field in which two bars of one open time differ, or a bar that one of two sequences lacks.
+type Difference struct {
 	Key   domain.SeriesKey `json:"key"`
 	Time  time.Time        `json:"time"`
-	Field string           `json:"field"` // "bar" where one side lacks the bar
+	Field string           `json:"field"` // of domain.Field, FieldBar or FieldTrades
 	From  string           `json:"from"`  // "" where this side lacks the bar, "present" where the other one does
 	To    string           `json:"to"`
 }
 
+// The fields of a Difference that are no domain.Field.
 const (
-	fieldBar    = "bar"
-	fieldTrades = "trades"
-	barPresent  = "present"
+	FieldBar    = "bar"    // one side lacks the bar
+	FieldTrades = "trades" // the trade counts differ
 )
 
-// diffStats counts the bars that were compared.
-type diffStats struct {
-	compared int // open times at which either side has a bar
-	differ   int // of these, the ones with a difference
-	fields   int // the differences
+const barPresent = "present"
+
+// DiffReport counts the bars that were compared.
+type DiffReport struct {
+	Compared    int // open times at which either side has a bar
+	Different   int // of these, the ones with a difference
+	Differences int // fields that differ, and bars that one side lacks
 }
 
-// add returns the sums of both.
-func (s diffStats) add(o diffStats) diffStats {
-	return diffStats{compared: s.compared + o.compared, differ: s.differ + o.differ, fields: s.fields + o.fields}
+// Add returns the sums of both.
+func (r DiffReport) Add(o DiffReport) DiffReport {
+	return DiffReport{
+		Compared:    r.Compared + o.Compared,
+		Different:   r.Different + o.Different,
+		Differences: r.Differences + o.Differences,
+	}
 }
 
-// diffBars compares two sequences of bars of one key, each in order of time, and yields the differences in order of
-// time. It holds one piece of each sequence in memory. The sequence is single use; an error of either side is its last
-// pair. stats returns the counts of the bars compared so far.
-func diffBars(
-	from, to iter.Seq2[domain.Series, error], t tolerance,
-) (differences iter.Seq2[difference, error], stats func() diffStats) {
+// Diff compares two sequences of bars of one key, each in order of time, and yields the differences in order of time.
+// It holds one piece of each sequence in memory; see StreamBars and ResampleBars. The sequence is single use; an error
+// of either side is its last pair. report returns the counts of the bars compared so far.
+func Diff(
+	from, to iter.Seq2[domain.Series, error], t Tolerance,
+) (differences iter.Seq2[Difference, error], report func() DiffReport) {
 	d := &barDiffer{tolerance: t}
-	differences = func(yield func(difference, error) bool) {
+	differences = func(yield func(Difference, error) bool) {
 		left, right := newDiffSide(from), newDiffSide(to)
 		defer left.stop()
 		defer right.stop()
@@ -52,7 +58,7 @@ func diffBars(
 				err = right.fill()
 			}
 			if err != nil {
-				yield(difference{}, err)
+				yield(Difference{}, err)
 				return
 			}
 			if left.bars.Len()+right.bars.Len() == 0 {
@@ -68,7 +74,7 @@ func diffBars(
 		}
 	}
 
-	return differences, func() diffStats { return d.stats }
+	return differences, func() DiffReport { return d.report }
 }
 
 // diffSide is one of the two sequences.
@@ -120,18 +126,18 @@ func earliestEnd(a, b domain.Series) time.Time {
 
 // barDiffer compares bars and counts them.
 type barDiffer struct {
-	tolerance tolerance
-	stats     diffStats
+	tolerance Tolerance
+	report    DiffReport
 }
 
 // compare returns the differences between two runs of bars.
-func (d *barDiffer) compare(left, right domain.Series) []difference {
+func (d *barDiffer) compare(left, right domain.Series) []Difference {
 	if left.Equal(right) {
-		d.stats.compared += left.Len()
+		d.report.Compared += left.Len()
 		return nil
 	}
 
-	var found []difference
+	var found []Difference
 	for i, j := 0, 0; i < left.Len() || j < right.Len(); {
 		var a, b *domain.Bar
 		if i < left.Len() && (j == right.Len() || !right.OpenTime(j).Before(left.OpenTime(i))) {
@@ -141,23 +147,23 @@ func (d *barDiffer) compare(left, right domain.Series) []difference {
 			b = new(right.At(j))
 		}
 
-		var more []difference
+		var more []Difference
 		switch {
 		case a == nil:
 			j++
-			more = []difference{{Key: right.Key(), Time: b.OpenTime, Field: fieldBar, To: barPresent}}
+			more = []Difference{{Key: right.Key(), Time: b.OpenTime, Field: FieldBar, To: barPresent}}
 		case b == nil:
 			i++
-			more = []difference{{Key: left.Key(), Time: a.OpenTime, Field: fieldBar, From: barPresent}}
+			more = []Difference{{Key: left.Key(), Time: a.OpenTime, Field: FieldBar, From: barPresent}}
 		default:
 			i, j = i+1, j+1
 			more = d.tolerance.compareBars(left.Key(), a, b)
 		}
 
-		d.stats.compared++
+		d.report.Compared++
 		if len(more) > 0 {
-			d.stats.differ++
-			d.stats.fields += len(more)
+			d.report.Different++
+			d.report.Differences += len(more)
 			found = append(found, more...)
 		}
 	}
@@ -165,32 +171,32 @@ func (d *barDiffer) compare(left, right domain.Series) []difference {
 	return found
 }
 
-// tolerance is how far the fields of two bars may be apart and still count as equal.
-type tolerance struct {
-	fields [domain.FieldVolume + 1]domain.Decimal // by domain.Field
-	trades int64
+// Tolerance is how far the fields of two bars may be apart and still count as equal. The zero value compares exactly.
+type Tolerance struct {
+	Fields [domain.FieldVolume + 1]domain.Decimal // by domain.Field
+	Trades int64
 }
 
 // compareBars returns the fields in which two bars of one open time differ.
-func (t tolerance) compareBars(key domain.SeriesKey, a, b *domain.Bar) []difference {
-	var found []difference
+func (t Tolerance) compareBars(key domain.SeriesKey, a, b *domain.Bar) []Difference {
+	var found []Difference
 	others := decimals(b)
 	for f, number := range decimals(a) {
 		if field := domain.Field(f); t.isExceeded(field, number, others[f]) {
-			found = append(found, difference{key, a.OpenTime, field.String(), number.String(), others[f].String()})
+			found = append(found, Difference{key, a.OpenTime, field.String(), number.String(), others[f].String()})
 		}
 	}
 
-	if apart := a.Trades - b.Trades; max(apart, -apart) > t.trades {
+	if apart := a.Trades - b.Trades; max(apart, -apart) > t.Trades {
 		from, to := strconv.FormatInt(a.Trades, 10), strconv.FormatInt(b.Trades, 10)
-		found = append(found, difference{key, a.OpenTime, fieldTrades, from, to})
+		found = append(found, Difference{key, a.OpenTime, FieldTrades, from, to})
 	}
 
 	return found
 }
 
 // isExceeded reports whether the numbers are further apart than the field may be.
-func (t tolerance) isExceeded(f domain.Field, a, b domain.Decimal) bool {
+func (t Tolerance) isExceeded(f domain.Field, a, b domain.Decimal) bool {
 	if a.Equal(b) {
 		return false
 	}
@@ -203,7 +209,7 @@ func (t tolerance) isExceeded(f domain.Field, a, b domain.Decimal) bool {
 	if apart.Sign() < 0 {
 		apart = apart.Neg()
 	}
-	return apart.Cmp(t.fields[f]) > 0
+	return apart.Cmp(t.Fields[f]) > 0
 }
 
 // decimals returns the numbers of a bar, by domain.Field.

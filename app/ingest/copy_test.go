@@ -1,4 +1,4 @@
-package main
+package ingest_test
 
 import (
 	"context"
@@ -9,20 +9,22 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
 // memoryTarget is a dataset of bars in memory.
 type memoryTarget struct {
+	t        fataler
 	bars     map[time.Time]domain.Bar
 	coverage []domain.Range
 	writes   int
 	spoil    bool // every write stores a wrong close
 }
 
-func newMemoryTarget(bars domain.Series, coverage []domain.Range) *memoryTarget {
-	m := &memoryTarget{bars: map[time.Time]domain.Bar{}, coverage: coverage}
+func newMemoryTarget(t fataler, bars domain.Series, coverage []domain.Range) *memoryTarget {
+	m := &memoryTarget{t: t, bars: map[time.Time]domain.Bar{}, coverage: coverage}
 	for _, b := range bars.All() {
 		m.bars[b.OpenTime] = b
 	}
@@ -43,44 +45,52 @@ func (m *memoryTarget) series(t fataler) domain.Series {
 	return seriesOf(t, b)
 }
 
-func (m *memoryTarget) dataset(t fataler) dataset[domain.Series] {
-	return dataset[domain.Series]{
-		name: minuteKey.String(),
-		read: func(_ context.Context, r domain.Range, limit int) (page[domain.Series], error) {
-			bars := m.series(t).Clip(r)
-			return page[domain.Series]{rows: bars.Slice(0, min(limit, bars.Len())), span: r}, nil
-		},
-		ingest: func(_ context.Context, s domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-			m.writes++
-			m.coverage = domain.MergeRanges(append(m.coverage, coverage))
-			for _, b := range s.All() {
-				if m.spoil {
-					b.Close = domain.MustDecimal("8")
-				}
-				m.bars[b.OpenTime] = b
-			}
-			return ports.WriteReport{Inserted: s.Len()}, nil
-		},
-		replace: func(_ context.Context, s domain.Series, r domain.Range) (ports.WriteReport, error) {
-			m.writes++
-			deleted := 0
-			for at := range m.bars {
-				if r.Contains(at) {
-					delete(m.bars, at)
-					deleted++
-				}
-			}
-			for _, b := range s.All() {
-				m.bars[b.OpenTime] = b
-			}
-			if s.Len() == 0 {
-				m.coverage = subtractRange(m.coverage, r)
-			} else {
-				m.coverage = domain.MergeRanges(append(m.coverage, r))
-			}
-			return ports.WriteReport{Inserted: s.Len(), Deleted: deleted}, nil
-		},
+// Name returns the text of the key.
+func (m *memoryTarget) Name() string { return minuteKey.String() }
+
+// Coverage returns the declared coverage.
+func (m *memoryTarget) Coverage(context.Context) ([]domain.Range, error) { return m.coverage, nil }
+
+// Read returns the first bars of r.
+func (m *memoryTarget) Read(_ context.Context, r domain.Range, limit int) (ingest.Page[domain.Series], error) {
+	bars := m.series(m.t).Clip(r)
+	return ingest.Page[domain.Series]{Rows: bars.Slice(0, min(limit, bars.Len())), Range: r}, nil
+}
+
+// Ingest stores the bars, or spoiled ones.
+func (m *memoryTarget) Ingest(_ context.Context, s domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+	m.writes++
+	m.coverage = domain.MergeRanges(append(m.coverage, coverage))
+	for _, b := range s.All() {
+		if m.spoil {
+			b.Close = domain.MustDecimal("8")
+		}
+		m.bars[b.OpenTime] = b
 	}
+
+	return ports.WriteReport{Inserted: s.Len()}, nil
+}
+
+// Replace deletes the bars of r and stores the others.
+func (m *memoryTarget) Replace(_ context.Context, s domain.Series, r domain.Range) (ports.WriteReport, error) {
+	m.writes++
+	deleted := 0
+	for at := range m.bars {
+		if r.Contains(at) {
+			delete(m.bars, at)
+			deleted++
+		}
+	}
+	for _, b := range s.All() {
+		m.bars[b.OpenTime] = b
+	}
+	if s.Len() == 0 {
+		m.coverage = subtractRange(m.coverage, r)
+	} else {
+		m.coverage = domain.MergeRanges(append(m.coverage, r))
+	}
+
+	return ports.WriteReport{Inserted: s.Len(), Deleted: deleted}, nil
 }
 
 func subtractRange(ranges []domain.Range, r domain.Range) (rest []domain.Range) {
@@ -93,15 +103,15 @@ func subtractRange(ranges []domain.Range, r domain.Range) (rest []domain.Range) 
 // pagesOf cuts the bars of r into pages of n minutes.
 func pagesOf(
 	bars domain.Series, r domain.Range, n int, uncovered []domain.Range,
-) iter.Seq2[page[domain.Series], error] {
+) iter.Seq2[ingest.Page[domain.Series], error] {
 	return func(yield func(page[domain.Series], error) bool) {
 		for !r.Empty() {
 			span := domain.Range{Start: r.Start, End: r.Start.Add(time.Duration(n) * time.Minute)}
 			span = span.Intersect(r)
-			p := page[domain.Series]{rows: bars.Clip(span), span: span}
+			p := ingest.Page[domain.Series]{Rows: bars.Clip(span), Range: span}
 			for _, u := range uncovered {
 				if u = u.Intersect(span); !u.Empty() {
-					p.uncovered = append(p.uncovered, u)
+					p.Uncovered = append(p.Uncovered, u)
 				}
 			}
 			if !yield(p, nil) {
@@ -125,24 +135,24 @@ func TestCopyMakesTheTargetEqual(t *testing.T) {
 		source := drawBars(t, "source")
 		existing := minuteRange(0, rapid.IntRange(0, 20).Draw(t, "existing"))
 		before := drawBars(t, "target").Clip(existing)
-		target := newMemoryTarget(before, domain.MergeRanges([]domain.Range{existing}))
+		target := newMemoryTarget(t, before, domain.MergeRanges([]domain.Range{existing}))
 		overwrite, n := rapid.Bool().Draw(t, "overwrite"), rapid.IntRange(1, 7).Draw(t, "page")
-		cfg := func() copyConfig { return copyConfig{coverage: target.coverage, overwrite: overwrite, limit: n} }
-		pages := func() iter.Seq2[page[domain.Series], error] {
+		options := ingest.CopyOptions{Overwrite: overwrite, MaxRows: n}
+		pages := func() iter.Seq2[ingest.Page[domain.Series], error] {
 			return pagesOf(source, covered, n, []domain.Range{gap})
 		}
 		copied := covered.Subtract([]domain.Range{gap})
 
-		report, err := copyPages(context.Background(), pages(), target.dataset(t), cfg())
+		report, err := ingest.Copy(context.Background(), pages(), target, options)
 		if conflict := firstConflictIn(before, source, copied); !overwrite && conflict != nil {
-			var got *conflictError
+			var got *ingest.ConflictError
 			if !errors.As(err, &got) || !got.Time.Equal(*conflict) {
 				t.Fatalf("got %v; want a conflict at %s", err, conflict)
 			}
 
 			return
 		}
-		if err != nil || !report.span.Equal(covered) || report.rows != source.Clip(covered).Len() {
+		if err != nil || !report.Range.Equal(covered) || report.Rows != source.Clip(covered).Len() {
 			t.Fatalf("got %+v, %v; want %s", report, err, covered)
 		}
 
@@ -163,7 +173,7 @@ func TestCopyMakesTheTargetEqual(t *testing.T) {
 		}
 
 		writes := target.writes
-		_, err = copyPages(context.Background(), pages(), target.dataset(t), cfg())
+		_, err = ingest.Copy(context.Background(), pages(), target, options)
 		if err != nil || target.writes != writes {
 			t.Fatalf("the second copy wrote %d times, %v", target.writes-writes, err)
 		}
@@ -173,8 +183,11 @@ func TestCopyMakesTheTargetEqual(t *testing.T) {
 // firstConflictIn returns the time of the first bar of before in the ranges that source lacks or contradicts.
 func firstConflictIn(before, source domain.Series, ranges []domain.Range) *time.Time {
 	for _, r := range ranges {
-		if at, found := firstConflict(before.Clip(r), source.Clip(r)); found {
-			return &at
+		for _, b := range before.Clip(r).All() {
+			minute := domain.Range{Start: b.OpenTime, End: b.OpenTime.Add(time.Minute)}
+			if !before.Clip(minute).Equal(source.Clip(minute)) {
+				return &b.OpenTime
+			}
 		}
 	}
 
@@ -184,9 +197,9 @@ func firstConflictIn(before, source domain.Series, ranges []domain.Range) *time.
 // Bars that read back differently after they were written are an error.
 func TestCopyComparesWhatItWrote(t *testing.T) {
 	t.Parallel()
-	bars, target := flatBars(t, 3), newMemoryTarget(domain.EmptySeries(minuteKey), nil)
+	bars, target := flatBars(t, 3), newMemoryTarget(t, domain.EmptySeries(minuteKey), nil)
 	target.spoil = true
-	_, err := copyPages(t.Context(), pagesOf(bars, bars.Range(), 2, nil), target.dataset(t), copyConfig{limit: 2})
+	_, err := ingest.Copy(t.Context(), pagesOf(bars, bars.Range(), 2, nil), target, ingest.CopyOptions{})
 	if !errors.Is(err, ports.ErrIncomplete) {
 		t.Errorf("got %v", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package ingest_test
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -29,20 +30,20 @@ func drawPieces(t *rapid.T, label string, bars domain.Series) iter.Seq2[domain.S
 	}
 }
 
-// diffBars finds the differences that a comparison minute by minute finds, however the bars are cut into pieces.
+// Diff finds the differences that a comparison minute by minute finds, however the bars are cut into pieces.
 func TestDiffFindsEveryDifference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		left, right := drawBars(t, "left"), drawBars(t, "right")
-		var limits tolerance
+		var limits ingest.Tolerance
 		tolerant := rapid.Bool().Draw(t, "tolerant")
 		if tolerant {
-			limits.trades = 1
-			limits.fields[domain.FieldClose] = domain.MustDecimal("0.5")
+			limits.Trades = 1
+			limits.Fields[domain.FieldClose] = domain.MustDecimal("0.5")
 		}
 
-		var found []difference
-		differences, stats := diffBars(drawPieces(t, "left pieces", left), drawPieces(t, "right pieces", right), limits)
+		var found []ingest.Difference
+		differences, report := ingest.Diff(drawPieces(t, "left pieces", left), drawPieces(t, "right pieces", right), limits)
 		for d, err := range differences {
 			if err != nil {
 				t.Fatal(err)
@@ -51,7 +52,7 @@ func TestDiffFindsEveryDifference(t *testing.T) {
 			found = append(found, d)
 		}
 
-		var want diffStats
+		var want ingest.DiffReport
 		for n := range 20 {
 			at := domain.Range{Start: minute(n), End: minute(n + 1)}
 			a, b := left.Clip(at), right.Clip(at)
@@ -59,16 +60,16 @@ func TestDiffFindsEveryDifference(t *testing.T) {
 				continue
 			}
 
-			want.compared++
+			want.Compared++
 			if fields := differingFields(a, b, tolerant); fields > 0 {
-				want.differ++
-				want.fields += fields
+				want.Different++
+				want.Differences += fields
 			}
 		}
-		if stats() != want || len(found) != want.fields {
-			t.Fatalf("got %+v, %d listed; want %+v\n%v", stats(), len(found), want, found)
+		if report() != want || len(found) != want.Differences {
+			t.Fatalf("got %+v, %d listed; want %+v\n%v", report(), len(found), want, found)
 		}
-		if !slices.IsSortedFunc(found, func(a, b difference) int { return a.Time.Compare(b.Time) }) {
+		if !slices.IsSortedFunc(found, func(a, b ingest.Difference) int { return a.Time.Compare(b.Time) }) {
 			t.Fatalf("not in order: %v", found)
 		}
 	})
@@ -112,13 +113,13 @@ func TestDiffReportsErrors(t *testing.T) {
 		_ = yield(flatBars(t, 5), nil) && yield(domain.EmptySeries(minuteKey), nil)
 	}
 	for _, sides := range [][2]iter.Seq2[domain.Series, error]{{failing, working}, {working, failing}} {
-		differences, stats := diffBars(sides[0], sides[1], tolerance{})
+		differences, report := ingest.Diff(sides[0], sides[1], ingest.Tolerance{})
 		var last error
 		for _, err := range differences {
 			last = err
 		}
-		if !errors.Is(last, fault) || stats().compared != 2 {
-			t.Errorf("got %v after %d bars", last, stats().compared)
+		if !errors.Is(last, fault) || report().Compared != 2 {
+			t.Errorf("got %v after %d bars", last, report().Compared)
 		}
 	}
 

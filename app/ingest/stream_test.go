@@ -1,4 +1,4 @@
-package main
+package ingest_test
 
 import (
 	"context"
@@ -8,42 +8,15 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// The windows of a range touch, make it up, and end on edges, whatever the grid.
-func TestWindowsMakeUpTheRange(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{"1s", "1m", "7h", "1d@America/New_York", "1w", "1M", "100M"} {
-		g, err := domain.ParseGrid(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-
-		const slots = 50_000
-		r := g.Align(domain.Range{Start: minute(0), End: minute(0).AddDate(60, 0, 0)})
-		if text == "1s" {
-			r = g.Align(domain.Range{Start: minute(0), End: minute(5000)})
-		}
-		at := r.Start
-		for w := range windows(g, r, slots) {
-			if !w.Start.Equal(at) || w.Empty() || !g.Aligned(w.End) || g.Slots(w) > slots+1 {
-				t.Fatalf("%s: after %s comes %s", text, at, w)
-			}
-			at = w.End
-		}
-
-		if !at.Equal(r.End) {
-			t.Errorf("%s: the windows end at %s, the range at %s", text, at, r.End)
-		}
-	}
-}
-
 // Streamed bars sum to the stored ones, and the uncovered parts are reported, whatever the size of a window.
-func TestStreamBarsReportsCoverage(t *testing.T) {
+func TestStreamPagesReportsCoverage(t *testing.T) {
 	t.Parallel()
-	md := openFile(t, "bars.db")
+	md := newService(t)
 	all := domain.Range{Start: minute(0), End: minute(20)}
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
@@ -63,15 +36,15 @@ func TestStreamBarsReportsCoverage(t *testing.T) {
 		var uncovered []domain.Range
 		request := domain.DataRequest{Key: minuteKey, Start: all.Start, End: all.End}
 		slots := int64(rapid.IntRange(1, 30).Draw(t, "slots"))
-		for p, err := range streamBars(ctx, md, request, slots, func(int) {}) {
+		for p, err := range ingest.StreamPages(ctx, md, request, slots) {
 			if err == nil {
-				err = got.AppendSeries(p.rows)
+				err = got.AppendSeries(p.Rows)
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
 
-			uncovered = append(uncovered, p.uncovered...)
+			uncovered = append(uncovered, p.Uncovered...)
 		}
 
 		want := domain.NewSeriesBuilder(minuteKey, 0)
@@ -105,12 +78,12 @@ func (p spanningProvider) Stream(
 }
 
 // A piece that spans an uncovered range is refused, because an export would declare the range covered.
-func TestStreamBarsRefusesSpanningPieces(t *testing.T) {
+func TestStreamPagesRefusesSpanningPieces(t *testing.T) {
 	t.Parallel()
 	p := spanningProvider{bars: flatBars(t, 10), uncovered: []domain.Range{{Start: minute(3), End: minute(4)}}}
 	request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(10)}
 	var last error
-	for _, err := range streamBars(t.Context(), p, request, 100, func(int) {}) {
+	for _, err := range ingest.StreamPages(t.Context(), p, request, 100) {
 		last = err
 	}
 	if !errors.Is(last, ports.ErrInternal) {

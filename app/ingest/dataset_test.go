@@ -1,4 +1,4 @@
-package main
+package ingest_test
 
 import (
 	"context"
@@ -6,13 +6,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
 // Pages of any size touch, make up the range, and sum to the stored bars.
 func TestPagesMakeUpTheRange(t *testing.T) {
 	t.Parallel()
-	md, coverage := openFile(t, "bars.db"), domain.Range{Start: minute(0), End: minute(20)}
+	md, coverage := newService(t), domain.Range{Start: minute(0), End: minute(20)}
 	rapid.Check(t, func(t *rapid.T) {
 		bars := drawBars(t, "bars")
 		if _, err := md.Replace(context.Background(), domain.EmptySeries(minuteKey), coverage); err != nil {
@@ -26,17 +27,17 @@ func TestPagesMakeUpTheRange(t *testing.T) {
 		all := domain.NewSeriesBuilder(minuteKey, 0)
 		at, n := r.Start, rapid.IntRange(1, 8).Draw(t, "page")
 		var uncovered []domain.Range
-		for p, err := range barDataset(md, minuteKey).pages(context.Background(), []domain.Range{r}, n) {
+		for p, err := range ingest.Pages(context.Background(), ingest.BarsOf(md, minuteKey), []domain.Range{r}, n) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !p.span.Start.Equal(at) || p.rows.Len() > n || !p.span.Covers(p.rows.Range()) {
-				t.Fatalf("after %s comes a page of %s with %s", at, p.span, p.rows)
+			if !p.Range.Start.Equal(at) || p.Rows.Len() > n || !p.Range.Covers(p.Rows.Range()) {
+				t.Fatalf("after %s comes a page of %s with %s", at, p.Range, p.Rows)
 			}
 
-			at = p.span.End
-			uncovered = append(uncovered, p.uncovered...)
-			if err := all.AppendSeries(p.rows); err != nil {
+			at = p.Range.End
+			uncovered = append(uncovered, p.Uncovered...)
+			if err := all.AppendSeries(p.Rows); err != nil {
 				t.Fatal(err)
 			}
 		}
