@@ -104,7 +104,7 @@ func subtractRange(ranges []domain.Range, r domain.Range) (rest []domain.Range) 
 func pagesOf(
 	bars domain.Series, r domain.Range, n int, uncovered []domain.Range,
 ) iter.Seq2[ingest.Page[domain.Series], error] {
-	return func(yield func(page[domain.Series], error) bool) {
+	return func(yield func(ingest.Page[domain.Series], error) bool) {
 		for !r.Empty() {
 			span := domain.Range{Start: r.Start, End: r.Start.Add(time.Duration(n) * time.Minute)}
 			span = span.Intersect(r)
