@@ -3,7 +3,7 @@
 //
 //	query      requests for bars, trades and quotes; streams, batches, query plans
 //	describe   metadata and statistics of a symbol
-//	ingest     writes
+//	ingest     writes; copies between stores, and comparisons
 //	symbols    catalogs, similar names, coverage
 //	health     diagnosis
 //	chunks     the cache of bars in front of a store
