@@ -28,7 +28,7 @@ func ExampleNewSeries() {
 
 	ctx := context.Background()
 	key := ports.ChunkKey{Store: "postgres", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}}
-	chunk := ports.Chunk{Validated: true, ValidUntil: time.Now().Add(time.Hour).UnixMicro()}
+	chunk := ports.Chunk{Validated: true, ValidUntil: ports.WallMicros(time.Now().Add(time.Hour).UnixMicro())}
 	caches[1].Put(ctx, key, chunk, time.Hour)
 
 	both := tiered.NewSeries(caches[0], caches[1])
