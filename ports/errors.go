@@ -13,7 +13,7 @@ var (
 	ErrInvalid     = domain.ErrInvalid               // the request is wrong; nothing was read or written
 	ErrNotFound    = errors.New("not found")         // no catalog knows the symbol
 	ErrTooLarge    = errors.New("too large")         // a limit refuses the request or its answer
-	ErrTimeout     = errors.New("timeout")           // a deadline passed; Phase and Deadline say which
+	ErrTimeout     = errors.New("timeout")           // a deadline passed; Phase says where
 	ErrCanceled    = errors.New("canceled")          // the caller gave up
 	ErrUnavailable = errors.New("unavailable")       // the store cannot be reached or went away; a later try may succeed
 	ErrOverloaded  = errors.New("overloaded")        // the store or the pool has no room; a later try may succeed

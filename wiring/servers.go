@@ -58,7 +58,7 @@ func (p Postgres) validate() error {
 		faults = append(faults, fmt.Errorf("postgres: min_conns %d, max_conns %d: 0 <= min <= max is needed", p.MinConns, p.MaxConns))
 	}
 	for _, d := range []struct {
-		name  domain.StoreName
+		name  string
 		value time.Duration
 	}{
 		{"acquire_timeout", p.AcquireTimeout}, {"connect_timeout", p.ConnectTimeout},
