@@ -21,6 +21,9 @@
 // on ensure_partitions(text, timestamptz[]); and a reader, who is granted USAGE and SELECT. Grants on the tables that
 // migrations/ names are enough, because partitions are reached through their parents.
 //
+// Sessions set row_security to off. A policy that would hide rows from the role makes its reads fail with
+// ports.ErrPermission, because a hidden bar must not read as a bar that does not exist.
+//
 // # Existing tables
 //
 // Tables that a deployment already has are read through views that replace symbols, bars and extents and have the same

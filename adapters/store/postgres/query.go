@@ -337,10 +337,11 @@ SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamp
 
 // Sessions and the database.
 const (
-	// selectSessionSettings reads the settings that the decoders and the text that bun writes depend on.
+	// selectSessionSettings reads the settings that the decoders, the text that bun writes and the completeness of
+	// reads depend on.
 	selectSessionSettings = `
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
-	current_setting('TimeZone')`
+	current_setting('TimeZone'), current_setting('row_security')`
 
 	// selectIdentity includes the timeline, because a server that was restored from a backup or promoted starts a new
 	// one and may lack rows that the old one had.

@@ -81,3 +81,61 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 	}
 	wantKind(t, i.Migrate(t.Context()), ports.ErrPermission)
 }
+
+// TestHiddenRowsAreAnError reads as a role from which a row-level security policy hides bars, coverage or symbols. A
+// hidden row must not read as a bar that does not exist.
+func TestHiddenRowsAreAnError(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	bars := gen.Walk("BTC/USD", 1_000)
+	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	reader := "reader_" + strings.TrimPrefix(u.Path, "/")
+	t.Cleanup(func() {
+		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader, "DROP ROLE "+reader); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := exec(t.Context(), dsn,
+		"CREATE ROLE "+reader+" LOGIN PASSWORD 'r'",
+		"GRANT USAGE ON SCHEMA marketdata TO "+reader,
+		"GRANT SELECT ON ALL TABLES IN SCHEMA marketdata TO "+reader,
+	); err != nil {
+		t.Fatal(err)
+	}
+
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
+		DSN: dsnWithUser(t, dsn, reader, "r"), MaxConns: 2, AcquireTimeout: 5 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(closeStore)
+	for table, read := range map[string]func() error{
+		"bars":    func() error { _, err := countBars(t.Context(), s, queryAll(bars)); return err },
+		"extents": func() error { _, err := s.Extents(t.Context(), "BTC/USD"); return err },
+		"symbols": func() error { _, err := s.Symbols(t.Context(), ports.SymbolQuery{}); return err },
+	} {
+		if err := read(); err != nil {
+			t.Errorf("read %s without a policy: %v", table, err)
+		}
+
+		table = "marketdata." + table
+		if err := exec(t.Context(), dsn, "CREATE POLICY hidden ON "+table+" USING (false)",
+			"ALTER TABLE "+table+" ENABLE ROW LEVEL SECURITY"); err != nil {
+			t.Fatal(err)
+		}
+
+		wantKind(t, read(), ports.ErrPermission)
+		wantKind(t, s.Check(t.Context()), ports.ErrPermission)
+		if err := exec(t.Context(), dsn, "DROP POLICY hidden ON "+table,
+			"ALTER TABLE "+table+" DISABLE ROW LEVEL SECURITY"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

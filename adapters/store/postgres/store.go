@@ -191,7 +191,8 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 }
 
 // New returns a Store on the caller's pool, with the pool's own settings. The caller closes the pool, after the
-// returned function has released the store's resources.
+// returned function has released the store's resources. If row-level security applies to the pool's role, its sessions
+// should set row_security to off, as those of Open do, because otherwise hidden bars read as bars that do not exist.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	cfg.DSN = pool.Config().ConnString()
 	if err := cfg.Validate(); err != nil {
@@ -231,6 +232,9 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		"plan_cache_mode": "force_generic_plan",
 		// Compiling a statement takes longer than running it, because ours compute almost nothing.
 		"jit": "off",
+		// A read that a row-level security policy would filter fails, because a hidden bar must not read as a bar that
+		// does not exist.
+		"row_security": "off",
 	} {
 		if _, isSet := c.ConnConfig.RuntimeParams[name]; !isSet {
 			c.ConnConfig.RuntimeParams[name] = value
@@ -246,10 +250,10 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// checkSession refuses a session whose settings would change the meaning of text, with a *settingError.
+// checkSession refuses a session whose settings would change the meaning of text or hide rows, with a *settingError.
 func checkSession(ctx context.Context, conn *pgx.Conn) error {
-	var quoting, encoding, zone string
-	if err := conn.QueryRow(ctx, selectSessionSettings).Scan(&quoting, &encoding, &zone); err != nil {
+	var quoting, encoding, zone, rowSecurity string
+	if err := conn.QueryRow(ctx, selectSessionSettings).Scan(&quoting, &encoding, &zone, &rowSecurity); err != nil {
 		return err
 	}
 
@@ -257,6 +261,7 @@ func checkSession(ctx context.Context, conn *pgx.Conn) error {
 		{"standard_conforming_strings", quoting, "on"},
 		{"client_encoding", encoding, "UTF8"},
 		{"TimeZone", zone, "UTC"},
+		{"row_security", rowSecurity, "off"},
 	} {
 		if s.value != s.want {
 			return &settingError{s.name, s.value, s.want}

@@ -144,13 +144,14 @@ func TestOpenErrors(t *testing.T) {
 		dsn  string
 		kind error
 	}{
-		"refused":     {withHost("127.0.0.1:1"), ports.ErrUnavailable},
-		"password":    {dsnWithUser(t, dsn, "postgres", "wrong"), ports.ErrAuth},
-		"database":    {changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Path = "/nowhere" }), ports.ErrSchema},
-		"tls":         {withParameter("sslmode", "require"), ports.ErrAuth},
-		"quoting":     {withParameter("standard_conforming_strings", "off"), ports.ErrSchema},
-		"zone":        {withParameter("TimeZone", "Asia/Tokyo"), ports.ErrSchema},
-		"invalid DSN": {"postgres://:bad:port", ports.ErrInvalid},
+		"refused":      {withHost("127.0.0.1:1"), ports.ErrUnavailable},
+		"password":     {dsnWithUser(t, dsn, "postgres", "wrong"), ports.ErrAuth},
+		"database":     {changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Path = "/nowhere" }), ports.ErrSchema},
+		"tls":          {withParameter("sslmode", "require"), ports.ErrAuth},
+		"quoting":      {withParameter("standard_conforming_strings", "off"), ports.ErrSchema},
+		"zone":         {withParameter("TimeZone", "Asia/Tokyo"), ports.ErrSchema},
+		"row security": {withParameter("row_security", "on"), ports.ErrSchema},
+		"invalid DSN":  {"postgres://:bad:port", ports.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,6 @@
 -- selectSessionSettings
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
-	current_setting('TimeZone');
+	current_setting('TimeZone'), current_setting('row_security');
 
 -- selectIdentity
 SELECT system_identifier || '-' || timeline_id || '-' ||
