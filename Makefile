@@ -10,10 +10,10 @@ DEMO        := $(BIN)/demo
 RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0'
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-servers servers test test-deep bench generate verify cross lint release clean
+.PHONY: help build demo demo-servers servers test test-influx2 test-deep bench generate verify cross lint release clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the command into bin/
 	@$(GO) build -o $(BIN)/ ./cmd/marketdata
@@ -32,6 +32,9 @@ test: servers ## everything, with the race detector, on private servers
 	$(GO) -C tests/external test ./...
 	$(GO) -C tests/parquet test ./...
 	tests/fuzz.sh 1s
+
+test-influx2: servers ## the tests of InfluxDB on InfluxDB 2.7, which cargo and Go build once; skipped without cargo
+	tests/influx2.sh
 
 test-deep: servers ## every fuzz target for 30 s
 	tests/fuzz.sh 30s

@@ -22,7 +22,7 @@ import (
 func newInflux(b *testing.B) (*influx.Store, influx.Config) {
 	b.Helper()
 	server := servers.Influx(b)
-	cfg := influx.Config{URL: server.URL, Token: server.Username + ":" + server.Password, Database: server.Database}
+	cfg := influx.Config{URL: server.URL, Token: server.Token, Database: server.Database}
 	store, closeStore, err := influx.Open(b.Context(), cfg)
 	check(err)
 	b.Cleanup(closeStore)

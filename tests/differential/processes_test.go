@@ -71,7 +71,8 @@ func openStage(tb testing.TB, redis string) *stage {
 			AcquireTimeout: patience, ConnectTimeout: patience, BatchRows: 7, MigrateOnOpen: true,
 		},
 		Influx: wiring.Influx{
-			URL: database.URL, Token: wiring.NewSecret(database.Username + ":" + database.Password), Database: database.Database, BatchSize: 7,
+			URL: database.URL, Token: wiring.NewSecret(database.Token), Org: database.Org, Bucket: database.Bucket,
+			Database: database.Database, BatchSize: 7,
 		},
 	}
 	s := &stage{clock: clock.NewSimulated(time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC))}

@@ -114,7 +114,9 @@ func onServers(dsn string, influx servers.InfluxServer) []string {
 		"MARKETDATA_POSTGRES_CONNECT_TIMEOUT=10s",
 		"MARKETDATA_POSTGRES_ACQUIRE_TIMEOUT=10s",
 		"MARKETDATA_INFLUX_URL=" + influx.URL,
-		"MARKETDATA_INFLUX_TOKEN=" + influx.Username + ":" + influx.Password,
+		"MARKETDATA_INFLUX_TOKEN=" + influx.Token,
+		"MARKETDATA_INFLUX_ORG=" + influx.Org,
+		"MARKETDATA_INFLUX_BUCKET=" + influx.Bucket,
 		"MARKETDATA_INFLUX_DATABASE=" + influx.Database,
 	}
 }

@@ -11,6 +11,9 @@
 //     GOPATH/bin, redis-server in PATH. Root starts PostgreSQL as the user postgres, because PostgreSQL refuses to run
 //     as root.
 //
+// MARKETDATA_TEST_INFLUX2 is the path of an influxd of InfluxDB 2, which replaces InfluxDB 1.8 in every test. `make
+// test-influx2` builds one.
+//
 // If there is neither, the test is skipped with the reason, or fails if MARKETDATA_REQUIRE_SERVERS is 1.
 //
 // The command in cmd/with-servers starts one server of each kind, sets the variables and runs a command, so that many

@@ -14,18 +14,53 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
-// InfluxServer is a new, empty database on an InfluxDB 1.8 server with authentication. The user is an administrator.
+// InfluxServer is a new, empty database on an InfluxDB with authentication: 1.8, or 2 if EnvInflux2 names its program.
+// The token is an administrator's.
 type InfluxServer struct {
-	URL      string // http://host:port
-	Username string
-	Password string
-	Database string
+	URL         string // http://host:port
+	Token       string // user:password on 1.8
+	Org, Bucket string // "" on 1.8
+	Database    string
+
+	server influxDatabase
+}
+
+// influxDatabase administers a database. Each version of InfluxDB has an implementation.
+type influxDatabase interface {
+	newToken(tb testing.TB, mayRead bool) string
+	setRetention(tb testing.TB, retention time.Duration)
 }
 
 // Influx returns a new, empty database. It is dropped when the test ends.
 func Influx(tb testing.TB) InfluxServer {
+	tb.Helper()
+	if os.Getenv(EnvInflux2) != "" {
+		return newInflux2Database(tb)
+	}
+
+	return newInflux1Database(tb)
+}
+
+// NewToken returns the token of a user who may read the database and do nothing else, or who may do nothing. The user
+// is dropped when the test ends.
+func (s InfluxServer) NewToken(tb testing.TB, mayRead bool) string {
+	tb.Helper()
+	return s.server.newToken(tb, mayRead)
+}
+
+// SetRetention makes the default retention policy of the database, or its bucket, drop older rows. 0 keeps every row.
+func (s InfluxServer) SetRetention(tb testing.TB, retention time.Duration) {
+	tb.Helper()
+	s.server.setRetention(tb, retention)
+}
+
+// influx1Database is a database of InfluxDB 1.8.
+type influx1Database struct{ address, name string }
+
+func newInflux1Database(tb testing.TB) InfluxServer {
 	tb.Helper()
 	address := influx.address(tb)
 	u, err := url.Parse(address)
@@ -33,21 +68,41 @@ func Influx(tb testing.TB) InfluxServer {
 		tb.Fatalf("%s is not an http:// URL", EnvInflux)
 	}
 
-	s := InfluxServer{Username: u.User.Username(), Database: newDatabaseName()}
-	s.Password, _ = u.User.Password()
-	if err := runInfluxQL(address, "CREATE DATABASE "+s.Database); err != nil {
-		tb.Fatalf("create the database of the test: %v", err)
-	}
-
-	tb.Cleanup(func() {
-		if err := runInfluxQL(address, "DROP DATABASE "+s.Database); err != nil {
-			tb.Errorf("drop the database of the test: %v", err)
-		}
-	})
+	d := influx1Database{address: address, name: newDatabaseName()}
+	d.run(tb, "CREATE DATABASE "+d.name)
+	tb.Cleanup(func() { d.run(tb, "DROP DATABASE "+d.name) })
+	password, _ := u.User.Password()
+	s := InfluxServer{Token: u.User.Username() + ":" + password, Database: d.name, server: d}
 	u.User = nil
 	s.URL = u.String()
 
 	return s
+}
+
+func (d influx1Database) newToken(tb testing.TB, mayRead bool) string {
+	tb.Helper()
+	name := "user_" + newDatabaseName()
+	d.run(tb, "CREATE USER "+name+" WITH PASSWORD 'secret'")
+	tb.Cleanup(func() { d.run(tb, "DROP USER "+name) })
+	if mayRead {
+		d.run(tb, "GRANT READ ON "+d.name+" TO "+name)
+	}
+
+	return name + ":secret"
+}
+
+func (d influx1Database) setRetention(tb testing.TB, retention time.Duration) {
+	tb.Helper()
+	d.run(tb, fmt.Sprintf("ALTER RETENTION POLICY autogen ON %s DURATION %ds SHARD DURATION 1h",
+		d.name, int(retention.Seconds())))
+}
+
+// run runs a statement as an administrator.
+func (d influx1Database) run(tb testing.TB, statement string) {
+	tb.Helper()
+	if err := runInfluxQL(d.address, statement); err != nil {
+		tb.Errorf("%s: %v", statement, err)
+	}
 }
 
 // runInfluxQL runs a statement as the user in the address.

@@ -13,6 +13,7 @@ import (
 const (
 	EnvPostgres = "MARKETDATA_TEST_POSTGRES"
 	EnvInflux   = "MARKETDATA_TEST_INFLUX"
+	EnvInflux2  = "MARKETDATA_TEST_INFLUX2"
 	EnvRedis    = "MARKETDATA_TEST_REDIS"
 	EnvRequire  = "MARKETDATA_REQUIRE_SERVERS"
 )
@@ -22,7 +23,7 @@ var errNotInstalled = errors.New("not installed")
 
 // sharedServer is a server that all tests of this process share. It is started at most once.
 type sharedServer struct {
-	env   string
+	env   string // the variable that names a running server; "" if none can
 	start func() (*process, string, error)
 
 	once    sync.Once
@@ -35,6 +36,7 @@ type sharedServer struct {
 var (
 	postgres = sharedServer{env: EnvPostgres, start: startPostgres}
 	influx   = sharedServer{env: EnvInflux, start: startInflux}
+	influx2  = sharedServer{start: startInflux2}
 )
 
 // address returns the URL of the server with its credentials. It skips the test, or fails it, if there is no server.
@@ -68,14 +70,15 @@ type Group struct {
 	processes   []*process
 }
 
-// StartAll starts one server of each kind that no environment variable names. The caller must call Stop.
+// StartAll starts one server of each kind that no environment variable names. It starts no InfluxDB if EnvInflux2 names
+// a program, because each test process starts that itself. The caller must call Stop.
 func StartAll() (*Group, error) {
 	g := &Group{}
 	for _, s := range []struct {
 		env   string
 		start func() (*process, string, error)
 	}{{EnvPostgres, startPostgres}, {EnvInflux, startInflux}, {EnvRedis, startRedis}} {
-		if os.Getenv(s.env) != "" {
+		if os.Getenv(s.env) != "" || s.env == EnvInflux && os.Getenv(EnvInflux2) != "" {
 			continue
 		}
 

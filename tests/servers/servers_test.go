@@ -43,7 +43,7 @@ func TestPostgresReturnsSeparateDatabases(t *testing.T) {
 func TestInfluxReturnsCredentials(t *testing.T) {
 	t.Parallel()
 	s := servers.Influx(t)
-	if s.URL == "" || s.Database == "" || s.Username == "" || s.Password == "" || strings.Contains(s.URL, s.Password) {
+	if s.URL == "" || s.Database == "" || s.Token == "" || strings.Contains(s.URL, s.Token) {
 		t.Fatalf("incomplete: %+v", s)
 	}
 }

@@ -29,7 +29,8 @@ func config(tb testing.TB) wiring.Config {
 			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second, MigrateOnOpen: true,
 		},
 		Influx: wiring.Influx{
-			URL: influx.URL, Token: wiring.NewSecret(influx.Username + ":" + influx.Password), Database: influx.Database,
+			URL: influx.URL, Token: wiring.NewSecret(influx.Token), Org: influx.Org, Bucket: influx.Bucket,
+			Database: influx.Database,
 		},
 	}
 }

@@ -1,8 +1,8 @@
 package influx_test
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"strings"
@@ -21,8 +21,11 @@ import (
 // config returns the configuration for a new, empty database on a real server.
 func config(tb testing.TB) influx.Config {
 	tb.Helper()
-	server := servers.Influx(tb)
-	return influx.Config{URL: server.URL, Token: server.Username + ":" + server.Password, Database: server.Database}
+	return configOf(servers.Influx(tb))
+}
+
+func configOf(s servers.InfluxServer) influx.Config {
+	return influx.Config{URL: s.URL, Token: s.Token, Org: s.Org, Bucket: s.Bucket, Database: s.Database}
 }
 
 func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
@@ -146,5 +149,6 @@ func deleteBar(ctx context.Context, cfg influx.Config, key domain.SeriesKey, at 
 func writeRaw(ctx context.Context, cfg influx.Config, lines ...string) error {
 	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().SetApplicationName("test"))
 	defer client.Close()
-	return errors.Join(client.WriteAPIBlocking("", cfg.Database).WriteRecord(ctx, lines...))
+	api := client.WriteAPIBlocking(cfg.Org, cmp.Or(cfg.Bucket, cfg.Database))
+	return api.WriteRecord(ctx, lines...)
 }
