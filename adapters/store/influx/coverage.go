@@ -2,11 +2,13 @@ package influx
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // maxBoundSymbols limits the symbols that a query names. For more symbols, the query reads the series of every symbol,
@@ -63,16 +65,33 @@ func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol) ([]dom
 type edge struct {
 	tags        map[string]string
 	first, last time.Time
+	hasLast     bool
 }
 
+// maxEdgeAttempts limits how often readEdges reads.
+const maxEdgeAttempts = 3
+
 // readEdges returns the edges of the series of the symbols. No symbols, or more than maxBoundSymbols, are the series of
-// every symbol.
+// every symbol. It reads again if a series has a first bar and no last one. Then its bars were deleted between the two
+// statements, or the server dropped the row without a mark, as 1.8 does if its max-row-limit falls between two series.
 func (s *Store) readEdges(ctx context.Context, symbols []domain.Symbol) ([]edge, error) {
 	names := s.symbolTagValues(symbols)
 	if len(names) == 0 && len(symbols) > 0 && len(symbols) <= maxBoundSymbols {
 		return nil, nil
 	}
 
+	for range maxEdgeAttempts {
+		edges, err := s.readEdgesOnce(ctx, names)
+		if err != nil || !slices.ContainsFunc(edges, func(e edge) bool { return !e.hasLast }) {
+			return edges, err
+		}
+	}
+
+	return nil, fmt.Errorf("the response has the first bar of a series and not the last; check max-row-limit of the "+
+		"server: %w", ports.ErrIncomplete)
+}
+
+func (s *Store) readEdgesOnce(ctx context.Context, names []string) ([]edge, error) {
 	var edges []edge
 	err := s.queryRows(ctx, s.layout.selectEdges(names), func(t table, values []any) error {
 		nanos, ok := values[0].(int64)
@@ -82,13 +101,13 @@ func (s *Store) readEdges(ctx context.Context, symbols []domain.Symbol) ([]edge,
 
 		at := time.Unix(0, nanos).UTC()
 		if t.statement == 0 {
-			edges = append(edges, edge{tags: t.tags, first: at, last: at})
+			edges = append(edges, edge{tags: t.tags, first: at})
 			return nil
 		}
 
 		i := slices.IndexFunc(edges, func(e edge) bool { return maps.Equal(e.tags, t.tags) })
 		if i >= 0 { // -1 if the first bar of the series was written between the two statements
-			edges[i].last = at
+			edges[i].last, edges[i].hasLast = at, true
 		}
 		return nil
 	})

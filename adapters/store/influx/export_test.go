@@ -9,7 +9,7 @@ import (
 func Decode(body []byte, n int) (rows int, err error) {
 	h := rowCounter{}
 	r := responseDecoder{decoder: newDecoder(bytes.NewReader(body), math.MaxInt64), handler: &h}
-	err = r.decode(n)
+	err = r.decode(query{statements: n})
 	return h.rows, err
 }
 

@@ -122,8 +122,9 @@ func mpMap(items ...[]byte) []byte {
 }
 
 var (
-	mpNil  = []byte{0xc0}
-	mpTrue = []byte{0xc3}
+	mpNil   = []byte{0xc0}
+	mpFalse = []byte{0xc2}
+	mpTrue  = []byte{0xc3}
 )
 
 // document encodes a response with the results.
@@ -139,6 +140,12 @@ func result(statement int64, partial bool, tables ...[]byte) []byte {
 		items = append(items, mpText("partial"), mpTrue)
 	}
 	return mpMap(items...)
+}
+
+// endlessResponse encodes the beginning of a response with 4,294,967,295 tables; each must be a barTable.
+func endlessResponse() []byte {
+	return slices.Concat([]byte{0xdf, 0, 0, 0, 1}, mpText("results"), []byte{0xdd, 0, 0, 0, 1},
+		[]byte{0xdf, 0, 0, 0, 2}, mpText("statement_id"), mpInt(0), mpText("series"), []byte{0xdd, 0xff, 0xff, 0xff, 0xff})
 }
 
 // barColumns are the columns of a result with bars.

@@ -24,6 +24,12 @@ const token = "canary-of-a-token"
 // passes every later connection to serve.
 func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.Store {
 	t.Helper()
+	return rawServerOfRequests(t, cfg, func(c net.Conn, _ *http.Request) { serve(c) })
+}
+
+// rawServerOfRequests is rawServer whose serve has the request too, with its form parsed.
+func rawServerOfRequests(t *testing.T, cfg influx.Config, serve func(net.Conn, *http.Request)) *influx.Store {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -40,18 +46,17 @@ func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.St
 			go func() {
 				defer c.Close()
 				request, err := http.ReadRequest(bufio.NewReader(c))
-				if err != nil {
+				if err != nil || request.ParseForm() != nil {
 					return
 				}
 
-				_, _ = io.Copy(io.Discard, request.Body)
 				if n == 0 {
 					body := document(result(0, false))
 					_, _ = fmt.Fprintf(c, "%sContent-Length: %d\r\nConnection: close\r\n\r\n%s", head, len(body), body)
 					return
 				}
 
-				serve(c)
+				serve(c, request)
 			}()
 		}
 	}()
@@ -268,10 +273,9 @@ func TestHugeResponse(t *testing.T) {
 	t.Parallel()
 	s := httpServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-msgpack")
-		for i := 0; ; i++ {
-			if _, err := w.Write(document(result(0, true, barTable(barColumns)))); err != nil {
-				return
-			}
+		_, err := w.Write(endlessResponse())
+		for err == nil {
+			_, err = w.Write(barTable(barColumns))
 		}
 	})
 	_ = checkErrorKind(t, s, ports.ErrTooLarge)

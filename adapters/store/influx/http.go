@@ -1,6 +1,7 @@
 package influx
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -37,7 +38,7 @@ func (s *Store) runQuery(ctx context.Context, q query, handler rowHandler) error
 	}
 
 	r := responseDecoder{decoder: newDecoder(response.Body, s.maxResponse), handler: handler}
-	return r.decode(q.statements)
+	return r.decode(q)
 }
 
 // sendQuery posts the query. The parameters go into the body, because proxies log URLs.
@@ -66,12 +67,49 @@ func (s *Store) sendQuery(ctx context.Context, q query) (*http.Response, error) 
 
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Accept", contentType)
-	if !s.compress {
-		request.Header.Set("Accept-Encoding", "identity")
+	request.Header.Set("Accept-Encoding", s.encoding())
+
+	response, err := s.client.HTTPService().DoHTTPRequestWithResponse(request, nil)
+	if err == nil && s.compress && isGzip(response) {
+		response.Body = &gzipBody{compressed: response.Body}
+		response.Header.Del("Content-Encoding")
 	}
 
-	return s.client.HTTPService().DoHTTPRequestWithResponse(request, nil)
+	return response, err
 }
+
+// encoding returns the value of the header Accept-Encoding. It is always set, because otherwise the transport of
+// net/http requests gzip itself and hides the length of a response that it decompresses.
+func (s *Store) encoding() string {
+	if s.compress {
+		return "gzip"
+	}
+	return "identity"
+}
+
+func isGzip(r *http.Response) bool {
+	return strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip")
+}
+
+// gzipBody decompresses a body. Read returns io.EOF only at the end of the body, after a complete gzip stream.
+type gzipBody struct {
+	compressed io.ReadCloser
+	reader     *gzip.Reader // nil before the first read
+}
+
+// Read reads decompressed bytes. A body of 0 bytes is empty, because a response without a body has no gzip stream.
+func (b *gzipBody) Read(p []byte) (n int, err error) {
+	if b.reader == nil {
+		if b.reader, err = gzip.NewReader(b.compressed); err != nil {
+			return 0, err
+		}
+	}
+
+	return b.reader.Read(p)
+}
+
+// Close closes the compressed body.
+func (b *gzipBody) Close() error { return b.compressed.Close() }
 
 // checkResponse returns an error unless the response is msgpack, from the configured host, with a marked end.
 func (s *Store) checkResponse(r *http.Response) error {

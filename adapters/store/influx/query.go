@@ -16,6 +16,7 @@ type query struct {
 	params     map[string]any // the values of the parameters $p0, $p1 and so on
 	statements int            // how many statements the text has
 	chunked    bool           // whether the server sends the result in chunks
+	noResult   bool           // whether the statement has no result, so that the response may have none
 }
 
 // maxQueryText limits the text that joinStatements makes, in bytes.
@@ -125,7 +126,7 @@ func quoteAll(identifiers []string) string {
 
 // createDatabase creates a database, or does nothing if it exists. name must be an identifier.
 func createDatabase(name string) query {
-	return query{text: "CREATE DATABASE " + quote(name), statements: 1}
+	return query{text: "CREATE DATABASE " + quote(name), statements: 1, noResult: true}
 }
 
 // span is a half-open range of times, in nanoseconds since 1970.
@@ -184,7 +185,10 @@ func (l layout) deleteBars(where []condition, s span) query {
 	b.add("DELETE FROM ", quote(l.measurement))
 	b.addWhere(where)
 	b.addTimeRange(s)
-	return b.query()
+	q := b.query()
+	q.noResult = true
+
+	return q
 }
 
 // selectEdges selects the first bar of every series, in one statement, and the last bar of every series, in another.

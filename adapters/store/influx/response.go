@@ -2,6 +2,7 @@ package influx
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/gal-friday/marketdata/ports"
@@ -31,20 +32,27 @@ type rowHandler interface {
 //	result    {"statement_id": n, "series": [table, ...], "partial": true}
 //	table     {"name": ..., "tags": {...}, "columns": [...], "values": [row, ...], "partial": true}
 //
-// A statement has one or more results, in one or more documents. All of them except the last have "partial".
+// A statement has one or more results, in one or more documents. All of them except the last have "partial". InfluxDB 2
+// returns no result for a statement that has none: an empty list of results, or no document at all.
+//
+// INVARIANT: the server announces only rows that follow. A result after a "partial" one has rows, and a table after a
+// "partial" one continues its series.
 type responseDecoder struct {
 	decoder *decoder
 	handler rowHandler
 
-	statements int  // how many statements the query has
-	statement  int  // the statement of the current result
-	finished   bool // whether the last result of the statement has been decoded
-	any        bool // whether a document has been decoded
+	statements int    // how many statements the query has
+	statement  int    // the statement of the current result
+	finished   bool   // whether the last result of the statement has been decoded
+	begun      bool   // whether a result has begun
+	any        bool   // whether a document has been decoded
+	rows       int    // how many rows the current result has so far
+	cut        *table // the last table if the next one must continue it
 }
 
-// decode decodes the response to a query of so many statements. It returns nil only if the response is complete.
-func (r *responseDecoder) decode(statements int) error {
-	r.statements = statements
+// decode decodes the response to the query. It returns nil only if the response is complete.
+func (r *responseDecoder) decode(q query) error {
+	r.statements = q.statements
 	for {
 		more, err := r.decoder.hasMore()
 		if err != nil {
@@ -61,9 +69,11 @@ func (r *responseDecoder) decode(statements int) error {
 	}
 
 	switch {
+	case q.noResult && !r.begun:
+		return nil
 	case !r.any:
 		return fmt.Errorf("the response is empty: %w", ports.ErrIncomplete)
-	case !r.finished || r.statement != statements-1:
+	case !r.finished || r.statement != r.statements-1:
 		return fmt.Errorf("the response ends before the last result: %w", ports.ErrIncomplete)
 	}
 
@@ -119,9 +129,10 @@ func (r *responseDecoder) decodeError() error {
 
 // resultState is the part of a result that has been decoded.
 type resultState struct {
-	begun   bool // whether the statement is known
-	partial bool // whether another result of the statement follows
-	cut     bool // whether the last table is continued elsewhere
+	begun     bool // whether the statement is known
+	continues bool // whether the result before this one announced it
+	decoded   bool // whether the tables have been decoded
+	partial   bool // whether another result of the statement follows
 }
 
 func (r *responseDecoder) decodeResult() error {
@@ -136,10 +147,14 @@ func (r *responseDecoder) decodeResult() error {
 			return err
 		}
 	}
-	if !state.begun {
+	switch {
+	case !state.begun:
 		return malformedError("a result of no statement")
-	}
-	if state.cut && !state.partial {
+	case !state.decoded:
+		return malformedError("a result without series")
+	case state.continues && r.rows == 0:
+		return fmt.Errorf("the response lacks the rows that the server announced: %w", ports.ErrIncomplete)
+	case r.cut != nil && !state.partial:
 		return fmt.Errorf("the server cut the result at its own row limit: %w", ports.ErrIncomplete)
 	}
 
@@ -161,18 +176,22 @@ func (r *responseDecoder) decodeResultKey(state resultState) (resultState, error
 			return state, err
 		}
 
-		state.begun = true
+		state.begun, state.continues = true, r.begun && !r.finished
 		return state, r.beginResult(id)
 	case "series":
-		if !state.begun {
-			return state, malformedError("series of no statement")
+		if !state.begun || state.decoded {
+			return state, malformedError("series of no statement, or a second time")
 		}
 
-		state.cut, err = r.decodeTables()
-		return state, err
+		state.decoded = true
+		return state, r.decodeTables()
 	case "messages":
 		return state, r.skipMessages()
 	case "partial":
+		if state.partial {
+			return state, malformedError("a result that is partial a second time")
+		}
+
 		state.partial, err = d.readBool()
 		return state, err
 	case "error":
@@ -196,7 +215,7 @@ func (r *responseDecoder) beginResult(id int64) error {
 	if r.finished { // because the limit applies to the response to one statement
 		r.decoder.resetLimit()
 	}
-	r.statement, r.finished = want, false
+	r.statement, r.finished, r.begun, r.rows = want, false, true, 0
 	return nil
 }
 
@@ -224,39 +243,39 @@ func (r *responseDecoder) skipMessages() error {
 	return nil
 }
 
-// decodeTables decodes the tables of a result. cut reports whether the last one is continued elsewhere.
-func (r *responseDecoder) decodeTables() (cut bool, err error) {
+// decodeTables decodes the tables of a result.
+func (r *responseDecoder) decodeTables() error {
 	n, err := r.decoder.readArrayHeader()
 	if err != nil {
-		return false, err
+		return err
 	}
 
 	for range n {
-		if cut, err = r.decodeTable(); err != nil {
-			return false, err
+		if err := r.decodeTable(); err != nil {
+			return err
 		}
 	}
 
-	return cut, nil
+	return nil
 }
 
-// decodeTable decodes a table. cut reports whether it is continued elsewhere. The rows must follow the names.
-func (r *responseDecoder) decodeTable() (cut bool, err error) {
+// decodeTable decodes a table. The rows must follow the names.
+func (r *responseDecoder) decodeTable() error {
 	d := r.decoder
 	keys, err := d.readMapHeader()
 	if err != nil {
-		return false, err
+		return err
 	}
 
 	t := table{statement: r.statement}
-	begun := false
+	begun, cut := false, false
 	for range keys {
 		key, err := d.readText()
 		if err != nil {
-			return false, err
+			return err
 		}
-		if begun && key != "partial" {
-			return false, malformedError("the key %.40q after the values", key)
+		if begun && (key != "partial" || cut) {
+			return malformedError("the key %.40q after the values", key)
 		}
 
 		switch key {
@@ -275,17 +294,26 @@ func (r *responseDecoder) decodeTable() (cut bool, err error) {
 			err = malformedError("a series with the key %.40q", key)
 		}
 		if err != nil {
-			return false, err
+			return err
 		}
 	}
 	if !begun {
-		return false, malformedError("a series without values")
+		return malformedError("a series without values")
 	}
 
-	return cut, nil
+	r.cut = nil
+	if cut {
+		r.cut = &t
+	}
+	return nil
 }
 
 func (r *responseDecoder) decodeRows(t table) error {
+	if r.cut != nil && (t.name != r.cut.name || !maps.Equal(t.tags, r.cut.tags)) {
+		return fmt.Errorf("the response lacks the rows of %s %v that the server announced: %w",
+			r.cut.name, r.cut.tags, ports.ErrIncomplete)
+	}
+
 	d := r.decoder
 	var err error
 	if t.rows, err = d.readArrayHeader(); err != nil {
@@ -295,6 +323,7 @@ func (r *responseDecoder) decodeRows(t table) error {
 		return err
 	}
 
+	r.rows += t.rows
 	for range t.rows {
 		width, err := d.readArrayHeader()
 		if err != nil {

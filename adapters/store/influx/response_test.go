@@ -180,6 +180,106 @@ func TestMalformedResponses(t *testing.T) {
 	}
 }
 
+// TestAnnouncedRowsAreMissing reads responses whose framing is complete, but which lack rows that the server announced.
+func TestAnnouncedRowsAreMissing(t *testing.T) {
+	t.Parallel()
+	named := func(name string, cut bool, rows ...[]byte) []byte {
+		items := [][]byte{
+			mpText("name"), mpText(name), mpText("columns"), mpTexts(barColumns), mpText("values"), mpArray(rows...),
+		}
+		if cut {
+			items = append(items, mpText("partial"), mpTrue)
+		}
+		return mpMap(items...)
+	}
+	row, next := barRow(0, nil), barRow(1, nil)
+	first, last := named("bars", true, row), named("bars", false, next)
+	id, series, partial := slices.Concat(mpText("statement_id"), mpInt(0)), mpText("series"), mpText("partial")
+	raw := func(pairs ...[]byte) []byte {
+		return slices.Concat([]byte{0xdf, 0, 0, 0, byte(len(pairs))}, slices.Concat(pairs...))
+	}
+	tables := slices.Concat(series, mpArray(last))
+	for name, c := range map[string]struct {
+		body []byte
+		bars int // -1 if the response is incomplete
+	}{
+		"complete":                   {document(result(0, true, first), result(0, false, last)), 2},
+		"complete_in_documents":      {slices.Concat(document(result(0, true, first)), document(result(0, false, last))), 2},
+		"complete_in_one_result":     {document(result(0, false, first, last)), 2},
+		"no_rows_at_all":             {document(result(0, false)), 0},
+		"last_result_empty":          {document(result(0, true, first), result(0, false)), -1},
+		"last_document_empty":        {slices.Concat(document(result(0, true, first)), document(result(0, false))), -1},
+		"last_table_empty":           {document(result(0, true, first), result(0, false, named("bars", false))), -1},
+		"result_in_the_middle_empty": {document(result(0, true, first), result(0, true), result(0, false, last)), -1},
+		"announced_without_rows":     {document(result(0, true), result(0, false)), -1},
+		"cut_table_is_not_continued": {document(result(0, true, first), result(0, false, named("trades", false, next))), -1},
+		"cut_table_within_a_result":  {document(result(0, false, first, named("trades", false, next))), -1},
+		"no_series":                  {document(raw(id)), -1},
+		"series_twice":               {document(raw(id, slices.Concat(series, mpArray(first)), tables)), -1},
+		"partial_is_revoked": {
+			document(raw(id, tables, slices.Concat(partial, mpTrue), slices.Concat(partial, mpFalse))), -1,
+		},
+		"cut_is_revoked": {
+			document(result(0, false, raw(slices.Concat(mpText("name"), mpText("bars")),
+				slices.Concat(mpText("columns"), mpTexts(barColumns)), slices.Concat(mpText("values"), mpArray(row)),
+				slices.Concat(partial, mpTrue), slices.Concat(partial, mpFalse)))), -1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := readAll(t, storeReturning(t, c.body), recordedQuery)
+			isIncomplete := errors.Is(err, ports.ErrIncomplete)
+			if c.bars < 0 && !isIncomplete || c.bars >= 0 && (err != nil || got.Len() != c.bars) {
+				t.Errorf("got %s, %v; want %d bars", got, err, c.bars)
+			}
+		})
+	}
+}
+
+// TestExtentsWithoutLastBar reads the first bars of two series and the last bar of one, as from a server that dropped
+// the rows beyond its limit.
+func TestExtentsWithoutLastBar(t *testing.T) {
+	t.Parallel()
+	edgeOf := func(symbol string, minute int) []byte {
+		at := recordedStart.Add(time.Duration(minute) * time.Minute)
+		tags := mpMap(mpText("symbol"), mpText(symbol), mpText("kind"), mpText("trade"), mpText("grid"), mpText("1m"))
+		return mpMap(mpText("name"), mpText("bars"), mpText("tags"), tags,
+			mpText("columns"), mpTexts([]string{"time", "first"}),
+			mpText("values"), mpArray(mpArray(mpInt(at.UnixNano()), mpFloat(1))))
+	}
+	firsts := result(0, false, edgeOf("A", 0), edgeOf("B", 0))
+	cut := document(firsts, result(1, false, edgeOf("A", 9)))
+	complete := document(firsts, result(1, false, edgeOf("A", 9), edgeOf("B", 9), edgeOf("NEW", 9)))
+	for name, c := range map[string]struct {
+		responses [][]byte
+		kind      error
+	}{
+		"complete":     {[][]byte{complete}, nil},
+		"deleted_once": {[][]byte{cut, complete}, nil},
+		"always_cut":   {[][]byte{cut, cut, cut}, ports.ErrIncomplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			responses := c.responses
+			s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
+				body := responses[0]
+				responses = responses[1:]
+				return response(r, http.StatusOK, body), nil
+			})
+			got, err := s.Extents(t.Context())
+			if !errors.Is(err, c.kind) || err == nil && len(got) != 2 || len(responses) != 0 {
+				t.Fatalf("got %v, %v, %d responses not requested; want %v", got, err, len(responses), c.kind)
+			}
+
+			for _, e := range got {
+				if e.Range.End.Sub(e.Range.Start) != 10*time.Minute {
+					t.Errorf("got %v, want 10 minutes", e)
+				}
+			}
+		})
+	}
+}
+
 // TestMoreBarsThanRequested reads from a server that ignores the limit.
 func TestMoreBarsThanRequested(t *testing.T) {
 	t.Parallel()

@@ -78,10 +78,12 @@ type Config struct {
 	// Database is the InfluxQL database. On 2.x it is the database of a DBRP mapping. Defaults to DefaultDatabase.
 	Database string
 	// RetentionPolicy is the InfluxQL retention policy; "" is the default one of the database. On 1.8 a deletion
-	// affects all retention policies of the database, so no other policy may have a measurement of the same name.
+	// affects all retention policies of the database, so no other policy may have a measurement of the same name. On
+	// 2.x a deletion affects the bucket of the default policy only, so leave RetentionPolicy empty there.
 	RetentionPolicy string
 	// Org and Bucket are the organisation and the bucket for writes on 2.x. They must be empty on 1.8, where the bucket
-	// is Database/RetentionPolicy.
+	// is Database/RetentionPolicy. A write that needs many new shards ends in a timeout of a 2.x server, so a bucket for
+	// bars of many years should have a long shard group duration.
 	Org    string
 	Bucket string
 

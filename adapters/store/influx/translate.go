@@ -137,6 +137,7 @@ var messageKinds = [...]struct {
 	{"authentication", ports.ErrAuth},
 	{"authorization failed", ports.ErrAuth},
 	{"not authorized", ports.ErrPermission},
+	{"insufficient permissions", ports.ErrPermission},
 	{"authorizing", ports.ErrPermission},
 	{"requires", ports.ErrPermission}, // "user requires READ"
 	{"database not found", ports.ErrSchema},
