@@ -18,9 +18,12 @@ import (
 // checked is a store whose check answers after a while.
 type checked struct {
 	*memory.Store
-	after time.Duration
-	err   error
+	after     time.Duration
+	err       error
+	retention time.Duration
 }
+
+func (c checked) Retention(context.Context) (time.Duration, error) { return c.retention, nil }
 
 func (c checked) Check(ctx context.Context) error {
 	select {
@@ -48,6 +51,8 @@ func TestDiagnose(t *testing.T) {
 			{"overloaded", checked{err: &ports.Error{Kind: ports.ErrOverloaded, Err: secret}}, nil, ports.Degraded, "overloaded"},
 			{"refused", checked{err: &ports.Error{Kind: ports.ErrAuth, Err: secret}}, nil, ports.Down, "authentication"},
 			{"unknown", checked{err: secret}, nil, ports.Down, "internal"},
+			{"retention", checked{retention: 720 * time.Hour}, nil, ports.Degraded,
+				"bars older than 720h0m0s are dropped by the retention policy and then read as not traded"},
 			{"hanging", checked{after: time.Hour}, nil, ports.Down, "timeout"},
 		}
 		var sources []app.Source
@@ -78,6 +83,9 @@ func TestDiagnose(t *testing.T) {
 			got := d.Stores[i]
 			if string(got.Store) != c.name || got.State != c.state || got.Reason != c.reason || (got.Pool == nil) != (c.use == nil) {
 				t.Errorf("got %+v, want %s because of %q", got, c.state, c.reason)
+			}
+			if got.Retention != c.check.retention {
+				t.Errorf("%s: got the retention %s", c.name, got.Retention)
 			}
 			if strings.Contains(got.Reason, "hunter2") {
 				t.Errorf("%s: a secret in %q", c.name, got.Reason)

@@ -38,7 +38,7 @@ type Health string
 // The states.
 const (
 	Healthy  Health = "healthy"  // it answers
-	Degraded Health = "degraded" // it answers, but slowly, or has no room for more
+	Degraded Health = "degraded" // it answers, but slowly, or has no room for more, or drops old bars
 	Down     Health = "down"     // it does not answer, or cannot serve
 )
 
@@ -48,6 +48,8 @@ type StoreDiagnosis struct {
 	State   Health           `json:"state"`
 	Reason  string           `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
 	Latency time.Duration    `json:"latency_ns"`       // by the check
+
+	Retention time.Duration `json:"retention_ns,omitempty"` // age at which the store drops bars; 0 if it keeps them
 
 	Requests  int64         `json:"requests"`         // calls of the store
 	Errors    int64         `json:"errors"`           // of them, those that the store failed

@@ -181,6 +181,12 @@ type HealthChecker interface {
 	Check(ctx context.Context) error
 }
 
+// RetentionReporter reports whether a store drops bars because of their age. A HealthChecker may implement it.
+type RetentionReporter interface {
+	// Retention returns the age at which the store drops bars that its coverage still contains; 0 if it keeps them.
+	Retention(ctx context.Context) (time.Duration, error)
+}
+
 // CoverageWriter keeps claims for a store that cannot hold its own.
 type CoverageWriter interface {
 	// DeclareCoverage records that r is complete for key, and makes the symbol known to the catalog.

@@ -32,7 +32,8 @@ func New(stores access.Stores, clock ports.Clock, settings *access.Settings) *Di
 
 // Diagnose checks all stores at once, each for at most 500 ms. A store is down where its check fails. It is degraded
 // where the check reports that the store is overloaded, takes more than 250 ms, or finds every connection of the pool
-// in use or a cache that cannot be used. Else it is healthy. Checks are not counted as requests.
+// in use, a cache that cannot be used, or a retention policy that drops old bars. Else it is healthy. Checks are not
+// counted as requests.
 func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	call := &access.Call{Op: "diagnose", Subject: access.Text(""), Settings: d.settings}
 	diagnosis := ports.Diagnosis{At: d.clock.Now().UTC(), Stores: make([]ports.StoreDiagnosis, len(d.stores))}
@@ -68,7 +69,7 @@ func diagnose(ctx context.Context, call *access.Call) ports.StoreDiagnosis {
 	var err error
 	if s.Health != nil {
 		start := time.Now()
-		_, err = access.DoUncounted(ctx, call, checkTimeout, check, struct{}{})
+		d.Retention, err = access.DoUncounted(ctx, call, checkTimeout, check, struct{}{})
 		d.Latency = time.Since(start)
 	}
 	d.State, d.Reason = assess(d, err)
@@ -89,11 +90,22 @@ func assess(d ports.StoreDiagnosis, err error) (ports.Health, string) {
 		return ports.Degraded, "cache invalidation is disconnected; the cache is not used"
 	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
 		return ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
+	case d.Retention > 0:
+		return ports.Degraded, fmt.Sprintf(
+			"bars older than %s are dropped by the retention policy and then read as not traded", d.Retention)
 	}
 
 	return ports.Healthy, ""
 }
 
-func check(ctx context.Context, s *access.Store, _ struct{}) (struct{}, error) {
-	return struct{}{}, s.Health.Check(ctx)
+// check checks the store and returns its retention.
+func check(ctx context.Context, s *access.Store, _ struct{}) (time.Duration, error) {
+	if err := s.Health.Check(ctx); err != nil {
+		return 0, err
+	}
+
+	if r, ok := s.Health.(ports.RetentionReporter); ok {
+		return r.Retention(ctx)
+	}
+	return 0, nil
 }

@@ -32,7 +32,8 @@ func (c *command) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check the health of each store",
 		Long: "Check the health of each store with a request that needs its connection, its credentials and its\n" +
-			"tables. A store is healthy, degraded (slow, or its connection pool is exhausted) or down.\n" +
+			"tables. A store is healthy, degraded (slow, its connection pool is exhausted, or its retention policy\n" +
+			"drops old bars) or down.\n" +
 			"The exit code is 4 if a store is down.",
 		Example: "  marketdata doctor\n  marketdata doctor --output json\n" +
 			"  marketdata doctor > /dev/null || echo 'a store is down'",

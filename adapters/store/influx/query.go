@@ -129,6 +129,9 @@ func createDatabase(name string) query {
 	return query{text: "CREATE DATABASE " + quote(name), statements: 1, noResult: true}
 }
 
+// showRetentionPolicies lists the retention policies of the database.
+func showRetentionPolicies() query { return query{text: "SHOW RETENTION POLICIES", statements: 1} }
+
 // span is a half-open range of times, in nanoseconds since 1970.
 type span struct{ start, end int64 }
 

@@ -68,6 +68,10 @@ var statementCalls = map[string]struct {
 		_, err := s.ReplaceBars(ctx, domain.EmptySeries(recordedKey), recordedQuery.Range)
 		return err
 	}},
+	"retention": {call: func(ctx context.Context, s *influx.Store) error {
+		_, err := s.Retention(ctx)
+		return err
+	}},
 	"extents": {call: func(ctx context.Context, s *influx.Store) error {
 		_, err := s.Extents(ctx)
 		return err

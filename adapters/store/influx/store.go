@@ -80,6 +80,8 @@ type Config struct {
 	// RetentionPolicy is the InfluxQL retention policy; "" is the default one of the database. On 1.8 a deletion
 	// affects all retention policies of the database, so no other policy may have a measurement of the same name. On
 	// 2.x a deletion affects the bucket of the default policy only, so leave RetentionPolicy empty there.
+	// It should keep bars forever, because coverage does not end when the policy drops a bar. Writes of bars that it
+	// does not keep return ErrInvalid.
 	RetentionPolicy string
 	// Org and Bucket are the organisation and the bucket for writes on 2.x. They must be empty on 1.8, where the bucket
 	// is Database/RetentionPolicy. A write that needs many new shards ends in a timeout of a 2.x server, so a bucket for

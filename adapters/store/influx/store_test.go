@@ -126,12 +126,15 @@ func TestRequestDestinations(t *testing.T) {
 			parts = append(parts, query.Get(name))
 		}
 		requests = append(requests, fmt.Sprint(parts...))
+		if r.URL.Path == "/api/v2/buckets" {
+			return response(r, http.StatusOK, []byte("{}")), nil
+		}
 		return response(r, http.StatusOK, document(result(0, false))), nil
 	})
 	b := minuteBars(t, recordedKey, 1)
 	_, err := s.WriteBars(t.Context(), b, b.Range())
-	want := []string{"/query crypto_v1forever", "/api/v2/write deskcryptons"}
-	if len(requests) < 2 || !slices.Equal(requests[:2], want) {
+	want := []string{"/api/v2/buckets desk", "/query crypto_v1forever", "/api/v2/write deskcryptons"}
+	if len(requests) < 3 || !slices.Equal(requests[:3], want) {
 		t.Errorf("got %q, want %q", requests, want)
 	}
 	if !errors.Is(err, ports.ErrUnavailable) { // because this server stores nothing

@@ -14,7 +14,7 @@ import (
 
 // WriteBars writes the bars that differ from the stored ones, in batches. It is not atomic: if it fails, some batches
 // may have been written, and a retry of the same call completes the write. It validates the coverage and does not store
-// it; see ports.CoverageWriter.
+// it; see ports.CoverageWriter. It writes nothing and returns ErrInvalid if the retention policy does not keep a bar.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
 	report, err := s.writeBars(ctx, bars, coverage)
@@ -27,6 +27,9 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage doma
 	if _, err := s.checkWritable(ctx, bars, coverage); err != nil || bars.Len() == 0 {
 		return ports.WriteReport{}, err
 	}
+	if err := s.checkRetention(ctx, bars); err != nil {
+		return ports.WriteReport{}, err
+	}
 
 	return s.upsertVerified(ctx, bars, func() (changes, error) {
 		stored, err := s.readSeries(ctx, bars.Key(), bars.Range())
@@ -35,7 +38,8 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage doma
 }
 
 // ReplaceBars deletes the stored bars of the range that bars does not contain, and writes the bars that differ. It is
-// not atomic: a reader may see a part of the replacement, and after a failure a retry of the same call completes it.
+// not atomic: a reader may see a part of the replacement, and after a failure a retry of the same call completes it. It
+// changes nothing and returns ErrInvalid if the retention policy does not keep a bar.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
 	report, err := s.replaceBars(ctx, bars, r)
@@ -47,6 +51,9 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	r, err := s.checkWritable(ctx, bars, r)
 	if err != nil || r.Empty() {
+		return ports.WriteReport{}, err
+	}
+	if err := s.checkRetention(ctx, bars); err != nil {
 		return ports.WriteReport{}, err
 	}
 
