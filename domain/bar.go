@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Bar is what was traded from its open time to the next edge of its grid.
+// Bar summarizes the trading from its open time, included, to the next edge of its grid, excluded.
 type Bar struct {
 	OpenTime time.Time `json:"time"` // UTC, on the grid
 	Open     Decimal   `json:"open"`
@@ -14,22 +14,24 @@ type Bar struct {
 	Low      Decimal   `json:"low"`
 	Close    Decimal   `json:"close"`
 	Volume   Decimal   `json:"volume"`
-	Trades   int64     `json:"trades"` // 0 is unknown, unless Volume is 0
+	Trades   int64     `json:"trades"` // not negative; 0 means unknown, unless Volume is 0
 }
 
-// Equal reports whether both bars say the same, numbers compared as numbers.
+// Equal reports whether all fields are equal. It compares decimals as numbers, so 1.0 equals 1.00.
 func (b Bar) Equal(o Bar) bool {
 	return b.OpenTime.Equal(o.OpenTime) && b.Trades == o.Trades &&
-		b.Open.Equal(o.Open) && b.High.Equal(o.High) && b.Low.Equal(o.Low) && b.Close.Equal(o.Close) && b.Volume.Equal(o.Volume)
+		b.Open.Equal(o.Open) && b.High.Equal(o.High) && b.Low.Equal(o.Low) &&
+		b.Close.Equal(o.Close) && b.Volume.Equal(o.Volume)
 }
 
-// String is one line: "2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=0".
+// String returns the bar on one line: "2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=0".
 func (b Bar) String() string {
 	return fmt.Sprintf("%s o=%s h=%s l=%s c=%s v=%s n=%d",
 		b.OpenTime.Format(time.RFC3339Nano), b.Open, b.High, b.Low, b.Close, b.Volume, b.Trades)
 }
 
-// UnmarshalJSON reads a bar and refuses one without its time or one of its five numbers: what is absent is not 0.
+// UnmarshalJSON parses a bar. It returns an error that wraps ErrInvalid if the time or one of the five numbers is
+// missing, because a missing number is not 0. Trades may be missing.
 func (b *Bar) UnmarshalJSON(text []byte) error {
 	var j struct {
 		Time   *time.Time `json:"time"`
@@ -47,6 +49,9 @@ func (b *Bar) UnmarshalJSON(text []byte) error {
 		return invalid("bar", string(text), "give time, open, high, low, close and volume (%s)", RuleIncomplete)
 	}
 
-	*b = Bar{OpenTime: j.Time.UTC(), Open: *j.Open, High: *j.High, Low: *j.Low, Close: *j.Close, Volume: *j.Volume, Trades: j.Trades}
+	*b = Bar{
+		OpenTime: j.Time.UTC(), Open: *j.Open, High: *j.High, Low: *j.Low, Close: *j.Close,
+		Volume: *j.Volume, Trades: j.Trades,
+	}
 	return nil
 }

@@ -7,16 +7,18 @@ import (
 	"strconv"
 )
 
-// Column is one decimal a bar, all at one scale kept beside it: value i is Lo[i] / 10^scale. Where some value needs
-// more than 64 bits, Hi is not nil, and value i is the 128-bit two's complement number Hi[i]<<64 | uint64(Lo[i]), over
-// 10^scale.
+// Column holds one decimal field of many bars as integers. The scale, which is stored beside the column, is the number
+// of digits after the point: value i is Lo[i] / 10^scale. If some value needs more than 64 bits, Hi has the same length
+// as Lo, and value i is the 128-bit two's complement number Hi[i]<<64 | uint64(Lo[i]) over 10^scale. Otherwise Hi is
+// nil.
 type Column struct {
 	Lo []int64
 	Hi []int64
 }
 
-// Columns is the content of a Series by column, every column of the same length. Time is the open time in microseconds
-// since 1970-01-01 UTC. The four prices share PriceScale. Trades is the trade count, 0 where unknown.
+// Columns holds the bars of a Series by column. All columns have the same length. OpenMicros are the open times as
+// Micros. The four prices share PriceScale, the volume has VolumeScale. Trades are the trade counts, under the rules of
+// Bar.Trades.
 type Columns struct {
 	OpenMicros             []int64
 	Open, High, Low, Close Column
@@ -26,10 +28,10 @@ type Columns struct {
 	VolumeScale            uint8
 }
 
-// Field names a column of decimals.
+// Field identifies a decimal field of a bar.
 type Field uint8
 
-// The fields of a bar that are decimals.
+// The decimal fields of a bar.
 const (
 	FieldOpen Field = iota
 	FieldHigh
@@ -42,7 +44,7 @@ const (
 
 var fieldNames = [fieldCount]string{"open", "high", "low", "close", "volume"}
 
-// String is the field's name: open, high, low, close, volume.
+// String returns the name of the field: open, high, low, close or volume.
 func (f Field) String() string {
 	if f < fieldCount {
 		return fieldNames[f]
@@ -50,7 +52,7 @@ func (f Field) String() string {
 	return "field " + strconv.Itoa(int(f))
 }
 
-// Field returns the column named and its scale.
+// Field returns the column of the field and its scale. It panics if f is none of the constants.
 func (c *Columns) Field(f Field) (column Column, scale uint8) {
 	p := c.column(f)
 	if f == FieldVolume {
@@ -64,28 +66,29 @@ func (c *Columns) column(f Field) *Column {
 	return [fieldCount]*Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume}[f]
 }
 
-// read sets b to bar i: in place, since a Bar is large and a loop over millions should copy it once.
-func (c *Columns) read(i int, b *Bar) {
+// fill sets b to bar i. It works in place because a Bar is large, and a loop over millions of bars should copy each
+// only once.
+func (c *Columns) fill(i int, b *Bar) {
 	b.OpenTime = Micros(c.OpenMicros[i]).Time()
-	b.Open = c.Open.at(i, c.PriceScale)
-	b.High = c.High.at(i, c.PriceScale)
-	b.Low = c.Low.at(i, c.PriceScale)
-	b.Close = c.Close.at(i, c.PriceScale)
-	b.Volume = c.Volume.at(i, c.VolumeScale)
+	b.Open = c.Open.value(i, c.PriceScale)
+	b.High = c.High.value(i, c.PriceScale)
+	b.Low = c.Low.value(i, c.PriceScale)
+	b.Close = c.Close.value(i, c.PriceScale)
+	b.Volume = c.Volume.value(i, c.VolumeScale)
 	b.Trades = c.Trades[i]
 }
 
-// at is value i as a Decimal.
-func (c *Column) at(i int, scale uint8) Decimal {
+// value returns value i as a Decimal.
+func (c *Column) value(i int, scale uint8) Decimal {
 	lo := c.Lo[i]
 	if c.Hi == nil {
-		return narrow(lo, scale)
+		return fromInt64(lo, scale)
 	}
 
 	return Decimal{hi: c.Hi[i], lo: uint64(lo), scale: scale}
 }
 
-// append adds d, which the column's scale can spell.
+// append adds d, whose scale must be that of the column.
 func (c *Column) append(d Decimal) {
 	if c.Hi == nil && !d.isNarrow() {
 		c.widen()
@@ -96,7 +99,7 @@ func (c *Column) append(d Decimal) {
 	}
 }
 
-// widen gives the column its high words.
+// widen adds the high words of all values.
 func (c *Column) widen() {
 	c.Hi = make([]int64, len(c.Lo), cap(c.Lo))
 	for i, lo := range c.Lo {
@@ -104,14 +107,14 @@ func (c *Column) widen() {
 	}
 }
 
-// rescale spells every value with more digits after the point.
+// rescale converts all values from one scale to a larger one.
 func (c *Column) rescale(from, to uint8) {
 	factor := int64(pow10[to-from])
 	if c.Hi == nil {
 		limit := math.MaxInt64 / factor
 		for i, v := range c.Lo {
 			if v > limit || v < -limit {
-				for j := range i { // undo, and take the wide way
+				for j := range i { // undo, and continue with 128 bits
 					c.Lo[j] /= factor
 				}
 				c.widen()
@@ -125,12 +128,13 @@ func (c *Column) rescale(from, to uint8) {
 	}
 
 	for i := range c.Lo {
-		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i]), scale: from}.at(to)
+		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i]), scale: from}.withScale(to)
 		c.Hi[i], c.Lo[i] = d.hi, int64(d.lo)
 	}
 }
 
-// appendColumn adds the values [from, to) of o, spelled with extra more digits after the point.
+// appendColumn adds the values [from, to) of o, converted from its scale to the scale target of c, which must not be
+// smaller.
 func (c *Column) appendColumn(o Column, from, to int, scale, target uint8) {
 	start := len(c.Lo)
 	if c.Hi == nil && o.Hi != nil {
@@ -161,8 +165,9 @@ func (c *Column) appendColumn(o Column, from, to int, scale, target uint8) {
 	}
 }
 
-// magnitudes refuses a wide value of more than 20 digits before the point, which no Decimal holds.
-func (c *Column) magnitudes(scale uint8) error {
+// checkMagnitudes returns an error that wraps ErrOverflow and ErrInvalid if a value has more than 20 digits before the
+// point, because no Decimal can hold it.
+func (c *Column) checkMagnitudes(scale uint8) error {
 	if c.Hi == nil {
 		return nil
 	}
@@ -171,7 +176,8 @@ func (c *Column) magnitudes(scale uint8) error {
 	for i := range c.Lo {
 		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i])}
 		if hi, lo := d.magnitude(); hi > limitHi || hi == limitHi && lo >= limitLo {
-			return fmt.Errorf("value %d: more than %d digits before the point: %w: %w", i, MaxIntegerDigits, ErrOverflow, ErrInvalid)
+			return fmt.Errorf("value %d: more than %d digits before the point: %w: %w",
+				i, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 		}
 	}
 
@@ -186,7 +192,7 @@ func (c Column) slice(from, to int) Column {
 	return s
 }
 
-// slice is a view of bars from to to.
+// slice returns a view of the bars [from, to).
 func (c *Columns) slice(from, to int) Columns {
 	return Columns{
 		OpenMicros:  slices.Clip(c.OpenMicros[from:to]),

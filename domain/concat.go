@@ -1,8 +1,8 @@
 package domain
 
-// ConcatSeries returns the pieces as one Series, or empty where there is no piece. Pieces must be of the key of empty,
-// ascending and disjoint. A single piece is returned as it is; several are copied into one block of exactly the bars
-// they have.
+// ConcatSeries joins the pieces into one Series; it returns empty if there is no piece. The pieces must have the key of
+// empty, and each must begin after the end of the previous one, or ConcatSeries returns an error. It returns a single
+// piece without a copy, and copies several pieces into one block of exactly the needed size.
 func ConcatSeries(empty Series, pieces []Series) (Series, error) {
 	switch len(pieces) {
 	case 0:
@@ -25,7 +25,7 @@ func ConcatSeries(empty Series, pieces []Series) (Series, error) {
 	return b.Series()
 }
 
-// ConcatTicks returns the pieces as one Ticks, under the rules of ConcatSeries.
+// ConcatTicks joins the pieces into one Ticks, under the rules of ConcatSeries.
 func ConcatTicks[T Tick](empty Ticks[T], pieces []Ticks[T]) (Ticks[T], error) {
 	switch len(pieces) {
 	case 0:

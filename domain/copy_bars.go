@@ -1,11 +1,12 @@
 package domain
 
-// CopyBars sets dst to the first bars, as many as fit, and returns how many: for a loop that wants bars rather than
-// columns of many series in turns, since a bar at a time would jump between the columns of them all.
+// CopyBars copies the first bars into dst, as many as fit, and returns their number. A loop that visits the bars of
+// many series in turn should copy them in blocks, because reading one bar at a time jumps between the columns of all
+// series.
 func (s Series) CopyBars(dst []Bar) int {
 	n := min(len(dst), s.Len())
 	for i := range n {
-		s.block.read(s.from+i, &dst[i])
+		s.block.fill(s.from+i, &dst[i])
 	}
 	return n
 }

@@ -9,21 +9,20 @@ import (
 )
 
 const (
-	// MaxScale is the most digits a Decimal has after the point.
+	// MaxScale is the largest number of digits after the point of a Decimal.
 	MaxScale = 18
-	// MaxIntegerDigits is the most digits a Decimal has before the point.
+	// MaxIntegerDigits is the largest number of digits before the point of a Decimal.
 	MaxIntegerDigits = 20
 
-	maxDecimalText = 128 // a longer spelling is refused unread
-	maxExponent    = 150 // beyond it no spelling of at most maxDecimalText bytes, but 0, is in range
+	maxDecimalText = 128 // bytes; a longer text is an error without being parsed
+	maxExponent    = 150 // with a larger one, every text of at most maxDecimalText bytes is 0 or out of range
 )
 
-// Decimal is an exact decimal number of at most 20 digits before and 18 after the point. It is a number, not a
-// spelling: 1.0 equals 1.00, -0 is 0, and its text has no trailing zeros. The zero value is 0. Decimals are values,
-// safe to copy and share; they are compared with Equal and Cmp, and the compiler refuses ==, which would compare
-// spellings.
+// Decimal is an exact decimal number with at most 20 digits before and 18 after the point. It represents a number, not
+// a text: 1.0 equals 1.00, -0 is 0, and String writes no trailing zeros. The zero value is 0. A Decimal is immutable
+// and safe to copy and share. Compare with Equal and Cmp; == does not compile, because it would compare scales too.
 //
-// A coefficient of 64 bits is worked on directly; a wider one (up to 127 bits) goes through apd.
+// Arithmetic on coefficients of 64 bits is native; wider ones, up to 127 bits, go through apd.
 type Decimal struct {
 	_     [0]func() // makes == a compile error
 	hi    int64     // the coefficient as a 128-bit two's complement number, hi<<64 | lo
@@ -35,28 +34,29 @@ var pow10 = [...]uint64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
 
-// exact does arithmetic that may not round: 40 digits hold any sum of two Decimals.
+// exact is the context for arithmetic that must not round: 40 digits hold the sum of any two Decimals.
 var exact = func() *apd.Context {
 	c := apd.BaseContext.WithPrecision(40)
 	c.Traps |= apd.Inexact
 	return c
 }()
 
-// NewDecimal returns coefficient / 10^scale. A scale above MaxScale is refused.
+// NewDecimal returns coefficient / 10^scale, or an error that wraps ErrInvalid if scale is above MaxScale.
 func NewDecimal(coefficient int64, scale uint8) (Decimal, error) {
 	if scale > MaxScale {
 		return Decimal{}, invalid("decimal scale", strconv.Itoa(int(scale)), "at most %d digits after the point", MaxScale)
 	}
-	return narrow(coefficient, scale), nil
+	return fromInt64(coefficient, scale), nil
 }
 
-func narrow(coefficient int64, scale uint8) Decimal {
+// fromInt64 returns coefficient / 10^scale; scale must be at most MaxScale.
+func fromInt64(coefficient int64, scale uint8) Decimal {
 	return Decimal{hi: coefficient >> 63, lo: uint64(coefficient), scale: scale}
 }
 
-// DecimalFromCoefficient returns coefficient / 10^scale, the coefficient as a 128-bit two's complement number, hi<<64 |
-// lo: the form of binary files. A scale above MaxScale and a number of more than 20 digits before the point are
-// refused.
+// DecimalFromCoefficient returns coefficient / 10^scale, where the coefficient is the 128-bit two's complement number
+// hi<<64 | lo, as binary files store it. It returns an error that wraps ErrInvalid if scale is above MaxScale or the
+// number has more than 20 digits before the point; in the second case the error also wraps ErrOverflow.
 func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
 	if scale > MaxScale {
 		return Decimal{}, invalid("decimal scale", strconv.Itoa(int(scale)), "at most %d digits after the point", MaxScale)
@@ -72,23 +72,23 @@ func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
 	return d, nil
 }
 
-// Coefficient returns d times 10^scale as a 128-bit two's complement number, hi<<64 | lo. exact is false, and the
-// others are 0, where d has more than scale digits after the point or scale is above MaxScale; MaxScale itself takes
-// every number.
+// Coefficient returns d times 10^scale as the 128-bit two's complement number hi<<64 | lo. exact is false, and hi and
+// lo are 0, if d has more than scale digits after the point or scale is above MaxScale. With MaxScale the result is
+// always exact.
 func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
 	if scale < d.scale {
-		d = d.reduced()
+		d = d.trimZeros()
 	}
 	if scale < d.scale || scale > MaxScale {
 		return 0, 0, false
 	}
 
-	d = d.at(scale)
+	d = d.withScale(scale)
 	return d.hi, d.lo, true
 }
 
-// DecimalFromAPD takes over x's value. NaN, infinities and numbers of too many digits are refused. x is not kept or
-// changed.
+// DecimalFromAPD converts x, which it neither keeps nor changes. It returns an error that wraps ErrInvalid if x is NaN
+// or infinite or has too many digits; in the last case the error also wraps ErrOverflow.
 func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 	if x.Form != apd.Finite {
 		return Decimal{}, invalid("decimal", x.String(), "not a finite number")
@@ -124,7 +124,7 @@ func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
 	return d, nil
 }
 
-// APD returns the number as a new apd.Decimal, for the drivers and the arithmetic that speak it.
+// APD converts d to a new apd.Decimal, for drivers and for arithmetic that Decimal does not offer.
 func (d Decimal) APD() *apd.Decimal {
 	hi, lo := d.magnitude()
 	x := &apd.Decimal{Negative: d.hi < 0, Exponent: -int32(d.scale)}
@@ -136,6 +136,7 @@ func (d Decimal) APD() *apd.Decimal {
 	return x
 }
 
+// magnitude returns the absolute value of the coefficient.
 func (d Decimal) magnitude() (hi, lo uint64) {
 	if d.hi >= 0 {
 		return uint64(d.hi), d.lo
@@ -146,16 +147,17 @@ func (d Decimal) magnitude() (hi, lo uint64) {
 	return hi, lo
 }
 
-// wideLimit is the least coefficient over 10^scale that has more than 20 digits before the point.
+// wideLimit returns the smallest coefficient that has more than 20 digits before the point at the scale.
 func wideLimit(scale uint8) (hi, lo uint64) {
 	hi, lo = bits.Mul64(pow10[MaxIntegerDigits/2], pow10[MaxIntegerDigits/2])
 	carry, lo := bits.Mul64(lo, pow10[scale])
 	return hi*pow10[scale] + carry, lo
 }
 
+// isNarrow reports whether the coefficient fits 64 bits.
 func (d Decimal) isNarrow() bool { return d.hi == int64(d.lo)>>63 }
 
-// Sign is -1, 0 or 1.
+// Sign returns -1, 0 or 1 for a negative number, 0 and a positive number.
 func (d Decimal) Sign() int {
 	switch {
 	case d.hi < 0:
@@ -176,7 +178,7 @@ func (d Decimal) Neg() Decimal {
 	return Decimal{hi: int64(hi), lo: lo, scale: d.scale}
 }
 
-// Cmp is -1 where d < o, 0 where they are the same number, 1 where d > o.
+// Cmp returns -1 if d < o, 0 if the numbers are equal, and 1 if d > o.
 func (d Decimal) Cmp(o Decimal) int {
 	if d.scale == o.scale {
 		switch {
@@ -189,27 +191,27 @@ func (d Decimal) Cmp(o Decimal) int {
 	}
 
 	scale := max(d.scale, o.scale)
-	return d.at(scale).Cmp(o.at(scale))
+	return d.withScale(scale).Cmp(o.withScale(scale))
 }
 
-// Equal reports whether both are the same number, however spelled.
+// Equal reports whether the numbers are equal, whatever their scales.
 func (d Decimal) Equal(o Decimal) bool { return d.Cmp(o) == 0 }
 
-// Add returns the exact sum, or an error that wraps ErrOverflow where it needs too many digits.
+// Add returns the exact sum, or an error that wraps ErrOverflow if the sum has too many digits.
 func (d Decimal) Add(o Decimal) (Decimal, error) {
 	scale := max(d.scale, o.scale)
-	a, b := d.at(scale), o.at(scale)
+	a, b := d.withScale(scale), o.withScale(scale)
 	if a.isNarrow() && b.isNarrow() {
 		x, y := int64(a.lo), int64(b.lo)
 		if sum := x + y; (x^sum)&(y^sum) >= 0 {
-			return narrow(sum, scale), nil
+			return fromInt64(sum, scale), nil
 		}
 	}
 
 	return apdSum(d, o)
 }
 
-// apdSum is the wide path of Add.
+// apdSum adds numbers of any width.
 func apdSum(d, o Decimal) (Decimal, error) {
 	var sum apd.Decimal
 	if _, err := exact.Add(&sum, d.APD(), o.APD()); err != nil {
@@ -219,11 +221,11 @@ func apdSum(d, o Decimal) (Decimal, error) {
 	return DecimalFromAPD(&sum)
 }
 
-// Sub returns the exact difference, or an error that wraps ErrOverflow.
+// Sub returns the exact difference, or an error that wraps ErrOverflow if the difference has too many digits.
 func (d Decimal) Sub(o Decimal) (Decimal, error) { return d.Add(o.Neg()) }
 
-// at spells d with the given scale, not smaller and at most MaxScale: 38 digits, which fit 127 bits.
-func (d Decimal) at(scale uint8) Decimal {
+// withScale converts d to a scale from d.scale to MaxScale. It cannot overflow, because 38 digits fit 127 bits.
+func (d Decimal) withScale(scale uint8) Decimal {
 	if d.scale == scale {
 		return d
 	}
@@ -239,8 +241,8 @@ func (d Decimal) at(scale uint8) Decimal {
 	return w
 }
 
-// reduced is d without trailing zeros.
-func (d Decimal) reduced() Decimal {
+// trimZeros returns d at its smallest scale.
+func (d Decimal) trimZeros() Decimal {
 	if d.isNarrow() {
 		n := int64(d.lo)
 		for d.scale > 0 && n%10 == 0 {
@@ -248,7 +250,7 @@ func (d Decimal) reduced() Decimal {
 			d.scale--
 		}
 
-		return narrow(n, d.scale)
+		return fromInt64(n, d.scale)
 	}
 
 	hi, lo := d.magnitude()
@@ -268,4 +270,28 @@ func (d Decimal) reduced() Decimal {
 		w = w.Neg()
 	}
 	return w
+}
+
+// half returns d / 2, or an error that wraps ErrOverflow if the result needs more than MaxScale digits after the point.
+func (d Decimal) half() (Decimal, error) {
+	if d.isNarrow() && d.lo&1 == 0 {
+		return fromInt64(int64(d.lo)/2, d.scale), nil
+	}
+
+	var x apd.Decimal
+	if _, err := exact.Mul(&x, d.APD(), apd.New(5, -1)); err != nil {
+		return Decimal{}, fmt.Errorf("%s / 2: %w", d, ErrOverflow)
+	}
+
+	return DecimalFromAPD(&x)
+}
+
+// withinLimit reports whether the number has at most MaxIntegerDigits digits before the point.
+func (d Decimal) withinLimit() bool {
+	if d.isNarrow() {
+		return true
+	}
+
+	c := Column{Lo: []int64{int64(d.lo)}, Hi: []int64{d.hi}}
+	return c.checkMagnitudes(d.scale) == nil
 }

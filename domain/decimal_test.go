@@ -90,7 +90,7 @@ func TestDecimalNarrowSumEqualsWideSum(t *testing.T) {
 func TestDecimalRescaleAndReduceKeepTheNumber(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := anyDecimal().Draw(t, "d")
-		r := d.reduced()
+		r := d.trimZeros()
 		if oracle(r).Cmp(oracle(d)) != 0 || !r.Equal(d) {
 			t.Fatalf("%#v reduced is %#v", d, r)
 		}
@@ -98,7 +98,7 @@ func TestDecimalRescaleAndReduceKeepTheNumber(t *testing.T) {
 			t.Fatalf("%s still has a trailing zero", d)
 		}
 
-		up := d.at(uint8(rapid.IntRange(int(d.scale), MaxScale).Draw(t, "scale")))
+		up := d.withScale(uint8(rapid.IntRange(int(d.scale), MaxScale).Draw(t, "scale")))
 		if oracle(up).Cmp(oracle(d)) != 0 {
 			t.Fatalf("%s at scale %d is %s", d, up.scale, up)
 		}

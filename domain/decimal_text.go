@@ -9,7 +9,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// MustDecimal parses a constant and panics where ParseDecimal refuses it.
+// MustDecimal is ParseDecimal for constants: it panics on an error.
 func MustDecimal(s string) Decimal {
 	d, err := ParseDecimal(s)
 	if err != nil {
@@ -19,11 +19,12 @@ func MustDecimal(s string) Decimal {
 	return d
 }
 
-// ParseDecimal reads "-12.5", "0.001" or "1e-8": digits, a point between digits, an exponent. Signs other than a
-// leading minus, blanks, separators, infinities and NaN are refused, as is a number of too many digits.
+// ParseDecimal parses a number like "-12.5", "0.001" or "1e-8": digits with an optional leading minus, an optional
+// point between digits, and an optional exponent. It returns an error that wraps ErrInvalid for any other text, such as
+// a leading plus, blanks, separators, infinities and NaN, and for a number with too many digits. It never rounds.
 func ParseDecimal(s string) (Decimal, error) { return parseDecimal(s) }
 
-// ParseDecimalBytes is ParseDecimal for a byte slice, which it does not keep.
+// ParseDecimalBytes is ParseDecimal for a byte slice, which it does not retain.
 func ParseDecimalBytes(b []byte) (Decimal, error) { return parseDecimal(b) }
 
 func parseDecimal[T string | []byte](s T) (Decimal, error) {
@@ -64,10 +65,11 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 	if negative {
 		n = -n
 	}
-	return narrow(n, uint8(max(fraction, 0))), nil
+	return fromInt64(n, uint8(max(fraction, 0))), nil
 }
 
-// parseDecimalSlowly takes what the loop above does not: exponents, many digits, and everything that is wrong.
+// parseDecimalSlowly parses the texts that the loop of parseDecimal does not accept: exponents, many digits, and
+// errors.
 func parseDecimalSlowly(s string) (Decimal, error) {
 	exponent, ok := scanDecimal(s)
 	if !ok {
@@ -85,7 +87,7 @@ func parseDecimalSlowly(s string) (Decimal, error) {
 	return DecimalFromAPD(x)
 }
 
-// scanDecimal checks -?digits(.digits)?([eE][+-]?digits)? and reads the exponent.
+// scanDecimal matches -?digits(.digits)?([eE][+-]?digits)? and parses the exponent. ok is false without a match.
 func scanDecimal(s string) (exponent int, ok bool) {
 	digits := func() bool {
 		n := 0
@@ -125,9 +127,10 @@ func scanDecimal(s string) (exponent int, ok bool) {
 	return exponent, s == ""
 }
 
-// AppendText appends the number's plain text: no exponent, no trailing zeros after the point. It never fails.
+// AppendText appends the number without an exponent and without trailing zeros after the point. The error is always
+// nil.
 func (d Decimal) AppendText(b []byte) ([]byte, error) {
-	d = d.reduced()
+	d = d.trimZeros()
 	hi, lo := d.magnitude()
 	if d.hi < 0 {
 		b = append(b, '-')
@@ -165,33 +168,33 @@ func appendPadded(b []byte, u uint64, width int) []byte {
 	return b
 }
 
-// String is the number's plain text.
+// String returns the text that AppendText appends.
 func (d Decimal) String() string {
 	var buf [48]byte
 	b, _ := d.AppendText(buf[:0])
 	return string(b)
 }
 
-// GoString spells the number as code.
+// GoString returns the number as a Go expression.
 func (d Decimal) GoString() string { return "domain.MustDecimal(" + strconv.Quote(d.String()) + ")" }
 
-// MarshalText is AppendText's text.
+// MarshalText returns the text that AppendText appends.
 func (d Decimal) MarshalText() ([]byte, error) { return d.AppendText(nil) }
 
-// UnmarshalText is ParseDecimalBytes.
+// UnmarshalText parses the text as ParseDecimalBytes does.
 func (d *Decimal) UnmarshalText(b []byte) (err error) {
 	*d, err = ParseDecimalBytes(b)
 	return err
 }
 
-// MarshalJSON writes a JSON string, since readers of JSON numbers round them.
+// MarshalJSON returns a JSON string, because many JSON parsers round numbers.
 func (d Decimal) MarshalJSON() ([]byte, error) {
 	b, err := d.AppendText([]byte{'"'})
 	return append(b, '"'), err
 }
 
-// UnmarshalJSON reads a JSON string or a JSON number, whose digits it takes as written. null is refused: an absent
-// price is not 0.
+// UnmarshalJSON parses a JSON string or a JSON number, both without rounding. null is an error, because a missing price
+// is not 0.
 func (d *Decimal) UnmarshalJSON(b []byte) error {
 	if len(b) >= 2 && b[0] == '"' && b[len(b)-1] == '"' {
 		b = b[1 : len(b)-1]
@@ -199,7 +202,7 @@ func (d *Decimal) UnmarshalJSON(b []byte) error {
 	return d.UnmarshalText(b)
 }
 
-// float is the nearest float64.
+// float returns the nearest float64.
 func (d Decimal) float() float64 {
 	var buf [48]byte
 	b, _ := d.AppendText(buf[:0])

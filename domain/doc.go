@@ -1,8 +1,9 @@
-// Package domain is what is true of market data: symbols, frequencies and the grids they are laid on, exact decimals,
-// bars and the columnar series that holds them, ranges and their algebra, requests and results, and the quality rules a
-// bar must pass.
+// Package domain models market data: symbols, frequencies and the grids that bars lie on, exact decimals, bars and the
+// columnar Series that holds them, trades and quotes, time ranges, requests and results, and the quality rules for
+// bars.
 //
-// Everything here is a value with its invariants: constructors refuse what breaks them, and what they return never
-// changes. The package knows the standard library and apd. It holds no context, no input or output, no clock (whoever
-// needs "now" is handed it) and no logging.
+// The types are values with invariants. Constructors return an error that wraps ErrInvalid, a *RuleError or a
+// *TickError if an argument breaks an invariant, and the values that they return do not change. The package imports
+// only the standard library and apd. It does no input or output, does not log, and reads no clock: callers pass the
+// current time.
 package domain

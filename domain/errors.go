@@ -6,48 +6,49 @@ import (
 	"time"
 )
 
-// ErrInvalid is wrapped by every refusal of an argument. The message of the error around it names the input, says what
-// is wrong with it and what to do. Bars that break a rule are a *RuleError instead, whoever they come from.
+// ErrInvalid is wrapped by every error about an invalid argument. The message of the wrapping error names the input,
+// the fault and the remedy. Bars that break a rule result in a *RuleError instead, and ticks in a *TickError, because
+// they may come from a store as well as from the caller.
 var ErrInvalid = errors.New("invalid")
 
-// ErrOverflow is wrapped where an exact result would need more digits than a Decimal holds.
+// ErrOverflow is wrapped by the error for a number that has more digits than a Decimal can hold.
 var ErrOverflow = errors.New("decimal overflow")
 
-// InvalidError says which input was refused and why.
+// InvalidError is the error for an invalid argument.
 type InvalidError struct {
-	What   string // what kind of input: "symbol", "range"
-	Value  string // the input as given
-	Reason string // what is wrong with it and what to do
+	What   string // the type of the input, like "symbol" or "range"
+	Value  string // the input itself
+	Reason string // the fault and the remedy
 }
 
-// shown bounds how much of a hostile input an error message repeats.
-const shown = 80
+// maxValueBytes limits how much of the input an error message repeats, because the input may be hostile.
+const maxValueBytes = 80
 
-// Error returns the kind of the input, the input, of which it repeats at most 80 bytes, and the reason.
+// Error returns "what \"value\": reason", with a long value cut to its first 80 bytes.
 func (e *InvalidError) Error() string {
 	v := e.Value
-	if len(v) > shown {
-		v = v[:shown] + "..."
+	if len(v) > maxValueBytes {
+		v = v[:maxValueBytes] + "..."
 	}
 	return fmt.Sprintf("%s %q: %s", e.What, v, e.Reason)
 }
 
-// Unwrap yields ErrInvalid.
+// Unwrap returns ErrInvalid.
 func (e *InvalidError) Unwrap() error { return ErrInvalid }
 
 func invalid(what, value, format string, args ...any) error {
 	return &InvalidError{What: what, Value: value, Reason: fmt.Sprintf(format, args...)}
 }
 
-// RuleError says that data breaks a rule: which one, in which series, at which bar.
+// RuleError is the error for bars that break a rule.
 type RuleError struct {
 	Rule   Rule
 	Key    SeriesKey
-	At     time.Time // open time of the first offender
+	At     time.Time // open time of the first bar that breaks the rule
 	Detail string
 }
 
-// Error returns the series, the open time, the detail and the name of the rule.
+// Error returns "key at time: detail (rule)".
 func (e *RuleError) Error() string {
 	return fmt.Sprintf("%s at %s: %s (%s)", e.Key, e.At.Format(time.RFC3339Nano), e.Detail, e.Rule)
 }

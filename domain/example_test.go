@@ -136,7 +136,7 @@ func ExamplePageToken() {
 	fmt.Println(err)
 	// Output:
 	// BTC/USD 1m [2018-01-01T16:40:00Z, now) first 1000
-	// page token "ASrh3ybtq7itANgZorlhBQB6X06n": it is of another request; repeat the one that it came with: series, range, quality, fill, resample
+	// page token "ASrh3ybtq7itANgZorlhBQB6X06n": it is of another request; repeat that request: series, range, quality, fill, resample
 }
 
 // A signal is computed when an hour closes, and filled at the ask that was known then: the join sees no quote of later.

@@ -4,34 +4,35 @@ import (
 	"slices"
 )
 
-// Extent is a range of one series that a writer claimed to be complete: inside it, a missing bar means that nothing
-// traded.
+// Extent is a range of one series that a store covers. Inside it, a missing bar means that nothing traded, because the
+// range was declared complete or is inferred to be.
 type Extent struct {
 	Key   SeriesKey `json:"key"`
 	Range Range     `json:"range"`
 
-	// Assumed marks the extent of a store that was not written by us: from its first bar to its last, without a claim.
+	// Inferred marks coverage that no writer declared. It extends from the first to the last stored bar, because the
+	// store was filled by another program.
 	Inferred bool `json:"inferred"`
 }
 
-// MergeExtents puts touching and overlapping ranges of one key together, ordered by key and start. Where a claim and an
-// assumption overlap, the claim stands and the assumption keeps the rest.
+// MergeExtents merges the touching and overlapping extents of each key, and orders the result by SeriesKey.Compare and
+// start. Where declared and inferred coverage overlap, the result is declared there. It does not change its argument.
 func MergeExtents(extents []Extent) []Extent {
-	type held struct{ claimed, assumed []Range }
-	byKey := map[SeriesKey]*held{}
+	type coverage struct{ declared, inferred []Range }
+	byKey := map[SeriesKey]*coverage{}
 	var keys []SeriesKey
 	for _, e := range extents {
-		h := byKey[e.Key]
-		if h == nil {
-			h = &held{}
-			byKey[e.Key] = h
+		c := byKey[e.Key]
+		if c == nil {
+			c = &coverage{}
+			byKey[e.Key] = c
 			keys = append(keys, e.Key)
 		}
 
 		if e.Inferred {
-			h.assumed = append(h.assumed, e.Range)
+			c.inferred = append(c.inferred, e.Range)
 		} else {
-			h.claimed = append(h.claimed, e.Range)
+			c.declared = append(c.declared, e.Range)
 		}
 	}
 
@@ -39,11 +40,11 @@ func MergeExtents(extents []Extent) []Extent {
 	var merged []Extent
 	for _, k := range keys {
 		from := len(merged)
-		for _, r := range MergeRanges(byKey[k].claimed) {
+		for _, r := range MergeRanges(byKey[k].declared) {
 			merged = append(merged, Extent{Key: k, Range: r})
 		}
-		for _, a := range MergeRanges(byKey[k].assumed) {
-			for _, r := range a.Subtract(byKey[k].claimed) {
+		for _, inferred := range MergeRanges(byKey[k].inferred) {
+			for _, r := range inferred.Subtract(byKey[k].declared) {
 				merged = append(merged, Extent{Key: k, Range: r, Inferred: true})
 			}
 		}

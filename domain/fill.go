@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// FillPolicy says what stands where nothing traded. The zero value is FillNone.
+// FillPolicy determines which bars a result has where nothing traded. The zero value is FillNone.
 type FillPolicy uint8
 
 // The fill policies.
 const (
 	FillNone     FillPolicy = iota // no bar
-	FillPrevious                   // a bar of the previous close without volume, as a Filler puts it
+	FillPrevious                   // a bar at the previous close without volume; see Filler
 )
 
 var fillPolicies = [...]string{"none", "previous"}
 
-// Validate refuses a policy made by conversion that is none of the constants.
+// Validate returns an error that wraps ErrInvalid if the policy is none of the constants.
 func (p FillPolicy) Validate() error {
 	if int(p) >= len(fillPolicies) {
 		return invalid("fill policy", p.String(), "one of %s", strings.Join(fillPolicies[:], ", "))
@@ -25,7 +25,7 @@ func (p FillPolicy) Validate() error {
 	return nil
 }
 
-// String is the policy's text: none, previous.
+// String returns the text of the policy: none or previous.
 func (p FillPolicy) String() string {
 	if int(p) < len(fillPolicies) {
 		return fillPolicies[p]
@@ -33,10 +33,10 @@ func (p FillPolicy) String() string {
 	return "policy " + strconv.Itoa(int(p))
 }
 
-// MarshalText is String.
+// MarshalText returns String, or the error of Validate.
 func (p FillPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), p.Validate() }
 
-// UnmarshalText reads none or previous.
+// UnmarshalText parses none or previous.
 func (p *FillPolicy) UnmarshalText(b []byte) error {
 	for i, text := range fillPolicies {
 		if string(b) == text {
@@ -47,39 +47,41 @@ func (p *FillPolicy) UnmarshalText(b []byte) error {
 	return invalid("fill policy", string(b), "one of %s", strings.Join(fillPolicies[:], ", "))
 }
 
-// Filler puts a bar of the previous close and no volume where nothing traded, piece by piece: where a claim covers the
-// slot, and an earlier bar is known. It does not fill what nobody holds, nor go on after it before the next bar: the
-// price may have moved. Filled bars are for display and for indicators that want every slot; they are never stored,
-// cached or resampled. It is for one goroutine.
+// Filler adds a bar at the previous close, without volume, for each slot in which nothing traded. It fills a slot only
+// if the slot is covered and an earlier bar is known. After a slot that is not covered it fills nothing until the next
+// bar, because the price may have moved. Filled bars are for display and for indicators that need every slot; they must
+// not be stored, cached or resampled. Pieces of a series pass through Fill in order; Flush ends the series. A Filler is
+// for one goroutine.
 type Filler struct {
 	key       SeriesKey
-	at        time.Time // the next slot
+	next      time.Time // open time of the next slot
 	end       time.Time
-	uncovered []Range // ascending, what is left of it
-	close     Decimal
-	known     bool
+	uncovered []Range // ascending, without the ranges before next
+	close     Decimal // of the last bar
+	hasClose  bool    // close is known and still valid
 }
 
-// NewFiller returns a Filler of the slots of key in r, of which the given parts, ascending and disjoint, are held by
-// nobody. before is the last bar known before r, if one is.
+// NewFiller returns a Filler for the slots of key in r. uncovered are the parts of r that no store covers, ascending
+// and disjoint. before is the last bar before r, or nil if none is known.
 func NewFiller(key SeriesKey, r Range, uncovered []Range, before *Bar) *Filler {
 	r = key.Grid.Align(r)
-	f := &Filler{key: key, at: r.Start, end: r.End, uncovered: uncovered}
+	f := &Filler{key: key, next: r.Start, end: r.End, uncovered: uncovered}
 	if before != nil {
-		f.close, f.known = before.Close, true
+		f.close, f.hasClose = before.Close, true
 	}
 
 	return f
 }
 
 // Fill returns the next piece with the slots before and between its bars filled, and the ranges of the filled slots.
+// Pieces must ascend.
 func (f *Filler) Fill(s Series) (Series, []Range, error) {
 	b := NewSeriesBuilder(f.key, s.Len())
 	var filled []Range
 	from := 0
 	for i := range s.Len() {
 		open := s.OpenTime(i)
-		if open.After(f.at) {
+		if open.After(f.next) {
 			if err := b.AppendSeries(s.Slice(from, i)); err != nil {
 				return Series{}, nil, err
 			}
@@ -90,8 +92,8 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 			}
 		}
 
-		f.at = f.key.Grid.Next(open)
-		f.close, f.known = s.At(i).Close, true
+		f.next = f.key.Grid.Next(open)
+		f.close, f.hasClose = s.At(i).Close, true
 	}
 	if err := b.AppendSeries(s.Slice(from, s.Len())); err != nil {
 		return Series{}, nil, err
@@ -104,8 +106,8 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 // Flush returns the filled slots after the last piece.
 func (f *Filler) Flush() (Series, []Range, error) { return f.FillTo(f.end) }
 
-// FillTo returns the filled slots after the last piece that open before end: a long gap is filled in several pieces by
-// it. The next piece must not begin before end.
+// FillTo returns the filled slots after the last piece that open before end. It divides a long gap into several pieces.
+// The next piece must not begin before end.
 func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	b := NewSeriesBuilder(f.key, 0)
 	var filled []Range
@@ -117,34 +119,34 @@ func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	return tail, filled, err
 }
 
-// fillTo fills the slots from f.at to end.
-func (f *Filler) fillTo(end time.Time, b *SeriesBuilder, filled *[]Range) error {
-	for f.at.Before(end) {
-		for len(f.uncovered) > 0 && !f.at.Before(f.uncovered[0].End) {
+// fillTo appends bars for the slots from f.next to until, and the ranges of these slots to filled.
+func (f *Filler) fillTo(until time.Time, b *SeriesBuilder, filled *[]Range) error {
+	for f.next.Before(until) {
+		for len(f.uncovered) > 0 && !f.next.Before(f.uncovered[0].End) {
 			f.uncovered = f.uncovered[1:]
 		}
-		if len(f.uncovered) > 0 && f.uncovered[0].Contains(f.at) {
-			f.known = false
-			f.at = f.key.Grid.Ceil(f.uncovered[0].End)
+		if len(f.uncovered) > 0 && f.uncovered[0].Contains(f.next) {
+			f.hasClose = false
+			f.next = f.key.Grid.Ceil(f.uncovered[0].End)
 			continue
 		}
 
-		next := f.key.Grid.Next(f.at)
-		if f.known {
-			bar := Bar{OpenTime: f.at, Open: f.close, High: f.close, Low: f.close, Close: f.close}
+		end := f.key.Grid.Next(f.next)
+		if f.hasClose {
+			bar := Bar{OpenTime: f.next, Open: f.close, High: f.close, Low: f.close, Close: f.close}
 			if err := b.Append(bar); err != nil {
 				return err
 			}
 
-			*filled = appendRange(*filled, Range{Start: f.at, End: next})
+			*filled = appendRange(*filled, Range{Start: f.next, End: end})
 		}
 
-		f.at = next
+		f.next = end
 	}
 	return nil
 }
 
-// appendRange adds a range that begins after the others, or goes on where the last one ends.
+// appendRange appends a range that begins after the others, or extends the last one if they touch.
 func appendRange(ranges []Range, r Range) []Range {
 	if n := len(ranges); n > 0 && ranges[n-1].End.Equal(r.Start) {
 		ranges[n-1].End = r.End

@@ -39,7 +39,8 @@ func respelled(t *rapid.T, d domain.Decimal, digits int) domain.Decimal {
 	return again
 }
 
-// Equal series have equal fingerprints, whatever the spelling of their numbers and the way they were put together; others have not.
+// Equal series have equal fingerprints, whatever the spelling of their numbers and the way they were put together;
+// others have not.
 func TestFingerprintFollowsEqual(t *testing.T) {
 	t.Parallel()
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
@@ -73,7 +74,8 @@ func TestFingerprintFollowsEqual(t *testing.T) {
 			}
 		}
 
-		// Before the bars is a wide one of many digits, which leaves its scale and its high words to what is cut off behind it.
+		// Before the bars is a wide one of many digits, which leaves its scale and its high words to what is cut off
+		// behind it.
 		wide := domain.MustDecimal("-12345678901234567890.123456789012345678")
 		first := domain.Bar{OpenTime: time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC), Open: wide, High: wide, Low: wide, Close: wide, Volume: wide}
 		b, err := domain.NewSeries(key, append([]domain.Bar{first}, bars...)...)

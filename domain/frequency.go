@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Unit is a unit of bar length.
+// Unit is the unit of a Frequency.
 type Unit uint8
 
-// The units. A minute is m, a month is M.
+// The units. In texts, m is a minute and M is a month.
 const (
 	Second Unit = iota + 1
 	Minute
@@ -40,11 +40,12 @@ const (
 	countMask = 1<<countBits - 1
 )
 
-// Frequency is the length of a bar: a whole count of one unit, in canonical form (60m is 1h, 24h is 1d; 7d is not 1w
-// and 12M stays, since their edges differ). It is comparable; the zero value is no frequency and is refused.
+// Frequency is the length of a bar: a number of units, in canonical form. 60m is 1h, and 24h is 1d. 7d is not 1w,
+// because their edges differ, and 12M stays 12M, because there is no year. A Frequency is comparable. The zero value is
+// invalid.
 type Frequency uint32
 
-// The frequencies in common use. NewFrequency makes any other.
+// Common frequencies. NewFrequency returns any other.
 const (
 	Second1  = Frequency(uint32(Second)<<countBits | 1)
 	Second5  = Frequency(uint32(Second)<<countBits | 5)
@@ -61,7 +62,8 @@ const (
 	Month1   = Frequency(uint32(Month)<<countBits | 1)
 )
 
-// NewFrequency returns n units in canonical form; n is 1 to MaxFrequencyCount, and the whole at most a hundred years.
+// NewFrequency returns n units in canonical form. It returns an error that wraps ErrInvalid unless n is from 1 to
+// MaxFrequencyCount and the length is at most a hundred years.
 func NewFrequency(n int, u Unit) (Frequency, error) {
 	if u < Second || u > Month {
 		return 0, invalid("frequency unit", strconv.Itoa(int(u)), "not a unit")
@@ -85,7 +87,8 @@ func NewFrequency(n int, u Unit) (Frequency, error) {
 	return Frequency(uint32(u)<<countBits | uint32(n)), nil
 }
 
-// ParseFrequency reads a count and a unit: 1s 5m 4h 1d 1w 1M.
+// ParseFrequency parses a number and a unit: 1s, 5m, 4h, 1d, 1w, 1M. It returns an error that wraps ErrInvalid for any
+// other text.
 func ParseFrequency(s string) (Frequency, error) {
 	const hint = "not a frequency like 1s 5m 1h 1d 1w 1M (m is minute, M is month)"
 	if len(s) < 2 || len(s) > 12 || s[0] < '1' || s[0] > '9' {
@@ -106,13 +109,13 @@ func ParseFrequency(s string) (Frequency, error) {
 	return 0, invalid("frequency", s, hint)
 }
 
-// Count is the count of units, 1 or more.
+// Count returns the number of units, 1 or more.
 func (f Frequency) Count() int { return int(f & countMask) }
 
-// Unit is the unit counted.
+// Unit returns the unit.
 func (f Frequency) Unit() Unit { return Unit(f >> countBits) }
 
-// Validate refuses a Frequency made by conversion that NewFrequency would not return.
+// Validate returns an error that wraps ErrInvalid unless the Frequency is one that NewFrequency returns.
 func (f Frequency) Validate() error {
 	if f == 0 {
 		return invalid("frequency", "", "missing; give one like 1m or 1d")
@@ -125,8 +128,9 @@ func (f Frequency) Validate() error {
 	return err
 }
 
-// Nominal is the bar's length: exact up to hours, the usual one from days up (a month is a twelfth of a mean year). It
-// orders frequencies and estimates counts; edges come from a Grid.
+// Nominal returns the length of a bar. It is exact up to hours. From days up it is the usual length, because days
+// differ with time zones; a month is a twelfth of a mean year. Use it to order frequencies and to estimate numbers of
+// bars; a Grid has the edges.
 func (f Frequency) Nominal() time.Duration {
 	if u := f.Unit(); u >= Second && u <= Month {
 		return time.Duration(f.Count()) * units[u].nominal
@@ -134,7 +138,7 @@ func (f Frequency) Nominal() time.Duration {
 	return 0
 }
 
-// String is the canonical text.
+// String returns the canonical text, or none for an invalid Frequency.
 func (f Frequency) String() string {
 	if u := f.Unit(); u >= Second && u <= Month {
 		return strconv.Itoa(f.Count()) + string(units[u].letter)
@@ -142,10 +146,10 @@ func (f Frequency) String() string {
 	return "none"
 }
 
-// MarshalText is the canonical text; the zero value and whatever else Validate refuses is an error.
+// MarshalText returns String, or the error of Validate.
 func (f Frequency) MarshalText() ([]byte, error) { return []byte(f.String()), f.Validate() }
 
-// UnmarshalText is ParseFrequency.
+// UnmarshalText parses the text as ParseFrequency does.
 func (f *Frequency) UnmarshalText(b []byte) (err error) {
 	*f, err = ParseFrequency(string(b))
 	return err

@@ -10,9 +10,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// zones are chosen for what their clocks did: skipped midnights (Sao_Paulo, Beirut, Cairo, Havana), skipped dates (Apia, Kwajalein,
-// Manila), a date lived twice (Juneau), midnights that came twice (St_Johns, Gaza), steps that are no hour (Lord_Howe, Kathmandu,
-// Monrovia), two hours at once (Troll).
+// zones are chosen for what their clocks did: skipped midnights (Sao_Paulo, Beirut, Cairo, Havana), skipped dates
+// (Apia, Kwajalein, Manila), a date lived twice (Juneau), midnights that came twice (St_Johns, Gaza), steps that are no
+// hour (Lord_Howe, Kathmandu, Monrovia), two hours at once (Troll).
 var zones = []string{
 	"UTC", "America/New_York", "America/Sao_Paulo", "Asia/Beirut", "Africa/Cairo", "America/Havana", "Pacific/Apia",
 	"Pacific/Kwajalein", "Asia/Manila", "America/Juneau", "America/St_Johns", "Asia/Gaza", "Australia/Lord_Howe",
@@ -50,9 +50,9 @@ func anyDecimal() *rapid.Generator[Decimal] {
 		switch rapid.IntRange(0, 3).Draw(t, "decimal form") {
 		case 0:
 			limits := []int64{math.MinInt64, math.MinInt64 + 1, -1, 0, 1, math.MaxInt64}
-			return narrow(rapid.SampledFrom(limits).Draw(t, "limit"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
+			return fromInt64(rapid.SampledFrom(limits).Draw(t, "limit"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
 		case 1:
-			return narrow(rapid.Int64().Draw(t, "coefficient"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
+			return fromInt64(rapid.Int64().Draw(t, "coefficient"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
 		}
 
 		text := rapid.SampledFrom([]string{"", "-"}).Draw(t, "sign") + digits(t, 1, MaxIntegerDigits, "integer")
@@ -66,7 +66,7 @@ func anyDecimal() *rapid.Generator[Decimal] {
 // price draws numbers of the size prices have, so that few columns are wide.
 func price() *rapid.Generator[Decimal] {
 	return rapid.Custom(func(t *rapid.T) Decimal {
-		return narrow(rapid.Int64Range(-50, 1_000_000).Draw(t, "price"), uint8(rapid.IntRange(0, 4).Draw(t, "price scale")))
+		return fromInt64(rapid.Int64Range(-50, 1_000_000).Draw(t, "price"), uint8(rapid.IntRange(0, 4).Draw(t, "price scale")))
 	})
 }
 
@@ -96,7 +96,7 @@ func anyKey() *rapid.Generator[SeriesKey] {
 		return must(NewSeriesKey(
 			Symbol(rapid.StringMatching(`[A-Z0-9._:/-]{1,64}`).Draw(t, "symbol")),
 			anyGrid().Draw(t, "grid"),
-			PriceType(rapid.IntRange(0, len(priceKinds)-1).Draw(t, "kind")),
+			PriceType(rapid.IntRange(0, len(priceTypes)-1).Draw(t, "kind")),
 		))
 	})
 }

@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// Grid lays a frequency on the time line: it alone says where bars begin. From a day up the edges are those of the
-// calendar in a time zone (UTC without one), so a New York day has 23, 24 or 25 hours. Edges are counted from
-// 1970-01-01 (s, m, h, d), from Monday 1970-01-05 (w) and from January 1970 (M), in the zone. A Grid is comparable; the
-// zero value is no grid and is refused.
+// Grid places a frequency on the time line: bars begin and end at its edges. Edges are multiples of the frequency after
+// 1970-01-01 (s, m, h, d), Monday 1970-01-05 (w) or January 1970 (M). From a day up they follow the calendar of a time
+// zone, UTC by default, so that a day in New York has 23, 24 or 25 hours. A Grid is comparable and safe to share. The
+// zero value is invalid.
 type Grid struct {
 	frequency Frequency
-	zone      string // IANA name; "" is UTC
+	zone      string // IANA name; "" means UTC
 }
 
-// NewGrid returns the frequency's grid in UTC, or from a day up in the IANA time zone named. "" and "UTC" name UTC.
+// NewGrid returns the grid of the frequency in the IANA time zone; "" and "UTC" mean UTC. It returns the error of
+// Grid.Validate.
 func NewGrid(f Frequency, zone string) (Grid, error) {
 	if zone == "UTC" {
 		zone = ""
@@ -24,7 +25,8 @@ func NewGrid(f Frequency, zone string) (Grid, error) {
 	return g, g.Validate()
 }
 
-// ParseGrid reads a frequency and perhaps a zone: 5m, 1d, 1d@America/New_York.
+// ParseGrid parses a frequency with an optional zone: 5m, 1d, 1d@America/New_York. It returns an error that wraps
+// ErrInvalid for any other text.
 func ParseGrid(s string) (Grid, error) {
 	text, zone, found := strings.Cut(s, "@")
 	f, err := ParseFrequency(text)
@@ -38,10 +40,11 @@ func ParseGrid(s string) (Grid, error) {
 	return NewGrid(f, zone)
 }
 
-// UTC is the frequency's grid in UTC.
+// UTC returns the grid of the frequency in UTC.
 func (f Frequency) UTC() Grid { return Grid{frequency: f} }
 
-// Validate refuses a Grid without a frequency, with a zone below a day, or with an unknown zone.
+// Validate returns an error that wraps ErrInvalid if the frequency is invalid, or if there is a zone but it is unknown
+// or the frequency is shorter than a day.
 func (g Grid) Validate() error {
 	if err := g.frequency.Validate(); err != nil {
 		return err
@@ -59,13 +62,13 @@ func (g Grid) Validate() error {
 	return nil
 }
 
-// Frequency is the length of the grid's bars.
+// Frequency returns the length of the bars.
 func (g Grid) Frequency() Frequency { return g.frequency }
 
-// Zone is the IANA name of the grid's time zone, "" for UTC.
+// Zone returns the IANA name of the time zone, or "" for UTC.
 func (g Grid) Zone() string { return g.zone }
 
-// String is the grid's text, as ParseGrid reads it.
+// String returns the text that ParseGrid parses.
 func (g Grid) String() string {
 	if g.zone == "" {
 		return g.frequency.String()
@@ -73,36 +76,37 @@ func (g Grid) String() string {
 	return g.frequency.String() + "@" + g.zone
 }
 
-// MarshalText is String; a Grid that Validate refuses is an error.
+// MarshalText returns String, or the error of Validate.
 func (g Grid) MarshalText() ([]byte, error) { return []byte(g.String()), g.Validate() }
 
-// UnmarshalText is ParseGrid.
+// UnmarshalText parses the text as ParseGrid does.
 func (g *Grid) UnmarshalText(b []byte) (err error) {
 	*g, err = ParseGrid(string(b))
 	return err
 }
 
-// Floor is the last edge at or before t, in UTC.
+// Floor returns the last edge at or before t, in UTC. Like all methods that take an instant, it panics if the zone is
+// unknown.
 func (g Grid) Floor(t time.Time) time.Time {
-	if step, origin, ok := g.fixed(); ok {
+	if step, origin, ok := g.uniformStep(); ok {
 		return MicrosFloor(t).floor(step, origin).Time()
 	}
 	return g.edge(g.index(t))
 }
 
-// Next is the first edge after t, in UTC. For a bar's open time it is the bar's end.
+// Next returns the first edge after t, in UTC. The next edge after the open time of a bar is the end of the bar.
 func (g Grid) Next(t time.Time) time.Time {
-	if step, origin, ok := g.fixed(); ok {
+	if step, origin, ok := g.uniformStep(); ok {
 		return (MicrosFloor(t).floor(step, origin) + Micros(step)).Time()
 	}
-	for i := g.index(t) + 1; ; i++ { // a date that a zone skipped has no edge of its own
+	for i := g.index(t) + 1; ; i++ { // a date that the zone skipped has no edge of its own
 		if e := g.edge(i); e.After(t) {
 			return e
 		}
 	}
 }
 
-// Ceil is the first edge at or after t, in UTC.
+// Ceil returns the first edge at or after t, in UTC.
 func (g Grid) Ceil(t time.Time) time.Time {
 	if f := g.Floor(t); f.Equal(t) {
 		return f
@@ -113,11 +117,11 @@ func (g Grid) Ceil(t time.Time) time.Time {
 // Aligned reports whether t is an edge.
 func (g Grid) Aligned(t time.Time) bool { return g.Floor(t).Equal(t) }
 
-// Align moves both ends of r up to an edge: the range of the same open times, so that ranges between which no bar can
-// open touch.
+// Align returns r with both bounds moved up to an edge. The result contains the same open times. Two ranges touch after
+// Align if no bar can open between them.
 func (g Grid) Align(r Range) Range { return Range{Start: g.Ceil(r.Start), End: g.Ceil(r.End)} }
 
-// Slots is how many edges lie in r; a date that a zone skipped may be counted once too often.
+// Slots returns the number of edges in r. It is an upper bound, because it counts a date that a zone skipped.
 func (g Grid) Slots(r Range) int64 {
 	if r.Empty() {
 		return 0
@@ -139,9 +143,9 @@ const (
 	firstMonday   = 4 // 1970-01-05, in days since 1970-01-01
 )
 
-// fixed returns the distance between two edges and one of the edges. ok is false for a calendar grid, because its
+// uniformStep returns the distance between two edges and one of the edges. ok is false for a calendar grid, because its
 // distances differ.
-func (g Grid) fixed() (stepMicros int64, origin Micros, ok bool) {
+func (g Grid) uniformStep() (stepMicros int64, origin Micros, ok bool) {
 	switch g.frequency.Unit() {
 	case Second, Minute, Hour:
 	case Week:
@@ -157,9 +161,9 @@ func (g Grid) fixed() (stepMicros int64, origin Micros, ok bool) {
 	return g.frequency.Nominal().Microseconds(), origin, true
 }
 
-// index numbers the edges: it is the number of the last one at or before t.
+// index returns the number of the last edge at or before t; see edge.
 func (g Grid) index(t time.Time) int64 {
-	if step, origin, ok := g.fixed(); ok {
+	if step, origin, ok := g.uniformStep(); ok {
 		return floorDiv(int64(MicrosFloor(t)-origin), step)
 	}
 
@@ -175,14 +179,14 @@ func (g Grid) index(t time.Time) int64 {
 		i = floorDiv(dayNumber(local), n)
 	}
 
-	// Where a zone set its clock back across midnight, the date read off it can be one that had ended before.
+	// If the zone set its clock back across midnight, the local date can be one that had already ended.
 	for !g.edge(i + 1).After(t) {
 		i++
 	}
 	return i
 }
 
-// edge is the i-th edge of a calendar grid.
+// edge returns the i-th edge of a calendar grid. Edge 0 is the first one of 1970.
 func (g Grid) edge(i int64) time.Time {
 	n := int64(g.frequency.Count())
 	loc := g.location()
@@ -196,23 +200,25 @@ func (g Grid) edge(i int64) time.Time {
 	}
 }
 
+// location returns the time zone. It panics if the zone is unknown.
 func (g Grid) location() *time.Location {
 	loc, err := location(g.zone)
 	if err != nil {
-		panic("domain: use of a grid that Validate refuses: " + g.String())
+		panic("domain: use of an invalid grid: " + g.String())
 	}
 
 	return loc
 }
 
-// dayNumber counts the date that t's own clock shows in days since 1970-01-01.
+// dayNumber returns the date of t in its own zone, in days since 1970-01-01.
 func dayNumber(t time.Time) int64 {
 	y, m, d := t.Date()
 	return floorDiv(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix(), secondsPerDay)
 }
 
-// startOfDay is the first instant at which a clock in loc shows the given date or a later one: usually midnight, the
-// end of the gap where midnight was skipped, the first of two where it came twice.
+// startOfDay returns the first instant at which a clock in loc shows the given date or a later one, where day is in
+// days since 1970-01-01. This is midnight, the first one if there are two, or the end of the gap if midnight was
+// skipped.
 func startOfDay(day int64, loc *time.Location) time.Time {
 	midnight := day * secondsPerDay // on the local clock, as seconds since 1970
 	at := midnight - 2*secondsPerDay
@@ -225,7 +231,7 @@ func startOfDay(day int64, loc *time.Location) time.Time {
 		_, offset := t.Zone()
 		_, bound := t.ZoneBounds()
 		end := bound.Unix()
-		if end <= at { // package time ends a leap year's last zone a day early; its rules start anew each year in UTC
+		if end <= at { // package time ends a leap year's last zone a day early; its rules start again each year in UTC
 			end = time.Date(t.UTC().Year()+1, time.January, 1, 0, 0, 0, 0, time.UTC).Unix()
 		}
 		reached := max(at, midnight-int64(offset))
@@ -237,9 +243,10 @@ func startOfDay(day int64, loc *time.Location) time.Time {
 	}
 }
 
-// locations remembers loaded zones: loading one reads the zone database. It holds only zones that exist.
+// locations caches loaded zones, because loading one reads the zone database. It contains only zones that exist.
 var locations sync.Map // of string to *time.Location
 
+// location returns the time zone with the IANA name.
 func location(zone string) (*time.Location, error) {
 	if zone == "" {
 		return time.UTC, nil
@@ -248,7 +255,7 @@ func location(zone string) (*time.Location, error) {
 		return loc.(*time.Location), nil
 	}
 	if zone == "Local" {
-		return nil, ErrInvalid // what it means depends on the machine
+		return nil, ErrInvalid // its meaning depends on the machine
 	}
 
 	loc, err := time.LoadLocation(zone)
@@ -260,6 +267,7 @@ func location(zone string) (*time.Location, error) {
 	return loc, nil
 }
 
+// floorDiv returns a / b rounded down; b must be positive.
 func floorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {

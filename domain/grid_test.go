@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// period is the oracle of a grid: the number of the calendar period that the zone's clock has reached by t. A clock that is set
-// back does not leave the period.
+// period is the oracle of a grid: the number of the calendar period that the zone's clock has reached by t. A clock
+// that is set back does not leave the period.
 func period(g Grid, t time.Time) int64 {
 	n := int64(g.frequency.Count())
 	loc := must(location(g.zone))

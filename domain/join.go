@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// AsofJoin yields, for every bar of left, its index and the index of the last bar of right that was known when it
-// closed: right bars close at or before the close of left's. Before the first such bar the second index is -1. The two
-// may differ in symbol, grid and kind. No bar is seen before its close.
+// AsofJoin yields, for each bar of left, its index and the index of the last bar of right that closed at or before the
+// end of the left bar, or -1 if there is none. No bar of right is therefore used before it is closed. The series may
+// differ in symbol, grid and price type.
 func AsofJoin(left, right Series) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
-		next := 0 // the first bar of right that is not known yet
+		next := 0 // the first bar of right that is not closed yet
 		for i := range left.Len() {
-			known := left.key.Grid.Next(left.OpenTime(i))
-			for next < right.Len() && !right.key.Grid.Next(right.OpenTime(next)).After(known) {
+			end := left.key.Grid.Next(left.OpenTime(i))
+			for next < right.Len() && !right.key.Grid.Next(right.OpenTime(next)).After(end) {
 				next++
 			}
 			if !yield(i, next-1) {
@@ -25,18 +25,19 @@ func AsofJoin(left, right Series) iter.Seq2[int, int] {
 	}
 }
 
-// AlignedRow is one open time of several series side by side.
+// AlignedRow is one open time and the bars that several series have there.
 type AlignedRow struct {
 	OpenTime time.Time
-	Index    []int // a bar's index in each series, -1 where that series has none; valid until the next row
+	Index    []int // for each series the index of its bar, or -1 if it has none; valid until the next row
 }
 
-// Align yields every open time at which some series has a bar, ascending, with the bar of each. All must lie on one
-// grid.
+// Align yields, in ascending order, every open time at which some series has a bar, with the index of the bar in each
+// series. It returns an error that wraps ErrInvalid unless all series have the same grid.
 func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 	for _, s := range series {
 		if s.key.Grid != series[0].key.Grid {
-			return nil, fmt.Errorf("align %s with %s: not on one grid; resample one of them: %w", s.key, series[0].key, ErrInvalid)
+			return nil, fmt.Errorf("align %s with %s: not on one grid; resample one of them: %w",
+				s.key, series[0].key, ErrInvalid)
 		}
 	}
 	return func(yield func(AlignedRow) bool) {

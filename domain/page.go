@@ -10,34 +10,33 @@ import (
 	"time"
 )
 
-// PageToken is where a reader of pages goes on, in a form to keep and to hand around: opaque, without blanks, safe in a
-// URL and in a file name. It holds no data and opens no door: it is a bookmark in one request, and good for that one
-// only.
+// PageToken is the position at which the next page of a request begins. It is an opaque text without blanks that is
+// safe in a URL and in a file name. It contains no data and grants no access, and it is valid only for its request.
 //
-// Pages are of a request with First, the size of a page. The token of the next one is made of that request and of
+// To read a request in pages, set First to the size of a page. Create the token for the next page from the request and
 // Result.Next:
 //
 //	request := domain.DataRequest{Key: key, Start: start, First: 1000}
 //	result, err := md.Fetch(ctx, request)
 //	token, err := domain.NewPageToken(request, result.Next)
 //
-// and later, perhaps elsewhere, goes on with the request that it was made of:
+// Later, even in another process, resume the same request:
 //
 //	page, err := token.Resume(request)
 //	result, err := md.Fetch(ctx, page)
-//	token, err := domain.NewPageToken(request, result.Next) // of the request, not of the page
+//	token, err := domain.NewPageToken(request, result.Next) // the request, not the page
 //
-// The pages of a request sum to its one answer, the bars, Uncovered, Filled and Dropped alike, however large each is. A
-// page with fewer bars than First is the last for now: all that there is has been returned. Where the request has no
-// End, or one that is still to come, or where nobody held the end of the range yet, the same token finds more once
-// there is more. What is written to a place that the reader has passed is not returned any more.
+// All pages together equal the result without paging: its bars, Uncovered, Filled and Dropped, whatever the page sizes.
+// A page with fewer bars than First is the last one for now. The same token finds more bars later if the request has no
+// End, if End is in the future, or if the end of the range was not covered yet. Bars that are written before the
+// position of the token are not returned any more.
 //
-// Of a Stream the token is made of the request and of the end of the last piece that the reader is done with.
+// To resume a Stream, create the token from the request and the end of the last piece that was processed.
 type PageToken string
 
-// The binary form of a token, in base64 for URLs without padding: the version; the fingerprint of the request; where to
-// go on, in microseconds since 1970, little-endian; the CRC-32C of all that. Every version begins with its number and
-// ends with the checksum.
+// A token is encoded in base64 for URLs without padding. It consists of the version, the fingerprint of the request,
+// the position in microseconds since 1970 (little-endian), and the CRC-32C of all bytes before. Every version begins
+// with its number and ends with the checksum.
 const (
 	pageVersion     = 1
 	pageFingerprint = 8
@@ -46,9 +45,10 @@ const (
 
 var pageText = base64.RawURLEncoding
 
-// NewPageToken returns the token to go on with at next in the request: Result.Next of its page before, or the end of
-// the bars that the reader has of it. r is the request of all the pages, not one that Resume returned. A request for
-// the last few bars has no pages and is refused, as is a next before its start.
+// NewPageToken returns the token to resume the request r at next, which is Result.Next of the previous page or the end
+// of the bars that were processed. r must be the original request, not one that Resume returned. NewPageToken returns
+// an error that wraps ErrInvalid if r is invalid, if r.Last is set, because the last bars cannot be paged, or if next
+// is before r.Start.
 func NewPageToken(r DataRequest, next time.Time) (PageToken, error) {
 	if err := checkPaged(r); err != nil {
 		return "", err
@@ -64,10 +64,10 @@ func NewPageToken(r DataRequest, next time.Time) (PageToken, error) {
 	return PageToken(pageText.EncodeToString(b)), nil
 }
 
-// Resume returns the request for what comes next: r with another Start. r is the request that the token was made of;
-// its First may be another, so the size of a page may change from one to the next. Refused is what is no token, one
-// that is damaged, one of a version that this program does not know, and one of another request: of another key, range,
-// policy of quality or fill, or Resample.
+// Resume returns the request for the next page, which is r with another Start. r must be the request of the token,
+// except that First may differ, so that pages may have different sizes. Resume returns an error that wraps ErrInvalid
+// if the token is malformed, damaged, of an unknown version, or of a request that differs in key, range, quality
+// policy, fill policy or Resample.
 func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 	if err := checkPaged(r); err != nil {
 		return DataRequest{}, err
@@ -75,24 +75,26 @@ func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 
 	b, err := pageText.DecodeString(string(t))
 	if err != nil || pageText.EncodeToString(b) != string(t) || len(b) <= 1+crc32.Size {
-		return DataRequest{}, t.refused("not a page token; give one as it came with the page before")
+		return DataRequest{}, t.invalid("not a page token; give the one that came with the previous page")
 	}
 
 	body := b[:len(b)-crc32.Size]
 	if binary.LittleEndian.Uint32(b[len(body):]) != pageChecksum(body) {
-		return DataRequest{}, t.refused("not a page token, or a damaged one; give it whole, as it came with the page before")
+		return DataRequest{}, t.invalid(
+			"malformed or damaged; give the whole token that came with the previous page")
 	}
 	if version := body[0]; version != pageVersion {
-		return DataRequest{}, t.refused("it is of version %d, and this program knows version %d; begin again without one",
-			version, pageVersion)
+		return DataRequest{}, t.invalid(
+			"its version is %d, but this program supports version %d; begin again without a token", version, pageVersion)
 	}
 	if len(b) != pageBytes {
-		return DataRequest{}, t.refused("not a page token; give one as it came with the page before")
+		return DataRequest{}, t.invalid("not a page token; give the one that came with the previous page")
 	}
 
 	fingerprint, at := body[1:1+pageFingerprint], body[1+pageFingerprint:]
 	if !bytes.Equal(fingerprint, r.pageFingerprint()) {
-		return DataRequest{}, t.refused("it is of another request; repeat the one that it came with: series, range, quality, fill, resample")
+		return DataRequest{}, t.invalid(
+			"it is of another request; repeat that request: series, range, quality, fill, resample")
 	}
 
 	next := Micros(binary.LittleEndian.Uint64(at)).Time()
@@ -106,32 +108,37 @@ func (t PageToken) Resume(r DataRequest) (DataRequest, error) {
 	return r, nil
 }
 
-func (t PageToken) refused(format string, args ...any) error {
+// invalid returns the error for a token that Resume does not accept.
+func (t PageToken) invalid(format string, args ...any) error {
 	return invalid("page token", string(t), format, args...)
 }
 
+// checkPaged returns an error unless the request is valid and can be read in pages.
 func checkPaged(r DataRequest) error {
 	if r.Last > 0 {
-		return invalid("request", r.String(), "the last few have no pages; give a range, and the size of the page as the first so many")
+		return invalid("request", r.String(), "the last bars cannot be paged; give a range, and the size of a page as first")
 	}
 	return r.Validate()
 }
 
-// checkNext refuses what no answer to the request has as its Next.
+// checkNext returns an error if no result of the request can have this Next.
 func checkNext(r DataRequest, next time.Time) error {
 	if _, err := NewRange(next, next); err != nil {
 		return err
 	}
 	if next.Before(r.Start) {
-		return invalid("page token", next.UTC().Format(time.RFC3339Nano), "it would go on before the start of %s; give that request's own Next", r)
+		return invalid("page token", next.UTC().Format(time.RFC3339Nano),
+			"it is before the start of %s; give Next of a result of that request", r)
 	}
 
 	return nil
 }
 
-// pageFingerprint is of all that says what the pages of the request sum to: not of First, which is the size of one.
+// pageFingerprint returns a hash of the fields that determine the result without paging. It excludes First, because
+// page sizes may change.
 func (r DataRequest) pageFingerprint() []byte {
-	of := fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t", r.Key, MicrosCeil(r.Start), MicrosCeil(r.End), r.Quality, r.Fill, r.Resample)
+	of := fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t",
+		r.Key, MicrosCeil(r.Start), MicrosCeil(r.End), r.Quality, r.Fill, r.Resample)
 	sum := sha256.Sum256([]byte(of))
 	return sum[:pageFingerprint]
 }

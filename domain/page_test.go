@@ -121,7 +121,7 @@ func TestPageTokenRefuses(t *testing.T) {
 		"cut":           {token[:len(token)-4], "damaged"},
 		"turned":        {"B" + token[1:], "damaged"},
 		"too long":      {signed(append([]byte{pageVersion}, body...)...), "not a page token"},
-		"a newer one":   {signed(append([]byte{2}, body[1:]...)...), "of version 2, and this program knows version 1"},
+		"a newer one":   {signed(append([]byte{2}, body[1:]...)...), "its version is 2, but this program supports version 1"},
 		"of another":    {must(NewPageToken(DataRequest{Key: r.Key}, utc("2018-02-01T00:00:00Z"))), "it is of another request"},
 		"of a far year": {signed(append(append([]byte{}, body[:9]...), 0, 0, 0, 0, 0, 0, 0, 0x7f)...), "the year is 1 to 9999"},
 		"before start":  {signed(append(append([]byte{}, body[:9]...), 0, 0, 0, 0, 0, 0, 0, 0)...), "before the start"},

@@ -16,8 +16,8 @@ type textual interface {
 	Validate() error
 }
 
-// holdsText proves of one input of a parser: it is refused as invalid, or accepted as a valid value whose text is read back as
-// that value, as text and in JSON.
+// holdsText proves of one input of a parser: it is refused as invalid, or accepted as a valid value whose text is read
+// back as that value, as text and in JSON.
 func holdsText[T textual, P interface {
 	*T
 	encoding.TextUnmarshaler
@@ -69,7 +69,7 @@ func FuzzParseGrid(f *testing.F) {
 }
 
 func FuzzParsePriceKind(f *testing.F) {
-	for _, s := range append([]string{"", "Trade", "trades"}, priceKinds[:]...) {
+	for _, s := range append([]string{"", "Trade", "trades"}, priceTypes[:]...) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) { holdsText(t, s, ParsePriceType) })
@@ -180,7 +180,7 @@ func TestParsersSayWhatToDo(t *testing.T) {
 		{"symbol with a blank", func() error { _, err := ParseSymbol("BTC USD"); return err }, `symbol "BTC USD": only A-Z 0-9 . _ : / - are allowed`},
 		{"empty symbol", func() error { _, err := ParseSymbol(""); return err }, `symbol "": empty; name one like BTC/USD`},
 		{"long symbol", func() error { _, err := ParseSymbol(strings.Repeat("A", 100)); return err },
-			`symbol "` + strings.Repeat("A", shown) + `...": 100 bytes; at most 64`},
+			`symbol "` + strings.Repeat("A", maxValueBytes) + `...": 100 bytes; at most 64`},
 		{"frequency", func() error { _, err := ParseFrequency("1x"); return err },
 			`frequency "1x": not a frequency like 1s 5m 1h 1d 1w 1M (m is minute, M is month)`},
 		{"zone below a day", func() error { _, err := ParseGrid("1h@Europe/London"); return err },
@@ -189,9 +189,9 @@ func TestParsersSayWhatToDo(t *testing.T) {
 			`grid "1d@Mars": unknown time zone; give an IANA name like America/New_York`},
 		{"machine's zone", func() error { _, err := ParseGrid("1d@Local"); return err },
 			`grid "1d@Local": unknown time zone; give an IANA name like America/New_York`},
-		{"price kind", func() error { _, err := ParsePriceType("last"); return err }, `price kind "last": one of trade, bid, ask, mid, mark, index`},
+		{"price type", func() error { _, err := ParsePriceType("last"); return err }, `price type "last": one of trade, bid, ask, mid, mark, index`},
 		{"series key", func() error { _, err := ParseSeriesKey("BTC/USD"); return err },
-			`series key "BTC/USD": write a symbol, a grid and perhaps a price kind, like "BTC/USD 1m bid"`},
+			`series key "BTC/USD": write a symbol, a frequency and optionally a price type, like "BTC/USD 1m bid"`},
 		{"decimal", func() error { _, err := ParseDecimal("1,5"); return err }, `decimal "1,5": not a decimal number like 123.45`},
 	} {
 		if err := c.parse(); err == nil || err.Error() != c.want {
@@ -206,7 +206,7 @@ func TestValuesMadeByConversionAreRefused(t *testing.T) {
 		Validate() error
 		String() string
 	}{
-		"price kind":          PriceType(99),
+		"price type":          PriceType(99),
 		"side":                Side(99),
 		"policy":              QualityPolicy(99),
 		"no frequency":        Frequency(0),

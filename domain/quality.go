@@ -4,22 +4,21 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// Rule is a data-quality rule by its number.
+// Rule is the name of a rule that bars and ticks must follow, like high_below_low.
 type Rule string
 
-// The rules. A store refuses what breaks one of the first group, since no Series can hold it; a Validator finds the
-// others.
+// The rules. A bar that breaks one of the first group cannot be in a Series, so that a constructor or a store returns
+// an error. A Validator finds bars that break one of the others. The comments state the rule, the names its violation.
 const (
 	RuleIncomplete         Rule = "incomplete"           // all five numbers are present
 	RuleNotFinite          Rule = "not_finite"           // every number is finite
 	RuleOutOfOrder         Rule = "out_of_order"         // open times ascend
-	RuleDuplicate          Rule = "duplicate"            // one bar an open time
+	RuleDuplicate          Rule = "duplicate"            // open times differ
 	RuleOffGrid            Rule = "off_grid"             // open times lie on the grid
-	RuleWrongSeries        Rule = "wrong_series"         // bars are of the series asked for
+	RuleWrongSeries        Rule = "wrong_series"         // bars belong to the requested series
 	RuleNegativeTradeCount Rule = "negative_trade_count" // trade counts are not negative
 
 	RuleNotPositive          Rule   = "price_not_positive"       // prices are above zero
@@ -28,27 +27,26 @@ const (
 	RuleLowAboveOpenOrClose  Rule   = "low_above_open_or_close"  // low <= open and close
 	RuleNegativeVolume       Rule   = "negative_volume"          // volume >= 0
 	RuleTimeOutOfBounds      Rule   = "time_out_of_bounds"       // open time from 1970 to now
-	RuleOutsideRange         Rule   = "outside_range"            // open time inside the range asked for
-	RuleNotClosed            Rule   = "not_closed"               // the bar is over
-	RuleMoveWithoutVolume    Rule   = "move_without_volume"      // without volume the price stands still
+	RuleOutsideRange         Rule   = "outside_range"            // open time is in the requested range
+	RuleNotClosed            Rule   = "not_closed"               // the bar is closed
+	RuleMoveWithoutVolume    Rule   = "move_without_volume"      // without volume the price does not move
 	RuleWideRange            Rule   = "wide_range"               // high - low is at most half of close
 	RuleStale                Rule   = "stale"                    // at most staleRun identical bars in a row
 	staleRun                        = 30
 	earliestOpening          Micros = 0 // 1970-01-01
 )
 
-// Severity says what a broken rule means for the bar.
+// Severity is how serious the violation of a rule is.
 type Severity uint8
 
-// The severities: a Warn is counted, an Error is returned and flagged, a Fatal bar is wrong and falls under the
-// request's policy.
+// The severities. All violations are reported as findings.
 const (
-	SeverityWarn Severity = iota + 1
-	SeverityError
-	SeverityFatal
+	SeverityWarn  Severity = iota + 1 // unusual, but possible
+	SeverityError                     // probably wrong; the bar is returned
+	SeverityFatal                     // certainly wrong; QualityPolicy determines whether the bar is returned
 )
 
-// String is the severity's text.
+// String returns the text of the severity: warn, error or fatal.
 func (s Severity) String() string {
 	if s >= SeverityWarn && s <= SeverityFatal {
 		return [...]string{SeverityWarn: "warn", SeverityError: "error", SeverityFatal: "fatal"}[s]
@@ -56,10 +54,10 @@ func (s Severity) String() string {
 	return "severity " + strconv.Itoa(int(s))
 }
 
-// MarshalText is String.
+// MarshalText returns String.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// rules orders what a Validator reports and says how bad each is.
+// rules are the rules of a Validator, in the order of its findings.
 var rules = [...]struct {
 	rule     Rule
 	severity Severity
@@ -70,9 +68,9 @@ var rules = [...]struct {
 	{RuleLowAboveOpenOrClose, SeverityFatal, "low is above open or close"},
 	{RuleNegativeVolume, SeverityFatal, "volume is negative"},
 	{RuleTimeOutOfBounds, SeverityFatal, "open time is before 1970 or after now"},
-	{RuleOutsideRange, SeverityFatal, "open time is outside the range asked for"},
+	{RuleOutsideRange, SeverityFatal, "open time is outside the requested range"},
 	{RuleNotPositive, SeverityError, "a price is not above zero"},
-	{RuleNotClosed, SeverityError, "the bar is not over"},
+	{RuleNotClosed, SeverityError, "the bar is not closed"},
 	{RuleMoveWithoutVolume, SeverityWarn, "the price moved without volume"},
 	{RuleWideRange, SeverityWarn, "high - low is more than half of close"},
 	{RuleStale, SeverityWarn, "more than 30 identical bars in a row"},
@@ -94,23 +92,23 @@ const (
 	fatalRules = 1<<ruleHighLow | 1<<ruleHigh | 1<<ruleLow | 1<<ruleVolume | 1<<ruleTime | 1<<ruleRange
 )
 
-// Finding is one rule that bars broke: how many, and the first.
+// Finding reports the bars that break one rule.
 type Finding struct {
 	Rule     Rule      `json:"rule"`
 	Severity Severity  `json:"severity"`
 	Detail   string    `json:"detail"`
-	Count    int       `json:"count"`
-	First    time.Time `json:"first"`
+	Count    int       `json:"count"` // bars
+	First    time.Time `json:"first"` // open time of the first bar
 }
 
-// Verdict is what a Validator found in a Series.
+// Verdict is the result of a Validator for one piece of a Series.
 type Verdict struct {
-	Bars     int       // bars looked at
-	Findings []Finding // one a broken rule, the fatal ones first
+	Bars     int       // number of validated bars
+	Findings []Finding // one per broken rule, fatal ones first
 	Fatal    []int     // indices of the bars that break a fatal rule, ascending
 }
 
-// Err is a *RuleError for the first fatal finding, nil without one.
+// Err returns a *RuleError for the first fatal finding, or nil if there is none.
 func (v Verdict) Err(key SeriesKey) error {
 	for _, f := range v.Findings {
 		if f.Severity == SeverityFatal {
@@ -120,7 +118,8 @@ func (v Verdict) Err(key SeriesKey) error {
 	return nil
 }
 
-// MergeFindings adds up the findings of two pieces of one series, earlier before later.
+// MergeFindings returns the findings of two consecutive pieces of one series as one list. It does not change its
+// arguments.
 func MergeFindings(earlier, later []Finding) []Finding {
 	merged := slices.Clone(earlier)
 	for _, f := range later {
@@ -137,6 +136,7 @@ func MergeFindings(earlier, later []Finding) []Finding {
 	return merged
 }
 
+// ruleIndex returns the position of the rule in rules, or len(rules) if a Validator does not check it.
 func ruleIndex(r Rule) int {
 	for i := range rules {
 		if rules[i].rule == r {
@@ -144,46 +144,4 @@ func ruleIndex(r Rule) int {
 		}
 	}
 	return len(rules)
-}
-
-// QualityPolicy says what happens to a bar that breaks a fatal rule. The zero value is QualityFail.
-type QualityPolicy uint8
-
-// The quality policies.
-const (
-	QualityFail QualityPolicy = iota // the request fails
-	QualityDrop                      // the bar is left out, and its open time is reported
-	QualityFlag                      // the bar is returned, and the finding is reported
-)
-
-var qualityPolicies = [...]string{"fail", "drop", "flag"}
-
-// Validate refuses a policy made by conversion that is none of the constants.
-func (p QualityPolicy) Validate() error {
-	if int(p) >= len(qualityPolicies) {
-		return invalid("quality policy", p.String(), "one of %s", strings.Join(qualityPolicies[:], ", "))
-	}
-	return nil
-}
-
-// String is the policy's text: fail, drop, flag.
-func (p QualityPolicy) String() string {
-	if int(p) < len(qualityPolicies) {
-		return qualityPolicies[p]
-	}
-	return "policy " + strconv.Itoa(int(p))
-}
-
-// MarshalText is String.
-func (p QualityPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), p.Validate() }
-
-// UnmarshalText reads fail, drop or flag.
-func (p *QualityPolicy) UnmarshalText(b []byte) error {
-	for i, text := range qualityPolicies {
-		if string(b) == text {
-			*p = QualityPolicy(i)
-			return nil
-		}
-	}
-	return invalid("quality policy", string(b), "one of %s", strings.Join(qualityPolicies[:], ", "))
 }

@@ -6,17 +6,18 @@ import (
 	"time"
 )
 
-// Range is the half-open [Start, End) of instants. Ranges that touch never overlap.
+// Range is a range of instants that includes Start and excludes End, so that ranges that touch do not overlap.
 type Range struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
 }
 
-// NewRange returns [start, end) in UTC; an end before its start, or a year outside 1 to 9999, is refused. Data is kept
-// to the microsecond, so a finer bound is rounded up to one, which changes nothing of what lies in the range.
+// NewRange returns [start, end) in UTC. It rounds finer bounds up to a microsecond, the resolution of all data, so that
+// the range contains the same data. It returns an error that wraps ErrInvalid if end is before start or a year is not
+// from 1 to 9999.
 func NewRange(start, end time.Time) (Range, error) {
 	r := Range{Start: MicrosCeil(start).Time(), End: MicrosCeil(end).Time()}
-	for _, t := range [...]time.Time{start.UTC(), end.UTC(), r.Start, r.End} { // microseconds of a far year would wrap
+	for _, t := range [...]time.Time{start.UTC(), end.UTC(), r.Start, r.End} { // microseconds of distant years overflow
 		if t.Year() < 1 || t.Year() > 9999 {
 			return Range{}, invalid("time", t.String(), "the year is 1 to 9999")
 		}
@@ -28,21 +29,21 @@ func NewRange(start, end time.Time) (Range, error) {
 	return r, nil
 }
 
-// Empty reports whether nothing lies in r.
+// Empty reports whether r contains no instant.
 func (r Range) Empty() bool { return !r.Start.Before(r.End) }
 
-// Contains reports whether t is in r.
+// Contains reports whether r contains t.
 func (r Range) Contains(t time.Time) bool { return !t.Before(r.Start) && t.Before(r.End) }
 
-// Covers reports whether all of o lies in r.
+// Covers reports whether r contains all of o. Every range covers an empty one.
 func (r Range) Covers(o Range) bool {
 	return o.Empty() || !o.Start.Before(r.Start) && !o.End.After(r.End)
 }
 
-// Equal reports whether both have the same bounds.
+// Equal reports whether both ranges have the same bounds.
 func (r Range) Equal(o Range) bool { return r.Start.Equal(o.Start) && r.End.Equal(o.End) }
 
-// Intersect is what lies in both; empty where nothing does.
+// Intersect returns the intersection of both ranges, or the zero Range if it is empty.
 func (r Range) Intersect(o Range) Range {
 	both := Range{Start: later(r.Start, o.Start), End: earlier(r.End, o.End)}
 	if both.Empty() {
@@ -52,9 +53,9 @@ func (r Range) Intersect(o Range) Range {
 	return both
 }
 
-// Subtract is what of r lies in none of the others: ascending and disjoint.
+// Subtract returns the parts of r that are in none of the others: ascending and disjoint.
 func (r Range) Subtract(others []Range) []Range {
-	var left []Range
+	var parts []Range
 	at := r.Start
 	for _, o := range MergeRanges(others) {
 		if o = o.Intersect(r); o.Empty() {
@@ -62,18 +63,18 @@ func (r Range) Subtract(others []Range) []Range {
 		}
 
 		if at.Before(o.Start) {
-			left = append(left, Range{Start: at, End: o.Start})
+			parts = append(parts, Range{Start: at, End: o.Start})
 		}
 		at = o.End
 	}
 
 	if at.Before(r.End) {
-		left = append(left, Range{Start: at, End: r.End})
+		parts = append(parts, Range{Start: at, End: r.End})
 	}
-	return left
+	return parts
 }
 
-// String is "[2018-01-01T00:00:00Z, 2018-02-01T00:00:00Z)".
+// String returns the bounds: "[2018-01-01T00:00:00Z, 2018-02-01T00:00:00Z)".
 func (r Range) String() string {
 	return "[" + r.Start.Format(time.RFC3339Nano) + ", " + r.End.Format(time.RFC3339Nano) + ")"
 }
@@ -81,8 +82,8 @@ func (r Range) String() string {
 // Micros returns both bounds, each rounded up to a whole microsecond.
 func (r Range) Micros() (start, end Micros) { return MicrosCeil(r.Start), MicrosCeil(r.End) }
 
-// MergeRanges is the union of the ranges: ascending, disjoint, touching ones merged, empty ones gone. The input is not
-// changed.
+// MergeRanges returns the union of the ranges: ascending, disjoint and not touching, without empty ones. It does not
+// change its argument.
 func MergeRanges(ranges []Range) []Range {
 	sorted := slices.DeleteFunc(slices.Clone(ranges), Range.Empty)
 	slices.SortFunc(sorted, func(a, b Range) int {

@@ -6,24 +6,25 @@ import (
 	"time"
 )
 
-// DataRequest asks for the bars of one series whose open time is in [Start, End), or for the first or last few of them.
-// Every zero option is the safe choice.
+// DataRequest requests the bars of one series whose open time is in [Start, End), or a limited number of them from the
+// start or the end. The zero value of each option is the safe default.
 type DataRequest struct {
 	Key   SeriesKey `json:"key"`
-	Start time.Time `json:"start,omitzero"` // zero: from the first bar held
-	End   time.Time `json:"end,omitzero"`   // zero: up to now; later than now is clamped to it, and so reported
-	First int       `json:"first,omitempty"`
-	Last  int       `json:"last,omitempty"` // First and Last count bars as returned; 0 is no limit; at most one is given
+	Start time.Time `json:"start,omitzero"`  // zero: the first stored bar
+	End   time.Time `json:"end,omitzero"`    // zero: now; a later time is clamped to now, see Result.Clamped
+	First int       `json:"first,omitempty"` // return at most the first n bars; 0 means no limit
+	Last  int       `json:"last,omitempty"`  // return at most the last n bars; 0 means no limit; must be 0 if First is set
 
 	Quality QualityPolicy `json:"quality"`
 	Fill    FillPolicy    `json:"fill"`
 
-	// Resample makes the bars of finer ones, or of trades or quotes, where the grid itself is stored too: to see what
-	// they say.
+	// Resample resamples the bars from finer ones, or aggregates them from trades or quotes, even if bars of Key are
+	// stored.
 	Resample bool `json:"resample,omitempty"`
 }
 
-// Validate refuses what no store could answer. Limits are the application's.
+// Validate returns an error that wraps ErrInvalid if a field is invalid, if fields contradict each other, or if End is
+// before Start. It does not check the limits of the application.
 func (r DataRequest) Validate() error {
 	if err := r.Key.Validate(); err != nil {
 		return err
@@ -38,13 +39,13 @@ func (r DataRequest) Validate() error {
 	return r.Fill.Validate()
 }
 
-// checkWindow refuses bounds that are no range, and counts that contradict.
+// checkWindow returns an error if the bounds are not a range or the limits contradict each other.
 func checkWindow[R fmt.Stringer](request R, start, end time.Time, first, last int) error {
 	if first < 0 || last < 0 {
-		return invalid("request", request.String(), "first and last are counts; give 1 or more")
+		return invalid("request", request.String(), "first and last must be 1 or more")
 	}
 	if first > 0 && last > 0 {
-		return invalid("request", request.String(), "ask for the first or for the last, not for both")
+		return invalid("request", request.String(), "give first or last, not both")
 	}
 
 	if start.IsZero() {
@@ -58,11 +59,12 @@ func checkWindow[R fmt.Stringer](request R, start, end time.Time, first, last in
 	return err
 }
 
-// String is the request on one line.
+// String returns the series, the range and the limit on one line.
 func (r DataRequest) String() string {
 	return r.Key.String() + windowText("first bar", r.Start, r.End, r.First, r.Last)
 }
 
+// windowText returns the range and the limit; from is the text for a missing start.
 func windowText(from string, start, end time.Time, first, last int) string {
 	bound := func(t time.Time, open string) string {
 		if t.IsZero() {

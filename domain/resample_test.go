@@ -30,7 +30,7 @@ func naiveResample(bars []Bar, g Grid) []Bar {
 func sparse(t *rapid.T, g Grid) []Bar {
 	wide := rapid.Bool().Draw(t, "wide")
 	number := func(label string) Decimal {
-		d := narrow(rapid.Int64Range(1, 1_000_000).Draw(t, label), uint8(rapid.IntRange(0, 3).Draw(t, label+" scale")))
+		d := fromInt64(rapid.Int64Range(1, 1_000_000).Draw(t, label), uint8(rapid.IntRange(0, 3).Draw(t, label+" scale")))
 		if wide && rapid.IntRange(0, 9).Draw(t, label+" wide") == 0 {
 			d = must(d.Add(MustDecimal("12345678901234567.000000000000000001")))
 		}
@@ -122,7 +122,7 @@ func TestAggregateTradesEqualsBarsOfSingleTrades(t *testing.T) {
 		at := utc("2019-10-11T00:00:00Z")
 		for i := range rapid.IntRange(0, 100).Draw(t, "trades") {
 			at = at.Add(time.Duration(rapid.IntRange(0, 200_000_000).Draw(t, "step")) * time.Microsecond)
-			p, v := price().Draw(t, "price"), narrow(rapid.Int64Range(0, 1000).Draw(t, "size"), 2)
+			p, v := price().Draw(t, "price"), fromInt64(rapid.Int64Range(0, 1000).Draw(t, "size"), 2)
 			trades = append(trades, Trade{Time: at, Seq: int64(i), Price: p, Size: v})
 			want = append(want, Bar{OpenTime: at, Open: p, High: p, Low: p, Close: p, Volume: v, Trades: 1})
 		}
@@ -275,9 +275,9 @@ func walk(n int) Series {
 		open := last + rng.Int64N(21) - 10
 		last = open + rng.Int64N(201) - 100
 		bar := Bar{
-			OpenTime: at, Open: narrow(open, 2), High: narrow(max(open, last)+rng.Int64N(50), 2),
-			Low: narrow(min(open, last)-rng.Int64N(50), 2), Close: narrow(last, 2),
-			Volume: narrow(1+rng.Int64N(1e10), 8), Trades: 1 + rng.Int64N(100),
+			OpenTime: at, Open: fromInt64(open, 2), High: fromInt64(max(open, last)+rng.Int64N(50), 2),
+			Low: fromInt64(min(open, last)-rng.Int64N(50), 2), Close: fromInt64(last, 2),
+			Volume: fromInt64(1+rng.Int64N(1e10), 8), Trades: 1 + rng.Int64N(100),
 		}
 		if err := b.Append(bar); err != nil {
 			panic(err)

@@ -4,53 +4,53 @@ import (
 	"time"
 )
 
-// Result answers a DataRequest.
+// Result is the result of a DataRequest.
 type Result struct {
 	Series Series `json:"series"`
 
-	// Range is what the answer speaks of: the range asked for, its open ends filled in, not beyond Now, cut to the bars
-	// that First or Last kept.
+	// Range is the range of open times that the result is about: the requested range with its missing bounds set,
+	// clamped to Now, and limited to the bars that First or Last selected.
 	Range Range `json:"range"`
 
-	// Clamped reports that the request asked for times beyond Now.
+	// Clamped reports whether the request extends beyond Now.
 	Clamped bool `json:"clamped"`
 
-	// Uncovered lists the parts of Range that no store claims to hold, ascending and disjoint: there, a missing bar
-	// means that nobody knows. Elsewhere it means that nothing traded.
+	// Uncovered lists the parts of Range that no store covers, ascending and disjoint. There, bars may be missing that
+	// were traded. In the rest of Range, a missing bar means that nothing traded.
 	Uncovered []Range `json:"uncovered"`
 
-	// Filled lists the parts of Range whose bars were put in by the fill policy, ascending and disjoint.
+	// Filled lists the parts of Range whose bars the fill policy added, ascending and disjoint.
 	Filled []Range `json:"filled"`
 
 	Quality    QualityReport `json:"quality"`
 	Provenance []Origin      `json:"provenance"`
 
-	// Now is the clock's time that the answer was made for: no bar in it ends later.
+	// Now is the time of the business clock at which the request was answered. No bar ends later.
 	Now time.Time `json:"now"`
 
-	// Next is the open time to go on from, for paging or for a live feed. It never passes a part that nobody holds yet
-	// at the end of Range, so a reader that comes back misses no bar that arrives late. It is zero, which as a Start
-	// means the first bar held, where the request had no Start and nothing is held before its end.
+	// Next is the Start of the request that continues this one, for paging or for a live feed. If the end of Range is
+	// not covered yet, Next is the start of that part, so that bars that arrive late are not missed. It is zero, which
+	// means the first stored bar, if the request has no Start and nothing is stored before its end.
 	Next time.Time `json:"next"`
 }
 
-// QualityReport says what the quality rules found and what was done about it.
+// QualityReport has the findings of the quality rules and the action of the policy.
 type QualityReport struct {
 	Policy   QualityPolicy `json:"policy"`
-	Bars     int           `json:"bars"` // bars judged
+	Bars     int           `json:"bars"` // number of validated bars
 	Findings []Finding     `json:"findings"`
-	Dropped  []time.Time   `json:"dropped"` // open times of the bars left out under QualityDrop
+	Dropped  []time.Time   `json:"dropped"` // open times of the bars that QualityDrop dropped
 }
 
-// Origin is one part of an answer: which store served it, and from what.
+// Origin tells which store, and which stored data, one part of a result comes from.
 type Origin struct {
 	Store StoreName `json:"store"`
-	Grid  Grid      `json:"grid,omitzero"`   // of the stored bars; another than the one asked for where bars were made of finer ones
-	Ticks TickKind  `json:"ticks,omitempty"` // what the bars were made of where that is no bars
-	Range Range     `json:"range"`           // what was read: where bars were resampled, up to the end of the last bar
-	Bars  int       `json:"bars"`            // of the answer, that open in Range
+	Grid  Grid      `json:"grid,omitzero"`   // of the stored bars; not the requested one if bars were resampled
+	Ticks TickKind  `json:"ticks,omitempty"` // the ticks that bars were aggregated from; empty for bars
+	Range Range     `json:"range"`           // that was read; to the end of the last bar if bars were resampled
+	Bars  int       `json:"bars"`            // number of bars of the result that open in Range
 
-	// Cached says that all of it came from a cache: the store was not asked for bars. It is the only field in which two
-	// answers to one request from the same data may differ.
+	// Cached reports whether all bars came from a cache, without a read of the store. It is the only field that may
+	// differ between two results of the same request on the same data.
 	Cached bool `json:"cached"`
 }

@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// Series is the bars of one key, ordered by open time, each time once, all on the key's grid. It is immutable, held by
-// column, cheap to copy and to slice, and safe to share. The zero value is an empty Series of no key.
+// Series is a list of bars of one key. INVARIANT: open times ascend strictly and lie on the grid of the key. A Series
+// is immutable and safe to share. It stores bars by column, so that copying and slicing it is cheap. The zero value is
+// empty and has no key.
 type Series struct {
 	key      SeriesKey
-	block    *Columns // nil where the Series is empty
-	from, to int      // the part of block that is this Series
+	block    *Columns // may be nil if the Series is empty
+	from, to int      // the bars of the Series in block
 }
 
-// NewSeries returns the bars as a Series. They must be ascending by open time, each time once, on the key's grid, in
-// whole microseconds; a trade count must not be negative.
+// NewSeries returns the bars as a Series. It returns an error that wraps ErrInvalid if the key is invalid, and a
+// *RuleError unless open times ascend strictly and lie on the grid of the key and trade counts are not negative.
 func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 	b := NewSeriesBuilder(key, len(bars))
 	for _, bar := range bars {
@@ -30,8 +31,9 @@ func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 	return b.Series()
 }
 
-// NewSeriesFromColumns takes over the columns, which the caller must not touch again. It refuses what NewSeries
-// refuses, and columns of unequal length.
+// NewSeriesFromColumns returns the bars in the columns as a Series. It takes ownership: the caller must not use the
+// columns any more. It returns the errors of NewSeries, and an error that wraps ErrInvalid if the lengths of the
+// columns differ, a scale is above MaxScale, or a value has too many digits.
 func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	if err := key.Validate(); err != nil {
 		return Series{}, err
@@ -46,7 +48,7 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 		column, scale := c.Field(f)
 		lengths = lengths && len(column.Lo) == n && (column.Hi == nil || len(column.Hi) == n)
 		if lengths {
-			if err := column.magnitudes(scale); err != nil {
+			if err := column.checkMagnitudes(scale); err != nil {
 				return Series{}, fmt.Errorf("%s %s %w", key, f, err)
 			}
 		}
@@ -67,12 +69,12 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 	return Series{key: key, block: &c, to: n}, nil
 }
 
-// EmptySeries is the Series of the key without a bar.
+// EmptySeries returns a Series of the key without bars.
 func EmptySeries(key SeriesKey) Series { return Series{key: key} }
 
-// checkTimes wants open times on the key's grid, ascending, each once.
+// checkTimes returns a *RuleError unless the open times ascend strictly and lie on the grid of the key.
 func checkTimes(key SeriesKey, times []int64) error {
-	step, origin, fixed := key.Grid.fixed()
+	step, origin, fixed := key.Grid.uniformStep()
 	for i := range times {
 		t := Micros(times[i])
 		if i > 0 {
@@ -81,7 +83,7 @@ func checkTimes(key SeriesKey, times []int64) error {
 				return orderError(key, before, t)
 			}
 			if fixed && int64(t-before) == step {
-				continue // from edge to edge; the division below takes longer than all else here
+				continue // the next edge; this saves the division below, which is the slowest step
 			}
 		}
 		if fixed && int64(t-origin)%step != 0 || !fixed && !key.Grid.Aligned(t.Time()) {
@@ -108,19 +110,19 @@ func negativeTrades(key SeriesKey, t Micros) error {
 	return &RuleError{Rule: RuleNegativeTradeCount, Key: key, At: t.Time(), Detail: "negative trade count"}
 }
 
-// Key is what the bars are of.
+// Key returns the key of the bars.
 func (s Series) Key() SeriesKey { return s.key }
 
-// Len is the number of bars.
+// Len returns the number of bars.
 func (s Series) Len() int { return s.to - s.from }
 
-// At is bar i; it panics where i is not in [0, Len()).
+// At returns bar i. It panics unless 0 <= i < Len().
 func (s Series) At(i int) (b Bar) {
 	if uint(i) >= uint(s.Len()) {
 		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
 	}
 
-	s.block.read(s.from+i, &b)
+	s.block.fill(s.from+i, &b)
 	return b
 }
 
@@ -130,7 +132,7 @@ func (s Series) All() iter.Seq2[int, Bar] {
 	return func(yield func(int, Bar) bool) {
 		for i := range n {
 			var b Bar
-			block.read(from+i, &b)
+			block.fill(from+i, &b)
 			if !yield(i, b) {
 				return
 			}
@@ -138,7 +140,7 @@ func (s Series) All() iter.Seq2[int, Bar] {
 	}
 }
 
-// OpenTime is bar i's open time; it panics where i is not in [0, Len()).
+// OpenTime returns the open time of bar i. It panics unless 0 <= i < Len().
 func (s Series) OpenTime(i int) time.Time {
 	if uint(i) >= uint(s.Len()) {
 		panic(fmt.Sprintf("domain: bar %d of a series of %d", i, s.Len()))
@@ -146,7 +148,7 @@ func (s Series) OpenTime(i int) time.Time {
 	return Micros(s.block.OpenMicros[s.from+i]).Time()
 }
 
-// Slice is bars from to to, sharing the columns; it panics where they are not in order within [0, Len()].
+// Slice returns the bars [from, to), which share the memory of s. It panics unless 0 <= from <= to <= Len().
 func (s Series) Slice(from, to int) Series {
 	if from < 0 || from > to || to > s.Len() {
 		panic(fmt.Sprintf("domain: slice [%d:%d] of a series of %d", from, to, s.Len()))
@@ -154,7 +156,7 @@ func (s Series) Slice(from, to int) Series {
 	return Series{key: s.key, block: s.block, from: s.from + from, to: s.from + to}
 }
 
-// Clip is the bars whose open time is in r, sharing the columns.
+// Clip returns the bars whose open time is in r, which share the memory of s.
 func (s Series) Clip(r Range) Series {
 	start, end := r.Micros()
 	from := s.search(start)
@@ -171,7 +173,8 @@ func (s Series) search(t Micros) int {
 	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(t) })
 }
 
-// Range is from the first bar's open time to the end of the last; the zero Range where there is no bar.
+// Range returns the range from the open time of the first bar to the end of the last, or the zero Range if there are no
+// bars.
 func (s Series) Range() Range {
 	if s.Len() == 0 {
 		return Range{}
@@ -179,8 +182,8 @@ func (s Series) Range() Range {
 	return Range{Start: s.OpenTime(0), End: s.key.Grid.Next(s.OpenTime(s.Len() - 1))}
 }
 
-// Columns is a view of the bars by column, for codecs and loops. Nobody may write to it: the Series, and whoever shares
-// it, reads the same memory.
+// Columns returns the bars by column, for codecs and fast loops. The columns share the memory of the Series, so that
+// the caller must not change them.
 func (s Series) Columns() Columns {
 	if s.block == nil {
 		return Columns{}
@@ -188,8 +191,8 @@ func (s Series) Columns() Columns {
 	return s.block.slice(s.from, s.to)
 }
 
-// Floats appends the field's values to dst, each rounded to the nearest float64: for indicators, the one lossy way out.
-// A price that is decided on, compared or stored stays a Decimal.
+// Floats appends the values of the field to dst, each rounded to the nearest float64, for indicators. Use Decimal for
+// prices that are compared, stored or traded at, because floats lose digits.
 func (s Series) Floats(f Field, dst []float64) []float64 {
 	if s.block == nil {
 		return dst
@@ -203,14 +206,14 @@ func (s Series) Floats(f Field, dst []float64) []float64 {
 		if v := c.Lo[i]; c.Hi == nil && v < exactFloat && v > -exactFloat {
 			dst = append(dst, float64(v)/divisor)
 		} else {
-			dst = append(dst, c.at(i, scale).float())
+			dst = append(dst, c.value(i, scale).float())
 		}
 	}
 
 	return dst
 }
 
-// Equal reports whether both have the same key and equal bars.
+// Equal reports whether both have the same key and equal bars, as Bar.Equal compares them.
 func (s Series) Equal(o Series) bool {
 	if s.key != o.key || s.Len() != o.Len() {
 		return false
@@ -225,7 +228,7 @@ func (s Series) Equal(o Series) bool {
 	return true
 }
 
-// String says what the Series holds, not the bars: "BTC/USD 1m: 3 bars [first, end)".
+// String returns a summary without the bars: "BTC/USD 1m: 3 bars [first, end)".
 func (s Series) String() string {
 	switch n := s.Len(); n {
 	case 0:
@@ -237,13 +240,13 @@ func (s Series) String() string {
 	}
 }
 
-// seriesJSON is the JSON form of a Series.
+// seriesJSON is the JSON encoding of a Series.
 type seriesJSON struct {
 	SeriesKey
 	Bars []Bar `json:"bars"`
 }
 
-// MarshalJSON writes the key's parts and the bars, every digit kept.
+// MarshalJSON returns an object of the parts of the key and the bars. It does not round.
 func (s Series) MarshalJSON() ([]byte, error) {
 	j := seriesJSON{SeriesKey: s.key, Bars: make([]Bar, 0, s.Len())}
 	for _, b := range s.All() {
@@ -252,23 +255,24 @@ func (s Series) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes and refuses what NewSeries refuses.
+// UnmarshalJSON parses the result of MarshalJSON. It returns the errors of NewSeries.
 func (s *Series) UnmarshalJSON(b []byte) error {
 	var j seriesJSON
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
 
-	made, err := NewSeries(j.SeriesKey, j.Bars...)
+	parsed, err := NewSeries(j.SeriesKey, j.Bars...)
 	if err != nil {
 		return err
 	}
 
-	*s = made
+	*s = parsed
 	return nil
 }
 
-// Drop is the Series without the bars at the given ascending indices.
+// Drop returns the Series without the bars at the indices, which must ascend. It shares memory with s only if there are
+// no indices.
 func (s Series) Drop(indices []int) Series {
 	if len(indices) == 0 {
 		return s
@@ -278,7 +282,7 @@ func (s Series) Drop(indices []int) Series {
 	from := 0
 	for _, i := range append(slices.Clone(indices), s.Len()) {
 		if err := b.AppendSeries(s.Slice(from, i)); err != nil {
-			panic(err) // pieces of one Series in order are a Series
+			panic(err) // unreachable, because parts of a Series in order are a Series
 		}
 		from = min(i+1, s.Len())
 	}
@@ -289,4 +293,20 @@ func (s Series) Drop(indices []int) Series {
 	}
 
 	return rest
+}
+
+// Clone returns a copy that shares no memory with s. Clone a small slice that outlives a large Series, because the
+// slice keeps all columns of the Series in memory.
+func (s Series) Clone() Series {
+	b := NewSeriesBuilder(s.key, s.Len())
+	if err := b.AppendSeries(s); err != nil {
+		panic(err) // unreachable, because s is a Series
+	}
+
+	clone, err := b.Series()
+	if err != nil {
+		panic(err)
+	}
+
+	return clone
 }

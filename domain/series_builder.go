@@ -4,19 +4,19 @@ import (
 	"fmt"
 )
 
-// SeriesBuilder makes a Series bar by bar or piece by piece. It is for one goroutine. After a refusal it holds what it
-// held.
+// SeriesBuilder builds a Series from bars or pieces. A method that returns an error does not change the builder. A
+// SeriesBuilder is for one goroutine.
 type SeriesBuilder struct {
 	key     SeriesKey
 	columns Columns
 	keyErr  error
 }
 
-// NewSeriesBuilder returns an empty builder with room for capacity bars. A key that is not valid is reported by every
-// method.
+// NewSeriesBuilder returns an empty builder with memory for capacity bars. If the key is invalid, every method that
+// returns an error returns the error of the key.
 func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 	b := &SeriesBuilder{key: key, keyErr: key.Validate()}
-	block := make([]int64, (fieldCount+2)*capacity) // one for all columns: the allocator rounds up once
+	block := make([]int64, (fieldCount+2)*capacity) // one allocation for all columns, because the allocator rounds each up
 	cut := func() []int64 {
 		column := block[:0:capacity]
 		block = block[capacity:]
@@ -30,11 +30,11 @@ func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 	return b
 }
 
-// Len is how many bars were appended.
+// Len returns the number of bars that were appended since the last call of Series.
 func (b *SeriesBuilder) Len() int { return len(b.columns.OpenMicros) }
 
-// Append adds the next bar and refuses, with a *RuleError, one that is not after the last, off the grid, finer than a
-// microsecond, or of a negative trade count.
+// Append adds the next bar. It returns a *RuleError if the bar is not after the last one, its open time is not on the
+// grid, or its trade count is negative.
 func (b *SeriesBuilder) Append(bar Bar) error {
 	if b.keyErr != nil {
 		return b.keyErr
@@ -59,8 +59,8 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 		if Field(f) == FieldVolume {
 			scale = &volume
 		}
-		if values[f].scale > *scale { // a spelling with trailing zeros needs no wider column
-			values[f] = values[f].reduced()
+		if values[f].scale > *scale { // trailing zeros must not increase the scale of the column
+			values[f] = values[f].trimZeros()
 			*scale = max(*scale, values[f].scale)
 		}
 	}
@@ -69,14 +69,15 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	c.OpenMicros = append(c.OpenMicros, int64(t))
 	for f, d := range values {
 		_, scale := c.Field(Field(f))
-		c.column(Field(f)).append(d.at(scale))
+		c.column(Field(f)).append(d.withScale(scale))
 	}
 
 	c.Trades = append(c.Trades, bar.Trades)
 	return nil
 }
 
-// AppendSeries adds all bars of the next piece, which must be of the same key and begin after the last bar.
+// AppendSeries adds the bars of the next piece. It returns an error that wraps ErrInvalid if the key of the piece
+// differs, and a *RuleError if the piece does not begin after the last bar.
 func (b *SeriesBuilder) AppendSeries(s Series) error {
 	if b.keyErr != nil {
 		return b.keyErr
@@ -106,7 +107,7 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 	return nil
 }
 
-// checkAfterLast refuses a bar that does not open after the last one.
+// checkAfterLast returns a *RuleError if t is not after the open time of the last bar.
 func (b *SeriesBuilder) checkAfterLast(t Micros) error {
 	n := len(b.columns.OpenMicros)
 	if n == 0 {
@@ -119,6 +120,7 @@ func (b *SeriesBuilder) checkAfterLast(t Micros) error {
 	return nil
 }
 
+// raiseScales converts the columns to the scales if these are larger.
 func (b *SeriesBuilder) raiseScales(price, volume uint8) {
 	c := &b.columns
 	if price > c.PriceScale {
@@ -134,7 +136,7 @@ func (b *SeriesBuilder) raiseScales(price, volume uint8) {
 	}
 }
 
-// Series returns the bars and leaves the builder empty, ready for the next piece of the same key.
+// Series returns the bars. The builder is empty afterwards and may be used for the next piece of the same key.
 func (b *SeriesBuilder) Series() (Series, error) {
 	if b.keyErr != nil {
 		return Series{}, b.keyErr

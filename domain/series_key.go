@@ -5,21 +5,20 @@ import (
 	"strings"
 )
 
-// SeriesKey names one series: the symbol, the grid its bars lie on, and what their prices are prices of. It is
-// comparable.
+// SeriesKey identifies a series by its symbol, the grid of its bars, and the type of their prices. It is comparable.
 type SeriesKey struct {
 	Symbol    Symbol    `json:"symbol"`
 	Grid      Grid      `json:"grid"`
 	PriceType PriceType `json:"kind"`
 }
 
-// NewSeriesKey refuses a symbol, grid or kind that is not valid.
-func NewSeriesKey(s Symbol, g Grid, k PriceType) (SeriesKey, error) {
-	key := SeriesKey{Symbol: s, Grid: g, PriceType: k}
+// NewSeriesKey returns the key, or an error that wraps ErrInvalid if a part is invalid.
+func NewSeriesKey(s Symbol, g Grid, p PriceType) (SeriesKey, error) {
+	key := SeriesKey{Symbol: s, Grid: g, PriceType: p}
 	return key, key.Validate()
 }
 
-// Validate refuses a key with a part that is not valid.
+// Validate returns an error that wraps ErrInvalid if a part is invalid.
 func (k SeriesKey) Validate() error {
 	if err := k.Symbol.Validate(); err != nil {
 		return err
@@ -31,11 +30,12 @@ func (k SeriesKey) Validate() error {
 	return k.PriceType.Validate()
 }
 
-// ParseSeriesKey reads what String writes.
+// ParseSeriesKey parses the result of String. It returns an error that wraps ErrInvalid for any other text.
 func ParseSeriesKey(s string) (SeriesKey, error) {
 	parts := strings.Split(s, " ")
 	if len(parts) != 2 && len(parts) != 3 {
-		return SeriesKey{}, invalid("series key", s, "write a symbol, a grid and perhaps a price kind, like \"BTC/USD 1m bid\"")
+		return SeriesKey{}, invalid("series key", s,
+			"write a symbol, a frequency and optionally a price type, like \"BTC/USD 1m bid\"")
 	}
 
 	grid, err := ParseGrid(parts[1])
@@ -43,17 +43,18 @@ func ParseSeriesKey(s string) (SeriesKey, error) {
 		return SeriesKey{}, err
 	}
 
-	var kind PriceType
+	var price PriceType
 	if len(parts) == 3 {
-		if kind, err = ParsePriceType(parts[2]); err != nil {
+		if price, err = ParsePriceType(parts[2]); err != nil {
 			return SeriesKey{}, err
 		}
 	}
 
-	return NewSeriesKey(Symbol(parts[0]), grid, kind)
+	return NewSeriesKey(Symbol(parts[0]), grid, price)
 }
 
-// String is the symbol, the grid, and the kind unless it is trade: "BTC/USD 1m", "BTC/USD 1d@America/New_York bid".
+// String returns the symbol, the grid, and the price type unless it is trade: "BTC/USD 1m", "BTC/USD
+// 1d@America/New_York bid".
 func (k SeriesKey) String() string {
 	s := string(k.Symbol) + " " + k.Grid.String()
 	if k.PriceType != PriceTrade {
@@ -62,7 +63,7 @@ func (k SeriesKey) String() string {
 	return s
 }
 
-// Compare orders keys by symbol, then by the length of their bars, then by zone, then by kind.
+// Compare returns -1, 0 or 1. It orders keys by symbol, length of the bars, zone, and price type.
 func (k SeriesKey) Compare(o SeriesKey) int {
 	return cmp.Or(
 		cmp.Compare(k.Symbol, o.Symbol),

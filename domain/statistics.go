@@ -6,34 +6,34 @@ import (
 	"github.com/cockroachdb/apd/v3"
 )
 
-// Statistics says how a symbol traded within a window.
+// Statistics summarizes the trading of a symbol in a window.
 type Statistics struct {
 	Window Range `json:"window"`
 
-	Bars     int64   `json:"bars"`          // bars looked at; without one, prices and volume say nothing
-	Grid     Grid    `json:"grid,omitzero"` // of those bars
+	Bars     int64   `json:"bars"`          // number of bars; without any, prices and volume are 0
+	Grid     Grid    `json:"grid,omitzero"` // of the bars
 	MinPrice Decimal `json:"min_price"`     // lowest low
 	MaxPrice Decimal `json:"max_price"`     // highest high
 	Volume   Decimal `json:"volume"`        // total
 
-	Quotes        int64   `json:"quotes"`         // quotes looked at; without one, the spread says nothing
-	AverageSpread Decimal `json:"average_spread"` // mean of ask - bid over the quotes, rounded half to even at 18 digits after the point
+	Quotes        int64   `json:"quotes"`         // number of quotes; without any, the spread is 0
+	AverageSpread Decimal `json:"average_spread"` // mean of ask - bid, rounded half to even to 18 digits after the point
 }
 
-// StatisticsBuilder makes Statistics piece by piece. It is for one goroutine.
+// StatisticsBuilder computes Statistics piece by piece. It is for one goroutine.
 type StatisticsBuilder struct {
-	made   Statistics
+	sum    Statistics
 	spread Decimal // sum of ask - bid
 }
 
-// NewStatisticsBuilder returns a builder over bars of the grid in the window.
+// NewStatisticsBuilder returns a builder for bars of the grid in the window.
 func NewStatisticsBuilder(window Range, g Grid) *StatisticsBuilder {
-	return &StatisticsBuilder{made: Statistics{Window: window, Grid: g}}
+	return &StatisticsBuilder{sum: Statistics{Window: window, Grid: g}}
 }
 
-// AddBars takes the next bars. A sum beyond what a Decimal holds is an error that wraps ErrOverflow.
+// AddBars adds bars. It returns an error that wraps ErrOverflow if the total volume has too many digits.
 func (b *StatisticsBuilder) AddBars(s Series) error {
-	m := &b.made
+	m := &b.sum
 	for _, bar := range s.All() {
 		if m.Bars == 0 || bar.Low.Cmp(m.MinPrice) < 0 {
 			m.MinPrice = bar.Low
@@ -53,7 +53,7 @@ func (b *StatisticsBuilder) AddBars(s Series) error {
 	return nil
 }
 
-// AddQuotes takes the next quotes. A sum beyond what a Decimal holds is an error that wraps ErrOverflow.
+// AddQuotes adds quotes. It returns an error that wraps ErrOverflow if the sum of the spreads has too many digits.
 func (b *StatisticsBuilder) AddQuotes(q Quotes) error {
 	for _, quote := range q.All() {
 		spread, err := quote.Ask.Sub(quote.Bid)
@@ -64,22 +64,22 @@ func (b *StatisticsBuilder) AddQuotes(q Quotes) error {
 			return fmt.Errorf("sum of the spreads of %s: %w", q.symbol, err)
 		}
 
-		b.made.Quotes++
+		b.sum.Quotes++
 	}
 	return nil
 }
 
-// Statistics is what was added up so far.
+// Statistics returns the statistics of all bars and quotes so far.
 func (b *StatisticsBuilder) Statistics() (Statistics, error) {
-	made := b.made
-	if made.Quotes == 0 {
-		return made, nil
+	sum := b.sum
+	if sum.Quotes == 0 {
+		return sum, nil
 	}
 
 	c := apd.BaseContext.WithPrecision(2 * (MaxIntegerDigits + MaxScale))
 	c.Rounding = apd.RoundHalfEven
 	var mean apd.Decimal
-	if _, err := c.Quo(&mean, b.spread.APD(), apd.New(made.Quotes, 0)); err != nil {
+	if _, err := c.Quo(&mean, b.spread.APD(), apd.New(sum.Quotes, 0)); err != nil {
 		return Statistics{}, fmt.Errorf("average spread: %w", err)
 	}
 	if _, err := c.Quantize(&mean, &mean, -MaxScale); err != nil {
@@ -87,6 +87,6 @@ func (b *StatisticsBuilder) Statistics() (Statistics, error) {
 	}
 
 	var err error
-	made.AverageSpread, err = DecimalFromAPD(&mean)
-	return made, err
+	sum.AverageSpread, err = DecimalFromAPD(&mean)
+	return sum, err
 }

@@ -2,19 +2,20 @@ package domain
 
 import "strings"
 
-// MaxSymbolLength is the most bytes a Symbol has.
+// MaxSymbolLength is the largest length of a Symbol, in bytes.
 const MaxSymbolLength = 64
 
-// Symbol names what is traded: BTC/USD, or with a venue in front COINBASE:BTC/USD. It is 1 to 64 bytes of A-Z 0-9 . _ :
-// / - and is never altered: what is not a Symbol is refused.
+// Symbol is the name of an instrument, like BTC/USD, optionally with its venue, like COINBASE:BTC/USD. It consists of 1
+// to 64 bytes of A-Z 0-9 . _ : / - and is never converted.
 type Symbol string
 
-// ParseSymbol refuses what is not a Symbol; for one in lower case the error suggests the upper-case form.
+// ParseSymbol returns s as a Symbol, or the error of Symbol.Validate.
 func ParseSymbol(s string) (Symbol, error) {
 	return Symbol(s), Symbol(s).Validate()
 }
 
-// Validate refuses a Symbol made by conversion that breaks the rules.
+// Validate returns an error that wraps ErrInvalid if the Symbol is malformed. For a Symbol in lower case, the error
+// suggests the one in upper case.
 func (s Symbol) Validate() error {
 	if s == "" {
 		return invalid("symbol", "", "empty; name one like BTC/USD")
@@ -22,17 +23,18 @@ func (s Symbol) Validate() error {
 	if len(s) > MaxSymbolLength {
 		return invalid("symbol", string(s), "%d bytes; at most %d", len(s), MaxSymbolLength)
 	}
-	if s.wellFormed() {
+	if s.isWellFormed() {
 		return nil
 	}
-	if upper := Symbol(strings.ToUpper(string(s))); upper.wellFormed() {
+	if upper := Symbol(strings.ToUpper(string(s))); upper.isWellFormed() {
 		return invalid("symbol", string(s), "lower case is not allowed; did you mean %q?", string(upper))
 	}
 
 	return invalid("symbol", string(s), "only A-Z 0-9 . _ : / - are allowed")
 }
 
-func (s Symbol) wellFormed() bool {
+// isWellFormed reports whether all bytes are allowed.
+func (s Symbol) isWellFormed() bool {
 	for i := range len(s) {
 		c := s[i]
 		switch {
@@ -44,8 +46,8 @@ func (s Symbol) wellFormed() bool {
 	return true
 }
 
-// Venue is the part before the first colon, where that part holds no slash; else "". BTC/USDT:USDT-240628-70000-C has
-// none.
+// Venue returns the part before the first colon, or "" if there is no colon or the part contains a slash: the Symbol
+// BTC/USDT:USDT-240628-70000-C has no venue.
 func (s Symbol) Venue() string {
 	venue, _, found := strings.Cut(string(s), ":")
 	if !found || strings.Contains(venue, "/") {
@@ -55,7 +57,7 @@ func (s Symbol) Venue() string {
 	return venue
 }
 
-// Instrument is the Symbol without its venue.
+// Instrument returns the Symbol without its venue.
 func (s Symbol) Instrument() string {
 	if v := s.Venue(); v != "" {
 		return string(s[len(v)+1:])
@@ -63,10 +65,11 @@ func (s Symbol) Instrument() string {
 	return string(s)
 }
 
-// Matches reports whether the pattern matches all of the Symbol: * is any run of bytes, ? any one, every other byte
-// itself.
+// Matches reports whether the pattern matches the whole Symbol. In the pattern, * matches any number of bytes, ?
+// matches any single byte, and every other byte matches itself. It takes time proportional to the product of both
+// lengths at most.
 func (s Symbol) Matches(pattern string) bool {
-	star, resume := -1, 0 // where the last star was, and what it has not yet swallowed
+	star, resume := -1, 0 // position of the last star, and the first byte that it does not match
 	p, t := 0, 0
 	for t < len(s) {
 		switch {
@@ -76,7 +79,7 @@ func (s Symbol) Matches(pattern string) bool {
 		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[t]):
 			p++
 			t++
-		case star >= 0: // let the last star swallow one more
+		case star >= 0: // let the last star match one more byte
 			resume++
 			p, t = star+1, resume
 		default:

@@ -4,18 +4,18 @@ import (
 	"strings"
 )
 
-// SymbolMeta is what is known of a symbol.
+// SymbolMeta is the metadata of a symbol.
 type SymbolMeta struct {
 	Symbol Symbol  `json:"symbol"`
-	Venue  string  `json:"venue"` // "" where none is known
-	Base   string  `json:"base"`  // what is traded: BTC of BTC/USD
-	Quote  string  `json:"quote"` // what it is priced in: USD of BTC/USD
-	Tick   Decimal `json:"tick"`  // smallest step of a price; 0 where unknown
-	Lot    Decimal `json:"lot"`   // smallest step of a size; 0 where unknown
-	Zone   string  `json:"zone"`  // IANA name of the venue's time zone; "" is UTC
+	Venue  string  `json:"venue"` // "" if unknown
+	Base   string  `json:"base"`  // the traded asset: BTC of BTC/USD
+	Quote  string  `json:"quote"` // the asset of the prices: USD of BTC/USD
+	Tick   Decimal `json:"tick"`  // price increment; 0 if unknown
+	Lot    Decimal `json:"lot"`   // size increment; 0 if unknown
+	Zone   string  `json:"zone"`  // IANA name of the time zone of the venue; "" means UTC
 }
 
-// NewSymbolMeta returns what the symbol's own text tells: its venue, and base and quote where it has the form
+// NewSymbolMeta returns the metadata that the name of the symbol contains: the venue, and base and quote if the name is
 // BASE/QUOTE or BASE/QUOTE:CONTRACT.
 func NewSymbolMeta(s Symbol) SymbolMeta {
 	m := SymbolMeta{Symbol: s, Venue: s.Venue()}
@@ -27,7 +27,8 @@ func NewSymbolMeta(s Symbol) SymbolMeta {
 	return m
 }
 
-// Validate refuses a symbol that is not valid, a negative tick or lot, and an unknown time zone.
+// Validate returns an error that wraps ErrInvalid if the symbol is invalid, the tick or lot is negative, or the time
+// zone is unknown.
 func (m SymbolMeta) Validate() error {
 	if err := m.Symbol.Validate(); err != nil {
 		return err
@@ -42,7 +43,7 @@ func (m SymbolMeta) Validate() error {
 	return nil
 }
 
-// Equal reports whether both say the same.
+// Equal reports whether all fields are equal. It compares decimals as numbers.
 func (m SymbolMeta) Equal(o SymbolMeta) bool {
 	return m.Symbol == o.Symbol && m.Venue == o.Venue && m.Base == o.Base && m.Quote == o.Quote && m.Zone == o.Zone &&
 		m.Tick.Equal(o.Tick) && m.Lot.Equal(o.Lot)

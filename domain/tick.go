@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Side is which side of a trade was the aggressor. The zero value is SideUnknown.
+// Side is the side of the aggressor of a trade. The zero value is SideUnknown.
 type Side uint8
 
 // The sides.
@@ -20,7 +20,7 @@ const (
 
 var sides = [...]string{"unknown", "buy", "sell"}
 
-// ParseSide reads buy, sell or unknown.
+// ParseSide parses buy, sell or unknown. It returns an error that wraps ErrInvalid for any other text.
 func ParseSide(s string) (Side, error) {
 	for i, text := range sides {
 		if s == text {
@@ -30,7 +30,7 @@ func ParseSide(s string) (Side, error) {
 	return 0, invalid("side", s, "one of %s", strings.Join(sides[:], ", "))
 }
 
-// Validate refuses a side made by conversion that is none of the constants.
+// Validate returns an error that wraps ErrInvalid if the side is none of the constants.
 func (s Side) Validate() error {
 	if int(s) >= len(sides) {
 		return invalid("side", s.String(), "one of %s", strings.Join(sides[:], ", "))
@@ -38,7 +38,7 @@ func (s Side) Validate() error {
 	return nil
 }
 
-// String is the side's text.
+// String returns the text of the side.
 func (s Side) String() string {
 	if int(s) < len(sides) {
 		return sides[s]
@@ -46,51 +46,53 @@ func (s Side) String() string {
 	return "side " + strconv.Itoa(int(s))
 }
 
-// MarshalText is String.
+// MarshalText returns String, or the error of Validate.
 func (s Side) MarshalText() ([]byte, error) { return []byte(s.String()), s.Validate() }
 
-// UnmarshalText is ParseSide.
+// UnmarshalText parses the text as ParseSide does.
 func (s *Side) UnmarshalText(b []byte) (err error) {
 	*s, err = ParseSide(string(b))
 	return err
 }
 
-// Trade is one execution. Time and Seq together order and name it.
+// Trade is one execution. Time and Seq together identify it and determine its order.
 type Trade struct {
 	Time  time.Time `json:"time"` // UTC, whole microseconds
-	Seq   int64     `json:"seq"`  // the source's number, or the ordinal within its instant; not negative
+	Seq   int64     `json:"seq"`  // number that the source gives, or position within the same instant; not negative
 	Price Decimal   `json:"price"`
 	Size  Decimal   `json:"size"` // not negative
 	Side  Side      `json:"side"`
 }
 
-// Quote is the best bid and ask from its time on. Time and Seq together order and name it.
+// Quote is the best bid and ask from its time on. Time and Seq together identify it and determine its order.
 type Quote struct {
 	Time    time.Time `json:"time"` // UTC, whole microseconds
-	Seq     int64     `json:"seq"`  // the source's number, or the ordinal within its instant; not negative
+	Seq     int64     `json:"seq"`  // number that the source gives, or position within the same instant; not negative
 	Bid     Decimal   `json:"bid"`
 	Ask     Decimal   `json:"ask"`
 	BidSize Decimal   `json:"bid_size"` // not negative
 	AskSize Decimal   `json:"ask_size"` // not negative
 }
 
-// Equal reports whether both say the same, numbers compared as numbers.
+// Equal reports whether all fields are equal. It compares decimals as numbers.
 func (t Trade) Equal(o Trade) bool { return equalRows(t.row(), o.row()) }
 
-// Equal reports whether both say the same, numbers compared as numbers.
+// Equal reports whether all fields are equal. It compares decimals as numbers.
 func (q Quote) Equal(o Quote) bool { return equalRows(q.row(), o.row()) }
 
-// String is one line: "2019-10-11T00:00:11.62Z #13519807 sell 23 @ 0.00141342".
+// String returns one line: "2019-10-11T00:00:11.62Z #13519807 sell 23 @ 0.00141342".
 func (t Trade) String() string {
 	return fmt.Sprintf("%s #%d %s %s @ %s", t.Time.Format(time.RFC3339Nano), t.Seq, t.Side, t.Size, t.Price)
 }
 
-// String is one line: "2018-04-04T00:01:00Z #0 1.88 @ 7424.9 / 7424.91 @ 33.35".
+// String returns one line: "2018-04-04T00:01:00Z #0 1.88 @ 7424.9 / 7424.91 @ 33.35".
 func (q Quote) String() string {
-	return fmt.Sprintf("%s #%d %s @ %s / %s @ %s", q.Time.Format(time.RFC3339Nano), q.Seq, q.BidSize, q.Bid, q.Ask, q.AskSize)
+	return fmt.Sprintf("%s #%d %s @ %s / %s @ %s",
+		q.Time.Format(time.RFC3339Nano), q.Seq, q.BidSize, q.Bid, q.Ask, q.AskSize)
 }
 
-// UnmarshalJSON reads a trade and refuses one without its time, price or size: what is absent is not 0.
+// UnmarshalJSON parses a trade. It returns an error that wraps ErrInvalid if the time, price or size is missing,
+// because a missing number is not 0.
 func (t *Trade) UnmarshalJSON(text []byte) error {
 	var j struct {
 		Time  *time.Time `json:"time"`
@@ -110,7 +112,8 @@ func (t *Trade) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads a quote and refuses one without its time or one of its four numbers: what is absent is not 0.
+// UnmarshalJSON parses a quote. It returns an error that wraps ErrInvalid if the time or one of the four numbers is
+// missing, because a missing number is not 0.
 func (q *Quote) UnmarshalJSON(text []byte) error {
 	var j struct {
 		Time    *time.Time `json:"time"`
@@ -131,7 +134,7 @@ func (q *Quote) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Tick is what Ticks can be of.
+// Tick is a trade or a quote.
 type Tick interface {
 	Trade | Quote
 	fmt.Stringer
@@ -139,8 +142,8 @@ type Tick interface {
 	row() tickRow
 }
 
-// tickRow is a tick in the form that the columns of Ticks share. A trade uses the first two numbers: price and size. A
-// quote uses all: bid, ask, bid size, ask size.
+// tickRow is a trade or a quote in the layout of the columns of Ticks. The numbers of a trade are price and size; those
+// of a quote are bid, ask, bid size and ask size.
 type tickRow struct {
 	time    time.Time
 	seq     int64
@@ -158,12 +161,15 @@ func (q Quote) row() tickRow {
 	return tickRow{time: q.Time, seq: q.Seq, numbers: [tickNumbers]Decimal{q.Bid, q.Ask, q.BidSize, q.AskSize}}
 }
 
+// tickOf returns the row as a trade or a quote.
 func tickOf[T Tick](r tickRow) (tick T) {
 	switch t := any(&tick).(type) {
 	case *Trade:
 		*t = Trade{Time: r.time, Seq: r.seq, Price: r.numbers[0], Size: r.numbers[1], Side: r.side}
 	case *Quote:
-		*t = Quote{Time: r.time, Seq: r.seq, Bid: r.numbers[0], Ask: r.numbers[1], BidSize: r.numbers[2], AskSize: r.numbers[3]}
+		*t = Quote{
+			Time: r.time, Seq: r.seq, Bid: r.numbers[0], Ask: r.numbers[1], BidSize: r.numbers[2], AskSize: r.numbers[3],
+		}
 	}
 	return tick
 }
@@ -177,10 +183,11 @@ func equalRows(a, b tickRow) bool {
 	return a.time.Equal(b.time) && a.seq == b.seq && a.side == b.side
 }
 
-// check refuses a row that no Ticks can hold.
+// check returns an error if the row cannot be in Ticks. sizes are the numbers that must not be negative.
 func (r tickRow) check(symbol Symbol, sizes []Decimal) error {
 	if !MicrosFloor(r.time).Time().Equal(r.time) {
-		return &TickError{Rule: RuleTimeOutOfBounds, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "time is finer than a microsecond"}
+		return &TickError{Rule: RuleTimeOutOfBounds, Symbol: symbol, Time: r.time, Seq: r.seq,
+			Detail: "time is finer than a microsecond"}
 	}
 	if r.seq < 0 {
 		return &TickError{Rule: RuleOutOfOrder, Symbol: symbol, Time: r.time, Seq: r.seq, Detail: "negative sequence number"}
@@ -195,7 +202,7 @@ func (r tickRow) check(symbol Symbol, sizes []Decimal) error {
 	return r.side.Validate()
 }
 
-// sizes is the row's numbers that must not be negative.
+// sizes returns the numbers of the row that must not be negative.
 func sizes[T Tick](r *tickRow) []Decimal {
 	var tick T
 	if _, isTrade := any(tick).(Trade); isTrade {
@@ -205,7 +212,7 @@ func sizes[T Tick](r *tickRow) []Decimal {
 	return r.numbers[2:4]
 }
 
-// TickError says that a trade or a quote breaks a rule.
+// TickError is the error for a trade or quote that breaks a rule.
 type TickError struct {
 	Rule   Rule
 	Symbol Symbol
@@ -214,7 +221,7 @@ type TickError struct {
 	Detail string
 }
 
-// Error returns the symbol, the time, the number, the detail and the name of the rule.
+// Error returns "symbol at time #seq: detail (rule)".
 func (e *TickError) Error() string {
 	return fmt.Sprintf("%s at %s #%d: %s (%s)", e.Symbol, e.Time.UTC().Format(time.RFC3339Nano), e.Seq, e.Detail, e.Rule)
 }

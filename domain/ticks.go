@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// Trades is the trades of one symbol.
+// Trades is a list of trades of one symbol.
 type Trades = Ticks[Trade]
 
-// Quotes is the quotes of one symbol.
+// Quotes is a list of quotes of one symbol.
 type Quotes = Ticks[Quote]
 
-// Ticks is the trades or the quotes of one symbol, ordered by time and sequence number, each pair once. It is
-// immutable, held by column, cheap to copy and to slice, and safe to share. The zero value is empty and of no symbol.
+// Ticks is a list of trades or quotes of one symbol. INVARIANT: pairs of time and sequence number ascend strictly. A
+// Ticks is immutable and safe to share. It stores ticks by column, so that copying and slicing it is cheap. The zero
+// value is empty and has no symbol.
 type Ticks[T Tick] struct {
 	symbol   Symbol
-	block    *tickColumns // nil where there is no tick
+	block    *tickColumns // may be nil if there are no ticks
 	from, to int
 }
 
-// tickColumns holds ticks by column, each number at a scale of its own.
+// tickColumns holds ticks by column. Each column of numbers has its own scale.
 type tickColumns struct {
 	timeMicros []int64 // Micros
 	seq        []int64
@@ -31,8 +32,9 @@ type tickColumns struct {
 	side       []Side
 }
 
-// NewTicks returns the ticks, which must ascend by time and sequence number, each pair once. It refuses a time finer
-// than a microsecond, a negative sequence number and a negative size.
+// NewTicks returns the ticks as Ticks. It returns an error that wraps ErrInvalid if the symbol or a side is invalid. It
+// returns a *TickError unless pairs of time and sequence number ascend strictly, times are whole microseconds, and
+// sequence numbers and sizes are not negative.
 func NewTicks[T Tick](symbol Symbol, ticks ...T) (Ticks[T], error) {
 	b := NewTicksBuilder[T](symbol)
 	for _, t := range ticks {
@@ -44,13 +46,13 @@ func NewTicks[T Tick](symbol Symbol, ticks ...T) (Ticks[T], error) {
 	return b.Ticks()
 }
 
-// Symbol is what the ticks are of.
+// Symbol returns the symbol of the ticks.
 func (t Ticks[T]) Symbol() Symbol { return t.symbol }
 
-// Len is the number of ticks.
+// Len returns the number of ticks.
 func (t Ticks[T]) Len() int { return t.to - t.from }
 
-// At is tick i; it panics where i is not in [0, Len()).
+// At returns tick i. It panics unless 0 <= i < Len().
 func (t Ticks[T]) At(i int) T {
 	if uint(i) >= uint(t.Len()) {
 		panic(fmt.Sprintf("domain: tick %d of %d", i, t.Len()))
@@ -59,7 +61,7 @@ func (t Ticks[T]) At(i int) T {
 	i += t.from
 	r := tickRow{time: Micros(t.block.timeMicros[i]).Time(), seq: t.block.seq[i], side: t.block.side[i]}
 	for n := range r.numbers {
-		r.numbers[n] = t.block.numbers[n].at(i, t.block.scales[n])
+		r.numbers[n] = t.block.numbers[n].value(i, t.block.scales[n])
 	}
 
 	return tickOf[T](r)
@@ -76,7 +78,7 @@ func (t Ticks[T]) All() iter.Seq2[int, T] {
 	}
 }
 
-// Time is tick i's time; it panics where i is not in [0, Len()).
+// Time returns the time of tick i. It panics unless 0 <= i < Len().
 func (t Ticks[T]) Time(i int) time.Time {
 	if uint(i) >= uint(t.Len()) {
 		panic(fmt.Sprintf("domain: tick %d of %d", i, t.Len()))
@@ -84,7 +86,7 @@ func (t Ticks[T]) Time(i int) time.Time {
 	return Micros(t.block.timeMicros[t.from+i]).Time()
 }
 
-// Seq is tick i's sequence number; it panics where i is not in [0, Len()).
+// Seq returns the sequence number of tick i. It panics unless 0 <= i < Len().
 func (t Ticks[T]) Seq(i int) int64 {
 	if uint(i) >= uint(t.Len()) {
 		panic(fmt.Sprintf("domain: tick %d of %d", i, t.Len()))
@@ -92,7 +94,7 @@ func (t Ticks[T]) Seq(i int) int64 {
 	return t.block.seq[t.from+i]
 }
 
-// Slice is ticks from to to, sharing the columns; it panics where they are not in order within [0, Len()].
+// Slice returns the ticks [from, to), which share the memory of t. It panics unless 0 <= from <= to <= Len().
 func (t Ticks[T]) Slice(from, to int) Ticks[T] {
 	if from < 0 || from > to || to > t.Len() {
 		panic(fmt.Sprintf("domain: slice [%d:%d] of %d ticks", from, to, t.Len()))
@@ -100,14 +102,14 @@ func (t Ticks[T]) Slice(from, to int) Ticks[T] {
 	return Ticks[T]{symbol: t.symbol, block: t.block, from: t.from + from, to: t.from + to}
 }
 
-// Clip is the ticks whose time is in r, sharing the columns.
+// Clip returns the ticks whose time is in r, which share the memory of t.
 func (t Ticks[T]) Clip(r Range) Ticks[T] {
 	start, end := r.Micros()
 	from := t.search(start)
 	return t.Slice(from, max(from, t.search(end)))
 }
 
-// search returns the index of the first tick at or after at.
+// search returns the index of the first tick whose time is at or after the instant.
 func (t Ticks[T]) search(at Micros) int {
 	if t.block == nil {
 		return 0
@@ -117,7 +119,8 @@ func (t Ticks[T]) search(at Micros) int {
 	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(at) })
 }
 
-// Range is from the first tick's time to a microsecond after the last; the zero Range where there is no tick.
+// Range returns the range from the time of the first tick to a microsecond after the last, or the zero Range if there
+// are no ticks.
 func (t Ticks[T]) Range() Range {
 	if t.Len() == 0 {
 		return Range{}
@@ -125,7 +128,7 @@ func (t Ticks[T]) Range() Range {
 	return Range{Start: t.Time(0), End: t.Time(t.Len() - 1).Add(time.Microsecond)}
 }
 
-// Equal reports whether both are of one symbol and hold equal ticks.
+// Equal reports whether both have the same symbol and equal ticks.
 func (t Ticks[T]) Equal(o Ticks[T]) bool {
 	if t.symbol != o.symbol || t.Len() != o.Len() {
 		return false
@@ -140,7 +143,7 @@ func (t Ticks[T]) Equal(o Ticks[T]) bool {
 	return true
 }
 
-// String says what is held, not the ticks: "XRP/ETH: 3 ticks [first, end)".
+// String returns a summary without the ticks: "XRP/ETH: 3 ticks [first, end)".
 func (t Ticks[T]) String() string {
 	if t.Len() == 0 {
 		return string(t.symbol) + ": no ticks"
@@ -148,7 +151,7 @@ func (t Ticks[T]) String() string {
 	return fmt.Sprintf("%s: %d ticks %s", t.symbol, t.Len(), t.Range())
 }
 
-// MarshalJSON writes the symbol and the ticks, every digit kept.
+// MarshalJSON returns an object of the symbol and the ticks. It does not round.
 func (t Ticks[T]) MarshalJSON() ([]byte, error) {
 	rows := make([]T, 0, t.Len())
 	for _, tick := range t.All() {
@@ -160,19 +163,21 @@ func (t Ticks[T]) MarshalJSON() ([]byte, error) {
 	}{t.symbol, rows})
 }
 
-// TicksBuilder makes Ticks one by one. It is for one goroutine. After a refusal it holds what it held.
+// TicksBuilder builds Ticks from ticks or pieces. A method that returns an error does not change the builder. A
+// TicksBuilder is for one goroutine.
 type TicksBuilder[T Tick] struct {
 	symbol  Symbol
 	columns tickColumns
 }
 
-// NewTicksBuilder returns an empty builder. A symbol that is not valid is reported by Ticks.
+// NewTicksBuilder returns an empty builder. If the symbol is invalid, Ticks returns the error.
 func NewTicksBuilder[T Tick](symbol Symbol) *TicksBuilder[T] { return &TicksBuilder[T]{symbol: symbol} }
 
-// Len is how many ticks were appended.
+// Len returns the number of ticks that were appended since the last call of Ticks.
 func (b *TicksBuilder[T]) Len() int { return len(b.columns.timeMicros) }
 
-// Append adds the next tick and refuses, with a *TickError, one that no Ticks can hold or that is not after the last.
+// Append adds the next tick. It returns a *TickError if the tick breaks a rule of NewTicks or is not after the last
+// one.
 func (b *TicksBuilder[T]) Append(tick T) error {
 	r := tick.row()
 	if err := r.check(b.symbol, sizes[T](&r)); err != nil {
@@ -189,17 +194,18 @@ func (b *TicksBuilder[T]) Append(tick T) error {
 	c.seq = append(c.seq, r.seq)
 	c.side = append(c.side, r.side)
 	for n, d := range r.numbers {
-		if d.scale > c.scales[n] { // a spelling with trailing zeros needs no wider column
-			d = d.reduced()
+		if d.scale > c.scales[n] { // trailing zeros must not increase the scale of the column
+			d = d.trimZeros()
 		}
 		b.raiseScale(n, d.scale)
-		c.numbers[n].append(d.at(c.scales[n]))
+		c.numbers[n].append(d.withScale(c.scales[n]))
 	}
 
 	return nil
 }
 
-// AppendTicks adds all ticks of the next piece, which must be of the same symbol and begin after the last tick.
+// AppendTicks adds the ticks of the next piece. It returns an error that wraps ErrInvalid if the symbol of the piece
+// differs, and a *TickError if the piece does not begin after the last tick.
 func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
 	if t.Len() == 0 {
 		return nil
@@ -224,7 +230,7 @@ func (b *TicksBuilder[T]) AppendTicks(t Ticks[T]) error {
 	return nil
 }
 
-// checkAfterLast refuses a tick that does not come after the last.
+// checkAfterLast returns a *TickError if the tick is not after the last one.
 func (b *TicksBuilder[T]) checkAfterLast(t Micros, seq int64) error {
 	n := len(b.columns.timeMicros)
 	if n == 0 {
@@ -236,12 +242,14 @@ func (b *TicksBuilder[T]) checkAfterLast(t Micros, seq int64) error {
 	case t > lastTime, t == lastTime && seq > lastSeq:
 		return nil
 	case t == lastTime && seq == lastSeq:
-		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: t.Time(), Seq: seq, Detail: "two of one time and sequence number"}
+		return &TickError{Rule: RuleDuplicate, Symbol: b.symbol, Time: t.Time(), Seq: seq,
+			Detail: "two of one time and sequence number"}
 	}
 
 	return &TickError{Rule: RuleOutOfOrder, Symbol: b.symbol, Time: t.Time(), Seq: seq, Detail: "comes after a later one"}
 }
 
+// raiseScale converts column n of the numbers to the scale if it is larger.
 func (b *TicksBuilder[T]) raiseScale(n int, scale uint8) {
 	if c := &b.columns; scale > c.scales[n] {
 		c.numbers[n].rescale(c.scales[n], scale)
@@ -249,7 +257,7 @@ func (b *TicksBuilder[T]) raiseScale(n int, scale uint8) {
 	}
 }
 
-// Ticks returns the ticks and leaves the builder empty, ready for the next piece of the same symbol.
+// Ticks returns the ticks. The builder is empty afterwards and may be used for the next piece of the same symbol.
 func (b *TicksBuilder[T]) Ticks() (Ticks[T], error) {
 	if err := b.symbol.Validate(); err != nil {
 		return Ticks[T]{}, err
@@ -264,7 +272,7 @@ func (b *TicksBuilder[T]) Ticks() (Ticks[T], error) {
 	return Ticks[T]{symbol: b.symbol, block: &c, to: len(c.timeMicros)}, nil
 }
 
-// TickKind says which ticks: trades or quotes.
+// TickKind is trades or quotes.
 type TickKind string
 
 // The tick kinds.
@@ -273,43 +281,9 @@ const (
 	TickQuotes TickKind = "quotes"
 )
 
-// TickExtent is a range in which a writer claimed a symbol's trades or quotes to be complete.
+// TickExtent is a range in which a store has all trades or all quotes of a symbol, as a writer declared.
 type TickExtent struct {
 	Symbol Symbol   `json:"symbol"`
 	Kind   TickKind `json:"ticks"`
 	Range  Range    `json:"range"`
-}
-
-// TickRequest asks for the trades or quotes of one symbol whose time is in [Start, End), or for the first or last few
-// of them.
-type TickRequest struct {
-	Symbol Symbol    `json:"symbol"`
-	Start  time.Time `json:"start,omitzero"` // zero: from the first tick held
-	End    time.Time `json:"end,omitzero"`   // zero: up to now; later than now is clamped to it, and so reported
-	First  int       `json:"first,omitempty"`
-	Last   int       `json:"last,omitempty"` // 0 is no limit; at most one of First and Last is given
-}
-
-// Validate refuses what no store could answer. Limits are the application's.
-func (r TickRequest) Validate() error {
-	if err := r.Symbol.Validate(); err != nil {
-		return err
-	}
-	return checkWindow(r, r.Start, r.End, r.First, r.Last)
-}
-
-// String is the request on one line.
-func (r TickRequest) String() string {
-	return string(r.Symbol) + windowText("first tick", r.Start, r.End, r.First, r.Last)
-}
-
-// TickResult answers a TickRequest. Its fields say what those of Result say.
-type TickResult[T Tick] struct {
-	Ticks     Ticks[T]  `json:"ticks"`
-	Range     Range     `json:"range"`
-	Clamped   bool      `json:"clamped"`
-	Uncovered []Range   `json:"uncovered"`
-	Store     StoreName `json:"store"`
-	Now       time.Time `json:"now"`
-	Next      time.Time `json:"next"`
 }

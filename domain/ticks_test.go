@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// anyTicks draws ticks that Ticks can hold, several at some instants: each as draw draws it for its time and sequence number.
+// anyTicks draws ticks that Ticks can hold, several at some instants: each as draw draws it for its time and sequence
+// number.
 func anyTicks[T Tick](draw func(t *rapid.T, at time.Time, seq int64) T) *rapid.Generator[[]T] {
 	return rapid.Custom(func(t *rapid.T) []T {
 		var list []T

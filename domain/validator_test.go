@@ -21,7 +21,7 @@ func cleanBars(n int) []Bar {
 		bars[i] = Bar{
 			OpenTime: judged.Start.Add(time.Duration(i) * time.Minute),
 			Open:     MustDecimal("100"), High: MustDecimal("101.5"), Low: MustDecimal("99"), Close: MustDecimal("100.5"),
-			Volume: narrow(int64(1+i%7), 2), Trades: 1,
+			Volume: fromInt64(int64(1+i%7), 2), Trades: 1,
 		}
 	}
 
@@ -136,7 +136,7 @@ func TestJudgeWantsBarsOver(t *testing.T) {
 
 // dirtyBars draws bars that break rules often, and repeat often.
 func dirtyBars() *rapid.Generator[[]Bar] {
-	number := rapid.SampledFrom([]Decimal{narrow(-1, 0), {}, narrow(1, 0), narrow(2, 0), narrow(3, 0), narrow(31, 1), narrow(400, 2), narrow(7, 0)})
+	number := rapid.SampledFrom([]Decimal{fromInt64(-1, 0), {}, fromInt64(1, 0), fromInt64(2, 0), fromInt64(3, 0), fromInt64(31, 1), fromInt64(400, 2), fromInt64(7, 0)})
 	return rapid.Custom(func(t *rapid.T) []Bar {
 		var bars []Bar
 		at := judged.Start.Add(-3 * time.Minute)
