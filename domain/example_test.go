@@ -157,7 +157,8 @@ func ExampleAsofJoin() {
 	}
 
 	signals, _ := domain.NewSeries(hours, bar(0, "67000", "67500"), bar(1, "67500", "67501"), bar(2, "67501", "68500"))
-	quotes, _ := domain.NewTicks("BTC/USD", quote(at(0, 3598), "67502"), quote(at(1, 0), "67510"), quote(at(2, 3500), "68497"))
+	quotes, _ := domain.NewTicks("BTC/USD",
+		quote(at(0, 3598), "67502"), quote(at(1, 0), "67510"), quote(at(2, 3500), "68497"))
 	resampler, _ := domain.NewResampler(asks)
 	first, _ := resampler.AddQuotes(quotes)
 	series, _ := domain.ConcatSeries(domain.EmptySeries(asks), []domain.Series{first, resampler.Flush()})
@@ -187,7 +188,8 @@ func ExampleAlign() {
 		for hour := range 24 {
 			if price, ok := closes[hour]; ok {
 				c := domain.MustDecimal(price)
-				_ = b.Append(domain.Bar{OpenTime: day.Add(time.Duration(hour) * time.Hour), Open: c, High: c, Low: c, Close: c})
+				open := day.Add(time.Duration(hour) * time.Hour)
+				_ = b.Append(domain.Bar{OpenTime: open, Open: c, High: c, Low: c, Close: c})
 			}
 		}
 		s, _ := b.Series()

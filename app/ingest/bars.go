@@ -40,14 +40,18 @@ func (i *Ingester) Ingest(ctx context.Context, bars domain.Series, coverage doma
 		coverage = bars.Range()
 	}
 
-	return i.writeBars(ctx, barWrite{op: "ingest", bars: bars, coverage: coverage, check: true, write: ports.Store.WriteBars})
+	return i.writeBars(ctx, barWrite{
+		op: "ingest", bars: bars, coverage: coverage, check: true, write: ports.Store.WriteBars,
+	})
 }
 
 // Replace puts the bars in the place of everything their key has in r, and declares r complete. An empty Series of the
 // key deletes the bars of r and its coverage. Both ends of r are moved up to an edge of the grid. It refuses the same
 // bars as Ingest; a deletion may reach beyond now.
 func (i *Ingester) Replace(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	return i.writeBars(ctx, barWrite{op: "replace", bars: bars, coverage: r, check: bars.Len() > 0, write: ports.Store.ReplaceBars})
+	return i.writeBars(ctx, barWrite{
+		op: "replace", bars: bars, coverage: r, check: bars.Len() > 0, write: ports.Store.ReplaceBars,
+	})
 }
 
 // barWrite is one write of bars.
@@ -109,8 +113,8 @@ func alignCoverage(e access.Edges, r domain.Range) (domain.Range, error) {
 		return aligned, nil
 	}
 	if g, bars := e.(domain.Grid); bars {
-		return domain.Range{}, fmt.Errorf("no bar of %s opens in %s; give bars, or a range with at least one edge of the grid: %w",
-			g, r, ports.ErrInvalid)
+		return domain.Range{}, fmt.Errorf(
+			"no bar of %s opens in %s; give bars, or a range with at least one edge of the grid: %w", g, r, ports.ErrInvalid)
 	}
 
 	return domain.Range{}, fmt.Errorf("%s is empty; give rows to write, or a range: %w", r, ports.ErrInvalid)
@@ -135,8 +139,8 @@ func (i *Ingester) checkBars(bars domain.Series, coverage domain.Range) error {
 // checkClosed refuses coverage that does not contain the rows, or that is not closed at now less the settle time.
 func (i *Ingester) checkClosed(e access.Edges, rows, coverage domain.Range, now time.Time) error {
 	if !coverage.Covers(rows) {
-		return fmt.Errorf("the rows span %s, which the declared coverage %s does not contain; declare at least the range of the rows: %w",
-			rows, coverage, ports.ErrInvalid)
+		return fmt.Errorf("the rows span %s, which the declared coverage %s does not contain; "+
+			"declare at least the range of the rows: %w", rows, coverage, ports.ErrInvalid)
 	}
 
 	if latest := now.Add(-i.settle); coverage.End.After(latest) {

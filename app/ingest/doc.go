@@ -1,6 +1,6 @@
-// Package ingest writes bars, trades and quotes. An Ingester refuses before any I/O what no query may return: a bar that
-// breaks a fatal rule, a row outside the coverage that is declared with it, and rows that are not closed by the clock,
-// less the settle time.
+// Package ingest writes bars, trades and quotes. An Ingester refuses before any I/O the rows that no query may return:
+// a bar that breaks a fatal rule, a row outside the coverage that is declared with it, and rows that are not closed by
+// the clock, less the settle time.
 //
 // Copy makes a Dataset equal to a sequence of pages, and Diff compares two sequences of bars, both in bounded memory.
 // The sequences come from a store (Pages, StreamPages, StreamBars), are resampled (ResampleBars), or are the caller's

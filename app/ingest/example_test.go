@@ -85,7 +85,8 @@ func ExampleCopy() {
 		return
 	}
 
-	_, err = ingest.Copy(ctx, ingest.Pages(ctx, source, coverage, pageRows), ingest.BarsOf(other, key), ingest.CopyOptions{})
+	target = ingest.BarsOf(other, key)
+	_, err = ingest.Copy(ctx, ingest.Pages(ctx, source, coverage, pageRows), target, ingest.CopyOptions{})
 	if conflict := (*ingest.ConflictError)(nil); errors.As(err, &conflict) {
 		fmt.Println("conflict at", conflict.Time.Format(time.TimeOnly))
 	}

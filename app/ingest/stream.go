@@ -12,13 +12,13 @@ import (
 )
 
 // StreamPages yields the bars of the request, which must have a start and an end, in bounded memory: a page for each
-// piece of Stream. A range of more than maxSlots slots of the grid, which must be positive, is streamed window by window
-// under the MaxSlots limit of the provider. What is not covered is known at the end of a window only: a last page
-// without bars has the range of the window, its uncovered parts, and the number of bars that the quality policy dropped.
-// An error is the last pair.
+// piece of Stream. A range of more than maxSlots slots of the grid, which must be positive, is streamed window by
+// window under the MaxSlots limit of the provider. What is not covered is known at the end of a window only: a last
+// page without bars has the range of the window, its uncovered parts, and the number of bars that the quality policy
+// dropped. An error is the last pair.
 //
-// Because the last page of a window comes after its bars, StreamPages is for a reader that takes the pages in turn, such
-// as one that writes a file; Copy needs Pages.
+// Because the last page of a window comes after its bars, StreamPages is for a reader that takes the pages in turn,
+// such as one that writes a file; Copy needs Pages.
 func StreamPages(
 	ctx context.Context, p ports.HistoricalDataProvider, r domain.DataRequest, maxSlots int64,
 ) iter.Seq2[Page[domain.Series], error] {
@@ -87,8 +87,8 @@ func windows(g domain.Grid, r domain.Range, slots int64) iter.Seq[domain.Range] 
 	}
 }
 
-// StreamBars yields the bars that the provider has in the ranges, as they are stored: bars that break a quality rule are
-// included. It streams each range as StreamPages does.
+// StreamBars yields the bars that the provider has in the ranges, as they are stored: bars that break a quality rule
+// are included. It streams each range as StreamPages does.
 func StreamBars(
 	ctx context.Context, p ports.HistoricalDataProvider, key domain.SeriesKey, ranges []domain.Range, maxSlots int64,
 ) iter.Seq2[domain.Series, error] {

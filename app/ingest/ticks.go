@@ -12,12 +12,16 @@ import (
 // trade, nothing traded. A zero coverage is the range from the first trade to a microsecond after the last. The batch
 // is refused as a whole where the coverage ends later than the clock's now less the settle time, and where no store of
 // trades is configured.
-func (i *Ingester) IngestTrades(ctx context.Context, t domain.Trades, coverage domain.Range) (ports.WriteReport, error) {
+func (i *Ingester) IngestTrades(
+	ctx context.Context, t domain.Trades, coverage domain.Range,
+) (ports.WriteReport, error) {
 	return ingestTicks(ctx, i, access.Trades(), t, coverage)
 }
 
 // IngestQuotes is IngestTrades for quotes.
-func (i *Ingester) IngestQuotes(ctx context.Context, q domain.Quotes, coverage domain.Range) (ports.WriteReport, error) {
+func (i *Ingester) IngestQuotes(
+	ctx context.Context, q domain.Quotes, coverage domain.Range,
+) (ports.WriteReport, error) {
 	return ingestTicks(ctx, i, access.Quotes(), q, coverage)
 }
 
