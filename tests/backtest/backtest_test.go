@@ -15,7 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/backtest"
-	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 	wiring "github.com/gal-friday/marketdata/wiring/backtest"
 )
 
@@ -23,8 +23,8 @@ var nine = time.Date(2024, 3, 4, 9, 0, 0, 0, time.UTC)
 
 const minutes = 600
 
-// market is the synthetic history of three symbols, a random walk from a seed, in which now and then a minute goes by without a
-// trade. digits is how the prices are spelled: with so many digits after the point, of which two say something.
+// market returns the history of three symbols, the same random walks at every call, in which some minutes have no
+// trade. Prices have two significant digits after the point, and are written with the given number of digits.
 func market(digits uint8) ([]domain.Series, domain.Range) {
 	scale := int64(1)
 	for range digits - 2 {
@@ -56,7 +56,7 @@ func market(digits uint8) ([]domain.Series, domain.Range) {
 	return all, domain.Range{Start: nine, End: nine.Add(minutes * time.Minute)}
 }
 
-// fill writes the market and returns its keys.
+// fill writes the series, with r as their coverage, and returns their keys.
 func fill(ctx context.Context, store ports.BarWriter, all []domain.Series, r domain.Range) []domain.SeriesKey {
 	var keys []domain.SeriesKey
 	for _, s := range all {
@@ -67,7 +67,7 @@ func fill(ctx context.Context, store ports.BarWriter, all []domain.Series, r dom
 	return keys
 }
 
-// stores are what the strategy runs on.
+// stores are the stores that the strategy runs on.
 var stores = map[string]func(testing.TB) wiring.Store{
 	"sqlite": func(tb testing.TB) wiring.Store {
 		s, closeStore, err := sqlite.Open(tb.Context(), sqlite.Config{Path: filepath.Join(tb.TempDir(), "market.db")})
@@ -80,8 +80,8 @@ var stores = map[string]func(testing.TB) wiring.Store{
 	},
 	"postgres": func(tb testing.TB) wiring.Store {
 		s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
-			DSN: servers.Postgres(tb), MinConns: 1, MaxConns: 2, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
-			BatchRows: 10_000, MigrateOnOpen: true,
+			DSN: migrated.Postgres(tb), MinConns: 1, MaxConns: 2, BatchRows: 10_000,
+			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 		})
 		if err != nil {
 			tb.Fatal(err)
@@ -90,10 +90,10 @@ var stores = map[string]func(testing.TB) wiring.Store{
 		tb.Cleanup(closeStore)
 		return s
 	},
-	"memory, numbers spelled longer": func(testing.TB) wiring.Store { return memory.New() },
+	"memory, numbers with more digits": func(testing.TB) wiring.Store { return memory.New() },
 }
 
-// The strategy runs unchanged on every store, is told the same to the digit, and so fills the same.
+// The strategy gets the same results from every store, to the digit, and so makes the same fills.
 func TestEqualFillsOnEveryStore(t *testing.T) {
 	t.Parallel()
 	all, within := market(2)
@@ -111,8 +111,8 @@ func TestEqualFillsOnEveryStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			store := open(t)
-			spelled, _ := market(6)
-			fill(t.Context(), store, spelled, within)
+			longer, _ := market(6)
+			fill(t.Context(), store, longer, within)
 			got, report, err := backtest.Run(t.Context(), store, keys, within)
 			if err != nil {
 				t.Fatal(err)
@@ -129,10 +129,11 @@ func TestEqualFillsOnEveryStore(t *testing.T) {
 }
 
 func sameFill(a, b backtest.Fill) bool {
-	return a.Symbol == b.Symbol && a.Side == b.Side && a.Given.Equal(b.Given) && a.At.Equal(b.At) && a.Price.Equal(b.Price)
+	return a.Symbol == b.Symbol && a.Side == b.Side &&
+		a.Given.Equal(b.Given) && a.At.Equal(b.At) && a.Price.Equal(b.Price)
 }
 
-// What comes after the range played changes nothing in it, and no order is filled before it was given.
+// Bars after the replayed range do not change the fills in it, and no order is filled before it was given.
 func TestFillsDoNotDependOnTheFuture(t *testing.T) {
 	t.Parallel()
 	all, whole := market(2)
@@ -159,7 +160,7 @@ func TestFillsDoNotDependOnTheFuture(t *testing.T) {
 	}
 }
 
-// A revised bar shows in the report, as the answers that held it.
+// The report differs in each result that contains a revised bar.
 func TestRevisionShowsInTheReport(t *testing.T) {
 	t.Parallel()
 	all, within := market(2)
@@ -180,7 +181,7 @@ func TestRevisionShowsInTheReport(t *testing.T) {
 	}
 
 	differences := after.Diff(before)
-	if len(differences) != 20 { // it was among the last twenty as often
+	if len(differences) != 20 { // it is one of the last twenty bars so many times
 		t.Errorf("%d differences", len(differences))
 	}
 	for _, d := range differences {

@@ -18,19 +18,20 @@ type Fill struct {
 	Price  domain.Decimal // exact
 }
 
-// String is one line: "2024-03-04T09:05:00Z buy BTC/USD at 67000.5, given 2024-03-04T09:05:00Z".
+// String returns one line: "2024-03-04T09:05:00Z buy BTC/USD at 67000.5, given 2024-03-04T09:05:00Z".
 func (f Fill) String() string {
-	return fmt.Sprintf("%s %s %s at %s, given %s", f.At.Format(time.RFC3339), f.Side, f.Symbol, f.Price, f.Given.Format(time.RFC3339))
+	return fmt.Sprintf("%s %s %s at %s, given %s",
+		f.At.Format(time.RFC3339), f.Side, f.Symbol, f.Price, f.Given.Format(time.RFC3339))
 }
 
-// Broker simulates execution: a market order is filled at the open of the bar after it was given. That bar is not known
-// yet, so the broker alone has a Lookahead.
+// Broker simulates execution: it fills a market order at the open of the next bar. Only the broker has a Lookahead,
+// because that bar is not known yet.
 type Broker struct {
 	Future *replay.Lookahead
 	Fills  []Fill
 }
 
-// Execute fills the order, or leaves it open where no bar follows.
+// Execute fills the order. It does nothing if no bar follows.
 func (b *Broker) Execute(ctx context.Context, key domain.SeriesKey, side Side, now time.Time) error {
 	next, found, err := b.Future.Next(ctx, key)
 	if err != nil {

@@ -22,11 +22,15 @@ import (
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/effort"
 )
 
-// At every step of a random replay, whatever is asked is answered as an application would that has never heard of what comes later:
-// one over a store that holds nothing but what had closed by then. So nothing later shows, be it in bars, made ones, counts,
-// statistics, errors, or in which way of making an answer was chosen.
+// shortHistories is how many histories each store replays in the short form.
+const shortHistories = 40
+
+// At every step of a random replay, each query has the same result as in an application over a store that contains only
+// the data known at that time. So later data does not show in bars, resampled bars, counts, statistics or errors, nor
+// in the plan that was chosen.
 func TestNothingOfTheFutureShows(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -44,22 +48,22 @@ func TestNothingOfTheFutureShows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rapid.Check(t, func(t *rapid.T) {
+			effort.Check(t, shortHistories, func(t *rapid.T) {
 				h := drawHistory(t)
-				simulated := clock.NewSimulated(opening)
+				simulated := clock.NewSimulated(historyStart)
 				from := open(t, h, simulated)
 				market := must(app.New([]app.Source{from}, simulated, nil, app.Config{}))
-				for now := range h.instants(t, from.Bars, simulated) {
+				for now := range h.steps(t, from.Bars, simulated) {
 					known := source(h.until(now).write(t, memory.New()))
 					then := must(app.New([]app.Source{known}, clock.NewSimulated(now), nil, app.Config{}))
-					for range rapid.IntRange(1, 4).Draw(t, "questions") {
-						ask := h.drawQuestion(t, now)
-						got, want := ask.of(t, market), ask.of(t, then)
+					for range rapid.IntRange(1, 4).Draw(t, "queries") {
+						q := h.drawQuery(t, now)
+						got, want := q.run(t, market), q.run(t, then)
 						if got.text != want.text {
-							t.Fatalf("at %s\n%s\ngot  %s\nwant %s", now.Format(time.RFC3339Nano), ask.what, got.text, want.text)
+							t.Fatalf("at %s\n%s\ngot  %s\nwant %s", now.Format(time.RFC3339Nano), q.text, got.text, want.text)
 						}
 						if got.latest.After(now) {
-							t.Fatalf("at %s\n%s\ntells of %s", now.Format(time.RFC3339Nano), ask.what, got.latest)
+							t.Fatalf("at %s\n%s\nthe result knows %s", now.Format(time.RFC3339Nano), q.text, got.latest)
 						}
 					}
 				}
@@ -81,36 +85,37 @@ func source(s store) app.Source {
 	return app.Source{Name: "market", Bars: s, Ticks: s, Catalog: s, Aggregate: s, Local: local}
 }
 
-// cached puts the chunk cache before the bars, as wiring does.
+// cached returns the source with the chunk cache in front of its bars, as wiring configures it.
 func cached(t *rapid.T, s app.Source, now ports.Clock) app.Source {
-	near := must(ristretto.NewSeries(1 << 20))
-	front := must(chunks.New(s.Bars, chunks.Caches{Near: near}, nil, now, chunks.Config{Name: s.Name}))
+	local := must(ristretto.NewSeries(1 << 20))
+	front := must(chunks.New(s.Bars, chunks.Caches{Near: local}, nil, now, chunks.Config{Name: s.Name}))
 	t.Cleanup(func() {
 		front.Close()
-		near.Close()
+		local.Close()
 	})
 	s.Bars, s.Cache = front, front
 
 	return s
 }
 
-// instants drives the clock through the history and yields where it stands, at some of the steps: those of a replay of some series,
-// or, where none are, any.
-func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Simulated) func(yield func(time.Time) bool) {
+// steps advances the clock through the history and yields its time at some of the steps: those of a replay of some
+// series, or random ones if no series is replayed.
+func (h *history) steps(t *rapid.T, bars ports.BarReader, simulated *clock.Simulated) func(yield func(time.Time) bool) {
 	var keys []domain.SeriesKey
 	for _, s := range h.bars {
-		if rapid.Bool().Draw(t, "played") {
+		if rapid.Bool().Draw(t, "replayed") {
 			keys = append(keys, s.data.Key())
 		}
 	}
 
-	all := domain.Range{Start: opening, End: opening.Add(lasting)}
+	all := domain.Range{Start: historyStart, End: historyStart.Add(historyLength)}
 	return func(yield func(time.Time) bool) {
 		if len(keys) == 0 {
 			for range 5 {
-				next := simulated.Now().Add(time.Duration(rapid.Int64Range(0, int64(lasting/4)).Draw(t, "time passes")))
-				for _, trades := range h.trades { // a trade of this very instant is not known yet
-					if later := trades.data.Clip(domain.Range{Start: next, End: all.End}); later.Len() > 0 && rapid.Bool().Draw(t, "as it trades") {
+				next := simulated.Now().Add(time.Duration(rapid.Int64Range(0, int64(historyLength/4)).Draw(t, "time passes")))
+				for _, trades := range h.trades { // a trade at this instant is not known yet
+					later := trades.data.Clip(domain.Range{Start: next, End: all.End})
+					if later.Len() > 0 && rapid.Bool().Draw(t, "at a trade") {
 						next = later.Time(0)
 					}
 				}
@@ -139,56 +144,59 @@ func (h *history) instants(t *rapid.T, bars ports.BarReader, simulated *clock.Si
 	}
 }
 
-// question is one that a strategy may ask.
-type question struct {
-	what string
-	of   func(t *rapid.T, market *app.Service) reply
+// query is a query that a strategy may run.
+type query struct {
+	text string
+	run  func(t *rapid.T, market *app.Service) outcome
 }
 
-// reply is all that an answer says, and the latest instant it speaks of as known.
-type reply struct {
+// outcome is a whole result as text, and the latest instant that the result says is known.
+type outcome struct {
 	text   string
 	latest time.Time
 }
 
-func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
-	switch rapid.SampledFrom([]string{"fetch", "fetch", "fetch", "stream", "many", "trades", "quotes", "latest", "coverage", "describe"}).Draw(t, "question") {
+func (h *history) drawQuery(t *rapid.T, now time.Time) query {
+	names := []string{
+		"fetch", "fetch", "fetch", "stream", "many", "trades", "quotes", "latest", "coverage", "describe",
+	}
+	switch rapid.SampledFrom(names).Draw(t, "query") {
 	case "stream":
 		r := h.drawRequest(t, now)
-		return question{"stream " + r.String(), func(t *rapid.T, market *app.Service) reply { return streamed(t, market, r) }}
+		return query{"stream " + r.String(), func(t *rapid.T, market *app.Service) outcome { return streamed(t, market, r) }}
 	case "many":
 		requests := []domain.DataRequest{h.drawRequest(t, now), h.drawRequest(t, now), h.drawRequest(t, now)}
-		return question{fmt.Sprintf("fetch many %v", requests), func(t *rapid.T, market *app.Service) reply {
-			var all reply
+		return query{fmt.Sprintf("fetch many %v", requests), func(t *rapid.T, market *app.Service) outcome {
+			var all outcome
 			for _, a := range market.FetchMany(t.Context(), requests) {
-				all = all.and(ofBars(a.Result, a.Err))
+				all = all.and(barsOutcome(a.Result, a.Err))
 			}
 			return all
 		}}
 	case "trades":
 		r := drawTickRequest(t, now)
-		return question{"trades " + r.String(), func(t *rapid.T, market *app.Service) reply {
+		return query{"trades " + r.String(), func(t *rapid.T, market *app.Service) outcome {
 			result, err := market.FetchTrades(t.Context(), r)
-			return replyOf(result, err, result.Ticks.Range().End)
+			return outcomeOf(result, err, result.Ticks.Range().End)
 		}}
 	case "quotes":
 		r := drawTickRequest(t, now)
-		return question{"quotes " + r.String(), func(t *rapid.T, market *app.Service) reply {
+		return query{"quotes " + r.String(), func(t *rapid.T, market *app.Service) outcome {
 			result, err := market.FetchQuotes(t.Context(), r)
-			return replyOf(result, err, result.Ticks.Range().End)
+			return outcomeOf(result, err, result.Ticks.Range().End)
 		}}
 	case "latest":
-		return question{"latest", func(t *rapid.T, market *app.Service) reply {
+		return query{"latest", func(t *rapid.T, market *app.Service) outcome {
 			list, err := market.Latest(t.Context())
 			var told []time.Time
 			for _, f := range list {
 				told = append(told, f.CoveredUntil)
 			}
 
-			return replyOf(list, err, told...)
+			return outcomeOf(list, err, told...)
 		}}
 	case "coverage":
-		return question{"coverage", func(t *rapid.T, market *app.Service) reply {
+		return query{"coverage", func(t *rapid.T, market *app.Service) outcome {
 			bars, err := market.Coverage(t.Context())
 			ticks, tickErr := market.TickCoverage(t.Context())
 			var told []time.Time
@@ -199,31 +207,32 @@ func (h *history) drawQuestion(t *rapid.T, now time.Time) question {
 				told = append(told, e.Range.End)
 			}
 
-			return replyOf([]any{bars, ticks}, errors.Join(err, tickErr), told...)
+			return outcomeOf([]any{bars, ticks}, errors.Join(err, tickErr), told...)
 		}}
 	case "describe":
 		s := symbol(rapid.IntRange(0, symbols-1).Draw(t, "symbol"))
-		return question{"describe " + string(s), func(t *rapid.T, market *app.Service) reply {
+		return query{"describe " + string(s), func(t *rapid.T, market *app.Service) outcome {
 			d, err := market.Describe(t.Context(), s)
-			return replyOf(d, err, d.Statistics.Window.End)
+			return outcomeOf(d, err, d.Statistics.Window.End)
 		}}
 	default:
 		r := h.drawRequest(t, now)
-		return question{"fetch " + r.String(), func(t *rapid.T, market *app.Service) reply {
+		return query{"fetch " + r.String(), func(t *rapid.T, market *app.Service) outcome {
 			result, err := market.Fetch(t.Context(), r)
-			return ofBars(result, err)
+			return barsOutcome(result, err)
 		}}
 	}
 }
 
-// drawRequest asks for bars that are held or could be made, up to now, or for what is yet to come.
+// drawRequest draws a request for bars, stored or resampled, before and after now.
 func (h *history) drawRequest(t *rapid.T, now time.Time) domain.DataRequest {
 	r := domain.DataRequest{Key: domain.SeriesKey{Symbol: symbol(rapid.IntRange(0, symbols-1).Draw(t, "symbol"))}}
 	r.Key.Grid = must(domain.ParseGrid(rapid.SampledFrom([]string{
 		"7s", "1m", "5m", "15m", "1h", "4h", "1d", "1d@America/New_York",
 	}).Draw(t, "grid")))
 	r.Start, r.End, r.First, r.Last = drawWindow(t, now)
-	r.Quality = rapid.SampledFrom([]domain.QualityPolicy{domain.QualityFlag, domain.QualityDrop, domain.QualityFail}).Draw(t, "quality")
+	policies := []domain.QualityPolicy{domain.QualityFlag, domain.QualityDrop, domain.QualityFail}
+	r.Quality = rapid.SampledFrom(policies).Draw(t, "quality")
 	r.Fill = rapid.SampledFrom([]domain.FillPolicy{domain.FillNone, domain.FillPrevious}).Draw(t, "fill")
 	r.Resample = rapid.Bool().Draw(t, "resample")
 
@@ -236,23 +245,24 @@ func drawTickRequest(t *rapid.T, now time.Time) domain.TickRequest {
 	return r
 }
 
-// drawWindow is a range and a count, each of which may be open; the range may end before now, at it, or after it.
+// drawWindow draws a range and a limit, each of which may be open. The range may end before now, at now, or after it.
 func drawWindow(t *rapid.T, now time.Time) (start, end time.Time, first, last int) {
-	near := func(name string) time.Time {
+	aroundNow := func(name string) time.Time {
 		return now.Add(time.Duration(rapid.SampledFrom([]int{
 			-100_000, -9000, -3600, -600, -61, -1, 0, 1, 59, 400, 4000, 90_000,
 		}).Draw(t, name)) * time.Second)
 	}
 	if rapid.Bool().Draw(t, "starts") {
-		start = near("start")
+		start = aroundNow("start")
 	}
 	if rapid.Bool().Draw(t, "ends") {
-		end = near("end")
+		end = aroundNow("end")
 	}
 	if !start.IsZero() && !end.IsZero() && end.Before(start) {
 		start, end = end, start
 	}
-	switch n := rapid.IntRange(1, 30).Draw(t, "count"); rapid.SampledFrom([]string{"all", "first", "last"}).Draw(t, "part") {
+	n := rapid.IntRange(1, 30).Draw(t, "count")
+	switch rapid.SampledFrom([]string{"all", "first", "last"}).Draw(t, "limit") {
 	case "first":
 		first = n
 	case "last":
@@ -262,23 +272,23 @@ func drawWindow(t *rapid.T, now time.Time) (start, end time.Time, first, last in
 	return start, end, first, last
 }
 
-func streamed(t *rapid.T, market *app.Service, r domain.DataRequest) reply {
+func streamed(t *rapid.T, market *app.Service, r domain.DataRequest) outcome {
 	pieces, result := market.Stream(t.Context(), r)
 	b := domain.NewSeriesBuilder(r.Key, 0)
 	for piece, err := range pieces {
 		if err != nil {
-			return ofBars(domain.Result{Series: must(b.Series())}, err)
+			return barsOutcome(domain.Result{Series: must(b.Series())}, err)
 		}
 		check(b.AppendSeries(piece))
 	}
 
 	whole := result()
 	whole.Series = must(b.Series())
-	return ofBars(whole, nil)
+	return barsOutcome(whole, nil)
 }
 
-// ofBars leaves out what came from a cache, in which alone two answers may differ.
-func ofBars(r domain.Result, err error) reply {
+// barsOutcome omits which bars came from a cache, the only difference that two results may have.
+func barsOutcome(r domain.Result, err error) outcome {
 	r.Provenance = slices.Clone(r.Provenance)
 	known := slices.Concat(r.Uncovered, r.Filled, []domain.Range{r.Range})
 	for i := range r.Provenance {
@@ -296,28 +306,28 @@ func ofBars(r domain.Result, err error) reply {
 	bars := r.Series
 	r.Series = domain.EmptySeries(bars.Key())
 	if err != nil {
-		return replyOf(nil, err, told...)
+		return outcomeOf(nil, err, told...)
 	}
 
-	return replyOf(struct {
+	return outcomeOf(struct {
 		Beside      domain.Result
 		Bars        string
 		Fingerprint domain.Fingerprint
 	}{r, bars.String(), bars.Fingerprint()}, nil, told...)
 }
 
-func replyOf(answer any, err error, told ...time.Time) reply {
+func outcomeOf(answer any, err error, told ...time.Time) outcome {
 	latest := slices.MaxFunc(append(told, time.Time{}), time.Time.Compare)
-	if err != nil { // without how many bars were looked at: a store that answers in shorter pieces comes by a bad one sooner
+	if err != nil { // without the number of bars read: a store that yields shorter pieces finds a bad bar sooner
 		text, _, _ := strings.Cut(err.Error(), ";")
-		return reply{text: text, latest: latest}
+		return outcome{text: text, latest: latest}
 	}
 
-	return reply{text: string(must(json.Marshal(answer))), latest: latest}
+	return outcome{text: string(must(json.Marshal(answer))), latest: latest}
 }
 
-// and is both.
-func (r reply) and(o reply) reply {
+// and returns both outcomes as one.
+func (r outcome) and(o outcome) outcome {
 	if o.latest.After(r.latest) {
 		r.latest = o.latest
 	}

@@ -10,9 +10,11 @@ import (
 	wiring "github.com/gal-friday/marketdata/wiring/backtest"
 )
 
-// Run plays the bars of the keys that open in r to the strategy and returns its fills, and what it asked for and was
-// told.
-func Run(ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r domain.Range) ([]Fill, replay.Report, error) {
+// Run replays the bars of the keys that open in r to the strategy. It returns the fills, and a report of the strategy's
+// requests and their results.
+func Run(
+	ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r domain.Range,
+) ([]Fill, replay.Report, error) {
 	simulated := clock.NewSimulated(r.Start)
 	market, err := wiring.New(store, simulated, app.Config{})
 	if err != nil {

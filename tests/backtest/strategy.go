@@ -8,7 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Side is which way an order goes.
+// Side is the direction of an order.
 type Side string
 
 // The sides.
@@ -18,7 +18,7 @@ const (
 )
 
 // MovingAverages buys a symbol when the mean of its last few closes rises above the mean of its last many, and sells it
-// when it falls below. It sees what a provider shows it, so it runs unchanged in a backtest and live.
+// when it falls below. It runs unchanged in a backtest and live, because it depends on the provider only.
 type MovingAverages struct {
 	Market    ports.HistoricalDataProvider
 	Few, Many int // closes in the two means, Few < Many
@@ -27,7 +27,7 @@ type MovingAverages struct {
 	closes []float64
 }
 
-// BarClosed looks at a series of which a bar has just closed. ok is false where there is nothing to do.
+// BarClosed returns the order to give after a bar of the series has closed. ok is false if there is none.
 func (m *MovingAverages) BarClosed(ctx context.Context, key domain.SeriesKey) (side Side, ok bool, err error) {
 	result, err := m.Market.Fetch(ctx, domain.DataRequest{Key: key, Last: m.Many})
 	if err != nil {

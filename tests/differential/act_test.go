@@ -16,44 +16,50 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// role is a symbol of an act: the grids that its bars are stored on, and those that they are asked for on. The bars of a symbol with
-// several stored grids are all of one truth, so that whichever the planner reads gives the same.
+// role is a kind of symbol in an act: the grids on which its bars are stored and requested. If bars are stored on
+// several grids, they are resampled from the same minutes, so the result does not depend on which grid the planner
+// reads.
 type role struct {
-	name   domain.Symbol
-	stored []string
-	asked  []string
-	kinds  []domain.PriceType
+	name      domain.Symbol
+	stored    []string
+	requested []string
+	kinds     []domain.PriceType
 }
 
 var roles = []role{
 	{"MINUTES", []string{"1m"}, []string{"1m", "1m", "5m", "1h"}, []domain.PriceType{domain.PriceTrade, domain.PriceBid}},
 	{"HOURS", []string{"1h"}, []string{"1h", "1h", "4h", "1d@America/New_York"}, []domain.PriceType{domain.PriceTrade}},
-	{"DAYS", []string{"1d@America/New_York"}, []string{"1d@America/New_York", "1M@America/New_York"}, []domain.PriceType{domain.PriceTrade}},
+	{
+		"DAYS", []string{"1d@America/New_York"}, []string{"1d@America/New_York", "1M@America/New_York"},
+		[]domain.PriceType{domain.PriceTrade},
+	},
 	{"BOTH", []string{"1m", "1h"}, []string{"1m", "5m", "1h", "4h"}, []domain.PriceType{domain.PriceTrade}},
 }
 
-// apart is the time between two acts. It is a whole count of chunks of minutes and of hours, so every act finds them cut alike.
-const apart = 4096 * time.Hour
+// actDistance is the time between two acts, a whole number of cache blocks of minutes and of hours, so that the blocks
+// begin at the same places in every act.
+const actDistance = 4096 * time.Hour
 
-// actsAStage is how many acts a stage serves, at most.
-const actsAStage = 20
+// actsPerStage is the largest number of acts on one stage.
+const actsPerStage = 20
 
-// act is a play of two processes against a model: the application without a cache over one memory store.
+// act compares two processes with a model: the application without a cache over one memory store.
 type act struct {
 	*stage
 	number  int
 	cast    []role
-	middle  time.Time // a chunk of minutes, and of hours, begins there
+	middle  time.Time // where a cache block of minutes and one of hours begin
 	store   *memory.Store
 	model   *app.Service
-	history map[domain.SeriesKey][]version // of what was written since the last barrier, and before it one
-	pending bool                           // writes since the last barrier
+	history map[domain.SeriesKey][]version // the version at the last barrier, and those of later writes
+	pending bool                           // there were writes since the last barrier
 }
 
 func (s *stage) newAct(ctx context.Context) (*act, error) {
 	a := &act{
-		stage: s, number: s.acts, middle: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(64+s.acts) * apart),
-		store: memory.New(), history: map[domain.SeriesKey][]version{},
+		stage: s, number: s.acts,
+		middle: time.Unix(0, 0).UTC().Add(time.Duration(64+s.acts) * actDistance),
+		store:  memory.New(), history: map[domain.SeriesKey][]version{},
 	}
 	s.acts++
 	var metas []domain.SymbolMeta
@@ -66,7 +72,10 @@ func (s *stage) newAct(ctx context.Context) (*act, error) {
 	}
 
 	a.model, err = app.New([]app.Source{
-		{Name: postgres.Name, Bars: a.store, Catalog: a.store, Takes: domain.FrequencyRange{From: domain.Hour1}, Local: true},
+		{
+			Name: postgres.Name, Bars: a.store, Catalog: a.store,
+			Takes: domain.FrequencyRange{From: domain.Hour1}, Local: true,
+		},
 		{Name: influx.Name, Bars: a.store, Takes: domain.FrequencyRange{Below: domain.Hour1}, Local: true},
 	}, s.clock, nil, app.Config{})
 	return a, err
@@ -76,20 +85,20 @@ func (a *act) symbol(r role) domain.Symbol {
 	return domain.Symbol(fmt.Sprintf("%s/%d", r.name, a.number))
 }
 
-// operationsAnAct is how many operations a play has. As for the other tests here, -rapid.checks says how many plays there are.
-const operationsAnAct = 30
+// operationsPerAct is how many operations an act has.
+const operationsPerAct = 30
 
-// play does random operations on one or two symbols that are held, up to the first of which the answer is wrong.
+// play applies random operations to one or two symbols, up to the first wrong result.
 func (a *act) play(t *rapid.T) error {
-	begins := rapid.SampledFrom([]time.Duration{-30 * time.Minute, time.Hour, 30 * time.Hour, 1000 * time.Hour}).Draw(t, "begins")
-	if err := a.clock.Set(a.middle.Add(begins)); err != nil {
+	starts := []time.Duration{-30 * time.Minute, time.Hour, 30 * time.Hour, 1000 * time.Hour}
+	if err := a.clock.Set(a.middle.Add(rapid.SampledFrom(starts).Draw(t, "start"))); err != nil {
 		return err
 	}
 
 	a.cast = []role{rapid.SampledFrom(roles).Draw(t, "role"), rapid.SampledFrom(roles).Draw(t, "other role")}
 	for _, r := range a.cast {
 		key := domain.SeriesKey{Symbol: a.symbol(r), Grid: mustGrid(r.stored[0])}
-		bars, err := r.opening(key, a.edges(key.Grid)[:slots])
+		bars, err := r.initialBars(key, a.edges(key.Grid)[:slots])
 		if err != nil {
 			return err
 		}
@@ -105,9 +114,13 @@ func (a *act) play(t *rapid.T) error {
 	}
 
 	a.pending = true
-	operations := map[string]func(*rapid.T) error{"write": a.write, "fetch": a.fetch, "early": a.early, "look": a.look, "pass": a.pass}
-	kinds := rapid.SampledFrom([]string{"fetch", "early", "write", "write", "fetch", "early", "write", "look", "pass"})
-	for range operationsAnAct {
+	operations := map[string]func(*rapid.T) error{
+		"write": a.write, "fetch": a.fetch, "fetch early": a.fetchEarly, "coverage": a.readCoverage, "wait": a.advanceClock,
+	}
+	kinds := rapid.SampledFrom([]string{
+		"fetch", "fetch early", "write", "write", "fetch", "fetch early", "write", "coverage", "wait",
+	})
+	for range operationsPerAct {
 		if err := operations[kinds.Draw(t, "operation")](t); err != nil {
 			return err
 		}
@@ -116,10 +129,10 @@ func (a *act) play(t *rapid.T) error {
 	return nil
 }
 
-// slots is how many bars of a grid an act plays with, about its middle.
+// slots is the number of bars of a grid that an act uses, around its middle.
 const slots = 120
 
-// edges is where they begin, and where the last ends.
+// edges returns the open times of the slots, and the end of the last.
 func (a *act) edges(g domain.Grid) []time.Time {
 	at := g.Ceil(a.middle.Add(-slots / 2 * g.Frequency().Nominal()))
 	list := make([]time.Time, 0, slots+1)
@@ -141,7 +154,8 @@ func (a *act) drawRange(t *rapid.T, g domain.Grid) domain.Range {
 func (a *act) drawStored(t *rapid.T) (role, domain.SeriesKey) {
 	r := rapid.SampledFrom(a.cast).Draw(t, "role")
 	return r, domain.SeriesKey{
-		Symbol: a.symbol(r), Grid: mustGrid(rapid.SampledFrom(r.stored).Draw(t, "stored")), PriceType: rapid.SampledFrom(r.kinds).Draw(t, "kind"),
+		Symbol: a.symbol(r), Grid: mustGrid(rapid.SampledFrom(r.stored).Draw(t, "stored")),
+		PriceType: rapid.SampledFrom(r.kinds).Draw(t, "kind"),
 	}
 }
 
@@ -154,7 +168,7 @@ func mustGrid(text string) domain.Grid {
 	return g
 }
 
-// write changes something through one process and in the model.
+// write changes bars or coverage through one process and in the model.
 func (a *act) write(t *rapid.T) error {
 	by := rapid.IntRange(0, 1).Draw(t, "process")
 	r, key := a.drawStored(t)
@@ -162,21 +176,21 @@ func (a *act) write(t *rapid.T) error {
 	p := a.processes[by]
 	var write, model func(context.Context, domain.Series, domain.Range) (ports.WriteReport, error)
 	bars, through := domain.EmptySeries(key), true
-	what := rapid.SampledFrom([]string{"write", "write", "replace", "delete", "claim", "again"}).Draw(t, "what")
-	switch what {
+	verb := rapid.SampledFrom([]string{"write", "write", "replace", "delete", "cover", "rewrite"}).Draw(t, "verb")
+	switch verb {
 	case "write", "replace":
 		bars, through = a.drawBars(t, r, key, span)
-	case "again":
-		held, err := readAll(t.Context(), a.store, key, span)
+	case "rewrite":
+		stored, err := readAll(t.Context(), a.store, key, span)
 		if err != nil {
 			return err
 		}
 
-		bars, through = held, false
+		bars, through = stored, false
 	}
 
 	through = through && rapid.Bool().Draw(t, "through the application")
-	switch replaces := what == "replace" || what == "delete"; {
+	switch replaces := verb == "replace" || verb == "delete"; {
 	case replaces && through:
 		write, model = p.Replace, a.model.Replace
 	case replaces:
@@ -191,18 +205,18 @@ func (a *act) write(t *rapid.T) error {
 	got, err := write(t.Context(), bars, span)
 	if got != want || failure(err) != failure(wantErr) {
 		return fmt.Errorf("process %d, %s %s in %s: got %+v, %s; want %+v, %s",
-			by, what, bars, span, got, said(err), want, said(wantErr))
+			by, verb, bars, span, got, errorText(err), want, errorText(wantErr))
 	}
 	if err != nil {
-		return nil //nolint:nilerr // both refuse it alike
+		return nil //nolint:nilerr // both reject it with the same kind of error
 	}
 
 	a.pending = true
 	return a.remember(t.Context(), by, key, span)
 }
 
-// settle is a barrier, if anything was written since the last.
-func (a *act) settle(ctx context.Context) error {
+// awaitWrites waits until both processes have received the invalidations of all writes.
+func (a *act) awaitWrites(ctx context.Context) error {
 	if !a.pending {
 		return nil
 	}
@@ -217,8 +231,8 @@ func (a *act) settle(ctx context.Context) error {
 	return nil
 }
 
-// pass lets time go by.
-func (a *act) pass(t *rapid.T) error {
+// advanceClock advances the clock of the processes and the model.
+func (a *act) advanceClock(t *rapid.T) error {
 	return a.clock.Advance(rapid.SampledFrom([]time.Duration{
 		time.Second, time.Minute, 5 * time.Minute, 20 * time.Minute, 3 * time.Hour, 50 * time.Hour,
 	}).Draw(t, "time"))

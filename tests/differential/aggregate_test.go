@@ -13,7 +13,7 @@ import (
 
 const realTrades = "XRP-ETH_trades_2019-10.csv"
 
-// TestRealTrades wants every way from real trades to bars to give the same bars: each store's, and the one in memory at once.
+// TestRealTrades requires that every store aggregates real trades to the same bars, which are those of the resampler.
 func TestRealTrades(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("MARKETDATA_SHARED_DATA")
@@ -27,7 +27,9 @@ func TestRealTrades(t *testing.T) {
 
 	defer f.Close()
 	trades := fileTrades(t, "XRP/ETH", f)
-	stores := map[string]ports.TickStore{"postgres": openPostgres(t).Ticks, "sqlite": openSQLite(t).Ticks, "memory": openMemory(t).Ticks}
+	stores := map[string]ports.TickStore{
+		"postgres": openPostgres(t).Ticks, "sqlite": openSQLite(t).Ticks, "memory": openMemory(t).Ticks,
+	}
 	for _, s := range stores {
 		if _, err := s.WriteTrades(t.Context(), trades, trades.Range()); err != nil {
 			t.Fatal(err)
@@ -43,7 +45,8 @@ func TestRealTrades(t *testing.T) {
 		key := domain.SeriesKey{Symbol: trades.Symbol(), Grid: grid}
 		want := resampled(t, key, trades)
 		for name, s := range stores {
-			got := aggregated(t, s.(ports.TradeAggregator), key, domain.Range{Start: grid.Floor(trades.Range().Start), End: trades.Range().End})
+			whole := domain.Range{Start: grid.Floor(trades.Range().Start), End: trades.Range().End}
+			got := aggregated(t, s.(ports.TradeAggregator), key, whole)
 			if !got.Equal(want) {
 				t.Errorf("%s of %s: got %s, want %s", text, name, got, want)
 			}
@@ -73,7 +76,7 @@ func fileTrades(t *testing.T, symbol domain.Symbol, r io.Reader) domain.Trades {
 	return trades
 }
 
-// resampled is the bars of the trades, made in memory at once.
+// resampled returns the bars of the trades, from the resampler.
 func resampled(t *testing.T, key domain.SeriesKey, trades domain.Trades) domain.Series {
 	t.Helper()
 	r, err := domain.NewResampler(key)

@@ -17,22 +17,23 @@ func (a *act) drawRequest(t *rapid.T) domain.DataRequest {
 	role := rapid.SampledFrom(a.cast).Draw(t, "role")
 	r := domain.DataRequest{
 		Key: domain.SeriesKey{
-			Symbol: a.symbol(role), Grid: mustGrid(rapid.SampledFrom(role.asked).Draw(t, "grid")),
+			Symbol: a.symbol(role), Grid: mustGrid(rapid.SampledFrom(role.requested).Draw(t, "grid")),
 			PriceType: rapid.SampledFrom(role.kinds).Draw(t, "kind"),
 		},
-		Quality: rapid.SampledFrom([]domain.QualityPolicy{domain.QualityFail, domain.QualityDrop, domain.QualityFlag}).Draw(t, "policy"),
-		Fill:    rapid.SampledFrom([]domain.FillPolicy{domain.FillNone, domain.FillPrevious}).Draw(t, "fill"),
+		Fill: rapid.SampledFrom([]domain.FillPolicy{domain.FillNone, domain.FillPrevious}).Draw(t, "fill"),
 	}
+	policies := []domain.QualityPolicy{domain.QualityFail, domain.QualityDrop, domain.QualityFlag}
+	r.Quality = rapid.SampledFrom(policies).Draw(t, "policy")
 	if rapid.IntRange(0, 19).Draw(t, "unknown") == 19 {
 		r.Key.Symbol = "NO/SUCH"
 	}
-	asked := a.drawRange(t, mustGrid(role.stored[0]))
+	span := a.drawRange(t, mustGrid(role.stored[0]))
 	off := time.Duration(rapid.SampledFrom([]int64{0, 0, 1, 17_000_000}).Draw(t, "off")) * time.Microsecond
 	if rapid.IntRange(0, 3).Draw(t, "open start") < 3 {
-		r.Start = asked.Start.Add(off)
+		r.Start = span.Start.Add(off)
 	}
 	if rapid.Bool().Draw(t, "ends") {
-		r.End = asked.End.Add(off)
+		r.End = span.End.Add(off)
 	}
 	switch rapid.IntRange(0, 3).Draw(t, "limit") {
 	case 1:
@@ -44,20 +45,20 @@ func (a *act) drawRequest(t *rapid.T) domain.DataRequest {
 	return r
 }
 
-// fetch compares the answers of a process that heard of every write, however it is asked.
+// fetch compares results of a process that has received the invalidation of every write, by each of the calls.
 func (a *act) fetch(t *rapid.T) error {
 	p := a.processes[rapid.IntRange(0, 1).Draw(t, "process")]
 	requests := []domain.DataRequest{a.drawRequest(t)}
-	how := rapid.SampledFrom([]string{"fetch", "fetch", "stream", "many"}).Draw(t, "how")
-	if how == "many" {
+	call := rapid.SampledFrom([]string{"fetch", "fetch", "stream", "many"}).Draw(t, "call")
+	if call == "many" {
 		requests = append(requests, a.drawRequest(t), a.drawRequest(t), a.drawRequest(t))
 	}
-	if err := a.settle(t.Context()); err != nil {
+	if err := a.awaitWrites(t.Context()); err != nil {
 		return err
 	}
 
 	var answers []ports.BatchResult
-	switch how {
+	switch call {
 	case "fetch":
 		result, err := p.Fetch(t.Context(), requests[0])
 		answers = append(answers, ports.BatchResult{Result: result, Err: err})
@@ -69,8 +70,9 @@ func (a *act) fetch(t *rapid.T) error {
 
 	for i, got := range answers {
 		want, wantErr := a.model.Fetch(t.Context(), requests[i])
-		if err := same(got, ports.BatchResult{Result: want, Err: wantErr}); err != nil {
-			return fmt.Errorf("%s %s, quality %s, fill %s, at %s: %w", how, requests[i], requests[i].Quality, requests[i].Fill, a.clock.Now(), err)
+		if err := compareResults(got, ports.BatchResult{Result: want, Err: wantErr}); err != nil {
+			r := requests[i]
+			return fmt.Errorf("%s %s, quality %s, fill %s, at %s: %w", call, r, r.Quality, r.Fill, a.clock.Now(), err)
 		}
 	}
 
@@ -95,41 +97,41 @@ func streamed(ctx context.Context, p process, r domain.DataRequest) ports.BatchR
 	return answer
 }
 
-// same compares two answers whole: all but what of it came from a cache.
-func same(got, want ports.BatchResult) error {
+// compareResults compares all of two results but which bars came from a cache.
+func compareResults(got, want ports.BatchResult) error {
 	if failure(got.Err) != failure(want.Err) {
-		return fmt.Errorf("got %s, want %s", said(got.Err), said(want.Err))
+		return fmt.Errorf("got %s, want %s", errorText(got.Err), errorText(want.Err))
 	}
 	if !got.Result.Series.Equal(want.Result.Series) {
-		return fmt.Errorf("got %s, want %s", listed(got.Result.Series), listed(want.Result.Series))
+		return fmt.Errorf("got %s, want %s", barsText(got.Result.Series), barsText(want.Result.Series))
 	}
 
-	gotText, err := beside(got.Result)
+	gotText, err := withoutBars(got.Result)
 	if err != nil {
 		return err
 	}
 
-	wantText, err := beside(want.Result)
+	wantText, err := withoutBars(want.Result)
 	if err != nil {
 		return err
 	}
 	if gotText != wantText {
-		return fmt.Errorf("beside the bars, got\n%s, want\n%s", gotText, wantText)
+		return fmt.Errorf("without the bars, got\n%s, want\n%s", gotText, wantText)
 	}
 
 	return nil
 }
 
-// said is an error, or that there is none.
-func said(err error) string {
+// errorText returns the text of an error, which may be nil.
+func errorText(err error) string {
 	if err == nil {
 		return "no error"
 	}
 	return err.Error()
 }
 
-// beside is what a Result says beside its bars, but for what of it came from a cache.
-func beside(r domain.Result) (string, error) {
+// withoutBars returns the rest of a Result as JSON, without which bars came from a cache.
+func withoutBars(r domain.Result) (string, error) {
 	r.Series = domain.Series{}
 	r.Provenance = slices.Clone(r.Provenance)
 	for i := range r.Provenance {
@@ -143,7 +145,8 @@ func beside(r domain.Result) (string, error) {
 	return string(text), err
 }
 
-func listed(s domain.Series) string {
+// barsText returns the series with each bar on a line.
+func barsText(s domain.Series) string {
 	text := s.String()
 	for _, b := range s.All() {
 		text += "\n  " + b.String()
@@ -151,24 +154,25 @@ func listed(s domain.Series) string {
 	return text
 }
 
-// look compares what both tell of what is held.
-func (a *act) look(t *rapid.T) error {
+// readCoverage compares the coverage and the latest bars of the symbols.
+func (a *act) readCoverage(t *rapid.T) error {
 	p := a.processes[rapid.IntRange(0, 1).Draw(t, "process")]
 	symbol := a.symbol(rapid.SampledFrom(a.cast).Draw(t, "role"))
-	if err := a.settle(t.Context()); err != nil {
+	if err := a.awaitWrites(t.Context()); err != nil {
 		return err
 	}
 
 	want, wantErr := a.model.Latest(t.Context(), symbol)
 	got, err := p.Latest(t.Context(), symbol)
 	if fmt.Sprint(got) != fmt.Sprint(want) || failure(err) != failure(wantErr) {
-		return fmt.Errorf("latest of %s: got %+v, %s; want %+v, %s", symbol, got, said(err), want, said(wantErr))
+		return fmt.Errorf("latest of %s: got %+v, %s; want %+v, %s", symbol, got, errorText(err), want, errorText(wantErr))
 	}
 
-	held, wantErr := a.model.Coverage(t.Context(), symbol)
-	has, err := p.Coverage(t.Context(), symbol)
-	if fmt.Sprint(has) != fmt.Sprint(held) || failure(err) != failure(wantErr) {
-		return fmt.Errorf("coverage of %s: got %+v, %s; want %+v, %s", symbol, has, said(err), held, said(wantErr))
+	wantCoverage, wantErr := a.model.Coverage(t.Context(), symbol)
+	gotCoverage, err := p.Coverage(t.Context(), symbol)
+	if fmt.Sprint(gotCoverage) != fmt.Sprint(wantCoverage) || failure(err) != failure(wantErr) {
+		return fmt.Errorf("coverage of %s: got %+v, %s; want %+v, %s",
+			symbol, gotCoverage, errorText(err), wantCoverage, errorText(wantErr))
 	}
 
 	return nil

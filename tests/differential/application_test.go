@@ -8,12 +8,17 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/effort"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// TestApplicationOnServers plays two processes, each the whole application as it is wired for production, planner and chunk cache over
-// PostgreSQL and InfluxDB, against the application without a cache over memory. What one writes the other sees once it heard of it, and
-// then every answer is that of the model to the digit, with what nobody holds, what was filled, found and read, and where to go on.
+// shortActs is how many acts each variant plays in the short form: more than one stage serves.
+const shortActs = 30
+
+// TestApplicationOnServers compares two processes, each the whole application as wired for production over PostgreSQL
+// and InfluxDB, with the model: an application without a cache over memory. When a process has received the
+// invalidation of a write, its results equal those of the model to the digit, with coverage, fills, quality report,
+// provenance and next page.
 func TestApplicationOnServers(t *testing.T) {
 	t.Parallel()
 	for name, redis := range map[string]func(testing.TB) string{
@@ -24,17 +29,17 @@ func TestApplicationOnServers(t *testing.T) {
 			address := redis(t)
 			var s *stage
 			var open *scope
-			leave := func() {
+			closeStage := func() {
 				if s != nil {
 					open.close()
 				}
 				s = nil
 			}
-			defer leave()
-			rapid.Check(t, func(rt *rapid.T) {
-				if s != nil && s.acts == actsAStage {
-					s.used(t)
-					leave()
+			defer closeStage()
+			effort.Check(t, shortActs, func(rt *rapid.T) {
+				if s != nil && s.acts == actsPerStage {
+					s.requireCacheUse(t)
+					closeStage()
 				}
 
 				if s == nil {
@@ -54,8 +59,8 @@ func TestApplicationOnServers(t *testing.T) {
 	}
 }
 
-// used fails where a cache was not in use: then nothing was compared through it.
-func (s *stage) used(tb testing.TB) {
+// requireCacheUse fails the test if a cache was not used, because then no result came through it.
+func (s *stage) requireCacheUse(tb testing.TB) {
 	tb.Helper()
 	for i := range s.processes {
 		for _, source := range s.processes[i].sources {
@@ -68,8 +73,8 @@ func (s *stage) used(tb testing.TB) {
 	}
 }
 
-// A write of which no process is told is not seen by who had the bars in its cache, and the comparison says so.
-func TestComparisonFindsAnOldAnswer(t *testing.T) {
+// A write without an invalidation leaves stale bars in a cache, and the comparison finds them.
+func TestComparisonFindsStaleResult(t *testing.T) {
 	t.Parallel()
 	s := openStage(t, "")
 	a, err := s.newAct(t.Context())
@@ -87,18 +92,18 @@ func TestComparisonFindsAnOldAnswer(t *testing.T) {
 	compared := func() error {
 		want, wantErr := a.model.Fetch(t.Context(), request)
 		got, err := s.processes[1].Fetch(t.Context(), request)
-		return same(ports.BatchResult{Result: got, Err: err}, ports.BatchResult{Result: want, Err: wantErr})
+		return compareResults(ports.BatchResult{Result: got, Err: err}, ports.BatchResult{Result: want, Err: wantErr})
 	}
-	for price, told := range []func(ports.BarWriter) ports.BarWriter{
+	for price, writer := range []func(ports.BarWriter) ports.BarWriter{
 		func(through ports.BarWriter) ports.BarWriter { return through },
 		func(ports.BarWriter) ports.BarWriter { return s.postgres },
 	} {
-		bars, err := domain.NewSeries(key, priced(opens, int64(1_000+price)))
+		bars, err := domain.NewSeries(key, barAround(opens, int64(1_000+price)))
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		for _, w := range []ports.BarWriter{a.store, told(s.processes[0].stores)} {
+		for _, w := range []ports.BarWriter{a.store, writer(s.processes[0].stores)} {
 			if _, err := w.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 				t.Fatal(err)
 			}

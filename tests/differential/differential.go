@@ -1,5 +1,5 @@
-// Package differential holds one store against another: random operations on both, and every answer equal to the digit.
-// The contract says what a store promises; this finds what nobody thought to write down.
+// Package differential compares stores: it applies random operations to two stores and requires equal results, to the
+// digit. The contract tests check what a store promises; this package finds differences that no contract test expects.
 package differential
 
 import (
@@ -16,31 +16,41 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/effort"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// checks is how often rapid begins anew with two empty stores, unless -rapid.checks says otherwise.
-const checks = 100
+// A comparison applies random operations to two stores, and compares every answer.
+type comparison struct {
+	operations *rapid.Generator[operation]
 
-// Run applies about so many random operations to stores of the two kinds, and fails at the first answer that differs.
-func Run(t *testing.T, a, b contract.Open, steps int) {
-	t.Helper()
-	run(t, a, b, steps, operations(), compare)
+	// compare applies the program to both stores, and compares all that they store afterwards.
+	compare func(ctx context.Context, a, b contract.Store, program []operation) error
 }
 
-func run(
-	t *testing.T, a, b contract.Open, steps int, kinds *rapid.Generator[operation],
-	compare func(ctx context.Context, a, b contract.Store, program []operation) error,
-) {
+const (
+	operationsPerCheck = 50
+	shortChecks        = 30 // in the short form; each check has two empty stores
+)
+
+// run fails at the first answer that differs.
+func (c comparison) run(t *testing.T, a, b contract.Open) {
 	t.Helper()
-	program := rapid.SliceOfN(kinds, max(1, steps/checks), max(1, steps/checks))
-	rapid.Check(t, func(rt *rapid.T) {
+	program := rapid.SliceOfN(c.operations, operationsPerCheck, operationsPerCheck)
+	effort.Check(t, shortChecks, func(rt *rapid.T) {
 		s := &scope{TB: t}
 		defer s.close()
-		if err := compare(t.Context(), a(s), b(s), program.Draw(rt, "program")); err != nil {
+		if err := c.compare(t.Context(), a(s), b(s), program.Draw(rt, "program")); err != nil {
 			rt.Fatal(err)
 		}
 	})
+}
+
+// Run applies random operations on bars and symbols to stores of the two kinds. It fails at the first answer that
+// differs.
+func Run(t *testing.T, a, b contract.Open) {
+	t.Helper()
+	comparison{barOperations(), applyAndReadBars}.run(t, a, b)
 }
 
 // scope is a testing.TB whose cleanups run at the end of one of rapid's checks.
@@ -58,28 +68,28 @@ func (s *scope) close() {
 	}
 }
 
-// operation is one call of a store and its answer as a text in which equal answers, and only they, are equal.
+// operation is one call of a store. Its result is a text that is equal for equal results only.
 type operation struct {
 	text  string
 	apply func(ctx context.Context, s contract.Store) string
 }
 
-// String is what the operation asks, for rapid to print.
+// String returns the call as text, which rapid prints.
 func (o operation) String() string { return o.text }
 
-// compare applies the operations to both stores, and compares at last all that the two hold.
-func compare(ctx context.Context, a, b contract.Store, program []operation) error {
+// applyAndReadBars applies the operations to both stores, and compares all bars and symbols that they store afterwards.
+func applyAndReadBars(ctx context.Context, a, b contract.Store, program []operation) error {
 	if err := apply(ctx, a, b, slices.Concat(program, []operation{extents(nil), symbols(ports.SymbolQuery{})})); err != nil {
 		return err
 	}
 
 	keys := map[domain.SeriesKey]bool{}
-	held, err := a.Bars.Extents(ctx)
+	found, err := a.Bars.Extents(ctx)
 	if err != nil {
 		return err
 	}
 
-	for _, e := range held {
+	for _, e := range found {
 		if keys[e.Key] {
 			continue
 		}
@@ -93,7 +103,7 @@ func compare(ctx context.Context, a, b contract.Store, program []operation) erro
 	return nil
 }
 
-// apply applies the operations to both stores, up to the first on which they differ.
+// apply applies the operations to both stores, up to the first one with different results.
 func apply(ctx context.Context, a, b contract.Store, program []operation) error {
 	for i, o := range program {
 		if x, y := o.apply(ctx, a), o.apply(ctx, b); x != y {
@@ -103,9 +113,9 @@ func apply(ctx context.Context, a, b contract.Store, program []operation) error 
 	return nil
 }
 
-// operations is every kind of call, reads first, to which rapid simplifies.
-func operations() *rapid.Generator[operation] {
-	return rapid.OneOf(reads(), writes(), writes(), reads(), replacements(), coverage(), lookups(), puts())
+// barOperations generates every kind of call. Reads come first, because rapid simplifies towards the first.
+func barOperations() *rapid.Generator[operation] {
+	return rapid.OneOf(reads(), writes(), writes(), reads(), replacements(), coverages(), lookups(), puts())
 }
 
 func reads() *rapid.Generator[operation] {
@@ -142,21 +152,21 @@ func read(q ports.BarQuery) operation {
 	}
 }
 
-// writes is mostly as a store is used, and now and then with a claim that does not cover the bars.
+// writes generates writes, a tenth of them with a declared coverage that need not contain the bars.
 func writes() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
 		key := gen.Key().Draw(t, "key")
 		r := gen.Range(key.Grid).Draw(t, "range")
 		bars := gen.Bars(key, r, 30).Draw(t, "bars")
-		claim := r
-		if rapid.IntRange(0, 9).Draw(t, "another claim") == 9 {
-			claim = gen.Range(key.Grid).Draw(t, "claim")
+		coverage := r
+		if rapid.IntRange(0, 9).Draw(t, "another coverage") == 9 {
+			coverage = gen.Range(key.Grid).Draw(t, "coverage")
 		}
 
 		return operation{
-			text: fmt.Sprintf("write %s, claim %s", bars, claim),
+			text: fmt.Sprintf("write %s, coverage %s", bars, coverage),
 			apply: func(ctx context.Context, s contract.Store) string {
-				report, err := s.Bars.WriteBars(ctx, bars, claim)
+				report, err := s.Bars.WriteBars(ctx, bars, coverage)
 				return fmt.Sprintf("%+v %s", report, failure(err))
 			},
 		}
@@ -185,7 +195,7 @@ func replacements() *rapid.Generator[operation] {
 	})
 }
 
-func coverage() *rapid.Generator[operation] {
+func coverages() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation { return extents(someSymbols().Draw(t, "symbols")) })
 }
 
@@ -193,9 +203,9 @@ func extents(of []domain.Symbol) operation {
 	return operation{
 		text: fmt.Sprintf("extents of %v", of),
 		apply: func(ctx context.Context, s contract.Store) string {
-			held, err := s.Bars.Extents(ctx, of...)
+			found, err := s.Bars.Extents(ctx, of...)
 			var list strings.Builder
-			for _, e := range held {
+			for _, e := range found {
 				fmt.Fprintf(&list, "\n  %s %s %t", e.Key, e.Range, e.Inferred)
 			}
 
@@ -228,7 +238,7 @@ func puts() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
 		key := gen.Key().Draw(t, "key")
 		meta := domain.NewSymbolMeta(key.Symbol)
-		meta.Tick = gen.Narrow().Draw(t, "tick") // a negative one is refused
+		meta.Tick = gen.NarrowDecimal().Draw(t, "tick") // a negative one is refused
 		meta.Zone = key.Grid.Zone()
 		return operation{
 			text: fmt.Sprintf("put %+v", meta),
@@ -243,7 +253,7 @@ func someSymbols() *rapid.Generator[[]domain.Symbol] {
 	return rapid.SliceOfN(rapid.SampledFrom([]domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "BTC/USDT", "NO/SUCH"}), 0, 3)
 }
 
-// failure is the kind of an error, on which stores agree; its words are each store's own.
+// failure returns the kind of an error, on which stores must agree; each store words its errors itself.
 func failure(err error) string {
 	var e *ports.Error
 	switch {
@@ -256,5 +266,8 @@ func failure(err error) string {
 	return "error without a kind: " + err.Error()
 }
 
-// everything is a range that holds all that the operations write.
-var everything = domain.Range{Start: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
+// everything is a range that contains all data that the operations write.
+var everything = domain.Range{
+	Start: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC),
+	End:   time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
+}

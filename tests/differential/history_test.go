@@ -11,14 +11,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// version is all of one series after a write, slot by slot.
+// version is one series after a write, slot by slot.
 type version struct {
-	by    int          // the process that wrote; -1 is before all
-	span  domain.Range // what was written
+	by    int          // the process that wrote; -1 before the first write
+	span  domain.Range // the range that was written
 	slots map[int64]slot
 }
 
-// slot is what is known of one bar: itself, or that nothing traded, or nothing.
+// slot is the knowledge of one bar: the bar, or that nothing traded, or that it is not covered.
 type slot struct {
 	bar     domain.Bar
 	traded  bool
@@ -36,10 +36,10 @@ func (s slot) String() string {
 	case s.covered:
 		return "nothing traded"
 	}
-	return "nobody knows"
+	return "not covered"
 }
 
-// slotsOf is the slots of a range, by their open times in microseconds since 1970.
+// slotsOf returns the slots of a range, by their open times in microseconds since 1970.
 func slotsOf(bars domain.Series, r domain.Range, covered func(time.Time) bool) map[int64]slot {
 	g := bars.Key().Grid
 	all := map[int64]slot{}
@@ -65,13 +65,13 @@ func within(ranges []domain.Range) func(time.Time) bool {
 	}
 }
 
-// all is the range of all slots of the grid that the act plays with.
+// all returns the range of all slots of the grid.
 func (a *act) all(g domain.Grid) domain.Range {
 	edges := a.edges(g)
 	return domain.Range{Start: edges[0], End: edges[len(edges)-1]}
 }
 
-// remember notes what the series is after a write.
+// remember adds the version of the series after a write.
 func (a *act) remember(ctx context.Context, by int, key domain.SeriesKey, span domain.Range) error {
 	versions := a.history[key]
 	if len(versions) == 0 {
@@ -82,29 +82,30 @@ func (a *act) remember(ctx context.Context, by int, key domain.SeriesKey, span d
 		return err
 	}
 
-	held, err := a.store.Extents(ctx, key.Symbol)
+	extents, err := a.store.Extents(ctx, key.Symbol)
 	if err != nil {
 		return err
 	}
 
-	var claimed []domain.Range
-	for _, e := range held {
+	var covered []domain.Range
+	for _, e := range extents {
 		if e.Key == key {
-			claimed = append(claimed, e.Range)
+			covered = append(covered, e.Range)
 		}
 	}
 
-	a.history[key] = append(versions, version{by, span, slotsOf(bars, a.all(key.Grid), within(claimed))})
+	a.history[key] = append(versions, version{by, span, slotsOf(bars, a.all(key.Grid), within(covered))})
 	return nil
 }
 
-// early asks a process that may not have heard of the last writes of the other: every slot of its answer is as it was at some time since
-// the last barrier, and where the process itself wrote, since then.
-func (a *act) early(t *rapid.T) error {
+// fetchEarly fetches from a process that may not have received the invalidations of the last writes of the other
+// process. Each slot of the result is as in some version since the last barrier, or since the last write of the process
+// itself.
+func (a *act) fetchEarly(t *rapid.T) error {
 	by := rapid.IntRange(0, 1).Draw(t, "process")
 	role, key := a.drawStored(t)
 	versions := a.history[key]
-	if len(versions) == 0 || key.Grid != mustGrid(role.stored[0]) { // what is coarser may be made of finer bars
+	if len(versions) == 0 || key.Grid != mustGrid(role.stored[0]) { // coarser bars may be resampled from finer ones
 		return nil
 	}
 
@@ -132,7 +133,7 @@ func (a *act) early(t *rapid.T) error {
 			}
 		}
 		if !known {
-			return fmt.Errorf("process %d, before it heard of all writes, %s: %s is %s; want one of %v", by, r, at, got, possible)
+			return fmt.Errorf("process %d, before it received all invalidations, %s: %s is %s; want one of %v", by, r, at, got, possible)
 		}
 	}
 

@@ -6,14 +6,14 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/tests/contract"
-	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
 func openPostgres(tb testing.TB) contract.Store {
 	tb.Helper()
 	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
-		DSN: servers.Postgres(tb), MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
-		BatchRows: 7, MigrateOnOpen: true, // so small that most writes have several batches
+		DSN: migrated.Postgres(tb), MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+		BatchRows: 7, // so small that most writes have several batches
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -25,10 +25,10 @@ func openPostgres(tb testing.TB) contract.Store {
 
 func TestMemoryAgainstPostgres(t *testing.T) {
 	t.Parallel()
-	Run(t, openMemory, openPostgres, 5_000)
+	Run(t, openMemory, openPostgres)
 }
 
 func TestTicksOfMemoryAgainstPostgres(t *testing.T) {
 	t.Parallel()
-	RunTicks(t, openMemory, openPostgres, 5_000)
+	RunTicks(t, openMemory, openPostgres)
 }

@@ -15,18 +15,19 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// patience is how long the test waits for what a server or another process brings about.
+// patience is how long the test waits for a server or another process.
 const patience = time.Minute
 
 // process is the whole application as one program opens it.
 type process struct {
 	*app.Service
-	sources []app.Source  // as wiring made them
-	stores  router.Router // them as one store, past the refusals of the application
+	sources []app.Source  // the sources that wiring configured
+	stores  router.Router // the sources as one store, without the validation of the application
 }
 
 func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
@@ -49,16 +50,16 @@ func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
 	return p
 }
 
-// stage is two processes on the same servers, and what the test itself needs there. Acts follow each other on it, each with symbols
-// and a time of its own, so that it finds everything empty.
+// stage is two processes on the same servers. Acts follow each other on it. Each has its own symbols and times, so that
+// it finds no data.
 type stage struct {
 	processes [2]process
 	clock     *clock.Simulated
-	postgres  *postgres.Store // the database, past the processes
+	postgres  *postgres.Store // the database without the processes, so that no cache is invalidated
 	notices   ports.Invalidations
 	acts      int
-	markers   int64 // that were told
-	marker    int64 // chunks that one makes untrue
+	markers   int64 // markers that were published
+	marker    int64 // chunks that one marker invalidates
 }
 
 func openStage(tb testing.TB, redis string) *stage {
@@ -67,8 +68,8 @@ func openStage(tb testing.TB, redis string) *stage {
 	cfg := wiring.Config{
 		Cache: wiring.Cache{Bytes: 4 << 20, Redis: wiring.Redis{URL: wiring.NewSecret(redis), Timeout: 5 * time.Second}}, // a busy machine
 		Postgres: wiring.Postgres{
-			DSN: wiring.NewSecret(servers.Postgres(tb)), MinConns: 1, MaxConns: 4,
-			AcquireTimeout: patience, ConnectTimeout: patience, BatchRows: 7, MigrateOnOpen: true,
+			DSN: wiring.NewSecret(migrated.Postgres(tb)), MinConns: 1, MaxConns: 4,
+			AcquireTimeout: patience, ConnectTimeout: patience, BatchRows: 7,
 		},
 		Influx: wiring.Influx{
 			URL: database.URL, Token: wiring.NewSecret(database.Token), Org: database.Org, Bucket: database.Bucket,
@@ -88,20 +89,20 @@ func openStage(tb testing.TB, redis string) *stage {
 
 	tb.Cleanup(closePostgres)
 	s.postgres, s.notices = pg, postgres.NewInvalidations(pg)
-	s.listen(tb)
+	s.awaitCaches(tb)
 	return s
 }
 
-// listen waits until both processes use their caches, and measures a marker.
-func (s *stage) listen(tb testing.TB) {
+// awaitCaches waits until both processes use their caches, and measures a marker.
+func (s *stage) awaitCaches(tb testing.TB) {
 	tb.Helper()
 	const probe domain.Symbol = "PROBE"
 	for i := range s.processes {
 		for _, source := range s.processes[i].sources {
 			err := eventually(tb.Context(), string(source.Name)+" is read through the cache", func() bool {
 				_, err := source.Bars.Extents(tb.Context(), probe)
-				_, near := source.Cache.LocalExtents(probe)
-				return err == nil && near
+				_, local := source.Cache.LocalExtents(probe)
+				return err == nil && local
 			})
 			if err != nil {
 				tb.Fatal(err)
@@ -113,7 +114,7 @@ func (s *stage) listen(tb testing.TB) {
 	}
 
 	first := s.processes[0].sources[0].Cache
-	if err := eventually(tb.Context(), "a marker is heard", func() bool { return first.Stats().Invalidated > 0 }); err != nil {
+	if err := eventually(tb.Context(), "a marker is received", func() bool { return first.Stats().Invalidated > 0 }); err != nil {
 		tb.Fatal(err)
 	}
 
@@ -123,18 +124,22 @@ func (s *stage) listen(tb testing.TB) {
 	}
 }
 
-// mark tells every process that a thousand years of a series are untrue, of which nobody has a bar: more chunks than all writes of the
-// test ever touch, so that a process's count of chunks made untrue tells how many markers it heard. PostgreSQL tells what
-// was committed in its order: who heard a marker has heard all that was told before.
+// mark publishes a marker: the invalidation of a thousand years of a series without bars. It invalidates more chunks
+// than all writes of the test, so the number of invalidated chunks of a process tells how many markers it received.
+// PostgreSQL delivers notifications in the order of commits, so a process that received a marker has received all
+// earlier ones.
 func (s *stage) mark(ctx context.Context) error {
-	long := domain.Range{Start: time.Date(900, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)}
+	long := domain.Range{
+		Start: time.Date(900, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
 	key := domain.SeriesKey{Symbol: "MARK", Grid: domain.Second1.UTC()}
 	s.markers++
 	return s.notices.Publish(ctx,
-		ports.Invalidation{Store: postgres.Name, Key: key, Range: long}, ports.Invalidation{Store: influx.Name, Key: key, Range: long})
+		ports.Invalidation{Store: postgres.Name, Key: key, Range: long},
+		ports.Invalidation{Store: influx.Name, Key: key, Range: long})
 }
 
-// barrier returns when both processes have heard of every write so far.
+// barrier returns when both processes have received the invalidations of all writes so far.
 func (s *stage) barrier(ctx context.Context) error {
 	if err := s.mark(ctx); err != nil {
 		return err
@@ -142,7 +147,7 @@ func (s *stage) barrier(ctx context.Context) error {
 
 	for i := range s.processes {
 		for _, source := range s.processes[i].sources {
-			err := eventually(ctx, fmt.Sprintf("process %d heard what %s was told", i, source.Name), func() bool {
+			err := eventually(ctx, fmt.Sprintf("process %d received the invalidations of %s", i, source.Name), func() bool {
 				return source.Cache.Stats().Invalidated >= s.markers*s.marker
 			})
 			if err != nil {
@@ -154,14 +159,14 @@ func (s *stage) barrier(ctx context.Context) error {
 	return nil
 }
 
-// eventually polls what others bring about.
-func eventually(ctx context.Context, what string, is func() bool) error {
+// eventually polls until the condition is true. text describes it.
+func eventually(ctx context.Context, text string, condition func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for poll := time.Tick(time.Millisecond); !is(); {
+	for poll := time.Tick(time.Millisecond); !condition(); {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not so after %s: %s", patience, what)
+			return fmt.Errorf("not within %s: %s", patience, text)
 		case <-poll:
 		}
 	}

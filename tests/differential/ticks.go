@@ -17,14 +17,15 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// RunTicks is Run for trades and quotes: both kinds of the same symbols, by turns.
-func RunTicks(t *testing.T, a, b contract.Open, steps int) {
+// RunTicks is Run for trades and quotes of the same symbols, in turns.
+func RunTicks(t *testing.T, a, b contract.Open) {
 	t.Helper()
-	run(t, a, b, steps, tickOperations(), compareTicks)
+	comparison{tickOperations(), applyAndReadTicks}.run(t, a, b)
 }
 
-// compareTicks applies the operations to both stores, and compares at last all that the two hold.
-func compareTicks(ctx context.Context, a, b contract.Store, program []operation) error {
+// applyAndReadTicks applies the operations to both stores, and compares all ticks and symbols that they store
+// afterwards.
+func applyAndReadTicks(ctx context.Context, a, b contract.Store, program []operation) error {
 	last := []operation{tickExtents(nil), symbols(ports.SymbolQuery{})}
 	for _, symbol := range gen.Symbols() {
 		q := ports.TickQuery{Symbol: symbol, Range: everything}
@@ -34,25 +35,40 @@ func compareTicks(ctx context.Context, a, b contract.Store, program []operation)
 	return apply(ctx, a, b, slices.Concat(program, last))
 }
 
-// tickKind is the calls of a store for one kind of ticks.
+// tickKind is trades or quotes: how they are made, and a store's methods for them.
 type tickKind[T domain.Tick] struct {
-	name           string
-	tick           func(at time.Time, seq int64) *rapid.Generator[T]
-	stream         func(ports.TickStore, context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
-	write, replace func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	name             string
+	tick             func(at time.Time, seq int64) *rapid.Generator[T]
+	reader           func(ports.TickStore) func(context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
+	writer, replacer func(ports.TickStore) change[T]
 }
 
+// change is a method that writes or replaces ticks.
+type change[T domain.Tick] = func(context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+
 var (
-	trades = tickKind[domain.Trade]{"trades", gen.Trade,
-		ports.TickStore.ReadTrades, ports.TickStore.WriteTrades, ports.TickStore.ReplaceTrades}
-	quotes = tickKind[domain.Quote]{"quotes", gen.Quote,
-		ports.TickStore.ReadQuotes, ports.TickStore.WriteQuotes, ports.TickStore.ReplaceQuotes}
+	trades = tickKind[domain.Trade]{
+		name: "trades", tick: gen.Trade,
+		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) iter.Seq2[domain.Trades, error] {
+			return s.ReadTrades
+		},
+		writer:   func(s ports.TickStore) change[domain.Trade] { return s.WriteTrades },
+		replacer: func(s ports.TickStore) change[domain.Trade] { return s.ReplaceTrades },
+	}
+	quotes = tickKind[domain.Quote]{
+		name: "quotes", tick: gen.Quote,
+		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) iter.Seq2[domain.Quotes, error] {
+			return s.ReadQuotes
+		},
+		writer:   func(s ports.TickStore) change[domain.Quote] { return s.WriteQuotes },
+		replacer: func(s ports.TickStore) change[domain.Quote] { return s.ReplaceQuotes },
+	}
 )
 
-// mostTicks is how many ticks one operation writes at most.
-const mostTicks = 30
+// maxTicks is the largest number of ticks that one operation writes.
+const maxTicks = 30
 
-// tickOperations is every kind of call, reads first, to which rapid simplifies.
+// tickOperations generates every kind of call, reads first.
 func tickOperations() *rapid.Generator[operation] {
 	coverage := rapid.Custom(func(t *rapid.T) operation { return tickExtents(someSymbols().Draw(t, "symbols")) })
 	return rapid.OneOf(trades.reads(), quotes.reads(), trades.writes(), quotes.writes(),
@@ -61,12 +77,12 @@ func tickOperations() *rapid.Generator[operation] {
 
 func (k tickKind[T]) reads() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
-		q := ports.TickQuery{Symbol: rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), Range: gen.Moments().Draw(t, "range")}
+		q := ports.TickQuery{Symbol: rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), Range: gen.TickRange().Draw(t, "range")}
 		switch rapid.IntRange(0, 3).Draw(t, "limit") {
 		case 1:
-			q.First = rapid.IntRange(1, 2*mostTicks).Draw(t, "first")
+			q.First = rapid.IntRange(1, 2*maxTicks).Draw(t, "first")
 		case 2:
-			q.Last = rapid.IntRange(1, 2*mostTicks).Draw(t, "last")
+			q.Last = rapid.IntRange(1, 2*maxTicks).Draw(t, "last")
 		}
 
 		return k.read(q)
@@ -78,7 +94,7 @@ func (k tickKind[T]) read(q ports.TickQuery) operation {
 		text: fmt.Sprintf("read %s of %s %s first %d last %d", k.name, q.Symbol, q.Range, q.First, q.Last),
 		apply: func(ctx context.Context, s contract.Store) string {
 			var list strings.Builder
-			for piece, err := range k.stream(s.Ticks, ctx, q) {
+			for piece, err := range k.reader(s.Ticks)(ctx, q) {
 				if err != nil {
 					return failure(err)
 				}
@@ -92,32 +108,30 @@ func (k tickKind[T]) read(q ports.TickQuery) operation {
 	}
 }
 
-func (k tickKind[T]) writes() *rapid.Generator[operation] { return k.changes("write", k.write) }
+func (k tickKind[T]) writes() *rapid.Generator[operation] { return k.changes("write", k.writer) }
 
-// replacements by no ticks, which changes draws often enough, are deletions.
+// replacements generates replacements, many of them by no ticks, which are deletions.
 func (k tickKind[T]) replacements() *rapid.Generator[operation] {
-	return k.changes("replace by", k.replace)
+	return k.changes("replace by", k.replacer)
 }
 
-// changes is mostly as a store is used, and now and then with a range that does not cover the ticks.
-func (k tickKind[T]) changes(
-	verb string, change func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
-) *rapid.Generator[operation] {
+// changes generates calls of the method, a tenth of them with a range that need not contain the ticks.
+func (k tickKind[T]) changes(verb string, method func(ports.TickStore) change[T]) *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
-		r := gen.Moments().Draw(t, "range")
-		most := mostTicks
+		r := gen.TickRange().Draw(t, "range")
+		limit := maxTicks
 		if rapid.IntRange(0, 2).Draw(t, "none") == 2 {
-			most = 0
+			limit = 0
 		}
-		ticks := gen.Ticks(rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), r, most, k.tick).Draw(t, "ticks")
+		ticks := gen.Ticks(rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), r, limit, k.tick).Draw(t, "ticks")
 		if rapid.IntRange(0, 9).Draw(t, "another range") == 9 {
-			r = gen.Moments().Draw(t, "its range")
+			r = gen.TickRange().Draw(t, "its range")
 		}
 
 		return operation{
 			text: fmt.Sprintf("%s %s %s in %s", verb, k.name, ticks, r),
 			apply: func(ctx context.Context, s contract.Store) string {
-				report, err := change(s.Ticks, ctx, ticks, r)
+				report, err := method(s.Ticks)(ctx, ticks, r)
 				return fmt.Sprintf("%+v %s", report, failure(err))
 			},
 		}
@@ -128,9 +142,9 @@ func tickExtents(of []domain.Symbol) operation {
 	return operation{
 		text: fmt.Sprintf("extents of trades and quotes of %v", of),
 		apply: func(ctx context.Context, s contract.Store) string {
-			held, err := s.Ticks.TickExtents(ctx, of...)
+			found, err := s.Ticks.TickExtents(ctx, of...)
 			var list strings.Builder
-			for _, e := range held {
+			for _, e := range found {
 				fmt.Fprintf(&list, "\n  %s %s %s", e.Symbol, e.Kind, e.Range)
 			}
 

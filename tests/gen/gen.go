@@ -1,5 +1,5 @@
-// Package gen makes random market data for property tests with rapid: decimals narrow and wide, keys, bars and ranges.
-// What it makes is valid and often extreme; it is not a market.
+// Package gen generates random market data for property tests with rapid: decimals, keys, bars, ticks and ranges. The
+// data is valid and often extreme; it does not look like a market. Walk and the tapes do.
 package gen
 
 import (
@@ -12,21 +12,21 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Narrow is decimals that 64 bits hold: mostly such as prices are, some of any digits.
-func Narrow() *rapid.Generator[domain.Decimal] {
+// NarrowDecimal generates decimals whose coefficient fits into 64 bits: mostly like prices, some with any digits.
+func NarrowDecimal() *rapid.Generator[domain.Decimal] {
 	return rapid.Custom(func(t *rapid.T) domain.Decimal {
 		limit, scale := int64(10_000_000), uint8(8)
 		if rapid.IntRange(0, 3).Draw(t, "any digits") == 3 {
 			limit, scale = math.MaxInt64, domain.MaxScale
 		}
-		d, err := domain.NewDecimal(rapid.Int64Range(-limit, limit).Draw(t, "coefficient"), rapid.Uint8Max(scale).Draw(t, "scale"))
+		coefficient := rapid.Int64Range(-limit, limit).Draw(t, "coefficient")
 
-		return must(d, err)
+		return must(domain.NewDecimal(coefficient, rapid.Uint8Max(scale).Draw(t, "scale")))
 	})
 }
 
-// Wide is decimals of up to 20 digits before and 18 after the point.
-func Wide() *rapid.Generator[domain.Decimal] {
+// WideDecimal generates decimals with up to 20 digits before and 18 digits after the point.
+func WideDecimal() *rapid.Generator[domain.Decimal] {
 	return rapid.Custom(func(t *rapid.T) domain.Decimal {
 		const fraction = 1_000_000_000_000_000_000
 		text := fmt.Sprintf("%d.%018d",
@@ -40,30 +40,31 @@ func Wide() *rapid.Generator[domain.Decimal] {
 	})
 }
 
-// Decimal is narrow decimals, and now and then a wide one.
+// Decimal generates narrow decimals and now and then a wide one.
 func Decimal() *rapid.Generator[domain.Decimal] {
-	return rapid.OneOf(Narrow(), Narrow(), Narrow(), Wide())
+	return rapid.OneOf(NarrowDecimal(), NarrowDecimal(), NarrowDecimal(), WideDecimal())
 }
 
-// Bar is a bar of the open time, of any numbers.
+// Bar generates bars with the open time and any numbers.
 func Bar(open time.Time) *rapid.Generator[domain.Bar] {
 	return rapid.Custom(func(t *rapid.T) domain.Bar {
-		number := Narrow()
+		number := NarrowDecimal()
 		if rapid.IntRange(0, 4).Draw(t, "any width") == 4 {
 			number = Decimal()
 		}
 		return domain.Bar{
 			OpenTime: open,
-			Open:     number.Draw(t, "open"), High: number.Draw(t, "high"), Low: number.Draw(t, "low"), Close: number.Draw(t, "close"),
+			Open:     number.Draw(t, "open"), High: number.Draw(t, "high"),
+			Low: number.Draw(t, "low"), Close: number.Draw(t, "close"),
 			Volume: number.Draw(t, "volume"), Trades: rapid.Int64Range(0, math.MaxInt64).Draw(t, "trades"),
 		}
 	})
 }
 
-// Symbols is the few symbols of Key.
+// Symbols returns the few symbols of Key.
 func Symbols() []domain.Symbol { return []domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "BTC/USDT"} }
 
-// Key is series of few symbols on grids of every kind, so that drawing twice often draws the same.
+// Key generates keys of few symbols on grids of every kind, so that two draws are often equal.
 func Key() *rapid.Generator[domain.SeriesKey] {
 	return rapid.Custom(func(t *rapid.T) domain.SeriesKey {
 		return domain.SeriesKey{
@@ -74,10 +75,10 @@ func Key() *rapid.Generator[domain.SeriesKey] {
 	})
 }
 
-// Slots is how many bars the ranges that Range draws are at most long.
+// Slots is the length of the longest ranges of Range, in bars.
 const Slots = 120
 
-// edges is the first Slots+1 edges of the grid in 2023, which ends in most zones with a day of an hour more.
+// edges returns the first Slots+1 edges of the grid after August 2023. In many zones a day of 25 hours is among them.
 func edges(g domain.Grid) []time.Time {
 	at := g.Ceil(time.Date(2023, 9, 1, 0, 0, 0, 0, time.UTC))
 	list := make([]time.Time, 0, Slots+1)
@@ -89,7 +90,7 @@ func edges(g domain.Grid) []time.Time {
 	return list
 }
 
-// Range is ranges on the grid's edges, all within the same Slots bars, some of them empty.
+// Range generates ranges on the grid's edges, all within the same Slots bars, some of them empty.
 func Range(g domain.Grid) *rapid.Generator[domain.Range] {
 	list := edges(g)
 	return rapid.Custom(func(t *rapid.T) domain.Range {
@@ -99,7 +100,7 @@ func Range(g domain.Grid) *rapid.Generator[domain.Range] {
 	})
 }
 
-// Bars is up to most bars of the key within r, with gaps.
+// Bars generates series of up to most bars of the key within r, with gaps.
 func Bars(key domain.SeriesKey, r domain.Range, most int) *rapid.Generator[domain.Series] {
 	return rapid.Custom(func(t *rapid.T) domain.Series {
 		b := domain.NewSeriesBuilder(key, most)
@@ -119,7 +120,7 @@ func Bars(key domain.SeriesKey, r domain.Range, most int) *rapid.Generator[domai
 	})
 }
 
-// must is for what this package itself makes.
+// must panics on an error, which would be a fault of this package.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(fmt.Sprintf("gen: %v", err))

@@ -8,7 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Trade is a trade of the time and sequence number, of any numbers that a trade can have.
+// Trade generates trades with the time, the sequence number and any numbers that a trade can have.
 func Trade(at time.Time, seq int64) *rapid.Generator[domain.Trade] {
 	return rapid.Custom(func(t *rapid.T) domain.Trade {
 		return domain.Trade{
@@ -18,7 +18,8 @@ func Trade(at time.Time, seq int64) *rapid.Generator[domain.Trade] {
 	})
 }
 
-// Quote is a quote of the time and sequence number, of any numbers that a quote can have: the bid may be above the ask.
+// Quote generates quotes with the time, the sequence number and any numbers that a quote can have: the bid may be above
+// the ask.
 func Quote(at time.Time, seq int64) *rapid.Generator[domain.Quote] {
 	return rapid.Custom(func(t *rapid.T) domain.Quote {
 		return domain.Quote{
@@ -28,7 +29,7 @@ func Quote(at time.Time, seq int64) *rapid.Generator[domain.Quote] {
 	})
 }
 
-// size is decimals that are not negative.
+// size generates decimals that are not negative.
 func size() *rapid.Generator[domain.Decimal] {
 	return rapid.Map(Decimal(), func(d domain.Decimal) domain.Decimal {
 		if d.Sign() < 0 {
@@ -38,21 +39,23 @@ func size() *rapid.Generator[domain.Decimal] {
 	})
 }
 
-// moments is how many instants, a microsecond apart, the ranges that Moments draws are at most long.
-const moments = 40
+// tickRangeMicros is the length of the longest ranges of TickRange, in microseconds.
+const tickRangeMicros = 40
 
-// Moments is ranges of a few microseconds, all near one instant, some of them empty.
-func Moments() *rapid.Generator[domain.Range] {
+// TickRange generates ranges of a few microseconds, all near one instant, some of them empty.
+func TickRange() *rapid.Generator[domain.Range] {
 	first := time.Date(2023, 10, 31, 23, 59, 59, 999_980_000, time.UTC) // a month ends among them
 	return rapid.Custom(func(t *rapid.T) domain.Range {
-		from := rapid.IntRange(0, moments).Draw(t, "from")
-		to := rapid.IntRange(from, moments).Draw(t, "to")
-		return domain.Range{Start: first.Add(time.Duration(from) * time.Microsecond), End: first.Add(time.Duration(to) * time.Microsecond)}
+		from := rapid.IntRange(0, tickRangeMicros).Draw(t, "from")
+		to := rapid.IntRange(from, tickRangeMicros).Draw(t, "to")
+		return domain.Range{
+			Start: first.Add(time.Duration(from) * time.Microsecond), End: first.Add(time.Duration(to) * time.Microsecond),
+		}
 	})
 }
 
-// Ticks is up to most (at most 100) trades or quotes of the symbol within r, which tick makes, several at some instants
-// and none at others.
+// Ticks generates up to most trades or quotes of the symbol within r, several at some instants and none at others. tick
+// generates one of them.
 func Ticks[T domain.Tick](
 	symbol domain.Symbol, r domain.Range, most int, tick func(at time.Time, seq int64) *rapid.Generator[T],
 ) *rapid.Generator[domain.Ticks[T]] {

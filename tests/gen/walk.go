@@ -7,17 +7,17 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// WalkStart is when the bars of Walk begin.
+// WalkStart is the open time of the first bar of Walk.
 var WalkStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// MinuteKey is the symbol's one-minute bars of trades.
+// MinuteKey returns the key of the symbol's one-minute bars of trades.
 func MinuteKey(symbol domain.Symbol) domain.SeriesKey {
 	return domain.SeriesKey{Symbol: symbol, Grid: domain.Minute1.UTC()}
 }
 
-// Walk is n one-minute bars of a random walk, the same at every call: prices near 30,000 with two digits after the
-// point, volumes with eight, every minute traded. Unlike what rapid draws, it looks like a liquid market, for what is
-// measured or only needs bars.
+// Walk returns n one-minute bars of a random walk, the same at every call: prices near 30,000 with two digits after the
+// point, volumes with eight, trades in every minute. It looks like a liquid market, for benchmarks and for tests that
+// need some bars.
 func Walk(symbol domain.Symbol, n int) domain.Series {
 	rng := rand.New(rand.NewPCG(1, 2))
 	c := domain.Columns{PriceScale: 2, VolumeScale: 8}

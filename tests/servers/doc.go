@@ -21,6 +21,8 @@
 //
 //	go run ./tests/servers/cmd/with-servers go test ./...
 //
+// Package migrated, below this one, returns databases with the tables of the PostgreSQL store.
+//
 // # Lifetime
 //
 // A private server runs under a supervising shell, which waits for the end of a pipe that the starting process holds

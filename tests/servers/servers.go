@@ -16,6 +16,7 @@ const (
 	EnvInflux2  = "MARKETDATA_TEST_INFLUX2"
 	EnvRedis    = "MARKETDATA_TEST_REDIS"
 	EnvRequire  = "MARKETDATA_REQUIRE_SERVERS"
+	EnvPrivate  = "MARKETDATA_TEST_PRIVATE" // 1 if StartAll started PostgreSQL: tests may leave databases there
 )
 
 // errNotInstalled is wrapped by the error for a server whose program is not found.
@@ -54,6 +55,13 @@ func (s *sharedServer) address(tb testing.TB) string {
 	return s.dsn
 }
 
+// private reports whether the server ends with the tests, so that they may leave data there.
+func (s *sharedServer) private(tb testing.TB) bool {
+	tb.Helper()
+	s.address(tb)
+	return s.process != nil || os.Getenv(EnvPrivate) == "1"
+}
+
 // skipOrFail skips the test if the server is not installed, unless EnvRequire is 1. Otherwise it fails the test.
 func skipOrFail(tb testing.TB, env string, err error) {
 	tb.Helper()
@@ -89,6 +97,9 @@ func StartAll() (*Group, error) {
 
 		g.processes = append(g.processes, p)
 		g.Environment = append(g.Environment, s.env+"="+address)
+		if s.env == EnvPostgres {
+			g.Environment = append(g.Environment, EnvPrivate+"=1")
+		}
 	}
 
 	return g, nil

@@ -20,24 +20,51 @@ import (
 
 func TestPostgresReturnsSeparateDatabases(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
 	first, second := servers.Postgres(t), servers.Postgres(t)
 	if first == second {
 		t.Fatal("two databases have the same name")
 	}
 
 	for _, dsn := range []string{first, second} {
-		conn, err := pgx.Connect(ctx, dsn)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := conn.Exec(ctx, "CREATE TABLE t ()"); err != nil { // fails if both are one database
-			t.Fatal(err)
-		}
-		if err := conn.Close(ctx); err != nil {
+		if err := execute(t.Context(), dsn, "CREATE TABLE t ()"); err != nil { // fails if both are one database
 			t.Fatal(err)
 		}
 	}
+}
+
+// Each copy of a template has its table and not the row that another copy got.
+func TestPostgresTemplateCopies(t *testing.T) {
+	t.Parallel()
+	var fills int
+	template := servers.PostgresTemplate{Fill: func(ctx context.Context, dsn string) error {
+		fills++
+		return execute(ctx, dsn, "CREATE TABLE t (n int PRIMARY KEY)")
+	}}
+
+	const copies = 3
+	for range copies {
+		if err := execute(t.Context(), template.Copy(t), "INSERT INTO t VALUES (1)"); err != nil {
+			t.Error(err)
+		}
+	}
+
+	want := 1
+	if os.Getenv(servers.EnvPostgres) != "" && os.Getenv(servers.EnvPrivate) == "" {
+		want = copies
+	}
+	if fills != want {
+		t.Errorf("the template was filled %d times; want %d", fills, want)
+	}
+}
+
+func execute(ctx context.Context, dsn, sql string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+
+	_, err = conn.Exec(ctx, sql)
+	return errors.Join(err, conn.Close(ctx))
 }
 
 func TestInfluxReturnsCredentials(t *testing.T) {

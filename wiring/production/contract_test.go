@@ -13,6 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
 )
@@ -25,8 +26,8 @@ func config(tb testing.TB) wiring.Config {
 	return wiring.Config{
 		Cache: wiring.Cache{Bytes: 4 << 20},
 		Postgres: wiring.Postgres{
-			DSN: wiring.NewSecret(servers.Postgres(tb)), MinConns: 1, MaxConns: 8,
-			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second, MigrateOnOpen: true,
+			DSN: wiring.NewSecret(migrated.Postgres(tb)), MinConns: 1, MaxConns: 8,
+			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 		},
 		Influx: wiring.Influx{
 			URL: influx.URL, Token: wiring.NewSecret(influx.Token), Org: influx.Org, Bucket: influx.Bucket,

@@ -23,6 +23,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
 )
@@ -371,7 +372,6 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	}
 
 	cfg.Postgres.StatementTimeout = time.Second // enough to open it
-	cfg.Postgres.MigrateOnOpen = false
 	short := open(t, cfg, production.Options{})
 	again, err := pool.Begin(t.Context())
 	if err != nil {
@@ -386,6 +386,19 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	}
 	if err := again.Rollback(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Open creates the tables if the settings say so, and changes nothing when it finds them.
+func TestMigrateOnOpen(t *testing.T) {
+	t.Parallel()
+	cfg := config(t)
+	cfg.Postgres.DSN = wiring.NewSecret(servers.Postgres(t))
+	cfg.Postgres.MigrateOnOpen = true
+	hour := priced(t, domain.Hour1, "1")
+	ingest(t, open(t, cfg, production.Options{}), hour)
+	if got, _ := fetch(t, open(t, cfg, production.Options{}), hour); !got.Equal(hour) {
+		t.Errorf("got %s, want %s", got, hour)
 	}
 }
 
@@ -417,7 +430,7 @@ func TestMigrate(t *testing.T) {
 	if cfg.Influx.Org != "" {
 		t.Skip("on InfluxDB 2 a bucket and its mapping are created by other means")
 	}
-	cfg.Postgres.MigrateOnOpen = false
+	cfg.Postgres.DSN = wiring.NewSecret(servers.Postgres(t))
 	dropDatabase(t, cfg.Influx)
 	if _, _, err := production.Open(t.Context(), cfg, production.Options{}); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("there is no database yet: %v", err)

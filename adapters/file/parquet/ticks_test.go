@@ -96,7 +96,7 @@ func TestTicksRoundTrip(t *testing.T) {
 func testTicksRoundTrip[T domain.Tick](t *testing.T, k tickKind[T]) {
 	rapid.Check(t, func(t *rapid.T) {
 		symbol := rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol")
-		want := gen.Ticks(symbol, gen.Moments().Draw(t, "range"), 60, k.draw).Draw(t, "ticks")
+		want := gen.Ticks(symbol, gen.TickRange().Draw(t, "range"), 60, k.draw).Draw(t, "ticks")
 		cut := rapid.IntRange(0, want.Len()).Draw(t, "cut")
 		content := k.write(t, symbol, want.Slice(0, cut), want.Slice(cut, want.Len()))
 		cfg := parquet.TickConfig{BatchTicks: rapid.IntRange(0, 20).Draw(t, "batch")}

@@ -19,5 +19,5 @@ func TestDifferential(t *testing.T) {
 	}, func(tb testing.TB) contract.Store {
 		s, m := open(tb), memory.New()
 		return contract.Store{Bars: ingest.WithClaims(s.Bars, coverageStore{m}), Catalog: m, Symbols: m}
-	}, 5000)
+	})
 }

@@ -10,21 +10,20 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/tests/contract"
-	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
-// open returns a store on the migrated database of cfg, by default a fresh one.
+// open returns a store on the migrated database of cfg, by default a new one.
 func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
 	tb.Helper()
 	if cfg.DSN == "" {
-		cfg.DSN = servers.Postgres(tb)
+		cfg.DSN = migrated.Postgres(tb)
 	}
 	if cfg.MaxConns == 0 {
 		cfg.MinConns, cfg.MaxConns = 1, 8 // tests share the server
 	}
 	cfg.AcquireTimeout = max(cfg.AcquireTimeout, 10*time.Second) // and a busy machine
 	cfg.ConnectTimeout = max(cfg.ConnectTimeout, 10*time.Second)
-	cfg.MigrateOnOpen = true
 	s, closeStore, err := postgres.Open(tb.Context(), cfg)
 	if err != nil {
 		tb.Fatal(err)
@@ -54,7 +53,7 @@ func exec(ctx context.Context, dsn string, statements ...string) error {
 func TestContract(t *testing.T) {
 	t.Parallel()
 	harness := func(tb testing.TB) contract.Store {
-		dsn := servers.Postgres(tb)
+		dsn := migrated.Postgres(tb)
 		s := open(tb, postgres.Config{DSN: dsn})
 		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
 	}

@@ -18,16 +18,17 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
 // openAnalyzed returns a store with bars of several symbols in analyzed partitions that autovacuum does not maintain.
 func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Series) {
 	t.Helper()
-	dsn = servers.Postgres(t)
-	s = open(t, postgres.Config{DSN: dsn})
+	dsn = migrated.Postgres(t)
+	var all []domain.Series
 	for _, symbol := range []domain.Symbol{"ETH/USD", "XRP/USD", "BTC/USD"} {
 		bars = gen.Walk(symbol, 10_000)
-		writeBars(t, s, bars)
+		all = append(all, bars)
 	}
 
 	for year := 2021; year < 2024; year++ {
@@ -38,20 +39,38 @@ func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Seri
 			t.Fatal(err)
 		}
 
-		writeBars(t, s, one)
+		all = append(all, one)
 	}
 
+	writeAndDisconnect(t, dsn, all...)
 	for _, p := range partitions(t, dsn) {
 		mustExec(t, dsn, "ALTER TABLE "+p+" SET (autovacuum_enabled = off)")
 	}
 	waitForCount(t, dsn, "n_tup_ins", 30_003)
 	mustExec(t, dsn, "VACUUM ANALYZE marketdata.bars")
 
-	return s, dsn, bars
+	return open(t, postgres.Config{DSN: dsn}), dsn, bars
 }
 
-// waitForCount waits until a statistics counter of the bars has reached a value. The server updates its counters some
-// seconds late, and would otherwise count changes before an ANALYZE as changes after it.
+// writeAndDisconnect writes the bars through connections that end afterwards, because the server counts the changes of an
+// open connection up to ten seconds late.
+func writeAndDisconnect(t *testing.T, dsn string, all ...domain.Series) {
+	t.Helper()
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
+		DSN: dsn, MaxConns: 1, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer closeStore()
+	for _, bars := range all {
+		writeBars(t, s, bars)
+	}
+}
+
+// waitForCount waits until a statistics counter of the bars has reached a value. The server updates its counters late,
+// and would otherwise count changes before an ANALYZE as changes after it.
 func waitForCount(t *testing.T, dsn, column string, want int) {
 	t.Helper()
 	conn := connect(t, dsn)
@@ -194,7 +213,7 @@ func TestExplainFindsOldStatistics(t *testing.T) {
 	t.Parallel()
 	s, dsn, bars := openAnalyzed(t)
 	more := gen.Walk("SOL/USD", 20_000)
-	writeBars(t, s, more)
+	writeAndDisconnect(t, dsn, more)
 	partition := partitions(t, dsn)[0]
 	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
 	waitForCount(t, dsn, "n_tup_ins", 50_003)
@@ -211,15 +230,15 @@ func TestExplainFindsOldStatistics(t *testing.T) {
 
 func TestExplainFindsNeverAnalyzed(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
+	dsn := migrated.Postgres(t)
 	s := open(t, postgres.Config{DSN: dsn})
 	bars := gen.Walk("BTC/USD", 2)
-	writeBars(t, s, bars)
+	writeAndDisconnect(t, dsn, bars)
 	wantAdvice(t, s, queryAll(bars)) // two rows need no statistics
 	partition := partitions(t, dsn)[0]
 	mustExec(t, dsn, "ALTER TABLE "+partition+" SET (autovacuum_enabled = off)")
 	bars = gen.Walk("BTC/USD", 30_000)
-	writeBars(t, s, bars)
+	writeAndDisconnect(t, dsn, bars)
 	wantAdvice(t, s, queryAll(bars), "ANALYZE "+partition)
 	waitForCount(t, dsn, "n_tup_ins", 30_000)
 	mustExec(t, dsn, "SELECT pg_stat_reset()") // as after a crash

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
-	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
 // TestIdentity proves that two stores on one database agree on its identity, and that another database has another one.
@@ -18,7 +18,7 @@ func TestIdentity(t *testing.T) {
 
 		return text
 	}
-	one, other := servers.Postgres(t), servers.Postgres(t)
+	one, other := migrated.Postgres(t), migrated.Postgres(t)
 	if a, b := identity(one), identity(one); a != b {
 		t.Errorf("one database is %s and %s", a, b)
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
-	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
 // TestLeastPrivilegeRoles proves that the grants of the package comment are enough, and that they permit no more.
 func TestLeastPrivilegeRoles(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
+	dsn := migrated.Postgres(t)
 	owner := open(t, postgres.Config{DSN: dsn})
 	writeBars(t, owner, gen.Walk("BTC/USD", 1_000))
 	u, err := url.Parse(dsn)
@@ -36,6 +36,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 		}
 	})
 	if err := exec(t.Context(), dsn,
+		"SET password_encryption = 'scram-sha-256'", // the default of PostgreSQL, but not of the servers of the tests
 		"CREATE ROLE "+reader+" LOGIN PASSWORD 'r'", "CREATE ROLE "+importer+" LOGIN PASSWORD 'i'",
 		"REVOKE ALL ON DATABASE "+database+" FROM PUBLIC",
 		"GRANT CONNECT ON DATABASE "+database+" TO "+reader+", "+importer,
@@ -86,7 +87,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 // hidden row must not read as a bar that does not exist.
 func TestHiddenRowsAreAnError(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
+	dsn := migrated.Postgres(t)
 	bars := gen.Walk("BTC/USD", 1_000)
 	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
 	u, err := url.Parse(dsn)

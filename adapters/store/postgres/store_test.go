@@ -20,6 +20,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
 // changeDSN returns the DSN after a change of its parts.
@@ -188,7 +189,7 @@ func TestCheck(t *testing.T) {
 
 func TestBusyPoolIsOverloaded(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
+	dsn := migrated.Postgres(t)
 	bars := gen.Walk("BTC/USD", 20_000)
 	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 1})
@@ -237,7 +238,7 @@ func activeStatements(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 
 func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
+	dsn := migrated.Postgres(t)
 	s := open(t, postgres.Config{DSN: dsn})
 	bars := gen.Walk("BTC/USD", 600_000)
 	writeBars(t, s, bars)
@@ -308,7 +309,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 // TestServerEndsRead proves that a statement or a connection that the server ends is not reported as a canceled call.
 func TestServerEndsRead(t *testing.T) {
 	t.Parallel()
-	dsn := servers.Postgres(t)
+	dsn := migrated.Postgres(t)
 	bars := gen.Walk("BTC/USD", 400_000)
 	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
 	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: time.Second}) // enough to open it

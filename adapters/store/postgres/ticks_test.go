@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
 var tickStart = time.Date(2019, 10, 31, 23, 59, 59, 0, time.UTC)
@@ -175,7 +175,7 @@ func TestCorruptTicks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dsn := servers.Postgres(t)
+			dsn := migrated.Postgres(t)
 			s := open(t, postgres.Config{DSN: dsn})
 			ticks := makeTrades(t, 10, 0)
 			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range()); err != nil {
