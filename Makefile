@@ -6,8 +6,11 @@ GO          ?= go
 BIN         := bin
 DEMO        := $(BIN)/demo
 
-# The translated C of sqlite checks every pointer under -race unless told not to: ten times the time, and not our code.
-RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0'
+# The race detector watches our code, not the C of SQLite that modernc.org translates to Go, which would take ten times the time.
+RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0' \
+               -gcflags='modernc.org/libc/...=-race=false' -gcflags='modernc.org/sqlite/lib=-race=false'
+# `make verify` vets. Four test programs run at a time, because those on servers mostly wait.
+TEST        := $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off $(RACE) -p 4
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-servers servers test test-influx2 test-deep bench generate verify cross lint release clean
@@ -28,7 +31,7 @@ servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 	@tests/servers/install.sh
 
 test: servers ## everything, with the race detector, on private servers
-	MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test $(RACE) -timeout 20m ./...
+	MARKETDATA_REQUIRE_SERVERS=1 $(TEST) -timeout 20m ./...
 	$(GO) -C tests/external test ./...
 	$(GO) -C tests/parquet test ./...
 	tests/fuzz.sh 1s
@@ -36,7 +39,8 @@ test: servers ## everything, with the race detector, on private servers
 test-influx2: servers ## the tests of InfluxDB on InfluxDB 2.7, which cargo and Go build once; skipped without cargo
 	tests/influx2.sh
 
-test-deep: servers ## every fuzz target for 30 s
+test-deep: servers ## the long form: random tests with many more checks, every fuzz target for 30 s; takes hours
+	MARKETDATA_TEST_DEEP=1 RAPID_CHECKS=500 $(TEST) -timeout 4h ./...
 	tests/fuzz.sh 30s
 
 bench: ## the speed of each path, beside its baseline
