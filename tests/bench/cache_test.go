@@ -25,7 +25,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// cachedStore is a store with a chunk cache before it, and the application over both.
+// cachedStore is a store with a chunk cache in front of it, and the application over both.
 type cachedStore struct {
 	*app.Service
 	chunks *chunks.Store
@@ -35,7 +35,8 @@ type cachedStore struct {
 
 const cachedName = "store"
 
-// newCached puts a new cache of so many bytes, 0 is the default, before the store, and a far one, unless nil, behind that.
+// newCached returns the store with a new local cache of the given bytes (0 is the default) and a shared one, unless it
+// is nil.
 func newCached(store manyStore, now ports.Clock, bytes int64, far ports.SeriesCache) cachedStore {
 	near := must(ristretto.NewSeries(bytes))
 	symbols := must(ristretto.NewSymbols(million))
@@ -75,19 +76,19 @@ func newCacheBench(b *testing.B, n int) cacheBench {
 	return cacheBench{cached, counted, bars}
 }
 
-// chunkBars is how many bars a chunk has room for.
+// chunkBars is the number of bars in a full chunk.
 const chunkBars = 4096
 
-// firstChunk is the number of the first bar of a Walk with which a chunk begins.
+// firstChunk is the number of the first bar of a Walk that begins a chunk.
 func firstChunk() int { return int(chunkBars - gen.WalkStart.Unix()/60%chunkBars) }
 
-// request asks for n bars from the i-th on.
+// request returns a request for n bars, from bar i on.
 func (x cacheBench) request(i, n int) domain.DataRequest {
 	r := x.bars.Slice(i, i+n).Range()
 	return domain.DataRequest{Key: x.bars.Key(), Start: r.Start, End: r.End}
 }
 
-// fetch wants as many bars as the request has room for.
+// fetch fetches the request and requires a bar in each slot.
 func fetch(ctx context.Context, p ports.HistoricalDataProvider, r domain.DataRequest) domain.Series {
 	bars := must(p.Fetch(ctx, r)).Series
 	if want := int(r.End.Sub(r.Start) / time.Minute); bars.Len() != want {
@@ -97,7 +98,7 @@ func fetch(ctx context.Context, p ports.HistoricalDataProvider, r domain.DataReq
 	return bars
 }
 
-// countedStore counts the reads of bars that a store is asked for, and the bars that it gives.
+// countedStore counts the reads of bars and the bars that it returns.
 type countedStore struct {
 	next        manyStore
 	reads, bars atomic.Int64
@@ -131,7 +132,7 @@ func (s *countedStore) Symbols(ctx context.Context, q ports.SymbolQuery) ([]doma
 	return s.next.Symbols(ctx, q)
 }
 
-// A cached answer out of one chunk: the chunk's own memory, no copy of it.
+// A cached result from one chunk: the memory of the chunk, without a copy.
 func BenchmarkCacheOneChunk4000(b *testing.B) {
 	const n = 4_000
 	x, ctx, first := newCacheBench(b, 3*chunkBars), b.Context(), firstChunk()
@@ -148,7 +149,7 @@ func BenchmarkCacheOneChunk4000(b *testing.B) {
 	asked(b, "allocs", 10)
 }
 
-// A cached answer out of several chunks, copied once into one block, beside the read of the same bars from PostgreSQL.
+// A cached result from several chunks, copied once, beside a read of the same bars from PostgreSQL.
 func BenchmarkCacheSeveralChunks10k(b *testing.B) {
 	const n = 10_000
 	x, ctx := newCacheBench(b, 5*chunkBars), b.Context()
@@ -173,7 +174,7 @@ func BenchmarkCacheSeveralChunks10k(b *testing.B) {
 	asked(b, "%of-postgres", 3)
 }
 
-// allocated is how many bytes a call allocates.
+// allocated returns the bytes that a call allocates.
 func allocated(call func()) float64 {
 	const calls = 100
 	var before, after runtime.MemStats
@@ -186,7 +187,7 @@ func allocated(call func()) float64 {
 	return float64(after.TotalAlloc-before.TotalAlloc) / calls
 }
 
-// A leg from the cache, whose pieces are the chunks' own memory, beside the same leg from PostgreSQL.
+// A streamed result from the cache, whose pieces are the memory of the chunks, beside the same from PostgreSQL.
 func BenchmarkCacheLeg(b *testing.B) {
 	const most = 500_000
 	x, ctx := newCacheBench(b, most), b.Context()
@@ -207,7 +208,7 @@ func BenchmarkCacheLeg(b *testing.B) {
 	}
 }
 
-// A window of 1,000 bars slid bar by bar over 100,000: how often PostgreSQL gives each of them.
+// A window of 1,000 bars slides bar by bar over 100,000 bars: how often PostgreSQL returns each bar.
 func BenchmarkCacheWindow(b *testing.B) {
 	const n, window = 100_000, 1_000
 	x, ctx := newCacheBench(b, n), b.Context()
@@ -222,7 +223,7 @@ func BenchmarkCacheWindow(b *testing.B) {
 	asked(b, "reads/bar", 1.05)
 }
 
-// A thousand callers at once of a symbol that nobody asked for yet: how many reads of bars PostgreSQL sees.
+// A thousand concurrent callers request a symbol that is not cached: how many reads of bars PostgreSQL receives.
 func BenchmarkCacheStampede(b *testing.B) {
 	const callers, n = 1_000, 4_000
 	x, ctx := newCacheBench(b, 3*chunkBars), b.Context()
@@ -245,7 +246,7 @@ func BenchmarkCacheStampede(b *testing.B) {
 	asked(b, "reads", 1)
 }
 
-// One chunk out of redis, checked and decoded, beside the same bars from PostgreSQL.
+// One chunk from Redis, checked and decoded, beside the same bars from PostgreSQL.
 func BenchmarkCacheRedisChunk(b *testing.B) {
 	x, ctx := newPostgres(b), b.Context()
 	bars := gen.Walk("BTC/USD", 3*chunkBars)
@@ -280,8 +281,8 @@ func BenchmarkCacheRedisChunk(b *testing.B) {
 	}
 }
 
-// What a cache of 32 MiB adds to the heap, itself and all it needs included, at most while ten times as much goes through it: in full
-// chunks, in chunks that the allocator has no size for, and in chunks of seven bars, of which there are many more.
+// The maximum that a cache of 32 MiB adds to the heap, with everything it needs, while ten times as much goes through
+// it: in full chunks, in chunks between two size classes of the allocator, and in many chunks of seven bars.
 func BenchmarkCacheMemory32MiB(b *testing.B) {
 	const limit, load = 32 << 20, 10 * 32 << 20
 	const barBytes, thinChunkBytes = 56, 1_000 // about
@@ -332,7 +333,7 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 	}
 }
 
-// heap is how many bytes are in use once all garbage is gone.
+// heap returns the bytes in use after a garbage collection.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC() // what pools keep goes at the second

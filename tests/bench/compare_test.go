@@ -8,7 +8,7 @@ import (
 
 const rounds = 7
 
-// A way is one of the ways to do the same thing.
+// A way is one of the alternatives of a comparison.
 type way struct {
 	name   string
 	before func() // not measured; nil is nothing
@@ -41,7 +41,8 @@ func compare(b *testing.B, ways ...way) []time.Duration {
 	return medians
 }
 
-// report prints our speed for n bars, the floor's and the ratio, and how many times as fast we are as each other way.
+// report prints our speed for n bars, that of the baseline, and the ratio; and how many times as fast we are as each
+// other way.
 func report(b *testing.B, n int, ways ...way) {
 	b.Helper()
 	medians := compare(b, ways...)
@@ -66,7 +67,8 @@ func latency(b *testing.B, call func()) {
 	b.ReportMetric(allocations, "allocs")
 }
 
-// latencyAfter prints the median and the 99th percentile of a call in microseconds. Each is prepared and cleared away, unmeasured.
+// latencyAfter prints the median and the 99th percentile of a call in microseconds. It prepares and clears each call,
+// which is not measured.
 func latencyAfter(b *testing.B, prepare func() (done func()), call func()) {
 	b.Helper()
 	const calls = 1000
@@ -84,13 +86,13 @@ func latencyAfter(b *testing.B, prepare func() (done func()), call func()) {
 	b.ReportMetric(float64(percentile(times, 0.99).Nanoseconds())/1e3, "p99-us")
 }
 
-// asked prints what a column is to be at most.
+// asked prints the required maximum of a column.
 func asked(b *testing.B, column string, most float64) {
 	b.Helper()
 	b.ReportMetric(most, "asked-"+column)
 }
 
-// percentile is the duration that the given share of them does not exceed.
+// percentile returns the duration that the given share of the durations does not exceed.
 func percentile(times []time.Duration, share float64) time.Duration {
 	slices.Sort(times)
 	return times[min(len(times)-1, int(float64(len(times))*share))]

@@ -15,8 +15,8 @@ import (
 	"github.com/gal-friday/marketdata/wiring/embedded"
 )
 
-// Rows of a CSV file of bars, read, checked and stored in a fresh sqlite file, as marketdata import does it. The floor is the same
-// rows read and checked, and not stored.
+// Rows of a CSV file of bars, read, checked and stored in a new SQLite file, as marketdata import does it. The baseline
+// is the same rows read and checked, and not stored.
 func BenchmarkImportCSV(b *testing.B) {
 	ctx := context.Background()
 	s := gen.Walk("BTC/USD", million)

@@ -43,7 +43,7 @@ func BenchmarkInfluxRead200k(b *testing.B) {
 	)
 }
 
-// discardAnswer asks for the same answer as our store and decodes nothing.
+// discardAnswer requests the same response as our store and decodes nothing.
 func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	form := url.Values{
 		"db": {cfg.Database}, "epoch": {"ns"}, "chunked": {"true"}, "chunk_size": {fmt.Sprint(influx.DefaultChunkSize)},
@@ -63,7 +63,7 @@ func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	}
 }
 
-// readRecords is the way of the client's documentation.
+// readRecords reads as the documentation of the client shows.
 func readRecords(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token,
 		influxdb2.DefaultOptions().SetApplicationName("bench").SetHTTPRequestTimeout(300))

@@ -11,8 +11,9 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// benchmarkLoad measures a load of a million bars into a new memory store beside the codec alone, which decodes the same bars from
-// chunks at hand: into columns that are there, the floor, and into new Series, as whoever keeps them has to.
+// benchmarkLoad measures a load of a million bars into a new memory store, beside the codec alone, which decodes the
+// same bars from chunks at hand: into columns that are there, the floor, and into new Series, as whoever keeps them has
+// to.
 func benchmarkLoad(b *testing.B, bars domain.Series, load func()) {
 	b.Helper()
 	var chunks [][]byte

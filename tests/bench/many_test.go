@@ -14,13 +14,13 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// manyStore is a store that the rows about many series are measured on.
+// manyStore is a store for the benchmarks of many series.
 type manyStore interface {
 	ports.Store
 	ports.SymbolCatalog
 }
 
-// many writes n bars of each of so many symbols and returns their keys.
+// many writes n bars of each symbol and returns the keys.
 func many(b *testing.B, store ports.BarWriter, symbols, n int) []domain.SeriesKey {
 	b.Helper()
 	keys := make([]domain.SeriesKey, symbols)
@@ -34,7 +34,7 @@ func many(b *testing.B, store ports.BarWriter, symbols, n int) []domain.SeriesKe
 	return keys
 }
 
-// 500 symbols of 500 bars in one call, beside a Fetch for each; M/s is millions of bars a second.
+// 500 bars of each of 500 symbols in one call, beside a Fetch for each; M/s is millions of bars per second.
 func benchmarkMany(b *testing.B, store manyStore, local bool) {
 	b.Helper()
 	const symbols, n = 500, 500
@@ -48,7 +48,7 @@ func benchmarkMany(b *testing.B, store manyStore, local bool) {
 	)
 }
 
-// fetchMany asks for the last n bars of each of the keys in one call.
+// fetchMany fetches the last n bars of each key in one call.
 func fetchMany(ctx context.Context, md *app.Service, keys []domain.SeriesKey, n int) {
 	requests := make([]domain.DataRequest, len(keys))
 	for i, k := range keys {
@@ -60,7 +60,7 @@ func fetchMany(ctx context.Context, md *app.Service, keys []domain.SeriesKey, n 
 	}
 }
 
-// fetchEach asks for the same one by one.
+// fetchEach fetches the same in one call per key.
 func fetchEach(ctx context.Context, md *app.Service, keys []domain.SeriesKey, n int) {
 	for _, k := range keys {
 		wantBars(must(md.Fetch(ctx, domain.DataRequest{Key: k, Last: n})).Series, n)
@@ -77,8 +77,8 @@ func BenchmarkManyMemory500x500(b *testing.B) { benchmarkMany(b, memory.New(), t
 
 func BenchmarkManyPostgres500x500(b *testing.B) { benchmarkMany(b, newPostgres(b).store, false) }
 
-// The last 500 bars of 500 symbols, into a cache that is new: in one call, beside a Fetch for each, and beside one call once they are
-// there. A chunk of each is read, which is more than was asked for.
+// The last 500 bars of each of 500 symbols through a new cache: in one call, beside a Fetch for each, and beside one
+// call when all are cached. The cache reads a whole chunk of each, which is more than the request.
 func BenchmarkManyPostgresCached500x500(b *testing.B) {
 	const symbols, held, n = 500, 2_500, 500
 	x, ctx := newPostgres(b), b.Context()
@@ -98,7 +98,7 @@ func BenchmarkManyPostgresCached500x500(b *testing.B) {
 	cached.close()
 }
 
-// batchStore is a store that reads many series at once.
+// batchStore is a store that reads many series in one call.
 type batchStore interface {
 	ports.Store
 	ports.BatchReader

@@ -68,7 +68,7 @@ func BenchmarkTradesToMinutes(b *testing.B) {
 	}})
 }
 
-// Chunks of 4096 bars that stay in the processor's cache, opened, checked and decoded into columns that are there.
+// Chunks of 4096 bars in the processor's cache, opened, checked and decoded into existing columns.
 func BenchmarkCodecDecode(b *testing.B) {
 	const chunk, times = 4096, 250
 	s := gen.Walk("BTC/USD", chunk)
@@ -96,7 +96,7 @@ func BenchmarkCodecDecodeClose(b *testing.B) {
 	}})
 }
 
-// The last 200 bars from memory, without a cache: microseconds and allocations a call.
+// The last 200 bars from memory, without a cache: microseconds and allocations per call.
 func BenchmarkFetchMemoryLast200(b *testing.B) {
 	ctx := context.Background()
 	s := gen.Walk("BTC/USD", 100_000)

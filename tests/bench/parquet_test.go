@@ -27,7 +27,7 @@ func writeCSVBars(w io.Writer, s domain.Series) {
 	check(out.Flush())
 }
 
-// A million bars written as Parquet and as CSV, and how many bytes a bar takes in each and in a bar file of ours.
+// A million bars written as Parquet and as CSV, and the bytes per bar of both and of a bar file.
 func BenchmarkParquetWrite1M(b *testing.B) {
 	s := gen.Walk("BTC/USD", million)
 	var table, text bytes.Buffer
@@ -44,7 +44,7 @@ func BenchmarkParquetWrite1M(b *testing.B) {
 	b.ReportMetric(float64(must(os.Stat(path)).Size())/million, "barfile-B/bar")
 }
 
-// The same million bars read back.
+// The same million bars, read.
 func BenchmarkParquetRead1M(b *testing.B) {
 	s := gen.Walk("BTC/USD", million)
 	var table, text bytes.Buffer
@@ -94,7 +94,7 @@ func BenchmarkParquetTradesRead1M(b *testing.B) {
 	b.ReportMetric(float64(text.Len())/million, "csv-B/row")
 }
 
-// Five million bars written to a file piece by piece and read again: how much memory is in use, at most, beyond what was before.
+// Five million bars written to a file piece by piece and read again: the maximum of the additional memory in use.
 func BenchmarkParquetMemory5M(b *testing.B) {
 	const pieces = 250
 	piece := gen.Walk("BTC/USD", 5*million/pieces)
@@ -145,7 +145,7 @@ func BenchmarkParquetMemory5M(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// later is the series as it would go on after n times its length.
+// later returns the series, moved by n times its length.
 func later(s domain.Series, n int) domain.Series {
 	c := s.Columns()
 	c.OpenMicros = append([]int64(nil), c.OpenMicros...)

@@ -18,7 +18,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// barModel is what a plain bun user would scan into and insert from.
+// barModel is the model of a plain bun user.
 type barModel struct {
 	bun.BaseModel `bun:"table:marketdata.bars"`
 
@@ -92,7 +92,7 @@ func BenchmarkPostgresRead500k(b *testing.B) {
 	)
 }
 
-// Every round writes fresh bars of a symbol of its own into partitions that are there.
+// Every round writes new bars of its own symbol into existing partitions.
 func BenchmarkPostgresUpsert100k(b *testing.B) {
 	const n = 100_000
 	x, ctx := newPostgres(b), b.Context()

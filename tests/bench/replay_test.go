@@ -12,8 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// A hundred symbols of one-minute bars, merged out of the memory store while a simulated clock follows, every bar looked at: by the
-// instant, one by one, and, as the floor, each series for itself with neither order nor clock.
+// One-minute bars of a hundred symbols, merged from the memory store while a simulated clock advances: by instant, bar
+// by bar, and, as the baseline, series by series without order and clock.
 func BenchmarkReplay(b *testing.B) {
 	const symbols, bars = 100, 20_000
 	ctx := context.Background()

@@ -20,7 +20,7 @@ func openSQLite(b *testing.B, path string) *sqlite.Store {
 	return store
 }
 
-// plainRows is the bars as rows of plain integers through database/sql, in a file that is as safe as ours.
+// plainRows stores the bars as rows of plain integers through database/sql, with the durability of our file.
 type plainRows struct{ db *sql.DB }
 
 func openPlainRows(b *testing.B) plainRows {
@@ -84,7 +84,7 @@ func BenchmarkSQLiteWrite1M(b *testing.B) {
 	)
 }
 
-// The last 500 of a million bars, of a file that was just opened: no page of it is in SQLite's hands.
+// The last 500 of a million bars from a file that was just opened, so SQLite has no page of it in memory.
 func BenchmarkSQLiteLast500(b *testing.B) {
 	ctx, bars := b.Context(), gen.Walk("BTC/USD", million)
 	path := filepath.Join(b.TempDir(), "market.db")
