@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"go/build"
 	"io"
@@ -210,11 +211,18 @@ bind-address = "127.0.0.1:0"
   auth-enabled = true
   ping-auth-enabled = true
   pprof-auth-enabled = true
-  flux-enabled = true
+  flux-enabled = %t
   log-enabled = false
-`, filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), address)
+`, filepath.Join(dir, "meta"), filepath.Join(dir, "data"), filepath.Join(dir, "wal"), address, isBenchmark())
 
 	return os.WriteFile(path, []byte(text), 0o600)
+}
+
+// isBenchmark reports whether the process runs benchmarks. Only a benchmark compares with Flux, whose library takes influxd
+// seconds to load.
+func isBenchmark() bool {
+	f := flag.Lookup("test.bench")
+	return f != nil && f.Value.String() != ""
 }
 
 // findInfluxd returns the path of influxd.
