@@ -10,7 +10,7 @@ DEMO        := $(BIN)/demo
 RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0' \
                -gcflags='modernc.org/libc/...=-race=false' -gcflags='modernc.org/sqlite/lib=-race=false'
 # `make verify` vets. Four test programs run at a time, because those on servers mostly wait.
-TEST        := $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off $(RACE) -p 4
+TEST        := MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off $(RACE) -p 4
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-servers servers test test-influx2 test-deep bench generate verify cross lint release clean
@@ -31,7 +31,7 @@ servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 	@tests/servers/install.sh
 
 test: servers ## everything, with the race detector, on private servers
-	MARKETDATA_REQUIRE_SERVERS=1 $(TEST) -timeout 20m ./...
+	$(TEST) -timeout 20m ./...
 	$(GO) -C tests/external test ./...
 	$(GO) -C tests/parquet test ./...
 	tests/fuzz.sh 1s
