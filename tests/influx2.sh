@@ -17,5 +17,6 @@ if [ -z "${MARKETDATA_TEST_INFLUX2:-}" ]; then
 	fi
 fi
 
+export MARKETDATA_REQUIRE_SERVERS=1
 go run ./tests/servers/cmd/with-servers \
 	go test -timeout 9m ./adapters/store/influx ./tests/differential ./wiring/production

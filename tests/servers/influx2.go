@@ -153,14 +153,17 @@ func (a influx2API) send(method, path string, body influx2Object) (influx2Object
 	}
 
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode >= http.StatusMultipleChoices {
-		return nil, fmt.Errorf("%s %s: %s: %s, %w", method, path, response.Status, answer, err)
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, response.Status, content)
 	}
 
 	var object influx2Object
-	if len(answer) > 0 {
-		err = json.Unmarshal(answer, &object)
+	if len(content) > 0 {
+		err = json.Unmarshal(content, &object)
 	}
 
 	return object, err

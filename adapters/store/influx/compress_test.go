@@ -16,8 +16,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// compressed returns the text as one gzip stream.
-func compressed(tb testing.TB, text []byte) []byte {
+// gzipStream returns the text as one gzip stream.
+func gzipStream(tb testing.TB, text []byte) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -42,7 +42,8 @@ func withLength(head string, body []byte) string {
 }
 
 func withChunks(head string, body []byte) string {
-	return fmt.Sprintf("%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", head, len(body), body)
+	return fmt.Sprintf("%sConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n",
+		head, len(body), body)
 }
 
 const gzipHead = head + "Content-Encoding: gzip\r\n"
@@ -50,13 +51,13 @@ const gzipHead = head + "Content-Encoding: gzip\r\n"
 func TestCompressedResponse(t *testing.T) {
 	t.Parallel()
 	body := recordedResponse(t, "chunked_1.8")
-	zipped := compressed(t, body)
+	zipped := gzipStream(t, body)
 	for name, text := range map[string]string{
 		"length":           withLength(gzipHead, zipped),
 		"chunks":           withChunks(gzipHead, zipped),
 		"length_not_gzip":  withLength(head, body),
 		"chunks_not_gzip":  withChunks(head, body),
-		"several_streams":  withLength(gzipHead, append(compressed(t, body[:100]), compressed(t, body[100:])...)),
+		"several_streams":  withLength(gzipHead, append(gzipStream(t, body[:100]), gzipStream(t, body[100:])...)),
 		"name_of_encoding": withLength(head+"Content-Encoding: GZIP\r\n", zipped),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,11 +73,11 @@ func TestCompressedResponse(t *testing.T) {
 func TestIncompleteCompressedResponse(t *testing.T) {
 	t.Parallel()
 	body := recordedResponse(t, "chunked_1.8")
-	zipped := compressed(t, body)
+	zipped := gzipStream(t, body)
 	cut := zipped[:len(zipped)-1]
 	wrongChecksum := slices.Clone(zipped)
 	wrongChecksum[len(zipped)-8] ^= 1
-	huge := compressed(t, append(endlessResponse(), bytes.Repeat(barTable(barColumns), 1<<14)...))
+	huge := gzipStream(t, append(endlessResponse(), bytes.Repeat(barTable(barColumns), 1<<14)...))
 	short := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", gzipHead, len(zipped), cut)
 	for name, c := range map[string]struct {
 		text string
@@ -90,18 +91,18 @@ func TestIncompleteCompressedResponse(t *testing.T) {
 		"no_last_chunk":      {strings.TrimSuffix(withChunks(gzipHead, zipped), "0\r\n\r\n"), ports.ErrIncomplete},
 		"wrong_checksum":     {withLength(gzipHead, wrongChecksum), ports.ErrIncomplete},
 		"trailing_bytes":     {withLength(gzipHead, append(slices.Clone(zipped), 1, 2)), ports.ErrIncomplete},
-		"stream_of_half":     {withLength(gzipHead, compressed(t, body[:len(body)/2])), ports.ErrIncomplete},
+		"stream_of_half":     {withLength(gzipHead, gzipStream(t, body[:len(body)/2])), ports.ErrIncomplete},
 		"not_gzip":           {withLength(gzipHead, body), ports.ErrIncomplete},
 		"another_encoding":   {withLength(head+"Content-Encoding: br\r\n", body), ports.ErrIncomplete},
 		"larger_than_limit":  {withLength(gzipHead, huge), ports.ErrTooLarge},
-		"error_is_unzipped":  {withLength(unauthorized, compressed(t, []byte(`{"error":"spelled out"}`))), ports.ErrAuth},
+		"error_is_unzipped":  {withLength(unauthorized, gzipStream(t, []byte(`{"error":"spelled out"}`))), ports.ErrAuth},
 		"error_of_no_length": {unauthorized + "\r\n" + string(cut), ports.ErrAuth},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := checkErrorKind(t, compressingServer(t, c.text), c.kind)
 			if name == "error_is_unzipped" && !strings.Contains(err.Error(), "spelled out") {
-				t.Errorf("%v has not the message of the server", err)
+				t.Errorf("%v does not contain the message of the server", err)
 			}
 		})
 	}
@@ -159,7 +160,7 @@ func deleteOneBar(t *testing.T, text string, compress bool) (ports.WriteReport, 
 // scriptedServer returns a store on a server that returns the response of respond to every statement after Open.
 func scriptedServer(t *testing.T, cfg influx.Config, respond func(statement string) string) *influx.Store {
 	t.Helper()
-	return rawServerOfRequests(t, cfg, func(c net.Conn, r *http.Request) {
+	return rawServerWithRequest(t, cfg, func(c net.Conn, r *http.Request) {
 		_, _ = io.WriteString(c, respond(r.PostForm.Get("q")))
 	})
 }

@@ -24,11 +24,11 @@ const token = "canary-of-a-token"
 // passes every later connection to serve.
 func rawServer(t *testing.T, cfg influx.Config, serve func(net.Conn)) *influx.Store {
 	t.Helper()
-	return rawServerOfRequests(t, cfg, func(c net.Conn, _ *http.Request) { serve(c) })
+	return rawServerWithRequest(t, cfg, func(c net.Conn, _ *http.Request) { serve(c) })
 }
 
-// rawServerOfRequests is rawServer whose serve has the request too, with its form parsed.
-func rawServerOfRequests(t *testing.T, cfg influx.Config, serve func(net.Conn, *http.Request)) *influx.Store {
+// rawServerWithRequest is rawServer with a serve that also receives the request, with its form parsed.
+func rawServerWithRequest(t *testing.T, cfg influx.Config, serve func(net.Conn, *http.Request)) *influx.Store {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

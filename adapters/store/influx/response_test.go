@@ -183,7 +183,7 @@ func TestMalformedResponses(t *testing.T) {
 // TestAnnouncedRowsAreMissing reads responses whose framing is complete, but which lack rows that the server announced.
 func TestAnnouncedRowsAreMissing(t *testing.T) {
 	t.Parallel()
-	named := func(name string, cut bool, rows ...[]byte) []byte {
+	namedTable := func(name string, cut bool, rows ...[]byte) []byte {
 		items := [][]byte{
 			mpText("name"), mpText(name), mpText("columns"), mpTexts(barColumns), mpText("values"), mpArray(rows...),
 		}
@@ -193,7 +193,8 @@ func TestAnnouncedRowsAreMissing(t *testing.T) {
 		return mpMap(items...)
 	}
 	row, next := barRow(0, nil), barRow(1, nil)
-	first, last := named("bars", true, row), named("bars", false, next)
+	first, last := namedTable("bars", true, row), namedTable("bars", false, next)
+	other := namedTable("trades", false, next)
 	id, series, partial := slices.Concat(mpText("statement_id"), mpInt(0)), mpText("series"), mpText("partial")
 	raw := func(pairs ...[]byte) []byte {
 		return slices.Concat([]byte{0xdf, 0, 0, 0, byte(len(pairs))}, slices.Concat(pairs...))
@@ -209,11 +210,11 @@ func TestAnnouncedRowsAreMissing(t *testing.T) {
 		"no_rows_at_all":             {document(result(0, false)), 0},
 		"last_result_empty":          {document(result(0, true, first), result(0, false)), -1},
 		"last_document_empty":        {slices.Concat(document(result(0, true, first)), document(result(0, false))), -1},
-		"last_table_empty":           {document(result(0, true, first), result(0, false, named("bars", false))), -1},
+		"last_table_empty":           {document(result(0, true, first), result(0, false, namedTable("bars", false))), -1},
 		"result_in_the_middle_empty": {document(result(0, true, first), result(0, true), result(0, false, last)), -1},
 		"announced_without_rows":     {document(result(0, true), result(0, false)), -1},
-		"cut_table_is_not_continued": {document(result(0, true, first), result(0, false, named("trades", false, next))), -1},
-		"cut_table_within_a_result":  {document(result(0, false, first, named("trades", false, next))), -1},
+		"cut_table_is_not_continued": {document(result(0, true, first), result(0, false, other)), -1},
+		"cut_table_within_a_result":  {document(result(0, false, first, other)), -1},
 		"no_series":                  {document(raw(id)), -1},
 		"series_twice":               {document(raw(id, slices.Concat(series, mpArray(first)), tables)), -1},
 		"partial_is_revoked": {

@@ -117,7 +117,7 @@ func TestRetentionPolicyIsChosen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			asked, writes := 0, 0
+			policyReads, writes := 0, 0
 			cfg := influx.Config{RetentionPolicy: c.policy}
 			s := fakeStore(t, cfg, func(r *http.Request) (*http.Response, error) {
 				if err := r.ParseForm(); err != nil {
@@ -126,7 +126,7 @@ func TestRetentionPolicyIsChosen(t *testing.T) {
 
 				switch {
 				case r.PostForm.Get("q") == "SHOW RETENTION POLICIES":
-					asked++
+					policyReads++
 					return response(r, http.StatusOK, c.body), nil
 				case r.URL.Path != "/query":
 					writes++
@@ -138,12 +138,12 @@ func TestRetentionPolicyIsChosen(t *testing.T) {
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) || (writes > 0) != isWritten {
 				t.Errorf("got %v after %d writes, want %v with %q", err, writes, c.kind, c.says)
 			}
-			if asked != 1 {
-				t.Errorf("the policy was read %d times", asked)
+			if policyReads != 1 {
+				t.Errorf("the policy was read %d times", policyReads)
 			}
 
 			_, _ = s.WriteBars(t.Context(), recent, recent.Range())
-			if asked != 1 {
+			if policyReads != 1 {
 				t.Error("the write of a recent bar read the policy")
 			}
 		})
