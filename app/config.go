@@ -3,8 +3,9 @@ package app
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
 )
 
 // The defaults of Config.
@@ -40,10 +41,19 @@ type Config struct {
 	// Our own writes end both. Defaults to 1h.
 	SymbolTTL time.Duration `env:"SYMBOL_TTL" yaml:"symbol_ttl"`
 
-	// Logger is told what no result or error tells in full: the stack of a store's panic, a store that ignores
-	// cancellation. Nil is silence.
-	Logger *slog.Logger `env:"-" yaml:"-"`
+	// Logger receives what no result or error says in full: the stack of a store's panic, a store that ignores
+	// cancellation. Nil discards it.
+	Logger Logger `env:"-" yaml:"-"`
 }
+
+// Logger receives messages, each with alternating keys and values. *slog.Logger is one.
+type Logger = access.Logger
+
+// silent discards messages.
+type silent struct{}
+
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
 
 // WithDefaults is c with every default filled in.
 func (c Config) WithDefaults() Config {
@@ -63,7 +73,7 @@ func (c Config) WithDefaults() Config {
 		c.SymbolTTL = DefaultSymbolTTL
 	}
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = silent{}
 	}
 
 	return c

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/pagetoken"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -54,7 +55,7 @@ func (p *paged) isWhole(t *rapid.T, whole domain.Result) {
 // resumed is the request for the page after the one that ended at next, through a token.
 func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time) domain.DataRequest {
 	t.Helper()
-	token, err := domain.NewPageToken(r, next)
+	token, err := pagetoken.New(r, next)
 	if err != nil {
 		t.Fatalf("%s goes on at %s: %v", r, next, err)
 	}
@@ -258,7 +259,7 @@ func ExampleService_Fetch_pages() {
 			return
 		}
 
-		token, err := domain.NewPageToken(request, result.Next)
+		token, err := pagetoken.New(request, result.Next)
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -125,20 +125,6 @@ func ExampleDataRequest() {
 	// Output: BTC/USD 1m [first bar, now) last 100 <nil>
 }
 
-func ExamplePageToken() {
-	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
-	request := domain.DataRequest{Key: key, Start: time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC), First: 1000}
-	token, _ := domain.NewPageToken(request, time.Date(2018, 1, 1, 16, 40, 0, 0, time.UTC)) // the Next of its first page
-	page, _ := token.Resume(request)
-	fmt.Println(page)
-	request.Fill = domain.FillPrevious
-	_, err := token.Resume(request)
-	fmt.Println(err)
-	// Output:
-	// BTC/USD 1m [2018-01-01T16:40:00Z, now) first 1000
-	// page token "ASrh3ybtq7itANgZorlhBQB6X06n": it is of another request; repeat that request: series, range, quality, fill, resample
-}
-
 // A signal is computed when an hour closes, and filled at the ask that was known then: the join sees no quote of later.
 func ExampleAsofJoin() {
 	hours, _ := domain.ParseSeriesKey("BTC/USD 1h")

@@ -1,7 +1,7 @@
 package domain
 
 import (
-	"slices"
+	"github.com/gal-friday/marketdata/domain/sorting"
 )
 
 // Extent is a range of one series that a store covers. Inside it, a missing bar means that nothing traded, because the
@@ -36,7 +36,7 @@ func MergeExtents(extents []Extent) []Extent {
 		}
 	}
 
-	slices.SortFunc(keys, SeriesKey.Compare)
+	sorting.Func(keys, SeriesKey.Compare)
 	var merged []Extent
 	for _, k := range keys {
 		from := len(merged)
@@ -49,7 +49,7 @@ func MergeExtents(extents []Extent) []Extent {
 			}
 		}
 
-		slices.SortFunc(merged[from:], func(a, b Extent) int { return a.Range.Start.Compare(b.Range.Start) })
+		sorting.Func(merged[from:], func(a, b Extent) int { return a.Range.Start.Compare(b.Range.Start) })
 	}
 
 	return merged

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/gal-friday/marketdata/domain/sorting"
 )
 
 // Rule is the name of a rule that bars and ticks must follow, like high_below_low.
@@ -132,7 +134,7 @@ func MergeFindings(earlier, later []Finding) []Finding {
 		merged[i].Count += f.Count
 	}
 
-	slices.SortStableFunc(merged, func(a, b Finding) int { return cmp.Compare(ruleIndex(a.Rule), ruleIndex(b.Rule)) })
+	sorting.StableFunc(merged, func(a, b Finding) int { return cmp.Compare(ruleIndex(a.Rule), ruleIndex(b.Rule)) })
 	return merged
 }
 

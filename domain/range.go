@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/gal-friday/marketdata/domain/sorting"
 )
 
 // Range is a range of instants that includes Start and excludes End, so that ranges that touch do not overlap.
@@ -86,7 +88,7 @@ func (r Range) Micros() (start, end Micros) { return MicrosCeil(r.Start), Micros
 // change its argument.
 func MergeRanges(ranges []Range) []Range {
 	sorted := slices.DeleteFunc(slices.Clone(ranges), Range.Empty)
-	slices.SortFunc(sorted, func(a, b Range) int {
+	sorting.Func(sorted, func(a, b Range) int {
 		return cmp.Or(a.Start.Compare(b.Start), a.End.Compare(b.End))
 	})
 	merged := sorted[:0]

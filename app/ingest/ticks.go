@@ -15,26 +15,34 @@ import (
 func (i *Ingester) IngestTrades(
 	ctx context.Context, t domain.Trades, coverage domain.Range,
 ) (ports.WriteReport, error) {
-	return ingestTicks(ctx, i, access.Trades(), t, coverage)
+	return writeTicks(ctx, i, tickWrite[domain.Trade]{
+		op: "ingest trades", ticks: t, coverage: orTickRange(coverage, t), check: true, write: ports.TickStore.WriteTrades,
+	})
 }
 
 // IngestQuotes is IngestTrades for quotes.
 func (i *Ingester) IngestQuotes(
 	ctx context.Context, q domain.Quotes, coverage domain.Range,
 ) (ports.WriteReport, error) {
-	return ingestTicks(ctx, i, access.Quotes(), q, coverage)
+	return writeTicks(ctx, i, tickWrite[domain.Quote]{
+		op: "ingest quotes", ticks: q, coverage: orTickRange(coverage, q), check: true, write: ports.TickStore.WriteQuotes,
+	})
 }
 
 // ReplaceTrades puts the trades in the place of all trades of their symbol in r, and declares r complete. Without a
 // trade it deletes those of r and its coverage. It refuses the same trades as IngestTrades; a deletion may reach beyond
 // now.
 func (i *Ingester) ReplaceTrades(ctx context.Context, t domain.Trades, r domain.Range) (ports.WriteReport, error) {
-	return replaceTicks(ctx, i, access.Trades(), t, r)
+	return writeTicks(ctx, i, tickWrite[domain.Trade]{
+		op: "replace trades", ticks: t, coverage: r, check: t.Len() > 0, write: ports.TickStore.ReplaceTrades,
+	})
 }
 
 // ReplaceQuotes is ReplaceTrades for quotes.
 func (i *Ingester) ReplaceQuotes(ctx context.Context, q domain.Quotes, r domain.Range) (ports.WriteReport, error) {
-	return replaceTicks(ctx, i, access.Quotes(), q, r)
+	return writeTicks(ctx, i, tickWrite[domain.Quote]{
+		op: "replace quotes", ticks: q, coverage: r, check: q.Len() > 0, write: ports.TickStore.ReplaceQuotes,
+	})
 }
 
 // tickWrite is one write of trades or quotes.
@@ -46,24 +54,13 @@ type tickWrite[T domain.Tick] struct {
 	write    func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
 }
 
-func ingestTicks[T domain.Tick](
-	ctx context.Context, s *Ingester, port access.TickPort[T], ticks domain.Ticks[T], coverage domain.Range,
-) (ports.WriteReport, error) {
+// orTickRange returns coverage, or the range of the ticks if coverage is zero.
+func orTickRange[T domain.Tick](coverage domain.Range, ticks domain.Ticks[T]) domain.Range {
 	if coverage == (domain.Range{}) {
-		coverage = ticks.Range()
+		return ticks.Range()
 	}
 
-	return writeTicks(ctx, s, tickWrite[T]{
-		op: "ingest " + string(port.Kind), ticks: ticks, coverage: coverage, check: true, write: port.Write,
-	})
-}
-
-func replaceTicks[T domain.Tick](
-	ctx context.Context, s *Ingester, port access.TickPort[T], ticks domain.Ticks[T], r domain.Range,
-) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, tickWrite[T]{
-		op: "replace " + string(port.Kind), ticks: ticks, coverage: r, check: ticks.Len() > 0, write: port.Replace,
-	})
+	return coverage
 }
 
 func writeTicks[T domain.Tick](ctx context.Context, s *Ingester, w tickWrite[T]) (ports.WriteReport, error) {

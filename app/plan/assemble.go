@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -70,7 +71,7 @@ func assemble(r Request, within domain.Range, sources []Source) (legs []Leg, unc
 		}
 	}
 
-	slices.SortFunc(a.segments, func(a, b segment) int { return a.bars.Start.Compare(b.bars.Start) })
+	sorting.Func(a.segments, func(a, b segment) int { return a.bars.Start.Compare(b.bars.Start) })
 	return mergeLegs(a.segments), a.open
 }
 
@@ -125,7 +126,7 @@ func (c *candidate) segments(within domain.Range, covered []domain.Range) []segm
 		}
 	}
 
-	slices.SortFunc(spans, func(a, b span) int { return a.rows.Start.Compare(b.rows.Start) })
+	sorting.Func(spans, func(a, b span) int { return a.rows.Start.Compare(b.rows.Start) })
 	segments := make([]segment, len(covered))
 	for i, r := range covered {
 		n := 0

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -65,7 +66,7 @@ func otherCandidates(r Request, within domain.Range, stored *candidate, sources 
 	derived := r
 	derived.Exclude |= StoredBars
 	finer := barCandidates(derived, within, sources)
-	slices.SortFunc(finer, func(a, b *candidate) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
+	sorting.Func(finer, func(a, b *candidate) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
 
 	var ordered []*candidate
 	for _, c := range finer {
@@ -126,7 +127,7 @@ func barCandidates(r Request, within domain.Range, sources []Source) []*candidat
 
 	all := make([]*candidate, 0, len(byGrid))
 	for g, owners := range byGrid {
-		slices.SortFunc(owners, compareOwners)
+		sorting.Func(owners, compareOwners)
 		all = append(all, &candidate{rows: ports.RowsOfBars, grid: g, owners: owners})
 	}
 
@@ -194,7 +195,7 @@ func tickCandidate(key domain.SeriesKey, within domain.Range, sources []Source) 
 			c.owners = append(c.owners, owner{source: s, ranges: ranges})
 		}
 	}
-	slices.SortFunc(c.owners, compareOwners)
+	sorting.Func(c.owners, compareOwners)
 
 	return c
 }

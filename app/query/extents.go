@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 )
 
 // extentSet is the coverage that the stores have of some symbols. Each store is queried once, when its coverage is
@@ -77,7 +78,7 @@ func readExtents[E any](
 		kept.read = true
 		kept.extents, kept.err = access.Do(ctx, call, read, x.symbols)
 		if len(x.symbols) > 1 {
-			slices.SortStableFunc(kept.extents, func(a, b E) int { return cmp.Compare(symbolOf(a), symbolOf(b)) })
+			sorting.StableFunc(kept.extents, func(a, b E) int { return cmp.Compare(symbolOf(a), symbolOf(b)) })
 		}
 	}
 	if len(x.symbols) == 1 {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -54,7 +55,7 @@ func (r *Recorder) FetchMany(ctx context.Context, requests []domain.DataRequest)
 func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	pieces, result := r.next.Stream(ctx, request)
 	return func(yield func(domain.Series, error) bool) {
-		count, told := 0, domain.NewFingerprinter(request.Key)
+		count, told := 0, fingerprint.NewHasher(request.Key)
 		end := func(err error) {
 			whole := result()
 			r.note(barEntry(request, whole, count, told.SumResult(whole.Range)), err)
@@ -81,10 +82,10 @@ func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter
 var errBrokenOff = errors.New("the stream was broken off")
 
 func fetchEntry(request domain.DataRequest, result domain.Result) Entry {
-	return barEntry(request, result, result.Series.Len(), result.Fingerprint())
+	return barEntry(request, result, result.Series.Len(), fingerprint.OfResult(result))
 }
 
-func barEntry(request domain.DataRequest, result domain.Result, count int, told domain.Fingerprint) Entry {
+func barEntry(request domain.DataRequest, result domain.Result, count int, told fingerprint.Digest) Entry {
 	return Entry{
 		Request: Request{Bars: &request},
 		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: count,
@@ -126,7 +127,7 @@ func tickEntry[T domain.Tick](request Request, result domain.TickResult[T]) Entr
 	return Entry{
 		Request: request,
 		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: result.Ticks.Len(),
-		Uncovered: slices.Clone(result.Uncovered), Store: result.Store, Fingerprint: result.Fingerprint(),
+		Uncovered: slices.Clone(result.Uncovered), Store: result.Store, Fingerprint: fingerprint.OfTickResult(result),
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -72,7 +73,7 @@ func TestRecorderNotesEveryRequest(t *testing.T) {
 	held := domain.Range{Start: noon, End: noon.Add(20 * time.Minute)}
 	if bars.Count != 20 || !bars.Clamped || !bars.Range.Equal(whole) || !bars.Now.Equal(whole.End) ||
 		!slices.EqualFunc(bars.Uncovered, whole.Subtract([]domain.Range{held}), domain.Range.Equal) ||
-		len(bars.Provenance) != 1 || bars.Provenance[0].Store != "memory" || bars.Fingerprint == (domain.Fingerprint{}) {
+		len(bars.Provenance) != 1 || bars.Provenance[0].Store != "memory" || bars.Fingerprint == (fingerprint.Digest{}) {
 		t.Errorf("bars: %+v", bars)
 	}
 

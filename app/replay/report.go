@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -29,7 +30,7 @@ type Entry struct {
 	Provenance  []domain.Origin    `json:"provenance,omitempty"` // of bars
 	Store       domain.StoreName   `json:"store,omitempty"`      // of trades and quotes
 	Freshness   []ports.Freshness  `json:"freshness,omitempty"`  // of series
-	Fingerprint domain.Fingerprint `json:"fingerprint,omitzero"` // of Range and the data
+	Fingerprint fingerprint.Digest `json:"fingerprint,omitzero"` // of Range and the data
 	Error       string             `json:"error,omitempty"`
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -227,7 +228,7 @@ func (r *Resolver) suggest(ctx context.Context, call *access.Call, symbol domain
 			}
 		}
 		if len(found) > 0 {
-			slices.Sort(found)
+			sorting.Func(found, cmp.Compare)
 			found = slices.Compact(found)
 			return found[:min(maxSuggestions, len(found))], nil
 		}
@@ -253,7 +254,7 @@ func (r *Resolver) list(ctx context.Context, call *access.Call, q ports.SymbolQu
 		all = append(all, metas...)
 	}
 
-	slices.SortStableFunc(all, func(a, b domain.SymbolMeta) int { return cmp.Compare(a.Symbol, b.Symbol) })
+	sorting.StableFunc(all, func(a, b domain.SymbolMeta) int { return cmp.Compare(a.Symbol, b.Symbol) })
 	all = slices.CompactFunc(all, func(a, b domain.SymbolMeta) bool { return a.Symbol == b.Symbol })
 	if q.Limit > 0 && len(all) > q.Limit {
 		all = all[:q.Limit]

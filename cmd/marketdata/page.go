@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/pagetoken"
 )
 
 // pageFlags are the flags that request one page.
@@ -45,7 +46,7 @@ func (p *pageFlags) request(whole domain.DataRequest, r rangeFlags) (domain.Data
 		return whole, nil
 	}
 
-	return domain.PageToken(p.token).Resume(whole)
+	return pagetoken.Token(p.token).Resume(whole)
 }
 
 // checkFixed refuses a time that is relative to now, because it would differ from page to page.
@@ -67,7 +68,7 @@ func (p *pageFlags) next(whole domain.DataRequest, page domain.Result) (*nextPag
 		return &nextPage{Complete: true}, nil
 	}
 
-	token, err := domain.NewPageToken(whole, page.Next)
+	token, err := pagetoken.New(whole, page.Next)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +79,8 @@ func (p *pageFlags) next(whole domain.DataRequest, page domain.Result) (*nextPag
 // nextPage says how to continue after a page. There is no token where the range ends with the page. Complete is false
 // where there may be more bars now.
 type nextPage struct {
-	Token    domain.PageToken `json:"next_page_token,omitempty"`
-	Complete bool             `json:"complete"`
+	Token    pagetoken.Token `json:"next_page_token,omitempty"`
+	Complete bool            `json:"complete"`
 }
 
 // print writes the token and the completeness on lines of their own, so that a script finds them.

@@ -21,6 +21,7 @@ import (
 	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/effort"
 )
@@ -312,8 +313,8 @@ func barsOutcome(r domain.Result, err error) outcome {
 	return outcomeOf(struct {
 		Beside      domain.Result
 		Bars        string
-		Fingerprint domain.Fingerprint
-	}{r, bars.String(), bars.Fingerprint()}, nil, told...)
+		Fingerprint fingerprint.Digest
+	}{r, bars.String(), fingerprint.OfSeries(bars)}, nil, told...)
 }
 
 func outcomeOf(answer any, err error, told ...time.Time) outcome {

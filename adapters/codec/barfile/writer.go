@@ -2,12 +2,13 @@ package barfile
 
 import (
 	"bufio"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
@@ -38,7 +39,9 @@ type seriesWriter struct {
 // Create creates a file under a temporary name in the folder of path. The caller must call Close to put the file in
 // place, or Discard to remove it.
 func Create(path string) (*Writer, error) {
-	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()+".tmp")
+	//nolint:gosec // the name must be free, not secret: O_EXCL refuses a name that is taken
+	suffix := strconv.FormatUint(rand.Uint64(), 36)
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+suffix+".tmp")
 	//nolint:gosec // the file is for sharing, so the umask decides about its mode
 	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {

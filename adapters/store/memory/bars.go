@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -64,7 +64,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	for key, r := range s.bars.coverage(symbols) {
 		extents = append(extents, domain.Extent{Key: key, Range: r})
 	}
-	slices.SortFunc(extents, func(a, b domain.Extent) int { // the extents of one key are disjoint already
+	sorting.Func(extents, func(a, b domain.Extent) int { // the extents of one key are disjoint already
 		return cmp.Or(a.Key.Compare(b.Key), a.Range.Start.Compare(b.Range.Start))
 	})
 

@@ -1,11 +1,13 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -20,10 +22,13 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 	candidates := q.Symbols
 	switch len(candidates) {
 	case 0:
-		candidates = slices.Sorted(maps.Keys(s.symbols))
+		candidates = slices.Collect(maps.Keys(s.symbols))
+		sorting.Func(candidates, cmp.Compare)
 	case 1: // in order already; the query of every request
 	default:
-		candidates = slices.Compact(slices.Sorted(slices.Values(candidates)))
+		candidates = slices.Clone(candidates)
+		sorting.Func(candidates, cmp.Compare)
+		candidates = slices.Compact(candidates)
 	}
 
 	var found []domain.SymbolMeta

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -90,7 +90,7 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 	for symbol, r := range s.quotes.coverage(symbols) {
 		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: domain.TickQuotes, Range: r})
 	}
-	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
+	sorting.Func(extents, func(a, b domain.TickExtent) int {
 		return cmp.Or(
 			cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start))
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -19,11 +18,18 @@ const (
 	promisedReturn = 250 * time.Millisecond
 )
 
+// Logger receives messages, each with alternating keys and values. *slog.Logger is one. It is an interface because a
+// backtest that logs nothing must not link log/slog.
+type Logger interface {
+	Warn(message string, args ...any)
+	Error(message string, args ...any)
+}
+
 // Settings are the limits of calls, with defaults filled in.
 type Settings struct {
 	Timeout      time.Duration // of an operation whose context has no deadline
 	StoreTimeout time.Duration // of one call of a store
-	Logger       *slog.Logger  // receives panics, and stores that ignore cancellation
+	Logger       Logger        // receives panics, and stores that ignore cancellation
 }
 
 // Call describes an operation of the application, as its errors name it. It is a value: copies are independent.
@@ -114,37 +120,44 @@ func callAsync[A, T any](ctx context.Context, c *Call, limit time.Duration, f St
 		return zero, c.Interrupted(ctx, nil)
 	}
 
-	type outcome struct {
+	var result struct { // written before done is closed, and read only after it
 		value T
 		err   error
 	}
-	done := make(chan outcome, 1)
+	done := make(chan struct{})
 	go func() {
-		var o outcome
-		o.value, o.err = callRecovering(ctx, c, f, arg)
-		done <- o
+		result.value, result.err = callRecovering(ctx, c, f, arg)
+		close(done)
 	}()
 
-	var o outcome
+	if err := c.wait(ctx, done); err != nil {
+		return zero, err
+	}
+	if result.err != nil {
+		return zero, c.Failed(ctx, result.err)
+	}
+
+	return result.value, nil
+}
+
+// wait waits until done is closed. Once ctx is done it waits for cancelGrace and abandons the call with an error.
+func (c *Call) wait(ctx context.Context, done <-chan struct{}) error {
 	select {
-	case o = <-done:
+	case <-done:
+		return nil
 	case <-ctx.Done():
-		timer := time.NewTimer(cancelGrace)
-		defer timer.Stop()
-
-		select {
-		case o = <-done:
-		case <-timer.C:
-			go c.logLateReturn(func() { <-done })
-			return zero, c.Interrupted(ctx, errors.New("the store did not return"))
-		}
 	}
 
-	if o.err != nil {
-		return zero, c.Failed(ctx, o.err)
-	}
+	timer := time.NewTimer(cancelGrace)
+	defer timer.Stop()
 
-	return o.value, nil
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+		go c.logLateReturn(done)
+		return c.Interrupted(ctx, errors.New("the store did not return"))
+	}
 }
 
 // callRecovering calls the store and turns a panic into an error.
@@ -158,21 +171,21 @@ func callRecovering[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], a
 }
 
 // logLateReturn waits for an abandoned call, and logs one that took longer than a store may after cancellation.
-func (c *Call) logLateReturn(wait func()) {
+func (c *Call) logLateReturn(done <-chan struct{}) {
 	start := time.Now()
-	wait()
+	<-done
 
 	if late := cancelGrace + time.Since(start); late > promisedReturn {
-		c.Settings.Logger.Warn("store ignored a canceled call", slog.String("op", c.Op), slog.String("store", string(c.Store.Name)),
-			slog.String("subject", c.Subject.String()), slog.Duration("for", late))
+		c.Settings.Logger.Warn("store ignored a canceled call",
+			"op", c.Op, "store", string(c.Store.Name), "subject", c.Subject.String(), "for", late)
 	}
 }
 
 // panicError reports a panic of the store. Its stack goes to the log.
 func (c *Call) panicError(v any) error {
 	p := &ports.PanicError{Value: v, Stack: debug.Stack()}
-	c.Settings.Logger.Error("store panicked", slog.String("op", c.Op), slog.String("store", string(c.Store.Name)),
-		slog.String("subject", c.Subject.String()), slog.Any("panic", v), slog.String("stack", string(p.Stack)))
+	c.Settings.Logger.Error("store panicked",
+		"op", c.Op, "store", string(c.Store.Name), "subject", c.Subject.String(), "panic", v, "stack", string(p.Stack))
 
 	return c.Fault(ports.ErrInternal, p)
 }

@@ -9,13 +9,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// TickPort names the methods of a ports.TickStore for one kind of tick.
+// TickPort describes how one kind of tick is read from a ports.TickStore.
 type TickPort[T domain.Tick] struct {
-	Kind    domain.TickKind
-	Rows    RowType[domain.Ticks[T]]
-	Read    func(ports.TickStore, context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
-	Write   func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
-	Replace func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	Kind domain.TickKind
+	Rows RowType[domain.Ticks[T]]
+	Read func(ports.TickStore, context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
 }
 
 // Trades is the port of trades.
@@ -23,7 +21,7 @@ func Trades() TickPort[domain.Trade] {
 	return TickPort[domain.Trade]{
 		Kind: domain.TickTrades,
 		Rows: tickRows(func(t domain.Trade) int64 { return t.Seq }),
-		Read: ports.TickStore.ReadTrades, Write: ports.TickStore.WriteTrades, Replace: ports.TickStore.ReplaceTrades,
+		Read: ports.TickStore.ReadTrades,
 	}
 }
 
@@ -32,7 +30,7 @@ func Quotes() TickPort[domain.Quote] {
 	return TickPort[domain.Quote]{
 		Kind: domain.TickQuotes,
 		Rows: tickRows(func(q domain.Quote) int64 { return q.Seq }),
-		Read: ports.TickStore.ReadQuotes, Write: ports.TickStore.WriteQuotes, Replace: ports.TickStore.ReplaceQuotes,
+		Read: ports.TickStore.ReadQuotes,
 	}
 }
 

@@ -1,4 +1,4 @@
-package domain_test
+package fingerprint_test
 
 import (
 	"crypto/sha256"
@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/fingerprint"
 )
 
 // respelled is the same number with up to so many zeros behind it.
@@ -84,16 +85,16 @@ func TestFingerprintFollowsEqual(t *testing.T) {
 		}
 
 		b = b.Slice(1, b.Len())
-		if !a.Equal(b) || a.Fingerprint() != b.Fingerprint() {
-			t.Fatalf("%v: %s and %s", bars, a.Fingerprint(), b.Fingerprint())
+		if !a.Equal(b) || fingerprint.OfSeries(a) != fingerprint.OfSeries(b) {
+			t.Fatalf("%v: %s and %s", bars, fingerprint.OfSeries(a), fingerprint.OfSeries(b))
 		}
 
 		other, err := domain.NewSeries(key, draw(t, len(bars))...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.Equal(other) != (a.Fingerprint() == other.Fingerprint()) {
-			t.Fatalf("%v and %v: %s and %s", a, other, a.Fingerprint(), other.Fingerprint())
+		if a.Equal(other) != (fingerprint.OfSeries(a) == fingerprint.OfSeries(other)) {
+			t.Fatalf("%v and %v: %s and %s", a, other, fingerprint.OfSeries(a), fingerprint.OfSeries(other))
 		}
 	})
 }
@@ -119,11 +120,11 @@ func TestFingerprintOfPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		p := domain.NewFingerprinter(key)
+		p := fingerprint.NewHasher(key)
 		for from := 0; from < n; {
 			to := rapid.IntRange(from, n).Draw(t, "to")
 			p.Add(whole.Slice(from, to))
-			if p.Sum() != whole.Slice(0, to).Fingerprint() {
+			if p.Sum() != fingerprint.OfSeries(whole.Slice(0, to)) {
 				t.Fatalf("of the first %d bars: another", to)
 			}
 
@@ -131,7 +132,7 @@ func TestFingerprintOfPieces(t *testing.T) {
 		}
 
 		r := domain.Range{Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC)}
-		if p.SumResult(r) != (domain.Result{Series: whole, Range: r}).Fingerprint() {
+		if p.SumResult(r) != fingerprint.OfResult(domain.Result{Series: whole, Range: r}) {
 			t.Fatal("the answer's is another")
 		}
 	})
@@ -165,15 +166,15 @@ func TestFingerprintForm(t *testing.T) {
 	form = wide(wide(wide(form, "1500000000000000000"), "2000000000000000000"), "-1000000000000000000")
 	form = wide(wide(form, "12345678901234567890000000000000000000"), "0")
 	form = word(form, 7)
-	bars := s.Fingerprint()
+	bars := fingerprint.OfSeries(s)
 	if bars != sha256.Sum256(form) {
 		t.Fatalf("bars: %s", bars)
 	}
 
 	r := domain.Result{Series: s, Range: domain.Range{Start: at, End: at.Add(time.Hour)}}
 	form = word(word(nil, uint64(at.UnixMicro())), uint64(at.Add(time.Hour).UnixMicro()))
-	if r.Fingerprint() != sha256.Sum256(append(form, bars[:]...)) {
-		t.Fatalf("result: %s", r.Fingerprint())
+	if fingerprint.OfResult(r) != sha256.Sum256(append(form, bars[:]...)) {
+		t.Fatalf("result: %s", fingerprint.OfResult(r))
 	}
 }
 
@@ -195,33 +196,33 @@ func TestFingerprintOfTicks(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	want := domain.TickResult[domain.Trade]{Ticks: alone}.Fingerprint()
-	if got := trades("2.50", domain.SideBuy).Fingerprint(); got != want {
+	want := fingerprint.OfTickResult(domain.TickResult[domain.Trade]{Ticks: alone})
+	if got := fingerprint.OfTickResult(trades("2.50", domain.SideBuy)); got != want {
 		t.Errorf("equal trades: %s and %s", got, want)
 	}
 	for name, r := range map[string]domain.TickResult[domain.Trade]{
 		"price": trades("2.6", domain.SideBuy), "side": trades("2.5", domain.SideSell), "no ticks": {Ticks: alone.Slice(0, 0)},
 		"range": {Ticks: alone, Range: domain.Range{Start: at, End: at.Add(time.Hour)}},
 	} {
-		if r.Fingerprint() == want {
+		if fingerprint.OfTickResult(r) == want {
 			t.Errorf("%s: the same fingerprint", name)
 		}
 	}
 
-	if (domain.Quotes{}).Fingerprint() == (domain.Trades{}).Fingerprint() {
+	if fingerprint.OfTicks(domain.Quotes{}) == fingerprint.OfTicks(domain.Trades{}) {
 		t.Error("no quotes and no trades have one fingerprint")
 	}
 }
 
 func TestFingerprintText(t *testing.T) {
 	t.Parallel()
-	want := domain.EmptySeries(domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}).Fingerprint()
+	want := fingerprint.OfSeries(domain.EmptySeries(domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}))
 	b, err := json.Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	var got domain.Fingerprint
+	var got fingerprint.Digest
 	if err := json.Unmarshal(b, &got); err != nil || got != want {
 		t.Fatalf("%s: %s, %v", b, got, err)
 	}

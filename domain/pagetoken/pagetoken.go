@@ -1,0 +1,154 @@
+// Package pagetoken makes tokens that continue a paged read later. It is apart from package domain because a program
+// that does not read pages must not link crypto/sha256.
+package pagetoken
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Token is the position at which the next page of a request begins. It is an opaque text without blanks that is
+// safe in a URL and in a file name. It contains no data and grants no access, and it is valid only for its request.
+//
+// To read a request in pages, set First to the size of a page. Create the token for the next page from the request and
+// Result.Next:
+//
+//	request := domain.DataRequest{Key: key, Start: start, First: 1000}
+//	result, err := md.Fetch(ctx, request)
+//	token, err := pagetoken.New(request, result.Next)
+//
+// Later, even in another process, resume the same request:
+//
+//	page, err := token.Resume(request)
+//	result, err := md.Fetch(ctx, page)
+//	token, err := pagetoken.New(request, result.Next) // the request, not the page
+//
+// All pages together equal the result without paging: its bars, Uncovered, Filled and Dropped, whatever the page sizes.
+// A page with fewer bars than First is the last one for now. The same token finds more bars later if the request has no
+// End, if End is in the future, or if the end of the range was not covered yet. Bars that are written before the
+// position of the token are not returned any more.
+//
+// To resume a Stream, create the token from the request and the end of the last piece that was processed.
+type Token string
+
+// A token is encoded in base64 for URLs without padding. It consists of the version, the fingerprint of the request,
+// the position in microseconds since 1970 (little-endian), and the CRC-32C of all bytes before. Every version begins
+// with its number and ends with the checksum.
+const (
+	version          = 1
+	fingerprintBytes = 8
+	tokenBytes       = 1 + fingerprintBytes + 8 + crc32.Size
+)
+
+var encoding = base64.RawURLEncoding
+
+// New returns the token to resume the request r at next, which is Result.Next of the previous page or the end
+// of the bars that were processed. r must be the original request, not one that Resume returned. New returns
+// an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set, because the last bars cannot be paged, or if next
+// is before r.Start.
+func New(r domain.DataRequest, next time.Time) (Token, error) {
+	if err := checkPaged(r); err != nil {
+		return "", err
+	}
+	if err := checkNext(r, next); err != nil {
+		return "", err
+	}
+
+	b := append(make([]byte, 0, tokenBytes), version)
+	b = append(b, fingerprint(r)...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(domain.MicrosCeil(next)))
+	b = binary.LittleEndian.AppendUint32(b, checksum(b))
+	return Token(encoding.EncodeToString(b)), nil
+}
+
+// Resume returns the request for the next page, which is r with another Start. r must be the request of the token,
+// except that First may differ, so that pages may have different sizes. Resume returns an error that wraps domain.ErrInvalid
+// if the token is malformed, damaged, of an unknown version, or of a request that differs in key, range, quality
+// policy, fill policy or Resample.
+func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
+	if err := checkPaged(r); err != nil {
+		return domain.DataRequest{}, err
+	}
+
+	b, err := encoding.DecodeString(string(t))
+	if err != nil || encoding.EncodeToString(b) != string(t) || len(b) <= 1+crc32.Size {
+		return domain.DataRequest{}, t.invalid("not a page token; give the one that came with the previous page")
+	}
+
+	body := b[:len(b)-crc32.Size]
+	if binary.LittleEndian.Uint32(b[len(body):]) != checksum(body) {
+		return domain.DataRequest{}, t.invalid(
+			"malformed or damaged; give the whole token that came with the previous page")
+	}
+	if v := body[0]; v != version {
+		return domain.DataRequest{}, t.invalid(
+			"its version is %d, but this program supports version %d; begin again without a token", v, version)
+	}
+	if len(b) != tokenBytes {
+		return domain.DataRequest{}, t.invalid("not a page token; give the one that came with the previous page")
+	}
+
+	hash, at := body[1:1+fingerprintBytes], body[1+fingerprintBytes:]
+	if !bytes.Equal(hash, fingerprint(r)) {
+		return domain.DataRequest{}, t.invalid(
+			"it is of another request; repeat that request: series, range, quality, fill, resample")
+	}
+
+	next := domain.Micros(binary.LittleEndian.Uint64(at)).Time()
+	if err := checkNext(r, next); err != nil {
+		return domain.DataRequest{}, err
+	}
+
+	if r.Start = next; !r.End.IsZero() && r.End.Before(next) { // the last bar may reach beyond the end
+		r.Start = r.End
+	}
+	return r, nil
+}
+
+// invalid returns the error for a token that Resume does not accept.
+func (t Token) invalid(format string, args ...any) error {
+	return invalid("page token", string(t), format, args...)
+}
+
+// checkPaged returns an error unless the request is valid and can be read in pages.
+func checkPaged(r domain.DataRequest) error {
+	if r.Last > 0 {
+		return invalid("request", r.String(), "the last bars cannot be paged; give a range, and the size of a page as first")
+	}
+	return r.Validate()
+}
+
+// checkNext returns an error if no result of the request can have this Next.
+func checkNext(r domain.DataRequest, next time.Time) error {
+	if _, err := domain.NewRange(next, next); err != nil {
+		return err
+	}
+	if next.Before(r.Start) {
+		return invalid("page token", next.UTC().Format(time.RFC3339Nano),
+			"it is before the start of %s; give Next of a result of that request", r)
+	}
+
+	return nil
+}
+
+// fingerprint returns a hash of the fields that determine the result without paging. It excludes First, because
+// page sizes may change.
+func fingerprint(r domain.DataRequest) []byte {
+	of := fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t",
+		r.Key, domain.MicrosCeil(r.Start), domain.MicrosCeil(r.End), r.Quality, r.Fill, r.Resample)
+	sum := sha256.Sum256([]byte(of))
+	return sum[:fingerprintBytes]
+}
+
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+
+func invalid(what, value, format string, args ...any) error {
+	return &domain.InvalidError{What: what, Value: value, Reason: fmt.Sprintf(format, args...)}
+}
