@@ -52,7 +52,10 @@ type Logger = access.Logger
 // silent discards messages.
 type silent struct{}
 
-func (silent) Warn(string, ...any)  {}
+// Warn discards the message.
+func (silent) Warn(string, ...any) {}
+
+// Error discards the message.
 func (silent) Error(string, ...any) {}
 
 // WithDefaults is c with every default filled in.

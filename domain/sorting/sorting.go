@@ -24,6 +24,11 @@ type sorter[T any] struct {
 	compare func(a, b T) int
 }
 
-func (s *sorter[T]) Len() int           { return len(s.list) }
+// Len returns the length of the list.
+func (s *sorter[T]) Len() int { return len(s.list) }
+
+// Less compares two elements.
 func (s *sorter[T]) Less(i, j int) bool { return s.compare(s.list[i], s.list[j]) < 0 }
-func (s *sorter[T]) Swap(i, j int)      { s.list[i], s.list[j] = s.list[j], s.list[i] }
+
+// Swap exchanges two elements.
+func (s *sorter[T]) Swap(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] }

@@ -21,7 +21,10 @@ const (
 // Logger receives messages, each with alternating keys and values. *slog.Logger is one. It is an interface because a
 // backtest that logs nothing must not link log/slog.
 type Logger interface {
+	// Warn logs a condition that needs attention.
 	Warn(message string, args ...any)
+
+	// Error logs a failure.
 	Error(message string, args ...any)
 }
 
