@@ -60,7 +60,7 @@ type batching struct{ next ports.BarReader }
 func (b batching) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	return func(yield func(ports.BatchBars, error) bool) {
 		for i, q := range queries {
-			for p, err := range b.next.ReadBars(ctx, q) {
+			for p, err := range b.next.ReadBars(ctx, q).Rows() {
 				if !yield(ports.BatchBars{Query: i, Bars: p}, err) {
 					return
 				}
@@ -210,8 +210,8 @@ type asked struct {
 	after         func() // when bars were read; nil does nothing
 }
 
-func (s *asked) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
+func (s *asked) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		s.bars.Add(1)
 		for p, err := range s.store.ReadBars(ctx, q) {
 			if !yield(p, err) {
@@ -356,7 +356,7 @@ func TestHeldNeverStandsStill(t *testing.T) {
 		end -= 10
 	}
 	_, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(0), End: at(500)})
-	if !errors.Is(err, ports.ErrIncomplete) || !strings.Contains(err.Error(), "repeat the request") {
+	if !errors.Is(err, ports.ErrConflict) || !strings.Contains(err.Error(), "repeat the request") {
 		t.Errorf("got %v", err)
 	}
 }

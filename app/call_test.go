@@ -33,7 +33,7 @@ var hang = map[string]func(s *scripted, release <-chan struct{}){
 	"between pieces": func(s *scripted, release <-chan struct{}) {
 		s.read = func(_ context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 			return func(yield func(domain.Series, error) bool) {
-				for piece, err := range s.Store.ReadBars(context.Background(), q) {
+				for piece, err := range s.Store.ReadBars(context.Background(), q).Rows() {
 					if !yield(piece.Slice(0, 1), err) {
 						return
 					}

@@ -3,9 +3,10 @@ package app_test
 import (
 	"context"
 	"errors"
-	"github.com/gal-friday/marketdata/app/ingest"
 	"strings"
 	"testing"
+
+	"github.com/gal-friday/marketdata/app/ingest"
 
 	"pgregory.net/rapid"
 
@@ -37,7 +38,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 	held, err := a.Store.Extents(ctx, symbols...)
 	var assumed []domain.Extent
 	for _, e := range held {
-		for bars, err := range a.ReadBars(ctx, ports.BarQuery{Key: e.Key, Range: e.Range}) {
+		for bars, err := range a.ReadBars(ctx, ports.BarQuery{Key: e.Key, Range: e.Range}).Rows() {
 			if err != nil {
 				return nil, err
 			}

@@ -112,9 +112,12 @@ type scripted struct {
 	symbols func(context.Context) ([]domain.SymbolMeta, error)
 }
 
-func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	if s.read != nil {
-		return s.read(ctx, q)
+		return ports.Unversioned(s.read(ctx, q))
+	}
+	if s.extents != nil { // the extents are not those of the state
+		return ports.Unversioned(s.Store.ReadBars(ctx, q).Rows())
 	}
 	return s.Store.ReadBars(ctx, q)
 }

@@ -91,7 +91,7 @@ func TestStreamOfASlowCaller(t *testing.T) {
 		store.read = func(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
 			return func(yield func(domain.Series, error) bool) {
 				open++
-				store.Store.ReadBars(ctx, q)(yield)
+				store.Store.ReadBars(ctx, q).Rows()(yield)
 				open--
 			}
 		}

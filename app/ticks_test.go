@@ -3,7 +3,6 @@ package app_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -24,7 +23,7 @@ type tape struct {
 	claims          []domain.Range
 }
 
-func (s *tape) ReadTrades(_ context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
+func (s *tape) ReadTrades(_ context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
 	found := slices.DeleteFunc(slices.Clone(s.trades), func(t domain.Trade) bool { return !q.Range.Contains(t.Time) })
 	if q.First > 0 {
 		found = found[:min(q.First, len(found))]
@@ -33,13 +32,13 @@ func (s *tape) ReadTrades(_ context.Context, q ports.TickQuery) iter.Seq2[domain
 		found = found[max(0, len(found)-q.Last):]
 	}
 
-	return func(yield func(domain.Trades, error) bool) {
+	return ports.Unversioned(func(yield func(domain.Trades, error) bool) {
 		for two := range slices.Chunk(found, 2) {
 			if !yield(domain.NewTicks(q.Symbol, two...)) {
 				return
 			}
 		}
-	}
+	})
 }
 
 func (s *tape) WriteTrades(_ context.Context, trades domain.Trades, claim domain.Range) (ports.WriteReport, error) {

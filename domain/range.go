@@ -116,3 +116,15 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// ClipRanges returns the parts of the ranges in r. ranges must be ascending and disjoint, and is not changed.
+func ClipRanges(ranges []Range, r Range) []Range {
+	var clipped []Range
+	for _, o := range ranges {
+		if o = o.Intersect(r); !o.Empty() {
+			clipped = append(clipped, o)
+		}
+	}
+
+	return clipped
+}

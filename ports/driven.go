@@ -2,7 +2,6 @@ package ports
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -14,6 +13,14 @@ type BarQuery struct {
 	Range domain.Range // on open times, half-open
 	First int          // at most the first so many; 0 is all
 	Last  int          // at most the last so many; 0 is all
+	State StateQuery
+}
+
+// StateQuery says what the state of a read must have beside what belongs to the range of the read. The zero value adds
+// nothing.
+type StateQuery struct {
+	Range domain.Range   // the state has the blocks of this range too
+	Known domain.Version // where the series still has this version, the state may have nothing but the version
 }
 
 // MaxBars is how many bars the answer can have.
@@ -27,18 +34,22 @@ func (q BarQuery) MaxBars() int64 {
 
 // BarReader reads bars.
 type BarReader interface {
-	// ReadBars yields the bars of q.Key whose open time is in q.Range, in pieces: every piece a Series of q.Key with at
-	// least one bar, pieces ascending and disjoint, so that together they are the whole answer. First and Last yield
-	// exactly the head or the tail of that answer, still ascending.
+	// ReadBars yields the bars of q.Key whose open time is in q.Range, in pieces: every piece a Series of q.Key, pieces
+	// ascending and disjoint, so that together they are the whole result. First and Last yield exactly the head or the
+	// tail of that result, still ascending. Every piece has at least one bar, except that the first may have none.
 	//
-	// A series that the store does not hold, or a range without bars, yields nothing and is no error: whether a symbol
-	// exists is the catalog's word alone. Bars that the store holds but no Series can are ErrCorruptData, never a bar.
+	// INVARIANT: the first piece carries the state of the series, also where the result has no bars. The state and all
+	// bars are of one snapshot: they equal what the series was after some write. A store that keeps no versions yields
+	// no state, and no piece without a bar; its callers must compare the coverage before and after the read.
+	//
+	// A series that the store does not have, or a range without bars, yields no bar and is no error: only the catalog
+	// knows whether a symbol exists. Stored bars that no Series can represent are ErrCorruptData, never a bar.
 	//
 	// The sequence is lazy and single use; ranging over it again yields an error. An error is the last pair, with an
-	// empty Series: what came before it is not the whole answer. Breaking off frees everything the read holds at once.
+	// empty piece: the pieces before it are not the whole result. Breaking off frees everything the read holds at once.
 	// When ctx is done the sequence ends within 250 ms with an error that wraps the context's. Safe for concurrent use.
-	// Pieces are the caller's.
-	ReadBars(ctx context.Context, q BarQuery) iter.Seq2[domain.Series, error]
+	// Pieces belong to the caller, states are shared and must not be changed.
+	ReadBars(ctx context.Context, q BarQuery) Sequence[domain.Series]
 }
 
 // WriteReport counts what a write did to the bars of its range.
@@ -114,23 +125,24 @@ type TickQuery struct {
 	Range  domain.Range // on times, half-open
 	First  int          // at most the first so many; 0 is all
 	Last   int          // at most the last so many; 0 is all
+	State  StateQuery
 }
 
 // TradeReader reads trades.
 type TradeReader interface {
 	// ReadTrades yields the trades of q.Symbol whose time is in q.Range, ordered by time and sequence number, under the
 	// promises of BarReader.ReadBars. A piece may end between two trades of one instant.
-	ReadTrades(ctx context.Context, q TickQuery) iter.Seq2[domain.Trades, error]
+	ReadTrades(ctx context.Context, q TickQuery) Sequence[domain.Trades]
 }
 
 // TradeAggregator makes bars of the trades that a store holds, where they lie.
 type TradeAggregator interface {
 	// AggregateTrades yields the bars of key that open in r, each made of every trade that the store holds from its
 	// open to its end, also where r ends within the bar: what domain.Resampler makes of those trades, to the digit,
-	// under the promises of BarReader.ReadBars. The key's kind must be domain.PriceTrade; another is ErrInvalid. A bar
+	// under the promises of BarReader.ReadBars, with the state of the trades. The key's kind must be domain.PriceTrade; another is ErrInvalid. A bar
 	// without a trade is absent: whether nothing traded or nobody knows is for TickCoverageReader to tell. A trade that
 	// no Trades can hold, and a volume that no Decimal can, is ErrCorruptData, never a bar.
-	AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) iter.Seq2[domain.Series, error]
+	AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) Sequence[domain.Series]
 }
 
 // TradeWriter writes trades, whole or not at all.
@@ -146,7 +158,7 @@ type TradeWriter interface {
 // QuoteReader reads quotes.
 type QuoteReader interface {
 	// ReadQuotes is to quotes what TradeReader.ReadTrades is to trades.
-	ReadQuotes(ctx context.Context, q TickQuery) iter.Seq2[domain.Quotes, error]
+	ReadQuotes(ctx context.Context, q TickQuery) Sequence[domain.Quotes]
 }
 
 // QuoteWriter writes quotes, whole or not at all.

@@ -21,6 +21,7 @@ var (
 	ErrPermission  = errors.New("permission")        // the store forbids it to this user
 	ErrSchema      = errors.New("schema")            // the store's tables are not the ones expected
 	ErrCorruptData = errors.New("corrupt data")      // the store holds what no Series can, or bars that break a fatal rule
+	ErrConflict    = errors.New("conflict")          // the data changed meanwhile; a later try may succeed
 	ErrIncomplete  = errors.New("incomplete answer") // the answer is not provably whole
 	ErrInternal    = errors.New("internal")          // a fault of ours
 )

@@ -16,7 +16,7 @@ func BenchmarkCached(b *testing.B) {
 			s.same(b, q)
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, err := range s.ReadBars(b.Context(), q) {
+				for _, err := range s.ReadBars(b.Context(), q).Rows() {
 					if err != nil {
 						b.Fatal(err)
 					}

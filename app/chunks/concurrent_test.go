@@ -69,7 +69,7 @@ func TestOverlappingCallersShareReads(t *testing.T) {
 			asking.Go(func() {
 				from := (i * 7) % 30
 				got := 0
-				for p, err := range s.ReadBars(t.Context(), query(chunkOf(from, 10))) {
+				for p, err := range s.ReadBars(t.Context(), query(chunkOf(from, 10))).Rows() {
 					if err != nil {
 						t.Error(err)
 					}

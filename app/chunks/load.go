@@ -72,7 +72,7 @@ func (r *reading) newRun(v *view, flights []*flight, before ports.Chunk) *run {
 func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
 	for _, n := range r.runs(ctx, v, flights) {
 		r.stats.reads.Add(1)
-		for piece, err := range r.next.ReadBars(ctx, n.query()) {
+		for piece, err := range r.next.ReadBars(ctx, n.query()).Rows() {
 			if err == nil {
 				err = n.take(piece)
 			}

@@ -187,7 +187,7 @@ func (r *reading) give(
 func (r *reading) aside(ctx context.Context, q ports.BarQuery, yield func(ports.CachedBars, error) bool) {
 	r.stats.aside.Add(1)
 	defer r.forgetHeld(r.query.Key.Symbol) // who looks again whether it was held all the while shall ask the store
-	for bars, err := range r.next.ReadBars(ctx, q) {
+	for bars, err := range r.next.ReadBars(ctx, q).Rows() {
 		if !yield(ports.CachedBars{Bars: bars}, err) {
 			return
 		}

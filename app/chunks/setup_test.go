@@ -2,7 +2,6 @@ package chunks_test
 
 import (
 	"context"
-	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -70,20 +69,20 @@ type counting struct {
 	held   func()                                            // after extents were read; nil does nothing
 }
 
-func (s *counting) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
+func (s *counting) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		s.reads.Add(1)
 		s.mu.Lock()
 		before, after := s.before, s.after
 		s.mu.Unlock()
 		if before != nil {
 			if err := before(ctx, q); err != nil {
-				yield(domain.Series{}, err)
+				yield(ports.Piece[domain.Series]{}, err)
 				return
 			}
 		}
 		for p, err := range s.next.ReadBars(ctx, q) {
-			s.bars.Add(int64(p.Len()))
+			s.bars.Add(int64(p.Rows.Len()))
 			if after != nil {
 				after()
 			}
@@ -163,7 +162,7 @@ func (s *subject) put(tb testing.TB, bars domain.Series) {
 
 func collect(ctx context.Context, r ports.BarReader, q ports.BarQuery) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(q.Key, 0)
-	for p, err := range r.ReadBars(ctx, q) {
+	for p, err := range r.ReadBars(ctx, q).Rows() {
 		if err != nil {
 			return domain.Series{}, err
 		}

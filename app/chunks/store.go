@@ -98,11 +98,11 @@ func (s *Store) background(f func()) {
 }
 
 // ReadBars is ReadCachedBars, of the bars alone.
-func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	var used atomic.Bool
-	return func(yield func(domain.Series, error) bool) {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		for p, err := range s.pieces(ctx, q, &used) {
-			if !yield(p.Bars, err) {
+			if !yield(ports.Piece[domain.Series]{Rows: p.Bars}, err) {
 				return
 			}
 		}

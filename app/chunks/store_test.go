@@ -123,7 +123,7 @@ func TestSlidingWindow(t *testing.T) {
 	s.put(t, makeBars(t, 0, bars, 1))
 	for i := range bars - window {
 		got, n := 0, 0
-		for p, err := range s.ReadBars(t.Context(), query(minutes(i, i+window))) {
+		for p, err := range s.ReadBars(t.Context(), query(minutes(i, i+window))).Rows() {
 			if err != nil {
 				t.Fatal(err)
 			}

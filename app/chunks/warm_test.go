@@ -35,7 +35,7 @@ func (b *batches) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.
 			}
 		}
 		for i, q := range queries {
-			for p, err := range b.next.ReadBars(ctx, q) {
+			for p, err := range b.next.ReadBars(ctx, q).Rows() {
 				if !yield(ports.BatchBars{Query: i, Bars: p}, err) {
 					return
 				}

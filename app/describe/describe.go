@@ -105,7 +105,7 @@ func (d *Describer) statistics(
 		pages := access.TickPages(ctx, call.For(ticks), access.Quotes(), symbol, window, quotesPerRead)
 		for quotes, err := range pages {
 			if err == nil {
-				err = b.AddQuotes(quotes)
+				err = b.AddQuotes(quotes.Rows)
 			}
 			if err != nil {
 				return domain.Statistics{}, err

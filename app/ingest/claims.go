@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
@@ -32,7 +31,7 @@ func WithClaims(bars ports.Store, claims ClaimKeeper) *ClaimedStore {
 }
 
 // ReadBars reads the store.
-func (c *ClaimedStore) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (c *ClaimedStore) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	return c.bars.ReadBars(ctx, q)
 }
 

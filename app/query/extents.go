@@ -54,6 +54,42 @@ func (x *extentSet) barExtents(ctx context.Context, call *access.Call, s *access
 	return readExtents(ctx, x, call.For(s), kept, access.ReadExtents, symbolOf, symbol)
 }
 
+// plannedBars returns the declared coverage of a series that the plan was made with: ascending, disjoint.
+func (x *extentSet) plannedBars(s *access.Store, key domain.SeriesKey) []domain.Range {
+	kept := &x.bars[slices.Index(x.stores, s)]
+	kept.mu.Lock()
+	defer kept.mu.Unlock()
+
+	var planned []domain.Range
+	for _, e := range kept.extents {
+		if e.Key == key && !e.Inferred {
+			planned = append(planned, e.Range)
+		}
+	}
+
+	return planned
+}
+
+// plannedTicks returns the coverage of the symbol's ticks that the plan was made with: ascending, disjoint.
+func (x *extentSet) plannedTicks(symbol domain.Symbol, kind domain.TickKind) []domain.Range {
+	x.ticks.mu.Lock()
+	defer x.ticks.mu.Unlock()
+
+	return rangesOfTicks(x.ticks.extents, symbol, kind)
+}
+
+// rangesOfTicks returns the ranges of the extents of one symbol and kind.
+func rangesOfTicks(extents []domain.TickExtent, symbol domain.Symbol, kind domain.TickKind) []domain.Range {
+	var ranges []domain.Range
+	for _, e := range extents {
+		if e.Symbol == symbol && e.Kind == kind {
+			ranges = append(ranges, e.Range)
+		}
+	}
+
+	return domain.MergeRanges(ranges)
+}
+
 // tickExtents returns the coverage that the store of ticks has of the symbol.
 func (x *extentSet) tickExtents(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.TickExtent, error) {
 	symbolOf := func(e domain.TickExtent) domain.Symbol { return e.Symbol }

@@ -308,10 +308,27 @@ func tickPages[T domain.Tick](ctx context.Context, t *task, port access.TickPort
 	return func(yield func(domain.Ticks[T], error) bool) {
 		for _, read := range l.Reads {
 			call := t.query.call.For(t.provider.stores.ByName(read.Source))
-			for ticks, err := range access.TickPages(ctx, call, port, t.query.symbol[0], read.Range, t.derivedRows) {
-				if !yield(ticks, err) || err != nil {
+			versioned := false
+			for page, err := range access.TickPages(ctx, call, port, t.query.symbol[0], read.Range, t.derivedRows) {
+				if err == nil && page.State != nil {
+					versioned = true
+					err = t.checkTickState(ctx, call, port.Kind, read.Range, page.State)
+				}
+				if err != nil {
+					yield(domain.Ticks[T]{}, err)
 					return
 				}
+				if page.Rows.Len() > 0 && !yield(page.Rows, nil) {
+					return
+				}
+			}
+
+			if versioned {
+				continue
+			}
+			if err := t.checkTickState(ctx, call, port.Kind, read.Range, nil); err != nil {
+				yield(domain.Ticks[T]{}, err)
+				return
 			}
 		}
 	}

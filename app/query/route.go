@@ -10,6 +10,7 @@ import (
 
 // route says where the bars of a query come from.
 type route struct {
+	direct  bool // one read of the preferred store, which covers all of it
 	legs    []plan.Leg
 	covered []domain.Range      // by the legs: ascending, disjoint
 	window  window[domain.Grid] // of the query, with an open start resolved
@@ -85,13 +86,13 @@ func (t *task) setDirectRoute(r domain.Range, narrowed bool) {
 	rt.buf.read[0] = plan.Read{Source: t.query.call.Store.Name, Range: r}
 	rt.buf.leg[0] = plan.Leg{Range: r, Rows: ports.RowsOfBars, Grid: t.query.grid(), Reads: rt.buf.read[:]}
 	rt.buf.covered[0] = r
-	rt.legs, rt.covered = rt.buf.leg[:], rt.buf.covered[:]
+	rt.direct, rt.legs, rt.covered = true, rt.buf.leg[:], rt.buf.covered[:]
 }
 
 // choosePlannedRoute plans over all stores, which also resolves an open start.
 func (t *task) choosePlannedRoute(ctx context.Context) error {
 	q, rt := &t.query, &t.route
-	rt.legs, rt.covered, rt.window = nil, nil, q.window
+	rt.direct, rt.legs, rt.covered, rt.window = false, nil, nil, q.window
 	if !q.window.visible.Empty() {
 		p, err := t.extents.plan(ctx, q, q.window.visible, plan.Limits{Reads: plan.DefaultMaxReads})
 		if err != nil {

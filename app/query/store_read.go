@@ -38,10 +38,17 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	call := t.query.call.For(s)
+	if s.Cache == nil {
+		q.State = t.states.of(s, q.Key, t.wholeRange(q)).Query()
+	}
 	t.beginReading(s, q)
 	c := &t.reading.collector
 	if s.Cache == nil {
-		return access.Do(ctx, call, collectBars, t)
+		if _, err := access.Do(ctx, call, collectBars, t); err != nil {
+			return nil, err
+		}
+
+		return c.Pieces, t.checkState(ctx, call, read, q)
 	}
 
 	if err := ctx.Err(); err != nil {
@@ -71,7 +78,7 @@ func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []ports.
 	if s.Cache != nil {
 		err = c.Collect(s.Cache.ReadCachedBars(ctx, t.reading.query))
 	} else {
-		err = c.CollectBars(s.Bars.ReadBars(ctx, t.reading.query), access.AsPiece)
+		err = access.CollectSequence(c, s.Bars.ReadBars(ctx, t.reading.query), access.AsPiece)
 	}
 
 	return c.Pieces, err
@@ -82,38 +89,19 @@ func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Ra
 	s := t.provider.stores.ByName(read.Source)
 	t.beginReading(s, ports.BarQuery{Key: t.query.key(), Range: r})
 
-	return access.Do(ctx, t.query.call.For(s), collectAggregate, t)
+	call := t.query.call.For(s)
+	pieces, err := access.Do(ctx, call, collectAggregate, t)
+	if err == nil {
+		err = t.checkTickState(ctx, call, domain.TickTrades, read.Range, t.reading.collector.State)
+	}
+
+	return pieces, err
 }
 
 // collectAggregate reads the whole result of an aggregation.
 func collectAggregate(ctx context.Context, s *access.Store, t *task) ([]ports.CachedBars, error) {
 	c, q := &t.reading.collector, t.reading.query
-	err := c.CollectBars(s.Aggregate.AggregateTrades(ctx, q.Key, q.Range), access.AsPiece)
+	err := access.CollectSequence(c, s.Aggregate.AggregateTrades(ctx, q.Key, q.Range), access.AsPiece)
 
 	return c.Pieces, err
-}
-
-// checkStillCovered makes sure that a store with a cache still declares the coverage that the route relied on, because
-// the coverage may have been known for a while when the bars were read. It returns errCoverageChanged where it does
-// not.
-func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery) error {
-	if read.Inferred {
-		return nil
-	}
-
-	extents, local := call.Store.Cache.LocalExtents(q.Key.Symbol)
-	if !local {
-		var err error
-		if extents, err = access.Do(ctx, call, access.ReadExtents, t.query.symbol[:]); err != nil {
-			return err
-		}
-	}
-
-	if slices.ContainsFunc(extents, func(e domain.Extent) bool {
-		return e.Key == q.Key && !e.Inferred && e.Range.Covers(q.Range)
-	}) {
-		return nil
-	}
-
-	return call.Fault(ports.ErrIncomplete, errCoverageChanged)
 }

@@ -62,7 +62,7 @@ func (p *Provider) stream(ctx context.Context, r domain.DataRequest, yield func(
 		}
 
 		begun := t.result.bars > 0
-		if begun || attempt == maxPlanAttempts || !errors.Is(err, errCoverageChanged) {
+		if begun || attempt == maxPlanAttempts || !errors.Is(err, access.ErrStateChanged) {
 			return domain.Result{}, err
 		}
 		t = t.restart()

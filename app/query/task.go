@@ -3,14 +3,12 @@ package query
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
 // task is one request under way: the query, the route chosen for it, and the result so far. It is for one goroutine.
@@ -21,6 +19,7 @@ type task struct {
 	route    route
 	result   result
 	reading  reading
+	states   seriesStates
 
 	all         allBars     // consumer without a limit
 	limited     limitedBars // consumer with First or Last
@@ -81,17 +80,14 @@ func (t *task) symbolIsCovered() bool {
 	return slices.ContainsFunc(t.localExtents, func(e domain.Extent) bool { return e.Key == t.query.key() && !e.Inferred })
 }
 
-// maxPlanAttempts bounds how often a request is planned when the coverage changes while it is read.
+// maxPlanAttempts bounds how often a request is planned when the data changes while it is read.
 const maxPlanAttempts = 3
 
-// errCoverageChanged restarts a request.
-var errCoverageChanged = fmt.Errorf("the coverage changed while the store was read; repeat the request: %w", ports.ErrIncomplete)
-
-// runWithRetry is run, repeated when the coverage changes meanwhile.
+// runWithRetry is run, repeated when the data changes meanwhile.
 func (t *task) runWithRetry(ctx context.Context) (domain.Result, error) {
 	for attempt := 1; ; attempt++ {
 		result, err := t.run(ctx)
-		if attempt == maxPlanAttempts || !errors.Is(err, errCoverageChanged) {
+		if attempt == maxPlanAttempts || !errors.Is(err, access.ErrStateChanged) {
 			return result, err
 		}
 

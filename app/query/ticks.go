@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
@@ -73,25 +74,64 @@ func newTickQuery[T domain.Tick](s *Provider, port access.TickPort[T], r domain.
 	return q, nil
 }
 
-// run answers the request. Coverage is read before the ticks, as for bars.
+// run answers the request, again where the ticks change while they are read.
 func (q *tickQuery[T]) run(ctx context.Context) (domain.TickResult[T], error) {
-	covered, err := q.coverage(ctx)
+	for attempt := 1; ; attempt++ {
+		result, err := q.readOnce(ctx)
+		if attempt == maxPlanAttempts || !errors.Is(err, access.ErrStateChanged) {
+			return result, err
+		}
+	}
+}
+
+// readOnce answers the request from one state of the ticks. The coverage comes with them; of a store without versions it
+// is read before and after them, and must be the same.
+func (q *tickQuery[T]) readOnce(ctx context.Context) (domain.TickResult[T], error) {
+	before, err := q.coverage(ctx)
 	if err != nil {
 		return domain.TickResult[T]{}, err
 	}
 
-	w := q.window.withCoverage(covered)
+	w := q.window.withCoverage(before)
 	result := domain.TickResult[T]{Clamped: w.clamped, Now: q.now, Store: q.call.Store.Name}
-	if result.Ticks, err = q.read(ctx, w.visible); err != nil {
+	read, err := q.read(ctx, w.visible)
+	if err != nil {
 		return domain.TickResult[T]{}, err
 	}
 
-	returned := result.Ticks.Range()
+	covered, err := q.coverageOf(ctx, read.State)
+	if err != nil {
+		return domain.TickResult[T]{}, err
+	}
+	if open := q.window.start.IsZero(); !sameWithin(before, covered, w.visible) || open && !sameStart(before, covered) {
+		return domain.TickResult[T]{}, q.call.Conflict(access.ErrStateChanged)
+	}
+
+	returned := read.Rows.Range()
+	result.Ticks = read.Rows
 	result.Range = w.resultRange(returned, result.Ticks.Len(), q.request.First, q.request.Last)
 	result.Uncovered = w.uncovered(result.Range, covered)
 	result.Next = w.next(result.Range, result.Uncovered, returned)
 
 	return result, nil
+}
+
+// sameStart reports whether both coverages begin at one instant.
+func sameStart(a, b []domain.Range) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b)
+	}
+
+	return a[0].Start.Equal(b[0].Start)
+}
+
+// coverageOf returns the coverage of the state, or asks the store where it keeps no versions.
+func (q *tickQuery[T]) coverageOf(ctx context.Context, state *domain.SeriesState) ([]domain.Range, error) {
+	if state != nil {
+		return state.Coverage, nil
+	}
+
+	return q.coverage(ctx)
 }
 
 // coverage returns the covered ranges of the symbol's ticks: ascending, disjoint.
@@ -101,38 +141,39 @@ func (q *tickQuery[T]) coverage(ctx context.Context) ([]domain.Range, error) {
 		return nil, err
 	}
 
-	var covered []domain.Range
-	for _, e := range extents {
-		if e.Symbol == q.request.Symbol && e.Kind == q.port.Kind {
-			covered = append(covered, e.Range)
-		}
-	}
-
-	return domain.MergeRanges(covered), nil
+	return rangesOfTicks(extents, q.request.Symbol, q.port.Kind), nil
 }
 
-// read returns the ticks of the range, within First or Last. It reads one more than First, to learn whether First ends
-// within an instant.
-func (q *tickQuery[T]) read(ctx context.Context, r domain.Range) (domain.Ticks[T], error) {
+// read returns the ticks of the range, within First or Last, and their state. It reads one more than First, to learn
+// whether First ends within an instant.
+func (q *tickQuery[T]) read(ctx context.Context, r domain.Range) (ports.Piece[domain.Ticks[T]], error) {
 	first := q.request.First
 	if first == 0 {
 		return q.readStore(ctx, ports.TickQuery{Symbol: q.request.Symbol, Range: r, Last: q.request.Last}, q.limits.MaxBars)
 	}
 
-	ticks, err := q.readStore(ctx, ports.TickQuery{Symbol: q.request.Symbol, Range: r, First: first + 1}, 0)
-	if err != nil || ticks.Len() <= first {
-		return ticks, err
+	read, err := q.readStore(ctx, ports.TickQuery{Symbol: q.request.Symbol, Range: r, First: first + 1}, 0)
+	if err != nil || read.Rows.Len() <= first {
+		return read, err
 	}
 
-	last := ticks.Time(first - 1)
-	if ticks.Time(first).After(last) {
-		return ticks.Slice(0, first), nil
+	last := read.Rows.Time(first - 1)
+	if read.Rows.Time(first).After(last) {
+		read.Rows = read.Rows.Slice(0, first)
+		return read, nil
 	}
 
 	r.End = last.Add(time.Microsecond)
-	return q.readStore(ctx, ports.TickQuery{Symbol: q.request.Symbol, Range: r}, q.limits.MaxBars)
+	whole, err := q.readStore(ctx, ports.TickQuery{Symbol: q.request.Symbol, Range: r}, q.limits.MaxBars)
+	if err == nil && read.State != nil && whole.State.Version != read.State.Version {
+		err = q.call.Conflict(access.ErrStateChanged)
+	}
+
+	return whole, err
 }
 
-func (q *tickQuery[T]) readStore(ctx context.Context, query ports.TickQuery, maxRows int) (domain.Ticks[T], error) {
+func (q *tickQuery[T]) readStore(
+	ctx context.Context, query ports.TickQuery, maxRows int,
+) (ports.Piece[domain.Ticks[T]], error) {
 	return access.ReadTicks(ctx, &q.call, q.port, query, maxRows)
 }

@@ -69,7 +69,7 @@ func (f *feed) seek(ctx context.Context, t time.Time) (bool, error) {
 func (f *feed) read(ctx context.Context) error {
 	var pieces []domain.Series
 	rest, bars := f.rest, 0
-	for piece, err := range f.store.ReadBars(ctx, ports.BarQuery{Key: f.key, Range: rest, First: f.cfg.ChunkBars}) {
+	for piece, err := range f.store.ReadBars(ctx, ports.BarQuery{Key: f.key, Range: rest, First: f.cfg.ChunkBars}).Rows() {
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", f.op, f.key, err)
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -259,8 +258,8 @@ type scripted struct {
 
 var errBroken = errors.New("broken")
 
-func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
+func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		s.reads++
 		s.queries = append(s.queries, q)
 		fails := s.reads == s.failing
@@ -273,7 +272,7 @@ func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[dom
 		}
 
 		if fails {
-			yield(domain.Series{}, &ports.Error{Kind: ports.ErrUnavailable, Op: "read", Err: errBroken})
+			yield(ports.Piece[domain.Series]{}, &ports.Error{Kind: ports.ErrUnavailable, Op: "read", Err: errBroken})
 		}
 	}
 }
@@ -476,8 +475,8 @@ func series(t testing.TB, k domain.SeriesKey, bars ...domain.Bar) domain.Series 
 // answering is a reader with one answer.
 type answering struct{ answer domain.Series }
 
-func (a answering) ReadBars(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) { yield(a.answer, nil) }
+func (a answering) ReadBars(context.Context, ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) { yield(a.answer, nil) })
 }
 
 func TestNewRefuses(t *testing.T) {

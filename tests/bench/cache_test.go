@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -104,11 +103,11 @@ type countedStore struct {
 	reads, bars atomic.Int64
 }
 
-func (s *countedStore) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
+func (s *countedStore) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		s.reads.Add(1)
 		for piece, err := range s.next.ReadBars(ctx, q) {
-			s.bars.Add(int64(piece.Len()))
+			s.bars.Add(int64(piece.Rows.Len()))
 			if !yield(piece, err) {
 				return
 			}

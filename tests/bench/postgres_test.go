@@ -56,7 +56,7 @@ func (x postgresBench) symbolID(ctx context.Context, symbol domain.Symbol) (id i
 
 func readAll(ctx context.Context, r ports.BarReader, q ports.BarQuery, want int) {
 	count := 0
-	for piece, err := range r.ReadBars(ctx, q) {
+	for piece, err := range r.ReadBars(ctx, q).Rows() {
 		check(err)
 		count += piece.Len()
 	}

@@ -187,7 +187,7 @@ var aggregateLaws = []law[Store]{
 				return err
 			}
 
-			sequence := s.Aggregator.AggregateTrades(ctx, key, always)
+			sequence := s.Aggregator.AggregateTrades(ctx, key, always).Rows()
 			for _, err := range sequence {
 				if err != nil {
 					return err
@@ -227,7 +227,7 @@ var aggregateLaws = []law[Store]{
 			inside, cancel := context.WithCancel(ctx)
 			defer cancel()
 			var last error
-			for _, err := range s.Aggregator.AggregateTrades(inside, key, always) {
+			for _, err := range s.Aggregator.AggregateTrades(inside, key, always).Rows() {
 				cancel()
 				last = err
 			}

@@ -18,8 +18,8 @@ type aggregator struct {
 	make func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence
 }
 
-func (a aggregator) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
-	return a.make(a.next, ctx, key, r)
+func (a aggregator) AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) ports.Sequence[domain.Series] {
+	return ports.Unversioned(a.make(a.next, ctx, key, r))
 }
 
 // altered is an answer with every piece altered.
@@ -56,7 +56,7 @@ var aggregateFaults = []struct {
 		asked := key
 		asked.Grid = key.Grid.Frequency().UTC()
 		return func(yield func(domain.Series, error) bool) {
-			for piece, err := range next.AggregateTrades(ctx, asked, r) {
+			for piece, err := range next.AggregateTrades(ctx, asked, r).Rows() {
 				if err == nil {
 					piece, err = domain.NewSeries(key, barsIn(piece)...)
 				}
@@ -67,7 +67,7 @@ var aggregateFaults = []struct {
 		}
 	}, []string{"aggregate/equals_resampling", "aggregate/range_is_of_open_times"}},
 	{"bars open as they close", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
-		return altered(next.AggregateTrades(ctx, key, r), func(s domain.Series) []domain.Bar {
+		return altered(next.AggregateTrades(ctx, key, r).Rows(), func(s domain.Series) []domain.Bar {
 			list := barsIn(s)
 			for i := range list {
 				list[i].Open = list[i].Close
@@ -76,7 +76,7 @@ var aggregateFaults = []struct {
 		})
 	}, []string{"aggregate/opens_and_closes", "aggregate/exact"}},
 	{"the bar after repeats the one before", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
-		return altered(next.AggregateTrades(ctx, key, r), func(s domain.Series) []domain.Bar {
+		return altered(next.AggregateTrades(ctx, key, r).Rows(), func(s domain.Series) []domain.Bar {
 			var list []domain.Bar
 			for _, bar := range s.All() {
 				empty := bar
@@ -89,17 +89,17 @@ var aggregateFaults = []struct {
 	}, []string{"aggregate/without_trades_is_absent"}},
 	{"the end is in the range", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
 		r.End = r.End.Add(time.Microsecond)
-		return next.AggregateTrades(ctx, key, r)
+		return next.AggregateTrades(ctx, key, r).Rows()
 	}, []string{"aggregate/range_is_of_open_times"}},
 	{"only two centuries", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
 		if r.Start.Year() < 1900 {
 			r.End = r.Start
 		}
-		return next.AggregateTrades(ctx, key, r)
+		return next.AggregateTrades(ctx, key, r).Rows()
 	}, []string{"aggregate/widest_range_is_everything"}},
 	{"an error is the end", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
 		return func(yield func(domain.Series, error) bool) {
-			for piece, err := range next.AggregateTrades(ctx, key, r) {
+			for piece, err := range next.AggregateTrades(ctx, key, r).Rows() {
 				if err != nil || !yield(piece, nil) {
 					return
 				}
@@ -107,10 +107,10 @@ var aggregateFaults = []struct {
 		}
 	}, []string{"aggregate/overflow", "aggregate/of_trade_prices", "aggregate/cancelled"}},
 	{"a range begins again", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
-		return func(yield func(domain.Series, error) bool) { next.AggregateTrades(ctx, key, r)(yield) }
+		return func(yield func(domain.Series, error) bool) { next.AggregateTrades(ctx, key, r).Rows()(yield) }
 	}, []string{"aggregate/single_use"}},
 	{"deaf to its caller", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
-		return next.AggregateTrades(context.WithoutCancel(ctx), key, r)
+		return next.AggregateTrades(context.WithoutCancel(ctx), key, r).Rows()
 	}, []string{"aggregate/cancelled"}},
 }
 

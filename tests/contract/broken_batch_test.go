@@ -33,7 +33,7 @@ func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 			}
 
 			var piece domain.Series
-			for piece, err = range r.next.ReadBars(ctx, q) {
+			for piece, err = range r.next.ReadBars(ctx, q).Rows() {
 				if err == nil && !yield(ports.BatchBars{Query: i, Bars: piece}, nil) {
 					return
 				}
@@ -178,7 +178,7 @@ var batchFaults = []batchFault{
 				for i, q := range queries {
 					for n := range 50 {
 						part := ports.BarQuery{Key: q.Key, Range: span(n, n+1)}
-						for bars, err := range next.next.ReadBars(ctx, part) {
+						for bars, err := range next.next.ReadBars(ctx, part).Rows() {
 							if !yield(ports.BatchBars{Query: i, Bars: bars}, err) {
 								return
 							}

@@ -18,7 +18,7 @@ func asking(change func(*ports.BarQuery)) func() *faulty {
 	return func() *faulty {
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
 			change(&q)
-			return next.ReadBars(ctx, q)
+			return next.ReadBars(ctx, q).Rows()
 		}}
 	}
 }
@@ -27,7 +27,7 @@ func asking(change func(*ports.BarQuery)) func() *faulty {
 func answering(change func(next sequence, q ports.BarQuery, yield func(domain.Series, error) bool)) func() *faulty {
 	return func() *faulty {
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
-			return func(yield func(domain.Series, error) bool) { change(next.ReadBars(ctx, q), q, yield) }
+			return func(yield func(domain.Series, error) bool) { change(next.ReadBars(ctx, q).Rows(), q, yield) }
 		}}
 	}
 }
@@ -47,7 +47,7 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 				return func(yield func(domain.Series, error) bool) {
 					asked := q.Key
 					q.Key = other(q.Key)
-					for b, err := range next.ReadBars(ctx, q) {
+					for b, err := range next.ReadBars(ctx, q).Rows() {
 						if err == nil {
 							b, err = rekey(asked, b)
 						}
@@ -78,7 +78,7 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 }
 
 func isEmpty(ctx context.Context, s *memory.Store, q ports.BarQuery) bool {
-	for range s.ReadBars(ctx, q) {
+	for range s.ReadBars(ctx, q).Rows() {
 		return false
 	}
 	return true
@@ -111,7 +111,7 @@ var readFaults = []fault{
 					yield(domain.Series{}, ports.ErrNotFound)
 					return
 				}
-				next.ReadBars(ctx, q)(yield)
+				next.ReadBars(ctx, q).Rows()(yield)
 			}
 		}}
 	}, []string{"range/without_bars_is_empty", "symbol/unheld_is_empty", "extents/claim_without_bars"}},
@@ -154,7 +154,7 @@ var readFaults = []fault{
 	{"reads at the call", func() *faulty {
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
 			var pieces []domain.Series
-			for b, err := range next.ReadBars(ctx, q) {
+			for b, err := range next.ReadBars(ctx, q).Rows() {
 				if err == nil {
 					pieces = append(pieces, b)
 				}
@@ -178,7 +178,7 @@ var readFaults = []fault{
 					return
 				}
 
-				for b, err := range next.ReadBars(ctx, q) {
+				for b, err := range next.ReadBars(ctx, q).Rows() {
 					if !yield(b, err) {
 						return
 					}
@@ -198,7 +198,7 @@ var readFaults = []fault{
 	{"does not listen", func() *faulty {
 		return &faulty{
 			read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
-				return next.ReadBars(context.WithoutCancel(ctx), q)
+				return next.ReadBars(context.WithoutCancel(ctx), q).Rows()
 			},
 			symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 				return next.Symbols(context.WithoutCancel(ctx), q)
@@ -240,7 +240,7 @@ var readFaults = []fault{
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
 			return func(yield func(domain.Series, error) bool) {
 				mine := current.Add(1)
-				for b, err := range next.ReadBars(ctx, q) {
+				for b, err := range next.ReadBars(ctx, q).Rows() {
 					if current.Load() != mine || !yield(b, err) {
 						return
 					}
@@ -255,7 +255,7 @@ var readFaults = []fault{
 				return func(yield func(domain.Series, error) bool) {
 					mu.RLock()
 					defer mu.RUnlock()
-					next.ReadBars(ctx, q)(yield)
+					next.ReadBars(ctx, q).Rows()(yield)
 				}
 			},
 			write: func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {

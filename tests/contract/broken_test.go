@@ -23,6 +23,7 @@ type sequence = iter.Seq2[domain.Series, error]
 type faulty struct {
 	next    *memory.Store
 	read    func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence
+	pieces  func(next *memory.Store, ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series]
 	write   func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error)
 	replace func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error)
 	extents func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error)
@@ -30,9 +31,12 @@ type faulty struct {
 	put     func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error
 }
 
-func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	if f.read != nil {
-		return f.read(f.next, ctx, q)
+		return ports.Unversioned(f.read(f.next, ctx, q))
+	}
+	if f.pieces != nil {
+		return f.pieces(f.next, ctx, q)
 	}
 	return f.next.ReadBars(ctx, q)
 }
@@ -83,7 +87,7 @@ func TestEveryLawNoticesAFault(t *testing.T) {
 	t.Parallel()
 	laws := slices.Concat(barLaws, catalogLaws)
 	noticed := map[string]bool{}
-	for _, f := range slices.Concat(readFaults, writeFaults, replaceFaults, extentFaults, catalogFaults) {
+	for _, f := range slices.Concat(readFaults, writeFaults, replaceFaults, extentFaults, catalogFaults, barStateFaults()) {
 		for _, name := range f.laws {
 			noticed[name] = true
 			i := slices.IndexFunc(laws, func(l law[Store]) bool { return l.name == name })

@@ -35,7 +35,7 @@ func TestEveryTickLawNoticesAFault(t *testing.T) {
 func noticeFaults[T, O domain.Tick](t *testing.T, f tickForm[T], other tickForm[O]) {
 	t.Helper()
 	noticed := map[string]bool{}
-	for _, fault := range slices.Concat(tickReadFaults[T](), tickWriteFaults(f), tickReplaceFaults[T](), tickHeldFaults[T]()) {
+	for _, fault := range slices.Concat(tickReadFaults[T](), tickWriteFaults(f), tickReplaceFaults[T](), tickHeldFaults[T](), tickStateFaults[T]()) {
 		for _, name := range fault.laws {
 			name = f.prefix + strings.NewReplacer("*", f.many, "+", other.many).Replace(name)
 			noticed[name] = true
@@ -82,7 +82,7 @@ type (
 func tickAsking[T domain.Tick](change func(*ports.TickQuery)) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) {
 		next := f.stream
-		f.stream = func(ctx context.Context, s Store, q ports.TickQuery) tickSequence[T] {
+		f.stream = func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[domain.Ticks[T]] {
 			change(&q)
 			return next(ctx, s, q)
 		}
@@ -93,8 +93,8 @@ func tickAsking[T domain.Tick](change func(*ports.TickQuery)) func(*form[domain.
 func tickAnswering[T domain.Tick](change func(next tickSequence[T], yield func(domain.Ticks[T], error) bool)) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) {
 		next := f.stream
-		f.stream = func(ctx context.Context, s Store, q ports.TickQuery) tickSequence[T] {
-			return func(yield func(domain.Ticks[T], error) bool) { change(next(ctx, s, q), yield) }
+		f.stream = func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[domain.Ticks[T]] {
+			return ports.Unversioned(func(yield func(domain.Ticks[T], error) bool) { change(next(ctx, s, q).Rows(), yield) })
 		}
 	}
 }
@@ -198,21 +198,21 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 		}), []string{"stream/pieces_are_the_whole", "order/long_instant"}},
 		{"reads at the call", func(f *form[D]) {
 			next := f.stream
-			f.stream = func(ctx context.Context, s Store, q ports.TickQuery) tickSequence[T] {
+			f.stream = func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D] {
 				var pieces []D
-				for piece, err := range next(ctx, s, q) {
+				for piece, err := range next(ctx, s, q).Rows() {
 					if err == nil {
 						pieces = append(pieces, piece)
 					}
 				}
 
-				return func(yield func(D, error) bool) {
+				return ports.Unversioned(func(yield func(D, error) bool) {
 					for _, piece := range pieces {
 						if !yield(piece, nil) {
 							return
 						}
 					}
-				}
+				})
 			}
 		}, []string{"stream/lazy", "stream/second_range_errors"}},
 		{"a break keeps its connection", func(f *form[D]) {
@@ -241,7 +241,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 		}), []string{"stream/error_is_last"}},
 		{"does not listen", func(f *form[D]) {
 			next := f.stream
-			f.stream = func(ctx context.Context, s Store, q ports.TickQuery) tickSequence[T] {
+			f.stream = func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D] {
 				return next(context.WithoutCancel(ctx), s, q)
 			}
 		}, []string{"ctx/cancelled_call_is_an_error", "ctx/cancel_surfaces", "ctx/deadline_surfaces"}},

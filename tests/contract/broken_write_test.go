@@ -152,7 +152,7 @@ var writeFaults = []fault{
 		}), []string{"time/far_from_now"}},
 	{"writes into what was handed out", writingBy(
 		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			for piece, err := range next.ReadBars(ctx, ports.BarQuery{Key: b.Key(), Range: claim}) {
+			for piece, err := range next.ReadBars(ctx, ports.BarQuery{Key: b.Key(), Range: claim}).Rows() {
 				if err == nil {
 					piece.Columns().Trades[0] = 0
 				}

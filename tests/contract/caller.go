@@ -47,7 +47,7 @@ var callerLaws = []law[Store]{
 			}
 
 			var pieces []domain.Series // as they came, not copied
-			for piece, err := range s.Bars.ReadBars(ctx, all(key)) {
+			for piece, err := range s.Bars.ReadBars(ctx, all(key)).Rows() {
 				if err != nil {
 					return err
 				}

@@ -27,7 +27,7 @@ var concurrentLaws = []law[Store]{
 					}
 				}
 
-				pull, stop := iter.Pull2(s.Bars.ReadBars(ctx, all(k)))
+				pull, stop := iter.Pull2(s.Bars.ReadBars(ctx, all(k)).Rows())
 				defer stop()
 				next[i], got[i] = pull, domain.NewSeriesBuilder(k, manyBars)
 			}
@@ -71,7 +71,7 @@ var concurrentLaws = []law[Store]{
 
 			over := bars(key, minutes(manyBars), 10, 7)
 			var inside error
-			for _, err := range s.Bars.ReadBars(ctx, all(key)) {
+			for _, err := range s.Bars.ReadBars(ctx, all(key)).Rows() {
 				if err != nil {
 					return err
 				}

@@ -68,7 +68,7 @@ var contextLaws = []law[Store]{
 				defer cancel()
 				var began time.Time
 				var failed error
-				for _, err := range s.Bars.ReadBars(reading, all(key)) {
+				for _, err := range s.Bars.ReadBars(reading, all(key)).Rows() {
 					if began.IsZero() {
 						cancel()
 						began = time.Now()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -92,32 +91,51 @@ func read(ctx context.Context, s Store, q ports.BarQuery) (domain.Series, error)
 	return collect(q.Key, s.Bars.ReadBars(ctx, q))
 }
 
-func collect(k domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) (domain.Series, error) {
+func collect(k domain.SeriesKey, pieces ports.Sequence[domain.Series]) (domain.Series, error) {
+	result, _, err := collectState(k, pieces)
+	return result, err
+}
+
+// collectState is collect, and the state that came with the bars: nil where the store keeps no versions.
+func collectState(
+	k domain.SeriesKey, pieces ports.Sequence[domain.Series],
+) (result domain.Series, state *domain.SeriesState, err error) {
 	whole := domain.NewSeriesBuilder(k, 0)
+	fail := func(format string, args ...any) (domain.Series, *domain.SeriesState, error) {
+		return domain.Series{}, nil, fmt.Errorf("read %s: "+format, append([]any{k}, args...)...)
+	}
 	var failed error
+	count := 0
 	for piece, err := range pieces {
+		count++
 		switch {
 		case failed != nil:
-			return domain.Series{}, fmt.Errorf("read %s: the sequence went on after the error %w", k, failed)
+			return fail("the sequence went on after the error %w", failed)
 		case err != nil:
-			if failed = err; piece.Len() > 0 {
-				return domain.Series{}, fmt.Errorf("read %s: %d bars came with the error %w", k, piece.Len(), err)
+			if failed = err; piece.Rows.Len() > 0 {
+				return fail("%d bars came with the error %w", piece.Rows.Len(), err)
 			}
-		case piece.Len() == 0:
-			return domain.Series{}, fmt.Errorf("read %s: a piece without a bar", k)
-		case piece.Key() != k:
-			return domain.Series{}, fmt.Errorf("read %s: a piece of %s", k, piece.Key())
+		case piece.State != nil && count > 1:
+			return fail("a state in piece %d", count)
+		case piece.Rows.Len() == 0 && piece.State == nil:
+			return fail("a piece without a bar")
+		case piece.Rows.Key() != k:
+			return fail("a piece of %s", piece.Rows.Key())
 		default:
-			if err := whole.AppendSeries(piece); err != nil {
-				return domain.Series{}, fmt.Errorf("read %s: pieces are not ascending and disjoint: %w", k, err)
+			if piece.State != nil {
+				state = piece.State
+			}
+			if err := whole.AppendSeries(piece.Rows); err != nil {
+				return fail("pieces are not ascending and disjoint: %w", err)
 			}
 		}
 	}
 	if failed != nil {
-		return domain.Series{}, fmt.Errorf("read %s: %w", k, failed)
+		return fail("%w", failed)
 	}
 
-	return whole.Series()
+	result, err = whole.Series()
+	return result, state, err
 }
 
 // wantBars reads and compares, number by number.

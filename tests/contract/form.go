@@ -40,7 +40,7 @@ type form[D data[D]] struct {
 	spelled func(scale uint8) D                                             // a row of 1, 2, 3 ..., each with so many digits after the point
 	join    func(symbol domain.Symbol, pieces iter.Seq2[int, D]) (D, error) // one of ascending pieces
 
-	stream  func(ctx context.Context, s Store, q ports.TickQuery) iter.Seq2[D, error]
+	stream  func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D]
 	put     func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error)
 	replace func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error)
 	extents func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error)
@@ -105,7 +105,14 @@ func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error
 	}
 	var pieces []D
 	var failed error
-	for piece, err := range f.stream(ctx, s, q) {
+	first := true
+	for p, err := range f.stream(ctx, s, q) {
+		piece, isState := p.Rows, first && p.State != nil
+		if !first && p.State != nil {
+			return fail("a state after the first piece")
+		}
+
+		first = false
 		switch {
 		case failed != nil:
 			return fail("the sequence went on after the error %w", failed)
@@ -113,7 +120,7 @@ func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error
 			if failed = err; piece.Len() > 0 {
 				return fail("%d %s came with the error %w", piece.Len(), f.many, err)
 			}
-		case piece.Len() == 0:
+		case piece.Len() == 0 && !isState:
 			return fail("a piece with nothing in it")
 		case f.of(piece) != f.of(f.none(q.Symbol)):
 			return fail("a piece of %s", f.of(piece))
@@ -135,8 +142,7 @@ func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error
 
 // count reads and stops at the first error, which it returns with the number of rows before it.
 func (f form[D]) count(ctx context.Context, s Store, q ports.TickQuery) (n int, err error) {
-	var piece D
-	for piece, err = range f.stream(ctx, s, q) {
+	for piece, err := range f.stream(ctx, s, q).Rows() {
 		if err != nil {
 			return n, err
 		}

@@ -37,7 +37,7 @@ var streamLaws = []law[Store]{
 		name: "stream/lazy",
 		text: "a sequence reads when it is ranged over, and one that never is holds nothing",
 		check: func(ctx context.Context, s Store) error {
-			before := s.Bars.ReadBars(ctx, all(key))
+			before := s.Bars.ReadBars(ctx, all(key)).Rows()
 			for range 64 {
 				s.Bars.ReadBars(ctx, all(key))
 			}
@@ -66,7 +66,7 @@ var streamLaws = []law[Store]{
 			}
 
 			for range 32 { // more than a pool has connections
-				for _, err := range s.Bars.ReadBars(ctx, all(key)) {
+				for _, err := range s.Bars.ReadBars(ctx, all(key)).Rows() {
 					if err != nil {
 						return fmt.Errorf("read after broken reads: %w", err)
 					}
@@ -90,7 +90,7 @@ var streamLaws = []law[Store]{
 			}
 
 			for _, breakOff := range []bool{false, true} {
-				sequence := s.Bars.ReadBars(ctx, all(key))
+				sequence := s.Bars.ReadBars(ctx, all(key)).Rows()
 				for _, err := range sequence {
 					if err != nil {
 						return err
@@ -128,7 +128,7 @@ var streamLaws = []law[Store]{
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
 			var failed error
-			for piece, err := range s.Bars.ReadBars(ctx, all(key)) {
+			for piece, err := range s.Bars.ReadBars(ctx, all(key)).Rows() {
 				cancel()
 				switch {
 				case failed != nil:
@@ -151,7 +151,7 @@ var streamLaws = []law[Store]{
 // broken reads and stops at the first error, which it returns with the number of bars before it.
 func broken(ctx context.Context, s Store, q ports.BarQuery) (count int, err error) {
 	var piece domain.Series
-	for piece, err = range s.Bars.ReadBars(ctx, q) {
+	for piece, err = range s.Bars.ReadBars(ctx, q).Rows() {
 		if err != nil {
 			return count, err
 		}

@@ -41,6 +41,7 @@ func tickLawsOf[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store]
 		tickSymbolLaws(f.form),
 		f.timeLaws(),
 		tickConcurrentLaws(f.form),
+		stateLaws(tickStates(f.form)),
 		apartLaws(f, other),
 	)
 }
@@ -90,7 +91,7 @@ func magnitude(d domain.Decimal) domain.Decimal {
 func newTickForm[T domain.Tick](
 	kind domain.TickKind, one string, fields int,
 	tick func(at time.Time, seq int64, n [4]domain.Decimal, side domain.Side) T,
-	read func(ports.TickStore, context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error],
+	read func(ports.TickStore, context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]],
 	write, replace func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
 ) tickForm[T] {
 	type D = domain.Ticks[T]
@@ -147,7 +148,7 @@ func newTickForm[T domain.Tick](
 
 			return b.Ticks()
 		},
-		stream: func(ctx context.Context, s Store, q ports.TickQuery) iter.Seq2[D, error] {
+		stream: func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D] {
 			return read(s.Ticks, ctx, q)
 		},
 		put: func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {

@@ -36,9 +36,9 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 			name: "stream/lazy",
 			text: "a sequence reads when it is ranged over, and one that never is holds nothing",
 			check: func(ctx context.Context, s Store) error {
-				before := f.stream(ctx, s, in(always))
+				before := f.stream(ctx, s, in(always)).Rows()
 				for range 64 {
-					f.stream(ctx, s, in(always))
+					f.stream(ctx, s, in(always)).Rows()
 				}
 				d := f.run(0, 10, 1)
 				if err := f.write(ctx, s, d); err != nil {
@@ -65,7 +65,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				for range 32 { // more than a pool has connections
-					for _, err := range f.stream(ctx, s, in(always)) {
+					for _, err := range f.stream(ctx, s, in(always)).Rows() {
 						if err != nil {
 							return fmt.Errorf("read after broken reads: %w", err)
 						}
@@ -89,7 +89,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				for _, breakOff := range []bool{false, true} {
-					sequence := f.stream(ctx, s, in(always))
+					sequence := f.stream(ctx, s, in(always)).Rows()
 					for _, err := range sequence {
 						if err != nil {
 							return err
@@ -127,7 +127,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				reading, cancel := context.WithCancel(ctx)
 				defer cancel()
 				var failed error
-				for piece, err := range f.stream(reading, s, in(always)) {
+				for piece, err := range f.stream(reading, s, in(always)).Rows() {
 					cancel()
 					switch {
 					case failed != nil:
@@ -194,7 +194,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 					defer cancel()
 					var began time.Time
 					var failed error
-					for _, err := range f.stream(reading, s, in(always)) {
+					for _, err := range f.stream(reading, s, in(always)).Rows() {
 						if began.IsZero() {
 							cancel()
 							began = time.Now()

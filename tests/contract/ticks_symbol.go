@@ -176,7 +176,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 						}
 					}
 
-					pull, stop := iter.Pull2(f.stream(ctx, s, everything(symbol)))
+					pull, stop := iter.Pull2(f.stream(ctx, s, everything(symbol)).Rows())
 					defer stop()
 					next[i] = pull
 				}
@@ -220,7 +220,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 
 				over := f.run(manyBars, manyBars+10, 7)
 				var inside error
-				for _, err := range f.stream(ctx, s, in(always)) {
+				for _, err := range f.stream(ctx, s, in(always)).Rows() {
 					if err != nil {
 						return err
 					}

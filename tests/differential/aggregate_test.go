@@ -95,7 +95,7 @@ func resampled(t *testing.T, key domain.SeriesKey, trades domain.Trades) domain.
 func aggregated(t *testing.T, a ports.TradeAggregator, key domain.SeriesKey, r domain.Range) domain.Series {
 	t.Helper()
 	var pieces []domain.Series
-	for piece, err := range a.AggregateTrades(t.Context(), key, r) {
+	for piece, err := range a.AggregateTrades(t.Context(), key, r).Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

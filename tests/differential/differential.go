@@ -138,7 +138,7 @@ func read(q ports.BarQuery) operation {
 		text: fmt.Sprintf("read %s %s first %d last %d", q.Key, q.Range, q.First, q.Last),
 		apply: func(ctx context.Context, s contract.Store) string {
 			var bars strings.Builder
-			for piece, err := range s.Bars.ReadBars(ctx, q) {
+			for piece, err := range s.Bars.ReadBars(ctx, q).Rows() {
 				if err != nil {
 					return failure(err)
 				}

@@ -142,7 +142,7 @@ func (a *act) fetchEarly(t *rapid.T) error {
 
 func readAll(ctx context.Context, from ports.BarReader, key domain.SeriesKey, r domain.Range) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(key, 0)
-	for piece, err := range from.ReadBars(ctx, ports.BarQuery{Key: key, Range: r}) {
+	for piece, err := range from.ReadBars(ctx, ports.BarQuery{Key: key, Range: r}).Rows() {
 		if err == nil {
 			err = b.AppendSeries(piece)
 		}

@@ -3,7 +3,6 @@ package differential
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +38,7 @@ func applyAndReadTicks(ctx context.Context, a, b contract.Store, program []opera
 type tickKind[T domain.Tick] struct {
 	name             string
 	tick             func(at time.Time, seq int64) *rapid.Generator[T]
-	reader           func(ports.TickStore) func(context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
+	reader           func(ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]]
 	writer, replacer func(ports.TickStore) change[T]
 }
 
@@ -49,7 +48,7 @@ type change[T domain.Tick] = func(context.Context, domain.Ticks[T], domain.Range
 var (
 	trades = tickKind[domain.Trade]{
 		name: "trades", tick: gen.Trade,
-		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) iter.Seq2[domain.Trades, error] {
+		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Trades] {
 			return s.ReadTrades
 		},
 		writer:   func(s ports.TickStore) change[domain.Trade] { return s.WriteTrades },
@@ -57,7 +56,7 @@ var (
 	}
 	quotes = tickKind[domain.Quote]{
 		name: "quotes", tick: gen.Quote,
-		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) iter.Seq2[domain.Quotes, error] {
+		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Quotes] {
 			return s.ReadQuotes
 		},
 		writer:   func(s ports.TickStore) change[domain.Quote] { return s.WriteQuotes },
@@ -94,7 +93,7 @@ func (k tickKind[T]) read(q ports.TickQuery) operation {
 		text: fmt.Sprintf("read %s of %s %s first %d last %d", k.name, q.Symbol, q.Range, q.First, q.Last),
 		apply: func(ctx context.Context, s contract.Store) string {
 			var list strings.Builder
-			for piece, err := range k.reader(s.Ticks)(ctx, q) {
+			for piece, err := range k.reader(s.Ticks)(ctx, q).Rows() {
 				if err != nil {
 					return failure(err)
 				}

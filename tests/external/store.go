@@ -5,7 +5,6 @@ package external
 import (
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -34,10 +33,10 @@ func New() *Store {
 	return &Store{bars: map[domain.SeriesKey]domain.Series{}, claims: map[domain.SeriesKey][]domain.Range{}}
 }
 
-// ReadBars yields the answer in one piece.
-func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+// ReadBars yields the result in one piece. This store keeps no versions.
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	var used atomic.Bool
-	return func(yield func(domain.Series, error) bool) {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
 		err := ctx.Err()
 		if used.Swap(true) {
 			err = errUsed
@@ -52,7 +51,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 		if err != nil {
 			yield(domain.Series{}, translate("read bars", q.Key, err))
 		}
-	}
+	})
 }
 
 func (s *Store) find(q ports.BarQuery) domain.Series {

@@ -10,7 +10,6 @@ package mocks
 
 import (
 	context "context"
-	iter "iter"
 	reflect "reflect"
 	time "time"
 
@@ -88,10 +87,10 @@ func (c *MockStoreExtentsCall) DoAndReturn(f func(context.Context, ...domain.Sym
 }
 
 // ReadBars mocks base method.
-func (m *MockStore) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (m *MockStore) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "ReadBars", ctx, q)
-	ret0, _ := ret[0].(iter.Seq2[domain.Series, error])
+	ret0, _ := ret[0].(ports.Sequence[domain.Series])
 	return ret0
 }
 
@@ -108,19 +107,19 @@ type MockStoreReadBarsCall struct {
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockStoreReadBarsCall) Return(arg0 iter.Seq2[domain.Series, error]) *MockStoreReadBarsCall {
+func (c *MockStoreReadBarsCall) Return(arg0 ports.Sequence[domain.Series]) *MockStoreReadBarsCall {
 	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockStoreReadBarsCall) Do(f func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error]) *MockStoreReadBarsCall {
+func (c *MockStoreReadBarsCall) Do(f func(context.Context, ports.BarQuery) ports.Sequence[domain.Series]) *MockStoreReadBarsCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockStoreReadBarsCall) DoAndReturn(f func(context.Context, ports.BarQuery) iter.Seq2[domain.Series, error]) *MockStoreReadBarsCall {
+func (c *MockStoreReadBarsCall) DoAndReturn(f func(context.Context, ports.BarQuery) ports.Sequence[domain.Series]) *MockStoreReadBarsCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
@@ -228,10 +227,10 @@ func (m *MockTickStore) EXPECT() *MockTickStoreMockRecorder {
 }
 
 // ReadQuotes mocks base method.
-func (m *MockTickStore) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Quotes, error] {
+func (m *MockTickStore) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Quotes] {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "ReadQuotes", ctx, q)
-	ret0, _ := ret[0].(iter.Seq2[domain.Quotes, error])
+	ret0, _ := ret[0].(ports.Sequence[domain.Quotes])
 	return ret0
 }
 
@@ -248,28 +247,28 @@ type MockTickStoreReadQuotesCall struct {
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockTickStoreReadQuotesCall) Return(arg0 iter.Seq2[domain.Quotes, error]) *MockTickStoreReadQuotesCall {
+func (c *MockTickStoreReadQuotesCall) Return(arg0 ports.Sequence[domain.Quotes]) *MockTickStoreReadQuotesCall {
 	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockTickStoreReadQuotesCall) Do(f func(context.Context, ports.TickQuery) iter.Seq2[domain.Quotes, error]) *MockTickStoreReadQuotesCall {
+func (c *MockTickStoreReadQuotesCall) Do(f func(context.Context, ports.TickQuery) ports.Sequence[domain.Quotes]) *MockTickStoreReadQuotesCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockTickStoreReadQuotesCall) DoAndReturn(f func(context.Context, ports.TickQuery) iter.Seq2[domain.Quotes, error]) *MockTickStoreReadQuotesCall {
+func (c *MockTickStoreReadQuotesCall) DoAndReturn(f func(context.Context, ports.TickQuery) ports.Sequence[domain.Quotes]) *MockTickStoreReadQuotesCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
 
 // ReadTrades mocks base method.
-func (m *MockTickStore) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
+func (m *MockTickStore) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "ReadTrades", ctx, q)
-	ret0, _ := ret[0].(iter.Seq2[domain.Trades, error])
+	ret0, _ := ret[0].(ports.Sequence[domain.Trades])
 	return ret0
 }
 
@@ -286,19 +285,19 @@ type MockTickStoreReadTradesCall struct {
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockTickStoreReadTradesCall) Return(arg0 iter.Seq2[domain.Trades, error]) *MockTickStoreReadTradesCall {
+func (c *MockTickStoreReadTradesCall) Return(arg0 ports.Sequence[domain.Trades]) *MockTickStoreReadTradesCall {
 	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockTickStoreReadTradesCall) Do(f func(context.Context, ports.TickQuery) iter.Seq2[domain.Trades, error]) *MockTickStoreReadTradesCall {
+func (c *MockTickStoreReadTradesCall) Do(f func(context.Context, ports.TickQuery) ports.Sequence[domain.Trades]) *MockTickStoreReadTradesCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockTickStoreReadTradesCall) DoAndReturn(f func(context.Context, ports.TickQuery) iter.Seq2[domain.Trades, error]) *MockTickStoreReadTradesCall {
+func (c *MockTickStoreReadTradesCall) DoAndReturn(f func(context.Context, ports.TickQuery) ports.Sequence[domain.Trades]) *MockTickStoreReadTradesCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }

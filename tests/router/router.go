@@ -5,7 +5,6 @@ package router
 import (
 	"context"
 	"fmt"
-	"iter"
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -30,11 +29,11 @@ func (r Router) forGrid(g domain.Grid) (ports.Store, error) {
 }
 
 // ReadBars reads from the source of the key's frequency.
-func (r Router) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (r Router) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	s, err := r.forGrid(q.Key.Grid)
 	if err != nil {
-		return func(yield func(domain.Series, error) bool) {
-			yield(domain.Series{}, err)
+		return func(yield func(ports.Piece[domain.Series], error) bool) {
+			yield(ports.Piece[domain.Series]{}, err)
 		}
 	}
 

@@ -2,7 +2,6 @@ package backtest_test
 
 import (
 	"context"
-	"iter"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -29,7 +28,7 @@ type decorated struct {
 	stack string
 }
 
-func (d *decorated) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (d *decorated) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	d.stack = string(debug.Stack())
 	return d.Store.ReadBars(ctx, q)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,14 +21,14 @@ import (
 // inBatch reads the bars of a query as the second of three queries in a batch.
 type inBatch struct{ next ports.BatchReader }
 
-func (r inBatch) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
+func (r inBatch) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
 		for piece, err := range r.next.ReadBatch(ctx, []ports.BarQuery{q, q, q}) {
 			if (piece.Query == 1 || err != nil) && !yield(piece.Bars, err) {
 				return
 			}
 		}
-	}
+	})
 }
 
 // countBatch returns how many bars the result of each query has.

@@ -30,7 +30,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs a server
 			End:   time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC),
 		},
 	}
-	for bars, err := range store.ReadBars(ctx, q) {
+	for bars, err := range store.ReadBars(ctx, q).Rows() {
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -86,7 +86,7 @@ func readAll(tb testing.TB, s ports.BarReader, q ports.BarQuery) (domain.Series,
 	tb.Helper()
 	b := domain.NewSeriesBuilder(q.Key, 0)
 	var readErr error
-	for piece, err := range s.ReadBars(tb.Context(), q) {
+	for piece, err := range s.ReadBars(tb.Context(), q).Rows() {
 		if err != nil {
 			readErr = err
 		} else if err := b.AppendSeries(piece); err != nil {

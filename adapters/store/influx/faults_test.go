@@ -359,7 +359,7 @@ func readWithDeadline(t *testing.T, s *influx.Store, limit time.Duration) (late 
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	began := time.Now()
-	for _, err := range s.ReadBars(ctx, recordedQuery) {
+	for _, err := range s.ReadBars(ctx, recordedQuery).Rows() {
 		readErr = err
 	}
 
@@ -388,7 +388,7 @@ func TestBreakStopsTheServer(t *testing.T) {
 			closed <- struct{}{}
 		})
 		ctx, cancel := context.WithCancel(t.Context())
-		for _, err := range s.ReadBars(ctx, recordedQuery) {
+		for _, err := range s.ReadBars(ctx, recordedQuery).Rows() {
 			if cancelled {
 				cancel()
 				if err != nil && !errors.Is(err, context.Canceled) {

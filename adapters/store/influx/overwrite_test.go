@@ -150,7 +150,7 @@ var errNeverWritten = errors.New("a bar that was never written")
 func countVersionBars(
 	ctx context.Context, s ports.BarReader, q ports.BarQuery, versions []domain.Series,
 ) (n int, err error) {
-	for piece, err := range s.ReadBars(ctx, q) {
+	for piece, err := range s.ReadBars(ctx, q).Rows() {
 		if err != nil {
 			return n, err
 		}
@@ -251,7 +251,7 @@ func TestIncompleteBarIsCorrupt(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		began = time.Now()
-		for _, err := range s.ReadBars(ctx, recordedQuery) {
+		for _, err := range s.ReadBars(ctx, recordedQuery).Rows() {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}

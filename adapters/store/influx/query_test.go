@@ -97,7 +97,7 @@ var statementCalls = map[string]struct {
 // drain reads the queries to their end: one alone by ReadBars, several by ReadBatch.
 func drain(ctx context.Context, s *influx.Store, queries ...ports.BarQuery) error {
 	if len(queries) == 1 {
-		for _, err := range s.ReadBars(ctx, queries[0]) {
+		for _, err := range s.ReadBars(ctx, queries[0]).Rows() {
 			if err != nil {
 				return err
 			}

@@ -38,11 +38,11 @@ type operation struct{ name, subject string }
 // ReadBars yields the bars in pieces of the configured chunk size while the server sends them. The result is complete
 // only if the sequence ends without an error. A read of the last n bars holds all of them in memory, because the server
 // sends them in descending order.
-func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	op := operation{"read bars", q.Key.String()}
-	return singleUse(ctx, s, op, domain.Series.Len, func(yield func(domain.Series) bool) error {
+	return ports.Unversioned(singleUse(ctx, s, op, domain.Series.Len, func(yield func(domain.Series) bool) error {
 		return s.readBars(ctx, q, yield)
-	})
+	}))
 }
 
 // singleUse returns a sequence of the pieces that read passes to its yield function; bars returns how many bars a piece

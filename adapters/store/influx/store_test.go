@@ -221,7 +221,7 @@ func TestInvalidCallsSendNoRequest(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, err := range s.ReadBars(ctx, recordedQuery) {
+	for _, err := range s.ReadBars(ctx, recordedQuery).Rows() {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("read with a cancelled context: got %v", err)
 		}
@@ -282,7 +282,7 @@ func TestBatchesAndChunks(t *testing.T) {
 	b := minuteBars(t, recordedKey, 50)
 	write(t, s, b)
 	pieces := 0
-	for piece, err := range s.ReadBars(t.Context(), queryOf(b)) {
+	for piece, err := range s.ReadBars(t.Context(), queryOf(b)).Rows() {
 		if err != nil || piece.Len() != 10 {
 			t.Fatalf("piece %d: %s, %v", pieces, piece, err)
 		}

@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -15,6 +14,8 @@ func newBarTable(s *Store) table[domain.SeriesKey, domain.Series] {
 	return table[domain.SeriesKey, domain.Series]{
 		store: s, kind: "bars", entries: map[domain.SeriesKey]entry[domain.Series]{},
 		keyOf:     domain.Series.Key,
+		empty:     domain.EmptySeries,
+		layout:    func(key domain.SeriesKey) domain.BlockLayout { return domain.BarBlocks(key.Grid) },
 		validate:  domain.SeriesKey.Validate,
 		symbolOf:  func(key domain.SeriesKey) domain.Symbol { return key.Symbol },
 		keyText:   domain.SeriesKey.String,
@@ -36,7 +37,7 @@ func newBarTable(s *Store) table[domain.SeriesKey, domain.Series] {
 }
 
 // ReadBars yields the bars that are stored when the iteration begins, in the stored pieces, without copying a bar.
-func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	return s.bars.read(ctx, q.Key, q.Range, q.First, q.Last)
 }
 

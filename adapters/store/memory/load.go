@@ -47,7 +47,7 @@ func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol)
 
 	for _, extent := range extents {
 		bars := from.ReadBars(ctx, ports.BarQuery{Key: extent.Key, Range: extent.Range})
-		if err := s.load(ctx, extent, bars); err != nil {
+		if err := s.load(ctx, extent, bars.Rows()); err != nil {
 			return fmt.Errorf("copy %s: %w", extent.Key, err)
 		}
 	}

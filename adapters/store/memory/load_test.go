@@ -3,7 +3,6 @@ package memory_test
 import (
 	"context"
 	"errors"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,7 +27,7 @@ var allTime = domain.Range{
 // readAll returns the stored bars of the key.
 func readAll(t *rapid.T, s *memory.Store, key domain.SeriesKey) domain.Series {
 	b := domain.NewSeriesBuilder(key, 0)
-	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: allTime}) {
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: allTime}).Rows() {
 		if err == nil {
 			err = b.AppendSeries(piece)
 		}
@@ -137,16 +136,16 @@ type pieceSource struct {
 }
 
 // ReadBars yields the bars of the store in shorter pieces.
-func (p pieceSource) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
-		for s, err := range p.Store.ReadBars(ctx, q) {
+func (p pieceSource) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
+		for s, err := range p.Store.ReadBars(ctx, q).Rows() {
 			for at := 0; at < s.Len(); at += p.bars {
 				if !yield(s.Slice(at, min(at+p.bars, s.Len())), err) {
 					return
 				}
 			}
 		}
-	}
+	})
 }
 
 // TestCopySharesPieces checks that a copy stores the pieces of the source without copying a bar.
@@ -177,16 +176,16 @@ func TestCopySharesPieces(t *testing.T) {
 type overlappingSource struct{ *memory.Store }
 
 // ReadBars yields every piece of the store twice.
-func (o overlappingSource) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return func(yield func(domain.Series, error) bool) {
-		for s, err := range o.Store.ReadBars(ctx, q) {
+func (o overlappingSource) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
+		for s, err := range o.Store.ReadBars(ctx, q).Rows() {
 			for range 2 {
 				if !yield(s, err) {
 					return
 				}
 			}
 		}
-	}
+	})
 }
 
 func TestCopyRefusesPiecesOutOfOrder(t *testing.T) {

@@ -163,3 +163,47 @@ func subtractRange(ranges []domain.Range, r domain.Range) []domain.Range {
 	}
 	return left
 }
+
+// span returns the range from the first to the last row of all pieces.
+func (t *table[K, D]) span(lists ...[]D) domain.Range {
+	var span domain.Range
+	for _, pieces := range lists {
+		if len(pieces) == 0 {
+			continue
+		}
+
+		first, last := pieces[0].Range(), pieces[len(pieces)-1].Range()
+		if span.Empty() || first.Start.Before(span.Start) {
+			span.Start = first.Start
+		}
+		if last.End.After(span.End) {
+			span.End = last.End
+		}
+	}
+
+	return span
+}
+
+// equalRows reports whether the pieces of both lists have the same rows, however they are cut.
+func equalRows[D rows[D]](a, b []D) bool {
+	if countRows(a) != countRows(b) {
+		return false
+	}
+
+	i, j := 0, 0 // rows of a[0] and b[0] that are compared
+	for len(a) > 0 {
+		n := min(a[0].Len()-i, b[0].Len()-j)
+		if !a[0].Slice(i, i+n).Equal(b[0].Slice(j, j+n)) {
+			return false
+		}
+
+		if i += n; i == a[0].Len() {
+			a, i = a[1:], 0
+		}
+		if j += n; j == b[0].Len() {
+			b, j = b[1:], 0
+		}
+	}
+
+	return true
+}

@@ -41,7 +41,7 @@ func minuteBars(tb testing.TB, n int) domain.Series {
 func readPieces(tb testing.TB, s *memory.Store, q ports.BarQuery) []domain.Series {
 	tb.Helper()
 	var list []domain.Series
-	for piece, err := range s.ReadBars(tb.Context(), q) {
+	for piece, err := range s.ReadBars(tb.Context(), q).Rows() {
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 		}
 
 		got := domain.NewSeriesBuilder(key, 0)
-		for piece, err := range s.ReadBars(t.Context(), q) {
+		for piece, err := range s.ReadBars(t.Context(), q).Rows() {
 			if err == nil && piece.Len() == 0 {
 				err = errors.New("an empty piece")
 			}
@@ -141,7 +141,7 @@ func BenchmarkReadLast200(b *testing.B) {
 	q := ports.BarQuery{Key: key, Range: bars.Range(), Last: 200}
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, err := range s.ReadBars(b.Context(), q) {
+		for _, err := range s.ReadBars(b.Context(), q).Rows() {
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -165,7 +165,7 @@ func ExampleStore() {
 
 	report, err := store.WriteBars(ctx, bars, bars.Range())
 	fmt.Println(report.Inserted, err)
-	for piece, err := range store.ReadBars(ctx, ports.BarQuery{Key: day, Range: bars.Range()}) {
+	for piece, err := range store.ReadBars(ctx, ports.BarQuery{Key: day, Range: bars.Range()}).Rows() {
 		fmt.Println(piece.At(0), err)
 	}
 	// Output:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sort"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,8 @@ type table[K comparable, D rows[D]] struct {
 	entries map[K]entry[D]
 
 	keyOf     func(d D) K
+	empty     func(key K) D // without a row
+	layout    func(key K) domain.BlockLayout
 	validate  func(key K) error
 	symbolOf  func(key K) domain.Symbol
 	keyText   func(key K) string                 // for errors
@@ -39,14 +42,21 @@ type table[K comparable, D rows[D]] struct {
 
 // entry is the state of one key. It is immutable: a write makes a new one.
 type entry[D rows[D]] struct {
-	pieces   []D            // ascending, disjoint, none of them empty
-	coverage []domain.Range // ascending, disjoint, not touching
+	pieces []D // ascending, disjoint, none of them empty
+	state  *domain.SeriesState
 }
+
+// unwritten is the state of a key that was never written.
+var unwritten = &domain.SeriesState{}
 
 func (t *table[K, D]) lookup(key K) entry[D] {
 	t.store.mu.RLock()
 	defer t.store.mu.RUnlock()
-	return t.entries[key]
+	if e, found := t.entries[key]; found {
+		return e
+	}
+
+	return entry[D]{state: unwritten}
 }
 
 // coverage yields the covered ranges of the symbols, or of every symbol if there are none, in no order. The caller must
@@ -57,7 +67,7 @@ func (t *table[K, D]) coverage(symbols []domain.Symbol) iter.Seq2[K, domain.Rang
 			if len(symbols) > 0 && !slices.Contains(symbols, t.symbolOf(key)) {
 				continue
 			}
-			for _, r := range e.coverage {
+			for _, r := range e.state.Coverage {
 				if !yield(key, r) {
 					return
 				}
@@ -68,12 +78,11 @@ func (t *table[K, D]) coverage(symbols []domain.Symbol) iter.Seq2[K, domain.Rang
 
 // read yields the rows that are stored when the iteration begins, in the stored pieces, without copying a row. At most
 // one of first and last may be above 0. A second iteration yields an error.
-func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, last int) iter.Seq2[D, error] {
+func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, last int) ports.Sequence[D] {
 	var used atomic.Bool
-	return func(yield func(D, error) bool) {
+	return func(yield func(ports.Piece[D], error) bool) {
 		fail := func(err error) {
-			var none D
-			yield(none, translate("read "+t.kind, t.keyText(key), err))
+			yield(ports.Piece[D]{}, translate("read "+t.kind, t.keyText(key), err))
 		}
 		if used.Swap(true) {
 			fail(errUsed)
@@ -84,21 +93,29 @@ func (t *table[K, D]) read(ctx context.Context, key K, r domain.Range, first, la
 			return
 		}
 
-		for _, piece := range t.selectPieces(key, r, first, last) {
-			if !yield(piece, nil) {
+		e := t.lookup(key)
+		parts := t.selectPieces(e.pieces, r, first, last)
+		if len(parts) == 0 {
+			yield(ports.Piece[D]{Rows: t.empty(key), State: e.state}, nil)
+			return
+		}
+
+		state := e.state
+		for _, part := range parts {
+			if !yield(ports.Piece[D]{Rows: part, State: state}, nil) {
 				return
 			}
 			if err := ctx.Err(); err != nil {
 				fail(err)
 				return
 			}
+			state = nil
 		}
 	}
 }
 
-// selectPieces returns the stored rows in r: all of them, or the first or last ones.
-func (t *table[K, D]) selectPieces(key K, r domain.Range, first, last int) []D {
-	pieces := t.lookup(key).pieces
+// selectPieces returns the rows in r: all of them, or the first or last ones.
+func (t *table[K, D]) selectPieces(pieces []D, r domain.Range, first, last int) []D {
 	switch {
 	case first > 0:
 		return t.firstRows(pieces, r, first)
@@ -114,73 +131,80 @@ func (t *table[K, D]) selectPieces(key K, r domain.Range, first, last int) []D {
 func (t *table[K, D]) write(
 	ctx context.Context, key K, coverage domain.Range, pieces ...D,
 ) (ports.WriteReport, error) {
-	report, err := t.update(ctx, key, coverage, pieces, func(e entry[D], coverage domain.Range) (
-		entry[D], ports.WriteReport, error,
-	) {
-		e.coverage = domain.MergeRanges(append([]domain.Range{coverage}, e.coverage...))
-		if len(t.clipPieces(e.pieces, coverage)) == 0 {
-			var err error
-			e.pieces, err = t.splicePieces(e.pieces, coverage, pieces...)
-			return e, ports.WriteReport{Inserted: countRows(pieces)}, err
+	report, err := t.update(ctx, key, coverage, pieces, func(old entry[D], coverage domain.Range) (c change[D], err error) {
+		c.coverage = domain.MergeRanges(append([]domain.Range{coverage}, old.state.Coverage...))
+		if len(t.clipPieces(old.pieces, coverage)) == 0 {
+			c.report.Inserted = countRows(pieces)
+			c.pieces, err = t.splicePieces(old.pieces, coverage, pieces...)
+			return c, err
 		}
 
-		return t.mergePieces(e, pieces)
+		c.pieces, c.report, err = t.mergePieces(old.pieces, pieces)
+		return c, err
 	})
 
 	return report, translate("write "+t.kind, t.keyText(key), err)
 }
 
-// mergePieces returns the entry with the pieces merged over its rows.
-func (t *table[K, D]) mergePieces(e entry[D], pieces []D) (entry[D], ports.WriteReport, error) {
+// mergePieces returns the stored pieces with the given ones merged over their rows.
+func (t *table[K, D]) mergePieces(stored, pieces []D) ([]D, ports.WriteReport, error) {
 	var total ports.WriteReport
 	for _, d := range pieces {
-		merged, report, err := t.merge(d, t.clipPieces(e.pieces, d.Range()))
+		merged, report, err := t.merge(d, t.clipPieces(stored, d.Range()))
 		if err == nil && report.Inserted+report.Changed > 0 {
-			e.pieces, err = t.splicePieces(e.pieces, d.Range(), merged)
+			stored, err = t.splicePieces(stored, d.Range(), merged)
 		}
 		if err != nil {
-			return entry[D]{}, report, err
+			return nil, report, err
 		}
 
 		total = total.Add(report)
 	}
 
-	return e, total, nil
+	return stored, total, nil
 }
 
 // replace replaces everything in r by the rows and declares r as covered. No rows delete the rows and the coverage.
 func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.WriteReport, error) {
 	key := t.keyOf(d)
-	report, err := t.update(ctx, key, r, []D{d}, func(e entry[D], r domain.Range) (
-		entry[D], ports.WriteReport, error,
-	) {
-		stored := t.clipPieces(e.pieces, r)
-		_, report, err := t.merge(d, stored)
-		if err != nil {
-			return entry[D]{}, report, err
+	report, err := t.update(ctx, key, r, []D{d}, func(old entry[D], r domain.Range) (c change[D], err error) {
+		stored := t.clipPieces(old.pieces, r)
+		if _, c.report, err = t.merge(d, stored); err != nil {
+			return c, err
 		}
 
-		report.Deleted = countRows(stored) - report.Changed - report.Unchanged
-		if report.Inserted+report.Changed+report.Deleted > 0 {
-			e.pieces, err = t.splicePieces(e.pieces, r, d)
+		c.report.Deleted = countRows(stored) - c.report.Changed - c.report.Unchanged
+		if c.pieces = old.pieces; c.changesRows() {
+			c.pieces, err = t.splicePieces(old.pieces, r, d)
 		}
 		if d.Len() == 0 {
-			e.coverage = subtractRange(e.coverage, r)
+			c.coverage = subtractRange(old.state.Coverage, r)
 		} else {
-			e.coverage = domain.MergeRanges(append([]domain.Range{r}, e.coverage...))
+			c.coverage = domain.MergeRanges(append([]domain.Range{r}, old.state.Coverage...))
 		}
 
-		return e, report, err
+		return c, err
 	})
 
 	return report, translate("replace "+t.kind, t.keyText(key), err)
 }
 
-// update replaces the entry of the key by the one that next returns. It returns an error if a piece has another key, is
-// out of order or is not in r. next must not change the entry that it is given.
+// change is the outcome of a write.
+type change[D rows[D]] struct {
+	pieces   []D
+	coverage []domain.Range
+	report   ports.WriteReport
+}
+
+func (c change[D]) changesRows() bool {
+	return c.report.Inserted+c.report.Changed+c.report.Deleted > 0
+}
+
+// update replaces the entry of the key by the change that next returns. It returns an error if a piece has another key,
+// is out of order or is not in r. next must not change the entry that it is given.
 func (t *table[K, D]) update(
 	ctx context.Context, key K, r domain.Range, pieces []D,
-	next func(entry[D], domain.Range) (entry[D], ports.WriteReport, error),
+	next func(entry[D], domain.Range) (change[D], error),
 ) (ports.WriteReport, error) {
 	r, err := t.checkPieces(key, r, pieces)
 	if err != nil {
@@ -190,27 +214,68 @@ func (t *table[K, D]) update(
 	s := t.store
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
-	e, report, err := next(t.lookup(key), r)
+	old := t.lookup(key)
+	c, err := next(old, r)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		return ports.WriteReport{}, err
 	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(e.pieces)+len(e.coverage) == 0 {
-		delete(t.entries, key)
-		return report, nil
+	if !c.changesRows() && slices.EqualFunc(c.coverage, old.state.Coverage, domain.Range.Equal) {
+		return c.report, nil
 	}
 
+	e := entry[D]{pieces: c.pieces, state: t.nextState(key, old, c, r)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	t.entries[key] = e
 	if symbol := t.symbolOf(key); s.symbols[symbol].Symbol == "" {
 		s.symbols[symbol] = domain.NewSymbolMeta(symbol)
 	}
 
-	return report, nil
+	return c.report, nil
+}
+
+// nextState returns the state after a change in r.
+func (t *table[K, D]) nextState(key K, old entry[D], c change[D], r domain.Range) *domain.SeriesState {
+	state := &domain.SeriesState{Version: old.state.Version.Next(), Coverage: c.coverage, Blocks: old.state.Blocks}
+	if c.changesRows() {
+		state.Blocks = t.nextBlocks(t.layout(key), old, c.pieces, r, state.Version)
+	}
+
+	return state
+}
+
+// nextBlocks returns the blocks of the pieces, which differ from the old ones in r only. A block whose rows changed has
+// the new version.
+func (t *table[K, D]) nextBlocks(
+	layout domain.BlockLayout, old entry[D], pieces []D, r domain.Range, version domain.Version,
+) []domain.BlockState {
+	first, end := layout.Span(r.Intersect(t.span(old.pieces, pieces)))
+	from := sort.Search(len(old.state.Blocks), func(i int) bool { return old.state.Blocks[i].Index >= first })
+	to := sort.Search(len(old.state.Blocks), func(i int) bool { return old.state.Blocks[i].Index >= end })
+	before, after := old.state.Blocks[:from:from], old.state.Blocks[to:]
+
+	touched := old.state.Blocks[from:to]
+	blocks := before
+	for i := first; i < end; i++ {
+		start, stop := layout.Bounds(i)
+		bounds := domain.Range{Start: start.Time(), End: stop.Time()}
+		rows := t.clipPieces(pieces, bounds)
+		block := domain.BlockState{Index: i, Rows: countRows(rows), Version: version}
+		if len(touched) > 0 && touched[0].Index == i {
+			if equalRows(rows, t.clipPieces(old.pieces, bounds)) {
+				block = touched[0]
+			}
+			touched = touched[1:]
+		}
+		if len(rows) > 0 {
+			blocks = append(blocks, block)
+		}
+	}
+
+	return append(blocks, after...)
 }
 
 // checkPieces returns r in its normal form, or an error if the key, the range or a piece is invalid.

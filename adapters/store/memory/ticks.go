@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -15,6 +14,8 @@ func newTickTable[T domain.Tick](s *Store, kind domain.TickKind) table[domain.Sy
 	return table[domain.Symbol, domain.Ticks[T]]{
 		store: s, kind: string(kind), entries: map[domain.Symbol]entry[domain.Ticks[T]]{},
 		keyOf:     domain.Ticks[T].Symbol,
+		empty:     emptyTicks[T],
+		layout:    func(domain.Symbol) domain.BlockLayout { return domain.TickBlocks() },
 		validate:  domain.Symbol.Validate,
 		symbolOf:  func(symbol domain.Symbol) domain.Symbol { return symbol },
 		keyText:   func(symbol domain.Symbol) string { return string(symbol) },
@@ -35,9 +36,15 @@ func newTickTable[T domain.Tick](s *Store, kind domain.TickKind) table[domain.Sy
 	}
 }
 
+// emptyTicks returns ticks of the symbol without a row.
+func emptyTicks[T domain.Tick](symbol domain.Symbol) domain.Ticks[T] {
+	ticks, _ := domain.NewTicks[T](symbol) // an invalid symbol has no rows either
+	return ticks
+}
+
 // ReadTrades yields the trades that are stored when the iteration begins, in the stored pieces, without copying a
 // trade.
-func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
+func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
 	return s.trades.read(ctx, q.Symbol, q.Range, q.First, q.Last)
 }
 
@@ -56,7 +63,7 @@ func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domai
 
 // ReadQuotes yields the quotes that are stored when the iteration begins, in the stored pieces, without copying a
 // quote.
-func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Quotes, error] {
+func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Quotes] {
 	return s.quotes.read(ctx, q.Symbol, q.Range, q.First, q.Last)
 }
 

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,7 @@ const maxEdges = 100_000
 // left out.
 func (s *Store) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
-) iter.Seq2[domain.Series, error] {
+) ports.Sequence[domain.Series] {
 	invalid := key.Validate()
 	if invalid == nil && key.PriceType != domain.PriceTrade {
 		invalid = fmt.Errorf("price type %s: only trade bars are aggregated from trades: %w",
@@ -37,7 +36,7 @@ func (s *Store) AggregateTrades(
 	}
 	var used atomic.Bool
 
-	return func(yield func(domain.Series, error) bool) {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
 		read := streamedRead{op: opAggregate, subject: key.String(), refusal: invalid}
 		if used.Swap(true) {
 			read.refusal = errReused
@@ -52,7 +51,7 @@ func (s *Store) AggregateTrades(
 				return
 			}
 		}
-	}
+	})
 }
 
 // aggregateStatement returns the statement and the arguments for the bars of a range that begins and ends on edges of

@@ -31,7 +31,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs a server
 		Range: domain.Range{Start: end.AddDate(0, 0, -7), End: end},
 		Last:  5,
 	}
-	for bars, err := range store.ReadBars(ctx, q) {
+	for bars, err := range store.ReadBars(ctx, q).Rows() {
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -63,7 +63,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	key := domain.SeriesKey{Symbol: "KRAKEN:BTC/USD", Grid: domain.Minute1.UTC()}
 	whole := domain.Range{Start: start, End: start.Add(20_000 * time.Minute)}
 	n := 0
-	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole}) {
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole}).Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		t.Errorf("%d bars", n)
 	}
 	var last domain.Series
-	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole, Last: 1}) {
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole, Last: 1}).Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

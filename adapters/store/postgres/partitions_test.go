@@ -99,7 +99,7 @@ func TestNewPartitionsBlockNothing(t *testing.T) {
 
 func countBars(ctx context.Context, t *testing.T, s *Store, bars domain.Series) (n int) {
 	t.Helper()
-	for piece, err := range s.ReadBars(ctx, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}) {
+	for piece, err := range s.ReadBars(ctx, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}).Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}

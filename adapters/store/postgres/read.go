@@ -23,7 +23,7 @@ var (
 
 // ReadBars implements ports.BarReader. A read is one statement, so that it sees the tables as they were when it began.
 // It uses one connection until it ends or the consumer breaks off, which cancels the statement in the server.
-func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	sql, args := barStatement(q)
 	r := streamedRead{op: "read bars", subject: q.Key.String(), refusal: q.Key.Validate(), sql: sql, args: args}
 	d := &barDecoder{key: q.Key}
@@ -31,7 +31,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain
 		d.capacity = int(min(pieceBars, q.MaxBars()))
 	}
 
-	return streamRows(ctx, s, r, d)
+	return ports.Unversioned(streamRows(ctx, s, r, d))
 }
 
 // barStatement returns the statement and the arguments for q.

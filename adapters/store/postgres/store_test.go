@@ -44,7 +44,7 @@ func dsnWithUser(t *testing.T, dsn, user, password string) string {
 
 // countBars reads to the end and returns the number of bars.
 func countBars(ctx context.Context, s *postgres.Store, q ports.BarQuery) (n int, err error) {
-	for piece, failed := range s.ReadBars(ctx, q) {
+	for piece, failed := range s.ReadBars(ctx, q).Rows() {
 		n, err = n+piece.Len(), failed
 	}
 	return n, err
@@ -198,7 +198,7 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 	}
 
 	defer closeStore()
-	for _, err := range s.ReadBars(t.Context(), queryAll(bars)) {
+	for _, err := range s.ReadBars(t.Context(), queryAll(bars)).Rows() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +263,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	whole := time.Since(began)
 	for name, end := range map[string]func() error{
 		"break": func() error {
-			for _, err := range s.ReadBars(t.Context(), queryAll(bars)) {
+			for _, err := range s.ReadBars(t.Context(), queryAll(bars)).Rows() {
 				return err
 			}
 			return errors.New("no piece")
@@ -271,7 +271,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 		"cancel": func() error {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			for _, err := range s.ReadBars(ctx, queryAll(bars)) {
+			for _, err := range s.ReadBars(ctx, queryAll(bars)).Rows() {
 				if err != nil {
 					wantKind(t, err, ports.ErrCanceled)
 					return nil
@@ -336,7 +336,7 @@ func TestServerEndsRead(t *testing.T) {
 
 	s = open(t, postgres.Config{DSN: dsn}) // a slow machine must not end the statement before the connection is ended
 	killed := false
-	for _, failed := range s.ReadBars(t.Context(), queryAll(bars)) {
+	for _, failed := range s.ReadBars(t.Context(), queryAll(bars)).Rows() {
 		if err = failed; !killed {
 			killed = true
 			if _, err := other.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -378,7 +378,7 @@ func TestCallersPoolIsUsedAndNotClosed(t *testing.T) {
 
 			bars := gen.Walk("BTC/USD", 1_000)
 			writeBars(t, s, bars)
-			for piece, err := range s.ReadBars(t.Context(), queryAll(bars)) {
+			for piece, err := range s.ReadBars(t.Context(), queryAll(bars)).Rows() {
 				if err != nil || !piece.Equal(bars) {
 					t.Fatal(piece, err)
 				}

@@ -72,13 +72,13 @@ func monthOf(t time.Time) domain.Range {
 }
 
 // ReadTrades implements ports.TradeReader. It uses a statement and a connection as ReadBars does.
-func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
-	return readTicks(ctx, s, q, tradeSchema)
+func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
+	return ports.Unversioned(readTicks(ctx, s, q, tradeSchema))
 }
 
 // ReadQuotes implements ports.QuoteReader. It uses a statement and a connection as ReadBars does.
-func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Quotes, error] {
-	return readTicks(ctx, s, q, quoteSchema)
+func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Quotes] {
+	return ports.Unversioned(readTicks(ctx, s, q, quoteSchema))
 }
 
 // WriteTrades implements ports.TradeWriter.

@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"context"
 	"fmt"
-	"iter"
 	"testing"
 	"time"
 
@@ -69,7 +68,7 @@ func makeQuotes(t *testing.T, n, seed int) domain.Quotes {
 // tickCalls has the methods of a store for one kind of ticks.
 type tickCalls[T domain.Tick] struct {
 	make    func(t *testing.T, n, seed int) domain.Ticks[T]
-	read    func(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
+	read    func(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Ticks[T]]
 	write   func(ctx context.Context, ticks domain.Ticks[T], r domain.Range) (ports.WriteReport, error)
 	replace func(ctx context.Context, ticks domain.Ticks[T], r domain.Range) (ports.WriteReport, error)
 }
@@ -97,7 +96,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 		t.Helper()
 		q.Symbol = "XRP/ETH"
 		at := 0
-		for piece, err := range calls.read(ctx, q) {
+		for piece, err := range calls.read(ctx, q).Rows() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +157,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 
 	_, err = calls.write(ctx, first, part)
 	wantKind(t, err, ports.ErrInvalid)
-	for range calls.read(ctx, q) {
+	for range calls.read(ctx, q).Rows() {
 		break
 	}
 	if used := s.PoolStats().InUse; used != 0 {
@@ -186,7 +185,7 @@ func TestCorruptTicks(t *testing.T) {
 			}
 
 			var err error
-			for _, failed := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: "XRP/ETH", Range: ticks.Range()}) {
+			for _, failed := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: "XRP/ETH", Range: ticks.Range()}).Rows() {
 				err = failed
 			}
 			wantKind(t, err, ports.ErrCorruptData)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -17,8 +16,8 @@ var _ ports.TradeAggregator = (*Store)(nil)
 // SQLite runs in this process too.
 func (s *Store) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
-) iter.Seq2[domain.Series, error] {
-	return singleUse(ctx, "aggregate trades", key.String(), func(yield func(domain.Series) bool) error {
+) ports.Sequence[domain.Series] {
+	return ports.Unversioned(singleUse(ctx, "aggregate trades", key.String(), func(yield func(domain.Series) bool) error {
 		err := s.aggregateTrades(ctx, key, r, yield)
 		if errors.Is(err, domain.ErrOverflow) {
 			err = corruptError(err)
@@ -28,7 +27,7 @@ func (s *Store) AggregateTrades(
 		}
 
 		return err
-	})
+	}))
 }
 
 func (s *Store) aggregateTrades(

@@ -305,7 +305,7 @@ func TestDamagedChunk(t *testing.T) {
 			for _, q := range []ports.BarQuery{query(bars), query(middle), {Key: btc, Range: middle.Range(), Last: 4}} {
 				n := 0
 				var err error
-				for part, e := range s.ReadBars(t.Context(), q) {
+				for part, e := range s.ReadBars(t.Context(), q).Rows() {
 					n += part.Clip(middle.Range()).Len()
 					err = e
 				}

@@ -48,7 +48,7 @@ func ExampleOpen() {
 	}
 
 	fmt.Println("inserted:", report.Inserted)
-	for part, err := range store.ReadBars(ctx, ports.BarQuery{Key: key, Range: covered}) {
+	for part, err := range store.ReadBars(ctx, ports.BarQuery{Key: key, Range: covered}).Rows() {
 		if err != nil {
 			fmt.Println(err)
 			return

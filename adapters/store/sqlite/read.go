@@ -18,14 +18,14 @@ import (
 // whatever is written meanwhile. The caller must not leave a sequence unfinished for long, because SQLite cannot
 // recycle its log before the snapshot ends. A read of the last bars reads backwards and therefore buffers packed chunks
 // until it finds the first bar.
-func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) iter.Seq2[domain.Series, error] {
-	return singleUse(ctx, "read bars", q.Key.String(), func(yield func(domain.Series) bool) error {
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(singleUse(ctx, "read bars", q.Key.String(), func(yield func(domain.Series) bool) error {
 		err := s.readBars(ctx, q, yield)
 		if err == nil {
 			err = ctx.Err() // the caller may have canceled the context while it used the last Series
 		}
 		return err
-	})
+	}))
 }
 
 // singleUse returns a sequence of the values that read yields; an error of read is its last pair. read must stop when

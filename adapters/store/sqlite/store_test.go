@@ -61,7 +61,7 @@ func query(s domain.Series) ports.BarQuery { return ports.BarQuery{Key: s.Key(),
 
 func readAll(ctx context.Context, s *sqlite.Store, q ports.BarQuery) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(q.Key, 0)
-	for bars, err := range s.ReadBars(ctx, q) {
+	for bars, err := range s.ReadBars(ctx, q).Rows() {
 		if err != nil {
 			return domain.Series{}, err
 		}
@@ -244,7 +244,7 @@ func TestConcurrentReadsAreSnapshots(t *testing.T) {
 		}
 
 		got := domain.NewSeriesBuilder(btc, 0)
-		for part, err := range s.ReadBars(t.Context(), query(bars)) {
+		for part, err := range s.ReadBars(t.Context(), query(bars)).Rows() {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -65,12 +64,12 @@ var (
 )
 
 // ReadTrades implements ports.TradeReader. The sequence is one snapshot of the store, like that of ReadBars.
-func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Trades, error] {
+func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
 	return readTicks(ctx, s, q, tradeTable)
 }
 
 // ReadQuotes implements ports.QuoteReader. The sequence is one snapshot of the store, like that of ReadBars.
-func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) iter.Seq2[domain.Quotes, error] {
+func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Quotes] {
 	return readTicks(ctx, s, q, quoteTable)
 }
 
@@ -104,14 +103,14 @@ const batchTicks = 4096
 
 func readTicks[T domain.Tick](
 	ctx context.Context, s *Store, q ports.TickQuery, t *tickTable[T],
-) iter.Seq2[domain.Ticks[T], error] {
+) ports.Sequence[domain.Ticks[T]] {
 	op := "read " + string(t.kind)
-	return singleUse(ctx, op, string(q.Symbol), func(yield func(domain.Ticks[T]) bool) error {
+	return ports.Unversioned(singleUse(ctx, op, string(q.Symbol), func(yield func(domain.Ticks[T]) bool) error {
 		if err := q.Symbol.Validate(); err != nil {
 			return err
 		}
 		return t.read(ctx, s.reader, q, yield)
-	})
+	}))
 }
 
 // read yields the ticks of a query in batches until yield returns false.

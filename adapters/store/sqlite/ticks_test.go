@@ -67,7 +67,7 @@ func TestDamagedTrades(t *testing.T) {
 			}
 
 			var readErr error
-			for _, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
+			for _, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}).Rows() {
 				readErr = err
 			}
 			v, ok := errors.AsType[*domain.TickError](readErr)
@@ -81,7 +81,7 @@ func TestDamagedTrades(t *testing.T) {
 			}
 
 			n := 0
-			for batch, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}) {
+			for batch, err := range s.ReadTrades(t.Context(), ports.TickQuery{Symbol: trades.Symbol(), Range: r}).Rows() {
 				if err != nil || !batch.Equal(trades) {
 					t.Fatalf("got %s, %v", batch, err)
 				}

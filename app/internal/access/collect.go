@@ -77,8 +77,9 @@ type Collector[P Piece] struct {
 	MaxRows   int         // more rows are ErrTooLarge; 0 is no maximum
 	CountRows func(P) int // how many rows of a piece count for MaxRows; nil counts all
 
-	Pieces []P // the result
-	Rows   int // in Pieces
+	Pieces []P                 // the result
+	Rows   int                 // in Pieces
+	State  *domain.SeriesState // of the series when the pieces were read; nil where the store keeps no versions
 
 	single  [1]P // buffer of Pieces for the single piece that most results have
 	counted int
@@ -92,10 +93,22 @@ func (c *Collector[P]) Collect(pieces iter.Seq2[P, error]) error {
 	return c.err
 }
 
-// CollectBars collects the result of a store without a cache, whose pieces are plain bars.
-func (c *Collector[P]) CollectBars(bars iter.Seq2[domain.Series, error], asPiece func(domain.Series) P) error {
+// CollectSequence collects the result of a store without a cache, and the state that came with it.
+func CollectSequence[D ports.Rows, P Piece](c *Collector[P], pieces ports.Sequence[D], asPiece func(D) P) error {
 	c.Pieces = c.single[:0]
-	bars(func(s domain.Series, err error) bool { return c.add(asPiece(s), err) })
+	first := true
+	pieces(func(p ports.Piece[D], err error) bool {
+		isState := err == nil && first && p.State != nil
+		first = false
+		if isState {
+			if c.State = p.State; p.Rows.Len() == 0 {
+				return true
+			}
+		}
+
+		return c.add(asPiece(p.Rows), err)
+	})
+
 	return c.err
 }
 

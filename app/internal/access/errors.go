@@ -44,6 +44,15 @@ func (c *Call) Fault(kind, cause error) error {
 	return &ports.Error{Kind: kind, Op: c.Op, Store: c.storeName(), Subject: c.Subject.String(), Err: cause}
 }
 
+// Conflict returns err, which wraps ErrStateChanged, as an error of this call; nil stays nil.
+func (c *Call) Conflict(err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return c.Fault(ports.ErrConflict, err)
+}
+
 func (c *Call) storeName() domain.StoreName {
 	if c.Store == nil {
 		return ""
@@ -96,8 +105,8 @@ func (c *Call) Interrupted(ctx context.Context, err error) error {
 // kinds lists the kinds of failure that a store may report.
 var kinds = [...]error{
 	ports.ErrInvalid, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled, ports.ErrUnavailable,
-	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrIncomplete,
-	ports.ErrInternal,
+	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrConflict,
+	ports.ErrIncomplete, ports.ErrInternal,
 }
 
 // KindOf returns the kind of err. An error without a kind is a fault of the adapter, so ErrInternal.

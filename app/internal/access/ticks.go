@@ -13,7 +13,7 @@ import (
 type TickPort[T domain.Tick] struct {
 	Kind domain.TickKind
 	Rows RowType[domain.Ticks[T]]
-	Read func(ports.TickStore, context.Context, ports.TickQuery) iter.Seq2[domain.Ticks[T], error]
+	Read func(ports.TickStore, context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]]
 }
 
 // Trades is the port of trades.
@@ -34,39 +34,59 @@ func Quotes() TickPort[domain.Quote] {
 	}
 }
 
-// ReadTicks reads the whole result of q. More than maxRows ticks are ErrTooLarge; 0 is no maximum.
-func ReadTicks[T domain.Tick](ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery, maxRows int) (domain.Ticks[T], error) {
+// ReadTicks reads the whole result of q, and the state of the series. More than maxRows ticks are ErrTooLarge; 0 is no
+// maximum.
+func ReadTicks[T domain.Tick](
+	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery, maxRows int,
+) (ports.Piece[domain.Ticks[T]], error) {
 	empty, err := domain.NewTicks[T](q.Symbol)
 	if err != nil || q.Range.Empty() {
-		return empty, err
+		return ports.Piece[domain.Ticks[T]]{Rows: empty}, err
 	}
 
-	return Do(ctx, c, func(ctx context.Context, s *Store, q ports.TickQuery) (domain.Ticks[T], error) {
+	return Do(ctx, c, func(ctx context.Context, s *Store, q ports.TickQuery) (read ports.Piece[domain.Ticks[T]], err error) {
 		result := Collector[domain.Ticks[T]]{
 			Type: port.Rows, Store: s, Empty: empty, Range: q.Range, Limit: max(q.First, q.Last), MaxRows: maxRows,
 		}
-		if err := result.Collect(port.Read(s.Ticks, ctx, q)); err != nil {
-			return empty, err
+		asPiece := func(t domain.Ticks[T]) domain.Ticks[T] { return t }
+		if err := CollectSequence(&result, port.Read(s.Ticks, ctx, q), asPiece); err != nil {
+			return read, err
 		}
 
-		return domain.ConcatTicks(empty, result.Pieces)
+		read.State = result.State
+		read.Rows, err = domain.ConcatTicks(empty, result.Pieces)
+
+		return read, err
 	}, q)
 }
 
 // TickPages reads the ticks of r in queries of at most page rows; 0 is one query. A yielded piece ends with a whole
-// instant, so a page with more ticks in one instant is larger.
+// instant, so a page with more ticks in one instant is larger. A piece has the state of the series where that is
+// another one than the piece before saw; it is nil where the store keeps no versions. An error wraps ErrStateChanged
+// where ticks that were yielded before changed meanwhile.
 func TickPages[T domain.Tick](
 	ctx context.Context, c *Call, port TickPort[T], symbol domain.Symbol, r domain.Range, page int,
-) iter.Seq2[domain.Ticks[T], error] {
-	return func(yield func(domain.Ticks[T], error) bool) {
+) iter.Seq2[ports.Piece[domain.Ticks[T]], error] {
+	return func(yield func(ports.Piece[domain.Ticks[T]], error) bool) {
+		continuity := Continuity{Layout: domain.TickBlocks(), Whole: r}
 		q := ports.TickQuery{Symbol: symbol, Range: r, First: page}
 		for !q.Range.Empty() {
-			ticks, next, err := tickPage(ctx, c, port, q)
+			q.State = continuity.Query()
+			read, next, err := tickPage(ctx, c, port, q)
+			var isNew bool
+			if err == nil {
+				isNew, err = continuity.Add(read.State, domain.Range{Start: q.Range.Start, End: next})
+				err = c.Conflict(err)
+			}
 			if err != nil {
-				yield(ticks, err)
+				yield(ports.Piece[domain.Ticks[T]]{}, err)
 				return
 			}
-			if ticks.Len() > 0 && !yield(ticks, nil) {
+
+			if !isNew {
+				read.State = nil
+			}
+			if (read.Rows.Len() > 0 || isNew) && !yield(read, nil) {
 				return
 			}
 
@@ -76,21 +96,24 @@ func TickPages[T domain.Tick](
 }
 
 // tickPage returns the first ticks of q up to a whole instant, and where the next page starts.
-func tickPage[T domain.Tick](ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery) (domain.Ticks[T], time.Time, error) {
-	ticks, err := ReadTicks(ctx, c, port, q, 0)
-	n := ticks.Len()
+func tickPage[T domain.Tick](
+	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery,
+) (ports.Piece[domain.Ticks[T]], time.Time, error) {
+	read, err := ReadTicks(ctx, c, port, q, 0)
+	n := read.Rows.Len()
 	if err != nil || n < q.First || q.First == 0 {
-		return ticks, q.Range.End, err
+		return read, q.Range.End, err
 	}
 
-	last := ticks.Time(n - 1)
-	if whole := ticks.Clip(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
-		return whole, last, nil
+	last := read.Rows.Time(n - 1)
+	if whole := read.Rows.Clip(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
+		read.Rows = whole
+		return read, last, nil
 	}
 
 	next := last.Add(time.Microsecond) // the page lies within one instant
 	q.First, q.Range = 0, domain.Range{Start: last, End: next}
-	ticks, err = ReadTicks(ctx, c, port, q, 0)
+	read, err = ReadTicks(ctx, c, port, q, 0)
 
-	return ticks, next, err
+	return read, next, err
 }

@@ -1,0 +1,70 @@
+package access
+
+import (
+	"fmt"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// ErrStateChanged is the error of a request that found two states of one series. It wraps ports.ErrConflict.
+var ErrStateChanged = fmt.Errorf("the data changed while it was read; repeat the request: %w", ports.ErrConflict)
+
+// Continuity holds the reads of one series by one request to one state: a later read may see a newer state only if
+// nothing changed in what was read before. The zero value with a Layout is ready for the first read. It is for one
+// goroutine.
+type Continuity struct {
+	Layout domain.BlockLayout
+	Whole  domain.Range // everything that the request may read
+
+	state *domain.SeriesState // of the last read that saw a new one
+	read  domain.Range        // from the first to the last instant that was read
+}
+
+// Query returns what the next read must tell of the state.
+func (c *Continuity) Query() ports.StateQuery {
+	q := ports.StateQuery{Range: c.Whole}
+	if c.state != nil {
+		q.Known = c.state.Version
+	}
+
+	return q
+}
+
+// Add records a read of r that saw the state, which is nil where the store keeps no versions. It reports whether the
+// state is another one than that of the read before, and returns ErrStateChanged where what was read before changed.
+func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (isNew bool, err error) {
+	if state == nil {
+		return false, nil
+	}
+
+	isNew = c.state == nil || c.state.Version != state.Version
+	if isNew {
+		if c.state != nil && !c.state.SameWithin(state, c.Layout, c.read) {
+			return true, ErrStateChanged
+		}
+		c.state = state
+	}
+	c.read = Hull(c.read, r)
+
+	return isNew, nil
+}
+
+// Hull returns the range from the first to the last instant of both.
+func Hull(a, b domain.Range) domain.Range {
+	if a.Empty() {
+		return b
+	}
+	if b.Empty() {
+		return a
+	}
+
+	if b.Start.Before(a.Start) {
+		a.Start = b.Start
+	}
+	if b.End.After(a.End) {
+		a.End = b.End
+	}
+
+	return a
+}

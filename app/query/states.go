@@ -1,0 +1,152 @@
+package query
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// seriesStates holds the reads of each stored series by one request to one state.
+type seriesStates struct {
+	series []seriesRead
+	buf    [1]seriesRead // of series, because most requests read one
+}
+
+// seriesRead is a stored series that a request reads.
+type seriesRead struct {
+	store *access.Store
+	key   domain.SeriesKey
+	access.Continuity
+}
+
+// of returns the series, which begins with no read. The result is valid until the next call.
+func (s *seriesStates) of(store *access.Store, key domain.SeriesKey, whole domain.Range) *access.Continuity {
+	for i := range s.series {
+		if r := &s.series[i]; r.store == store && r.key == key {
+			return &r.Continuity
+		}
+	}
+
+	if s.series == nil {
+		s.series = s.buf[:0]
+	}
+	s.series = append(s.series, seriesRead{
+		store: store, key: key, Continuity: access.Continuity{Layout: domain.BarBlocks(key.Grid), Whole: whole},
+	})
+
+	return &s.series[len(s.series)-1].Continuity
+}
+
+// checkState makes sure that the rows of a read belong to one state with all that the request read before, and that the
+// route still holds in it. It returns access.ErrStateChanged where they do not.
+func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery) error {
+	state := t.reading.collector.State
+	if state == nil {
+		return t.checkStillCovered(ctx, call, read, q)
+	}
+
+	isNew, err := t.states.of(call.Store, q.Key, t.wholeRange(q)).Add(state, t.reading.rangeRead())
+	if err == nil && isNew && !t.route.holds(t, call.Store, q, state) {
+		err = access.ErrStateChanged
+	}
+
+	return call.Conflict(err)
+}
+
+// checkTickState makes sure that the coverage of ticks that the route relied on, which contains r, holds in the state
+// of a read of them. It returns access.ErrStateChanged where it does not. A nil state is that of a store without
+// versions, which is asked again, because the coverage was read before the ticks.
+func (t *task) checkTickState(
+	ctx context.Context, call *access.Call, kind domain.TickKind, r domain.Range, state *domain.SeriesState,
+) error {
+	planned := t.extents.plannedTicks(t.query.symbol[0], kind)
+	if state != nil {
+		whole := access.Hull(t.query.grid().Align(t.route.window.visible), r)
+		if sameWithin(planned, state.Coverage, whole) {
+			return nil
+		}
+
+		return call.Conflict(access.ErrStateChanged)
+	}
+
+	extents, err := access.Do(ctx, call, access.ReadTickExtents, t.query.symbol[:])
+	if err != nil {
+		return err
+	}
+	if !sameWithin(planned, rangesOfTicks(extents, t.query.symbol[0], kind), r) {
+		return call.Conflict(access.ErrStateChanged)
+	}
+
+	return nil
+}
+
+// sameWithin reports whether both coverages are the same in r.
+func sameWithin(a, b []domain.Range, r domain.Range) bool {
+	return slices.EqualFunc(domain.ClipRanges(a, r), domain.ClipRanges(b, r), domain.Range.Equal)
+}
+
+// wholeRange returns everything that the request may read of the queried series.
+func (t *task) wholeRange(q ports.BarQuery) domain.Range {
+	return access.Hull(t.query.grid().Align(t.route.window.visible), q.Range)
+}
+
+// holds reports whether the route is still right for the state of a series: a direct route needs coverage of what it
+// reads, a planned one needs the coverage that it was planned with.
+func (rt *route) holds(t *task, store *access.Store, q ports.BarQuery, state *domain.SeriesState) bool {
+	if rt.direct {
+		return state.Covers(q.Range)
+	}
+
+	return sameWithin(t.extents.plannedBars(store, q.Key), state.Coverage, t.wholeRange(q))
+}
+
+// rangeRead returns the part of the query's range that the rows tell of: with First or Last it ends with the last row.
+func (r *reading) rangeRead() domain.Range {
+	c, within := &r.collector, r.query.Range
+	switch {
+	case c.Limit == 0 || c.Rows < c.Limit:
+	case r.query.First > 0:
+		within.End = c.Pieces[len(c.Pieces)-1].Bars.Range().End
+	default:
+		within.Start = c.Pieces[0].Bars.OpenTime(0)
+	}
+
+	return within
+}
+
+// checkStillCovered makes sure that a store without versions still declares the coverage that the route relied on,
+// because a deletion between the read of the coverage and the read of the bars would look as if nothing traded. It
+// returns access.ErrStateChanged where it does not.
+func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery) error {
+	if read.Inferred {
+		return nil
+	}
+
+	var extents []domain.Extent
+	local := false
+	if cache := call.Store.Cache; cache != nil {
+		extents, local = cache.LocalExtents(q.Key.Symbol)
+	}
+	if !local {
+		var err error
+		if extents, err = access.Do(ctx, call, access.ReadExtents, t.query.symbol[:]); err != nil {
+			return err
+		}
+	}
+
+	var declared []domain.Range
+	for _, e := range extents {
+		if e.Key == q.Key && !e.Inferred {
+			declared = append(declared, e.Range)
+		}
+	}
+	if (&domain.SeriesState{Coverage: domain.MergeRanges(declared)}).Covers(q.Range) {
+		return nil
+	}
+
+	return call.Conflict(access.ErrStateChanged)
+}

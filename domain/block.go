@@ -1,0 +1,60 @@
+package domain
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	fixedBlockBars    = 4096 // bars of a block on a grid whose bars all have one length
+	calendarBlockBars = 4000 // mean bars of a block on any other grid, where short months and days let a few more begin
+)
+
+// The bounds of blocks, because data has years from 1 to 9999.
+var (
+	firstInstant = MicrosFloor(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC))
+	lastInstant  = MicrosFloor(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
+)
+
+// BlockLayout divides a series into blocks, which are ranges of fixed length: the units in which stores keep versions and
+// caches keep bars. A bar belongs to the block that contains its open time. A block of bars has at most 4096 of them; a
+// block of ticks is a UTC day. The cuts are part of every stored format: a grid has always the same ones.
+type BlockLayout struct{ lengthMicros int64 }
+
+// BarBlocks returns the blocks of a series of bars on the grid.
+func BarBlocks(g Grid) BlockLayout {
+	f := g.Frequency()
+	bars := int64(fixedBlockBars)
+	if f.Unit() == Month || f.Unit() >= Day && g.Zone() != "" {
+		bars = calendarBlockBars
+	}
+
+	bar := f.Nominal().Microseconds()
+	return BlockLayout{bar * min(bars, int64(lastInstant-firstInstant)/bar+1)} // bars of many years would overflow
+}
+
+// TickBlocks returns the blocks of trades and of quotes.
+func TickBlocks() BlockLayout { return BlockLayout{(24 * time.Hour).Microseconds()} }
+
+// Index returns the number of the block that contains m. Blocks are numbered in order of time; the first block at or
+// after 1970 is 0.
+func (b BlockLayout) Index(m Micros) int64 { return floorDiv(int64(m), b.lengthMicros) }
+
+// Span returns the numbers of the blocks that overlap r: from the first up to, not including, the last.
+func (b BlockLayout) Span(r Range) (from, to int64) {
+	if r.Empty() {
+		return 0, 0
+	}
+
+	start, end := r.Micros()
+	return b.Index(Micros(start)), b.Index(Micros(end-1)) + 1
+}
+
+// Bounds returns the start and the end of block i, within the years 1 to 9999.
+func (b BlockLayout) Bounds(i int64) (start, end Micros) {
+	if i >= math.MaxInt64/b.lengthMicros || i <= math.MinInt64/b.lengthMicros {
+		return lastInstant, lastInstant
+	}
+
+	return max(Micros(i*b.lengthMicros), firstInstant), min(Micros((i+1)*b.lengthMicros), lastInstant)
+}
