@@ -64,7 +64,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 func TestClaimedStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, func(tb testing.TB) contract.Store {
-		return contract.Store{Bars: ingest.WithClaims(assuming{memory.New()}, keeper{memory.New()})}
+		return contract.Store{Bars: ingest.WithClaims(assuming{memory.New()}, keeper{memory.New()}), UnversionedBars: true}
 	}, contract.Profile{})
 }
 

@@ -47,7 +47,7 @@ func (b BlockLayout) Span(r Range) (from, to int64) {
 	}
 
 	start, end := r.Micros()
-	return b.Index(Micros(start)), b.Index(Micros(end-1)) + 1
+	return b.Index(start), b.Index(end-1) + 1
 }
 
 // Bounds returns the start and the end of block i, within the years 1 to 9999.

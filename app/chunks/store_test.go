@@ -63,7 +63,7 @@ func held(t *testing.T, caches func(testing.TB) chunks.Caches) {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(s.Close)
-		next.Bars = s
+		next.Bars, next.UnversionedBars = s, true
 		return next
 	}, contract.Profile{})
 }

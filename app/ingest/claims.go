@@ -30,9 +30,9 @@ func WithClaims(bars ports.Store, claims ClaimKeeper) *ClaimedStore {
 	return &ClaimedStore{bars: bars, claims: claims}
 }
 
-// ReadBars reads the store.
+// ReadBars reads the store. It yields no state, because the store does not know the coverage.
 func (c *ClaimedStore) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return c.bars.ReadBars(ctx, q)
+	return ports.Unversioned(c.bars.ReadBars(ctx, q).Rows())
 }
 
 // WriteBars writes the bars and then claims.

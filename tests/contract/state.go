@@ -11,9 +11,9 @@ import (
 
 // states is what the laws of states need to know of one kind of data, whose fixtures have rows in every minute.
 type states struct {
-	layout       domain.BlockLayout
-	blockMinutes int // minutes in a block
-	perMinute    int // rows in a minute
+	layout      domain.BlockLayout
+	perMinute   int // rows in a minute
+	unversioned func(s Store) bool
 
 	write    func(ctx context.Context, s Store, from, to, seed int) error // rows in the minutes [from, to), which it declares
 	declare  func(ctx context.Context, s Store, r domain.Range) error
@@ -32,7 +32,8 @@ type stateQuery struct {
 
 func barStates() states {
 	return states{
-		layout: domain.BarBlocks(key.Grid), blockMinutes: 4096, perMinute: 1,
+		layout: domain.BarBlocks(key.Grid), perMinute: 1,
+		unversioned: func(s Store) bool { return s.UnversionedBars },
 		write: func(ctx context.Context, s Store, from, to, seed int) error {
 			return write(ctx, s, bars(key, minutes(from), to-from, seed))
 		},
@@ -60,7 +61,8 @@ func barStates() states {
 
 func tickStates[D data[D]](f form[D]) states {
 	return states{
-		layout: domain.TickBlocks(), blockMinutes: 24 * 60, perMinute: f.aMinute,
+		layout: domain.TickBlocks(), perMinute: f.aMinute,
+		unversioned: func(s Store) bool { return s.UnversionedTicks },
 		write: func(ctx context.Context, s Store, from, to, seed int) error {
 			return second(f.put(ctx, s, f.run(from, to, seed), span(from, to)))
 		},
@@ -96,9 +98,9 @@ func (f states) at(ctx context.Context, s Store, r domain.Range) (rows int, stat
 	rows, state, err = f.read(ctx, s, stateQuery{r: r})
 	switch {
 	case err != nil:
-	case s.Unversioned && state != nil:
+	case f.unversioned(s) && state != nil:
 		err = fmt.Errorf("a store that says that it keeps no versions yielded the state %+v", *state)
-	case s.Unversioned:
+	case f.unversioned(s):
 		err = notApplicableError("the store keeps no versions")
 	case state == nil:
 		err = fmt.Errorf("a read of %s yielded no state", r)

@@ -41,8 +41,9 @@ type Store struct {
 	Aggregator ports.TradeAggregator // used by TradeAggregator, of the trades in Ticks
 	Batch      ports.BatchReader     // used by BatchReader, of the bars in Bars
 
-	// Unversioned says that the store keeps no versions: it yields no state, and the laws of states do not apply.
-	Unversioned bool
+	// UnversionedBars and UnversionedTicks say that the store keeps no versions: it yields no states, and the laws of
+	// states do not apply.
+	UnversionedBars, UnversionedTicks bool
 
 	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the
 	// store's own tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.

@@ -9,7 +9,7 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	open := func(testing.TB) contract.Store { return contract.Store{Bars: external.New(), Unversioned: true} }
+	open := func(testing.TB) contract.Store { return contract.Store{Bars: external.New(), UnversionedBars: true} }
 	contract.BarStore(t, open, contract.Profile{Waivers: []contract.Waiver{
 		{Law: "time/far_from_now", Reason: "this store has no bars before 1970"},
 	}})

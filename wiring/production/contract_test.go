@@ -72,7 +72,9 @@ func routed(cache wiring.Cache) contract.Open {
 			tb.Fatal(err)
 		}
 
-		return contract.Store{Bars: router.Router(sources), Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks}
+		return contract.Store{Bars: router.Router(sources), Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks,
+			UnversionedBars: true, UnversionedTicks: true,
+		}
 	}
 }
 

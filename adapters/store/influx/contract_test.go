@@ -42,7 +42,7 @@ func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
 func open(tb testing.TB) contract.Store {
 	cfg := config(tb)
 	s := openStore(tb, cfg)
-	return contract.Store{Bars: s, Batch: s, Catalog: s, Corrupt: plants(cfg)}
+	return contract.Store{Bars: s, Batch: s, Catalog: s, Corrupt: plants(cfg), UnversionedBars: true}
 }
 
 // coverageStore stores coverage in the memory store, in the place of the relational store.

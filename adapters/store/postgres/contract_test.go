@@ -55,7 +55,9 @@ func TestContract(t *testing.T) {
 	harness := func(tb testing.TB) contract.Store {
 		dsn := migrated.Postgres(tb)
 		s := open(tb, postgres.Config{DSN: dsn})
-		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, Catalog: s, Symbols: s, Corrupt: defects(dsn)}
+		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, Catalog: s, Symbols: s, Corrupt: defects(dsn),
+			UnversionedBars: true, UnversionedTicks: true,
+		}
 	}
 	contract.BarStore(t, harness, contract.Profile{})
 	contract.SymbolCatalog(t, harness, contract.Profile{})
