@@ -51,10 +51,15 @@ func (b BlockLayout) Span(r Range) (from, to int64) {
 }
 
 // Bounds returns the start and the end of block i, within the years 1 to 9999.
-func (b BlockLayout) Bounds(i int64) (start, end Micros) {
-	if i >= math.MaxInt64/b.lengthMicros || i <= math.MinInt64/b.lengthMicros {
-		return lastInstant, lastInstant
+func (b BlockLayout) Bounds(i int64) (start, end Micros) { return b.start(i), b.start(i + 1) }
+
+func (b BlockLayout) start(i int64) Micros {
+	if i >= math.MaxInt64/b.lengthMicros {
+		return lastInstant
+	}
+	if i <= math.MinInt64/b.lengthMicros {
+		return firstInstant
 	}
 
-	return max(Micros(i*b.lengthMicros), firstInstant), min(Micros((i+1)*b.lengthMicros), lastInstant)
+	return min(max(Micros(i*b.lengthMicros), firstInstant), lastInstant)
 }

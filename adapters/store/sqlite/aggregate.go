@@ -17,34 +17,35 @@ var _ ports.TradeAggregator = (*Store)(nil)
 func (s *Store) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) ports.Sequence[domain.Series] {
-	return ports.Unversioned(singleUse(ctx, "aggregate trades", key.String(), func(yield func(domain.Series) bool) error {
-		err := s.aggregateTrades(ctx, key, r, yield)
+	return singleUse(ctx, "aggregate trades", key.String(), func(yield func(ports.Piece[domain.Series]) bool) error {
+		resampler, err := domain.NewResampler(key)
+		if err != nil {
+			return err
+		}
+		if key.PriceType != domain.PriceTrade {
+			return fmt.Errorf("trades cannot be aggregated to bars of the %s price: %w", key.PriceType, domain.ErrInvalid)
+		}
+
+		q := ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}
+		state := tradeTable.stateQuery(q)
+		err = readRows(ctx, s, state, domain.EmptySeries(key), yield, func(tx snapshot, put func(domain.Series) bool) error {
+			return aggregateTrades(ctx, tx, q, resampler, put)
+		})
 		if errors.Is(err, domain.ErrOverflow) {
 			err = corruptError(err)
 		}
-		if err == nil {
-			err = ctx.Err()
-		}
 
 		return err
-	}))
+	})
 }
 
-func (s *Store) aggregateTrades(
-	ctx context.Context, key domain.SeriesKey, r domain.Range, yield func(domain.Series) bool,
+// aggregateTrades yields the bars of the trades that q selects.
+func aggregateTrades(
+	ctx context.Context, tx snapshot, q ports.TickQuery, resampler *domain.Resampler, yield func(domain.Series) bool,
 ) error {
-	resampler, err := domain.NewResampler(key)
-	if err != nil {
-		return err
-	}
-	if key.PriceType != domain.PriceTrade {
-		return fmt.Errorf("trades cannot be aggregated to bars of the %s price: %w", key.PriceType, domain.ErrInvalid)
-	}
-
 	more := true
 	var resampleErr error
-	q := ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}
-	err = tradeTable.read(ctx, s.reader, q, func(trades domain.Trades) bool {
+	err := tradeTable.read(ctx, tx, q, func(trades domain.Trades) bool {
 		var bars domain.Series
 		if bars, resampleErr = resampler.AddTrades(trades); resampleErr != nil {
 			return false

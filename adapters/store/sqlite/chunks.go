@@ -25,11 +25,15 @@ type chunkWriter struct {
 	series     int64
 	key        domain.SeriesKey
 	report     ports.WriteReport
+	blocks     blockChanges
 	packed     []byte // scratch for a chunk
 }
 
 func newChunkWriter(tx *sql.Tx, series int64, key domain.SeriesKey) *chunkWriter {
-	return &chunkWriter{statements: preparedStatements{tx: tx}, series: series, key: key}
+	return &chunkWriter{
+		statements: preparedStatements{tx: tx}, series: series, key: key,
+		blocks: newBlockChanges(domain.BarBlocks(key.Grid)),
+	}
 }
 
 func (w *chunkWriter) close() { w.statements.close() }
@@ -100,7 +104,10 @@ func (w *chunkWriter) replace(ctx context.Context, bars domain.Series, r domain.
 			m.parts = append([]domain.Series{before}, append(m.parts, after)...)
 		}
 
-		m.isChanged = m.isChanged || repaired
+		if repaired {
+			m.isChanged = true
+			w.blocks.lose(slot.row.first.V, slot.row.last.V)
+		}
 		if err := w.rewrite(ctx, &slot, stored, m); err != nil {
 			return err
 		}
@@ -172,15 +179,18 @@ func (w *chunkWriter) merge(stored, bars domain.Series, keepOthers bool) mergedB
 				m.parts = append(m.parts, stored.Slice(0, onlyOld))
 			} else {
 				w.report.Deleted += onlyOld
+				w.blocks.add(stored.Columns().OpenMicros[:onlyOld], -1)
 			}
 		case onlyNew > 0:
 			w.report.Inserted += onlyNew
+			w.blocks.add(bars.Columns().OpenMicros[:onlyNew], 1)
 			m.parts = append(m.parts, bars.Slice(0, onlyNew))
 		default:
 			updated := bars.Slice(0, both)
-			n := countDifferences(stored.Slice(0, both), updated)
-			w.report.Changed += n
-			w.report.Unchanged += both - n
+			different := timesOfDifferences(stored.Slice(0, both), updated)
+			w.report.Changed += len(different)
+			w.report.Unchanged += both - len(different)
+			w.blocks.add(different, 0)
 			m.parts = append(m.parts, updated)
 		}
 
@@ -282,4 +292,26 @@ func joinParts(key domain.SeriesKey, parts []domain.Series) (domain.Series, erro
 	}
 
 	return b.Series()
+}
+
+// saveVersion gives the series its next version if a bar or the coverage changed.
+func (w *chunkWriter) saveVersion(ctx context.Context, coverageChanged bool) error {
+	return w.blocks.saveVersion(ctx, w.statements.tx, w.series, coverageChanged, w.countBars)
+}
+
+// countBars returns the number of readable bars from start to end.
+func (w *chunkWriter) countBars(ctx context.Context, start, end domain.Micros) (int, error) {
+	rows, err := queryAll(ctx, w.statements.tx, (*chunkRow).targets, selectChunksWithin, w.series, int64(start), int64(end))
+	if err != nil {
+		return 0, err
+	}
+
+	n := 0
+	for _, row := range rows {
+		if c, err := row.open(w.key); err == nil {
+			n += c.Clip(domain.Range{Start: start.Time(), End: end.Time()}).Len()
+		}
+	}
+
+	return n, nil
 }

@@ -6,45 +6,47 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// countDifferences returns the number of bars that differ between two Series with the same open times. It compares
-// decimals as numbers, whatever their scales.
-func countDifferences(a, b domain.Series) int {
+// timesOfDifferences returns the open times of the bars that differ between two Series with the same open times, in
+// microseconds since 1970. It compares decimals as numbers, whatever their scales.
+func timesOfDifferences(a, b domain.Series) []int64 {
 	differs := make([]bool, a.Len())
 	x, y := a.Columns(), b.Columns()
-	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
-		p, scaleP := x.Field(f)
-		q, scaleQ := y.Field(f)
-		switch {
-		case p.Hi != nil || q.Hi != nil:
-			return countWideDifferences(a, b)
-		case scaleP < scaleQ:
-			markDifferences(differs, p.Lo, q.Lo, scaleQ-scaleP)
-		default:
-			markDifferences(differs, q.Lo, p.Lo, scaleP-scaleQ)
+	if isWide(x) || isWide(y) {
+		for i := range differs {
+			differs[i] = !a.At(i).Equal(b.At(i))
+		}
+	} else {
+		markDifferences(differs, x.Trades, y.Trades, 0)
+		for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
+			p, scaleP := x.Field(f)
+			q, scaleQ := y.Field(f)
+			if scaleP < scaleQ {
+				markDifferences(differs, p.Lo, q.Lo, scaleQ-scaleP)
+			} else {
+				markDifferences(differs, q.Lo, p.Lo, scaleP-scaleQ)
+			}
 		}
 	}
 
-	markDifferences(differs, x.Trades, y.Trades, 0)
-	n := 0
-	for _, d := range differs {
+	var times []int64
+	for i, d := range differs {
 		if d {
-			n++
+			times = append(times, x.OpenMicros[i])
 		}
 	}
 
-	return n
+	return times
 }
 
-// countWideDifferences is countDifferences for numbers of more than 64 bits.
-func countWideDifferences(a, b domain.Series) int {
-	n := 0
-	for i := range a.Len() {
-		if !a.At(i).Equal(b.At(i)) {
-			n++
+// isWide reports whether a column has numbers of more than 64 bits.
+func isWide(c domain.Columns) bool {
+	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
+		if column, _ := c.Field(f); column.Hi != nil {
+			return true
 		}
 	}
 
-	return n
+	return false
 }
 
 // markDifferences sets differs[i] if value i differs. The scale of fine has digits more digits than that of coarse.

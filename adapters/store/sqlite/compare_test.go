@@ -10,9 +10,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// TestCountDifferences compares the comparison by column with Bar.Equal, for numbers of all scales and near the limits
+// TestTimesOfDifferences compares the comparison by column with Bar.Equal, for numbers of all scales and near the limits
 // of 64 bits.
-func TestCountDifferences(t *testing.T) {
+func TestTimesOfDifferences(t *testing.T) {
 	t.Parallel()
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
 	limits := []int64{0, 1, -1, 10, 100, math.MaxInt64, math.MinInt64, math.MaxInt64 / 10}
@@ -69,7 +69,7 @@ func TestCountDifferences(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, reversed := countDifferences(x, y), countDifferences(y, x); got != want || reversed != want {
+		if got, reversed := len(timesOfDifferences(x, y)), len(timesOfDifferences(y, x)); got != want || reversed != want {
 			t.Fatalf("%d bars differ, %d with the arguments reversed, want %d", got, reversed, want)
 		}
 	})

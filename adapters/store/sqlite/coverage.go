@@ -81,15 +81,15 @@ func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol, bars b
 	return rows, nil
 }
 
-// declareCoverage adds r to the extents of the series.
-func declareCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
+// declareCoverage adds r to the extents of the series, and reports whether they changed.
+func declareCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) (changed bool, err error) {
 	return updateExtents(ctx, tx, series, r, func(extents []domain.Range) []domain.Range {
 		return domain.MergeRanges(append(extents, r))
 	})
 }
 
-// removeCoverage removes r from the extents of the series.
-func removeCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) error {
+// removeCoverage removes r from the extents of the series, and reports whether they changed.
+func removeCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range) (changed bool, err error) {
 	return updateExtents(ctx, tx, series, r, func(extents []domain.Range) []domain.Range {
 		var remaining []domain.Range
 		for _, e := range extents {
@@ -100,27 +100,27 @@ func removeCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Rang
 }
 
 // replaceCoverage updates the extents after n bars or ticks replaced those in r: it declares coverage of r, or removes
-// it if n is 0.
-func replaceCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range, n int) error {
+// it if n is 0. It reports whether they changed.
+func replaceCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Range, n int) (changed bool, err error) {
 	if n > 0 {
 		return declareCoverage(ctx, tx, series, r)
 	}
 	return removeCoverage(ctx, tx, series, r)
 }
 
-// updateExtents replaces the extents that overlap or touch r by the result of change. It writes nothing if they are
-// equal.
+// updateExtents replaces the extents that overlap or touch r by the result of next. It writes nothing, and reports
+// false, if they are equal.
 func updateExtents(
-	ctx context.Context, tx *sql.Tx, series int64, r domain.Range, change func([]domain.Range) []domain.Range,
-) error {
+	ctx context.Context, tx *sql.Tx, series int64, r domain.Range, next func([]domain.Range) []domain.Range,
+) (changed bool, err error) {
 	if r.Empty() {
-		return nil
+		return false, nil
 	}
 
 	start, end := r.Micros()
-	rows, err := queryAll(ctx, tx, (*extentRow).targets, selectTouchingExtents, series, start, end)
+	rows, err := queryAll(ctx, tx, (*extentRow).targets, selectTouchingExtents, series, int64(start), int64(end))
 	if err != nil {
-		return err
+		return false, err
 	}
 
 	stored := make([]domain.Range, 0, len(rows)+1)
@@ -128,20 +128,20 @@ func updateExtents(
 		stored = append(stored, row.timeRange())
 	}
 
-	changed := change(slices.Clip(stored))
-	if slices.EqualFunc(stored, changed, domain.Range.Equal) {
-		return nil
+	extents := next(slices.Clip(stored))
+	if slices.EqualFunc(stored, extents, domain.Range.Equal) {
+		return false, nil
 	}
 
-	if _, err := tx.ExecContext(ctx, deleteTouchingExtents, series, start, end); err != nil {
-		return err
+	if _, err := tx.ExecContext(ctx, deleteTouchingExtents, series, int64(start), int64(end)); err != nil {
+		return false, err
 	}
-	for _, c := range changed {
-		from, to := c.Micros()
-		if _, err := tx.ExecContext(ctx, insertExtent, series, from, to); err != nil {
-			return err
+	for _, e := range extents {
+		from, to := e.Micros()
+		if _, err := tx.ExecContext(ctx, insertExtent, series, int64(from), int64(to)); err != nil {
+			return false, err
 		}
 	}
 
-	return nil
+	return true, nil
 }

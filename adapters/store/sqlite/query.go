@@ -22,6 +22,9 @@ const applicationID = 0x6d6b6474
 // series, without a grid. Decimals are plain text, which represents every digit of a Decimal, as no integer column
 // does, and is readable in the sqlite3 shell. No statement compares or sorts them, so that text is no disadvantage.
 //
+// A series and each of its blocks that has rows have a version: see domain.SeriesState. A nonce is the 64 bits of an
+// unsigned number.
+//
 // Times are microseconds since 1970 UTC. STRICT makes SQLite reject values of another type.
 const schema1 = `
 CREATE TABLE symbols (
@@ -39,8 +42,19 @@ CREATE TABLE series (
 	symbol TEXT NOT NULL,
 	grid   TEXT NOT NULL,
 	kind   TEXT NOT NULL,
+	revision INTEGER NOT NULL DEFAULT 0,
+	nonce    INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (symbol, grid, kind)
 ) STRICT;
+
+CREATE TABLE blocks (
+	series   INTEGER NOT NULL,
+	block    INTEGER NOT NULL,
+	rows     INTEGER NOT NULL,
+	revision INTEGER NOT NULL,
+	nonce    INTEGER NOT NULL,
+	PRIMARY KEY (series, block)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE chunks (
 	id         INTEGER NOT NULL PRIMARY KEY,
@@ -105,6 +119,9 @@ const (
 WHERE symbol = ?1 AND grid = ?2 AND kind = ?3 AND first_open < ?5 AND last_open >= ?4
 AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE series = series.id AND first_open < ?4), ?4)
 ORDER BY first_open`
+
+	// selectChunksWithin selects the chunks of a series that may have bars in a range. Parameters: series, start, end.
+	selectChunksWithin = `SELECT ` + chunkAndNext + ` FROM chunks WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3`
 
 	selectChunks     = chunksInRange
 	selectLastChunks = chunksInRange + ` DESC`
@@ -179,6 +196,26 @@ const (
 	insertNewSymbol = insertSymbols + symbolValues + ` ON CONFLICT (symbol) DO NOTHING`
 	insertSymbols   = `INSERT INTO symbols (` + symbolColumns + `) VALUES `
 	symbolValues    = `(?, ?, ?, ?, ?, ?, ?)`
+
+	// selectSeriesVersion selects a series and its version. Parameters: symbol, grid, kind.
+	selectSeriesVersion = `SELECT id, revision, nonce FROM series WHERE symbol = ? AND grid = ? AND kind = ?`
+
+	// selectState selects the coverage of a series, then its blocks in a range. Parameters: series, first block, end.
+	selectState = `SELECT a, b, revision, nonce FROM (
+	SELECT 0 AS part, range_start AS a, range_end AS b, NULL AS revision, NULL AS nonce FROM extents WHERE series = ?1
+	UNION ALL
+	SELECT 1, block, rows, revision, nonce FROM blocks WHERE series = ?1 AND block >= ?2 AND block < ?3
+) ORDER BY part, a`
+
+	// updateVersion gives a series its next revision, and returns it. Parameters: series, nonce.
+	updateVersion = `UPDATE series SET revision = revision + 1, nonce = ?2 WHERE id = ?1 RETURNING revision`
+
+	// upsertBlock adds rows to a block, which may be less than none. Parameters: the columns of blocks.
+	upsertBlock = `INSERT INTO blocks (series, block, rows, revision, nonce) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (series, block) DO UPDATE SET rows = rows + excluded.rows, revision = excluded.revision, nonce = excluded.nonce`
+
+	deleteBlock       = `DELETE FROM blocks WHERE series = ? AND block = ?`
+	deleteEmptyBlocks = `DELETE FROM blocks WHERE series = ? AND rows <= 0`
 
 	selectSeries = `SELECT id FROM series WHERE symbol = ? AND grid = ? AND kind = ?`
 	insertSeries = `INSERT INTO series (symbol, grid, kind) VALUES (?, ?, ?)`

@@ -28,11 +28,16 @@ func goldenSQL() map[string][]namedSQL {
 		"schema": {{"schema1", schema1}, {"selectVersion", selectVersion}, {"setVersion", setVersion(1)}},
 		"chunks": {
 			{"selectChunks", selectChunks}, {"selectLastChunks", selectLastChunks}, {"selectSlot", selectSlot},
+			{"selectChunksWithin", selectChunksWithin},
 			{"insertChunk", insertChunk}, {"updateChunk", updateChunk}, {"deleteChunk", deleteChunk},
 		},
 		"trades": tickStatements("tradeSQL", tradeSQL),
 		"quotes": tickStatements("quoteSQL", quoteSQL),
 		"series": {{"selectSeries", selectSeries}, {"insertSeries", insertSeries}},
+		"state": {
+			{"selectSeriesVersion", selectSeriesVersion}, {"selectState", selectState}, {"updateVersion", updateVersion},
+			{"upsertBlock", upsertBlock}, {"deleteBlock", deleteBlock}, {"deleteEmptyBlocks", deleteEmptyBlocks},
+		},
 		"symbols": {
 			{"insertNewSymbol", insertNewSymbol},
 			{"upsertSymbols of 2", upsertSymbols(2)},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,47 +18,66 @@ import (
 // recycle its log before the snapshot ends. A read of the last bars reads backwards and therefore buffers packed chunks
 // until it finds the first bar.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return ports.Unversioned(singleUse(ctx, "read bars", q.Key.String(), func(yield func(domain.Series) bool) error {
-		err := s.readBars(ctx, q, yield)
-		if err == nil {
-			err = ctx.Err() // the caller may have canceled the context while it used the last Series
-		}
-		return err
-	}))
+	return singleUse(ctx, "read bars", q.Key.String(), func(yield func(ports.Piece[domain.Series]) bool) error {
+		state := stateQuery{newSeriesRow(q.Key), domain.BarBlocks(q.Key.Grid), q.Range, q.State}
+		return readRows(ctx, s, state, domain.EmptySeries(q.Key), yield, func(tx snapshot, put func(domain.Series) bool) error {
+			return s.readBars(ctx, tx, q, put)
+		})
+	})
 }
 
-// singleUse returns a sequence of the values that read yields; an error of read is its last pair. read must stop when
+// readRows yields the rows that read passes to put, and the state of the series, from one snapshot.
+func readRows[D ports.Rows](
+	ctx context.Context, s *Store, q stateQuery, empty D, yield func(ports.Piece[D]) bool,
+	read func(tx snapshot, put func(D) bool) error,
+) error {
+	return s.readSnapshot(ctx, func(tx snapshot) error {
+		state, err := s.readState(ctx, tx, q)
+		if err != nil {
+			return err
+		}
+
+		pieces := statePieces[D]{state, empty, yield}
+		if err := read(tx, pieces.put); err != nil {
+			return err
+		}
+
+		pieces.finish()
+		return ctx.Err() // the caller may have canceled the context while it used the last piece
+	})
+}
+
+// singleUse returns a sequence of the pieces that read yields; an error of read is its last pair. read must stop when
 // yield returns false. The second use of the sequence is an error.
-func singleUse[D any](
-	ctx context.Context, op, subject string, read func(yield func(D) bool) error,
-) iter.Seq2[D, error] {
+func singleUse[D ports.Rows](
+	ctx context.Context, op, subject string, read func(yield func(ports.Piece[D]) bool) error,
+) ports.Sequence[D] {
 	var used atomic.Bool
-	return func(yield func(D, error) bool) {
-		var none D
+	return func(yield func(ports.Piece[D], error) bool) {
 		if used.Swap(true) {
 			err := fmt.Errorf("the sequence was already used; read again: %w", domain.ErrInvalid)
-			yield(none, translate(ctx, op, subject, err))
+			yield(ports.Piece[D]{}, translate(ctx, op, subject, err))
 			return
 		}
 
 		stopped := false
-		err := read(func(d D) bool {
-			stopped = !yield(d, nil)
+		err := read(func(p ports.Piece[D]) bool {
+			stopped = !yield(p, nil)
 			return !stopped
 		})
 		if err != nil && !stopped {
-			yield(none, translate(ctx, op, subject, err))
+			yield(ports.Piece[D]{}, translate(ctx, op, subject, err))
 		}
 	}
 }
 
-func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series) bool) error {
+func (s *Store) readBars(ctx context.Context, tx snapshot, q ports.BarQuery, yield func(domain.Series) bool) error {
 	if q.Last > 0 {
-		return s.readLastBars(ctx, q, yield)
+		return s.readLastBars(ctx, tx, q, yield)
 	}
 
 	left := q.First
-	read := chunkRead{stmt: s.chunksStmt, targets: (*chunkRow).borrowTargets, query: q}
+	read := chunkRead{stmt: tx.StmtContext(ctx, s.chunksStmt), targets: (*chunkRow).borrowTargets, query: q}
 	return read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		if q.First > 0 {
 			c = c.Slice(0, min(left, c.Len()))
@@ -71,10 +89,10 @@ func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domai
 	})
 }
 
-func (s *Store) readLastBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series) bool) error {
+func (s *Store) readLastBars(ctx context.Context, tx snapshot, q ports.BarQuery, yield func(domain.Series) bool) error {
 	var chunks []codec.Chunk // newest first
 	left := q.Last
-	read := chunkRead{stmt: s.lastChunksStmt, targets: (*chunkRow).targets, query: q}
+	read := chunkRead{stmt: tx.StmtContext(ctx, s.lastChunksStmt), targets: (*chunkRow).targets, query: q}
 	if err := read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		c = c.Slice(max(0, c.Len()-left), c.Len())
 		left -= c.Len()

@@ -74,7 +74,7 @@ type Store struct {
 	writer *sql.DB // one connection, because SQLite has one writer and waiting for the connection respects the context
 	reader *sql.DB // cannot write
 
-	chunksStmt, lastChunksStmt *sql.Stmt // of reader
+	seriesStmt, stateStmt, chunksStmt, lastChunksStmt *sql.Stmt // of reader
 }
 
 var (
@@ -141,12 +141,19 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	}
 
 	s.reader.SetMaxIdleConns(idleReaders)
-	if s.chunksStmt, err = s.reader.PrepareContext(ctx, selectChunks); err != nil {
-		return err
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&s.seriesStmt, selectSeriesVersion}, {&s.stateStmt, selectState},
+		{&s.chunksStmt, selectChunks}, {&s.lastChunksStmt, selectLastChunks},
+	} {
+		if *p.stmt, err = s.reader.PrepareContext(ctx, p.text); err != nil {
+			return err
+		}
 	}
 
-	s.lastChunksStmt, err = s.reader.PrepareContext(ctx, selectLastChunks)
-	return err
+	return nil
 }
 
 // connect returns a connection pool. It does no I/O.
@@ -178,7 +185,7 @@ func connect(path, options string) (*sql.DB, error) {
 // which a reader may not do.
 func (s *Store) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.chunksStmt, s.lastChunksStmt} {
+	for _, stmt := range []*sql.Stmt{s.seriesStmt, s.stateStmt, s.chunksStmt, s.lastChunksStmt} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

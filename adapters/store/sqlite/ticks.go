@@ -105,17 +105,25 @@ func readTicks[T domain.Tick](
 	ctx context.Context, s *Store, q ports.TickQuery, t *tickTable[T],
 ) ports.Sequence[domain.Ticks[T]] {
 	op := "read " + string(t.kind)
-	return ports.Unversioned(singleUse(ctx, op, string(q.Symbol), func(yield func(domain.Ticks[T]) bool) error {
-		if err := q.Symbol.Validate(); err != nil {
+	return singleUse(ctx, op, string(q.Symbol), func(yield func(ports.Piece[domain.Ticks[T]]) bool) error {
+		empty, err := domain.NewTicks[T](q.Symbol)
+		if err != nil {
 			return err
 		}
-		return t.read(ctx, s.reader, q, yield)
-	}))
+
+		return readRows(ctx, s, t.stateQuery(q), empty, yield, func(tx snapshot, put func(domain.Ticks[T]) bool) error {
+			return t.read(ctx, tx, q, put)
+		})
+	})
+}
+
+func (t *tickTable[T]) stateQuery(q ports.TickQuery) stateQuery {
+	return stateQuery{newTickSeriesRow(q.Symbol, t.kind), domain.TickBlocks(), q.Range, q.State}
 }
 
 // read yields the ticks of a query in batches until yield returns false.
 func (t *tickTable[T]) read(
-	ctx context.Context, db *sql.DB, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
+	ctx context.Context, db querier, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
 ) error {
 	rows, err := t.query(ctx, db, q)
 	if err != nil {
@@ -155,10 +163,10 @@ func (t *tickTable[T]) read(
 		}
 	}
 
-	return ctx.Err() // the caller may have canceled the context while it used the last batch
+	return nil
 }
 
-func (t *tickTable[T]) query(ctx context.Context, db *sql.DB, q ports.TickQuery) (*sql.Rows, error) {
+func (t *tickTable[T]) query(ctx context.Context, db querier, q ports.TickQuery) (*sql.Rows, error) {
 	symbol, kind := string(q.Symbol), string(t.kind)
 	start, end := q.Range.Micros()
 	if q.Last > 0 {
@@ -202,7 +210,12 @@ func writeTicks[T domain.Tick](
 			}
 
 			report = w.report
-			return declareCoverage(ctx, tx, series, covered)
+			changed, err := declareCoverage(ctx, tx, series, covered)
+			if err != nil {
+				return err
+			}
+
+			return w.blocks.saveVersion(ctx, tx, series, changed, nil)
 		})
 	}
 	if err != nil {
@@ -229,7 +242,12 @@ func replaceTicks[T domain.Tick](
 			}
 
 			report = w.report
-			return replaceCoverage(ctx, tx, series, r, ticks.Len())
+			changed, err := replaceCoverage(ctx, tx, series, r, ticks.Len())
+			if err != nil {
+				return err
+			}
+
+			return w.blocks.saveVersion(ctx, tx, series, changed, nil)
 		})
 	}
 	if err != nil {
@@ -245,11 +263,14 @@ type tickWriter[T domain.Tick] struct {
 	statements preparedStatements
 	series     int64
 	report     ports.WriteReport
+	blocks     blockChanges
 	args       []any // scratch
 }
 
 func newTickWriter[T domain.Tick](tx *sql.Tx, series int64, t *tickTable[T]) *tickWriter[T] {
-	return &tickWriter[T]{table: t, statements: preparedStatements{tx: tx}, series: series}
+	return &tickWriter[T]{
+		table: t, statements: preparedStatements{tx: tx}, series: series, blocks: newBlockChanges(domain.TickBlocks()),
+	}
 }
 
 func (w *tickWriter[T]) close() { w.statements.close() }
@@ -265,6 +286,7 @@ func (w *tickWriter[T]) replace(ctx context.Context, ticks domain.Ticks[T], r do
 		if err := w.statements.exec(ctx, w.table.sql.deleteOne, w.series, k.micros, k.seq); err != nil {
 			return err
 		}
+		w.blocks.add([]int64{int64(k.micros)}, -1)
 	}
 
 	w.report.Deleted += len(others)
@@ -363,8 +385,7 @@ func (w *tickWriter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (changed 
 
 		stored := w.table.fromRow(row)
 		for ; w.table.key(ticks.At(next)).isBefore(w.table.key(stored)); next++ {
-			changed = append(changed, ticks.At(next))
-			w.report.Inserted++
+			changed = append(changed, w.insert(ticks.At(next)))
 		}
 
 		if tick := ticks.At(next); row.err == nil && w.table.equal(stored, tick) {
@@ -372,16 +393,23 @@ func (w *tickWriter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (changed 
 		} else {
 			changed = append(changed, tick)
 			w.report.Changed++
+			w.blocks.add([]int64{int64(w.table.key(tick).micros)}, 0)
 		}
 
 		next++
 	}
 
 	for ; next < ticks.Len(); next++ {
-		changed = append(changed, ticks.At(next))
-		w.report.Inserted++
+		changed = append(changed, w.insert(ticks.At(next)))
 	}
 	return changed, rows.Err()
+}
+
+// insert counts a tick that is new, and returns it.
+func (w *tickWriter[T]) insert(tick T) T {
+	w.report.Inserted++
+	w.blocks.add([]int64{int64(w.table.key(tick).micros)}, 1)
+	return tick
 }
 
 // tickRow reads the columns of one row, whatever their types are. It records the first rule that the row violates. It

@@ -34,7 +34,12 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, covered domai
 			}
 
 			report = w.report
-			return declareCoverage(ctx, tx, series, covered)
+			changed, err := declareCoverage(ctx, tx, series, covered)
+			if err != nil {
+				return err
+			}
+
+			return w.saveVersion(ctx, changed)
 		})
 	}
 	if err != nil {
@@ -63,7 +68,12 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			}
 
 			report = w.report
-			return replaceCoverage(ctx, tx, series, r, bars.Len())
+			changed, err := replaceCoverage(ctx, tx, series, r, bars.Len())
+			if err != nil {
+				return err
+			}
+
+			return w.saveVersion(ctx, changed)
 		})
 	}
 	if err != nil {

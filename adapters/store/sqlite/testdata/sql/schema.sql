@@ -14,8 +14,19 @@ CREATE TABLE series (
 	symbol TEXT NOT NULL,
 	grid   TEXT NOT NULL,
 	kind   TEXT NOT NULL,
+	revision INTEGER NOT NULL DEFAULT 0,
+	nonce    INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (symbol, grid, kind)
 ) STRICT;
+
+CREATE TABLE blocks (
+	series   INTEGER NOT NULL,
+	block    INTEGER NOT NULL,
+	rows     INTEGER NOT NULL,
+	revision INTEGER NOT NULL,
+	nonce    INTEGER NOT NULL,
+	PRIMARY KEY (series, block)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE chunks (
 	id         INTEGER NOT NULL PRIMARY KEY,
