@@ -7,7 +7,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// BarQuery asks a store for bars of one series. Key and Range are valid; at most one of First and Last is above 0.
+// BarQuery selects bars of one series. Key and Range must be valid; at most one of First and Last may be above 0.
 type BarQuery struct {
 	Key   domain.SeriesKey
 	Range domain.Range // on open times, half-open
@@ -23,12 +23,13 @@ type StateQuery struct {
 	Known domain.Version // where the series still has this version, the state may have nothing but the version
 }
 
-// MaxBars is how many bars the answer can have.
+// MaxBars returns an upper bound of the number of bars in the result.
 func (q BarQuery) MaxBars() int64 {
 	most := q.Key.Grid.Slots(q.Range)
 	if limit := int64(max(q.First, q.Last)); limit > 0 {
 		most = min(most, limit)
 	}
+
 	return most
 }
 
@@ -52,15 +53,15 @@ type BarReader interface {
 	ReadBars(ctx context.Context, q BarQuery) Sequence[domain.Series]
 }
 
-// WriteReport counts what a write did to the bars of its range.
+// WriteReport counts the rows of a write by what it did to them.
 type WriteReport struct {
 	Inserted  int `json:"inserted"`
 	Changed   int `json:"changed"`
-	Unchanged int `json:"unchanged"` // written again as they were: nothing was written
+	Unchanged int `json:"unchanged"` // equal rows were stored already, so nothing was written
 	Deleted   int `json:"deleted"`   // by a replacement
 }
 
-// Add is the sum of both reports.
+// Add returns the sum of both reports.
 func (r WriteReport) Add(o WriteReport) WriteReport {
 	return WriteReport{
 		Inserted:  r.Inserted + o.Inserted,
@@ -70,56 +71,56 @@ func (r WriteReport) Add(o WriteReport) WriteReport {
 	}
 }
 
-// BarWriter writes bars. A write is done whole or not at all, and when it returns, every later read sees it.
+// BarWriter writes bars. A write is atomic, and when it returns, every later read sees it.
 type BarWriter interface {
-	// WriteBars inserts the bars, or sets every field of those that exist, and claims that claim is complete: where
-	// claim has no bar in the store afterwards, nothing traded. claim must cover the bars; a claim without a bar is
-	// allowed. It makes the symbol known to the store's catalog. Writing the same again changes nothing. A number the
-	// store cannot keep to the digit is an error, and nothing is stored.
-	WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (WriteReport, error)
+	// WriteBars inserts the bars, or sets every field of stored bars with the same open times, and declares coverage as
+	// complete: where it has no bar afterwards, nothing traded. coverage must contain the bars, and may have none. The
+	// write makes the symbol known to the store's catalog. Writing the same again changes nothing. A number that the
+	// store cannot represent to the digit is an error, and nothing is stored.
+	WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (WriteReport, error)
 
-	// ReplaceBars puts bars in the place of everything its key has in r, and claims r. bars must lie in r. An empty
-	// Series (of the key) deletes: the bars of r go, and the claim on r with them, so that r is uncovered.
+	// ReplaceBars replaces all bars of the key in r by the given ones, and declares r as complete. The bars must lie in
+	// r. An empty Series deletes: it removes the bars of the key in r and their coverage, so that r is not covered.
 	ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (WriteReport, error)
 }
 
-// CoverageReader tells what a store holds.
+// CoverageReader reads the coverage of series.
 type CoverageReader interface {
-	// Extents returns the extents of all series of the symbols, or of every symbol where none is given: ordered by
-	// SeriesKey.Compare and start, those of one key disjoint and not touching. A symbol that the store does not hold
-	// adds none.
+	// Extents returns the coverage of all series of the symbols, or of every symbol where none is given: ordered by
+	// SeriesKey.Compare and start, the extents of one key disjoint and not touching. A symbol that the store does not
+	// have adds none.
 	Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error)
 }
 
 // SymbolQuery selects from a catalog.
 type SymbolQuery struct {
-	Symbols []domain.Symbol // exactly these; empty is every symbol
-	Pattern string          // of these, the ones it matches: * is any run of bytes, ? any one, every other byte itself; "" is all
+	Symbols []domain.Symbol // only these; empty is every symbol
+	Pattern string          // only symbols that match: * is any run of bytes, ? any byte, every other byte itself; "" is all
 	Limit   int             // at most so many; 0 is all
 }
 
-// SymbolCatalog knows symbols.
+// SymbolCatalog reads the metadata of symbols.
 type SymbolCatalog interface {
-	// Symbols returns what is known of the symbols selected, ordered by symbol, bytewise. One that the catalog does not
-	// know is absent; that is no error.
+	// Symbols returns the metadata of the selected symbols, in bytewise order. A symbol that the catalog does not know
+	// is absent and is no error.
 	Symbols(ctx context.Context, q SymbolQuery) ([]domain.SymbolMeta, error)
 }
 
-// SymbolWriter fills a catalog.
+// SymbolWriter writes the metadata of symbols.
 type SymbolWriter interface {
-	// PutSymbols stores what is known of the symbols, in the place of what was, all of them or none.
+	// PutSymbols stores the metadata of all symbols, replacing what is stored of them, or of none.
 	PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error
 }
 
-// Store is a store of bars whole: what every bar store adapter is.
+// Store is a complete store of bars, which every adapter of one implements.
 type Store interface {
 	BarReader
 	BarWriter
 	CoverageReader
 }
 
-// TickQuery asks a store for trades or quotes of one symbol. Symbol and Range are valid; at most one of First and Last
-// is above 0.
+// TickQuery selects trades or quotes of one symbol. Symbol and Range must be valid; at most one of First and Last may be
+// above 0.
 type TickQuery struct {
 	Symbol domain.Symbol
 	Range  domain.Range // on times, half-open
@@ -135,49 +136,51 @@ type TradeReader interface {
 	ReadTrades(ctx context.Context, q TickQuery) Sequence[domain.Trades]
 }
 
-// TradeAggregator makes bars of the trades that a store holds, where they lie.
+// TradeAggregator aggregates trades to bars inside the store.
 type TradeAggregator interface {
-	// AggregateTrades yields the bars of key that open in r, each made of every trade that the store holds from its
-	// open to its end, also where r ends within the bar: what domain.Resampler makes of those trades, to the digit,
-	// under the promises of BarReader.ReadBars, with the state of the trades. The key's kind must be domain.PriceTrade; another is ErrInvalid. A bar
-	// without a trade is absent: whether nothing traded or nobody knows is for TickCoverageReader to tell. A trade that
-	// no Trades can hold, and a volume that no Decimal can, is ErrCorruptData, never a bar.
+	// AggregateTrades yields the bars of key that open in r. Each bar is made of every stored trade from its open to its
+	// end, also where r ends within the bar, and equals to the digit the bar that domain.Resampler makes of these
+	// trades. The promises of BarReader.ReadBars apply; the state is that of the trades.
+	//
+	// A price type other than domain.PriceTrade is ErrInvalid. A bar without a trade is absent; TickCoverageReader tells
+	// whether nothing traded there. A stored trade that no Trades can represent, and a volume that no Decimal can, is
+	// ErrCorruptData, never a bar.
 	AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) Sequence[domain.Series]
 }
 
-// TradeWriter writes trades, whole or not at all.
+// TradeWriter writes trades. A write is atomic.
 type TradeWriter interface {
-	// WriteTrades inserts the trades, or sets every field of those that exist, under the promises of
-	// BarWriter.WriteBars.
-	WriteTrades(ctx context.Context, trades domain.Trades, claim domain.Range) (WriteReport, error)
+	// WriteTrades inserts the trades, or sets every field of stored trades with the same time and sequence number, under
+	// the promises of BarWriter.WriteBars.
+	WriteTrades(ctx context.Context, trades domain.Trades, coverage domain.Range) (WriteReport, error)
 
-	// ReplaceTrades puts the trades in the place of all in r, under the promises of BarWriter.ReplaceBars.
+	// ReplaceTrades replaces all trades in r by the given ones, under the promises of BarWriter.ReplaceBars.
 	ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (WriteReport, error)
 }
 
 // QuoteReader reads quotes.
 type QuoteReader interface {
-	// ReadQuotes is to quotes what TradeReader.ReadTrades is to trades.
+	// ReadQuotes is TradeReader.ReadTrades for quotes.
 	ReadQuotes(ctx context.Context, q TickQuery) Sequence[domain.Quotes]
 }
 
-// QuoteWriter writes quotes, whole or not at all.
+// QuoteWriter writes quotes. A write is atomic.
 type QuoteWriter interface {
-	// WriteQuotes is to quotes what TradeWriter.WriteTrades is to trades.
-	WriteQuotes(ctx context.Context, quotes domain.Quotes, claim domain.Range) (WriteReport, error)
+	// WriteQuotes is TradeWriter.WriteTrades for quotes.
+	WriteQuotes(ctx context.Context, quotes domain.Quotes, coverage domain.Range) (WriteReport, error)
 
-	// ReplaceQuotes is to quotes what TradeWriter.ReplaceTrades is to trades.
+	// ReplaceQuotes is TradeWriter.ReplaceTrades for quotes.
 	ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (WriteReport, error)
 }
 
-// TickCoverageReader tells which trades and quotes a store holds.
+// TickCoverageReader reads the coverage of trades and quotes.
 type TickCoverageReader interface {
-	// TickExtents returns the extents of the trades and quotes of the symbols, or of every symbol where none is given:
-	// ordered by symbol, kind and start, those of one symbol and kind disjoint and not touching.
+	// TickExtents returns the coverage of the trades and quotes of the symbols, or of every symbol where none is given:
+	// ordered by symbol, kind and start, the extents of one symbol and kind disjoint and not touching.
 	TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error)
 }
 
-// TickStore is a store of trades and quotes whole.
+// TickStore is a complete store of trades and quotes.
 type TickStore interface {
 	TradeReader
 	TradeWriter
@@ -186,10 +189,10 @@ type TickStore interface {
 	TickCoverageReader
 }
 
-// HealthChecker tells whether a store can serve.
+// HealthChecker reports whether a store can serve.
 type HealthChecker interface {
-	// Check asks the store for something that needs its connection, its credentials and its schema, and nothing else;
-	// it returns within the context's deadline. nil is healthy.
+	// Check makes one cheap request that needs the store's connection, credentials and schema. It returns nil if the
+	// store can serve, and must return within the deadline of the context.
 	Check(ctx context.Context) error
 }
 
@@ -199,17 +202,17 @@ type RetentionReporter interface {
 	Retention(ctx context.Context) (time.Duration, error)
 }
 
-// CoverageWriter keeps claims for a store that cannot hold its own.
+// CoverageWriter stores the coverage of bars that lie in another store, which cannot store it.
 type CoverageWriter interface {
 	// DeclareCoverage records that r is complete for key, and makes the symbol known to the catalog.
 	DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
 
-	// RemoveCoverage takes r out of what is claimed for key.
+	// RemoveCoverage removes r from the coverage of key.
 	RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
 }
 
-// Clock tells business time: what is closed, and what may be seen. Timers and timeouts do not use it.
+// Clock tells business time: which bars are closed, and what may be seen. Timers and timeouts do not use it.
 type Clock interface {
-	// Now is the current instant in UTC. It never goes back. Safe for concurrent use.
+	// Now returns the current instant in UTC. It must never go back. Safe for concurrent use.
 	Now() time.Time
 }
