@@ -2,6 +2,7 @@
 # Runs every fuzz target for the time given: tests/fuzz.sh 30s. As many targets run at a time as there are processors,
 # each in one worker. An input that fails is kept in the testdata of its package, and fails from then on.
 set -euo pipefail
+shopt -s inherit_errexit # a program that does not compile ends the script
 export budget=${1:?how long each target runs, like 30s}
 cache=$(go env GOCACHE)/fuzz/marketdata
 programs=$(mktemp -d)
