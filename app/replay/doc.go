@@ -1,11 +1,13 @@
-// Package replay plays history back to a strategy: the bars of many series, merged by the time at which each became
-// known, while a clock follows. What the strategy then asks of the application over the same clock is what was known at
-// that instant.
+// Package replay plays stored bars back to a strategy. It merges the bars of many series by the time at which each bar
+// closed and drives a clock along. A request to the application over the same clock then returns only data that was
+// known at that instant.
 //
-//	Replay     merges the bars and drives the clock
-//	Lookahead  tells an execution simulator, and nobody else, the bar that comes next
-//	Recorder   notes what a strategy asked for and what it was told, as a Report that compares with an earlier run's
+//   - [Replay] merges the bars and drives the clock.
+//   - [Lookahead] returns the bar that follows the clock's time. It is for an execution simulator only.
+//   - [Recorder] records the requests of a strategy and their results in a [Report], which can be compared with the
+//     report of an earlier run.
 //
-// A Replay and a Lookahead read past the clock, so both take a store, a ports.BarReader, which no clock holds back. A
-// strategy is given a ports.HistoricalDataProvider and the bars of the replay, and neither of these readers.
+// A Replay and a Lookahead read ahead of the clock, so both take a store (a ports.BarReader), which ignores the clock.
+// A strategy must get a ports.HistoricalDataProvider and the bars of the replay, and neither of these readers, because
+// a reader would show it the future.
 package replay

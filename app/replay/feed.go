@@ -9,37 +9,40 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// feed reads one series in order, a chunk at a time. Each chunk is read to its end at once, so that a hundred feeds do
-// not hold a hundred connections.
+// feed reads one series in order, Config.ChunkBars bars at a time. It reads each such chunk to its end at once, because
+// a hundred open reads would occupy a hundred connections. A feed is for one goroutine.
 type feed struct {
-	op      string
-	store   ports.BarReader
-	key     domain.SeriesKey
-	cfg     Config
-	judge   *domain.Validator
-	quality domain.QualityReport
+	op        string
+	store     ports.BarReader
+	key       domain.SeriesKey
+	cfg       Config
+	validator *domain.Validator
+	quality   domain.QualityReport
 
-	rest   domain.Range    // what is not read yet
-	pieces []domain.Series // what is read and not begun
-	piece  domain.Series   // what is begun and not used
+	rest   domain.Range    // not read yet
+	pieces []domain.Series // read, and after piece
+	piece  domain.Series   // the current piece, without the bars already used
 }
 
+// newFeed returns a feed of the bars of key that open in r. op is the operation that its errors name.
 func newFeed(op string, store ports.BarReader, key domain.SeriesKey, r domain.Range, cfg Config) *feed {
 	return &feed{
 		op: op, store: store, key: key, cfg: cfg, rest: r,
-		judge:   domain.NewValidator(r, key.Grid.Next(r.End)), // by when all are over: each is looked at once it is
-		quality: domain.QualityReport{Policy: cfg.Quality},
+		// The validator's now is after the last bar's end, because the feed validates ahead of the replay's clock.
+		validator: domain.NewValidator(r, key.Grid.Next(r.End)),
+		quality:   domain.QualityReport{Policy: cfg.Quality},
 	}
 }
 
-// next makes the next piece that holds a bar the current one, and reports whether there is one.
+// next makes the next piece with at least one bar the current one, and reports whether there is one.
 func (f *feed) next(ctx context.Context) (bool, error) {
 	f.piece = domain.EmptySeries(f.key)
 	for len(f.pieces) == 0 {
 		if f.rest.Empty() {
 			return false, nil
 		}
-		if err := f.read(ctx); err != nil {
+
+		if err := f.readChunk(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -48,7 +51,8 @@ func (f *feed) next(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// seek goes to the first bar that opens at t or later, and reports whether there is one. What lies between is not read.
+// seek moves to the first bar that opens at t or later, and reports whether there is one. It does not read the chunks
+// between the bars already read and t.
 func (f *feed) seek(ctx context.Context, t time.Time) (bool, error) {
 	for {
 		end := f.piece.Range().End
@@ -59,14 +63,16 @@ func (f *feed) seek(ctx context.Context, t time.Time) (bool, error) {
 		if len(f.pieces) == 0 && f.rest.Start.Before(t) {
 			f.rest.Start = t
 		}
+
 		if more, err := f.next(ctx); err != nil || !more {
 			return false, err
 		}
 	}
 }
 
-// read reads the next chunk. After an error nothing is read.
-func (f *feed) read(ctx context.Context) error {
+// readChunk reads the next chunk into pieces. After an error the caller may retry, because the
+// feed still stands before the chunk.
+func (f *feed) readChunk(ctx context.Context) error {
 	var pieces []domain.Series
 	rest, bars := f.rest, 0
 	for piece, err := range f.store.ReadBars(ctx, ports.BarQuery{Key: f.key, Range: rest, First: f.cfg.ChunkBars}).Rows() {
@@ -78,13 +84,15 @@ func (f *feed) read(ctx context.Context) error {
 		if n == 0 {
 			continue
 		}
+
 		if piece.Key() != f.key || !rest.Contains(piece.OpenTime(0)) || !rest.Contains(piece.OpenTime(n-1)) {
-			return f.fault(ports.ErrInternal, fmt.Errorf("the store broke its contract: asked for %s %s, it answered %s", f.key, rest, piece))
+			return f.newError(ports.ErrInternal, fmt.Errorf(
+				"store violated its contract: a read of %s %s returned %s", f.key, rest, piece))
 		}
 
 		bars += n
 		rest.Start = piece.Range().End
-		if piece, err = f.judged(piece); err != nil {
+		if piece, err = f.validate(piece); err != nil {
 			return err
 		}
 
@@ -97,23 +105,27 @@ func (f *feed) read(ctx context.Context) error {
 		rest = domain.Range{}
 	}
 	f.rest, f.pieces = rest, pieces
+
 	return nil
 }
 
-// judged applies the quality policy to the next piece.
-func (f *feed) judged(piece domain.Series) (domain.Series, error) {
-	verdict := f.judge.Check(piece)
+// validate adds the findings of the piece to the quality report and applies the quality policy: it returns the piece,
+// the piece without its fatal bars, or an ErrCorruptData.
+func (f *feed) validate(piece domain.Series) (domain.Series, error) {
+	verdict := f.validator.Check(piece)
 	q := &f.quality
 	q.Bars += verdict.Bars
 	if len(verdict.Findings) > 0 {
 		q.Findings = domain.MergeFindings(q.Findings, verdict.Findings)
 	}
+
 	switch f.cfg.Quality {
 	case domain.QualityFail:
 		if err := verdict.Err(f.key); err != nil {
-			return domain.Series{}, f.fault(ports.ErrCorruptData, fmt.Errorf(
-				"%w; play with quality drop or flag, or write the bars anew", err))
+			return domain.Series{}, f.newError(ports.ErrCorruptData, fmt.Errorf(
+				"%w; replay with quality drop or flag, or rewrite the bars", err))
 		}
+
 	case domain.QualityDrop:
 		for _, i := range verdict.Fatal {
 			q.Dropped = append(q.Dropped, piece.OpenTime(i))
@@ -124,6 +136,7 @@ func (f *feed) judged(piece domain.Series) (domain.Series, error) {
 	return piece, nil
 }
 
-func (f *feed) fault(kind, cause error) error {
+// newError returns the error of the feed's operation on its series.
+func (f *feed) newError(kind, cause error) error {
 	return &ports.Error{Kind: kind, Op: f.op, Subject: f.key.String(), Err: cause}
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Provider is what a Recorder stands in front of: *app.Service is one.
+// Provider is the interface that a Recorder wraps and implements. *app.Service implements it.
 type Provider interface {
 	ports.HistoricalDataProvider
 	ports.BatchProvider
 }
 
-// Recorder hands requests on and notes what was asked and answered. It changes neither, and is as safe for concurrent
-// use as what it hands them to.
+// Recorder forwards requests to a Provider and records each request with its result. It changes neither. It is safe for
+// concurrent use if the Provider is.
 type Recorder struct {
 	next Provider
 
@@ -32,34 +32,38 @@ var (
 	_ ports.BatchProvider          = (*Recorder)(nil)
 )
 
-// NewRecorder returns a Recorder around next, which has noted nothing.
+// NewRecorder returns a Recorder that forwards to next and has an empty report.
 func NewRecorder(next Provider) *Recorder { return &Recorder{next: next} }
 
-// Fetch is next's, noted.
+// Fetch forwards the request and records its result.
 func (r *Recorder) Fetch(ctx context.Context, request domain.DataRequest) (domain.Result, error) {
 	result, err := r.next.Fetch(ctx, request)
-	r.note(fetchEntry(request, result), err)
+	r.record(fetchEntry(request, result), err)
 	return result, err
 }
 
-// FetchMany is next's, noted as a Fetch of each request.
+// FetchMany forwards the requests and records each of them as a Fetch.
 func (r *Recorder) FetchMany(ctx context.Context, requests []domain.DataRequest) []ports.BatchResult {
-	answers := r.next.FetchMany(ctx, requests)
-	for i, answer := range answers {
-		r.note(fetchEntry(requests[i], answer.Result), answer.Err)
+	results := r.next.FetchMany(ctx, requests)
+	for i, result := range results {
+		r.record(fetchEntry(requests[i], result.Result), result.Err)
 	}
-	return answers
+
+	return results
 }
 
-// Stream is next's, noted when it ends, as a Fetch of the same is.
-func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
+// Stream forwards the request and records it as a Fetch when the iteration ends, also if the caller stops it early.
+func (r *Recorder) Stream(
+	ctx context.Context, request domain.DataRequest,
+) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	pieces, result := r.next.Stream(ctx, request)
 	return func(yield func(domain.Series, error) bool) {
-		count, told := 0, fingerprint.NewHasher(request.Key)
+		count, yielded := 0, fingerprint.NewHasher(request.Key)
 		end := func(err error) {
 			whole := result()
-			r.note(barEntry(request, whole, count, told.SumResult(whole.Range)), err)
+			r.record(barEntry(request, whole, count, yielded.SumResult(whole.Range)), err)
 		}
+
 		for piece, err := range pieces {
 			if err != nil {
 				end(err)
@@ -68,7 +72,7 @@ func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter
 			}
 
 			count += piece.Len()
-			told.Add(piece)
+			yielded.Add(piece)
 			if !yield(piece, nil) {
 				end(errBrokenOff)
 				return
@@ -79,22 +83,23 @@ func (r *Recorder) Stream(ctx context.Context, request domain.DataRequest) (iter
 	}, result
 }
 
+// errBrokenOff is recorded for a stream whose caller stopped the iteration.
 var errBrokenOff = errors.New("the stream was broken off")
 
 func fetchEntry(request domain.DataRequest, result domain.Result) Entry {
 	return barEntry(request, result, result.Series.Len(), fingerprint.OfResult(result))
 }
 
-func barEntry(request domain.DataRequest, result domain.Result, count int, told fingerprint.Digest) Entry {
+func barEntry(request domain.DataRequest, result domain.Result, count int, sum fingerprint.Digest) Entry {
 	return Entry{
 		Request: Request{Bars: &request},
 		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: count,
 		Dropped: len(result.Quality.Dropped), Uncovered: slices.Clone(result.Uncovered),
-		Provenance: slices.Clone(result.Provenance), Fingerprint: told,
+		Provenance: slices.Clone(result.Provenance), Fingerprint: sum,
 	}
 }
 
-// Latest is next's, noted.
+// Latest forwards the request and records its result.
 func (r *Recorder) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports.Freshness, error) {
 	list, err := r.next.Latest(ctx, symbols...)
 	e := Entry{
@@ -104,22 +109,27 @@ func (r *Recorder) Latest(ctx context.Context, symbols ...domain.Symbol) ([]port
 	if len(list) > 0 {
 		e.Now = list[0].CoveredUntil.Add(list[0].Behind)
 	}
-	r.note(e, err)
+
+	r.record(e, err)
 
 	return list, err
 }
 
-// FetchTrades is next's, noted.
-func (r *Recorder) FetchTrades(ctx context.Context, request domain.TickRequest) (domain.TickResult[domain.Trade], error) {
+// FetchTrades forwards the request and records its result.
+func (r *Recorder) FetchTrades(
+	ctx context.Context, request domain.TickRequest,
+) (domain.TickResult[domain.Trade], error) {
 	result, err := r.next.FetchTrades(ctx, request)
-	r.note(tickEntry(Request{Trades: &request}, result), err)
+	r.record(tickEntry(Request{Trades: &request}, result), err)
 	return result, err
 }
 
-// FetchQuotes is next's, noted.
-func (r *Recorder) FetchQuotes(ctx context.Context, request domain.TickRequest) (domain.TickResult[domain.Quote], error) {
+// FetchQuotes forwards the request and records its result.
+func (r *Recorder) FetchQuotes(
+	ctx context.Context, request domain.TickRequest,
+) (domain.TickResult[domain.Quote], error) {
 	result, err := r.next.FetchQuotes(ctx, request)
-	r.note(tickEntry(Request{Quotes: &request}, result), err)
+	r.record(tickEntry(Request{Quotes: &request}, result), err)
 	return result, err
 }
 
@@ -131,18 +141,22 @@ func tickEntry[T domain.Tick](request Request, result domain.TickResult[T]) Entr
 	}
 }
 
-func (r *Recorder) note(e Entry, err error) {
+// record appends the entry with the text of its error.
+func (r *Recorder) record(e Entry, err error) {
 	if err != nil {
 		e.Error = err.Error()
 	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	r.report.Entries = append(r.report.Entries, e)
 }
 
-// Report is what was noted so far, in the order in which the answers came.
+// Report returns a copy of the entries recorded so far, in the order in which the requests completed.
 func (r *Recorder) Report() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+
 	return Report{Entries: slices.Clone(r.report.Entries)}
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// recorded is a recorder around an application over the store, at one past noon.
-func recorded(t testing.TB, store *memory.Store) *replay.Recorder {
+// newRecorder returns a Recorder around an application over the store, at one hour past noon.
+func newRecorder(t testing.TB, store *memory.Store) *replay.Recorder {
 	t.Helper()
 	source := app.Source{Name: "memory", Bars: store, Ticks: store, Catalog: store, Local: true}
 	md, err := app.New([]app.Source{source}, clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
@@ -34,11 +34,13 @@ func recorded(t testing.TB, store *memory.Store) *replay.Recorder {
 	return replay.NewRecorder(md)
 }
 
-// ask makes a request of each kind, and one that is refused.
-func ask(t testing.TB, r *replay.Recorder) {
+// request makes a request of each kind, and one that fails.
+func request(t testing.TB, r *replay.Recorder) {
 	t.Helper()
 	ctx := t.Context()
-	_, err := r.Fetch(ctx, domain.DataRequest{Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute), End: noon.Add(24 * time.Hour)})
+	_, err := r.Fetch(ctx, domain.DataRequest{
+		Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute), End: noon.Add(24 * time.Hour),
+	})
 	ticks := domain.TickRequest{Symbol: "AAA/USD"}
 	_, tradesErr := r.FetchTrades(ctx, ticks)
 	_, quotesErr := r.FetchQuotes(ctx, ticks)
@@ -50,10 +52,11 @@ func ask(t testing.TB, r *replay.Recorder) {
 	}
 }
 
-func TestRecorderNotesEveryRequest(t *testing.T) {
+func TestRecorderRecordsEveryRequest(t *testing.T) {
 	t.Parallel()
-	store, _, _ := three(t, 20)
-	trades, err := domain.NewTicks("AAA/USD", domain.Trade{Time: noon, Price: domain.MustDecimal("1"), Size: domain.MustDecimal("2")})
+	store, _, _ := threeSeries(t, 20)
+	trade := domain.Trade{Time: noon, Price: domain.MustDecimal("1"), Size: domain.MustDecimal("2")}
+	trades, err := domain.NewTicks("AAA/USD", trade)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +64,8 @@ func TestRecorderNotesEveryRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	r := recorded(t, store)
-	ask(t, r)
+	r := newRecorder(t, store)
+	request(t, r)
 	entries := r.Report().Entries
 	if len(entries) != 4 {
 		t.Fatalf("%d entries", len(entries))
@@ -70,36 +73,40 @@ func TestRecorderNotesEveryRequest(t *testing.T) {
 
 	bars := entries[0]
 	whole := domain.Range{Start: noon.Add(-time.Minute), End: noon.Add(time.Hour)}
-	held := domain.Range{Start: noon, End: noon.Add(20 * time.Minute)}
+	covered := domain.Range{Start: noon, End: noon.Add(20 * time.Minute)}
 	if bars.Count != 20 || !bars.Clamped || !bars.Range.Equal(whole) || !bars.Now.Equal(whole.End) ||
-		!slices.EqualFunc(bars.Uncovered, whole.Subtract([]domain.Range{held}), domain.Range.Equal) ||
+		!slices.EqualFunc(bars.Uncovered, whole.Subtract([]domain.Range{covered}), domain.Range.Equal) ||
 		len(bars.Provenance) != 1 || bars.Provenance[0].Store != "memory" || bars.Fingerprint == (fingerprint.Digest{}) {
 		t.Errorf("bars: %+v", bars)
 	}
 
-	if e := entries[1]; e.Request.Trades == nil || e.Count != 1 || e.Store != "memory" || e.Fingerprint == entries[2].Fingerprint {
+	if e := entries[1]; e.Request.Trades == nil || e.Count != 1 || e.Store != "memory" ||
+		e.Fingerprint == entries[2].Fingerprint {
 		t.Errorf("trades: %+v", e)
 	}
 	if e := entries[2]; e.Request.Quotes == nil || e.Count != 0 {
 		t.Errorf("quotes: %+v", e)
 	}
 	if e := entries[3]; !strings.Contains(e.Error, "ZZZ/USD") {
-		t.Errorf("refused: %+v", e)
+		t.Errorf("failed: %+v", e)
 	}
 }
 
-// What is asked for many at once is noted as each alone is, and how fresh series are is noted too.
-func TestRecorderNotesBatches(t *testing.T) {
+// FetchMany records the entries that Fetch records for each request. Latest is recorded, too.
+func TestRecorderRecordsBatches(t *testing.T) {
 	t.Parallel()
-	store, _, _ := three(t, 20)
-	r := recorded(t, store)
-	requests := []domain.DataRequest{{Key: key("AAA/USD", "1m"), Last: 3}, {Key: key("ZZZ/USD", "1m")}, {Key: key("BBB/USD", "1m")}}
-	for _, request := range requests {
-		_, _ = r.Fetch(t.Context(), request) // one is refused
+	store, _, _ := threeSeries(t, 20)
+	r := newRecorder(t, store)
+	requests := []domain.DataRequest{
+		{Key: key("AAA/USD", "1m"), Last: 3}, {Key: key("ZZZ/USD", "1m")}, {Key: key("BBB/USD", "1m")},
 	}
-	answers := r.FetchMany(t.Context(), requests)
-	if len(answers) != 3 || answers[0].Result.Series.Len() != 3 || !errors.Is(answers[1].Err, ports.ErrNotFound) {
-		t.Fatalf("got %+v", answers)
+	for _, request := range requests {
+		_, _ = r.Fetch(t.Context(), request) // one fails
+	}
+
+	results := r.FetchMany(t.Context(), requests)
+	if len(results) != 3 || results[0].Result.Series.Len() != 3 || !errors.Is(results[1].Err, ports.ErrNotFound) {
+		t.Fatalf("got %+v", results)
 	}
 
 	entries := r.Report().Entries
@@ -123,12 +130,12 @@ func TestRecorderNotesBatches(t *testing.T) {
 	}
 }
 
-// How fresh a series was is a part of what a run was told.
+// Diff compares the freshness of series.
 func TestDiffOfLatest(t *testing.T) {
 	t.Parallel()
 	play := func(bars int) replay.Report {
-		store, _, _ := three(t, bars)
-		r := recorded(t, store)
+		store, _, _ := threeSeries(t, bars)
+		r := newRecorder(t, store)
 		if _, err := r.Latest(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -140,16 +147,17 @@ func TestDiffOfLatest(t *testing.T) {
 		t.Errorf("the same: %v", d)
 	}
 	d := play(21).Diff(early)
-	if len(d) != 1 || len(d[0].Fields) != 1 || d[0].Fields[0].Name != "freshness" || !strings.HasPrefix(d[0].String(), "changed latest []") {
+	if len(d) != 1 || len(d[0].Fields) != 1 || d[0].Fields[0].Name != "freshness" ||
+		!strings.HasPrefix(d[0].String(), "changed latest []") {
 		t.Errorf("fresher: %v", d)
 	}
 }
 
-// A run that a cache served is told the same as one that the store served, and its report says no other.
-func TestDiffDoesNotSeeTheCache(t *testing.T) {
+// Diff does not compare whether bars came from a cache or from the store.
+func TestDiffIgnoresTheCache(t *testing.T) {
 	t.Parallel()
 	store, k := memory.New(), key("AAA/USD", "1m")
-	hold(t, store, k, run(k, 20)...)
+	write(t, store, k, barsOf(k, 20)...)
 	near, err := ristretto.NewSeries(1 << 20)
 	if err != nil {
 		t.Fatal(err)
@@ -187,23 +195,26 @@ func TestDiffDoesNotSeeTheCache(t *testing.T) {
 	}
 }
 
-// Where bars were made is told: of trades it is another answer than of bars.
-func TestDiffTellsWhatBarsWereMadeOf(t *testing.T) {
+// Diff compares the provenance: bars resampled from trades differ from bars resampled from bars.
+func TestDiffComparesProvenance(t *testing.T) {
 	t.Parallel()
-	leg := domain.Origin{Store: "memory", Grid: domain.Minute1.UTC(), Bars: 3}
-	report := func(l domain.Origin) replay.Report {
-		return replay.Report{Entries: []replay.Entry{{Request: replay.Request{Bars: &domain.DataRequest{}}, Provenance: []domain.Origin{l}}}}
+	origin := domain.Origin{Store: "memory", Grid: domain.Minute1.UTC(), Bars: 3}
+	report := func(o domain.Origin) replay.Report {
+		request := replay.Request{Bars: &domain.DataRequest{}}
+		return replay.Report{Entries: []replay.Entry{{Request: request, Provenance: []domain.Origin{o}}}}
 	}
+
 	for name, change := range map[string]func(*domain.Origin){
-		"store": func(l *domain.Origin) { l.Store = "another" },
-		"grid":  func(l *domain.Origin) { l.Grid = domain.Hour1.UTC() },
-		"ticks": func(l *domain.Origin) { l.Ticks = domain.TickTrades },
-		"range": func(l *domain.Origin) { l.Range.End = noon },
-		"bars":  func(l *domain.Origin) { l.Bars++ },
+		"store": func(o *domain.Origin) { o.Store = "another" },
+		"grid":  func(o *domain.Origin) { o.Grid = domain.Hour1.UTC() },
+		"ticks": func(o *domain.Origin) { o.Ticks = domain.TickTrades },
+		"range": func(o *domain.Origin) { o.Range.End = noon },
+		"bars":  func(o *domain.Origin) { o.Bars++ },
 	} {
-		other := leg
+		other := origin
 		change(&other)
-		if d := report(other).Diff(report(leg)); len(d) != 1 || len(d[0].Fields) != 1 || d[0].Fields[0].Name != "provenance" {
+		d := report(other).Diff(report(origin))
+		if len(d) != 1 || len(d[0].Fields) != 1 || d[0].Fields[0].Name != "provenance" {
 			t.Errorf("%s: %v", name, d)
 		}
 	}
@@ -211,9 +222,9 @@ func TestDiffTellsWhatBarsWereMadeOf(t *testing.T) {
 
 func TestReportAsJSON(t *testing.T) {
 	t.Parallel()
-	store, _, _ := three(t, 20)
-	r := recorded(t, store)
-	ask(t, r)
+	store, _, _ := threeSeries(t, 20)
+	r := newRecorder(t, store)
+	request(t, r)
 	if _, err := r.Latest(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -239,11 +250,11 @@ func TestReportAsJSON(t *testing.T) {
 	}
 }
 
-// The strategy that gets an answer may change its lists; what was noted stays.
-func TestReportIsItsOwn(t *testing.T) {
+// A strategy may change the slices of a result; the recorded entry does not change.
+func TestReportIsACopy(t *testing.T) {
 	t.Parallel()
-	store, _, _ := three(t, 20)
-	r := recorded(t, store)
+	store, _, _ := threeSeries(t, 20)
+	r := newRecorder(t, store)
 	result, err := r.Fetch(t.Context(), domain.DataRequest{Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute)})
 	if err != nil {
 		t.Fatal(err)
@@ -263,11 +274,11 @@ func TestDiff(t *testing.T) {
 		return domain.DataRequest{Key: key(symbol, "1m"), Last: n}
 	}
 	play := func(change func(*memory.Store), requests ...domain.DataRequest) replay.Report {
-		store, _, _ := three(t, 20)
+		store, _, _ := threeSeries(t, 20)
 		if change != nil {
 			change(store)
 		}
-		r := recorded(t, store)
+		r := newRecorder(t, store)
 		for _, request := range requests {
 			if _, err := r.Fetch(ctx, request); err != nil {
 				t.Fatal(err)
@@ -278,7 +289,9 @@ func TestDiff(t *testing.T) {
 	}
 	one, two, three := last("AAA/USD", 1), last("BBB/USD", 5), last("CCC/USD", 5)
 	early := play(nil, one, two, two, three)
-	revised := func(store *memory.Store) { hold(t, store, key("BBB/USD", "1m"), bar(noon.Add(17*time.Minute), 99)) }
+	revised := func(store *memory.Store) {
+		write(t, store, key("BBB/USD", "1m"), bar(noon.Add(17*time.Minute), 99))
+	}
 	gone := func(store *memory.Store) {
 		within := domain.Range{Start: noon.Add(17 * time.Minute), End: noon.Add(18 * time.Minute)}
 		if _, err := store.ReplaceBars(ctx, domain.EmptySeries(key("BBB/USD", "1m")), within); err != nil {
@@ -287,14 +300,20 @@ func TestDiff(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		report replay.Report
-		want   []string // each a beginning and the names of the fields
+		want   []string // for each difference a prefix and the names of the fields
 	}{
 		"same":          {report: play(nil, one, two, two, three)},
 		"another order": {report: play(nil, three, two, one, two)},
-		"revised":       {report: play(revised, one, two, two, three), want: []string{"changed bars BBB: fingerprint", "changed bars BBB: fingerprint"}},
-		"gone":          {report: play(gone, two, two, one, three), want: []string{"changed bars BBB: range uncovered provenance fingerprint", "changed bars BBB: range uncovered provenance fingerprint"}},
-		"fewer":         {report: play(nil, two, three), want: []string{"missing bars AAA:", "missing bars BBB:"}},
-		"more":          {report: play(nil, three, one, one, two, two), want: []string{"added bars AAA:"}},
+		"revised": {
+			report: play(revised, one, two, two, three),
+			want:   slices.Repeat([]string{"changed bars BBB: fingerprint"}, 2),
+		},
+		"gone": {
+			report: play(gone, two, two, one, three),
+			want:   slices.Repeat([]string{"changed bars BBB: range uncovered provenance fingerprint"}, 2),
+		},
+		"fewer": {report: play(nil, two, three), want: []string{"missing bars AAA:", "missing bars BBB:"}},
+		"more":  {report: play(nil, three, one, one, two, two), want: []string{"added bars AAA:"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -323,8 +342,8 @@ func TestDiff(t *testing.T) {
 
 func TestRecorderIsConcurrent(t *testing.T) {
 	t.Parallel()
-	store, _, _ := three(t, 20)
-	r := recorded(t, store)
+	store, _, _ := threeSeries(t, 20)
+	r := newRecorder(t, store)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

@@ -30,7 +30,7 @@ func key(symbol domain.Symbol, grid string) domain.SeriesKey {
 	return domain.SeriesKey{Symbol: symbol, Grid: g}
 }
 
-// bar is a sound one at the price given.
+// bar returns a valid bar at the given price.
 func bar(open time.Time, price int64) domain.Bar {
 	d, err := domain.NewDecimal(price, 0)
 	if err != nil {
@@ -40,7 +40,8 @@ func bar(open time.Time, price int64) domain.Bar {
 	return domain.Bar{OpenTime: open, Open: d, High: d, Low: d, Close: d, Volume: d, Trades: 1}
 }
 
-func hold(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.Bar) {
+// write stores the bars and declares coverage from the first to the last.
+func write(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.Bar) {
 	t.Helper()
 	s, err := domain.NewSeries(k, bars...)
 	if err != nil {
@@ -51,8 +52,8 @@ func hold(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.Ba
 	}
 }
 
-// run is n bars in a row from the first edge at noon or later.
-func run(k domain.SeriesKey, n int) []domain.Bar {
+// barsOf returns n consecutive bars from the first edge at noon or later.
+func barsOf(k domain.SeriesKey, n int) []domain.Bar {
 	bars := make([]domain.Bar, 0, n)
 	for at := k.Grid.Ceil(noon); len(bars) < n; at = k.Grid.Next(at) {
 		bars = append(bars, bar(at, int64(100+len(bars))))
@@ -65,21 +66,22 @@ func keysOf(m map[domain.SeriesKey][]domain.Bar) []domain.SeriesKey {
 	for k := range m {
 		keys = append(keys, k)
 	}
+
 	slices.SortFunc(keys, domain.SeriesKey.Compare)
 
 	return keys
 }
 
-// drawMarket is random bars of random series.
+// drawMarket draws random bars of random series.
 func drawMarket(t *rapid.T) map[domain.SeriesKey][]domain.Bar {
 	market := map[domain.SeriesKey][]domain.Bar{}
 	for range rapid.IntRange(1, 7).Draw(t, "series") {
 		k := key(
 			rapid.SampledFrom([]domain.Symbol{"AAA/USD", "BBB/USD", "CCC/USD"}).Draw(t, "symbol"),
 			rapid.SampledFrom([]string{"1m", "5m", "1h", "1d", "1d@America/New_York", "1M"}).Draw(t, "grid"))
-		k.PriceType = rapid.SampledFrom([]domain.PriceType{domain.PriceTrade, domain.PriceBid}).Draw(t, "kind")
+		k.PriceType = rapid.SampledFrom([]domain.PriceType{domain.PriceTrade, domain.PriceBid}).Draw(t, "price type")
 		var bars []domain.Bar
-		for _, b := range run(k, rapid.IntRange(1, 40).Draw(t, "bars")) {
+		for _, b := range barsOf(k, rapid.IntRange(1, 40).Draw(t, "bars")) {
 			if rapid.IntRange(0, 3).Draw(t, "traded") > 0 {
 				bars = append(bars, b)
 			}
@@ -92,14 +94,17 @@ func drawMarket(t *rapid.T) map[domain.SeriesKey][]domain.Bar {
 }
 
 func drawRange(t *rapid.T) domain.Range {
+	start := rapid.IntRange(-1, 20).Draw(t, "start")
+	end := rapid.SampledFrom([]int{21, 37, 60, 3000, 100_000, 3_000_000}).Draw(t, "end")
+
 	return domain.Range{
-		Start: noon.Add(time.Duration(rapid.IntRange(-1, 20).Draw(t, "start")) * time.Minute),
-		End:   noon.Add(time.Duration(rapid.SampledFrom([]int{21, 37, 60, 3000, 100_000, 3_000_000}).Draw(t, "end")) * time.Minute),
+		Start: noon.Add(time.Duration(start) * time.Minute),
+		End:   noon.Add(time.Duration(end) * time.Minute),
 	}
 }
 
-// naive is the events in order, by sorting all of them.
-func naive(market map[domain.SeriesKey][]domain.Bar, r domain.Range) []replay.Event {
+// sorted returns the events of the market in order; it is the model of a replay.
+func sorted(market map[domain.SeriesKey][]domain.Bar, r domain.Range) []replay.Event {
 	var events []replay.Event
 	for k, bars := range market {
 		for _, b := range bars {
@@ -125,22 +130,23 @@ func sameEvent(a, b replay.Event) bool {
 	return a.Key == b.Key && a.Bar.Equal(b.Bar) && a.At.Equal(b.At)
 }
 
-// Events come as a sort of everything would put them, read in chunks of any size; at each of them the clock stands at its instant;
-// what can be fetched then is what is over, all of it and nothing that is not; and the next bar of the lookahead is the next one.
+// The events equal a sort of all bars, with chunks of any size. At each event the clock is at its instant, a fetch
+// returns all closed bars and no other, and the lookahead returns the bar that follows.
 func TestReplayShowsWhatWasKnown(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		market, within := drawMarket(t), drawRange(t)
 		store := memory.New()
 		for k, bars := range market {
-			hold(t, store, k, bars...)
+			write(t, store, k, bars...)
 			if err := store.PutSymbols(t.Context(), domain.NewSymbolMeta(k.Symbol)); err != nil {
 				t.Fatal(err)
 			}
 		}
 
 		simulated := clock.NewSimulated(within.Start)
-		md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}}, simulated, nil, app.Config{})
+		source := app.Source{Name: "memory", Bars: store, Catalog: store, Local: true}
+		md, err := app.New([]app.Source{source}, simulated, nil, app.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,17 +174,18 @@ func TestReplayShowsWhatWasKnown(t *testing.T) {
 				t.Fatalf("the clock stands at %s at the event of %s", simulated.Now(), e.At)
 			}
 
-			k := rapid.SampledFrom(keys).Draw(t, "asked")
+			k := rapid.SampledFrom(keys).Draw(t, "key")
 			checkVisible(t, md, k, market[k], e.At)
-			checkNext(t, future, k, market[k], within, e.At)
+			checkNext(t, future, k, inRange(market[k], within), e.At)
 		}
-		if want := naive(market, within); !slices.EqualFunc(events, want, sameEvent) {
+		if want := sorted(market, within); !slices.EqualFunc(events, want, sameEvent) {
 			t.Fatalf("got %v\nwant %v", events, want)
 		}
 	})
 }
 
-// checkVisible wants the bars that are held and over, and none that is not over. What is not held may be made of finer bars.
+// checkVisible fails unless a fetch returns every stored bar that is closed at now, and no bar that is not closed. The
+// fetch may also return bars resampled from finer ones.
 func checkVisible(t *rapid.T, md ports.HistoricalDataProvider, k domain.SeriesKey, bars []domain.Bar, now time.Time) {
 	result, err := md.Fetch(t.Context(), domain.DataRequest{Key: k})
 	if err != nil {
@@ -194,32 +201,37 @@ func checkVisible(t *rapid.T, md ports.HistoricalDataProvider, k domain.SeriesKe
 	}
 
 	for _, b := range bars {
-		if over := !k.Grid.Next(b.OpenTime).After(now); over && !visible[b.OpenTime].Equal(b) {
-			t.Fatalf("at %s the bar %s %s is over, and visible is %s", now, k, b, visible[b.OpenTime])
+		if closed := !k.Grid.Next(b.OpenTime).After(now); closed && !visible[b.OpenTime].Equal(b) {
+			t.Fatalf("at %s the bar %s %s is closed, and visible is %s", now, k, b, visible[b.OpenTime])
 		}
 	}
 }
 
-func checkNext(t *rapid.T, future *replay.Lookahead, k domain.SeriesKey, bars []domain.Bar, within domain.Range, now time.Time) {
+// checkNext fails unless the lookahead returns the first of the bars that opens at now or later.
+func checkNext(t *rapid.T, future *replay.Lookahead, k domain.SeriesKey, bars []domain.Bar, now time.Time) {
 	got, found, err := future.Next(t.Context(), k)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	i := slices.IndexFunc(bars, func(b domain.Bar) bool { return !b.OpenTime.Before(now) && within.Contains(b.OpenTime) })
+	i := slices.IndexFunc(bars, func(b domain.Bar) bool { return !b.OpenTime.Before(now) })
 	if found != (i >= 0) || found && !got.Equal(bars[i]) {
 		t.Fatalf("at %s the next bar of %s is %v %s, want number %d", now, k, found, got, i)
 	}
 }
 
-// Steps are the events, gathered by instant.
+func inRange(bars []domain.Bar, within domain.Range) []domain.Bar {
+	return slices.DeleteFunc(slices.Clone(bars), func(b domain.Bar) bool { return !within.Contains(b.OpenTime) })
+}
+
+// Steps yields the bars of Events, grouped by instant.
 func TestStepsAreTheEvents(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		market, within := drawMarket(t), drawRange(t)
 		store := memory.New()
 		for k, bars := range market {
-			hold(t, store, k, bars...)
+			write(t, store, k, bars...)
 		}
 		simulated := clock.NewSimulated(within.Start)
 		p, err := replay.New(store, simulated, keysOf(market), within, replay.Config{})
@@ -234,7 +246,8 @@ func TestStepsAreTheEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !step.At.After(last) || len(step.Bars) == 0 || !simulated.Now().Equal(step.At) {
-				t.Fatalf("a step of %d series at %s after %s, clock %s", len(step.Bars), step.At, last, simulated.Now())
+				t.Fatalf("a step of %d series at %s after %s, clock %s",
+					len(step.Bars), step.At, last, simulated.Now())
 			}
 
 			last = step.At
@@ -242,16 +255,16 @@ func TestStepsAreTheEvents(t *testing.T) {
 				events = append(events, replay.Event{Key: c.Key, Bar: *c.Bar, At: step.At})
 			}
 		}
-		if want := naive(market, within); !slices.EqualFunc(events, want, sameEvent) {
+		if want := sorted(market, within); !slices.EqualFunc(events, want, sameEvent) {
 			t.Fatalf("got %v\nwant %v", events, want)
 		}
 	})
 }
 
-// scripted is a reader of which the n-th read fails, and which counts what is open.
+// scripted is a reader whose n-th read fails. It counts the reads, and those that are open.
 type scripted struct {
 	next        ports.BarReader
-	failing     int // which read fails, after its bars; 0 is none
+	failing     int // the number of the read that fails after its bars; 0 is none
 	reads, open int
 	queries     []ports.BarQuery
 }
@@ -277,23 +290,26 @@ func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequenc
 	}
 }
 
-// three is a store of three series of one-minute bars.
-func three(t testing.TB, bars int) (*memory.Store, []domain.SeriesKey, domain.Range) {
+// threeSeries returns a store with three series of one-minute bars, their keys and their range.
+func threeSeries(t testing.TB, bars int) (*memory.Store, []domain.SeriesKey, domain.Range) {
 	t.Helper()
 	store := memory.New()
 	var keys []domain.SeriesKey
 	for _, symbol := range []domain.Symbol{"CCC/USD", "AAA/USD", "BBB/USD"} {
 		k := key(symbol, "1m")
-		hold(t, store, k, run(k, bars)...)
+		write(t, store, k, barsOf(k, bars)...)
 		keys = append(keys, k)
 	}
 
 	return store, keys, domain.Range{Start: noon, End: noon.Add(time.Duration(bars) * time.Minute)}
 }
 
-func newReplay(t testing.TB, store ports.BarReader, c replay.Clock, keys []domain.SeriesKey, r domain.Range, cfg replay.Config) *replay.Replay {
+// newReplay returns a replay over a simulated clock that starts at noon.
+func newReplay(
+	t testing.TB, store ports.BarReader, keys []domain.SeriesKey, r domain.Range, cfg replay.Config,
+) *replay.Replay {
 	t.Helper()
-	p, err := replay.New(store, c, keys, r, cfg)
+	p, err := replay.New(store, clock.NewSimulated(noon), keys, r, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,16 +317,18 @@ func newReplay(t testing.TB, store ports.BarReader, c replay.Clock, keys []domai
 	return p
 }
 
-// An error of the store is the last pair, with all before it that was known at one instant whole; nothing is open between two bars.
+// An error of the store is the last pair, after complete instants only. No read is open while a bar is yielded.
 func TestErrorIsLast(t *testing.T) {
 	t.Parallel()
-	for failing, want := range map[int]int{1: 0, 3: 0, 4: 3 * 5, 5: 3 * 5, 7: 3 * 10} { // three reads a chunk of five bars
+	// Three series make three reads a chunk, of five bars each.
+	for failing, want := range map[int]int{1: 0, 3: 0, 4: 3 * 5, 5: 3 * 5, 7: 3 * 10} {
 		t.Run(fmt.Sprintf("read %d", failing), func(t *testing.T) {
 			t.Parallel()
-			store, keys, within := three(t, 20)
+			store, keys, within := threeSeries(t, 20)
 			reader := &scripted{next: store, failing: failing}
 			events, last := 0, error(nil)
-			for _, err := range newReplay(t, reader, clock.NewSimulated(noon), keys, within, replay.Config{ChunkBars: 5}).Events(t.Context()) {
+			p := newReplay(t, reader, keys, within, replay.Config{ChunkBars: 5})
+			for _, err := range p.Events(t.Context()) {
 				if last != nil {
 					t.Fatal("a pair after the error")
 				}
@@ -332,9 +350,9 @@ func TestErrorIsLast(t *testing.T) {
 
 func TestBreakFrees(t *testing.T) {
 	t.Parallel()
-	store, keys, within := three(t, 20)
+	store, keys, within := threeSeries(t, 20)
 	reader := &scripted{next: store}
-	for range newReplay(t, reader, clock.NewSimulated(noon), keys, within, replay.Config{ChunkBars: 5}).Events(t.Context()) {
+	for range newReplay(t, reader, keys, within, replay.Config{ChunkBars: 5}).Events(t.Context()) {
 		break
 	}
 	if reader.open != 0 || reader.reads != 3 {
@@ -344,8 +362,8 @@ func TestBreakFrees(t *testing.T) {
 
 func TestSecondUseIsAnError(t *testing.T) {
 	t.Parallel()
-	store, keys, within := three(t, 1)
-	p := newReplay(t, store, clock.NewSimulated(noon), keys, within, replay.Config{})
+	store, keys, within := threeSeries(t, 1)
+	p := newReplay(t, store, keys, within, replay.Config{})
 	for _, err := range p.Steps(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
@@ -361,7 +379,7 @@ func TestSecondUseIsAnError(t *testing.T) {
 	}
 }
 
-// lastError plays to the end.
+// lastError plays to the end; it returns the number of events and the error.
 func lastError(ctx context.Context, p *replay.Replay) (events int, last error) {
 	for _, err := range p.Events(ctx) {
 		if err != nil {
@@ -374,10 +392,10 @@ func lastError(ctx context.Context, p *replay.Replay) (events int, last error) {
 
 func TestCanceled(t *testing.T) {
 	t.Parallel()
-	store, keys, within := three(t, 20)
+	store, keys, within := threeSeries(t, 20)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p := newReplay(t, store, clock.NewSimulated(noon), keys, within, replay.Config{})
+	p := newReplay(t, store, keys, within, replay.Config{})
 	steps := 0
 	for _, err := range p.Steps(ctx) {
 		if err != nil {
@@ -394,11 +412,16 @@ func TestCanceled(t *testing.T) {
 	t.Error("no error")
 }
 
-// A clock that has passed the first bars would show a strategy more than was known.
+// A clock past the end of the first bar is an error, because it would show a strategy the future.
 func TestClockAhead(t *testing.T) {
 	t.Parallel()
-	store, keys, within := three(t, 5)
-	events, err := lastError(t.Context(), newReplay(t, store, clock.NewSimulated(noon.Add(time.Hour)), keys, within, replay.Config{}))
+	store, keys, within := threeSeries(t, 5)
+	p, err := replay.New(store, clock.NewSimulated(noon.Add(time.Hour)), keys, within, replay.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	events, err := lastError(t.Context(), p)
 	if events != 0 || !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("%d events, %v", events, err)
 	}
@@ -407,7 +430,7 @@ func TestClockAhead(t *testing.T) {
 func TestQualityPolicies(t *testing.T) {
 	t.Parallel()
 	k := key("BTC/USD", "1m")
-	bars := run(k, 6)
+	bars := barsOf(k, 6)
 	bars[2].High, bars[2].Low = bars[0].Low, bars[4].High // high is below low
 	for _, c := range []struct {
 		policy domain.QualityPolicy
@@ -416,16 +439,19 @@ func TestQualityPolicies(t *testing.T) {
 		report domain.QualityReport
 	}{
 		{policy: domain.QualityFail, events: 2, err: ports.ErrCorruptData},
-		{policy: domain.QualityDrop, events: 5, report: domain.QualityReport{Bars: 6, Dropped: []time.Time{bars[2].OpenTime}}},
+		{
+			policy: domain.QualityDrop, events: 5,
+			report: domain.QualityReport{Bars: 6, Dropped: []time.Time{bars[2].OpenTime}},
+		},
 		{policy: domain.QualityFlag, events: 6, report: domain.QualityReport{Bars: 6}},
 	} {
 		t.Run(c.policy.String(), func(t *testing.T) {
 			t.Parallel()
 			store := memory.New()
-			hold(t, store, k, bars...)
+			write(t, store, k, bars...)
 			within := domain.Range{Start: noon, End: noon.Add(time.Hour)}
 			cfg := replay.Config{Quality: c.policy, ChunkBars: 2}
-			p := newReplay(t, store, clock.NewSimulated(noon), []domain.SeriesKey{k}, within, cfg)
+			p := newReplay(t, store, []domain.SeriesKey{k}, within, cfg)
 			events, err := lastError(t.Context(), p)
 			if events != c.events || !errors.Is(err, c.err) {
 				t.Fatalf("%d events, %v", events, err)
@@ -435,26 +461,27 @@ func TestQualityPolicies(t *testing.T) {
 			}
 
 			got := p.Quality()[k]
-			if got.Policy != c.policy || got.Bars != c.report.Bars || !slices.Equal(got.Dropped, c.report.Dropped) || len(got.Findings) == 0 {
+			if got.Policy != c.policy || got.Bars != c.report.Bars || len(got.Findings) == 0 ||
+				!slices.Equal(got.Dropped, c.report.Dropped) {
 				t.Errorf("got %+v", got)
 			}
 		})
 	}
 }
 
-// A store that answers with bars that nobody asked for is found out.
+// A store that returns bars outside the query is an internal error.
 func TestBrokenStore(t *testing.T) {
 	t.Parallel()
 	k := key("BTC/USD", "1m")
-	for name, answer := range map[string]domain.Series{
-		"another key": series(t, key("ETH/USD", "1m"), run(k, 1)...),
+	for name, result := range map[string]domain.Series{
+		"another key": series(t, key("ETH/USD", "1m"), barsOf(k, 1)...),
 		"too early":   series(t, k, bar(noon.Add(-time.Minute), 100)),
 		"too late":    series(t, k, bar(noon.Add(time.Hour), 100)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			within := domain.Range{Start: noon, End: noon.Add(time.Hour)}
-			p := newReplay(t, answering{answer}, clock.NewSimulated(noon), []domain.SeriesKey{k}, within, replay.Config{})
+			p := newReplay(t, fixed{result}, []domain.SeriesKey{k}, within, replay.Config{})
 			if _, err := lastError(t.Context(), p); !errors.Is(err, ports.ErrInternal) {
 				t.Errorf("got %v", err)
 			}
@@ -472,16 +499,16 @@ func series(t testing.TB, k domain.SeriesKey, bars ...domain.Bar) domain.Series 
 	return s
 }
 
-// answering is a reader with one answer.
-type answering struct{ answer domain.Series }
+// fixed is a reader that returns one series for every query.
+type fixed struct{ series domain.Series }
 
-func (a answering) ReadBars(context.Context, ports.BarQuery) ports.Sequence[domain.Series] {
-	return ports.Unversioned(func(yield func(domain.Series, error) bool) { yield(a.answer, nil) })
+func (f fixed) ReadBars(context.Context, ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) { yield(f.series, nil) })
 }
 
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
-	store, keys, within := three(t, 1)
+	store, keys, within := threeSeries(t, 1)
 	backwards := domain.Range{Start: within.End, End: within.Start}
 	for name, c := range map[string]struct {
 		keys []domain.SeriesKey
@@ -497,21 +524,23 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := replay.New(store, clock.NewSimulated(noon), c.keys, c.r, c.cfg); !errors.Is(err, ports.ErrInvalid) {
+			_, err := replay.New(store, clock.NewSimulated(noon), c.keys, c.r, c.cfg)
+			if !errors.Is(err, ports.ErrInvalid) {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 
-	if _, err := replay.NewLookahead(store, clock.NewSimulated(noon), backwards, replay.Config{}); !errors.Is(err, ports.ErrInvalid) {
+	_, err := replay.NewLookahead(store, clock.NewSimulated(noon), backwards, replay.Config{})
+	if !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("lookahead over a bad range: %v", err)
 	}
 }
 
-// A lookahead is none of the things that a strategy is given; after an error it can be asked again; it does not read what it skips.
+// A Lookahead implements no interface that a strategy takes. A failed call may be repeated. Skipped bars are not read.
 func TestLookahead(t *testing.T) {
 	t.Parallel()
-	store, keys, within := three(t, 20)
+	store, keys, within := threeSeries(t, 20)
 	simulated := clock.NewSimulated(noon)
 	reader := &scripted{next: store, failing: 1}
 	future, err := replay.NewLookahead(reader, simulated, within, replay.Config{ChunkBars: 3})
@@ -520,7 +549,7 @@ func TestLookahead(t *testing.T) {
 	}
 
 	if _, ok := any(future).(ports.HistoricalDataProvider); ok {
-		t.Error("a lookahead can be handed to a strategy")
+		t.Error("a lookahead can be passed to a strategy")
 	}
 	if _, ok := any(future).(ports.BarReader); ok {
 		t.Error("a lookahead is a reader")
@@ -552,17 +581,22 @@ func TestLookahead(t *testing.T) {
 	}
 }
 
-// still is a clock that costs nothing.
+// still is a clock without a cost.
 type still struct{}
 
 func (still) Set(time.Time) error { return nil }
 
-// What is allocated does not grow with the bars: ten times as many cost the same but for the reads of their chunks.
+// The number of allocations does not grow with the number of bars, apart from the reads of chunks.
 func TestNoAllocationABar(t *testing.T) {
 	cost := func(bars int) float64 {
-		store, keys, within := three(t, bars)
+		store, keys, within := threeSeries(t, bars)
 		return testing.AllocsPerRun(5, func() {
-			for _, err := range newReplay(t, store, still{}, keys, within, replay.Config{ChunkBars: 100_000}).Events(t.Context()) {
+			p, err := replay.New(store, still{}, keys, within, replay.Config{ChunkBars: 100_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			for _, err := range p.Events(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -12,29 +12,30 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Report is what a run asked for and was told. Its JSON form is read back without loss.
+// Report is the list of the requests of a run with their results. A report survives a round trip through JSON without
+// loss.
 type Report struct {
 	Entries []Entry `json:"entries"`
 }
 
-// Entry is one request and what its answer said of itself. Of an answer that is an error alone, all but Request and
-// Error is zero or that of nothing.
+// Entry is one request and a summary of its result. If the request failed without a result, only Request and Error are
+// meaningful.
 type Entry struct {
 	Request     Request            `json:"request"`
-	Now         time.Time          `json:"now,omitzero"`         // the clock's time of the answer, where that tells it
-	Range       domain.Range       `json:"range,omitzero"`       // that the answer speaks of
-	Clamped     bool               `json:"clamped,omitempty"`    // times beyond Now were asked for
-	Count       int                `json:"count"`                // of bars, trades, quotes or series
-	Dropped     int                `json:"dropped,omitempty"`    // bars left out under domain.QualityDrop
-	Uncovered   []domain.Range     `json:"uncovered,omitempty"`  // the shortfall: what of Range nobody holds
-	Provenance  []domain.Origin    `json:"provenance,omitempty"` // of bars
-	Store       domain.StoreName   `json:"store,omitempty"`      // of trades and quotes
-	Freshness   []ports.Freshness  `json:"freshness,omitempty"`  // of series
+	Now         time.Time          `json:"now,omitzero"`         // the clock's time of the result, if it has one
+	Range       domain.Range       `json:"range,omitzero"`       // the range of the result
+	Clamped     bool               `json:"clamped,omitempty"`    // the request reached beyond Now
+	Count       int                `json:"count"`                // number of bars, trades, quotes or series
+	Dropped     int                `json:"dropped,omitempty"`    // number of bars dropped under domain.QualityDrop
+	Uncovered   []domain.Range     `json:"uncovered,omitempty"`  // parts of Range that no store covers
+	Provenance  []domain.Origin    `json:"provenance,omitempty"` // of a request for bars
+	Store       domain.StoreName   `json:"store,omitempty"`      // of a request for trades or quotes
+	Freshness   []ports.Freshness  `json:"freshness,omitempty"`  // of a request for the latest
 	Fingerprint fingerprint.Digest `json:"fingerprint,omitzero"` // of Range and the data
-	Error       string             `json:"error,omitempty"`
+	Error       string             `json:"error,omitempty"`      // text of the error, if any
 }
 
-// Request is what was asked for: one of the four is set.
+// Request is a request of any kind. Exactly one field is set.
 type Request struct {
 	Bars   *domain.DataRequest `json:"bars,omitempty"`
 	Trades *domain.TickRequest `json:"trades,omitempty"`
@@ -42,12 +43,12 @@ type Request struct {
 	Latest *LatestRequest      `json:"latest,omitempty"`
 }
 
-// LatestRequest asks how fresh the series of the symbols are, or all where none is given.
+// LatestRequest requests the freshness of the series of the symbols, or of all series if Symbols is empty.
 type LatestRequest struct {
 	Symbols []domain.Symbol `json:"symbols,omitempty"`
 }
 
-// String is the request on one line: "bars BTC/USD 1m [first bar, now) last 20, quality fail".
+// String returns the request on one line: "bars BTC/USD 1m [first bar, now) last 20, quality fail".
 func (r Request) String() string {
 	switch {
 	case r.Bars != nil:
@@ -62,78 +63,85 @@ func (r Request) String() string {
 	return "nothing"
 }
 
-// Change says how a request of one run is in another.
+// Change is the kind of a Difference between two runs.
 type Change string
 
-// The changes.
+// The kinds of a Difference.
 const (
-	Added   Change = "added"   // asked in this run only
-	Missing Change = "missing" // asked in the earlier run only
-	Changed Change = "changed" // asked in both, and answered in another way
+	Added   Change = "added"   // only this run made the request
+	Missing Change = "missing" // only the earlier run made the request
+	Changed Change = "changed" // both runs made the request, and the results differ
 )
 
-// Difference is what differs between two runs for one request.
+// Difference describes one request that two runs do not share or whose results differ.
 type Difference struct {
 	Change  Change    `json:"change"`
 	Request Request   `json:"request"`
 	Now     time.Time `json:"now,omitzero"`
-	Fields  []Field   `json:"fields,omitempty"` // of a changed one
+	Fields  []Field   `json:"fields,omitempty"` // the differences of the results, if Change is Changed
 }
 
-// Field is a part of an answer that changed.
+// Field is a field of Entry that differs between two runs.
 type Field struct {
-	Name string `json:"name"` // as in the JSON form of Entry
+	Name string `json:"name"` // the JSON name of the field in Entry
 	Was  string `json:"was"`
 	Is   string `json:"is"`
 }
 
-// String is one line: "changed bars BTC/USD 1m [...) at 2024-03-04T12:00:00Z: count was 20, is 19".
+// String returns the difference on one line:
+//
+//	changed bars BTC/USD 1m [...) at 2024-03-04T12:00:00Z: count was 20, is 19
 func (d Difference) String() string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %s", d.Change, d.Request)
 	if !d.Now.IsZero() {
 		s.WriteString(" at " + d.Now.Format(time.RFC3339Nano))
 	}
+
 	for i, f := range d.Fields {
 		separator := "; "
 		if i == 0 {
 			separator = ": "
 		}
+
 		fmt.Fprintf(&s, "%s%s was %s, is %s", separator, f.Name, f.Was, f.Is)
 	}
 
 	return s.String()
 }
 
-// Diff says what differs from an earlier run, nothing where both asked the same and were told the same. A request is
-// the same in both where its text and the clock's time are; of equal ones the first is compared with the first, and so
-// on, so that the order in which a strategy's goroutines ask does not matter. The order is that of this run's entries,
-// then of those that are missing.
+// Diff returns the differences from an earlier run; none if both made the same requests and got the same results. Two
+// requests are the same if their texts and the clock's times are equal. Diff compares the first of several equal
+// requests with the first of the earlier run, and so on, so the order in which a strategy's goroutines make requests
+// does not matter. The differences are in the order of this run's entries; missing ones follow in the earlier order.
 func (r Report) Diff(earlier Report) []Difference {
-	before := map[string][]Entry{} // not compared yet
+	unmatched := map[string][]Entry{} // entries of the earlier run by identity
 	for _, e := range earlier.Entries {
-		before[e.identity()] = append(before[e.identity()], e)
+		unmatched[e.identity()] = append(unmatched[e.identity()], e)
 	}
+
 	var differences []Difference
 	for _, e := range r.Entries {
 		id := e.identity()
-		same := before[id]
+		same := unmatched[id]
 		if len(same) == 0 {
 			differences = append(differences, Difference{Change: Added, Request: e.Request, Now: e.Now})
 			continue
 		}
 
-		before[id] = same[1:]
-		if fields := e.differs(same[0]); len(fields) > 0 {
-			differences = append(differences, Difference{Change: Changed, Request: e.Request, Now: e.Now, Fields: fields})
+		unmatched[id] = same[1:]
+		if fields := e.diffFields(same[0]); len(fields) > 0 {
+			differences = append(differences, Difference{
+				Change: Changed, Request: e.Request, Now: e.Now, Fields: fields,
+			})
 		}
 	}
 
 	present := len(differences)
-	for _, e := range slices.Backward(earlier.Entries) { // of equal requests the last are those that are left
+	for _, e := range slices.Backward(earlier.Entries) { // backward, because of equal requests the last are unmatched
 		id := e.identity()
-		if n := len(before[id]); n > 0 {
-			before[id] = before[id][:n-1]
+		if n := len(unmatched[id]); n > 0 {
+			unmatched[id] = unmatched[id][:n-1]
 			differences = append(differences, Difference{Change: Missing, Request: e.Request, Now: e.Now})
 		}
 	}
@@ -142,14 +150,15 @@ func (r Report) Diff(earlier Report) []Difference {
 	return differences
 }
 
+// identity returns a text that is equal for the same request at the same time of the clock.
 func (e Entry) identity() string {
 	return e.Now.UTC().Format(time.RFC3339Nano) + " " + e.Request.String()
 }
 
-// differs lists the parts in which two answers to one request differ.
-func (e Entry) differs(earlier Entry) []Field {
+// diffFields returns the fields in which two results of one request differ.
+func (e Entry) diffFields(earlier Entry) []Field {
 	var fields []Field
-	was, is := earlier.parts(), e.parts()
+	was, is := earlier.fields(), e.fields()
 	for i := range is {
 		if was[i].text != is[i].text {
 			fields = append(fields, Field{Name: is[i].name, Was: was[i].text, Is: is[i].text})
@@ -159,34 +168,38 @@ func (e Entry) differs(earlier Entry) []Field {
 	return fields
 }
 
-type part struct{ name, text string }
+// namedText is a field of an Entry as text, under its JSON name.
+type namedText struct{ name, text string }
 
-// parts is the answer as texts that are equal where it is. What came from a cache is no part of it: that differs from
-// run to run.
-func (e Entry) parts() []part {
-	provenance := func(l domain.Origin) string {
-		what := "bars of " + l.Grid.String()
-		if l.Ticks != "" {
-			what = "bars of " + string(l.Ticks)
-		}
-		return fmt.Sprintf("%d %s from %s %s", l.Bars, what, l.Store, l.Range)
-	}
-	freshness := func(f ports.Freshness) string {
-		return fmt.Sprintf("%s from %s until %s, assumed %t", f.Key, f.Store, f.CoveredUntil.UTC().Format(time.RFC3339Nano), f.Inferred)
-	}
-
-	return []part{
+// fields returns the result as texts; two results are equal if the texts are. The texts do not say whether bars came
+// from a cache, because that varies between runs.
+func (e Entry) fields() []namedText {
+	return []namedText{
 		{"range", e.Range.String()},
 		{"clamped", strconv.FormatBool(e.Clamped)},
 		{"count", strconv.Itoa(e.Count)},
 		{"dropped", strconv.Itoa(e.Dropped)},
 		{"uncovered", list(e.Uncovered, domain.Range.String)},
-		{"provenance", list(e.Provenance, provenance)},
-		{"freshness", list(e.Freshness, freshness)},
+		{"provenance", list(e.Provenance, originText)},
+		{"freshness", list(e.Freshness, freshnessText)},
 		{"store", strconv.Quote(string(e.Store))},
 		{"fingerprint", e.Fingerprint.String()},
 		{"error", strconv.Quote(e.Error)},
 	}
+}
+
+func originText(o domain.Origin) string {
+	source := o.Grid.String()
+	if o.Ticks != "" {
+		source = string(o.Ticks)
+	}
+
+	return fmt.Sprintf("%d bars of %s from %s %s", o.Bars, source, o.Store, o.Range)
+}
+
+func freshnessText(f ports.Freshness) string {
+	return fmt.Sprintf(
+		"%s from %s until %s, inferred %t", f.Key, f.Store, f.CoveredUntil.UTC().Format(time.RFC3339Nano), f.Inferred)
 }
 
 func list[T any](values []T, text func(T) string) string {
@@ -194,5 +207,6 @@ func list[T any](values []T, text func(T) string) string {
 	for i, v := range values {
 		texts[i] = text(v)
 	}
+
 	return "[" + strings.Join(texts, ", ") + "]"
 }

@@ -14,10 +14,12 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// inPieces streams a few bars at a time.
+// inPieces is a Provider that streams at most seven bars at a time.
 type inPieces struct{ replay.Provider }
 
-func (p inPieces) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
+func (p inPieces) Stream(
+	ctx context.Context, r domain.DataRequest,
+) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	pieces, result := p.Provider.Stream(ctx, r)
 	return func(yield func(domain.Series, error) bool) {
 		for s, err := range pieces {
@@ -34,11 +36,11 @@ func (p inPieces) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[d
 	}, result
 }
 
-// A stream is noted as the Fetch of the same; one that is broken off says so.
-func TestRecorderNotesStreams(t *testing.T) {
+// A stream is recorded as a Fetch of the same request. A stream that the caller stops is recorded with an error.
+func TestRecorderRecordsStreams(t *testing.T) {
 	t.Parallel()
 	store, k := memory.New(), key("AAA/USD", "1m")
-	hold(t, store, k, run(k, 20)...)
+	write(t, store, k, barsOf(k, 20)...)
 	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}},
 		clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
 	if err != nil {
@@ -68,10 +70,11 @@ func TestRecorderNotesStreams(t *testing.T) {
 		t.Fatalf("%d entries", len(got))
 	}
 
-	if got[1].Fingerprint != got[0].Fingerprint || got[1].Count != 20 || got[1].Error != "" || len(got[1].Provenance) != 1 {
-		t.Errorf("noted %+v, want %+v", got[1], got[0])
+	if got[1].Fingerprint != got[0].Fingerprint || got[1].Count != 20 || got[1].Error != "" ||
+		len(got[1].Provenance) != 1 {
+		t.Errorf("recorded %+v, want %+v", got[1], got[0])
 	}
 	if !strings.Contains(got[2].Error, "broken off") || got[2].Count != 7 {
-		t.Errorf("noted %+v", got[2])
+		t.Errorf("recorded %+v", got[2])
 	}
 }
