@@ -57,7 +57,7 @@ func (c Config) WithDefaults() Config {
 	if c.SQLite.Path == "" {
 		c.SQLite.Path = defaultPath()
 	}
-	c.Postgres, c.Influx, c.Cache = c.Postgres.withDefaults(), c.Influx.withDefaults(), c.Cache.withDefaults()
+	c.Postgres, c.Influx, c.Cache = c.Postgres.WithDefaults(), c.Influx.withDefaults(), c.Cache.withDefaults()
 	setDefault(&c.HighFrequencyBelow, domain.Hour1)
 	setDefault(&c.SymbolCacheBytes, 16<<20)
 
@@ -99,7 +99,11 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("symbol_cache_bytes %d: must not be negative", c.SymbolCacheBytes))
 	}
 
-	return errors.Join(append(faults, c.Postgres.validate(), c.Influx.validate(), c.Cache.validate())...)
+	if err := c.Postgres.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("postgres: %w", err))
+	}
+
+	return errors.Join(append(faults, c.Influx.validate(), c.Cache.validate())...)
 }
 
 // YAML is the configuration in effect, defaults filled in, in the form that Load reads; but secrets are hidden, and

@@ -6,74 +6,13 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/store/postgres/pgconfig"
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Postgres configures the relational store: bars from an hour up, trades, quotes, the catalog, and the claims on all
-// bars.
-type Postgres struct {
-	// DSN is a postgres:// URL, or keyword=value pairs as libpq reads them; TLS is set there
-	// (sslmode=verify-full&sslrootcert=...). Without one there is no relational store.
-	DSN Secret `env:"DSN" yaml:"dsn"`
-
-	// MinConns and MaxConns bound the pool of connections. Default to 5 and 20.
-	MinConns int `env:"MIN_CONNS" yaml:"min_conns"`
-	MaxConns int `env:"MAX_CONNS" yaml:"max_conns"`
-
-	// AcquireTimeout is how long a call waits for a connection of a busy pool. Defaults to 250ms.
-	AcquireTimeout time.Duration `env:"ACQUIRE_TIMEOUT" yaml:"acquire_timeout"`
-
-	// ConnectTimeout is how long a new connection may take. Defaults to 1s.
-	ConnectTimeout time.Duration `env:"CONNECT_TIMEOUT" yaml:"connect_timeout"`
-
-	// StatementTimeout is how long the server works on one statement before it stops it. Defaults to 30s.
-	StatementTimeout time.Duration `env:"STATEMENT_TIMEOUT" yaml:"statement_timeout"`
-
-	// SlowQuery is from how long on a call is logged as slow. Defaults to 5s.
-	SlowQuery time.Duration `env:"SLOW_QUERY" yaml:"slow_query"`
-
-	// BatchRows is how many rows a write stages before it merges them. Defaults to 10,000.
-	BatchRows int `env:"BATCH_ROWS" yaml:"batch_rows"`
-
-	// MigrateOnOpen brings the tables up to this version whenever the store is opened, which needs the rights to do so.
-	// Without it, the default, that is left to the command's migrate.
-	MigrateOnOpen bool `env:"MIGRATE_ON_OPEN" yaml:"migrate_on_open"`
-}
-
-func (p Postgres) withDefaults() Postgres {
-	setDefault(&p.MaxConns, max(20, p.MinConns))
-	setDefault(&p.MinConns, min(5, p.MaxConns))
-	setDefault(&p.AcquireTimeout, 250*time.Millisecond)
-	setDefault(&p.ConnectTimeout, time.Second)
-	setDefault(&p.StatementTimeout, 30*time.Second)
-	setDefault(&p.SlowQuery, 5*time.Second)
-	setDefault(&p.BatchRows, 10_000)
-
-	return p
-}
-
-func (p Postgres) validate() error {
-	var faults []error
-	if p.MinConns < 0 || p.MaxConns < p.MinConns {
-		faults = append(faults, fmt.Errorf("postgres: min_conns %d, max_conns %d: 0 <= min <= max is needed", p.MinConns, p.MaxConns))
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"acquire_timeout", p.AcquireTimeout}, {"connect_timeout", p.ConnectTimeout},
-		{"statement_timeout", p.StatementTimeout}, {"slow_query", p.SlowQuery},
-	} {
-		if d.value < time.Millisecond {
-			faults = append(faults, fmt.Errorf("postgres: %s %s: give 1ms or more", d.name, d.value))
-		}
-	}
-
-	if p.BatchRows < 1 {
-		faults = append(faults, fmt.Errorf("postgres: batch_rows %d: give 1 or more", p.BatchRows))
-	}
-	return errors.Join(faults...)
-}
+// Postgres configures the relational store: bars from an hour up, trades, quotes, the catalog, and the coverage of all
+// bars. Without a DSN there is no relational store.
+type Postgres = pgconfig.Config
 
 // Influx configures the time-series store: bars below an hour.
 type Influx struct {

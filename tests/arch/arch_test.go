@@ -42,9 +42,9 @@ var rooms = []room{
 		why:    "promises do not run",
 	},
 	{
-		path: "adapters/store", rooms: []string{"ports", "domain", "adapters/codec"}, others: []string{anyOther},
-		banned: []string{"testing"},
-		why:    "a store knows the ports and its own driver, never another store",
+		path: "adapters/store", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret"},
+		others: []string{anyOther}, banned: []string{"testing"},
+		why: "a store knows the ports and its own driver, never another store",
 	},
 	{
 		path: "adapters/codec", rooms: []string{"domain"},
@@ -55,6 +55,10 @@ var rooms = []room{
 		path: "adapters/cache", rooms: []string{"ports", "domain", "adapters/codec"}, others: []string{anyOther},
 		banned: []string{"testing"},
 		why:    "a cache keeps what it is given; what to keep is the application's to say",
+	},
+	{
+		path: "adapters/secret", banned: []string{"testing"},
+		why: "a secret is a text that is not printed, and depends on nothing",
 	},
 	{path: "adapters/clock", rooms: []string{"ports", "domain"}, banned: []string{"testing"}, why: "a clock tells time"},
 	{

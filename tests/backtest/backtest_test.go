@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/adapters/store/sqlite"
@@ -80,7 +81,7 @@ var stores = map[string]func(testing.TB) wiring.Store{
 	},
 	"postgres": func(tb testing.TB) wiring.Store {
 		s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
-			DSN: migrated.Postgres(tb), MinConns: 1, MaxConns: 2, BatchRows: 10_000,
+			DSN: secret.New(migrated.Postgres(tb)), MinConns: 1, MaxConns: 2, BatchRows: 10_000,
 			AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 		})
 		if err != nil {

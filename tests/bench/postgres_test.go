@@ -11,6 +11,7 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -39,7 +40,7 @@ type postgresBench struct {
 func newPostgres(b *testing.B) postgresBench {
 	b.Helper()
 	dsn := servers.Postgres(b)
-	store, closeStore, err := postgres.Open(b.Context(), postgres.Config{DSN: dsn, MigrateOnOpen: true})
+	store, closeStore, err := postgres.Open(b.Context(), postgres.Config{DSN: secret.New(dsn), MigrateOnOpen: true})
 	check(err)
 	b.Cleanup(closeStore)
 	pool := must(pgxpool.New(b.Context(), dsn))

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
@@ -12,7 +13,8 @@ import (
 func openPostgres(tb testing.TB) contract.Store {
 	tb.Helper()
 	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
-		DSN: migrated.Postgres(tb), MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+		DSN: secret.New(migrated.Postgres(tb)), MinConns: 1, MaxConns: 4,
+		AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 		BatchRows: 7, // so small that most writes have several batches
 	})
 	if err != nil {

@@ -81,7 +81,7 @@ func openStage(tb testing.TB, redis string) *stage {
 		s.processes[i] = openProcess(tb, cfg, s.clock)
 	}
 	pg, closePostgres, err := postgres.Open(tb.Context(), postgres.Config{
-		DSN: cfg.Postgres.DSN.Reveal(), MinConns: 1, MaxConns: 2, AcquireTimeout: patience, ConnectTimeout: patience,
+		DSN: cfg.Postgres.DSN, MinConns: 1, MaxConns: 2, AcquireTimeout: patience, ConnectTimeout: patience,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -73,12 +73,8 @@ func newSettings(cfg wiring.Config, opts Options) (settings, error) {
 
 // openPostgres connects, or takes the pool handed in.
 func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Store, func(), error) {
-	p := s.Postgres
-	cfg := postgres.Config{
-		DSN: p.DSN.Reveal(), MinConns: p.MinConns, MaxConns: p.MaxConns, AcquireTimeout: p.AcquireTimeout, ConnectTimeout: p.ConnectTimeout,
-		StatementTimeout: p.StatementTimeout, SlowQuery: p.SlowQuery, BatchRows: p.BatchRows, MigrateOnOpen: p.MigrateOnOpen,
-		Logger: opts.Logger,
-	}
+	cfg := s.Postgres
+	cfg.Logger = opts.Logger
 	if opts.PostgresPool == nil {
 		return postgres.Open(ctx, cfg)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/tests/contract"
@@ -16,8 +17,8 @@ import (
 // open returns a store on the migrated database of cfg, by default a new one.
 func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
 	tb.Helper()
-	if cfg.DSN == "" {
-		cfg.DSN = migrated.Postgres(tb)
+	if cfg.DSN.Reveal() == "" {
+		cfg.DSN = secret.New(migrated.Postgres(tb))
 	}
 	if cfg.MaxConns == 0 {
 		cfg.MinConns, cfg.MaxConns = 1, 8 // tests share the server
@@ -54,7 +55,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	harness := func(tb testing.TB) contract.Store {
 		dsn := migrated.Postgres(tb)
-		s := open(tb, postgres.Config{DSN: dsn})
+		s := open(tb, postgres.Config{DSN: secret.New(dsn)})
 		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, Catalog: s, Symbols: s, Corrupt: defects(dsn),
 			UnversionedBars: true, UnversionedTicks: true,
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -16,7 +17,7 @@ import (
 func ExampleOpen() { //nolint:testableexamples // it needs a server
 	ctx := context.Background()
 	store, closeStore, err := postgres.Open(ctx, postgres.Config{
-		DSN:           "postgres://reader@localhost/marketdata?sslmode=verify-full",
+		DSN:           secret.New("postgres://reader@localhost/marketdata?sslmode=verify-full"),
 		MigrateOnOpen: true,
 	})
 	if err != nil {

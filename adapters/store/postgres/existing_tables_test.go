@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -48,7 +49,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		}
 	})
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-		DSN: dsnWithUser(t, dsn, role, "secret"), MinConns: 1, MaxConns: 2,
+		DSN: secret.New(dsnWithUser(t, dsn, role, "secret")), MinConns: 1, MaxConns: 2,
 	})
 	if err != nil {
 		t.Fatal(err)

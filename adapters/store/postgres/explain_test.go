@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -49,7 +50,7 @@ func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Seri
 	waitForCount(t, dsn, "n_tup_ins", 30_003)
 	mustExec(t, dsn, "VACUUM ANALYZE marketdata.bars")
 
-	return open(t, postgres.Config{DSN: dsn}), dsn, bars
+	return open(t, postgres.Config{DSN: secret.New(dsn)}), dsn, bars
 }
 
 // writeAndDisconnect writes the bars through connections that end afterwards, because the server counts the changes of an
@@ -57,7 +58,7 @@ func openAnalyzed(t *testing.T) (s *postgres.Store, dsn string, bars domain.Seri
 func writeAndDisconnect(t *testing.T, dsn string, all ...domain.Series) {
 	t.Helper()
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-		DSN: dsn, MaxConns: 1, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+		DSN: secret.New(dsn), MaxConns: 1, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +232,7 @@ func TestExplainFindsOldStatistics(t *testing.T) {
 func TestExplainFindsNeverAnalyzed(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
-	s := open(t, postgres.Config{DSN: dsn})
+	s := open(t, postgres.Config{DSN: secret.New(dsn)})
 	bars := gen.Walk("BTC/USD", 2)
 	writeAndDisconnect(t, dsn, bars)
 	wantAdvice(t, s, queryAll(bars)) // two rows need no statistics

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"testing"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
@@ -11,7 +12,7 @@ import (
 func TestIdentity(t *testing.T) {
 	t.Parallel()
 	identity := func(dsn string) string {
-		text, err := open(t, postgres.Config{DSN: dsn}).Identity(t.Context())
+		text, err := open(t, postgres.Config{DSN: secret.New(dsn)}).Identity(t.Context())
 		if err != nil || text == "" {
 			t.Fatalf("%q, %v", text, err)
 		}

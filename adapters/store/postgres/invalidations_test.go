@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -34,7 +35,7 @@ const (
 func openUnmigrated(tb testing.TB, dsn string) *postgres.Store {
 	tb.Helper()
 	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
-		DSN: dsn, MinConns: 1, MaxConns: 2, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+		DSN: secret.New(dsn), MinConns: 1, MaxConns: 2, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -10,13 +10,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 func openEmpty(t *testing.T, dsn string) *Store {
 	t.Helper()
 	s, closeStore, err := Open(t.Context(), Config{
-		DSN: dsn, MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
+		DSN: secret.New(dsn), MinConns: 1, MaxConns: 4, AcquireTimeout: 10 * time.Second, ConnectTimeout: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

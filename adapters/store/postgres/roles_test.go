@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -18,7 +19,7 @@ import (
 func TestLeastPrivilegeRoles(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
-	owner := open(t, postgres.Config{DSN: dsn})
+	owner := open(t, postgres.Config{DSN: secret.New(dsn)})
 	writeBars(t, owner, gen.Walk("BTC/USD", 1_000))
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -51,7 +52,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 
 	openAs := func(user, password string) *postgres.Store {
 		s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-			DSN: dsnWithUser(t, dsn, user, password), MaxConns: 2, AcquireTimeout: 5 * time.Second,
+			DSN: secret.New(dsnWithUser(t, dsn, user, password)), MaxConns: 2, AcquireTimeout: 5 * time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +90,7 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
 	bars := gen.Walk("BTC/USD", 1_000)
-	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
+	writeBars(t, open(t, postgres.Config{DSN: secret.New(dsn)}), bars)
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,7 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 	}
 
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-		DSN: dsnWithUser(t, dsn, reader, "r"), MaxConns: 2, AcquireTimeout: 5 * time.Second,
+		DSN: secret.New(dsnWithUser(t, dsn, reader, "r")), MaxConns: 2, AcquireTimeout: 5 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,8 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
+	"github.com/gal-friday/marketdata/adapters/store/postgres/pgconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -22,113 +24,21 @@ import (
 // Name is the store's name in errors and reports.
 const Name = "postgres"
 
-// Config configures a Store: the server and the limits of its use. No format verb prints the DSN.
-type Config struct {
-	// DSN is a postgres:// URL or a list of keyword=value pairs, as libpq reads them. It may contain a password and
-	// must not appear in an error or a log. New ignores it.
-	DSN string
+// Config configures a Store.
+type Config = pgconfig.Config
 
-	// MinConns and MaxConns bound the pool. They default to 5 and 20. A read uses one connection until it ends, so
-	// MaxConns also limits how many reads can be open at once. New ignores both.
-	MinConns, MaxConns int
-
-	// AcquireTimeout limits how long a call waits for a connection of a busy pool before it fails with
-	// ports.ErrOverloaded. It defaults to 250 ms.
-	AcquireTimeout time.Duration
-
-	// ConnectTimeout limits the opening of a connection. It defaults to 1 s.
-	ConnectTimeout time.Duration
-
-	// StatementTimeout limits one statement. A write runs several per batch. A read is one statement, and the time that
-	// its consumer spends between pieces counts. It defaults to 30 s.
-	StatementTimeout time.Duration
-
-	// SlowQuery is the duration from which a call is logged as slow, without the time of its consumer. It defaults to
-	// 5 s.
-	SlowQuery time.Duration
-
-	// BatchRows is the number of rows that a write stages before it merges them into their table. A write is one
-	// transaction, however many batches it has. It defaults to 10,000.
-	BatchRows int
-
-	// MigrateOnOpen makes Open apply the migrations, for which the role must own the tables.
-	MigrateOnOpen bool
-
-	// Logger receives a warning for each slow call. It defaults to one that discards.
-	Logger *slog.Logger
-}
-
-// String returns the bounds of the pool, and no secret.
-func (c Config) String() string {
-	return fmt.Sprintf("postgres, %d to %d connections", c.MinConns, c.MaxConns)
-}
-
-// GoString returns String, so that %#v shows no secret either.
-func (c Config) GoString() string { return c.String() }
-
-// LogValue returns String, so that a structured log shows no secret either.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
-
-// Validate reports every fault of the configuration at once, defaults applied. Each fault wraps domain.ErrInvalid, and
-// none repeats the DSN.
-func (c Config) Validate() error {
-	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf(format+": %w", append(args, domain.ErrInvalid)...))
+// checkDSN returns an error if the DSN is missing or cannot be parsed. It does not repeat the DSN, nor the driver's
+// error, which may quote it.
+func checkDSN(cfg Config) error {
+	const example = "give one like postgres://user@host/database"
+	if cfg.DSN.Reveal() == "" {
+		return fmt.Errorf("dsn: empty; %s: %w", example, domain.ErrInvalid)
 	}
-	c = c.withDefaults()
-	if c.DSN == "" {
-		fault("dsn: empty; give one like postgres://user@host/database")
-	} else if _, err := pgxpool.ParseConfig(c.DSN); err != nil {
-		fault("dsn: cannot be parsed; give one like postgres://user@host/database") // err may quote the DSN
+	if _, err := pgxpool.ParseConfig(cfg.DSN.Reveal()); err != nil {
+		return fmt.Errorf("dsn: cannot be parsed; %s: %w", example, domain.ErrInvalid)
 	}
 
-	if c.MinConns < 0 || c.MaxConns < c.MinConns {
-		fault("connections: min %d, max %d; must be 0 <= min <= max", c.MinConns, c.MaxConns)
-	}
-	for _, d := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"acquire timeout", c.AcquireTimeout}, {"connect timeout", c.ConnectTimeout},
-		{"statement timeout", c.StatementTimeout}, {"slow query", c.SlowQuery},
-	} {
-		if d.value < time.Millisecond {
-			fault("%s: %s; must be at least 1ms", d.name, d.value)
-		}
-	}
-
-	if c.BatchRows < 1 {
-		fault("batch rows: %d; must be at least 1", c.BatchRows)
-	}
-	return errors.Join(faults...)
-}
-
-// withDefaults returns the configuration with every default filled in.
-func (c Config) withDefaults() Config {
-	set := func(d *time.Duration, value time.Duration) {
-		if *d == 0 {
-			*d = value
-		}
-	}
-	set(&c.AcquireTimeout, 250*time.Millisecond)
-	set(&c.ConnectTimeout, time.Second)
-	set(&c.StatementTimeout, 30*time.Second)
-	set(&c.SlowQuery, 5*time.Second)
-	if c.MaxConns == 0 {
-		c.MaxConns = max(20, c.MinConns)
-	}
-	if c.MinConns == 0 {
-		c.MinConns = min(5, c.MaxConns)
-	}
-	if c.BatchRows == 0 {
-		c.BatchRows = 10_000
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-
-	return c
+	return nil
 }
 
 // Store reads and writes one database through a pool of connections. It is safe for concurrent use.
@@ -155,11 +65,11 @@ var (
 // the tables are not checked; Check does that.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	const op = "open"
-	if err := cfg.Validate(); err != nil {
+	if err := errors.Join(checkDSN(cfg), cfg.Validate()); err != nil {
 		return nil, nil, translate(ctx, op, "", err)
 	}
 
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
 	pool, err := newPool(ctx, cfg)
 	if err != nil {
 		return nil, nil, translate(ctx, op, "", err)
@@ -190,17 +100,21 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	return s, closeAll, nil
 }
 
-// New returns a Store on the caller's pool, with the pool's own settings. The caller closes the pool, after the
-// returned function has released the store's resources. If row-level security applies to the pool's role, its sessions
-// should set row_security to off, as those of Open do, because otherwise hidden bars read as bars that do not exist.
+// New returns a Store on the caller's pool, with the pool's own settings; DSN, MinConns and MaxConns are not used. The
+// caller closes the pool, after the returned function has released the store's resources. If row-level security applies
+// to the pool's role, its sessions should set row_security to off, as those of Open do, because otherwise hidden bars
+// read as bars that do not exist.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
-	cfg.DSN = pool.Config().ConnString()
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: "open", Store: Name, Err: err}
 	}
 
-	cfg = cfg.withDefaults()
-	cfg.DSN = "" // the pool keeps it
+	cfg = cfg.WithDefaults()
+	cfg.DSN = secret.Secret{} // the pool keeps it
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+
 	db := stdlib.OpenDBFromPool(pool)
 	s := &Store{pool: pool, bun: bun.NewDB(db, pgdialect.New()), cfg: cfg}
 	return s, func() {
@@ -212,7 +126,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 
 // newPool returns a pool with the limits of cfg. It does no I/O: the pool connects in the background and on demand.
 func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
-	c, err := pgxpool.ParseConfig(cfg.DSN)
+	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
 	if err != nil {
 		return nil, err
 	}

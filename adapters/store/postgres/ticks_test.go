@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -175,7 +176,7 @@ func TestCorruptTicks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := migrated.Postgres(t)
-			s := open(t, postgres.Config{DSN: dsn})
+			s := open(t, postgres.Config{DSN: secret.New(dsn)})
 			ticks := makeTrades(t, 10, 0)
 			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range()); err != nil {
 				t.Fatal(err)

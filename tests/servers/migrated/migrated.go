@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -24,7 +25,7 @@ func Postgres(tb testing.TB) (dsn string) {
 func fill(ctx context.Context, dsn string) error {
 	const patience = time.Minute // on a busy machine
 	_, closeStore, err := postgres.Open(ctx, postgres.Config{
-		DSN: dsn, MaxConns: 1, AcquireTimeout: patience, ConnectTimeout: patience, MigrateOnOpen: true,
+		DSN: secret.New(dsn), MaxConns: 1, AcquireTimeout: patience, ConnectTimeout: patience, MigrateOnOpen: true,
 	})
 	if err != nil {
 		return err
