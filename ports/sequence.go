@@ -7,7 +7,10 @@ import (
 )
 
 // Rows is what a store reads: a domain.Series, domain.Trades or domain.Quotes.
-type Rows interface{ Len() int }
+type Rows interface {
+	// Len returns the number of rows.
+	Len() int
+}
 
 // Piece is a part of the result of a read.
 type Piece[D Rows] struct {
