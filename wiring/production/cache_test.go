@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -138,17 +139,25 @@ func TestRedisIsShared(t *testing.T) {
 	for _, md := range []*app.Service{here, there} { // both listen
 		warm(t, md, other)
 	}
-	want := priced(t, domain.Hour1, "7")
-	ingest(t, here, want)
-	warm(t, here, want)
-	if got, cached := fetch(t, there, want); !got.Equal(want) || !cached {
-		t.Errorf("%v, from the cache: %v", got, cached)
+
+	// The notice of a write may reach the other process after the read, whose bars it then drops from redis.
+	var want domain.Series
+	shared := false
+	for price := 7; !shared && price < 17; price++ {
+		want = priced(t, domain.Hour1, strconv.Itoa(price))
+		ingest(t, here, want)
+		warm(t, here, want)
+		got, cached := fetch(t, there, want)
+		shared = got.Equal(want) && cached
+	}
+	if !shared {
+		t.Error("no bars that one process read came from redis to the other")
 	}
 
 	elsewhere := config(t) // another database, by the same names
 	elsewhere.Cache = cfg.Cache
 	stranger := open(t, elsewhere, production.Options{})
-	mine := priced(t, domain.Hour1, "8")
+	mine := priced(t, domain.Hour1, "80")
 	ingest(t, stranger, mine)
 	warm(t, stranger, mine)
 	warm(t, there, want)
