@@ -54,11 +54,12 @@ func newService(
 	limits := query.Limits{MaxBars: *cfg.MaxBars, MaxSlots: *cfg.MaxSlots, Steps: steps}
 	provider := query.New(stores, resolver, clock, settings, limits)
 	catalog := symbols.New(stores, resolver, clock, settings)
+	services := describe.Services{Query: provider, Symbols: catalog, Resolver: resolver}
 
 	return &Service{
 		Provider:    provider,
 		Catalog:     catalog,
-		Describer:   describe.New(provider, catalog, resolver, stores, clock, settings),
+		Describer:   describe.New(services, stores, clock, settings),
 		Ingester:    ingest.New(stores, resolver, clock, settings, cfg.Settle),
 		Diagnostics: health.New(stores, clock, settings),
 	}, nil

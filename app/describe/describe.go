@@ -36,12 +36,18 @@ type Describer struct {
 	settings *access.Settings
 }
 
-// New returns a Describer that reads bars through the query service and coverage through the symbols service.
-func New(
-	q *query.Provider, s *symbols.Catalog, resolver *symbols.Resolver, stores access.Stores, clock ports.Clock,
-	settings *access.Settings,
-) *Describer {
-	return &Describer{query: q, symbols: s, resolver: resolver, stores: stores, clock: clock, settings: settings}
+// Services are the services that a Describer reads through.
+type Services struct {
+	Query    *query.Provider   // of bars
+	Symbols  *symbols.Catalog  // of coverage
+	Resolver *symbols.Resolver // of metadata
+}
+
+// New returns a Describer over the stores, as far as the clock lets their data be seen.
+func New(s Services, stores access.Stores, clock ports.Clock, settings *access.Settings) *Describer {
+	return &Describer{
+		query: s.Query, symbols: s.Symbols, resolver: s.Resolver, stores: stores, clock: clock, settings: settings,
+	}
 }
 
 // Describe returns the symbol's metadata and its statistics of the 30 days before the clock's now. Prices and volume
@@ -102,7 +108,8 @@ func (d *Describer) statistics(
 		}
 	}
 	if ticks := d.stores.ForTicks(); ticks != nil {
-		pages := access.TickPages(ctx, call.For(ticks), access.Quotes(), symbol, window, quotesPerRead)
+		pages := access.TickPages(ctx, call.For(ticks), access.Quotes(),
+			ports.TickQuery{Symbol: symbol, Range: window, First: quotesPerRead})
 		for quotes, err := range pages {
 			if err == nil {
 				err = b.AddQuotes(quotes.Rows)

@@ -49,9 +49,10 @@ func (x *extentSet) barExtents(ctx context.Context, call *access.Call, s *access
 	}
 
 	kept := &x.bars[slices.Index(x.stores, s)]
-	symbolOf := func(e domain.Extent) domain.Symbol { return e.Key.Symbol }
+	read := extentReader[domain.Extent]{access.ReadExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }}
+	err := read.into(ctx, kept, x, call.For(s))
 
-	return readExtents(ctx, x, call.For(s), kept, access.ReadExtents, symbolOf, symbol)
+	return read.ofSymbol(kept.extents, x, symbol), err
 }
 
 // plannedBars returns the declared coverage of a series that the plan was made with: ascending, disjoint.
@@ -92,43 +93,53 @@ func rangesOfTicks(extents []domain.TickExtent, symbol domain.Symbol, kind domai
 
 // tickExtents returns the coverage that the store of ticks has of the symbol.
 func (x *extentSet) tickExtents(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.TickExtent, error) {
-	symbolOf := func(e domain.TickExtent) domain.Symbol { return e.Symbol }
-	return readExtents(ctx, x, call.For(x.stores.ForTicks()), &x.ticks, access.ReadTickExtents, symbolOf, symbol)
+	read := extentReader[domain.TickExtent]{
+		access.ReadTickExtents, func(e domain.TickExtent) domain.Symbol { return e.Symbol },
+	}
+	err := read.into(ctx, &x.ticks, x, call.For(x.stores.ForTicks()))
+
+	return read.ofSymbol(x.ticks.extents, x, symbol), err
 }
 
-// readExtents returns the coverage that one store has of the symbol, and reads that of all symbols where it was not
-// read.
-func readExtents[E any](
-	ctx context.Context, x *extentSet, call *access.Call, kept *storeExtents[E], read access.StoreFunc[[]domain.Symbol, []E],
-	symbolOf func(E) domain.Symbol, symbol domain.Symbol,
-) ([]E, error) {
+// extentReader reads the coverage of bars, or of ticks, from one store.
+type extentReader[E any] struct {
+	read     access.StoreFunc[[]domain.Symbol, []E]
+	symbolOf func(E) domain.Symbol
+}
+
+// into reads the coverage of all symbols of the set, unless it was read before.
+func (r extentReader[E]) into(ctx context.Context, kept *storeExtents[E], x *extentSet, call *access.Call) error {
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
-
-	if !kept.read {
-		if x.subject != nil {
-			shared := *call
-			shared.Subject = x.subject
-			call = &shared
-		}
-		kept.read = true
-		kept.extents, kept.err = access.Do(ctx, call, read, x.symbols)
-		if len(x.symbols) > 1 {
-			sorting.StableFunc(kept.extents, func(a, b E) int { return cmp.Compare(symbolOf(a), symbolOf(b)) })
-		}
-	}
-	if len(x.symbols) == 1 {
-		return kept.extents, kept.err
+	if kept.read {
+		return kept.err
 	}
 
-	return extentsOf(kept.extents, symbolOf, symbol), kept.err
+	if x.subject != nil {
+		shared := *call
+		shared.Subject = x.subject
+		call = &shared
+	}
+	kept.read = true
+	kept.extents, kept.err = access.Do(ctx, call, r.read, x.symbols)
+	if len(x.symbols) > 1 {
+		sorting.StableFunc(kept.extents, func(a, b E) int { return cmp.Compare(r.symbolOf(a), r.symbolOf(b)) })
+	}
+
+	return kept.err
 }
 
-// extentsOf returns the extents of one symbol, of extents ordered by symbol.
-func extentsOf[E any](extents []E, symbolOf func(E) domain.Symbol, symbol domain.Symbol) []E {
-	first, _ := slices.BinarySearchFunc(extents, symbol, func(e E, s domain.Symbol) int { return cmp.Compare(symbolOf(e), s) })
+// ofSymbol returns the extents of one symbol of the set, of extents ordered by symbol.
+func (r extentReader[E]) ofSymbol(extents []E, x *extentSet, symbol domain.Symbol) []E {
+	if len(x.symbols) == 1 {
+		return extents
+	}
+
+	first, _ := slices.BinarySearchFunc(extents, symbol, func(e E, s domain.Symbol) int {
+		return cmp.Compare(r.symbolOf(e), s)
+	})
 	n := first
-	for n < len(extents) && symbolOf(extents[n]) == symbol {
+	for n < len(extents) && r.symbolOf(extents[n]) == symbol {
 		n++
 	}
 

@@ -308,8 +308,9 @@ func tickPages[T domain.Tick](ctx context.Context, t *task, port access.TickPort
 	return func(yield func(domain.Ticks[T], error) bool) {
 		for _, read := range l.Reads {
 			call := t.query.call.For(t.provider.stores.ByName(read.Source))
+			q := ports.TickQuery{Symbol: t.query.symbol[0], Range: read.Range, First: t.derivedRows}
 			versioned := false
-			for page, err := range access.TickPages(ctx, call, port, t.query.symbol[0], read.Range, t.derivedRows) {
+			for page, err := range access.TickPages(ctx, call, port, q) {
 				if err == nil && page.State != nil {
 					versioned = true
 					err = t.checkTickState(ctx, call, port.Kind, read.Range, page.State)

@@ -54,7 +54,7 @@ func (h Hasher) Add(piece domain.Series) {
 	columns := piece.Columns()
 	for i, bar := range piece.All() {
 		h.writer.reserve(2*8 + 5*16)
-		h.writer.integer(int64(columns.OpenMicros[i]))
+		h.writer.integer(columns.OpenMicros[i])
 		for _, number := range [...]domain.Decimal{bar.Open, bar.High, bar.Low, bar.Close, bar.Volume} {
 			h.writer.decimal(number)
 		}

@@ -62,7 +62,7 @@ func (m model) writePoints(s state, i int, who string, emit emitter) {
 	}
 	t := s.writer(i, w).add(m.commit(now, now, change{kind: "uncover", over: c.over}, 0, s.now+2))
 	t.writers[1-i].intent = intent{o.live, o.told, o.over &^ c.over, o.took &^ c.over}
-	emit(begins && isRead && !(o.live && o.over&c.over != 0), who, "UncoverRange, InsertIntent", t)
+	emit(begins && isRead && (!o.live || o.over&c.over == 0), who, "UncoverRange, InsertIntent", t)
 }
 
 // readPoints reads slots 0 and 1, then slot 2, and compares them with the head's hash.

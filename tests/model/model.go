@@ -89,7 +89,7 @@ func (m model) search(budget time.Duration) (states, depth int, exhausted bool, 
 		var deeper []state
 		for _, s := range frontier {
 			if states = len(visited); trace != nil || states > 10_000_000 || time.Now().After(deadline) {
-				return
+				return states, depth, false, steps, trace
 			}
 
 			from := maphash.Comparable(seed, s)

@@ -2,7 +2,7 @@ package model
 
 // A read goes as follows; of InfluxDB, two requests for points stand in the place of ReadBlocks.
 //
-//	idle ── TakeHead, under the lease ──────────────────────► reading ── ReadBlocks, ExtendByTail, Answer ──► idle
+//	idle ── TakeHead, under the lease ──────────────────────► reading ── ReadBlocks, ExtendByTail, Answer ──► (idle)
 //	idle ── AskHead ──► asked ── AnswerHead ──► answered ── InstallHead ──► reading
 //	                      ▲────────── ReadBlocks: another version ─────────────┘
 //

@@ -39,7 +39,7 @@ type seriesWriter struct {
 // Create creates a file under a temporary name in the folder of path. The caller must call Close to put the file in
 // place, or Discard to remove it.
 func Create(path string) (*Writer, error) {
-	//nolint:gosec // the name must be free, not secret: O_EXCL refuses a name that is taken
+	// The name must be free and not secret, because O_EXCL refuses a name that is taken.
 	suffix := strconv.FormatUint(rand.Uint64(), 36)
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+suffix+".tmp")
 	//nolint:gosec // the file is for sharing, so the umask decides about its mode

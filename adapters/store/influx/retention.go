@@ -128,9 +128,11 @@ func (s *Store) readBucketRetention(ctx context.Context) (retentionPolicy, error
 func decodeBucketRetention(body io.Reader) (retentionPolicy, error) {
 	var list struct {
 		Buckets []struct {
-			Name           string
-			RetentionRules []struct{ EverySeconds int64 }
-		}
+			Name           string `json:"name"`
+			RetentionRules []struct {
+				EverySeconds int64 `json:"everySeconds"`
+			} `json:"retentionRules"`
+		} `json:"buckets"`
 	}
 	const maxList = 1 << 20
 	if err := json.NewDecoder(io.LimitReader(body, maxList)).Decode(&list); err != nil {

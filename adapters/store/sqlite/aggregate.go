@@ -27,9 +27,9 @@ func (s *Store) AggregateTrades(
 		}
 
 		q := ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}
-		state := tradeTable.stateQuery(q)
-		err = readRows(ctx, s, state, domain.EmptySeries(key), yield, func(tx snapshot, put func(domain.Series) bool) error {
-			return aggregateTrades(ctx, tx, q, resampler, put)
+		pieces := statePieces[domain.Series]{empty: domain.EmptySeries(key), yield: yield}
+		err = pieces.read(ctx, s, tradeTable.stateQuery(q), func(tx snapshot) error {
+			return aggregateTrades(ctx, tx, q, resampler, pieces.put)
 		})
 		if errors.Is(err, domain.ErrOverflow) {
 			err = corruptError(err)

@@ -20,30 +20,8 @@ import (
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	return singleUse(ctx, "read bars", q.Key.String(), func(yield func(ports.Piece[domain.Series]) bool) error {
 		state := stateQuery{newSeriesRow(q.Key), domain.BarBlocks(q.Key.Grid), q.Range, q.State}
-		return readRows(ctx, s, state, domain.EmptySeries(q.Key), yield, func(tx snapshot, put func(domain.Series) bool) error {
-			return s.readBars(ctx, tx, q, put)
-		})
-	})
-}
-
-// readRows yields the rows that read passes to put, and the state of the series, from one snapshot.
-func readRows[D ports.Rows](
-	ctx context.Context, s *Store, q stateQuery, empty D, yield func(ports.Piece[D]) bool,
-	read func(tx snapshot, put func(D) bool) error,
-) error {
-	return s.readSnapshot(ctx, func(tx snapshot) error {
-		state, err := s.readState(ctx, tx, q)
-		if err != nil {
-			return err
-		}
-
-		pieces := statePieces[D]{state, empty, yield}
-		if err := read(tx, pieces.put); err != nil {
-			return err
-		}
-
-		pieces.finish()
-		return ctx.Err() // the caller may have canceled the context while it used the last piece
+		pieces := statePieces[domain.Series]{empty: domain.EmptySeries(q.Key), yield: yield}
+		return pieces.read(ctx, s, state, func(tx snapshot) error { return s.readBars(ctx, tx, q, pieces.put) })
 	})
 }
 

@@ -32,18 +32,28 @@ type statePieces[D ports.Rows] struct {
 	yield func(ports.Piece[D]) bool
 }
 
+// read yields the rows that readRows passes to put, and the state of the series, from one snapshot.
+func (p *statePieces[D]) read(ctx context.Context, s *Store, q stateQuery, readRows func(snapshot) error) error {
+	return s.readSnapshot(ctx, func(tx snapshot) (err error) {
+		if p.state, err = s.readState(ctx, tx, q); err != nil {
+			return err
+		}
+		if err := readRows(tx); err != nil {
+			return err
+		}
+
+		if p.state != nil {
+			p.put(p.empty)
+		}
+		return ctx.Err() // the caller may have canceled the context while it used the last piece
+	})
+}
+
 // put yields rows. It reports whether to go on.
 func (p *statePieces[D]) put(rows D) bool {
 	piece := ports.Piece[D]{Rows: rows, State: p.state}
 	p.state = nil
 	return p.yield(piece)
-}
-
-// finish yields the state where there were no rows.
-func (p *statePieces[D]) finish() {
-	if p.state != nil {
-		p.put(p.empty)
-	}
 }
 
 // stateQuery selects the state of a series.
@@ -157,7 +167,8 @@ func (c *blockChanges) lose(first, last domain.Micros) {
 		c.lost = map[int64]struct{}{}
 	}
 	for i := c.layout.Index(first); i <= c.layout.Index(last); i++ {
-		c.lost[i], c.added[i] = struct{}{}, c.added[i]
+		c.lost[i] = struct{}{}
+		c.added[i] += 0 // the block changed
 	}
 }
 

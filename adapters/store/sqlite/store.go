@@ -148,7 +148,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 		{&s.seriesStmt, selectSeriesVersion}, {&s.stateStmt, selectState},
 		{&s.chunksStmt, selectChunks}, {&s.lastChunksStmt, selectLastChunks},
 	} {
-		if *p.stmt, err = s.reader.PrepareContext(ctx, p.text); err != nil {
+		if *p.stmt, err = s.reader.PrepareContext(ctx, p.text); err != nil { //nolint:sqlclosecheck // s.close closes it
 			return err
 		}
 	}

@@ -111,9 +111,8 @@ func readTicks[T domain.Tick](
 			return err
 		}
 
-		return readRows(ctx, s, t.stateQuery(q), empty, yield, func(tx snapshot, put func(domain.Ticks[T]) bool) error {
-			return t.read(ctx, tx, q, put)
-		})
+		pieces := statePieces[domain.Ticks[T]]{empty: empty, yield: yield}
+		return pieces.read(ctx, s, t.stateQuery(q), func(tx snapshot) error { return t.read(ctx, tx, q, pieces.put) })
 	})
 }
 

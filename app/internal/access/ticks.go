@@ -60,16 +60,15 @@ func ReadTicks[T domain.Tick](
 	}, q)
 }
 
-// TickPages reads the ticks of r in queries of at most page rows; 0 is one query. A yielded piece ends with a whole
+// TickPages reads the ticks of q in queries of at most q.First rows; 0 is one query. A yielded piece ends with a whole
 // instant, so a page with more ticks in one instant is larger. A piece has the state of the series where that is
 // another one than the piece before saw; it is nil where the store keeps no versions. An error wraps ErrStateChanged
 // where ticks that were yielded before changed meanwhile.
 func TickPages[T domain.Tick](
-	ctx context.Context, c *Call, port TickPort[T], symbol domain.Symbol, r domain.Range, page int,
+	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery,
 ) iter.Seq2[ports.Piece[domain.Ticks[T]], error] {
 	return func(yield func(ports.Piece[domain.Ticks[T]], error) bool) {
-		continuity := Continuity{Layout: domain.TickBlocks(), Whole: r}
-		q := ports.TickQuery{Symbol: symbol, Range: r, First: page}
+		continuity := Continuity{Layout: domain.TickBlocks(), Whole: q.Range}
 		for !q.Range.Empty() {
 			q.State = continuity.Query()
 			read, next, err := tickPage(ctx, c, port, q)
