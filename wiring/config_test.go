@@ -13,7 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// file writes a configuration and returns its path.
+// file writes a configuration file and returns its path.
 func file(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "marketdata.yaml")
@@ -31,7 +31,8 @@ func TestLoadWithoutAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if c.SQLite.Path != "/data/marketdata/marketdata.db" || c.Service.Timeout != 30*time.Second || *c.Service.MaxBars != 1_000_000 {
+	if c.SQLite.Path != "/data/marketdata/marketdata.db" || c.Service.Timeout != 30*time.Second ||
+		*c.Service.MaxBars != 1_000_000 {
 		t.Errorf("got %+v", c)
 	}
 	for _, ignored := range []string{"", "relative"} {
@@ -63,17 +64,20 @@ func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 	}
 
 	s := c.Service
-	if c.SQLite.Path != "from-environment.db" || s.Timeout != 5*time.Second || *s.MaxBars != 0 || *s.MaxSlots != 8 || s.Settle != 90*time.Second {
+	if c.SQLite.Path != "from-environment.db" || s.Timeout != 5*time.Second || *s.MaxBars != 0 ||
+		*s.MaxSlots != 8 || s.Settle != 90*time.Second {
 		t.Errorf("got %+v, max_bars %d, max_slots %d", c, *s.MaxBars, *s.MaxSlots)
 	}
 }
 
-// The cache is configured like the rest: its policy beside its size.
+// The settings of the cache's policy are beside its size.
 func TestLoadCache(t *testing.T) {
 	path := file(t, "cache:\n  bytes: 2000000\n  open_ttl: 30s\n  max_chunks: 5\n  redis:\n    prefix: a\n")
 	for name, value := range map[string]string{
-		"DISABLED": "true", "CLOSED_TTL": "1h", "OPEN_TTL": "40s", "EMPTY_TTL": "50s", "EXTENT_TTL": "1s", "SETTLE": "2m", "READ_TIMEOUT": "9s",
-		"SKEW": "3s", "READ_AHEAD": "0", "REDIS_URL": "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
+		"DISABLED": "true", "CLOSED_TTL": "1h", "OPEN_TTL": "40s", "EMPTY_TTL": "50s", "EXTENT_TTL": "1s",
+		"SETTLE": "2m", "READ_TIMEOUT": "9s",
+		"SKEW": "3s", "READ_AHEAD": "0",
+		"REDIS_URL": "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
 	} {
 		t.Setenv("MARKETDATA_CACHE_"+name, value)
 	}
@@ -86,17 +90,20 @@ func TestLoadCache(t *testing.T) {
 	want := wiring.Cache{
 		Disabled: true, Bytes: 2_000_000,
 		Policy: chunks.Config{
-			ClosedTTL: time.Hour, OpenTTL: 40 * time.Second, EmptyTTL: 50 * time.Second, ExtentTTL: time.Second, Settle: 2 * time.Minute,
+			ClosedTTL: time.Hour, OpenTTL: 40 * time.Second, EmptyTTL: 50 * time.Second, ExtentTTL: time.Second,
+			Settle:      2 * time.Minute,
 			ReadTimeout: 9 * time.Second, Skew: 3 * time.Second, MaxChunks: 5, ReadAhead: new(0),
 		},
 		Redis: wiring.Redis{
-			URL: wiring.NewSecret("rediss://u:" + canary + "@cache:6379/2"), CAFile: "ca.pem", Prefix: "a", Timeout: 10 * time.Millisecond,
+			URL:    wiring.NewSecret("rediss://u:" + canary + "@cache:6379/2"),
+			CAFile: "ca.pem", Prefix: "a", Timeout: 10 * time.Millisecond,
 		},
 	}
 	if !reflect.DeepEqual(got.Cache, want) {
 		t.Errorf("got %+v, want %+v", got.Cache, want)
 	}
-	if text, err := got.YAML(); err != nil || strings.Contains(string(text), canary) || !strings.Contains(string(text), "url: (hidden)") {
+	text, err := got.YAML()
+	if err != nil || strings.Contains(string(text), canary) || !strings.Contains(string(text), "url: (hidden)") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -138,7 +145,8 @@ func TestLoadRefuses(t *testing.T) {
 		})
 	}
 
-	if _, err := wiring.Load(filepath.Join(t.TempDir(), "none.yaml")); err == nil || !strings.Contains(err.Error(), "none.yaml") {
+	_, err := wiring.Load(filepath.Join(t.TempDir(), "none.yaml"))
+	if err == nil || !strings.Contains(err.Error(), "none.yaml") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
@@ -154,7 +162,7 @@ func TestBadVariablesAreAllNamed(t *testing.T) {
 	}
 }
 
-// What is printed as the effective configuration loads as the same.
+// Load returns the same configuration from the output of YAML.
 func TestYAMLLoadsBack(t *testing.T) {
 	t.Parallel()
 	c := wiring.Config{
@@ -169,7 +177,8 @@ func TestYAMLLoadsBack(t *testing.T) {
 
 	t.Logf("\n%s", text)
 	for _, line := range []string{
-		"cache:\n  disabled: false\n  bytes: 268435456\n  closed_ttl: 24h0m0s\n", "read_ahead: 0", "prefix: \"marketdata:\"", "timeout: 25ms",
+		"cache:\n  disabled: false\n  bytes: 268435456\n  closed_ttl: 24h0m0s\n", "read_ahead: 0",
+		"prefix: \"marketdata:\"", "timeout: 25ms",
 		"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "settle: 0s",
 		"path: bars.db",
 	} {

@@ -8,7 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// The configuration is the defaults, then the file, then the environment. A fault names its line.
+// The file overrides the defaults, and the environment overrides the file. An error names its line.
 func ExampleLoad() {
 	folder, err := os.MkdirTemp("", "marketdata")
 	if err != nil {

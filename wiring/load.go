@@ -15,8 +15,9 @@ import (
 // EnvPrefix begins the name of every environment variable that Load reads: MARKETDATA_SQLITE_PATH sets sqlite.path.
 const EnvPrefix = "MARKETDATA_"
 
-// Load reads the YAML file, then the environment, fills in the defaults and validates. With path "" it reads no file.
-// An unknown or repeated key is refused with its line.
+// Load returns the configuration of the YAML file at path and of the environment, validated and with every default
+// filled in. The environment overrides the file. If path is empty, Load reads no file. An error of the file names its
+// line, and an unknown or repeated key is an error.
 func Load(path string) (Config, error) {
 	var c Config
 	if path != "" {
@@ -24,9 +25,11 @@ func Load(path string) (Config, error) {
 			return Config{}, err
 		}
 	}
+
 	if err := readEnvironment(&c); err != nil {
 		return Config{}, err
 	}
+
 	if err := c.Validate(); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
@@ -34,7 +37,7 @@ func Load(path string) (Config, error) {
 	return c.WithDefaults(), nil
 }
 
-// readFile sets what the file's one YAML document sets.
+// readFile decodes the file into c. The file must contain at most one YAML document.
 func readFile(path string, c *Config) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -43,7 +46,7 @@ func readFile(path string, c *Config) error {
 
 	document := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := document.Decode(c); err != nil && !errors.Is(err, io.EOF) { // an empty file sets nothing
-		return located(path, err)
+		return withLocation(path, err)
 	}
 
 	var more any
@@ -54,8 +57,8 @@ func readFile(path string, c *Config) error {
 	return nil
 }
 
-// located is the fault with the file's name and, where it is known, the line.
-func located(path string, err error) error {
+// withLocation returns err behind the file's name and, if the error has one, its line.
+func withLocation(path string, err error) error {
 	text := err.Error()
 	if fault := yaml.Error(nil); errors.As(err, &fault) && fault.GetToken() != nil {
 		path = fmt.Sprintf("%s:%d", path, fault.GetToken().Position.Line)
@@ -65,10 +68,12 @@ func located(path string, err error) error {
 	if strings.Contains(strings.ToLower(text), "duration") {
 		text += "; write a duration with its unit, like 30s or 1m30s"
 	}
+
 	return fmt.Errorf("%s: %s", path, text)
 }
 
-// readEnvironment sets what variables set, one at a time, so that a fault names its variable.
+// readEnvironment sets the fields whose variables are set. It parses one variable at a time, so that an error names its
+// variable.
 func readEnvironment(c *Config) error {
 	fields, err := env.GetFieldParamsWithOptions(c, env.Options{Prefix: EnvPrefix})
 	if err != nil {
@@ -91,10 +96,11 @@ func readEnvironment(c *Config) error {
 	return errors.Join(faults...)
 }
 
-// cause is what is wrong with a variable's value, without the name of the Go field.
+// cause returns the error of a variable's value without the name of the Go field.
 func cause(err error) error {
 	if fault := (env.ParseError{}); errors.As(err, &fault) {
 		return fault.Err
 	}
+
 	return err
 }

@@ -16,7 +16,7 @@ import (
 
 const canary = "canary-5f3e"
 
-// No way of printing tells a secret, nor a configuration that holds one, not even behind an unexported field.
+// No output of a secret, or of a value that contains one, shows its text, not even through an unexported field.
 func TestSecretIsNeverPrinted(t *testing.T) {
 	t.Parallel()
 	secret := wiring.NewSecret(canary)
@@ -27,7 +27,10 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	}
 	type inside struct{ secret any }
 	var printed bytes.Buffer
-	for _, v := range []any{secret, &secret, cfg, &cfg, cfg.Postgres, cfg.Influx, cfg.Cache, inside{secret}, inside{cfg}, []any{cfg}, map[string]any{"x": secret}} {
+	for _, v := range []any{
+		secret, &secret, cfg, &cfg, cfg.Postgres, cfg.Influx, cfg.Cache,
+		inside{secret}, inside{cfg}, []any{cfg}, map[string]any{"x": secret},
+	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p"} {
 			fmt.Fprintf(&printed, verb+"\n", v)
 		}
@@ -47,14 +50,16 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 		t.Errorf("printed: %s", text[max(0, i-100):min(len(text), i+100)])
 	}
 
-	if secret.Reveal() != canary || secret.String() != "(hidden)" || (wiring.Secret{}).String() != "" || (wiring.Secret{}).Reveal() != "" {
+	if secret.Reveal() != canary || secret.String() != "(hidden)" ||
+		(wiring.Secret{}).String() != "" || (wiring.Secret{}).Reveal() != "" {
 		t.Error("a secret tells itself, is hidden, and no secret is nothing")
 	}
 }
 
 func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 	const dsn = "postgres://trader:" + canary + "@db/market"
-	c, err := wiring.Load(file(t, "postgres:\n  dsn: "+dsn+"\ninflux:\n  url: http://db:8086\n  token: \"user:"+canary+"\"\n"))
+	c, err := wiring.Load(file(t, "postgres:\n  dsn: "+dsn+
+		"\ninflux:\n  url: http://db:8086\n  token: \"user:"+canary+"\"\n"))
 	if err != nil || c.Postgres.DSN.Reveal() != dsn || c.Influx.Token.Reveal() != "user:"+canary {
 		t.Fatalf("%v, %v", c, err)
 	}
@@ -86,7 +91,8 @@ func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 	t.Setenv("MARKETDATA_INFLUX_TOKEN", canary)
 	t.Setenv("MARKETDATA_HIGH_FREQUENCY_BELOW", "1d")
 	c, err = wiring.Load("")
-	if err != nil || c.Postgres.DSN.Reveal() != dsn || c.Influx.Token.Reveal() != canary || c.HighFrequencyBelow.String() != "1d" {
+	if err != nil || c.Postgres.DSN.Reveal() != dsn || c.Influx.Token.Reveal() != canary ||
+		c.HighFrequencyBelow.String() != "1d" {
 		t.Errorf("%v, %v", c, err)
 	}
 }

@@ -1,6 +1,5 @@
-// Package backtest puts the application together around a store and a clock that are handed in. Nothing is opened,
-// nothing has to be closed, and no driver is linked: what a strategy may see is what the store holds and the clock has
-// passed.
+// Package backtest wires the application around a store and a clock that the caller passes in. It opens nothing, so
+// nothing must be closed, and it links no driver. A strategy sees the stored data that was known at the clock's time.
 package backtest
 
 import (
@@ -8,24 +7,28 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Store is a store of bars and the catalog of their symbols. One that is also a ports.TickStore serves trades and
-// quotes, and one that is a ports.HealthChecker is checked. *memory.Store is all of them.
+// Store is a store of bars with the catalog of their symbols. A Store that implements ports.TickStore also serves
+// trades and quotes, and the health check includes a Store that implements ports.HealthChecker. *memory.Store
+// implements all.
 //
-// Local must be forwarded by a decorator: it selects the fast path of calls that wait for nothing but memory.
+// A decorator must forward Local, because Local selects the fast path for calls that wait for memory only.
 type Store interface {
 	ports.Store
 	ports.SymbolCatalog
 	ports.LocalStore
 }
 
-// sourceName is what results and errors call the store.
+// sourceName is the name of the store in results and errors.
 const sourceName = "backtest"
 
 func newSources(store Store) []app.Source {
 	ticks, _ := store.(ports.TickStore)
 	health, _ := store.(ports.HealthChecker)
-	return []app.Source{{Name: sourceName, Bars: store, Ticks: ticks, Catalog: store, Health: health, Local: store.Local()}}
+
+	return []app.Source{{
+		Name: sourceName, Bars: store, Ticks: ticks, Catalog: store, Health: health, Local: store.Local(),
+	}}
 }
 
-// noSymbolCache is none: a store at hand is asked as fast as a cache.
+// noSymbolCache returns no cache, because reading a local store is as fast as reading a cache.
 func noSymbolCache() ports.SymbolCache { return nil }

@@ -22,7 +22,7 @@ func TestNewRefusesABadConfig(t *testing.T) {
 	}
 }
 
-// decorated is a memory store with a decorator that records the stack of its reads.
+// decorated is a memory store in a decorator that records the stack of each read.
 type decorated struct {
 	*memory.Store
 	stack string

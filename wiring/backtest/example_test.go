@@ -21,7 +21,8 @@ func ExampleNew() {
 	bars := domain.NewSeriesBuilder(key, 2)
 	for i, price := range []string{"67000.5", "67120"} {
 		p := domain.MustDecimal(price)
-		bar := domain.Bar{OpenTime: nine.Add(time.Duration(i) * time.Hour), Open: p, High: p, Low: p, Close: p, Volume: domain.MustDecimal("1")}
+		bar := domain.Bar{OpenTime: nine.Add(time.Duration(i) * time.Hour), Open: p, High: p, Low: p, Close: p}
+		bar.Volume = domain.MustDecimal("1")
 		if err := bars.Append(bar); err != nil {
 			fmt.Println(err)
 			return

@@ -13,8 +13,8 @@ import (
 
 // Injectors from wire.go:
 
-// New returns the application over the store, at the time of the clock. cfg is the limits; the zero value is the
-// defaults.
+// New returns the application over the store. The clock decides which bars are closed. cfg holds the limits; a zero
+// field means its default. New returns ErrInvalid for an invalid cfg.
 func New(store Store, clock ports.Clock, cfg app.Config) (*app.Service, error) {
 	v := newSources(store)
 	v2 := noSymbolCache()

@@ -1,6 +1,6 @@
-// Package embedded puts the application together on one machine without a server: bars in one sqlite file, and the
-// system's clock. It opens the store and closes it. Bars are not cached: other processes may write the file, nobody
-// would tell, and it is at hand.
+// Package embedded wires the application for one machine without a server: one SQLite file and the system's clock. It
+// opens and closes the store. It does not cache bars, because other processes may write the file without a
+// notification, and because the file is local.
 package embedded
 
 import (
@@ -17,39 +17,40 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// Options hand in what is not configuration. The zero value is the defaults.
+// Options are the dependencies that a configuration file cannot hold. A zero field means its default.
 type Options struct {
-	// Logger is told what no result or error tells. Nil is silence.
+	// Logger receives events that no result and no error reports. Defaults to no logging.
 	Logger *slog.Logger
 
-	// Clock tells what is closed and may be seen. Defaults to the system's.
+	// Clock decides which bars are closed and visible. Defaults to the system's clock.
 	Clock ports.Clock
 
-	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use,
-	// others among them, in whatever order and with whatever frequencies they take. Nil is ours as they are. What it
-	// adds is not cached, nor closed.
-	Stores func(ours []app.Source) []app.Source
+	// Stores changes the list of stores. It takes the configured stores in order of preference, and returns the stores to
+	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
+	// an added store. Defaults to the configured stores.
+	Stores func(sources []app.Source) []app.Source
 }
 
-// settings are a configuration that was validated, defaults filled in.
+// settings is a validated configuration with every default filled in.
 type settings wiring.Config
 
 func newSettings(cfg wiring.Config) (settings, error) {
 	if err := cfg.Validate(); err != nil {
 		return settings{}, fmt.Errorf("configuration: %w", err)
 	}
+
 	return settings(cfg.WithDefaults()), nil
 }
 
-// openStore opens the database file, in a folder that it creates where there is none.
+// openStore opens the database file. It creates the file's folder if that does not exist.
 func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, func(), error) {
 	cfg := sqlite.Config{Path: s.SQLite.Path, Logger: opts.Logger}
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("configuration: sqlite: %w", err)
 	}
 
-	const onlyTheOwner = 0o700 // as the XDG standard wants its folders
-	if err := os.MkdirAll(filepath.Dir(cfg.Path), onlyTheOwner); err != nil {
+	const ownerOnly = 0o700 // the XDG standard requires this mode
+	if err := os.MkdirAll(filepath.Dir(cfg.Path), ownerOnly); err != nil {
 		return nil, nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
 
@@ -57,21 +58,22 @@ func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, fu
 }
 
 func newSources(store *sqlite.Store, opts Options) []app.Source {
-	ours := []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store, Health: store}}
+	sources := []app.Source{{Name: sqlite.Name, Bars: store, Ticks: store, Catalog: store, Health: store}}
 	if opts.Stores != nil {
-		return opts.Stores(ours)
+		return opts.Stores(sources)
 	}
 
-	return ours
+	return sources
 }
 
-// noSymbolCache is none: other processes write the file too, and it is at hand.
+// noSymbolCache returns no cache, because other processes may write the file, and because the file is local.
 func noSymbolCache() ports.SymbolCache { return nil }
 
 func newClock(opts Options) ports.Clock {
 	if opts.Clock != nil {
 		return opts.Clock
 	}
+
 	return clock.NewSystem()
 }
 
@@ -80,5 +82,6 @@ func newServiceConfig(s settings, opts Options) app.Config {
 	if opts.Logger != nil {
 		cfg.Logger = opts.Logger
 	}
+
 	return cfg
 }

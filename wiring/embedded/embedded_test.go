@@ -94,13 +94,14 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Somebody else's store is wired without a fork: here it takes the bars from a day up, and ours the rest.
+// Options.Stores adds another store, which here takes bars of a day and longer.
 func TestStoresOfOthers(t *testing.T) {
 	t.Parallel()
 	other := memory.New()
 	arrange := func(ours []app.Source) []app.Source {
 		ours[0].Takes.Below = domain.Day1
-		return append(ours, app.Source{Name: "theirs", Bars: other, Catalog: other, Takes: domain.FrequencyRange{From: domain.Day1}})
+		takes := domain.FrequencyRange{From: domain.Day1}
+		return append(ours, app.Source{Name: "theirs", Bars: other, Catalog: other, Takes: takes})
 	}
 	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "bars.db")}}
 	md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: arrange})
@@ -125,7 +126,8 @@ func TestStoresOfOthers(t *testing.T) {
 		t.Errorf("theirs holds %v, %v", held, err)
 	}
 	twice := func(ours []app.Source) []app.Source { return append(ours, ours...) }
-	if _, _, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: twice}); err == nil || !strings.Contains(err.Error(), "two have this name") {
+	_, _, err = embedded.Open(t.Context(), cfg, embedded.Options{Stores: twice})
+	if err == nil || !strings.Contains(err.Error(), "two have this name") {
 		t.Errorf("got %v", err)
 	}
 }

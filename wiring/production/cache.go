@@ -13,33 +13,35 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// openCaches makes the place where chunks of bars are kept: in this process, and behind it the redis that processes
-// share, where one is configured. Redis need not be up.
+// openCaches opens the cache of this process and, if configured, the shared Redis behind it. It does not need a running
+// Redis.
 func openCaches(ctx context.Context, s settings, pg *postgres.Store) (chunks.Caches, func(), error) {
-	near, err := ristretto.NewSeries(s.Cache.Bytes)
+	local, err := ristretto.NewSeries(s.Cache.Bytes)
 	if err != nil {
 		return chunks.Caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
+
 	if s.Cache.Redis.URL.Reveal() == "" {
-		return chunks.Caches{Near: near}, near.Close, nil
+		return chunks.Caches{Near: local}, local.Close, nil
 	}
 
-	far, closeFar, err := openRedis(ctx, s, pg)
+	shared, closeShared, err := openRedis(ctx, s, pg)
 	if err != nil {
-		near.Close()
+		local.Close()
 		return chunks.Caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
 
-	return chunks.Caches{Near: near, All: tiered.NewSeries(near, far)}, func() {
-		closeFar()
-		near.Close()
+	return chunks.Caches{Near: local, All: tiered.NewSeries(local, shared)}, func() {
+		closeShared()
+		local.Close()
 	}, nil
 }
 
-// openRedis names the database in every key: deployments that use one redis never see each other's bars.
+// openRedis opens the shared cache. Every key contains the identity of the database, so that deployments with the same
+// Redis never read each other's bars.
 func openRedis(ctx context.Context, s settings, pg *postgres.Store) (*redis.Cache, func(), error) {
 	r := s.Cache.Redis
-	trusted, err := trust("cache: redis", r.CAFile)
+	tlsConfig, err := newTLSConfig("cache: redis", r.CAFile)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,7 +51,7 @@ func openRedis(ctx context.Context, s settings, pg *postgres.Store) (*redis.Cach
 		return nil, nil, err
 	}
 
-	cfg := redis.Config{URL: r.URL.Reveal(), TLS: trusted, Prefix: r.Prefix + identity + ":", Timeout: r.Timeout}
+	cfg := redis.Config{URL: r.URL.Reveal(), TLS: tlsConfig, Prefix: r.Prefix + identity + ":", Timeout: r.Timeout}
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("configuration: redis: %w", errors.Join(err, ports.ErrInvalid))
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// eventually polls what another process, or a server, brings about.
+// eventually polls until an effect of another process or a server is visible.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !is(); {
@@ -30,8 +30,8 @@ func eventually(tb testing.TB, what string, is func() bool) {
 	}
 }
 
-// priced is one bar of each frequency from noon on, at a price.
-func priced(tb testing.TB, f domain.Frequency, price string) domain.Series {
+// barAt returns one bar of the frequency at noon, at a price.
+func barAt(tb testing.TB, f domain.Frequency, price string) domain.Series {
 	tb.Helper()
 	p := domain.MustDecimal(price)
 	s, err := domain.NewSeries(domain.SeriesKey{Symbol: "BTC/USD", Grid: f.UTC()},
@@ -50,7 +50,7 @@ func ingest(tb testing.TB, md *app.Service, s domain.Series) {
 	}
 }
 
-// fetch is the bars of the series as the process sees them, and whether they came from its cache.
+// fetch returns the bars of the series, and whether all came from the cache of the process.
 func fetch(tb testing.TB, md *app.Service, want domain.Series) (got domain.Series, cached bool) {
 	tb.Helper()
 	r := want.Range()
@@ -59,10 +59,12 @@ func fetch(tb testing.TB, md *app.Service, want domain.Series) (got domain.Serie
 		tb.Fatal(err)
 	}
 
-	return result.Series, len(result.Provenance) > 0 && !slices.ContainsFunc(result.Provenance, func(l domain.Origin) bool { return !l.Cached })
+	fromStore := func(o domain.Origin) bool { return !o.Cached }
+
+	return result.Series, len(result.Provenance) > 0 && !slices.ContainsFunc(result.Provenance, fromStore)
 }
 
-// warm fetches until the bars come from the process's cache.
+// warm fetches until the bars come from the cache of the process.
 func warm(tb testing.TB, md *app.Service, want domain.Series) {
 	tb.Helper()
 	eventually(tb, "the bars come from the cache", func() bool {
@@ -75,8 +77,8 @@ func warm(tb testing.TB, md *app.Service, want domain.Series) {
 	})
 }
 
-// seen waits until the process sees what another wrote, and has it stay so.
-func seen(tb testing.TB, md *app.Service, want domain.Series) {
+// waitForPrice waits until the process returns the write of another process, and checks that it stays visible.
+func waitForPrice(tb testing.TB, md *app.Service, want domain.Series) {
 	tb.Helper()
 	eventually(tb, "what another process wrote is seen", func() bool {
 		got, _ := fetch(tb, md, want)
@@ -87,8 +89,8 @@ func seen(tb testing.TB, md *app.Service, want domain.Series) {
 
 var both = []domain.Frequency{domain.Minute1, domain.Hour1} // one of each store
 
-// A write through one process is seen by the others, whether redis is shared, or down, or there is none; bars come from the cache
-// before and after.
+// Other processes see a write with a shared Redis, with Redis down, and without Redis. Bars come from the cache before
+// and after the write.
 func TestWritesAreSeenByOtherProcesses(t *testing.T) {
 	t.Parallel()
 	for name, redis := range map[string]func(*testing.T) string{
@@ -103,17 +105,17 @@ func TestWritesAreSeenByOtherProcesses(t *testing.T) {
 			here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
 			for _, f := range both {
 				for _, price := range []string{"1", "2", "3"} {
-					want := priced(t, f, price)
+					want := barAt(t, f, price)
 					ingest(t, here, want)
 					if got, _ := fetch(t, here, want); !got.Equal(want) {
 						t.Fatalf("%s: its own process sees %v; want %v", f, got, want)
 					}
 
-					seen(t, there, want)
+					waitForPrice(t, there, want)
 					warm(t, here, want)
 				}
 
-				gone := priced(t, f, "3")
+				gone := barAt(t, f, "3")
 				if _, err := there.Replace(t.Context(), domain.EmptySeries(gone.Key()), gone.Range()); err != nil {
 					t.Fatal(err)
 				}
@@ -127,43 +129,43 @@ func TestWritesAreSeenByOtherProcesses(t *testing.T) {
 	}
 }
 
-// What one process read, the next has from redis: it never asks the store.
+// A process takes from Redis what another process read, and does not read the store.
 func TestRedisIsShared(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	cfg.Cache.Redis = wiring.Redis{URL: wiring.NewSecret(servers.Redis(t)), Timeout: 5 * time.Second} // a busy machine
 	cfg.Cache.Policy.Skew = time.Nanosecond                                                           // of one clock
 	here, there := open(t, cfg, production.Options{}), open(t, cfg, production.Options{})
-	other := priced(t, domain.Day1, "1")
+	other := barAt(t, domain.Day1, "1")
 	ingest(t, here, other)
-	for _, md := range []*app.Service{here, there} { // both listen
+	for _, md := range []*app.Service{here, there} { // both are connected
 		warm(t, md, other)
 	}
 
-	// The notice of a write may reach the other process after the read, whose bars it then drops from redis.
+	// The invalidation of a write may reach the other process after the read; it then deletes the bars from Redis.
 	var want domain.Series
 	shared := false
 	for price := 7; !shared && price < 17; price++ {
-		want = priced(t, domain.Hour1, strconv.Itoa(price))
+		want = barAt(t, domain.Hour1, strconv.Itoa(price))
 		ingest(t, here, want)
 		warm(t, here, want)
 		got, cached := fetch(t, there, want)
 		shared = got.Equal(want) && cached
 	}
 	if !shared {
-		t.Error("no bars that one process read came from redis to the other")
+		t.Error("no bars that one process read came from Redis to the other")
 	}
 
 	elsewhere := config(t) // another database, by the same names
 	elsewhere.Cache = cfg.Cache
 	stranger := open(t, elsewhere, production.Options{})
-	mine := priced(t, domain.Hour1, "80")
+	mine := barAt(t, domain.Hour1, "80")
 	ingest(t, stranger, mine)
 	warm(t, stranger, mine)
 	warm(t, there, want)
 }
 
-// A process whose cache is disabled reads the stores each time, and tells the others what it wrote.
+// A process with a disabled cache reads the stores each time, and its writes invalidate the caches of others.
 func TestDisabledCache(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
@@ -172,9 +174,9 @@ func TestDisabledCache(t *testing.T) {
 	bare := open(t, cfg, production.Options{})
 	for _, f := range both {
 		for _, price := range []string{"1", "2"} {
-			want := priced(t, f, price)
+			want := barAt(t, f, price)
 			ingest(t, bare, want)
-			seen(t, cached, want)
+			waitForPrice(t, cached, want)
 			for range 3 {
 				if got, cached := fetch(t, bare, want); !got.Equal(want) || cached {
 					t.Errorf("%s: %v, from the cache: %v", f, got, cached)
@@ -184,7 +186,7 @@ func TestDisabledCache(t *testing.T) {
 	}
 }
 
-// A process that no longer hears of others' writes reads the stores until it does.
+// A process without a connection for invalidations reads the stores until it is connected again.
 func TestListeningIsCut(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
@@ -196,24 +198,25 @@ func TestListeningIsCut(t *testing.T) {
 
 	defer conn.Close(context.WithoutCancel(t.Context()))
 	for _, f := range both {
-		before := priced(t, f, "1")
+		before := barAt(t, f, "1")
 		ingest(t, here, before)
-		for _, md := range []*app.Service{here, there} { // both listen
+		for _, md := range []*app.Service{here, there} { // both are connected
 			warm(t, md, before)
 		}
 	}
 
-	// Nobody can connect until both frequencies were looked at, however slow the machine is.
+	// The database refuses connections until both frequencies were checked, so a slow machine cannot fail the test.
 	allowConnections(t, cfg, false)
 	const cut = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
 	var listeners int
-	if err := conn.QueryRow(t.Context(), cut).Scan(&listeners); err != nil || listeners != 4 { // two stores in two processes
+	err = conn.QueryRow(t.Context(), cut).Scan(&listeners)
+	if err != nil || listeners != 4 { // two stores in two processes
 		t.Fatalf("%d listeners were cut, %v", listeners, err)
 	}
 
 	for _, f := range both {
-		want := priced(t, f, "2")
+		want := barAt(t, f, "2")
 		eventually(t, "the cache is not used", func() bool {
 			_, cached := fetch(t, there, want)
 			return !cached
@@ -224,14 +227,14 @@ func TestListeningIsCut(t *testing.T) {
 		}
 	}
 
-	allowConnections(t, cfg, true) // it takes a second until they listen again
+	allowConnections(t, cfg, true) // the processes reconnect within a second
 	for _, f := range both {
-		warm(t, there, priced(t, f, "2"))
-		warm(t, here, priced(t, f, "2"))
+		warm(t, there, barAt(t, f, "2"))
+		warm(t, here, barAt(t, f, "2"))
 	}
 }
 
-// allowConnections sets whether the database of cfg accepts new connections; those that exist stay.
+// allowConnections sets whether the database of cfg accepts new connections. Existing connections stay open.
 func allowConnections(t *testing.T, cfg wiring.Config, allow bool) {
 	t.Helper()
 	dsn, err := url.Parse(cfg.Postgres.DSN.Reveal())
@@ -240,7 +243,7 @@ func allowConnections(t *testing.T, cfg wiring.Config, allow bool) {
 	}
 
 	database := strings.TrimPrefix(dsn.Path, "/")
-	dsn.Path = "/postgres" // a database cannot be closed from within
+	dsn.Path = "/postgres" // a session cannot close its own database
 	conn, err := pgx.Connect(t.Context(), dsn.String())
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +256,7 @@ func allowConnections(t *testing.T, cfg wiring.Config, allow bool) {
 	}
 }
 
-// What a configuration of redis has wrong is said when it is opened, without the password; that no server answers is not.
+// Open returns an error for an invalid configuration of Redis, without the password. A Redis that is down is no error.
 func TestRedisConfiguration(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -274,7 +277,8 @@ func TestRedisConfiguration(t *testing.T) {
 			cfg := config(t)
 			test.spoil(&cfg.Cache.Redis)
 			md, closeAll, err := production.Open(t.Context(), cfg, production.Options{})
-			if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), canary) || md != nil || closeAll != nil {
+			if err == nil || md != nil || closeAll != nil ||
+				!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), canary) {
 				t.Errorf("got %v; want one that says %q", err, test.says)
 			}
 		})

@@ -18,8 +18,8 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// config names a fresh database on each server. The machine is shared by many tests, so connections are few and slow, and caches
-// small.
+// config returns a configuration with a new database on each server. It has few connections, long timeouts and small
+// caches, because many tests share the machine.
 func config(tb testing.TB) wiring.Config {
 	tb.Helper()
 	influx := servers.Influx(tb)
@@ -36,7 +36,8 @@ func config(tb testing.TB) wiring.Config {
 	}
 }
 
-// caches is what may stand before the stores. With redis, what a law wrote or deleted is no longer there either.
+// caches returns the cache configurations to test. With Redis, bars that a law wrote or deleted may also be stale
+// there.
 var caches = map[string]func(testing.TB, *wiring.Cache){
 	"cached": func(testing.TB, *wiring.Cache) {},
 	"with redis": func(tb testing.TB, c *wiring.Cache) {
@@ -46,8 +47,9 @@ var caches = map[string]func(testing.TB, *wiring.Cache){
 	"disabled": func(_ testing.TB, c *wiring.Cache) { c.Disabled = true },
 }
 
-// routed is the stores as the application sees them: one store of bars, by frequency, and one catalog.
-func routed(cache wiring.Cache) contract.Open {
+// newRoutedStore returns the stores as the application uses them: one store of bars, routed by frequency, and one
+// catalog.
+func newRoutedStore(cache wiring.Cache) contract.Open {
 	return func(tb testing.TB) contract.Store {
 		tb.Helper()
 		cfg := config(tb)
@@ -63,7 +65,7 @@ func routed(cache wiring.Cache) contract.Open {
 				tb.Fatalf("%s has a cache: %t", s.Name, s.Cache != nil)
 			}
 			if s.Cache != nil {
-				heard(tb, s)
+				waitUntilConnected(tb, s)
 			}
 		}
 
@@ -78,8 +80,8 @@ func routed(cache wiring.Cache) contract.Open {
 	}
 }
 
-// heard waits until the source hears of others' writes, so that its cache is used.
-func heard(tb testing.TB, s app.Source) {
+// waitUntilConnected waits until the source receives invalidations, because its cache is not used before.
+func waitUntilConnected(tb testing.TB, s app.Source) {
 	tb.Helper()
 	const probe domain.Symbol = "HEARD/PROBE"
 	eventually(tb, "the cache of "+string(s.Name)+" is used", func() bool {
@@ -92,33 +94,36 @@ func heard(tb testing.TB, s app.Source) {
 	})
 }
 
-// catalog is the application's, which refuses what is no symbol, as a port whose laws have it absent.
+// catalog adapts the application's catalog to the port: the application rejects an invalid symbol, and the laws of the
+// port want it to be absent.
 type catalog struct{ joined *app.Service }
 
 func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	asked := len(q.Symbols)
+	requested := len(q.Symbols)
 	q.Symbols = slices.DeleteFunc(slices.Clone(q.Symbols), func(s domain.Symbol) bool { return s.Validate() != nil })
-	if asked > 0 && len(q.Symbols) == 0 {
+	if requested > 0 && len(q.Symbols) == 0 {
 		return nil, ctx.Err()
 	}
 
 	return c.joined.Symbols(ctx, q)
 }
 
-// What InfluxDB cannot do does not come of routing to it.
+// profile waives the laws that InfluxDB cannot keep. Routing does not change that.
 var profile = func() contract.Profile {
 	var p contract.Profile
-	for _, law := range []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing", "replace/whole_or_nothing"} {
+	for _, law := range []string{
+		"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing", "replace/whole_or_nothing",
+	} {
 		p.Waivers = append(p.Waivers, contract.Waiver{
-			Law: law, Reason: "InfluxDB has no transaction: a write is done series by series and batch by batch, and a retry completes it",
+			Law: law, Reason: "InfluxDB has no transactions: a failed write may be partial, and a retry completes it",
 		})
 	}
 
 	return p
 }()
 
-// The stores keep their laws through the cache in use, alone and with redis behind it, and without it. What no cache stands before is
-// tried once.
+// The stores keep the laws with the cache, with Redis behind it, and with the cache disabled. Ports without a cache are
+// tested once.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	for name, configure := range caches {
@@ -126,10 +131,10 @@ func TestContract(t *testing.T) {
 			t.Parallel()
 			var cache wiring.Cache
 			configure(t, &cache)
-			contract.BarStore(t, routed(cache), profile)
+			contract.BarStore(t, newRoutedStore(cache), profile)
 			if cache.Disabled {
-				contract.SymbolCatalog(t, routed(cache), contract.Profile{})
-				contract.TickStore(t, routed(cache), contract.Profile{})
+				contract.SymbolCatalog(t, newRoutedStore(cache), contract.Profile{})
+				contract.TickStore(t, newRoutedStore(cache), contract.Profile{})
 			}
 		})
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// The configuration comes from a file and the environment: MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_URL, MARKETDATA_INFLUX_TOKEN.
-// Minutes are then read from InfluxDB and days from PostgreSQL, by the same call.
+// The configuration comes from a file and the environment (MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_URL and
+// MARKETDATA_INFLUX_TOKEN). The same call then reads minutes from InfluxDB and days from PostgreSQL.
 func ExampleOpen() { //nolint:testableexamples // it needs servers, and so is compiled only
 	cfg, err := wiring.Load("")
 	if err != nil {

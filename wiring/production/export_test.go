@@ -8,7 +8,8 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// Stores is what Open joins, for the suites that hold single ports to their laws: the sources, and the writer of the catalog.
+// Stores returns the sources that Open passes to the application, and the writer of the catalog, because contract tests
+// test single ports.
 func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source, ports.SymbolWriter, func(), error) {
 	s, err := newSettings(cfg, opts)
 	if err != nil {

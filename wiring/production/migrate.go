@@ -11,16 +11,16 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// Migration is what Migrate did to a store.
+// Migration is the change that Migrate made to one store. Before equals After if there was nothing to do.
 type Migration struct {
 	Store  domain.StoreName `json:"store"`
-	Before string           `json:"before"` // the version, or the database, that was there; "" where there was none
+	Before string           `json:"before"` // version of the tables, or name of the database; "" if missing
 	After  string           `json:"after"`
 }
 
-// Migrate brings the stores to the form that Open expects, which needs the rights to do so: PostgreSQL's tables to this
-// version, and on InfluxDB 1.8 the database, where it is missing. Doing it again changes nothing. Where it fails, what
-// was done before is reported with the error.
+// Migrate migrates PostgreSQL's tables to the version of this program and creates a missing database on InfluxDB 1.8.
+// The configured users must have the rights to do so. Migrate is idempotent. With an error it also returns the
+// migrations that were completed before.
 func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration, error) {
 	s, err := newSettings(cfg, opts)
 	if err != nil {
@@ -32,6 +32,7 @@ func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration,
 	if err != nil {
 		return nil, err
 	}
+
 	if s.Influx.URL == "" && opts.InfluxClient == nil {
 		return []Migration{tables}, nil
 	}
@@ -52,9 +53,11 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 	}
 
 	defer closeStore()
+
 	if m.Before, err = store.Version(ctx); err != nil {
 		return m, err
 	}
+
 	if err := store.Migrate(ctx); err != nil {
 		return m, err
 	}
@@ -65,11 +68,12 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 
 func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, error) {
 	m := Migration{Store: influx.Name, Before: s.Influx.Database, After: s.Influx.Database}
-	_, closeStore, err := openInfluxAs(ctx, s, opts, false)
+	_, closeStore, err := openInfluxStore(ctx, s, opts, false)
 	if errors.Is(err, ports.ErrSchema) && s.Influx.Org == "" && s.Influx.Existing.Frequency == 0 {
 		m.Before = ""
-		_, closeStore, err = openInfluxAs(ctx, s, opts, true)
+		_, closeStore, err = openInfluxStore(ctx, s, opts, true)
 	}
+
 	if err != nil {
 		return m, err
 	}

@@ -1,13 +1,13 @@
-// Package production puts the application together on servers: PostgreSQL for bars from an hour up, trades, quotes, the
-// catalog and the claims on all bars; InfluxDB for shorter bars; the system's clock. It opens the stores and closes
-// them, but for what is handed in. Without InfluxDB, PostgreSQL holds bars of every length.
+// Package production wires the application for servers. PostgreSQL stores bars of an hour and longer, trades, quotes,
+// the catalog, and the coverage of all bars. InfluxDB stores shorter bars; without InfluxDB, PostgreSQL stores all
+// bars. The clock is the system's. The package opens and closes the stores, except those that Options pass in.
 //
-// Bars are read through a cache, in this process and, where one is configured, in a redis that processes share.
-// PostgreSQL's LISTEN and NOTIFY tell every process of every other's writes; each store of bars has a connection for
-// it, beside the pool. As long as it is cut, and where the cache is disabled, every request reads the stores.
+// Reads of bars go through a cache in this process and, if configured, through a shared Redis. Each process receives
+// the writes of the others by PostgreSQL's LISTEN and NOTIFY, on one connection for each store of bars, outside the
+// pool. While that connection is down, and if the cache is disabled, every request reads the stores.
 //
-// A server that hangs is bounded three times: by the call's own deadline or Config.Service.Timeout, by
-// Config.Service.StoreTimeout a store call, and by the server itself, whose statement_timeout is
+// Three timeouts bound a request to a server that hangs: the deadline of the call or Config.Service.Timeout for the
+// whole request, Config.Service.StoreTimeout for each store call, and PostgreSQL's own statement_timeout, which is
 // Config.Postgres.StatementTimeout.
 package production
 
@@ -32,38 +32,39 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// Options hand in what is not configuration. The zero value is the defaults.
+// Options are the dependencies that a configuration file cannot hold. A zero field means its default.
 type Options struct {
-	// Logger is told what no result or error tells, slow queries among it. Nil is silence.
+	// Logger receives events that no result and no error reports, such as slow queries. Defaults to no logging.
 	Logger *slog.Logger
 
-	// Clock tells what is closed and may be seen. Defaults to the system's.
+	// Clock decides which bars are closed and visible. Defaults to the system's clock.
 	Clock ports.Clock
 
-	// PostgresPool is used instead of one made from Config.Postgres, and not closed. Its own limits hold: of
-	// Config.Postgres, only AcquireTimeout, ConnectTimeout, StatementTimeout as the client's limit, SlowQuery,
-	// BatchRows and MigrateOnOpen are read.
+	// PostgresPool replaces the pool that Open creates from Config.Postgres; the caller must close it. The pool keeps its
+	// own limits: of Config.Postgres, Open uses only AcquireTimeout, ConnectTimeout, StatementTimeout (as the limit of
+	// the client), SlowQuery, BatchRows and MigrateOnOpen.
 	PostgresPool *pgxpool.Pool
 
-	// InfluxClient is used instead of one made from Config.Influx, and not closed. Config.Influx still says where the
-	// bars lie.
+	// InfluxClient replaces the client that Open creates from Config.Influx; the caller must close it. Config.Influx
+	// still names the database and the measurement.
 	InfluxClient influxdb2.Client
 
-	// Stores arranges the stores that are asked: it is given ours, the preferred one first, and returns those to use,
-	// others among them, in whatever order and with whatever frequencies they take. Nil is ours as they are. What it
-	// adds is not cached, nor closed.
-	Stores func(ours []app.Source) []app.Source
+	// Stores changes the list of stores. It takes the configured stores in order of preference, and returns the stores to
+	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
+	// an added store. Defaults to the configured stores.
+	Stores func(sources []app.Source) []app.Source
 }
 
-// settings are a configuration that was validated, defaults filled in.
+// settings is a validated configuration with every default filled in.
 type settings wiring.Config
 
 func newSettings(cfg wiring.Config, opts Options) (settings, error) {
 	err := cfg.Validate()
 	if cfg.Postgres.DSN.Reveal() == "" && opts.PostgresPool == nil {
-		err = errors.Join(err, errors.New("postgres: dsn: missing; set "+wiring.EnvPrefix+"POSTGRES_DSN, like postgres://user@host/database: "+
-			"the catalog and the claims on all bars are kept there, on those in InfluxDB too"))
+		err = errors.Join(err, errors.New("postgres: dsn: missing; set "+wiring.EnvPrefix+"POSTGRES_DSN, "+
+			"like postgres://user@host/database: it stores the catalog and the coverage of all bars, also of those in InfluxDB"))
 	}
+
 	if err != nil {
 		return settings{}, fmt.Errorf("configuration: %w", errors.Join(err, ports.ErrInvalid))
 	}
@@ -71,7 +72,7 @@ func newSettings(cfg wiring.Config, opts Options) (settings, error) {
 	return settings(cfg.WithDefaults()), nil
 }
 
-// openPostgres connects, or takes the pool handed in.
+// openPostgres opens the relational store on opts.PostgresPool, or on a new pool.
 func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Store, func(), error) {
 	cfg := s.Postgres
 	cfg.Logger = opts.Logger
@@ -83,6 +84,7 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 	if err != nil || !cfg.MigrateOnOpen {
 		return store, closeStore, err
 	}
+
 	if err := store.Migrate(ctx); err != nil {
 		closeStore()
 		return nil, nil, err
@@ -91,12 +93,14 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 	return store, closeStore, nil
 }
 
-// openInflux connects, or takes the client handed in; it is nil where neither names a server.
+// openInflux opens the time-series store on opts.InfluxClient, or on a new client. It returns a nil store if no server
+// is configured.
 func openInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
-	return openInfluxAs(ctx, s, opts, false)
+	return openInfluxStore(ctx, s, opts, false)
 }
 
-func openInfluxAs(ctx context.Context, s settings, opts Options, create bool) (*influx.Store, func(), error) {
+// openInfluxStore is openInflux; with create it creates a missing database.
+func openInfluxStore(ctx context.Context, s settings, opts Options, create bool) (*influx.Store, func(), error) {
 	i := s.Influx
 	if i.URL == "" && opts.InfluxClient == nil {
 		return nil, func() {}, nil
@@ -104,32 +108,39 @@ func openInfluxAs(ctx context.Context, s settings, opts Options, create bool) (*
 
 	cfg := influx.Config{
 		Database: i.Database, RetentionPolicy: i.RetentionPolicy, Org: i.Org, Bucket: i.Bucket, Measurement: i.Measurement,
-		Existing: existing(i.Existing), BatchSize: i.BatchSize, ChunkSize: i.ChunkSize, MaxResponseBytes: i.MaxResponseBytes,
-		SlowQuery: i.SlowQuery, Logger: opts.Logger, CreateOnOpen: create, Client: opts.InfluxClient,
+		Existing: influxExisting(i.Existing), BatchSize: i.BatchSize, ChunkSize: i.ChunkSize,
+		MaxResponseBytes: i.MaxResponseBytes, SlowQuery: i.SlowQuery, Logger: opts.Logger,
+		CreateOnOpen: create, Client: opts.InfluxClient,
 	}
 	if cfg.Client == nil {
-		trusted, err := trust("influx", i.CAFile)
+		tlsConfig, err := newTLSConfig("influx", i.CAFile)
 		if err != nil {
 			return nil, nil, err
 		}
 
-		cfg.URL, cfg.Token, cfg.TLS, cfg.Compress = i.URL, i.Token.Reveal(), trusted, i.Compress
+		cfg.URL, cfg.Token, cfg.TLS, cfg.Compress = i.URL, i.Token.Reveal(), tlsConfig, i.Compress
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
 	defer cancel()
+
 	return influx.Open(ctx, cfg)
 }
 
-func existing(e wiring.InfluxExisting) *influx.Existing {
+// influxExisting returns the layout of e, or nil if e is not configured.
+func influxExisting(e wiring.InfluxExisting) *influx.Existing {
 	if e.Frequency == 0 {
 		return nil
 	}
-	return &influx.Existing{Frequency: e.Frequency, Measurement: e.Measurement, SymbolTag: e.SymbolTag, VenueTag: e.VenueTag, Tags: e.Tags}
+
+	return &influx.Existing{
+		Frequency: e.Frequency, Measurement: e.Measurement, SymbolTag: e.SymbolTag, VenueTag: e.VenueTag, Tags: e.Tags,
+	}
 }
 
-// trust is the certificates of the file that the section names; nil, the system's, where it names none.
-func trust(section, file string) (*tls.Config, error) {
+// newTLSConfig returns a configuration that trusts the certificates of the PEM file. It returns nil, which means the
+// system's certificates, if file is empty. section is the part of the configuration that an error names.
+func newTLSConfig(section, file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
@@ -137,8 +148,9 @@ func trust(section, file string) (*tls.Config, error) {
 	text, err := os.ReadFile(file)
 	roots := x509.NewCertPool()
 	if err == nil && !roots.AppendCertsFromPEM(text) {
-		err = fmt.Errorf("%s holds no certificate in PEM", file)
+		err = fmt.Errorf("%s contains no certificate in PEM format", file)
 	}
+
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %s: ca_file: %w", section, errors.Join(err, ports.ErrInvalid))
 	}
@@ -159,6 +171,7 @@ func newClock(opts Options) ports.Clock {
 	if opts.Clock != nil {
 		return opts.Clock
 	}
+
 	return clock.NewSystem()
 }
 
@@ -167,5 +180,6 @@ func newServiceConfig(s settings, opts Options) app.Config {
 	if opts.Logger != nil {
 		cfg.Logger = opts.Logger
 	}
+
 	return cfg
 }

@@ -30,7 +30,7 @@ import (
 
 var noon = time.Date(2024, time.March, 4, 12, 0, 0, 0, time.UTC)
 
-// bars is a few of them from noon on.
+// bars returns a few consecutive bars from noon.
 func bars(tb testing.TB, symbol domain.Symbol, f domain.Frequency) domain.Series {
 	tb.Helper()
 	b := domain.NewSeriesBuilder(domain.SeriesKey{Symbol: symbol, Grid: f.UTC()}, 0)
@@ -63,8 +63,8 @@ func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Servic
 	return md
 }
 
-// Minutes live in the time-series store, hours and days in the relational one, for writes, reads, coverage and deletions alike; the
-// catalog is one.
+// Writes, reads, coverage and deletions of minutes go to the time-series store, those of hours and days to the
+// relational store. Both share one catalog.
 func TestRoutingByFrequency(t *testing.T) {
 	t.Parallel()
 	md := open(t, config(t), production.Options{})
@@ -118,7 +118,7 @@ func TestRoutingByFrequency(t *testing.T) {
 	}
 }
 
-// A wrong border moves the frequencies; without InfluxDB all are in PostgreSQL.
+// HighFrequencyBelow moves the border between the stores. Without InfluxDB all bars are in PostgreSQL.
 func TestRoutingIsConfigured(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
@@ -175,7 +175,7 @@ func TestTradesAndQuotes(t *testing.T) {
 	}
 }
 
-// What is handed in is used, and still open when all is closed.
+// Open uses the pool, client and clock of Options, and closing leaves them open.
 func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
@@ -202,7 +202,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 		for _, f := range []domain.Frequency{domain.Minute1, domain.Hour1} {
 			s := bars(t, "BTC/USD", f)
 			_, err := md.Ingest(t.Context(), s, domain.Range{})
-			if late := f == domain.Hour1; late != errors.Is(err, ports.ErrInvalid) { // not over by the clock handed in
+			if late := f == domain.Hour1; late != errors.Is(err, ports.ErrInvalid) { // not closed at the clock of Options
 				t.Errorf("%s: %v", f, err)
 			}
 		}
@@ -221,7 +221,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 	}
 }
 
-// nowhere is an address at which nothing listens.
+// nowhere returns an address on which nothing listens.
 func nowhere(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -235,7 +235,8 @@ func nowhere(t *testing.T) string {
 
 const canary = "canary-81d0"
 
-// Open fails with the kind that tells what to do, without a secret, and leaves nothing open: goleak looks when all tests are done.
+// Open returns errors of the right kind and without secrets, and leaves nothing open, which goleak checks after all
+// tests.
 func TestOpenFails(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -290,7 +291,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// syncBuffer is a log that several goroutines write.
+// syncBuffer is a log that is safe for concurrent use.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -308,7 +309,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// A call that is slow is logged with what it was about and without a secret; one that the server stops is a timeout.
+// A slow call is logged with its subject and without secrets. A call that the server stops is a timeout.
 func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
@@ -371,7 +372,7 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 		}
 	}
 
-	cfg.Postgres.StatementTimeout = time.Second // enough to open it
+	cfg.Postgres.StatementTimeout = time.Second // long enough for Open
 	short := open(t, cfg, production.Options{})
 	again, err := pool.Begin(t.Context())
 	if err != nil {
@@ -395,14 +396,14 @@ func TestMigrateOnOpen(t *testing.T) {
 	cfg := config(t)
 	cfg.Postgres.DSN = wiring.NewSecret(servers.Postgres(t))
 	cfg.Postgres.MigrateOnOpen = true
-	hour := priced(t, domain.Hour1, "1")
+	hour := barAt(t, domain.Hour1, "1")
 	ingest(t, open(t, cfg, production.Options{}), hour)
 	if got, _ := fetch(t, open(t, cfg, production.Options{}), hour); !got.Equal(hour) {
 		t.Errorf("got %s, want %s", got, hour)
 	}
 }
 
-// dropDatabase drops the database now, so that there is none; at the end of the test, whoever made the first drops the second.
+// dropDatabase drops the database. The cleanup of the fixture drops the one that the test creates in its place.
 func dropDatabase(t *testing.T, cfg wiring.Influx) {
 	t.Helper()
 	form := url.Values{"q": {"DROP DATABASE " + cfg.Database}}.Encode()

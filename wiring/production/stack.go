@@ -3,8 +3,6 @@ package production
 import (
 	"context"
 	"errors"
-	"github.com/gal-friday/marketdata/app/ingest"
-	"github.com/gal-friday/marketdata/domain"
 	"sync"
 	"time"
 
@@ -12,75 +10,83 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/ingest"
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// newSources is who holds what, and what stands before each store, a line a layer, the innermost first. The relational
-// store is the first: of a symbol it knows what is known beyond the name.
+// newSources returns the stores of the application with their layers, the innermost layer first. The relational store
+// is the first, because its catalog has the metadata of the symbols. ts may be nil. The returned function stops the
+// layers; it closes neither the stores nor the caches.
 func newSources(
-	ctx context.Context, s settings, opts Options, pg *postgres.Store, ts *influx.Store, caches chunks.Caches, clock ports.Clock,
+	ctx context.Context, s settings, opts Options,
+	pg *postgres.Store, ts *influx.Store, caches chunks.Caches, clock ports.Clock,
 ) ([]app.Source, func(), error) {
 	l := newLayers(ctx, s, opts, caches, clock, postgres.NewInvalidations(pg))
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
 	relational.Aggregate, relational.Explain = pg, pg
-	relational.Bars = pg        // bars, and the claims on them, as they lie in the tables
-	l.readOnce(&relational, pg) // a bar that closed is read once; others' writes are heard, and ours told
+	relational.Bars = pg        // stores bars and their coverage
+	l.addCache(&relational, pg) // caches bars, publishes writes and follows those of other processes
 	sources := []app.Source{relational}
 
 	if ts != nil {
-		timeSeries := app.Source{Name: influx.Name, Takes: domain.FrequencyRange{Below: s.HighFrequencyBelow}, Catalog: ts, Health: ts}
-		timeSeries.Bars = ingest.WithClaims(ts, pg) // InfluxDB has no place for claims: the relational store keeps them
-		l.readOnce(&timeSeries, ts)                 // as above; over the claims, on which it depends what is believed
+		timeSeries := app.Source{Name: influx.Name, Catalog: ts, Health: ts}
+		timeSeries.Takes = domain.FrequencyRange{Below: s.HighFrequencyBelow}
+		timeSeries.Bars = ingest.WithClaims(ts, pg) // the coverage is in PostgreSQL, because InfluxDB cannot store it
+		l.addCache(&timeSeries, ts)                 // outside the coverage, because the cache stores coverage, too
 		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
 
 	if opts.Stores != nil {
-		sources = opts.Stores(sources) // others' stores, as they are
+		sources = opts.Stores(sources) // added stores get no layers
 	}
+
 	if l.err != nil {
 		l.close()
 		return nil, nil, l.err
 	}
 
-	l.wait(ctx)
+	l.waitForInvalidations(ctx)
+
 	return sources, l.close, nil
 }
 
-// layers is what the layers of all stores have in common.
+// layers builds the caches in front of the stores and owns their background goroutines. It is for one goroutine.
 type layers struct {
-	settings settings
-	opts     Options
-	caches   chunks.Caches
-	clock    ports.Clock
-	notices  ports.Invalidations
+	settings      settings
+	opts          Options
+	caches        chunks.Caches
+	clock         ports.Clock
+	invalidations ports.Invalidations
 
 	stores []*chunks.Store
-	err    error // why there is no layer
+	err    error // the errors of addCache, joined
 
-	listen    func(func(context.Context) error) // in the background, until close
-	stop      context.CancelFunc
-	listening sync.WaitGroup
+	start   func(run func(context.Context) error) // starts run in the background; close ends it
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 func newLayers(
-	ctx context.Context, s settings, opts Options, caches chunks.Caches, clock ports.Clock, notices ports.Invalidations,
+	ctx context.Context, s settings, opts Options,
+	caches chunks.Caches, clock ports.Clock, invalidations ports.Invalidations,
 ) *layers {
-	l := &layers{settings: s, opts: opts, caches: caches, clock: clock, notices: notices}
+	l := &layers{settings: s, opts: opts, caches: caches, clock: clock, invalidations: invalidations}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
-	l.listen = func(follow func(context.Context) error) {
-		l.listening.Go(func() { _ = follow(ctx) }) // it ends with ctx alone, and logs what happens before
+	l.start = func(run func(context.Context) error) {
+		l.running.Go(func() { _ = run(ctx) }) // its only error is that of ctx; it logs all others
 	}
 
 	return l
 }
 
-// readOnce puts the cache before the bars of the source, until close. Where it is disabled nothing is read through it,
-// but writes are told to the processes that do.
-func (l *layers) readOnce(source *app.Source, many ports.BatchReader) {
+// addCache wraps the bars of the source in the cache. If the cache is disabled, reads bypass it, but writes still
+// publish invalidations, because other processes may have their cache enabled.
+func (l *layers) addCache(source *app.Source, batch ports.BatchReader) {
 	cfg := l.settings.Cache.Policy
-	cfg.Name, cfg.Logger, cfg.Batch = source.Name, l.opts.Logger, many
-	store, err := chunks.New(source.Bars, l.caches, l.notices, l.clock, cfg)
+	cfg.Name, cfg.Logger, cfg.Batch = source.Name, l.opts.Logger, batch
+	store, err := chunks.New(source.Bars, l.caches, l.invalidations, l.clock, cfg)
 	if err != nil {
 		l.err = errors.Join(l.err, err)
 		return
@@ -90,20 +96,23 @@ func (l *layers) readOnce(source *app.Source, many ports.BatchReader) {
 	source.Bars = store
 	if !l.settings.Cache.Disabled {
 		source.Cache = store
-		l.listen(store.Follow)
+		l.start(store.Follow)
 	}
 }
 
-// hearingTime is how long it is waited for what others write to be heard, so that the first requests use the cache too.
-const hearingTime = 250 * time.Millisecond
+// connectWait bounds the wait of waitForInvalidations.
+const connectWait = 250 * time.Millisecond
 
-func (l *layers) wait(ctx context.Context) {
+// waitForInvalidations waits until each cache has tried to connect to the invalidations, at most connectWait. It makes
+// the first requests use the cache, which they must bypass while it is disconnected.
+func (l *layers) waitForInvalidations(ctx context.Context) {
 	if l.settings.Cache.Disabled {
 		return
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, hearingTime)
+	ctx, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
+
 	for _, store := range l.stores {
 		select {
 		case <-store.Tried():
@@ -112,10 +121,10 @@ func (l *layers) wait(ctx context.Context) {
 	}
 }
 
-// close ends what runs in the background, and waits for it. It closes neither the stores of bars nor the caches.
+// close stops the background goroutines and waits for them. It closes neither the stores of bars nor the caches.
 func (l *layers) close() {
 	l.stop()
-	l.listening.Wait()
+	l.running.Wait()
 	for _, store := range l.stores {
 		store.Close()
 	}

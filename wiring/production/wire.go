@@ -11,9 +11,12 @@ import (
 	"github.com/gal-friday/marketdata/wiring"
 )
 
-// Open connects to the servers of the configuration and returns the application over them. A server that does not
-// answer is ErrUnavailable, refused credentials ErrAuth. The function returned closes everything that Open made, the
-// last first; with an error it is nil, and nothing is left open.
+// Open connects to the servers of the configuration and returns the application over them. It returns ErrInvalid for an
+// invalid configuration, ErrUnavailable if a server does not respond and ErrAuth if it rejects the credentials. The
+// returned function closes everything that Open opened, in reverse order. With an error the function is nil and nothing
+// stays open.
 func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
-	panic(wire.Build(newSettings, newServiceConfig, newClock, openPostgres, openInflux, openCaches, newSources, newSymbolCache, app.New))
+	panic(wire.Build(
+		newSettings, newServiceConfig, newClock, openPostgres, openInflux, openCaches, newSources, newSymbolCache, app.New,
+	))
 }

@@ -14,9 +14,10 @@ import (
 
 // Injectors from wire.go:
 
-// Open connects to the servers of the configuration and returns the application over them. A server that does not
-// answer is ErrUnavailable, refused credentials ErrAuth. The function returned closes everything that Open made, the
-// last first; with an error it is nil, and nothing is left open.
+// Open connects to the servers of the configuration and returns the application over them. It returns ErrInvalid for an
+// invalid configuration, ErrUnavailable if a server does not respond and ErrAuth if it rejects the credentials. The
+// returned function closes everything that Open opened, in reverse order. With an error the function is nil and nothing
+// stays open.
 func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
 	productionSettings, err := newSettings(cfg, opts)
 	if err != nil {
