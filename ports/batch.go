@@ -7,19 +7,19 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// BatchReader reads bars of many series in as few round trips as it can: a BarReader of one query at a time would make
-// one each.
+// BatchReader reads bars of many series in fewer round trips than a BarReader, which needs at least one for each query.
 type BatchReader interface {
-	// ReadBatch answers each query as BarReader.ReadBars would, under the same promises, except that the answers come
-	// one after the other, in the order of the queries: a query that has no bars yields nothing, and neither does a
-	// batch of none. The same query may be asked again. An error is the last pair, and then no answer is to be used:
-	// what refuses one query refuses the batch. No answer holds half of a write; two may see the store at two instants.
-	// queries is read until the sequence ends, and never changed.
+	// ReadBatch yields the results of the queries in the order of the queries, each as BarReader.ReadBars would. A query
+	// without bars yields nothing, and neither does an empty batch. Queries may repeat.
+	//
+	// An error is the last pair, and then the caller must not use any result: an error of one query is an error of the
+	// batch. No result has a part of a write only, but two results may be of two states of the store. ReadBatch reads
+	// queries until the sequence ends and does not change it.
 	ReadBatch(ctx context.Context, queries []BarQuery) iter.Seq2[BatchBars, error]
 }
 
-// BatchBars is a piece of one answer.
+// BatchBars is a piece of the result of one query.
 type BatchBars struct {
-	Query int // the number of the query, from 0
+	Query int // the index of the query in the batch
 	Bars  domain.Series
 }

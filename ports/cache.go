@@ -10,37 +10,37 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Cache keeps values that can be had again. What to keep, and for how long, is the application's to say. A cache never
-// fails: one that cannot answer has nothing. Values are shared with every caller: nobody may change them. Safe for
-// concurrent use.
+// Cache stores values that the application can compute or read again. The application decides which values it stores
+// and for how long. A cache returns no errors: a failure is a miss. Callers share the values and must not change them.
+// A cache must be safe for concurrent use.
 type Cache[K comparable, V any] interface {
-	// Get returns the value that was last put under key, unless its time to live is over, or it was deleted, or given
-	// up for room. It never returns a value of another key, nor one that was put before the last.
+	// Get returns the value of the last Put of the key, and true. It returns false if there is none: the value expired,
+	// or was deleted or evicted. It must not return a value of another key, nor the value of an earlier Put.
 	Get(ctx context.Context, key K) (V, bool)
 
-	// Put keeps the value for at most ttl; one of zero or less keeps nothing. It may keep nothing at any time, and then
-	// the value that was there before is gone too. A cache that processes share keeps nothing where another process
-	// deleted the key since this one missed it: what is put was made of something older.
+	// Put stores the value for at most ttl, or not at all if ttl is not above 0. It may reject the value, and then it
+	// must remove the previous value. A shared cache must reject the value if another process deleted the key after
+	// this process's last miss, because the value may be older than that deletion.
 	Put(ctx context.Context, key K, value V, ttl time.Duration)
 
-	// Delete forgets what is kept under the keys. A Get that begins after it returns misses, until the next Put.
+	// Delete removes the values of the keys. A Get that begins after Delete returned is a miss, until the next Put.
 	Delete(ctx context.Context, keys ...K)
 }
 
-// SymbolCache keeps what catalogs said of symbols.
+// SymbolCache stores the results of catalogs.
 type SymbolCache = Cache[domain.Symbol, SymbolEntry]
 
-// SymbolEntry is what was said of a symbol: also that it is not known.
+// SymbolEntry is the result of the catalogs for one symbol. It also stores that a symbol is unknown.
 type SymbolEntry struct {
 	Known       bool
-	Meta        domain.SymbolMeta // where known
-	Suggestions []domain.Symbol   // where not known: a few known ones like it
+	Meta        domain.SymbolMeta // if Known
+	Suggestions []domain.Symbol   // if not Known: a few known symbols with similar names
 }
 
-// SeriesCache keeps chunks of series.
+// SeriesCache stores chunks of series.
 type SeriesCache = Cache[ChunkKey, Chunk]
 
-// ChunkKey names a chunk: the bars that a store has of a series and whose open time is in [Start, End). It is
+// ChunkKey identifies a chunk: the stored bars of a series in one store whose open times are in [Start, End). It is
 // comparable.
 type ChunkKey struct {
 	Store      domain.StoreName
@@ -48,7 +48,7 @@ type ChunkKey struct {
 	Start, End domain.Micros
 }
 
-// String is "start end symbol grid kind store": different keys have different texts.
+// String returns "start end symbol grid price-type store". Different keys have different texts.
 func (k ChunkKey) String() string {
 	b := make([]byte, 0, 96)
 	b = strconv.AppendInt(b, int64(k.Start), 10)
@@ -66,100 +66,105 @@ func (k ChunkKey) String() string {
 	return string(b)
 }
 
-// WallMicros is an instant of the machine's clock, in microseconds since 1970-01-01 UTC. It is a type of its own because
-// domain.Micros belong to the business clock, and the two must not be compared.
+// WallMicros is an instant of the machine's clock, in microseconds since 1970-01-01 UTC. It is a type of its own
+// because domain.Micros belong to the business clock, and the two must not be compared.
 type WallMicros int64
 
 // Time returns the instant in UTC.
 func (m WallMicros) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
 
-// Chunk is everything that a store said it has in the range of a ChunkKey, which may be nothing. ClosedBefore is an
-// instant of the business clock, the other times are of the machine's.
+// Chunk is all data of a store in the range of a ChunkKey; it may have no bars. ClosedBefore is an instant of the
+// business clock; the other instants are of the machine's clock.
 type Chunk struct {
-	Bars domain.Series // of the key's series, at most 4096
+	Bars domain.Series // bars of the key's series, at most 4096
 
-	// Clean says that a Validator who looks at the whole chunk finds nothing, whenever he looks. A part of it is clean
-	// too.
+	// Validated means that a Validator has no finding for the whole chunk, at any time of the clock. The same then holds
+	// for every part of the chunk.
 	Validated bool
 
-	// Claims is two fingerprints of what the store said it holds of the series when it was asked: before Settled, and
-	// from there on. Where the store says something else now, that part is not to be believed: a bar missing in it may
-	// be one that nobody had claimed.
+	// Claims are two fingerprints of the coverage of the series when the chunk was read: of the coverage before
+	// ClosedBefore, and of the rest. If the coverage of a part has changed, that part of the chunk is stale, because a
+	// bar may be missing in it only because it was not covered.
 	Claims [2]uint64
 
-	ClosedBefore   domain.Micros // what opens before it was over for some time, by the business clock, when the store was asked
-	ReadAt         WallMicros    // when the store was asked
-	TailValidUntil WallMicros    // what opens at Settled or later is to be believed until then
-	ValidUntil     WallMicros    // the rest is to be believed until then
+	ClosedBefore   domain.Micros // bars that open before it were final when they were read
+	ReadAt         WallMicros    // start of the read
+	TailValidUntil WallMicros    // end of validity of the bars that open at ClosedBefore or later
+	ValidUntil     WallMicros    // end of validity of the other bars
 }
 
-// Bytes is the memory that the chunk takes, about.
+// Bytes returns the approximate memory of the chunk.
 func (c Chunk) Bytes() int64 {
 	const word, columns = 8, 7
 	size := int64(unsafe.Sizeof(c)+unsafe.Sizeof(domain.Columns{})) + columns*word*int64(c.Bars.Len())
-	held := c.Bars.Columns()
+	stored := c.Bars.Columns()
 	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
-		column, _ := held.Field(f)
+		column, _ := stored.Field(f)
 		size += word * int64(len(column.Hi))
 	}
 
 	return size
 }
 
-// CachedBars is a piece of an answer, and what is known of it beyond its bars.
+// CachedBars is a piece of the result of a cached read.
 type CachedBars struct {
-	Bars      domain.Series
-	Validated bool // no bar breaks a rule of quality, but perhaps one about now; and no run of identical bars within the piece is too long
-	Cached    bool // no store was asked for it
+	Bars   domain.Series
+	Cached bool // the piece needed no read of the store
+
+	// Validated means that the piece violates no quality rule, except possibly those that depend on the clock or on the
+	// neighboring pieces.
+	Validated bool
 }
 
-// Len is the number of bars.
+// Len returns the number of bars.
 func (p CachedBars) Len() int { return p.Bars.Len() }
 
-// CachedReader reads bars that a cache may have.
+// CachedReader reads bars through a cache. It is safe for concurrent use.
 type CachedReader interface {
-	// ReadCachedBars is BarReader.ReadBars that tells more of its pieces.
+	// ReadCachedBars is BarReader.ReadBars with more information on each piece.
 	ReadCachedBars(ctx context.Context, q BarQuery) iter.Seq2[CachedBars, error]
 
-	// LocalExtents is CoverageReader.Extents of one symbol, and true, where this process's memory has it: it waits for
-	// nothing.
+	// LocalExtents returns the result of CoverageReader.Extents for one symbol and true, or false if it is not in the
+	// memory of this process. It does not block.
 	LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool)
 
-	// LocalBars appends to room the whole answer that ReadCachedBars has, and true, where this process's memory has it
-	// and the store claims all of the range: it waits for nothing. With false there is nothing to be used.
-	LocalBars(room []CachedBars, q BarQuery) ([]CachedBars, bool)
+	// LocalBars appends the whole result of ReadCachedBars to buf and returns true. It returns false, and no usable
+	// bars, if the result is not in the memory of this process or if the coverage has a gap in the range. It does not
+	// block.
+	LocalBars(buf []CachedBars, q BarQuery) ([]CachedBars, bool)
 
-	// Prefetch has read what the queries need and the cache has not, in few round trips where the store can. It returns
-	// when it is there; what cannot be read, or is too much, is left to whoever asks for it.
+	// Prefetch loads the chunks that the queries need and the cache does not have, with batched reads if the store can
+	// batch. It returns when the chunks are in the cache. It skips chunks beyond its limits and ignores errors, because a
+	// later read loads the chunks that are missing.
 	Prefetch(ctx context.Context, queries []BarQuery)
 
-	// CachedRanges tells which parts of the range of q need no read of the store, ascending and disjoint. It changes
-	// nothing.
+	// CachedRanges returns the parts of the range of q that need no read of the store, ascending and disjoint. It does
+	// not change the cache.
 	CachedRanges(ctx context.Context, q BarQuery) []domain.Range
 
-	// Stats is what the cache did so far.
+	// Stats returns the counters of the cache since it was created.
 	Stats() CacheStats
 }
 
-// Invalidation says that the bars of a series in a range are no longer what they were, and that what is held of its
-// symbol may not be.
+// Invalidation reports that the bars of a series changed in a range, and that the coverage of its symbol may have
+// changed.
 type Invalidation struct {
 	Store domain.StoreName `json:"store"`
 	Key   domain.SeriesKey `json:"key"`
-	Range domain.Range     `json:"range"` // empty where no bar changed, and perhaps a claim
+	Range domain.Range     `json:"range"` // empty if only the coverage may have changed
 
-	// Unsure says that the write failed, and may still be done.
+	// OutcomeUnknown means that the write returned an error but may still take effect.
 	OutcomeUnknown bool `json:"unsure,omitempty"`
 }
 
-// Invalidations carries invalidations between processes. Safe for concurrent use.
+// Invalidations publishes invalidations to other processes. It must be safe for concurrent use.
 type Invalidations interface {
-	// Publish tells all that subscribe, in every other process. What cannot be told is an error.
+	// Publish sends the changes to all subscribers in other processes. It returns an error if it cannot send them.
 	Publish(ctx context.Context, changes ...Invalidation) error
 
-	// Subscribe returns once it stands: the sequence then yields whatever others publish from then on, each once and in
-	// the order of each publisher; what was published through this same value may be left out. It ends with an error as
-	// the last pair: that of ctx, or because the connection was lost, and then some may have been missed. It is single
-	// use; breaking off frees it.
+	// Subscribe returns when the subscription is active. From then on the sequence yields every invalidation that other
+	// processes publish, once, in the order of each publisher. It may leave out those published through the same value.
+	// The last pair is an error: that of ctx, or of a lost connection, in which case invalidations may be missing. The
+	// sequence is single use, and stopping the iteration ends the subscription.
 	Subscribe(ctx context.Context) (iter.Seq2[Invalidation, error], error)
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Diagnostics tells how the stores are.
+// Diagnostics checks the health of the stores.
 type Diagnostics interface {
-	// Diagnose checks every store, all at once, each for at most half a second. A store that is down is part of the
-	// answer; the error is for a ctx that is done. Safe for concurrent use.
+	// Diagnose checks all stores concurrently, each for at most half a second. A store that is down is in the result and
+	// is no error; the only error is that of ctx. Safe for concurrent use.
 	Diagnose(ctx context.Context) (Diagnosis, error)
 }
 
-// Diagnosis is the state of every store, in the order of the configuration.
+// Diagnosis is the state of all stores, in the order of the configuration.
 type Diagnosis struct {
-	At     time.Time        `json:"at"` // by the clock
+	At     time.Time        `json:"at"` // time of the business clock
 	Stores []StoreDiagnosis `json:"stores"`
 }
 
-// State is the worst state of a store; healthy where there is none.
+// State returns the worst state of all stores, or Healthy if there is no store.
 func (d Diagnosis) State() Health {
 	worst := Healthy
 	for _, s := range d.Stores {
@@ -35,55 +35,57 @@ func (d Diagnosis) State() Health {
 // Health is the state of a store.
 type Health string
 
-// The states.
+// The states of a store.
 const (
-	Healthy  Health = "healthy"  // it answers
-	Degraded Health = "degraded" // it answers, but slowly, or has no room for more, or drops old bars
-	Down     Health = "down"     // it does not answer, or cannot serve
+	Healthy  Health = "healthy"  // the store responds
+	Degraded Health = "degraded" // the store responds, but slowly, or its pool is exhausted, or it drops old bars
+	Down     Health = "down"     // the store does not respond, or cannot serve requests
 )
 
-// StoreDiagnosis is the state of one store, and what was asked of it since the start.
+// StoreDiagnosis is the state of one store, with its counters since the start of the process.
 type StoreDiagnosis struct {
 	Store   domain.StoreName `json:"store"`
 	State   Health           `json:"state"`
-	Reason  string           `json:"reason,omitempty"` // why it is not healthy: kinds of errors and numbers, never a driver's words
-	Latency time.Duration    `json:"latency_ns"`       // by the check
+	Reason  string           `json:"reason,omitempty"` // why it is not healthy; never a driver's text
+	Latency time.Duration    `json:"latency_ns"`       // duration of the check
 
 	Retention time.Duration `json:"retention_ns,omitempty"` // age at which the store drops bars; 0 if it keeps them
 
 	Requests  int64         `json:"requests"`         // calls of the store
-	Errors    int64         `json:"errors"`           // of them, those that the store failed
+	Errors    int64         `json:"errors"`           // calls that failed
 	Rows      int64         `json:"rows"`             // bars, trades and quotes read and written
 	MeanQuery time.Duration `json:"average_query_ns"` // mean time of a call
 
-	Pool  *PoolStats  `json:"pool,omitempty"`  // nil where the store has no pool
-	Cache *CacheStats `json:"cache,omitempty"` // nil where no cache stands before the store
+	Pool  *PoolStats  `json:"pool,omitempty"`  // nil if the store has no pool
+	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
 }
 
-// CacheStats is what a cache in front of a store did since it was made. A chunk is a few thousand bars that are kept
-// together.
+// CacheStats are the counters of the cache in front of a store, since it was created. A chunk is a unit of the cache,
+// of up to 4096 bars.
 type CacheStats struct {
-	Disconnected bool `json:"disconnected"` // the writes of other processes are not heard of, since hearing failed; until they are the cache is not used
+	// Disconnected means that the cache does not receive the invalidations of other processes. Until it does, all queries
+	// bypass the cache.
+	Disconnected bool `json:"disconnected"`
 
 	Hits          int64 `json:"hits"`           // chunks found in the cache
-	Misses        int64 `json:"misses"`         // chunks read from the store, ahead or for a caller
-	Coalesced     int64 `json:"coalesced"`      // chunks that one caller had of another's read
-	TailReads     int64 `json:"tail_reads"`     // reads of which the first chunk needed its tail only
-	Reads         int64 `json:"reads"`          // reads of the store for the cache
-	Bars          int64 `json:"bars"`           // bars that those returned
-	Bypassed      int64 `json:"bypassed"`       // queries answered by the store alone
-	Conflicts     int64 `json:"conflicts"`      // answers and chunks given up because a write fell in between
-	Prefetched    int64 `json:"prefetched"`     // chunks read ahead
-	PrefetchHits  int64 `json:"prefetch_hits"`  // of them, those that somebody then asked for
-	Invalidated   int64 `json:"invalidated"`    // chunks that writes, here or elsewhere, made untrue
-	PublishErrors int64 `json:"publish_errors"` // writes that other processes were not told of
+	Misses        int64 `json:"misses"`         // chunks read from the store, including prefetched ones
+	Coalesced     int64 `json:"coalesced"`      // chunks that a query took from the read of a concurrent query
+	TailReads     int64 `json:"tail_reads"`     // reads that refreshed only the tail of their first chunk
+	Reads         int64 `json:"reads"`          // reads of the store
+	Bars          int64 `json:"bars"`           // bars returned by those reads
+	Bypassed      int64 `json:"bypassed"`       // queries that did not use the cache
+	Conflicts     int64 `json:"conflicts"`      // results and chunks discarded because of a concurrent write
+	Prefetched    int64 `json:"prefetched"`     // chunks read ahead of queries
+	PrefetchHits  int64 `json:"prefetch_hits"`  // prefetched chunks that a query then used
+	Invalidated   int64 `json:"invalidated"`    // chunks invalidated by writes of this or another process
+	PublishErrors int64 `json:"publish_errors"` // writes whose invalidation could not be published
 }
 
-// PoolStats is how busy a pool of connections is.
+// PoolStats are the numbers of a connection pool. Waits and WaitTime are totals since the pool was opened.
 type PoolStats struct {
 	InUse    int           `json:"in_use"`
 	Idle     int           `json:"idle"`
 	Max      int           `json:"max"`
-	Waits    int64         `json:"waits"`        // how often a call had to wait for a connection
-	WaitTime time.Duration `json:"wait_time_ns"` // how long, all in all
+	Waits    int64         `json:"waits"`        // calls that waited for a connection
+	WaitTime time.Duration `json:"wait_time_ns"` // total time of those waits
 }

@@ -1,6 +1,6 @@
-// Package ports holds the interfaces of the hexagon and the kinds of errors that cross them. Driving ports say what the
-// application promises its callers; driven ports say what it asks of stores, caches and clocks. An adapter here is not
-// a port: nothing in this package runs.
+// Package ports declares the interfaces of the hexagon and the kinds of errors that cross them. The driving ports are
+// the interfaces that the application implements for its callers. The driven ports are those that stores, caches and
+// clocks implement for the application. Implementations are in the packages app and adapters.
 //
-// Every promise of a driven port is a law in tests/contract, which any implementation can be held to.
+// Package tests/contract has a law for each promise of a driven port, and tests any implementation against the laws.
 package ports

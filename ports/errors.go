@@ -8,25 +8,25 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// The kinds of failure. Act on the kind with errors.Is, never on the message.
+// The kinds of failure. A caller must test the kind with errors.Is, because messages may change.
 var (
-	ErrInvalid     = domain.ErrInvalid               // the request is wrong; nothing was read or written
-	ErrNotFound    = errors.New("not found")         // no catalog knows the symbol
-	ErrTooLarge    = errors.New("too large")         // a limit refuses the request or its answer
+	ErrInvalid     = domain.ErrInvalid               // the request is invalid; nothing was read or written
+	ErrNotFound    = errors.New("not found")         // no catalog has the symbol
+	ErrTooLarge    = errors.New("too large")         // the request or its result exceeds a limit
 	ErrTimeout     = errors.New("timeout")           // a deadline passed; Phase says where
-	ErrCanceled    = errors.New("canceled")          // the caller gave up
-	ErrUnavailable = errors.New("unavailable")       // the store cannot be reached or went away; a later try may succeed
-	ErrOverloaded  = errors.New("overloaded")        // the store or the pool has no room; a later try may succeed
-	ErrAuth        = errors.New("authentication")    // credentials or certificates were refused
-	ErrPermission  = errors.New("permission")        // the store forbids it to this user
-	ErrSchema      = errors.New("schema")            // the store's tables are not the ones expected
-	ErrCorruptData = errors.New("corrupt data")      // the store holds what no Series can, or bars that break a fatal rule
-	ErrConflict    = errors.New("conflict")          // the data changed meanwhile; a later try may succeed
-	ErrIncomplete  = errors.New("incomplete answer") // the answer is not provably whole
-	ErrInternal    = errors.New("internal")          // a fault of ours
+	ErrCanceled    = errors.New("canceled")          // the caller canceled the context
+	ErrUnavailable = errors.New("unavailable")       // the store cannot be reached or disconnected; a retry may succeed
+	ErrOverloaded  = errors.New("overloaded")        // the store or its pool is at its capacity; a retry may succeed
+	ErrAuth        = errors.New("authentication")    // the store rejected the credentials or certificates
+	ErrPermission  = errors.New("permission")        // the store denies the operation to this user
+	ErrSchema      = errors.New("schema")            // the tables of the store are not as expected
+	ErrCorruptData = errors.New("corrupt data")      // stored data is malformed or violates a fatal quality rule
+	ErrConflict    = errors.New("conflict")          // the data changed during the operation; a retry may succeed
+	ErrIncomplete  = errors.New("incomplete answer") // the result may be incomplete
+	ErrInternal    = errors.New("internal")          // a bug of this program or of an adapter
 )
 
-// Phase is where a deadline passed.
+// Phase is the part of a store call in which a deadline passed.
 type Phase string
 
 // The phases of a store call.
@@ -37,23 +37,25 @@ const (
 	PhaseRead    Phase = "read"
 )
 
-// Error is a failure of an operation. It unwraps to its kind's sentinel and to its cause, so errors.Is finds the one
-// and errors.As the other.
+// Error is the failure of an operation. It unwraps to the sentinel of its kind and to its cause, so that errors.Is
+// matches the kind and errors.As the cause.
 type Error struct {
 	Kind    error            // one of the sentinels above
-	Op      string           // what was being done: "fetch", "write bars"
-	Store   domain.StoreName // "" where no store was involved
-	Subject string           // what it was done to: a series key, a symbol
-	Phase   Phase            // for ErrTimeout
-	Err     error            // the cause, nil where there is none beyond the kind
+	Op      string           // the operation, such as "fetch" or "write bars"
+	Store   domain.StoreName // "" if no store was involved
+	Subject string           // the subject of the operation: a series key, a symbol
+	Phase   Phase            // only for ErrTimeout
+	Err     error            // the cause; nil if the kind says it all
 }
 
-// Error is "store: op subject: cause"; the kind is named unless the cause already does.
+// Error returns "store: op subject (phase): kind: cause". It leaves out the parts that are empty, and the kind if the
+// cause wraps it.
 func (e *Error) Error() string {
 	var s strings.Builder
 	if e.Store != "" {
 		s.WriteString(string(e.Store) + ": ")
 	}
+
 	s.WriteString(e.Op)
 	if e.Subject != "" {
 		s.WriteString(" " + e.Subject)
@@ -61,6 +63,7 @@ func (e *Error) Error() string {
 	if e.Phase != "" {
 		s.WriteString(" (" + string(e.Phase) + ")")
 	}
+
 	switch {
 	case e.Err == nil:
 		s.WriteString(": " + e.Kind.Error())
@@ -73,15 +76,17 @@ func (e *Error) Error() string {
 	return s.String()
 }
 
-// Unwrap yields the kind and the cause.
+// Unwrap returns the kind and, if there is one, the cause.
 func (e *Error) Unwrap() []error {
 	if e.Err == nil {
 		return []error{e.Kind}
 	}
+
 	return []error{e.Kind, e.Err}
 }
 
-// ContextKind is ErrTimeout or ErrCanceled where err is, or wraps, a context's error; nil otherwise.
+// ContextKind returns ErrTimeout or ErrCanceled if err is or wraps the corresponding error of a context, and nil
+// otherwise.
 func ContextKind(err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -89,5 +94,6 @@ func ContextKind(err error) error {
 	case errors.Is(err, context.Canceled):
 		return ErrCanceled
 	}
+
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// A program acts on the kind of an error, and prints its message.
+// A program tests the kind of an error and prints its message.
 func ExampleError() {
 	err := error(&ports.Error{
 		Kind: ports.ErrTimeout, Op: "fetch", Store: "postgres", Subject: "BTC/USD 1m", Phase: ports.PhaseAcquire,

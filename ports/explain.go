@@ -2,14 +2,14 @@ package ports
 
 import "context"
 
-// ReadExplainer tells how a store's server reads.
+// ReadExplainer returns the query plans of a store's server.
 type ReadExplainer interface {
-	// ExplainRead returns how the server would answer q, without reading a bar. Safe for concurrent use.
+	// ExplainRead returns the server's plan for q. It must not read a bar. Safe for concurrent use.
 	ExplainRead(ctx context.Context, q BarQuery) (ReadPlan, error)
 }
 
-// ReadPlan is how a server answers a query.
+// ReadPlan is a server's plan for a query.
 type ReadPlan struct {
-	Lines  []string `json:"lines"`  // the server's own words, indented as it does
-	Advice []string `json:"advice"` // what to do about what is wrong with it, each a sentence; none where nothing is
+	Lines  []string `json:"lines"`  // the server's text, with its indentation
+	Advice []string `json:"advice"` // sentences on how to fix problems of the plan, if any
 }

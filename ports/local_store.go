@@ -1,8 +1,8 @@
 package ports
 
-// LocalStore tells whether calls of a store wait.
+// LocalStore reports whether the calls of a store may block.
 type LocalStore interface {
-	// Local reports whether no call of the store waits for anything but memory. Such calls may run on the caller's
-	// goroutine and are ended by the caller's context alone. A decorator must forward it, unless it waits itself.
+	// Local reports whether the calls of the store wait for memory only. The application then runs them on the caller's
+	// goroutine, without a timeout of its own. A decorator must forward Local, unless the decorator itself may block.
 	Local() bool
 }

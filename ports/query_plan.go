@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Explainer shows how a request would be answered.
+// Explainer returns query plans.
 type Explainer interface {
 	// Explain returns the plan by which HistoricalDataProvider.Fetch would answer the request, and must not read a bar.
 	// A limit that refuses the request, or may refuse its result, is in QueryPlan.Refusals and no error. Its errors are
@@ -18,7 +18,7 @@ type Explainer interface {
 	Explain(ctx context.Context, r domain.DataRequest) (QueryPlan, error)
 }
 
-// QueryPlan says where the bars of a request come from. Legs and Uncovered both ascend, are disjoint, and together are
+// QueryPlan lists the sources of the bars of a request. Legs and Uncovered both ascend, are disjoint, and together are
 // exactly Range.
 type QueryPlan struct {
 	Key       domain.SeriesKey `json:"key"`
@@ -35,7 +35,7 @@ type QueryPlan struct {
 type PlanLeg struct {
 	Range domain.Range `json:"range"` // on open times of the requested grid
 	From  RowKind      `json:"from"`
-	Grid  domain.Grid  `json:"grid,omitzero"` // of the stored bars; zero where bars are aggregated from ticks
+	Grid  domain.Grid  `json:"grid,omitzero"` // of the stored bars; zero if bars are aggregated from ticks
 	Reads []PlanRead   `json:"reads"`         // one or more
 }
 
@@ -46,8 +46,8 @@ type PlanRead struct {
 	Inferred bool             `json:"inferred"` // some of the coverage is inferred from the first and last stored bar
 	Estimate `json:"estimate"`
 
-	Cached []domain.Range `json:"cached,omitempty"` // parts of Range that a cache has, which cost next to nothing
-	Server *ReadPlan      `json:"server,omitempty"` // how the server would read the rest; nil where it cannot tell
+	Cached []domain.Range `json:"cached,omitempty"` // parts of Range that a cache has, at almost no cost
+	Server *ReadPlan      `json:"server,omitempty"` // the server's plan for the rest; nil if it has none
 }
 
 // RowKind is the kind of stored rows that bars are made of.
@@ -77,7 +77,7 @@ func (k RowKind) Ticks() domain.TickKind {
 type Estimate struct {
 	Rows  int64         `json:"rows"`
 	Bytes int64         `json:"bytes"`   // in memory
-	Cost  time.Duration `json:"cost_ns"` // with one read after the other; 0 where a store's rate was not measured
+	Cost  time.Duration `json:"cost_ns"` // with one read after the other; 0 if the rate of a store is unknown
 }
 
 // Add returns the sum of both. Its Cost is 0 unless both costs are known.
@@ -99,14 +99,15 @@ type PlanRefusal struct {
 	Estimated bool   `json:"estimated"` // Need is an upper bound: the limit refuses only a result that turns out so large
 }
 
-// String says what the plan needs, what is allowed, and what to do.
+// String returns the need of the plan, the limit and the remedy.
 func (r PlanRefusal) String() string {
 	needs := "needs"
 	if r.Estimated {
 		needs = "may need"
 	}
 
-	return fmt.Sprintf("the plan %s %d %s, at most %d are allowed (%s); request a shorter range", needs, r.Need, r.What, r.Most, r.Limit)
+	return fmt.Sprintf("the plan %s %d %s, at most %d are allowed (%s); request a shorter range",
+		needs, r.Need, r.What, r.Most, r.Limit)
 }
 
 // Reads counts the queries of the plan.
