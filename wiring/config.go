@@ -56,7 +56,7 @@ type SQLite struct {
 func (c Config) WithDefaults() Config {
 	c.Service = c.Service.WithDefaults()
 	setDefault(&c.SQLite.Path, defaultPath())
-	c.Postgres, c.Influx, c.Cache = c.Postgres.WithDefaults(), c.Influx.withDefaults(), c.Cache.withDefaults()
+	c.Postgres, c.Influx, c.Cache = c.Postgres.WithDefaults(), c.Influx.WithDefaults(), c.Cache.withDefaults()
 	setDefault(&c.HighFrequencyBelow, domain.Hour1)
 	setDefault(&c.SymbolCacheBytes, 16<<20)
 
@@ -106,7 +106,11 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("postgres: %w", err))
 	}
 
-	return errors.Join(append(faults, c.Influx.validate(), c.Cache.validate())...)
+	if err := c.Influx.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("influx: %w", err))
+	}
+
+	return errors.Join(append(faults, c.Cache.validate())...)
 }
 
 // YAML returns the effective configuration, with every default filled in, in the format that Load reads. Each secret is

@@ -12,6 +12,7 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -22,7 +23,7 @@ import (
 func newInflux(b *testing.B) (*influx.Store, influx.Config) {
 	b.Helper()
 	server := servers.Influx(b)
-	cfg := influx.Config{URL: server.URL, Token: server.Token, Database: server.Database}
+	cfg := influx.Config{URL: server.URL, Token: secret.New(server.Token), Database: server.Database}
 	store, closeStore, err := influx.Open(b.Context(), cfg)
 	check(err)
 	b.Cleanup(closeStore)
@@ -46,7 +47,7 @@ func BenchmarkInfluxRead200k(b *testing.B) {
 // discardAnswer requests the same response as our store and decodes nothing.
 func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	form := url.Values{
-		"db": {cfg.Database}, "epoch": {"ns"}, "chunked": {"true"}, "chunk_size": {fmt.Sprint(influx.DefaultChunkSize)},
+		"db": {cfg.Database}, "epoch": {"ns"}, "chunked": {"true"}, "chunk_size": {fmt.Sprint(cfg.WithDefaults().ChunkSize)},
 		"q": {fmt.Sprintf(`SELECT "open", "high", "low", "close", "volume", "trades", "exact", "whole", "symbol", "kind", "grid" FROM bars`+
 			` WHERE symbol = '%s' AND "kind" = 'trade' AND grid = '1m' AND time >= %d AND time < %d`,
 			bars.Key().Symbol, bars.Range().Start.UnixNano(), bars.Range().End.UnixNano())},
@@ -54,7 +55,7 @@ func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	r := must(http.NewRequestWithContext(ctx, http.MethodPost, cfg.URL+"/query", strings.NewReader(form.Encode())))
 	r.Header = http.Header{
 		"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/x-msgpack"}, "Accept-Encoding": {"identity"},
-		"Authorization": {"Token " + cfg.Token},
+		"Authorization": {"Token " + cfg.Token.Reveal()},
 	}
 	response := must(http.DefaultClient.Do(r))
 	defer response.Body.Close()
@@ -65,7 +66,7 @@ func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
 
 // readRecords reads as the documentation of the client shows.
 func readRecords(ctx context.Context, cfg influx.Config, bars domain.Series) {
-	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token,
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(),
 		influxdb2.DefaultOptions().SetApplicationName("bench").SetHTTPRequestTimeout(300))
 	defer client.Close()
 	result := must(client.QueryAPI("").Query(ctx, fmt.Sprintf(`from(bucket: "%s/autogen") |> range(start: %s, stop: %s)`+

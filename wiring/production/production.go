@@ -101,41 +101,20 @@ func openInflux(ctx context.Context, s settings, opts Options) (*influx.Store, f
 
 // openInfluxStore is openInflux; with create it creates a missing database.
 func openInfluxStore(ctx context.Context, s settings, opts Options, create bool) (*influx.Store, func(), error) {
-	i := s.Influx
-	if i.URL == "" && opts.InfluxClient == nil {
+	cfg := s.Influx
+	cfg.Logger, cfg.CreateOnOpen = opts.Logger, create
+	if cfg.URL == "" && opts.InfluxClient == nil {
 		return nil, func() {}, nil
-	}
-
-	cfg := influx.Config{
-		Database: i.Database, RetentionPolicy: i.RetentionPolicy, Org: i.Org, Bucket: i.Bucket, Measurement: i.Measurement,
-		Existing: influxExisting(i.Existing), BatchSize: i.BatchSize, ChunkSize: i.ChunkSize,
-		MaxResponseBytes: i.MaxResponseBytes, SlowQuery: i.SlowQuery, Logger: opts.Logger,
-		CreateOnOpen: create, Client: opts.InfluxClient,
-	}
-	if cfg.Client == nil {
-		tlsConfig, err := newTLSConfig("influx", i.CAFile)
-		if err != nil {
-			return nil, nil, err
-		}
-
-		cfg.URL, cfg.Token, cfg.TLS, cfg.Compress = i.URL, i.Token.Reveal(), tlsConfig, i.Compress
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
 	defer cancel()
-
-	return influx.Open(ctx, cfg)
-}
-
-// influxExisting returns the layout of e, or nil if e is not configured.
-func influxExisting(e wiring.InfluxExisting) *influx.Existing {
-	if e.Frequency == 0 {
-		return nil
+	if opts.InfluxClient == nil {
+		return influx.Open(ctx, cfg)
 	}
 
-	return &influx.Existing{
-		Frequency: e.Frequency, Measurement: e.Measurement, SymbolTag: e.SymbolTag, VenueTag: e.VenueTag, Tags: e.Tags,
-	}
+	store, err := influx.New(ctx, opts.InfluxClient, cfg)
+	return store, func() {}, err
 }
 
 // newTLSConfig returns a configuration that trusts the certificates of the PEM file. It returns nil, which means the

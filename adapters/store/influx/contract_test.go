@@ -11,6 +11,7 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/domain"
@@ -25,7 +26,7 @@ func config(tb testing.TB) influx.Config {
 }
 
 func configOf(s servers.InfluxServer) influx.Config {
-	return influx.Config{URL: s.URL, Token: s.Token, Org: s.Org, Bucket: s.Bucket, Database: s.Database}
+	return influx.Config{URL: s.URL, Token: secret.New(s.Token), Org: s.Org, Bucket: s.Bucket, Database: s.Database}
 }
 
 func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
@@ -36,6 +37,17 @@ func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
 	}
 
 	tb.Cleanup(closeStore)
+	return s
+}
+
+// newStore returns a store on the client.
+func newStore(tb testing.TB, client influxdb2.Client, cfg influx.Config) *influx.Store {
+	tb.Helper()
+	s, err := influx.New(tb.Context(), client, cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
 	return s
 }
 
@@ -147,7 +159,8 @@ func deleteBar(ctx context.Context, cfg influx.Config, key domain.SeriesKey, at 
 
 // writeRaw writes lines without the store, like another program.
 func writeRaw(ctx context.Context, cfg influx.Config, lines ...string) error {
-	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().SetApplicationName("test"))
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(),
+		influxdb2.DefaultOptions().SetApplicationName("test"))
 	defer client.Close()
 	api := client.WriteAPIBlocking(cfg.Org, cmp.Or(cfg.Bucket, cfg.Database))
 	return api.WriteRecord(ctx, lines...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -15,7 +16,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs a server
 	ctx := context.Background()
 	store, closeStore, err := influx.Open(ctx, influx.Config{
 		URL:   "http://127.0.0.1:8086",
-		Token: "marketdata:secret", // user:password on 1.8, a token on 2.x
+		Token: secret.New("marketdata:secret"), // user:password on 1.8, a token on 2.x
 	})
 	if err != nil {
 		fmt.Println(err)

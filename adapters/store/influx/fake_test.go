@@ -63,7 +63,7 @@ func fakeClient(transport http.RoundTripper) influxdb2.Client {
 func fakeStore(tb testing.TB, cfg influx.Config, respond roundTrip) *influx.Store {
 	tb.Helper()
 	opened := false
-	cfg.Client = fakeClient(roundTrip(func(r *http.Request) (*http.Response, error) {
+	client := fakeClient(roundTrip(func(r *http.Request) (*http.Response, error) {
 		if !opened {
 			opened = true
 			return response(r, http.StatusOK, document(result(0, false))), nil
@@ -71,7 +71,7 @@ func fakeStore(tb testing.TB, cfg influx.Config, respond roundTrip) *influx.Stor
 		return respond(r)
 	}))
 
-	return openStore(tb, cfg)
+	return newStore(tb, client, cfg)
 }
 
 // storeReturning returns a store that receives the body as the response to every query.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -60,7 +61,7 @@ func rawServerWithRequest(t *testing.T, cfg influx.Config, serve func(net.Conn, 
 			}()
 		}
 	}()
-	cfg.URL, cfg.Token = "http://"+listener.Addr().String(), token
+	cfg.URL, cfg.Token = "http://"+listener.Addr().String(), secret.New(token)
 
 	return openStore(t, cfg)
 }
@@ -178,7 +179,7 @@ func httpServer(t *testing.T, handle http.HandlerFunc) *influx.Store {
 	}))
 	t.Cleanup(server.Close)
 
-	return openStore(t, influx.Config{URL: server.URL, Token: token, MaxResponseBytes: 1 << 20})
+	return openStore(t, influx.Config{URL: server.URL, Token: secret.New(token), MaxResponseBytes: 1 << 20})
 }
 
 func TestRetryAfterIsKept(t *testing.T) {

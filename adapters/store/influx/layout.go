@@ -11,71 +11,6 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Existing describes bars that another program writes: one measurement, float fields, a trading pair and an exchange as
-// tags, one frequency. The store reads such bars and must not write them. A number is the shortest decimal of its
-// float. Trade counts are unknown.
-//
-// The symbol BTC/USD is the pair on the only exchange that has it; it is an error if several have it. KRAKEN:BTC/USD is
-// the pair on the exchange of that name, in upper or lower case.
-type Existing struct {
-	// Frequency is the length of the bars, on the UTC grid. It is required, because the layout does not store it.
-	Frequency domain.Frequency
-	// Measurement is the measurement of the bars. Defaults to "market_data".
-	Measurement string
-	// SymbolTag is the tag with the trading pair. Defaults to "trading_pair".
-	SymbolTag string
-	// VenueTag is the tag with the exchange. Defaults to "exchange".
-	VenueTag string
-	// Tags are the tag values that bars have and other rows of the measurement do not. nil means data_type="ohlcv".
-	Tags map[string]string
-}
-
-func (e Existing) withDefaults() Existing {
-	if e.Measurement == "" {
-		e.Measurement = "market_data"
-	}
-	if e.SymbolTag == "" {
-		e.SymbolTag = "trading_pair"
-	}
-	if e.VenueTag == "" {
-		e.VenueTag = "exchange"
-	}
-	if e.Tags == nil {
-		e.Tags = map[string]string{"data_type": "ohlcv"}
-	}
-
-	return e
-}
-
-// Validate reports every fault of the description.
-func (e Existing) Validate() error {
-	e = e.withDefaults()
-	faults := []error{e.Frequency.Validate()}
-	names := append([]string{e.Measurement, e.SymbolTag, e.VenueTag}, slices.Sorted(maps.Keys(e.Tags))...)
-	for _, name := range names {
-		if !isIdentifier(name) {
-			faults = append(faults,
-				fmt.Errorf("influx name %q: use letters, digits, _ . and -, at most %d", name, maxIdentifier))
-		}
-	}
-
-	return errors.Join(faults...)
-}
-
-// maxIdentifier limits the length of an identifier, in bytes.
-const maxIdentifier = 64
-
-// isIdentifier reports whether name may be the name of a measurement, a tag or a database. InfluxQL cannot bind a name,
-// so a name must contain only letters, digits and _ . -.
-func isIdentifier(name string) bool {
-	for _, c := range []byte(name) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
-			return false
-		}
-	}
-	return name != "" && len(name) <= maxIdentifier
-}
-
 // The tags and fields of our own layout. They are part of the storage format.
 const (
 	tagSymbol   = "symbol"
@@ -111,8 +46,8 @@ func newLayout(cfg Config) layout {
 		l.types[f] = "float"
 	}
 
-	if cfg.Existing != nil {
-		e := cfg.Existing.withDefaults()
+	if cfg.Existing.Frequency != 0 {
+		e := cfg.Existing
 		l.existing, l.measurement, l.keyTags = &e, e.Measurement, []string{e.SymbolTag, e.VenueTag}
 		return l
 	}

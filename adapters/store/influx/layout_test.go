@@ -38,7 +38,7 @@ func existing(t *testing.T) influx.Config {
 		t.Fatal(err)
 	}
 
-	cfg.Existing = &influx.Existing{Frequency: domain.Minute1}
+	cfg.Existing = influx.Existing{Frequency: domain.Minute1}
 	return cfg
 }
 
@@ -141,7 +141,7 @@ func TestExistingExtentsAndCatalog(t *testing.T) {
 func TestMissingExistingMeasurement(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	cfg.Existing = &influx.Existing{Frequency: domain.Minute1}
+	cfg.Existing = influx.Existing{Frequency: domain.Minute1}
 	_, _, err := influx.Open(t.Context(), cfg)
 	if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "market_data") {
 		t.Errorf("got %v", err)

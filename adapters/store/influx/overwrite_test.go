@@ -91,12 +91,10 @@ func writeFieldByField(r *http.Request) (*http.Response, error) {
 func TestReadWhileOverwritten(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	slow := cfg
-	slow.URL, slow.Token = "", ""
-	slow.Client = influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, influxdb2.DefaultOptions().
+	slow := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(), influxdb2.DefaultOptions().
 		SetApplicationName("test").SetHTTPClient(&http.Client{Transport: roundTrip(writeFieldByField)}))
-	t.Cleanup(slow.Client.Close)
-	first, writer, reader := openStore(t, cfg), openStore(t, slow), openStore(t, cfg)
+	t.Cleanup(slow.Close)
+	first, writer, reader := openStore(t, cfg), newStore(t, slow, cfg), openStore(t, cfg)
 	texts := []string{"1", "2.5", "12345678901234567890.123456789012345678", "12345678901234567890.5"}
 	var reads atomic.Int64
 	for round := range 8 { // each round inserts new bars

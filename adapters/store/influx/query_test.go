@@ -168,15 +168,15 @@ func TestStatementsAreGolden(t *testing.T) {
 	for name, c := range statementCalls {
 		t.Run(name, func(t *testing.T) {
 			wire := &wireRecorder{corrupt: name == "replace_bars"}
-			cfg := influx.Config{CreateOnOpen: name == "open", Client: fakeClient(wire)}
+			cfg := influx.Config{CreateOnOpen: name == "open"}
 			if c.existing {
-				cfg.Existing = &influx.Existing{
+				cfg.Existing = influx.Existing{
 					Frequency: domain.Minute1,
 					Tags:      map[string]string{"data_type": "ohlcv", "source": "a'b"},
 				}
 			}
 
-			s := openStore(t, cfg)
+			s := newStore(t, fakeClient(wire), cfg)
 			if name != "open" {
 				wire.log.Reset()
 			}

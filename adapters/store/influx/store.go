@@ -51,6 +51,8 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
+	"github.com/gal-friday/marketdata/adapters/cafile"
+	"github.com/gal-friday/marketdata/adapters/store/influx/influxconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -58,178 +60,11 @@ import (
 // Name is the name of the store in errors and in the provenance of bars.
 const Name = "influx"
 
-// Defaults of Config.
-const (
-	DefaultDatabase         = "marketdata"
-	DefaultMeasurement      = "bars"
-	DefaultBatchSize        = 5000
-	DefaultChunkSize        = 10_000
-	DefaultMaxResponseBytes = 256 << 20
-	DefaultSlowQuery        = 5 * time.Second
-)
+// Config configures a Store.
+type Config = influxconfig.Config
 
-// Config configures a Store. No formatting or encoding of a Config contains its token.
-type Config struct {
-	// URL is the address of the server, http://127.0.0.1:8086. It must not contain credentials; use Token.
-	URL string
-	// Token is a token of InfluxDB 2.x, or user:password for 1.8. "" is for a server without authentication.
-	Token string `json:"-"`
-
-	// Database is the InfluxQL database. On 2.x it is the database of a DBRP mapping. Defaults to DefaultDatabase.
-	Database string
-	// RetentionPolicy is the InfluxQL retention policy; "" is the default one of the database. On 1.8 a deletion
-	// affects all retention policies of the database, so no other policy may have a measurement of the same name. On
-	// 2.x a deletion affects the bucket of the default policy only, so leave RetentionPolicy empty there.
-	// It should keep bars forever, because coverage does not end when the policy drops a bar. Writes of bars that it
-	// does not keep return ErrInvalid.
-	RetentionPolicy string
-	// Org and Bucket are the organisation and the bucket for writes on 2.x. They must be empty on 1.8, where the bucket
-	// is Database/RetentionPolicy. A write that needs many new shards ends in a timeout of a 2.x server, so a bucket for
-	// bars of many years should have a long shard group duration.
-	Org    string
-	Bucket string
-
-	// Measurement is the measurement of the bars. Defaults to DefaultMeasurement.
-	Measurement string
-	// Existing describes bars that another program writes. The store is read-only if it is not nil.
-	Existing *Existing
-
-	// CreateOnOpen makes Open create the database if it does not exist. It needs the privileges of an administrator,
-	// and works on 1.8 only, because a bucket and its mapping on 2.x are created by other means.
-	CreateOnOpen bool
-
-	// TLS configures https. nil uses the certificates of the system.
-	TLS *tls.Config `json:"-"`
-	// Compress requests gzip in both directions. On a local network it costs more time than it saves.
-	Compress bool
-	// BatchSize limits the bars of a write request. Defaults to DefaultBatchSize.
-	BatchSize int
-	// ChunkSize is how many bars the server sends at once and how many bars a piece of a read has. Defaults to
-	// DefaultChunkSize.
-	ChunkSize int
-	// MaxResponseBytes limits the response to one statement. Defaults to DefaultMaxResponseBytes.
-	MaxResponseBytes int64
-
-	// SlowQuery is the duration from which a call is logged as slow. The time of the consumer does not count. Defaults
-	// to DefaultSlowQuery.
-	SlowQuery time.Duration
-	// Logger receives slow calls. Defaults to a logger that discards them.
-	Logger *slog.Logger
-
-	// Client is used instead of a client for URL, Token, TLS and Compress, which must be empty then. The store does not
-	// close it. Its precision must be nanoseconds, the default. Its HTTP client should have no timeout, because a
-	// timeout would cut long reads.
-	Client influxdb2.Client `json:"-"`
-}
-
-func (c Config) withDefaults() Config {
-	if c.Database == "" {
-		c.Database = DefaultDatabase
-	}
-	if c.Bucket == "" {
-		c.Bucket = c.Database
-		if c.RetentionPolicy != "" {
-			c.Bucket += "/" + c.RetentionPolicy
-		}
-	}
-
-	if c.Measurement == "" {
-		c.Measurement = DefaultMeasurement
-	}
-	if c.BatchSize == 0 {
-		c.BatchSize = DefaultBatchSize
-	}
-	if c.ChunkSize == 0 {
-		c.ChunkSize = DefaultChunkSize
-	}
-	if c.MaxResponseBytes == 0 {
-		c.MaxResponseBytes = DefaultMaxResponseBytes
-	}
-	if c.SlowQuery == 0 {
-		c.SlowQuery = DefaultSlowQuery
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-
-	return c
-}
-
-// Validate reports every fault of the configuration.
-func (c Config) Validate() error {
-	c = c.withDefaults()
-	faults := c.validateConnection()
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-
-	if c.CreateOnOpen && (c.Org != "" || !isIdentifier(c.Database)) {
-		fault("influx database %q: CreateOnOpen needs 1.8, no Org, and a name of letters, digits, _ . and -",
-			c.Database)
-	}
-	if !isIdentifier(c.Measurement) {
-		fault("influx measurement %q: use letters, digits, _ . and -, at most %d", c.Measurement, maxIdentifier)
-	}
-	if c.Existing != nil {
-		faults = append(faults, c.Existing.Validate())
-	}
-	if c.BatchSize < 0 || c.ChunkSize < 0 || c.MaxResponseBytes < 0 || c.SlowQuery < 0 {
-		fault("influx BatchSize, ChunkSize, MaxResponseBytes and SlowQuery: must not be negative")
-	}
-	if err := errors.Join(faults...); err != nil {
-		return fmt.Errorf("%w: %w", err, domain.ErrInvalid)
-	}
-
-	return nil
-}
-
-// validateConnection returns the faults of the URL, or of the client that replaces it.
-func (c Config) validateConnection() []error {
-	if c.Client == nil {
-		if err := validateURL(c.URL); err != nil {
-			return []error{err}
-		}
-		return nil
-	}
-
-	var faults []error
-	if c.URL != "" || c.Token != "" || c.TLS != nil || c.Compress {
-		faults = append(faults, errors.New("influx client: it replaces URL, Token, TLS and Compress; leave them empty"))
-	}
-	if precision := c.Client.Options().Precision(); precision != time.Nanosecond {
-		faults = append(faults, fmt.Errorf("influx client: the precision is %s; it must be 1ns", precision))
-	}
-
-	return faults
-}
-
-func validateURL(text string) error {
-	if text == "" {
-		return errors.New("influx URL: missing; use one like http://127.0.0.1:8086")
-	}
-
-	u, err := url.Parse(text)
-	switch {
-	case err != nil: // the error and the text may contain a password
-		return errors.New("influx URL: not a URL; use one like http://127.0.0.1:8086")
-	case u.User != nil:
-		return errors.New("influx URL: contains credentials; move them to the token, user:password for 1.8")
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.RawQuery != "", u.Fragment != "":
-		return fmt.Errorf("influx URL %q: use one like http://127.0.0.1:8086", text)
-	}
-
-	return nil
-}
-
-// Format prints the Config without its token.
-func (c Config) Format(f fmt.State, verb rune) {
-	type plain Config // has no Format method, so printing it does not recurse
-	if c.Token != "" {
-		c.Token = "***"
-	}
-	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(c))
-}
-
-// LogValue logs the Config without its token.
-func (c Config) LogValue() slog.Value { return slog.StringValue(fmt.Sprintf("%+v", c)) }
+// Existing describes bars that another program writes.
+type Existing = influxconfig.Existing
 
 // Store reads and writes bars in one measurement. It is safe for concurrent use.
 type Store struct {
@@ -256,26 +91,62 @@ var (
 )
 
 // Open connects to the server and checks the credentials, the database and the measurement. The returned function
-// closes the client, unless the Config supplied it.
+// closes the connections.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
-	if err := cfg.Validate(); err != nil {
+	err := cfg.Validate()
+	if cfg.URL == "" {
+		err = errors.Join(fmt.Errorf("url: missing; use one like http://127.0.0.1:8086: %w", domain.ErrInvalid), err)
+	}
+	if err != nil {
 		return nil, nil, translate("open", "", err)
 	}
 
-	cfg = cfg.withDefaults()
-	client, closeClient := cfg.Client, func() {}
-	if client == nil {
-		client, closeClient = newClient(cfg)
+	trusted, err := cafile.Load(cfg.CAFile)
+	if err != nil {
+		return nil, nil, translate("open", "", err)
+	}
+
+	client, closeClient := newClient(cfg, trusted)
+	s, err := newStore(ctx, client, cfg)
+	if err != nil {
+		closeClient()
+		return nil, nil, err
+	}
+
+	return s, closeClient, nil
+}
+
+// New returns a Store on the caller's client and checks the credentials, the database and the measurement. URL, Token,
+// CAFile and Compress are not used. The caller closes the client. Its precision must be nanoseconds, the default. Its
+// HTTP client should have no timeout, because a timeout would cut long reads.
+func New(ctx context.Context, client influxdb2.Client, cfg Config) (*Store, error) {
+	cfg.URL, cfg.Compress = "", false
+	err := cfg.Validate()
+	if precision := client.Options().Precision(); precision != time.Nanosecond {
+		wrong := fmt.Errorf("client: the precision is %s; it must be 1ns: %w", precision, domain.ErrInvalid)
+		err = errors.Join(wrong, err)
+	}
+	if err != nil {
+		return nil, translate("open", "", err)
+	}
+
+	return newStore(ctx, client, cfg)
+}
+
+// newStore returns a Store on the client, after it has checked the server.
+func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store, error) {
+	cfg = cfg.WithDefaults()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	u, err := url.Parse(strings.TrimSuffix(client.ServerURL(), "/") + "/query")
 	if err != nil {
-		closeClient()
-		return nil, nil, translate("open", "", errors.New("the server URL of the client is not a URL"))
+		return nil, translate("open", "", errors.New("the server URL of the client is not a URL"))
 	}
 
 	s := &Store{
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
-		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: cfg.Bucket,
+		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: bucket(cfg),
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
 		slow: cfg.SlowQuery, log: cfg.Logger,
 	}
@@ -286,21 +157,32 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		err = s.checkSchema(ctx)
 	}
 	if err != nil {
-		closeClient()
-		return nil, nil, translate("open", cfg.Database, err)
+		return nil, translate("open", cfg.Database, err)
 	}
 
-	return s, closeClient, nil
+	return s, nil
+}
+
+// bucket returns the bucket for writes, by default the name that 1.8 has for a database and its retention policy.
+func bucket(cfg Config) string {
+	switch {
+	case cfg.Bucket != "":
+		return cfg.Bucket
+	case cfg.RetentionPolicy != "":
+		return cfg.Database + "/" + cfg.RetentionPolicy
+	}
+
+	return cfg.Database
 }
 
 // newClient returns a client and the function that closes it. The HTTP client has no total timeout, because that would
 // cut a long body: the deadline of the context ends a call. It follows no redirect, because a redirect could send the
 // token to another host.
-func newClient(cfg Config) (influxdb2.Client, func()) {
+func newClient(cfg Config, trusted *tls.Config) (influxdb2.Client, func()) {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
-		TLSClientConfig:     cfg.TLS,
+		TLSClientConfig:     trusted,
 		TLSHandshakeTimeout: connectTimeout,
 		MaxIdleConnsPerHost: maxIdleConnections,
 		IdleConnTimeout:     idleTimeout,
@@ -311,7 +193,7 @@ func newClient(cfg Config) (influxdb2.Client, func()) {
 	}
 	options := influxdb2.DefaultOptions().
 		SetApplicationName("marketdata").SetHTTPClient(httpClient).SetUseGZip(cfg.Compress)
-	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token, options)
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(), options)
 
 	return client, func() {
 		client.Close()

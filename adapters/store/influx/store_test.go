@@ -16,6 +16,7 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -66,7 +67,7 @@ func TestWrongCredentials(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	for _, token := range []string{"nobody:wrong", "admin:canary-of-a-password", "canary-of-a-token", ""} {
-		cfg.Token = token
+		cfg.Token = secret.New(token)
 		_, _, err := influx.Open(t.Context(), cfg)
 		if !errors.Is(err, ports.ErrAuth) {
 			t.Errorf("got %v", err)
@@ -88,11 +89,11 @@ func TestPrivileges(t *testing.T) {
 	if cfg.Org != "" {
 		refused = ports.ErrSchema // because 2.x does not show the database to such a user
 	}
-	cfg.Token = server.NewToken(t, false)
+	cfg.Token = secret.New(server.NewToken(t, false))
 	if _, _, err := influx.Open(t.Context(), cfg); !errors.Is(err, refused) {
 		t.Errorf("open without a privilege: got %v", err)
 	}
-	cfg.Token = server.NewToken(t, true)
+	cfg.Token = secret.New(server.NewToken(t, true))
 	s := openStore(t, cfg)
 	if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b) {
 		t.Errorf("read: got %s, %v", got, err)
@@ -386,70 +387,75 @@ func TestConcurrentFirstQueries(t *testing.T) {
 	wg.Wait()
 }
 
-func TestInjectedClientIsNotClosed(t *testing.T) {
+func TestNewUsesTheClient(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
-	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token,
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(),
 		influxdb2.DefaultOptions().SetApplicationName("test"))
 	defer client.Close()
-	cfg.Client, cfg.URL, cfg.Token = client, "", ""
-	s, closeStore, err := influx.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg.URL, cfg.Token, cfg.CAFile = "not used", secret.New("not used"), "not used"
 
+	s := newStore(t, client, cfg)
 	b := minuteBars(t, recordedKey, 5)
 	write(t, s, b)
-	closeStore()
 	if got, err := readAll(t, s, queryOf(b)); err != nil || !got.Equal(b) {
-		t.Errorf("after close: %s, %v", got, err)
+		t.Errorf("got %s, %v", got, err)
 	}
 }
 
 func TestConfigFaults(t *testing.T) {
 	t.Parallel()
-	inSeconds := influxdb2.NewClientWithOptions("http://x", "",
-		influxdb2.DefaultOptions().SetApplicationName("test").SetPrecision(time.Second))
-	noSymbolTag := &influx.Existing{SymbolTag: "a b"}
-	badTagKey := &influx.Existing{Frequency: domain.Minute1, Tags: map[string]string{`"`: ""}}
+	noSymbolTag := influx.Existing{Frequency: 255, SymbolTag: "a b"}
+	badTagKey := influx.Existing{Frequency: domain.Minute1, Tags: map[string]string{`"`: ""}}
 	for name, c := range map[string]struct {
 		cfg  influx.Config
 		want []string
 	}{
-		"empty":       {influx.Config{}, []string{"URL: missing"}},
+		"empty":       {influx.Config{}, []string{"url: missing"}},
 		"credentials": {influx.Config{URL: "http://u:canary@h:1"}, []string{"contains credentials"}},
-		"not_a_url":   {influx.Config{URL: "http://u:canary@h:x"}, []string{"not a URL"}},
+		"not_a_url":   {influx.Config{URL: "http://u:canary@h:x"}, []string{"cannot be parsed"}},
 		"scheme":      {influx.Config{URL: "ftp://h"}, []string{"use one like"}},
 		"several": {
-			influx.Config{Measurement: `a"b`, BatchSize: -1}, []string{"URL", "measurement", "negative"},
+			influx.Config{Measurement: `a"b`, BatchSize: -1, SlowQuery: -1},
+			[]string{"url", "measurement", "batch_size -1", "slow_query"},
 		},
-		"client_and_url": {
-			influx.Config{Client: inSeconds, URL: "http://h"}, []string{"leave them empty", "must be 1ns"},
-		},
+		"create_on_2":      {influx.Config{URL: "http://h", Org: "desk", CreateOnOpen: true}, []string{"no org"}},
 		"existing":         {influx.Config{URL: "http://h", Existing: noSymbolTag}, []string{"frequency", `"a b"`}},
-		"existing_tag_key": {influx.Config{URL: "http://h", Existing: badTagKey}, []string{"influx name"}},
+		"existing_tag_key": {influx.Config{URL: "http://h", Existing: badTagKey}, []string{"existing: name"}},
+		"ca_file":          {influx.Config{URL: "https://h", CAFile: "absent.pem"}, []string{"ca_file", "absent.pem"}},
 	} {
 		_, _, err := influx.Open(t.Context(), c.cfg)
-		if !errors.Is(err, ports.ErrInvalid) {
-			t.Errorf("%s: got %v", name, err)
-			continue
-		}
+		wantFaults(t, name, err, c.want...)
+	}
 
-		for _, want := range c.want {
-			if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
-				t.Errorf("%s: %v does not contain %q, or contains the password", name, err, want)
-			}
+	inSeconds := influxdb2.NewClientWithOptions("http://x", "",
+		influxdb2.DefaultOptions().SetApplicationName("test").SetPrecision(time.Second))
+	_, err := influx.New(t.Context(), inSeconds, influx.Config{Measurement: `a"b`})
+	wantFaults(t, "client", err, "must be 1ns", "measurement")
+}
+
+// wantFaults checks that the error is invalid, contains the faults and does not contain the password.
+func wantFaults(t *testing.T, name string, err error, faults ...string) {
+	t.Helper()
+	if !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("%s: got %v", name, err)
+		return
+	}
+
+	for _, want := range faults {
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v does not contain %q, or contains the password", name, err, want)
 		}
 	}
 }
 
 func TestTokenIsNeverPrinted(t *testing.T) {
 	t.Parallel()
-	cfg := influx.Config{URL: "http://h", Token: "canary"}
+	cfg := influx.Config{URL: "http://h", Token: secret.New("canary")}
 	s := storeReturning(t, document(result(0, false)))
 	var logged bytes.Buffer
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("open", "config", cfg, "pointer", &cfg)
-	text, err := json.Marshal(struct{ Influx influx.Config }{influx.Config{Token: "canary"}})
+	text, err := json.Marshal(influx.Config{Token: cfg.Token, Existing: influx.Existing{Frequency: domain.Minute1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +463,6 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 	nested := struct{ Influx influx.Config }{cfg}
 	for _, printed := range []string{
 		fmt.Sprint(cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", &cfg), fmt.Sprintf("%+v", nested),
-		fmt.Sprintf("%s %q", cfg, cfg),
 		fmt.Sprintf("%+v %#v", s, s), logged.String(), string(text),
 	} {
 		if strings.Contains(printed, "canary") {
@@ -465,7 +470,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 		}
 	}
 
-	if printed := fmt.Sprintf("%+v", cfg); !strings.Contains(printed, "URL:http://h Token:***") {
+	if printed := fmt.Sprintf("%+v", cfg); !strings.Contains(printed, "URL:http://h Token:(hidden)") {
 		t.Errorf("the other fields are missing: %s", printed)
 	}
 }
