@@ -12,20 +12,20 @@ var entryPoints = []struct {
 	name    string
 	imports []string
 	open    string // the statement that opens it
-	maxMB   float64
+	maxMiB  float64
 }{
 	{
-		name: "backtest", maxMB: 3,
+		name: "backtest", maxMiB: 3,
 		imports: []string{"adapters/clock", "adapters/store/memory", "app", "wiring/backtest"},
 		open:    "md, err := backtest.New(memory.New(), clock.NewSimulated(time.Now()), app.Config{})",
 	},
 	{
-		name: "embedded", maxMB: 10,
+		name: "embedded", maxMiB: 10,
 		imports: []string{"wiring", "wiring/embedded"},
 		open:    "md, _, err := embedded.Open(context.Background(), wiring.Config{}, embedded.Options{})",
 	},
 	{
-		name: "production", maxMB: 30,
+		name: "production", maxMiB: 30,
 		imports: []string{"wiring", "wiring/production"},
 		open:    "md, _, err := production.Open(context.Background(), wiring.Config{}, production.Options{})",
 	},
@@ -75,11 +75,11 @@ func TestSizeOfEntryPoints(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			megabytes := float64(info.Size()) / 1e6
-			t.Logf("%.2f MB of %.0f MB", megabytes, e.maxMB)
-			if megabytes > e.maxMB {
-				t.Errorf("a program that links only wiring/%s has %.2f MB, more than %.0f MB; see with "+
-					"`go tool nm -size -sort size` what it links, and with `go list -deps` why", e.name, megabytes, e.maxMB)
+			mebibytes := float64(info.Size()) / (1 << 20)
+			t.Logf("%.2f MiB of %.0f MiB", mebibytes, e.maxMiB)
+			if mebibytes > e.maxMiB {
+				t.Errorf("a program that links only wiring/%s has %.2f MiB, more than %.0f MiB; see with "+
+					"`go tool nm -size -sort size` what it links, and with `go list -deps` why", e.name, mebibytes, e.maxMiB)
 			}
 		})
 	}
