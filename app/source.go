@@ -93,7 +93,8 @@ func (s Source) validate() error {
 		faults = append(faults, fmt.Errorf("source %s: Aggregate needs Ticks", s.Name))
 	}
 	if s.Takes.Empty() {
-		faults = append(faults, fmt.Errorf("source %s: no frequency is from %s and below %s", s.Name, s.Takes.From, s.Takes.Below))
+		err := fmt.Errorf("source %s: no frequency is from %s and below %s", s.Name, s.Takes.From, s.Takes.Below)
+		faults = append(faults, err)
 	}
 
 	return errors.Join(faults...)

@@ -122,7 +122,12 @@ func (d *Describer) statistics(
 
 	statistics, err := b.Statistics()
 	if err != nil {
-		return domain.Statistics{}, &ports.Error{Kind: ports.ErrInternal, Op: call.Op, Subject: call.Subject.String(), Err: err}
+		return domain.Statistics{}, &ports.Error{
+			Kind:    ports.ErrInternal,
+			Op:      call.Op,
+			Subject: call.Subject.String(),
+			Err:     err,
+		}
 	}
 
 	return statistics, nil
@@ -164,7 +169,9 @@ func (d *Describer) bestGrid(ctx context.Context, symbol domain.Symbol, window d
 }
 
 // addBars adds the bars of the window.
-func (d *Describer) addBars(ctx context.Context, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range) error {
+func (d *Describer) addBars(
+	ctx context.Context, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range,
+) error {
 	pieces, _ := d.query.Stream(ctx, domain.DataRequest{
 		Key: key, Start: window.Start, End: key.Grid.Floor(window.End), Quality: domain.QualityDrop,
 	})

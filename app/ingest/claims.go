@@ -36,7 +36,9 @@ func (c *ClaimedStore) ReadBars(ctx context.Context, q ports.BarQuery) ports.Seq
 }
 
 // WriteBars writes the bars and then claims.
-func (c *ClaimedStore) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+func (c *ClaimedStore) WriteBars(
+	ctx context.Context, bars domain.Series, claim domain.Range,
+) (ports.WriteReport, error) {
 	report, err := c.bars.WriteBars(ctx, bars, claim)
 	if err != nil {
 		return report, err

@@ -30,9 +30,11 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (ports.Que
 		return ports.QueryPlan{}, err
 	}
 
-	return chosen.Explain(func(grid domain.Grid, r domain.Range, source domain.StoreName) ([]domain.Range, *ports.ReadPlan, error) {
-		return t.annotate(ctx, grid, r, source)
-	})
+	return chosen.Explain(
+		func(grid domain.Grid, r domain.Range, source domain.StoreName) ([]domain.Range, *ports.ReadPlan, error) {
+			return t.annotate(ctx, grid, r, source)
+		},
+	)
 }
 
 // explainedPlan returns the plan with the limits that refuse it.
@@ -66,7 +68,9 @@ func withoutLimit(err error) error {
 }
 
 // annotate returns which parts of a read a cache has, and how the server would read the rest.
-func (t *task) annotate(ctx context.Context, grid domain.Grid, r domain.Range, source domain.StoreName) ([]domain.Range, *ports.ReadPlan, error) {
+func (t *task) annotate(
+	ctx context.Context, grid domain.Grid, r domain.Range, source domain.StoreName,
+) ([]domain.Range, *ports.ReadPlan, error) {
 	s := t.provider.stores.ByName(source)
 	q := ports.BarQuery{Key: t.query.key(), Range: r}
 	q.Key.Grid = grid

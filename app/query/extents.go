@@ -41,7 +41,9 @@ func (x *extentSet) init(stores access.Stores, symbols []domain.Symbol) {
 }
 
 // barExtents returns the coverage that the store has of the symbol's bars.
-func (x *extentSet) barExtents(ctx context.Context, call *access.Call, s *access.Store, symbol domain.Symbol) ([]domain.Extent, error) {
+func (x *extentSet) barExtents(
+	ctx context.Context, call *access.Call, s *access.Store, symbol domain.Symbol,
+) ([]domain.Extent, error) {
 	if s.Cache != nil {
 		if extents, local := s.Cache.LocalExtents(symbol); local {
 			return extents, nil
@@ -92,7 +94,9 @@ func rangesOfTicks(extents []domain.TickExtent, symbol domain.Symbol, kind domai
 }
 
 // tickExtents returns the coverage that the store of ticks has of the symbol.
-func (x *extentSet) tickExtents(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.TickExtent, error) {
+func (x *extentSet) tickExtents(
+	ctx context.Context, call *access.Call, symbol domain.Symbol,
+) ([]domain.TickExtent, error) {
 	read := extentReader[domain.TickExtent]{
 		access.ReadTickExtents, func(e domain.TickExtent) domain.Symbol { return e.Symbol },
 	}
@@ -148,7 +152,9 @@ func (r extentReader[E]) ofSymbol(extents []E, x *extentSet, symbol domain.Symbo
 
 // sources returns the coverage of the symbol as package plan takes it: of bars that are routed to a store, and of ticks
 // on request.
-func (x *extentSet) sources(ctx context.Context, call *access.Call, symbol domain.Symbol, withTicks bool) ([]plan.Source, error) {
+func (x *extentSet) sources(
+	ctx context.Context, call *access.Call, symbol domain.Symbol, withTicks bool,
+) ([]plan.Source, error) {
 	sources := make([]plan.Source, 0, len(x.stores))
 	tickStore := x.stores.ForTicks()
 	for i, s := range x.stores {

@@ -146,7 +146,9 @@ func (w *limitedBars) validate(used domain.Range) error {
 
 // fill fills the gaps between the bars of used, and returns as many bars as requested and the range that they depend
 // on.
-func (w *limitedBars) fill(ctx context.Context, bars domain.Series, used domain.Range) (domain.Series, domain.Range, error) {
+func (w *limitedBars) fill(
+	ctx context.Context, bars domain.Series, used domain.Range,
+) (domain.Series, domain.Range, error) {
 	t, limit := w.task, w.task.query.limit()
 	collected := filledBars{limit: limit, backward: t.query.backward()}
 	filler := newGapFiller(t, used, collected.add)

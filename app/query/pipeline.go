@@ -304,7 +304,9 @@ func (t *task) aggregatePages(ctx context.Context, l plan.Leg) iter.Seq2[ports.C
 }
 
 // tickPages yields the trades or quotes of a leg. A piece ends with a whole instant.
-func tickPages[T domain.Tick](ctx context.Context, t *task, port access.TickPort[T], l plan.Leg) iter.Seq2[domain.Ticks[T], error] {
+func tickPages[T domain.Tick](
+	ctx context.Context, t *task, port access.TickPort[T], l plan.Leg,
+) iter.Seq2[domain.Ticks[T], error] {
 	return func(yield func(domain.Ticks[T], error) bool) {
 		for _, read := range l.Reads {
 			call := t.query.call.For(t.provider.stores.ByName(read.Source))

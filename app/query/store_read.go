@@ -21,7 +21,11 @@ type reading struct {
 func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 	t.reading.query = q
 	t.reading.collector = access.Collector[ports.CachedBars]{
-		Type: access.BarRows(), Store: s, Empty: access.AsPiece(domain.EmptySeries(q.Key)), Range: q.Range, Limit: max(q.First, q.Last),
+		Type:  access.BarRows(),
+		Store: s,
+		Empty: access.AsPiece(domain.EmptySeries(q.Key)),
+		Range: q.Range,
+		Limit: max(q.First, q.Last),
 	}
 	c := &t.reading.collector
 	if c.Limit > 0 {

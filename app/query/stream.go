@@ -19,7 +19,9 @@ import (
 // Each piece is read by queries of its own, so that nothing is held open while the caller works on a piece, and
 // breaking off leaves nothing behind. The stream as a whole has no limit on time or bars; each query has the store
 // timeout. Writes between two queries may be seen in part.
-func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[domain.Series, error], func() domain.Result) {
+func (p *Provider) Stream(
+	ctx context.Context, r domain.DataRequest,
+) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	var used atomic.Bool
 	result := domain.Result{Series: domain.EmptySeries(r.Key)}
 	pieces := func(yield func(domain.Series, error) bool) {
@@ -42,7 +44,9 @@ func (p *Provider) Stream(ctx context.Context, r domain.DataRequest) (iter.Seq2[
 }
 
 // stream yields the pieces and returns the Result beside them. It returns errStopped where the caller broke off.
-func (p *Provider) stream(ctx context.Context, r domain.DataRequest, yield func(domain.Series, error) bool) (domain.Result, error) {
+func (p *Provider) stream(
+	ctx context.Context, r domain.DataRequest, yield func(domain.Series, error) bool,
+) (domain.Result, error) {
 	t, err := p.newTask("stream", r, p.clock.Now())
 	if err == nil {
 		err = t.query.checkSlots(p.limits)

@@ -136,8 +136,15 @@ func (t *task) finish() domain.Result {
 	r := w.resultRange(a.returned, a.bars, q.request.First, q.request.Last)
 	uncovered := w.uncovered(r, t.route.covered)
 	result := domain.Result{
-		Series: q.empty(), Range: r, Clamped: w.clamped, Uncovered: uncovered, Filled: a.filled,
-		Quality: a.report, Provenance: a.provenance(r, q.grid(), t.servedFromCache), Now: q.now, Next: w.next(r, uncovered, a.returned),
+		Series:     q.empty(),
+		Range:      r,
+		Clamped:    w.clamped,
+		Uncovered:  uncovered,
+		Filled:     a.filled,
+		Quality:    a.report,
+		Provenance: a.provenance(r, q.grid(), t.servedFromCache),
+		Now:        q.now,
+		Next:       w.next(r, uncovered, a.returned),
 	}
 	result.Quality.Policy = q.request.Quality
 

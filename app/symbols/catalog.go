@@ -32,7 +32,8 @@ func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sy
 		return nil, access.Refusal(call.Op, "", err)
 	}
 	if q.Limit < 0 {
-		return nil, access.Refusal(call.Op, "", fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid))
+		err := fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid)
+		return nil, access.Refusal(call.Op, "", err)
 	}
 
 	call.SetDefaultDeadline(ctx, c.stores)

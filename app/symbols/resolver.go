@@ -40,7 +40,9 @@ type flightKey struct {
 
 // NewResolver returns a Resolver over the catalogs of the stores. A known symbol is cached for ttl; a nil cache caches
 // nothing.
-func NewResolver(stores access.Stores, cache ports.SymbolCache, ttl time.Duration, settings *access.Settings) *Resolver {
+func NewResolver(
+	stores access.Stores, cache ports.SymbolCache, ttl time.Duration, settings *access.Settings,
+) *Resolver {
 	return &Resolver{stores: stores, cache: cache, ttl: ttl, settings: settings}
 }
 

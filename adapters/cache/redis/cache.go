@@ -103,8 +103,8 @@ func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 		options.TLSConfig = cfg.TLS
 	}
 	c := &Cache{
-		prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: cmp.Or(cfg.Timeout, DefaultTimeout), name: rand.Text(), owed: newDebts(),
-		swap: newSwap(), leases: leases{seen: map[string]lease{}},
+		prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: cmp.Or(cfg.Timeout, DefaultTimeout),
+		name: rand.Text(), owed: newDebts(), swap: newSwap(), leases: leases{seen: map[string]lease{}},
 	}
 	c.client = connect(options, c.timeout, func(run string) { c.run.Store(&run) })
 	paying, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -224,7 +224,9 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 }
 
 // put swaps the value for what has the head.
-func (c *Cache) put(ctx context.Context, key ports.ChunkKey, text, head string, chunk ports.Chunk, ttl time.Duration) error {
+func (c *Cache) put(
+	ctx context.Context, key ports.ChunkKey, text, head string, chunk ports.Chunk, ttl time.Duration,
+) error {
 	generation, err := c.generation(ctx)
 	if err != nil {
 		return err

@@ -97,7 +97,8 @@ func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error
 
 	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[wordsAt+8*i:])) }
 	keyEnd := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
-	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || domain.Micros(word(4)) != key.Start || domain.Micros(word(5)) != key.End {
+	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || domain.Micros(word(4)) != key.Start ||
+		domain.Micros(word(5)) != key.End {
 		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
 	}
 

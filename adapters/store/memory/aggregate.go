@@ -43,7 +43,8 @@ func (s *Store) AggregateTrades(
 			if bars.Len() == 0 {
 				bars = domain.EmptySeries(key)
 			}
-			if (bars.Len() > 0 || piece.State != nil) && !yield(ports.Piece[domain.Series]{Rows: bars, State: piece.State}, nil) {
+			if (bars.Len() > 0 || piece.State != nil) &&
+				!yield(ports.Piece[domain.Series]{Rows: bars, State: piece.State}, nil) {
 				return
 			}
 		}

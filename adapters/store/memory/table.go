@@ -131,11 +131,11 @@ func (t *table[K, D]) selectPieces(pieces []D, r domain.Range, first, last int) 
 func (t *table[K, D]) write(
 	ctx context.Context, key K, coverage domain.Range, pieces ...D,
 ) (ports.WriteReport, error) {
-	report, err := t.update(ctx, key, coverage, pieces, func(old entry[D], coverage domain.Range) (c change[D], err error) {
-		c.coverage = domain.MergeRanges(append([]domain.Range{coverage}, old.state.Coverage...))
-		if len(t.clipPieces(old.pieces, coverage)) == 0 {
+	report, err := t.update(ctx, key, coverage, pieces, func(old entry[D], r domain.Range) (c change[D], err error) {
+		c.coverage = domain.MergeRanges(append([]domain.Range{r}, old.state.Coverage...))
+		if len(t.clipPieces(old.pieces, r)) == 0 {
 			c.report.Inserted = countRows(pieces)
-			c.pieces, err = t.splicePieces(old.pieces, coverage, pieces...)
+			c.pieces, err = t.splicePieces(old.pieces, r, pieces...)
 			return c, err
 		}
 
@@ -203,8 +203,7 @@ func (c change[D]) changesRows() bool {
 // update replaces the entry of the key by the change that next returns. It returns an error if a piece has another key,
 // is out of order or is not in r. next must not change the entry that it is given.
 func (t *table[K, D]) update(
-	ctx context.Context, key K, r domain.Range, pieces []D,
-	next func(entry[D], domain.Range) (change[D], error),
+	ctx context.Context, key K, r domain.Range, pieces []D, next func(entry[D], domain.Range) (change[D], error),
 ) (ports.WriteReport, error) {
 	r, err := t.checkPieces(key, r, pieces)
 	if err != nil {

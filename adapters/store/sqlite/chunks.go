@@ -301,7 +301,8 @@ func (w *chunkWriter) saveVersion(ctx context.Context, coverageChanged bool) err
 
 // countBars returns the number of readable bars from start to end.
 func (w *chunkWriter) countBars(ctx context.Context, start, end domain.Micros) (int, error) {
-	rows, err := queryAll(ctx, w.statements.tx, (*chunkRow).targets, selectChunksWithin, w.series, int64(start), int64(end))
+	tx := w.statements.tx
+	rows, err := queryAll(ctx, tx, (*chunkRow).targets, selectChunksWithin, w.series, int64(start), int64(end))
 	if err != nil {
 		return 0, err
 	}

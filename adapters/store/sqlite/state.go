@@ -69,7 +69,8 @@ func (s *Store) readState(ctx context.Context, tx snapshot, q stateQuery) (*doma
 	state := &domain.SeriesState{}
 	var id, nonce int64
 	stmt := tx.StmtContext(ctx, s.seriesStmt) //nolint:sqlclosecheck // the end of the transaction closes it
-	err := stmt.QueryRowContext(ctx, q.series.Symbol, q.series.Grid, q.series.Kind).Scan(&id, &state.Version.Revision, &nonce)
+	row := stmt.QueryRowContext(ctx, q.series.Symbol, q.series.Grid, q.series.Kind)
+	err := row.Scan(&id, &state.Version.Revision, &nonce)
 	if errors.Is(err, sql.ErrNoRows) {
 		return state, nil
 	}

@@ -186,7 +186,10 @@ func (c *Collector[P]) checkMaxRows(p P) error {
 
 // contractViolation is the error of a store that returned what no store may return.
 func contractViolation(format string, args ...any) error {
-	return &ports.Error{Kind: ports.ErrInternal, Err: fmt.Errorf("the store broke its contract: it returned "+format, args...)}
+	return &ports.Error{
+		Kind: ports.ErrInternal,
+		Err:  fmt.Errorf("the store broke its contract: it returned "+format, args...),
+	}
 }
 
 // TooManyRows is the error of a range with more rows than one call returns. It wraps ErrTooLarge.

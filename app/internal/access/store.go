@@ -82,7 +82,8 @@ func (s *Store) RoutedExtents(extents []domain.Extent) []domain.Extent {
 func (s *Store) count(elapsed time.Duration, err error) {
 	s.requests.Add(1)
 	s.busyNanos.Add(int64(elapsed))
-	if err != nil && !errors.Is(err, ports.ErrInvalid) && !errors.Is(err, ports.ErrTooLarge) && !errors.Is(err, ports.ErrCanceled) {
+	if err != nil && !errors.Is(err, ports.ErrInvalid) && !errors.Is(err, ports.ErrTooLarge) &&
+		!errors.Is(err, ports.ErrCanceled) {
 		s.errors.Add(1)
 	}
 }

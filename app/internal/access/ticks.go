@@ -44,19 +44,17 @@ func ReadTicks[T domain.Tick](
 		return ports.Piece[domain.Ticks[T]]{Rows: empty}, err
 	}
 
-	return Do(ctx, c, func(ctx context.Context, s *Store, q ports.TickQuery) (read ports.Piece[domain.Ticks[T]], err error) {
+	return Do(ctx, c, func(ctx context.Context, s *Store, q ports.TickQuery) (ports.Piece[domain.Ticks[T]], error) {
 		result := Collector[domain.Ticks[T]]{
 			Type: port.Rows, Store: s, Empty: empty, Range: q.Range, Limit: max(q.First, q.Last), MaxRows: maxRows,
 		}
 		asPiece := func(t domain.Ticks[T]) domain.Ticks[T] { return t }
 		if err := CollectSequence(&result, port.Read(s.Ticks, ctx, q), asPiece); err != nil {
-			return read, err
+			return ports.Piece[domain.Ticks[T]]{}, err
 		}
 
-		read.State = result.State
-		read.Rows, err = domain.ConcatTicks(empty, result.Pieces)
-
-		return read, err
+		ticks, err := domain.ConcatTicks(empty, result.Pieces)
+		return ports.Piece[domain.Ticks[T]]{Rows: ticks, State: result.State}, err
 	}, q)
 }
 

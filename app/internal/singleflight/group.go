@@ -48,7 +48,9 @@ func (g *Group[K, T]) Do(
 }
 
 // join finds the flight of the key, or starts it.
-func (g *Group[K, T]) join(ctx context.Context, key K, compute func(context.Context) (T, error)) (f *flight[T], shared bool) {
+func (g *Group[K, T]) join(
+	ctx context.Context, key K, compute func(context.Context) (T, error),
+) (f *flight[T], shared bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 
