@@ -27,6 +27,7 @@ func lastBars(t testing.TB, local bool) (*app.Service, domain.DataRequest) {
 	}
 
 	source := app.Source{Name: "memory", Bars: store, Catalog: store, Local: local}
+
 	return over(t, clock.NewSimulated(at(minutes)), nil, app.Config{}, source), domain.DataRequest{Key: key, Last: 200}
 }
 

@@ -256,6 +256,7 @@ func cachedMinutes(t testing.TB, cfg chunks.Config) (*asked, *chunks.Store, *app
 	under := &asked{store: store}
 	c := clock.NewSimulated(at(720))
 	source, cache := cachedSource(t, app.Source{Name: "test", Bars: under, Catalog: store}, c, cfg)
+
 	return under, cache, over(t, c, nil, app.Config{}, source)
 }
 
@@ -322,6 +323,7 @@ func TestDeletedWhileRead(t *testing.T) {
 			got := result()
 			var err error
 			got.Series, err = b.Series()
+
 			return got, err
 		},
 	} {

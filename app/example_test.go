@@ -100,6 +100,7 @@ func minutes(ctx context.Context) (*app.Service, domain.SeriesKey, error) {
 	}
 
 	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store}}, clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
+
 	return md, k, err
 }
 

@@ -61,6 +61,7 @@ func checkOneState(r domain.Result) error {
 				return "", fmt.Errorf("the volumes %s and %s of one write and another", bars.At(0).Volume, b.Volume)
 			}
 		}
+
 		return bars.At(0).Volume.String(), nil
 	}
 	if last.Len() != lastTo-lastFrom || r.Series.Len() != first.Len()+50 {

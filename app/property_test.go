@@ -125,6 +125,7 @@ func (w world) visible(r domain.DataRequest, now time.Time) (bars []domain.Bar) 
 			bars = append(bars, b)
 		}
 	}
+
 	return bars
 }
 

@@ -58,6 +58,7 @@ func (a assuming) Extents(ctx context.Context, symbols ...domain.Symbol) ([]doma
 	for k, r := range merged {
 		assumed = append(assumed, domain.Extent{Key: k, Range: r, Inferred: true})
 	}
+
 	return domain.MergeExtents(assumed), err
 }
 

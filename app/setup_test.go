@@ -119,6 +119,7 @@ func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequenc
 	if s.extents != nil { // the extents are not those of the state
 		return ports.Unversioned(s.Store.ReadBars(ctx, q).Rows())
 	}
+
 	return s.Store.ReadBars(ctx, q)
 }
 

@@ -105,6 +105,7 @@ func (s *spread) aggregated(g domain.Grid) (bars []domain.Bar) {
 
 		b.Volume = volume
 	}
+
 	return bars
 }
 
@@ -162,6 +163,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 	if rapid.Bool().Draw(t, "cached") {
 		source, _ = cachedSource(t, source, s.clock, chunks.Config{})
 	}
+
 	return source
 }
 
@@ -171,6 +173,7 @@ func within(bars []domain.Bar, r domain.Range) (some []domain.Bar) {
 			some = append(some, b)
 		}
 	}
+
 	return some
 }
 
@@ -206,6 +209,7 @@ func (s *spread) answer(r domain.DataRequest) (bars []domain.Bar, uncovered []do
 			if asked {
 				uncovered = append(uncovered, slot)
 			}
+
 			continue
 		}
 
@@ -249,6 +253,7 @@ func (s *spread) drawRequest(t *rapid.T) domain.DataRequest {
 	if rapid.Bool().Draw(t, "fill") {
 		r.Fill = domain.FillPrevious
 	}
+
 	return r
 }
 

@@ -46,6 +46,7 @@ func (s *tape) WriteTrades(_ context.Context, trades domain.Trades, claim domain
 		s.trades = append(s.trades, t)
 	}
 	s.claims = domain.MergeRanges(append(s.claims, claim))
+
 	return ports.WriteReport{Inserted: trades.Len()}, nil
 }
 
@@ -54,6 +55,7 @@ func (s *tape) TickExtents(context.Context, ...domain.Symbol) ([]domain.TickExte
 	for _, r := range s.claims {
 		extents = append(extents, domain.TickExtent{Symbol: key.Symbol, Kind: domain.TickTrades, Range: r})
 	}
+
 	return extents, nil
 }
 

@@ -53,5 +53,6 @@ func (b *Bar) UnmarshalJSON(text []byte) error {
 		OpenTime: j.Time.UTC(), Open: *j.Open, High: *j.High, Low: *j.Low, Close: *j.Close,
 		Volume: *j.Volume, Trades: j.Trades,
 	}
+
 	return nil
 }

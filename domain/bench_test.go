@@ -15,6 +15,7 @@ func benchSeries(b *testing.B) Series {
 	}
 
 	b.ReportAllocs()
+
 	return must(builder.Series())
 }
 

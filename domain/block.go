@@ -30,6 +30,7 @@ func BarBlocks(g Grid) BlockLayout {
 	}
 
 	bar := f.Nominal().Microseconds()
+
 	return BlockLayout{bar * min(bars, int64(lastInstant-firstInstant)/bar+1)} // bars of many years would overflow
 }
 
@@ -47,6 +48,7 @@ func (b BlockLayout) Span(r Range) (from, to int64) {
 	}
 
 	start, end := r.Micros()
+
 	return b.Index(start), b.Index(end-1) + 1
 }
 

@@ -118,6 +118,7 @@ func (c *Column) rescale(from, to uint8) {
 					c.Lo[j] /= factor
 				}
 				c.widen()
+
 				break
 			}
 			c.Lo[i] = v * factor
@@ -189,6 +190,7 @@ func (c Column) slice(from, to int) Column {
 	if c.Hi != nil {
 		s.Hi = slices.Clip(c.Hi[from:to])
 	}
+
 	return s
 }
 

@@ -8,5 +8,6 @@ func (s Series) CopyBars(dst []Bar) int {
 	for i := range n {
 		s.block.fill(s.from+i, &dst[i])
 	}
+
 	return n
 }

@@ -84,6 +84,7 @@ func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
 	}
 
 	d = d.withScale(scale)
+
 	return d.hi, d.lo, true
 }
 
@@ -144,6 +145,7 @@ func (d Decimal) magnitude() (hi, lo uint64) {
 
 	lo, borrow := bits.Sub64(0, d.lo, 0)
 	hi, _ = bits.Sub64(0, uint64(d.hi), borrow)
+
 	return hi, lo
 }
 
@@ -165,6 +167,7 @@ func (d Decimal) Sign() int {
 	case d.hi == 0 && d.lo == 0:
 		return 0
 	}
+
 	return 1
 }
 
@@ -187,10 +190,12 @@ func (d Decimal) Cmp(o Decimal) int {
 		case d.hi == o.hi && d.lo == o.lo:
 			return 0
 		}
+
 		return 1
 	}
 
 	scale := max(d.scale, o.scale)
+
 	return d.withScale(scale).Cmp(o.withScale(scale))
 }
 
@@ -269,6 +274,7 @@ func (d Decimal) trimZeros() Decimal {
 	if d.hi < 0 {
 		w = w.Neg()
 	}
+
 	return w
 }
 
@@ -293,5 +299,6 @@ func (d Decimal) withinLimit() bool {
 	}
 
 	c := Column{Lo: []int64{int64(d.lo)}, Hi: []int64{d.hi}}
+
 	return c.checkMagnitudes(d.scale) == nil
 }

@@ -65,6 +65,7 @@ func parseDecimal[T string | []byte](s T) (Decimal, error) {
 	if negative {
 		n = -n
 	}
+
 	return fromInt64(n, uint8(max(fraction, 0))), nil
 }
 
@@ -103,6 +104,7 @@ func scanDecimal(s string) (exponent int, ok bool) {
 			s = s[1:]
 			return true
 		}
+
 		return false
 	}
 	skip("-")
@@ -158,6 +160,7 @@ func (d Decimal) AppendText(b []byte) ([]byte, error) {
 	b = append(b, 0)
 	copy(b[point+1:], b[point:])
 	b[point] = '.'
+
 	return b, nil
 }
 

@@ -31,6 +31,7 @@ func parseOracle(s string) (n *big.Int, ok bool) {
 	}
 
 	r.Mul(r, new(big.Rat).SetInt(ten18))
+
 	return r.Num(), r.IsInt() && inRange(r.Num())
 }
 

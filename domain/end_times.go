@@ -17,5 +17,6 @@ func (s Series) EndTimes(dst []Micros) []Micros {
 	for _, t := range times {
 		dst = append(dst, MicrosFloor(s.key.Grid.Next(Micros(t).Time())))
 	}
+
 	return dst
 }

@@ -30,6 +30,7 @@ func (e *InvalidError) Error() string {
 	if len(v) > maxValueBytes {
 		v = v[:maxValueBytes] + "..."
 	}
+
 	return fmt.Sprintf("%s %q: %s", e.What, v, e.Reason)
 }
 

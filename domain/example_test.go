@@ -179,6 +179,7 @@ func ExampleAlign() {
 			}
 		}
 		s, _ := b.Series()
+
 		return s
 	}
 	btc := series("BTC/USD 1h", map[int]string{9: "67000", 10: "67500", 11: "68000"})

@@ -44,6 +44,7 @@ func (p *FillPolicy) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
+
 	return invalid("fill policy", string(b), "one of %s", strings.Join(fillPolicies[:], ", "))
 }
 
@@ -100,6 +101,7 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 	}
 
 	whole, err := b.Series()
+
 	return whole, filled, err
 }
 
@@ -116,6 +118,7 @@ func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	}
 
 	tail, err := b.Series()
+
 	return tail, filled, err
 }
 
@@ -143,6 +146,7 @@ func (f *Filler) fillTo(until time.Time, b *SeriesBuilder, filled *[]Range) erro
 
 		f.next = end
 	}
+
 	return nil
 }
 
@@ -152,5 +156,6 @@ func appendRange(ranges []Range, r Range) []Range {
 		ranges[n-1].End = r.End
 		return ranges
 	}
+
 	return append(ranges, r)
 }

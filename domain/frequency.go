@@ -125,6 +125,7 @@ func (f Frequency) Validate() error {
 	if err == nil && canonical != f {
 		err = invalid("frequency", f.String(), "write %s", canonical)
 	}
+
 	return err
 }
 

@@ -59,6 +59,7 @@ func anyDecimal() *rapid.Generator[Decimal] {
 		if fraction := digits(t, 0, MaxScale, "fraction"); fraction != "" {
 			text += "." + fraction
 		}
+
 		return MustDecimal(text)
 	})
 }
@@ -87,6 +88,7 @@ func anyGrid() *rapid.Generator[Grid] {
 		if rapid.Bool().Draw(t, "count of one") {
 			f = must(NewFrequency(1, f.Unit()))
 		}
+
 		return must(NewGrid(f, rapid.SampledFrom(zones).Draw(t, "zone")))
 	})
 }

@@ -22,6 +22,7 @@ func NewGrid(f Frequency, zone string) (Grid, error) {
 		zone = ""
 	}
 	g := Grid{frequency: f, zone: zone}
+
 	return g, g.Validate()
 }
 
@@ -158,6 +159,7 @@ func (g Grid) uniformStep() (stepMicros int64, origin Micros, ok bool) {
 	default:
 		return 0, 0, false
 	}
+
 	return g.frequency.Nominal().Microseconds(), origin, true
 }
 
@@ -183,6 +185,7 @@ func (g Grid) index(t time.Time) int64 {
 	for !g.edge(i + 1).After(t) {
 		i++
 	}
+
 	return i
 }
 
@@ -264,6 +267,7 @@ func location(zone string) (*time.Location, error) {
 	}
 
 	locations.Store(zone, loc)
+
 	return loc, nil
 }
 
@@ -273,5 +277,6 @@ func floorDiv(a, b int64) int64 {
 	if a%b < 0 {
 		q--
 	}
+
 	return q
 }

@@ -40,6 +40,7 @@ func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 				s.key, series[0].key, ErrInvalid)
 		}
 	}
+
 	return func(yield func(AlignedRow) bool) {
 		next := make([]int, len(series))
 		row := AlignedRow{Index: make([]int, len(series))}

@@ -27,6 +27,7 @@ func ParsePriceType(s string) (PriceType, error) {
 			return PriceType(k), nil
 		}
 	}
+
 	return 0, invalid("price type", s, "one of %s", strings.Join(priceTypes[:], ", "))
 }
 

@@ -117,6 +117,7 @@ func (v Verdict) Err(key SeriesKey) error {
 			return &RuleError{Rule: f.Rule, Key: key, At: f.First, Detail: f.Detail}
 		}
 	}
+
 	return nil
 }
 
@@ -135,6 +136,7 @@ func MergeFindings(earlier, later []Finding) []Finding {
 	}
 
 	sorting.StableFunc(merged, func(a, b Finding) int { return cmp.Compare(ruleIndex(a.Rule), ruleIndex(b.Rule)) })
+
 	return merged
 }
 
@@ -145,5 +147,6 @@ func ruleIndex(r Rule) int {
 			return i
 		}
 	}
+
 	return len(rules)
 }

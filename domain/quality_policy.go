@@ -45,6 +45,7 @@ func (p *QualityPolicy) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
+
 	return invalid("quality policy", string(b), "one of %s", strings.Join(qualityPolicies[:], ", "))
 }
 

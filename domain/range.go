@@ -73,6 +73,7 @@ func (r Range) Subtract(others []Range) []Range {
 	if at.Before(r.End) {
 		parts = append(parts, Range{Start: at, End: r.End})
 	}
+
 	return parts
 }
 

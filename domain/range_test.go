@@ -109,6 +109,7 @@ func TestMergeExtentsAgainstSets(t *testing.T) {
 					ranges = append(ranges, e.Range)
 				}
 			}
+
 			return ranges
 		}
 		for _, key := range keys {

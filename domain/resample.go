@@ -34,6 +34,7 @@ func (r *Resampler) AddBars(s Series) (Series, error) {
 	}
 
 	c := s.Columns()
+
 	return r.add(len(c.OpenMicros), c.OpenMicros, barAppender(&c))
 }
 
@@ -89,6 +90,7 @@ func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	columns := Columns{
 		Open: price, High: price, Low: price, Close: price, PriceScale: scale, Volume: Column{Lo: none}, Trades: none,
 	}
+
 	return r.add(q.Len(), q.block.timeMicros[q.from:q.to], barAppender(&columns))
 }
 
@@ -191,6 +193,7 @@ func (r *Resampler) add(n int, times []int64, appendBar func(out *Columns, from,
 
 	last := bars.Len() - 1
 	r.pending = bars.Slice(last, last+1).Clone()
+
 	return bars.Slice(0, last), nil
 }
 

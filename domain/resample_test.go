@@ -34,6 +34,7 @@ func sparse(t *rapid.T, g Grid) []Bar {
 		if wide && rapid.IntRange(0, 9).Draw(t, label+" wide") == 0 {
 			d = must(d.Add(MustDecimal("12345678901234567.000000000000000001")))
 		}
+
 		return d
 	}
 	var bars []Bar

@@ -123,6 +123,7 @@ func (s Series) At(i int) (b Bar) {
 	}
 
 	s.block.fill(s.from+i, &b)
+
 	return b
 }
 
@@ -170,6 +171,7 @@ func (s Series) search(t Micros) int {
 	}
 
 	times := s.block.OpenMicros[s.from:s.to]
+
 	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(t) })
 }
 
@@ -252,6 +254,7 @@ func (s Series) MarshalJSON() ([]byte, error) {
 	for _, b := range s.All() {
 		j.Bars = append(j.Bars, b)
 	}
+
 	return json.Marshal(j)
 }
 
@@ -268,6 +271,7 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	}
 
 	*s = parsed
+
 	return nil
 }
 

@@ -73,6 +73,7 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	}
 
 	c.Trades = append(c.Trades, bar.Trades)
+
 	return nil
 }
 
@@ -104,6 +105,7 @@ func (b *SeriesBuilder) AppendSeries(s Series) error {
 	}
 
 	c.Trades = append(c.Trades, o.Trades[s.from:s.to]...)
+
 	return nil
 }
 

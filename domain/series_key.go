@@ -60,6 +60,7 @@ func (k SeriesKey) String() string {
 	if k.PriceType != PriceTrade {
 		s += " " + k.PriceType.String()
 	}
+
 	return s
 }
 

@@ -30,6 +30,7 @@ func (s *SeriesState) Covers(r Range) bool {
 	}
 
 	i := sort.Search(len(s.Coverage), func(i int) bool { return s.Coverage[i].End.After(r.Start) })
+
 	return i < len(s.Coverage) && s.Coverage[i].Covers(r)
 }
 

@@ -66,6 +66,7 @@ func (b *StatisticsBuilder) AddQuotes(q Quotes) error {
 
 		b.sum.Quotes++
 	}
+
 	return nil
 }
 
@@ -88,5 +89,6 @@ func (b *StatisticsBuilder) Statistics() (Statistics, error) {
 
 	var err error
 	sum.AverageSpread, err = DecimalFromAPD(&mean)
+
 	return sum, err
 }

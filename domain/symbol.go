@@ -43,6 +43,7 @@ func (s Symbol) isWellFormed() bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -90,5 +91,6 @@ func (s Symbol) Matches(pattern string) bool {
 	for p < len(pattern) && pattern[p] == '*' {
 		p++
 	}
+
 	return p == len(pattern)
 }

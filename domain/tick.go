@@ -27,6 +27,7 @@ func ParseSide(s string) (Side, error) {
 			return Side(i), nil
 		}
 	}
+
 	return 0, invalid("side", s, "one of %s", strings.Join(sides[:], ", "))
 }
 
@@ -109,6 +110,7 @@ func (t *Trade) UnmarshalJSON(text []byte) error {
 	}
 
 	*t = Trade{Time: j.Time.UTC(), Seq: j.Seq, Price: *j.Price, Size: *j.Size, Side: j.Side}
+
 	return nil
 }
 
@@ -131,6 +133,7 @@ func (q *Quote) UnmarshalJSON(text []byte) error {
 	}
 
 	*q = Quote{Time: j.Time.UTC(), Seq: j.Seq, Bid: *j.Bid, Ask: *j.Ask, BidSize: *j.BidSize, AskSize: *j.AskSize}
+
 	return nil
 }
 
@@ -171,6 +174,7 @@ func tickOf[T Tick](r tickRow) (tick T) {
 			Time: r.time, Seq: r.seq, Bid: r.numbers[0], Ask: r.numbers[1], BidSize: r.numbers[2], AskSize: r.numbers[3],
 		}
 	}
+
 	return tick
 }
 
@@ -180,6 +184,7 @@ func equalRows(a, b tickRow) bool {
 			return false
 		}
 	}
+
 	return a.time.Equal(b.time) && a.seq == b.seq && a.side == b.side
 }
 

@@ -116,6 +116,7 @@ func (t Ticks[T]) search(at Micros) int {
 	}
 
 	times := t.block.timeMicros[t.from:t.to]
+
 	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(at) })
 }
 
@@ -157,6 +158,7 @@ func (t Ticks[T]) MarshalJSON() ([]byte, error) {
 	for _, tick := range t.All() {
 		rows = append(rows, tick)
 	}
+
 	return json.Marshal(struct {
 		Symbol Symbol `json:"symbol"`
 		Ticks  []T    `json:"ticks"`

@@ -36,6 +36,7 @@ func size(t *rapid.T, label string) Decimal {
 	if d.Sign() < 0 {
 		d = d.Neg()
 	}
+
 	return d
 }
 

@@ -34,6 +34,7 @@ func (v *Validator) Check(s Series) Verdict {
 	}
 
 	v.last = s.At(s.Len() - 1)
+
 	return t.result(s)
 }
 
@@ -50,6 +51,7 @@ func (v *Validator) CheckValidated(s Series) Verdict {
 	for i := n - 2; i >= 0 && v.run <= staleRun && sameNumbers(v.last, s.At(i)); i-- {
 		v.run++
 	}
+
 	return Verdict{Bars: n}
 }
 
@@ -158,6 +160,7 @@ func isNarrow(c *Columns) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -192,5 +195,6 @@ func (t *counter) result(s Series) Verdict {
 			})
 		}
 	}
+
 	return t.verdict
 }

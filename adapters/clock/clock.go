@@ -80,5 +80,6 @@ func (c *Simulated) Advance(d time.Duration) error {
 	}
 
 	c.now.Add(d.Microseconds())
+
 	return nil
 }

@@ -130,6 +130,7 @@ func (c *Chunk) addSection(col column, s section, entry []byte) error {
 	}
 
 	c.sections[col] = s
+
 	return nil
 }
 
@@ -148,6 +149,7 @@ func (c *Chunk) acceptScale(col column, scale uint8) bool {
 	case col.isVolume():
 		return scale == c.volumeScale
 	}
+
 	return scale == 0
 }
 
@@ -189,6 +191,7 @@ func (c Chunk) Slice(from, to int) Chunk {
 	}
 
 	c.from, c.to = c.from+from, c.from+to
+
 	return c
 }
 
@@ -226,5 +229,6 @@ func (c Chunk) Bounds() (first, last domain.Micros) {
 
 	times := c.Slice(0, 1).Times(nil)
 	first = domain.Micros(times[0])
+
 	return first, domain.Micros(c.Slice(c.Len()-1, c.Len()).Times(times)[0])
 }

@@ -24,6 +24,7 @@ func (c Chunk) Columns(dst domain.Columns) domain.Columns {
 	}
 
 	c.decodeBars(&dst, 0)
+
 	return dst
 }
 
@@ -72,6 +73,7 @@ func (c *Chunk) highWords(f domain.Field, dst []int64) []int64 {
 
 	dst = resize(dst, c.Len())
 	c.decodeColumn(dst, col)
+
 	return dst
 }
 

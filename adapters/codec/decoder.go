@@ -199,6 +199,7 @@ func (c *Chunk) decodeBars(dst *domain.Columns, offset int) {
 				trades: (*words)(dst.Trades[offset:]),
 			})
 			offset += groupBars
+
 			continue
 		}
 

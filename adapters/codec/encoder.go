@@ -38,6 +38,7 @@ func Append(dst []byte, s domain.Series) ([]byte, error) {
 	}
 
 	dst = append(dst, make([]byte, paddingSize)...)
+
 	return binary.LittleEndian.AppendUint32(dst, checksum(dst[start:])), nil
 }
 
@@ -79,6 +80,7 @@ func (e *encoder) scale(c column) uint8 {
 	case c.isVolume():
 		return e.volumeScale
 	}
+
 	return 0
 }
 

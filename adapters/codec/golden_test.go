@@ -58,6 +58,7 @@ func goldens() []golden {
 		price = open + noise(401) - 200
 		high := max(open, price) + noise(99)
 		low := min(open, price) - noise(99)
+
 		return [6]int64{open, high, low, price, 1 + noise(1<<31), 1 + noise(300)}
 	}
 	outliers := func(i int, noise func(int64) int64) [6]int64 {
@@ -65,6 +66,7 @@ func goldens() []golden {
 		if noise(40) == 0 {
 			b[noise(6)] *= 10_000
 		}
+
 		return b
 	}
 	negative := func(i int, noise func(int64) int64) [6]int64 {
@@ -117,6 +119,7 @@ func goldenSeries(tb testing.TB, name string) domain.Series {
 	}
 
 	tb.Fatalf("no golden series %q", name)
+
 	return domain.Series{}
 }
 

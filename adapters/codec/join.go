@@ -43,6 +43,7 @@ func (c *Chunk) isNarrow() bool {
 			return false
 		}
 	}
+
 	return true
 }
 

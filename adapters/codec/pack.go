@@ -90,5 +90,6 @@ func packBits(dst []byte, values []int64, width int) []byte {
 		dst = append(dst, byte(pending))
 		pending >>= 8
 	}
+
 	return dst
 }

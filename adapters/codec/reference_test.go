@@ -81,6 +81,7 @@ func referenceColumns(b []byte) domain.Columns {
 		for i, v := range values {
 			s[i] = int64(v)
 		}
+
 		return s
 	}
 

@@ -34,6 +34,7 @@ func drawWords(t *rapid.T, label string, n int, negative bool) []int64 {
 		z := seed
 		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 		z = (z ^ z>>27) * 0x94d049bb133111eb
+
 		return z ^ z>>31
 	}
 	extremes := []int64{0, 1, -1, math.MaxInt64, math.MinInt64, math.MaxInt64 - 1, math.MinInt64 + 1}

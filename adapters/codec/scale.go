@@ -78,6 +78,7 @@ func isNarrow(c domain.Column) bool {
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -109,5 +110,6 @@ func powerOfTen(n uint8) uint64 {
 	for range n {
 		p *= 10
 	}
+
 	return p
 }

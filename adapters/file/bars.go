@@ -31,6 +31,7 @@ func (c Config) Validate() error {
 	if c.BatchBars < 0 {
 		batchErr = &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchBars), Reason: "give 1 bar or more"}
 	}
+
 	return errors.Join(c.Key.Validate(), batchErr, c.Format.Validate())
 }
 
@@ -170,6 +171,7 @@ func (b *barReader) readBatch() (Batch, error) {
 	}
 
 	batch.Range = b.table.batchRange(batch.Bars.Range(), rejected)
+
 	return batch, nil
 }
 
@@ -217,6 +219,7 @@ func (b *barReader) compare(bar domain.Bar) (rowStatus, error) {
 		return rowNone, fmt.Errorf("a second bar of %s, which differs from line %d; keep only the correct one",
 			at.Format(time.RFC3339Nano), b.lastLine)
 	}
+
 	return rowRepeated, nil
 }
 

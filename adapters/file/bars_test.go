@@ -41,6 +41,7 @@ func readBars(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error)
 	}
 
 	s, err := all.Series()
+
 	return s, batches, err
 }
 
@@ -264,6 +265,7 @@ func anySeries(tb testing.TB) *rapid.Generator[domain.Series] {
 	decimal := rapid.Custom(func(t *rapid.T) domain.Decimal {
 		return domain.MustDecimal(rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{1,18})?`).Draw(t, "decimal"))
 	})
+
 	return rapid.Custom(func(t *rapid.T) domain.Series {
 		b := domain.NewSeriesBuilder(k, 0)
 		minute := int64(0)
@@ -388,6 +390,7 @@ func TestRejectedRows(t *testing.T) {
 				fmt.Fprintf(&mixed, row, openTime.Format(time.RFC3339))
 				fmt.Fprintf(&bad, row, openTime.Format(time.RFC3339))
 				rejectedTimes = append(rejectedTimes, openTime)
+
 				continue
 			}
 
@@ -409,6 +412,7 @@ func TestRejectedRows(t *testing.T) {
 				}
 				covered = append(covered, batch.Range)
 			}
+
 			return bars, covered
 		}
 		want, _ := read(good.String())

@@ -144,6 +144,7 @@ func (h header) kind() Kind {
 	case h.hasColumns(ColumnBid, ColumnAsk):
 		return Quotes
 	}
+
 	return Bars
 }
 
@@ -163,6 +164,7 @@ func (h header) applyNames(names map[string]string, s schema) error {
 	}
 
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+
 	return errors.Join(errs...)
 }
 

@@ -30,5 +30,6 @@ func (f Format) Validate() error {
 	if f.TimeZone != "" {
 		_, zoneErr = loadZone(f.TimeZone)
 	}
+
 	return errors.Join(f.TimeUnit.Validate(), zoneErr)
 }

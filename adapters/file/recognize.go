@@ -45,5 +45,6 @@ func recognizeHead(head []byte, columns map[string]string) Kind {
 	for column := range columns {
 		h.candidates[column] = []int{0} // the column exists; its cell does not matter here
 	}
+
 	return h.kind()
 }

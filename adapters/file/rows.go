@@ -109,6 +109,7 @@ func splitCells(line []byte, separator byte, cells [][]byte) ([][]byte, error) {
 			}
 
 			line = rest[1:]
+
 			continue
 		}
 

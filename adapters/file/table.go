@@ -58,6 +58,7 @@ func (t *table) findLayout(s schema, names map[string]string, grid domain.Grid) 
 		}
 
 		t.unread()
+
 		return klinesLayout(t.rows.cells, t.times, grid)
 	}
 
@@ -123,6 +124,7 @@ func (t *table) reject(err error, batchRows int) (endsBatch bool, _ error) {
 		t.batchEnd = time.Time{}
 	}
 	row := RejectedRow{File: line.File, Line: line.Line, Reason: line.Err, Row: t.rows.text}
+
 	return batchRows > 0, t.onReject(row)
 }
 

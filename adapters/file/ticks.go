@@ -30,6 +30,7 @@ func (c TickConfig) Validate() error {
 	if c.BatchTicks < 0 {
 		batchErr = &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchTicks), Reason: "give 1 or more"}
 	}
+
 	return errors.Join(c.Symbol.Validate(), batchErr, c.Format.Validate())
 }
 
@@ -130,6 +131,7 @@ func positionOf[T domain.Tick](tick T) position {
 	case domain.Quote:
 		return position{t.Time, t.Seq}
 	}
+
 	return position{}
 }
 
@@ -140,6 +142,7 @@ func equalTicks[T domain.Tick](a, b T) bool {
 	case domain.Quote:
 		return a.Equal(any(b).(domain.Quote))
 	}
+
 	return false
 }
 
@@ -201,6 +204,7 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 	}
 
 	batch.Range = b.table.batchRange(batch.Ticks.Range(), rejected)
+
 	return batch, nil
 }
 
@@ -249,6 +253,7 @@ func (b *tickReader[T]) appendTick(builder *domain.TicksBuilder[T], tick T) erro
 	}
 
 	b.last, b.lastLine = tick, b.table.rows.line
+
 	return nil
 }
 
@@ -274,6 +279,7 @@ func (b *tickReader[T]) parseRow() (tickRow[T], error) {
 	}
 
 	tick, err := b.parse(at, cells, columns)
+
 	return tickRow[T]{tick: tick, isTruncated: !at.time.Equal(exact)}, err
 }
 
@@ -306,6 +312,7 @@ func parseTrade(at position, cells [][]byte, columns []int) (t domain.Trade, err
 	if cell := columns[len(columns)-1]; cell >= 0 {
 		t.Side, err = ParseSide(string(cells[cell]))
 	}
+
 	return t, err
 }
 
@@ -336,6 +343,7 @@ func ParseSide(cell string) (domain.Side, error) {
 	case "", "unknown":
 		return domain.SideUnknown, nil
 	}
+
 	return 0, fmt.Errorf("%s: %.40q is neither buy nor sell; leave the cell empty if the side is unknown",
 		ColumnSide, cell)
 }

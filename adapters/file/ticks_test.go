@@ -28,6 +28,7 @@ func collect[T domain.Tick](batches iter.Seq2[file.TickBatch[T], error]) (all []
 		}
 		all = append(all, b)
 	}
+
 	return all, nil
 }
 

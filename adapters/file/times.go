@@ -34,6 +34,7 @@ func ParseTimeUnit(s string) (TimeUnit, error) {
 			return TimeUnit(u), nil
 		}
 	}
+
 	return 0, &domain.InvalidError{What: "time unit", Value: s, Reason: "give one of auto, s, ms, us, ns"}
 }
 
@@ -83,6 +84,7 @@ func newTimeParser(f Format, grid domain.Grid) (*timeParser, error) {
 	}
 
 	p.zone = zone
+
 	return p, nil
 }
 

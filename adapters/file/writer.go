@@ -36,6 +36,7 @@ func (w *rowWriter) writeHeader() error {
 
 	w.hasHeader = true
 	_, err := w.out.WriteString(w.schema.header() + "\n")
+
 	return err
 }
 

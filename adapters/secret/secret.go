@@ -59,5 +59,6 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	}
 
 	*s = New(string(text))
+
 	return nil
 }

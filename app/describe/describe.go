@@ -78,6 +78,7 @@ func (d *Describer) Describe(ctx context.Context, symbol domain.Symbol) (ports.D
 	}
 
 	statistics, err := d.statistics(ctx, call, symbol, window)
+
 	return ports.Description{SymbolMeta: meta, Statistics: statistics}, describeError(call, err)
 }
 
@@ -90,6 +91,7 @@ func describeError(call *access.Call, err error) error {
 
 	e := *from
 	e.Op, e.Subject = call.Op, call.Subject.String()
+
 	return &e
 }
 

@@ -107,5 +107,6 @@ func check(ctx context.Context, s *access.Store, _ struct{}) (time.Duration, err
 	if r, ok := s.Health.(ports.RetentionReporter); ok {
 		return r.Retention(ctx)
 	}
+
 	return 0, nil
 }

@@ -119,6 +119,7 @@ func (c copier[S]) read(ctx context.Context, s S, r domain.Range) (S, error) {
 	}
 
 	p, err := c.to.Read(ctx, r, limit+1)
+
 	return p.Rows, err
 }
 
@@ -132,6 +133,7 @@ func (c copier[S]) write(ctx context.Context, s S, r domain.Range, replace bool)
 	}
 
 	ingested, err := c.to.Ingest(ctx, s, r) // also after a replacement without rows, because it removes the coverage of r
+
 	return wrote.Add(ingested), err
 }
 

@@ -112,6 +112,7 @@ func (s *diffSide) takeBefore(end time.Time) domain.Series {
 
 	taken := s.bars.Clip(domain.Range{Start: s.bars.OpenTime(0), End: end})
 	s.bars = s.bars.Slice(taken.Len(), s.bars.Len())
+
 	return taken
 }
 
@@ -209,6 +210,7 @@ func (t Tolerance) isExceeded(f domain.Field, a, b domain.Decimal) bool {
 	if apart.Sign() < 0 {
 		apart = apart.Neg()
 	}
+
 	return apart.Cmp(t.Fields[f]) > 0
 }
 

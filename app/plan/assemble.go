@@ -72,6 +72,7 @@ func assemble(r Request, within domain.Range, sources []Source) (legs []Leg, unc
 	}
 
 	sorting.Func(a.segments, func(a, b segment) int { return a.bars.Start.Compare(b.bars.Start) })
+
 	return mergeLegs(a.segments), a.open
 }
 

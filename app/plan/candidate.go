@@ -90,6 +90,7 @@ func compareFiner(target, a, b domain.Grid) int {
 		}
 		return 1
 	}
+
 	return cmp.Or(
 		cmp.Compare(b.Frequency().Nominal(), a.Frequency().Nominal()),
 		cmp.Compare(foreign(a), foreign(b)),

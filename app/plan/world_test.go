@@ -29,6 +29,7 @@ func families() []family {
 		}
 		return grids
 	}
+
 	return []family{
 		{parse("1m", "2m", "3m", "5m", "10m", "15m", "1h"), 30 * time.Second, 6 * 60},
 		// Around the days in October and November on which Lord Howe, London and New York set their clocks.
@@ -167,6 +168,7 @@ func (w *world) anySource(t *rapid.T, name string) plan.Source {
 		kind := rapid.SampledFrom([]domain.TickKind{domain.TickTrades, domain.TickQuotes}).Draw(t, "tick kind")
 		s.Ticks = append(s.Ticks, domain.TickExtent{Symbol: symbol, Kind: kind, Range: w.stretch(t, "tick extent")})
 	}
+
 	return s
 }
 

@@ -87,6 +87,7 @@ func (t *task) annotate(
 		q.First, q.Last = t.query.request.First, t.query.request.Last
 	}
 	server, err := access.Do(ctx, t.query.call.For(s), explainRead, q)
+
 	return cached, &server, err
 }
 

@@ -70,6 +70,7 @@ func (g *gapFiller) begin(ctx context.Context, first time.Time) error {
 	}
 
 	g.filler = domain.NewFiller(t.query.key(), g.within, g.within.Subtract(t.route.covered), before)
+
 	return nil
 }
 
@@ -131,5 +132,6 @@ func (t *task) barBefore(ctx context.Context, start, first time.Time) (*domain.B
 	}
 
 	bar := result.Series.At(0)
+
 	return &bar, nil
 }

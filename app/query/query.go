@@ -32,6 +32,7 @@ func (q *query) init(op string, r domain.DataRequest, now time.Time, s *Provider
 
 	var err error
 	q.window, err = newWindow(r.Key.Grid, r.Start, r.End, q.now)
+
 	return err
 }
 

@@ -69,6 +69,7 @@ func (t *task) chooseDirectRoute(ctx context.Context) (bool, error) {
 		}
 
 		t.setDirectRoute(r, r.Start.After(visible.Start))
+
 		return true, nil
 	}
 

@@ -83,6 +83,7 @@ func (t *task) streamPieces(ctx context.Context, yield func(domain.Series, error
 		}
 
 		t.derivedRows = page
+
 		return t.all.read(ctx)
 	}
 

@@ -77,6 +77,7 @@ func (t *task) symbolIsCovered() bool {
 	}
 
 	t.localExtents, _ = s.Cache.LocalExtents(t.query.symbol[0])
+
 	return slices.ContainsFunc(t.localExtents, func(e domain.Extent) bool { return e.Key == t.query.key() && !e.Inferred })
 }
 

@@ -36,6 +36,7 @@ func newWindow[E access.Edges](edges E, start, end, now time.Time) (window[E], e
 
 	var err error
 	w.visible, err = domain.NewRange(start, end)
+
 	return w, err
 }
 

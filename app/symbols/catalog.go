@@ -37,6 +37,7 @@ func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sy
 	}
 
 	call.SetDefaultDeadline(ctx, c.stores)
+
 	return c.resolver.list(ctx, call, q)
 }
 

@@ -143,6 +143,7 @@ func (r *Resolver) entry(ctx context.Context, call *access.Call, one []domain.Sy
 		if err == nil {
 			r.put(ctx, key.symbol, entry, key.writes)
 		}
+
 		return entry, err
 	})
 
@@ -207,6 +208,7 @@ func (r *Resolver) query(ctx context.Context, call *access.Call, one []domain.Sy
 	}
 
 	suggestions, err := r.suggest(ctx, call, one[0])
+
 	return ports.SymbolEntry{Suggestions: suggestions}, err
 }
 

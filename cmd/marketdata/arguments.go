@@ -49,6 +49,7 @@ func midnight(day time.Time, zone string) (time.Time, error) {
 	}
 
 	noon := time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, location) // because some days have no midnight
+
 	return days.Floor(noon), nil
 }
 

@@ -32,6 +32,7 @@ func (f *atomicFile) commit() error {
 	if err == nil {
 		err = os.Rename(f.Name(), f.path)
 	}
+
 	return err
 }
 

@@ -82,6 +82,7 @@ func barRows(s domain.Series, layout string) [][]string {
 
 	alignPoints(rows, 1, 2, 3, 4)
 	alignPoints(rows, 5)
+
 	return rows
 }
 
@@ -133,5 +134,6 @@ func padFraction(number string, digits int) string {
 	if fractionDigits(number) == 0 {
 		number += "."
 	}
+
 	return number + strings.Repeat("0", missing)
 }

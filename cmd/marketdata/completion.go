@@ -55,6 +55,7 @@ func (c *command) completeFetch(cmd *cobra.Command, args []string, prefix string
 		}
 
 		symbols, err := findSymbols(ctx, md, prefix)
+
 		return append(frequencies, symbols...), err
 	})
 }

@@ -37,5 +37,6 @@ func (c *command) printConfig() error {
 	}
 
 	_, err = c.out.Write(text)
+
 	return err
 }

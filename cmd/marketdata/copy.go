@@ -293,6 +293,7 @@ func (j *copyJob) summary() string {
 	}
 
 	last := j.reports[len(j.reports)-1]
+
 	return fmt.Sprintf("copied and compared: %d rows of %d series, the last one %s %s up to %s; "+
 		"run the same command again to continue", rows, len(j.reports), last.Series, last.Kind, stamp(last.Range.End))
 }

@@ -88,6 +88,7 @@ func (c *command) demoCommand() *cobra.Command {
 			}
 
 			c.notef("synthetic data from seed %d", seed)
+
 			return demoList.print(c.out, output, files)
 		},
 	}
@@ -172,6 +173,7 @@ func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) 
 	}
 
 	days, err = dayBars.Series()
+
 	return minutes, days, err
 }
 

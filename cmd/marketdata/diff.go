@@ -177,6 +177,7 @@ func (d *comparison) open(ctx context.Context) (done func(), err error) {
 
 	md, cfg, done, err := d.c.openEndpoint(ctx, d.o.from)
 	d.stores = endpoints{md, md, newReadLimits(cfg)}
+
 	return done, err
 }
 
@@ -193,6 +194,7 @@ func (d *comparison) print() error {
 	if more := d.total.Differences - len(d.found); more > 0 {
 		d.c.notef("%d more differences are not printed; --limit 0 prints all", more)
 	}
+
 	return fmt.Errorf("%d of %d bars differ", d.total.Different, d.total.Compared)
 }
 
@@ -318,6 +320,7 @@ func (d *comparison) compare(
 	}
 
 	d.total = d.total.Add(report())
+
 	return nil
 }
 
@@ -332,6 +335,7 @@ func withProgress(
 		}
 		at = end
 	}
+
 	return func(yield func(domain.Series, error) bool) {
 		for piece, err := range bars {
 			if err == nil {

@@ -20,6 +20,7 @@ var diagnosisList = listing[ports.StoreDiagnosis]{
 		if p := d.Pool; p != nil {
 			connections = fmt.Sprintf("%d of %d", p.InUse+p.Idle, p.Max)
 		}
+
 		return []string{
 			string(d.Store), string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason,
 		}
@@ -73,6 +74,7 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 	}
 
 	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), cmp.Or(openErr, ports.ErrUnavailable))
+
 	return &ports.Error{Kind: ports.ErrUnavailable, Op: "doctor", Err: cause}
 }
 
@@ -92,6 +94,7 @@ func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, openErr, err
 	}
 
 	reason := failure.Kind.Error() + " when it was opened; the other stores were not checked"
+
 	return ports.Diagnosis{At: c.now().UTC(), Stores: []ports.StoreDiagnosis{
 		{Store: failure.Store, State: ports.Down, Reason: reason},
 	}}, err, nil

@@ -91,6 +91,7 @@ func (c *command) exportCommand() *cobra.Command {
 			if o.trades || o.quotes {
 				accept = arguments("a symbol and a file, like: marketdata export --trades BTC/USD trades.csv", 2, 2)
 			}
+
 			return accept(cmd, args)
 		},
 		ValidArgsFunction: c.completeSeries,
@@ -162,6 +163,7 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 	if e.dropped > 0 {
 		c.notef("dropped %d bars that break a quality rule; marketdata fetch --quality flag prints them", e.dropped)
 	}
+
 	return exportList.print(c.out, o.output, e.reports)
 }
 
@@ -228,6 +230,7 @@ func (e *export) series(
 	r := grid.Align(hull(clip([]domain.Range{grid.AlignInward(hull(s.ranges()))}, start, end)))
 	request := domain.DataRequest{Key: s.key, Start: r.Start, End: r.End, Quality: quality}
 	pages := ingest.StreamPages(ctx, e.md, request, e.limits.slots)
+
 	return exportPages(e, exportReport{Series: s.key.String(), Kind: file.Bars, Range: r}, pages, out)
 }
 
@@ -356,5 +359,6 @@ func exportPages[S ingest.Rows[S]](
 	}
 	report.File = e.path
 	e.reports = append(e.reports, report)
+
 	return nil
 }

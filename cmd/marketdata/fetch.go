@@ -121,6 +121,7 @@ func (c *command) fetchCommand() *cobra.Command {
 				return userErrorf("--%s are for bars; leave them out with --trades and --quotes",
 					strings.Join(barFlags, ", --"))
 			}
+
 			return c.fetchTicks(cmd.Context(), args[0], o)
 		},
 	}
@@ -150,6 +151,7 @@ func (c *command) fetchBars(ctx context.Context, symbols []string, frequency str
 	}
 
 	r.Key.Symbol = domain.Symbol(symbols[0])
+
 	return c.fetchOne(ctx, r, o)
 }
 
@@ -187,6 +189,7 @@ func (c *command) fetchRequest(frequency string, o fetchOptions) (r domain.DataR
 	}
 
 	r.First, r.Last, r.Resample = o.first, o.last, o.resample
+
 	return r, errors.Join(r.Quality.UnmarshalText([]byte(o.quality)), r.Fill.UnmarshalText([]byte(o.fill)))
 }
 
@@ -244,6 +247,7 @@ func (c *command) explain(ctx context.Context, md *app.Service, r domain.DataReq
 	}
 
 	_, err = fmt.Fprintln(c.out, strings.TrimSuffix(p.String(), "\n"))
+
 	return err
 }
 

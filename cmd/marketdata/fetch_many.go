@@ -278,6 +278,7 @@ func writeSymbolCSV(w io.Writer, all []outcome[domain.Result]) error {
 	}
 
 	out.Flush()
+
 	return out.Error()
 }
 

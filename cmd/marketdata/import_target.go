@@ -54,6 +54,7 @@ func (c *command) openInput(name string, columns map[string]string) (*input, err
 	}
 
 	in.kind, in.rows = file.Recognize(f, columns)
+
 	return in, nil
 }
 
@@ -108,6 +109,7 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 	}
 
 	cfg := file.Config{Key: key, Format: format}
+
 	return target{
 		kind: first.kind, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
 		batches: func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error] {
@@ -116,6 +118,7 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 			}
 
 			cfg.Format.Name = in.name
+
 			return mapBatches(file.ReadBars(io.TeeReader(in.rows, counter), cfg), func(b file.Batch) batch {
 				return batch{
 					rows: b.Bars.Len(), repeated: b.Repeated, span: b.Range, locate: b.Locate,
@@ -194,6 +197,7 @@ func newTickTarget[T domain.Tick](
 	}
 
 	cfg := file.TickConfig{Symbol: symbol, Format: format}
+
 	return target{
 		kind: first.kind, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
 		batches: func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error] {
@@ -202,6 +206,7 @@ func newTickTarget[T domain.Tick](
 			}
 
 			cfg.Format.Name = in.name
+
 			return mapBatches(from.csv(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
 				return batch{
 					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,

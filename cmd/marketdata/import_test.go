@@ -35,6 +35,7 @@ func (r *cancelingReader) Read(p []byte) (int, error) {
 
 	n := copy(p, r.rest)
 	r.rest = r.rest[n:]
+
 	return n, nil
 }
 

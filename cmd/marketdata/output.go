@@ -83,6 +83,7 @@ func (l listing[T]) print(w io.Writer, format string, records []T) error {
 		for i, c := range l.columns {
 			header[i] = c.name
 		}
+
 		return csv.NewWriter(w).WriteAll(append([][]string{header}, rows...))
 	}
 

@@ -34,6 +34,7 @@ func (r *rejects) add(bad file.RejectedRow) error {
 	}
 
 	r.count++
+
 	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Reason.Error(), string(bad.Row)})
 }
 
@@ -52,5 +53,6 @@ func (r *rejects) close() error {
 	}
 
 	r.out.Flush()
+
 	return errors.Join(r.out.Error(), r.file.Close())
 }

@@ -46,6 +46,7 @@ func newSelector(pattern string, frequencies []string, price string) (selector, 
 
 	var err error
 	s.price, err = domain.ParsePriceType(price)
+
 	return s, err
 }
 

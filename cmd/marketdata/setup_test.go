@@ -46,5 +46,6 @@ func openFile(t *testing.T, name string) *app.Service {
 	}
 
 	t.Cleanup(done)
+
 	return md
 }

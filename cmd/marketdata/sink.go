@@ -104,6 +104,7 @@ func newTextSink[S, R any](
 				return err
 			}
 		}
+
 		return nil
 	}
 

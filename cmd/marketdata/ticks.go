@@ -184,5 +184,6 @@ func (c *command) noteTickCoverage(
 	c.notef("no %s of %s in the range; covered: %s", kind, symbol, summarize(all, func(e ports.StoreTickExtent) string {
 		return fmt.Sprintf("%s from %s", e.Kind, rangeText(e.Range))
 	}))
+
 	return nil
 }

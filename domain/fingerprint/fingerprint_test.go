@@ -160,6 +160,7 @@ func TestFingerprintForm(t *testing.T) {
 		}
 
 		lo := new(big.Int).And(n, new(big.Int).SetUint64(math.MaxUint64))
+
 		return word(word(b, lo.Uint64()), uint64(new(big.Int).Rsh(n, 64).Int64()))
 	}
 	form := word([]byte("BTC/USD 1m\n"), uint64(at.UnixMicro()))

@@ -65,6 +65,7 @@ func New(r domain.DataRequest, next time.Time) (Token, error) {
 	b = append(b, fingerprint(r)...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(domain.MicrosCeil(next)))
 	b = binary.LittleEndian.AppendUint32(b, checksum(b))
+
 	return Token(encoding.EncodeToString(b)), nil
 }
 
@@ -109,6 +110,7 @@ func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
 	if r.Start = next; !r.End.IsZero() && r.End.Before(next) { // the last bar may reach beyond the end
 		r.Start = r.End
 	}
+
 	return r, nil
 }
 

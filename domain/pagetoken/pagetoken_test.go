@@ -68,6 +68,7 @@ func toMicros(r domain.DataRequest) domain.DataRequest {
 			*end = domain.MicrosCeil(*end).Time()
 		}
 	}
+
 	return r
 }
 

@@ -29,6 +29,7 @@ func (b *breaker) allow() bool {
 	}
 
 	b.until = time.Now().Add(breakFor)
+
 	return true
 }
 

@@ -171,6 +171,7 @@ func (c *Cache) Get(ctx context.Context, key ports.ChunkKey) (ports.Chunk, bool)
 	}
 
 	c.hits.Add(1)
+
 	return chunk, true
 }
 
@@ -212,10 +213,11 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 	}
 
 	err := c.do(ctx, func(ctx context.Context) error { // packed within, so that a server left alone costs nothing
-		err := c.put(ctx, key, text, head, chunk, ttl)
+		err := c.put(ctx, key, head, chunk, ttl)
 		if refused(err) || errors.Is(err, errUnfit) { // a full server, for one, still deletes
 			err = c.client.Unlink(ctx, c.chunkName(text)).Err()
 		}
+
 		return err
 	})
 	if err != nil {
@@ -225,8 +227,9 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 
 // put swaps the value for what has the head.
 func (c *Cache) put(
-	ctx context.Context, key ports.ChunkKey, text, head string, chunk ports.Chunk, ttl time.Duration,
+	ctx context.Context, key ports.ChunkKey, head string, chunk ports.Chunk, ttl time.Duration,
 ) error {
+	text := key.String()
 	generation, err := c.generation(ctx)
 	if err != nil {
 		return err
@@ -277,6 +280,7 @@ func (c *Cache) remove(ctx context.Context, texts []string) error {
 	for i, text := range texts {
 		names[i] = c.chunkName(text)
 	}
+
 	return c.client.Unlink(ctx, names...).Err() // a full server still does that
 }
 

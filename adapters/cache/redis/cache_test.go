@@ -101,6 +101,7 @@ func open(tb testing.TB, url string, timeout time.Duration) (c *redis.Cache, beh
 
 	behind = goredis.NewClient(options)
 	tb.Cleanup(func() { _ = behind.Close() })
+
 	return c, behind, prefix
 }
 
@@ -219,6 +220,7 @@ func TestInvalidations(t *testing.T) {
 		}
 
 		tb.Cleanup(end)
+
 		return c
 	}
 	here, there := peer(t), peer(t)

@@ -43,6 +43,7 @@ func connect(options *redis.Options, timeout time.Duration, started func(run str
 		}
 
 		started(run)
+
 		return nil
 	}
 

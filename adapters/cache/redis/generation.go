@@ -23,6 +23,7 @@ func (c *Cache) saw(text string) (generation string) {
 
 	generation = *run + " " + text
 	c.seen.Store(&generation)
+
 	return generation
 }
 

@@ -85,6 +85,7 @@ func (c *Cache) receive(ctx context.Context, ps *redis.PubSub) (notice, error) {
 			}
 
 			asked = true
+
 			continue
 		}
 		if err != nil {

@@ -38,6 +38,7 @@ func TestInvalidationsContract(t *testing.T) {
 		}
 
 		channel := prefix + "invalidations"
+
 		return contract.InvalidationsSubject{
 			Peers: peers,
 			Held: func(ctx context.Context) (int, error) {

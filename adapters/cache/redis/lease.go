@@ -83,5 +83,6 @@ func (l *leases) take(text string) (head string, ok bool) {
 	defer l.mu.Unlock()
 	before, ok := l.seen[text]
 	delete(l.seen, text)
+
 	return before.head, ok && (before.head != "" || time.Since(before.at) < leaseFor)
 }

@@ -88,6 +88,7 @@ func (s *server) cache(t *testing.T, timeout time.Duration) *redis.Cache {
 	}
 
 	t.Cleanup(end)
+
 	return c
 }
 

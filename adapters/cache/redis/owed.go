@@ -117,6 +117,7 @@ func (c *Cache) payAll(ctx context.Context) bool {
 			return true
 		}
 	}
+
 	return true
 }
 
@@ -129,5 +130,6 @@ func (c *Cache) payPart(ctx context.Context, part map[string]int, all bool) erro
 	}
 
 	c.seen.Store(nil)
+
 	return c.client.Set(ctx, c.generationName(), rand.Text(), 0).Err()
 }

@@ -58,6 +58,7 @@ func TestTooManyDebtsEndTheGeneration(t *testing.T) {
 		}
 
 		t.Cleanup(end)
+
 		return c
 	}
 	url := servers.Redis(t)

@@ -28,6 +28,7 @@ func open(tb testing.TB) *ristretto.Cache[domain.Symbol, ports.SymbolEntry] {
 	}
 
 	tb.Cleanup(c.Close)
+
 	return c
 }
 

@@ -54,6 +54,7 @@ func TestSeriesContract(t *testing.T) {
 		}
 
 		tb.Cleanup(c.Close)
+
 		return contract.CacheSubject[ports.ChunkKey, ports.Chunk]{
 			Cache: c,
 			Key:   chunkKey,
@@ -71,6 +72,7 @@ func TestSeriesStayWithinTheirBytes(t *testing.T) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
+
 		return int64(m.HeapAlloc)
 	}
 	before := heap()

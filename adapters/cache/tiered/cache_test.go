@@ -22,6 +22,7 @@ func level(tb testing.TB) *ristretto.Cache[int, int] {
 	}
 
 	tb.Cleanup(c.Close)
+
 	return c
 }
 

@@ -80,6 +80,7 @@ func reindex(b []byte, change func(encoded []byte) []byte) []byte {
 
 	encoded := change(slices.Clone(b[offset:end]))
 	forged := append(slices.Clone(b[:offset]), encoded...)
+
 	return appendTrailer(forged, encoded, offset)
 }
 

@@ -55,6 +55,7 @@ func appendTrailer(b, encoded []byte, offset int64) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(offset))
 	b = binary.LittleEndian.AppendUint32(b, checksum(encoded, b[start:]))
 	b = binary.LittleEndian.AppendUint32(b, 0)
+
 	return append(b, magic...)
 }
 

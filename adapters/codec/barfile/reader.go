@@ -69,6 +69,7 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	}
 
 	f.extents = domain.MergeExtents(f.extents)
+
 	return f, nil
 }
 

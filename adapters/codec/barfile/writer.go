@@ -52,6 +52,7 @@ func Create(path string) (*Writer, error) {
 		path: path, file: file, buf: bufio.NewWriterSize(file, 1<<20), byKey: map[domain.SeriesKey]*seriesWriter{},
 	}
 	w.writeBytes([]byte(magic))
+
 	return w, nil
 }
 
@@ -182,6 +183,7 @@ func (w *Writer) Close() error {
 	}
 
 	w.file = nil
+
 	return syncFolder(filepath.Dir(w.path))
 }
 

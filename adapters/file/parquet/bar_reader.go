@@ -81,6 +81,7 @@ func (b *barReader) open() error {
 	}
 
 	b.cfg.Key, err = fileKey(opened, b.cfg.Key)
+
 	return err
 }
 
@@ -109,6 +110,7 @@ func (b *barReader) readBatch() (domain.Series, int, error) {
 	}
 
 	b.table.advance(n)
+
 	return s, n, err
 }
 
@@ -133,6 +135,7 @@ func (b *barReader) readColumns(n int) (c domain.Columns, err error) {
 	if c.Trades, err = b.table.readCounts(n); c.Trades == nil {
 		c.Trades = make([]int64, n)
 	}
+
 	return c, err
 }
 
@@ -150,6 +153,7 @@ func (b *barReader) readOpenTimes(n int) ([]int64, error) {
 	}
 
 	b.last = last
+
 	return times, err
 }
 

@@ -256,6 +256,7 @@ func TestReaderRejects(t *testing.T) {
 		}
 
 		damage(rows)
+
 		return encode(t, rows...)
 	}
 	type prices struct {

@@ -41,6 +41,7 @@ func (c *column[V]) take(n int) ([]V, error) {
 	n = min(n, len(c.values))
 	taken := c.values[:n]
 	c.values = c.values[n:]
+
 	return taken, nil
 }
 
@@ -77,6 +78,7 @@ func (c *column[V]) readPage() error {
 	}
 
 	c.values = insertNulls(c.values, levels)
+
 	return nil
 }
 
@@ -120,6 +122,7 @@ func decodeIntegers(dst []int64, data encoding.Values) []int64 {
 		}
 		return dst
 	}
+
 	return append(dst, data.Int64()...)
 }
 

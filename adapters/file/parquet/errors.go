@@ -35,5 +35,6 @@ func recoverPanic(f func() error) (err error) {
 			err = fmt.Errorf("the file is damaged: %v", cause)
 		}
 	}()
+
 	return f()
 }

@@ -53,6 +53,7 @@ func (s schema) columns() []string {
 	if s.side != "" {
 		names = append(names, s.side)
 	}
+
 	return names
 }
 
@@ -228,6 +229,7 @@ func isInteger(t pq.Type) bool {
 	}
 
 	integer, ok := logical.Value.(*format.IntType)
+
 	return ok && integer.IsSigned
 }
 

@@ -23,8 +23,10 @@ func ReadKey(r io.ReaderAt, size int64) (key domain.SeriesKey, err error) {
 		if err == nil {
 			key, err = fileKey(opened, domain.SeriesKey{})
 		}
+
 		return err
 	})
+
 	return key, err
 }
 
@@ -36,6 +38,7 @@ func fileKey(opened *pq.File, configured domain.SeriesKey) (domain.SeriesKey, er
 			return configured, fmt.Errorf("the file does not name its series (no %s in its metadata); "+
 				"give symbol and frequency", KeyName)
 		}
+
 		return configured, nil
 	}
 
@@ -58,8 +61,10 @@ func ReadSymbol(r io.ReaderAt, size int64) (symbol domain.Symbol, err error) {
 		if err == nil {
 			symbol, err = fileSymbol(opened, "")
 		}
+
 		return err
 	})
+
 	return symbol, err
 }
 
@@ -72,6 +77,7 @@ func fileSymbol(opened *pq.File, configured domain.Symbol) (domain.Symbol, error
 			return "", fmt.Errorf("the file does not name its symbol (no %s in its metadata); give the symbol",
 				SymbolName)
 		}
+
 		return configured, nil
 	}
 

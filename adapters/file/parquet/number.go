@@ -31,6 +31,7 @@ func newRescaler(from, to uint8) rescaler {
 	hi, lo := bits.Mul64(pow10(domain.MaxIntegerDigits/2), pow10(domain.MaxIntegerDigits/2))
 	carry, lo := bits.Mul64(lo, pow10(from))
 	r.limitHi, r.limitLo = hi*pow10(from)+carry, lo
+
 	return r
 }
 
@@ -59,5 +60,6 @@ func pow10(n uint8) uint64 {
 	for range n {
 		p *= 10
 	}
+
 	return p
 }

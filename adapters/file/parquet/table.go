@@ -74,6 +74,7 @@ func Recognize(r io.ReaderAt, size int64) file.Kind {
 		if err == nil {
 			kind = schemaOf(opened.Root()).kind
 		}
+
 		return err
 	})
 
@@ -182,6 +183,7 @@ func (t *table) endGroup() error {
 	for _, c := range t.decimals {
 		errs = append(errs, verifyEnd(t, c))
 	}
+
 	return errors.Join(errors.Join(errs...), t.close())
 }
 
@@ -240,6 +242,7 @@ func readColumn[V any](t *table, c *column[V], n int, use func(values []V) (vali
 
 		i += len(values)
 	}
+
 	return nil
 }
 
@@ -263,6 +266,7 @@ func (t *table) readTimes(n int, onFiner func(i int)) ([]int64, error) {
 			}
 			times = append(times, micros)
 		}
+
 		return 0, nil
 	})
 
@@ -304,6 +308,7 @@ func (t *table) readCoefficients(c *column[coefficient], dst domain.Column, scal
 		}
 
 		offset += len(values)
+
 		return 0, nil
 	})
 }
@@ -324,6 +329,7 @@ func (t *table) readCounts(n int) ([]int64, error) {
 		}
 
 		counts = append(counts, values...)
+
 		return 0, nil
 	})
 
@@ -346,6 +352,7 @@ func (t *table) readSides(n int) ([]domain.Side, error) {
 
 			sides = append(sides, side)
 		}
+
 		return 0, nil
 	})
 

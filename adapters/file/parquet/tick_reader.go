@@ -132,6 +132,7 @@ func (b *tickReader[T]) open() error {
 
 	b.scratch = make([]domain.Decimal, len(b.schema.decimals))
 	b.cfg.Symbol, err = fileSymbol(opened, b.cfg.Symbol)
+
 	return err
 }
 
@@ -170,6 +171,7 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], int, error) {
 
 	var err error
 	batch.Ticks, err = builder.Ticks()
+
 	return batch, batch.Ticks.Len(), err
 }
 
@@ -206,6 +208,7 @@ func (b *tickReader[T]) readRows() error {
 	}
 
 	b.rows = rows
+
 	return nil
 }
 

@@ -81,6 +81,7 @@ func newTickWriter[T domain.Tick, R any](
 		for i, tick := range ticks.All() {
 			set(&out.rows[i], tick)
 		}
+
 		return out.flush(ticks.Len())
 	}
 

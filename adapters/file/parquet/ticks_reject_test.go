@@ -31,6 +31,7 @@ func TestTickReaderRejects(t *testing.T) {
 		}
 
 		damage(rows)
+
 		return encode(t, rows...)
 	}
 	type floats struct {

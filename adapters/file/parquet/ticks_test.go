@@ -84,6 +84,7 @@ func (k tickKind[T]) collect(
 	}
 
 	ticks, err = b.Ticks()
+
 	return ticks, truncated, err
 }
 

@@ -37,6 +37,7 @@ func (r *barReader) query(firstParam int) query {
 	if s.limit > 0 {
 		s.limit -= r.rows
 	}
+
 	return r.layout.selectBars(s, firstParam)
 }
 
@@ -58,6 +59,7 @@ func (r *barReader) beginTable(t table) error {
 	}
 
 	r.builder.capacity = min(t.rows, r.pieceBars) // limited, because the server may announce any number
+
 	return nil
 }
 
@@ -145,6 +147,7 @@ func (r *barReader) checkTime(at int64) error {
 	case s.limit > 0 && r.rows == s.limit:
 		return fmt.Errorf("the response has more than the requested %d bars: %w", s.limit, ports.ErrIncomplete)
 	}
+
 	return nil
 }
 
@@ -160,6 +163,7 @@ func (r *barReader) readExact(d *decoder, at int64) ([]byte, error) {
 
 	text, err := d.readBytesOf(code)
 	r.exact = append(r.exact[:0], text...) // copied, because text is valid only until the next read
+
 	return r.exact, err
 }
 
@@ -170,6 +174,7 @@ func (r *barReader) checkNumbers(at int64, numbers [len(numberFields)]number) er
 			return r.incompleteRow(at, "the field "+numberFields[i]+" is missing")
 		}
 	}
+
 	return nil
 }
 
@@ -181,6 +186,7 @@ func (r *barReader) checkTrades(at int64, trades number) error {
 	case trades.int < 0:
 		return r.ruleError(domain.RuleNegativeTradeCount, at, "the trade count is negative")
 	}
+
 	return nil
 }
 
@@ -216,6 +222,7 @@ func (r *barReader) checkTags(d *decoder, at int64) error {
 			return r.ruleError(domain.RuleWrongSeries, at, fmt.Sprintf("the row has the %s %.80q", c.tag, value))
 		}
 	}
+
 	return nil
 }
 

@@ -36,6 +36,7 @@ func batchSubject(queries []ports.BarQuery) string {
 	case 1:
 		return queries[0].Key.String()
 	}
+
 	return fmt.Sprintf("%s and %d more", queries[0].Key, len(queries)-1)
 }
 
@@ -129,6 +130,7 @@ func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
 		readers[0].resumeAt(incomplete.at)
 		attempt++
 	}
+
 	return nil
 }
 
@@ -169,6 +171,7 @@ func (h *batchHandler) finishUntil(statement int) error {
 			return err
 		}
 	}
+
 	return nil
 }
 

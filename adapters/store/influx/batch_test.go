@@ -60,6 +60,7 @@ func statementsOf(tb testing.TB, r *http.Request) []string {
 	if text := form.Get("q"); len(text) > 8<<10 {
 		tb.Errorf("a query of %d bytes", len(text))
 	}
+
 	return strings.Split(form.Get("q"), "; ")
 }
 

@@ -61,6 +61,7 @@ func (s *Store) readSymbolNames(ctx context.Context, requested []domain.Symbol) 
 	}
 
 	slices.Sort(names)
+
 	return slices.Compact(names), nil
 }
 
@@ -80,6 +81,7 @@ func (s *Store) readTagValues(ctx context.Context, tag string, wheres ...[]condi
 
 			list := &lists[from+t.statement]
 			*list = append(*list, value)
+
 			return nil
 		})
 		if err != nil {

@@ -150,6 +150,7 @@ func deleteOneBar(t *testing.T, text string, compress bool) (ports.WriteReport, 
 			stored = withLength(head, document(result(0, false)))
 			return text
 		}
+
 		return stored
 	})
 	b := minuteBars(t, recordedKey, 1)

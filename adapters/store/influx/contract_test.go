@@ -37,6 +37,7 @@ func openStore(tb testing.TB, cfg influx.Config) *influx.Store {
 	}
 
 	tb.Cleanup(closeStore)
+
 	return s
 }
 
@@ -86,6 +87,7 @@ func waivers(reason string, laws ...string) []contract.Waiver {
 	for _, law := range laws {
 		list = append(list, contract.Waiver{Law: law, Reason: reason})
 	}
+
 	return list
 }
 
@@ -132,6 +134,7 @@ func plants(cfg influx.Config) map[contract.Defect]contract.Plant {
 
 			line := fmt.Sprintf("bars,grid=%s,kind=%s,symbol=%s%s %s %d",
 				key.Grid, key.PriceType, key.Symbol, tags, fields, at.Add(shift).UnixNano())
+
 			return writeRaw(ctx, cfg, line)
 		}
 	}
@@ -154,6 +157,7 @@ func deleteBar(ctx context.Context, cfg influx.Config, key domain.SeriesKey, at 
 
 	defer closeStore()
 	_, err = s.ReplaceBars(ctx, domain.EmptySeries(key), domain.Range{Start: at, End: at.Add(time.Microsecond)})
+
 	return err
 }
 

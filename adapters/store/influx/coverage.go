@@ -109,6 +109,7 @@ func (s *Store) readEdgesOnce(ctx context.Context, names []string) ([]edge, erro
 		if i >= 0 { // -1 if the first bar of the series was written between the two statements
 			edges[i].last, edges[i].hasLast = at, true
 		}
+
 		return nil
 	})
 

@@ -30,6 +30,7 @@ func coefficientAt(f float64, scale uint8) (coefficient int64, ok bool) {
 	}
 
 	coefficient = int64(x + math.Copysign(0.5, x))
+
 	return coefficient, float64(coefficient)/power == f
 }
 
@@ -40,6 +41,7 @@ func shortestCoefficient(f float64) (coefficient int64, scale uint8, ok bool) {
 			return coefficient, scale, true
 		}
 	}
+
 	return 0, 0, false
 }
 
@@ -51,6 +53,7 @@ func decimalFromFloat(f float64) (domain.Decimal, error) {
 	}
 
 	var buf [32]byte
+
 	return domain.ParseDecimalBytes(strconv.AppendFloat(buf[:0], f, 'e', -1, 64))
 }
 

@@ -68,6 +68,7 @@ func fakeStore(tb testing.TB, cfg influx.Config, respond roundTrip) *influx.Stor
 			opened = true
 			return response(r, http.StatusOK, document(result(0, false))), nil
 		}
+
 		return respond(r)
 	}))
 
@@ -139,6 +140,7 @@ func result(statement int64, partial bool, tables ...[]byte) []byte {
 	if partial {
 		items = append(items, mpText("partial"), mpTrue)
 	}
+
 	return mpMap(items...)
 }
 
@@ -164,6 +166,7 @@ func mpTexts(texts []string) []byte {
 	for _, t := range texts {
 		all = append(all, mpText(t))
 	}
+
 	return mpArray(all...)
 }
 

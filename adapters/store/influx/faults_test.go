@@ -395,12 +395,14 @@ func TestBreakStopsTheServer(t *testing.T) {
 				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}
+
 				continue
 			}
 
 			if err != nil {
 				t.Errorf("got %v", err)
 			}
+
 			break
 		}
 
@@ -450,6 +452,7 @@ func TestDeleteRetriesEngineIsClosed(t *testing.T) {
 			}
 
 			deleted = true
+
 			return response(r, http.StatusOK, document(result(0, false))), nil
 		})
 		report, err := s.ReplaceBars(t.Context(), b.Slice(0, 0), recordedQuery.Range)

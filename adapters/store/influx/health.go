@@ -30,6 +30,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		}
 
 		types[field] = got
+
 		return nil
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ func (s *Store) runQuery(ctx context.Context, q query, handler rowHandler) error
 	}
 
 	r := responseDecoder{decoder: newDecoder(response.Body, s.maxResponse), handler: handler}
+
 	return r.decode(q)
 }
 

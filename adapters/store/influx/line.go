@@ -46,6 +46,7 @@ func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.B
 
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, bar.OpenTime.UnixNano(), 10)
+
 	return append(b, '\n')
 }
 
@@ -77,5 +78,6 @@ func allSurviveFloat(values [len(numberFields)]domain.Decimal) bool {
 			return false
 		}
 	}
+
 	return true
 }

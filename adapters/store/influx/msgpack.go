@@ -129,6 +129,7 @@ func (d *decoder) next(n int) ([]byte, error) {
 
 	b := d.buf[d.pos : d.pos+n]
 	d.pos += n
+
 	return b, nil
 }
 
@@ -239,6 +240,7 @@ func (d *decoder) readBool() (bool, error) {
 	if err == nil && code != codeTrue && code != codeFalse {
 		err = malformedError("0x%02x where true or false should be", code)
 	}
+
 	return code == codeTrue, err
 }
 
@@ -279,6 +281,7 @@ func (d *decoder) readNumber() (number, error) {
 	}
 
 	i, err := d.readIntegerOf(code)
+
 	return number{kind: numberInt, int: i}, err
 }
 

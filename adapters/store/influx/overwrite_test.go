@@ -159,6 +159,7 @@ func countVersionBars(
 			n++
 		}
 	}
+
 	return n, nil
 }
 
@@ -169,6 +170,7 @@ func isVersion(versions []domain.Series, bar domain.Bar) bool {
 			return true
 		}
 	}
+
 	return false
 }
 

@@ -73,6 +73,7 @@ func (p *pieceBuilder) add(row row) error {
 		Open:     values[0], High: values[1], Low: values[2], Close: values[3],
 		Volume: values[4], Trades: row.trades,
 	})
+
 	return nil
 }
 

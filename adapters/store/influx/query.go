@@ -179,6 +179,7 @@ func (l layout) countBars(where []condition, s span) query {
 	b.add("SELECT COUNT(", quote(numberFields[0]), ") FROM ", quote(l.measurement))
 	b.addWhere(where)
 	b.addTimeRange(s)
+
 	return b.query()
 }
 

@@ -102,6 +102,7 @@ func drain(ctx context.Context, s *influx.Store, queries ...ports.BarQuery) erro
 				return err
 			}
 		}
+
 		return nil
 	}
 
@@ -110,6 +111,7 @@ func drain(ctx context.Context, s *influx.Store, queries ...ports.BarQuery) erro
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -198,6 +200,7 @@ func compareGolden(t *testing.T, path string, got []byte) {
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
+
 		return
 	}
 

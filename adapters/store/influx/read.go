@@ -60,6 +60,7 @@ func singleUse[P any](
 				yielded := time.Now()
 				more := yield(piece, nil)
 				consumer += time.Since(yielded)
+
 				return more
 			})
 			s.logSlow(ctx, op, time.Since(began)-consumer, rows)

@@ -159,6 +159,7 @@ func (r *responseDecoder) decodeResult() error {
 	}
 
 	r.finished = !state.partial
+
 	return nil
 }
 
@@ -177,6 +178,7 @@ func (r *responseDecoder) decodeResultKey(state resultState) (resultState, error
 		}
 
 		state.begun, state.continues = true, r.begun && !r.finished
+
 		return state, r.beginResult(id)
 	case "series":
 		if !state.begun || state.decoded {
@@ -184,6 +186,7 @@ func (r *responseDecoder) decodeResultKey(state resultState) (resultState, error
 		}
 
 		state.decoded = true
+
 		return state, r.decodeTables()
 	case "messages":
 		return state, r.skipMessages()
@@ -193,6 +196,7 @@ func (r *responseDecoder) decodeResultKey(state resultState) (resultState, error
 		}
 
 		state.partial, err = d.readBool()
+
 		return state, err
 	case "error":
 		return state, r.decodeError()
@@ -216,6 +220,7 @@ func (r *responseDecoder) beginResult(id int64) error {
 		r.decoder.resetLimit()
 	}
 	r.statement, r.finished, r.begun, r.rows = want, false, true, 0
+
 	return nil
 }
 
@@ -305,6 +310,7 @@ func (r *responseDecoder) decodeTable() error {
 	if cut {
 		r.cut = &t
 	}
+
 	return nil
 }
 

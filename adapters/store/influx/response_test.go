@@ -190,6 +190,7 @@ func TestAnnouncedRowsAreMissing(t *testing.T) {
 		if cut {
 			items = append(items, mpText("partial"), mpTrue)
 		}
+
 		return mpMap(items...)
 	}
 	row, next := barRow(0, nil), barRow(1, nil)

@@ -33,6 +33,7 @@ func (s *Store) Retention(ctx context.Context) (time.Duration, error) {
 	}
 
 	policy, err := s.readRetentionPolicy(ctx)
+
 	return policy.duration, translate("retention", s.database, err)
 }
 
@@ -70,6 +71,7 @@ func (s *Store) readRetentionPolicy(ctx context.Context) (retentionPolicy, error
 		if policy.name == s.retention || s.retention == "" && isDefault {
 			found = policy
 		}
+
 		return err
 	})
 

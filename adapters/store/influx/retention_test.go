@@ -131,6 +131,7 @@ func TestRetentionPolicyIsChosen(t *testing.T) {
 				case r.URL.Path != "/query":
 					writes++
 				}
+
 				return response(r, http.StatusOK, document(result(0, false))), nil
 			})
 			_, err := s.WriteBars(t.Context(), old, old.Range())

@@ -130,6 +130,7 @@ func TestRequestDestinations(t *testing.T) {
 		if r.URL.Path == "/api/v2/buckets" {
 			return response(r, http.StatusOK, []byte("{}")), nil
 		}
+
 		return response(r, http.StatusOK, document(result(0, false))), nil
 	})
 	b := minuteBars(t, recordedKey, 1)

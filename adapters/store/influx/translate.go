@@ -57,6 +57,7 @@ func newServerError(r *http.Response) *ServerError {
 	if location := r.Header.Get("Location"); location != "" {
 		e.Message = "redirects to " + truncateMessage(location) + "; configure that URL if it is right"
 	}
+
 	return e
 }
 
@@ -79,6 +80,7 @@ func truncateMessage(text string) string {
 	if len(text) > maxMessage {
 		text = text[:maxMessage] + "..."
 	}
+
 	return strings.ToValidUTF8(text, "?")
 }
 

@@ -20,6 +20,7 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage doma
 	report, err := s.writeBars(ctx, bars, coverage)
 	op := operation{"write bars", bars.Key().String()}
 	s.logSlow(ctx, op, time.Since(began), bars.Len())
+
 	return report, translate(op.name, op.subject, err)
 }
 
@@ -45,6 +46,7 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	report, err := s.replaceBars(ctx, bars, r)
 	op := operation{"replace bars", bars.Key().String()}
 	s.logSlow(ctx, op, time.Since(began), bars.Len())
+
 	return report, translate(op.name, op.subject, err)
 }
 
@@ -77,6 +79,7 @@ func (s *Store) rewriteRange(ctx context.Context, bars domain.Series, r domain.R
 	c.insert, c.restore, c.erase = nil, c.insert, nanoSpan(r)
 	deleted, err := s.countRows(ctx, bars.Key(), c.erase)
 	c.report.Deleted = deleted
+
 	return c, err
 }
 

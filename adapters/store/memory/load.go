@@ -68,5 +68,6 @@ func (s *Store) load(ctx context.Context, extent domain.Extent, bars iter.Seq2[d
 	}
 
 	_, err := s.bars.write(ctx, extent.Key, extent.Range, pieces...)
+
 	return err
 }

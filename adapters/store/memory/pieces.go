@@ -68,6 +68,7 @@ func (t *table[K, D]) lastRows(pieces []D, r domain.Range, limit int) []D {
 	}
 
 	slices.Reverse(parts)
+
 	return parts
 }
 
@@ -91,6 +92,7 @@ func (t *table[K, D]) merge(d D, stored []D) (D, ports.WriteReport, error) {
 
 				next++
 				i++
+
 				continue
 			}
 
@@ -109,6 +111,7 @@ func (t *table[K, D]) merge(d D, stored []D) (D, ports.WriteReport, error) {
 	}
 
 	merged, err := t.concat(t.keyOf(d), append(runs, d.Slice(done, d.Len())))
+
 	return merged, report, err
 }
 
@@ -144,6 +147,7 @@ func (t *table[K, D]) appendPiece(pieces []D, piece D) ([]D, error) {
 
 	merged, err := t.concat(t.keyOf(piece), []D{pieces[n-1], piece})
 	pieces[n-1] = merged
+
 	return pieces, err
 }
 
@@ -152,6 +156,7 @@ func countRows[D rows[D]](pieces []D) int {
 	for _, p := range pieces {
 		n += p.Len()
 	}
+
 	return n
 }
 
@@ -161,6 +166,7 @@ func subtractRange(ranges []domain.Range, r domain.Range) []domain.Range {
 	for _, o := range ranges {
 		left = append(left, o.Subtract([]domain.Range{r})...)
 	}
+
 	return left
 }
 

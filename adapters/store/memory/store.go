@@ -42,6 +42,7 @@ func New() *Store {
 	s.bars = newBarTable(s)
 	s.trades = newTickTable[domain.Trade](s, domain.TickTrades)
 	s.quotes = newTickTable[domain.Quote](s, domain.TickQuotes)
+
 	return s
 }
 

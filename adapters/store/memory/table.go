@@ -140,6 +140,7 @@ func (t *table[K, D]) write(
 		}
 
 		c.pieces, c.report, err = t.mergePieces(old.pieces, pieces)
+
 		return c, err
 	})
 

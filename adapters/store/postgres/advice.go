@@ -50,6 +50,7 @@ func (t *tableStats) findIndex(columns string) (name string, usable, found bool)
 			name, found = t.indexes[i], true
 		}
 	}
+
 	return name, false, found
 }
 

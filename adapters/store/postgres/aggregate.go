@@ -97,6 +97,7 @@ func fixedStep(g domain.Grid) (step time.Duration, ok bool) {
 	case unit == domain.Month, g.Zone() != "" && (unit == domain.Day || unit == domain.Week):
 		return 0, false
 	}
+
 	return g.Frequency().Nominal(), true
 }
 
@@ -114,8 +115,10 @@ func (s *Store) tradeBounds(ctx context.Context, args []any) (bounds domain.Rang
 				bounds = domain.Range{Start: first.UTC(), End: last.UTC().Add(time.Microsecond)}
 			}
 		}
+
 		return rows.Err()
 	})
+
 	return bounds, err
 }
 

@@ -57,6 +57,7 @@ func batchSubject(queries []ports.BarQuery) string {
 	case 1:
 		return queries[0].Key.String()
 	}
+
 	return fmt.Sprintf("%s and %d more", queries[0].Key, len(queries)-1)
 }
 
@@ -66,6 +67,7 @@ func validateBatch(queries []ports.BarQuery) error {
 			return fmt.Errorf("query %d: %w", i, err)
 		}
 	}
+
 	return nil
 }
 

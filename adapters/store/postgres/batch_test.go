@@ -82,6 +82,7 @@ func FuzzBatchDecoder(f *testing.F) {
 			}
 
 			last = piece.Query
+
 			return true
 		}
 		for len(b) > 0 {

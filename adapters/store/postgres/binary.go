@@ -142,6 +142,7 @@ func (s *copyStream) Read(p []byte) (int, error) {
 
 	n := copy(p, s.unread)
 	s.unread = s.unread[n:]
+
 	return n, nil
 }
 
@@ -273,11 +274,13 @@ func (d *barDecoder) take() (domain.Series, error) {
 		if first == d.previous {
 			rule = domain.RuleDuplicate
 		}
+
 		return domain.Series{}, &domain.RuleError{Rule: rule, Key: d.key, At: first.Time(),
 			Detail: "rows are not in ascending order"}
 	}
 
 	d.previous, d.hasPrevious = domain.Micros(piece.OpenMicros[len(piece.OpenMicros)-1]), true
+
 	return domain.NewSeriesFromColumns(d.key, piece)
 }
 

@@ -18,6 +18,7 @@ func scanSymbol(row pgx.CollectableRow) (m domain.SymbolMeta, err error) {
 	if m.Tick, err = domain.ParseDecimal(tick); err == nil {
 		m.Lot, err = domain.ParseDecimal(lot)
 	}
+
 	return m, asSchemaError("symbols", err)
 }
 

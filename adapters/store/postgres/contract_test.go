@@ -31,6 +31,7 @@ func open(tb testing.TB, cfg postgres.Config) *postgres.Store {
 	}
 
 	tb.Cleanup(closeStore)
+
 	return s
 }
 

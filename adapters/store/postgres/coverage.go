@@ -59,6 +59,7 @@ func (w *writer) removeCoverage(ctx context.Context, c *seriesCoverage, id int32
 	for _, t := range touching {
 		rest = append(rest, t.Subtract([]domain.Range{r})...)
 	}
+
 	return w.replaceRanges(ctx, c, id, r, rest)
 }
 
@@ -170,6 +171,7 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 			cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start),
 		)
 	})
+
 	return extents, nil
 }
 

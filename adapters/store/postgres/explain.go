@@ -140,6 +140,7 @@ func scanPlan(row pgx.CollectableRow) (planNode, error) {
 		Plan planNode `json:"Plan"`
 	}
 	err := json.Unmarshal([]byte(text), &plans)
+
 	return plans[0].Plan, err
 }
 

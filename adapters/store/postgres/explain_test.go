@@ -346,6 +346,7 @@ func TestExplainErrors(t *testing.T) {
 		if err == nil && n < 2 { // one is the transaction with the lock
 			err = errors.New("no statement waits for the lock")
 		}
+
 		return err
 	})
 	cancel()
@@ -355,6 +356,7 @@ func TestExplainErrors(t *testing.T) {
 		if err == nil && n > 1 {
 			err = errors.New("the statement still waits for the lock")
 		}
+
 		return err
 	})
 	if _, err := other.Exec(t.Context(), "ROLLBACK"); err != nil {

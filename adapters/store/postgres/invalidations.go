@@ -63,6 +63,7 @@ func (iv *Invalidations) Publish(ctx context.Context, changes ...ports.Invalidat
 	if err == nil && len(payloads) > 0 {
 		err = iv.notify(ctx, payloads)
 	}
+
 	return translate(ctx, opPublish, "", err)
 }
 
@@ -231,6 +232,7 @@ func waitForNotification(ctx context.Context, conn *pgx.Conn) (*pgconn.Notificat
 			}
 		}
 	}
+
 	return nil, ctx.Err()
 }
 
@@ -297,6 +299,7 @@ func encodeNotifications(from string, changes []ports.Invalidation) (payloads []
 	if len(part.Changes) > 0 {
 		err = flush()
 	}
+
 	return payloads, err
 }
 

@@ -42,6 +42,7 @@ func openUnmigrated(tb testing.TB, dsn string) *postgres.Store {
 	}
 
 	tb.Cleanup(closeStore)
+
 	return s
 }
 
@@ -53,6 +54,7 @@ func connect(tb testing.TB, dsn string) *pgx.Conn {
 	}
 
 	tb.Cleanup(func() { _ = conn.Close(context.WithoutCancel(tb.Context())) })
+
 	return conn
 }
 
@@ -100,6 +102,7 @@ func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, erro
 	}
 
 	t.Fatal("the sequence ended without an error")
+
 	return ports.Invalidation{}
 }
 
@@ -177,6 +180,7 @@ func TestInvalidationsOnCallersPool(t *testing.T) {
 				if err == nil && n > 0 {
 					err = errors.New("a connection still listens")
 				}
+
 				return err
 			})
 		})
@@ -356,6 +360,7 @@ func TestSubscribeVerifiesDelivery(t *testing.T) {
 		if err == nil && n > 0 {
 			err = errors.New("a connection still listens")
 		}
+
 		return err
 	})
 }
@@ -379,6 +384,7 @@ func TestSubscriptionDetectsSilentServer(t *testing.T) {
 		if took < 4*time.Second || took > 20*time.Second || errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("after %s: %v", took, err)
 		}
+
 		return
 	}
 

@@ -33,6 +33,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err == nil {
 		err = s.migrate(ctx, files)
 	}
+
 	return translate(ctx, "migrate", "", withPhase(ports.PhaseQuery, err))
 }
 
@@ -92,6 +93,7 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	}
 
 	_, err = migrator.Migrate(ctx)
+
 	return err
 }
 

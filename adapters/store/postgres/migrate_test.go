@@ -24,6 +24,7 @@ func openEmpty(t *testing.T, dsn string) *Store {
 	}
 
 	t.Cleanup(closeStore)
+
 	return s
 }
 

@@ -79,6 +79,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	if sign == numericNegative {
 		lo = -lo
 	}
+
 	return lo >> 63, lo, nil
 }
 
@@ -141,6 +142,7 @@ func numericScale(b []byte) (uint8, error) {
 		for ; d%10 == 0; d /= 10 {
 			needed--
 		}
+
 		break
 	}
 
@@ -247,6 +249,7 @@ func magnitude(hi, lo int64) (high, low uint64, negative bool) {
 
 	low, borrow := bits.Sub64(0, uint64(lo), 0)
 	high, _ = bits.Sub64(0, uint64(hi), borrow)
+
 	return high, low, true
 }
 
@@ -264,5 +267,6 @@ func divide(high, low, by uint64) (quotientHigh, quotientLow, remainder uint64) 
 
 	quotientHigh, remainder = high/by, high%by
 	quotientLow, remainder = bits.Div64(remainder, low, by)
+
 	return quotientHigh, quotientLow, remainder
 }

@@ -113,6 +113,7 @@ func TestNumericRefuses(t *testing.T) {
 		for _, w := range words {
 			b = binary.BigEndian.AppendUint16(b, w)
 		}
+
 		return b
 	}
 	for name, c := range map[string]struct {

@@ -275,6 +275,7 @@ func symbolSearch(db *bun.DB, q ports.SymbolQuery) (sql string, args []any, err 
 	}
 
 	text, err := search.AppendQuery(db.QueryGen(), nil)
+
 	return string(text), b.values, err
 }
 
@@ -394,6 +395,7 @@ func explainRead(options, statement string, hasLimit bool) string {
 	if hasLimit {
 		arguments += limitArgument
 	}
+
 	return "EXPLAIN (" + options + ") EXECUTE " + statement + "(" + arguments + ")"
 }
 

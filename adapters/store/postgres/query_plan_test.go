@@ -82,6 +82,7 @@ func readArgs(r testRange, limit int) string {
 	if limit > 0 {
 		args += fmt.Sprintf(", %d", limit)
 	}
+
 	return args
 }
 

@@ -213,6 +213,7 @@ func stringLiteral(n ast.Node) (text string, ok bool) {
 	}
 
 	text, err := strconv.Unquote(literal.Value)
+
 	return text, err == nil
 }
 

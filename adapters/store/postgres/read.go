@@ -131,6 +131,7 @@ func (s *Store) query(ctx context.Context, sql string, args []any, read func(pgx
 		err = read(rows)
 		cancel() // has no effect after the last row
 		rows.Close()
+
 		return withPhase(ports.PhaseRead, timeoutCause(ctx, stmtCtx, err))
 	})
 }

@@ -59,6 +59,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 		}
 
 		t.Cleanup(closeStore)
+
 		return s
 	}
 	late := gen.Walk("ETH/USD", 1_000_000) // reaches 2021, whose partition is missing

@@ -74,5 +74,6 @@ func (db session) transaction(ctx context.Context, f func() error) error {
 	rollbackCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.store.cfg.ConnectTimeout)
 	defer cancel()
 	_, _ = db.exec(rollbackCtx, rollback)
+
 	return err
 }

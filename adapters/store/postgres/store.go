@@ -117,6 +117,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 
 	db := stdlib.OpenDBFromPool(pool)
 	s := &Store{pool: pool, bun: bun.NewDB(db, pgdialect.New()), cfg: cfg}
+
 	return s, func() {
 		if err := db.Close(); err != nil {
 			cfg.Logger.Error("closing bun's handle of the postgres pool", "error", err)
@@ -161,6 +162,7 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
 	c.AfterConnect = checkSession
+
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
@@ -202,6 +204,7 @@ func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) erro
 	}
 
 	defer conn.Release()
+
 	return f(conn.Conn())
 }
 
@@ -261,6 +264,7 @@ func (s *Store) Check(ctx context.Context) error {
 		_, err := conn.Exec(stmtCtx, checkSchema, pgx.QueryExecModeCacheStatement)
 		return withPhase(ports.PhaseQuery, err)
 	})
+
 	return translate(ctx, "check", "", err)
 }
 

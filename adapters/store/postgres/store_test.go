@@ -35,6 +35,7 @@ func changeDSN(t *testing.T, dsn string, change func(u *url.URL, query url.Value
 	query := u.Query()
 	change(u, query)
 	u.RawQuery = query.Encode()
+
 	return u.String()
 }
 
@@ -223,6 +224,7 @@ func TestBusyPoolIsOverloaded(t *testing.T) {
 		if stats := s.PoolStats(); stats.InUse != 1 || stats.Max != 1 || stats.Waits < 1 {
 			t.Errorf("%+v", stats)
 		}
+
 		break
 	}
 	if n, err := countBars(t.Context(), s, queryAll(bars)); n != bars.Len() || err != nil {
@@ -254,6 +256,7 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 		if err == nil && n > 0 {
 			err = fmt.Errorf("%d statements still run", n)
 		}
+
 		return err
 	}
 	began := time.Now()

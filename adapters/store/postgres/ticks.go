@@ -35,6 +35,7 @@ var (
 			trade := domain.Trade{
 				Time: r.time, Seq: r.seq, Price: r.decimal(2, "price"), Size: r.decimal(3, "size"), Side: r.side(4),
 			}
+
 			return trade, r.err
 		},
 		appendRow: func(b []byte, t domain.Trade) []byte {
@@ -56,6 +57,7 @@ var (
 				Time: r.time, Seq: r.seq, Bid: r.decimal(2, "bid"), Ask: r.decimal(3, "ask"),
 				BidSize: r.decimal(4, "bid size"), AskSize: r.decimal(5, "ask size"),
 			}
+
 			return quote, r.err
 		},
 		appendRow: func(b []byte, q domain.Quote) []byte {
@@ -120,6 +122,7 @@ func readTicks[T domain.Tick](
 	}
 
 	d := &tickDecoder[T]{schema: schema, symbol: q.Symbol, builder: domain.NewTicksBuilder[T](q.Symbol)}
+
 	return streamRows(ctx, s, r, d)
 }
 
@@ -148,6 +151,7 @@ func (ts *tickSchema[T]) write(
 	}
 
 	s.logSlow(ctx, op, string(symbol), time.Since(began), ticks.Len())
+
 	return report, translate(ctx, op, string(symbol), err)
 }
 
@@ -208,6 +212,7 @@ func (d *tickDecoder[T]) take() (domain.Ticks[T], error) {
 	}
 
 	d.previous = &tickKey{piece.Time(last), piece.Seq(last)}
+
 	return piece, nil
 }
 
@@ -249,6 +254,7 @@ func (r *tickRow) side(i int) domain.Side {
 	if n > uint16(domain.SideSell) {
 		r.keepError(i, "side", fmt.Errorf("%w: %d is not a side", errInt, int16(n)))
 	}
+
 	return domain.Side(n)
 }
 

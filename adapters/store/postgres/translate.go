@@ -120,6 +120,7 @@ func isTLSError(err error) bool {
 		record  tls.RecordHeaderError
 		alert   tls.AlertError
 	)
+
 	return errors.As(err, &verify) || errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) ||
 		errors.As(err, &record) || errors.As(err, &alert) ||
 		strings.Contains(err.Error(), "server refused TLS connection") // the driver exports no error for it

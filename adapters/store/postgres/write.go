@@ -57,6 +57,7 @@ func (s *Store) writeBars(
 	}
 
 	s.logSlow(ctx, op, key.String(), time.Since(began), bars.Len())
+
 	return report, translate(ctx, op, key.String(), err)
 }
 
@@ -157,6 +158,7 @@ func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	}
 
 	_, err := w.db.exec(ctx, ensurePartitions, c.table.name, starts)
+
 	return err
 }
 
@@ -183,6 +185,7 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 			return report, err
 		}
 	}
+
 	return report, w.removeCoverage(ctx, &c.coverage, id, c.r)
 }
 
@@ -253,6 +256,7 @@ func (w *writer) writeBatch(ctx context.Context, c change, id int32, b batch) (r
 	report.Inserted = after - (before - report.Deleted)
 	report.Changed = merged - report.Inserted
 	report.Unchanged = b.len() - merged
+
 	return report, nil
 }
 
@@ -262,6 +266,7 @@ func keyArgs(id int32, key []string) []any {
 	for _, text := range key {
 		args = append(args, text)
 	}
+
 	return args
 }
 
@@ -281,6 +286,7 @@ func batchEnd(times []int64, from, size int) int {
 	for end < len(times) && times[end] == times[end-1] {
 		end++
 	}
+
 	return end
 }
 
@@ -294,6 +300,7 @@ func (w *writer) insert(ctx context.Context, c change, id int32, b batch) error 
 	stream := newCopyStream(b.len(), uint16(1+len(c.key)+c.table.fields), func(buf []byte, i int) []byte {
 		return c.appendRow(append(buf, prefix...), b.from+i)
 	})
+
 	return w.copyRows(ctx, c.table.sql.copyTable, stream)
 }
 
@@ -311,6 +318,7 @@ func (w *writer) fillStage(ctx context.Context, c change, b batch) error {
 	stream := newCopyStream(b.len(), uint16(c.table.fields), func(buf []byte, i int) []byte {
 		return c.appendRow(buf, b.from+i)
 	})
+
 	return w.copyRows(ctx, c.table.sql.copyStage, stream)
 }
 
@@ -336,5 +344,6 @@ func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool
 
 	// Read the number back, because another writer may have inserted the symbol first.
 	known, err = w.db.queryRow(ctx, selectSymbolID, args, &id)
+
 	return id, known, err
 }

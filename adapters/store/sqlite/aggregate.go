@@ -52,6 +52,7 @@ func aggregateTrades(
 		}
 
 		more = bars.Len() == 0 || yield(bars)
+
 		return more
 	})
 	if err := errors.Join(resampleErr, err); err != nil || !more {
@@ -61,5 +62,6 @@ func aggregateTrades(
 	if last := resampler.Flush(); last.Len() > 0 {
 		yield(last)
 	}
+
 	return nil
 }

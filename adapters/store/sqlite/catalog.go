@@ -111,5 +111,6 @@ func canMatch(pattern string) bool {
 			return false
 		}
 	}
+
 	return true
 }

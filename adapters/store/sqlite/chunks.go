@@ -75,6 +75,7 @@ func (w *chunkWriter) write(ctx context.Context, bars domain.Series) error {
 
 		bars = bars.Slice(n, bars.Len())
 	}
+
 	return nil
 }
 
@@ -200,6 +201,7 @@ func (w *chunkWriter) merge(stored, bars domain.Series, keepOthers bool) mergedB
 
 	reportBefore.Unchanged = w.report.Unchanged
 	m.isChanged = w.report != reportBefore
+
 	return m
 }
 
@@ -220,6 +222,7 @@ func nextRun(a, b []int64) (onlyA, onlyB, both int) {
 	for both < len(a) && both < len(b) && a[both] == b[both] {
 		both++
 	}
+
 	return 0, 0, both
 }
 

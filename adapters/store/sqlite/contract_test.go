@@ -39,6 +39,7 @@ func openForContract(tb testing.TB) contract.Store {
 	path := filepath.Join(tb.TempDir(), "market.db")
 	s := open(tb, path)
 	raw := openRaw(tb, path)
+
 	return contract.Store{
 		Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s,
 		Corrupt: map[contract.Defect]contract.Plant{
@@ -59,6 +60,7 @@ func open(tb testing.TB, path string) *sqlite.Store {
 	}
 
 	tb.Cleanup(closeStore)
+
 	return s
 }
 
@@ -99,6 +101,7 @@ WHERE symbol = ? AND grid = ? AND kind = ?`, string(key.Symbol), key.Grid.String
 	if err == nil {
 		bars, err = c.Series(key)
 	}
+
 	return id, bars, err
 }
 
@@ -122,6 +125,7 @@ func putChunk(ctx context.Context, db *sql.DB, text string, id int64, bars domai
 
 	times := bars.Columns().OpenMicros
 	_, err = db.ExecContext(ctx, text, times[0], times[len(times)-1], len(times), data, id)
+
 	return err
 }
 
@@ -190,6 +194,7 @@ func negateTradeCount(ctx context.Context, db *sql.DB, key domain.SeriesKey, at 
 	body := data[:len(data)-4]
 	data = binary.LittleEndian.AppendUint32(body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	_, err = db.ExecContext(ctx, `UPDATE chunks SET data = ? WHERE id = ?`, data, id)
+
 	return err
 }
 

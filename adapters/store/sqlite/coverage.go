@@ -95,6 +95,7 @@ func removeCoverage(ctx context.Context, tx *sql.Tx, series int64, r domain.Rang
 		for _, e := range extents {
 			remaining = append(remaining, e.Subtract([]domain.Range{r})...)
 		}
+
 		return remaining
 	})
 }

@@ -89,6 +89,7 @@ func TestSQLGolden(t *testing.T) {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}
+
 			continue
 		}
 
@@ -179,6 +180,7 @@ func stringLiteral(n ast.Node) (text string, ok bool) {
 	}
 
 	text, err := strconv.Unquote(literal.Value)
+
 	return text, err == nil
 }
 

@@ -56,6 +56,7 @@ func (s *Store) readBars(ctx context.Context, tx snapshot, q ports.BarQuery, yie
 
 	left := q.First
 	read := chunkRead{stmt: tx.StmtContext(ctx, s.chunksStmt), targets: (*chunkRow).borrowTargets, query: q}
+
 	return read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		if q.First > 0 {
 			c = c.Slice(0, min(left, c.Len()))
@@ -63,6 +64,7 @@ func (s *Store) readBars(ctx context.Context, tx snapshot, q ports.BarQuery, yie
 		}
 
 		bars, err := decodeChunk(c, q.Key)
+
 		return err == nil && yield(bars) && (q.First == 0 || left > 0), err
 	})
 }
@@ -163,6 +165,7 @@ func (r *chunkRow) open(key domain.SeriesKey) (codec.Chunk, error) {
 		if r.next.V == r.last.V {
 			rule = domain.RuleDuplicate
 		}
+
 		return c, corruptError(&domain.RuleError{Rule: rule, Key: key, At: r.next.V.Time(),
 			Detail: "a chunk begins here, but the one before it ends at " + r.last.V.Time().Format(time.RFC3339Nano)})
 	}

@@ -22,6 +22,7 @@ func (s *Store) readSnapshot(ctx context.Context, read func(snapshot) error) err
 	}
 
 	defer func() { _ = tx.Rollback() }() // it wrote nothing
+
 	return read(snapshot{tx})
 }
 
@@ -45,6 +46,7 @@ func (p *statePieces[D]) read(ctx context.Context, s *Store, q stateQuery, readR
 		if p.state != nil {
 			p.put(p.empty)
 		}
+
 		return ctx.Err() // the caller may have canceled the context while it used the last piece
 	})
 }
@@ -210,5 +212,6 @@ func (c *blockChanges) saveVersion(
 	}
 
 	_, err := tx.ExecContext(ctx, deleteEmptyBlocks, series)
+
 	return err
 }

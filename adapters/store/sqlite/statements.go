@@ -52,6 +52,7 @@ func (s *preparedStatements) prepare(ctx context.Context, text string) (*sql.Stm
 		s.byText = map[string]*sql.Stmt{}
 	}
 	s.byText[text] = stmt
+
 	return stmt, nil
 }
 
@@ -62,6 +63,7 @@ func (s *preparedStatements) exec(ctx context.Context, text string, args ...any)
 	}
 
 	_, err = stmt.ExecContext(ctx, args...)
+
 	return err
 }
 

@@ -300,6 +300,7 @@ func TestCancelWhileAnotherWrites(t *testing.T) {
 		if e, ok := errors.AsType[*ports.Error](err); !ok || e.Phase != ports.PhaseAcquire {
 			t.Errorf("got %v, want the phase %s", err, ports.PhaseAcquire)
 		}
+
 		return took
 	})
 
@@ -323,6 +324,7 @@ func TestCancelWhileWriting(t *testing.T) {
 		if !errors.Is(err, ports.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
+
 		return took
 	})
 	if got, err := readAll(t.Context(), s, query(bars)); err != nil || got.Len() != 0 {

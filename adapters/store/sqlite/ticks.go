@@ -112,6 +112,7 @@ func readTicks[T domain.Tick](
 		}
 
 		pieces := statePieces[domain.Ticks[T]]{empty: empty, yield: yield}
+
 		return pieces.read(ctx, s, t.stateQuery(q), func(tx snapshot) error { return t.read(ctx, tx, q, pieces.put) })
 	})
 }
@@ -176,6 +177,7 @@ func (t *tickTable[T]) query(ctx context.Context, db querier, q ports.TickQuery)
 	if q.First > 0 {
 		limit = q.First
 	}
+
 	return db.QueryContext(ctx, t.sql.selectRange, symbol, kind, start, end, limit)
 }
 
@@ -289,6 +291,7 @@ func (w *tickWriter[T]) replace(ctx context.Context, ticks domain.Ticks[T], r do
 	}
 
 	w.report.Deleted += len(others)
+
 	return w.write(ctx, ticks)
 }
 
@@ -333,6 +336,7 @@ func (w *tickWriter[T]) write(ctx context.Context, ticks domain.Ticks[T]) error 
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -401,6 +405,7 @@ func (w *tickWriter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (changed 
 	for ; next < ticks.Len(); next++ {
 		changed = append(changed, w.insert(ticks.At(next)))
 	}
+
 	return changed, rows.Err()
 }
 
@@ -427,6 +432,7 @@ func newTickRow(symbol domain.Symbol, columnCount int) *tickRow {
 	for i := range r.columns {
 		r.targets[i] = &r.columns[i]
 	}
+
 	return r
 }
 
@@ -441,6 +447,7 @@ func (r *tickRow) scan(rows *sql.Rows) error {
 	micros, _ := r.columns[0].(int64)
 	r.time = domain.Micros(micros).Time()
 	r.seq, _ = r.columns[1].(int64)
+
 	return nil
 }
 
@@ -456,6 +463,7 @@ func (r *tickRow) decimal(column int, name string) (d domain.Decimal) {
 	default:
 		r.violate(domain.RuleNotFinite, name+" is not the text of a number")
 	}
+
 	return d
 }
 

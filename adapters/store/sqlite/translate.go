@@ -114,5 +114,6 @@ func codeKind(c int) (hint string, kind error) {
 	case code.SQLITE_CORRUPT:
 		return "the file is damaged; restore it from a backup", ports.ErrCorruptData
 	}
+
 	return "", ports.ErrInternal
 }

@@ -58,6 +58,7 @@ func (c *Call) For(s *Store) *Call {
 
 	other := *c
 	other.Store = s
+
 	return &other
 }
 
@@ -170,6 +171,7 @@ func callRecovering[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], a
 			err = c.panicError(v)
 		}
 	}()
+
 	return f(ctx, c.Store, arg)
 }
 

@@ -54,6 +54,7 @@ func ReadTicks[T domain.Tick](
 		}
 
 		ticks, err := domain.ConcatTicks(empty, result.Pieces)
+
 		return ports.Piece[domain.Ticks[T]]{Rows: ticks, State: result.State}, err
 	}, q)
 }
