@@ -33,6 +33,7 @@ func (a *ahead) used(key ports.ChunkKey) bool {
 		delete(a.waiting, key)
 		a.count.Add(-1)
 	}
+
 	return ok
 }
 

@@ -80,6 +80,7 @@ func (c Config) WithDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+
 	return c
 }
 
@@ -106,6 +107,7 @@ func (c Config) Validate() error {
 	if c.ReadAhead != nil && *c.ReadAhead < 0 {
 		faults = append(faults, fmt.Errorf("read_ahead %d: must not be negative", *c.ReadAhead))
 	}
+
 	return errors.Join(faults...)
 }
 

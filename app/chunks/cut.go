@@ -34,6 +34,7 @@ func cutOf(g domain.Grid) cut {
 		bars = calendarBars
 	}
 	bar := f.Nominal().Microseconds()
+
 	return cut{bar * min(bars, int64(latest-earliest)/bar+1)} // bars of many years would overflow
 }
 
@@ -43,6 +44,7 @@ func (c cut) index(at domain.Micros) int64 {
 	if int64(at)%c.length < 0 {
 		i--
 	}
+
 	return i
 }
 
@@ -52,6 +54,7 @@ func (c cut) span(r domain.Range) (from, to int64) {
 		return 0, 0
 	}
 	start, end := r.Micros()
+
 	return c.index(start), c.index(end-1) + 1
 }
 

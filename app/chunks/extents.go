@@ -43,6 +43,7 @@ func (h *holdings) get(symbol domain.Symbol, v *view) ([]domain.Extent, bool) {
 	if !ok || v.busy || kept.read <= v.whole || kept.until <= v.now {
 		return nil, false
 	}
+
 	return kept.extents, true
 }
 
@@ -80,6 +81,7 @@ func (s *Store) LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool) {
 		return nil, false
 	}
 	v := s.viewOf(symbol)
+
 	return s.held.get(symbol, &v)
 }
 
@@ -112,6 +114,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 		all = append(all, asked...)
 		slices.SortStableFunc(all, func(a, b domain.Extent) int { return a.Key.Compare(b.Key) })
 	}
+
 	return all, nil
 }
 
@@ -134,6 +137,7 @@ func (s *Store) askAll(ctx context.Context, symbols []domain.Symbol) ([]domain.E
 		}
 		s.keepHeld(&views[i], symbol, slices.Clone(extents[from:n]))
 	}
+
 	return extents, nil
 }
 
@@ -151,6 +155,7 @@ func (s *Store) heldOf(ctx context.Context, symbol domain.Symbol) ([]domain.Exte
 			Kind: ports.ContextKind(ctx.Err()), Op: "read extents", Store: s.cfg.Name, Subject: string(symbol), Err: ctx.Err(),
 		}
 	}
+
 	return extents, err
 }
 
@@ -170,6 +175,7 @@ func (s *Store) askHeld(ctx context.Context, symbol domain.Symbol) (extents []do
 	if err == nil {
 		s.keepHeld(&v, symbol, extents)
 	}
+
 	return extents, err
 }
 
@@ -185,6 +191,7 @@ func ofKey(extents []domain.Extent, key domain.SeriesKey) []domain.Extent {
 	for n < len(extents) && extents[n].Key == key {
 		n++
 	}
+
 	return extents[from:n]
 }
 
@@ -213,5 +220,6 @@ func claims(held []domain.Extent, start, end domain.Micros) uint64 {
 			sum ^= sum >> 32
 		}
 	}
+
 	return sum
 }

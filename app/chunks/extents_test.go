@@ -23,6 +23,7 @@ func (s *subject) extents(tb testing.TB, symbols ...domain.Symbol) []domain.Exte
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return held
 }
 

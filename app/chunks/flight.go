@@ -66,6 +66,7 @@ func together(lacking []lack) int {
 		}
 		length++
 	}
+
 	return len(lacking)
 }
 
@@ -89,6 +90,7 @@ func (r *reading) load(ctx context.Context, v *view, lacking []lack, pieces []po
 		pieces[lacking[i].at] = ports.CachedBars{Bars: f.chunk.Bars, Validated: f.chunk.Validated, Cached: f.cached}
 	}
 	r.goOn(v, lacking[0].key, lacking[len(lacking)-1].key) //nolint:contextcheck // what is read ahead outlives the caller
+
 	return nil
 }
 
@@ -131,6 +133,7 @@ func (r *reading) joinBy(v *view, lacking []lack, begin func(*job)) []*flight {
 	for _, j := range begun {
 		begin(j)
 	}
+
 	return joined
 }
 

@@ -49,6 +49,7 @@ func (r *reading) runs(ctx context.Context, v *view, flights []*flight) []*run {
 			i++
 		}
 	}
+
 	return runs
 }
 
@@ -65,6 +66,7 @@ func (r *reading) newRun(v *view, flights []*flight, before ports.Chunk) *run {
 			n.parts[0] = append(n.parts[0], kept)
 		}
 	}
+
 	return n
 }
 
@@ -91,6 +93,7 @@ func (r *reading) fill(ctx context.Context, v *view, flights []*flight) error {
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -112,6 +115,7 @@ func (n *run) take(piece domain.Series) error {
 	if taken < piece.Len() {
 		return n.broken("the store gave bars outside of what it was asked for: %s of %s", piece, n.within)
 	}
+
 	return nil
 }
 
@@ -145,6 +149,7 @@ func (n *run) finish(ctx context.Context, held []domain.Extent) error {
 		n.stats.raced.Add(1)
 	}
 	n.stats.misses.Add(int64(len(n.flights)))
+
 	return nil
 }
 
@@ -170,6 +175,7 @@ func own(key domain.SeriesKey, parts []domain.Series) (domain.Series, error) {
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 
@@ -203,6 +209,7 @@ func (n *run) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent
 	default:
 		c.ValidUntil, c.TailValidUntil = open, open
 	}
+
 	return c
 }
 

@@ -51,6 +51,7 @@ func (s *Store) LocalBars(room []ports.CachedBars, q ports.BarQuery) ([]ports.Ca
 	for i := range looked {
 		r.hit(&v, s.key(q.Key, c, nth(from, to, i, q.Last > 0)))
 	}
+
 	return pieces, true
 }
 
@@ -99,5 +100,6 @@ func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Ran
 			kept = append(kept, rangeOf(key.Start, chunk.ClosedBefore).Intersect(q.Range))
 		}
 	}
+
 	return domain.MergeRanges(kept)
 }

@@ -58,6 +58,7 @@ func (r *reading) yield(ctx context.Context, yield func(ports.CachedBars, error)
 			start, _ := r.cut.bounds(from)
 			rest.Range = rest.Range.Intersect(domain.Range{Start: start.Time(), End: rest.Range.End})
 			r.aside(ctx, rest, yield)
+
 			return
 		}
 		if !r.give(ctx, pieces, err, yield) {
@@ -139,6 +140,7 @@ func trim(pieces []ports.CachedBars, surplus int, head bool) []ports.CachedBars 
 			pieces[i].Bars = bars.Slice(0, bars.Len()-cut)
 		}
 	}
+
 	return pieces
 }
 
@@ -160,6 +162,7 @@ func (r *reading) whole(
 		}
 		r.stats.raced.Add(1)
 	}
+
 	return nil, errAside
 }
 
@@ -180,6 +183,7 @@ func (r *reading) give(
 			return false
 		}
 	}
+
 	return true
 }
 
@@ -228,6 +232,7 @@ func (r *reading) collect(ctx context.Context, v *view, from, to int64) ([]ports
 			parts = append(parts, p)
 		}
 	}
+
 	return parts, nil
 }
 
@@ -246,6 +251,7 @@ func (s *Store) lookup(ctx context.Context, v *view, key ports.ChunkKey, until d
 	if !ok {
 		return ports.Chunk{}, none
 	}
+
 	return chunk, v.believes(key, &chunk, until)
 }
 
@@ -255,6 +261,7 @@ func (s *Store) lookupNear(v *view, key ports.ChunkKey, until domain.Micros) (po
 	if !ok {
 		return ports.Chunk{}, none
 	}
+
 	return chunk, v.believes(key, &chunk, until)
 }
 
@@ -269,5 +276,6 @@ func (v *view) believes(key ports.ChunkKey, c *ports.Chunk, until domain.Micros)
 	case c.ClosedBefore > key.Start:
 		return settled
 	}
+
 	return none
 }

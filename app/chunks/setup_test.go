@@ -52,6 +52,7 @@ func makeBars(tb testing.TB, minute, n, seed int) domain.Series {
 	if err != nil {
 		tb.Fatal(err)
 	}
+
 	return s
 }
 
@@ -98,6 +99,7 @@ func (s *counting) WriteBars(ctx context.Context, bars domain.Series, claim doma
 	if s.write != nil && err == nil {
 		err = s.write()
 	}
+
 	return report, err
 }
 
@@ -111,6 +113,7 @@ func (s *counting) Extents(ctx context.Context, symbols ...domain.Symbol) ([]dom
 	if s.held != nil {
 		s.held()
 	}
+
 	return held, err
 }
 
@@ -135,6 +138,7 @@ func setup(tb tester, cfg chunks.Config) *subject {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(cache.Close)
+
 	return setupWith(tb, cfg, cache, nil)
 }
 
@@ -149,6 +153,7 @@ func setupWith(tb tester, cfg chunks.Config, cache ports.SeriesCache, notices po
 		tb.Fatal(err)
 	}
 	tb.Cleanup(s.Close)
+
 	return s
 }
 
@@ -170,6 +175,7 @@ func collect(ctx context.Context, r ports.BarReader, q ports.BarQuery) (domain.S
 			return domain.Series{}, err
 		}
 	}
+
 	return b.Series()
 }
 

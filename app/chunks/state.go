@@ -61,6 +61,7 @@ func (st *state) view(key domain.SeriesKey) view {
 	stamp := max(now, st.whole+1, st.tails+1)
 	for last := st.stamped.Load(); last < int64(stamp) && !st.stamped.CompareAndSwap(last, int64(stamp)); last = st.stamped.Load() {
 	}
+
 	return view{state: st, version: st.version, busy: st.writing[key] > 0, distrust: st.distrust, now: now, stamp: stamp}
 }
 
@@ -81,6 +82,7 @@ func (v *view) keep(put func()) bool {
 		return false
 	}
 	put()
+
 	return true
 }
 

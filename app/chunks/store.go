@@ -75,6 +75,7 @@ func New(next ports.Store, caches Caches, notices ports.Invalidations, clock por
 	s.flights.running = map[flightKey]*flight{}
 	s.ahead.waiting = map[ports.ChunkKey]struct{}{}
 	s.closed, s.close = context.WithCancel(context.Background())
+
 	return s, nil
 }
 

@@ -38,6 +38,7 @@ func TestContractOverRedis(t *testing.T) {
 		}
 		tb.Cleanup(end)
 		level := near(tb)
+
 		return chunks.Caches{Near: level, All: tiered.NewSeries(level, far)}
 	})
 }
@@ -49,6 +50,7 @@ func near(tb testing.TB) ports.SeriesCache {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(cache.Close)
+
 	return cache
 }
 
@@ -64,6 +66,7 @@ func held(t *testing.T, caches func(testing.TB) chunks.Caches) {
 		}
 		tb.Cleanup(s.Close)
 		next.Bars, next.UnversionedBars = s, true
+
 		return next
 	}, contract.Profile{})
 }
@@ -319,6 +322,7 @@ func TestSettledPartGrowsOld(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			return got
 		}
 		read()

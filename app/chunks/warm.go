@@ -62,6 +62,7 @@ func (r *reading) needed() (from, to int64) {
 	if few := int64(r.query.First); few > 0 && few < int64(until-start)/bar {
 		to = r.cut.index(start+domain.Micros(few*bar)-1) + 1
 	}
+
 	return from, to
 }
 
@@ -84,6 +85,7 @@ func (r *reading) lacks(ctx context.Context) (lacking []lack, v *view, ok bool) 
 			lacking = append(lacking, lack{key: key})
 		}
 	}
+
 	return lacking, &view, len(lacking) > 0 && !view.busy
 }
 
@@ -203,5 +205,6 @@ func (b *batch) readAll(ctx context.Context, tasks []task) error {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -68,6 +68,7 @@ func many(tb testing.TB, series int, cfg chunks.Config) (*subject, *batches, []p
 		s.put(tb, made)
 		queries = append(queries, ports.BarQuery{Key: k, Range: minutes(0, 5_000), Last: 500})
 	}
+
 	return s, b, queries
 }
 
@@ -131,6 +132,7 @@ func TestWarmIsLeft(t *testing.T) {
 				case <-ctx.Done():
 					ended = ctx.Err()
 				}
+
 				return ended
 			}
 			ctx, cancel := context.WithCancel(t.Context())

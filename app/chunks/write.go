@@ -31,6 +31,7 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	}
 	held, _ := s.LocalExtents(bars.Key().Symbol)
 	before := bars.Len() > 0 && claimed(ofKey(held, bars.Key()), r)
+
 	return s.write(ctx, bars.Key(), touched, before, func() (ports.WriteReport, error) { return s.next.ReplaceBars(ctx, bars, r) })
 }
 
@@ -48,6 +49,7 @@ func reach(held []domain.Extent, bars domain.Series, r domain.Range) domain.Rang
 			span.End = e.Range.End
 		}
 	}
+
 	return span.Intersect(r)
 }
 
@@ -82,6 +84,7 @@ func (s *Store) write(
 	}()
 	report, err = do()
 	done = true
+
 	return report, err
 }
 
@@ -193,6 +196,7 @@ func (s *Store) hear(ctx context.Context, changes iter.Seq2[ports.Invalidation, 
 			s.held.state(change.Key.Symbol).suspect()
 		}
 	}
+
 	return nil
 }
 

@@ -152,6 +152,7 @@ func versionOf(s domain.Series) int {
 			return -1
 		}
 	}
+
 	return int(trades[0])
 }
 
@@ -235,6 +236,7 @@ func (w *wire) Publish(_ context.Context, changes ...ports.Invalidation) error {
 			h <- c
 		}
 	}
+
 	return nil
 }
 
@@ -243,6 +245,7 @@ func (w *wire) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, err
 	defer w.mu.Unlock()
 	heard := make(chan ports.Invalidation, 100)
 	w.heard = append(w.heard, heard)
+
 	return func(yield func(ports.Invalidation, error) bool) {
 		for {
 			select {
@@ -272,6 +275,7 @@ func TestFollow(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
+
 			return c
 		}
 		here := setupWith(t, chunks.Config{}, level(), w)
@@ -322,6 +326,7 @@ func TestClocksApart(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(store.Close)
+
 			return store
 		}
 		here, there := open(0), open(time.Second)
@@ -353,6 +358,7 @@ func heard(t *testing.T) (here *subject, there *chunks.Store, end func()) {
 	var following sync.WaitGroup
 	following.Go(func() { _ = there.Follow(ctx) })
 	synctest.Wait()
+
 	return here, there, func() {
 		cancel()
 		following.Wait()
@@ -372,6 +378,7 @@ func TestOthersDoubtAFailedWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+
 			return got
 		}
 		read()

@@ -82,6 +82,7 @@ func undocumented(d ast.Decl) []*ast.Ident {
 				missing = append(missing, undocumentedValues(d, s)...)
 			}
 		}
+
 		return missing
 	}
 
@@ -156,6 +157,7 @@ func sourceFiles(t *testing.T, withTests bool) []sourceFile {
 
 		rel, err := filepath.Rel(top, path)
 		files = append(files, sourceFile{path: rel, set: set, ast: f})
+
 		return err
 	})
 	if err != nil {
@@ -173,5 +175,6 @@ func isOutside(top, path string) bool {
 
 	modules, _ := filepath.Glob(filepath.Join(path, "go.mod"))
 	name := filepath.Base(path)
+
 	return len(modules) > 0 || strings.HasPrefix(name, ".") || name == "testdata" || name == "bin"
 }

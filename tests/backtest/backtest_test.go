@@ -77,6 +77,7 @@ var stores = map[string]func(testing.TB) wiring.Store{
 		}
 
 		tb.Cleanup(closeStore)
+
 		return s
 	},
 	"postgres": func(tb testing.TB) wiring.Store {
@@ -89,6 +90,7 @@ var stores = map[string]func(testing.TB) wiring.Store{
 		}
 
 		tb.Cleanup(closeStore)
+
 		return s
 	},
 	"memory, numbers with more digits": func(testing.TB) wiring.Store { return memory.New() },

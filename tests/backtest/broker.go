@@ -41,5 +41,6 @@ func (b *Broker) Execute(ctx context.Context, key domain.SeriesKey, side Side, n
 	if found {
 		b.Fills = append(b.Fills, Fill{Symbol: key.Symbol, Side: side, Given: now, At: next.OpenTime, Price: next.Open})
 	}
+
 	return nil
 }

@@ -78,6 +78,7 @@ func openSQLite(t *rapid.T, folder string) store {
 	s, closeStore, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
 	check(err)
 	t.Cleanup(closeStore)
+
 	return s
 }
 
@@ -110,6 +111,7 @@ func (h *history) steps(t *rapid.T, bars ports.BarReader, simulated *clock.Simul
 	}
 
 	all := domain.Range{Start: historyStart, End: historyStart.Add(historyLength)}
+
 	return func(yield func(time.Time) bool) {
 		if len(keys) == 0 {
 			for range 5 {
@@ -126,6 +128,7 @@ func (h *history) steps(t *rapid.T, bars ports.BarReader, simulated *clock.Simul
 					return
 				}
 			}
+
 			return
 		}
 
@@ -172,6 +175,7 @@ func (h *history) drawQuery(t *rapid.T, now time.Time) query {
 			for _, a := range market.FetchMany(t.Context(), requests) {
 				all = all.and(barsOutcome(a.Result, a.Err))
 			}
+
 			return all
 		}}
 	case "trades":
@@ -285,6 +289,7 @@ func streamed(t *rapid.T, market *app.Service, r domain.DataRequest) outcome {
 
 	whole := result()
 	whole.Series = must(b.Series())
+
 	return barsOutcome(whole, nil)
 }
 
@@ -333,5 +338,6 @@ func (r outcome) and(o outcome) outcome {
 		r.latest = o.latest
 	}
 	r.text += "\n" + o.text
+
 	return r
 }

@@ -59,5 +59,6 @@ func mean(values []float64) float64 {
 	for _, v := range values {
 		sum += v
 	}
+
 	return sum / float64(len(values))
 }

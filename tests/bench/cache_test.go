@@ -338,5 +338,6 @@ func heap() float64 {
 	runtime.GC() // what pools keep goes at the second
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
+
 	return float64(m.HeapAlloc)
 }

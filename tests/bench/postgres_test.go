@@ -133,6 +133,7 @@ func BenchmarkPostgresUpsert100k(b *testing.B) {
 							return err
 						}
 					}
+
 					return nil
 				}))
 			},

@@ -17,6 +17,7 @@ func openSQLite(b *testing.B, path string) *sqlite.Store {
 	store, closeStore, err := sqlite.Open(b.Context(), sqlite.Config{Path: path})
 	check(err)
 	b.Cleanup(closeStore)
+
 	return store
 }
 

@@ -78,6 +78,7 @@ func (s *stage) newAct(ctx context.Context) (*act, error) {
 		},
 		{Name: influx.Name, Bars: a.store, Takes: domain.FrequencyRange{Below: domain.Hour1}, Local: true},
 	}, s.clock, nil, app.Config{})
+
 	return a, err
 }
 
@@ -212,6 +213,7 @@ func (a *act) write(t *rapid.T) error {
 	}
 
 	a.pending = true
+
 	return a.remember(t.Context(), by, key, span)
 }
 
@@ -228,6 +230,7 @@ func (a *act) awaitWrites(ctx context.Context) error {
 	for key, versions := range a.history {
 		a.history[key] = versions[len(versions)-1:]
 	}
+
 	return nil
 }
 

@@ -94,6 +94,7 @@ func streamed(ctx context.Context, p process, r domain.DataRequest) ports.BatchR
 	bars, err := b.Series()
 	answer := ports.BatchResult{Result: result(), Err: err}
 	answer.Result.Series = bars
+
 	return answer
 }
 
@@ -151,6 +152,7 @@ func barsText(s domain.Series) string {
 	for _, b := range s.All() {
 		text += "\n  " + b.String()
 	}
+
 	return text
 }
 

@@ -69,6 +69,7 @@ func barAround(at time.Time, price int64) domain.Bar {
 		}
 		return domain.MustDecimal(fmt.Sprintf("%d.%02d", units/100, max(units, -units)%100))
 	}
+
 	return domain.Bar{
 		OpenTime: at, Open: number(price), High: number(price + 9), Low: number(price - 9 + price%7),
 		Close: number(price + price%9), Volume: number(1 + price%11), Trades: 1 + price%5,

@@ -110,6 +110,7 @@ func apply(ctx context.Context, a, b contract.Store, program []operation) error 
 			return fmt.Errorf("operation %d, %s:\none store: %s\nthe other: %s", i, o, x, y)
 		}
 	}
+
 	return nil
 }
 
@@ -240,6 +241,7 @@ func puts() *rapid.Generator[operation] {
 		meta := domain.NewSymbolMeta(key.Symbol)
 		meta.Tick = gen.NarrowDecimal().Draw(t, "tick") // a negative one is refused
 		meta.Zone = key.Grid.Zone()
+
 		return operation{
 			text: fmt.Sprintf("put %+v", meta),
 			apply: func(ctx context.Context, s contract.Store) string {

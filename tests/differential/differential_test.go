@@ -27,6 +27,7 @@ func openSQLite(tb testing.TB) contract.Store {
 	}
 
 	tb.Cleanup(closeStore)
+
 	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }
 

@@ -36,6 +36,7 @@ func (s slot) String() string {
 	case s.covered:
 		return "nothing traded"
 	}
+
 	return "not covered"
 }
 
@@ -61,6 +62,7 @@ func within(ranges []domain.Range) func(time.Time) bool {
 				return true
 			}
 		}
+
 		return false
 	}
 }
@@ -95,6 +97,7 @@ func (a *act) remember(ctx context.Context, by int, key domain.SeriesKey, span d
 	}
 
 	a.history[key] = append(versions, version{by, span, slotsOf(bars, a.all(key.Grid), within(covered))})
+
 	return nil
 }
 

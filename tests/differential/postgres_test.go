@@ -22,6 +22,7 @@ func openPostgres(tb testing.TB) contract.Store {
 	}
 
 	tb.Cleanup(closeStore)
+
 	return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 }
 

@@ -90,6 +90,7 @@ func openStage(tb testing.TB, redis string) *stage {
 	tb.Cleanup(closePostgres)
 	s.postgres, s.notices = pg, postgres.NewInvalidations(pg)
 	s.awaitCaches(tb)
+
 	return s
 }
 
@@ -134,6 +135,7 @@ func (s *stage) mark(ctx context.Context) error {
 	}
 	key := domain.SeriesKey{Symbol: "MARK", Grid: domain.Second1.UTC()}
 	s.markers++
+
 	return s.notices.Publish(ctx,
 		ports.Invalidation{Store: postgres.Name, Key: key, Range: long},
 		ports.Invalidation{Store: influx.Name, Key: key, Range: long})

@@ -52,6 +52,7 @@ func Bar(open time.Time) *rapid.Generator[domain.Bar] {
 		if rapid.IntRange(0, 4).Draw(t, "any width") == 4 {
 			number = Decimal()
 		}
+
 		return domain.Bar{
 			OpenTime: open,
 			Open:     number.Draw(t, "open"), High: number.Draw(t, "high"),

@@ -122,6 +122,7 @@ func runInfluxQL(address, statement string) error {
 	}
 
 	defer response.Body.Close()
+
 	return checkInfluxResponse(response)
 }
 
@@ -239,5 +240,6 @@ func findInfluxd() (string, error) {
 	}
 
 	const install = "go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10"
+
 	return "", fmt.Errorf("influxd: %w (%s)", errNotInstalled, install)
 }

@@ -103,6 +103,7 @@ func (o influx2Object) first(list string) influx2Object {
 	}
 
 	object, _ := objects[0].(map[string]any)
+
 	return object
 }
 
@@ -118,6 +119,7 @@ func newInflux2API(address string) (influx2API, error) {
 
 	token := u.User.Username()
 	u.User = nil
+
 	return influx2API{url: u.String(), token: token}, nil
 }
 
@@ -184,6 +186,7 @@ func startInflux2() (*process, string, error) {
 			_, err := api.send(http.MethodPost, "/api/v2/setup", influx2Object{
 				"username": "admin", "password": rand.Text(), "org": influx2Org, "bucket": "first", "token": api.token,
 			})
+
 			return err
 		},
 	}.start()

@@ -71,6 +71,7 @@ func (t *PostgresTemplate) create(admin string) error {
 
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
+
 	return t.Fill(ctx, dsn)
 }
 
@@ -104,6 +105,7 @@ func withDatabase(dsn, name string) (string, error) {
 	}
 
 	u.Path = "/" + name
+
 	return u.String(), nil
 }
 
@@ -128,6 +130,7 @@ func execSQL(dsn, sql string) error {
 
 	defer conn.Close(ctx)
 	_, err = conn.Exec(ctx, sql)
+
 	return err
 }
 
@@ -148,6 +151,7 @@ func startPostgres() (*process, string, error) {
 			Scheme: "postgres", User: url.UserPassword("postgres", password),
 			Host: address, Path: "/postgres", RawQuery: "sslmode=disable",
 		}
+
 		return u.String()
 	}
 	p, address, err := program{

@@ -63,6 +63,7 @@ func (p program) start() (server *process, address string, err error) {
 			return server, address, nil
 		}
 	}
+
 	return nil, "", err
 }
 

@@ -67,5 +67,6 @@ func pingRedis(address string) error {
 	if err == nil && reply != "+PONG\r\n" {
 		err = fmt.Errorf("ping redis: unexpected reply %q", reply)
 	}
+
 	return err
 }

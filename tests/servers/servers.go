@@ -111,6 +111,7 @@ func (g *Group) Stop() error {
 	for _, p := range g.processes {
 		errs = append(errs, p.stop())
 	}
+
 	return errors.Join(errs...)
 }
 

@@ -64,6 +64,7 @@ func execute(ctx context.Context, dsn, sql string) error {
 	}
 
 	_, err = conn.Exec(ctx, sql)
+
 	return errors.Join(err, conn.Close(ctx))
 }
 
@@ -165,6 +166,7 @@ func TestServersEndWithKilledProcess(t *testing.T) {
 		if err == nil && len(left) > 0 {
 			err = fmt.Errorf("files not removed: %v", left)
 		}
+
 		return err
 	})
 }

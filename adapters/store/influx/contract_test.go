@@ -167,5 +167,6 @@ func writeRaw(ctx context.Context, cfg influx.Config, lines ...string) error {
 		influxdb2.DefaultOptions().SetApplicationName("test"))
 	defer client.Close()
 	api := client.WriteAPIBlocking(cfg.Org, cmp.Or(cfg.Bucket, cfg.Database))
+
 	return api.WriteRecord(ctx, lines...)
 }

@@ -54,6 +54,7 @@ func newLayout(cfg Config) layout {
 
 	l.fields = append(l.fields, fieldTrades, fieldExact)
 	l.types[fieldTrades], l.types[fieldExact], l.types[fieldChecksum] = "integer", "string", "integer"
+
 	return l
 }
 

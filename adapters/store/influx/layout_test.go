@@ -39,6 +39,7 @@ func existing(t *testing.T) influx.Config {
 	}
 
 	cfg.Existing = influx.Existing{Frequency: domain.Minute1}
+
 	return cfg
 }
 

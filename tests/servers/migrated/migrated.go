@@ -32,5 +32,6 @@ func fill(ctx context.Context, dsn string) error {
 	}
 
 	closeStore()
+
 	return nil
 }

@@ -217,5 +217,6 @@ func isIdentifier(name string) bool {
 			return false
 		}
 	}
+
 	return name != "" && len(name) <= maxIdentifier
 }

@@ -47,5 +47,6 @@ func run(args []string) (status int, err error) {
 	if stopErr := group.Stop(); stopErr != nil {
 		status, err = max(status, 1), errors.Join(err, stopErr)
 	}
+
 	return status, err
 }
