@@ -11,24 +11,24 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// TradeAggregator holds a store that makes bars of its trades to every law of ports.TradeAggregator.
+// TradeAggregator tests a store that aggregates its trades to bars against every law of ports.TradeAggregator.
 func TradeAggregator(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, aggregateLaws, p, open)
 }
 
-// aggregateGrids are grids of every kind: fixed ones, and those of the calendar in zones with and without daylight
-// saving.
+// aggregateGrids are fixed grids, and calendar grids in zones with and without daylight saving.
 var aggregateGrids = []string{
 	"1s", "7m", "1h", "5h", "1d", "3d", "1w", "1M", "12M",
 	"1d@America/New_York", "1w@Europe/London", "1M@Asia/Kolkata", "3M@America/New_York", "1d@Pacific/Apia",
 }
 
-// aggregateLaws say what bars are made of trades.
+// aggregateLaws are the laws of ports.TradeAggregator.
 var aggregateLaws = []law[Store]{
 	{
 		name: "aggregate/equals_resampling",
-		text: "on a grid of any length and zone, across daylight saving, the bars are those that domain.Resampler makes of the trades",
+		text: "on a grid of any length and zone, across daylight saving, the bars are those that domain.Resampler " +
+			"makes of the trades",
 		check: func(ctx context.Context, s Store) error {
 			// A prime number of seconds apart, so that they fall anywhere: around the days on which clocks change, and
 			// before 1970.
@@ -54,7 +54,8 @@ var aggregateLaws = []law[Store]{
 	},
 	{
 		name: "aggregate/opens_and_closes",
-		text: "a bar opens with the least of its trades by time and number and closes with the greatest, whenever they were written",
+		text: "a bar opens with the least of its trades by time and number and closes with the greatest, whenever " +
+			"they were written",
 		check: func(ctx context.Context, s Store) error {
 			trades := tradesEvery(start, 0, 40) // of one instant
 			for _, r := range [][2]int{{20, 40}, {0, 20}} {
@@ -68,7 +69,7 @@ var aggregateLaws = []law[Store]{
 	},
 	{
 		name: "aggregate/without_trades_is_absent",
-		text: "a bar without a trade is absent, and a range or a symbol without one is an empty answer",
+		text: "a bar without a trade is absent, and a range or a symbol without trades has an empty result",
 		check: func(ctx context.Context, s Store) error {
 			trades := joinTrades(tradesEvery(start, time.Second, 10), tradesEvery(minutes(100), time.Second, 10))
 			return steps(
@@ -81,7 +82,8 @@ var aggregateLaws = []law[Store]{
 	},
 	{
 		name: "aggregate/range_is_of_open_times",
-		text: "the bars are those that open in the range, each whole, however the range lies to the grid",
+		text: "the bars are those that open in the range, each complete, also if the bounds of the range are off " +
+			"the grid",
 		check: func(ctx context.Context, s Store) error {
 			trades := tradesEvery(start, 11*time.Second, 600)
 			if err := putTrades(ctx, s, trades); err != nil {
@@ -112,14 +114,18 @@ var aggregateLaws = []law[Store]{
 				return err
 			}
 
-			widest := domain.Range{Start: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC)}
+			widest := domain.Range{
+				Start: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC),
+				End:   time.Date(9999, 12, 30, 0, 0, 0, 0, time.UTC),
+			}
 			for _, grid := range []string{"1s", "1w", "1d@America/New_York"} {
 				if err := wantAggregate(ctx, s, gridKey(grid), widest, trades); err != nil {
 					return err
 				}
 			}
 
-			return wantAggregate(ctx, s, domain.SeriesKey{Symbol: "ETH/USD", Grid: gridKey("1d@America/New_York").Grid}, widest, domain.Trades{})
+			unknown := domain.SeriesKey{Symbol: "ETH/USD", Grid: gridKey("1d@America/New_York").Grid}
+			return wantAggregate(ctx, s, unknown, widest, domain.Trades{})
 		},
 	},
 	{
@@ -180,7 +186,7 @@ var aggregateLaws = []law[Store]{
 	},
 	{
 		name: "aggregate/single_use",
-		text: "the sequence is single use, and breaking it off stops nobody else",
+		text: "the sequence is single use, and stopping the iteration affects no other read",
 		check: func(ctx context.Context, s Store) error {
 			trades := tradesEvery(start, time.Minute, 3*manyBars)
 			if err := putTrades(ctx, s, trades); err != nil {
@@ -221,7 +227,7 @@ var aggregateLaws = []law[Store]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if _, err := aggregate(gone, s, key, always); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("a call cancelled before it gave %s", said(err))
+				return fmt.Errorf("a call cancelled before it gave %s", errorText(err))
 			}
 
 			inside, cancel := context.WithCancel(ctx)
@@ -232,7 +238,7 @@ var aggregateLaws = []law[Store]{
 				last = err
 			}
 			if !errors.Is(last, context.Canceled) {
-				return fmt.Errorf("a call cancelled at its first piece ended with %s", said(last))
+				return fmt.Errorf("a call cancelled at its first piece ended with %s", errorText(last))
 			}
 
 			return nil
@@ -240,19 +246,19 @@ var aggregateLaws = []law[Store]{
 	},
 }
 
-// tradesEvery is n trades of key's symbol, so far apart, each instant's numbered anew; their numbers all differ.
+// tradesEvery returns n trades of key's symbol at the given distance. Their prices and sizes differ.
 func tradesEvery(from time.Time, apart time.Duration, n int) domain.Trades {
 	b := domain.NewTicksBuilder[domain.Trade](key.Symbol)
 	for i := range n {
 		price := 10_000 + 7919*i%4001 // neither the first nor the last is the highest
-		mustDo(b.Append(domain.Trade{Time: from.Add(time.Duration(i) * apart), Seq: int64(i), Price: number(price), Size: number(i + 1),
-			Side: domain.Side(i % 3)}))
+		mustDo(b.Append(domain.Trade{Time: from.Add(time.Duration(i) * apart), Seq: int64(i),
+			Price: number(price), Size: number(i + 1), Side: domain.Side(i % 3)}))
 	}
 
 	return must(b.Ticks())
 }
 
-// tradesOf is a trade of every number, as its price and as its size, a second apart.
+// tradesOf returns one trade for each number, which is its price and its size, a second apart.
 func tradesOf(numbers []domain.Decimal) domain.Trades {
 	b := domain.NewTicksBuilder[domain.Trade](key.Symbol)
 	for i, n := range numbers {
@@ -268,15 +274,15 @@ func putTrades(ctx context.Context, s Store, trades domain.Trades) error {
 	return err
 }
 
-// aggregate collects an answer and holds it to its form.
+// aggregate returns the bars of an aggregation, and checks the form of the sequence.
 func aggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Range) (domain.Series, error) {
 	return collect(k, s.Aggregator.AggregateTrades(ctx, k, r))
 }
 
-// wantAggregate compares with what domain.Resampler makes of the trades that the store holds of the key.
-func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Range, held domain.Trades) error {
+// wantAggregate compares an aggregation with the bars that domain.Resampler makes of the stored trades.
+func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Range, stored domain.Trades) error {
 	resampler := must(domain.NewResampler(k))
-	most := must(resampler.AddTrades(held.Clip(k.Grid.Align(r))))
+	most := must(resampler.AddTrades(stored.Clip(k.Grid.Align(r))))
 	want := join(domain.EmptySeries(k), most, resampler.Flush())
 	got, err := aggregate(ctx, s, k, r)
 	if err != nil {
@@ -289,7 +295,7 @@ func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Ra
 	return nil
 }
 
-// wantNoBar wants an hour whose trades make no bar to be an error.
+// wantNoBar fails unless the hour of the trades is ErrCorruptData.
 func wantNoBar(ctx context.Context, s Store) error {
 	got, err := aggregate(ctx, s, gridKey("1h"), always)
 	if err == nil {

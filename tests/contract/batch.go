@@ -12,30 +12,30 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// BatchReader holds a store that reads many series at once to every law of ports.BatchReader. What the answers have to
-// be, the store's own BarReader says, which BarStore holds to its laws.
+// BatchReader tests a store that reads many series in one call against every law of ports.BatchReader. The expected
+// results are those of the store's BarReader, which BarStore tests.
 func BatchReader(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, batchLaws, p, open)
 }
 
-// batchLaws is every law of ports.BatchReader. The form of a sequence (answers in order, pieces with bars, of the
+// batchLaws is every law of ports.BatchReader. The form of a sequence (results in order, pieces with bars, of the
 // query's key, ascending, nothing after an error) is checked by every read of every law.
-var batchLaws = slices.Concat(batchAnswerLaws, batchStreamLaws, batchCorruptLaws)
+var batchLaws = slices.Concat(batchResultLaws, batchStreamLaws, batchCorruptLaws)
 
-// batchAnswerLaws say what the answers are.
-var batchAnswerLaws = []law[Store]{
+// batchResultLaws are the laws on the results of a batch.
+var batchResultLaws = []law[Store]{
 	{
 		name: "batch/equals_single_reads",
-		text: "the answers are those of ReadBars, query by query, whatever queries are asked together and however often",
+		text: "the results are those of ReadBars, query by query, for any combination of queries and repetitions",
 		check: func(ctx context.Context, s Store) error {
-			asked, err := batchQuestions(ctx, s)
+			single, err := batchQueries(ctx, s)
 			if err != nil {
 				return err
 			}
 
-			want := make([]domain.Series, len(asked))
-			for i, q := range asked {
+			want := make([]domain.Series, len(single))
+			for i, q := range single {
 				if want[i], err = read(ctx, s, q); err != nil {
 					return err
 				}
@@ -45,15 +45,15 @@ var batchAnswerLaws = []law[Store]{
 			for _, size := range []int{1, 1, 2, 2, 3, 10, 100, 500, 1_500} {
 				queries, answers := make([]ports.BarQuery, size), make([]domain.Series, size)
 				for i := range queries {
-					n := random.IntN(len(asked))
-					queries[i], answers[i] = asked[n], want[n]
+					n := random.IntN(len(single))
+					queries[i], answers[i] = single[n], want[n]
 				}
 				if err := wantBatch(ctx, s, queries, answers...); err != nil {
 					return fmt.Errorf("a batch of %d: %w", size, err)
 				}
 			}
 
-			return wantBatch(ctx, s, asked, want...)
+			return wantBatch(ctx, s, single, want...)
 		},
 	},
 	{
@@ -74,7 +74,7 @@ var batchAnswerLaws = []law[Store]{
 	},
 	{
 		name: "batch/long_answers",
-		text: "the pieces of long answers are together exactly the answers, beside short ones too",
+		text: "the pieces of long results together are exactly the results, also next to short ones",
 		check: func(ctx context.Context, s Store) error {
 			other := minuteKey("ETH/USD")
 			b, o := bars(key, start, manyBars, 1), bars(other, start, 10, 5)
@@ -91,7 +91,7 @@ var batchAnswerLaws = []law[Store]{
 	},
 	{
 		name: "batch/hostile_is_data",
-		text: "every valid symbol is a series of its own in a batch too, whatever it looks like to a query language",
+		text: "every valid symbol is a series of its own, also in a batch, even if a query language could misread it",
 		check: func(ctx context.Context, s Store) error {
 			var queries []ports.BarQuery
 			var want []domain.Series
@@ -109,7 +109,8 @@ var batchAnswerLaws = []law[Store]{
 	},
 	{
 		name: "batch/impossible_is_data",
-		text: "a text that is no symbol makes the batch invalid or is found empty: it never reaches another series, and breaks nothing",
+		text: "a text that is no symbol makes the batch invalid or is found empty: it never reaches another " +
+			"series, and breaks nothing",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 5, 1)
 			if err := write(ctx, s, b); err != nil {
@@ -131,7 +132,7 @@ var batchAnswerLaws = []law[Store]{
 		name: "batch/queries_unchanged",
 		text: "a caller's queries are never changed",
 		check: func(ctx context.Context, s Store) error {
-			queries, err := batchQuestions(ctx, s)
+			queries, err := batchQueries(ctx, s)
 			if err != nil {
 				return err
 			}
@@ -152,7 +153,7 @@ var batchAnswerLaws = []law[Store]{
 	},
 	{
 		name: "batch/no_half_of_a_write",
-		text: "an answer beside a replacement is what was there or what comes, never the range without either",
+		text: "a result concurrent with a replacement has the old bars or the new bars, never an empty range",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			versions := []domain.Series{bars(key, start, 50, 1), bars(key, start, 20, 2)}
@@ -161,7 +162,7 @@ var batchAnswerLaws = []law[Store]{
 			}
 
 			queries := []ports.BarQuery{all(key), all(minuteKey("NO/SUCH")), all(key), {Key: key, Range: always, Last: 100}}
-			return together(ctx,
+			return runAll(ctx,
 				func(ctx context.Context) error {
 					for i := range 50 {
 						if _, err := s.Bars.ReplaceBars(ctx, versions[(i+1)%2], span(0, 50)); err != nil {
@@ -179,7 +180,7 @@ var batchAnswerLaws = []law[Store]{
 
 						for _, i := range []int{0, 2, 3} {
 							if sameBars(got[i], versions[0]) != nil && sameBars(got[i], versions[1]) != nil {
-								return fmt.Errorf("answer %d beside replacements is neither version: %s", i, got[i])
+								return fmt.Errorf("result %d concurrent with replacements is neither version: %s", i, got[i])
 							}
 						}
 					}
@@ -190,18 +191,19 @@ var batchAnswerLaws = []law[Store]{
 	},
 }
 
-// batchQuestions writes series of several symbols, grids and kinds, each in two far runs, and makes queries of all
-// kinds about them and about what is not there.
-func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
+// batchQueries writes series of several symbols, grids and price types, each in two distant runs. It returns queries of
+// all kinds for them and for series without bars.
+func batchQueries(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 	keys := []domain.SeriesKey{
-		minuteKey("NO/SUCH"), key, minuteKey("ETH/USD"), minuteKey("COINBASE:BTC/USD"), gridKey("1h"), gridKey("1d@America/New_York"),
+		minuteKey("NO/SUCH"), key, minuteKey("ETH/USD"), minuteKey("COINBASE:BTC/USD"),
+		gridKey("1h"), gridKey("1d@America/New_York"),
 		{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid},
 	}
 	for i, k := range keys[1:] {
-		near := bars(k, start, 40, 100*i)
+		first := bars(k, start, 40, 100*i)
 		if err := steps(
-			func() error { return write(ctx, s, near) },
-			func() error { return write(ctx, s, bars(k, near.Range().End.AddDate(1, 0, 0), 10+i, 100*i+50)) },
+			func() error { return write(ctx, s, first) },
+			func() error { return write(ctx, s, bars(k, first.Range().End.AddDate(1, 0, 0), 10+i, 100*i+50)) },
 		); err != nil {
 			return nil, err
 		}
@@ -210,11 +212,11 @@ func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 	random := rand.New(rand.NewPCG(3, 4))
 	var queries []ports.BarQuery
 	for _, k := range keys {
-		held := bars(k, start, 40, 0)
-		edge := func() int { return random.IntN(held.Len()) }
+		stored := bars(k, start, 40, 0)
+		edge := func() int { return random.IntN(stored.Len()) }
 		for range 4 {
 			from, to := edge(), edge()
-			within := domain.Range{Start: held.OpenTime(min(from, to)), End: held.OpenTime(max(from, to))} // may be empty
+			within := domain.Range{Start: stored.OpenTime(min(from, to)), End: stored.OpenTime(max(from, to))} // may be empty
 			for _, r := range []domain.Range{always, within, {Start: within.Start, End: always.End}} {
 				q := ports.BarQuery{Key: k, Range: r}
 				switch random.IntN(3) {
@@ -232,9 +234,9 @@ func batchQuestions(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 	return queries, nil
 }
 
-// readBatch collects the answers and holds the sequence to its form.
+// readBatch returns the results of a batch, and checks the form of the sequence.
 func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain.Series, error) {
-	answers := make([]*domain.SeriesBuilder, len(queries)) // nil is none so far
+	results := make([]*domain.SeriesBuilder, len(queries)) // nil means no bars so far
 	var failed error
 	current := 0
 	for piece, err := range s.Batch.ReadBatch(ctx, queries) {
@@ -253,10 +255,10 @@ func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain
 		case piece.Bars.Key() != queries[n].Key:
 			return nil, fmt.Errorf("query %d of %s: a piece of %s", n, queries[n].Key, piece.Bars.Key())
 		default:
-			if current = n; answers[n] == nil {
-				answers[n] = domain.NewSeriesBuilder(queries[n].Key, 0)
+			if current = n; results[n] == nil {
+				results[n] = domain.NewSeriesBuilder(queries[n].Key, 0)
 			}
-			if err := answers[n].AppendSeries(piece.Bars); err != nil {
+			if err := results[n].AppendSeries(piece.Bars); err != nil {
 				return nil, fmt.Errorf("query %d: pieces are not ascending and disjoint: %w", n, err)
 			}
 		}
@@ -267,15 +269,15 @@ func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain
 
 	series := make([]domain.Series, len(queries))
 	for i, q := range queries {
-		if series[i] = domain.EmptySeries(q.Key); answers[i] != nil {
-			series[i] = must(answers[i].Series())
+		if series[i] = domain.EmptySeries(q.Key); results[i] != nil {
+			series[i] = must(results[i].Series())
 		}
 	}
 
 	return series, nil
 }
 
-// wantBatch reads and compares, answer by answer.
+// wantBatch fails unless the results of the batch are exactly the given ones.
 func wantBatch(ctx context.Context, s Store, queries []ports.BarQuery, want ...domain.Series) error {
 	got, err := readBatch(ctx, s, queries)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// batchStreamLaws say how the sequence of a batch behaves, and what happens when the caller gives up.
+// batchStreamLaws are the laws on the sequence of a batch and on the end of its context.
 var batchStreamLaws = []law[Store]{
 	{
 		name: "batch/lazy",
@@ -38,7 +38,8 @@ var batchStreamLaws = []law[Store]{
 	},
 	{
 		name: "batch/break_frees",
-		text: "breaking off frees everything the batch holds: however many are broken off, the store reads and writes on",
+		text: "stopping an iteration frees all resources of the batch: the store still reads and writes after many " +
+			"of them",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 2_000, 1)
 			if err := write(ctx, s, b); err != nil {
@@ -50,7 +51,7 @@ var batchStreamLaws = []law[Store]{
 					if err != nil {
 						return fmt.Errorf("read after broken batches: %w", err)
 					}
-					if piece.Query == i%2 { // in the first answer, or between two
+					if piece.Query == i%2 { // in the first result, or between two
 						break
 					}
 				}
@@ -93,7 +94,8 @@ var batchStreamLaws = []law[Store]{
 					}
 				}
 				if pairs != 1 || last == nil {
-					return fmt.Errorf("ranging over a batch again yields %d pairs, the last with %s; want one with an error", pairs, said(last))
+					return fmt.Errorf(
+						"ranging over a batch again yields %d pairs, the last with %s; want one with an error", pairs, errorText(last))
 				}
 			}
 
@@ -142,10 +144,10 @@ var batchStreamLaws = []law[Store]{
 			for piece, err := range s.Batch.ReadBatch(gone, twice()) {
 				var e *ports.Error
 				if piece.Bars.Len() > 0 || !errors.As(err, &e) || e.Op == "" {
-					return fmt.Errorf("got %d bars and %s, want a *ports.Error with an Op", piece.Bars.Len(), said(err))
+					return fmt.Errorf("got %d bars and %s, want a *ports.Error with an Op", piece.Bars.Len(), errorText(err))
 				}
 				if !errors.Is(err, ports.ErrCanceled) || !errors.Is(err, context.Canceled) {
-					return fmt.Errorf("%s is not both kind and cause", said(err))
+					return fmt.Errorf("%s is not both kind and cause", errorText(err))
 				}
 
 				return nil
@@ -161,7 +163,7 @@ var batchStreamLaws = []law[Store]{
 			late, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
 			defer cancel()
 			if _, err := readBatch(late, s, twice()); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("got %s", said(err))
+				return fmt.Errorf("got %s", errorText(err))
 			}
 
 			return nil
@@ -169,7 +171,8 @@ var batchStreamLaws = []law[Store]{
 	},
 	{
 		name: "batch/cancel_surfaces",
-		text: "when the context is cancelled during a batch, it ends within 250 ms with an error that wraps the context's",
+		text: "when the context is cancelled during a batch, it ends within 250 ms with an error that wraps the " +
+			"context's",
 		check: func(ctx context.Context, s Store) error {
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
@@ -193,7 +196,7 @@ var batchStreamLaws = []law[Store]{
 					failed = err
 				}
 				if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-					return fmt.Errorf("cancelled at its first piece, the batch ended with %s", said(failed))
+					return fmt.Errorf("cancelled at its first piece, the batch ended with %s", errorText(failed))
 				}
 				if took <= cancelLimit {
 					return nil
@@ -205,7 +208,7 @@ var batchStreamLaws = []law[Store]{
 	},
 	{
 		name: "batch/short_answers_are_errors",
-		text: "a batch whose deadline passes at whatever moment ends whole, or with an error that wraps the context's: never short",
+		text: "a batch whose deadline passes at any moment is complete, or ends with an error that wraps the context's",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 2_000, 1)
@@ -228,7 +231,7 @@ var batchStreamLaws = []law[Store]{
 	},
 	{
 		name: "batch/reads_share_nothing",
-		text: "two batches ranged over by turns each yield their own answers",
+		text: "two batches iterated in turns each yield their own results",
 		check: func(ctx context.Context, s Store) error {
 			keys := [2]domain.SeriesKey{key, minuteKey("ETH/USD")}
 			var next [2]func() (ports.BatchBars, error, bool)
@@ -249,7 +252,7 @@ var batchStreamLaws = []law[Store]{
 				for i := range next {
 					piece, err, ok := next[i]()
 					if err != nil || !ok || piece.Query != n {
-						return fmt.Errorf("batch %d, query %d: got one of query %d, %v, and %s", i, n, piece.Query, ok, said(err))
+						return fmt.Errorf("batch %d, query %d: got one of query %d, %v, and %s", i, n, piece.Query, ok, errorText(err))
 					}
 					if err := sameBars(piece.Bars, want[i]); err != nil {
 						return fmt.Errorf("batch %d, query %d: %w", i, n, err)
@@ -259,7 +262,7 @@ var batchStreamLaws = []law[Store]{
 
 			for i := range next {
 				if piece, err, ok := next[i](); ok {
-					return fmt.Errorf("batch %d goes on with %s and %s", i, piece.Bars, said(err))
+					return fmt.Errorf("batch %d goes on with %s and %s", i, piece.Bars, errorText(err))
 				}
 			}
 
@@ -295,10 +298,10 @@ var batchStreamLaws = []law[Store]{
 	},
 }
 
-// twice is a batch that asks for everything a key has, two times.
+// twice returns two queries for all bars of key.
 func twice() []ports.BarQuery { return []ports.BarQuery{all(key), all(key)} }
 
-// batchCorruptLaws say what a batch does with bars that no Series can hold.
+// batchCorruptLaws are the laws on stored bars that no Series can represent.
 var batchCorruptLaws = []law[Store]{
 	{
 		name:  "batch/corrupt_missing",

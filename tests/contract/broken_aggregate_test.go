@@ -12,7 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// aggregator is a faulty ports.TradeAggregator over one that is right.
+// aggregator is a faulty ports.TradeAggregator over a correct one.
 type aggregator struct {
 	next ports.TradeAggregator
 	make func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence
@@ -22,7 +22,7 @@ func (a aggregator) AggregateTrades(ctx context.Context, key domain.SeriesKey, r
 	return ports.Unversioned(a.make(a.next, ctx, key, r))
 }
 
-// altered is an answer with every piece altered.
+// altered returns the sequence with every piece altered.
 func altered(pieces sequence, change func(domain.Series) []domain.Bar) sequence {
 	return func(yield func(domain.Series, error) bool) {
 		for piece, err := range pieces {
@@ -53,10 +53,10 @@ var aggregateFaults = []struct {
 	laws []string
 }{
 	{"every day is a day of UTC", func(next ports.TradeAggregator, ctx context.Context, key domain.SeriesKey, r domain.Range) sequence {
-		asked := key
-		asked.Grid = key.Grid.Frequency().UTC()
+		other := key
+		other.Grid = key.Grid.Frequency().UTC()
 		return func(yield func(domain.Series, error) bool) {
-			for piece, err := range next.AggregateTrades(ctx, asked, r).Rows() {
+			for piece, err := range next.AggregateTrades(ctx, other, r).Rows() {
 				if err == nil {
 					piece, err = domain.NewSeries(key, barsIn(piece)...)
 				}

@@ -17,7 +17,7 @@ import (
 
 type batch = iter.Seq2[ports.BatchBars, error]
 
-// singly answers a batch query by query: it keeps every law, and is no faster for it.
+// singly is a BatchReader that reads query by query. It keeps every law.
 type singly struct{ next ports.BarReader }
 
 func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
@@ -52,15 +52,15 @@ func (f batchFunc) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter
 	return f(ctx, queries)
 }
 
-// batchFault is a way to be wrong, and the laws that have to notice.
+// batchFault is a fault and the laws that must fail.
 type batchFault struct {
 	name string
 	make func(next singly) batchFunc
 	laws []string
 }
 
-// askingBatch is a reader that asks other questions than it was asked.
-func askingBatch(change func(queries []ports.BarQuery)) func(singly) batchFunc {
+// alterQueries returns a reader that alters its queries.
+func alterQueries(change func(queries []ports.BarQuery)) func(singly) batchFunc {
 	return func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
 			queries = slices.Clone(queries)
@@ -70,8 +70,8 @@ func askingBatch(change func(queries []ports.BarQuery)) func(singly) batchFunc {
 	}
 }
 
-// answeringBatch is a reader that alters its answers. change tells whether to go on.
-func answeringBatch(
+// alterBatch returns a reader that alters its results. change reports whether to go on.
+func alterBatch(
 	change func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool,
 ) func(singly) batchFunc {
 	return func(next singly) batchFunc {
@@ -88,12 +88,12 @@ func answeringBatch(
 }
 
 var batchFaults = []batchFault{
-	{"limits are the first query's", askingBatch(func(queries []ports.BarQuery) {
+	{"limits are the first query's", alterQueries(func(queries []ports.BarQuery) {
 		for i := range queries {
 			queries[i].First, queries[i].Last = queries[0].First, queries[0].Last
 		}
 	}), []string{"batch/equals_single_reads", "batch/long_answers"}},
-	{"a query asked again is answered once", func(next singly) batchFunc {
+	{"a repeated query has one result", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
 			return func(yield func(ports.BatchBars, error) bool) {
 				for p, err := range next.ReadBatch(ctx, queries) {
@@ -110,7 +110,7 @@ var batchFaults = []batchFault{
 			return next.ReadBatch(ctx, queries[:min(len(queries), 1000)])
 		}
 	}, []string{"batch/equals_single_reads"}},
-	{"in another order", askingBatch(func(queries []ports.BarQuery) { slices.Reverse(queries) }),
+	{"in another order", alterQueries(func(queries []ports.BarQuery) { slices.Reverse(queries) }),
 		[]string{"batch/equals_single_reads", "batch/hostile_is_data"}},
 	{"pieces without bars", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
@@ -124,7 +124,7 @@ var batchFaults = []batchFault{
 			}
 		}
 	}, []string{"batch/nothing_asked_or_held"}},
-	{"what is not held is an error", func(next singly) batchFunc {
+	{"an unknown series is an error", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
 			return func(yield func(ports.BatchBars, error) bool) {
 				none := true
@@ -140,7 +140,7 @@ var batchFaults = []batchFault{
 			}
 		}
 	}, []string{"batch/nothing_asked_or_held"}},
-	{"answers end at 10,000 bars", func(next singly) batchFunc {
+	{"results end at 10,000 bars", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
 			return func(yield func(ports.BatchBars, error) bool) {
 				left := slices.Repeat([]int{10_000}, len(queries))
@@ -153,12 +153,12 @@ var batchFaults = []batchFault{
 			}
 		}
 	}, []string{"batch/long_answers"}},
-	{"symbols have 63 bytes", askingBatch(func(queries []ports.BarQuery) {
+	{"symbols have 63 bytes", alterQueries(func(queries []ports.BarQuery) {
 		for i, q := range queries {
 			queries[i].Key.Symbol = q.Key.Symbol[:min(63, len(q.Key.Symbol))]
 		}
 	}), []string{"batch/hostile_is_data"}},
-	{"symbols are patterns", askingBatch(func(queries []ports.BarQuery) {
+	{"symbols are patterns", alterQueries(func(queries []ports.BarQuery) {
 		for i, q := range queries {
 			if q.Key.Symbol == "*" {
 				queries[i].Key.Symbol = key.Symbol
@@ -167,9 +167,9 @@ var batchFaults = []batchFault{
 	}), []string{"batch/impossible_is_data"}},
 	{"queries are sorted", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
-			asked := slices.Clone(queries)
+			altered := slices.Clone(queries)
 			slices.SortFunc(queries, func(a, b ports.BarQuery) int { return a.Key.Compare(b.Key) })
-			return next.ReadBatch(ctx, asked)
+			return next.ReadBatch(ctx, altered)
 		}
 	}, []string{"batch/queries_unchanged"}},
 	{"a bar at a time", func(next singly) batchFunc {
@@ -225,13 +225,13 @@ var batchFaults = []batchFault{
 			}
 		}
 	}, []string{"batch/break_frees"}},
-	{"goes on after an error", answeringBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
+	{"goes on after an error", alterBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
 		return yield(p, err) && (err == nil || yield(p, err))
 	}), []string{"batch/error_is_last"}},
-	{"swallows errors", answeringBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
+	{"swallows errors", alterBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
 		return err == nil && yield(p, nil)
 	}), []string{"batch/cancelled_call_is_an_error", "batch/deadline_surfaces", "batch/cancel_surfaces", "batch/short_answers_are_errors"}},
-	{"errors without a kind", answeringBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
+	{"errors without a kind", alterBatch(func(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
 		var e *ports.Error
 		if errors.As(err, &e) {
 			err = e.Err
@@ -310,13 +310,13 @@ func TestEveryBatchLawNoticesAFault(t *testing.T) {
 		}
 	}
 
-	for _, l := range slices.Concat(batchAnswerLaws, batchStreamLaws) {
+	for _, l := range slices.Concat(batchResultLaws, batchStreamLaws) {
 		if !noticed[l.name] {
 			t.Errorf("no fault breaks %s", l.name)
 		}
 	}
 
-	for _, l := range batchCorruptLaws { // a store that returns what is planted as a bar
+	for _, l := range batchCorruptLaws { // a store that returns the defects as bars
 		s := memory.New()
 		planted := Store{Bars: s, Batch: singly{s}, Corrupt: map[Defect]Plant{}}
 		for _, d := range []Defect{Missing, NotFinite, OffGrid, Duplicate, Trades} {

@@ -11,15 +11,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// claiming is a store that claims another range than it was given.
-func claiming(change func(b domain.Series, claim domain.Range) domain.Range) func() *faulty {
-	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-		return next.WriteBars(ctx, b, change(b, claim))
+// alterCoverage returns a store that declares another range.
+func alterCoverage(change func(b domain.Series, coverage domain.Range) domain.Range) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+		return next.WriteBars(ctx, b, change(b, coverage))
 	})
 }
 
-// remembering is a store that alters the extents it returns.
-func remembering(change func([]domain.Extent) []domain.Extent) func() *faulty {
+// alterExtents returns a store that alters its extents.
+func alterExtents(change func([]domain.Extent) []domain.Extent) func() *faulty {
 	return func() *faulty {
 		return &faulty{extents: func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
 			extents, err := next.Extents(ctx, symbols...)
@@ -29,18 +29,18 @@ func remembering(change func([]domain.Extent) []domain.Extent) func() *faulty {
 }
 
 var extentFaults = []fault{
-	{"claims are the bars", claiming(func(b domain.Series, _ domain.Range) domain.Range { return b.Range() }),
+	{"coverage is that of the bars", alterCoverage(func(b domain.Series, _ domain.Range) domain.Range { return b.Range() }),
 		[]string{"extents/claim_is_held", "extents/claim_without_bars"}},
-	{"an empty claim is a moment", claiming(func(_ domain.Series, claim domain.Range) domain.Range {
-		if claim.Empty() {
-			claim.End = claim.Start.Add(time.Microsecond)
+	{"empty coverage is a microsecond", alterCoverage(func(_ domain.Series, coverage domain.Range) domain.Range {
+		if coverage.Empty() {
+			coverage.End = coverage.Start.Add(time.Microsecond)
 		}
-		return claim
+		return coverage
 	}), []string{"extents/empty_claim"}},
-	{"claims are whole seconds", claiming(func(_ domain.Series, claim domain.Range) domain.Range {
-		return domain.Range{Start: claim.Start.Truncate(time.Second), End: claim.End.Truncate(time.Second)}
+	{"coverage is whole seconds", alterCoverage(func(_ domain.Series, coverage domain.Range) domain.Range {
+		return domain.Range{Start: coverage.Start.Truncate(time.Second), End: coverage.End.Truncate(time.Second)}
 	}), []string{"extents/bounds_are_exact"}},
-	{"extents do not merge", remembering(func(extents []domain.Extent) []domain.Extent {
+	{"extents do not merge", alterExtents(func(extents []domain.Extent) []domain.Extent {
 		var halves []domain.Extent
 		for _, e := range extents {
 			middle := e.Range.Start.Add(e.Range.End.Sub(e.Range.Start) / 2)
@@ -51,23 +51,23 @@ var extentFaults = []fault{
 
 		return halves
 	}), []string{"extents/touching_merge"}},
-	{"gaps are filled", remembering(func(extents []domain.Extent) []domain.Extent {
+	{"gaps are filled", alterExtents(func(extents []domain.Extent) []domain.Extent {
 		if len(extents) == 2 && extents[0].Key == extents[1].Key {
 			extents[0].Range.End = extents[1].Range.End
 			return extents[:1]
 		}
 		return extents
 	}), []string{"extents/apart_stay_apart"}},
-	{"extents come in any order", remembering(func(extents []domain.Extent) []domain.Extent {
+	{"extents come in any order", alterExtents(func(extents []domain.Extent) []domain.Extent {
 		slices.Reverse(extents)
 		return extents
 	}), []string{"extents/by_key"}},
-	{"the symbols asked for are ignored", func() *faulty {
+	{"the requested symbols are ignored", func() *faulty {
 		return &faulty{extents: func(next *memory.Store, ctx context.Context, _ []domain.Symbol) ([]domain.Extent, error) {
 			return next.Extents(ctx)
 		}}
 	}, []string{"extents/of_the_symbols_asked", "symbol/impossible_is_data"}},
-	{"the symbols asked for are sorted", func() *faulty {
+	{"the requested symbols are sorted", func() *faulty {
 		return &faulty{extents: func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
 			slices.Sort(symbols)
 			return next.Extents(ctx, symbols...)
@@ -152,13 +152,13 @@ var catalogFaults = []fault{
 	{"no limit", searching(func(q *ports.SymbolQuery) { q.Limit = 0 }), []string{"catalog/limit"}},
 	{"writes register nothing", func() *faulty {
 		other := memory.New()
-		return &faulty{write: func(_ *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			return other.WriteBars(ctx, b, claim)
+		return &faulty{write: func(_ *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			return other.WriteBars(ctx, b, coverage)
 		}}
 	}, []string{"catalog/write_registers_symbol"}},
-	{"writes register anew", writingBy(
-		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			report, err := next.WriteBars(ctx, b, claim)
+	{"writes register again", writingBy(
+		func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			report, err := next.WriteBars(ctx, b, coverage)
 			if err == nil {
 				err = next.PutSymbols(ctx, domain.NewSymbolMeta(b.Key().Symbol))
 			}

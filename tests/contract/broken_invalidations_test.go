@@ -25,17 +25,17 @@ type wire struct {
 	wireFault
 }
 
-// wireFault is ways to be wrong.
+// wireFault is a set of faults.
 type wireFault struct {
-	alter   func(changes []ports.Invalidation) []ports.Invalidation // what arrives of a Publish
+	alter   func(changes []ports.Invalidation) []ports.Invalidation // alters the changes of a Publish
 	publish func(ctx context.Context, changes []ports.Invalidation) error
 	sub     func(s *wireSub) // as it is made
 	wrap    func(iter.Seq2[ports.Invalidation, error]) iter.Seq2[ports.Invalidation, error]
-	own     int  // how often what was published through the same value arrives
-	late    bool // a subscription stands when it is ranged over
-	leaks   bool // what ends keeps its connection
-	gone    bool // Subscribe does not look at its context
-	onlyOne bool // a peer's second subscription takes the place of its first
+	own     int  // how often changes published through the same value arrive
+	late    bool // a subscription is active only when it is ranged over
+	leaks   bool // an ended subscription keeps its connection
+	gone    bool // Subscribe ignores its context
+	onlyOne bool // a peer's second subscription replaces its first
 	cuts    func(s *wireSub)
 }
 
@@ -47,8 +47,8 @@ type wireSub struct {
 	more  chan struct{} // has a place for one: the queue or err changed
 	open  bool
 
-	slow  bool // takes its time to hear of a cancellation
-	keeps bool // is not freed before it is ranged over
+	slow  bool // ends late after a cancellation
+	keeps bool // is not freed unless it is ranged over
 }
 
 type wirePeer struct{ wire *wire }
@@ -226,7 +226,7 @@ func altering(alter func([]ports.Invalidation) []ports.Invalidation) wireFault {
 	return wireFault{alter: alter}
 }
 
-// each alters every change.
+// each returns a function that alters every change.
 func each(alter func(c *ports.Invalidation)) wireFault {
 	return altering(func(changes []ports.Invalidation) []ports.Invalidation {
 		for i := range changes {
@@ -236,7 +236,7 @@ func each(alter func(c *ports.Invalidation)) wireFault {
 	})
 }
 
-// ending is a sequence whose last pair is altered.
+// ending returns the sequence with its last pair altered.
 func ending(alter func(error) error) wireFault {
 	return wireFault{wrap: func(sequence iter.Seq2[ports.Invalidation, error]) iter.Seq2[ports.Invalidation, error] {
 		return func(yield func(ports.Invalidation, error) bool) {
@@ -267,7 +267,7 @@ func TestEveryInvalidationLawNoticesAFault(t *testing.T) {
 
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				// A law that waits for what does not come waits as long as it may.
+				// A law that waits for a missing change waits until its timeout.
 				ctx, cancel := context.WithTimeout(t.Context(), 2*cancelTries*cancelLimit)
 				defer cancel()
 				for range 50 {
@@ -325,7 +325,7 @@ var invalidationFaults = []struct {
 	}, []string{"done_context"}},
 	{"a done context is subscribed with", wireFault{gone: true}, []string{"done_context"}},
 	{"a cancelled wait goes on", wireFault{sub: func(s *wireSub) { s.slow = true }}, []string{"cancel_ends"}},
-	{"what nobody ranges over is kept", wireFault{sub: func(s *wireSub) { s.keeps = true }}, []string{"cancel_before_ranging"}},
+	{"an unused subscription is kept", wireFault{sub: func(s *wireSub) { s.keeps = true }}, []string{"cancel_before_ranging"}},
 	{"a cancelled wait says something else", ending(func(error) error { return errors.New("closed") }),
 		[]string{"cancel_ends", "cancel_before_ranging"}},
 	{"a cancelled wait just ends", ending(func(error) error { return nil }), []string{"cancel_ends", "cut_is_an_error", "single_use"}},

@@ -13,8 +13,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// asking is a store that asks another question than it was asked.
-func asking(change func(*ports.BarQuery)) func() *faulty {
+// alterQuery returns a store that alters its queries.
+func alterQuery(change func(*ports.BarQuery)) func() *faulty {
 	return func() *faulty {
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
 			change(&q)
@@ -23,8 +23,8 @@ func asking(change func(*ports.BarQuery)) func() *faulty {
 	}
 }
 
-// answering is a store that alters its answers.
-func answering(change func(next sequence, q ports.BarQuery, yield func(domain.Series, error) bool)) func() *faulty {
+// alterRead returns a store that alters its results.
+func alterRead(change func(next sequence, q ports.BarQuery, yield func(domain.Series, error) bool)) func() *faulty {
 	return func() *faulty {
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
 			return func(yield func(domain.Series, error) bool) { change(next.ReadBars(ctx, q).Rows(), q, yield) }
@@ -32,7 +32,7 @@ func answering(change func(next sequence, q ports.BarQuery, yield func(domain.Se
 	}
 }
 
-// underOtherKeys is a store that keeps a series under a key that it makes of the series' own.
+// underOtherKeys returns a store that stores a series under a key derived from its own.
 func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *faulty {
 	rekey := func(k domain.SeriesKey, b domain.Series) (domain.Series, error) {
 		var list []domain.Bar
@@ -57,13 +57,13 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 					}
 				}
 			},
-			write: func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			write: func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 				b, err := rekey(other(b.Key()), b)
 				if err != nil {
 					return ports.WriteReport{}, err
 				}
 
-				return next.WriteBars(ctx, b, claim)
+				return next.WriteBars(ctx, b, coverage)
 			},
 			replace: func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
 				b, err := rekey(other(b.Key()), b)
@@ -85,26 +85,26 @@ func isEmpty(ctx context.Context, s *memory.Store, q ports.BarQuery) bool {
 }
 
 var readFaults = []fault{
-	{"start is exclusive", asking(func(q *ports.BarQuery) { q.Range.Start = q.Range.Start.Add(time.Microsecond) }),
+	{"start is exclusive", alterQuery(func(q *ports.BarQuery) { q.Range.Start = q.Range.Start.Add(time.Microsecond) }),
 		[]string{"range/start_is_inclusive"}},
-	{"end is inclusive", asking(func(q *ports.BarQuery) { q.Range.End = q.Range.End.Add(time.Microsecond) }),
+	{"end is inclusive", alterQuery(func(q *ports.BarQuery) { q.Range.End = q.Range.End.Add(time.Microsecond) }),
 		[]string{"range/end_is_exclusive"}},
-	{"bounds are floored to the grid", asking(func(q *ports.BarQuery) { q.Range.Start = q.Key.Grid.Floor(q.Range.Start) }),
+	{"bounds are floored to the grid", alterQuery(func(q *ports.BarQuery) { q.Range.Start = q.Key.Grid.Floor(q.Range.Start) }),
 		[]string{"range/bounds_between_edges"}},
-	{"an empty range is no filter", asking(func(q *ports.BarQuery) {
+	{"an empty range is no filter", alterQuery(func(q *ports.BarQuery) {
 		if q.Range.Empty() {
 			q.Range = always
 		}
 	}), []string{"range/empty_is_empty"}},
-	{"bounds are nanoseconds in 64 bits", asking(func(q *ports.BarQuery) {
+	{"bounds are nanoseconds in 64 bits", alterQuery(func(q *ports.BarQuery) {
 		q.Range.Start, q.Range.End = time.Unix(0, q.Range.Start.UnixNano()), time.Unix(0, q.Range.End.UnixNano())
 	}), []string{"range/widest_is_everything"}},
-	{"bounds are read off the wall", asking(func(q *ports.BarQuery) {
+	{"bounds are read off the wall", alterQuery(func(q *ports.BarQuery) {
 		for _, t := range []*time.Time{&q.Range.Start, &q.Range.End} {
 			*t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 		}
 	}), []string{"range/in_any_zone"}},
-	{"an empty answer is not found", func() *faulty {
+	{"an empty result is not found", func() *faulty {
 		return &faulty{read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
 			return func(yield func(domain.Series, error) bool) {
 				if isEmpty(ctx, next, q) {
@@ -115,7 +115,7 @@ var readFaults = []fault{
 			}
 		}}
 	}, []string{"range/without_bars_is_empty", "symbol/unheld_is_empty", "extents/claim_without_bars"}},
-	{"later half first", answering(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"later half first", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			half := b.Len() / 2
 			if err != nil || half == 0 {
@@ -125,7 +125,7 @@ var readFaults = []fault{
 			}
 		}
 	}), []string{"order/open_time_ascending"}},
-	{"a bar of two pieces comes twice", answering(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"a bar of two pieces comes twice", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			half := b.Len() / 2
 			if err != nil || half == 0 {
@@ -135,14 +135,14 @@ var readFaults = []fault{
 			}
 		}
 	}), []string{"order/unique"}},
-	{"first is ignored", asking(func(q *ports.BarQuery) { q.First = 0 }), []string{"first/is_the_head"}},
-	{"last is first", asking(func(q *ports.BarQuery) { q.First, q.Last = q.Last, 0 }), []string{"last/is_the_tail"}},
-	{"a page skips its first bar", asking(func(q *ports.BarQuery) {
+	{"first is ignored", alterQuery(func(q *ports.BarQuery) { q.First = 0 }), []string{"first/is_the_head"}},
+	{"last is first", alterQuery(func(q *ports.BarQuery) { q.First, q.Last = q.Last, 0 }), []string{"last/is_the_tail"}},
+	{"a page skips its first bar", alterQuery(func(q *ports.BarQuery) {
 		if q.First > 0 {
 			q.Range.Start = q.Range.Start.Add(time.Microsecond)
 		}
 	}), []string{"page/limit_then_resume_is_complete"}},
-	{"answers are cut", answering(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"results are cut", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		left := 10_000
 		for b, err := range next {
 			b = b.Slice(0, min(left, b.Len()))
@@ -188,7 +188,7 @@ var readFaults = []fault{
 			}
 		}}
 	}, []string{"stream/break_frees"}},
-	{"goes on after an error", answering(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"goes on after an error", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			if !yield(b, err) || err != nil && !yield(b, err) {
 				return
@@ -205,14 +205,14 @@ var readFaults = []fault{
 			},
 		}
 	}, []string{"ctx/cancelled_call_is_an_error", "ctx/cancel_surfaces", "ctx/deadline_surfaces", "catalog/cancelled_call_is_an_error"}},
-	{"swallows errors", answering(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"swallows errors", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			if err != nil || !yield(b, nil) {
 				return
 			}
 		}
 	}), []string{"ctx/short_answers_are_errors", "ctx/cancelled_call_is_an_error"}},
-	{"errors without a kind", answering(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"errors without a kind", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			var e *ports.Error
 			if errors.As(err, &e) {
@@ -223,7 +223,7 @@ var readFaults = []fault{
 			}
 		}
 	}), []string{"error/kind_and_cause"}},
-	{"times are of another zone", answering(func(next sequence, q ports.BarQuery, yield func(domain.Series, error) bool) {
+	{"times are of another zone", alterRead(func(next sequence, q ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			if err == nil {
 				first := b.At(0)
@@ -258,13 +258,13 @@ var readFaults = []fault{
 					next.ReadBars(ctx, q).Rows()(yield)
 				}
 			},
-			write: func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			write: func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 				if !mu.TryLock() {
 					return ports.WriteReport{}, ports.ErrOverloaded
 				}
 
 				defer mu.Unlock()
-				return next.WriteBars(ctx, b, claim)
+				return next.WriteBars(ctx, b, coverage)
 			},
 		}
 	}, []string{"concurrent/write_during_read"}},

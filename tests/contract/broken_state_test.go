@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// stateFault is a store that tells a wrong state, and the law that has to notice.
+// stateFault is a store that yields a wrong state, and the law that must fail.
 type stateFault struct {
 	name  string
 	alter func(s *domain.SeriesState, read domain.Range, layout domain.BlockLayout) *domain.SeriesState

@@ -14,17 +14,17 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// broken_test.go seeds a fault into the memory store for every law, and wants that law to notice: a law that no fault breaks
-// checks nothing.
+// broken_test.go seeds a fault into the memory store for every law and requires that the law fails, because a law that no
+// fault breaks checks nothing.
 
 type sequence = iter.Seq2[domain.Series, error]
 
-// faulty is a store with some methods replaced. Each replacement is given the store below.
+// faulty is a store with some methods replaced. Each replacement gets the store below.
 type faulty struct {
 	next    *memory.Store
 	read    func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence
 	pieces  func(next *memory.Store, ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series]
-	write   func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error)
+	write   func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error)
 	replace func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error)
 	extents func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error)
 	symbols func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error)
@@ -41,11 +41,11 @@ func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[
 	return f.next.ReadBars(ctx, q)
 }
 
-func (f *faulty) WriteBars(ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+func (f *faulty) WriteBars(ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	if f.write != nil {
-		return f.write(f.next, ctx, b, claim)
+		return f.write(f.next, ctx, b, coverage)
 	}
-	return f.next.WriteBars(ctx, b, claim)
+	return f.next.WriteBars(ctx, b, coverage)
 }
 
 func (f *faulty) ReplaceBars(ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
@@ -76,7 +76,7 @@ func (f *faulty) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) err
 	return f.next.PutSymbols(ctx, metas...)
 }
 
-// fault is a way to be wrong, and the laws that have to notice.
+// fault is a fault and the laws that must fail.
 type fault struct {
 	name string
 	make func() *faulty

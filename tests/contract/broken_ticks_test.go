@@ -16,10 +16,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// broken_ticks_test.go does for the laws of trades and quotes what broken_test.go does for those of bars. The laws reach a store
-// through their form, so a fault is seeded there and serves both kinds.
+// broken_ticks_test.go seeds a fault for every law of trades and quotes, as broken_test.go does for bars. The laws access
+// a store through their form, so a fault is seeded into the form and serves both kinds.
 
-// tickFault is a way to be wrong, and the laws that have to notice, without their prefix; * is the kind, + the other one.
+// tickFault is a fault and the laws that must fail, without their prefix; * is the kind, + the other kind.
 type tickFault[T domain.Tick] struct {
 	name string
 	seed func(f *form[domain.Ticks[T]])
@@ -78,8 +78,8 @@ type (
 	tickWriting[T domain.Tick]  = func(context.Context, Store, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
 )
 
-// tickAsking asks another question than was asked.
-func tickAsking[T domain.Tick](change func(*ports.TickQuery)) func(*form[domain.Ticks[T]]) {
+// alterTickQuery alters the queries.
+func alterTickQuery[T domain.Tick](change func(*ports.TickQuery)) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) {
 		next := f.stream
 		f.stream = func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[domain.Ticks[T]] {
@@ -89,8 +89,8 @@ func tickAsking[T domain.Tick](change func(*ports.TickQuery)) func(*form[domain.
 	}
 }
 
-// tickAnswering alters the answers.
-func tickAnswering[T domain.Tick](change func(next tickSequence[T], yield func(domain.Ticks[T], error) bool)) func(*form[domain.Ticks[T]]) {
+// alterTickRead alters the results.
+func alterTickRead[T domain.Tick](change func(next tickSequence[T], yield func(domain.Ticks[T], error) bool)) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) {
 		next := f.stream
 		f.stream = func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[domain.Ticks[T]] {
@@ -99,9 +99,9 @@ func tickAnswering[T domain.Tick](change func(next tickSequence[T], yield func(d
 	}
 }
 
-// tickDropping leaves ticks out of its answers: those that keep refuses, told the one before.
-func tickDropping[T domain.Tick](keep func(before, tick tickKey) bool) func(*form[domain.Ticks[T]]) {
-	return tickAnswering(func(next tickSequence[T], yield func(domain.Ticks[T], error) bool) {
+// dropTicks drops the ticks for which keep, called with the tick before, returns false.
+func dropTicks[T domain.Tick](keep func(before, tick tickKey) bool) func(*form[domain.Ticks[T]]) {
+	return alterTickRead(func(next tickSequence[T], yield func(domain.Ticks[T], error) bool) {
 		before := tickKey{seq: -1}
 		for piece, err := range next {
 			for i := range piece.Len() {
@@ -119,9 +119,9 @@ func tickDropping[T domain.Tick](keep func(before, tick tickKey) bool) func(*for
 	})
 }
 
-// tickSplitting yields the parts of every piece.
-func tickSplitting[T domain.Tick](parts func(piece domain.Ticks[T], half int) [2]domain.Ticks[T]) func(*form[domain.Ticks[T]]) {
-	return tickAnswering(func(next tickSequence[T], yield func(domain.Ticks[T], error) bool) {
+// splitTicks yields each piece in parts.
+func splitTicks[T domain.Tick](parts func(piece domain.Ticks[T], half int) [2]domain.Ticks[T]) func(*form[domain.Ticks[T]]) {
+	return alterTickRead(func(next tickSequence[T], yield func(domain.Ticks[T], error) bool) {
 		for piece, err := range next {
 			half := piece.Len() / 2
 			if err != nil || half == 0 {
@@ -141,26 +141,26 @@ func tickSplitting[T domain.Tick](parts func(piece domain.Ticks[T], half int) [2
 func tickReadFaults[T domain.Tick]() []tickFault[T] {
 	type D = domain.Ticks[T]
 	return []tickFault[T]{
-		{"start is exclusive", tickAsking[T](func(q *ports.TickQuery) { q.Range.Start = q.Range.Start.Add(time.Microsecond) }),
+		{"start is exclusive", alterTickQuery[T](func(q *ports.TickQuery) { q.Range.Start = q.Range.Start.Add(time.Microsecond) }),
 			[]string{"range/start_is_inclusive"}},
-		{"end is inclusive", tickAsking[T](func(q *ports.TickQuery) { q.Range.End = q.Range.End.Add(time.Microsecond) }),
+		{"end is inclusive", alterTickQuery[T](func(q *ports.TickQuery) { q.Range.End = q.Range.End.Add(time.Microsecond) }),
 			[]string{"range/end_is_exclusive", "order/seq_orders_within_an_instant_only"}},
-		{"bounds are whole seconds", tickAsking[T](func(q *ports.TickQuery) { q.Range.Start = q.Range.Start.Truncate(time.Second) }),
+		{"bounds are whole seconds", alterTickQuery[T](func(q *ports.TickQuery) { q.Range.Start = q.Range.Start.Truncate(time.Second) }),
 			[]string{"range/bounds_between_times"}},
-		{"an empty range is no filter", tickAsking[T](func(q *ports.TickQuery) {
+		{"an empty range is no filter", alterTickQuery[T](func(q *ports.TickQuery) {
 			if q.Range.Empty() {
 				q.Range = always
 			}
 		}), []string{"range/empty_is_empty"}},
-		{"bounds are nanoseconds in 64 bits", tickAsking[T](func(q *ports.TickQuery) {
+		{"bounds are nanoseconds in 64 bits", alterTickQuery[T](func(q *ports.TickQuery) {
 			q.Range.Start, q.Range.End = time.Unix(0, q.Range.Start.UnixNano()), time.Unix(0, q.Range.End.UnixNano())
 		}), []string{"range/widest_is_everything"}},
-		{"bounds are read off the wall", tickAsking[T](func(q *ports.TickQuery) {
+		{"bounds are read off the wall", alterTickQuery[T](func(q *ports.TickQuery) {
 			for _, t := range []*time.Time{&q.Range.Start, &q.Range.End} {
 				*t = time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 			}
 		}), []string{"range/in_any_zone"}},
-		{"an empty answer is not found", tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+		{"an empty result is not found", alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 			empty := true
 			for piece, err := range next {
 				empty = false
@@ -173,21 +173,21 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 				yield(D{}, ports.ErrNotFound)
 			}
 		}), []string{"range/without_*_is_empty", "symbol/unheld_is_empty", "extents/claim_without_*"}},
-		{"first is ignored", tickAsking[T](func(q *ports.TickQuery) { q.First = 0 }), []string{"first/is_the_head", "order/long_instant"}},
-		{"last is first", tickAsking[T](func(q *ports.TickQuery) { q.First, q.Last = q.Last, 0 }), []string{"last/is_the_tail"}},
-		{"later half first", tickSplitting(func(piece D, half int) [2]D {
+		{"first is ignored", alterTickQuery[T](func(q *ports.TickQuery) { q.First = 0 }), []string{"first/is_the_head", "order/long_instant"}},
+		{"last is first", alterTickQuery[T](func(q *ports.TickQuery) { q.First, q.Last = q.Last, 0 }), []string{"last/is_the_tail"}},
+		{"later half first", splitTicks(func(piece D, half int) [2]D {
 			return [2]D{piece.Slice(half, piece.Len()), piece.Slice(0, half)}
 		}), []string{"order/time_and_seq_ascending"}},
-		{"a tick of two pieces comes twice", tickSplitting(func(piece D, half int) [2]D {
+		{"a tick of two pieces comes twice", splitTicks(func(piece D, half int) [2]D {
 			return [2]D{piece.Slice(0, half+1), piece.Slice(half, piece.Len())}
 		}), []string{"order/unique"}},
-		{"an instant has one", tickDropping[T](func(before, tick tickKey) bool { return !tick.time.Equal(before.time) }),
+		{"an instant has one", dropTicks[T](func(before, tick tickKey) bool { return !tick.time.Equal(before.time) }),
 			[]string{"order/several_per_instant", "order/long_instant"}},
-		{"sequence numbers only ascend", tickDropping[T](func(before, tick tickKey) bool { return tick.seq > before.seq }),
+		{"sequence numbers only ascend", dropTicks[T](func(before, tick tickKey) bool { return tick.seq > before.seq }),
 			[]string{"order/seq_orders_within_an_instant_only"}},
-		{"a piece ends with its instant", tickDropping[T](func(_, tick tickKey) bool { return tick.seq < 10_000 }),
+		{"a piece ends with its instant", dropTicks[T](func(_, tick tickKey) bool { return tick.seq < 10_000 }),
 			[]string{"order/long_instant"}},
-		{"answers are cut", tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+		{"results are cut", alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 			left := 10_000
 			for piece, err := range next {
 				piece = piece.Slice(0, min(left, piece.Len()))
@@ -217,7 +217,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 		}, []string{"stream/lazy", "stream/second_range_errors"}},
 		{"a break keeps its connection", func(f *form[D]) {
 			var used atomic.Int32
-			tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+			alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 				if used.Add(1) > 10 {
 					yield(D{}, ports.ErrOverloaded)
 					return
@@ -232,7 +232,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 				used.Add(-1)
 			})(f)
 		}, []string{"stream/break_frees"}},
-		{"goes on after an error", tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+		{"goes on after an error", alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 			for piece, err := range next {
 				if !yield(piece, err) || err != nil && !yield(piece, err) {
 					return
@@ -245,14 +245,14 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 				return next(context.WithoutCancel(ctx), s, q)
 			}
 		}, []string{"ctx/cancelled_call_is_an_error", "ctx/cancel_surfaces", "ctx/deadline_surfaces"}},
-		{"swallows errors", tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+		{"swallows errors", alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 			for piece, err := range next {
 				if err != nil || !yield(piece, nil) {
 					return
 				}
 			}
 		}), []string{"ctx/short_answers_are_errors", "ctx/cancelled_call_is_an_error"}},
-		{"errors without a kind", tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+		{"errors without a kind", alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 			for piece, err := range next {
 				var e *ports.Error
 				if errors.As(err, &e) {
@@ -263,7 +263,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 				}
 			}
 		}), []string{"error/kind_and_cause"}},
-		{"times are of another zone", tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+		{"times are of another zone", alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 			for piece, err := range next {
 				if err == nil {
 					first := piece.At(0)
@@ -278,7 +278,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 		}), []string{"time/utc"}},
 		{"one cursor for all", func(f *form[D]) {
 			var current atomic.Int64
-			tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+			alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 				mine := current.Add(1)
 				for piece, err := range next {
 					if current.Load() != mine || !yield(piece, err) {
@@ -290,23 +290,23 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 		{"readers lock writers out", func(f *form[D]) {
 			var mu sync.RWMutex
 			put := f.put
-			tickAnswering(func(next tickSequence[T], yield func(D, error) bool) {
+			alterTickRead(func(next tickSequence[T], yield func(D, error) bool) {
 				mu.RLock()
 				defer mu.RUnlock()
 				next(yield)
 			})(f)
-			f.put = func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+			f.put = func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
 				if !mu.TryLock() {
 					return ports.WriteReport{}, ports.ErrOverloaded
 				}
 
 				defer mu.Unlock()
-				return put(ctx, s, d, claim)
+				return put(ctx, s, d, coverage)
 			}
 		}, []string{"concurrent/write_during_read"}},
-		{"symbols have 63 bytes", tickAsking[T](func(q *ports.TickQuery) { q.Symbol = q.Symbol[:min(63, len(q.Symbol))] }),
+		{"symbols have 63 bytes", alterTickQuery[T](func(q *ports.TickQuery) { q.Symbol = q.Symbol[:min(63, len(q.Symbol))] }),
 			[]string{"symbol/hostile_is_data"}},
-		{"symbols are patterns", tickAsking[T](func(q *ports.TickQuery) {
+		{"symbols are patterns", alterTickQuery[T](func(q *ports.TickQuery) {
 			if strings.ContainsAny(string(q.Symbol), "%*?") {
 				q.Symbol = key.Symbol
 			}

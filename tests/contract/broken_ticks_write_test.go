@@ -14,15 +14,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickWritesBy puts w, which is given what put was, in its place.
+// tickWritesBy replaces put by w, which gets the arguments of put.
 func tickWritesBy[T domain.Tick](w func(next tickWriting[T]) tickWriting[T]) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) { f.put = w(f.put) }
 }
 
-// tickStoring writes others than it was given.
-func tickStoring[T domain.Tick](change func(*T)) func(*form[domain.Ticks[T]]) {
+// alterTicks alters the ticks that are written.
+func alterTicks[T domain.Tick](change func(*T)) func(*form[domain.Ticks[T]]) {
 	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
+		return func(ctx context.Context, s Store, d domain.Ticks[T], coverage domain.Range) (ports.WriteReport, error) {
 			b := domain.NewTicksBuilder[T](d.Symbol())
 			for _, tick := range d.All() {
 				change(&tick)
@@ -31,25 +31,25 @@ func tickStoring[T domain.Tick](change func(*T)) func(*form[domain.Ticks[T]]) {
 				}
 			}
 			if d.Symbol() == "" {
-				return next(ctx, s, d, claim)
+				return next(ctx, s, d, coverage)
 			}
 
-			return next(ctx, s, must(b.Ticks()), claim)
+			return next(ctx, s, must(b.Ticks()), coverage)
 		}
 	})
 }
 
 func tickReporting[T domain.Tick](change func(*ports.WriteReport)) func(*form[domain.Ticks[T]]) {
 	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
-			report, err := next(ctx, s, d, claim)
+		return func(ctx context.Context, s Store, d domain.Ticks[T], coverage domain.Range) (ports.WriteReport, error) {
+			report, err := next(ctx, s, d, coverage)
 			change(&report)
 			return report, err
 		}
 	})
 }
 
-// tickNumbers is the numbers of a trade or a quote.
+// tickNumbers returns the numbers of a trade or a quote.
 func tickNumbers[T domain.Tick](tick *T) []*domain.Decimal {
 	switch t := any(tick).(type) {
 	case *domain.Trade:
@@ -69,10 +69,10 @@ func tickThroughFloats[T domain.Tick](tick *T) {
 	}
 }
 
-// tickSparing leaves one that is there as it is where keep says so.
-func tickSparing[T domain.Tick](f tickForm[T], keep func(there T) bool) func(*form[domain.Ticks[T]]) {
+// keepTicks does not overwrite a stored tick if keep returns true.
+func keepTicks[T domain.Tick](f tickForm[T], keep func(there T) bool) func(*form[domain.Ticks[T]]) {
 	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
+		return func(ctx context.Context, s Store, d domain.Ticks[T], coverage domain.Range) (ports.WriteReport, error) {
 			there, err := f.read(ctx, s, everything(d.Symbol()))
 			if err != nil {
 				return ports.WriteReport{}, err
@@ -88,7 +88,7 @@ func tickSparing[T domain.Tick](f tickForm[T], keep func(there T) bool) func(*fo
 				mustDo(b.Append(tick))
 			}
 
-			return next(ctx, s, must(b.Ticks()), claim)
+			return next(ctx, s, must(b.Ticks()), coverage)
 		}
 	})
 }
@@ -101,13 +101,13 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 		{"everything is new", tickReporting[T](func(r *ports.WriteReport) {
 			*r = ports.WriteReport{Inserted: r.Inserted + r.Changed + r.Unchanged}
 		}), []string{"write/reports_counts", "write/idempotent"}},
-		{"first wins", tickSparing(f, func(T) bool { return true }), []string{"write/last_wins"}},
-		{"wide numbers stay", tickSparing(f, func(there T) bool {
+		{"first wins", keepTicks(f, func(T) bool { return true }), []string{"write/last_wins"}},
+		{"wide numbers stay", keepTicks(f, func(there T) bool {
 			rounded := there
 			tickThroughFloats(&rounded)
 			return rounded.String() != there.String()
 		}), []string{"decimal/narrow_over_wide"}},
-		{"the last field is forgotten", tickStoring(func(tick *T) {
+		{"the last field is forgotten", alterTicks(func(tick *T) {
 			switch t := any(tick).(type) {
 			case *domain.Trade:
 				t.Side = domain.SideUnknown
@@ -115,28 +115,28 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 				t.AskSize = domain.Decimal{}
 			}
 		}), []string{"write/every_field_is_set"}},
-		{"times are milliseconds", tickStoring(func(tick *T) {
+		{"times are milliseconds", alterTicks(func(tick *T) {
 			at := tickTime(tick)
 			*at = at.Truncate(time.Millisecond)
 		}), []string{"time/to_the_microsecond"}},
-		{"numbers are floats", tickStoring(tickThroughFloats[T]), []string{"decimal/exact_round_trip", "decimal/signed_round_trip",
+		{"numbers are floats", alterTicks(tickThroughFloats[T]), []string{"decimal/exact_round_trip", "decimal/signed_round_trip",
 			"decimal/widest_round_trip", "decimal/smallest_round_trip", "decimal/mixed_widths", "decimal/exact_or_refused",
 			"decimal/wide_over_narrow"}},
 		{"claims grow", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
-				if !claim.Covers(d.Range()) {
-					claim = d.Range()
+			return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+				if !coverage.Covers(d.Range()) {
+					coverage = d.Range()
 				}
-				return next(ctx, s, d, claim)
+				return next(ctx, s, d, coverage)
 			}
 		}), []string{"write/claim_covers_the_*", "catalog/refused_write_registers_nothing"}},
 		{"batches are cut", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
-				return next(ctx, s, d.Slice(0, min(d.Len(), 10_000)), claim)
+			return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+				return next(ctx, s, d.Slice(0, min(d.Len(), 10_000)), coverage)
 			}
 		}), []string{"write/large_batch"}},
 		{"one by one", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-			return func(ctx context.Context, s Store, d D, claim domain.Range) (sum ports.WriteReport, err error) {
+			return func(ctx context.Context, s Store, d D, coverage domain.Range) (sum ports.WriteReport, err error) {
 				for i := range d.Len() {
 					one := d.Slice(i, i+1)
 					report, err := next(ctx, s, one, one.Range())
@@ -147,7 +147,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 					sum = sum.Add(report)
 					runtime.Gosched()
 				}
-				return sum, second(next(ctx, s, d.Slice(0, 0), claim))
+				return sum, second(next(ctx, s, d.Slice(0, 0), coverage))
 			}
 		}), []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing"}},
 		{"a failed write is done", func(f *form[D]) {
@@ -161,7 +161,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 			var mu sync.Mutex
 			var late func() error
 			next := f.put
-			f.put = func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
+			f.put = func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				if late != nil {
@@ -170,24 +170,24 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 					}
 				}
 
-				late = func() error { return second(next(context.WithoutCancel(ctx), s, d, claim)) }
+				late = func() error { return second(next(context.WithoutCancel(ctx), s, d, coverage)) }
 				return ports.WriteReport{Inserted: d.Len()}, nil
 			}
 		}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_symbol"}},
 		{"nothing before 1970", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
-				return next(ctx, s, d.Clip(always), claim)
+			return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+				return next(ctx, s, d.Clip(always), coverage)
 			}
 		}), []string{"time/far_from_now"}},
 		{"writes register nothing", func(f *form[D]) {
 			other, next := memory.New(), f.put
-			f.put = func(ctx context.Context, _ Store, d D, claim domain.Range) (ports.WriteReport, error) {
-				return next(ctx, Store{Ticks: other}, d, claim)
+			f.put = func(ctx context.Context, _ Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+				return next(ctx, Store{Ticks: other}, d, coverage)
 			}
 		}, []string{"catalog/write_registers_symbol"}},
 		{"writes register anew", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-			return func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
-				report, err := next(ctx, s, d, claim)
+			return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+				report, err := next(ctx, s, d, coverage)
 				if err == nil {
 					err = s.Symbols.PutSymbols(ctx, domain.NewSymbolMeta(d.Symbol()))
 				}
@@ -220,7 +220,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 					return report, err
 				}
 
-				runtime.Gosched() // a reader comes in between, on a machine of one core too
+				runtime.Gosched() // lets a reader run in between, also on one core
 				written, err := put(ctx, s, d, d.Range())
 				return report.Add(written), err
 			}
@@ -255,22 +255,22 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 	}
 }
 
-// tickHolding alters the extents.
-func tickHolding[T domain.Tick](change func([]claimed) []claimed) func(*form[domain.Ticks[T]]) {
+// alterTickExtents alters the extents.
+func alterTickExtents[T domain.Tick](change func([]extent) []extent) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) {
 		next := f.extents
-		f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error) {
+		f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
 			held, err := next(ctx, s, symbols...)
 			return change(held), err
 		}
 	}
 }
 
-// tickClaiming claims another range than it was given.
-func tickClaiming[T domain.Tick](change func(d domain.Ticks[T], claim domain.Range) domain.Range) func(*form[domain.Ticks[T]]) {
+// alterTickCoverage declares another range.
+func alterTickCoverage[T domain.Tick](change func(d domain.Ticks[T], coverage domain.Range) domain.Range) func(*form[domain.Ticks[T]]) {
 	return tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
-		return func(ctx context.Context, s Store, d domain.Ticks[T], claim domain.Range) (ports.WriteReport, error) {
-			return next(ctx, s, d, change(d, claim))
+		return func(ctx context.Context, s Store, d domain.Ticks[T], coverage domain.Range) (ports.WriteReport, error) {
+			return next(ctx, s, d, change(d, coverage))
 		}
 	})
 }
@@ -278,38 +278,38 @@ func tickClaiming[T domain.Tick](change func(d domain.Ticks[T], claim domain.Ran
 func tickHeldFaults[T domain.Tick]() []tickFault[T] {
 	type D = domain.Ticks[T]
 	return []tickFault[T]{
-		{"claims are the data", tickClaiming(func(d domain.Ticks[T], _ domain.Range) domain.Range { return d.Range() }),
+		{"claims are the data", alterTickCoverage(func(d domain.Ticks[T], _ domain.Range) domain.Range { return d.Range() }),
 			[]string{"extents/claim_is_held", "extents/claim_without_*"}},
-		{"an empty claim is a moment", tickClaiming(func(_ domain.Ticks[T], claim domain.Range) domain.Range {
-			if claim.Empty() {
-				claim.End = claim.Start.Add(time.Microsecond)
+		{"an empty claim is a moment", alterTickCoverage(func(_ domain.Ticks[T], coverage domain.Range) domain.Range {
+			if coverage.Empty() {
+				coverage.End = coverage.Start.Add(time.Microsecond)
 			}
-			return claim
+			return coverage
 		}), []string{"extents/empty_claim"}},
-		{"claims are whole seconds", tickClaiming(func(_ domain.Ticks[T], claim domain.Range) domain.Range {
-			return domain.Range{Start: claim.Start.Truncate(time.Second), End: claim.End.Truncate(time.Second)}
+		{"claims are whole seconds", alterTickCoverage(func(_ domain.Ticks[T], coverage domain.Range) domain.Range {
+			return domain.Range{Start: coverage.Start.Truncate(time.Second), End: coverage.End.Truncate(time.Second)}
 		}), []string{"extents/bounds_are_exact", "extents/apart_stay_apart"}},
-		{"extents do not merge", tickHolding[T](func(held []claimed) []claimed {
-			var halves []claimed
+		{"extents do not merge", alterTickExtents[T](func(held []extent) []extent {
+			var halves []extent
 			for _, c := range held {
 				middle := c.r.Start.Add(c.r.End.Sub(c.r.Start) / 2)
-				halves = append(halves, claimed{c.symbol, domain.Range{Start: c.r.Start, End: middle}},
-					claimed{c.symbol, domain.Range{Start: middle, End: c.r.End}})
+				halves = append(halves, extent{c.symbol, domain.Range{Start: c.r.Start, End: middle}},
+					extent{c.symbol, domain.Range{Start: middle, End: c.r.End}})
 			}
 
 			return halves
 		}), []string{"extents/touching_merge"}},
-		{"extents come in any order", tickHolding[T](func(held []claimed) []claimed {
+		{"extents come in any order", alterTickExtents[T](func(held []extent) []extent {
 			slices.Reverse(held)
 			return held
 		}), []string{"extents/by_symbol"}},
 		{"the symbols asked for are ignored", func(f *form[D]) {
 			next := f.extents
-			f.extents = func(ctx context.Context, s Store, _ ...domain.Symbol) ([]claimed, error) { return next(ctx, s) }
+			f.extents = func(ctx context.Context, s Store, _ ...domain.Symbol) ([]extent, error) { return next(ctx, s) }
 		}, []string{"extents/of_the_symbols_asked", "symbol/impossible_is_data"}},
 		{"the symbols asked for are sorted", func(f *form[D]) {
 			next := f.extents
-			f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error) {
+			f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
 				slices.Sort(symbols)
 				return next(ctx, s, symbols...)
 			}

@@ -16,23 +16,23 @@ type writing = func(next *memory.Store, ctx context.Context, b domain.Series, r 
 
 func writingBy(w writing) func() *faulty { return func() *faulty { return &faulty{write: w} } }
 
-// storing is a store that writes other bars than it was given.
-func storing(change func(*domain.Bar)) func() *faulty {
-	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+// alterBars returns a store that alters the bars that are written.
+func alterBars(change func(*domain.Bar)) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 		var list []domain.Bar
 		for _, bar := range b.All() {
 			change(&bar)
 			list = append(list, bar)
 		}
 
-		return next.WriteBars(ctx, series(b.Key(), list...), claim)
+		return next.WriteBars(ctx, series(b.Key(), list...), coverage)
 	})
 }
 
-// reporting is a store that reports something else than it did.
-func reporting(change func(*ports.WriteReport)) func() *faulty {
-	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-		report, err := next.WriteBars(ctx, b, claim)
+// alterReport returns a store that alters its reports.
+func alterReport(change func(*ports.WriteReport)) func() *faulty {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+		report, err := next.WriteBars(ctx, b, coverage)
 		change(&report)
 		return report, err
 	})
@@ -48,16 +48,16 @@ func throughFloats(b *domain.Bar) {
 	}
 }
 
-// isWide reports whether a float64 does not hold the bar.
+// isWide reports whether a bar has a number that no float64 represents.
 func isWide(b domain.Bar) bool {
 	rounded := b
 	throughFloats(&rounded)
 	return !rounded.Equal(b)
 }
 
-// sparing is a store that leaves a bar that is there as it is where keep says so.
+// sparing returns a store that does not overwrite a stored bar if keep returns true.
 func sparing(keep func(there domain.Bar) bool) func() *faulty {
-	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 		there, err := read(ctx, Store{Bars: next}, ports.BarQuery{Key: b.Key(), Range: b.Range()})
 		if err != nil {
 			return ports.WriteReport{}, err
@@ -73,11 +73,11 @@ func sparing(keep func(there domain.Bar) bool) func() *faulty {
 			list = append(list, bar)
 		}
 
-		return next.WriteBars(ctx, series(b.Key(), list...), claim)
+		return next.WriteBars(ctx, series(b.Key(), list...), coverage)
 	})
 }
 
-func barByBar(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+func barByBar(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	var sum ports.WriteReport
 	for i := range b.Len() {
 		one := b.Slice(i, i+1)
@@ -89,33 +89,33 @@ func barByBar(next *memory.Store, ctx context.Context, b domain.Series, claim do
 		sum = sum.Add(report)
 	}
 
-	_, err := next.WriteBars(ctx, domain.EmptySeries(b.Key()), claim)
+	_, err := next.WriteBars(ctx, domain.EmptySeries(b.Key()), coverage)
 	return sum, err
 }
 
 var writeFaults = []fault{
-	{"everything changed", reporting(func(r *ports.WriteReport) { r.Changed, r.Unchanged = r.Changed+r.Unchanged, 0 }),
+	{"everything changed", alterReport(func(r *ports.WriteReport) { r.Changed, r.Unchanged = r.Changed+r.Unchanged, 0 }),
 		[]string{"write/idempotent", "decimal/spelling_is_no_change"}},
-	{"everything is new", reporting(func(r *ports.WriteReport) { *r = ports.WriteReport{Inserted: r.Inserted + r.Changed + r.Unchanged} }),
+	{"everything is new", alterReport(func(r *ports.WriteReport) { *r = ports.WriteReport{Inserted: r.Inserted + r.Changed + r.Unchanged} }),
 		[]string{"write/reports_counts", "write/idempotent"}},
 	{"first wins", sparing(func(domain.Bar) bool { return true }), []string{"write/last_wins"}},
 	{"wide numbers stay", sparing(isWide), []string{"decimal/narrow_over_wide"}},
-	{"no trade counts", storing(func(b *domain.Bar) { b.Trades = 0 }), []string{"write/every_field_is_set"}},
-	{"trade counts have 32 bits", storing(func(b *domain.Bar) { b.Trades = min(b.Trades, math.MaxInt32) }),
+	{"no trade counts", alterBars(func(b *domain.Bar) { b.Trades = 0 }), []string{"write/every_field_is_set"}},
+	{"trade counts have 32 bits", alterBars(func(b *domain.Bar) { b.Trades = min(b.Trades, math.MaxInt32) }),
 		[]string{"trades/exact_round_trip"}},
-	{"numbers are floats", storing(throughFloats), []string{"decimal/exact_round_trip", "decimal/signed_round_trip",
+	{"numbers are floats", alterBars(throughFloats), []string{"decimal/exact_round_trip", "decimal/signed_round_trip",
 		"decimal/widest_round_trip", "decimal/smallest_round_trip", "decimal/mixed_widths", "decimal/exact_or_refused",
 		"decimal/wide_over_narrow"}},
 	{"claims grow over the bars", writingBy(
-		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			if !claim.Covers(b.Range()) {
-				claim = b.Range()
+		func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			if !coverage.Covers(b.Range()) {
+				coverage = b.Range()
 			}
-			return next.WriteBars(ctx, b, claim)
+			return next.WriteBars(ctx, b, coverage)
 		}), []string{"write/claim_covers_the_bars", "catalog/refused_write_registers_nothing"}},
 	{"batches are cut", writingBy(
-		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			return next.WriteBars(ctx, b.Slice(0, min(b.Len(), 10_000)), claim)
+		func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			return next.WriteBars(ctx, b.Slice(0, min(b.Len(), 10_000)), coverage)
 		}), []string{"write/large_batch"}},
 	{"bar by bar", writingBy(barByBar), []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing"}},
 	{"a failed write is done", func() *faulty {
@@ -131,7 +131,7 @@ var writeFaults = []fault{
 		var mu sync.Mutex
 		var late []func() error
 		return &faulty{
-			write: func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+			write: func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 				mu.Lock()
 				defer mu.Unlock()
 				for _, w := range late {
@@ -140,24 +140,24 @@ var writeFaults = []fault{
 					}
 				}
 
-				late = []func() error{func() error { return second(next.WriteBars(context.WithoutCancel(ctx), b, claim)) }}
+				late = []func() error{func() error { return second(next.WriteBars(context.WithoutCancel(ctx), b, coverage)) }}
 				return ports.WriteReport{Inserted: b.Len()}, nil
 			},
 		}
 	}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_series"}},
 	{"nothing before 1970", writingBy(
-		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
+		func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 			b = b.Clip(always)
-			return next.WriteBars(ctx, b, claim)
+			return next.WriteBars(ctx, b, coverage)
 		}), []string{"time/far_from_now"}},
 	{"writes into what was handed out", writingBy(
-		func(next *memory.Store, ctx context.Context, b domain.Series, claim domain.Range) (ports.WriteReport, error) {
-			for piece, err := range next.ReadBars(ctx, ports.BarQuery{Key: b.Key(), Range: claim}).Rows() {
+		func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			for piece, err := range next.ReadBars(ctx, ports.BarQuery{Key: b.Key(), Range: coverage}).Rows() {
 				if err == nil {
 					piece.Columns().Trades[0] = 0
 				}
 			}
-			return next.WriteBars(ctx, b, claim)
+			return next.WriteBars(ctx, b, coverage)
 		}), []string{"caller/series_stay"}},
 }
 
@@ -171,7 +171,7 @@ func deleteThenWrite(next *memory.Store, ctx context.Context, b domain.Series, r
 		return report, err
 	}
 
-	runtime.Gosched() // a reader comes in between, on a machine of one core too
+	runtime.Gosched() // lets a reader run in between, also on one core
 	written, err := next.WriteBars(ctx, b, b.Range())
 	return report.Add(written), err
 }

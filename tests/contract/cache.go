@@ -10,17 +10,17 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// CacheSubject is one cache, opened for one law, and what the laws put into it.
+// CacheSubject is a cache that was opened for one law, with the keys and values of the laws.
 type CacheSubject[K comparable, V any] struct {
 	Cache ports.Cache[K, V]
 	Key   func(i int) K     // key i; different numbers give different keys
 	Value func(i int) V     // value i; different numbers give different values
-	Equal func(a, b V) bool // whether two values say the same
+	Equal func(a, b V) bool // reports whether two values are equal
 }
 
-// Cache holds a cache to every law of ports.Cache. open returns an empty one, with room for a hundred values, and
-// leaves its closing to tb.Cleanup. Where its time to live is counted in this process, set inBubble: the law of time
-// then runs in a synctest bubble.
+// Cache tests a cache against every law of ports.Cache. open must return an empty cache for at least a hundred values,
+// and register its closing with tb.Cleanup. inBubble must be true only if the cache measures the time to live in this
+// process; the law on the time to live then runs in a synctest bubble.
 func Cache[K comparable, V any](t *testing.T, open func(tb testing.TB) CacheSubject[K, V], inBubble bool) {
 	t.Helper()
 	for _, l := range cacheLaws[K, V]() {
@@ -38,16 +38,17 @@ func Cache[K comparable, V any](t *testing.T, open func(tb testing.TB) CacheSubj
 		t.Run("cache/expires", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := open(t)
-				if err := expires(t.Context(), s); err != nil {
-					t.Fatalf("broken law: a value is not returned once its time to live is over\n%v", err)
+				if err := checkExpiry(t.Context(), s); err != nil {
+					t.Fatalf("broken law: a value is not returned after its time to live\n%v", err)
 				}
 			})
 		})
 	}
 }
 
-// kept puts value i under key i until the cache keeps it: a cache may refuse, but one that always does caches nothing.
-func (s CacheSubject[K, V]) kept(ctx context.Context, i int, ttl time.Duration) error {
+// putStored puts value i under key i until the cache stores it. It fails after 100 attempts, because a cache may reject
+// a value but must not reject all.
+func (s CacheSubject[K, V]) putStored(ctx context.Context, i int, ttl time.Duration) error {
 	const tries = 100
 	for range tries {
 		s.Cache.Put(ctx, s.Key(i), s.Value(i), ttl)
@@ -59,11 +60,12 @@ func (s CacheSubject[K, V]) kept(ctx context.Context, i int, ttl time.Duration) 
 		}
 	}
 
-	return fmt.Errorf("a value put %d times into a cache with room for it was not kept", tries)
+	return fmt.Errorf("a value put %d times into a cache with free capacity was not stored", tries)
 }
 
-func expires[K comparable, V any](ctx context.Context, s CacheSubject[K, V]) error {
-	if err := s.kept(ctx, 0, time.Minute); err != nil {
+// checkExpiry checks that a value is returned until the end of its time to live and not after it.
+func checkExpiry[K comparable, V any](ctx context.Context, s CacheSubject[K, V]) error {
+	if err := s.putStored(ctx, 0, time.Minute); err != nil {
 		return err
 	}
 
@@ -84,7 +86,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 	return []law[CacheSubject[K, V]]{
 		{
 			name: "cache/empty_misses",
-			text: "a key under which nothing was put is a miss",
+			text: "a key without a put is a miss",
 			check: func(ctx context.Context, s CacheSubject[K, V]) error {
 				if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
 					return fmt.Errorf("got %v", v)
@@ -94,11 +96,11 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 		},
 		{
 			name: "cache/returns_what_was_put",
-			text: "a value kept is returned as it was put, under its own key only",
+			text: "a stored value is returned as it was put, under its own key only",
 			check: func(ctx context.Context, s CacheSubject[K, V]) error {
 				const n = 20
 				for i := range n {
-					if err := s.kept(ctx, i, time.Hour); err != nil {
+					if err := s.putStored(ctx, i, time.Hour); err != nil {
 						return err
 					}
 				}
@@ -114,7 +116,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 		},
 		{
 			name: "cache/last_put_wins",
-			text: "never is a value returned that was put before the last one",
+			text: "a value that was put before the last one is never returned",
 			check: func(ctx context.Context, s CacheSubject[K, V]) error {
 				for i := range 100 {
 					s.Cache.Put(ctx, s.Key(0), s.Value(i), time.Hour)
@@ -127,7 +129,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 		},
 		{
 			name: "cache/delete_forgets",
-			text: "what was deleted is a miss at once, and can be put again",
+			text: "a deleted key is a miss at once, and can be put again",
 			check: func(ctx context.Context, s CacheSubject[K, V]) error {
 				for i := range 50 {
 					s.Cache.Put(ctx, s.Key(i), s.Value(i), time.Hour)
@@ -136,15 +138,15 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 						return fmt.Errorf("key %d was deleted, got %v", i, v)
 					}
 				}
-				return s.kept(ctx, 0, time.Hour)
+				return s.putStored(ctx, 0, time.Hour)
 			},
 		},
 		{
 			name: "cache/no_time_keeps_nothing",
-			text: "a time to live of zero or less keeps nothing, not even what was there before",
+			text: "a time to live of zero or less stores nothing and removes the previous value",
 			check: func(ctx context.Context, s CacheSubject[K, V]) error {
 				for _, ttl := range []time.Duration{0, -time.Second} {
-					if err := s.kept(ctx, 0, time.Hour); err != nil {
+					if err := s.putStored(ctx, 0, time.Hour); err != nil {
 						return err
 					}
 
@@ -173,7 +175,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 					}
 					return nil
 				}
-				return together(ctx, use, use, use, use)
+				return runAll(ctx, use, use, use, use)
 			},
 		},
 	}

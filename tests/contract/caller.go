@@ -8,11 +8,11 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// callerLaws say that what a caller gives, and what it got, stays as it is.
+// callerLaws are the laws on data that the caller shares with the store.
 var callerLaws = []law[Store]{
 	{
 		name: "caller/slices_unchanged",
-		text: "a caller's slices are never changed",
+		text: "a store never changes a slice of the caller",
 		check: func(ctx context.Context, s Store) error {
 			for _, symbol := range []domain.Symbol{"A/USD", "B/USD", "C/USD"} {
 				if err := write(ctx, s, bars(minuteKey(symbol), start, 3, 1)); err != nil {
@@ -26,7 +26,7 @@ var callerLaws = []law[Store]{
 				return err
 			}
 			if !slices.Equal(symbols, before) {
-				return fmt.Errorf("the symbols asked for were %v and are now %v", before, symbols)
+				return fmt.Errorf("the requested symbols were %v and are now %v", before, symbols)
 			}
 
 			return nil
@@ -34,7 +34,7 @@ var callerLaws = []law[Store]{
 	},
 	{
 		name: "caller/series_stay",
-		text: "a Series that was written, and one that was read, stay as they are whatever the store does afterwards",
+		text: "a later operation of the store never changes a Series that was written or read",
 		check: func(ctx context.Context, s Store) error {
 			written := bars(key, start, 10, 1)
 			if err := write(ctx, s, written); err != nil {
@@ -46,7 +46,7 @@ var callerLaws = []law[Store]{
 				return err
 			}
 
-			var pieces []domain.Series // as they came, not copied
+			var pieces []domain.Series // not copied
 			for piece, err := range s.Bars.ReadBars(ctx, all(key)).Rows() {
 				if err != nil {
 					return err

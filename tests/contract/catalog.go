@@ -10,11 +10,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// catalogLaws say what a catalog knows, and who fills it.
+// catalogLaws are the laws on the symbols of a catalog and on the writes that register them.
 var catalogLaws = []law[Store]{
 	{
 		name: "catalog/every_field_round_trips",
-		text: "what was put comes back, every field, decimals to the digit",
+		text: "an entry that was put is returned with every field, decimals to the digit",
 		check: func(ctx context.Context, s Store) error {
 			full := domain.SymbolMeta{
 				Symbol: "COINBASE:BTC/USD", Venue: "Coinbase 'Pro'; --", Base: "BTC", Quote: "USD",
@@ -31,7 +31,7 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/put_replaces",
-		text: "what is put stands in the place of what was, every field, back to nothing too",
+		text: "a put replaces every field of the previous entry, also by its zero value",
 		check: func(ctx context.Context, s Store) error {
 			full := domain.SymbolMeta{Symbol: "A/B", Venue: "V", Base: "A", Quote: "B", Tick: number(1), Lot: number(2), Zone: "Europe/London"}
 			bare := domain.SymbolMeta{Symbol: "A/B"}
@@ -46,7 +46,8 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/put_all_or_none",
-		text: "a put of which one is invalid is refused as invalid, and none of it is stored; a put of none is no error",
+		text: "a put of which one is invalid is refused as invalid, and none of it is stored; a put of none is no " +
+			"error",
 		check: func(ctx context.Context, s Store) error {
 			good := domain.NewSymbolMeta("A/B")
 			for _, bad := range []domain.SymbolMeta{
@@ -78,7 +79,7 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/exactly_these",
-		text: "of symbols asked for by name come those that are known, each once; an unknown one is absent and no error",
+		text: "requested symbols that the catalog has are returned once each; an unknown symbol is absent and no error",
 		check: func(ctx context.Context, s Store) error {
 			asked := []domain.Symbol{"C", "NO/SUCH", "A", "C"}
 			before := slices.Clone(asked)
@@ -130,7 +131,7 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/pattern_of_these",
-		text: "a pattern beside named symbols takes, of these, the ones it matches",
+		text: "a pattern together with named symbols selects the named symbols that it matches",
 		check: func(ctx context.Context, s Store) error {
 			q := ports.SymbolQuery{Symbols: []domain.Symbol{"A/USD", "B/EUR", "NO/USD"}, Pattern: "*/USD"}
 			return steps(
@@ -141,7 +142,7 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/limit",
-		text: "a limit keeps the first so many of the answer; 0 is all",
+		text: "a limit returns the first symbols of the result; 0 means no limit",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
 				func() error { return s.Symbols.PutSymbols(ctx, metas("D", "B/USD", "C/USD", "A/USD")...) },
@@ -158,13 +159,14 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/write_registers_symbol",
-		text: "a write of bars, a replacement by bars and a claim each make their symbol known, with what its text tells",
+		text: "a write of bars, a replacement by bars and coverage without bars each register their symbol, with " +
+			"the metadata of its text",
 		check: func(ctx context.Context, s Store) error {
 			in := bars(minuteKey("B/USD"), start, 3, 1)
 			return steps(
 				func() error { return write(ctx, s, bars(minuteKey("COINBASE:BTC/USD"), start, 3, 1)) },
 				func() error { return second(s.Bars.ReplaceBars(ctx, in, in.Range())) },
-				func() error { return claims(ctx, s, minuteKey("A/USD"), span(0, 10)) },
+				func() error { return declare(ctx, s, minuteKey("A/USD"), span(0, 10)) },
 				func() error {
 					return wantSymbols(ctx, s, ports.SymbolQuery{}, metas("A/USD", "B/USD", "COINBASE:BTC/USD")...)
 				},
@@ -201,7 +203,8 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/hostile_is_data",
-		text: "every valid symbol can be put and found, whatever it looks like; a text that is no symbol finds nothing",
+		text: "every valid symbol can be put and found, even if a query language could misread it; an invalid " +
+			"symbol finds nothing",
 		check: func(ctx context.Context, s Store) error {
 			if err := s.Symbols.PutSymbols(ctx, metas(hostile...)...); err != nil {
 				return err
@@ -216,7 +219,7 @@ var catalogLaws = []law[Store]{
 			for _, symbol := range impossible {
 				found, err := s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}})
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("symbols %q: got %v and %s", symbol, found, said(err))
+					return fmt.Errorf("symbols %q: got %v and %s", symbol, found, errorText(err))
 				}
 			}
 
@@ -239,7 +242,7 @@ var catalogLaws = []law[Store]{
 	},
 	{
 		name: "catalog/concurrent",
-		text: "puts and look-ups beside each other see whole entries, and lose none",
+		text: "concurrent puts and queries return complete entries, and lose none",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			var calls []func(context.Context) error
@@ -261,14 +264,14 @@ var catalogLaws = []law[Store]{
 			}
 
 			return steps(
-				func() error { return together(ctx, calls...) },
+				func() error { return runAll(ctx, calls...) },
 				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, metas(symbols...)...) },
 			)
 		},
 	},
 }
 
-// metas is what the symbols' texts tell.
+// metas returns the metadata that follows from the texts of the symbols.
 func metas(symbols ...domain.Symbol) []domain.SymbolMeta {
 	var m []domain.SymbolMeta
 	for _, s := range symbols {
@@ -297,7 +300,7 @@ func patterns(ctx context.Context, s Store, known []domain.Symbol, cases ...patt
 	return nil
 }
 
-// wantSymbols compares what the catalog answers.
+// wantSymbols compares the result of a query.
 func wantSymbols(ctx context.Context, s Store, q ports.SymbolQuery, want ...domain.SymbolMeta) error {
 	got, err := s.Catalog.Symbols(ctx, q)
 	if err != nil {

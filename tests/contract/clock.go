@@ -9,7 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// clockLaws say what a clock promises.
+// clockLaws are the laws of ports.Clock.
 var clockLaws = []law[ports.Clock]{
 	{
 		name: "clock/now_is_utc",
@@ -38,12 +38,12 @@ var clockLaws = []law[ports.Clock]{
 
 				return nil
 			}
-			seen := c.Now()
-			if err := together(ctx, watch, watch, watch, watch); err != nil {
+			first := c.Now()
+			if err := runAll(ctx, watch, watch, watch, watch); err != nil {
 				return err
 			}
-			if c.Now().Before(seen) {
-				return errors.New("now is before what it was when the law began")
+			if c.Now().Before(first) {
+				return errors.New("now is before the first now of the law")
 			}
 
 			return nil

@@ -11,11 +11,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// concurrentLaws say what callers beside each other may rely on. Run them with the race detector.
+// concurrentLaws are the laws on concurrent callers. Run them with the race detector.
 var concurrentLaws = []law[Store]{
 	{
 		name: "concurrent/reads_share_nothing",
-		text: "two reads ranged over by turns each yield their own answer",
+		text: "two reads iterated in turns each yield their own result",
 		check: func(ctx context.Context, s Store) error {
 			keys := [2]domain.SeriesKey{key, minuteKey("ETH/USD")}
 			var next [2]func() (domain.Series, error, bool)
@@ -91,7 +91,7 @@ var concurrentLaws = []law[Store]{
 	},
 	{
 		name: "concurrent/readers_and_writers",
-		text: "readers and writers of several series beside each other all see whole answers of their own series",
+		text: "concurrent readers and writers of several series all get complete results of their own series",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			const rounds = 20
@@ -126,12 +126,12 @@ var concurrentLaws = []law[Store]{
 				})
 			}
 
-			return together(ctx, calls...)
+			return runAll(ctx, calls...)
 		},
 	},
 	{
 		name: "concurrent/writers_of_one_series",
-		text: "writers of one series beside each other lose none of their bars and none of their claims",
+		text: "concurrent writers of one series lose no bars and no coverage",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			const writers, rounds = 4, 15
@@ -150,7 +150,7 @@ var concurrentLaws = []law[Store]{
 			}
 
 			return steps(
-				func() error { return together(ctx, calls...) },
+				func() error { return runAll(ctx, calls...) },
 				func() error { return wantBars(ctx, s, all(key), b) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
 			)
@@ -158,8 +158,8 @@ var concurrentLaws = []law[Store]{
 	},
 }
 
-// together runs the calls beside each other; the first that fails ends the others.
-func together(ctx context.Context, calls ...func(context.Context) error) error {
+// runAll runs the calls concurrently. The first failure cancels the others and is returned.
+func runAll(ctx context.Context, calls ...func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	errs := make([]error, len(calls))

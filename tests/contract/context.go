@@ -10,14 +10,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// cancelLimit is how soon a sequence ends when its context is done. A law that measures it allows a busy machine a few
-// tries.
+// cancelLimit is the maximum time until a sequence ends after its context is done. A law that measures it has several
+// attempts, because the machine may be busy.
 const (
 	cancelLimit = 250 * time.Millisecond
 	cancelTries = 5
 )
 
-// contextLaws say what happens when the caller gives up.
+// contextLaws are the laws on the end of a context.
 var contextLaws = []law[Store]{
 	{
 		name: "ctx/cancelled_call_is_an_error",
@@ -31,21 +31,21 @@ var contextLaws = []law[Store]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if n, err := broken(gone, s, all(key)); n > 0 || !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("read: got %d bars and %s", n, said(err))
+				return fmt.Errorf("read: got %d bars and %s", n, errorText(err))
 			}
 			if _, err := s.Bars.Extents(gone); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("extents: got %s", said(err))
+				return fmt.Errorf("extents: got %s", errorText(err))
 			}
 
 			other := bars(key, start, 20, 50)
 			if _, err := s.Bars.WriteBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("write: got %s", said(err))
+				return fmt.Errorf("write: got %s", errorText(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("replace: got %s", said(err))
+				return fmt.Errorf("replace: got %s", errorText(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, domain.EmptySeries(key), always); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("delete: got %s", said(err))
+				return fmt.Errorf("delete: got %s", errorText(err))
 			}
 
 			return steps(
@@ -56,7 +56,8 @@ var contextLaws = []law[Store]{
 	},
 	{
 		name: "ctx/cancel_surfaces",
-		text: "when the context is cancelled during a read, the sequence ends within 250 ms with an error that wraps the context's",
+		text: "when the context is cancelled during a read, the sequence ends within 250 ms with an error that " +
+			"wraps the context's",
 		check: func(ctx context.Context, s Store) error {
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
 				return err
@@ -76,7 +77,7 @@ var contextLaws = []law[Store]{
 					failed = err
 				}
 				if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-					return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", said(failed))
+					return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", errorText(failed))
 				}
 				if took <= cancelLimit {
 					return nil
@@ -94,10 +95,10 @@ var contextLaws = []law[Store]{
 			defer cancel()
 			b := bars(key, start, 10, 1)
 			if _, err := broken(late, s, all(key)); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("read: got %s", said(err))
+				return fmt.Errorf("read: got %s", errorText(err))
 			}
 			if err := write(late, s, b); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("write: got %s", said(err))
+				return fmt.Errorf("write: got %s", errorText(err))
 			}
 
 			return wantNothing(ctx, s, key)
@@ -105,7 +106,7 @@ var contextLaws = []law[Store]{
 	},
 	{
 		name: "ctx/short_answers_are_errors",
-		text: "a read whose deadline passes at whatever moment ends whole, or with an error that wraps the context's: never short",
+		text: "a read whose deadline passes at any moment is complete, or ends with an error that wraps the context's",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			if err := write(ctx, s, bars(key, start, manyBars, 1)); err != nil {
@@ -123,7 +124,7 @@ var contextLaws = []law[Store]{
 	},
 	{
 		name: "error/kind_and_cause",
-		text: "an error is a *ports.Error that says what was being done, and is both its kind and its cause",
+		text: "an error is a *ports.Error with an operation, and wraps both its kind and its cause",
 		check: func(ctx context.Context, s Store) error {
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
@@ -139,10 +140,10 @@ var contextLaws = []law[Store]{
 			} {
 				var e *ports.Error
 				if !errors.As(c.err, &e) || e.Op == "" {
-					return fmt.Errorf("%s is no *ports.Error with an Op", said(c.err))
+					return fmt.Errorf("%s is no *ports.Error with an Op", errorText(c.err))
 				}
 				if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
-					return fmt.Errorf("%s is not both %q and %q", said(c.err), c.kind.Error(), c.cause.Error())
+					return fmt.Errorf("%s is not both %q and %q", errorText(c.err), c.kind.Error(), c.cause.Error())
 				}
 			}
 

@@ -9,20 +9,20 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Defect is something that a store's tables may hold and no Series can.
+// Defect is malformed data that the tables of a store can contain and no Series can represent.
 type Defect string
 
-// The defects that the suite asks a harness to plant.
+// The defects that Store.Corrupt may plant.
 const (
-	Missing   Defect = "missing"    // one of the five numbers is absent: NULL
-	NotFinite Defect = "not_finite" // one of them is not a finite number: NaN, an infinity, a text that is no number
+	Missing   Defect = "missing"    // one of the five numbers is missing (NULL)
+	NotFinite Defect = "not_finite" // one of them is not a finite number: NaN, an infinity, a malformed text
 	OffGrid   Defect = "off_grid"   // a bar opens between the edges of its grid
-	Duplicate Defect = "duplicate"  // there are two bars of the open time
+	Duplicate Defect = "duplicate"  // two bars have the same open time
 	Trades    Defect = "trades"     // the trade count is negative
 	TradeSize Defect = "trade_size" // the size of a trade is negative, or not a finite number
 )
 
-// corruptLaws say what a store does with bars that no Series can hold.
+// corruptLaws are the laws on stored bars that no Series can represent.
 var corruptLaws = []law[Store]{
 	{
 		name:  "corrupt/missing",

@@ -11,17 +11,17 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Numbers that stores get wrong, by what goes wrong.
+// Numbers that stores often change, by cause.
 var (
 	everyday = decimals("0", "1", "100", "0.01", "7424.91", "7.14319709", "0.00000001", "1200000000", "123456.789")
 
 	signed = decimals("-1", "-0.00000001", "-37.63", "-9223372036854775807", "-12345678901234567890.123456789012345678")
 
-	// no float64 is any of these
+	// not representable as float64
 	notFloats = decimals("0.1234567890123456", "9007199254740993", "123456789.123456789", "0.000000000123456789",
 		"4503599627370497.5", "99999999.99999999", "1.000000000000000001")
 
-	// of 64 bits and a little more
+	// near the bounds of 64 bits
 	edges = decimals("9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616",
 		"9.223372036854775807", "9.223372036854775808", "922337203685477.5808")
 
@@ -39,7 +39,7 @@ func decimals(texts ...string) []domain.Decimal {
 	return d
 }
 
-// decimalLaws say that a number comes back as the number it was.
+// decimalLaws are the laws on exact numbers.
 var decimalLaws = []law[Store]{
 	{
 		name:  "decimal/exact_round_trip",
@@ -146,7 +146,7 @@ var decimalLaws = []law[Store]{
 	},
 }
 
-// barsOf is bars of the numbers, every number once in every field.
+// barsOf returns bars in which each number is once in each field.
 func barsOf(numbers []domain.Decimal) domain.Series {
 	n := len(numbers)
 	var list []domain.Bar
@@ -174,7 +174,7 @@ func roundTrip(groups ...[]domain.Decimal) func(context.Context, Store) error {
 	}
 }
 
-// overwrite writes bars of the one set of numbers over bars of the other, whole and then bar by bar.
+// overwrite overwrites bars of one set of numbers by bars of the other, in one write and then bar by bar.
 func overwrite(ctx context.Context, s Store, before, after []domain.Decimal) error {
 	n := min(len(before), len(after))
 	first, then := barsOf(before[:n]), barsOf(after[:n])

@@ -7,13 +7,12 @@ import (
 	"github.com/gal-friday/marketdata/tests/contract"
 )
 
-// A store is held to every law of its ports by one test. A law that the store cannot keep is waived by name, with the
-// reason.
+// One test runs every law of the store's ports. A waiver names a law that the store cannot keep, and the reason.
 func ExampleBarStore() { //nolint:testableexamples // go test runs a suite, not an example
 	TestContract := func(t *testing.T) {
 		t.Parallel()
 		open := func(testing.TB) contract.Store {
-			s := memory.New() // in the place of your store: empty, closed by tb.Cleanup
+			s := memory.New() // instead of your store: empty, closed by tb.Cleanup
 			return contract.Store{Bars: s, Ticks: s, Catalog: s, Symbols: s}
 		}
 		contract.BarStore(t, open, contract.Profile{})

@@ -8,11 +8,11 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// extentLaws say what a store remembers of claims.
+// extentLaws are the laws on declared coverage.
 var extentLaws = []law[Store]{
 	{
 		name: "extents/claim_is_held",
-		text: "a claim is held as it was made, beyond the first and the last bar too, and is no assumption",
+		text: "coverage is stored as declared, also beyond the first and the last bar, and is not inferred",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
 				func() error { return second(s.Bars.WriteBars(ctx, bars(key, start, 5, 1), span(-100, 200))) },
@@ -22,24 +22,24 @@ var extentLaws = []law[Store]{
 	},
 	{
 		name: "extents/touching_merge",
-		text: "claims that touch, overlap or lie in one another are one extent",
+		text: "declared ranges that touch, overlap or contain one another are one extent",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
-				func() error { return claims(ctx, s, key, span(0, 10), span(10, 20), span(15, 30), span(5, 25)) },
+				func() error { return declare(ctx, s, key, span(0, 10), span(10, 20), span(15, 30), span(5, 25)) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(0, 30)}) },
-				func() error { return claims(ctx, s, key, span(40, 50), span(-10, 0)) },
+				func() error { return declare(ctx, s, key, span(40, 50), span(-10, 0)) },
 				func() error {
 					return wantExtents(ctx, s, nil,
 						domain.Extent{Key: key, Range: span(-10, 30)}, domain.Extent{Key: key, Range: span(40, 50)})
 				},
-				func() error { return claims(ctx, s, key, span(30, 40)) },
+				func() error { return declare(ctx, s, key, span(30, 40)) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(-10, 50)}) },
 			)
 		},
 	},
 	{
 		name: "extents/apart_stay_apart",
-		text: "claims with a gap between them are two extents, whatever bars there are",
+		text: "declared ranges with a gap between them are two extents, for any bars",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 20, 1)
 			return steps(
@@ -54,10 +54,10 @@ var extentLaws = []law[Store]{
 	},
 	{
 		name: "extents/claim_without_bars",
-		text: "a claim without a bar is held: nothing traded there",
+		text: "coverage without a bar is stored: nothing traded there",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
-				func() error { return claims(ctx, s, key, span(5, 15)) },
+				func() error { return declare(ctx, s, key, span(5, 15)) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(5, 15)}) },
 				func() error { return wantBars(ctx, s, all(key), domain.EmptySeries(key)) },
 			)
@@ -65,31 +65,31 @@ var extentLaws = []law[Store]{
 	},
 	{
 		name: "extents/empty_claim",
-		text: "an empty claim claims nothing",
+		text: "an empty range declares no coverage",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
-				func() error { return claims(ctx, s, key, span(5, 5)) },
+				func() error { return declare(ctx, s, key, span(5, 5)) },
 				func() error { return wantExtents(ctx, s, nil) },
-				func() error { return claims(ctx, s, key, span(0, 10), span(20, 20)) },
+				func() error { return declare(ctx, s, key, span(0, 10), span(20, 20)) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(0, 10)}) },
 			)
 		},
 	},
 	{
 		name: "extents/by_key",
-		text: "claims of different symbols, grids and kinds are apart, and come ordered by key and then by start",
+		text: "coverage is per key, ordered by key and then by start",
 		check: func(ctx context.Context, s Store) error {
 			eth, dash := minuteKey("ETH/USD"), minuteKey("BTC-USD")
 			hour := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Hour1.UTC()}
 			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid}
 			half := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Second30.UTC()}
 			var want []domain.Extent
-			for _, k := range []domain.SeriesKey{dash, half, key, bid, hour, eth} { // as SeriesKey.Compare orders them
+			for _, k := range []domain.SeriesKey{dash, half, key, bid, hour, eth} { // in the order of SeriesKey.Compare
 				want = append(want, domain.Extent{Key: k, Range: span(0, 60)}, domain.Extent{Key: k, Range: span(120, 180)})
 			}
 			for i := range want { // written in another order
 				e := want[(i*5+7)%len(want)]
-				if err := claims(ctx, s, e.Key, e.Range); err != nil {
+				if err := declare(ctx, s, e.Key, e.Range); err != nil {
 					return err
 				}
 			}
@@ -99,12 +99,13 @@ var extentLaws = []law[Store]{
 	},
 	{
 		name: "extents/of_the_symbols_asked",
-		text: "the extents of named symbols are those of all their series and of no other; a symbol not held adds none, one named twice adds once",
+		text: "the extents of named symbols are those of all their series only; an unknown symbol adds none, a " +
+			"repeated one adds once",
 		check: func(ctx context.Context, s Store) error {
 			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid}
 			eth := minuteKey("ETH/USD")
 			for _, k := range []domain.SeriesKey{key, bid, eth, minuteKey("BTC/USDT"), minuteKey("BTC/US")} {
-				if err := claims(ctx, s, k, span(0, 10)); err != nil {
+				if err := declare(ctx, s, k, span(0, 10)); err != nil {
 					return err
 				}
 			}
@@ -122,23 +123,23 @@ var extentLaws = []law[Store]{
 	},
 	{
 		name: "extents/bounds_are_exact",
-		text: "the bounds of an extent are those claimed, to the microsecond, and in UTC",
+		text: "the bounds of an extent are those declared, to the microsecond, in UTC",
 		check: func(ctx context.Context, s Store) error {
 			zone := time.FixedZone("behind", -3*60*60)
 			r := domain.Range{Start: start.Add(time.Microsecond).In(zone), End: minutes(10).Add(999_999 * time.Microsecond).In(zone)}
-			if err := claims(ctx, s, key, r); err != nil {
+			if err := declare(ctx, s, key, r); err != nil {
 				return err
 			}
 			if err := wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: r}); err != nil {
 				return err
 			}
 
-			held, err := s.Bars.Extents(ctx)
+			stored, err := s.Bars.Extents(ctx)
 			if err != nil {
 				return err
 			}
 
-			for _, t := range []time.Time{held[0].Range.Start, held[0].Range.End} {
+			for _, t := range []time.Time{stored[0].Range.Start, stored[0].Range.End} {
 				if t.Location() != time.UTC {
 					return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
 				}
@@ -149,8 +150,8 @@ var extentLaws = []law[Store]{
 	},
 }
 
-// claims makes claims on the ranges, without a bar.
-func claims(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.Range) error {
+// declare declares coverage of the ranges, without bars.
+func declare(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.Range) error {
 	for _, r := range ranges {
 		if _, err := s.Bars.WriteBars(ctx, domain.EmptySeries(k), r); err != nil {
 			return err

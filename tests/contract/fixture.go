@@ -12,35 +12,35 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// start is where most laws put their first bar.
+// start is the open time of the first bar in most laws.
 var start = time.Date(2024, 2, 28, 23, 30, 0, 0, time.UTC)
 
-// always is a range that holds every bar that the laws write.
+// always is a range that contains every bar that the laws write.
 var always = domain.Range{
 	Start: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC),
 	End:   time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
 }
 
-// key is the series that a law uses where it does not matter which.
+// key is the series of most laws.
 var key = minuteKey("BTC/USD")
 
 func minuteKey(s domain.Symbol) domain.SeriesKey {
 	return domain.SeriesKey{Symbol: s, Grid: domain.Minute1.UTC()}
 }
 
-// minutes is n minutes after start.
+// minutes returns the time n minutes after start.
 func minutes(n int) time.Time { return start.Add(time.Duration(n) * time.Minute) }
 
-// span is from the a-th minute to the b-th.
+// span returns the range from minute a to minute b after start.
 func span(a, b int) domain.Range { return domain.Range{Start: minutes(a), End: minutes(b)} }
 
-// number is n hundredths.
+// number returns n hundredths.
 func number(n int) domain.Decimal {
 	d, err := domain.NewDecimal(int64(n), 2)
 	return must(d, err)
 }
 
-// barAt is a bar whose numbers all differ, and differ from those of any other seed.
+// barAt returns a bar whose numbers all differ from each other and from those of other seeds.
 func barAt(t time.Time, seed int) domain.Bar {
 	p := 10_000 + 7*seed
 	return domain.Bar{
@@ -50,7 +50,7 @@ func barAt(t time.Time, seed int) domain.Bar {
 	}
 }
 
-// bars is n bars of k in a row, the first at or after from.
+// bars returns n consecutive bars of k, the first at or after from.
 func bars(k domain.SeriesKey, from time.Time, n, seed int) domain.Series {
 	b := domain.NewSeriesBuilder(k, n)
 	at := k.Grid.Ceil(from)
@@ -64,12 +64,12 @@ func bars(k domain.SeriesKey, from time.Time, n, seed int) domain.Series {
 	return must(b.Series())
 }
 
-// series is the given bars of k.
+// series returns the given bars of k.
 func series(k domain.SeriesKey, b ...domain.Bar) domain.Series {
 	return must(domain.NewSeries(k, b...))
 }
 
-// must is for the suite's own constants.
+// must returns v, and panics on an error. It is for the suite's own fixtures.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(fmt.Sprintf("contract: a fixture of the suite is wrong: %v", err))
@@ -77,16 +77,16 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// write writes the bars and claims their own range.
+// write writes the bars and declares coverage of their own range.
 func write(ctx context.Context, s Store, b domain.Series) error {
 	_, err := s.Bars.WriteBars(ctx, b, b.Range())
 	return err
 }
 
-// all asks for everything a key has.
+// all returns a query for all bars of a key.
 func all(k domain.SeriesKey) ports.BarQuery { return ports.BarQuery{Key: k, Range: always} }
 
-// read collects an answer and holds every sequence to its form, whatever law is being checked.
+// read returns the bars of a query. It also checks the form of the sequence, for every law.
 func read(ctx context.Context, s Store, q ports.BarQuery) (domain.Series, error) {
 	return collect(q.Key, s.Bars.ReadBars(ctx, q))
 }
@@ -96,7 +96,7 @@ func collect(k domain.SeriesKey, pieces ports.Sequence[domain.Series]) (domain.S
 	return result, err
 }
 
-// collectState is collect, and the state that came with the bars: nil where the store keeps no versions.
+// collectState also returns the state of the read; it is nil if the store keeps no versions.
 func collectState(
 	k domain.SeriesKey, pieces ports.Sequence[domain.Series],
 ) (result domain.Series, state *domain.SeriesState, err error) {
@@ -138,7 +138,7 @@ func collectState(
 	return result, state, err
 }
 
-// wantBars reads and compares, number by number.
+// wantBars fails unless the query returns exactly the bars, number by number.
 func wantBars(ctx context.Context, s Store, q ports.BarQuery, want domain.Series) error {
 	got, err := read(ctx, s, q)
 	if err != nil {
@@ -168,7 +168,7 @@ func sameBars(got, want domain.Series) error {
 	return fmt.Errorf("got %s, want %s", got, want)
 }
 
-// wantReport compares what a write reports; err is the write's.
+// wantReport compares the report of a write; err is the error of the write.
 func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error {
 	if err != nil {
 		return err
@@ -180,23 +180,23 @@ func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error 
 	return nil
 }
 
-// wantError wants err to be of the kind.
+// wantError fails unless err is of the kind.
 func wantError(err, kind error) error {
 	if !errors.Is(err, kind) {
-		return fmt.Errorf("got %s, want an error that is %q", said(err), kind.Error())
+		return fmt.Errorf("got %s, want an error that is %q", errorText(err), kind.Error())
 	}
 	return nil
 }
 
-// said is what an error says, for a message about an error that may be none.
-func said(err error) string {
+// errorText returns the quoted text of an error, which may be nil.
+func errorText(err error) string {
 	if err == nil {
 		return "no error"
 	}
 	return "the error " + strconv.Quote(err.Error())
 }
 
-// wantExtents compares the claims of the symbols.
+// wantExtents compares the coverage of the symbols.
 func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...domain.Extent) error {
 	got, err := s.Bars.Extents(ctx, symbols...)
 	if err != nil {
@@ -213,7 +213,7 @@ func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...
 	return nil
 }
 
-// wantNothing wants a store that holds no bar and no claim of the key.
+// wantNothing fails if the store has a bar or coverage of the key.
 func wantNothing(ctx context.Context, s Store, k domain.SeriesKey) error {
 	return errors.Join(
 		wantBars(ctx, s, all(k), domain.EmptySeries(k)),
@@ -221,7 +221,7 @@ func wantNothing(ctx context.Context, s Store, k domain.SeriesKey) error {
 	)
 }
 
-// join is one Series of ascending pieces.
+// join returns one Series of ascending pieces.
 func join(pieces ...domain.Series) domain.Series {
 	b := domain.NewSeriesBuilder(pieces[0].Key(), 0)
 	for _, p := range pieces {

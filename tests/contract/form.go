@@ -12,7 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// data is what a store keeps and hands out: a Series, Trades or Quotes.
+// data is a Series, Trades or Quotes.
 type data[D any] interface {
 	fmt.Stringer
 	Len() int
@@ -22,18 +22,17 @@ type data[D any] interface {
 	Equal(o D) bool
 }
 
-// form is what the laws need to know of one kind of data, so that a law that several kinds share is written once. The
-// fixtures count in minutes after start.
+// form describes one kind of data, so that kinds share their laws. Fixtures count in minutes after start.
 type form[D data[D]] struct {
-	prefix  string // of the laws' names
-	one     string // what one of it is called: "a trade"
-	many    string // what several are called: "trades"
-	aMinute int    // how many of it the fixtures have in a minute
-	fields  int    // how many fields a row has that a write sets
+	prefix  string // prefix of the names of the laws
+	one     string // the singular: "a trade"
+	many    string // the plural: "trades"
+	aMinute int    // rows of the fixtures per minute
+	fields  int    // fields of a row that a write sets
 
-	of      func(d D) string                                                // what d is of
+	of      func(d D) string                                                // the symbol or key of d
 	row     func(d D, i int) fmt.Stringer                                   // row i
-	rows    func(symbol domain.Symbol, from, to, seed int) D                // a row in every place of the minutes [from, to)
+	rows    func(symbol domain.Symbol, from, to, seed int) D                // all rows of the minutes [from, to)
 	numbers func(symbol domain.Symbol, n []domain.Decimal) D                // every number once in every field that takes it, a row a minute
 	field   func(i int) D                                                   // the first of rows, of seed 1, with field i alone of seed 50
 	zero    func() D                                                        // the first of rows, all fields 0
@@ -41,54 +40,54 @@ type form[D data[D]] struct {
 	join    func(symbol domain.Symbol, pieces iter.Seq2[int, D]) (D, error) // one of ascending pieces
 
 	stream  func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D]
-	put     func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error)
+	put     func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error)
 	replace func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error)
-	extents func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error)
+	extents func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error)
 }
 
-// claimed is an extent of one kind of data.
-type claimed struct {
+// extent is an extent of one kind of data.
+type extent struct {
 	symbol domain.Symbol
 	r      domain.Range
 }
 
-// in asks for what the symbol of most laws has in r.
+// in returns a query for the data of the symbol of most laws in r.
 func in(r domain.Range) ports.TickQuery { return ports.TickQuery{Symbol: key.Symbol, Range: r} }
 
-// everything asks for all that a symbol has.
+// everything returns a query for all data of a symbol.
 func everything(symbol domain.Symbol) ports.TickQuery {
 	return ports.TickQuery{Symbol: symbol, Range: always}
 }
 
-// run is rows of the symbol of most laws.
+// run returns rows of the symbol of most laws.
 func (f form[D]) run(from, to, seed int) D { return f.rows(key.Symbol, from, to, seed) }
 
-// none is no rows of a symbol.
+// none returns empty data of a symbol.
 func (f form[D]) none(symbol domain.Symbol) D { return f.rows(symbol, 0, 0, 0) }
 
-// long is more rows than a store is likely to hand out in one piece, or to write in one batch or one statement.
+// long returns more rows than stores usually return in one piece, or write in one batch or statement.
 func (f form[D]) long(symbol domain.Symbol, seed int) D {
 	return f.rows(symbol, 0, manyBars/f.aMinute, seed)
 }
 
-// minutes is the whole minutes that d lies in: what a fixture claims.
+// minutes returns the range of the whole minutes around d, which is the declared coverage of a fixture.
 func (f form[D]) minutes(d D) domain.Range {
 	r := d.Range()
 	return domain.Range{Start: r.Start, End: r.End.Add(time.Minute - time.Microsecond).Truncate(time.Minute)}
 }
 
-// write writes d and claims its minutes.
+// write writes d and declares coverage of its minutes.
 func (f form[D]) write(ctx context.Context, s Store, d D) error {
 	return second(f.put(ctx, s, d, f.minutes(d)))
 }
 
-// delete deletes what the symbol of most laws has in r.
+// delete deletes the data of the symbol of most laws in r.
 func (f form[D]) delete(ctx context.Context, s Store, r domain.Range) error {
 	return second(f.replace(ctx, s, f.none(key.Symbol), r))
 }
 
-// claim makes claims on the ranges, without data.
-func (f form[D]) claim(ctx context.Context, s Store, symbol domain.Symbol, ranges ...domain.Range) error {
+// declare declares coverage of the ranges, without data.
+func (f form[D]) declare(ctx context.Context, s Store, symbol domain.Symbol, ranges ...domain.Range) error {
 	for _, r := range ranges {
 		if _, err := f.put(ctx, s, f.none(symbol), r); err != nil {
 			return err
@@ -97,7 +96,7 @@ func (f form[D]) claim(ctx context.Context, s Store, symbol domain.Symbol, range
 	return nil
 }
 
-// read collects an answer and holds every sequence to its form, whatever law is being checked.
+// read returns the data of a query. It also checks the form of the sequence, for every law.
 func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error) {
 	fail := func(format string, args ...any) (D, error) {
 		var none D
@@ -152,10 +151,10 @@ func (f form[D]) count(ctx context.Context, s Store, q ports.TickQuery) (n int, 
 	return n, nil
 }
 
-// joined is one of ascending pieces of the symbol of most laws.
+// joined joins ascending pieces of the symbol of most laws.
 func (f form[D]) joined(pieces ...D) D { return must(f.join(key.Symbol, slices.All(pieces))) }
 
-// want reads and compares, number by number.
+// want fails unless the query returns exactly d, number by number.
 func (f form[D]) want(ctx context.Context, s Store, q ports.TickQuery, want D) error {
 	got, err := f.read(ctx, s, q)
 	if err != nil {
@@ -168,7 +167,7 @@ func (f form[D]) want(ctx context.Context, s Store, q ports.TickQuery, want D) e
 	return nil
 }
 
-// wantAll wants the symbol of most laws to have exactly d.
+// wantAll fails unless the symbol of most laws has exactly d.
 func (f form[D]) wantAll(ctx context.Context, s Store, d D) error {
 	return f.want(ctx, s, in(always), d)
 }
@@ -187,7 +186,7 @@ func (f form[D]) same(got, want D) error {
 	return fmt.Errorf("got %s, want %s", got, want)
 }
 
-// oneOf wants what was read to be one of the versions.
+// oneOf fails unless the result is one of the versions.
 func (f form[D]) oneOf(got D, versions []D) error {
 	if slices.ContainsFunc(versions, got.Equal) {
 		return nil
@@ -195,14 +194,14 @@ func (f form[D]) oneOf(got D, versions []D) error {
 	return fmt.Errorf("a read beside writes got no version whole: %s", got)
 }
 
-// wantExtents compares the claims of the symbols, or of every symbol.
-func (f form[D]) wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...claimed) error {
+// wantExtents compares the coverage of the symbols, or of every symbol.
+func (f form[D]) wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...extent) error {
 	got, err := f.extents(ctx, s, symbols...)
 	if err != nil {
 		return err
 	}
 
-	same := func(a, b claimed) bool { return a.symbol == b.symbol && a.r.Equal(b.r) }
+	same := func(a, b extent) bool { return a.symbol == b.symbol && a.r.Equal(b.r) }
 	if !slices.EqualFunc(got, want, same) {
 		return fmt.Errorf("extents of %s of %v:\n got %v\nwant %v", f.many, symbols, got, want)
 	}
@@ -210,16 +209,16 @@ func (f form[D]) wantExtents(ctx context.Context, s Store, symbols []domain.Symb
 	return nil
 }
 
-// wantClaims wants the symbol of most laws, and it alone, to have exactly these claims.
-func (f form[D]) wantClaims(ctx context.Context, s Store, ranges ...domain.Range) error {
-	var want []claimed
+// wantCoverage fails unless exactly these ranges are covered, for the symbol of most laws only.
+func (f form[D]) wantCoverage(ctx context.Context, s Store, ranges ...domain.Range) error {
+	var want []extent
 	for _, r := range ranges {
-		want = append(want, claimed{key.Symbol, r})
+		want = append(want, extent{key.Symbol, r})
 	}
 	return f.wantExtents(ctx, s, nil, want...)
 }
 
-// wantNothing wants a store that holds nothing and no claim of the symbol.
+// wantNothing fails if the store has data or coverage of the symbol.
 func (f form[D]) wantNothing(ctx context.Context, s Store, symbol domain.Symbol) error {
 	return errors.Join(
 		f.want(ctx, s, everything(symbol), f.none(symbol)),
@@ -227,7 +226,7 @@ func (f form[D]) wantNothing(ctx context.Context, s Store, symbol domain.Symbol)
 	)
 }
 
-// named gives every law the prefix of the form.
+// named adds the prefix of the form to the name of every law.
 func (f form[D]) named(lists ...[]law[Store]) []law[Store] {
 	laws := slices.Concat(lists...)
 	for i := range laws {

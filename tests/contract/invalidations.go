@@ -12,26 +12,25 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// InvalidationsSubject is what carries invalidations, opened for one law.
+// InvalidationsSubject is an implementation of ports.Invalidations, opened for one law.
 type InvalidationsSubject struct {
-	Peers []ports.Invalidations // at least three values that stand for processes and hear each other
+	Peers []ports.Invalidations // at least three connected values, each for one process
 
-	// Held is how many connections the subscriptions of all peers hold.
+	// Held returns the number of connections of the subscriptions of all peers.
 	Held func(ctx context.Context) (int, error)
 
-	// Cut breaks the connections of all subscriptions that stand, as a server does that is restarted. Afterwards new
-	// ones can be made.
+	// Cut closes the connections of all active subscriptions, as a restart of the server does. New subscriptions work.
 	Cut func(ctx context.Context) error
 }
 
-// Invalidations holds what carries invalidations to every law of ports.Invalidations. open returns peers that share
-// nothing with those of any other call, and leaves their closing to tb.Cleanup. It is called from parallel tests.
+// Invalidations tests an implementation against every law of ports.Invalidations. open must return peers that share no
+// state with those of other calls, register their closing with tb.Cleanup, and be safe for concurrent use.
 func Invalidations(t *testing.T, open func(tb testing.TB) InvalidationsSubject) {
 	t.Helper()
 	run(t, invalidationLaws, Profile{}, open)
 }
 
-// change is the i-th of changes that all differ.
+// change returns the i-th of changes that all differ.
 func change(i int) ports.Invalidation {
 	return ports.Invalidation{Store: "postgres", Key: key, Range: span(i, i+1)}
 }
@@ -54,7 +53,7 @@ type subscription struct {
 	stop func()
 }
 
-// subscribe lets a peer listen; the caller stops it.
+// subscribe subscribes a peer; the caller must stop the subscription.
 func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error) {
 	heard, err := p.Subscribe(ctx)
 	if err != nil {
@@ -66,7 +65,7 @@ func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error
 	return s, nil
 }
 
-// wants says that the next changes are these.
+// wants fails unless these are the next changes.
 func (s *subscription) wants(want ...ports.Invalidation) error {
 	for i, w := range want {
 		got, err, ok := s.next()
@@ -83,7 +82,7 @@ func (s *subscription) wants(want ...ports.Invalidation) error {
 	return nil
 }
 
-// ends returns the error that the sequence ends with; a change before it, or anything after it, is a fault.
+// ends returns the error that the sequence ends with; a change before it, or a pair after it, is a failure.
 func (s *subscription) ends() (ended, fault error) {
 	got, ended, ok := s.next()
 	switch {
@@ -110,8 +109,8 @@ func listening(ctx context.Context, p ports.Invalidations, check func(s *subscri
 	return check(s)
 }
 
-// wantHeld waits until the subscriptions hold so many connections; a server notices in its own time that one was
-// closed.
+// wantHeld waits until the subscriptions have the given number of connections, because a server notices a closed
+// connection with a delay.
 func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
 	const limit, pause = 10 * time.Second, 5 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -130,13 +129,13 @@ func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
 	}
 }
 
-// endsInTime cancels a subscription that waits, and wants it to end soon and say so.
+// endsInTime fails unless a waiting subscription ends in time, with the error of its context, after a cancellation.
 func endsInTime(ctx context.Context, p ports.Invalidations) error {
 	var took time.Duration
 	for range cancelTries {
 		waiting, cancel := context.WithCancel(ctx)
 		err := listening(waiting, p, func(s *subscription) error {
-			const later = 20 * time.Millisecond // it waits by then; where it does not, the law holds all the same
+			const later = 20 * time.Millisecond // usually it waits by then; the law holds in any case
 			canceled := make(chan time.Time, 1)
 			time.AfterFunc(later, func() {
 				canceled <- time.Now()
@@ -144,7 +143,7 @@ func endsInTime(ctx context.Context, p ports.Invalidations) error {
 			})
 			ended, fault := s.ends()
 			if fault == nil && !errors.Is(ended, context.Canceled) {
-				fault = fmt.Errorf("it ended with %s", said(ended))
+				fault = fmt.Errorf("it ended with %s", errorText(ended))
 			}
 			if fault == nil {
 				took = time.Since(<-canceled)
@@ -161,7 +160,7 @@ func endsInTime(ctx context.Context, p ports.Invalidations) error {
 	return fmt.Errorf("it ended %s after its context, in the last of %d tries", took, cancelTries)
 }
 
-// everySort is changes of all sorts of series and ranges.
+// everySort returns changes of all kinds of series and ranges.
 func everySort() []ports.Invalidation {
 	var list []ports.Invalidation
 	add := func(store domain.StoreName, k domain.SeriesKey, r domain.Range) {
@@ -177,7 +176,7 @@ func everySort() []ports.Invalidation {
 	}
 
 	for _, unsure := range []bool{true, false} {
-		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), OutcomeUnknown: unsure}) // of no bar
+		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), OutcomeUnknown: unsure}) // without a changed bar
 	}
 	micro := domain.Range{Start: start.Add(time.Microsecond), End: start.Add(2 * time.Microsecond)}
 	far := domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}

@@ -8,11 +8,12 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// invalidationLaws say what carrying invalidations between processes promises.
+// invalidationLaws are the laws of ports.Invalidations.
 var invalidationLaws = []law[InvalidationsSubject]{
 	{
 		name: "invalidations/arrive_once_in_order",
-		text: "what another publishes after Subscribe returned arrives, each once, in the order of the publisher",
+		text: "changes that another process publishes after Subscribe returned arrive once each, in the order of " +
+			"the publisher",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				const n = 50
@@ -28,13 +29,14 @@ var invalidationLaws = []law[InvalidationsSubject]{
 					return err
 				}
 
-				return heard.wants(change(n)) // and nothing between
+				return heard.wants(change(n)) // without a change in between
 			})
 		},
 	},
 	{
 		name: "invalidations/at_once",
-		text: "a subscription stands when Subscribe returns: what is published before it is ranged over arrives",
+		text: "a subscription is active when Subscribe returns: it receives changes published before the iteration " +
+			"begins",
 		race: true,
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			for i := range 10 {
@@ -48,7 +50,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 
 				for got, err := range sequence {
 					if err != nil || !sameChange(got, change(i)) {
-						return fmt.Errorf("want %+v, got %+v and %s", change(i), got, said(err))
+						return fmt.Errorf("want %+v, got %+v and %s", change(i), got, errorText(err))
 					}
 					break
 				}
@@ -58,7 +60,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/every_subscriber",
-		text: "every subscription hears, in every other process and beside others in one",
+		text: "every subscription receives the changes, in other processes and next to others in one process",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			return listening(ctx, s.Peers[0], func(first *subscription) error {
 				return listening(ctx, s.Peers[0], func(second *subscription) error {
@@ -74,7 +76,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/own_may_be_left_out",
-		text: "what was published through the same value is heard once or not at all, and others are heard beside it",
+		text: "changes published through the same value arrive once or not at all, and those of others still arrive",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				return steps(
@@ -87,7 +89,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 							return heard.wants(changes(1, 3)...)
 						}
 						if !ok || err != nil || !sameChange(got, change(1)) {
-							return fmt.Errorf("want %+v, got %+v and %s", change(1), got, said(err))
+							return fmt.Errorf("want %+v, got %+v and %s", change(1), got, errorText(err))
 						}
 
 						return heard.wants(change(2))
@@ -98,7 +100,8 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/many_in_one",
-		text: "one Publish takes any number of changes: none is no error and tells nothing, many arrive whole and in order, also alike ones",
+		text: "one Publish takes any number of changes: zero changes are no error and publish nothing; many arrive " +
+			"complete and in order, also equal ones",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			many := changes(0, 2000)
 			for range 500 {
@@ -116,7 +119,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/every_sort",
-		text: "every store's name, series and range arrives as it was, whatever it looks like to a server",
+		text: "every store name, series and range arrives unchanged, even if a server could misread it",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				return steps(
@@ -151,7 +154,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/concurrent_publishers",
-		text: "of many that publish beside each other, everything arrives once, and in the order of each",
+		text: "changes of concurrent publishers arrive once, in the order of each publisher",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			const publishers, each = 4, 50
 			ctx, cancel := context.WithCancel(ctx)
@@ -167,7 +170,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				calls = append(calls, func(ctx context.Context) error {
 					for i := range each {
 						if err := s.Peers[1+p%2].Publish(ctx, change(1000*p+i)); err != nil {
-							cancel() // nobody waits for the rest
+							cancel() // the rest is not needed
 							return err
 						}
 					}
@@ -175,12 +178,12 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				})
 			}
 
-			return together(ctx, append(calls, func(context.Context) error {
+			return runAll(ctx, append(calls, func(context.Context) error {
 				var next [publishers]int
 				for range publishers * each {
 					got, err, ok := heard.next()
 					if !ok || err != nil {
-						return fmt.Errorf("it ended with %s, having heard %v of each", said(err), next)
+						return fmt.Errorf("it ended with %s, having heard %v of each", errorText(err), next)
 					}
 
 					at := int(got.Range.Start.Sub(start).Minutes())
@@ -202,10 +205,10 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if err := s.Peers[0].Publish(gone, change(0)); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("publish: got %s", said(err))
+				return fmt.Errorf("publish: got %s", errorText(err))
 			}
 			if _, err := s.Peers[0].Subscribe(gone); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("subscribe: got %s", said(err))
+				return fmt.Errorf("subscribe: got %s", errorText(err))
 			}
 
 			return s.wantHeld(ctx, 0)
@@ -213,7 +216,8 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/cancel_ends",
-		text: "when its context is cancelled, a subscription ends within 250 ms with an error that wraps the context's, and is freed",
+		text: "when its context is cancelled, a subscription ends within 250 ms with an error that wraps the " +
+			"context's, and is freed",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			return steps(
 				func() error { return endsInTime(ctx, s.Peers[0]) },
@@ -239,7 +243,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 
 				ended, fault := heard.ends()
 				if fault == nil && !errors.Is(ended, context.Canceled) {
-					fault = fmt.Errorf("it ended with %s", said(ended))
+					fault = fmt.Errorf("it ended with %s", errorText(ended))
 				}
 				return fault
 			})
@@ -247,7 +251,8 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/cut_is_an_error",
-		text: "a subscription whose connection is lost ends with an error that is not the context's, is freed, and another can follow",
+		text: "a subscription whose connection is lost ends with an error that is not the context's, is freed, and " +
+			"another can follow",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			err := listening(ctx, s.Peers[0], func(heard *subscription) error {
 				if err := s.Peers[1].Publish(ctx, change(0)); err != nil {
@@ -262,7 +267,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 
 				ended, fault := heard.ends()
 				if fault == nil && (errors.Is(ended, context.Canceled) || errors.Is(ended, context.DeadlineExceeded)) {
-					fault = fmt.Errorf("it ended with %s", said(ended))
+					fault = fmt.Errorf("it ended with %s", errorText(ended))
 				}
 				return fault
 			})
@@ -283,7 +288,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 	},
 	{
 		name: "invalidations/break_frees",
-		text: "breaking off frees the subscription, and disturbs no other",
+		text: "stopping an iteration ends the subscription, and no other",
 		check: func(ctx context.Context, s InvalidationsSubject) error {
 			return listening(ctx, s.Peers[0], func(other *subscription) error {
 				err := listening(ctx, s.Peers[0], func(heard *subscription) error {
@@ -327,7 +332,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			n := 0
 			for got, err := range sequence {
 				if n++; err == nil || n > 1 {
-					return fmt.Errorf("the second time, pair %d is %+v and %s", n, got, said(err))
+					return fmt.Errorf("the second time, pair %d is %+v and %s", n, got, errorText(err))
 				}
 			}
 			if n == 0 {

@@ -11,24 +11,24 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// hostile is symbols that are valid and that a careless store mistakes for something else.
+// hostile are valid symbols that a store could misread as a pattern or a part of a query.
 var hostile = []domain.Symbol{
 	"--", "/", ":", "..", "../../ETC/PASSWD", "_", "A_C", "ABC", "A.C", "A-C", "NULL", "NAN", "TRUE", "SELECT", "0", "00", "1E5", "0X10",
 	"-1", "A:B", "A:B/C", "A/B:C", "A:B:C", "BTC/USDT:USDT-240628-70000-C", domain.Symbol(strings.Repeat("Z", domain.MaxSymbolLength)),
 	domain.Symbol(strings.Repeat("Z", domain.MaxSymbolLength-1)),
 }
 
-// impossible is texts that are no symbols, in case a caller did not check.
+// impossible are invalid symbols, because a caller may not have validated them.
 var impossible = []domain.Symbol{
 	"X' OR '1'='1", `X" OR 1=1 --`, "X'; DROP TABLE bars; --", "%", "*", "?", "BTC/%", "BTC\x00/USD", "btc/usd", "BTC/USD ", "BTC=USD,X=1",
 	`BTC\/USD`, "BTC\n/USD", "$1", "/.*/", "",
 }
 
-// keyLaws say that a series is found under its own key and no other, and that its times are instants.
+// keyLaws are the laws on keys and times: a series is found under its own key only, and times are instants.
 var keyLaws = []law[Store]{
 	{
 		name: "symbol/hostile_is_data",
-		text: "every valid symbol is a series of its own, whatever it looks like to a query language",
+		text: "every valid symbol is a series of its own, even if a query language could misread it",
 		check: func(ctx context.Context, s Store) error {
 			for i, symbol := range hostile {
 				if err := write(ctx, s, bars(minuteKey(symbol), start, 2, i)); err != nil {
@@ -52,7 +52,8 @@ var keyLaws = []law[Store]{
 	},
 	{
 		name: "symbol/impossible_is_data",
-		text: "a text that is no symbol is refused as invalid or found empty: it never reaches another series, and breaks nothing",
+		text: "a text that is no symbol is refused as invalid or found empty: it never reaches another series, and " +
+			"breaks nothing",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 5, 1)
 			if err := write(ctx, s, b); err != nil {
@@ -62,17 +63,17 @@ var keyLaws = []law[Store]{
 			for _, symbol := range impossible {
 				k := minuteKey(symbol)
 				if n, err := broken(ctx, s, all(k)); n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("read %q: got %d bars and %s", symbol, n, said(err))
+					return fmt.Errorf("read %q: got %d bars and %s", symbol, n, errorText(err))
 				}
 
 				found, err := s.Bars.Extents(ctx, symbol)
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, said(err))
+					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
 				}
 
 				_, err = s.Bars.ReplaceBars(ctx, domain.EmptySeries(k), always)
 				if err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("delete %q: got %s", symbol, said(err))
+					return fmt.Errorf("delete %q: got %s", symbol, errorText(err))
 				}
 			}
 
@@ -81,7 +82,7 @@ var keyLaws = []law[Store]{
 	},
 	{
 		name: "symbol/unheld_is_empty",
-		text: "a series that the store does not hold is an empty answer, not an error",
+		text: "a series that the store does not have has an empty result, not an error",
 		check: func(ctx context.Context, s Store) error {
 			none := minuteKey("NO/SUCH")
 			half := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Second30.UTC()}
@@ -178,7 +179,7 @@ func gridKey(grid string) domain.SeriesKey {
 	return domain.SeriesKey{Symbol: key.Symbol, Grid: must(domain.ParseGrid(grid))}
 }
 
-// apart writes bars under each key, overwrites and deletes under some, and wants each series as it was left.
+// apart writes bars of each key, overwrites and deletes those of some keys, and checks every series.
 func apart(keys ...domain.SeriesKey) func(context.Context, Store) error {
 	return func(ctx context.Context, s Store) error {
 		for i, k := range keys {

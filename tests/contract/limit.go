@@ -8,11 +8,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// limitLaws say what First and Last keep.
+// limitLaws are the laws on First and Last.
 var limitLaws = []law[Store]{
 	{
 		name: "first/is_the_head",
-		text: "the first n bars of a range are the head of the whole answer, whatever n is",
+		text: "the first n bars of a range are the head of the whole result, for any n",
 		check: func(ctx context.Context, s Store) error {
 			return limits(ctx, s, func(r domain.Range, n int) ports.BarQuery {
 				return ports.BarQuery{Key: key, Range: r, First: n}
@@ -23,7 +23,7 @@ var limitLaws = []law[Store]{
 	},
 	{
 		name: "last/is_the_tail",
-		text: "the last n bars of a range are the tail of the whole answer, still ascending, whatever n is",
+		text: "the last n bars of a range are the tail of the whole result, still ascending, for any n",
 		check: func(ctx context.Context, s Store) error {
 			return limits(ctx, s, func(r domain.Range, n int) ports.BarQuery {
 				return ports.BarQuery{Key: key, Range: r, Last: n}
@@ -34,7 +34,7 @@ var limitLaws = []law[Store]{
 	},
 	{
 		name: "page/limit_then_resume_is_complete",
-		text: "reading the first few bars and going on after the last of them, until there are none, is the whole answer",
+		text: "pages of the first bars, each after the last bar of the page before, together are the whole result",
 		check: func(ctx context.Context, s Store) error {
 			b := join(bars(key, start, 50, 1), bars(key, minutes(1000), 50, 60))
 			if err := write(ctx, s, b); err != nil {
@@ -67,8 +67,8 @@ var limitLaws = []law[Store]{
 	},
 }
 
-// limits compares limited reads of ranges that hold all, some and none of the bars. They lie in two far runs and were
-// written in pieces, so that a limit ends within, at and after whatever pieces the store reads.
+// limits compares limited reads of ranges with all, some and none of the bars. The bars are two distant runs and were
+// written in pieces, so that a limit ends within, at and after the pieces that the store reads.
 func limits(
 	ctx context.Context, s Store,
 	ask func(domain.Range, int) ports.BarQuery, keep func(domain.Series, int) domain.Series,

@@ -8,11 +8,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// rangeLaws say which bars an answer has, and in which order.
+// rangeLaws are the laws on the bars of a result and their order.
 var rangeLaws = []law[Store]{
 	{
 		name: "range/start_is_inclusive",
-		text: "a bar that opens at the start of the range is in the answer",
+		text: "a bar that opens at the start of the range is in the result",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			return steps(
@@ -23,7 +23,7 @@ var rangeLaws = []law[Store]{
 	},
 	{
 		name: "range/end_is_exclusive",
-		text: "a bar that opens at the end of the range is not in the answer",
+		text: "a bar that opens at the end of the range is not in the result",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			return steps(
@@ -46,7 +46,7 @@ var rangeLaws = []law[Store]{
 	},
 	{
 		name: "range/empty_is_empty",
-		text: "an empty range is an empty answer",
+		text: "an empty range has an empty result",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
 				func() error { return write(ctx, s, bars(key, start, 10, 1)) },
@@ -56,7 +56,7 @@ var rangeLaws = []law[Store]{
 	},
 	{
 		name: "range/without_bars_is_empty",
-		text: "a range in which the series has no bar is an empty answer",
+		text: "a range in which the series has no bar has an empty result",
 		check: func(ctx context.Context, s Store) error {
 			b := join(bars(key, start, 3, 1), bars(key, minutes(20), 3, 1))
 			return steps(
@@ -98,7 +98,7 @@ var rangeLaws = []law[Store]{
 	},
 	{
 		name: "order/open_time_ascending",
-		text: "bars come ascending by open time, in whatever order they were written",
+		text: "bars are ascending by open time, in any order of writes",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 60, 1)
 			return steps(
@@ -111,7 +111,7 @@ var rangeLaws = []law[Store]{
 	},
 	{
 		name: "order/unique",
-		text: "an open time comes once, however often its bar was written",
+		text: "an open time is returned once, even if its bar was written several times",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 60, 1)
 			return steps(
@@ -124,5 +124,5 @@ var rangeLaws = []law[Store]{
 	},
 }
 
-// query asks for the bars of key in r.
+// query returns a query for the bars of key in r.
 func query(r domain.Range) ports.BarQuery { return ports.BarQuery{Key: key, Range: r} }

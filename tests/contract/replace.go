@@ -8,7 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// replaceLaws say what ReplaceBars does, with bars and without.
+// replaceLaws are the laws of ReplaceBars, with and without bars.
 var replaceLaws = []law[Store]{
 	{
 		name: "replace/puts_in_place",
@@ -25,7 +25,7 @@ var replaceLaws = []law[Store]{
 	},
 	{
 		name: "replace/claims_its_range",
-		text: "a replacement with bars claims all of its range",
+		text: "a replacement with bars declares coverage of all of its range",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
 				func() error { return second(s.Bars.ReplaceBars(ctx, bars(key, minutes(6), 2, 1), span(5, 15))) },
@@ -37,7 +37,7 @@ var replaceLaws = []law[Store]{
 	},
 	{
 		name: "replace/reports_counts",
-		text: "a replacement reports how many bars were new, changed, there as they were, and removed",
+		text: "a replacement reports how many bars were inserted, changed, unchanged and deleted",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 20, 1)
 			if err := write(ctx, s, b.Slice(0, 15)); err != nil {
@@ -78,7 +78,7 @@ var replaceLaws = []law[Store]{
 	},
 	{
 		name: "replace/whole_or_nothing",
-		text: "a reader beside a replacement sees what was there or what comes, never the range without either",
+		text: "a read concurrent with a replacement returns the old data or the new data, never an empty range",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			versions := []domain.Series{bars(key, start, 50, 1), bars(key, start, 20, 2)}
@@ -86,7 +86,7 @@ var replaceLaws = []law[Store]{
 				return err
 			}
 
-			return together(ctx,
+			return runAll(ctx,
 				func(ctx context.Context) error {
 					for i := range 50 {
 						if _, err := s.Bars.ReplaceBars(ctx, versions[i%2], span(0, 50)); err != nil {
@@ -102,7 +102,7 @@ var replaceLaws = []law[Store]{
 							return err
 						}
 						if sameBars(got, versions[0]) != nil && sameBars(got, versions[1]) != nil {
-							return fmt.Errorf("a read beside replacements got neither version: %s", got)
+							return fmt.Errorf("a read concurrent with replacements got neither version: %s", got)
 						}
 					}
 					return nil
@@ -133,7 +133,7 @@ var replaceLaws = []law[Store]{
 	},
 	{
 		name: "delete/forgets_claim",
-		text: "deleting a range takes the claim on it away, and leaves the claims before and after it",
+		text: "deleting a range removes its coverage, and keeps the coverage before and after it",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 20, 1)
 			return steps(
@@ -150,7 +150,7 @@ var replaceLaws = []law[Store]{
 	},
 	{
 		name: "delete/of_nothing",
-		text: "deleting what is not there is no error and does nothing",
+		text: "a deletion of nothing is no error and changes nothing",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 5, 1)
 			for _, k := range []domain.SeriesKey{key, minuteKey("NO/SUCH")} {
@@ -172,7 +172,7 @@ var replaceLaws = []law[Store]{
 	},
 	{
 		name: "delete/then_write_again",
-		text: "bars that were deleted can be written again, as new ones",
+		text: "deleted bars can be written again, and count as inserted",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			if err := steps(
@@ -191,5 +191,5 @@ var replaceLaws = []law[Store]{
 	},
 }
 
-// second is the error of a write whose report the law does not ask for.
+// second returns the error of a write whose report the law does not check.
 func second(_ ports.WriteReport, err error) error { return err }

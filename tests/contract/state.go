@@ -9,7 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// states is what the laws of states need to know of one kind of data, whose fixtures have rows in every minute.
+// states describes one kind of data for the laws on states. Its fixtures have rows in every minute.
 type states struct {
 	layout      domain.BlockLayout
 	perMinute   int // rows in a minute
@@ -37,7 +37,7 @@ func barStates() states {
 		write: func(ctx context.Context, s Store, from, to, seed int) error {
 			return write(ctx, s, bars(key, minutes(from), to-from, seed))
 		},
-		declare: func(ctx context.Context, s Store, r domain.Range) error { return claims(ctx, s, key, r) },
+		declare: func(ctx context.Context, s Store, r domain.Range) error { return declare(ctx, s, key, r) },
 		delete: func(ctx context.Context, s Store, r domain.Range) error {
 			return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), r))
 		},
@@ -66,7 +66,7 @@ func tickStates[D data[D]](f form[D]) states {
 		write: func(ctx context.Context, s Store, from, to, seed int) error {
 			return second(f.put(ctx, s, f.run(from, to, seed), span(from, to)))
 		},
-		declare: func(ctx context.Context, s Store, r domain.Range) error { return f.claim(ctx, s, key.Symbol, r) },
+		declare: func(ctx context.Context, s Store, r domain.Range) error { return f.declare(ctx, s, key.Symbol, r) },
 		delete:  f.delete,
 		other: func(ctx context.Context, s Store) error {
 			return f.write(ctx, s, f.rows("ETH/USD", 0, 10, 1))
@@ -125,12 +125,13 @@ func (f states) block(i, minute int) int {
 	return int(start.Time().Sub(minutes(0)).Minutes()) + minute
 }
 
-// stateLaws say what a store tells of a series with the rows that it yields.
+// stateLaws are the laws on the state of a series that a read yields with the rows.
 func stateLaws(f states) []law[Store] {
 	return []law[Store]{
 		{
 			name: "state/comes_with_every_read",
-			text: "the first piece of every read has the state, also where the result has no rows; a series that was never written has the zero version",
+			text: "the first piece of every read has the state, also where the result has no rows; a series that " +
+				"was never written has the zero version",
 			check: func(ctx context.Context, s Store) error {
 				_, state, err := f.at(ctx, s, always)
 				if err != nil {
@@ -187,23 +188,27 @@ func stateLaws(f states) []law[Store] {
 			},
 		},
 		{
-			name:  "state/every_change_is_a_version",
-			text:  "every write that changes a row or the coverage gives the series a higher revision and another nonce",
+			name: "state/every_change_is_a_version",
+			text: "every write that changes a row or the coverage gives the series a higher revision and another " +
+				"nonce",
 			check: f.checkVersions,
 		},
 		{
-			name:  "state/no_change_is_no_version",
-			text:  "a write that changes neither a row nor the coverage, and a write to another series, leave the version as it is",
+			name: "state/no_change_is_no_version",
+			text: "a write that changes neither a row nor the coverage, and a write to another series, leave the " +
+				"version as it is",
 			check: f.checkUnchanged,
 		},
 		{
-			name:  "state/blocks_have_their_versions",
-			text:  "a block has the number of its rows and the version of the series after the last write that changed one of them; a block without rows is absent",
+			name: "state/blocks_have_their_versions",
+			text: "a block has the number of its rows and the version of the series after the last write that " +
+				"changed one of them; a block without rows is absent",
 			check: f.checkBlocks,
 		},
 		{
 			name: "state/blocks_of_a_wider_range",
-			text: "the state has the blocks of the range that the query names for it, beside those of the range that is read",
+			text: "the state has the blocks of the range that the query names for it, in addition to those of the " +
+				"range that is read",
 			check: func(ctx context.Context, s Store) error {
 				whole := span(f.block(0, 0), f.block(4, 0))
 				first, second, third := f.block(1, 10), f.block(2, 10), f.block(3, 10)
@@ -235,7 +240,8 @@ func stateLaws(f states) []law[Store] {
 		},
 		{
 			name: "state/rows_and_coverage_are_one_state",
-			text: "a read beside a writer that deletes and writes again yields all rows or no coverage, and its version never goes back",
+			text: "a read concurrent with deletions and writes yields all rows or no coverage, and its version " +
+				"never goes back",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				if _, _, err := f.at(ctx, s, always); err != nil {
@@ -286,7 +292,7 @@ func (f states) checkVersions(ctx context.Context, s Store) error {
 	return nil
 }
 
-// checkUnchanged writes what changes nothing, and compares the versions.
+// checkUnchanged repeats writes, which change nothing, and compares the versions.
 func (f states) checkUnchanged(ctx context.Context, s Store) error {
 	if err := f.write(ctx, s, 0, 10, 1); err != nil {
 		return err
@@ -320,7 +326,7 @@ func (f states) checkUnchanged(ctx context.Context, s Store) error {
 	return nil
 }
 
-// checkBlocks changes rows of one block at a time, and compares the blocks with what they must be.
+// checkBlocks changes rows of one block at a time, and compares the blocks with the expected ones.
 func (f states) checkBlocks(ctx context.Context, s Store) error {
 	whole := span(f.block(-1, 0), f.block(4, 0))
 	first, second, last := f.block(1, 0), f.block(2, 0), f.block(3, 0)
@@ -418,5 +424,5 @@ func (f states) hammer(ctx context.Context, s Store) error {
 		}
 	}
 
-	return together(ctx, writer, reader, reader)
+	return runAll(ctx, writer, reader, reader)
 }

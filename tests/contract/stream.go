@@ -9,15 +9,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// manyBars is more than a store is likely to hand out in one piece, or to write in one batch or one statement.
+// manyBars is more than stores usually return in one piece, or write in one batch or statement.
 const manyBars = 10_500
 
-// streamLaws say how a sequence behaves. Its form (pieces with bars, of the key, ascending, nothing after an error) is
+// streamLaws are the laws on sequences. Its form (pieces with bars, of the key, ascending, nothing after an error) is
 // checked by every read of every law.
 var streamLaws = []law[Store]{
 	{
 		name: "stream/pieces_are_the_whole",
-		text: "the pieces of a long answer are together exactly the answer",
+		text: "the pieces of a long result together are exactly the result",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, manyBars, 1)
 			return steps(
@@ -58,7 +58,8 @@ var streamLaws = []law[Store]{
 	},
 	{
 		name: "stream/break_frees",
-		text: "breaking off frees everything the read holds: however many reads are broken off, the store reads and writes on",
+		text: "stopping an iteration frees all resources of the read: the store still reads and writes after many " +
+			"of them",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 2_000, 1)
 			if err := write(ctx, s, b); err != nil {
@@ -110,7 +111,7 @@ var streamLaws = []law[Store]{
 				}
 				if pairs != 1 || last == nil {
 					return fmt.Errorf("ranging over a sequence again yields %d pairs, the last with %s; want one with an error",
-						pairs, said(last))
+						pairs, errorText(last))
 				}
 			}
 

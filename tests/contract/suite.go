@@ -1,6 +1,5 @@
-// Package contract holds implementations of the ports to their promises. A promise is a law: a name that can be grepped
-// and passed to -run, the sentence that is promised, and a check. Each law runs against a fresh store, and a failure
-// prints the sentence.
+// Package contract tests implementations of the driven ports. Each promise of a port is a law: a name for grep and
+// -run, a sentence, and a check. Each law runs against a new store, and a failure prints the sentence.
 //
 //	func TestContract(t *testing.T) {
 //		open := func(tb testing.TB) contract.Store {
@@ -12,10 +11,9 @@
 //		contract.SymbolCatalog(t, open, contract.Profile{})
 //	}
 //
-// tests/external is a whole example, in a module of its own.
+// tests/external is a complete example, in a module of its own.
 //
-// The package needs the standard library, domain and ports only, so that somebody else's store, in another module, can
-// be held to the same laws. It knows no store itself.
+// The package imports the standard library, domain and ports only, so that a store in another module can run it.
 package contract
 
 import (
@@ -25,75 +23,73 @@ import (
 	"slices"
 	"testing"
 	"time"
-	_ "time/tzdata" // the laws of zones hold on a machine without a zone database too
+	_ "time/tzdata" // because the machine may have no zone database
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Store is one store, opened for one law.
+// Store is a store that was opened for one law. A suite needs only the fields that it uses.
 type Store struct {
-	Bars    ports.Store         // used by BarStore, and by SymbolCatalog; TickStore holds ticks apart from them where there are any
-	Ticks   ports.TickStore     // used by TickStore, and by TradeAggregator to put trades there
-	Catalog ports.SymbolCatalog // used by SymbolCatalog, and by TickStore where there is one; BarStore does without
-	Symbols ports.SymbolWriter  // as Catalog
+	Bars    ports.Store         // used by BarStore and SymbolCatalog; optional for TickStore
+	Ticks   ports.TickStore     // used by TickStore and TradeAggregator
+	Catalog ports.SymbolCatalog // used by SymbolCatalog; optional for TickStore
+	Symbols ports.SymbolWriter  // used by SymbolCatalog; optional for TickStore
 
-	Aggregator ports.TradeAggregator // used by TradeAggregator, of the trades in Ticks
-	Batch      ports.BatchReader     // used by BatchReader, of the bars in Bars
+	Aggregator ports.TradeAggregator // used by TradeAggregator; it reads the trades in Ticks
+	Batch      ports.BatchReader     // used by BatchReader; it reads the bars in Bars
 
 	// UnversionedBars and UnversionedTicks say that the store keeps no versions: it yields no states, and the laws of
 	// states do not apply.
 	UnversionedBars, UnversionedTicks bool
 
-	// Corrupt plants, behind the store's back, what no Series can hold. A defect without an entry is one that the
-	// store's own tables cannot hold (a column that is NOT NULL, a primary key); its law is skipped, saying so.
+	// Corrupt writes malformed data into the tables of the store, bypassing the store. A defect must have no entry if the
+	// tables cannot contain it, because of a NOT NULL column or a primary key; its law is then skipped.
 	Corrupt map[Defect]Plant
 }
 
-// Plant puts a defect into the bar that the store holds of the key at the open time: it alters that bar, or for OffGrid
-// and Duplicate adds one a little after it or right beside it. TradeSize goes into the trade of the key's symbol at the
-// time.
+// Plant writes a defect into the stored bar of the key at the open time. OffGrid adds a bar shortly after that bar, and
+// Duplicate adds a bar with the same open time. TradeSize changes the trade of the key's symbol at that time.
 type Plant func(ctx context.Context, key domain.SeriesKey, at time.Time) error
 
-// Open returns an empty store that shares nothing with any other, and leaves its closing to tb.Cleanup. It is called
-// from parallel tests.
+// Open returns an empty store that shares no state with any other, and registers its closing with tb.Cleanup. Open must
+// be safe for concurrent use, because the laws run in parallel.
 type Open func(tb testing.TB) Store
 
-// Profile says how an implementation differs. The zero value is the whole contract.
+// Profile lists the exceptions of an implementation. The zero value has no exceptions.
 type Profile struct {
-	Waivers []Waiver // of any of the suites: one Profile serves them all
+	Waivers []Waiver // of all suites, because one Profile may serve several
 }
 
-// Waiver excuses an implementation from one law. A law whose outcome is certain is run all the same and must fail: when
-// the store has learned to keep it, the waiver is stale and fails the suite. A law about races, whose outcome is luck,
-// is skipped.
+// Waiver excuses an implementation from one law. A waived law still runs and must fail. If it passes, the waiver is
+// stale and fails the suite. A waived law about a race is skipped, because its outcome is random.
 type Waiver struct {
 	Law    string // the law's name
 	Reason string // why the implementation cannot keep it; required
 }
 
-// BarStore holds a store of bars to every law of ports.Store.
+// BarStore tests a store of bars against every law of ports.Store.
 func BarStore(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, barLaws, p, open)
 }
 
-// SymbolCatalog holds a store's catalog to every law of ports.SymbolCatalog and ports.SymbolWriter, and to what a write
-// of bars promises the catalog.
+// SymbolCatalog tests the catalog of a store against every law of ports.SymbolCatalog and ports.SymbolWriter, and
+// against the laws on the symbols that a write of bars registers.
 func SymbolCatalog(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, catalogLaws, p, open)
 }
 
-// Clock holds a clock to every law of ports.Clock. open returns a clock that the test alone may drive.
+// Clock tests a clock against every law of ports.Clock. open must return a clock that only the test drives.
 func Clock(t *testing.T, open func(tb testing.TB) ports.Clock) {
 	t.Helper()
 	run(t, clockLaws, Profile{}, open)
 }
 
-// Decorator holds a decorator to everything that a store owes: it runs the suites of bars and of the catalog on the
-// stores that open returns, each wrapped. A decorator of one port replaces that part of the Store and leaves the rest.
-// Give it a store that keeps every law, so that what fails is the decorator's.
+// Decorator tests a decorator: it runs BarStore and SymbolCatalog on the stores of open, wrapped by wrap. A decorator
+// of one port replaces that field of the Store and keeps the others. The stores of open must keep every law, so that
+// every failure is one of the decorator.
 func Decorator(t *testing.T, open Open, wrap func(tb testing.TB, next Store) Store, p Profile) {
 	t.Helper()
 	wrapped := func(tb testing.TB) Store { return wrap(tb, open(tb)) }
@@ -104,18 +100,18 @@ func Decorator(t *testing.T, open Open, wrap func(tb testing.TB, next Store) Sto
 // law is one promise of a port.
 type law[T any] struct {
 	name  string
-	text  string // what is promised, as a sentence
-	race  bool   // the check provokes a race: a store that breaks the law may be lucky
+	text  string // the promise as a sentence
+	race  bool   // the check provokes a race, so it may pass for a store that breaks the law
 	check func(ctx context.Context, subject T) error
 }
 
-// lawTimeout bounds a law: a store that hangs fails it by name.
+// lawTimeout bounds each law, so that a store that hangs fails the law by name.
 const lawTimeout = 2 * time.Minute
 
-// notApplicableError is a check's answer where the subject cannot get into the situation that the law is about.
+// notApplicableError is the result of a check whose situation cannot occur for the subject.
 type notApplicableError string
 
-// Error says why the law does not apply.
+// Error returns the reason why the law does not apply.
 func (e notApplicableError) Error() string { return string(e) }
 
 func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T) {
@@ -134,7 +130,7 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 
 			ctx, cancel := context.WithTimeout(t.Context(), lawTimeout)
 			defer cancel()
-			failure, skip := judge(l.text, waiver, l.check(ctx, open(t)))
+			failure, skip := verdict(l.text, waiver, l.check(ctx, open(t)))
 			if failure != "" {
 				t.Fatal(failure)
 			}
@@ -145,8 +141,8 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 	}
 }
 
-// judge turns a check's answer into a failure, a reason to skip, or, both empty, a pass.
-func judge(text string, waiver *Waiver, err error) (failure, skip string) {
+// verdict returns the failure or the reason to skip for the result of a check. Both are empty for a pass.
+func verdict(text string, waiver *Waiver, err error) (failure, skip string) {
 	var na notApplicableError
 	switch {
 	case waiver != nil && err == nil:
@@ -170,10 +166,11 @@ func (p Profile) waiver(name string) *Waiver {
 			return &p.Waivers[i]
 		}
 	}
+
 	return nil
 }
 
-// validate refuses a waiver without a reason, of no known law, or given twice.
+// validate returns an error for a waiver without a reason, of an unknown law, or given twice.
 func (p Profile) validate(known []string) error {
 	var faults []error
 	for i, w := range p.Waivers {
@@ -191,7 +188,7 @@ func (p Profile) validate(known []string) error {
 	return errors.Join(faults...)
 }
 
-// lawNames is the names of all laws.
+// lawNames returns the names of all laws.
 func lawNames() []string {
 	var names []string
 	for _, l := range slices.Concat(barLaws, batchLaws, tickLaws, catalogLaws, aggregateLaws) {

@@ -24,7 +24,7 @@ func TestDecorator(t *testing.T) {
 	}, Profile{})
 }
 
-// passing is a decorator that does nothing.
+// passing is a decorator that forwards every call.
 type passing struct{ ports.Store }
 
 func TestLawsAreWellNamed(t *testing.T) {
@@ -50,20 +50,20 @@ func TestLawsAreWellNamed(t *testing.T) {
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	waiver := &Waiver{Law: "range/end_is_exclusive", Reason: "the server rounds"}
-	const text = "what is promised"
+	const text = "the promise"
 	for name, c := range map[string]struct {
 		waiver        *Waiver
 		err           error
-		failure, skip string // what each must contain; "" is that there is none
+		failure, skip string // a part of each; "" means none
 	}{
 		"a law that holds passes":                   {nil, nil, "", ""},
-		"a broken law prints its sentence":          {nil, errors.New("got 1"), "broken law: what is promised\ngot 1", ""},
+		"a broken law prints its sentence":          {nil, errors.New("got 1"), "broken law: the promise\ngot 1", ""},
 		"a law that does not apply says why":        {nil, notApplicableError("no harness"), "", "no harness"},
 		"a waived law that fails is excused":        {waiver, errors.New("got 1"), "", "the server rounds"},
 		"a waived law that holds is stale":          {waiver, nil, "stale waiver", ""},
 		"a waived law that does not apply is stale": {waiver, notApplicableError("no harness"), "stale waiver", ""},
 	} {
-		failure, skip := judge(text, c.waiver, c.err)
+		failure, skip := verdict(text, c.waiver, c.err)
 		if !strings.Contains(failure, c.failure) || !strings.Contains(skip, c.skip) ||
 			(failure == "") != (c.failure == "") || (skip == "") != (c.skip == "") {
 			t.Errorf("%s: got failure %q and skip %q", name, failure, skip)

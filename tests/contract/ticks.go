@@ -13,8 +13,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// TickStore holds a store of trades and quotes to every law of ports.TickStore, and to what a write of them promises
-// the catalog. Trades and quotes keep the same laws, under names that begin with trades/ and quotes/.
+// TickStore tests a store of trades and quotes against every law of ports.TickStore, and against the laws on the
+// symbols that a write registers. Trades and quotes have the same laws, with names that begin with trades/ and quotes/.
 func TickStore(t *testing.T, open Open, p Profile) {
 	t.Helper()
 	run(t, tickLaws, p, open)
@@ -26,7 +26,7 @@ var tickLaws = slices.Concat(
 	tickLawsOf(quoteForm, tradeForm),
 )
 
-// tickLawsOf is the laws of one kind of ticks, which are apart from those of the other.
+// tickLawsOf returns the laws of one kind of ticks; other is the other kind.
 func tickLawsOf[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] {
 	return f.named(
 		tickRangeLaws(f.form),
@@ -46,14 +46,14 @@ func tickLawsOf[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store]
 	)
 }
 
-// tickForm is the form of one kind of ticks.
+// tickForm returns the form of one kind of ticks.
 type tickForm[T domain.Tick] struct {
 	form[domain.Ticks[T]]
 
 	tick func(at time.Time, seq int64, n [4]domain.Decimal, side domain.Side) T
 }
 
-// instant is how many ticks the fixtures have at each of their times.
+// instant is the number of ticks of the fixtures at each instant.
 const instant = 3
 
 var tradeForm = newTickForm(domain.TickTrades, "a trade", 3,
@@ -68,19 +68,20 @@ var quoteForm = newTickForm(domain.TickQuotes, "a quote", 4,
 	},
 	ports.TickStore.ReadQuotes, ports.TickStore.WriteQuotes, ports.TickStore.ReplaceQuotes)
 
-// seeded is numbers and a side that differ from those of any other seed.
+// seeded returns numbers and a side that differ from those of other seeds.
 func seeded(seed int) ([4]domain.Decimal, domain.Side) {
 	p := 10_000 + 7*seed
 	return [4]domain.Decimal{number(p), number(p + 3), number(p + 4), number(p + 5)}, domain.Side(seed % 3)
 }
 
-// seqOf is the sequence number of a fixture's tick i. They begin anew in every instant, and do not ascend as texts do.
+// seqOf returns the sequence number of tick i. The numbers restart at every instant, and their order differs from that
+// of their texts.
 func seqOf(i int) int64 { return [instant]int64{0, 9, 10}[i%instant] }
 
-// mustDo is must for what gives an error alone.
+// mustDo panics on an error.
 func mustDo(err error) { must(struct{}{}, err) }
 
-// magnitude is d without its sign: a size is not negative.
+// magnitude returns d without its sign, because sizes are not negative.
 func magnitude(d domain.Decimal) domain.Decimal {
 	if d.Sign() < 0 {
 		return d.Neg()
@@ -151,22 +152,22 @@ func newTickForm[T domain.Tick](
 		stream: func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D] {
 			return read(s.Ticks, ctx, q)
 		},
-		put: func(ctx context.Context, s Store, d D, claim domain.Range) (ports.WriteReport, error) {
-			return write(s.Ticks, ctx, d, claim)
+		put: func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+			return write(s.Ticks, ctx, d, coverage)
 		},
 		replace: func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
 			return replace(s.Ticks, ctx, d, r)
 		},
-		extents: func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]claimed, error) {
-			held, err := s.Ticks.TickExtents(ctx, symbols...)
-			var own []claimed
-			for _, e := range held {
+		extents: func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
+			stored, err := s.Ticks.TickExtents(ctx, symbols...)
+			var ofKind []extent
+			for _, e := range stored {
 				if e.Kind == kind {
-					own = append(own, claimed{e.Symbol, e.Range})
+					ofKind = append(ofKind, extent{e.Symbol, e.Range})
 				}
 			}
 
-			return own, err
+			return ofKind, err
 		},
 	}
 

@@ -11,78 +11,80 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickExtentLaws say what a store remembers of claims.
+// tickExtentLaws are the laws on declared coverage.
 func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "extents/claim_is_held",
-			text: "a claim is held as it was made, beyond the first and the last of the " + f.many + " too",
+			text: "coverage is stored as declared, also beyond the first and the last of the " + f.many,
 			check: func(ctx context.Context, s Store) error {
 				return steps(
 					func() error { return second(f.put(ctx, s, f.run(0, 5, 1), span(-100, 200))) },
-					func() error { return f.wantClaims(ctx, s, span(-100, 200)) },
+					func() error { return f.wantCoverage(ctx, s, span(-100, 200)) },
 				)
 			},
 		},
 		{
 			name: "extents/touching_merge",
-			text: "claims that touch, overlap or lie in one another are one extent",
+			text: "declared ranges that touch, overlap or contain one another are one extent",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
-					func() error { return f.claim(ctx, s, key.Symbol, span(0, 10), span(10, 20), span(15, 30), span(5, 25)) },
-					func() error { return f.wantClaims(ctx, s, span(0, 30)) },
-					func() error { return f.claim(ctx, s, key.Symbol, span(40, 50), span(-10, 0)) },
-					func() error { return f.wantClaims(ctx, s, span(-10, 30), span(40, 50)) },
-					func() error { return f.claim(ctx, s, key.Symbol, span(30, 40)) },
-					func() error { return f.wantClaims(ctx, s, span(-10, 50)) },
+					func() error {
+						return f.declare(ctx, s, key.Symbol, span(0, 10), span(10, 20), span(15, 30), span(5, 25))
+					},
+					func() error { return f.wantCoverage(ctx, s, span(0, 30)) },
+					func() error { return f.declare(ctx, s, key.Symbol, span(40, 50), span(-10, 0)) },
+					func() error { return f.wantCoverage(ctx, s, span(-10, 30), span(40, 50)) },
+					func() error { return f.declare(ctx, s, key.Symbol, span(30, 40)) },
+					func() error { return f.wantCoverage(ctx, s, span(-10, 50)) },
 				)
 			},
 		},
 		{
 			name: "extents/apart_stay_apart",
-			text: "claims with a gap between them are two extents, however near",
+			text: "declared ranges with a gap between them are two extents, even if the gap is small",
 			check: func(ctx context.Context, s Store) error {
 				later := domain.Range{Start: minutes(10).Add(time.Microsecond), End: minutes(20)}
 				return steps(
-					func() error { return f.claim(ctx, s, key.Symbol, later, span(0, 10)) },
-					func() error { return f.wantClaims(ctx, s, span(0, 10), later) },
+					func() error { return f.declare(ctx, s, key.Symbol, later, span(0, 10)) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10), later) },
 				)
 			},
 		},
 		{
 			name: "extents/claim_without_" + f.many,
-			text: "a claim without " + f.many + " is held: nothing happened there",
+			text: "coverage without " + f.many + " is stored: nothing happened there",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
-					func() error { return f.claim(ctx, s, key.Symbol, span(5, 15)) },
-					func() error { return f.wantClaims(ctx, s, span(5, 15)) },
+					func() error { return f.declare(ctx, s, key.Symbol, span(5, 15)) },
+					func() error { return f.wantCoverage(ctx, s, span(5, 15)) },
 					func() error { return f.wantAll(ctx, s, f.none(key.Symbol)) },
 				)
 			},
 		},
 		{
 			name: "extents/empty_claim",
-			text: "an empty claim claims nothing",
+			text: "an empty range declares no coverage",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
-					func() error { return f.claim(ctx, s, key.Symbol, span(5, 5)) },
-					func() error { return f.wantClaims(ctx, s) },
-					func() error { return f.claim(ctx, s, key.Symbol, span(0, 10), span(20, 20)) },
-					func() error { return f.wantClaims(ctx, s, span(0, 10)) },
+					func() error { return f.declare(ctx, s, key.Symbol, span(5, 5)) },
+					func() error { return f.wantCoverage(ctx, s) },
+					func() error { return f.declare(ctx, s, key.Symbol, span(0, 10), span(20, 20)) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
 				)
 			},
 		},
 		{
 			name: "extents/by_symbol",
-			text: "claims of different symbols are apart, and come ordered by symbol and then by start",
+			text: "coverage is per symbol, ordered by symbol and then by start",
 			check: func(ctx context.Context, s Store) error {
-				var want []claimed
+				var want []extent
 				for _, symbol := range []domain.Symbol{"BTC-USD", "BTC/USD", "BTC/USDT", "ETH/USD"} {
-					want = append(want, claimed{symbol, span(0, 60)}, claimed{symbol, span(120, 180)})
+					want = append(want, extent{symbol, span(0, 60)}, extent{symbol, span(120, 180)})
 				}
 				for i := range want { // written in another order
 					c := want[(i*5+7)%len(want)]
-					if err := f.claim(ctx, s, c.symbol, c.r); err != nil {
+					if err := f.declare(ctx, s, c.symbol, c.r); err != nil {
 						return err
 					}
 				}
@@ -92,15 +94,16 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "extents/of_the_symbols_asked",
-			text: "the extents of named symbols are theirs and of no other; a symbol not held adds none, one named twice adds once",
+			text: "the extents of named symbols are those of these symbols only; an unknown symbol adds none, a " +
+				"repeated one adds once",
 			check: func(ctx context.Context, s Store) error {
 				for _, symbol := range []domain.Symbol{"BTC/USD", "ETH/USD", "BTC/USDT", "BTC/US"} {
-					if err := f.claim(ctx, s, symbol, span(0, 10)); err != nil {
+					if err := f.declare(ctx, s, symbol, span(0, 10)); err != nil {
 						return err
 					}
 				}
 
-				btc, eth := claimed{"BTC/USD", span(0, 10)}, claimed{"ETH/USD", span(0, 10)}
+				btc, eth := extent{"BTC/USD", span(0, 10)}, extent{"ETH/USD", span(0, 10)}
 				return steps(
 					func() error { return f.wantExtents(ctx, s, []domain.Symbol{"BTC/USD"}, btc) },
 					func() error { return f.wantExtents(ctx, s, []domain.Symbol{"NO/SUCH"}) },
@@ -112,23 +115,23 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "extents/bounds_are_exact",
-			text: "the bounds of an extent are those claimed, to the microsecond, and in UTC",
+			text: "the bounds of an extent are those declared, to the microsecond, in UTC",
 			check: func(ctx context.Context, s Store) error {
 				zone := time.FixedZone("behind", -3*60*60)
 				r := domain.Range{Start: start.Add(time.Microsecond).In(zone), End: minutes(10).Add(999_999 * time.Microsecond).In(zone)}
-				if err := f.claim(ctx, s, key.Symbol, r); err != nil {
+				if err := f.declare(ctx, s, key.Symbol, r); err != nil {
 					return err
 				}
-				if err := f.wantClaims(ctx, s, r); err != nil {
+				if err := f.wantCoverage(ctx, s, r); err != nil {
 					return err
 				}
 
-				held, err := f.extents(ctx, s)
+				stored, err := f.extents(ctx, s)
 				if err != nil {
 					return err
 				}
 
-				for _, t := range []time.Time{held[0].r.Start, held[0].r.End} {
+				for _, t := range []time.Time{stored[0].r.Start, stored[0].r.End} {
 					if t.Location() != time.UTC {
 						return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
 					}
@@ -140,7 +143,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 	}
 }
 
-// tickDecimalLaws say that a number comes back as the number it was.
+// tickDecimalLaws are the laws on exact numbers.
 func tickDecimalLaws[D data[D]](f form[D]) []law[Store] {
 	roundTrip := func(groups ...[]domain.Decimal) func(context.Context, Store) error {
 		d := f.numbers(key.Symbol, slices.Concat(groups...))

@@ -8,10 +8,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickRangeLaws say what an answer has in it.
+// tickRangeLaws are the laws on the rows of a result.
 func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
-	// asked writes ten minutes, and wants of a range exactly the minutes of another.
-	asked := func(r domain.Range, from, to int) func(context.Context, Store) error {
+	// check writes ten minutes, and fails unless a read of r returns exactly the minutes [from, to).
+	check := func(r domain.Range, from, to int) func(context.Context, Store) error {
 		return func(ctx context.Context, s Store) error {
 			d := f.run(0, 10, 1)
 			return steps(
@@ -25,28 +25,28 @@ func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name:  "range/start_is_inclusive",
-			text:  f.one + " at the start of the range is in the answer",
-			check: asked(span(3, 10), 3, 10),
+			text:  f.one + " at the start of the range is in the result",
+			check: check(span(3, 10), 3, 10),
 		},
 		{
 			name:  "range/end_is_exclusive",
-			text:  f.one + " at the end of the range is not in the answer",
-			check: asked(span(0, 7), 0, 7),
+			text:  f.one + " at the end of the range is not in the result",
+			check: check(span(0, 7), 0, 7),
 		},
 		{
 			name: "range/bounds_between_times",
-			text: "bounds that lie a microsecond beside a time take exactly the " + f.many + " between them",
-			check: asked(domain.Range{Start: minutes(3).Add(time.Microsecond), End: minutes(7).Add(time.Microsecond)},
+			text: "bounds a microsecond from a time select exactly the " + f.many + " between them",
+			check: check(domain.Range{Start: minutes(3).Add(time.Microsecond), End: minutes(7).Add(time.Microsecond)},
 				4, 8),
 		},
 		{
 			name:  "range/empty_is_empty",
-			text:  "an empty range is an empty answer",
-			check: asked(span(3, 3), 3, 3),
+			text:  "an empty range has an empty result",
+			check: check(span(3, 3), 3, 3),
 		},
 		{
 			name: "range/without_" + f.many + "_is_empty",
-			text: "a range in which the symbol has no " + f.many + " is an empty answer",
+			text: "a range in which the symbol has no " + f.many + " has an empty result",
 			check: func(ctx context.Context, s Store) error {
 				d := f.joined(f.run(0, 3, 1), f.run(20, 23, 1))
 				return steps(
@@ -60,7 +60,7 @@ func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
 		{
 			name: "range/widest_is_everything",
 			text: "a range from the year 1 to the year 9999 is everything",
-			check: asked(domain.Range{
+			check: check(domain.Range{
 				Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
 				End:   time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
 			}, 0, 10),
@@ -68,15 +68,15 @@ func tickRangeLaws[D data[D]](f form[D]) []law[Store] {
 		{
 			name:  "range/in_any_zone",
 			text:  "bounds are instants: a range given in another time zone is the same range",
-			check: asked(domain.Range{Start: minutes(2).In(zone), End: minutes(6).In(zone)}, 2, 6),
+			check: check(domain.Range{Start: minutes(2).In(zone), End: minutes(6).In(zone)}, 2, 6),
 		},
 	}
 }
 
-// tickLimitLaws say what First and Last keep.
+// tickLimitLaws are the laws on First and Last.
 func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
-	// limited compares limited reads of ranges that hold all, some and none of the rows. They lie in two far runs and
-	// were written in pieces, so that a limit ends within, at and after whatever pieces the store reads.
+	// limited compares limited reads of ranges with all, some and none of the rows. The rows are two distant runs and
+	// were written in pieces, so that a limit ends within, at and after the pieces that the store reads.
 	limited := func(ask func(*ports.TickQuery, int), keep func(whole D, n int) D) func(context.Context, Store) error {
 		return func(ctx context.Context, s Store) error {
 			d := f.joined(f.run(0, 30, 1), f.run(100_000, 100_030, 100))
@@ -102,14 +102,14 @@ func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "first/is_the_head",
-			text: "the first n " + f.many + " of a range are the head of the whole answer, whatever n is",
+			text: "the first n " + f.many + " of a range are the head of the whole result, for any n",
 			check: limited(func(q *ports.TickQuery, n int) { q.First = n }, func(whole D, n int) D {
 				return whole.Slice(0, min(n, whole.Len()))
 			}),
 		},
 		{
 			name: "last/is_the_tail",
-			text: "the last n " + f.many + " of a range are the tail of the whole answer, still ascending, whatever n is",
+			text: "the last n " + f.many + " of a range are the tail of the whole result, still ascending, for any n",
 			check: limited(func(q *ports.TickQuery, n int) { q.Last = n }, func(whole D, n int) D {
 				return whole.Slice(max(0, whole.Len()-n), whole.Len())
 			}),

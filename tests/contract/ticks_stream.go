@@ -10,13 +10,13 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickStreamLaws say how a sequence behaves. Its form (pieces with something in them, of the symbol, ascending, nothing
+// tickStreamLaws are the laws on sequences. Its form (pieces with rows, of the symbol, ascending, nothing
 // after an error) is checked by every read of every law.
 func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "stream/pieces_are_the_whole",
-			text: "the pieces of a long answer are together exactly the answer",
+			text: "the pieces of a long result together are exactly the result",
 			check: func(ctx context.Context, s Store) error {
 				d := f.long(key.Symbol, 1)
 				n := d.Len()
@@ -57,7 +57,8 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "stream/break_frees",
-			text: "breaking off frees everything the read holds: however many reads are broken off, the store reads and writes on",
+			text: "stopping an iteration frees all resources of the read: the store still reads and writes after " +
+				"many of them",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 2_000/f.aMinute, 1)
 				if err := f.write(ctx, s, d); err != nil {
@@ -82,7 +83,8 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "stream/second_range_errors",
-			text: "a sequence is single use: ranging over it again, after its end or a break, yields an error and no data",
+			text: "a sequence is single use: ranging over it again, after its end or a break, yields an error and " +
+				"no data",
 			check: func(ctx context.Context, s Store) error {
 				if err := f.write(ctx, s, f.run(0, 10, 1)); err != nil {
 					return err
@@ -109,7 +111,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 					}
 					if pairs != 1 || last == nil {
 						return fmt.Errorf("ranging over a sequence again yields %d pairs, the last with %s; want one with an error",
-							pairs, said(last))
+							pairs, errorText(last))
 					}
 				}
 
@@ -148,7 +150,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 	}
 }
 
-// tickContextLaws say what happens when the caller gives up.
+// tickContextLaws are the laws on the end of a context.
 func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
@@ -176,13 +178,14 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 					func() error { return wantError(second(f.replace(gone, s, other, f.minutes(other))), context.Canceled) },
 					func() error { return wantError(f.delete(gone, s, always), context.Canceled) },
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+					func() error { return f.wantCoverage(ctx, s, f.minutes(d)) },
 				)
 			},
 		},
 		{
 			name: "ctx/cancel_surfaces",
-			text: "when the context is cancelled during a read, the sequence ends within 250 ms with an error that wraps the context's",
+			text: "when the context is cancelled during a read, the sequence ends within 250 ms with an error that " +
+				"wraps the context's",
 			check: func(ctx context.Context, s Store) error {
 				if err := f.write(ctx, s, f.long(key.Symbol, 1)); err != nil {
 					return err
@@ -202,7 +205,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 						failed = err
 					}
 					if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-						return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", said(failed))
+						return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", errorText(failed))
 					}
 					if took <= cancelLimit {
 						return nil
@@ -228,7 +231,8 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "ctx/short_answers_are_errors",
-			text: "a read whose deadline passes at whatever moment ends whole, or with an error that wraps the context's: never short",
+			text: "a read whose deadline passes at any moment is complete, or ends with an error that wraps the " +
+				"context's",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				d := f.long(key.Symbol, 1)
@@ -260,7 +264,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "error/kind_and_cause",
-			text: "an error is a *ports.Error that says what was being done, and is both its kind and its cause",
+			text: "an error is a *ports.Error with an operation, and wraps both its kind and its cause",
 			check: func(ctx context.Context, s Store) error {
 				gone, cancel := context.WithCancel(ctx)
 				cancel()
@@ -277,10 +281,10 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				} {
 					var e *ports.Error
 					if !errors.As(c.err, &e) || e.Op == "" {
-						return fmt.Errorf("%s is no *ports.Error with an Op", said(c.err))
+						return fmt.Errorf("%s is no *ports.Error with an Op", errorText(c.err))
 					}
 					if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
-						return fmt.Errorf("%s is not both %q and %q", said(c.err), c.kind.Error(), c.cause.Error())
+						return fmt.Errorf("%s is not both %q and %q", errorText(c.err), c.kind.Error(), c.cause.Error())
 					}
 				}
 

@@ -11,8 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickSymbolLaws say that data is found under its own symbol and no other, that a write tells the catalog, and that
-// what a caller gives stays as it is. (Ticks, once made, cannot be changed by anybody.)
+// tickSymbolLaws are the laws on symbols: data is found under its own symbol only, a write registers its symbol, and a
+// store does not change a caller's slices. (Ticks are immutable.)
 func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 	catalog := func(check func(context.Context, Store) error) func(context.Context, Store) error {
 		return func(ctx context.Context, s Store) error {
@@ -25,7 +25,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "symbol/hostile_is_data",
-			text: "every valid symbol has " + f.many + " of its own, whatever it looks like to a query language",
+			text: "every valid symbol has " + f.many + " of its own, even if a query language could misread it",
 			check: func(ctx context.Context, s Store) error {
 				for i, symbol := range hostile {
 					if err := f.write(ctx, s, f.rows(symbol, 0, 2, i)); err != nil {
@@ -36,7 +36,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 				for i, symbol := range hostile {
 					if err := errors.Join(
 						f.want(ctx, s, everything(symbol), f.rows(symbol, 0, 2, i)),
-						f.wantExtents(ctx, s, []domain.Symbol{symbol}, claimed{symbol, span(0, 2)}),
+						f.wantExtents(ctx, s, []domain.Symbol{symbol}, extent{symbol, span(0, 2)}),
 					); err != nil {
 						return err
 					}
@@ -47,7 +47,8 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "symbol/impossible_is_data",
-			text: "a text that is no symbol is refused as invalid or found empty: it never reaches another symbol, and breaks nothing",
+			text: "a text that is no symbol is refused as invalid or found empty: it never reaches another symbol, " +
+				"and breaks nothing",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 5, 1)
 				if err := f.write(ctx, s, d); err != nil {
@@ -57,16 +58,16 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 				for _, symbol := range impossible {
 					n, err := f.count(ctx, s, everything(symbol))
 					if n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-						return fmt.Errorf("read %q: got %d %s and %s", symbol, n, f.many, said(err))
+						return fmt.Errorf("read %q: got %d %s and %s", symbol, n, f.many, errorText(err))
 					}
 
 					found, err := f.extents(ctx, s, symbol)
 					if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-						return fmt.Errorf("extents of %q: got %v and %s", symbol, found, said(err))
+						return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
 					}
 				}
 
-				var of D // of no symbol
+				var of D // without a symbol
 				return steps(
 					func() error { return wantError(second(f.replace(ctx, s, of, always)), ports.ErrInvalid) },
 					func() error { return wantError(second(f.put(ctx, s, of, span(0, 1))), ports.ErrInvalid) },
@@ -76,7 +77,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "symbol/unheld_is_empty",
-			text: "a symbol that the store does not hold is an empty answer, not an error",
+			text: "a symbol that the store does not have has an empty result, not an error",
 			check: func(ctx context.Context, s Store) error {
 				const none = domain.Symbol("NO/SUCH")
 				first, last := everything(none), everything(none)
@@ -92,12 +93,13 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "catalog/write_registers_symbol",
-			text: "a write, a replacement and a claim each make their symbol known, with what its text tells",
+			text: "a write, a replacement and coverage without data each register their symbol, with the metadata " +
+				"of its text",
 			check: catalog(func(ctx context.Context, s Store) error {
 				return steps(
 					func() error { return f.write(ctx, s, f.rows("COINBASE:BTC/USD", 0, 3, 1)) },
 					func() error { return second(f.replace(ctx, s, f.rows("B/USD", 0, 3, 1), span(0, 3))) },
-					func() error { return f.claim(ctx, s, "A/USD", span(0, 10)) },
+					func() error { return f.declare(ctx, s, "A/USD", span(0, 10)) },
 					func() error {
 						return wantSymbols(ctx, s, ports.SymbolQuery{}, metas("A/USD", "B/USD", "COINBASE:BTC/USD")...)
 					},
@@ -134,7 +136,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "caller/slices_unchanged",
-			text: "a caller's slices are never changed",
+			text: "a store never changes a slice of the caller",
 			check: func(ctx context.Context, s Store) error {
 				for _, symbol := range []domain.Symbol{"A/USD", "B/USD", "C/USD"} {
 					if err := f.write(ctx, s, f.rows(symbol, 0, 3, 1)); err != nil {
@@ -148,7 +150,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 				if !slices.Equal(symbols, before) {
-					return fmt.Errorf("the symbols asked for were %v and are now %v", before, symbols)
+					return fmt.Errorf("the requested symbols were %v and are now %v", before, symbols)
 				}
 
 				return nil
@@ -157,12 +159,12 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 	}
 }
 
-// tickConcurrentLaws say what callers beside each other may rely on. Run them with the race detector.
+// tickConcurrentLaws are the laws on concurrent callers. Run them with the race detector.
 func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "concurrent/reads_share_nothing",
-			text: "two reads ranged over by turns each yield their own answer",
+			text: "two reads iterated in turns each yield their own result",
 			check: func(ctx context.Context, s Store) error {
 				symbols := [2]domain.Symbol{"BTC/USD", "ETH/USD"}
 				var next [2]func() (D, error, bool)
@@ -240,7 +242,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "concurrent/readers_and_writers",
-			text: "readers and writers of several symbols beside each other all see whole answers of their own symbol",
+			text: "concurrent readers and writers of several symbols all get complete results of their own symbol",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				const rounds = 20
@@ -280,12 +282,12 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 					})
 				}
 
-				return together(ctx, calls...)
+				return runAll(ctx, calls...)
 			},
 		},
 		{
 			name: "concurrent/writers_of_one_symbol",
-			text: "writers of one symbol beside each other lose nothing and none of their claims",
+			text: "concurrent writers of one symbol lose no data and no coverage",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				const writers, rounds, each = 4, 15, 4
@@ -304,9 +306,9 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				return steps(
-					func() error { return together(ctx, calls...) },
+					func() error { return runAll(ctx, calls...) },
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+					func() error { return f.wantCoverage(ctx, s, f.minutes(d)) },
 				)
 			},
 		},

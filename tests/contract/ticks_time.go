@@ -9,7 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// at is ticks of the given times and sequence numbers, in this order.
+// at returns ticks of the given times and sequence numbers, in this order.
 func (f tickForm[T]) at(keys ...tickKey) domain.Ticks[T] {
 	b := domain.NewTicksBuilder[T](key.Symbol)
 	for i, k := range keys {
@@ -20,18 +20,18 @@ func (f tickForm[T]) at(keys ...tickKey) domain.Ticks[T] {
 	return must(b.Ticks())
 }
 
-// tickKey is what orders and names a tick.
+// tickKey orders and identifies a tick.
 type tickKey struct {
 	time time.Time
 	seq  int64
 }
 
-// orderLaws say in which order ticks come, and that there may be many at one instant.
+// orderLaws are the laws on the order of ticks, of which several may be at one instant.
 func (f tickForm[T]) orderLaws() []law[Store] {
 	return []law[Store]{
 		{
 			name: "order/time_and_seq_ascending",
-			text: f.many + " come ascending by time, and in one instant by sequence number, in whatever order they were written",
+			text: f.many + " are ascending by time, and at one instant by sequence number, in any order of writes",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 20, 1)
 				return steps(
@@ -45,7 +45,7 @@ func (f tickForm[T]) orderLaws() []law[Store] {
 		},
 		{
 			name: "order/unique",
-			text: "a time and sequence number comes once, however often it was written",
+			text: "a time and sequence number is returned once, even if it was written several times",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 20, 1)
 				return steps(
@@ -77,7 +77,7 @@ func (f tickForm[T]) orderLaws() []law[Store] {
 		},
 		{
 			name: "order/seq_orders_within_an_instant_only",
-			text: "time comes before the sequence number, which may begin anew, be it a microsecond later",
+			text: "the order is by time before the sequence number, which may restart at any later instant",
 			check: func(ctx context.Context, s Store) error {
 				next := start.Add(time.Microsecond)
 				d := f.at(tickKey{start, 7}, tickKey{start, 8}, tickKey{next, 0}, tickKey{next, 8}, tickKey{minutes(1), 3})
@@ -114,7 +114,7 @@ func (f tickForm[T]) orderLaws() []law[Store] {
 	}
 }
 
-// timeLaws say that times are instants.
+// timeLaws are the laws on times, which are instants.
 func (f tickForm[T]) timeLaws() []law[Store] {
 	return []law[Store]{
 		{
@@ -162,19 +162,19 @@ func (f tickForm[T]) timeLaws() []law[Store] {
 					func() error { return f.write(ctx, s, d) },
 					func() error { return f.want(ctx, s, in(domain.Range{Start: year(1800), End: year(2200)}), d) },
 					func() error { return f.wantAll(ctx, s, d.Slice(2, 4)) },
-					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+					func() error { return f.wantCoverage(ctx, s, f.minutes(d)) },
 				)
 			},
 		},
 	}
 }
 
-// apartLaws say that the trades, the quotes and the bars of one symbol know nothing of each other.
+// apartLaws are the laws on the independence of the trades, quotes and bars of one symbol.
 func apartLaws[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "kind/apart_from_" + other.many,
-			text: f.many + " and " + other.many + " of one symbol are apart: neither is written, claimed or deleted with the other",
+			text: f.many + " and " + other.many + " of one symbol are independent: a write, coverage or deletion of one does not affect the other",
 			check: func(ctx context.Context, s Store) error {
 				own, others := f.run(0, 10, 1), other.run(5, 15, 1)
 				return steps(
@@ -182,17 +182,17 @@ func apartLaws[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] 
 					func() error { return other.wantNothing(ctx, s, key.Symbol) },
 					func() error { return other.write(ctx, s, others) },
 					func() error { return f.wantAll(ctx, s, own) },
-					func() error { return f.wantClaims(ctx, s, span(0, 10)) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
 					func() error { return f.delete(ctx, s, always) },
 					func() error { return other.wantAll(ctx, s, others) },
-					func() error { return other.wantClaims(ctx, s, span(5, 15)) },
+					func() error { return other.wantCoverage(ctx, s, span(5, 15)) },
 					func() error { return wantTickExtentsByKind(ctx, s) },
 				)
 			},
 		},
 		{
 			name: "kind/apart_from_bars",
-			text: f.many + " and bars of one symbol are apart: neither is written, claimed or deleted with the other",
+			text: f.many + " and bars of one symbol are independent: a write, coverage or deletion of one does not affect the other",
 			check: func(ctx context.Context, s Store) error {
 				if s.Bars == nil {
 					return notApplicableError("the store holds no bars")
@@ -208,21 +208,22 @@ func apartLaws[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] 
 					func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(0, 10)}) },
 					func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), always)) },
 					func() error { return f.wantAll(ctx, s, own.Clip(span(5, 10))) },
-					func() error { return f.wantClaims(ctx, s, span(5, 10)) },
+					func() error { return f.wantCoverage(ctx, s, span(5, 10)) },
 				)
 			},
 		},
 	}
 }
 
-// wantTickExtentsByKind claims more of both kinds, and wants the extents ordered by symbol, kind and start.
+// wantTickExtentsByKind declares more coverage of both kinds, and fails unless the extents are ordered by symbol, kind
+// and start.
 func wantTickExtentsByKind(ctx context.Context, s Store) error {
 	if err := steps(
 		func() error { return tradeForm.delete(ctx, s, always) },
 		func() error { return quoteForm.delete(ctx, s, always) },
-		func() error { return tradeForm.claim(ctx, s, "B", span(9, 10), span(0, 1)) },
-		func() error { return quoteForm.claim(ctx, s, "B", span(5, 6), span(2, 3)) },
-		func() error { return tradeForm.claim(ctx, s, "A", span(0, 1)) },
+		func() error { return tradeForm.declare(ctx, s, "B", span(9, 10), span(0, 1)) },
+		func() error { return quoteForm.declare(ctx, s, "B", span(5, 6), span(2, 3)) },
+		func() error { return tradeForm.declare(ctx, s, "A", span(0, 1)) },
 	); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// tickWriteLaws say what a write does.
+// tickWriteLaws are the laws on writes.
 func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 	inTime := func(ctx context.Context, s Store, d D, limit time.Duration) error {
 		ctx, cancel := context.WithTimeout(ctx, limit)
@@ -20,7 +20,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
 			name: "write/idempotent",
-			text: "writing the same again changes nothing and says so",
+			text: "writing the same again changes nothing and reports unchanged rows",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 10, 1)
 				if err := f.write(ctx, s, d); err != nil {
@@ -31,13 +31,13 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Unchanged: d.Len()}) },
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+					func() error { return f.wantCoverage(ctx, s, f.minutes(d)) },
 				)
 			},
 		},
 		{
 			name: "write/last_wins",
-			text: "of several writes of " + f.one + " the last one stands, and those beside it stay, in the same instant too",
+			text: "of several writes of " + f.one + " the last one wins, and the neighbors stay, also at the same instant",
 			check: func(ctx context.Context, s Store) error {
 				d, once := f.run(0, 10, 1), f.run(0, 10, 33)
 				over := f.run(0, 10, 77).Slice(4, 7)
@@ -77,7 +77,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "write/reports_counts",
-			text: "a write reports how many " + f.many + " were new, changed, and there as they were",
+			text: "a write reports how many " + f.many + " were inserted, changed and unchanged",
 			check: func(ctx context.Context, s Store) error {
 				d, m := f.run(0, 10, 1), f.aMinute
 				report, err := f.put(ctx, s, d.Clip(span(2, 8)), span(0, 10))
@@ -97,12 +97,12 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "write/claim_covers_the_" + f.many,
-			text: "a claim that does not cover the " + f.many + " is refused as invalid, and nothing is stored",
+			text: "a write whose coverage does not contain the " + f.many + " is ErrInvalid, and nothing is stored",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 10, 1)
-				for _, claim := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(3, 3), {}} {
-					if err := wantError(second(f.put(ctx, s, d, claim)), ports.ErrInvalid); err != nil {
-						return fmt.Errorf("claim %s: %w", claim, err)
+				for _, coverage := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(3, 3), {}} {
+					if err := wantError(second(f.put(ctx, s, d, coverage)), ports.ErrInvalid); err != nil {
+						return fmt.Errorf("coverage %s: %w", coverage, err)
 					}
 				}
 
@@ -118,13 +118,13 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Inserted: d.Len()}) },
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+					func() error { return f.wantCoverage(ctx, s, f.minutes(d)) },
 				)
 			},
 		},
 		{
 			name: "write/whole_or_nothing",
-			text: "a reader beside a writer sees all of a write or none of it",
+			text: "a read concurrent with a write returns all of the write or none of it",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				versions := []D{f.run(0, 20, 1), f.run(0, 20, 2)}
@@ -133,7 +133,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "write/cancelled_is_whole_or_nothing",
-			text: "a write whose deadline passes at whatever moment is stored whole, with its claim, or not at all",
+			text: "a write whose deadline passes at any moment stores all data and the coverage, or nothing",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				for i := range 12 {
@@ -153,21 +153,21 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 						return steps(
 							func() error { return f.same(got, d) },
 							func() error {
-								return f.wantExtents(ctx, s, []domain.Symbol{symbol}, claimed{symbol, f.minutes(d)})
+								return f.wantExtents(ctx, s, []domain.Symbol{symbol}, extent{symbol, f.minutes(d)})
 							},
 						)
 					}
 					if err == nil || got.Len() > 0 {
 						readErr = wantWhole()
 					} else if f.wantNothing(ctx, s, symbol) != nil {
-						// A server may complete the write after its deadline, between the two reads: then all of it is
-						// there.
+						// A server may complete the write after its deadline, between the two reads. Then all of it must
+						// be stored.
 						if got, readErr = f.read(ctx, s, everything(symbol)); readErr == nil {
 							readErr = wantWhole()
 						}
 					}
 					if readErr != nil {
-						return fmt.Errorf("the write ended with %s, then: %w", said(err), readErr)
+						return fmt.Errorf("the write ended with %s, then: %w", errorText(err), readErr)
 					}
 				}
 				return nil
@@ -188,22 +188,21 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 				return steps(
 					func() error { return f.write(ctx, s, d) },
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, f.minutes(d)) },
+					func() error { return f.wantCoverage(ctx, s, f.minutes(d)) },
 				)
 			},
 		},
 	}
 }
 
-// beside lets a writer put the versions by turns, the first of them once before, and wants a reader to see one of them
-// whole.
+// beside writes the versions in turns, and fails unless a concurrent reader gets one whole version each time.
 func beside[D data[D]](
 	ctx context.Context, f form[D], s Store, versions []D, put func(ctx context.Context, d D) error,
 ) error {
 	if err := put(ctx, versions[0]); err != nil {
 		return err
 	}
-	return together(ctx,
+	return runAll(ctx,
 		func(ctx context.Context) error {
 			for i := range 50 {
 				if err := put(ctx, versions[i%2]); err != nil {
@@ -227,7 +226,7 @@ func beside[D data[D]](
 	)
 }
 
-// tickReplaceLaws say what a replacement does, by data and by none.
+// tickReplaceLaws are the laws on replacements, with and without data.
 func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
@@ -248,19 +247,19 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "replace/claims_its_range",
-			text: "a replacement by " + f.many + " claims all of its range",
+			text: "a replacement by " + f.many + " declares coverage of all of its range",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
 					func() error { return second(f.replace(ctx, s, f.run(6, 8, 1), span(5, 15))) },
-					func() error { return f.wantClaims(ctx, s, span(5, 15)) },
+					func() error { return f.wantCoverage(ctx, s, span(5, 15)) },
 					func() error { return second(f.replace(ctx, s, f.run(14, 16, 1), span(14, 18))) },
-					func() error { return f.wantClaims(ctx, s, span(5, 18)) },
+					func() error { return f.wantCoverage(ctx, s, span(5, 18)) },
 				)
 			},
 		},
 		{
 			name: "replace/reports_counts",
-			text: "a replacement reports how many " + f.many + " were new, changed, there as they were, and removed",
+			text: "a replacement reports how many " + f.many + " were inserted, changed, unchanged and deleted",
 			check: func(ctx context.Context, s Store) error {
 				d, m := f.run(0, 20, 1), f.aMinute
 				if err := f.write(ctx, s, d.Clip(span(0, 15))); err != nil {
@@ -294,13 +293,13 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 
 				return steps(
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, span(0, 10)) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
 				)
 			},
 		},
 		{
 			name: "replace/whole_or_nothing",
-			text: "a reader beside a replacement sees what was there or what comes, never the range without either",
+			text: "a read concurrent with a replacement returns the old data or the new data, never an empty range",
 			race: true,
 			check: func(ctx context.Context, s Store) error {
 				versions := []D{f.run(0, 20, 1), f.run(0, 8, 2)}
@@ -330,12 +329,12 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "delete/forgets_claim",
-			text: "deleting a range takes the claim on it away, and leaves the claims before and after it",
+			text: "deleting a range removes its coverage, and keeps the coverage before and after it",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
 					func() error { return f.write(ctx, s, f.run(0, 20, 1)) },
 					func() error { return f.delete(ctx, s, span(5, 15)) },
-					func() error { return f.wantClaims(ctx, s, span(0, 5), span(15, 20)) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 5), span(15, 20)) },
 					func() error { return f.delete(ctx, s, always) },
 					func() error { return f.wantNothing(ctx, s, key.Symbol) },
 				)
@@ -343,7 +342,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 		},
 		{
 			name: "delete/of_nothing",
-			text: "deleting what is not there is no error and does nothing",
+			text: "a deletion of nothing is no error and changes nothing",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 5, 1)
 				for _, symbol := range []domain.Symbol{key.Symbol, "NO/SUCH"} {
@@ -359,13 +358,13 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				return steps(
 					func() error { return f.delete(ctx, s, span(3, 3)) },
 					func() error { return f.wantAll(ctx, s, d) },
-					func() error { return f.wantClaims(ctx, s, span(0, 5)) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 5)) },
 				)
 			},
 		},
 		{
 			name: "delete/then_write_again",
-			text: "what was deleted can be written again, as new",
+			text: "deleted data can be written again, and counts as inserted",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 10, 1)
 				if err := steps(

@@ -10,11 +10,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// writeLaws say what WriteBars does.
+// writeLaws are the laws of WriteBars.
 var writeLaws = []law[Store]{
 	{
 		name: "write/idempotent",
-		text: "writing the same again changes nothing and says so",
+		text: "writing the same again changes nothing and reports unchanged rows",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			if err := write(ctx, s, b); err != nil {
@@ -31,7 +31,7 @@ var writeLaws = []law[Store]{
 	},
 	{
 		name: "write/last_wins",
-		text: "of several writes of one bar the last one stands, and the bars beside it stay",
+		text: "of several writes of one bar the last one wins, and the neighboring bars stay",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			over := bars(key, minutes(4), 2, 77)
@@ -80,7 +80,7 @@ var writeLaws = []law[Store]{
 	},
 	{
 		name: "write/reports_counts",
-		text: "a write reports how many bars were new, changed, and there as they were",
+		text: "a write reports how many bars were inserted, changed and unchanged",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			first, err := s.Bars.WriteBars(ctx, b.Slice(2, 8), b.Range())
@@ -100,13 +100,13 @@ var writeLaws = []law[Store]{
 	},
 	{
 		name: "write/claim_covers_the_bars",
-		text: "a claim that does not cover the bars is refused as invalid, and nothing is stored",
+		text: "a write whose coverage does not contain the bars is ErrInvalid, and nothing is stored",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
-			for _, claim := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(3, 3), {}} {
-				_, err := s.Bars.WriteBars(ctx, b, claim)
+			for _, coverage := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(3, 3), {}} {
+				_, err := s.Bars.WriteBars(ctx, b, coverage)
 				if err := wantError(err, ports.ErrInvalid); err != nil {
-					return fmt.Errorf("claim %s: %w", claim, err)
+					return fmt.Errorf("coverage %s: %w", coverage, err)
 				}
 			}
 
@@ -128,7 +128,7 @@ var writeLaws = []law[Store]{
 	},
 	{
 		name: "write/whole_or_nothing",
-		text: "a reader beside a writer sees all of a write or none of it",
+		text: "a read concurrent with a write returns all of the write or none of it",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			versions := []domain.Series{bars(key, start, 50, 1), bars(key, start, 50, 2)}
@@ -136,7 +136,7 @@ var writeLaws = []law[Store]{
 				return err
 			}
 
-			return together(ctx,
+			return runAll(ctx,
 				func(ctx context.Context) error {
 					for i := range 50 {
 						if err := write(ctx, s, versions[i%2]); err != nil {
@@ -152,7 +152,7 @@ var writeLaws = []law[Store]{
 							return err
 						}
 						if sameBars(got, versions[0]) != nil && sameBars(got, versions[1]) != nil {
-							return fmt.Errorf("a read beside writes got a mixture of two versions: %s", got)
+							return fmt.Errorf("a read concurrent with writes got a mixture of two versions: %s", got)
 						}
 					}
 					return nil
@@ -162,7 +162,7 @@ var writeLaws = []law[Store]{
 	},
 	{
 		name: "write/cancelled_is_whole_or_nothing",
-		text: "a write whose deadline passes at whatever moment is stored whole, bars and claim, or not at all",
+		text: "a write whose deadline passes at any moment stores all bars and the coverage, or nothing",
 		race: true,
 		check: func(ctx context.Context, s Store) error {
 			for i := range 12 {
@@ -189,14 +189,14 @@ var writeLaws = []law[Store]{
 				if err == nil || got.Len() > 0 {
 					readErr = wantWhole()
 				} else if wantExtents(ctx, s, []domain.Symbol{k.Symbol}) != nil {
-					// A server may complete the write after its deadline, between the two reads: then all of it is
-					// there.
+					// A server may complete the write after its deadline, between the two reads. Then all of it must
+					// be stored.
 					if got, readErr = read(ctx, s, all(k)); readErr == nil {
 						readErr = wantWhole()
 					}
 				}
 				if readErr != nil {
-					return fmt.Errorf("the write ended with %s, then: %w", said(err), readErr)
+					return fmt.Errorf("the write ended with %s, then: %w", errorText(err), readErr)
 				}
 			}
 			return nil

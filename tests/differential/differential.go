@@ -20,7 +20,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// A comparison applies random operations to two stores, and compares every answer.
+// A comparison applies random operations to two stores, and compares every result.
 type comparison struct {
 	operations *rapid.Generator[operation]
 
@@ -33,7 +33,7 @@ const (
 	shortChecks        = 30 // in the short form; each check has two empty stores
 )
 
-// run fails at the first answer that differs.
+// run fails at the first result that differs.
 func (c comparison) run(t *testing.T, a, b contract.Open) {
 	t.Helper()
 	program := rapid.SliceOfN(c.operations, operationsPerCheck, operationsPerCheck)
@@ -46,7 +46,7 @@ func (c comparison) run(t *testing.T, a, b contract.Open) {
 	})
 }
 
-// Run applies random operations on bars and symbols to stores of the two kinds. It fails at the first answer that
+// Run applies random operations on bars and symbols to stores of the two kinds. It fails at the first result that
 // differs.
 func Run(t *testing.T, a, b contract.Open) {
 	t.Helper()
@@ -79,7 +79,8 @@ func (o operation) String() string { return o.text }
 
 // applyAndReadBars applies the operations to both stores, and compares all bars and symbols that they store afterwards.
 func applyAndReadBars(ctx context.Context, a, b contract.Store, program []operation) error {
-	if err := apply(ctx, a, b, slices.Concat(program, []operation{extents(nil), symbols(ports.SymbolQuery{})})); err != nil {
+	program = slices.Concat(program, []operation{extents(nil), symbols(ports.SymbolQuery{})})
+	if err := apply(ctx, a, b, program); err != nil {
 		return err
 	}
 
@@ -239,7 +240,7 @@ func puts() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
 		key := gen.Key().Draw(t, "key")
 		meta := domain.NewSymbolMeta(key.Symbol)
-		meta.Tick = gen.NarrowDecimal().Draw(t, "tick") // a negative one is refused
+		meta.Tick = gen.NarrowDecimal().Draw(t, "tick") // stores reject a negative one
 		meta.Zone = key.Grid.Zone()
 
 		return operation{

@@ -136,7 +136,8 @@ func (a *act) fetchEarly(t *rapid.T) error {
 			}
 		}
 		if !known {
-			return fmt.Errorf("process %d, before it received all invalidations, %s: %s is %s; want one of %v", by, r, at, got, possible)
+			return fmt.Errorf("process %d, before it received all invalidations, %s: %s is %s; want one of %v",
+				by, r, at, got, possible)
 		}
 	}
 

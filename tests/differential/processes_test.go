@@ -66,7 +66,10 @@ func openStage(tb testing.TB, redis string) *stage {
 	tb.Helper()
 	database := servers.Influx(tb)
 	cfg := wiring.Config{
-		Cache: wiring.Cache{Bytes: 4 << 20, Redis: wiring.Redis{URL: wiring.NewSecret(redis), Timeout: 5 * time.Second}}, // a busy machine
+		Cache: wiring.Cache{
+			Bytes: 4 << 20,
+			Redis: wiring.Redis{URL: wiring.NewSecret(redis), Timeout: 5 * time.Second}, // for a busy machine
+		},
 		Postgres: wiring.Postgres{
 			DSN: wiring.NewSecret(migrated.Postgres(tb)), MinConns: 1, MaxConns: 4,
 			AcquireTimeout: patience, ConnectTimeout: patience, BatchRows: 7,
@@ -115,7 +118,8 @@ func (s *stage) awaitCaches(tb testing.TB) {
 	}
 
 	first := s.processes[0].sources[0].Cache
-	if err := eventually(tb.Context(), "a marker is received", func() bool { return first.Stats().Invalidated > 0 }); err != nil {
+	received := func() bool { return first.Stats().Invalidated > 0 }
+	if err := eventually(tb.Context(), "a marker is received", received); err != nil {
 		tb.Fatal(err)
 	}
 

@@ -76,7 +76,10 @@ func tickOperations() *rapid.Generator[operation] {
 
 func (k tickKind[T]) reads() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
-		q := ports.TickQuery{Symbol: rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), Range: gen.TickRange().Draw(t, "range")}
+		q := ports.TickQuery{
+			Symbol: rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"),
+			Range:  gen.TickRange().Draw(t, "range"),
+		}
 		switch rapid.IntRange(0, 3).Draw(t, "limit") {
 		case 1:
 			q.First = rapid.IntRange(1, 2*maxTicks).Draw(t, "first")
