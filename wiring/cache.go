@@ -3,10 +3,8 @@ package wiring
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"slices"
-	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/app/chunks"
 )
 
@@ -28,22 +26,9 @@ type Cache struct {
 	Redis Redis `envPrefix:"REDIS_" yaml:"redis"`
 }
 
-// Redis configures the shared cache.
-type Redis struct {
-	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Defaults to no
-	// second level.
-	URL Secret `env:"URL" yaml:"url"`
-
-	// CAFile is a file of trusted certificates (PEM) for rediss. Defaults to the system's certificates.
-	CAFile string `env:"CA_FILE" yaml:"ca_file"`
-
-	// Prefix begins every key. Processes with the same prefix and the same PostgreSQL database share their entries.
-	// Defaults to marketdata:.
-	Prefix string `env:"PREFIX" yaml:"prefix"`
-
-	// Timeout bounds every operation; an operation that takes longer is a miss. Defaults to 25ms.
-	Timeout time.Duration `env:"TIMEOUT" yaml:"timeout"`
-}
+// Redis configures the shared cache. An empty URL means no second level. The identity of the PostgreSQL database follows
+// the prefix, so that only processes with the same database share entries.
+type Redis = redisconfig.Config
 
 // minCacheBytes is the minimum of Cache.Bytes, because a smaller cache silently rejects every large chunk.
 const minCacheBytes = 1 << 20
@@ -53,8 +38,7 @@ func (c Cache) withDefaults() Cache {
 	logger := c.Policy.Logger
 	c.Policy = c.Policy.WithDefaults()
 	c.Policy.Logger = logger // wiring sets the logger of the program
-	setDefault(&c.Redis.Prefix, "marketdata:")
-	setDefault(&c.Redis.Timeout, 25*time.Millisecond)
+	c.Redis = c.Redis.WithDefaults()
 
 	return c
 }
@@ -70,15 +54,8 @@ func (c Cache) validate() error {
 		faults = append(faults, fmt.Errorf("cache: %w", err))
 	}
 
-	if text := c.Redis.URL.Reveal(); text != "" { // an error must not contain the text, because it may have a password
-		if u, err := url.Parse(text); err != nil || u.Host == "" || !slices.Contains([]string{"redis", "rediss"}, u.Scheme) {
-			faults = append(faults, errors.New(
-				"cache: redis: url: give one like redis://user:password@host:6379/0, or rediss:// for TLS"))
-		}
-	}
-
-	if c.Redis.Timeout < time.Millisecond {
-		faults = append(faults, fmt.Errorf("cache: redis: timeout %s: give 1ms or more", c.Redis.Timeout))
+	if err := c.Redis.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("cache: redis: %w", err))
 	}
 
 	return errors.Join(faults...)

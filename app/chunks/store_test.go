@@ -14,6 +14,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/domain"
@@ -32,7 +33,7 @@ func TestContractOverRedis(t *testing.T) {
 	t.Parallel()
 	url := servers.Redis(t)
 	held(t, func(tb testing.TB) chunks.Caches {
-		far, end, err := redis.Open(tb.Context(), redis.Config{URL: url, Prefix: rand.Text()})
+		far, end, err := redis.Open(tb.Context(), redis.Config{URL: secret.New(url), Prefix: rand.Text()})
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/chunks"
@@ -251,7 +252,7 @@ func BenchmarkCacheRedisChunk(b *testing.B) {
 	bars := gen.Walk("BTC/USD", 3*chunkBars)
 	must(x.store.WriteBars(ctx, bars, bars.Range()))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
-	far, closeFar, err := redis.Open(ctx, redis.Config{URL: servers.Redis(b), Prefix: b.Name() + rand.Text()})
+	far, closeFar, err := redis.Open(ctx, redis.Config{URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text()})
 	check(err)
 	b.Cleanup(closeFar)
 	cached := newCached(x.store, clock.NewSystem(), 0, far)

@@ -13,12 +13,9 @@ package production
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -115,26 +112,6 @@ func openInfluxStore(ctx context.Context, s settings, opts Options, create bool)
 
 	store, err := influx.New(ctx, opts.InfluxClient, cfg)
 	return store, func() {}, err
-}
-
-// newTLSConfig returns a configuration that trusts the certificates of the PEM file. It returns nil, which means the
-// system's certificates, if file is empty. section is the part of the configuration that an error names.
-func newTLSConfig(section, file string) (*tls.Config, error) {
-	if file == "" {
-		return nil, nil
-	}
-
-	text, err := os.ReadFile(file)
-	roots := x509.NewCertPool()
-	if err == nil && !roots.AppendCertsFromPEM(text) {
-		err = fmt.Errorf("%s contains no certificate in PEM format", file)
-	}
-
-	if err != nil {
-		return nil, fmt.Errorf("configuration: %s: ca_file: %w", section, errors.Join(err, ports.ErrInvalid))
-	}
-
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
 func newSymbolCache(s settings) (ports.SymbolCache, func(), error) {

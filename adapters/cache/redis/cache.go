@@ -1,10 +1,8 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,52 +12,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Config says which server is used, and how.
-type Config struct {
-	// URL is redis://user:password@host:port/database, or rediss:// for TLS. Required. It is a secret. The user needs
-	// to be allowed GETRANGE, SET, SETNX, UNLINK and EVAL of keys that begin with the prefix, EVALSHA, INFO, and
-	// PUBLISH and SUBSCRIBE where invalidations go this way.
-	URL string
-
-	// TLS is used with rediss:// in the place of the system's roots. Nil is those.
-	TLS *tls.Config
-
-	// Prefix begins every key and the channel's name. Defaults to "marketdata:".
-	Prefix string
-
-	// Timeout bounds every operation. Defaults to 25ms.
-	Timeout time.Duration
-}
-
-// String hides the secret.
-func (c Config) String() string {
-	return fmt.Sprintf("redis prefix %q timeout %s", c.Prefix, c.Timeout)
-}
-
-// GoString hides it too.
-func (c Config) GoString() string { return c.String() }
-
-// The defaults of Config.
-const (
-	DefaultPrefix  = "marketdata:"
-	DefaultTimeout = 25 * time.Millisecond
-)
-
-// Validate reports every fault. It does not repeat the URL.
-func (c Config) Validate() error {
-	var faults []error
-	if _, err := redis.ParseURL(c.URL); err != nil {
-		faults = append(faults, errors.New("url: not one like redis://user:password@host:port/0"))
-	}
-	if c.Timeout < 0 {
-		faults = append(faults, fmt.Errorf("timeout %s: must not be negative", c.Timeout))
-	}
-
-	return errors.Join(faults...)
-}
+// Config configures a Cache.
+type Config = redisconfig.Config
 
 // Cache is a ports.SeriesCache, and the ports.Invalidations of those who share it. It is safe for concurrent use.
 type Cache struct {
@@ -90,21 +48,15 @@ var (
 // Open returns a Cache. It connects when it is used, so it does not fail where the server is down. The function closes
 // it, and tries once more to make good what is owed to the server.
 func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
-	if err := cfg.Validate(); err != nil {
+	options, err := newOptions(cfg)
+	if err != nil {
 		return nil, nil, fmt.Errorf("redis: %w", err)
 	}
 
-	options, err := redis.ParseURL(cfg.URL)
-	if err != nil {
-		return nil, nil, errors.New("redis: url") // Validate has seen it
-	}
-
-	if options.TLSConfig != nil && cfg.TLS != nil {
-		options.TLSConfig = cfg.TLS
-	}
+	cfg = cfg.WithDefaults()
 	c := &Cache{
-		prefix: cmp.Or(cfg.Prefix, DefaultPrefix), timeout: cmp.Or(cfg.Timeout, DefaultTimeout),
-		name: rand.Text(), owed: newDebts(), swap: newSwap(), leases: leases{seen: map[string]lease{}},
+		prefix: cfg.Prefix, timeout: cfg.Timeout, name: rand.Text(), owed: newDebts(),
+		swap: newSwap(), leases: leases{seen: map[string]lease{}},
 	}
 	c.client = connect(options, c.timeout, func(run string) { c.run.Store(&run) })
 	paying, stop := context.WithCancel(context.WithoutCancel(ctx))

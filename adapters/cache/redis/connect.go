@@ -10,7 +10,32 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/gal-friday/marketdata/adapters/cafile"
+	"github.com/gal-friday/marketdata/domain"
 )
+
+// newOptions returns the options of the server in the configuration. Errors do not contain the URL.
+func newOptions(cfg Config) (*redis.Options, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+
+	options, err := redis.ParseURL(cfg.URL.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("url: use one like redis://user:password@host:6379/0: %w", domain.ErrInvalid)
+	}
+
+	trusted, err := cafile.Load(cfg.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	if options.TLSConfig != nil && trusted != nil {
+		options.TLSConfig = trusted
+	}
+
+	return options, nil
+}
 
 // connect returns a client that tries everything once, and no longer than timeout. started is told the name of the
 // server's run whenever there is a new connection.

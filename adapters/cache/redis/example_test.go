@@ -5,12 +5,15 @@ import (
 	"fmt"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/adapters/secret"
 )
 
 // It is compiled and not run, because it needs a server.
 func ExampleOpen() { //nolint:testableexamples // it needs a server
 	ctx := context.Background()
-	cache, closeCache, err := redis.Open(ctx, redis.Config{URL: "redis://marketdata:secret@127.0.0.1:6379/0"})
+	cache, closeCache, err := redis.Open(ctx, redis.Config{
+		URL: secret.New("redis://marketdata:secret@127.0.0.1:6379/0"),
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers"
@@ -28,7 +29,9 @@ func TestInvalidationsContract(t *testing.T) {
 		tb.Cleanup(func() { _ = behind.Close() })
 		var peers []ports.Invalidations
 		for range 3 {
-			c, end, err := redis.Open(tb.Context(), redis.Config{URL: url + "?client_name=" + prefix, Prefix: prefix, Timeout: patient})
+			c, end, err := redis.Open(tb.Context(), redis.Config{
+				URL: secret.New(url + "?client_name=" + prefix), Prefix: prefix, Timeout: patient,
+			})
 			if err != nil {
 				tb.Fatal(err)
 			}

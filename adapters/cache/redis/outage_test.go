@@ -12,6 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -82,7 +83,7 @@ func (s *server) kill(t *testing.T) {
 // cache is one of another process than the others.
 func (s *server) cache(t *testing.T, timeout time.Duration) *redis.Cache {
 	t.Helper()
-	c, end, err := redis.Open(t.Context(), redis.Config{URL: s.url, Timeout: timeout})
+	c, end, err := redis.Open(t.Context(), redis.Config{URL: secret.New(s.url), Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,9 @@ func (s *server) cache(t *testing.T, timeout time.Duration) *redis.Cache {
 	return c
 }
 
-func (s *server) name(i int) string { return redis.DefaultPrefix + "chunk:" + chunkKey(i).String() }
+func (s *server) name(i int) string {
+	return redis.Config{}.WithDefaults().Prefix + "chunk:" + chunkKey(i).String()
+}
 
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
@@ -142,7 +145,7 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 			const slack, most = 5 * time.Millisecond, time.Second
 			bestSlowest, bestAll := time.Hour, time.Hour
 			for range 20 {
-				c, end, err := redis.Open(t.Context(), redis.Config{URL: url, Prefix: rand.Text()})
+				c, end, err := redis.Open(t.Context(), redis.Config{URL: secret.New(url), Prefix: rand.Text()})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -162,7 +165,7 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 				}
 
 				bestSlowest, bestAll = min(bestSlowest, slowest), min(bestAll, all)
-				if bestSlowest <= redis.DefaultTimeout+slack && bestAll <= most {
+				if bestSlowest <= (redis.Config{}).WithDefaults().Timeout+slack && bestAll <= most {
 					return
 				}
 			}
@@ -358,7 +361,7 @@ func TestFullServer(t *testing.T) {
 // Without a server, nobody is told, and nobody hears; that is said.
 func TestInvalidationsWithoutAServer(t *testing.T) {
 	t.Parallel()
-	c, end, err := redis.Open(t.Context(), redis.Config{URL: "redis://127.0.0.1:1/0"})
+	c, end, err := redis.Open(t.Context(), redis.Config{URL: secret.New("redis://127.0.0.1:1/0")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -52,7 +53,7 @@ func TestDebtThatGrewIsNotPaid(t *testing.T) {
 func TestTooManyDebtsEndTheGeneration(t *testing.T) {
 	t.Parallel()
 	peer := func(url string) *Cache {
-		c, end, err := Open(t.Context(), Config{URL: url, Prefix: t.Name(), Timeout: 5 * time.Second})
+		c, end, err := Open(t.Context(), Config{URL: secret.New(url), Prefix: t.Name(), Timeout: 5 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func TestTooManyDebtsEndTheGeneration(t *testing.T) {
 // As long as anything is owed, nothing is served.
 func TestNothingIsServedBeforeDebtsArePaid(t *testing.T) {
 	t.Parallel()
-	c, end, err := Open(t.Context(), Config{URL: servers.Redis(t), Prefix: t.Name(), Timeout: 5 * time.Second})
+	c, end, err := Open(t.Context(), Config{URL: secret.New(servers.Redis(t)), Prefix: t.Name(), Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,63 @@
+// Package redisconfig has the settings of the Redis cache. It is apart from the cache, so that a program that only reads
+// configurations does not link the client.
+package redisconfig
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/secret"
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Config configures a cache. A field with its zero value has its default.
+type Config struct {
+	// URL is redis://user:password@host:port/database, or rediss:// for TLS. The user must be allowed GETRANGE, SET,
+	// SETNX, UNLINK and EVAL of keys that begin with the prefix, EVALSHA, INFO, and, for invalidations, PUBLISH and
+	// SUBSCRIBE.
+	URL secret.Secret `env:"URL" yaml:"url"`
+
+	// CAFile is a file of trusted certificates (PEM) for rediss. It defaults to the certificates of the system.
+	CAFile string `env:"CA_FILE" yaml:"ca_file"`
+
+	// Prefix begins every key and the name of the channel. Processes with the same prefix share their entries, so they
+	// must use the same stores. It defaults to marketdata:.
+	Prefix string `env:"PREFIX" yaml:"prefix"`
+
+	// Timeout limits every operation; an operation that takes longer is a miss. It defaults to 25 ms.
+	Timeout time.Duration `env:"TIMEOUT" yaml:"timeout"`
+}
+
+// WithDefaults returns the configuration with every default filled in.
+func (c Config) WithDefaults() Config {
+	if c.Prefix == "" {
+		c.Prefix = "marketdata:"
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 25 * time.Millisecond
+	}
+
+	return c
+}
+
+// Validate reports every fault at once, defaults applied. Each fault wraps domain.ErrInvalid, and none contains the URL,
+// because the URL may have a password. Validate does not require a URL, because a configuration without one has no
+// Redis cache.
+func (c Config) Validate() error {
+	c = c.WithDefaults()
+	var faults []error
+	if text := c.URL.Reveal(); text != "" {
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
+			faults = append(faults, fmt.Errorf("url: use one like redis://user:password@host:6379/0, or rediss:// for TLS: %w",
+				domain.ErrInvalid))
+		}
+	}
+	if c.Timeout < time.Millisecond {
+		faults = append(faults, fmt.Errorf("timeout %s: must be at least 1ms: %w", c.Timeout, domain.ErrInvalid))
+	}
+
+	return errors.Join(faults...)
+}
