@@ -16,8 +16,7 @@ type BarQuery struct {
 	State StateQuery
 }
 
-// StateQuery says what the state of a read must have beside what belongs to the range of the read. The zero value adds
-// nothing.
+// StateQuery selects the parts of a state that a read returns beside those of its own range. The zero value adds none.
 type StateQuery struct {
 	Range domain.Range   // the state has the blocks of this range too
 	Known domain.Version // where the series still has this version, the state may have nothing but the version
@@ -40,7 +39,7 @@ type BarReader interface {
 	// tail of that result, still ascending. Every piece has at least one bar, except that the first may have none.
 	//
 	// INVARIANT: the first piece carries the state of the series, also where the result has no bars. The state and all
-	// bars are of one snapshot: they equal what the series was after some write. A store that keeps no versions yields
+	// bars are of one snapshot: they equal the series after some write. A store that keeps no versions yields
 	// no state, and no piece without a bar; its callers must compare the coverage before and after the read.
 	//
 	// A series that the store does not have, or a range without bars, yields no bar and is no error: only the catalog
@@ -53,7 +52,7 @@ type BarReader interface {
 	ReadBars(ctx context.Context, q BarQuery) Sequence[domain.Series]
 }
 
-// WriteReport counts the rows of a write by what it did to them.
+// WriteReport counts the rows of a write by their outcome.
 type WriteReport struct {
 	Inserted  int `json:"inserted"`
 	Changed   int `json:"changed"`
@@ -108,7 +107,7 @@ type SymbolCatalog interface {
 
 // SymbolWriter writes the metadata of symbols.
 type SymbolWriter interface {
-	// PutSymbols stores the metadata of all symbols, replacing what is stored of them, or of none.
+	// PutSymbols stores the metadata of all symbols, replacing the stored metadata, or of none.
 	PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error
 }
 
@@ -211,7 +210,7 @@ type CoverageWriter interface {
 	RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
 }
 
-// Clock tells business time: which bars are closed, and what may be seen. Timers and timeouts do not use it.
+// Clock tells business time: which bars are closed, and which rows may be seen. Timers and timeouts do not use it.
 type Clock interface {
 	// Now returns the current instant in UTC. It must never go back. Safe for concurrent use.
 	Now() time.Time

@@ -63,7 +63,7 @@ type segment struct {
 func assemble(r Request, within domain.Range, sources []Source) (legs []Leg, uncovered []domain.Range) {
 	a := assembly{target: r.Key.Grid, within: within, open: []domain.Range{within}}
 	stored := storedCandidate(r, within, sources)
-	a.try(stored.declared())
+	a.try(stored.declaredOnly())
 	if n := len(a.open); n > 0 {
 		rest := domain.Range{Start: a.open[0].Start, End: a.open[n-1].End} // often a small part: most extents lie outside
 		for _, c := range otherCandidates(r, rest, stored, sources) {

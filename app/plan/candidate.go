@@ -23,8 +23,8 @@ type candidate struct {
 	owners []owner // those read first come first: declared before inferred, then by compareSources
 }
 
-// declared returns the candidate with its declared coverage alone.
-func (c *candidate) declared() *candidate {
+// declaredOnly returns the candidate with its declared coverage alone.
+func (c *candidate) declaredOnly() *candidate {
 	n := slices.IndexFunc(c.owners, func(o owner) bool { return o.inferred })
 	if n < 0 {
 		return c
@@ -70,7 +70,7 @@ func otherCandidates(r Request, within domain.Range, stored *candidate, sources 
 
 	var ordered []*candidate
 	for _, c := range finer {
-		ordered = append(ordered, c.declared())
+		ordered = append(ordered, c.declaredOnly())
 	}
 	ordered = append(ordered, stored)
 	ordered = append(ordered, finer...)

@@ -146,7 +146,7 @@ func newRead(source domain.StoreName, rows domain.Range, inferred bool, rate Rat
 		e.Rows = max(1, domain.Second1.UTC().Slots(rows))
 		e.Bytes = e.Rows * bytesPerTick
 	}
-	e.Cost = rate.expected(e.Rows)
+	e.Cost = rate.estimate(e.Rows)
 
 	return read
 }
@@ -157,5 +157,5 @@ func (r *Read) expectedCached(cachedRows int64) time.Duration {
 		return r.Estimate.Cost
 	}
 
-	return max(time.Microsecond, r.rate.expected(r.Estimate.Rows-cachedRows))
+	return max(time.Microsecond, r.rate.estimate(r.Estimate.Rows-cachedRows))
 }

@@ -28,8 +28,8 @@ type Rate struct {
 	RowsPerSecond float64
 }
 
-// expected returns the time to read the rows in one query; 0 where the rate was not measured.
-func (r Rate) expected(rows int64) time.Duration {
+// estimate returns the time to read the rows in one query; 0 where the rate was not measured.
+func (r Rate) estimate(rows int64) time.Duration {
 	if r.RowsPerSecond <= 0 {
 		return 0
 	}

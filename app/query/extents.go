@@ -52,7 +52,7 @@ func (x *extentSet) barExtents(
 
 	kept := &x.bars[slices.Index(x.stores, s)]
 	read := extentReader[domain.Extent]{access.ReadExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }}
-	err := read.into(ctx, kept, x, call.For(s))
+	err := read.readInto(ctx, kept, x, call.For(s))
 
 	return read.ofSymbol(kept.extents, x, symbol), err
 }
@@ -100,7 +100,7 @@ func (x *extentSet) tickExtents(
 	read := extentReader[domain.TickExtent]{
 		access.ReadTickExtents, func(e domain.TickExtent) domain.Symbol { return e.Symbol },
 	}
-	err := read.into(ctx, &x.ticks, x, call.For(x.stores.ForTicks()))
+	err := read.readInto(ctx, &x.ticks, x, call.For(x.stores.ForTicks()))
 
 	return read.ofSymbol(x.ticks.extents, x, symbol), err
 }
@@ -111,8 +111,8 @@ type extentReader[E any] struct {
 	symbolOf func(E) domain.Symbol
 }
 
-// into reads the coverage of all symbols of the set, unless it was read before.
-func (r extentReader[E]) into(ctx context.Context, kept *storeExtents[E], x *extentSet, call *access.Call) error {
+// readInto reads the coverage of all symbols of the set, unless it was read before.
+func (r extentReader[E]) readInto(ctx context.Context, kept *storeExtents[E], x *extentSet, call *access.Call) error {
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 	if kept.read {

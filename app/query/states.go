@@ -23,8 +23,8 @@ type seriesRead struct {
 	access.Continuity
 }
 
-// of returns the series, which begins with no read. The result is valid until the next call.
-func (s *seriesStates) of(store *access.Store, key domain.SeriesKey, whole domain.Range) *access.Continuity {
+// continuity returns that of the series, which begins with no read. The result is valid until the next call.
+func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey, whole domain.Range) *access.Continuity {
 	for i := range s.series {
 		if r := &s.series[i]; r.store == store && r.key == key {
 			return &r.Continuity
@@ -49,7 +49,7 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 		return t.checkStillCovered(ctx, call, read, q)
 	}
 
-	isNew, err := t.states.of(call.Store, q.Key, t.wholeRange(q)).Add(state, t.reading.rangeRead())
+	isNew, err := t.states.continuity(call.Store, q.Key, t.wholeRange(q)).Add(state, t.reading.rangeRead())
 	if err == nil && isNew && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
 	}

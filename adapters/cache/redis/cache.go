@@ -46,7 +46,7 @@ var (
 )
 
 // Open returns a Cache. It connects when it is used, so it does not fail where the server is down. The function closes
-// it, and tries once more to make good what is owed to the server.
+// it, and tries once more to delete the keys that are still pending.
 func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 	options, err := newOptions(cfg)
 	if err != nil {
@@ -67,7 +67,7 @@ func Open(ctx context.Context, cfg Config) (*Cache, func(), error) {
 		stop()
 		background.Wait()
 		c.payAll(context.WithoutCancel(ctx))
-		_ = c.client.Close() // what it would report is that connections were broken
+		_ = c.client.Close() // it would only report broken connections
 	}, nil
 }
 
@@ -98,7 +98,7 @@ func (c *Cache) do(ctx context.Context, ask func(context.Context) error) error {
 	return err
 }
 
-// refused reports whether the server answered that it does not do what it was asked.
+// refused reports whether the server refused the command.
 func refused(err error) bool {
 	var answer redis.Error
 	return errors.As(err, &answer)
@@ -142,7 +142,7 @@ func (c *Cache) read(ctx context.Context, text string) (value, generation string
 			return nil
 		})
 		if err == nil {
-			value, generation = found.Val(), c.saw(current.Val())
+			value, generation = found.Val(), c.observe(current.Val())
 			c.leases.note(text, value[:min(len(value), headSize)])
 		}
 
@@ -177,7 +177,7 @@ func (c *Cache) Put(ctx context.Context, key ports.ChunkKey, chunk ports.Chunk, 
 	}
 }
 
-// put swaps the value for what has the head.
+// put replaces the value that has the head.
 func (c *Cache) put(
 	ctx context.Context, key ports.ChunkKey, head string, chunk ports.Chunk, ttl time.Duration,
 ) error {
@@ -201,7 +201,7 @@ func (c *Cache) put(
 	return err
 }
 
-// Delete forgets what is kept under the keys.
+// Delete deletes the values of the keys.
 func (c *Cache) Delete(ctx context.Context, keys ...ports.ChunkKey) {
 	if len(keys) == 0 {
 		return
@@ -216,7 +216,7 @@ func (c *Cache) Delete(ctx context.Context, keys ...ports.ChunkKey) {
 	}
 }
 
-// remove leaves something in the place of each value, so that who looked before it does not put what he read.
+// remove replaces each value by a tombstone, so that a process that missed the value before cannot put an older one.
 func (c *Cache) remove(ctx context.Context, texts []string) error {
 	_, err := c.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, text := range texts {
@@ -238,10 +238,10 @@ func (c *Cache) remove(ctx context.Context, texts []string) error {
 
 func (c *Cache) chunkName(text string) string { return c.prefix + "chunk:" + text }
 
-// Stats counts what happened since Open.
+// Stats counts events since Open.
 type Stats struct {
 	Hits, Misses int64
-	Poisoned     int64 // values that were not what they should be
+	Poisoned     int64 // values that were damaged or foreign
 	Failed       int64 // operations that the server did not answer, or refused
 	LeftAlone    int64 // operations that were not tried, since the server did not answer those before, or is owed a write
 }

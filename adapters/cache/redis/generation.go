@@ -12,9 +12,9 @@ const maxGeneration = 64
 
 func (c *Cache) generationName() string { return c.prefix + "generation" }
 
-// saw notes the generation that the server has, and returns it with the name of the server's run: what a server brings
-// back from a disk, or has from another server, is of no generation of its own.
-func (c *Cache) saw(text string) (generation string) {
+// observe notes the generation that the server has, and returns it with the name of the server's run, because values that a
+// server reads from a disk, or gets from another server, must not count as its own.
+func (c *Cache) observe(text string) (generation string) {
 	run := c.run.Load()
 	if text == "" || run == nil {
 		c.seen.Store(nil)
@@ -43,5 +43,5 @@ func (c *Cache) generation(ctx context.Context) (string, error) {
 		return "", err
 	}
 
-	return c.saw(text.Val()), nil
+	return c.observe(text.Val()), nil
 }

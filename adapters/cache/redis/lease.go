@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// goneName begins what stands in the place of a value that was deleted; it is as long as magic.
+	// goneName begins the tombstone of a deleted value; it is as long as magic.
 	goneName = "mdgone "
 
 	// headSize is the length of the head of a value, which no other value has: its name, its version and a random
@@ -33,10 +33,10 @@ func newHead(name string, version byte) string {
 	return string(b) + rand.Text()[:headSize-len(b)]
 }
 
-// newGone is what stands in the place of a value that was deleted.
+// newGone returns the tombstone of a deleted value.
 func newGone() string { return newHead(goneName, version) }
 
-// swap puts a value where the head is still the one that was seen, else what says that it is gone.
+// swap puts a value where the head is still the observed one, else a tombstone.
 const swap = `
 if redis.call('GETRANGE', KEYS[1], 0, ARGV[1] - 1) == ARGV[2] then
 	redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
@@ -47,7 +47,7 @@ return 0`
 
 func newSwap() *redis.Script { return redis.NewScript(swap) }
 
-// leases is what was seen under keys that somebody may be about to put. It is safe for concurrent use.
+// leases has the heads that were observed under keys that a caller may be about to put. It is safe for concurrent use.
 type leases struct {
 	mu   sync.Mutex
 	seen map[string]lease
@@ -58,8 +58,8 @@ type lease struct {
 	at   time.Time
 }
 
-// note keeps what was seen, unless it was seen before: of several who look at once, and then read the store, any may
-// put, so what the first saw has to be there still.
+// note records an observed head, unless one is recorded: of several callers that miss at once and then read the store,
+// any may put, so the head that the first one observed must still be there.
 func (l *leases) note(text, head string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,7 +77,7 @@ func (l *leases) note(text, head string) {
 	l.seen[text] = lease{head, time.Now()}
 }
 
-// take is what was seen, for the one who puts. Heads are never used twice, but nothing may be there time and again.
+// take returns and removes the observed head, for a put. Heads are never used twice, but nothing may be there time and again.
 func (l *leases) take(text string) (head string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -67,8 +67,8 @@ func (d *debts) next() (part map[string]int, all int) {
 	return part, d.all
 }
 
-// paid takes out what did not grow in the meantime, and reports whether nothing is left.
-func (d *debts) paid(part map[string]int, all int) bool {
+// ack removes the keys that did not grow in the meantime, and reports whether nothing is left.
+func (d *debts) ack(part map[string]int, all int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for text, n := range part {
@@ -113,7 +113,7 @@ func (c *Cache) payAll(ctx context.Context) bool {
 		}
 
 		c.breaker.report(true)
-		if c.owed.paid(part, all) {
+		if c.owed.ack(part, all) {
 			return true
 		}
 	}

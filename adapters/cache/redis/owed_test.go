@@ -26,7 +26,7 @@ func TestDebtsAreBounded(t *testing.T) {
 			t.Fatalf("%d at once", len(part))
 		}
 
-		d.paid(part, all)
+		d.ack(part, all)
 	}
 
 	if d.open.Load() || len(d.keys)+d.all > 0 {
@@ -41,10 +41,10 @@ func TestDebtThatGrewIsNotPaid(t *testing.T) {
 	d.owe("a", "b")
 	part, all := d.next()
 	d.owe("a")
-	if d.paid(part, all) || !d.open.Load() || d.keys["a"] == 0 || len(d.keys) != 1 {
+	if d.ack(part, all) || !d.open.Load() || d.keys["a"] == 0 || len(d.keys) != 1 {
 		t.Errorf("%v, %d", d.keys, d.all)
 	}
-	if part, all = d.next(); !d.paid(part, all) || d.open.Load() {
+	if part, all = d.next(); !d.ack(part, all) || d.open.Load() {
 		t.Errorf("%v, %d", d.keys, d.all)
 	}
 }

@@ -1,4 +1,4 @@
-// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes. What
+// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes. Which
 // to keep and for how long never lives here.
 package ristretto
 
@@ -17,7 +17,7 @@ type Config[K comparable, V any] struct {
 	// MaxBytes is the most that the values kept may cost together. Required, above 0.
 	MaxBytes int64
 
-	// Bytes is what a value costs, its key included; an item whose cost is above MaxBytes is not kept. Required.
+	// Bytes returns the size of a value and its key; an item larger than MaxBytes is not kept. Required.
 	Bytes func(K, V) int64
 
 	// Text names a key; different keys have different texts. Required.
@@ -37,7 +37,7 @@ func (c Config[K, V]) Validate() error {
 	return errors.Join(faults...)
 }
 
-// perItem is what ristretto itself needs for an item in its maps, and the allocator in rounding up its parts, about.
+// perItem is about the number of bytes that ristretto needs for an item in its maps, and the allocator for rounding.
 const perItem = 256
 
 // Cache is a ports.Cache in this process.
@@ -116,7 +116,7 @@ func (c *Cache[K, V]) Put(_ context.Context, key K, value V, ttl time.Duration) 
 	c.items.Wait()
 }
 
-// Delete forgets what is kept under the keys.
+// Delete deletes the values of the keys.
 func (c *Cache[K, V]) Delete(_ context.Context, keys ...K) {
 	c.closing.RLock()
 	defer c.closing.RUnlock()

@@ -41,7 +41,7 @@ func NewSeries(near, far ports.SeriesCache) *Cache[ports.ChunkKey, ports.Chunk] 
 	return New(near, far, func(c ports.Chunk) time.Duration { return time.Until(c.ValidUntil.Time()) })
 }
 
-func (c *Cache[K, V]) of(key K) int { return int(maphash.Comparable(c.seed, key) % lockCount) }
+func (c *Cache[K, V]) lockIndex(key K) int { return int(maphash.Comparable(c.seed, key) % lockCount) }
 
 // Get returns the value under the key from the near cache, else from the far one.
 func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, bool) {
@@ -49,7 +49,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, bool) {
 		return v, true
 	}
 
-	l := &c.locks[c.of(key)]
+	l := &c.locks[c.lockIndex(key)]
 	l.mu.Lock()
 	writes := l.writes
 	l.mu.Unlock()
@@ -69,7 +69,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K) (V, bool) {
 
 // Put keeps the value in both.
 func (c *Cache[K, V]) Put(ctx context.Context, key K, value V, ttl time.Duration) {
-	l := &c.locks[c.of(key)]
+	l := &c.locks[c.lockIndex(key)]
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writes++
@@ -81,7 +81,7 @@ func (c *Cache[K, V]) Put(ctx context.Context, key K, value V, ttl time.Duration
 func (c *Cache[K, V]) Delete(ctx context.Context, keys ...K) {
 	var locks []int
 	for _, key := range keys {
-		locks = append(locks, c.of(key))
+		locks = append(locks, c.lockIndex(key))
 	}
 	slices.Sort(locks) // one order for all: no two wait for each other
 	for _, i := range slices.Compact(locks) {

@@ -11,7 +11,7 @@ import (
 var ErrStateChanged = fmt.Errorf("the data changed while it was read; repeat the request: %w", ports.ErrConflict)
 
 // Continuity holds the reads of one series by one request to one state: a later read may see a newer state only if
-// nothing changed in what was read before. The zero value with a Layout is ready for the first read. It is for one
+// nothing changed in the ranges that were read before. The zero value with a Layout is ready for the first read. It is for one
 // goroutine.
 type Continuity struct {
 	Layout domain.BlockLayout
@@ -21,7 +21,7 @@ type Continuity struct {
 	read  domain.Range        // from the first to the last instant that was read
 }
 
-// Query returns what the next read must tell of the state.
+// Query returns the parts of the state that the next read needs.
 func (c *Continuity) Query() ports.StateQuery {
 	q := ports.StateQuery{Range: c.Whole}
 	if c.state != nil {
@@ -32,7 +32,7 @@ func (c *Continuity) Query() ports.StateQuery {
 }
 
 // Add records a read of r that saw the state, which is nil where the store keeps no versions. It reports whether the
-// state is another one than that of the read before, and returns ErrStateChanged where what was read before changed.
+// state is another one than that of the read before, and returns ErrStateChanged where a range that was read before changed.
 func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (isNew bool, err error) {
 	if state == nil {
 		return false, nil
