@@ -1,6 +1,7 @@
 package wiring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -26,15 +27,15 @@ type Cache struct {
 	Redis Redis `envPrefix:"REDIS_" yaml:"redis"`
 }
 
-// Redis configures the shared cache. An empty URL means no second level. The identity of the PostgreSQL database follows
-// the prefix, so that only processes with the same database share entries.
+// Redis configures the shared cache. An empty URL means no second level. The identity of the PostgreSQL database
+// follows the prefix, so that only processes with the same database share entries.
 type Redis = redisconfig.Config
 
 // minCacheBytes is the minimum of Cache.Bytes, because a smaller cache silently rejects every large chunk.
 const minCacheBytes = 1 << 20
 
 func (c Cache) withDefaults() Cache {
-	setDefault(&c.Bytes, 256<<20)
+	c.Bytes = cmp.Or(c.Bytes, 256<<20)
 	logger := c.Policy.Logger
 	c.Policy = c.Policy.WithDefaults()
 	c.Policy.Logger = logger // wiring sets the logger of the program

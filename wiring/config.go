@@ -1,14 +1,13 @@
 package wiring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/gal-friday/marketdata/adapters/store/sqlite/sqliteconfig"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -44,38 +43,18 @@ type Config struct {
 // HasServer reports whether a server is configured. Without one, a program opens the embedded store.
 func (c Config) HasServer() bool { return c.Postgres.DSN.Reveal() != "" || c.Influx.URL != "" }
 
-// SQLite configures the embedded store.
-type SQLite struct {
-	// Path is the database file. Opening the store creates the file and its folder if they do not exist. A relative path
-	// is relative to the working directory. Defaults to $XDG_DATA_HOME/marketdata/marketdata.db, or without that
-	// variable to ~/.local/share/marketdata/marketdata.db.
-	Path string `env:"PATH" yaml:"path"`
-}
+// SQLite configures the embedded store. Package wiring/embedded also creates the folder of the file.
+type SQLite = sqliteconfig.Config
 
 // WithDefaults returns c with every default filled in. SQLite.Path stays empty if there is no home folder.
 func (c Config) WithDefaults() Config {
 	c.Service = c.Service.WithDefaults()
-	setDefault(&c.SQLite.Path, defaultPath())
-	c.Postgres, c.Influx, c.Cache = c.Postgres.WithDefaults(), c.Influx.WithDefaults(), c.Cache.withDefaults()
-	setDefault(&c.HighFrequencyBelow, domain.Hour1)
-	setDefault(&c.SymbolCacheBytes, 16<<20)
+	c.SQLite, c.Cache = c.SQLite.WithDefaults(), c.Cache.withDefaults()
+	c.Postgres, c.Influx = c.Postgres.WithDefaults(), c.Influx.WithDefaults()
+	c.HighFrequencyBelow = cmp.Or(c.HighFrequencyBelow, domain.Hour1)
+	c.SymbolCacheBytes = cmp.Or(c.SymbolCacheBytes, 16<<20)
 
 	return c
-}
-
-// defaultPath returns the default of SQLite.Path, or "" if there is no home folder.
-func defaultPath() string {
-	folder := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(folder) { // the XDG standard requires to ignore a relative path
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-
-		folder = filepath.Join(home, ".local", "share")
-	}
-
-	return filepath.Join(folder, "marketdata", "marketdata.db")
 }
 
 // Validate returns every fault of c with its defaults, joined. It does not check values that only a driver can parse,
@@ -87,14 +66,6 @@ func (c Config) Validate() error {
 	if err := c.Service.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("service: %w", err))
 	}
-	switch path := c.SQLite.Path; {
-	case path == "":
-		faults = append(faults, errors.New(
-			"sqlite: path: empty, and there is no home folder for the database; name a file"))
-	case strings.HasPrefix(path, "~"):
-		faults = append(faults, fmt.Errorf("sqlite: path %s: ~ is not expanded; write the home folder out", path))
-	}
-
 	if err := c.HighFrequencyBelow.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("high_frequency_below: %w", err))
 	}
@@ -102,12 +73,15 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("symbol_cache_bytes %d: must not be negative", c.SymbolCacheBytes))
 	}
 
-	if err := c.Postgres.Validate(); err != nil {
-		faults = append(faults, fmt.Errorf("postgres: %w", err))
-	}
-
-	if err := c.Influx.Validate(); err != nil {
-		faults = append(faults, fmt.Errorf("influx: %w", err))
+	for _, store := range []struct {
+		name  string
+		fault error
+	}{
+		{"sqlite", c.SQLite.Validate()}, {"postgres", c.Postgres.Validate()}, {"influx", c.Influx.Validate()},
+	} {
+		if store.fault != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", store.name, store.fault))
+		}
 	}
 
 	return errors.Join(append(faults, c.Cache.validate())...)

@@ -15,11 +15,3 @@ type Influx = influxconfig.Config
 
 // InfluxExisting is a layout with the symbol in two tags, a trading pair and an exchange, and bars of one frequency.
 type InfluxExisting = influxconfig.Existing
-
-// setDefault sets value to standard if it is zero.
-func setDefault[T comparable](value *T, standard T) {
-	var zero T
-	if *value == zero {
-		*value = standard
-	}
-}

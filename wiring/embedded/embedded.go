@@ -44,10 +44,8 @@ func newSettings(cfg wiring.Config) (settings, error) {
 
 // openStore opens the database file. It creates the file's folder if that does not exist.
 func openStore(ctx context.Context, s settings, opts Options) (*sqlite.Store, func(), error) {
-	cfg := sqlite.Config{Path: s.SQLite.Path, Logger: opts.Logger}
-	if err := cfg.Validate(); err != nil {
-		return nil, nil, fmt.Errorf("configuration: sqlite: %w", err)
-	}
+	cfg := s.SQLite
+	cfg.Logger = opts.Logger
 
 	const ownerOnly = 0o700 // the XDG standard requires this mode
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), ownerOnly); err != nil {

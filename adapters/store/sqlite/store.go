@@ -12,7 +12,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -21,7 +20,7 @@ import (
 
 	driver "modernc.org/sqlite"
 
-	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/adapters/store/sqlite/sqliteconfig"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -33,40 +32,7 @@ const Name = "sqlite"
 const idleReaders = 8
 
 // Config configures a Store.
-type Config struct {
-	// Path of the database file. Open creates the file if it does not exist, but not its directory. The file, and the
-	// -wal and -shm files that SQLite stores beside it, must be on a local disk. Path must not be ":memory:", because
-	// the memory store is faster.
-	Path string
-
-	// Logger logs errors of closing the store. Defaults to one that discards.
-	Logger *slog.Logger
-}
-
-// Validate returns all errors of the Config.
-func (c Config) Validate() error {
-	var errs []error
-	switch {
-	case c.Path == "":
-		errs = append(errs, fmt.Errorf("path is empty: give a file name like market.db: %w", domain.ErrInvalid))
-	case c.Path == ":memory:":
-		errs = append(errs, fmt.Errorf("path %q: give a file name, or use the memory store: %w",
-			c.Path, domain.ErrInvalid))
-	case strings.HasPrefix(c.Path, "file:"):
-		errs = append(errs, fmt.Errorf("path %q: give a plain path instead of a URI: %w", c.Path, domain.ErrInvalid))
-	case strings.ContainsRune(c.Path, 0):
-		errs = append(errs, fmt.Errorf("path %q: a path must not contain a zero byte: %w", c.Path, domain.ErrInvalid))
-	}
-
-	return errors.Join(errs...)
-}
-
-func (c Config) withDefaults() Config {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	return c
-}
+type Config = sqliteconfig.Config
 
 // Store is an open SQLite file. It is safe for concurrent use. Reads run concurrently with each other and with one
 // write, each on a snapshot after the last committed write. Writes of this process and of others take turns.
@@ -95,7 +61,11 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		return nil, nil, translate(ctx, op, cfg.Path, err)
 	}
 
-	cfg = cfg.withDefaults()
+	cfg = cfg.WithDefaults()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+
 	path, err := filepath.Abs(cfg.Path)
 	if err == nil {
 		err = ensureFile(path)

@@ -104,7 +104,7 @@ func TestOpenRejectsWithHint(t *testing.T) {
 		kind       error
 		hint       string
 	}{
-		{"empty path", "", ports.ErrInvalid, "give a file name"},
+		{"home folder", "~/market.db", ports.ErrInvalid, "not expanded"},
 		{"memory", ":memory:", ports.ErrInvalid, "use the memory store"},
 		{"uri", "file:market.db", ports.ErrInvalid, "give a plain path"},
 		{"zero byte", "a\x00b", ports.ErrInvalid, "zero byte"},

@@ -1,8 +1,9 @@
-// Package redisconfig has the settings of the Redis cache. It is apart from the cache, so that a program that only reads
-// configurations does not link the client.
+// Package redisconfig has the settings of the Redis cache. It is apart from the cache, so that a program that only
+// reads configurations does not link the client.
 package redisconfig
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -32,18 +33,14 @@ type Config struct {
 
 // WithDefaults returns the configuration with every default filled in.
 func (c Config) WithDefaults() Config {
-	if c.Prefix == "" {
-		c.Prefix = "marketdata:"
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 25 * time.Millisecond
-	}
+	c.Prefix = cmp.Or(c.Prefix, "marketdata:")
+	c.Timeout = cmp.Or(c.Timeout, 25*time.Millisecond)
 
 	return c
 }
 
-// Validate reports every fault at once, defaults applied. Each fault wraps domain.ErrInvalid, and none contains the URL,
-// because the URL may have a password. Validate does not require a URL, because a configuration without one has no
+// Validate reports every fault at once, defaults applied. Each fault wraps domain.ErrInvalid, and none contains the
+// URL, because the URL may have a password. Validate does not require a URL, because a configuration without one has no
 // Redis cache.
 func (c Config) Validate() error {
 	c = c.WithDefaults()

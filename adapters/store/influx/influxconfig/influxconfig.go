@@ -3,6 +3,7 @@
 package influxconfig
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -101,33 +102,26 @@ type Existing struct {
 // WithDefaults returns the configuration with every default filled in, except for the Logger and the Bucket, which
 // follows the Database.
 func (c Config) WithDefaults() Config {
-	setDefault(&c.Database, "marketdata")
-	setDefault(&c.Measurement, "bars")
-	setDefault(&c.BatchSize, 5_000)
-	setDefault(&c.ChunkSize, 10_000)
-	setDefault(&c.MaxResponseBytes, 256<<20)
-	setDefault(&c.SlowQuery, 5*time.Second)
+	c.Database = cmp.Or(c.Database, "marketdata")
+	c.Measurement = cmp.Or(c.Measurement, "bars")
+	c.BatchSize = cmp.Or(c.BatchSize, 5_000)
+	c.ChunkSize = cmp.Or(c.ChunkSize, 10_000)
+	c.MaxResponseBytes = cmp.Or(c.MaxResponseBytes, 256<<20)
+	c.SlowQuery = cmp.Or(c.SlowQuery, 5*time.Second)
 	c.Existing = c.Existing.withDefaults()
 
 	return c
 }
 
 func (e Existing) withDefaults() Existing {
-	setDefault(&e.Measurement, "market_data")
-	setDefault(&e.SymbolTag, "trading_pair")
-	setDefault(&e.VenueTag, "exchange")
+	e.Measurement = cmp.Or(e.Measurement, "market_data")
+	e.SymbolTag = cmp.Or(e.SymbolTag, "trading_pair")
+	e.VenueTag = cmp.Or(e.VenueTag, "exchange")
 	if e.Tags == nil {
 		e.Tags = map[string]string{"data_type": "ohlcv"}
 	}
 
 	return e
-}
-
-func setDefault[T comparable](value *T, standard T) {
-	var zero T
-	if *value == zero {
-		*value = standard
-	}
 }
 
 // Validate reports every fault at once, defaults applied. Each fault wraps domain.ErrInvalid. It does not require a

@@ -3,6 +3,7 @@
 package pgconfig
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,20 +59,13 @@ func (c Config) WithDefaults() Config {
 		c.MinConns = min(5, c.MaxConns)
 	}
 
-	setDefault(&c.AcquireTimeout, 250*time.Millisecond)
-	setDefault(&c.ConnectTimeout, time.Second)
-	setDefault(&c.StatementTimeout, 30*time.Second)
-	setDefault(&c.SlowQuery, 5*time.Second)
-	setDefault(&c.BatchRows, 10_000)
+	c.AcquireTimeout = cmp.Or(c.AcquireTimeout, 250*time.Millisecond)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Second)
+	c.StatementTimeout = cmp.Or(c.StatementTimeout, 30*time.Second)
+	c.SlowQuery = cmp.Or(c.SlowQuery, 5*time.Second)
+	c.BatchRows = cmp.Or(c.BatchRows, 10_000)
 
 	return c
-}
-
-func setDefault[T comparable](value *T, standard T) {
-	var zero T
-	if *value == zero {
-		*value = standard
-	}
 }
 
 // Validate reports every fault at once, defaults applied. Each fault wraps domain.ErrInvalid. The DSN is left to the
