@@ -147,6 +147,7 @@ func (p QueryPlan) String() string {
 
 	var s strings.Builder
 	root.write(&s, "")
+
 	return s.String()
 }
 

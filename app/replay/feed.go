@@ -48,6 +48,7 @@ func (f *feed) next(ctx context.Context) (bool, error) {
 	}
 
 	f.piece, f.pieces = f.pieces[0], f.pieces[1:]
+
 	return true, nil
 }
 

@@ -60,6 +60,7 @@ func (r Request) String() string {
 	case r.Latest != nil:
 		return fmt.Sprintf("latest %v", r.Latest.Symbols)
 	}
+
 	return "nothing"
 }
 
@@ -147,6 +148,7 @@ func (r Report) Diff(earlier Report) []Difference {
 	}
 
 	slices.Reverse(differences[present:])
+
 	return differences
 }
 
