@@ -125,6 +125,7 @@ var aggregateLaws = []law[Store]{
 			}
 
 			unknown := domain.SeriesKey{Symbol: "ETH/USD", Grid: gridKey("1d@America/New_York").Grid}
+
 			return wantAggregate(ctx, s, unknown, widest, domain.Trades{})
 		},
 	},
@@ -162,6 +163,7 @@ var aggregateLaws = []law[Store]{
 			}
 
 			trades := tradesEvery(start, time.Second, 10)
+
 			return steps(
 				func() error { return putTrades(ctx, s, trades) },
 				func() error { return plant(ctx, gridKey("1h"), trades.Time(5)) },
@@ -181,6 +183,7 @@ var aggregateLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -264,6 +267,7 @@ func tradesOf(numbers []domain.Decimal) domain.Trades {
 	for i, n := range numbers {
 		mustDo(b.Append(domain.Trade{Time: start.Add(time.Duration(i) * time.Second), Price: n, Size: n}))
 	}
+
 	return must(b.Ticks())
 }
 

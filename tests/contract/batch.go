@@ -162,6 +162,7 @@ var batchResultLaws = []law[Store]{
 			}
 
 			queries := []ports.BarQuery{all(key), all(minuteKey("NO/SUCH")), all(key), {Key: key, Range: always, Last: 100}}
+
 			return runAll(ctx,
 				func(ctx context.Context) error {
 					for i := range 50 {
@@ -169,6 +170,7 @@ var batchResultLaws = []law[Store]{
 							return err
 						}
 					}
+
 					return nil
 				},
 				func(ctx context.Context) error {
@@ -184,6 +186,7 @@ var batchResultLaws = []law[Store]{
 							}
 						}
 					}
+
 					return nil
 				},
 			)

@@ -58,6 +58,7 @@ var batchStreamLaws = []law[Store]{
 			}
 
 			over := bars(key, start, 10, 7)
+
 			return steps(
 				func() error { return write(ctx, s, over) },
 				func() error {

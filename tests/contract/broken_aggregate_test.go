@@ -44,6 +44,7 @@ func barsIn(s domain.Series) []domain.Bar {
 	for _, bar := range s.All() {
 		list = append(list, bar)
 	}
+
 	return list
 }
 
@@ -72,6 +73,7 @@ var aggregateFaults = []struct {
 			for i := range list {
 				list[i].Open = list[i].Close
 			}
+
 			return list
 		})
 	}, []string{"aggregate/opens_and_closes", "aggregate/exact"}},

@@ -236,6 +236,7 @@ var batchFaults = []batchFault{
 		if errors.As(err, &e) {
 			err = e.Err
 		}
+
 		return yield(p, err)
 	}), []string{"batch/cancelled_call_is_an_error"}},
 	{"does not listen", func(next singly) batchFunc {

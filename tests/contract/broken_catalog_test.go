@@ -56,6 +56,7 @@ var extentFaults = []fault{
 			extents[0].Range.End = extents[1].Range.End
 			return extents[:1]
 		}
+
 		return extents
 	}), []string{"extents/apart_stay_apart"}},
 	{"extents come in any order", alterExtents(func(extents []domain.Extent) []domain.Extent {
@@ -94,6 +95,7 @@ var catalogFaults = []fault{
 		for i := range metas {
 			metas[i].Lot = domain.Decimal{}
 		}
+
 		return next.PutSymbols(ctx, metas...)
 	}), []string{"catalog/every_field_round_trips"}},
 	{"the first put stays", putting(func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error {
@@ -105,6 +107,7 @@ var catalogFaults = []fault{
 		isKnown := func(m domain.SymbolMeta) bool {
 			return slices.ContainsFunc(known, func(k domain.SymbolMeta) bool { return k.Symbol == m.Symbol })
 		}
+
 		return next.PutSymbols(ctx, slices.DeleteFunc(slices.Clone(metas), isKnown)...)
 	}), []string{"catalog/put_replaces"}},
 	{"one by one", putting(func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error {
@@ -113,6 +116,7 @@ var catalogFaults = []fault{
 				return err
 			}
 		}
+
 		return nil
 	}), []string{"catalog/put_all_or_none"}},
 	{"a put is lost", putting(func(*memory.Store, context.Context, []domain.SymbolMeta) error { return nil }),
@@ -130,6 +134,7 @@ var catalogFaults = []fault{
 			if err == nil && len(found) < len(q.Symbols) {
 				err = ports.ErrNotFound
 			}
+
 			return found, err
 		}}
 	}, []string{"catalog/exactly_these"}},
@@ -162,6 +167,7 @@ var catalogFaults = []fault{
 			if err == nil {
 				err = next.PutSymbols(ctx, domain.NewSymbolMeta(b.Key().Symbol))
 			}
+
 			return report, err
 		}), []string{"catalog/write_keeps_what_is_known"}},
 }

@@ -39,8 +39,10 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 		for _, bar := range b.All() {
 			list = append(list, bar)
 		}
+
 		return domain.NewSeries(k, list...)
 	}
+
 	return func() *faulty {
 		return &faulty{
 			read: func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence {
@@ -264,6 +266,7 @@ var readFaults = []fault{
 				}
 
 				defer mu.Unlock()
+
 				return next.WriteBars(ctx, b, coverage)
 			},
 		}

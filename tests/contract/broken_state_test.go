@@ -76,6 +76,7 @@ func twoSnapshots[D ports.Rows](read func() ports.Sequence[D]) ports.Sequence[D]
 			}
 
 			state = p.State
+
 			break
 		}
 		for range 20 {

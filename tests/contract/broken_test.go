@@ -38,6 +38,7 @@ func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[
 	if f.pieces != nil {
 		return f.pieces(f.next, ctx, q)
 	}
+
 	return f.next.ReadBars(ctx, q)
 }
 

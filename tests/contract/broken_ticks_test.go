@@ -301,6 +301,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 				}
 
 				defer mu.Unlock()
+
 				return put(ctx, s, d, coverage)
 			}
 		}, []string{"concurrent/write_during_read"}},

@@ -147,6 +147,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 					sum = sum.Add(report)
 					runtime.Gosched()
 				}
+
 				return sum, second(next(ctx, s, d.Slice(0, 0), coverage))
 			}
 		}), []string{"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing"}},
@@ -171,6 +172,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 				}
 
 				late = func() error { return second(next(context.WithoutCancel(ctx), s, d, coverage)) }
+
 				return ports.WriteReport{Inserted: d.Len()}, nil
 			}
 		}, []string{"concurrent/readers_and_writers", "concurrent/writers_of_one_symbol"}},
@@ -191,6 +193,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 				if err == nil {
 					err = s.Symbols.PutSymbols(ctx, domain.NewSymbolMeta(d.Symbol()))
 				}
+
 				return report, err
 			}
 		}), []string{"catalog/write_keeps_what_is_known"}},
@@ -222,6 +225,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 
 				runtime.Gosched() // lets a reader run in between, also on one core
 				written, err := put(ctx, s, d, d.Range())
+
 				return report.Add(written), err
 			}
 		}, []string{"replace/claims_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
@@ -241,6 +245,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 				if err == nil && report == (ports.WriteReport{}) {
 					err = ports.ErrNotFound
 				}
+
 				return report, err
 			}
 		}, []string{"delete/of_nothing"}},

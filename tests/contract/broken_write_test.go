@@ -90,6 +90,7 @@ func barByBar(next *memory.Store, ctx context.Context, b domain.Series, coverage
 	}
 
 	_, err := next.WriteBars(ctx, domain.EmptySeries(b.Key()), coverage)
+
 	return sum, err
 }
 
@@ -141,6 +142,7 @@ var writeFaults = []fault{
 				}
 
 				late = []func() error{func() error { return second(next.WriteBars(context.WithoutCancel(ctx), b, coverage)) }}
+
 				return ports.WriteReport{Inserted: b.Len()}, nil
 			},
 		}
@@ -157,6 +159,7 @@ var writeFaults = []fault{
 					piece.Columns().Trades[0] = 0
 				}
 			}
+
 			return next.WriteBars(ctx, b, coverage)
 		}), []string{"caller/series_stay"}},
 }
@@ -173,6 +176,7 @@ func deleteThenWrite(next *memory.Store, ctx context.Context, b domain.Series, r
 
 	runtime.Gosched() // lets a reader run in between, also on one core
 	written, err := next.WriteBars(ctx, b, b.Range())
+
 	return report.Add(written), err
 }
 
@@ -194,6 +198,7 @@ var replaceFaults = []fault{
 			if err == nil && report == (ports.WriteReport{}) {
 				err = ports.ErrNotFound
 			}
+
 			return report, err
 		}), []string{"delete/of_nothing"}},
 }

@@ -124,6 +124,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 						return fmt.Errorf("put value %d, got %v", i, v)
 					}
 				}
+
 				return nil
 			},
 		},
@@ -138,6 +139,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 						return fmt.Errorf("key %d was deleted, got %v", i, v)
 					}
 				}
+
 				return s.putStored(ctx, 0, time.Hour)
 			},
 		},
@@ -155,6 +157,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 						return fmt.Errorf("a time to live of %s: got %v", ttl, v)
 					}
 				}
+
 				return nil
 			},
 		},
@@ -173,8 +176,10 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 							s.Cache.Delete(ctx, s.Key(i%10))
 						}
 					}
+
 					return nil
 				}
+
 				return runAll(ctx, use, use, use, use)
 			},
 		},

@@ -259,6 +259,7 @@ var catalogLaws = []law[Store]{
 							return err
 						}
 					}
+
 					return nil
 				})
 			}
@@ -277,6 +278,7 @@ func metas(symbols ...domain.Symbol) []domain.SymbolMeta {
 	for _, s := range symbols {
 		m = append(m, domain.NewSymbolMeta(s))
 	}
+
 	return m
 }
 

@@ -80,6 +80,7 @@ var concurrentLaws = []law[Store]{
 					func() error { return write(ctx, s, over) },
 					func() error { return wantBars(ctx, s, query(over.Range()), over) },
 				)
+
 				break
 			}
 			if inside != nil {
@@ -108,6 +109,7 @@ var concurrentLaws = []law[Store]{
 							return fmt.Errorf("a write that returned is not seen: %w", err)
 						}
 					}
+
 					return nil
 				}, func(ctx context.Context) error {
 					for range rounds {
@@ -122,6 +124,7 @@ var concurrentLaws = []law[Store]{
 							return err
 						}
 					}
+
 					return nil
 				})
 			}
@@ -145,6 +148,7 @@ var concurrentLaws = []law[Store]{
 							return err
 						}
 					}
+
 					return nil
 				})
 			}

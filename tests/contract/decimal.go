@@ -36,6 +36,7 @@ func decimals(texts ...string) []domain.Decimal {
 	for _, t := range texts {
 		d = append(d, must(domain.ParseDecimal(t)))
 	}
+
 	return d
 }
 
@@ -87,6 +88,7 @@ var decimalLaws = []law[Store]{
 					return fmt.Errorf("%s: %w", d, err)
 				}
 			}
+
 			return nil
 		},
 	},
@@ -120,6 +122,7 @@ var decimalLaws = []law[Store]{
 
 			b := series(key, padded)
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())
+
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Unchanged: 1}) },
 				func() error { return wantBars(ctx, s, all(key), b) },
@@ -138,6 +141,7 @@ var decimalLaws = []law[Store]{
 			}
 
 			b := series(key, list...)
+
 			return steps(
 				func() error { return write(ctx, s, b) },
 				func() error { return wantBars(ctx, s, all(key), b) },
@@ -165,6 +169,7 @@ func roundTrip(groups ...[]domain.Decimal) func(context.Context, Store) error {
 	for _, g := range groups {
 		numbers = append(numbers, g...)
 	}
+
 	return func(ctx context.Context, s Store) error {
 		b := barsOf(numbers)
 		return steps(

@@ -111,6 +111,7 @@ var extentLaws = []law[Store]{
 			}
 
 			btc := []domain.Extent{{Key: key, Range: span(0, 10)}, {Key: bid, Range: span(0, 10)}}
+
 			return steps(
 				func() error { return wantExtents(ctx, s, []domain.Symbol{"BTC/USD"}, btc...) },
 				func() error { return wantExtents(ctx, s, []domain.Symbol{"NO/SUCH"}) },
@@ -157,5 +158,6 @@ func declare(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.
 			return err
 		}
 	}
+
 	return nil
 }

@@ -135,6 +135,7 @@ func collectState(
 	}
 
 	result, err = whole.Series()
+
 	return result, state, err
 }
 
@@ -240,5 +241,6 @@ func steps(parts ...func() error) error {
 			return err
 		}
 	}
+
 	return nil
 }

@@ -93,6 +93,7 @@ func (f form[D]) declare(ctx context.Context, s Store, symbol domain.Symbol, ran
 			return err
 		}
 	}
+
 	return nil
 }
 
@@ -215,6 +216,7 @@ func (f form[D]) wantCoverage(ctx context.Context, s Store, ranges ...domain.Ran
 	for _, r := range ranges {
 		want = append(want, extent{key.Symbol, r})
 	}
+
 	return f.wantExtents(ctx, s, nil, want...)
 }
 
@@ -232,5 +234,6 @@ func (f form[D]) named(lists ...[]law[Store]) []law[Store] {
 	for i := range laws {
 		laws[i].name = f.prefix + laws[i].name
 	}
+
 	return laws
 }

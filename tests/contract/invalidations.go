@@ -40,6 +40,7 @@ func changes(from, to int) []ports.Invalidation {
 	for i := from; i < to; i++ {
 		list = append(list, change(i))
 	}
+
 	return list
 }
 
@@ -62,6 +63,7 @@ func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error
 
 	s := &subscription{}
 	s.next, s.stop = iter.Pull2(heard)
+
 	return s, nil
 }
 
@@ -79,6 +81,7 @@ func (s *subscription) wants(want ...ports.Invalidation) error {
 			return fmt.Errorf("change %d of %d: want %+v, got %+v", i, len(want), w, got)
 		}
 	}
+
 	return nil
 }
 
@@ -106,6 +109,7 @@ func listening(ctx context.Context, p ports.Invalidations, check func(s *subscri
 	}
 
 	defer s.stop()
+
 	return check(s)
 }
 

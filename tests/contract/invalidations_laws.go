@@ -55,6 +55,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 					break
 				}
 			}
+
 			return nil
 		},
 	},
@@ -107,6 +108,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 			for range 500 {
 				many = append(many, change(0))
 			}
+
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				return steps(
 					func() error { return s.Peers[1].Publish(ctx) },
@@ -148,6 +150,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 						return fmt.Errorf("after the symbol %q: %w", symbol, err)
 					}
 				}
+
 				return nil
 			})
 		},
@@ -174,6 +177,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 							return err
 						}
 					}
+
 					return nil
 				})
 			}
@@ -245,6 +249,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				if fault == nil && !errors.Is(ended, context.Canceled) {
 					fault = fmt.Errorf("it ended with %s", errorText(ended))
 				}
+
 				return fault
 			})
 		},
@@ -269,6 +274,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 				if fault == nil && (errors.Is(ended, context.Canceled) || errors.Is(ended, context.DeadlineExceeded)) {
 					fault = fmt.Errorf("it ended with %s", errorText(ended))
 				}
+
 				return fault
 			})
 			if err != nil {
@@ -298,6 +304,7 @@ var invalidationLaws = []law[InvalidationsSubject]{
 						func() error { return heard.wants(changes(0, 5)...) },
 					)
 				})
+
 				return steps(
 					func() error { return err },
 					func() error { return s.wantHeld(ctx, 1) },

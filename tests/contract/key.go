@@ -134,6 +134,7 @@ var keyLaws = []law[Store]{
 					return err
 				}
 			}
+
 			return nil
 		},
 	},
@@ -165,6 +166,7 @@ var keyLaws = []law[Store]{
 			day := gridKey("1d")
 			b := series(day, barAt(at(1900), 1), barAt(at(1970).AddDate(0, 0, -1), 2), barAt(at(1970), 3), barAt(at(2199), 4))
 			era := domain.Range{Start: at(1800), End: at(2200)}
+
 			return steps(
 				func() error { return write(ctx, s, b) },
 				func() error { return wantBars(ctx, s, ports.BarQuery{Key: day, Range: era}, b) },

@@ -46,6 +46,7 @@ var replaceLaws = []law[Store]{
 
 			in := join(b.Slice(10, 12), bars(key, minutes(12), 1, 90), b.Slice(15, 19)) // 13 and 14 go
 			report, err := s.Bars.ReplaceBars(ctx, in, span(10, 20))
+
 			return steps(
 				func() error {
 					return wantReport(report, err, ports.WriteReport{Inserted: 4, Changed: 1, Unchanged: 2, Deleted: 2})
@@ -93,6 +94,7 @@ var replaceLaws = []law[Store]{
 							return err
 						}
 					}
+
 					return nil
 				},
 				func(ctx context.Context) error {
@@ -105,6 +107,7 @@ var replaceLaws = []law[Store]{
 							return fmt.Errorf("a read concurrent with replacements got neither version: %s", got)
 						}
 					}
+
 					return nil
 				},
 			)
@@ -124,6 +127,7 @@ var replaceLaws = []law[Store]{
 			}
 
 			report, err := s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(5, 15))
+
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10}) },
 				func() error { return wantBars(ctx, s, all(key), join(b.Slice(0, 5), b.Slice(15, 20))) },
@@ -183,6 +187,7 @@ var replaceLaws = []law[Store]{
 			}
 
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())
+
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Inserted: 10}) },
 				func() error { return wantBars(ctx, s, all(key), b) },

@@ -49,6 +49,7 @@ func barStates() states {
 			for _, e := range extents {
 				covered = append(covered, e.Range)
 			}
+
 			return covered, err
 		},
 		read: func(ctx context.Context, s Store, q stateQuery) (int, *domain.SeriesState, error) {
@@ -76,6 +77,7 @@ func tickStates[D data[D]](f form[D]) states {
 			for _, e := range extents {
 				covered = append(covered, e.r)
 			}
+
 			return covered, err
 		},
 		read: func(ctx context.Context, s Store, q stateQuery) (rows int, state *domain.SeriesState, err error) {
@@ -88,6 +90,7 @@ func tickStates[D data[D]](f form[D]) states {
 					state = piece.State
 				}
 			}
+
 			return rows, state, nil
 		},
 	}

@@ -76,6 +76,7 @@ var streamLaws = []law[Store]{
 			}
 
 			over := bars(key, start, 10, 7)
+
 			return steps(
 				func() error { return write(ctx, s, over) },
 				func() error { return wantBars(ctx, s, query(span(0, 20)), join(over, b.Slice(10, 20))) },

@@ -137,6 +137,7 @@ func newTickForm[T domain.Tick](
 			for i := range n {
 				n[i] = must(domain.NewDecimal(int64(i+1)*int64(math.Pow10(int(scale))), scale))
 			}
+
 			return must(domain.NewTicks(key.Symbol, tick(start, 0, n, domain.SideBuy)))
 		},
 		join: func(symbol domain.Symbol, pieces iter.Seq2[int, D]) (D, error) {

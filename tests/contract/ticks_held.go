@@ -104,6 +104,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				btc, eth := extent{"BTC/USD", span(0, 10)}, extent{"ETH/USD", span(0, 10)}
+
 				return steps(
 					func() error { return f.wantExtents(ctx, s, []domain.Symbol{"BTC/USD"}, btc) },
 					func() error { return f.wantExtents(ctx, s, []domain.Symbol{"NO/SUCH"}) },
@@ -226,6 +227,7 @@ func tickDecimalLaws[D data[D]](f form[D]) []law[Store] {
 						return fmt.Errorf("%s: %w", number, err)
 					}
 				}
+
 				return nil
 			},
 		},
@@ -249,6 +251,7 @@ func tickDecimalLaws[D data[D]](f form[D]) []law[Store] {
 
 				padded := f.spelled(6)
 				report, err := f.put(ctx, s, padded, f.minutes(padded))
+
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Unchanged: 1}) },
 					func() error { return f.wantAll(ctx, s, padded) },

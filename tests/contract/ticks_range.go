@@ -99,6 +99,7 @@ func tickLimitLaws[D data[D]](f form[D]) []law[Store] {
 			return nil
 		}
 	}
+
 	return []law[Store]{
 		{
 			name: "first/is_the_head",

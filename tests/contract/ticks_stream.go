@@ -22,6 +22,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				n := d.Len()
 				last := in(always)
 				last.Last = n - 1
+
 				return steps(
 					func() error { return f.write(ctx, s, d.Slice(0, 6_000)) },
 					func() error { return f.write(ctx, s, d.Slice(6_000, 6_001)) },
@@ -75,6 +76,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				over := f.run(0, 10, 7)
+
 				return steps(
 					func() error { return f.write(ctx, s, over) },
 					func() error { return f.want(ctx, s, in(span(0, 20)), f.joined(over, d.Clip(span(10, 20)))) },
@@ -171,6 +173,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 
 				_, extents := f.extents(gone, s)
 				other := f.run(0, 20, 50)
+
 				return steps(
 					func() error { return wantError(reading, context.Canceled) },
 					func() error { return wantError(extents, context.Canceled) },

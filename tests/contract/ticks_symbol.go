@@ -22,6 +22,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 			return check(ctx, s)
 		}
 	}
+
 	return []law[Store]{
 		{
 			name: "symbol/hostile_is_data",
@@ -68,6 +69,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				var of D // without a symbol
+
 				return steps(
 					func() error { return wantError(second(f.replace(ctx, s, of, always)), ports.ErrInvalid) },
 					func() error { return wantError(second(f.put(ctx, s, of, span(0, 1))), ports.ErrInvalid) },
@@ -231,6 +233,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 						func() error { return f.write(ctx, s, over) },
 						func() error { return f.want(ctx, s, in(f.minutes(over)), over) },
 					)
+
 					break
 				}
 				if inside != nil {
@@ -264,6 +267,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 								return fmt.Errorf("a write that returned is not seen: %w", err)
 							}
 						}
+
 						return nil
 					}, func(ctx context.Context) error {
 						for range rounds {
@@ -278,6 +282,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 								return err
 							}
 						}
+
 						return nil
 					})
 				}
@@ -301,6 +306,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 								return err
 							}
 						}
+
 						return nil
 					})
 				}

@@ -83,6 +83,7 @@ func (f tickForm[T]) orderLaws() []law[Store] {
 				d := f.at(tickKey{start, 7}, tickKey{start, 8}, tickKey{next, 0}, tickKey{next, 8}, tickKey{minutes(1), 3})
 				last := in(always)
 				last.Last = 3
+
 				return steps(
 					func() error { return f.write(ctx, s, d) },
 					func() error { return f.wantAll(ctx, s, d) },
@@ -199,6 +200,7 @@ func apartLaws[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] 
 				}
 
 				own, b := f.run(0, 10, 1), bars(key, start, 10, 1)
+
 				return steps(
 					func() error { return f.write(ctx, s, own) },
 					func() error { return wantNothing(ctx, s, key) },

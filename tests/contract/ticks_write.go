@@ -17,6 +17,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 		defer cancel()
 		return f.write(ctx, s, d)
 	}
+
 	return []law[Store]{
 		{
 			name: "write/idempotent",
@@ -28,6 +29,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				report, err := f.put(ctx, s, d, f.minutes(d))
+
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Unchanged: d.Len()}) },
 					func() error { return f.wantAll(ctx, s, d) },
@@ -87,6 +89,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 
 				mixed := f.joined(d.Clip(span(0, 5)), f.run(5, 7, 99), d.Clip(span(7, 10)))
 				report, err = f.put(ctx, s, mixed, span(0, 10))
+
 				return steps(
 					func() error {
 						return wantReport(report, err, ports.WriteReport{Inserted: 4 * m, Changed: 2 * m, Unchanged: 4 * m})
@@ -170,6 +173,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 						return fmt.Errorf("the write ended with %s, then: %w", errorText(err), readErr)
 					}
 				}
+
 				return nil
 			},
 		},
@@ -209,6 +213,7 @@ func beside[D data[D]](
 					return err
 				}
 			}
+
 			return nil
 		},
 		func(ctx context.Context) error {
@@ -221,6 +226,7 @@ func beside[D data[D]](
 					return err
 				}
 			}
+
 			return nil
 		},
 	)
@@ -268,6 +274,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 
 				fresh := f.joined(d.Clip(span(10, 12)), f.run(12, 13, 90), d.Clip(span(15, 19))) // 13 and 14 go
 				report, err := f.replace(ctx, s, fresh, span(10, 20))
+
 				return steps(
 					func() error {
 						return wantReport(report, err, ports.WriteReport{Inserted: 4 * m, Changed: m, Unchanged: 2 * m, Deleted: 2 * m})
@@ -320,6 +327,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				report, err := f.replace(ctx, s, f.none(key.Symbol), span(5, 15))
+
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10 * f.aMinute}) },
 					func() error { return f.wantAll(ctx, s, f.joined(d.Clip(span(0, 5)), d.Clip(span(15, 20)))) },
@@ -375,6 +383,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				report, err := f.put(ctx, s, d, f.minutes(d))
+
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Inserted: d.Len()}) },
 					func() error { return f.wantAll(ctx, s, d) },

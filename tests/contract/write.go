@@ -22,6 +22,7 @@ var writeLaws = []law[Store]{
 			}
 
 			report, err := s.Bars.WriteBars(ctx, b, b.Range())
+
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Unchanged: 10}) },
 				func() error { return wantBars(ctx, s, all(key), b) },
@@ -90,6 +91,7 @@ var writeLaws = []law[Store]{
 
 			mixed := join(b.Slice(0, 5), bars(key, minutes(5), 2, 99), b.Slice(7, 10))
 			second, err := s.Bars.WriteBars(ctx, mixed, mixed.Range())
+
 			return steps(
 				func() error {
 					return wantReport(second, err, ports.WriteReport{Inserted: 4, Changed: 2, Unchanged: 4})
@@ -143,6 +145,7 @@ var writeLaws = []law[Store]{
 							return err
 						}
 					}
+
 					return nil
 				},
 				func(ctx context.Context) error {
@@ -155,6 +158,7 @@ var writeLaws = []law[Store]{
 							return fmt.Errorf("a read concurrent with writes got a mixture of two versions: %s", got)
 						}
 					}
+
 					return nil
 				},
 			)
@@ -199,6 +203,7 @@ var writeLaws = []law[Store]{
 					return fmt.Errorf("the write ended with %s, then: %w", errorText(err), readErr)
 				}
 			}
+
 			return nil
 		},
 	},
