@@ -6,8 +6,7 @@
 // most one lease old; a process never goes back and sees its own writes at once; nothing makes an uncovered range look
 // covered; no ErrCorruptData is a false alarm. It leaves out the planner, ticks, packed blocks, the locks of batches,
 // and durations: time is a step between any two others. With -v, TestVariantsFail prints the shortest counterexample of
-// each broken rule: who takes which step, named as in the code; then version, coverage, blocks and rows of each state of
-// the store. MARKETDATA_TEST_DEEP=1 makes TestProtocolHolds search longer.
+// each broken rule: who takes which step, named as in the code; then the states. MARKETDATA_TEST_DEEP=1 searches longer.
 package model
 
 import (
@@ -75,9 +74,10 @@ func (m model) next(s state, emit emitter) {
 	}
 }
 
-// search visits the reachable states, the nearest first, until a step is wrong, all are visited, or the budget is spent.
-// Of visited states it keeps 64-bit hashes: at ten million, the odds of a confusion are 1 in 300,000.
-func (m model) search(budget time.Duration) (states, depth int, exhausted bool, steps map[string]int, trace []string) {
+// search visits the reachable states, the nearest first, until a step is wrong, all are visited, or the budget is spent
+// and the wanted step was seen. It keeps 64-bit hashes: at ten million states, the odds of a confusion are 1 in 300,000.
+func (m model) search(budget time.Duration, wanted string) (
+	states, depth int, exhausted bool, steps map[string]int, trace []string) {
 	type visit struct {
 		from      uint64
 		who, step string
@@ -88,7 +88,7 @@ func (m model) search(budget time.Duration) (states, depth int, exhausted bool, 
 	for frontier := []state{initial}; len(frontier) > 0; depth++ {
 		var deeper []state
 		for _, s := range frontier {
-			if states = len(visited); trace != nil || states > 10_000_000 || time.Now().After(deadline) {
+			if states = len(visited); trace != nil || states > 10_000_000 || steps[wanted] > 0 && time.Now().After(deadline) {
 				return states, depth, false, steps, trace
 			}
 

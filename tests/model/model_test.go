@@ -27,7 +27,7 @@ func run(t *testing.T, budget time.Duration, step string, models ...model) {
 	for _, m := range models {
 		fields := regexp.MustCompile(`\w+:true|states:\d`).FindAllString(fmt.Sprintf("%+v", m), -1)
 		t.Run(strings.Join(fields, " "), func(t *testing.T) {
-			states, depth, exhausted, steps, trace := m.search(budget)
+			states, depth, exhausted, steps, trace := m.search(budget, step)
 			t.Logf("%d states to depth %d, exhausted: %v\n%s", states, depth, exhausted, strings.Join(trace, "\n"))
 			if steps[step] == 0 || trace != nil && !strings.HasPrefix(step, "WRONG") {
 				t.Errorf("expected the step %q, and no violation but that", step)
