@@ -19,8 +19,8 @@ import (
 // Two servers that divide the frequencies at one hour:
 //
 //	[]app.Source{
-//		{Name: "postgres", Bars: pg, Takes: domain.FrequencyRange{From: domain.Hour1}, Ticks: pg, Catalog: pg, Health: pg},
-//		{Name: "influx", Bars: ingest.WithClaims(ts, pg), Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts, Health: ts},
+//		{Name: "postgres", Bars: pg, Takes: domain.FrequencyRange{From: domain.Hour1}, Ticks: pg, Catalog: pg},
+//		{Name: "influx", Bars: ingest.WithClaims(ts, pg), Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts},
 //	}
 type Source struct {
 	Name    domain.StoreName

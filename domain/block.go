@@ -16,9 +16,9 @@ var (
 	lastInstant  = MicrosFloor(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
 )
 
-// BlockLayout divides a series into blocks, which are ranges of fixed length: the units in which stores keep versions and
-// caches keep bars. A bar belongs to the block that contains its open time. A block of bars has at most 4096 of them; a
-// block of ticks is a UTC day. The cuts are part of every stored format: a grid has always the same ones.
+// BlockLayout divides a series into blocks, which are ranges of fixed length: the units in which stores keep versions
+// and caches keep bars. A bar belongs to the block that contains its open time. A block of bars has at most 4096 of
+// them; a block of ticks is a UTC day. The cuts are part of every stored format: a grid has always the same ones.
 type BlockLayout struct{ lengthMicros int64 }
 
 // BarBlocks returns the blocks of a series of bars on the grid.

@@ -94,7 +94,7 @@ type CoverageReader interface {
 // SymbolQuery selects from a catalog.
 type SymbolQuery struct {
 	Symbols []domain.Symbol // only these; empty is every symbol
-	Pattern string          // only symbols that match: * is any run of bytes, ? any byte, every other byte itself; "" is all
+	Pattern string          // only symbols that match: * is any run of bytes, ? any byte; "" is every symbol
 	Limit   int             // at most so many; 0 is all
 }
 
@@ -118,8 +118,8 @@ type Store interface {
 	CoverageReader
 }
 
-// TickQuery selects trades or quotes of one symbol. Symbol and Range must be valid; at most one of First and Last may be
-// above 0.
+// TickQuery selects trades or quotes of one symbol. Symbol and Range must be valid; at most one of First and Last may
+// be above 0.
 type TickQuery struct {
 	Symbol domain.Symbol
 	Range  domain.Range // on times, half-open

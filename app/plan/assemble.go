@@ -156,7 +156,8 @@ func mergeLegs(segments []segment) []Leg {
 		leg := Leg{Range: first.bars, Rows: first.candidate.rows, Grid: first.candidate.grid}
 		spans := first.spans
 		n := 1
-		for ; n < len(segments) && segments[n].candidate.sameRows(first.candidate) && segments[n].bars.Start.Equal(leg.Range.End); n++ {
+		for ; n < len(segments) && segments[n].candidate.sameRows(first.candidate) &&
+			segments[n].bars.Start.Equal(leg.Range.End); n++ {
 			leg.Range.End = segments[n].bars.End
 			spans = slices.Concat(spans, segments[n].spans)
 		}

@@ -4,7 +4,8 @@
 // For each bar the candidates are tried in this order, and the first that covers it is taken:
 //
 //  1. stored bars of the requested grid, where their coverage is declared
-//  2. bars of a finer grid that divides it, with declared coverage, the coarsest grid first, because it needs the fewest rows
+//  2. bars of a finer grid that divides it, with declared coverage, the coarsest grid first, because it needs the
+//     fewest rows
 //  3. stored bars of the requested grid, where their coverage is inferred
 //  4. bars of a finer grid, with coverage partly or only inferred, the coarsest grid first
 //  5. trades, or quotes, aggregated

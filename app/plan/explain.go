@@ -7,7 +7,9 @@ import (
 
 // AnnotateFunc returns which parts of a read of stored bars a cache has, and how the server would read the rest; either
 // may be nil.
-type AnnotateFunc func(grid domain.Grid, r domain.Range, source domain.StoreName) (cached []domain.Range, server *ports.ReadPlan, err error)
+type AnnotateFunc func(grid domain.Grid, r domain.Range, source domain.StoreName) (
+	cached []domain.Range, server *ports.ReadPlan, err error,
+)
 
 // Explain returns the plan in its printable form. It calls annotate for each read of stored bars; an error of annotate
 // ends it.

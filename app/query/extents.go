@@ -18,7 +18,7 @@ import (
 type extentSet struct {
 	stores  access.Stores
 	symbols []domain.Symbol
-	subject fmt.Stringer                  // of the errors, where several requests share the set; nil means that of the request
+	subject fmt.Stringer                  // of the errors, where several requests share the set; else nil
 	bars    []storeExtents[domain.Extent] // by store
 	ticks   storeExtents[domain.TickExtent]
 	buf     [2]storeExtents[domain.Extent] // of bars, for as many stores as are usual

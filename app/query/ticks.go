@@ -84,8 +84,8 @@ func (q *tickQuery[T]) run(ctx context.Context) (domain.TickResult[T], error) {
 	}
 }
 
-// readOnce answers the request from one state of the ticks. The coverage comes with them; of a store without versions it
-// is read before and after them, and must be the same.
+// readOnce answers the request from one state of the ticks. The coverage comes with them; of a store without versions
+// it is read before and after them, and must be the same.
 func (q *tickQuery[T]) readOnce(ctx context.Context) (domain.TickResult[T], error) {
 	before, err := q.coverage(ctx)
 	if err != nil {

@@ -219,7 +219,9 @@ func (r *Resolver) suggest(ctx context.Context, call *access.Call, symbol domain
 	instrument := symbol.Instrument()
 	base := cmp.Or(domain.NewSymbolMeta(symbol).Base, instrument)
 	prefix := base[:min(prefixLen, len(base))]
-	for _, patterns := range [...][]string{{"*" + instrument + "*"}, {"*" + base + "*"}, {prefix + "*", "*:" + prefix + "*"}} {
+	for _, patterns := range [...][]string{
+		{"*" + instrument + "*"}, {"*" + base + "*"}, {prefix + "*", "*:" + prefix + "*"},
+	} {
 		var found []domain.Symbol
 		for _, pattern := range patterns {
 			metas, err := r.list(ctx, call, ports.SymbolQuery{Pattern: pattern, Limit: maxSuggestions})

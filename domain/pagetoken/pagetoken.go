@@ -51,8 +51,8 @@ var encoding = base64.RawURLEncoding
 
 // New returns the token to resume the request r at next, which is Result.Next of the previous page or the end
 // of the bars that were processed. r must be the original request, not one that Resume returned. New returns
-// an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set, because the last bars cannot be paged, or if next
-// is before r.Start.
+// an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set, because the last bars cannot be paged, or if
+// next is before r.Start.
 func New(r domain.DataRequest, next time.Time) (Token, error) {
 	if err := checkPaged(r); err != nil {
 		return "", err
@@ -70,9 +70,9 @@ func New(r domain.DataRequest, next time.Time) (Token, error) {
 }
 
 // Resume returns the request for the next page, which is r with another Start. r must be the request of the token,
-// except that First may differ, so that pages may have different sizes. Resume returns an error that wraps domain.ErrInvalid
-// if the token is malformed, damaged, of an unknown version, or of a request that differs in key, range, quality
-// policy, fill policy or Resample.
+// except that First may differ, so that pages may have different sizes. Resume returns an error that wraps
+// domain.ErrInvalid if the token is malformed, damaged, of an unknown version, or of a request that differs in key,
+// range, quality policy, fill policy or Resample.
 func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
 	if err := checkPaged(r); err != nil {
 		return domain.DataRequest{}, err

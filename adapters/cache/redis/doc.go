@@ -1,5 +1,6 @@
 // Package redis keeps chunks of series in a Redis server that processes share, and carries their invalidations between
-// them: ports.SeriesCache and ports.Invalidations over redis/go-redis. Which values to keep, and for how long, must not be decided here.
+// them: ports.SeriesCache and ports.Invalidations over redis/go-redis. Which values to keep, and for how long, must not
+// be decided here.
 //
 // The cache fails open. An operation takes 25 ms at most, after three failures in a row the server is left alone for
 // five seconds, and a command without an answer is a miss. A value says whose it is and carries a checksum: one that is

@@ -12,8 +12,8 @@ const maxGeneration = 64
 
 func (c *Cache) generationName() string { return c.prefix + "generation" }
 
-// observe notes the generation that the server has, and returns it with the name of the server's run, because values that a
-// server reads from a disk, or gets from another server, must not count as its own.
+// observe notes the generation that the server has, and returns it with the name of the server's run, because values
+// that a server reads from a disk, or gets from another server, must not count as its own.
 func (c *Cache) observe(text string) (generation string) {
 	run := c.run.Load()
 	if text == "" || run == nil {

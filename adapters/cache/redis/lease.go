@@ -77,7 +77,8 @@ func (l *leases) note(text, head string) {
 	l.seen[text] = lease{head, time.Now()}
 }
 
-// take returns and removes the observed head, for a put. Heads are never used twice, but nothing may be there time and again.
+// take returns and removes the observed head, for a put. Heads are never used twice, but nothing may be there time and
+// again.
 func (l *leases) take(text string) (head string, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -53,7 +53,8 @@ func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte,
 	}
 	b = append(b, flags)
 	for _, v := range [...]int64{
-		int64(c.ClosedBefore), int64(c.ReadAt), int64(c.TailValidUntil), int64(c.ValidUntil), int64(key.Start), int64(key.End),
+		int64(c.ClosedBefore), int64(c.ReadAt), int64(c.TailValidUntil), int64(c.ValidUntil),
+		int64(key.Start), int64(key.End),
 	} {
 		b = binary.LittleEndian.AppendUint64(b, uint64(v))
 	}

@@ -1,5 +1,5 @@
-// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes. Which
-// to keep and for how long never lives here.
+// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes.
+// Which to keep and for how long never lives here.
 package ristretto
 
 import (

@@ -121,7 +121,8 @@ AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE series = se
 ORDER BY first_open`
 
 	// selectChunksWithin selects the chunks of a series that may have bars in a range. Parameters: series, start, end.
-	selectChunksWithin = `SELECT ` + chunkAndNext + ` FROM chunks WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3`
+	selectChunksWithin = `SELECT ` + chunkAndNext + ` FROM chunks
+WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3`
 
 	selectChunks     = chunksInRange
 	selectLastChunks = chunksInRange + ` DESC`
@@ -212,7 +213,8 @@ const (
 
 	// upsertBlock adds rows to a block, which may be less than none. Parameters: the columns of blocks.
 	upsertBlock = `INSERT INTO blocks (series, block, rows, revision, nonce) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (series, block) DO UPDATE SET rows = rows + excluded.rows, revision = excluded.revision, nonce = excluded.nonce`
+ON CONFLICT (series, block) DO UPDATE
+SET rows = rows + excluded.rows, revision = excluded.revision, nonce = excluded.nonce`
 
 	deleteBlock       = `DELETE FROM blocks WHERE series = ? AND block = ?`
 	deleteEmptyBlocks = `DELETE FROM blocks WHERE series = ? AND rows <= 0`

@@ -11,8 +11,8 @@ import (
 var ErrStateChanged = fmt.Errorf("the data changed while it was read; repeat the request: %w", ports.ErrConflict)
 
 // Continuity holds the reads of one series by one request to one state: a later read may see a newer state only if
-// nothing changed in the ranges that were read before. The zero value with a Layout is ready for the first read. It is for one
-// goroutine.
+// nothing changed in the ranges that were read before. The zero value with a Layout is ready for the first read. It is
+// for one goroutine.
 type Continuity struct {
 	Layout domain.BlockLayout
 	Whole  domain.Range // everything that the request may read
@@ -32,7 +32,8 @@ func (c *Continuity) Query() ports.StateQuery {
 }
 
 // Add records a read of r that saw the state, which is nil where the store keeps no versions. It reports whether the
-// state is another one than that of the read before, and returns ErrStateChanged where a range that was read before changed.
+// state is another one than that of the read before, and returns ErrStateChanged where a range that was read before
+// changed.
 func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (isNew bool, err error) {
 	if state == nil {
 		return false, nil
