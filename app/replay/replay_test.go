@@ -58,6 +58,7 @@ func barsOf(k domain.SeriesKey, n int) []domain.Bar {
 	for at := k.Grid.Ceil(noon); len(bars) < n; at = k.Grid.Next(at) {
 		bars = append(bars, bar(at, int64(100+len(bars))))
 	}
+
 	return bars
 }
 
@@ -387,6 +388,7 @@ func lastError(ctx context.Context, p *replay.Replay) (events int, last error) {
 		}
 		events++
 	}
+
 	return events, nil
 }
 

@@ -90,6 +90,7 @@ func waitUntilConnected(tb testing.TB, s app.Source) {
 		}
 
 		_, near := s.Cache.LocalExtents(probe)
+
 		return near
 	})
 }

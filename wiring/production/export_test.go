@@ -34,7 +34,7 @@ func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source,
 		return nil, nil, nil, err
 	}
 
-	sources, closeLayers, err := newSources(ctx, s, opts, pg, ts, caches, newClock(opts))
+	sources, closeLayers, err := newSources(ctx, s, opts, backends{pg, ts, caches, newClock(opts)})
 	if err != nil {
 		closeCaches()
 		closeInflux()

@@ -63,6 +63,7 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 	}
 
 	m.After, err = store.Version(ctx)
+
 	return m, err
 }
 
@@ -79,5 +80,6 @@ func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, er
 	}
 
 	closeStore()
+
 	return m, nil
 }

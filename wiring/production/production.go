@@ -111,6 +111,7 @@ func openInfluxStore(ctx context.Context, s settings, opts Options, create bool)
 	}
 
 	store, err := influx.New(ctx, opts.InfluxClient, cfg)
+
 	return store, func() {}, err
 }
 

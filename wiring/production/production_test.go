@@ -60,6 +60,7 @@ func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Servic
 	}
 
 	tb.Cleanup(closeAll)
+
 	return md
 }
 
@@ -230,6 +231,7 @@ func nowhere(t *testing.T) string {
 	}
 
 	defer l.Close()
+
 	return l.Addr().String()
 }
 

@@ -15,14 +15,20 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+// backends are the open stores and caches.
+type backends struct {
+	postgres *postgres.Store
+	influx   *influx.Store // nil where none is configured
+	caches   chunks.Caches
+	clock    ports.Clock
+}
+
 // newSources returns the stores of the application with their layers, the innermost layer first. The relational store
-// is the first, because its catalog has the metadata of the symbols. ts may be nil. The returned function stops the
-// layers; it closes neither the stores nor the caches.
-func newSources(
-	ctx context.Context, s settings, opts Options,
-	pg *postgres.Store, ts *influx.Store, caches chunks.Caches, clock ports.Clock,
-) ([]app.Source, func(), error) {
-	l := newLayers(ctx, s, opts, caches, clock, postgres.NewInvalidations(pg))
+// is the first, because its catalog has the metadata of the symbols. The returned function stops the layers; it closes
+// neither the stores nor the caches.
+func newSources(ctx context.Context, s settings, opts Options, b backends) ([]app.Source, func(), error) {
+	pg, ts := b.postgres, b.influx
+	l := newLayers(ctx, s, opts, b)
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
 	relational.Aggregate, relational.Explain = pg, pg
 	relational.Bars = pg        // stores bars and their coverage
@@ -68,11 +74,10 @@ type layers struct {
 	running sync.WaitGroup
 }
 
-func newLayers(
-	ctx context.Context, s settings, opts Options,
-	caches chunks.Caches, clock ports.Clock, invalidations ports.Invalidations,
-) *layers {
-	l := &layers{settings: s, opts: opts, caches: caches, clock: clock, invalidations: invalidations}
+func newLayers(ctx context.Context, s settings, opts Options, b backends) *layers {
+	l := &layers{
+		settings: s, opts: opts, caches: b.caches, clock: b.clock, invalidations: postgres.NewInvalidations(b.postgres),
+	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {
 		l.running.Go(func() { _ = run(ctx) }) // its only error is that of ctx; it logs all others

@@ -17,6 +17,7 @@ import (
 // stays open.
 func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
 	panic(wire.Build(
-		newSettings, newServiceConfig, newClock, openPostgres, openInflux, openCaches, newSources, newSymbolCache, app.New,
+		newSettings, newServiceConfig, newClock, openPostgres, openInflux, openCaches,
+		wire.Struct(new(backends), "*"), newSources, newSymbolCache, app.New,
 	))
 }

@@ -39,7 +39,13 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, f
 		return nil, nil, err
 	}
 	clock := newClock(opts)
-	v, cleanup4, err := newSources(ctx, productionSettings, opts, store, influxStore, caches, clock)
+	productionBackends := backends{
+		postgres: store,
+		influx:   influxStore,
+		caches:   caches,
+		clock:    clock,
+	}
+	v, cleanup4, err := newSources(ctx, productionSettings, opts, productionBackends)
 	if err != nil {
 		cleanup3()
 		cleanup2()

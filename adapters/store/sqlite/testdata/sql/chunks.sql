@@ -20,7 +20,8 @@ SELECT first_open, last_open, bars, data,
 
 -- selectChunksWithin
 SELECT first_open, last_open, bars, data,
-	(SELECT min(first_open) FROM chunks AS next WHERE next.series = chunks.series AND next.first_open > chunks.first_open) FROM chunks WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3;
+	(SELECT min(first_open) FROM chunks AS next WHERE next.series = chunks.series AND next.first_open > chunks.first_open) FROM chunks
+WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3;
 
 -- insertChunk
 INSERT INTO chunks (series, first_open, last_open, bars, data) VALUES (?, ?, ?, ?, ?);

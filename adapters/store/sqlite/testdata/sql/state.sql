@@ -13,7 +13,8 @@ UPDATE series SET revision = revision + 1, nonce = ?2 WHERE id = ?1 RETURNING re
 
 -- upsertBlock
 INSERT INTO blocks (series, block, rows, revision, nonce) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (series, block) DO UPDATE SET rows = rows + excluded.rows, revision = excluded.revision, nonce = excluded.nonce;
+ON CONFLICT (series, block) DO UPDATE
+SET rows = rows + excluded.rows, revision = excluded.revision, nonce = excluded.nonce;
 
 -- deleteBlock
 DELETE FROM blocks WHERE series = ? AND block = ?;
