@@ -49,8 +49,8 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 		return t.checkStillCovered(ctx, call, read, q)
 	}
 
-	isNew, err := t.states.continuity(call.Store, q.Key, t.wholeRange(q)).Add(state, t.reading.rangeRead())
-	if err == nil && isNew && !t.route.holds(t, call.Store, q, state) {
+	state, err := t.states.continuity(call.Store, q.Key, t.wholeRange(q)).Add(state, t.reading.rangeRead())
+	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
 	}
 

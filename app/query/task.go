@@ -19,7 +19,7 @@ type task struct {
 	route    route
 	result   result
 	reading  reading
-	states   seriesStates
+	states   *seriesStates // shared with the task for the bar before the range
 
 	all         allBars     // consumer without a limit
 	limited     limitedBars // consumer with First or Last
@@ -27,6 +27,7 @@ type task struct {
 
 	localExtents []domain.Extent // of the preferred store, where its cache had them in memory at the start
 	ownExtents   extentSet       // extents, where no other task shares them
+	ownStates    seriesStates
 }
 
 // newTask validates and clamps the request. It does no I/O.
@@ -40,7 +41,7 @@ func (p *Provider) newTask(op string, r domain.DataRequest, now time.Time) (*tas
 		return nil, t.query.call.Refuse(err)
 	}
 	t.ownExtents.init(p.stores, t.query.symbol[:])
-	t.extents = &t.ownExtents
+	t.extents, t.states = &t.ownExtents, &t.ownStates
 
 	return t, nil
 }
@@ -50,16 +51,17 @@ func (t *task) restart() *task {
 	again := &task{provider: t.provider, query: t.query}
 	again.query.call.Subject = &again.query.request.Key
 	again.ownExtents.init(t.provider.stores, again.query.symbol[:])
-	again.extents = &again.ownExtents
+	again.extents, again.states = &again.ownExtents, &again.ownStates
 
 	return again
 }
 
-// lastBefore returns a task for the last bar before end, at the same instant and with the same coverage.
+// lastBefore returns a task for the last bar before end, at the same instant, with the same coverage and in the same
+// states of the stored series.
 func (t *task) lastBefore(end time.Time) (*task, error) {
 	q := &t.query
 	r := domain.DataRequest{Key: q.key(), End: end, Last: 1, Quality: q.request.Quality, Resample: q.request.Resample}
-	before := &task{provider: t.provider, extents: t.extents}
+	before := &task{provider: t.provider, extents: t.extents, states: t.states}
 	if err := before.query.init(q.call.Op, r, q.now, t.provider); err != nil {
 		return nil, q.call.Refuse(err)
 	}

@@ -24,7 +24,7 @@ const exitCodes = `    0  success
     1  failure for a reason not listed here, or for several different reasons; diff: bars differ
     2  invalid command line, configuration or file; the message says where
     3  unknown symbol, or no data
-    4  a store is unavailable, overloaded or too slow: a retry may succeed
+    4  a store is unavailable, overloaded or too slow, or its data changed meanwhile: a retry may succeed
     5  stored data is corrupt or breaks a quality rule
     6  a limit refuses the request
     7  a store denies access, or its schema is missing or of another version
@@ -46,6 +46,7 @@ func exitCode(err error) int {
 		{ports.ErrUnavailable, exitUnavailable},
 		{ports.ErrOverloaded, exitUnavailable},
 		{ports.ErrTimeout, exitUnavailable},
+		{ports.ErrConflict, exitUnavailable},
 		{ports.ErrCorruptData, exitCorrupt},
 		{ports.ErrIncomplete, exitCorrupt},
 		{ports.ErrAuth, exitForbidden},

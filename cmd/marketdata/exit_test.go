@@ -15,7 +15,7 @@ func TestExitCode(t *testing.T) {
 		exitFailed:      {errors.New("some fault"), ports.ErrInternal},
 		exitInvalid:     {ports.ErrInvalid, userError{errors.New("no such file")}},
 		exitNotFound:    {ports.ErrNotFound},
-		exitUnavailable: {ports.ErrUnavailable, ports.ErrOverloaded, ports.ErrTimeout},
+		exitUnavailable: {ports.ErrUnavailable, ports.ErrOverloaded, ports.ErrTimeout, ports.ErrConflict},
 		exitCorrupt:     {ports.ErrCorruptData, ports.ErrIncomplete},
 		exitTooLarge:    {ports.ErrTooLarge},
 		exitForbidden:   {ports.ErrAuth, ports.ErrPermission, ports.ErrSchema},

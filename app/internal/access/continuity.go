@@ -31,24 +31,22 @@ func (c *Continuity) Query() ports.StateQuery {
 	return q
 }
 
-// Add records a read of r that saw the state, which is nil where the store keeps no versions. It reports whether the
-// state is another one than that of the read before, and returns ErrStateChanged where a range that was read before
-// changed.
-func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (isNew bool, err error) {
-	if state == nil {
-		return false, nil
-	}
-
-	isNew = c.state == nil || c.state.Version != state.Version
-	if isNew {
-		if c.state != nil && !c.state.SameWithin(state, c.Layout, c.read) {
-			return true, ErrStateChanged
+// Add records a read of r that saw the state, and returns the state whole, because a store may leave out the parts that
+// the query knew. It returns ErrStateChanged where a range that was read before changed.
+func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (*domain.SeriesState, error) {
+	switch {
+	case c.state == nil:
+		c.state = state
+	case c.state.Version != state.Version:
+		if !c.state.SameWithin(state, c.Layout, c.read) {
+			return nil, ErrStateChanged
 		}
 		c.state = state
 	}
+
 	c.read = Hull(c.read, r)
 
-	return isNew, nil
+	return c.state, nil
 }
 
 // Hull returns the range from the first to the last instant of both.

@@ -71,20 +71,19 @@ func TickPages[T domain.Tick](
 		for !q.Range.Empty() {
 			q.State = continuity.Query()
 			read, next, err := tickPage(ctx, c, port, q)
-			var isNew bool
-			if err == nil {
-				isNew, err = continuity.Add(read.State, domain.Range{Start: q.Range.Start, End: next})
+			if err == nil && read.State != nil {
+				before := continuity.state
+				read.State, err = continuity.Add(read.State, domain.Range{Start: q.Range.Start, End: next})
 				err = c.Conflict(err)
+				if read.State == before {
+					read.State = nil
+				}
 			}
 			if err != nil {
 				yield(ports.Piece[domain.Ticks[T]]{}, err)
 				return
 			}
-
-			if !isNew {
-				read.State = nil
-			}
-			if (read.Rows.Len() > 0 || isNew) && !yield(read, nil) {
+			if (read.Rows.Len() > 0 || read.State != nil) && !yield(read, nil) {
 				return
 			}
 

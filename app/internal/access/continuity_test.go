@@ -1,0 +1,76 @@
+package access_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// day is from one day of January 2024 to another; ticks have a block for each day.
+func day(from, to int) domain.Range {
+	return domain.Range{
+		Start: time.Date(2024, 1, from, 0, 0, 0, 0, time.UTC), End: time.Date(2024, 1, to, 0, 0, 0, 0, time.UTC),
+	}
+}
+
+// stateOf is a state with a block for each day from the 1st on, of the versions given.
+func stateOf(version int64, covered domain.Range, blocks ...int64) *domain.SeriesState {
+	s := &domain.SeriesState{Version: domain.Version{Revision: version, Nonce: 1}, Coverage: []domain.Range{covered}}
+	first := domain.TickBlocks().Index(domain.MicrosFloor(day(1, 2).Start))
+	for i, b := range blocks {
+		block := domain.BlockState{Index: first + int64(i), Rows: 1, Version: domain.Version{Revision: b, Nonce: 1}}
+		s.Blocks = append(s.Blocks, block)
+	}
+
+	return s
+}
+
+func TestContinuity(t *testing.T) {
+	t.Parallel()
+	before := stateOf(3, day(1, 4), 1, 2, 3)
+	for name, c := range map[string]struct {
+		next    *domain.SeriesState
+		changed bool
+	}{
+		"the same version, whose parts are left out": {&domain.SeriesState{Version: before.Version}, false},
+		"a change after the range that was read":     {stateOf(4, day(1, 4), 1, 2, 4), false},
+		"more coverage after it":                     {stateOf(4, day(1, 9), 1, 2, 3), false},
+		"a change in the range":                      {stateOf(4, day(1, 4), 1, 4, 3), true},
+		"a deletion in the range":                    {stateOf(4, day(1, 4), 1), true},
+		"less coverage in the range":                 {stateOf(4, day(2, 4), 1, 2, 3), true},
+		"a restore with another write":               {restored(before), true},
+	} {
+		reads := access.Continuity{Layout: domain.TickBlocks(), Whole: day(1, 9)}
+		if q := reads.Query(); q.Known != (domain.Version{}) || !q.Range.Equal(day(1, 9)) {
+			t.Errorf("%s: the first query is %+v", name, q)
+		}
+		if got, err := reads.Add(before, day(1, 3)); err != nil || got != before {
+			t.Fatalf("%s: the first read gave %+v, %v", name, got, err)
+		}
+		if q := reads.Query(); q.Known != before.Version {
+			t.Errorf("%s: the second query knows %s", name, q.Known)
+		}
+
+		got, err := reads.Add(c.next, day(3, 4))
+		if changed := errors.Is(err, access.ErrStateChanged) && errors.Is(err, ports.ErrConflict); changed != c.changed {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && len(got.Coverage) == 0 {
+			t.Errorf("%s: the state has no coverage", name)
+		}
+	}
+}
+
+// restored is another state of the same revision.
+func restored(s *domain.SeriesState) *domain.SeriesState {
+	other := *s
+	other.Version.Nonce = 2
+	other.Blocks = []domain.BlockState{s.Blocks[0], s.Blocks[1], s.Blocks[2]}
+	other.Blocks[1].Version.Nonce = 2
+
+	return &other
+}
