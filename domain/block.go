@@ -6,7 +6,10 @@ import (
 )
 
 const (
-	fixedBlockBars    = 4096 // bars of a block on a grid whose bars all have one length
+	// MaxBlockBars is the maximum number of bars in a block: on a grid whose bars all have one length, a block without a
+	// gap has as many.
+	MaxBlockBars = 4096
+
 	calendarBlockBars = 4000 // mean bars of a block on any other grid, where short months and days let a few more begin
 )
 
@@ -24,7 +27,7 @@ type BlockLayout struct{ lengthMicros int64 }
 // BarBlocks returns the blocks of a series of bars on the grid.
 func BarBlocks(g Grid) BlockLayout {
 	f := g.Frequency()
-	bars := int64(fixedBlockBars)
+	bars := int64(MaxBlockBars)
 	if f.Unit() == Month || f.Unit() >= Day && g.Zone() != "" {
 		bars = calendarBlockBars
 	}

@@ -64,7 +64,7 @@ func (r *reading) goOn(v *view, first, last ports.ChunkKey) {
 	if *r.cfg.ReadAhead == 0 || r.query.Last > 0 {
 		return
 	}
-	before := r.key(r.query.Key, r.cut, r.cut.index(first.Start)-1)
+	before := r.key(r.query.Key, r.cut, r.cut.Index(first.Start)-1)
 	if _, found := r.lookupNear(v, before, before.End); found == all {
 		r.readAhead(v, last)
 	}
@@ -75,7 +75,7 @@ func (r *reading) readAhead(v *view, last ports.ChunkKey) {
 	now := domain.MicrosFloor(r.clock.Now())
 	var lacking []lack
 	var keys []ports.ChunkKey
-	at := r.cut.index(last.Start)
+	at := r.cut.Index(last.Start)
 	for i := range int64(*r.cfg.ReadAhead) {
 		key := r.key(r.query.Key, r.cut, at+1+i)
 		if key.Start >= now || key.Start >= key.End {

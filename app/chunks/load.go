@@ -131,7 +131,7 @@ func (n *run) finish(ctx context.Context, held []domain.Extent) error {
 		if err != nil {
 			return n.broken("%w", err)
 		}
-		if bars.Len() > fixedBars {
+		if bars.Len() > domain.MaxBlockBars {
 			return n.broken("a chunk of %d bars", bars.Len())
 		}
 		f.chunk = n.chunk(f.key.ChunkKey, bars, held)
@@ -189,7 +189,7 @@ func (n *run) chunk(key ports.ChunkKey, bars domain.Series, held []domain.Extent
 	g, read := key.Series.Grid, n.view.stamp
 	c := ports.Chunk{Bars: bars, ReadAt: read, ClosedBefore: min(max(domain.MicrosFloor(n.horizon(g, n.now)), key.Start), key.End)}
 	c.Claims = [2]uint64{claims(held, key.Start, c.ClosedBefore), claims(held, c.ClosedBefore, key.End)}
-	verdict := domain.NewValidator(rangeOf(key.Start, key.End), latest.Time()).Check(bars)
+	verdict := domain.NewValidator(rangeOf(key.Start, key.End), latest).Check(bars)
 	c.Validated = len(verdict.Findings) == 0
 
 	isSettled := c.ClosedBefore == key.End

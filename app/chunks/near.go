@@ -10,8 +10,8 @@ import (
 
 // LocalBars answers from the near cache alone, where everything is claimed, there, and to be believed.
 func (s *Store) LocalBars(room []ports.CachedBars, q ports.BarQuery) ([]ports.CachedBars, bool) {
-	c := cutOf(q.Key.Grid)
-	from, to := c.span(q.Range)
+	c := domain.BarBlocks(q.Key.Grid)
+	from, to := c.Span(q.Range)
 	few := q.First > 0 || q.Last > 0
 	if !few && to-from > windowChunks {
 		return nil, false
@@ -83,8 +83,8 @@ func end(bars domain.Series, n int, last bool) domain.Series {
 
 // CachedRanges is the parts of the range for which no read of the store is needed now.
 func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Range {
-	c := cutOf(q.Key.Grid)
-	from, to := c.span(q.Range)
+	c := domain.BarBlocks(q.Key.Grid)
+	from, to := c.Span(q.Range)
 	v, ok := s.nearView(q.Key)
 	if !ok || to-from > int64(s.cfg.MaxChunks) {
 		return nil

@@ -27,12 +27,12 @@ var errAside = errors.New("not through the cache")
 type reading struct {
 	*Store
 	query ports.BarQuery
-	cut   cut
+	cut   domain.BlockLayout
 }
 
 // yield hands out the answer.
 func (r *reading) yield(ctx context.Context, yield func(ports.CachedBars, error) bool) {
-	from, to := r.cut.span(r.query.Range)
+	from, to := r.cut.Span(r.query.Range)
 	if from == to {
 		return
 	}
@@ -55,7 +55,7 @@ func (r *reading) yield(ctx context.Context, yield func(ports.CachedBars, error)
 		})
 		if errors.Is(err, errAside) {
 			rest := r.query
-			start, _ := r.cut.bounds(from)
+			start, _ := r.cut.Bounds(from)
 			rest.Range = rest.Range.Intersect(domain.Range{Start: start.Time(), End: rest.Range.End})
 			r.aside(ctx, rest, yield)
 

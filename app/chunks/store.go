@@ -131,7 +131,7 @@ func (s *Store) pieces(ctx context.Context, q ports.BarQuery, used *atomic.Bool)
 			yield(ports.CachedBars{}, s.interrupted(q.Key, err))
 			return
 		}
-		r := reading{Store: s, query: q, cut: cutOf(q.Key.Grid)}
+		r := reading{Store: s, query: q, cut: domain.BarBlocks(q.Key.Grid)}
 		r.yield(ctx, yield)
 	}
 }

@@ -28,7 +28,7 @@ func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 	left := s.cfg.MaxChunks
 	var batches []*batch
 	for _, q := range queries {
-		r := &reading{Store: s, query: q, cut: cutOf(q.Key.Grid)}
+		r := &reading{Store: s, query: q, cut: domain.BarBlocks(q.Key.Grid)}
 		lacking, v, ok := r.lacks(ctx)
 		if !ok || len(lacking) > left {
 			continue
@@ -53,14 +53,14 @@ func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 
 // needed is the chunks from, and up to, which bars of the query lie where there is no gap between them.
 func (r *reading) needed() (from, to int64) {
-	from, to = r.cut.span(r.query.Range)
+	from, to = r.cut.Span(r.query.Range)
 	start, until := r.query.Range.Micros()
 	bar := r.query.Key.Grid.Frequency().Nominal().Microseconds()
 	if few := int64(r.query.Last); few > 0 && few < int64(until-start)/bar {
-		from = r.cut.index(until - domain.Micros(few*bar))
+		from = r.cut.Index(until - domain.Micros(few*bar))
 	}
 	if few := int64(r.query.First); few > 0 && few < int64(until-start)/bar {
-		to = r.cut.index(start+domain.Micros(few*bar)-1) + 1
+		to = r.cut.Index(start+domain.Micros(few*bar)-1) + 1
 	}
 
 	return from, to

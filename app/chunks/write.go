@@ -24,7 +24,7 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.
 // ReplaceBars replaces in the store and invalidates the chunks of the range.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	touched := r
-	if from, to := cutOf(bars.Key().Grid).span(r); to-from > maxDeletes { // only where bars can be
+	if from, to := domain.BarBlocks(bars.Key().Grid).Span(r); to-from > maxDeletes { // only where bars can be
 		if held, err := s.next.Extents(ctx, bars.Key().Symbol); err == nil {
 			touched = reach(held, bars, r)
 		}
@@ -107,8 +107,8 @@ func (s *Store) forget(ctx context.Context, key domain.SeriesKey, r domain.Range
 	}
 	state, g, skew := s.states.of(key), key.Grid, s.skew()
 	now := s.clock.Now()
-	c := cutOf(g)
-	from, to := c.span(r.Intersect(domain.Range{Start: r.Start, End: s.horizon(g, now.Add(skew))})) // also what others take for settled
+	c := domain.BarBlocks(g)
+	from, to := c.Span(r.Intersect(domain.Range{Start: r.Start, End: s.horizon(g, now.Add(skew))})) // also what others take for settled
 	long := to-from > maxDeletes
 	state.touch(func(at ports.WallMicros, d *distrust) {
 		at += ports.WallMicros(skew.Microseconds())
