@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 )
@@ -12,7 +13,7 @@ type SeriesState struct {
 	// Coverage is the declared coverage of the whole series: ascending, disjoint, not touching.
 	Coverage []Range
 
-	// Blocks has the blocks with rows, ascending: at least those that overlap the range that was read.
+	// Blocks has the blocks with rows, ascending: at least those of the rows that were read.
 	Blocks []BlockState
 }
 
@@ -44,6 +45,22 @@ func (s *SeriesState) SameWithin(o *SeriesState, layout BlockLayout, r Range) bo
 
 	return slices.EqualFunc(ClipRanges(s.Coverage, r), ClipRanges(o.Coverage, r), Range.Equal) &&
 		slices.Equal(s.blocksWithin(layout, r), o.blocksWithin(layout, r))
+}
+
+// WithBlocks returns the state with more blocks of the same version. blocks must ascend.
+func (s *SeriesState) WithBlocks(blocks []BlockState) *SeriesState {
+	byIndex := func(b BlockState, index int64) int { return cmp.Compare(b.Index, index) }
+	merged := s.Blocks
+	for _, b := range blocks {
+		if at, found := slices.BinarySearchFunc(merged, b.Index, byIndex); !found {
+			merged = slices.Insert(slices.Clip(merged), at, b)
+		}
+	}
+	if len(merged) == len(s.Blocks) {
+		return s
+	}
+
+	return &SeriesState{Version: s.Version, Coverage: s.Coverage, Blocks: merged}
 }
 
 // blocksWithin returns the blocks that overlap r.

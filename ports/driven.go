@@ -18,8 +18,8 @@ type BarQuery struct {
 
 // StateQuery selects the parts of a state that a read returns beside those of its own range. The zero value adds none.
 type StateQuery struct {
-	Range domain.Range   // the state has the blocks of this range too
-	Known domain.Version // where the series still has this version, the state may have nothing but the version
+	Range domain.Range   // the state has the blocks of this range too, unless the series has the version Known
+	Known domain.Version // of a state that the caller has
 }
 
 // MaxBars returns an upper bound of the number of bars in the result.

@@ -24,7 +24,7 @@ type seriesRead struct {
 }
 
 // continuity returns that of the series, which begins with no read. The result is valid until the next call.
-func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey, whole domain.Range) *access.Continuity {
+func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey) *access.Continuity {
 	for i := range s.series {
 		if r := &s.series[i]; r.store == store && r.key == key {
 			return &r.Continuity
@@ -34,9 +34,8 @@ func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey, who
 	if s.series == nil {
 		s.series = s.buf[:0]
 	}
-	s.series = append(s.series, seriesRead{
-		store: store, key: key, Continuity: access.Continuity{Layout: domain.BarBlocks(key.Grid), Whole: whole},
-	})
+	layout := domain.BarBlocks(key.Grid)
+	s.series = append(s.series, seriesRead{store: store, key: key, Continuity: access.Continuity{Layout: layout}})
 
 	return &s.series[len(s.series)-1].Continuity
 }
@@ -49,7 +48,7 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 		return t.checkStillCovered(ctx, call, read, q)
 	}
 
-	state, err := t.states.continuity(call.Store, q.Key, t.wholeRange(q)).Add(state, t.reading.rangeRead())
+	state, err := t.states.continuity(call.Store, q.Key).Add(state, t.reading.rangeRead())
 	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
 	}

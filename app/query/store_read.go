@@ -43,7 +43,7 @@ func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery)
 	s := t.provider.stores.ByName(read.Source)
 	call := t.query.call.For(s)
 	if s.Cache == nil {
-		q.State = t.states.continuity(s, q.Key, t.wholeRange(q)).Query()
+		q.State = t.states.continuity(s, q.Key).Query()
 	}
 	t.beginReading(s, q)
 	c := &t.reading.collector

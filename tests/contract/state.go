@@ -25,9 +25,9 @@ type states struct {
 
 // stateQuery is a read of the series of most laws.
 type stateQuery struct {
-	r     domain.Range
-	first int
-	state ports.StateQuery
+	r           domain.Range
+	first, last int
+	state       ports.StateQuery
 }
 
 func barStates() states {
@@ -53,7 +53,7 @@ func barStates() states {
 			return covered, err
 		},
 		read: func(ctx context.Context, s Store, q stateQuery) (int, *domain.SeriesState, error) {
-			query := ports.BarQuery{Key: key, Range: q.r, First: q.first, State: q.state}
+			query := ports.BarQuery{Key: key, Range: q.r, First: q.first, Last: q.last, State: q.state}
 			b, state, err := collectState(key, s.Bars.ReadBars(ctx, query))
 			return b.Len(), state, err
 		},
@@ -81,7 +81,7 @@ func tickStates[D data[D]](f form[D]) states {
 			return covered, err
 		},
 		read: func(ctx context.Context, s Store, q stateQuery) (rows int, state *domain.SeriesState, err error) {
-			query := ports.TickQuery{Symbol: key.Symbol, Range: q.r, First: q.first, State: q.state}
+			query := ports.TickQuery{Symbol: key.Symbol, Range: q.r, First: q.first, Last: q.last, State: q.state}
 			for piece, err := range f.stream(ctx, s, query) {
 				if err != nil {
 					return rows, state, err
@@ -210,7 +210,7 @@ func stateLaws(f states) []law[Store] {
 		},
 		{
 			name: "state/blocks_of_a_wider_range",
-			text: "the state has the blocks of the range that the query names for it, in addition to those of the " +
+			text: "the state has the blocks of the rows that are read, and of the range that the query names for it" +
 				"range that is read",
 			check: func(ctx context.Context, s Store) error {
 				whole := span(f.block(0, 0), f.block(4, 0))
@@ -228,6 +228,17 @@ func stateLaws(f states) []law[Store] {
 				_, wider, err := f.read(ctx, s, stateQuery{r: span(second, second+1), state: ports.StateQuery{Range: whole}})
 				if err != nil {
 					return err
+				}
+				for _, q := range []stateQuery{{r: whole, first: 1}, {r: whole, last: 1}} {
+					_, limited, err := f.read(ctx, s, q)
+					if err != nil {
+						return err
+					}
+
+					want := all.Blocks[q.last*2] // of the first row, or of the last
+					if !slices.Contains(limited.Blocks, want) {
+						return fmt.Errorf("a read of first %d last %d has the blocks %v, without %v", q.first, q.last, limited.Blocks, want)
+					}
 				}
 				if len(all.Blocks) != 3 || !all.SameWithin(&domain.SeriesState{Coverage: wider.Coverage, Blocks: wider.Blocks}, f.layout, whole) {
 					return fmt.Errorf("got the blocks %v, want %v", wider.Blocks, all.Blocks)

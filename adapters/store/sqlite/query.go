@@ -198,15 +198,15 @@ const (
 	insertSymbols   = `INSERT INTO symbols (` + symbolColumns + `) VALUES `
 	symbolValues    = `(?, ?, ?, ?, ?, ?, ?)`
 
-	// selectSeriesVersion selects a series and its version. Parameters: symbol, grid, kind.
-	selectSeriesVersion = `SELECT id, revision, nonce FROM series WHERE symbol = ? AND grid = ? AND kind = ?`
+	// selectCoverage selects a series, its version and its coverage, a row for each range. Parameters: symbol, grid, kind.
+	selectCoverage = `SELECT id, revision, nonce, range_start, range_end FROM series
+LEFT JOIN extents ON extents.series = series.id
+WHERE symbol = ? AND grid = ? AND kind = ? ORDER BY range_start`
 
-	// selectState selects the coverage of a series, then its blocks in a range. Parameters: series, first block, end.
-	selectState = `SELECT a, b, revision, nonce FROM (
-	SELECT 0 AS part, range_start AS a, range_end AS b, NULL AS revision, NULL AS nonce FROM extents WHERE series = ?1
-	UNION ALL
-	SELECT 1, block, rows, revision, nonce FROM blocks WHERE series = ?1 AND block >= ?2 AND block < ?3
-) ORDER BY part, a`
+	// selectBlocks selects the blocks of a series in a range. Parameters: series, first block, end.
+	selectBlocks = `SELECT block, rows, revision, nonce FROM blocks
+WHERE series = ? AND block >= ? AND block < ? ORDER BY block`
+	selectLastBlocks = selectBlocks + ` DESC`
 
 	// updateVersion gives a series its next revision, and returns it. Parameters: series, nonce.
 	updateVersion = `UPDATE series SET revision = revision + 1, nonce = ?2 WHERE id = ?1 RETURNING revision`

@@ -35,7 +35,8 @@ func goldenSQL() map[string][]namedSQL {
 		"quotes": tickStatements("quoteSQL", quoteSQL),
 		"series": {{"selectSeries", selectSeries}, {"insertSeries", insertSeries}},
 		"state": {
-			{"selectSeriesVersion", selectSeriesVersion}, {"selectState", selectState}, {"updateVersion", updateVersion},
+			{"selectCoverage", selectCoverage}, {"selectBlocks", selectBlocks}, {"selectLastBlocks", selectLastBlocks},
+			{"updateVersion", updateVersion},
 			{"upsertBlock", upsertBlock}, {"deleteBlock", deleteBlock}, {"deleteEmptyBlocks", deleteEmptyBlocks},
 		},
 		"symbols": {

@@ -19,7 +19,7 @@ import (
 // until it finds the first bar.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	return singleUse(ctx, "read bars", q.Key.String(), func(yield func(ports.Piece[domain.Series]) bool) error {
-		state := stateQuery{newSeriesRow(q.Key), domain.BarBlocks(q.Key.Grid), q.Range, q.State}
+		state := stateQuery{newSeriesRow(q.Key), domain.BarBlocks(q.Key.Grid), q.Range, q.First, q.Last, q.State}
 		pieces := statePieces[domain.Series]{empty: domain.EmptySeries(q.Key), yield: yield}
 		return pieces.read(ctx, s, state, func(tx snapshot) error { return s.readBars(ctx, tx, q, pieces.put) })
 	})

@@ -3,8 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -58,70 +58,97 @@ func (p *statePieces[D]) put(rows D) bool {
 	return p.yield(piece)
 }
 
-// stateQuery selects the state of a series.
+// stateQuery selects the state of a series for a read.
 type stateQuery struct {
-	series seriesRow
-	layout domain.BlockLayout
-	within domain.Range // that is read
+	series      seriesRow
+	layout      domain.BlockLayout
+	within      domain.Range // of the read
+	first, last int          // of the read
 	ports.StateQuery
 }
 
 // readState returns the state of a series; that of one without a row is empty.
 func (s *Store) readState(ctx context.Context, tx snapshot, q stateQuery) (*domain.SeriesState, error) {
 	state := &domain.SeriesState{}
-	var id, nonce int64
-	stmt := tx.StmtContext(ctx, s.seriesStmt) //nolint:sqlclosecheck // the end of the transaction closes it
-	row := stmt.QueryRowContext(ctx, q.series.Symbol, q.series.Grid, q.series.Kind)
-	err := row.Scan(&id, &state.Version.Revision, &nonce)
-	if errors.Is(err, sql.ErrNoRows) {
-		return state, nil
-	}
-	if err != nil {
-		return nil, withPhase(ports.PhaseQuery, err)
+	id, err := s.readCoverage(ctx, tx, q.series, state)
+	if err != nil || id == 0 {
+		return state, err
 	}
 
-	state.Version.Nonce = uint64(nonce)
-	if state.Version == q.Known {
-		return state, nil
+	part := q
+	if state.Version != q.Known && !q.Range.Empty() {
+		part.within, part.first, part.last = spanOf(q.within, q.Range), 0, 0
 	}
 
-	from, to := q.layout.Span(spanOf(q.within, q.Range))
-	rows, err := tx.StmtContext(ctx, s.stateStmt).QueryContext(ctx, id, from, to) //nolint:sqlclosecheck // as above
+	return state, s.readBlocks(ctx, tx, id, part, state)
+}
+
+// readCoverage adds version and coverage to the state, and returns the id of the series; 0 if there is none.
+func (s *Store) readCoverage(ctx context.Context, tx snapshot, r seriesRow, state *domain.SeriesState) (int64, error) {
+	stmt := tx.StmtContext(ctx, s.coverageStmt) //nolint:sqlclosecheck // the end of the transaction closes it
+	rows, err := stmt.QueryContext(ctx, r.Symbol, r.Grid, r.Kind)
 	if err != nil {
-		return nil, withPhase(ports.PhaseQuery, err)
+		return 0, withPhase(ports.PhaseQuery, err)
 	}
 
 	defer func() { _ = rows.Close() }() // rows.Err reports the same errors
+	var id, nonce int64
 	for rows.Next() {
-		var row stateRow
-		if err := rows.Scan(&row.a, &row.b, &row.revision, &row.nonce); err != nil {
-			return nil, withPhase(ports.PhaseRead, err)
+		var start, end sql.Null[int64] // NULL without coverage
+		if err := rows.Scan(&id, &state.Version.Revision, &nonce, &start, &end); err != nil {
+			return 0, withPhase(ports.PhaseRead, err)
 		}
-		row.addTo(state)
+		if start.Valid {
+			state.Coverage = append(state.Coverage, extentRow{domain.Micros(start.V), domain.Micros(end.V)}.timeRange())
+		}
 	}
 	if err := rows.Err(); err != nil {
-		return nil, withPhase(ports.PhaseRead, err)
+		return 0, withPhase(ports.PhaseRead, err)
 	}
 
-	return state, nil
+	state.Version.Nonce = uint64(nonce)
+
+	return id, nil
 }
 
-// stateRow is a row of selectState: a covered range, or a block where it has a version.
-type stateRow struct {
-	a, b            int64
-	revision, nonce sql.Null[int64]
-}
-
-func (r stateRow) addTo(state *domain.SeriesState) {
-	if !r.revision.Valid {
-		covered := domain.Range{Start: domain.Micros(r.a).Time(), End: domain.Micros(r.b).Time()}
-		state.Coverage = append(state.Coverage, covered)
-		return
+// readBlocks adds the blocks of the read to the state. With first or last it ends once the blocks have as many rows,
+// of which those in a block that the range cuts do not count.
+func (s *Store) readBlocks(ctx context.Context, tx snapshot, id int64, q stateQuery, state *domain.SeriesState) error {
+	stmt := s.blocksStmt
+	if q.last > 0 {
+		stmt = s.lastBlocksStmt
+	}
+	from, to := q.layout.Span(q.within)
+	rows, err := tx.StmtContext(ctx, stmt).QueryContext(ctx, id, from, to) //nolint:sqlclosecheck // as above
+	if err != nil {
+		return withPhase(ports.PhaseQuery, err)
 	}
 
-	state.Blocks = append(state.Blocks, domain.BlockState{
-		Index: r.a, Rows: int(r.b), Version: domain.Version{Revision: r.revision.V, Nonce: uint64(r.nonce.V)},
-	})
+	defer func() { _ = rows.Close() }() // rows.Err reports the same errors
+	left := q.first + q.last
+	for rows.Next() {
+		var b domain.BlockState
+		var nonce int64
+		if err := rows.Scan(&b.Index, &b.Rows, &b.Version.Revision, &nonce); err != nil {
+			return withPhase(ports.PhaseRead, err)
+		}
+
+		b.Version.Nonce = uint64(nonce)
+		state.Blocks = append(state.Blocks, b)
+		if isCut := b.Index == from || b.Index == to-1; left > 0 && !isCut {
+			if left -= b.Rows; left <= 0 {
+				break
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return withPhase(ports.PhaseRead, err)
+	}
+	if q.last > 0 {
+		slices.Reverse(state.Blocks)
+	}
+
+	return nil
 }
 
 // spanOf returns the range from the first to the last instant of both.

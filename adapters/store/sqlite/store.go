@@ -40,7 +40,7 @@ type Store struct {
 	writer *sql.DB // one connection, because SQLite has one writer and waiting for the connection respects the context
 	reader *sql.DB // cannot write
 
-	seriesStmt, stateStmt, chunksStmt, lastChunksStmt *sql.Stmt // of reader
+	coverageStmt, blocksStmt, lastBlocksStmt, chunksStmt, lastChunksStmt *sql.Stmt // of reader
 }
 
 var (
@@ -115,7 +115,7 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 		stmt **sql.Stmt
 		text string
 	}{
-		{&s.seriesStmt, selectSeriesVersion}, {&s.stateStmt, selectState},
+		{&s.coverageStmt, selectCoverage}, {&s.blocksStmt, selectBlocks}, {&s.lastBlocksStmt, selectLastBlocks},
 		{&s.chunksStmt, selectChunks}, {&s.lastChunksStmt, selectLastChunks},
 	} {
 		if *p.stmt, err = s.reader.PrepareContext(ctx, p.text); err != nil { //nolint:sqlclosecheck // s.close closes it
@@ -155,7 +155,7 @@ func connect(path, options string) (*sql.DB, error) {
 // which a reader may not do.
 func (s *Store) close() error {
 	var errs []error
-	for _, stmt := range []*sql.Stmt{s.seriesStmt, s.stateStmt, s.chunksStmt, s.lastChunksStmt} {
+	for _, stmt := range []*sql.Stmt{s.coverageStmt, s.blocksStmt, s.lastBlocksStmt, s.chunksStmt, s.lastChunksStmt} {
 		if stmt != nil {
 			errs = append(errs, stmt.Close())
 		}

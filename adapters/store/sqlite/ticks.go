@@ -118,7 +118,7 @@ func readTicks[T domain.Tick](
 }
 
 func (t *tickTable[T]) stateQuery(q ports.TickQuery) stateQuery {
-	return stateQuery{newTickSeriesRow(q.Symbol, t.kind), domain.TickBlocks(), q.Range, q.State}
+	return stateQuery{newTickSeriesRow(q.Symbol, t.kind), domain.TickBlocks(), q.Range, q.First, q.Last, q.State}
 }
 
 // read yields the ticks of a query in batches until yield returns false.

@@ -15,33 +15,32 @@ var ErrStateChanged = fmt.Errorf("the data changed while it was read; repeat the
 // for one goroutine.
 type Continuity struct {
 	Layout domain.BlockLayout
-	Whole  domain.Range // everything that the request may read
 
-	state *domain.SeriesState // of the last read that saw a new one
+	state *domain.SeriesState // of the last read, with the blocks of all that was read
 	read  domain.Range        // from the first to the last instant that was read
 }
 
 // Query returns the parts of the state that the next read needs.
 func (c *Continuity) Query() ports.StateQuery {
-	q := ports.StateQuery{Range: c.Whole}
-	if c.state != nil {
-		q.Known = c.state.Version
+	if c.state == nil {
+		return ports.StateQuery{}
 	}
 
-	return q
+	return ports.StateQuery{Range: c.read, Known: c.state.Version}
 }
 
-// Add records a read of r that saw the state, and returns the state whole, because a store may leave out the parts that
-// the query knew. It returns ErrStateChanged where a range that was read before changed.
+// Add records a read of r that saw the state, and returns the state with the blocks of all that was read. It returns
+// ErrStateChanged where a range that was read before changed.
 func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (*domain.SeriesState, error) {
 	switch {
 	case c.state == nil:
 		c.state = state
-	case c.state.Version != state.Version:
-		if !c.state.SameWithin(state, c.Layout, c.read) {
-			return nil, ErrStateChanged
-		}
+	case c.state.Version == state.Version:
+		c.state = c.state.WithBlocks(state.Blocks)
+	case c.state.SameWithin(state, c.Layout, c.read):
 		c.state = state
+	default:
+		return nil, ErrStateChanged
 	}
 
 	c.read = Hull(c.read, r)

@@ -44,15 +44,15 @@ func TestContinuity(t *testing.T) {
 		"less coverage in the range":                 {stateOf(4, day(2, 4), 1, 2, 3), true},
 		"a restore with another write":               {restored(before), true},
 	} {
-		reads := access.Continuity{Layout: domain.TickBlocks(), Whole: day(1, 9)}
-		if q := reads.Query(); q.Known != (domain.Version{}) || !q.Range.Equal(day(1, 9)) {
+		reads := access.Continuity{Layout: domain.TickBlocks()}
+		if q := reads.Query(); q != (ports.StateQuery{}) {
 			t.Errorf("%s: the first query is %+v", name, q)
 		}
 		if got, err := reads.Add(before, day(1, 3)); err != nil || got != before {
 			t.Fatalf("%s: the first read gave %+v, %v", name, got, err)
 		}
-		if q := reads.Query(); q.Known != before.Version {
-			t.Errorf("%s: the second query knows %s", name, q.Known)
+		if q := reads.Query(); q.Known != before.Version || !q.Range.Equal(day(1, 3)) {
+			t.Errorf("%s: the second query is %+v", name, q)
 		}
 
 		got, err := reads.Add(c.next, day(3, 4))

@@ -67,7 +67,7 @@ func TickPages[T domain.Tick](
 	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery,
 ) iter.Seq2[ports.Piece[domain.Ticks[T]], error] {
 	return func(yield func(ports.Piece[domain.Ticks[T]], error) bool) {
-		continuity := Continuity{Layout: domain.TickBlocks(), Whole: q.Range}
+		continuity := Continuity{Layout: domain.TickBlocks()}
 		for !q.Range.Empty() {
 			q.State = continuity.Query()
 			read, next, err := tickPage(ctx, c, port, q)

@@ -1,12 +1,15 @@
--- selectSeriesVersion
-SELECT id, revision, nonce FROM series WHERE symbol = ? AND grid = ? AND kind = ?;
+-- selectCoverage
+SELECT id, revision, nonce, range_start, range_end FROM series
+LEFT JOIN extents ON extents.series = series.id
+WHERE symbol = ? AND grid = ? AND kind = ? ORDER BY range_start;
 
--- selectState
-SELECT a, b, revision, nonce FROM (
-	SELECT 0 AS part, range_start AS a, range_end AS b, NULL AS revision, NULL AS nonce FROM extents WHERE series = ?1
-	UNION ALL
-	SELECT 1, block, rows, revision, nonce FROM blocks WHERE series = ?1 AND block >= ?2 AND block < ?3
-) ORDER BY part, a;
+-- selectBlocks
+SELECT block, rows, revision, nonce FROM blocks
+WHERE series = ? AND block >= ? AND block < ? ORDER BY block;
+
+-- selectLastBlocks
+SELECT block, rows, revision, nonce FROM blocks
+WHERE series = ? AND block >= ? AND block < ? ORDER BY block DESC;
 
 -- updateVersion
 UPDATE series SET revision = revision + 1, nonce = ?2 WHERE id = ?1 RETURNING revision;
