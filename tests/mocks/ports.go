@@ -164,18 +164,18 @@ func (c *MockStoreReplaceBarsCall) DoAndReturn(f func(context.Context, domain.Se
 }
 
 // WriteBars mocks base method.
-func (m *MockStore) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
+func (m *MockStore) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "WriteBars", ctx, bars, claim)
+	ret := m.ctrl.Call(m, "WriteBars", ctx, bars, coverage)
 	ret0, _ := ret[0].(ports.WriteReport)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // WriteBars indicates an expected call of WriteBars.
-func (mr *MockStoreMockRecorder) WriteBars(ctx, bars, claim any) *MockStoreWriteBarsCall {
+func (mr *MockStoreMockRecorder) WriteBars(ctx, bars, coverage any) *MockStoreWriteBarsCall {
 	mr.mock.ctrl.T.Helper()
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteBars", reflect.TypeOf((*MockStore)(nil).WriteBars), ctx, bars, claim)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteBars", reflect.TypeOf((*MockStore)(nil).WriteBars), ctx, bars, coverage)
 	return &MockStoreWriteBarsCall{Call: call}
 }
 
@@ -425,18 +425,18 @@ func (c *MockTickStoreTickExtentsCall) DoAndReturn(f func(context.Context, ...do
 }
 
 // WriteQuotes mocks base method.
-func (m *MockTickStore) WriteQuotes(ctx context.Context, quotes domain.Quotes, claim domain.Range) (ports.WriteReport, error) {
+func (m *MockTickStore) WriteQuotes(ctx context.Context, quotes domain.Quotes, coverage domain.Range) (ports.WriteReport, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "WriteQuotes", ctx, quotes, claim)
+	ret := m.ctrl.Call(m, "WriteQuotes", ctx, quotes, coverage)
 	ret0, _ := ret[0].(ports.WriteReport)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // WriteQuotes indicates an expected call of WriteQuotes.
-func (mr *MockTickStoreMockRecorder) WriteQuotes(ctx, quotes, claim any) *MockTickStoreWriteQuotesCall {
+func (mr *MockTickStoreMockRecorder) WriteQuotes(ctx, quotes, coverage any) *MockTickStoreWriteQuotesCall {
 	mr.mock.ctrl.T.Helper()
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteQuotes", reflect.TypeOf((*MockTickStore)(nil).WriteQuotes), ctx, quotes, claim)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteQuotes", reflect.TypeOf((*MockTickStore)(nil).WriteQuotes), ctx, quotes, coverage)
 	return &MockTickStoreWriteQuotesCall{Call: call}
 }
 
@@ -464,18 +464,18 @@ func (c *MockTickStoreWriteQuotesCall) DoAndReturn(f func(context.Context, domai
 }
 
 // WriteTrades mocks base method.
-func (m *MockTickStore) WriteTrades(ctx context.Context, trades domain.Trades, claim domain.Range) (ports.WriteReport, error) {
+func (m *MockTickStore) WriteTrades(ctx context.Context, trades domain.Trades, coverage domain.Range) (ports.WriteReport, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "WriteTrades", ctx, trades, claim)
+	ret := m.ctrl.Call(m, "WriteTrades", ctx, trades, coverage)
 	ret0, _ := ret[0].(ports.WriteReport)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // WriteTrades indicates an expected call of WriteTrades.
-func (mr *MockTickStoreMockRecorder) WriteTrades(ctx, trades, claim any) *MockTickStoreWriteTradesCall {
+func (mr *MockTickStoreMockRecorder) WriteTrades(ctx, trades, coverage any) *MockTickStoreWriteTradesCall {
 	mr.mock.ctrl.T.Helper()
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteTrades", reflect.TypeOf((*MockTickStore)(nil).WriteTrades), ctx, trades, claim)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteTrades", reflect.TypeOf((*MockTickStore)(nil).WriteTrades), ctx, trades, coverage)
 	return &MockTickStoreWriteTradesCall{Call: call}
 }
 
