@@ -118,6 +118,18 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
+// Hull returns the range from the first to the last instant of both. An empty range adds nothing.
+func (r Range) Hull(o Range) Range {
+	switch {
+	case r.Empty():
+		return o
+	case o.Empty():
+		return r
+	}
+
+	return Range{Start: earlier(r.Start, o.Start), End: later(r.End, o.End)}
+}
+
 // ClipRanges returns the parts of the ranges in r. ranges must be ascending and disjoint, and is not changed.
 func ClipRanges(ranges []Range, r Range) []Range {
 	var clipped []Range

@@ -63,14 +63,19 @@ func (x *extentSet) plannedBars(s *access.Store, key domain.SeriesKey) []domain.
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
 
-	var planned []domain.Range
-	for _, e := range kept.extents {
+	return declaredRanges(kept.extents, key)
+}
+
+// declaredRanges returns the declared coverage of one series: ascending, disjoint.
+func declaredRanges(extents []domain.Extent, key domain.SeriesKey) []domain.Range {
+	var ranges []domain.Range
+	for _, e := range extents {
 		if e.Key == key && !e.Inferred {
-			planned = append(planned, e.Range)
+			ranges = append(ranges, e.Range)
 		}
 	}
 
-	return planned
+	return domain.MergeRanges(ranges)
 }
 
 // plannedTicks returns the coverage of the symbol's ticks that the plan was made with: ascending, disjoint.

@@ -20,14 +20,14 @@ type seriesStates struct {
 type seriesRead struct {
 	store *access.Store
 	key   domain.SeriesKey
-	access.Continuity
+	reads access.Continuity
 }
 
 // continuity returns that of the series, which begins with no read. The result is valid until the next call.
 func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey) *access.Continuity {
 	for i := range s.series {
 		if r := &s.series[i]; r.store == store && r.key == key {
-			return &r.Continuity
+			return &r.reads
 		}
 	}
 
@@ -35,9 +35,9 @@ func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey) *ac
 		s.series = s.buf[:0]
 	}
 	layout := domain.BarBlocks(key.Grid)
-	s.series = append(s.series, seriesRead{store: store, key: key, Continuity: access.Continuity{Layout: layout}})
+	s.series = append(s.series, seriesRead{store: store, key: key, reads: access.Continuity{Layout: layout}})
 
-	return &s.series[len(s.series)-1].Continuity
+	return &s.series[len(s.series)-1].reads
 }
 
 // checkState makes sure that the rows of a read belong to one state with all that the request read before, and that the
@@ -64,7 +64,7 @@ func (t *task) checkTickState(
 ) error {
 	planned := t.extents.plannedTicks(t.query.symbol[0], kind)
 	if state != nil {
-		whole := access.Hull(t.query.grid().Align(t.route.window.visible), r)
+		whole := t.query.grid().Align(t.route.window.visible).Hull(r)
 		if sameWithin(planned, state.Coverage, whole) {
 			return nil
 		}
@@ -90,7 +90,7 @@ func sameWithin(a, b []domain.Range, r domain.Range) bool {
 
 // wholeRange returns everything that the request may read of the queried series.
 func (t *task) wholeRange(q ports.BarQuery) domain.Range {
-	return access.Hull(t.query.grid().Align(t.route.window.visible), q.Range)
+	return t.query.grid().Align(t.route.window.visible).Hull(q.Range)
 }
 
 // holds reports whether the route is still right for the state of a series: a direct route needs coverage of what it
@@ -137,13 +137,7 @@ func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *p
 		}
 	}
 
-	var declared []domain.Range
-	for _, e := range extents {
-		if e.Key == q.Key && !e.Inferred {
-			declared = append(declared, e.Range)
-		}
-	}
-	if (&domain.SeriesState{Coverage: domain.MergeRanges(declared)}).Covers(q.Range) {
+	if (&domain.SeriesState{Coverage: declaredRanges(extents, q.Key)}).Covers(q.Range) {
 		return nil
 	}
 

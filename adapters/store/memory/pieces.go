@@ -174,16 +174,8 @@ func subtractRange(ranges []domain.Range, r domain.Range) []domain.Range {
 func (t *table[K, D]) span(lists ...[]D) domain.Range {
 	var span domain.Range
 	for _, pieces := range lists {
-		if len(pieces) == 0 {
-			continue
-		}
-
-		first, last := pieces[0].Range(), pieces[len(pieces)-1].Range()
-		if span.Empty() || first.Start.Before(span.Start) {
-			span.Start = first.Start
-		}
-		if last.End.After(span.End) {
-			span.End = last.End
+		if n := len(pieces); n > 0 {
+			span = span.Hull(pieces[0].Range()).Hull(pieces[n-1].Range())
 		}
 	}
 

@@ -64,7 +64,7 @@ type stateQuery struct {
 	layout      domain.BlockLayout
 	within      domain.Range // of the read
 	first, last int          // of the read
-	ports.StateQuery
+	other       ports.StateQuery
 }
 
 // readState returns the state of a series; that of one without a row is empty.
@@ -76,8 +76,8 @@ func (s *Store) readState(ctx context.Context, tx snapshot, q stateQuery) (*doma
 	}
 
 	part := q
-	if state.Version != q.Known && !q.Range.Empty() {
-		part.within, part.first, part.last = spanOf(q.within, q.Range), 0, 0
+	if state.Version != q.other.Known && !q.other.Range.Empty() {
+		part.within, part.first, part.last = q.within.Hull(q.other.Range), 0, 0
 	}
 
 	return state, s.readBlocks(ctx, tx, id, part, state)
@@ -151,25 +151,6 @@ func (s *Store) readBlocks(ctx context.Context, tx snapshot, id int64, q stateQu
 	return nil
 }
 
-// spanOf returns the range from the first to the last instant of both.
-func spanOf(a, b domain.Range) domain.Range {
-	switch {
-	case a.Empty():
-		return b
-	case b.Empty():
-		return a
-	}
-
-	if b.Start.Before(a.Start) {
-		a.Start = b.Start
-	}
-	if b.End.After(a.End) {
-		a.End = b.End
-	}
-
-	return a
-}
-
 // blockChanges are the blocks in which a write changed a row.
 type blockChanges struct {
 	layout domain.BlockLayout
@@ -197,8 +178,9 @@ func (c *blockChanges) lose(first, last domain.Micros) {
 		c.lost = map[int64]struct{}{}
 	}
 	for i := c.layout.Index(first); i <= c.layout.Index(last); i++ {
+		start, _ := c.layout.Bounds(i)
 		c.lost[i] = struct{}{}
-		c.added[i] += 0 // the block changed
+		c.add([]int64{int64(start)}, 0)
 	}
 }
 

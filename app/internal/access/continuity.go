@@ -43,26 +43,7 @@ func (c *Continuity) Add(state *domain.SeriesState, r domain.Range) (*domain.Ser
 		return nil, ErrStateChanged
 	}
 
-	c.read = Hull(c.read, r)
+	c.read = c.read.Hull(r)
 
 	return c.state, nil
-}
-
-// Hull returns the range from the first to the last instant of both.
-func Hull(a, b domain.Range) domain.Range {
-	if a.Empty() {
-		return b
-	}
-	if b.Empty() {
-		return a
-	}
-
-	if b.Start.Before(a.Start) {
-		a.Start = b.Start
-	}
-	if b.End.After(a.End) {
-		a.End = b.End
-	}
-
-	return a
 }
