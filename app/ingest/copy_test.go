@@ -12,6 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // memoryTarget is a dataset of bars in memory.
@@ -197,7 +198,7 @@ func firstConflictIn(before, source domain.Series, ranges []domain.Range) *time.
 // Bars that read back differently after they were written are an error.
 func TestCopyComparesWhatItWrote(t *testing.T) {
 	t.Parallel()
-	bars, target := flatBars(t, 3), newMemoryTarget(t, domain.EmptySeries(minuteKey), nil)
+	bars, target := gen.FlatBars(minuteKey, minute(0), 3), newMemoryTarget(t, domain.EmptySeries(minuteKey), nil)
 	target.spoil = true
 	_, err := ingest.Copy(t.Context(), pagesOf(bars, bars.Range(), 2, nil), target, ingest.CopyOptions{})
 	if !errors.Is(err, ports.ErrIncomplete) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // drawPieces cuts the bars into pieces at random, some of them empty.
@@ -106,11 +107,11 @@ func TestDiffReportsErrors(t *testing.T) {
 	released := 0
 	failing := func(yield func(domain.Series, error) bool) {
 		defer func() { released++ }()
-		_ = yield(flatBars(t, 2), nil) && yield(domain.Series{}, fault)
+		_ = yield(gen.FlatBars(minuteKey, minute(0), 2), nil) && yield(domain.Series{}, fault)
 	}
 	working := func(yield func(domain.Series, error) bool) {
 		defer func() { released++ }()
-		_ = yield(flatBars(t, 5), nil) && yield(domain.EmptySeries(minuteKey), nil)
+		_ = yield(gen.FlatBars(minuteKey, minute(0), 5), nil) && yield(domain.EmptySeries(minuteKey), nil)
 	}
 	for _, sides := range [][2]iter.Seq2[domain.Series, error]{{failing, working}, {working, failing}} {
 		differences, report := ingest.Diff(sides[0], sides[1], ingest.Tolerance{})

@@ -43,21 +43,6 @@ func drawBars(t *rapid.T, label string) domain.Series {
 	return seriesOf(t, b)
 }
 
-// flatBars returns n equal bars from minute 0 on.
-func flatBars(t *testing.T, n int) domain.Series {
-	t.Helper()
-	one := domain.MustDecimal("1")
-	b := domain.NewSeriesBuilder(minuteKey, n)
-	for i := range n {
-		bar := domain.Bar{OpenTime: minute(i), Open: one, High: one, Low: one, Close: one, Volume: one}
-		if err := b.Append(bar); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	return seriesOf(t, b)
-}
-
 // fataler is a *testing.T or a *rapid.T.
 type fataler interface{ Fatal(args ...any) }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // Streamed bars sum to the stored ones, and the uncovered parts are reported, whatever the size of a window.
@@ -80,7 +81,7 @@ func (p spanningProvider) Stream(
 // A piece that spans an uncovered range is refused, because an export would declare the range covered.
 func TestStreamPagesRefusesSpanningPieces(t *testing.T) {
 	t.Parallel()
-	p := spanningProvider{bars: flatBars(t, 10), uncovered: []domain.Range{{Start: minute(3), End: minute(4)}}}
+	p := spanningProvider{bars: gen.FlatBars(minuteKey, minute(0), 10), uncovered: []domain.Range{{Start: minute(3), End: minute(4)}}}
 	request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(10)}
 	var last error
 	for _, err := range ingest.StreamPages(t.Context(), p, request, 100) {

@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // cancelingDataset cancels the context at its second read.
@@ -31,7 +32,7 @@ func (d *cancelingDataset) Read(
 // A copy that is interrupted while it reads the second page reports the first one, which the target has.
 func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
 	t.Parallel()
-	from, to, bars := openFile(t, "from.db"), openFile(t, "to.db"), flatBars(t, 10)
+	from, to, bars := openFile(t, "from.db"), openFile(t, "to.db"), gen.FlatBars(minuteKey, minute(0), 10)
 	if _, err := from.Ingest(t.Context(), bars, domain.Range{}); err != nil {
 		t.Fatal(err)
 	}

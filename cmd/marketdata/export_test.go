@@ -13,12 +13,13 @@ import (
 	"github.com/gal-friday/marketdata/adapters/codec/barfile"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // An export that is interrupted after its first page leaves the older file in place, and no other.
 func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
 	t.Parallel()
-	md, bars, dir := openFile(t, "from.db"), flatBars(t, 10), t.TempDir()
+	md, bars, dir := openFile(t, "from.db"), gen.FlatBars(minuteKey, minute(0), 10), t.TempDir()
 	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +75,7 @@ func cancelAfterWindow(
 // A bar file has the coverage of the series: its gaps, and covered minutes in which nothing traded.
 func TestExportedBarFileHasTheCoverage(t *testing.T) {
 	t.Parallel()
-	md, bars := openFile(t, "from.db"), flatBars(t, 10)
+	md, bars := openFile(t, "from.db"), gen.FlatBars(minuteKey, minute(0), 10)
 	covered := []domain.Range{{Start: minute(0), End: minute(4)}, {Start: minute(6), End: minute(15)}}
 	for _, r := range covered {
 		if _, err := md.Ingest(t.Context(), bars.Clip(r), r); err != nil {

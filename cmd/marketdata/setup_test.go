@@ -16,26 +16,6 @@ var minuteKey = domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}
 // minute returns the open time of the nth minute of a day.
 func minute(n int) time.Time { return time.Date(2018, 4, 4, 0, n, 0, 0, time.UTC) }
 
-// flatBars returns n equal bars from minute 0 on.
-func flatBars(t *testing.T, n int) domain.Series {
-	t.Helper()
-	one := domain.MustDecimal("1")
-	b := domain.NewSeriesBuilder(minuteKey, n)
-	for i := range n {
-		bar := domain.Bar{OpenTime: minute(i), Open: one, High: one, Low: one, Close: one, Volume: one}
-		if err := b.Append(bar); err != nil {
-			t.Fatal(err)
-		}
-	}
-
-	s, err := b.Series()
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return s
-}
-
 // openFile opens the application on a new SQLite file.
 func openFile(t *testing.T, name string) *app.Service {
 	t.Helper()
