@@ -15,7 +15,14 @@ type SeriesState struct {
 
 	// Blocks has the blocks with rows, ascending: at least those of the rows that were read.
 	Blocks []BlockState
+
+	// Tail has the nonces of some versions of the last of Blocks, its present one among them, at most MaxTail. Since each
+	// of these versions, rows were only added to the block, behind its last row. An empty Tail tells nothing.
+	Tail []uint64
 }
+
+// MaxTail is the maximum length of SeriesState.Tail.
+const MaxTail = 64
 
 // BlockState is what a store has of one block.
 type BlockState struct {
@@ -60,7 +67,12 @@ func (s *SeriesState) WithBlocks(blocks []BlockState) *SeriesState {
 		return s
 	}
 
-	return &SeriesState{Version: s.Version, Coverage: s.Coverage, Blocks: merged}
+	with := &SeriesState{Version: s.Version, Coverage: s.Coverage, Blocks: merged}
+	if n := len(s.Blocks); n > 0 && merged[len(merged)-1].Index == s.Blocks[n-1].Index {
+		with.Tail = s.Tail
+	}
+
+	return with
 }
 
 // blocksWithin returns the blocks that overlap r.

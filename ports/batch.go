@@ -9,8 +9,9 @@ import (
 
 // BatchReader reads bars of many series in fewer round trips than a BarReader, which needs at least one for each query.
 type BatchReader interface {
-	// ReadBatch yields the results of the queries in the order of the queries, each as BarReader.ReadBars would. A query
-	// without bars yields nothing, and neither does an empty batch. Queries may repeat.
+	// ReadBatch yields the results of the queries in the order of the queries, each as BarReader.ReadBars would, with the
+	// state of its series in the first piece. Where the store keeps no versions, a query without bars yields nothing. An
+	// empty batch yields nothing. Queries may repeat.
 	//
 	// An error is the last pair, and then the caller must not use any result: an error of one query is an error of the
 	// batch. No result has a part of a write only, but two results may be of two states of the store. ReadBatch reads
@@ -22,4 +23,5 @@ type BatchReader interface {
 type BatchBars struct {
 	Query int // the index of the query in the batch
 	Bars  domain.Series
+	State *domain.SeriesState // in the first piece of each query, as in Piece
 }

@@ -52,6 +52,21 @@ type BarReader interface {
 	ReadBars(ctx context.Context, q BarQuery) Sequence[domain.Series]
 }
 
+// SeriesQuery selects the state of one series.
+type SeriesQuery struct {
+	Key   domain.SeriesKey
+	State StateQuery // Known must be a version whose blocks of Range the caller has, or zero
+}
+
+// StateReader reads the states of series without their bars.
+type StateReader interface {
+	// ReadStates returns the states of the series, with the blocks of the ranges: result i is that of query i, and nil
+	// where the series still has a version other than zero that is Known. A series that the store does not have has the
+	// zero state. Each state is of one snapshot, and no older than the last write that returned before the call. Queries
+	// may repeat. Safe for concurrent use. States are shared and must not be changed.
+	ReadStates(ctx context.Context, queries []SeriesQuery) ([]*domain.SeriesState, error)
+}
+
 // WriteReport counts the rows of a write by their outcome.
 type WriteReport struct {
 	Inserted  int `json:"inserted"`
