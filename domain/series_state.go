@@ -31,6 +31,33 @@ type BlockState struct {
 	Version Version // that of the series after the last write that changed a row of the block
 }
 
+// PushTail returns the tail after a write with the nonce that only added rows behind the last one of the block.
+func PushTail(tail []uint64, nonce uint64) []uint64 {
+	next := make([]uint64, 0, min(len(tail)+1, MaxTail))
+	next = append(next, nonce)
+	return append(next, tail[:min(len(tail), MaxTail-1)]...)
+}
+
+// LastBlock returns the last of Blocks, if there is one.
+func (s *SeriesState) LastBlock() (BlockState, bool) {
+	if len(s.Blocks) == 0 {
+		return BlockState{}, false
+	}
+	return s.Blocks[len(s.Blocks)-1], true
+}
+
+// Block returns the block of the number, if it has rows.
+func (s *SeriesState) Block(index int64) (BlockState, bool) {
+	i, found := slices.BinarySearchFunc(s.Blocks, index, func(b BlockState, index int64) int {
+		return cmp.Compare(b.Index, index)
+	})
+	if !found {
+		return BlockState{}, false
+	}
+
+	return s.Blocks[i], true
+}
+
 // Covers reports whether the coverage contains all of r.
 func (s *SeriesState) Covers(r Range) bool {
 	if r.Empty() {
@@ -51,7 +78,7 @@ func (s *SeriesState) SameWithin(o *SeriesState, layout BlockLayout, r Range) bo
 	}
 
 	return slices.EqualFunc(ClipRanges(s.Coverage, r), ClipRanges(o.Coverage, r), Range.Equal) &&
-		slices.Equal(s.blocksWithin(layout, r), o.blocksWithin(layout, r))
+		slices.Equal(s.BlocksWithin(layout, r), o.BlocksWithin(layout, r))
 }
 
 // WithBlocks returns the state with more blocks of the same version. blocks must ascend.
@@ -68,15 +95,15 @@ func (s *SeriesState) WithBlocks(blocks []BlockState) *SeriesState {
 	}
 
 	with := &SeriesState{Version: s.Version, Coverage: s.Coverage, Blocks: merged}
-	if n := len(s.Blocks); n > 0 && merged[len(merged)-1].Index == s.Blocks[n-1].Index {
+	if last, found := s.LastBlock(); found && merged[len(merged)-1].Index == last.Index {
 		with.Tail = s.Tail
 	}
 
 	return with
 }
 
-// blocksWithin returns the blocks that overlap r.
-func (s *SeriesState) blocksWithin(layout BlockLayout, r Range) []BlockState {
+// BlocksWithin returns the blocks that overlap r.
+func (s *SeriesState) BlocksWithin(layout BlockLayout, r Range) []BlockState {
 	first, end := layout.Span(r)
 	from := sort.Search(len(s.Blocks), func(i int) bool { return s.Blocks[i].Index >= first })
 	to := sort.Search(len(s.Blocks), func(i int) bool { return s.Blocks[i].Index >= end })

@@ -58,7 +58,7 @@ var batchResultLaws = []law[Store]{
 	},
 	{
 		name: "batch/nothing_asked_or_held",
-		text: "a batch of no queries, and one of queries without bars, yields nothing and no error",
+		text: "a batch of no queries, and one of queries without bars, yields no bar and no error",
 		check: func(ctx context.Context, s Store) error {
 			none := minuteKey("NO/SUCH")
 			queries := []ports.BarQuery{all(none), query(span(3, 3)), {Key: none, Range: always, Last: 3}, query(span(5, 9))}
@@ -145,6 +145,38 @@ var batchResultLaws = []law[Store]{
 			for i, q := range queries {
 				if q != before[i] {
 					return fmt.Errorf("query %d was %+v and is now %+v", i, before[i], q)
+				}
+			}
+
+			return nil
+		},
+	},
+	{
+		name: "batch/states",
+		text: "the first piece of each query has the state that a single read has, also where there are no bars",
+		check: func(ctx context.Context, s Store) error {
+			if s.UnversionedBars {
+				return notApplicableError("the store keeps no versions")
+			}
+
+			queries, err := batchQueries(ctx, s)
+			if err != nil {
+				return err
+			}
+			_, got, err := readBatchStates(ctx, s, queries)
+			if err != nil {
+				return err
+			}
+			for i, q := range queries {
+				_, want, err := collectState(q.Key, s.Bars.ReadBars(ctx, q))
+				if err != nil {
+					return err
+				}
+				layout := domain.BarBlocks(q.Key.Grid)
+				if got[i] == nil || got[i].Version != want.Version || got[i].Version == (domain.Version{}) != (i < 12) ||
+					!slices.EqualFunc(got[i].Coverage, want.Coverage, domain.Range.Equal) ||
+					q.First+q.Last == 0 && !slices.Equal(got[i].BlocksWithin(layout, q.Range), want.BlocksWithin(layout, q.Range)) {
+					return fmt.Errorf("query %d of %s: the state %+v, want %+v", i, q.Key, got[i], *want)
 				}
 			}
 
@@ -239,6 +271,15 @@ func batchQueries(ctx context.Context, s Store) ([]ports.BarQuery, error) {
 
 // readBatch returns the results of a batch, and checks the form of the sequence.
 func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain.Series, error) {
+	results, _, err := readBatchStates(ctx, s, queries)
+	return results, err
+}
+
+// readBatchStates also returns the state of each query; it is nil if the store keeps no versions.
+func readBatchStates(
+	ctx context.Context, s Store, queries []ports.BarQuery,
+) ([]domain.Series, []*domain.SeriesState, error) {
+	states := make([]*domain.SeriesState, len(queries))
 	results := make([]*domain.SeriesBuilder, len(queries)) // nil means no bars so far
 	var failed error
 	current := 0
@@ -246,28 +287,33 @@ func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain
 		n := piece.Query
 		switch {
 		case failed != nil:
-			return nil, fmt.Errorf("the batch went on after the error %w", failed)
+			return nil, nil, fmt.Errorf("the batch went on after the error %w", failed)
 		case err != nil:
 			if failed = err; piece.Bars.Len() > 0 {
-				return nil, fmt.Errorf("%d bars came with the error %w", piece.Bars.Len(), err)
+				return nil, nil, fmt.Errorf("%d bars came with the error %w", piece.Bars.Len(), err)
 			}
 		case n < current || n >= len(queries):
-			return nil, fmt.Errorf("a piece of query %d of %d, after one of query %d", n, len(queries), current)
-		case piece.Bars.Len() == 0:
-			return nil, fmt.Errorf("query %d: a piece without a bar", n)
+			return nil, nil, fmt.Errorf("a piece of query %d of %d, after one of query %d", n, len(queries), current)
+		case piece.State != nil && (states[n] != nil || results[n] != nil):
+			return nil, nil, fmt.Errorf("query %d: a state that is not in the first piece", n)
+		case piece.Bars.Len() == 0 && piece.State == nil:
+			return nil, nil, fmt.Errorf("query %d: a piece without a bar", n)
 		case piece.Bars.Key() != queries[n].Key:
-			return nil, fmt.Errorf("query %d of %s: a piece of %s", n, queries[n].Key, piece.Bars.Key())
+			return nil, nil, fmt.Errorf("query %d of %s: a piece of %s", n, queries[n].Key, piece.Bars.Key())
 		default:
-			if current = n; results[n] == nil {
+			if current = n; piece.State != nil {
+				states[n] = piece.State
+			}
+			if results[n] == nil {
 				results[n] = domain.NewSeriesBuilder(queries[n].Key, 0)
 			}
 			if err := results[n].AppendSeries(piece.Bars); err != nil {
-				return nil, fmt.Errorf("query %d: pieces are not ascending and disjoint: %w", n, err)
+				return nil, nil, fmt.Errorf("query %d: pieces are not ascending and disjoint: %w", n, err)
 			}
 		}
 	}
 	if failed != nil {
-		return nil, fmt.Errorf("the batch: %w", failed)
+		return nil, nil, fmt.Errorf("the batch: %w", failed)
 	}
 
 	series := make([]domain.Series, len(queries))
@@ -277,7 +323,7 @@ func readBatch(ctx context.Context, s Store, queries []ports.BarQuery) ([]domain
 		}
 	}
 
-	return series, nil
+	return series, states, nil
 }
 
 // wantBatch fails unless the results of the batch are exactly the given ones.

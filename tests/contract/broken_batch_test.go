@@ -32,9 +32,9 @@ func (r singly) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 				break
 			}
 
-			var piece domain.Series
-			for piece, err = range r.next.ReadBars(ctx, q).Rows() {
-				if err == nil && !yield(ports.BatchBars{Query: i, Bars: piece}, nil) {
+			var piece ports.Piece[domain.Series]
+			for piece, err = range r.next.ReadBars(ctx, q) {
+				if err == nil && !yield(ports.BatchBars{Query: i, Bars: piece.Rows, State: piece.State}, nil) {
 					return
 				}
 			}
@@ -271,6 +271,13 @@ var batchFaults = []batchFault{
 			}
 		}
 	}, []string{"batch/write_during_read"}},
+	{"no states", alterBatch(withoutStates), []string{"batch/states"}},
+}
+
+// withoutStates yields the bars of queries that have any, without states.
+func withoutStates(p ports.BatchBars, err error, yield func(ports.BatchBars, error) bool) bool {
+	p.State = nil
+	return err == nil && p.Bars.Len() == 0 || yield(p, err)
 }
 
 func TestReadingSinglyKeepsEveryLaw(t *testing.T) {

@@ -38,6 +38,7 @@ type Store struct {
 
 	Aggregator ports.TradeAggregator // used by TradeAggregator; it reads the trades in Ticks
 	Batch      ports.BatchReader     // used by BatchReader; it reads the bars in Bars
+	States     ports.StateReader     // used by StateReader; it reads the states of the bars in Bars
 
 	// UnversionedBars and UnversionedTicks say that the store keeps no versions: it yields no states, and the laws of
 	// states do not apply.
@@ -191,7 +192,7 @@ func (p Profile) validate(known []string) error {
 // lawNames returns the names of all laws.
 func lawNames() []string {
 	var names []string
-	for _, l := range slices.Concat(barLaws, batchLaws, tickLaws, catalogLaws, aggregateLaws) {
+	for _, l := range slices.Concat(barLaws, batchLaws, stateReaderLaws, tickLaws, catalogLaws, aggregateLaws) {
 		names = append(names, l.name)
 	}
 	for _, l := range clockLaws {
@@ -218,5 +219,6 @@ var barLaws = slices.Concat(
 	callerLaws,
 	concurrentLaws,
 	stateLaws(barStates()),
+	tailLaws,
 	corruptLaws,
 )

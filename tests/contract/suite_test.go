@@ -40,7 +40,7 @@ func TestLawsAreWellNamed(t *testing.T) {
 		}
 	}
 
-	for _, l := range slices.Concat(barLaws, batchLaws, tickLaws, catalogLaws, aggregateLaws) {
+	for _, l := range slices.Concat(barLaws, batchLaws, stateReaderLaws, tickLaws, catalogLaws, aggregateLaws) {
 		if l.text == "" || l.check == nil {
 			t.Errorf("%s has no sentence or no check", l.name)
 		}

@@ -41,6 +41,22 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	return s.bars.read(ctx, q.Key, q.Range, q.First, q.Last)
 }
 
+// ReadStates implements ports.StateReader. Each state has the blocks of the whole series.
+func (s *Store) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, translate("read states", "", err)
+	}
+
+	states := make([]*domain.SeriesState, len(queries))
+	for i, q := range queries {
+		if state := s.bars.lookup(q.Key).state; state == unwritten || state.Version != q.State.Known {
+			states[i] = state
+		}
+	}
+
+	return states, nil
+}
+
 // WriteBars inserts or overwrites the bars and declares the coverage.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	return s.bars.write(ctx, bars.Key(), coverage, bars)

@@ -30,6 +30,7 @@ type Store struct {
 
 var (
 	_ ports.Store         = (*Store)(nil)
+	_ ports.StateReader   = (*Store)(nil)
 	_ ports.TickStore     = (*Store)(nil)
 	_ ports.SymbolCatalog = (*Store)(nil)
 	_ ports.SymbolWriter  = (*Store)(nil)

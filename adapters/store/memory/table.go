@@ -240,11 +240,40 @@ func (t *table[K, D]) update(
 // nextState returns the state after a change in r.
 func (t *table[K, D]) nextState(key K, old entry[D], c change[D], r domain.Range) *domain.SeriesState {
 	state := &domain.SeriesState{Version: old.state.Version.Next(), Coverage: c.coverage, Blocks: old.state.Blocks}
-	if c.changesRows() {
-		state.Blocks = t.nextBlocks(t.layout(key), old, c.pieces, r, state.Version)
+	if !c.changesRows() {
+		state.Tail = old.state.Tail
+		return state
 	}
 
+	state.Blocks = t.nextBlocks(t.layout(key), old, c.pieces, r, state.Version)
+	state.Tail = t.nextTail(old, c, state)
+
 	return state
+}
+
+// nextTail returns the tail of a state after a change of rows.
+func (t *table[K, D]) nextTail(old entry[D], c change[D], state *domain.SeriesState) []uint64 {
+	last, found := state.LastBlock()
+	before, foundBefore := old.state.LastBlock()
+	switch {
+	case !found:
+		return nil
+	case foundBefore && last == before:
+		return old.state.Tail
+	case last.Version != state.Version:
+		return nil // rows behind it were deleted
+	case foundBefore && last.Index == before.Index && t.onlyAppends(old.pieces, c):
+		return domain.PushTail(old.state.Tail, state.Version.Nonce)
+	}
+
+	return []uint64{state.Version.Nonce}
+}
+
+// onlyAppends reports whether the change only adds rows behind the last of the old pieces, of which there is at least
+// one. Rows at the instant of the last one count as not behind it.
+func (t *table[K, D]) onlyAppends(old []D, c change[D]) bool {
+	behind := t.clipPieces(c.pieces, domain.Range{Start: old[len(old)-1].Range().End, End: maxTime})
+	return c.report.Changed+c.report.Deleted == 0 && c.report.Inserted == countRows(behind)
 }
 
 // nextBlocks returns the blocks of the pieces, which differ from the old ones in r only. A block whose rows changed has

@@ -1,0 +1,126 @@
+package contract
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// tailLaws are the laws on SeriesState.Tail. A store may leave every tail empty.
+var tailLaws = []law[Store]{
+	{
+		name: "state/tail_has_appends",
+		text: "the tail has the nonce of every version of the last block since which bars were only added behind its " +
+			"last one",
+		check: func(ctx context.Context, s Store) error {
+			f := barStates()
+			if err := f.write(ctx, s, 0, 10, 1); err != nil {
+				return err
+			}
+			_, first, err := f.at(ctx, s, always)
+			if err != nil {
+				return err
+			}
+			if len(first.Tail) == 0 {
+				return notApplicableError("the store keeps no tails")
+			}
+
+			nonces := []uint64{first.Version.Nonce}
+			for i := 10; i < 13; i++ {
+				if err := f.write(ctx, s, i-2, i+1, 1+i-2); err != nil { // two equal bars, and one more
+					return err
+				}
+				if err := f.declare(ctx, s, span(i+1, i+5)); err != nil {
+					return err
+				}
+
+				_, state, err := f.at(ctx, s, always)
+				if err != nil {
+					return err
+				}
+				last, _ := state.LastBlock()
+				nonces = slices.Insert(nonces, 0, last.Version.Nonce)
+				if !slices.Equal(state.Tail, nonces) {
+					return fmt.Errorf("after %d appends the tail is %x, want %x", i-9, state.Tail, nonces)
+				}
+			}
+
+			return nil
+		},
+	},
+	{
+		name: "state/tail_has_nothing_else",
+		text: "the bars of every version whose nonce is in the tail are the first bars of the last block",
+		check: func(ctx context.Context, s Store) error {
+			f := barStates()
+			known := map[uint64]domain.Series{} // bars of the last block by the nonce of its version
+			random := rand.New(rand.NewPCG(1, 2))
+			for i := range 150 {
+				if err := changeTail(ctx, s, random, i); err != nil {
+					return err
+				}
+
+				got, state, err := collectState(key, s.Bars.ReadBars(ctx, all(key)))
+				if err != nil {
+					return err
+				}
+				if state == nil {
+					return notApplicableError("the store keeps no versions")
+				}
+				last, found := state.LastBlock()
+				if !found {
+					continue
+				}
+
+				start, end := f.layout.Bounds(last.Index)
+				block := got.Clip(domain.Range{Start: start.Time(), End: end.Time()})
+				if err := checkTail(state.Tail, known, block); err != nil {
+					return fmt.Errorf("after %d changes: %w", i+1, err)
+				}
+				known[last.Version.Nonce] = block
+			}
+
+			return nil
+		},
+	},
+}
+
+// changeTail changes bars near the end of the series: most changes append.
+func changeTail(ctx context.Context, s Store, random *rand.Rand, i int) error {
+	f := barStates()
+	at := i + random.IntN(3)*random.IntN(3)
+	switch random.IntN(8) {
+	case 0:
+		return f.delete(ctx, s, span(i-2, i+1))
+	case 1:
+		return f.delete(ctx, s, span(i+1, i+9))
+	case 2:
+		return f.declare(ctx, s, span(i-1, i+3))
+	case 3:
+		return f.write(ctx, s, at-3, at+1, random.IntN(500))
+	}
+
+	return f.write(ctx, s, at, at+1, at)
+}
+
+// checkTail fails unless the bars of every known version in the tail are the first bars of the block.
+func checkTail(tail []uint64, known map[uint64]domain.Series, block domain.Series) error {
+	if len(tail) > domain.MaxTail {
+		return fmt.Errorf("a tail of %d versions", len(tail))
+	}
+
+	for _, nonce := range tail {
+		before, found := known[nonce]
+		if !found {
+			continue
+		}
+		if n := before.Len(); n > block.Len() || !block.Slice(0, n).Equal(before) {
+			return fmt.Errorf("the tail has the version %x with %s, of which the block %s is no continuation", nonce, before, block)
+		}
+	}
+
+	return nil
+}
