@@ -40,6 +40,9 @@ func BarBlocks(g Grid) BlockLayout {
 // TickBlocks returns the blocks of trades and of quotes.
 func TickBlocks() BlockLayout { return BlockLayout{(24 * time.Hour).Microseconds()} }
 
+// LengthMicros returns the length of every block. Block i starts i lengths after 1970.
+func (b BlockLayout) LengthMicros() int64 { return b.lengthMicros }
+
 // Index returns the number of the block that contains m. Blocks are numbered in order of time; the first block at or
 // after 1970 is 0.
 func (b BlockLayout) Index(m Micros) int64 { return floorDiv(int64(m), b.lengthMicros) }

@@ -61,7 +61,8 @@ func (t *tableStats) isOutside(r domain.Range) bool {
 
 // readKeys are the indexes that a read of bars needs, by table, as the migrations create them.
 var readKeys = map[string]struct{ name, columns, constraint string }{
-	"marketdata.bars":    {"bars_pkey", "symbol_id, kind, grid, open_time", "PRIMARY KEY"},
+	"marketdata.bars":    {"bars_pkey", "symbol_id, series_id, open_time", "PRIMARY KEY"},
+	"marketdata.series":  {"series_symbol_id_kind_grid_key", "symbol_id, kind, grid", "UNIQUE"},
 	"marketdata.symbols": {"symbols_symbol_key", "symbol", "UNIQUE"},
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,72 +21,49 @@ const opAggregate = "aggregate trades"
 // first. It is 270 years of days.
 const maxEdges = 100_000
 
-// AggregateTrades implements ports.TradeAggregator. The server aggregates, in one statement that sees the tables as
-// they were when it began; sums are NUMERIC and therefore exact. A range of more than maxEdges days, weeks or months is
-// first reduced to the bounds of its trades: trades that are written outside of them between the two statements are
-// left out.
+// AggregateTrades implements ports.TradeAggregator. The server aggregates; sums are NUMERIC and therefore exact. A range
+// of more than maxEdges days, weeks or months is first reduced to the bounds of its trades, in the same snapshot.
 func (s *Store) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) ports.Sequence[domain.Series] {
-	invalid := key.Validate()
-	if invalid == nil && key.PriceType != domain.PriceTrade {
-		invalid = fmt.Errorf("price type %s: only trade bars are aggregated from trades: %w",
+	read := seriesRead{op: opAggregate, subject: key.String(), refusal: key.Validate()}
+	if read.refusal == nil && key.PriceType != domain.PriceTrade {
+		read.refusal = fmt.Errorf("price type %s: only trade bars are aggregated from trades: %w",
 			key.PriceType, domain.ErrInvalid)
 	}
-	var used atomic.Bool
-
-	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
-		read := streamedRead{op: opAggregate, subject: key.String(), refusal: invalid}
-		if used.Swap(true) {
-			read.refusal = errReused
-		}
-		if read.refusal == nil {
-			read.sql, read.args, read.refusal = s.aggregateStatement(ctx, key, key.Grid.Align(r))
-		}
-
-		d := &aggregateDecoder{barDecoder{key: key, capacity: pieceBars}}
-		for piece, err := range streamRows(ctx, s, read, d) {
-			if !yield(piece, err) {
-				return
+	if read.refusal == nil {
+		r = key.Grid.Align(r)
+		read.state = tickState(ports.TickQuery{Symbol: key.Symbol, Range: r}, domain.TickTrades)
+		step, isFixed := fixedStep(key.Grid)
+		switch {
+		case isFixed:
+			interval := pgtype.Interval{Microseconds: step.Microseconds(), Valid: true}
+			read.rows = statement{sql: aggregateFixed, args: []any{string(key.Symbol), r.Start, r.End, interval, r.Start}}
+		case key.Grid.Slots(r) <= maxEdges:
+			read.rows = aggregateEdges(key, r)
+		default:
+			read.prepare = func(ctx context.Context, sn *snapshot) (statement, error) {
+				bounds, err := tradeBounds(ctx, sn, key.Symbol, r)
+				return aggregateEdges(key, r.Intersect(bounds)), err
 			}
 		}
-	})
+	}
+
+	return readSeries(ctx, s, read, &aggregateDecoder{barDecoder{key: key, capacity: pieceBars}})
 }
 
-// aggregateStatement returns the statement and the arguments for the bars of a range that begins and ends on edges of
-// the grid.
-func (s *Store) aggregateStatement(
-	ctx context.Context, key domain.SeriesKey, r domain.Range,
-) (sql string, args []any, err error) {
-	args = []any{string(key.Symbol), r.Start, r.End}
-	if step, ok := fixedStep(key.Grid); ok {
-		interval := pgtype.Interval{Microseconds: step.Microseconds(), Valid: true}
-		return aggregateFixed, append(args, interval, r.Start), nil
-	}
-
-	if key.Grid.Slots(r) > maxEdges {
-		bounds, err := s.tradeBounds(ctx, args)
-		if err != nil {
-			return "", nil, err
-		}
-
-		r = r.Intersect(bounds)
-	}
-
+// aggregateEdges returns the statement for the calendar bars that overlap r.
+func aggregateEdges(key domain.SeriesKey, r domain.Range) statement {
 	var edges []time.Time
+	start, end := r.Start, r.Start
 	if !r.Empty() {
 		for edge := key.Grid.Floor(r.Start); edge.Before(r.End); edge = key.Grid.Next(edge) {
 			edges = append(edges, edge)
 		}
+		start, end = edges[0], key.Grid.Next(edges[len(edges)-1])
 	}
 
-	if len(edges) > 0 {
-		args[1], args[2] = edges[0], key.Grid.Next(edges[len(edges)-1])
-	} else {
-		args[2] = args[1]
-	}
-
-	return aggregateCalendar, append(args, edges), nil
+	return statement{sql: aggregateCalendar, args: []any{string(key.Symbol), start, end, edges}}
 }
 
 // fixedStep returns the length of the grid's bars; ok is false if they differ in length, as days with daylight saving
@@ -101,10 +77,13 @@ func fixedStep(g domain.Grid) (step time.Duration, ok bool) {
 	return g.Frequency().Nominal(), true
 }
 
-// tradeBounds returns the range from the first trade to the microsecond after the last, or an empty range if there is
-// none. args are the symbol and the range to search.
-func (s *Store) tradeBounds(ctx context.Context, args []any) (bounds domain.Range, err error) {
-	err = s.query(ctx, selectTradeBounds, args, func(rows pgx.Rows) error {
+// tradeBounds returns the range from the first trade in r to the microsecond after the last, or an empty range if there
+// is none.
+func tradeBounds(
+	ctx context.Context, sn *snapshot, symbol domain.Symbol, r domain.Range,
+) (bounds domain.Range, err error) {
+	q := statement{sql: selectTradeBounds, args: []any{string(symbol), r.Start, r.End}}
+	err = sn.run(ctx, snapshotRead{q, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var first, last *time.Time
 			if err := rows.Scan(&first, &last); err != nil {
@@ -117,7 +96,7 @@ func (s *Store) tradeBounds(ctx context.Context, args []any) (bounds domain.Rang
 		}
 
 		return rows.Err()
-	})
+	}})
 
 	return bounds, err
 }

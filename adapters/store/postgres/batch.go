@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -23,20 +24,23 @@ const (
 	batchBars    = 1_000_000
 )
 
-// ReadBatch implements ports.BatchReader. The queries of one statement see the tables at one instant.
+// ReadBatch implements ports.BatchReader. The queries of one statement, and the states of their series, are of one
+// snapshot.
 func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	read := func(yield func(ports.BatchBars, int) error) error {
-		if err := validateBatch(queries); err != nil {
+		if err := validateBatch(queries); err != nil || len(queries) == 0 {
+			return err
+		}
+
+		isVersioned, err := s.isVersioned(ctx)
+		if err != nil {
 			return err
 		}
 
 		for from := 0; from < len(queries); {
 			part := queries[from : from+statementLen(queries[from:])]
-			d := &batchDecoder{queries: part, firstQuery: from}
-			err := s.query(ctx, selectBatch, batchArgs(part), func(rows pgx.Rows) error {
-				return decodePieces(rows, d, yield)
-			})
-			if err != nil {
+			p := &batchPieces{queries: part, firstQuery: from, yield: yield}
+			if err := p.read(ctx, s, isVersioned); err != nil {
 				return err
 			}
 
@@ -47,6 +51,72 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 	}
 
 	return singleUse(ctx, s, "read batch", batchSubject(queries), read)
+}
+
+// batchPieces yields the pieces of the queries of one statement, and the state of each query before its bars.
+type batchPieces struct {
+	queries    []ports.BarQuery
+	firstQuery int                   // index in the batch of queries[0]
+	states     []*domain.SeriesState // by query; none where the tables keep no versions
+	next       int                   // the first query whose state was not yielded
+	yield      func(piece ports.BatchBars, bars int) error
+}
+
+// read reads the states and the bars in one snapshot.
+func (p *batchPieces) read(ctx context.Context, s *Store, isVersioned bool) error {
+	reads := []snapshotRead{begunSnapshot}
+	if isVersioned {
+		states := make([]stateQuery, len(p.queries))
+		for i, q := range p.queries {
+			states[i] = barState(q)
+		}
+		reads = append(reads, snapshotRead{statement{sql: selectBatchStates, args: manyStateArgs(states)}, p.readStates})
+	}
+
+	d := &batchDecoder{queries: p.queries}
+	reads = append(reads, snapshotRead{
+		statement{sql: selectBatch, args: batchArgs(p.queries)},
+		func(rows pgx.Rows) error { return decodePieces(rows, d, p.put) },
+	}, endedSnapshot)
+	err := s.readSnapshot(ctx, func(sn *snapshot) error { return sn.run(ctx, reads...) })
+	if err == nil {
+		err = p.yieldStates(len(p.states))
+	}
+
+	return err
+}
+
+func (p *batchPieces) readStates(rows pgx.Rows) (err error) {
+	p.states, err = scanStates(rows, len(p.queries))
+	return err
+}
+
+// put yields bars of a query, after the states of the queries before it.
+func (p *batchPieces) put(piece ports.BatchBars, bars int) error {
+	if err := p.yieldStates(min(piece.Query, len(p.states))); err != nil {
+		return err
+	}
+
+	if p.next == piece.Query && p.next < len(p.states) {
+		piece.State = p.states[p.next]
+		p.next++
+	}
+	piece.Query += p.firstQuery
+
+	return p.yield(piece, bars)
+}
+
+// yieldStates yields the states before a query that were not yielded, because their queries have no bars.
+func (p *batchPieces) yieldStates(end int) error {
+	for ; p.next < end; p.next++ {
+		empty := domain.EmptySeries(p.queries[p.next].Key)
+		piece := ports.BatchBars{Query: p.firstQuery + p.next, Bars: empty, State: p.states[p.next]}
+		if err := p.yield(piece, 0); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }
 
 // batchSubject names a batch in errors.
@@ -102,10 +172,9 @@ func batchArgs(queries []ports.BarQuery) []any {
 // batchDecoder decodes bars, each followed by the number of its query within the statement, from 1. A piece has bars of
 // one query.
 type batchDecoder struct {
-	queries    []ports.BarQuery // of the statement
-	firstQuery int              // index in the batch of queries[0]
-	number     int64            // of the current query; 0 before the first row
-	bars       barDecoder       // of the current query
+	queries []ports.BarQuery // of the statement
+	number  int64            // of the current query; 0 before the first row
+	bars    barDecoder       // of the current query
 }
 
 var batchTypes = slices.Concat(barTypes[:], []uint32{pgtype.Int8OID})
@@ -137,5 +206,5 @@ func (d *batchDecoder) add(row [][]byte) error {
 
 func (d *batchDecoder) take() (ports.BatchBars, error) {
 	bars, err := d.bars.take()
-	return ports.BatchBars{Query: d.firstQuery + int(d.number) - 1, Bars: bars}, err
+	return ports.BatchBars{Query: int(d.number) - 1, Bars: bars}, err
 }

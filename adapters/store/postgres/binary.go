@@ -61,10 +61,6 @@ func appendInt32(b []byte, n int32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, 4), uint32(n))
 }
 
-func appendText(b []byte, text string) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(text))), text...)
-}
-
 func appendInt16(b []byte, n int16) []byte {
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, 2), uint16(n))
 }
@@ -176,6 +172,8 @@ type barDecoder struct {
 func (d *barDecoder) columns() []uint32 { return barTypes[:] }
 
 func (d *barDecoder) len() int { return len(d.bars.OpenMicros) }
+
+func (d *barDecoder) empty() domain.Series { return domain.EmptySeries(d.key) }
 
 func (d *barDecoder) add(row [][]byte) error {
 	if d.len() == pieceBars {

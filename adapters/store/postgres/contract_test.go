@@ -57,14 +57,15 @@ func TestContract(t *testing.T) {
 	harness := func(tb testing.TB) contract.Store {
 		dsn := migrated.Postgres(tb)
 		s := open(tb, postgres.Config{DSN: secret.New(dsn)})
-		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, Catalog: s, Symbols: s, Corrupt: defects(dsn),
-			UnversionedBars: true, UnversionedTicks: true,
+		return contract.Store{Bars: s, Ticks: s, Aggregator: s, Batch: s, States: s, Catalog: s, Symbols: s,
+			Corrupt: defects(dsn),
 		}
 	}
 	contract.BarStore(t, harness, contract.Profile{})
 	contract.SymbolCatalog(t, harness, contract.Profile{})
 	contract.TickStore(t, harness, contract.Profile{})
 	contract.BatchReader(t, harness, contract.Profile{})
+	contract.StateReader(t, harness, contract.Profile{})
 	contract.TradeAggregator(t, harness, contract.Profile{})
 }
 
@@ -84,8 +85,8 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 		}
 	}
 	copyOf := func(openTime string) string {
-		return `INSERT INTO marketdata.bars (open_time, trades, symbol_id, kind, grid, open, high, low, close, volume)
-			SELECT ` + openTime + `, trades, symbol_id, kind, grid, open, high, low, close, volume + 1
+		return `INSERT INTO marketdata.bars (open_time, trades, symbol_id, series_id, open, high, low, close, volume)
+			SELECT ` + openTime + `, trades, symbol_id, series_id, open, high, low, close, volume + 1
 			FROM marketdata.bars WHERE open_time = `
 	}
 

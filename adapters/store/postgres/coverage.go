@@ -11,86 +11,45 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// seriesCoverage identifies the coverage of one series and the statements that change it.
-//
 // INVARIANT: the stored ranges of a series are disjoint and do not touch.
-type seriesCoverage struct {
-	lockName                                     string   // identifies the series among bars, trades and quotes
-	key                                          []string // the columns that identify it beside the symbol's number
-	selectTouching, deleteTouching, insertRanges string
+
+// touchingRanges returns the stored ranges that overlap or touch r, in ascending order.
+func (w *writer) touchingRanges(ctx context.Context, r domain.Range) ([]domain.Range, error) {
+	args := []any{w.series.symbolID, w.series.id, r.Start, r.End}
+	return queryRows(ctx, w.db, statement{sql: selectTouchingRanges, args: args}, scanRange)
 }
 
-func barCoverage(key domain.SeriesKey) seriesCoverage {
-	return seriesCoverage{
-		"bars " + key.String(), barKey(key), selectTouchingExtents, deleteTouchingExtents, insertExtents,
+// changeCoverage adds the range of a change to the stored ranges, or subtracts it if the change deletes, and reports
+// whether they changed. touching are those that overlap or touch it.
+func (w *writer) changeCoverage(ctx context.Context, c change, touching []domain.Range) (changed bool, err error) {
+	next := domain.MergeRanges(append(slices.Clone(touching), c.r))
+	if c.deletes() {
+		next = nil
+		for _, t := range touching {
+			next = append(next, t.Subtract([]domain.Range{c.r})...)
+		}
 	}
-}
-
-// barKey returns the columns that identify a series of bars beside the symbol.
-func barKey(key domain.SeriesKey) []string {
-	return []string{key.PriceType.String(), key.Grid.String()}
-}
-
-func tickCoverage(symbol domain.Symbol, kind domain.TickKind) seriesCoverage {
-	return seriesCoverage{
-		string(kind) + " " + string(symbol), []string{string(kind)},
-		selectTouchingTickExtents, deleteTouchingTickExtents, insertTickExtents,
-	}
-}
-
-// addCoverage merges r into the stored ranges. The caller must have locked the series.
-func (w *writer) addCoverage(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) error {
-	touching, err := w.touchingRanges(ctx, c, id, r)
-	if err != nil || len(touching) == 1 && touching[0].Covers(r) {
-		return err
+	if slices.EqualFunc(touching, next, domain.Range.Equal) {
+		return false, nil
 	}
 
-	return w.replaceRanges(ctx, c, id, r, domain.MergeRanges(append(touching, r)))
-}
-
-// removeCoverage subtracts r from the stored ranges. The caller must have locked the series.
-func (w *writer) removeCoverage(ctx context.Context, c *seriesCoverage, id int32, r domain.Range) error {
-	touching, err := w.touchingRanges(ctx, c, id, r)
-	if err != nil || len(touching) == 0 {
-		return err
+	args := []any{w.series.symbolID, w.series.id}
+	if len(touching) > 0 {
+		if _, err := w.db.exec(ctx, deleteTouchingRanges, append(args, c.r.Start, c.r.End)...); err != nil {
+			return false, err
+		}
+	}
+	if len(next) == 0 {
+		return true, nil
 	}
 
-	var rest []domain.Range
-	for _, t := range touching {
-		rest = append(rest, t.Subtract([]domain.Range{r})...)
-	}
-
-	return w.replaceRanges(ctx, c, id, r, rest)
-}
-
-// touchingRanges returns the stored ranges that overlap or touch r.
-func (w *writer) touchingRanges(
-	ctx context.Context, c *seriesCoverage, id int32, r domain.Range,
-) ([]domain.Range, error) {
-	q := statement{c.selectTouching, c.args(id, r.Start, r.End), pgx.QueryExecModeCacheStatement}
-	return queryRows(ctx, w.db, q, scanRange)
-}
-
-// replaceRanges replaces the stored ranges that overlap or touch r with the given ones.
-func (w *writer) replaceRanges(
-	ctx context.Context, c *seriesCoverage, id int32, r domain.Range, ranges []domain.Range,
-) error {
-	if _, err := w.db.exec(ctx, c.deleteTouching, c.args(id, r.Start, r.End)...); err != nil || len(ranges) == 0 {
-		return err
-	}
-
-	starts, ends := make([]time.Time, len(ranges)), make([]time.Time, len(ranges))
-	for i, r := range ranges {
+	starts, ends := make([]time.Time, len(next)), make([]time.Time, len(next))
+	for i, r := range next {
 		starts[i], ends[i] = r.Start, r.End
 	}
-	_, err := w.db.exec(ctx, c.insertRanges, c.args(id, starts, ends)...)
+	_, err = w.db.exec(ctx, insertRanges, append(args, starts, ends)...)
 
-	return err
-}
-
-// args returns the arguments of a statement: the series, then more.
-func (c *seriesCoverage) args(id int32, more ...any) []any {
-	return append(keyArgs(id, c.key), more...)
+	return true, err
 }
 
 func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
@@ -101,22 +60,22 @@ func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
 
 // DeclareCoverage implements ports.CoverageWriter.
 func (s *Store) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.changeCoverage(ctx, "declare coverage", key, r, false)
+	return s.writeCoverage(ctx, "declare coverage", key, r, false)
 }
 
 // RemoveCoverage implements ports.CoverageWriter.
 func (s *Store) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.changeCoverage(ctx, "remove coverage", key, r, true)
+	return s.writeCoverage(ctx, "remove coverage", key, r, true)
 }
 
-// changeCoverage changes the coverage of a series, and no bar.
-func (s *Store) changeCoverage(
+// writeCoverage changes the coverage of a series, and no bar.
+func (s *Store) writeCoverage(
 	ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool,
 ) error {
 	err := validateBars(domain.EmptySeries(key), r)
 	if err == nil {
 		_, err = s.write(ctx, change{
-			symbol: key.Symbol, key: barKey(key), r: r, replace: remove, coverage: barCoverage(key),
+			series: barSeries(key), layout: domain.BarBlocks(key.Grid), r: r, replace: remove,
 		})
 	}
 

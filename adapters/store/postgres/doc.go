@@ -7,7 +7,9 @@
 //	store.go                            Config, opening, the pool and its limits
 //	query.go, testdata/sql              all SQL text; migrate.go and migrations/ the tables
 //	read.go, batch.go, aggregate.go     reads of bars; binary.go and numeric.go decode the binary protocol
+//	snapshot.go, state.go               several statements on one state of the tables; the states of series
 //	write.go, coverage.go               writes of bars and of coverage
+//	series.go, blocks.go                series, their locks, and the versions of their blocks
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
 //	invalidations.go                    invalidations between processes, through LISTEN and NOTIFY
@@ -19,14 +21,18 @@
 // All tables are in the schema marketdata. Three roles are enough: a migrator, who owns the tables; an importer, who is
 // granted USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, TEMPORARY on the database, and EXECUTE
 // on ensure_partitions(text, timestamptz[]); and a reader, who is granted USAGE and SELECT. Grants on the tables that
-// migrations/ names are enough, because partitions are reached through their parents.
+// migrations/ names are enough, because partitions are reached through their parents. SELECT on identity is needed only
+// for CacheKey, which every process with a shared cache calls.
 //
 // Sessions set row_security to off. A policy that would hide rows from the role makes its reads fail with
 // ports.ErrPermission, because a hidden bar must not read as a bar that does not exist.
 //
 // # Existing tables
 //
-// Tables that a deployment already has are read through views that replace symbols, bars and extents and have the same
-// columns. Such a view of extents spans from the first bar to the end of the last and marks the coverage as assumed,
-// which is to say inferred. testdata/existing_tables.sql is a complete example.
+// Tables that a deployment already has are read through views that replace symbols, series, bars and coverage and have
+// the columns that the store reads. Such a view of coverage spans from the first bar to the end of the last and marks
+// the coverage as inferred. testdata/existing_tables.sql is a complete example.
+//
+// The store looks once whether marketdata.series is a table. Where it is a view, reads yield no states, and writes are
+// refused before they change anything.
 package postgres

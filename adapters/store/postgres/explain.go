@@ -43,15 +43,15 @@ func (s *Store) ExplainRead(ctx context.Context, q ports.BarQuery) (ports.ReadPl
 type explainer struct{ db session }
 
 func (e *explainer) explain(ctx context.Context, q ports.BarQuery) (plan ports.ReadPlan, err error) {
-	sql, args := barStatement(q)
-	name, err := e.prepare(ctx, sql)
+	read := barRows(q)
+	name, err := e.prepare(ctx, read.sql)
 	if err != nil {
 		return plan, err
 	}
 
-	defer e.deallocate(ctx, sql)
+	defer e.deallocate(ctx, read.sql)
 	var count int
-	if _, err := e.db.queryRow(ctx, setArguments, []any{formatArguments(args)}, &count); err != nil {
+	if _, err := e.db.queryRow(ctx, setArguments, []any{formatArguments(read.args)}, &count); err != nil {
 		return plan, err
 	}
 
@@ -105,7 +105,7 @@ func (e *explainer) deallocate(ctx context.Context, sql string) {
 func explainRows[T any](
 	ctx context.Context, db session, sql string, scan pgx.RowToFunc[T], args ...any,
 ) ([]T, error) {
-	return queryRows(ctx, db, statement{sql, args, pgx.QueryExecModeExec}, scan)
+	return queryRows(ctx, db, statement{sql, args, true}, scan)
 }
 
 // formatArguments returns the arguments of a read as texts that the server parses.

@@ -20,3 +20,15 @@ func (s *Store) Identity(ctx context.Context) (string, error) {
 
 	return identity, translate(ctx, "read identity", "", err)
 }
+
+// CacheKey returns a secret of 32 bytes that every process gets that uses the database, and nobody else. Keys that
+// authenticate values of a shared cache are derived from it. The role needs SELECT on marketdata.identity.
+func (s *Store) CacheKey(ctx context.Context) ([]byte, error) {
+	var key []byte
+	err := s.query(ctx, selectCacheKey, nil, func(rows pgx.Rows) (err error) {
+		key, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]byte])
+		return err
+	})
+
+	return key, translate(ctx, "read cache key", "", err)
+}

@@ -20,50 +20,71 @@ import (
 
 // tableSQL has the statements on one table of rows: bars, trades or quotes.
 type tableSQL struct {
-	// Reads bind the symbol's text, the other columns that identify the series, the range and, except selectAll, the
-	// number of rows. They resolve the symbol to its number themselves, because a read must be one round trip and must
-	// not depend on a cache.
+	// Reads bind the texts that identify the series, the range and, except selectAll, the number of rows. They resolve
+	// the symbol and the series to numbers themselves, because a read must be one round trip.
 	selectAll, selectFirst, selectLast string
 
-	// Writes bind the symbol's number and the other columns that identify the series; countRows, delete and
-	// deleteOthers then bind the range. copyTable and copyStage bind nothing; their rows follow in the binary format of
-	// COPY.
-	copyTable, createStage, truncateStage, copyStage, merge, countRows, delete, deleteOthers string
+	// Writes bind the numbers that identify the series; all but selectLastRows then bind the range, and those that
+	// change stored rows also the length of a block in microseconds. copyTable and copyStage bind nothing; their rows
+	// follow in the binary format of COPY.
+	copyTable, createStage, truncateStage, copyStage, merge, hasRows, delete, deleteOthers string
+
+	// selectLastRows reads the time and the sequence number of the last row in each of some ranges, with the position of
+	// the range from 1. It binds the series, and an array of the starts and one of the ends.
+	selectLastRows string
 }
 
 var (
 	barSQL = newTableSQL(tableLayout{
-		name:   "bars",
-		series: "kind, grid",
-		row:    "open_time timestamptz",
-		values: "open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint",
+		name:     "bars",
+		series:   "series_id",
+		lookup:   "SELECT symbol_id, id FROM marketdata.series WHERE symbol_id = {symbol} AND kind = $2 AND grid = $3",
+		readArgs: 3,
+		row:      "open_time timestamptz",
+		values:   "open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint",
 	})
 	tradeSQL = newTableSQL(tableLayout{
-		name:   "trades",
-		row:    "time timestamptz, seq bigint",
-		values: "price numeric, size numeric, side smallint",
+		name:     "trades",
+		lookup:   "{symbol}",
+		readArgs: 1,
+		row:      "time timestamptz, seq bigint",
+		values:   "price numeric, size numeric, side smallint",
 	})
 	quoteSQL = newTableSQL(tableLayout{
-		name:   "quotes",
-		row:    "time timestamptz, seq bigint",
-		values: "bid numeric, ask numeric, bid_size numeric, ask_size numeric",
+		name:     "quotes",
+		lookup:   "{symbol}",
+		readArgs: 1,
+		row:      "time timestamptz, seq bigint",
+		values:   "bid numeric, ask numeric, bid_size numeric, ask_size numeric",
 	})
 )
 
-// tableLayout describes a table whose primary key is symbol_id, the columns of series and those of row.
+// symbolLookup resolves the symbol that a statement binds first to its number.
+const symbolLookup = "(SELECT id FROM marketdata.symbols WHERE symbol = $1)"
+
+// tableLayout describes a table whose primary key is symbol_id, series and the columns of row.
 type tableLayout struct {
-	name   string
-	series string // names of the columns that identify a series beside the symbol, as "a, b"
-	row    string // names and types of the columns that identify a row of the series; the first is its time
-	values string // names and types of the other columns
+	name     string
+	series   string // the column that identifies the series beside the symbol, if there is one
+	lookup   string // a query for the columns that identify a series, given the first readArgs arguments of a read
+	readArgs int
+	row      string // names and types of the columns that identify a row of the series: time and sequence number
+	values   string // names and types of the other columns
 }
 
 // newTableSQL returns the statements for a table.
 //
 // The staging table belongs to the session and is emptied at the end of every transaction. A table that each write
-// created and dropped would bloat the system catalogs.
+// created and dropped would bloat the system catalogs. Its primary key keeps any plan of a join with it cheap, because
+// the planner does not know how many rows a prepared statement will find there.
+//
+// The statements that change stored rows return, for each block with a changed row, what scanBlockChange reads.
 func newTableSQL(l tableLayout) tableSQL {
 	expand := l.placeholders().Replace
+	changes := l.placeholders().Replace(`
+SELECT m / {length} - (m % {length} < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1`)
+
 	return tableSQL{
 		selectAll: expand(`SELECT {columns} FROM {table} WHERE ({key}) = ({lookup}) AND {in range} ORDER BY {row}`),
 		selectFirst: expand(
@@ -72,17 +93,39 @@ func newTableSQL(l tableLayout) tableSQL {
 			`SELECT {columns} FROM {table} WHERE ({key}) = ({lookup}) AND {in range} ` +
 			`ORDER BY {row descending} LIMIT {limit}) last ORDER BY {row}`),
 
-		copyTable:     expand(`COPY {table} ({key}, {columns}) FROM STDIN (FORMAT binary)`),
-		createStage:   expand(`CREATE TEMP TABLE IF NOT EXISTS {stage} ({types}) ON COMMIT DELETE ROWS`),
+		copyTable: expand(`COPY {table} ({key}, {columns}) FROM STDIN (FORMAT binary)`),
+		createStage: expand(
+			`CREATE TEMP TABLE IF NOT EXISTS {stage} ({types}, PRIMARY KEY ({row})) ON COMMIT DELETE ROWS`),
 		truncateStage: expand(`TRUNCATE pg_temp.{stage}`),
 		copyStage:     expand(`COPY pg_temp.{stage} ({columns}) FROM STDIN (FORMAT binary)`),
-		merge: expand(`INSERT INTO {table} AS t ({key}, {columns}) SELECT {bound}, {columns} FROM pg_temp.{stage} ` +
-			`ON CONFLICT ({key}, {row}) DO UPDATE SET {assignments} ` +
-			`WHERE ({stored values}) IS DISTINCT FROM ({new values})`),
-		countRows: expand(`SELECT count(*) FROM {table} t WHERE ({key}) = ({bound}) AND {in range}`),
-		delete:    expand(`DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in range}`),
-		deleteOthers: expand(`DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in range} ` +
-			`AND NOT EXISTS (SELECT FROM pg_temp.{stage} s WHERE ({staged row}) = ({stored row}))`),
+		merge: expand(`WITH updated AS (
+	UPDATE {table} t SET {assignments} FROM pg_temp.{stage} s
+	WHERE ({stored key}) = ({bound}) AND {in written range} AND ({stored row}) = ({staged row})
+		AND ({stored values}) IS DISTINCT FROM ({staged values})
+	RETURNING t.{time} AS time, {stored seq} AS seq
+), inserted AS (
+	INSERT INTO {table} ({key}, {columns}) SELECT {bound}, {columns} FROM pg_temp.{stage}
+	ON CONFLICT ({key}, {row}) DO NOTHING RETURNING {time} AS time, {seq} AS seq
+), changes AS (
+	SELECT time, seq, 0 AS added FROM updated UNION ALL SELECT time, seq, 1 FROM inserted
+)` + changes),
+		hasRows: expand(`SELECT EXISTS (SELECT FROM {table} t WHERE ({key}) = ({bound}) AND {in written range})`),
+		delete: expand(`WITH changes AS (
+	DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in written range}
+	RETURNING {time} AS time, {seq} AS seq, -1 AS added
+)` + changes),
+		deleteOthers: expand(`WITH changes AS (
+	DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in written range}
+		AND NOT EXISTS (SELECT FROM pg_temp.{stage} s WHERE ({staged row}) = ({stored row}))
+	RETURNING {time} AS time, {seq} AS seq, -1 AS added
+)` + changes),
+		selectLastRows: expand(`
+SELECT n, last.time, last.seq
+FROM unnest({start}::timestamptz[], {end}::timestamptz[]) WITH ORDINALITY AS r (start_time, end_time, n)
+CROSS JOIN LATERAL (
+	SELECT {time} AS time, {seq} AS seq FROM {table}
+	WHERE ({key}) = ({bound}) AND {time} >= start_time AND {time} < end_time ORDER BY {row descending} LIMIT 1
+) last`),
 	}
 }
 
@@ -94,8 +137,14 @@ func (l tableLayout) placeholders() *strings.Replacer {
 	for i := range key {
 		bound[i] = fmt.Sprintf("$%d", i+1)
 	}
-	lookup := append([]string{"(SELECT id FROM marketdata.symbols WHERE symbol = $1)"}, bound[1:]...)
-	start, end, limit := len(key)+1, len(key)+2, len(key)+3
+	parameter := func(before, n int) string { return fmt.Sprintf("$%d", before+n) }
+	inRange := func(column string, before int) string {
+		return fmt.Sprintf("%s >= %s AND %[1]s < %[3]s", column, parameter(before, 1), parameter(before, 2))
+	}
+	seq, storedSeq := "0::bigint", "0::bigint" // of bars, which have one row a time
+	if len(row) > 1 {
+		seq, storedSeq = row[1], "t."+row[1]
+	}
 
 	return strings.NewReplacer(
 		"{table}", "marketdata."+l.name,
@@ -104,16 +153,24 @@ func (l tableLayout) placeholders() *strings.Replacer {
 		"{columns}", formatEach("$", slices.Concat(row, values)),
 		"{key}", formatEach("$", key),
 		"{bound}", formatEach("$", bound),
-		"{lookup}", formatEach("$", lookup),
-		"{in range}", fmt.Sprintf("%s >= $%d AND %s < $%d", row[0], start, row[0], end),
-		"{limit}", fmt.Sprintf("$%d", limit),
+		"{lookup}", strings.ReplaceAll(l.lookup, "{symbol}", symbolLookup),
+		"{in range}", inRange(row[0], l.readArgs),
+		"{limit}", parameter(l.readArgs, 3),
+		"{in written range}", inRange("t."+row[0], len(key)),
+		"{start}", parameter(len(key), 1),
+		"{end}", parameter(len(key), 2),
+		"{length}", parameter(len(key), 3)+"::bigint",
 		"{row}", formatEach("$", row),
 		"{row descending}", formatEach("$ DESC", row),
+		"{time}", row[0],
+		"{seq}", seq,
+		"{stored seq}", storedSeq,
+		"{stored key}", formatEach("t.$", key),
 		"{staged row}", formatEach("s.$", row),
 		"{stored row}", formatEach("t.$", row),
-		"{assignments}", formatEach("$ = excluded.$", values),
+		"{assignments}", formatEach("$ = s.$", values),
 		"{stored values}", formatEach("t.$", values),
-		"{new values}", formatEach("excluded.$", values),
+		"{staged values}", formatEach("s.$", values),
 	)
 }
 
@@ -143,32 +200,129 @@ func formatEach(format string, names []string) string {
 // the reads of barSQL bind; a limit of 0 means none. The last column is the number of the query, from 1.
 //
 // The lateral join takes the queries in order and reads the bars of each by the primary key, so that the server neither
-// sorts the rows nor keeps the whole result. OFFSET 0 keeps the lookup of the symbol out of the join, because it would
-// be repeated there for each partition. The branch of UNION ALL that a query does not use has a limit of 0 and reads
-// nothing.
+// sorts the rows nor keeps the whole result. OFFSET 0 keeps the lookups out of the join, because they would be repeated
+// there for each partition. The branch of UNION ALL that a query does not use has a limit of 0 and reads nothing.
 const selectBatch = `
 SELECT open_time, open, high, low, close, volume, trades, n
 FROM (
-	SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id,
-		kind, grid, start_time, end_time, first, last, n
-	FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[])
-		WITH ORDINALITY AS u (symbol, kind, grid, start_time, end_time, first, last, n)
-	ORDER BY n OFFSET 0
+	SELECT symbol_id, (SELECT id FROM marketdata.series s WHERE (s.symbol_id, s.kind, s.grid) = (i.symbol_id, i.kind, i.grid))
+		AS series_id, start_time, end_time, first, last, n
+	FROM (
+		SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id,
+			kind, grid, start_time, end_time, first, last, n
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bigint[], $7::bigint[])
+			WITH ORDINALITY AS u (symbol, kind, grid, start_time, end_time, first, last, n)
+		ORDER BY n OFFSET 0
+	) i OFFSET 0
 ) q CROSS JOIN LATERAL (
 	(
 		SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
-		WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid)
-			AND open_time >= start_time AND open_time < end_time
+		WHERE (symbol_id, series_id) = (q.symbol_id, q.series_id) AND open_time >= start_time AND open_time < end_time
 		ORDER BY open_time LIMIT CASE WHEN last = 0 THEN NULLIF(first, 0) ELSE 0 END
 	) UNION ALL (
 		SELECT open_time, open, high, low, close, volume, trades FROM (
 			SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
-			WHERE (symbol_id, kind, grid) = (q.symbol_id, q.kind, q.grid)
-				AND open_time >= start_time AND open_time < end_time
+			WHERE (symbol_id, series_id) = (q.symbol_id, q.series_id) AND open_time >= start_time AND open_time < end_time
 			ORDER BY open_time DESC LIMIT last
 		) descending ORDER BY open_time
 	)
 ) bars ORDER BY n`
+
+// States of series. A statement takes queries with the symbol, kind and grid; the revision and the nonce of a version;
+// the blocks from and to that the rows of a read may be in, and how many rows it returns at most, NULL without a limit;
+// the same three for where the series does not have that version; and a number n. It returns what stateRow scans for every query whose
+// series exists.
+const (
+	stateQueries = `symbol, kind, grid, known_revision, known_nonce, ` +
+		`from_block, to_block, max_rows, other_from, other_to, other_rows`
+
+	oneStateQuery = `(VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
+	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (` + stateQueries + `, n)`
+
+	// manyStateQueries also takes whether the rows are the last ones of the range.
+	manyStateQueries = `unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+	$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
+	WITH ORDINALITY AS q (` + stateQueries + `, is_last, n)`
+
+	blocksOfSeries = `SELECT block, rows, revision, nonce FROM marketdata.blocks
+	WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id)`
+
+	allBlocks = blocksOfSeries + ` AND block >= h.from_block AND block < h.to_block`
+)
+
+// limitedBlocks returns the query for the blocks from one end of a range on until they have as many rows as are read.
+// The rows of a block that the range cuts do not count. The query walks from block to block while the condition holds,
+// because a sum over all blocks would read them all.
+func limitedBlocks(start, compare, order, condition string) string {
+	return strings.NewReplacer(
+		"{blocks}", blocksOfSeries, "{start}", start, "{compare}", compare, "{order}", order, "{condition}", condition,
+	).Replace(`WITH RECURSIVE walk AS (
+	SELECT {start} AS block, 0 AS rows, 0::bigint AS revision, 0::bigint AS nonce, h.max_rows AS missing
+	UNION ALL
+	SELECT b.block, b.rows, b.revision, b.nonce,
+		missing - CASE WHEN b.block IN (h.from_block, h.to_block - 1) THEN 0 ELSE b.rows END
+	FROM walk CROSS JOIN LATERAL ({blocks} AND block {compare} walk.block
+		AND block >= h.from_block AND block < h.to_block ORDER BY block {order} LIMIT 1) b
+	WHERE {condition}
+) SELECT block, rows, revision, nonce FROM walk WHERE rows > 0`)
+}
+
+func firstBlocks(condition string) string {
+	return limitedBlocks("h.from_block - 1", ">", "ASC", condition)
+}
+
+func lastBlocks(condition string) string { return limitedBlocks("h.to_block", "<", "DESC", condition) }
+
+// isMissing holds until there are enough rows, and always without a limit.
+const isMissing = "(missing > 0) IS NOT FALSE"
+
+var (
+	selectState      = stateSQL(oneStateQuery, allBlocks, "")
+	selectFirstState = stateSQL(oneStateQuery, firstBlocks(isMissing), "")
+	selectLastState  = stateSQL(oneStateQuery, lastBlocks(isMissing), "")
+
+	// selectBatchStates reads by one of three ways: the others end before they read a block.
+	selectBatchStates = stateSQL(manyStateQueries, strings.Join([]string{
+		"(" + allBlocks + " AND h.max_rows IS NULL)",
+		"(" + firstBlocks("missing > 0 AND NOT is_last") + ")",
+		"(" + lastBlocks("missing > 0 AND is_last") + ")",
+	}, "\nUNION ALL "), "")
+
+	// selectStates has neither coverage nor blocks where the series has the known version.
+	selectStates = stateSQL(manyStateQueries, allBlocks+" AND NOT h.is_known", " AND NOT h.is_known")
+)
+
+// stateSQL returns the statement on the states of series. blocks is the query for blocks; it and the condition on
+// coverage may use the columns of h.
+func stateSQL(queries, blocks, condition string) string {
+	return strings.NewReplacer("{queries}", queries, "{blocks}", blocks, "{condition}", condition).Replace(`
+SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revisions, b.nonces,
+	(SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
+		AND t.block = b.numbers[cardinality(b.numbers)])
+FROM {queries}
+CROSS JOIN LATERAL (
+	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
+		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
+		CASE WHEN is_known THEN q.to_block ELSE q.other_to END AS to_block,
+		CASE WHEN is_known THEN q.max_rows ELSE q.other_rows END AS max_rows
+	FROM marketdata.series s
+	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
+	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
+		AND s.kind = q.kind AND s.grid = q.grid
+) h
+CROSS JOIN LATERAL (
+	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
+	FROM (
+		SELECT start_time, end_time FROM marketdata.coverage
+		WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id){condition} ORDER BY start_time
+	) ranges
+) c
+CROSS JOIN LATERAL (
+	SELECT array_agg(block) AS numbers, array_agg(rows) AS rows, array_agg(revision) AS revisions,
+		array_agg(nonce) AS nonces
+	FROM (SELECT block, rows, revision, nonce FROM ({blocks}) blocks ORDER BY block) blocks
+) b`)
+}
 
 // aggregateSQL returns the statement that aggregates the trades of symbol $1 in the range from $2 to $3 into bars;
 // bucket is the SQL expression for the open time of a trade's bar. The last column counts the trades of a bar that no
@@ -179,7 +333,7 @@ FROM (
 func aggregateSQL(bucket string) string {
 	return strings.NewReplacer(
 		"{bucket}", bucket,
-		"{symbol}", "(SELECT id FROM marketdata.symbols WHERE symbol = $1)",
+		"{symbol}", symbolLookup,
 		"{is valid}", "size >= 0 AND seq >= 0 AND side BETWEEN 0 AND 2"+
 			" AND min_scale(price) <= 18 AND min_scale(size) <= 18",
 	).Replace(`
@@ -211,26 +365,62 @@ var (
 // none.
 const selectTradeBounds = `
 SELECT min(time), max(time) FROM marketdata.trades
-WHERE symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND time >= $2 AND time < $3`
+WHERE symbol_id = ` + symbolLookup + ` AND time >= $2 AND time < $3`
 
-// The transaction of a write.
+// Transactions.
 const (
-	begin    = `BEGIN`
+	// begin names the isolation: after its wait for the lock of the series, every statement of a write must see what
+	// the writer before committed.
+	begin    = `BEGIN ISOLATION LEVEL READ COMMITTED`
 	commit   = `COMMIT`
 	rollback = `ROLLBACK`
 
-	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
+	// beginSnapshot begins a read whose statements all see the tables as they were at its first one.
+	beginSnapshot = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
 
-	// lockSeries serializes the writers of one series until the transaction ends, so that none changes the coverage or
-	// the rows between another's read and write of them. The lock's number is a hash: two series may share one and then
-	// wait for each other.
-	lockSeries = `SELECT pg_advisory_xact_lock(hashtextextended('marketdata ' || $1, 0))`
+	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
+)
+
+// Series and blocks.
+const (
+	// selectVersioned is NULL where marketdata.series does not exist, and false for a view.
+	selectVersioned = `
+SELECT (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass('marketdata.series'))`
+
+	selectSeries = `
+SELECT symbol_id, id, uid FROM marketdata.series WHERE symbol_id = ` + symbolLookup + ` AND kind = $2 AND grid = $3`
+
+	insertSeries = `
+INSERT INTO marketdata.series (symbol_id, kind, grid, uid) SELECT id, $2, $3, $4 FROM marketdata.symbols WHERE symbol = $1
+ON CONFLICT (symbol_id, kind, grid) DO NOTHING`
+
+	// lockSeries gives a series its next version, which serializes its writers until the transaction ends.
+	lockSeries = `
+UPDATE marketdata.series SET revision = revision + 1, nonce = $4 WHERE symbol_id = $1 AND id = $2 AND uid = $3
+RETURNING revision`
+
+	selectBlocks = `
+SELECT block, rows, last_time, last_seq FROM marketdata.blocks
+WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3)`
+
+	deleteBlocks = `DELETE FROM marketdata.blocks WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3)`
+
+	// upsertBlocks gives blocks the version of the write: the revision $3 and the nonce $4. The tail of a block keeps at
+	// most $5 nonces if rows were only added behind its last one, and the nonce of the write alone otherwise.
+	upsertBlocks = `
+INSERT INTO marketdata.blocks (symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, tail)
+SELECT $1, $2, $3, $4::bigint, block, rows, last_time, last_seq, (array_prepend($4::bigint, (
+	SELECT tail FROM marketdata.blocks b WHERE appended AND b.symbol_id = $1 AND b.series_id = $2 AND b.block = u.block
+)))[1:$5::integer]
+FROM unnest($6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::boolean[])
+	AS u (block, rows, last_time, last_seq, appended)
+ON CONFLICT (symbol_id, series_id, block) DO UPDATE
+SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, last_time = excluded.last_time,
+	last_seq = excluded.last_seq, tail = excluded.tail`
 )
 
 // The catalog.
 const (
-	selectSymbolID = `SELECT id FROM marketdata.symbols WHERE symbol = $1`
-
 	insertSymbol = `
 INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
 VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
@@ -300,39 +490,29 @@ func (p placeholder) AppendQuery(_ schema.QueryGen, b []byte) ([]byte, error) {
 	return fmt.Appendf(b, "$%d", int(p)), nil
 }
 
-// Coverage. A change of the range from $4 to $5 ($3 to $4 for ticks) concerns the extents that overlap or touch it,
-// because an extent merges with those that it touches.
+// Coverage. A change of the range from $3 to $4 concerns the stored ranges that overlap or touch it, because a range
+// merges with those that it touches.
 const (
-	selectExtents = `
-SELECT symbol, grid, kind, start_time, end_time, assumed
-FROM marketdata.extents JOIN marketdata.symbols ON id = symbol_id`
+	joinSeries = ` FROM marketdata.coverage c
+JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
+JOIN marketdata.symbols y ON y.id = c.symbol_id`
 
-	selectExtentsOfSymbols = selectExtents + ` WHERE symbol = ANY($1)`
+	ofSymbols = ` AND symbol = ANY($1)`
 
-	extentsTouching = ` FROM marketdata.extents
-WHERE symbol_id = $1 AND kind = $2 AND grid = $3 AND end_time >= $4 AND start_time <= $5`
+	selectExtents          = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + ` WHERE grid <> ''`
+	selectExtentsOfSymbols = selectExtents + ofSymbols
 
-	selectTouchingExtents = `SELECT start_time, end_time` + extentsTouching
-	deleteTouchingExtents = `DELETE` + extentsTouching
+	selectTickExtents          = `SELECT symbol, kind, start_time, end_time` + joinSeries + ` WHERE grid = ''`
+	selectTickExtentsOfSymbols = selectTickExtents + ofSymbols
 
-	insertExtents = `
-INSERT INTO marketdata.extents (symbol_id, kind, grid, start_time, end_time)
-SELECT $1, $2, $3, start_time, end_time FROM unnest($4::timestamptz[], $5::timestamptz[]) AS u (start_time, end_time)`
+	touchingRanges = ` FROM marketdata.coverage
+WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4`
 
-	selectTickExtents = `
-SELECT symbol, ticks, start_time, end_time
-FROM marketdata.tick_extents JOIN marketdata.symbols ON id = symbol_id`
+	selectTouchingRanges = `SELECT start_time, end_time` + touchingRanges + ` ORDER BY start_time`
+	deleteTouchingRanges = `DELETE` + touchingRanges
 
-	selectTickExtentsOfSymbols = selectTickExtents + ` WHERE symbol = ANY($1)`
-
-	tickExtentsTouching = ` FROM marketdata.tick_extents
-WHERE symbol_id = $1 AND ticks = $2 AND end_time >= $3 AND start_time <= $4`
-
-	selectTouchingTickExtents = `SELECT start_time, end_time` + tickExtentsTouching
-	deleteTouchingTickExtents = `DELETE` + tickExtentsTouching
-
-	insertTickExtents = `
-INSERT INTO marketdata.tick_extents (symbol_id, ticks, start_time, end_time)
+	insertRanges = `
+INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
 SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time)`
 )
 
@@ -351,11 +531,18 @@ SELECT system_identifier || '-' || timeline_id || '-' ||
 	(SELECT oid FROM pg_database WHERE datname = current_database())
 FROM pg_control_system(), pg_control_checkpoint()`
 
-	// checkSchema names every column that reads of bars need, and returns no row.
+	selectCacheKey = `SELECT secret FROM marketdata.identity`
+
+	// checkSchema names every column that reads of bars need without versions, and returns no row.
 	checkSchema = `
-SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.kind, b.grid,
-	s.id, s.symbol, e.start_time, e.end_time
-FROM marketdata.bars b, marketdata.symbols s, marketdata.extents e LIMIT 0`
+SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.symbol_id, b.series_id,
+	y.id, y.symbol, s.symbol_id, s.id, s.kind, s.grid, c.symbol_id, c.series_id, c.start_time, c.end_time, c.inferred
+FROM marketdata.bars b, marketdata.symbols y, marketdata.series s, marketdata.coverage c LIMIT 0`
+
+	// checkVersions names every other column that reads of versions need, and returns no row.
+	checkVersions = `
+SELECT s.revision, s.nonce, b.symbol_id, b.series_id, b.block, b.rows, b.revision, b.nonce, b.tail
+FROM marketdata.series s, marketdata.blocks b LIMIT 0`
 )
 
 // Migrations. The lock lasts until the session ends, so that a process that dies leaves nothing locked.

@@ -21,30 +21,32 @@ var (
 	errStopped = errors.New("the consumer stopped")
 )
 
-// ReadBars implements ports.BarReader. A read is one statement, so that it sees the tables as they were when it began.
-// It uses one connection until it ends or the consumer breaks off, which cancels the statement in the server.
+// ReadBars implements ports.BarReader. A read is one round trip and one snapshot of the tables. It uses one connection
+// until it ends or the consumer breaks off, which cancels the statement in the server.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	sql, args := barStatement(q)
-	r := streamedRead{op: "read bars", subject: q.Key.String(), refusal: q.Key.Validate(), sql: sql, args: args}
+	r := seriesRead{
+		op: "read bars", subject: q.Key.String(), refusal: q.Key.Validate(), rows: barRows(q),
+	}
 	d := &barDecoder{key: q.Key}
 	if r.refusal == nil {
+		r.state = barState(q)
 		d.capacity = int(min(pieceBars, q.MaxBars()))
 	}
 
-	return ports.Unversioned(streamRows(ctx, s, r, d))
+	return readSeries(ctx, s, r, d)
 }
 
-// barStatement returns the statement and the arguments for q.
-func barStatement(q ports.BarQuery) (sql string, args []any) {
-	args = []any{string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
+// barRows returns the statement on the bars of q.
+func barRows(q ports.BarQuery) statement {
+	args := []any{string(q.Key.Symbol), q.Key.PriceType.String(), q.Key.Grid.String(), q.Range.Start, q.Range.End}
 	switch {
 	case q.First > 0:
-		return barSQL.selectFirst, append(args, q.First)
+		return statement{sql: barSQL.selectFirst, args: append(args, q.First)}
 	case q.Last > 0:
-		return barSQL.selectLast, append(args, q.Last)
+		return statement{sql: barSQL.selectLast, args: append(args, q.Last)}
 	}
 
-	return barSQL.selectAll, args
+	return statement{sql: barSQL.selectAll, args: args}
 }
 
 // decoder collects rows into pieces of type P.
@@ -63,22 +65,84 @@ type decoder[P any] interface {
 	take() (piece P, err error)
 }
 
-// streamedRead is a read that runs one statement and yields its rows in pieces.
-type streamedRead struct {
-	op, subject string // for errors and the log
-	refusal     error  // if set, the only result: the statement is not run
-	sql         string
-	args        []any
+// seriesDecoder is a decoder of the rows of one series.
+type seriesDecoder[D ports.Rows] interface {
+	decoder[D]
+
+	// empty returns a piece without rows.
+	empty() D
 }
 
-// streamRows returns the single-use sequence of the pieces that d decodes from the rows of r.
-func streamRows[P any](ctx context.Context, s *Store, r streamedRead, d decoder[P]) iter.Seq2[P, error] {
-	return singleUse(ctx, s, r.op, r.subject, func(yield func(P, int) error) error {
+// seriesRead is a read of the rows of a series, with its state.
+type seriesRead struct {
+	op, subject string // for errors and the log
+	refusal     error  // if set, the only result: no statement is run
+	rows        statement
+	state       stateQuery
+
+	// prepare may run statements in the snapshot before the others, and then sets rows.
+	prepare func(ctx context.Context, sn *snapshot) (rows statement, err error)
+}
+
+// readSeries returns the single-use sequence of the pieces that d decodes from the rows of r. The first one has the
+// state, unless the tables keep no versions.
+func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d seriesDecoder[D]) ports.Sequence[D] {
+	return ports.Sequence[D](singleUse(ctx, s, r.op, r.subject, func(yield func(ports.Piece[D], int) error) error {
 		if r.refusal != nil {
 			return r.refusal
 		}
-		return s.query(ctx, r.sql, r.args, func(rows pgx.Rows) error { return decodePieces(rows, d, yield) })
-	})
+
+		isVersioned, err := s.isVersioned(ctx)
+		if err != nil {
+			return err
+		}
+
+		p := statePieces[D]{yield: yield}
+		err = s.readSnapshot(ctx, func(sn *snapshot) error {
+			reads := []snapshotRead{begunSnapshot}
+			if r.prepare != nil {
+				if err := sn.run(ctx, begunSnapshot); err != nil {
+					return err
+				}
+				if r.rows, err = r.prepare(ctx, sn); err != nil {
+					return err
+				}
+				reads = nil
+			}
+			if isVersioned {
+				reads = append(reads, snapshotRead{r.state.statement(), p.readState})
+			}
+			readRows := func(rows pgx.Rows) error { return decodePieces(rows, d, p.put) }
+
+			return sn.run(ctx, append(reads, snapshotRead{r.rows, readRows}, endedSnapshot)...)
+		})
+		if err == nil && p.state != nil {
+			err = p.put(d.empty(), 0)
+		}
+
+		return err
+	}))
+}
+
+// statePieces adds the state to the first piece of a read.
+type statePieces[D ports.Rows] struct {
+	state *domain.SeriesState // nil once it was yielded
+	yield func(piece ports.Piece[D], rows int) error
+}
+
+func (p *statePieces[D]) readState(rows pgx.Rows) error {
+	states, err := scanStates(rows, 1)
+	if err == nil {
+		p.state = states[0]
+	}
+
+	return err
+}
+
+func (p *statePieces[D]) put(rows D, n int) error {
+	piece := ports.Piece[D]{Rows: rows, State: p.state}
+	p.state = nil
+	return p.yield(piece, n)
 }
 
 // singleUse returns a sequence of the pieces that read yields; ranging over it again yields errReused. read must pass

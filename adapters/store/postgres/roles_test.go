@@ -28,7 +28,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 
 	database := strings.TrimPrefix(u.Path, "/")
 	const tables = "marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, " +
-		"marketdata.extents, marketdata.tick_extents"
+		"marketdata.series, marketdata.coverage, marketdata.blocks"
 	reader, importer := "reader_"+database, "importer_"+database
 	t.Cleanup(func() {
 		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer,
@@ -120,9 +120,9 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 
 	t.Cleanup(closeStore)
 	for table, read := range map[string]func() error{
-		"bars":    func() error { _, err := countBars(t.Context(), s, queryAll(bars)); return err },
-		"extents": func() error { _, err := s.Extents(t.Context(), "BTC/USD"); return err },
-		"symbols": func() error { _, err := s.Symbols(t.Context(), ports.SymbolQuery{}); return err },
+		"bars":     func() error { _, err := countBars(t.Context(), s, queryAll(bars)); return err },
+		"coverage": func() error { _, err := s.Extents(t.Context(), "BTC/USD"); return err },
+		"symbols":  func() error { _, err := s.Symbols(t.Context(), ports.SymbolQuery{}); return err },
 	} {
 		if err := read(); err != nil {
 			t.Errorf("read %s without a policy: %v", table, err)

@@ -36,13 +36,17 @@ func (db session) queryRow(ctx context.Context, sql string, args []any, targets 
 	return err == nil, withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }
 
-// queryRows runs a statement in the given mode and returns all its rows.
+// queryRows runs a statement and returns all its rows.
 func queryRows[T any](
 	ctx context.Context, db session, q statement, scan pgx.RowToFunc[T],
 ) (all []T, err error) {
 	stmtCtx, cancel := db.store.withTimeout(ctx)
 	defer cancel()
-	rows, err := db.conn.Query(stmtCtx, q.sql, append([]any{q.mode}, q.args...)...)
+	mode := pgx.QueryExecModeCacheStatement
+	if q.runsOnce {
+		mode = pgx.QueryExecModeExec
+	}
+	rows, err := db.conn.Query(stmtCtx, q.sql, append([]any{mode}, q.args...)...)
 	if err == nil {
 		all, err = pgx.CollectRows(rows, scan)
 	}
@@ -50,11 +54,11 @@ func queryRows[T any](
 	return all, withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }
 
-// statement is a statement with its arguments and the mode in which it runs.
+// statement is a statement with its arguments. It is prepared unless it runs once.
 type statement struct {
-	sql  string
-	args []any
-	mode pgx.QueryExecMode
+	sql      string
+	args     []any
+	runsOnce bool
 }
 
 // transaction runs f inside a transaction, which it commits if f returns nil and rolls back otherwise.
@@ -70,10 +74,15 @@ func (db session) transaction(ctx context.Context, f func() error) error {
 		}
 	}
 
-	// ctx may be done. If the rollback fails too, releasing the connection closes it, which rolls back.
-	rollbackCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.store.cfg.ConnectTimeout)
-	defer cancel()
-	_, _ = db.exec(rollbackCtx, rollback)
+	db.rollback(ctx)
 
 	return err
+}
+
+// rollback ends a transaction, also where ctx is done. If it fails, releasing the connection closes it, which rolls
+// back.
+func (db session) rollback(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.store.cfg.ConnectTimeout)
+	defer cancel()
+	_, _ = db.exec(ctx, rollback)
 }

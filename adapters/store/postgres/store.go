@@ -46,6 +46,8 @@ type Store struct {
 	pool *pgxpool.Pool
 	bun  *bun.DB // uses the pool; builds SQL text only
 	cfg  Config  // defaults filled in, without the DSN
+
+	versions versioning
 }
 
 var (
@@ -258,12 +260,16 @@ func timeoutCause(ctx, stmtCtx context.Context, err error) error {
 
 // Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
 func (s *Store) Check(ctx context.Context) error {
-	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		stmtCtx, cancel := s.withTimeout(ctx)
-		defer cancel()
-		_, err := conn.Exec(stmtCtx, checkSchema, pgx.QueryExecModeCacheStatement)
-		return withPhase(ports.PhaseQuery, err)
-	})
+	isVersioned, err := s.isVersioned(ctx)
+	checks := []string{checkSchema}
+	if isVersioned {
+		checks = append(checks, checkVersions)
+	}
+	for _, sql := range checks {
+		if err == nil {
+			err = s.query(ctx, sql, nil, readNothing)
+		}
+	}
 
 	return translate(ctx, "check", "", err)
 }

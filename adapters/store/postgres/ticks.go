@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -75,12 +74,12 @@ func monthOf(t time.Time) domain.Range {
 
 // ReadTrades implements ports.TradeReader. It uses a statement and a connection as ReadBars does.
 func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
-	return ports.Unversioned(readTicks(ctx, s, q, tradeSchema))
+	return readTicks(ctx, s, q, tradeSchema)
 }
 
 // ReadQuotes implements ports.QuoteReader. It uses a statement and a connection as ReadBars does.
 func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Quotes] {
-	return ports.Unversioned(readTicks(ctx, s, q, quoteSchema))
+	return readTicks(ctx, s, q, quoteSchema)
 }
 
 // WriteTrades implements ports.TradeWriter.
@@ -109,21 +108,26 @@ func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domai
 
 func readTicks[T domain.Tick](
 	ctx context.Context, s *Store, q ports.TickQuery, schema *tickSchema[T],
-) iter.Seq2[domain.Ticks[T], error] {
-	r := streamedRead{
-		op: "read " + string(schema.kind), subject: string(q.Symbol), refusal: q.Symbol.Validate(),
-		sql: schema.table.sql.selectAll, args: []any{string(q.Symbol), q.Range.Start, q.Range.End},
-	}
+) ports.Sequence[domain.Ticks[T]] {
+	sql, args := schema.table.sql.selectAll, []any{string(q.Symbol), q.Range.Start, q.Range.End}
 	switch {
 	case q.First > 0:
-		r.sql, r.args = schema.table.sql.selectFirst, append(r.args, q.First)
+		sql, args = schema.table.sql.selectFirst, append(args, q.First)
 	case q.Last > 0:
-		r.sql, r.args = schema.table.sql.selectLast, append(r.args, q.Last)
+		sql, args = schema.table.sql.selectLast, append(args, q.Last)
 	}
 
+	r := seriesRead{
+		op: "read " + string(schema.kind), subject: string(q.Symbol), refusal: q.Symbol.Validate(),
+		rows: statement{sql: sql, args: args}, state: tickState(q, schema.kind),
+	}
 	d := &tickDecoder[T]{schema: schema, symbol: q.Symbol, builder: domain.NewTicksBuilder[T](q.Symbol)}
 
-	return streamRows(ctx, s, r, d)
+	return readSeries(ctx, s, r, d)
+}
+
+func tickState(q ports.TickQuery, kind domain.TickKind) stateQuery {
+	return stateQuery{tickSeries(q.Symbol, kind), domain.TickBlocks(), q.Range, q.First, q.Last, q.State}
 }
 
 // write writes the ticks, or replaces those of r with them.
@@ -139,14 +143,11 @@ func (ts *tickSchema[T]) write(
 		err = validateRange(r, ticks.Len(), ticks.Time)
 	}
 	if err == nil {
-		times := make([]int64, ticks.Len())
-		for i := range times {
-			times[i] = ticks.Time(i).UnixMicro()
-		}
 		report, err = s.write(ctx, change{
-			table: ts.table, symbol: symbol, times: times, r: r, replace: replace,
+			table: ts.table, series: tickSeries(symbol, ts.kind), layout: domain.TickBlocks(),
+			rows: ticks.Len(), r: r, replace: replace,
+			key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
 			appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
-			coverage:  tickCoverage(symbol, ts.kind),
 		})
 	}
 
@@ -163,24 +164,17 @@ type tickDecoder[T domain.Tick] struct {
 	schema   *tickSchema[T]
 	symbol   domain.Symbol
 	builder  *domain.TicksBuilder[T] // the current piece
-	previous *tickKey                // of the last tick of the previous piece; nil before the second piece
-}
-
-// tickKey orders the ticks of a symbol.
-type tickKey struct {
-	time time.Time
-	seq  int64
-}
-
-// isAfter reports whether k comes after o.
-func (k tickKey) isAfter(o tickKey) bool {
-	c := k.time.Compare(o.time)
-	return c > 0 || c == 0 && k.seq > o.seq
+	previous *rowKey                 // of the last tick of the previous piece; nil before the second piece
 }
 
 func (d *tickDecoder[T]) columns() []uint32 { return d.schema.types }
 
 func (d *tickDecoder[T]) len() int { return d.builder.Len() }
+
+func (d *tickDecoder[T]) empty() domain.Ticks[T] {
+	ticks, _ := domain.NewTicks[T](d.symbol) // the symbol was validated
+	return ticks
+}
 
 func (d *tickDecoder[T]) add(fields [][]byte) error {
 	if d.len() == pieceTicks {
@@ -203,15 +197,16 @@ func (d *tickDecoder[T]) take() (domain.Ticks[T], error) {
 		return piece, err
 	}
 
-	first, last := tickKey{piece.Time(0), piece.Seq(0)}, piece.Len()-1
-	if d.previous != nil && !first.isAfter(*d.previous) {
+	keyOf := func(i int) rowKey { return rowKey{piece.Time(i).UnixMicro(), piece.Seq(i)} }
+	if d.previous != nil && keyOf(0).compare(*d.previous) <= 0 {
 		return domain.Ticks[T]{}, &domain.TickError{
-			Rule: domain.RuleOutOfOrder, Symbol: d.symbol, Time: first.time, Seq: first.seq,
+			Rule: domain.RuleOutOfOrder, Symbol: d.symbol, Time: piece.Time(0), Seq: piece.Seq(0),
 			Detail: "rows are not in ascending order",
 		}
 	}
 
-	d.previous = &tickKey{piece.Time(last), piece.Seq(last)}
+	last := keyOf(piece.Len() - 1)
+	d.previous = &last
 
 	return piece, nil
 }

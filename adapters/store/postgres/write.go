@@ -2,11 +2,15 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -15,19 +19,22 @@ import (
 // A write, on one connection of the pool:
 //
 //	ensure_partitions                          its own transaction
+//	symbol and series, added if unknown        their own transactions
 //	BEGIN
-//	    number of the symbol, added if unknown
-//	    lock of the series                     kept until COMMIT or ROLLBACK
+//	    next version of the series             locks it until COMMIT or ROLLBACK
+//	    stored coverage around the range
+//	    DELETE the rows of the range that are not covered, because they count as absent
 //	    for each batch of BatchRows rows
 //	        no row in its range: COPY into the table
 //	        otherwise: COPY into the stage, for a replacement DELETE the other rows, merge
 //	    coverage of the range
-//	COMMIT
+//	    blocks with a changed row: rows, version, tail
+//	COMMIT, or ROLLBACK if nothing changed
 //
 // The partitions are created beforehand, because in the write's transaction they would block other writers until it
 // ends.
 //
-// INVARIANT: rows and coverage of a series change only under the lock of the series, in one transaction.
+// INVARIANT: rows, coverage and blocks of a series change only under the lock of the series, in one transaction.
 
 // WriteBars implements ports.BarWriter.
 func (s *Store) WriteBars(
@@ -49,10 +56,10 @@ func (s *Store) writeBars(
 	if err = validateBars(bars, r); err == nil {
 		columns := bars.Columns()
 		report, err = s.write(ctx, change{
-			table: barTable, symbol: key.Symbol, key: barKey(key),
-			times: columns.OpenMicros, r: r, replace: replace,
+			table: barTable, series: barSeries(key), layout: domain.BarBlocks(key.Grid),
+			rows: bars.Len(), r: r, replace: replace,
+			key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
 			appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
-			coverage:  barCoverage(key),
 		})
 	}
 
@@ -86,11 +93,20 @@ func validateRange(r domain.Range, n int, timeOf func(i int) time.Time) error {
 type table struct {
 	name        string                         // as ensure_partitions takes it
 	partitionOf func(t time.Time) domain.Range // the range of the partition that contains t
-	fields      int                            // of a row, without the columns that identify its series
+	hasSeries   bool                           // rows have the number of their series beside that of the symbol
+	fields      int                            // of a row, without the numbers
 	sql         tableSQL
 }
 
-var barTable = &table{name: "bars", fields: len(barTypes), partitionOf: yearOf, sql: barSQL}
+var barTable = &table{name: "bars", hasSeries: true, fields: len(barTypes), partitionOf: yearOf, sql: barSQL}
+
+// keyArgs returns the arguments that identify the rows of a series.
+func (t *table) keyArgs(s series) []any {
+	if t.hasSeries {
+		return []any{s.symbolID, s.id}
+	}
+	return []any{s.symbolID}
+}
 
 // yearOf returns the UTC year that contains t.
 func yearOf(t time.Time) domain.Range {
@@ -100,28 +116,81 @@ func yearOf(t time.Time) domain.Range {
 
 // change is one write to one series.
 type change struct {
-	table     *table // nil changes the coverage only
-	symbol    domain.Symbol
-	key       []string                       // the columns that identify the series beside the symbol
-	times     []int64                        // of the rows, ascending, in microseconds since 1970
+	table     *table   // nil changes the coverage only
+	series    []string // symbol, kind and grid
+	layout    domain.BlockLayout
+	rows      int                            // how many
+	key       func(row int) rowKey           // keys ascend
 	appendRow func(b []byte, row int) []byte // appends a row as fields of COPY
-	r         domain.Range                   // contains times
+	r         domain.Range                   // contains the rows
 	replace   bool                           // delete the other rows of r; without rows, also the coverage of r
-	coverage  seriesCoverage
 }
 
 // deletes reports whether the change deletes the rows and the coverage of its range.
-func (c *change) deletes() bool { return c.replace && len(c.times) == 0 }
+func (c *change) deletes() bool { return c.replace && c.rows == 0 }
 
-// write applies a change in one transaction. A failed write reports nothing.
+func (c *change) timeOf(row int) time.Time { return domain.Micros(c.key(row).micros).Time() }
+
+// maxAttempts is how often a transaction is run that loses against another one.
+const maxAttempts = 3
+
+// write applies a change. A failed write reports nothing.
 func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, err error) {
 	if c.r.Empty() { // validateRange makes sure that there are no rows either
 		return report, ctx.Err()
 	}
+	if err := s.checkWritable(ctx); err != nil {
+		return report, err
+	}
 
+	for attempt := 1; ; attempt++ {
+		report, err = s.tryWrite(ctx, c)
+		if err == nil {
+			return report, nil
+		}
+		if attempt == maxAttempts || !isRepeatable(err) || !sleep(ctx, rand.N(10*time.Millisecond<<attempt)) {
+			return ports.WriteReport{}, err
+		}
+	}
+}
+
+// isRepeatable reports whether the transaction was rolled back because of another one, so that it may succeed when it
+// runs again.
+func isRepeatable(err error) bool {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		const serializationFailure, deadlockDetected = "40001", "40P01"
+		return server.Code == serializationFailure || server.Code == deadlockDetected
+	}
+
+	return errors.Is(err, errSeriesReplaced)
+}
+
+// sleep waits, and reports whether ctx let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// errUnchanged rolls back a write that changed nothing. It never leaves the package.
+var errUnchanged = errors.New("nothing changed")
+
+// tryWrite applies a change in one transaction.
+func (s *Store) tryWrite(ctx context.Context, c change) (report ports.WriteReport, err error) {
 	err = s.withConn(ctx, func(conn *pgx.Conn) error {
-		w := writer{db: session{store: s, conn: conn}}
+		w := writer{db: session{store: s, conn: conn}, table: c.table, changes: newBlockChanges(c.layout)}
 		if err := w.ensurePartitions(ctx, c); err != nil {
+			return err
+		}
+
+		found := false
+		if w.series, found, err = w.db.findSeries(ctx, c.series, !c.deletes()); err != nil || !found {
 			return err
 		}
 
@@ -130,27 +199,29 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 			return err
 		})
 	})
-	if err != nil {
-		report = ports.WriteReport{}
+	if errors.Is(err, errUnchanged) {
+		err = nil
 	}
 
 	return report, err
 }
 
-// writer applies one change.
+// writer applies one change to one series.
 type writer struct {
-	db     session
-	staged bool // the stage exists and may have rows of this transaction
+	db      session
+	table   *table // nil if the change has no rows
+	series  series
+	changes blockChanges
+	staged  bool // the stage exists and may have rows of this transaction
 }
 
 // ensurePartitions creates the missing partitions for the rows.
 func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	var starts []time.Time
-	for i, end := 0, domain.Micros(math.MinInt64); i < len(c.times); i++ {
-		if at := domain.Micros(c.times[i]); at >= end {
-			p := c.table.partitionOf(at.Time())
-			starts = append(starts, p.Start)
-			_, end = p.Micros()
+	for i, end := 0, int64(math.MinInt64); i < c.rows; i++ {
+		if at := c.key(i).micros; at >= end {
+			p := c.table.partitionOf(domain.Micros(at).Time())
+			starts, end = append(starts, p.Start), p.End.UnixMicro()
 		}
 	}
 	if len(starts) == 0 {
@@ -162,31 +233,65 @@ func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 	return err
 }
 
-// apply writes the rows and the coverage inside the transaction.
+// apply locks the series, and writes the rows, the coverage and the blocks inside the transaction. It returns
+// errUnchanged if it changed nothing.
 func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	id, known, err := w.symbolID(ctx, c.symbol, !c.deletes())
-	if err != nil || !known {
-		return report, err
-	}
-	if _, err := w.db.exec(ctx, lockSeries, c.coverage.lockName); err != nil {
+	version, err := w.db.lock(ctx, w.series)
+	if err != nil {
 		return report, err
 	}
 
-	if !c.deletes() {
-		if report, err = w.writeRows(ctx, c, id); err != nil {
-			return report, err
-		}
-		return report, w.addCoverage(ctx, &c.coverage, id, c.r)
+	touching, err := w.touchingRanges(ctx, c.r)
+	if err != nil {
+		return report, err
 	}
 
 	if c.table != nil {
-		args := withRange(keyArgs(id, c.key), c.r)
-		if report.Deleted, err = w.db.exec(ctx, c.table.sql.delete, args...); err != nil {
+		if report, err = w.changeRows(ctx, c, touching); err != nil {
 			return report, err
 		}
 	}
 
-	return report, w.removeCoverage(ctx, &c.coverage, id, c.r)
+	coverageChanged, err := w.changeCoverage(ctx, c, touching)
+	if err != nil {
+		return report, err
+	}
+	if !coverageChanged && len(w.changes.blocks) == 0 {
+		return report, errUnchanged
+	}
+
+	return report, w.saveBlocks(ctx, version)
+}
+
+// changeRows writes or deletes the rows of a change. Stored rows that the coverage does not contain count as absent.
+func (w *writer) changeRows(
+	ctx context.Context, c change, coverage []domain.Range,
+) (report ports.WriteReport, err error) {
+	if c.deletes() {
+		deleted, err := w.changeStored(ctx, c.table.sql.delete, c.r)
+		return ports.WriteReport{Deleted: deleted.count}, err
+	}
+
+	uncovered := c.r.Subtract(coverage)
+	for _, r := range uncovered {
+		if _, err := w.changeStored(ctx, c.table.sql.delete, r); err != nil {
+			return report, err
+		}
+	}
+
+	return w.writeRows(ctx, c, uncovered)
+}
+
+// changeStored runs a statement that changes stored rows of the range, and returns their sum.
+func (w *writer) changeStored(ctx context.Context, sql string, r domain.Range) (sum changedRows, err error) {
+	args := append(w.table.keyArgs(w.series), r.Start, r.End, w.changes.layout.LengthMicros())
+	changed, err := queryRows(ctx, w.db, statement{sql: sql, args: args}, scanChangedRows)
+	for _, rows := range changed {
+		w.changes.add(rows)
+		sum.count, sum.added = sum.count+rows.count, sum.added+rows.added
+	}
+
+	return sum, err
 }
 
 // batch is the part of a change that is merged at once.
@@ -197,20 +302,22 @@ type batch struct {
 
 func (b batch) len() int { return b.to - b.from }
 
-// writeRows writes the rows batch by batch.
-func (w *writer) writeRows(ctx context.Context, c change, id int32) (report ports.WriteReport, err error) {
+// writeRows writes the rows batch by batch. No row is stored in the empty ranges.
+func (w *writer) writeRows(
+	ctx context.Context, c change, empty []domain.Range,
+) (report ports.WriteReport, err error) {
 	start := c.r.Start // of the range that the batches so far do not contain
-	for from := 0; from < len(c.times); {
-		to := batchEnd(c.times, from, w.db.store.cfg.BatchRows)
+	for from := 0; from < c.rows; {
+		to := c.batchEnd(from, w.db.store.cfg.BatchRows)
 		b := batch{from, to, domain.Range{Start: start, End: c.r.End}}
-		if to < len(c.times) {
-			b.r.End = domain.Micros(c.times[to]).Time()
+		if to < c.rows {
+			b.r.End = c.timeOf(to)
 		}
 		if !c.replace {
-			b.r = domain.Range{Start: domain.Micros(c.times[from]).Time(), End: domain.Micros(c.times[to-1] + 1).Time()}
+			b.r = domain.Range{Start: c.timeOf(from), End: c.timeOf(to - 1).Add(time.Microsecond)}
 		}
 
-		written, err := w.writeBatch(ctx, c, id, b)
+		written, err := w.writeBatch(ctx, c, b, empty)
 		if err != nil {
 			return report, err
 		}
@@ -223,81 +330,61 @@ func (w *writer) writeRows(ctx context.Context, c change, id int32) (report port
 }
 
 // writeBatch writes the rows of a batch. A range without rows takes them by COPY, which is several times as fast as a
-// merge. Otherwise the numbers of rows before and after the merge tell inserted rows from changed ones; they are exact,
-// because the lock of the series keeps other writers out.
-func (w *writer) writeBatch(ctx context.Context, c change, id int32, b batch) (report ports.WriteReport, err error) {
-	key := keyArgs(id, c.key)
-	var before, after int
-	if _, err := w.db.queryRow(ctx, c.table.sql.countRows, withRange(key, b.r), &before); err != nil {
-		return report, err
+// merge.
+func (w *writer) writeBatch(
+	ctx context.Context, c change, b batch, empty []domain.Range,
+) (report ports.WriteReport, err error) {
+	hasRows := !slices.ContainsFunc(empty, func(r domain.Range) bool { return r.Covers(b.r) })
+	if hasRows {
+		args := append(c.table.keyArgs(w.series), b.r.Start, b.r.End)
+		if _, err := w.db.queryRow(ctx, c.table.sql.hasRows, args, &hasRows); err != nil {
+			return report, err
+		}
 	}
-	if before == 0 {
-		report.Inserted = b.len()
-		return report, w.insert(ctx, c, id, b)
+	if !hasRows {
+		w.changes.addInserted(c.key, b.from, b.to)
+		return ports.WriteReport{Inserted: b.len()}, w.insert(ctx, c, b)
 	}
 
 	if err := w.fillStage(ctx, c, b); err != nil {
 		return report, err
 	}
+
+	var deleted changedRows
 	if c.replace {
-		if report.Deleted, err = w.db.exec(ctx, c.table.sql.deleteOthers, withRange(key, b.r)...); err != nil {
+		if deleted, err = w.changeStored(ctx, c.table.sql.deleteOthers, b.r); err != nil {
 			return report, err
 		}
 	}
 
-	merged, err := w.db.exec(ctx, c.table.sql.merge, key...)
-	if err != nil {
-		return report, err
-	}
-	if _, err := w.db.queryRow(ctx, c.table.sql.countRows, withRange(key, b.r), &after); err != nil {
-		return report, err
-	}
+	merged, err := w.changeStored(ctx, c.table.sql.merge, b.r)
 
-	report.Inserted = after - (before - report.Deleted)
-	report.Changed = merged - report.Inserted
-	report.Unchanged = b.len() - merged
-
-	return report, nil
-}
-
-// keyArgs returns the arguments that identify a series.
-func keyArgs(id int32, key []string) []any {
-	args := []any{id}
-	for _, text := range key {
-		args = append(args, text)
-	}
-
-	return args
-}
-
-// withRange returns key followed by the bounds of r. It does not change key.
-func withRange(key []any, r domain.Range) []any {
-	return append(key[:len(key):len(key)], r.Start, r.End)
+	return ports.WriteReport{
+		Inserted: merged.added, Changed: merged.count - merged.added, Unchanged: b.len() - merged.count,
+		Deleted: deleted.count,
+	}, err
 }
 
 // batchEnd returns the end of the batch that begins at from: size rows later, or more, because a batch must not end
 // between two rows of one time.
-func batchEnd(times []int64, from, size int) int {
-	end := from + size
-	if end >= len(times) {
-		return len(times)
-	}
-
-	for end < len(times) && times[end] == times[end-1] {
+func (c *change) batchEnd(from, size int) int {
+	end := min(from+size, c.rows)
+	for end < c.rows && c.key(end).micros == c.key(end-1).micros {
 		end++
 	}
 
 	return end
 }
 
-// insert sends the rows of a batch to the table, each after the columns that identify the series.
-func (w *writer) insert(ctx context.Context, c change, id int32, b batch) error {
-	prefix := appendInt32(nil, id)
-	for _, text := range c.key {
-		prefix = appendText(prefix, text)
+// insert sends the rows of a batch to the table, each after the numbers that identify the series.
+func (w *writer) insert(ctx context.Context, c change, b batch) error {
+	fields := c.table.fields + 1
+	prefix := appendInt32(nil, w.series.symbolID)
+	if c.table.hasSeries {
+		fields, prefix = fields+1, appendInt32(prefix, w.series.id)
 	}
 
-	stream := newCopyStream(b.len(), uint16(1+len(c.key)+c.table.fields), func(buf []byte, i int) []byte {
+	stream := newCopyStream(b.len(), uint16(fields), func(buf []byte, i int) []byte {
 		return c.appendRow(append(buf, prefix...), b.from+i)
 	})
 
@@ -328,22 +415,4 @@ func (w *writer) copyRows(ctx context.Context, sql string, stream *copyStream) e
 	defer cancel()
 	_, err := w.db.conn.PgConn().CopyFrom(stmtCtx, stream, sql)
 	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
-}
-
-// symbolID returns the symbol's number. If create is set, it adds an unknown symbol to the catalog.
-func (w *writer) symbolID(ctx context.Context, symbol domain.Symbol, create bool) (id int32, known bool, err error) {
-	args := []any{string(symbol)}
-	if known, err = w.db.queryRow(ctx, selectSymbolID, args, &id); err != nil || known || !create {
-		return id, known, err
-	}
-
-	m := domain.NewSymbolMeta(symbol)
-	if _, err := w.db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
-		return 0, false, err
-	}
-
-	// Read the number back, because another writer may have inserted the symbol first.
-	known, err = w.db.queryRow(ctx, selectSymbolID, args, &id)
-
-	return id, known, err
 }

@@ -12,20 +12,62 @@ CREATE TABLE marketdata.symbols (
     zone   text COLLATE "C" NOT NULL
 );
 
--- There is no foreign key on symbols, because it would cost a lookup per bar. Writers insert the symbol first, and
--- symbols are never deleted. Columns of fixed width come first, because they then need no padding.
+-- A series is the bars of a symbol with one price type and grid, or its trades or quotes, whose grid is empty. A write
+-- locks the row of its series first, and gives it the next revision and a random nonce if it changes a row or the
+-- coverage. Rows of series are never deleted. uid is random: after a restore from a backup, the sequence may give an id
+-- to another series.
+CREATE TABLE marketdata.series (
+    uid       bigint NOT NULL,
+    revision  bigint NOT NULL DEFAULT 0,
+    nonce     bigint NOT NULL DEFAULT 0,
+    symbol_id integer NOT NULL,
+    id        integer GENERATED ALWAYS AS IDENTITY,
+    kind      text COLLATE "C" NOT NULL, -- a price type, trades or quotes
+    grid      text COLLATE "C" NOT NULL,
+    PRIMARY KEY (symbol_id, id),
+    UNIQUE (symbol_id, kind, grid)
+) WITH (fillfactor = 70); -- no index has a column that changes, so that an update needs only room in its page
+
+-- The ranges that a series covers. They are disjoint and do not touch. inferred is for a view in place of this table: it
+-- marks coverage that no writer declared.
+CREATE TABLE marketdata.coverage (
+    start_time timestamptz NOT NULL,
+    end_time   timestamptz NOT NULL,
+    symbol_id  integer NOT NULL,
+    series_id  integer NOT NULL,
+    inferred   boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (symbol_id, series_id, start_time)
+) WITH (fillfactor = 70);
+
+-- The blocks of a series that have rows. The layout of the blocks is that of domain.BlockLayout. revision and nonce are
+-- those of the last write that changed a row of the block. tail has the nonces of the block's present version and of
+-- versions before it since which rows were only added behind the last one, the newest first.
+CREATE TABLE marketdata.blocks (
+    block     bigint NOT NULL,
+    last_time timestamptz NOT NULL, -- of the last row, like last_seq, which is 0 for bars
+    last_seq  bigint NOT NULL,
+    revision  bigint NOT NULL,
+    nonce     bigint NOT NULL,
+    symbol_id integer NOT NULL,
+    series_id integer NOT NULL,
+    rows      integer NOT NULL,
+    tail      bigint[] NOT NULL,
+    PRIMARY KEY (symbol_id, series_id, block)
+) WITH (fillfactor = 70);
+
+-- There is no foreign key on symbols or series, because it would cost a lookup per bar. Writers insert the symbol and
+-- the series first, and neither is ever deleted. Columns of fixed width come first, because they then need no padding.
 CREATE TABLE marketdata.bars (
     open_time timestamptz NOT NULL,
     trades    bigint NOT NULL,
     symbol_id integer NOT NULL,
-    kind      text COLLATE "C" NOT NULL,
-    grid      text COLLATE "C" NOT NULL,
+    series_id integer NOT NULL,
     open      numeric NOT NULL,
     high      numeric NOT NULL,
     low       numeric NOT NULL,
     close     numeric NOT NULL,
     volume    numeric NOT NULL,
-    PRIMARY KEY (symbol_id, kind, grid, open_time)
+    PRIMARY KEY (symbol_id, series_id, open_time)
 ) PARTITION BY RANGE (open_time);
 
 CREATE TABLE marketdata.trades (
@@ -49,24 +91,15 @@ CREATE TABLE marketdata.quotes (
     PRIMARY KEY (symbol_id, time, seq)
 ) PARTITION BY RANGE (time);
 
--- assumed is for a view in place of this table. It marks inferred coverage: no writer declared the range as complete.
-CREATE TABLE marketdata.extents (
-    symbol_id  integer NOT NULL,
-    kind       text COLLATE "C" NOT NULL,
-    grid       text COLLATE "C" NOT NULL,
-    start_time timestamptz NOT NULL,
-    end_time   timestamptz NOT NULL,
-    assumed    boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (symbol_id, kind, grid, start_time)
+-- The one row of identity has a random secret of 32 bytes. The processes that use the database derive the keys from it
+-- with which they authenticate values of a shared cache. gen_random_uuid draws 122 random bits each time.
+CREATE TABLE marketdata.identity (
+    id     boolean PRIMARY KEY DEFAULT true CHECK (id),
+    secret bytea NOT NULL CHECK (length(secret) = 32)
 );
 
-CREATE TABLE marketdata.tick_extents (
-    symbol_id  integer NOT NULL,
-    ticks      text COLLATE "C" NOT NULL, -- trades or quotes
-    start_time timestamptz NOT NULL,
-    end_time   timestamptz NOT NULL,
-    PRIMARY KEY (symbol_id, ticks, start_time)
-);
+INSERT INTO marketdata.identity (secret)
+SELECT sha256(convert_to(concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()), 'UTF8'));
 
 --bun:split
 

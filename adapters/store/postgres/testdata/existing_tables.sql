@@ -1,6 +1,6 @@
 -- An example of views that make existing tables readable, here instruments and candles. The views replace the tables
--- symbols, bars and extents. They are read-only: let the store connect as a role that is granted USAGE on the schema
--- and SELECT on the views.
+-- symbols, series, bars and coverage. They are read-only and keep no versions: let the store connect as a role that is
+-- granted USAGE on the schema and SELECT on the views.
 
 CREATE SCHEMA marketdata;
 
@@ -16,15 +16,22 @@ SELECT id,
        'UTC' COLLATE "C" AS zone
 FROM public.instruments;
 
--- kind (the price type) and grid are constants, because all bars of the table share them. A cast of a float keeps 15
--- digits. 0 trades means that their number is unknown. Renamed columns keep their index; reads need one on
--- (instrument_id, ts).
+-- A series is the bars of a symbol with one price type (kind) and grid. Its id identifies it within the symbol. All
+-- candles have one price type and grid, so that each symbol has one series.
+CREATE VIEW marketdata.series AS
+SELECT id AS symbol_id,
+       1 AS id,
+       'trade' COLLATE "C" AS kind,
+       '1m' COLLATE "C" AS grid
+FROM public.instruments;
+
+-- A cast of a float keeps 15 digits. 0 trades means that their number is unknown. Renamed columns keep their index; reads
+-- need one on (instrument_id, ts).
 CREATE VIEW marketdata.bars AS
 SELECT ts AS open_time,
        0::bigint AS trades,
        instrument_id AS symbol_id,
-       'trade' COLLATE "C" AS kind,
-       '1m' COLLATE "C" AS grid,
+       1 AS series_id,
        o::numeric AS open,
        h::numeric AS high,
        l::numeric AS low,
@@ -32,15 +39,14 @@ SELECT ts AS open_time,
        vol AS volume
 FROM public.candles;
 
--- assumed is true, because no writer declared the bars as complete: the coverage is inferred from the first and the
--- last bar. The index finds both.
-CREATE VIEW marketdata.extents AS
+-- inferred is true, because no writer declared the bars as complete: the coverage spans from the first bar to the last.
+-- The index finds both.
+CREATE VIEW marketdata.coverage AS
 SELECT id AS symbol_id,
-       'trade' COLLATE "C" AS kind,
-       '1m' COLLATE "C" AS grid,
+       1 AS series_id,
        first AS start_time,
        last + interval '1 minute' AS end_time,
-       true AS assumed
+       true AS inferred
 FROM public.instruments CROSS JOIN LATERAL (
     SELECT min(ts) AS first, max(ts) AS last FROM public.candles WHERE instrument_id = id
 ) ends

@@ -1,39 +1,31 @@
 -- selectExtents
-SELECT symbol, grid, kind, start_time, end_time, assumed
-FROM marketdata.extents JOIN marketdata.symbols ON id = symbol_id;
+SELECT symbol, grid, kind, start_time, end_time, inferred FROM marketdata.coverage c
+JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '';
 
 -- selectExtentsOfSymbols
-SELECT symbol, grid, kind, start_time, end_time, assumed
-FROM marketdata.extents JOIN marketdata.symbols ON id = symbol_id WHERE symbol = ANY($1);
-
--- selectTouchingExtents
-SELECT start_time, end_time FROM marketdata.extents
-WHERE symbol_id = $1 AND kind = $2 AND grid = $3 AND end_time >= $4 AND start_time <= $5;
-
--- deleteTouchingExtents
-DELETE FROM marketdata.extents
-WHERE symbol_id = $1 AND kind = $2 AND grid = $3 AND end_time >= $4 AND start_time <= $5;
-
--- insertExtents
-INSERT INTO marketdata.extents (symbol_id, kind, grid, start_time, end_time)
-SELECT $1, $2, $3, start_time, end_time FROM unnest($4::timestamptz[], $5::timestamptz[]) AS u (start_time, end_time);
+SELECT symbol, grid, kind, start_time, end_time, inferred FROM marketdata.coverage c
+JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '' AND symbol = ANY($1);
 
 -- selectTickExtents
-SELECT symbol, ticks, start_time, end_time
-FROM marketdata.tick_extents JOIN marketdata.symbols ON id = symbol_id;
+SELECT symbol, kind, start_time, end_time FROM marketdata.coverage c
+JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '';
 
 -- selectTickExtentsOfSymbols
-SELECT symbol, ticks, start_time, end_time
-FROM marketdata.tick_extents JOIN marketdata.symbols ON id = symbol_id WHERE symbol = ANY($1);
+SELECT symbol, kind, start_time, end_time FROM marketdata.coverage c
+JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '' AND symbol = ANY($1);
 
--- selectTouchingTickExtents
-SELECT start_time, end_time FROM marketdata.tick_extents
-WHERE symbol_id = $1 AND ticks = $2 AND end_time >= $3 AND start_time <= $4;
+-- selectTouchingRanges
+SELECT start_time, end_time FROM marketdata.coverage
+WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4 ORDER BY start_time;
 
--- deleteTouchingTickExtents
-DELETE FROM marketdata.tick_extents
-WHERE symbol_id = $1 AND ticks = $2 AND end_time >= $3 AND start_time <= $4;
+-- deleteTouchingRanges
+DELETE FROM marketdata.coverage
+WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4;
 
--- insertTickExtents
-INSERT INTO marketdata.tick_extents (symbol_id, ticks, start_time, end_time)
+-- insertRanges
+INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
 SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time);

@@ -11,7 +11,7 @@ SELECT time, seq, bid, ask, bid_size, ask_size FROM (SELECT time, seq, bid, ask,
 COPY marketdata.quotes (symbol_id, time, seq, bid, ask, bid_size, ask_size) FROM STDIN (FORMAT binary);
 
 -- quoteSQL.createStage
-CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_quotes (time timestamptz, seq bigint, bid numeric, ask numeric, bid_size numeric, ask_size numeric) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_quotes (time timestamptz, seq bigint, bid numeric, ask numeric, bid_size numeric, ask_size numeric, PRIMARY KEY (time, seq)) ON COMMIT DELETE ROWS;
 
 -- quoteSQL.truncateStage
 TRUNCATE pg_temp.marketdata_stage_quotes;
@@ -20,13 +20,44 @@ TRUNCATE pg_temp.marketdata_stage_quotes;
 COPY pg_temp.marketdata_stage_quotes (time, seq, bid, ask, bid_size, ask_size) FROM STDIN (FORMAT binary);
 
 -- quoteSQL.merge
-INSERT INTO marketdata.quotes AS t (symbol_id, time, seq, bid, ask, bid_size, ask_size) SELECT $1, time, seq, bid, ask, bid_size, ask_size FROM pg_temp.marketdata_stage_quotes ON CONFLICT (symbol_id, time, seq) DO UPDATE SET bid = excluded.bid, ask = excluded.ask, bid_size = excluded.bid_size, ask_size = excluded.ask_size WHERE (t.bid, t.ask, t.bid_size, t.ask_size) IS DISTINCT FROM (excluded.bid, excluded.ask, excluded.bid_size, excluded.ask_size);
+WITH updated AS (
+	UPDATE marketdata.quotes t SET bid = s.bid, ask = s.ask, bid_size = s.bid_size, ask_size = s.ask_size FROM pg_temp.marketdata_stage_quotes s
+	WHERE (t.symbol_id) = ($1) AND t.time >= $2 AND t.time < $3 AND (t.time, t.seq) = (s.time, s.seq)
+		AND (t.bid, t.ask, t.bid_size, t.ask_size) IS DISTINCT FROM (s.bid, s.ask, s.bid_size, s.ask_size)
+	RETURNING t.time AS time, t.seq AS seq
+), inserted AS (
+	INSERT INTO marketdata.quotes (symbol_id, time, seq, bid, ask, bid_size, ask_size) SELECT $1, time, seq, bid, ask, bid_size, ask_size FROM pg_temp.marketdata_stage_quotes
+	ON CONFLICT (symbol_id, time, seq) DO NOTHING RETURNING time AS time, seq AS seq
+), changes AS (
+	SELECT time, seq, 0 AS added FROM updated UNION ALL SELECT time, seq, 1 FROM inserted
+)
+SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
 
--- quoteSQL.countRows
-SELECT count(*) FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND time >= $2 AND time < $3;
+-- quoteSQL.hasRows
+SELECT EXISTS (SELECT FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3);
 
 -- quoteSQL.delete
-DELETE FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND time >= $2 AND time < $3;
+WITH changes AS (
+	DELETE FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3
+	RETURNING time AS time, seq AS seq, -1 AS added
+)
+SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
 
 -- quoteSQL.deleteOthers
-DELETE FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND time >= $2 AND time < $3 AND NOT EXISTS (SELECT FROM pg_temp.marketdata_stage_quotes s WHERE (s.time, s.seq) = (t.time, t.seq));
+WITH changes AS (
+	DELETE FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3
+		AND NOT EXISTS (SELECT FROM pg_temp.marketdata_stage_quotes s WHERE (s.time, s.seq) = (t.time, t.seq))
+	RETURNING time AS time, seq AS seq, -1 AS added
+)
+SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+
+-- quoteSQL.selectLastRows
+SELECT n, last.time, last.seq
+FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS r (start_time, end_time, n)
+CROSS JOIN LATERAL (
+	SELECT time AS time, seq AS seq FROM marketdata.quotes
+	WHERE (symbol_id) = ($1) AND time >= start_time AND time < end_time ORDER BY time DESC, seq DESC LIMIT 1
+) last;

@@ -1,7 +1,11 @@
 -- checkSchema
-SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.kind, b.grid,
-	s.id, s.symbol, e.start_time, e.end_time
-FROM marketdata.bars b, marketdata.symbols s, marketdata.extents e LIMIT 0;
+SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.symbol_id, b.series_id,
+	y.id, y.symbol, s.symbol_id, s.id, s.kind, s.grid, c.symbol_id, c.series_id, c.start_time, c.end_time, c.inferred
+FROM marketdata.bars b, marketdata.symbols y, marketdata.series s, marketdata.coverage c LIMIT 0;
+
+-- checkVersions
+SELECT s.revision, s.nonce, b.symbol_id, b.series_id, b.block, b.rows, b.revision, b.nonce, b.tail
+FROM marketdata.series s, marketdata.blocks b LIMIT 0;
 
 -- createSchema
 CREATE SCHEMA IF NOT EXISTS marketdata;

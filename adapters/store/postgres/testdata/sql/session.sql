@@ -7,8 +7,11 @@ SELECT system_identifier || '-' || timeline_id || '-' ||
 	(SELECT oid FROM pg_database WHERE datname = current_database())
 FROM pg_control_system(), pg_control_checkpoint();
 
+-- selectCacheKey
+SELECT secret FROM marketdata.identity;
+
 -- begin
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- commit
 COMMIT;
@@ -16,8 +19,8 @@ COMMIT;
 -- rollback
 ROLLBACK;
 
--- lockSeries
-SELECT pg_advisory_xact_lock(hashtextextended('marketdata ' || $1, 0));
+-- beginSnapshot
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 
 -- lockMigrations
 SELECT pg_advisory_lock(hashtextextended('marketdata migrations', 0));

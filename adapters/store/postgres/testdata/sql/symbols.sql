@@ -1,6 +1,3 @@
--- selectSymbolID
-SELECT id FROM marketdata.symbols WHERE symbol = $1;
-
 -- insertSymbol
 INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
 VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)

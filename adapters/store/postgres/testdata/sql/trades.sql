@@ -11,7 +11,7 @@ SELECT time, seq, price, size, side FROM (SELECT time, seq, price, size, side FR
 COPY marketdata.trades (symbol_id, time, seq, price, size, side) FROM STDIN (FORMAT binary);
 
 -- tradeSQL.createStage
-CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_trades (time timestamptz, seq bigint, price numeric, size numeric, side smallint) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_trades (time timestamptz, seq bigint, price numeric, size numeric, side smallint, PRIMARY KEY (time, seq)) ON COMMIT DELETE ROWS;
 
 -- tradeSQL.truncateStage
 TRUNCATE pg_temp.marketdata_stage_trades;
@@ -20,13 +20,44 @@ TRUNCATE pg_temp.marketdata_stage_trades;
 COPY pg_temp.marketdata_stage_trades (time, seq, price, size, side) FROM STDIN (FORMAT binary);
 
 -- tradeSQL.merge
-INSERT INTO marketdata.trades AS t (symbol_id, time, seq, price, size, side) SELECT $1, time, seq, price, size, side FROM pg_temp.marketdata_stage_trades ON CONFLICT (symbol_id, time, seq) DO UPDATE SET price = excluded.price, size = excluded.size, side = excluded.side WHERE (t.price, t.size, t.side) IS DISTINCT FROM (excluded.price, excluded.size, excluded.side);
+WITH updated AS (
+	UPDATE marketdata.trades t SET price = s.price, size = s.size, side = s.side FROM pg_temp.marketdata_stage_trades s
+	WHERE (t.symbol_id) = ($1) AND t.time >= $2 AND t.time < $3 AND (t.time, t.seq) = (s.time, s.seq)
+		AND (t.price, t.size, t.side) IS DISTINCT FROM (s.price, s.size, s.side)
+	RETURNING t.time AS time, t.seq AS seq
+), inserted AS (
+	INSERT INTO marketdata.trades (symbol_id, time, seq, price, size, side) SELECT $1, time, seq, price, size, side FROM pg_temp.marketdata_stage_trades
+	ON CONFLICT (symbol_id, time, seq) DO NOTHING RETURNING time AS time, seq AS seq
+), changes AS (
+	SELECT time, seq, 0 AS added FROM updated UNION ALL SELECT time, seq, 1 FROM inserted
+)
+SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
 
--- tradeSQL.countRows
-SELECT count(*) FROM marketdata.trades t WHERE (symbol_id) = ($1) AND time >= $2 AND time < $3;
+-- tradeSQL.hasRows
+SELECT EXISTS (SELECT FROM marketdata.trades t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3);
 
 -- tradeSQL.delete
-DELETE FROM marketdata.trades t WHERE (symbol_id) = ($1) AND time >= $2 AND time < $3;
+WITH changes AS (
+	DELETE FROM marketdata.trades t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3
+	RETURNING time AS time, seq AS seq, -1 AS added
+)
+SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
 
 -- tradeSQL.deleteOthers
-DELETE FROM marketdata.trades t WHERE (symbol_id) = ($1) AND time >= $2 AND time < $3 AND NOT EXISTS (SELECT FROM pg_temp.marketdata_stage_trades s WHERE (s.time, s.seq) = (t.time, t.seq));
+WITH changes AS (
+	DELETE FROM marketdata.trades t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3
+		AND NOT EXISTS (SELECT FROM pg_temp.marketdata_stage_trades s WHERE (s.time, s.seq) = (t.time, t.seq))
+	RETURNING time AS time, seq AS seq, -1 AS added
+)
+SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
+FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+
+-- tradeSQL.selectLastRows
+SELECT n, last.time, last.seq
+FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS r (start_time, end_time, n)
+CROSS JOIN LATERAL (
+	SELECT time AS time, seq AS seq FROM marketdata.trades
+	WHERE (symbol_id) = ($1) AND time >= start_time AND time < end_time ORDER BY time DESC, seq DESC LIMIT 1
+) last;
