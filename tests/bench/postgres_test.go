@@ -23,8 +23,8 @@ import (
 type barModel struct {
 	bun.BaseModel `bun:"table:marketdata.bars"`
 
-	SymbolID                       int32  `bun:"symbol_id"`
-	Kind, Grid                     string `bun:""`
+	SymbolID                       int32 `bun:"symbol_id"`
+	SeriesID                       int32 `bun:"series_id"`
 	OpenTime                       time.Time
 	Open, High, Low, Close, Volume string // the driver hands numerics over as text
 	Trades                         int64
@@ -50,9 +50,11 @@ func newPostgres(b *testing.B) postgresBench {
 	return postgresBench{store, pool, bun.NewDB(db, pgdialect.New())}
 }
 
-func (x postgresBench) symbolID(ctx context.Context, symbol domain.Symbol) (id int32) {
-	check(x.pool.QueryRow(ctx, "SELECT id FROM marketdata.symbols WHERE symbol = $1", symbol).Scan(&id))
-	return id
+// seriesID returns the numbers that identify the bars of a symbol that has one series.
+func (x postgresBench) seriesID(ctx context.Context, symbol domain.Symbol) (symbolID, id int32) {
+	check(x.pool.QueryRow(ctx, `SELECT y.id, s.id FROM marketdata.symbols y JOIN marketdata.series s ON s.symbol_id = y.id
+		WHERE symbol = $1`, symbol).Scan(&symbolID, &id))
+	return symbolID, id
 }
 
 func readAll(ctx context.Context, r ports.BarReader, q ports.BarQuery, want int) {
@@ -72,13 +74,14 @@ func BenchmarkPostgresRead500k(b *testing.B) {
 	bars := gen.Walk("BTC/USD", n)
 	must(x.store.WriteBars(ctx, bars, bars.Range()))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
-	id, r := x.symbolID(ctx, "BTC/USD"), bars.Range()
+	symbolID, id := x.seriesID(ctx, "BTC/USD")
+	r := bars.Range()
 	report(b, n,
 		way{name: "ours", run: func() { readAll(ctx, x.store, ports.BarQuery{Key: bars.Key(), Range: r}, n) }},
 		way{name: "floor", run: func() { // the same rows in the same binary form, not decoded
 			rows := must(x.pool.Query(ctx, `SELECT open_time, open, high, low, close, volume, trades FROM marketdata.bars
-				WHERE symbol_id = $1 AND kind = 'trade' AND grid = '1m' AND open_time >= $2 AND open_time < $3 ORDER BY open_time`,
-				id, r.Start, r.End))
+				WHERE symbol_id = $1 AND series_id = $2 AND open_time >= $3 AND open_time < $4 ORDER BY open_time`,
+				symbolID, id, r.Start, r.End))
 			for rows.Next() {
 				sink += int64(len(rows.RawValues()))
 			}
@@ -86,7 +89,7 @@ func BenchmarkPostgresRead500k(b *testing.B) {
 		}},
 		way{name: "bun", run: func() {
 			var models []barModel
-			check(x.bun.NewSelect().Model(&models).Where("symbol_id = ? AND kind = 'trade' AND grid = '1m'", id).
+			check(x.bun.NewSelect().Model(&models).Where("symbol_id = ? AND series_id = ?", symbolID, id).
 				Where("open_time >= ? AND open_time < ?", r.Start, r.End).Order("open_time").Scan(ctx))
 			sink += int64(len(models))
 		}},
@@ -112,11 +115,11 @@ func BenchmarkPostgresUpsert100k(b *testing.B) {
 			name: "bun",
 			before: func() {
 				prepare()
-				id := x.symbolID(ctx, fresh.Key().Symbol)
+				symbolID, id := x.seriesID(ctx, fresh.Key().Symbol)
 				models = models[:0]
 				for _, bar := range fresh.All() {
 					models = append(models, barModel{
-						SymbolID: id, Kind: "trade", Grid: "1m", OpenTime: bar.OpenTime,
+						SymbolID: symbolID, SeriesID: id, OpenTime: bar.OpenTime,
 						Open: bar.Open.String(), High: bar.High.String(), Low: bar.Low.String(), Close: bar.Close.String(),
 						Volume: bar.Volume.String(), Trades: bar.Trades,
 					})
@@ -127,7 +130,7 @@ func BenchmarkPostgresUpsert100k(b *testing.B) {
 					for rest := models; len(rest) > 0; {
 						part := rest[:min(len(rest), 10_000)]
 						rest = rest[len(part):]
-						if _, err := tx.NewInsert().Model(&part).On("CONFLICT (symbol_id, kind, grid, open_time) DO UPDATE").
+						if _, err := tx.NewInsert().Model(&part).On("CONFLICT (symbol_id, series_id, open_time) DO UPDATE").
 							Set("open = EXCLUDED.open, high = EXCLUDED.high, low = EXCLUDED.low, close = EXCLUDED.close").
 							Set("volume = EXCLUDED.volume, trades = EXCLUDED.trades").Exec(ctx); err != nil {
 							return err

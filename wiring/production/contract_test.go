@@ -75,7 +75,7 @@ func newRoutedStore(cache wiring.Cache) contract.Open {
 		}
 
 		return contract.Store{Bars: router.Router(sources), Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks,
-			UnversionedBars: true, UnversionedTicks: true,
+			UnversionedBars: true,
 		}
 	}
 }
