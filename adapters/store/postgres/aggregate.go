@@ -42,8 +42,8 @@ func (s *Store) AggregateTrades(
 		case key.Grid.Slots(r) <= maxEdges:
 			read.rows = aggregateEdges(key, r)
 		default:
-			read.prepare = func(ctx context.Context, sn *snapshot) (statement, error) {
-				bounds, err := tradeBounds(ctx, sn, key.Symbol, r)
+			read.prepare = func(ctx context.Context, db session) (statement, error) {
+				bounds, err := tradeBounds(ctx, db, key.Symbol, r)
 				return aggregateEdges(key, r.Intersect(bounds)), err
 			}
 		}
@@ -77,13 +77,13 @@ func fixedStep(g domain.Grid) (step time.Duration, ok bool) {
 	return g.Frequency().Nominal(), true
 }
 
-// tradeBounds returns the range from the first trade in r to the microsecond after the last, or an empty range if there
+// tradeBounds begins a snapshot. It returns the range from the first trade in r to the microsecond after the last, or an empty range if there
 // is none.
 func tradeBounds(
-	ctx context.Context, sn *snapshot, symbol domain.Symbol, r domain.Range,
+	ctx context.Context, db session, symbol domain.Symbol, r domain.Range,
 ) (bounds domain.Range, err error) {
 	q := statement{sql: selectTradeBounds, args: []any{string(symbol), r.Start, r.End}}
-	err = sn.run(ctx, snapshotRead{q, func(rows pgx.Rows) error {
+	err = db.pipeline(ctx, stepOf(beginSnapshot), step{q, func(rows pgx.Rows) error {
 		for rows.Next() {
 			var first, last *time.Time
 			if err := rows.Scan(&first, &last); err != nil {

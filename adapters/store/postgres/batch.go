@@ -64,21 +64,21 @@ type batchPieces struct {
 
 // read reads the states and the bars in one snapshot.
 func (p *batchPieces) read(ctx context.Context, s *Store, isVersioned bool) error {
-	reads := []snapshotRead{begunSnapshot}
+	steps := []step{stepOf(beginSnapshot)}
 	if isVersioned {
 		states := make([]stateQuery, len(p.queries))
 		for i, q := range p.queries {
 			states[i] = barState(q)
 		}
-		reads = append(reads, snapshotRead{statement{sql: selectBatchStates, args: manyStateArgs(states)}, p.readStates})
+		steps = append(steps, step{statement{sql: selectBatchStates, args: manyStateArgs(states)}, p.readStates})
 	}
 
 	d := &batchDecoder{queries: p.queries}
-	reads = append(reads, snapshotRead{
+	steps = append(steps, step{
 		statement{sql: selectBatch, args: batchArgs(p.queries)},
 		func(rows pgx.Rows) error { return decodePieces(rows, d, p.put) },
-	}, endedSnapshot)
-	err := s.readSnapshot(ctx, func(sn *snapshot) error { return sn.run(ctx, reads...) })
+	}, stepOf(commit))
+	err := s.readSnapshot(ctx, func(db session) error { return db.pipeline(ctx, steps...) })
 	if err == nil {
 		err = p.yieldStates(len(p.states))
 	}

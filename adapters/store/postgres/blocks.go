@@ -108,46 +108,35 @@ func scanBlock(row pgx.CollectableRow) (b block, err error) {
 	return b, err
 }
 
-// saveBlocks gives the changed blocks the version of the write. The series must be locked.
-func (w *writer) saveBlocks(ctx context.Context, version domain.Version) error {
-	numbers := slices.Sorted(maps.Keys(w.changes.blocks))
-	if len(numbers) == 0 {
-		return nil
-	}
-
-	key := []any{w.series.symbolID, w.series.id}
-	stored, err := queryRows(ctx, w.db, statement{sql: selectBlocks, args: append(key, numbers)}, scanBlock)
-	if err != nil {
-		return err
-	}
-
-	blocks, empty, unknown := w.changes.apply(numbers, stored)
+// changeBlocks returns the statements that give the changed blocks the version of the write.
+func (w *writer) changeBlocks(ctx context.Context) (steps []step, err error) {
+	blocks, empty, unknown := w.changes.apply(w.blocks)
 	if err := w.findLastRows(ctx, blocks, unknown); err != nil {
-		return err
+		return nil, err
 	}
 
 	if len(empty) > 0 {
-		if _, err := w.db.exec(ctx, deleteBlocks, append(key, empty)...); err != nil {
-			return err
-		}
+		steps = append(steps, stepOf(deleteBlocks, w.series.symbolID, w.series.id, empty))
 	}
 	if len(blocks) > 0 {
-		args := append(key, version.Revision, int64(version.Nonce), domain.MaxTail)
-		_, err = w.db.exec(ctx, upsertBlocks, append(args, blockArgs(blocks)...)...)
+		args := []any{
+			w.series.symbolID, w.series.id, w.version.Revision, int64(w.version.Nonce), domain.MaxTail,
+		}
+		steps = append(steps, stepOf(upsertBlocks, append(args, blockArgs(blocks)...)...))
 	}
 
-	return err
+	return steps, nil
 }
 
 // apply returns the blocks after the changes, the numbers of those without rows, and the positions of the blocks whose
 // last row must be looked up, because their last one was deleted.
-func (c *blockChanges) apply(numbers []int64, stored []block) (blocks []block, empty []int64, unknown []int) {
+func (c *blockChanges) apply(stored []block) (blocks []block, empty []int64, unknown []int) {
 	before := map[int64]block{}
 	for _, b := range stored {
 		before[b.number] = b
 	}
 
-	for _, number := range numbers {
+	for _, number := range slices.Sorted(maps.Keys(c.blocks)) {
 		change := c.blocks[number]
 		old, exists := before[number]
 		b := block{number, old.rows + change.added, old.last, exists && change.first.compare(old.last) > 0}

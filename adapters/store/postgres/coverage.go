@@ -13,43 +13,32 @@ import (
 
 // INVARIANT: the stored ranges of a series are disjoint and do not touch.
 
-// touchingRanges returns the stored ranges that overlap or touch r, in ascending order.
-func (w *writer) touchingRanges(ctx context.Context, r domain.Range) ([]domain.Range, error) {
-	args := []any{w.series.symbolID, w.series.id, r.Start, r.End}
-	return queryRows(ctx, w.db, statement{sql: selectTouchingRanges, args: args}, scanRange)
-}
-
-// changeCoverage adds the range of a change to the stored ranges, or subtracts it if the change deletes, and reports
-// whether they changed. touching are those that overlap or touch it.
-func (w *writer) changeCoverage(ctx context.Context, c change, touching []domain.Range) (changed bool, err error) {
-	next := domain.MergeRanges(append(slices.Clone(touching), c.r))
+// changeCoverage returns the statements that add the range of a change to the coverage, or subtract it if the change
+// deletes; none if the coverage stays as it is.
+func (w *writer) changeCoverage(c change) (steps []step) {
+	next := domain.MergeRanges(append(slices.Clone(w.coverage), c.r))
 	if c.deletes() {
 		next = nil
-		for _, t := range touching {
-			next = append(next, t.Subtract([]domain.Range{c.r})...)
+		for _, r := range w.coverage {
+			next = append(next, r.Subtract([]domain.Range{c.r})...)
 		}
 	}
-	if slices.EqualFunc(touching, next, domain.Range.Equal) {
-		return false, nil
+	if slices.EqualFunc(w.coverage, next, domain.Range.Equal) {
+		return nil
 	}
 
-	args := []any{w.series.symbolID, w.series.id}
-	if len(touching) > 0 {
-		if _, err := w.db.exec(ctx, deleteTouchingRanges, append(args, c.r.Start, c.r.End)...); err != nil {
-			return false, err
+	if len(w.coverage) > 0 {
+		steps = append(steps, stepOf(deleteTouchingRanges, w.series.symbolID, w.series.id, c.r.Start, c.r.End))
+	}
+	if len(next) > 0 {
+		starts, ends := make([]time.Time, len(next)), make([]time.Time, len(next))
+		for i, r := range next {
+			starts[i], ends[i] = r.Start, r.End
 		}
-	}
-	if len(next) == 0 {
-		return true, nil
+		steps = append(steps, stepOf(insertRanges, w.series.symbolID, w.series.id, starts, ends))
 	}
 
-	starts, ends := make([]time.Time, len(next)), make([]time.Time, len(next))
-	for i, r := range next {
-		starts[i], ends[i] = r.Start, r.End
-	}
-	_, err = w.db.exec(ctx, insertRanges, append(args, starts, ends)...)
-
-	return true, err
+	return steps
 }
 
 func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {

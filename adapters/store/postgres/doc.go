@@ -7,7 +7,7 @@
 //	store.go                            Config, opening, the pool and its limits
 //	query.go, testdata/sql              all SQL text; migrate.go and migrations/ the tables
 //	read.go, batch.go, aggregate.go     reads of bars; binary.go and numeric.go decode the binary protocol
-//	snapshot.go, state.go               several statements on one state of the tables; the states of series
+//	session.go, state.go                statements of one connection; the states of series
 //	write.go, coverage.go               writes of bars and of coverage
 //	series.go, blocks.go                series, their locks, and the versions of their blocks
 //	ticks.go                            trades and quotes

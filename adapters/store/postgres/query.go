@@ -401,7 +401,7 @@ RETURNING revision`
 
 	selectBlocks = `
 SELECT block, rows, last_time, last_seq FROM marketdata.blocks
-WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3)`
+WHERE symbol_id = $1 AND series_id = $2 AND block >= $3 AND block < $4`
 
 	deleteBlocks = `DELETE FROM marketdata.blocks WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3)`
 

@@ -80,8 +80,8 @@ type seriesRead struct {
 	rows        statement
 	state       stateQuery
 
-	// prepare may run statements in the snapshot before the others, and then sets rows.
-	prepare func(ctx context.Context, sn *snapshot) (rows statement, err error)
+	// prepare, if set, begins the snapshot and returns rows.
+	prepare func(ctx context.Context, db session) (rows statement, err error)
 }
 
 // readSeries returns the single-use sequence of the pieces that d decodes from the rows of r. The first one has the
@@ -98,23 +98,20 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 		}
 
 		p := statePieces[D]{yield: yield}
-		err = s.readSnapshot(ctx, func(sn *snapshot) error {
-			reads := []snapshotRead{begunSnapshot}
+		err = s.readSnapshot(ctx, func(db session) error {
+			steps := []step{stepOf(beginSnapshot)}
 			if r.prepare != nil {
-				if err := sn.run(ctx, begunSnapshot); err != nil {
+				if r.rows, err = r.prepare(ctx, db); err != nil {
 					return err
 				}
-				if r.rows, err = r.prepare(ctx, sn); err != nil {
-					return err
-				}
-				reads = nil
+				steps = nil
 			}
 			if isVersioned {
-				reads = append(reads, snapshotRead{r.state.statement(), p.readState})
+				steps = append(steps, step{r.state.statement(), p.readState})
 			}
 			readRows := func(rows pgx.Rows) error { return decodePieces(rows, d, p.put) }
 
-			return sn.run(ctx, append(reads, snapshotRead{r.rows, readRows}, endedSnapshot)...)
+			return db.pipeline(ctx, append(steps, step{r.rows, readRows}, stepOf(commit))...)
 		})
 		if err == nil && p.state != nil {
 			err = p.put(d.empty(), 0)
@@ -122,6 +119,18 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 
 		return err
 	}))
+}
+
+// readSnapshot calls f with a connection on which it may read in a transaction, and ends one that f leaves open.
+func (s *Store) readSnapshot(ctx context.Context, f func(db session) error) error {
+	return s.withConn(ctx, func(conn *pgx.Conn) error {
+		db := session{store: s, conn: conn}
+		err := f(db)
+		db.endTransaction(ctx)
+		db.forgetStatements(ctx, err)
+
+		return withPhase(ports.PhaseRead, err)
+	})
 }
 
 // statePieces adds the state to the first piece of a read.

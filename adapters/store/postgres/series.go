@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
 // barSeries and tickSeries return the texts that identify a series: symbol, kind and grid.
@@ -64,37 +63,67 @@ type series struct {
 // errSeriesReplaced reports that the series does not exist any more: the database was restored.
 var errSeriesReplaced = errors.New("the series was replaced while it was written; write again")
 
-// findSeries returns the series. If create is set, it adds a series that does not exist, and its symbol, in statements
-// of their own: a later transaction then locks nothing but its series.
-func (db session) findSeries(ctx context.Context, names []string, create bool) (s series, found bool, err error) {
-	find := func() (bool, error) {
-		return db.queryRow(ctx, selectSeries, []any{names[0], names[1], names[2]}, &s.symbolID, &s.id, &s.uid)
-	}
-	if found, err = find(); err != nil || found || !create {
-		return s, found, err
-	}
+// findSeries looks the series of a change up, in one round trip after the given steps.
+func (w *writer) findSeries(ctx context.Context, names []string, before ...step) (found bool, err error) {
+	find := step{statement{sql: selectSeries, args: []any{names[0], names[1], names[2]}}, func(rows pgx.Rows) error {
+		for rows.Next() {
+			found = true
+			if err := rows.Scan(&w.series.symbolID, &w.series.id, &w.series.uid); err != nil {
+				return err
+			}
+		}
 
-	m := domain.NewSymbolMeta(domain.Symbol(names[0]))
-	if _, err := db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
-		return s, false, err
-	}
-	if _, err := db.exec(ctx, insertSeries, names[0], names[1], names[2], int64(rand.Uint64())); err != nil {
-		return s, false, err
-	}
+		return rows.Err()
+	}}
+	err = w.db.pipeline(ctx, append(before, find)...)
 
-	found, err = find()
-
-	return s, found, err
+	return found, err
 }
 
-// lock gives the series its next version, which locks it until the transaction ends.
-func (db session) lock(ctx context.Context, s series) (domain.Version, error) {
-	version := domain.Version{}.Next()
-	args := []any{s.symbolID, s.id, s.uid, int64(version.Nonce)}
-	found, err := db.queryRow(ctx, lockSeries, args, &version.Revision)
-	if err == nil && !found {
-		err = withPhase(ports.PhaseQuery, errSeriesReplaced)
+// addSeries adds the series and its symbol, unless another writer does, in statements of their own: the transaction of
+// the write then locks nothing but its series.
+func (w *writer) addSeries(ctx context.Context, names []string) (found bool, err error) {
+	m := domain.NewSymbolMeta(domain.Symbol(names[0]))
+	if _, err := w.db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
+		return false, err
+	}
+	if _, err := w.db.exec(ctx, insertSeries, names[0], names[1], names[2], int64(rand.Uint64())); err != nil {
+		return false, err
 	}
 
-	return version, err
+	return w.findSeries(ctx, names)
+}
+
+// lock begins the transaction and gives the series its next version, which locks it until the transaction ends. Then it
+// reads what is stored around r.
+func (w *writer) lock(ctx context.Context, r domain.Range) error {
+	w.version = domain.Version{}.Next()
+	var revisions []int64
+	id, symbolID := w.series.id, w.series.symbolID
+	from, to := w.changes.layout.Span(r)
+	err := w.db.pipeline(ctx,
+		stepOf(begin),
+		step{
+			statement{sql: lockSeries, args: []any{symbolID, id, w.series.uid, int64(w.version.Nonce)}},
+			collectRows(&revisions, pgx.RowTo[int64]),
+		},
+		step{
+			statement{sql: selectTouchingRanges, args: []any{symbolID, id, r.Start, r.End}},
+			collectRows(&w.coverage, scanRange),
+		},
+		step{
+			statement{sql: selectBlocks, args: []any{symbolID, id, from, to}},
+			collectRows(&w.blocks, scanBlock),
+		},
+	)
+	switch {
+	case err != nil:
+		return err
+	case len(revisions) != 1:
+		return errSeriesReplaced
+	}
+
+	w.version.Revision = revisions[0]
+
+	return nil
 }

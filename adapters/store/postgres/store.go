@@ -267,7 +267,10 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	for _, sql := range checks {
 		if err == nil {
-			err = s.query(ctx, sql, nil, readNothing)
+			err = s.query(ctx, sql, nil, func(rows pgx.Rows) error {
+				rows.Close()
+				return rows.Err()
+			})
 		}
 	}
 

@@ -18,16 +18,16 @@ import (
 
 // A write, on one connection of the pool:
 //
-//	ensure_partitions                          its own transaction
-//	symbol and series, added if unknown        their own transactions
-//	BEGIN
+//	ensure_partitions, look up the series      one round trip, and a transaction of its own
+//	add the symbol and the series              where there is none, in transactions of their own
+//	BEGIN                                      one round trip
 //	    next version of the series             locks it until COMMIT or ROLLBACK
-//	    stored coverage around the range
+//	    read coverage and blocks of the range
 //	    DELETE the rows of the range that are not covered, because they count as absent
 //	    for each batch of BatchRows rows
 //	        no row in its range: COPY into the table
 //	        otherwise: COPY into the stage, for a replacement DELETE the other rows, merge
-//	    coverage of the range
+//	    coverage of the range                  one round trip, with COMMIT
 //	    blocks with a changed row: rows, version, tail
 //	COMMIT, or ROLLBACK if nothing changed
 //
@@ -157,8 +157,7 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 // isRepeatable reports whether the transaction was rolled back because of another one, so that it may succeed when it
 // runs again.
 func isRepeatable(err error) bool {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		const serializationFailure, deadlockDetected = "40001", "40P01"
 		return server.Code == serializationFailure || server.Code == deadlockDetected
 	}
@@ -185,19 +184,14 @@ var errUnchanged = errors.New("nothing changed")
 func (s *Store) tryWrite(ctx context.Context, c change) (report ports.WriteReport, err error) {
 	err = s.withConn(ctx, func(conn *pgx.Conn) error {
 		w := writer{db: session{store: s, conn: conn}, table: c.table, changes: newBlockChanges(c.layout)}
-		if err := w.ensurePartitions(ctx, c); err != nil {
-			return err
-		}
-
-		found := false
-		if w.series, found, err = w.db.findSeries(ctx, c.series, !c.deletes()); err != nil || !found {
-			return err
-		}
-
-		return w.db.transaction(ctx, func() (err error) {
+		found, err := w.resolve(ctx, c)
+		if err == nil && found {
 			report, err = w.apply(ctx, c)
-			return err
-		})
+			w.db.endTransaction(ctx)
+		}
+		w.db.forgetStatements(ctx, err)
+
+		return withPhase(ports.PhaseQuery, err)
 	})
 	if errors.Is(err, errUnchanged) {
 		err = nil
@@ -211,12 +205,20 @@ type writer struct {
 	db      session
 	table   *table // nil if the change has no rows
 	series  series
+	version domain.Version // of the series after the change
+
+	// What was stored when the series was locked: the coverage that overlaps or touches the range of the change, and the
+	// blocks that overlap it.
+	coverage []domain.Range
+	blocks   []block
+
 	changes blockChanges
 	staged  bool // the stage exists and may have rows of this transaction
 }
 
-// ensurePartitions creates the missing partitions for the rows.
-func (w *writer) ensurePartitions(ctx context.Context, c change) error {
+// resolve creates the missing partitions for the rows and finds the series. It adds a series that does not exist, unless
+// the change deletes.
+func (w *writer) resolve(ctx context.Context, c change) (found bool, err error) {
 	var starts []time.Time
 	for i, end := 0, int64(math.MinInt64); i < c.rows; i++ {
 		if at := c.key(i).micros; at >= end {
@@ -224,55 +226,52 @@ func (w *writer) ensurePartitions(ctx context.Context, c change) error {
 			starts, end = append(starts, p.Start), p.End.UnixMicro()
 		}
 	}
-	if len(starts) == 0 {
-		return nil
+
+	var steps []step
+	if len(starts) > 0 {
+		steps = append(steps, stepOf(ensurePartitions, c.table.name, starts))
+	}
+	if found, err = w.findSeries(ctx, c.series, steps...); err != nil || found || c.deletes() {
+		return found, err
 	}
 
-	_, err := w.db.exec(ctx, ensurePartitions, c.table.name, starts)
-
-	return err
+	return w.addSeries(ctx, c.series)
 }
 
-// apply locks the series, and writes the rows, the coverage and the blocks inside the transaction. It returns
-// errUnchanged if it changed nothing.
+// apply locks the series, and writes the rows, the coverage and the blocks in one transaction. It returns errUnchanged
+// if it changed nothing.
 func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	version, err := w.db.lock(ctx, w.series)
-	if err != nil {
-		return report, err
-	}
-
-	touching, err := w.touchingRanges(ctx, c.r)
-	if err != nil {
+	if err := w.lock(ctx, c.r); err != nil {
 		return report, err
 	}
 
 	if c.table != nil {
-		if report, err = w.changeRows(ctx, c, touching); err != nil {
+		if report, err = w.changeRows(ctx, c); err != nil {
 			return report, err
 		}
 	}
 
-	coverageChanged, err := w.changeCoverage(ctx, c, touching)
-	if err != nil {
-		return report, err
-	}
-	if !coverageChanged && len(w.changes.blocks) == 0 {
+	coverage := w.changeCoverage(c)
+	if len(coverage) == 0 && len(w.changes.blocks) == 0 {
 		return report, errUnchanged
 	}
 
-	return report, w.saveBlocks(ctx, version)
+	blocks, err := w.changeBlocks(ctx)
+	if err != nil {
+		return report, err
+	}
+
+	return report, w.db.pipeline(ctx, append(append(coverage, blocks...), stepOf(commit))...)
 }
 
 // changeRows writes or deletes the rows of a change. Stored rows that the coverage does not contain count as absent.
-func (w *writer) changeRows(
-	ctx context.Context, c change, coverage []domain.Range,
-) (report ports.WriteReport, err error) {
+func (w *writer) changeRows(ctx context.Context, c change) (report ports.WriteReport, err error) {
 	if c.deletes() {
 		deleted, err := w.changeStored(ctx, c.table.sql.delete, c.r)
 		return ports.WriteReport{Deleted: deleted.count}, err
 	}
 
-	uncovered := c.r.Subtract(coverage)
+	uncovered := c.r.Subtract(w.coverage)
 	for _, r := range uncovered {
 		if _, err := w.changeStored(ctx, c.table.sql.delete, r); err != nil {
 			return report, err
