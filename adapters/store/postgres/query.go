@@ -292,7 +292,8 @@ var (
 	selectStates = stateSQL(manyStateQueries, allBlocks+" AND NOT h.is_known", " AND NOT h.is_known")
 )
 
-// stateSQL returns the statement on the states of series. blocks is the query for blocks; it and the condition on
+// stateSQL returns the statement on the states of series. OFFSET 0 makes the server look each series up, because a join
+// would read all of them. blocks is the query for blocks; it and the condition on
 // coverage may use the columns of h.
 func stateSQL(queries, blocks, condition string) string {
 	return strings.NewReplacer("{queries}", queries, "{blocks}", blocks, "{condition}", condition).Replace(`
@@ -309,6 +310,7 @@ CROSS JOIN LATERAL (
 	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
 	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
 		AND s.kind = q.kind AND s.grid = q.grid
+	OFFSET 0
 ) h
 CROSS JOIN LATERAL (
 	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends

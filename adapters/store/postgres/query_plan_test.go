@@ -150,3 +150,63 @@ func TestReadsNeverScanHistory(t *testing.T) {
 		}
 	}
 }
+
+// stateArgs returns the arguments of a statement on one state, of at most limit rows of the blocks from 1 to 4999.
+func stateArgs(limit string) string {
+	return "'COIN7/USD', 'trade', '1m', 0, 0, 1, 5000, " + limit + ", 1, 5000, " + limit
+}
+
+// manyStatesArgs returns the arguments of a statement on many states for the blocks 10 and 11 of two series.
+func manyStatesArgs(limit string) string {
+	twice := func(v string) string { return ", ARRAY[" + v + ", " + v + "]" }
+	return "ARRAY['COIN7/USD', 'COIN8/USD']" + twice("'trade'") + twice("'1m'") + twice("0") + twice("0") +
+		twice("10") + twice("12") + twice(limit) + twice("10") + twice("12") + twice(limit) + twice("true")
+}
+
+// TestStatesReadOnlyTheirBlocks proves on many series of many blocks that a state is found through the primary keys, and
+// that a limited read walks only as many blocks as it needs.
+func TestStatesReadOnlyTheirBlocks(t *testing.T) {
+	t.Parallel()
+	s := openMigrated(t, servers.Postgres(t))
+	for _, sql := range []string{
+		`INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
+			SELECT 'COIN' || n || '/USD', '', '', '', 0, 0, 'UTC' FROM generate_series(1, 2000) n`,
+		`INSERT INTO marketdata.series (symbol_id, kind, grid, uid) SELECT id, 'trade', '1m', id FROM marketdata.symbols`,
+		`INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
+			SELECT symbol_id, id, '2024-01-01', '2025-01-01' FROM marketdata.series`,
+		`INSERT INTO marketdata.blocks
+			SELECT n, '2024-01-01', 0, 1, 1, symbol_id, id, 4096, '{1}' FROM marketdata.series, generate_series(1, 100) n`,
+		"ANALYZE",
+	} {
+		if _, err := s.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	for _, c := range []struct {
+		name, sql, args string
+		states, blocks  float64
+	}{
+		{"all", selectState, stateArgs("NULL"), 1, 101}, // the tail is looked up
+		{"first", selectFirstState, stateArgs("500"), 1, 3},
+		{"last", selectLastState, stateArgs("500"), 1, 2},
+		{"batch", selectBatchStates, manyStatesArgs("NULL::bigint"), 2, 6},
+		{"batch of lasts", selectBatchStates, manyStatesArgs("5000"), 2, 8}, // one from the other end
+		{"states", selectStates, manyStatesArgs("NULL::bigint"), 2, 6},
+	} {
+		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
+			t.Run(c.name+"/"+mode, func(t *testing.T) {
+				root, text := explainAnalyze(t, s, mode, c.sql, c.args)
+				read := map[string]float64{}
+				root.walk(func(p analyzedPlan) {
+					if read[p.Table] += (p.Rows + p.Removed) * p.Loops; p.Node == "Seq Scan" && p.Loops > 0 {
+						t.Errorf("%s of %s", p.Node, p.Table)
+					}
+				})
+				if root.Rows != c.states || read["blocks"] > c.blocks || read["series"] > c.states || read["coverage"] > c.states {
+					t.Errorf("read %v for %v states, want %v blocks\n%s", read, root.Rows, c.blocks, text)
+				}
+			})
+		}
+	}
+}

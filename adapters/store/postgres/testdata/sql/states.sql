@@ -13,6 +13,7 @@ CROSS JOIN LATERAL (
 	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
 	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
 		AND s.kind = q.kind AND s.grid = q.grid
+	OFFSET 0
 ) h
 CROSS JOIN LATERAL (
 	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
@@ -43,6 +44,7 @@ CROSS JOIN LATERAL (
 	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
 	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
 		AND s.kind = q.kind AND s.grid = q.grid
+	OFFSET 0
 ) h
 CROSS JOIN LATERAL (
 	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
@@ -81,6 +83,7 @@ CROSS JOIN LATERAL (
 	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
 	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
 		AND s.kind = q.kind AND s.grid = q.grid
+	OFFSET 0
 ) h
 CROSS JOIN LATERAL (
 	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
@@ -120,6 +123,7 @@ CROSS JOIN LATERAL (
 	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
 	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
 		AND s.kind = q.kind AND s.grid = q.grid
+	OFFSET 0
 ) h
 CROSS JOIN LATERAL (
 	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
@@ -171,6 +175,7 @@ CROSS JOIN LATERAL (
 	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
 	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
 		AND s.kind = q.kind AND s.grid = q.grid
+	OFFSET 0
 ) h
 CROSS JOIN LATERAL (
 	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
