@@ -201,6 +201,12 @@ func lawNames() []string {
 	for _, l := range invalidationLaws {
 		names = append(names, l.name)
 	}
+	for _, l := range blockLaws {
+		names = append(names, l.name)
+	}
+	for _, l := range sharedBlockLaws {
+		names = append(names, l.name)
+	}
 
 	return names
 }

@@ -7,17 +7,18 @@ import (
 
 const (
 	breakAfter = 3               // failures in a row
-	breakFor   = 5 * time.Second // then one operation tries again
+	breakFor   = 5 * time.Second // then one round trip tries again
 )
 
-// breaker leaves a server alone that does not answer.
+// breaker stops the use of a server that does not answer. It is closed until breakAfter failures in a row open it for
+// breakFor. Then one caller tries: a success closes it, and a failure opens it again. It is safe for concurrent use.
 type breaker struct {
 	mu       sync.Mutex
-	failures int
-	until    time.Time // with breakAfter failures: nothing is tried before
+	failures int       // in a row; breakAfter or more: open
+	until    time.Time // end of the open state
 }
 
-// allow reports whether to try. Where the time is over, it is the one that tries; the others wait another turn.
+// allow reports whether to try. After the open state only one caller may try; the state is open for the others.
 func (b *breaker) allow() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -33,6 +34,7 @@ func (b *breaker) allow() bool {
 	return true
 }
 
+// report tells the outcome of a try.
 func (b *breaker) report(ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

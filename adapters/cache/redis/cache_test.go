@@ -1,11 +1,19 @@
 package redis_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	mathrand "math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -22,7 +31,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// printed is what go-redis would have printed to standard error.
+// printed counts what go-redis would have printed to standard error.
 type printed struct{ lines atomic.Int64 }
 
 func (p *printed) Printf(_ context.Context, format string, args ...any) {
@@ -30,7 +39,7 @@ func (p *printed) Printf(_ context.Context, format string, args ...any) {
 	fmt.Printf("go-redis: "+format+"\n", args...)
 }
 
-// Nothing of go-redis' is printed, whatever happens to the servers of the tests.
+// TestMain fails if go-redis prints anything, whatever happens to the servers of the tests.
 func TestMain(m *testing.M) {
 	var p printed
 	goredis.SetLogger(&p)
@@ -43,27 +52,35 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-const minute = 60_000_000
+const macKey = "the key of these tests"
 
-func chunkKey(i int) ports.ChunkKey {
-	return ports.ChunkKey{
-		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
-		Start: domain.Micros(i) * 4096 * minute, End: domain.Micros(i+1) * 4096 * minute,
+const patient = 5 * time.Second // a machine under test may be slow; the promised time is tested alone
+
+func blockKey(i int) ports.BlockKey {
+	return ports.BlockKey{
+		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, Index: int64(i),
 	}
 }
 
-func chunk(tb testing.TB, i, bars int) ports.Chunk {
+// block returns block i with prices from 10,000 on.
+func block(tb testing.TB, i, bars int) ports.Block {
 	tb.Helper()
-	key := chunkKey(i)
+	return pricedBlock(tb, i, bars, 10_000)
+}
+
+func pricedBlock(tb testing.TB, i, bars int, price int64) ports.Block {
+	tb.Helper()
+	key := blockKey(i)
+	start, _ := domain.BarBlocks(key.Series.Grid).Bounds(key.Index)
 	b := domain.NewSeriesBuilder(key.Series, bars)
 	for n := range bars {
-		price, err := domain.NewDecimal(int64(1_000_000+i+n%97), 2)
+		price, err := domain.NewDecimal(100*price+int64(n%97), 2)
 		if err != nil {
 			tb.Fatal(err)
 		}
 
 		err = b.Append(domain.Bar{
-			OpenTime: (key.Start + domain.Micros(n)*minute).Time(), Open: price, High: price, Low: price, Close: price,
+			OpenTime: (start + domain.Micros(n)*60_000_000).Time(), Open: price, High: price, Low: price, Close: price,
 			Volume: price, Trades: int64(n),
 		})
 		if err != nil {
@@ -76,25 +93,48 @@ func chunk(tb testing.TB, i, bars int) ports.Chunk {
 		tb.Fatal(err)
 	}
 
-	return ports.Chunk{Bars: s, Validated: i%2 == 0, Claims: [2]uint64{uint64(i) << 40, 7}, ClosedBefore: domain.Micros(i), ReadAt: ports.WallMicros(i), TailValidUntil: 3, ValidUntil: 4}
+	return ports.Block{Version: domain.Version{Revision: price, Nonce: uint64(i)}, Bars: s, Validated: i%2 == 0}
 }
 
-func equal(a, b ports.Chunk) bool {
-	same := a.Bars.Equal(b.Bars)
-	a.Bars, b.Bars = domain.Series{}, domain.Series{}
-	return same && a == b
+func equal(a, b ports.Block) bool {
+	return a.Version == b.Version && a.Validated == b.Validated && a.Bars.Equal(b.Bars)
 }
 
-// open returns a Cache with a prefix of its own, and a client that reaches behind it.
-func open(tb testing.TB, url string, timeout time.Duration) (c *redis.Cache, behind *goredis.Client, prefix string) {
+// get returns the block under the key of block i.
+func get(tb testing.TB, c *redis.Cache, i int) (b ports.Block, ok bool) {
 	tb.Helper()
-	prefix = rand.Text() + ":"
-	c, end, err := redis.Open(tb.Context(), redis.Config{URL: secret.New(url), Prefix: prefix, Timeout: timeout})
+	blocks := c.GetBlocks(tb.Context(), []ports.BlockKey{blockKey(i)})
+	if len(blocks) != 1 {
+		tb.Fatalf("got %d blocks of one key", len(blocks))
+	}
+
+	return blocks[0], blocks[0].Bars.Len() > 0
+}
+
+func put(tb testing.TB, c *redis.Cache, i int, b ports.Block) {
+	tb.Helper()
+	c.PutBlocks(tb.Context(), []ports.BlockKey{blockKey(i)}, []ports.Block{b})
+}
+
+func openCache(tb testing.TB, cfg redis.Config) *redis.Cache {
+	tb.Helper()
+	if cfg.Key == nil {
+		cfg.Key = []byte(macKey)
+	}
+	c, end, err := redis.Open(cfg)
 	if err != nil {
 		tb.Fatal(err)
 	}
 
 	tb.Cleanup(end)
+
+	return c
+}
+
+// open returns a Cache with a new prefix, and a client that bypasses it.
+func open(tb testing.TB, url string, timeout time.Duration) (c *redis.Cache, behind *goredis.Client, prefix string) {
+	tb.Helper()
+	prefix = rand.Text() + ":"
 	options, err := goredis.ParseURL(url)
 	if err != nil {
 		tb.Fatal(err)
@@ -103,61 +143,56 @@ func open(tb testing.TB, url string, timeout time.Duration) (c *redis.Cache, beh
 	behind = goredis.NewClient(options)
 	tb.Cleanup(func() { _ = behind.Close() })
 
-	return c, behind, prefix
+	return openCache(tb, redis.Config{URL: secret.New(url), Prefix: prefix, Timeout: timeout}), behind, prefix
 }
 
-const patient = 5 * time.Second // a machine under test may be slow; what is promised is tested alone
+// name returns the key of block i in Redis.
+func name(prefix string, i int) string { return fmt.Sprintf("%smemory BTC/USD 1m trade %d", prefix, i) }
 
 func TestContract(t *testing.T) {
 	t.Parallel()
 	url := servers.Redis(t)
-	contract.Cache(t, func(tb testing.TB) contract.CacheSubject[ports.ChunkKey, ports.Chunk] {
-		c, _, _ := open(tb, url, patient)
-		return contract.CacheSubject[ports.ChunkKey, ports.Chunk]{
-			Cache: c, Key: chunkKey, Value: func(i int) ports.Chunk { return chunk(tb, i, 7*(i%3)) }, Equal: equal,
-		}
-	}, false)
+	contract.SharedBlockCache(t, func(tb testing.TB) []ports.SharedBlockCache {
+		cfg := redis.Config{URL: secret.New(url), Prefix: rand.Text(), Timeout: patient}
+		return []ports.SharedBlockCache{openCache(tb, cfg), openCache(tb, cfg)}
+	})
 }
 
-func TestExpires(t *testing.T) {
+func TestExpiry(t *testing.T) {
 	t.Parallel()
 	c, behind, prefix := open(t, servers.Redis(t), patient)
-	keeps(t, c, 1)
-	left, err := behind.PTTL(t.Context(), prefix+"chunk:"+chunkKey(1).String()).Result()
-	if err != nil || left < 59*time.Minute || left > time.Hour {
-		t.Errorf("an hour to live is %s, %v", left, err)
+	put(t, c, 1, block(t, 1, 10))
+	left, err := behind.PTTL(t.Context(), name(prefix, 1)).Result()
+	if week := 7 * 24 * time.Hour; err != nil || left < week-time.Minute || left > week {
+		t.Errorf("the time to live is %s, %v", left, err)
 	}
 }
 
-// Whatever somebody else puts in the place of a value is a miss, never a bar.
+// TestPoisonedValuesAreMisses replaces a value by others; none is a block, and all are counted.
 func TestPoisonedValuesAreMisses(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	c, behind, prefix := open(t, servers.Redis(t), patient)
-	text := func(i int) string { return prefix + "chunk:" + chunkKey(i).String() }
-	want := chunk(t, 1, 500)
-	for i := 1; i <= 2; i++ {
-		c.Get(ctx, chunkKey(i))
-		c.Put(ctx, chunkKey(i), chunk(t, i, 500), time.Hour)
-	}
-
-	sound, err := behind.Get(ctx, text(1)).Bytes()
+	want := block(t, 1, 500)
+	put(t, c, 1, want)
+	put(t, c, 2, block(t, 2, 500))
+	authentic, err := behind.Get(ctx, name(prefix, 1)).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	other, err := behind.Get(ctx, text(2)).Bytes()
+	other, err := behind.Get(ctx, name(prefix, 2)).Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	poisoned := map[string][]byte{
-		"another key's": other, "empty": {}, "text": []byte("OHLCV"), "twice": append(append([]byte{}, sound...), sound...),
-		"oversized": make([]byte, 8<<20),
+		"another key's": other, "text": []byte("OHLCV"), "twice": slices.Concat(authentic, authentic),
+		"oversized": make([]byte, 8<<20), "oversized with a right begin": append(slices.Clone(authentic), make([]byte, 8<<20)...),
 	}
 	r := mathrand.New(mathrand.NewPCG(1, 2))
 	for i := range 2_000 {
-		b := append([]byte{}, sound...)
+		b := slices.Clone(authentic)
 		switch i % 3 {
 		case 0:
 			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
@@ -171,96 +206,252 @@ func TestPoisonedValuesAreMisses(t *testing.T) {
 		poisoned[fmt.Sprint("mutation ", i)] = b
 	}
 
-	for name, value := range poisoned {
-		if err := behind.Set(ctx, text(1), value, time.Hour).Err(); err != nil {
+	for label, value := range poisoned {
+		if err := behind.Set(ctx, name(prefix, 1), value, time.Hour).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if got, ok := c.Get(ctx, chunkKey(1)); ok {
-			t.Fatalf("%s: got %v", name, got.Bars)
+		if got, ok := get(t, c, 1); ok {
+			t.Fatalf("%s: got %v", label, got.Bars)
 		}
 	}
 
-	if n := int(c.Stats().Poisoned); n < len(poisoned)-1 { // an empty one is none
+	if n := int(c.Stats().Rejected); n != len(poisoned) {
 		t.Errorf("%d of %d poisoned values were counted", n, len(poisoned))
 	}
-	if err := behind.Set(ctx, text(1), sound, time.Hour).Err(); err != nil {
+	if err := behind.Set(ctx, name(prefix, 1), authentic, time.Hour).Err(); err != nil {
 		t.Fatal(err)
 	}
 
-	if got, ok := c.Get(ctx, chunkKey(1)); !ok || !equal(got, want) {
-		t.Errorf("the sound value is not returned: %v", got.Bars)
+	if got, ok := get(t, c, 1); !ok || !equal(got, want) {
+		t.Errorf("the authentic value is not returned: %v", got.Bars)
+	}
+}
+
+// TestForgedValuesAreMisses writes the price 666 in the place of 142, with every checksum that needs no key.
+func TestForgedValuesAreMisses(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := servers.Redis(t)
+	c, behind, prefix := open(t, url, patient)
+	forger := openCache(t, redis.Config{
+		URL: secret.New(url), Prefix: prefix, Timeout: patient, Key: []byte("the key of another deployment"),
+	})
+	genuine, forged := pricedBlock(t, 1, 10, 142), pricedBlock(t, 1, 10, 666)
+	forged.Version = genuine.Version
+	stored := func(c *redis.Cache, b ports.Block) []byte {
+		put(t, c, 1, b)
+		value, err := behind.Get(ctx, name(prefix, 1)).Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		return value
+	}
+	const macSize = 16
+	authentic, foreign := stored(c, genuine), stored(forger, forged)
+	body, mac := foreign[:len(foreign)-macSize], authentic[len(authentic)-macSize:]
+	digest := sha256.Sum256(body)
+	unkeyed := hmac.New(sha256.New, nil)
+	unkeyed.Write(body)
+
+	for label, value := range map[string][]byte{
+		"the code of another key":           foreign,
+		"the code of the real block":        slices.Concat(body, mac),
+		"no code":                           body,
+		"a CRC":                             withCRC(body),
+		"SHA-256":                           slices.Concat(body, digest[:macSize]),
+		"HMAC-SHA256 without a key":         slices.Concat(body, unkeyed.Sum(nil)[:macSize]),
+		"format version 2, with its CRC":    valueOfVersion2(t, blockKey(1), forged.Bars),
+		"zeros":                             slices.Concat(body, make([]byte, macSize)),
+		"the real block within the forgery": slices.Concat(body, authentic),
+	} {
+		if err := behind.Set(ctx, name(prefix, 1), value, time.Hour).Err(); err != nil {
+			t.Fatal(err)
+		}
+
+		before := c.Stats().Rejected
+		if got, ok := get(t, c, 1); ok {
+			t.Errorf("%s: got %v", label, got.Bars)
+		}
+		if n := c.Stats().Rejected - before; n != 1 {
+			t.Errorf("%s: %d values were counted as rejected", label, n)
+		}
+	}
+}
+
+func withCRC(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(slices.Clone(b), crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// valueOfVersion2 returns a value as programs wrote it when a value had only a checksum.
+func valueOfVersion2(tb testing.TB, key ports.BlockKey, bars domain.Series) []byte {
+	tb.Helper()
+	start, end := domain.BarBlocks(key.Series.Grid).Bounds(key.Index)
+	text := fmt.Sprintf("%d %d %s %s %s %s", start, end, key.Series.Symbol, key.Series.Grid, key.Series.PriceType, key.Store)
+	b := append([]byte("mdchunk\x02"), make([]byte, 16+1+8*8)...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
+	b = append(b, text...)
+	b = append(b, 0)
+	b = binary.LittleEndian.AppendUint16(b, uint16(bars.Len()))
+	b, err := codec.Append(b, bars)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return withCRC(b)
+}
+
+// TestPrefixesSeparate shows that a value is bound to its prefix, also where the key is the same.
+func TestPrefixesSeparate(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	url := servers.Redis(t)
+	c, behind, prefix := open(t, url, patient)
+	other, _, otherPrefix := open(t, url, patient)
+	put(t, other, 1, block(t, 1, 10))
+	if got, ok := get(t, c, 1); ok {
+		t.Errorf("got %v of another prefix", got.Bars)
+	}
+	if err := behind.Copy(ctx, name(otherPrefix, 1), name(prefix, 1), 0, true).Err(); err != nil {
+		t.Fatal(err)
+	}
+
+	if got, ok := get(t, c, 1); ok || c.Stats().Rejected != 1 {
+		t.Errorf("got %v, copied from another prefix", got.Bars)
+	}
+}
+
+// TestOtherTypesAreMisses stores a list under a key of a block: only this block is a miss.
+func TestOtherTypesAreMisses(t *testing.T) {
+	t.Parallel()
+	c, behind, prefix := open(t, servers.Redis(t), patient)
+	put(t, c, 0, block(t, 0, 10))
+	put(t, c, 2, block(t, 2, 10))
+	if err := behind.RPush(t.Context(), name(prefix, 1), "x").Err(); err != nil {
+		t.Fatal(err)
+	}
+
+	got := c.GetBlocks(t.Context(), []ports.BlockKey{blockKey(0), blockKey(1), blockKey(2)})
+	if !equal(got[0], block(t, 0, 10)) || got[1].Bars.Len() > 0 || !equal(got[2], block(t, 2, 10)) {
+		t.Errorf("got %v", got)
+	}
+	if s := c.Stats(); s.Hits != 2 || s.Misses != 1 || s.Failed != 1 {
+		t.Errorf("counted %+v", s)
+	}
+	put(t, c, 1, block(t, 1, 10)) // SET replaces a list
+	if got, ok := get(t, c, 1); !ok || !equal(got, block(t, 1, 10)) {
+		t.Errorf("got %v", got.Bars)
+	}
+}
+
+// TestUnfitBlocksAreNotStored puts blocks that are none of their key.
+func TestUnfitBlocksAreNotStored(t *testing.T) {
+	t.Parallel()
+	c, behind, prefix := open(t, servers.Redis(t), patient)
+	put(t, c, 1, block(t, 1, 0))
+	eth := blockKey(2)
+	eth.Series.Symbol = "ETH/USD"
+	c.PutBlocks(t.Context(), []ports.BlockKey{eth}, []ports.Block{block(t, 2, 10)})
+	put(t, c, 3, block(t, 4, 10)) // stored, because only a read checks the times
+	if got := c.GetBlocks(t.Context(), []ports.BlockKey{blockKey(1), eth, blockKey(3)}); got[0].Bars.Len()+
+		got[1].Bars.Len()+got[2].Bars.Len() > 0 {
+		t.Errorf("got %v", got)
+	}
+	if n, err := behind.Keys(t.Context(), prefix+"*").Result(); err != nil || len(n) != 1 {
+		t.Errorf("stored %v, %v", n, err)
+	}
+}
+
+// TestUserNeedsFewCommands uses a server as a user who may do no more than the documentation of Config.URL says.
+func TestUserNeedsFewCommands(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	const user, password, prefix = "cache", "swordfish", "some:"
+	err := s.behind.Do(t.Context(), "ACL", "SETUSER", user, "on", ">"+password, "~"+prefix+"*", "-@all",
+		"+getrange", "+set", "+select").Err()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	address := strings.TrimPrefix(strings.TrimSuffix(s.url, "/0"), "redis://")
+	c := openCache(t, redis.Config{
+		URL: secret.New("redis://" + user + ":" + password + "@" + address + "/3"), Prefix: prefix, Timeout: patient,
+	})
+	put(t, c, 1, block(t, 1, 10))
+	if got, ok := get(t, c, 1); !ok || !equal(got, block(t, 1, 10)) || c.Stats().Failed > 0 {
+		t.Errorf("got %v, %+v", got.Bars, c.Stats())
+	}
+
+	stranger := openCache(t, redis.Config{
+		URL: secret.New("redis://" + user + ":wrong@" + address + "/3"), Prefix: prefix, Timeout: patient,
+	})
+	put(t, stranger, 1, block(t, 1, 20))
+	if got, ok := get(t, stranger, 1); ok || stranger.Stats().Failed != 2 {
+		t.Errorf("got %v with a wrong password, %+v", got.Bars, stranger.Stats())
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for label, cfg := range map[string]redis.Config{
+		"no key":      {URL: secret.New("redis://127.0.0.1:1/0")},
+		"a short key": {URL: secret.New("redis://127.0.0.1:1/0"), Key: make([]byte, 15)},
+		"no URL":      {Key: make([]byte, 16)},
+		"a timeout":   {URL: secret.New("redis://127.0.0.1:1/0"), Key: make([]byte, 16), Timeout: 1},
+	} {
+		if _, _, err := redis.Open(cfg); !errors.Is(err, domain.ErrInvalid) {
+			t.Errorf("%s: got %v", label, err)
+		}
 	}
 }
 
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
-	const password = "hunter2"
+	const password = "hunter2 and more"
+	key := []byte(password)
 	for _, url := range []string{
 		"redis://u:" + password + "@127.0.0.1:1/0", "http://u:" + password + "@h", "redis://u:" + password + "@h:x%zz",
 		"redis://u:" + password + "@h/x",
 	} {
-		cfg := redis.Config{URL: secret.New(url)}
-		said := fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg)
-		c, end, err := redis.Open(t.Context(), cfg)
+		cfg := redis.Config{URL: secret.New(url), Key: key}
+		text, err := json.Marshal(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		said := fmt.Sprintf("%v %+v %#v %x %s %s", cfg, cfg, cfg, cfg, cfg.Key, text)
+		_, end, err := redis.Open(cfg)
 		if err == nil {
-			said += fmt.Sprint(c.Publish(t.Context(), ports.Invalidation{}))
 			end()
 		}
 
-		if said += fmt.Sprint(err); strings.Contains(said, password) {
-			t.Errorf("the secret is in %q", said)
+		said += fmt.Sprint(err)
+		for _, leak := range []string{"hunter2", fmt.Sprintf("%d", key)[1:10], fmt.Sprintf("%x", key), fmt.Sprintf("%#v", key)[7:20]} {
+			if strings.Contains(said, leak) {
+				t.Errorf("%q is in %q", leak, said)
+			}
+		}
+		if !bytes.Equal(cfg.Key, key) {
+			t.Error("the key is lost")
 		}
 	}
 }
 
-func TestInvalidations(t *testing.T) {
-	t.Parallel()
-	url := servers.Redis(t)
-	prefix := rand.Text()
-	peer := func(tb testing.TB) ports.Invalidations {
-		c, end, err := redis.Open(tb.Context(), redis.Config{URL: secret.New(url), Prefix: prefix, Timeout: patient})
-		if err != nil {
-			tb.Fatal(err)
-		}
-
-		tb.Cleanup(end)
-
-		return c
+// BenchmarkGetBlocks gets a million bars, in 245 blocks.
+func BenchmarkGetBlocks(b *testing.B) {
+	const n, bars = 245, 4096
+	c, _, _ := open(b, servers.Redis(b), patient)
+	var keys []ports.BlockKey
+	for i := range n {
+		keys = append(keys, blockKey(i))
+		put(b, c, i, block(b, i, bars))
 	}
-	here, there := peer(t), peer(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	changes, err := there.Subscribe(ctx)
-	if err != nil {
-		t.Fatal(err)
+	for b.Loop() {
+		c.GetBlocks(b.Context(), keys)
 	}
 
-	want := ports.Invalidation{Store: "postgres", Key: chunkKey(1).Series, Range: domain.Range{
-		Start: time.UnixMicro(5 * minute).UTC(), End: time.UnixMicro(6 * minute).UTC(),
-	}}
-	if err := there.Publish(ctx, ports.Invalidation{Store: "own"}); err == nil {
-		t.Log("an own one is not heard") // also: a zero key cannot be told
-	}
-	if err := here.Publish(ctx, want); err != nil {
-		t.Fatal(err)
-	}
-
-	heard := 0
-	for got, err := range changes {
-		if err != nil {
-			if ctx.Err() == nil {
-				t.Fatal(err)
-			}
-			break
-		}
-		if heard++; got.Store != want.Store || got.Key != want.Key || !got.Range.Equal(want.Range) {
-			t.Fatalf("heard %+v", got)
-		}
-
-		cancel()
-	}
-
-	if heard != 1 {
-		t.Errorf("heard %d", heard)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n*bars), "ns/bar")
+	if s := c.Stats(); s.Misses > 0 {
+		b.Errorf("%d misses", s.Misses)
 	}
 }

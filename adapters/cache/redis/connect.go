@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -37,9 +36,8 @@ func newOptions(cfg Config) (*redis.Options, error) {
 	return options, nil
 }
 
-// connect returns a client that tries everything once, and no longer than timeout. started is told the name of the
-// server's run whenever there is a new connection.
-func connect(options *redis.Options, timeout time.Duration, started func(run string)) *redis.Client {
+// connect returns a client that tries everything once, and for no longer than the timeout.
+func connect(options *redis.Options, timeout time.Duration) *redis.Client {
 	step := timeout * 4 / 5 // also to connect, which go-redis does not end with the context
 	options.DialTimeout, options.PoolTimeout, options.ReadTimeout, options.WriteTimeout = step, step, step, step
 	options.MaxRetries, options.DialerRetries = -1, 1
@@ -55,22 +53,6 @@ func connect(options *redis.Options, timeout time.Duration, started func(run str
 
 		return conn, nil
 	}
-	options.OnConnect = func(ctx context.Context, conn *redis.Conn) error {
-		info, err := conn.Info(ctx, "server").Result()
-		if err != nil {
-			return err
-		}
-
-		_, after, _ := strings.Cut(info, "run_id:")
-		run, _, _ := strings.Cut(after, "\r\n")
-		if run == "" {
-			return errors.New("the server does not name its run")
-		}
-
-		started(run)
-
-		return nil
-	}
 
 	return redis.NewClient(options)
 }
@@ -78,9 +60,9 @@ func connect(options *redis.Options, timeout time.Duration, started func(run str
 // errUnconnected is wrapped by the error of an operation for which there was no connection.
 var errUnconnected = errors.New("no connection")
 
-// unconnected is a connection that could not be made. go-redis prints it to standard error when dialling fails, through
-// a logger that all its clients in the process share, and which is the program's to set, not ours. It prints nothing
-// where a new connection breaks at its first use.
+// unconnected stands for a connection that could not be made; every use returns the error of the dial. If dialing
+// returned the error, go-redis would print it to standard error, through a logger of the whole process that only the
+// program may set. It prints nothing if a new connection fails at its first use.
 type unconnected struct {
 	net.Conn
 	err error

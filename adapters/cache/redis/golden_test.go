@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,43 +13,39 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// update writes golden files that are not there yet. One of a released version is never written again: servers hold values like it.
+// update writes the golden files that do not exist. One of a released version is never written again, because servers
+// have such values.
 var update = flag.Bool("update", false, "write the golden files that are missing")
 
-// goldens are the chunks of the golden files, all under valueKey.
-func goldens(tb testing.TB) map[string]ports.Chunk {
+// goldens are the blocks of the golden files, all under valueKey.
+func goldens(tb testing.TB) map[string]ports.Block {
 	tb.Helper()
 	d := domain.MustDecimal
-	first := func(open, volume string, trades int64) domain.Bar {
-		return domain.Bar{
-			OpenTime: timeOf(0), Open: d(open), High: d(open), Low: d(open), Close: d(open), Volume: d(volume), Trades: trades,
-		}
-	}
-	one, err := domain.NewSeries(valueKey.Series, first("67000.12", "1.5", 3))
+	start, _ := domain.BarBlocks(valueKey.Series.Grid).Bounds(valueKey.Index)
+	one, err := domain.NewSeries(valueKey.Series, domain.Bar{
+		OpenTime: start.Time(), Open: d("67000.12"), High: d("67001"), Low: d("66999.5"), Close: d("67000"),
+		Volume: d("1.5"), Trades: 3,
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
 
-	return map[string]ports.Chunk{
-		"empty":   {Bars: domain.EmptySeries(valueKey.Series), ClosedBefore: -5, ReadAt: 1 << 52, TailValidUntil: 6, ValidUntil: 7},
-		"one_bar": {Bars: one, Validated: true, Claims: [2]uint64{0xfedc_ba98_7654_3210, 1}, ClosedBefore: 1, ReadAt: 2, TailValidUntil: 3, ValidUntil: 1 << 62},
-		"wide":    valueChunk(tb, 5),
+	return map[string]ports.Block{
+		"one_bar": {Version: domain.Version{Revision: 1, Nonce: 0xfedc_ba98_7654_3210}, Bars: one},
+		"lowest":  {Version: domain.Version{Revision: math.MinInt64}, Bars: one, Validated: true},
+		"wide":    valueBlock(tb, 5),
 	}
 }
 
-// What encode writes today is what it wrote then, and is read to the digit.
+// TestGolden decodes the golden files, and encodes the same bytes.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, chunk := range goldens(t) {
+	for name, want := range goldens(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join("testdata", "v2", name+".golden")
-			value, err := encode(valueKey, valueGeneration, valueHead, chunk)
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			held, err := os.ReadFile(path)
+			path := filepath.Join("testdata", "v3", name+".golden")
+			value := encoded(t, want)
+			stored, err := os.ReadFile(path)
 			if os.IsNotExist(err) && *update {
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 					t.Fatal(err)
@@ -63,35 +60,33 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			got, err := decode(valueKey, valueGeneration, held)
-			if err != nil || !got.Bars.Equal(chunk.Bars) {
-				t.Fatalf("read %v, %v; want %v", got.Bars, err, chunk.Bars)
+			if got, err := values.decode(valueKey, stored); err != nil || !sameBlock(got, want) {
+				t.Fatalf("decoded %v, %v; want %v", got, err, want)
 			}
-
-			got.Bars = chunk.Bars
-			if got != chunk {
-				t.Errorf("read %+v; want %+v", got, chunk)
-			}
-			if !bytes.Equal(value, held) {
-				t.Errorf("encodes to %d bytes that are not the %d of %s", len(value), len(held), path)
+			if !bytes.Equal(value, stored) {
+				t.Errorf("encoded %d bytes that are not the %d of %s", len(value), len(stored), path)
 			}
 		})
 	}
 }
 
-// A sound value of another version is told from a poisoned one.
-func TestGoldenOfVersion1(t *testing.T) {
+// TestEarlierVersionsAreRejected decodes values that earlier programs left.
+func TestEarlierVersionsAreRejected(t *testing.T) {
 	t.Parallel()
-	held, err := os.ReadFile(filepath.Join("testdata", "v1", "wide.golden"))
-	if err != nil {
-		t.Fatal(err)
+	paths, err := filepath.Glob(filepath.Join("testdata", "v[12]", "*.golden"))
+	if err != nil || len(paths) != 4 {
+		t.Fatalf("found %v, %v", paths, err)
 	}
 
-	if _, err := decode(valueKey, valueGeneration, held); !errors.Is(err, errVersion) || errors.Is(err, errPoisoned) {
-		t.Errorf("got %v", err)
-	}
-	held[20] ^= 1
-	if _, err := decode(valueKey, valueGeneration, held); !errors.Is(err, errPoisoned) {
-		t.Errorf("a damaged one: %v", err)
+	for _, path := range paths {
+		stored, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, value := range [][]byte{stored, authentic(stored)} {
+			if _, err := values.decode(valueKey, value); !errors.Is(err, errRejected) {
+				t.Errorf("%s: got %v", path, err)
+			}
+		}
 	}
 }

@@ -1,11 +1,12 @@
 package redis
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"math"
+	"strconv"
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
@@ -13,128 +14,120 @@ import (
 )
 
 const (
-	magic     = "mdchunk"
-	version   = 2
-	flagsAt   = headSize
-	wordsAt   = flagsAt + 1
-	textAt    = wordsAt + 8*8
-	sumSize   = 4
-	cleanFlag = 1
+	magic         = "mdblock\x03" // the last byte is the format version
+	flagsAt       = len(magic)
+	revisionAt    = flagsAt + 1
+	nonceAt       = revisionAt + 8
+	barsAt        = nonceAt + 8
+	macSize       = 16
+	validatedFlag = 1
 
-	// maxValue is more than any value takes: 4096 bars of twelve unpacked words, their key, and the codec's headers.
+	// maxValue is more bytes than any value has: 4096 bars of twelve unpacked words, and the headers.
 	maxValue = 512 << 10
 )
 
-// Every refusal of a value wraps one of them.
-var (
-	errPoisoned   = errors.New("poisoned value")
-	errVersion    = errors.New("value of another version")
-	errGeneration = errors.New("value of another generation")
-)
+// errRejected is wrapped by the error for bytes that are not the value of a key.
+var errRejected = errors.New("value rejected")
 
-// errUnfit is wrapped by the error of a chunk that cannot be a value.
-var errUnfit = errors.New("no value can hold it")
+// valueCodec encodes blocks as values of Redis, and decodes them.
+type valueCodec struct {
+	prefix string
+	macKey []byte
+}
 
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+// name returns the key in Redis. Keys of valid series have different names, whatever the name of the store, because
+// none of the last four parts has a space.
+func (v valueCodec) name(key ports.BlockKey) string {
+	b := make([]byte, 0, 128)
+	b = append(b, v.prefix...)
+	b = append(b, key.Store...)
+	b = append(b, ' ')
+	b = append(b, key.Series.Symbol...)
+	b = append(b, ' ')
+	b = append(b, key.Series.Grid.String()...)
+	b = append(b, ' ')
+	b = append(b, key.Series.PriceType.String()...)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, key.Index, 10)
 
-// encode is the chunk as a value under the key, of the generation, beginning with the head. An error wraps errUnfit.
-func encode(key ports.ChunkKey, generation, head string, c ports.Chunk) ([]byte, error) {
-	text := key.String()
-	if len(text) > math.MaxUint16 || len(generation) > math.MaxUint8 {
-		return nil, fmt.Errorf("key of %d bytes: %w", len(text), errUnfit)
+	return string(b)
+}
+
+// encode returns the block as the value of the key. A block without bars, with too many, or of another series is an
+// error.
+func (v valueCodec) encode(key ports.BlockKey, block ports.Block) ([]byte, error) {
+	if block.Bars.Key() != key.Series {
+		return nil, fmt.Errorf("block of %s under a key of %s: %w", block.Bars.Key(), key.Series, domain.ErrInvalid)
 	}
 
 	const bytesPerBar = 16 // about, packed
-	b := make([]byte, 0, textAt+len(text)+256+bytesPerBar*c.Bars.Len())
-	b = append(b, head...)
+	b := make([]byte, 0, 512+bytesPerBar*block.Bars.Len())
+	b = append(b, magic...)
 	var flags byte
-	if c.Validated {
-		flags = cleanFlag
+	if block.Validated {
+		flags = validatedFlag
 	}
 	b = append(b, flags)
-	for _, v := range [...]int64{
-		int64(c.ClosedBefore), int64(c.ReadAt), int64(c.TailValidUntil), int64(c.ValidUntil),
-		int64(key.Start), int64(key.End),
-	} {
-		b = binary.LittleEndian.AppendUint64(b, uint64(v))
-	}
-	for _, v := range c.Claims {
-		b = binary.LittleEndian.AppendUint64(b, v)
-	}
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(text)))
-	b = append(b, text...)
-	b = append(b, byte(len(generation)))
-	b = append(b, generation...)
-	b = binary.LittleEndian.AppendUint16(b, uint16(c.Bars.Len()))
-	if c.Bars.Len() > 0 {
-		var err error
-		if b, err = codec.Append(b, c.Bars); err != nil {
-			return nil, fmt.Errorf("%w: %w", errUnfit, err)
-		}
+	b = binary.LittleEndian.AppendUint64(b, uint64(block.Version.Revision))
+	b = binary.LittleEndian.AppendUint64(b, block.Version.Nonce)
+	b, err := codec.Append(b, block.Bars)
+	if err != nil {
+		return nil, err
 	}
 
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli())), nil
+	return append(b, v.mac(key, b)...), nil
 }
 
-// decode is the chunk in a value found under the key, of the generation. An error wraps errVersion or errGeneration
-// where the value is sound as far as can be told, but another one's; else errPoisoned.
-func decode(key ports.ChunkKey, generation string, b []byte) (ports.Chunk, error) {
-	body := len(b) - sumSize
-	if len(b) > maxValue || body < len(magic)+1 {
-		return ports.Chunk{}, fmt.Errorf("%d bytes: %w", len(b), errPoisoned)
+// mac returns the authentication code of the value whose other bytes are b.
+func (v valueCodec) mac(key ports.BlockKey, b []byte) []byte {
+	name := v.name(key)
+	mac := hmac.New(sha256.New, v.macKey)
+	mac.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(name))))
+	mac.Write([]byte(name))
+	mac.Write(b)
+
+	return mac.Sum(nil)[:macSize]
+}
+
+// decode returns the block in the value of the key. An error wraps errRejected.
+func (v valueCodec) decode(key ports.BlockKey, b []byte) (ports.Block, error) {
+	macAt := len(b) - macSize
+	if len(b) > maxValue || macAt < barsAt || string(b[:flagsAt]) != magic {
+		return ports.Block{}, fmt.Errorf("%d bytes without the header of this version: %w", len(b), errRejected)
 	}
-	if string(b[:len(magic)]) != magic {
-		return ports.Chunk{}, fmt.Errorf("no value: %w", errPoisoned)
+	if !hmac.Equal(v.mac(key, b[:macAt]), b[macAt:]) {
+		return ports.Block{}, fmt.Errorf("authentication code of another key or other bytes: %w", errRejected)
 	}
-	if crc32.Checksum(b[:body], castagnoli()) != binary.LittleEndian.Uint32(b[body:]) {
-		return ports.Chunk{}, fmt.Errorf("checksum: %w", errPoisoned)
-	}
-	if v := b[len(magic)]; v != version {
-		return ports.Chunk{}, fmt.Errorf("version %d: %w", v, errVersion)
-	}
-	if body < textAt+2+1+2 || b[flagsAt] > cleanFlag {
-		return ports.Chunk{}, fmt.Errorf("head: %w", errPoisoned)
+	if b[flagsAt] > validatedFlag {
+		return ports.Block{}, fmt.Errorf("flags %#x: %w", b[flagsAt], errRejected)
 	}
 
-	word := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[wordsAt+8*i:])) }
-	keyEnd := textAt + 2 + int(binary.LittleEndian.Uint16(b[textAt:]))
-	if keyEnd >= body || string(b[textAt+2:keyEnd]) != key.String() || domain.Micros(word(4)) != key.Start ||
-		domain.Micros(word(5)) != key.End {
-		return ports.Chunk{}, fmt.Errorf("of another key: %w", errPoisoned)
+	bars, err := decodeBars(key, b[barsAt:macAt])
+	if err != nil {
+		return ports.Block{}, fmt.Errorf("%w: %w", errRejected, err)
 	}
 
-	bars := keyEnd + 1 + int(b[keyEnd])
-	if bars+2 > body {
-		return ports.Chunk{}, fmt.Errorf("generation: %w", errPoisoned)
-	}
-	if string(b[keyEnd+1:bars]) != generation {
-		return ports.Chunk{}, errGeneration
-	}
+	return ports.Block{
+		Version: domain.Version{
+			Revision: int64(binary.LittleEndian.Uint64(b[revisionAt:])),
+			Nonce:    binary.LittleEndian.Uint64(b[nonceAt:]),
+		},
+		Bars:      bars,
+		Validated: b[flagsAt] == validatedFlag,
+	}, nil
+}
 
-	c := ports.Chunk{
-		Bars: domain.EmptySeries(key.Series), Validated: b[flagsAt] == cleanFlag,
-		ClosedBefore: domain.Micros(word(0)), ReadAt: ports.WallMicros(word(1)),
-		TailValidUntil: ports.WallMicros(word(2)), ValidUntil: ports.WallMicros(word(3)),
-		Claims: [...]uint64{uint64(word(6)), uint64(word(7))},
-	}
-	count, packed := int(binary.LittleEndian.Uint16(b[bars:])), b[bars+2:body]
-	if count == 0 && len(packed) == 0 {
-		return c, nil
-	}
-
+// decodeBars returns the packed bars, which must open within the block of the key.
+func decodeBars(key ports.BlockKey, packed []byte) (domain.Series, error) {
 	chunk, err := codec.Open(packed)
 	if err != nil {
-		return ports.Chunk{}, fmt.Errorf("%w: %w", err, errPoisoned)
-	}
-	if chunk.Len() != count {
-		return ports.Chunk{}, fmt.Errorf("%d bars instead of %d: %w", chunk.Len(), count, errPoisoned)
-	}
-	if first, last := chunk.Bounds(); first < key.Start || last >= key.End {
-		return ports.Chunk{}, fmt.Errorf("bars outside of the chunk: %w", errPoisoned)
-	}
-	if c.Bars, err = chunk.Series(key.Series); err != nil {
-		return ports.Chunk{}, fmt.Errorf("%w: %w", err, errPoisoned)
+		return domain.Series{}, err
 	}
 
-	return c, nil
+	start, end := domain.BarBlocks(key.Series.Grid).Bounds(key.Index)
+	if first, last := chunk.Bounds(); first < start || last >= end {
+		return domain.Series{}, errors.New("bars outside of the block")
+	}
+
+	return chunk.Series(key.Series)
 }

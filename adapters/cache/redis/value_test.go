@@ -2,33 +2,32 @@ package redis
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
-	"time"
 
+	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-var valueKey = ports.ChunkKey{
-	Store: "s", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, End: 4096 * 60_000_000,
-}
+var (
+	valueKey = ports.BlockKey{Store: "s", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, Index: 3}
 
-// valueHead is one of the current version.
-const valueHead = magic + "\x02" + "ABCDEFGHIJKLMNOP"
+	values = valueCodec{prefix: "marketdata:", macKey: []byte("0123456789abcdef")}
+)
 
-// valueGeneration is as long as they are.
-const valueGeneration = "0123456789abcdef0123456789abcdef01234567 ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
-
-func valueChunk(tb testing.TB, bars int) ports.Chunk {
+// valueBlock returns a block of the widest numbers.
+func valueBlock(tb testing.TB, bars int) ports.Block {
 	tb.Helper()
+	start, _ := domain.BarBlocks(valueKey.Series.Grid).Bounds(valueKey.Index)
 	b := domain.NewSeriesBuilder(valueKey.Series, bars)
 	for i := range bars {
 		d := domain.MustDecimal("12345678901234567890.123456789012345678")
 		if err := b.Append(domain.Bar{
-			OpenTime: timeOf(int64(i) * 60_000_000), Open: d, High: d, Low: d.Neg(), Close: d, Volume: d, Trades: int64(i),
+			OpenTime: (start + domain.Micros(i)*60_000_000).Time(), Open: d, High: d, Low: d.Neg(), Close: d, Volume: d,
+			Trades: int64(i),
 		}); err != nil {
 			tb.Fatal(err)
 		}
@@ -39,76 +38,149 @@ func valueChunk(tb testing.TB, bars int) ports.Chunk {
 		tb.Fatal(err)
 	}
 
-	return ports.Chunk{Bars: s, Validated: true, Claims: [2]uint64{1<<63 + 5, 6}, ClosedBefore: 1, ReadAt: 2, TailValidUntil: 3, ValidUntil: 4}
+	return ports.Block{Version: domain.Version{Revision: math.MaxInt64, Nonce: math.MaxUint64}, Bars: s, Validated: true}
 }
 
-// 120,000 values altered at random: not one is taken for a chunk.
+func encoded(tb testing.TB, b ports.Block) []byte {
+	tb.Helper()
+	value, err := values.encode(valueKey, b)
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return value
+}
+
+// authentic returns b with its authentication code.
+func authentic(b []byte) []byte { return slices.Concat(b, values.mac(valueKey, b)) }
+
+func sameBlock(a, b ports.Block) bool {
+	return a.Version == b.Version && a.Validated == b.Validated && a.Bars.Equal(b.Bars)
+}
+
+// TestMutations alters values at random; none is taken for a block.
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	sound, err := encode(valueKey, valueGeneration, valueHead, valueChunk(t, 200))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := decode(valueKey, valueGeneration, sound); err != nil {
+	value := encoded(t, valueBlock(t, 200))
+	if _, err := values.decode(valueKey, value); err != nil {
 		t.Fatal(err)
 	}
 
 	r := rand.New(rand.NewPCG(3, 4))
-	b := make([]byte, 0, len(sound))
-	for i := range 120_000 {
-		b = append(b[:0], sound...)
+	b := make([]byte, 0, len(value))
+	for i := range 20_000 {
+		b = append(b[:0], value...)
 		for range 1 + r.IntN(4) {
 			b[r.IntN(len(b))] ^= byte(1 + r.IntN(255))
 		}
 		if i%4 == 0 {
 			b = b[:r.IntN(len(b))]
 		}
-		if string(b) == string(sound) {
+		if string(b) == string(value) {
 			continue
 		}
-		if _, err := decode(valueKey, valueGeneration, b); !errors.Is(err, errPoisoned) {
+		if _, err := values.decode(valueKey, b); !errors.Is(err, errRejected) {
 			t.Fatalf("mutation %d: %v", i, err)
 		}
 	}
 }
 
-// The widest chunk fits the bound.
+// TestAuthenticValuesAreChecked decodes values that a program with the key wrote, but not this one.
+func TestAuthenticValuesAreChecked(t *testing.T) {
+	t.Parallel()
+	value := encoded(t, valueBlock(t, 5))
+	body := value[:len(value)-macSize]
+	changed := func(change func(b []byte)) []byte {
+		b := slices.Clone(body)
+		change(b)
+
+		return b
+	}
+	later := valueKey
+	later.Index++
+	other, err := codec.Append(slices.Clone(body[:barsAt]), valueBlock(t, 5).Bars)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for label, b := range map[string][]byte{
+		"another magic":          changed(func(b []byte) { b[0]++ }),
+		"a later format version": changed(func(b []byte) { b[flagsAt-1]++ }),
+		"an unknown flag":        changed(func(b []byte) { b[flagsAt] |= 2 }),
+		"no bars":                body[:barsAt],
+		"no header":              body[:flagsAt],
+		"bytes after the bars":   append(slices.Clone(body), 0),
+		"damaged bars":           changed(func(b []byte) { b[len(b)-9] ^= 1 }),
+	} {
+		if _, err := values.decode(valueKey, authentic(b)); !errors.Is(err, errRejected) {
+			t.Errorf("%s: got %v", label, err)
+		}
+	}
+
+	if _, err := values.decode(later, slices.Concat(other, values.mac(later, other))); !errors.Is(err, errRejected) {
+		t.Errorf("bars of another block: got %v", err)
+	}
+	if _, err := values.decode(valueKey, authentic(other)); err != nil {
+		t.Errorf("an authentic value: %v", err)
+	}
+}
+
+// TestWidestValueFits encodes the widest block; its value is within the limit.
 func TestWidestValueFits(t *testing.T) {
 	t.Parallel()
-	b, err := encode(valueKey, valueGeneration, valueHead, valueChunk(t, 4096))
-	if err != nil || len(b) > maxValue {
-		t.Errorf("%d bytes of at most %d, %v", len(b), maxValue, err)
+	want := valueBlock(t, domain.MaxBlockBars)
+	b := encoded(t, want)
+	if len(b) > maxValue {
+		t.Errorf("%d bytes of at most %d", len(b), maxValue)
 	}
-	got, err := decode(valueKey, valueGeneration, b)
-	if err != nil || !got.Bars.Equal(valueChunk(t, 4096).Bars) {
+	if got, err := values.decode(valueKey, b); err != nil || !sameBlock(got, want) {
 		t.Errorf("got %v, %v", got.Bars, err)
 	}
 }
 
+// FuzzDecode decodes any bytes, as they are and with their authentication code.
 func FuzzDecode(f *testing.F) {
-	for _, bars := range []int{0, 1, 300} {
-		b, err := encode(valueKey, valueGeneration, valueHead, valueChunk(f, bars))
-		if err != nil {
-			f.Fatal(err)
-		}
-
+	for _, bars := range []int{1, 300} {
+		b := encoded(f, valueBlock(f, bars))
 		f.Add(b)
-		b[len(magic)]--
+		f.Add(b[:len(b)-macSize])
+		b[flagsAt-1]--
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := decode(valueKey, valueGeneration, b)
-		if err != nil {
-			if !errors.Is(err, errPoisoned) && !errors.Is(err, errVersion) && !errors.Is(err, errGeneration) {
-				t.Fatal(err)
+		for _, value := range [][]byte{b, authentic(b)} {
+			got, err := values.decode(valueKey, value)
+			if err != nil {
+				if !errors.Is(err, errRejected) {
+					t.Fatal(err)
+				}
+				continue
 			}
-			return
+			if got.Bars.Key() != valueKey.Series || got.Bars.Len() == 0 {
+				t.Fatalf("a block of %s", got.Bars)
+			}
+
+			again, err := values.decode(valueKey, encoded(t, got))
+			if err != nil || !sameBlock(again, got) {
+				t.Fatalf("encoded and decoded: %v, %v", again.Bars, err)
+			}
 		}
-		if c.Bars.Key() != valueKey.Series {
-			t.Fatalf("a chunk of %s", c.Bars.Key())
+	})
+}
+
+func BenchmarkValue(b *testing.B) {
+	block := valueBlock(b, domain.MaxBlockBars)
+	value := encoded(b, block)
+	b.Run("encode", func(b *testing.B) {
+		for b.Loop() {
+			encoded(b, block)
 		}
-		if _, err := encode(valueKey, valueGeneration, valueHead, c); err != nil {
-			t.Fatal(err)
+	})
+	b.Run("decode", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := values.decode(valueKey, value); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

@@ -1,27 +1,26 @@
-// Package ristretto keeps values in this process: ports.Cache over dgraph-io/ristretto, its size counted in bytes.
-// Which to keep and for how long never lives here.
+// Package ristretto stores values in the memory of this process, within a limit in bytes: NewBlocks returns a
+// ports.BlockCache and NewSymbols a ports.SymbolCache, both over dgraph-io/ristretto. The package must not decide which
+// values are stored, nor for how long.
 package ristretto
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"sync"
 	"time"
 
 	"github.com/dgraph-io/ristretto/v2"
 )
 
-// Config sets up a Cache of values V under keys K.
+// Config configures a Cache of values V under keys K.
 type Config[K comparable, V any] struct {
-	// MaxBytes is the most that the values kept may cost together. Required, above 0.
+	// MaxBytes is the maximum size of all stored items together. Required, above 0.
 	MaxBytes int64
 
-	// Bytes returns the size of a value and its key; an item larger than MaxBytes is not kept. Required.
+	// Bytes returns the size of a value and its key; an item larger than MaxBytes is not stored. Required.
 	Bytes func(K, V) int64
-
-	// Text names a key; different keys have different texts. Required.
-	Text func(K) string
 }
 
 // Validate reports every fault.
@@ -30,8 +29,8 @@ func (c Config[K, V]) Validate() error {
 	if c.MaxBytes <= 0 {
 		faults = append(faults, fmt.Errorf("max bytes %d: must be above 0", c.MaxBytes))
 	}
-	if c.Bytes == nil || c.Text == nil {
-		faults = append(faults, errors.New("bytes and text: both functions are required"))
+	if c.Bytes == nil {
+		faults = append(faults, errors.New("bytes: the function is required"))
 	}
 
 	return errors.Join(faults...)
@@ -40,21 +39,22 @@ func (c Config[K, V]) Validate() error {
 // perItem is about the number of bytes that ristretto needs for an item in its maps, and the allocator for rounding.
 const perItem = 256
 
-// Cache is a ports.Cache in this process.
+// Cache is a ports.Cache in this process. It is safe for concurrent use.
 type Cache[K comparable, V any] struct {
-	cfg Config[K, V]
+	cfg  Config[K, V]
+	seed maphash.Seed
 
 	// A Set beside a Close panics in ristretto, so uses hold the lock for reading and Close for writing.
 	closing sync.RWMutex
 	closed  bool
-	items   *ristretto.Cache[string, item[K, V]]
+	items   *ristretto.Cache[uint64, *item[K, V]] // by the hash of the key
 
 	// Ristretto applies writes a moment later, drops some under load, and of two that wait for one key keeps the first.
-	// So each write waits until it is applied, and they take turns: a value is put far less often than it is asked for.
+	// So each write waits until it is applied, and they take turns: values are put far less often than they are read.
 	writing sync.Mutex
 }
 
-// item repeats its key: ristretto tells keys apart by a hash only.
+// item repeats its key, because two keys may have one hash. Each then replaces the item of the other, which is a miss.
 type item[K comparable, V any] struct {
 	key   K
 	value V
@@ -67,56 +67,79 @@ func New[K comparable, V any](cfg Config[K, V]) (*Cache[K, V], error) {
 	}
 
 	const countersPerItem, buffer = 10, 64 // as its documentation advises
-	items, err := ristretto.NewCache(&ristretto.Config[string, item[K, V]]{
+	items, err := ristretto.NewCache(&ristretto.Config[uint64, *item[K, V]]{
 		NumCounters:        max(countersPerItem*cfg.MaxBytes/1024, 1000),
 		MaxCost:            cfg.MaxBytes,
 		BufferItems:        buffer,
+		KeyToHash:          func(hash uint64) (uint64, uint64) { return hash, 0 },
 		IgnoreInternalCost: true, // perItem stands for it, whatever ristretto's version counts
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ristretto: %w", err)
 	}
 
-	return &Cache[K, V]{cfg: cfg, items: items}, nil
+	return &Cache[K, V]{cfg: cfg, seed: maphash.MakeSeed(), items: items}, nil
 }
 
-// Get returns the value last put under key, if it is still kept.
+// Get returns the value last put under the key and true, or false if it is not stored.
 func (c *Cache[K, V]) Get(_ context.Context, key K) (V, bool) {
+	if it := c.find(key); it != nil {
+		return it.value, true
+	}
+
 	var none V
+
+	return none, false
+}
+
+// find returns the item of the key, or nil. The caller must not change it.
+func (c *Cache[K, V]) find(key K) *item[K, V] {
 	c.closing.RLock()
 	defer c.closing.RUnlock()
 	if c.closed {
-		return none, false
+		return nil
 	}
 
-	it, ok := c.items.Get(c.cfg.Text(key))
+	it, ok := c.items.Get(c.hash(key))
 	if !ok || it.key != key {
-		return none, false
+		return nil
 	}
 
-	return it.value, true
+	return it
 }
 
-// Put keeps the value for at most ttl, as room allows: of new keys, ristretto admits those that it expects to be asked
-// for.
-func (c *Cache[K, V]) Put(_ context.Context, key K, value V, ttl time.Duration) {
+func (c *Cache[K, V]) hash(key K) uint64 { return maphash.Comparable(c.seed, key) }
+
+// Put stores the value for at most ttl. It may reject the value, because ristretto admits a new key to a full cache
+// only if it expects more reads of it than of those that it would evict.
+func (c *Cache[K, V]) Put(ctx context.Context, key K, value V, ttl time.Duration) {
+	if ttl <= 0 {
+		c.Delete(ctx, key)
+		return
+	}
+
+	c.store(&item[K, V]{key, value}, ttl)
+}
+
+// store puts the item for at most ttl; 0 is without an end. When it returns, Get returns the item or nothing.
+func (c *Cache[K, V]) store(it *item[K, V], ttl time.Duration) {
 	c.closing.RLock()
 	defer c.closing.RUnlock()
 	if c.closed {
 		return
 	}
 
-	text := c.cfg.Text(key)
-	cost := c.cfg.Bytes(key, value) + perItem
+	hash := c.hash(it.key)
+	cost := c.cfg.Bytes(it.key, it.value) + perItem
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if ttl <= 0 || cost > c.cfg.MaxBytes || !c.items.SetWithTTL(text, item[K, V]{key, value}, cost, ttl) {
-		c.items.Del(text) // the value before must not outlive the one that was not kept
+	if cost > c.cfg.MaxBytes || !c.items.SetWithTTL(hash, it, cost, ttl) {
+		c.items.Del(hash) // the previous value must not outlive the one that was rejected
 	}
 	c.items.Wait()
 }
 
-// Delete deletes the values of the keys.
+// Delete removes the values of the keys.
 func (c *Cache[K, V]) Delete(_ context.Context, keys ...K) {
 	c.closing.RLock()
 	defer c.closing.RUnlock()
@@ -127,12 +150,12 @@ func (c *Cache[K, V]) Delete(_ context.Context, keys ...K) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	for _, key := range keys {
-		c.items.Del(c.cfg.Text(key))
+		c.items.Del(c.hash(key))
 	}
 	c.items.Wait()
 }
 
-// Close empties the Cache and ends its goroutines; afterwards it keeps nothing. It may be called twice.
+// Close empties the Cache and ends its goroutines. A closed Cache stores nothing. It may be called twice.
 func (c *Cache[K, V]) Close() {
 	c.closing.Lock()
 	defer c.closing.Unlock()

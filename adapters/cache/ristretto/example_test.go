@@ -31,3 +31,29 @@ func ExampleNewSymbols() {
 	// BTC true
 	// false
 }
+
+// A block is right if its version is that of the state of the series; the cache does not know.
+func ExampleNewBlocks() {
+	blocks, err := ristretto.NewBlocks(1 << 20)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	defer blocks.Close()
+	series := domain.SeriesKey{Symbol: "COINBASE:BTC/USD", Grid: domain.Day1.UTC()}
+	price := domain.MustDecimal("67000.12")
+	bars, err := domain.NewSeries(series, domain.Bar{Open: price, High: price, Low: price, Close: price})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	key := ports.BlockKey{Store: "postgres", Series: series, Index: 0}
+	blocks.Put(key, ports.Block{Version: domain.Version{Revision: 7, Nonce: 1}, Bars: bars})
+
+	cached, ok := blocks.Get(key)
+	fmt.Println(cached.Version, cached.Bars.Len(), ok)
+	// Output:
+	// 7-0000000000000001 1 true
+}

@@ -9,11 +9,10 @@ import (
 
 var _ ports.SymbolCache = (*Cache[domain.Symbol, ports.SymbolEntry])(nil)
 
-// NewSymbols returns a Cache of what catalogs said of symbols.
+// NewSymbols returns a Cache of the results of catalogs, of at most maxBytes.
 func NewSymbols(maxBytes int64) (*Cache[domain.Symbol, ports.SymbolEntry], error) {
 	return New(Config[domain.Symbol, ports.SymbolEntry]{
 		MaxBytes: maxBytes,
-		Text:     func(s domain.Symbol) string { return string(s) },
 		Bytes: func(s domain.Symbol, e ports.SymbolEntry) int64 {
 			m := e.Meta
 			texts := len(s) + len(m.Symbol) + len(m.Venue) + len(m.Base) + len(m.Quote) + len(m.Zone)

@@ -15,21 +15,36 @@ import (
 
 // Config configures a cache. A field with its zero value has its default.
 type Config struct {
-	// URL is redis://user:password@host:port/database, or rediss:// for TLS. The user must be allowed GETRANGE, SET,
-	// SETNX, UNLINK and EVAL of keys that begin with the prefix, EVALSHA, INFO, and, for invalidations, PUBLISH and
-	// SUBSCRIBE.
+	// URL is redis://user:password@host:port/database, or rediss:// for TLS. The user must be allowed GETRANGE and SET of
+	// keys that begin with the prefix, and SELECT if the database is not 0.
 	URL secret.Secret `env:"URL" yaml:"url"`
 
 	// CAFile is a file of trusted certificates (PEM) for rediss. It defaults to the certificates of the system.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
-	// Prefix begins every key and the name of the channel. Processes with the same prefix share their entries, so they
-	// must use the same stores. It defaults to marketdata:.
+	// Prefix begins every key. Processes with the same prefix and Key share their blocks, so they must use the same
+	// stores. It defaults to marketdata:.
 	Prefix string `env:"PREFIX" yaml:"prefix"`
 
-	// Timeout limits every operation; an operation that takes longer is a miss. It defaults to 25 ms.
+	// Timeout limits every round trip; what takes longer is a miss. It defaults to 25 ms.
 	Timeout time.Duration `env:"TIMEOUT" yaml:"timeout"`
+
+	// Key authenticates the blocks: a block that was put with another key is a miss. It is not configured: the program
+	// that opens the cache derives it from its deployment. It has at least MinKeySize bytes.
+	Key Key `env:"-" yaml:"-"`
 }
+
+// MinKeySize is the minimum size of Config.Key, in bytes.
+const MinKeySize = 16
+
+// Key is a secret key. It is printed, logged and marshalled as "(hidden)".
+type Key []byte
+
+// Format prints "(hidden)" whatever the verb, or nothing if there is no key.
+func (k Key) Format(f fmt.State, verb rune) { secret.New(string(k)).Format(f, verb) }
+
+// MarshalText returns the text that Format prints; JSON uses it.
+func (k Key) MarshalText() ([]byte, error) { return secret.New(string(k)).MarshalText() }
 
 // WithDefaults returns the configuration with every default filled in.
 func (c Config) WithDefaults() Config {
@@ -41,7 +56,7 @@ func (c Config) WithDefaults() Config {
 
 // Validate reports every fault at once, defaults applied. Each fault wraps domain.ErrInvalid, and none contains the
 // URL, because the URL may have a password. Validate does not require a URL, because a configuration without one has no
-// Redis cache.
+// Redis cache, nor a Key, because it is not configured.
 func (c Config) Validate() error {
 	c = c.WithDefaults()
 	var faults []error

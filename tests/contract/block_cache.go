@@ -1,0 +1,208 @@
+package contract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// BlockCache tests a cache against every law of ports.BlockCache. open must return an empty cache with capacity for at
+// least a hundred blocks of a few bars, and register its closing with tb.Cleanup.
+func BlockCache(t *testing.T, open func(tb testing.TB) ports.BlockCache) {
+	t.Helper()
+	run(t, blockLaws, Profile{}, open)
+}
+
+// putTries is how often a law puts a block until the cache stores it. A cache may reject a block but must not reject all.
+const putTries = 100
+
+// blockKey returns a key; different numbers give different keys of one series.
+func blockKey(i int) ports.BlockKey {
+	return ports.BlockKey{Store: "memory", Series: key, Index: int64(i)}
+}
+
+// blockKeys returns keys that each differ from the first in one part.
+func blockKeys() []ports.BlockKey {
+	days := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
+	first := ports.BlockKey{Store: "memory", Series: days, Index: 11}
+	keys := []ports.BlockKey{first}
+	add := func(change func(k *ports.BlockKey)) {
+		k := first
+		change(&k)
+		keys = append(keys, k)
+	}
+
+	add(func(k *ports.BlockKey) { k.Store = "memory2" })
+	add(func(k *ports.BlockKey) { k.Series.Symbol = "BTC/USDT" })
+	add(func(k *ports.BlockKey) { k.Series.Symbol = "COINBASE:BTC/USD" })
+	add(func(k *ports.BlockKey) { k.Series.Grid = domain.Minute1.UTC() })
+	add(func(k *ports.BlockKey) { k.Series.Grid = must(domain.NewGrid(domain.Day1, "Asia/Kolkata")) })
+	add(func(k *ports.BlockKey) { k.Series.PriceType = domain.PriceBid })
+	add(func(k *ports.BlockKey) { k.Index = 1 })
+	add(func(k *ports.BlockKey) { k.Index = -1 })
+
+	return keys
+}
+
+// blockOf returns a block of the key; different seeds give different versions and bars.
+func blockOf(k ports.BlockKey, seed int) ports.Block {
+	from, _ := domain.BarBlocks(k.Series.Grid).Bounds(k.Index)
+	return ports.Block{
+		Version:   domain.Version{Revision: int64(seed) + 1, Nonce: math.MaxUint64 - uint64(seed)},
+		Bars:      bars(k.Series, from.Time(), 1+seed%3, seed),
+		Validated: seed%2 == 0,
+	}
+}
+
+// blocksOf returns blocks of the keys: of seed 0 for the first, of seed 1 for the next, and so on.
+func blocksOf(keys []ports.BlockKey) []ports.Block {
+	blocks := make([]ports.Block, len(keys))
+	for i, k := range keys {
+		blocks[i] = blockOf(k, i)
+	}
+
+	return blocks
+}
+
+// isNone reports whether b is the zero Block.
+func isNone(b ports.Block) bool {
+	return b.Version == (domain.Version{}) && b.Bars.Len() == 0 && !b.Validated
+}
+
+// sameBlock compares two blocks, the bars number by number.
+func sameBlock(got, want ports.Block) error {
+	if got.Version != want.Version || got.Validated != want.Validated {
+		return fmt.Errorf("got version %s, validated %t; want version %s, validated %t",
+			got.Version, got.Validated, want.Version, want.Validated)
+	}
+
+	return sameBars(got.Bars, want.Bars)
+}
+
+// putBlock puts the block until the cache stores it, and checks what it returns.
+func putBlock(c ports.BlockCache, k ports.BlockKey, b ports.Block) error {
+	for range putTries {
+		c.Put(k, b)
+		if got, ok := c.Get(k); ok {
+			return sameBlock(got, b)
+		}
+	}
+
+	return fmt.Errorf("a block put %d times into a cache with free capacity was not stored", putTries)
+}
+
+// blockLaws is every law of ports.BlockCache.
+var blockLaws = []law[ports.BlockCache]{
+	{
+		name: "blocks/empty_misses",
+		text: "a key without a put is a miss",
+		check: func(_ context.Context, c ports.BlockCache) error {
+			if got, ok := c.Get(blockKey(0)); ok || !isNone(got) {
+				return fmt.Errorf("got %v, %t", got, ok)
+			}
+			return nil
+		},
+	},
+	{
+		name: "blocks/returns_what_was_put",
+		text: "a block is returned as it was put, under its own key only",
+		check: func(_ context.Context, c ports.BlockCache) error {
+			const n = 20
+			for i := range n {
+				if err := putBlock(c, blockKey(i), blockOf(blockKey(i), i)); err != nil {
+					return fmt.Errorf("block %d: %w", i, err)
+				}
+			}
+
+			for i := n; i < 2*n; i++ {
+				if got, ok := c.Get(blockKey(i)); ok {
+					return fmt.Errorf("block %d was not put; got %v", i, got)
+				}
+			}
+
+			return nil
+		},
+	},
+	{
+		name: "blocks/own_key_only",
+		text: "keys that differ in one part have different blocks",
+		check: func(_ context.Context, c ports.BlockCache) error {
+			keys := blockKeys()
+			want := blocksOf(keys)
+			for i, k := range keys {
+				if err := putBlock(c, k, want[i]); err != nil {
+					return fmt.Errorf("%v: %w", k, err)
+				}
+			}
+
+			for i, k := range keys {
+				if got, ok := c.Get(k); ok {
+					if err := sameBlock(got, want[i]); err != nil {
+						return fmt.Errorf("%v: %w", k, err)
+					}
+				}
+			}
+
+			return nil
+		},
+	},
+	{
+		name: "blocks/last_put_wins",
+		text: "a block that was put before the last one is never returned",
+		check: func(_ context.Context, c ports.BlockCache) error {
+			for i := range 100 {
+				c.Put(blockKey(0), blockOf(blockKey(0), i))
+				if got, ok := c.Get(blockKey(0)); ok {
+					if err := sameBlock(got, blockOf(blockKey(0), i)); err != nil {
+						return fmt.Errorf("after put %d: %w", i, err)
+					}
+				}
+			}
+
+			return nil
+		},
+	},
+	{
+		name: "blocks/shares_memory",
+		text: "a block is shared, not copied",
+		check: func(_ context.Context, c ports.BlockCache) error {
+			want := blockOf(blockKey(0), 0)
+			if err := putBlock(c, blockKey(0), want); err != nil {
+				return err
+			}
+
+			got, ok := c.Get(blockKey(0))
+			if !ok || &got.Bars.Columns().OpenMicros[0] != &want.Bars.Columns().OpenMicros[0] {
+				return errors.New("the bars are not in the memory of those that were put")
+			}
+
+			return nil
+		},
+	},
+	{
+		name: "blocks/concurrent",
+		text: "many goroutines may use it at once, and each key has only its own blocks",
+		check: func(ctx context.Context, c ports.BlockCache) error {
+			use := func(context.Context) error {
+				for i := range 500 {
+					c.Put(blockKey(i%10), blockOf(blockKey(i%10), i%10))
+					other := (i + 1) % 10
+					if got, ok := c.Get(blockKey(other)); ok {
+						if err := sameBlock(got, blockOf(blockKey(other), other)); err != nil {
+							return fmt.Errorf("key %d: %w", other, err)
+						}
+					}
+				}
+
+				return nil
+			}
+
+			return runAll(ctx, use, use, use, use)
+		},
+	},
+}
