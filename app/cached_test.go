@@ -20,7 +20,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -31,16 +31,25 @@ type tidy interface {
 	Cleanup(f func())
 }
 
-// cachedSource puts a chunk cache before the bars of the source.
-func cachedSource(t tidy, s app.Source, c ports.Clock, cfg chunks.Config) (app.Source, *chunks.Store) {
+// cachedSource puts a cache before the bars of the source.
+func cachedSource(t tidy, s app.Source, c ports.Clock, cfg seriescache.Config) (app.Source, *seriescache.Store) {
 	t.Helper()
-	near, err := ristretto.NewSeries(16 << 20)
+	near, err := ristretto.NewBlocks(16 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	cfg.Name, cfg.Batch = s.Name, batching{s.Bars}
-	cached, err := chunks.New(s.Bars, chunks.Caches{Near: near}, nil, c, cfg)
+	var states ports.StateReader // nil where the reads yield no states
+	switch store := s.Bars.(type) {
+	case *memory.Store:
+		states = store
+	case *asked:
+		states = store
+	}
+	cached, err := seriescache.New(seriescache.Dependencies{
+		Store: s.Bars, States: states, Caches: seriescache.Caches{Local: near}, Clock: c,
+	}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,8 +69,8 @@ type batching struct{ next ports.BarReader }
 func (b batching) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	return func(yield func(ports.BatchBars, error) bool) {
 		for i, q := range queries {
-			for p, err := range b.next.ReadBars(ctx, q).Rows() {
-				if !yield(ports.BatchBars{Query: i, Bars: p}, err) {
+			for p, err := range b.next.ReadBars(ctx, q) {
+				if !yield(ports.BatchBars{Query: i, Bars: p.Rows, State: p.State}, err) {
 					return
 				}
 			}
@@ -91,7 +100,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt)
-		source, cache := cachedSource(rt, app.Source{Name: "test", Bars: w.store, Catalog: w.store}, w.clock, chunks.Config{})
+		source, cache := cachedSource(rt, app.Source{Name: "test", Bars: w.store, Catalog: w.store}, w.clock, seriescache.Config{})
 		cached := over(rt, w.clock, nil, app.Config{}, source)
 		drawn := func(rt *rapid.T) domain.DataRequest {
 			r := w.drawRequest(rt)
@@ -171,7 +180,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 					rt.Fatal(err)
 				}
 
-				cache.Invalidate(rt.Context(), w.key, r)
+				cache.Invalidate(w.key)
 			},
 			"time passes": func(rt *rapid.T) {
 				w.clock.Advance(time.Duration(rapid.IntRange(1, 7).Draw(rt, "bars")) * w.key.Grid.Frequency().Nominal())
@@ -205,9 +214,9 @@ func kindOf(err error) error {
 
 // asked counts what a store is asked.
 type asked struct {
-	store         *memory.Store
-	bars, extents atomic.Int64
-	after         func() // when bars were read; nil does nothing
+	store                 *memory.Store
+	bars, states, extents atomic.Int64
+	after                 func() // when bars were read; nil does nothing
 }
 
 func (s *asked) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
@@ -225,6 +234,13 @@ func (s *asked) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	}
 }
 
+// unversioned is a store that yields no states.
+type unversioned struct{ *asked }
+
+func (s unversioned) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return ports.Unversioned(s.asked.ReadBars(ctx, q).Rows())
+}
+
 func (s *asked) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
 	return s.store.WriteBars(ctx, bars, claim)
 }
@@ -233,13 +249,18 @@ func (s *asked) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	return s.store.ReplaceBars(ctx, bars, r)
 }
 
+func (s *asked) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
+	s.states.Add(1)
+	return s.store.ReadStates(ctx, queries)
+}
+
 func (s *asked) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	s.extents.Add(1)
 	return s.store.Extents(ctx, symbols...)
 }
 
 // cachedMinutes is an application over a cached store, held bars of 600 minutes in it, at midnight.
-func cachedMinutes(t testing.TB, cfg chunks.Config) (*asked, *chunks.Store, *app.Service) {
+func cachedMinutes(t testing.TB, cfg seriescache.Config) (*asked, *seriescache.Store, *app.Service) {
 	t.Helper()
 	store := memory.New()
 	made := make([]domain.Bar, 600)
@@ -263,7 +284,7 @@ func cachedMinutes(t testing.TB, cfg chunks.Config) (*asked, *chunks.Store, *app
 // A second call asks no store for anything, and says so; so do other ranges of the same chunk.
 func TestSecondCallAsksNobody(t *testing.T) {
 	t.Parallel()
-	under, _, md := cachedMinutes(t, chunks.Config{})
+	under, _, md := cachedMinutes(t, seriescache.Config{})
 	for i, r := range []domain.DataRequest{{Start: at(0), End: at(500)}, {Start: at(0), End: at(500)}, {Start: at(100), End: at(600)}} {
 		r.Key = key
 		got, err := md.Fetch(t.Context(), r)
@@ -274,8 +295,8 @@ func TestSecondCallAsksNobody(t *testing.T) {
 			continue
 		}
 
-		if bars, extents := under.bars.Load(), under.extents.Load(); bars != 1 || extents != 2 {
-			t.Errorf("call %d: %d reads of bars, want 1; %d of extents, want 2: before the bars and after", i, bars, extents)
+		if bars, states, extents := under.bars.Load(), under.states.Load(), under.extents.Load(); bars != 1 || states != 1 || extents != 0 {
+			t.Errorf("call %d: %d reads of bars, want 1; %d of states, want 1; %d of coverage, want none", i, bars, states, extents)
 		}
 	}
 }
@@ -283,7 +304,7 @@ func TestSecondCallAsksNobody(t *testing.T) {
 // A thousand callers at once, of a series nobody asked for: one read of bars.
 func TestManyCallersOneQuery(t *testing.T) {
 	t.Parallel()
-	under, _, md := cachedMinutes(t, chunks.Config{})
+	under, _, md := cachedMinutes(t, seriescache.Config{})
 	var callers sync.WaitGroup
 	for i := range 1_000 {
 		callers.Go(func() {
@@ -303,7 +324,7 @@ func TestManyCallersOneQuery(t *testing.T) {
 // What somebody else deleted while it was read is not taken for a time without trades.
 func TestDeletedWhileRead(t *testing.T) {
 	t.Parallel()
-	under, cache, md := cachedMinutes(t, chunks.Config{})
+	under, cache, md := cachedMinutes(t, seriescache.Config{})
 	gone := span(0, 300)
 	r := domain.DataRequest{Key: key, Start: at(0), End: at(500)}
 	for name, ask := range map[string]func() (domain.Result, error){
@@ -331,7 +352,7 @@ func TestDeletedWhileRead(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		cache.Invalidate(t.Context(), key, span(0, 600))
+		cache.Invalidate(key)
 		if _, err := md.Coverage(t.Context(), key.Symbol); err != nil { // now it is known what is held
 			t.Fatal(err)
 		}
@@ -346,10 +367,13 @@ func TestDeletedWhileRead(t *testing.T) {
 	}
 }
 
-// A store whose claims never stand still is no answer, and an error that says why.
-func TestHeldNeverStandsStill(t *testing.T) {
+// TestCoverageNeverStandsStill has a store without versions whose coverage changes during every read.
+func TestCoverageNeverStandsStill(t *testing.T) {
 	t.Parallel()
-	under, _, md := cachedMinutes(t, chunks.Config{})
+	under, _, _ := cachedMinutes(t, seriescache.Config{})
+	c := clock.NewSimulated(at(720))
+	source, _ := cachedSource(t, app.Source{Name: "test", Bars: unversioned{under}, Catalog: under.store}, c, seriescache.Config{})
+	md := over(t, c, nil, app.Config{}, source)
 	end := 500.0
 	under.after = func() { // whatever is read, its last minutes are gone by then
 		if _, err := under.store.ReplaceBars(context.WithoutCancel(t.Context()), domain.EmptySeries(key), span(end-10, end)); err != nil {
@@ -367,7 +391,7 @@ func TestHeldNeverStandsStill(t *testing.T) {
 func TestOldEmptinessUnderANewClaim(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		under, _, md := cachedMinutes(t, chunks.Config{})
+		under, _, md := cachedMinutes(t, seriescache.Config{})
 		r := domain.DataRequest{Key: key, Start: at(0), End: at(700)}
 		fetch := func() domain.Result {
 			t.Helper()
@@ -402,7 +426,7 @@ func TestOldEmptinessUnderANewClaim(t *testing.T) {
 
 // The number of the design: a cached answer out of one chunk costs ten allocations at most, and no store.
 func TestCachedFetchAllocates(t *testing.T) {
-	_, _, md := cachedMinutes(t, chunks.Config{})
+	_, _, md := cachedMinutes(t, seriescache.Config{})
 	r := domain.DataRequest{Key: key, Start: at(0), End: at(500)}
 	fetch := func() {
 		if got, err := md.Fetch(t.Context(), r); err != nil || got.Series.Len() != 500 {
@@ -416,7 +440,7 @@ func TestCachedFetchAllocates(t *testing.T) {
 }
 
 func BenchmarkCachedFetch(b *testing.B) {
-	_, _, md := cachedMinutes(b, chunks.Config{})
+	_, _, md := cachedMinutes(b, seriescache.Config{})
 	r := domain.DataRequest{Key: key, Start: at(0), End: at(500)}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -429,7 +453,7 @@ func BenchmarkCachedFetch(b *testing.B) {
 // Explain tells what a cache has of a plan.
 func TestExplainTellsWhatIsCached(t *testing.T) {
 	t.Parallel()
-	_, _, md := cachedMinutes(t, chunks.Config{})
+	_, _, md := cachedMinutes(t, seriescache.Config{})
 	r := domain.DataRequest{Key: key, Start: at(0), End: at(500)}
 	for _, want := range []string{"", ", all cached"} {
 		p, err := md.Explain(t.Context(), r)
@@ -499,14 +523,16 @@ func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Invalidation, error],
 func TestDiagnoseTellsOfDeafness(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		near, err := ristretto.NewSeries(1 << 20)
+		near, err := ristretto.NewBlocks(1 << 20)
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		defer near.Close()
 		store, c := memory.New(), clock.NewSimulated(at(0))
-		cached, err := chunks.New(store, chunks.Caches{Near: near}, nowhere{}, c, chunks.Config{Name: "test"})
+		cached, err := seriescache.New(seriescache.Dependencies{
+			Store: store, States: store, Caches: seriescache.Caches{Local: near}, Hints: nowhere{}, Clock: c,
+		}, seriescache.Config{Name: "test"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -523,7 +549,7 @@ func TestDiagnoseTellsOfDeafness(t *testing.T) {
 		wants(ports.Healthy)
 		ctx, cancel := context.WithCancel(t.Context())
 		var following sync.WaitGroup
-		following.Go(func() { _ = cached.Follow(ctx) })
+		following.Go(func() { _ = cached.Watch(ctx) })
 		synctest.Wait()
 		wants(ports.Degraded)
 		cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -161,7 +161,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 	}
 
 	if rapid.Bool().Draw(t, "cached") {
-		source, _ = cachedSource(t, source, s.clock, chunks.Config{})
+		source, _ = cachedSource(t, source, s.clock, seriescache.Config{})
 	}
 
 	return source

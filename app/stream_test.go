@@ -12,7 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -151,7 +151,7 @@ func TestStreamInBoundedMemory(t *testing.T) {
 	s := endless(t, domain.Range{Start: start, End: end})
 	c := clock.NewSimulated(end)
 	source := app.Source{Name: "test", Bars: s, Catalog: s}
-	cached, _ := cachedSource(t, source, c, chunks.Config{})
+	cached, _ := cachedSource(t, source, c, seriescache.Config{})
 	streamInBoundedMemory(t, over(t, c, nil, app.Config{}, source), start, end)
 	streamInBoundedMemory(t, over(t, c, nil, app.Config{}, cached), start, start.AddDate(3, 0, 0))
 }

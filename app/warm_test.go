@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -54,7 +54,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 				defer close(release)
 				under := &stuck{Store: store, second: func() { second(release) }, write: errors.New("connection lost")}
 				c := clock.NewSimulated(at(720))
-				source, cache := cachedSource(t, app.Source{Name: "test", Bars: under, Catalog: store}, c, chunks.Config{})
+				source, cache := cachedSource(t, app.Source{Name: "test", Bars: under, Catalog: store}, c, seriescache.Config{})
 				md := over(t, c, nil, app.Config{}, source)
 				if _, err := cache.WriteBars(t.Context(), bars, bars.Range()); err == nil { // now nothing is kept for a while
 					t.Fatal("no error")

@@ -3,9 +3,7 @@ package ports
 import (
 	"context"
 	"iter"
-	"strconv"
 	"time"
-	"unsafe"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -37,75 +35,6 @@ type SymbolEntry struct {
 	Suggestions []domain.Symbol   // if not Known: a few known symbols with similar names
 }
 
-// SeriesCache stores chunks of series.
-type SeriesCache = Cache[ChunkKey, Chunk]
-
-// ChunkKey identifies a chunk: the stored bars of a series in one store whose open times are in [Start, End). It is
-// comparable.
-type ChunkKey struct {
-	Store      domain.StoreName
-	Series     domain.SeriesKey
-	Start, End domain.Micros
-}
-
-// String returns "start end symbol grid price-type store". Different keys have different texts.
-func (k ChunkKey) String() string {
-	b := make([]byte, 0, 96)
-	b = strconv.AppendInt(b, int64(k.Start), 10)
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, int64(k.End), 10)
-	b = append(b, ' ')
-	b = append(b, k.Series.Symbol...)
-	b = append(b, ' ')
-	b = append(b, k.Series.Grid.String()...)
-	b = append(b, ' ')
-	b = append(b, k.Series.PriceType.String()...)
-	b = append(b, ' ')
-	b = append(b, k.Store...)
-
-	return string(b)
-}
-
-// WallMicros is an instant of the machine's clock, in microseconds since 1970-01-01 UTC. It is a type of its own
-// because domain.Micros belong to the business clock, and the two must not be compared.
-type WallMicros int64
-
-// Time returns the instant in UTC.
-func (m WallMicros) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
-
-// Chunk is all data of a store in the range of a ChunkKey; it may have no bars. ClosedBefore is an instant of the
-// business clock; the other instants are of the machine's clock.
-type Chunk struct {
-	Bars domain.Series // bars of the key's series, at most 4096
-
-	// Validated means that a Validator has no finding for the whole chunk, at any time of the clock. The same then holds
-	// for every part of the chunk.
-	Validated bool
-
-	// Claims are two fingerprints of the coverage of the series when the chunk was read: of the coverage before
-	// ClosedBefore, and of the rest. If the coverage of a part has changed, that part of the chunk is stale, because a
-	// bar may be missing in it only because it was not covered.
-	Claims [2]uint64
-
-	ClosedBefore   domain.Micros // bars that open before it were final when they were read
-	ReadAt         WallMicros    // start of the read
-	TailValidUntil WallMicros    // end of validity of the bars that open at ClosedBefore or later
-	ValidUntil     WallMicros    // end of validity of the other bars
-}
-
-// Bytes returns the approximate memory of the chunk.
-func (c Chunk) Bytes() int64 {
-	const word, columns = 8, 7
-	size := int64(unsafe.Sizeof(c)+unsafe.Sizeof(domain.Columns{})) + columns*word*int64(c.Bars.Len())
-	stored := c.Bars.Columns()
-	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
-		column, _ := stored.Field(f)
-		size += word * int64(len(column.Hi))
-	}
-
-	return size
-}
-
 // CachedBars is a piece of the result of a cached read.
 type CachedBars struct {
 	Bars   domain.Series
@@ -121,21 +50,31 @@ func (p CachedBars) Len() int { return p.Bars.Len() }
 
 // CachedReader reads bars through a cache. It is safe for concurrent use.
 type CachedReader interface {
-	// ReadCachedBars is BarReader.ReadBars with more information on each piece.
-	ReadCachedBars(ctx context.Context, q BarQuery) iter.Seq2[CachedBars, error]
+	// ReadCachedBars is BarReader.ReadBars with more information on each piece. It always yields a state.
+	ReadCachedBars(ctx context.Context, q BarQuery) Sequence[CachedBars]
 
-	// LocalExtents returns the result of CoverageReader.Extents for one symbol and true, or false if it is not in the
-	// memory of this process. It does not block.
+	// SeriesState returns the state of the query's series, which may be a lease old. It has the blocks of the query's
+	// range; with First or Last perhaps only some at that end.
+	SeriesState(ctx context.Context, q BarQuery) (*domain.SeriesState, error)
+
+	// LocalState returns the state of the series and true, or false if none is believed. It has some blocks, or none. It
+	// does not block.
+	LocalState(key domain.SeriesKey) (*domain.SeriesState, bool)
+
+	// LocalExtents returns the result of CoverageReader.Extents for one symbol and true, or false if none is believed. It
+	// does not block.
 	LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool)
 
-	// LocalBars appends the whole result of ReadCachedBars to buf and returns true. It returns false, and no usable
-	// bars, if the result is not in the memory of this process or if the coverage has a gap in the range. It does not
-	// block.
-	LocalBars(buf []CachedBars, q BarQuery) ([]CachedBars, bool)
+	// LocalBars appends the whole result of ReadCachedBars to buf and returns it with its state and true. It returns
+	// false, and no usable bars, if the result is not in the memory of this process. It does not block.
+	LocalBars(buf []CachedBars, q BarQuery) ([]CachedBars, *domain.SeriesState, bool)
 
-	// Prefetch loads the chunks that the queries need and the cache does not have, with batched reads if the store can
-	// batch. It returns when the chunks are in the cache. It skips chunks beyond its limits and ignores errors, because a
-	// later read loads the chunks that are missing.
+	// Invalidate ends the belief in the state of the series and in the coverage of its symbol.
+	Invalidate(key domain.SeriesKey)
+
+	// Prefetch loads the blocks that the queries need and the cache does not have, with batched reads if the store can
+	// batch. It returns when the blocks are in the cache. It skips blocks beyond its limits and ignores errors, because a
+	// later read loads the blocks that are missing.
 	Prefetch(ctx context.Context, queries []BarQuery)
 
 	// CachedRanges returns the parts of the range of q that need no read of the store, ascending and disjoint. It does

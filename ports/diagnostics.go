@@ -60,25 +60,28 @@ type StoreDiagnosis struct {
 	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
 }
 
-// CacheStats are the counters of the cache in front of a store, since it was created. A chunk is a unit of the cache,
-// of up to 4096 bars.
+// CacheStats are the counters of the cache in front of a store, since it was created. A block is a unit of the cache, of
+// up to 4096 bars.
 type CacheStats struct {
-	// Disconnected means that the cache does not receive the invalidations of other processes. Until it does, all queries
-	// bypass the cache.
+	// Disconnected means that the cache does not receive the hints of other processes. Until it does, their writes are
+	// seen when a lease ends.
 	Disconnected bool `json:"disconnected"`
 
-	Hits          int64 `json:"hits"`           // chunks found in the cache
-	Misses        int64 `json:"misses"`         // chunks read from the store, including prefetched ones
-	Coalesced     int64 `json:"coalesced"`      // chunks that a query took from the read of a concurrent query
-	TailReads     int64 `json:"tail_reads"`     // reads that refreshed only the tail of their first chunk
-	Reads         int64 `json:"reads"`          // reads of the store
-	Bars          int64 `json:"bars"`           // bars returned by those reads
-	Bypassed      int64 `json:"bypassed"`       // queries that did not use the cache
-	Conflicts     int64 `json:"conflicts"`      // results and chunks discarded because of a concurrent write
-	Prefetched    int64 `json:"prefetched"`     // chunks read ahead of queries
-	PrefetchHits  int64 `json:"prefetch_hits"`  // prefetched chunks that a query then used
-	Invalidated   int64 `json:"invalidated"`    // chunks invalidated by writes of this or another process
-	PublishErrors int64 `json:"publish_errors"` // writes whose invalidation could not be published
+	Hits         int64 `json:"hits"`          // blocks found in the memory of this process
+	SharedHits   int64 `json:"shared_hits"`   // blocks found in the shared cache
+	Misses       int64 `json:"misses"`        // blocks read from the store, including prefetched ones
+	Coalesced    int64 `json:"coalesced"`     // states and blocks that a query took from the read of a concurrent query
+	TailReads    int64 `json:"tail_reads"`    // reads that added new bars to a block
+	Reads        int64 `json:"reads"`         // reads of bars from the store
+	Bars         int64 `json:"bars"`          // bars returned by those reads
+	StateReads   int64 `json:"state_reads"`   // reads of states from the store
+	Bypassed     int64 `json:"bypassed"`      // queries that did not use the cache
+	Conflicts    int64 `json:"conflicts"`     // results discarded because of a concurrent write
+	WentBack     int64 `json:"went_back"`     // series whose version went back: the store lost writes
+	Prefetched   int64 `json:"prefetched"`    // blocks read ahead of queries
+	PrefetchHits int64 `json:"prefetch_hits"` // prefetched blocks that a query then used
+	Hints        int64 `json:"hints"`         // hints received: writes of other processes
+	HintsLost    int64 `json:"hints_lost"`    // writes of which other processes could not be told
 }
 
 // PoolStats are the numbers of a connection pool. Waits and WaitTime are totals since the pool was opened.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 )
 
 // Cache configures the cache in front of the servers. The embedded store and a backtest have no cache, because their
@@ -19,11 +19,10 @@ type Cache struct {
 	// numbers need more than 64 bits. Defaults to 256 MiB.
 	Bytes int64 `env:"BYTES" yaml:"bytes"`
 
-	// Policy sets for how long the cache keeps bars, and how far ahead it reads.
-	Policy chunks.Config `yaml:",inline"`
+	// Policy sets for how long the cache believes the state of a series, and how far ahead it reads.
+	Policy seriescache.Config `yaml:",inline"`
 
-	// Redis configures a second level, which processes share. A process uses only those of its entries that were read
-	// from the stores after the process started.
+	// Redis configures a second level, which processes share.
 	Redis Redis `envPrefix:"REDIS_" yaml:"redis"`
 }
 
@@ -31,7 +30,7 @@ type Cache struct {
 // follows the prefix, so that only processes with the same database share entries.
 type Redis = redisconfig.Config
 
-// minCacheBytes is the minimum of Cache.Bytes, because a smaller cache silently rejects every large chunk.
+// minCacheBytes is the minimum of Cache.Bytes, because a smaller cache silently rejects every large block.
 const minCacheBytes = 1 << 20
 
 func (c Cache) withDefaults() Cache {

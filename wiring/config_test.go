@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
@@ -72,12 +72,11 @@ func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 
 // The settings of the cache's policy are beside its size.
 func TestLoadCache(t *testing.T) {
-	path := file(t, "cache:\n  bytes: 2000000\n  open_ttl: 30s\n  max_chunks: 5\n  redis:\n    prefix: a\n")
+	path := file(t, "cache:\n  bytes: 2000000\n  lease: 30s\n  max_blocks: 5\n  redis:\n    prefix: a\n")
 	for name, value := range map[string]string{
-		"DISABLED": "true", "CLOSED_TTL": "1h", "OPEN_TTL": "40s", "EMPTY_TTL": "50s", "EXTENT_TTL": "1s",
-		"SETTLE": "2m", "READ_TIMEOUT": "9s",
-		"SKEW": "3s", "READ_AHEAD": "0",
-		"REDIS_URL": "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
+		"DISABLED": "true", "LEASE": "1s", "UNVERSIONED_LEASE": "40s", "UNVERSIONED_TTL": "50s", "READ_TIMEOUT": "9s",
+		"READ_AHEAD": "0",
+		"REDIS_URL":  "rediss://u:" + canary + "@cache:6379/2", "REDIS_CA_FILE": "ca.pem", "REDIS_TIMEOUT": "10ms",
 	} {
 		t.Setenv("MARKETDATA_CACHE_"+name, value)
 	}
@@ -89,10 +88,9 @@ func TestLoadCache(t *testing.T) {
 
 	want := wiring.Cache{
 		Disabled: true, Bytes: 2_000_000,
-		Policy: chunks.Config{
-			ClosedTTL: time.Hour, OpenTTL: 40 * time.Second, EmptyTTL: 50 * time.Second, ExtentTTL: time.Second,
-			Settle:      2 * time.Minute,
-			ReadTimeout: 9 * time.Second, Skew: 3 * time.Second, MaxChunks: 5, ReadAhead: new(0),
+		Policy: seriescache.Config{
+			Lease: time.Second, UnversionedLease: 40 * time.Second, UnversionedTTL: 50 * time.Second,
+			ReadTimeout: 9 * time.Second, MaxBlocks: 5, ReadAhead: new(0),
 		},
 		Redis: wiring.Redis{
 			URL:    wiring.NewSecret("rediss://u:" + canary + "@cache:6379/2"),
@@ -168,7 +166,7 @@ func TestYAMLLoadsBack(t *testing.T) {
 	c := wiring.Config{
 		Service: app.Config{StoreTimeout: 90 * time.Second, MaxBars: new(0)},
 		SQLite:  wiring.SQLite{Path: "bars.db"},
-		Cache:   wiring.Cache{Policy: chunks.Config{ReadAhead: new(0)}},
+		Cache:   wiring.Cache{Policy: seriescache.Config{ReadAhead: new(0)}},
 	}
 	text, err := c.YAML()
 	if err != nil {
@@ -177,7 +175,7 @@ func TestYAMLLoadsBack(t *testing.T) {
 
 	t.Logf("\n%s", text)
 	for _, line := range []string{
-		"cache:\n  disabled: false\n  bytes: 268435456\n  closed_ttl: 24h0m0s\n", "read_ahead: 0",
+		"cache:\n  disabled: false\n  bytes: 268435456\n  lease: 2s\n", "read_ahead: 0",
 		"prefix: \"marketdata:\"", "timeout: 25ms",
 		"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "settle: 0s",
 		"path: bars.db",

@@ -87,7 +87,7 @@ func assess(d ports.StoreDiagnosis, err error) (ports.Health, string) {
 	case d.Latency > slowCheck:
 		return ports.Degraded, fmt.Sprintf("slow: the check took %s", d.Latency.Round(time.Millisecond))
 	case d.Cache != nil && d.Cache.Disconnected:
-		return ports.Degraded, "cache invalidation is disconnected; the cache is not used"
+		return ports.Degraded, "hints of other processes are disconnected; their writes are seen when a lease ends"
 	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
 		return ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
 	case d.Retention > 0:

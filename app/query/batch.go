@@ -112,10 +112,8 @@ func (b *batch) prefetch(ctx context.Context) {
 			continue
 		}
 
-		if direct, err := t.chooseDirectRoute(ctx); direct && err == nil {
-			r := t.query.request
-			q := ports.BarQuery{Key: r.Key, Range: t.route.legs[0].Range, First: r.First, Last: r.Last}
-			queries[t.query.call.Store] = append(queries[t.query.call.Store], q)
+		if t.mayBeDirect() {
+			queries[t.query.call.Store] = append(queries[t.query.call.Store], t.directQuery())
 		}
 	}
 

@@ -32,6 +32,15 @@ type storeExtents[E any] struct {
 	err     error
 }
 
+// fill sets the coverage, unless it was read before.
+func (k *storeExtents[E]) fill(extents []E) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.read {
+		k.read, k.extents = true, extents
+	}
+}
+
 // init makes a zero set one of the symbols.
 func (x *extentSet) init(stores access.Stores, symbols []domain.Symbol) {
 	x.stores, x.symbols = stores, symbols
@@ -44,13 +53,13 @@ func (x *extentSet) init(stores access.Stores, symbols []domain.Symbol) {
 func (x *extentSet) barExtents(
 	ctx context.Context, call *access.Call, s *access.Store, symbol domain.Symbol,
 ) ([]domain.Extent, error) {
-	if s.Cache != nil {
+	kept := &x.bars[slices.Index(x.stores, s)]
+	if s.Cache != nil && len(x.symbols) == 1 {
 		if extents, local := s.Cache.LocalExtents(symbol); local {
-			return extents, nil
+			kept.fill(extents)
 		}
 	}
 
-	kept := &x.bars[slices.Index(x.stores, s)]
 	read := extentReader[domain.Extent]{access.ReadExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }}
 	err := read.readInto(ctx, kept, x, call.For(s))
 

@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 
+	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -36,44 +37,93 @@ func (t *task) chooseRoute(ctx context.Context) (narrowed bool, err error) {
 	return false, t.choosePlannedRoute(ctx)
 }
 
-// chooseDirectRoute reads from the preferred store where one of its extents covers the query, which is the common case:
-// no plan is better, so no other store is queried. Where the extent covers only the end of a query for the last bars,
-// the route begins with it, as a try.
+// chooseDirectRoute reads from the preferred store where one range of its coverage has all of the query, which is the
+// common case: no plan is better, so no other store is queried. Where the range covers only the end of a query for the
+// last bars, the route begins with it, as a try.
 func (t *task) chooseDirectRoute(ctx context.Context) (bool, error) {
 	q := &t.query
-	visible := q.grid().Align(q.window.visible)
-	last := q.request.Last > 0
-	if q.call.Store == nil || q.request.Resample || visible.Empty() || q.window.start.IsZero() && !last {
+	if !t.mayBeDirect() {
 		return false, nil
 	}
-
-	extents := t.localExtents
-	if extents == nil {
-		var err error
-		if extents, err = t.extents.barExtents(ctx, &q.call, q.call.Store, q.symbol[0]); err != nil {
-			return false, err
-		}
+	if q.call.Store.Cache != nil {
+		return t.chooseCachedRoute(ctx)
 	}
 
+	extents, err := t.extents.barExtents(ctx, &q.call, q.call.Store, q.symbol[0])
+	if err != nil {
+		return false, err
+	}
 	for _, e := range extents {
-		if e.Key != q.key() || e.Inferred || e.Range.End.Before(visible.End) {
-			continue
+		if e.Key == q.key() && !e.Inferred && t.takeDirectRoute(e.Range) {
+			return true, nil
 		}
-
-		r := visible
-		if e.Range.Start.After(r.Start) {
-			r.Start = q.grid().Ceil(e.Range.Start)
-		}
-		if r.Empty() || !last && r.Start.After(visible.Start) {
-			continue
-		}
-
-		t.setDirectRoute(r, r.Start.After(visible.Start))
-
-		return true, nil
 	}
 
 	return false, nil
+}
+
+// chooseCachedRoute is chooseDirectRoute where the preferred store has a cache, which knows the coverage of the series.
+func (t *task) chooseCachedRoute(ctx context.Context) (bool, error) {
+	state, err := t.cachedState(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, covered := range state.Coverage {
+		if t.takeDirectRoute(covered) {
+			return true, nil
+		}
+	}
+
+	return false, nil
+}
+
+// mayBeDirect reports whether the query allows a direct route.
+func (t *task) mayBeDirect() bool {
+	q := &t.query
+	isOpen := q.window.start.IsZero() && q.request.Last == 0
+	return q.call.Store != nil && !q.request.Resample && !isOpen && !t.visible().Empty()
+}
+
+// visible returns the range of the query's bars.
+func (t *task) visible() domain.Range { return t.query.grid().Align(t.query.window.visible) }
+
+// cachedState returns the state of the queried series as the cache of the preferred store has it.
+func (t *task) cachedState(ctx context.Context) (*domain.SeriesState, error) {
+	if state, ok := t.query.call.Store.Cache.LocalState(t.query.key()); ok {
+		return state, nil
+	}
+
+	return access.Do(ctx, &t.query.call, readSeriesState, t.directQuery())
+}
+
+// directQuery returns the query of the direct route.
+func (t *task) directQuery() ports.BarQuery {
+	r := &t.query.request
+	return ports.BarQuery{Key: r.Key, Range: t.visible(), First: r.First, Last: r.Last}
+}
+
+func readSeriesState(ctx context.Context, s *access.Store, q ports.BarQuery) (*domain.SeriesState, error) {
+	return s.Cache.SeriesState(ctx, q)
+}
+
+// takeDirectRoute takes the direct route if covered, which is a range of the coverage, allows it.
+func (t *task) takeDirectRoute(covered domain.Range) bool {
+	visible, last := t.visible(), t.query.request.Last > 0
+	if covered.End.Before(visible.End) {
+		return false
+	}
+
+	r := visible
+	if covered.Start.After(r.Start) {
+		r.Start = t.query.grid().Ceil(covered.Start)
+	}
+	if r.Empty() || !last && r.Start.After(visible.Start) {
+		return false
+	}
+
+	t.setDirectRoute(r, r.Start.After(visible.Start))
+
+	return true
 }
 
 // setDirectRoute reads r, which is aligned, from the preferred store.

@@ -125,18 +125,10 @@ func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *p
 		return nil
 	}
 
-	var extents []domain.Extent
-	local := false
-	if cache := call.Store.Cache; cache != nil {
-		extents, local = cache.LocalExtents(q.Key.Symbol)
+	extents, err := access.Do(ctx, call, access.ReadExtents, t.query.symbol[:])
+	if err != nil {
+		return err
 	}
-	if !local {
-		var err error
-		if extents, err = access.Do(ctx, call, access.ReadExtents, t.query.symbol[:]); err != nil {
-			return err
-		}
-	}
-
 	if (&domain.SeriesState{Coverage: declaredRanges(extents, q.Key)}).Covers(q.Range) {
 		return nil
 	}

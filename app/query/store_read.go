@@ -42,45 +42,56 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	call := t.query.call.For(s)
-	if s.Cache == nil {
-		q.State = t.states.continuity(s, q.Key).Query()
-	}
+	q.State = t.states.continuity(s, q.Key).Query()
 	t.beginReading(s, q)
-	c := &t.reading.collector
-	if s.Cache == nil {
-		if _, err := access.Do(ctx, call, collectBars, t); err != nil {
-			return nil, err
-		}
-
-		return c.Pieces, t.checkState(ctx, call, read, q)
-	}
-
-	if err := ctx.Err(); err != nil {
-		return nil, call.Interrupted(ctx, nil)
-	}
-	if local, ok := s.Cache.LocalBars(t.reading.local[:0], q); ok {
-		if err := c.CollectSlice(local); err != nil {
-			return nil, call.Failed(ctx, err)
-		}
-
-		return c.Pieces, nil
+	if s.Cache != nil {
+		return t.readCached(ctx, call, read, q)
 	}
 
 	if _, err := access.Do(ctx, call, collectBars, t); err != nil {
 		return nil, err
 	}
-	if c.Rows == 0 || slices.ContainsFunc(c.Pieces, func(p ports.CachedBars) bool { return !p.Cached }) {
-		t.result.storeReads = append(t.result.storeReads, plan.Read{Source: s.Name, Range: q.Range})
+
+	return t.reading.collector.Pieces, t.checkState(ctx, call, read, q)
+}
+
+// readCached is readStore of a store with a cache.
+func (t *task) readCached(
+	ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery,
+) ([]ports.CachedBars, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, call.Interrupted(ctx, nil)
 	}
 
-	return c.Pieces, t.checkStillCovered(ctx, call, read, q)
+	c, cache := &t.reading.collector, call.Store.Cache
+	local, state, ok := cache.LocalBars(t.reading.local[:0], q)
+	if ok {
+		if err := c.CollectSlice(local); err != nil {
+			return nil, call.Failed(ctx, err)
+		}
+		c.State = state
+	} else if _, err := access.Do(ctx, call, collectBars, t); err != nil {
+		return nil, err
+	}
+
+	isStored := func(p ports.CachedBars) bool { return !p.Cached }
+	if !ok && (c.Rows == 0 || slices.ContainsFunc(c.Pieces, isStored)) {
+		t.result.storeReads = append(t.result.storeReads, plan.Read{Source: call.Store.Name, Range: q.Range})
+	}
+
+	err := t.checkState(ctx, call, read, q)
+	if err != nil {
+		cache.Invalidate(q.Key) // the next attempt asks the store
+	}
+
+	return c.Pieces, err
 }
 
 // collectBars reads the whole result of the task's query.
 func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []ports.CachedBars, err error) {
 	c := &t.reading.collector
 	if s.Cache != nil {
-		err = c.Collect(s.Cache.ReadCachedBars(ctx, t.reading.query))
+		err = access.CollectSequence(c, s.Cache.ReadCachedBars(ctx, t.reading.query), access.SamePiece)
 	} else {
 		err = access.CollectSequence(c, s.Bars.ReadBars(ctx, t.reading.query), access.AsPiece)
 	}

@@ -25,9 +25,8 @@ type task struct {
 	limited     limitedBars // consumer with First or Last
 	derivedRows int         // rows read at a time where bars are made of them
 
-	localExtents []domain.Extent // of the preferred store, where its cache had them in memory at the start
-	ownExtents   extentSet       // extents, where no other task shares them
-	ownStates    seriesStates
+	ownExtents extentSet // extents, where no other task shares them
+	ownStates  seriesStates
 }
 
 // newTask validates and clamps the request. It does no I/O.
@@ -70,17 +69,17 @@ func (t *task) lastBefore(end time.Time) (*task, error) {
 	return before, nil
 }
 
-// symbolIsCovered reports whether the cache knows declared coverage of the series. Then the symbol is known, and no
-// catalog is queried.
+// symbolIsCovered reports whether the cache knows coverage of the series. Then the symbol is known, and no catalog is
+// queried.
 func (t *task) symbolIsCovered() bool {
 	s := t.query.call.Store
 	if s == nil || s.Cache == nil {
 		return false
 	}
 
-	t.localExtents, _ = s.Cache.LocalExtents(t.query.symbol[0])
+	state, ok := s.Cache.LocalState(t.query.key())
 
-	return slices.ContainsFunc(t.localExtents, func(e domain.Extent) bool { return e.Key == t.query.key() && !e.Inferred })
+	return ok && len(state.Coverage) > 0
 }
 
 // maxPlanAttempts bounds how often a request is planned when the data changes while it is read.

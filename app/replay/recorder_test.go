@@ -15,8 +15,8 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
@@ -158,14 +158,16 @@ func TestDiffIgnoresTheCache(t *testing.T) {
 	t.Parallel()
 	store, k := memory.New(), key("AAA/USD", "1m")
 	write(t, store, k, barsOf(k, 20)...)
-	near, err := ristretto.NewSeries(1 << 20)
+	near, err := ristretto.NewBlocks(1 << 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 
 	t.Cleanup(near.Close)
 	now := clock.NewSimulated(noon.Add(time.Hour))
-	cached, err := chunks.New(store, chunks.Caches{Near: near}, nil, now, chunks.Config{Name: "memory"})
+	cached, err := seriescache.New(seriescache.Dependencies{
+		Store: store, States: store, Caches: seriescache.Caches{Local: near}, Clock: now,
+	}, seriescache.Config{Name: "memory"})
 	if err != nil {
 		t.Fatal(err)
 	}

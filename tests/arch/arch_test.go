@@ -212,7 +212,7 @@ var appImports = []struct {
 	{"app/internal/singleflight", nil},
 	{"app/internal/access", nil},
 	{"app/plan", nil},
-	{"app/chunks", []string{"app/internal/singleflight"}},
+	{"app/seriescache", []string{"app/internal/access", "app/internal/singleflight"}},
 	{"app/symbols", []string{"app/internal/access", "app/internal/singleflight"}},
 	{"app/health", []string{"app/internal/access"}},
 	{"app/ingest", []string{"app/internal/access", "app/symbols"}},

@@ -13,11 +13,11 @@ import (
 
 // noExample lists the packages that need no Example, with the reason.
 var noExample = map[string]string{
-	"app/chunks":   "wiring puts it in front of a store",
-	"app/describe": "app.New makes it; Service has its methods",
-	"app/health":   "app.New makes it; Service has its methods",
-	"app/query":    "app.New makes it; the Examples of Service call it",
-	"app/symbols":  "app.New makes it; Service has its methods",
+	"app/seriescache": "wiring puts it in front of a store",
+	"app/describe":    "app.New makes it; Service has its methods",
+	"app/health":      "app.New makes it; Service has its methods",
+	"app/query":       "app.New makes it; the Examples of Service call it",
+	"app/symbols":     "app.New makes it; Service has its methods",
 }
 
 // Every package that a program imports has an Example. Programs do not import internal packages, commands, and tests

@@ -18,8 +18,8 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/adapters/store/sqlite"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
@@ -87,10 +87,13 @@ func source(s store) app.Source {
 	return app.Source{Name: "market", Bars: s, Ticks: s, Catalog: s, Aggregate: s, Local: local}
 }
 
-// cached returns the source with the chunk cache in front of its bars, as wiring configures it.
+// cached returns the source with the cache in front of its bars, as wiring configures it.
 func cached(t *rapid.T, s app.Source, now ports.Clock) app.Source {
-	local := must(ristretto.NewSeries(1 << 20))
-	front := must(chunks.New(s.Bars, chunks.Caches{Near: local}, nil, now, chunks.Config{Name: s.Name}))
+	local := must(ristretto.NewBlocks(1 << 20))
+	states, _ := s.Bars.(ports.StateReader)
+	front := must(seriescache.New(seriescache.Dependencies{
+		Store: s.Bars, States: states, Caches: seriescache.Caches{Local: local}, Clock: now,
+	}, seriescache.Config{Name: s.Name}))
 	t.Cleanup(func() {
 		front.Close()
 		local.Close()

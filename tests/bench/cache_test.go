@@ -13,45 +13,43 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
-	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
-// cachedStore is a store with a chunk cache in front of it, and the application over both.
+// cachedStore is a store with a cache in front of it, and the application over both.
 type cachedStore struct {
 	*app.Service
-	chunks *chunks.Store
-	near   ports.SeriesCache
-	close  func()
+	cache *seriescache.Store
+	local ports.BlockCache
+	close func()
 }
 
 const cachedName = "store"
 
 // newCached returns the store with a new local cache of the given bytes (0 is the default) and a shared one, unless it
-// is nil.
-func newCached(store manyStore, now ports.Clock, bytes int64, far ports.SeriesCache) cachedStore {
-	near := must(ristretto.NewSeries(bytes))
+// is nil. The store must keep versions.
+func newCached(store manyStore, now ports.Clock, bytes int64, shared ports.SharedBlockCache) cachedStore {
+	local := must(ristretto.NewBlocks(bytes))
 	symbols := must(ristretto.NewSymbols(million))
-	caches := chunks.Caches{Near: near}
-	if far != nil {
-		caches.All = tiered.NewSeries(near, far)
-	}
-	cfg := chunks.Config{Name: cachedName}
+	cfg := seriescache.Config{Name: cachedName}
 	cfg.Batch, _ = store.(ports.BatchReader) // not every store has one
-	cached := must(chunks.New(store, caches, nil, now, cfg))
+	cached := must(seriescache.New(seriescache.Dependencies{
+		Store: store, States: store.(ports.StateReader), Clock: now,
+		Caches: seriescache.Caches{Local: local, Shared: shared},
+	}, cfg))
 	source := app.Source{Name: cachedName, Bars: cached, Catalog: store, Cache: cached}
 
-	return cachedStore{must(app.New([]app.Source{source}, now, symbols, app.Config{})), cached, near, func() {
+	return cachedStore{must(app.New([]app.Source{source}, now, symbols, app.Config{})), cached, local, func() {
 		cached.Close()
-		near.Close()
+		local.Close()
 		symbols.Close()
 	}}
 }
@@ -76,11 +74,11 @@ func newCacheBench(b *testing.B, n int) cacheBench {
 	return cacheBench{cached, counted, bars}
 }
 
-// chunkBars is the number of bars in a full chunk.
-const chunkBars = 4096
+// blockBars is the number of bars in a full block.
+const blockBars = domain.MaxBlockBars
 
-// firstChunk is the number of the first bar of a Walk that begins a chunk.
-func firstChunk() int { return int(chunkBars - gen.WalkStart.Unix()/60%chunkBars) }
+// firstBlock is the number of the first bar of a Walk that begins a block.
+func firstBlock() int { return int(blockBars - gen.WalkStart.Unix()/60%blockBars) }
 
 // request returns a request for n bars, from bar i on.
 func (x cacheBench) request(i, n int) domain.DataRequest {
@@ -124,6 +122,10 @@ func (s *countedStore) ReplaceBars(ctx context.Context, bars domain.Series, r do
 	return s.next.ReplaceBars(ctx, bars, r)
 }
 
+func (s *countedStore) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
+	return s.next.(ports.StateReader).ReadStates(ctx, queries)
+}
+
 func (s *countedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	return s.next.Extents(ctx, symbols...)
 }
@@ -132,28 +134,27 @@ func (s *countedStore) Symbols(ctx context.Context, q ports.SymbolQuery) ([]doma
 	return s.next.Symbols(ctx, q)
 }
 
-// A cached result from one chunk: the memory of the chunk, without a copy.
-func BenchmarkCacheOneChunk4000(b *testing.B) {
+// A cached result from one block: the memory of the block, without a copy.
+func BenchmarkCacheOneBlock4000(b *testing.B) {
 	const n = 4_000
-	x, ctx, first := newCacheBench(b, 3*chunkBars), b.Context(), firstChunk()
+	x, ctx, first := newCacheBench(b, 3*blockBars), b.Context(), firstBlock()
 	r := x.request(first, n)
 	fetch(ctx, x, r)
-	start := x.bars.OpenTime(first)
-	key := ports.ChunkKey{Store: cachedName, Series: r.Key, Start: domain.MicrosFloor(start), End: domain.MicrosFloor(start.Add(chunkBars * time.Minute))}
-	chunk, ok := x.near.Get(ctx, key)
-	if got := fetch(ctx, x, r); !ok || &got.Columns().OpenMicros[0] != &chunk.Bars.Columns().OpenMicros[0] {
-		b.Error("the answer is not the memory of the chunk")
+	index := domain.BarBlocks(r.Key.Grid).Index(domain.MicrosFloor(x.bars.OpenTime(first)))
+	block, ok := x.local.Get(ports.BlockKey{Store: cachedName, Series: r.Key, Index: index})
+	if got := fetch(ctx, x, r); !ok || &got.Columns().OpenMicros[0] != &block.Bars.Columns().OpenMicros[0] {
+		b.Error("the answer is not the memory of the block")
 	}
 	latency(b, func() { fetch(ctx, x, r) })
 	asked(b, "us", 5)
 	asked(b, "allocs", 10)
 }
 
-// A cached result from several chunks, copied once, beside a read of the same bars from PostgreSQL.
-func BenchmarkCacheSeveralChunks10k(b *testing.B) {
+// A cached result from several blocks, copied once, beside a read of the same bars from PostgreSQL.
+func BenchmarkCacheSeveralBlocks10k(b *testing.B) {
 	const n = 10_000
-	x, ctx := newCacheBench(b, 5*chunkBars), b.Context()
-	r := x.request(firstChunk()+100, n)
+	x, ctx := newCacheBench(b, 5*blockBars), b.Context()
+	r := x.request(firstBlock()+100, n)
 	fetch(ctx, x, r)
 	latency(b, func() { fetch(ctx, x, r) })
 	asked(b, "allocs", 20)
@@ -187,11 +188,11 @@ func allocated(call func()) float64 {
 	return float64(after.TotalAlloc-before.TotalAlloc) / calls
 }
 
-// A streamed result from the cache, whose pieces are the memory of the chunks, beside the same from PostgreSQL.
+// A streamed result from the cache, whose pieces are the memory of the blocks, beside the same from PostgreSQL.
 func BenchmarkCacheLeg(b *testing.B) {
 	const most = 500_000
 	x, ctx := newCacheBench(b, most), b.Context()
-	readAll(ctx, x.chunks, ports.BarQuery{Key: x.bars.Key(), Range: x.bars.Range()}, most)
+	readAll(ctx, x.cache, ports.BarQuery{Key: x.bars.Key(), Range: x.bars.Range()}, most)
 	for _, n := range []int{200, 10_000, most} {
 		q := ports.BarQuery{Key: x.bars.Key(), Range: x.bars.Slice(most-n, most).Range()}
 		times := max(1, 10_000/n) // too short for one to be measured
@@ -203,7 +204,7 @@ func BenchmarkCacheLeg(b *testing.B) {
 			}
 		}
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			report(b, n*times, way{name: "cached", run: read(x.chunks)}, way{name: "postgres", run: read(x.counted.next)})
+			report(b, n*times, way{name: "cached", run: read(x.cache)}, way{name: "postgres", run: read(x.counted.next)})
 		})
 	}
 }
@@ -226,8 +227,8 @@ func BenchmarkCacheWindow(b *testing.B) {
 // A thousand concurrent callers request a symbol that is not cached: how many reads of bars PostgreSQL receives.
 func BenchmarkCacheStampede(b *testing.B) {
 	const callers, n = 1_000, 4_000
-	x, ctx := newCacheBench(b, 3*chunkBars), b.Context()
-	r := x.request(firstChunk(), n)
+	x, ctx := newCacheBench(b, 3*blockBars), b.Context()
+	r := x.request(firstBlock(), n)
 	ready := make(chan struct{})
 	var asking sync.WaitGroup
 	for range callers {
@@ -246,46 +247,54 @@ func BenchmarkCacheStampede(b *testing.B) {
 	asked(b, "reads", 1)
 }
 
-// One chunk from Redis, checked and decoded, beside the same bars from PostgreSQL.
-func BenchmarkCacheRedisChunk(b *testing.B) {
+// noBlocks is a local cache without room, so that every block comes from the shared cache.
+type noBlocks struct{}
+
+func (noBlocks) Get(ports.BlockKey) (ports.Block, bool) { return ports.Block{}, false }
+
+func (noBlocks) Put(ports.BlockKey, ports.Block) {}
+
+// One block from Redis, authenticated and decoded, beside the same bars from PostgreSQL.
+func BenchmarkCacheRedisBlock(b *testing.B) {
 	x, ctx := newPostgres(b), b.Context()
-	bars := gen.Walk("BTC/USD", 3*chunkBars)
+	bars := gen.Walk("BTC/USD", 3*blockBars)
 	must(x.store.WriteBars(ctx, bars, bars.Range()))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
-	far, closeFar, err := redis.Open(ctx, redis.Config{URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text()})
+	shared, closeShared, err := redis.Open(redis.Config{
+		URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text(), Key: []byte(rand.Text()),
+	})
 	check(err)
-	b.Cleanup(closeFar)
-	cached := newCached(x.store, clock.NewSystem(), 0, far)
-	b.Cleanup(cached.close)
+	b.Cleanup(closeShared)
+	cached := must(seriescache.New(seriescache.Dependencies{
+		Store: x.store, States: x.store, Clock: clock.NewSystem(), Caches: seriescache.Caches{Local: noBlocks{}, Shared: shared},
+	}, seriescache.Config{Name: cachedName}))
+	b.Cleanup(cached.Close)
 
-	first := firstChunk()
-	q := ports.BarQuery{Key: bars.Key(), Range: bars.Slice(first, first+chunkBars).Range()}
-	start, end := q.Range.Micros()
-	key := ports.ChunkKey{Store: cachedName, Series: q.Key, Start: start, End: end}
+	first := firstBlock()
+	q := ports.BarQuery{Key: bars.Key(), Range: bars.Slice(first, first+blockBars).Range()}
 	const times = 20
-	report(b, times*chunkBars,
+	report(b, times*blockBars,
 		way{name: "redis", run: func() {
 			for range times {
-				cached.near.Delete(ctx, key)
-				readAll(ctx, cached.chunks, q, chunkBars)
+				readAll(ctx, cached, q, blockBars)
 			}
 		}},
 		way{name: "postgres", run: func() {
 			for range times {
-				readAll(ctx, x.store, q, chunkBars)
+				readAll(ctx, x.store, q, blockBars)
 			}
 		}},
 	)
-	if hits := far.Stats().Hits; hits < times*rounds {
-		b.Errorf("%d chunks came out of redis", hits)
+	if hits := shared.Stats().Hits; hits < times*rounds {
+		b.Errorf("%d blocks came out of redis", hits)
 	}
 }
 
 // The maximum that a cache of 32 MiB adds to the heap, with everything it needs, while ten times as much goes through
-// it: in full chunks, in chunks between two size classes of the allocator, and in many chunks of seven bars.
+// it: in full blocks, in blocks between two size classes of the allocator, and in many blocks of seven bars.
 func BenchmarkCacheMemory32MiB(b *testing.B) {
 	const limit, load = 32 << 20, 10 * 32 << 20
-	const barBytes, thinChunkBytes = 56, 1_000 // about
+	const barBytes, thinBlockBytes = 56, 1_000 // about
 	for _, m := range []struct {
 		name           string
 		grid           domain.Grid
@@ -295,7 +304,7 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 	}{
 		{"full", domain.Minute1.UTC(), func(i int) int { return i }, 500_000, load/barBytes/500_000 + 1, 1},
 		{"gaps", domain.Minute1.UTC(), func(i int) int { return i + i/8 }, 500_000, load/barBytes/500_000 + 1, 1},
-		{"thin", domain.Second1.UTC(), func(i int) int { return 10 * i }, 230_000, load/thinChunkBytes/(230_000/7) + 1, 50},
+		{"thin", domain.Second1.UTC(), func(i int) int { return 10 * i }, 230_000, load/thinBlockBytes/(230_000/7) + 1, 50},
 	} {
 		b.Run(m.name, func(b *testing.B) {
 			ctx, store := b.Context(), memory.New()
@@ -318,14 +327,14 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 				part := s.Len() / m.readsOfASymbol
 				for at := 0; at < s.Len(); at += part {
 					q := ports.BarQuery{Key: s.Key(), Range: s.Slice(at, at+part).Range()}
-					readAll(ctx, cached.chunks, q, part)
+					readAll(ctx, cached.cache, q, part)
 				}
 
 				most = max(most, heap()-before)
 			}
 
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(float64(cached.chunks.Stats().Misses), "chunks")
+			b.ReportMetric(float64(cached.cache.Stats().Misses), "blocks")
 			b.ReportMetric(most/(1<<20), "MiB")
 			asked(b, "MiB", 1.1*limit/(1<<20))
 			runtime.KeepAlive(store)

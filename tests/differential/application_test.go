@@ -73,7 +73,7 @@ func (s *stage) requireCacheUse(tb testing.TB) {
 	}
 }
 
-// A write without an invalidation leaves stale bars in a cache, and the comparison finds them.
+// A write that a process does not have is a stale result, and the comparison finds it.
 func TestComparisonFindsStaleResult(t *testing.T) {
 	t.Parallel()
 	s := openStage(t, "")
@@ -94,16 +94,13 @@ func TestComparisonFindsStaleResult(t *testing.T) {
 		got, err := s.processes[1].Fetch(t.Context(), request)
 		return compareResults(ports.BatchResult{Result: got, Err: err}, ports.BatchResult{Result: want, Err: wantErr})
 	}
-	for price, writer := range []func(ports.BarWriter) ports.BarWriter{
-		func(through ports.BarWriter) ports.BarWriter { return through },
-		func(ports.BarWriter) ports.BarWriter { return s.postgres },
-	} {
+	for price, writers := range [][]ports.BarWriter{{a.store, s.processes[0].stores}, {a.store}} {
 		bars, err := domain.NewSeries(key, barAround(opens, int64(1_000+price)))
 		if err != nil {
 			t.Fatal(err)
 		}
 
-		for _, w := range []ports.BarWriter{a.store, writer(s.processes[0].stores)} {
+		for _, w := range writers {
 			if _, err := w.WriteBars(t.Context(), bars, bars.Range()); err != nil {
 				t.Fatal(err)
 			}

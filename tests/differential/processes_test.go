@@ -2,16 +2,14 @@ package differential
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/clock"
-	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/tests/servers"
@@ -50,16 +48,20 @@ func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
 	return p
 }
 
+// lease is how long the processes believe a state, and unversionedTTL how long they keep bars of a store without
+// versions. Both are short, because a barrier waits for them.
+const (
+	lease          = 20 * time.Millisecond
+	unversionedTTL = 100 * time.Millisecond
+)
+
 // stage is two processes on the same servers. Acts follow each other on it. Each has its own symbols and times, so that
 // it finds no data.
 type stage struct {
 	processes [2]process
 	clock     *clock.Simulated
-	postgres  *postgres.Store // the database without the processes, so that no cache is invalidated
-	notices   ports.Invalidations
+	postgres  *postgres.Store // the database without the processes
 	acts      int
-	markers   int64 // markers that were published
-	marker    int64 // chunks that one marker invalidates
 }
 
 func openStage(tb testing.TB, redis string) *stage {
@@ -67,8 +69,9 @@ func openStage(tb testing.TB, redis string) *stage {
 	database := servers.Influx(tb)
 	cfg := wiring.Config{
 		Cache: wiring.Cache{
-			Bytes: 4 << 20,
-			Redis: wiring.Redis{URL: wiring.NewSecret(redis), Timeout: 5 * time.Second}, // for a busy machine
+			Bytes:  4 << 20,
+			Redis:  wiring.Redis{URL: wiring.NewSecret(redis), Timeout: 5 * time.Second}, // for a busy machine
+			Policy: seriescache.Config{Lease: lease, UnversionedLease: lease, UnversionedTTL: unversionedTTL},
 		},
 		Postgres: wiring.Postgres{
 			DSN: wiring.NewSecret(migrated.Postgres(tb)), MinConns: 1, MaxConns: 4,
@@ -91,91 +94,17 @@ func openStage(tb testing.TB, redis string) *stage {
 	}
 
 	tb.Cleanup(closePostgres)
-	s.postgres, s.notices = pg, postgres.NewInvalidations(pg)
-	s.awaitCaches(tb)
+	s.postgres = pg
 
 	return s
 }
 
-// awaitCaches waits until both processes use their caches, and measures a marker.
-func (s *stage) awaitCaches(tb testing.TB) {
-	tb.Helper()
-	const probe domain.Symbol = "PROBE"
-	for i := range s.processes {
-		for _, source := range s.processes[i].sources {
-			err := eventually(tb.Context(), string(source.Name)+" is read through the cache", func() bool {
-				_, err := source.Bars.Extents(tb.Context(), probe)
-				_, local := source.Cache.LocalExtents(probe)
-				return err == nil && local
-			})
-			if err != nil {
-				tb.Fatal(err)
-			}
-		}
-	}
-	if err := s.mark(tb.Context()); err != nil {
-		tb.Fatal(err)
-	}
-
-	first := s.processes[0].sources[0].Cache
-	received := func() bool { return first.Stats().Invalidated > 0 }
-	if err := eventually(tb.Context(), "a marker is received", received); err != nil {
-		tb.Fatal(err)
-	}
-
-	s.marker = first.Stats().Invalidated
-	if err := s.barrier(tb.Context()); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-// mark publishes a marker: the invalidation of a thousand years of a series without bars. It invalidates more chunks
-// than all writes of the test, so the number of invalidated chunks of a process tells how many markers it received.
-// PostgreSQL delivers notifications in the order of commits, so a process that received a marker has received all
-// earlier ones.
-func (s *stage) mark(ctx context.Context) error {
-	long := domain.Range{
-		Start: time.Date(900, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	key := domain.SeriesKey{Symbol: "MARK", Grid: domain.Second1.UTC()}
-	s.markers++
-
-	return s.notices.Publish(ctx,
-		ports.Invalidation{Store: postgres.Name, Key: key, Range: long},
-		ports.Invalidation{Store: influx.Name, Key: key, Range: long})
-}
-
-// barrier returns when both processes have received the invalidations of all writes so far.
+// barrier returns when both processes see all writes so far.
 func (s *stage) barrier(ctx context.Context) error {
-	if err := s.mark(ctx); err != nil {
-		return err
+	select {
+	case <-time.After(unversionedTTL):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-
-	for i := range s.processes {
-		for _, source := range s.processes[i].sources {
-			err := eventually(ctx, fmt.Sprintf("process %d received the invalidations of %s", i, source.Name), func() bool {
-				return source.Cache.Stats().Invalidated >= s.markers*s.marker
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-
-	return nil
-}
-
-// eventually polls until the condition is true. text describes it.
-func eventually(ctx context.Context, text string, condition func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for poll := time.Tick(time.Millisecond); !condition(); {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not within %s: %s", patience, text)
-		case <-poll:
-		}
-	}
-
-	return nil
 }

@@ -6,37 +6,36 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
-	"github.com/gal-friday/marketdata/adapters/cache/tiered"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
-	"github.com/gal-friday/marketdata/app/chunks"
+	"github.com/gal-friday/marketdata/app/seriescache"
 )
 
 // openCaches opens the cache of this process and, if configured, the shared Redis behind it. It does not need a running
 // Redis.
-func openCaches(ctx context.Context, s settings, pg *postgres.Store) (chunks.Caches, func(), error) {
-	local, err := ristretto.NewSeries(s.Cache.Bytes)
+func openCaches(ctx context.Context, s settings, pg *postgres.Store) (seriescache.Caches, func(), error) {
+	local, err := ristretto.NewBlocks(s.Cache.Bytes)
 	if err != nil {
-		return chunks.Caches{}, nil, fmt.Errorf("cache: %w", err)
+		return seriescache.Caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
 
 	if s.Cache.Redis.URL.Reveal() == "" {
-		return chunks.Caches{Near: local}, local.Close, nil
+		return seriescache.Caches{Local: local}, local.Close, nil
 	}
 
 	shared, closeShared, err := openRedis(ctx, s, pg)
 	if err != nil {
 		local.Close()
-		return chunks.Caches{}, nil, fmt.Errorf("cache: %w", err)
+		return seriescache.Caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
 
-	return chunks.Caches{Near: local, All: tiered.NewSeries(local, shared)}, func() {
+	return seriescache.Caches{Local: local, Shared: shared}, func() {
 		closeShared()
 		local.Close()
 	}, nil
 }
 
 // openRedis opens the shared cache. Every key contains the identity of the database, so that deployments with the same
-// Redis never read each other's bars.
+// Redis never read each other's bars. A secret of the database authenticates the values.
 func openRedis(ctx context.Context, s settings, pg *postgres.Store) (*redis.Cache, func(), error) {
 	identity, err := pg.Identity(ctx)
 	if err != nil {
@@ -45,6 +44,9 @@ func openRedis(ctx context.Context, s settings, pg *postgres.Store) (*redis.Cach
 
 	cfg := s.Cache.Redis
 	cfg.Prefix += identity + ":"
+	if cfg.Key, err = pg.CacheKey(ctx); err != nil {
+		return nil, nil, err
+	}
 
-	return redis.Open(ctx, cfg)
+	return redis.Open(cfg)
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/chunks"
 	"github.com/gal-friday/marketdata/app/ingest"
+	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -19,7 +18,7 @@ import (
 type backends struct {
 	postgres *postgres.Store
 	influx   *influx.Store // nil where none is configured
-	caches   chunks.Caches
+	caches   seriescache.Caches
 	clock    ports.Clock
 }
 
@@ -28,18 +27,27 @@ type backends struct {
 // neither the stores nor the caches.
 func newSources(ctx context.Context, s settings, opts Options, b backends) ([]app.Source, func(), error) {
 	pg, ts := b.postgres, b.influx
+	var states ports.StateReader // nil where the tables are views, which keep no versions
+	versioned, err := pg.KeepsVersions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if versioned {
+		states = pg
+	}
+
 	l := newLayers(ctx, s, opts, b)
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
 	relational.Aggregate, relational.Explain = pg, pg
-	relational.Bars = pg        // stores bars and their coverage
-	l.addCache(&relational, pg) // caches bars, publishes writes and follows those of other processes
+	relational.Bars = pg                // stores bars and their coverage
+	l.addCache(&relational, states, pg) // caches bars, and sends and receives hints of writes
 	sources := []app.Source{relational}
 
 	if ts != nil {
 		timeSeries := app.Source{Name: influx.Name, Catalog: ts, Health: ts}
 		timeSeries.Takes = domain.FrequencyRange{Below: s.HighFrequencyBelow}
 		timeSeries.Bars = ingest.WithClaims(ts, pg) // the coverage is in PostgreSQL, because InfluxDB cannot store it
-		l.addCache(&timeSeries, ts)                 // outside the coverage, because the cache stores coverage, too
+		l.addCache(&timeSeries, nil, ts)            // outside the coverage, because the cache stores coverage, too
 		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
@@ -53,20 +61,18 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 		return nil, nil, l.err
 	}
 
-	l.waitForInvalidations(ctx)
-
 	return sources, l.close, nil
 }
 
 // layers builds the caches in front of the stores and owns their background goroutines. It is for one goroutine.
 type layers struct {
-	settings      settings
-	opts          Options
-	caches        chunks.Caches
-	clock         ports.Clock
-	invalidations ports.Invalidations
+	settings settings
+	opts     Options
+	caches   seriescache.Caches
+	clock    ports.Clock
+	hints    ports.Invalidations
 
-	stores []*chunks.Store
+	stores []*seriescache.Store
 	err    error // the errors of addCache, joined
 
 	start   func(run func(context.Context) error) // starts run in the background; close ends it
@@ -76,7 +82,7 @@ type layers struct {
 
 func newLayers(ctx context.Context, s settings, opts Options, b backends) *layers {
 	l := &layers{
-		settings: s, opts: opts, caches: b.caches, clock: b.clock, invalidations: postgres.NewInvalidations(b.postgres),
+		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewInvalidations(b.postgres),
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {
@@ -86,12 +92,18 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 	return l
 }
 
-// addCache wraps the bars of the source in the cache. If the cache is disabled, reads bypass it, but writes still
-// publish invalidations, because other processes may have their cache enabled.
-func (l *layers) addCache(source *app.Source, batch ports.BatchReader) {
+// addCache wraps the bars of the source in the cache. If the cache is disabled, writes still send hints, because other
+// processes may have their cache enabled.
+func (l *layers) addCache(source *app.Source, states ports.StateReader, batch ports.BatchReader) {
 	cfg := l.settings.Cache.Policy
 	cfg.Name, cfg.Logger, cfg.Batch = source.Name, l.opts.Logger, batch
-	store, err := chunks.New(source.Bars, l.caches, l.invalidations, l.clock, cfg)
+	caches := l.caches
+	if l.settings.Cache.Disabled {
+		caches = seriescache.Caches{}
+	}
+	store, err := seriescache.New(seriescache.Dependencies{
+		Store: source.Bars, States: states, Caches: caches, Hints: l.hints, Clock: l.clock,
+	}, cfg)
 	if err != nil {
 		l.err = errors.Join(l.err, err)
 		return
@@ -101,28 +113,7 @@ func (l *layers) addCache(source *app.Source, batch ports.BatchReader) {
 	source.Bars = store
 	if !l.settings.Cache.Disabled {
 		source.Cache = store
-		l.start(store.Follow)
-	}
-}
-
-// connectWait bounds the wait of waitForInvalidations.
-const connectWait = 250 * time.Millisecond
-
-// waitForInvalidations waits until each cache has tried to connect to the invalidations, at most connectWait. It makes
-// the first requests use the cache, which they must bypass while it is disconnected.
-func (l *layers) waitForInvalidations(ctx context.Context) {
-	if l.settings.Cache.Disabled {
-		return
-	}
-
-	ctx, cancel := context.WithTimeout(ctx, connectWait)
-	defer cancel()
-
-	for _, store := range l.stores {
-		select {
-		case <-store.Tried():
-		case <-ctx.Done():
-		}
+		l.start(store.Watch)
 	}
 }
 

@@ -44,6 +44,15 @@ func (s *Store) isVersioned(ctx context.Context) (bool, error) {
 	return *found, nil
 }
 
+// KeepsVersions reports whether reads yield states. They yield none where views stand in place of the tables; tables that
+// do not exist yet will keep versions.
+func (s *Store) KeepsVersions(ctx context.Context) (bool, error) {
+	isVersioned, err := s.isVersioned(ctx)
+	areViews := !isVersioned && s.versions.known.Load() != nil
+
+	return err == nil && !areViews, translate(ctx, "read tables", "", err)
+}
+
 // checkWritable refuses a write to views in place of the tables.
 func (s *Store) checkWritable(ctx context.Context) error {
 	isVersioned, err := s.isVersioned(ctx)

@@ -3,7 +3,6 @@ package access
 import (
 	"cmp"
 	"fmt"
-	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -47,6 +46,9 @@ func storedBars(p ports.CachedBars) int {
 	return p.Len()
 }
 
+// SamePiece returns the piece of a cache, of which more is known than of bars.
+func SamePiece(p ports.CachedBars) ports.CachedBars { return p }
+
 // AsPiece returns bars of which nothing more is known.
 func AsPiece(bars domain.Series) ports.CachedBars { return ports.CachedBars{Bars: bars} }
 
@@ -86,14 +88,7 @@ type Collector[P Piece] struct {
 	err     error
 }
 
-// Collect collects a sequence of pieces.
-func (c *Collector[P]) Collect(pieces iter.Seq2[P, error]) error {
-	c.Pieces = c.single[:0]
-	pieces(c.add)
-	return c.err
-}
-
-// CollectSequence collects the result of a store without a cache, and the state that came with it.
+// CollectSequence collects the result of a store or of a cache, and the state that came with it.
 func CollectSequence[D ports.Rows, P Piece](c *Collector[P], pieces ports.Sequence[D], asPiece func(D) P) error {
 	c.Pieces = c.single[:0]
 	first := true

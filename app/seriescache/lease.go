@@ -1,0 +1,162 @@
+package seriescache
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	// maxLeases bounds the keys of which something is remembered; beyond it, those without a valid lease are forgotten.
+	maxLeases = 1 << 16
+
+	// recently is how long ago a value must have been used to be asked for together with another one.
+	recently = 4 * time.Second
+)
+
+// leases has values that the store told, each believed for a while. It is safe for concurrent use.
+type leases[K comparable, V any] struct {
+	duration time.Duration
+	same     func(a, b V) bool // both are the same value of the store
+
+	mu      sync.Mutex // guards the entries, too; held for an instant
+	entries map[K]*lease[V]
+}
+
+func newLeases[K comparable, V any](duration time.Duration, same func(a, b V) bool) *leases[K, V] {
+	return &leases[K, V]{duration: duration, same: same, entries: map[K]*lease[V]{}}
+}
+
+// lease is a value with the time when the question for it was sent. Zero time is no value.
+type lease[V any] struct {
+	value V
+	sent  time.Time
+	used  time.Time
+
+	// epoch is raised by whatever makes an answer doubtful that is under way: an own write, a hint, another answer that
+	// differs.
+	epoch uint64
+}
+
+// ticket is a question that is about to be sent.
+type ticket[V any] struct {
+	lease *lease[V]
+	value V    // known when the question was sent
+	known bool // value is set
+	epoch uint64
+	sent  time.Time
+}
+
+// isValid reports whether a lease that was asked for at sent is valid at now. Both clocks must agree that it is: the
+// monotonic clock stands still while a machine sleeps, and the wall clock may be set.
+func (l *leases[K, V]) isValid(sent, now time.Time) bool {
+	monotonic, wall := now.Sub(sent), now.Round(0).Sub(sent.Round(0))
+	return !sent.IsZero() && monotonic >= 0 && monotonic < l.duration && wall >= 0 && wall < l.duration
+}
+
+// get returns the value of the key, and whether its lease is valid.
+func (l *leases[K, V]) get(key K) (value V, valid bool) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[key]
+	if e == nil {
+		return value, false
+	}
+
+	e.used = now
+
+	return e.value, l.isValid(e.sent, now)
+}
+
+// begin returns the ticket of a question that is sent after the call.
+func (l *leases[K, V]) begin(key K) ticket[V] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.beginLocked(key, time.Now())
+}
+
+func (l *leases[K, V]) beginLocked(key K, now time.Time) ticket[V] {
+	e := l.entries[key]
+	if e == nil {
+		if len(l.entries) >= maxLeases {
+			l.trim(now)
+		}
+		e = &lease[V]{used: now}
+		l.entries[key] = e
+	}
+
+	return ticket[V]{lease: e, value: e.value, known: !e.sent.IsZero(), epoch: e.epoch, sent: now}
+}
+
+// trim forgets the entries without a valid lease, and all where every lease is valid.
+func (l *leases[K, V]) trim(now time.Time) {
+	for key, e := range l.entries {
+		if !l.isValid(e.sent, now) {
+			delete(l.entries, key)
+		}
+	}
+	if len(l.entries) >= maxLeases {
+		clear(l.entries)
+	}
+}
+
+// others returns tickets of at most limit keys other than key that were used recently and whose leases are not valid.
+func (l *leases[K, V]) others(key K, limit int) (keys []K, tickets []ticket[V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	visits := 4 * limit
+	for k, e := range l.entries {
+		if visits--; visits < 0 || len(keys) == limit {
+			break
+		}
+		if k != key && !e.sent.IsZero() && now.Sub(e.used) < recently && !l.isValid(e.sent, now) {
+			keys, tickets = append(keys, k), append(tickets, l.beginLocked(k, now))
+		}
+	}
+
+	return keys, tickets
+}
+
+// finish records the answer to a question.
+func (l *leases[K, V]) finish(t ticket[V], answer V) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := t.lease
+	isSame := !e.sent.IsZero() && l.same(e.value, answer)
+	switch {
+	case isSame:
+		if t.sent.After(e.sent) {
+			e.value, e.sent = answer, t.sent
+		}
+	case e.epoch == t.epoch:
+		e.value, e.sent = answer, t.sent
+		e.epoch++ // an older answer may be under way
+	default:
+		e.drop()
+	}
+}
+
+// drop forgets the value of the key.
+func (l *leases[K, V]) drop(key K) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[key]; e != nil {
+		e.drop()
+	}
+}
+
+// dropAll forgets all values.
+func (l *leases[K, V]) dropAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.entries {
+		e.drop()
+	}
+}
+
+func (e *lease[V]) drop() {
+	var none V
+	e.value, e.sent = none, time.Time{}
+	e.epoch++
+}

@@ -1,0 +1,381 @@
+package seriescache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/internal/singleflight"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	// runBlocks is the maximum number of blocks that one read of the store takes.
+	runBlocks = 32
+
+	// readsAtOnce is the maximum number of reads of the store that one query has under way.
+	readsAtOnce = 4
+)
+
+// latest is the last instant of data, which has years from 1 to 9999.
+var latest = time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
+
+// missing is a block that is in no cache.
+type missing struct {
+	domain.BlockState
+	place int         // in the blocks that are loaded
+	older ports.Block // that may be extended to the version, if it has bars
+}
+
+// load returns the bars of the blocks, which are consecutive blocks of the state: from this process, from the shared
+// cache, or from the store. It returns access.ErrStateChanged where the store has other versions.
+func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]ports.CachedBars, error) {
+	pieces := make([]ports.CachedBars, len(blocks))
+	absent := r.absentBlocks(blocks, pieces)
+	if len(absent) > 0 {
+		absent = r.store.loadShared(ctx, r.query.Key, absent, pieces)
+	}
+	if len(absent) == 0 {
+		return pieces, nil
+	}
+
+	err := r.loadRuns(ctx, splitRuns(r.extendable(absent)), pieces)
+	if err == nil {
+		r.maybeReadAhead(absent) //nolint:contextcheck // it outlives the caller
+	}
+
+	return pieces, err
+}
+
+// absentBlocks takes the blocks that are in the memory of this process. It returns the others.
+func (r *reading) absentBlocks(blocks []domain.BlockState, pieces []ports.CachedBars) (absent []missing) {
+	for i, b := range blocks {
+		key := r.store.blockKey(r.query.Key, b.Index)
+		block, found := r.store.caches.Local.Get(key)
+		if !found || block.Version != b.Version {
+			absent = append(absent, missing{BlockState: b, place: i, older: block})
+			continue
+		}
+
+		pieces[i] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
+		if !r.isAhead {
+			r.store.hit(key) //nolint:contextcheck // what it reads ahead outlives the caller
+		}
+	}
+
+	return absent
+}
+
+func (s *Store) blockKey(key domain.SeriesKey, index int64) ports.BlockKey {
+	return ports.BlockKey{Store: s.cfg.Name, Series: key, Index: index}
+}
+
+// loadShared takes blocks from the shared cache. It returns those that are not there.
+func (s *Store) loadShared(
+	ctx context.Context, series domain.SeriesKey, absent []missing, pieces []ports.CachedBars,
+) []missing {
+	if s.caches.Shared == nil {
+		return absent
+	}
+
+	keys := make([]ports.BlockKey, len(absent))
+	for i, m := range absent {
+		keys[i] = s.blockKey(series, m.Index)
+	}
+	left := absent[:0:0]
+	for i, block := range s.caches.Shared.GetBlocks(ctx, keys) {
+		m := absent[i]
+		if block.Version == m.Version && block.Bars.Len() == m.Rows {
+			s.stats.sharedHits.Add(1)
+			s.caches.Local.Put(keys[i], block)
+			pieces[m.place] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
+			continue
+		}
+		if block.Bars.Len() > m.older.Bars.Len() {
+			m.older = block
+		}
+		left = append(left, m)
+	}
+
+	return left
+}
+
+// extendable keeps the older bars only of a block that may be extended by them: its version is in the tail of the state.
+func (r *reading) extendable(absent []missing) []missing {
+	last, _ := r.state.LastBlock()
+	for i := range absent {
+		m := &absent[i]
+		if m.Index != last.Index || m.older.Bars.Len() >= m.Rows || !slices.Contains(r.state.Tail, m.older.Version.Nonce) {
+			m.older = ports.Block{}
+		}
+	}
+
+	return absent
+}
+
+// splitRuns divides the missing blocks into runs that are read at once: neighbors among blocks, except that a block that
+// is extended is a run of its own.
+func splitRuns(absent []missing) [][]missing {
+	var runs [][]missing
+	for i, m := range absent {
+		n := len(runs) - 1
+		if i == 0 || len(runs[n]) == runBlocks || absent[i-1].place+1 != m.place || m.older.Bars.Len() > 0 {
+			runs = append(runs, nil)
+			n++
+		}
+		runs[n] = append(runs[n], m)
+	}
+
+	return runs
+}
+
+// loadRuns reads the runs, readsAtOnce at a time, and puts their bars into the pieces.
+func (r *reading) loadRuns(ctx context.Context, runs [][]missing, pieces []ports.CachedBars) error {
+	if len(runs) == 1 {
+		return r.loadRun(ctx, runs[0], pieces)
+	}
+
+	errs := make([]error, len(runs))
+	slots := make(chan struct{}, readsAtOnce)
+	var reading sync.WaitGroup
+	for i, run := range runs {
+		slots <- struct{}{}
+		reading.Go(func() {
+			errs[i] = r.loadRun(ctx, run, pieces)
+			<-slots
+		})
+	}
+	reading.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// runKey identifies a read that several queries may share.
+type runKey struct {
+	series   domain.SeriesKey
+	version  domain.Version // of the series
+	from, to int64          // blocks [from, to)
+	extends  uint64         // nonce of the version that is extended
+}
+
+// loadedRun is the blocks of a run, in its order.
+type loadedRun []ports.Block
+
+// loadRun reads a run of blocks, or shares the read of another query.
+func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.CachedBars) error {
+	s := r.store
+	key := runKey{
+		series: r.query.Key, version: r.state.Version, extends: run[0].older.Version.Nonce,
+		from: run[0].Index, to: run[len(run)-1].Index + 1,
+	}
+	loaded, shared, err := s.runs.Do(ctx, key, func(ctx context.Context) (loadedRun, error) {
+		read := runRead{store: s, key: r.query.Key, layout: r.layout, run: run, known: r.state.Version}
+		return read.do(ctx)
+	})
+	switch {
+	case errors.Is(err, singleflight.ErrInterrupted):
+		return s.interrupted(ctx, "read bars", r.query.Key)
+	case errors.Is(err, errMiscounted):
+		return err
+	case errors.Is(err, ports.ErrCorruptData), errors.Is(err, ports.ErrTooLarge):
+		return errBypass // a block has more than the query wants, and the fault may lie outside of it
+	case err != nil:
+		return err
+	case shared:
+		s.stats.coalesced.Add(int64(len(run)))
+	}
+
+	for i, m := range run {
+		pieces[m.place] = ports.CachedBars{Bars: loaded[i].Bars, Validated: loaded[i].Validated}
+	}
+
+	return nil
+}
+
+// runRead is one read of the store, for consecutive blocks of one version of the series.
+type runRead struct {
+	store  *Store
+	key    domain.SeriesKey
+	layout domain.BlockLayout
+	run    []missing
+	known  domain.Version // of the series
+
+	state *domain.SeriesState // that came with the bars
+	parts [][]domain.Series   // by block of the run
+}
+
+// do reads the blocks and puts them into the caches.
+func (r *runRead) do(ctx context.Context) (blocks loadedRun, err error) {
+	s := r.store
+	ctx, cancel := s.boundRead(ctx)
+	defer cancel()
+	defer s.recoverPanic("read bars", r.key.String(), &err)
+
+	blocks, err = r.read(ctx)
+	if errors.Is(err, errNoTail) {
+		r.run[0].older = ports.Block{}
+		blocks, err = r.read(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	r.keep(ctx, blocks)
+
+	return blocks, nil
+}
+
+// keep puts the blocks of the run into the caches.
+func (r *runRead) keep(ctx context.Context, blocks loadedRun) {
+	s := r.store
+	keys := make([]ports.BlockKey, len(blocks))
+	for i, m := range r.run {
+		keys[i] = s.blockKey(r.key, m.Index)
+		s.caches.Local.Put(keys[i], blocks[i])
+	}
+	if s.caches.Shared != nil {
+		s.caches.Shared.PutBlocks(ctx, keys, blocks)
+	}
+	s.stats.misses.Add(int64(len(blocks)))
+}
+
+// errMiscounted is the error of a block whose bars are not as many as the store counts: some were lost.
+var errMiscounted = errors.New("bars are missing")
+
+// errNoTail is the error of a block that is not its older version with a tail. It is read whole.
+var errNoTail = errors.New("the block is no continuation of its older version")
+
+// read reads the bars of the run and verifies them.
+func (r *runRead) read(ctx context.Context) (loadedRun, error) {
+	q := r.query()
+	r.store.stats.reads.Add(1)
+	for p, err := range r.store.source.ReadBars(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if p.State != nil {
+			r.state = p.State
+		}
+		if p.Rows.Len() == 0 {
+			continue
+		}
+		if err := r.take(p.Rows, q.Range); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil { // a read that was cut short must not pass for a whole one
+		return nil, r.store.failure(ports.ContextKind(err), "read bars", r.key.String(), err)
+	}
+
+	return r.verify()
+}
+
+// query begins a read of the run, and returns its query. Of a block that is extended it reads what follows.
+func (r *runRead) query() ports.BarQuery {
+	q := ports.BarQuery{Key: r.key, Range: r.bounds(0, len(r.run)), State: ports.StateQuery{Known: r.known}}
+	r.state, r.parts = nil, make([][]domain.Series, len(r.run))
+	if older := r.run[0].older.Bars; older.Len() > 0 {
+		r.store.stats.tailReads.Add(1)
+		r.parts[0] = append(r.parts[0], older)
+		q.State.Range, q.Range.Start = q.Range, older.Range().End
+	}
+
+	return q
+}
+
+// bounds returns the range of the blocks [from, to) of the run.
+func (r *runRead) bounds(from, to int) domain.Range {
+	start, _ := r.layout.Bounds(r.run[from].Index)
+	_, end := r.layout.Bounds(r.run[to-1].Index)
+	return domain.Range{Start: start.Time(), End: end.Time()}
+}
+
+// take divides the bars of a piece among the blocks.
+func (r *runRead) take(bars domain.Series, within domain.Range) error {
+	r.store.stats.bars.Add(int64(bars.Len()))
+	taken := 0
+	for i := range r.run {
+		part := bars.Clip(r.bounds(i, i+1).Intersect(within))
+		if part.Len() > 0 {
+			r.parts[i] = append(r.parts[i], part)
+			taken += part.Len()
+		}
+	}
+	if taken < bars.Len() {
+		return r.broken(ports.ErrInternal, "the store returned bars outside of the query or of its own blocks: %s of %s", bars, within)
+	}
+
+	return nil
+}
+
+// verify makes blocks of what was read, and compares versions and numbers of bars with the states.
+func (r *runRead) verify() (loadedRun, error) {
+	if r.state == nil {
+		return nil, r.broken(ports.ErrInternal, "the store returned no state")
+	}
+
+	blocks := make(loadedRun, len(r.run))
+	for i, m := range r.run {
+		stored, found := r.state.Block(m.Index)
+		if r.state.Version == r.known && !found {
+			stored, found = m.BlockState, true // the store need not repeat what is known
+		}
+		if !found || stored.Version != m.Version {
+			return nil, access.ErrStateChanged
+		}
+
+		bars, err := r.content(i)
+		if err != nil {
+			return nil, err
+		}
+
+		verdict := domain.NewValidator(r.bounds(i, i+1), latest).Check(bars)
+		blocks[i] = ports.Block{Version: m.Version, Bars: bars, Validated: len(verdict.Findings) == 0}
+	}
+
+	return blocks, nil
+}
+
+// content returns the bars of a block, in memory of their own, because a cache must not keep more than it counts.
+func (r *runRead) content(i int) (domain.Series, error) {
+	m, n := r.run[i], 0
+	for _, part := range r.parts[i] {
+		n += part.Len()
+	}
+
+	switch isCounted := m.Rows > 0; { // stores without versions do not count
+	case n > domain.MaxBlockBars:
+		return domain.Series{}, r.broken(ports.ErrInternal, "a block of %d bars", n)
+	case isCounted && n != m.Rows && m.older.Bars.Len() > 0:
+		return domain.Series{}, errNoTail
+	case isCounted && n != m.Rows:
+		return domain.Series{}, r.broken(ports.ErrCorruptData, "the block from %s has %d bars, the store counts %d: %w",
+			r.bounds(i, i+1).Start.Format(time.RFC3339), n, m.Rows, errMiscounted)
+	case n == 0:
+		return domain.EmptySeries(r.key), nil
+	}
+
+	b := domain.NewSeriesBuilder(r.key, n)
+	for _, part := range r.parts[i] {
+		if err := b.AppendSeries(part); err != nil {
+			return domain.Series{}, r.broken(ports.ErrInternal, "%w", err)
+		}
+	}
+
+	return b.Series()
+}
+
+// broken is the error of a store that returned what no store may return.
+func (r *runRead) broken(kind error, format string, args ...any) error {
+	return r.store.failure(kind, "read bars", r.key.String(), fmt.Errorf(format, args...))
+}

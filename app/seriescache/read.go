@@ -1,0 +1,395 @@
+package seriescache
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const (
+	// windowBlocks is the number of blocks that are collected before the first of them is yielded.
+	windowBlocks = 128
+
+	// maxAttempts bounds how often a result is put together while the series changes, before it is read from the store
+	// in one snapshot.
+	maxAttempts = 2
+)
+
+// errBypass is the error of a result that must come from the store in one read.
+var errBypass = errors.New("not through the cache")
+
+// errUsed is the error of a second use of a sequence.
+var errUsed = errors.New("the sequence was ranged over before; read again")
+
+// ReadBars implements ports.BarReader. Where the store keeps no versions it yields no state, because that of the cache
+// means nothing outside of this process.
+func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	if s.caches.Local == nil {
+		return s.next.ReadBars(ctx, q)
+	}
+
+	pieces := s.read(ctx, q, s.next)
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
+		pieces(func(p ports.Piece[ports.CachedBars], err error) bool {
+			piece := ports.Piece[domain.Series]{Rows: p.Rows.Bars, State: p.State}
+			if s.unversioned != nil {
+				piece.State = nil
+			}
+			if err == nil && piece.State == nil && piece.Rows.Len() == 0 {
+				return true
+			}
+
+			return yield(piece, err)
+		})
+	}
+}
+
+// ReadCachedBars implements ports.CachedReader. Pieces share their bars with the cache. A range of more than MaxBlocks
+// comes from the store.
+func (s *Store) ReadCachedBars(ctx context.Context, q ports.BarQuery) ports.Sequence[ports.CachedBars] {
+	return s.read(ctx, q, s.source)
+}
+
+// read reads through the cache; a result that cannot come from there is read from bypass.
+func (s *Store) read(ctx context.Context, q ports.BarQuery, bypass ports.BarReader) ports.Sequence[ports.CachedBars] {
+	var used atomic.Bool
+	return func(yield func(ports.Piece[ports.CachedBars], error) bool) {
+		r := reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid), bypass: bypass, yield: yield}
+		switch {
+		case used.Swap(true):
+			r.fail(s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed))
+		case ctx.Err() != nil:
+			r.fail(s.interrupted(ctx, "read bars", q.Key))
+		default:
+			r.run(ctx)
+		}
+	}
+}
+
+// reading is one query under way.
+type reading struct {
+	store  *Store
+	query  ports.BarQuery
+	layout domain.BlockLayout
+	bypass ports.BarReader // reads what does not come through the cache
+	yield  func(ports.Piece[ports.CachedBars], error) bool
+
+	state   *domain.SeriesState // nil before it is known
+	given   domain.Range        // of the pieces that were yielded, in which nothing may change
+	began   bool                // a piece was yielded
+	stopped bool                // the caller broke off
+	isAhead bool                // nobody waits for the blocks: they are read ahead
+}
+
+// run yields the result.
+func (r *reading) run(ctx context.Context) {
+	err := errBypass
+	if r.store.closed.Err() == nil {
+		err = r.readBlocks(ctx)
+	}
+	if errors.Is(err, errBypass) {
+		err = r.readStore(ctx)
+	}
+	if err == nil {
+		err = r.finish(ctx)
+	}
+	if err != nil {
+		r.fail(err)
+	}
+}
+
+// fail yields the error, unless the caller broke off.
+func (r *reading) fail(err error) {
+	if !r.stopped {
+		r.yield(ports.Piece[ports.CachedBars]{}, err)
+	}
+}
+
+// put yields a piece, with the state if it is the first one. It reports whether to go on.
+func (r *reading) put(p ports.CachedBars) bool {
+	piece := ports.Piece[ports.CachedBars]{Rows: p}
+	if !r.began {
+		piece.State = r.store.callerState(r.state)
+	}
+	r.began = true
+	r.stopped = !r.yield(piece, nil)
+
+	return !r.stopped
+}
+
+// finish yields the state of a result without bars, and the error of a context that is done.
+func (r *reading) finish(ctx context.Context) error {
+	if !r.began {
+		r.put(r.empty())
+	}
+	if !r.stopped && ctx.Err() != nil {
+		return r.store.interrupted(ctx, "read bars", r.query.Key)
+	}
+
+	return nil
+}
+
+func (r *reading) empty() ports.CachedBars {
+	return ports.CachedBars{Bars: domain.EmptySeries(r.query.Key), Cached: true}
+}
+
+// readBlocks yields the result block by block. Where the series changes meanwhile it starts again, with what was not
+// yielded yet.
+func (r *reading) readBlocks(ctx context.Context) error {
+	for attempt := 1; ; attempt++ {
+		err := r.attempt(ctx)
+		if !errors.Is(err, access.ErrStateChanged) {
+			return err
+		}
+
+		r.store.stats.conflicts.Add(1)
+		r.store.states.drop(r.query.Key)
+		if attempt == maxAttempts {
+			return errBypass
+		}
+	}
+}
+
+func (r *reading) attempt(ctx context.Context) error {
+	if r.query.First > 0 || r.query.Last > 0 {
+		return r.readLimited(ctx)
+	}
+
+	if err := r.takeState(ctx, r.query.Range); err != nil {
+		return err
+	}
+	blocks := r.state.BlocksWithin(r.layout, r.rest())
+	if len(blocks) > r.store.cfg.MaxBlocks {
+		return errBypass
+	}
+
+	for len(blocks) > 0 && !r.stopped {
+		window := blocks[:min(windowBlocks, len(blocks))]
+		pieces, err := r.load(ctx, window)
+		if err != nil {
+			return err
+		}
+		if err := r.give(ctx, pieces); err != nil {
+			return err
+		}
+
+		_, end := r.layout.Bounds(window[len(window)-1].Index)
+		r.given = r.given.Hull(domain.Range{Start: r.query.Range.Start, End: end.Time()}.Intersect(r.query.Range))
+		blocks = blocks[len(window):]
+	}
+
+	return nil
+}
+
+// rest returns the range that was not yielded yet.
+func (r *reading) rest() domain.Range {
+	rest := r.query.Range
+	if !r.given.Empty() {
+		rest.Start = r.given.End
+	}
+
+	return rest
+}
+
+// takeState takes the state of the series with the blocks of within and of what the query wants of the state, and makes
+// sure that nothing changed in what was yielded.
+func (r *reading) takeState(ctx context.Context, within domain.Range) error {
+	state, err := r.store.state(ctx, r.query.Key, within)
+	if other := r.query.State; err == nil && !other.Range.Empty() && state.Version != other.Known {
+		state, err = r.store.state(ctx, r.query.Key, within.Hull(other.Range))
+	}
+	if err != nil {
+		return err
+	}
+
+	return r.moveTo(state)
+}
+
+// moveTo goes on with another state.
+func (r *reading) moveTo(state *domain.SeriesState) error {
+	if r.state != nil && !r.state.SameWithin(state, r.layout, r.given) {
+		return r.store.failure(ports.ErrConflict, "read bars", r.query.Key.String(), access.ErrStateChanged)
+	}
+
+	r.state = state
+
+	return nil
+}
+
+// give yields the bars of the pieces that are in the range.
+func (r *reading) give(ctx context.Context, pieces []ports.CachedBars) error {
+	for _, p := range pieces {
+		if p.Bars = p.Bars.Clip(r.query.Range); p.Len() == 0 {
+			continue
+		}
+		if !r.put(p) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return r.store.interrupted(ctx, "read bars", r.query.Key)
+		}
+	}
+
+	return nil
+}
+
+// readLimited yields the first or last bars. It takes blocks from that end until they have as many bars.
+func (r *reading) readLimited(ctx context.Context) error {
+	var found []ports.CachedBars
+	need := max(r.query.First, r.query.Last)
+	for open, size := r.query.Range, int64(1); need > 0 && !open.Empty(); size *= 8 {
+		part, before := r.nearest(open, need, size), r.state
+		if err := r.takeState(ctx, part); err != nil {
+			return err
+		}
+		if size > 1 && r.state.Version != before.Version {
+			return access.ErrStateChanged // the blocks found so far are of the state before
+		}
+
+		blocks := r.state.BlocksWithin(r.layout, part)
+		for len(blocks) > 0 && need > 0 {
+			var next []domain.BlockState
+			next, blocks = r.takeBlocks(blocks, need)
+			pieces, err := r.load(ctx, next)
+			if err != nil {
+				return err
+			}
+
+			pieces, need = r.limit(pieces, need)
+			if r.query.Last > 0 {
+				pieces, found = found, pieces
+			}
+			found = append(found, pieces...)
+		}
+		if open = r.without(open, part); len(found) > r.store.cfg.MaxBlocks {
+			return errBypass
+		}
+	}
+
+	return r.give(ctx, found)
+}
+
+// nearestRange returns the range whose blocks are needed first: all, or those nearest to the end of First or Last.
+func (r *reading) nearestRange() domain.Range {
+	if need := max(r.query.First, r.query.Last); need > 0 {
+		return r.nearest(r.query.Range, need, 1)
+	}
+
+	return r.query.Range
+}
+
+// nearest returns the part of open at the end that is read first in which so many bars lie if no slot is empty, and size
+// blocks more.
+func (r *reading) nearest(open domain.Range, bars int, size int64) domain.Range {
+	start, end := open.Micros()
+	from, to := r.layout.Span(open)
+	slots := domain.Micros(r.query.Key.Grid.Frequency().Nominal().Microseconds()) * domain.Micros(bars)
+	if r.query.Last > 0 {
+		if slots < end-start {
+			from = max(from, r.layout.Index(end-slots)-size)
+		}
+	} else if slots < end-start {
+		to = min(to, r.layout.Index(start+slots)+1+size)
+	}
+
+	first, _ := r.layout.Bounds(from)
+	_, last := r.layout.Bounds(to - 1)
+
+	return domain.Range{Start: first.Time(), End: last.Time()}.Intersect(open)
+}
+
+// without returns what is left of open behind or before part, which lies at one end of it.
+func (r *reading) without(open, part domain.Range) domain.Range {
+	if r.query.Last > 0 {
+		open.End = part.Start
+	} else {
+		open.Start = part.End
+	}
+
+	return open
+}
+
+// takeBlocks returns the blocks from the end that is read first that have so many bars, and the others. A block that the
+// range cuts counts as empty, one of unknown rows as full.
+func (r *reading) takeBlocks(blocks []domain.BlockState, bars int) (taken, rest []domain.BlockState) {
+	n := 0
+	for ; n < len(blocks) && bars > 0; n++ {
+		b := blocks[n]
+		if r.query.Last > 0 {
+			b = blocks[len(blocks)-1-n]
+		}
+		start, end := r.layout.Bounds(b.Index)
+		switch whole := (domain.Range{Start: start.Time(), End: end.Time()}); {
+		case b.Rows == 0:
+			bars -= domain.MaxBlockBars
+		case r.query.Range.Covers(whole):
+			bars -= b.Rows
+		}
+	}
+
+	if r.query.Last > 0 {
+		return blocks[len(blocks)-n:], blocks[:len(blocks)-n]
+	}
+
+	return blocks[:n], blocks[n:]
+}
+
+// limit returns the first or last bars of the pieces that lie in the range, at most need, and how many more are needed.
+func (r *reading) limit(pieces []ports.CachedBars, need int) ([]ports.CachedBars, int) {
+	if r.query.Last > 0 {
+		slices.Reverse(pieces)
+	}
+	n := 0
+	for _, p := range pieces {
+		if p.Bars = limitBars(p.Bars.Clip(r.query.Range), need, r.query.Last > 0); p.Len() > 0 {
+			need -= p.Len()
+			pieces[n] = p
+			n++
+		}
+	}
+	pieces = pieces[:n]
+	if r.query.Last > 0 {
+		slices.Reverse(pieces)
+	}
+
+	return pieces, need
+}
+
+// limitBars returns the first bars, or the last ones, at most n.
+func limitBars(bars domain.Series, n int, last bool) domain.Series {
+	n = min(n, bars.Len())
+	if last {
+		return bars.Slice(bars.Len()-n, bars.Len())
+	}
+
+	return bars.Slice(0, n)
+}
+
+// readStore yields the rest of the result from the store, in one snapshot.
+func (r *reading) readStore(ctx context.Context) error {
+	r.store.stats.bypassed.Add(1)
+	q := r.query
+	q.Range = r.rest()
+	if q.State.Known = (domain.Version{}); r.began {
+		q.State.Range = q.State.Range.Hull(r.given)
+	}
+	for p, err := range r.bypass.ReadBars(ctx, q) {
+		if err == nil && p.State != nil {
+			r.store.seen(r.query.Key, p.State.Version)
+			err = r.moveTo(p.State)
+		}
+		if err != nil {
+			return err
+		}
+		if p.Rows.Len() > 0 && !r.put(ports.CachedBars{Bars: p.Rows}) {
+			return nil
+		}
+	}
+
+	return nil
+}

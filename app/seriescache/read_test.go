@@ -1,0 +1,454 @@
+package seriescache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+
+	"github.com/gal-friday/marketdata/app/seriescache"
+)
+
+func TestBlocksAreReadOnce(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{Config: seriescache.Config{ReadAhead: none()}})
+	s.put(t, makeBars(t, 0, 20_000, 1))
+	s.same(t, query(minutes(5_000, 6_000)))
+	s.wantReads(t, 1)
+	s.same(t, query(minutes(4_096, 8_192))) // the same block
+	s.same(t, query(minutes(4_100, 4_101)))
+	s.wantReads(t, 1)
+	s.same(t, query(minutes(100, 9_000))) // the blocks before and behind it
+	s.wantReads(t, 3)
+	s.same(t, query(minutes(0, 20_000))) // two more, in one read
+	s.wantReads(t, 4)
+	for _, n := range []int{1, 500, 5_000} {
+		s.same(t, ports.BarQuery{Key: key, Range: minutes(0, 20_000), Last: n})
+		s.same(t, ports.BarQuery{Key: key, Range: minutes(17, 20_000), First: n})
+		s.same(t, ports.BarQuery{Key: key, Range: minutes(-9_000_000, 9_000_000), Last: n})
+	}
+	s.wantReads(t, 4)
+}
+
+func TestThinSeriesHaveFirstAndLastBars(t *testing.T) {
+	t.Parallel()
+	for _, unversioned := range []bool{false, true} {
+		s := setup(t, options{unversioned: unversioned})
+		for _, minute := range []int{0, 300_000, 900_000} {
+			s.put(t, makeBars(t, minute, 2, 1))
+		}
+		for _, n := range []int{1, 2, 3, 5, 6, 7} {
+			s.same(t, ports.BarQuery{Key: key, Range: minutes(-1_000_000, 2_000_000), Last: n})
+			s.same(t, ports.BarQuery{Key: key, Range: minutes(-1_000_000, 2_000_000), First: n})
+			s.same(t, ports.BarQuery{Key: key, Range: minutes(1, 900_001), Last: n})
+			s.same(t, ports.BarQuery{Key: key, Range: minutes(1, 900_001), First: n})
+		}
+		s.same(t, query(minutes(-10_000_000, 20_000_000)))
+	}
+}
+
+// TestLongRangesBypass reads more than MaxBlocks blocks.
+func TestLongRangesBypass(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{Config: seriescache.Config{MaxBlocks: 3}})
+	s.put(t, makeBars(t, 0, 5*4_096, 1))
+	s.same(t, query(minutes(0, 5*4_096)))
+	if st := s.Stats(); st.Bypassed != 1 || st.Misses != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestSlidingWindow slides a window bar by bar: each bar is read from the store at most 1.05 times.
+func TestSlidingWindow(t *testing.T) {
+	t.Parallel()
+	const bars, window = 100_000, 1_000
+	s := setup(t, options{})
+	s.put(t, makeBars(t, 0, bars, 1))
+	for i := range bars - window {
+		got, pieces := 0, 0
+		for p, err := range s.ReadBars(t.Context(), query(minutes(i, i+window))).Rows() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += p.Len()
+			pieces++
+		}
+		if got != window || pieces > 2 {
+			t.Fatalf("%d bars in %d pieces", got, pieces)
+		}
+	}
+
+	if ratio := float64(s.under.bars.Load()) / bars; ratio > 1.05 {
+		t.Errorf("each bar was read %.3f times", ratio)
+	}
+	if st := s.Stats(); st.PrefetchHits < 15 {
+		t.Errorf("of 24 blocks, %d were read ahead: %+v", st.PrefetchHits, st)
+	}
+}
+
+// TestLiveWindow writes a bar every minute, here or in another process, and reads the last 300: each read takes one bar
+// from the store.
+func TestLiveWindow(t *testing.T) {
+	t.Parallel()
+	for _, own := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			const first, bars, window = 3_800, 1_000, 300 // a block ends among them
+			s := setup(t, options{Config: seriescache.Config{ReadAhead: none()}})
+			all := makeBars(t, first, bars, 1)
+			for i := range bars {
+				time.Sleep(time.Minute)
+				if one := all.Slice(i, i+1); own {
+					s.write(t, one)
+				} else {
+					s.put(t, one)
+				}
+				s.same(t, query(minutes(first+i+1-window, first+i+1)))
+			}
+			if read := s.under.bars.Load(); read != bars {
+				t.Errorf("%d bars were read, want %d: %+v", read, bars, s.Stats())
+			}
+			if states := s.under.states.Load(); states > bars+2 {
+				t.Errorf("%d states were read for %d bars", states, bars)
+			}
+		})
+	}
+}
+
+// TestOverwrittenTailIsReadWhole changes bars of the last block beside an append.
+func TestOverwrittenTailIsReadWhole(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{})
+	s.put(t, makeBars(t, 0, 100, 1))
+	whole := query(minutes(0, 200))
+	s.same(t, whole)
+	for i, change := range []func(){
+		func() { s.write(t, makeBars(t, 100, 1, 1)) },
+		func() { s.write(t, makeBars(t, 50, 52, 2)) },
+		func() {
+			if _, err := s.ReplaceBars(t.Context(), domain.EmptySeries(key), minutes(10, 20)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		func() { s.write(t, makeBars(t, 102, 2, 1)) },
+		func() {
+			s.write(t, makeBars(t, 104, 2, 1))
+			s.write(t, makeBars(t, 105, 1, 3))
+			s.write(t, makeBars(t, 106, 1, 1))
+		},
+	} {
+		change()
+		s.same(t, whole)
+		if tails := s.Stats().TailReads; tails != []int64{1, 1, 1, 2, 2}[i] {
+			t.Errorf("after change %d, %d reads of tails", i, tails)
+		}
+	}
+}
+
+func TestErrorsAreNotKept(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{Config: seriescache.Config{ReadAhead: none()}})
+	s.put(t, makeBars(t, 0, 10_000, 1))
+	down := &ports.Error{Kind: ports.ErrUnavailable, Op: "read bars", Err: errors.New("gone")}
+	s.under.beforeRead = func(context.Context, ports.BarQuery) error { return down }
+	if _, err := collect(t.Context(), s, query(minutes(0, 10_000))); !errors.Is(err, ports.ErrUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+
+	s.under.beforeRead = func(context.Context, ports.BarQuery) error { panic("boom") }
+	_, err := collect(t.Context(), s, query(minutes(0, 10_000)))
+	if !errors.Is(err, ports.ErrInternal) || !strings.Contains(fmt.Sprint(err), "boom") {
+		t.Fatalf("got %v", err)
+	}
+
+	s.under.beforeRead = nil
+	s.same(t, query(minutes(0, 10_000)))
+}
+
+// TestCorruptBesideTheRequest reads a range whose block has corrupt data elsewhere.
+func TestCorruptBesideTheRequest(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{})
+	s.put(t, makeBars(t, 0, 1_000, 1))
+	s.under.beforeRead = func(_ context.Context, q ports.BarQuery) error {
+		if q.Range.Contains(start.Add(500 * time.Minute)) {
+			return &ports.Error{Kind: ports.ErrCorruptData, Op: "read bars"}
+		}
+		return nil
+	}
+	s.same(t, query(minutes(0, 400)))
+	if _, err := collect(t.Context(), s, query(minutes(0, 600))); !errors.Is(err, ports.ErrCorruptData) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// lossy is a store that loses the first bar of every read.
+type lossy struct{ *counting }
+
+func (s lossy) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
+		for p, err := range s.counting.ReadBars(ctx, q) {
+			if p.State != nil && p.Rows.Len() > 0 {
+				p.Rows = p.Rows.Slice(1, p.Rows.Len())
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestLostBarsAreCorruptData reads a block with fewer bars than the store counts, as after a dropped partition.
+func TestLostBarsAreCorruptData(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{})
+	s.put(t, makeBars(t, 0, 100, 1))
+	d := seriescache.Dependencies{
+		Store: lossy{s.under}, States: s.under, Caches: seriescache.Caches{Local: s.local}, Clock: fixedClock{start},
+	}
+	broken, err := seriescache.New(d, seriescache.Config{Name: "memory"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer broken.Close()
+	for _, q := range []ports.BarQuery{query(minutes(0, 100)), query(minutes(50, 60)), {Key: key, Range: minutes(0, 100), Last: 3}} {
+		_, err := collect(t.Context(), broken, q)
+		if !errors.Is(err, ports.ErrCorruptData) || !strings.Contains(err.Error(), "has 99 bars, the store counts 100") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+type fixedClock struct{ at time.Time }
+
+func (c fixedClock) Now() time.Time { return c.at }
+
+func TestPiecesTellWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{Config: seriescache.Config{ReadAhead: none()}})
+	s.put(t, makeBars(t, 0, 4_096, 1))
+	bar := makeBars(t, 4_096, 1, 1).At(0)
+	bar.High = domain.MustDecimal("1") // below all others
+	wrong, err := domain.NewSeries(key, bar)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.put(t, wrong)
+	for _, cached := range []bool{false, true} {
+		var got []ports.CachedBars
+		for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 5_000))).Rows() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, p)
+		}
+		if len(got) != 2 || !got[0].Validated || got[1].Validated || got[0].Cached != cached || got[1].Cached != cached {
+			t.Errorf("cached %v: got %+v", cached, got)
+		}
+	}
+}
+
+// TestPagesAreReadAhead reads page by page, as a stream does.
+func TestPagesAreReadAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, options{})
+		s.put(t, makeBars(t, 0, 40_000, 1))
+		for from := 0; from < 40_000; from += 1_000 {
+			s.same(t, ports.BarQuery{Key: key, Range: minutes(from, 40_000), First: 1_000})
+			synctest.Wait() // the reader works on the page
+		}
+		if st := s.Stats(); st.PrefetchHits < 5 {
+			t.Errorf("of ten blocks, %d were read ahead and used: %+v", st.PrefetchHits, st)
+		}
+	})
+}
+
+// TestConcurrentCallersShareReads has a thousand callers on one cold block. They cause one read of the state and one of
+// the bars, and the first may leave.
+func TestConcurrentCallersShareReads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, options{})
+		s.put(t, makeBars(t, 0, 4_096, 1))
+		s.under.beforeRead = func(context.Context, ports.BarQuery) error {
+			time.Sleep(time.Second)
+			return nil
+		}
+		left, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		var callers sync.WaitGroup
+		for i := range 1_000 {
+			callers.Go(func() {
+				ctx := t.Context()
+				if i == 0 {
+					ctx = left
+				}
+				got, err := collect(ctx, s, query(minutes(i, 4_000)))
+				if i == 0 && !errors.Is(err, ports.ErrTimeout) || i > 0 && (err != nil || got.Len() != 4_000-i) {
+					t.Errorf("caller %d: %s, %v", i, got, err)
+				}
+			})
+		}
+		callers.Wait()
+		s.wantReads(t, 1)
+	})
+}
+
+// TestAllCallersLeave cancels the read that no caller waits for.
+func TestAllCallersLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, options{})
+		s.put(t, makeBars(t, 0, 100, 1))
+		canceled := false
+		s.under.beforeRead = func(ctx context.Context, _ ports.BarQuery) error {
+			<-ctx.Done()
+			canceled = true
+			return ctx.Err()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := collect(ctx, s, query(minutes(0, 100))); !errors.Is(err, ports.ErrTimeout) {
+			t.Errorf("got %v", err)
+		}
+		synctest.Wait()
+		if !canceled {
+			t.Error("the read goes on")
+		}
+	})
+}
+
+// TestReadTimeout ends a read that hangs, for all who wait.
+func TestReadTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := setup(t, options{Config: seriescache.Config{ReadTimeout: time.Second}})
+		s.put(t, makeBars(t, 0, 100, 1))
+		s.under.beforeRead = func(ctx context.Context, _ ports.BarQuery) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		began := time.Now()
+		if _, err := collect(t.Context(), s, query(minutes(0, 100))); err == nil || time.Since(began) != time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
+}
+
+// TestCloseBesideReads closes the cache beside readers: what was begun ends, and later reads go to the store.
+func TestCloseBesideReads(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{})
+	s.put(t, makeBars(t, 0, 20_000, 1))
+	var readers sync.WaitGroup
+	for i := range 8 {
+		readers.Go(func() {
+			for n := range 50 {
+				from := (i*997 + n*131) % 19_000
+				got, err := collect(t.Context(), s, query(minutes(from, from+1_000)))
+				isClosed := errors.Is(err, ports.ErrCanceled)
+				if err != nil && !isClosed || err == nil && got.Len() != 1_000 {
+					t.Errorf("%s, %v", got, err)
+				}
+			}
+		})
+	}
+	s.Close()
+	readers.Wait()
+	s.same(t, query(minutes(0, 20_000)))
+}
+
+// thinBlocks writes one bar into each of n blocks.
+func thinBlocks(t *testing.T, s *subject, n int) {
+	t.Helper()
+	for i := range n {
+		s.put(t, makeBars(t, 4_096*i+5, 1, 1))
+	}
+}
+
+// TestChangesDuringALongRead writes while a read of several windows is under way. What was not yielded is read at the
+// newer state, if nothing changed in what was.
+func TestChangesDuringALongRead(t *testing.T) {
+	t.Parallel()
+	const blocks = 200
+	for name, c := range map[string]struct {
+		written  []int // blocks
+		conflict bool
+	}{"behind and ahead": {[]int{0, blocks - 1}, true}, "ahead": {[]int{blocks - 1}, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t, options{Config: seriescache.Config{ReadAhead: none()}})
+			thinBlocks(t, s, blocks)
+			var failed error
+			b := domain.NewSeriesBuilder(key, 0)
+			for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 4_096*blocks))) {
+				if failed = err; err != nil {
+					break
+				}
+				for _, block := range c.written {
+					if p.State != nil {
+						s.put(t, makeBars(t, 4_096*block+5, 1, 2)) // nobody is told
+					}
+				}
+				if err := b.AppendSeries(p.Rows.Bars); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			got, err := b.Series()
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case c.conflict && !errors.Is(failed, ports.ErrConflict):
+				t.Errorf("%s, %v; want a conflict", got, failed)
+			case !c.conflict && (failed != nil || got.Len() != blocks || got.At(blocks-1).Trades != 2):
+				t.Errorf("%s, %v; want the bar that was written", got, failed)
+			}
+		})
+	}
+}
+
+// TestBypassEndsABelief reads past the cache what another process wrote: later reads must not be older.
+func TestBypassEndsABelief(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{Config: seriescache.Config{MaxBlocks: 3}})
+	thinBlocks(t, s, 5)
+	short := query(minutes(0, 100))
+	s.same(t, short)
+	s.under.beforeRead = func(context.Context, ports.BarQuery) error {
+		s.put(t, makeBars(t, 5, 1, 2)) // after the state was read, and nobody is told
+		return nil
+	}
+	s.same(t, query(minutes(0, 5*4_096))) // in one read of the store
+	s.under.beforeRead = nil
+	s.same(t, short)
+}
+
+// TestWrongTailIsReadWhole has a shared block that says to be a version in the tail, and is not.
+func TestWrongTailIsReadWhole(t *testing.T) {
+	t.Parallel()
+	shared := newSharedMap()
+	first := setup(t, options{shared: shared})
+	first.put(t, makeBars(t, 0, 100, 1))
+	first.same(t, query(minutes(0, 200)))
+	for k, block := range shared.blocks {
+		block.Bars = block.Bars.Slice(10, 100)
+		shared.blocks[k] = block
+	}
+	first.put(t, makeBars(t, 100, 5, 1))
+
+	second := setup(t, options{under: first.under, shared: shared})
+	second.same(t, query(minutes(0, 200)))
+	if st := second.Stats(); st.TailReads != 1 || st.Reads != 2 {
+		t.Errorf("%+v", st)
+	}
+}

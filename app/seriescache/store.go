@@ -1,0 +1,167 @@
+package seriescache
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gal-friday/marketdata/app/internal/singleflight"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Store is a store whose bars are read through a cache. It is safe for concurrent use.
+type Store struct {
+	next        ports.Store
+	source      source
+	unversioned *unversioned // source, where next keeps no versions; else nil
+	caches      Caches
+	hints       ports.Invalidations // nil sends none
+	clock       ports.Clock
+	cfg         Config // with defaults
+
+	states    *leases[domain.SeriesKey, knownState]
+	extents   *leases[domain.Symbol, []domain.Extent]
+	questions singleflight.Group[stateQuestion, *domain.SeriesState]
+	runs      singleflight.Group[runKey, loadedRun]
+	prefetch  prefetch
+	stats     counters
+
+	closed  context.Context //nolint:containedctx // ends the reads that no caller waits for when the Store is closed
+	close   context.CancelFunc
+	closing sync.RWMutex // held for reading while something starts in the background
+	running sync.WaitGroup
+
+	pending      chan ports.Invalidation // hints to be sent
+	disconnected atomic.Bool             // Watch lost its subscription
+}
+
+// Caches are where blocks are kept.
+type Caches struct {
+	Local  ports.BlockCache       // in the memory of this process; nil reads everything from the store
+	Shared ports.SharedBlockCache // nil where processes share none
+}
+
+// Dependencies are what a Store needs beside its configuration.
+type Dependencies struct {
+	Store  ports.Store
+	States ports.StateReader // of Store; nil if it keeps no versions
+	Caches Caches
+	Hints  ports.Invalidations // nil where no other process writes
+	Clock  ports.Clock
+}
+
+var (
+	_ ports.Store        = (*Store)(nil)
+	_ ports.CachedReader = (*Store)(nil)
+)
+
+// versioned is a source whose store keeps versions.
+type versioned struct {
+	ports.BarReader
+	ports.StateReader
+}
+
+// New returns a Store. Close ends everything that runs in the background; it closes neither the store nor the caches.
+func New(d Dependencies, cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("series cache %s: %w", cfg.Name, err)
+	}
+
+	cfg = cfg.WithDefaults()
+	s := &Store{next: d.Store, caches: d.Caches, hints: d.Hints, clock: d.Clock, cfg: cfg}
+	lease := cfg.Lease
+	if s.source = (versioned{d.Store, d.States}); d.States == nil {
+		s.unversioned = newUnversioned(d.Store, cfg.UnversionedTTL)
+		s.source, s.caches.Shared, lease = s.unversioned, nil, cfg.UnversionedLease
+	}
+	s.states = newLeases[domain.SeriesKey](lease, sameVersion)
+	s.extents = newLeases[domain.Symbol](lease, slices.Equal[[]domain.Extent])
+	s.questions.Go, s.runs.Go = s.background, s.background
+	s.prefetch.waiting = map[ports.BlockKey]struct{}{}
+	s.pending = make(chan ports.Invalidation, maxPendingHints)
+	s.closed, s.close = context.WithCancel(context.Background())
+	if s.hints != nil {
+		s.background(s.sendHints)
+	}
+
+	return s, nil
+}
+
+// Close ends everything that runs in the background, and waits for it. Later reads go to the store.
+func (s *Store) Close() {
+	s.closing.Lock()
+	s.close()
+	s.closing.Unlock()
+	s.running.Wait()
+}
+
+// background runs f, which must end when s.closed is done. Close waits for it, unless Close was called before: then f
+// ends at once.
+func (s *Store) background(f func()) {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.closed.Err() != nil {
+		go f()
+		return
+	}
+
+	s.running.Go(f)
+}
+
+// boundRead returns the context of a read that callers share: it ends after ReadTimeout, and with Close.
+func (s *Store) boundRead(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadTimeout)
+	stop := context.AfterFunc(s.closed, cancel) //nolint:contextcheck // Close ends the read, too
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// recoverPanic turns a panic of the store into an error, and logs its stack.
+func (s *Store) recoverPanic(op, subject string, err *error) {
+	v := recover()
+	if v == nil {
+		return
+	}
+
+	s.cfg.Logger.Error("store panicked", slog.String("op", op), slog.String("store", string(s.cfg.Name)),
+		slog.String("subject", subject), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+	*err = s.failure(ports.ErrInternal, op, subject, fmt.Errorf("panic: %v", v))
+}
+
+func (s *Store) failure(kind error, op, subject string, err error) error {
+	return &ports.Error{Kind: kind, Op: op, Store: s.cfg.Name, Subject: subject, Err: err}
+}
+
+// interrupted is the error of a call whose context is done.
+func (s *Store) interrupted(ctx context.Context, op string, key domain.SeriesKey) error {
+	return s.failure(ports.ContextKind(ctx.Err()), op, key.String(), ctx.Err())
+}
+
+// WriteBars implements ports.BarWriter. Reads that begin after it see the write.
+func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+	defer s.written(bars.Key(), coverage)
+	return s.next.WriteBars(ctx, bars, coverage)
+}
+
+// ReplaceBars implements ports.BarWriter. Reads that begin after it see the write.
+func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	defer s.written(bars.Key(), r)
+	return s.next.ReplaceBars(ctx, bars, r)
+}
+
+// written follows a write, also one that failed, because it may have been done.
+func (s *Store) written(key domain.SeriesKey, r domain.Range) {
+	if key.Validate() != nil {
+		return
+	}
+
+	s.changed(key, r)
+	s.hint(ports.Invalidation{Store: s.cfg.Name, Key: key, Range: r})
+}
