@@ -21,8 +21,8 @@ const opAggregate = "aggregate trades"
 // first. It is 270 years of days.
 const maxEdges = 100_000
 
-// AggregateTrades implements ports.TradeAggregator. The server aggregates; sums are NUMERIC and therefore exact. A range
-// of more than maxEdges days, weeks or months is first reduced to the bounds of its trades, in the same snapshot.
+// AggregateTrades implements ports.TradeAggregator. The server aggregates; sums are NUMERIC and therefore exact. A
+// range of more than maxEdges days, weeks or months is first reduced to the bounds of its trades, in the same snapshot.
 func (s *Store) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) ports.Sequence[domain.Series] {

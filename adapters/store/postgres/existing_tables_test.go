@@ -99,6 +99,12 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("a write gave %v", err)
 	}
+	if isVersioned, err := s.KeepsVersions(t.Context()); isVersioned || err != nil {
+		t.Errorf("versioned: %t, %v", isVersioned, err)
+	}
+	if states, err := s.ReadStates(t.Context(), []ports.SeriesQuery{{Key: key}}); !errors.Is(err, ports.ErrSchema) {
+		t.Errorf("got the states %v, %v", states, err)
+	}
 	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: key, Range: whole, First: 1}) {
 		if err != nil || piece.State != nil || piece.Rows.Len() != 1 {
 			t.Errorf("a read gave %d bars with the state %v, %v", piece.Rows.Len(), piece.State, err)

@@ -205,8 +205,9 @@ func formatEach(format string, names []string) string {
 const selectBatch = `
 SELECT open_time, open, high, low, close, volume, trades, n
 FROM (
-	SELECT symbol_id, (SELECT id FROM marketdata.series s WHERE (s.symbol_id, s.kind, s.grid) = (i.symbol_id, i.kind, i.grid))
-		AS series_id, start_time, end_time, first, last, n
+	SELECT symbol_id, start_time, end_time, first, last, n, (
+		SELECT id FROM marketdata.series s WHERE (s.symbol_id, s.kind, s.grid) = (i.symbol_id, i.kind, i.grid)
+	) AS series_id
 	FROM (
 		SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id,
 			kind, grid, start_time, end_time, first, last, n
@@ -230,11 +231,11 @@ FROM (
 
 // States of series. A statement takes queries with the symbol, kind and grid; the revision and the nonce of a version;
 // the blocks from and to that the rows of a read may be in, and how many rows it returns at most, NULL without a limit;
-// the same three for where the series does not have that version; and a number n. It returns what stateRow scans for every query whose
-// series exists.
+// the same three for where the series does not have that version; and a number n. It returns a stateRow for every query
+// whose series exists.
 const (
-	stateQueries = `symbol, kind, grid, known_revision, known_nonce, ` +
-		`from_block, to_block, max_rows, other_from, other_to, other_rows`
+	stateQueries = `symbol, kind, grid, known_revision, known_nonce,
+	from_block, to_block, max_rows, other_from, other_to, other_rows`
 
 	oneStateQuery = `(VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
 	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (` + stateQueries + `, n)`
@@ -393,7 +394,8 @@ SELECT (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass('mark
 SELECT symbol_id, id, uid FROM marketdata.series WHERE symbol_id = ` + symbolLookup + ` AND kind = $2 AND grid = $3`
 
 	insertSeries = `
-INSERT INTO marketdata.series (symbol_id, kind, grid, uid) SELECT id, $2, $3, $4 FROM marketdata.symbols WHERE symbol = $1
+INSERT INTO marketdata.series (symbol_id, kind, grid, uid)
+SELECT id, $2, $3, $4 FROM marketdata.symbols WHERE symbol = $1
 ON CONFLICT (symbol_id, kind, grid) DO NOTHING`
 
 	// lockSeries gives a series its next version, which serializes its writers until the transaction ends.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,13 +19,10 @@ func tickSeries(symbol domain.Symbol, kind domain.TickKind) []string {
 	return []string{string(symbol), string(kind), ""}
 }
 
-// versioning records whether the tables keep versions: nil until it is known.
-type versioning struct{ known atomic.Pointer[bool] }
-
-// isVersioned reports whether the tables keep versions. Views in their place keep none. It looks once, but again after
-// it found no tables, because they may be created later.
+// isVersioned reports whether the tables keep versions. Views in their place keep none. It looks once, but again after it
+// found no tables, because they may be created later.
 func (s *Store) isVersioned(ctx context.Context) (bool, error) {
-	if known := s.versions.known.Load(); known != nil {
+	if known := s.versioned.Load(); known != nil {
 		return *known, nil
 	}
 
@@ -39,25 +35,26 @@ func (s *Store) isVersioned(ctx context.Context) (bool, error) {
 		return false, err
 	}
 
-	s.versions.known.Store(found)
+	s.versioned.Store(found)
 
 	return *found, nil
 }
 
-// KeepsVersions reports whether reads yield states. They yield none where views stand in place of the tables; tables that
-// do not exist yet will keep versions.
+// KeepsVersions reports whether reads yield states. They yield none where views stand in place of the tables; tables
+// that do not exist yet will keep versions.
 func (s *Store) KeepsVersions(ctx context.Context) (bool, error) {
 	isVersioned, err := s.isVersioned(ctx)
-	areViews := !isVersioned && s.versions.known.Load() != nil
+	areViews := !isVersioned && s.versioned.Load() != nil
 
 	return err == nil && !areViews, translate(ctx, "read tables", "", err)
 }
 
-// checkWritable refuses a write to views in place of the tables.
-func (s *Store) checkWritable(ctx context.Context) error {
+// requireVersions returns an error for views in place of the tables. Where there are no tables, the server refuses the
+// statements that follow.
+func (s *Store) requireVersions(ctx context.Context) error {
 	isVersioned, err := s.isVersioned(ctx)
-	if err == nil && !isVersioned && s.versions.known.Load() != nil {
-		err = &schemaError{"marketdata.series", "a view, which makes the store read-only", "a table"}
+	if err == nil && !isVersioned && s.versioned.Load() != nil {
+		err = &schemaError{"marketdata.series", "a view, so that the store is read-only and has no versions", "a table"}
 	}
 
 	return err

@@ -89,8 +89,8 @@ func manyStateArgs(queries []stateQuery) []any {
 	}
 }
 
-// ReadStates implements ports.StateReader. The states of batchQueries series are of one snapshot. Where the tables keep
-// no versions, every state is the zero one.
+// ReadStates implements ports.StateReader. The states of batchQueries series are of one snapshot. Views in place of the
+// tables are ErrSchema, because they have no states: see KeepsVersions.
 func (s *Store) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
 	const op = "read states"
 	selected := make([]stateQuery, len(queries))
@@ -124,13 +124,12 @@ func (s *Store) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]
 
 // readStates reads the states of many series in one statement; those with a known version come without their parts.
 func (s *Store) readStates(ctx context.Context, queries []stateQuery) ([]*domain.SeriesState, error) {
-	isVersioned, err := s.isVersioned(ctx)
-	if err != nil || !isVersioned {
-		return emptyStates(len(queries)), err
+	if err := s.requireVersions(ctx); err != nil {
+		return nil, err
 	}
 
 	var states []*domain.SeriesState
-	err = s.query(ctx, selectStates, manyStateArgs(queries), func(rows pgx.Rows) error {
+	err := s.query(ctx, selectStates, manyStateArgs(queries), func(rows pgx.Rows) (err error) {
 		states, err = scanStates(rows, len(queries))
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,7 @@ type Store struct {
 	bun  *bun.DB // uses the pool; builds SQL text only
 	cfg  Config  // defaults filled in, without the DSN
 
-	versions versioning
+	versioned atomic.Pointer[bool] // whether the tables keep versions; nil until it is known
 }
 
 var (

@@ -115,7 +115,8 @@ func TestTicksOfOneInstant(t *testing.T) {
 		t.Errorf("%d bars with the state %+v", n, state)
 	}
 	days := domain.SeriesKey{Symbol: symbol, Grid: domain.Day1.UTC()}
-	always := domain.Range{Start: time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC)}
+	year := func(n int) time.Time { return time.Date(n, 1, 1, 0, 0, 0, 0, time.UTC) }
+	always := domain.Range{Start: year(2), End: year(9000)}
 	if n, state := readState(t, s.AggregateTrades(t.Context(), days, always)); n != 1 || state.Version != read().Version {
 		t.Errorf("%d days with the state %+v", n, state)
 	}
@@ -237,7 +238,8 @@ func waitForLock(t *testing.T, dsn string) {
 	conn := connect(t, dsn)
 	for range 1_000 {
 		var n int
-		const waiting = `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+		const waiting = `
+			SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
 		if err := conn.QueryRow(t.Context(), waiting).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +261,8 @@ func TestDeadlockIsRepeated(t *testing.T) {
 	writeBars(t, s, bars.Slice(0, 10))
 	other := connect(t, dsn)
 	// The session that notices a deadlock gives up, which here only the writer does in time.
-	if _, err := other.Exec(t.Context(), "SET deadlock_timeout = '1min'; BEGIN; LOCK TABLE marketdata.bars"); err != nil {
+	const lock = "SET deadlock_timeout = '1min'; BEGIN; LOCK TABLE marketdata.bars"
+	if _, err := other.Exec(t.Context(), lock); err != nil {
 		t.Fatal(err)
 	}
 

@@ -23,7 +23,7 @@ import (
 //	BEGIN                                      one round trip
 //	    next version of the series             locks it until COMMIT or ROLLBACK
 //	    read coverage and blocks of the range
-//	    DELETE the rows of the range that are not covered, because they count as absent
+//	    DELETE rows of the range that are not covered, if there are any, because they count as absent
 //	    for each batch of BatchRows rows
 //	        no row in its range: COPY into the table
 //	        otherwise: COPY into the stage, for a replacement DELETE the other rows, merge
@@ -139,7 +139,7 @@ func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, 
 	if c.r.Empty() { // validateRange makes sure that there are no rows either
 		return report, ctx.Err()
 	}
-	if err := s.checkWritable(ctx); err != nil {
+	if err := s.requireVersions(ctx); err != nil {
 		return report, err
 	}
 
@@ -216,8 +216,8 @@ type writer struct {
 	staged  bool // the stage exists and may have rows of this transaction
 }
 
-// resolve creates the missing partitions for the rows and finds the series. It adds a series that does not exist, unless
-// the change deletes.
+// resolve creates the missing partitions for the rows and finds the series. It adds a series that does not exist,
+// unless the change deletes.
 func (w *writer) resolve(ctx context.Context, c change) (found bool, err error) {
 	var starts []time.Time
 	for i, end := 0, int64(math.MinInt64); i < c.rows; i++ {
@@ -273,12 +273,22 @@ func (w *writer) changeRows(ctx context.Context, c change) (report ports.WriteRe
 
 	uncovered := c.r.Subtract(w.coverage)
 	for _, r := range uncovered {
-		if _, err := w.changeStored(ctx, c.table.sql.delete, r); err != nil {
+		hasRows, err := w.hasRows(ctx, r)
+		if err == nil && hasRows { // rarely, so look first, because a DELETE opens every partition
+			_, err = w.changeStored(ctx, c.table.sql.delete, r)
+		}
+		if err != nil {
 			return report, err
 		}
 	}
 
 	return w.writeRows(ctx, c, uncovered)
+}
+
+// hasRows reports whether the series has stored rows in the range.
+func (w *writer) hasRows(ctx context.Context, r domain.Range) (hasRows bool, err error) {
+	_, err = w.db.queryRow(ctx, w.table.sql.hasRows, append(w.table.keyArgs(w.series), r.Start, r.End), &hasRows)
+	return hasRows, err
 }
 
 // changeStored runs a statement that changes stored rows of the range, and returns their sum.
@@ -333,14 +343,15 @@ func (w *writer) writeRows(
 func (w *writer) writeBatch(
 	ctx context.Context, c change, b batch, empty []domain.Range,
 ) (report ports.WriteReport, err error) {
-	hasRows := !slices.ContainsFunc(empty, func(r domain.Range) bool { return r.Covers(b.r) })
-	if hasRows {
-		args := append(c.table.keyArgs(w.series), b.r.Start, b.r.End)
-		if _, err := w.db.queryRow(ctx, c.table.sql.hasRows, args, &hasRows); err != nil {
+	isEmpty := slices.ContainsFunc(empty, func(r domain.Range) bool { return r.Covers(b.r) })
+	if !isEmpty {
+		hasRows, err := w.hasRows(ctx, b.r)
+		if err != nil {
 			return report, err
 		}
+		isEmpty = !hasRows
 	}
-	if !hasRows {
+	if isEmpty {
 		w.changes.addInserted(c.key, b.from, b.to)
 		return ports.WriteReport{Inserted: b.len()}, w.insert(ctx, c, b)
 	}

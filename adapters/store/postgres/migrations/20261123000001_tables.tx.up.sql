@@ -28,8 +28,8 @@ CREATE TABLE marketdata.series (
     UNIQUE (symbol_id, kind, grid)
 ) WITH (fillfactor = 70); -- no index has a column that changes, so that an update needs only room in its page
 
--- The ranges that a series covers. They are disjoint and do not touch. inferred is for a view in place of this table: it
--- marks coverage that no writer declared.
+-- The ranges that a series covers. They are disjoint and do not touch. inferred is for a view in place of this table:
+-- it marks coverage that no writer declared.
 CREATE TABLE marketdata.coverage (
     start_time timestamptz NOT NULL,
     end_time   timestamptz NOT NULL,

@@ -65,8 +65,9 @@ CROSS JOIN LATERAL (
 -- selectBatch
 SELECT open_time, open, high, low, close, volume, trades, n
 FROM (
-	SELECT symbol_id, (SELECT id FROM marketdata.series s WHERE (s.symbol_id, s.kind, s.grid) = (i.symbol_id, i.kind, i.grid))
-		AS series_id, start_time, end_time, first, last, n
+	SELECT symbol_id, start_time, end_time, first, last, n, (
+		SELECT id FROM marketdata.series s WHERE (s.symbol_id, s.kind, s.grid) = (i.symbol_id, i.kind, i.grid)
+	) AS series_id
 	FROM (
 		SELECT (SELECT id FROM marketdata.symbols WHERE symbol = u.symbol) AS symbol_id,
 			kind, grid, start_time, end_time, first, last, n

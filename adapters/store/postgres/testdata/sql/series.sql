@@ -5,7 +5,8 @@ SELECT (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass('mark
 SELECT symbol_id, id, uid FROM marketdata.series WHERE symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND kind = $2 AND grid = $3;
 
 -- insertSeries
-INSERT INTO marketdata.series (symbol_id, kind, grid, uid) SELECT id, $2, $3, $4 FROM marketdata.symbols WHERE symbol = $1
+INSERT INTO marketdata.series (symbol_id, kind, grid, uid)
+SELECT id, $2, $3, $4 FROM marketdata.symbols WHERE symbol = $1
 ON CONFLICT (symbol_id, kind, grid) DO NOTHING;
 
 -- lockSeries

@@ -3,7 +3,8 @@ SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revision
 	(SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
 		AND t.block = b.numbers[cardinality(b.numbers)])
 FROM (VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (symbol, kind, grid, known_revision, known_nonce, from_block, to_block, max_rows, other_from, other_to, other_rows, n)
+	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (symbol, kind, grid, known_revision, known_nonce,
+	from_block, to_block, max_rows, other_from, other_to, other_rows, n)
 CROSS JOIN LATERAL (
 	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
 		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
@@ -34,7 +35,8 @@ SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revision
 	(SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
 		AND t.block = b.numbers[cardinality(b.numbers)])
 FROM (VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (symbol, kind, grid, known_revision, known_nonce, from_block, to_block, max_rows, other_from, other_to, other_rows, n)
+	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (symbol, kind, grid, known_revision, known_nonce,
+	from_block, to_block, max_rows, other_from, other_to, other_rows, n)
 CROSS JOIN LATERAL (
 	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
 		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
@@ -73,7 +75,8 @@ SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revision
 	(SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
 		AND t.block = b.numbers[cardinality(b.numbers)])
 FROM (VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (symbol, kind, grid, known_revision, known_nonce, from_block, to_block, max_rows, other_from, other_to, other_rows, n)
+	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (symbol, kind, grid, known_revision, known_nonce,
+	from_block, to_block, max_rows, other_from, other_to, other_rows, n)
 CROSS JOIN LATERAL (
 	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
 		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
@@ -113,7 +116,8 @@ SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revision
 		AND t.block = b.numbers[cardinality(b.numbers)])
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
 	$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
-	WITH ORDINALITY AS q (symbol, kind, grid, known_revision, known_nonce, from_block, to_block, max_rows, other_from, other_to, other_rows, is_last, n)
+	WITH ORDINALITY AS q (symbol, kind, grid, known_revision, known_nonce,
+	from_block, to_block, max_rows, other_from, other_to, other_rows, is_last, n)
 CROSS JOIN LATERAL (
 	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
 		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
@@ -165,7 +169,8 @@ SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revision
 		AND t.block = b.numbers[cardinality(b.numbers)])
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
 	$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
-	WITH ORDINALITY AS q (symbol, kind, grid, known_revision, known_nonce, from_block, to_block, max_rows, other_from, other_to, other_rows, is_last, n)
+	WITH ORDINALITY AS q (symbol, kind, grid, known_revision, known_nonce,
+	from_block, to_block, max_rows, other_from, other_to, other_rows, is_last, n)
 CROSS JOIN LATERAL (
 	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
 		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
