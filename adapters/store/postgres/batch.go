@@ -70,7 +70,7 @@ func (p *batchPieces) read(ctx context.Context, s *Store, isVersioned bool) erro
 		for i, q := range p.queries {
 			states[i] = barState(q)
 		}
-		steps = append(steps, step{statement{sql: selectBatchStates, args: manyStateArgs(states)}, p.readStates})
+		steps = append(steps, step{manyStates(states...), p.readStates})
 	}
 
 	d := &batchDecoder{queries: p.queries}

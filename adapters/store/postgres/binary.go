@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,6 +26,8 @@ var (
 	errInt  = errors.New("not a binary integer")
 	errTime = errors.New("not a binary timestamp")
 	errNull = errors.New("NULL")
+
+	errArray = errors.New("not a binary array of integers")
 )
 
 // decodeInt64 decodes a bigint.
@@ -47,6 +50,33 @@ func decodeTime(b []byte) (domain.Micros, error) {
 	}
 
 	return domain.Micros(t + epochMicros), nil
+}
+
+// decodeInt64s decodes an array of bigint or of timestamptz, which count from 2000, with any number of dimensions. NULL
+// is no element.
+func decodeInt64s(b []byte) ([]int64, error) {
+	const header, dimension, element = 12, 8, 12 // element includes its length
+	if b == nil {
+		return nil, nil
+	}
+	if len(b) < header {
+		return nil, errArray
+	}
+
+	elements := int64(header) + dimension*int64(binary.BigEndian.Uint32(b)) // their offset
+	if elements > int64(len(b)) || (int64(len(b))-elements)%element != 0 {
+		return nil, errArray
+	}
+
+	numbers := make([]int64, 0, (len(b)-int(elements))/element)
+	for e := range slices.Chunk(b[elements:], element) {
+		if binary.BigEndian.Uint32(e) != 8 {
+			return nil, errArray
+		}
+		numbers = append(numbers, int64(binary.BigEndian.Uint64(e[4:])))
+	}
+
+	return numbers, nil
 }
 
 // appendInt64 appends a bigint as a field of COPY: its length, then its bytes. The other append functions do the same

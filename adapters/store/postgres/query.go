@@ -229,21 +229,34 @@ FROM (
 	)
 ) bars ORDER BY n`
 
-// States of series. A statement takes queries with the symbol, kind and grid; the revision and the nonce of a version;
-// the blocks from and to that the rows of a read may be in, and how many rows it returns at most, NULL without a limit;
-// the same three for where the series does not have that version; and a number n. It returns a stateRow for every query
-// whose series exists.
+// The series whose states a statement reads. Each row has the number n of its query, the numbers and the version of the
+// series, the blocks from and to that the rows of a read may be in, and how many rows the read returns at most, NULL
+// without a limit.
 const (
-	stateQueries = `symbol, kind, grid, known_revision, known_nonce,
-	from_block, to_block, max_rows, other_from, other_to, other_rows`
+	oneSeries = `(
+	SELECT 1::bigint AS n, symbol_id, id AS series_id, revision, nonce,
+		$4::bigint AS from_block, $5::bigint AS to_block, $6::bigint AS max_rows
+	FROM marketdata.series WHERE symbol_id = ` + symbolLookup + ` AND kind = $2 AND grid = $3
+)`
 
-	oneStateQuery = `(VALUES ($1::text, $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint,
-	$9::bigint, $10::bigint, $11::bigint, 1)) AS q (` + stateQueries + `, n)`
-
-	// manyStateQueries also takes whether the rows are the last ones of the range.
-	manyStateQueries = `unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-	$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
-	WITH ORDINALITY AS q (` + stateQueries + `, is_last, n)`
+	// manySeries selects other blocks where the series does not have the version that is known. OFFSET 0 makes the
+	// server look each series up, because a join would read all of them.
+	manySeries = `(
+	SELECT q.n, q.is_last, s.symbol_id, s.series_id, s.revision, s.nonce, s.is_known,
+		CASE WHEN s.is_known THEN q.from_block ELSE q.other_from END AS from_block,
+		CASE WHEN s.is_known THEN q.to_block ELSE q.other_to END AS to_block,
+		CASE WHEN s.is_known THEN q.max_rows ELSE q.other_rows END AS max_rows
+	FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
+		$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
+		WITH ORDINALITY AS q (symbol, kind, grid, from_block, to_block, max_rows,
+		known_revision, known_nonce, other_from, other_to, other_rows, is_last, n)
+	CROSS JOIN LATERAL (
+		SELECT symbol_id, id AS series_id, revision, nonce, (revision, nonce) = (q.known_revision, q.known_nonce) AS is_known
+		FROM marketdata.series
+		WHERE symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = q.symbol) AND kind = q.kind AND grid = q.grid
+		OFFSET 0
+	) s
+)`
 
 	blocksOfSeries = `SELECT block, rows, revision, nonce FROM marketdata.blocks
 	WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id)`
@@ -274,56 +287,40 @@ func firstBlocks(condition string) string {
 
 func lastBlocks(condition string) string { return limitedBlocks("h.to_block", "<", "DESC", condition) }
 
-// isMissing holds until there are enough rows, and always without a limit.
-const isMissing = "(missing > 0) IS NOT FALSE"
-
+// Statements on states return the columns of stateTypes, for each query whose series exists.
 var (
-	selectState      = stateSQL(oneStateQuery, allBlocks, "")
-	selectFirstState = stateSQL(oneStateQuery, firstBlocks(isMissing), "")
-	selectLastState  = stateSQL(oneStateQuery, lastBlocks(isMissing), "")
+	// They bind the symbol, the kind and the grid, then the last three columns of oneSeries.
+	selectState      = stateSQL(oneSeries, allBlocks, "")
+	selectFirstState = stateSQL(oneSeries, firstBlocks("missing > 0"), "")
+	selectLastState  = stateSQL(oneSeries, lastBlocks("missing > 0"), "")
 
-	// selectBatchStates reads by one of three ways: the others end before they read a block.
-	selectBatchStates = stateSQL(manyStateQueries, strings.Join([]string{
+	// selectManyStates reads the blocks of a series by one of three ways.
+	selectManyStates = stateSQL(manySeries, strings.Join([]string{
 		"(" + allBlocks + " AND h.max_rows IS NULL)",
-		"(" + firstBlocks("missing > 0 AND NOT is_last") + ")",
-		"(" + lastBlocks("missing > 0 AND is_last") + ")",
+		"(" + firstBlocks("missing > 0 AND NOT h.is_last") + ")",
+		"(" + lastBlocks("missing > 0 AND h.is_last") + ")",
 	}, "\nUNION ALL "), "")
 
-	// selectStates has neither coverage nor blocks where the series has the known version.
-	selectStates = stateSQL(manyStateQueries, allBlocks+" AND NOT h.is_known", " AND NOT h.is_known")
+	// selectChangedStates has neither coverage nor blocks where the series has the known version.
+	selectChangedStates = stateSQL(manySeries, allBlocks+" AND NOT h.is_known", " AND NOT h.is_known")
 )
 
-// stateSQL returns the statement on the states of series. OFFSET 0 makes the server look each series up, because a join
-// would read all of them. blocks is the query for blocks; it and the condition on
-// coverage may use the columns of h.
-func stateSQL(queries, blocks, condition string) string {
-	return strings.NewReplacer("{queries}", queries, "{blocks}", blocks, "{condition}", condition).Replace(`
-SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revisions, b.nonces,
-	(SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
-		AND t.block = b.numbers[cardinality(b.numbers)])
-FROM {queries}
-CROSS JOIN LATERAL (
-	SELECT symbol_id, id AS series_id, revision, nonce, is_known,
-		CASE WHEN is_known THEN q.from_block ELSE q.other_from END AS from_block,
-		CASE WHEN is_known THEN q.to_block ELSE q.other_to END AS to_block,
-		CASE WHEN is_known THEN q.max_rows ELSE q.other_rows END AS max_rows
-	FROM marketdata.series s
-	CROSS JOIN LATERAL (SELECT (s.revision, s.nonce) = (q.known_revision, q.known_nonce) AS is_known) k
-	WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
-		AND s.kind = q.kind AND s.grid = q.grid
-	OFFSET 0
-) h
-CROSS JOIN LATERAL (
-	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends
-	FROM (
+// stateSQL returns the statement on the states of series. blocks is the query for blocks; it and the condition on
+// coverage may use the columns of the series, h.
+func stateSQL(series, blocks, condition string) string {
+	return strings.NewReplacer("{series}", series, "{blocks}", blocks, "{condition}", condition).Replace(`
+SELECT h.n, h.revision, h.nonce, (
+	SELECT array_agg(ARRAY[start_time, end_time]) FROM (
 		SELECT start_time, end_time FROM marketdata.coverage
 		WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id){condition} ORDER BY start_time
 	) ranges
-) c
-CROSS JOIN LATERAL (
-	SELECT array_agg(block) AS numbers, array_agg(rows) AS rows, array_agg(revision) AS revisions,
-		array_agg(nonce) AS nonces
-	FROM (SELECT block, rows, revision, nonce FROM ({blocks}) blocks ORDER BY block) blocks
+), b.blocks, (
+	SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
+		AND t.block = b.blocks[array_upper(b.blocks, 1)][1]
+)
+FROM {series} h CROSS JOIN LATERAL (
+	SELECT array_agg(ARRAY[block, rows, revision, nonce]) AS blocks
+	FROM (SELECT block, rows, revision, nonce FROM ({blocks}) found ORDER BY block) ascending
 ) b`)
 }
 

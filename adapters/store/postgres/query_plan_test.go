@@ -152,15 +152,13 @@ func TestReadsNeverScanHistory(t *testing.T) {
 }
 
 // stateArgs returns the arguments of a statement on one state, of at most limit rows of the blocks from 1 to 4999.
-func stateArgs(limit string) string {
-	return "'COIN7/USD', 'trade', '1m', 0, 0, 1, 5000, " + limit + ", 1, 5000, " + limit
-}
+func stateArgs(limit string) string { return "'COIN7/USD', 'trade', '1m', 1, 5000, " + limit }
 
 // manyStatesArgs returns the arguments of a statement on many states for the blocks 10 and 11 of two series.
 func manyStatesArgs(limit string) string {
 	twice := func(v string) string { return ", ARRAY[" + v + ", " + v + "]" }
-	return "ARRAY['COIN7/USD', 'COIN8/USD']" + twice("'trade'") + twice("'1m'") + twice("0") + twice("0") +
-		twice("10") + twice("12") + twice(limit) + twice("10") + twice("12") + twice(limit) + twice("true")
+	return "ARRAY['COIN7/USD', 'COIN8/USD']" + twice("'trade'") + twice("'1m'") + twice("10") + twice("12") + twice(limit) +
+		twice("0") + twice("0") + twice("10") + twice("12") + twice(limit) + twice("true")
 }
 
 // TestStatesReadOnlyTheirBlocks proves on many series of many blocks that a state is found through the primary keys, and
@@ -175,7 +173,8 @@ func TestStatesReadOnlyTheirBlocks(t *testing.T) {
 		`INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
 			SELECT symbol_id, id, '2024-01-01', '2025-01-01' FROM marketdata.series`,
 		`INSERT INTO marketdata.blocks
-			SELECT n, '2024-01-01', 0, 1, 1, symbol_id, id, 4096, '{1}' FROM marketdata.series, generate_series(1, 100) n`,
+			SELECT n, '2024-01-01', 0, 1, 1, symbol_id, id, 4096, '{1}'
+			FROM marketdata.series, generate_series(1, 100) n`,
 		"ANALYZE",
 	} {
 		if _, err := s.pool.Exec(t.Context(), sql); err != nil {
@@ -190,9 +189,9 @@ func TestStatesReadOnlyTheirBlocks(t *testing.T) {
 		{"all", selectState, stateArgs("NULL"), 1, 101}, // the tail is looked up
 		{"first", selectFirstState, stateArgs("500"), 1, 3},
 		{"last", selectLastState, stateArgs("500"), 1, 2},
-		{"batch", selectBatchStates, manyStatesArgs("NULL::bigint"), 2, 6},
-		{"batch of lasts", selectBatchStates, manyStatesArgs("5000"), 2, 8}, // one from the other end
-		{"states", selectStates, manyStatesArgs("NULL::bigint"), 2, 6},
+		{"batch", selectManyStates, manyStatesArgs("NULL::bigint"), 2, 6},
+		{"batch of lasts", selectManyStates, manyStatesArgs("5000"), 2, 8}, // one from the other end
+		{"states", selectChangedStates, manyStatesArgs("NULL::bigint"), 2, 6},
 	} {
 		for _, mode := range []string{"force_generic_plan", "force_custom_plan"} {
 			t.Run(c.name+"/"+mode, func(t *testing.T) {

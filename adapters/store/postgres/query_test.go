@@ -54,7 +54,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		},
 		"states": {
 			{"selectState", selectState}, {"selectFirstState", selectFirstState}, {"selectLastState", selectLastState},
-			{"selectBatchStates", selectBatchStates}, {"selectStates", selectStates},
+			{"selectManyStates", selectManyStates}, {"selectChangedStates", selectChangedStates},
 		},
 		"symbols": append([]namedSQL{
 			{"insertSymbol", insertSymbol}, {"upsertSymbols", upsertSymbols},

@@ -1,10 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
-	"time"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -27,11 +29,12 @@ func barState(q ports.BarQuery) stateQuery {
 
 // statement returns the statement on the state.
 func (q *stateQuery) statement() statement {
-	b := q.blocks()
-	args := []any{
-		q.series[0], q.series[1], q.series[2], q.other.Known.Revision, int64(q.other.Known.Nonce),
-		b.from, b.to, b.maxRows, b.otherFrom, b.otherTo, b.otherRows,
+	if !q.other.Range.Empty() {
+		return manyStates(*q)
 	}
+
+	from, to := q.layout.Span(q.within)
+	args := []any{q.series[0], q.series[1], q.series[2], from, to, q.maxRows()}
 	switch {
 	case q.first > 0:
 		return statement{sql: selectFirstState, args: args}
@@ -42,50 +45,42 @@ func (q *stateQuery) statement() statement {
 	return statement{sql: selectState, args: args}
 }
 
-// stateBlocks are the blocks to select: those of a read, of at most maxRows rows, and those to select where the caller
-// does not know the version. A nil number of rows is no limit.
-type stateBlocks struct {
-	from, to           int64
-	maxRows            *int64
-	otherFrom, otherTo int64
-	otherRows          *int64
-}
-
-func (q *stateQuery) blocks() (b stateBlocks) {
-	b.from, b.to = q.layout.Span(q.within)
+// maxRows returns how many rows the read returns at most, nil without a limit.
+func (q *stateQuery) maxRows() *int64 {
 	if limit := int64(max(q.first, q.last)); limit > 0 {
-		b.maxRows = &limit
+		return &limit
 	}
-
-	b.otherFrom, b.otherTo, b.otherRows = b.from, b.to, b.maxRows
-	if !q.other.Range.Empty() {
-		b.otherFrom, b.otherTo = q.layout.Span(q.within.Hull(q.other.Range))
-		b.otherRows = nil
-	}
-
-	return b
+	return nil
 }
 
-// manyStateArgs returns the arguments for the states of many series.
+// manyStates returns the statement on the states of many series.
+func manyStates(queries ...stateQuery) statement {
+	return statement{sql: selectManyStates, args: manyStateArgs(queries)}
+}
+
+// manyStateArgs returns the arguments for the states of many series, one array for each column.
 func manyStateArgs(queries []stateQuery) []any {
-	n := len(queries)
-	var symbols, kinds, grids = make([]string, n), make([]string, n), make([]string, n)
-	var revisions, nonces, froms, tos, otherFroms, otherTos []int64
+	var symbols, kinds, grids []string
+	var froms, tos, revisions, nonces, otherFroms, otherTos []int64
 	var maxRows, otherRows []*int64
 	var isLast []bool
-	for i, q := range queries {
-		b := q.blocks()
-		symbols[i], kinds[i], grids[i] = q.series[0], q.series[1], q.series[2]
-		revisions = append(revisions, q.other.Known.Revision)
-		nonces = append(nonces, int64(q.other.Known.Nonce))
-		froms, tos, maxRows = append(froms, b.from), append(tos, b.to), append(maxRows, b.maxRows)
-		otherFroms, otherTos = append(otherFroms, b.otherFrom), append(otherTos, b.otherTo)
-		otherRows = append(otherRows, b.otherRows)
+	for _, q := range queries {
+		symbols, kinds, grids = append(symbols, q.series[0]), append(kinds, q.series[1]), append(grids, q.series[2])
+		from, to := q.layout.Span(q.within)
+		froms, tos, maxRows = append(froms, from), append(tos, to), append(maxRows, q.maxRows())
+
+		known, rows := q.other.Known, q.maxRows()
+		if !q.other.Range.Empty() {
+			from, to = q.layout.Span(q.within.Hull(q.other.Range))
+			rows = nil
+		}
+		revisions, nonces = append(revisions, known.Revision), append(nonces, int64(known.Nonce))
+		otherFroms, otherTos, otherRows = append(otherFroms, from), append(otherTos, to), append(otherRows, rows)
 		isLast = append(isLast, q.last > 0)
 	}
 
 	return []any{
-		symbols, kinds, grids, revisions, nonces, froms, tos, maxRows, otherFroms, otherTos, otherRows, isLast,
+		symbols, kinds, grids, froms, tos, maxRows, revisions, nonces, otherFroms, otherTos, otherRows, isLast,
 	}
 }
 
@@ -129,7 +124,7 @@ func (s *Store) readStates(ctx context.Context, queries []stateQuery) ([]*domain
 	}
 
 	var states []*domain.SeriesState
-	err := s.query(ctx, selectStates, manyStateArgs(queries), func(rows pgx.Rows) (err error) {
+	err := s.query(ctx, selectChangedStates, manyStateArgs(queries), func(rows pgx.Rows) (err error) {
 		states, err = scanStates(rows, len(queries))
 		return err
 	})
@@ -147,53 +142,64 @@ func emptyStates(n int) []*domain.SeriesState {
 	return states
 }
 
+// stateTypes are the types of the columns of a statement on states: the number of the query, from 1; revision and nonce
+// of the series; its coverage, as pairs; its blocks, as quadruples of number, rows, revision and nonce; and the tail of
+// the last one. An array without an element is NULL.
+var stateTypes = [...]uint32{
+	pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID,
+	pgtype.TimestamptzArrayOID, pgtype.Int8ArrayOID, pgtype.Int8ArrayOID,
+}
+
 // scanStates reads the states of n queries. A query without a row has the state of a series that nobody ever wrote.
 func scanStates(rows pgx.Rows, n int) ([]*domain.SeriesState, error) {
 	states := emptyStates(n)
 	for rows.Next() {
-		var r stateRow
-		if err := rows.Scan(
-			&r.query, &r.revision, &r.nonce, &r.starts, &r.ends, &r.numbers, &r.rows, &r.revisions, &r.nonces, &r.tail,
-		); err != nil {
+		if err := checkColumns(rows.FieldDescriptions(), stateTypes[:]...); err != nil {
 			return nil, err
 		}
-		if r.query < 1 || r.query > int64(n) {
-			return nil, errBatchOrder
-		}
 
-		states[r.query-1] = r.state()
+		row := rows.RawValues()
+		query, err := decodeInt64(row[0])
+		if err == nil && (query < 1 || query > int64(n)) {
+			err = errBatchOrder
+		}
+		if err == nil {
+			err = decodeState(row[1:], states[query-1])
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 
 	return states, rows.Err()
 }
 
-// stateRow is a row of a statement of stateSQL. An array without an element is NULL.
-type stateRow struct {
-	query                      int64 // from 1
-	revision, nonce            int64
-	starts, ends               []time.Time // of the coverage
-	numbers, revisions, nonces []int64     // of the blocks
-	rows                       []int32     // of the blocks
-	tail                       []int64     // of the last block
-}
-
-func (r *stateRow) state() *domain.SeriesState {
-	s := &domain.SeriesState{Version: domain.Version{Revision: r.revision, Nonce: uint64(r.nonce)}}
-	for i, start := range r.starts {
-		s.Coverage = append(s.Coverage, domain.Range{Start: start.UTC(), End: r.ends[i].UTC()})
+// decodeState decodes the columns from the revision on.
+func decodeState(row [][]byte, state *domain.SeriesState) error {
+	revision, err1 := decodeInt64(row[0])
+	nonce, err2 := decodeInt64(row[1])
+	ranges, err3 := decodeInt64s(row[2])
+	blocks, err4 := decodeInt64s(row[3])
+	tail, err5 := decodeInt64s(row[4])
+	if err := cmp.Or(err1, err2, err3, err4, err5); err != nil {
+		return err
+	}
+	if len(ranges)%2 != 0 || len(blocks)%4 != 0 {
+		return errArray
 	}
 
-	if len(r.numbers) > 0 {
-		s.Blocks = make([]domain.BlockState, len(r.numbers))
+	state.Version = domain.Version{Revision: revision, Nonce: uint64(nonce)}
+	for pair := range slices.Chunk(ranges, 2) {
+		start, end := domain.Micros(pair[0]+epochMicros), domain.Micros(pair[1]+epochMicros)
+		state.Coverage = append(state.Coverage, domain.Range{Start: start.Time(), End: end.Time()})
 	}
-	for i, number := range r.numbers {
-		version := domain.Version{Revision: r.revisions[i], Nonce: uint64(r.nonces[i])}
-		s.Blocks[i] = domain.BlockState{Index: number, Rows: int(r.rows[i]), Version: version}
+	for b := range slices.Chunk(blocks, 4) {
+		version := domain.Version{Revision: b[2], Nonce: uint64(b[3])}
+		state.Blocks = append(state.Blocks, domain.BlockState{Index: b[0], Rows: int(b[1]), Version: version})
+	}
+	for _, nonce := range tail {
+		state.Tail = append(state.Tail, uint64(nonce))
 	}
 
-	for _, nonce := range r.tail {
-		s.Tail = append(s.Tail, uint64(nonce))
-	}
-
-	return s
+	return nil
 }

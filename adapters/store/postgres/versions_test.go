@@ -238,8 +238,8 @@ func waitForLock(t *testing.T, dsn string) {
 	conn := connect(t, dsn)
 	for range 1_000 {
 		var n int
-		const waiting = `
-			SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+		const waiting = `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`
 		if err := conn.QueryRow(t.Context(), waiting).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
