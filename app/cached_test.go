@@ -46,6 +46,8 @@ func cachedSource(t tidy, s app.Source, c ports.Clock, cfg seriescache.Config) (
 		states = store
 	case *asked:
 		states = store
+	case *outage:
+		states = store
 	}
 	cached, err := seriescache.New(seriescache.Dependencies{
 		Store: s.Bars, States: states, Caches: seriescache.Caches{Local: near}, Clock: c,

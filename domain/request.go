@@ -21,6 +21,14 @@ type DataRequest struct {
 	// Resample resamples the bars from finer ones, or aggregates them from trades or quotes, even if bars of Key are
 	// stored.
 	Resample bool `json:"resample,omitempty"`
+
+	// Fresh asks the stores for the present state of each series. Without it, a state may be two seconds old that another
+	// process wrote to meanwhile (the lease of the cache).
+	Fresh bool `json:"fresh,omitempty"`
+
+	// MaxStale allows an older result from the cache, while a store cannot be asked: its state must not be older. 0 allows
+	// none. See Result.StaleFor.
+	MaxStale time.Duration `json:"max_stale_ns,omitempty"`
 }
 
 // Validate returns an error that wraps ErrInvalid if a field is invalid, if fields contradict each other, or if End is
@@ -31,6 +39,9 @@ func (r DataRequest) Validate() error {
 	}
 	if err := checkWindow(r, r.Start, r.End, r.First, r.Last); err != nil {
 		return err
+	}
+	if r.MaxStale < 0 {
+		return invalid("request", r.String(), "max_stale must not be negative")
 	}
 	if err := r.Quality.Validate(); err != nil {
 		return err

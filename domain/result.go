@@ -32,6 +32,10 @@ type Result struct {
 	// not covered yet, Next is the start of that part, so that bars that arrive late are not missed. It is zero, which
 	// means the first stored bar, if the request has no Start and nothing is stored before its end.
 	Next time.Time `json:"next"`
+
+	// StaleFor is the age of the state that the result is of, where DataRequest.MaxStale allowed an older one because a
+	// store could not be asked. It is 0 otherwise.
+	StaleFor time.Duration `json:"stale_for_ns,omitempty"`
 }
 
 // QualityReport has the findings of the quality rules and the action of the policy.
@@ -50,7 +54,7 @@ type Origin struct {
 	Range Range     `json:"range"`           // that was read; to the end of the last bar if bars were resampled
 	Bars  int       `json:"bars"`            // number of bars of the result that open in Range
 
-	// Cached reports whether all bars came from a cache, without a read of the store. It is the only field that may
-	// differ between two results of the same request on the same data.
+	// Cached reports whether all bars came from a cache, without a read of the store. It and Result.StaleFor are the only
+	// fields that may differ between two results of the same request on the same data.
 	Cached bool `json:"cached"`
 }

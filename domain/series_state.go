@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sort"
+	"time"
 )
 
 // SeriesState is what a store has of a series at one instant, without the bars or ticks themselves. It is immutable.
@@ -19,6 +20,9 @@ type SeriesState struct {
 	// Tail has the nonces of some versions of the last of Blocks, its present one among them, at most MaxTail. Since each
 	// of these versions, rows were only added to the block, behind its last row. An empty Tail tells nothing.
 	Tail []uint64
+
+	// StaleFor is the age of the state where a cache yields an older one because the store could not be asked; else 0.
+	StaleFor time.Duration
 }
 
 // MaxTail is the maximum length of SeriesState.Tail.
@@ -94,7 +98,7 @@ func (s *SeriesState) WithBlocks(blocks []BlockState) *SeriesState {
 		return s
 	}
 
-	with := &SeriesState{Version: s.Version, Coverage: s.Coverage, Blocks: merged}
+	with := &SeriesState{Version: s.Version, Coverage: s.Coverage, Blocks: merged, StaleFor: s.StaleFor}
 	if last, found := s.LastBlock(); found && merged[len(merged)-1].Index == last.Index {
 		with.Tail = s.Tail
 	}

@@ -50,20 +50,21 @@ func (p CachedBars) Len() int { return p.Bars.Len() }
 
 // CachedReader reads bars through a cache. It is safe for concurrent use.
 type CachedReader interface {
-	// ReadCachedBars is BarReader.ReadBars with more information on each piece. It always yields a state.
-	ReadCachedBars(ctx context.Context, q BarQuery) Sequence[CachedBars]
+	// ReadCachedBars is BarReader.ReadBars with more information on each piece. It always yields a state. While the store
+	// cannot be asked, the state may be up to maxStale old, and says so; its bars must be in a cache.
+	ReadCachedBars(ctx context.Context, q BarQuery, maxStale time.Duration) Sequence[CachedBars]
 
-	// SeriesState returns the state of the query's series, which may be a lease old. It has the blocks of the query's
-	// range; with First or Last perhaps only some at that end.
-	SeriesState(ctx context.Context, q BarQuery) (*domain.SeriesState, error)
+	// SeriesState returns the state of the query's series, which may be a lease old, or up to maxStale while the store
+	// cannot be asked. It has the blocks of the query's range; with First or Last perhaps only some at that end.
+	SeriesState(ctx context.Context, q BarQuery, maxStale time.Duration) (*domain.SeriesState, error)
 
-	// LocalState returns the state of the series and true, or false if none is believed. It has some blocks, or none. It
-	// does not block.
-	LocalState(key domain.SeriesKey) (*domain.SeriesState, bool)
+	// LocalState returns the state of the series and true, or false if none is believed and none is younger than
+	// maxStale. It has some blocks, or none. It does not block.
+	LocalState(key domain.SeriesKey, maxStale time.Duration) (*domain.SeriesState, bool)
 
-	// LocalExtents returns the result of CoverageReader.Extents for one symbol and true, or false if none is believed. It
-	// does not block.
-	LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool)
+	// LocalExtents returns the result of CoverageReader.Extents for one symbol and true, or false if none is believed and
+	// none is younger than maxStale. It does not block.
+	LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]domain.Extent, bool)
 
 	// LocalBars appends the whole result of ReadCachedBars to buf and returns it with its state and true. It returns
 	// false, and no usable bars, if the result is not in the memory of this process. It does not block.

@@ -60,7 +60,7 @@ type StoreDiagnosis struct {
 	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
 }
 
-// CacheStats are the counters of the cache in front of a store, since it was created. A block is a unit of the cache, of
+// CacheStats are the counters of the cache in front of a store, since it was created. A block is a unit of the cache:
 // up to 4096 bars.
 type CacheStats struct {
 	// Disconnected means that the cache does not receive the hints of other processes. Until it does, their writes are
@@ -78,6 +78,7 @@ type CacheStats struct {
 	Bypassed     int64 `json:"bypassed"`      // queries that did not use the cache
 	Conflicts    int64 `json:"conflicts"`     // results discarded because of a concurrent write
 	WentBack     int64 `json:"went_back"`     // series whose version went back: the store lost writes
+	Stale        int64 `json:"stale"`         // results of an older state, because the store could not be asked
 	Prefetched   int64 `json:"prefetched"`    // blocks read ahead of queries
 	PrefetchHits int64 `json:"prefetch_hits"` // prefetched blocks that a query then used
 	Hints        int64 `json:"hints"`         // hints received: writes of other processes

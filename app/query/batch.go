@@ -112,6 +112,7 @@ func (b *batch) prefetch(ctx context.Context) {
 			continue
 		}
 
+		t.refresh(t.query.call.Store, t.query.key())
 		if t.mayBeDirect() {
 			queries[t.query.call.Store] = append(queries[t.query.call.Store], t.directQuery())
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/plan"
@@ -16,12 +17,13 @@ import (
 // extentSet is the coverage that the stores have of some symbols. Each store is queried once, when its coverage is
 // first needed. It is safe for concurrent use.
 type extentSet struct {
-	stores  access.Stores
-	symbols []domain.Symbol
-	subject fmt.Stringer                  // of the errors, where several requests share the set; else nil
-	bars    []storeExtents[domain.Extent] // by store
-	ticks   storeExtents[domain.TickExtent]
-	buf     [2]storeExtents[domain.Extent] // of bars, for as many stores as are usual
+	stores   access.Stores
+	symbols  []domain.Symbol
+	subject  fmt.Stringer                  // of the errors, where several requests share the set; else nil
+	maxStale time.Duration                 // of coverage from a cache while its store cannot be asked
+	bars     []storeExtents[domain.Extent] // by store
+	ticks    storeExtents[domain.TickExtent]
+	buf      [2]storeExtents[domain.Extent] // of bars, for as many stores as are usual
 }
 
 // storeExtents is the coverage of one store, ordered by symbol, or the error of reading it.
@@ -32,13 +34,25 @@ type storeExtents[E any] struct {
 	err     error
 }
 
-// fill sets the coverage, unless it was read before.
-func (k *storeExtents[E]) fill(extents []E) {
+// fill sets the coverage, if there is one, unless it was read before.
+func (k *storeExtents[E]) fill(extents []E, found bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.read {
+	if found && !k.read {
 		k.read, k.extents = true, extents
 	}
+}
+
+// replaceError sets the coverage, if there is one, in place of the error of reading it. It returns the error that is
+// left.
+func (k *storeExtents[E]) replaceError(extents []E, found bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if found {
+		k.extents, k.err = extents, nil
+	}
+
+	return k.err
 }
 
 // init makes a zero set one of the symbols.
@@ -54,14 +68,16 @@ func (x *extentSet) barExtents(
 	ctx context.Context, call *access.Call, s *access.Store, symbol domain.Symbol,
 ) ([]domain.Extent, error) {
 	kept := &x.bars[slices.Index(x.stores, s)]
-	if s.Cache != nil && len(x.symbols) == 1 {
-		if extents, local := s.Cache.LocalExtents(symbol); local {
-			kept.fill(extents)
-		}
+	isCached := s.Cache != nil && len(x.symbols) == 1
+	if isCached {
+		kept.fill(s.Cache.LocalExtents(symbol, 0))
 	}
 
 	read := extentReader[domain.Extent]{access.ReadExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }}
 	err := read.readInto(ctx, kept, x, call.For(s))
+	if isCached && err != nil && access.IsOutage(err) && ctx.Err() == nil {
+		err = kept.replaceError(s.Cache.LocalExtents(symbol, x.maxStale))
+	}
 
 	return read.ofSymbol(kept.extents, x, symbol), err
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
@@ -17,6 +18,7 @@ type result struct {
 	bars       int            // returned
 	origins    []domain.Origin
 	storeReads []plan.Read // queries that a store with a cache answered
+	staleFor   time.Duration
 }
 
 // record counts returned bars, which ascend from one call to the next.

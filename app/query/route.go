@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/plan"
@@ -89,11 +90,19 @@ func (t *task) visible() domain.Range { return t.query.grid().Align(t.query.wind
 
 // cachedState returns the state of the queried series as the cache of the preferred store has it.
 func (t *task) cachedState(ctx context.Context) (*domain.SeriesState, error) {
-	if state, ok := t.query.call.Store.Cache.LocalState(t.query.key()); ok {
+	store := t.query.call.Store
+	t.refresh(store, t.query.key())
+	if state, ok := store.Cache.LocalState(t.query.key(), 0); ok {
 		return state, nil
 	}
 
-	return access.Do(ctx, &t.query.call, readSeriesState, t.directQuery())
+	return access.Do(ctx, &t.query.call, readSeriesState, staleQuery{t.directQuery(), t.query.request.MaxStale})
+}
+
+// staleQuery is a query of a cache that may answer with an older state.
+type staleQuery struct {
+	query    ports.BarQuery
+	maxStale time.Duration
 }
 
 // directQuery returns the query of the direct route.
@@ -102,8 +111,8 @@ func (t *task) directQuery() ports.BarQuery {
 	return ports.BarQuery{Key: r.Key, Range: t.visible(), First: r.First, Last: r.Last}
 }
 
-func readSeriesState(ctx context.Context, s *access.Store, q ports.BarQuery) (*domain.SeriesState, error) {
-	return s.Cache.SeriesState(ctx, q)
+func readSeriesState(ctx context.Context, s *access.Store, q staleQuery) (*domain.SeriesState, error) {
+	return s.Cache.SeriesState(ctx, q.query, q.maxStale)
 }
 
 // takeDirectRoute takes the direct route if covered, which is a range of the coverage, allows it.
@@ -144,6 +153,9 @@ func (t *task) setDirectRoute(r domain.Range, narrowed bool) {
 func (t *task) choosePlannedRoute(ctx context.Context) error {
 	q, rt := &t.query, &t.route
 	rt.direct, rt.legs, rt.covered, rt.window = false, nil, nil, q.window
+	for _, s := range t.provider.stores {
+		t.refresh(s, q.key())
+	}
 	if !q.window.visible.Empty() {
 		p, err := t.extents.plan(ctx, q, q.window.visible, plan.Limits{Reads: plan.DefaultMaxReads})
 		if err != nil {

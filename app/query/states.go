@@ -40,6 +40,18 @@ func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey) *ac
 	return &s.series[len(s.series)-1].reads
 }
 
+// refresh makes the cache ask the store for the series, once for a request that wants it fresh.
+func (t *task) refresh(store *access.Store, key domain.SeriesKey) {
+	if !t.query.request.Fresh || store.Cache == nil {
+		return
+	}
+
+	if reads := t.states.continuity(store, key); !reads.Fresh {
+		reads.Fresh = true
+		store.Cache.Invalidate(key)
+	}
+}
+
 // checkState makes sure that the rows of a read belong to one state with all that the request read before, and that the
 // route still holds in it. It returns access.ErrStateChanged where they do not.
 func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery) error {
@@ -48,6 +60,7 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 		return t.checkStillCovered(ctx, call, read, q)
 	}
 
+	t.result.staleFor = max(t.result.staleFor, state.StaleFor)
 	state, err := t.states.continuity(call.Store, q.Key).Add(state, t.reading.rangeRead())
 	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged

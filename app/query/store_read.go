@@ -63,6 +63,7 @@ func (t *task) readCached(
 		return nil, call.Interrupted(ctx, nil)
 	}
 
+	t.refresh(call.Store, q.Key)
 	c, cache := &t.reading.collector, call.Store.Cache
 	local, state, ok := cache.LocalBars(t.reading.local[:0], q)
 	if ok {
@@ -91,7 +92,8 @@ func (t *task) readCached(
 func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []ports.CachedBars, err error) {
 	c := &t.reading.collector
 	if s.Cache != nil {
-		err = access.CollectSequence(c, s.Cache.ReadCachedBars(ctx, t.reading.query), access.SamePiece)
+		pieces := s.Cache.ReadCachedBars(ctx, t.reading.query, t.query.request.MaxStale)
+		err = access.CollectSequence(c, pieces, access.SamePiece)
 	} else {
 		err = access.CollectSequence(c, s.Bars.ReadBars(ctx, t.reading.query), access.AsPiece)
 	}

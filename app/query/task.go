@@ -40,6 +40,7 @@ func (p *Provider) newTask(op string, r domain.DataRequest, now time.Time) (*tas
 		return nil, t.query.call.Refuse(err)
 	}
 	t.ownExtents.init(p.stores, t.query.symbol[:])
+	t.ownExtents.maxStale = r.MaxStale
 	t.extents, t.states = &t.ownExtents, &t.ownStates
 
 	return t, nil
@@ -50,6 +51,7 @@ func (t *task) restart() *task {
 	again := &task{provider: t.provider, query: t.query}
 	again.query.call.Subject = &again.query.request.Key
 	again.ownExtents.init(t.provider.stores, again.query.symbol[:])
+	again.ownExtents.maxStale = t.query.request.MaxStale
 	again.extents, again.states = &again.ownExtents, &again.ownStates
 
 	return again
@@ -59,7 +61,10 @@ func (t *task) restart() *task {
 // states of the stored series.
 func (t *task) lastBefore(end time.Time) (*task, error) {
 	q := &t.query
-	r := domain.DataRequest{Key: q.key(), End: end, Last: 1, Quality: q.request.Quality, Resample: q.request.Resample}
+	r := domain.DataRequest{
+		Key: q.key(), End: end, Last: 1, Quality: q.request.Quality, Resample: q.request.Resample,
+		MaxStale: q.request.MaxStale,
+	}
 	before := &task{provider: t.provider, extents: t.extents, states: t.states}
 	if err := before.query.init(q.call.Op, r, q.now, t.provider); err != nil {
 		return nil, q.call.Refuse(err)
@@ -77,7 +82,7 @@ func (t *task) symbolIsCovered() bool {
 		return false
 	}
 
-	state, ok := s.Cache.LocalState(t.query.key())
+	state, ok := s.Cache.LocalState(t.query.key(), t.query.request.MaxStale)
 
 	return ok && len(state.Coverage) > 0
 }
@@ -147,6 +152,7 @@ func (t *task) finish() domain.Result {
 		Provenance: a.provenance(r, q.grid(), t.servedFromCache),
 		Now:        q.now,
 		Next:       w.next(r, uncovered, a.returned),
+		StaleFor:   a.staleFor,
 	}
 	result.Quality.Policy = q.request.Quality
 

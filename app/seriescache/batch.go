@@ -120,7 +120,7 @@ func (s *Store) readBatch(ctx context.Context, batch []batchEntry) (err error) {
 	var queries []ports.BarQuery
 	for _, e := range batch {
 		for _, run := range e.runs {
-			read := &runRead{store: s, key: e.reading.query.Key, layout: e.reading.layout, run: run, known: e.reading.state.Version}
+			read := e.reading.runRead(run)
 			reads, queries = append(reads, read), append(queries, read.query())
 		}
 	}

@@ -12,10 +12,10 @@
 // # A state is believed for a lease
 //
 // A state is believed for a lease, 2 s by default, from before it was asked for. Nothing but an answer of the store
-// renews a lease. A write through this Store, and a hint of another process, end it. So a process sees its own writes at
-// once, and those of other processes a lease after they were committed at the latest, also where hints are lost.
+// renews a lease. A write through this Store, and a hint of another process, end it. So a process sees its own writes
+// at once, and those of other processes a lease after they were committed at the latest, also where hints are lost.
 //
-//	           question sent                  answer, epoch as when it was sent
+//	          question sent                 answer, epoch as when it was sent
 //	unknown ------------------> asked ------------------------------------------> believed
 //	   ^                          |                                                  |
 //	   |   answer, epoch raised   |                                                  | lease is over:
@@ -26,7 +26,7 @@
 //
 // # Stores without versions
 //
-// Where a store keeps no versions, the package gives each series one of its own, which ends with the first change of the
-// coverage, a write through this Store, a hint, or its time, 300 s by default. Such versions mean nothing to other
-// processes, so that the blocks stay out of the shared cache.
+// Where a store keeps no versions, the package gives each series and its blocks versions of its own. They end with a
+// change of the coverage, a write through this Store, a hint, or their time, 300 s by default. They mean nothing to
+// other processes, so that the blocks stay out of the shared cache.
 package seriescache

@@ -55,17 +55,23 @@ func (l *leases[K, V]) isValid(sent, now time.Time) bool {
 
 // get returns the value of the key, and whether its lease is valid.
 func (l *leases[K, V]) get(key K) (value V, valid bool) {
+	value, _, valid = l.getWithAge(key)
+	return value, valid
+}
+
+// getWithAge also returns how long ago the value was asked for, by the clock that says it is longer.
+func (l *leases[K, V]) getWithAge(key K) (value V, age time.Duration, valid bool) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[key]
-	if e == nil {
-		return value, false
+	if e == nil || e.sent.IsZero() {
+		return value, 0, false
 	}
 
 	e.used = now
 
-	return e.value, l.isValid(e.sent, now)
+	return e.value, max(now.Sub(e.sent), now.Round(0).Sub(e.sent.Round(0))), l.isValid(e.sent, now)
 }
 
 // begin returns the ticket of a question that is sent after the call.

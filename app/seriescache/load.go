@@ -46,7 +46,7 @@ func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]ports
 
 	err := r.loadRuns(ctx, splitRuns(r.extendable(absent)), pieces)
 	if err == nil {
-		r.maybeReadAhead(absent) //nolint:contextcheck // it outlives the caller
+		r.maybeReadAhead(absent)
 	}
 
 	return pieces, err
@@ -64,7 +64,7 @@ func (r *reading) absentBlocks(blocks []domain.BlockState, pieces []ports.Cached
 
 		pieces[i] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
 		if !r.isAhead {
-			r.store.hit(key) //nolint:contextcheck // what it reads ahead outlives the caller
+			r.store.hit(key)
 		}
 	}
 
@@ -105,7 +105,7 @@ func (s *Store) loadShared(
 	return left
 }
 
-// extendable keeps the older bars only of a block that may be extended by them: its version is in the tail of the state.
+// extendable keeps the older bars only of a block that they may extend: their version is in the tail of the state.
 func (r *reading) extendable(absent []missing) []missing {
 	last, _ := r.state.LastBlock()
 	for i := range absent {
@@ -118,8 +118,8 @@ func (r *reading) extendable(absent []missing) []missing {
 	return absent
 }
 
-// splitRuns divides the missing blocks into runs that are read at once: neighbors among blocks, except that a block that
-// is extended is a run of its own.
+// splitRuns divides the missing blocks into runs that are read at once: neighbors, except that a block that is extended
+// is a run of its own.
 func splitRuns(absent []missing) [][]missing {
 	var runs [][]missing
 	for i, m := range absent {
@@ -179,8 +179,7 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 		from: run[0].Index, to: run[len(run)-1].Index + 1,
 	}
 	loaded, shared, err := s.runs.Do(ctx, key, func(ctx context.Context) (loadedRun, error) {
-		read := runRead{store: s, key: r.query.Key, layout: r.layout, run: run, known: r.state.Version}
-		return read.do(ctx)
+		return r.runRead(run).do(ctx)
 	})
 	switch {
 	case errors.Is(err, singleflight.ErrInterrupted):
@@ -212,6 +211,11 @@ type runRead struct {
 
 	state *domain.SeriesState // that came with the bars
 	parts [][]domain.Series   // by block of the run
+}
+
+// runRead returns a read of the run.
+func (r *reading) runRead(run []missing) *runRead {
+	return &runRead{store: r.store, key: r.query.Key, layout: r.layout, run: run, known: r.state.Version}
 }
 
 // do reads the blocks and puts them into the caches.
@@ -312,7 +316,8 @@ func (r *runRead) take(bars domain.Series, within domain.Range) error {
 		}
 	}
 	if taken < bars.Len() {
-		return r.broken(ports.ErrInternal, "the store returned bars outside of the query or of its own blocks: %s of %s", bars, within)
+		return r.broken(ports.ErrInternal, "the store returned bars outside of the query or of its own blocks: %s of %s",
+			bars, within)
 	}
 
 	return nil

@@ -3,8 +3,8 @@ package seriescache
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
@@ -33,7 +33,8 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 		return s.next.ReadBars(ctx, q)
 	}
 
-	pieces := s.read(ctx, q, s.next)
+	pieces := s.read(ctx, q, reading{bypass: s.next})
+
 	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		pieces(func(p ports.Piece[ports.CachedBars], err error) bool {
 			piece := ports.Piece[domain.Series]{Rows: p.Rows.Bars, State: p.State}
@@ -51,15 +52,18 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 
 // ReadCachedBars implements ports.CachedReader. Pieces share their bars with the cache. A range of more than MaxBlocks
 // comes from the store.
-func (s *Store) ReadCachedBars(ctx context.Context, q ports.BarQuery) ports.Sequence[ports.CachedBars] {
-	return s.read(ctx, q, s.source)
+func (s *Store) ReadCachedBars(
+	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
+) ports.Sequence[ports.CachedBars] {
+	return s.read(ctx, q, reading{bypass: s.source, maxStale: maxStale})
 }
 
-// read reads through the cache; a result that cannot come from there is read from bypass.
-func (s *Store) read(ctx context.Context, q ports.BarQuery, bypass ports.BarReader) ports.Sequence[ports.CachedBars] {
+// read reads through the cache, with the options of r.
+func (s *Store) read(ctx context.Context, q ports.BarQuery, r reading) ports.Sequence[ports.CachedBars] {
 	var used atomic.Bool
 	return func(yield func(ports.Piece[ports.CachedBars], error) bool) {
-		r := reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid), bypass: bypass, yield: yield}
+		r := r
+		r.store, r.query, r.layout, r.yield = s, q, domain.BarBlocks(q.Key.Grid), yield
 		switch {
 		case used.Swap(true):
 			r.fail(s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed))
@@ -77,7 +81,9 @@ type reading struct {
 	query  ports.BarQuery
 	layout domain.BlockLayout
 	bypass ports.BarReader // reads what does not come through the cache
-	yield  func(ports.Piece[ports.CachedBars], error) bool
+
+	maxStale time.Duration // age of a state that is allowed while the store cannot be asked
+	yield    func(ports.Piece[ports.CachedBars], error) bool
 
 	state   *domain.SeriesState // nil before it is known
 	given   domain.Range        // of the pieces that were yielded, in which nothing may change
@@ -199,9 +205,9 @@ func (r *reading) rest() domain.Range {
 // takeState takes the state of the series with the blocks of within and of what the query wants of the state, and makes
 // sure that nothing changed in what was yielded.
 func (r *reading) takeState(ctx context.Context, within domain.Range) error {
-	state, err := r.store.state(ctx, r.query.Key, within)
+	state, err := r.store.stateOrStale(ctx, r.query.Key, within, r.maxStale)
 	if other := r.query.State; err == nil && !other.Range.Empty() && state.Version != other.Known {
-		state, err = r.store.state(ctx, r.query.Key, within.Hull(other.Range))
+		state, err = r.store.stateOrStale(ctx, r.query.Key, within.Hull(other.Range), r.maxStale)
 	}
 	if err != nil {
 		return err
@@ -236,138 +242,6 @@ func (r *reading) give(ctx context.Context, pieces []ports.CachedBars) error {
 	}
 
 	return nil
-}
-
-// readLimited yields the first or last bars. It takes blocks from that end until they have as many bars.
-func (r *reading) readLimited(ctx context.Context) error {
-	var found []ports.CachedBars
-	need := max(r.query.First, r.query.Last)
-	for open, size := r.query.Range, int64(1); need > 0 && !open.Empty(); size *= 8 {
-		part, before := r.nearest(open, need, size), r.state
-		if err := r.takeState(ctx, part); err != nil {
-			return err
-		}
-		if size > 1 && r.state.Version != before.Version {
-			return access.ErrStateChanged // the blocks found so far are of the state before
-		}
-
-		blocks := r.state.BlocksWithin(r.layout, part)
-		for len(blocks) > 0 && need > 0 {
-			var next []domain.BlockState
-			next, blocks = r.takeBlocks(blocks, need)
-			pieces, err := r.load(ctx, next)
-			if err != nil {
-				return err
-			}
-
-			pieces, need = r.limit(pieces, need)
-			if r.query.Last > 0 {
-				pieces, found = found, pieces
-			}
-			found = append(found, pieces...)
-		}
-		if open = r.without(open, part); len(found) > r.store.cfg.MaxBlocks {
-			return errBypass
-		}
-	}
-
-	return r.give(ctx, found)
-}
-
-// nearestRange returns the range whose blocks are needed first: all, or those nearest to the end of First or Last.
-func (r *reading) nearestRange() domain.Range {
-	if need := max(r.query.First, r.query.Last); need > 0 {
-		return r.nearest(r.query.Range, need, 1)
-	}
-
-	return r.query.Range
-}
-
-// nearest returns the part of open at the end that is read first in which so many bars lie if no slot is empty, and size
-// blocks more.
-func (r *reading) nearest(open domain.Range, bars int, size int64) domain.Range {
-	start, end := open.Micros()
-	from, to := r.layout.Span(open)
-	slots := domain.Micros(r.query.Key.Grid.Frequency().Nominal().Microseconds()) * domain.Micros(bars)
-	if r.query.Last > 0 {
-		if slots < end-start {
-			from = max(from, r.layout.Index(end-slots)-size)
-		}
-	} else if slots < end-start {
-		to = min(to, r.layout.Index(start+slots)+1+size)
-	}
-
-	first, _ := r.layout.Bounds(from)
-	_, last := r.layout.Bounds(to - 1)
-
-	return domain.Range{Start: first.Time(), End: last.Time()}.Intersect(open)
-}
-
-// without returns what is left of open behind or before part, which lies at one end of it.
-func (r *reading) without(open, part domain.Range) domain.Range {
-	if r.query.Last > 0 {
-		open.End = part.Start
-	} else {
-		open.Start = part.End
-	}
-
-	return open
-}
-
-// takeBlocks returns the blocks from the end that is read first that have so many bars, and the others. A block that the
-// range cuts counts as empty, one of unknown rows as full.
-func (r *reading) takeBlocks(blocks []domain.BlockState, bars int) (taken, rest []domain.BlockState) {
-	n := 0
-	for ; n < len(blocks) && bars > 0; n++ {
-		b := blocks[n]
-		if r.query.Last > 0 {
-			b = blocks[len(blocks)-1-n]
-		}
-		start, end := r.layout.Bounds(b.Index)
-		switch whole := (domain.Range{Start: start.Time(), End: end.Time()}); {
-		case b.Rows == 0:
-			bars -= domain.MaxBlockBars
-		case r.query.Range.Covers(whole):
-			bars -= b.Rows
-		}
-	}
-
-	if r.query.Last > 0 {
-		return blocks[len(blocks)-n:], blocks[:len(blocks)-n]
-	}
-
-	return blocks[:n], blocks[n:]
-}
-
-// limit returns the first or last bars of the pieces that lie in the range, at most need, and how many more are needed.
-func (r *reading) limit(pieces []ports.CachedBars, need int) ([]ports.CachedBars, int) {
-	if r.query.Last > 0 {
-		slices.Reverse(pieces)
-	}
-	n := 0
-	for _, p := range pieces {
-		if p.Bars = limitBars(p.Bars.Clip(r.query.Range), need, r.query.Last > 0); p.Len() > 0 {
-			need -= p.Len()
-			pieces[n] = p
-			n++
-		}
-	}
-	pieces = pieces[:n]
-	if r.query.Last > 0 {
-		slices.Reverse(pieces)
-	}
-
-	return pieces, need
-}
-
-// limitBars returns the first bars, or the last ones, at most n.
-func limitBars(bars domain.Series, n int, last bool) domain.Series {
-	n = min(n, bars.Len())
-	if last {
-		return bars.Slice(bars.Len()-n, bars.Len())
-	}
-
-	return bars.Slice(0, n)
 }
 
 // readStore yields the rest of the result from the store, in one snapshot.

@@ -244,7 +244,7 @@ func TestPiecesTellWhatIsKnown(t *testing.T) {
 	s.put(t, wrong)
 	for _, cached := range []bool{false, true} {
 		var got []ports.CachedBars
-		for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 5_000))).Rows() {
+		for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 5_000)), 0).Rows() {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -390,7 +390,7 @@ func TestChangesDuringALongRead(t *testing.T) {
 			thinBlocks(t, s, blocks)
 			var failed error
 			b := domain.NewSeriesBuilder(key, 0)
-			for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 4_096*blocks))) {
+			for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 4_096*blocks)), 0) {
 				if failed = err; err != nil {
 					break
 				}

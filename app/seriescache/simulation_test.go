@@ -238,7 +238,7 @@ func (s *simulation) ask(p *process, q ports.BarQuery) (domain.Series, domain.Ve
 	}
 
 	var version domain.Version
-	for piece, err := range p.ReadCachedBars(s.t.Context(), q) {
+	for piece, err := range p.ReadCachedBars(s.t.Context(), q, 0) {
 		if err == nil {
 			err = b.AppendSeries(piece.Rows.Bars)
 		}

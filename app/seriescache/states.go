@@ -5,7 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
+	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -159,7 +161,7 @@ func (s *Store) record(key domain.SeriesKey, t ticket[knownState], answer knownS
 	}
 
 	s.states.finish(t, answer)
-	if !t.known || t.value.Version != answer.Version {
+	if t.known && t.value.Version != answer.Version {
 		s.extents.drop(key.Symbol) // they are of another version
 	}
 }
@@ -170,14 +172,51 @@ func wentBack(before, after domain.Version) bool {
 }
 
 // SeriesState implements ports.CachedReader.
-func (s *Store) SeriesState(ctx context.Context, q ports.BarQuery) (*domain.SeriesState, error) {
+func (s *Store) SeriesState(
+	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
+) (*domain.SeriesState, error) {
 	r := reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid)}
-	return s.state(ctx, q.Key, r.nearestRange())
+	return s.stateOrStale(ctx, q.Key, r.nearestRange(), maxStale)
 }
 
 // LocalState implements ports.CachedReader.
-func (s *Store) LocalState(key domain.SeriesKey) (*domain.SeriesState, bool) {
-	return s.localState(key, domain.Range{})
+func (s *Store) LocalState(key domain.SeriesKey, maxStale time.Duration) (*domain.SeriesState, bool) {
+	if state, ok := s.localState(key, domain.Range{}); ok {
+		return state, true
+	}
+
+	return s.staleState(key, domain.Range{}, maxStale)
+}
+
+// staleState returns the last known state of the series with the blocks of r, unless it is older than maxStale.
+func (s *Store) staleState(
+	key domain.SeriesKey, r domain.Range, maxStale time.Duration,
+) (*domain.SeriesState, bool) {
+	known, age, _ := s.states.getWithAge(key)
+	if !known.covers(r) || age > maxStale {
+		return nil, false
+	}
+
+	stale := *known.SeriesState
+	stale.StaleFor = age
+
+	return &stale, true
+}
+
+// stateOrStale is state, or an older one while the store cannot be asked.
+func (s *Store) stateOrStale(
+	ctx context.Context, key domain.SeriesKey, r domain.Range, maxStale time.Duration,
+) (*domain.SeriesState, error) {
+	state, err := s.state(ctx, key, r)
+	if err == nil || maxStale == 0 || ctx.Err() != nil || !access.IsOutage(err) {
+		return state, err
+	}
+	if stale, ok := s.staleState(key, r, maxStale); ok {
+		s.stats.stale.Add(1)
+		return stale, nil
+	}
+
+	return nil, err
 }
 
 // callerState returns the state as callers get it. The blocks of a store without versions are left out, because their
@@ -187,20 +226,22 @@ func (s *Store) callerState(state *domain.SeriesState) *domain.SeriesState {
 		return state
 	}
 
-	return &domain.SeriesState{Version: state.Version, Coverage: state.Coverage}
+	return &domain.SeriesState{Version: state.Version, Coverage: state.Coverage, StaleFor: state.StaleFor}
 }
 
 // seen ends the belief in another version than one that a read saw, so that no later read sees an older state.
 func (s *Store) seen(key domain.SeriesKey, version domain.Version) {
 	if known, _ := s.states.get(key); known.SeriesState != nil && known.Version != version {
-		s.Invalidate(key)
+		s.drop(key)
 	}
 }
 
 // Invalidate implements ports.CachedReader.
 func (s *Store) Invalidate(key domain.SeriesKey) {
-	s.states.drop(key)
-	s.extents.drop(key.Symbol)
+	if s.unversioned != nil {
+		s.unversioned.forgetSeries(key)
+	}
+	s.drop(key)
 }
 
 // changed follows a change of the bars or of the coverage in r, of which the store was not asked.
@@ -208,13 +249,18 @@ func (s *Store) changed(key domain.SeriesKey, r domain.Range) {
 	if s.unversioned != nil {
 		s.unversioned.forget(key, r)
 	}
-	s.Invalidate(key)
+	s.drop(key)
+}
+
+func (s *Store) drop(key domain.SeriesKey) {
+	s.states.drop(key)
+	s.extents.drop(key.Symbol)
 }
 
 // LocalExtents implements ports.CachedReader.
-func (s *Store) LocalExtents(symbol domain.Symbol) ([]domain.Extent, bool) {
-	extents, valid := s.extents.get(symbol)
-	return extents, valid
+func (s *Store) LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]domain.Extent, bool) {
+	extents, age, valid := s.extents.getWithAge(symbol)
+	return extents, valid || age > 0 && age <= maxStale
 }
 
 // Extents implements ports.CoverageReader. Coverage of given symbols is believed for a lease; that of every symbol is
@@ -228,7 +274,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	var all []domain.Extent
 	var missing []domain.Symbol
 	for _, symbol := range symbols {
-		if extents, ok := s.LocalExtents(symbol); ok {
+		if extents, ok := s.LocalExtents(symbol, 0); ok {
 			all = append(all, extents...)
 		} else {
 			missing = append(missing, symbol)

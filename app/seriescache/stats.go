@@ -10,7 +10,7 @@ import (
 type counters struct {
 	hits, sharedHits, misses, coalesced, tailReads, reads, bars, stateReads atomic.Int64
 	bypassed, conflicts, wentBack, prefetched, prefetchHits                 atomic.Int64
-	hints, hintsLost                                                        atomic.Int64
+	stale, hints, hintsLost                                                 atomic.Int64
 }
 
 // Stats implements ports.CachedReader.
@@ -22,6 +22,6 @@ func (s *Store) Stats() ports.CacheStats {
 		TailReads: c.tailReads.Load(), Reads: c.reads.Load(), Bars: c.bars.Load(), StateReads: c.stateReads.Load(),
 		Bypassed: c.bypassed.Load(), Conflicts: c.conflicts.Load(), WentBack: c.wentBack.Load(),
 		Prefetched: c.prefetched.Load(), PrefetchHits: c.prefetchHits.Load(),
-		Hints: c.hints.Load(), HintsLost: c.hintsLost.Load(),
+		Stale: c.stale.Load(), Hints: c.hints.Load(), HintsLost: c.hintsLost.Load(),
 	}
 }

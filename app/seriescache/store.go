@@ -116,7 +116,7 @@ func (s *Store) background(f func()) {
 // boundRead returns the context of a read that callers share: it ends after ReadTimeout, and with Close.
 func (s *Store) boundRead(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadTimeout)
-	stop := context.AfterFunc(s.closed, cancel) //nolint:contextcheck // Close ends the read, too
+	stop := context.AfterFunc(s.closed, cancel)
 	return ctx, func() {
 		stop()
 		cancel()

@@ -16,8 +16,8 @@ import (
 const maxChanges = 64
 
 // unversioned is a source over a store that keeps no versions. It gives each series and its blocks versions of its own.
-// That of a block ends when the coverage of the block changes, when the block is forgotten, or with its time. Its states
-// have a block of unknown rows wherever the store has coverage, declared or inferred. It is safe for concurrent use.
+// That of a block ends when the coverage of the block changes, when the block is forgotten, or with its time. A state
+// has a block of unknown rows wherever the store has coverage, declared or inferred. It is safe for concurrent use.
 type unversioned struct {
 	next ports.Store
 	ttl  time.Duration
@@ -64,6 +64,15 @@ func (u *unversioned) forget(key domain.SeriesKey, r domain.Range) {
 	from, to := domain.BarBlocks(key.Grid).Span(r)
 	if v.changes = append(v.changes, change{from, to, rand.Uint64()}); len(v.changes) > maxChanges {
 		*v = ownVersion{epoch: v.epoch}
+	}
+}
+
+// forgetSeries ends the versions of the series and of all its blocks.
+func (u *unversioned) forgetSeries(key domain.SeriesKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if v := u.versions[key]; v != nil {
+		*v = ownVersion{epoch: v.epoch + 1}
 	}
 }
 
@@ -121,7 +130,7 @@ func (u *unversioned) epochs(queries []ports.SeriesQuery) []uint64 {
 	return epochs
 }
 
-// version returns the version of a series whose coverage was read: the kept one where it is still right, else a new one.
+// version returns the version of a series whose coverage was read: the kept one if it is still right, else a new one.
 func (u *unversioned) version(key domain.SeriesKey, read ownVersion) ownVersion {
 	u.mu.Lock()
 	defer u.mu.Unlock()

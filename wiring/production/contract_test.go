@@ -64,9 +64,6 @@ func newRoutedStore(cache wiring.Cache) contract.Open {
 			if (s.Cache == nil) != cache.Disabled {
 				tb.Fatalf("%s has a cache: %t", s.Name, s.Cache != nil)
 			}
-			if s.Cache != nil {
-				waitUntilConnected(tb, s)
-			}
 		}
 
 		joined, err := app.New(sources, clock.NewSystem(), nil, app.Config{})
@@ -78,21 +75,6 @@ func newRoutedStore(cache wiring.Cache) contract.Open {
 			UnversionedBars: true,
 		}
 	}
-}
-
-// waitUntilConnected waits until the source receives invalidations, because its cache is not used before.
-func waitUntilConnected(tb testing.TB, s app.Source) {
-	tb.Helper()
-	const probe domain.Symbol = "HEARD/PROBE"
-	eventually(tb, "the cache of "+string(s.Name)+" is used", func() bool {
-		if _, err := s.Bars.Extents(tb.Context(), probe); err != nil {
-			tb.Fatal(err)
-		}
-
-		_, near := s.Cache.LocalExtents(probe)
-
-		return near
-	})
 }
 
 // catalog adapts the application's catalog to the port: the application rejects an invalid symbol, and the laws of the

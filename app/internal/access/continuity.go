@@ -15,6 +15,7 @@ var ErrStateChanged = fmt.Errorf("the data changed while it was read; repeat the
 // for one goroutine.
 type Continuity struct {
 	Layout domain.BlockLayout
+	Fresh  bool // the cache was told to ask the store
 
 	state *domain.SeriesState // of the last read, with the blocks of all that was read
 	read  domain.Range        // from the first to the last instant that was read

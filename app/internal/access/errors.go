@@ -154,3 +154,8 @@ func ValidateSymbols(symbols []domain.Symbol) error {
 
 	return errors.Join(faults...)
 }
+
+// IsOutage reports whether the error says that a store could not be asked, now.
+func IsOutage(err error) bool {
+	return errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrTimeout) || errors.Is(err, ports.ErrOverloaded)
+}
