@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -200,4 +201,40 @@ func collectStream(ctx context.Context, md *app.Service, r domain.DataRequest) (
 	collected.Series = bars
 
 	return collected, err
+}
+
+// lossy is a store that loses a bar of every read.
+type lossy struct{ *memory.Store }
+
+func (s lossy) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
+		for p, err := range s.Store.ReadBars(ctx, q) {
+			if p.State != nil && p.Rows.Len() > 0 {
+				p.Rows = p.Rows.Slice(1, p.Rows.Len())
+			}
+			if (err != nil || p.State != nil || p.Rows.Len() > 0) && !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestLostBarsAreCorruptData has a store with fewer bars than it counts, as after a dropped partition.
+func TestLostBarsAreCorruptData(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	bars := sound(t, 0, 600)
+	if _, err := store.WriteBars(t.Context(), bars, span(-5_000, 5_000)); err != nil {
+		t.Fatal(err)
+	}
+
+	md := over(t, clock.NewSimulated(at(6_000)), nil, app.Config{}, app.Source{Name: "test", Bars: lossy{store}, Catalog: store})
+	for _, r := range []domain.DataRequest{
+		{Key: key, Start: at(-5_000), End: at(5_000)}, {Key: key, Start: at(-5_000), End: at(5_000), Last: 1_000},
+	} {
+		_, err := md.Fetch(t.Context(), r)
+		if !errors.Is(err, ports.ErrCorruptData) || !strings.Contains(err.Error(), "the store counts 600") {
+			t.Errorf("%s: %v", r, err)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
@@ -61,12 +62,50 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 	}
 
 	t.result.staleFor = max(t.result.staleFor, state.StaleFor)
+	if call.Store.Cache == nil { // a cache counts the bars of each block that it reads
+		if err := t.checkCounts(call, state); err != nil {
+			return err
+		}
+	}
+
 	state, err := t.states.continuity(call.Store, q.Key).Add(state, t.reading.rangeRead())
 	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
 	}
 
 	return call.Conflict(err)
+}
+
+// checkCounts makes sure that every block that was read whole has as many bars as the store counts. A store that lost
+// bars, with a dropped partition for example, would else say that nothing traded there.
+func (t *task) checkCounts(call *access.Call, state *domain.SeriesState) error {
+	c, read := &t.reading.collector, t.reading.rangeRead()
+	layout := domain.BarBlocks(t.reading.query.Key.Grid)
+	pieces := c.Pieces
+	for _, b := range state.BlocksWithin(layout, read) {
+		start, end := layout.Bounds(b.Index)
+		block := domain.Range{Start: start.Time(), End: end.Time()}
+		if b.Rows == 0 || !read.Covers(block) {
+			continue
+		}
+
+		for len(pieces) > 0 && !pieces[0].Bars.Range().End.After(block.Start) {
+			pieces = pieces[1:]
+		}
+		bars := 0
+		for _, p := range pieces {
+			if !p.Bars.OpenTime(0).Before(block.End) {
+				break
+			}
+			bars += p.Bars.Clip(block).Len()
+		}
+		if bars != b.Rows {
+			return call.Fault(ports.ErrCorruptData, fmt.Errorf("the block from %s has %d bars, the store counts %d; "+
+				"import the range again", access.FormatTime(block.Start), bars, b.Rows))
+		}
+	}
+
+	return nil
 }
 
 // checkTickState makes sure that the coverage of ticks that the route relied on, which contains r, holds in the state
