@@ -132,7 +132,7 @@ func TestCorruptLawsNotice(t *testing.T) {
 		if err := l.check(t.Context(), planted); !errors.As(err, &na) {
 			t.Errorf("%s without a harness: got %v, want that it does not apply", l.name, err)
 		}
-		for _, d := range []Defect{Missing, NotFinite, OffGrid, Duplicate, Trades} { // the store returns bars nevertheless
+		for _, d := range []Defect{Missing, NotFinite, OffGrid, Duplicate, Trades, Lost} { // the store returns bars nevertheless
 			planted.Corrupt[d] = func(context.Context, domain.SeriesKey, time.Time) error { return nil }
 		}
 		if err := l.check(t.Context(), planted); err == nil || errors.As(err, &na) {

@@ -20,6 +20,7 @@ const (
 	Duplicate Defect = "duplicate"  // two bars have the same open time
 	Trades    Defect = "trades"     // the trade count is negative
 	TradeSize Defect = "trade_size" // the size of a trade is negative, or not a finite number
+	Lost      Defect = "lost"       // bars are gone, as with a dropped partition
 )
 
 // corruptLaws are the laws on stored bars that no Series can represent.
@@ -49,6 +50,52 @@ var corruptLaws = []law[Store]{
 		text:  "a bar of a negative trade count is ErrCorruptData with rule and key, never a bar",
 		check: corrupt(Trades, domain.RuleNegativeTradeCount),
 	},
+	{
+		name: "corrupt/lost_bars_are_healed",
+		text: "where bars are gone, the state counts more than there are, until a replacement or a deletion of the " +
+			"whole block; then it counts exactly",
+		check: checkLost,
+	},
+}
+
+// checkLost loses bars of a block, and heals it by a replacement, and then by a deletion.
+func checkLost(ctx context.Context, s Store) error {
+	plant := s.Corrupt[Lost]
+	if plant == nil {
+		return notApplicableError("the harness plants no defect " + string(Lost))
+	}
+
+	f, b := barStates(), bars(key, minutes(0), 10, 1)
+	whole := span(barStates().block(0, 0), barStates().block(1, 0))
+	counts := func(isHealed bool, want int) error {
+		rows, state, err := f.at(ctx, s, whole)
+		if err != nil {
+			return err
+		}
+		counted := 0
+		for _, block := range state.Blocks {
+			counted += block.Rows
+		}
+		if (counted == rows) != isHealed || isHealed && rows != want {
+			return fmt.Errorf("the state counts %d bars, and %d were read; healed: %t", counted, rows, isHealed)
+		}
+
+		return nil
+	}
+	lose := func() error { return plant(ctx, key, minutes(5)) }
+
+	return steps(
+		func() error { return write(ctx, s, b) },
+		lose,
+		func() error { return counts(false, 0) },
+		func() error { return second(s.Bars.ReplaceBars(ctx, b, whole)) },
+		func() error { return counts(true, b.Len()) },
+		lose,
+		func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), whole)) },
+		func() error { return counts(true, 0) },
+		func() error { return write(ctx, s, b) },
+		func() error { return counts(true, b.Len()) },
+	)
 }
 
 func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {

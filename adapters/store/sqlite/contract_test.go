@@ -47,6 +47,7 @@ func openForContract(tb testing.TB) contract.Store {
 			contract.Trades:    plantDefect(raw, negateTradeCount),
 			contract.Duplicate: plantDefect(raw, duplicateBar),
 			contract.TradeSize: plantDefect(raw, negateTradeSize),
+			contract.Lost:      plantDefect(raw, deleteChunk),
 		},
 	}
 }
@@ -194,6 +195,16 @@ func negateTradeCount(ctx context.Context, db *sql.DB, key domain.SeriesKey, at 
 	body := data[:len(data)-4]
 	data = binary.LittleEndian.AppendUint32(body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
 	_, err = db.ExecContext(ctx, `UPDATE chunks SET data = ? WHERE id = ?`, data, id)
+
+	return err
+}
+
+// deleteChunk deletes the chunk of the key.
+func deleteChunk(ctx context.Context, db *sql.DB, key domain.SeriesKey, _ time.Time) error {
+	id, _, err := onlyChunk(ctx, db, key)
+	if err == nil {
+		_, err = db.ExecContext(ctx, `DELETE FROM chunks WHERE id = ?`, id)
+	}
 
 	return err
 }

@@ -155,7 +155,7 @@ func (s *Store) readBlocks(ctx context.Context, tx snapshot, id int64, q stateQu
 type blockChanges struct {
 	layout domain.BlockLayout
 	added  map[int64]int      // by block: rows inserted less rows deleted
-	lost   map[int64]struct{} // blocks that lost rows of an unreadable chunk, which must be counted
+	lost   map[int64]struct{} // blocks whose rows must be counted, because nobody knows which are gone
 }
 
 func newBlockChanges(layout domain.BlockLayout) blockChanges {
@@ -183,6 +183,45 @@ func (c *blockChanges) lose(first, last domain.Micros) {
 		c.add([]int64{int64(start)}, 0)
 	}
 }
+
+// findMiscounted records the stored blocks of r, counted whole, that have other numbers of rows than the changes say: the
+// rows of some were deleted by another program.
+func (c *blockChanges) findMiscounted(
+	ctx context.Context, tx *sql.Tx, series int64, r domain.Range,
+	countRows func(ctx context.Context, start, end domain.Micros) (int, error),
+) error {
+	from, to := c.layout.Span(r)
+	blocks, err := queryAll(ctx, tx, (*blockRow).targets, selectBlocks, series, from, to)
+	if err != nil {
+		return err
+	}
+
+	for _, b := range blocks {
+		start, end := c.layout.Bounds(b.index)
+		if !r.Covers(domain.Range{Start: start.Time(), End: end.Time()}) {
+			continue
+		}
+
+		n, err := countRows(ctx, start, end)
+		if err != nil {
+			return fmt.Errorf("count block %d: %w", b.index, err)
+		}
+		if n != b.rows+c.added[b.index] {
+			c.lose(start, start)
+		}
+	}
+
+	return nil
+}
+
+// blockRow is a row of selectBlocks.
+type blockRow struct {
+	index           int64
+	rows            int
+	revision, nonce int64
+}
+
+func (r *blockRow) targets() []any { return []any{&r.index, &r.rows, &r.revision, &r.nonce} }
 
 // saveVersion gives the series its next version if a row or the coverage changed, and the changed blocks with it.
 // countRows returns how many rows a block has.

@@ -66,6 +66,9 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 			if err := w.replace(ctx, bars, r); err != nil {
 				return err
 			}
+			if err := w.blocks.findMiscounted(ctx, tx, series, r, w.countBars); err != nil {
+				return err
+			}
 
 			report = w.report
 			changed, err := replaceCoverage(ctx, tx, series, r, bars.Len())
