@@ -23,19 +23,24 @@ func (w *writer) changeCoverage(c change) (steps []step) {
 			next = append(next, r.Subtract([]domain.Range{c.r})...)
 		}
 	}
-	if slices.EqualFunc(w.coverage, next, domain.Range.Equal) {
-		return nil
+
+	var gone, starts, ends []time.Time
+	for _, old := range w.coverage {
+		if !slices.ContainsFunc(next, func(r domain.Range) bool { return r.Start.Equal(old.Start) }) {
+			gone = append(gone, old.Start)
+		}
+	}
+	for _, r := range next {
+		if !slices.ContainsFunc(w.coverage, r.Equal) {
+			starts, ends = append(starts, r.Start), append(ends, r.End)
+		}
 	}
 
-	if len(w.coverage) > 0 {
-		steps = append(steps, stepOf(deleteTouchingRanges, w.series.symbolID, w.series.id, c.r.Start, c.r.End))
+	if len(gone) > 0 {
+		steps = append(steps, stepOf(deleteRanges, w.series.symbolID, w.series.id, gone))
 	}
-	if len(next) > 0 {
-		starts, ends := make([]time.Time, len(next)), make([]time.Time, len(next))
-		for i, r := range next {
-			starts[i], ends[i] = r.Start, r.End
-		}
-		steps = append(steps, stepOf(insertRanges, w.series.symbolID, w.series.id, starts, ends))
+	if len(starts) > 0 {
+		steps = append(steps, stepOf(upsertRanges, w.series.symbolID, w.series.id, starts, ends))
 	}
 
 	return steps

@@ -506,15 +506,17 @@ JOIN marketdata.symbols y ON y.id = c.symbol_id`
 	selectTickExtents          = `SELECT symbol, kind, start_time, end_time` + joinSeries + ` WHERE grid = ''`
 	selectTickExtentsOfSymbols = selectTickExtents + ofSymbols
 
-	touchingRanges = ` FROM marketdata.coverage
-WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4`
+	selectTouchingRanges = `
+SELECT start_time, end_time FROM marketdata.coverage
+WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4 ORDER BY start_time`
 
-	selectTouchingRanges = `SELECT start_time, end_time` + touchingRanges + ` ORDER BY start_time`
-	deleteTouchingRanges = `DELETE` + touchingRanges
+	deleteRanges = `DELETE FROM marketdata.coverage WHERE symbol_id = $1 AND series_id = $2 AND start_time = ANY($3)`
 
-	insertRanges = `
+	// upsertRanges changes the end of a range in its place, because an append does only that.
+	upsertRanges = `
 INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
-SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time)`
+SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time)
+ON CONFLICT (symbol_id, series_id, start_time) DO UPDATE SET end_time = excluded.end_time`
 )
 
 // Sessions and the database.

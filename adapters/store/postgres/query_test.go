@@ -44,8 +44,8 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		"extents": {
 			{"selectExtents", selectExtents}, {"selectExtentsOfSymbols", selectExtentsOfSymbols},
 			{"selectTickExtents", selectTickExtents}, {"selectTickExtentsOfSymbols", selectTickExtentsOfSymbols},
-			{"selectTouchingRanges", selectTouchingRanges}, {"deleteTouchingRanges", deleteTouchingRanges},
-			{"insertRanges", insertRanges},
+			{"selectTouchingRanges", selectTouchingRanges}, {"deleteRanges", deleteRanges},
+			{"upsertRanges", upsertRanges},
 		},
 		"series": {
 			{"selectVersioned", selectVersioned}, {"selectSeries", selectSeries}, {"insertSeries", insertSeries},
