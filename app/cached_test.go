@@ -512,12 +512,12 @@ func TestExplainAsksTheServer(t *testing.T) {
 	}
 }
 
-// nowhere carries no invalidations: nobody can be heard.
+// nowhere carries no hints: nobody can be heard.
 type nowhere struct{}
 
-func (nowhere) Publish(context.Context, ...ports.Invalidation) error { return errors.New("nowhere") }
+func (nowhere) Publish(context.Context, ...ports.Hint) error { return errors.New("nowhere") }
 
-func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Hint, error], error) {
 	return nil, errors.New("nowhere")
 }
 

@@ -86,25 +86,22 @@ type CachedReader interface {
 	Stats() CacheStats
 }
 
-// Invalidation reports that the bars of a series changed in a range, and that the coverage of its symbol may have
-// changed.
-type Invalidation struct {
+// Hint tells that bars or coverage of a series changed in a range. It may be late or lost: it only lets a cache see
+// sooner what it sees anyway.
+type Hint struct {
 	Store domain.StoreName `json:"store"`
 	Key   domain.SeriesKey `json:"key"`
-	Range domain.Range     `json:"range"` // empty if only the coverage may have changed
-
-	// OutcomeUnknown means that the write returned an error but may still take effect.
-	OutcomeUnknown bool `json:"unsure,omitempty"`
+	Range domain.Range     `json:"range"`
 }
 
-// Invalidations publishes invalidations to other processes. It must be safe for concurrent use.
-type Invalidations interface {
+// Hints publishes hints to other processes. It must be safe for concurrent use.
+type Hints interface {
 	// Publish sends the changes to all subscribers in other processes. It returns an error if it cannot send them.
-	Publish(ctx context.Context, changes ...Invalidation) error
+	Publish(ctx context.Context, changes ...Hint) error
 
-	// Subscribe returns when the subscription is active. From then on the sequence yields every invalidation that other
+	// Subscribe returns when the subscription is active. From then on the sequence yields every hint that other
 	// processes publish, once, in the order of each publisher. It may leave out those published through the same value.
-	// The last pair is an error: that of ctx, or of a lost connection, in which case invalidations may be missing. The
+	// The last pair is an error: that of ctx, or of a lost connection, in which case hints may be missing. The
 	// sequence is single use, and stopping the iteration ends the subscription.
-	Subscribe(ctx context.Context) (iter.Seq2[Invalidation, error], error)
+	Subscribe(ctx context.Context) (iter.Seq2[Hint, error], error)
 }

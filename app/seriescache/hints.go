@@ -23,7 +23,7 @@ const (
 )
 
 // hint tells other processes of a write, soon. It does not wait.
-func (s *Store) hint(h ports.Invalidation) {
+func (s *Store) hint(h ports.Hint) {
 	if s.hints == nil {
 		return
 	}
@@ -48,8 +48,8 @@ func (s *Store) sendHints() {
 }
 
 // takePending returns first and the hints that wait behind it, one of each series.
-func (s *Store) takePending(first ports.Invalidation) []ports.Invalidation {
-	hints := []ports.Invalidation{first}
+func (s *Store) takePending(first ports.Hint) []ports.Hint {
+	hints := []ports.Hint{first}
 	places := map[domain.SeriesKey]int{first.Key: 0}
 	for {
 		select {
@@ -67,7 +67,7 @@ func (s *Store) takePending(first ports.Invalidation) []ports.Invalidation {
 	}
 }
 
-func (s *Store) sendTogether(hints []ports.Invalidation) {
+func (s *Store) sendTogether(hints []ports.Hint) {
 	ctx, cancel := context.WithTimeout(s.closed, hintTimeout)
 	defer cancel()
 	if err := s.hints.Publish(ctx, hints...); err != nil {
@@ -103,7 +103,7 @@ func (s *Store) Watch(ctx context.Context) error {
 }
 
 // apply applies the hints of one subscription, until its error.
-func (s *Store) apply(hints iter.Seq2[ports.Invalidation, error]) error {
+func (s *Store) apply(hints iter.Seq2[ports.Hint, error]) error {
 	s.disconnected.Store(false)
 	if s.unversioned != nil { // hints may have been lost, and there are no versions to tell
 		s.unversioned.forgetAll()

@@ -50,12 +50,12 @@ func (c *sharedMap) PutBlocks(_ context.Context, keys []ports.BlockKey, blocks [
 // bus carries hints between the caches of a test. Each hint takes delay, and is lost where loses says so.
 type bus struct {
 	mu    sync.Mutex
-	subs  []chan ports.Invalidation
+	subs  []chan ports.Hint
 	delay func() time.Duration
 	loses func() bool
 }
 
-func (b *bus) Publish(_ context.Context, hints ...ports.Invalidation) error {
+func (b *bus) Publish(_ context.Context, hints ...ports.Hint) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, sub := range b.subs {
@@ -75,13 +75,13 @@ func (b *bus) Publish(_ context.Context, hints ...ports.Invalidation) error {
 	return nil
 }
 
-func (b *bus) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+func (b *bus) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	sub := make(chan ports.Invalidation, 1_000)
+	sub := make(chan ports.Hint, 1_000)
 	b.subs = append(b.subs, sub)
 
-	return func(yield func(ports.Invalidation, error) bool) {
+	return func(yield func(ports.Hint, error) bool) {
 		for {
 			select {
 			case h := <-sub:
@@ -89,7 +89,7 @@ func (b *bus) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, erro
 					return
 				}
 			case <-ctx.Done():
-				yield(ports.Invalidation{}, ctx.Err())
+				yield(ports.Hint{}, ctx.Err())
 				return
 			}
 		}
@@ -152,9 +152,9 @@ func TestHintsEndALease(t *testing.T) {
 // nowhere carries no hints.
 type nowhere struct{}
 
-func (nowhere) Publish(context.Context, ...ports.Invalidation) error { return errors.New("nowhere") }
+func (nowhere) Publish(context.Context, ...ports.Hint) error { return errors.New("nowhere") }
 
-func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Hint, error], error) {
 	return nil, errors.New("nowhere")
 }
 

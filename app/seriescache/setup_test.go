@@ -144,7 +144,7 @@ type tester interface {
 type options struct {
 	seriescache.Config
 	shared      ports.SharedBlockCache
-	hints       ports.Invalidations
+	hints       ports.Hints
 	under       *counting // nil is a new store
 	clock       ports.Clock
 	store       source // nil is under

@@ -20,7 +20,7 @@ type Store struct {
 	source      source
 	unversioned *unversioned // source, where next keeps no versions; else nil
 	caches      Caches
-	hints       ports.Invalidations // nil sends none
+	hints       ports.Hints // nil sends none
 	clock       ports.Clock
 	cfg         Config // with defaults
 
@@ -36,7 +36,7 @@ type Store struct {
 	closing sync.RWMutex // held for reading while something starts in the background
 	running sync.WaitGroup
 
-	pending      chan ports.Invalidation // hints to be sent
+	pending      chan ports.Hint // hints to be sent
 	disconnected atomic.Bool             // Watch lost its subscription
 }
 
@@ -51,7 +51,7 @@ type Dependencies struct {
 	Store  ports.Store
 	States ports.StateReader // of Store; nil if it keeps no versions
 	Caches Caches
-	Hints  ports.Invalidations // nil where no other process writes
+	Hints  ports.Hints // nil where no other process writes
 	Clock  ports.Clock
 }
 
@@ -83,7 +83,7 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	s.extents = newLeases[domain.Symbol](lease, slices.Equal[[]domain.Extent])
 	s.questions.Go, s.runs.Go = s.background, s.background
 	s.prefetch.waiting = map[ports.BlockKey]struct{}{}
-	s.pending = make(chan ports.Invalidation, maxPendingHints)
+	s.pending = make(chan ports.Hint, maxPendingHints)
 	s.closed, s.close = context.WithCancel(context.Background())
 	if s.hints != nil {
 		s.background(s.sendHints)
@@ -163,5 +163,5 @@ func (s *Store) written(key domain.SeriesKey, r domain.Range) {
 	}
 
 	s.changed(key, r)
-	s.hint(ports.Invalidation{Store: s.cfg.Name, Key: key, Range: r})
+	s.hint(ports.Hint{Store: s.cfg.Name, Key: key, Range: r})
 }

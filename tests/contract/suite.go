@@ -198,7 +198,7 @@ func lawNames() []string {
 	for _, l := range clockLaws {
 		names = append(names, l.name)
 	}
-	for _, l := range invalidationLaws {
+	for _, l := range hintLaws {
 		names = append(names, l.name)
 	}
 	for _, l := range blockLaws {

@@ -217,7 +217,7 @@ func (a *act) write(t *rapid.T) error {
 	return a.remember(t.Context(), by, key, span)
 }
 
-// awaitWrites waits until both processes have received the invalidations of all writes.
+// awaitWrites waits until both processes have received the hints of all writes.
 func (a *act) awaitWrites(ctx context.Context) error {
 	if !a.pending {
 		return nil

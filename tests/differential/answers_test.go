@@ -45,7 +45,7 @@ func (a *act) drawRequest(t *rapid.T) domain.DataRequest {
 	return r
 }
 
-// fetch compares results of a process that has received the invalidation of every write, by each of the calls.
+// fetch compares results of a process that has received the hint of every write, by each of the calls.
 func (a *act) fetch(t *rapid.T) error {
 	p := a.processes[rapid.IntRange(0, 1).Draw(t, "process")]
 	requests := []domain.DataRequest{a.drawRequest(t)}

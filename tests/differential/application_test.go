@@ -17,7 +17,7 @@ const shortActs = 30
 
 // TestApplicationOnServers compares two processes, each the whole application as wired for production over PostgreSQL
 // and InfluxDB, with the model: an application without a cache over memory. When a process has received the
-// invalidation of a write, its results equal those of the model to the digit, with coverage, fills, quality report,
+// hint of a write, its results equal those of the model to the digit, with coverage, fills, quality report,
 // provenance and next page.
 func TestApplicationOnServers(t *testing.T) {
 	t.Parallel()

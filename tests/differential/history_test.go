@@ -101,7 +101,7 @@ func (a *act) remember(ctx context.Context, by int, key domain.SeriesKey, span d
 	return nil
 }
 
-// fetchEarly fetches from a process that may not have received the invalidations of the last writes of the other
+// fetchEarly fetches from a process that may not have received the hints of the last writes of the other
 // process. Each slot of the result is as in some version since the last barrier, or since the last write of the process
 // itself.
 func (a *act) fetchEarly(t *rapid.T) error {
@@ -136,7 +136,7 @@ func (a *act) fetchEarly(t *rapid.T) error {
 			}
 		}
 		if !known {
-			return fmt.Errorf("process %d, before it received all invalidations, %s: %s is %s; want one of %v",
+			return fmt.Errorf("process %d, before it received all hints, %s: %s is %s; want one of %v",
 				by, r, at, got, possible)
 		}
 	}

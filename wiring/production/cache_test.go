@@ -201,7 +201,7 @@ func TestListeningIsCut(t *testing.T) {
 	// The database refuses connections until both frequencies were checked, so a slow machine cannot fail the test.
 	allowConnections(t, cfg, false)
 	const cut = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
+		WHERE datname = current_database() AND application_name LIKE '%hints'`
 	var listeners int
 	err = conn.QueryRow(t.Context(), cut).Scan(&listeners)
 	if err != nil || listeners != 4 { // two stores in two processes

@@ -70,7 +70,7 @@ type layers struct {
 	opts     Options
 	caches   seriescache.Caches
 	clock    ports.Clock
-	hints    ports.Invalidations
+	hints    ports.Hints
 
 	stores []*seriescache.Store
 	err    error // the errors of addCache, joined
@@ -82,7 +82,7 @@ type layers struct {
 
 func newLayers(ctx context.Context, s settings, opts Options, b backends) *layers {
 	l := &layers{
-		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewInvalidations(b.postgres),
+		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {

@@ -12,7 +12,7 @@
 //	series.go, blocks.go                series, their locks, and the versions of their blocks
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
-//	invalidations.go                    invalidations between processes, through LISTEN and NOTIFY
+//	hints.go                    hints between processes, through LISTEN and NOTIFY
 //	explain.go, advice.go               plans of the server, and advice about them
 //	translate.go                        errors
 //

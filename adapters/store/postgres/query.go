@@ -556,12 +556,12 @@ const (
 	unlockMigrations = `SELECT pg_advisory_unlock(hashtextextended('marketdata migrations', 0))`
 )
 
-// The channel of invalidations. listenInvalidations turns idle_session_timeout off, because a listening session is idle
+// The channel of hints. listenHints turns idle_session_timeout off, because a listening session is idle
 // between notifications and the server would end it.
 const (
-	listenInvalidations = `SET idle_session_timeout = 0; LISTEN marketdata_invalidations`
-	notifyInvalidations = `
-SELECT count(pg_notify('marketdata_invalidations', payload)) FROM unnest($1::text[]) AS payload`
+	listenHints = `SET idle_session_timeout = 0; LISTEN marketdata_hints`
+	notifyHints = `
+SELECT count(pg_notify('marketdata_hints', payload)) FROM unnest($1::text[]) AS payload`
 )
 
 // Arguments of an explained read. EXPLAIN EXECUTE cannot bind values, and values written into the statement would let

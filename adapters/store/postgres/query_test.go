@@ -68,7 +68,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"begin", begin}, {"commit", commit}, {"rollback", rollback},
 			{"beginSnapshot", beginSnapshot},
 			{"lockMigrations", lockMigrations}, {"unlockMigrations", unlockMigrations},
-			{"listenInvalidations", listenInvalidations}, {"notifyInvalidations", notifyInvalidations},
+			{"listenHints", listenHints}, {"notifyHints", notifyHints},
 		},
 		"explain": {
 			{"setArguments", setArguments},

@@ -28,8 +28,8 @@ SELECT pg_advisory_lock(hashtextextended('marketdata migrations', 0));
 -- unlockMigrations
 SELECT pg_advisory_unlock(hashtextextended('marketdata migrations', 0));
 
--- listenInvalidations
-SET idle_session_timeout = 0; LISTEN marketdata_invalidations;
+-- listenHints
+SET idle_session_timeout = 0; LISTEN marketdata_hints;
 
--- notifyInvalidations
-SELECT count(pg_notify('marketdata_invalidations', payload)) FROM unnest($1::text[]) AS payload;
+-- notifyHints
+SELECT count(pg_notify('marketdata_hints', payload)) FROM unnest($1::text[]) AS payload;

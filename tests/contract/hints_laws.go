@@ -8,13 +8,13 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// invalidationLaws are the laws of ports.Invalidations.
-var invalidationLaws = []law[InvalidationsSubject]{
+// hintLaws are the laws of ports.Hints.
+var hintLaws = []law[HintsSubject]{
 	{
-		name: "invalidations/arrive_once_in_order",
+		name: "hints/arrive_once_in_order",
 		text: "changes that another process publishes after Subscribe returned arrive once each, in the order of " +
 			"the publisher",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				const n = 50
 				for i := range n {
@@ -34,11 +34,11 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/at_once",
+		name: "hints/at_once",
 		text: "a subscription is active when Subscribe returns: it receives changes published before the iteration " +
 			"begins",
 		race: true,
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			for i := range 10 {
 				sequence, err := s.Peers[0].Subscribe(ctx)
 				if err != nil {
@@ -60,9 +60,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/every_subscriber",
+		name: "hints/every_subscriber",
 		text: "every subscription receives the changes, in other processes and next to others in one process",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(first *subscription) error {
 				return listening(ctx, s.Peers[0], func(second *subscription) error {
 					return listening(ctx, s.Peers[1], func(third *subscription) error {
@@ -76,9 +76,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/own_may_be_left_out",
+		name: "hints/own_may_be_left_out",
 		text: "changes published through the same value arrive once or not at all, and those of others still arrive",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				return steps(
 					func() error { return s.Peers[0].Publish(ctx, change(0)) },
@@ -100,10 +100,10 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/many_in_one",
+		name: "hints/many_in_one",
 		text: "one Publish takes any number of changes: zero changes are no error and publish nothing; many arrive " +
 			"complete and in order, also equal ones",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			many := changes(0, 2000)
 			for range 500 {
 				many = append(many, change(0))
@@ -120,9 +120,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/every_sort",
+		name: "hints/every_sort",
 		text: "every store name, series and range arrives unchanged, even if a server could misread it",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				return steps(
 					func() error { return s.Peers[1].Publish(ctx, everySort()...) },
@@ -132,12 +132,12 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/impossible_symbol",
+		name: "hints/impossible_symbol",
 		text: "a text that is no symbol is refused or arrives as it was, and breaks nothing",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				for i, symbol := range impossible {
-					odd := ports.Invalidation{Store: "postgres", Key: minuteKey(symbol), Range: span(0, 1)}
+					odd := ports.Hint{Store: "postgres", Key: minuteKey(symbol), Range: span(0, 1)}
 					if s.Peers[1].Publish(ctx, odd) == nil {
 						if err := heard.wants(odd); err != nil {
 							return fmt.Errorf("the symbol %q: %w", symbol, err)
@@ -156,9 +156,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/concurrent_publishers",
+		name: "hints/concurrent_publishers",
 		text: "changes of concurrent publishers arrive once, in the order of each publisher",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			const publishers, each = 4, 50
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()
@@ -203,9 +203,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/done_context",
+		name: "hints/done_context",
 		text: "a call with a done context is an error that wraps the context's",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if err := s.Peers[0].Publish(gone, change(0)); !errors.Is(err, context.Canceled) {
@@ -219,10 +219,10 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/cancel_ends",
+		name: "hints/cancel_ends",
 		text: "when its context is cancelled, a subscription ends within 250 ms with an error that wraps the " +
 			"context's, and is freed",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return steps(
 				func() error { return endsInTime(ctx, s.Peers[0]) },
 				func() error { return s.wantHeld(ctx, 0) },
@@ -230,9 +230,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/cancel_before_ranging",
+		name: "hints/cancel_before_ranging",
 		text: "a subscription that was not ranged over ends with its context too, and then yields that error alone",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			waiting, cancel := context.WithCancel(ctx)
 			defer cancel()
 			return listening(waiting, s.Peers[0], func(heard *subscription) error {
@@ -255,10 +255,10 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/cut_is_an_error",
+		name: "hints/cut_is_an_error",
 		text: "a subscription whose connection is lost ends with an error that is not the context's, is freed, and " +
 			"another can follow",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			err := listening(ctx, s.Peers[0], func(heard *subscription) error {
 				if err := s.Peers[1].Publish(ctx, change(0)); err != nil {
 					return err
@@ -293,9 +293,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/break_frees",
+		name: "hints/break_frees",
 		text: "stopping an iteration ends the subscription, and no other",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(other *subscription) error {
 				err := listening(ctx, s.Peers[0], func(heard *subscription) error {
 					return steps(
@@ -315,9 +315,9 @@ var invalidationLaws = []law[InvalidationsSubject]{
 		},
 	},
 	{
-		name: "invalidations/single_use",
+		name: "hints/single_use",
 		text: "ranging over a subscription again yields an error",
-		check: func(ctx context.Context, s InvalidationsSubject) error {
+		check: func(ctx context.Context, s HintsSubject) error {
 			sequence, err := s.Peers[0].Subscribe(ctx)
 			if err != nil {
 				return err

@@ -14,9 +14,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// broken_invalidations_test.go has a wire that keeps every law of ports.Invalidations, and seeds faults into it.
+// broken_hints_test.go has a wire that keeps every law of ports.Hints, and seeds faults into it.
 
-// wire carries invalidations between the peers of one process.
+// wire carries hints between the peers of one process.
 type wire struct {
 	mu   sync.Mutex
 	subs []*wireSub
@@ -27,10 +27,10 @@ type wire struct {
 
 // wireFault is a set of faults.
 type wireFault struct {
-	alter   func(changes []ports.Invalidation) []ports.Invalidation // alters the changes of a Publish
-	publish func(ctx context.Context, changes []ports.Invalidation) error
+	alter   func(changes []ports.Hint) []ports.Hint // alters the changes of a Publish
+	publish func(ctx context.Context, changes []ports.Hint) error
 	sub     func(s *wireSub) // as it is made
-	wrap    func(iter.Seq2[ports.Invalidation, error]) iter.Seq2[ports.Invalidation, error]
+	wrap    func(iter.Seq2[ports.Hint, error]) iter.Seq2[ports.Hint, error]
 	own     int  // how often changes published through the same value arrive
 	late    bool // a subscription is active only when it is ranged over
 	leaks   bool // an ended subscription keeps its connection
@@ -42,7 +42,7 @@ type wireFault struct {
 // wireSub is one subscription.
 type wireSub struct {
 	peer  *wirePeer
-	queue []ports.Invalidation
+	queue []ports.Hint
 	err   error         // ends it, when the queue is empty
 	more  chan struct{} // has a place for one: the queue or err changed
 	open  bool
@@ -53,7 +53,7 @@ type wireSub struct {
 
 type wirePeer struct{ wire *wire }
 
-func (w *wire) hear(s *wireSub, changes ...ports.Invalidation) {
+func (w *wire) hear(s *wireSub, changes ...ports.Hint) {
 	s.queue = append(s.queue, changes...)
 	s.wake()
 }
@@ -75,7 +75,7 @@ func (w *wire) end(s *wireSub) {
 	w.subs = slices.DeleteFunc(w.subs, func(o *wireSub) bool { return o == s })
 }
 
-func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Invalidation) error {
+func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Hint) error {
 	w := p.wire
 	if w.publish != nil {
 		if err := w.publish(ctx, changes); err != nil {
@@ -104,7 +104,7 @@ func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Invalidation) e
 	return nil
 }
 
-func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], error) {
 	w := p.wire
 	if ctx.Err() != nil && !w.gone {
 		return nil, ctx.Err()
@@ -133,9 +133,9 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation,
 		stop = context.AfterFunc(ctx, func() { w.end(s) })
 	}
 	var used atomic.Bool
-	sequence := func(yield func(ports.Invalidation, error) bool) {
+	sequence := func(yield func(ports.Hint, error) bool) {
 		if used.Swap(true) {
-			yield(ports.Invalidation{}, errors.New("used"))
+			yield(ports.Hint{}, errors.New("used"))
 			return
 		}
 
@@ -153,10 +153,10 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation,
 	return sequence, nil
 }
 
-func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Invalidation, error) bool) {
+func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Hint, error) bool) {
 	for {
 		if ctx.Err() != nil {
-			yield(ports.Invalidation{}, ctx.Err())
+			yield(ports.Hint{}, ctx.Err())
 			return
 		}
 
@@ -170,7 +170,7 @@ func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Invalidati
 			}
 		}
 		if err != nil {
-			yield(ports.Invalidation{}, err)
+			yield(ports.Hint{}, err)
 			return
 		}
 		if len(queue) > 0 {
@@ -187,10 +187,10 @@ func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Invalidati
 	}
 }
 
-func openWire(f wireFault) InvalidationsSubject {
+func openWire(f wireFault) HintsSubject {
 	w := &wire{wireFault: f}
-	return InvalidationsSubject{
-		Peers: []ports.Invalidations{&wirePeer{w}, &wirePeer{w}, &wirePeer{w}},
+	return HintsSubject{
+		Peers: []ports.Hints{&wirePeer{w}, &wirePeer{w}, &wirePeer{w}},
 		Held: func(context.Context) (int, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -212,23 +212,23 @@ func openWire(f wireFault) InvalidationsSubject {
 	}
 }
 
-func TestInvalidations(t *testing.T) {
+func TestHints(t *testing.T) {
 	t.Parallel()
 	for name, own := range map[string]int{"own left out": 0, "own told": 1} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			Invalidations(t, func(testing.TB) InvalidationsSubject { return openWire(wireFault{own: own}) })
+			Hints(t, func(testing.TB) HintsSubject { return openWire(wireFault{own: own}) })
 		})
 	}
 }
 
-func altering(alter func([]ports.Invalidation) []ports.Invalidation) wireFault {
+func altering(alter func([]ports.Hint) []ports.Hint) wireFault {
 	return wireFault{alter: alter}
 }
 
 // each returns a function that alters every change.
-func each(alter func(c *ports.Invalidation)) wireFault {
-	return altering(func(changes []ports.Invalidation) []ports.Invalidation {
+func each(alter func(c *ports.Hint)) wireFault {
+	return altering(func(changes []ports.Hint) []ports.Hint {
 		for i := range changes {
 			alter(&changes[i])
 		}
@@ -238,13 +238,13 @@ func each(alter func(c *ports.Invalidation)) wireFault {
 
 // ending returns the sequence with its last pair altered.
 func ending(alter func(error) error) wireFault {
-	return wireFault{wrap: func(sequence iter.Seq2[ports.Invalidation, error]) iter.Seq2[ports.Invalidation, error] {
-		return func(yield func(ports.Invalidation, error) bool) {
+	return wireFault{wrap: func(sequence iter.Seq2[ports.Hint, error]) iter.Seq2[ports.Hint, error] {
+		return func(yield func(ports.Hint, error) bool) {
 			for change, err := range sequence {
 				if err != nil {
 					err = alter(err)
 				}
-				if err == nil && change == (ports.Invalidation{}) || !yield(change, err) {
+				if err == nil && change == (ports.Hint{}) || !yield(change, err) {
 					return
 				}
 			}
@@ -252,14 +252,14 @@ func ending(alter func(error) error) wireFault {
 	}}
 }
 
-func TestEveryInvalidationLawNoticesAFault(t *testing.T) {
+func TestEveryHintLawNoticesAFault(t *testing.T) {
 	t.Parallel()
 	noticed := map[string]bool{}
-	for _, f := range invalidationFaults {
+	for _, f := range hintFaults {
 		for _, name := range f.laws {
-			name = "invalidations/" + name
+			name = "hints/" + name
 			noticed[name] = true
-			i := slices.IndexFunc(invalidationLaws, func(l law[InvalidationsSubject]) bool { return l.name == name })
+			i := slices.IndexFunc(hintLaws, func(l law[HintsSubject]) bool { return l.name == name })
 			if i < 0 {
 				t.Errorf("%s: there is no law %s", f.name, name)
 				continue
@@ -271,49 +271,49 @@ func TestEveryInvalidationLawNoticesAFault(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*cancelTries*cancelLimit)
 				defer cancel()
 				for range 50 {
-					if invalidationLaws[i].check(ctx, openWire(f.wireFault)) != nil {
+					if hintLaws[i].check(ctx, openWire(f.wireFault)) != nil {
 						return
 					}
-					if !invalidationLaws[i].race {
+					if !hintLaws[i].race {
 						break
 					}
 				}
 
-				t.Errorf("the law does not notice: %s", invalidationLaws[i].text)
+				t.Errorf("the law does not notice: %s", hintLaws[i].text)
 			})
 		}
 	}
 
-	for _, l := range invalidationLaws {
+	for _, l := range hintLaws {
 		if !noticed[l.name] {
 			t.Errorf("no fault breaks %s", l.name)
 		}
 	}
 }
 
-var invalidationFaults = []struct {
+var hintFaults = []struct {
 	name string
 	wireFault
 	laws []string
 }{
-	{"everything comes twice", altering(func(changes []ports.Invalidation) []ports.Invalidation {
+	{"everything comes twice", altering(func(changes []ports.Hint) []ports.Hint {
 		return append(changes, changes...)
 	}), []string{"arrive_once_in_order", "own_may_be_left_out", "concurrent_publishers"}},
 	{"own come twice", wireFault{own: 2}, []string{"own_may_be_left_out"}},
-	{"the last comes first", altering(func(changes []ports.Invalidation) []ports.Invalidation {
+	{"the last comes first", altering(func(changes []ports.Hint) []ports.Hint {
 		slices.Reverse(changes)
 		return changes
 	}), []string{"many_in_one"}},
-	{"alike ones become one", altering(slices.Compact[[]ports.Invalidation]), []string{"many_in_one"}},
-	{"a message has an end", altering(func(changes []ports.Invalidation) []ports.Invalidation {
+	{"alike ones become one", altering(slices.Compact[[]ports.Hint]), []string{"many_in_one"}},
+	{"a message has an end", altering(func(changes []ports.Hint) []ports.Hint {
 		return changes[:min(len(changes), 100)]
 	}), []string{"many_in_one"}},
-	{"times are whole seconds", each(func(c *ports.Invalidation) {
+	{"times are whole seconds", each(func(c *ports.Hint) {
 		c.Range.Start = c.Range.Start.Truncate(1e9)
 	}), []string{"every_sort"}},
-	{"a zone is lost", each(func(c *ports.Invalidation) { c.Key.Grid = c.Key.Grid.Frequency().UTC() }), []string{"every_sort"}},
-	{"a kind is lost", each(func(c *ports.Invalidation) { c.Key.PriceType = domain.PriceTrade }), []string{"every_sort"}},
-	{"a strange symbol is altered", each(func(c *ports.Invalidation) {
+	{"a zone is lost", each(func(c *ports.Hint) { c.Key.Grid = c.Key.Grid.Frequency().UTC() }), []string{"every_sort"}},
+	{"a kind is lost", each(func(c *ports.Hint) { c.Key.PriceType = domain.PriceTrade }), []string{"every_sort"}},
+	{"a strange symbol is altered", each(func(c *ports.Hint) {
 		if c.Key.Symbol.Validate() != nil {
 			c.Key.Symbol = "BTC/USD"
 		}
@@ -321,7 +321,7 @@ var invalidationFaults = []struct {
 	{"a subscription stands later", wireFault{late: true}, []string{"at_once"}},
 	{"a process hears once", wireFault{onlyOne: true}, []string{"every_subscriber"}},
 	{"a done context is not looked at", wireFault{
-		publish: func(context.Context, []ports.Invalidation) error { return nil },
+		publish: func(context.Context, []ports.Hint) error { return nil },
 	}, []string{"done_context"}},
 	{"a done context is subscribed with", wireFault{gone: true}, []string{"done_context"}},
 	{"a cancelled wait goes on", wireFault{sub: func(s *wireSub) { s.slow = true }}, []string{"cancel_ends"}},

@@ -26,12 +26,12 @@ import (
 
 const (
 	selectListenerCount = `SELECT count(*) FROM pg_stat_activity
-		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
+		WHERE datname = current_database() AND application_name LIKE '%hints'`
 	terminateListeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE datname = current_database() AND application_name LIKE '%invalidations'`
+		WHERE datname = current_database() AND application_name LIKE '%hints'`
 )
 
-// openUnmigrated returns a store on a database as it is, because invalidations need no tables.
+// openUnmigrated returns a store on a database as it is, because hints need no tables.
 func openUnmigrated(tb testing.TB, dsn string) *postgres.Store {
 	tb.Helper()
 	s, closeStore, err := postgres.Open(tb.Context(), postgres.Config{
@@ -63,17 +63,17 @@ func countListeners(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 	return n, err
 }
 
-func TestInvalidationsContract(t *testing.T) {
+func TestHintsContract(t *testing.T) {
 	t.Parallel()
-	contract.Invalidations(t, func(tb testing.TB) contract.InvalidationsSubject {
+	contract.Hints(t, func(tb testing.TB) contract.HintsSubject {
 		dsn := servers.Postgres(tb)
 		observer := connect(tb, dsn)
-		var peers []ports.Invalidations
+		var peers []ports.Hints
 		for range 3 {
-			peers = append(peers, postgres.NewInvalidations(openUnmigrated(tb, dsn)))
+			peers = append(peers, postgres.NewHints(openUnmigrated(tb, dsn)))
 		}
 
-		return contract.InvalidationsSubject{
+		return contract.HintsSubject{
 			Peers: peers,
 			Held:  func(ctx context.Context) (int, error) { return countListeners(ctx, observer) },
 			Cut: func(ctx context.Context) error {
@@ -84,15 +84,15 @@ func TestInvalidationsContract(t *testing.T) {
 	})
 }
 
-// invalidation returns an invalidation of the store.
-func invalidation(store domain.StoreName) ports.Invalidation {
+// hint returns a hint of the store.
+func hint(store domain.StoreName) ports.Hint {
 	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
-	return ports.Invalidation{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
+	return ports.Hint{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
 		Range: domain.Range{Start: start, End: start.Add(time.Hour)}}
 }
 
-// firstInvalidation returns the first invalidation that a subscription yields.
-func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, error) bool)) ports.Invalidation {
+// firstHint returns the first hint that a subscription yields.
+func firstHint(t *testing.T, sequence func(func(ports.Hint, error) bool)) ports.Hint {
 	t.Helper()
 	for got, err := range sequence {
 		if err != nil {
@@ -103,12 +103,12 @@ func firstInvalidation(t *testing.T, sequence func(func(ports.Invalidation, erro
 
 	t.Fatal("the sequence ended without an error")
 
-	return ports.Invalidation{}
+	return ports.Hint{}
 }
 
-// TestInvalidationsOnCallersPool proves that a subscription works with a caller's pool of one connection, which stays
+// TestHintsOnCallersPool proves that a subscription works with a caller's pool of one connection, which stays
 // idle; that the pool's timeouts do not end it; and that the pool's hook provides the password.
-func TestInvalidationsOnCallersPool(t *testing.T) {
+func TestHintsOnCallersPool(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"simple_protocol", "cache_statement"} {
 		t.Run(mode, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestInvalidationsOnCallersPool(t *testing.T) {
 			}
 
 			defer closeStore()
-			subscription, err := postgres.NewInvalidations(s).Subscribe(t.Context())
+			subscription, err := postgres.NewHints(s).Subscribe(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,20 +159,20 @@ func TestInvalidationsOnCallersPool(t *testing.T) {
 				err := observer.QueryRow(t.Context(), `
 					SELECT coalesce(bool_and(state = 'idle' AND now() - state_change > '1 second'), false)
 					FROM pg_stat_activity
-					WHERE datname = current_database() AND application_name = 'host invalidations'`).Scan(&waited)
+					WHERE datname = current_database() AND application_name = 'host hints'`).Scan(&waited)
 				if err == nil && !waited {
 					err = errors.New("no subscription has waited that long")
 				}
 
 				return err
 			})
-			want := invalidation("postgres")
+			want := hint("postgres")
 			// Publish through another pool, because the server has ended the connections of this one.
-			if err := postgres.NewInvalidations(openUnmigrated(t, dsn)).Publish(t.Context(), want); err != nil {
+			if err := postgres.NewHints(openUnmigrated(t, dsn)).Publish(t.Context(), want); err != nil {
 				t.Fatal(err)
 			}
 
-			if got := firstInvalidation(t, subscription); got != want {
+			if got := firstHint(t, subscription); got != want {
 				t.Errorf("received %+v", got)
 			}
 			eventually(t, 10*time.Second, func() error {
@@ -191,8 +191,8 @@ func TestInvalidationsOnCallersPool(t *testing.T) {
 func TestForeignNotificationsAreSkipped(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	local := postgres.NewInvalidations(openUnmigrated(t, dsn))
-	remote := postgres.NewInvalidations(openUnmigrated(t, dsn))
+	local := postgres.NewHints(openUnmigrated(t, dsn))
+	remote := postgres.NewHints(openUnmigrated(t, dsn))
 	subscription, err := local.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -205,16 +205,16 @@ func TestForeignNotificationsAreSkipped(t *testing.T) {
 		`{"changes":[{"store":"s","key":{"symbol":"BTC","grid":"1m","kind":"trade"}}]}`, `{"from":"x","changes":[`,
 		strings.Repeat("x", 7999),
 	} {
-		const notify = `SELECT pg_notify('marketdata_invalidations', $1)`
+		const notify = `SELECT pg_notify('marketdata_hints', $1)`
 		if _, err := observer.Exec(t.Context(), notify, payload); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := remote.Publish(t.Context(), invalidation("postgres")); err != nil {
+	if err := remote.Publish(t.Context(), hint("postgres")); err != nil {
 		t.Fatal(err)
 	}
 
-	if got := firstInvalidation(t, subscription); got != invalidation("postgres") {
+	if got := firstHint(t, subscription); got != hint("postgres") {
 		t.Errorf("received %+v", got)
 	}
 }
@@ -224,32 +224,32 @@ func TestForeignNotificationsAreSkipped(t *testing.T) {
 func TestPublishRefuses(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	local := postgres.NewInvalidations(openUnmigrated(t, dsn))
-	remote := postgres.NewInvalidations(openUnmigrated(t, dsn))
-	otherDatabase := postgres.NewInvalidations(openUnmigrated(t, servers.Postgres(t)))
+	local := postgres.NewHints(openUnmigrated(t, dsn))
+	remote := postgres.NewHints(openUnmigrated(t, dsn))
+	otherDatabase := postgres.NewHints(openUnmigrated(t, servers.Postgres(t)))
 	subscription, err := local.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	late := invalidation("postgres")
+	late := hint("postgres")
 	late.Range.End = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
-	for name, change := range map[string]ports.Invalidation{
-		"no key": {Store: "postgres"}, "too long a name": invalidation(domain.StoreName(strings.Repeat("x", 8000))), "too late": late,
+	for name, change := range map[string]ports.Hint{
+		"no key": {Store: "postgres"}, "too long a name": hint(domain.StoreName(strings.Repeat("x", 8000))), "too late": late,
 	} {
-		err := remote.Publish(t.Context(), invalidation("refused"), change)
+		err := remote.Publish(t.Context(), hint("refused"), change)
 		if e := wantKind(t, err, ports.ErrInvalid); e.Op == "" || e.Store != postgres.Name {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
-	if err := otherDatabase.Publish(t.Context(), invalidation("elsewhere")); err != nil {
+	if err := otherDatabase.Publish(t.Context(), hint("elsewhere")); err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Publish(t.Context(), invalidation("postgres")); err != nil {
+	if err := remote.Publish(t.Context(), hint("postgres")); err != nil {
 		t.Fatal(err)
 	}
 
-	if got := firstInvalidation(t, subscription); got != invalidation("postgres") {
+	if got := firstHint(t, subscription); got != hint("postgres") {
 		t.Errorf("received %+v", got)
 	}
 }
@@ -349,7 +349,7 @@ func TestSubscribeVerifiesDelivery(t *testing.T) {
 	b.dropNotifications.Store(true)
 	dsn := servers.Postgres(t)
 	s := openUnmigrated(t, changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Host = b.address }))
-	_, err := postgres.NewInvalidations(s).Subscribe(t.Context())
+	_, err := postgres.NewHints(s).Subscribe(t.Context())
 	wantKind(t, err, ports.ErrUnavailable)
 	if errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "session mode") {
 		t.Error(err)
@@ -371,7 +371,7 @@ func TestSubscriptionDetectsSilentServer(t *testing.T) {
 	t.Parallel()
 	b := newProxy(t)
 	s := openUnmigrated(t, changeDSN(t, servers.Postgres(t), func(u *url.URL, _ url.Values) { u.Host = b.address }))
-	subscription, err := postgres.NewInvalidations(s).Subscribe(t.Context())
+	subscription, err := postgres.NewHints(s).Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,9 +405,9 @@ func TestSubscribeErrors(t *testing.T) {
 	}
 
 	defer closeStore()
-	n := postgres.NewInvalidations(s)
+	n := postgres.NewHints(s)
 	pool.Close()
-	if err := n.Publish(t.Context(), invalidation("postgres")); err == nil {
+	if err := n.Publish(t.Context(), hint("postgres")); err == nil {
 		t.Error("published without a pool")
 	}
 	_, err = n.Subscribe(t.Context())

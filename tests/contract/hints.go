@@ -12,9 +12,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// InvalidationsSubject is an implementation of ports.Invalidations, opened for one law.
-type InvalidationsSubject struct {
-	Peers []ports.Invalidations // at least three connected values, each for one process
+// HintsSubject is an implementation of ports.Hints, opened for one law.
+type HintsSubject struct {
+	Peers []ports.Hints // at least three connected values, each for one process
 
 	// Held returns the number of connections of the subscriptions of all peers.
 	Held func(ctx context.Context) (int, error)
@@ -23,20 +23,20 @@ type InvalidationsSubject struct {
 	Cut func(ctx context.Context) error
 }
 
-// Invalidations tests an implementation against every law of ports.Invalidations. open must return peers that share no
+// Hints tests an implementation against every law of ports.Hints. open must return peers that share no
 // state with those of other calls, register their closing with tb.Cleanup, and be safe for concurrent use.
-func Invalidations(t *testing.T, open func(tb testing.TB) InvalidationsSubject) {
+func Hints(t *testing.T, open func(tb testing.TB) HintsSubject) {
 	t.Helper()
-	run(t, invalidationLaws, Profile{}, open)
+	run(t, hintLaws, Profile{}, open)
 }
 
 // change returns the i-th of changes that all differ.
-func change(i int) ports.Invalidation {
-	return ports.Invalidation{Store: "postgres", Key: key, Range: span(i, i+1)}
+func change(i int) ports.Hint {
+	return ports.Hint{Store: "postgres", Key: key, Range: span(i, i+1)}
 }
 
-func changes(from, to int) []ports.Invalidation {
-	var list []ports.Invalidation
+func changes(from, to int) []ports.Hint {
+	var list []ports.Hint
 	for i := from; i < to; i++ {
 		list = append(list, change(i))
 	}
@@ -44,18 +44,18 @@ func changes(from, to int) []ports.Invalidation {
 	return list
 }
 
-func sameChange(a, b ports.Invalidation) bool {
+func sameChange(a, b ports.Hint) bool {
 	return a.Store == b.Store && a.Key == b.Key && a.Range.Equal(b.Range)
 }
 
 // subscription is a sequence that can be read step by step.
 type subscription struct {
-	next func() (ports.Invalidation, error, bool)
+	next func() (ports.Hint, error, bool)
 	stop func()
 }
 
 // subscribe subscribes a peer; the caller must stop the subscription.
-func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error) {
+func subscribe(ctx context.Context, p ports.Hints) (*subscription, error) {
 	heard, err := p.Subscribe(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -68,7 +68,7 @@ func subscribe(ctx context.Context, p ports.Invalidations) (*subscription, error
 }
 
 // wants fails unless these are the next changes.
-func (s *subscription) wants(want ...ports.Invalidation) error {
+func (s *subscription) wants(want ...ports.Hint) error {
 	for i, w := range want {
 		got, err, ok := s.next()
 		if !ok {
@@ -102,7 +102,7 @@ func (s *subscription) ends() (ended, fault error) {
 }
 
 // listening runs check on a subscription of the peer.
-func listening(ctx context.Context, p ports.Invalidations, check func(s *subscription) error) error {
+func listening(ctx context.Context, p ports.Hints, check func(s *subscription) error) error {
 	s, err := subscribe(ctx, p)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func listening(ctx context.Context, p ports.Invalidations, check func(s *subscri
 
 // wantHeld waits until the subscriptions have the given number of connections, because a server notices a closed
 // connection with a delay.
-func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
+func (s HintsSubject) wantHeld(ctx context.Context, want int) error {
 	const limit, pause = 10 * time.Second, 5 * time.Millisecond
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -134,7 +134,7 @@ func (s InvalidationsSubject) wantHeld(ctx context.Context, want int) error {
 }
 
 // endsInTime fails unless a waiting subscription ends in time, with the error of its context, after a cancellation.
-func endsInTime(ctx context.Context, p ports.Invalidations) error {
+func endsInTime(ctx context.Context, p ports.Hints) error {
 	var took time.Duration
 	for range cancelTries {
 		waiting, cancel := context.WithCancel(ctx)
@@ -165,10 +165,10 @@ func endsInTime(ctx context.Context, p ports.Invalidations) error {
 }
 
 // everySort returns changes of all kinds of series and ranges.
-func everySort() []ports.Invalidation {
-	var list []ports.Invalidation
+func everySort() []ports.Hint {
+	var list []ports.Hint
 	add := func(store domain.StoreName, k domain.SeriesKey, r domain.Range) {
-		list = append(list, ports.Invalidation{Store: store, Key: k, Range: r})
+		list = append(list, ports.Hint{Store: store, Key: k, Range: r})
 	}
 	for _, symbol := range hostile {
 		add("postgres", minuteKey(symbol), span(0, 1))
@@ -179,9 +179,7 @@ func everySort() []ports.Invalidation {
 		add("influx", domain.SeriesKey{Symbol: "BTC/USD", Grid: must(domain.NewGrid(domain.Day1, "America/New_York")), PriceType: kind}, always)
 	}
 
-	for _, unsure := range []bool{true, false} {
-		list = append(list, ports.Invalidation{Store: "postgres", Key: minuteKey("BTC/USD"), OutcomeUnknown: unsure}) // without a changed bar
-	}
+	add("postgres", minuteKey("BTC/USD"), domain.Range{}) // without a changed bar
 	micro := domain.Range{Start: start.Add(time.Microsecond), End: start.Add(2 * time.Microsecond)}
 	far := domain.Range{Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC)}
 	for _, store := range []domain.StoreName{"", "a \"store\"", `'; NOTIFY x; --`, "lager für $1 %s\n"} {

@@ -32,33 +32,33 @@ const (
 )
 
 const (
-	opPublish   = "publish invalidations"
-	opSubscribe = "subscribe to invalidations"
+	opPublish   = "publish hints"
+	opSubscribe = "subscribe to hints"
 )
 
-// Invalidations carries invalidations between the processes that use one database, through LISTEN and NOTIFY on the
-// channel marketdata_invalidations of the database. It needs neither a table nor a grant: every role that can connect
+// Hints carries hints between the processes that use one database, through LISTEN and NOTIFY on the
+// channel marketdata_hints of the database. It needs neither a table nor a grant: every role that can connect
 // can publish and subscribe. Notifications contain ranges of series, never bars. It is safe for concurrent use.
 //
 // Publish uses a connection of the store's pool. Each subscription has a connection of its own beside the pool, with
-// the pool's settings and an application_name that ends in "invalidations". Behind PgBouncer, that connection must be
+// the pool's settings and an application_name that ends in "hints". Behind PgBouncer, that connection must be
 // in session mode; Subscribe detects other modes.
-type Invalidations struct {
+type Hints struct {
 	store *Store
 	name  string // random; identifies the publisher of a notification
 }
 
-var _ ports.Invalidations = (*Invalidations)(nil)
+var _ ports.Hints = (*Hints)(nil)
 
-// NewInvalidations returns the Invalidations of a process. The caller must not close the store before it has ended the
+// NewHints returns the Hints of a process. The caller must not close the store before it has ended the
 // subscriptions, by their contexts.
-func NewInvalidations(s *Store) *Invalidations {
-	return &Invalidations{store: s, name: rand.Text()}
+func NewHints(s *Store) *Hints {
+	return &Hints{store: s, name: rand.Text()}
 }
 
-// Publish implements ports.Invalidations. It publishes all changes in one transaction, or none. An invalid key is
+// Publish implements ports.Hints. It publishes all changes in one transaction, or none. An invalid key is
 // ports.ErrInvalid.
-func (iv *Invalidations) Publish(ctx context.Context, changes ...ports.Invalidation) error {
+func (iv *Hints) Publish(ctx context.Context, changes ...ports.Hint) error {
 	payloads, err := encodeNotifications(iv.name, changes)
 	if err == nil && len(payloads) > 0 {
 		err = iv.notify(ctx, payloads)
@@ -69,21 +69,21 @@ func (iv *Invalidations) Publish(ctx context.Context, changes ...ports.Invalidat
 
 // notify sends the payloads in one transaction. It does not prepare the statement, because PgBouncer may refuse
 // prepared statements, which would hide the actual problem with LISTEN there.
-func (iv *Invalidations) notify(ctx context.Context, payloads []string) error {
+func (iv *Hints) notify(ctx context.Context, payloads []string) error {
 	return iv.store.withConn(ctx, func(conn *pgx.Conn) error {
 		stmtCtx, cancel := iv.store.withTimeout(ctx)
 		defer cancel()
-		_, err := conn.Exec(stmtCtx, notifyInvalidations, pgx.QueryExecModeExec, payloads)
+		_, err := conn.Exec(stmtCtx, notifyHints, pgx.QueryExecModeExec, payloads)
 		return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 	})
 }
 
-// Subscribe implements ports.Invalidations. The sequence leaves out the changes of this value. It fails within eight
+// Subscribe implements ports.Hints. The sequence leaves out the changes of this value. It fails within eight
 // seconds after the server stopped responding, even if the connection stays open. The consumer must keep reading,
 // because the server keeps a notification for all listeners until each of them has received it.
 //
 // A sequence that is never ranged over keeps its connection until ctx is done.
-func (iv *Invalidations) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalidation, error], error) {
+func (iv *Hints) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], error) {
 	conn, err := iv.openListener(ctx)
 	if err != nil {
 		return nil, translate(ctx, opSubscribe, "", err)
@@ -96,13 +96,13 @@ func (iv *Invalidations) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalid
 		}
 	})
 
-	return func(yield func(ports.Invalidation, error) bool) {
+	return func(yield func(ports.Hint, error) bool) {
 		if used.Swap(true) {
 			err := ctx.Err()
 			if err == nil {
 				err = errReused
 			}
-			yield(ports.Invalidation{}, translate(ctx, opSubscribe, "", err))
+			yield(ports.Hint{}, translate(ctx, opSubscribe, "", err))
 
 			return
 		}
@@ -112,7 +112,7 @@ func (iv *Invalidations) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalid
 		for {
 			changes, err := iv.receive(ctx, conn)
 			if err != nil {
-				yield(ports.Invalidation{}, translate(ctx, opSubscribe, "", err))
+				yield(ports.Hint{}, translate(ctx, opSubscribe, "", err))
 				return
 			}
 
@@ -129,7 +129,7 @@ func (iv *Invalidations) Subscribe(ctx context.Context) (iter.Seq2[ports.Invalid
 }
 
 // openListener returns a connection that verifiably receives the notifications of the pool's connections.
-func (iv *Invalidations) openListener(ctx context.Context) (*pgx.Conn, error) {
+func (iv *Hints) openListener(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := iv.connect(ctx)
 	if err != nil {
 		return nil, withPhase(ports.PhaseConnect, err)
@@ -143,7 +143,7 @@ func (iv *Invalidations) openListener(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // connect opens a connection beside the pool, with the pool's settings.
-func (iv *Invalidations) connect(ctx context.Context) (*pgx.Conn, error) {
+func (iv *Hints) connect(ctx context.Context) (*pgx.Conn, error) {
 	pool := iv.store.pool.Config()
 	config := pool.ConnConfig // a copy
 	ctx, cancel := context.WithTimeout(ctx, iv.store.cfg.ConnectTimeout)
@@ -154,7 +154,7 @@ func (iv *Invalidations) connect(ctx context.Context) (*pgx.Conn, error) {
 		}
 	}
 
-	name := config.RuntimeParams["application_name"] + " invalidations"
+	name := config.RuntimeParams["application_name"] + " hints"
 	config.RuntimeParams["application_name"] = strings.TrimSpace(name)
 	config.OnNotification = nil // the caller's handler would take the notifications
 	// No statement runs while the connection waits, so the end of a wait has nothing to cancel in the server.
@@ -167,15 +167,15 @@ func (iv *Invalidations) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // verifyDelivery makes the connection listen, publishes a notification through the pool and waits for it. A pooler that
 // assigns a session per transaction accepts LISTEN but delivers nothing.
-func (iv *Invalidations) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
+func (iv *Hints) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
 	deliveryCtx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
-	if _, err := conn.PgConn().Exec(deliveryCtx, listenInvalidations).ReadAll(); err != nil {
+	if _, err := conn.PgConn().Exec(deliveryCtx, listenHints).ReadAll(); err != nil {
 		return withPhase(ports.PhaseQuery, err)
 	}
 
 	token := rand.Text()
-	payload, err := json.Marshal(notification[ports.Invalidation]{From: iv.name, Proof: token})
+	payload, err := json.Marshal(notification[ports.Hint]{From: iv.name, Proof: token})
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (iv *Invalidations) verifyDelivery(ctx context.Context, conn *pgx.Conn) err
 }
 
 // receive waits for the next changes that another process publishes. It skips notifications that are not ours.
-func (iv *Invalidations) receive(ctx context.Context, conn *pgx.Conn) ([]ports.Invalidation, error) {
+func (iv *Hints) receive(ctx context.Context, conn *pgx.Conn) ([]ports.Hint, error) {
 	for {
 		received, err := waitForNotification(ctx, conn)
 		if err != nil {
@@ -256,7 +256,7 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// notification is the JSON of a payload. C is ports.Invalidation or its JSON.
+// notification is the JSON of a payload. C is ports.Hint or its JSON.
 type notification[C any] struct {
 	From    string `json:"from"`            // name of the publisher
 	Proof   string `json:"proof,omitempty"` // token of verifyDelivery
@@ -271,7 +271,7 @@ const (
 )
 
 // encodeNotifications splits the changes into payloads.
-func encodeNotifications(from string, changes []ports.Invalidation) (payloads []string, err error) {
+func encodeNotifications(from string, changes []ports.Hint) (payloads []string, err error) {
 	part := notification[json.RawMessage]{From: from}
 	free := changesBytes
 	flush := func() error {
@@ -304,7 +304,7 @@ func encodeNotifications(from string, changes []ports.Invalidation) (payloads []
 }
 
 // encodeChange returns the JSON of a change, and refuses one that no payload can contain.
-func encodeChange(change ports.Invalidation) ([]byte, error) {
+func encodeChange(change ports.Hint) ([]byte, error) {
 	if err := change.Key.Validate(); err != nil {
 		return nil, err
 	}
@@ -322,14 +322,14 @@ func encodeChange(change ports.Invalidation) ([]byte, error) {
 }
 
 // decodeNotification decodes a payload; ok is false if it is not one of ours.
-func decodeNotification(payload string) (n notification[ports.Invalidation], ok bool) {
+func decodeNotification(payload string) (n notification[ports.Hint], ok bool) {
 	if json.Unmarshal([]byte(payload), &n) != nil || n.From == "" {
-		return notification[ports.Invalidation]{}, false
+		return notification[ports.Hint]{}, false
 	}
 
 	for _, change := range n.Changes {
 		if change.Key.Validate() != nil {
-			return notification[ports.Invalidation]{}, false
+			return notification[ports.Hint]{}, false
 		}
 	}
 
