@@ -37,7 +37,7 @@ type Store struct {
 	running sync.WaitGroup
 
 	pending      chan ports.Hint // hints to be sent
-	disconnected atomic.Bool             // Watch lost its subscription
+	disconnected atomic.Bool     // Watch lost its subscription
 }
 
 // Caches are where blocks are kept.
