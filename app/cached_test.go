@@ -157,7 +157,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 				}
 
 				claim := domain.Range{Start: w.edges[at], End: w.edges[at+rapid.IntRange(1, 2).Draw(rt, "claim")]}
-				if _, err := cached.Ingest(rt.Context(), s, claim); err != nil && !errors.Is(err, ports.ErrInvalid) {
+				if _, err := cached.Ingest(rt.Context(), s, claim); err != nil && !errors.Is(err, ports.ErrNotClosed) {
 					rt.Fatal(err)
 				}
 			},

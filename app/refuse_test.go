@@ -79,19 +79,20 @@ func TestBadWritesCostNoCall(t *testing.T) {
 		bars  domain.Series
 		claim domain.Range
 		says  string
+		retry time.Time // at which a write is not early any more; zero for one that is wrong
 	}{
-		"no key":                {domain.Series{}, span(-9, -1), "symbol"},
-		"nothing to write":      {domain.EmptySeries(key), none, "no bar"},
-		"claim without an edge": {domain.EmptySeries(key), span(-1.5, -1.2), "no bar of 1m opens in"},
-		"claim backwards":       {sound(t, -3, -2), span(-1, -9), "swap"},
-		"claim too short":       {sound(t, -9, -2), span(-9, -5), "does not contain"},
-		"claim starts late":     {sound(t, -9, -2), span(-8.5, -1), "does not contain"},
-		"bar not over":          {sound(t, -3, 0), none, "closed by 2024-03-04T11:58:00Z"},
-		"bar not settled":       {sound(t, -9, -1), none, "settle time 2m0s"},
-		"claim beyond now":      {sound(t, -9, -5), span(-9, 1), "2024-03-04T12:01:00Z"},
-		"claim of a part slot":  {sound(t, -9, -5), span(-9, -1.5), "2024-03-04T11:59:00Z"},
-		"fatal rule":            {series(t, bar(-9), badBar(-8), bar(-7), badBar(-6)), none, "2 of 4 bars break a fatal rule"},
-		"before 1970":           {series(t, early), none, "time_out_of_bounds"},
+		"no key":                {domain.Series{}, span(-9, -1), "symbol", time.Time{}},
+		"nothing to write":      {domain.EmptySeries(key), none, "no bar", time.Time{}},
+		"claim without an edge": {domain.EmptySeries(key), span(-1.5, -1.2), "no bar of 1m opens in", time.Time{}},
+		"claim backwards":       {sound(t, -3, -2), span(-1, -9), "swap", time.Time{}},
+		"claim too short":       {sound(t, -9, -2), span(-9, -5), "does not contain", time.Time{}},
+		"claim starts late":     {sound(t, -9, -2), span(-8.5, -1), "does not contain", time.Time{}},
+		"bar not over":          {sound(t, -3, 0), none, "closed by 2024-03-04T11:58:00Z", at(2)},
+		"bar not settled":       {sound(t, -9, -1), none, "settle time 2m0s", at(1)},
+		"claim beyond now":      {sound(t, -9, -5), span(-9, 1), "2024-03-04T12:01:00Z", at(3)},
+		"claim of a part slot":  {sound(t, -9, -5), span(-9, -1.5), "2024-03-04T11:59:00Z", at(1)},
+		"fatal rule":            {series(t, bar(-9), badBar(-8), bar(-7), badBar(-6)), none, "2 of 4 bars break a fatal rule", time.Time{}},
+		"before 1970":           {series(t, early), none, "time_out_of_bounds", time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -102,8 +103,15 @@ func TestBadWritesCostNoCall(t *testing.T) {
 			}
 			_, replace := md.Replace(t.Context(), c.bars, c.claim)
 			for op, err := range map[string]error{"ingest": ingest, "replace": replace} {
-				if !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
-					t.Errorf("%s: got %v, want ErrInvalid that says %q", op, err, c.says)
+				kind, early := ports.ErrInvalid, (*ports.NotClosedError)(nil)
+				if !c.retry.IsZero() {
+					kind = ports.ErrNotClosed
+				}
+				if !errors.Is(err, kind) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%s: got %v, want %v that says %q", op, err, kind, c.says)
+				}
+				if isEarly := errors.As(err, &early); isEarly == c.retry.IsZero() || isEarly && !early.RetryAt.Equal(c.retry) {
+					t.Errorf("%s: got %v, want that it may be written at %s", op, err, c.retry)
 				}
 				if e := (*ports.Error)(nil); !errors.As(err, &e) || e.Op != op {
 					t.Errorf("%s: not a *ports.Error of it: %#v", op, err)
@@ -148,7 +156,11 @@ func TestBadTicksCostNoCall(t *testing.T) {
 		"replace quotes": second(md.ReplaceQuotes(t.Context(), quotes, span(-5, 0))),
 		"nothing":        second(md.ReplaceQuotes(t.Context(), quotes.Slice(0, 0), domain.Range{})),
 	} {
-		if !errors.Is(err, ports.ErrInvalid) || strings.Contains(err.Error(), "\n") {
+		kind := ports.ErrNotClosed
+		if op == "nothing" {
+			kind = ports.ErrInvalid
+		}
+		if !errors.Is(err, kind) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v", op, err)
 		}
 	}

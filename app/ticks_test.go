@@ -177,12 +177,12 @@ func TestTicksRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		at    time.Time
 		claim domain.Range
-		ok    bool
+		kind  error
 	}{
-		"settled":     {at: at(3.5), ok: true},
-		"not settled": {at: at(4.5)},
-		"claim":       {at: at(3.5), claim: span(3, 5)},
-		"not covered": {at: at(3.5), claim: span(1, 2)},
+		"settled":     {at: at(3.5)},
+		"not settled": {at: at(4.5), kind: ports.ErrNotClosed},
+		"claim":       {at: at(3.5), claim: span(3, 5), kind: ports.ErrNotClosed},
+		"not covered": {at: at(3.5), claim: span(1, 2), kind: ports.ErrInvalid},
 	} {
 		ticks, err := domain.NewTicks(key.Symbol, trade(c.at, 0))
 		if err != nil {
@@ -190,7 +190,7 @@ func TestTicksRefused(t *testing.T) {
 		}
 
 		_, err = md.IngestTrades(t.Context(), ticks, c.claim)
-		if c.ok != (err == nil) || !c.ok && !errors.Is(err, ports.ErrInvalid) {
+		if !errors.Is(err, c.kind) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

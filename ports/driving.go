@@ -102,8 +102,8 @@ type StoreTickExtent struct {
 // Ingestor writes bars, trades and quotes, for importers and live recorders. It is safe for concurrent use.
 type Ingestor interface {
 	// Ingest writes the bars and declares that coverage, which must contain them, is complete. It rejects the bars before
-	// any input or output if one violates a fatal quality rule, or if a bar or the coverage ends later than the clock's
-	// now minus the settle time.
+	// any input or output if one violates a fatal quality rule, or with ErrNotClosed if a bar or the coverage ends later
+	// than the clock's now minus the settle time.
 	Ingest(ctx context.Context, bars domain.Series, coverage domain.Range) (WriteReport, error)
 
 	// Replace replaces all stored bars of the key in r by the bars, and declares that r is complete. An empty Series

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -11,6 +12,7 @@ import (
 // The kinds of failure. A caller must test the kind with errors.Is, because messages may change.
 var (
 	ErrInvalid     = domain.ErrInvalid               // the request is invalid; nothing was read or written
+	ErrNotClosed   = errors.New("not closed yet")    // rows are early, see NotClosedError; nothing was written
 	ErrNotFound    = errors.New("not found")         // no catalog has the symbol
 	ErrTooLarge    = errors.New("too large")         // the request or its result exceeds a limit
 	ErrTimeout     = errors.New("timeout")           // a deadline passed; Phase says where
@@ -25,6 +27,19 @@ var (
 	ErrIncomplete  = errors.New("incomplete answer") // the result may be incomplete
 	ErrInternal    = errors.New("internal")          // a bug of this program or of an adapter
 )
+
+// NotClosedError says from when on a write is not early any more. Its kind is ErrNotClosed.
+type NotClosedError struct {
+	RetryAt time.Time // by the business clock
+}
+
+// Error returns when to write again.
+func (e *NotClosedError) Error() string {
+	return ErrNotClosed.Error() + ", write again at " + e.RetryAt.UTC().Format(time.RFC3339Nano)
+}
+
+// Unwrap returns ErrNotClosed.
+func (e *NotClosedError) Unwrap() error { return ErrNotClosed }
 
 // Phase is the part of a store call in which a deadline passed.
 type Phase string

@@ -32,9 +32,9 @@ func New(
 
 // Ingest writes the bars and declares that coverage, which must contain them, is complete: where it has no bar, nothing
 // traded. A zero coverage is the range from the first bar to the end of the last. Both ends of the coverage are moved
-// up to an edge of the grid. The batch is refused as a whole where a bar breaks a fatal quality rule, or where the
-// coverage ends later than the clock's now less the settle time. After an error of the store the same batch may be
-// ingested again.
+// up to an edge of the grid. The batch is refused as a whole where a bar breaks a fatal quality rule, and with
+// ErrNotClosed where the coverage ends later than the clock's now less the settle time; a *ports.NotClosedError says
+// when to write again. After an error of the store the same batch may be ingested again.
 func (i *Ingester) Ingest(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	if coverage == (domain.Range{}) {
 		coverage = bars.Range()
@@ -145,8 +145,9 @@ func (i *Ingester) checkClosed(e access.Edges, rows, coverage domain.Range, now 
 
 	if latest := now.Add(-i.settle); coverage.End.After(latest) {
 		return fmt.Errorf("the range ends at %s, but only rows that closed by %s may be written (now %s, settle time %s); "+
-			"write up to %s, and the rest once it is closed: %w", access.FormatTime(coverage.End), access.FormatTime(latest),
-			access.FormatTime(now), i.settle, access.FormatTime(e.Floor(latest)), ports.ErrInvalid)
+			"write up to %s, and the rest later: %w", access.FormatTime(coverage.End), access.FormatTime(latest),
+			access.FormatTime(now), i.settle, access.FormatTime(e.Floor(latest)),
+			&ports.NotClosedError{RetryAt: coverage.End.Add(i.settle)})
 	}
 
 	return nil

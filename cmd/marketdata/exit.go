@@ -53,6 +53,7 @@ func exitCode(err error) int {
 		{ports.ErrPermission, exitForbidden},
 		{ports.ErrSchema, exitForbidden},
 		{ports.ErrInvalid, exitInvalid},
+		{ports.ErrNotClosed, exitInvalid},
 	} {
 		if errors.Is(err, of.kind) {
 			return of.code

@@ -203,7 +203,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 		for _, f := range []domain.Frequency{domain.Minute1, domain.Hour1} {
 			s := bars(t, "BTC/USD", f)
 			_, err := md.Ingest(t.Context(), s, domain.Range{})
-			if late := f == domain.Hour1; late != errors.Is(err, ports.ErrInvalid) { // not closed at the clock of Options
+			if late := f == domain.Hour1; late != errors.Is(err, ports.ErrNotClosed) { // not closed at the clock of Options
 				t.Errorf("%s: %v", f, err)
 			}
 		}

@@ -25,12 +25,14 @@ func (e *limitError) Error() string {
 // Unwrap returns context.DeadlineExceeded.
 func (e *limitError) Unwrap() error { return context.DeadlineExceeded }
 
-// Refusal returns the error of an operation that is refused before any I/O. Its kind is ErrTooLarge where cause wraps
-// that, else ErrInvalid.
+// Refusal returns the error of an operation that is refused before any I/O. Its kind is ErrTooLarge or ErrNotClosed
+// where cause wraps that, else ErrInvalid.
 func Refusal(op, subject string, cause error) error {
 	kind := ports.ErrInvalid
-	if errors.Is(cause, ports.ErrTooLarge) {
-		kind = ports.ErrTooLarge
+	for _, other := range [...]error{ports.ErrTooLarge, ports.ErrNotClosed} {
+		if errors.Is(cause, other) {
+			kind = other
+		}
 	}
 
 	return &ports.Error{Kind: kind, Op: op, Subject: subject, Err: cause}
@@ -104,7 +106,7 @@ func (c *Call) Interrupted(ctx context.Context, err error) error {
 
 // kinds lists the kinds of failure that a store may report.
 var kinds = [...]error{
-	ports.ErrInvalid, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled, ports.ErrUnavailable,
+	ports.ErrInvalid, ports.ErrNotClosed, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled, ports.ErrUnavailable,
 	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrConflict,
 	ports.ErrIncomplete, ports.ErrInternal,
 }
