@@ -106,7 +106,8 @@ func (c *Call) Interrupted(ctx context.Context, err error) error {
 
 // kinds lists the kinds of failure that a store may report.
 var kinds = [...]error{
-	ports.ErrInvalid, ports.ErrNotClosed, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled, ports.ErrUnavailable,
+	ports.ErrInvalid, ports.ErrNotClosed, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled,
+	ports.ErrUnavailable,
 	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrConflict,
 	ports.ErrIncomplete, ports.ErrInternal,
 }
