@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
 // feed reads one series in order, Config.ChunkBars bars at a time. It reads each such chunk to its end at once, because
-// a hundred open reads would occupy a hundred connections. A feed is for one goroutine.
+// a hundred open reads would occupy a hundred connections. All chunks are of one state of the series, where the store
+// keeps versions; else the read is ErrConflict. A feed is for one goroutine.
 type feed struct {
 	op        string
 	store     ports.BarReader
@@ -19,15 +21,17 @@ type feed struct {
 	validator *domain.Validator
 	quality   domain.QualityReport
 
-	rest   domain.Range    // not read yet
-	pieces []domain.Series // read, and after piece
-	piece  domain.Series   // the current piece, without the bars already used
+	reads  access.Continuity // holds all chunks to one state of the series
+	rest   domain.Range      // not read yet
+	pieces []domain.Series   // read, and after piece
+	piece  domain.Series     // the current piece, without the bars already used
 }
 
 // newFeed returns a feed of the bars of key that open in r. op is the operation that its errors name.
 func newFeed(op string, store ports.BarReader, key domain.SeriesKey, r domain.Range, cfg Config) *feed {
 	return &feed{
 		op: op, store: store, key: key, cfg: cfg, rest: r,
+		reads: access.Continuity{Layout: domain.BarBlocks(key.Grid)},
 		// The validator's now is after the last bar's end, because the feed validates ahead of the replay's clock.
 		validator: domain.NewValidator(r, key.Grid.Next(r.End)),
 		quality:   domain.QualityReport{Policy: cfg.Quality},
@@ -75,12 +79,18 @@ func (f *feed) seek(ctx context.Context, t time.Time) (bool, error) {
 // feed still stands before the chunk.
 func (f *feed) readChunk(ctx context.Context) error {
 	var pieces []domain.Series
+	var state *domain.SeriesState // nil where the store keeps no versions
 	rest, bars := f.rest, 0
-	for piece, err := range f.store.ReadBars(ctx, ports.BarQuery{Key: f.key, Range: rest, First: f.cfg.ChunkBars}).Rows() {
+	q := ports.BarQuery{Key: f.key, Range: rest, First: f.cfg.ChunkBars, State: f.reads.Query()}
+	for read, err := range f.store.ReadBars(ctx, q) {
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", f.op, f.key, err)
 		}
+		if read.State != nil {
+			state = read.State
+		}
 
+		piece := read.Rows
 		n := piece.Len()
 		if n == 0 {
 			continue
@@ -103,9 +113,24 @@ func (f *feed) readChunk(ctx context.Context) error {
 	}
 
 	if bars < f.cfg.ChunkBars {
-		rest = domain.Range{}
+		rest = domain.Range{Start: rest.End, End: rest.End}
+	}
+	if err := f.checkState(state, domain.Range{Start: f.rest.Start, End: rest.Start}); err != nil {
+		return err
 	}
 	f.rest, f.pieces = rest, pieces
+
+	return nil
+}
+
+// checkState makes sure that a read of r saw the state of the series that the chunks before are of.
+func (f *feed) checkState(state *domain.SeriesState, r domain.Range) error {
+	if state == nil {
+		return nil
+	}
+	if _, err := f.reads.Add(state, r); err != nil {
+		return f.newError(ports.ErrConflict, err)
+	}
 
 	return nil
 }

@@ -609,3 +609,69 @@ func TestNoAllocationABar(t *testing.T) {
 		t.Errorf("%g allocations for 1500 bars, %g for 15000", few, many)
 	}
 }
+
+// TestReplayIsOfOneState writes while a replay is under way: bars that were played must not change, later blocks may.
+func TestReplayIsOfOneState(t *testing.T) {
+	t.Parallel()
+	const blocks = 3
+	for name, c := range map[string]struct {
+		minute   int // that is written during the replay
+		conflict bool
+	}{"played": {0, true}, "to be played": {blocks*domain.MaxBlockBars - 1, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, k := memory.New(), key("AAA/USD", "1m")
+			start, _ := domain.BarBlocks(k.Grid).Bounds(domain.BarBlocks(k.Grid).Index(domain.MicrosFloor(noon)))
+			bars := minuteBars(t, k, start.Time(), blocks*domain.MaxBlockBars, 1)
+			if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+				t.Fatal(err)
+			}
+
+			r, err := replay.New(store, clock.NewSimulated(start.Time()), []domain.SeriesKey{k}, bars.Range(), replay.Config{ChunkBars: 1_000})
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			played, failed := 0, error(nil)
+			for _, err := range r.Events(t.Context()) {
+				if failed = err; err != nil {
+					break
+				}
+				if played++; played == 1_500 {
+					at := start.Time().Add(time.Duration(c.minute) * time.Minute)
+					changed := minuteBars(t, k, at, 1, 2)
+					if _, err := store.WriteBars(t.Context(), changed, changed.Range()); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if c.conflict != errors.Is(failed, ports.ErrConflict) || !c.conflict && (failed != nil || played != bars.Len()) {
+				t.Errorf("%d events, %v", played, failed)
+			}
+		})
+	}
+}
+
+// minuteBars returns n bars from start on, all with the price.
+func minuteBars(t *testing.T, k domain.SeriesKey, start time.Time, n int, price int64) domain.Series {
+	t.Helper()
+	p, err := domain.NewDecimal(price, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	b := domain.NewSeriesBuilder(k, n)
+	for i := range n {
+		at := start.Add(time.Duration(i) * time.Minute)
+		if err := b.Append(domain.Bar{OpenTime: at, Open: p, High: p, Low: p, Close: p, Volume: p}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	s, err := b.Series()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return s
+}

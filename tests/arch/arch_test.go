@@ -219,7 +219,7 @@ var appImports = []struct {
 	{"app/query", []string{"app/internal/access", "app/plan", "app/symbols"}},
 	{"app/describe", []string{"app/internal/access", "app/query", "app/symbols"}},
 	{"app", []string{"app/internal/access", "app/symbols", "app/health", "app/ingest", "app/query", "app/describe"}},
-	{"app/replay", nil},
+	{"app/replay", []string{"app/internal/access"}},
 }
 
 func TestAppPackages(t *testing.T) {
