@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -25,6 +26,7 @@ type blockChange struct {
 	first                  rowKey // of all changed rows
 	written, deleted       rowKey // the last of the rows that were written, and of those that were deleted
 	hasWritten, hasDeleted bool
+	exact                  *block // the block after the write where that is known without what was stored; else nil
 }
 
 // blockChanges are the changes of a write by block.
@@ -39,16 +41,52 @@ func newBlockChanges(layout domain.BlockLayout) blockChanges {
 
 // addInserted records that all rows of a change from one to another were inserted.
 func (c *blockChanges) addInserted(key func(i int) rowKey, from, to int) {
-	for from < to {
-		first := key(from)
-		block := c.layout.Index(domain.Micros(first.micros))
-		n := 1
-		for from+n < to && c.layout.Index(domain.Micros(key(from+n).micros)) == block {
-			n++
+	for inserted := range c.byBlock(key, from, to) {
+		c.add(inserted)
+	}
+}
+
+// byBlock yields the rows of a change from one to another, block by block, as inserted rows.
+func (c *blockChanges) byBlock(key func(i int) rowKey, from, to int) iter.Seq[changedRows] {
+	return func(yield func(changedRows) bool) {
+		for from < to {
+			first := key(from)
+			block := c.layout.Index(domain.Micros(first.micros))
+			n := 1
+			for from+n < to && c.layout.Index(domain.Micros(key(from+n).micros)) == block {
+				n++
+			}
+
+			if !yield(changedRows{block: block, count: n, added: n, first: first, last: key(from + n - 1)}) {
+				return
+			}
+			from += n
+		}
+	}
+}
+
+// setExact records what the blocks that a replacement covers have after it: its rows, and no others. A wrong count of
+// stored rows ends there; they count more than there are after a partition was dropped, for example.
+func (c *blockChanges) setExact(replacement change, stored []block) {
+	before, after := map[int64]block{}, map[int64]block{}
+	for _, b := range stored {
+		before[b.number], after[b.number] = b, block{number: b.number}
+	}
+	for rows := range c.byBlock(replacement.key, 0, replacement.rows) {
+		after[rows.block] = block{number: rows.block, rows: rows.count, last: rows.last}
+	}
+
+	for number, b := range after {
+		start, end := c.layout.Bounds(number)
+		isWhole := replacement.r.Covers(domain.Range{Start: start.Time(), End: end.Time()})
+		if isChanged := c.blocks[number] != nil || b != before[number]; !isWhole || !isChanged {
+			continue
 		}
 
-		c.add(changedRows{block: block, count: n, added: n, first: first, last: key(from + n - 1)})
-		from += n
+		if c.blocks[number] == nil {
+			c.blocks[number] = &blockChange{first: before[number].last} // not behind the last row
+		}
+		c.blocks[number].exact = &b
 	}
 }
 
@@ -137,24 +175,37 @@ func (c *blockChanges) apply(stored []block) (blocks []block, empty []int64, unk
 	}
 
 	for _, number := range slices.Sorted(maps.Keys(c.blocks)) {
-		change := c.blocks[number]
-		old, exists := before[number]
-		b := block{number, old.rows + change.added, old.last, exists && change.first.compare(old.last) > 0}
-		isBehind := change.hasWritten && (!exists || change.written.compare(old.last) >= 0)
-		switch {
-		case b.rows <= 0:
+		b, isLastUnknown := c.blocks[number].apply(before[number])
+		if b.rows <= 0 {
 			empty = append(empty, number)
 			continue
-		case isBehind:
-			b.last = change.written
-		case change.hasDeleted && change.deleted.compare(old.last) >= 0:
-			unknown = append(unknown, len(blocks))
 		}
 
+		b.number = number
+		if isLastUnknown {
+			unknown = append(unknown, len(blocks))
+		}
 		blocks = append(blocks, b)
 	}
 
 	return blocks, empty, unknown
+}
+
+// apply returns a block after the change, and whether its last row must be looked up. old has no rows if the block did
+// not exist.
+func (c *blockChange) apply(old block) (b block, isLastUnknown bool) {
+	exists := old.rows > 0
+	b = block{rows: old.rows + c.added, last: old.last, appended: exists && c.first.compare(old.last) > 0}
+	switch {
+	case c.exact != nil:
+		return block{rows: c.exact.rows, last: c.exact.last, appended: b.appended && b.rows == c.exact.rows}, false
+	case c.hasWritten && (!exists || c.written.compare(old.last) >= 0):
+		b.last = c.written
+	case c.hasDeleted:
+		return b, c.deleted.compare(old.last) >= 0
+	}
+
+	return b, false
 }
 
 // findLastRows looks up the last rows of the blocks at the positions.

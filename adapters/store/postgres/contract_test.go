@@ -98,5 +98,6 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 		contract.Duplicate: plant(`ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey --`, copyOf(`open_time`)),
 		contract.Trades:    plant(`UPDATE marketdata.bars SET trades = -1 WHERE open_time = `),
 		contract.TradeSize: plant(`UPDATE marketdata.trades SET size = -1 WHERE time = `),
+		contract.Lost:      plant(`DELETE FROM marketdata.bars WHERE open_time = `),
 	}
 }

@@ -74,6 +74,51 @@ func TestUncoveredRowsCountAsAbsent(t *testing.T) {
 	}
 }
 
+// TestReplacementsCountExactly loses bars of the first of two blocks, so that the state counts more than there are. A
+// replacement of the block with the bars that are left changes no bar, and the count with a new version.
+func TestReplacementsCountExactly(t *testing.T) {
+	t.Parallel()
+	dsn := migrated.Postgres(t)
+	s := open(t, postgres.Config{DSN: secret.New(dsn)})
+	bars := gen.Walk("BTC/USD", domain.MaxBlockBars+100)
+	layout := domain.BarBlocks(bars.Key().Grid)
+	start, end := layout.Bounds(layout.Index(domain.MicrosFloor(bars.OpenTime(0))))
+	first := domain.Range{Start: start.Time(), End: end.Time()}
+	left := bars.Clip(first)
+	left = left.Slice(0, left.Len()-3)
+	writeBars(t, s, bars)
+	const lose = `DELETE FROM marketdata.bars WHERE open_time >= $1 AND open_time < $2`
+	if _, err := connect(t, dsn).Exec(t.Context(), lose, left.Range().End, first.End); err != nil {
+		t.Fatal(err)
+	}
+
+	_, before := readState(t, s.ReadBars(t.Context(), queryAll(bars)))
+	for i, isNew := range []bool{true, false} {
+		report, err := s.ReplaceBars(t.Context(), left, first)
+		if want := (ports.WriteReport{Unchanged: left.Len()}); err != nil || report != want {
+			t.Errorf("replacement %d reports %+v, %v, want %+v", i, report, err, want)
+		}
+
+		n, after := readState(t, s.ReadBars(t.Context(), queryAll(bars)))
+		if n != bars.Len()-3 || after.Blocks[0].Rows != left.Len() || after.Blocks[1] != before.Blocks[1] {
+			t.Errorf("replacement %d left %d bars and the state %+v", i, n, after)
+		}
+		if (after.Version != before.Version) != isNew || isNew && after.Blocks[0].Version != after.Version {
+			t.Errorf("replacement %d changed the state from %+v to %+v", i, before, after)
+		}
+		before = after
+	}
+
+	next := bars.Clip(first)
+	next = next.Slice(left.Len(), left.Len()+1)
+	if _, err := s.WriteBars(t.Context(), next, next.Range()); err != nil { // behind the last bar, which is known
+		t.Fatal(err)
+	}
+	if _, state := readState(t, s.ReadBars(t.Context(), queryAll(left))); len(state.Tail) != 2 {
+		t.Errorf("an append left the tail %x", state.Tail)
+	}
+}
+
 // TestTicksOfOneInstant proves that the tail of a block of ticks follows their sequence numbers, and that the bars of
 // trades have the state of the trades.
 func TestTicksOfOneInstant(t *testing.T) {

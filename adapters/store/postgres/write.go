@@ -249,6 +249,9 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 		if report, err = w.changeRows(ctx, c); err != nil {
 			return report, err
 		}
+		if c.replace {
+			w.changes.setExact(c, w.blocks)
+		}
 	}
 
 	coverage := w.changeCoverage(c)
