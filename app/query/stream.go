@@ -18,8 +18,8 @@ import (
 //
 // Each piece is read by queries of its own, so that nothing is held open while the caller works on a piece, and
 // breaking off leaves nothing behind. The stream as a whole has no limit on time or bars; each query has the store
-// timeout. All pieces are of one state of each series: where something changed that was yielded already, the stream ends
-// with ErrConflict.
+// timeout. All pieces are of one state of each series: where something changed that was yielded already, the stream
+// ends with ErrConflict.
 func (p *Provider) Stream(
 	ctx context.Context, r domain.DataRequest,
 ) (iter.Seq2[domain.Series, error], func() domain.Result) {
