@@ -86,8 +86,8 @@ type Replay struct {
 
 // New returns a replay of the bars of the keys that open in r. The replay reads the store in chunks as it advances. The
 // bars of each series are of one state of it: where bars that were read, or their coverage, change meanwhile, the
-// replay ends with ErrConflict. Where the store keeps no versions, such a change goes unseen. New returns ErrInvalid for
-// no key, an invalid or repeated key, a reversed range and an invalid Config.
+// replay ends with ErrConflict. Where the store keeps no versions, such a change goes unseen. New returns ErrInvalid
+// for no key, an invalid or repeated key, a reversed range and an invalid Config.
 func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.Range, cfg Config) (*Replay, error) {
 	faults := []error{cfg.Validate(), checkRange(r)}
 	if len(keys) == 0 {
