@@ -1,0 +1,58 @@
+package production_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/onestate"
+	"github.com/gal-friday/marketdata/tests/router"
+	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/production"
+)
+
+// openSources opens a process, and returns its stores as one and the application over them.
+func openSources(t *testing.T, cfg wiring.Config, c ports.Clock) (router.Router, *app.Service) {
+	t.Helper()
+	sources, _, closeStores, err := production.Stores(t.Context(), cfg, production.Options{Clock: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Cleanup(closeStores)
+	md, err := app.New(sources, c, nil, app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return router.Router(sources), md
+}
+
+// TestEveryAnswerIsOneState has a process that writes and reads, and another one that reads, on the same servers. Every
+// answer of PostgreSQL is one state of the series: with a cache, with Redis behind it, and without a cache.
+func TestEveryAnswerIsOneState(t *testing.T) {
+	t.Parallel()
+	day := noon.Truncate(24 * time.Hour)
+	for name, configure := range caches {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(t)
+			configure(t, &cfg.Cache)
+			cfg.Cache.Policy.Lease = 20 * time.Millisecond
+			cfg.Postgres.MaxConns = 8
+			c := clock.NewSimulated(day.AddDate(0, 0, 2))
+			stores, here := openSources(t, cfg, c)
+			_, there := openSources(t, cfg, c)
+
+			s := onestate.Series{
+				Key:   domain.SeriesKey{Symbol: "HAMMER/USD", Grid: domain.Hour1.UTC()},
+				Start: day, Coarse: domain.Day1.UTC(), Bars: 24,
+			}
+			s.Hammer(t, stores,
+				onestate.Reader{Service: here, Writes: true, Answers: 150}, onestate.Reader{Service: there, Answers: 150})
+		})
+	}
+}
