@@ -77,8 +77,8 @@ func fixedStep(g domain.Grid) (step time.Duration, ok bool) {
 	return g.Frequency().Nominal(), true
 }
 
-// tradeBounds begins a snapshot. It returns the range from the first trade in r to the microsecond after the last, or an empty range if there
-// is none.
+// tradeBounds begins a snapshot. It returns the range from the first trade in r to the microsecond after the last, or
+// an empty range if there is none.
 func tradeBounds(
 	ctx context.Context, db session, symbol domain.Symbol, r domain.Range,
 ) (bounds domain.Range, err error) {

@@ -24,9 +24,9 @@ func (k rowKey) compare(o rowKey) int {
 type blockChange struct {
 	added                  int    // rows inserted, less rows deleted
 	first                  rowKey // of all changed rows
-	written, deleted       rowKey // the last of the rows that were written, and of those that were deleted
+	written                rowKey // the last of the rows that were written
 	hasWritten, hasDeleted bool
-	exact                  *block // the block after the write where that is known without what was stored; else nil
+	exact                  *block // the block after the write if it was counted; else nil
 }
 
 // blockChanges are the changes of a write by block.
@@ -65,21 +65,11 @@ func (c *blockChanges) byBlock(key func(i int) rowKey, from, to int) iter.Seq[ch
 	}
 }
 
-// setExact records what the blocks that a replacement covers have after it: its rows, and no others. A wrong count of
-// stored rows ends there; they count more than there are after a partition was dropped, for example.
-func (c *blockChanges) setExact(replacement change, stored []block) {
-	before, after := map[int64]block{}, map[int64]block{}
-	for _, b := range stored {
-		before[b.number], after[b.number] = b, block{number: b.number}
-	}
-	for rows := range c.byBlock(replacement.key, 0, replacement.rows) {
-		after[rows.block] = block{number: rows.block, rows: rows.count, last: rows.last}
-	}
-
-	for number, b := range after {
-		start, end := c.layout.Bounds(number)
-		isWhole := replacement.r.Covers(domain.Range{Start: start.Time(), End: end.Time()})
-		if isChanged := c.blocks[number] != nil || b != before[number]; !isWhole || !isChanged {
+// setExact records blocks that were counted after the write, if a row or the count changed.
+func (c *blockChanges) setExact(counted map[int64]block, stored []block) {
+	before := byNumber(stored)
+	for number, b := range counted {
+		if c.blocks[number] == nil && b == before[number] {
 			continue
 		}
 
@@ -110,12 +100,11 @@ func (c *blockChanges) add(rows changedRows) {
 		b.first = rows.first
 	}
 
-	last, has := &b.written, &b.hasWritten
-	if rows.added < 0 {
-		last, has = &b.deleted, &b.hasDeleted
-	}
-	if !*has || rows.last.compare(*last) > 0 {
-		*last, *has = rows.last, true
+	switch {
+	case rows.added < 0:
+		b.hasDeleted = true
+	case !b.hasWritten || rows.last.compare(b.written) > 0:
+		b.written, b.hasWritten = rows.last, true
 	}
 }
 
@@ -146,13 +135,18 @@ func scanBlock(row pgx.CollectableRow) (b block, err error) {
 	return b, err
 }
 
-// changeBlocks returns the statements that give the changed blocks the version of the write.
-func (w *writer) changeBlocks(ctx context.Context) (steps []step, err error) {
-	blocks, empty, unknown := w.changes.apply(w.blocks)
-	if err := w.findLastRows(ctx, blocks, unknown); err != nil {
-		return nil, err
+func byNumber(blocks []block) map[int64]block {
+	numbered := make(map[int64]block, len(blocks))
+	for _, b := range blocks {
+		numbered[b.number] = b
 	}
 
+	return numbered
+}
+
+// changeBlocks returns the statements that give the changed blocks the version of the write.
+func (w *writer) changeBlocks() (steps []step) {
+	blocks, empty := w.changes.apply(w.blocks)
 	if len(empty) > 0 {
 		steps = append(steps, stepOf(deleteBlocks, w.series.symbolID, w.series.id, empty))
 	}
@@ -163,75 +157,87 @@ func (w *writer) changeBlocks(ctx context.Context) (steps []step, err error) {
 		steps = append(steps, stepOf(upsertBlocks, append(args, blockArgs(blocks)...)...))
 	}
 
-	return steps, nil
+	return steps
 }
 
-// apply returns the blocks after the changes, the numbers of those without rows, and the positions of the blocks whose
-// last row must be looked up, because their last one was deleted.
-func (c *blockChanges) apply(stored []block) (blocks []block, empty []int64, unknown []int) {
-	before := map[int64]block{}
-	for _, b := range stored {
-		before[b.number] = b
-	}
-
+// apply returns the blocks after the changes, and the numbers of those without rows.
+func (c *blockChanges) apply(stored []block) (blocks []block, empty []int64) {
+	before := byNumber(stored)
 	for _, number := range slices.Sorted(maps.Keys(c.blocks)) {
-		b, isLastUnknown := c.blocks[number].apply(before[number])
-		if b.rows <= 0 {
-			empty = append(empty, number)
-			continue
-		}
-
+		b := c.blocks[number].apply(before[number])
 		b.number = number
-		if isLastUnknown {
-			unknown = append(unknown, len(blocks))
+		if b.rows > 0 {
+			blocks = append(blocks, b)
+		} else {
+			empty = append(empty, number)
 		}
-		blocks = append(blocks, b)
 	}
 
-	return blocks, empty, unknown
+	return blocks, empty
 }
 
-// apply returns a block after the change, and whether its last row must be looked up. old has no rows if the block did
-// not exist.
-func (c *blockChange) apply(old block) (b block, isLastUnknown bool) {
+// apply returns a block after the change. old has no rows if the block did not exist.
+func (c *blockChange) apply(old block) block {
 	exists := old.rows > 0
-	b = block{rows: old.rows + c.added, last: old.last, appended: exists && c.first.compare(old.last) > 0}
+	b := block{rows: old.rows + c.added, last: old.last, appended: exists && c.first.compare(old.last) > 0}
 	switch {
 	case c.exact != nil:
-		return block{rows: c.exact.rows, last: c.exact.last, appended: b.appended && b.rows == c.exact.rows}, false
+		return block{rows: c.exact.rows, last: c.exact.last, appended: b.appended && b.rows == c.exact.rows}
 	case c.hasWritten && (!exists || c.written.compare(old.last) >= 0):
 		b.last = c.written
-	case c.hasDeleted:
-		return b, c.deleted.compare(old.last) >= 0
 	}
 
-	return b, false
+	return b
 }
 
-// findLastRows looks up the last rows of the blocks at the positions.
-func (w *writer) findLastRows(ctx context.Context, blocks []block, positions []int) error {
-	if len(positions) == 0 {
+// countBlocks counts the blocks in which rows were deleted, and all blocks that a replacement overlaps. Sums of changes
+// would keep a wrong count for ever, as of a block that lost rows with a dropped partition.
+func (w *writer) countBlocks(ctx context.Context, c change) error {
+	counted := map[int64]block{}
+	for number, changed := range w.changes.blocks {
+		if changed.hasDeleted {
+			counted[number] = block{number: number}
+		}
+	}
+	if c.replace { // the blocks that it covers have its rows, and no others
+		for _, b := range w.blocks {
+			counted[b.number] = block{number: b.number}
+		}
+		for rows := range w.changes.byBlock(c.key, 0, c.rows) {
+			counted[rows.block] = block{number: rows.block, rows: rows.count, last: rows.last}
+		}
+	}
+
+	err := w.countStored(ctx, c, counted)
+	w.changes.setExact(counted, w.blocks)
+
+	return err
+}
+
+// countStored counts the stored rows of those blocks that the change does not replace as a whole.
+func (w *writer) countStored(ctx context.Context, c change, blocks map[int64]block) error {
+	var numbers []int64
+	var starts, ends []time.Time
+	for number := range blocks {
+		start, end := w.changes.layout.Bounds(number)
+		within := domain.Range{Start: start.Time(), End: end.Time()}
+		if !c.replace || !c.r.Covers(within) {
+			numbers = append(numbers, number)
+			starts, ends = append(starts, within.Start), append(ends, within.End)
+		}
+	}
+	if len(numbers) == 0 {
 		return nil
 	}
 
-	starts, ends := make([]time.Time, len(positions)), make([]time.Time, len(positions))
-	for i, position := range positions {
-		start, end := w.changes.layout.Bounds(blocks[position].number)
-		starts[i], ends[i] = start.Time(), end.Time()
+	q := statement{sql: w.table.sql.countRows, args: append(w.table.keyArgs(w.series), numbers, starts, ends)}
+	counted, err := queryRows(ctx, w.db, q, scanBlock)
+	for _, number := range numbers {
+		blocks[number] = block{number: number} // the statement returns no block without rows
 	}
-
-	q := statement{sql: w.table.sql.selectLastRows, args: append(w.table.keyArgs(w.series), starts, ends)}
-	_, err := queryRows(ctx, w.db, q, func(row pgx.CollectableRow) (struct{}, error) {
-		var n int
-		var last time.Time
-		var seq int64
-		err := row.Scan(&n, &last, &seq)
-		if err == nil {
-			blocks[positions[n-1]].last = rowKey{last.UnixMicro(), seq}
-		}
-
-		return struct{}{}, err
-	})
+	for _, b := range counted {
+		blocks[b.number] = b
+	}
 
 	return err
 }

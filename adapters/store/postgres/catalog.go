@@ -79,7 +79,7 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 			args[i] = columns[i]
 		}
 		err = s.withConn(ctx, func(conn *pgx.Conn) error {
-			_, err := session{store: s, conn: conn}.exec(ctx, upsertSymbols, args...)
+			err := session{store: s, conn: conn}.exec(ctx, upsertSymbols, args...)
 			return err
 		})
 	}

@@ -51,7 +51,7 @@ func (e *explainer) explain(ctx context.Context, q ports.BarQuery) (plan ports.R
 
 	defer e.deallocate(ctx, read.sql)
 	var count int
-	if _, err := e.db.queryRow(ctx, setArguments, []any{formatArguments(read.args)}, &count); err != nil {
+	if err := e.db.queryRow(ctx, setArguments, []any{formatArguments(read.args)}, &count); err != nil {
 		return plan, err
 	}
 

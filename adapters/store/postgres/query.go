@@ -24,14 +24,14 @@ type tableSQL struct {
 	// the symbol and the series to numbers themselves, because a read must be one round trip.
 	selectAll, selectFirst, selectLast string
 
-	// Writes bind the numbers that identify the series; all but selectLastRows then bind the range, and those that
+	// Writes bind the numbers that identify the series; all but countRows then bind the range, and those that
 	// change stored rows also the length of a block in microseconds. copyTable and copyStage bind nothing; their rows
 	// follow in the binary format of COPY.
 	copyTable, createStage, truncateStage, copyStage, merge, hasRows, delete, deleteOthers string
 
-	// selectLastRows reads the time and the sequence number of the last row in each of some ranges, with the position of
-	// the range from 1. It binds the series, and an array of the starts and one of the ends.
-	selectLastRows string
+	// countRows returns blocks that have rows, as scanBlock reads them. It binds the series, and arrays of the numbers,
+	// the starts and the ends of the blocks.
+	countRows string
 }
 
 var (
@@ -78,7 +78,7 @@ type tableLayout struct {
 // created and dropped would bloat the system catalogs. Its primary key keeps any plan of a join with it cheap, because
 // the planner does not know how many rows a prepared statement will find there.
 //
-// The statements that change stored rows return, for each block with a changed row, what scanBlockChange reads.
+// The statements that change stored rows return, for each block with a changed row, what scanChangedRows reads.
 func newTableSQL(l tableLayout) tableSQL {
 	expand := l.placeholders().Replace
 	changes := l.placeholders().Replace(`
@@ -119,9 +119,11 @@ FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM 
 		AND NOT EXISTS (SELECT FROM pg_temp.{stage} s WHERE ({staged row}) = ({stored row}))
 	RETURNING {time} AS time, {seq} AS seq, -1 AS added
 )` + changes),
-		selectLastRows: expand(`
-SELECT n, last.time, last.seq
-FROM unnest({start}::timestamptz[], {end}::timestamptz[]) WITH ORDINALITY AS r (start_time, end_time, n)
+		countRows: expand(`
+SELECT block, (
+	SELECT count(*) FROM {table} WHERE ({key}) = ({bound}) AND {time} >= start_time AND {time} < end_time
+), last.time, last.seq
+FROM unnest({blocks}::bigint[], {starts}::timestamptz[], {ends}::timestamptz[]) AS r (block, start_time, end_time)
 CROSS JOIN LATERAL (
 	SELECT {time} AS time, {seq} AS seq FROM {table}
 	WHERE ({key}) = ({bound}) AND {time} >= start_time AND {time} < end_time ORDER BY {row descending} LIMIT 1
@@ -157,8 +159,9 @@ func (l tableLayout) placeholders() *strings.Replacer {
 		"{in range}", inRange(row[0], l.readArgs),
 		"{limit}", parameter(l.readArgs, 3),
 		"{in written range}", inRange("t."+row[0], len(key)),
-		"{start}", parameter(len(key), 1),
-		"{end}", parameter(len(key), 2),
+		"{blocks}", parameter(len(key), 1),
+		"{starts}", parameter(len(key), 2),
+		"{ends}", parameter(len(key), 3),
 		"{length}", parameter(len(key), 3)+"::bigint",
 		"{row}", formatEach("$", row),
 		"{row descending}", formatEach("$ DESC", row),
@@ -376,7 +379,7 @@ const (
 	rollback = `ROLLBACK`
 
 	// beginSnapshot begins a read whose statements all see the tables as they were at its first one.
-	beginSnapshot = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	beginSnapshot = `BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ`
 
 	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
 )

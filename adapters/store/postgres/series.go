@@ -19,8 +19,8 @@ func tickSeries(symbol domain.Symbol, kind domain.TickKind) []string {
 	return []string{string(symbol), string(kind), ""}
 }
 
-// isVersioned reports whether the tables keep versions. Views in their place keep none. It looks once, but again after it
-// found no tables, because they may be created later.
+// isVersioned reports whether the tables keep versions. Views in their place keep none. It looks once, but again after
+// it found no tables, because they may be created later.
 func (s *Store) isVersioned(ctx context.Context) (bool, error) {
 	if known := s.versioned.Load(); known != nil {
 		return *known, nil
@@ -28,8 +28,7 @@ func (s *Store) isVersioned(ctx context.Context) (bool, error) {
 
 	var found *bool
 	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		_, err := session{store: s, conn: conn}.queryRow(ctx, selectVersioned, nil, &found)
-		return err
+		return session{store: s, conn: conn}.queryRow(ctx, selectVersioned, nil, &found)
 	})
 	if err != nil || found == nil {
 		return false, err
@@ -90,10 +89,10 @@ func (w *writer) findSeries(ctx context.Context, names []string, before ...step)
 // the write then locks nothing but its series.
 func (w *writer) addSeries(ctx context.Context, names []string) (found bool, err error) {
 	m := domain.NewSymbolMeta(domain.Symbol(names[0]))
-	if _, err := w.db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
+	if err := w.db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
 		return false, err
 	}
-	if _, err := w.db.exec(ctx, insertSeries, names[0], names[1], names[2], int64(rand.Uint64())); err != nil {
+	if err := w.db.exec(ctx, insertSeries, names[0], names[1], names[2], int64(rand.Uint64())); err != nil {
 		return false, err
 	}
 

@@ -16,25 +16,23 @@ type session struct {
 	conn  *pgx.Conn
 }
 
-// exec runs a prepared statement and returns the number of rows that it changed.
-func (db session) exec(ctx context.Context, sql string, args ...any) (rows int, err error) {
+// exec runs a prepared statement.
+func (db session) exec(ctx context.Context, sql string, args ...any) error {
 	stmtCtx, cancel := db.store.withTimeout(ctx)
 	defer cancel()
-	tag, err := db.conn.Exec(stmtCtx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
-	return int(tag.RowsAffected()), withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
+	_, err := db.conn.Exec(stmtCtx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+
+	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }
 
-// queryRow runs a prepared statement and scans its first row into the targets; found is false if there is no row.
-func (db session) queryRow(ctx context.Context, sql string, args []any, targets ...any) (found bool, err error) {
+// queryRow runs a prepared statement and scans its row into the targets.
+func (db session) queryRow(ctx context.Context, sql string, args []any, targets ...any) error {
 	stmtCtx, cancel := db.store.withTimeout(ctx)
 	defer cancel()
 	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
-	err = db.conn.QueryRow(stmtCtx, sql, args...).Scan(targets...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
+	err := db.conn.QueryRow(stmtCtx, sql, args...).Scan(targets...)
 
-	return err == nil, withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
+	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }
 
 // queryRows runs a statement and returns all its rows.
@@ -144,13 +142,13 @@ func (db session) prepare(ctx context.Context, steps []step) (*pgconn.Batch, err
 
 // transaction runs f inside a transaction, which it commits if f returns nil and rolls back otherwise.
 func (db session) transaction(ctx context.Context, f func() error) error {
-	if _, err := db.exec(ctx, begin); err != nil {
+	if err := db.exec(ctx, begin); err != nil {
 		return err
 	}
 
 	err := f()
 	if err == nil {
-		_, err = db.exec(ctx, commit)
+		err = db.exec(ctx, commit)
 	}
 	db.endTransaction(ctx)
 
@@ -167,7 +165,7 @@ func (db session) endTransaction(ctx context.Context) {
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.store.cfg.ConnectTimeout)
 	defer cancel()
-	_, _ = db.exec(ctx, rollback)
+	_ = db.exec(ctx, rollback)
 }
 
 // forgetStatements drops the prepared statements if err is of one that was prepared for other columns of the tables.

@@ -16,6 +16,7 @@ func FuzzDecodeState(f *testing.F) {
 		for _, n := range numbers {
 			b = appendInt64(b, n)
 		}
+
 		return b
 	}
 	f.Add(array(0), array(0), array(0))

@@ -119,6 +119,38 @@ func TestReplacementsCountExactly(t *testing.T) {
 	}
 }
 
+// TestReplacementsCountCutBlocks loses bars, and replaces only those.
+func TestReplacementsCountCutBlocks(t *testing.T) {
+	t.Parallel()
+	dsn := migrated.Postgres(t)
+	s := open(t, postgres.Config{DSN: secret.New(dsn)})
+	bars := gen.Walk("BTC/USD", 2*domain.MaxBlockBars)
+	lost := bars.Slice(100, domain.MaxBlockBars)
+	writeBars(t, s, bars)
+	lose := func() {
+		const lose = `DELETE FROM marketdata.bars WHERE open_time >= $1 AND open_time < $2`
+		if _, err := connect(t, dsn).Exec(t.Context(), lose, lost.Range().Start, lost.Range().End); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, replacement := range []domain.Series{lost, domain.EmptySeries(bars.Key())} {
+		lose()
+		report, err := s.ReplaceBars(t.Context(), replacement, lost.Range())
+		if want := (ports.WriteReport{Inserted: replacement.Len()}); err != nil || report != want {
+			t.Errorf("got the report %+v, %v, want %+v", report, err, want)
+		}
+
+		n, state := readState(t, s.ReadBars(t.Context(), queryAll(bars)))
+		counted := 0
+		for _, b := range state.Blocks {
+			counted += b.Rows
+		}
+		if want := bars.Len() - lost.Len() + replacement.Len(); n != want || counted != want {
+			t.Errorf("%d bars in the state %+v, want %d", n, state, want)
+		}
+	}
+}
+
 // TestTicksOfOneInstant proves that the tail of a block of ticks follows their sequence numbers, and that the bars of
 // trades have the state of the trades.
 func TestTicksOfOneInstant(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 //	    for each batch of BatchRows rows
 //	        no row in its range: COPY into the table
 //	        otherwise: COPY into the stage, for a replacement DELETE the other rows, merge
+//	    count blocks with a deleted row, and for a replacement those that its range cuts
 //	    coverage of the range                  one round trip, with COMMIT
 //	    blocks with a changed row: rows, version, tail
 //	COMMIT, or ROLLBACK if nothing changed
@@ -249,8 +250,8 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 		if report, err = w.changeRows(ctx, c); err != nil {
 			return report, err
 		}
-		if c.replace {
-			w.changes.setExact(c, w.blocks)
+		if err := w.countBlocks(ctx, c); err != nil {
+			return report, err
 		}
 	}
 
@@ -259,12 +260,9 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 		return report, errUnchanged
 	}
 
-	blocks, err := w.changeBlocks(ctx)
-	if err != nil {
-		return report, err
-	}
+	steps := slices.Concat(coverage, w.changeBlocks(), []step{stepOf(commit)})
 
-	return report, w.db.pipeline(ctx, append(append(coverage, blocks...), stepOf(commit))...)
+	return report, w.db.pipeline(ctx, steps...)
 }
 
 // changeRows writes or deletes the rows of a change. Stored rows that the coverage does not contain count as absent.
@@ -290,7 +288,7 @@ func (w *writer) changeRows(ctx context.Context, c change) (report ports.WriteRe
 
 // hasRows reports whether the series has stored rows in the range.
 func (w *writer) hasRows(ctx context.Context, r domain.Range) (hasRows bool, err error) {
-	_, err = w.db.queryRow(ctx, w.table.sql.hasRows, append(w.table.keyArgs(w.series), r.Start, r.End), &hasRows)
+	err = w.db.queryRow(ctx, w.table.sql.hasRows, append(w.table.keyArgs(w.series), r.Start, r.End), &hasRows)
 	return hasRows, err
 }
 
@@ -410,7 +408,7 @@ func (w *writer) fillStage(ctx context.Context, c change, b batch) error {
 	if w.staged {
 		prepare = c.table.sql.truncateStage
 	}
-	if _, err := w.db.exec(ctx, prepare); err != nil {
+	if err := w.db.exec(ctx, prepare); err != nil {
 		return err
 	}
 

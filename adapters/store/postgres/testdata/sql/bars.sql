@@ -54,9 +54,11 @@ WITH changes AS (
 SELECT m / $5::bigint - (m % $5::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
 FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
 
--- barSQL.selectLastRows
-SELECT n, last.time, last.seq
-FROM unnest($3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY AS r (start_time, end_time, n)
+-- barSQL.countRows
+SELECT block, (
+	SELECT count(*) FROM marketdata.bars WHERE (symbol_id, series_id) = ($1, $2) AND open_time >= start_time AND open_time < end_time
+), last.time, last.seq
+FROM unnest($3::bigint[], $4::timestamptz[], $5::timestamptz[]) AS r (block, start_time, end_time)
 CROSS JOIN LATERAL (
 	SELECT open_time AS time, 0::bigint AS seq FROM marketdata.bars
 	WHERE (symbol_id, series_id) = ($1, $2) AND open_time >= start_time AND open_time < end_time ORDER BY open_time DESC LIMIT 1

@@ -20,7 +20,7 @@ COMMIT;
 ROLLBACK;
 
 -- beginSnapshot
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ;
 
 -- lockMigrations
 SELECT pg_advisory_lock(hashtextextended('marketdata migrations', 0));

@@ -54,9 +54,11 @@ WITH changes AS (
 SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
 FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
 
--- tradeSQL.selectLastRows
-SELECT n, last.time, last.seq
-FROM unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS r (start_time, end_time, n)
+-- tradeSQL.countRows
+SELECT block, (
+	SELECT count(*) FROM marketdata.trades WHERE (symbol_id) = ($1) AND time >= start_time AND time < end_time
+), last.time, last.seq
+FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS r (block, start_time, end_time)
 CROSS JOIN LATERAL (
 	SELECT time AS time, seq AS seq FROM marketdata.trades
 	WHERE (symbol_id) = ($1) AND time >= start_time AND time < end_time ORDER BY time DESC, seq DESC LIMIT 1
