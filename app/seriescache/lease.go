@@ -6,8 +6,9 @@ import (
 )
 
 const (
-	// maxLeases bounds the keys of which something is remembered; beyond it, those without a valid lease are forgotten.
-	maxLeases = 1 << 16
+	// maxLeases bounds the keys of which something is remembered; beyond it, those without a valid lease are forgotten. A
+	// state of maxLeasedBlocks takes 10 kB.
+	maxLeases = 1 << 14
 
 	// recently is how long ago a value must have been used to be asked for together with another one.
 	recently = 4 * time.Second
