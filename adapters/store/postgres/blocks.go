@@ -120,18 +120,30 @@ func scanChangedRows(row pgx.CollectableRow) (r changedRows, err error) {
 	return r, nil
 }
 
-// block is a row of marketdata.blocks without its version.
+// block is a row of marketdata.blocks.
 type block struct {
 	number   int64
 	rows     int
-	last     rowKey // the last row of the block
-	appended bool   // the write only added rows behind the last one
+	last     rowKey         // the last row of the block
+	version  domain.Version // before the write
+	hash     *int64         // nil where the rows are in this database
+	appended bool           // the write only added rows behind the last one
 }
 
+// scanBlock reads a block that was counted.
 func scanBlock(row pgx.CollectableRow) (b block, err error) {
 	var last time.Time
 	err = row.Scan(&b.number, &b.rows, &last, &b.last.seq)
 	b.last.micros = last.UnixMicro()
+	return b, err
+}
+
+// scanStoredBlock reads a row of selectBlocks.
+func scanStoredBlock(row pgx.CollectableRow) (b block, err error) {
+	var last time.Time
+	var nonce int64
+	err = row.Scan(&b.number, &b.rows, &last, &b.last.seq, &b.version.Revision, &nonce, &b.hash)
+	b.last.micros, b.version.Nonce = last.UnixMicro(), uint64(nonce)
 	return b, err
 }
 
@@ -146,7 +158,11 @@ func byNumber(blocks []block) map[int64]block {
 
 // changeBlocks returns the statements that give the changed blocks the version of the write.
 func (w *writer) changeBlocks() (steps []step) {
-	blocks, empty := w.changes.apply(w.blocks)
+	return w.storeBlocks(w.changes.apply(w.blocks))
+}
+
+// storeBlocks returns the statements that store blocks with the version of the write, and delete those without rows.
+func (w *writer) storeBlocks(blocks []block, empty []int64) (steps []step) {
 	if len(empty) > 0 {
 		steps = append(steps, stepOf(deleteBlocks, w.series.symbolID, w.series.id, empty))
 	}
@@ -246,11 +262,12 @@ func (w *writer) countStored(ctx context.Context, c change, blocks map[int64]blo
 func blockArgs(blocks []block) []any {
 	n := len(blocks)
 	numbers, rows, lastSeqs := make([]int64, n), make([]int64, n), make([]int64, n)
-	lastTimes, appended := make([]time.Time, n), make([]bool, n)
+	lastTimes, appended, hashes := make([]time.Time, n), make([]bool, n), make([]*int64, n)
 	for i, b := range blocks {
+		hashes[i] = b.hash
 		numbers[i], rows[i], appended[i] = b.number, int64(b.rows), b.appended
 		lastTimes[i], lastSeqs[i] = domain.Micros(b.last.micros).Time(), b.last.seq
 	}
 
-	return []any{numbers, rows, lastTimes, lastSeqs, appended}
+	return []any{numbers, rows, lastTimes, lastSeqs, appended, hashes}
 }

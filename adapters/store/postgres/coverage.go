@@ -98,14 +98,22 @@ func scanExtent(row pgx.CollectableRow) (e domain.Extent, err error) {
 	}
 
 	e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
-	if e.Key.Grid, err = domain.ParseGrid(grid); err == nil {
-		e.Key.PriceType, err = domain.ParsePriceType(priceType)
+	e.Key, err = parseSeries(e.Key.Symbol, grid, priceType)
+
+	return e, err
+}
+
+// parseSeries parses the columns that identify a series of bars.
+func parseSeries(symbol domain.Symbol, grid, priceType string) (key domain.SeriesKey, err error) {
+	key.Symbol = symbol
+	if key.Grid, err = domain.ParseGrid(grid); err == nil {
+		key.PriceType, err = domain.ParsePriceType(priceType)
 	}
 	if err == nil {
-		err = e.Key.Symbol.Validate()
+		err = symbol.Validate()
 	}
 
-	return e, asSchemaError("extents", err)
+	return key, asSchemaError("extents", err)
 }
 
 // TickExtents implements ports.TickCoverageReader.

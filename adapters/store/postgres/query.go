@@ -327,6 +327,43 @@ FROM {series} h CROSS JOIN LATERAL (
 ) b`)
 }
 
+// selectLedger returns the records of series for ports.Ledger. It binds one array each of symbols, kinds and grids, of the
+// revisions and nonces of known versions, and of the first blocks and the ends of the blocks. A series with its known
+// version has neither coverage nor blocks. OFFSET 0 makes the server look each series up, because a join would read all
+// of them.
+const selectLedger = `
+SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revisions, b.nonces, b.hashes, (
+	SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)
+		AND t.block = b.numbers[cardinality(b.numbers)]
+), i.starts, i.ends
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) WITH ORDINALITY
+	AS q (symbol, kind, grid, known_revision, known_nonce, from_block, to_block, n)
+CROSS JOIN LATERAL (
+	SELECT symbol_id, id AS series_id, revision, nonce, (revision, nonce) = (q.known_revision, q.known_nonce) AS is_known
+	FROM marketdata.series s WHERE s.symbol_id = (SELECT id FROM marketdata.symbols y WHERE y.symbol = q.symbol)
+		AND s.kind = q.kind AND s.grid = q.grid OFFSET 0
+) h
+CROSS JOIN LATERAL (
+	SELECT array_agg(start_time) AS starts, array_agg(end_time) AS ends FROM (
+		SELECT start_time, end_time FROM marketdata.coverage
+		WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id) AND NOT h.is_known ORDER BY start_time
+	) ranges
+) c
+CROSS JOIN LATERAL (
+	SELECT array_agg(block) AS numbers, array_agg(rows) AS rows, array_agg(revision) AS revisions,
+		array_agg(nonce) AS nonces, array_agg(hash) AS hashes
+	FROM (
+		SELECT block, rows, revision, nonce, hash FROM marketdata.blocks
+		WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id)
+			AND block >= q.from_block AND block < q.to_block AND NOT h.is_known ORDER BY block
+	) ascending
+) b
+CROSS JOIN LATERAL (
+	SELECT array_agg(took_start) AS starts, array_agg(took_end) AS ends FROM marketdata.intents
+	WHERE (symbol_id, series_id) = (h.symbol_id, h.series_id)
+		AND took_start IS NOT NULL AND expires > clock_timestamp()
+) i`
+
 // aggregateSQL returns the statement that aggregates the trades of symbol $1 in the range from $2 to $3 into bars;
 // bucket is the SQL expression for the open time of a trade's bar. The last column counts the trades of a bar that no
 // domain.Trade can represent.
@@ -404,7 +441,7 @@ UPDATE marketdata.series SET revision = revision + 1, nonce = $4 WHERE symbol_id
 RETURNING revision`
 
 	selectBlocks = `
-SELECT block, rows, last_time, last_seq FROM marketdata.blocks
+SELECT block, rows, last_time, last_seq, revision, nonce, hash FROM marketdata.blocks
 WHERE symbol_id = $1 AND series_id = $2 AND block >= $3 AND block < $4`
 
 	deleteBlocks = `DELETE FROM marketdata.blocks WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3)`
@@ -412,15 +449,42 @@ WHERE symbol_id = $1 AND series_id = $2 AND block >= $3 AND block < $4`
 	// upsertBlocks gives blocks the version of the write: the revision $3 and the nonce $4. The tail of a block keeps at
 	// most $5 nonces if rows were only added behind its last one, and the nonce of the write alone otherwise.
 	upsertBlocks = `
-INSERT INTO marketdata.blocks (symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, tail)
-SELECT $1, $2, $3, $4::bigint, block, rows, last_time, last_seq, (array_prepend($4::bigint, (
+INSERT INTO marketdata.blocks (symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, hash, tail)
+SELECT $1, $2, $3, $4::bigint, block, rows, last_time, last_seq, hash, (array_prepend($4::bigint, (
 	SELECT tail FROM marketdata.blocks b WHERE appended AND b.symbol_id = $1 AND b.series_id = $2 AND b.block = u.block
 )))[1:$5::integer]
-FROM unnest($6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::boolean[])
-	AS u (block, rows, last_time, last_seq, appended)
+FROM unnest($6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::boolean[],
+	$11::bigint[]) AS u (block, rows, last_time, last_seq, appended, hash)
 ON CONFLICT (symbol_id, series_id, block) DO UPDATE
 SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, last_time = excluded.last_time,
-	last_seq = excluded.last_seq, tail = excluded.tail`
+	last_seq = excluded.last_seq, hash = excluded.hash, tail = excluded.tail`
+)
+
+// Intents. All bind the symbol and the series first; a change of intents runs under the lock of the series.
+const (
+	// selectIntents locks the intents, so that none is renewed before the transaction ends.
+	selectIntents = `
+SELECT id, start_time, end_time, expires, owner, expires > clock_timestamp()
+FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time < $4 AND end_time > $3 FOR UPDATE`
+
+	deleteIntents = `
+DELETE FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time = ANY($3)`
+
+	insertIntent = `
+INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, owner, expires)
+VALUES ($1, $2, $3, $4, $5, $6, $7)`
+
+	insertNewIntent = `
+INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + ` + intentLife + `)`
+
+	intentLife = `interval '30 s'`
+
+	// renewIntent and abandonIntent change the intent only if it still has its whole range.
+	renewIntent   = `UPDATE marketdata.intents SET expires = clock_timestamp() + ` + intentLife + wholeIntent
+	abandonIntent = `UPDATE marketdata.intents SET expires = clock_timestamp()` + wholeIntent
+	wholeIntent   = ` WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5
+RETURNING id`
 )
 
 // The catalog.
@@ -505,6 +569,12 @@ JOIN marketdata.symbols y ON y.id = c.symbol_id`
 
 	selectExtents          = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + ` WHERE grid <> ''`
 	selectExtentsOfSymbols = selectExtents + ofSymbols
+
+	selectLedgerSeries = `
+SELECT symbol, grid, kind, start_time, end_time
+FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
+LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> ''`
+	selectLedgerSeriesOfSymbols = selectLedgerSeries + ofSymbols
 
 	selectTickExtents          = `SELECT symbol, kind, start_time, end_time` + joinSeries + ` WHERE grid = ''`
 	selectTickExtentsOfSymbols = selectTickExtents + ofSymbols

@@ -173,7 +173,7 @@ func TestStatesReadOnlyTheirBlocks(t *testing.T) {
 		`INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
 			SELECT symbol_id, id, '2024-01-01', '2025-01-01' FROM marketdata.series`,
 		`INSERT INTO marketdata.blocks
-			SELECT n, '2024-01-01', 0, 1, 1, symbol_id, id, 4096, '{1}'
+			SELECT n, NULL, '2024-01-01', 0, 1, 1, symbol_id, id, 4096, '{1}'
 			FROM marketdata.series, generate_series(1, 100) n`,
 		"ANALYZE",
 	} {

@@ -52,6 +52,11 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"lockSeries", lockSeries}, {"selectBlocks", selectBlocks}, {"deleteBlocks", deleteBlocks},
 			{"upsertBlocks", upsertBlocks},
 		},
+		"intents": {
+			{"selectIntents", selectIntents}, {"deleteIntents", deleteIntents}, {"insertIntent", insertIntent},
+			{"selectLedger", selectLedger}, {"insertNewIntent", insertNewIntent}, {"renewIntent", renewIntent}, {"abandonIntent", abandonIntent},
+			{"selectLedgerSeries", selectLedgerSeries}, {"selectLedgerSeriesOfSymbols", selectLedgerSeriesOfSymbols},
+		},
 		"states": {
 			{"selectState", selectState}, {"selectFirstState", selectFirstState}, {"selectLastState", selectLastState},
 			{"selectManyStates", selectManyStates}, {"selectChangedStates", selectChangedStates},

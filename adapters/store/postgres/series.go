@@ -100,13 +100,13 @@ func (w *writer) addSeries(ctx context.Context, names []string) (found bool, err
 }
 
 // lock begins the transaction and gives the series its next version, which locks it until the transaction ends. Then it
-// reads what is stored around r.
-func (w *writer) lock(ctx context.Context, r domain.Range) error {
+// reads what is stored around r, and runs the other steps.
+func (w *writer) lock(ctx context.Context, r domain.Range, others ...step) error {
 	w.version = domain.Version{}.Next()
 	var revisions []int64
 	id, symbolID := w.series.id, w.series.symbolID
 	from, to := w.changes.layout.Span(r)
-	err := w.db.pipeline(ctx,
+	err := w.db.pipeline(ctx, append([]step{
 		stepOf(begin),
 		step{
 			statement{sql: lockSeries, args: []any{symbolID, id, w.series.uid, int64(w.version.Nonce)}},
@@ -118,9 +118,9 @@ func (w *writer) lock(ctx context.Context, r domain.Range) error {
 		},
 		step{
 			statement{sql: selectBlocks, args: []any{symbolID, id, from, to}},
-			collectRows(&w.blocks, scanBlock),
+			collectRows(&w.blocks, scanStoredBlock),
 		},
-	)
+	}, others...)...)
 	switch {
 	case err != nil:
 		return err

@@ -41,9 +41,11 @@ CREATE TABLE marketdata.coverage (
 
 -- The blocks of a series that have rows. The layout of the blocks is that of domain.BlockLayout. revision and nonce are
 -- those of the last write that changed a row of the block. tail has the nonces of the block's present version and of
--- versions before it since which rows were only added behind the last one, the newest first.
+-- versions before it since which rows were only added behind the last one, the newest first. hash is the sum of the
+-- hashes of the rows (domain.HashBar), of bars in InfluxDB only.
 CREATE TABLE marketdata.blocks (
     block     bigint NOT NULL,
+    hash      bigint,
     last_time timestamptz NOT NULL, -- of the last row, like last_seq, which is 0 for bars
     last_seq  bigint NOT NULL,
     revision  bigint NOT NULL,
@@ -53,6 +55,22 @@ CREATE TABLE marketdata.blocks (
     rows      integer NOT NULL,
     tail      bigint[] NOT NULL,
     PRIMARY KEY (symbol_id, series_id, block)
+) WITH (fillfactor = 70);
+
+-- The writes to InfluxDB that are under way: see ports.Ledger. id is random. A write that overlaps an expired intent takes
+-- the range from it, so that an intent may be left with several parts. From took_start to took_end, bars were covered
+-- before the intent and will be again; both are NULL where nothing was, and of a deletion.
+CREATE TABLE marketdata.intents (
+    id         bigint NOT NULL,
+    start_time timestamptz NOT NULL,
+    end_time   timestamptz NOT NULL,
+    took_start timestamptz,
+    took_end   timestamptz,
+    expires    timestamptz NOT NULL,
+    symbol_id  integer NOT NULL,
+    series_id  integer NOT NULL,
+    owner      text NOT NULL,
+    PRIMARY KEY (symbol_id, series_id, start_time)
 ) WITH (fillfactor = 70);
 
 -- There is no foreign key on symbols or series, because it would cost a lookup per bar. Writers insert the symbol and

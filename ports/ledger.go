@@ -1,0 +1,122 @@
+package ports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
+
+// Ledger keeps the state of series whose bars are in another store, which has no transactions: versions, coverage, and
+// for each block the number and the hash of its covered bars. A series is in the ledger from its first write on.
+//
+// A writer changes bars only under an intent. BeginIntent uncovers the range in one transaction, then the writer
+// changes the bars, and FinishIntent covers the range in a second transaction:
+//
+//	BeginIntent ──► RenewIntent, change bars ──► RenewIntent, change bars ──► FinishIntent
+//	     │                    │                            │
+//	     └────────────────────┴────────────────────────────┴──► AbandonIntent, or the intent expires
+//
+// INVARIANT: a range that is covered has exactly the bars of the last write that finished. So a reader that compares the
+// hash of what it read never sees a part of a write, and a writer that dies leaves an uncovered range, which the next
+// write of the range covers again.
+//
+// The methods are safe for concurrent use.
+type Ledger interface {
+	// ReadLedger returns the records of the series of the queries, under the promises of StateReader.ReadStates.
+	ReadLedger(ctx context.Context, queries []SeriesQuery) ([]LedgerRecord, error)
+
+	// LedgerSeries returns the series of the symbols that are in the ledger, or of every symbol where none is given.
+	LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]LedgerSeries, error)
+
+	// BeginIntent uncovers plan.Range and returns an intent for it. It adds the series if the ledger does not have it.
+	//
+	// It returns ErrLedgerChanged if the blocks are not as the plan says, and then the writer must read them again. It
+	// returns an *IntentHeldError if a live intent overlaps the range. An expired intent that overlaps loses the range,
+	// so that its writer cannot finish.
+	BeginIntent(ctx context.Context, plan IntentPlan) (Intent, error)
+
+	// RenewIntent extends the life of the intent. It returns ErrIntentLost if another writer took a part of its range;
+	// the writer must then not change bars any more.
+	RenewIntent(ctx context.Context, intent Intent) error
+
+	// FinishIntent ends the intent and, unless it deletes, covers its range, which has the added bars: one sum for each
+	// block that gets bars. It returns ErrIntentLost if another writer took a part of the range.
+	FinishIntent(ctx context.Context, intent Intent, added []BlockSum) error
+
+	// AbandonIntent lets the intent expire at once, so that no writer waits for it. The range stays uncovered.
+	AbandonIntent(ctx context.Context, intent Intent) error
+}
+
+// LedgerRecord is what a ledger has of a series.
+type LedgerRecord struct {
+	State  *domain.SeriesState // as StateReader returns it
+	Hashes []BlockHash         // of State.Blocks, in the same order
+	Taken  []domain.Range      // that live intents uncovered, and that will be covered when they finish
+	Exists bool                // the ledger has the series
+}
+
+// BlockHash is the sum of domain.HashBar of the covered bars of a block.
+type BlockHash struct {
+	Sum   uint64
+	Known bool // false where nobody computed the sum
+}
+
+// LedgerSeries is a series of a ledger with its coverage, which may be empty.
+type LedgerSeries struct {
+	Key      domain.SeriesKey
+	Coverage []domain.Range // ascending, disjoint, not touching
+}
+
+// IntentPlan is what a writer is about to do.
+type IntentPlan struct {
+	Key     domain.SeriesKey
+	Range   domain.Range // not empty
+	Owner   string       // names the writer to people
+	Deletes bool         // the range stays uncovered
+
+	// Appends says that the writer read no block, because nothing of the range is covered.
+	Appends bool
+
+	// Kept has every block of the range with bars: its version, and the sum of its covered bars outside of the range.
+	Kept []BlockSum
+}
+
+// BlockSum sums bars of a block.
+type BlockSum struct {
+	Index       int64
+	Version     domain.Version // of the block as it was read; only in a plan
+	Bars        int
+	Hash        uint64        // sum of domain.HashBar
+	First, Last domain.Micros // open times, if there are bars
+}
+
+// Intent is the right to change the bars of a range. It is live until it expires, 30 s after it was begun or renewed.
+type Intent struct {
+	ID      uint64 // random
+	Key     domain.SeriesKey
+	Range   domain.Range
+	Deletes bool
+}
+
+var (
+	// ErrLedgerChanged reports that the blocks of a plan changed since they were read.
+	ErrLedgerChanged = errors.New("the blocks changed since they were read")
+
+	// ErrIntentLost reports that another writer took the range of an intent over, because the intent had expired.
+	ErrIntentLost = errors.New("another write took the range over")
+)
+
+// IntentHeldError reports that another write of the range is under way.
+type IntentHeldError struct {
+	Range   domain.Range
+	Owner   string
+	Expires time.Time // unless it is renewed
+}
+
+// Error names the write.
+func (e *IntentHeldError) Error() string {
+	return fmt.Sprintf("a write of %s by %s is under way until %s", e.Range, e.Owner, e.Expires.Format(time.RFC3339))
+}
