@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -50,13 +51,29 @@ type Ledger interface {
 	AbandonIntent(ctx context.Context, intent Intent) error
 }
 
+// NontransactionalStore is a store of bars that has neither coverage nor transactions: its ReadBars yields no state, its
+// Extents are inferred. A Ledger beside it makes its writes atomic.
+type NontransactionalStore interface {
+	BarReader
+	CoverageReader
+
+	// CheckBars returns an error if SetBars would refuse the bars or the range. It changes nothing.
+	CheckBars(ctx context.Context, bars domain.Series, r domain.Range) error
+
+	// SetBars makes the given bars the only ones of the key in r, and reads them back. It calls permit before each
+	// request that changes bars, and returns its error. If it fails, any of the bars may have been written or deleted.
+	SetBars(ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error) error
+}
+
 // LedgerRecord is what a ledger has of a series.
 type LedgerRecord struct {
 	State  *domain.SeriesState // as StateReader returns it
 	Hashes []BlockHash         // of State.Blocks, in the same order
 	Taken  []domain.Range      // that live intents uncovered, and that will be covered when they finish
-	Exists bool                // the ledger has the series
 }
+
+// Exists reports whether the ledger has the series.
+func (r LedgerRecord) Exists() bool { return r.State == nil || r.State.Version != domain.Version{} }
 
 // BlockHash is the sum of domain.HashBar of the covered bars of a block.
 type BlockHash struct {
@@ -70,18 +87,34 @@ type LedgerSeries struct {
 	Coverage []domain.Range // ascending, disjoint, not touching
 }
 
-// IntentPlan is what a writer is about to do.
+// IntentPlan is what a writer is about to do, and what it read before. BeginIntent compares the coverage of Read, and the
+// versions of the blocks of Read, with what is stored then.
 type IntentPlan struct {
 	Key     domain.SeriesKey
-	Range   domain.Range // not empty
+	Range   domain.Range // to be changed; not empty
 	Owner   string       // names the writer to people
 	Deletes bool         // the range stays uncovered
 
-	// Appends says that the writer read no block, because nothing of the range is covered.
-	Appends bool
+	Read     domain.Range   // contains Range
+	Coverage []domain.Range // of Read: ascending, disjoint, not touching
 
-	// Kept has every block of the range with bars: its version, and the sum of its covered bars outside of the range.
+	// Kept has every block of Read with bars: its version, and the sum of its covered bars outside of Range. If nothing of
+	// Read is covered, the writer need not read the blocks, and Kept is nil.
 	Kept []BlockSum
+}
+
+// IsCurrent reports whether the coverage and the blocks of Read are as the plan says.
+func (p *IntentPlan) IsCurrent(coverage []domain.Range, blocks map[int64]domain.Version) bool {
+	if !slices.EqualFunc(domain.ClipRanges(coverage, p.Read), p.Coverage, domain.Range.Equal) {
+		return false
+	}
+	if len(p.Coverage) == 0 {
+		return true
+	}
+
+	isCurrent := func(k BlockSum) bool { return blocks[k.Index] == k.Version }
+
+	return len(p.Kept) == len(blocks) && !slices.ContainsFunc(p.Kept, func(k BlockSum) bool { return !isCurrent(k) })
 }
 
 // BlockSum sums bars of a block.

@@ -46,7 +46,7 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	if ts != nil {
 		timeSeries := app.Source{Name: influx.Name, Catalog: ts, Health: ts}
 		timeSeries.Takes = domain.FrequencyRange{Below: s.HighFrequencyBelow}
-		timeSeries.Bars = ingest.WithClaims(ts, pg) // the coverage is in PostgreSQL, because InfluxDB cannot store it
+		timeSeries.Bars = ingest.WithLedger(influx.Name, ts, pg) // PostgreSQL keeps the state, because InfluxDB cannot
 		l.addCache(&timeSeries, nil, ts)            // outside the coverage, because the cache stores coverage, too
 		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)

@@ -24,6 +24,27 @@ func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage doma
 	return report, translate(op.name, op.subject, err)
 }
 
+// CheckBars implements ports.NontransactionalStore.
+func (s *Store) CheckBars(ctx context.Context, bars domain.Series, r domain.Range) error {
+	_, err := s.checkWritable(ctx, bars, r)
+	if err == nil {
+		err = s.checkRetention(ctx, bars)
+	}
+
+	return translate("write bars", bars.Key().String(), err)
+}
+
+// SetBars implements ports.NontransactionalStore.
+func (s *Store) SetBars(
+	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
+) error {
+	_, err := s.replaceBars(ctx, bars, r, permit)
+	return translate("write bars", bars.Key().String(), err)
+}
+
+// permitAll permits every request.
+func permitAll(context.Context) error { return nil }
+
 func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	if _, err := s.checkWritable(ctx, bars, coverage); err != nil || bars.Len() == 0 {
 		return ports.WriteReport{}, err
@@ -32,7 +53,7 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage doma
 		return ports.WriteReport{}, err
 	}
 
-	return s.upsertVerified(ctx, bars, func() (changes, error) {
+	return s.upsertVerified(ctx, bars, permitAll, func() (changes, error) {
 		stored, err := s.readSeries(ctx, bars.Key(), bars.Range())
 		return diff(stored, bars), err
 	})
@@ -43,14 +64,16 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage doma
 // changes nothing and returns ErrInvalid if the retention policy does not keep a bar.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
-	report, err := s.replaceBars(ctx, bars, r)
+	report, err := s.replaceBars(ctx, bars, r, permitAll)
 	op := operation{"replace bars", bars.Key().String()}
 	s.logSlow(ctx, op, time.Since(began), bars.Len())
 
 	return report, translate(op.name, op.subject, err)
 }
 
-func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+func (s *Store) replaceBars(
+	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
+) (ports.WriteReport, error) {
 	r, err := s.checkWritable(ctx, bars, r)
 	if err != nil || r.Empty() {
 		return ports.WriteReport{}, err
@@ -59,7 +82,7 @@ func (s *Store) replaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 		return ports.WriteReport{}, err
 	}
 
-	return s.upsertVerified(ctx, bars, func() (changes, error) {
+	return s.upsertVerified(ctx, bars, permit, func() (changes, error) {
 		stored, err := s.readSeries(ctx, bars.Key(), r)
 		if err == nil {
 			return diff(stored, bars).withDeletions(stored, bars), nil
@@ -93,7 +116,7 @@ const maxWriteAttempts = 3
 // between. And the monitor of InfluxDB 1.8 empties the cache of an idle shard: a write that the server acknowledged in
 // between is in its log, but in no result until it restarts.
 func (s *Store) upsertVerified(
-	ctx context.Context, bars domain.Series, find func() (changes, error),
+	ctx context.Context, bars domain.Series, permit func(context.Context) error, find func() (changes, error),
 ) (ports.WriteReport, error) {
 	c, err := find()
 	if err != nil {
@@ -105,7 +128,7 @@ func (s *Store) upsertVerified(
 		if c.isEmpty() {
 			return report, nil
 		}
-		if err := s.apply(ctx, bars, c); err != nil {
+		if err := s.apply(ctx, bars, c, permit); err != nil {
 			return ports.WriteReport{}, err
 		}
 
@@ -126,24 +149,25 @@ func (s *Store) upsertVerified(
 }
 
 // apply applies the changes in an order in which no reader sees a bar that was never written: see the package comment.
-func (s *Store) apply(ctx context.Context, bars domain.Series, c changes) error {
-	key := bars.Key()
-	if err := s.writeLines(ctx, key, slices.Values(c.overwritten), checksumOnly); err != nil {
+// It calls permit before each request.
+func (s *Store) apply(ctx context.Context, bars domain.Series, c changes, permit func(context.Context) error) error {
+	w := lineWriter{store: s, key: bars.Key(), permit: permit}
+	if err := w.write(ctx, slices.Values(c.overwritten), checksumOnly); err != nil {
 		return err
 	}
-	if err := s.writeLines(ctx, key, barsAt(bars, c.overwrite), allFields); err != nil {
+	if err := w.write(ctx, barsAt(bars, c.overwrite), allFields); err != nil {
 		return err
 	}
 	if c.erase != (span{}) {
-		if err := s.deleteSpan(ctx, key, c.erase); err != nil {
+		if err := w.deleteSpan(ctx, c.erase); err != nil {
 			return err
 		}
 	}
-	if err := s.writeLines(ctx, key, barsAt(bars, c.restore), allFields); err != nil {
+	if err := w.write(ctx, barsAt(bars, c.restore), allFields); err != nil {
 		return err
 	}
 
-	return s.writeLines(ctx, key, barsAt(bars, c.insert), valueFields)
+	return w.write(ctx, barsAt(bars, c.insert), valueFields)
 }
 
 // barsAt yields the bars with the indices.
@@ -170,9 +194,12 @@ const (
 
 // deleteSpan deletes the bars of the span. It retries "engine is closed", because InfluxDB 1.8 fails every DELETE with
 // it while another database of the server is dropped or one of its shards expires.
-func (s *Store) deleteSpan(ctx context.Context, key domain.SeriesKey, r span) error {
+func (w *lineWriter) deleteSpan(ctx context.Context, r span) error {
 	for attempt := 1; ; attempt++ {
-		err := s.execute(ctx, s.layout.deleteBars(seriesConditions(key), r))
+		err := w.permit(ctx)
+		if err == nil {
+			err = w.store.execute(ctx, w.store.layout.deleteBars(seriesConditions(w.key), r))
+		}
 		var server *ServerError
 		if attempt == maxDeleteAttempts || !errors.As(err, &server) || server.Message != "engine is closed" {
 			return err
@@ -292,27 +319,39 @@ func (c changes) withDeletions(stored, bars domain.Series) changes {
 	return c
 }
 
-// writeLines writes one line for each bar, at most the configured batch size in one request.
-func (s *Store) writeLines(
-	ctx context.Context, key domain.SeriesKey, bars iter.Seq[domain.Bar], fields lineFields,
-) error {
-	api := s.client.WriteAPIBlocking(s.org, s.bucket)
+// lineWriter changes the bars of one series, in requests that must each be permitted.
+type lineWriter struct {
+	store  *Store
+	key    domain.SeriesKey
+	permit func(context.Context) error
+}
+
+// write writes one line for each bar, at most the configured batch size in one request.
+func (w *lineWriter) write(ctx context.Context, bars iter.Seq[domain.Bar], fields lineFields) error {
 	var lines []byte
 	n := 0
 	for bar := range bars {
-		if n == s.batchSize {
-			if err := api.WriteRecord(ctx, string(lines)); err != nil {
+		if n == w.store.batchSize {
+			if err := w.send(ctx, lines); err != nil {
 				return err
 			}
 			lines, n = lines[:0], 0
 		}
 
-		lines = appendLine(lines, s.layout.measurement, key, bar, fields)
+		lines = appendLine(lines, w.store.layout.measurement, w.key, bar, fields)
 		n++
 	}
 	if n == 0 {
 		return nil
 	}
 
-	return api.WriteRecord(ctx, string(lines))
+	return w.send(ctx, lines)
+}
+
+func (w *lineWriter) send(ctx context.Context, lines []byte) error {
+	if err := w.permit(ctx); err != nil {
+		return err
+	}
+
+	return w.store.client.WriteAPIBlocking(w.store.org, w.store.bucket).WriteRecord(ctx, string(lines))
 }

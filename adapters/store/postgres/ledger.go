@@ -111,14 +111,14 @@ func (w *ledgerWriter) change(
 // BeginIntent implements ports.Ledger.
 func (s *Store) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
 	intent := ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
-	err := s.changeLedger(ctx, "begin intent", plan.Key, plan.Range, func(w *ledgerWriter) ([]step, error) {
-		if err := w.checkPlan(plan); err != nil {
+	err := s.changeLedger(ctx, "begin intent", plan.Key, plan.Read, func(w *ledgerWriter) ([]step, error) {
+		if err := w.checkPlan(&plan); err != nil {
 			return nil, err
 		}
 
 		blocks, empty := w.keptBlocks(plan.Kept)
 		steps := append(w.storeBlocks(blocks, empty), w.takeOver(plan.Range)...)
-		steps = append(steps, w.changeCoverage(change{r: plan.Range, replace: true})...)
+		steps = append(steps, w.coverRange(change{r: plan.Range, replace: true})...)
 
 		return append(steps, w.addIntent(intent, plan)), nil
 	})
@@ -127,30 +127,31 @@ func (s *Store) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.I
 }
 
 // checkPlan compares the plan with what is stored.
-func (w *ledgerWriter) checkPlan(plan ports.IntentPlan) error {
+func (w *ledgerWriter) checkPlan(plan *ports.IntentPlan) error {
 	for _, i := range w.intents {
-		if i.isLive {
+		if i.isLive && !i.r.Intersect(plan.Range).Empty() {
 			return &ports.IntentHeldError{Range: i.r, Owner: i.owner, Expires: i.expires.UTC()}
 		}
 	}
-	if plan.Appends {
-		if len(domain.ClipRanges(w.coverage, plan.Range)) > 0 {
-			return ports.ErrLedgerChanged
-		}
 
-		return nil
+	versions := make(map[int64]domain.Version, len(w.blocks))
+	for _, b := range w.blocks {
+		versions[b.number] = b.version
 	}
-
-	isRead := func(b block) bool {
-		return slices.ContainsFunc(plan.Kept, func(k ports.BlockSum) bool {
-			return k.Index == b.number && k.Version == b.version
-		})
-	}
-	if len(plan.Kept) != len(w.blocks) || slices.ContainsFunc(w.blocks, func(b block) bool { return !isRead(b) }) {
+	if !plan.IsCurrent(w.coverage, versions) {
 		return ports.ErrLedgerChanged
 	}
 
 	return nil
+}
+
+// coverRange returns the statements that change the coverage, of which more may have been read than the change needs.
+func (w *ledgerWriter) coverRange(c change) []step {
+	w.coverage = slices.DeleteFunc(w.coverage, func(r domain.Range) bool {
+		return r.End.Before(c.r.Start) || r.Start.After(c.r.End)
+	})
+
+	return w.changeCoverage(c)
 }
 
 // keptBlocks returns the blocks that lose bars, and the numbers of those that lose all.
@@ -172,16 +173,12 @@ func (w *ledgerWriter) keptBlocks(kept []ports.BlockSum) (blocks []block, empty 
 // takeOver returns the statements that take r from the intents, which have expired. What is left of one tells people of
 // a write that did not finish; its writer cannot renew it, because it has not its whole range any more.
 func (w *ledgerWriter) takeOver(r domain.Range) (steps []step) {
-	if len(w.intents) == 0 {
-		return nil
-	}
-
-	starts := make([]time.Time, len(w.intents))
-	for n, i := range w.intents {
-		starts[n] = i.r.Start
-	}
-	steps = append(steps, stepOf(deleteIntents, w.series.symbolID, w.series.id, starts))
 	for _, i := range w.intents {
+		if i.r.Intersect(r).Empty() {
+			continue
+		}
+
+		steps = append(steps, stepOf(deleteIntent, w.series.symbolID, w.series.id, i.r.Start))
 		for _, rest := range i.r.Subtract([]domain.Range{r}) {
 			steps = append(steps, stepOf(insertIntent, w.series.symbolID, w.series.id, i.id,
 				rest.Start, rest.End, i.owner, i.expires))
@@ -194,7 +191,7 @@ func (w *ledgerWriter) takeOver(r domain.Range) (steps []step) {
 // addIntent returns the statement that adds the intent. It took what was covered.
 func (w *ledgerWriter) addIntent(intent ports.Intent, plan ports.IntentPlan) step {
 	var start, end *time.Time
-	if covered := domain.ClipRanges(w.coverage, plan.Range); len(covered) > 0 && !plan.Deletes {
+	if covered := domain.ClipRanges(plan.Coverage, plan.Range); len(covered) > 0 && !plan.Deletes {
 		start, end = &covered[0].Start, &covered[len(covered)-1].End
 	}
 
@@ -210,7 +207,7 @@ func (s *Store) FinishIntent(ctx context.Context, intent ports.Intent, added []p
 			return nil, ports.ErrIntentLost
 		}
 
-		steps := []step{stepOf(deleteIntents, w.series.symbolID, w.series.id, []time.Time{intent.Range.Start})}
+		steps := []step{stepOf(deleteIntent, w.series.symbolID, w.series.id, intent.Range.Start)}
 		if intent.Deletes {
 			return steps, nil
 		}
@@ -292,16 +289,16 @@ func (s *Store) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]
 			return nil, translate(ctx, op, q.Key.String(), err)
 		}
 	}
-	isVersioned, err := s.isVersioned(ctx)
+	hasLedger, err := s.KeepsVersions(ctx)
 	if err != nil {
-		return nil, translate(ctx, op, "", err)
+		return nil, err
 	}
 
 	records := make([]ports.LedgerRecord, len(queries))
 	for i := range records {
 		records[i].State = &domain.SeriesState{}
 	}
-	for from := 0; isVersioned && from < len(queries); from += batchQueries {
+	for from := 0; hasLedger && from < len(queries); from += batchQueries {
 		to := min(from+batchQueries, len(queries))
 		err := s.query(ctx, selectLedger, ledgerArgs(queries[from:to]), func(rows pgx.Rows) error {
 			return scanLedger(rows, queries[from:to], records[from:to])
@@ -363,7 +360,7 @@ func scanLedger(rows pgx.Rows, queries []ports.SeriesQuery, records []ports.Ledg
 }
 
 func (r *ledgerRow) record(known domain.Version) ports.LedgerRecord {
-	record := ports.LedgerRecord{Exists: true, Taken: rangesOf(r.takenStarts, r.takenEnds)}
+	record := ports.LedgerRecord{Taken: rangesOf(r.takenStarts, r.takenEnds)}
 	version := domain.Version{Revision: r.revision, Nonce: uint64(r.nonce)}
 	if version == known && known != (domain.Version{}) {
 		return record
@@ -395,9 +392,8 @@ func rangesOf(starts, ends []time.Time) (ranges []domain.Range) {
 // LedgerSeries implements ports.Ledger.
 func (s *Store) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]ports.LedgerSeries, error) {
 	const op = "ledger series"
-	isVersioned, err := s.isVersioned(ctx)
-	if err != nil || !isVersioned {
-		return nil, translate(ctx, op, "", err)
+	if hasLedger, err := s.KeepsVersions(ctx); err != nil || !hasLedger {
+		return nil, err
 	}
 
 	sql, args := selectLedgerSeries, []any(nil)

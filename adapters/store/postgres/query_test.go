@@ -53,7 +53,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"upsertBlocks", upsertBlocks},
 		},
 		"intents": {
-			{"selectIntents", selectIntents}, {"deleteIntents", deleteIntents}, {"insertIntent", insertIntent},
+			{"selectIntents", selectIntents}, {"deleteIntent", deleteIntent}, {"insertIntent", insertIntent},
 			{"selectLedger", selectLedger}, {"insertNewIntent", insertNewIntent}, {"renewIntent", renewIntent}, {"abandonIntent", abandonIntent},
 			{"selectLedgerSeries", selectLedgerSeries}, {"selectLedgerSeriesOfSymbols", selectLedgerSeriesOfSymbols},
 		},

@@ -14,19 +14,19 @@ UPDATE marketdata.series SET revision = revision + 1, nonce = $4 WHERE symbol_id
 RETURNING revision;
 
 -- selectBlocks
-SELECT block, rows, last_time, last_seq FROM marketdata.blocks
+SELECT block, rows, last_time, last_seq, revision, nonce, hash FROM marketdata.blocks
 WHERE symbol_id = $1 AND series_id = $2 AND block >= $3 AND block < $4;
 
 -- deleteBlocks
 DELETE FROM marketdata.blocks WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3);
 
 -- upsertBlocks
-INSERT INTO marketdata.blocks (symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, tail)
-SELECT $1, $2, $3, $4::bigint, block, rows, last_time, last_seq, (array_prepend($4::bigint, (
+INSERT INTO marketdata.blocks (symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, hash, tail)
+SELECT $1, $2, $3, $4::bigint, block, rows, last_time, last_seq, hash, (array_prepend($4::bigint, (
 	SELECT tail FROM marketdata.blocks b WHERE appended AND b.symbol_id = $1 AND b.series_id = $2 AND b.block = u.block
 )))[1:$5::integer]
-FROM unnest($6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::boolean[])
-	AS u (block, rows, last_time, last_seq, appended)
+FROM unnest($6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::boolean[],
+	$11::bigint[]) AS u (block, rows, last_time, last_seq, appended, hash)
 ON CONFLICT (symbol_id, series_id, block) DO UPDATE
 SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, last_time = excluded.last_time,
-	last_seq = excluded.last_seq, tail = excluded.tail;
+	last_seq = excluded.last_seq, hash = excluded.hash, tail = excluded.tail;

@@ -1,0 +1,203 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// LedgeredStore is a store of bars without transactions, with a ledger beside it that makes its writes atomic and its
+// reads verifiable. It is safe for concurrent use.
+//
+// A write first uncovers its range under an intent, then changes the bars, and then covers the range:
+//
+//	read the record and the touched blocks, verify ◄── the blocks changed, or another write is under way
+//	        │ not as wanted                                     │
+//	        ▼                                                   │
+//	BeginIntent: the range is uncovered ────────────────────────┘
+//	        ▼
+//	SetBars, each request under the live intent ──► failure: the range stays uncovered
+//	        ▼
+//	FinishIntent: the range is covered
+//
+// The same write again, or any write of the range, begins at the top, so that nothing has to be recovered.
+//
+// A read compares the number and the hash of the covered bars of each whole block with the record, whenever the bars were
+// read. So rows that are missing in an answer, and requests that InfluxDB applies late, are errors and never bars.
+//
+// A series that is not in the ledger is one that others write: its reads yield no state, its coverage is inferred. As
+// soon as it is written here, a range that is not covered is uncovered.
+type LedgeredStore struct {
+	name   domain.StoreName // in errors
+	bars   ports.NontransactionalStore
+	batch  ports.BatchReader // of bars; nil if it has none
+	ledger ports.Ledger
+	owner  string        // of the intents, for people
+	wait   time.Duration // for the write of another
+}
+
+var (
+	_ ports.Store       = (*LedgeredStore)(nil)
+	_ ports.StateReader = (*LedgeredStore)(nil)
+	_ ports.BatchReader = (*LedgeredStore)(nil)
+)
+
+const (
+	maxWait    = 5 * time.Second
+	firstPause = 2 * time.Millisecond // doubled up to maxPause
+	maxPause   = 100 * time.Millisecond
+
+	// maxAttempts bounds how often a read begins again because the series changed.
+	maxAttempts = 3
+)
+
+// WithLedger returns the store of bars with the ledger beside it. name names it in errors.
+func WithLedger(name domain.StoreName, bars ports.NontransactionalStore, ledger ports.Ledger) *LedgeredStore {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	s := &LedgeredStore{name: name, bars: bars, ledger: ledger, wait: maxWait}
+	s.owner = fmt.Sprintf("%s, process %d", host, os.Getpid())
+	s.batch, _ = bars.(ports.BatchReader)
+
+	return s
+}
+
+// ReadStates implements ports.StateReader. A series that is not in the ledger has the zero state.
+func (s *LedgeredStore) ReadStates(
+	ctx context.Context, queries []ports.SeriesQuery,
+) ([]*domain.SeriesState, error) {
+	within := make([]domain.Range, len(queries))
+	for i, q := range queries {
+		within[i] = q.State.Range
+	}
+	records, err := s.records(ctx, queries, within)
+	if err != nil {
+		return nil, err
+	}
+
+	states := make([]*domain.SeriesState, len(records))
+	for i, record := range records {
+		states[i] = record.State
+	}
+
+	return states, nil
+}
+
+// records returns the records of the queries. As long as a live intent has taken a part of within[i], record i is read
+// again, until the wait is over: then the range is uncovered.
+func (s *LedgeredStore) records(
+	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range,
+) ([]ports.LedgerRecord, error) {
+	records, err := s.ledger.ReadLedger(ctx, queries)
+	if err != nil {
+		return nil, err
+	}
+
+	deadline := time.Now().Add(s.wait)
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		var waiting []int
+		var again []ports.SeriesQuery
+		for i, record := range records {
+			isTaken := func(r domain.Range) bool { return !r.Intersect(within[i]).Empty() }
+			if slices.ContainsFunc(record.Taken, isTaken) {
+				waiting, again = append(waiting, i), append(again, queries[i])
+			}
+		}
+		if len(waiting) == 0 || !time.Now().Before(deadline) {
+			return records, nil
+		}
+
+		if err := s.pause(ctx, "read states", queries[waiting[0]].Key, pause); err != nil {
+			return nil, err
+		}
+		changed, err := s.ledger.ReadLedger(ctx, again)
+		if err != nil {
+			return nil, err
+		}
+		for n, i := range waiting {
+			records[i] = changed[n]
+		}
+	}
+}
+
+// pause waits, and returns an error if ctx ends before.
+func (s *LedgeredStore) pause(ctx context.Context, op string, key domain.SeriesKey, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return s.failure(ports.ContextKind(ctx.Err()), op, key, ctx.Err())
+	}
+}
+
+func (s *LedgeredStore) failure(kind error, op string, key domain.SeriesKey, err error) error {
+	return &ports.Error{Kind: kind, Op: op, Store: s.name, Subject: key.String(), Err: err}
+}
+
+// Extents implements ports.CoverageReader. The coverage of a series in the ledger is the ledger's, that of others is
+// inferred. The inferred coverage is read first: a series that is written for the first time meanwhile is then in the
+// ledger.
+func (s *LedgeredStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	inferred, err := s.bars.Extents(ctx, symbols...)
+	if err != nil {
+		return nil, err
+	}
+	series, err := s.ledger.LedgerSeries(ctx, symbols...)
+	if err != nil {
+		return nil, err
+	}
+
+	var extents []domain.Extent
+	ours := make(map[domain.SeriesKey]bool, len(series))
+	for _, l := range series {
+		ours[l.Key] = true
+		for _, r := range l.Coverage {
+			extents = append(extents, domain.Extent{Key: l.Key, Range: r})
+		}
+	}
+	for _, e := range inferred {
+		if !ours[e.Key] {
+			extents = append(extents, e)
+		}
+	}
+
+	return domain.MergeExtents(extents), nil
+}
+
+// inferredExtent returns the inferred extent of a series that is not in the ledger, if it has bars.
+func (s *LedgeredStore) inferredExtent(ctx context.Context, key domain.SeriesKey) (r domain.Range, err error) {
+	extents, err := s.bars.Extents(ctx, key.Symbol)
+	for _, e := range extents {
+		if e.Key == key {
+			r = r.Hull(e.Range)
+		}
+	}
+
+	return r, err
+}
+
+// record returns the record of one series with the blocks of r. It does not wait.
+func (s *LedgeredStore) record(
+	ctx context.Context, key domain.SeriesKey, r domain.Range,
+) (ports.LedgerRecord, error) {
+	query := ports.SeriesQuery{Key: key, State: ports.StateQuery{Range: r}}
+	records, err := s.ledger.ReadLedger(ctx, []ports.SeriesQuery{query})
+	if err != nil {
+		return ports.LedgerRecord{}, err
+	}
+
+	return records[0], nil
+}
+
+// errMismatch reports that the bars that were read are not those of the record.
+var errMismatch = errors.New("the bars are not those that the ledger counts")

@@ -1,0 +1,112 @@
+package ledger
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// Bars is a store of bars in memory without transactions. A write is several requests, which a test may let fail.
+type Bars struct {
+	memory *memory.Store
+
+	// Request, if set, is called before each request with its name: check, delete, write, write rest, read back. If it
+	// returns an error, the request is not done.
+	Request atomic.Pointer[func(ctx context.Context, name string) error]
+
+	// Lose, if set, returns what an answer has of the stored bars.
+	Lose atomic.Pointer[func(domain.Series) domain.Series]
+}
+
+var _ ports.NontransactionalStore = (*Bars)(nil)
+
+// NewBars returns an empty store.
+func NewBars() *Bars { return &Bars{memory: memory.New()} }
+
+// Put writes bars as another program does.
+func (b *Bars) Put(ctx context.Context, bars domain.Series) error {
+	_, err := b.memory.WriteBars(ctx, bars, bars.Range())
+	return err
+}
+
+func (b *Bars) request(ctx context.Context, name string) error {
+	if f := b.Request.Load(); f != nil {
+		return (*f)(ctx, name)
+	}
+
+	return ctx.Err()
+}
+
+// ReadBars implements ports.BarReader.
+func (b *Bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	rows := b.memory.ReadBars(ctx, q).Rows()
+	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
+		rows(func(bars domain.Series, err error) bool {
+			if lose := b.Lose.Load(); lose != nil && err == nil {
+				bars = (*lose)(bars)
+			}
+
+			return err == nil && bars.Len() == 0 || yield(bars, err)
+		})
+	})
+}
+
+// Extents implements ports.CoverageReader: it infers from the first to the last bar.
+func (b *Bars) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	stored, err := b.memory.Extents(ctx, symbols...)
+	inferred := map[domain.SeriesKey]domain.Range{}
+	for _, e := range stored {
+		for bars, err := range b.memory.ReadBars(ctx, ports.BarQuery{Key: e.Key, Range: e.Range}).Rows() {
+			if err != nil {
+				return nil, err
+			}
+			inferred[e.Key] = inferred[e.Key].Hull(bars.Range())
+		}
+	}
+
+	var extents []domain.Extent
+	for key, r := range inferred {
+		extents = append(extents, domain.Extent{Key: key, Range: r, Inferred: true})
+	}
+
+	return domain.MergeExtents(extents), err
+}
+
+// CheckBars implements ports.NontransactionalStore.
+func (b *Bars) CheckBars(ctx context.Context, _ domain.Series, _ domain.Range) error {
+	return b.request(ctx, "check")
+}
+
+// SetBars implements ports.NontransactionalStore. It deletes, writes half of the bars, and then the rest.
+func (b *Bars) SetBars(
+	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
+) error {
+	half := bars.Len() / 2
+	requests := []struct {
+		name string
+		do   func() error
+	}{
+		{"delete", func() error {
+			_, err := b.memory.ReplaceBars(ctx, domain.EmptySeries(bars.Key()), r)
+			return err
+		}},
+		{"write", func() error { return b.Put(ctx, bars.Slice(0, half)) }},
+		{"write rest", func() error { return b.Put(ctx, bars.Slice(half, bars.Len())) }},
+	}
+	for _, step := range requests {
+		if err := permit(ctx); err != nil {
+			return err
+		}
+		if err := b.request(ctx, step.name); err != nil {
+			return err
+		}
+		if err := step.do(); err != nil {
+			return err
+		}
+	}
+
+	return b.request(ctx, "read back")
+}

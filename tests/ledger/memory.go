@@ -1,0 +1,277 @@
+// Package ledger has a ports.Ledger in memory, and a test of every ledger.
+package ledger
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+)
+
+const intentLife = 30 * time.Second
+
+// Memory is a ledger in the memory of the process.
+type Memory struct {
+	mu     sync.Mutex
+	series map[domain.SeriesKey]*record
+	now    time.Duration // how far its clock is ahead
+}
+
+var _ ports.Ledger = (*Memory)(nil)
+
+// NewMemory returns an empty ledger.
+func NewMemory() *Memory { return &Memory{series: map[domain.SeriesKey]*record{}} }
+
+// record is what the ledger has of a series.
+type record struct {
+	version  domain.Version
+	coverage []domain.Range
+	blocks   map[int64]block
+	intents  []intent
+}
+
+type block struct {
+	version domain.Version
+	rows    int
+	hash    uint64
+	last    domain.Micros
+	tail    []uint64
+}
+
+type intent struct {
+	begun   ports.Intent // without what a later write took from its range
+	owner   string
+	took    domain.Range
+	expires time.Time
+}
+
+// Advance lets the time of the ledger pass.
+func (m *Memory) Advance(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.now += d
+}
+
+// ended returns the error of a context that is done.
+func ended(ctx context.Context, op string) error {
+	if err := ctx.Err(); err != nil {
+		return &ports.Error{Kind: ports.ContextKind(err), Op: op, Store: "ledger", Err: err}
+	}
+
+	return nil
+}
+
+func (m *Memory) time() time.Time { return time.Now().Add(m.now) }
+
+// ReadLedger implements ports.Ledger.
+func (m *Memory) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	records := make([]ports.LedgerRecord, len(queries))
+	for i, q := range queries {
+		records[i].State = &domain.SeriesState{}
+		if r := m.series[q.Key]; r != nil {
+			records[i] = r.read(q, m.time())
+		}
+	}
+
+	return records, ended(ctx, "read ledger")
+}
+
+func (r *record) read(q ports.SeriesQuery, now time.Time) ports.LedgerRecord {
+	var got ports.LedgerRecord
+	for _, i := range r.intents {
+		if now.Before(i.expires) && !i.took.Empty() {
+			got.Taken = append(got.Taken, i.took)
+		}
+	}
+	if q.State.Known == r.version && r.version != (domain.Version{}) {
+		return got
+	}
+
+	got.State = &domain.SeriesState{Version: r.version, Coverage: r.coverage}
+	from, to := domain.BarBlocks(q.Key.Grid).Span(q.State.Range)
+	for _, index := range slices.Sorted(maps.Keys(r.blocks)) {
+		if index < from || index >= to {
+			continue
+		}
+
+		b := r.blocks[index]
+		got.State.Blocks = append(got.State.Blocks, domain.BlockState{Index: index, Rows: b.rows, Version: b.version})
+		got.State.Tail = b.tail
+		got.Hashes = append(got.Hashes, ports.BlockHash{Sum: b.hash, Known: true})
+	}
+
+	return got
+}
+
+// LedgerSeries implements ports.Ledger.
+func (m *Memory) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]ports.LedgerSeries, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []ports.LedgerSeries
+	for key, r := range m.series {
+		isWritten := r.version != domain.Version{}
+		if isWritten && (len(symbols) == 0 || slices.Contains(symbols, key.Symbol)) {
+			all = append(all, ports.LedgerSeries{Key: key, Coverage: r.coverage})
+		}
+	}
+	slices.SortFunc(all, func(a, b ports.LedgerSeries) int { return a.Key.Compare(b.Key) })
+
+	return all, ended(ctx, "ledger series")
+}
+
+// BeginIntent implements ports.Ledger.
+func (m *Memory) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ended(ctx, "begin intent"); err != nil {
+		return ports.Intent{}, err
+	}
+	if m.series[plan.Key] == nil {
+		m.series[plan.Key] = &record{blocks: map[int64]block{}}
+	}
+	r := m.series[plan.Key]
+	if err := r.check(&plan, m.time()); err != nil {
+		return ports.Intent{}, err
+	}
+
+	r.version = r.version.Next()
+	r.keep(plan.Kept)
+	r.takeOver(plan.Range)
+	begun := intent{
+		begun: ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes},
+		owner:  plan.Owner, expires: m.time().Add(intentLife),
+	}
+	for _, covered := range domain.ClipRanges(r.coverage, plan.Range) {
+		if !plan.Deletes {
+			begun.took = begun.took.Hull(covered)
+		}
+	}
+	r.intents = append(r.intents, begun)
+	var rest []domain.Range
+	for _, covered := range r.coverage {
+		rest = append(rest, covered.Subtract([]domain.Range{plan.Range})...)
+	}
+	r.coverage = rest
+
+	return begun.begun, nil
+}
+
+// check compares the plan with what is stored.
+func (r *record) check(plan *ports.IntentPlan, now time.Time) error {
+	for _, i := range r.intents {
+		if now.Before(i.expires) && !i.begun.Range.Intersect(plan.Range).Empty() {
+			return &ports.IntentHeldError{Range: i.begun.Range, Owner: i.owner, Expires: i.expires}
+		}
+	}
+	versions := map[int64]domain.Version{}
+	from, to := domain.BarBlocks(plan.Key.Grid).Span(plan.Read)
+	for index, b := range r.blocks {
+		if index >= from && index < to {
+			versions[index] = b.version
+		}
+	}
+	if !plan.IsCurrent(r.coverage, versions) {
+		return ports.ErrLedgerChanged
+	}
+
+	return nil
+}
+
+// keep takes the bars away that the plan does not keep.
+func (r *record) keep(kept []ports.BlockSum) {
+	for _, k := range kept {
+		switch {
+		case k.Bars == 0:
+			delete(r.blocks, k.Index)
+		case k.Bars != r.blocks[k.Index].rows:
+			r.blocks[k.Index] = block{r.version, k.Bars, k.Hash, k.Last, []uint64{r.version.Nonce}}
+		}
+	}
+}
+
+// takeOver takes the range from the intents.
+func (r *record) takeOver(within domain.Range) {
+	var left []intent
+	for _, i := range r.intents {
+		for _, rest := range i.begun.Range.Subtract([]domain.Range{within}) {
+			part := i
+			part.begun.Range = rest
+			left = append(left, part)
+		}
+	}
+	r.intents = left
+}
+
+// find returns the position of an intent that has its whole range, -1 if there is none.
+func (m *Memory) find(want ports.Intent) (r *record, position int) {
+	if r = m.series[want.Key]; r == nil {
+		return nil, -1
+	}
+
+	return r, slices.IndexFunc(r.intents, func(i intent) bool { return i.begun.ID == want.ID && i.begun.Range.Equal(want.Range) })
+}
+
+// RenewIntent implements ports.Ledger.
+func (m *Memory) RenewIntent(ctx context.Context, renewed ports.Intent) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, position := m.find(renewed)
+	if position < 0 {
+		return ports.ErrIntentLost
+	}
+
+	r.intents[position].expires = m.time().Add(intentLife)
+
+	return ended(ctx, "renew intent")
+}
+
+// FinishIntent implements ports.Ledger.
+func (m *Memory) FinishIntent(ctx context.Context, finished ports.Intent, added []ports.BlockSum) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := ended(ctx, "finish intent"); err != nil {
+		return err
+	}
+	r, position := m.find(finished)
+	if position < 0 {
+		return ports.ErrIntentLost
+	}
+
+	r.intents = slices.Delete(r.intents, position, position+1)
+	r.version = r.version.Next()
+	if finished.Deletes {
+		return nil
+	}
+
+	r.coverage = domain.MergeRanges(append(slices.Clone(r.coverage), finished.Range))
+	for _, a := range added {
+		b, found := r.blocks[a.Index]
+		var tail []uint64
+		if found && a.First > b.last {
+			tail = b.tail
+		}
+		r.blocks[a.Index] = block{
+			r.version, b.rows + a.Bars, b.hash + a.Hash, max(b.last, a.Last), domain.PushTail(tail, r.version.Nonce),
+		}
+	}
+
+	return nil
+}
+
+// AbandonIntent implements ports.Ledger.
+func (m *Memory) AbandonIntent(_ context.Context, abandoned ports.Intent) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r, position := m.find(abandoned); position >= 0 {
+		r.intents[position].expires = m.time()
+	}
+
+	return nil
+}
