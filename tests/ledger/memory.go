@@ -146,7 +146,7 @@ func (m *Memory) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.
 	r.takeOver(plan.Range)
 	begun := intent{
 		begun: ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes},
-		owner:  plan.Owner, expires: m.time().Add(intentLife),
+		owner: plan.Owner, expires: m.time().Add(intentLife),
 	}
 	for _, covered := range domain.ClipRanges(r.coverage, plan.Range) {
 		if !plan.Deletes {

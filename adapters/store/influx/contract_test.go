@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"github.com/gal-friday/marketdata/app/ingest"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +12,10 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
-	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/ledger"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -58,21 +58,6 @@ func open(tb testing.TB) contract.Store {
 	return contract.Store{Bars: s, Batch: s, Catalog: s, Corrupt: plants(cfg), UnversionedBars: true}
 }
 
-// coverageStore stores coverage in the memory store, in the place of the relational store.
-type coverageStore struct{ *memory.Store }
-
-// DeclareCoverage declares the coverage of a range without bars.
-func (k coverageStore) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	_, err := k.WriteBars(ctx, domain.EmptySeries(key), r)
-	return err
-}
-
-// RemoveCoverage removes a range from the coverage.
-func (k coverageStore) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	_, err := k.ReplaceBars(ctx, domain.EmptySeries(key), r)
-	return err
-}
-
 const (
 	noTransaction = "InfluxDB has no transactions: a write is done batch by batch, and a retry completes it"
 	noCoverage    = "the relational store keeps coverage; this store infers extents from its first and last bar"
@@ -91,17 +76,25 @@ func waivers(reason string, laws ...string) []contract.Waiver {
 	return list
 }
 
-// TestContract runs the whole contract, except for atomicity, on the store with a coverageStore beside it.
-func TestContract(t *testing.T) {
-	t.Parallel()
-	contract.BarStore(t, func(tb testing.TB) contract.Store {
-		s := open(tb)
-		s.Bars = ingest.WithClaims(s.Bars, coverageStore{memory.New()})
-		return s
-	}, contract.Profile{Waivers: atomicityWaivers})
+// openLedgered returns the store with a ledger in memory beside it.
+func openLedgered(tb testing.TB) contract.Store {
+	cfg := config(tb)
+	s := ingest.WithLedger(influx.Name, openStore(tb, cfg), ledger.NewMemory())
+	return contract.Store{Bars: s, Batch: s, States: s, Corrupt: plants(cfg)}
 }
 
-// TestBatchContract runs the contract of batch reads.
+// TestContract runs the whole contract on the store with a ledger beside it.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	contract.BarStore(t, openLedgered, contract.Profile{Waivers: waivers(
+		"a write uncovers all from the first to the last instant that it changes, and the blocks there get its version",
+		"state/blocks_have_their_versions",
+	)})
+	contract.StateReader(t, openLedgered, contract.Profile{})
+	contract.BatchReader(t, openLedgered, contract.Profile{})
+}
+
+// TestBatchContract runs the contract of batch reads on the store alone.
 func TestBatchContract(t *testing.T) {
 	t.Parallel()
 	contract.BatchReader(t, open, contract.Profile{

@@ -1,13 +1,34 @@
 package influx_test
 
 import (
-	"github.com/gal-friday/marketdata/app/ingest"
+	"context"
 	"testing"
 
+	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app/ingest"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/differential"
+	"github.com/gal-friday/marketdata/tests/ledger"
 )
+
+// catalogLedger makes the symbols of written series known to a catalog, as the relational store does.
+type catalogLedger struct {
+	ports.Ledger
+	catalog *memory.Store
+}
+
+// BeginIntent begins an intent and adds the symbol.
+func (c catalogLedger) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
+	intent, err := c.Ledger.BeginIntent(ctx, plan)
+	if err == nil {
+		_, err = c.catalog.WriteBars(ctx, domain.EmptySeries(plan.Key), plan.Range)
+	}
+
+	return intent, err
+}
 
 // TestDifferential compares bars and write reports with those of the memory store. Coverage and catalog are the memory
 // store's on both sides, because this store does not have them.
@@ -17,7 +38,9 @@ func TestDifferential(t *testing.T) {
 		m := memory.New()
 		return contract.Store{Bars: m, Catalog: m, Symbols: m}
 	}, func(tb testing.TB) contract.Store {
-		s, m := open(tb), memory.New()
-		return contract.Store{Bars: ingest.WithClaims(s.Bars, coverageStore{m}), Catalog: m, Symbols: m}
+		m := memory.New()
+		bars := ingest.WithLedger(influx.Name, openStore(tb, config(tb)), catalogLedger{ledger.NewMemory(), m})
+
+		return contract.Store{Bars: bars, Catalog: m, Symbols: m}
 	})
 }
