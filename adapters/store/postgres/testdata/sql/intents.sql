@@ -2,8 +2,8 @@
 SELECT id, start_time, end_time, expires, owner, expires > clock_timestamp()
 FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time < $4 AND end_time > $3 FOR UPDATE;
 
--- deleteIntents
-DELETE FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time = ANY($3);
+-- deleteIntent
+DELETE FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time = $3;
 
 -- insertIntent
 INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, owner, expires)
@@ -55,9 +55,9 @@ UPDATE marketdata.intents SET expires = clock_timestamp() WHERE symbol_id = $1 A
 -- selectLedgerSeries
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
-LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '';
+LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND revision > 0;
 
 -- selectLedgerSeriesOfSymbols
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
-LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND symbol = ANY($1);
+LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND revision > 0 AND symbol = ANY($1);
