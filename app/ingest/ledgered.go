@@ -53,6 +53,9 @@ const (
 	firstPause = 2 * time.Millisecond // doubled up to maxPause
 	maxPause   = 100 * time.Millisecond
 
+	// batchWait is how long a question for many series waits, because one busy series must not hold the others up.
+	batchWait = 250 * time.Millisecond
+
 	// maxAttempts bounds how often a read begins again because the series changed.
 	maxAttempts = 3
 )
@@ -78,7 +81,11 @@ func (s *LedgeredStore) ReadStates(
 	for i, q := range queries {
 		within[i] = q.State.Range
 	}
-	records, err := s.records(ctx, queries, within)
+	wait := s.wait
+	if len(queries) > 1 {
+		wait = min(wait, batchWait)
+	}
+	records, err := s.records(ctx, queries, within, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +101,14 @@ func (s *LedgeredStore) ReadStates(
 // records returns the records of the queries. As long as a live intent has taken a part of within[i], record i is read
 // again, until the wait is over: then the range is uncovered.
 func (s *LedgeredStore) records(
-	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range,
+	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range, wait time.Duration,
 ) ([]ports.LedgerRecord, error) {
 	records, err := s.ledger.ReadLedger(ctx, queries)
 	if err != nil {
 		return nil, err
 	}
 
-	deadline := time.Now().Add(s.wait)
+	deadline := time.Now().Add(wait)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		var waiting []int
 		var again []ports.SeriesQuery

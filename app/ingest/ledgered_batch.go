@@ -58,7 +58,7 @@ func (b *ledgeredBatch) readRecords(ctx context.Context) (err error) {
 		within[i] = q.Range.Hull(q.State.Range)
 		queries[i] = ports.SeriesQuery{Key: q.Key, State: ports.StateQuery{Range: within[i]}}
 	}
-	b.records, err = b.store.records(ctx, queries, within)
+	b.records, err = b.store.records(ctx, queries, within, b.store.wait)
 
 	return err
 }

@@ -108,7 +108,8 @@ func (r *ledgeredRead) readRecord(ctx context.Context) (ports.LedgerRecord, erro
 	query := ports.SeriesQuery{Key: r.query.Key, State: ports.StateQuery{Range: r.query.Range}}
 	other := r.query.State
 	for {
-		records, err := r.blockReader.store.records(ctx, []ports.SeriesQuery{query}, []domain.Range{r.query.Range})
+		s := r.blockReader.store
+		records, err := s.records(ctx, []ports.SeriesQuery{query}, []domain.Range{r.query.Range}, s.wait)
 		if err != nil {
 			return ports.LedgerRecord{}, err
 		}

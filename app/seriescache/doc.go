@@ -29,4 +29,7 @@
 // Where a store keeps no versions, the package gives each series and its blocks versions of its own. They end with a
 // change of the coverage, a write through this Store, a hint, or their time, 300 s by default. They mean nothing to
 // other processes, so that the blocks stay out of the shared cache.
+//
+// A store may have both: series with versions, and series that others write, whose state is the zero one. With
+// Dependencies.Foreign, the bars of the latter are not cached.
 package seriescache

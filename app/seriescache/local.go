@@ -13,7 +13,8 @@ func (s *Store) LocalBars(
 	buf []ports.CachedBars, q ports.BarQuery,
 ) (pieces []ports.CachedBars, state *domain.SeriesState, ok bool) {
 	known, valid := s.states.get(q.Key)
-	if !valid || !known.within.Covers(q.State.Range) && known.Version != q.State.Known {
+	isKnown := valid && (known.within.Covers(q.State.Range) || known.Version == q.State.Known)
+	if !isKnown || s.isForeign(known.SeriesState) {
 		return nil, nil, false
 	}
 
@@ -79,7 +80,7 @@ func (r *reading) localLimited(buf []ports.CachedBars, known knownState) ([]port
 // CachedRanges implements ports.CachedReader.
 func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Range {
 	known, _ := s.states.get(q.Key)
-	if known.SeriesState == nil {
+	if known.SeriesState == nil || s.isForeign(known.SeriesState) {
 		return nil
 	}
 

@@ -212,6 +212,9 @@ func (r *reading) takeState(ctx context.Context, within domain.Range) error {
 	if err != nil {
 		return err
 	}
+	if r.store.isForeign(state) && !r.began {
+		return errBypass
+	}
 
 	return r.moveTo(state)
 }

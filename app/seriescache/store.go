@@ -19,6 +19,7 @@ type Store struct {
 	next        ports.Store
 	source      source
 	unversioned *unversioned // source, where next keeps no versions; else nil
+	foreign     bool         // series with the zero state are written by others
 	caches      Caches
 	hints       ports.Hints // nil sends none
 	clock       ports.Clock
@@ -51,8 +52,12 @@ type Dependencies struct {
 	Store  ports.Store
 	States ports.StateReader // of Store; nil if it keeps no versions
 	Caches Caches
-	Hints  ports.Hints // nil where no other process writes
-	Clock  ports.Clock
+
+	// Foreign says that States has the zero state for series that others write. Their bars come from Store.
+	Foreign bool
+
+	Hints ports.Hints // nil where no other process writes
+	Clock ports.Clock
 }
 
 var (
@@ -73,7 +78,7 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	}
 
 	cfg = cfg.WithDefaults()
-	s := &Store{next: d.Store, caches: d.Caches, hints: d.Hints, clock: d.Clock, cfg: cfg}
+	s := &Store{next: d.Store, caches: d.Caches, hints: d.Hints, clock: d.Clock, cfg: cfg, foreign: d.Foreign}
 	lease := cfg.Lease
 	if s.source = (versioned{d.Store, d.States}); d.States == nil {
 		s.unversioned = newUnversioned(d.Store, cfg.UnversionedTTL)
@@ -90,6 +95,11 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	}
 
 	return s, nil
+}
+
+// isForeign reports whether the state is of a series that others may write.
+func (s *Store) isForeign(state *domain.SeriesState) bool {
+	return s.foreign && state.Version == (domain.Version{})
 }
 
 // Close ends everything that runs in the background, and waits for it. Later reads go to the store.

@@ -71,8 +71,8 @@ func newRoutedStore(cache wiring.Cache) contract.Open {
 			tb.Fatal(err)
 		}
 
-		return contract.Store{Bars: router.Router(sources), Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks,
-			UnversionedBars: true,
+		return contract.Store{
+			Bars: router.Router(sources), Catalog: catalog{joined}, Symbols: symbols, Ticks: sources[0].Ticks,
 		}
 	}
 }
@@ -91,19 +91,11 @@ func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Sym
 	return c.joined.Symbols(ctx, q)
 }
 
-// profile waives the laws that InfluxDB cannot keep. Routing does not change that.
-var profile = func() contract.Profile {
-	var p contract.Profile
-	for _, law := range []string{
-		"write/whole_or_nothing", "write/cancelled_is_whole_or_nothing", "replace/whole_or_nothing",
-	} {
-		p.Waivers = append(p.Waivers, contract.Waiver{
-			Law: law, Reason: "InfluxDB has no transactions: a failed write may be partial, and a retry completes it",
-		})
-	}
-
-	return p
-}()
+// profile waives the law that writes to InfluxDB do not keep. Routing does not change that.
+var profile = contract.Profile{Waivers: []contract.Waiver{{
+	Law:    "state/blocks_have_their_versions",
+	Reason: "a write to InfluxDB uncovers all from the first to the last instant that it changes, and the blocks there get its version",
+}}}
 
 // The stores keep the laws with the cache, with Redis behind it, and with the cache disabled. Ports without a cache are
 // tested once.

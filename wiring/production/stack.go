@@ -39,15 +39,14 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	l := newLayers(ctx, s, opts, b)
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
 	relational.Aggregate, relational.Explain = pg, pg
-	relational.Bars = pg                // stores bars and their coverage
-	l.addCache(&relational, states, pg) // caches bars, and sends and receives hints of writes
+	relational.Bars = pg                                                  // stores bars and their coverage
+	l.addCache(&relational, seriescache.Dependencies{States: states}, pg) // caches bars, and sends and receives hints of writes
 	sources := []app.Source{relational}
 
 	if ts != nil {
 		timeSeries := app.Source{Name: influx.Name, Catalog: ts, Health: ts}
 		timeSeries.Takes = domain.FrequencyRange{Below: s.HighFrequencyBelow}
-		timeSeries.Bars = ingest.WithLedger(influx.Name, ts, pg) // PostgreSQL keeps the state, because InfluxDB cannot
-		l.addCache(&timeSeries, nil, ts)            // outside the coverage, because the cache stores coverage, too
+		l.addTimeSeries(&timeSeries, b, versioned)
 		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
@@ -92,18 +91,34 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 	return l
 }
 
+// addTimeSeries sets the bars of InfluxDB. PostgreSQL keeps their state, because InfluxDB has no transactions. Views in its
+// place keep none, and bars that others write have none.
+func (l *layers) addTimeSeries(source *app.Source, b backends, versioned bool) {
+	if l.settings.Influx.Existing.Frequency != 0 {
+		source.Bars = b.influx
+		l.addCache(source, seriescache.Dependencies{}, b.influx)
+		return
+	}
+
+	bars := ingest.WithLedger(influx.Name, b.influx, b.postgres)
+	var d seriescache.Dependencies
+	if versioned {
+		d.States, d.Foreign = bars, true
+	}
+	source.Bars = bars
+	l.addCache(source, d, bars)
+}
+
 // addCache wraps the bars of the source in the cache. If the cache is disabled, writes still send hints, because other
-// processes may have their cache enabled.
-func (l *layers) addCache(source *app.Source, states ports.StateReader, batch ports.BatchReader) {
+// processes may have their cache enabled. d says how the store keeps versions.
+func (l *layers) addCache(source *app.Source, d seriescache.Dependencies, batch ports.BatchReader) {
 	cfg := l.settings.Cache.Policy
 	cfg.Name, cfg.Logger, cfg.Batch = source.Name, l.opts.Logger, batch
-	caches := l.caches
-	if l.settings.Cache.Disabled {
-		caches = seriescache.Caches{}
+	d.Store, d.Hints, d.Clock = source.Bars, l.hints, l.clock
+	if !l.settings.Cache.Disabled {
+		d.Caches = l.caches
 	}
-	store, err := seriescache.New(seriescache.Dependencies{
-		Store: source.Bars, States: states, Caches: caches, Hints: l.hints, Clock: l.clock,
-	}, cfg)
+	store, err := seriescache.New(d, cfg)
 	if err != nil {
 		l.err = errors.Join(l.err, err)
 		return
