@@ -28,7 +28,7 @@ func (r Router) forGrid(g domain.Grid) (ports.Store, error) {
 	return nil, fmt.Errorf("no store takes bars of %s: %w", g, ports.ErrInvalid)
 }
 
-// ReadBars reads from the source of the key's frequency. It yields no state, because some sources keep no versions.
+// ReadBars reads from the source of the key's frequency.
 func (r Router) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	s, err := r.forGrid(q.Key.Grid)
 	if err != nil {
@@ -37,7 +37,7 @@ func (r Router) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 		}
 	}
 
-	return ports.Unversioned(s.ReadBars(ctx, q).Rows())
+	return s.ReadBars(ctx, q)
 }
 
 // WriteBars writes to the source of the key's frequency.

@@ -38,8 +38,12 @@ func (s *Store) CheckBars(ctx context.Context, bars domain.Series, r domain.Rang
 func (s *Store) SetBars(
 	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
 ) error {
+	began := time.Now()
 	_, err := s.replaceBars(ctx, bars, r, permit)
-	return translate("write bars", bars.Key().String(), err)
+	op := operation{"write bars", bars.Key().String()}
+	s.logSlow(ctx, op, time.Since(began), bars.Len())
+
+	return translate(op.name, op.subject, err)
 }
 
 // permitAll permits every request.
