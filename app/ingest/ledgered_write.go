@@ -246,7 +246,9 @@ func (w *ledgeredWrite) changedRange(coverage []domain.Range, before, wanted dom
 		last++
 	}
 
-	return changed.Hull(openTimes(before.Slice(0, before.Len()-last))).Hull(openTimes(wanted.Slice(0, wanted.Len()-last)))
+	before, wanted = before.Slice(0, before.Len()-last), wanted.Slice(0, wanted.Len()-last)
+
+	return changed.Hull(before.Range().Hull(wanted.Range()).Intersect(w.r))
 }
 
 // lastInstant is later than any bar.
