@@ -14,7 +14,7 @@ import (
 
 // WriteBars writes the bars that differ from the stored ones, in batches. It is not atomic: if it fails, some batches
 // may have been written, and a retry of the same call completes the write. It validates the coverage and does not store
-// it; see ports.CoverageWriter. It writes nothing and returns ErrInvalid if the retention policy does not keep a bar.
+// it. It writes nothing and returns ErrInvalid if the retention policy does not keep a bar.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 	began := time.Now()
 	report, err := s.writeBars(ctx, bars, coverage)

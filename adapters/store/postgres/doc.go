@@ -10,6 +10,7 @@
 //	session.go, state.go                statements of one connection; the states of series
 //	write.go, coverage.go               writes of bars and of coverage
 //	series.go, blocks.go                series, their locks, and the versions of their blocks
+//	ledger.go                           the state of bars that another store has, and the intents of its writes
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
 //	hints.go                    hints between processes, through LISTEN and NOTIFY
