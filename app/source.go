@@ -20,7 +20,7 @@ import (
 //
 //	[]app.Source{
 //		{Name: "postgres", Bars: pg, Takes: domain.FrequencyRange{From: domain.Hour1}, Ticks: pg, Catalog: pg},
-//		{Name: "influx", Bars: ingest.WithLedger("influx", ts, pg), Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts},
+//		{Name: "influx", Bars: ingest.WithLedger("influx", "", ts, pg), Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts},
 //	}
 type Source struct {
 	Name    domain.StoreName

@@ -1,10 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -60,14 +59,12 @@ const (
 	maxAttempts = 3
 )
 
-// WithLedger returns the store of bars with the ledger beside it. name names it in errors.
-func WithLedger(name domain.StoreName, bars ports.NontransactionalStore, ledger ports.Ledger) *LedgeredStore {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	s := &LedgeredStore{name: name, bars: bars, ledger: ledger, wait: maxWait}
-	s.owner = fmt.Sprintf("%s, process %d", host, os.Getpid())
+// WithLedger returns the store of bars with the ledger beside it. name names the store in errors, and owner this process
+// in those of others, whose writes wait for one of it.
+func WithLedger(
+	name domain.StoreName, owner string, bars ports.NontransactionalStore, ledger ports.Ledger,
+) *LedgeredStore {
+	s := &LedgeredStore{name: name, bars: bars, ledger: ledger, wait: maxWait, owner: cmp.Or(owner, "a process")}
 	s.batch, _ = bars.(ports.BatchReader)
 
 	return s

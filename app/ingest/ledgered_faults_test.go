@@ -26,7 +26,7 @@ type ledgered struct {
 func newLedgered() ledgered {
 	l := &faultyLedger{Memory: ledger.NewMemory()}
 	bars := ledger.NewBars()
-	return ledgered{ingest.WithLedger("ledgered", bars, l), bars, l}
+	return ledgered{ingest.WithLedger("ledgered", "", bars, l), bars, l}
 }
 
 // faultyLedger is a ledger whose calls may fail, before or after they are done.
@@ -202,7 +202,7 @@ func TestReaderBesideAReplacement(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	reader := ingest.WithLedger("reader", s.bars, s.ledger)
+	reader := ingest.WithLedger("reader", "", s.bars, s.ledger)
 	ingest.SetWait(reader, 5*time.Millisecond)
 	steps := 0
 	request := func(context.Context, string) error {
@@ -317,7 +317,7 @@ func TestPausedWriterLosesItsIntent(t *testing.T) {
 			}
 
 			paused := true
-			second := ingest.WithLedger("second", s.bars, s.ledger)
+			second := ingest.WithLedger("second", "", s.bars, s.ledger)
 			pause := func(name string) error {
 				if name == step && paused {
 					paused = false
@@ -353,7 +353,7 @@ func TestPausedWriterLosesItsIntent(t *testing.T) {
 func TestWriterWaits(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
-	second := ingest.WithLedger("second", s.bars, s.ledger)
+	second := ingest.WithLedger("second", "", s.bars, s.ledger)
 	ingest.SetWait(second, 5*time.Millisecond)
 	var during error
 	request := func(_ context.Context, name string) error {
@@ -435,7 +435,7 @@ func TestConcurrentWritersAndReaders(t *testing.T) {
 	done := make(chan error, len(halves))
 	for i, half := range halves {
 		go func() {
-			writer := ingest.WithLedger("writer", s.bars, s.ledger)
+			writer := ingest.WithLedger("writer", "", s.bars, s.ledger)
 			for n := range rounds {
 				if _, err := writer.ReplaceBars(t.Context(), barsOf(t, 60*i, 60*i+60, n+1), half); err != nil {
 					done <- err

@@ -9,7 +9,7 @@ import (
 )
 
 func openLedgered(testing.TB) contract.Store {
-	s := ingest.WithLedger("ledgered", ledger.NewBars(), ledger.NewMemory())
+	s := ingest.WithLedger("ledgered", "", ledger.NewBars(), ledger.NewMemory())
 	return contract.Store{Bars: s, Batch: s, States: s}
 }
 

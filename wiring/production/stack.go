@@ -3,6 +3,8 @@ package production
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
@@ -100,13 +102,23 @@ func (l *layers) addTimeSeries(source *app.Source, b backends, versioned bool) {
 		return
 	}
 
-	bars := ingest.WithLedger(influx.Name, b.influx, b.postgres)
+	bars := ingest.WithLedger(influx.Name, processName(), b.influx, b.postgres)
 	var d seriescache.Dependencies
 	if versioned {
 		d.States, d.Foreign = bars, true
 	}
 	source.Bars = bars
 	l.addCache(source, d, bars)
+}
+
+// processName names this process to people.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+
+	return fmt.Sprintf("process %d on %s", os.Getpid(), host)
 }
 
 // addCache wraps the bars of the source in the cache. If the cache is disabled, writes still send hints, because other

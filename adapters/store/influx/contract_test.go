@@ -79,7 +79,7 @@ func waivers(reason string, laws ...string) []contract.Waiver {
 // openLedgered returns the store with a ledger in memory beside it.
 func openLedgered(tb testing.TB) contract.Store {
 	cfg := config(tb)
-	s := ingest.WithLedger(influx.Name, openStore(tb, cfg), ledger.NewMemory())
+	s := ingest.WithLedger(influx.Name, "", openStore(tb, cfg), ledger.NewMemory())
 	return contract.Store{Bars: s, Batch: s, States: s, Corrupt: plants(cfg)}
 }
 

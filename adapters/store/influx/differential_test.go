@@ -39,7 +39,7 @@ func TestDifferential(t *testing.T) {
 		return contract.Store{Bars: m, Catalog: m, Symbols: m}
 	}, func(tb testing.TB) contract.Store {
 		m := memory.New()
-		bars := ingest.WithLedger(influx.Name, openStore(tb, config(tb)), catalogLedger{ledger.NewMemory(), m})
+		bars := ingest.WithLedger(influx.Name, "", openStore(tb, config(tb)), catalogLedger{ledger.NewMemory(), m})
 
 		return contract.Store{Bars: bars, Catalog: m, Symbols: m}
 	})

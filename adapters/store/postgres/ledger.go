@@ -271,9 +271,11 @@ func (s *Store) updateIntent(ctx context.Context, sql string, intent ports.Inten
 			return withPhase(ports.PhaseQuery, err)
 		}
 
-		var id int64
-		args := []any{w.series.symbolID, w.series.id, int64(intent.ID), intent.Range.Start, intent.Range.End}
-		found, err = w.db.queryRow(ctx, sql, args, &id)
+		q := statement{sql: sql, args: []any{
+			w.series.symbolID, w.series.id, int64(intent.ID), intent.Range.Start, intent.Range.End,
+		}}
+		ids, err := queryRows(ctx, w.db, q, pgx.RowTo[int64])
+		found = len(ids) == 1
 
 		return err
 	})

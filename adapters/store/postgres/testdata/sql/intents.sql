@@ -47,10 +47,12 @@ INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + interval '30 s');
 
 -- renewIntent
-UPDATE marketdata.intents SET expires = clock_timestamp() + interval '30 s' WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5;
+UPDATE marketdata.intents SET expires = clock_timestamp() + interval '30 s' WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5
+RETURNING id;
 
 -- abandonIntent
-UPDATE marketdata.intents SET expires = clock_timestamp() WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5;
+UPDATE marketdata.intents SET expires = clock_timestamp() WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5
+RETURNING id;
 
 -- selectLedgerSeries
 SELECT symbol, grid, kind, start_time, end_time
