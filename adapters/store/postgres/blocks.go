@@ -69,7 +69,8 @@ func (c *blockChanges) byBlock(key func(i int) rowKey, from, to int) iter.Seq[ch
 func (c *blockChanges) setExact(counted map[int64]block, stored []block) {
 	before := byNumber(stored)
 	for number, b := range counted {
-		if c.blocks[number] == nil && b == before[number] {
+		isAsBefore := b.rows == before[number].rows && b.last == before[number].last
+		if c.blocks[number] == nil && isAsBefore {
 			continue
 		}
 
