@@ -216,15 +216,6 @@ type RetentionReporter interface {
 	Retention(ctx context.Context) (time.Duration, error)
 }
 
-// CoverageWriter stores the coverage of bars that lie in another store, which cannot store it.
-type CoverageWriter interface {
-	// DeclareCoverage records that r is complete for key, and makes the symbol known to the catalog.
-	DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
-
-	// RemoveCoverage removes r from the coverage of key.
-	RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error
-}
-
 // Clock tells business time: which bars are closed, and which rows may be seen. Timers and timeouts do not use it.
 type Clock interface {
 	// Now returns the current instant in UTC. It must never go back. Safe for concurrent use.

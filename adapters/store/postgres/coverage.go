@@ -52,30 +52,6 @@ func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
 	return r, err
 }
 
-// DeclareCoverage implements ports.CoverageWriter.
-func (s *Store) DeclareCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.writeCoverage(ctx, "declare coverage", key, r, false)
-}
-
-// RemoveCoverage implements ports.CoverageWriter.
-func (s *Store) RemoveCoverage(ctx context.Context, key domain.SeriesKey, r domain.Range) error {
-	return s.writeCoverage(ctx, "remove coverage", key, r, true)
-}
-
-// writeCoverage changes the coverage of a series, and no bar.
-func (s *Store) writeCoverage(
-	ctx context.Context, op string, key domain.SeriesKey, r domain.Range, remove bool,
-) error {
-	err := validateBars(domain.EmptySeries(key), r)
-	if err == nil {
-		_, err = s.write(ctx, change{
-			series: barSeries(key), layout: domain.BarBlocks(key.Grid), r: r, replace: remove,
-		})
-	}
-
-	return translate(ctx, op, key.String(), err)
-}
-
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	sql, args := selectExtents, []any(nil)

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -18,20 +17,22 @@ func TestCoverageMergesAndSubtracts(t *testing.T) {
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()}
 	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 	days := func(from, to int) domain.Range { return domain.Range{Start: day(from), End: day(to)} }
+	declare := func(r domain.Range) (ports.WriteReport, error) { return s.WriteBars(ctx, domain.EmptySeries(key), r) }
+	remove := func(r domain.Range) (ports.WriteReport, error) { return s.ReplaceBars(ctx, domain.EmptySeries(key), r) }
 	for _, step := range []struct {
-		change func(context.Context, domain.SeriesKey, domain.Range) error
+		change func(domain.Range) (ports.WriteReport, error)
 		r      domain.Range
 		want   []domain.Range
 	}{
-		{s.RemoveCoverage, days(1, 9), nil},
-		{s.DeclareCoverage, days(1, 2), []domain.Range{days(1, 2)}},
-		{s.DeclareCoverage, days(3, 4), []domain.Range{days(1, 2), days(3, 4)}},
-		{s.DeclareCoverage, days(2, 3), []domain.Range{days(1, 4)}},
-		{s.DeclareCoverage, days(1, 4), []domain.Range{days(1, 4)}},
-		{s.RemoveCoverage, days(2, 3), []domain.Range{days(1, 2), days(3, 4)}},
-		{s.RemoveCoverage, days(1, 9), nil},
+		{remove, days(1, 9), nil},
+		{declare, days(1, 2), []domain.Range{days(1, 2)}},
+		{declare, days(3, 4), []domain.Range{days(1, 2), days(3, 4)}},
+		{declare, days(2, 3), []domain.Range{days(1, 4)}},
+		{declare, days(1, 4), []domain.Range{days(1, 4)}},
+		{remove, days(2, 3), []domain.Range{days(1, 2), days(3, 4)}},
+		{remove, days(1, 9), nil},
 	} {
-		if err := step.change(ctx, key, step.r); err != nil {
+		if _, err := step.change(step.r); err != nil {
 			t.Fatal(err)
 		}
 

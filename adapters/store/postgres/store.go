@@ -52,12 +52,11 @@ type Store struct {
 }
 
 var (
-	_ ports.Store          = (*Store)(nil)
-	_ ports.SymbolCatalog  = (*Store)(nil)
-	_ ports.SymbolWriter   = (*Store)(nil)
-	_ ports.TickStore      = (*Store)(nil)
-	_ ports.CoverageWriter = (*Store)(nil)
-	_ ports.HealthChecker  = (*Store)(nil)
+	_ ports.Store         = (*Store)(nil)
+	_ ports.SymbolCatalog = (*Store)(nil)
+	_ ports.SymbolWriter  = (*Store)(nil)
+	_ ports.TickStore     = (*Store)(nil)
+	_ ports.HealthChecker = (*Store)(nil)
 )
 
 // Open connects to the server and, if cfg.MigrateOnOpen is set, applies the migrations. The returned function closes

@@ -117,7 +117,7 @@ func yearOf(t time.Time) domain.Range {
 
 // change is one write to one series.
 type change struct {
-	table     *table   // nil changes the coverage only
+	table     *table
 	series    []string // symbol, kind and grid
 	layout    domain.BlockLayout
 	rows      int                            // how many
@@ -204,7 +204,7 @@ func (s *Store) tryWrite(ctx context.Context, c change) (report ports.WriteRepor
 // writer applies one change to one series.
 type writer struct {
 	db      session
-	table   *table // nil if the change has no rows
+	table   *table // nil for a change of the ledger
 	series  series
 	version domain.Version // of the series after the change
 
@@ -246,13 +246,11 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 		return report, err
 	}
 
-	if c.table != nil {
-		if report, err = w.changeRows(ctx, c); err != nil {
-			return report, err
-		}
-		if err := w.countBlocks(ctx, c); err != nil {
-			return report, err
-		}
+	if report, err = w.changeRows(ctx, c); err != nil {
+		return report, err
+	}
+	if err := w.countBlocks(ctx, c); err != nil {
+		return report, err
 	}
 
 	coverage := w.changeCoverage(c)
