@@ -16,23 +16,31 @@ import (
 
 var errOutage = errors.New("503 service unavailable")
 
+// ledgeredPorts are the ports of a store with a ledger.
+type ledgeredPorts interface {
+	ports.Store
+	ports.BatchReader
+}
+
 // ledgered is a store with its parts.
 type ledgered struct {
-	*ingest.LedgeredStore
+	ledgeredPorts
 	bars   *ledger.Bars
 	ledger *faultyLedger
 }
 
 func newLedgered() ledgered {
-	l := &faultyLedger{Memory: ledger.NewMemory()}
+	memory := ledger.NewMemory()
+	l := &faultyLedger{Ledger: memory, advance: memory.Advance}
 	bars := ledger.NewBars()
 	return ledgered{ingest.WithLedger("ledgered", "", bars, l), bars, l}
 }
 
 // faultyLedger is a ledger whose calls may fail, before or after they are done.
 type faultyLedger struct {
-	*ledger.Memory
-	fault atomic.Pointer[func(call string) error]
+	ports.Ledger
+	advance func(time.Duration)
+	fault   atomic.Pointer[func(call string) error]
 }
 
 func (f *faultyLedger) fail(call string) error {
@@ -46,7 +54,7 @@ func (f *faultyLedger) BeginIntent(ctx context.Context, plan ports.IntentPlan) (
 	if err := f.fail("before begin"); err != nil {
 		return ports.Intent{}, err
 	}
-	intent, err := f.Memory.BeginIntent(ctx, plan)
+	intent, err := f.Ledger.BeginIntent(ctx, plan)
 	return intent, errors.Join(err, f.fail("after begin"))
 }
 
@@ -54,33 +62,35 @@ func (f *faultyLedger) RenewIntent(ctx context.Context, intent ports.Intent) err
 	if err := f.fail("renew"); err != nil {
 		return err
 	}
-	return f.Memory.RenewIntent(ctx, intent)
+	return f.Ledger.RenewIntent(ctx, intent)
 }
 
 func (f *faultyLedger) FinishIntent(ctx context.Context, intent ports.Intent, added []ports.BlockSum) error {
 	if err := f.fail("before finish"); err != nil {
 		return err
 	}
-	return errors.Join(f.Memory.FinishIntent(ctx, intent, added), f.fail("after finish"))
+	return errors.Join(f.Ledger.FinishIntent(ctx, intent, added), f.fail("after finish"))
 }
 
 func (f *faultyLedger) AbandonIntent(ctx context.Context, intent ports.Intent) error {
 	if err := f.fail("abandon"); err != nil {
 		return err
 	}
-	return f.Memory.AbandonIntent(ctx, intent)
+	return f.Ledger.AbandonIntent(ctx, intent)
 }
 
 // minutes returns the range of the minutes [from, to).
 func minutes(from, to int) domain.Range { return domain.Range{Start: minute(from), End: minute(to)} }
 
-// barsOf returns a bar in each of the minutes [from, to), with trade counts from seed on.
+// barsOf returns a bar in each of the minutes [from, to), with prices of seed.
 func barsOf(t testing.TB, from, to, seed int) domain.Series {
 	t.Helper()
 	b := domain.NewSeriesBuilder(minuteKey, 0)
 	price := domain.MustDecimal(fmt.Sprintf("%d.5", seed))
 	for n := from; n < to; n++ {
-		bar := domain.Bar{OpenTime: minute(n), Open: price, High: price, Low: price, Close: price, Volume: price, Trades: int64(n)}
+		bar := domain.Bar{
+			OpenTime: minute(n), Open: price, High: price, Low: price, Close: price, Volume: price, Trades: int64(n),
+		}
 		if err := b.Append(bar); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +189,7 @@ func TestWriteThatFails(t *testing.T) {
 				if _, err := s.ReplaceBars(t.Context(), next, change); !errors.Is(err, errOutage) {
 					t.Fatalf("got the error %v", err)
 				}
-				s.ledger.Advance(time.Minute) // a writer that died is not waited for
+				s.ledger.advance(time.Minute) // a writer that died is not waited for
 
 				wantState(t, s, change, old, want)
 				s.bars.Request.Store(nil)
@@ -321,7 +331,7 @@ func TestPausedWriterLosesItsIntent(t *testing.T) {
 			pause := func(name string) error {
 				if name == step && paused {
 					paused = false
-					s.ledger.Advance(time.Minute)
+					s.ledger.advance(time.Minute)
 					if _, err := second.ReplaceBars(t.Context(), other, other.Range()); err != nil {
 						t.Error(err)
 					}

@@ -162,7 +162,8 @@ func (s *side) describe(key domain.SeriesKey) string {
 
 	var text strings.Builder
 	record := records[0]
-	fmt.Fprintf(&text, "\nexists %t, revision %d, tail of %d\n", record.Exists(), record.State.Version.Revision, len(record.State.Tail))
+	fmt.Fprintf(&text, "\nexists %t, revision %d, tail of %d\n",
+		record.Exists(), record.State.Version.Revision, len(record.State.Tail))
 	fmt.Fprintf(&text, "coverage %v, taken %v, listed %v\n", record.State.Coverage, domain.MergeRanges(record.Taken), series)
 	for i, b := range record.State.Blocks {
 		fmt.Fprintf(&text, "block %d: %d bars, revision %d, hash %v\n", b.Index, b.Rows, b.Version.Revision, record.Hashes[i])

@@ -258,7 +258,8 @@ func (m *Memory) FinishIntent(ctx context.Context, finished ports.Intent, added 
 			tail = b.tail
 		}
 		r.blocks[a.Index] = block{
-			r.version, b.rows + a.Bars, b.hash + a.Hash, max(b.last, a.Last), domain.PushTail(tail, r.version.Nonce),
+			r.version, b.rows + a.Bars, b.hash + a.Hash, max(b.last, a.Last),
+			domain.PushTail(tail, r.version.Nonce),
 		}
 	}
 

@@ -41,8 +41,10 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	l := newLayers(ctx, s, opts, b)
 	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
 	relational.Aggregate, relational.Explain = pg, pg
-	relational.Bars = pg                                                  // stores bars and their coverage
-	l.addCache(&relational, seriescache.Dependencies{States: states}, pg) // caches bars, and sends and receives hints of writes
+	relational.Bars = pg // stores bars and their coverage
+
+	// The cache also sends and receives hints of writes.
+	l.addCache(&relational, seriescache.Dependencies{States: states}, pg)
 	sources := []app.Source{relational}
 
 	if ts != nil {

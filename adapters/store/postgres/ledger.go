@@ -264,23 +264,11 @@ func (s *Store) AbandonIntent(ctx context.Context, intent ports.Intent) error {
 }
 
 func (s *Store) updateIntent(ctx context.Context, sql string, intent ports.Intent) (found bool, err error) {
-	err = s.withConn(ctx, func(conn *pgx.Conn) error {
-		w := writer{db: session{store: s, conn: conn}}
-		exists, err := w.findSeries(ctx, barSeries(intent.Key))
-		if err != nil || !exists {
-			return withPhase(ports.PhaseQuery, err)
-		}
+	names := barSeries(intent.Key)
+	args := []any{names[0], names[1], names[2], int64(intent.ID), intent.Range.Start, intent.Range.End}
+	ids, err := collect(ctx, s, sql, args, pgx.RowTo[int64])
 
-		q := statement{sql: sql, args: []any{
-			w.series.symbolID, w.series.id, int64(intent.ID), intent.Range.Start, intent.Range.End,
-		}}
-		ids, err := queryRows(ctx, w.db, q, pgx.RowTo[int64])
-		found = len(ids) == 1
-
-		return err
-	})
-
-	return found, err
+	return len(ids) == 1, err
 }
 
 // ReadLedger implements ports.Ledger. Where views are in place of the tables, no series exists.

@@ -460,7 +460,7 @@ SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, 
 	last_seq = excluded.last_seq, hash = excluded.hash, tail = excluded.tail`
 )
 
-// Intents. All bind the symbol and the series first; a change of intents runs under the lock of the series.
+// Intents. Those of a transaction bind the symbol and the series first, and run under the lock of the series.
 const (
 	// selectIntents locks the intents, so that none is renewed before the transaction ends.
 	selectIntents = `
@@ -480,11 +480,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + ` + intentLife + `)`
 
 	intentLife = `interval '30 s'`
 
-	// renewIntent and abandonIntent change the intent only if it still has its whole range.
-	renewIntent   = `UPDATE marketdata.intents SET expires = clock_timestamp() + ` + intentLife + wholeIntent
-	abandonIntent = `UPDATE marketdata.intents SET expires = clock_timestamp()` + wholeIntent
-	wholeIntent   = ` WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5
-RETURNING id`
+	// renewIntent and abandonIntent change the intent only if it still has its whole range. They bind the texts that
+	// identify the series, the intent and its range.
+	renewIntent   = `UPDATE marketdata.intents i SET expires = clock_timestamp() + ` + intentLife + wholeIntent
+	abandonIntent = `UPDATE marketdata.intents i SET expires = clock_timestamp()` + wholeIntent
+	wholeIntent   = `
+FROM marketdata.series s WHERE s.symbol_id = ` + symbolLookup + ` AND s.kind = $2 AND s.grid = $3
+	AND (i.symbol_id, i.series_id) = (s.symbol_id, s.id) AND i.id = $4 AND i.start_time = $5 AND i.end_time = $6
+RETURNING i.id`
 )
 
 // The catalog.

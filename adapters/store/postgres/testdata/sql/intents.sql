@@ -47,12 +47,16 @@ INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + interval '30 s');
 
 -- renewIntent
-UPDATE marketdata.intents SET expires = clock_timestamp() + interval '30 s' WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5
-RETURNING id;
+UPDATE marketdata.intents i SET expires = clock_timestamp() + interval '30 s'
+FROM marketdata.series s WHERE s.symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND s.kind = $2 AND s.grid = $3
+	AND (i.symbol_id, i.series_id) = (s.symbol_id, s.id) AND i.id = $4 AND i.start_time = $5 AND i.end_time = $6
+RETURNING i.id;
 
 -- abandonIntent
-UPDATE marketdata.intents SET expires = clock_timestamp() WHERE symbol_id = $1 AND series_id = $2 AND id = $3 AND start_time = $4 AND end_time = $5
-RETURNING id;
+UPDATE marketdata.intents i SET expires = clock_timestamp()
+FROM marketdata.series s WHERE s.symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND s.kind = $2 AND s.grid = $3
+	AND (i.symbol_id, i.series_id) = (s.symbol_id, s.id) AND i.id = $4 AND i.start_time = $5 AND i.end_time = $6
+RETURNING i.id;
 
 -- selectLedgerSeries
 SELECT symbol, grid, kind, start_time, end_time
