@@ -101,7 +101,7 @@ func (t *task) checkCounts(call *access.Call, state *domain.SeriesState) error {
 		}
 		if bars != b.Rows {
 			return call.Fault(ports.ErrCorruptData, fmt.Errorf("the block from %s has %d bars, the store counts %d; "+
-				"import the range again", access.FormatTime(block.Start), bars, b.Rows))
+				"delete the range and import it again", access.FormatTime(block.Start), bars, b.Rows))
 		}
 	}
 

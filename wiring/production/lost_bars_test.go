@@ -36,7 +36,7 @@ func hours(tb testing.TB, from, to int) domain.Series {
 	return s
 }
 
-// A dropped partition is corrupt data, never fewer bars, until the bars are imported again.
+// A dropped partition is corrupt data, never fewer bars, until its bars are replaced, or deleted and imported again.
 func TestDroppedPartition(t *testing.T) {
 	t.Parallel()
 	for name, cache := range map[string]wiring.Cache{
@@ -51,16 +51,33 @@ func TestDroppedPartition(t *testing.T) {
 			dropPartition(t, cfg, "marketdata.bars_2022")
 			md := open(t, cfg, production.Options{}) // its cache is empty
 			checkCorrupt(t, md, want)
-			if _, err := md.Replace(t.Context(), hours(t, 2022, 2023), hours(t, 2022, 2023).Range()); err != nil {
-				t.Fatal(err)
-			}
 
-			for range 2 {
-				if got, _ := fetch(t, md, want); !got.Equal(want) {
-					t.Errorf("after the import there are %d bars, want %d", got.Len(), want.Len())
-				}
-			}
+			lost := hours(t, 2022, 2023)
+			replace(t, md, lost, lost.Range())
+			checkRepaired(t, md, want)
+
+			dropPartition(t, cfg, "marketdata.bars_2022")
+			replace(t, md, domain.EmptySeries(lost.Key()), lost.Range())
+			ingest(t, md, lost)
+			checkRepaired(t, md, want)
 		})
+	}
+}
+
+func replace(t *testing.T, md *app.Service, bars domain.Series, r domain.Range) {
+	t.Helper()
+	if _, err := md.Replace(t.Context(), bars, r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkRepaired fetches the bars from the store and, if there is one, from the cache.
+func checkRepaired(t *testing.T, md *app.Service, want domain.Series) {
+	t.Helper()
+	for range 2 {
+		if got, _ := fetch(t, md, want); !got.Equal(want) {
+			t.Errorf("after the repair there are %d bars, want %d", got.Len(), want.Len())
+		}
 	}
 }
 
