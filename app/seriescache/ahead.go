@@ -39,16 +39,14 @@ func (p *prefetch) take(key ports.BlockKey) bool {
 	return found
 }
 
-// expect records blocks that were read ahead.
-func (p *prefetch) expect(keys []ports.BlockKey) {
+// expect records a block that was read ahead.
+func (p *prefetch) expect(key ports.BlockKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting)+len(keys) > maxWaiting {
+	if len(p.waiting) == maxWaiting {
 		clear(p.waiting) // their readers went another way
 	}
-	for _, key := range keys {
-		p.waiting[key] = struct{}{}
-	}
+	p.waiting[key] = struct{}{}
 	p.count.Store(int32(len(p.waiting)))
 }
 
@@ -94,25 +92,24 @@ func (s *Store) readAhead(key domain.SeriesKey, index int64) {
 	})
 }
 
-// loadAhead loads the blocks of the query. A failure is met again by the query that needs them.
+// loadAhead loads the blocks of the query one by one, so that a query for the next one shares its read. A failure is met
+// again by the query that needs the block.
 func (r *reading) loadAhead(ctx context.Context) {
 	if r.takeState(ctx, r.query.Range) != nil {
 		return
 	}
 
 	blocks := r.state.BlocksWithin(r.layout, r.query.Range)
-	var keys []ports.BlockKey
-	for _, b := range blocks {
+	for i, b := range blocks {
 		key := r.store.blockKey(r.query.Key, b.Index)
-		if block, found := r.store.caches.Local.Get(key); !found || block.Version != b.Version {
-			keys = append(keys, key)
+		if block, found := r.store.caches.Local.Get(key); found && block.Version == b.Version {
+			continue
 		}
-	}
-	if len(keys) == 0 {
-		return
-	}
-	if _, err := r.load(ctx, blocks); err == nil {
-		r.store.stats.prefetched.Add(int64(len(keys)))
-		r.store.prefetch.expect(keys)
+		if _, err := r.load(ctx, blocks[i:i+1]); err != nil {
+			return
+		}
+
+		r.store.stats.prefetched.Add(1)
+		r.store.prefetch.expect(key)
 	}
 }
