@@ -78,11 +78,7 @@ func (s *LedgeredStore) ReadStates(
 	for i, q := range queries {
 		within[i] = q.State.Range
 	}
-	wait := s.wait
-	if len(queries) > 1 {
-		wait = min(wait, batchWait)
-	}
-	records, err := s.records(ctx, queries, within, wait)
+	records, err := s.records(ctx, queries, within, s.waitFor(len(queries)))
 	if err != nil {
 		return nil, err
 	}
@@ -95,8 +91,16 @@ func (s *LedgeredStore) ReadStates(
 	return states, nil
 }
 
-// records returns the records of the queries. As long as a live intent has taken a part of within[i], record i is read
-// again, until the wait is over: then the range is uncovered.
+// waitFor returns how long n series are waited for.
+func (s *LedgeredStore) waitFor(n int) time.Duration {
+	if n > 1 {
+		return min(s.wait, batchWait)
+	}
+	return s.wait
+}
+
+// records returns the records of the queries. As long as a live intent has taken a part of within[i], of anything where
+// within is nil, record i is read again, until the wait is over: then the range is uncovered.
 func (s *LedgeredStore) records(
 	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range, wait time.Duration,
 ) ([]ports.LedgerRecord, error) {
@@ -110,7 +114,7 @@ func (s *LedgeredStore) records(
 		var waiting []int
 		var again []ports.SeriesQuery
 		for i, record := range records {
-			isTaken := func(r domain.Range) bool { return !r.Intersect(within[i]).Empty() }
+			isTaken := func(r domain.Range) bool { return within == nil || !r.Intersect(within[i]).Empty() }
 			if slices.ContainsFunc(record.Taken, isTaken) {
 				waiting, again = append(waiting, i), append(again, queries[i])
 			}
@@ -150,13 +154,16 @@ func (s *LedgeredStore) failure(kind error, op string, key domain.SeriesKey, err
 
 // Extents implements ports.CoverageReader. The coverage of a series in the ledger is the ledger's, that of others is
 // inferred. The inferred coverage is read first: a series that is written for the first time meanwhile is then in the
-// ledger.
+// ledger. What live intents took of given symbols is waited for.
 func (s *LedgeredStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	inferred, err := s.bars.Extents(ctx, symbols...)
 	if err != nil {
 		return nil, err
 	}
 	series, err := s.ledger.LedgerSeries(ctx, symbols...)
+	if err == nil && len(symbols) > 0 {
+		err = s.waitForCoverage(ctx, series)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +183,22 @@ func (s *LedgeredStore) Extents(ctx context.Context, symbols ...domain.Symbol) (
 	}
 
 	return domain.MergeExtents(extents), nil
+}
+
+// waitForCoverage sets the coverage of the series to that without an intent that took a part of it, if the wait is long
+// enough.
+func (s *LedgeredStore) waitForCoverage(ctx context.Context, series []ports.LedgerSeries) error {
+	queries := make([]ports.SeriesQuery, len(series))
+	for i, l := range series {
+		queries[i] = ports.SeriesQuery{Key: l.Key}
+	}
+
+	records, err := s.records(ctx, queries, nil, s.waitFor(len(queries)))
+	for i, record := range records {
+		series[i].Coverage = record.State.Coverage
+	}
+
+	return err
 }
 
 // inferredExtent returns the inferred extent of a series that is not in the ledger, if it has bars.

@@ -32,7 +32,8 @@ func openSources(t *testing.T, cfg wiring.Config, c ports.Clock) (router.Router,
 }
 
 // TestEveryAnswerIsOneState has a process that writes and reads, and another one that reads, on the same servers. Every
-// answer of PostgreSQL is one state of the series: with a cache, with Redis behind it, and without a cache.
+// answer is one state of the series, of PostgreSQL (hours) and of InfluxDB (minutes): with a cache, with Redis behind it,
+// and without a cache.
 func TestEveryAnswerIsOneState(t *testing.T) {
 	t.Parallel()
 	day := noon.Truncate(24 * time.Hour)
@@ -47,12 +48,14 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 			stores, here := openSources(t, cfg, c)
 			_, there := openSources(t, cfg, c)
 
-			s := onestate.Series{
-				Key:   domain.SeriesKey{Symbol: "HAMMER/USD", Grid: domain.Hour1.UTC()},
-				Start: day, Coarse: domain.Day1.UTC(), Bars: 24,
+			for _, s := range []*onestate.Series{
+				{Key: domain.SeriesKey{Symbol: "HOURS/USD", Grid: domain.Hour1.UTC()}, Coarse: domain.Day1.UTC(), Bars: 24},
+				{Key: domain.SeriesKey{Symbol: "MINUTES/USD", Grid: domain.Minute1.UTC()}, Coarse: domain.Hour1.UTC(), Bars: 60},
+			} {
+				s.Start = day
+				s.Hammer(t, stores,
+					onestate.Reader{Service: here, Writes: true, Answers: 100}, onestate.Reader{Service: there, Answers: 100})
 			}
-			s.Hammer(t, stores,
-				onestate.Reader{Service: here, Writes: true, Answers: 150}, onestate.Reader{Service: there, Answers: 150})
 		})
 	}
 }
