@@ -145,6 +145,7 @@ func scanStoredBlock(row pgx.CollectableRow) (b block, err error) {
 	var nonce int64
 	err = row.Scan(&b.number, &b.rows, &last, &b.last.seq, &b.version.Revision, &nonce, &b.hash)
 	b.last.micros, b.version.Nonce = last.UnixMicro(), uint64(nonce)
+
 	return b, err
 }
 

@@ -15,8 +15,8 @@ import (
 
 var _ ports.Ledger = (*Store)(nil)
 
-// ledgerWriter changes the record of a series whose bars are in another store. What is stored was read under the lock of
-// the series.
+// ledgerWriter changes the record of a series whose bars are in another store. What is stored was read under the lock
+// of the series.
 type ledgerWriter struct {
 	writer
 	intents []storedIntent // that overlap the range

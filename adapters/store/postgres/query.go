@@ -327,10 +327,10 @@ FROM {series} h CROSS JOIN LATERAL (
 ) b`)
 }
 
-// selectLedger returns the records of series for ports.Ledger. It binds one array each of symbols, kinds and grids, of the
-// revisions and nonces of known versions, and of the first blocks and the ends of the blocks. A series with its known
-// version has neither coverage nor blocks. OFFSET 0 makes the server look each series up, because a join would read all
-// of them.
+// selectLedger returns the records of series for ports.Ledger. It binds one array each of symbols, kinds and grids, of
+// the revisions and nonces of known versions, and of the first blocks and the ends of the blocks. A series with its
+// known version has neither coverage nor blocks. OFFSET 0 makes the server look each series up, because a join would
+// read all of them.
 const selectLedger = `
 SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revisions, b.nonces, b.hashes, (
 	SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)

@@ -108,15 +108,15 @@ func (w *writer) lock(ctx context.Context, r domain.Range, others ...step) error
 	from, to := w.changes.layout.Span(r)
 	err := w.db.pipeline(ctx, append([]step{
 		stepOf(begin),
-		step{
+		{
 			statement{sql: lockSeries, args: []any{symbolID, id, w.series.uid, int64(w.version.Nonce)}},
 			collectRows(&revisions, pgx.RowTo[int64]),
 		},
-		step{
+		{
 			statement{sql: selectTouchingRanges, args: []any{symbolID, id, r.Start, r.End}},
 			collectRows(&w.coverage, scanRange),
 		},
-		step{
+		{
 			statement{sql: selectBlocks, args: []any{symbolID, id, from, to}},
 			collectRows(&w.blocks, scanStoredBlock),
 		},
