@@ -18,9 +18,10 @@ import (
 //
 // Two servers that divide the frequencies at one hour:
 //
+//	ledgered := ingest.WithLedger("influx", "", ts, pg)
 //	[]app.Source{
 //		{Name: "postgres", Bars: pg, Takes: domain.FrequencyRange{From: domain.Hour1}, Ticks: pg, Catalog: pg},
-//		{Name: "influx", Bars: ingest.WithLedger("influx", "", ts, pg), Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts},
+//		{Name: "influx", Bars: ledgered, Takes: domain.FrequencyRange{Below: domain.Hour1}, Catalog: ts},
 //	}
 type Source struct {
 	Name    domain.StoreName

@@ -20,9 +20,9 @@ import (
 //	     │                    │                            │
 //	     └────────────────────┴────────────────────────────┴──► AbandonIntent, or the intent expires
 //
-// INVARIANT: a range that is covered has exactly the bars of the last write that finished. So a reader that compares the
-// hash of what it read never sees a part of a write, and a writer that dies leaves an uncovered range, which the next
-// write of the range covers again.
+// INVARIANT: a range that is covered has exactly the bars of the last write that finished. So a reader that compares
+// the hash of what it read never sees a part of a write, and a writer that dies leaves an uncovered range, which the
+// next write of the range covers again.
 //
 // The methods are safe for concurrent use.
 type Ledger interface {
@@ -51,8 +51,8 @@ type Ledger interface {
 	AbandonIntent(ctx context.Context, intent Intent) error
 }
 
-// NontransactionalStore is a store of bars that has neither coverage nor transactions: its ReadBars yields no state, its
-// Extents are inferred. A Ledger beside it makes its writes atomic.
+// NontransactionalStore is a store of bars that has neither coverage nor transactions: its ReadBars yields no state,
+// its Extents are inferred. A Ledger beside it makes its writes atomic.
 type NontransactionalStore interface {
 	BarReader
 	CoverageReader
@@ -87,8 +87,8 @@ type LedgerSeries struct {
 	Coverage []domain.Range // ascending, disjoint, not touching
 }
 
-// IntentPlan is what a writer is about to do, and what it read before. BeginIntent compares the coverage of Read, and the
-// versions of the blocks of Read, with what is stored then.
+// IntentPlan is what a writer is about to do, and what it read before. BeginIntent compares the coverage of Read, and
+// the versions of the blocks of Read, with what is stored then.
 type IntentPlan struct {
 	Key     domain.SeriesKey
 	Range   domain.Range // to be changed; not empty

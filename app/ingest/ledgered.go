@@ -27,8 +27,8 @@ import (
 //
 // The same write again, or any write of the range, begins at the top, so that nothing has to be recovered.
 //
-// A read compares the number and the hash of the covered bars of each whole block with the record, whenever the bars were
-// read. So rows that are missing in an answer, and requests that InfluxDB applies late, are errors and never bars.
+// A read compares the number and the hash of the covered bars of each whole block with the record, whenever the bars
+// were read. So rows that are missing in an answer, and requests that InfluxDB applies late, are errors and never bars.
 //
 // A series that is not in the ledger is one that others write: its reads yield no state, its coverage is inferred. As
 // soon as it is written here, a range that is not covered is uncovered.
@@ -59,8 +59,8 @@ const (
 	maxAttempts = 3
 )
 
-// WithLedger returns the store of bars with the ledger beside it. name names the store in errors, and owner this process
-// in those of others, whose writes wait for one of it.
+// WithLedger returns the store of bars with the ledger beside it. name names the store in errors, and owner this
+// process in those of others, whose writes wait for one of it.
 func WithLedger(
 	name domain.StoreName, owner string, bars ports.NontransactionalStore, ledger ports.Ledger,
 ) *LedgeredStore {

@@ -9,8 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// ReadBatch implements ports.BatchReader. The records of all series are read at once, then the bars of all. A query whose
-// bars are not those of its record is read on its own.
+// ReadBatch implements ports.BatchReader. The records of all series are read at once, then the bars of all. A query
+// whose bars are not those of its record is read on its own.
 func (s *LedgeredStore) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	var used atomic.Bool
 	return func(yield func(ports.BatchBars, error) bool) {

@@ -27,8 +27,8 @@ func (b blockReader) bounds(from, to int64) domain.Range {
 	return domain.Range{Start: start.Time(), End: end.Time()}
 }
 
-// read returns the covered bars of the blocks of a record, which ascend. The bars are read now, and verified. It does not
-// read what is not covered, because a write that died may have left half a bar there.
+// read returns the covered bars of the blocks of a record, which ascend. The bars are read now, and verified. It does
+// not read what is not covered, because a write that died may have left half a bar there.
 func (b blockReader) read(
 	ctx context.Context, record ports.LedgerRecord, blocks []domain.BlockState,
 ) ([]domain.Series, error) {

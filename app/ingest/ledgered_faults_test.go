@@ -55,6 +55,7 @@ func (f *faultyLedger) BeginIntent(ctx context.Context, plan ports.IntentPlan) (
 		return ports.Intent{}, err
 	}
 	intent, err := f.Ledger.BeginIntent(ctx, plan)
+
 	return intent, errors.Join(err, f.fail("after begin"))
 }
 
@@ -243,6 +244,7 @@ func TestReaderWaitsForAReplacement(t *testing.T) {
 			}()
 			time.Sleep(20 * time.Millisecond)
 		}
+
 		return nil
 	}
 	s.bars.Request.Store(&request)
@@ -336,6 +338,7 @@ func TestPausedWriterLosesItsIntent(t *testing.T) {
 						t.Error(err)
 					}
 				}
+
 				return nil
 			}
 			s.ledger.fault.Store(&pause)

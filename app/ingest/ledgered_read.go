@@ -81,8 +81,8 @@ func (r *ledgeredRead) run(ctx context.Context) error {
 	}
 }
 
-// moveOn returns the present record after a mismatch. If it is the same, the store lost or altered bars. If something was
-// yielded, the rest must not have changed.
+// moveOn returns the present record after a mismatch. If it is the same, the store lost or altered bars. If something
+// was yielded, the rest must not have changed.
 func (r *ledgeredRead) moveOn(
 	ctx context.Context, record ports.LedgerRecord, mismatch error,
 ) (ports.LedgerRecord, error) {
@@ -177,8 +177,8 @@ func (r *ledgeredRead) readBlocks(ctx context.Context, record ports.LedgerRecord
 	return r.finish(record)
 }
 
-// readWindow returns the covered bars of consecutive blocks. It takes those that were read beside the record if they are
-// right, and reads them now otherwise.
+// readWindow returns the covered bars of consecutive blocks. It takes those that were read beside the record if they
+// are right, and reads them now otherwise.
 func (r *ledgeredRead) readWindow(
 	ctx context.Context, record ports.LedgerRecord, window []domain.BlockState,
 ) ([]domain.Series, error) {
@@ -288,8 +288,8 @@ func (r *ledgeredRead) finish(record ports.LedgerRecord) error {
 	return nil
 }
 
-// readForeign reads a series that is not in the ledger: the zero state if it has no bars, else its bars without a state.
-// If the series was written here meanwhile, it returns an error.
+// readForeign reads a series that is not in the ledger: the zero state if it has no bars, else its bars without a
+// state. If the series was written here meanwhile, it returns an error.
 func (r *ledgeredRead) readForeign(ctx context.Context) error {
 	s := r.blockReader.store
 	inferred, err := s.inferredExtent(ctx, r.query.Key)

@@ -121,8 +121,8 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, w ledgeredWrite) (ports.Wr
 	return p.report, nil
 }
 
-// fill makes the store have the wanted bars and finishes the intent. A deletion is done when its intent begins: bars that
-// it leaves are not covered, and the next write of the range removes them.
+// fill makes the store have the wanted bars and finishes the intent. A deletion is done when its intent begins: bars
+// that it leaves are not covered, and the next write of the range removes them.
 func (s *LedgeredStore) fill(ctx context.Context, intent ports.Intent, wanted domain.Series) error {
 	permit := func(ctx context.Context) error { return s.ledger.RenewIntent(ctx, intent) }
 	err := s.bars.SetBars(ctx, wanted, intent.Range, permit)
@@ -180,8 +180,8 @@ func (s *LedgeredStore) plan(ctx context.Context, w ledgeredWrite) (writePlan, e
 	return p, s.planChange(ctx, w, record, &p)
 }
 
-// checkForeign reports whether others wrote bars of the series, which is not in the ledger. It refuses a write that would
-// uncover some of them without a word.
+// checkForeign reports whether others wrote bars of the series, which is not in the ledger. It refuses a write that
+// would uncover some of them without a word.
 func (s *LedgeredStore) checkForeign(ctx context.Context, w ledgeredWrite) (bool, error) {
 	inferred, err := s.inferredExtent(ctx, w.bars.Key())
 	if err == nil && !w.r.Covers(inferred) {
@@ -224,8 +224,8 @@ func (s *LedgeredStore) planChange(
 	return nil
 }
 
-// changedRange returns the part of the range from the first to the last instant at which a bar or the coverage changes. A
-// write of what is stored already, and of what follows it, so becomes an append.
+// changedRange returns the part of the range from the first to the last instant at which a bar or the coverage changes.
+// A write of what is stored already, and of what follows it, so becomes an append.
 func (w *ledgeredWrite) changedRange(coverage []domain.Range, before, wanted domain.Series) (changed domain.Range) {
 	parts := w.r.Subtract(coverage)
 	if w.deletes {
@@ -320,8 +320,8 @@ func isBroken(err error) bool {
 	return errors.Is(err, errMismatch) || errors.Is(err, ports.ErrCorruptData)
 }
 
-// explainMismatch returns ErrLedgerChanged if the series changed since the record was read, else an error that says that
-// the stored bars are wrong.
+// explainMismatch returns ErrLedgerChanged if the series changed since the record was read, else an error that says
+// that the stored bars are wrong.
 func (s *LedgeredStore) explainMismatch(
 	ctx context.Context, w ledgeredWrite, record ports.LedgerRecord, mismatch error,
 ) error {

@@ -92,8 +92,8 @@ func (s *Store) readAhead(key domain.SeriesKey, index int64) {
 	})
 }
 
-// loadAhead loads the blocks of the query one by one, so that a query for the next one shares its read. A failure is met
-// again by the query that needs the block.
+// loadAhead loads the blocks of the query one by one, so that a query for the next one shares its read. A failure is
+// met again by the query that needs the block.
 func (r *reading) loadAhead(ctx context.Context) {
 	if r.takeState(ctx, r.query.Range) != nil {
 		return

@@ -95,8 +95,8 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 	return l
 }
 
-// addTimeSeries sets the bars of InfluxDB. PostgreSQL keeps their state, because InfluxDB has no transactions. Views in its
-// place keep none, and bars that others write have none.
+// addTimeSeries sets the bars of InfluxDB. PostgreSQL keeps their state, because InfluxDB has no transactions. Views in
+// its place keep none, and bars that others write have none.
 func (l *layers) addTimeSeries(source *app.Source, b backends, versioned bool) {
 	if l.settings.Influx.Existing.Frequency != 0 {
 		source.Bars = b.influx

@@ -184,8 +184,8 @@ func (c *blockChanges) lose(first, last domain.Micros) {
 	}
 }
 
-// findMiscounted records the stored blocks of r, counted whole, that have other numbers of rows than the changes say: the
-// rows of some were deleted by another program.
+// findMiscounted records the stored blocks of r, counted whole, that have other numbers of rows than the changes say:
+// the rows of some were deleted by another program.
 func (c *blockChanges) findMiscounted(
 	ctx context.Context, tx *sql.Tx, series int64, r domain.Range,
 	countRows func(ctx context.Context, start, end domain.Micros) (int, error),
