@@ -20,7 +20,9 @@ func (s *LedgeredStore) WriteBars(
 }
 
 // ReplaceBars implements ports.BarWriter.
-func (s *LedgeredStore) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+func (s *LedgeredStore) ReplaceBars(
+	ctx context.Context, bars domain.Series, r domain.Range,
+) (ports.WriteReport, error) {
 	if bars.Len() == 0 {
 		return s.deleteBars(ctx, bars.Key(), r)
 	}
