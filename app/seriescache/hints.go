@@ -15,8 +15,8 @@ const (
 	// costs.
 	maxPendingHints = 4096
 
-	// hintTimeout bounds the sending of hints.
-	hintTimeout = 5 * time.Second
+	// hintTimeout bounds the sending of hints, for which Close waits.
+	hintTimeout = 2 * time.Second
 
 	// resubscribe is how long Watch waits after a lost subscription.
 	resubscribe = time.Second
@@ -35,14 +35,21 @@ func (s *Store) hint(h ports.Hint) {
 	}
 }
 
-// sendHints sends the pending hints until Close, those that wait together.
+// sendHints sends the pending hints, those that wait together, until Close and then those that are left: a command
+// that writes and ends tells of its writes, too.
 func (s *Store) sendHints() {
 	for {
 		select {
-		case <-s.closed.Done():
-			return
 		case h := <-s.pending:
 			s.sendTogether(s.takePending(h))
+		case <-s.closed.Done():
+			select {
+			case h := <-s.pending:
+				s.sendTogether(s.takePending(h))
+			default:
+			}
+
+			return
 		}
 	}
 }
@@ -68,7 +75,7 @@ func (s *Store) takePending(first ports.Hint) []ports.Hint {
 }
 
 func (s *Store) sendTogether(hints []ports.Hint) {
-	ctx, cancel := context.WithTimeout(s.closed, hintTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.closed), hintTimeout)
 	defer cancel()
 	if err := s.hints.Publish(ctx, hints...); err != nil {
 		s.stats.hintsLost.Add(int64(len(hints)))

@@ -149,6 +149,23 @@ func TestHintsEndALease(t *testing.T) {
 	})
 }
 
+// TestCloseSendsHints closes the cache right after a write: other processes are told of it all the same.
+func TestCloseSendsHints(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		under, hints := &counting{Store: memory.New()}, &bus{}
+		writer, reader := setup(t, options{under: under, hints: hints}), setup(t, options{under: under, hints: hints})
+		watch(t, reader)
+		synctest.Wait()
+		writer.write(t, makeBars(t, 0, 100, 1))
+		writer.Close()
+		synctest.Wait()
+		if st := reader.Stats(); st.Hints != 1 || writer.Stats().HintsLost != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 // nowhere carries no hints.
 type nowhere struct{}
 

@@ -229,9 +229,10 @@ func (s *Store) callerState(state *domain.SeriesState) *domain.SeriesState {
 	return &domain.SeriesState{Version: state.Version, Coverage: state.Coverage, StaleFor: state.StaleFor}
 }
 
-// seen ends the belief in another version than one that a read saw, so that no later read sees an older state.
+// seen ends the belief in another version than one that a read saw, also in that of a question that is under way, so
+// that no later read sees an older state.
 func (s *Store) seen(key domain.SeriesKey, version domain.Version) {
-	if known, _ := s.states.get(key); known.SeriesState != nil && known.Version != version {
+	if known, _ := s.states.get(key); known.SeriesState == nil || known.Version != version {
 		s.drop(key)
 	}
 }

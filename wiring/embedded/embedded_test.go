@@ -65,7 +65,7 @@ func TestClockHandedInIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}); !errors.Is(err, ports.ErrNotClosed) {
 		t.Errorf("a bar that is not over was taken: %v", err)
 	}
 }

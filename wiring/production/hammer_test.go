@@ -54,7 +54,7 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 			} {
 				s.Start = day
 				s.Hammer(t, stores,
-					onestate.Reader{Service: here, Writes: true, Answers: 100}, onestate.Reader{Service: there, Answers: 100})
+					onestate.Reader{Service: here, Writes: true, Answers: 50}, onestate.Reader{Service: there, Answers: 50})
 			}
 		})
 	}
