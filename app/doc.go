@@ -6,7 +6,7 @@
 //	ingest     writes; copies between stores, and comparisons
 //	symbols    catalogs, similar names, coverage
 //	health     diagnosis
-//	chunks     the cache of bars in front of a store
+//	seriescache  the cache of bars in front of a store
 //	plan       which stored rows bars are made of
 //	replay     a simulated clock driven through many series
 //
