@@ -32,7 +32,7 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 			}
 
 			s := onestate.Series{Key: key, Start: at(0), Coarse: domain.Hour1.UTC(), Bars: 60}
-			s.Hammer(t, source.Bars, onestate.Reader{Service: md, Writes: true, Answers: 300})
+			s.Hammer(t, source.Bars, onestate.Reader{Service: md, Writes: true, Answers: 1_000})
 		})
 	}
 }

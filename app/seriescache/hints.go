@@ -122,7 +122,7 @@ func (s *Store) apply(hints iter.Seq2[ports.Hint, error]) error {
 		}
 		if h.Store == s.cfg.Name && h.Key.Validate() == nil {
 			s.stats.hints.Add(1)
-			s.changed(h.Key, h.Range)
+			s.recordChange(h.Key, h.Range)
 		}
 	}
 

@@ -37,7 +37,7 @@ func (r *reading) readLimited(ctx context.Context) error {
 			}
 			found = append(found, pieces...)
 		}
-		if open = r.without(open, part); len(found) > r.store.cfg.MaxBlocks {
+		if open = r.remainder(open, part); len(found) > r.store.cfg.MaxBlocks {
 			return errBypass
 		}
 	}
@@ -74,8 +74,8 @@ func (r *reading) nearest(open domain.Range, bars int, size int64) domain.Range 
 	return domain.Range{Start: first.Time(), End: last.Time()}.Intersect(open)
 }
 
-// without returns what is left of open behind or before part, which lies at one end of it.
-func (r *reading) without(open, part domain.Range) domain.Range {
+// remainder returns what is left of open behind or before part, which lies at one end of it.
+func (r *reading) remainder(open, part domain.Range) domain.Range {
 	if r.query.Last > 0 {
 		open.End = part.Start
 	} else {

@@ -183,7 +183,7 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 	})
 	switch {
 	case errors.Is(err, singleflight.ErrInterrupted):
-		return s.interrupted(ctx, "read bars", r.query.Key)
+		return s.interruption(ctx, "read bars", r.query.Key)
 	case errors.Is(err, errMiscounted):
 		return err
 	case errors.Is(err, ports.ErrCorruptData), errors.Is(err, ports.ErrTooLarge):
@@ -316,7 +316,7 @@ func (r *runRead) take(bars domain.Series, within domain.Range) error {
 		}
 	}
 	if taken < bars.Len() {
-		return r.broken(ports.ErrInternal, "the store returned bars outside of the query or of its own blocks: %s of %s",
+		return r.readError(ports.ErrInternal, "the store returned bars outside of the query or of its own blocks: %s of %s",
 			bars, within)
 	}
 
@@ -326,7 +326,7 @@ func (r *runRead) take(bars domain.Series, within domain.Range) error {
 // verify makes blocks of what was read, and compares versions and numbers of bars with the states.
 func (r *runRead) verify() (loadedRun, error) {
 	if r.state == nil {
-		return nil, r.broken(ports.ErrInternal, "the store returned no state")
+		return nil, r.readError(ports.ErrInternal, "the store returned no state")
 	}
 
 	blocks := make(loadedRun, len(r.run))
@@ -360,11 +360,11 @@ func (r *runRead) content(i int) (domain.Series, error) {
 
 	switch isCounted := m.Rows > 0; { // stores without versions do not count
 	case n > domain.MaxBlockBars:
-		return domain.Series{}, r.broken(ports.ErrInternal, "a block of %d bars", n)
+		return domain.Series{}, r.readError(ports.ErrInternal, "a block of %d bars", n)
 	case isCounted && n != m.Rows && m.older.Bars.Len() > 0:
 		return domain.Series{}, errNoTail
 	case isCounted && n != m.Rows:
-		return domain.Series{}, r.broken(ports.ErrCorruptData, "the block from %s has %d bars, the store counts %d: %w",
+		return domain.Series{}, r.readError(ports.ErrCorruptData, "the block from %s has %d bars, the store counts %d: %w",
 			r.bounds(i, i+1).Start.Format(time.RFC3339), n, m.Rows, errMiscounted)
 	case n == 0:
 		return domain.EmptySeries(r.key), nil
@@ -373,14 +373,14 @@ func (r *runRead) content(i int) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(r.key, n)
 	for _, part := range r.parts[i] {
 		if err := b.AppendSeries(part); err != nil {
-			return domain.Series{}, r.broken(ports.ErrInternal, "%w", err)
+			return domain.Series{}, r.readError(ports.ErrInternal, "%w", err)
 		}
 	}
 
 	return b.Series()
 }
 
-// broken is the error of a store that returned what no store may return.
-func (r *runRead) broken(kind error, format string, args ...any) error {
+// readError is the error of a store that returned what no store may return.
+func (r *runRead) readError(kind error, format string, args ...any) error {
 	return r.store.failure(kind, "read bars", r.key.String(), fmt.Errorf(format, args...))
 }

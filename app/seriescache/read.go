@@ -68,7 +68,7 @@ func (s *Store) read(ctx context.Context, q ports.BarQuery, r reading) ports.Seq
 		case used.Swap(true):
 			r.fail(s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed))
 		case ctx.Err() != nil:
-			r.fail(s.interrupted(ctx, "read bars", q.Key))
+			r.fail(s.interruption(ctx, "read bars", q.Key))
 		default:
 			r.run(ctx)
 		}
@@ -134,7 +134,7 @@ func (r *reading) finish(ctx context.Context) error {
 		r.put(r.empty())
 	}
 	if !r.stopped && ctx.Err() != nil {
-		return r.store.interrupted(ctx, "read bars", r.query.Key)
+		return r.store.interruption(ctx, "read bars", r.query.Key)
 	}
 
 	return nil
@@ -240,7 +240,7 @@ func (r *reading) give(ctx context.Context, pieces []ports.CachedBars) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return r.store.interrupted(ctx, "read bars", r.query.Key)
+			return r.store.interruption(ctx, "read bars", r.query.Key)
 		}
 	}
 
@@ -257,7 +257,7 @@ func (r *reading) readStore(ctx context.Context) error {
 	}
 	for p, err := range r.bypass.ReadBars(ctx, q) {
 		if err == nil && p.State != nil {
-			r.store.seen(r.query.Key, p.State.Version)
+			r.store.endOlderBelief(r.query.Key, p.State.Version)
 			err = r.moveTo(p.State)
 		}
 		if err != nil {

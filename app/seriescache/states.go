@@ -73,7 +73,7 @@ func (s *Store) state(ctx context.Context, key domain.SeriesKey, r domain.Range)
 		s.stats.coalesced.Add(1)
 	}
 	if errors.Is(err, singleflight.ErrInterrupted) {
-		return nil, s.interrupted(ctx, "read states", key)
+		return nil, s.interruption(ctx, "read states", key)
 	}
 
 	return state, err
@@ -229,9 +229,9 @@ func (s *Store) callerState(state *domain.SeriesState) *domain.SeriesState {
 	return &domain.SeriesState{Version: state.Version, Coverage: state.Coverage, StaleFor: state.StaleFor}
 }
 
-// seen ends the belief in another version than one that a read saw, also in that of a question that is under way, so
-// that no later read sees an older state.
-func (s *Store) seen(key domain.SeriesKey, version domain.Version) {
+// endOlderBelief ends the belief in another version than one that a read saw, also in that of a question that is under
+// way, so that no later read sees an older state.
+func (s *Store) endOlderBelief(key domain.SeriesKey, version domain.Version) {
 	if known, _ := s.states.get(key); known.SeriesState == nil || known.Version != version {
 		s.drop(key)
 	}
@@ -245,8 +245,8 @@ func (s *Store) Invalidate(key domain.SeriesKey) {
 	s.drop(key)
 }
 
-// changed follows a change of the bars or of the coverage in r, of which the store was not asked.
-func (s *Store) changed(key domain.SeriesKey, r domain.Range) {
+// recordChange follows a change of the bars or of the coverage in r, of which the store was not asked.
+func (s *Store) recordChange(key domain.SeriesKey, r domain.Range) {
 	if s.unversioned != nil {
 		s.unversioned.forget(key, r)
 	}

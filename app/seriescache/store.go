@@ -149,29 +149,29 @@ func (s *Store) failure(kind error, op, subject string, err error) error {
 	return &ports.Error{Kind: kind, Op: op, Store: s.cfg.Name, Subject: subject, Err: err}
 }
 
-// interrupted is the error of a call whose context is done.
-func (s *Store) interrupted(ctx context.Context, op string, key domain.SeriesKey) error {
+// interruption is the error of a call whose context is done.
+func (s *Store) interruption(ctx context.Context, op string, key domain.SeriesKey) error {
 	return s.failure(ports.ContextKind(ctx.Err()), op, key.String(), ctx.Err())
 }
 
 // WriteBars implements ports.BarWriter. Reads that begin after it see the write.
 func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	defer s.written(bars.Key(), coverage)
+	defer s.finishWrite(bars.Key(), coverage)
 	return s.next.WriteBars(ctx, bars, coverage)
 }
 
 // ReplaceBars implements ports.BarWriter. Reads that begin after it see the write.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	defer s.written(bars.Key(), r)
+	defer s.finishWrite(bars.Key(), r)
 	return s.next.ReplaceBars(ctx, bars, r)
 }
 
-// written follows a write, also one that failed, because it may have been done.
-func (s *Store) written(key domain.SeriesKey, r domain.Range) {
+// finishWrite follows a write, also one that failed, because it may have been done.
+func (s *Store) finishWrite(key domain.SeriesKey, r domain.Range) {
 	if key.Validate() != nil {
 		return
 	}
 
-	s.changed(key, r)
+	s.recordChange(key, r)
 	s.hint(ports.Hint{Store: s.cfg.Name, Key: key, Range: r})
 }
