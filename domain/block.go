@@ -61,6 +61,11 @@ func (b BlockLayout) Span(r Range) (from, to int64) {
 // Bounds returns the start and the end of block i, within the years 1 to 9999.
 func (b BlockLayout) Bounds(i int64) (start, end Micros) { return b.start(i), b.start(i + 1) }
 
+// Range returns the range of the blocks [from, to). Range and Span are inverse.
+func (b BlockLayout) Range(from, to int64) Range {
+	return Range{Start: b.start(from).Time(), End: b.start(to).Time()}
+}
+
 func (b BlockLayout) start(i int64) Micros {
 	if i >= math.MaxInt64/b.lengthMicros {
 		return lastInstant

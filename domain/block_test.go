@@ -39,6 +39,10 @@ func TestBlocks(t *testing.T) {
 		if a, b := layout.Span(r); a != i || b != i+1 {
 			t.Fatalf("the span of block %d is from %d to %d", i, a, b)
 		}
+		n := rapid.Int64Range(1, 9).Draw(t, "blocks")
+		if a, b := layout.Span(layout.Range(i, i+n)); a != i || b < i+1 || b > i+n { // the last year cuts
+			t.Fatalf("the range of blocks %d to %d has the span from %d to %d", i, i+n, a, b)
+		}
 	})
 }
 

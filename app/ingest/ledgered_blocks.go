@@ -22,9 +22,7 @@ func (s *LedgeredStore) blocksOf(key domain.SeriesKey) blockReader {
 
 // bounds returns the range of the blocks [from, to).
 func (b blockReader) bounds(from, to int64) domain.Range {
-	start, _ := b.layout.Bounds(from)
-	end, _ := b.layout.Bounds(to)
-	return domain.Range{Start: start.Time(), End: end.Time()}
+	return b.layout.Range(from, to)
 }
 
 // read returns the covered bars of the blocks of a record, which ascend. The bars are read now, and verified. It does

@@ -83,8 +83,7 @@ func (t *task) checkCounts(call *access.Call, state *domain.SeriesState) error {
 	layout := domain.BarBlocks(t.reading.query.Key.Grid)
 	pieces := c.Pieces
 	for _, b := range state.BlocksWithin(layout, read) {
-		start, end := layout.Bounds(b.Index)
-		block := domain.Range{Start: start.Time(), End: end.Time()}
+		block := layout.Range(b.Index, b.Index+1)
 		if b.Rows == 0 || !read.Covers(block) {
 			continue
 		}

@@ -74,9 +74,7 @@ func (r *reading) maybeReadAhead(absent []missing) {
 // readAhead reads the blocks from index on in the background, up to now, unless enough is under way.
 func (s *Store) readAhead(key domain.SeriesKey, index int64) {
 	layout := domain.BarBlocks(key.Grid)
-	start, _ := layout.Bounds(index)
-	_, end := layout.Bounds(index + int64(*s.cfg.ReadAhead) - 1)
-	within := domain.Range{Start: start.Time(), End: end.Time()}
+	within := layout.Range(index, index+int64(*s.cfg.ReadAhead))
 	if !within.Start.Before(s.clock.Now()) || within.Empty() {
 		return
 	}

@@ -68,10 +68,7 @@ func (r *reading) nearest(open domain.Range, bars int, size int64) domain.Range 
 		to = min(to, r.layout.Index(start+slots)+1+size)
 	}
 
-	first, _ := r.layout.Bounds(from)
-	_, last := r.layout.Bounds(to - 1)
-
-	return domain.Range{Start: first.Time(), End: last.Time()}.Intersect(open)
+	return r.layout.Range(from, to).Intersect(open)
 }
 
 // remainder returns what is left of open behind or before part, which lies at one end of it.
@@ -94,11 +91,10 @@ func (r *reading) takeBlocks(blocks []domain.BlockState, bars int) (taken, rest 
 		if r.query.Last > 0 {
 			b = blocks[len(blocks)-1-n]
 		}
-		start, end := r.layout.Bounds(b.Index)
-		switch whole := (domain.Range{Start: start.Time(), End: end.Time()}); {
+		switch {
 		case b.Rows == 0:
 			bars -= domain.MaxBlockBars
-		case r.query.Range.Covers(whole):
+		case r.query.Range.Covers(r.layout.Range(b.Index, b.Index+1)):
 			bars -= b.Rows
 		}
 	}

@@ -299,9 +299,7 @@ func (r *runRead) query() ports.BarQuery {
 
 // bounds returns the range of the blocks [from, to) of the run.
 func (r *runRead) bounds(from, to int) domain.Range {
-	start, _ := r.layout.Bounds(r.run[from].Index)
-	_, end := r.layout.Bounds(r.run[to-1].Index)
-	return domain.Range{Start: start.Time(), End: end.Time()}
+	return r.layout.Range(r.run[from].Index, r.run[to-1].Index+1)
 }
 
 // take divides the bars of a piece among the blocks.

@@ -98,8 +98,7 @@ func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Ran
 	found := s.lookup(ctx, keys)
 	for i, b := range blocks {
 		if found[i].Version == b.Version && found[i].Bars.Len() > 0 {
-			start, end := layout.Bounds(b.Index)
-			cached = append(cached, domain.Range{Start: start.Time(), End: end.Time()}.Intersect(q.Range))
+			cached = append(cached, layout.Range(b.Index, b.Index+1).Intersect(q.Range))
 		}
 	}
 
@@ -111,8 +110,7 @@ func (k knownState) withoutBlocks(layout domain.BlockLayout, r domain.Range) []d
 	r = r.Intersect(k.within)
 	var blocks []domain.Range
 	for _, b := range k.BlocksWithin(layout, r) {
-		start, end := layout.Bounds(b.Index)
-		blocks = append(blocks, domain.Range{Start: start.Time(), End: end.Time()})
+		blocks = append(blocks, layout.Range(b.Index, b.Index+1))
 	}
 
 	return r.Subtract(blocks)

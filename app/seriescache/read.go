@@ -184,8 +184,8 @@ func (r *reading) attempt(ctx context.Context) error {
 			return err
 		}
 
-		_, end := r.layout.Bounds(window[len(window)-1].Index)
-		r.given = r.given.Hull(domain.Range{Start: r.query.Range.Start, End: end.Time()}.Intersect(r.query.Range))
+		last := window[len(window)-1].Index
+		r.given = domain.Range{Start: r.query.Range.Start, End: r.layout.Range(last, last+1).End}.Intersect(r.query.Range)
 		blocks = blocks[len(window):]
 	}
 

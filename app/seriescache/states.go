@@ -83,9 +83,7 @@ func (s *Store) state(ctx context.Context, key domain.SeriesKey, r domain.Range)
 func askedRange(t ticket[knownState], key domain.SeriesKey, r domain.Range) domain.Range {
 	layout := domain.BarBlocks(key.Grid)
 	if from, to := layout.Span(r); from < to {
-		start, _ := layout.Bounds(from)
-		_, end := layout.Bounds(to - 1)
-		r = domain.Range{Start: start.Time(), End: end.Time()}.Hull(r)
+		r = layout.Range(from, to).Hull(r)
 	}
 	if t.known && len(t.value.Blocks) < maxLeasedBlocks {
 		r = r.Hull(t.value.within)

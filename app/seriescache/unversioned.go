@@ -182,8 +182,7 @@ func (v *ownVersion) state(grid domain.Grid, r domain.Range) *domain.SeriesState
 
 // block returns the version of a block: that of the series with a nonce of the coverage and the changes of the block.
 func (v *ownVersion) block(layout domain.BlockLayout, index int64) domain.Version {
-	start, end := layout.Bounds(index)
-	bounds := domain.Range{Start: start.Time(), End: end.Time()}
+	bounds := layout.Range(index, index+1)
 	nonce := v.base
 	for _, e := range v.extents {
 		part := e.Range.Intersect(bounds)

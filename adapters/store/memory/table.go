@@ -289,8 +289,7 @@ func (t *table[K, D]) nextBlocks(
 	touched := old.state.Blocks[from:to]
 	blocks := before
 	for i := first; i < end; i++ {
-		start, stop := layout.Bounds(i)
-		bounds := domain.Range{Start: start.Time(), End: stop.Time()}
+		bounds := layout.Range(i, i+1)
 		rows := t.clipPieces(pieces, bounds)
 		block := domain.BlockState{Index: i, Rows: countRows(rows), Version: version}
 		if len(touched) > 0 && touched[0].Index == i {

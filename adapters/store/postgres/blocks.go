@@ -237,8 +237,7 @@ func (w *writer) countStored(ctx context.Context, c change, blocks map[int64]blo
 	var numbers []int64
 	var starts, ends []time.Time
 	for number := range blocks {
-		start, end := w.changes.layout.Bounds(number)
-		within := domain.Range{Start: start.Time(), End: end.Time()}
+		within := w.changes.layout.Range(number, number+1)
 		if !c.replace || !c.r.Covers(within) {
 			numbers = append(numbers, number)
 			starts, ends = append(starts, within.Start), append(ends, within.End)
