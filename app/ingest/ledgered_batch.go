@@ -5,6 +5,7 @@ import (
 	"iter"
 	"sync/atomic"
 
+	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -77,7 +78,7 @@ func (b *ledgeredBatch) readBars(ctx context.Context) error {
 		reader := b.store.blocksOf(q.Key)
 		blocks := b.records[i].State.BlocksWithin(reader.layout, q.Range)
 		if q.First+q.Last > 0 {
-			blocks = reader.limitBlocks(blocks, q)
+			blocks, _ = access.TakeBlocks(reader.layout, blocks, q, max(q.First, q.Last))
 		}
 		if b.blocks[i] = blocks; len(blocks) == 0 {
 			continue

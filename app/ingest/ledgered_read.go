@@ -197,7 +197,8 @@ func (r *ledgeredRead) readWindow(
 
 // readLimited yields the first or last bars.
 func (r *ledgeredRead) readLimited(ctx context.Context, record ports.LedgerRecord) error {
-	blocks := r.blockReader.limitBlocks(record.State.BlocksWithin(r.blockReader.layout, r.query.Range), r.query)
+	blocks := record.State.BlocksWithin(r.blockReader.layout, r.query.Range)
+	blocks, _ = access.TakeBlocks(r.blockReader.layout, blocks, r.query, max(r.query.First, r.query.Last))
 	pieces, err := r.blockReader.read(ctx, record, blocks)
 	if err != nil {
 		return err
@@ -207,30 +208,6 @@ func (r *ledgeredRead) readLimited(ctx context.Context, record ports.LedgerRecor
 	}
 
 	return r.finish(record)
-}
-
-// limitBlocks returns the blocks that have the first or last bars of the query. A block that the range cuts counts as
-// empty.
-func (b blockReader) limitBlocks(blocks []domain.BlockState, q ports.BarQuery) []domain.BlockState {
-	missing := max(q.First, q.Last)
-	for n := range blocks {
-		block := blocks[n]
-		if q.Last > 0 {
-			block = blocks[len(blocks)-1-n]
-		}
-		if q.Range.Covers(b.bounds(block.Index, block.Index+1)) {
-			missing -= block.Rows
-		}
-		switch {
-		case missing > 0:
-		case q.Last > 0:
-			return blocks[len(blocks)-1-n:]
-		default:
-			return blocks[:n+1]
-		}
-	}
-
-	return blocks
 }
 
 // limitPieces returns the first or last bars of the pieces that are in the range of the query.

@@ -82,28 +82,9 @@ func (r *reading) remainder(open, part domain.Range) domain.Range {
 	return open
 }
 
-// takeBlocks returns the blocks from the end that is read first that have so many bars, and the others. A block that
-// the range cuts counts as empty, one of unknown rows as full.
+// takeBlocks returns the blocks that are read first to find so many bars, and the others.
 func (r *reading) takeBlocks(blocks []domain.BlockState, bars int) (taken, rest []domain.BlockState) {
-	n := 0
-	for ; n < len(blocks) && bars > 0; n++ {
-		b := blocks[n]
-		if r.query.Last > 0 {
-			b = blocks[len(blocks)-1-n]
-		}
-		switch {
-		case b.Rows == 0:
-			bars -= domain.MaxBlockBars
-		case r.query.Range.Covers(r.layout.Range(b.Index, b.Index+1)):
-			bars -= b.Rows
-		}
-	}
-
-	if r.query.Last > 0 {
-		return blocks[len(blocks)-n:], blocks[:len(blocks)-n]
-	}
-
-	return blocks[:n], blocks[n:]
+	return access.TakeBlocks(r.layout, blocks, r.query, bars)
 }
 
 // limit returns the first or last bars of the pieces that lie in the range, at most need, and how many more are needed.
