@@ -218,13 +218,17 @@ func (r *reading) runRead(run []missing) *runRead {
 	return &runRead{store: r.store, key: r.query.Key, layout: r.layout, run: run, known: r.state.Version}
 }
 
-// do reads the blocks and puts them into the caches.
+// do reads the blocks and puts them into the caches, unless a read that ended since they were looked up has put them
+// there.
 func (r *runRead) do(ctx context.Context) (blocks loadedRun, err error) {
 	s := r.store
 	ctx, cancel := s.boundRead(ctx)
 	defer cancel()
 	defer s.recoverPanic("read bars", r.key.String(), &err)
 
+	if blocks, ok := r.lookUp(); ok {
+		return blocks, nil
+	}
 	blocks, err = r.read(ctx)
 	if errors.Is(err, errNoTail) {
 		r.run[0].older = ports.Block{}
@@ -237,6 +241,20 @@ func (r *runRead) do(ctx context.Context) (blocks loadedRun, err error) {
 	r.keep(ctx, blocks)
 
 	return blocks, nil
+}
+
+// lookUp returns the blocks if all are in the memory of this process.
+func (r *runRead) lookUp() (loadedRun, bool) {
+	blocks := make(loadedRun, len(r.run))
+	for i, m := range r.run {
+		block, found := r.store.caches.Local.Get(r.store.blockKey(r.key, m.Index))
+		if !found || block.Version != m.Version {
+			return nil, false
+		}
+		blocks[i] = block
+	}
+
+	return blocks, true
 }
 
 // keep puts the blocks of the run into the caches.

@@ -96,6 +96,10 @@ func askedRange(t ticket[knownState], key domain.SeriesKey, r domain.Range) doma
 func (s *Store) askState(
 	ctx context.Context, key domain.SeriesKey, r domain.Range, t ticket[knownState],
 ) (state *domain.SeriesState, err error) {
+	if state, ok := s.localState(key, r); ok { // a question that ended meanwhile
+		return state, nil
+	}
+
 	ctx, cancel := s.boundRead(ctx)
 	defer cancel()
 	defer s.recoverPanic("read states", key.String(), &err)
