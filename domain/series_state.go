@@ -85,6 +85,24 @@ func (s *SeriesState) SameWithin(o *SeriesState, layout BlockLayout, r Range) bo
 		slices.Equal(s.BlocksWithin(layout, r), o.BlocksWithin(layout, r))
 }
 
+// ExtendedBy reports whether the later state o has the rows and the coverage of s in r, which ends with a row of s. The
+// block of that row may have got rows behind its last one, as far as o.Tail tells.
+func (s *SeriesState) ExtendedBy(o *SeriesState, layout BlockLayout, r Range) bool {
+	if s.SameWithin(o, layout, r) {
+		return true
+	}
+
+	before, after := s.BlocksWithin(layout, r), o.BlocksWithin(layout, r)
+	last := len(before) - 1
+	end, _ := o.LastBlock()
+	if last < 0 || len(after) != len(before) || before[last].Index != end.Index || after[last] != end {
+		return false
+	}
+
+	return slices.Contains(o.Tail, before[last].Version.Nonce) && slices.Equal(before[:last], after[:last]) &&
+		slices.EqualFunc(ClipRanges(s.Coverage, r), ClipRanges(o.Coverage, r), Range.Equal)
+}
+
 // WithBlocks returns the state with more blocks of the same version. blocks must ascend.
 func (s *SeriesState) WithBlocks(blocks []BlockState) *SeriesState {
 	byIndex := func(b BlockState, index int64) int { return cmp.Compare(b.Index, index) }

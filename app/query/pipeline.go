@@ -117,7 +117,7 @@ func (a *allBars) emit(bars domain.Series) error {
 	}
 
 	if a.bars += bars.Len(); a.maxBars > 0 && a.bars > a.maxBars {
-		return a.task.query.call.Refuse(access.TooManyRows(a.task.query.window.visible, a.maxBars))
+		return a.task.query.call.Refuse(access.BarRows().TooManyRows(a.task.query.window.visible, a.maxBars))
 	}
 	a.pieces = append(a.pieces, bars)
 
@@ -303,7 +303,7 @@ func (t *task) aggregatePages(ctx context.Context, l plan.Leg) iter.Seq2[ports.C
 	}
 }
 
-// tickPages yields the trades or quotes of a leg. A piece ends with a whole instant.
+// tickPages yields the trades or quotes of a leg.
 func tickPages[T domain.Tick](
 	ctx context.Context, t *task, port access.TickPort[T], l plan.Leg,
 ) iter.Seq2[domain.Ticks[T], error] {

@@ -68,7 +68,8 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 		}
 	}
 
-	state, err := t.states.continuity(call.Store, q.Key).Add(state, t.reading.rangeRead())
+	told, endsAtRow := t.reading.rangeRead()
+	state, err := t.states.continuity(call.Store, q.Key).Add(state, told, endsAtRow)
 	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
 	}
@@ -79,7 +80,8 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 // checkCounts makes sure that every block that was read whole has as many bars as the store counts. A store that lost
 // bars, with a dropped partition for example, would else say that nothing traded there.
 func (t *task) checkCounts(call *access.Call, state *domain.SeriesState) error {
-	c, read := &t.reading.collector, t.reading.rangeRead()
+	c := &t.reading.collector
+	read, _ := t.reading.rangeRead()
 	layout := domain.BarBlocks(t.reading.query.Key.Grid)
 	pieces := c.Pieces
 	for _, b := range state.BlocksWithin(layout, read) {
@@ -154,18 +156,20 @@ func (rt *route) holds(t *task, store *access.Store, q ports.BarQuery, state *do
 	return sameWithin(t.extents.plannedBars(store, q.Key), state.Coverage, t.wholeRange(q))
 }
 
-// rangeRead returns the part of the query's range that the rows tell of: with First or Last it ends with the last row.
-func (r *reading) rangeRead() domain.Range {
-	c, within := &r.collector, r.query.Range
+// rangeRead returns the part of the query's range that the rows tell of, and whether it ends with the last row, as it
+// does where First limited the read. Last limits its start.
+func (r *reading) rangeRead() (told domain.Range, endsAtRow bool) {
+	c, told := &r.collector, r.query.Range
 	switch {
 	case c.Limit == 0 || c.Rows < c.Limit:
 	case r.query.First > 0:
-		within.End = c.Pieces[len(c.Pieces)-1].Bars.Range().End
+		told.End = c.Pieces[len(c.Pieces)-1].Bars.Range().End
+		return told, true
 	default:
-		within.Start = c.Pieces[0].Bars.OpenTime(0)
+		told.Start = c.Pieces[0].Bars.OpenTime(0)
 	}
 
-	return within
+	return told, false
 }
 
 // checkStillCovered makes sure that a store without versions still declares the coverage that the route relied on,

@@ -115,7 +115,7 @@ func (f *feed) readChunk(ctx context.Context) error {
 	if bars < f.cfg.ChunkBars {
 		rest = domain.Range{Start: rest.End, End: rest.End}
 	}
-	if err := f.checkState(state, domain.Range{Start: f.rest.Start, End: rest.Start}); err != nil {
+	if err := f.checkState(state, domain.Range{Start: f.rest.Start, End: rest.Start}, !rest.Empty()); err != nil {
 		return err
 	}
 	f.rest, f.pieces = rest, pieces
@@ -123,12 +123,13 @@ func (f *feed) readChunk(ctx context.Context) error {
 	return nil
 }
 
-// checkState makes sure that a read of r saw the state of the series that the chunks before are of.
-func (f *feed) checkState(state *domain.SeriesState, r domain.Range) error {
+// checkState makes sure that a read of r saw the state of the series that the chunks before are of. endsAtRow says that
+// r ends with a bar that was read.
+func (f *feed) checkState(state *domain.SeriesState, r domain.Range, endsAtRow bool) error {
 	if state == nil {
 		return nil
 	}
-	if _, err := f.reads.Add(state, r); err != nil {
+	if _, err := f.reads.Add(state, r, endsAtRow); err != nil {
 		return f.newError(ports.ErrConflict, err)
 	}
 

@@ -17,6 +17,7 @@ type Piece interface {
 
 // RowType tells a Collector how to inspect pieces of one type.
 type RowType[P Piece] struct {
+	stream  string                     // the method that yields a range of any length
 	name    func(P) string             // the series or symbol of the piece
 	same    func(P, P) bool            // both pieces are of the same series
 	time    func(P, int) time.Time     // of row i
@@ -27,6 +28,7 @@ type RowType[P Piece] struct {
 // BarRows is the row type of bars.
 func BarRows() RowType[ports.CachedBars] {
 	return RowType[ports.CachedBars]{
+		stream: "Stream",
 		name:   func(p ports.CachedBars) string { return p.Bars.Key().String() },
 		same:   func(a, b ports.CachedBars) bool { return a.Bars.Key() == b.Bars.Key() },
 		time:   func(p ports.CachedBars, i int) time.Time { return p.Bars.OpenTime(i) },
@@ -52,8 +54,9 @@ func SamePiece(p ports.CachedBars) ports.CachedBars { return p }
 // AsPiece returns bars of which nothing more is known.
 func AsPiece(bars domain.Series) ports.CachedBars { return ports.CachedBars{Bars: bars} }
 
-func tickRows[T domain.Tick](seq func(T) int64) RowType[domain.Ticks[T]] {
+func tickRows[T domain.Tick](stream string, seq func(T) int64) RowType[domain.Ticks[T]] {
 	return RowType[domain.Ticks[T]]{
+		stream: stream,
 		name:   func(t domain.Ticks[T]) string { return string(t.Symbol()) },
 		same:   func(a, b domain.Ticks[T]) bool { return a.Symbol() == b.Symbol() },
 		time:   domain.Ticks[T].Time,
@@ -173,7 +176,7 @@ func (c *Collector[P]) checkMaxRows(p P) error {
 		c.counted += p.Len()
 	}
 	if c.counted > c.MaxRows {
-		return &ports.Error{Kind: ports.ErrTooLarge, Err: TooManyRows(c.Range, c.MaxRows)}
+		return &ports.Error{Kind: ports.ErrTooLarge, Err: c.Type.TooManyRows(c.Range, c.MaxRows)}
 	}
 
 	return nil
@@ -188,7 +191,7 @@ func contractViolation(format string, args ...any) error {
 }
 
 // TooManyRows is the error of a range with more rows than one call returns. It wraps ErrTooLarge.
-func TooManyRows(r domain.Range, limit int) error {
+func (t RowType[P]) TooManyRows(r domain.Range, limit int) error {
 	return fmt.Errorf("%s has more than the %d rows that one call returns (max_bars); "+
-		"request a shorter range, or First rows and continue from Next: %w", r, limit, ports.ErrTooLarge)
+		"use %s, or pages of First rows that continue from Next: %w", r, limit, t.stream, ports.ErrTooLarge)
 }

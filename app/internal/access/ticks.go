@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"iter"
-	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -20,7 +19,7 @@ type TickPort[T domain.Tick] struct {
 func Trades() TickPort[domain.Trade] {
 	return TickPort[domain.Trade]{
 		Kind: domain.TickTrades,
-		Rows: tickRows(func(t domain.Trade) int64 { return t.Seq }),
+		Rows: tickRows("StreamTrades", func(t domain.Trade) int64 { return t.Seq }),
 		Read: ports.TickStore.ReadTrades,
 	}
 }
@@ -29,7 +28,7 @@ func Trades() TickPort[domain.Trade] {
 func Quotes() TickPort[domain.Quote] {
 	return TickPort[domain.Quote]{
 		Kind: domain.TickQuotes,
-		Rows: tickRows(func(q domain.Quote) int64 { return q.Seq }),
+		Rows: tickRows("StreamQuotes", func(q domain.Quote) int64 { return q.Seq }),
 		Read: ports.TickStore.ReadQuotes,
 	}
 }
@@ -59,58 +58,102 @@ func ReadTicks[T domain.Tick](
 	}, q)
 }
 
-// TickPages reads the ticks of q in queries of at most q.First rows; 0 is one query. A yielded piece ends with a whole
-// instant, so a page with more ticks in one instant is larger. A piece has the state of the series where that is
-// another one than the piece before saw; it is nil where the store keeps no versions. An error wraps ErrStateChanged
-// where ticks that were yielded before changed meanwhile.
+// TickPages reads the ticks of q in queries of at most q.First new rows; 0 is one query. A page ends with its last
+// tick, and the next one may begin at the same instant. A piece has the state of the series where that is another one
+// than the piece before saw; it is nil where the store keeps no versions. An error wraps ErrStateChanged where ticks
+// that were yielded before changed meanwhile.
 func TickPages[T domain.Tick](
 	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery,
 ) iter.Seq2[ports.Piece[domain.Ticks[T]], error] {
 	return func(yield func(ports.Piece[domain.Ticks[T]], error) bool) {
-		continuity := Continuity{Layout: domain.TickBlocks()}
-		for !q.Range.Empty() {
-			q.State = continuity.Query()
-			read, next, err := tickPage(ctx, c, port, q)
-			if err == nil && read.State != nil {
-				before := continuity.state
-				read.State, err = continuity.Add(read.State, domain.Range{Start: q.Range.Start, End: next})
-				err = c.Conflict(err)
-				if read.State == before {
-					read.State = nil
-				}
-			}
+		pages := tickPages[T]{call: c, port: port, size: q.First, rest: q, reads: Continuity{Layout: domain.TickBlocks()}}
+		for !pages.rest.Range.Empty() {
+			page, err := pages.next(ctx)
 			if err != nil {
 				yield(ports.Piece[domain.Ticks[T]]{}, err)
 				return
 			}
-			if (read.Rows.Len() > 0 || read.State != nil) && !yield(read, nil) {
+			if (page.Rows.Len() > 0 || page.State != nil) && !yield(page, nil) {
 				return
 			}
-
-			q.Range.Start = next
 		}
 	}
 }
 
-// tickPage returns the first ticks of q up to a whole instant, and where the next page starts.
-func tickPage[T domain.Tick](
-	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery,
-) (ports.Piece[domain.Ticks[T]], time.Time, error) {
-	read, err := ReadTicks(ctx, c, port, q, 0)
-	n := read.Rows.Len()
-	if err != nil || n < q.First || q.First == 0 {
-		return read, q.Range.End, err
+// tickPages reads ticks page by page. A page begins with the last instant of the one before, because ticks of one
+// instant differ by their sequence numbers and a query cannot; those that were yielded are left out.
+type tickPages[T domain.Tick] struct {
+	call  *Call
+	port  TickPort[T]
+	size  int             // new rows of a page; 0 is all
+	rest  ports.TickQuery // what is not yielded yet, and the ticks of its first instant
+	reads Continuity
+
+	again int   // ticks of the first instant of rest that were yielded
+	seq   int64 // of the last of them
+}
+
+// next reads the next page.
+func (p *tickPages[T]) next(ctx context.Context) (ports.Piece[domain.Ticks[T]], error) {
+	q := p.rest
+	q.State = p.reads.Query()
+	if p.size > 0 {
+		q.First = p.size + p.again
+	}
+	page, err := ReadTicks(ctx, p.call, p.port, q, 0)
+	if err != nil {
+		return page, err
 	}
 
-	last := read.Rows.Time(n - 1)
-	if whole := read.Rows.Clip(domain.Range{Start: q.Range.Start, End: last}); whole.Len() > 0 {
-		read.Rows = whole
-		return read, last, nil
+	isLast := p.size == 0 || page.Rows.Len() < q.First
+	told := q.Range
+	if !isLast {
+		told.End = page.Rows.Range().End
+	}
+	if page.State, err = p.addState(page.State, told, !isLast); err != nil {
+		return page, err
 	}
 
-	next := last.Add(time.Microsecond) // the page lies within one instant
-	q.First, q.Range = 0, domain.Range{Start: last, End: next}
-	read, err = ReadTicks(ctx, c, port, q, 0)
+	rows := page.Rows
+	page.Rows = p.withoutYielded(rows)
+	if p.rest.Range.Start = q.Range.End; !isLast {
+		p.moveTo(rows)
+	}
 
-	return read, next, err
+	return page, nil
+}
+
+// addState holds the pages to one state, and returns it where it is another one than that of the page before.
+func (p *tickPages[T]) addState(
+	state *domain.SeriesState, told domain.Range, endsAtRow bool,
+) (*domain.SeriesState, error) {
+	if state == nil {
+		return nil, nil
+	}
+
+	before := p.reads.state
+	state, err := p.reads.Add(state, told, endsAtRow)
+	if err != nil || state == before {
+		return nil, p.call.Conflict(err)
+	}
+
+	return state, nil
+}
+
+// withoutYielded returns the rows behind the last one that was yielded.
+func (p *tickPages[T]) withoutYielded(rows domain.Ticks[T]) domain.Ticks[T] {
+	n := 0
+	for p.again > 0 && n < rows.Len() && rows.Time(n).Equal(p.rest.Range.Start) && rows.Seq(n) <= p.seq {
+		n++
+	}
+
+	return rows.Slice(n, rows.Len())
+}
+
+// moveTo continues behind the last of the rows.
+func (p *tickPages[T]) moveTo(rows domain.Ticks[T]) {
+	last := rows.Len() - 1
+	p.rest.Range.Start, p.seq = rows.Time(last), rows.Seq(last)
+	for p.again = 1; p.again <= last && rows.Time(last-p.again).Equal(p.rest.Range.Start); p.again++ {
+	}
 }
