@@ -76,19 +76,28 @@ func OfSeries(s domain.Series) Digest {
 	return h.Sum()
 }
 
-// OfTicks returns the digest of the symbol and the ticks.
-func OfTicks[T domain.Tick](ticks domain.Ticks[T]) Digest {
+// TickHasher computes the digest of Ticks that come in pieces. It keeps none of them. It is for one goroutine.
+type TickHasher[T domain.Tick] struct{ writer *writer }
+
+// NewTickHasher returns the hasher of the Ticks of the symbol without a tick.
+func NewTickHasher[T domain.Tick](symbol domain.Symbol) TickHasher[T] {
 	var none T
 	kind := domain.TickQuotes
 	if _, isTrade := any(none).(domain.Trade); isTrade {
 		kind = domain.TickTrades
 	}
 
-	w := newWriter(string(ticks.Symbol()) + " " + string(kind))
-	for i, tick := range ticks.All() {
+	return TickHasher[T]{newWriter(string(symbol) + " " + string(kind))}
+}
+
+// Add appends the ticks of the next piece. The piece must have the symbol, and its ticks must follow those added
+// before.
+func (h TickHasher[T]) Add(piece domain.Ticks[T]) {
+	w := h.writer
+	for i, tick := range piece.All() {
 		w.reserve(2*8 + 4*16 + 1)
-		w.integer(int64(domain.MicrosCeil(ticks.Time(i))))
-		w.integer(ticks.Seq(i))
+		w.integer(int64(domain.MicrosCeil(piece.Time(i))))
+		w.integer(piece.Seq(i))
 		switch tick := any(tick).(type) {
 		case domain.Trade:
 			w.decimal(tick.Price)
@@ -102,8 +111,18 @@ func OfTicks[T domain.Tick](ticks domain.Ticks[T]) Digest {
 			w.byte(0)
 		}
 	}
+}
 
-	return w.sum()
+// SumResult returns OfTickResult of a TickResult with the range and the pieces together. More pieces may be added
+// afterwards.
+func (h TickHasher[T]) SumResult(r domain.Range) Digest { return ofResult(r, h.writer.sum()) }
+
+// OfTicks returns the digest of the symbol and the ticks.
+func OfTicks[T domain.Tick](ticks domain.Ticks[T]) Digest {
+	h := NewTickHasher[T](ticks.Symbol())
+	h.Add(ticks)
+
+	return h.writer.sum()
 }
 
 // OfResult returns the digest of the range and the bars: of what the result says, not of where it came from.
