@@ -27,6 +27,16 @@ type HistoricalDataProvider interface {
 
 	// FetchQuotes returns the requested quotes, as FetchTrades returns trades.
 	FetchQuotes(ctx context.Context, r domain.TickRequest) (domain.TickResult[domain.Quote], error)
+
+	// StreamTrades yields the trades of FetchTrades in pieces, with the guarantees of Stream.
+	StreamTrades(
+		ctx context.Context, r domain.TickRequest,
+	) (pieces iter.Seq2[domain.Trades, error], result func() domain.TickResult[domain.Trade])
+
+	// StreamQuotes yields the quotes of FetchQuotes, as StreamTrades yields trades.
+	StreamQuotes(
+		ctx context.Context, r domain.TickRequest,
+	) (pieces iter.Seq2[domain.Quotes, error], result func() domain.TickResult[domain.Quote])
 }
 
 // BatchProvider returns data of many series in one call. It is safe for concurrent use.

@@ -23,25 +23,35 @@ import (
 func (p *Provider) Stream(
 	ctx context.Context, r domain.DataRequest,
 ) (iter.Seq2[domain.Series, error], func() domain.Result) {
+	return newStream(r.Key.String(), domain.Result{Series: domain.EmptySeries(r.Key)},
+		func(yield func(domain.Series, error) bool) (domain.Result, error) { return p.stream(ctx, r, yield) })
+}
+
+// newStream returns a single-use sequence of the pieces that run yields, and the function that returns the result of
+// run. Until the sequence ended without an error, that is empty. run returns errStopped where the caller broke off.
+func newStream[S, R any](
+	subject string, empty R, run func(yield func(S, error) bool) (R, error),
+) (iter.Seq2[S, error], func() R) {
 	var used atomic.Bool
-	result := domain.Result{Series: domain.EmptySeries(r.Key)}
-	pieces := func(yield func(domain.Series, error) bool) {
+	result := empty
+	pieces := func(yield func(S, error) bool) {
+		var none S
 		if used.Swap(true) {
-			yield(domain.Series{}, access.Refusal("stream", r.Key.String(),
+			yield(none, access.Refusal("stream", subject,
 				fmt.Errorf("a stream is ranged over once; call Stream again: %w", ports.ErrInvalid)))
 			return
 		}
 
-		switch res, err := p.stream(ctx, r, yield); {
+		switch whole, err := run(yield); {
 		case errors.Is(err, errStopped):
 		case err != nil:
-			yield(domain.Series{}, err)
+			yield(none, err)
 		default:
-			result = res
+			result = whole
 		}
 	}
 
-	return pieces, func() domain.Result { return result }
+	return pieces, func() R { return result }
 }
 
 // stream yields the pieces and returns the Result beside them. It returns errStopped where the caller broke off.

@@ -37,7 +37,7 @@ type tickQuery[T domain.Tick] struct {
 func fetchTicks[T domain.Tick](
 	ctx context.Context, s *Provider, port access.TickPort[T], r domain.TickRequest,
 ) (domain.TickResult[T], error) {
-	q, err := newTickQuery(s, port, r)
+	q, err := newTickQuery("fetch", s, port, r)
 	if err != nil {
 		return domain.TickResult[T]{}, err
 	}
@@ -51,8 +51,10 @@ func fetchTicks[T domain.Tick](
 }
 
 // newTickQuery validates and clamps the request. It does no I/O.
-func newTickQuery[T domain.Tick](s *Provider, port access.TickPort[T], r domain.TickRequest) (*tickQuery[T], error) {
-	op := "fetch " + string(port.Kind)
+func newTickQuery[T domain.Tick](
+	verb string, s *Provider, port access.TickPort[T], r domain.TickRequest,
+) (*tickQuery[T], error) {
+	op := verb + " " + string(port.Kind)
 	if err := r.Validate(); err != nil {
 		return nil, access.Refusal(op, "", err)
 	}
@@ -84,8 +86,7 @@ func (q *tickQuery[T]) run(ctx context.Context) (domain.TickResult[T], error) {
 	}
 }
 
-// readOnce answers the request from one state of the ticks. The coverage comes with them; of a store without versions
-// it is read before and after them, and must be the same.
+// readOnce answers the request from one state of the ticks.
 func (q *tickQuery[T]) readOnce(ctx context.Context) (domain.TickResult[T], error) {
 	before, err := q.coverage(ctx)
 	if err != nil {
@@ -93,25 +94,43 @@ func (q *tickQuery[T]) readOnce(ctx context.Context) (domain.TickResult[T], erro
 	}
 
 	w := q.window.withCoverage(before)
-	result := domain.TickResult[T]{Clamped: w.clamped, Now: q.now, Store: q.call.Store.Name}
 	read, err := q.read(ctx, w.visible)
 	if err != nil {
 		return domain.TickResult[T]{}, err
 	}
 
-	covered, err := q.coverageOf(ctx, read.State)
+	result, err := q.result(ctx, w, before, tickTotals{read.Rows.Range(), read.Rows.Len(), read.State})
+	result.Ticks = read.Rows
+
+	return result, err
+}
+
+// tickTotals is what is known of the ticks of a result without the ticks themselves.
+type tickTotals struct {
+	returned domain.Range
+	ticks    int
+	state    *domain.SeriesState // nil where the store keeps no versions
+}
+
+// result returns the result without its ticks. before is the coverage that the window was opened with.
+func (q *tickQuery[T]) result(
+	ctx context.Context, w window[access.Instants], before []domain.Range, read tickTotals,
+) (domain.TickResult[T], error) {
+	covered, err := q.coverageOf(ctx, read.state)
 	if err != nil {
 		return domain.TickResult[T]{}, err
 	}
-	if open := q.window.start.IsZero(); !sameWithin(before, covered, w.visible) || open && !sameStart(before, covered) {
+
+	// A state has the coverage of its ticks. Of a store without versions it was read before the ticks and after them.
+	isOne := read.state != nil || sameWithin(before, covered, w.visible)
+	if !isOne || q.window.start.IsZero() && !sameStart(before, covered) {
 		return domain.TickResult[T]{}, q.call.Conflict(access.ErrStateChanged)
 	}
 
-	returned := read.Rows.Range()
-	result.Ticks = read.Rows
-	result.Range = w.resultRange(returned, result.Ticks.Len(), q.request.First, q.request.Last)
+	result := domain.TickResult[T]{Clamped: w.clamped, Now: q.now, Store: q.call.Store.Name}
+	result.Range = w.resultRange(read.returned, read.ticks, q.request.First, q.request.Last)
 	result.Uncovered = w.uncovered(result.Range, covered)
-	result.Next = w.next(result.Range, result.Uncovered, returned)
+	result.Next = w.next(result.Range, result.Uncovered, read.returned)
 
 	return result, nil
 }

@@ -57,30 +57,38 @@ func (r *Recorder) Stream(
 	ctx context.Context, request domain.DataRequest,
 ) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	pieces, result := r.next.Stream(ctx, request)
-	return func(yield func(domain.Series, error) bool) {
-		count, yielded := 0, fingerprint.NewHasher(request.Key)
-		end := func(err error) {
-			whole := result()
-			r.record(barEntry(request, whole, count, yielded.SumResult(whole.Range)), err)
-		}
+	yielded := fingerprint.NewHasher(request.Key)
+	end := func(count int, err error) {
+		whole := result()
+		r.record(barEntry(request, whole, count, yielded.SumResult(whole.Range)), err)
+	}
 
+	return recordPieces(pieces, yielded.Add, end), result
+}
+
+// recordPieces yields the pieces, and calls add with each of them and end with the number of their rows.
+func recordPieces[S interface{ Len() int }](
+	pieces iter.Seq2[S, error], add func(S), end func(count int, err error),
+) iter.Seq2[S, error] {
+	return func(yield func(S, error) bool) {
+		count := 0
 		for piece, err := range pieces {
 			if err != nil {
-				end(err)
-				yield(domain.Series{}, err)
+				end(count, err)
+				yield(piece, err)
 				return
 			}
 
 			count += piece.Len()
-			yielded.Add(piece)
+			add(piece)
 			if !yield(piece, nil) {
-				end(errBrokenOff)
+				end(count, errBrokenOff)
 				return
 			}
 		}
 
-		end(nil)
-	}, result
+		end(count, nil)
+	}
 }
 
 // errBrokenOff is recorded for a stream whose caller stopped the iteration.
@@ -120,7 +128,7 @@ func (r *Recorder) FetchTrades(
 	ctx context.Context, request domain.TickRequest,
 ) (domain.TickResult[domain.Trade], error) {
 	result, err := r.next.FetchTrades(ctx, request)
-	r.record(tickEntry(Request{Trades: &request}, result), err)
+	r.record(fetchTickEntry(Request{Trades: &request}, result), err)
 	return result, err
 }
 
@@ -129,15 +137,52 @@ func (r *Recorder) FetchQuotes(
 	ctx context.Context, request domain.TickRequest,
 ) (domain.TickResult[domain.Quote], error) {
 	result, err := r.next.FetchQuotes(ctx, request)
-	r.record(tickEntry(Request{Quotes: &request}, result), err)
+	r.record(fetchTickEntry(Request{Quotes: &request}, result), err)
 	return result, err
 }
 
-func tickEntry[T domain.Tick](request Request, result domain.TickResult[T]) Entry {
+// StreamTrades forwards the request and records it as a FetchTrades when the iteration ends, also if the caller stops
+// it early.
+func (r *Recorder) StreamTrades(
+	ctx context.Context, request domain.TickRequest,
+) (iter.Seq2[domain.Trades, error], func() domain.TickResult[domain.Trade]) {
+	pieces, result := r.next.StreamTrades(ctx, request)
+	return recordTicks(r, Request{Trades: &request}, request.Symbol, pieces, result), result
+}
+
+// StreamQuotes is StreamTrades for quotes.
+func (r *Recorder) StreamQuotes(
+	ctx context.Context, request domain.TickRequest,
+) (iter.Seq2[domain.Quotes, error], func() domain.TickResult[domain.Quote]) {
+	pieces, result := r.next.StreamQuotes(ctx, request)
+	return recordTicks(r, Request{Quotes: &request}, request.Symbol, pieces, result), result
+}
+
+// recordTicks is the sequence of the pieces that records the request when it ends.
+func recordTicks[T domain.Tick](
+	r *Recorder, request Request, symbol domain.Symbol,
+	pieces iter.Seq2[domain.Ticks[T], error], result func() domain.TickResult[T],
+) iter.Seq2[domain.Ticks[T], error] {
+	yielded := fingerprint.NewTickHasher[T](symbol)
+	end := func(count int, err error) {
+		whole := result()
+		r.record(tickEntry(request, whole, count, yielded.SumResult(whole.Range)), err)
+	}
+
+	return recordPieces(pieces, yielded.Add, end)
+}
+
+func fetchTickEntry[T domain.Tick](request Request, result domain.TickResult[T]) Entry {
+	return tickEntry(request, result, result.Ticks.Len(), fingerprint.OfTickResult(result))
+}
+
+func tickEntry[T domain.Tick](
+	request Request, result domain.TickResult[T], count int, sum fingerprint.Digest,
+) Entry {
 	return Entry{
 		Request: request,
-		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: result.Ticks.Len(),
-		Uncovered: slices.Clone(result.Uncovered), Store: result.Store, Fingerprint: fingerprint.OfTickResult(result),
+		Now:     result.Now, Range: result.Range, Clamped: result.Clamped, Count: count,
+		Uncovered: slices.Clone(result.Uncovered), Store: result.Store, Fingerprint: sum,
 	}
 }
 

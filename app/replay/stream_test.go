@@ -2,7 +2,9 @@ package replay_test
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // inPieces is a Provider that streams at most seven bars at a time.
@@ -77,4 +80,63 @@ func TestRecorderRecordsStreams(t *testing.T) {
 	if !strings.Contains(got[2].Error, "broken off") || got[2].Count != 7 {
 		t.Errorf("recorded %+v", got[2])
 	}
+}
+
+// A stream of trades or quotes is recorded as a fetch of the same request.
+func TestRecorderRecordsStreamsOfTicks(t *testing.T) {
+	t.Parallel()
+	store, one := memory.New(), domain.MustDecimal("1")
+	trades := domain.NewTicksBuilder[domain.Trade]("AAA/USD")
+	quotes := domain.NewTicksBuilder[domain.Quote]("AAA/USD")
+	for i := range 10 {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		err := errors.Join(trades.Append(domain.Trade{Time: at, Price: one, Size: one}),
+			quotes.Append(domain.Quote{Time: at, Bid: one, Ask: one, BidSize: one, AskSize: one}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	writeTicks(t, trades, store.WriteTrades)
+	writeTicks(t, quotes, store.WriteQuotes)
+	r, request := newRecorder(t, store), domain.TickRequest{Symbol: "AAA/USD"}
+	_, err1 := r.FetchTrades(t.Context(), request)
+	_, err2 := r.FetchQuotes(t.Context(), request)
+	tradePieces, _ := r.StreamTrades(t.Context(), request)
+	quotePieces, _ := r.StreamQuotes(t.Context(), request)
+	unread, _ := r.StreamTrades(t.Context(), domain.TickRequest{Symbol: "AAA/USD", First: 1_000_000_000})
+	if err := errors.Join(err1, err2, drain(tradePieces), drain(quotePieces)); err != nil {
+		t.Fatal(err)
+	}
+
+	got := r.Report().Entries
+	if len(got) != 4 || !reflect.DeepEqual(got[2], got[0]) || !reflect.DeepEqual(got[3], got[1]) || got[2].Count != 10 {
+		t.Errorf("recorded %+v", got)
+	}
+	if err := drain(unread); err == nil || r.Report().Entries[4].Error != err.Error() {
+		t.Errorf("%v, recorded %+v", err, r.Report().Entries[4])
+	}
+}
+
+func writeTicks[T domain.Tick](
+	t *testing.T, b *domain.TicksBuilder[T],
+	write func(context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
+) {
+	t.Helper()
+	ticks, err := b.Ticks()
+	if err == nil {
+		_, err = write(t.Context(), ticks, ticks.Range())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drain reads the whole stream and returns its error.
+func drain[S any](pieces iter.Seq2[S, error]) (last error) {
+	for _, err := range pieces {
+		last = err
+	}
+
+	return last
 }
