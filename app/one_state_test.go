@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
@@ -35,6 +36,21 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 			s.Hammer(t, source.Bars, onestate.Reader{Service: md, Writes: true, Answers: 1_000})
 		})
 	}
+}
+
+// TestEveryAnswerOfTradesIsOneState is TestEveryAnswerIsOneState for trades, in pages that end within an instant; the
+// trades cross midnight, where a block ends.
+func TestEveryAnswerOfTradesIsOneState(t *testing.T) {
+	t.Parallel()
+	store, midnight := memory.New(), noon.Add(12*time.Hour)
+	s := onestate.Series{Key: key, Start: midnight.Add(-25 * time.Minute), Bars: 60}
+	md, err := app.NewStepping(7, []app.Source{{Name: "test", Bars: store, Ticks: store, Catalog: store}},
+		clock.NewSimulated(midnight.Add(time.Hour)), app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.HammerTrades(t, store, onestate.Reader{Service: md, Writes: true, Answers: 1_000})
 }
 
 // lossy is a store that loses a bar of every read.

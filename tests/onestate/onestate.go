@@ -67,14 +67,32 @@ func (s *Series) bars(r domain.Range, volume int64) domain.Series {
 	return bars
 }
 
-// Write writes the first state.
-func (s *Series) Write(ctx context.Context, w ports.BarWriter) error {
-	_, err := w.WriteBars(ctx, s.bars(s.span(0, s.Bars), otherVolume), s.span(0, s.Bars))
-	return errors.Join(err, s.change(ctx, w, 1))
+// writer writes the rows of a range, all with the volume, and deletes ranges.
+type writer struct {
+	write  func(ctx context.Context, r domain.Range, volume int64) error
+	delete func(ctx context.Context, r domain.Range) error
 }
 
-// Rewrite changes the series until ctx is done.
-func (s *Series) Rewrite(ctx context.Context, w ports.BarWriter) error {
+func (s *Series) barWriter(w ports.BarWriter) writer {
+	return writer{
+		write: func(ctx context.Context, r domain.Range, volume int64) error {
+			_, err := w.WriteBars(ctx, s.bars(r, volume), r)
+			return err
+		},
+		delete: func(ctx context.Context, r domain.Range) error {
+			_, err := w.ReplaceBars(ctx, domain.EmptySeries(s.Key), r)
+			return err
+		},
+	}
+}
+
+// begin writes the first state.
+func (s *Series) begin(ctx context.Context, w writer) error {
+	return errors.Join(w.write(ctx, s.span(0, s.Bars), otherVolume), s.change(ctx, w, 1))
+}
+
+// rewrite changes the series until ctx is done.
+func (s *Series) rewrite(ctx context.Context, w writer) error {
 	for i := int64(2); ctx.Err() == nil; i++ {
 		if err := s.change(context.WithoutCancel(ctx), w, i); err != nil {
 			return err
@@ -84,12 +102,9 @@ func (s *Series) Rewrite(ctx context.Context, w ports.BarWriter) error {
 	return nil
 }
 
-func (s *Series) change(ctx context.Context, w ports.BarWriter, volume int64) error {
+func (s *Series) change(ctx context.Context, w writer, volume int64) error {
 	first, last := s.firstPart(), s.lastPart()
-	_, deleted := w.ReplaceBars(ctx, domain.EmptySeries(s.Key), first)
-	_, one := w.WriteBars(ctx, s.bars(first, volume), first)
-	_, two := w.WriteBars(ctx, s.bars(last, volume), last)
-	err := errors.Join(deleted, one, two)
+	err := errors.Join(w.delete(ctx, first), w.write(ctx, first, volume), w.write(ctx, last, volume))
 	if err == nil {
 		s.written.Store(volume)
 	}
@@ -97,57 +112,60 @@ func (s *Series) change(ctx context.Context, w ports.BarWriter, volume int64) er
 	return err
 }
 
-// Way is a way to ask for the series.
-type Way struct {
-	Name    string
-	Request domain.DataRequest
-	Ask     func(context.Context, *app.Service, domain.DataRequest) (domain.Result, error)
-	check   func(domain.Result) (volume int64, err error) // volume is that of the last part, 0 if it is not in the result
+// way is a way to ask for the series.
+type way struct {
+	name  string
+	ask   func(context.Context, *app.Service) (domain.Result, error)
+	check func(domain.Result) (volume int64, err error) // volume is that of the last part, 0 if it is not in the result
 }
 
-// Ways returns every way to ask for the series.
-func (s *Series) Ways() []Way {
+// barWays returns every way to ask for the bars.
+func (s *Series) barWays() []way {
 	all := domain.DataRequest{Key: s.Key, Start: s.at(0), End: s.at(s.Bars)}
 	last := domain.DataRequest{Key: s.Key, End: s.at(s.Bars), Last: s.Bars}
 	coarse := all
 	coarse.Key.Grid = s.Coarse
 
-	return []Way{
-		{"fetch", all, fetch, s.checkAll},
-		{"last", last, fetch, s.checkLast},
-		{"fetch many", all, fetchMany, s.checkAll},
-		{"stream", all, stream, s.checkAll},
-		{"resampled", coarse, fetch, s.checkCoarse},
+	return []way{
+		{"fetch", fetch(all), s.checkAll},
+		{"last", fetch(last), s.checkLast},
+		{"fetch many", fetchMany(all), s.checkAll},
+		{"stream", stream(all), s.checkAll},
+		{"resampled", fetch(coarse), s.checkCoarse},
 	}
 }
 
-func fetch(ctx context.Context, md *app.Service, r domain.DataRequest) (domain.Result, error) {
-	return md.Fetch(ctx, r)
+func fetch(r domain.DataRequest) func(context.Context, *app.Service) (domain.Result, error) {
+	return func(ctx context.Context, md *app.Service) (domain.Result, error) { return md.Fetch(ctx, r) }
 }
 
-func fetchMany(ctx context.Context, md *app.Service, r domain.DataRequest) (domain.Result, error) {
-	result := md.FetchMany(ctx, []domain.DataRequest{r})[0]
-	return result.Result, result.Err
+func fetchMany(r domain.DataRequest) func(context.Context, *app.Service) (domain.Result, error) {
+	return func(ctx context.Context, md *app.Service) (domain.Result, error) {
+		result := md.FetchMany(ctx, []domain.DataRequest{r})[0]
+		return result.Result, result.Err
+	}
 }
 
 // stream puts the pieces of a stream together.
-func stream(ctx context.Context, md *app.Service, r domain.DataRequest) (domain.Result, error) {
-	pieces, result := md.Stream(ctx, r)
-	b := domain.NewSeriesBuilder(r.Key, 0)
-	for piece, err := range pieces {
-		if err == nil {
-			err = b.AppendSeries(piece)
+func stream(r domain.DataRequest) func(context.Context, *app.Service) (domain.Result, error) {
+	return func(ctx context.Context, md *app.Service) (domain.Result, error) {
+		pieces, result := md.Stream(ctx, r)
+		b := domain.NewSeriesBuilder(r.Key, 0)
+		for piece, err := range pieces {
+			if err == nil {
+				err = b.AppendSeries(piece)
+			}
+			if err != nil {
+				return domain.Result{}, err
+			}
 		}
-		if err != nil {
-			return domain.Result{}, err
-		}
+
+		bars, err := b.Series()
+		collected := result()
+		collected.Series = bars
+
+		return collected, err
 	}
-
-	bars, err := b.Series()
-	collected := result()
-	collected.Series = bars
-
-	return collected, err
 }
 
 // volumeOf returns the volume of the bars, which must be one.
@@ -226,16 +244,16 @@ type Reader struct {
 	Answers int  // that are wanted
 }
 
-// Read asks until it has the wanted answers, and fails the test at the first one that is not one state, or older than
+// read asks until it has the wanted answers, and fails the test at the first one that is not one state, or older than
 // one before it, or than an own write.
-func (s *Series) Read(t *testing.T, r Reader, w Way) {
+func (s *Series) read(t *testing.T, r Reader, w way) {
 	t.Helper()
 	answers, conflicts, newest := 0, 0, int64(0)
 	for answers < r.Answers && conflicts < 100*r.Answers && !t.Failed() {
 		if r.Writes {
 			newest = max(newest, s.written.Load())
 		}
-		result, err := w.Ask(t.Context(), r.Service, w.Request)
+		result, err := w.ask(t.Context(), r.Service)
 		if errors.Is(err, ports.ErrConflict) {
 			conflicts++
 			continue
@@ -249,38 +267,43 @@ func (s *Series) Read(t *testing.T, r Reader, w Way) {
 			err = fmt.Errorf("the volume %d, after %d was seen", volume, newest)
 		}
 		if err != nil {
-			t.Errorf("%s: answer %d: %v", w.Name, answers, err)
+			t.Errorf("%s: answer %d: %v", w.name, answers, err)
 			return
 		}
 		newest = max(newest, volume)
 		answers++
 	}
 
-	t.Logf("%s: %d answers, %d conflicts", w.Name, answers, conflicts)
+	t.Logf("%s: %d answers, %d conflicts", w.name, answers, conflicts)
 	if answers == 0 {
-		t.Errorf("%s: no answer was given beside the writer", w.Name)
+		t.Errorf("%s: no answer was given beside the writer", w.name)
 	}
 }
 
-// Hammer writes through w while all readers read in every way.
+// Hammer writes bars through w while all readers read them in every way.
 func (s *Series) Hammer(t *testing.T, w ports.BarWriter, readers ...Reader) {
 	t.Helper()
-	if err := s.Write(t.Context(), w); err != nil {
+	s.hammer(t, s.barWriter(w), s.barWays(), readers)
+}
+
+func (s *Series) hammer(t *testing.T, w writer, ways []way, readers []Reader) {
+	t.Helper()
+	if err := s.begin(t.Context(), w); err != nil {
 		t.Fatal(err)
 	}
 
 	ctx, stop := context.WithCancel(t.Context())
 	var writer, reading sync.WaitGroup
 	writer.Go(func() {
-		if err := s.Rewrite(ctx, w); err != nil {
+		if err := s.rewrite(ctx, w); err != nil {
 			t.Error(err)
 		}
 	})
 	defer writer.Wait()
 	defer stop()
 	for _, r := range readers {
-		for _, way := range s.Ways() {
-			reading.Go(func() { s.Read(t, r, way) })
+		for _, way := range ways {
+			reading.Go(func() { s.read(t, r, way) })
 		}
 	}
 	reading.Wait()
