@@ -6,6 +6,7 @@ import (
 	"iter"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/pagetoken"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -127,6 +129,52 @@ func TestStreamTradesIsFetchTrades(t *testing.T) {
 		}
 		if got.Ticks, want.Ticks = (domain.Trades{}), (domain.Trades{}); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s: beside the stream\n%+v, want\n%+v", r, got, want)
+		}
+	})
+}
+
+// Pages of any size, resumed by tokens, sum to the trades and to the result of one FetchTrades.
+func TestTokensResumeTrades(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		store := memory.New()
+		drawTrades(t, store)
+		r, md := drawTickRequest(t), tickMarket(t, 5, at(724), store)
+		want, err := md.FetchTrades(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		b := domain.NewTicksBuilder[domain.Trade](key.Symbol)
+		var uncovered []domain.Range
+		page := r
+		for more := true; more; {
+			page.First = rapid.IntRange(1, 12).Draw(t, "size")
+			got, err := md.FetchTrades(t.Context(), page)
+			if err == nil {
+				err = b.AppendTicks(got.Ticks)
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", page, err)
+			}
+
+			uncovered = domain.MergeRanges(append(uncovered, got.Uncovered...))
+			more = got.Ticks.Len() >= page.First
+			token, err := pagetoken.NewTicks(domain.TickTrades, r, got.Next)
+			if err == nil {
+				page, err = token.ResumeTicks(domain.TickTrades, r)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		got, err := b.Ticks()
+		if err != nil || !got.Equal(want.Ticks) {
+			t.Fatalf("%s: pages are %s, %v; want %s", r, got, err, want.Ticks)
+		}
+		if !slices.EqualFunc(uncovered, domain.MergeRanges(want.Uncovered), domain.Range.Equal) {
+			t.Fatalf("%s: the pages have %v uncovered, want %v", r, uncovered, want.Uncovered)
 		}
 	})
 }

@@ -36,6 +36,8 @@ import (
 // position of the token are not returned any more.
 //
 // To resume a Stream, create the token from the request and the end of the last piece that was processed.
+//
+// NewTicks and ResumeTicks continue requests for trades and quotes in the same way.
 type Token string
 
 // A token is encoded in base64 for URLs without padding. It consists of the version, the fingerprint of the request,
@@ -53,20 +55,12 @@ var encoding = base64.RawURLEncoding
 // of the bars that were processed. r must be the original request, not one that Resume returned. New returns
 // an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set, because the last bars cannot be paged, or if
 // next is before r.Start.
-func New(r domain.DataRequest, next time.Time) (Token, error) {
-	if err := checkPaged(r); err != nil {
-		return "", err
-	}
-	if err := checkNext(r, next); err != nil {
-		return "", err
-	}
+func New(r domain.DataRequest, next time.Time) (Token, error) { return newToken(ofBars(r), next) }
 
-	b := append(make([]byte, 0, tokenBytes), version)
-	b = append(b, fingerprint(r)...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(domain.MicrosCeil(next)))
-	b = binary.LittleEndian.AppendUint32(b, checksum(b))
-
-	return Token(encoding.EncodeToString(b)), nil
+// NewTicks is New for a request for trades or quotes. next is TickResult.Next of the previous page, which never divides
+// an instant. A piece of a stream may; resume a stream at the time of its last tick, whose instant then comes again.
+func NewTicks(kind domain.TickKind, r domain.TickRequest, next time.Time) (Token, error) {
+	return newToken(ofTicks(kind, r), next)
 }
 
 // Resume returns the request for the next page, which is r with another Start. r must be the request of the token,
@@ -74,44 +68,118 @@ func New(r domain.DataRequest, next time.Time) (Token, error) {
 // domain.ErrInvalid if the token is malformed, damaged, of an unknown version, or of a request that differs in key,
 // range, quality policy, fill policy or Resample.
 func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
-	if err := checkPaged(r); err != nil {
+	start, err := t.start(ofBars(r))
+	if err != nil {
 		return domain.DataRequest{}, err
 	}
 
+	r.Start = start
+
+	return r, nil
+}
+
+// ResumeTicks is Resume for the token of a request for trades or quotes.
+func (t Token) ResumeTicks(kind domain.TickKind, r domain.TickRequest) (domain.TickRequest, error) {
+	start, err := t.start(ofTicks(kind, r))
+	if err != nil {
+		return domain.TickRequest{}, err
+	}
+
+	r.Start = start
+
+	return r, nil
+}
+
+// request is what a token needs to know of a request for bars, trades or quotes.
+type request struct {
+	text       string
+	invalid    error
+	start, end time.Time
+	last       int
+	identity   string // the fields that determine the result without paging: not First, because page sizes may change
+	repeat     string // names these fields
+}
+
+func ofBars(r domain.DataRequest) request {
+	return request{
+		text: r.String(), invalid: r.Validate(), start: r.Start, end: r.End, last: r.Last,
+		identity: fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t",
+			r.Key, domain.MicrosCeil(r.Start), domain.MicrosCeil(r.End), r.Quality, r.Fill, r.Resample),
+		repeat: "series, range, quality, fill, resample",
+	}
+}
+
+func ofTicks(kind domain.TickKind, r domain.TickRequest) request {
+	return request{
+		text: r.String(), invalid: r.Validate(), start: r.Start, end: r.End, last: r.Last,
+		identity: fmt.Sprintf("%s\n%s\n%d\n%d", kind, r.Symbol, domain.MicrosCeil(r.Start), domain.MicrosCeil(r.End)),
+		repeat:   "trades or quotes, symbol, range",
+	}
+}
+
+func newToken(r request, next time.Time) (Token, error) {
+	if err := r.checkPaged(); err != nil {
+		return "", err
+	}
+	if err := r.checkNext(next); err != nil {
+		return "", err
+	}
+
+	b := append(make([]byte, 0, tokenBytes), version)
+	b = append(b, r.fingerprint()...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(domain.MicrosCeil(next)))
+	b = binary.LittleEndian.AppendUint32(b, checksum(b))
+
+	return Token(encoding.EncodeToString(b)), nil
+}
+
+// start returns the start of the next page of the request.
+func (t Token) start(r request) (time.Time, error) {
+	if err := r.checkPaged(); err != nil {
+		return time.Time{}, err
+	}
+
+	body, err := t.body()
+	if err != nil {
+		return time.Time{}, err
+	}
+
+	hash, at := body[1:1+fingerprintBytes], body[1+fingerprintBytes:]
+	if !bytes.Equal(hash, r.fingerprint()) {
+		return time.Time{}, t.invalid("it is of another request; repeat that request: %s", r.repeat)
+	}
+
+	next := domain.Micros(binary.LittleEndian.Uint64(at)).Time()
+	if err := r.checkNext(next); err != nil {
+		return time.Time{}, err
+	}
+	if !r.end.IsZero() && r.end.Before(next) { // the last bar may reach beyond the end
+		return r.end, nil
+	}
+
+	return next, nil
+}
+
+// body returns the bytes of the token before its checksum.
+func (t Token) body() ([]byte, error) {
 	b, err := encoding.DecodeString(string(t))
 	if err != nil || encoding.EncodeToString(b) != string(t) || len(b) <= 1+crc32.Size {
-		return domain.DataRequest{}, t.invalid("not a page token; give the one that came with the previous page")
+		return nil, t.invalid("not a page token; give the one that came with the previous page")
 	}
 
 	body := b[:len(b)-crc32.Size]
 	if binary.LittleEndian.Uint32(b[len(body):]) != checksum(body) {
-		return domain.DataRequest{}, t.invalid(
-			"malformed or damaged; give the whole token that came with the previous page")
+		return nil, t.invalid("malformed or damaged; give the whole token that came with the previous page")
 	}
 	if v := body[0]; v != version {
-		return domain.DataRequest{}, t.invalid(
+		return nil, t.invalid(
 			"its version is %d, but this program supports version %d; begin again without a token", v, version)
 	}
 	if len(b) != tokenBytes {
-		return domain.DataRequest{}, t.invalid("not a page token; give the one that came with the previous page")
+		return nil, t.invalid("not a page token; give the one that came with the previous page")
 	}
 
-	hash, at := body[1:1+fingerprintBytes], body[1+fingerprintBytes:]
-	if !bytes.Equal(hash, fingerprint(r)) {
-		return domain.DataRequest{}, t.invalid(
-			"it is of another request; repeat that request: series, range, quality, fill, resample")
-	}
-
-	next := domain.Micros(binary.LittleEndian.Uint64(at)).Time()
-	if err := checkNext(r, next); err != nil {
-		return domain.DataRequest{}, err
-	}
-
-	if r.Start = next; !r.End.IsZero() && r.End.Before(next) { // the last bar may reach beyond the end
-		r.Start = r.End
-	}
-
-	return r, nil
+	return body, nil
 }
 
 // invalid returns the error for a token that Resume does not accept.
@@ -120,32 +188,30 @@ func (t Token) invalid(format string, args ...any) error {
 }
 
 // checkPaged returns an error unless the request is valid and can be read in pages.
-func checkPaged(r domain.DataRequest) error {
-	if r.Last > 0 {
-		return invalid("request", r.String(), "the last bars cannot be paged; give a range, and the size of a page as first")
+func (r request) checkPaged() error {
+	if r.last > 0 {
+		return invalid("request", r.text, "the last rows cannot be paged; give a range, and the size of a page as first")
 	}
-	return r.Validate()
+
+	return r.invalid
 }
 
 // checkNext returns an error if no result of the request can have this Next.
-func checkNext(r domain.DataRequest, next time.Time) error {
+func (r request) checkNext(next time.Time) error {
 	if _, err := domain.NewRange(next, next); err != nil {
 		return err
 	}
-	if next.Before(r.Start) {
+	if next.Before(r.start) {
 		return invalid("page token", next.UTC().Format(time.RFC3339Nano),
-			"it is before the start of %s; give Next of a result of that request", r)
+			"it is before the start of %s; give Next of a result of that request", r.text)
 	}
 
 	return nil
 }
 
-// fingerprint returns a hash of the fields that determine the result without paging. It excludes First, because
-// page sizes may change.
-func fingerprint(r domain.DataRequest) []byte {
-	of := fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t",
-		r.Key, domain.MicrosCeil(r.Start), domain.MicrosCeil(r.End), r.Quality, r.Fill, r.Resample)
-	sum := sha256.Sum256([]byte(of))
+// fingerprint returns a hash of the identity.
+func (r request) fingerprint() []byte {
+	sum := sha256.Sum256([]byte(r.identity))
 	return sum[:fingerprintBytes]
 }
 

@@ -131,6 +131,52 @@ func TestTokenResumesItsRequestAlone(t *testing.T) {
 	})
 }
 
+// A token of trades or quotes resumes its own request where it was made to, and no other request, nor one for bars.
+func TestTokenResumesTicks(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		bars, other := anyRequest().Draw(t, "request"), anyRequest().Draw(t, "other")
+		of := func(r domain.DataRequest) domain.TickRequest {
+			return domain.TickRequest{Symbol: r.Key.Symbol, Start: r.Start, End: r.End, First: r.First}
+		}
+		r, next := of(bars), anyTime().Draw(t, "next")
+		if next.Before(r.Start) {
+			next = r.Start
+		}
+		token, err := NewTicks(domain.TickTrades, r, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		r.First = rapid.IntRange(0, 3).Draw(t, "another size")
+		want := r
+		if want.Start = domain.MicrosCeil(next).Time(); !r.End.IsZero() && r.End.Before(want.Start) {
+			want.Start = r.End
+		}
+		if resumed, err := token.ResumeTicks(domain.TickTrades, r); err != nil || resumed != want {
+			t.Fatalf("resumed %+v, want %+v, %v", resumed, want, err)
+		}
+
+		refused := map[string]error{}
+		_, refused["quotes"] = token.ResumeTicks(domain.TickQuotes, r)
+		_, refused["bars"] = token.Resume(bars)
+		if domain.MicrosCeil(other.Start) != domain.MicrosCeil(r.Start) {
+			_, refused["another start"] = token.ResumeTicks(domain.TickTrades, domain.TickRequest{Symbol: r.Symbol, Start: other.Start, End: r.End})
+		}
+		if other.Key.Symbol != r.Symbol {
+			_, refused["another symbol"] = token.ResumeTicks(domain.TickTrades, of(other))
+		}
+		r.Last, r.First = 1, 0
+		_, refused["the last ticks"] = token.ResumeTicks(domain.TickTrades, r)
+		_, refused["a token of the last ticks"] = NewTicks(domain.TickTrades, r, next)
+		for name, err := range refused {
+			if !errors.Is(err, domain.ErrInvalid) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
 // signed is a token of any body.
 func signed(body ...byte) Token {
 	return Token(encoding.EncodeToString(binary.LittleEndian.AppendUint32(body, checksum(body))))
@@ -198,6 +244,11 @@ func TestTokenOfVersion1(t *testing.T) {
 	}
 	if got, err := Token(token).Resume(r); err != nil || !got.Start.Equal(utc("2018-02-01T05:00:00Z")) {
 		t.Errorf("%s, %v", got, err)
+	}
+
+	ticks := domain.TickRequest{Symbol: "XRP/ETH", Start: r.Start}
+	if got := must(NewTicks(domain.TickQuotes, ticks, utc("2018-02-01T05:00:00.000001Z"))); got != "AYwRzWZUZl1QAVTJdx9kBQCcSZ9l" {
+		t.Errorf("%s", got)
 	}
 }
 
