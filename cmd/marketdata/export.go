@@ -301,29 +301,49 @@ func (e *export) ticks(ctx context.Context, name string) error {
 	}
 
 	r := hull(clip([]domain.Range{hull(coverage)}, start, end))
+	if r.Empty() {
+		return errNoData("export", string(symbol)+" in the requested range")
+	}
 	if e.o.quotes {
-		return exportTicks(ctx, e, ingest.QuotesOf(e.md, symbol), quoteView, r)
+		return exportTicks(ctx, e, quoteView, symbol, r)
 	}
 
-	return exportTicks(ctx, e, ingest.TradesOf(e.md, symbol), tradeView, r)
+	return exportTicks(ctx, e, tradeView, symbol, r)
 }
 
 func exportTicks[T domain.Tick](
-	ctx context.Context, e *export, from ingest.Dataset[domain.Ticks[T]], view tickView[T], r domain.Range,
+	ctx context.Context, e *export, view tickView[T], symbol domain.Symbol, r domain.Range,
 ) error {
-	out, err := newTickSink(e.o.format, e.path, view, domain.Symbol(from.Name()))
+	out, err := newTickSink(e.o.format, e.path, view, symbol)
 	if err != nil {
 		return userError{err}
 	}
 
 	defer out.discard()
-	pages := ingest.Pages(ctx, from, []domain.Range{r}, e.limits.rows)
-	report := exportReport{Series: from.Name(), Kind: file.Kind(view.kind), Range: r}
+	pages := tickPages(view.stream(e.md, ctx, domain.TickRequest{Symbol: symbol, Start: r.Start, End: r.End}))
+	report := exportReport{Series: string(symbol), Kind: file.Kind(view.kind), Range: r}
 	if err := exportPages(e, report, pages, out); err != nil {
 		return err
 	}
 
 	return out.commit()
+}
+
+// tickPages yields a page for each piece of the stream, and a last one without ticks that has what is not covered. The
+// other pages have no coverage, which no file of ticks has.
+func tickPages[T domain.Tick](
+	pieces iter.Seq2[domain.Ticks[T], error], result func() domain.TickResult[T],
+) iter.Seq2[ingest.Page[domain.Ticks[T]], error] {
+	return func(yield func(ingest.Page[domain.Ticks[T]], error) bool) {
+		for piece, err := range pieces {
+			if !yield(ingest.Page[domain.Ticks[T]]{Rows: piece, Range: piece.Range()}, err) || err != nil {
+				return
+			}
+		}
+
+		whole := result()
+		yield(ingest.Page[domain.Ticks[T]]{Rows: whole.Ticks, Range: whole.Range, Uncovered: whole.Uncovered}, nil)
+	}
 }
 
 // exportPages writes all pages of one series and completes its report.

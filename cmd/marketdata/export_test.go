@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"os"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/codec/barfile"
+	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
@@ -69,6 +72,41 @@ func cancelAfterWindow(
 				return
 			}
 		}
+	}
+}
+
+// An export of trades is one stream: where they change meanwhile, the older file stays in place.
+func TestExportOfChangingTradesLeavesTheOldFile(t *testing.T) {
+	t.Parallel()
+	md, path := openFile(t, "from.db"), filepath.Join(t.TempDir(), "out.csv")
+	one := domain.MustDecimal("1")
+	trades, err := domain.NewTicks("A/B", domain.Trade{Time: minute(0), Price: one, Size: one}, domain.Trade{Time: minute(1), Price: one, Size: one})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	view := tradeView
+	var asked []domain.TickRequest
+	view.stream = func(_ *app.Service, _ context.Context, r domain.TickRequest) (iter.Seq2[domain.Trades, error], func() domain.TickResult[domain.Trade]) {
+		asked = append(asked, r)
+		return func(yield func(domain.Trades, error) bool) {
+			if yield(trades.Slice(0, 1), nil) {
+				yield(domain.Trades{}, ports.ErrConflict)
+			}
+		}, func() domain.TickResult[domain.Trade] { return domain.TickResult[domain.Trade]{} }
+	}
+	e := &export{c: &command{err: io.Discard}, md: md, path: path, o: exportOptions{format: formatCSV}}
+	if err := exportTicks(t.Context(), e, view, "A/B", trades.Range()); !errors.Is(err, ports.ErrConflict) {
+		t.Errorf("%v", err)
+	}
+	if len(asked) != 1 || !asked[0].Start.Equal(minute(0)) || !asked[0].End.Equal(trades.Range().End) {
+		t.Errorf("asked for %v", asked)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "old" {
+		t.Errorf("the old file is %q, %v", text, err)
 	}
 }
 

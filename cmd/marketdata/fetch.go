@@ -39,12 +39,13 @@ symbol, and all results are in memory at once. If some symbols fail, the others 
 error names each failed one, and the exit code is theirs, or 1 if they failed for different
 reasons.
 
---page-size prints one page of bars and ends standard error with two lines:
+--page-size prints one page of rows and ends standard error with two lines:
   next page token: TOKEN   --page TOKEN continues after this page, now or at any later time
-  complete: false          there may be more bars now; true: this page is the last one for now
+  complete: false          there may be more rows now; true: this page is the last one for now
 If the range ends with the page, there is no token. --output json has both in the field page.
 The page size may change from page to page; everything else must stay the same, and --start and
---end must be fixed times. Print all pages of a day:
+--end must be fixed times. A page of trades or quotes may be larger, because it has all rows of its
+last instant. Print all pages of a day:
   token=
   while marketdata fetch BTC/USD 1m --start 2018-04-04 --end 2018-04-05 \
     --page-size 500 --page "$token" > page.csv 2> notes; do
@@ -116,7 +117,7 @@ func (c *command) fetchCommand() *cobra.Command {
 				return c.fetchBars(cmd.Context(), args[:len(args)-1], args[len(args)-1], o)
 			}
 
-			barFlags := []string{"price", "quality", "fill", "resample", "explain", "page-size", "page"}
+			barFlags := []string{"price", "quality", "fill", "resample", "explain"}
 			if slices.ContainsFunc(barFlags, cmd.Flags().Changed) {
 				return userErrorf("--%s are for bars; leave them out with --trades and --quotes",
 					strings.Join(barFlags, ", --"))
@@ -161,7 +162,7 @@ func (c *command) checkFetchOutput(several bool, o *fetchOptions) error {
 		return userErrorf("--page-size and --page are for one symbol; fetch the symbols one by one")
 	}
 	if o.page.isSet() && (o.first > 0 || o.last > 0) {
-		return userErrorf("--page-size limits the bars; leave out --first and --last")
+		return userErrorf("--page-size limits the rows; leave out --first and --last")
 	}
 	if o.output != formatParquet {
 		return c.defaultOutput(&o.output)

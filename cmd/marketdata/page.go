@@ -21,9 +21,9 @@ type pageFlags struct {
 
 func (p *pageFlags) register(flags *pflag.FlagSet) {
 	p.flags = flags
-	flags.IntVar(&p.size, "page-size", 0, "print the first `n` bars, and the token of the next page")
+	flags.IntVar(&p.size, "page-size", 0, "print the first `n` rows, and the token of the next page")
 	flags.StringVar(&p.token, "page", "",
-		"continue after the page that printed this next page `token`; without --page-size, print all remaining bars")
+		"continue after the page that printed this next page `token`; without --page-size, print all remaining rows")
 }
 
 // isSet reports whether a page is requested. An empty token requests the first page.
@@ -34,10 +34,7 @@ func (p *pageFlags) request(whole domain.DataRequest, r rangeFlags) (domain.Data
 	if !p.isSet() {
 		return whole, nil
 	}
-	if err := checkFixed(r.startName, r.start, whole.Start); err != nil {
-		return whole, err
-	}
-	if err := checkFixed(r.endName, r.end, whole.End); err != nil {
+	if err := p.checkTimes(r, whole.Start, whole.End); err != nil {
 		return whole, err
 	}
 
@@ -47,6 +44,33 @@ func (p *pageFlags) request(whole domain.DataRequest, r rangeFlags) (domain.Data
 	}
 
 	return pagetoken.Token(p.token).Resume(whole)
+}
+
+// tickRequest is request for trades or quotes.
+func (p *pageFlags) tickRequest(
+	kind domain.TickKind, whole domain.TickRequest, r rangeFlags,
+) (domain.TickRequest, error) {
+	if !p.isSet() {
+		return whole, nil
+	}
+	if err := p.checkTimes(r, whole.Start, whole.End); err != nil {
+		return whole, err
+	}
+
+	whole.First = p.size
+	if p.token == "" {
+		return whole, nil
+	}
+
+	return pagetoken.Token(p.token).ResumeTicks(kind, whole)
+}
+
+func (p *pageFlags) checkTimes(r rangeFlags, start, end time.Time) error {
+	if err := checkFixed(r.startName, r.start, start); err != nil {
+		return err
+	}
+
+	return checkFixed(r.endName, r.end, end)
 }
 
 // checkFixed refuses a time that is relative to now, because it would differ from page to page.
@@ -61,23 +85,41 @@ func checkFixed(name, text string, t time.Time) error {
 
 // next returns how to continue after the page; nil where no page was requested.
 func (p *pageFlags) next(whole domain.DataRequest, page domain.Result) (*nextPage, error) {
+	return p.nextAt(page.Next, whole.End, page.Series.Len(), func() (pagetoken.Token, error) {
+		return pagetoken.New(whole, page.Next)
+	})
+}
+
+// nextTicks is next for trades or quotes.
+func nextTicks[T domain.Tick](
+	p *pageFlags, kind domain.TickKind, whole domain.TickRequest, page domain.TickResult[T],
+) (*nextPage, error) {
+	return p.nextAt(page.Next, whole.End, page.Ticks.Len(), func() (pagetoken.Token, error) {
+		return pagetoken.NewTicks(kind, whole, page.Next)
+	})
+}
+
+// nextAt is next for a page of so many rows of a request that ends at end, or with now where it is zero.
+func (p *pageFlags) nextAt(
+	next, end time.Time, rows int, newToken func() (pagetoken.Token, error),
+) (*nextPage, error) {
 	if !p.isSet() {
 		return nil, nil
 	}
-	if !whole.End.IsZero() && !page.Next.Before(whole.End) {
+	if !end.IsZero() && !next.Before(end) {
 		return &nextPage{Complete: true}, nil
 	}
 
-	token, err := pagetoken.New(whole, page.Next)
+	token, err := newToken()
 	if err != nil {
 		return nil, err
 	}
 
-	return &nextPage{Token: token, Complete: p.size == 0 || page.Series.Len() < p.size}, nil
+	return &nextPage{Token: token, Complete: p.size == 0 || rows < p.size}, nil
 }
 
 // nextPage says how to continue after a page. There is no token where the range ends with the page. Complete is false
-// where there may be more bars now.
+// where there may be more rows now.
 type nextPage struct {
 	Token    pagetoken.Token `json:"next_page_token,omitempty"`
 	Complete bool            `json:"complete"`

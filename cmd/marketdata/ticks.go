@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 
 	"github.com/gal-friday/marketdata/adapters/file"
@@ -19,6 +20,7 @@ import (
 type tickView[T domain.Tick] struct {
 	kind       domain.TickKind
 	fetch      func(*app.Service, context.Context, domain.TickRequest) (domain.TickResult[T], error)
+	stream     streamTicks[T]
 	newWriter  func(io.Writer) *file.TickWriter[T]
 	newParquet func(io.Writer, domain.Symbol) (*parquet.TickWriter[T], error)
 	columns    []column
@@ -27,12 +29,18 @@ type tickView[T domain.Tick] struct {
 	sizes      []int // the columns of sizes
 }
 
+// streamTicks is StreamTrades or StreamQuotes of a service.
+type streamTicks[T domain.Tick] func(
+	*app.Service, context.Context, domain.TickRequest,
+) (iter.Seq2[domain.Ticks[T], error], func() domain.TickResult[T])
+
 // tickTime shows every digit of a time, because trades are less than a millisecond apart.
 const tickTime = "2006-01-02 15:04:05.000000"
 
 var tradeView = tickView[domain.Trade]{
 	kind:       domain.TickTrades,
 	fetch:      (*app.Service).FetchTrades,
+	stream:     (*app.Service).StreamTrades,
 	newWriter:  file.NewTradeWriter,
 	newParquet: parquet.NewTradeWriter,
 	columns:    []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
@@ -47,6 +55,7 @@ var tradeView = tickView[domain.Trade]{
 var quoteView = tickView[domain.Quote]{
 	kind:       domain.TickQuotes,
 	fetch:      (*app.Service).FetchQuotes,
+	stream:     (*app.Service).StreamQuotes,
 	newWriter:  file.NewQuoteWriter,
 	newParquet: parquet.NewQuoteWriter,
 	columns: []column{
@@ -89,8 +98,13 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 }
 
 func runTicks[T domain.Tick](
-	ctx context.Context, c *command, view tickView[T], r domain.TickRequest, o fetchOptions,
+	ctx context.Context, c *command, view tickView[T], whole domain.TickRequest, o fetchOptions,
 ) error {
+	r, err := o.page.tickRequest(view.kind, whole, o.window)
+	if err != nil {
+		return err
+	}
+
 	md, done, err := c.open(ctx)
 	if err != nil {
 		return err
@@ -101,29 +115,43 @@ func runTicks[T domain.Tick](
 	if err != nil {
 		return err
 	}
-	if err := view.print(c.out, o.output, result); err != nil {
+	next, err := nextTicks(&o.page, view.kind, whole, result)
+	if err != nil {
+		return err
+	}
+	if err := view.print(c.out, o.output, result, next); err != nil {
 		return err
 	}
 
+	noteTicks(c, view.kind, result, o.verbose)
+	if result.Ticks.Len() == 0 {
+		if err := c.noteTickCoverage(ctx, md, r.Symbol, view.kind); err != nil {
+			return err
+		}
+	}
+	if next != nil && o.output != formatJSON {
+		next.print(c.err)
+	}
+
+	return nil
+}
+
+// noteTicks notes what the ticks of a result do not show.
+func noteTicks[T domain.Tick](c *command, kind domain.TickKind, result domain.TickResult[T], verbose bool) {
 	if result.Clamped {
 		c.notef("the end is after now, %s", stamp(result.Now))
 	}
 	if len(result.Uncovered) > 0 {
 		c.notef("no data for %s; not covered", summarize(result.Uncovered, rangeText))
 	}
-	if o.verbose {
-		c.notef("%s served %d %s, %s", result.Store, result.Ticks.Len(), view.kind, rangeText(result.Range))
+	if verbose {
+		c.notef("%s served %d %s, %s", result.Store, result.Ticks.Len(), kind, rangeText(result.Range))
 		c.notef("as of %s; continue with --start %s", stamp(result.Now), stamp(result.Next))
 	}
-	if result.Ticks.Len() > 0 {
-		return nil
-	}
-
-	return c.noteTickCoverage(ctx, md, r.Symbol, view.kind)
 }
 
-// print writes the ticks in the format; JSON has the whole result.
-func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) error {
+// print writes the ticks in the format. JSON has the whole result and, where a page was requested, how to continue.
+func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T], next *nextPage) error {
 	out := bufio.NewWriter(w)
 	var err error
 	switch format {
@@ -131,7 +159,11 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T]) e
 		to := v.newWriter(out)
 		err = errors.Join(to.Write(r.Ticks), to.Flush())
 	case formatJSON:
-		err = writeJSON(out, r)
+		err = writeJSON(out, struct {
+			domain.TickResult[T]
+
+			Page *nextPage `json:"page,omitempty"`
+		}{r, next})
 	case formatParquet:
 		err = writeParquet(out, r.Ticks, v.newParquetOf(r.Ticks.Symbol()))
 	case formatNDJSON:
