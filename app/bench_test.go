@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // lastBars is an application over one source with a day of minutes, and a request for the last 200.
@@ -22,7 +23,7 @@ func lastBars(t testing.TB, local bool) (*app.Service, domain.DataRequest) {
 	}
 
 	bars := series(t, held...)
-	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 

@@ -157,14 +157,14 @@ func TestAnswersThroughTheCache(t *testing.T) {
 				}
 
 				claim := domain.Range{Start: w.edges[at], End: w.edges[at+rapid.IntRange(1, 2).Draw(rt, "claim")]}
-				if _, err := cached.Ingest(rt.Context(), s, claim); err != nil && !errors.Is(err, ports.ErrNotClosed) {
+				if _, err := cached.Ingest(rt.Context(), s, claim, ports.ReplaceOnConflict); err != nil && !errors.Is(err, ports.ErrNotClosed) {
 					rt.Fatal(err)
 				}
 			},
 			"delete": func(rt *rapid.T) {
 				from := rapid.IntRange(0, edgesDrawn-3).Draw(rt, "from")
 				r := domain.Range{Start: w.edges[from], End: w.edges[from+2]}
-				if _, err := cached.Replace(rt.Context(), domain.EmptySeries(w.key), r); err != nil {
+				if _, err := cached.Delete(rt.Context(), w.key, r); err != nil {
 					rt.Fatal(err)
 				}
 			},
@@ -243,8 +243,12 @@ func (s unversioned) ReadBars(ctx context.Context, q ports.BarQuery) ports.Seque
 	return ports.Unversioned(s.asked.ReadBars(ctx, q).Rows())
 }
 
-func (s *asked) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	return s.store.WriteBars(ctx, bars, claim)
+func (s *asked) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	return s.store.WriteBatch(ctx, writes)
+}
+
+func (s *asked) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	return s.store.DeleteBars(ctx, key, r)
 }
 
 func (s *asked) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
@@ -272,7 +276,7 @@ func cachedMinutes(t testing.TB, cfg seriescache.Config) (*asked, *seriescache.S
 	}
 
 	bars := series(t, made...)
-	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -350,7 +354,7 @@ func TestDeletedWhileRead(t *testing.T) {
 			return got, err
 		},
 	} {
-		if _, err := under.store.WriteBars(t.Context(), sound(t, 0, 300), gone); err != nil {
+		if _, err := ports.WriteBars(t.Context(), under.store, sound(t, 0, 300), gone, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -358,7 +362,7 @@ func TestDeletedWhileRead(t *testing.T) {
 		if _, err := md.Coverage(t.Context(), key.Symbol); err != nil { // now it is known what is held
 			t.Fatal(err)
 		}
-		if _, err := under.store.ReplaceBars(t.Context(), domain.EmptySeries(key), gone); err != nil { // nobody is told
+		if _, err := under.store.DeleteBars(t.Context(), key, gone); err != nil { // nobody is told
 			t.Fatal(err)
 		}
 
@@ -378,7 +382,7 @@ func TestCoverageNeverStandsStill(t *testing.T) {
 	md := over(t, c, nil, app.Config{}, source)
 	end := 500.0
 	under.after = func() { // whatever is read, its last minutes are gone by then
-		if _, err := under.store.ReplaceBars(context.WithoutCancel(t.Context()), domain.EmptySeries(key), span(end-10, end)); err != nil {
+		if _, err := under.store.DeleteBars(context.WithoutCancel(t.Context()), key, span(end-10, end)); err != nil {
 			t.Error(err)
 		}
 		end -= 10
@@ -409,7 +413,7 @@ func TestOldEmptinessUnderANewClaim(t *testing.T) {
 		}
 
 		late := sound(t, 600, 700)
-		if _, err := under.store.WriteBars(t.Context(), late, late.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), under.store, late, late.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -487,7 +491,7 @@ func TestExplainAsksTheServer(t *testing.T) {
 	t.Parallel()
 	s := &explaining{Store: memory.New()}
 	bars := sound(t, 0, 60)
-	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 

@@ -66,7 +66,7 @@ func TestDiagnose(t *testing.T) {
 		}
 
 		md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, sources...)
-		if _, err := md.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}); err != nil {
+		if _, err := md.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); err != nil {

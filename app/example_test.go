@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // Two stores share the frequencies at one hour: who asks does not see it, but in the provenance.
@@ -35,7 +36,7 @@ func ExampleNew() {
 			fmt.Println(err)
 			return
 		}
-		if _, err := md.Ingest(ctx, bars, domain.Range{}); err != nil {
+		if _, err := md.Ingest(ctx, bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 			fmt.Println(err)
 			return
 		}
@@ -95,7 +96,7 @@ func minutes(ctx context.Context) (*app.Service, domain.SeriesKey, error) {
 	if err != nil {
 		return nil, k, err
 	}
-	if _, err := store.WriteBars(ctx, bars, domain.Range{Start: noon, End: noon.Add(time.Hour)}); err != nil {
+	if _, err := ports.WriteBars(ctx, store, bars, domain.Range{Start: noon, End: noon.Add(time.Hour)}, ports.ReplaceOnConflict); err != nil {
 		return nil, k, err
 	}
 

@@ -47,7 +47,7 @@ func newOutage(t *testing.T) (*outage, *app.Service) {
 	t.Helper()
 	store := memory.New()
 	bars := sound(t, 0, 600)
-	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -80,7 +80,7 @@ func TestFreshAsksTheStore(t *testing.T) {
 			b := sound(t, 0, 1).At(0)
 			b.Trades += 1_000
 			changed := series(t, b)
-			if _, err := under.store.WriteBars(t.Context(), changed, changed.Range()); err != nil {
+			if _, err := ports.WriteBars(t.Context(), under.store, changed, changed.Range(), ports.ReplaceOnConflict); err != nil {
 				t.Fatal(err)
 			}
 

@@ -47,7 +47,7 @@ func manySymbols(t *testing.T, n int) (*counted, []domain.DataRequest) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.WriteBars(t.Context(), s, s.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), c, s, s.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -131,7 +131,7 @@ func TestLatest(t *testing.T) {
 	md := over(t, clock.NewSimulated(at(30.5)), nil, app.Config{},
 		app.Source{Name: "near", Bars: near, Catalog: near}, app.Source{Name: "far", Bars: far})
 	put := func(store *memory.Store, k domain.SeriesKey, r domain.Range) {
-		if _, err := store.WriteBars(t.Context(), domain.EmptySeries(k), r); err != nil {
+		if _, err := ports.WriteBars(t.Context(), store, domain.EmptySeries(k), r, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}

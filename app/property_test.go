@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // world is a market drawn at random, and the model's view of it.
@@ -62,7 +63,7 @@ func drawWorld(t *rapid.T) world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.store.ReplaceBars(t.Context(), s, claim); err != nil {
+		if _, err := gen.ReplaceOrDelete(t.Context(), w.store, s, claim); err != nil {
 			t.Fatal(err)
 		}
 

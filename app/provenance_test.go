@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // A bar that opens just before the end of a request is resampled from rows behind that end, so the store that has only those rows
@@ -20,7 +21,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 		from, to int
 	}{{early, 0, 6}, {late, 6, 15}} {
 		bars := sound(t, w.from, w.to)
-		if _, err := w.store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), w.store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // Where the grid is stored and finer bars are too, a request says which of them answer.
@@ -21,7 +22,7 @@ func TestResampleLeavesStoredBarsOut(t *testing.T) {
 	}
 
 	for _, s := range []domain.Series{minutes, stored} {
-		if _, err := m.store.WriteBars(ctx, s, span(0, 60)); err != nil {
+		if _, err := ports.WriteBars(ctx, m.store, s, span(0, 60), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}

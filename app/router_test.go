@@ -41,16 +41,19 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			write := (*app.Service).Ingest
-			if rapid.Bool().Draw(t, "delete") {
-				s, write = domain.EmptySeries(k), (*app.Service).Replace
+			deletes := rapid.Bool().Draw(t, "delete")
+			coverage := domain.Range{Start: open, End: k.Grid.Next(open)}
+			write := func(md *app.Service) (ports.WriteReport, error) {
+				if deletes {
+					return md.Delete(t.Context(), k, coverage)
+				}
+				return md.Ingest(t.Context(), s, coverage, ports.ReplaceOnConflict)
 			}
-			claim := domain.Range{Start: open, End: k.Grid.Next(open)}
-			want, err := write(single, t.Context(), s, claim)
+			want, err := write(single)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := write(spread, t.Context(), s, claim); err != nil || got != want {
+			if got, err := write(spread); err != nil || got != want {
 				t.Fatalf("wrote %+v, %v; want %+v", got, err, want)
 			}
 
@@ -105,7 +108,7 @@ func TestNobodyTakesTheFrequency(t *testing.T) {
 	if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "no store takes bars of 1m") {
 		t.Errorf("fetch: %v", err)
 	}
-	if _, err := md.Ingest(t.Context(), sound(t, -9, -5), domain.Range{}); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := md.Ingest(t.Context(), sound(t, -9, -5), domain.Range{}, ports.ReplaceOnConflict); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("ingest: %v", err)
 	}
 }

@@ -98,7 +98,7 @@ func over(t rapid.TB, c ports.Clock, cache ports.SymbolCache, cfg app.Config, so
 // hold puts bars into the store as they are, past the application's refusals.
 func (m market) hold(t testing.TB, bars domain.Series, claim domain.Range) {
 	t.Helper()
-	if _, err := m.store.WriteBars(t.Context(), bars, claim); err != nil {
+	if _, err := ports.WriteBars(t.Context(), m.store, bars, claim, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -123,11 +123,17 @@ func (s *scripted) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequenc
 	return s.Store.ReadBars(ctx, q)
 }
 
-func (s *scripted) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	if s.write != nil {
-		return s.write(ctx)
+func (s *scripted) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	if s.write == nil {
+		return s.Store.WriteBatch(ctx, writes)
 	}
-	return s.Store.WriteBars(ctx, bars, claim)
+
+	results := make([]ports.WriteResult, len(writes))
+	for i := range results {
+		results[i].Report, results[i].Err = s.write(ctx)
+	}
+
+	return results
 }
 
 func (s *scripted) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
@@ -148,7 +154,7 @@ func (s *scripted) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.S
 func holding(t testing.TB, bars domain.Series, cfg app.Config) (*scripted, *app.Service) {
 	t.Helper()
 	s := &scripted{Store: memory.New()}
-	if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 

@@ -13,6 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // spread is one market whose bars and trades lie in several stores, each holding some of them, and the model's view of it.
@@ -135,7 +136,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.WriteBars(t.Context(), bars, claim); err != nil {
+		if _, err := ports.WriteBars(t.Context(), store, bars, claim, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -150,7 +151,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 			source.Aggregate = store
 		}
 		claim := s.stretch(t, "ticks")
-		if _, err := store.WriteTrades(t.Context(), s.trades.Clip(claim), claim); err != nil {
+		if _, err := store.WriteTrades(t.Context(), s.trades.Clip(claim), claim, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 

@@ -41,7 +41,9 @@ func (s *tape) ReadTrades(_ context.Context, q ports.TickQuery) ports.Sequence[d
 	})
 }
 
-func (s *tape) WriteTrades(_ context.Context, trades domain.Trades, claim domain.Range) (ports.WriteReport, error) {
+func (s *tape) WriteTrades(
+	_ context.Context, trades domain.Trades, claim domain.Range, _ ports.ConflictPolicy,
+) (ports.WriteReport, error) {
 	for _, t := range trades.All() {
 		s.trades = append(s.trades, t)
 	}
@@ -71,7 +73,7 @@ func trading(t rapid.TB, now time.Time, cfg app.Config, trades ...domain.Trade) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.WriteTrades(context.Background(), ticks, ticks.Range()); err != nil {
+	if _, err := s.WriteTrades(context.Background(), ticks, ticks.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -189,7 +191,7 @@ func TestTicksRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		_, err = md.IngestTrades(t.Context(), ticks, c.claim)
+		_, err = md.IngestTrades(t.Context(), ticks, c.claim, ports.ReplaceOnConflict)
 		if !errors.Is(err, c.kind) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -30,8 +30,8 @@ func (s *stuck) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	return s.Store.Extents(ctx, symbols...)
 }
 
-func (s *stuck) WriteBars(context.Context, domain.Series, domain.Range) (ports.WriteReport, error) {
-	return ports.WriteReport{}, s.write
+func (s *stuck) WriteBatch(context.Context, []ports.BarWrite) []ports.WriteResult {
+	return []ports.WriteResult{{Err: s.write}}
 }
 
 // Warming is as safe from a store that hangs or panics as every other call of it.
@@ -46,7 +46,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := memory.New()
 				bars := sound(t, 0, 10)
-				if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+				if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 					t.Fatal(err)
 				}
 
@@ -56,7 +56,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 				c := clock.NewSimulated(at(720))
 				source, cache := cachedSource(t, app.Source{Name: "test", Bars: under, Catalog: store}, c, seriescache.Config{})
 				md := over(t, c, nil, app.Config{}, source)
-				if _, err := cache.WriteBars(t.Context(), bars, bars.Range()); err == nil { // now nothing is kept for a while
+				if _, err := ports.WriteBars(t.Context(), cache, bars, bars.Range(), ports.ReplaceOnConflict); err == nil { // now nothing is kept for a while
 					t.Fatal("no error")
 				}
 

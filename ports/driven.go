@@ -67,37 +67,6 @@ type StateReader interface {
 	ReadStates(ctx context.Context, queries []SeriesQuery) ([]*domain.SeriesState, error)
 }
 
-// WriteReport counts the rows of a write by their outcome.
-type WriteReport struct {
-	Inserted  int `json:"inserted"`
-	Changed   int `json:"changed"`
-	Unchanged int `json:"unchanged"` // equal rows were stored already, so nothing was written
-	Deleted   int `json:"deleted"`   // by a replacement
-}
-
-// Add returns the sum of both reports.
-func (r WriteReport) Add(o WriteReport) WriteReport {
-	return WriteReport{
-		Inserted:  r.Inserted + o.Inserted,
-		Changed:   r.Changed + o.Changed,
-		Unchanged: r.Unchanged + o.Unchanged,
-		Deleted:   r.Deleted + o.Deleted,
-	}
-}
-
-// BarWriter writes bars. A write is atomic, and when it returns, every later read sees it.
-type BarWriter interface {
-	// WriteBars inserts the bars, or sets every field of stored bars with the same open times, and declares coverage as
-	// complete: where it has no bar afterwards, nothing traded. coverage must contain the bars, and may have none. The
-	// write makes the symbol known to the store's catalog. Writing the same again changes nothing. A number that the
-	// store cannot represent to the digit is an error, and nothing is stored.
-	WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (WriteReport, error)
-
-	// ReplaceBars replaces all bars of the key in r by the given ones, and declares r as complete. The bars must lie in
-	// r. An empty Series deletes: it removes the bars of the key in r and their coverage, so that r is not covered.
-	ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (WriteReport, error)
-}
-
 // CoverageReader reads the coverage of series.
 type CoverageReader interface {
 	// Extents returns the coverage of all series of the symbols, or of every symbol where none is given: ordered by
@@ -162,29 +131,10 @@ type TradeAggregator interface {
 	AggregateTrades(ctx context.Context, key domain.SeriesKey, r domain.Range) Sequence[domain.Series]
 }
 
-// TradeWriter writes trades. A write is atomic.
-type TradeWriter interface {
-	// WriteTrades inserts the trades, or sets every field of stored trades with the same time and sequence number, under
-	// the promises of BarWriter.WriteBars.
-	WriteTrades(ctx context.Context, trades domain.Trades, coverage domain.Range) (WriteReport, error)
-
-	// ReplaceTrades replaces all trades in r by the given ones, under the promises of BarWriter.ReplaceBars.
-	ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (WriteReport, error)
-}
-
 // QuoteReader reads quotes.
 type QuoteReader interface {
 	// ReadQuotes is TradeReader.ReadTrades for quotes.
 	ReadQuotes(ctx context.Context, q TickQuery) Sequence[domain.Quotes]
-}
-
-// QuoteWriter writes quotes. A write is atomic.
-type QuoteWriter interface {
-	// WriteQuotes is TradeWriter.WriteTrades for quotes.
-	WriteQuotes(ctx context.Context, quotes domain.Quotes, coverage domain.Range) (WriteReport, error)
-
-	// ReplaceQuotes is TradeWriter.ReplaceTrades for quotes.
-	ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (WriteReport, error)
 }
 
 // TickCoverageReader reads the coverage of trades and quotes.

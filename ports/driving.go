@@ -113,23 +113,41 @@ type StoreTickExtent struct {
 type Ingestor interface {
 	// Ingest writes the bars and declares that coverage, which must contain them, is complete. It rejects the bars before
 	// any input or output if one violates a fatal quality rule, or with ErrNotClosed if a bar or the coverage ends later
-	// than the clock's now minus the settle time.
-	Ingest(ctx context.Context, bars domain.Series, coverage domain.Range) (WriteReport, error)
+	// than the clock's now minus the settle time. onConflict decides about stored bars with other values.
+	Ingest(
+		ctx context.Context, bars domain.Series, coverage domain.Range, onConflict ConflictPolicy,
+	) (WriteReport, error)
 
-	// Replace replaces all stored bars of the key in r by the bars, and declares that r is complete. An empty Series
-	// deletes. Replace rejects the same bars as Ingest, but a deletion may reach beyond now.
+	// IngestBatch ingests many series in few round trips: result i is that of write i, as Ingest would return it.
+	IngestBatch(ctx context.Context, writes []BarWrite) []WriteResult
+
+	// Replace replaces all stored bars of the key in r by the bars, and declares that r is complete. It rejects the same
+	// bars as Ingest, and no bars.
 	Replace(ctx context.Context, bars domain.Series, r domain.Range) (WriteReport, error)
+
+	// Delete removes the stored bars of the key in r and their coverage. r may reach beyond now.
+	Delete(ctx context.Context, key domain.SeriesKey, r domain.Range) (WriteReport, error)
 
 	// IngestTrades writes trades as Ingest writes bars. Every trade and the coverage must be before the clock's now minus
 	// the settle time.
-	IngestTrades(ctx context.Context, trades domain.Trades, coverage domain.Range) (WriteReport, error)
+	IngestTrades(
+		ctx context.Context, trades domain.Trades, coverage domain.Range, onConflict ConflictPolicy,
+	) (WriteReport, error)
 
 	// IngestQuotes writes quotes as IngestTrades writes trades.
-	IngestQuotes(ctx context.Context, quotes domain.Quotes, coverage domain.Range) (WriteReport, error)
+	IngestQuotes(
+		ctx context.Context, quotes domain.Quotes, coverage domain.Range, onConflict ConflictPolicy,
+	) (WriteReport, error)
 
 	// ReplaceTrades replaces trades as Replace replaces bars.
 	ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (WriteReport, error)
 
 	// ReplaceQuotes replaces quotes as Replace replaces bars.
 	ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (WriteReport, error)
+
+	// DeleteTrades deletes trades as Delete deletes bars.
+	DeleteTrades(ctx context.Context, symbol domain.Symbol, r domain.Range) (WriteReport, error)
+
+	// DeleteQuotes deletes quotes as Delete deletes bars.
+	DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain.Range) (WriteReport, error)
 }

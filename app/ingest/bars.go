@@ -32,58 +32,166 @@ func New(
 
 // Ingest writes the bars and declares that coverage, which must contain them, is complete: where it has no bar, nothing
 // traded. A zero coverage is the range from the first bar to the end of the last. Both ends of the coverage are moved
-// up to an edge of the grid. The batch is refused as a whole where a bar breaks a fatal quality rule, and with
-// ErrNotClosed where the coverage ends later than the clock's now less the settle time; a *ports.NotClosedError says
-// when to write again. After an error of the store the same batch may be ingested again.
-func (i *Ingester) Ingest(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	if coverage == (domain.Range{}) {
-		coverage = bars.Range()
-	}
-
-	return i.writeBars(ctx, barWrite{
-		op: "ingest", bars: bars, coverage: coverage, check: true, write: ports.Store.WriteBars,
-	})
+// up to an edge of the grid. The bars are refused as a whole where one breaks a fatal quality rule, with ErrNotClosed
+// where the coverage ends later than the clock's now less the settle time (a *ports.NotClosedError says when to write
+// again), and with ErrConflict under ports.FailOnConflict (a *ports.ConflictError names the first bar that differs).
+// After another error of the store the same bars may be ingested again.
+func (i *Ingester) Ingest(
+	ctx context.Context, bars domain.Series, coverage domain.Range, onConflict ports.ConflictPolicy,
+) (ports.WriteReport, error) {
+	result := i.IngestBatch(ctx, []ports.BarWrite{{Bars: bars, Coverage: coverage, OnConflict: onConflict}})[0]
+	return result.Report, result.Err
 }
 
-// Replace puts the bars in the place of everything their key has in r, and declares r complete. An empty Series of the
-// key deletes the bars of r and its coverage. Both ends of r are moved up to an edge of the grid. It refuses the same
-// bars as Ingest; a deletion may reach beyond now.
+// IngestBatch ingests many series with one call of each store: result i is that of write i, as Ingest returns it. A
+// series may be in the batch once.
+func (i *Ingester) IngestBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	const op = "ingest"
+	results := ports.NewWriteResults(op, "", writes)
+	batches := make(map[*access.Store]*batch)
+	for j, w := range writes {
+		if w.Coverage == (domain.Range{}) {
+			w.Coverage = w.Bars.Range()
+		}
+
+		call := i.barCall(op, w.Bars.Key())
+		coverage, err := i.prepareBars(call, w.Bars, w.Coverage)
+		if results[j].Err == nil {
+			results[j].Err = err
+		}
+		if w.Coverage = coverage; results[j].Err != nil {
+			continue
+		}
+
+		b := batches[call.Store]
+		if b == nil {
+			b = &batch{store: call.Store}
+			batches[call.Store] = b
+		}
+		b.writes, b.indices = append(b.writes, w), append(b.indices, j)
+	}
+
+	for _, s := range i.stores {
+		if b := batches[s]; b != nil {
+			i.writeBatch(ctx, op, b, results)
+		}
+	}
+
+	return results
+}
+
+// Replace puts the bars, at least one, in the place of everything their key has in r, and declares r complete. Both ends
+// of r are moved up to an edge of the grid. It refuses the same bars as Ingest.
 func (i *Ingester) Replace(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	return i.writeBars(ctx, barWrite{
-		op: "replace", bars: bars, coverage: r, check: bars.Len() > 0, write: ports.Store.ReplaceBars,
+	call := i.barCall("replace", bars.Key())
+	r, err := i.prepareBars(call, bars, r)
+	if err == nil && bars.Len() == 0 {
+		err = call.Refuse(ports.ErrNothingToReplace)
+	}
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+
+	return i.write(ctx, call, bars.Key().Symbol, func(ctx context.Context) (ports.WriteReport, error) {
+		return call.Store.Bars.ReplaceBars(ctx, bars, r)
 	})
 }
 
-// barWrite is one write of bars.
-type barWrite struct {
-	op       string
-	bars     domain.Series
-	coverage domain.Range
-	check    bool // the bars; a deletion has none
-	write    func(ports.Store, context.Context, domain.Series, domain.Range) (ports.WriteReport, error)
+// Delete removes the bars of the key in r and its coverage. Both ends of r are moved up to an edge of the grid; r may
+// reach beyond now.
+func (i *Ingester) Delete(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	call := i.barCall("delete", key)
+	r, err := checkTarget(call, key, r)
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+
+	return i.write(ctx, call, key.Symbol, func(ctx context.Context) (ports.WriteReport, error) {
+		return call.Store.Bars.DeleteBars(ctx, key, r)
+	})
 }
 
-func (i *Ingester) writeBars(ctx context.Context, w barWrite) (ports.WriteReport, error) {
-	key := w.bars.Key()
-	if err := key.Validate(); err != nil {
-		return ports.WriteReport{}, access.Refusal(w.op, "", err)
+// barCall returns the call of the store of the key.
+func (i *Ingester) barCall(op string, key domain.SeriesKey) *access.Call {
+	call := &access.Call{Op: op, Subject: key, Settings: i.settings}
+	if key.Validate() == nil {
+		call.Store = i.stores.ForGrid(key.Grid)
 	}
 
-	call := &access.Call{Op: w.op, Subject: key, Settings: i.settings, Store: i.stores.ForGrid(key.Grid)}
-	coverage, err := alignCoverage(key.Grid, w.coverage)
-	if err == nil && w.check {
-		err = i.checkBars(w.bars, coverage)
+	return call
+}
+
+// checkTarget returns the aligned range of a write. It refuses an invalid key, an empty range, and a grid that no store
+// takes.
+func checkTarget(call *access.Call, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
+	if err := key.Validate(); err != nil {
+		return r, access.Refusal(call.Op, "", err)
 	}
+
+	r, err := alignCoverage(key.Grid, r)
 	if err == nil && call.Store == nil {
 		err = access.ErrNoGrid(key.Grid)
 	}
 	if err != nil {
-		return ports.WriteReport{}, call.Refuse(err)
+		return r, call.Refuse(err)
 	}
 
-	return i.write(ctx, call, key.Symbol, func(ctx context.Context) (ports.WriteReport, error) {
-		return w.write(call.Store.Bars, ctx, w.bars, coverage)
-	})
+	return r, nil
+}
+
+// prepareBars is checkTarget, and refuses bars that Fetch would not return.
+func (i *Ingester) prepareBars(call *access.Call, bars domain.Series, r domain.Range) (domain.Range, error) {
+	r, err := checkTarget(call, bars.Key(), r)
+	if err != nil {
+		return r, err
+	}
+	if err := i.checkBars(bars, r); err != nil {
+		return r, call.Refuse(err)
+	}
+
+	return r, nil
+}
+
+// batch is the writes of a batch to one store.
+type batch struct {
+	store   *access.Store
+	writes  []ports.BarWrite
+	indices []int // of their results
+}
+
+// writeBatch writes a batch and sets the results.
+func (i *Ingester) writeBatch(ctx context.Context, op string, b *batch, results []ports.WriteResult) {
+	call := i.barCall(op, b.writes[0].Bars.Key())
+	if n := len(b.writes); n > 1 {
+		call.Subject = access.Text(fmt.Sprintf("%d series", n))
+	}
+	call.SetDefaultDeadline(ctx, i.stores)
+	defer func() {
+		for _, w := range b.writes {
+			i.symbols.Invalidate(ctx, w.Bars.Key().Symbol)
+		}
+	}()
+
+	write := func(ctx context.Context, s *access.Store, writes []ports.BarWrite) ([]ports.WriteResult, error) {
+		written := s.Bars.WriteBatch(ctx, writes)
+		if len(writes) == 1 {
+			return written, written[0].Err
+		}
+
+		return written, nil
+	}
+	written, failed := access.Do(ctx, call, write, b.writes)
+	for k, j := range b.indices {
+		r := &results[j]
+		if r.Err = failed; failed != nil {
+			continue
+		}
+
+		if *r = written[k]; r.Err != nil {
+			r.Err = i.barCall(op, b.writes[k].Bars.Key()).Failed(ctx, r.Err)
+		}
+		b.store.Rows.Add(int64(r.Report.Inserted + r.Report.Changed + r.Report.Unchanged))
+	}
 }
 
 // write makes the one call of the store, and invalidates the symbol whether it failed or not.

@@ -125,14 +125,16 @@ func (c copier[S]) read(ctx context.Context, s S, r domain.Range) (S, error) {
 
 // write writes the rows and declares r complete.
 func (c copier[S]) write(ctx context.Context, s S, r domain.Range, replace bool) (wrote ports.WriteReport, err error) {
-	if replace {
-		wrote, err = c.to.Replace(ctx, s, r)
-		if err != nil || s.Len() > 0 {
+	switch {
+	case replace && s.Len() > 0:
+		return c.to.Replace(ctx, s, r)
+	case replace:
+		if wrote, err = c.to.Delete(ctx, r); err != nil {
 			return wrote, err
 		}
 	}
 
-	ingested, err := c.to.Ingest(ctx, s, r) // also after a replacement without rows, because it removes the coverage of r
+	ingested, err := c.to.Ingest(ctx, s, r)
 
 	return wrote.Add(ingested), err
 }

@@ -73,7 +73,18 @@ func (m *memoryTarget) Ingest(_ context.Context, s domain.Series, coverage domai
 }
 
 // Replace deletes the bars of r and stores the others.
-func (m *memoryTarget) Replace(_ context.Context, s domain.Series, r domain.Range) (ports.WriteReport, error) {
+func (m *memoryTarget) Replace(ctx context.Context, s domain.Series, r domain.Range) (ports.WriteReport, error) {
+	deleted, _ := m.Delete(ctx, r)
+	m.coverage = domain.MergeRanges(append(m.coverage, r))
+	for _, b := range s.All() {
+		m.bars[b.OpenTime] = b
+	}
+
+	return deleted.Add(ports.WriteReport{Inserted: s.Len()}), nil
+}
+
+// Delete deletes the bars of r.
+func (m *memoryTarget) Delete(_ context.Context, r domain.Range) (ports.WriteReport, error) {
 	m.writes++
 	deleted := 0
 	for at := range m.bars {
@@ -82,16 +93,9 @@ func (m *memoryTarget) Replace(_ context.Context, s domain.Series, r domain.Rang
 			deleted++
 		}
 	}
-	for _, b := range s.All() {
-		m.bars[b.OpenTime] = b
-	}
-	if s.Len() == 0 {
-		m.coverage = subtractRange(m.coverage, r)
-	} else {
-		m.coverage = domain.MergeRanges(append(m.coverage, r))
-	}
+	m.coverage = subtractRange(m.coverage, r)
 
-	return ports.WriteReport{Inserted: s.Len(), Deleted: deleted}, nil
+	return ports.WriteReport{Deleted: deleted}, nil
 }
 
 func subtractRange(ranges []domain.Range, r domain.Range) (rest []domain.Range) {

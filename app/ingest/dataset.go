@@ -43,12 +43,15 @@ type Dataset[S any] interface {
 	// Coverage returns the declared and the inferred coverage, ascending and disjoint.
 	Coverage(ctx context.Context) ([]domain.Range, error)
 
-	// Ingest writes the rows and declares coverage, which must contain them, complete.
+	// Ingest writes the rows and declares coverage, which must contain them, complete. A stored row with other values is
+	// ports.ErrConflict, and then nothing is written.
 	Ingest(ctx context.Context, rows S, coverage domain.Range) (ports.WriteReport, error)
 
-	// Replace writes the rows in the place of all rows of r, and declares r complete. Without rows it removes the
-	// coverage of r.
+	// Replace writes the rows, at least one, in the place of all rows of r, and declares r complete.
 	Replace(ctx context.Context, rows S, r domain.Range) (ports.WriteReport, error)
+
+	// Delete removes the rows of r and its coverage.
+	Delete(ctx context.Context, r domain.Range) (ports.WriteReport, error)
 }
 
 // Service is the driving ports that a Dataset calls; *app.Service implements it.
@@ -121,7 +124,7 @@ func (d barDataset) Read(ctx context.Context, r domain.Range, limit int) (Page[d
 func (d barDataset) Ingest(
 	ctx context.Context, bars domain.Series, coverage domain.Range,
 ) (ports.WriteReport, error) {
-	return d.service.Ingest(ctx, bars, coverage)
+	return d.service.Ingest(ctx, bars, coverage, ports.FailOnConflict)
 }
 
 // Replace puts the bars in the place of those of r.
@@ -129,11 +132,16 @@ func (d barDataset) Replace(ctx context.Context, bars domain.Series, r domain.Ra
 	return d.service.Replace(ctx, bars, r)
 }
 
+// Delete removes the bars of r.
+func (d barDataset) Delete(ctx context.Context, r domain.Range) (ports.WriteReport, error) {
+	return d.service.Delete(ctx, d.key, r)
+}
+
 // TradesOf returns the trades of the symbol.
 func TradesOf(s Service, symbol domain.Symbol) Dataset[domain.Trades] {
 	return tickDataset[domain.Trade]{
 		service: s, symbol: symbol, kind: domain.TickTrades,
-		fetch: s.FetchTrades, ingest: s.IngestTrades, replace: s.ReplaceTrades,
+		fetch: s.FetchTrades, ingest: s.IngestTrades, replace: s.ReplaceTrades, remove: s.DeleteTrades,
 	}
 }
 
@@ -141,7 +149,7 @@ func TradesOf(s Service, symbol domain.Symbol) Dataset[domain.Trades] {
 func QuotesOf(s Service, symbol domain.Symbol) Dataset[domain.Quotes] {
 	return tickDataset[domain.Quote]{
 		service: s, symbol: symbol, kind: domain.TickQuotes,
-		fetch: s.FetchQuotes, ingest: s.IngestQuotes, replace: s.ReplaceQuotes,
+		fetch: s.FetchQuotes, ingest: s.IngestQuotes, replace: s.ReplaceQuotes, remove: s.DeleteQuotes,
 	}
 }
 
@@ -151,8 +159,9 @@ type tickDataset[T domain.Tick] struct {
 	symbol  domain.Symbol
 	kind    domain.TickKind
 	fetch   func(context.Context, domain.TickRequest) (domain.TickResult[T], error)
-	ingest  func(context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	ingest  func(context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy) (ports.WriteReport, error)
 	replace func(context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	remove  func(context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error)
 }
 
 // Name returns the symbol.
@@ -181,7 +190,7 @@ func (d tickDataset[T]) Read(ctx context.Context, r domain.Range, limit int) (Pa
 func (d tickDataset[T]) Ingest(
 	ctx context.Context, ticks domain.Ticks[T], coverage domain.Range,
 ) (ports.WriteReport, error) {
-	return d.ingest(ctx, ticks, coverage)
+	return d.ingest(ctx, ticks, coverage, ports.FailOnConflict)
 }
 
 // Replace puts the ticks in the place of those of r.
@@ -189,4 +198,9 @@ func (d tickDataset[T]) Replace(
 	ctx context.Context, ticks domain.Ticks[T], r domain.Range,
 ) (ports.WriteReport, error) {
 	return d.replace(ctx, ticks, r)
+}
+
+// Delete removes the ticks of r.
+func (d tickDataset[T]) Delete(ctx context.Context, r domain.Range) (ports.WriteReport, error) {
+	return d.remove(ctx, d.symbol, r)
 }

@@ -19,10 +19,10 @@ func TestPagesMakeUpTheRange(t *testing.T) {
 	md, coverage := newService(t), domain.Range{Start: minute(0), End: minute(20)}
 	rapid.Check(t, func(t *rapid.T) {
 		bars := drawBars(t, "bars")
-		if _, err := md.Replace(context.Background(), domain.EmptySeries(minuteKey), coverage); err != nil {
+		if _, err := md.Delete(context.Background(), minuteKey, coverage); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := md.Ingest(context.Background(), bars, coverage); err != nil {
+		if _, err := md.Ingest(context.Background(), bars, coverage, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -77,10 +77,10 @@ func TestCopyTrades(t *testing.T) {
 
 	from, to, other := newService(t), newService(t), newService(t)
 	coverage := domain.Range{Start: minute(0), End: minute(10)}
-	if _, err := from.IngestTrades(t.Context(), trades, coverage); err != nil {
+	if _, err := from.IngestTrades(t.Context(), trades, coverage, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.IngestTrades(t.Context(), others, domain.Range{}); err != nil {
+	if _, err := other.IngestTrades(t.Context(), others, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -110,10 +110,10 @@ func TestCopyQuotes(t *testing.T) {
 
 	from, to, other := newService(t), newService(t), newService(t)
 	coverage := domain.Range{Start: minute(0), End: minute(10)}
-	if _, err := from.IngestQuotes(t.Context(), quotes, coverage); err != nil {
+	if _, err := from.IngestQuotes(t.Context(), quotes, coverage, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.IngestQuotes(t.Context(), others, domain.Range{}); err != nil {
+	if _, err := other.IngestQuotes(t.Context(), others, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 

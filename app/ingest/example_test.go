@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring/backtest"
 )
 
@@ -37,7 +38,7 @@ func openWith(ctx context.Context, closes ...string) (*app.Service, error) {
 
 	store := memory.New()
 	if bars.Len() > 0 {
-		if _, err := store.WriteBars(ctx, bars, bars.Range()); err != nil {
+		if _, err := ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 			return nil, err
 		}
 	}

@@ -174,7 +174,7 @@ func TestWriteThatFails(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, abandons %t", step, abandons), func(t *testing.T) {
 				t.Parallel()
 				s := newLedgered()
-				if _, err := s.WriteBars(t.Context(), old, minutes(0, 120)); err != nil {
+				if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
 					t.Fatal(err)
 				}
 
@@ -209,7 +209,7 @@ func TestReaderBesideAReplacement(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	old, next := barsOf(t, 0, 120, 1), barsOf(t, 30, 60, 2)
-	if _, err := s.WriteBars(t.Context(), old, minutes(0, 120)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -231,7 +231,7 @@ func TestReaderBesideAReplacement(t *testing.T) {
 func TestReaderWaitsForAReplacement(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
-	if _, err := s.WriteBars(t.Context(), barsOf(t, 0, 120, 1), minutes(0, 120)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -262,7 +262,7 @@ func TestAnswerWithoutSomeBars(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	bars := barsOf(t, 0, 120, 1)
-	if _, err := s.WriteBars(t.Context(), bars, minutes(0, 120)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -286,7 +286,7 @@ func TestAnswerWithoutSomeBars(t *testing.T) {
 				}
 			}
 		}
-		if _, err := s.WriteBars(t.Context(), barsOf(t, 5, 6, 3), minutes(5, 6)); !errors.Is(err, ports.ErrCorruptData) {
+		if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 5, 6, 3), minutes(5, 6), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrCorruptData) {
 			t.Errorf("a write of a part of the block: %v", err)
 		}
 		s.bars.Lose.Store(nil)
@@ -299,7 +299,7 @@ func TestReplacementMendsACorruptBlock(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	bars := barsOf(t, 0, 120, 1)
-	if _, err := s.WriteBars(t.Context(), bars, minutes(0, 120)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.bars.Put(t.Context(), barsOf(t, 7, 8, 9)); err != nil {
@@ -324,7 +324,7 @@ func TestPausedWriterLosesItsIntent(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			s := newLedgered()
-			if _, err := s.WriteBars(t.Context(), old, minutes(0, 120)); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
 				t.Fatal(err)
 			}
 
@@ -371,12 +371,12 @@ func TestWriterWaits(t *testing.T) {
 	var during error
 	request := func(_ context.Context, name string) error {
 		if name == "delete" {
-			_, during = second.WriteBars(t.Context(), barsOf(t, 5, 6, 2), minutes(5, 6))
+			_, during = ports.WriteBars(t.Context(), second, barsOf(t, 5, 6, 2), minutes(5, 6), ports.ReplaceOnConflict)
 		}
 		return nil
 	}
 	s.bars.Request.Store(&request)
-	if _, err := s.WriteBars(t.Context(), barsOf(t, 0, 10, 1), minutes(0, 10)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -405,7 +405,7 @@ func TestForeignBars(t *testing.T) {
 		t.Errorf("got the extents %v", extents)
 	}
 
-	if _, err := s.WriteBars(t.Context(), barsOf(t, 10, 40, 2), minutes(10, 40)); !errors.Is(err, ports.ErrConflict) {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 10, 40, 2), minutes(10, 40), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrConflict) {
 		t.Errorf("got the error %v", err)
 	}
 	if _, err := s.ReplaceBars(t.Context(), barsOf(t, 0, 40, 2), minutes(0, 50)); err != nil {
@@ -421,13 +421,13 @@ func TestForeignBars(t *testing.T) {
 func TestAppendReadsNoBlock(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
-	if _, err := s.WriteBars(t.Context(), barsOf(t, 0, 60, 1), minutes(0, 60)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 60, 1), minutes(0, 60), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
 	panics := func(domain.Series) domain.Series { panic("a block was read") }
 	s.bars.Lose.Store(&panics)
-	if _, err := s.WriteBars(t.Context(), barsOf(t, 60, 120, 1), minutes(60, 120)); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 60, 120, 1), minutes(60, 120), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 	s.bars.Lose.Store(nil)

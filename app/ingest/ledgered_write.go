@@ -12,25 +12,33 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// WriteBars implements ports.BarWriter.
-func (s *LedgeredStore) WriteBars(
-	ctx context.Context, bars domain.Series, coverage domain.Range,
-) (ports.WriteReport, error) {
-	return s.write(ctx, ledgeredWrite{op: "write bars", bars: bars, r: coverage})
+// WriteBatch implements ports.BarWriter.
+func (s *LedgeredStore) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	results := ports.NewWriteResults("write bars", s.name, writes)
+	for i, w := range writes {
+		if r := &results[i]; r.Err == nil {
+			write := ledgeredWrite{op: "write bars", bars: w.Bars, r: w.Coverage, onConflict: w.OnConflict}
+			r.Report, r.Err = s.write(ctx, write)
+		}
+	}
+
+	return results
 }
 
 // ReplaceBars implements ports.BarWriter.
 func (s *LedgeredStore) ReplaceBars(
 	ctx context.Context, bars domain.Series, r domain.Range,
 ) (ports.WriteReport, error) {
+	w := ledgeredWrite{op: "replace bars", bars: bars, r: r, onConflict: ports.ReplaceOnConflict, replaces: true}
 	if bars.Len() == 0 {
-		return s.deleteBars(ctx, bars.Key(), r)
+		return ports.WriteReport{}, access.Refusal(w.op, bars.Key().String(), ports.ErrNothingToReplace)
 	}
-	return s.write(ctx, ledgeredWrite{op: "replace bars", bars: bars, r: r, replaces: true})
+
+	return s.write(ctx, w)
 }
 
-// deleteBars removes the bars of the key in r, and their coverage.
-func (s *LedgeredStore) deleteBars(
+// DeleteBars implements ports.BarWriter.
+func (s *LedgeredStore) DeleteBars(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) (ports.WriteReport, error) {
 	return s.write(ctx, ledgeredWrite{
@@ -45,6 +53,8 @@ type ledgeredWrite struct {
 	r        domain.Range
 	replaces bool // covered bars of r that are not written go
 	deletes  bool // r is uncovered afterwards
+
+	onConflict ports.ConflictPolicy
 }
 
 // write writes. Where the blocks change or another write is under way, it begins again, for as long as a writer waits.
@@ -211,7 +221,11 @@ func (s *LedgeredStore) planChange(
 	if err != nil {
 		return err
 	}
-	if p.wanted, p.report, err = mergeBars(before, w.bars, w.replaces); err != nil {
+	if p.wanted, p.report, err = mergeBars(before, w); err != nil {
+		if errors.Is(err, ports.ErrConflict) {
+			err = s.failure(ports.ErrConflict, w.op, w.bars.Key(), err)
+		}
+
 		return err
 	}
 
@@ -339,9 +353,10 @@ func (s *LedgeredStore) explainMismatch(
 }
 
 // mergeBars returns the bars after a write, and the report of it. A replacement keeps no stored bar.
-func mergeBars(stored, bars domain.Series, replaces bool) (domain.Series, ports.WriteReport, error) {
+func mergeBars(stored domain.Series, w ledgeredWrite) (domain.Series, ports.WriteReport, error) {
 	var report ports.WriteReport
-	b := domain.NewSeriesBuilder(bars.Key(), stored.Len()+bars.Len())
+	var conflicts ports.ConflictError
+	b := domain.NewSeriesBuilder(w.bars.Key(), stored.Len()+w.bars.Len())
 	var err error
 	add := func(bar domain.Bar) {
 		if err == nil {
@@ -352,33 +367,53 @@ func mergeBars(stored, bars domain.Series, replaces bool) (domain.Series, ports.
 	at := 0 // of the stored bars
 	keepUntil := func(t time.Time) {
 		for ; at < stored.Len() && stored.OpenTime(at).Before(t); at++ {
-			if replaces {
+			if w.replaces {
 				report.Deleted++
 			} else {
 				add(stored.At(at))
 			}
 		}
 	}
-	for _, bar := range bars.All() {
+	for _, bar := range w.bars.All() {
 		keepUntil(bar.OpenTime)
-		switch isStored := at < stored.Len() && stored.OpenTime(at).Equal(bar.OpenTime); {
-		case !isStored:
+		if at == stored.Len() || !stored.OpenTime(at).Equal(bar.OpenTime) {
 			report.Inserted++
-		case stored.At(at).Equal(bar):
-			report.Unchanged++
-			at++
-		default:
-			report.Changed++
-			at++
+			add(bar)
+
+			continue
 		}
-		add(bar)
+
+		add(w.resolve(stored.At(at), bar, &report, &conflicts))
+		at++
 	}
 	keepUntil(lastInstant)
-	if err != nil {
+	switch {
+	case err != nil:
 		return domain.Series{}, report, err
+	case conflicts.Rows > 0:
+		return domain.Series{}, report, &conflicts
 	}
 
 	merged, err := b.Series()
 
 	return merged, report, err
+}
+
+// resolve counts a bar that is written over a stored one, and returns the one that stays.
+func (w *ledgeredWrite) resolve(
+	stored, written domain.Bar, report *ports.WriteReport, conflicts *ports.ConflictError,
+) domain.Bar {
+	switch {
+	case stored.Equal(written):
+		report.Unchanged++
+	case w.onConflict == ports.ReplaceOnConflict:
+		report.Changed++
+	case w.onConflict == ports.KeepOnConflict:
+		report.Kept++
+		return stored
+	default:
+		conflicts.Add(stored.OpenTime, 1)
+	}
+
+	return written
 }

@@ -21,14 +21,14 @@ func TestStreamPagesReportsCoverage(t *testing.T) {
 	all := domain.Range{Start: minute(0), End: minute(20)}
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		if _, err := md.Replace(ctx, domain.EmptySeries(minuteKey), all); err != nil {
+		if _, err := md.Delete(ctx, minuteKey, all); err != nil {
 			t.Fatal(err)
 		}
 
 		gap := domain.Range{Start: minute(7), End: minute(rapid.IntRange(8, 12).Draw(t, "gap ends"))}
 		bars := drawBars(t, "bars")
 		for _, r := range all.Subtract([]domain.Range{gap}) {
-			if _, err := md.Ingest(ctx, bars.Clip(r), r); err != nil {
+			if _, err := md.Ingest(ctx, bars.Clip(r), r, ports.ReplaceOnConflict); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring/backtest"
 )
 
@@ -37,7 +38,7 @@ func ExampleNew() {
 	}
 
 	store, simulated := memory.New(), clock.NewSimulated(nine)
-	if _, err := store.WriteBars(ctx, history, history.Range()); err != nil {
+	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ReplaceOnConflict); err != nil {
 		fmt.Println(err)
 		return
 	}

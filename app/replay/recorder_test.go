@@ -60,7 +60,7 @@ func TestRecorderRecordsEveryRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.WriteTrades(t.Context(), trades, trades.Range()); err != nil {
+	if _, err := store.WriteTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -296,7 +296,7 @@ func TestDiff(t *testing.T) {
 	}
 	gone := func(store *memory.Store) {
 		within := domain.Range{Start: noon.Add(17 * time.Minute), End: noon.Add(18 * time.Minute)}
-		if _, err := store.ReplaceBars(ctx, domain.EmptySeries(key("BBB/USD", "1m")), within); err != nil {
+		if _, err := store.DeleteBars(ctx, key("BBB/USD", "1m"), within); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -47,7 +47,7 @@ func write(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.B
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.WriteBars(context.Background(), s, s.Range()); err != nil {
+	if _, err := ports.WriteBars(context.Background(), store, s, s.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -623,7 +623,7 @@ func TestReplayIsOfOneState(t *testing.T) {
 			store, k := memory.New(), key("AAA/USD", "1m")
 			start, _ := domain.BarBlocks(k.Grid).Bounds(domain.BarBlocks(k.Grid).Index(domain.MicrosFloor(noon)))
 			bars := minuteBars(t, k, start.Time(), blocks*domain.MaxBlockBars, 1)
-			if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+			if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 				t.Fatal(err)
 			}
 
@@ -640,7 +640,7 @@ func TestReplayIsOfOneState(t *testing.T) {
 				if played++; played == 1_500 {
 					at := start.Time().Add(time.Duration(c.minute) * time.Minute)
 					changed := minuteBars(t, k, at, 1, 2)
-					if _, err := store.WriteBars(t.Context(), changed, changed.Range()); err != nil {
+					if _, err := ports.WriteBars(t.Context(), store, changed, changed.Range(), ports.ReplaceOnConflict); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -137,7 +137,7 @@ func TestOverwrittenTailIsReadWhole(t *testing.T) {
 		func() { s.write(t, makeBars(t, 100, 1, 1)) },
 		func() { s.write(t, makeBars(t, 50, 52, 2)) },
 		func() {
-			if _, err := s.ReplaceBars(t.Context(), domain.EmptySeries(key), minutes(10, 20)); err != nil {
+			if _, err := s.DeleteBars(t.Context(), key, minutes(10, 20)); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -90,8 +90,19 @@ func (s slow) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*d
 	return states, err
 }
 
-func (s slow) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	return s.sim.commit(s.p, func() (ports.WriteReport, error) { return s.Store.WriteBars(ctx, bars, coverage) })
+func (s slow) WriteBatch(ctx context.Context, writes []ports.BarWrite) (results []ports.WriteResult) {
+	for _, w := range writes {
+		report, err := s.sim.commit(s.p, func() (ports.WriteReport, error) {
+			return ports.WriteBars(ctx, s.Store, w.Bars, w.Coverage, w.OnConflict)
+		})
+		results = append(results, ports.WriteResult{Report: report, Err: err})
+	}
+
+	return results
+}
+
+func (s slow) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	return s.sim.commit(s.p, func() (ports.WriteReport, error) { return s.Store.DeleteBars(ctx, key, r) })
 }
 
 func (s slow) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
@@ -152,12 +163,12 @@ func (s *simulation) change(w ports.BarWriter, minute int) error {
 	switch s.intn(6) {
 	case 0:
 		bars := makeBars(s.t, at-40, n, seed)
-		_, err = w.WriteBars(ctx, bars, bars.Range())
+		_, err = ports.WriteBars(ctx, w, bars, bars.Range(), ports.ReplaceOnConflict)
 	case 1:
-		_, err = w.ReplaceBars(ctx, domain.EmptySeries(key), minutes(at-10, at-10+n))
+		_, err = w.DeleteBars(ctx, key, minutes(at-10, at-10+n))
 	default:
 		bars := makeBars(s.t, at, 1, seed)
-		_, err = w.WriteBars(ctx, bars, minutes(at, at+1+s.intn(3)))
+		_, err = ports.WriteBars(ctx, w, bars, minutes(at, at+1+s.intn(3)), ports.ReplaceOnConflict)
 	}
 
 	return err

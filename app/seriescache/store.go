@@ -154,16 +154,27 @@ func (s *Store) interruption(ctx context.Context, op string, key domain.SeriesKe
 	return s.failure(ports.ContextKind(ctx.Err()), op, key.String(), ctx.Err())
 }
 
-// WriteBars implements ports.BarWriter. Reads that begin after it see the write.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	defer s.finishWrite(bars.Key(), coverage)
-	return s.next.WriteBars(ctx, bars, coverage)
+// WriteBatch implements ports.BarWriter. Reads that begin after it see the writes.
+func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	defer func() {
+		for _, w := range writes {
+			s.finishWrite(w.Bars.Key(), w.Coverage)
+		}
+	}()
+
+	return s.next.WriteBatch(ctx, writes)
 }
 
 // ReplaceBars implements ports.BarWriter. Reads that begin after it see the write.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	defer s.finishWrite(bars.Key(), r)
 	return s.next.ReplaceBars(ctx, bars, r)
+}
+
+// DeleteBars implements ports.BarWriter. Reads that begin after it see the write.
+func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	defer s.finishWrite(key, r)
+	return s.next.DeleteBars(ctx, key, r)
 }
 
 // finishWrite follows a write, also one that failed, because it may have been done.

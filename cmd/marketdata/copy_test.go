@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
@@ -33,7 +34,7 @@ func (d *cancelingDataset) Read(
 func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
 	t.Parallel()
 	from, to, bars := openFile(t, "from.db"), openFile(t, "to.db"), gen.FlatBars(minuteKey, minute(0), 10)
-	if _, err := from.Ingest(t.Context(), bars, domain.Range{}); err != nil {
+	if _, err := from.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 

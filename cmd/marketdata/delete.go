@@ -86,7 +86,7 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 			key, rangeText(r))
 	}
 
-	report, err := md.Replace(ctx, domain.EmptySeries(key), r)
+	report, err := md.Delete(ctx, key, r)
 	if err != nil {
 		return err
 	}

@@ -123,13 +123,13 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 				return batch{
 					rows: b.Bars.Len(), repeated: b.Repeated, span: b.Range, locate: b.Locate,
 					write: func(ctx context.Context) (ports.WriteReport, error) {
-						return md.Ingest(ctx, b.Bars, b.Range)
+						return md.Ingest(ctx, b.Bars, b.Range, ports.ReplaceOnConflict)
 					},
 				}
 			})
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
-			_, err := md.Ingest(ctx, domain.EmptySeries(key), coverage)
+			_, err := md.Ingest(ctx, domain.EmptySeries(key), coverage, ports.ReplaceOnConflict)
 			return err
 		},
 	}, cfg.Validate()
@@ -176,7 +176,9 @@ func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
 type tickSource[T domain.Tick] struct {
 	csv     func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
 	parquet func(io.ReaderAt, int64, parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
-	ingest  func(*app.Service, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	ingest  func(
+		*app.Service, context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy,
+	) (ports.WriteReport, error)
 }
 
 func newTickTarget[T domain.Tick](
@@ -211,13 +213,13 @@ func newTickTarget[T domain.Tick](
 				return batch{
 					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,
 					write: func(ctx context.Context) (ports.WriteReport, error) {
-						return from.ingest(md, ctx, b.Ticks, b.Range)
+						return from.ingest(md, ctx, b.Ticks, b.Range, ports.ReplaceOnConflict)
 					},
 				}
 			})
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
-			_, err := from.ingest(md, ctx, none, coverage)
+			_, err := from.ingest(md, ctx, none, coverage, ports.ReplaceOnConflict)
 			return err
 		},
 	}, cfg.Validate()

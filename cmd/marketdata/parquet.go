@@ -99,8 +99,10 @@ func parquetBars(md *app.Service, in *input, key domain.SeriesKey, counter io.Wr
 	pieces := parquet.ReadBars(countingReaderAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
 	return touchingBatches(pieces, domain.Series.Range, func(bars domain.Series, coverage domain.Range) batch {
 		return batch{
-			rows:  bars.Len(),
-			write: func(ctx context.Context) (ports.WriteReport, error) { return md.Ingest(ctx, bars, coverage) },
+			rows: bars.Len(),
+			write: func(ctx context.Context) (ports.WriteReport, error) {
+				return md.Ingest(ctx, bars, coverage, ports.ReplaceOnConflict)
+			},
 		}
 	})
 }
@@ -116,7 +118,7 @@ func parquetTicks[T domain.Tick](
 		return batch{
 			rows: b.Ticks.Len(), truncated: b.Truncated,
 			write: func(ctx context.Context) (ports.WriteReport, error) {
-				return from.ingest(md, ctx, b.Ticks, coverage)
+				return from.ingest(md, ctx, b.Ticks, coverage, ports.ReplaceOnConflict)
 			},
 		}
 	})

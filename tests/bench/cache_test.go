@@ -65,7 +65,7 @@ func newCacheBench(b *testing.B, n int) cacheBench {
 	b.Helper()
 	x := newPostgres(b)
 	bars := gen.Walk("BTC/USD", n)
-	must(x.store.WriteBars(b.Context(), bars, bars.Range()))
+	must(ports.WriteBars(b.Context(), x.store, bars, bars.Range(), ports.ReplaceOnConflict))
 	must(x.pool.Exec(b.Context(), "VACUUM ANALYZE marketdata.bars"))
 	counted := &countedStore{next: x.store}
 	cached := newCached(counted, clock.NewSystem(), 0, nil)
@@ -114,8 +114,12 @@ func (s *countedStore) ReadBars(ctx context.Context, q ports.BarQuery) ports.Seq
 	}
 }
 
-func (s *countedStore) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	return s.next.WriteBars(ctx, bars, claim)
+func (s *countedStore) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	return s.next.WriteBatch(ctx, writes)
+}
+
+func (s *countedStore) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	return s.next.DeleteBars(ctx, key, r)
 }
 
 func (s *countedStore) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
@@ -258,7 +262,7 @@ func (noBlocks) Put(ports.BlockKey, ports.Block) {}
 func BenchmarkCacheRedisBlock(b *testing.B) {
 	x, ctx := newPostgres(b), b.Context()
 	bars := gen.Walk("BTC/USD", 3*blockBars)
-	must(x.store.WriteBars(ctx, bars, bars.Range()))
+	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ReplaceOnConflict))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
 	shared, closeShared, err := redis.Open(redis.Config{
 		URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text(), Key: []byte(rand.Text()),
@@ -317,7 +321,7 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 			for i := range m.symbols {
 				key := domain.SeriesKey{Symbol: domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), Grid: m.grid}
 				all = append(all, must(domain.NewSeriesFromColumns(key, columns)))
-				must(store.WriteBars(ctx, all[i], all[i].Range()))
+				must(ports.WriteBars(ctx, store, all[i], all[i].Range(), ports.ReplaceOnConflict))
 			}
 
 			before, most := heap(), 0.0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/embedded"
@@ -36,7 +37,7 @@ func BenchmarkImportCSV(b *testing.B) {
 			defer done()
 			for batch, err := range file.ReadBars(read(), cfg) {
 				check(err)
-				sink += int64(must(md.Ingest(ctx, batch.Bars, batch.Range)).Inserted)
+				sink += int64(must(md.Ingest(ctx, batch.Bars, batch.Range, ports.ReplaceOnConflict)).Inserted)
 			}
 		}},
 		way{name: "floor", run: func() {

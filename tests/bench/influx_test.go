@@ -36,7 +36,7 @@ func BenchmarkInfluxRead200k(b *testing.B) {
 	ctx := b.Context()
 	store, cfg := newInflux(b)
 	bars := gen.Walk("BTC/USD", n)
-	must(store.WriteBars(ctx, bars, bars.Range()))
+	must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict))
 	report(b, n,
 		way{name: "ours", run: func() { readAll(ctx, store, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}, n) }},
 		way{name: "floor", run: func() { discardAnswer(ctx, cfg, bars) }},

@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/codec/barfile"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
@@ -50,6 +51,6 @@ func BenchmarkLoadFile1M(b *testing.B) {
 func BenchmarkLoadSQLite1M(b *testing.B) {
 	bars := gen.Walk("BTC/USD", million)
 	store := openSQLite(b, filepath.Join(b.TempDir(), "market.db"))
-	must(store.WriteBars(b.Context(), bars, bars.Range()))
+	must(ports.WriteBars(b.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict))
 	benchmarkLoad(b, bars, func() { check(memory.New().Copy(b.Context(), store)) })
 }

@@ -28,7 +28,7 @@ func many(b *testing.B, store ports.BarWriter, symbols, n int) []domain.SeriesKe
 	for i := range keys {
 		keys[i] = gen.MinuteKey(domain.Symbol(fmt.Sprintf("COIN%d/USD", i)))
 		s := must(domain.NewSeriesFromColumns(keys[i], walk))
-		must(store.WriteBars(b.Context(), s, s.Range()))
+		must(ports.WriteBars(b.Context(), store, s, s.Range(), ports.ReplaceOnConflict))
 	}
 
 	return keys

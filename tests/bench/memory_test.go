@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/wiring/backtest"
 )
@@ -101,7 +102,7 @@ func BenchmarkFetchMemoryLast200(b *testing.B) {
 	ctx := context.Background()
 	s := gen.Walk("BTC/USD", 100_000)
 	store := memory.New()
-	must(store.WriteBars(ctx, s, s.Range()))
+	must(ports.WriteBars(ctx, store, s, s.Range(), ports.ReplaceOnConflict))
 	md := must(backtest.New(store, clock.NewSimulated(s.Range().End), app.Config{}))
 	request := domain.DataRequest{Key: s.Key(), Last: 200}
 	latency(b, func() {

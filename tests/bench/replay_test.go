@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app/replay"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
@@ -24,7 +25,7 @@ func BenchmarkReplay(b *testing.B) {
 	)
 	for i := range symbols {
 		s := gen.Walk(domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), bars)
-		must(store.WriteBars(ctx, s, s.Range()))
+		must(ports.WriteBars(ctx, store, s, s.Range(), ports.ReplaceOnConflict))
 		keys, all = append(keys, s.Key()), append(all, s)
 	}
 

@@ -274,7 +274,7 @@ func tradesOf(numbers []domain.Decimal) domain.Trades {
 func joinTrades(pieces ...domain.Trades) domain.Trades { return tradeForm.joined(pieces...) }
 
 func putTrades(ctx context.Context, s Store, trades domain.Trades) error {
-	_, err := s.Ticks.WriteTrades(ctx, trades, trades.Range())
+	_, err := s.Ticks.WriteTrades(ctx, trades, trades.Range(), ports.ReplaceOnConflict)
 	return err
 }
 

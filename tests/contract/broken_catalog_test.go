@@ -13,7 +13,7 @@ import (
 
 // alterCoverage returns a store that declares another range.
 func alterCoverage(change func(b domain.Series, coverage domain.Range) domain.Range) func() *faulty {
-	return writingBy(func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+	return writingBy(func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 		return next.WriteBars(ctx, b, change(b, coverage))
 	})
 }
@@ -157,12 +157,12 @@ var catalogFaults = []fault{
 	{"no limit", searching(func(q *ports.SymbolQuery) { q.Limit = 0 }), []string{"catalog/limit"}},
 	{"writes register nothing", func() *faulty {
 		other := memory.New()
-		return &faulty{write: func(_ *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-			return other.WriteBars(ctx, b, coverage)
+		return &faulty{write: func(w writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			return writer{other, w.onConflict}.WriteBars(ctx, b, coverage)
 		}}
 	}, []string{"catalog/write_registers_symbol"}},
 	{"writes register again", writingBy(
-		func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+		func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 			report, err := next.WriteBars(ctx, b, coverage)
 			if err == nil {
 				err = next.PutSymbols(ctx, domain.NewSymbolMeta(b.Key().Symbol))

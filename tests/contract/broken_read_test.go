@@ -59,7 +59,7 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 					}
 				}
 			},
-			write: func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			write: func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 				b, err := rekey(other(b.Key()), b)
 				if err != nil {
 					return ports.WriteReport{}, err
@@ -67,13 +67,16 @@ func underOtherKeys(other func(domain.SeriesKey) domain.SeriesKey) func() *fault
 
 				return next.WriteBars(ctx, b, coverage)
 			},
-			replace: func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
+			replace: func(next writer, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
 				b, err := rekey(other(b.Key()), b)
 				if err != nil {
 					return ports.WriteReport{}, err
 				}
 
 				return next.ReplaceBars(ctx, b, r)
+			},
+			remove: func(next *memory.Store, ctx context.Context, k domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+				return next.DeleteBars(ctx, other(k), r)
 			},
 		}
 	}
@@ -260,7 +263,7 @@ var readFaults = []fault{
 					next.ReadBars(ctx, q).Rows()(yield)
 				}
 			},
-			write: func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+			write: func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 				if !mu.TryLock() {
 					return ports.WriteReport{}, ports.ErrOverloaded
 				}

@@ -24,8 +24,10 @@ type faulty struct {
 	next    *memory.Store
 	read    func(next *memory.Store, ctx context.Context, q ports.BarQuery) sequence
 	pieces  func(next *memory.Store, ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series]
-	write   func(next *memory.Store, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error)
-	replace func(next *memory.Store, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error)
+	write   writing
+	batch   func(next *memory.Store, ctx context.Context, writes []ports.BarWrite) []ports.WriteResult
+	replace writing
+	remove  func(next *memory.Store, ctx context.Context, k domain.SeriesKey, r domain.Range) (ports.WriteReport, error)
 	extents func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error)
 	symbols func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error)
 	put     func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error
@@ -42,18 +44,47 @@ func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[
 	return f.next.ReadBars(ctx, q)
 }
 
-func (f *faulty) WriteBars(ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	if f.write != nil {
-		return f.write(f.next, ctx, b, coverage)
+func (f *faulty) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	switch {
+	case f.batch != nil:
+		return f.batch(f.next, ctx, writes)
+	case f.write == nil:
+		return f.next.WriteBatch(ctx, writes)
 	}
-	return f.next.WriteBars(ctx, b, coverage)
+
+	results := ports.NewWriteResults("write bars", "faulty", writes)
+	for i, w := range writes {
+		if r := &results[i]; r.Err == nil {
+			r.Report, r.Err = f.write(writer{f.next, w.OnConflict}, ctx, w.Bars, w.Coverage)
+		}
+	}
+
+	return results
+}
+
+// writer writes one series at a time, under one policy.
+type writer struct {
+	*memory.Store
+
+	onConflict ports.ConflictPolicy
+}
+
+func (w writer) WriteBars(ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+	return ports.WriteBars(ctx, w.Store, b, coverage, w.onConflict)
 }
 
 func (f *faulty) ReplaceBars(ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
 	if f.replace != nil {
-		return f.replace(f.next, ctx, b, r)
+		return f.replace(writer{f.next, ports.ReplaceOnConflict}, ctx, b, r)
 	}
 	return f.next.ReplaceBars(ctx, b, r)
+}
+
+func (f *faulty) DeleteBars(ctx context.Context, k domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	if f.remove != nil {
+		return f.remove(f.next, ctx, k, r)
+	}
+	return f.next.DeleteBars(ctx, k, r)
 }
 
 func (f *faulty) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {

@@ -75,7 +75,7 @@ func noticeFaults[T, O domain.Tick](t *testing.T, f tickForm[T], other tickForm[
 // tickSequence is what a form's stream returns, and tickWriting its put and its replace.
 type (
 	tickSequence[T domain.Tick] = iter.Seq2[domain.Ticks[T], error]
-	tickWriting[T domain.Tick]  = func(context.Context, Store, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	tickWriting[T domain.Tick]  = rangeWrite[domain.Ticks[T]]
 )
 
 // alterTickQuery alters the queries.

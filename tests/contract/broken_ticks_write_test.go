@@ -214,12 +214,20 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 	type D = domain.Ticks[T]
 	return []tickFault[T]{
 		{"a replacement is a write", func(f *form[D]) { f.replace = f.put },
-			[]string{"replace/puts_in_place", "delete/removes_*", "delete/forgets_claim", "delete/then_write_again"}},
+			[]string{"replace/puts_in_place", "replace/by_nothing"}},
+		{"a deletion deletes nothing", func(f *form[D]) {
+			f.remove = func(context.Context, Store, domain.Symbol, domain.Range) (report ports.WriteReport, err error) {
+				return report, err
+			}
+		}, []string{"delete/removes_*", "delete/forgets_claim", "delete/then_write_again"}},
+		{"conflicts are replaced", func(f *form[D]) { f.putNew, f.putKept = f.put, f.put },
+			[]string{"write/fails_on_conflict", "write/keeps_on_conflict"}},
+		{"conflicts are kept", func(f *form[D]) { f.putNew = f.putKept }, []string{"write/fails_on_conflict"}},
 		{"a replacement is a deletion and a write", func(f *form[D]) {
-			next, put := f.replace, f.put
+			remove, put := f.remove, f.put
 			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
-				report, err := next(ctx, s, d.Slice(0, 0), r)
-				if err != nil || d.Len() == 0 {
+				report, err := remove(ctx, s, d.Symbol(), r)
+				if err != nil {
 					return report, err
 				}
 
@@ -239,9 +247,9 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 			}
 		}, []string{"replace/*_lie_in_the_range"}},
 		{"deleting nothing is an error", func(f *form[D]) {
-			next := f.replace
-			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
-				report, err := next(ctx, s, d, r)
+			next := f.remove
+			f.remove = func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+				report, err := next(ctx, s, symbol, r)
 				if err == nil && report == (ports.WriteReport{}) {
 					err = ports.ErrNotFound
 				}
@@ -250,11 +258,11 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 			}
 		}, []string{"delete/of_nothing"}},
 		{"deleting takes all of a symbol", func(f *form[D]) {
-			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
-				report, err := s.Ticks.ReplaceTrades(ctx, must(domain.NewTicks[domain.Trade](d.Symbol())), r)
+			f.remove = func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+				report, err := s.Ticks.DeleteTrades(ctx, symbol, r)
 				return report, errors.Join(err,
-					second(s.Ticks.ReplaceQuotes(ctx, must(domain.NewTicks[domain.Quote](d.Symbol())), r)),
-					second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(minuteKey(d.Symbol())), r)))
+					second(s.Ticks.DeleteQuotes(ctx, symbol, r)),
+					second(s.Bars.DeleteBars(ctx, minuteKey(symbol), r)))
 			}
 		}, []string{"kind/apart_from_+", "kind/apart_from_bars"}},
 	}

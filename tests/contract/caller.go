@@ -56,7 +56,7 @@ var callerLaws = []law[Store]{
 
 			return steps(
 				func() error { return write(ctx, s, bars(key, start, 10, 60)) },
-				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(3, 6))) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, span(3, 6))) },
 				func() error { return sameBars(written, bars(key, start, 10, 1)) },
 				func() error { return sameBars(got, written) },
 				func() error { return sameBars(join(pieces...), written) },

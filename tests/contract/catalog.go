@@ -194,9 +194,11 @@ var catalogLaws = []law[Store]{
 			cancel()
 			b := bars(key, start, 3, 1)
 			return steps(
-				func() error { return wantError(second(s.Bars.WriteBars(ctx, b, span(0, 2))), ports.ErrInvalid) },
+				func() error {
+					return wantError(second(ports.WriteBars(ctx, s.Bars, b, span(0, 2), ports.ReplaceOnConflict)), ports.ErrInvalid)
+				},
 				func() error { return wantError(write(gone, s, b), context.Canceled) },
-				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), always)) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },
 				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}) },
 			)
 		},

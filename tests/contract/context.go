@@ -38,13 +38,13 @@ var contextLaws = []law[Store]{
 			}
 
 			other := bars(key, start, 20, 50)
-			if _, err := s.Bars.WriteBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
+			if _, err := ports.WriteBars(gone, s.Bars, other, other.Range(), ports.ReplaceOnConflict); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("write: got %s", errorText(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("replace: got %s", errorText(err))
 			}
-			if _, err := s.Bars.ReplaceBars(gone, domain.EmptySeries(key), always); !errors.Is(err, context.Canceled) {
+			if _, err := s.Bars.DeleteBars(gone, key, always); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("delete: got %s", errorText(err))
 			}
 
@@ -131,7 +131,7 @@ var contextLaws = []law[Store]{
 			b := bars(key, start, 10, 1)
 			_, reading := broken(gone, s, all(key))
 			_, extents := s.Bars.Extents(gone)
-			_, refused := s.Bars.WriteBars(ctx, b, span(0, 9))
+			_, refused := ports.WriteBars(ctx, s.Bars, b, span(0, 9), ports.ReplaceOnConflict)
 			for _, c := range []struct{ err, kind, cause error }{
 				{reading, ports.ErrCanceled, context.Canceled},
 				{extents, ports.ErrCanceled, context.Canceled},

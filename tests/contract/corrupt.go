@@ -91,7 +91,7 @@ func checkLost(ctx context.Context, s Store) error {
 		func() error { return second(s.Bars.ReplaceBars(ctx, b, whole)) },
 		func() error { return counts(true, b.Len()) },
 		lose,
-		func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), whole)) },
+		func() error { return second(s.Bars.DeleteBars(ctx, key, whole)) },
 		func() error { return counts(true, 0) },
 		func() error { return write(ctx, s, b) },
 		func() error { return counts(true, b.Len()) },

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // extentLaws are the laws on declared coverage.
@@ -15,7 +16,9 @@ var extentLaws = []law[Store]{
 		text: "coverage is stored as declared, also beyond the first and the last bar, and is not inferred",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
-				func() error { return second(s.Bars.WriteBars(ctx, bars(key, start, 5, 1), span(-100, 200))) },
+				func() error {
+					return second(ports.WriteBars(ctx, s.Bars, bars(key, start, 5, 1), span(-100, 200), ports.ReplaceOnConflict))
+				},
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(-100, 200)}) },
 			)
 		},
@@ -154,7 +157,7 @@ var extentLaws = []law[Store]{
 // declare declares coverage of the ranges, without bars.
 func declare(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.Range) error {
 	for _, r := range ranges {
-		if _, err := s.Bars.WriteBars(ctx, domain.EmptySeries(k), r); err != nil {
+		if _, err := ports.WriteBars(ctx, s.Bars, domain.EmptySeries(k), r, ports.ReplaceOnConflict); err != nil {
 			return err
 		}
 	}

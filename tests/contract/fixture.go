@@ -79,7 +79,7 @@ func must[T any](v T, err error) T {
 
 // write writes the bars and declares coverage of their own range.
 func write(ctx context.Context, s Store, b domain.Series) error {
-	_, err := s.Bars.WriteBars(ctx, b, b.Range())
+	_, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
 	return err
 }
 
@@ -176,6 +176,20 @@ func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error 
 	}
 	if got != want {
 		return fmt.Errorf("got report %+v, want %+v", got, want)
+	}
+
+	return nil
+}
+
+// wantConflict fails unless a write was refused because of stored rows with other values.
+func wantConflict(err error, rows int, first time.Time) error {
+	if err := wantError(err, ports.ErrConflict); err != nil {
+		return err
+	}
+
+	var conflict *ports.ConflictError
+	if !errors.As(err, &conflict) || conflict.Rows != rows || !conflict.First.Equal(first) {
+		return fmt.Errorf("got %w, want %d rows, the first at %s", err, rows, first)
 	}
 
 	return nil

@@ -40,10 +40,16 @@ type form[D data[D]] struct {
 	join    func(symbol domain.Symbol, pieces iter.Seq2[int, D]) (D, error) // one of ascending pieces
 
 	stream  func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D]
-	put     func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error)
-	replace func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error)
+	put     rangeWrite[D] // under ReplaceOnConflict
+	putNew  rangeWrite[D] // under FailOnConflict
+	putKept rangeWrite[D] // under KeepOnConflict
+	replace rangeWrite[D]
+	remove  func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error)
 	extents func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error)
 }
+
+// rangeWrite writes the data of a range.
+type rangeWrite[D any] = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error)
 
 // extent is an extent of one kind of data.
 type extent struct {
@@ -83,7 +89,7 @@ func (f form[D]) write(ctx context.Context, s Store, d D) error {
 
 // delete deletes the data of the symbol of most laws in r.
 func (f form[D]) delete(ctx context.Context, s Store, r domain.Range) error {
-	return second(f.replace(ctx, s, f.none(key.Symbol), r))
+	return second(f.remove(ctx, s, key.Symbol, r))
 }
 
 // declare declares coverage of the ranges, without data.

@@ -71,7 +71,7 @@ var keyLaws = []law[Store]{
 					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
 				}
 
-				_, err = s.Bars.ReplaceBars(ctx, domain.EmptySeries(k), always)
+				_, err = s.Bars.DeleteBars(ctx, k, always)
 				if err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("delete %q: got %s", symbol, errorText(err))
 				}
@@ -189,7 +189,7 @@ func apart(keys ...domain.SeriesKey) func(context.Context, Store) error {
 				return err
 			}
 		}
-		if _, err := s.Bars.ReplaceBars(ctx, domain.EmptySeries(keys[0]), always); err != nil {
+		if _, err := s.Bars.DeleteBars(ctx, keys[0], always); err != nil {
 			return err
 		}
 		if err := wantBars(ctx, s, all(keys[0]), domain.EmptySeries(keys[0])); err != nil {

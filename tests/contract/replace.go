@@ -8,7 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// replaceLaws are the laws of ReplaceBars, with and without bars.
+// replaceLaws are the laws of ReplaceBars and DeleteBars.
 var replaceLaws = []law[Store]{
 	{
 		name: "replace/puts_in_place",
@@ -114,8 +114,23 @@ var replaceLaws = []law[Store]{
 		},
 	},
 	{
+		name: "replace/by_nothing",
+		text: "a replacement by no bars is refused as invalid, and nothing changes",
+		check: func(ctx context.Context, s Store) error {
+			b := bars(key, start, 10, 1)
+			return steps(
+				func() error { return write(ctx, s, b) },
+				func() error {
+					return wantError(second(s.Bars.ReplaceBars(ctx, b.Slice(0, 0), span(2, 5))), ports.ErrInvalid)
+				},
+				func() error { return wantBars(ctx, s, all(key), b) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
+			)
+		},
+	},
+	{
 		name: "delete/removes_bars",
-		text: "a replacement by an empty Series removes the bars of its range, counts them, and touches no other",
+		text: "a deletion removes the bars of its range, counts them, and touches no other",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 20, 1)
 			other := bars(minuteKey("BTC/USDT"), start, 20, 1)
@@ -126,7 +141,7 @@ var replaceLaws = []law[Store]{
 				return err
 			}
 
-			report, err := s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(5, 15))
+			report, err := s.Bars.DeleteBars(ctx, key, span(5, 15))
 
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10}) },
@@ -142,12 +157,12 @@ var replaceLaws = []law[Store]{
 			b := bars(key, start, 20, 1)
 			return steps(
 				func() error { return write(ctx, s, b) },
-				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(5, 15))) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, span(5, 15))) },
 				func() error {
 					return wantExtents(ctx, s, nil,
 						domain.Extent{Key: key, Range: span(0, 5)}, domain.Extent{Key: key, Range: span(15, 20)})
 				},
-				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), always)) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },
 				func() error { return wantNothing(ctx, s, key) },
 			)
 		},
@@ -158,7 +173,7 @@ var replaceLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 5, 1)
 			for _, k := range []domain.SeriesKey{key, minuteKey("NO/SUCH")} {
-				report, err := s.Bars.ReplaceBars(ctx, domain.EmptySeries(k), span(50, 60))
+				report, err := s.Bars.DeleteBars(ctx, k, span(50, 60))
 				if err := wantReport(report, err, ports.WriteReport{}); err != nil {
 					return err
 				}
@@ -168,7 +183,7 @@ var replaceLaws = []law[Store]{
 			}
 
 			return steps(
-				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), span(3, 3))) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, span(3, 3))) },
 				func() error { return wantBars(ctx, s, all(key), b) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
 			)
@@ -181,12 +196,12 @@ var replaceLaws = []law[Store]{
 			b := bars(key, start, 10, 1)
 			if err := steps(
 				func() error { return write(ctx, s, b) },
-				func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), always)) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },
 			); err != nil {
 				return err
 			}
 
-			report, err := s.Bars.WriteBars(ctx, b, b.Range())
+			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
 
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Inserted: 10}) },

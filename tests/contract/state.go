@@ -39,7 +39,7 @@ func barStates() states {
 		},
 		declare: func(ctx context.Context, s Store, r domain.Range) error { return declare(ctx, s, key, r) },
 		delete: func(ctx context.Context, s Store, r domain.Range) error {
-			return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), r))
+			return second(s.Bars.DeleteBars(ctx, key, r))
 		},
 		other: func(ctx context.Context, s Store) error {
 			return write(ctx, s, bars(minuteKey("ETH/USD"), start, 10, 1))

@@ -218,6 +218,8 @@ var barLaws = slices.Concat(
 	streamLaws,
 	contextLaws,
 	writeLaws,
+	conflictLaws,
+	batchWriteLaws,
 	replaceLaws,
 	extentLaws,
 	decimalLaws,

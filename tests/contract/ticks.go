@@ -35,6 +35,7 @@ func tickLawsOf[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store]
 		tickStreamLaws(f.form),
 		tickContextLaws(f.form),
 		tickWriteLaws(f.form),
+		tickConflictLaws(f.form),
 		tickReplaceLaws(f.form),
 		tickExtentLaws(f.form),
 		tickDecimalLaws(f.form),
@@ -60,13 +61,13 @@ var tradeForm = newTickForm(domain.TickTrades, "a trade", 3,
 	func(at time.Time, seq int64, n [4]domain.Decimal, side domain.Side) domain.Trade {
 		return domain.Trade{Time: at, Seq: seq, Price: n[0], Size: magnitude(n[1]), Side: side}
 	},
-	ports.TickStore.ReadTrades, ports.TickStore.WriteTrades, ports.TickStore.ReplaceTrades)
+	ports.TickStore.ReadTrades, ports.TickStore.WriteTrades, ports.TickStore.ReplaceTrades, ports.TickStore.DeleteTrades)
 
 var quoteForm = newTickForm(domain.TickQuotes, "a quote", 4,
 	func(at time.Time, seq int64, n [4]domain.Decimal, _ domain.Side) domain.Quote {
 		return domain.Quote{Time: at, Seq: seq, Bid: n[0], Ask: n[1], BidSize: magnitude(n[2]), AskSize: magnitude(n[3])}
 	},
-	ports.TickStore.ReadQuotes, ports.TickStore.WriteQuotes, ports.TickStore.ReplaceQuotes)
+	ports.TickStore.ReadQuotes, ports.TickStore.WriteQuotes, ports.TickStore.ReplaceQuotes, ports.TickStore.DeleteQuotes)
 
 // seeded returns numbers and a side that differ from those of other seeds.
 func seeded(seed int) ([4]domain.Decimal, domain.Side) {
@@ -93,9 +94,18 @@ func newTickForm[T domain.Tick](
 	kind domain.TickKind, one string, fields int,
 	tick func(at time.Time, seq int64, n [4]domain.Decimal, side domain.Side) T,
 	read func(ports.TickStore, context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]],
-	write, replace func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
+	write func(
+		ports.TickStore, context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy,
+	) (ports.WriteReport, error),
+	replace func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
+	remove func(ports.TickStore, context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error),
 ) tickForm[T] {
 	type D = domain.Ticks[T]
+	under := func(onConflict ports.ConflictPolicy) rangeWrite[D] {
+		return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
+			return write(s.Ticks, ctx, d, coverage, onConflict)
+		}
+	}
 	f := tickForm[T]{tick: tick}
 	f.form = form[D]{
 		prefix: string(kind) + "/", one: one, many: string(kind), aMinute: instant, fields: fields,
@@ -153,11 +163,14 @@ func newTickForm[T domain.Tick](
 		stream: func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D] {
 			return read(s.Ticks, ctx, q)
 		},
-		put: func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
-			return write(s.Ticks, ctx, d, coverage)
-		},
+		put:     under(ports.ReplaceOnConflict),
+		putNew:  under(ports.FailOnConflict),
+		putKept: under(ports.KeepOnConflict),
 		replace: func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
 			return replace(s.Ticks, ctx, d, r)
+		},
+		remove: func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+			return remove(s.Ticks, ctx, symbol, r)
 		},
 		extents: func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
 			stored, err := s.Ticks.TickExtents(ctx, symbols...)

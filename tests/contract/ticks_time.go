@@ -208,7 +208,7 @@ func apartLaws[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store] 
 					func() error { return f.delete(ctx, s, span(0, 5)) },
 					func() error { return wantBars(ctx, s, all(key), b) },
 					func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(0, 10)}) },
-					func() error { return second(s.Bars.ReplaceBars(ctx, domain.EmptySeries(key), always)) },
+					func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },
 					func() error { return f.wantAll(ctx, s, own.Clip(span(5, 10))) },
 					func() error { return f.wantCoverage(ctx, s, span(5, 10)) },
 				)

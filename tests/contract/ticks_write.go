@@ -232,7 +232,64 @@ func beside[D data[D]](
 	)
 }
 
-// tickReplaceLaws are the laws on replacements, with and without data.
+// tickConflictLaws are the laws on stored data with other values.
+func tickConflictLaws[D data[D]](f form[D]) []law[Store] {
+	return []law[Store]{
+		{
+			name: "write/fails_on_conflict",
+			text: "a write under the policy fail names the first of the stored " + f.many + " with other values and their " +
+				"number, and changes nothing; equal and uncovered ones are no conflict",
+			check: func(ctx context.Context, s Store) error {
+				d, other, longer := f.run(0, 10, 1), f.run(0, 12, 77), f.run(0, 12, 1)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+
+				_, refused := f.putNew(ctx, s, f.joined(d.Clip(span(0, 4)), other.Clip(span(4, 12))), span(0, 12))
+				appended := func() error {
+					report, err := f.putNew(ctx, s, longer, span(0, 12))
+					return wantReport(report, err, ports.WriteReport{Inserted: 2 * f.aMinute, Unchanged: d.Len()})
+				}
+				uncovered := func() error {
+					report, err := f.putNew(ctx, s, other.Clip(span(2, 5)), span(2, 5))
+					return wantReport(report, err, ports.WriteReport{Inserted: 3 * f.aMinute})
+				}
+
+				return steps(
+					func() error { return wantConflict(refused, 6*f.aMinute, minutes(4)) },
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
+					appended,
+					func() error { return f.delete(ctx, s, span(2, 5)) },
+					uncovered,
+				)
+			},
+		},
+		{
+			name: "write/keeps_on_conflict",
+			text: "a write under the policy keep leaves stored " + f.many + " as they are, and adds the others",
+			check: func(ctx context.Context, s Store) error {
+				d, other := f.run(0, 10, 1), f.run(0, 12, 77)
+				if err := f.write(ctx, s, d); err != nil {
+					return err
+				}
+
+				report, err := f.putKept(ctx, s, f.joined(d.Clip(span(2, 4)), other.Clip(span(4, 12))), span(2, 12))
+
+				return steps(
+					func() error {
+						m := f.aMinute
+						return wantReport(report, err, ports.WriteReport{Inserted: 2 * m, Unchanged: 2 * m, Kept: 6 * m})
+					},
+					func() error { return f.wantAll(ctx, s, f.joined(d, other.Clip(span(10, 12)))) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 12)) },
+				)
+			},
+		},
+	}
+}
+
+// tickReplaceLaws are the laws on replacements and deletions.
 func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
@@ -316,8 +373,23 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
+			name: "replace/by_nothing",
+			text: "a replacement by none is refused as invalid, and nothing changes",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				return steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error {
+						return wantError(second(f.replace(ctx, s, f.none(key.Symbol), span(2, 5))), ports.ErrInvalid)
+					},
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
+				)
+			},
+		},
+		{
 			name: "delete/removes_" + f.many,
-			text: "a replacement by none removes the " + f.many + " of its range, counts them, and touches no other",
+			text: "a deletion removes the " + f.many + " of its range, counts them, and touches no other",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 20, 1)
 				const near = domain.Symbol("BTC/USDT")
@@ -326,7 +398,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 
-				report, err := f.replace(ctx, s, f.none(key.Symbol), span(5, 15))
+				report, err := f.remove(ctx, s, key.Symbol, span(5, 15))
 
 				return steps(
 					func() error { return wantReport(report, err, ports.WriteReport{Deleted: 10 * f.aMinute}) },
@@ -354,7 +426,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 5, 1)
 				for _, symbol := range []domain.Symbol{key.Symbol, "NO/SUCH"} {
-					report, err := f.replace(ctx, s, f.none(symbol), span(50, 60))
+					report, err := f.remove(ctx, s, symbol, span(50, 60))
 					if err := wantReport(report, err, ports.WriteReport{}); err != nil {
 						return err
 					}

@@ -105,7 +105,7 @@ func (a *act) play(t *rapid.T) error {
 		}
 
 		for _, w := range []ports.BarWriter{a.store, a.processes[0].stores} {
-			if _, err := w.WriteBars(t.Context(), bars, a.all(key.Grid)); err != nil {
+			if _, err := ports.WriteBars(t.Context(), w, bars, a.all(key.Grid), ports.ReplaceOnConflict); err != nil {
 				return err
 			}
 		}
@@ -175,7 +175,6 @@ func (a *act) write(t *rapid.T) error {
 	r, key := a.drawStored(t)
 	span := a.drawRange(t, key.Grid)
 	p := a.processes[by]
-	var write, model func(context.Context, domain.Series, domain.Range) (ports.WriteReport, error)
 	bars, through := domain.EmptySeries(key), true
 	verb := rapid.SampledFrom([]string{"write", "write", "replace", "delete", "cover", "rewrite"}).Draw(t, "verb")
 	switch verb {
@@ -191,19 +190,26 @@ func (a *act) write(t *rapid.T) error {
 	}
 
 	through = through && rapid.Bool().Draw(t, "through the application")
-	switch replaces := verb == "replace" || verb == "delete"; {
-	case replaces && through:
-		write, model = p.Replace, a.model.Replace
-	case replaces:
-		write, model = p.stores.ReplaceBars, a.store.ReplaceBars
-	case through:
-		write, model = p.Ingest, a.model.Ingest
-	default:
-		write, model = p.stores.WriteBars, a.store.WriteBars
+	policy := drawPolicy(t)
+	write := func(md ports.Ingestor, s ports.BarWriter) (ports.WriteReport, error) {
+		switch {
+		case verb == "replace" && through:
+			return md.Replace(t.Context(), bars, span)
+		case verb == "replace":
+			return s.ReplaceBars(t.Context(), bars, span)
+		case verb == "delete" && through:
+			return md.Delete(t.Context(), key, span)
+		case verb == "delete":
+			return s.DeleteBars(t.Context(), key, span)
+		case through:
+			return md.Ingest(t.Context(), bars, span, policy)
+		}
+
+		return ports.WriteBars(t.Context(), s, bars, span, policy)
 	}
 
-	want, wantErr := model(t.Context(), bars, span)
-	got, err := write(t.Context(), bars, span)
+	want, wantErr := write(a.model, a.store)
+	got, err := write(p, p.stores)
 	if got != want || failure(err) != failure(wantErr) {
 		return fmt.Errorf("process %d, %s %s in %s: got %+v, %s; want %+v, %s",
 			by, verb, bars, span, got, errorText(err), want, errorText(wantErr))

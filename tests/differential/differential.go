@@ -117,7 +117,7 @@ func apply(ctx context.Context, a, b contract.Store, program []operation) error 
 
 // barOperations generates every kind of call. Reads come first, because rapid simplifies towards the first.
 func barOperations() *rapid.Generator[operation] {
-	return rapid.OneOf(reads(), writes(), writes(), reads(), replacements(), coverages(), lookups(), puts())
+	return rapid.OneOf(reads(), writes(), batches(), reads(), replacements(), coverages(), lookups(), puts())
 }
 
 func reads() *rapid.Generator[operation] {
@@ -164,17 +164,52 @@ func writes() *rapid.Generator[operation] {
 		if rapid.IntRange(0, 9).Draw(t, "another coverage") == 9 {
 			coverage = gen.Range(key.Grid).Draw(t, "coverage")
 		}
+		policy := drawPolicy(t)
 
 		return operation{
-			text: fmt.Sprintf("write %s, coverage %s", bars, coverage),
+			text: fmt.Sprintf("write %s, coverage %s, policy %d", bars, coverage, policy),
 			apply: func(ctx context.Context, s contract.Store) string {
-				report, err := s.Bars.WriteBars(ctx, bars, coverage)
+				report, err := ports.WriteBars(ctx, s.Bars, bars, coverage, policy)
 				return fmt.Sprintf("%+v %s", report, failure(err))
 			},
 		}
 	})
 }
 
+// drawPolicy draws a conflict policy, in half of the cases one that always writes.
+func drawPolicy(t *rapid.T) ports.ConflictPolicy {
+	return rapid.SampledFrom([]ports.ConflictPolicy{
+		ports.ReplaceOnConflict, ports.ReplaceOnConflict, ports.FailOnConflict, ports.KeepOnConflict,
+	}).Draw(t, "policy")
+}
+
+// batches generates writes of several series in one call.
+func batches() *rapid.Generator[operation] {
+	return rapid.Custom(func(t *rapid.T) operation {
+		var writes []ports.BarWrite
+		for range rapid.IntRange(0, 5).Draw(t, "writes") {
+			key := gen.Key().Draw(t, "key")
+			r := gen.Range(key.Grid).Draw(t, "range")
+			writes = append(writes, ports.BarWrite{
+				Bars: gen.Bars(key, r, 10).Draw(t, "bars"), Coverage: r, OnConflict: drawPolicy(t),
+			})
+		}
+
+		return operation{
+			text: fmt.Sprintf("write a batch: %v", writes),
+			apply: func(ctx context.Context, s contract.Store) string {
+				var list strings.Builder
+				for _, r := range s.Bars.WriteBatch(ctx, writes) {
+					fmt.Fprintf(&list, "\n  %+v %s", r.Report, failure(r.Err))
+				}
+
+				return list.String()
+			},
+		}
+	})
+}
+
+// replacements generates replacements, half of them by no bars, which are deletions.
 func replacements() *rapid.Generator[operation] {
 	return rapid.Custom(func(t *rapid.T) operation {
 		key := gen.Key().Draw(t, "key")
@@ -190,7 +225,7 @@ func replacements() *rapid.Generator[operation] {
 		return operation{
 			text: fmt.Sprintf("replace %s by %s", r, bars),
 			apply: func(ctx context.Context, s contract.Store) string {
-				report, err := s.Bars.ReplaceBars(ctx, bars, r)
+				report, err := gen.ReplaceOrDelete(ctx, s.Bars, bars, r)
 				return fmt.Sprintf("%+v %s", report, failure(err))
 			},
 		}

@@ -57,28 +57,30 @@ type forgetful struct {
 	writes int
 }
 
-func (f *forgetful) WriteBars(ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	f.writes++
-	report, err := f.Store.WriteBars(ctx, b, coverage)
-	if err == nil && f.writes%10 == 0 && b.Len() > 0 {
-		last := b.Slice(b.Len()-1, b.Len()).Range()
-		_, err = f.ReplaceBars(ctx, domain.EmptySeries(b.Key()), last)
+func (f *forgetful) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	results := f.Store.WriteBatch(ctx, writes)
+	for i, w := range writes {
+		f.writes++
+		if b := w.Bars; results[i].Err == nil && f.writes%10 == 0 && b.Len() > 0 {
+			last := b.Slice(b.Len()-1, b.Len()).Range()
+			_, results[i].Err = f.DeleteBars(ctx, b.Key(), last)
+		}
 	}
 
-	return report, err
+	return results
 }
 
 func (f *forgetful) WriteTrades(
-	ctx context.Context, trades domain.Trades, coverage domain.Range,
+	ctx context.Context, trades domain.Trades, coverage domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
 	f.writes++
 	if f.writes%10 == 0 && trades.Len() > 0 {
-		report, err := f.Store.WriteTrades(ctx, trades.Slice(0, trades.Len()-1), coverage)
+		report, err := f.Store.WriteTrades(ctx, trades.Slice(0, trades.Len()-1), coverage, onConflict)
 		report.Inserted++ // the report counts the lost row, too
 		return report, err
 	}
 
-	return f.Store.WriteTrades(ctx, trades, coverage)
+	return f.Store.WriteTrades(ctx, trades, coverage, onConflict)
 }
 
 func TestComparisonFindsALostBar(t *testing.T) {

@@ -36,14 +36,18 @@ func applyAndReadTicks(ctx context.Context, a, b contract.Store, program []opera
 
 // tickKind is trades or quotes: how they are made, and a store's methods for them.
 type tickKind[T domain.Tick] struct {
-	name             string
-	tick             func(at time.Time, seq int64) *rapid.Generator[T]
-	reader           func(ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]]
-	writer, replacer func(ports.TickStore) change[T]
+	name    string
+	tick    func(at time.Time, seq int64) *rapid.Generator[T]
+	reader  func(ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]]
+	write   tickWrite[T]
+	replace func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+	remove  func(ports.TickStore, context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error)
 }
 
-// change is a method that writes or replaces ticks.
-type change[T domain.Tick] = func(context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error)
+// tickWrite is a method that writes ticks.
+type tickWrite[T domain.Tick] = func(
+	ports.TickStore, context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy,
+) (ports.WriteReport, error)
 
 var (
 	trades = tickKind[domain.Trade]{
@@ -51,16 +55,18 @@ var (
 		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Trades] {
 			return s.ReadTrades
 		},
-		writer:   func(s ports.TickStore) change[domain.Trade] { return s.WriteTrades },
-		replacer: func(s ports.TickStore) change[domain.Trade] { return s.ReplaceTrades },
+		write:   ports.TickStore.WriteTrades,
+		replace: ports.TickStore.ReplaceTrades,
+		remove:  ports.TickStore.DeleteTrades,
 	}
 	quotes = tickKind[domain.Quote]{
 		name: "quotes", tick: gen.Quote,
 		reader: func(s ports.TickStore) func(context.Context, ports.TickQuery) ports.Sequence[domain.Quotes] {
 			return s.ReadQuotes
 		},
-		writer:   func(s ports.TickStore) change[domain.Quote] { return s.WriteQuotes },
-		replacer: func(s ports.TickStore) change[domain.Quote] { return s.ReplaceQuotes },
+		write:   ports.TickStore.WriteQuotes,
+		replace: ports.TickStore.ReplaceQuotes,
+		remove:  ports.TickStore.DeleteQuotes,
 	}
 )
 
@@ -110,34 +116,53 @@ func (k tickKind[T]) read(q ports.TickQuery) operation {
 	}
 }
 
-func (k tickKind[T]) writes() *rapid.Generator[operation] { return k.changes("write", k.writer) }
+func (k tickKind[T]) writes() *rapid.Generator[operation] {
+	return rapid.Custom(func(t *rapid.T) operation {
+		policy := drawPolicy(t)
+		return k.change(t, fmt.Sprintf("write under policy %d", policy), func(
+			s ports.TickStore, ctx context.Context, ticks domain.Ticks[T], r domain.Range,
+		) (ports.WriteReport, error) {
+			return k.write(s, ctx, ticks, r, policy)
+		})
+	})
+}
 
 // replacements generates replacements, many of them by no ticks, which are deletions.
 func (k tickKind[T]) replacements() *rapid.Generator[operation] {
-	return k.changes("replace by", k.replacer)
+	return rapid.Custom(func(t *rapid.T) operation {
+		return k.change(t, "replace by", func(
+			s ports.TickStore, ctx context.Context, ticks domain.Ticks[T], r domain.Range,
+		) (ports.WriteReport, error) {
+			if ticks.Len() == 0 {
+				return k.remove(s, ctx, ticks.Symbol(), r)
+			}
+			return k.replace(s, ctx, ticks, r)
+		})
+	})
 }
 
-// changes generates calls of the method, a tenth of them with a range that need not contain the ticks.
-func (k tickKind[T]) changes(verb string, method func(ports.TickStore) change[T]) *rapid.Generator[operation] {
-	return rapid.Custom(func(t *rapid.T) operation {
-		r := gen.TickRange().Draw(t, "range")
-		limit := maxTicks
-		if rapid.IntRange(0, 2).Draw(t, "none") == 2 {
-			limit = 0
-		}
-		ticks := gen.Ticks(rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), r, limit, k.tick).Draw(t, "ticks")
-		if rapid.IntRange(0, 9).Draw(t, "another range") == 9 {
-			r = gen.TickRange().Draw(t, "its range")
-		}
+// change returns a call of the method, one of ten with a range that need not contain the ticks.
+func (k tickKind[T]) change(
+	t *rapid.T, verb string,
+	method func(ports.TickStore, context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
+) operation {
+	r := gen.TickRange().Draw(t, "range")
+	limit := maxTicks
+	if rapid.IntRange(0, 2).Draw(t, "none") == 2 {
+		limit = 0
+	}
+	ticks := gen.Ticks(rapid.SampledFrom(gen.Symbols()).Draw(t, "symbol"), r, limit, k.tick).Draw(t, "ticks")
+	if rapid.IntRange(0, 9).Draw(t, "another range") == 9 {
+		r = gen.TickRange().Draw(t, "its range")
+	}
 
-		return operation{
-			text: fmt.Sprintf("%s %s %s in %s", verb, k.name, ticks, r),
-			apply: func(ctx context.Context, s contract.Store) string {
-				report, err := method(s.Ticks)(ctx, ticks, r)
-				return fmt.Sprintf("%+v %s", report, failure(err))
-			},
-		}
-	})
+	return operation{
+		text: fmt.Sprintf("%s %s %s in %s", verb, k.name, ticks, r),
+		apply: func(ctx context.Context, s contract.Store) string {
+			report, err := method(s.Ticks, ctx, ticks, r)
+			return fmt.Sprintf("%+v %s", report, failure(err))
+		},
+	}
 }
 
 func tickExtents(of []domain.Symbol) operation {

@@ -68,19 +68,95 @@ func (s *Store) find(q ports.BarQuery) domain.Series {
 	return b
 }
 
-// WriteBars sets the bars and claims the range.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	report, err := s.write(ctx, bars, claim, false)
-	return report, translate("write bars", bars.Key(), err)
+// WriteBatch writes one series after the other.
+func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	const op = "write bars"
+	results := ports.NewWriteResults(op, "external", writes)
+	for i, w := range writes {
+		if r := &results[i]; r.Err == nil {
+			r.Report, r.Err = s.change(ctx, w.Bars, w.Coverage, func(c *change) error { return c.write(w.OnConflict) })
+			r.Err = translate(op, w.Bars.Key(), r.Err)
+		}
+	}
+
+	return results
 }
 
 // ReplaceBars puts the bars in the place of all in r.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	report, err := s.write(ctx, bars, r, true)
+	if bars.Len() == 0 {
+		return ports.WriteReport{}, translate("replace bars", bars.Key(), ports.ErrNothingToReplace)
+	}
+
+	report, err := s.change(ctx, bars, r, func(c *change) error {
+		c.empty(r)
+		return c.write(ports.ReplaceOnConflict)
+	})
+
 	return report, translate("replace bars", bars.Key(), err)
 }
 
-func (s *Store) write(ctx context.Context, bars domain.Series, r domain.Range, replace bool) (report ports.WriteReport, err error) {
+// DeleteBars removes the bars and the coverage of r.
+func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	report, err := s.change(ctx, domain.EmptySeries(key), r, func(c *change) error {
+		c.empty(r)
+		c.covers = false
+		return nil
+	})
+
+	return report, translate("delete bars", key, err)
+}
+
+// change is a write to one series.
+type change struct {
+	bars   domain.Series        // to be written
+	before map[int64]domain.Bar // by open time
+	after  map[int64]domain.Bar
+	report ports.WriteReport
+	covers bool // the range is covered afterwards
+}
+
+// empty removes all bars in r.
+func (c *change) empty(r domain.Range) {
+	maps.DeleteFunc(c.after, func(_ int64, b domain.Bar) bool { return r.Contains(b.OpenTime) })
+	c.report.Deleted = len(c.before) - len(c.after)
+}
+
+// write writes the bars. A bar that was there before counts as changed, also where it was removed.
+func (c *change) write(onConflict ports.ConflictPolicy) error {
+	var conflicts ports.ConflictError
+	for _, b := range c.bars.All() {
+		at := b.OpenTime.UnixMicro()
+		old, isStored := c.before[at]
+		if _, isLeft := c.after[at]; isStored && !isLeft {
+			c.report.Deleted--
+		}
+		switch {
+		case !isStored:
+			c.report.Inserted++
+		case b.Equal(old):
+			c.report.Unchanged++
+		case onConflict == ports.ReplaceOnConflict:
+			c.report.Changed++
+		case onConflict == ports.KeepOnConflict:
+			c.report.Kept++
+			b = old
+		default:
+			conflicts.Add(b.OpenTime, 1)
+		}
+		c.after[at] = b
+	}
+	if conflicts.Rows > 0 {
+		return &conflicts
+	}
+
+	return nil
+}
+
+// change makes a change in r, or none if it fails.
+func (s *Store) change(
+	ctx context.Context, bars domain.Series, r domain.Range, do func(*change) error,
+) (report ports.WriteReport, err error) {
 	key := bars.Key()
 	if err := errors.Join(key.Validate(), ctx.Err()); err != nil {
 		return report, err
@@ -97,48 +173,28 @@ func (s *Store) write(ctx context.Context, bars domain.Series, r domain.Range, r
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	byTime := map[int64]domain.Bar{}
+	c := &change{bars: bars, before: map[int64]domain.Bar{}, covers: true}
 	for _, b := range s.bars[key].All() {
-		byTime[b.OpenTime.UnixMicro()] = b
+		c.before[b.OpenTime.UnixMicro()] = b
 	}
-	before := maps.Clone(byTime)
-	if replace {
-		maps.DeleteFunc(byTime, func(_ int64, b domain.Bar) bool { return r.Contains(b.OpenTime) })
-		report.Deleted = len(before) - len(byTime)
-	}
-
-	for _, b := range bars.All() {
-		at := b.OpenTime.UnixMicro()
-		old, there := before[at]
-		switch {
-		case !there:
-			report.Inserted++
-		case b.Equal(old):
-			report.Unchanged++
-		default:
-			report.Changed++
-		}
-
-		if there && replace {
-			report.Deleted--
-		}
-		byTime[at] = b
+	c.after = maps.Clone(c.before)
+	if err := do(c); err != nil {
+		return report, err
 	}
 
-	list := slices.SortedFunc(maps.Values(byTime), func(a, b domain.Bar) int { return a.OpenTime.Compare(b.OpenTime) })
+	list := slices.SortedFunc(maps.Values(c.after), func(a, b domain.Bar) int { return a.OpenTime.Compare(b.OpenTime) })
 	all, err := domain.NewSeries(key, list...)
 	if err != nil {
 		return report, err
 	}
 
 	s.bars[key] = all
-	if replace && bars.Len() == 0 {
-		s.claims[key] = cut(s.claims[key], r)
-	} else {
-		s.claims[key] = domain.MergeRanges(append(slices.Clone(s.claims[key]), r))
+	s.claims[key] = cut(s.claims[key], r)
+	if c.covers {
+		s.claims[key] = domain.MergeRanges(append(s.claims[key], r))
 	}
 
-	return report, nil
+	return c.report, nil
 }
 
 func cut(ranges []domain.Range, r domain.Range) []domain.Range {
@@ -177,7 +233,11 @@ func translate(op string, key domain.SeriesKey, err error) error {
 	}
 
 	kind := ports.ContextKind(err)
-	if kind == nil {
+	switch {
+	case kind != nil:
+	case errors.Is(err, ports.ErrConflict):
+		kind = ports.ErrConflict
+	default:
 		kind = ports.ErrInvalid // whatever else this store refuses is the caller's
 	}
 	return &ports.Error{Kind: kind, Op: op, Store: "external", Subject: key.String(), Err: err}

@@ -28,7 +28,7 @@ func NewBars() *Bars { return &Bars{memory: memory.New()} }
 
 // Put writes bars as another program does.
 func (b *Bars) Put(ctx context.Context, bars domain.Series) error {
-	_, err := b.memory.WriteBars(ctx, bars, bars.Range())
+	_, err := ports.WriteBars(ctx, b.memory, bars, bars.Range(), ports.ReplaceOnConflict)
 	return err
 }
 
@@ -90,7 +90,7 @@ func (b *Bars) SetBars(
 		do   func() error
 	}{
 		{"delete", func() error {
-			_, err := b.memory.ReplaceBars(ctx, domain.EmptySeries(bars.Key()), r)
+			_, err := b.memory.DeleteBars(ctx, bars.Key(), r)
 			return err
 		}},
 		{"write", func() error { return b.Put(ctx, bars.Slice(0, half)) }},

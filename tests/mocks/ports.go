@@ -42,6 +42,45 @@ func (m *MockStore) EXPECT() *MockStoreMockRecorder {
 	return m.recorder
 }
 
+// DeleteBars mocks base method.
+func (m *MockStore) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "DeleteBars", ctx, key, r)
+	ret0, _ := ret[0].(ports.WriteReport)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// DeleteBars indicates an expected call of DeleteBars.
+func (mr *MockStoreMockRecorder) DeleteBars(ctx, key, r any) *MockStoreDeleteBarsCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "DeleteBars", reflect.TypeOf((*MockStore)(nil).DeleteBars), ctx, key, r)
+	return &MockStoreDeleteBarsCall{Call: call}
+}
+
+// MockStoreDeleteBarsCall wrap *gomock.Call
+type MockStoreDeleteBarsCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockStoreDeleteBarsCall) Return(arg0 ports.WriteReport, arg1 error) *MockStoreDeleteBarsCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockStoreDeleteBarsCall) Do(f func(context.Context, domain.SeriesKey, domain.Range) (ports.WriteReport, error)) *MockStoreDeleteBarsCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockStoreDeleteBarsCall) DoAndReturn(f func(context.Context, domain.SeriesKey, domain.Range) (ports.WriteReport, error)) *MockStoreDeleteBarsCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
 // Extents mocks base method.
 func (m *MockStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
 	m.ctrl.T.Helper()
@@ -163,41 +202,40 @@ func (c *MockStoreReplaceBarsCall) DoAndReturn(f func(context.Context, domain.Se
 	return c
 }
 
-// WriteBars mocks base method.
-func (m *MockStore) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
+// WriteBatch mocks base method.
+func (m *MockStore) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "WriteBars", ctx, bars, coverage)
-	ret0, _ := ret[0].(ports.WriteReport)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
+	ret := m.ctrl.Call(m, "WriteBatch", ctx, writes)
+	ret0, _ := ret[0].([]ports.WriteResult)
+	return ret0
 }
 
-// WriteBars indicates an expected call of WriteBars.
-func (mr *MockStoreMockRecorder) WriteBars(ctx, bars, coverage any) *MockStoreWriteBarsCall {
+// WriteBatch indicates an expected call of WriteBatch.
+func (mr *MockStoreMockRecorder) WriteBatch(ctx, writes any) *MockStoreWriteBatchCall {
 	mr.mock.ctrl.T.Helper()
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteBars", reflect.TypeOf((*MockStore)(nil).WriteBars), ctx, bars, coverage)
-	return &MockStoreWriteBarsCall{Call: call}
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteBatch", reflect.TypeOf((*MockStore)(nil).WriteBatch), ctx, writes)
+	return &MockStoreWriteBatchCall{Call: call}
 }
 
-// MockStoreWriteBarsCall wrap *gomock.Call
-type MockStoreWriteBarsCall struct {
+// MockStoreWriteBatchCall wrap *gomock.Call
+type MockStoreWriteBatchCall struct {
 	*gomock.Call
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockStoreWriteBarsCall) Return(arg0 ports.WriteReport, arg1 error) *MockStoreWriteBarsCall {
-	c.Call = c.Call.Return(arg0, arg1)
+func (c *MockStoreWriteBatchCall) Return(arg0 []ports.WriteResult) *MockStoreWriteBatchCall {
+	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockStoreWriteBarsCall) Do(f func(context.Context, domain.Series, domain.Range) (ports.WriteReport, error)) *MockStoreWriteBarsCall {
+func (c *MockStoreWriteBatchCall) Do(f func(context.Context, []ports.BarWrite) []ports.WriteResult) *MockStoreWriteBatchCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockStoreWriteBarsCall) DoAndReturn(f func(context.Context, domain.Series, domain.Range) (ports.WriteReport, error)) *MockStoreWriteBarsCall {
+func (c *MockStoreWriteBatchCall) DoAndReturn(f func(context.Context, []ports.BarWrite) []ports.WriteResult) *MockStoreWriteBatchCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
@@ -224,6 +262,84 @@ func NewMockTickStore(ctrl *gomock.Controller) *MockTickStore {
 // EXPECT returns an object that allows the caller to indicate expected use.
 func (m *MockTickStore) EXPECT() *MockTickStoreMockRecorder {
 	return m.recorder
+}
+
+// DeleteQuotes mocks base method.
+func (m *MockTickStore) DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "DeleteQuotes", ctx, symbol, r)
+	ret0, _ := ret[0].(ports.WriteReport)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// DeleteQuotes indicates an expected call of DeleteQuotes.
+func (mr *MockTickStoreMockRecorder) DeleteQuotes(ctx, symbol, r any) *MockTickStoreDeleteQuotesCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "DeleteQuotes", reflect.TypeOf((*MockTickStore)(nil).DeleteQuotes), ctx, symbol, r)
+	return &MockTickStoreDeleteQuotesCall{Call: call}
+}
+
+// MockTickStoreDeleteQuotesCall wrap *gomock.Call
+type MockTickStoreDeleteQuotesCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockTickStoreDeleteQuotesCall) Return(arg0 ports.WriteReport, arg1 error) *MockTickStoreDeleteQuotesCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockTickStoreDeleteQuotesCall) Do(f func(context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error)) *MockTickStoreDeleteQuotesCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockTickStoreDeleteQuotesCall) DoAndReturn(f func(context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error)) *MockTickStoreDeleteQuotesCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
+}
+
+// DeleteTrades mocks base method.
+func (m *MockTickStore) DeleteTrades(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	m.ctrl.T.Helper()
+	ret := m.ctrl.Call(m, "DeleteTrades", ctx, symbol, r)
+	ret0, _ := ret[0].(ports.WriteReport)
+	ret1, _ := ret[1].(error)
+	return ret0, ret1
+}
+
+// DeleteTrades indicates an expected call of DeleteTrades.
+func (mr *MockTickStoreMockRecorder) DeleteTrades(ctx, symbol, r any) *MockTickStoreDeleteTradesCall {
+	mr.mock.ctrl.T.Helper()
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "DeleteTrades", reflect.TypeOf((*MockTickStore)(nil).DeleteTrades), ctx, symbol, r)
+	return &MockTickStoreDeleteTradesCall{Call: call}
+}
+
+// MockTickStoreDeleteTradesCall wrap *gomock.Call
+type MockTickStoreDeleteTradesCall struct {
+	*gomock.Call
+}
+
+// Return rewrite *gomock.Call.Return
+func (c *MockTickStoreDeleteTradesCall) Return(arg0 ports.WriteReport, arg1 error) *MockTickStoreDeleteTradesCall {
+	c.Call = c.Call.Return(arg0, arg1)
+	return c
+}
+
+// Do rewrite *gomock.Call.Do
+func (c *MockTickStoreDeleteTradesCall) Do(f func(context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error)) *MockTickStoreDeleteTradesCall {
+	c.Call = c.Call.Do(f)
+	return c
+}
+
+// DoAndReturn rewrite *gomock.Call.DoAndReturn
+func (c *MockTickStoreDeleteTradesCall) DoAndReturn(f func(context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error)) *MockTickStoreDeleteTradesCall {
+	c.Call = c.Call.DoAndReturn(f)
+	return c
 }
 
 // ReadQuotes mocks base method.
@@ -425,18 +541,18 @@ func (c *MockTickStoreTickExtentsCall) DoAndReturn(f func(context.Context, ...do
 }
 
 // WriteQuotes mocks base method.
-func (m *MockTickStore) WriteQuotes(ctx context.Context, quotes domain.Quotes, coverage domain.Range) (ports.WriteReport, error) {
+func (m *MockTickStore) WriteQuotes(ctx context.Context, quotes domain.Quotes, coverage domain.Range, onConflict ports.ConflictPolicy) (ports.WriteReport, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "WriteQuotes", ctx, quotes, coverage)
+	ret := m.ctrl.Call(m, "WriteQuotes", ctx, quotes, coverage, onConflict)
 	ret0, _ := ret[0].(ports.WriteReport)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // WriteQuotes indicates an expected call of WriteQuotes.
-func (mr *MockTickStoreMockRecorder) WriteQuotes(ctx, quotes, coverage any) *MockTickStoreWriteQuotesCall {
+func (mr *MockTickStoreMockRecorder) WriteQuotes(ctx, quotes, coverage, onConflict any) *MockTickStoreWriteQuotesCall {
 	mr.mock.ctrl.T.Helper()
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteQuotes", reflect.TypeOf((*MockTickStore)(nil).WriteQuotes), ctx, quotes, coverage)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteQuotes", reflect.TypeOf((*MockTickStore)(nil).WriteQuotes), ctx, quotes, coverage, onConflict)
 	return &MockTickStoreWriteQuotesCall{Call: call}
 }
 
@@ -452,30 +568,30 @@ func (c *MockTickStoreWriteQuotesCall) Return(arg0 ports.WriteReport, arg1 error
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockTickStoreWriteQuotesCall) Do(f func(context.Context, domain.Quotes, domain.Range) (ports.WriteReport, error)) *MockTickStoreWriteQuotesCall {
+func (c *MockTickStoreWriteQuotesCall) Do(f func(context.Context, domain.Quotes, domain.Range, ports.ConflictPolicy) (ports.WriteReport, error)) *MockTickStoreWriteQuotesCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockTickStoreWriteQuotesCall) DoAndReturn(f func(context.Context, domain.Quotes, domain.Range) (ports.WriteReport, error)) *MockTickStoreWriteQuotesCall {
+func (c *MockTickStoreWriteQuotesCall) DoAndReturn(f func(context.Context, domain.Quotes, domain.Range, ports.ConflictPolicy) (ports.WriteReport, error)) *MockTickStoreWriteQuotesCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
 
 // WriteTrades mocks base method.
-func (m *MockTickStore) WriteTrades(ctx context.Context, trades domain.Trades, coverage domain.Range) (ports.WriteReport, error) {
+func (m *MockTickStore) WriteTrades(ctx context.Context, trades domain.Trades, coverage domain.Range, onConflict ports.ConflictPolicy) (ports.WriteReport, error) {
 	m.ctrl.T.Helper()
-	ret := m.ctrl.Call(m, "WriteTrades", ctx, trades, coverage)
+	ret := m.ctrl.Call(m, "WriteTrades", ctx, trades, coverage, onConflict)
 	ret0, _ := ret[0].(ports.WriteReport)
 	ret1, _ := ret[1].(error)
 	return ret0, ret1
 }
 
 // WriteTrades indicates an expected call of WriteTrades.
-func (mr *MockTickStoreMockRecorder) WriteTrades(ctx, trades, coverage any) *MockTickStoreWriteTradesCall {
+func (mr *MockTickStoreMockRecorder) WriteTrades(ctx, trades, coverage, onConflict any) *MockTickStoreWriteTradesCall {
 	mr.mock.ctrl.T.Helper()
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteTrades", reflect.TypeOf((*MockTickStore)(nil).WriteTrades), ctx, trades, coverage)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "WriteTrades", reflect.TypeOf((*MockTickStore)(nil).WriteTrades), ctx, trades, coverage, onConflict)
 	return &MockTickStoreWriteTradesCall{Call: call}
 }
 
@@ -491,13 +607,13 @@ func (c *MockTickStoreWriteTradesCall) Return(arg0 ports.WriteReport, arg1 error
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockTickStoreWriteTradesCall) Do(f func(context.Context, domain.Trades, domain.Range) (ports.WriteReport, error)) *MockTickStoreWriteTradesCall {
+func (c *MockTickStoreWriteTradesCall) Do(f func(context.Context, domain.Trades, domain.Range, ports.ConflictPolicy) (ports.WriteReport, error)) *MockTickStoreWriteTradesCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockTickStoreWriteTradesCall) DoAndReturn(f func(context.Context, domain.Trades, domain.Range) (ports.WriteReport, error)) *MockTickStoreWriteTradesCall {
+func (c *MockTickStoreWriteTradesCall) DoAndReturn(f func(context.Context, domain.Trades, domain.Range, ports.ConflictPolicy) (ports.WriteReport, error)) *MockTickStoreWriteTradesCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }

@@ -76,11 +76,11 @@ type writer struct {
 func (s *Series) barWriter(w ports.BarWriter) writer {
 	return writer{
 		write: func(ctx context.Context, r domain.Range, volume int64) error {
-			_, err := w.WriteBars(ctx, s.bars(r, volume), r)
+			_, err := ports.WriteBars(ctx, w, s.bars(r, volume), r, ports.ReplaceOnConflict)
 			return err
 		},
 		delete: func(ctx context.Context, r domain.Range) error {
-			_, err := w.ReplaceBars(ctx, domain.EmptySeries(s.Key), r)
+			_, err := w.DeleteBars(ctx, s.Key, r)
 			return err
 		},
 	}

@@ -40,14 +40,24 @@ func (r Router) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	return s.ReadBars(ctx, q)
 }
 
-// WriteBars writes to the source of the key's frequency.
-func (r Router) WriteBars(ctx context.Context, bars domain.Series, claim domain.Range) (ports.WriteReport, error) {
-	s, err := r.forGrid(bars.Key().Grid)
-	if err != nil {
-		return ports.WriteReport{}, err
+// WriteBatch writes each series to the source of its frequency.
+func (r Router) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	results := ports.NewWriteResults("write bars", "", writes)
+	for i, w := range writes {
+		if results[i].Err != nil {
+			continue
+		}
+
+		s, err := r.forGrid(w.Bars.Key().Grid)
+		if err != nil {
+			results[i].Err = err
+			continue
+		}
+
+		results[i] = s.WriteBatch(ctx, []ports.BarWrite{w})[0]
 	}
 
-	return s.WriteBars(ctx, bars, claim)
+	return results
 }
 
 // ReplaceBars replaces in the source of the key's frequency.
@@ -58,6 +68,16 @@ func (r Router) ReplaceBars(ctx context.Context, bars domain.Series, within doma
 	}
 
 	return s.ReplaceBars(ctx, bars, within)
+}
+
+// DeleteBars deletes from the source of the key's frequency.
+func (r Router) DeleteBars(ctx context.Context, key domain.SeriesKey, within domain.Range) (ports.WriteReport, error) {
+	s, err := r.forGrid(key.Grid)
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+
+	return s.DeleteBars(ctx, key, within)
 }
 
 // Extents returns the coverage of all sources together, of the bars that are read through the Router.

@@ -45,7 +45,7 @@ func TestADecoratedStoreKeepsTheFastPath(t *testing.T) {
 	}
 
 	store := &decorated{Store: memory.New()}
-	if _, err := store.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 	md, err := backtest.New(store, clock.NewSimulated(open.Add(time.Hour)), app.Config{})

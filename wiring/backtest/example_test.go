@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring/backtest"
 )
 
@@ -36,7 +37,7 @@ func ExampleNew() {
 	}
 
 	store := memory.New()
-	if _, err := store.WriteBars(ctx, history, history.Range()); err != nil {
+	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ReplaceOnConflict); err != nil {
 		fmt.Println(err)
 		return
 	}

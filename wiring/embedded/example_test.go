@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/embedded"
 )
@@ -45,7 +46,7 @@ func ExampleOpen() {
 		return
 	}
 
-	report, err := md.Ingest(ctx, bars, domain.Range{})
+	report, err := md.Ingest(ctx, bars, domain.Range{}, ports.ReplaceOnConflict)
 	if err != nil {
 		fmt.Println(err)
 		return

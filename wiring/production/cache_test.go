@@ -13,6 +13,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
@@ -44,7 +45,7 @@ func barAt(tb testing.TB, f domain.Frequency, price string) domain.Series {
 
 func ingest(tb testing.TB, md *app.Service, s domain.Series) {
 	tb.Helper()
-	if _, err := md.Ingest(tb.Context(), s, domain.Range{}); err != nil {
+	if _, err := md.Ingest(tb.Context(), s, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -115,7 +116,7 @@ func TestWritesAreSeenByOtherProcesses(t *testing.T) {
 				}
 
 				gone := barAt(t, f, "3")
-				if _, err := there.Replace(t.Context(), domain.EmptySeries(gone.Key()), gone.Range()); err != nil {
+				if _, err := there.Delete(t.Context(), gone.Key(), gone.Range()); err != nil {
 					t.Fatal(err)
 				}
 

@@ -74,10 +74,10 @@ func TestRoutingByFrequency(t *testing.T) {
 		domain.Hour1: "postgres", domain.Day1: "postgres", domain.Month1: "postgres",
 	} {
 		want := bars(t, "COINBASE:BTC/USD", f)
-		if report, err := md.Ingest(t.Context(), want, domain.Range{}); err != nil || report.Inserted != want.Len() {
+		if report, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ReplaceOnConflict); err != nil || report.Inserted != want.Len() {
 			t.Fatalf("%s: %+v, %v", f, report, err)
 		}
-		if report, err := md.Ingest(t.Context(), want, domain.Range{}); err != nil || report.Unchanged != want.Len() {
+		if report, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ReplaceOnConflict); err != nil || report.Unchanged != want.Len() {
 			t.Fatalf("%s again: %+v, %v", f, report, err)
 		}
 
@@ -110,7 +110,7 @@ func TestRoutingByFrequency(t *testing.T) {
 		t.Errorf("%v, %v; want one symbol", metas, err)
 	}
 	minutes := bars(t, "COINBASE:BTC/USD", domain.Minute1)
-	if report, err := md.Replace(t.Context(), domain.EmptySeries(minutes.Key()), minutes.Range()); err != nil || report.Deleted != 3 {
+	if report, err := md.Delete(t.Context(), minutes.Key(), minutes.Range()); err != nil || report.Deleted != 3 {
 		t.Errorf("%+v, %v; want three deleted", report, err)
 	}
 	if got, err := md.Fetch(t.Context(), domain.DataRequest{Key: minutes.Key(), Start: noon, End: noon.Add(time.Minute)}); err != nil ||
@@ -136,7 +136,7 @@ func TestRoutingIsConfigured(t *testing.T) {
 	} {
 		md := open(t, test.cfg, production.Options{})
 		want := bars(t, "BTC/USD", test.f)
-		if _, err := md.Ingest(t.Context(), want, domain.Range{}); err != nil {
+		if _, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -161,10 +161,10 @@ func TestTradesAndQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if report, err := md.IngestTrades(t.Context(), trades, trades.Range()); err != nil || report.Inserted != 1 {
+	if report, err := md.IngestTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil || report.Inserted != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if report, err := md.IngestQuotes(t.Context(), quotes, quotes.Range()); err != nil || report.Inserted != 1 {
+	if report, err := md.IngestQuotes(t.Context(), quotes, quotes.Range(), ports.ReplaceOnConflict); err != nil || report.Inserted != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	r := domain.TickRequest{Symbol: "XRP/ETH", Start: noon, End: noon.Add(time.Microsecond)}
@@ -202,7 +202,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 
 		for _, f := range []domain.Frequency{domain.Minute1, domain.Hour1} {
 			s := bars(t, "BTC/USD", f)
-			_, err := md.Ingest(t.Context(), s, domain.Range{})
+			_, err := md.Ingest(t.Context(), s, domain.Range{}, ports.ReplaceOnConflict)
 			if late := f == domain.Hour1; late != errors.Is(err, ports.ErrNotClosed) { // not closed at the clock of Options
 				t.Errorf("%s: %v", f, err)
 			}
@@ -319,10 +319,10 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	var log syncBuffer
 	md := open(t, cfg, production.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	days := bars(t, "BTC/USD", domain.Day1)
-	if _, err := md.Ingest(t.Context(), days, domain.Range{}); err != nil {
+	if _, err := md.Ingest(t.Context(), days, domain.Range{}, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := md.Ingest(t.Context(), bars(t, "ETH/USD", domain.Minute1), domain.Range{}); err != nil {
+	if _, err := md.Ingest(t.Context(), bars(t, "ETH/USD", domain.Minute1), domain.Range{}, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 

@@ -153,9 +153,8 @@ func deleteOneBar(t *testing.T, text string, compress bool) (ports.WriteReport, 
 
 		return stored
 	})
-	b := minuteBars(t, recordedKey, 1)
 
-	return s.ReplaceBars(t.Context(), b.Slice(0, 0), recordedQuery.Range)
+	return s.DeleteBars(t.Context(), recordedKey, recordedQuery.Range)
 }
 
 // scriptedServer returns a store on a server that returns the response of respond to every statement after Open.

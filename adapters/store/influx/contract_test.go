@@ -149,7 +149,7 @@ func deleteBar(ctx context.Context, cfg influx.Config, key domain.SeriesKey, at 
 	}
 
 	defer closeStore()
-	_, err = s.ReplaceBars(ctx, domain.EmptySeries(key), domain.Range{Start: at, End: at.Add(time.Microsecond)})
+	_, err = s.DeleteBars(ctx, key, domain.Range{Start: at, End: at.Add(time.Microsecond)})
 
 	return err
 }

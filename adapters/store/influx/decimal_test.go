@@ -10,6 +10,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // decimals draws decimals of every width, most of them like prices.
@@ -94,7 +95,7 @@ func TestDecimalRoundTrip(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if _, err := s.WriteBars(t.Context(), want, want.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, want, want.Range(), ports.ReplaceOnConflict); err != nil {
 			rt.Fatal(err)
 		}
 

@@ -24,7 +24,7 @@ type catalogLedger struct {
 func (c catalogLedger) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
 	intent, err := c.Ledger.BeginIntent(ctx, plan)
 	if err == nil {
-		_, err = c.catalog.WriteBars(ctx, domain.EmptySeries(plan.Key), plan.Range)
+		_, err = ports.WriteBars(ctx, c.catalog, domain.EmptySeries(plan.Key), plan.Range, ports.ReplaceOnConflict)
 	}
 
 	return intent, err

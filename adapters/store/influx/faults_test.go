@@ -243,7 +243,7 @@ func TestFailedWrite(t *testing.T) {
 				_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 			})
 			b := minuteBars(t, recordedKey, 1)
-			if _, err := s.WriteBars(t.Context(), b, b.Range()); !errors.Is(err, c.kind) || len(err.Error()) > 1000 {
+			if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, c.kind) || len(err.Error()) > 1000 {
 				t.Errorf("got %.300v, want %v", err, c.kind)
 			}
 		})
@@ -437,7 +437,6 @@ func awaitClose(done <-chan struct{}) bool {
 func TestDeleteRetriesEngineIsClosed(t *testing.T) {
 	t.Parallel()
 	for failures, kind := range map[int]error{3: nil, 1000: ports.ErrUnavailable} {
-		b := minuteBars(t, recordedKey, 1)
 		stored := bars(barRow(5, nil))
 		deletes, deleted := 0, false
 		s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
@@ -459,7 +458,7 @@ func TestDeleteRetriesEngineIsClosed(t *testing.T) {
 
 			return response(r, http.StatusOK, document(result(0, false))), nil
 		})
-		report, err := s.ReplaceBars(t.Context(), b.Slice(0, 0), recordedQuery.Range)
+		report, err := s.DeleteBars(t.Context(), recordedKey, recordedQuery.Range)
 		if !errors.Is(err, kind) || kind == nil && (report.Deleted != 1 || deletes != failures) {
 			t.Errorf("%d failures: got %+v, %v after %d", failures, report, err, deletes)
 		}
@@ -487,7 +486,7 @@ func TestLostWriteIsRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	report, err := s.WriteBars(t.Context(), want, want.Range())
+	report, err := ports.WriteBars(t.Context(), s, want, want.Range(), ports.ReplaceOnConflict)
 	if err != nil || report.Inserted != 1 || report.Unchanged != 0 || writes != 2 {
 		t.Errorf("got %+v, %v after %d writes", report, err, writes)
 	}

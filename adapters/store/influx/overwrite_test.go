@@ -126,7 +126,7 @@ func TestReadWhileOverwritten(t *testing.T) {
 		}
 
 		for _, v := range versions[1:] {
-			report, err := writer.WriteBars(t.Context(), v, v.Range())
+			report, err := ports.WriteBars(t.Context(), writer, v, v.Range(), ports.ReplaceOnConflict)
 			if err != nil || report != (ports.WriteReport{Changed: n}) {
 				t.Errorf("%s: %+v, %v", v, report, err)
 			}
@@ -186,7 +186,7 @@ func TestConcurrentWritersOfTheSameBars(t *testing.T) {
 		writers.Go(func() {
 			for range writes {
 				// The other writer may win every attempt; then the error must say so.
-				_, err := s.WriteBars(t.Context(), v, v.Range())
+				_, err := ports.WriteBars(t.Context(), s, v, v.Range(), ports.ReplaceOnConflict)
 				if err != nil && !errors.Is(err, ports.ErrUnavailable) {
 					t.Error(err)
 				}

@@ -65,7 +65,7 @@ var statementCalls = map[string]struct {
 		})
 	}},
 	"replace_bars": {call: func(ctx context.Context, s *influx.Store) error {
-		_, err := s.ReplaceBars(ctx, domain.EmptySeries(recordedKey), recordedQuery.Range)
+		_, err := s.DeleteBars(ctx, recordedKey, recordedQuery.Range)
 		return err
 	}},
 	"retention": {call: func(ctx context.Context, s *influx.Store) error {

@@ -12,16 +12,26 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// WriteBars writes the bars that differ from the stored ones, in batches. It is not atomic: if it fails, some batches
-// may have been written, and a retry of the same call completes the write. It validates the coverage and does not store
-// it. It writes nothing and returns ErrInvalid if the retention policy does not keep a bar.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	began := time.Now()
-	report, err := s.writeBars(ctx, bars, coverage)
-	op := operation{"write bars", bars.Key().String()}
-	s.logSlow(ctx, op, time.Since(began), bars.Len())
+// WriteBatch writes the bars that differ from the stored ones, one series after the other. A write is not atomic: if it
+// fails, some of its bars may have been written, and a retry of the same call completes it. It validates the coverage
+// and does not store it. It writes nothing and returns ErrInvalid if the retention policy does not keep a bar.
+func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	results := ports.NewWriteResults("write bars", Name, writes)
+	for i, w := range writes {
+		if r := &results[i]; r.Err == nil {
+			began := time.Now()
+			r.Report, r.Err = s.writeBars(ctx, w)
+			r.Err = s.finish(ctx, operation{"write bars", w.Bars.Key().String()}, began, w.Bars.Len(), r.Err)
+		}
+	}
 
-	return report, translate(op.name, op.subject, err)
+	return results
+}
+
+// finish logs a slow operation on n bars, and returns its error.
+func (s *Store) finish(ctx context.Context, op operation, began time.Time, n int, err error) error {
+	s.logSlow(ctx, op, time.Since(began), n)
+	return translate(op.name, op.subject, err)
 }
 
 // CheckBars implements ports.NontransactionalStore.
@@ -39,18 +49,16 @@ func (s *Store) SetBars(
 	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
 ) error {
 	began := time.Now()
-	_, err := s.replaceBars(ctx, bars, r, permit)
-	op := operation{"write bars", bars.Key().String()}
-	s.logSlow(ctx, op, time.Since(began), bars.Len())
-
-	return translate(op.name, op.subject, err)
+	_, err := s.exchangeBars(ctx, bars, r, permit)
+	return s.finish(ctx, operation{"write bars", bars.Key().String()}, began, bars.Len(), err)
 }
 
 // permitAll permits every request.
 func permitAll(context.Context) error { return nil }
 
-func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	if _, err := s.checkWritable(ctx, bars, coverage); err != nil || bars.Len() == 0 {
+func (s *Store) writeBars(ctx context.Context, w ports.BarWrite) (ports.WriteReport, error) {
+	bars := w.Bars
+	if _, err := s.checkWritable(ctx, bars, w.Coverage); err != nil || bars.Len() == 0 {
 		return ports.WriteReport{}, err
 	}
 	if err := s.checkRetention(ctx, bars); err != nil {
@@ -59,23 +67,36 @@ func (s *Store) writeBars(ctx context.Context, bars domain.Series, coverage doma
 
 	return s.upsertVerified(ctx, bars, permitAll, func() (changes, error) {
 		stored, err := s.readSeries(ctx, bars.Key(), bars.Range())
-		return diff(stored, bars), err
+		if err != nil {
+			return changes{}, err
+		}
+
+		return diff(stored, bars).resolve(w.OnConflict)
 	})
 }
 
 // ReplaceBars deletes the stored bars of the range that bars does not contain, and writes the bars that differ. It is
 // not atomic: a reader may see a part of the replacement, and after a failure a retry of the same call completes it. It
 // changes nothing and returns ErrInvalid if the retention policy does not keep a bar.
-func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+func (s *Store) ReplaceBars(
+	ctx context.Context, bars domain.Series, r domain.Range,
+) (report ports.WriteReport, err error) {
 	began := time.Now()
-	report, err := s.replaceBars(ctx, bars, r, permitAll)
-	op := operation{"replace bars", bars.Key().String()}
-	s.logSlow(ctx, op, time.Since(began), bars.Len())
+	if err = ports.ErrNothingToReplace; bars.Len() > 0 {
+		report, err = s.exchangeBars(ctx, bars, r, permitAll)
+	}
 
-	return report, translate(op.name, op.subject, err)
+	return report, s.finish(ctx, operation{"replace bars", bars.Key().String()}, began, bars.Len(), err)
 }
 
-func (s *Store) replaceBars(
+// DeleteBars deletes the stored bars of the range. It is not atomic.
+func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	began := time.Now()
+	report, err := s.exchangeBars(ctx, domain.EmptySeries(key), r, permitAll)
+	return report, s.finish(ctx, operation{"delete bars", key.String()}, began, 0, err)
+}
+
+func (s *Store) exchangeBars(
 	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
 ) (ports.WriteReport, error) {
 	r, err := s.checkWritable(ctx, bars, r)
@@ -300,6 +321,22 @@ func diff(stored, bars domain.Series) changes {
 	c.report.Inserted, c.report.Changed = len(c.insert), len(c.overwrite)
 
 	return c
+}
+
+// resolve returns the changes under a conflict policy.
+func (c changes) resolve(onConflict ports.ConflictPolicy) (changes, error) {
+	n := len(c.overwrite)
+	switch {
+	case n == 0 || onConflict == ports.ReplaceOnConflict:
+		return c, nil
+	case onConflict == ports.FailOnConflict:
+		return changes{}, &ports.ConflictError{Rows: n, First: c.overwritten[0].OpenTime}
+	}
+
+	c.overwrite, c.overwritten = nil, nil
+	c.report.Changed, c.report.Kept = 0, n
+
+	return c, nil
 }
 
 // withDeletions returns the changes with the deletion of the surplus bars: one span from the first to the last of them,

@@ -57,15 +57,26 @@ func (s *Store) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]
 	return states, nil
 }
 
-// WriteBars inserts or overwrites the bars and declares the coverage.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, coverage domain.Range) (ports.WriteReport, error) {
-	return s.bars.write(ctx, bars.Key(), coverage, bars)
+// WriteBatch implements ports.BarWriter, one series after the other.
+func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	results := ports.NewWriteResults("write bars", Name, writes)
+	for i, w := range writes {
+		if r := &results[i]; r.Err == nil {
+			r.Report, r.Err = s.bars.write(ctx, w.Bars.Key(), w.Coverage, w.OnConflict, w.Bars)
+		}
+	}
+
+	return results
 }
 
-// ReplaceBars replaces everything in r by the bars and declares r as covered. An empty Series deletes the bars and the
-// coverage.
+// ReplaceBars implements ports.BarWriter.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	return s.bars.replace(ctx, bars, r)
+}
+
+// DeleteBars implements ports.BarWriter.
+func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	return s.bars.delete(ctx, key, r)
 }
 
 // Extents returns the declared coverage of the symbols, or of every symbol if there are none.

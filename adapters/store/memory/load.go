@@ -67,7 +67,7 @@ func (s *Store) load(ctx context.Context, extent domain.Extent, bars iter.Seq2[d
 		}
 	}
 
-	_, err := s.bars.write(ctx, extent.Key, extent.Range, pieces...)
+	_, err := s.bars.write(ctx, extent.Key, extent.Range, ports.ReplaceOnConflict, pieces...)
 
 	return err
 }

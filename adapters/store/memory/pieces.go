@@ -72,22 +72,27 @@ func (t *table[K, D]) lastRows(pieces []D, r domain.Range, limit int) []D {
 	return parts
 }
 
-// merge returns the rows of d and the stored rows that d does not overwrite. The report counts the difference to the
-// stored rows.
-func (t *table[K, D]) merge(d D, stored []D) (D, ports.WriteReport, error) {
-	var report ports.WriteReport
+// mergedRows are the outcome of a merge.
+type mergedRows[D any] struct {
+	rows      D
+	report    ports.WriteReport
+	conflicts ports.ConflictError // of FailOnConflict
+}
+
+// merge merges d into the stored rows. onConflict decides about stored rows with other values.
+func (t *table[K, D]) merge(d D, stored []D, onConflict ports.ConflictPolicy) (m mergedRows[D], err error) {
 	var runs []D
 	done, next := 0, 0 // rows of d: those in runs, and those compared
 	for _, piece := range stored {
 		for i := 0; i < piece.Len(); {
 			for ; next < d.Len() && t.compare(d, next, piece, i) < 0; next++ {
-				report.Inserted++
+				m.report.Inserted++
 			}
 			if next < d.Len() && t.compare(d, next, piece, i) == 0 {
-				if d.Slice(next, next+1).Equal(piece.Slice(i, i+1)) {
-					report.Unchanged++
-				} else {
-					report.Changed++
+				row := piece.Slice(i, i+1)
+				if !m.count(d.Slice(next, next+1).Equal(row), t.startTime(row), onConflict) {
+					runs = append(runs, d.Slice(done, next), row)
+					done = next + 1
 				}
 
 				next++
@@ -105,14 +110,29 @@ func (t *table[K, D]) merge(d D, stored []D) (D, ports.WriteReport, error) {
 		}
 	}
 
-	report.Inserted += d.Len() - next
-	if len(runs) == 0 {
-		return d, report, nil
+	m.report.Inserted += d.Len() - next
+	if m.rows = d; len(runs) > 0 {
+		m.rows, err = t.concat(t.keyOf(d), append(runs, d.Slice(done, d.Len())))
 	}
 
-	merged, err := t.concat(t.keyOf(d), append(runs, d.Slice(done, d.Len())))
+	return m, err
+}
 
-	return merged, report, err
+// count counts a row that is stored already, and reports whether the written row takes its place.
+func (m *mergedRows[D]) count(isEqual bool, at time.Time, onConflict ports.ConflictPolicy) bool {
+	switch {
+	case isEqual:
+		m.report.Unchanged++
+	case onConflict == ports.ReplaceOnConflict:
+		m.report.Changed++
+	case onConflict == ports.KeepOnConflict:
+		m.report.Kept++
+		return false
+	default:
+		m.conflicts.Add(at, 1)
+	}
+
+	return true
 }
 
 // splicePieces returns the pieces with everything in r replaced by the rows. It does not change its arguments.

@@ -57,7 +57,7 @@ func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
 	s, b := memory.New(), minuteBars(t, n)
 	for i := range n {
 		one := b.Slice(i, i+1)
-		if _, err := s.WriteBars(t.Context(), one, one.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, one, one.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
 func TestBulkLoadIsNotCopied(t *testing.T) {
 	t.Parallel()
 	s, b := memory.New(), minuteBars(t, 100_000)
-	if _, err := s.WriteBars(t.Context(), b, b.Range()); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 
@@ -92,7 +92,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 	b = b.Drop([]int{0, 5, long - 1, long, 2*long + 1, n - 1})
 	for at := 0; at < b.Len(); at += long {
 		piece := b.Slice(at, min(at+long, b.Len()))
-		if _, err := s.WriteBars(t.Context(), piece, piece.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, piece, piece.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 
 func BenchmarkReadLast200(b *testing.B) {
 	s, bars := memory.New(), minuteBars(b, 1_000_000)
-	if _, err := s.WriteBars(b.Context(), bars, bars.Range()); err != nil {
+	if _, err := ports.WriteBars(b.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 		b.Fatal(err)
 	}
 
@@ -163,7 +163,7 @@ func ExampleStore() {
 		return
 	}
 
-	report, err := store.WriteBars(ctx, bars, bars.Range())
+	report, err := ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict)
 	fmt.Println(report.Inserted, err)
 	for piece, err := range store.ReadBars(ctx, ports.BarQuery{Key: day, Range: bars.Range()}).Rows() {
 		fmt.Println(piece.At(0), err)

@@ -126,10 +126,10 @@ func (t *table[K, D]) selectPieces(pieces []D, r domain.Range, first, last int) 
 	return t.clipPieces(pieces, r)
 }
 
-// write inserts or overwrites the rows, in ascending pieces, and declares the coverage. If no row is stored in the
-// coverage, the pieces are stored as they are.
+// write inserts the rows, in ascending pieces, and declares the coverage. If no row is stored in the coverage, the
+// pieces are stored as they are.
 func (t *table[K, D]) write(
-	ctx context.Context, key K, coverage domain.Range, pieces ...D,
+	ctx context.Context, key K, coverage domain.Range, onConflict ports.ConflictPolicy, pieces ...D,
 ) (ports.WriteReport, error) {
 	report, err := t.update(ctx, key, coverage, pieces, func(old entry[D], r domain.Range) (c change[D], err error) {
 		c.coverage = domain.MergeRanges(append([]domain.Range{r}, old.state.Coverage...))
@@ -139,7 +139,7 @@ func (t *table[K, D]) write(
 			return c, err
 		}
 
-		c.pieces, c.report, err = t.mergePieces(old.pieces, pieces)
+		c.pieces, c.report, err = t.mergePieces(old.pieces, pieces, onConflict)
 
 		return c, err
 	})
@@ -147,47 +147,72 @@ func (t *table[K, D]) write(
 	return report, translate("write "+t.kind, t.keyText(key), err)
 }
 
-// mergePieces returns the stored pieces with the given ones merged over their rows.
-func (t *table[K, D]) mergePieces(stored, pieces []D) ([]D, ports.WriteReport, error) {
+// mergePieces returns the stored pieces with the given ones merged into their rows.
+func (t *table[K, D]) mergePieces(
+	stored, pieces []D, onConflict ports.ConflictPolicy,
+) ([]D, ports.WriteReport, error) {
 	var total ports.WriteReport
+	var conflicts ports.ConflictError
 	for _, d := range pieces {
-		merged, report, err := t.merge(d, t.clipPieces(stored, d.Range()))
-		if err == nil && report.Inserted+report.Changed > 0 {
-			stored, err = t.splicePieces(stored, d.Range(), merged)
-		}
+		merged, err := t.merge(d, t.clipPieces(stored, d.Range()), onConflict)
 		if err != nil {
-			return nil, report, err
+			return nil, total, err
 		}
 
-		total = total.Add(report)
+		total = total.Add(merged.report)
+		conflicts.Add(merged.conflicts.First, merged.conflicts.Rows)
+		if merged.report.Inserted+merged.report.Changed > 0 {
+			if stored, err = t.splicePieces(stored, d.Range(), merged.rows); err != nil {
+				return nil, total, err
+			}
+		}
+	}
+	if conflicts.Rows > 0 {
+		return nil, total, &conflicts
 	}
 
 	return stored, total, nil
 }
 
-// replace replaces everything in r by the rows and declares r as covered. No rows delete the rows and the coverage.
+// replace replaces everything in r by the rows, at least one, and declares r as covered.
 func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.WriteReport, error) {
+	const op = "replace "
 	key := t.keyOf(d)
+	if d.Len() == 0 {
+		return ports.WriteReport{}, translate(op+t.kind, t.keyText(key), ports.ErrNothingToReplace)
+	}
+
 	report, err := t.update(ctx, key, r, []D{d}, func(old entry[D], r domain.Range) (c change[D], err error) {
 		stored := t.clipPieces(old.pieces, r)
-		if _, c.report, err = t.merge(d, stored); err != nil {
+		merged, err := t.merge(d, stored, ports.ReplaceOnConflict)
+		if err != nil {
 			return c, err
 		}
 
+		c.report = merged.report
 		c.report.Deleted = countRows(stored) - c.report.Changed - c.report.Unchanged
+		c.coverage = domain.MergeRanges(append([]domain.Range{r}, old.state.Coverage...))
 		if c.pieces = old.pieces; c.changesRows() {
 			c.pieces, err = t.splicePieces(old.pieces, r, d)
-		}
-		if d.Len() == 0 {
-			c.coverage = subtractRange(old.state.Coverage, r)
-		} else {
-			c.coverage = domain.MergeRanges(append([]domain.Range{r}, old.state.Coverage...))
 		}
 
 		return c, err
 	})
 
-	return report, translate("replace "+t.kind, t.keyText(key), err)
+	return report, translate(op+t.kind, t.keyText(key), err)
+}
+
+// delete removes the rows in r and their coverage.
+func (t *table[K, D]) delete(ctx context.Context, key K, r domain.Range) (ports.WriteReport, error) {
+	report, err := t.update(ctx, key, r, nil, func(old entry[D], r domain.Range) (c change[D], err error) {
+		c.report.Deleted = countRows(t.clipPieces(old.pieces, r))
+		c.coverage = subtractRange(old.state.Coverage, r)
+		c.pieces, err = t.splicePieces(old.pieces, r)
+
+		return c, err
+	})
+
+	return report, translate("delete "+t.kind, t.keyText(key), err)
 }
 
 // change is the outcome of a write.

@@ -48,17 +48,21 @@ func (s *Store) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequenc
 	return s.trades.read(ctx, q.Symbol, q.Range, q.First, q.Last)
 }
 
-// WriteTrades inserts or overwrites the trades and declares the coverage.
+// WriteTrades implements ports.TradeWriter.
 func (s *Store) WriteTrades(
-	ctx context.Context, trades domain.Trades, coverage domain.Range,
+	ctx context.Context, trades domain.Trades, coverage domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return s.trades.write(ctx, trades.Symbol(), coverage, trades)
+	return s.trades.write(ctx, trades.Symbol(), coverage, onConflict, trades)
 }
 
-// ReplaceTrades replaces all trades in r by the trades and declares r as covered. No trades delete the trades and the
-// coverage.
+// ReplaceTrades implements ports.TradeWriter.
 func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (ports.WriteReport, error) {
 	return s.trades.replace(ctx, trades, r)
+}
+
+// DeleteTrades implements ports.TradeWriter.
+func (s *Store) DeleteTrades(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	return s.trades.delete(ctx, symbol, r)
 }
 
 // ReadQuotes yields the quotes that are stored when the iteration begins, in the stored pieces, without copying a
@@ -67,17 +71,21 @@ func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequenc
 	return s.quotes.read(ctx, q.Symbol, q.Range, q.First, q.Last)
 }
 
-// WriteQuotes inserts or overwrites the quotes and declares the coverage.
+// WriteQuotes implements ports.QuoteWriter.
 func (s *Store) WriteQuotes(
-	ctx context.Context, quotes domain.Quotes, coverage domain.Range,
+	ctx context.Context, quotes domain.Quotes, coverage domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return s.quotes.write(ctx, quotes.Symbol(), coverage, quotes)
+	return s.quotes.write(ctx, quotes.Symbol(), coverage, onConflict, quotes)
 }
 
-// ReplaceQuotes replaces all quotes in r by the quotes and declares r as covered. No quotes delete the quotes and the
-// coverage.
+// ReplaceQuotes implements ports.QuoteWriter.
 func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (ports.WriteReport, error) {
 	return s.quotes.replace(ctx, quotes, r)
+}
+
+// DeleteQuotes implements ports.QuoteWriter.
+func (s *Store) DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	return s.quotes.delete(ctx, symbol, r)
 }
 
 // TickExtents returns the declared coverage of the trades and quotes of the symbols, or of every symbol if there are

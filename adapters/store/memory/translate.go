@@ -22,6 +22,8 @@ func translate(op, subject string, err error) error {
 		kind = ports.ErrCorruptData
 	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errUsed):
 		kind = ports.ErrInvalid
+	case errors.Is(err, ports.ErrConflict):
+		kind = ports.ErrConflict
 	default:
 		kind = ports.ErrInternal
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -29,7 +30,7 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.WriteTrades(t.Context(), trades, trades.Range()); err != nil {
+		if _, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -17,8 +17,10 @@ func TestCoverageMergesAndSubtracts(t *testing.T) {
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Second1.UTC()}
 	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 	days := func(from, to int) domain.Range { return domain.Range{Start: day(from), End: day(to)} }
-	declare := func(r domain.Range) (ports.WriteReport, error) { return s.WriteBars(ctx, domain.EmptySeries(key), r) }
-	remove := func(r domain.Range) (ports.WriteReport, error) { return s.ReplaceBars(ctx, domain.EmptySeries(key), r) }
+	declare := func(r domain.Range) (ports.WriteReport, error) {
+		return ports.WriteBars(ctx, s, domain.EmptySeries(key), r, ports.ReplaceOnConflict)
+	}
+	remove := func(r domain.Range) (ports.WriteReport, error) { return s.DeleteBars(ctx, key, r) }
 	for _, step := range []struct {
 		change func(domain.Range) (ports.WriteReport, error)
 		r      domain.Range

@@ -27,7 +27,7 @@ type tableSQL struct {
 	// Writes bind the numbers that identify the series; all but countRows then bind the range, and those that
 	// change stored rows also the length of a block in microseconds. copyTable and copyStage bind nothing; their rows
 	// follow in the binary format of COPY.
-	copyTable, createStage, truncateStage, copyStage, merge, hasRows, delete, deleteOthers string
+	copyTable, createStage, truncateStage, copyStage, unstageConflicts, merge, hasRows, delete, deleteOthers string
 
 	// countRows returns blocks that have rows, as scanBlock reads them. It binds the series, and arrays of the numbers,
 	// the starts and the ends of the blocks.
@@ -98,6 +98,12 @@ FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM 
 			`CREATE TEMP TABLE IF NOT EXISTS {stage} ({types}, PRIMARY KEY ({row})) ON COMMIT DELETE ROWS`),
 		truncateStage: expand(`TRUNCATE pg_temp.{stage}`),
 		copyStage:     expand(`COPY pg_temp.{stage} ({columns}) FROM STDIN (FORMAT binary)`),
+		unstageConflicts: expand(`WITH conflicts AS (
+	DELETE FROM pg_temp.{stage} s USING {table} t
+	WHERE ({stored key}) = ({bound}) AND {in written range} AND ({stored row}) = ({staged row})
+		AND ({stored values}) IS DISTINCT FROM ({staged values})
+	RETURNING t.{time} AS time
+) SELECT count(*), min(time) FROM conflicts`),
 		merge: expand(`WITH updated AS (
 	UPDATE {table} t SET {assignments} FROM pg_temp.{stage} s
 	WHERE ({stored key}) = ({bound}) AND {in written range} AND ({stored row}) = ({staged row})

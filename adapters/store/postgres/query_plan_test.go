@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -102,7 +103,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 	start := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, symbol := range []domain.Symbol{"BTC/USD", "ETH/USD"} {
 		bars := hourlyBars(t, symbol, start, 10*365*24)
-		if _, err := s.WriteBars(t.Context(), bars, bars.Range()); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 	}

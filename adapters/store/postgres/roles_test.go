@@ -9,7 +9,6 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
-	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
@@ -72,9 +71,9 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 	if n, err := countBars(t.Context(), r, queryAll(gen.Walk("BTC/USD", 1_000))); n != 1_000 || err != nil {
 		t.Error(n, err)
 	}
-	_, err = r.WriteBars(t.Context(), late, late.Range())
+	_, err = ports.WriteBars(t.Context(), r, late, late.Range(), ports.ReplaceOnConflict)
 	wantKind(t, err, ports.ErrPermission)
-	_, err = r.ReplaceBars(t.Context(), domain.EmptySeries(gen.Walk("BTC/USD", 1).Key()), late.Range())
+	_, err = r.DeleteBars(t.Context(), gen.Walk("BTC/USD", 1).Key(), late.Range())
 	wantKind(t, err, ports.ErrPermission)
 
 	i := openAs(importer, "i")

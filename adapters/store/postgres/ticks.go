@@ -84,26 +84,36 @@ func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequenc
 
 // WriteTrades implements ports.TradeWriter.
 func (s *Store) WriteTrades(
-	ctx context.Context, trades domain.Trades, covered domain.Range,
+	ctx context.Context, trades domain.Trades, covered domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return tradeSchema.write(ctx, s, trades, covered, false)
+	return tradeSchema.write(ctx, s, trades, covered, onConflict)
 }
 
 // ReplaceTrades implements ports.TradeWriter.
 func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (ports.WriteReport, error) {
-	return tradeSchema.write(ctx, s, trades, r, true)
+	return tradeSchema.replace(ctx, s, trades, r)
+}
+
+// DeleteTrades implements ports.TradeWriter.
+func (s *Store) DeleteTrades(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	return tradeSchema.delete(ctx, s, symbol, r)
 }
 
 // WriteQuotes implements ports.QuoteWriter.
 func (s *Store) WriteQuotes(
-	ctx context.Context, quotes domain.Quotes, covered domain.Range,
+	ctx context.Context, quotes domain.Quotes, covered domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return quoteSchema.write(ctx, s, quotes, covered, false)
+	return quoteSchema.write(ctx, s, quotes, covered, onConflict)
 }
 
 // ReplaceQuotes implements ports.QuoteWriter.
 func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (ports.WriteReport, error) {
-	return quoteSchema.write(ctx, s, quotes, r, true)
+	return quoteSchema.replace(ctx, s, quotes, r)
+}
+
+// DeleteQuotes implements ports.QuoteWriter.
+func (s *Store) DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	return quoteSchema.delete(ctx, s, symbol, r)
 }
 
 func readTicks[T domain.Tick](
@@ -130,30 +140,73 @@ func tickState(q ports.TickQuery, kind domain.TickKind) stateQuery {
 	return stateQuery{tickSeries(q.Symbol, kind), domain.TickBlocks(), q.Range, q.First, q.Last, q.State}
 }
 
-// write writes the ticks, or replaces those of r with them.
 func (ts *tickSchema[T]) write(
-	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, replace bool,
-) (report ports.WriteReport, err error) {
-	op, symbol := "write "+string(ts.kind), ticks.Symbol()
-	if replace {
-		op = "replace " + string(ts.kind)
+	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, onConflict ports.ConflictPolicy,
+) (ports.WriteReport, error) {
+	c := ts.change(ticks, r)
+	c.onConflict = onConflict
+
+	return ts.apply(ctx, s, "write ", ticks, c, validateTicks(ticks, r))
+}
+
+func (ts *tickSchema[T]) replace(
+	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range,
+) (ports.WriteReport, error) {
+	err := ports.ErrNothingToReplace
+	if ticks.Len() > 0 {
+		err = validateTicks(ticks, r)
 	}
-	began := time.Now()
-	if err = symbol.Validate(); err == nil {
-		err = validateRange(r, ticks.Len(), ticks.Time)
-	}
+	c := ts.change(ticks, r)
+	c.replace = true
+
+	return ts.apply(ctx, s, "replace ", ticks, c, err)
+}
+
+func (ts *tickSchema[T]) delete(
+	ctx context.Context, s *Store, symbol domain.Symbol, r domain.Range,
+) (ports.WriteReport, error) {
+	ticks, err := domain.NewTicks[T](symbol)
 	if err == nil {
-		report, err = s.write(ctx, change{
-			table: ts.table, series: tickSeries(symbol, ts.kind), layout: domain.TickBlocks(),
-			rows: ticks.Len(), r: r, replace: replace,
-			key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
-			appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
-		})
+		err = validateTicks(ticks, r)
+	}
+	c := ts.change(ticks, r)
+	c.replace = true
+
+	return ts.apply(ctx, s, "delete ", ticks, c, err)
+}
+
+// validateTicks refuses an invalid symbol, and ticks outside r.
+func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
+	if err := ticks.Symbol().Validate(); err != nil {
+		return err
+	}
+	return validateRange(r, ticks.Len(), ticks.Time)
+}
+
+// change returns a change that writes ticks over those that are stored.
+func (ts *tickSchema[T]) change(ticks domain.Ticks[T], r domain.Range) change {
+	return change{
+		table: ts.table, series: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(),
+		rows: ticks.Len(), r: r, onConflict: ports.ReplaceOnConflict,
+		key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
+		appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
+	}
+}
+
+// apply applies a change, unless there is a refusal.
+func (ts *tickSchema[T]) apply(
+	ctx context.Context, s *Store, op string, ticks domain.Ticks[T], c change, refusal error,
+) (report ports.WriteReport, err error) {
+	op += string(ts.kind)
+	symbol := string(ticks.Symbol())
+	began := time.Now()
+	if err = refusal; err == nil {
+		report, err = s.write(ctx, c)
 	}
 
-	s.logSlow(ctx, op, string(symbol), time.Since(began), ticks.Len())
+	s.logSlow(ctx, op, symbol, time.Since(began), ticks.Len())
 
-	return report, translate(ctx, op, string(symbol), err)
+	return report, translate(ctx, op, symbol, err)
 }
 
 // pieceTicks is the largest number of trades or quotes in a piece of a result.

@@ -70,21 +70,22 @@ func makeQuotes(t *testing.T, n, seed int) domain.Quotes {
 type tickCalls[T domain.Tick] struct {
 	make    func(t *testing.T, n, seed int) domain.Ticks[T]
 	read    func(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Ticks[T]]
-	write   func(ctx context.Context, ticks domain.Ticks[T], r domain.Range) (ports.WriteReport, error)
+	write   func(context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy) (ports.WriteReport, error)
+	remove  func(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error)
 	replace func(ctx context.Context, ticks domain.Ticks[T], r domain.Range) (ports.WriteReport, error)
 }
 
 func TestTrades(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{BatchRows: 1_000})
-	calls := tickCalls[domain.Trade]{makeTrades, s.ReadTrades, s.WriteTrades, s.ReplaceTrades}
+	calls := tickCalls[domain.Trade]{makeTrades, s.ReadTrades, s.WriteTrades, s.DeleteTrades, s.ReplaceTrades}
 	testTicks(t, s, domain.TickTrades, calls)
 }
 
 func TestQuotes(t *testing.T) {
 	t.Parallel()
 	s := open(t, postgres.Config{BatchRows: 1_000})
-	calls := tickCalls[domain.Quote]{makeQuotes, s.ReadQuotes, s.WriteQuotes, s.ReplaceQuotes}
+	calls := tickCalls[domain.Quote]{makeQuotes, s.ReadQuotes, s.WriteQuotes, s.DeleteQuotes, s.ReplaceQuotes}
 	testTicks(t, s, domain.TickQuotes, calls)
 }
 
@@ -132,13 +133,13 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	}
 	q := ports.TickQuery{Range: whole}
 	want(q, first.Slice(0, 0))
-	got, err := calls.write(ctx, first, whole)
+	got, err := calls.write(ctx, first, whole, ports.ReplaceOnConflict)
 	report(got, err, ports.WriteReport{Inserted: n})
 	want(q, first)
 	wantCovered(whole)
-	got, err = calls.write(ctx, first, whole)
+	got, err = calls.write(ctx, first, whole, ports.ReplaceOnConflict)
 	report(got, err, ports.WriteReport{Unchanged: n})
-	got, err = calls.write(ctx, second.Slice(0, 10), whole)
+	got, err = calls.write(ctx, second.Slice(0, 10), whole, ports.ReplaceOnConflict)
 	report(got, err, ports.WriteReport{Changed: 10})
 	q.First = 10
 	want(q, second.Slice(0, 10))
@@ -151,12 +152,12 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	report(got, err, ports.WriteReport{Changed: 1_490, Unchanged: 10, Deleted: 1_500})
 	want(ports.TickQuery{Range: part}, second.Slice(0, 1_500))
 	wantCovered(whole)
-	got, err = calls.replace(ctx, first.Slice(0, 0), part)
+	got, err = calls.remove(ctx, first.Symbol(), part)
 	report(got, err, ports.WriteReport{Deleted: 1_500})
 	wantCovered(domain.Range{Start: part.End, End: whole.End})
 	want(q, first.Slice(3_000, n))
 
-	_, err = calls.write(ctx, first, part)
+	_, err = calls.write(ctx, first, part, ports.ReplaceOnConflict)
 	wantKind(t, err, ports.ErrInvalid)
 	for range calls.read(ctx, q).Rows() {
 		break
@@ -178,7 +179,7 @@ func TestCorruptTicks(t *testing.T) {
 			dsn := migrated.Postgres(t)
 			s := open(t, postgres.Config{DSN: secret.New(dsn)})
 			ticks := makeTrades(t, 10, 0)
-			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range()); err != nil {
+			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range(), ports.ReplaceOnConflict); err != nil {
 				t.Fatal(err)
 			}
 			if err := exec(t.Context(), dsn, sql); err != nil {

@@ -94,6 +94,8 @@ func errorKind(err error) error {
 		return ports.ErrCorruptData
 	case errors.Is(err, ports.ErrInvalid), errors.Is(err, errReused):
 		return ports.ErrInvalid
+	case errors.Is(err, ports.ErrConflict):
+		return ports.ErrConflict
 	case errors.As(err, &setting), errors.As(err, &schema):
 		return ports.ErrSchema
 	case errors.As(err, &server):

@@ -60,7 +60,7 @@ func TestUncoveredRowsCountAsAbsent(t *testing.T) {
 		t.Errorf("an append left %d bars", n)
 	}
 	kept := middle.Slice(0, 3)
-	report, err := s.WriteBars(t.Context(), kept, middle.Range())
+	report, err := ports.WriteBars(t.Context(), s, kept, middle.Range(), ports.ReplaceOnConflict)
 	if want := (ports.WriteReport{Inserted: 3}); err != nil || report != want {
 		t.Errorf("got the report %+v, %v, want %+v", report, err, want)
 	}
@@ -110,7 +110,7 @@ func TestReplacementsCountExactly(t *testing.T) {
 
 	next := bars.Clip(first)
 	next = next.Slice(left.Len(), left.Len()+1)
-	if _, err := s.WriteBars(t.Context(), next, next.Range()); err != nil { // behind the last bar, which is known
+	if _, err := ports.WriteBars(t.Context(), s, next, next.Range(), ports.ReplaceOnConflict); err != nil { // behind the last bar, which is known
 		t.Fatal(err)
 	}
 	if _, state := readState(t, s.ReadBars(t.Context(), queryAll(left))); len(state.Tail) != 2 {
@@ -134,7 +134,7 @@ func TestReplacementsCountCutBlocks(t *testing.T) {
 	}
 	for _, replacement := range []domain.Series{lost, domain.EmptySeries(bars.Key())} {
 		lose()
-		report, err := s.ReplaceBars(t.Context(), replacement, lost.Range())
+		report, err := gen.ReplaceOrDelete(t.Context(), s, replacement, lost.Range())
 		if want := (ports.WriteReport{Inserted: replacement.Len()}); err != nil || report != want {
 			t.Errorf("got the report %+v, %v, want %+v", report, err, want)
 		}
@@ -175,7 +175,7 @@ func TestTicksOfOneInstant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.WriteTrades(t.Context(), trades, day); err != nil {
+		if _, err := s.WriteTrades(t.Context(), trades, day, ports.ReplaceOnConflict); err != nil {
 			t.Fatal(err)
 		}
 
@@ -209,7 +209,7 @@ func TestConcurrentWritersOfNewSeries(t *testing.T) {
 	for i := range writers {
 		running.Go(func() {
 			part := bars.Slice(10*i, 10*i+10)
-			if _, err := s.WriteBars(t.Context(), part, part.Range()); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, part, part.Range(), ports.ReplaceOnConflict); err != nil {
 				t.Error(err)
 			}
 		})
@@ -293,7 +293,7 @@ func TestSeriesReplacedByARestore(t *testing.T) {
 	written := make(chan error)
 	go func() {
 		late := bars.Slice(10, 20)
-		_, err := s.WriteBars(context.WithoutCancel(t.Context()), late, late.Range())
+		_, err := ports.WriteBars(context.WithoutCancel(t.Context()), s, late, late.Range(), ports.ReplaceOnConflict)
 		written <- err
 	}()
 	waitForLock(t, dsn)
@@ -345,7 +345,7 @@ func TestDeadlockIsRepeated(t *testing.T) {
 	written := make(chan error)
 	go func() { // it locks the series and waits for the bars
 		late := bars.Slice(10, 20)
-		_, err := s.WriteBars(context.WithoutCancel(t.Context()), late, late.Range())
+		_, err := ports.WriteBars(context.WithoutCancel(t.Context()), s, late, late.Range(), ports.ReplaceOnConflict)
 		written <- err
 	}()
 	waitForLock(t, dsn)

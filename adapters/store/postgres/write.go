@@ -37,34 +37,62 @@ import (
 //
 // INVARIANT: rows, coverage and blocks of a series change only under the lock of the series, in one transaction.
 
-// WriteBars implements ports.BarWriter.
-func (s *Store) WriteBars(
-	ctx context.Context, bars domain.Series, covered domain.Range,
-) (ports.WriteReport, error) {
-	return s.writeBars(ctx, "write bars", bars, covered, false)
+// WriteBatch implements ports.BarWriter.
+func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	results := ports.NewWriteResults("write bars", Name, writes)
+	for i, w := range writes {
+		if r := &results[i]; r.Err == nil {
+			c := barChange(w.Bars, w.Coverage)
+			c.onConflict = w.OnConflict
+			r.Report, r.Err = s.writeBars(ctx, "write bars", w.Bars.Key(), c, validateBars(w.Bars, w.Coverage))
+		}
+	}
+
+	return results
 }
 
 // ReplaceBars implements ports.BarWriter.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	return s.writeBars(ctx, "replace bars", bars, r, true)
+	err := ports.ErrNothingToReplace
+	if bars.Len() > 0 {
+		err = validateBars(bars, r)
+	}
+	c := barChange(bars, r)
+	c.replace = true
+
+	return s.writeBars(ctx, "replace bars", bars.Key(), c, err)
 }
 
+// DeleteBars implements ports.BarWriter.
+func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	bars := domain.EmptySeries(key)
+	c := barChange(bars, r)
+	c.replace = true
+
+	return s.writeBars(ctx, "delete bars", key, c, validateBars(bars, r))
+}
+
+// barChange returns a change that writes bars over those that are stored.
+func barChange(bars domain.Series, r domain.Range) change {
+	columns := bars.Columns()
+	return change{
+		table: barTable, series: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid),
+		rows: bars.Len(), r: r, onConflict: ports.ReplaceOnConflict,
+		key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
+		appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
+	}
+}
+
+// writeBars applies a change, unless there is a refusal.
 func (s *Store) writeBars(
-	ctx context.Context, op string, bars domain.Series, r domain.Range, replace bool,
+	ctx context.Context, op string, key domain.SeriesKey, c change, refusal error,
 ) (report ports.WriteReport, err error) {
-	key := bars.Key()
 	began := time.Now()
-	if err = validateBars(bars, r); err == nil {
-		columns := bars.Columns()
-		report, err = s.write(ctx, change{
-			table: barTable, series: barSeries(key), layout: domain.BarBlocks(key.Grid),
-			rows: bars.Len(), r: r, replace: replace,
-			key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
-			appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
-		})
+	if err = refusal; err == nil {
+		report, err = s.write(ctx, c)
 	}
 
-	s.logSlow(ctx, op, key.String(), time.Since(began), bars.Len())
+	s.logSlow(ctx, op, key.String(), time.Since(began), c.rows)
 
 	return report, translate(ctx, op, key.String(), err)
 }
@@ -125,6 +153,8 @@ type change struct {
 	appendRow func(b []byte, row int) []byte // appends a row as fields of COPY
 	r         domain.Range                   // contains the rows
 	replace   bool                           // delete the other rows of r; without rows, also the coverage of r
+
+	onConflict ports.ConflictPolicy
 }
 
 // deletes reports whether the change deletes the rows and the coverage of its range.
@@ -213,8 +243,9 @@ type writer struct {
 	coverage []domain.Range
 	blocks   []block
 
-	changes blockChanges
-	staged  bool // the stage exists and may have rows of this transaction
+	changes   blockChanges
+	conflicts ports.ConflictError
+	staged    bool // the stage exists and may have rows of this transaction
 }
 
 // resolve creates the missing partitions for the rows and finds the series. It adds a series that does not exist,
@@ -248,6 +279,9 @@ func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport,
 
 	if report, err = w.changeRows(ctx, c); err != nil {
 		return report, err
+	}
+	if w.conflicts.Rows > 0 {
+		return report, &w.conflicts
 	}
 	if err := w.countBlocks(ctx, c); err != nil {
 		return report, err
@@ -359,6 +393,13 @@ func (w *writer) writeBatch(
 		return report, err
 	}
 
+	kept := 0
+	if c.onConflict != ports.ReplaceOnConflict {
+		if kept, err = w.unstageConflicts(ctx, c, b); err != nil || w.conflicts.Rows > 0 {
+			return report, err
+		}
+	}
+
 	var deleted changedRows
 	if c.replace {
 		if deleted, err = w.changeStored(ctx, c.table.sql.deleteOthers, b.r); err != nil {
@@ -369,9 +410,23 @@ func (w *writer) writeBatch(
 	merged, err := w.changeStored(ctx, c.table.sql.merge, b.r)
 
 	return ports.WriteReport{
-		Inserted: merged.added, Changed: merged.count - merged.added, Unchanged: b.len() - merged.count,
-		Deleted: deleted.count,
+		Inserted: merged.added, Changed: merged.count - merged.added, Unchanged: b.len() - kept - merged.count,
+		Kept: kept, Deleted: deleted.count,
 	}, err
+}
+
+// unstageConflicts removes the staged rows that are stored with other values, and returns their number. If the change
+// fails on a conflict, it adds them to the conflicts instead.
+func (w *writer) unstageConflicts(ctx context.Context, c change, b batch) (kept int, err error) {
+	var first *time.Time
+	args := append(w.table.keyArgs(w.series), b.r.Start, b.r.End)
+	err = w.db.queryRow(ctx, c.table.sql.unstageConflicts, args, &kept, &first)
+	if err == nil && kept > 0 && c.onConflict == ports.FailOnConflict {
+		w.conflicts.Add(first.UTC(), kept)
+		kept = 0
+	}
+
+	return kept, err
 }
 
 // batchEnd returns the end of the batch that begins at from: size rows later, or more, because a batch must not end

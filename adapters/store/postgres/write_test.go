@@ -7,6 +7,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
@@ -26,7 +27,7 @@ func TestWritersInOppositeOrders(t *testing.T) {
 		func(int) error { return s.PutSymbols(t.Context(), metas...) },
 		func(int) error { return s.PutSymbols(t.Context(), reversed...) },
 		func(i int) error {
-			_, err := s.WriteBars(t.Context(), bars.Slice(i, 2_000-i), bars.Range())
+			_, err := ports.WriteBars(t.Context(), s, bars.Slice(i, 2_000-i), bars.Range(), ports.ReplaceOnConflict)
 			return err
 		},
 		func(i int) error {

@@ -24,14 +24,18 @@ type chunkWriter struct {
 	statements preparedStatements
 	series     int64
 	key        domain.SeriesKey
+	onConflict ports.ConflictPolicy
+	conflicts  ports.ConflictError
 	report     ports.WriteReport
 	blocks     blockChanges
 	packed     []byte // scratch for a chunk
 }
 
-func newChunkWriter(tx *sql.Tx, series int64, key domain.SeriesKey) *chunkWriter {
+func newChunkWriter(
+	tx *sql.Tx, series int64, key domain.SeriesKey, onConflict ports.ConflictPolicy,
+) *chunkWriter {
 	return &chunkWriter{
-		statements: preparedStatements{tx: tx}, series: series, key: key,
+		statements: preparedStatements{tx: tx}, series: series, key: key, onConflict: onConflict,
 		blocks: newBlockChanges(domain.BarBlocks(key.Grid)),
 	}
 }
@@ -52,7 +56,7 @@ func (s *chunkSlot) end() domain.Micros {
 	return math.MaxInt64
 }
 
-// write inserts the bars, replacing bars with the same open times.
+// write inserts the bars.
 func (w *chunkWriter) write(ctx context.Context, bars domain.Series) error {
 	for bars.Len() > 0 {
 		times := bars.Columns().OpenMicros
@@ -69,11 +73,17 @@ func (w *chunkWriter) write(ctx context.Context, bars domain.Series) error {
 
 		n := slot.countBars(times)
 		m := w.merge(stored, bars.Slice(0, n), true)
-		if err := w.rewrite(ctx, &slot, stored, m); err != nil {
+		if w.conflicts.Rows == 0 {
+			err = w.rewrite(ctx, &slot, stored, m)
+		}
+		if err != nil {
 			return err
 		}
 
 		bars = bars.Slice(n, bars.Len())
+	}
+	if w.conflicts.Rows > 0 {
+		return &w.conflicts
 	}
 
 	return nil
@@ -187,22 +197,39 @@ func (w *chunkWriter) merge(stored, bars domain.Series, keepOthers bool) mergedB
 			w.blocks.add(bars.Columns().OpenMicros[:onlyNew], 1)
 			m.parts = append(m.parts, bars.Slice(0, onlyNew))
 		default:
-			updated := bars.Slice(0, both)
-			different := timesOfDifferences(stored.Slice(0, both), updated)
-			w.report.Changed += len(different)
+			different := timesOfDifferences(stored.Slice(0, both), bars.Slice(0, both))
 			w.report.Unchanged += both - len(different)
-			w.blocks.add(different, 0)
-			m.parts = append(m.parts, updated)
+			if w.overwrites(different) {
+				m.parts = append(m.parts, bars.Slice(0, both))
+			} else {
+				m.parts = append(m.parts, stored.Slice(0, both))
+			}
 		}
 
 		stored = stored.Slice(onlyOld+both, stored.Len())
 		bars = bars.Slice(onlyNew+both, bars.Len())
 	}
 
-	reportBefore.Unchanged = w.report.Unchanged
+	reportBefore.Unchanged, reportBefore.Kept = w.report.Unchanged, w.report.Kept
 	m.isChanged = w.report != reportBefore
 
 	return m
+}
+
+// overwrites counts stored bars with other values, and reports whether the written ones take their place.
+func (w *chunkWriter) overwrites(times []int64) bool {
+	switch {
+	case w.onConflict == ports.ReplaceOnConflict:
+		w.report.Changed += len(times)
+		w.blocks.add(times, 0)
+		return true
+	case w.onConflict == ports.KeepOnConflict:
+		w.report.Kept += len(times)
+	case len(times) > 0:
+		w.conflicts.Add(domain.Micros(times[0]).Time(), len(times))
+	}
+
+	return false
 }
 
 // nextRun compares two ascending lists of times, at least one of which is not empty. It returns the number of first

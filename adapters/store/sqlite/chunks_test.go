@@ -19,6 +19,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/sqlite"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // storedChunk is a row of chunks.
@@ -194,9 +195,9 @@ func TestChunksEqualModel(t *testing.T) {
 						want.Deleted++
 					}
 				}
-				got, err = s.ReplaceBars(t.Context(), bars, r)
+				got, err = gen.ReplaceOrDelete(t.Context(), s, bars, r)
 			} else {
-				got, err = s.WriteBars(t.Context(), bars, r)
+				got, err = ports.WriteBars(t.Context(), s, bars, r, ports.ReplaceOnConflict)
 			}
 
 			maps.Copy(model, written)
@@ -319,7 +320,7 @@ func TestDamagedChunk(t *testing.T) {
 				t.Errorf("the chunk before: %s, %v", got, err)
 			}
 			one := middle.Slice(100, 101)
-			if _, err := s.WriteBars(t.Context(), one, one.Range()); !errors.Is(err, ports.ErrCorruptData) ||
+			if _, err := ports.WriteBars(t.Context(), s, one, one.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrCorruptData) ||
 				!strings.Contains(err.Error(), "to repair it, replace the bars from") {
 				t.Errorf("a write into the chunk: %v", err)
 			}

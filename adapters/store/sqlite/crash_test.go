@@ -60,7 +60,7 @@ func writeUntilKilled(path string) {
 	for n := first; n < first+childBatches; n++ {
 		bars, err := batch(n)
 		if err == nil {
-			_, err = s.WriteBars(ctx, bars, bars.Range())
+			_, err = ports.WriteBars(ctx, s, bars, bars.Range(), ports.ReplaceOnConflict)
 		}
 		if err != nil {
 			fail(err)

@@ -208,6 +208,10 @@ WHERE symbol = ? AND grid = ? AND kind = ? ORDER BY range_start`
 WHERE series = ? AND block >= ? AND block < ? ORDER BY block`
 	selectLastBlocks = selectBlocks + ` DESC`
 
+	savepoint           = `SAVEPOINT series`
+	releaseSavepoint    = `RELEASE series`
+	rollbackToSavepoint = `ROLLBACK TO series; RELEASE series`
+
 	// updateVersion gives a series its next revision, and returns it. Parameters: series, nonce.
 	updateVersion = `UPDATE series SET revision = revision + 1, nonce = ?2 WHERE id = ?1 RETURNING revision`
 

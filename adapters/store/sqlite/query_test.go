@@ -36,6 +36,7 @@ func goldenSQL() map[string][]namedSQL {
 		"series": {{"selectSeries", selectSeries}, {"insertSeries", insertSeries}},
 		"state": {
 			{"selectCoverage", selectCoverage}, {"selectBlocks", selectBlocks}, {"selectLastBlocks", selectLastBlocks},
+			{"savepoint", savepoint}, {"releaseSavepoint", releaseSavepoint}, {"rollbackToSavepoint", rollbackToSavepoint},
 			{"updateVersion", updateVersion},
 			{"upsertBlock", upsertBlock}, {"deleteBlock", deleteBlock}, {"deleteEmptyBlocks", deleteEmptyBlocks},
 		},

@@ -75,9 +75,9 @@ func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequenc
 
 // WriteTrades implements ports.TradeWriter.
 func (s *Store) WriteTrades(
-	ctx context.Context, trades domain.Trades, covered domain.Range,
+	ctx context.Context, trades domain.Trades, covered domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, trades, covered, tradeTable)
+	return writeTicks(ctx, s, trades, covered, onConflict, tradeTable)
 }
 
 // ReplaceTrades implements ports.TradeWriter.
@@ -85,16 +85,26 @@ func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domai
 	return replaceTicks(ctx, s, trades, r, tradeTable)
 }
 
+// DeleteTrades implements ports.TradeWriter.
+func (s *Store) DeleteTrades(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	return deleteTicks(ctx, s, symbol, r, tradeTable)
+}
+
 // WriteQuotes implements ports.QuoteWriter.
 func (s *Store) WriteQuotes(
-	ctx context.Context, quotes domain.Quotes, covered domain.Range,
+	ctx context.Context, quotes domain.Quotes, covered domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, quotes, covered, quoteTable)
+	return writeTicks(ctx, s, quotes, covered, onConflict, quoteTable)
 }
 
 // ReplaceQuotes implements ports.QuoteWriter.
 func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (ports.WriteReport, error) {
 	return replaceTicks(ctx, s, quotes, r, quoteTable)
+}
+
+// DeleteQuotes implements ports.QuoteWriter.
+func (s *Store) DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
+	return deleteTicks(ctx, s, symbol, r, quoteTable)
 }
 
 // batchTicks is the number of ticks that a read yields at a time: large enough that the overhead of a batch is
@@ -190,7 +200,8 @@ func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 }
 
 func writeTicks[T domain.Tick](
-	ctx context.Context, s *Store, ticks domain.Ticks[T], covered domain.Range, t *tickTable[T],
+	ctx context.Context, s *Store, ticks domain.Ticks[T], covered domain.Range, onConflict ports.ConflictPolicy,
+	t *tickTable[T],
 ) (report ports.WriteReport, err error) {
 	err = validateTicks(ticks, covered)
 	switch {
@@ -204,10 +215,13 @@ func writeTicks[T domain.Tick](
 				return err
 			}
 
-			w := newTickWriter(tx, series, t)
+			w := newTickWriter(tx, series, t, onConflict)
 			defer w.close()
 			if err := w.write(ctx, ticks); err != nil {
 				return err
+			}
+			if w.conflicts.Rows > 0 {
+				return &w.conflicts
 			}
 
 			report = w.report
@@ -228,15 +242,38 @@ func writeTicks[T domain.Tick](
 
 func replaceTicks[T domain.Tick](
 	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, t *tickTable[T],
+) (ports.WriteReport, error) {
+	err := ports.ErrNothingToReplace
+	if ticks.Len() > 0 {
+		err = validateTicks(ticks, r)
+	}
+
+	return exchangeTicks(ctx, s, "replace ", ticks, r, t, err)
+}
+
+func deleteTicks[T domain.Tick](
+	ctx context.Context, s *Store, symbol domain.Symbol, r domain.Range, t *tickTable[T],
+) (ports.WriteReport, error) {
+	ticks, err := domain.NewTicks[T](symbol)
+	if err == nil {
+		err = validateTicks(ticks, r)
+	}
+
+	return exchangeTicks(ctx, s, "delete ", ticks, r, t, err)
+}
+
+// exchangeTicks puts the ticks in the place of those of r, unless there is a refusal. Without ticks, r is uncovered.
+func exchangeTicks[T domain.Tick](
+	ctx context.Context, s *Store, op string, ticks domain.Ticks[T], r domain.Range, t *tickTable[T], refusal error,
 ) (report ports.WriteReport, err error) {
-	if err = validateTicks(ticks, r); err == nil {
+	if err = refusal; err == nil {
 		err = s.transact(ctx, func(tx *sql.Tx) error {
 			series, err := seriesToReplace(ctx, tx, newTickSeriesRow(ticks.Symbol(), t.kind), ticks.Len())
 			if err != nil || series == 0 {
 				return err
 			}
 
-			w := newTickWriter(tx, series, t)
+			w := newTickWriter(tx, series, t, ports.ReplaceOnConflict)
 			defer w.close()
 			if err := w.replace(ctx, ticks, r); err != nil {
 				return err
@@ -252,7 +289,7 @@ func replaceTicks[T domain.Tick](
 		})
 	}
 	if err != nil {
-		return ports.WriteReport{}, translate(ctx, "replace "+string(t.kind), string(ticks.Symbol()), err)
+		return ports.WriteReport{}, translate(ctx, op+string(t.kind), string(ticks.Symbol()), err)
 	}
 
 	return report, nil
@@ -263,14 +300,19 @@ type tickWriter[T domain.Tick] struct {
 	table      *tickTable[T]
 	statements preparedStatements
 	series     int64
+	onConflict ports.ConflictPolicy
+	conflicts  ports.ConflictError
 	report     ports.WriteReport
 	blocks     blockChanges
 	args       []any // scratch
 }
 
-func newTickWriter[T domain.Tick](tx *sql.Tx, series int64, t *tickTable[T]) *tickWriter[T] {
+func newTickWriter[T domain.Tick](
+	tx *sql.Tx, series int64, t *tickTable[T], onConflict ports.ConflictPolicy,
+) *tickWriter[T] {
 	return &tickWriter[T]{
-		table: t, statements: preparedStatements{tx: tx}, series: series, blocks: newBlockChanges(domain.TickBlocks()),
+		table: t, statements: preparedStatements{tx: tx}, series: series, onConflict: onConflict,
+		blocks: newBlockChanges(domain.TickBlocks()),
 	}
 }
 
@@ -329,7 +371,7 @@ func (w *tickWriter[T]) otherKeys(ctx context.Context, ticks domain.Ticks[T], r 
 // a statement is negligible.
 const statementTicks = 64
 
-// write inserts the ticks, replacing ticks with the same keys.
+// write inserts the ticks.
 func (w *tickWriter[T]) write(ctx context.Context, ticks domain.Ticks[T]) error {
 	for from := 0; from < ticks.Len(); from += statementTicks {
 		if err := w.writeStatement(ctx, ticks.Slice(from, min(from+statementTicks, ticks.Len()))); err != nil {
@@ -391,12 +433,18 @@ func (w *tickWriter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (changed 
 			changed = append(changed, w.insert(ticks.At(next)))
 		}
 
-		if tick := ticks.At(next); row.err == nil && w.table.equal(stored, tick) {
+		tick := ticks.At(next)
+		switch isEqual := row.err == nil && w.table.equal(stored, tick); {
+		case isEqual:
 			w.report.Unchanged++
-		} else {
+		case w.onConflict == ports.ReplaceOnConflict:
 			changed = append(changed, tick)
 			w.report.Changed++
 			w.blocks.add([]int64{int64(w.table.key(tick).micros)}, 0)
+		case w.onConflict == ports.KeepOnConflict:
+			w.report.Kept++
+		default:
+			w.conflicts.Add(row.time, 1)
 		}
 
 		next++

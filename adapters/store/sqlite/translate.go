@@ -72,7 +72,7 @@ func errorKind(err error) (hint string, kind error) {
 		return "", kind
 	}
 
-	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid} {
+	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid, ports.ErrConflict} {
 		if errors.Is(err, kind) {
 			return "", kind
 		}

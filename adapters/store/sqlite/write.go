@@ -11,57 +11,114 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// WriteBars implements ports.BarWriter.
-func (s *Store) WriteBars(ctx context.Context, bars domain.Series, covered domain.Range) (ports.WriteReport, error) {
-	key := bars.Key()
-	var report ports.WriteReport
-	err := validateBars(bars, covered)
-	switch {
-	case err != nil:
-	case covered.Empty(): // then there are no bars either
-		err = ctx.Err()
-	default:
-		err = s.transact(ctx, func(tx *sql.Tx) error {
-			series, err := ensureSeries(ctx, tx, newSeriesRow(key))
-			if err != nil {
-				return err
-			}
-
-			w := newChunkWriter(tx, series, key)
-			defer w.close()
-			if err := w.write(ctx, bars); err != nil {
-				return err
-			}
-
-			report = w.report
-			changed, err := declareCoverage(ctx, tx, series, covered)
-			if err != nil {
-				return err
-			}
-
-			return w.saveVersion(ctx, changed)
-		})
+// WriteBatch implements ports.BarWriter. It writes all series in one transaction.
+func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+	const op = "write bars"
+	results := ports.NewWriteResults(op, Name, writes)
+	fail := func(i int, err error) {
+		if err != nil {
+			results[i] = ports.WriteResult{Err: translate(ctx, op, writes[i].Bars.Key().String(), err)}
+		}
 	}
+	for i, w := range writes {
+		if results[i].Err == nil {
+			fail(i, validateBars(w.Bars, w.Coverage))
+		}
+	}
+
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		for i, w := range writes {
+			if results[i].Err != nil || w.Coverage.Empty() { // then there are no bars either
+				continue
+			}
+
+			report, failed, err := writeSeries(ctx, tx, w)
+			if err != nil {
+				return err
+			}
+			results[i].Report = report
+			fail(i, failed)
+		}
+
+		return nil
+	})
+	for i := range results {
+		if results[i].Err == nil {
+			fail(i, err)
+		}
+	}
+
+	return results
+}
+
+// writeSeries writes one series of a batch, and takes it back if that failed. It returns an error if the transaction
+// cannot go on.
+func writeSeries(ctx context.Context, tx *sql.Tx, w ports.BarWrite) (report ports.WriteReport, failed, err error) {
+	if _, err := tx.ExecContext(ctx, savepoint); err != nil {
+		return report, nil, err
+	}
+
+	end := releaseSavepoint
+	if report, failed = writeBars(ctx, tx, w); failed != nil {
+		end = rollbackToSavepoint
+	}
+	if _, err := tx.ExecContext(ctx, end); err != nil {
+		return report, nil, errors.Join(failed, err)
+	}
+
+	return report, failed, nil
+}
+
+func writeBars(ctx context.Context, tx *sql.Tx, write ports.BarWrite) (ports.WriteReport, error) {
+	key := write.Bars.Key()
+	series, err := ensureSeries(ctx, tx, newSeriesRow(key))
 	if err != nil {
-		return ports.WriteReport{}, translate(ctx, "write bars", key.String(), err)
+		return ports.WriteReport{}, err
 	}
 
-	return report, nil
+	w := newChunkWriter(tx, series, key, write.OnConflict)
+	defer w.close()
+	if err := w.write(ctx, write.Bars); err != nil {
+		return ports.WriteReport{}, err
+	}
+
+	changed, err := declareCoverage(ctx, tx, series, write.Coverage)
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+
+	return w.report, w.saveVersion(ctx, changed)
 }
 
 // ReplaceBars implements ports.BarWriter.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+	err := ports.ErrNothingToReplace
+	if bars.Len() > 0 {
+		err = validateBars(bars, r)
+	}
+
+	return s.exchangeBars(ctx, "replace bars", bars, r, err)
+}
+
+// DeleteBars implements ports.BarWriter.
+func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+	bars := domain.EmptySeries(key)
+	return s.exchangeBars(ctx, "delete bars", bars, r, validateBars(bars, r))
+}
+
+// exchangeBars puts the bars in the place of those of r, unless there is a refusal. Without bars, r is uncovered.
+func (s *Store) exchangeBars(
+	ctx context.Context, op string, bars domain.Series, r domain.Range, refusal error,
+) (report ports.WriteReport, err error) {
 	key := bars.Key()
-	var report ports.WriteReport
-	err := validateBars(bars, r)
-	if err == nil {
+	if err = refusal; err == nil {
 		err = s.transact(ctx, func(tx *sql.Tx) error {
 			series, err := seriesToReplace(ctx, tx, newSeriesRow(key), bars.Len())
 			if err != nil || series == 0 {
 				return err
 			}
 
-			w := newChunkWriter(tx, series, key)
+			w := newChunkWriter(tx, series, key, ports.ReplaceOnConflict)
 			defer w.close()
 			if err := w.replace(ctx, bars, r); err != nil {
 				return err
@@ -80,7 +137,7 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 		})
 	}
 	if err != nil {
-		return ports.WriteReport{}, translate(ctx, "replace bars", key.String(), err)
+		return ports.WriteReport{}, translate(ctx, op, key.String(), err)
 	}
 
 	return report, nil

@@ -11,6 +11,15 @@ WHERE series = ? AND block >= ? AND block < ? ORDER BY block;
 SELECT block, rows, revision, nonce FROM blocks
 WHERE series = ? AND block >= ? AND block < ? ORDER BY block DESC;
 
+-- savepoint
+SAVEPOINT series;
+
+-- releaseSavepoint
+RELEASE series;
+
+-- rollbackToSavepoint
+ROLLBACK TO series; RELEASE series;
+
 -- updateVersion
 UPDATE series SET revision = revision + 1, nonce = ?2 WHERE id = ?1 RETURNING revision;
 
