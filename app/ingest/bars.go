@@ -80,8 +80,8 @@ func (i *Ingester) IngestBatch(ctx context.Context, writes []ports.BarWrite) []p
 	return results
 }
 
-// Replace puts the bars, at least one, in the place of everything their key has in r, and declares r complete. Both ends
-// of r are moved up to an edge of the grid. It refuses the same bars as Ingest.
+// Replace puts the bars, at least one, in the place of everything their key has in r, and declares r complete. Both
+// ends of r are moved up to an edge of the grid. It refuses the same bars as Ingest.
 func (i *Ingester) Replace(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	call := i.barCall("replace", bars.Key())
 	r, err := i.prepareBars(call, bars, r)

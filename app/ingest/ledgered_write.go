@@ -112,8 +112,11 @@ func openTimes(bars domain.Series) domain.Range {
 // tryWrite writes once.
 func (s *LedgeredStore) tryWrite(ctx context.Context, w ledgeredWrite) (ports.WriteReport, error) {
 	p, err := s.plan(ctx, w)
-	if err != nil || p.isUnchanged {
-		return p.report, err
+	if err != nil {
+		return ports.WriteReport{}, err
+	}
+	if p.isUnchanged {
+		return p.report, nil
 	}
 
 	p.intent.Owner = s.owner

@@ -33,8 +33,8 @@ func (i *Ingester) IngestQuotes(
 	return writeTicks(ctx, i, tickWrite[domain.Quote]{"ingest quotes", q, orTickRange(coverage, q), write})
 }
 
-// ReplaceTrades puts the trades, at least one, in the place of all trades of their symbol in r, and declares r complete.
-// It refuses the same trades as IngestTrades.
+// ReplaceTrades puts the trades, at least one, in the place of all trades of their symbol in r, and declares r
+// complete. It refuses the same trades as IngestTrades.
 func (i *Ingester) ReplaceTrades(ctx context.Context, t domain.Trades, r domain.Range) (ports.WriteReport, error) {
 	write := func(ctx context.Context, s ports.TickStore, r domain.Range) (ports.WriteReport, error) {
 		return s.ReplaceTrades(ctx, t, r)

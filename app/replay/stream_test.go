@@ -120,12 +120,12 @@ func TestRecorderRecordsStreamsOfTicks(t *testing.T) {
 
 func writeTicks[T domain.Tick](
 	t *testing.T, b *domain.TicksBuilder[T],
-	write func(context.Context, domain.Ticks[T], domain.Range) (ports.WriteReport, error),
+	write func(context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy) (ports.WriteReport, error),
 ) {
 	t.Helper()
 	ticks, err := b.Ticks()
 	if err == nil {
-		_, err = write(t.Context(), ticks, ticks.Range())
+		_, err = write(t.Context(), ticks, ticks.Range(), ports.FailOnConflict)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ var conflictLaws = []law[Store]{
 			}
 
 			mixed := join(b.Slice(0, 4), other.Slice(4, 12))
-			_, refused := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.FailOnConflict)
+			none, refused := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.FailOnConflict)
 			appended := func() error {
 				report, err := ports.WriteBars(ctx, s.Bars, longer, longer.Range(), ports.FailOnConflict)
 				return wantReport(report, err, ports.WriteReport{Inserted: 2, Unchanged: 10})
@@ -32,7 +32,7 @@ var conflictLaws = []law[Store]{
 			}
 
 			return steps(
-				func() error { return wantConflict(refused, 6, minutes(4)) },
+				func() error { return wantConflict(none, refused, 6, minutes(4)) },
 				func() error { return wantBars(ctx, s, all(key), b) },
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Range()}) },
 				appended,
@@ -98,7 +98,7 @@ var batchWriteLaws = []law[Store]{
 
 			return steps(
 				want(0, ports.WriteReport{Inserted: 1}),
-				func() error { return wantConflict(results[1].Err, 5, start) },
+				func() error { return wantConflict(results[1].Report, results[1].Err, 5, start) },
 				want(2, ports.WriteReport{Inserted: 4}),
 				func() error { return wantError(results[3].Err, ports.ErrInvalid) },
 				want(4, ports.WriteReport{Inserted: 2, Unchanged: 2}),

@@ -182,9 +182,12 @@ func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error 
 }
 
 // wantConflict fails unless a write was refused because of stored rows with other values.
-func wantConflict(err error, rows int, first time.Time) error {
+func wantConflict(report ports.WriteReport, err error, rows int, first time.Time) error {
 	if err := wantError(err, ports.ErrConflict); err != nil {
 		return err
+	}
+	if report != (ports.WriteReport{}) {
+		return fmt.Errorf("got report %+v with the error %w", report, err)
 	}
 
 	var conflict *ports.ConflictError

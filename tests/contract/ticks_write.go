@@ -245,7 +245,7 @@ func tickConflictLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 
-				_, refused := f.putNew(ctx, s, f.joined(d.Clip(span(0, 4)), other.Clip(span(4, 12))), span(0, 12))
+				none, refused := f.putNew(ctx, s, f.joined(d.Clip(span(0, 4)), other.Clip(span(4, 12))), span(0, 12))
 				appended := func() error {
 					report, err := f.putNew(ctx, s, longer, span(0, 12))
 					return wantReport(report, err, ports.WriteReport{Inserted: 2 * f.aMinute, Unchanged: d.Len()})
@@ -256,7 +256,7 @@ func tickConflictLaws[D data[D]](f form[D]) []law[Store] {
 				}
 
 				return steps(
-					func() error { return wantConflict(refused, 6*f.aMinute, minutes(4)) },
+					func() error { return wantConflict(none, refused, 6*f.aMinute, minutes(4)) },
 					func() error { return f.wantAll(ctx, s, d) },
 					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
 					appended,

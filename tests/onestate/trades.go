@@ -21,11 +21,11 @@ func (s *Series) HammerTrades(t *testing.T, w ports.TradeWriter, readers ...Read
 func (s *Series) tradeWriter(w ports.TradeWriter) writer {
 	return writer{
 		write: func(ctx context.Context, r domain.Range, volume int64) error {
-			_, err := w.WriteTrades(ctx, s.trades(r, volume), r)
+			_, err := w.WriteTrades(ctx, s.trades(r, volume), r, ports.ReplaceOnConflict)
 			return err
 		},
 		delete: func(ctx context.Context, r domain.Range) error {
-			_, err := w.ReplaceTrades(ctx, s.trades(domain.Range{}, 0), r)
+			_, err := w.DeleteTrades(ctx, s.Key.Symbol, r)
 			return err
 		},
 	}

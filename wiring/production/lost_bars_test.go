@@ -57,7 +57,9 @@ func TestDroppedPartition(t *testing.T) {
 			checkRepaired(t, md, want)
 
 			dropPartition(t, cfg, "marketdata.bars_2022")
-			replace(t, md, domain.EmptySeries(lost.Key()), lost.Range())
+			if _, err := md.Delete(t.Context(), lost.Key(), lost.Range()); err != nil {
+				t.Fatal(err)
+			}
 			ingest(t, md, lost)
 			checkRepaired(t, md, want)
 		})

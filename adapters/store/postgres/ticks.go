@@ -143,10 +143,10 @@ func tickState(q ports.TickQuery, kind domain.TickKind) stateQuery {
 func (ts *tickSchema[T]) write(
 	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	c := ts.change(ticks, r)
+	c := ts.change("write ", ticks, r)
 	c.onConflict = onConflict
 
-	return ts.apply(ctx, s, "write ", ticks, c, validateTicks(ticks, r))
+	return s.apply(ctx, c, validateTicks(ticks, r))
 }
 
 func (ts *tickSchema[T]) replace(
@@ -156,10 +156,10 @@ func (ts *tickSchema[T]) replace(
 	if ticks.Len() > 0 {
 		err = validateTicks(ticks, r)
 	}
-	c := ts.change(ticks, r)
+	c := ts.change("replace ", ticks, r)
 	c.replace = true
 
-	return ts.apply(ctx, s, "replace ", ticks, c, err)
+	return s.apply(ctx, c, err)
 }
 
 func (ts *tickSchema[T]) delete(
@@ -169,10 +169,10 @@ func (ts *tickSchema[T]) delete(
 	if err == nil {
 		err = validateTicks(ticks, r)
 	}
-	c := ts.change(ticks, r)
+	c := ts.change("delete ", ticks, r)
 	c.replace = true
 
-	return ts.apply(ctx, s, "delete ", ticks, c, err)
+	return s.apply(ctx, c, err)
 }
 
 // validateTicks refuses an invalid symbol, and ticks outside r.
@@ -184,29 +184,14 @@ func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 }
 
 // change returns a change that writes ticks over those that are stored.
-func (ts *tickSchema[T]) change(ticks domain.Ticks[T], r domain.Range) change {
+func (ts *tickSchema[T]) change(verb string, ticks domain.Ticks[T], r domain.Range) change {
 	return change{
+		op: verb + string(ts.kind), subject: string(ticks.Symbol()),
 		table: ts.table, series: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(),
 		rows: ticks.Len(), r: r, onConflict: ports.ReplaceOnConflict,
 		key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
 		appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
 	}
-}
-
-// apply applies a change, unless there is a refusal.
-func (ts *tickSchema[T]) apply(
-	ctx context.Context, s *Store, op string, ticks domain.Ticks[T], c change, refusal error,
-) (report ports.WriteReport, err error) {
-	op += string(ts.kind)
-	symbol := string(ticks.Symbol())
-	began := time.Now()
-	if err = refusal; err == nil {
-		report, err = s.write(ctx, c)
-	}
-
-	s.logSlow(ctx, op, symbol, time.Since(began), ticks.Len())
-
-	return report, translate(ctx, op, symbol, err)
 }
 
 // pieceTicks is the largest number of trades or quotes in a piece of a result.

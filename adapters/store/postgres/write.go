@@ -42,9 +42,9 @@ func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports
 	results := ports.NewWriteResults("write bars", Name, writes)
 	for i, w := range writes {
 		if r := &results[i]; r.Err == nil {
-			c := barChange(w.Bars, w.Coverage)
+			c := barChange("write bars", w.Bars, w.Coverage)
 			c.onConflict = w.OnConflict
-			r.Report, r.Err = s.writeBars(ctx, "write bars", w.Bars.Key(), c, validateBars(w.Bars, w.Coverage))
+			r.Report, r.Err = s.apply(ctx, c, validateBars(w.Bars, w.Coverage))
 		}
 	}
 
@@ -57,25 +57,26 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	if bars.Len() > 0 {
 		err = validateBars(bars, r)
 	}
-	c := barChange(bars, r)
+	c := barChange("replace bars", bars, r)
 	c.replace = true
 
-	return s.writeBars(ctx, "replace bars", bars.Key(), c, err)
+	return s.apply(ctx, c, err)
 }
 
 // DeleteBars implements ports.BarWriter.
 func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
 	bars := domain.EmptySeries(key)
-	c := barChange(bars, r)
+	c := barChange("delete bars", bars, r)
 	c.replace = true
 
-	return s.writeBars(ctx, "delete bars", key, c, validateBars(bars, r))
+	return s.apply(ctx, c, validateBars(bars, r))
 }
 
 // barChange returns a change that writes bars over those that are stored.
-func barChange(bars domain.Series, r domain.Range) change {
+func barChange(op string, bars domain.Series, r domain.Range) change {
 	columns := bars.Columns()
 	return change{
+		op: op, subject: bars.Key().String(),
 		table: barTable, series: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid),
 		rows: bars.Len(), r: r, onConflict: ports.ReplaceOnConflict,
 		key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
@@ -83,18 +84,16 @@ func barChange(bars domain.Series, r domain.Range) change {
 	}
 }
 
-// writeBars applies a change, unless there is a refusal.
-func (s *Store) writeBars(
-	ctx context.Context, op string, key domain.SeriesKey, c change, refusal error,
-) (report ports.WriteReport, err error) {
+// apply applies a change, unless there is a refusal.
+func (s *Store) apply(ctx context.Context, c change, refusal error) (report ports.WriteReport, err error) {
 	began := time.Now()
 	if err = refusal; err == nil {
 		report, err = s.write(ctx, c)
 	}
 
-	s.logSlow(ctx, op, key.String(), time.Since(began), c.rows)
+	s.logSlow(ctx, c.op, c.subject, time.Since(began), c.rows)
 
-	return report, translate(ctx, op, key.String(), err)
+	return report, translate(ctx, c.op, c.subject, err)
 }
 
 // validateBars refuses bars with an invalid key, and bars outside r.
@@ -145,6 +144,8 @@ func yearOf(t time.Time) domain.Range {
 
 // change is one write to one series.
 type change struct {
+	op        string // in errors, like the subject
+	subject   string
 	table     *table
 	series    []string // symbol, kind and grid
 	layout    domain.BlockLayout

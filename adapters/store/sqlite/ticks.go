@@ -77,34 +77,34 @@ func (s *Store) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequenc
 func (s *Store) WriteTrades(
 	ctx context.Context, trades domain.Trades, covered domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, trades, covered, onConflict, tradeTable)
+	return tradeTable.write(ctx, s, trades, covered, onConflict)
 }
 
 // ReplaceTrades implements ports.TradeWriter.
 func (s *Store) ReplaceTrades(ctx context.Context, trades domain.Trades, r domain.Range) (ports.WriteReport, error) {
-	return replaceTicks(ctx, s, trades, r, tradeTable)
+	return tradeTable.replace(ctx, s, trades, r)
 }
 
 // DeleteTrades implements ports.TradeWriter.
 func (s *Store) DeleteTrades(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
-	return deleteTicks(ctx, s, symbol, r, tradeTable)
+	return tradeTable.delete(ctx, s, symbol, r)
 }
 
 // WriteQuotes implements ports.QuoteWriter.
 func (s *Store) WriteQuotes(
 	ctx context.Context, quotes domain.Quotes, covered domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
-	return writeTicks(ctx, s, quotes, covered, onConflict, quoteTable)
+	return quoteTable.write(ctx, s, quotes, covered, onConflict)
 }
 
 // ReplaceQuotes implements ports.QuoteWriter.
 func (s *Store) ReplaceQuotes(ctx context.Context, quotes domain.Quotes, r domain.Range) (ports.WriteReport, error) {
-	return replaceTicks(ctx, s, quotes, r, quoteTable)
+	return quoteTable.replace(ctx, s, quotes, r)
 }
 
 // DeleteQuotes implements ports.QuoteWriter.
 func (s *Store) DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
-	return deleteTicks(ctx, s, symbol, r, quoteTable)
+	return quoteTable.delete(ctx, s, symbol, r)
 }
 
 // batchTicks is the number of ticks that a read yields at a time: large enough that the overhead of a batch is
@@ -199,9 +199,8 @@ func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 	return validateRange(r, ticks.Len(), ticks.Time, ticks)
 }
 
-func writeTicks[T domain.Tick](
+func (t *tickTable[T]) write(
 	ctx context.Context, s *Store, ticks domain.Ticks[T], covered domain.Range, onConflict ports.ConflictPolicy,
-	t *tickTable[T],
 ) (report ports.WriteReport, err error) {
 	err = validateTicks(ticks, covered)
 	switch {
@@ -240,33 +239,35 @@ func writeTicks[T domain.Tick](
 	return report, nil
 }
 
-func replaceTicks[T domain.Tick](
-	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, t *tickTable[T],
+func (t *tickTable[T]) replace(
+	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range,
 ) (ports.WriteReport, error) {
-	err := ports.ErrNothingToReplace
-	if ticks.Len() > 0 {
-		err = validateTicks(ticks, r)
+	const verb = "replace "
+	if ticks.Len() == 0 {
+		err := ports.ErrNothingToReplace
+		return ports.WriteReport{}, translate(ctx, verb+string(t.kind), string(ticks.Symbol()), err)
 	}
 
-	return exchangeTicks(ctx, s, "replace ", ticks, r, t, err)
+	return t.exchange(ctx, s, verb, ticks, r)
 }
 
-func deleteTicks[T domain.Tick](
-	ctx context.Context, s *Store, symbol domain.Symbol, r domain.Range, t *tickTable[T],
+func (t *tickTable[T]) delete(
+	ctx context.Context, s *Store, symbol domain.Symbol, r domain.Range,
 ) (ports.WriteReport, error) {
+	const verb = "delete "
 	ticks, err := domain.NewTicks[T](symbol)
-	if err == nil {
-		err = validateTicks(ticks, r)
+	if err != nil {
+		return ports.WriteReport{}, translate(ctx, verb+string(t.kind), string(symbol), err)
 	}
 
-	return exchangeTicks(ctx, s, "delete ", ticks, r, t, err)
+	return t.exchange(ctx, s, verb, ticks, r)
 }
 
-// exchangeTicks puts the ticks in the place of those of r, unless there is a refusal. Without ticks, r is uncovered.
-func exchangeTicks[T domain.Tick](
-	ctx context.Context, s *Store, op string, ticks domain.Ticks[T], r domain.Range, t *tickTable[T], refusal error,
+// exchange puts the ticks in the place of those of r. Without ticks, r is uncovered.
+func (t *tickTable[T]) exchange(
+	ctx context.Context, s *Store, verb string, ticks domain.Ticks[T], r domain.Range,
 ) (report ports.WriteReport, err error) {
-	if err = refusal; err == nil {
+	if err = validateTicks(ticks, r); err == nil {
 		err = s.transact(ctx, func(tx *sql.Tx) error {
 			series, err := seriesToReplace(ctx, tx, newTickSeriesRow(ticks.Symbol(), t.kind), ticks.Len())
 			if err != nil || series == 0 {
@@ -289,7 +290,7 @@ func exchangeTicks[T domain.Tick](
 		})
 	}
 	if err != nil {
-		return ports.WriteReport{}, translate(ctx, op+string(t.kind), string(ticks.Symbol()), err)
+		return ports.WriteReport{}, translate(ctx, verb+string(t.kind), string(ticks.Symbol()), err)
 	}
 
 	return report, nil

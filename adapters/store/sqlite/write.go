@@ -92,26 +92,24 @@ func writeBars(ctx context.Context, tx *sql.Tx, write ports.BarWrite) (ports.Wri
 
 // ReplaceBars implements ports.BarWriter.
 func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	err := ports.ErrNothingToReplace
-	if bars.Len() > 0 {
-		err = validateBars(bars, r)
+	if bars.Len() == 0 {
+		return ports.WriteReport{}, translate(ctx, "replace bars", bars.Key().String(), ports.ErrNothingToReplace)
 	}
 
-	return s.exchangeBars(ctx, "replace bars", bars, r, err)
+	return s.exchangeBars(ctx, "replace bars", bars, r)
 }
 
 // DeleteBars implements ports.BarWriter.
 func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
-	bars := domain.EmptySeries(key)
-	return s.exchangeBars(ctx, "delete bars", bars, r, validateBars(bars, r))
+	return s.exchangeBars(ctx, "delete bars", domain.EmptySeries(key), r)
 }
 
-// exchangeBars puts the bars in the place of those of r, unless there is a refusal. Without bars, r is uncovered.
+// exchangeBars puts the bars in the place of those of r. Without bars, r is uncovered.
 func (s *Store) exchangeBars(
-	ctx context.Context, op string, bars domain.Series, r domain.Range, refusal error,
+	ctx context.Context, op string, bars domain.Series, r domain.Range,
 ) (report ports.WriteReport, err error) {
 	key := bars.Key()
-	if err = refusal; err == nil {
+	if err = validateBars(bars, r); err == nil {
 		err = s.transact(ctx, func(tx *sql.Tx) error {
 			series, err := seriesToReplace(ctx, tx, newSeriesRow(key), bars.Len())
 			if err != nil || series == 0 {

@@ -19,6 +19,14 @@ TRUNCATE pg_temp.marketdata_stage_bars;
 -- barSQL.copyStage
 COPY pg_temp.marketdata_stage_bars (open_time, open, high, low, close, volume, trades) FROM STDIN (FORMAT binary);
 
+-- barSQL.unstageConflicts
+WITH conflicts AS (
+	DELETE FROM pg_temp.marketdata_stage_bars s USING marketdata.bars t
+	WHERE (t.symbol_id, t.series_id) = ($1, $2) AND t.open_time >= $3 AND t.open_time < $4 AND (t.open_time) = (s.open_time)
+		AND (t.open, t.high, t.low, t.close, t.volume, t.trades) IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume, s.trades)
+	RETURNING t.open_time AS time
+) SELECT count(*), min(time) FROM conflicts;
+
 -- barSQL.merge
 WITH updated AS (
 	UPDATE marketdata.bars t SET open = s.open, high = s.high, low = s.low, close = s.close, volume = s.volume, trades = s.trades FROM pg_temp.marketdata_stage_bars s

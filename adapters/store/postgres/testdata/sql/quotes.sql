@@ -19,6 +19,14 @@ TRUNCATE pg_temp.marketdata_stage_quotes;
 -- quoteSQL.copyStage
 COPY pg_temp.marketdata_stage_quotes (time, seq, bid, ask, bid_size, ask_size) FROM STDIN (FORMAT binary);
 
+-- quoteSQL.unstageConflicts
+WITH conflicts AS (
+	DELETE FROM pg_temp.marketdata_stage_quotes s USING marketdata.quotes t
+	WHERE (t.symbol_id) = ($1) AND t.time >= $2 AND t.time < $3 AND (t.time, t.seq) = (s.time, s.seq)
+		AND (t.bid, t.ask, t.bid_size, t.ask_size) IS DISTINCT FROM (s.bid, s.ask, s.bid_size, s.ask_size)
+	RETURNING t.time AS time
+) SELECT count(*), min(time) FROM conflicts;
+
 -- quoteSQL.merge
 WITH updated AS (
 	UPDATE marketdata.quotes t SET bid = s.bid, ask = s.ask, bid_size = s.bid_size, ask_size = s.ask_size FROM pg_temp.marketdata_stage_quotes s

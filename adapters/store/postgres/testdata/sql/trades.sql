@@ -19,6 +19,14 @@ TRUNCATE pg_temp.marketdata_stage_trades;
 -- tradeSQL.copyStage
 COPY pg_temp.marketdata_stage_trades (time, seq, price, size, side) FROM STDIN (FORMAT binary);
 
+-- tradeSQL.unstageConflicts
+WITH conflicts AS (
+	DELETE FROM pg_temp.marketdata_stage_trades s USING marketdata.trades t
+	WHERE (t.symbol_id) = ($1) AND t.time >= $2 AND t.time < $3 AND (t.time, t.seq) = (s.time, s.seq)
+		AND (t.price, t.size, t.side) IS DISTINCT FROM (s.price, s.size, s.side)
+	RETURNING t.time AS time
+) SELECT count(*), min(time) FROM conflicts;
+
 -- tradeSQL.merge
 WITH updated AS (
 	UPDATE marketdata.trades t SET price = s.price, size = s.size, side = s.side FROM pg_temp.marketdata_stage_trades s
