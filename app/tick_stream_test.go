@@ -223,17 +223,6 @@ func TestStreamTradesBesideARecorder(t *testing.T) {
 	}
 }
 
-// none is trades of the symbol without one.
-func none(t *testing.T) domain.Trades {
-	t.Helper()
-	trades, err := domain.NewTicks[domain.Trade](key.Symbol)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return trades
-}
-
 // A stream ends where trades change that it yielded, also those of an instant that ends a piece.
 func TestStreamTradesOfTwoStatesIsAConflict(t *testing.T) {
 	t.Parallel()
@@ -248,11 +237,11 @@ func TestStreamTradesOfTwoStatesIsAConflict(t *testing.T) {
 			return err
 		},
 		"deleted trades": func(ctx context.Context, s *memory.Store) error {
-			_, err := s.ReplaceTrades(ctx, none(t), span(0, 1))
+			_, err := s.DeleteTrades(ctx, key.Symbol, span(0, 1))
 			return err
 		},
 		"lost coverage without trades": func(ctx context.Context, s *memory.Store) error {
-			_, err := s.ReplaceTrades(ctx, none(t), span(0.25, 0.75))
+			_, err := s.DeleteTrades(ctx, key.Symbol, span(0.25, 0.75))
 			return err
 		},
 	} {
