@@ -51,19 +51,61 @@ var tailLaws = []law[Store]{
 			return nil
 		},
 	},
-	{
+	onlyAppendsLaw(tailFixture[domain.Series]{
+		one: "bars", layout: domain.BarBlocks(key.Grid), change: changeBarTail,
+		read: func(ctx context.Context, s Store) (domain.Series, *domain.SeriesState, error) {
+			return collectState(key, s.Bars.ReadBars(ctx, all(key)))
+		},
+	}),
+}
+
+// tickTailLaws are the laws on SeriesState.Tail of ticks.
+func tickTailLaws[T domain.Tick](f tickForm[T]) []law[Store] {
+	return []law[Store]{onlyAppendsLaw(tailFixture[domain.Ticks[T]]{
+		one: f.many, layout: domain.TickBlocks(), change: f.changeTail,
+		read: func(ctx context.Context, s Store) (domain.Ticks[T], *domain.SeriesState, error) {
+			var state *domain.SeriesState
+			b := domain.NewTicksBuilder[T](key.Symbol)
+			for p, err := range f.stream(ctx, s, everything(key.Symbol)) {
+				if err == nil {
+					err = b.AppendTicks(p.Rows)
+				}
+				if err != nil {
+					return domain.Ticks[T]{}, nil, err
+				}
+				if p.State != nil {
+					state = p.State
+				}
+			}
+
+			ticks, err := b.Ticks()
+
+			return ticks, state, err
+		},
+	})}
+}
+
+// tailFixture changes a series near its end and reads it.
+type tailFixture[D data[D]] struct {
+	one    string // names the rows
+	layout domain.BlockLayout
+	change func(ctx context.Context, s Store, random *rand.Rand, i int) error
+	read   func(ctx context.Context, s Store) (D, *domain.SeriesState, error)
+}
+
+func onlyAppendsLaw[D data[D]](f tailFixture[D]) law[Store] {
+	return law[Store]{
 		name: "state/tail_has_nothing_else",
-		text: "the bars of every version whose nonce is in the tail are the first bars of the last block",
+		text: "the " + f.one + " of every version whose nonce is in the tail are the first " + f.one + " of the last block",
 		check: func(ctx context.Context, s Store) error {
-			f := barStates()
-			known := map[uint64]domain.Series{} // bars of the last block by the nonce of its version
+			known := map[uint64]D{} // rows of the last block by the nonce of its version
 			random := rand.New(rand.NewPCG(1, 2))
 			for i := range 150 {
-				if err := changeTail(ctx, s, random, i); err != nil {
+				if err := f.change(ctx, s, random, i); err != nil {
 					return err
 				}
 
-				got, state, err := collectState(key, s.Bars.ReadBars(ctx, all(key)))
+				got, state, err := f.read(ctx, s)
 				if err != nil {
 					return err
 				}
@@ -75,8 +117,7 @@ var tailLaws = []law[Store]{
 					continue
 				}
 
-				start, end := f.layout.Bounds(last.Index)
-				block := got.Clip(domain.Range{Start: start.Time(), End: end.Time()})
+				block := got.Clip(f.layout.Range(last.Index, last.Index+1))
 				if err := checkTail(state.Tail, known, block); err != nil {
 					return fmt.Errorf("after %d changes: %w", i+1, err)
 				}
@@ -85,11 +126,11 @@ var tailLaws = []law[Store]{
 
 			return nil
 		},
-	},
+	}
 }
 
-// changeTail changes bars near the end of the series: most changes append.
-func changeTail(ctx context.Context, s Store, random *rand.Rand, i int) error {
+// changeBarTail changes bars near the end of the series: most changes append.
+func changeBarTail(ctx context.Context, s Store, random *rand.Rand, i int) error {
 	f := barStates()
 	at := i + random.IntN(3)*random.IntN(3)
 	switch random.IntN(8) {
@@ -106,8 +147,28 @@ func changeTail(ctx context.Context, s Store, random *rand.Rand, i int) error {
 	return f.write(ctx, s, at, at+1, at)
 }
 
-// checkTail fails unless the bars of every known version in the tail are the first bars of the block.
-func checkTail(tail []uint64, known map[uint64]domain.Series, block domain.Series) error {
+// changeTail changes ticks near the end of the series: most changes append, often at the instant of the last tick.
+func (f tickForm[T]) changeTail(ctx context.Context, s Store, random *rand.Rand, i int) error {
+	minute := i/instant + random.IntN(3)*random.IntN(3)
+	switch random.IntN(8) {
+	case 0:
+		return f.delete(ctx, s, span(minute-2, minute+1))
+	case 1:
+		return f.declare(ctx, s, key.Symbol, span(minute-1, minute+3))
+	case 2:
+		return second(f.put(ctx, s, f.run(minute-3, minute+1, random.IntN(500)), span(minute-3, minute+1)))
+	}
+
+	whole, n := f.run(minute, minute+1, minute), i%instant
+	if random.IntN(4) == 0 { // an earlier tick of the instant
+		n = random.IntN(instant)
+	}
+
+	return second(f.put(ctx, s, whole.Slice(n, n+1), span(minute, minute+1)))
+}
+
+// checkTail fails unless the rows of every known version in the tail are the first rows of the block.
+func checkTail[D data[D]](tail []uint64, known map[uint64]D, block D) error {
 	if len(tail) > domain.MaxTail {
 		return fmt.Errorf("a tail of %d versions", len(tail))
 	}

@@ -43,6 +43,7 @@ func tickLawsOf[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store]
 		f.timeLaws(),
 		tickConcurrentLaws(f.form),
 		stateLaws(tickStates(f.form)),
+		tickTailLaws(f),
 		apartLaws(f, other),
 	)
 }

@@ -1,6 +1,7 @@
 package production_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// openSources opens a process, and returns its stores as one and the application over them.
-func openSources(t *testing.T, cfg wiring.Config, c ports.Clock) (router.Router, *app.Service) {
+// openSources opens a process, and returns its stores and the application over them.
+func openSources(t *testing.T, cfg wiring.Config, c ports.Clock) ([]app.Source, *app.Service) {
 	t.Helper()
 	sources, _, closeStores, err := production.Stores(t.Context(), cfg, production.Options{Clock: c})
 	if err != nil {
@@ -28,11 +29,22 @@ func openSources(t *testing.T, cfg wiring.Config, c ports.Clock) (router.Router,
 		t.Fatal(err)
 	}
 
-	return router.Router(sources), md
+	return sources, md
+}
+
+// tickStore returns the store of trades and quotes.
+func tickStore(t *testing.T, sources []app.Source) ports.TickStore {
+	t.Helper()
+	i := slices.IndexFunc(sources, func(s app.Source) bool { return s.Ticks != nil })
+	if i < 0 {
+		t.Fatal("no store of trades and quotes")
+	}
+
+	return sources[i].Ticks
 }
 
 // TestEveryAnswerIsOneState has a process that writes and reads, and another one that reads, on the same servers. Every
-// answer is one state of the series, of PostgreSQL (hours) and of InfluxDB (minutes): with a cache, with Redis behind it,
+// answer is one state of the series, of PostgreSQL (hours, and trades) and of InfluxDB (minutes): with a cache, with Redis behind it,
 // and without a cache.
 func TestEveryAnswerIsOneState(t *testing.T) {
 	t.Parallel()
@@ -45,17 +57,23 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 			cfg.Cache.Policy.Lease = 20 * time.Millisecond
 			cfg.Postgres.MaxConns = 8
 			c := clock.NewSimulated(day.AddDate(0, 0, 2))
-			stores, here := openSources(t, cfg, c)
+			sources, here := openSources(t, cfg, c)
 			_, there := openSources(t, cfg, c)
+			readers := []onestate.Reader{{Service: here, Writes: true, Answers: 50}, {Service: there, Answers: 50}}
 
 			for _, s := range []*onestate.Series{
 				{Key: domain.SeriesKey{Symbol: "HOURS/USD", Grid: domain.Hour1.UTC()}, Coarse: domain.Day1.UTC(), Bars: 24},
 				{Key: domain.SeriesKey{Symbol: "MINUTES/USD", Grid: domain.Minute1.UTC()}, Coarse: domain.Hour1.UTC(), Bars: 60},
 			} {
 				s.Start = day
-				s.Hammer(t, stores,
-					onestate.Reader{Service: here, Writes: true, Answers: 50}, onestate.Reader{Service: there, Answers: 50})
+				s.Hammer(t, router.Router(sources), readers...)
 			}
+
+			// More trades than a page of a stream has, over several days, each of which is a block.
+			trades := onestate.Series{
+				Key: domain.SeriesKey{Symbol: "TRADES/USD", Grid: domain.Minute1.UTC()}, Start: day.AddDate(0, 0, -2), Bars: 5_400,
+			}
+			trades.HammerTrades(t, tickStore(t, sources), readers...)
 		})
 	}
 }
