@@ -13,12 +13,12 @@ import (
 // Ledger keeps the state of series whose bars are in another store, which has no transactions: versions, coverage, and
 // for each block the number and the hash of its covered bars. A series is in the ledger from its first write on.
 //
-// A writer changes bars only under an intent. BeginIntent uncovers the range in one transaction, then the writer
-// changes the bars, and FinishIntent covers the range in a second transaction:
+// A writer changes bars only under an intent. BeginIntents uncovers the range in one transaction, then the writer
+// changes the bars, and FinishIntents covers the range in a second transaction:
 //
-//	BeginIntent ──► RenewIntent, change bars ──► RenewIntent, change bars ──► FinishIntent
-//	     │                    │                            │
-//	     └────────────────────┴────────────────────────────┴──► AbandonIntent, or the intent expires
+//	BeginIntents ──► RenewIntents, change bars ──► RenewIntents, change bars ──► FinishIntents
+//	     │                     │                              │
+//	     └─────────────────────┴──────────────────────────────┴──► AbandonIntents, or the intent expires
 //
 // INVARIANT: a range that is covered has exactly the bars of the last write that finished. So a reader that compares
 // the hash of what it read never sees a part of a write, and a writer that dies leaves an uncovered range, which the
@@ -32,23 +32,24 @@ type Ledger interface {
 	// LedgerSeries returns the series of the symbols that are in the ledger, or of every symbol where none is given.
 	LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]LedgerSeries, error)
 
-	// BeginIntent uncovers plan.Range and returns an intent for it. It adds the series if the ledger does not have it.
+	// BeginIntents uncovers the range of each plan and returns an intent for it: result i is that of plan i. Each plan
+	// succeeds or fails by itself. The plans are of different series; the ledger adds a series that it does not have.
 	//
-	// It returns ErrLedgerChanged if the blocks are not as the plan says, and then the writer must read them again. It
-	// returns an *IntentHeldError if a live intent overlaps the range. An expired intent that overlaps loses the range,
-	// so that its writer cannot finish.
-	BeginIntent(ctx context.Context, plan IntentPlan) (Intent, error)
+	// The error is ErrLedgerChanged if the blocks are not as the plan says, and then the writer must read them again. It
+	// is an *IntentHeldError if a live intent overlaps the range. An expired intent that overlaps loses the range, so
+	// that its writer cannot finish.
+	BeginIntents(ctx context.Context, plans []IntentPlan) []BegunIntent
 
-	// RenewIntent extends the life of the intent. It returns ErrIntentLost if another writer took a part of its range;
-	// the writer must then not change bars any more.
-	RenewIntent(ctx context.Context, intent Intent) error
+	// RenewIntents extends the life of the intents. It returns ErrIntentLost if another writer took a part of the range
+	// of one; the writer must then not change bars of any of them any more.
+	RenewIntents(ctx context.Context, intents []Intent) error
 
-	// FinishIntent ends the intent and, unless it deletes, covers its range, which has the added bars: one sum for each
-	// block that gets bars. It returns ErrIntentLost if another writer took a part of the range.
-	FinishIntent(ctx context.Context, intent Intent, added []BlockSum) error
+	// FinishIntents ends the intents and covers their ranges, except of those that delete: error i is that of intent i,
+	// each for itself. It is ErrIntentLost if another writer took a part of the range.
+	FinishIntents(ctx context.Context, intents []FinishedIntent) []error
 
-	// AbandonIntent lets the intent expire at once, so that no writer waits for it. The range stays uncovered.
-	AbandonIntent(ctx context.Context, intent Intent) error
+	// AbandonIntents lets the intents expire at once, so that no writer waits for them. Their ranges stay uncovered.
+	AbandonIntents(ctx context.Context, intents []Intent) error
 }
 
 // NontransactionalStore is a store of bars that has neither coverage nor transactions: its ReadBars yields no state,
@@ -87,7 +88,7 @@ type LedgerSeries struct {
 	Coverage []domain.Range // ascending, disjoint, not touching
 }
 
-// IntentPlan is what a writer is about to do, and what it read before. BeginIntent compares the coverage of Read, and
+// IntentPlan is what a writer is about to do, and what it read before. BeginIntents compares the coverage of Read, and
 // the versions of the blocks of Read, with what is stored then.
 type IntentPlan struct {
 	Key     domain.SeriesKey
@@ -132,6 +133,18 @@ type Intent struct {
 	Key     domain.SeriesKey
 	Range   domain.Range
 	Deletes bool
+}
+
+// BegunIntent is the outcome of one plan.
+type BegunIntent struct {
+	Intent Intent
+	Err    error
+}
+
+// FinishedIntent is an intent whose range has the added bars: one sum for each block that gets bars.
+type FinishedIntent struct {
+	Intent Intent
+	Added  []BlockSum
 }
 
 var (

@@ -19,11 +19,11 @@ import (
 //	read the record and the touched blocks, verify ◄── the blocks changed, or another write is under way
 //	        │ not as wanted                                     │
 //	        ▼                                                   │
-//	BeginIntent: the range is uncovered ────────────────────────┘
+//	BeginIntents: the range is uncovered ───────────────────────┘
 //	        ▼
 //	SetBars, each request under the live intent ──► failure: the range stays uncovered
 //	        ▼
-//	FinishIntent: the range is covered
+//	FinishIntents: the range is covered
 //
 // The same write again, or any write of the range, begins at the top, so that nothing has to be recovered.
 //

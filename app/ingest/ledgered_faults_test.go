@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,34 +51,44 @@ func (f *faultyLedger) fail(call string) error {
 	return nil
 }
 
-func (f *faultyLedger) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
+func (f *faultyLedger) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
 	if err := f.fail("before begin"); err != nil {
-		return ports.Intent{}, err
+		return slices.Repeat([]ports.BegunIntent{{Err: err}}, len(plans))
 	}
-	intent, err := f.Ledger.BeginIntent(ctx, plan)
+	begun := f.Ledger.BeginIntents(ctx, plans)
+	failed := f.fail("after begin")
+	for i := range begun {
+		begun[i].Err = errors.Join(begun[i].Err, failed)
+	}
 
-	return intent, errors.Join(err, f.fail("after begin"))
+	return begun
 }
 
-func (f *faultyLedger) RenewIntent(ctx context.Context, intent ports.Intent) error {
+func (f *faultyLedger) RenewIntents(ctx context.Context, intents []ports.Intent) error {
 	if err := f.fail("renew"); err != nil {
 		return err
 	}
-	return f.Ledger.RenewIntent(ctx, intent)
+	return f.Ledger.RenewIntents(ctx, intents)
 }
 
-func (f *faultyLedger) FinishIntent(ctx context.Context, intent ports.Intent, added []ports.BlockSum) error {
+func (f *faultyLedger) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
 	if err := f.fail("before finish"); err != nil {
-		return err
+		return slices.Repeat([]error{err}, len(intents))
 	}
-	return errors.Join(f.Ledger.FinishIntent(ctx, intent, added), f.fail("after finish"))
+	finished := f.Ledger.FinishIntents(ctx, intents)
+	failed := f.fail("after finish")
+	for i := range finished {
+		finished[i] = errors.Join(finished[i], failed)
+	}
+
+	return finished
 }
 
-func (f *faultyLedger) AbandonIntent(ctx context.Context, intent ports.Intent) error {
+func (f *faultyLedger) AbandonIntents(ctx context.Context, intents []ports.Intent) error {
 	if err := f.fail("abandon"); err != nil {
 		return err
 	}
-	return f.Ledger.AbandonIntent(ctx, intent)
+	return f.Ledger.AbandonIntents(ctx, intents)
 }
 
 // minutes returns the range of the minutes [from, to).

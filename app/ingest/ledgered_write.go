@@ -120,10 +120,11 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, w ledgeredWrite) (ports.Wr
 	}
 
 	p.intent.Owner = s.owner
-	intent, err := s.ledger.BeginIntent(ctx, p.intent)
-	if err != nil {
-		return ports.WriteReport{}, err
+	begun := s.ledger.BeginIntents(ctx, []ports.IntentPlan{p.intent})[0]
+	if begun.Err != nil {
+		return ports.WriteReport{}, begun.Err
 	}
+	intent := begun.Intent
 	if err := s.fill(ctx, intent, p.wanted); err != nil {
 		s.abandon(ctx, intent)
 		if errors.Is(err, ports.ErrIntentLost) {
@@ -139,7 +140,7 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, w ledgeredWrite) (ports.Wr
 // fill makes the store have the wanted bars and finishes the intent. A deletion is done when its intent begins: bars
 // that it leaves are not covered, and the next write of the range removes them.
 func (s *LedgeredStore) fill(ctx context.Context, intent ports.Intent, wanted domain.Series) error {
-	permit := func(ctx context.Context) error { return s.ledger.RenewIntent(ctx, intent) }
+	permit := func(ctx context.Context) error { return s.ledger.RenewIntents(ctx, []ports.Intent{intent}) }
 	err := s.bars.SetBars(ctx, wanted, intent.Range, permit)
 	if err != nil && intent.Deletes {
 		s.abandon(ctx, intent)
@@ -149,7 +150,9 @@ func (s *LedgeredStore) fill(ctx context.Context, intent ports.Intent, wanted do
 		return err
 	}
 
-	return s.ledger.FinishIntent(ctx, intent, s.blocksOf(intent.Key).sums(wanted))
+	finished := ports.FinishedIntent{Intent: intent, Added: s.blocksOf(intent.Key).sums(wanted)}
+
+	return s.ledger.FinishIntents(ctx, []ports.FinishedIntent{finished})[0]
 }
 
 // abandonTimeout bounds how long a failed write takes to tell the ledger.
@@ -159,7 +162,7 @@ const abandonTimeout = 2 * time.Second
 func (s *LedgeredStore) abandon(ctx context.Context, intent ports.Intent) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	_ = s.ledger.AbandonIntent(ctx, intent) // the write has failed already, with its own error
+	_ = s.ledger.AbandonIntents(ctx, []ports.Intent{intent}) // the write has failed already, with its own error
 }
 
 // writePlan is what a write has to do.

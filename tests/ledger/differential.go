@@ -75,11 +75,13 @@ func (p *pair) call(t *rapid.T) {
 			err = s.begin(p.key, r, read, bars, isStale, deletes)
 		case which >= len(s.intents):
 		case name == "renew":
-			err = s.ledger.RenewIntent(context.Background(), s.intents[which])
+			err = s.ledger.RenewIntents(context.Background(), s.intents[which:which+1])
 		case name == "abandon":
-			err = s.ledger.AbandonIntent(context.Background(), s.intents[which])
+			err = s.ledger.AbandonIntents(context.Background(), s.intents[which:which+1])
 		default:
-			err = s.ledger.FinishIntent(context.Background(), s.intents[which], added(s.intents[which].Range, bars))
+			intent := s.intents[which]
+			finished := []ports.FinishedIntent{{Intent: intent, Added: added(intent.Range, bars)}}
+			err = s.ledger.FinishIntents(context.Background(), finished)[0]
 		}
 		answers[i] = kind(err) + s.describe(p.key)
 	}
@@ -111,12 +113,12 @@ func (s *side) begin(key domain.SeriesKey, r, read domain.Range, bars int, isSta
 		}
 		plan.Kept = append(plan.Kept, kept)
 	}
-	intent, err := s.ledger.BeginIntent(context.Background(), plan)
-	if err == nil {
-		s.intents = append(s.intents, intent)
+	begun := s.ledger.BeginIntents(context.Background(), []ports.IntentPlan{plan})[0]
+	if begun.Err == nil {
+		s.intents = append(s.intents, begun.Intent)
 	}
 
-	return err
+	return begun.Err
 }
 
 // added returns sums of so many bars for each block of the range.

@@ -126,8 +126,17 @@ func (m *Memory) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]
 	return all, ended(ctx, "ledger series")
 }
 
-// BeginIntent implements ports.Ledger.
-func (m *Memory) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
+// BeginIntents implements ports.Ledger.
+func (m *Memory) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+	begun := make([]ports.BegunIntent, len(plans))
+	for i, plan := range plans {
+		begun[i].Intent, begun[i].Err = m.begin(ctx, plan)
+	}
+
+	return begun
+}
+
+func (m *Memory) begin(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ended(ctx, "begin intent"); err != nil {
@@ -218,22 +227,33 @@ func (m *Memory) find(want ports.Intent) (r *record, position int) {
 	return r, slices.IndexFunc(r.intents, func(i intent) bool { return i.begun.ID == want.ID && i.begun.Range.Equal(want.Range) })
 }
 
-// RenewIntent implements ports.Ledger.
-func (m *Memory) RenewIntent(ctx context.Context, renewed ports.Intent) error {
+// RenewIntents implements ports.Ledger.
+func (m *Memory) RenewIntents(ctx context.Context, intents []ports.Intent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r, position := m.find(renewed)
-	if position < 0 {
-		return ports.ErrIntentLost
+	for _, renewed := range intents {
+		r, position := m.find(renewed)
+		if position < 0 {
+			return ports.ErrIntentLost
+		}
+
+		r.intents[position].expires = m.time().Add(intentLife)
 	}
 
-	r.intents[position].expires = m.time().Add(intentLife)
-
-	return ended(ctx, "renew intent")
+	return ended(ctx, "renew intents")
 }
 
-// FinishIntent implements ports.Ledger.
-func (m *Memory) FinishIntent(ctx context.Context, finished ports.Intent, added []ports.BlockSum) error {
+// FinishIntents implements ports.Ledger.
+func (m *Memory) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
+	failed := make([]error, len(intents))
+	for i, finished := range intents {
+		failed[i] = m.finish(ctx, finished.Intent, finished.Added)
+	}
+
+	return failed
+}
+
+func (m *Memory) finish(ctx context.Context, finished ports.Intent, added []ports.BlockSum) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ended(ctx, "finish intent"); err != nil {
@@ -266,12 +286,14 @@ func (m *Memory) FinishIntent(ctx context.Context, finished ports.Intent, added 
 	return nil
 }
 
-// AbandonIntent implements ports.Ledger.
-func (m *Memory) AbandonIntent(_ context.Context, abandoned ports.Intent) error {
+// AbandonIntents implements ports.Ledger.
+func (m *Memory) AbandonIntents(_ context.Context, intents []ports.Intent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if r, position := m.find(abandoned); position >= 0 {
-		r.intents[position].expires = m.time()
+	for _, abandoned := range intents {
+		if r, position := m.find(abandoned); position >= 0 {
+			r.intents[position].expires = m.time()
+		}
 	}
 
 	return nil

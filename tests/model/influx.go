@@ -4,7 +4,7 @@ package model
 // anywhere to idle by Die. While its intent has a slot, a writer may put what it wants or wanted there by WritePoints,
 // alive or dead; it is a late request once another writer took the slot over, or the intent is finished.
 //
-//	idle ── ReadBlocks ──► prepared ── UncoverRange, InsertIntent ──► writing ── ReadBack ──► written ── FinishIntent
+//	idle ── ReadBlocks ──► prepared ── UncoverRange, InsertIntent ──► writing ── ReadBack ──► written ── FinishIntents
 const prepared, writing, written uint8 = 1, 2, 3
 
 // intent is a row of the table intents. It took what was covered, a deletion nothing; heads are told so.
@@ -49,7 +49,7 @@ func (m model) writePoints(s state, i int, who string, emit emitter) {
 	done.at = written
 	isMine, after := w.intent.over == c.over || m.noFence, m.commit(now, now, c, w.want, s.now+2)
 	emit(w.at == writing && (s.points^w.want)&c.over == 0, who, "ReadBack", s.writer(i, done))
-	emit(w.at == written && isMine && hasRoom, who, "FinishIntent", s.writer(i, writer{}).add(after))
+	emit(w.at == written && isMine && hasRoom, who, "FinishIntents", s.writer(i, writer{}).add(after))
 
 	// Transaction 1: the block must be as it was read; another live intent is waited for, a dead one loses the range.
 	begins, isRead := w.at == prepared && hasRoom, w.version == now.blocks[1].version || m.comparesNothing

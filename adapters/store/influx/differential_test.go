@@ -20,14 +20,16 @@ type catalogLedger struct {
 	catalog *memory.Store
 }
 
-// BeginIntent begins an intent and adds the symbol.
-func (c catalogLedger) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
-	intent, err := c.Ledger.BeginIntent(ctx, plan)
-	if err == nil {
-		_, err = ports.WriteBars(ctx, c.catalog, domain.EmptySeries(plan.Key), plan.Range, ports.ReplaceOnConflict)
+// BeginIntents begins intents and adds their symbols.
+func (c catalogLedger) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+	begun := c.Ledger.BeginIntents(ctx, plans)
+	for i, plan := range plans {
+		if begun[i].Err == nil {
+			_, begun[i].Err = ports.WriteBars(ctx, c.catalog, domain.EmptySeries(plan.Key), plan.Range, ports.FailOnConflict)
+		}
 	}
 
-	return intent, err
+	return begun
 }
 
 // TestDifferential compares bars and write reports with those of the memory store. Coverage and catalog are the memory

@@ -108,8 +108,17 @@ func (w *ledgerWriter) change(
 	return w.db.pipeline(ctx, append(steps, stepOf(commit))...)
 }
 
-// BeginIntent implements ports.Ledger.
-func (s *Store) BeginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
+// BeginIntents implements ports.Ledger.
+func (s *Store) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+	begun := make([]ports.BegunIntent, len(plans))
+	for i, plan := range plans {
+		begun[i].Intent, begun[i].Err = s.beginIntent(ctx, plan)
+	}
+
+	return begun
+}
+
+func (s *Store) beginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
 	intent := ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
 	err := s.changeLedger(ctx, "begin intent", plan.Key, plan.Read, func(w *ledgerWriter) ([]step, error) {
 		if err := w.checkPlan(&plan); err != nil {
@@ -199,8 +208,17 @@ func (w *ledgerWriter) addIntent(intent ports.Intent, plan ports.IntentPlan) ste
 		plan.Range.Start, plan.Range.End, start, end, plan.Owner)
 }
 
-// FinishIntent implements ports.Ledger.
-func (s *Store) FinishIntent(ctx context.Context, intent ports.Intent, added []ports.BlockSum) error {
+// FinishIntents implements ports.Ledger.
+func (s *Store) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
+	failed := make([]error, len(intents))
+	for i, finished := range intents {
+		failed[i] = s.finishIntent(ctx, finished.Intent, finished.Added)
+	}
+
+	return failed
+}
+
+func (s *Store) finishIntent(ctx context.Context, intent ports.Intent, added []ports.BlockSum) error {
 	return s.changeLedger(ctx, "finish intent", intent.Key, intent.Range, func(w *ledgerWriter) ([]step, error) {
 		isIntent := func(i storedIntent) bool { return i.id == int64(intent.ID) && i.r.Equal(intent.Range) }
 		if !slices.ContainsFunc(w.intents, isIntent) {
@@ -247,20 +265,30 @@ func deref(p *int64) int64 {
 	return *p
 }
 
-// RenewIntent implements ports.Ledger.
-func (s *Store) RenewIntent(ctx context.Context, intent ports.Intent) error {
-	found, err := s.updateIntent(ctx, renewIntent, intent)
-	if err == nil && !found {
-		return ports.ErrIntentLost
+// RenewIntents implements ports.Ledger.
+func (s *Store) RenewIntents(ctx context.Context, intents []ports.Intent) error {
+	for _, intent := range intents {
+		found, err := s.updateIntent(ctx, renewIntent, intent)
+		if err == nil && !found {
+			return ports.ErrIntentLost
+		}
+		if err != nil {
+			return translate(ctx, "renew intent", intent.Key.String(), err)
+		}
 	}
 
-	return translate(ctx, "renew intent", intent.Key.String(), err)
+	return nil
 }
 
-// AbandonIntent implements ports.Ledger.
-func (s *Store) AbandonIntent(ctx context.Context, intent ports.Intent) error {
-	_, err := s.updateIntent(ctx, abandonIntent, intent)
-	return translate(ctx, "abandon intent", intent.Key.String(), err)
+// AbandonIntents implements ports.Ledger.
+func (s *Store) AbandonIntents(ctx context.Context, intents []ports.Intent) error {
+	for _, intent := range intents {
+		if _, err := s.updateIntent(ctx, abandonIntent, intent); err != nil {
+			return translate(ctx, "abandon intent", intent.Key.String(), err)
+		}
+	}
+
+	return nil
 }
 
 func (s *Store) updateIntent(ctx context.Context, sql string, intent ports.Intent) (found bool, err error) {
