@@ -213,3 +213,47 @@ func TestStreamFillsALongGap(t *testing.T) {
 		t.Errorf("filled beyond the limit: %v", err)
 	}
 }
+
+// A recorder that appends behind what is requested is no conflict, although the last block of the stream changes.
+func TestStreamBesideARecorder(t *testing.T) {
+	t.Parallel()
+	for _, cached := range []bool{false, true} {
+		store, c := memory.New(), clock.NewSimulated(at(1_000))
+		source := app.Source{Name: "test", Bars: store, Catalog: store}
+		if cached {
+			source, _ = cachedSource(t, source, c, seriescache.Config{})
+		}
+		md, err := app.NewStepping(7, []app.Source{source}, c, app.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		record := func(minute int) error {
+			covered := span(float64(minute), float64(minute+1))
+			_, err := ports.WriteBars(t.Context(), source.Bars, series(t, bar(minute)), covered, ports.FailOnConflict)
+
+			return err
+		}
+		minute, bars := 0, 0
+		for ; minute < 100; minute++ {
+			if err := record(minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		pieces, _ := md.Stream(t.Context(), domain.DataRequest{Key: key, Start: at(0), End: at(100)})
+		for piece, err := range pieces {
+			if err == nil {
+				err = record(minute)
+			}
+			if err != nil {
+				t.Fatalf("cached %t: after %d bars: %v", cached, bars, err)
+			}
+			bars += piece.Len()
+			minute++
+		}
+		if bars != 100 || minute < 110 {
+			t.Errorf("cached %t: %d bars in %d pieces", cached, bars, minute-100)
+		}
+	}
+}
