@@ -111,6 +111,7 @@ func TestContractWithoutCoverage(t *testing.T) {
 		"delete/of_nothing", "delete/forgets_claim", "replace/bars_lie_in_the_range", "replace/claims_its_range",
 		"write/retry_completes", "write/large_batch", "write/idempotent", "ctx/cancelled_call_is_an_error",
 		"concurrent/writers_of_one_series", "time/far_from_now", "symbol/hostile_is_data",
+		"write/fails_on_conflict", "write/keeps_on_conflict", "write/batch_each_alone", "replace/by_nothing",
 	), atomicityWaivers...)})
 }
 
