@@ -58,12 +58,22 @@ type NontransactionalStore interface {
 	BarReader
 	CoverageReader
 
-	// CheckBars returns an error if SetBars would refuse the bars or the range. It changes nothing.
-	CheckBars(ctx context.Context, bars domain.Series, r domain.Range) error
+	// CheckBars returns an error for each set that SetBars would refuse: error i is that of set i. It changes nothing.
+	CheckBars(ctx context.Context, sets []BarSet) []error
 
-	// SetBars makes the given bars the only ones of the key in r, and reads them back. It calls permit before each
-	// request that changes bars, and returns its error. If it fails, any of the bars may have been written or deleted.
-	SetBars(ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error) error
+	// SetBars makes the bars of each set the only ones of their series in the range, and reads them back. The sets are of
+	// different series. It calls permit before each request that changes bars, and returns its error. If it fails, any of
+	// the bars may have been written or deleted.
+	SetBars(ctx context.Context, sets []BarSet, permit func(context.Context) error) error
+}
+
+// BarSet is the bars that a range of a series is to have.
+type BarSet struct {
+	Bars  domain.Series
+	Range domain.Range // contains the bars
+
+	// IsNew tells that the range most likely has no stored bars, so that reading it before the write is no use.
+	IsNew bool
 }
 
 // LedgerRecord is what a ledger has of a series.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -201,16 +202,27 @@ func (s *LedgeredStore) waitForCoverage(ctx context.Context, series []ports.Ledg
 	return err
 }
 
-// inferredExtent returns the inferred extent of a series that is not in the ledger, if it has bars.
-func (s *LedgeredStore) inferredExtent(ctx context.Context, key domain.SeriesKey) (r domain.Range, err error) {
-	extents, err := s.bars.Extents(ctx, key.Symbol)
+// inferredRanges returns the inferred coverage of each series that has bars. The series are not in the ledger.
+func (s *LedgeredStore) inferredRanges(
+	ctx context.Context, keys []domain.SeriesKey,
+) (map[domain.SeriesKey]domain.Range, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+
+	ranges := make(map[domain.SeriesKey]domain.Range, len(keys))
+	symbols := map[domain.Symbol]struct{}{}
+	for _, key := range keys {
+		ranges[key], symbols[key.Symbol] = domain.Range{}, struct{}{}
+	}
+	extents, err := s.bars.Extents(ctx, slices.Collect(maps.Keys(symbols))...)
 	for _, e := range extents {
-		if e.Key == key {
-			r = r.Hull(e.Range)
+		if r, isWanted := ranges[e.Key]; isWanted {
+			ranges[e.Key] = r.Hull(e.Range)
 		}
 	}
 
-	return r, err
+	return ranges, err
 }
 
 // record returns the record of one series with the blocks of r. It does not wait.

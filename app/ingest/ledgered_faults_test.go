@@ -51,6 +51,13 @@ func (f *faultyLedger) fail(call string) error {
 	return nil
 }
 
+func (f *faultyLedger) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+	if err := f.fail("read ledger"); err != nil {
+		return nil, err
+	}
+	return f.Ledger.ReadLedger(ctx, queries)
+}
+
 func (f *faultyLedger) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
 	if err := f.fail("before begin"); err != nil {
 		return slices.Repeat([]ports.BegunIntent{{Err: err}}, len(plans))
@@ -97,7 +104,12 @@ func minutes(from, to int) domain.Range { return domain.Range{Start: minute(from
 // barsOf returns a bar in each of the minutes [from, to), with prices of seed.
 func barsOf(t testing.TB, from, to, seed int) domain.Series {
 	t.Helper()
-	b := domain.NewSeriesBuilder(minuteKey, 0)
+	return barsOfKey(t, minuteKey, from, to, seed)
+}
+
+func barsOfKey(t testing.TB, key domain.SeriesKey, from, to, seed int) domain.Series {
+	t.Helper()
+	b := domain.NewSeriesBuilder(key, 0)
 	price := domain.MustDecimal(fmt.Sprintf("%d.5", seed))
 	for n := from; n < to; n++ {
 		bar := domain.Bar{
@@ -113,7 +125,7 @@ func barsOf(t testing.TB, from, to, seed int) domain.Series {
 
 func concat(t testing.TB, pieces ...domain.Series) domain.Series {
 	t.Helper()
-	all, err := domain.ConcatSeries(domain.EmptySeries(minuteKey), pieces)
+	all, err := domain.ConcatSeries(domain.EmptySeries(pieces[0].Key()), pieces)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,8 +140,12 @@ type content struct {
 }
 
 func readContent(s ports.BarReader, r domain.Range) (c content, err error) {
-	b := domain.NewSeriesBuilder(minuteKey, 0)
-	for piece, err := range s.ReadBars(context.Background(), ports.BarQuery{Key: minuteKey, Range: r}) {
+	return readContentOf(s, minuteKey, r)
+}
+
+func readContentOf(s ports.BarReader, key domain.SeriesKey, r domain.Range) (c content, err error) {
+	b := domain.NewSeriesBuilder(key, 0)
+	for piece, err := range s.ReadBars(context.Background(), ports.BarQuery{Key: key, Range: r}) {
 		if err != nil {
 			return c, err
 		}
@@ -151,7 +167,7 @@ func readContent(s ports.BarReader, r domain.Range) (c content, err error) {
 // range of change and has the bars outside of it.
 func wantState(t *testing.T, s ports.BarReader, change domain.Range, alternatives ...domain.Series) {
 	t.Helper()
-	got, err := readContent(s, minutes(0, 120))
+	got, err := readContentOf(s, alternatives[0].Key(), minutes(0, 120))
 	if err != nil {
 		t.Fatal(err)
 	}

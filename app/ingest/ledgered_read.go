@@ -269,11 +269,11 @@ func (r *ledgeredRead) finish(record ports.LedgerRecord) error {
 // state. If the series was written here meanwhile, it returns an error.
 func (r *ledgeredRead) readForeign(ctx context.Context) error {
 	s := r.blockReader.store
-	inferred, err := s.inferredExtent(ctx, r.query.Key)
+	inferred, err := s.inferredRanges(ctx, []domain.SeriesKey{r.query.Key})
 	if err != nil {
 		return err
 	}
-	if inferred.Empty() {
+	if inferred[r.query.Key].Empty() {
 		return r.finish(ports.LedgerRecord{State: &domain.SeriesState{}})
 	}
 

@@ -12,42 +12,62 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// WriteBatch implements ports.BarWriter.
+// WriteBatch implements ports.BarWriter. The series are written together: how many requests that takes does not depend
+// on how many series there are, unless a part of a range is covered, and then its blocks are read. If a request fails,
+// the ranges of all series that were written with it are uncovered.
 func (s *LedgeredStore) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
 	results := ports.NewWriteResults("write bars", s.name, writes)
+	batch := make([]*ledgeredWrite, len(writes))
 	for i, w := range writes {
-		if r := &results[i]; r.Err == nil {
-			write := ledgeredWrite{op: "write bars", bars: w.Bars, r: w.Coverage, onConflict: w.OnConflict}
-			r.Report, r.Err = s.write(ctx, write)
+		batch[i] = &ledgeredWrite{
+			op: "write bars", bars: w.Bars, r: w.Coverage, onConflict: w.OnConflict, WriteResult: results[i],
 		}
+	}
+
+	s.write(ctx, batch)
+	for i, w := range batch {
+		results[i] = w.WriteResult
 	}
 
 	return results
 }
 
-// ReplaceBars implements ports.BarWriter.
+// maxReplaced limits the bars of a replacement, because its range is uncovered until all of them are written.
+const maxReplaced = 1_000_000
+
+// ReplaceBars implements ports.BarWriter. It refuses more than a million bars.
 func (s *LedgeredStore) ReplaceBars(
 	ctx context.Context, bars domain.Series, r domain.Range,
 ) (ports.WriteReport, error) {
 	w := ledgeredWrite{op: "replace bars", bars: bars, r: r, onConflict: ports.ReplaceOnConflict, replaces: true}
-	if bars.Len() == 0 {
+	switch n := bars.Len(); {
+	case n == 0:
 		return ports.WriteReport{}, access.Refusal(w.op, bars.Key().String(), ports.ErrNothingToReplace)
+	case n > maxReplaced:
+		return ports.WriteReport{}, s.failure(ports.ErrTooLarge, w.op, bars.Key(), fmt.Errorf("%d bars in one "+
+			"replacement, at most %d are allowed; replace the range in parts, the first one up to %s",
+			n, maxReplaced, bars.OpenTime(maxReplaced).Format(time.RFC3339)))
 	}
 
-	return s.write(ctx, w)
+	s.write(ctx, []*ledgeredWrite{&w})
+
+	return w.Report, w.Err
 }
 
 // DeleteBars implements ports.BarWriter.
 func (s *LedgeredStore) DeleteBars(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) (ports.WriteReport, error) {
-	return s.write(ctx, ledgeredWrite{
-		op: "delete bars", bars: domain.EmptySeries(key), r: r, replaces: true, deletes: true,
-	})
+	w := ledgeredWrite{op: "delete bars", bars: domain.EmptySeries(key), r: r, replaces: true, deletes: true}
+	s.write(ctx, []*ledgeredWrite{&w})
+
+	return w.Report, w.Err
 }
 
 // ledgeredWrite is a write of the bars of a range.
 type ledgeredWrite struct {
+	ports.WriteResult // of the last attempt
+
 	op       string
 	bars     domain.Series
 	r        domain.Range
@@ -55,32 +75,70 @@ type ledgeredWrite struct {
 	deletes  bool // r is uncovered afterwards
 
 	onConflict ports.ConflictPolicy
+
+	plan   writePlan    // of the last attempt
+	intent ports.Intent // that it began
 }
 
-// write writes. Where the blocks change or another write is under way, it begins again, for as long as a writer waits.
-func (s *LedgeredStore) write(ctx context.Context, w ledgeredWrite) (ports.WriteReport, error) {
-	if err := s.check(ctx, &w); err != nil || w.r.Empty() {
-		return ports.WriteReport{}, err
-	}
+// isBusy reports whether the blocks changed or another write is under way, so that the write has to begin again.
+func (w *ledgeredWrite) isBusy() bool {
+	var held *ports.IntentHeldError
+	return errors.As(w.Err, &held) || errors.Is(w.Err, ports.ErrLedgerChanged)
+}
 
+// failAll sets the error of each write.
+func failAll(writes []*ledgeredWrite, err error) {
+	for _, w := range writes {
+		w.Report, w.Err = ports.WriteReport{}, err
+	}
+}
+
+// write writes. The writes that are busy begin again, for as long as a writer waits; the others are done by then, so
+// that nobody waits for them.
+func (s *LedgeredStore) write(ctx context.Context, writes []*ledgeredWrite) {
+	pending := s.check(ctx, writes)
 	deadline := time.Now().Add(s.wait)
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
-		report, err := s.tryWrite(ctx, w)
-		var held *ports.IntentHeldError
-		if !errors.As(err, &held) && !errors.Is(err, ports.ErrLedgerChanged) {
-			return report, err
+	for pause := firstPause; len(pending) > 0; pause = min(2*pause, maxPause) {
+		s.tryWrite(ctx, pending)
+		pending = slices.DeleteFunc(pending, func(w *ledgeredWrite) bool { return !w.isBusy() })
+		if len(pending) == 0 {
+			return
 		}
+
 		if !time.Now().Before(deadline) {
-			return ports.WriteReport{}, s.failure(ports.ErrConflict, w.op, w.bars.Key(), err)
+			for _, w := range pending {
+				w.Err = s.failure(ports.ErrConflict, w.op, w.bars.Key(), w.Err)
+			}
+
+			return
 		}
-		if err := s.pause(ctx, w.op, w.bars.Key(), pause); err != nil {
-			return ports.WriteReport{}, err
+		if err := s.pause(ctx, pending[0].op, pending[0].bars.Key(), pause); err != nil {
+			failAll(pending, err)
+			return
 		}
 	}
 }
 
-// check refuses a write that is invalid, before anything changes.
-func (s *LedgeredStore) check(ctx context.Context, w *ledgeredWrite) error {
+// check returns the writes that have something to do. It refuses those that are invalid, before anything changes.
+func (s *LedgeredStore) check(ctx context.Context, writes []*ledgeredWrite) (valid []*ledgeredWrite) {
+	var sets []ports.BarSet
+	for _, w := range writes {
+		if w.Err == nil {
+			w.Err = s.checkWrite(ctx, w)
+		}
+		if w.Err == nil {
+			valid, sets = append(valid, w), append(sets, ports.BarSet{Bars: w.bars, Range: w.r})
+		}
+	}
+
+	for i, err := range s.bars.CheckBars(ctx, sets) {
+		valid[i].Err = err
+	}
+
+	return slices.DeleteFunc(valid, func(w *ledgeredWrite) bool { return w.Err != nil || w.r.Empty() })
+}
+
+func (s *LedgeredStore) checkWrite(ctx context.Context, w *ledgeredWrite) error {
 	key := w.bars.Key()
 	r, err := domain.NewRange(w.r.Start, w.r.End)
 	if err == nil {
@@ -98,7 +156,7 @@ func (s *LedgeredStore) check(ctx context.Context, w *ledgeredWrite) error {
 
 	w.r = r
 
-	return s.bars.CheckBars(ctx, w.bars, r)
+	return nil
 }
 
 // openTimes returns the range from the first open time to just behind the last.
@@ -109,60 +167,77 @@ func openTimes(bars domain.Series) domain.Range {
 	return domain.Range{Start: bars.OpenTime(0), End: bars.OpenTime(bars.Len() - 1).Add(time.Microsecond)}
 }
 
-// tryWrite writes once.
-func (s *LedgeredStore) tryWrite(ctx context.Context, w ledgeredWrite) (ports.WriteReport, error) {
-	p, err := s.plan(ctx, w)
-	if err != nil {
-		return ports.WriteReport{}, err
-	}
-	if p.isUnchanged {
-		return p.report, nil
-	}
-
-	p.intent.Owner = s.owner
-	begun := s.ledger.BeginIntents(ctx, []ports.IntentPlan{p.intent})[0]
-	if begun.Err != nil {
-		return ports.WriteReport{}, begun.Err
-	}
-	intent := begun.Intent
-	if err := s.fill(ctx, intent, p.wanted); err != nil {
-		s.abandon(ctx, intent)
-		if errors.Is(err, ports.ErrIntentLost) {
-			err = s.failure(ports.ErrConflict, w.op, w.bars.Key(), err)
+// tryWrite writes once. Each write succeeds or fails by itself until the bars are changed.
+func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
+	s.planAll(ctx, writes)
+	var planned, begun []*ledgeredWrite
+	var plans []ports.IntentPlan
+	for _, w := range writes {
+		if w.Err == nil && !w.plan.isUnchanged {
+			planned, plans = append(planned, w), append(plans, w.plan.intent)
 		}
-
-		return ports.WriteReport{}, err
+	}
+	if len(planned) == 0 {
+		return
 	}
 
-	return p.report, nil
+	for i, b := range s.ledger.BeginIntents(ctx, plans) {
+		w := planned[i]
+		if w.intent, w.Err = b.Intent, b.Err; w.Err == nil {
+			begun = append(begun, w)
+		}
+	}
+	if len(begun) > 0 {
+		s.fill(ctx, begun)
+	}
+	for _, w := range planned {
+		if errors.Is(w.Err, ports.ErrIntentLost) {
+			w.Err = s.failure(ports.ErrConflict, w.op, w.bars.Key(), w.Err)
+		}
+		if w.Err == nil {
+			w.Report = w.plan.report
+		}
+	}
 }
 
-// fill makes the store have the wanted bars and finishes the intent. A deletion is done when its intent begins: bars
+// fill makes the store have the wanted bars and finishes the intents. A deletion is done when its intent begins: bars
 // that it leaves are not covered, and the next write of the range removes them.
-func (s *LedgeredStore) fill(ctx context.Context, intent ports.Intent, wanted domain.Series) error {
-	permit := func(ctx context.Context) error { return s.ledger.RenewIntents(ctx, []ports.Intent{intent}) }
-	err := s.bars.SetBars(ctx, wanted, intent.Range, permit)
-	if err != nil && intent.Deletes {
-		s.abandon(ctx, intent)
-		return nil
-	}
-	if err != nil {
-		return err
+func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite) {
+	intents, sets := make([]ports.Intent, len(writes)), make([]ports.BarSet, len(writes))
+	finished := make([]ports.FinishedIntent, len(writes))
+	for i, w := range writes {
+		intents[i] = w.intent
+		sets[i] = ports.BarSet{Bars: w.plan.wanted, Range: w.intent.Range, IsNew: w.plan.isNew}
+		finished[i] = ports.FinishedIntent{Intent: w.intent, Added: s.blocksOf(w.intent.Key).sums(w.plan.wanted)}
 	}
 
-	finished := ports.FinishedIntent{Intent: intent, Added: s.blocksOf(intent.Key).sums(wanted)}
+	permit := func(ctx context.Context) error { return s.ledger.RenewIntents(ctx, intents) }
+	if err := s.bars.SetBars(ctx, sets, permit); err != nil {
+		s.abandon(ctx, intents)
+		failAll(slices.DeleteFunc(writes, func(w *ledgeredWrite) bool { return w.deletes }), err)
 
-	return s.ledger.FinishIntents(ctx, []ports.FinishedIntent{finished})[0]
+		return
+	}
+
+	var unfinished []ports.Intent
+	for i, err := range s.ledger.FinishIntents(ctx, finished) {
+		if writes[i].Err = err; err != nil {
+			unfinished = append(unfinished, intents[i])
+		}
+	}
+	if len(unfinished) > 0 {
+		s.abandon(ctx, unfinished)
+	}
 }
 
 // abandonTimeout bounds how long a failed write takes to tell the ledger.
 const abandonTimeout = 2 * time.Second
 
-// abandon lets other writers begin at once. If it fails, too, they wait until the intent expires.
-func (s *LedgeredStore) abandon(ctx context.Context, intent ports.Intent) {
+// abandon lets other writers begin at once. If it fails, too, they wait until the intents expire.
+func (s *LedgeredStore) abandon(ctx context.Context, intents []ports.Intent) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
-	_ = s.ledger.AbandonIntents(ctx, []ports.Intent{intent}) // the write has failed already, with its own error
+	_ = s.ledger.AbandonIntents(ctx, intents) // the write has failed already, with its own error
 }
 
 // writePlan is what a write has to do.
@@ -170,27 +245,59 @@ type writePlan struct {
 	intent      ports.IntentPlan
 	wanted      domain.Series // of the range
 	report      ports.WriteReport
-	isUnchanged bool // nothing
+	isNew       bool // nothing of the range is covered or stored
+	isUnchanged bool // nothing is to be done
 }
 
-// plan compares the write with what is stored. Bars that are not covered count as absent.
-func (s *LedgeredStore) plan(ctx context.Context, w ledgeredWrite) (writePlan, error) {
-	key := w.bars.Key()
-	p := writePlan{intent: ports.IntentPlan{Key: key, Range: w.r, Read: w.r, Deletes: w.deletes}, wanted: w.bars}
-	record, err := s.record(ctx, key, w.r)
+// planAll plans the writes. The records of all series are read at once.
+func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
+	queries := make([]ports.SeriesQuery, len(writes))
+	for i, w := range writes {
+		queries[i] = ports.SeriesQuery{Key: w.bars.Key(), State: ports.StateQuery{Range: w.r}}
+	}
+	records, err := s.ledger.ReadLedger(ctx, queries)
 	if err != nil {
-		return p, err
+		failAll(writes, err)
+		return
 	}
 
-	hasForeign := false
-	if !record.Exists() {
-		if hasForeign, err = s.checkForeign(ctx, w); err != nil {
-			return p, err
+	var others []domain.SeriesKey // that are not in the ledger
+	for i, record := range records {
+		if !record.Exists() {
+			others = append(others, queries[i].Key)
 		}
+	}
+	inferred, err := s.inferredRanges(ctx, others)
+	if err != nil {
+		failAll(writes, err)
+		return
+	}
+
+	for i, w := range writes {
+		w.plan, w.Err = s.planWrite(ctx, w, records[i], inferred[w.bars.Key()])
+		if w.Err == nil && w.plan.isUnchanged {
+			w.Report = w.plan.report
+		}
+	}
+}
+
+// planWrite compares a write with what is stored. Bars that are not covered count as absent. foreign has the bars that
+// others wrote, of a series that is not in the ledger.
+func (s *LedgeredStore) planWrite(
+	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, foreign domain.Range,
+) (writePlan, error) {
+	key := w.bars.Key()
+	p := writePlan{
+		intent: ports.IntentPlan{Key: key, Range: w.r, Read: w.r, Deletes: w.deletes, Owner: s.owner}, wanted: w.bars,
+	}
+	if !w.r.Covers(foreign) {
+		return p, s.failure(ports.ErrConflict, w.op, key, fmt.Errorf("other programs wrote bars of %s, "+
+			"which would not be covered any more; write or replace a range that contains them to take them over", foreign))
 	}
 	if p.intent.Coverage = domain.ClipRanges(record.State.Coverage, w.r); len(p.intent.Coverage) == 0 {
 		p.report.Inserted = w.bars.Len()
-		p.isUnchanged = w.deletes && !hasForeign
+		p.isNew = foreign.Empty()
+		p.isUnchanged = w.deletes && p.isNew
 
 		return p, nil
 	}
@@ -198,21 +305,9 @@ func (s *LedgeredStore) plan(ctx context.Context, w ledgeredWrite) (writePlan, e
 	return p, s.planChange(ctx, w, record, &p)
 }
 
-// checkForeign reports whether others wrote bars of the series, which is not in the ledger. It refuses a write that
-// would uncover some of them without a word.
-func (s *LedgeredStore) checkForeign(ctx context.Context, w ledgeredWrite) (bool, error) {
-	inferred, err := s.inferredExtent(ctx, w.bars.Key())
-	if err == nil && !w.r.Covers(inferred) {
-		err = s.failure(ports.ErrConflict, w.op, w.bars.Key(), fmt.Errorf("other programs wrote bars of %s, "+
-			"which would not be covered any more; write or replace a range that contains them to take them over", inferred))
-	}
-
-	return !inferred.Empty(), err
-}
-
 // planChange plans a write of a range that is covered in part.
 func (s *LedgeredStore) planChange(
-	ctx context.Context, w ledgeredWrite, record ports.LedgerRecord, p *writePlan,
+	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, p *writePlan,
 ) error {
 	stored, err := s.readTouched(ctx, w, record)
 	if err != nil {
@@ -311,7 +406,7 @@ type storedBars struct {
 
 // readTouched reads the blocks that the write touches. Blocks of which a replacement keeps no bar may be corrupt.
 func (s *LedgeredStore) readTouched(
-	ctx context.Context, w ledgeredWrite, record ports.LedgerRecord,
+	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord,
 ) (stored storedBars, err error) {
 	b := s.blocksOf(w.bars.Key())
 	blocks := record.State.BlocksWithin(b.layout, w.r)
@@ -345,7 +440,7 @@ func isBroken(err error) bool {
 // explainMismatch returns ErrLedgerChanged if the series changed since the record was read, else an error that says
 // that the stored bars are wrong.
 func (s *LedgeredStore) explainMismatch(
-	ctx context.Context, w ledgeredWrite, record ports.LedgerRecord, mismatch error,
+	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, mismatch error,
 ) error {
 	present, err := s.record(ctx, w.bars.Key(), domain.Range{})
 	switch {
@@ -359,7 +454,7 @@ func (s *LedgeredStore) explainMismatch(
 }
 
 // mergeBars returns the bars after a write, and the report of it. A replacement keeps no stored bar.
-func mergeBars(stored domain.Series, w ledgeredWrite) (domain.Series, ports.WriteReport, error) {
+func mergeBars(stored domain.Series, w *ledgeredWrite) (domain.Series, ports.WriteReport, error) {
 	var report ports.WriteReport
 	var conflicts ports.ConflictError
 	b := domain.NewSeriesBuilder(w.bars.Key(), stored.Len()+w.bars.Len())

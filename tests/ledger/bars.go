@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"github.com/gal-friday/marketdata/adapters/store/memory"
@@ -13,8 +14,8 @@ import (
 type Bars struct {
 	memory *memory.Store
 
-	// Request, if set, is called before each request with its name: check, delete, write, write rest, read back. If it
-	// returns an error, the request is not done.
+	// Request, if set, is called before each request with its name: extents, check, delete, write, write rest, read
+	// back. If it returns an error, the request is not done.
 	Request atomic.Pointer[func(ctx context.Context, name string) error]
 
 	// Lose, if set, returns what an answer has of the stored bars.
@@ -37,7 +38,7 @@ func (b *Bars) request(ctx context.Context, name string) error {
 		return (*f)(ctx, name)
 	}
 
-	return ctx.Err()
+	return ended(ctx, name)
 }
 
 // ReadBars implements ports.BarReader.
@@ -56,6 +57,10 @@ func (b *Bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[do
 
 // Extents implements ports.CoverageReader: it infers from the first to the last bar.
 func (b *Bars) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+	if err := b.request(ctx, "extents"); err != nil {
+		return nil, err
+	}
+
 	stored, err := b.memory.Extents(ctx, symbols...)
 	inferred := map[domain.SeriesKey]domain.Range{}
 	for _, e := range stored {
@@ -76,25 +81,28 @@ func (b *Bars) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.
 }
 
 // CheckBars implements ports.NontransactionalStore.
-func (b *Bars) CheckBars(ctx context.Context, _ domain.Series, _ domain.Range) error {
-	return b.request(ctx, "check")
+func (b *Bars) CheckBars(ctx context.Context, sets []ports.BarSet) []error {
+	if len(sets) == 0 {
+		return nil
+	}
+
+	return slices.Repeat([]error{b.request(ctx, "check")}, len(sets))
 }
 
-// SetBars implements ports.NontransactionalStore. It deletes, writes half of the bars, and then the rest.
-func (b *Bars) SetBars(
-	ctx context.Context, bars domain.Series, r domain.Range, permit func(context.Context) error,
-) error {
-	half := bars.Len() / 2
+// SetBars implements ports.NontransactionalStore. It deletes, writes half of the bars of each set, and then the rest.
+func (b *Bars) SetBars(ctx context.Context, sets []ports.BarSet, permit func(context.Context) error) error {
 	requests := []struct {
 		name string
-		do   func() error
+		do   func(ports.BarSet) error
 	}{
-		{"delete", func() error {
-			_, err := b.memory.DeleteBars(ctx, bars.Key(), r)
+		{"delete", func(set ports.BarSet) error {
+			_, err := b.memory.DeleteBars(ctx, set.Bars.Key(), set.Range)
 			return err
 		}},
-		{"write", func() error { return b.Put(ctx, bars.Slice(0, half)) }},
-		{"write rest", func() error { return b.Put(ctx, bars.Slice(half, bars.Len())) }},
+		{"write", func(set ports.BarSet) error { return b.Put(ctx, set.Bars.Slice(0, set.Bars.Len()/2)) }},
+		{"write rest", func(set ports.BarSet) error {
+			return b.Put(ctx, set.Bars.Slice(set.Bars.Len()/2, set.Bars.Len()))
+		}},
 	}
 	for _, step := range requests {
 		if err := permit(ctx); err != nil {
@@ -103,8 +111,10 @@ func (b *Bars) SetBars(
 		if err := b.request(ctx, step.name); err != nil {
 			return err
 		}
-		if err := step.do(); err != nil {
-			return err
+		for _, set := range sets {
+			if err := step.do(set); err != nil {
+				return err
+			}
 		}
 	}
 

@@ -52,13 +52,17 @@ func (r *barReader) resumeAt(at int64) {
 
 // beginTable returns an error unless the table has the measurement and the columns of the query.
 func (r *barReader) beginTable(t table) error {
-	want := r.layout.barColumns(r.selection.where)
-	if t.name != r.layout.measurement || len(t.tags) > 0 || !slices.Equal(t.columns, want) {
-		return fmt.Errorf("the response has a table %s %v with the columns %q, not %s with %q: %w",
-			t.name, t.tags, t.columns, r.layout.measurement, want, ports.ErrIncomplete)
-	}
-
 	r.builder.capacity = min(t.rows, r.pieceBars) // limited, because the server may announce any number
+
+	return r.layout.checkTable(t, r.layout.barColumns(r.selection.where))
+}
+
+// checkTable returns an error unless the table has the measurement and the columns.
+func (l layout) checkTable(t table, columns []string) error {
+	if t.name != l.measurement || len(t.tags) > 0 || !slices.Equal(t.columns, columns) {
+		return fmt.Errorf("the response has a table %s %v with the columns %q, not %s with %q: %w",
+			t.name, t.tags, t.columns, l.measurement, columns, ports.ErrIncomplete)
+	}
 
 	return nil
 }
@@ -73,11 +77,21 @@ type row struct {
 
 // decodeRow decodes one bar.
 func (r *barReader) decodeRow(d *decoder) error {
-	row, err := r.decodeValues(d)
+	at, err := d.readTime()
 	if err != nil {
 		return err
 	}
-	if err := r.checkTags(d, row.at); err != nil {
+
+	return r.decodeBar(d, at, r.selection.where)
+}
+
+// decodeBar decodes the rest of a row: the fields, and the tags, which must be those of the conditions.
+func (r *barReader) decodeBar(d *decoder, at int64, tags []condition) error {
+	row, err := r.decodeValues(d, at)
+	if err != nil {
+		return err
+	}
+	if err := r.checkTags(d, at, tags); err != nil {
 		return err
 	}
 	if err := r.builder.add(row); err != nil {
@@ -93,13 +107,10 @@ func (r *barReader) decodeRow(d *decoder) error {
 	return nil
 }
 
-// decodeValues decodes and checks the time and the fields of a row.
-func (r *barReader) decodeValues(d *decoder) (row, error) {
-	at, err := d.readTime()
+// decodeValues checks the time of a row, and decodes and checks its fields.
+func (r *barReader) decodeValues(d *decoder, at int64) (row, error) {
+	err := r.checkTime(at)
 	if err != nil {
-		return row{}, err
-	}
-	if err := r.checkTime(at); err != nil {
 		return row{}, err
 	}
 
@@ -204,9 +215,9 @@ func (r *barReader) verifyChecksum(d *decoder, row row) error {
 	return nil
 }
 
-// checkTags returns an error unless the tags of the row are those of the series.
-func (r *barReader) checkTags(d *decoder, at int64) error {
-	for _, c := range r.selection.where {
+// checkTags returns an error unless the row has the tags.
+func (r *barReader) checkTags(d *decoder, at int64, tags []condition) error {
+	for _, c := range tags {
 		code, err := d.readCode()
 		if err != nil {
 			return err

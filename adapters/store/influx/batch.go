@@ -21,23 +21,24 @@ const maxRequestBars = 250_000
 // and the result of each statement is proved complete. The server runs one statement after the other and opens the
 // series of a statement when it runs, so a statement in a batch detects an overwritten bar like a read of its own.
 func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
-	op := operation{"read batch", batchSubject(queries)}
+	op := operation{name: "read batch"}
+	if len(queries) > 0 {
+		op.subject = batchSubject(queries[0].Key, len(queries))
+	}
 	bars := func(piece ports.BatchBars) int { return piece.Bars.Len() }
+
 	return singleUse(ctx, s, op, bars, func(yield func(ports.BatchBars) bool) error {
 		return s.readBatch(ctx, queries, yield)
 	})
 }
 
-// batchSubject names a batch in errors.
-func batchSubject(queries []ports.BarQuery) string {
-	switch len(queries) {
-	case 0:
-		return ""
-	case 1:
-		return queries[0].Key.String()
+// batchSubject names a batch of n series in errors, by the first of them.
+func batchSubject(first domain.SeriesKey, n int) string {
+	if n == 1 {
+		return first.String()
 	}
 
-	return fmt.Sprintf("%s and %d more", queries[0].Key, len(queries)-1)
+	return fmt.Sprintf("%s and %d more", first, n-1)
 }
 
 func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchBars) bool) error {

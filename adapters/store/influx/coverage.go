@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// maxBoundSymbols limits the symbols that a query names. For more symbols, the query reads the series of every symbol,
-// and the store filters them.
+// maxBoundSymbols limits the symbols that a query of edges names. For more symbols, the query reads the series of every
+// symbol, and the store filters them.
 const maxBoundSymbols = 64
 
 // Extents returns the range from the first bar to the end of the last bar of each series, marked as inferred, because
@@ -71,13 +72,17 @@ type edge struct {
 // maxEdgeAttempts limits how often readEdges reads.
 const maxEdgeAttempts = 3
 
-// readEdges returns the edges of the series of the symbols. No symbols, or more than maxBoundSymbols, are the series of
-// every symbol. It reads again if a series has a first bar and no last one. Then its bars were deleted between the two
-// statements, or the server dropped the row without a mark, as 1.8 does if its max-row-limit falls between two series.
+// readEdges returns the edges of the series of the symbols. No symbols are the series of every symbol, and more than
+// maxBoundSymbols may be. It reads again if a series has a first bar and no last one. Then its bars were deleted
+// between the two statements, or the server dropped the row without a mark, as 1.8 does if its max-row-limit falls
+// between two series.
 func (s *Store) readEdges(ctx context.Context, symbols []domain.Symbol) ([]edge, error) {
-	names := s.symbolTagValues(symbols)
-	if len(names) == 0 && len(symbols) > 0 && len(symbols) <= maxBoundSymbols {
-		return nil, nil
+	names, err := s.symbolTagValues(ctx, symbols)
+	if err != nil || len(names) == 0 && len(symbols) > 0 {
+		return nil, err
+	}
+	if len(names) > maxBoundSymbols {
+		names = nil
 	}
 
 	for range maxEdgeAttempts {
@@ -93,6 +98,7 @@ func (s *Store) readEdges(ctx context.Context, symbols []domain.Symbol) ([]edge,
 
 func (s *Store) readEdgesOnce(ctx context.Context, names []string) ([]edge, error) {
 	var edges []edge
+	edgeOf := map[string]int{} // index of the edge of a series, by the values of its tags
 	err := s.queryRows(ctx, s.layout.selectEdges(names), func(t table, values []any) error {
 		nanos, ok := values[0].(int64)
 		if !ok {
@@ -100,13 +106,19 @@ func (s *Store) readEdgesOnce(ctx context.Context, names []string) ([]edge, erro
 		}
 
 		at := time.Unix(0, nanos).UTC()
+		var name strings.Builder
+		for _, tag := range s.layout.keyTags {
+			fmt.Fprintf(&name, "%q", t.tags[tag])
+		}
 		if t.statement == 0 {
+			edgeOf[name.String()] = len(edges)
 			edges = append(edges, edge{tags: t.tags, first: at})
+
 			return nil
 		}
 
-		i := slices.IndexFunc(edges, func(e edge) bool { return maps.Equal(e.tags, t.tags) })
-		if i >= 0 { // -1 if the first bar of the series was written between the two statements
+		// A series whose first bar was written between the two statements has no edge.
+		if i, found := edgeOf[name.String()]; found {
 			edges[i].last, edges[i].hasLast = at, true
 		}
 
@@ -116,23 +128,31 @@ func (s *Store) readEdgesOnce(ctx context.Context, names []string) ([]edge, erro
 	return edges, err
 }
 
-// symbolTagValues returns the values of the symbol tag that the symbols have, or nothing for more than maxBoundSymbols
-// symbols. It omits an empty value, because InfluxQL takes that for the series without the tag.
-func (s *Store) symbolTagValues(symbols []domain.Symbol) []string {
-	if len(symbols) > maxBoundSymbols {
-		return nil
-	}
-
-	var names []string
+// symbolTagValues returns the values of the symbol tag that the symbols have. It omits an empty value, because InfluxQL
+// takes that for the series without the tag. Of many symbols it returns those that are stored, because a query of edges
+// is slow where it cannot name the symbols, and nothing has to be read for new ones.
+func (s *Store) symbolTagValues(ctx context.Context, symbols []domain.Symbol) ([]string, error) {
+	names := make(map[string]struct{}, len(symbols))
 	for _, symbol := range symbols {
 		name := string(symbol)
 		if s.layout.existing != nil {
 			name = symbol.Instrument()
 		}
 		if name != "" {
-			names = append(names, name)
+			names[name] = struct{}{}
 		}
 	}
+	if len(names) <= maxBoundSymbols {
+		return slices.Sorted(maps.Keys(names)), nil
+	}
 
-	return names
+	stored, err := s.readTagValues(ctx, s.layout.keyTags[0], s.layout.commonConditions())
+	if err != nil {
+		return nil, err
+	}
+
+	return slices.DeleteFunc(stored[0], func(name string) bool {
+		_, isWanted := names[name]
+		return !isWanted
+	}), nil
 }

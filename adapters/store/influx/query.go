@@ -2,6 +2,7 @@ package influx
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -102,8 +103,22 @@ func (b *builder) addTimeRange(s span) {
 	b.add(" AND time >= ").bind(s.start).add(" AND time < ").bind(s.end)
 }
 
+// maxAlternatives limits how many alternatives addAnyOf lists in one pair of parentheses. It divides more of them into
+// halves, because the server takes quadratic time for a list.
+const maxAlternatives = 64
+
 // addAnyOf appends the condition that the tag has one of the values.
 func (b *builder) addAnyOf(tag string, values []string) {
+	if half := len(values) / 2; half >= maxAlternatives/2 {
+		b.add("(")
+		b.addAnyOf(tag, values[:half])
+		b.add(" OR ")
+		b.addAnyOf(tag, values[half:])
+		b.add(")")
+
+		return
+	}
+
 	keyword := "("
 	for _, v := range values {
 		b.add(keyword, quote(tag), " = ").bind(v)
@@ -158,6 +173,26 @@ func (l layout) selectBars(s barSelection, firstParam int) query {
 	}
 
 	return b.query()
+}
+
+// selectBarsOf selects the bars of several series that differ in the symbol only, in the order of time. It puts the
+// symbol before the fields, so that the reader knows the series of a row before it decodes them.
+func (l layout) selectBarsOf(symbols []string, others []condition, s span) query {
+	var b builder
+	b.add("SELECT ", quoteAll(l.barColumnsOf(others)[1:]), " FROM ", quote(l.measurement))
+	b.addWhere(others)
+	b.addTimeRange(s)
+	b.add(" AND ")
+	b.addAnyOf(tagSymbol, symbols)
+	q := b.query()
+	q.chunked = true
+
+	return q
+}
+
+// barColumnsOf returns the columns of the result of selectBarsOf.
+func (l layout) barColumnsOf(others []condition) []string {
+	return slices.Insert(l.barColumns(others), 1, tagSymbol)
 }
 
 // barColumns returns the columns of the result of selectBars: time, the fields, and the tags of the conditions.

@@ -68,6 +68,13 @@ var statementCalls = map[string]struct {
 		_, err := s.DeleteBars(ctx, recordedKey, recordedQuery.Range)
 		return err
 	}},
+	"set_bars": {call: func(ctx context.Context, s *influx.Store) error {
+		return s.SetBars(ctx, []ports.BarSet{
+			{Bars: domain.EmptySeries(recordedKey), Range: recordedQuery.Range},
+			{Bars: domain.EmptySeries(ethQuery.Key), Range: ethQuery.Range},
+			{Bars: domain.EmptySeries(seriesKey(1)), Range: recordedQuery.Range},
+		}, permitAll)
+	}},
 	"retention": {call: func(ctx context.Context, s *influx.Store) error {
 		_, err := s.Retention(ctx)
 		return err

@@ -38,8 +38,8 @@ func (s *Store) Retention(ctx context.Context) (time.Duration, error) {
 }
 
 // checkRetention returns an error if the server would drop a bar because of its age. The server itself refuses only
-// some of such bars, and only after it has stored others of the same write.
-func (s *Store) checkRetention(ctx context.Context, bars domain.Series) error {
+// some of such bars, and only after it has stored others of the same write. It reads the policy only for old bars.
+func checkRetention(bars domain.Series, read func() (retentionPolicy, error)) error {
 	if bars.Len() == 0 {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (s *Store) checkRetention(ctx context.Context, bars domain.Series) error {
 		return nil
 	}
 
-	policy, err := s.readRetentionPolicy(ctx)
+	policy, err := read()
 	if err != nil || policy.duration == 0 || age < policy.duration {
 		return err
 	}
