@@ -260,9 +260,11 @@ func (s *asked) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]
 	return s.store.ReadStates(ctx, queries)
 }
 
-func (s *asked) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	s.extents.Add(1)
-	return s.store.Extents(ctx, symbols...)
+func (s *asked) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		s.extents.Add(1)
+		return ports.Collect(s.store.Extents(ctx, q))
+	})
 }
 
 // cachedMinutes is an application over a cached store, held bars of 600 minutes in it, at midnight.
@@ -359,7 +361,7 @@ func TestDeletedWhileRead(t *testing.T) {
 		}
 
 		cache.Invalidate(key)
-		if _, err := md.Coverage(t.Context(), key.Symbol); err != nil { // now it is known what is held
+		if _, err := ports.Collect(md.Coverage(t.Context(), key.Symbol)); err != nil { // now it is known what is held
 			t.Fatal(err)
 		}
 		if _, err := under.store.DeleteBars(t.Context(), key, gone); err != nil { // nobody is told

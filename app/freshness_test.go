@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,11 +36,13 @@ func (s *outage) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([
 	return s.asked.ReadStates(ctx, queries)
 }
 
-func (s *outage) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	if s.down != nil {
-		return nil, s.down
-	}
-	return s.asked.Extents(ctx, symbols...)
+func (s *outage) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		if s.down != nil {
+			return nil, s.down
+		}
+		return ports.Collect(s.asked.Extents(ctx, q))
+	})
 }
 
 // newOutage is an application over a cached store with 600 minutes.

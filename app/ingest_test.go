@@ -13,7 +13,7 @@ import (
 // covered is what the store claims of the key.
 func (m market) covered(t *testing.T) []domain.Range {
 	t.Helper()
-	extents, err := m.Coverage(t.Context(), key.Symbol)
+	extents, err := ports.Collect(m.Coverage(t.Context(), key.Symbol))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestIngestMakesTheSymbolKnown(t *testing.T) {
 	if _, err := m.Fetch(t.Context(), request); err != nil {
 		t.Errorf("after: %v", err)
 	}
-	metas, err := m.Symbols(t.Context(), ports.SymbolQuery{Pattern: "BTC*"})
+	metas, err := ports.Collect(m.Symbols(t.Context(), ports.SymbolQuery{Pattern: "BTC*"}))
 	if err != nil || len(metas) != 1 || metas[0].Base != "BTC" {
 		t.Errorf("symbols %v, %v", metas, err)
 	}

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,14 +23,18 @@ type counted struct {
 	extents, symbols atomic.Int64
 }
 
-func (c *counted) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	c.extents.Add(1)
-	return c.Store.Extents(ctx, symbols...)
+func (c *counted) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		c.extents.Add(1)
+		return ports.Collect(c.Store.Extents(ctx, q))
+	})
 }
 
-func (c *counted) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	c.symbols.Add(1)
-	return c.Store.Symbols(ctx, q)
+func (c *counted) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		c.symbols.Add(1)
+		return ports.Collect(c.Store.Symbols(ctx, q))
+	})
 }
 
 // manySymbols is a market of symbols, of which the i-th has so many minutes.

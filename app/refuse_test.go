@@ -171,13 +171,13 @@ func second(_ ports.WriteReport, err error) error { return err }
 func TestBadQuestionsOfTheCatalogCostNoCall(t *testing.T) {
 	t.Parallel()
 	md := untouchable(t, app.Config{})
-	if _, err := md.Symbols(t.Context(), ports.SymbolQuery{Symbols: []domain.Symbol{"BTC/USD", "btc"}}); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{Symbols: []domain.Symbol{"BTC/USD", "btc"}})); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("symbols: %v", err)
 	}
-	if _, err := md.Symbols(t.Context(), ports.SymbolQuery{Limit: -1}); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{Limit: -1})); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("limit: %v", err)
 	}
-	if _, err := md.Coverage(t.Context(), "btc", ""); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "empty") {
+	if _, err := ports.Collect(md.Coverage(t.Context(), "btc", "")); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("coverage: %v", err)
 	}
 }

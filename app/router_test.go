@@ -76,8 +76,8 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 			}
 		}
 
-		a, errA := single.Coverage(t.Context())
-		z, errZ := spread.Coverage(t.Context())
+		a, errA := ports.Collect(single.Coverage(t.Context()))
+		z, errZ := ports.Collect(spread.Coverage(t.Context()))
 		if errA != nil || errZ != nil || len(a) != len(z) {
 			t.Fatalf("covered %v, %v; want %v, %v", z, errZ, a, errA)
 		}

@@ -136,18 +136,22 @@ func (s *scripted) WriteBatch(ctx context.Context, writes []ports.BarWrite) []po
 	return results
 }
 
-func (s *scripted) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	if s.extents != nil {
-		return s.extents(ctx)
-	}
-	return s.Store.Extents(ctx, symbols...)
+func (s *scripted) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		if s.extents != nil {
+			return s.extents(ctx)
+		}
+		return ports.Collect(s.Store.Extents(ctx, q))
+	})
 }
 
-func (s *scripted) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	if s.symbols != nil {
-		return s.symbols(ctx)
-	}
-	return s.Store.Symbols(ctx, q)
+func (s *scripted) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		if s.symbols != nil {
+			return s.symbols(ctx)
+		}
+		return ports.Collect(s.Store.Symbols(ctx, q))
+	})
 }
 
 // holding is a scripted store that holds the bars and claims their range, and the application over it at noon and an hour.

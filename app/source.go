@@ -50,10 +50,17 @@ type Source struct {
 func newStores(sources []Source) access.Stores {
 	stores := make(access.Stores, len(sources))
 	for i, s := range sources {
-		stores[i] = &access.Store{
+		store := &access.Store{
 			Name: s.Name, Bars: s.Bars, Route: s.Takes, Ticks: s.Ticks, Catalog: s.Catalog, Health: s.Health, Pool: s.Pool,
 			Cache: s.Cache, Aggregate: s.Aggregate, Explain: s.Explain, Local: s.Local,
 		}
+		if s.Cache != nil {
+			store.LocalCoverage = s.Cache
+		} else if s.Local {
+			store.LocalCoverage, _ = s.Bars.(ports.LocalCoverage)
+			store.LocalCatalog, _ = s.Catalog.(ports.LocalCatalog)
+		}
+		stores[i] = store
 	}
 
 	return stores

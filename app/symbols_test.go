@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,15 +50,17 @@ type counting struct {
 	out   error
 }
 
-func (c *counting) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	if len(q.Symbols) > 0 {
-		c.asked++
-	}
-	if c.out != nil {
-		return nil, c.out
-	}
+func (c *counting) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		if len(q.Symbols) > 0 {
+			c.asked++
+		}
+		if c.out != nil {
+			return nil, c.out
+		}
 
-	return c.Store.Symbols(ctx, q)
+		return ports.Collect(c.Store.Symbols(ctx, q))
+	})
 }
 
 func TestSymbolsAreCached(t *testing.T) {
@@ -99,18 +102,20 @@ type slow struct {
 	out   error
 }
 
-func (c *slow) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	c.asked.Add(1)
-	select {
-	case <-time.After(time.Second):
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if c.out != nil {
-		return nil, c.out
-	}
+func (c *slow) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		c.asked.Add(1)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if c.out != nil {
+			return nil, c.out
+		}
 
-	return c.Store.Symbols(ctx, q)
+		return ports.Collect(c.Store.Symbols(ctx, q))
+	})
 }
 
 // A thousand concurrent callers for an uncached symbol are one query of the catalog, also where the first is interrupted. An outage is each
@@ -177,7 +182,7 @@ func TestCatalogsAreJoined(t *testing.T) {
 	put(second, "BTC/USD", "America/New_York")
 	put(second, "ADA/USD", "")
 	put(second, "ETH/USD", "")
-	metas, err := md.Symbols(t.Context(), ports.SymbolQuery{Pattern: "*USD", Limit: 2})
+	metas, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{Pattern: "*USD", Limit: 2}))
 	if err != nil || len(metas) != 2 || metas[0].Symbol != "ADA/USD" || metas[1].Zone != "Europe/Berlin" {
 		t.Errorf("got %v, %v", metas, err)
 	}
@@ -186,7 +191,7 @@ func TestCatalogsAreJoined(t *testing.T) {
 	}
 	second.out = &ports.Error{Kind: ports.ErrUnavailable, Op: "symbols"}
 	for name, ask := range map[string]func() error{
-		"all":      func() error { _, err := md.Symbols(t.Context(), ports.SymbolQuery{}); return err },
+		"all":      func() error { _, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{})); return err },
 		"validate": func() error { return md.ValidateSymbol(t.Context(), "ETH/USD") },
 		"describe": func() error { _, err := md.Describe(t.Context(), "ETH/USD"); return err },
 		"fetch": func() error {

@@ -324,8 +324,10 @@ type endlessTrades struct {
 	covered         domain.Range
 }
 
-func (s endlessTrades) TickExtents(context.Context, ...domain.Symbol) ([]domain.TickExtent, error) {
-	return []domain.TickExtent{{Symbol: key.Symbol, Kind: domain.TickTrades, Range: s.covered}}, nil
+func (s endlessTrades) TickExtents(context.Context, ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
+	return ports.OnePage(func() ([]domain.TickExtent, error) {
+		return []domain.TickExtent{{Symbol: key.Symbol, Kind: domain.TickTrades, Range: s.covered}}, nil
+	})
 }
 
 func (s endlessTrades) ReadTrades(_ context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -52,13 +53,15 @@ func (s *tape) WriteTrades(
 	return ports.WriteReport{Inserted: trades.Len()}, nil
 }
 
-func (s *tape) TickExtents(context.Context, ...domain.Symbol) ([]domain.TickExtent, error) {
-	var extents []domain.TickExtent
-	for _, r := range s.claims {
-		extents = append(extents, domain.TickExtent{Symbol: key.Symbol, Kind: domain.TickTrades, Range: r})
-	}
+func (s *tape) TickExtents(context.Context, ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
+	return ports.OnePage(func() ([]domain.TickExtent, error) {
+		var extents []domain.TickExtent
+		for _, r := range s.claims {
+			extents = append(extents, domain.TickExtent{Symbol: key.Symbol, Kind: domain.TickTrades, Range: r})
+		}
 
-	return extents, nil
+		return extents, nil
+	})
 }
 
 func trade(t time.Time, seq int64) domain.Trade {
@@ -202,10 +205,10 @@ func TestTicksRefused(t *testing.T) {
 	if _, err := none.FetchQuotes(t.Context(), domain.TickRequest{Symbol: key.Symbol}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("no store of quotes: %v", err)
 	}
-	if held, err := none.TickCoverage(t.Context()); err != nil || held != nil {
+	if held, err := ports.Collect(none.TickCoverage(t.Context())); err != nil || held != nil {
 		t.Errorf("coverage without a store: %v, %v", held, err)
 	}
-	held, err := md.TickCoverage(t.Context(), key.Symbol)
+	held, err := ports.Collect(md.TickCoverage(t.Context(), key.Symbol))
 	if err != nil || len(held) != 2 || held[0].Store != "tape" {
 		t.Errorf("coverage %v, %v", held, err)
 	}

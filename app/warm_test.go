@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,11 +24,13 @@ type stuck struct {
 	write  error
 }
 
-func (s *stuck) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	if s.asked++; s.asked == 2 {
-		s.second()
-	}
-	return s.Store.Extents(ctx, symbols...)
+func (s *stuck) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		if s.asked++; s.asked == 2 {
+			s.second()
+		}
+		return ports.Collect(s.Store.Extents(ctx, q))
+	})
 }
 
 func (s *stuck) WriteBatch(context.Context, []ports.BarWrite) []ports.WriteResult {

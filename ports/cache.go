@@ -50,6 +50,8 @@ func (p CachedBars) Len() int { return p.Bars.Len() }
 
 // CachedReader reads bars through a cache. It is safe for concurrent use.
 type CachedReader interface {
+	LocalCoverage
+
 	// ReadCachedBars is BarReader.ReadBars with more information on each piece. It always yields a state. While the store
 	// cannot be asked, the state may be up to maxStale old, and says so; its bars must be in a cache.
 	ReadCachedBars(ctx context.Context, q BarQuery, maxStale time.Duration) Sequence[CachedBars]
@@ -61,10 +63,6 @@ type CachedReader interface {
 	// LocalState returns the state of the series and true, or false if none is believed and none is younger than
 	// maxStale. It has some blocks, or none. It does not block.
 	LocalState(key domain.SeriesKey, maxStale time.Duration) (*domain.SeriesState, bool)
-
-	// LocalExtents returns the result of CoverageReader.Extents for one symbol and true, or false if none is believed and
-	// none is younger than maxStale. It does not block.
-	LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]domain.Extent, bool)
 
 	// LocalBars appends the whole result of ReadCachedBars to buf and returns it with its state and true. It returns
 	// false, and no usable bars, if the result is not in the memory of this process. It does not block.

@@ -2,6 +2,8 @@ package ports
 
 import (
 	"context"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -67,26 +69,40 @@ type StateReader interface {
 	ReadStates(ctx context.Context, queries []SeriesQuery) ([]*domain.SeriesState, error)
 }
 
+// ExtentQuery selects coverage by symbol.
+type ExtentQuery struct {
+	Symbols []domain.Symbol // only these; empty is every symbol
+	After   domain.Symbol   // only symbols behind it, bytewise
+}
+
+// Selects reports whether the query selects the symbol.
+func (q ExtentQuery) Selects(symbol domain.Symbol) bool {
+	return symbol > q.After && (len(q.Symbols) == 0 || slices.Contains(q.Symbols, symbol))
+}
+
 // CoverageReader reads the coverage of series.
 type CoverageReader interface {
-	// Extents returns the coverage of all series of the symbols, or of every symbol where none is given: ordered by
-	// SeriesKey.Compare and start, the extents of one key disjoint and not touching. A symbol that the store does not
-	// have adds none.
-	Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error)
+	// Extents yields the coverage of all series of the selected symbols, ordered by SeriesKey.Compare and start, the
+	// extents of one key disjoint and not touching. The coverage of a symbol is of one state of the store. A symbol that
+	// the store does not have adds none. The sequence is lazy, holds nothing between two extents, and may be ranged over
+	// again; an error is the last pair.
+	Extents(ctx context.Context, q ExtentQuery) iter.Seq2[domain.Extent, error]
 }
 
 // SymbolQuery selects from a catalog.
 type SymbolQuery struct {
 	Symbols []domain.Symbol // only these; empty is every symbol
 	Pattern string          // only symbols that match: * is any run of bytes, ? any byte; "" is every symbol
+	After   domain.Symbol   // only symbols behind it, bytewise
 	Limit   int             // at most so many; 0 is all
 }
 
 // SymbolCatalog reads the metadata of symbols.
 type SymbolCatalog interface {
-	// Symbols returns the metadata of the selected symbols, in bytewise order. A symbol that the catalog does not know
-	// is absent and is no error.
-	Symbols(ctx context.Context, q SymbolQuery) ([]domain.SymbolMeta, error)
+	// Symbols yields the metadata of the selected symbols, in bytewise order. A symbol that the catalog does not know
+	// is absent and is no error. The sequence is lazy, holds nothing between two symbols, and may be ranged over again;
+	// an error is the last pair.
+	Symbols(ctx context.Context, q SymbolQuery) iter.Seq2[domain.SymbolMeta, error]
 }
 
 // SymbolWriter writes the metadata of symbols.
@@ -139,9 +155,9 @@ type QuoteReader interface {
 
 // TickCoverageReader reads the coverage of trades and quotes.
 type TickCoverageReader interface {
-	// TickExtents returns the coverage of the trades and quotes of the symbols, or of every symbol where none is given:
-	// ordered by symbol, kind and start, the extents of one symbol and kind disjoint and not touching.
-	TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error)
+	// TickExtents yields the coverage of the trades and quotes of the selected symbols, ordered by symbol, kind and
+	// start, under the promises of CoverageReader.Extents.
+	TickExtents(ctx context.Context, q ExtentQuery) iter.Seq2[domain.TickExtent, error]
 }
 
 // TickStore is a complete store of trades and quotes.

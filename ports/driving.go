@@ -68,8 +68,9 @@ type Freshness struct {
 
 // SymbolProvider returns symbols and their metadata. It is safe for concurrent use.
 type SymbolProvider interface {
-	// Symbols returns the selected symbols of all configured catalogs, ordered by symbol.
-	Symbols(ctx context.Context, q SymbolQuery) ([]domain.SymbolMeta, error)
+	// Symbols yields the selected symbols of all configured catalogs, ordered by symbol. The sequence is lazy and holds
+	// nothing between two symbols; an error is the last pair.
+	Symbols(ctx context.Context, q SymbolQuery) iter.Seq2[domain.SymbolMeta, error]
 
 	// ValidateSymbol returns nil for a symbol that a catalog has, ErrNotFound with suggestions for a symbol that none
 	// has, and ErrInvalid for a malformed symbol. If a catalog fails, its error is of another kind, because the symbol
@@ -89,12 +90,13 @@ type Description struct {
 
 // CoverageProvider returns the coverage of the stores. It is safe for concurrent use.
 type CoverageProvider interface {
-	// Coverage returns the coverage of bars of the symbols, or of all symbols if none is given, for each store. It ends
-	// at the clock's now, because later bars are not closed.
-	Coverage(ctx context.Context, symbols ...domain.Symbol) ([]StoreExtent, error)
+	// Coverage yields the coverage of bars of the symbols, or of all symbols if none is given, store by store. It ends at
+	// the clock's now, because later bars are not closed. The sequence is lazy and holds nothing between two extents; an
+	// error is the last pair.
+	Coverage(ctx context.Context, symbols ...domain.Symbol) iter.Seq2[StoreExtent, error]
 
-	// TickCoverage returns the coverage of trades and quotes for each store. It ends at the clock's now.
-	TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]StoreTickExtent, error)
+	// TickCoverage yields the coverage of trades and quotes, as Coverage yields that of bars.
+	TickCoverage(ctx context.Context, symbols ...domain.Symbol) iter.Seq2[StoreTickExtent, error]
 }
 
 // StoreExtent is the coverage of a series of bars in one store.

@@ -39,3 +39,75 @@ func Unversioned[D Rows](rows iter.Seq2[D, error]) Sequence[D] {
 		rows(func(d D, err error) bool { return yield(Piece[D]{Rows: d}, err) })
 	}
 }
+
+// Collect returns all values of a sequence, or its error.
+func Collect[T any](values iter.Seq2[T, error]) (all []T, err error) {
+	for v, failed := range values {
+		if failed != nil {
+			return nil, failed
+		}
+		all = append(all, v)
+	}
+
+	return all, nil
+}
+
+// Paged yields the values of pages. read returns the page of the symbols behind one, and the last symbol of the page;
+// none ends the sequence.
+func Paged[T any](
+	after domain.Symbol, read func(after domain.Symbol) (page []T, last domain.Symbol, err error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for at := after; ; {
+			page, last, err := read(at)
+			if err != nil {
+				var none T
+				yield(none, err)
+
+				return
+			}
+			for _, v := range page {
+				if !yield(v, nil) {
+					return
+				}
+			}
+			if at = last; last == "" {
+				return
+			}
+		}
+	}
+}
+
+// OnePage yields the values that read returns.
+func OnePage[T any](read func() ([]T, error)) iter.Seq2[T, error] {
+	return Paged("", func(domain.Symbol) ([]T, domain.Symbol, error) {
+		values, err := read()
+		return values, "", err
+	})
+}
+
+// PagedSymbols yields the symbols of a query, at most size of them at a time. read returns the symbols of a query that
+// has a limit.
+func PagedSymbols(
+	q SymbolQuery, size int, read func(page SymbolQuery) ([]domain.SymbolMeta, error),
+) iter.Seq2[domain.SymbolMeta, error] {
+	return func(yield func(domain.SymbolMeta, error) bool) {
+		left := q.Limit
+		pages := Paged(q.After, func(after domain.Symbol) (metas []domain.SymbolMeta, last domain.Symbol, err error) {
+			page := q
+			page.After, page.Limit = after, size
+			if q.Limit > 0 {
+				page.Limit = min(left, size)
+			}
+
+			metas, err = read(page)
+			left -= len(metas)
+			if n := len(metas); n > 0 && n == page.Limit && left != 0 {
+				last = metas[n-1].Symbol
+			}
+
+			return metas, last, err
+		})
+		pages(yield)
+	}
+}

@@ -138,7 +138,7 @@ func (d *Describer) statistics(
 // bestGrid returns the grid of trade bars that covers most of the window, give or take the hour that long bars end
 // before now, and of several such grids that of the longest bars. It is zero where there are none.
 func (d *Describer) bestGrid(ctx context.Context, symbol domain.Symbol, window domain.Range) (domain.Grid, error) {
-	extents, err := d.symbols.Coverage(ctx, symbol)
+	extents, err := ports.Collect(d.symbols.Coverage(ctx, symbol))
 	if err != nil {
 		return domain.Grid{}, err
 	}

@@ -100,7 +100,7 @@ func (d barDataset) Name() string { return d.key.String() }
 
 // Coverage returns the coverage of the key over all stores of the service.
 func (d barDataset) Coverage(ctx context.Context) ([]domain.Range, error) {
-	extents, err := d.service.Coverage(ctx, d.key.Symbol)
+	extents, err := ports.Collect(d.service.Coverage(ctx, d.key.Symbol))
 	var ranges []domain.Range
 	for _, e := range extents {
 		if e.Key == d.key {
@@ -169,7 +169,7 @@ func (d tickDataset[T]) Name() string { return string(d.symbol) }
 
 // Coverage returns the coverage of the trades or the quotes over all stores of the service.
 func (d tickDataset[T]) Coverage(ctx context.Context) ([]domain.Range, error) {
-	extents, err := d.service.TickCoverage(ctx, d.symbol)
+	extents, err := ports.Collect(d.service.TickCoverage(ctx, d.symbol))
 	var ranges []domain.Range
 	for _, e := range extents {
 		if e.Kind == d.kind {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -156,13 +157,18 @@ func (s *LedgeredStore) failure(kind error, op string, key domain.SeriesKey, err
 // Extents implements ports.CoverageReader. The coverage of a series in the ledger is the ledger's, that of others is
 // inferred. The inferred coverage is read first: a series that is written for the first time meanwhile is then in the
 // ledger. What live intents took of given symbols is waited for.
-func (s *LedgeredStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	inferred, err := s.bars.Extents(ctx, symbols...)
+func (s *LedgeredStore) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) { return s.readExtents(ctx, q) })
+}
+
+func (s *LedgeredStore) readExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+	inferred, err := ports.Collect(s.bars.Extents(ctx, q))
 	if err != nil {
 		return nil, err
 	}
-	series, err := s.ledger.LedgerSeries(ctx, symbols...)
-	if err == nil && len(symbols) > 0 {
+	series, err := s.ledger.LedgerSeries(ctx, q.Symbols...)
+	series = slices.DeleteFunc(series, func(l ports.LedgerSeries) bool { return l.Key.Symbol <= q.After })
+	if err == nil && len(q.Symbols) > 0 {
 		err = s.waitForCoverage(ctx, series)
 	}
 	if err != nil {
@@ -215,7 +221,7 @@ func (s *LedgeredStore) inferredRanges(
 	for _, key := range keys {
 		ranges[key], symbols[key.Symbol] = domain.Range{}, struct{}{}
 	}
-	extents, err := s.bars.Extents(ctx, slices.Collect(maps.Keys(symbols))...)
+	extents, err := ports.Collect(s.bars.Extents(ctx, ports.ExtentQuery{Symbols: slices.Collect(maps.Keys(symbols))}))
 	for _, e := range extents {
 		if r, isWanted := ranges[e.Key]; isWanted {
 			ranges[e.Key] = r.Hull(e.Range)

@@ -424,7 +424,7 @@ func TestForeignBars(t *testing.T) {
 	}
 
 	got, err := readContent(s, minutes(0, 120))
-	extents, err2 := s.Extents(t.Context(), minuteKey.Symbol)
+	extents, err2 := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{Symbols: []domain.Symbol{minuteKey.Symbol}}))
 	if err := errors.Join(err, err2); err != nil || got.state != nil || !got.bars.Equal(foreign) {
 		t.Fatalf("got %v, %v, %v", got.bars, got.state, err)
 	}
@@ -439,7 +439,7 @@ func TestForeignBars(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantState(t, s, minutes(0, 50), barsOf(t, 0, 40, 2))
-	if extents, err = s.Extents(t.Context()); err != nil || len(extents) != 1 || extents[0].Inferred {
+	if extents, err = ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{})); err != nil || len(extents) != 1 || extents[0].Inferred {
 		t.Errorf("got the extents %v, %v", extents, err)
 	}
 }

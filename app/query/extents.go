@@ -68,15 +68,15 @@ func (x *extentSet) barExtents(
 	ctx context.Context, call *access.Call, s *access.Store, symbol domain.Symbol,
 ) ([]domain.Extent, error) {
 	kept := &x.bars[slices.Index(x.stores, s)]
-	isCached := s.Cache != nil && len(x.symbols) == 1
-	if isCached {
-		kept.fill(s.Cache.LocalExtents(symbol, 0))
+	isLocal := s.LocalCoverage != nil && len(x.symbols) == 1
+	if isLocal {
+		kept.fill(s.LocalCoverage.LocalExtents(symbol, 0))
 	}
 
 	read := extentReader[domain.Extent]{access.ReadExtents, func(e domain.Extent) domain.Symbol { return e.Key.Symbol }}
 	err := read.readInto(ctx, kept, x, call.For(s))
-	if isCached && err != nil && access.IsOutage(err) && ctx.Err() == nil {
-		err = kept.replaceError(s.Cache.LocalExtents(symbol, x.maxStale))
+	if isLocal && err != nil && access.IsOutage(err) && ctx.Err() == nil {
+		err = kept.replaceError(s.LocalCoverage.LocalExtents(symbol, x.maxStale))
 	}
 
 	return read.ofSymbol(kept.extents, x, symbol), err

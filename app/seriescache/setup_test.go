@@ -2,6 +2,7 @@ package seriescache_test
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,9 +100,11 @@ func (s *counting) ReadStates(ctx context.Context, queries []ports.SeriesQuery) 
 	return s.Store.ReadStates(ctx, queries)
 }
 
-func (s *counting) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	s.extents.Add(1)
-	return s.Store.Extents(ctx, symbols...)
+func (s *counting) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		s.extents.Add(1)
+		return ports.Collect(s.Store.Extents(ctx, q))
+	})
 }
 
 // ReadBatch reads query by query, with the states.

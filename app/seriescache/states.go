@@ -3,6 +3,7 @@ package seriescache
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"slices"
 	"time"
@@ -268,12 +269,18 @@ func (s *Store) LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]do
 
 // Extents implements ports.CoverageReader. Coverage of given symbols is believed for a lease; that of every symbol is
 // read each time.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	if len(symbols) == 0 || s.caches.Local == nil {
-		return s.next.Extents(ctx, symbols...)
+func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	if len(q.Symbols) == 0 || s.caches.Local == nil {
+		return s.next.Extents(ctx, q)
 	}
 
-	symbols = slices.Compact(slices.Sorted(slices.Values(symbols)))
+	return ports.OnePage(func() ([]domain.Extent, error) { return s.believedExtents(ctx, q) })
+}
+
+// believedExtents returns the coverage of given symbols.
+func (s *Store) believedExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+	isExcluded := func(symbol domain.Symbol) bool { return symbol <= q.After }
+	symbols := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(q.Symbols))), isExcluded)
 	var all []domain.Extent
 	var missing []domain.Symbol
 	for _, symbol := range symbols {
@@ -307,7 +314,7 @@ func (s *Store) askExtents(ctx context.Context, symbols []domain.Symbol) ([]doma
 		tickets[i] = s.extents.begin(symbol)
 	}
 
-	extents, err := s.next.Extents(ctx, symbols...)
+	extents, err := ports.Collect(s.next.Extents(ctx, ports.ExtentQuery{Symbols: symbols}))
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (u *unversioned) ReadStates(ctx context.Context, queries []ports.SeriesQuer
 	slices.Sort(symbols)
 
 	begun := time.Now()
-	extents, err := u.next.Extents(ctx, slices.Compact(symbols)...)
+	extents, err := ports.Collect(u.next.Extents(ctx, ports.ExtentQuery{Symbols: slices.Compact(symbols)}))
 	if err != nil {
 		return nil, err
 	}

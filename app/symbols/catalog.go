@@ -3,6 +3,7 @@ package symbols
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
@@ -24,21 +25,25 @@ func New(stores access.Stores, resolver *Resolver, clock ports.Clock, settings *
 	return &Catalog{stores: stores, resolver: resolver, clock: clock, settings: settings}
 }
 
-// Symbols returns the selected symbols, ordered. A symbol that no catalog knows is absent, and no error. A catalog that
+// Symbols yields the selected symbols, ordered. A symbol that no catalog knows is absent, and no error. A catalog that
 // cannot be queried is an error that names it.
-func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	call := &access.Call{Op: "list symbols", Subject: access.JoinSymbols(q.Symbols), Settings: c.settings}
-	if err := access.ValidateSymbols(q.Symbols); err != nil {
-		return nil, access.Refusal(call.Op, "", err)
-	}
-	if q.Limit < 0 {
-		err := fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid)
-		return nil, access.Refusal(call.Op, "", err)
+func (c *Catalog) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	call := access.Call{Op: "list symbols", Subject: access.JoinSymbols(q.Symbols), Settings: c.settings}
+	err := access.ValidateSymbols(q.Symbols)
+	if err == nil && q.Limit < 0 {
+		err = fmt.Errorf("limit %d: give 1 or more, or 0 for all: %w", q.Limit, ports.ErrInvalid)
 	}
 
-	call.SetDefaultDeadline(ctx, c.stores)
+	return ports.PagedSymbols(q, access.PageSize, func(page ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+		if err != nil {
+			return nil, access.Refusal(call.Op, "", err)
+		}
 
-	return c.resolver.list(ctx, call, q)
+		one := call // with a deadline of its own
+		one.SetDefaultDeadline(ctx, c.stores)
+
+		return c.resolver.list(ctx, &one, page)
+	})
 }
 
 // ValidateSymbol returns nil for a known symbol.

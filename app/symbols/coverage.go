@@ -2,6 +2,7 @@ package symbols
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -11,36 +12,53 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Coverage returns the coverage of bars of the symbols, or of all symbols where none is given, ordered by store, key
-// and start. A symbol without bars adds nothing. Bars that are not routed to the store that has them, and bars not
-// closed at the clock's now, are left out.
-func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreExtent, error) {
-	call := &access.Call{Op: "read coverage", Subject: access.JoinSymbols(symbols), Settings: c.settings}
-	if err := access.ValidateSymbols(symbols); err != nil {
-		return nil, access.Refusal(call.Op, "", err)
-	}
-
-	call.SetDefaultDeadline(ctx, c.stores)
-	now := c.clock.Now()
-	var all []ports.StoreExtent
-	for _, store := range c.stores {
-		if store.Bars == nil {
-			continue
+// Coverage yields the coverage of bars of the symbols, or of all symbols where none is given, ordered by store, key and
+// start. A symbol without bars adds nothing. Bars that are not routed to the store that has them, and bars not closed
+// at the clock's now, are left out.
+func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) iter.Seq2[ports.StoreExtent, error] {
+	call := access.Call{Op: "read coverage", Subject: access.JoinSymbols(symbols), Settings: c.settings}
+	return func(yield func(ports.StoreExtent, error) bool) {
+		if err := access.ValidateSymbols(symbols); err != nil {
+			yield(ports.StoreExtent{}, access.Refusal(call.Op, "", err))
+			return
 		}
 
-		extents, err := access.Do(ctx, call.For(store), access.ReadExtents, symbols)
-		if err != nil {
-			return nil, err
-		}
+		now := c.clock.Now()
+		for _, store := range c.stores {
+			if store.Bars == nil {
+				continue
+			}
 
-		for _, e := range store.RoutedExtents(extents) {
-			if e.Range = cutAt(e.Range, e.Key.Grid.Floor(now)); !e.Range.Empty() {
-				all = append(all, ports.StoreExtent{Store: store.Name, Extent: e})
+			for e, err := range pages(ctx, c, call.For(store), access.ReadExtentPage, symbols) {
+				if err != nil {
+					yield(ports.StoreExtent{}, err)
+					return
+				}
+				if !store.Serves(e.Key.Grid) {
+					continue
+				}
+
+				e.Range = cutAt(e.Range, e.Key.Grid.Floor(now))
+				if !e.Range.Empty() && !yield(ports.StoreExtent{Store: store.Name, Extent: e}, nil) {
+					return
+				}
 			}
 		}
 	}
+}
 
-	return all, nil
+// pages yields a listing of a store, which is asked for each page anew.
+func pages[T any](
+	ctx context.Context, c *Catalog, call *access.Call,
+	read access.StoreFunc[ports.ExtentQuery, access.Page[T]], symbols []domain.Symbol,
+) iter.Seq2[T, error] {
+	return ports.Paged("", func(after domain.Symbol) ([]T, domain.Symbol, error) {
+		one := *call // with a deadline of its own
+		one.SetDefaultDeadline(ctx, c.stores)
+		page, err := access.Do(ctx, &one, read, ports.ExtentQuery{Symbols: symbols, After: after})
+
+		return page.Values, page.Last, err
+	})
 }
 
 // cutAt returns the part of r before the end.
@@ -59,13 +77,12 @@ func cutAt(r domain.Range, end time.Time) domain.Range {
 // given, ordered by key. It names the store that covers the series furthest.
 func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports.Freshness, error) {
 	now := c.clock.Now().UTC()
-	extents, err := c.Coverage(ctx, symbols...)
-	if err != nil {
-		return nil, err
-	}
-
 	latest := map[domain.SeriesKey]ports.Freshness{}
-	for _, e := range extents {
+	for e, err := range c.Coverage(ctx, symbols...) {
+		if err != nil {
+			return nil, err
+		}
+
 		end := cutAt(e.Range, e.Key.Grid.Floor(now)).End
 		if f, found := latest[e.Key]; !end.IsZero() && (!found || end.After(f.CoveredUntil)) {
 			latest[e.Key] = ports.Freshness{
@@ -77,32 +94,36 @@ func (c *Catalog) Latest(ctx context.Context, symbols ...domain.Symbol) ([]ports
 	return slices.SortedFunc(maps.Values(latest), func(a, b ports.Freshness) int { return a.Key.Compare(b.Key) }), nil
 }
 
-// TickCoverage returns the coverage of trades and quotes of the symbols, or of all symbols where none is given, ordered
+// TickCoverage yields the coverage of trades and quotes of the symbols, or of all symbols where none is given, ordered
 // by symbol, kind and start, cut at the clock's now. It is empty where no store of ticks is configured.
-func (c *Catalog) TickCoverage(ctx context.Context, symbols ...domain.Symbol) ([]ports.StoreTickExtent, error) {
+func (c *Catalog) TickCoverage(
+	ctx context.Context, symbols ...domain.Symbol,
+) iter.Seq2[ports.StoreTickExtent, error] {
 	call := &access.Call{
 		Op: "read tick coverage", Subject: access.JoinSymbols(symbols), Store: c.stores.ForTicks(), Settings: c.settings,
 	}
-	if err := access.ValidateSymbols(symbols); err != nil {
-		return nil, access.Refusal(call.Op, "", err)
-	}
-	if call.Store == nil {
-		return nil, nil
-	}
 
-	call.SetDefaultDeadline(ctx, c.stores)
-	extents, err := access.Do(ctx, call, access.ReadTickExtents, symbols)
-	if err != nil {
-		return nil, err
-	}
+	return func(yield func(ports.StoreTickExtent, error) bool) {
+		if err := access.ValidateSymbols(symbols); err != nil {
+			yield(ports.StoreTickExtent{}, access.Refusal(call.Op, "", err))
+			return
+		}
+		if call.Store == nil {
+			return
+		}
 
-	now := access.Instants{}.Floor(c.clock.Now())
-	covered := make([]ports.StoreTickExtent, 0, len(extents))
-	for _, e := range extents {
-		if e.Range = cutAt(e.Range, now); !e.Range.Empty() {
-			covered = append(covered, ports.StoreTickExtent{Store: call.Store.Name, TickExtent: e})
+		now := access.Instants{}.Floor(c.clock.Now())
+		for e, err := range pages(ctx, c, call, access.ReadTickExtentPage, symbols) {
+			if err != nil {
+				yield(ports.StoreTickExtent{}, err)
+				return
+			}
+
+			e.Range = cutAt(e.Range, now)
+			covered := ports.StoreTickExtent{Store: call.Store.Name, TickExtent: e}
+			if !e.Range.Empty() && !yield(covered, nil) {
+				return
+			}
 		}
 	}
-
-	return covered, nil
 }

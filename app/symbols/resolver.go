@@ -194,6 +194,12 @@ func (r *Resolver) query(ctx context.Context, call *access.Call, one []domain.Sy
 		if s.Catalog == nil {
 			continue
 		}
+		if s.LocalCatalog != nil {
+			if meta, isKnown := s.LocalCatalog.LocalSymbol(one[0]); isKnown {
+				return ports.SymbolEntry{Known: true, Meta: meta}, nil
+			}
+			continue
+		}
 
 		metas, err := access.Do(ctx, call.For(s), access.ReadSymbols, q)
 		if err != nil {

@@ -83,7 +83,7 @@ func (c *command) complete(
 // findSymbols returns the first known symbols with the prefix.
 func findSymbols(ctx context.Context, md *app.Service, prefix string) (found []string, err error) {
 	const limit = 100
-	metas, err := md.Symbols(ctx, ports.SymbolQuery{Pattern: prefix + "*", Limit: limit})
+	metas, err := ports.Collect(md.Symbols(ctx, ports.SymbolQuery{Pattern: prefix + "*", Limit: limit}))
 	for _, m := range metas {
 		found = append(found, string(m.Symbol))
 	}
@@ -100,7 +100,7 @@ func findFrequencies(ctx context.Context, md *app.Service, names []string) (foun
 		}
 	}
 
-	extents, err := md.Coverage(ctx, symbols...)
+	extents, err := ports.Collect(md.Coverage(ctx, symbols...))
 	for _, e := range extents {
 		grid := e.Key.Grid.String()
 		if !slices.Contains(found, grid) && slices.ContainsFunc(names, e.Key.Symbol.Matches) {

@@ -229,12 +229,12 @@ func (j *copyJob) ticks(ctx context.Context, selected selector) error {
 		return err
 	}
 
-	src, err := j.stores.from.TickCoverage(ctx, selected.symbols()...)
+	src, err := ports.Collect(j.stores.from.TickCoverage(ctx, selected.symbols()...))
 	if err != nil {
 		return err
 	}
 
-	dst, err := j.stores.to.TickCoverage(ctx, selected.symbols()...)
+	dst, err := ports.Collect(j.stores.to.TickCoverage(ctx, selected.symbols()...))
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
 	if got := job.summary(); got != summary {
 		t.Errorf("the summary is %q; want %q", got, summary)
 	}
-	coverage, err := to.Coverage(t.Context())
+	coverage, err := ports.Collect(to.Coverage(t.Context()))
 	if err != nil || len(coverage) != 1 || !coverage[0].Range.End.Equal(minute(4)) {
 		t.Errorf("the target covers %v, %v", coverage, err)
 	}

@@ -140,12 +140,12 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 }
 
 func (c *command) printCoverage(ctx context.Context, md *app.Service, symbols []domain.Symbol, output string) error {
-	bars, err := md.Coverage(ctx, symbols...)
+	bars, err := ports.Collect(md.Coverage(ctx, symbols...))
 	if err != nil {
 		return err
 	}
 
-	ticks, err := md.TickCoverage(ctx, symbols...)
+	ticks, err := ports.Collect(md.TickCoverage(ctx, symbols...))
 	if err != nil {
 		return err
 	}

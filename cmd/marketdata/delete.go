@@ -9,6 +9,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // deleteReport reports a delete.
@@ -99,7 +100,7 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 func deletionRange(
 	ctx context.Context, md *app.Service, key domain.SeriesKey, start, end time.Time,
 ) (domain.Range, error) {
-	extents, err := md.Coverage(ctx, key.Symbol)
+	extents, err := ports.Collect(md.Coverage(ctx, key.Symbol))
 	if err != nil {
 		return domain.Range{}, err
 	}

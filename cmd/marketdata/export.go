@@ -15,6 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 const exportHelp = `Write the bars of a series, or the trades or quotes of a symbol, to a file. The range may be of
@@ -251,7 +252,7 @@ func (e *export) findSeries(ctx context.Context, selected selector) ([]seriesCov
 		return nil, err
 	}
 
-	ticks, err := e.md.TickCoverage(ctx, derived.key.Symbol)
+	ticks, err := ports.Collect(e.md.TickCoverage(ctx, derived.key.Symbol))
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +282,7 @@ func (e *export) ticks(ctx context.Context, name string) error {
 		return err
 	}
 
-	all, err := e.md.TickCoverage(ctx, symbol)
+	all, err := ports.Collect(e.md.TickCoverage(ctx, symbol))
 	if err != nil {
 		return err
 	}

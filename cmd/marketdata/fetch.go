@@ -305,7 +305,7 @@ func (c *command) noteCoverage(ctx context.Context, md *app.Service, keys ...dom
 	for i, key := range keys {
 		symbols[i] = key.Symbol
 	}
-	all, err := md.Coverage(ctx, symbols...)
+	all, err := ports.Collect(md.Coverage(ctx, symbols...))
 	if err != nil {
 		return err
 	}

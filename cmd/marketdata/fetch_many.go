@@ -134,9 +134,9 @@ func readCatalog(ctx context.Context, md *app.Service, patterns []string) ([]dom
 	case 0:
 		return nil, nil
 	case 1:
-		return md.Symbols(ctx, ports.SymbolQuery{Pattern: patterns[0]})
+		return ports.Collect(md.Symbols(ctx, ports.SymbolQuery{Pattern: patterns[0]}))
 	default:
-		return md.Symbols(ctx, ports.SymbolQuery{})
+		return ports.Collect(md.Symbols(ctx, ports.SymbolQuery{}))
 	}
 }
 

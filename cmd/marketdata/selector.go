@@ -84,7 +84,7 @@ func (s seriesCoverage) ranges() []domain.Range {
 
 // coverage returns the coverage of every selected series, ordered by key.
 func (s selector) coverage(ctx context.Context, md *app.Service) ([]seriesCoverage, error) {
-	extents, err := md.Coverage(ctx, s.symbols()...)
+	extents, err := ports.Collect(md.Coverage(ctx, s.symbols()...))
 	if err != nil {
 		return nil, err
 	}

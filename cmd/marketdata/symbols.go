@@ -58,7 +58,7 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 	}
 
 	defer done()
-	metas, err := md.Symbols(ctx, ports.SymbolQuery{Pattern: pattern})
+	metas, err := ports.Collect(md.Symbols(ctx, ports.SymbolQuery{Pattern: pattern}))
 	if err != nil {
 		return err
 	}

@@ -204,7 +204,7 @@ func (v tickView[T]) printTable(w io.Writer, ticks domain.Ticks[T]) error {
 func (c *command) noteTickCoverage(
 	ctx context.Context, md *app.Service, symbol domain.Symbol, kind domain.TickKind,
 ) error {
-	all, err := md.TickCoverage(ctx, symbol)
+	all, err := ports.Collect(md.TickCoverage(ctx, symbol))
 	if err != nil {
 		return err
 	}

@@ -205,8 +205,8 @@ func (h *history) drawQuery(t *rapid.T, now time.Time) query {
 		}}
 	case "coverage":
 		return query{"coverage", func(t *rapid.T, market *app.Service) outcome {
-			bars, err := market.Coverage(t.Context())
-			ticks, tickErr := market.TickCoverage(t.Context())
+			bars, err := ports.Collect(market.Coverage(t.Context()))
+			ticks, tickErr := ports.Collect(market.TickCoverage(t.Context()))
 			var told []time.Time
 			for _, e := range bars {
 				told = append(told, e.Range.End)

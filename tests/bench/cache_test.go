@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -130,12 +131,16 @@ func (s *countedStore) ReadStates(ctx context.Context, queries []ports.SeriesQue
 	return s.next.(ports.StateReader).ReadStates(ctx, queries)
 }
 
-func (s *countedStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	return s.next.Extents(ctx, symbols...)
+func (s *countedStore) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		return ports.Collect(s.next.Extents(ctx, q))
+	})
 }
 
-func (s *countedStore) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	return s.next.Symbols(ctx, q)
+func (s *countedStore) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		return ports.Collect(s.next.Symbols(ctx, q))
+	})
 }
 
 // A cached result from one block: the memory of the block, without a copy.

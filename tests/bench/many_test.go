@@ -165,7 +165,7 @@ func benchmarkCoverage(b *testing.B, store ports.Store) {
 	const series = 10_000
 	many(b, store, series, 1)
 	report(b, series, way{name: "ours", run: func() {
-		if got := must(store.Extents(b.Context())); len(got) != series {
+		if got := must(ports.Collect(store.Extents(b.Context(), ports.ExtentQuery{}))); len(got) != series {
 			panic(fmt.Sprintf("%d extents of %d", len(got), series))
 		}
 	}})

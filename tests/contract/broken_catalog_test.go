@@ -21,8 +21,8 @@ func alterCoverage(change func(b domain.Series, coverage domain.Range) domain.Ra
 // alterExtents returns a store that alters its extents.
 func alterExtents(change func([]domain.Extent) []domain.Extent) func() *faulty {
 	return func() *faulty {
-		return &faulty{extents: func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
-			extents, err := next.Extents(ctx, symbols...)
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+			extents, err := ports.Collect(next.Extents(ctx, q))
 			return change(extents), err
 		}}
 	}
@@ -64,16 +64,30 @@ var extentFaults = []fault{
 		return extents
 	}), []string{"extents/by_key"}},
 	{"the requested symbols are ignored", func() *faulty {
-		return &faulty{extents: func(next *memory.Store, ctx context.Context, _ []domain.Symbol) ([]domain.Extent, error) {
-			return next.Extents(ctx)
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+			return ports.Collect(next.Extents(ctx, ports.ExtentQuery{After: q.After}))
 		}}
 	}, []string{"extents/of_the_symbols_asked", "symbol/impossible_is_data"}},
 	{"the requested symbols are sorted", func() *faulty {
-		return &faulty{extents: func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
-			slices.Sort(symbols)
-			return next.Extents(ctx, symbols...)
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+			slices.Sort(q.Symbols)
+			return ports.Collect(next.Extents(ctx, q))
 		}}
 	}, []string{"caller/slices_unchanged"}},
+	{"extents begin at the symbol", func() *faulty {
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+			after := q.After
+			q.After = ""
+			extents, err := ports.Collect(next.Extents(ctx, q))
+			return slices.DeleteFunc(extents, func(e domain.Extent) bool { return e.Key.Symbol < after }), err
+		}}
+	}, []string{"extents/behind_a_symbol"}},
+	{"a listing has one page", func() *faulty {
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+			extents, err := ports.Collect(next.Extents(ctx, q))
+			return extents[:min(len(extents), 3)], err
+		}}
+	}, []string{"extents/of_many_symbols"}},
 }
 
 func putting(put func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error) func() *faulty {
@@ -84,7 +98,7 @@ func searching(change func(*ports.SymbolQuery)) func() *faulty {
 	return func() *faulty {
 		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 			change(&q)
-			return next.Symbols(ctx, q)
+			return ports.Collect(next.Symbols(ctx, q))
 		}}
 	}
 }
@@ -99,7 +113,7 @@ var catalogFaults = []fault{
 		return next.PutSymbols(ctx, metas...)
 	}), []string{"catalog/every_field_round_trips"}},
 	{"the first put stays", putting(func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error {
-		known, err := next.Symbols(ctx, ports.SymbolQuery{})
+		known, err := ports.Collect(next.Symbols(ctx, ports.SymbolQuery{}))
 		if err != nil {
 			return err
 		}
@@ -123,14 +137,14 @@ var catalogFaults = []fault{
 		[]string{"catalog/concurrent", "catalog/hostile_is_data"}},
 	{"symbols come in any order", func() *faulty {
 		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-			found, err := next.Symbols(ctx, q)
+			found, err := ports.Collect(next.Symbols(ctx, q))
 			slices.Reverse(found)
 			return found, err
 		}}
 	}, []string{"catalog/ordered_by_symbol"}},
 	{"an unknown symbol is an error", func() *faulty {
 		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-			found, err := next.Symbols(ctx, q)
+			found, err := ports.Collect(next.Symbols(ctx, q))
 			if err == nil && len(found) < len(q.Symbols) {
 				err = ports.ErrNotFound
 			}
@@ -142,7 +156,7 @@ var catalogFaults = []fault{
 		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 			pattern := q.Pattern
 			q.Pattern = ""
-			found, err := next.Symbols(ctx, q)
+			found, err := ports.Collect(next.Symbols(ctx, q))
 			return slices.DeleteFunc(found, func(m domain.SymbolMeta) bool {
 				ok, err := path.Match(pattern, string(m.Symbol))
 				return err != nil || !ok
@@ -154,6 +168,19 @@ var catalogFaults = []fault{
 			q.Symbols = nil
 		}
 	}), []string{"catalog/pattern_of_these"}},
+	{"symbols begin at the symbol", func() *faulty {
+		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+			after := q.After
+			q.After = ""
+			found, err := ports.Collect(next.Symbols(ctx, q))
+			return slices.DeleteFunc(found, func(m domain.SymbolMeta) bool { return m.Symbol < after }), err
+		}}
+	}, []string{"catalog/behind_a_symbol"}},
+	{"a catalog has one page", searching(func(q *ports.SymbolQuery) {
+		if q.Limit == 0 {
+			q.Limit = 10_000
+		}
+	}), []string{"catalog/many_symbols"}},
 	{"no limit", searching(func(q *ports.SymbolQuery) { q.Limit = 0 }), []string{"catalog/limit"}},
 	{"writes register nothing", func() *faulty {
 		other := memory.New()

@@ -206,7 +206,7 @@ var readFaults = []fault{
 				return next.ReadBars(context.WithoutCancel(ctx), q).Rows()
 			},
 			symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-				return next.Symbols(context.WithoutCancel(ctx), q)
+				return ports.Collect(next.Symbols(context.WithoutCancel(ctx), q))
 			},
 		}
 	}, []string{"ctx/cancelled_call_is_an_error", "ctx/cancel_surfaces", "ctx/deadline_surfaces", "catalog/cancelled_call_is_an_error"}},

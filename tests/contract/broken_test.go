@@ -28,7 +28,7 @@ type faulty struct {
 	batch   func(next *memory.Store, ctx context.Context, writes []ports.BarWrite) []ports.WriteResult
 	replace writing
 	remove  func(next *memory.Store, ctx context.Context, k domain.SeriesKey, r domain.Range) (ports.WriteReport, error)
-	extents func(next *memory.Store, ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error)
+	extents func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error)
 	symbols func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error)
 	put     func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error
 }
@@ -87,18 +87,22 @@ func (f *faulty) DeleteBars(ctx context.Context, k domain.SeriesKey, r domain.Ra
 	return f.next.DeleteBars(ctx, k, r)
 }
 
-func (f *faulty) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	if f.extents != nil {
-		return f.extents(f.next, ctx, symbols)
-	}
-	return f.next.Extents(ctx, symbols...)
+func (f *faulty) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		if f.extents != nil {
+			return f.extents(f.next, ctx, q)
+		}
+		return ports.Collect(f.next.Extents(ctx, q))
+	})
 }
 
-func (f *faulty) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	if f.symbols != nil {
-		return f.symbols(f.next, ctx, q)
-	}
-	return f.next.Symbols(ctx, q)
+func (f *faulty) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		if f.symbols != nil {
+			return f.symbols(f.next, ctx, q)
+		}
+		return ports.Collect(f.next.Symbols(ctx, q))
+	})
 }
 
 func (f *faulty) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {

@@ -272,8 +272,8 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 func alterTickExtents[T domain.Tick](change func([]extent) []extent) func(*form[domain.Ticks[T]]) {
 	return func(f *form[domain.Ticks[T]]) {
 		next := f.extents
-		f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
-			held, err := next(ctx, s, symbols...)
+		f.extents = func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error) {
+			held, err := next(ctx, s, q)
 			return change(held), err
 		}
 	}
@@ -318,14 +318,25 @@ func tickHeldFaults[T domain.Tick]() []tickFault[T] {
 		}), []string{"extents/by_symbol"}},
 		{"the symbols asked for are ignored", func(f *form[D]) {
 			next := f.extents
-			f.extents = func(ctx context.Context, s Store, _ ...domain.Symbol) ([]extent, error) { return next(ctx, s) }
+			f.extents = func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error) {
+				return next(ctx, s, ports.ExtentQuery{After: q.After})
+			}
 		}, []string{"extents/of_the_symbols_asked", "symbol/impossible_is_data"}},
 		{"the symbols asked for are sorted", func(f *form[D]) {
 			next := f.extents
-			f.extents = func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
-				slices.Sort(symbols)
-				return next(ctx, s, symbols...)
+			f.extents = func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error) {
+				slices.Sort(q.Symbols)
+				return next(ctx, s, q)
 			}
 		}, []string{"caller/slices_unchanged"}},
+		{"extents begin at the symbol", func(f *form[D]) {
+			next := f.extents
+			f.extents = func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error) {
+				after := q.After
+				q.After = ""
+				held, err := next(ctx, s, q)
+				return slices.DeleteFunc(held, func(e extent) bool { return e.symbol < after }), err
+			}
+		}, []string{"extents/behind_a_symbol"}},
 	}
 }

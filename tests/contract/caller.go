@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // callerLaws are the laws on data that the caller shares with the store.
@@ -22,7 +23,7 @@ var callerLaws = []law[Store]{
 
 			symbols := []domain.Symbol{"C/USD", "NO/SUCH", "A/USD", "C/USD", "B/USD"}
 			before := slices.Clone(symbols)
-			if _, err := s.Bars.Extents(ctx, symbols...); err != nil {
+			if _, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: symbols})); err != nil {
 				return err
 			}
 			if !slices.Equal(symbols, before) {

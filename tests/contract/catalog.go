@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -141,6 +142,69 @@ var catalogLaws = []law[Store]{
 		},
 	},
 	{
+		name: "catalog/behind_a_symbol",
+		text: "the symbols behind one are the later ones, bytewise, also of a pattern and within a limit; a sequence may " +
+			"be broken off, and ranged over again",
+		check: func(ctx context.Context, s Store) error {
+			if err := s.Symbols.PutSymbols(ctx, metas("A-B", "A/B", "A/C", "A/D", "B/C")...); err != nil {
+				return err
+			}
+
+			later := s.Catalog.Symbols(ctx, ports.SymbolQuery{After: "A/B"})
+			for range later {
+				break
+			}
+
+			return steps(
+				func() error { return wantListing(later, metas("A/C", "A/D", "B/C")...) },
+				func() error { return wantListing(later, metas("A/C", "A/D", "B/C")...) },
+				func() error {
+					return wantSymbols(ctx, s, ports.SymbolQuery{After: "A/B", Limit: 2}, metas("A/C", "A/D")...)
+				},
+				func() error {
+					return wantSymbols(ctx, s, ports.SymbolQuery{After: "A/C", Pattern: "*/C"}, metas("B/C")...)
+				},
+				func() error {
+					q := ports.SymbolQuery{After: "A/B", Symbols: []domain.Symbol{"A/D", "A-B", "A/B"}}
+					return wantSymbols(ctx, s, q, metas("A/D")...)
+				},
+			)
+		},
+	},
+	{
+		name: "catalog/many_symbols",
+		text: "20,001 symbols come in order, also within a limit",
+		check: func(ctx context.Context, s Store) error {
+			many := manySymbols()
+			return steps(
+				func() error { return s.Symbols.PutSymbols(ctx, many...) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, many...) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{Limit: 15_000}, many[:15_000]...) },
+			)
+		},
+	},
+	{
+		name: "extents/of_many_symbols",
+		text: "the extents of a few of 20,001 symbols come in order",
+		check: func(ctx context.Context, s Store) error {
+			many := manySymbols()
+			if err := s.Symbols.PutSymbols(ctx, many...); err != nil {
+				return err
+			}
+
+			var want []domain.Extent
+			for _, i := range []int{0, 9_998, 9_999, 10_000, 10_001, 20_000} {
+				e := domain.Extent{Key: minuteKey(many[i].Symbol), Range: span(0, 10)}
+				if err := declare(ctx, s, e.Key, e.Range); err != nil {
+					return err
+				}
+				want = append(want, e)
+			}
+
+			return wantListing(s.Bars.Extents(ctx, ports.ExtentQuery{}), want...)
+		},
+	},
+	{
 		name: "catalog/limit",
 		text: "a limit returns the first symbols of the result; 0 means no limit",
 		check: func(ctx context.Context, s Store) error {
@@ -219,7 +283,7 @@ var catalogLaws = []law[Store]{
 			}
 
 			for _, symbol := range impossible {
-				found, err := s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}})
+				found, err := ports.Collect(s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}))
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("symbols %q: got %v and %s", symbol, found, errorText(err))
 				}
@@ -234,7 +298,7 @@ var catalogLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
-			_, err := s.Catalog.Symbols(gone, ports.SymbolQuery{})
+			_, err := ports.Collect(s.Catalog.Symbols(gone, ports.SymbolQuery{}))
 			return steps(
 				func() error { return wantError(err, context.Canceled) },
 				func() error { return wantError(s.Symbols.PutSymbols(gone, metas("A/B")...), context.Canceled) },
@@ -306,12 +370,35 @@ func patterns(ctx context.Context, s Store, known []domain.Symbol, cases ...patt
 
 // wantSymbols compares the result of a query.
 func wantSymbols(ctx context.Context, s Store, q ports.SymbolQuery, want ...domain.SymbolMeta) error {
-	got, err := s.Catalog.Symbols(ctx, q)
+	got, err := ports.Collect(s.Catalog.Symbols(ctx, q))
 	if err != nil {
 		return err
 	}
 	if !slices.EqualFunc(got, want, domain.SymbolMeta.Equal) {
 		return fmt.Errorf("symbols of %+v:\n got %+v\nwant %+v", q, got, want)
+	}
+
+	return nil
+}
+
+// manySymbols returns 20,001 symbols in order, so many that no store reads them at once.
+func manySymbols() []domain.SymbolMeta {
+	many := make([]domain.SymbolMeta, 20_001)
+	for i := range many {
+		many[i] = domain.NewSymbolMeta(domain.Symbol(fmt.Sprintf("S%05d/USD", i)))
+	}
+
+	return many
+}
+
+// wantListing compares the texts of all values of a sequence.
+func wantListing[T any](values iter.Seq2[T, error], want ...T) error {
+	got, err := ports.Collect(values)
+	if err != nil {
+		return err
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		return fmt.Errorf("listed %v, want %v", got, want)
 	}
 
 	return nil

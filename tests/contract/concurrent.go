@@ -120,7 +120,7 @@ var concurrentLaws = []law[Store]{
 						if err := sameBars(got, b.Slice(0, got.Len())); err != nil {
 							return err
 						}
-						if _, err := s.Bars.Extents(ctx, k.Symbol); err != nil {
+						if _, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{k.Symbol}})); err != nil {
 							return err
 						}
 					}

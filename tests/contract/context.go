@@ -33,7 +33,7 @@ var contextLaws = []law[Store]{
 			if n, err := broken(gone, s, all(key)); n > 0 || !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("read: got %d bars and %s", n, errorText(err))
 			}
-			if _, err := s.Bars.Extents(gone); !errors.Is(err, context.Canceled) {
+			if _, err := ports.Collect(s.Bars.Extents(gone, ports.ExtentQuery{})); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("extents: got %s", errorText(err))
 			}
 
@@ -130,7 +130,7 @@ var contextLaws = []law[Store]{
 			cancel()
 			b := bars(key, start, 10, 1)
 			_, reading := broken(gone, s, all(key))
-			_, extents := s.Bars.Extents(gone)
+			_, extents := ports.Collect(s.Bars.Extents(gone, ports.ExtentQuery{}))
 			_, refused := ports.WriteBars(ctx, s.Bars, b, span(0, 9), ports.ReplaceOnConflict)
 			for _, c := range []struct{ err, kind, cause error }{
 				{reading, ports.ErrCanceled, context.Canceled},

@@ -101,6 +101,36 @@ var extentLaws = []law[Store]{
 		},
 	},
 	{
+		name: "extents/behind_a_symbol",
+		text: "the extents behind a symbol are those of the later symbols, bytewise; a sequence may be broken off, and " +
+			"ranged over again",
+		check: func(ctx context.Context, s Store) error {
+			var stored []domain.Extent
+			for _, symbol := range []domain.Symbol{"BTC-USD", "BTC/USD", "BTC/USDT", "ETH/USD"} {
+				e := domain.Extent{Key: minuteKey(symbol), Range: span(0, 10)}
+				if stored = append(stored, e); declare(ctx, s, e.Key, e.Range) != nil {
+					return declare(ctx, s, e.Key, e.Range)
+				}
+			}
+
+			some := []domain.Symbol{"ETH/USD", "BTC/USD"}
+			later := s.Bars.Extents(ctx, ports.ExtentQuery{After: "BTC/USD"})
+			for range later {
+				break
+			}
+
+			return steps(
+				func() error { return wantListing(later, stored[2:]...) },
+				func() error { return wantListing(later, stored[2:]...) },
+				func() error {
+					query := ports.ExtentQuery{After: "BTC/USD", Symbols: some}
+					return wantListing(s.Bars.Extents(ctx, query), stored[3])
+				},
+				func() error { return wantListing(s.Bars.Extents(ctx, ports.ExtentQuery{After: "ETH/USD"})) },
+			)
+		},
+	},
+	{
 		name: "extents/of_the_symbols_asked",
 		text: "the extents of named symbols are those of all their series only; an unknown symbol adds none, a " +
 			"repeated one adds once",
@@ -138,7 +168,7 @@ var extentLaws = []law[Store]{
 				return err
 			}
 
-			stored, err := s.Bars.Extents(ctx)
+			stored, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{}))
 			if err != nil {
 				return err
 			}

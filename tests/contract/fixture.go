@@ -216,7 +216,7 @@ func errorText(err error) string {
 
 // wantExtents compares the coverage of the symbols.
 func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...domain.Extent) error {
-	got, err := s.Bars.Extents(ctx, symbols...)
+	got, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: symbols}))
 	if err != nil {
 		return err
 	}

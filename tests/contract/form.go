@@ -45,7 +45,7 @@ type form[D data[D]] struct {
 	putKept rangeWrite[D] // under KeepOnConflict
 	replace rangeWrite[D]
 	remove  func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error)
-	extents func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error)
+	extents func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error)
 }
 
 // rangeWrite writes the data of a range.
@@ -203,14 +203,19 @@ func (f form[D]) oneOf(got D, versions []D) error {
 
 // wantExtents compares the coverage of the symbols, or of every symbol.
 func (f form[D]) wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...extent) error {
-	got, err := f.extents(ctx, s, symbols...)
+	return f.wantExtentsOf(ctx, s, ports.ExtentQuery{Symbols: symbols}, want...)
+}
+
+// wantExtentsOf compares the coverage that the query selects.
+func (f form[D]) wantExtentsOf(ctx context.Context, s Store, q ports.ExtentQuery, want ...extent) error {
+	got, err := f.extents(ctx, s, q)
 	if err != nil {
 		return err
 	}
 
 	same := func(a, b extent) bool { return a.symbol == b.symbol && a.r.Equal(b.r) }
 	if !slices.EqualFunc(got, want, same) {
-		return fmt.Errorf("extents of %s of %v:\n got %v\nwant %v", f.many, symbols, got, want)
+		return fmt.Errorf("extents of %s of %+v:\n got %v\nwant %v", f.many, q, got, want)
 	}
 
 	return nil

@@ -66,7 +66,7 @@ var keyLaws = []law[Store]{
 					return fmt.Errorf("read %q: got %d bars and %s", symbol, n, errorText(err))
 				}
 
-				found, err := s.Bars.Extents(ctx, symbol)
+				found, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}}))
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
 				}

@@ -45,7 +45,7 @@ func barStates() states {
 			return write(ctx, s, bars(minuteKey("ETH/USD"), start, 10, 1))
 		},
 		coverage: func(ctx context.Context, s Store) (covered []domain.Range, err error) {
-			extents, err := s.Bars.Extents(ctx, key.Symbol)
+			extents, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{key.Symbol}}))
 			for _, e := range extents {
 				covered = append(covered, e.Range)
 			}
@@ -73,7 +73,7 @@ func tickStates[D data[D]](f form[D]) states {
 			return f.write(ctx, s, f.rows("ETH/USD", 0, 10, 1))
 		},
 		coverage: func(ctx context.Context, s Store) (covered []domain.Range, err error) {
-			extents, err := f.extents(ctx, s, key.Symbol)
+			extents, err := f.extents(ctx, s, ports.ExtentQuery{Symbols: []domain.Symbol{key.Symbol}})
 			for _, e := range extents {
 				covered = append(covered, e.r)
 			}

@@ -173,8 +173,8 @@ func newTickForm[T domain.Tick](
 		remove: func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error) {
 			return remove(s.Ticks, ctx, symbol, r)
 		},
-		extents: func(ctx context.Context, s Store, symbols ...domain.Symbol) ([]extent, error) {
-			stored, err := s.Ticks.TickExtents(ctx, symbols...)
+		extents: func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error) {
+			stored, err := ports.Collect(s.Ticks.TickExtents(ctx, q))
 			var ofKind []extent
 			for _, e := range stored {
 				if e.Kind == kind {

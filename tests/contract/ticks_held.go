@@ -115,6 +115,26 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
+			name: "extents/behind_a_symbol",
+			text: "the extents behind a symbol are those of the later symbols, bytewise",
+			check: func(ctx context.Context, s Store) error {
+				for _, symbol := range []domain.Symbol{"BTC-USD", "BTC/USD", "BTC/USDT", "ETH/USD"} {
+					if err := f.declare(ctx, s, symbol, span(0, 10)); err != nil {
+						return err
+					}
+				}
+
+				late, eth := extent{"BTC/USDT", span(0, 10)}, extent{"ETH/USD", span(0, 10)}
+				some := []domain.Symbol{"ETH/USD", "BTC/USD"}
+
+				return steps(
+					func() error { return f.wantExtentsOf(ctx, s, ports.ExtentQuery{After: "BTC/USD"}, late, eth) },
+					func() error { return f.wantExtentsOf(ctx, s, ports.ExtentQuery{After: "BTC/USD", Symbols: some}, eth) },
+					func() error { return f.wantExtentsOf(ctx, s, ports.ExtentQuery{After: "ETH/USD"}) },
+				)
+			},
+		},
+		{
 			name: "extents/bounds_are_exact",
 			text: "the bounds of an extent are those declared, to the microsecond, in UTC",
 			check: func(ctx context.Context, s Store) error {
@@ -127,7 +147,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 
-				stored, err := f.extents(ctx, s)
+				stored, err := f.extents(ctx, s, ports.ExtentQuery{})
 				if err != nil {
 					return err
 				}

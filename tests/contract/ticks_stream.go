@@ -171,7 +171,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 					return fmt.Errorf("a cancelled read yields %d %s", n, f.many)
 				}
 
-				_, extents := f.extents(gone, s)
+				_, extents := f.extents(gone, s, ports.ExtentQuery{})
 				other := f.run(0, 20, 50)
 
 				return steps(
@@ -273,7 +273,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				cancel()
 				d := f.run(0, 10, 1)
 				_, reading := f.count(gone, s, in(always))
-				_, extents := f.extents(gone, s)
+				_, extents := f.extents(gone, s, ports.ExtentQuery{})
 				_, refused := f.put(ctx, s, d, span(0, 9))
 				for _, c := range []struct{ err, kind, cause error }{
 					{reading, ports.ErrCanceled, context.Canceled},

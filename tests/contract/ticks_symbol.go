@@ -62,7 +62,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 						return fmt.Errorf("read %q: got %d %s and %s", symbol, n, f.many, errorText(err))
 					}
 
-					found, err := f.extents(ctx, s, symbol)
+					found, err := f.extents(ctx, s, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}})
 					if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
 						return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
 					}
@@ -148,7 +148,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 
 				symbols := []domain.Symbol{"C/USD", "NO/SUCH", "A/USD", "C/USD", "B/USD"}
 				before := slices.Clone(symbols)
-				if _, err := f.extents(ctx, s, symbols...); err != nil {
+				if _, err := f.extents(ctx, s, ports.ExtentQuery{Symbols: symbols}); err != nil {
 					return err
 				}
 				if !slices.Equal(symbols, before) {
@@ -278,7 +278,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 							if err := f.same(got, d.Slice(0, min(got.Len(), d.Len()))); err != nil {
 								return err
 							}
-							if _, err := f.extents(ctx, s, symbol); err != nil {
+							if _, err := f.extents(ctx, s, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}}); err != nil {
 								return err
 							}
 						}

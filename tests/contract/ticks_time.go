@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // at returns ticks of the given times and sequence numbers, in this order.
@@ -230,7 +231,7 @@ func wantTickExtentsByKind(ctx context.Context, s Store) error {
 		return err
 	}
 
-	got, err := s.Ticks.TickExtents(ctx)
+	got, err := ports.Collect(s.Ticks.TickExtents(ctx, ports.ExtentQuery{}))
 	if err != nil {
 		return err
 	}

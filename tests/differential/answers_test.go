@@ -170,8 +170,8 @@ func (a *act) readCoverage(t *rapid.T) error {
 		return fmt.Errorf("latest of %s: got %+v, %s; want %+v, %s", symbol, got, errorText(err), want, errorText(wantErr))
 	}
 
-	wantCoverage, wantErr := a.model.Coverage(t.Context(), symbol)
-	gotCoverage, err := p.Coverage(t.Context(), symbol)
+	wantCoverage, wantErr := ports.Collect(a.model.Coverage(t.Context(), symbol))
+	gotCoverage, err := ports.Collect(p.Coverage(t.Context(), symbol))
 	if fmt.Sprint(gotCoverage) != fmt.Sprint(wantCoverage) || failure(err) != failure(wantErr) {
 		return fmt.Errorf("coverage of %s: got %+v, %s; want %+v, %s",
 			symbol, gotCoverage, errorText(err), wantCoverage, errorText(wantErr))

@@ -85,7 +85,7 @@ func applyAndReadBars(ctx context.Context, a, b contract.Store, program []operat
 	}
 
 	keys := map[domain.SeriesKey]bool{}
-	found, err := a.Bars.Extents(ctx)
+	found, err := ports.Collect(a.Bars.Extents(ctx, ports.ExtentQuery{}))
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func extents(of []domain.Symbol) operation {
 	return operation{
 		text: fmt.Sprintf("extents of %v", of),
 		apply: func(ctx context.Context, s contract.Store) string {
-			found, err := s.Bars.Extents(ctx, of...)
+			found, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: of}))
 			var list strings.Builder
 			for _, e := range found {
 				fmt.Fprintf(&list, "\n  %s %s %t", e.Key, e.Range, e.Inferred)
@@ -265,7 +265,7 @@ func symbols(q ports.SymbolQuery) operation {
 	return operation{
 		text: fmt.Sprintf("symbols %+v", q),
 		apply: func(ctx context.Context, s contract.Store) string {
-			found, err := s.Catalog.Symbols(ctx, q)
+			found, err := ports.Collect(s.Catalog.Symbols(ctx, q))
 			return fmt.Sprintf("%+v %s", found, failure(err))
 		},
 	}

@@ -84,7 +84,7 @@ func (a *act) remember(ctx context.Context, by int, key domain.SeriesKey, span d
 		return err
 	}
 
-	extents, err := a.store.Extents(ctx, key.Symbol)
+	extents, err := ports.Collect(a.store.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{key.Symbol}}))
 	if err != nil {
 		return err
 	}

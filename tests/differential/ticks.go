@@ -169,7 +169,7 @@ func tickExtents(of []domain.Symbol) operation {
 	return operation{
 		text: fmt.Sprintf("extents of trades and quotes of %v", of),
 		apply: func(ctx context.Context, s contract.Store) string {
-			found, err := s.Ticks.TickExtents(ctx, of...)
+			found, err := ports.Collect(s.Ticks.TickExtents(ctx, ports.ExtentQuery{Symbols: of}))
 			var list strings.Builder
 			for _, e := range found {
 				fmt.Fprintf(&list, "\n  %s %s %s", e.Symbol, e.Kind, e.Range)

@@ -5,6 +5,7 @@ package external
 import (
 	"context"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -205,8 +206,12 @@ func cut(ranges []domain.Range, r domain.Range) []domain.Range {
 	return left
 }
 
-// Extents returns what was claimed.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+// Extents yields what was claimed.
+func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) { return s.extents(ctx, q) })
+}
+
+func (s *Store) extents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, translate("extents", domain.SeriesKey{}, err)
 	}
@@ -215,7 +220,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	defer s.mu.Unlock()
 	var extents []domain.Extent
 	for key, claims := range s.claims {
-		if len(symbols) > 0 && !slices.Contains(symbols, key.Symbol) {
+		if !q.Selects(key.Symbol) {
 			continue
 		}
 		for _, r := range claims {

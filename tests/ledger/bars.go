@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync/atomic"
 
@@ -56,12 +57,16 @@ func (b *Bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[do
 }
 
 // Extents implements ports.CoverageReader: it infers from the first to the last bar.
-func (b *Bars) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+func (b *Bars) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) { return b.inferred(ctx, q) })
+}
+
+func (b *Bars) inferred(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 	if err := b.request(ctx, "extents"); err != nil {
 		return nil, err
 	}
 
-	stored, err := b.memory.Extents(ctx, symbols...)
+	stored, err := ports.Collect(b.memory.Extents(ctx, q))
 	inferred := map[domain.SeriesKey]domain.Range{}
 	for _, e := range stored {
 		for bars, err := range b.memory.ReadBars(ctx, ports.BarQuery{Key: e.Key, Range: e.Range}).Rows() {

@@ -10,6 +10,7 @@ package mocks
 
 import (
 	context "context"
+	iter "iter"
 	reflect "reflect"
 	time "time"
 
@@ -82,23 +83,17 @@ func (c *MockStoreDeleteBarsCall) DoAndReturn(f func(context.Context, domain.Ser
 }
 
 // Extents mocks base method.
-func (m *MockStore) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+func (m *MockStore) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
 	m.ctrl.T.Helper()
-	varargs := []any{ctx}
-	for _, a := range symbols {
-		varargs = append(varargs, a)
-	}
-	ret := m.ctrl.Call(m, "Extents", varargs...)
-	ret0, _ := ret[0].([]domain.Extent)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
+	ret := m.ctrl.Call(m, "Extents", ctx, q)
+	ret0, _ := ret[0].(iter.Seq2[domain.Extent, error])
+	return ret0
 }
 
 // Extents indicates an expected call of Extents.
-func (mr *MockStoreMockRecorder) Extents(ctx any, symbols ...any) *MockStoreExtentsCall {
+func (mr *MockStoreMockRecorder) Extents(ctx, q any) *MockStoreExtentsCall {
 	mr.mock.ctrl.T.Helper()
-	varargs := append([]any{ctx}, symbols...)
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Extents", reflect.TypeOf((*MockStore)(nil).Extents), varargs...)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "Extents", reflect.TypeOf((*MockStore)(nil).Extents), ctx, q)
 	return &MockStoreExtentsCall{Call: call}
 }
 
@@ -108,19 +103,19 @@ type MockStoreExtentsCall struct {
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockStoreExtentsCall) Return(arg0 []domain.Extent, arg1 error) *MockStoreExtentsCall {
-	c.Call = c.Call.Return(arg0, arg1)
+func (c *MockStoreExtentsCall) Return(arg0 iter.Seq2[domain.Extent, error]) *MockStoreExtentsCall {
+	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockStoreExtentsCall) Do(f func(context.Context, ...domain.Symbol) ([]domain.Extent, error)) *MockStoreExtentsCall {
+func (c *MockStoreExtentsCall) Do(f func(context.Context, ports.ExtentQuery) iter.Seq2[domain.Extent, error]) *MockStoreExtentsCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockStoreExtentsCall) DoAndReturn(f func(context.Context, ...domain.Symbol) ([]domain.Extent, error)) *MockStoreExtentsCall {
+func (c *MockStoreExtentsCall) DoAndReturn(f func(context.Context, ports.ExtentQuery) iter.Seq2[domain.Extent, error]) *MockStoreExtentsCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
@@ -497,23 +492,17 @@ func (c *MockTickStoreReplaceTradesCall) DoAndReturn(f func(context.Context, dom
 }
 
 // TickExtents mocks base method.
-func (m *MockTickStore) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
+func (m *MockTickStore) TickExtents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
 	m.ctrl.T.Helper()
-	varargs := []any{ctx}
-	for _, a := range symbols {
-		varargs = append(varargs, a)
-	}
-	ret := m.ctrl.Call(m, "TickExtents", varargs...)
-	ret0, _ := ret[0].([]domain.TickExtent)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
+	ret := m.ctrl.Call(m, "TickExtents", ctx, q)
+	ret0, _ := ret[0].(iter.Seq2[domain.TickExtent, error])
+	return ret0
 }
 
 // TickExtents indicates an expected call of TickExtents.
-func (mr *MockTickStoreMockRecorder) TickExtents(ctx any, symbols ...any) *MockTickStoreTickExtentsCall {
+func (mr *MockTickStoreMockRecorder) TickExtents(ctx, q any) *MockTickStoreTickExtentsCall {
 	mr.mock.ctrl.T.Helper()
-	varargs := append([]any{ctx}, symbols...)
-	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TickExtents", reflect.TypeOf((*MockTickStore)(nil).TickExtents), varargs...)
+	call := mr.mock.ctrl.RecordCallWithMethodType(mr.mock, "TickExtents", reflect.TypeOf((*MockTickStore)(nil).TickExtents), ctx, q)
 	return &MockTickStoreTickExtentsCall{Call: call}
 }
 
@@ -523,19 +512,19 @@ type MockTickStoreTickExtentsCall struct {
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockTickStoreTickExtentsCall) Return(arg0 []domain.TickExtent, arg1 error) *MockTickStoreTickExtentsCall {
-	c.Call = c.Call.Return(arg0, arg1)
+func (c *MockTickStoreTickExtentsCall) Return(arg0 iter.Seq2[domain.TickExtent, error]) *MockTickStoreTickExtentsCall {
+	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockTickStoreTickExtentsCall) Do(f func(context.Context, ...domain.Symbol) ([]domain.TickExtent, error)) *MockTickStoreTickExtentsCall {
+func (c *MockTickStoreTickExtentsCall) Do(f func(context.Context, ports.ExtentQuery) iter.Seq2[domain.TickExtent, error]) *MockTickStoreTickExtentsCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockTickStoreTickExtentsCall) DoAndReturn(f func(context.Context, ...domain.Symbol) ([]domain.TickExtent, error)) *MockTickStoreTickExtentsCall {
+func (c *MockTickStoreTickExtentsCall) DoAndReturn(f func(context.Context, ports.ExtentQuery) iter.Seq2[domain.TickExtent, error]) *MockTickStoreTickExtentsCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }
@@ -643,12 +632,11 @@ func (m *MockSymbolCatalog) EXPECT() *MockSymbolCatalogMockRecorder {
 }
 
 // Symbols mocks base method.
-func (m *MockSymbolCatalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+func (m *MockSymbolCatalog) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
 	m.ctrl.T.Helper()
 	ret := m.ctrl.Call(m, "Symbols", ctx, q)
-	ret0, _ := ret[0].([]domain.SymbolMeta)
-	ret1, _ := ret[1].(error)
-	return ret0, ret1
+	ret0, _ := ret[0].(iter.Seq2[domain.SymbolMeta, error])
+	return ret0
 }
 
 // Symbols indicates an expected call of Symbols.
@@ -664,19 +652,19 @@ type MockSymbolCatalogSymbolsCall struct {
 }
 
 // Return rewrite *gomock.Call.Return
-func (c *MockSymbolCatalogSymbolsCall) Return(arg0 []domain.SymbolMeta, arg1 error) *MockSymbolCatalogSymbolsCall {
-	c.Call = c.Call.Return(arg0, arg1)
+func (c *MockSymbolCatalogSymbolsCall) Return(arg0 iter.Seq2[domain.SymbolMeta, error]) *MockSymbolCatalogSymbolsCall {
+	c.Call = c.Call.Return(arg0)
 	return c
 }
 
 // Do rewrite *gomock.Call.Do
-func (c *MockSymbolCatalogSymbolsCall) Do(f func(context.Context, ports.SymbolQuery) ([]domain.SymbolMeta, error)) *MockSymbolCatalogSymbolsCall {
+func (c *MockSymbolCatalogSymbolsCall) Do(f func(context.Context, ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error]) *MockSymbolCatalogSymbolsCall {
 	c.Call = c.Call.Do(f)
 	return c
 }
 
 // DoAndReturn rewrite *gomock.Call.DoAndReturn
-func (c *MockSymbolCatalogSymbolsCall) DoAndReturn(f func(context.Context, ports.SymbolQuery) ([]domain.SymbolMeta, error)) *MockSymbolCatalogSymbolsCall {
+func (c *MockSymbolCatalogSymbolsCall) DoAndReturn(f func(context.Context, ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error]) *MockSymbolCatalogSymbolsCall {
 	c.Call = c.Call.DoAndReturn(f)
 	return c
 }

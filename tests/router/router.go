@@ -5,6 +5,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -80,25 +81,25 @@ func (r Router) DeleteBars(ctx context.Context, key domain.SeriesKey, within dom
 	return s.DeleteBars(ctx, key, within)
 }
 
-// Extents returns the coverage of all sources together, of the bars that are read through the Router.
-func (r Router) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	var all []domain.Extent
-	for _, s := range r {
-		if s.Bars == nil {
-			continue
-		}
+// Extents yields the coverage of all sources together, of the bars that are read through the Router.
+func (r Router) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		var all []domain.Extent
+		for _, s := range r {
+			if s.Bars == nil {
+				continue
+			}
 
-		extents, err := s.Bars.Extents(ctx, symbols...)
-		if err != nil {
-			return nil, err
-		}
-
-		for _, e := range extents {
-			if s.Takes.Contains(e.Key.Grid.Frequency()) {
-				all = append(all, e)
+			for e, err := range s.Bars.Extents(ctx, q) {
+				if err != nil {
+					return nil, err
+				}
+				if s.Takes.Contains(e.Key.Grid.Frequency()) {
+					all = append(all, e)
+				}
 			}
 		}
-	}
 
-	return domain.MergeExtents(all), nil
+		return domain.MergeExtents(all), nil
+	})
 }

@@ -122,7 +122,7 @@ func TestStoresOfOthers(t *testing.T) {
 	if err != nil || !got.Series.Equal(bars) || len(got.Provenance) != 1 || got.Provenance[0].Store != "theirs" {
 		t.Errorf("%s of %+v, %v", got.Series, got.Provenance, err)
 	}
-	if held, err := other.Extents(t.Context()); err != nil || len(held) != 1 {
+	if held, err := ports.Collect(other.Extents(t.Context(), ports.ExtentQuery{})); err != nil || len(held) != 1 {
 		t.Errorf("theirs holds %v, %v", held, err)
 	}
 	twice := func(ours []app.Source) []app.Source { return append(ours, ours...) }

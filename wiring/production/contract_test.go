@@ -2,6 +2,7 @@ package production_test
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -81,14 +82,16 @@ func newRoutedStore(cache wiring.Cache) contract.Open {
 // port want it to be absent.
 type catalog struct{ joined *app.Service }
 
-func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	requested := len(q.Symbols)
-	q.Symbols = slices.DeleteFunc(slices.Clone(q.Symbols), func(s domain.Symbol) bool { return s.Validate() != nil })
-	if requested > 0 && len(q.Symbols) == 0 {
-		return nil, ctx.Err()
-	}
+func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		requested := len(q.Symbols)
+		q.Symbols = slices.DeleteFunc(slices.Clone(q.Symbols), func(s domain.Symbol) bool { return s.Validate() != nil })
+		if requested > 0 && len(q.Symbols) == 0 {
+			return nil, ctx.Err()
+		}
 
-	return c.joined.Symbols(ctx, q)
+		return ports.Collect(c.joined.Symbols(ctx, q))
+	})
 }
 
 // profile waives the law that writes to InfluxDB do not keep. Routing does not change that.

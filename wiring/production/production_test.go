@@ -94,7 +94,7 @@ func TestRoutingByFrequency(t *testing.T) {
 		}
 	}
 
-	held, err := md.Coverage(t.Context(), "COINBASE:BTC/USD")
+	held, err := ports.Collect(md.Coverage(t.Context(), "COINBASE:BTC/USD"))
 	if err != nil || len(held) != 6 {
 		t.Fatalf("%v, %v; want an extent a frequency", held, err)
 	}
@@ -105,7 +105,7 @@ func TestRoutingByFrequency(t *testing.T) {
 		}
 	}
 
-	metas, err := md.Symbols(t.Context(), ports.SymbolQuery{})
+	metas, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{}))
 	if err != nil || len(metas) != 1 || metas[0].Venue != "COINBASE" {
 		t.Errorf("%v, %v; want one symbol", metas, err)
 	}

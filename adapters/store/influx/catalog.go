@@ -2,17 +2,20 @@ package influx
 
 import (
 	"context"
+	"iter"
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Symbols returns the symbols that have bars. It reads them from the tags, so a symbol has no metadata beyond its own
+// Symbols yields the symbols that have bars. It reads them from the tags, so a symbol has no metadata beyond its own
 // text, and a symbol whose last bar was deleted is unknown.
-func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	metas, err := s.readSymbols(ctx, q)
-	return metas, translate("symbols", q.Pattern, err)
+func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		metas, err := s.readSymbols(ctx, q)
+		return metas, translate("symbols", q.Pattern, err)
+	})
 }
 
 func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
@@ -26,7 +29,8 @@ func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.
 		if q.Limit > 0 && len(metas) == q.Limit {
 			break
 		}
-		if (len(q.Symbols) == 0 || slices.Contains(q.Symbols, name)) && (q.Pattern == "" || name.Matches(q.Pattern)) {
+		isSelected := name > q.After && (len(q.Symbols) == 0 || slices.Contains(q.Symbols, name))
+		if isSelected && (q.Pattern == "" || name.Matches(q.Pattern)) {
 			metas = append(metas, domain.NewSymbolMeta(name))
 		}
 	}

@@ -3,6 +3,7 @@ package influx
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -16,12 +17,16 @@ import (
 // symbol, and the store filters them.
 const maxBoundSymbols = 64
 
-// Extents returns the range from the first bar to the end of the last bar of each series, marked as inferred, because
+// Extents yields the range from the first bar to the end of the last bar of each series, marked as inferred, because
 // the relational store keeps the declared coverage. It omits a series whose tags are no valid Symbol, Grid or
 // PriceType, because no request can name it.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	extents, err := s.readExtents(ctx, symbols)
-	return extents, translate("extents", extentsSubject(symbols), err)
+func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		extents, err := s.readExtents(ctx, q.Symbols)
+		extents = slices.DeleteFunc(extents, func(e domain.Extent) bool { return e.Key.Symbol <= q.After })
+
+		return extents, translate("extents", extentsSubject(q.Symbols), err)
+	})
 }
 
 // extentsSubject returns the symbol if there is exactly one, for errors.

@@ -115,7 +115,7 @@ func TestExistingExtentsAndCatalog(t *testing.T) {
 		{[]domain.Symbol{"KRAKEN:ETH/USD"}, []domain.Symbol{"KRAKEN:ETH/USD"}},
 		{[]domain.Symbol{"ETH/USD", "BTC/USD", "NO/SUCH"}, []domain.Symbol{"ETH/USD"}}, // because BTC/USD is ambiguous
 	} {
-		extents, err := s.Extents(t.Context(), c.requested...)
+		extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{Symbols: c.requested}))
 		var got []domain.Symbol
 		for _, e := range extents {
 			got = append(got, e.Key.Symbol)
@@ -128,7 +128,7 @@ func TestExistingExtentsAndCatalog(t *testing.T) {
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("extents of %v: got %v, %v; want %v", c.requested, got, err, c.want)
 		}
-		metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Symbols: c.requested})
+		metas, err := ports.Collect(s.Symbols(t.Context(), ports.SymbolQuery{Symbols: c.requested}))
 		got = nil
 		for _, m := range metas {
 			got = append(got, m.Symbol)

@@ -80,23 +80,23 @@ var statementCalls = map[string]struct {
 		return err
 	}},
 	"extents": {call: func(ctx context.Context, s *influx.Store) error {
-		_, err := s.Extents(ctx)
+		_, err := ports.Collect(s.Extents(ctx, ports.ExtentQuery{}))
 		return err
 	}},
 	"extents_of_symbols": {call: func(ctx context.Context, s *influx.Store) error {
-		_, err := s.Extents(ctx, "BTC/USD", "KRAKEN:ETH/USD")
+		_, err := ports.Collect(s.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{"BTC/USD", "KRAKEN:ETH/USD"}}))
 		return err
 	}},
 	"extents_existing": {existing: true, call: func(ctx context.Context, s *influx.Store) error {
-		_, err := s.Extents(ctx)
+		_, err := ports.Collect(s.Extents(ctx, ports.ExtentQuery{}))
 		return err
 	}},
 	"extents_of_symbols_existing": {existing: true, call: func(ctx context.Context, s *influx.Store) error {
-		_, err := s.Extents(ctx, "BTC/USD", "KRAKEN:ETH/USD")
+		_, err := ports.Collect(s.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{"BTC/USD", "KRAKEN:ETH/USD"}}))
 		return err
 	}},
 	"symbols": {call: func(ctx context.Context, s *influx.Store) error {
-		_, err := s.Symbols(ctx, ports.SymbolQuery{})
+		_, err := ports.Collect(s.Symbols(ctx, ports.SymbolQuery{}))
 		return err
 	}},
 }

@@ -268,7 +268,7 @@ func TestExtentsWithoutLastBar(t *testing.T) {
 				responses = responses[1:]
 				return response(r, http.StatusOK, body), nil
 			})
-			got, err := s.Extents(t.Context())
+			got, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{}))
 			if !errors.Is(err, c.kind) || err == nil && len(got) != 2 || len(responses) != 0 {
 				t.Fatalf("got %v, %v, %d responses not requested; want %v", got, err, len(responses), c.kind)
 			}

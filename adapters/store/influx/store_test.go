@@ -332,7 +332,7 @@ func TestInferredExtentsAndCatalog(t *testing.T) {
 		many = append(many, domain.Symbol(fmt.Sprintf("COIN%d/USD", i)))
 	}
 	for _, symbols := range [][]domain.Symbol{nil, {"BTC/USD", "KRAKEN:ETH/USD"}, many} {
-		if got, err := s.Extents(t.Context(), symbols...); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		if got, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{Symbols: symbols})); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("extents of %d symbols: got %v, %v; want %v", len(symbols), got, err, want)
 		}
 	}
@@ -348,7 +348,7 @@ func TestInferredExtentsAndCatalog(t *testing.T) {
 		{ports.SymbolQuery{Pattern: "\xff*"}, ""},
 		{ports.SymbolQuery{Symbols: []domain.Symbol{"X", "BTC/USD", "NO/SUCH"}}, "BTC/USD X"},
 	} {
-		got, err := s.Symbols(t.Context(), c.q)
+		got, err := ports.Collect(s.Symbols(t.Context(), c.q))
 		var names []string
 		for _, m := range got {
 			names = append(names, string(m.Symbol))

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -79,8 +80,20 @@ func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.R
 	return s.bars.delete(ctx, key, r)
 }
 
-// Extents returns the declared coverage of the symbols, or of every symbol if there are none.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
+// Extents implements ports.CoverageReader.
+func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) { return s.findExtents(ctx, q) })
+}
+
+// LocalExtents implements ports.LocalCoverage.
+func (s *Store) LocalExtents(symbol domain.Symbol, _ time.Duration) ([]domain.Extent, bool) {
+	one := [...]domain.Symbol{symbol}
+	extents, err := s.findExtents(context.Background(), ports.ExtentQuery{Symbols: one[:]})
+
+	return extents, err == nil
+}
+
+func (s *Store) findExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, translate("extents", "", err)
 	}
@@ -89,7 +102,7 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 	defer s.mu.RUnlock()
 
 	var extents []domain.Extent
-	for key, r := range s.bars.coverage(symbols) {
+	for key, r := range s.bars.coverage(q) {
 		extents = append(extents, domain.Extent{Key: key, Range: r})
 	}
 	sorting.Func(extents, func(a, b domain.Extent) int { // the extents of one key are disjoint already

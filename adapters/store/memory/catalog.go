@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 
@@ -11,8 +12,21 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Symbols returns the metadata of the selected symbols, ordered by symbol.
-func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+// Symbols implements ports.SymbolCatalog.
+func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) { return s.findSymbols(ctx, q) })
+}
+
+// LocalSymbol implements ports.LocalCatalog.
+func (s *Store) LocalSymbol(symbol domain.Symbol) (domain.SymbolMeta, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	meta, isKnown := s.symbols[symbol]
+
+	return meta, isKnown
+}
+
+func (s *Store) findSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, translate("symbols", q.Pattern, err)
 	}
@@ -36,7 +50,8 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.Symb
 		if q.Limit > 0 && len(found) == q.Limit {
 			break
 		}
-		if meta, known := s.symbols[symbol]; known && (q.Pattern == "" || symbol.Matches(q.Pattern)) {
+		meta, known := s.symbols[symbol]
+		if known && symbol > q.After && (q.Pattern == "" || symbol.Matches(q.Pattern)) {
 			found = append(found, meta)
 		}
 	}

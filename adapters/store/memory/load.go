@@ -40,12 +40,11 @@ type Source interface {
 // stored bar of the same open time. If Copy returns an error, each extent has been copied either completely or not at
 // all.
 func (s *Store) Copy(ctx context.Context, from Source, symbols ...domain.Symbol) error {
-	extents, err := from.Extents(ctx, symbols...)
-	if err != nil {
-		return err
-	}
+	for extent, err := range from.Extents(ctx, ports.ExtentQuery{Symbols: symbols}) {
+		if err != nil {
+			return err
+		}
 
-	for _, extent := range extents {
 		bars := from.ReadBars(ctx, ports.BarQuery{Key: extent.Key, Range: extent.Range})
 		if err := s.load(ctx, extent, bars.Rows()); err != nil {
 			return fmt.Errorf("copy %s: %w", extent.Key, err)

@@ -46,11 +46,11 @@ func readAll(t *rapid.T, s *memory.Store, key domain.SeriesKey) domain.Series {
 
 // checkEqual checks that both stores have the same extents and the same bars.
 func checkEqual(t *rapid.T, want, got *memory.Store) {
-	extents, err := want.Extents(t.Context())
+	extents, err := ports.Collect(want.Extents(t.Context(), ports.ExtentQuery{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if gotExtents, err := got.Extents(t.Context()); err != nil || !slices.Equal(gotExtents, extents) {
+	if gotExtents, err := ports.Collect(got.Extents(t.Context(), ports.ExtentQuery{})); err != nil || !slices.Equal(gotExtents, extents) {
 		t.Fatalf("extents %v, want %v (%v)", gotExtents, extents, err)
 	}
 
@@ -99,7 +99,7 @@ func TestCopyOverwrites(t *testing.T) {
 			write(t, gen.Bars(key, r, 50).Draw(t, "bars"), r, to, want)
 		}
 
-		extents, err := from.Extents(t.Context())
+		extents, err := ports.Collect(from.Extents(t.Context(), ports.ExtentQuery{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestCopyRefusesPiecesOutOfOrder(t *testing.T) {
 	if err := to.Copy(t.Context(), overlappingSource{from}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
-	if extents, err := to.Extents(t.Context()); err != nil || len(extents) > 0 {
+	if extents, err := ports.Collect(to.Extents(t.Context(), ports.ExtentQuery{})); err != nil || len(extents) > 0 {
 		t.Errorf("extents %v (%v), want none", extents, err)
 	}
 }
@@ -214,7 +214,7 @@ func TestOpenReadsBarFile(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		extents, err := from.Extents(t.Context())
+		extents, err := ports.Collect(from.Extents(t.Context(), ports.ExtentQuery{}))
 		if err != nil {
 			t.Fatal(err)
 		}

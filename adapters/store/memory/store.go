@@ -35,6 +35,8 @@ var (
 	_ ports.SymbolCatalog = (*Store)(nil)
 	_ ports.SymbolWriter  = (*Store)(nil)
 	_ ports.LocalStore    = (*Store)(nil)
+	_ ports.LocalCoverage = (*Store)(nil)
+	_ ports.LocalCatalog  = (*Store)(nil)
 )
 
 // New returns an empty store.

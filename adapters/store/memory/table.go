@@ -59,12 +59,11 @@ func (t *table[K, D]) lookup(key K) entry[D] {
 	return entry[D]{state: unwritten}
 }
 
-// coverage yields the covered ranges of the symbols, or of every symbol if there are none, in no order. The caller must
-// hold the mutex of the store.
-func (t *table[K, D]) coverage(symbols []domain.Symbol) iter.Seq2[K, domain.Range] {
+// coverage yields the covered ranges of the selected symbols, in no order. The caller must hold the mutex of the store.
+func (t *table[K, D]) coverage(q ports.ExtentQuery) iter.Seq2[K, domain.Range] {
 	return func(yield func(K, domain.Range) bool) {
 		for key, e := range t.entries {
-			if len(symbols) > 0 && !slices.Contains(symbols, t.symbolOf(key)) {
+			if !q.Selects(t.symbolOf(key)) {
 				continue
 			}
 			for _, r := range e.state.Coverage {

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -88,9 +89,12 @@ func (s *Store) DeleteQuotes(ctx context.Context, symbol domain.Symbol, r domain
 	return s.quotes.delete(ctx, symbol, r)
 }
 
-// TickExtents returns the declared coverage of the trades and quotes of the symbols, or of every symbol if there are
-// none.
-func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
+// TickExtents implements ports.TickCoverageReader.
+func (s *Store) TickExtents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
+	return ports.OnePage(func() ([]domain.TickExtent, error) { return s.findTickExtents(ctx, q) })
+}
+
+func (s *Store) findTickExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.TickExtent, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, translate("tick extents", "", err)
 	}
@@ -99,10 +103,10 @@ func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]do
 	defer s.mu.RUnlock()
 
 	var extents []domain.TickExtent
-	for symbol, r := range s.trades.coverage(symbols) {
+	for symbol, r := range s.trades.coverage(q) {
 		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: domain.TickTrades, Range: r})
 	}
-	for symbol, r := range s.quotes.coverage(symbols) {
+	for symbol, r := range s.quotes.coverage(q) {
 		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: domain.TickQuotes, Range: r})
 	}
 	sorting.Func(extents, func(a, b domain.TickExtent) int {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"iter"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,8 +28,17 @@ func symbolArgs(m domain.SymbolMeta) []any {
 	return []any{string(m.Symbol), m.Venue, m.Base, m.Quote, m.Tick.String(), m.Lot.String(), m.Zone}
 }
 
+// pageSymbols is the largest number of symbols that one statement reads.
+const pageSymbols = 10_000
+
 // Symbols implements ports.SymbolCatalog.
-func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.PagedSymbols(q, pageSymbols, func(page ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+		return s.readSymbols(ctx, page)
+	})
+}
+
+func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	sql, args, err := symbolSearch(s.bun, q)
 	var symbols []domain.SymbolMeta
 	if err == nil {

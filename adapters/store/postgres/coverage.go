@@ -3,12 +3,14 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // INVARIANT: the stored ranges of a series are disjoint and do not touch.
@@ -53,17 +55,47 @@ func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
 }
 
 // Extents implements ports.CoverageReader.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	sql, args := selectExtents, []any(nil)
-	if len(symbols) > 0 {
-		sql, args = selectExtentsOfSymbols, []any{symbolTexts(symbols)}
-	}
-	extents, err := collect(ctx, s, sql, args, scanExtent)
-	if err != nil {
-		return nil, translate(ctx, "extents", "", err)
+func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	p := extentPages[domain.Extent]{
+		op: "extents", ofPage: selectExtentsOfPage, ofSymbols: selectExtentsOfSymbols,
+		scan: scanExtent, order: domain.MergeExtents,
 	}
 
-	return domain.MergeExtents(extents), nil
+	return p.read(ctx, s, q)
+}
+
+// extentPages reads extents page by page, the symbols of a page in one statement.
+type extentPages[E any] struct {
+	op                string
+	ofPage, ofSymbols string
+	scan              pgx.RowToFunc[E]
+	order             func(page []E) []E
+}
+
+func (p extentPages[E]) read(ctx context.Context, s *Store, q ports.ExtentQuery) iter.Seq2[E, error] {
+	return ports.Paged(q.After, func(after domain.Symbol) (page []E, last domain.Symbol, err error) {
+		sql, args := p.ofSymbols, []any{string(after), "", symbolTexts(q.Symbols)}
+		if len(q.Symbols) == 0 {
+			if last, err = s.pageEnd(ctx, after); err != nil {
+				return nil, "", translate(ctx, p.op, "", err)
+			}
+			sql, args = p.ofPage, []any{string(after), string(last)}
+		}
+
+		page, err = collect(ctx, s, sql, args, p.scan)
+
+		return p.order(page), last, translate(ctx, p.op, "", err)
+	})
+}
+
+// pageEnd returns the last symbol of the page behind a symbol, "" for the last page.
+func (s *Store) pageEnd(ctx context.Context, after domain.Symbol) (domain.Symbol, error) {
+	ends, err := collect(ctx, s, selectPageEnd, []any{string(after), pageSymbols - 1}, pgx.RowTo[string])
+	if err != nil || len(ends) == 0 {
+		return "", err
+	}
+
+	return domain.Symbol(ends[0]), nil
 }
 
 func scanExtent(row pgx.CollectableRow) (e domain.Extent, err error) {
@@ -93,23 +125,23 @@ func parseSeries(symbol domain.Symbol, grid, priceType string) (key domain.Serie
 }
 
 // TickExtents implements ports.TickCoverageReader.
-func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
-	sql, args := selectTickExtents, []any(nil)
-	if len(symbols) > 0 {
-		sql, args = selectTickExtentsOfSymbols, []any{symbolTexts(symbols)}
-	}
-	extents, err := collect(ctx, s, sql, args, scanTickExtent)
-	if err != nil {
-		return nil, translate(ctx, "tick extents", "", err)
+func (s *Store) TickExtents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
+	p := extentPages[domain.TickExtent]{
+		op: "tick extents", ofPage: selectTickExtentsOfPage, ofSymbols: selectTickExtentsOfSymbols,
+		scan: scanTickExtent, order: sortTickExtents,
 	}
 
+	return p.read(ctx, s, q)
+}
+
+func sortTickExtents(extents []domain.TickExtent) []domain.TickExtent {
 	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
 		return cmp.Or(
 			cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start),
 		)
 	})
 
-	return extents, nil
+	return extents
 }
 
 func scanTickExtent(row pgx.CollectableRow) (e domain.TickExtent, err error) {

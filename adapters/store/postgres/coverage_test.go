@@ -38,7 +38,7 @@ func TestCoverageMergesAndSubtracts(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		extents, err := s.Extents(ctx, key.Symbol)
+		extents, err := ports.Collect(s.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{key.Symbol}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestCoverageMergesAndSubtracts(t *testing.T) {
 			t.Fatalf("after %s: %v, want %v", step.r, got, step.want)
 		}
 	}
-	if known, err := s.Symbols(ctx, ports.SymbolQuery{}); err != nil || len(known) != 1 {
+	if known, err := ports.Collect(s.Symbols(ctx, ports.SymbolQuery{})); err != nil || len(known) != 1 {
 		t.Fatal(known, err)
 	}
 }

@@ -86,11 +86,11 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	if last.Len() != 1 || !strings.HasPrefix(last.At(0).String(), want) {
 		t.Errorf("the last bar is %s", last)
 	}
-	extents, err := s.Extents(t.Context(), key.Symbol, "KRAKEN:XRP/USD")
+	extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{Symbols: []domain.Symbol{key.Symbol, "KRAKEN:XRP/USD"}}))
 	if want := []domain.Extent{{Key: key, Range: whole, Inferred: true}}; err != nil || !slices.Equal(extents, want) {
 		t.Errorf("%v, %v", extents, err)
 	}
-	metas, err := s.Symbols(t.Context(), ports.SymbolQuery{Pattern: "KRAKEN:*"})
+	metas, err := ports.Collect(s.Symbols(t.Context(), ports.SymbolQuery{Pattern: "KRAKEN:*"}))
 	if err != nil || len(metas) != 3 ||
 		metas[0].Symbol != key.Symbol || metas[0].Venue != "KRAKEN" || metas[0].Base != "BTC" {
 		t.Errorf("%v, %v", metas, err)

@@ -530,15 +530,13 @@ const symbolColumns = "symbol, venue, base, quote, tick::text, lot::text, zone"
 // symbolSearch returns the statement and the arguments for a search of the catalog. bun builds the text.
 func symbolSearch(db *bun.DB, q ports.SymbolQuery) (sql string, args []any, err error) {
 	var b binder
-	search := db.NewSelect().Model((*symbolRow)(nil)).ColumnExpr(symbolColumns).Order("symbol")
+	search := db.NewSelect().Model((*symbolRow)(nil)).ColumnExpr(symbolColumns).
+		Where(`symbol COLLATE "C" > ?`, b.bind(string(q.After))).OrderExpr(`symbol COLLATE "C"`).Limit(int64(q.Limit))
 	if len(q.Symbols) > 0 {
 		search.Where("symbol = ANY(?)", b.bind(symbolTexts(q.Symbols)))
 	}
 	if q.Pattern != "" {
 		search.Where("symbol LIKE ?", b.bind(likePattern.Replace(q.Pattern)))
-	}
-	if q.Limit > 0 {
-		search.Limit(int64(q.Limit))
 	}
 
 	text, err := search.AppendQuery(db.QueryGen(), nil)
@@ -574,18 +572,26 @@ const (
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
 JOIN marketdata.symbols y ON y.id = c.symbol_id`
 
-	ofSymbols = ` AND symbol = ANY($1)`
+	// selectPageEnd reads the last symbol of a page of $2 + 1 symbols behind $1; there is none on the last page.
+	selectPageEnd = `
+SELECT symbol FROM marketdata.symbols WHERE symbol COLLATE "C" > $1 ORDER BY symbol COLLATE "C" LIMIT 1 OFFSET $2`
+
+	// Extents are those of the symbols behind $1, up to $2 unless that is empty.
+	ofPage    = ` AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2)`
+	ofSymbols = ofPage + ` AND symbol = ANY($3)`
 
 	selectExtents          = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + ` WHERE grid <> ''`
+	selectExtentsOfPage    = selectExtents + ofPage
 	selectExtentsOfSymbols = selectExtents + ofSymbols
 
 	selectLedgerSeries = `
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
 LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND revision > 0`
-	selectLedgerSeriesOfSymbols = selectLedgerSeries + ofSymbols
+	selectLedgerSeriesOfSymbols = selectLedgerSeries + ` AND symbol = ANY($1)`
 
 	selectTickExtents          = `SELECT symbol, kind, start_time, end_time` + joinSeries + ` WHERE grid = ''`
+	selectTickExtentsOfPage    = selectTickExtents + ofPage
 	selectTickExtentsOfSymbols = selectTickExtents + ofSymbols
 
 	selectTouchingRanges = `

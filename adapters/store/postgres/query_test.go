@@ -42,8 +42,9 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"selectTradeBounds", selectTradeBounds},
 		},
 		"extents": {
-			{"selectExtents", selectExtents}, {"selectExtentsOfSymbols", selectExtentsOfSymbols},
-			{"selectTickExtents", selectTickExtents}, {"selectTickExtentsOfSymbols", selectTickExtentsOfSymbols},
+			{"selectPageEnd", selectPageEnd},
+			{"selectExtentsOfPage", selectExtentsOfPage}, {"selectExtentsOfSymbols", selectExtentsOfSymbols},
+			{"selectTickExtentsOfPage", selectTickExtentsOfPage}, {"selectTickExtentsOfSymbols", selectTickExtentsOfSymbols},
 			{"selectTouchingRanges", selectTouchingRanges}, {"deleteRanges", deleteRanges},
 			{"upsertRanges", upsertRanges},
 		},

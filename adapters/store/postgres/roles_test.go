@@ -9,6 +9,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
@@ -119,9 +120,12 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 
 	t.Cleanup(closeStore)
 	for table, read := range map[string]func() error{
-		"bars":     func() error { _, err := countBars(t.Context(), s, queryAll(bars)); return err },
-		"coverage": func() error { _, err := s.Extents(t.Context(), "BTC/USD"); return err },
-		"symbols":  func() error { _, err := s.Symbols(t.Context(), ports.SymbolQuery{}); return err },
+		"bars": func() error { _, err := countBars(t.Context(), s, queryAll(bars)); return err },
+		"coverage": func() error {
+			_, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{Symbols: []domain.Symbol{"BTC/USD"}}))
+			return err
+		},
+		"symbols": func() error { _, err := ports.Collect(s.Symbols(t.Context(), ports.SymbolQuery{})); return err },
 	} {
 		if err := read(); err != nil {
 			t.Errorf("read %s without a policy: %v", table, err)

@@ -120,7 +120,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	}
 	wantCovered := func(want ...domain.Range) {
 		t.Helper()
-		extents, err := s.TickExtents(ctx, "XRP/ETH")
+		extents, err := ports.Collect(s.TickExtents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{"XRP/ETH"}}))
 		if err != nil || len(extents) != len(want) {
 			t.Fatal(extents, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,15 +13,24 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+// pageSymbols is the largest number of symbols that one statement reads.
+const pageSymbols = 10_000
+
 // Symbols implements ports.SymbolCatalog.
-func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	return ports.PagedSymbols(q, pageSymbols, func(page ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+		return s.readSymbols(ctx, page)
+	})
+}
+
+func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	const op = "read symbols"
 	valid := validSymbols(q.Symbols)
 	if len(q.Symbols) > 0 && len(valid) == 0 || !canMatch(q.Pattern) {
 		return nil, translate(ctx, op, "", ctx.Err())
 	}
 
-	text, args := selectSymbols(valid, q.Pattern, q.Limit)
+	text, args := selectSymbols(valid, q)
 	rows, err := queryAll(ctx, s.reader, (*symbolRow).targets, text, args...)
 	if err != nil {
 		return nil, translate(ctx, op, "", withPhase(ports.PhaseQuery, err))

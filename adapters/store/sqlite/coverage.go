@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -11,18 +13,16 @@ import (
 )
 
 // Extents implements ports.CoverageReader.
-func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain.Extent, error) {
-	const op = "read extents"
-	rows, err := s.readExtents(ctx, symbols, true)
-	if err != nil {
-		return nil, translate(ctx, op, "", err)
-	}
+func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return pagedExtents(ctx, s, "read extents", q, true, barExtents)
+}
 
+func barExtents(rows []seriesExtentRow) ([]domain.Extent, error) {
 	extents := make([]domain.Extent, 0, len(rows))
 	for _, row := range rows {
 		key, err := row.series.key()
 		if err != nil {
-			return nil, translate(ctx, op, row.series.Symbol, invalidRow(err))
+			return nil, invalidRow(fmt.Errorf("extent of %q: %w", row.series.Symbol, err))
 		}
 
 		extents = append(extents, domain.Extent{Key: key, Range: row.extent.timeRange()})
@@ -32,19 +32,16 @@ func (s *Store) Extents(ctx context.Context, symbols ...domain.Symbol) ([]domain
 }
 
 // TickExtents implements ports.TickCoverageReader.
-func (s *Store) TickExtents(ctx context.Context, symbols ...domain.Symbol) ([]domain.TickExtent, error) {
-	const op = "read tick extents"
-	rows, err := s.readExtents(ctx, symbols, false)
-	if err != nil {
-		return nil, translate(ctx, op, "", err)
-	}
+func (s *Store) TickExtents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
+	return pagedExtents(ctx, s, "read tick extents", q, false, tickExtents)
+}
 
+func tickExtents(rows []seriesExtentRow) ([]domain.TickExtent, error) {
 	extents := make([]domain.TickExtent, 0, len(rows))
 	for _, row := range rows {
 		symbol, kind := domain.Symbol(row.series.Symbol), domain.TickKind(row.series.Kind)
 		if symbol.Validate() != nil || kind != domain.TickTrades && kind != domain.TickQuotes {
-			return nil, translate(ctx, op, row.series.Symbol,
-				invalidRow(fmt.Errorf("extent of %q %q", row.series.Symbol, row.series.Kind)))
+			return nil, invalidRow(fmt.Errorf("extent of %q %q", row.series.Symbol, row.series.Kind))
 		}
 
 		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: kind, Range: row.extent.timeRange()})
@@ -64,15 +61,53 @@ func (r *seriesExtentRow) targets() []any {
 	return append([]any{&r.series.Symbol, &r.series.Grid, &r.series.Kind}, r.extent.targets()...)
 }
 
-// readExtents reads the extents of the given symbols, or of all if none is given: those of bars if bars is true, or
-// else those of ticks.
-func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol, bars bool) ([]seriesExtentRow, error) {
-	valid := validSymbols(symbols)
-	if len(symbols) > 0 && len(valid) == 0 {
+// pagedExtents yields extents: those of bars if bars is true, or else those of ticks. The symbols of a page are read in
+// one statement.
+func pagedExtents[E any](
+	ctx context.Context, s *Store, op string, q ports.ExtentQuery, bars bool,
+	extentsOf func([]seriesExtentRow) ([]E, error),
+) iter.Seq2[E, error] {
+	return ports.Paged(q.After, func(after domain.Symbol) (page []E, last domain.Symbol, err error) {
+		r, err := s.extentPage(ctx, q, after)
+		var rows []seriesExtentRow
+		if err == nil {
+			rows, err = s.readExtents(ctx, q, r, bars)
+		}
+		if err == nil {
+			page, err = extentsOf(rows)
+		}
+
+		return page, domain.Symbol(r.last), translate(ctx, op, "", err)
+	})
+}
+
+// extentPage returns the symbols of the next page. Given symbols are one page.
+func (s *Store) extentPage(ctx context.Context, q ports.ExtentQuery, after domain.Symbol) (symbolRange, error) {
+	r := symbolRange{after: string(after)}
+	if len(q.Symbols) > 0 {
+		return r, nil
+	}
+
+	err := s.reader.QueryRowContext(ctx, selectPageEnd, r.after, pageSymbols-1).Scan(&r.last)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	if err != nil {
+		err = withPhase(ports.PhaseQuery, err)
+	}
+
+	return r, err
+}
+
+func (s *Store) readExtents(
+	ctx context.Context, q ports.ExtentQuery, r symbolRange, bars bool,
+) ([]seriesExtentRow, error) {
+	valid := validSymbols(q.Symbols)
+	if len(q.Symbols) > 0 && len(valid) == 0 {
 		return nil, ctx.Err()
 	}
 
-	text, args := selectExtents(valid, bars)
+	text, args := selectExtents(r, valid, bars)
 	rows, err := queryAll(ctx, s.reader, (*seriesExtentRow).targets, text, args...)
 	if err != nil {
 		return nil, withPhase(ports.PhaseQuery, err)

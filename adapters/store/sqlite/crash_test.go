@@ -49,7 +49,7 @@ func writeUntilKilled(path string) {
 	if err != nil {
 		fail(err)
 	}
-	extents, err := s.Extents(ctx)
+	extents, err := ports.Collect(s.Extents(ctx, ports.ExtentQuery{}))
 	if err != nil {
 		fail(err)
 	}
@@ -180,7 +180,7 @@ func TestCrash(t *testing.T) {
 			t.Errorf("%d batches in the file, want at most one more than the %d acknowledged", batches, acked)
 		}
 		want := domain.Range{Start: start, End: start.Add(time.Duration(batches*batchBars) * time.Minute)}
-		extents, err := s.Extents(t.Context())
+		extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{}))
 		if err != nil || len(extents) != 1 || !extents[0].Range.Equal(want) {
 			t.Errorf("extents %v, %v, want %s", extents, err, want)
 		}

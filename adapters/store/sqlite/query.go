@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // This file contains all SQL of the package. Values of callers are bound as parameters and never written into the text.
@@ -244,30 +246,35 @@ ON CONFLICT (symbol) DO UPDATE SET venue = excluded.venue, base = excluded.base,
 	tick = excluded.tick, lot = excluded.lot, zone = excluded.zone`
 }
 
-// selectSymbols selects the given symbols, or all if none is given. It selects only those that match the pattern unless
-// the pattern is empty, and at most limit symbols unless limit is 0.
-func selectSymbols(symbols []string, pattern string, limit int) (text string, args []any) {
-	text = `SELECT ` + symbolColumns + ` FROM symbols WHERE true`
+// selectSymbols selects the symbols of a query with a limit; symbols are the valid ones of the query.
+func selectSymbols(symbols []string, q ports.SymbolQuery) (text string, args []any) {
+	text, args = `SELECT `+symbolColumns+` FROM symbols WHERE symbol > ?`, []any{string(q.After)}
 	if len(symbols) > 0 {
 		text, args = text+inSymbols, append(args, jsonArray(symbols))
 	}
-	if pattern != "" {
-		text, args = text+` AND symbol GLOB ?`, append(args, pattern)
-	}
-	text += ` ORDER BY symbol`
-	if limit > 0 {
-		text, args = text+` LIMIT ?`, append(args, limit)
+	if q.Pattern != "" {
+		text, args = text+` AND symbol GLOB ?`, append(args, q.Pattern)
 	}
 
-	return text, args
+	return text + ` ORDER BY symbol LIMIT ?`, append(args, q.Limit)
 }
 
-// selectExtents selects the extents of the given symbols, or of all if none is given, with their series: those of bars
-// if bars is true, or else those of ticks.
-func selectExtents(symbols []string, bars bool) (text string, args []any) {
+// selectPageEnd selects the last symbol of a page, unless it is the last page. Parameters: the symbol before the page,
+// the size of the page less 1.
+const selectPageEnd = `SELECT symbol FROM symbols WHERE symbol > ? ORDER BY symbol LIMIT 1 OFFSET ?`
+
+// symbolRange is the symbols behind one, up to another, "" without an end.
+type symbolRange struct{ after, last string }
+
+// selectExtents selects the extents of the symbols of the range, only of the given ones if there are any, with their
+// series: those of bars if bars is true, or else those of ticks.
+func selectExtents(r symbolRange, symbols []string, bars bool) (text string, args []any) {
 	text = `SELECT symbol, grid, kind, range_start, range_end FROM extents JOIN series ON series.id = extents.series
-WHERE (grid <> '') = ?`
-	args = []any{bars}
+WHERE (grid <> '') = ? AND symbol > ?`
+	args = []any{bars, r.after}
+	if r.last != "" {
+		text, args = text+` AND symbol <= ?`, append(args, r.last)
+	}
 	if len(symbols) > 0 {
 		text, args = text+inSymbols, append(args, jsonArray(symbols))
 	}

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // update makes TestSQLGolden write the golden files instead of comparing with them.
@@ -43,16 +45,18 @@ func goldenSQL() map[string][]namedSQL {
 		"symbols": {
 			{"insertNewSymbol", insertNewSymbol},
 			{"upsertSymbols of 2", upsertSymbols(2)},
-			{"selectSymbols", textOf(selectSymbols(nil, "", 0))},
-			{"selectSymbols by symbols", textOf(selectSymbols([]string{"BTC/USD"}, "", 0))},
-			{"selectSymbols by pattern", textOf(selectSymbols(nil, "BTC*", 0))},
-			{"selectSymbols by symbols and pattern, limited", textOf(selectSymbols([]string{"BTC/USD"}, "BTC*", 7))},
+			{"selectSymbols", textOf(selectSymbols(nil, ports.SymbolQuery{}))},
+			{"selectSymbols by symbols", textOf(selectSymbols([]string{"BTC/USD"}, ports.SymbolQuery{}))},
+			{"selectSymbols by pattern", textOf(selectSymbols(nil, ports.SymbolQuery{Pattern: "BTC*"}))},
+			{"selectSymbols by symbols and pattern", textOf(selectSymbols([]string{"BTC/USD"}, ports.SymbolQuery{Pattern: "BTC*"}))},
+			{"selectPageEnd", selectPageEnd},
 		},
 		"extents": {
 			{"selectTouchingExtents", selectTouchingExtents}, {"deleteTouchingExtents", deleteTouchingExtents},
 			{"insertExtent", insertExtent},
-			{"selectExtents of bars", textOf(selectExtents(nil, true))},
-			{"selectExtents of ticks by symbols", textOf(selectExtents([]string{"BTC/USD"}, false))},
+			{"selectExtents of bars", textOf(selectExtents(symbolRange{}, nil, true))},
+			{"selectExtents of bars up to a symbol", textOf(selectExtents(symbolRange{last: "BTC/USD"}, nil, true))},
+			{"selectExtents of ticks by symbols", textOf(selectExtents(symbolRange{}, []string{"BTC/USD"}, false))},
 		},
 	}
 }
@@ -228,8 +232,8 @@ func TestStatementsUseKeys(t *testing.T) {
 	}
 
 	t.Cleanup(closeStore)
-	symbols, _ := selectSymbols([]string{"BTC/USD"}, "", 0)
-	extents, _ := selectExtents([]string{"BTC/USD"}, true)
+	symbols, _ := selectSymbols([]string{"BTC/USD"}, ports.SymbolQuery{Limit: 1})
+	extents, _ := selectExtents(symbolRange{}, []string{"BTC/USD"}, true)
 	const (
 		byFirstOpen = "SEARCH chunks USING INDEX sqlite_autoindex_chunks_1 (series=? AND first_open"
 		byID        = "SEARCH chunks USING INTEGER PRIMARY KEY (rowid=?)"

@@ -347,7 +347,7 @@ func TestPutSymbolsRejectsTextThatSQLiteChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	got, err := s.Symbols(t.Context(), ports.SymbolQuery{})
+	got, err := ports.Collect(s.Symbols(t.Context(), ports.SymbolQuery{}))
 	if err != nil || len(got) != 1 || !got[0].Equal(quoted) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -365,11 +365,11 @@ func TestInvalidSymbolAndSeriesRows(t *testing.T) {
 		}
 	}
 
-	_, err := s.Extents(t.Context())
+	_, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{}))
 	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("Extents with an unknown grid: %v, want ErrCorruptData", err)
 	}
-	_, err = s.Symbols(t.Context(), ports.SymbolQuery{})
+	_, err = ports.Collect(s.Symbols(t.Context(), ports.SymbolQuery{}))
 	if !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("Symbols with a tick size that is not a number: %v, want ErrCorruptData", err)
 	}

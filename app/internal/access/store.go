@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,10 @@ type Store struct {
 	Aggregate ports.TradeAggregator
 	Explain   ports.ReadExplainer
 	Local     bool // no call waits for anything but memory, so calls run on the caller's goroutine
+
+	// Coverage and symbols in memory, of Cache or of a store that is Local. They are asked first.
+	LocalCoverage ports.LocalCoverage
+	LocalCatalog  ports.LocalCatalog
 
 	Rows atomic.Int64 // bars, trades and quotes read and written
 
@@ -146,17 +151,53 @@ func ErrNoTicks() error {
 	return fmt.Errorf("no store of trades and quotes is configured: %w", ports.ErrInvalid)
 }
 
-// ReadExtents calls CoverageReader.Extents of the store.
+// ReadExtents returns the coverage that the store has of the symbols.
 func ReadExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.Extent, error) {
-	return s.Bars.Extents(ctx, symbols...)
+	return ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: symbols}))
 }
 
-// ReadTickExtents calls TickCoverageReader.TickExtents of the store.
+// ReadTickExtents returns the coverage that the store has of the symbols' trades and quotes.
 func ReadTickExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.TickExtent, error) {
-	return s.Ticks.TickExtents(ctx, symbols...)
+	return ports.Collect(s.Ticks.TickExtents(ctx, ports.ExtentQuery{Symbols: symbols}))
 }
 
-// ReadSymbols calls SymbolCatalog.Symbols of the store.
+// ReadSymbols returns the selected symbols of the store.
 func ReadSymbols(ctx context.Context, s *Store, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
-	return s.Catalog.Symbols(ctx, q)
+	return ports.Collect(s.Catalog.Symbols(ctx, q))
+}
+
+// ReadExtentPage returns the coverage of the first symbols of a query, of all of them if there is no more.
+func ReadExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.Extent], error) {
+	return readPage(s.Bars.Extents(ctx, q), func(e domain.Extent) domain.Symbol { return e.Key.Symbol })
+}
+
+// ReadTickExtentPage is ReadExtentPage for trades and quotes.
+func ReadTickExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.TickExtent], error) {
+	return readPage(s.Ticks.TickExtents(ctx, q), func(e domain.TickExtent) domain.Symbol { return e.Symbol })
+}
+
+// Page is the values of the first symbols of a listing.
+type Page[T any] struct {
+	Values []T
+	Last   domain.Symbol // the last of the symbols; "" where no more follow
+}
+
+// PageSize is about how many values of a listing are read at a time.
+const PageSize = 10_000
+
+// readPage reads PageSize values, and the others of the last symbol.
+func readPage[T any](values iter.Seq2[T, error], symbolOf func(T) domain.Symbol) (page Page[T], err error) {
+	for v, err := range values {
+		if err != nil {
+			return Page[T]{}, err
+		}
+
+		if n := len(page.Values); n >= PageSize && symbolOf(page.Values[n-1]) != symbolOf(v) {
+			page.Last = symbolOf(page.Values[n-1])
+			break
+		}
+		page.Values = append(page.Values, v)
+	}
+
+	return page, nil
 }

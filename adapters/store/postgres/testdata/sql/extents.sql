@@ -1,22 +1,25 @@
--- selectExtents
+-- selectPageEnd
+SELECT symbol FROM marketdata.symbols WHERE symbol COLLATE "C" > $1 ORDER BY symbol COLLATE "C" LIMIT 1 OFFSET $2;
+
+-- selectExtentsOfPage
 SELECT symbol, grid, kind, start_time, end_time, inferred FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
-JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '';
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2);
 
 -- selectExtentsOfSymbols
 SELECT symbol, grid, kind, start_time, end_time, inferred FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
-JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '' AND symbol = ANY($1);
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2) AND symbol = ANY($3);
 
--- selectTickExtents
+-- selectTickExtentsOfPage
 SELECT symbol, kind, start_time, end_time FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
-JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '';
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2);
 
 -- selectTickExtentsOfSymbols
 SELECT symbol, kind, start_time, end_time FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
-JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '' AND symbol = ANY($1);
+JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2) AND symbol = ANY($3);
 
 -- selectTouchingRanges
 SELECT start_time, end_time FROM marketdata.coverage

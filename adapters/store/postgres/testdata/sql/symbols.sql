@@ -14,13 +14,13 @@ SET venue = excluded.venue, base = excluded.base, quote = excluded.quote, tick =
 	zone = excluded.zone;
 
 -- symbolSearch all
-SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" ORDER BY "symbol";
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol COLLATE "C" > $1) ORDER BY symbol COLLATE "C";
 
 -- symbolSearch symbols
-SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol = ANY($1)) ORDER BY "symbol";
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol COLLATE "C" > $1) AND (symbol = ANY($2)) ORDER BY symbol COLLATE "C";
 
 -- symbolSearch pattern
-SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol LIKE $1) ORDER BY "symbol";
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol COLLATE "C" > $1) AND (symbol LIKE $2) ORDER BY symbol COLLATE "C";
 
 -- symbolSearch symbols pattern limit
-SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol = ANY($1)) AND (symbol LIKE $2) ORDER BY "symbol" LIMIT 7;
+SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol COLLATE "C" > $1) AND (symbol = ANY($2)) AND (symbol LIKE $3) ORDER BY symbol COLLATE "C" LIMIT 7;

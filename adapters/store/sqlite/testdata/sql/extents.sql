@@ -9,8 +9,12 @@ INSERT INTO extents (series, range_start, range_end) VALUES (?, ?, ?);
 
 -- selectExtents of bars
 SELECT symbol, grid, kind, range_start, range_end FROM extents JOIN series ON series.id = extents.series
-WHERE (grid <> '') = ? ORDER BY symbol, kind, grid, range_start;
+WHERE (grid <> '') = ? AND symbol > ? ORDER BY symbol, kind, grid, range_start;
+
+-- selectExtents of bars up to a symbol
+SELECT symbol, grid, kind, range_start, range_end FROM extents JOIN series ON series.id = extents.series
+WHERE (grid <> '') = ? AND symbol > ? AND symbol <= ? ORDER BY symbol, kind, grid, range_start;
 
 -- selectExtents of ticks by symbols
 SELECT symbol, grid, kind, range_start, range_end FROM extents JOIN series ON series.id = extents.series
-WHERE (grid <> '') = ? AND symbol IN (SELECT value FROM json_each(?)) ORDER BY symbol, kind, grid, range_start;
+WHERE (grid <> '') = ? AND symbol > ? AND symbol IN (SELECT value FROM json_each(?)) ORDER BY symbol, kind, grid, range_start;
