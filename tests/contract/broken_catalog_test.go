@@ -82,6 +82,9 @@ var extentFaults = []fault{
 			return slices.DeleteFunc(extents, func(e domain.Extent) bool { return e.Key.Symbol < after }), err
 		}}
 	}, []string{"extents/behind_a_symbol"}},
+	{"coverage is looked up of one symbol", func() *faulty {
+		return &faulty{lookup: func(domain.Symbol) domain.Symbol { return key.Symbol }}
+	}, []string{"extents/local_lookup"}},
 	{"a listing has one page", func() *faulty {
 		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 			extents, err := ports.Collect(next.Extents(ctx, q))
@@ -181,6 +184,9 @@ var catalogFaults = []fault{
 			q.Limit = 10_000
 		}
 	}), []string{"catalog/many_symbols"}},
+	{"lookups are of one symbol", func() *faulty {
+		return &faulty{lookup: func(domain.Symbol) domain.Symbol { return "A/C" }}
+	}, []string{"catalog/local_lookup"}},
 	{"no limit", searching(func(q *ports.SymbolQuery) { q.Limit = 0 }), []string{"catalog/limit"}},
 	{"writes register nothing", func() *faulty {
 		other := memory.New()

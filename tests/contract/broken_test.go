@@ -31,6 +31,7 @@ type faulty struct {
 	extents func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error)
 	symbols func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error)
 	put     func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error
+	lookup  func(symbol domain.Symbol) domain.Symbol // the symbol that is looked up instead
 }
 
 func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
@@ -103,6 +104,20 @@ func (f *faulty) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[dom
 		}
 		return ports.Collect(f.next.Symbols(ctx, q))
 	})
+}
+
+func (f *faulty) LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]domain.Extent, bool) {
+	if f.lookup != nil {
+		symbol = f.lookup(symbol)
+	}
+	return f.next.LocalExtents(symbol, maxStale)
+}
+
+func (f *faulty) LocalSymbol(symbol domain.Symbol) (domain.SymbolMeta, bool) {
+	if f.lookup != nil {
+		symbol = f.lookup(symbol)
+	}
+	return f.next.LocalSymbol(symbol)
 }
 
 func (f *faulty) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {

@@ -205,6 +205,31 @@ var catalogLaws = []law[Store]{
 		},
 	},
 	{
+		name: "catalog/local_lookup",
+		text: "a symbol that is looked up without blocking is that of the sequence",
+		check: func(ctx context.Context, s Store) error {
+			local, isLocal := s.Catalog.(ports.LocalCatalog)
+			if !isLocal {
+				return notApplicableError("the catalog looks no symbol up without blocking")
+			}
+			if err := s.Symbols.PutSymbols(ctx, metas("A/B", "A/C")...); err != nil {
+				return err
+			}
+
+			for _, symbol := range []domain.Symbol{"A/C", "NO/SUCH", "A/B"} {
+				var want []domain.SymbolMeta
+				if meta, isKnown := local.LocalSymbol(symbol); isKnown {
+					want = append(want, meta)
+				}
+				if err := wantSymbols(ctx, s, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}, want...); err != nil {
+					return err
+				}
+			}
+
+			return nil
+		},
+	},
+	{
 		name: "catalog/limit",
 		text: "a limit returns the first symbols of the result; 0 means no limit",
 		check: func(ctx context.Context, s Store) error {

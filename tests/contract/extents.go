@@ -131,6 +131,32 @@ var extentLaws = []law[Store]{
 		},
 	},
 	{
+		name: "extents/local_lookup",
+		text: "coverage that is looked up without blocking is that of the sequence",
+		check: func(ctx context.Context, s Store) error {
+			local, isLocal := s.Bars.(ports.LocalCoverage)
+			if !isLocal {
+				return notApplicableError("the store looks no coverage up without blocking")
+			}
+
+			for _, symbol := range []domain.Symbol{key.Symbol, "ETH/USD"} {
+				if err := declare(ctx, s, minuteKey(symbol), span(0, 10), span(20, 30)); err != nil {
+					return err
+				}
+			}
+			for _, symbol := range []domain.Symbol{"ETH/USD", "NO/SUCH", key.Symbol} {
+				q := ports.ExtentQuery{Symbols: []domain.Symbol{symbol}}
+				if found, isBelieved := local.LocalExtents(symbol, 0); isBelieved {
+					if err := wantListing(s.Bars.Extents(ctx, q), found...); err != nil {
+						return err
+					}
+				}
+			}
+
+			return nil
+		},
+	},
+	{
 		name: "extents/of_the_symbols_asked",
 		text: "the extents of named symbols are those of all their series only; an unknown symbol adds none, a " +
 			"repeated one adds once",

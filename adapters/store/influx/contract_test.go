@@ -107,7 +107,7 @@ func TestContractWithoutCoverage(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, open, contract.Profile{Waivers: append(waivers(noCoverage,
 		"extents/claim_is_held", "extents/touching_merge", "extents/apart_stay_apart", "extents/claim_without_bars",
-		"extents/empty_claim", "extents/by_key", "extents/of_the_symbols_asked", "extents/bounds_are_exact",
+		"extents/empty_claim", "extents/by_key", "extents/behind_a_symbol", "extents/of_the_symbols_asked", "extents/bounds_are_exact",
 		"delete/of_nothing", "delete/forgets_claim", "replace/bars_lie_in_the_range", "replace/claims_its_range",
 		"write/retry_completes", "write/large_batch", "write/idempotent", "ctx/cancelled_call_is_an_error",
 		"concurrent/writers_of_one_series", "time/far_from_now", "symbol/hostile_is_data",

@@ -14,7 +14,7 @@ import (
 
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
-	return pagedExtents(ctx, s, "read extents", q, true, barExtents)
+	return extentPages[domain.Extent]{"read extents", true, barExtents}.read(ctx, s, q)
 }
 
 func barExtents(rows []seriesExtentRow) ([]domain.Extent, error) {
@@ -33,7 +33,7 @@ func barExtents(rows []seriesExtentRow) ([]domain.Extent, error) {
 
 // TickExtents implements ports.TickCoverageReader.
 func (s *Store) TickExtents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
-	return pagedExtents(ctx, s, "read tick extents", q, false, tickExtents)
+	return extentPages[domain.TickExtent]{"read tick extents", false, tickExtents}.read(ctx, s, q)
 }
 
 func tickExtents(rows []seriesExtentRow) ([]domain.TickExtent, error) {
@@ -61,23 +61,25 @@ func (r *seriesExtentRow) targets() []any {
 	return append([]any{&r.series.Symbol, &r.series.Grid, &r.series.Kind}, r.extent.targets()...)
 }
 
-// pagedExtents yields extents: those of bars if bars is true, or else those of ticks. The symbols of a page are read in
-// one statement.
-func pagedExtents[E any](
-	ctx context.Context, s *Store, op string, q ports.ExtentQuery, bars bool,
-	extentsOf func([]seriesExtentRow) ([]E, error),
-) iter.Seq2[E, error] {
+// extentPages reads extents page by page, the symbols of a page in one statement.
+type extentPages[E any] struct {
+	op        string
+	bars      bool // of bars, or else of ticks
+	extentsOf func([]seriesExtentRow) ([]E, error)
+}
+
+func (p extentPages[E]) read(ctx context.Context, s *Store, q ports.ExtentQuery) iter.Seq2[E, error] {
 	return ports.Paged(q.After, func(after domain.Symbol) (page []E, last domain.Symbol, err error) {
 		r, err := s.extentPage(ctx, q, after)
 		var rows []seriesExtentRow
 		if err == nil {
-			rows, err = s.readExtents(ctx, q, r, bars)
+			rows, err = s.readExtents(ctx, q, r, p.bars)
 		}
 		if err == nil {
-			page, err = extentsOf(rows)
+			page, err = p.extentsOf(rows)
 		}
 
-		return page, domain.Symbol(r.last), translate(ctx, op, "", err)
+		return page, domain.Symbol(r.last), translate(ctx, p.op, "", err)
 	})
 }
 
