@@ -253,7 +253,7 @@ func TestExtentsOfManySymbols(t *testing.T) {
 		}
 
 		reads.Store(0)
-		extents, err := s.Extents(t.Context(), symbols...)
+		extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{Symbols: symbols}))
 		if err != nil || len(extents) != stored {
 			t.Errorf("%d stored symbols: got %d extents, %v", stored, len(extents), err)
 		}
