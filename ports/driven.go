@@ -49,7 +49,9 @@ type BarReader interface {
 	//
 	// The sequence is lazy and single use; ranging over it again yields an error. An error is the last pair, with an
 	// empty piece: the pieces before it are not the whole result. Breaking off frees everything the read holds at once.
-	// When ctx is done the sequence ends within 250 ms with an error that wraps the context's. Safe for concurrent use.
+	// When ctx is done the sequence ends within 250 ms with an error that wraps the context's. Beside writers of the
+	// series, a store that has no snapshots may end with ErrConflict, and then a later read may succeed. Safe for
+	// concurrent use.
 	// Pieces belong to the caller, states are shared and must not be changed.
 	ReadBars(ctx context.Context, q BarQuery) Sequence[domain.Series]
 }

@@ -86,9 +86,19 @@ func write(ctx context.Context, s Store, b domain.Series) error {
 // all returns a query for all bars of a key.
 func all(k domain.SeriesKey) ports.BarQuery { return ports.BarQuery{Key: k, Range: always} }
 
-// read returns the bars of a query. It also checks the form of the sequence, for every law.
-func read(ctx context.Context, s Store, q ports.BarQuery) (domain.Series, error) {
-	return collect(q.Key, s.Bars.ReadBars(ctx, q))
+// maxReads is how often a law reads beside writers before a conflict is an error.
+const maxReads = 20
+
+// read returns the bars of a query. It reads again where the data changed meanwhile, as every caller does. It also
+// checks the form of the sequence, for every law.
+func read(ctx context.Context, s Store, q ports.BarQuery) (bars domain.Series, err error) {
+	for range maxReads {
+		if bars, err = collect(q.Key, s.Bars.ReadBars(ctx, q)); !errors.Is(err, ports.ErrConflict) {
+			break
+		}
+	}
+
+	return bars, err
 }
 
 func collect(k domain.SeriesKey, pieces ports.Sequence[domain.Series]) (domain.Series, error) {
