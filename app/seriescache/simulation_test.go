@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/effort"
 )
 
 // simulation is two processes with a cache each, over one slow store, beside a writer without a cache. It has the states
@@ -272,7 +272,7 @@ func (s *simulation) ask(p *process, q ports.BarQuery) (domain.Series, domain.Ve
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	steps := 3_000
-	if os.Getenv("MARKETDATA_TEST_DEEP") != "" {
+	if effort.IsDeep() {
 		steps = 1_000_000
 	}
 	seed := rand.Uint64()

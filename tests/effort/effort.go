@@ -13,10 +13,13 @@ import (
 // EnvDeep is 1 for the long form.
 const EnvDeep = "MARKETDATA_TEST_DEEP"
 
+// IsDeep reports whether the tests run in the long form.
+func IsDeep() bool { return os.Getenv(EnvDeep) == "1" }
+
 // Check is rapid.Check with at most so many checks in the short form.
 func Check(t *testing.T, most int, check func(*rapid.T)) {
 	t.Helper()
-	if os.Getenv(EnvDeep) != "1" {
+	if !IsDeep() {
 		check = limit(most, check)
 	}
 	rapid.Check(t, check)

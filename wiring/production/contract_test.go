@@ -12,6 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/contract"
+	"github.com/gal-friday/marketdata/tests/effort"
 	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
@@ -100,13 +101,18 @@ var profile = contract.Profile{Waivers: []contract.Waiver{{
 	Reason: "a write to InfluxDB uncovers all from the first to the last instant that it changes, and the blocks there get its version",
 }}}
 
-// The stores keep the laws with the cache, with Redis behind it, and with the cache disabled. Ports without a cache are
-// tested once.
+// TestContract proves that the stores keep the laws with Redis behind the cache. The long form does so with the cache
+// alone and without it, too: the packages of the cache and of the stores test those by themselves.
 func TestContract(t *testing.T) {
 	t.Parallel()
+	const always = "with redis"
 	for name, configure := range caches {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if name != always && !effort.IsDeep() {
+				t.Skip("make test-deep runs the laws " + name)
+			}
+
 			var cache wiring.Cache
 			configure(t, &cache)
 			contract.BarStore(t, newRoutedStore(cache), profile)
