@@ -50,6 +50,24 @@ type Ledger interface {
 
 	// AbandonIntents lets the intents expire at once, so that no writer waits for them. Their ranges stay uncovered.
 	AbandonIntents(ctx context.Context, intents []Intent) error
+
+	// ReadIdentity returns the identity of the store whose bars the ledger describes.
+	ReadIdentity(ctx context.Context) (StoreIdentity, error)
+
+	// WriteIdentity keeps an identity. It changes nothing if the ledger is bound already, or if a proposal would replace
+	// another one.
+	WriteIdentity(ctx context.Context, id StoreIdentity) error
+}
+
+// StoreIdentity tells apart the stores whose bars a ledger may describe:
+//
+//	"" ──► proposed, for a store without an identity ──► bound
+//
+// A ledger that is not bound describes no bars yet. The proposal makes several writers, and a writer after one that
+// died, give the store the same identity.
+type StoreIdentity struct {
+	ID      string // random, or ""
+	IsBound bool
 }
 
 // NontransactionalStore is a store of bars that has neither coverage nor transactions: its ReadBars yields no state,
@@ -65,6 +83,12 @@ type NontransactionalStore interface {
 	// different series. It calls permit before each request that changes bars, and returns its error. If it fails, any of
 	// the bars may have been written or deleted.
 	SetBars(ctx context.Context, sets []BarSet, permit func(context.Context) error) error
+
+	// Identity returns the identity that SetIdentity gave the database, or "". It is lost with the bars.
+	Identity(ctx context.Context) (string, error)
+
+	// SetIdentity gives the database an identity.
+	SetIdentity(ctx context.Context, id string) error
 }
 
 // BarSet is the bars that a range of a series is to have.

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -41,6 +42,8 @@ type LedgeredStore struct {
 	ledger ports.Ledger
 	owner  string        // of the intents, for people
 	wait   time.Duration // for the write of another
+
+	isBound atomic.Bool // the ledger describes the bars of this store, and no other
 }
 
 var (

@@ -98,6 +98,25 @@ func (f *faultyLedger) AbandonIntents(ctx context.Context, intents []ports.Inten
 	return f.Ledger.AbandonIntents(ctx, intents)
 }
 
+func (f *faultyLedger) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
+	if err := f.fail("read identity"); err != nil {
+		return ports.StoreIdentity{}, err
+	}
+	return f.Ledger.ReadIdentity(ctx)
+}
+
+func (f *faultyLedger) WriteIdentity(ctx context.Context, id ports.StoreIdentity) error {
+	call := "propose"
+	if id.IsBound {
+		call = "bind"
+	}
+	if err := f.fail("before " + call); err != nil {
+		return err
+	}
+
+	return errors.Join(f.Ledger.WriteIdentity(ctx, id), f.fail("after "+call))
+}
+
 // minutes returns the range of the minutes [from, to).
 func minutes(from, to int) domain.Range { return domain.Range{Start: minute(from), End: minute(to)} }
 

@@ -97,6 +97,14 @@ func failAll(writes []*ledgeredWrite, err error) {
 // that nobody waits for them.
 func (s *LedgeredStore) write(ctx context.Context, writes []*ledgeredWrite) {
 	pending := s.check(ctx, writes)
+	if len(pending) == 0 {
+		return
+	}
+	if err := s.bind(ctx); err != nil {
+		failAll(pending, err)
+		return
+	}
+
 	deadline := time.Now().Add(s.wait)
 	for pause := firstPause; len(pending) > 0; pause = min(2*pause, maxPause) {
 		s.tryWrite(ctx, pending)

@@ -232,7 +232,13 @@ func TestBatchCalls(t *testing.T) {
 			"before begin", "after begin", "renew", "delete", "renew", "write", "renew", "write rest", "read back",
 			"before finish", "after finish",
 		}
-		for round, plan := range [][]string{{"check", "read ledger", "extents"}, {"check", "read ledger"}} {
+		for round, plan := range [][]string{
+			{
+				"check", "read identity", "identity", "before propose", "after propose", "read identity", "identity",
+				"set identity", "before bind", "after bind", "read identity", "identity", "read ledger", "extents",
+			},
+			{"check", "read ledger"},
+		} {
 			calls = nil
 			writeAll(t, s, appendsOf(t, n, 60*round, 60*round+60))
 			if want := slices.Concat(plan, fill); !slices.Equal(calls, want) {

@@ -13,9 +13,11 @@ import (
 
 // Bars is a store of bars in memory without transactions. A write is several requests, which a test may let fail.
 type Bars struct {
-	memory *memory.Store
+	memory   *memory.Store
+	identity atomic.Pointer[string]
 
-	// Request, if set, is called before each request with its name: extents, check, delete, write, write rest, read
+	// Request, if set, is called before each request with its name: extents, identity, set
+	// identity, check, delete, write, write rest, read
 	// back. If it returns an error, the request is not done.
 	Request atomic.Pointer[func(ctx context.Context, name string) error]
 
@@ -124,4 +126,26 @@ func (b *Bars) SetBars(ctx context.Context, sets []ports.BarSet, permit func(con
 	}
 
 	return b.request(ctx, "read back")
+}
+
+// Identity implements ports.NontransactionalStore.
+func (b *Bars) Identity(ctx context.Context) (string, error) {
+	if err := b.request(ctx, "identity"); err != nil {
+		return "", err
+	}
+	if id := b.identity.Load(); id != nil {
+		return *id, nil
+	}
+
+	return "", nil
+}
+
+// SetIdentity implements ports.NontransactionalStore.
+func (b *Bars) SetIdentity(ctx context.Context, id string) error {
+	err := b.request(ctx, "set identity")
+	if err == nil {
+		b.identity.Store(&id)
+	}
+
+	return err
 }

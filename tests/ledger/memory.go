@@ -19,7 +19,10 @@ const intentLife = 30 * time.Second
 type Memory struct {
 	mu     sync.Mutex
 	series map[domain.SeriesKey]*record
-	now    time.Duration // how far its clock is ahead
+
+	identity ports.StoreIdentity
+
+	now time.Duration // how far its clock is ahead
 }
 
 var _ ports.Ledger = (*Memory)(nil)
@@ -297,4 +300,23 @@ func (m *Memory) AbandonIntents(_ context.Context, intents []ports.Intent) error
 	}
 
 	return nil
+}
+
+// ReadIdentity implements ports.Ledger.
+func (m *Memory) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.identity, ended(ctx, "read identity")
+}
+
+// WriteIdentity implements ports.Ledger.
+func (m *Memory) WriteIdentity(ctx context.Context, id ports.StoreIdentity) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := ended(ctx, "write identity")
+	if err == nil && !m.identity.IsBound && (id.IsBound || m.identity.ID == "") {
+		m.identity = id
+	}
+
+	return err
 }

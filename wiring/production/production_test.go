@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -408,7 +409,13 @@ func TestMigrateOnOpen(t *testing.T) {
 // dropDatabase drops the database. The cleanup of the fixture drops the one that the test creates in its place.
 func dropDatabase(t *testing.T, cfg wiring.Influx) {
 	t.Helper()
-	form := url.Values{"q": {"DROP DATABASE " + cfg.Database}}.Encode()
+	runInfluxQL(t, cfg, "DROP DATABASE "+cfg.Database)
+}
+
+// runInfluxQL runs a statement as an administrator of InfluxDB 1.8.
+func runInfluxQL(t *testing.T, cfg wiring.Influx, statement string) {
+	t.Helper()
+	form := url.Values{"q": {statement}, "db": {cfg.Database}}.Encode()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, cfg.URL+"/query?"+form, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -422,8 +429,10 @@ func dropDatabase(t *testing.T, cfg wiring.Influx) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := response.Body.Close(); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("drop the database: %s, %v", response.Status, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK || bytes.Contains(body, []byte("error")) {
+		t.Fatalf("%s: %s %s, %v", statement, response.Status, body, err)
 	}
 }
 

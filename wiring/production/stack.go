@@ -50,7 +50,7 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	if ts != nil {
 		timeSeries := app.Source{Name: influx.Name, Catalog: ts, Health: ts}
 		timeSeries.Takes = domain.FrequencyRange{Below: s.HighFrequencyBelow}
-		l.addTimeSeries(&timeSeries, b, versioned)
+		l.addTimeSeries(ctx, &timeSeries, b, versioned)
 		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
 		sources = append(sources, timeSeries)
 	}
@@ -96,15 +96,19 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 }
 
 // addTimeSeries sets the bars of InfluxDB. PostgreSQL keeps their state, because InfluxDB has no transactions. Views in
-// its place keep none, and bars that others write have none.
-func (l *layers) addTimeSeries(source *app.Source, b backends, versioned bool) {
+// its place keep none, and bars that others write have none. If PostgreSQL describes the bars of another InfluxDB, the
+// error is that of CheckIdentity.
+func (l *layers) addTimeSeries(ctx context.Context, source *app.Source, b backends, versioned bool) {
 	if l.settings.Influx.Existing.Frequency != 0 {
 		source.Bars = b.influx
 		l.addCache(source, seriescache.Dependencies{}, b.influx)
 		return
 	}
 
+	ctx, cancel := context.WithTimeout(ctx, l.settings.Service.Timeout)
+	defer cancel()
 	bars := ingest.WithLedger(influx.Name, processName(), b.influx, b.postgres)
+	l.err = errors.Join(l.err, bars.CheckIdentity(ctx))
 	var d seriescache.Dependencies
 	if versioned {
 		d.States, d.Foreign = bars, true

@@ -19,6 +19,8 @@ const (
 	fieldTrades = "trades"
 	fieldExact  = "exact"
 
+	fieldIdentity = "identity" // of the measurement identityMeasurement
+
 	// fieldChecksum must remain the last field in the order of names; see the package comment.
 	fieldChecksum = "whole"
 )
@@ -57,6 +59,9 @@ func newLayout(cfg Config) layout {
 
 	return l
 }
+
+// identityMeasurement returns the name of the measurement that has the identity of the database.
+func (l layout) identityMeasurement() string { return l.measurement + "_identity" }
 
 // condition requires that a tag has a value.
 type condition struct{ tag, value string }

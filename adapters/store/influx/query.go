@@ -256,6 +256,13 @@ func (l layout) selectEdge(selector string, symbols []string, firstParam int) qu
 	return b.query()
 }
 
+// selectIdentity selects the identity of the database, which has one time.
+func (l layout) selectIdentity(at int64) query {
+	var b builder
+	b.add("SELECT ", quote(fieldIdentity), " FROM ", quote(l.identityMeasurement()), " WHERE time = ").bind(at)
+	return b.query()
+}
+
 // showTagValues lists the values of a tag in the series that the conditions select.
 func (l layout) showTagValues(tag string, where []condition, firstParam int) query {
 	b := builder{nextParam: firstParam}

@@ -75,6 +75,10 @@ var statementCalls = map[string]struct {
 			{Bars: domain.EmptySeries(seriesKey(1)), Range: recordedQuery.Range},
 		}, permitAll)
 	}},
+	"identity": {call: func(ctx context.Context, s *influx.Store) error {
+		_, err := s.Identity(ctx)
+		return err
+	}},
 	"retention": {call: func(ctx context.Context, s *influx.Store) error {
 		_, err := s.Retention(ctx)
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 func permitAll(context.Context) error { return nil }
@@ -58,6 +59,7 @@ func TestBatchWriteRequestCount(t *testing.T) {
 			s := ingest.WithLedger(influx.Name, "", newStore(t, client, influx.Config{
 				Org: cfg.Org, Bucket: cfg.Bucket, Database: cfg.Database,
 			}), ledger.NewMemory())
+			write(t, s, minuteBars(t, recordedKey, 1)) // the first write also sets the identity
 			start := time.Now().UTC().Truncate(time.Minute).Add(-10 * time.Minute)
 			for m, wantReads := range []int64{2, 1, 1} {
 				reads.Store(0)
@@ -260,5 +262,33 @@ func TestExtentsOfManySymbols(t *testing.T) {
 		if want := min(int64(stored), 1) + 1; reads.Load() != want {
 			t.Errorf("%d stored symbols: %d requests, want %d", stored, reads.Load(), want)
 		}
+	}
+}
+
+// TestIdentity sets the identity of a database, which every store on it reads, also under a finite retention policy.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	server := servers.Influx(t)
+	server.SetRetention(t, 24*time.Hour)
+	s := openStore(t, configOf(server))
+	if id, err := s.Identity(t.Context()); err != nil || id != "" {
+		t.Fatalf("a new database has the identity %q, %v", id, err)
+	}
+	for _, want := range []string{"first", "second"} {
+		if err := s.SetIdentity(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		if id, err := openStore(t, configOf(server)).Identity(t.Context()); err != nil || id != want {
+			t.Errorf("got the identity %q, %v, want %q", id, err, want)
+		}
+	}
+
+	other := configOf(server)
+	other.Measurement = "other"
+	if id, err := openStore(t, other).Identity(t.Context()); err != nil || id != "" {
+		t.Errorf("another measurement has the identity %q, %v", id, err)
+	}
+	if extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{})); err != nil || len(extents) > 0 {
+		t.Errorf("the identity has the extents %v, %v", extents, err)
 	}
 }

@@ -16,7 +16,8 @@
 //	string   exact: empty, or the five numbers as text if one of them does not survive a float
 //	integer  whole: the checksum of the other fields; absent until the bar is overwritten
 //
-// Bars that other programs write can be read through [Existing].
+// Bars that other programs write can be read through [Existing]. A second measurement, with the suffix _identity, has
+// one point with the identity of the database.
 //
 // # Torn reads
 //

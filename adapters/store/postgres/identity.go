@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -31,4 +32,31 @@ func (s *Store) CacheKey(ctx context.Context) ([]byte, error) {
 	})
 
 	return key, translate(ctx, "read cache key", "", err)
+}
+
+// ReadIdentity implements ports.Ledger. Views in place of the tables have no ledger.
+func (s *Store) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
+	if hasLedger, err := s.KeepsVersions(ctx); err != nil || !hasLedger {
+		return ports.StoreIdentity{}, err
+	}
+
+	found, err := collect(ctx, s, selectInfluxIdentity, nil, pgx.RowToStructByPos[ports.StoreIdentity])
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("marketdata.influx_identity has %d rows, not one: %w", len(found), ports.ErrSchema)
+	}
+	if err != nil {
+		return ports.StoreIdentity{}, translate(ctx, "read identity", "", err)
+	}
+
+	return found[0], nil
+}
+
+// WriteIdentity implements ports.Ledger.
+func (s *Store) WriteIdentity(ctx context.Context, id ports.StoreIdentity) error {
+	err := s.requireVersions(ctx)
+	if err == nil {
+		_, err = collect(ctx, s, updateInfluxIdentity, []any{id.ID, id.IsBound}, pgx.RowTo[string])
+	}
+
+	return translate(ctx, "write identity", "", err)
 }

@@ -624,6 +624,12 @@ FROM pg_control_system(), pg_control_checkpoint()`
 
 	selectCacheKey = `SELECT secret FROM marketdata.identity`
 
+	selectInfluxIdentity = `SELECT coalesce(identity, ''), is_bound FROM marketdata.influx_identity`
+
+	updateInfluxIdentity = `
+UPDATE marketdata.influx_identity SET identity = $1, is_bound = $2
+WHERE NOT is_bound AND ($2 OR identity IS NULL) RETURNING identity`
+
 	// checkSchema names every column that reads of bars need without versions, and returns no row.
 	checkSchema = `
 SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.symbol_id, b.series_id,

@@ -71,6 +71,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		},
 		"session": {
 			{"selectSessionSettings", selectSessionSettings}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},
+			{"selectInfluxIdentity", selectInfluxIdentity}, {"updateInfluxIdentity", updateInfluxIdentity},
 			{"begin", begin}, {"commit", commit}, {"rollback", rollback},
 			{"beginSnapshot", beginSnapshot},
 			{"lockMigrations", lockMigrations}, {"unlockMigrations", unlockMigrations},

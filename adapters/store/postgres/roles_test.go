@@ -28,7 +28,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 
 	database := strings.TrimPrefix(u.Path, "/")
 	const tables = "marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, " +
-		"marketdata.series, marketdata.coverage, marketdata.blocks, marketdata.intents"
+		"marketdata.series, marketdata.coverage, marketdata.blocks, marketdata.intents, marketdata.influx_identity"
 	reader, importer := "reader_"+database, "importer_"+database
 	t.Cleanup(func() {
 		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer,

@@ -119,6 +119,16 @@ CREATE TABLE marketdata.identity (
 INSERT INTO marketdata.identity (secret)
 SELECT sha256(convert_to(concat(gen_random_uuid(), gen_random_uuid(), gen_random_uuid()), 'UTF8'));
 
+-- The one row of influx_identity has the identity of the InfluxDB whose bars this database describes. Until the first
+-- write to InfluxDB it is NULL, and then, not bound, the one that an InfluxDB without an identity gets.
+CREATE TABLE marketdata.influx_identity (
+    id       boolean PRIMARY KEY DEFAULT true CHECK (id),
+    identity text COLLATE "C",
+    is_bound boolean NOT NULL DEFAULT false
+);
+
+INSERT INTO marketdata.influx_identity DEFAULT VALUES;
+
 --bun:split
 
 -- ensure_partitions creates the missing partitions of a table for the given times. It runs with the rights of its

@@ -10,6 +10,13 @@ FROM pg_control_system(), pg_control_checkpoint();
 -- selectCacheKey
 SELECT secret FROM marketdata.identity;
 
+-- selectInfluxIdentity
+SELECT coalesce(identity, ''), is_bound FROM marketdata.influx_identity;
+
+-- updateInfluxIdentity
+UPDATE marketdata.influx_identity SET identity = $1, is_bound = $2
+WHERE NOT is_bound AND ($2 OR identity IS NULL) RETURNING identity;
+
 -- begin
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
