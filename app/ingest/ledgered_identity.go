@@ -8,9 +8,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// CheckIdentity returns ErrSchema if the ledger describes the bars of another store: this one was made anew, another one
-// is configured, or one of the two was restored without the other. It must be called before the first read, and changes
-// nothing.
+// CheckIdentity returns ErrSchema if the ledger describes the bars of another store: this one was made anew, another
+// one is configured, or one of the two was restored without the other. It must be called before the first read, and
+// changes nothing.
 func (s *LedgeredStore) CheckIdentity(ctx context.Context) error {
 	_, _, err := s.compareIdentities(ctx)
 	return err

@@ -14,9 +14,11 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
+	"github.com/gal-friday/marketdata/tests/ledger"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -84,5 +86,35 @@ func readRecords(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	check(result.Err())
 	if count != bars.Len() {
 		panic(fmt.Sprintf("%d records of %d", count, bars.Len()))
+	}
+}
+
+// A closed minute of 10,000 symbols, with a ledger in memory and with that of PostgreSQL; a run appends one minute.
+func BenchmarkInfluxMinute10k(b *testing.B) { benchmarkMinute(b, ledger.NewMemory()) }
+
+func BenchmarkInfluxMinutePostgres10k(b *testing.B) { benchmarkMinute(b, newPostgres(b).store) }
+
+func benchmarkMinute(b *testing.B, l ports.Ledger) {
+	b.Helper()
+	const symbols = 10_000
+	bars, _ := newInflux(b)
+	store := ingest.WithLedger(influx.Name, "", bars, l)
+	minute := domain.Minute1.UTC().Floor(time.Now().Add(-12 * time.Hour))
+	write := func() {
+		writes := make([]ports.BarWrite, symbols)
+		for i := range writes {
+			key := domain.SeriesKey{Symbol: domain.Symbol(fmt.Sprintf("S%d/USD", i)), Grid: domain.Minute1.UTC()}
+			series := must(domain.NewSeries(key, domain.Bar{OpenTime: minute, Trades: int64(i)}))
+			writes[i] = ports.BarWrite{Bars: series, Coverage: series.Range()}
+		}
+		minute = minute.Add(time.Minute)
+		for _, result := range store.WriteBatch(b.Context(), writes) {
+			check(result.Err)
+		}
+	}
+
+	write() // new series
+	for b.Loop() {
+		write()
 	}
 }
