@@ -83,6 +83,7 @@ func (c *blockChanges) setExact(counted map[int64]block, stored []block) {
 
 // changedRows are the rows of one block that one statement changed.
 type changedRows struct {
+	series       int32 // its number, or that of the symbol of ticks; only of rows that a statement returned
 	block        int64
 	count, added int // added is count less where rows got other values, and negative where they were deleted
 	first, last  rowKey
@@ -112,7 +113,7 @@ func (c *blockChanges) add(rows changedRows) {
 // scanChangedRows reads a row that a statement returns which changes stored rows.
 func scanChangedRows(row pgx.CollectableRow) (r changedRows, err error) {
 	var first, last []int64
-	if err = row.Scan(&r.block, &r.count, &r.added, &first, &last); err != nil {
+	if err = row.Scan(&r.series, &r.block, &r.count, &r.added, &first, &last); err != nil {
 		return r, err
 	}
 
@@ -139,16 +140,6 @@ func scanBlock(row pgx.CollectableRow) (b block, err error) {
 	return b, err
 }
 
-// scanStoredBlock reads a row of selectBlocks.
-func scanStoredBlock(row pgx.CollectableRow) (b block, err error) {
-	var last time.Time
-	var nonce int64
-	err = row.Scan(&b.number, &b.rows, &last, &b.last.seq, &b.version.Revision, &nonce, &b.hash)
-	b.last.micros, b.version.Nonce = last.UnixMicro(), uint64(nonce)
-
-	return b, err
-}
-
 func byNumber(blocks []block) map[int64]block {
 	numbered := make(map[int64]block, len(blocks))
 	for _, b := range blocks {
@@ -156,26 +147,6 @@ func byNumber(blocks []block) map[int64]block {
 	}
 
 	return numbered
-}
-
-// changeBlocks returns the statements that give the changed blocks the version of the write.
-func (w *writer) changeBlocks() (steps []step) {
-	return w.storeBlocks(w.changes.apply(w.blocks))
-}
-
-// storeBlocks returns the statements that store blocks with the version of the write, and delete those without rows.
-func (w *writer) storeBlocks(blocks []block, empty []int64) (steps []step) {
-	if len(empty) > 0 {
-		steps = append(steps, stepOf(deleteBlocks, w.series.symbolID, w.series.id, empty))
-	}
-	if len(blocks) > 0 {
-		args := []any{
-			w.series.symbolID, w.series.id, w.version.Revision, int64(w.version.Nonce), domain.MaxTail,
-		}
-		steps = append(steps, stepOf(upsertBlocks, append(args, blockArgs(blocks)...)...))
-	}
-
-	return steps
 }
 
 // apply returns the blocks after the changes, and the numbers of those without rows.
@@ -210,53 +181,80 @@ func (c *blockChange) apply(old block) block {
 
 // countBlocks counts the blocks in which rows were deleted, and all blocks that a replacement overlaps. Sums of changes
 // would keep a wrong count for ever, as of a block that lost rows with a dropped partition.
-func (w *writer) countBlocks(ctx context.Context, c change) error {
+func (w *writer) countBlocks(ctx context.Context, changes []*change) error {
+	var steps []step
+	counted := make([]map[int64]block, len(changes))
+	for i, c := range changes {
+		counted[i] = c.countKnown()
+		if numbers := c.uncounted(counted[i]); len(numbers) > 0 {
+			steps = append(steps, w.countStored(c, numbers, counted[i]))
+		}
+	}
+	if len(steps) > 0 {
+		if err := w.db.pipeline(ctx, steps...); err != nil {
+			return err
+		}
+	}
+
+	for i, c := range changes {
+		c.changes.setExact(counted[i], c.blocks)
+	}
+
+	return nil
+}
+
+// countKnown returns the blocks that must be counted, with the rows of a replacement.
+func (c *change) countKnown() map[int64]block {
 	counted := map[int64]block{}
-	for number, changed := range w.changes.blocks {
+	for number, changed := range c.changes.blocks {
 		if changed.hasDeleted {
 			counted[number] = block{number: number}
 		}
 	}
-	if c.replace { // the blocks that it covers have its rows, and no others
-		for _, b := range w.blocks {
-			counted[b.number] = block{number: b.number}
-		}
-		for rows := range w.changes.byBlock(c.key, 0, c.rows) {
-			counted[rows.block] = block{number: rows.block, rows: rows.count, last: rows.last}
-		}
+	if !c.replace {
+		return counted
 	}
 
-	err := w.countStored(ctx, c, counted)
-	w.changes.setExact(counted, w.blocks)
+	for _, b := range c.blocks {
+		counted[b.number] = block{number: b.number}
+	}
+	for rows := range c.changes.byBlock(c.key, 0, c.rows) {
+		counted[rows.block] = block{number: rows.block, rows: rows.count, last: rows.last}
+	}
 
-	return err
+	return counted
 }
 
-// countStored counts the stored rows of those blocks that the change does not replace as a whole.
-func (w *writer) countStored(ctx context.Context, c change, blocks map[int64]block) error {
-	var numbers []int64
-	var starts, ends []time.Time
-	for number := range blocks {
-		within := w.changes.layout.Range(number, number+1)
-		if !c.replace || !c.r.Covers(within) {
+// uncounted returns the numbers of the blocks that the change does not replace as a whole.
+func (c *change) uncounted(counted map[int64]block) (numbers []int64) {
+	for number := range counted {
+		if !c.replace || !c.r.Covers(c.layout.Range(number, number+1)) {
 			numbers = append(numbers, number)
-			starts, ends = append(starts, within.Start), append(ends, within.End)
 		}
 	}
-	if len(numbers) == 0 {
-		return nil
-	}
 
-	q := statement{sql: w.table.sql.countRows, args: append(w.table.keyArgs(w.series), numbers, starts, ends)}
-	counted, err := queryRows(ctx, w.db, q, scanBlock)
+	return numbers
+}
+
+// countStored returns the step that counts the stored rows of blocks.
+func (w *writer) countStored(c *change, numbers []int64, counted map[int64]block) step {
+	var starts, ends []time.Time
 	for _, number := range numbers {
-		blocks[number] = block{number: number} // the statement returns no block without rows
-	}
-	for _, b := range counted {
-		blocks[b.number] = b
+		counted[number] = block{number: number} // the statement returns no block without rows
+		within := c.layout.Range(number, number+1)
+		starts, ends = append(starts, within.Start), append(ends, within.End)
 	}
 
-	return err
+	q := statement{sql: w.table.sql.countRows, args: append(w.table.keyArgs(c.series), numbers, starts, ends)}
+
+	return step{q, func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, scanBlock)
+		for _, b := range found {
+			counted[b.number] = b
+		}
+
+		return err
+	}}
 }
 
 // blockArgs returns the arguments of upsertBlocks for blocks.

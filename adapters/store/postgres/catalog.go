@@ -23,9 +23,23 @@ func scanSymbol(row pgx.CollectableRow) (m domain.SymbolMeta, err error) {
 	return m, asSchemaError("symbols", err)
 }
 
-// symbolArgs returns the values of the catalog's columns, all of them strings.
-func symbolArgs(m domain.SymbolMeta) []any {
-	return []any{string(m.Symbol), m.Venue, m.Base, m.Quote, m.Tick.String(), m.Lot.String(), m.Zone}
+// symbolArrays returns one array for each of the catalog's columns, all of them of strings.
+func symbolArrays(metas []domain.SymbolMeta) []any {
+	var columns [7][]string
+	for _, m := range metas {
+		for i, value := range [...]string{
+			string(m.Symbol), m.Venue, m.Base, m.Quote, m.Tick.String(), m.Lot.String(), m.Zone,
+		} {
+			columns[i] = append(columns[i], value)
+		}
+	}
+
+	args := make([]any, len(columns))
+	for i := range columns {
+		args[i] = columns[i]
+	}
+
+	return args
 }
 
 // pageSymbols is the largest number of symbols that one statement reads.
@@ -74,22 +88,14 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 	}
 
 	if err == nil && len(metas) > 0 {
-		var columns [7][]string
+		var stored []domain.SymbolMeta
 		for i, m := range metas {
-			if last[m.Symbol] != i {
-				continue
+			if last[m.Symbol] == i {
+				stored = append(stored, m)
 			}
-			for c, value := range symbolArgs(m) {
-				columns[c] = append(columns[c], value.(string))
-			}
-		}
-
-		args := make([]any, len(columns))
-		for i := range columns {
-			args[i] = columns[i]
 		}
 		err = s.withConn(ctx, func(conn *pgx.Conn) error {
-			err := session{store: s, conn: conn}.exec(ctx, upsertSymbols, args...)
+			err := session{store: s, conn: conn}.exec(ctx, upsertSymbols, symbolArrays(stored)...)
 			return err
 		})
 	}

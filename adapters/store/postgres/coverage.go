@@ -5,54 +5,12 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
-
-// INVARIANT: the stored ranges of a series are disjoint and do not touch.
-
-// changeCoverage returns the statements that add the range of a change to the coverage, or subtract it if the change
-// deletes; none if the coverage stays as it is.
-func (w *writer) changeCoverage(c change) (steps []step) {
-	next := domain.MergeRanges(append(slices.Clone(w.coverage), c.r))
-	if c.deletes() {
-		next = nil
-		for _, r := range w.coverage {
-			next = append(next, r.Subtract([]domain.Range{c.r})...)
-		}
-	}
-
-	var gone, starts, ends []time.Time
-	for _, old := range w.coverage {
-		if !slices.ContainsFunc(next, func(r domain.Range) bool { return r.Start.Equal(old.Start) }) {
-			gone = append(gone, old.Start)
-		}
-	}
-	for _, r := range next {
-		if !slices.ContainsFunc(w.coverage, r.Equal) {
-			starts, ends = append(starts, r.Start), append(ends, r.End)
-		}
-	}
-
-	if len(gone) > 0 {
-		steps = append(steps, stepOf(deleteRanges, w.series.symbolID, w.series.id, gone))
-	}
-	if len(starts) > 0 {
-		steps = append(steps, stepOf(upsertRanges, w.series.symbolID, w.series.id, starts, ends))
-	}
-
-	return steps
-}
-
-func scanRange(row pgx.CollectableRow) (r domain.Range, err error) {
-	err = row.Scan(&r.Start, &r.End)
-	r.Start, r.End = r.Start.UTC(), r.End.UTC()
-	return r, err
-}
 
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {

@@ -15,235 +15,285 @@ import (
 
 var _ ports.Ledger = (*Store)(nil)
 
-// ledgerWriter changes the record of a series whose bars are in another store. What is stored was read under the lock
-// of the series.
-type ledgerWriter struct {
-	writer
-	intents []storedIntent // that overlap the range
+// intentChange is what a transaction does to an intent and to the record of its series. Its bars are in another store.
+type intentChange struct {
+	record
+	intent ports.Intent
+	plan   ports.IntentPlan // of an intent that begins
+	added  []ports.BlockSum // of an intent that ends
+
+	overlapping []storedIntent // stored when the transaction locked the series
 }
 
 // storedIntent is a row of marketdata.intents.
 type storedIntent struct {
-	id      int64
-	r       domain.Range
-	expires time.Time
-	owner   string
-	isLive  bool
+	id                 int64
+	r                  domain.Range
+	tookStart, tookEnd *time.Time
+	expires            *time.Time // nil for an intent that begins
+	owner              string
+	isLive             bool
 }
 
-func scanIntent(row pgx.CollectableRow) (i storedIntent, err error) {
-	err = row.Scan(&i.id, &i.r.Start, &i.r.End, &i.expires, &i.owner, &i.isLive)
-	i.r.Start, i.r.End = i.r.Start.UTC(), i.r.End.UTC()
-	return i, err
+// newIntentChange returns a change of the record that needs the coverage and the blocks of r.
+func newIntentChange(intent ports.Intent, r domain.Range) *intentChange {
+	key := intent.Key
+	c := &intentChange{intent: intent}
+	c.record = record{names: barSeries(key), layout: domain.BarBlocks(key.Grid), r: r}
+	c.err = validateBars(domain.EmptySeries(key), r)
+
+	return c
 }
 
-// changeLedger runs one transaction on a series, which it adds if it does not exist. plan returns the statements of the
-// change, or an error, which rolls back. An error of the ledger is returned as it is.
-func (s *Store) changeLedger(
-	ctx context.Context, op string, key domain.SeriesKey, r domain.Range, plan func(w *ledgerWriter) ([]step, error),
-) error {
-	err := validateBars(domain.EmptySeries(key), r)
-	if err == nil {
-		err = s.requireVersions(ctx)
-	}
-	for attempt := 1; err == nil; attempt++ {
-		err = s.tryChangeLedger(ctx, key, r, plan)
-		if err == nil || attempt == maxAttempts || !isRepeatable(err) || !sleep(ctx, rand.N(10*time.Millisecond<<attempt)) {
-			break
-		}
-		err = nil
+// changeLedger runs an operation on the changes that have no error, batchSeries of them in one transaction.
+func (s *Store) changeLedger(ctx context.Context, op operation[*intentChange], changes []*intentChange) {
+	valid := filter(changes, func(c *intentChange) bool { return c.err == nil })
+	if err := s.requireVersions(ctx); err != nil {
+		setError(valid, err)
+		return
 	}
 
-	var held *ports.IntentHeldError
-	if errors.As(err, &held) {
+	for part := range slices.Chunk(valid, batchSeries) {
+		changeSeries(ctx, s, op, part)
+	}
+}
+
+// ledgerError returns an error of the ledger as it is, and translates another one.
+func ledgerError(ctx context.Context, op string, c *intentChange) error {
+	if held, ok := errors.AsType[*ports.IntentHeldError](c.err); ok {
 		return held
 	}
 	for _, plain := range []error{ports.ErrLedgerChanged, ports.ErrIntentLost} {
-		if errors.Is(err, plain) {
+		if errors.Is(c.err, plain) {
 			return plain
 		}
 	}
 
-	return translate(ctx, op, key.String(), err)
+	return translate(ctx, op, c.intent.Key.String(), c.err)
 }
 
-func (s *Store) tryChangeLedger(
-	ctx context.Context, key domain.SeriesKey, r domain.Range, plan func(w *ledgerWriter) ([]step, error),
-) error {
-	return s.withConn(ctx, func(conn *pgx.Conn) error {
-		w := &ledgerWriter{writer: writer{
-			db: session{store: s, conn: conn}, changes: newBlockChanges(domain.BarBlocks(key.Grid)),
-		}}
-		err := w.change(ctx, key, r, plan)
-		w.db.endTransaction(ctx)
-		w.db.forgetStatements(ctx, err)
+// intentOperation is the part that the operations on intents share.
+type intentOperation struct{}
 
-		return withPhase(ports.PhaseQuery, err)
-	})
+func (intentOperation) partitions([]*intentChange) (table string, starts []time.Time) { return "", nil }
+
+// read reads the intents that overlap.
+func (intentOperation) read(changes []*intentChange) []step {
+	for _, c := range changes {
+		c.overlapping = nil
+	}
+
+	q := statement{sql: selectIntents, args: rangeArgs(recordsOf(changes))}
+
+	return []step{{q, func(rows pgx.Rows) error {
+		var n int64
+		var i storedIntent
+		targets := []any{&n, &i.id, &i.r.Start, &i.r.End, &i.expires, &i.owner, &i.isLive}
+		_, err := pgx.ForEachRow(rows, targets, func() error {
+			stored := i
+			stored.r.Start, stored.r.End = i.r.Start.UTC(), i.r.End.UTC()
+			changes[n-1].overlapping = append(changes[n-1].overlapping, stored)
+
+			return nil
+		})
+
+		return err
+	}}}
 }
 
-func (w *ledgerWriter) change(
-	ctx context.Context, key domain.SeriesKey, r domain.Range, plan func(w *ledgerWriter) ([]step, error),
-) error {
-	found, err := w.findSeries(ctx, barSeries(key))
-	if err == nil && !found {
-		found, err = w.addSeries(ctx, barSeries(key))
-	}
-	if err == nil && !found {
-		err = errSeriesReplaced
-	}
-	if err != nil {
-		return err
-	}
-
-	overlapping := statement{sql: selectIntents, args: []any{w.series.symbolID, w.series.id, r.Start, r.End}}
-	if err := w.lock(ctx, r, step{overlapping, collectRows(&w.intents, scanIntent)}); err != nil {
-		return err
-	}
-	steps, err := plan(w)
-	if err != nil {
-		return err
-	}
-
-	return w.db.pipeline(ctx, append(steps, stepOf(commit))...)
-}
-
-// BeginIntents implements ports.Ledger.
+// BeginIntents implements ports.Ledger. The intents share one random number.
 func (s *Store) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
-	begun := make([]ports.BegunIntent, len(plans))
+	id := rand.Uint64()
+	changes := make([]*intentChange, len(plans))
 	for i, plan := range plans {
-		begun[i].Intent, begun[i].Err = s.beginIntent(ctx, plan)
+		intent := ports.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
+		changes[i] = newIntentChange(intent, plan.Read)
+		changes[i].plan = plan
+	}
+
+	s.changeLedger(ctx, beginIntents{}, changes)
+	begun := make([]ports.BegunIntent, len(plans))
+	for i, c := range changes {
+		begun[i] = ports.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, "begin intent", c)}
 	}
 
 	return begun
 }
 
-func (s *Store) beginIntent(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
-	intent := ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
-	err := s.changeLedger(ctx, "begin intent", plan.Key, plan.Read, func(w *ledgerWriter) ([]step, error) {
-		if err := w.checkPlan(&plan); err != nil {
-			return nil, err
+// beginIntents begins intents.
+type beginIntents struct{ intentOperation }
+
+func (beginIntents) apply(_ context.Context, _ session, changes []*intentChange) ([]step, error) {
+	var rows intentRows
+	for _, c := range changes {
+		if c.err = c.checkPlan(); c.err != nil {
+			continue
 		}
 
-		blocks, empty := w.keptBlocks(plan.Kept)
-		steps := append(w.storeBlocks(blocks, empty), w.takeOver(plan.Range)...)
-		steps = append(steps, w.coverRange(change{r: plan.Range, replace: true})...)
+		c.isTouched = true
+		c.keepBlocks()
+		rows.takeOver(c)
+		rows.add(c.series, c.newIntent())
+		c.uncoverPlanned()
+	}
 
-		return append(steps, w.addIntent(intent, plan)), nil
-	})
+	return rows.steps(), nil
+}
 
-	return intent, err
+// intentRows are the rows of marketdata.intents that a transaction deletes and inserts.
+type intentRows struct {
+	deletedOf, insertedOf seriesArrays
+	deleted               []time.Time // start times
+	inserted              []storedIntent
+}
+
+func (r *intentRows) add(s series, i storedIntent) {
+	r.insertedOf.add(s)
+	r.inserted = append(r.inserted, i)
+}
+
+func (r *intentRows) delete(s series, start time.Time) {
+	r.deletedOf.add(s)
+	r.deleted = append(r.deleted, start)
+}
+
+// takeOver takes the range of the plan from the intents, which have expired. What is left of one tells people of a
+// write that did not finish; its writer cannot renew it, because it has not its whole range any more.
+func (r *intentRows) takeOver(c *intentChange) {
+	for _, i := range c.overlapping {
+		if i.r.Intersect(c.plan.Range).Empty() {
+			continue
+		}
+
+		r.delete(c.series, i.r.Start)
+		for _, rest := range i.r.Subtract([]domain.Range{c.plan.Range}) {
+			r.add(c.series, storedIntent{id: i.id, r: rest, owner: i.owner, expires: i.expires})
+		}
+	}
+}
+
+// steps returns the statements that delete and insert the rows.
+func (r *intentRows) steps() (steps []step) {
+	if len(r.deleted) > 0 {
+		steps = append(steps, stepOf(deleteIntents, r.deletedOf.symbolIDs, r.deletedOf.ids, r.deleted))
+	}
+	if len(r.inserted) == 0 {
+		return steps
+	}
+
+	n := len(r.inserted)
+	ids, owners := make([]int64, n), make([]string, n)
+	starts, ends := make([]time.Time, n), make([]time.Time, n)
+	tookStarts, tookEnds, expires := make([]*time.Time, n), make([]*time.Time, n), make([]*time.Time, n)
+	for k, i := range r.inserted {
+		ids[k], owners[k], starts[k], ends[k] = i.id, i.owner, i.r.Start, i.r.End
+		tookStarts[k], tookEnds[k], expires[k] = i.tookStart, i.tookEnd, i.expires
+	}
+
+	return append(steps, stepOf(insertIntents, r.insertedOf.symbolIDs, r.insertedOf.ids,
+		ids, starts, ends, tookStarts, tookEnds, owners, expires))
 }
 
 // checkPlan compares the plan with what is stored.
-func (w *ledgerWriter) checkPlan(plan *ports.IntentPlan) error {
-	for _, i := range w.intents {
-		if i.isLive && !i.r.Intersect(plan.Range).Empty() {
+func (c *intentChange) checkPlan() error {
+	for _, i := range c.overlapping {
+		if i.isLive && !i.r.Intersect(c.plan.Range).Empty() {
 			return &ports.IntentHeldError{Range: i.r, Owner: i.owner, Expires: i.expires.UTC()}
 		}
 	}
 
-	versions := make(map[int64]domain.Version, len(w.blocks))
-	for _, b := range w.blocks {
+	versions := make(map[int64]domain.Version, len(c.blocks))
+	for _, b := range c.blocks {
 		versions[b.number] = b.version
 	}
-	if !plan.IsCurrent(w.coverage, versions) {
+	if !c.plan.IsCurrent(c.coverage, versions) {
 		return ports.ErrLedgerChanged
 	}
 
 	return nil
 }
 
-// coverRange returns the statements that change the coverage, of which more may have been read than the change needs.
-func (w *ledgerWriter) coverRange(c change) []step {
-	w.coverage = slices.DeleteFunc(w.coverage, func(r domain.Range) bool {
-		return r.End.Before(c.r.Start) || r.Start.After(c.r.End)
+// uncoverPlanned uncovers the range of the plan. More of the coverage may have been read than the range touches.
+func (c *intentChange) uncoverPlanned() {
+	c.coverage = slices.DeleteFunc(c.coverage, func(r domain.Range) bool {
+		return r.End.Before(c.plan.Range.Start) || r.Start.After(c.plan.Range.End)
 	})
-
-	return w.changeCoverage(c)
+	c.uncover(c.plan.Range)
 }
 
-// keptBlocks returns the blocks that lose bars, and the numbers of those that lose all.
-func (w *ledgerWriter) keptBlocks(kept []ports.BlockSum) (blocks []block, empty []int64) {
-	for _, k := range kept {
-		i := slices.IndexFunc(w.blocks, func(b block) bool { return b.number == k.Index })
+// keepBlocks takes the bars from the blocks that the plan does not keep.
+func (c *intentChange) keepBlocks() {
+	for _, k := range c.plan.Kept {
+		i := slices.IndexFunc(c.blocks, func(b block) bool { return b.number == k.Index })
 		switch {
 		case k.Bars == 0:
-			empty = append(empty, k.Index)
-		case k.Bars != w.blocks[i].rows:
+			c.emptyBlocks = append(c.emptyBlocks, k.Index)
+		case k.Bars != c.blocks[i].rows:
 			hash := int64(k.Hash)
-			blocks = append(blocks, block{number: k.Index, rows: k.Bars, last: rowKey{micros: int64(k.Last)}, hash: &hash})
+			b := block{number: k.Index, rows: k.Bars, last: rowKey{micros: int64(k.Last)}, hash: &hash}
+			c.changedBlocks = append(c.changedBlocks, b)
 		}
 	}
-
-	return blocks, empty
 }
 
-// takeOver returns the statements that take r from the intents, which have expired. What is left of one tells people of
-// a write that did not finish; its writer cannot renew it, because it has not its whole range any more.
-func (w *ledgerWriter) takeOver(r domain.Range) (steps []step) {
-	for _, i := range w.intents {
-		if i.r.Intersect(r).Empty() {
-			continue
-		}
-
-		steps = append(steps, stepOf(deleteIntent, w.series.symbolID, w.series.id, i.r.Start))
-		for _, rest := range i.r.Subtract([]domain.Range{r}) {
-			steps = append(steps, stepOf(insertIntent, w.series.symbolID, w.series.id, i.id,
-				rest.Start, rest.End, i.owner, i.expires))
-		}
+// newIntent returns the intent that begins. It took what was covered.
+func (c *intentChange) newIntent() storedIntent {
+	i := storedIntent{id: int64(c.intent.ID), r: c.plan.Range, owner: c.plan.Owner}
+	if covered := domain.ClipRanges(c.plan.Coverage, c.plan.Range); len(covered) > 0 && !c.plan.Deletes {
+		i.tookStart, i.tookEnd = &covered[0].Start, &covered[len(covered)-1].End
 	}
 
-	return steps
-}
-
-// addIntent returns the statement that adds the intent. It took what was covered.
-func (w *ledgerWriter) addIntent(intent ports.Intent, plan ports.IntentPlan) step {
-	var start, end *time.Time
-	if covered := domain.ClipRanges(plan.Coverage, plan.Range); len(covered) > 0 && !plan.Deletes {
-		start, end = &covered[0].Start, &covered[len(covered)-1].End
-	}
-
-	return stepOf(insertNewIntent, w.series.symbolID, w.series.id, int64(intent.ID),
-		plan.Range.Start, plan.Range.End, start, end, plan.Owner)
+	return i
 }
 
 // FinishIntents implements ports.Ledger.
 func (s *Store) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
-	failed := make([]error, len(intents))
+	changes := make([]*intentChange, len(intents))
 	for i, finished := range intents {
-		failed[i] = s.finishIntent(ctx, finished.Intent, finished.Added)
+		changes[i] = newIntentChange(finished.Intent, finished.Intent.Range)
+		changes[i].added = finished.Added
+	}
+
+	s.changeLedger(ctx, finishIntents{}, changes)
+	failed := make([]error, len(intents))
+	for i, c := range changes {
+		failed[i] = ledgerError(ctx, "finish intent", c)
 	}
 
 	return failed
 }
 
-func (s *Store) finishIntent(ctx context.Context, intent ports.Intent, added []ports.BlockSum) error {
-	return s.changeLedger(ctx, "finish intent", intent.Key, intent.Range, func(w *ledgerWriter) ([]step, error) {
-		isIntent := func(i storedIntent) bool { return i.id == int64(intent.ID) && i.r.Equal(intent.Range) }
-		if !slices.ContainsFunc(w.intents, isIntent) {
-			return nil, ports.ErrIntentLost
+// finishIntents ends intents.
+type finishIntents struct{ intentOperation }
+
+func (finishIntents) apply(_ context.Context, _ session, changes []*intentChange) ([]step, error) {
+	var rows intentRows
+	for _, c := range changes {
+		isIntent := func(i storedIntent) bool { return i.id == int64(c.intent.ID) && i.r.Equal(c.intent.Range) }
+		if !slices.ContainsFunc(c.overlapping, isIntent) {
+			c.err = ports.ErrIntentLost
+			continue
 		}
 
-		steps := []step{stepOf(deleteIntent, w.series.symbolID, w.series.id, intent.Range.Start)}
-		if intent.Deletes {
-			return steps, nil
+		c.isTouched = true
+		rows.delete(c.series, c.intent.Range.Start)
+		if !c.intent.Deletes {
+			c.cover(c.intent.Range)
+			c.growBlocks()
 		}
+	}
 
-		steps = append(steps, w.changeCoverage(change{r: intent.Range})...)
-
-		return append(steps, w.storeBlocks(w.grownBlocks(added), nil)...), nil
-	})
+	return rows.steps(), nil
 }
 
-// grownBlocks returns the blocks with the added bars.
-func (w *ledgerWriter) grownBlocks(added []ports.BlockSum) (blocks []block) {
-	for _, a := range added {
+// growBlocks adds the bars that were added to the blocks.
+func (c *intentChange) growBlocks() {
+	for _, a := range c.added {
 		b := block{number: a.Index, rows: a.Bars, last: rowKey{micros: int64(a.Last)}}
 		hash := int64(a.Hash)
 		b.hash = &hash
-		if i := slices.IndexFunc(w.blocks, func(b block) bool { return b.number == a.Index }); i >= 0 {
-			old := w.blocks[i]
+		if i := slices.IndexFunc(c.blocks, func(b block) bool { return b.number == a.Index }); i >= 0 {
+			old := c.blocks[i]
 			b.rows += old.rows
 			b.appended = int64(a.First) > old.last.micros
 			b.last.micros = max(b.last.micros, old.last.micros)
@@ -251,10 +301,8 @@ func (w *ledgerWriter) grownBlocks(added []ports.BlockSum) (blocks []block) {
 				b.hash = nil
 			}
 		}
-		blocks = append(blocks, b)
+		c.changedBlocks = append(c.changedBlocks, b)
 	}
-
-	return blocks
 }
 
 // deref returns the value of p, 0 where there is none.
@@ -267,14 +315,12 @@ func deref(p *int64) int64 {
 
 // RenewIntents implements ports.Ledger.
 func (s *Store) RenewIntents(ctx context.Context, intents []ports.Intent) error {
-	for _, intent := range intents {
-		found, err := s.updateIntent(ctx, renewIntent, intent)
-		if err == nil && !found {
-			return ports.ErrIntentLost
-		}
-		if err != nil {
-			return translate(ctx, "renew intent", intent.Key.String(), err)
-		}
+	found, err := s.updateIntents(ctx, renewIntents, intents)
+	switch {
+	case err != nil:
+		return translate(ctx, "renew intents", intents[0].Key.String(), err)
+	case found < len(intents):
+		return ports.ErrIntentLost
 	}
 
 	return nil
@@ -282,21 +328,37 @@ func (s *Store) RenewIntents(ctx context.Context, intents []ports.Intent) error 
 
 // AbandonIntents implements ports.Ledger.
 func (s *Store) AbandonIntents(ctx context.Context, intents []ports.Intent) error {
-	for _, intent := range intents {
-		if _, err := s.updateIntent(ctx, abandonIntent, intent); err != nil {
-			return translate(ctx, "abandon intent", intent.Key.String(), err)
-		}
+	if _, err := s.updateIntents(ctx, abandonIntents, intents); err != nil {
+		return translate(ctx, "abandon intents", intents[0].Key.String(), err)
 	}
 
 	return nil
 }
 
-func (s *Store) updateIntent(ctx context.Context, sql string, intent ports.Intent) (found bool, err error) {
-	names := barSeries(intent.Key)
-	args := []any{names[0], names[1], names[2], int64(intent.ID), intent.Range.Start, intent.Range.End}
-	ids, err := collect(ctx, s, sql, args, pgx.RowTo[int64])
+// updateIntents runs a statement on the intents that have their whole range, and returns how many it found.
+func (s *Store) updateIntents(ctx context.Context, sql string, intents []ports.Intent) (found int, err error) {
+	if len(intents) == 0 {
+		return 0, nil
+	}
 
-	return len(ids) == 1, err
+	var symbols, kinds, grids []string
+	var ids []int64
+	var starts, ends []time.Time
+	for _, i := range intents {
+		names := barSeries(i.Key)
+		symbols, kinds, grids = append(symbols, names[0]), append(kinds, names[1]), append(grids, names[2])
+		ids, starts, ends = append(ids, int64(i.ID)), append(starts, i.Range.Start), append(ends, i.Range.End)
+	}
+
+	var updated []int64
+	err = s.withConn(ctx, func(conn *pgx.Conn) error {
+		return session{store: s, conn: conn}.pipeline(ctx, stepOf(planByKeys), step{
+			statement{sql: sql, args: []any{symbols, kinds, grids, ids, starts, ends}},
+			collectRows(&updated, pgx.RowTo[int64]),
+		})
+	})
+
+	return len(updated), withPhase(ports.PhaseQuery, err)
 }
 
 // ReadLedger implements ports.Ledger. Where views are in place of the tables, no series exists.

@@ -24,10 +24,16 @@ type tableSQL struct {
 	// the symbol and the series to numbers themselves, because a read must be one round trip.
 	selectAll, selectFirst, selectLast string
 
-	// Writes bind the numbers that identify the series; all but countRows then bind the range, and those that
-	// change stored rows also the length of a block in microseconds. copyTable and copyStage bind nothing; their rows
-	// follow in the binary format of COPY.
-	copyTable, createStage, truncateStage, copyStage, unstageConflicts, merge, hasRows, delete, deleteOthers string
+	// Writes. copyTable and copyStage bind nothing; their rows follow in the binary format of COPY.
+	copyTable, createStage, truncateStage, copyStage string
+
+	// Writes of many series. unstageSeries binds the numbers of series, those of symbols where series have none.
+	// rangesWithRows binds one array each of the numbers that identify the series, of the starts and of
+	// the ends, and returns the positions, from 1, of the ranges that have stored rows.
+	unstageConflicts, unstageSeries, merge, rangesWithRows string
+
+	// Writes of one series. They bind the numbers that identify it, the range and the length of a block in microseconds.
+	delete, deleteOthers string
 
 	// countRows returns blocks that have rows, as scanBlock reads them. It binds the series, and arrays of the numbers,
 	// the starts and the ends of the blocks.
@@ -75,15 +81,24 @@ type tableLayout struct {
 // newTableSQL returns the statements for a table.
 //
 // The staging table belongs to the session and is emptied at the end of every transaction. A table that each write
-// created and dropped would bloat the system catalogs. Its primary key keeps any plan of a join with it cheap, because
-// the planner does not know how many rows a prepared statement will find there.
+// created and dropped would bloat the system catalogs. The number of the block comes with each staged row, because
+// series have blocks of different lengths.
 //
-// The statements that change stored rows return, for each block with a changed row, what scanChangedRows reads.
+// OFFSET 0 makes the server look each staged row up by the primary key, because it does not know how many rows are
+// staged and might read the whole table. merge inserts and updates by ON CONFLICT for the same reason; it leaves equal
+// rows out, because ON CONFLICT would lock them.
+//
+// The statements that change stored rows return, for each series and block with a changed row, what scanChangedRows
+// reads.
 func newTableSQL(l tableLayout) tableSQL {
 	expand := l.placeholders().Replace
 	changes := l.placeholders().Replace(`
-SELECT m / {length} - (m % {length} < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1`)
+SELECT {id}, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY {id}, block`)
+	deleted := l.placeholders().Replace(`
+	RETURNING t.{id}, {stored micros} AS m, {stored seq} AS n
+), changes AS (
+	SELECT {id}, m / {length} - (m % {length} < 0)::integer AS block, m, n, -1 AS added FROM deleted
+)`) + changes
 
 	return tableSQL{
 		selectAll: expand(`SELECT {columns} FROM {table} WHERE ({key}) = ({lookup}) AND {in range} ORDER BY {row}`),
@@ -94,37 +109,45 @@ FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM 
 			`ORDER BY {row descending} LIMIT {limit}) last ORDER BY {row}`),
 
 		copyTable: expand(`COPY {table} ({key}, {columns}) FROM STDIN (FORMAT binary)`),
-		createStage: expand(
-			`CREATE TEMP TABLE IF NOT EXISTS {stage} ({types}, PRIMARY KEY ({row})) ON COMMIT DELETE ROWS`),
+		createStage: expand(`CREATE TEMP TABLE IF NOT EXISTS {stage} (` +
+			`{key types}, block bigint, {types}, PRIMARY KEY ({key}, {row})) ON COMMIT DELETE ROWS`),
 		truncateStage: expand(`TRUNCATE pg_temp.{stage}`),
-		copyStage:     expand(`COPY pg_temp.{stage} ({columns}) FROM STDIN (FORMAT binary)`),
+		copyStage:     expand(`COPY pg_temp.{stage} ({key}, block, {columns}) FROM STDIN (FORMAT binary)`),
 		unstageConflicts: expand(`WITH conflicts AS (
-	DELETE FROM pg_temp.{stage} s USING {table} t
-	WHERE ({stored key}) = ({bound}) AND {in written range} AND ({stored row}) = ({staged row})
-		AND ({stored values}) IS DISTINCT FROM ({staged values})
-	RETURNING t.{time} AS time
-) SELECT count(*), min(time) FROM conflicts`),
-		merge: expand(`WITH updated AS (
-	UPDATE {table} t SET {assignments} FROM pg_temp.{stage} s
-	WHERE ({stored key}) = ({bound}) AND {in written range} AND ({stored row}) = ({staged row})
-		AND ({stored values}) IS DISTINCT FROM ({staged values})
-	RETURNING t.{time} AS time, {stored seq} AS seq
-), inserted AS (
-	INSERT INTO {table} ({key}, {columns}) SELECT {bound}, {columns} FROM pg_temp.{stage}
-	ON CONFLICT ({key}, {row}) DO NOTHING RETURNING {time} AS time, {seq} AS seq
-), changes AS (
-	SELECT time, seq, 0 AS added FROM updated UNION ALL SELECT time, seq, 1 FROM inserted
+	DELETE FROM pg_temp.{stage} s WHERE EXISTS (
+		SELECT FROM {table} t WHERE ({stored key}) = ({staged key}) AND ({stored row}) = ({staged row})
+			AND ({stored values}) IS DISTINCT FROM ({staged values}) OFFSET 0
+	) RETURNING {id}, {time} AS time
+) SELECT {id}, count(*), min(time) FROM conflicts GROUP BY {id}`),
+		unstageSeries: expand(
+			`DELETE FROM pg_temp.{stage} WHERE ({id} IN (SELECT unnest($1::integer[]))) IS TRUE`), // hashes the numbers
+		merge: expand(`WITH changes AS MATERIALIZED (
+	SELECT {staged key}, block, {staged columns}, {staged micros} AS m, {staged seq} AS n,
+		coalesce(added, 1) AS added
+	FROM pg_temp.{stage} s LEFT JOIN LATERAL (
+		SELECT 0 AS added, ({stored values}) IS NOT DISTINCT FROM ({staged values}) AS is_equal FROM {table} t
+		WHERE ({stored key}) = ({staged key}) AND ({stored row}) = ({staged row}) OFFSET 0
+	) stored ON true
+	WHERE is_equal IS NOT TRUE
+), written AS (
+	INSERT INTO {table} ({key}, {columns}) SELECT {key}, {columns} FROM changes
+	ON CONFLICT ({key}, {row}) DO UPDATE SET {assignments}
 )` + changes),
-		hasRows: expand(`SELECT EXISTS (SELECT FROM {table} t WHERE ({key}) = ({bound}) AND {in written range})`),
-		delete: expand(`WITH changes AS (
+		rangesWithRows: expand(`
+SELECT n FROM unnest({key arrays}, {starts array}, {ends array}) WITH ORDINALITY AS u ({key}, start_time, end_time, n)
+WHERE EXISTS (
+	SELECT FROM {table} t
+	WHERE ({stored key}) = ({ranged key}) AND {stored time} >= start_time AND {stored time} < end_time
+	OFFSET 0
+)`),
+		delete: expand(`WITH deleted AS (
+	DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in written range}`) + deleted,
+		deleteOthers: expand(`WITH deleted AS (
 	DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in written range}
-	RETURNING {time} AS time, {seq} AS seq, -1 AS added
-)` + changes),
-		deleteOthers: expand(`WITH changes AS (
-	DELETE FROM {table} t WHERE ({key}) = ({bound}) AND {in written range}
-		AND NOT EXISTS (SELECT FROM pg_temp.{stage} s WHERE ({staged row}) = ({stored row}))
-	RETURNING {time} AS time, {seq} AS seq, -1 AS added
-)` + changes),
+		AND NOT EXISTS (
+			SELECT FROM pg_temp.{stage} s WHERE ({staged key}, {staged row}) = ({stored key}, {stored row}) OFFSET 0
+		)`) +
+			deleted,
 		countRows: expand(`
 SELECT block, (
 	SELECT count(*) FROM {table} WHERE ({key}) = ({bound}) AND {time} >= start_time AND {time} < end_time
@@ -149,15 +172,21 @@ func (l tableLayout) placeholders() *strings.Replacer {
 	inRange := func(column string, before int) string {
 		return fmt.Sprintf("%s >= %s AND %[1]s < %[3]s", column, parameter(before, 1), parameter(before, 2))
 	}
-	seq, storedSeq := "0::bigint", "0::bigint" // of bars, which have one row a time
+	seq, storedSeq, stagedSeq := "0::bigint", "0::bigint", "0::bigint" // of bars, which have one row a time
 	if len(row) > 1 {
-		seq, storedSeq = row[1], "t."+row[1]
+		seq, storedSeq, stagedSeq = row[1], "t."+row[1], "s."+row[1]
 	}
+	micros := func(table string) string { return "(extract(epoch FROM " + table + row[0] + ") * 1000000)::bigint" }
 
 	return strings.NewReplacer(
 		"{table}", "marketdata."+l.name,
 		"{stage}", "marketdata_stage_"+l.name,
+		"{key types}", formatEach("$ integer", key),
 		"{types}", l.row+", "+l.values,
+		"{id}", key[len(key)-1],
+		"{key arrays}", formatEach("$::integer[]", bound),
+		"{starts array}", parameter(len(key), 1)+"::timestamptz[]",
+		"{ends array}", parameter(len(key), 2)+"::timestamptz[]",
 		"{columns}", formatEach("$", slices.Concat(row, values)),
 		"{key}", formatEach("$", key),
 		"{bound}", formatEach("$", bound),
@@ -174,10 +203,17 @@ func (l tableLayout) placeholders() *strings.Replacer {
 		"{time}", row[0],
 		"{seq}", seq,
 		"{stored seq}", storedSeq,
+		"{staged seq}", stagedSeq,
+		"{stored time}", "t."+row[0],
+		"{stored micros}", micros("t."),
+		"{staged micros}", micros("s."),
 		"{stored key}", formatEach("t.$", key),
+		"{staged columns}", formatEach("s.$", slices.Concat(row, values)),
+		"{staged key}", formatEach("s.$", key),
+		"{ranged key}", formatEach("u.$", key),
 		"{staged row}", formatEach("s.$", row),
 		"{stored row}", formatEach("t.$", row),
-		"{assignments}", formatEach("$ = s.$", values),
+		"{assignments}", formatEach("$ = excluded.$", values),
 		"{stored values}", formatEach("t.$", values),
 		"{staged values}", formatEach("s.$", values),
 	)
@@ -424,95 +460,194 @@ const (
 	// beginSnapshot begins a read whose statements all see the tables as they were at its first one.
 	beginSnapshot = `BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ`
 
+	// planByKeys makes the server plan the next statements of the transaction without reading whole tables. A plan is kept
+	// for the life of the connection, and one that was made when a table had a page would read all rows for each series
+	// of a batch after the table has grown.
+	planByKeys = `SELECT set_config('enable_seqscan', 'off', true)`
+
+	// limitStatements limits each of the next statements of the transaction.
+	limitStatements   = `SELECT set_config('statement_timeout', $1, true)`
+	unlimitStatements = `SET LOCAL statement_timeout TO DEFAULT`
+
 	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
 )
 
-// Series and blocks.
+// Series and blocks. Statements on many series look each one up by its key: OFFSET 0 keeps the lookup out of a join,
+// which might read all series, because the server does not know how few a bound array has. Those that update or delete
+// find the rows by ctid, which is safe because the series are locked.
 const (
 	// selectVersioned is NULL where marketdata.series does not exist, and false for a view.
 	selectVersioned = `
 SELECT (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass('marketdata.series'))`
 
+	// selectSeries binds one array each of symbols, kinds and grids. The first column is the position of the series, from
+	// 1.
 	selectSeries = `
-SELECT symbol_id, id, uid FROM marketdata.series WHERE symbol_id = ` + symbolLookup + ` AND kind = $2 AND grid = $3`
+SELECT n, symbol_id, id, uid
+FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (symbol, kind, grid, n)
+CROSS JOIN LATERAL (
+	SELECT symbol_id, id, uid FROM marketdata.series s WHERE s.symbol_id = (
+		SELECT id FROM marketdata.symbols y WHERE y.symbol = u.symbol
+	) AND s.kind = u.kind AND s.grid = u.grid OFFSET 0
+) s`
 
+	// insertSeries sorts its rows, so that concurrent writers lock series in one order and never deadlock.
 	insertSeries = `
 INSERT INTO marketdata.series (symbol_id, kind, grid, uid)
-SELECT id, $2, $3, $4 FROM marketdata.symbols WHERE symbol = $1
+SELECT (SELECT id FROM marketdata.symbols y WHERE y.symbol = u.symbol) AS symbol_id, kind, grid, uid
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS u (symbol, kind, grid, uid)
+ORDER BY symbol_id, kind, grid
 ON CONFLICT (symbol_id, kind, grid) DO NOTHING`
 
-	// lockSeries gives a series its next version, which serializes its writers until the transaction ends.
-	lockSeries = `
-UPDATE marketdata.series SET revision = revision + 1, nonce = $4 WHERE symbol_id = $1 AND id = $2 AND uid = $3
-RETURNING revision`
+	// lockSeries serializes the writers of series until the transaction ends. It binds one array each of the numbers of
+	// the symbols, of the series and of their uids, in the order in which it locks: every writer locks in the order of
+	// symbol and series, so that none waits for a writer that waits for it. It returns the position of each series that
+	// still exists, from 1, and its revision. lockFreeSeries skips a series that another transaction has locked.
+	lockSeries     = lockSeriesStart + `) s`
+	lockFreeSeries = lockSeriesStart + ` SKIP LOCKED) s`
 
+	lockSeriesStart = `
+SELECT n, revision
+FROM (
+	SELECT symbol_id, id, uid, n
+	FROM unnest($1::integer[], $2::integer[], $3::bigint[]) WITH ORDINALITY AS u (symbol_id, id, uid, n)
+	ORDER BY n OFFSET 0
+) u CROSS JOIN LATERAL (
+	SELECT revision FROM marketdata.series s
+	WHERE (s.symbol_id, s.id, s.uid) = (u.symbol_id, u.id, u.uid) FOR NO KEY UPDATE`
+
+	// updateSeries gives locked series their next revision, and the nonce $3.
+	updateSeries = `
+UPDATE marketdata.series SET revision = revision + 1, nonce = $3 WHERE ctid = ANY(ARRAY(
+	SELECT s.ctid FROM unnest($1::integer[], $2::integer[]) AS u (symbol_id, id)
+	CROSS JOIN LATERAL (
+		SELECT ctid FROM marketdata.series s WHERE (s.symbol_id, s.id) = (u.symbol_id, u.id) OFFSET 0
+	) s
+))`
+
+	// selectBlocks binds one array each of the numbers that identify the series, and of their first blocks and the ends
+	// of their blocks. The first column is the position of the series, from 1.
 	selectBlocks = `
-SELECT block, rows, last_time, last_seq, revision, nonce, hash FROM marketdata.blocks
-WHERE symbol_id = $1 AND series_id = $2 AND block >= $3 AND block < $4`
+SELECT n, block, rows, last_time, last_seq, revision, nonce, hash
+FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::bigint[]) WITH ORDINALITY
+	AS u (symbol_id, series_id, from_block, to_block, n)
+CROSS JOIN LATERAL (
+	SELECT block, rows, last_time, last_seq, revision, nonce, hash FROM marketdata.blocks b
+	WHERE (b.symbol_id, b.series_id) = (u.symbol_id, u.series_id) AND block >= from_block AND block < to_block OFFSET 0
+) b`
 
-	deleteBlocks = `DELETE FROM marketdata.blocks WHERE symbol_id = $1 AND series_id = $2 AND block = ANY($3)`
+	deleteBlocks = `
+DELETE FROM marketdata.blocks WHERE ctid = ANY(ARRAY(
+	SELECT b.ctid FROM unnest($1::integer[], $2::integer[], $3::bigint[]) AS u (symbol_id, series_id, block)
+	CROSS JOIN LATERAL (
+		SELECT ctid FROM marketdata.blocks b
+		WHERE (b.symbol_id, b.series_id, b.block) = (u.symbol_id, u.series_id, u.block) OFFSET 0
+	) b
+))`
 
-	// upsertBlocks gives blocks the version of the write: the revision $3 and the nonce $4. The tail of a block keeps at
-	// most $5 nonces if rows were only added behind its last one, and the nonce of the write alone otherwise.
+	// upsertBlocks gives blocks the version of the write: its nonce is $1. The tail of a block keeps at most $2 nonces if
+	// rows were only added behind its last one, and the nonce of the write alone otherwise.
 	upsertBlocks = `
-INSERT INTO marketdata.blocks (symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, hash, tail)
-SELECT $1, $2, $3, $4::bigint, block, rows, last_time, last_seq, hash, (array_prepend($4::bigint, (
-	SELECT tail FROM marketdata.blocks b WHERE appended AND b.symbol_id = $1 AND b.series_id = $2 AND b.block = u.block
-)))[1:$5::integer]
-FROM unnest($6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[], $10::boolean[],
-	$11::bigint[]) AS u (block, rows, last_time, last_seq, appended, hash)
+INSERT INTO marketdata.blocks (
+	symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, hash, tail
+)
+SELECT symbol_id, series_id, revision, $1::bigint, block, rows, last_time, last_seq, hash,
+	(array_prepend($1::bigint, (
+		SELECT tail FROM marketdata.blocks b
+		WHERE appended AND (b.symbol_id, b.series_id, b.block) = (u.symbol_id, u.series_id, u.block)
+	)))[1:$2::integer]
+FROM unnest($3::integer[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[],
+	$10::boolean[], $11::bigint[])
+	AS u (symbol_id, series_id, revision, block, rows, last_time, last_seq, appended, hash)
 ON CONFLICT (symbol_id, series_id, block) DO UPDATE
 SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, last_time = excluded.last_time,
 	last_seq = excluded.last_seq, hash = excluded.hash, tail = excluded.tail`
 )
 
-// Intents. Those of a transaction bind the symbol and the series first, and run under the lock of the series.
+// Intents.
 const (
-	// selectIntents locks the intents, so that none is renewed before the transaction ends.
+	// selectIntents locks the intents, so that none is renewed before the transaction ends. It binds one array each of
+	// the numbers that identify the series, of the starts and of the ends of their ranges. The first column is the
+	// position of the series, from 1.
 	selectIntents = `
-SELECT id, start_time, end_time, expires, owner, expires > clock_timestamp()
-FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time < $4 AND end_time > $3 FOR UPDATE`
+SELECT n, id, start_time, end_time, expires, owner, expires > clock_timestamp()
+FROM (
+	SELECT symbol_id, series_id, range_start, range_end, n
+	FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY
+		AS u (symbol_id, series_id, range_start, range_end, n) ORDER BY n OFFSET 0
+) u CROSS JOIN LATERAL (
+	SELECT id, start_time, end_time, expires, owner FROM marketdata.intents i
+	WHERE (i.symbol_id, i.series_id) = (u.symbol_id, u.series_id) AND start_time < range_end AND end_time > range_start
+	FOR UPDATE
+) i`
 
-	deleteIntent = `
-DELETE FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time = $3`
+	deleteIntents = `
+DELETE FROM marketdata.intents WHERE ctid = ANY(ARRAY(
+	SELECT i.ctid FROM unnest($1::integer[], $2::integer[], $3::timestamptz[]) AS u (symbol_id, series_id, start_time)
+	CROSS JOIN LATERAL (
+		SELECT ctid FROM marketdata.intents i
+		WHERE (i.symbol_id, i.series_id, i.start_time) = (u.symbol_id, u.series_id, u.start_time) OFFSET 0
+	) i
+))`
 
-	insertIntent = `
-INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, owner, expires)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`
-
-	insertNewIntent = `
+	// insertIntents gives a new life to an intent that has no time of expiry.
+	insertIntents = `
 INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + ` + intentLife + `)`
+SELECT symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner,
+	coalesce(expires, clock_timestamp() + ` + intentLife + `)
+FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+	$7::timestamptz[], $8::text[], $9::timestamptz[])
+	AS u (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires)`
 
 	intentLife = `interval '30 s'`
 
-	// renewIntent and abandonIntent change the intent only if it still has its whole range. They bind the texts that
-	// identify the series, the intent and its range.
-	renewIntent   = `UPDATE marketdata.intents i SET expires = clock_timestamp() + ` + intentLife + wholeIntent
-	abandonIntent = `UPDATE marketdata.intents i SET expires = clock_timestamp()` + wholeIntent
-	wholeIntent   = `
-FROM marketdata.series s WHERE s.symbol_id = ` + symbolLookup + ` AND s.kind = $2 AND s.grid = $3
-	AND (i.symbol_id, i.series_id) = (s.symbol_id, s.id) AND i.id = $4 AND i.start_time = $5 AND i.end_time = $6
+	// renewIntents and abandonIntents change the intents that still have their whole range. They bind one array each of
+	// the texts that identify the series, of the intents, and of the starts and ends of their ranges. They lock the
+	// intents in the order of the series, as transactions do.
+	renewIntents   = wholeIntents + `clock_timestamp() + ` + intentLife + whereWhole
+	abandonIntents = wholeIntents + `clock_timestamp()` + whereWhole
+	wholeIntents   = `
+WITH whole AS (
+	SELECT i.symbol_id, i.series_id, i.start_time
+	FROM (
+		SELECT s.symbol_id, s.series_id, u.id, u.start_time, u.end_time
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+			AS u (symbol, kind, grid, id, start_time, end_time)
+		CROSS JOIN LATERAL (
+			SELECT symbol_id, id AS series_id FROM marketdata.series s WHERE s.symbol_id = (
+				SELECT id FROM marketdata.symbols y WHERE y.symbol = u.symbol
+			) AND s.kind = u.kind AND s.grid = u.grid OFFSET 0
+		) s ORDER BY s.symbol_id, s.series_id OFFSET 0
+	) u CROSS JOIN LATERAL (
+		SELECT symbol_id, series_id, start_time FROM marketdata.intents i
+		WHERE (i.symbol_id, i.series_id, i.start_time, i.id, i.end_time) =
+			(u.symbol_id, u.series_id, u.start_time, u.id, u.end_time) FOR UPDATE
+	) i
+)
+UPDATE marketdata.intents i SET expires = `
+	whereWhole = `
+FROM whole w WHERE (i.symbol_id, i.series_id, i.start_time) = (w.symbol_id, w.series_id, w.start_time)
 RETURNING i.id`
 )
 
 // The catalog.
 const (
-	insertSymbol = `
-INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
-VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
+	// insertSymbols adds the symbols that do not exist. Both statements sort their rows, so that concurrent calls lock
+	// symbols in one order and never deadlock.
+	insertSymbols = symbolsFromArrays + `
 ON CONFLICT (symbol) DO NOTHING`
 
-	// upsertSymbols sorts its rows, so that concurrent calls lock symbols in one order and never deadlock.
-	upsertSymbols = `
+	upsertSymbols = symbolsFromArrays + `
+ON CONFLICT (symbol) DO UPDATE
+SET venue = excluded.venue, base = excluded.base, quote = excluded.quote, tick = excluded.tick, lot = excluded.lot,
+	zone = excluded.zone`
+
+	symbolsFromArrays = `
 INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
 SELECT symbol, venue, base, quote, tick::numeric, lot::numeric, zone
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
 	AS u (symbol, venue, base, quote, tick, lot, zone)
-ORDER BY symbol COLLATE "C"
-ON CONFLICT (symbol) DO UPDATE
-SET venue = excluded.venue, base = excluded.base, quote = excluded.quote, tick = excluded.tick, lot = excluded.lot,
-	zone = excluded.zone`
+ORDER BY symbol COLLATE "C"`
 )
 
 // symbolRow describes the catalog's table to bun.
@@ -565,8 +700,8 @@ func (p placeholder) AppendQuery(_ schema.QueryGen, b []byte) ([]byte, error) {
 	return fmt.Appendf(b, "$%d", int(p)), nil
 }
 
-// Coverage. A change of the range from $3 to $4 concerns the stored ranges that overlap or touch it, because a range
-// merges with those that it touches.
+// Coverage. A change of a range concerns the stored ranges that overlap or touch it, because a range merges with those
+// that it touches.
 const (
 	joinSeries = ` FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
@@ -594,16 +729,33 @@ LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s
 	selectTickExtentsOfPage    = selectTickExtents + ofPage
 	selectTickExtentsOfSymbols = selectTickExtents + ofSymbols
 
+	// selectTouchingRanges binds one array each of the numbers that identify the series, of the starts and of the ends.
+	// The first column is the position of the series, from 1.
 	selectTouchingRanges = `
-SELECT start_time, end_time FROM marketdata.coverage
-WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4 ORDER BY start_time`
+SELECT n, start_time, end_time
+FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY
+	AS u (symbol_id, series_id, range_start, range_end, n)
+CROSS JOIN LATERAL (
+	SELECT start_time, end_time FROM marketdata.coverage c
+	WHERE (c.symbol_id, c.series_id) = (u.symbol_id, u.series_id) AND end_time >= range_start AND start_time <= range_end
+	OFFSET 0
+) c ORDER BY n, start_time`
 
-	deleteRanges = `DELETE FROM marketdata.coverage WHERE symbol_id = $1 AND series_id = $2 AND start_time = ANY($3)`
+	deleteRanges = `
+DELETE FROM marketdata.coverage WHERE ctid = ANY(ARRAY(
+	SELECT c.ctid FROM unnest($1::integer[], $2::integer[], $3::timestamptz[]) AS u (symbol_id, series_id, start_time)
+	CROSS JOIN LATERAL (
+		SELECT ctid FROM marketdata.coverage c
+		WHERE (c.symbol_id, c.series_id, c.start_time) = (u.symbol_id, u.series_id, u.start_time) OFFSET 0
+	) c
+))`
 
 	// upsertRanges changes the end of a range in its place, because an append does only that.
 	upsertRanges = `
 INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
-SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time)
+SELECT symbol_id, series_id, start_time, end_time
+FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[])
+	AS u (symbol_id, series_id, start_time, end_time)
 ON CONFLICT (symbol_id, series_id, start_time) DO UPDATE SET end_time = excluded.end_time`
 )
 

@@ -50,12 +50,13 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		},
 		"series": {
 			{"selectVersioned", selectVersioned}, {"selectSeries", selectSeries}, {"insertSeries", insertSeries},
-			{"lockSeries", lockSeries}, {"selectBlocks", selectBlocks}, {"deleteBlocks", deleteBlocks},
+			{"lockSeries", lockSeries}, {"lockFreeSeries", lockFreeSeries}, {"updateSeries", updateSeries},
+			{"selectBlocks", selectBlocks}, {"deleteBlocks", deleteBlocks},
 			{"upsertBlocks", upsertBlocks},
 		},
 		"intents": {
-			{"selectIntents", selectIntents}, {"deleteIntent", deleteIntent}, {"insertIntent", insertIntent},
-			{"selectLedger", selectLedger}, {"insertNewIntent", insertNewIntent}, {"renewIntent", renewIntent}, {"abandonIntent", abandonIntent},
+			{"selectIntents", selectIntents}, {"deleteIntents", deleteIntents}, {"insertIntents", insertIntents},
+			{"selectLedger", selectLedger}, {"renewIntents", renewIntents}, {"abandonIntents", abandonIntents},
 			{"selectLedgerSeries", selectLedgerSeries}, {"selectLedgerSeriesOfSymbols", selectLedgerSeriesOfSymbols},
 		},
 		"states": {
@@ -63,7 +64,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"selectManyStates", selectManyStates}, {"selectChangedStates", selectChangedStates},
 		},
 		"symbols": append([]namedSQL{
-			{"insertSymbol", insertSymbol}, {"upsertSymbols", upsertSymbols},
+			{"insertSymbols", insertSymbols}, {"upsertSymbols", upsertSymbols},
 		}, symbolSearches(t)...),
 		"schema": {
 			{"checkSchema", checkSchema}, {"checkVersions", checkVersions}, {"createSchema", createSchema}, {"selectVersion", selectVersion},
@@ -73,7 +74,8 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"selectSessionSettings", selectSessionSettings}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},
 			{"selectInfluxIdentity", selectInfluxIdentity}, {"updateInfluxIdentity", updateInfluxIdentity},
 			{"begin", begin}, {"commit", commit}, {"rollback", rollback},
-			{"beginSnapshot", beginSnapshot},
+			{"beginSnapshot", beginSnapshot}, {"planByKeys", planByKeys},
+			{"limitStatements", limitStatements}, {"unlimitStatements", unlimitStatements},
 			{"lockMigrations", lockMigrations}, {"unlockMigrations", unlockMigrations},
 			{"listenHints", listenHints}, {"notifyHints", notifyHints},
 		},

@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -65,70 +67,83 @@ type series struct {
 	uid          int64 // tells apart series that had one id before and after a restore
 }
 
+// compare orders series as transactions lock them.
+func (s series) compare(o series) int {
+	return cmp.Or(cmp.Compare(s.symbolID, o.symbolID), cmp.Compare(s.id, o.id))
+}
+
 // errSeriesReplaced reports that the series does not exist any more: the database was restored.
 var errSeriesReplaced = errors.New("the series was replaced while it was written; write again")
 
-// findSeries looks the series of a change up, in one round trip after the given steps.
-func (w *writer) findSeries(ctx context.Context, names []string, before ...step) (found bool, err error) {
-	find := step{statement{sql: selectSeries, args: []any{names[0], names[1], names[2]}}, func(rows pgx.Rows) error {
-		for rows.Next() {
-			found = true
-			if err := rows.Scan(&w.series.symbolID, &w.series.id, &w.series.uid); err != nil {
-				return err
-			}
-		}
-
-		return rows.Err()
-	}}
-	err = w.db.pipeline(ctx, append(before, find)...)
-
-	return found, err
-}
-
-// addSeries adds the series and its symbol, unless another writer does, in statements of their own: the transaction of
-// the write then locks nothing but its series.
-func (w *writer) addSeries(ctx context.Context, names []string) (found bool, err error) {
-	m := domain.NewSymbolMeta(domain.Symbol(names[0]))
-	if err := w.db.exec(ctx, insertSymbol, symbolArgs(m)...); err != nil {
-		return false, err
+// resolve creates the partitions of a table that do not exist, and finds the series of the records that have none yet.
+// It adds those that do not exist, unless the record deletes.
+func (db session) resolve(ctx context.Context, records []*record, table string, partitions []time.Time) error {
+	known := &db.store.lookups
+	known.resolve(records)
+	unresolved := filter(records, (*record).isUnresolved)
+	var steps []step
+	if partitions = known.missingPartitions(table, partitions); len(partitions) > 0 {
+		steps = append(steps, stepOf(ensurePartitions, table, partitions))
 	}
-	if err := w.db.exec(ctx, insertSeries, names[0], names[1], names[2], int64(rand.Uint64())); err != nil {
-		return false, err
+	if len(unresolved) > 0 {
+		steps = append(steps, findSeries(unresolved))
 	}
-
-	return w.findSeries(ctx, names)
-}
-
-// lock begins the transaction and gives the series its next version, which locks it until the transaction ends. Then it
-// reads what is stored around r, and runs the other steps.
-func (w *writer) lock(ctx context.Context, r domain.Range, others ...step) error {
-	w.version = domain.Version{}.Next()
-	var revisions []int64
-	id, symbolID := w.series.id, w.series.symbolID
-	from, to := w.changes.layout.Span(r)
-	err := w.db.pipeline(ctx, append([]step{
-		stepOf(begin),
-		{
-			statement{sql: lockSeries, args: []any{symbolID, id, w.series.uid, int64(w.version.Nonce)}},
-			collectRows(&revisions, pgx.RowTo[int64]),
-		},
-		{
-			statement{sql: selectTouchingRanges, args: []any{symbolID, id, r.Start, r.End}},
-			collectRows(&w.coverage, scanRange),
-		},
-		{
-			statement{sql: selectBlocks, args: []any{symbolID, id, from, to}},
-			collectRows(&w.blocks, scanStoredBlock),
-		},
-	}, others...)...)
-	switch {
-	case err != nil:
+	if len(steps) == 0 {
+		return nil
+	}
+	if err := db.pipeline(ctx, append([]step{stepOf(planByKeys)}, steps...)...); err != nil {
 		return err
-	case len(revisions) != 1:
-		return errSeriesReplaced
 	}
 
-	w.version.Revision = revisions[0]
+	known.addPartitions(table, partitions)
+	missing := filter(unresolved, func(r *record) bool { return r.isUnresolved() && !r.deletes })
+	if len(missing) > 0 {
+		if err := db.addSeries(ctx, missing); err != nil {
+			return err
+		}
+	}
+	known.add(unresolved)
 
 	return nil
+}
+
+// findSeries returns the step that finds the series of the records.
+func findSeries(records []*record) step {
+	symbols, kinds, grids := seriesNames(records)
+	return step{statement{sql: selectSeries, args: []any{symbols, kinds, grids}}, func(rows pgx.Rows) error {
+		var n int64
+		var found series
+		_, err := pgx.ForEachRow(rows, []any{&n, &found.symbolID, &found.id, &found.uid}, func() error {
+			records[n-1].series = found
+			return nil
+		})
+
+		return err
+	}}
+}
+
+// addSeries adds the series of the records and their symbols, unless another writer does, in a transaction of its own:
+// the transaction of the write then locks nothing but its series.
+func (db session) addSeries(ctx context.Context, records []*record) error {
+	symbols, kinds, grids := seriesNames(records)
+	metas, uids := make([]domain.SymbolMeta, len(records)), make([]int64, len(records))
+	for i, symbol := range symbols {
+		metas[i], uids[i] = domain.NewSymbolMeta(domain.Symbol(symbol)), int64(rand.Uint64())
+	}
+
+	return db.pipeline(ctx,
+		stepOf(planByKeys),
+		stepOf(insertSymbols, symbolArrays(metas)...),
+		stepOf(insertSeries, symbols, kinds, grids, uids),
+		findSeries(records),
+	)
+}
+
+// seriesNames returns one array each of the symbols, kinds and grids of the records.
+func seriesNames(records []*record) (symbols, kinds, grids []string) {
+	for _, r := range records {
+		symbols, kinds, grids = append(symbols, r.names[0]), append(kinds, r.names[1]), append(grids, r.names[2])
+	}
+
+	return symbols, kinds, grids
 }

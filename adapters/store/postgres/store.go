@@ -48,6 +48,9 @@ type Store struct {
 	bun  *bun.DB // uses the pool; builds SQL text only
 	cfg  Config  // defaults filled in, without the DSN
 
+	lookups     lookups
+	lockTimeout time.Duration // lockTimeout, except in tests
+
 	versioned atomic.Pointer[bool] // whether the tables keep versions; nil until it is known
 }
 
@@ -118,7 +121,7 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	}
 
 	db := stdlib.OpenDBFromPool(pool)
-	s := &Store{pool: pool, bun: bun.NewDB(db, pgdialect.New()), cfg: cfg}
+	s := &Store{pool: pool, bun: bun.NewDB(db, pgdialect.New()), cfg: cfg, lockTimeout: lockTimeout}
 
 	return s, func() {
 		if err := db.Close(); err != nil {

@@ -144,9 +144,10 @@ func (ts *tickSchema[T]) write(
 	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
 	c := ts.change("write ", ticks, r)
-	c.onConflict = onConflict
+	c.onConflict, c.err = onConflict, validateTicks(ticks, r)
+	s.write(ctx, []*change{c})
 
-	return s.apply(ctx, c, validateTicks(ticks, r))
+	return c.result(ctx)
 }
 
 func (ts *tickSchema[T]) replace(
@@ -156,10 +157,8 @@ func (ts *tickSchema[T]) replace(
 	if ticks.Len() > 0 {
 		err = validateTicks(ticks, r)
 	}
-	c := ts.change("replace ", ticks, r)
-	c.replace = true
 
-	return s.apply(ctx, c, err)
+	return s.replace(ctx, ts.change("replace ", ticks, r), err)
 }
 
 func (ts *tickSchema[T]) delete(
@@ -169,10 +168,8 @@ func (ts *tickSchema[T]) delete(
 	if err == nil {
 		err = validateTicks(ticks, r)
 	}
-	c := ts.change("delete ", ticks, r)
-	c.replace = true
 
-	return s.apply(ctx, c, err)
+	return s.replace(ctx, ts.change("delete ", ticks, r), err)
 }
 
 // validateTicks refuses an invalid symbol, and ticks outside r.
@@ -184,11 +181,11 @@ func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 }
 
 // change returns a change that writes ticks over those that are stored.
-func (ts *tickSchema[T]) change(verb string, ticks domain.Ticks[T], r domain.Range) change {
-	return change{
-		op: verb + string(ts.kind), subject: string(ticks.Symbol()),
-		table: ts.table, series: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(),
-		rows: ticks.Len(), r: r, onConflict: ports.ReplaceOnConflict,
+func (ts *tickSchema[T]) change(verb string, ticks domain.Ticks[T], r domain.Range) *change {
+	return &change{
+		record: record{names: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(), r: r},
+		op:     verb + string(ts.kind), subject: string(ticks.Symbol()), table: ts.table,
+		rows: ticks.Len(), onConflict: ports.ReplaceOnConflict,
 		key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
 		appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
 	}

@@ -2,49 +2,52 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
+	"iter"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// A write, on one connection of the pool:
+// A write changes the rows of its series in the transaction that transaction.go draws:
 //
-//	ensure_partitions, look up the series      one round trip, and a transaction of its own
-//	add the symbol and the series              where there is none, in transactions of their own
-//	BEGIN                                      one round trip
-//	    next version of the series             locks it until COMMIT or ROLLBACK
-//	    read coverage and blocks of the range
-//	    DELETE rows of the range that are not covered, if there are any, because they count as absent
-//	    for each batch of BatchRows rows
-//	        no row in its range: COPY into the table
-//	        otherwise: COPY into the stage, for a replacement DELETE the other rows, merge
-//	    count blocks with a deleted row, and for a replacement those that its range cuts
-//	    coverage of the range                  one round trip, with COMMIT
-//	    blocks with a changed row: rows, version, tail
-//	COMMIT, or ROLLBACK if nothing changed
+//	which ranges have rows                     one round trip, for coverage that is new and for rows that are covered
+//	for each batch of BatchRows covered rows   where the table has rows
+//	    COPY into the stage, take conflicts out of it, for a replacement DELETE the other rows, merge
+//	DELETE rows that are not covered           if there are any, because they count as absent
+//	for each batch of BatchRows other rows
+//	    COPY into the table                    several times as fast as a merge
+//	count blocks                               with a deleted row, and for a replacement those that its range cuts
 //
 // The partitions are created beforehand, because in the write's transaction they would block other writers until it
 // ends.
-//
-// INVARIANT: rows, coverage and blocks of a series change only under the lock of the series, in one transaction.
+
+// batchSeries is how many series one transaction writes. It writes BatchRows rows at most, or one series.
+const batchSeries = 10_000
 
 // WriteBatch implements ports.BarWriter.
 func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
-	results := ports.NewWriteResults("write bars", Name, writes)
+	const op = "write bars"
+	results := ports.NewWriteResults(op, Name, writes)
+	changes := make([]*change, len(writes))
 	for i, w := range writes {
+		c := barChange(op, w.Bars, w.Coverage)
+		c.onConflict = w.OnConflict
+		if c.err = results[i].Err; c.err == nil {
+			c.err = validateBars(w.Bars, w.Coverage)
+		}
+		changes[i] = c
+	}
+
+	s.write(ctx, changes)
+	for i, c := range changes {
 		if r := &results[i]; r.Err == nil {
-			c := barChange("write bars", w.Bars, w.Coverage)
-			c.onConflict = w.OnConflict
-			r.Report, r.Err = s.apply(ctx, c, validateBars(w.Bars, w.Coverage))
+			r.Report, r.Err = c.result(ctx)
 		}
 	}
 
@@ -57,43 +60,84 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 	if bars.Len() > 0 {
 		err = validateBars(bars, r)
 	}
-	c := barChange("replace bars", bars, r)
-	c.replace = true
 
-	return s.apply(ctx, c, err)
+	return s.replace(ctx, barChange("replace bars", bars, r), err)
 }
 
 // DeleteBars implements ports.BarWriter.
 func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
 	bars := domain.EmptySeries(key)
-	c := barChange("delete bars", bars, r)
-	c.replace = true
-
-	return s.apply(ctx, c, validateBars(bars, r))
+	return s.replace(ctx, barChange("delete bars", bars, r), validateBars(bars, r))
 }
 
 // barChange returns a change that writes bars over those that are stored.
-func barChange(op string, bars domain.Series, r domain.Range) change {
+func barChange(op string, bars domain.Series, r domain.Range) *change {
 	columns := bars.Columns()
-	return change{
-		op: op, subject: bars.Key().String(),
-		table: barTable, series: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid),
-		rows: bars.Len(), r: r, onConflict: ports.ReplaceOnConflict,
+	return &change{
+		record: record{names: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid), r: r},
+		op:     op, subject: bars.Key().String(), table: barTable,
+		rows: bars.Len(), onConflict: ports.ReplaceOnConflict,
 		key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
 		appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
 	}
 }
 
-// apply applies a change, unless there is a refusal.
-func (s *Store) apply(ctx context.Context, c change, refusal error) (report ports.WriteReport, err error) {
+// replace applies a change that replaces its range, unless there is a refusal.
+func (s *Store) replace(ctx context.Context, c *change, refusal error) (ports.WriteReport, error) {
+	c.replace, c.deletes, c.err = true, c.rows == 0, refusal
+	s.write(ctx, []*change{c})
+
+	return c.result(ctx)
+}
+
+// write applies the changes that have no error.
+func (s *Store) write(ctx context.Context, changes []*change) {
 	began := time.Now()
-	if err = refusal; err == nil {
-		report, err = s.write(ctx, c)
+	valid := filter(changes, func(c *change) bool { return c.err == nil })
+	pending := filter(valid, func(c *change) bool { return !c.r.Empty() }) // an empty range has no rows
+	err := ctx.Err()
+	if err == nil && len(pending) > 0 {
+		err = s.requireVersions(ctx)
+	}
+	if err != nil {
+		setError(valid, err)
+		return
 	}
 
-	s.logSlow(ctx, c.op, c.subject, time.Since(began), c.rows)
+	rows := 0
+	for len(pending) > 0 {
+		n := transactionLen(pending, s.cfg.BatchRows)
+		changeSeries(ctx, s, rowOperation{pending[0].table}, pending[:n])
+		for _, c := range pending[:n] {
+			rows += c.rows
+		}
+		pending = pending[n:]
+	}
 
-	return report, translate(ctx, c.op, c.subject, err)
+	if len(valid) > 0 {
+		s.logSlow(ctx, valid[0].op, changesSubject(valid), time.Since(began), rows)
+	}
+}
+
+// transactionLen returns how many of the changes the next transaction applies: at least one.
+func transactionLen(changes []*change, maxRows int) int {
+	rows := 0
+	for i, c := range changes {
+		rows += c.rows
+		if i == batchSeries || i > 0 && rows > maxRows {
+			return i
+		}
+	}
+
+	return len(changes)
+}
+
+// result returns what became of the change. A failed change reports nothing.
+func (c *change) result(ctx context.Context) (ports.WriteReport, error) {
+	if c.err != nil {
+		return ports.WriteReport{}, translate(ctx, c.op, c.subject, c.err)
+	}
+	return c.report, nil
 }
 
 // validateBars refuses bars with an invalid key, and bars outside r.
@@ -144,340 +188,435 @@ func yearOf(t time.Time) domain.Range {
 
 // change is one write to one series.
 type change struct {
+	record // its range contains the rows
+
 	op        string // in errors, like the subject
 	subject   string
 	table     *table
-	series    []string // symbol, kind and grid
-	layout    domain.BlockLayout
 	rows      int                            // how many
 	key       func(row int) rowKey           // keys ascend
 	appendRow func(b []byte, row int) []byte // appends a row as fields of COPY
-	r         domain.Range                   // contains the rows
-	replace   bool                           // delete the other rows of r; without rows, also the coverage of r
+	replace   bool                           // delete the other rows of the range; without rows, also its coverage
 
 	onConflict ports.ConflictPolicy
-}
 
-// deletes reports whether the change deletes the rows and the coverage of its range.
-func (c *change) deletes() bool { return c.replace && c.rows == 0 }
+	// What the transaction did.
+	report    ports.WriteReport
+	changes   blockChanges
+	conflicts ports.ConflictError
+}
 
 func (c *change) timeOf(row int) time.Time { return domain.Micros(c.key(row).micros).Time() }
 
-// maxAttempts is how often a transaction is run that loses against another one.
-const maxAttempts = 3
+// rowAt returns the first row that is not before t.
+func (c *change) rowAt(t time.Time) int {
+	return sort.Search(c.rows, func(i int) bool { return !c.timeOf(i).Before(t) })
+}
 
-// write applies a change. A failed write reports nothing.
-func (s *Store) write(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	if c.r.Empty() { // validateRange makes sure that there are no rows either
-		return report, ctx.Err()
-	}
-	if err := s.requireVersions(ctx); err != nil {
-		return report, err
-	}
-
-	for attempt := 1; ; attempt++ {
-		report, err = s.tryWrite(ctx, c)
-		if err == nil {
-			return report, nil
+// segments returns the rows of a range in parts of size rows, or more, because a part must not end between two rows of
+// one time. The parts of a replacement divide the range.
+func (c *change) segments(r domain.Range, size int) (parts []segment) {
+	from, end := c.rowAt(r.Start), c.rowAt(r.End)
+	for start := r.Start; from < end || c.replace && len(parts) == 0; {
+		to := min(from+size, end)
+		for to < end && c.key(to).micros == c.key(to-1).micros {
+			to++
 		}
-		if attempt == maxAttempts || !isRepeatable(err) || !sleep(ctx, rand.N(10*time.Millisecond<<attempt)) {
-			return ports.WriteReport{}, err
+
+		part := segment{c, from, to, domain.Range{Start: start, End: r.End}}
+		if to < end {
+			part.r.End = c.timeOf(to)
+		}
+		if !c.replace {
+			part.r = domain.Range{Start: c.timeOf(from), End: c.timeOf(to - 1).Add(time.Microsecond)}
+		}
+		parts = append(parts, part)
+		from, start = to, part.r.End
+	}
+
+	return parts
+}
+
+// rowOperation writes, replaces or deletes rows of one table.
+type rowOperation struct{ table *table }
+
+func (o rowOperation) partitions(changes []*change) (table string, starts []time.Time) {
+	var last domain.Range
+	for _, c := range changes {
+		for row := 0; row < c.rows; {
+			if at := c.timeOf(row); !last.Contains(at) {
+				last = o.table.partitionOf(at)
+				starts = append(starts, last.Start)
+			}
+			row = max(row+1, c.rowAt(last.End))
 		}
 	}
+
+	return o.table.name, starts
 }
 
-// isRepeatable reports whether the transaction was rolled back because of another one, so that it may succeed when it
-// runs again.
-func isRepeatable(err error) bool {
-	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		const serializationFailure, deadlockDetected = "40001", "40P01"
-		return server.Code == serializationFailure || server.Code == deadlockDetected
+func (rowOperation) read([]*change) []step { return nil }
+
+// apply writes the rows, and lets the records follow. Stored rows that the coverage does not contain count as absent.
+func (o rowOperation) apply(ctx context.Context, db session, changes []*change) ([]step, error) {
+	w := &writer{db: db, table: o.table, changes: make(map[int32]*change, len(changes))}
+	for _, c := range changes {
+		c.report, c.conflicts, c.changes = ports.WriteReport{}, ports.ConflictError{}, newBlockChanges(c.layout)
+		w.changes[w.idOf(c)] = c
 	}
 
-	return errors.Is(err, errSeriesReplaced)
-}
-
-// sleep waits, and reports whether ctx let it.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	err := w.changeRows(ctx, changes)
+	if err != nil {
+		return nil, err
 	}
-}
 
-// errUnchanged rolls back a write that changed nothing. It never leaves the package.
-var errUnchanged = errors.New("nothing changed")
+	written := filter(changes, accepted)
+	if err := w.countBlocks(ctx, written); err != nil {
+		return nil, err
+	}
 
-// tryWrite applies a change in one transaction.
-func (s *Store) tryWrite(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	err = s.withConn(ctx, func(conn *pgx.Conn) error {
-		w := writer{db: session{store: s, conn: conn}, table: c.table, changes: newBlockChanges(c.layout)}
-		found, err := w.resolve(ctx, c)
-		if err == nil && found {
-			report, err = w.apply(ctx, c)
-			w.db.endTransaction(ctx)
+	for _, c := range written {
+		if c.deletes {
+			c.uncover(c.r)
+		} else {
+			c.cover(c.r)
 		}
-		w.db.forgetStatements(ctx, err)
-
-		return withPhase(ports.PhaseQuery, err)
-	})
-	if errors.Is(err, errUnchanged) {
-		err = nil
+		c.changedBlocks, c.emptyBlocks = c.changes.apply(c.blocks)
 	}
 
-	return report, err
+	return nil, nil
 }
 
-// writer applies one change to one series.
+// accepted reports whether the change was not refused.
+func accepted(c *change) bool { return c.err == nil }
+
+// writer changes rows of series that are locked.
 type writer struct {
-	db      session
-	table   *table // nil for a change of the ledger
-	series  series
-	version domain.Version // of the series after the change
-
-	// What was stored when the series was locked: the coverage that overlaps or touches the range of the change, and the
-	// blocks that overlap it.
-	coverage []domain.Range
-	blocks   []block
-
-	changes   blockChanges
-	conflicts ports.ConflictError
-	staged    bool // the stage exists and may have rows of this transaction
+	db       session
+	table    *table
+	changes  map[int32]*change // by the number of the series, or of the symbol of ticks
+	isStaged bool              // the stage exists and may have rows of this transaction
 }
 
-// resolve creates the missing partitions for the rows and finds the series. It adds a series that does not exist,
-// unless the change deletes.
-func (w *writer) resolve(ctx context.Context, c change) (found bool, err error) {
-	var starts []time.Time
-	for i, end := 0, int64(math.MinInt64); i < c.rows; i++ {
-		if at := c.key(i).micros; at >= end {
-			p := c.table.partitionOf(domain.Micros(at).Time())
-			starts, end = append(starts, p.Start), p.End.UnixMicro()
+// idOf returns the number that identifies a change to the statements of the table.
+func (w *writer) idOf(c *change) int32 {
+	if w.table.hasSeries {
+		return c.series.id
+	}
+	return c.series.symbolID
+}
+
+// segment is a part of a change.
+type segment struct {
+	change   *change
+	from, to int          // rows
+	r        domain.Range // contains the rows and no other of the change
+}
+
+func (g segment) rows() int { return g.to - g.from }
+
+// changeRows writes or deletes the rows of the changes.
+func (w *writer) changeRows(ctx context.Context, changes []*change) error {
+	var covered, other, uncovered []segment
+	for _, c := range changes {
+		if c.deletes {
+			continue
+		}
+
+		size := w.db.store.cfg.BatchRows
+		for _, r := range c.r.Subtract(c.coverage) {
+			uncovered = append(uncovered, segment{change: c, r: r})
+			other = append(other, c.segments(r, size)...)
+		}
+		for _, r := range domain.ClipRanges(c.coverage, c.r) {
+			covered = append(covered, c.segments(r, size)...)
+		}
+	}
+
+	isStored, err := w.haveRows(ctx, slices.Concat(covered, uncovered))
+	if err != nil {
+		return err
+	}
+
+	var stored, stale []segment // stale rows are not covered
+	for i, g := range covered {
+		if isStored[i] {
+			stored = append(stored, g)
+		} else {
+			other = append(other, g)
+		}
+	}
+	for i, g := range uncovered {
+		if isStored[len(covered)+i] {
+			stale = append(stale, g)
+		}
+	}
+
+	return w.writeSegments(ctx, changes, stored, stale, other)
+}
+
+// haveRows reports of each segment whether rows are stored in its range.
+func (w *writer) haveRows(ctx context.Context, segments []segment) ([]bool, error) {
+	isStored := make([]bool, len(segments))
+	if len(segments) == 0 {
+		return isStored, nil
+	}
+
+	var of seriesArrays
+	var starts, ends []time.Time
+	for _, g := range segments {
+		of.add(g.change.series)
+		starts, ends = append(starts, g.r.Start), append(ends, g.r.End)
+	}
+	args := []any{of.symbolIDs, of.ids, starts, ends}
+	if !w.table.hasSeries {
+		args = slices.Delete(args, 1, 2)
+	}
+	positions, err := queryRows(ctx, w.db, statement{sql: w.table.sql.rangesWithRows, args: args}, pgx.RowTo[int64])
+	for _, n := range positions {
+		isStored[n-1] = true
+	}
+
+	return isStored, err
+}
+
+// writeSegments merges segments into the stored rows, deletes the stale rows, and inserts the other segments. The
+// merges come first, because a change that they refuse must not change anything. A change that has several batches is
+// alone, so that then the transaction changes nothing.
+func (w *writer) writeSegments(ctx context.Context, changes []*change, stored, stale, other []segment) error {
+	size := w.db.store.cfg.BatchRows
+	for _, policy := range []ports.ConflictPolicy{ports.FailOnConflict, ports.ReplaceOnConflict, ports.KeepOnConflict} {
+		hasPolicy := func(g segment) bool { return g.change.onConflict == policy }
+		for batch := range batches(filter(stored, hasPolicy), size) {
+			if err := w.mergeBatch(ctx, batch, policy); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range changes {
+		if c.conflicts.Rows > 0 {
+			c.err = &c.conflicts
+		}
+	}
+
+	isAccepted := func(g segment) bool { return accepted(g.change) }
+	if err := w.deleteRows(ctx, changes, filter(stale, isAccepted)); err != nil {
+		return err
+	}
+	for batch := range batches(filter(other, isAccepted), size) {
+		if err := w.insertBatch(ctx, batch); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// batches yields the segments in batches that have at most size rows, or one segment.
+func batches(segments []segment, size int) iter.Seq[[]segment] {
+	return func(yield func([]segment) bool) {
+		for len(segments) > 0 {
+			n, rows := 1, segments[0].rows()
+			for n < len(segments) && rows+segments[n].rows() <= size {
+				rows += segments[n].rows()
+				n++
+			}
+
+			if !yield(segments[:n]) {
+				return
+			}
+			segments = segments[n:]
+		}
+	}
+}
+
+// deleteRows deletes the rows of the changes that delete, and stale rows, which do not count.
+func (w *writer) deleteRows(ctx context.Context, changes []*change, stale []segment) error {
+	var steps []step
+	for _, g := range stale {
+		steps = append(steps, w.changeStored(w.table.sql.delete, g.change, g.r, nil))
+	}
+	for _, c := range changes {
+		if c.deletes {
+			steps = append(steps, w.changeStored(w.table.sql.delete, c, c.r, &c.report.Deleted))
+		}
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+
+	return w.db.pipeline(ctx, steps...)
+}
+
+// changeStored returns the step that deletes stored rows of a range. It adds their number to deleted, unless that is
+// nil.
+func (w *writer) changeStored(sql string, c *change, r domain.Range, deleted *int) step {
+	args := append(w.table.keyArgs(c.series), r.Start, r.End, c.layout.LengthMicros())
+	return step{statement{sql: sql, args: args}, func(rows pgx.Rows) error {
+		changed, err := pgx.CollectRows(rows, scanChangedRows)
+		for _, rows := range changed {
+			c.changes.add(rows)
+			if deleted != nil {
+				*deleted += rows.count
+			}
+		}
+
+		return err
+	}}
+}
+
+// mergeBatch merges segments of changes with one policy into the stored rows of their series.
+func (w *writer) mergeBatch(ctx context.Context, batch []segment, policy ports.ConflictPolicy) error {
+	if err := w.fillStage(ctx, batch); err != nil {
+		return err
+	}
+	if policy != ports.ReplaceOnConflict {
+		if isEmpty, err := w.unstageConflicts(ctx, batch); err != nil || isEmpty {
+			return err
 		}
 	}
 
 	var steps []step
-	if len(starts) > 0 {
-		steps = append(steps, stepOf(ensurePartitions, c.table.name, starts))
-	}
-	if found, err = w.findSeries(ctx, c.series, steps...); err != nil || found || c.deletes() {
-		return found, err
-	}
-
-	return w.addSeries(ctx, c.series)
-}
-
-// apply locks the series, and writes the rows, the coverage and the blocks in one transaction. It returns errUnchanged
-// if it changed nothing.
-func (w *writer) apply(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	if err := w.lock(ctx, c.r); err != nil {
-		return report, err
-	}
-
-	if report, err = w.changeRows(ctx, c); err != nil {
-		return report, err
-	}
-	if w.conflicts.Rows > 0 {
-		return report, &w.conflicts
-	}
-	if err := w.countBlocks(ctx, c); err != nil {
-		return report, err
-	}
-
-	coverage := w.changeCoverage(c)
-	if len(coverage) == 0 && len(w.changes.blocks) == 0 {
-		return report, errUnchanged
-	}
-
-	steps := slices.Concat(coverage, w.changeBlocks(), []step{stepOf(commit)})
-
-	return report, w.db.pipeline(ctx, steps...)
-}
-
-// changeRows writes or deletes the rows of a change. Stored rows that the coverage does not contain count as absent.
-func (w *writer) changeRows(ctx context.Context, c change) (report ports.WriteReport, err error) {
-	if c.deletes() {
-		deleted, err := w.changeStored(ctx, c.table.sql.delete, c.r)
-		return ports.WriteReport{Deleted: deleted.count}, err
-	}
-
-	uncovered := c.r.Subtract(w.coverage)
-	for _, r := range uncovered {
-		hasRows, err := w.hasRows(ctx, r)
-		if err == nil && hasRows { // rarely, so look first, because a DELETE opens every partition
-			_, err = w.changeStored(ctx, c.table.sql.delete, r)
-		}
-		if err != nil {
-			return report, err
+	for _, g := range batch {
+		c := g.change
+		if c.report.Unchanged += g.rows(); c.replace {
+			steps = append(steps, w.changeStored(w.table.sql.deleteOthers, c, g.r, &c.report.Deleted))
 		}
 	}
 
-	return w.writeRows(ctx, c, uncovered)
-}
-
-// hasRows reports whether the series has stored rows in the range.
-func (w *writer) hasRows(ctx context.Context, r domain.Range) (hasRows bool, err error) {
-	err = w.db.queryRow(ctx, w.table.sql.hasRows, append(w.table.keyArgs(w.series), r.Start, r.End), &hasRows)
-	return hasRows, err
-}
-
-// changeStored runs a statement that changes stored rows of the range, and returns their sum.
-func (w *writer) changeStored(ctx context.Context, sql string, r domain.Range) (sum changedRows, err error) {
-	args := append(w.table.keyArgs(w.series), r.Start, r.End, w.changes.layout.LengthMicros())
-	changed, err := queryRows(ctx, w.db, statement{sql: sql, args: args}, scanChangedRows)
-	for _, rows := range changed {
-		w.changes.add(rows)
-		sum.count, sum.added = sum.count+rows.count, sum.added+rows.added
-	}
-
-	return sum, err
-}
-
-// batch is the part of a change that is merged at once.
-type batch struct {
-	from, to int          // rows of the change
-	r        domain.Range // contains no other row of the change; the batches of a replacement divide its range
-}
-
-func (b batch) len() int { return b.to - b.from }
-
-// writeRows writes the rows batch by batch. No row is stored in the empty ranges.
-func (w *writer) writeRows(
-	ctx context.Context, c change, empty []domain.Range,
-) (report ports.WriteReport, err error) {
-	start := c.r.Start // of the range that the batches so far do not contain
-	for from := 0; from < c.rows; {
-		to := c.batchEnd(from, w.db.store.cfg.BatchRows)
-		b := batch{from, to, domain.Range{Start: start, End: c.r.End}}
-		if to < c.rows {
-			b.r.End = c.timeOf(to)
-		}
-		if !c.replace {
-			b.r = domain.Range{Start: c.timeOf(from), End: c.timeOf(to - 1).Add(time.Microsecond)}
+	merge := step{statement{sql: w.table.sql.merge}, func(rows pgx.Rows) error {
+		changed, err := pgx.CollectRows(rows, scanChangedRows)
+		for _, rows := range changed {
+			w.changes[rows.series].addMerged(rows)
 		}
 
-		written, err := w.writeBatch(ctx, c, b, empty)
-		if err != nil {
-			return report, err
-		}
+		return err
+	}}
 
-		report = report.Add(written)
-		from, start = to, b.r.End
-	}
-
-	return report, nil
+	return w.db.pipeline(ctx, append(steps, merge)...)
 }
 
-// writeBatch writes the rows of a batch. A range without rows takes them by COPY, which is several times as fast as a
-// merge.
-func (w *writer) writeBatch(
-	ctx context.Context, c change, b batch, empty []domain.Range,
-) (report ports.WriteReport, err error) {
-	isEmpty := slices.ContainsFunc(empty, func(r domain.Range) bool { return r.Covers(b.r) })
-	if !isEmpty {
-		hasRows, err := w.hasRows(ctx, b.r)
-		if err != nil {
-			return report, err
-		}
-		isEmpty = !hasRows
-	}
-	if isEmpty {
-		w.changes.addInserted(c.key, b.from, b.to)
-		return ports.WriteReport{Inserted: b.len()}, w.insert(ctx, c, b)
-	}
-
-	if err := w.fillStage(ctx, c, b); err != nil {
-		return report, err
-	}
-
-	kept := 0
-	if c.onConflict != ports.ReplaceOnConflict {
-		if kept, err = w.unstageConflicts(ctx, c, b); err != nil || w.conflicts.Rows > 0 {
-			return report, err
-		}
-	}
-
-	var deleted changedRows
-	if c.replace {
-		if deleted, err = w.changeStored(ctx, c.table.sql.deleteOthers, b.r); err != nil {
-			return report, err
-		}
-	}
-
-	merged, err := w.changeStored(ctx, c.table.sql.merge, b.r)
-
-	return ports.WriteReport{
-		Inserted: merged.added, Changed: merged.count - merged.added, Unchanged: b.len() - kept - merged.count,
-		Kept: kept, Deleted: deleted.count,
-	}, err
+// addMerged records rows that a merge inserted or changed.
+func (c *change) addMerged(rows changedRows) {
+	c.changes.add(rows)
+	c.report.Inserted += rows.added
+	c.report.Changed += rows.count - rows.added
+	c.report.Unchanged -= rows.count
 }
 
-// unstageConflicts removes the staged rows that are stored with other values, and returns their number. If the change
-// fails on a conflict, it adds them to the conflicts instead.
-func (w *writer) unstageConflicts(ctx context.Context, c change, b batch) (kept int, err error) {
-	var first *time.Time
-	args := append(w.table.keyArgs(w.series), b.r.Start, b.r.End)
-	err = w.db.queryRow(ctx, c.table.sql.unstageConflicts, args, &kept, &first)
-	if err == nil && kept > 0 && c.onConflict == ports.FailOnConflict {
-		w.conflicts.Add(first.UTC(), kept)
-		kept = 0
+// unstageConflicts takes the rows out of the stage that are stored with other values, and all rows of a change that
+// fails for that reason. It reports whether no change of the batch has rows left to merge.
+func (w *writer) unstageConflicts(ctx context.Context, batch []segment) (isEmpty bool, err error) {
+	find := step{statement{sql: w.table.sql.unstageConflicts}, func(found pgx.Rows) error {
+		var id int32
+		var rows int
+		var first time.Time
+		_, err := pgx.ForEachRow(found, []any{&id, &rows, &first}, func() error {
+			w.changes[id].addConflicts(first.UTC(), rows)
+			return nil
+		})
+
+		return err
+	}}
+	if err := w.db.pipeline(ctx, find); err != nil {
+		return false, err
 	}
 
-	return kept, err
+	var refused []int32
+	isEmpty = true
+	for _, g := range batch {
+		if g.change.conflicts.Rows > 0 {
+			refused = append(refused, w.idOf(g.change))
+		} else {
+			isEmpty = false
+		}
+	}
+	if len(refused) > 0 && !isEmpty {
+		err = w.db.exec(ctx, w.table.sql.unstageSeries, refused)
+	}
+
+	return isEmpty, err
 }
 
-// batchEnd returns the end of the batch that begins at from: size rows later, or more, because a batch must not end
-// between two rows of one time.
-func (c *change) batchEnd(from, size int) int {
-	end := min(from+size, c.rows)
-	for end < c.rows && c.key(end).micros == c.key(end-1).micros {
-		end++
+// addConflicts records rows that are stored with other values: as kept, or as a reason to fail.
+func (c *change) addConflicts(first time.Time, rows int) {
+	if c.onConflict == ports.FailOnConflict {
+		c.conflicts.Add(first, rows)
+		return
 	}
 
-	return end
+	c.report.Kept += rows
+	c.report.Unchanged -= rows
 }
 
-// insert sends the rows of a batch to the table, each after the numbers that identify the series.
-func (w *writer) insert(ctx context.Context, c change, b batch) error {
-	fields := c.table.fields + 1
-	prefix := appendInt32(nil, w.series.symbolID)
-	if c.table.hasSeries {
-		fields, prefix = fields+1, appendInt32(prefix, w.series.id)
+// insertBatch sends rows to the table, each after the numbers that identify the series.
+func (w *writer) insertBatch(ctx context.Context, batch []segment) error {
+	for _, g := range batch {
+		g.change.changes.addInserted(g.change.key, g.from, g.to)
+		g.change.report.Inserted += g.rows()
 	}
 
-	stream := newCopyStream(b.len(), uint16(fields), func(buf []byte, i int) []byte {
-		return c.appendRow(append(buf, prefix...), b.from+i)
-	})
-
-	return w.copyRows(ctx, c.table.sql.copyTable, stream)
+	return w.copyRows(ctx, batch, false)
 }
 
 // fillStage makes the rows of a batch the only rows of the stage.
-func (w *writer) fillStage(ctx context.Context, c change, b batch) error {
-	prepare := c.table.sql.createStage
-	if w.staged {
-		prepare = c.table.sql.truncateStage
+func (w *writer) fillStage(ctx context.Context, batch []segment) error {
+	prepare := w.table.sql.createStage
+	if w.isStaged {
+		prepare = w.table.sql.truncateStage
 	}
 	if err := w.db.exec(ctx, prepare); err != nil {
 		return err
 	}
 
-	w.staged = true
-	stream := newCopyStream(b.len(), uint16(c.table.fields), func(buf []byte, i int) []byte {
-		return c.appendRow(buf, b.from+i)
-	})
+	w.isStaged = true
 
-	return w.copyRows(ctx, c.table.sql.copyStage, stream)
+	return w.copyRows(ctx, batch, true)
 }
 
-// copyRows runs a COPY and sends it the rows of the stream.
-func (w *writer) copyRows(ctx context.Context, sql string, stream *copyStream) error {
+// copyRows sends the rows of a batch to the table or to the stage.
+func (w *writer) copyRows(ctx context.Context, batch []segment, toStage bool) error {
+	sql, fields, rows := w.table.sql.copyTable, w.table.fields+1, 0
+	if w.table.hasSeries {
+		fields++
+	}
+	if toStage {
+		sql, fields = w.table.sql.copyStage, fields+1
+	}
+	for _, g := range batch {
+		rows += g.rows()
+	}
+
+	next := 0 // of the segment
+	stream := newCopyStream(rows, uint16(fields), func(b []byte, _ int) []byte {
+		for next == batch[0].rows() {
+			batch, next = batch[1:], 0
+		}
+		c, row := batch[0].change, batch[0].from+next
+		next++
+
+		b = appendInt32(b, c.series.symbolID)
+		if w.table.hasSeries {
+			b = appendInt32(b, c.series.id)
+		}
+		if toStage {
+			b = appendInt64(b, c.layout.Index(domain.Micros(c.key(row).micros)))
+		}
+
+		return c.appendRow(b, row)
+	})
+
 	stmtCtx, cancel := w.db.store.withTimeout(ctx)
 	defer cancel()
 	_, err := w.db.conn.PgConn().CopyFrom(stmtCtx, stream, sql)
+
 	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
+}
+
+// changesSubject names changes in the log.
+func changesSubject(changes []*change) string {
+	if len(changes) == 1 {
+		return changes[0].subject
+	}
+	return fmt.Sprintf("%s and %d more", changes[0].subject, len(changes)-1)
 }

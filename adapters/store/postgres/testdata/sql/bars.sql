@@ -11,56 +11,68 @@ SELECT open_time, open, high, low, close, volume, trades FROM (SELECT open_time,
 COPY marketdata.bars (symbol_id, series_id, open_time, open, high, low, close, volume, trades) FROM STDIN (FORMAT binary);
 
 -- barSQL.createStage
-CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_bars (open_time timestamptz, open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint, PRIMARY KEY (open_time)) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_bars (symbol_id integer, series_id integer, block bigint, open_time timestamptz, open numeric, high numeric, low numeric, close numeric, volume numeric, trades bigint, PRIMARY KEY (symbol_id, series_id, open_time)) ON COMMIT DELETE ROWS;
 
 -- barSQL.truncateStage
 TRUNCATE pg_temp.marketdata_stage_bars;
 
 -- barSQL.copyStage
-COPY pg_temp.marketdata_stage_bars (open_time, open, high, low, close, volume, trades) FROM STDIN (FORMAT binary);
+COPY pg_temp.marketdata_stage_bars (symbol_id, series_id, block, open_time, open, high, low, close, volume, trades) FROM STDIN (FORMAT binary);
 
 -- barSQL.unstageConflicts
 WITH conflicts AS (
-	DELETE FROM pg_temp.marketdata_stage_bars s USING marketdata.bars t
-	WHERE (t.symbol_id, t.series_id) = ($1, $2) AND t.open_time >= $3 AND t.open_time < $4 AND (t.open_time) = (s.open_time)
-		AND (t.open, t.high, t.low, t.close, t.volume, t.trades) IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume, s.trades)
-	RETURNING t.open_time AS time
-) SELECT count(*), min(time) FROM conflicts;
+	DELETE FROM pg_temp.marketdata_stage_bars s WHERE EXISTS (
+		SELECT FROM marketdata.bars t WHERE (t.symbol_id, t.series_id) = (s.symbol_id, s.series_id) AND (t.open_time) = (s.open_time)
+			AND (t.open, t.high, t.low, t.close, t.volume, t.trades) IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume, s.trades) OFFSET 0
+	) RETURNING series_id, open_time AS time
+) SELECT series_id, count(*), min(time) FROM conflicts GROUP BY series_id;
+
+-- barSQL.unstageSeries
+DELETE FROM pg_temp.marketdata_stage_bars WHERE (series_id IN (SELECT unnest($1::integer[]))) IS TRUE;
 
 -- barSQL.merge
-WITH updated AS (
-	UPDATE marketdata.bars t SET open = s.open, high = s.high, low = s.low, close = s.close, volume = s.volume, trades = s.trades FROM pg_temp.marketdata_stage_bars s
-	WHERE (t.symbol_id, t.series_id) = ($1, $2) AND t.open_time >= $3 AND t.open_time < $4 AND (t.open_time) = (s.open_time)
-		AND (t.open, t.high, t.low, t.close, t.volume, t.trades) IS DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume, s.trades)
-	RETURNING t.open_time AS time, 0::bigint AS seq
-), inserted AS (
-	INSERT INTO marketdata.bars (symbol_id, series_id, open_time, open, high, low, close, volume, trades) SELECT $1, $2, open_time, open, high, low, close, volume, trades FROM pg_temp.marketdata_stage_bars
-	ON CONFLICT (symbol_id, series_id, open_time) DO NOTHING RETURNING open_time AS time, 0::bigint AS seq
-), changes AS (
-	SELECT time, seq, 0 AS added FROM updated UNION ALL SELECT time, seq, 1 FROM inserted
+WITH changes AS MATERIALIZED (
+	SELECT s.symbol_id, s.series_id, block, s.open_time, s.open, s.high, s.low, s.close, s.volume, s.trades, (extract(epoch FROM s.open_time) * 1000000)::bigint AS m, 0::bigint AS n,
+		coalesce(added, 1) AS added
+	FROM pg_temp.marketdata_stage_bars s LEFT JOIN LATERAL (
+		SELECT 0 AS added, (t.open, t.high, t.low, t.close, t.volume, t.trades) IS NOT DISTINCT FROM (s.open, s.high, s.low, s.close, s.volume, s.trades) AS is_equal FROM marketdata.bars t
+		WHERE (t.symbol_id, t.series_id) = (s.symbol_id, s.series_id) AND (t.open_time) = (s.open_time) OFFSET 0
+	) stored ON true
+	WHERE is_equal IS NOT TRUE
+), written AS (
+	INSERT INTO marketdata.bars (symbol_id, series_id, open_time, open, high, low, close, volume, trades) SELECT symbol_id, series_id, open_time, open, high, low, close, volume, trades FROM changes
+	ON CONFLICT (symbol_id, series_id, open_time) DO UPDATE SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close, volume = excluded.volume, trades = excluded.trades
 )
-SELECT m / $5::bigint - (m % $5::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+SELECT series_id, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY series_id, block;
 
--- barSQL.hasRows
-SELECT EXISTS (SELECT FROM marketdata.bars t WHERE (symbol_id, series_id) = ($1, $2) AND t.open_time >= $3 AND t.open_time < $4);
+-- barSQL.rangesWithRows
+SELECT n FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY AS u (symbol_id, series_id, start_time, end_time, n)
+WHERE EXISTS (
+	SELECT FROM marketdata.bars t
+	WHERE (t.symbol_id, t.series_id) = (u.symbol_id, u.series_id) AND t.open_time >= start_time AND t.open_time < end_time
+	OFFSET 0
+);
 
 -- barSQL.delete
-WITH changes AS (
+WITH deleted AS (
 	DELETE FROM marketdata.bars t WHERE (symbol_id, series_id) = ($1, $2) AND t.open_time >= $3 AND t.open_time < $4
-	RETURNING open_time AS time, 0::bigint AS seq, -1 AS added
+	RETURNING t.series_id, (extract(epoch FROM t.open_time) * 1000000)::bigint AS m, 0::bigint AS n
+), changes AS (
+	SELECT series_id, m / $5::bigint - (m % $5::bigint < 0)::integer AS block, m, n, -1 AS added FROM deleted
 )
-SELECT m / $5::bigint - (m % $5::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+SELECT series_id, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY series_id, block;
 
 -- barSQL.deleteOthers
-WITH changes AS (
+WITH deleted AS (
 	DELETE FROM marketdata.bars t WHERE (symbol_id, series_id) = ($1, $2) AND t.open_time >= $3 AND t.open_time < $4
-		AND NOT EXISTS (SELECT FROM pg_temp.marketdata_stage_bars s WHERE (s.open_time) = (t.open_time))
-	RETURNING open_time AS time, 0::bigint AS seq, -1 AS added
+		AND NOT EXISTS (
+			SELECT FROM pg_temp.marketdata_stage_bars s WHERE (s.symbol_id, s.series_id, s.open_time) = (t.symbol_id, t.series_id, t.open_time) OFFSET 0
+		)
+	RETURNING t.series_id, (extract(epoch FROM t.open_time) * 1000000)::bigint AS m, 0::bigint AS n
+), changes AS (
+	SELECT series_id, m / $5::bigint - (m % $5::bigint < 0)::integer AS block, m, n, -1 AS added FROM deleted
 )
-SELECT m / $5::bigint - (m % $5::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+SELECT series_id, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY series_id, block;
 
 -- barSQL.countRows
 SELECT block, (

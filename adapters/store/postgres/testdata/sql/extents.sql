@@ -22,13 +22,27 @@ JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
 JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid = '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2) AND symbol = ANY($3);
 
 -- selectTouchingRanges
-SELECT start_time, end_time FROM marketdata.coverage
-WHERE symbol_id = $1 AND series_id = $2 AND end_time >= $3 AND start_time <= $4 ORDER BY start_time;
+SELECT n, start_time, end_time
+FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY
+	AS u (symbol_id, series_id, range_start, range_end, n)
+CROSS JOIN LATERAL (
+	SELECT start_time, end_time FROM marketdata.coverage c
+	WHERE (c.symbol_id, c.series_id) = (u.symbol_id, u.series_id) AND end_time >= range_start AND start_time <= range_end
+	OFFSET 0
+) c ORDER BY n, start_time;
 
 -- deleteRanges
-DELETE FROM marketdata.coverage WHERE symbol_id = $1 AND series_id = $2 AND start_time = ANY($3);
+DELETE FROM marketdata.coverage WHERE ctid = ANY(ARRAY(
+	SELECT c.ctid FROM unnest($1::integer[], $2::integer[], $3::timestamptz[]) AS u (symbol_id, series_id, start_time)
+	CROSS JOIN LATERAL (
+		SELECT ctid FROM marketdata.coverage c
+		WHERE (c.symbol_id, c.series_id, c.start_time) = (u.symbol_id, u.series_id, u.start_time) OFFSET 0
+	) c
+));
 
 -- upsertRanges
 INSERT INTO marketdata.coverage (symbol_id, series_id, start_time, end_time)
-SELECT $1, $2, start_time, end_time FROM unnest($3::timestamptz[], $4::timestamptz[]) AS u (start_time, end_time)
+SELECT symbol_id, series_id, start_time, end_time
+FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[])
+	AS u (symbol_id, series_id, start_time, end_time)
 ON CONFLICT (symbol_id, series_id, start_time) DO UPDATE SET end_time = excluded.end_time;

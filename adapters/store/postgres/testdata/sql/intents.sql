@@ -1,13 +1,31 @@
 -- selectIntents
-SELECT id, start_time, end_time, expires, owner, expires > clock_timestamp()
-FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time < $4 AND end_time > $3 FOR UPDATE;
+SELECT n, id, start_time, end_time, expires, owner, expires > clock_timestamp()
+FROM (
+	SELECT symbol_id, series_id, range_start, range_end, n
+	FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[]) WITH ORDINALITY
+		AS u (symbol_id, series_id, range_start, range_end, n) ORDER BY n OFFSET 0
+) u CROSS JOIN LATERAL (
+	SELECT id, start_time, end_time, expires, owner FROM marketdata.intents i
+	WHERE (i.symbol_id, i.series_id) = (u.symbol_id, u.series_id) AND start_time < range_end AND end_time > range_start
+	FOR UPDATE
+) i;
 
--- deleteIntent
-DELETE FROM marketdata.intents WHERE symbol_id = $1 AND series_id = $2 AND start_time = $3;
+-- deleteIntents
+DELETE FROM marketdata.intents WHERE ctid = ANY(ARRAY(
+	SELECT i.ctid FROM unnest($1::integer[], $2::integer[], $3::timestamptz[]) AS u (symbol_id, series_id, start_time)
+	CROSS JOIN LATERAL (
+		SELECT ctid FROM marketdata.intents i
+		WHERE (i.symbol_id, i.series_id, i.start_time) = (u.symbol_id, u.series_id, u.start_time) OFFSET 0
+	) i
+));
 
--- insertIntent
-INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, owner, expires)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+-- insertIntents
+INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires)
+SELECT symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner,
+	coalesce(expires, clock_timestamp() + interval '30 s')
+FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[],
+	$7::timestamptz[], $8::text[], $9::timestamptz[])
+	AS u (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires);
 
 -- selectLedger
 SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revisions, b.nonces, b.hashes, (
@@ -42,20 +60,48 @@ CROSS JOIN LATERAL (
 		AND took_start IS NOT NULL AND expires > clock_timestamp()
 ) i;
 
--- insertNewIntent
-INSERT INTO marketdata.intents (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() + interval '30 s');
-
--- renewIntent
+-- renewIntents
+WITH whole AS (
+	SELECT i.symbol_id, i.series_id, i.start_time
+	FROM (
+		SELECT s.symbol_id, s.series_id, u.id, u.start_time, u.end_time
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+			AS u (symbol, kind, grid, id, start_time, end_time)
+		CROSS JOIN LATERAL (
+			SELECT symbol_id, id AS series_id FROM marketdata.series s WHERE s.symbol_id = (
+				SELECT id FROM marketdata.symbols y WHERE y.symbol = u.symbol
+			) AND s.kind = u.kind AND s.grid = u.grid OFFSET 0
+		) s ORDER BY s.symbol_id, s.series_id OFFSET 0
+	) u CROSS JOIN LATERAL (
+		SELECT symbol_id, series_id, start_time FROM marketdata.intents i
+		WHERE (i.symbol_id, i.series_id, i.start_time, i.id, i.end_time) =
+			(u.symbol_id, u.series_id, u.start_time, u.id, u.end_time) FOR UPDATE
+	) i
+)
 UPDATE marketdata.intents i SET expires = clock_timestamp() + interval '30 s'
-FROM marketdata.series s WHERE s.symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND s.kind = $2 AND s.grid = $3
-	AND (i.symbol_id, i.series_id) = (s.symbol_id, s.id) AND i.id = $4 AND i.start_time = $5 AND i.end_time = $6
+FROM whole w WHERE (i.symbol_id, i.series_id, i.start_time) = (w.symbol_id, w.series_id, w.start_time)
 RETURNING i.id;
 
--- abandonIntent
+-- abandonIntents
+WITH whole AS (
+	SELECT i.symbol_id, i.series_id, i.start_time
+	FROM (
+		SELECT s.symbol_id, s.series_id, u.id, u.start_time, u.end_time
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+			AS u (symbol, kind, grid, id, start_time, end_time)
+		CROSS JOIN LATERAL (
+			SELECT symbol_id, id AS series_id FROM marketdata.series s WHERE s.symbol_id = (
+				SELECT id FROM marketdata.symbols y WHERE y.symbol = u.symbol
+			) AND s.kind = u.kind AND s.grid = u.grid OFFSET 0
+		) s ORDER BY s.symbol_id, s.series_id OFFSET 0
+	) u CROSS JOIN LATERAL (
+		SELECT symbol_id, series_id, start_time FROM marketdata.intents i
+		WHERE (i.symbol_id, i.series_id, i.start_time, i.id, i.end_time) =
+			(u.symbol_id, u.series_id, u.start_time, u.id, u.end_time) FOR UPDATE
+	) i
+)
 UPDATE marketdata.intents i SET expires = clock_timestamp()
-FROM marketdata.series s WHERE s.symbol_id = (SELECT id FROM marketdata.symbols WHERE symbol = $1) AND s.kind = $2 AND s.grid = $3
-	AND (i.symbol_id, i.series_id) = (s.symbol_id, s.id) AND i.id = $4 AND i.start_time = $5 AND i.end_time = $6
+FROM whole w WHERE (i.symbol_id, i.series_id, i.start_time) = (w.symbol_id, w.series_id, w.start_time)
 RETURNING i.id;
 
 -- selectLedgerSeries

@@ -11,56 +11,68 @@ SELECT time, seq, bid, ask, bid_size, ask_size FROM (SELECT time, seq, bid, ask,
 COPY marketdata.quotes (symbol_id, time, seq, bid, ask, bid_size, ask_size) FROM STDIN (FORMAT binary);
 
 -- quoteSQL.createStage
-CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_quotes (time timestamptz, seq bigint, bid numeric, ask numeric, bid_size numeric, ask_size numeric, PRIMARY KEY (time, seq)) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS marketdata_stage_quotes (symbol_id integer, block bigint, time timestamptz, seq bigint, bid numeric, ask numeric, bid_size numeric, ask_size numeric, PRIMARY KEY (symbol_id, time, seq)) ON COMMIT DELETE ROWS;
 
 -- quoteSQL.truncateStage
 TRUNCATE pg_temp.marketdata_stage_quotes;
 
 -- quoteSQL.copyStage
-COPY pg_temp.marketdata_stage_quotes (time, seq, bid, ask, bid_size, ask_size) FROM STDIN (FORMAT binary);
+COPY pg_temp.marketdata_stage_quotes (symbol_id, block, time, seq, bid, ask, bid_size, ask_size) FROM STDIN (FORMAT binary);
 
 -- quoteSQL.unstageConflicts
 WITH conflicts AS (
-	DELETE FROM pg_temp.marketdata_stage_quotes s USING marketdata.quotes t
-	WHERE (t.symbol_id) = ($1) AND t.time >= $2 AND t.time < $3 AND (t.time, t.seq) = (s.time, s.seq)
-		AND (t.bid, t.ask, t.bid_size, t.ask_size) IS DISTINCT FROM (s.bid, s.ask, s.bid_size, s.ask_size)
-	RETURNING t.time AS time
-) SELECT count(*), min(time) FROM conflicts;
+	DELETE FROM pg_temp.marketdata_stage_quotes s WHERE EXISTS (
+		SELECT FROM marketdata.quotes t WHERE (t.symbol_id) = (s.symbol_id) AND (t.time, t.seq) = (s.time, s.seq)
+			AND (t.bid, t.ask, t.bid_size, t.ask_size) IS DISTINCT FROM (s.bid, s.ask, s.bid_size, s.ask_size) OFFSET 0
+	) RETURNING symbol_id, time AS time
+) SELECT symbol_id, count(*), min(time) FROM conflicts GROUP BY symbol_id;
+
+-- quoteSQL.unstageSeries
+DELETE FROM pg_temp.marketdata_stage_quotes WHERE (symbol_id IN (SELECT unnest($1::integer[]))) IS TRUE;
 
 -- quoteSQL.merge
-WITH updated AS (
-	UPDATE marketdata.quotes t SET bid = s.bid, ask = s.ask, bid_size = s.bid_size, ask_size = s.ask_size FROM pg_temp.marketdata_stage_quotes s
-	WHERE (t.symbol_id) = ($1) AND t.time >= $2 AND t.time < $3 AND (t.time, t.seq) = (s.time, s.seq)
-		AND (t.bid, t.ask, t.bid_size, t.ask_size) IS DISTINCT FROM (s.bid, s.ask, s.bid_size, s.ask_size)
-	RETURNING t.time AS time, t.seq AS seq
-), inserted AS (
-	INSERT INTO marketdata.quotes (symbol_id, time, seq, bid, ask, bid_size, ask_size) SELECT $1, time, seq, bid, ask, bid_size, ask_size FROM pg_temp.marketdata_stage_quotes
-	ON CONFLICT (symbol_id, time, seq) DO NOTHING RETURNING time AS time, seq AS seq
-), changes AS (
-	SELECT time, seq, 0 AS added FROM updated UNION ALL SELECT time, seq, 1 FROM inserted
+WITH changes AS MATERIALIZED (
+	SELECT s.symbol_id, block, s.time, s.seq, s.bid, s.ask, s.bid_size, s.ask_size, (extract(epoch FROM s.time) * 1000000)::bigint AS m, s.seq AS n,
+		coalesce(added, 1) AS added
+	FROM pg_temp.marketdata_stage_quotes s LEFT JOIN LATERAL (
+		SELECT 0 AS added, (t.bid, t.ask, t.bid_size, t.ask_size) IS NOT DISTINCT FROM (s.bid, s.ask, s.bid_size, s.ask_size) AS is_equal FROM marketdata.quotes t
+		WHERE (t.symbol_id) = (s.symbol_id) AND (t.time, t.seq) = (s.time, s.seq) OFFSET 0
+	) stored ON true
+	WHERE is_equal IS NOT TRUE
+), written AS (
+	INSERT INTO marketdata.quotes (symbol_id, time, seq, bid, ask, bid_size, ask_size) SELECT symbol_id, time, seq, bid, ask, bid_size, ask_size FROM changes
+	ON CONFLICT (symbol_id, time, seq) DO UPDATE SET bid = excluded.bid, ask = excluded.ask, bid_size = excluded.bid_size, ask_size = excluded.ask_size
 )
-SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+SELECT symbol_id, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY symbol_id, block;
 
--- quoteSQL.hasRows
-SELECT EXISTS (SELECT FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3);
+-- quoteSQL.rangesWithRows
+SELECT n FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS u (symbol_id, start_time, end_time, n)
+WHERE EXISTS (
+	SELECT FROM marketdata.quotes t
+	WHERE (t.symbol_id) = (u.symbol_id) AND t.time >= start_time AND t.time < end_time
+	OFFSET 0
+);
 
 -- quoteSQL.delete
-WITH changes AS (
+WITH deleted AS (
 	DELETE FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3
-	RETURNING time AS time, seq AS seq, -1 AS added
+	RETURNING t.symbol_id, (extract(epoch FROM t.time) * 1000000)::bigint AS m, t.seq AS n
+), changes AS (
+	SELECT symbol_id, m / $4::bigint - (m % $4::bigint < 0)::integer AS block, m, n, -1 AS added FROM deleted
 )
-SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+SELECT symbol_id, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY symbol_id, block;
 
 -- quoteSQL.deleteOthers
-WITH changes AS (
+WITH deleted AS (
 	DELETE FROM marketdata.quotes t WHERE (symbol_id) = ($1) AND t.time >= $2 AND t.time < $3
-		AND NOT EXISTS (SELECT FROM pg_temp.marketdata_stage_quotes s WHERE (s.time, s.seq) = (t.time, t.seq))
-	RETURNING time AS time, seq AS seq, -1 AS added
+		AND NOT EXISTS (
+			SELECT FROM pg_temp.marketdata_stage_quotes s WHERE (s.symbol_id, s.time, s.seq) = (t.symbol_id, t.time, t.seq) OFFSET 0
+		)
+	RETURNING t.symbol_id, (extract(epoch FROM t.time) * 1000000)::bigint AS m, t.seq AS n
+), changes AS (
+	SELECT symbol_id, m / $4::bigint - (m % $4::bigint < 0)::integer AS block, m, n, -1 AS added FROM deleted
 )
-SELECT m / $4::bigint - (m % $4::bigint < 0)::integer, count(*), sum(added)::bigint, min(ARRAY[m, seq]), max(ARRAY[m, seq])
-FROM (SELECT (extract(epoch FROM time) * 1000000)::bigint AS m, seq, added FROM changes) micros GROUP BY 1;
+SELECT symbol_id, block, count(*), sum(added)::bigint, min(ARRAY[m, n]), max(ARRAY[m, n]) FROM changes GROUP BY symbol_id, block;
 
 -- quoteSQL.countRows
 SELECT block, (

@@ -29,6 +29,15 @@ ROLLBACK;
 -- beginSnapshot
 BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ;
 
+-- planByKeys
+SELECT set_config('enable_seqscan', 'off', true);
+
+-- limitStatements
+SELECT set_config('statement_timeout', $1, true);
+
+-- unlimitStatements
+SET LOCAL statement_timeout TO DEFAULT;
+
 -- lockMigrations
 SELECT pg_advisory_lock(hashtextextended('marketdata migrations', 0));
 

@@ -1,6 +1,9 @@
--- insertSymbol
+-- insertSymbols
 INSERT INTO marketdata.symbols (symbol, venue, base, quote, tick, lot, zone)
-VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7)
+SELECT symbol, venue, base, quote, tick::numeric, lot::numeric, zone
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+	AS u (symbol, venue, base, quote, tick, lot, zone)
+ORDER BY symbol COLLATE "C"
 ON CONFLICT (symbol) DO NOTHING;
 
 -- upsertSymbols
