@@ -151,3 +151,26 @@ func BenchmarkPostgresLast500(b *testing.B) {
 	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ReplaceOnConflict))
 	latency(b, func() { readAll(ctx, x.store, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), Last: 500}, 500) })
 }
+
+// A closed minute of 10,000 series that exist, in one batch; M/s is millions of series a second.
+func BenchmarkPostgresMinute10k(b *testing.B) {
+	const series, minutes = 10_000, 16
+	x, ctx := newPostgres(b), b.Context()
+	bars := gen.Walk("BTC/USD", minutes)
+	minute := 0
+	var writes []ports.BarWrite
+	prepare := func() {
+		writes = writes[:0]
+		columns := bars.Slice(minute, minute+1).Columns()
+		for i := range series {
+			s := must(domain.NewSeriesFromColumns(gen.MinuteKey(domain.Symbol(fmt.Sprintf("COIN%d/USD", i))), columns))
+			writes = append(writes, ports.BarWrite{Bars: s, Coverage: s.Range()})
+		}
+		minute++
+	}
+	report(b, series, way{name: "ours", before: prepare, run: func() {
+		for _, r := range x.store.WriteBatch(ctx, writes) {
+			check(r.Err)
+		}
+	}})
+}
