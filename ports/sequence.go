@@ -80,10 +80,20 @@ func Paged[T any](
 
 // OnePage yields the values that read returns.
 func OnePage[T any](read func() ([]T, error)) iter.Seq2[T, error] {
-	return Paged("", func(domain.Symbol) ([]T, domain.Symbol, error) {
+	return func(yield func(T, error) bool) {
 		values, err := read()
-		return values, "", err
-	})
+		if err != nil {
+			var none T
+			yield(none, err)
+
+			return
+		}
+		for _, v := range values {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
 }
 
 // PagedSymbols yields the symbols of a query, at most size of them at a time. read returns the symbols of a query that

@@ -102,9 +102,9 @@ func (s *Store) findExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.
 	defer s.mu.RUnlock()
 
 	var extents []domain.Extent
-	for key, r := range s.bars.coverage(q) {
+	s.bars.eachExtent(q, func(key domain.SeriesKey, r domain.Range) {
 		extents = append(extents, domain.Extent{Key: key, Range: r})
-	}
+	})
 	sorting.Func(extents, func(a, b domain.Extent) int { // the extents of one key are disjoint already
 		return cmp.Or(a.Key.Compare(b.Key), a.Range.Start.Compare(b.Range.Start))
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -33,20 +32,16 @@ func (s *Store) findSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.
 
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	candidates := q.Symbols
-	switch len(candidates) {
-	case 0:
-		candidates = slices.Collect(maps.Keys(s.symbols))
-		sorting.Func(candidates, cmp.Compare)
-	case 1: // in order already; the query of every request
-	default:
-		candidates = slices.Clone(candidates)
-		sorting.Func(candidates, cmp.Compare)
-		candidates = slices.Compact(candidates)
+	candidates := slices.Clone(q.Symbols)
+	if len(candidates) == 0 {
+		for symbol := range s.symbols {
+			candidates = append(candidates, symbol)
+		}
 	}
+	sorting.Func(candidates, cmp.Compare)
 
 	var found []domain.SymbolMeta
-	for _, symbol := range candidates {
+	for _, symbol := range slices.Compact(candidates) {
 		if q.Limit > 0 && len(found) == q.Limit {
 			break
 		}

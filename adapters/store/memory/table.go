@@ -3,7 +3,6 @@ package memory
 import (
 	"context"
 	"fmt"
-	"iter"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -59,18 +58,15 @@ func (t *table[K, D]) lookup(key K) entry[D] {
 	return entry[D]{state: unwritten}
 }
 
-// coverage yields the covered ranges of the selected symbols, in no order. The caller must hold the mutex of the store.
-func (t *table[K, D]) coverage(q ports.ExtentQuery) iter.Seq2[K, domain.Range] {
-	return func(yield func(K, domain.Range) bool) {
-		for key, e := range t.entries {
-			if !q.Selects(t.symbolOf(key)) {
-				continue
-			}
-			for _, r := range e.state.Coverage {
-				if !yield(key, r) {
-					return
-				}
-			}
+// eachExtent calls f with the covered ranges of the selected symbols, in no order. The caller must hold the mutex of the
+// store.
+func (t *table[K, D]) eachExtent(q ports.ExtentQuery, f func(key K, r domain.Range)) {
+	for key, e := range t.entries {
+		if !q.Selects(t.symbolOf(key)) {
+			continue
+		}
+		for _, r := range e.state.Coverage {
+			f(key, r)
 		}
 	}
 }

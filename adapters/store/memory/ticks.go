@@ -103,12 +103,13 @@ func (s *Store) findTickExtents(ctx context.Context, q ports.ExtentQuery) ([]dom
 	defer s.mu.RUnlock()
 
 	var extents []domain.TickExtent
-	for symbol, r := range s.trades.coverage(q) {
-		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: domain.TickTrades, Range: r})
+	kind := domain.TickTrades
+	add := func(symbol domain.Symbol, r domain.Range) {
+		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: kind, Range: r})
 	}
-	for symbol, r := range s.quotes.coverage(q) {
-		extents = append(extents, domain.TickExtent{Symbol: symbol, Kind: domain.TickQuotes, Range: r})
-	}
+	s.trades.eachExtent(q, add)
+	kind = domain.TickQuotes
+	s.quotes.eachExtent(q, add)
 	sorting.Func(extents, func(a, b domain.TickExtent) int {
 		return cmp.Or(
 			cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start))
