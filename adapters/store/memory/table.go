@@ -58,8 +58,8 @@ func (t *table[K, D]) lookup(key K) entry[D] {
 	return entry[D]{state: unwritten}
 }
 
-// eachExtent calls f with the covered ranges of the selected symbols, in no order. The caller must hold the mutex of the
-// store.
+// eachExtent calls f with the covered ranges of the selected symbols, in no order. The caller must hold the mutex of
+// the store.
 func (t *table[K, D]) eachExtent(q ports.ExtentQuery, f func(key K, r domain.Range)) {
 	for key, e := range t.entries {
 		if !q.Selects(t.symbolOf(key)) {
