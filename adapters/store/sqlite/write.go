@@ -20,28 +20,31 @@ func (s *Store) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports
 			results[i] = ports.WriteResult{Err: translate(ctx, op, writes[i].Bars.Key().String(), err)}
 		}
 	}
+	var pending []int
 	for i, w := range writes {
 		if results[i].Err == nil {
 			fail(i, validateBars(w.Bars, w.Coverage))
 		}
+		if results[i].Err == nil && !w.Coverage.Empty() { // else there are no bars either
+			pending = append(pending, i)
+		}
 	}
 
-	err := s.transact(ctx, func(tx *sql.Tx) error {
-		for i, w := range writes {
-			if results[i].Err != nil || w.Coverage.Empty() { // then there are no bars either
-				continue
+	err := ctx.Err()
+	if err == nil && len(pending) > 0 {
+		err = s.transact(ctx, func(tx *sql.Tx) error {
+			for _, i := range pending {
+				report, failed, err := writeSeries(ctx, tx, writes[i])
+				if err != nil {
+					return err
+				}
+				results[i].Report = report
+				fail(i, failed)
 			}
 
-			report, failed, err := writeSeries(ctx, tx, w)
-			if err != nil {
-				return err
-			}
-			results[i].Report = report
-			fail(i, failed)
-		}
-
-		return nil
-	})
+			return nil
+		})
+	}
 	for i := range results {
 		if results[i].Err == nil {
 			fail(i, err)
