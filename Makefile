@@ -39,7 +39,7 @@ test: servers ## everything, with the race detector, on private servers
 test-influx2: servers ## the tests of InfluxDB on InfluxDB 2.7, which cargo and Go build once; skipped without cargo
 	tests/influx2.sh
 
-test-deep: servers ## the long form: random tests with many more checks, every fuzz target for 30 s; takes hours
+test-deep: servers ## the long form: many more random checks, the laws under each cache, each fuzz target for 30 s; takes hours
 	MARKETDATA_TEST_DEEP=1 RAPID_CHECKS=500 $(TEST) -timeout 4h ./...
 	tests/fuzz.sh 30s
 
