@@ -17,6 +17,7 @@ import (
 // platform is a target of the Go compiler.
 type platform struct{ os, arch string }
 
+// String returns the platform as Go names it.
 func (p platform) String() string { return p.os + "/" + p.arch }
 
 var platforms = []platform{
