@@ -8,12 +8,14 @@
 //	query.go, testdata/sql              all SQL text; migrate.go and migrations/ the tables
 //	read.go, batch.go, aggregate.go     reads of bars; binary.go and numeric.go decode the binary protocol
 //	session.go, state.go                statements of one connection; the states of series
-//	write.go, coverage.go               writes of bars and of coverage
-//	series.go, blocks.go                series, their locks, and the versions of their blocks
-//	ledger.go                           the state of bars that another store has, and the intents of its writes
+//	write.go, rows.go                   writes: what they are, and how rows change
+//	transaction.go, record.go           locks of series, and the coverage, blocks and versions that a transaction stores
+//	series.go, blocks.go, lookups.go    series and blocks; the series and partitions that are known to exist
+//	coverage.go                         listings of coverage
+//	ledger.go, ledger_read.go           the state of bars that another store has, and the intents of its writes
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
-//	hints.go                    hints between processes, through LISTEN and NOTIFY
+//	hints.go                            hints between processes, through LISTEN and NOTIFY
 //	explain.go, advice.go               plans of the server, and advice about them
 //	translate.go                        errors
 //
