@@ -20,6 +20,15 @@ const (
 	KeepOnConflict                          // the stored row stays
 )
 
+// Validate returns an error that wraps ErrInvalid if the policy is none of the conflict policies.
+func (p ConflictPolicy) Validate() error {
+	if p <= KeepOnConflict {
+		return nil
+	}
+	return fmt.Errorf("conflict policy %d: give one of ports.FailOnConflict, ReplaceOnConflict and KeepOnConflict: %w",
+		p, ErrInvalid)
+}
+
 // ConflictError refuses a write under FailOnConflict, because stored rows have other values. It is of kind ErrConflict,
 // but another try meets the same rows.
 type ConflictError struct {
@@ -101,14 +110,18 @@ type BarWriter interface {
 }
 
 // NewWriteResults returns the results of a batch before anything is written: an error for each second write to one
-// series. The operation and the store are those of the error.
+// series, and for each unknown policy. The operation and the store are those of the error.
 func NewWriteResults(op string, store domain.StoreName, writes []BarWrite) []WriteResult {
 	results := make([]WriteResult, len(writes))
 	written := make(map[domain.SeriesKey]struct{}, len(writes))
 	for i, w := range writes {
 		key := w.Bars.Key()
+		err := w.OnConflict.Validate()
 		if _, isRepeated := written[key]; isRepeated {
-			results[i].Err = &Error{Kind: ErrInvalid, Op: op, Store: store, Subject: key.String(), Err: errRepeatedSeries}
+			err = errRepeatedSeries
+		}
+		if err != nil {
+			results[i].Err = &Error{Kind: ErrInvalid, Op: op, Store: store, Subject: key.String(), Err: err}
 		}
 		written[key] = struct{}{}
 	}

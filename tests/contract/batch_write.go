@@ -62,7 +62,28 @@ var conflictLaws = []law[Store]{
 			)
 		},
 	},
+	{
+		name: "write/knows_its_policy",
+		text: "a write under an unknown policy is refused as invalid, and nothing changes",
+		check: func(ctx context.Context, s Store) error {
+			b := bars(key, start, 10, 1)
+			if err := write(ctx, s, b); err != nil {
+				return err
+			}
+
+			longer := bars(key, start, 12, 77)
+			_, err := ports.WriteBars(ctx, s.Bars, longer, longer.Range(), unknownPolicy)
+
+			return steps(
+				func() error { return wantError(err, ports.ErrInvalid) },
+				func() error { return wantBars(ctx, s, all(key), b) },
+			)
+		},
+	},
 }
+
+// unknownPolicy is none of the conflict policies.
+const unknownPolicy = ports.KeepOnConflict + 1
 
 // batchWriteLaws are the laws on writes of many series.
 var batchWriteLaws = []law[Store]{

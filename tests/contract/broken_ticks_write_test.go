@@ -222,6 +222,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 		}, []string{"delete/removes_*", "delete/forgets_claim", "delete/then_write_again"}},
 		{"conflicts are replaced", func(f *form[D]) { f.putNew, f.putKept = f.put, f.put },
 			[]string{"write/fails_on_conflict", "write/keeps_on_conflict"}},
+		{"unknown policies replace", func(f *form[D]) { f.putBad = f.put }, []string{"write/knows_its_policy"}},
 		{"conflicts are kept", func(f *form[D]) { f.putNew = f.putKept }, []string{"write/fails_on_conflict"}},
 		{"a replacement is a deletion and a write", func(f *form[D]) {
 			remove, put := f.remove, f.put

@@ -132,6 +132,18 @@ func inOrder(next *memory.Store, ctx context.Context, writes []ports.BarWrite) (
 var writeFaults = []fault{
 	{"conflicts are replaced", underPolicy(func(ports.ConflictPolicy) ports.ConflictPolicy { return ports.ReplaceOnConflict }),
 		[]string{"write/fails_on_conflict", "write/keeps_on_conflict"}},
+	{"unknown policies replace", func() *faulty {
+		return &faulty{batch: func(next *memory.Store, ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+			writes = slices.Clone(writes)
+			for i, w := range writes {
+				if w.OnConflict.Validate() != nil {
+					writes[i].OnConflict = ports.ReplaceOnConflict
+				}
+			}
+
+			return next.WriteBatch(ctx, writes)
+		}}
+	}, []string{"write/knows_its_policy"}},
 	{"conflicts are kept", underPolicy(func(ports.ConflictPolicy) ports.ConflictPolicy { return ports.KeepOnConflict }),
 		[]string{"write/fails_on_conflict", "write/last_wins"}},
 	{"what is stored is a conflict", writingBy(

@@ -43,6 +43,7 @@ type form[D data[D]] struct {
 	put     rangeWrite[D] // under ReplaceOnConflict
 	putNew  rangeWrite[D] // under FailOnConflict
 	putKept rangeWrite[D] // under KeepOnConflict
+	putBad  rangeWrite[D] // under an unknown policy
 	replace rangeWrite[D]
 	remove  func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error)
 	extents func(ctx context.Context, s Store, q ports.ExtentQuery) ([]extent, error)

@@ -167,6 +167,7 @@ func newTickForm[T domain.Tick](
 		put:     under(ports.ReplaceOnConflict),
 		putNew:  under(ports.FailOnConflict),
 		putKept: under(ports.KeepOnConflict),
+		putBad:  under(unknownPolicy),
 		replace: func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
 			return replace(s.Ticks, ctx, d, r)
 		},

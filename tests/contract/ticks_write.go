@@ -286,6 +286,21 @@ func tickConflictLaws[D data[D]](f form[D]) []law[Store] {
 				)
 			},
 		},
+		{
+			name: "write/knows_its_policy",
+			text: "a write under an unknown policy is refused as invalid, and nothing changes",
+			check: func(ctx context.Context, s Store) error {
+				d := f.run(0, 10, 1)
+				return steps(
+					func() error { return f.write(ctx, s, d) },
+					func() error {
+						return wantError(second(f.putBad(ctx, s, f.run(0, 12, 77), span(0, 12))), ports.ErrInvalid)
+					},
+					func() error { return f.wantAll(ctx, s, d) },
+					func() error { return f.wantCoverage(ctx, s, span(0, 10)) },
+				)
+			},
+		},
 	}
 }
 

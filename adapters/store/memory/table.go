@@ -126,6 +126,10 @@ func (t *table[K, D]) selectPieces(pieces []D, r domain.Range, first, last int) 
 func (t *table[K, D]) write(
 	ctx context.Context, key K, coverage domain.Range, onConflict ports.ConflictPolicy, pieces ...D,
 ) (ports.WriteReport, error) {
+	if err := onConflict.Validate(); err != nil {
+		return ports.WriteReport{}, translate("write "+t.kind, t.keyText(key), err)
+	}
+
 	report, err := t.update(ctx, key, coverage, pieces, func(old entry[D], r domain.Range) (c change[D], err error) {
 		c.coverage = domain.MergeRanges(append([]domain.Range{r}, old.state.Coverage...))
 		if len(t.clipPieces(old.pieces, r)) == 0 {

@@ -144,7 +144,9 @@ func (ts *tickSchema[T]) write(
 	ctx context.Context, s *Store, ticks domain.Ticks[T], r domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
 	c := ts.change("write ", ticks, r)
-	c.onConflict, c.err = onConflict, validateTicks(ticks, r)
+	if c.onConflict, c.err = onConflict, onConflict.Validate(); c.err == nil {
+		c.err = validateTicks(ticks, r)
+	}
 	s.write(ctx, []*change{c})
 
 	return c.result(ctx)

@@ -202,7 +202,9 @@ func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 func (t *tickTable[T]) write(
 	ctx context.Context, s *Store, ticks domain.Ticks[T], covered domain.Range, onConflict ports.ConflictPolicy,
 ) (report ports.WriteReport, err error) {
-	err = validateTicks(ticks, covered)
+	if err = onConflict.Validate(); err == nil {
+		err = validateTicks(ticks, covered)
+	}
 	switch {
 	case err != nil:
 	case covered.Empty(): // then there are no ticks either
