@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// SeriesState is what a store has of a series at one instant, without the bars or ticks themselves. It is immutable.
+// SeriesState describes a stored series at one instant, without the bars or ticks themselves. It is immutable.
 type SeriesState struct {
 	Version Version // changes with every write that changes a row or the coverage
 
@@ -28,7 +28,7 @@ type SeriesState struct {
 // MaxTail is the maximum length of SeriesState.Tail.
 const MaxTail = 64
 
-// BlockState is what a store has of one block.
+// BlockState describes one stored block.
 type BlockState struct {
 	Index   int64   // as BlockLayout numbers them
 	Rows    int     // bars or ticks in the block, at least 1

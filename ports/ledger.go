@@ -100,7 +100,7 @@ type BarSet struct {
 	IsNew bool
 }
 
-// LedgerRecord is what a ledger has of a series.
+// LedgerRecord has everything that a ledger stores of a series.
 type LedgerRecord struct {
 	State  *domain.SeriesState // as StateReader returns it
 	Hashes []BlockHash         // of State.Blocks, in the same order

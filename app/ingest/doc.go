@@ -14,7 +14,7 @@
 // WithLedger makes the writes to a store without transactions atomic, and its reads verifiable:
 //
 //	ledgered.go           the store and its listings; ledgered_identity.go  which store a ledger describes
-//	ledgered_write.go     writes under intents; ledgered_plan.go  what a write has to do
+//	ledgered_write.go     writes under intents; ledgered_plan.go  the changes that a write has to make
 //	ledgered_read.go      reads of one series, ledgered_batch.go  of many; ledgered_blocks.go  blocks and their sums
 //
 // File formats are not known here: callers pass Series and Ticks.

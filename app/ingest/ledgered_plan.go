@@ -11,7 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// writePlan is what a write has to do.
+// writePlan lists the changes that a write has to make.
 type writePlan struct {
 	intent      ports.IntentPlan
 	wanted      domain.Series // of the range
@@ -52,7 +52,7 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 	}
 }
 
-// planWrite compares a write with what is stored. Bars that are not covered count as absent. foreign has the bars that
+// planWrite compares a write with the stored bars. Bars that are not covered count as absent. foreign has the bars that
 // others wrote, of a series that is not in the ledger.
 func (s *LedgeredStore) planWrite(
 	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, foreign domain.Range,

@@ -49,7 +49,7 @@ type ledgeredRead struct {
 	stopped bool                // the consumer broke off
 }
 
-// readAhead is what was read beside the record.
+// readAhead has the rows that were read beside the record.
 type readAhead struct {
 	pieces []domain.Series
 	err    error

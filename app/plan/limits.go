@@ -15,7 +15,7 @@ type Limits struct {
 // LimitError is a limit that refuses a plan, or may refuse its result.
 type LimitError struct{ ports.PlanRefusal }
 
-// Error says what the plan needs and what is allowed.
+// Error names the need of the plan and the limit.
 func (e *LimitError) Error() string { return e.String() }
 
 // Unwrap returns ports.ErrTooLarge.

@@ -7,7 +7,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Source is what a plan needs to know of one store. Names are unique.
+// Source describes one store to a plan. Names are unique.
 type Source struct {
 	Name     domain.StoreName
 	Priority int                 // where two sources have the same row, the smaller goes first

@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// result collects what a Result says beside its bars.
+// result collects the fields of a Result beside its bars.
 type result struct {
 	report     domain.QualityReport
 	filled     []domain.Range // by the fill policy: ascending, disjoint

@@ -105,7 +105,7 @@ func (q *tickQuery[T]) readOnce(ctx context.Context) (domain.TickResult[T], erro
 	return result, err
 }
 
-// tickTotals is what is known of the ticks of a result without the ticks themselves.
+// tickTotals describes the ticks of a result without the ticks themselves.
 type tickTotals struct {
 	returned domain.Range
 	ticks    int

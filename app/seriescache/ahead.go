@@ -14,7 +14,7 @@ const (
 	maxWaiting  = 256 // blocks read ahead that were not used; with more, all are forgotten
 )
 
-// prefetch is what was read ahead of queries.
+// prefetch has the blocks that were read ahead of queries.
 type prefetch struct {
 	running atomic.Int32
 	count   atomic.Int32 // of waiting, to be looked at without the lock

@@ -396,7 +396,7 @@ func (r *runRead) content(i int) (domain.Series, error) {
 	return b.Series()
 }
 
-// readError is the error of a store that returned what no store may return.
+// readError is the error of a store that broke its contract.
 func (r *runRead) readError(kind error, format string, args ...any) error {
 	return r.store.failure(kind, "read bars", r.key.String(), fmt.Errorf(format, args...))
 }

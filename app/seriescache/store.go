@@ -47,7 +47,7 @@ type Caches struct {
 	Shared ports.SharedBlockCache // nil where processes share none
 }
 
-// Dependencies are what a Store needs beside its configuration.
+// Dependencies are the ports that a Store uses.
 type Dependencies struct {
 	Store  ports.Store
 	States ports.StateReader // of Store; nil if it keeps no versions

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// build describes the program: what the Go toolchain recorded when it built it.
+// build describes the program as the Go toolchain recorded it.
 type build struct {
 	Version  string `json:"version"`            // of the module; (devel) if the build had none
 	Revision string `json:"revision,omitempty"` // of the repository; empty if the build did not record it

@@ -90,7 +90,7 @@ func (t Token) ResumeTicks(kind domain.TickKind, r domain.TickRequest) (domain.T
 	return r, nil
 }
 
-// request is what a token needs to know of a request for bars, trades or quotes.
+// request has the fields of a request for bars, trades or quotes that a token binds.
 type request struct {
 	text       string
 	invalid    error

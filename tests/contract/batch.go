@@ -57,7 +57,7 @@ var batchResultLaws = []law[Store]{
 		},
 	},
 	{
-		name: "batch/nothing_asked_or_held",
+		name: "batch/nothing_requested_or_stored",
 		text: "a batch of no queries, and one of queries without bars, yields no bar and no error",
 		check: func(ctx context.Context, s Store) error {
 			none := minuteKey("NO/SUCH")

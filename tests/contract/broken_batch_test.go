@@ -123,7 +123,7 @@ var batchFaults = []batchFault{
 				next.ReadBatch(ctx, queries)(yield)
 			}
 		}
-	}, []string{"batch/nothing_asked_or_held"}},
+	}, []string{"batch/nothing_requested_or_stored"}},
 	{"an unknown series is an error", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
 			return func(yield func(ports.BatchBars, error) bool) {
@@ -139,7 +139,7 @@ var batchFaults = []batchFault{
 				}
 			}
 		}
-	}, []string{"batch/nothing_asked_or_held"}},
+	}, []string{"batch/nothing_requested_or_stored"}},
 	{"results end at 10,000 bars", func(next singly) batchFunc {
 		return func(ctx context.Context, queries []ports.BarQuery) batch {
 			return func(yield func(ports.BatchBars, error) bool) {

@@ -30,13 +30,13 @@ func alterExtents(change func([]domain.Extent) []domain.Extent) func() *faulty {
 
 var extentFaults = []fault{
 	{"coverage is that of the bars", alterCoverage(func(b domain.Series, _ domain.Range) domain.Range { return b.Range() }),
-		[]string{"extents/claim_is_held", "extents/claim_without_bars"}},
+		[]string{"extents/coverage_is_stored", "extents/coverage_without_bars"}},
 	{"empty coverage is a microsecond", alterCoverage(func(_ domain.Series, coverage domain.Range) domain.Range {
 		if coverage.Empty() {
 			coverage.End = coverage.Start.Add(time.Microsecond)
 		}
 		return coverage
-	}), []string{"extents/empty_claim"}},
+	}), []string{"extents/empty_coverage"}},
 	{"coverage is whole seconds", alterCoverage(func(_ domain.Series, coverage domain.Range) domain.Range {
 		return domain.Range{Start: coverage.Start.Truncate(time.Second), End: coverage.End.Truncate(time.Second)}
 	}), []string{"extents/bounds_are_exact"}},

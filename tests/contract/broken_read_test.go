@@ -119,7 +119,7 @@ var readFaults = []fault{
 				next.ReadBars(ctx, q).Rows()(yield)
 			}
 		}}
-	}, []string{"range/without_bars_is_empty", "symbol/unheld_is_empty", "extents/claim_without_bars"}},
+	}, []string{"range/without_bars_is_empty", "symbol/unknown_is_empty", "extents/coverage_without_bars"}},
 	{"later half first", alterRead(func(next sequence, _ ports.BarQuery, yield func(domain.Series, error) bool) {
 		for b, err := range next {
 			half := b.Len() / 2

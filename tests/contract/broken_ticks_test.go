@@ -172,7 +172,7 @@ func tickReadFaults[T domain.Tick]() []tickFault[T] {
 			if empty {
 				yield(D{}, ports.ErrNotFound)
 			}
-		}), []string{"range/without_*_is_empty", "symbol/unheld_is_empty", "extents/claim_without_*"}},
+		}), []string{"range/without_*_is_empty", "symbol/unknown_is_empty", "extents/coverage_without_*"}},
 		{"first is ignored", alterTickQuery[T](func(q *ports.TickQuery) { q.First = 0 }), []string{"first/is_the_head", "order/long_instant"}},
 		{"last is first", alterTickQuery[T](func(q *ports.TickQuery) { q.First, q.Last = q.Last, 0 }), []string{"last/is_the_tail"}},
 		{"later half first", splitTicks(func(piece D, half int) [2]D {

@@ -129,7 +129,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 				}
 				return next(ctx, s, d, coverage)
 			}
-		}), []string{"write/claim_covers_the_*", "catalog/refused_write_registers_nothing"}},
+		}), []string{"write/coverage_contains_the_*", "catalog/refused_write_registers_nothing"}},
 		{"batches are cut", tickWritesBy(func(next tickWriting[T]) tickWriting[T] {
 			return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
 				return next(ctx, s, d.Slice(0, min(d.Len(), 10_000)), coverage)
@@ -219,7 +219,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 			f.remove = func(context.Context, Store, domain.Symbol, domain.Range) (report ports.WriteReport, err error) {
 				return report, err
 			}
-		}, []string{"delete/removes_*", "delete/forgets_claim", "delete/then_write_again"}},
+		}, []string{"delete/removes_*", "delete/forgets_coverage", "delete/then_write_again"}},
 		{"conflicts are replaced", func(f *form[D]) { f.putNew, f.putKept = f.put, f.put },
 			[]string{"write/fails_on_conflict", "write/keeps_on_conflict"}},
 		{"unknown policies replace", func(f *form[D]) { f.putBad = f.put }, []string{"write/knows_its_policy"}},
@@ -237,7 +237,7 @@ func tickReplaceFaults[T domain.Tick]() []tickFault[T] {
 
 				return report.Add(written), err
 			}
-		}, []string{"replace/claims_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
+		}, []string{"replace/covers_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
 		{"a replacement grows", func(f *form[D]) {
 			next := f.replace
 			f.replace = func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
@@ -293,13 +293,13 @@ func tickHeldFaults[T domain.Tick]() []tickFault[T] {
 	type D = domain.Ticks[T]
 	return []tickFault[T]{
 		{"claims are the data", alterTickCoverage(func(d domain.Ticks[T], _ domain.Range) domain.Range { return d.Range() }),
-			[]string{"extents/claim_is_held", "extents/claim_without_*"}},
+			[]string{"extents/coverage_is_stored", "extents/coverage_without_*"}},
 		{"an empty claim is a moment", alterTickCoverage(func(_ domain.Ticks[T], coverage domain.Range) domain.Range {
 			if coverage.Empty() {
 				coverage.End = coverage.Start.Add(time.Microsecond)
 			}
 			return coverage
-		}), []string{"extents/empty_claim"}},
+		}), []string{"extents/empty_coverage"}},
 		{"claims are whole seconds", alterTickCoverage(func(_ domain.Ticks[T], coverage domain.Range) domain.Range {
 			return domain.Range{Start: coverage.Start.Truncate(time.Second), End: coverage.End.Truncate(time.Second)}
 		}), []string{"extents/bounds_are_exact", "extents/apart_stay_apart"}},

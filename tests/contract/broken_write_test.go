@@ -202,7 +202,7 @@ var writeFaults = []fault{
 				coverage = b.Range()
 			}
 			return next.WriteBars(ctx, b, coverage)
-		}), []string{"write/claim_covers_the_bars", "catalog/refused_write_registers_nothing"}},
+		}), []string{"write/coverage_contains_the_bars", "catalog/refused_write_registers_nothing"}},
 	{"batches are cut", writingBy(
 		func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 			return next.WriteBars(ctx, b.Slice(0, min(b.Len(), 10_000)), coverage)
@@ -281,13 +281,13 @@ var replaceFaults = []fault{
 			}
 
 			return report, err
-		}), []string{"delete/forgets_claim"}},
+		}), []string{"delete/forgets_coverage"}},
 	{"a deletion deletes nothing", removingBy(
 		func(*memory.Store, context.Context, domain.SeriesKey, domain.Range) (report ports.WriteReport, err error) {
 			return report, err
 		}), []string{"delete/removes_bars", "delete/then_write_again"}},
 	{"a replacement is a deletion and a write", replacingBy(deleteThenWrite),
-		[]string{"replace/claims_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
+		[]string{"replace/covers_its_range", "replace/reports_counts", "replace/whole_or_nothing"}},
 	{"a replacement grows over its bars", replacingBy(
 		func(next writer, ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
 			if !r.Covers(b.Range()) {

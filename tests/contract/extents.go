@@ -12,7 +12,7 @@ import (
 // extentLaws are the laws on declared coverage.
 var extentLaws = []law[Store]{
 	{
-		name: "extents/claim_is_held",
+		name: "extents/coverage_is_stored",
 		text: "coverage is stored as declared, also beyond the first and the last bar, and is not inferred",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
@@ -56,7 +56,7 @@ var extentLaws = []law[Store]{
 		},
 	},
 	{
-		name: "extents/claim_without_bars",
+		name: "extents/coverage_without_bars",
 		text: "coverage without a bar is stored: nothing traded there",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
@@ -67,7 +67,7 @@ var extentLaws = []law[Store]{
 		},
 	},
 	{
-		name: "extents/empty_claim",
+		name: "extents/empty_coverage",
 		text: "an empty range declares no coverage",
 		check: func(ctx context.Context, s Store) error {
 			return steps(

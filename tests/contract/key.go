@@ -81,7 +81,7 @@ var keyLaws = []law[Store]{
 		},
 	},
 	{
-		name: "symbol/unheld_is_empty",
+		name: "symbol/unknown_is_empty",
 		text: "a series that the store does not have has an empty result, not an error",
 		check: func(ctx context.Context, s Store) error {
 			none := minuteKey("NO/SUCH")

@@ -24,7 +24,7 @@ var replaceLaws = []law[Store]{
 		},
 	},
 	{
-		name: "replace/claims_its_range",
+		name: "replace/covers_its_range",
 		text: "a replacement with bars declares coverage of all of its range",
 		check: func(ctx context.Context, s Store) error {
 			return steps(
@@ -151,7 +151,7 @@ var replaceLaws = []law[Store]{
 		},
 	},
 	{
-		name: "delete/forgets_claim",
+		name: "delete/forgets_coverage",
 		text: "deleting a range removes its coverage, and keeps the coverage before and after it",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 20, 1)

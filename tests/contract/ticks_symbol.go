@@ -78,7 +78,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
-			name: "symbol/unheld_is_empty",
+			name: "symbol/unknown_is_empty",
 			text: "a symbol that the store does not have has an empty result, not an error",
 			check: func(ctx context.Context, s Store) error {
 				const none = domain.Symbol("NO/SUCH")

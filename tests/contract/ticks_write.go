@@ -99,7 +99,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
-			name: "write/claim_covers_the_" + f.many,
+			name: "write/coverage_contains_the_" + f.many,
 			text: "a write whose coverage does not contain the " + f.many + " is ErrInvalid, and nothing is stored",
 			check: func(ctx context.Context, s Store) error {
 				d := f.run(0, 10, 1)
@@ -324,7 +324,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
-			name: "replace/claims_its_range",
+			name: "replace/covers_its_range",
 			text: "a replacement by " + f.many + " declares coverage of all of its range",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
@@ -423,7 +423,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
-			name: "delete/forgets_claim",
+			name: "delete/forgets_coverage",
 			text: "deleting a range removes its coverage, and keeps the coverage before and after it",
 			check: func(ctx context.Context, s Store) error {
 				return steps(

@@ -101,7 +101,7 @@ var writeLaws = []law[Store]{
 		},
 	},
 	{
-		name: "write/claim_covers_the_bars",
+		name: "write/coverage_contains_the_bars",
 		text: "a write whose coverage does not contain the bars is ErrInvalid, and nothing is stored",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)

@@ -106,9 +106,9 @@ func TestBatchContract(t *testing.T) {
 func TestContractWithoutCoverage(t *testing.T) {
 	t.Parallel()
 	contract.BarStore(t, open, contract.Profile{Waivers: append(waivers(noCoverage,
-		"extents/claim_is_held", "extents/touching_merge", "extents/apart_stay_apart", "extents/claim_without_bars",
-		"extents/empty_claim", "extents/by_key", "extents/behind_a_symbol", "extents/of_the_symbols_asked", "extents/bounds_are_exact",
-		"delete/of_nothing", "delete/forgets_claim", "replace/bars_lie_in_the_range", "replace/claims_its_range",
+		"extents/coverage_is_stored", "extents/touching_merge", "extents/apart_stay_apart", "extents/coverage_without_bars",
+		"extents/empty_coverage", "extents/by_key", "extents/behind_a_symbol", "extents/of_the_symbols_asked", "extents/bounds_are_exact",
+		"delete/of_nothing", "delete/forgets_coverage", "replace/bars_lie_in_the_range", "replace/covers_its_range",
 		"write/retry_completes", "write/large_batch", "write/idempotent", "ctx/cancelled_call_is_an_error",
 		"concurrent/writers_of_one_series", "time/far_from_now", "symbol/hostile_is_data",
 		"write/fails_on_conflict", "write/keeps_on_conflict", "write/batch_each_alone", "replace/by_nothing",

@@ -61,7 +61,7 @@ func permitAll(context.Context) error { return nil }
 // maxWriteAttempts limits how often upsertVerified writes.
 const maxWriteAttempts = 3
 
-// upsertVerified compares the upserts with what is stored, and applies the changes until there are none. So a
+// upsertVerified compares the upserts with the stored bars, and applies the changes until there are none. So a
 // successful write is one that reads show. An upsert that has changes already is not compared before the first write.
 // The report of each is that of its first changes.
 //

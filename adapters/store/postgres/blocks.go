@@ -20,7 +20,7 @@ func (k rowKey) compare(o rowKey) int {
 	return cmp.Or(cmp.Compare(k.micros, o.micros), cmp.Compare(k.seq, o.seq))
 }
 
-// blockChange is what a write changed in a block: the rows that it inserted, deleted or gave other values.
+// blockChange counts the changes of a write in a block: the rows that it inserted, deleted or gave other values.
 type blockChange struct {
 	added                  int    // rows inserted, less rows deleted
 	first                  rowKey // of all changed rows

@@ -8,7 +8,7 @@
 //	query.go, testdata/sql              all SQL text; migrate.go and migrations/ the tables
 //	read.go, batch.go, aggregate.go     reads of bars; binary.go and numeric.go decode the binary protocol
 //	session.go, state.go                statements of one connection; the states of series
-//	write.go, rows.go                   writes: what they are, and how rows change
+//	write.go, rows.go                   writes: their input, and how rows change
 //	transaction.go, record.go           locks of series, and the coverage, blocks and versions that a transaction stores
 //	series.go, blocks.go, lookups.go    series and blocks; the series and partitions that are known to exist
 //	coverage.go                         listings of coverage

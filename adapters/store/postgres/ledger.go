@@ -15,7 +15,8 @@ import (
 
 var _ ports.Ledger = (*Store)(nil)
 
-// intentChange is what a transaction does to an intent and to the record of its series. Its bars are in another store.
+// intentChange is the change that a transaction makes to an intent and to the record of its series. Its bars are in
+// another store.
 type intentChange struct {
 	record
 	intent ports.Intent
@@ -194,7 +195,7 @@ func (r *intentRows) steps() (steps []step) {
 		ids, starts, ends, tookStarts, tookEnds, owners, expires))
 }
 
-// checkPlan compares the plan with what is stored.
+// checkPlan compares the plan with the stored coverage and blocks.
 func (c *intentChange) checkPlan() error {
 	for _, i := range c.overlapping {
 		if i.isLive && !i.r.Intersect(c.plan.Range).Empty() {

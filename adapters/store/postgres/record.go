@@ -9,7 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// record is what a transaction knows and changes of a series, beside the rows.
+// record has everything of a series that a transaction reads and changes, beside the rows.
 type record struct {
 	names   []string // symbol, kind and grid
 	layout  domain.BlockLayout
@@ -19,12 +19,12 @@ type record struct {
 	series series // zero until it was found
 	err    error  // of this series alone
 
-	// What was stored when the transaction locked the series.
+	// The state when the transaction locked the series.
 	isLocked bool
 	coverage []domain.Range
 	blocks   []block
 
-	// What the transaction stores. Blocks get its version.
+	// The state that the transaction stores. Blocks get its version.
 	version       domain.Version // of the series
 	isTouched     bool           // the series gets the version even if nothing else changes
 	gone          []time.Time    // starts of ranges of the coverage
@@ -54,7 +54,7 @@ func (r *record) isChanged() bool {
 	return r.isTouched || len(r.gone)+len(r.covered)+len(r.changedBlocks)+len(r.emptyBlocks) > 0
 }
 
-// begin forgets what an earlier transaction found and changed.
+// begin resets the record for another transaction.
 func (r *record) begin() {
 	*r = record{names: r.names, layout: r.layout, r: r.r, deletes: r.deletes, series: r.series}
 }
@@ -170,7 +170,7 @@ func readBlocks(records []*record) step {
 	}}
 }
 
-// storeRecords returns the statements that store what the records change.
+// storeRecords returns the statements that store the changes of the records.
 func storeRecords(records []*record, nonce uint64) []step {
 	var changed seriesArrays
 	for _, r := range records {

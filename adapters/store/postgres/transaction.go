@@ -23,7 +23,7 @@ import (
 //	BEGIN                                      one round trip
 //	    lock the series that are free          in the order of their numbers
 //	    read coverage and blocks
-//	    operation.apply                        changes what is not in the records
+//	    operation.apply                        changes rows beside the records
 //	    coverage, blocks, revision and nonce   one round trip, with COMMIT
 //	COMMIT, or ROLLBACK if nothing changed
 //
@@ -34,7 +34,7 @@ import (
 // INVARIANT: rows, coverage, blocks and intents of a series change only under the lock of the series, in one
 // transaction.
 
-// operation is what a transaction does to series that it has locked.
+// operation is the change that a transaction makes to series that it has locked.
 type operation[C recorded] interface {
 	// partitions returns the table that gets rows, and the starts of its partitions that get them.
 	partitions(changes []C) (table string, starts []time.Time)

@@ -115,7 +115,7 @@ func transactionLen(changes []*change, maxRows int) int {
 	return len(changes)
 }
 
-// result returns what became of the change. A failed change reports nothing.
+// result returns the outcome of the change. A failed change reports nothing.
 func (c *change) result(ctx context.Context) (ports.WriteReport, error) {
 	if c.err != nil {
 		return ports.WriteReport{}, translate(ctx, c.op, c.subject, c.err)
@@ -183,7 +183,7 @@ type change struct {
 
 	onConflict ports.ConflictPolicy
 
-	// What the transaction did.
+	// The outcome of the transaction.
 	report    ports.WriteReport
 	changes   blockChanges
 	conflicts ports.ConflictError

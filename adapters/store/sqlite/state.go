@@ -29,7 +29,7 @@ func (s *Store) readSnapshot(ctx context.Context, read func(snapshot) error) err
 // statePieces yields the pieces of a read with the state before them.
 type statePieces[D ports.Rows] struct {
 	state *domain.SeriesState // nil once it was yielded
-	empty D                   // what the state comes with where there are no rows
+	empty D                   // comes with the state where there are no rows
 	yield func(ports.Piece[D]) bool
 }
 

@@ -182,7 +182,7 @@ func (c *Collector[P]) checkMaxRows(p P) error {
 	return nil
 }
 
-// contractViolation is the error of a store that returned what no store may return.
+// contractViolation is the error of a store that broke its contract.
 func contractViolation(format string, args ...any) error {
 	return &ports.Error{
 		Kind: ports.ErrInternal,

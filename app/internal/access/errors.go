@@ -12,7 +12,7 @@ import (
 
 // limitError is the cause of a context that one of our own limits ended. It unwraps to context.DeadlineExceeded.
 type limitError struct {
-	subject string // what the limit bounds
+	subject string // the quantity that the limit bounds
 	after   time.Duration
 	setting string // its name in the configuration
 }

@@ -26,7 +26,7 @@ type Config struct {
 	// stores. It defaults to marketdata:.
 	Prefix string `env:"PREFIX" yaml:"prefix"`
 
-	// Timeout limits every round trip; what takes longer is a miss. It defaults to 25 ms.
+	// Timeout limits every round trip; a slower one is a miss. It defaults to 25 ms.
 	Timeout time.Duration `env:"TIMEOUT" yaml:"timeout"`
 
 	// Key authenticates the blocks: a block that was put with another key is a miss. It is not configured: the program

@@ -15,7 +15,7 @@ import (
 func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 	return []law[Store]{
 		{
-			name: "extents/claim_is_held",
+			name: "extents/coverage_is_stored",
 			text: "coverage is stored as declared, also beyond the first and the last of the " + f.many,
 			check: func(ctx context.Context, s Store) error {
 				return steps(
@@ -52,7 +52,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
-			name: "extents/claim_without_" + f.many,
+			name: "extents/coverage_without_" + f.many,
 			text: "coverage without " + f.many + " is stored: nothing happened there",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
@@ -63,7 +63,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 			},
 		},
 		{
-			name: "extents/empty_claim",
+			name: "extents/empty_coverage",
 			text: "an empty range declares no coverage",
 			check: func(ctx context.Context, s Store) error {
 				return steps(
