@@ -52,7 +52,7 @@ func TestDiagnose(t *testing.T) {
 			{"refused", checked{err: &ports.Error{Kind: ports.ErrAuth, Err: secret}}, nil, ports.Down, "authentication"},
 			{"unknown", checked{err: secret}, nil, ports.Down, "internal"},
 			{"retention", checked{retention: 720 * time.Hour}, nil, ports.Degraded,
-				"bars older than 720h0m0s are dropped by the retention policy and then read as not traded"},
+				"the retention policy drops bars older than 720h0m0s; blocks with such bars read as not covered"},
 			{"hanging", checked{after: time.Hour}, nil, ports.Down, "timeout"},
 		}
 		var sources []app.Source

@@ -180,7 +180,8 @@ type HealthChecker interface {
 
 // RetentionReporter reports whether a store drops bars because of their age. A HealthChecker may implement it.
 type RetentionReporter interface {
-	// Retention returns the age at which the store drops bars that its coverage still contains; 0 if it keeps them.
+	// Retention returns the age at which the store drops bars, whatever coverage was declared for them; 0 if it keeps
+	// them.
 	Retention(ctx context.Context) (time.Duration, error)
 }
 

@@ -92,7 +92,7 @@ func assess(d ports.StoreDiagnosis, err error) (ports.Health, string) {
 		return ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
 	case d.Retention > 0:
 		return ports.Degraded, fmt.Sprintf(
-			"bars older than %s are dropped by the retention policy and then read as not traded", d.Retention)
+			"the retention policy drops bars older than %s; blocks with such bars read as not covered", d.Retention)
 	}
 
 	return ports.Healthy, ""

@@ -33,6 +33,9 @@ import (
 // A read compares the number and the hash of the covered bars of each whole block with the record, whenever the bars
 // were read. So rows that are missing in an answer, and requests that InfluxDB applies late, are errors and never bars.
 //
+// What a retention policy may have dropped is not covered for readers (see cut). A write of such a range uncovers it in
+// the ledger first.
+//
 // A series that is not in the ledger is one that others write: its reads yield no state, its coverage is inferred. As
 // soon as it is written here, a range that is not covered is uncovered.
 type LedgeredStore struct {
@@ -43,7 +46,8 @@ type LedgeredStore struct {
 	owner  string        // of the intents, for people
 	wait   time.Duration // for the write of another
 
-	isBound atomic.Bool // the ledger describes the bars of this store, and no other
+	isBound   atomic.Bool               // the ledger describes the bars of this store, and no other
+	retention atomic.Pointer[retention] // nil before the store was asked
 }
 
 var (
@@ -109,7 +113,7 @@ func (s *LedgeredStore) waitFor(n int) time.Duration {
 func (s *LedgeredStore) records(
 	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range, wait time.Duration,
 ) ([]ports.LedgerRecord, error) {
-	records, err := s.ledger.ReadLedger(ctx, queries)
+	records, err := s.readKept(ctx, queries)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +135,7 @@ func (s *LedgeredStore) records(
 		if err := s.pause(ctx, "read states", queries[waiting[0]].Key, pause); err != nil {
 			return nil, err
 		}
-		changed, err := s.ledger.ReadLedger(ctx, again)
+		changed, err := s.readKept(ctx, again)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +173,7 @@ func (s *LedgeredStore) readExtents(ctx context.Context, q ports.ExtentQuery) ([
 	if err != nil {
 		return nil, err
 	}
-	series, err := s.ledger.LedgerSeries(ctx, q.Symbols...)
+	series, err := s.keptSeries(ctx, q.Symbols...)
 	series = slices.DeleteFunc(series, func(l ports.LedgerSeries) bool { return l.Key.Symbol <= q.After })
 	if err == nil && len(q.Symbols) > 0 {
 		err = s.waitForCoverage(ctx, series)
@@ -234,7 +238,7 @@ func (s *LedgeredStore) inferredRanges(
 	return ranges, err
 }
 
-// record returns the record of one series with the blocks of r. It does not wait.
+// record returns the record of one series with the blocks of r as it is stored. It does not wait.
 func (s *LedgeredStore) record(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) (ports.LedgerRecord, error) {

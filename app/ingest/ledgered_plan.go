@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,11 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 	for i, w := range writes {
 		queries[i] = ports.SeriesQuery{Key: w.bars.Key(), State: ports.StateQuery{Range: w.r}}
 	}
+	c, err := s.cut(ctx)
+	if err != nil {
+		failAll(writes, err)
+		return
+	}
 	records, err := s.ledger.ReadLedger(ctx, queries)
 	if err != nil {
 		failAll(writes, err)
@@ -45,7 +51,13 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 	}
 
 	for i, w := range writes {
-		w.plan, w.Err = s.planWrite(ctx, w, records[i], inferred[w.bars.Key()])
+		key := w.bars.Key()
+		if lost := c.lost(domain.BarBlocks(key.Grid), records[i], w.r); !lost.Empty() {
+			w.Err = cmp.Or(s.uncover(ctx, key, records[i], lost), ports.ErrLedgerChanged)
+			continue
+		}
+
+		w.plan, w.Err = s.planWrite(ctx, w, records[i], inferred[key])
 		if w.Err == nil && w.plan.isUnchanged {
 			w.Report = w.plan.report
 		}
@@ -208,20 +220,27 @@ func isBroken(err error) bool {
 	return errors.Is(err, errMismatch) || errors.Is(err, ports.ErrCorruptData)
 }
 
-// explainMismatch returns ErrLedgerChanged if the series changed since the record was read, else an error that says
-// that the stored bars are wrong.
+// explainMismatch returns ErrLedgerChanged if the series changed since the record was read, or a new retention policy
+// dropped bars, else an error that says that the stored bars are wrong.
 func (s *LedgeredStore) explainMismatch(
 	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, mismatch error,
 ) error {
-	present, err := s.record(ctx, w.bars.Key(), domain.Range{})
+	key := w.bars.Key()
+	present, err := s.record(ctx, key, domain.Range{})
+	if err != nil {
+		return err
+	}
+	s.retention.Store(nil)
+	c, err := s.cut(ctx)
+	isLost := !c.lost(domain.BarBlocks(key.Grid), record, w.r).Empty()
 	switch {
 	case err != nil:
 		return err
-	case present.State.Version != record.State.Version:
+	case isLost || present.State.Version != record.State.Version:
 		return ports.ErrLedgerChanged
 	}
 
-	return s.failure(ports.ErrCorruptData, w.op, w.bars.Key(), mismatch)
+	return s.failure(ports.ErrCorruptData, w.op, key, mismatch)
 }
 
 // mergeBars returns the bars after a write, and the report of it. A replacement keeps no stored bar.

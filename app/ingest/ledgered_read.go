@@ -86,6 +86,7 @@ func (r *ledgeredRead) run(ctx context.Context) error {
 func (r *ledgeredRead) moveOn(
 	ctx context.Context, record ports.LedgerRecord, mismatch error,
 ) (ports.LedgerRecord, error) {
+	r.blockReader.store.retention.Store(nil) // a new policy may have dropped bars
 	present, err := r.readRecord(ctx)
 	switch {
 	case err != nil:

@@ -24,8 +24,15 @@ import (
 // caches, because many tests share the machine.
 func config(tb testing.TB) wiring.Config {
 	tb.Helper()
+	cfg, _ := configWith(tb)
+	return cfg
+}
+
+// configWith also returns the server of InfluxDB.
+func configWith(tb testing.TB) (wiring.Config, servers.InfluxServer) {
+	tb.Helper()
 	influx := servers.Influx(tb)
-	return wiring.Config{
+	cfg := wiring.Config{
 		Cache: wiring.Cache{Bytes: 4 << 20},
 		Postgres: wiring.Postgres{
 			DSN: wiring.NewSecret(migrated.Postgres(tb)), MinConns: 1, MaxConns: 8,
@@ -36,6 +43,8 @@ func config(tb testing.TB) wiring.Config {
 			Database: influx.Database,
 		},
 	}
+
+	return cfg, influx
 }
 
 // caches returns the cache configurations to test. With Redis, bars that a law wrote or deleted may also be stale
