@@ -13,6 +13,7 @@ const (
 	DefaultTimeout   = 30 * time.Second
 	DefaultMaxBars   = 1_000_000
 	DefaultMaxSlots  = 100_000_000
+	DefaultMaxReads  = 1000
 	DefaultSymbolTTL = time.Hour
 )
 
@@ -32,6 +33,11 @@ type Config struct {
 	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first
 	// or the last few bars is not held to it. Nil is 100,000,000; 0 is no limit.
 	MaxSlots *int64 `env:"MAX_SLOTS" yaml:"max_slots"`
+
+	// MaxReads is the most queries of stores that the plan of one request makes. Only coverage that alternates between
+	// stores, or between stored and finer bars, needs many: holes in the coverage of one store are no queries. Nil is
+	// 1000; 0 is no limit.
+	MaxReads *int `env:"MAX_READS" yaml:"max_reads"`
 
 	// Settle is how long a bar has to be over before it may be written: time for a source to amend it. 0, the default,
 	// takes a bar as soon as it is over.
@@ -72,6 +78,9 @@ func (c Config) WithDefaults() Config {
 	if c.MaxSlots == nil {
 		c.MaxSlots = new(int64(DefaultMaxSlots))
 	}
+	if c.MaxReads == nil {
+		c.MaxReads = new(DefaultMaxReads)
+	}
 	if c.SymbolTTL == 0 {
 		c.SymbolTTL = DefaultSymbolTTL
 	}
@@ -99,6 +108,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxSlots != nil && *c.MaxSlots < 0 {
 		refuse("max_slots", *c.MaxSlots)
+	}
+	if c.MaxReads != nil && *c.MaxReads < 0 {
+		refuse("max_reads", *c.MaxReads)
 	}
 	if c.Settle < 0 {
 		refuse("settle", c.Settle)

@@ -184,9 +184,9 @@ func TestBadQuestionsOfTheCatalogCostNoCall(t *testing.T) {
 
 func TestConfigReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	bad := app.Config{Timeout: -1, StoreTimeout: -1, MaxBars: new(-1), MaxSlots: new(int64(-1)), Settle: -1, SymbolTTL: -1}
+	bad := app.Config{Timeout: -1, StoreTimeout: -1, MaxBars: new(-1), MaxSlots: new(int64(-1)), MaxReads: new(-1), Settle: -1, SymbolTTL: -1}
 	err := bad.Validate()
-	for _, name := range []string{"timeout", "store_timeout", "max_bars", "max_slots", "settle", "symbol_ttl"} {
+	for _, name := range []string{"timeout", "store_timeout", "max_bars", "max_slots", "max_reads", "settle", "symbol_ttl"} {
 		if err == nil || !strings.Contains(err.Error(), name+" ") {
 			t.Errorf("%s is not reported in: %v", name, err)
 		}
@@ -196,7 +196,8 @@ func TestConfigReportsEveryFault(t *testing.T) {
 		t.Error("an application of a bad Config")
 	}
 	filled := app.Config{MaxBars: new(0)}.WithDefaults()
-	if filled.Timeout != 30*time.Second || filled.StoreTimeout != 30*time.Second || *filled.MaxBars != 0 || *filled.MaxSlots != 100_000_000 {
+	if filled.Timeout != 30*time.Second || filled.StoreTimeout != 30*time.Second || *filled.MaxBars != 0 || *filled.MaxSlots != 100_000_000 ||
+		*filled.MaxReads != 1000 {
 		t.Errorf("defaults are %+v", filled)
 	}
 }

@@ -51,7 +51,7 @@ func newService(
 	stores := newStores(sources)
 	settings := &access.Settings{Timeout: cfg.Timeout, StoreTimeout: cfg.StoreTimeout, Logger: cfg.Logger}
 	resolver := symbols.NewResolver(stores, symbolCache, cfg.SymbolTTL, settings)
-	limits := query.Limits{MaxBars: *cfg.MaxBars, MaxSlots: *cfg.MaxSlots, Steps: steps}
+	limits := query.Limits{MaxBars: *cfg.MaxBars, MaxSlots: *cfg.MaxSlots, MaxReads: *cfg.MaxReads, Steps: steps}
 	provider := query.New(stores, resolver, clock, settings, limits)
 	catalog := symbols.New(stores, resolver, clock, settings)
 	services := describe.Services{Query: provider, Symbols: catalog, Resolver: resolver}

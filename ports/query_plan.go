@@ -18,8 +18,8 @@ type Explainer interface {
 	Explain(ctx context.Context, r domain.DataRequest) (QueryPlan, error)
 }
 
-// QueryPlan lists the sources of the bars of a request. Legs and Uncovered both ascend, are disjoint, and together are
-// exactly Range.
+// QueryPlan lists the sources of the bars of a request. Legs and Uncovered both ascend and are disjoint; Uncovered and
+// what the legs cover are together exactly Range.
 type QueryPlan struct {
 	Key       domain.SeriesKey `json:"key"`
 	Range     domain.Range     `json:"range"` // the requested range, both ends moved up to edges of the grid
@@ -30,13 +30,14 @@ type QueryPlan struct {
 	Refusals  []PlanRefusal    `json:"refusals"` // limits that refuse the request, or may refuse its result
 }
 
-// PlanLeg is the part of a plan that makes all bars of one range out of rows of one kind. Its reads ascend, are
-// disjoint, and together span Range.
+// PlanLeg is the part of a plan that makes all bars of one range, except in its holes, out of rows of one kind. Its reads
+// ascend, are disjoint, and together span Range; one read may span many holes.
 type PlanLeg struct {
-	Range domain.Range `json:"range"` // on open times of the requested grid
-	From  RowKind      `json:"from"`
-	Grid  domain.Grid  `json:"grid,omitzero"` // of the stored bars; zero if bars are aggregated from ticks
-	Reads []PlanRead   `json:"reads"`         // one or more
+	Range domain.Range   `json:"range"`           // on open times of the requested grid
+	Holes []domain.Range `json:"holes,omitempty"` // the uncovered parts of Range; QueryPlan.Uncovered has them too
+	From  RowKind        `json:"from"`
+	Grid  domain.Grid    `json:"grid,omitzero"` // of the stored bars; zero if bars are aggregated from ticks
+	Reads []PlanRead     `json:"reads"`         // one or more
 }
 
 // PlanRead is one query of a store.
@@ -128,13 +129,14 @@ func (p QueryPlan) String() string {
 	gaps := p.Uncovered
 	for _, l := range p.Legs {
 		for len(gaps) > 0 && gaps[0].Start.Before(l.Range.Start) {
-			root.add(p.uncoveredNode(gaps[0]))
+			root.add(uncoveredNode(p.Key.Grid, gaps[:1]))
 			gaps = gaps[1:]
 		}
 		root.add(l.node(p.Key))
+		gaps = gaps[min(len(l.Holes), len(gaps)):]
 	}
-	for _, r := range gaps {
-		root.add(p.uncoveredNode(r))
+	for i := range gaps {
+		root.add(uncoveredNode(p.Key.Grid, gaps[i:i+1]))
 	}
 
 	for _, refusal := range p.Refusals {
@@ -151,9 +153,24 @@ func (p QueryPlan) String() string {
 	return s.String()
 }
 
-func (p QueryPlan) uncoveredNode(r domain.Range) node {
-	return node{text: fmt.Sprintf("not covered %s: no data for %s", r, count(p.Key.Grid.Slots(r), "bar"))}
+// uncoveredNode is one line for one range, or for several from the first to the last.
+func uncoveredNode(grid domain.Grid, ranges []domain.Range) node {
+	slots, where := int64(0), ranges[0]
+	for _, r := range ranges {
+		slots += grid.Slots(r)
+		where.End = r.End
+	}
+
+	text := where.String()
+	if len(ranges) > 1 {
+		text = count(int64(len(ranges)), "range") + " in " + text
+	}
+
+	return node{text: fmt.Sprintf("not covered %s: no data for %s", text, count(slots, "bar"))}
 }
+
+// shownHoles is the number of holes of a leg that have a line each. More of them share one line.
+const shownHoles = 3
 
 func (l PlanLeg) node(key domain.SeriesKey) node {
 	var how string
@@ -166,9 +183,21 @@ func (l PlanLeg) node(key domain.SeriesKey) node {
 		how = "resampled from " + l.Grid.String()
 	}
 
-	n := node{text: fmt.Sprintf("%s %s: %s", how, l.Range, atMost(key.Grid.Slots(l.Range), "bar"))}
+	slots := key.Grid.Slots(l.Range)
+	for _, hole := range l.Holes {
+		slots -= key.Grid.Slots(hole)
+	}
+	n := node{text: fmt.Sprintf("%s %s: %s", how, l.Range, atMost(slots, "bar"))}
 	for _, read := range l.Reads {
 		n.add(read.node(l))
+	}
+
+	holes := l.Holes
+	for ; len(holes) > 0 && len(l.Holes) <= shownHoles; holes = holes[1:] {
+		n.add(uncoveredNode(key.Grid, holes[:1]))
+	}
+	if len(holes) > 0 {
+		n.add(uncoveredNode(key.Grid, holes))
 	}
 
 	return n

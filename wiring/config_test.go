@@ -177,7 +177,7 @@ func TestYAMLLoadsBack(t *testing.T) {
 	for _, line := range []string{
 		"cache:\n  disabled: false\n  bytes: 268435456\n  lease: 2s\n", "read_ahead: 0",
 		"prefix: \"marketdata:\"", "timeout: 25ms",
-		"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "settle: 0s",
+		"timeout: 30s", "store_timeout: 1m30s", "max_bars: 0", "max_slots: 100000000", "max_reads: 1000", "settle: 0s",
 		"path: bars.db",
 	} {
 		if !strings.Contains(string(text), line) {

@@ -141,8 +141,9 @@ func (c *candidate) segments(within domain.Range, covered []domain.Range) []segm
 	return segments
 }
 
-// mergeLegs returns the legs of the segments: touching segments of the same rows become one leg, and in it touching
-// spans of one source one read. Declared coverage that touches inferred coverage is one query.
+// mergeLegs returns the legs of the segments: neighbors of the same rows become one leg, because only holes can lie
+// between them, and in it neighboring spans of one source become one read. Declared coverage beside inferred coverage
+// is one query.
 func mergeLegs(segments []segment) []Leg {
 	total := 0
 	for _, s := range segments {
@@ -154,12 +155,14 @@ func mergeLegs(segments []segment) []Leg {
 	for len(segments) > 0 {
 		first := segments[0]
 		leg := Leg{Range: first.bars, Rows: first.candidate.rows, Grid: first.candidate.grid}
-		spans := first.spans
+		spans := slices.Clip(first.spans)
 		n := 1
-		for ; n < len(segments) && segments[n].candidate.sameRows(first.candidate) &&
-			segments[n].bars.Start.Equal(leg.Range.End); n++ {
+		for ; n < len(segments) && segments[n].candidate.sameRows(first.candidate); n++ {
+			if next := segments[n].bars; next.Start.After(leg.Range.End) {
+				leg.Holes = append(leg.Holes, domain.Range{Start: leg.Range.End, End: next.Start})
+			}
 			leg.Range.End = segments[n].bars.End
-			spans = slices.Concat(spans, segments[n].spans)
+			spans = append(spans, segments[n].spans...)
 		}
 		segments = segments[n:]
 

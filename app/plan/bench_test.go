@@ -44,7 +44,7 @@ func BenchmarkTenYears(b *testing.B) {
 	sources[0].Bars = append(sources[0].Bars, domain.Extent{Key: r.Key, Range: stored})
 	b.ReportAllocs()
 	for b.Loop() {
-		if p, err := plan.New(r, sources, plan.Limits{Reads: plan.DefaultMaxReads}); err != nil || len(p.Legs) < 2 {
+		if p, err := plan.New(r, sources, plan.Limits{Reads: 1000}); err != nil || len(p.Legs) < 2 {
 			b.Fatal(p, err)
 		}
 	}
@@ -63,7 +63,7 @@ func BenchmarkTenYearsOfPieces(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if p, err := plan.New(r, sources, plan.Limits{}); err != nil || len(p.Legs) < 100 {
+				if p, err := plan.New(r, sources, plan.Limits{}); err != nil || p.Reads() < 100 {
 					b.Fatal(p, err)
 				}
 			}

@@ -21,7 +21,7 @@ func ExampleNew() {
 		{Name: "postgres", Bars: []domain.Extent{{Key: hours, Range: from(0, 2)}}},
 		{Name: "influx", Priority: 1, Bars: []domain.Extent{{Key: minutes, Range: from(1, 3)}}},
 	}
-	p, err := plan.New(plan.Request{Key: hours, Range: from(0, 4)}, sources, plan.Limits{Reads: plan.DefaultMaxReads})
+	p, err := plan.New(plan.Request{Key: hours, Range: from(0, 4)}, sources, plan.Limits{Reads: 1000})
 	if err != nil {
 		fmt.Println(err)
 		return

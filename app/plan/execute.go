@@ -28,8 +28,33 @@ func (l Leg) FromQuotes(key domain.SeriesKey, pieces iter.Seq2[domain.Quotes, er
 	return resample(l, ports.RowsOfQuotes, key, pieces, (*domain.Resampler).AddQuotes)
 }
 
+// clippable is rows of a series, or of a symbol's ticks.
+type clippable[P any] interface {
+	Len() int
+	Clip(r domain.Range) P
+	Range() domain.Range
+}
+
+// WithoutHoles returns the parts of the piece that lie outside of the leg's holes, each with a row or more: a store may
+// have rows in a hole, of bars that are not covered whole, and one that keeps no versions may have undeclared ones.
+func WithoutHoles[P clippable[P]](l Leg, piece P) []P {
+	if len(l.Holes) == 0 || piece.Len() == 0 {
+		return []P{piece}
+	}
+
+	var parts []P
+	r := piece.Range()
+	for _, covered := range r.Subtract(domain.ClipRanges(l.Holes, r)) {
+		if part := piece.Clip(covered); part.Len() > 0 {
+			parts = append(parts, part)
+		}
+	}
+
+	return parts
+}
+
 // resample adds each piece to a Resampler and yields the bars that it completes.
-func resample[P any](
+func resample[P clippable[P]](
 	l Leg, rows ports.RowKind, key domain.SeriesKey, pieces iter.Seq2[P, error],
 	add func(*domain.Resampler, P) (domain.Series, error),
 ) iter.Seq2[domain.Series, error] {
@@ -46,16 +71,20 @@ func resample[P any](
 		}
 
 		for p, err := range pieces {
-			var bars domain.Series
-			if err == nil {
-				bars, err = add(resampler, p)
-			}
 			if err != nil {
 				yield(domain.Series{}, err)
 				return
 			}
-			if bars.Len() > 0 && !yield(bars, nil) {
-				return
+
+			for _, rows := range WithoutHoles(l, p) {
+				bars, err := add(resampler, rows)
+				if err != nil {
+					yield(domain.Series{}, err)
+					return
+				}
+				if bars.Len() > 0 && !yield(bars, nil) {
+					return
+				}
 			}
 		}
 

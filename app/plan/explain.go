@@ -21,7 +21,7 @@ func (p Plan) Explain(annotate AnnotateFunc) (ports.QueryPlan, error) {
 
 	first := true
 	for _, l := range p.Legs {
-		leg := ports.PlanLeg{Range: l.Range, From: l.Rows, Grid: l.Grid}
+		leg := ports.PlanLeg{Range: l.Range, Holes: l.Holes, From: l.Rows, Grid: l.Grid}
 		for i := range l.Reads {
 			read, err := l.explainRead(&l.Reads[i], annotate)
 			if err != nil {

@@ -54,10 +54,10 @@ func dayRequest() plan.Request {
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	p, err := plan.New(dayRequest(), twoServers(), plan.Limits{Reads: 4, Slots: 1000, Bars: 300})
+	p, err := plan.New(dayRequest(), twoServers(), plan.Limits{Reads: 3, Slots: 1000, Bars: 300})
 	var limit *plan.LimitError
-	if !errors.As(err, &limit) || !errors.Is(err, ports.ErrTooLarge) || limit.Limit != "max_legs" || limit.Need != 5 {
-		t.Errorf("five reads with a limit of four: %v", err)
+	if !errors.As(err, &limit) || !errors.Is(err, ports.ErrTooLarge) || limit.Limit != "max_reads" || limit.Need != 4 {
+		t.Errorf("four reads with a limit of three: %v", err)
 	}
 
 	shown := must(p.Explain(func(domain.Grid, domain.Range, domain.StoreName) ([]domain.Range, *ports.ReadPlan, error) {

@@ -2,9 +2,6 @@ package plan
 
 import "github.com/gal-friday/marketdata/ports"
 
-// DefaultMaxReads is the default maximum of reads in a plan.
-const DefaultMaxReads = 64
-
 // Limits bound a plan; 0 is no limit. A request with First or Last is bound by Reads alone.
 type Limits struct {
 	Reads int   // queries of a plan
@@ -30,7 +27,7 @@ func (l Limits) check(p *Plan) []*LimitError {
 		}
 	}
 
-	add(ports.PlanRefusal{Limit: "max_legs", What: "reads", Need: int64(p.Reads()), Most: int64(l.Reads)})
+	add(ports.PlanRefusal{Limit: "max_reads", What: "reads", Need: int64(p.Reads()), Most: int64(l.Reads)})
 	if l.Slots > 0 {
 		add(ports.PlanRefusal{Limit: "max_slots", What: "slots", Need: p.Key.Grid.Slots(p.Range), Most: l.Slots})
 	}

@@ -35,14 +35,18 @@ type Read struct {
 	rate Rate
 }
 
-// Leg makes all bars that open in Range out of rows of one kind. Its reads ascend, are disjoint, and together span
-// Range. Where Grid is the requested one the rows are the bars; otherwise bars are made of the rows, also across the
-// edge between two reads.
+// Leg makes all bars that open in Range, and outside of Holes, out of rows of one kind. Its reads ascend, are disjoint,
+// and together span Range, perhaps without some of the holes. Where Grid is the requested one the rows are the bars;
+// otherwise bars are made of the rows, also across the edge between two reads.
+//
+// A read spans holes, because a query for each run of rows between two holes would cost more than the rows in them. A
+// hole may have rows, which belong to no bar of the leg: see WithoutHoles.
 type Leg struct {
-	Range domain.Range  // on open times of the requested grid
-	Rows  ports.RowKind // that the reads return
-	Grid  domain.Grid   // of the stored bars; zero where bars are aggregated from ticks
-	Reads []Read        // one or more
+	Range domain.Range   // on open times of the requested grid
+	Holes []domain.Range // parts of Range that are not covered: ascending, disjoint, on edges of the requested grid
+	Rows  ports.RowKind  // that the reads return
+	Grid  domain.Grid    // of the stored bars; zero where bars are aggregated from ticks
+	Reads []Read         // one or more
 }
 
 // Estimate returns the sum over the leg's reads.
@@ -58,18 +62,46 @@ func (l Leg) Estimate() ports.Estimate {
 // Clip returns the leg that makes the bars of l in r, which must lie on edges of the requested grid. So a leg is
 // executed step by step, from its head or its tail. The result has no reads where r lies outside.
 func (l Leg) Clip(r domain.Range) Leg {
-	part := Leg{Range: l.Range.Intersect(r), Rows: l.Rows, Grid: l.Grid}
+	part := Leg{Range: l.Range.Intersect(r), Holes: domain.ClipRanges(l.Holes, r), Rows: l.Rows, Grid: l.Grid}
 	for _, read := range l.Reads {
 		if rows := read.Range.Intersect(r); !rows.Empty() {
-			part.Reads = append(part.Reads, newRead(read.Source, rows, read.Inferred, read.rate, l))
+			part.Reads = append(part.Reads, newRead(read.Source, rows, read.Inferred, read.rate, part))
 		}
 	}
 
 	return part
 }
 
-// Plan says where the bars of a range come from. Legs and Uncovered both ascend, are disjoint, and together are exactly
-// Range: an executor takes legs from the head for First, from the tail for Last, and stops when it has enough.
+// Covered returns the ranges in which the leg makes bars: Range without Holes.
+func (l Leg) Covered() []domain.Range { return l.Range.Subtract(l.Holes) }
+
+// Trim returns r without a hole at its start and one at its end.
+func (l Leg) Trim(r domain.Range) domain.Range {
+	for _, hole := range l.Holes {
+		if hole.Contains(r.Start) {
+			r.Start = hole.End
+		}
+		if hole.Start.Before(r.End) && !hole.End.Before(r.End) {
+			r.End = hole.Start
+		}
+	}
+
+	return r
+}
+
+// slots returns the number of edges of g in r that lie outside of the holes.
+func (l Leg) slots(g domain.Grid, r domain.Range) int64 {
+	n := g.Slots(r)
+	for _, hole := range domain.ClipRanges(l.Holes, r) {
+		n -= g.Slots(hole)
+	}
+
+	return n
+}
+
+// Plan says where the bars of a range come from. Legs and Uncovered both ascend and are disjoint; Uncovered and what the
+// legs cover are together exactly Range. An executor takes legs from the head for First, from the tail for Last, and
+// stops when it has enough.
 type Plan struct {
 	Key       domain.SeriesKey
 	Range     domain.Range // the requested range, both ends moved up to edges of the grid
@@ -110,7 +142,7 @@ func New(r Request, sources []Source, limits Limits) (Plan, error) {
 		p.Legs, p.Uncovered = assemble(r, p.Range, sources)
 	}
 	for i, l := range p.Legs {
-		p.Bars += p.Key.Grid.Slots(l.Range)
+		p.Bars += l.slots(p.Key.Grid, l.Range)
 		if i == 0 {
 			p.Total = l.Estimate()
 		} else {
@@ -135,15 +167,15 @@ const (
 	bytesPerTick = 6*8 + 1
 )
 
-// newRead returns a read of rows for a leg, whose Rows and Grid are set.
+// newRead returns a read of rows for a leg, whose Holes, Rows and Grid are set.
 func newRead(source domain.StoreName, rows domain.Range, inferred bool, rate Rate, l Leg) Read {
 	read := Read{Source: source, Range: rows, Inferred: inferred, rate: rate}
 	e := &read.Estimate
 	if l.Rows == ports.RowsOfBars {
-		e.Rows = l.Grid.Slots(rows)
+		e.Rows = l.slots(l.Grid, rows)
 		e.Bytes = e.Rows * bytesPerBar
 	} else {
-		e.Rows = max(1, domain.Second1.UTC().Slots(rows))
+		e.Rows = max(1, l.slots(domain.Second1.UTC(), rows))
 		e.Bytes = e.Rows * bytesPerTick
 	}
 	e.Cost = rate.estimate(e.Rows)

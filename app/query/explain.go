@@ -39,7 +39,7 @@ func (p *Provider) Explain(ctx context.Context, r domain.DataRequest) (ports.Que
 
 // explainedPlan returns the plan with the limits that refuse it.
 func (t *task) explainedPlan(ctx context.Context) (plan.Plan, error) {
-	q, limits := &t.query, plan.Limits{Reads: plan.DefaultMaxReads}
+	q, limits := &t.query, plan.Limits{Reads: t.provider.limits.MaxReads}
 	p, err := t.extents.plan(ctx, q, q.window.visible, limits)
 	if err = withoutLimit(err); err != nil {
 		return p, err

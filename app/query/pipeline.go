@@ -163,7 +163,7 @@ func (t *task) readPages(ctx context.Context, l plan.Leg, read *plan.Read, c con
 		default:
 			q.Range.Start = rows[len(rows)-1].Bars.Range().End
 		}
-		if err := addRows(ctx, rows, c); err != nil {
+		if err := addRows(ctx, withoutHoles(l, rows), c); err != nil {
 			return err
 		}
 	}
@@ -191,7 +191,7 @@ func addRows(ctx context.Context, rows []ports.CachedBars, c consumer) error {
 func (t *task) readDerivedLeg(ctx context.Context, l plan.Leg, c consumer) error {
 	open := l.Range
 	for slots, more := c.stepSize(l, 0); more && !open.Empty(); slots, more = c.stepSize(l, slots) {
-		step := t.takeSlots(open, slots)
+		step := t.takeSlots(l.Trim(open), slots)
 		if t.query.backward() {
 			open.End = step.Start
 		} else {
@@ -272,7 +272,7 @@ func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.Cache
 				if more = t.reading.collector.Rows == q.First; more {
 					q.Range.Start = rows[len(rows)-1].Bars.Range().End
 				}
-				for _, p := range rows {
+				for _, p := range withoutHoles(l, rows) {
 					if !yield(p, nil) {
 						return
 					}
@@ -280,6 +280,22 @@ func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.Cache
 			}
 		}
 	}
+}
+
+// withoutHoles returns the parts of the rows that lie outside of the leg's holes.
+func withoutHoles(l plan.Leg, rows []ports.CachedBars) []ports.CachedBars {
+	if len(l.Holes) == 0 {
+		return rows
+	}
+
+	var parts []ports.CachedBars
+	for _, p := range rows {
+		for _, p.Bars = range plan.WithoutHoles(l, p.Bars) {
+			parts = append(parts, p)
+		}
+	}
+
+	return parts
 }
 
 // aggregatePages yields the bars that the store makes of the trades of a leg, derivedRows slots in each query.
@@ -294,7 +310,7 @@ func (t *task) aggregatePages(ctx context.Context, l plan.Leg) iter.Seq2[ports.C
 				return
 			}
 
-			for _, p := range rows {
+			for _, p := range withoutHoles(l, rows) {
 				if !yield(p, nil) {
 					return
 				}

@@ -14,6 +14,7 @@ import (
 type Limits struct {
 	MaxBars  int   // bars, trades or quotes that one call returns; 0 is no limit
 	MaxSlots int64 // bars that could open in a requested range, stored or not; 0 is no limit
+	MaxReads int   // queries of stores that one plan makes; 0 is no limit
 	Steps    StepSizes
 }
 
@@ -67,7 +68,7 @@ func DefaultStepSizes() StepSizes { return StepSizes{Derived: 65536, Stream: 819
 // Its errors by kind: ErrInvalid and ErrTooLarge (more slots, or a larger First or Last, than the limits allow) before
 // any I/O, except that the slots of a range with an open end are counted up to the last covered one; ErrNotFound for a
 // symbol that no catalog knows, with similar names; ErrTooLarge for more bars than Limits.MaxBars, for a plan of more
-// than plan.DefaultMaxReads reads, and for a sum that no Decimal holds; ErrCorruptData for a bar that breaks a fatal
+// than Limits.MaxReads reads, and for a sum that no Decimal holds; ErrCorruptData for a bar that breaks a fatal
 // rule, under domain.QualityFail; ErrTimeout, which says whose deadline passed; ErrCanceled; ErrInternal for a store
 // that panics or breaks its contract; and the errors of the stores. It returns within 50 ms of ctx being done.
 func (p *Provider) Fetch(ctx context.Context, r domain.DataRequest) (domain.Result, error) {

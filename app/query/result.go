@@ -45,7 +45,9 @@ func newOrigins(legs []plan.Leg) []domain.Origin {
 	origins := make([]domain.Origin, 0, len(legs))
 	for _, l := range legs {
 		for _, read := range l.Reads {
-			origins = append(origins, domain.Origin{Store: read.Source, Grid: l.Grid, Ticks: l.Rows.Ticks(), Range: read.Range})
+			for _, r := range read.Range.Subtract(domain.ClipRanges(l.Holes, read.Range)) {
+				origins = append(origins, domain.Origin{Store: read.Source, Grid: l.Grid, Ticks: l.Rows.Ticks(), Range: r})
+			}
 		}
 	}
 

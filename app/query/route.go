@@ -157,7 +157,7 @@ func (t *task) choosePlannedRoute(ctx context.Context) error {
 		t.refresh(s, q.key())
 	}
 	if !q.window.visible.Empty() {
-		p, err := t.extents.plan(ctx, q, q.window.visible, plan.Limits{Reads: plan.DefaultMaxReads})
+		p, err := t.extents.plan(ctx, q, q.window.visible, plan.Limits{Reads: t.provider.limits.MaxReads})
 		if err != nil {
 			return err
 		}
@@ -175,7 +175,7 @@ func (t *task) choosePlannedRoute(ctx context.Context) error {
 func coveredBy(legs []plan.Leg) []domain.Range {
 	var covered []domain.Range
 	for _, l := range legs {
-		covered = append(covered, l.Range)
+		covered = append(covered, l.Covered()...)
 	}
 
 	return domain.MergeRanges(covered)

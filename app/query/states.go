@@ -184,9 +184,13 @@ func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *p
 	if err != nil {
 		return err
 	}
-	if (&domain.SeriesState{Coverage: declaredRanges(extents, q.Key)}).Covers(q.Range) {
-		return nil
+
+	state := domain.SeriesState{Coverage: declaredRanges(extents, q.Key)}
+	for _, needed := range domain.ClipRanges(t.route.covered, q.Range) {
+		if !state.Covers(needed) {
+			return call.Conflict(access.ErrStateChanged)
+		}
 	}
 
-	return call.Conflict(access.ErrStateChanged)
+	return nil
 }
