@@ -176,7 +176,7 @@ func (c *Column) checkMagnitudes(scale uint8) error {
 	limitHi, limitLo := wideLimit(scale)
 	for i := range c.Lo {
 		d := Decimal{hi: c.Hi[i], lo: uint64(c.Lo[i])}
-		if hi, lo := d.magnitude(); hi > limitHi || hi == limitHi && lo >= limitLo {
+		if !d.isBelow(limitHi, limitLo) {
 			return fmt.Errorf("value %d: more than %d digits before the point: %w: %w",
 				i, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 	"strconv"
-
-	"github.com/cockroachdb/apd/v3"
 )
 
 const (
@@ -22,7 +20,7 @@ const (
 // a text: 1.0 equals 1.00, -0 is 0, and String writes no trailing zeros. The zero value is 0. A Decimal is immutable
 // and safe to copy and share. Compare with Equal and Cmp; == does not compile, because it would compare scales too.
 //
-// Arithmetic on coefficients of 64 bits is native; wider ones, up to 127 bits, go through apd.
+// Arithmetic is exact, on coefficients of up to 127 bits, and allocates nothing.
 type Decimal struct {
 	_     [0]func() // makes == a compile error
 	hi    int64     // the coefficient as a 128-bit two's complement number, hi<<64 | lo
@@ -33,13 +31,6 @@ type Decimal struct {
 var pow10 = [...]uint64{
 	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
 }
-
-// exact is the context for arithmetic that must not round: 40 digits hold the sum of any two Decimals.
-var exact = func() *apd.Context {
-	c := apd.BaseContext.WithPrecision(40)
-	c.Traps |= apd.Inexact
-	return c
-}()
 
 // NewDecimal returns coefficient / 10^scale, or an error that wraps ErrInvalid if scale is above MaxScale.
 func NewDecimal(coefficient int64, scale uint8) (Decimal, error) {
@@ -63,8 +54,7 @@ func DecimalFromCoefficient(hi int64, lo uint64, scale uint8) (Decimal, error) {
 	}
 
 	d := Decimal{hi: hi, lo: lo, scale: scale}
-	limitHi, limitLo := wideLimit(scale)
-	if h, l := d.magnitude(); h > limitHi || h == limitHi && l >= limitLo {
+	if !d.withinLimit() {
 		return Decimal{}, fmt.Errorf("decimal of coefficient %#x %016x: more than %d digits before the point: %w: %w",
 			uint64(hi), lo, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 	}
@@ -88,54 +78,8 @@ func (d Decimal) Coefficient(scale uint8) (hi int64, lo uint64, exact bool) {
 	return d.hi, d.lo, true
 }
 
-// DecimalFromAPD converts x, which it neither keeps nor changes. It returns an error that wraps ErrInvalid if x is NaN
-// or infinite or has too many digits; in the last case the error also wraps ErrOverflow.
-func DecimalFromAPD(x *apd.Decimal) (Decimal, error) {
-	if x.Form != apd.Finite {
-		return Decimal{}, invalid("decimal", x.String(), "not a finite number")
-	}
-	if x.IsZero() {
-		return Decimal{}, nil
-	}
-
-	var r apd.Decimal
-	r.Reduce(x)
-	digits := r.NumDigits() + int64(r.Exponent) // before the point
-	if digits > MaxIntegerDigits || r.Exponent < -MaxScale {
-		return Decimal{}, fmt.Errorf("decimal %s: at most %d digits before and %d after the point: %w: %w",
-			x.Text('e'), MaxIntegerDigits, MaxScale, ErrOverflow, ErrInvalid)
-	}
-
-	if r.Exponent > 0 {
-		var ten apd.BigInt
-		ten.Exp(apd.NewBigInt(10), apd.NewBigInt(int64(r.Exponent)), nil)
-		r.Coeff.Mul(&r.Coeff, &ten)
-		r.Exponent = 0
-	}
-
-	var high, low apd.BigInt
-	high.Rsh(&r.Coeff, 64)
-	low.Sub(&r.Coeff, high.Lsh(&high, 64))
-	high.Rsh(&high, 64)
-	d := Decimal{hi: int64(high.Uint64()), lo: low.Uint64(), scale: uint8(-r.Exponent)}
-	if r.Negative {
-		d = d.Neg()
-	}
-
-	return d, nil
-}
-
-// APD converts d to a new apd.Decimal, for drivers and for arithmetic that Decimal does not offer.
-func (d Decimal) APD() *apd.Decimal {
-	hi, lo := d.magnitude()
-	x := &apd.Decimal{Negative: d.hi < 0, Exponent: -int32(d.scale)}
-	x.Coeff.SetUint64(hi)
-	x.Coeff.Lsh(&x.Coeff, 64)
-	var low apd.BigInt
-	x.Coeff.Add(&x.Coeff, low.SetUint64(lo))
-
-	return x
-}
+// Scale returns the number of digits after the point, without trailing zeros: 0 to MaxScale.
+func (d Decimal) Scale() uint8 { return d.trimZeros().scale }
 
 // magnitude returns the absolute value of the coefficient.
 func (d Decimal) magnitude() (hi, lo uint64) {
@@ -202,7 +146,7 @@ func (d Decimal) Cmp(o Decimal) int {
 // Equal reports whether the numbers are equal, whatever their scales.
 func (d Decimal) Equal(o Decimal) bool { return d.Cmp(o) == 0 }
 
-// Add returns the exact sum, or an error that wraps ErrOverflow if the sum has too many digits.
+// Add returns the exact sum, or an error that wraps ErrOverflow and ErrInvalid if the sum has too many digits.
 func (d Decimal) Add(o Decimal) (Decimal, error) {
 	scale := max(d.scale, o.scale)
 	a, b := d.withScale(scale), o.withScale(scale)
@@ -213,17 +157,27 @@ func (d Decimal) Add(o Decimal) (Decimal, error) {
 		}
 	}
 
-	return apdSum(d, o)
+	return a.addWide(b)
 }
 
-// apdSum adds numbers of any width.
-func apdSum(d, o Decimal) (Decimal, error) {
-	var sum apd.Decimal
-	if _, err := exact.Add(&sum, d.APD(), o.APD()); err != nil {
-		return Decimal{}, fmt.Errorf("%s + %s: %w", d, o, ErrOverflow)
+// addWide adds numbers of one scale and of any width.
+func (d Decimal) addWide(o Decimal) (Decimal, error) {
+	sum := d.plus(o)
+	isWrapped := (d.hi^sum.hi)&(o.hi^sum.hi) < 0 // the sum of two coefficients may need 128 bits and a sign
+	if isWrapped || !sum.withinLimit() {
+		return Decimal{}, fmt.Errorf("%s + %s: more than %d digits before the point: %w: %w",
+			d, o, MaxIntegerDigits, ErrOverflow, ErrInvalid)
 	}
 
-	return DecimalFromAPD(&sum)
+	return sum.trimZeros(), nil
+}
+
+// plus returns the sum of two numbers of one scale, modulo 2^128.
+func (d Decimal) plus(o Decimal) Decimal {
+	lo, carry := bits.Add64(d.lo, o.lo, 0)
+	hi, _ := bits.Add64(uint64(d.hi), uint64(o.hi), carry)
+
+	return Decimal{hi: int64(hi), lo: lo, scale: d.scale}
 }
 
 // Sub returns the exact difference, or an error that wraps ErrOverflow if the difference has too many digits.
@@ -278,27 +232,54 @@ func (d Decimal) trimZeros() Decimal {
 	return w
 }
 
-// half returns d / 2, or an error that wraps ErrOverflow if the result needs more than MaxScale digits after the point.
-func (d Decimal) half() (Decimal, error) {
-	if d.isNarrow() && d.lo&1 == 0 {
-		return fromInt64(int64(d.lo)/2, d.scale), nil
+// mean returns (d + o) / 2, or an error that wraps ErrOverflow and ErrInvalid if it has more than MaxScale digits after
+// the point. The sum need not be a Decimal.
+func (d Decimal) mean(o Decimal) (Decimal, error) {
+	scale := max(d.scale, o.scale)
+	if a, b := d.withScale(scale), o.withScale(scale); (a.lo^b.lo)&1 == 0 {
+		return a.halfSum(b), nil
+	}
+	if scale == MaxScale {
+		return Decimal{}, fmt.Errorf("mean of %s and %s: more than %d digits after the point: %w: %w",
+			d, o, MaxScale, ErrOverflow, ErrInvalid)
 	}
 
-	var x apd.Decimal
-	if _, err := exact.Mul(&x, d.APD(), apd.New(5, -1)); err != nil {
-		return Decimal{}, fmt.Errorf("%s / 2: %w", d, ErrOverflow)
+	return d.withScale(scale + 1).halfSum(o.withScale(scale + 1)), nil
+}
+
+// halfSum returns (d + o) / 2 for numbers of one scale whose coefficients have an even sum. It adds the bits that both
+// have to half of those that one of them has, because the sum may need more than 127 bits.
+func (d Decimal) halfSum(o Decimal) Decimal {
+	differ := Decimal{hi: d.hi ^ o.hi, lo: d.lo ^ o.lo}
+	half := Decimal{hi: differ.hi >> 1, lo: uint64(differ.hi)<<63 | differ.lo>>1}
+
+	return Decimal{hi: d.hi & o.hi, lo: d.lo & o.lo, scale: d.scale}.plus(half)
+}
+
+// dividedBy returns d / n, rounded half to even to MaxScale digits after the point; n must be positive.
+func (d Decimal) dividedBy(n uint64) Decimal {
+	high, low := d.withScale(MaxScale).magnitude()
+	hi, rest := high/n, high%n
+	lo, rest := bits.Div64(rest, low, n)
+	q := Decimal{hi: int64(hi), lo: lo, scale: MaxScale}
+	if over := n - rest; rest > over || rest == over && lo&1 == 1 {
+		q = q.plus(Decimal{lo: 1})
+	}
+	if d.hi < 0 {
+		return q.Neg()
 	}
 
-	return DecimalFromAPD(&x)
+	return q
 }
 
 // withinLimit reports whether the number has at most MaxIntegerDigits digits before the point.
 func (d Decimal) withinLimit() bool {
-	if d.isNarrow() {
-		return true
-	}
+	limitHi, limitLo := wideLimit(d.scale)
+	return d.isNarrow() || d.isBelow(limitHi, limitLo)
+}
 
-	c := Column{Lo: []int64{int64(d.lo)}, Hi: []int64{d.hi}}
-
-	return c.checkMagnitudes(d.scale) == nil
+// isBelow reports whether the absolute value of the coefficient is below the limit.
+func (d Decimal) isBelow(limitHi, limitLo uint64) bool {
+	hi, lo := d.magnitude()
+	return hi < limitHi || hi == limitHi && lo < limitLo
 }

@@ -3,7 +3,9 @@ package domain
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"math/big"
+	"strings"
 	"testing"
 
 	"github.com/cockroachdb/apd/v3"
@@ -76,21 +78,107 @@ func TestDecimalArithmeticAgainstBig(t *testing.T) {
 	})
 }
 
-func TestDecimalNarrowSumEqualsWideSum(t *testing.T) {
+// toAPD converts d without its own arithmetic.
+func toAPD(d Decimal) *apd.Decimal {
+	return apd.NewWithBigInt(new(apd.BigInt).SetMathBigInt(oracle(d)), -MaxScale)
+}
+
+func TestDecimalArithmeticAgainstAPD(t *testing.T) {
+	exact := apd.BaseContext.WithPrecision(60)
+	exact.Traps |= apd.Inexact
+	rounding := apd.BaseContext.WithPrecision(90)
+	rounding.Rounding = apd.RoundHalfEven
 	check(t, func(t *rapid.T) {
 		a, b := anyDecimal().Draw(t, "a"), anyDecimal().Draw(t, "b")
+		n := rapid.Int64Range(1, math.MaxInt64).Draw(t, "n")
+		var sum, half, quotient apd.Decimal
+		_ = must(exact.Add(&sum, toAPD(a), toAPD(b)))
+		_ = must(exact.Mul(&half, &sum, apd.New(5, -1)))
+		_ = must(rounding.Quo(&quotient, toAPD(a), apd.New(n, 0)))
+		_ = must(rounding.Quantize(&quotient, &quotient, -MaxScale))
+
 		got, err := a.Add(b)
-		want, wideErr := apdSum(a, b)
-		if (err == nil) != (wideErr == nil) || err == nil && (!got.Equal(want) || got.String() != want.String()) {
-			t.Fatalf("%s + %s = %s, %v; by apd %s, %v", a, b, got, err, want, wideErr)
+		equalsAPD(t, got, err, &sum)
+		got, err = a.mean(b)
+		equalsAPD(t, got, err, &half)
+		equalsAPD(t, a.dividedBy(uint64(n)), nil, &quotient)
+	})
+}
+
+// equalsAPD checks a result and its error: too many digits before or after the point are ErrOverflow and ErrInvalid.
+func equalsAPD(t *rapid.T, got Decimal, err error, want *apd.Decimal) {
+	t.Helper()
+	var reduced apd.Decimal
+	reduced.Reduce(want)
+	fits := reduced.NumDigits()+int64(reduced.Exponent) <= MaxIntegerDigits && reduced.Exponent >= -MaxScale
+	switch {
+	case !fits && (!errors.Is(err, ErrOverflow) || !errors.Is(err, ErrInvalid)):
+		t.Fatalf("%s, %v; want an overflow, because it is %s", got, err, want)
+	case fits && (err != nil || toAPD(got).Cmp(want) != 0):
+		t.Fatalf("%s, %v; want %s", got, err, want)
+	}
+}
+
+func TestDecimalDividedByRoundsHalfToEven(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		d, want string
+		n       uint64
+	}{
+		{"0.000000000000000001", "0", 2},
+		{"0.000000000000000003", "0.000000000000000002", 2},
+		{"-0.000000000000000005", "-0.000000000000000002", 2},
+		{"-0.000000000000000007", "-0.000000000000000004", 2},
+		{"1", "0.333333333333333333", 3},
+		{"2", "0.666666666666666667", 3},
+		{"99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999", 1},
+		{"99999999999999999999.999999999999999999", "10.842021724855044341", math.MaxInt64},
+	} {
+		if got := MustDecimal(c.d).dividedBy(c.n); got.String() != c.want {
+			t.Errorf("%s / %d = %s, want %s", c.d, c.n, got, c.want)
+		}
+	}
+}
+
+func TestDecimalMeanNeedsNoSum(t *testing.T) {
+	t.Parallel()
+	largest := strings.Repeat("9", MaxIntegerDigits)
+	for _, c := range []struct{ a, b, want string }{
+		{largest, largest, largest},
+		{largest, "0." + strings.Repeat("0", MaxScale-1) + "2", "49999999999999999999.500000000000000001"},
+		{largest, "-" + largest, "0"},
+		{"-" + largest + ".5", "-" + largest + ".6", "-" + largest + ".55"},
+	} {
+		got, err := MustDecimal(c.a).mean(MustDecimal(c.b))
+		if err != nil || got.String() != c.want {
+			t.Errorf("mean of %s and %s = %s, %v; want %s", c.a, c.b, got, err, c.want)
+		}
+	}
+}
+
+func TestDecimalArithmeticAllocatesNothing(t *testing.T) {
+	a, b := MustDecimal("12345678901234567890.123456789"), MustDecimal("-1234567890123456789.987654321")
+	allocs := testing.AllocsPerRun(100, func() {
+		sum, err := a.Add(b)
+		if err == nil {
+			_, err = sum.mean(a)
+		}
+		if err != nil {
+			panic(err)
 		}
 	})
+	if allocs != 0 {
+		t.Errorf("%g allocations", allocs)
+	}
 }
 
 func TestDecimalRescaleAndReduceKeepTheNumber(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := anyDecimal().Draw(t, "d")
 		r := d.trimZeros()
+		if d.Scale() != r.scale {
+			t.Fatalf("the scale of %s is %d, want %d", d, d.Scale(), r.scale)
+		}
 		if oracle(r).Cmp(oracle(d)) != 0 || !r.Equal(d) {
 			t.Fatalf("%#v reduced is %#v", d, r)
 		}
@@ -104,28 +192,6 @@ func TestDecimalRescaleAndReduceKeepTheNumber(t *testing.T) {
 		}
 	})
 }
-
-func TestDecimalThroughAPD(t *testing.T) {
-	check(t, func(t *rapid.T) {
-		d := anyDecimal().Draw(t, "d")
-		x := d.APD()
-		if got := x.Text('f'); x.Cmp(must1(apd.NewFromString(d.String()))) != 0 {
-			t.Fatalf("%s in apd is %s", d, got)
-		}
-		if x.Exponent != -int32(d.scale) {
-			t.Fatalf("%s in apd has exponent %d, want the scale %d", d, x.Exponent, d.scale)
-		}
-
-		before := x.String()
-		back, err := DecimalFromAPD(x)
-		if err != nil || !back.Equal(d) || x.String() != before {
-			t.Fatalf("%s came back as %s, %v; apd had %s, has %s", d, back, err, before, x)
-		}
-	})
-}
-
-// must1 drops the condition that apd's parser returns.
-func must1(x *apd.Decimal, _ apd.Condition, err error) *apd.Decimal { return must(x, err) }
 
 func TestDecimalThroughItsCoefficient(t *testing.T) {
 	check(t, func(t *rapid.T) {
@@ -177,22 +243,6 @@ func TestDecimalFromCoefficientTakesWhatIsInRange(t *testing.T) {
 	}
 	if _, _, exact := MustDecimal("1").Coefficient(MaxScale + 1); exact {
 		t.Error("scale 19 is exact")
-	}
-}
-
-func TestDecimalFromAPDRefuses(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{"NaN", "sNaN", "Infinity", "-Infinity", "1e20", "1e-19", "1e99999", "1e-99999", "123456789012345678901", "0.1234567890123456789"} {
-		x := must1(apd.NewFromString(text))
-		if d, err := DecimalFromAPD(x); !errors.Is(err, ErrInvalid) {
-			t.Errorf("%s is %s, %v", text, d, err)
-		}
-	}
-
-	for text, want := range map[string]string{"1e19": "10000000000000000000", "-0": "0", "0e500": "0", "1.50e-17": "0.000000000000000015"} {
-		if d, err := DecimalFromAPD(must1(apd.NewFromString(text))); err != nil || d.String() != want {
-			t.Errorf("%s is %s, %v; want %s", text, d, err, want)
-		}
 	}
 }
 

@@ -1,12 +1,11 @@
 package domain
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 	"strconv"
 	"strings"
-
-	"github.com/cockroachdb/apd/v3"
 )
 
 // MustDecimal is ParseDecimal for constants: it panics on an error.
@@ -80,12 +79,32 @@ func parseDecimalSlowly(s string) (Decimal, error) {
 		return Decimal{}, invalid("decimal", s, "exponent beyond %d", maxExponent)
 	}
 
-	x, _, err := apd.NewFromString(s)
-	if err != nil {
-		return Decimal{}, invalid("decimal", s, "not a decimal number like 123.45")
+	number, negative := strings.CutPrefix(s, "-")
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		number = number[:i]
+	}
+	whole, fraction, _ := strings.Cut(number, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	significant := strings.TrimRight(digits, "0")
+	exponent += len(digits) - len(significant) - len(fraction) // of the last significant digit
+	if significant == "" {
+		return Decimal{}, nil
+	}
+	if len(significant)+exponent > MaxIntegerDigits || exponent < -MaxScale {
+		return Decimal{}, fmt.Errorf("decimal %s: at most %d digits before and %d after the point: %w: %w",
+			s, MaxIntegerDigits, MaxScale, ErrOverflow, ErrInvalid)
 	}
 
-	return DecimalFromAPD(x)
+	d := Decimal{scale: uint8(max(-exponent, 0))}
+	for _, c := range significant + strings.Repeat("0", max(exponent, 0)) {
+		carry, lo := bits.Mul64(d.lo, 10)
+		d = Decimal{hi: d.hi*10 + int64(carry), lo: lo, scale: d.scale}.plus(Decimal{lo: uint64(c - '0')})
+	}
+	if negative {
+		d = d.Neg()
+	}
+
+	return d, nil
 }
 
 // scanDecimal matches -?digits(.digits)?([eE][+-]?digits)? and parses the exponent. ok is false without a match.

@@ -4,6 +4,6 @@
 //
 // The types are values with invariants. Constructors return an error that wraps ErrInvalid, a *RuleError or a
 // *TickError if an argument breaks an invariant, and the values that they return do not change. The package imports
-// only the standard library and apd. It does no input or output, does not log, and reads no clock: callers pass the
+// only the standard library. It does no input or output, does not log, and reads no clock: callers pass the
 // current time.
 package domain

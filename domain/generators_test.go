@@ -47,12 +47,21 @@ func digits(t *rapid.T, least, most int, label string) string {
 // anyDecimal draws every Decimal: narrow and wide, at any scale, spelled with trailing zeros or without.
 func anyDecimal() *rapid.Generator[Decimal] {
 	return rapid.Custom(func(t *rapid.T) Decimal {
-		switch rapid.IntRange(0, 3).Draw(t, "decimal form") {
+		switch rapid.IntRange(0, 4).Draw(t, "decimal form") {
 		case 0:
 			limits := []int64{math.MinInt64, math.MinInt64 + 1, -1, 0, 1, math.MaxInt64}
 			return fromInt64(rapid.SampledFrom(limits).Draw(t, "limit"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
 		case 1:
 			return fromInt64(rapid.Int64().Draw(t, "coefficient"), uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale")))
+		case 2:
+			scale := uint8(rapid.IntRange(0, MaxScale).Draw(t, "scale"))
+			hi, lo := wideLimit(scale)
+			d := Decimal{hi: int64(hi), lo: lo, scale: scale}.plus(fromInt64(-rapid.Int64Range(1, 3).Draw(t, "below"), scale))
+			if rapid.Bool().Draw(t, "negative") {
+				return d.Neg()
+			}
+
+			return d
 		}
 
 		text := rapid.SampledFrom([]string{"", "-"}).Draw(t, "sign") + digits(t, 1, MaxIntegerDigits, "integer")

@@ -99,12 +99,7 @@ func midColumn(q Quotes) (Column, uint8, error) {
 	scale := max(q.block.scales[0], q.block.scales[1])
 	mids := Column{Lo: make([]int64, 0, q.Len())}
 	for _, quote := range q.All() {
-		sum, err := quote.Bid.Add(quote.Ask)
-		if err != nil {
-			return Column{}, 0, err
-		}
-
-		mid, err := sum.half()
+		mid, err := quote.Bid.mean(quote.Ask)
 		if err != nil {
 			return Column{}, 0, err
 		}

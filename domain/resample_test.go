@@ -169,6 +169,19 @@ func TestAggregateQuotes(t *testing.T) {
 	}
 }
 
+// TestMidOfTheLargestNumbers says that a mid needs no sum that is a Decimal.
+func TestMidOfTheLargestNumbers(t *testing.T) {
+	t.Parallel()
+	quotes := must(NewTicks("BTC/USD", Quote{
+		Time: utc("2018-04-04T00:00:00Z"), Bid: MustDecimal("99999999999999999998"), Ask: MustDecimal("99999999999999999999"),
+	}))
+	r := must(NewResampler(SeriesKey{Symbol: "BTC/USD", Grid: Minute1.UTC(), PriceType: PriceMid}))
+	_ = must(r.AddQuotes(quotes))
+	if got := r.Flush().At(0).Close.String(); got != "99999999999999999998.5" {
+		t.Errorf("the mid is %s", got)
+	}
+}
+
 func TestResampleRefuses(t *testing.T) {
 	t.Parallel()
 	s := must(NewSeries(keyOf(Hour1.UTC()), Bar{OpenTime: utc("2018-04-04T00:00:00Z")}))

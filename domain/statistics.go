@@ -1,10 +1,6 @@
 package domain
 
-import (
-	"fmt"
-
-	"github.com/cockroachdb/apd/v3"
-)
+import "fmt"
 
 // Statistics summarizes the trading of a symbol in a window.
 type Statistics struct {
@@ -71,24 +67,11 @@ func (b *StatisticsBuilder) AddQuotes(q Quotes) error {
 }
 
 // Statistics returns the statistics of all bars and quotes so far.
-func (b *StatisticsBuilder) Statistics() (Statistics, error) {
+func (b *StatisticsBuilder) Statistics() Statistics {
 	sum := b.sum
-	if sum.Quotes == 0 {
-		return sum, nil
+	if sum.Quotes > 0 {
+		sum.AverageSpread = b.spread.dividedBy(uint64(sum.Quotes)).trimZeros()
 	}
 
-	c := apd.BaseContext.WithPrecision(2 * (MaxIntegerDigits + MaxScale))
-	c.Rounding = apd.RoundHalfEven
-	var mean apd.Decimal
-	if _, err := c.Quo(&mean, b.spread.APD(), apd.New(sum.Quotes, 0)); err != nil {
-		return Statistics{}, fmt.Errorf("average spread: %w", err)
-	}
-	if _, err := c.Quantize(&mean, &mean, -MaxScale); err != nil {
-		return Statistics{}, fmt.Errorf("average spread: %w", err)
-	}
-
-	var err error
-	sum.AverageSpread, err = DecimalFromAPD(&mean)
-
-	return sum, err
+	return sum
 }

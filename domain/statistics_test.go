@@ -27,7 +27,7 @@ func TestStatistics(t *testing.T) {
 		}
 	}
 
-	got := must(b.Statistics())
+	got := b.Statistics()
 	for name, pair := range map[string][2]string{
 		"min":    {got.MinPrice.String(), "3"},
 		"max":    {got.MaxPrice.String(), "7"},

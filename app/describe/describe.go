@@ -122,17 +122,7 @@ func (d *Describer) statistics(
 		}
 	}
 
-	statistics, err := b.Statistics()
-	if err != nil {
-		return domain.Statistics{}, &ports.Error{
-			Kind:    ports.ErrInternal,
-			Op:      call.Op,
-			Subject: call.Subject.String(),
-			Err:     err,
-		}
-	}
-
-	return statistics, nil
+	return b.Statistics(), nil
 }
 
 // bestGrid returns the grid of trade bars that covers most of the window, give or take the hour that long bars end

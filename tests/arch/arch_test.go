@@ -32,9 +32,13 @@ const anyOther = "*"
 
 var rooms = []room{
 	{
-		path: "domain", others: []string{"github.com/cockroachdb/apd/v3"},
+		path:   "domain",
 		banned: []string{"context", "os", "net", "log", "log/slog", "database/sql", "testing"},
 		why:    "what is true does not depend on anything that runs",
+	},
+	{
+		path: "domain/apdconv", rooms: []string{"domain"}, others: []string{"github.com/cockroachdb/apd/v3"},
+		banned: []string{"testing"}, why: "who needs no decimals of apd does not link it",
 	},
 	{
 		path: "ports", rooms: []string{"domain"},

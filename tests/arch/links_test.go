@@ -16,7 +16,7 @@ var links = []struct {
 	why   string
 }{
 	{
-		entry: "wiring/backtest", only: []string{"github.com/cockroachdb/apd/v3"},
+		entry: "wiring/backtest", only: []string{module}, // and no module of others
 		all: []string{module + "/adapters/store/memory"},
 		none: []string{
 			"net", "net/http", "database/sql", "os/exec", "testing", "log/slog", "crypto/sha256", "crypto/rand",

@@ -112,7 +112,7 @@ func TestRealQuotesRoundTrip(t *testing.T) {
 
 	db := filepath.Join(t.TempDir(), "market.db")
 	out, err := exec.Command(binary, "--db", db, "import", "--symbol", "COINBASE:BTC/USD", path).CombinedOutput()
-	const refused = "_2018-04.csv:118: ask_size: decimal 3.8217599999999996e-3: at most 20 digits before and 18 after"
+	const refused = "_2018-04.csv:118: ask_size: decimal 0.0038217599999999996: at most 20 digits before and 18 after"
 	if err == nil || !bytes.Contains(out, []byte(refused)) {
 		t.Errorf("%v\n%s", err, out)
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"math/bits"
 
-	"github.com/cockroachdb/apd/v3"
-
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -167,18 +165,8 @@ func decodeDecimal(b []byte) (domain.Decimal, error) {
 	if err != nil {
 		return domain.Decimal{}, err
 	}
-	if hi == lo>>63 {
-		return domain.NewDecimal(lo, scale)
-	}
 
-	high, low, negative := magnitude(hi, lo)
-	x := apd.Decimal{Exponent: -int32(scale), Negative: negative}
-	x.Coeff.SetUint64(high)
-	x.Coeff.Lsh(&x.Coeff, 64)
-	var part apd.BigInt
-	x.Coeff.Add(&x.Coeff, part.SetUint64(low))
-
-	return domain.DecimalFromAPD(&x)
+	return domain.DecimalFromCoefficient(hi, uint64(lo), scale)
 }
 
 // appendNumeric appends hi<<64|lo, in units of 10^-scale, as a field of COPY.
@@ -226,19 +214,10 @@ func appendNumeric(b []byte, hi, lo int64, scale uint8) []byte {
 
 // appendDecimal appends a Decimal as a field of COPY.
 func appendDecimal(b []byte, d domain.Decimal) []byte {
-	x := d.APD()
-	var high, low apd.BigInt
-	high.Rsh(&x.Coeff, 64)
-	h := high.Uint64()
-	low.Sub(&x.Coeff, high.Lsh(&high, 64))
-	hi, lo := h, low.Uint64()
-	if x.Negative {
-		var borrow uint64
-		lo, borrow = bits.Sub64(0, lo, 0)
-		hi, _ = bits.Sub64(0, hi, borrow)
-	}
+	scale := d.Scale()
+	hi, lo, _ := d.Coefficient(scale) // exact at its own scale
 
-	return appendNumeric(b, int64(hi), int64(lo), uint8(-x.Exponent))
+	return appendNumeric(b, hi, int64(lo), scale)
 }
 
 // magnitude returns the absolute value and the sign of a 128-bit two's complement number.
