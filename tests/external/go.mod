@@ -6,6 +6,4 @@ go 1.26.0
 
 require github.com/gal-friday/marketdata v0.0.0
 
-require github.com/cockroachdb/apd/v3 v3.2.3 // indirect
-
 replace github.com/gal-friday/marketdata => ../..
