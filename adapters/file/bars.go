@@ -87,17 +87,17 @@ func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 		}
 
 		used = true
-		reader, err := newBarReader(r, cfg.withDefaults())
-		for err == nil {
-			var batch Batch
-			if batch, err = reader.readBatch(); err != nil || batch.Bars.Len() == 0 || !yield(batch, nil) {
-				break
+		cfg = cfg.withDefaults()
+		readRejecting(r, cfg.Format, func(f Format, rejected []domain.Range, yield func(Batch) bool) error {
+			reader, err := newBarReader(r, Config{Format: f, Key: cfg.Key, BatchBars: cfg.BatchBars})
+			if err != nil {
+				return err
 			}
-		}
 
-		if err != nil {
-			yield(Batch{}, err)
-		}
+			reader.table.rejected = rejected
+
+			return reader.readBatches(yield)
+		}, yield)
 	}
 }
 
@@ -132,6 +132,16 @@ func newBarReader(r io.Reader, cfg Config) (*barReader, error) {
 	return &barReader{table: t, cfg: cfg}, nil
 }
 
+// readBatches passes the batches of the file to yield until it returns false.
+func (b *barReader) readBatches(yield func(Batch) bool) error {
+	for {
+		batch, err := b.readBatch()
+		if err != nil || batch.Bars.Len() == 0 || !yield(batch) {
+			return err
+		}
+	}
+}
+
 // readBatch reads the next batch. It returns a batch without bars at the end of the file.
 func (b *barReader) readBatch() (Batch, error) {
 	builder := domain.NewSeriesBuilder(b.cfg.Key, b.cfg.BatchBars)
@@ -153,7 +163,8 @@ func (b *barReader) readBatch() (Batch, error) {
 		if status == rowNone {
 			break
 		}
-		if builder.Len() == b.cfg.BatchBars {
+		slot := domain.Range{Start: bar.OpenTime, End: b.cfg.Key.Grid.Next(bar.OpenTime)}
+		if rejected = b.table.endsBefore(slot, builder.Len()); rejected || builder.Len() == b.cfg.BatchBars {
 			b.table.unread()
 			break
 		}

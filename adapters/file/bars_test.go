@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ func key(tb testing.TB, text string) domain.SeriesKey {
 
 	return k
 }
+
+func decimal(n int) domain.Decimal { return domain.MustDecimal(strconv.Itoa(n)) }
 
 // readBars reads a whole file as one Series, and returns its batches too.
 func readBars(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error) {
@@ -374,70 +377,135 @@ func FuzzReadBars(f *testing.F) {
 	})
 }
 
-// Malformed rows must be passed to Reject one by one. The other rows must be read as if the file did not contain them,
-// except that no batch covers a rejected row.
+// Rows that are malformed, out of order or a second bar of their time must be passed to Reject one by one, and the other
+// rows must be read. No batch covers the time of a rejected row, unless another row has the bar of that time.
 func TestRejectedRows(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		const header = "time,open,high,low,close,volume\n"
 		start := time.Date(2018, 4, 4, 0, 0, 0, 0, time.UTC)
-		var mixed, good, bad strings.Builder
-		var rejectedTimes []time.Time
-		for i := range rapid.IntRange(1, 40).Draw(t, "rows") {
-			openTime := start.Add(time.Duration(i) * time.Minute)
-			if kind := rapid.IntRange(0, 6).Draw(t, "kind"); kind < 3 {
-				row := []string{"%s,1,1,1,x,1\n", "%s,1,0.5,1,1,1\n", "%s,\"1\",1\n"}[kind]
-				fmt.Fprintf(&mixed, row, openTime.Format(time.RFC3339))
-				fmt.Fprintf(&bad, row, openTime.Format(time.RFC3339))
-				rejectedTimes = append(rejectedTimes, openTime)
-
-				continue
+		text, bad := "time,open,high,low,close,volume\n", ""
+		var want []domain.Bar
+		minute, last := 0, -1
+		stored, rejected := map[int]bool{}, map[int]bool{}
+		for range rapid.IntRange(1, 40).Draw(t, "rows") {
+			minute = max(0, minute+rapid.SampledFrom([]int{1, 1, 1, 1, 1, 2, 3, 0, -1, -5}).Draw(t, "step"))
+			openTime := start.Add(time.Duration(minute) * time.Minute)
+			high := rapid.IntRange(2, 4).Draw(t, "high")
+			kind := rapid.IntRange(0, 12).Draw(t, "kind")
+			row := fmt.Sprintf("%s,%d,%d,1,2,3\n", openTime.Format(time.RFC3339), high, high)
+			if kind < 3 {
+				row = fmt.Sprintf([]string{"%s,1,1,1,x,1\n", "%s,1,0.5,1,1,1\n", "%s,\"1\",1\n"}[kind], openTime.Format(time.RFC3339))
 			}
 
-			row := fmt.Sprintf("%s,%d,%d,1,2,3\n", openTime.Format(time.RFC3339), i+2, i+2)
-			mixed.WriteString(row)
-			good.WriteString(row)
-		}
-
-		k := domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}
-		cfg := file.Config{Key: k, BatchBars: rapid.IntRange(1, 10).Draw(t, "batch")}
-		read := func(text string) (bars []domain.Bar, covered []domain.Range) {
-			for batch, err := range file.ReadBars(strings.NewReader(header+text), cfg) {
-				if err != nil {
-					t.Fatal(err)
-				}
-
-				for _, b := range batch.Bars.All() {
-					bars = append(bars, b)
-				}
-				covered = append(covered, batch.Range)
+			text += row
+			bar := domain.Bar{
+				OpenTime: openTime, Open: decimal(high), High: decimal(high), Low: decimal(1), Close: decimal(2), Volume: decimal(3),
 			}
-
-			return bars, covered
+			switch {
+			case kind >= 3 && minute == last && bar.Equal(want[len(want)-1]): // repeated
+			case kind >= 3 && minute > last:
+				want, last, stored[minute] = append(want, bar), minute, true
+			default:
+				bad, rejected[minute] = bad+row, true
+			}
 		}
-		want, _ := read(good.String())
-		var rejected strings.Builder
+
+		cfg := file.Config{
+			Key: domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()}, BatchBars: rapid.IntRange(1, 10).Draw(t, "batch"),
+		}
+		passed := ""
 		cfg.Format.Reject = func(r file.RejectedRow) error {
-			rejected.WriteString(string(r.Row) + "\n")
-			if r.Line < 2 || r.Reason == nil {
+			if r.Line < 2 || r.Reason == nil || r.Range.End.Sub(r.Range.Start) != time.Minute {
 				t.Fatalf("rejected %+v", r)
 			}
 
+			passed += string(r.Row) + "\n"
+
 			return nil
 		}
-		got, covered := read(mixed.String())
-		if !slices.EqualFunc(got, want, domain.Bar.Equal) || rejected.String() != bad.String() {
-			t.Fatalf("read %v, rejected %q; want %v, %q", got, rejected.String(), want, bad.String())
+		var got []domain.Bar
+		var covered []domain.Range
+		for batch, err := range file.ReadBars(strings.NewReader(text), cfg) {
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			for _, b := range batch.Bars.All() {
+				got = append(got, b)
+			}
+			covered = append(covered, batch.Range)
 		}
 
-		for _, openTime := range rejectedTimes {
-			for _, r := range covered {
-				if r.Contains(openTime) {
-					t.Fatalf("range %s contains %s, the time of a rejected row", r, openTime)
-				}
+		if !slices.EqualFunc(got, want, domain.Bar.Equal) || passed != bad {
+			t.Fatalf("read %v, rejected %q; want %v, %q", got, passed, want, bad)
+		}
+
+		covers := func(minute int) bool {
+			at := start.Add(time.Duration(minute) * time.Minute)
+			return slices.ContainsFunc(covered, func(r domain.Range) bool { return r.Contains(at) })
+		}
+		for minute := range last + 1 {
+			if covers(minute) && rejected[minute] && !stored[minute] || stored[minute] && !covers(minute) {
+				t.Fatalf("minute %d: covered %t, rejected %t, stored %t; ranges %v",
+					minute, covers(minute), rejected[minute], stored[minute], covered)
 			}
 		}
+		if len(rejected) == 0 && len(want) > 0 && len(domain.MergeRanges(covered)) != 1 {
+			t.Fatalf("no row was rejected, but the ranges %v do not touch", covered)
+		}
 	})
+}
+
+// A reader that can be read only once cannot reject rows, because a row out of order would leave its time covered.
+func TestRejectNeedsSeeker(t *testing.T) {
+	t.Parallel()
+	cfg := file.Config{
+		Key:    domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()},
+		Format: file.Format{Reject: func(file.RejectedRow) error { return nil }},
+	}
+	_, _, err := readBars(io.MultiReader(strings.NewReader("time,open,high,low,close,volume\n")), cfg)
+	if err == nil || !strings.Contains(err.Error(), "io.Seeker") {
+		t.Errorf("got %v, want an error that asks for an io.Seeker", err)
+	}
+}
+
+// The first reading, which finds the rejected rows, begins where the reader stands.
+func TestRejectBeginsWhereTheReaderStands(t *testing.T) {
+	t.Parallel()
+	in := strings.NewReader("# preamble\ntime,open,high,low,close,volume\n2018-04-04T00:00:00Z,1,1,1,1,1\n")
+	if _, err := in.Seek(int64(len("# preamble\n")), io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+
+	cfg := file.Config{
+		Key:    domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()},
+		Format: file.Format{Reject: func(file.RejectedRow) error { return nil }},
+	}
+	if s, _, err := readBars(in, cfg); err != nil || s.Len() != 1 {
+		t.Errorf("read %v, %v; want the bar", s, err)
+	}
+}
+
+// A row of a later time than Format.Now is malformed: its error names the line, and it can be rejected.
+func TestRowsOfTheFuture(t *testing.T) {
+	t.Parallel()
+	const text = "time,open,high,low,close,volume\n2018-04-04T00:00:00Z,1,1,1,1,1\n2018-04-04T05:01:00Z,1,1,1,1,1\n"
+	cfg := file.Config{
+		Key:    domain.SeriesKey{Symbol: "A/B", Grid: domain.Minute1.UTC()},
+		Format: file.Format{Name: "live.csv", Now: time.Date(2018, 4, 4, 0, 1, 30, 0, time.UTC)},
+	}
+	_, _, err := readBars(strings.NewReader(text), cfg)
+	const want = `live.csv:3: time "2018-04-04T05:01:00Z" is in the future, because it is 2018-04-04T00:01:30Z now; ` +
+		"check its time zone and unit"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+
+	rejected := 0
+	cfg.Format.Reject = func(file.RejectedRow) error { rejected++; return nil }
+	if s, _, err := readBars(strings.NewReader(text), cfg); err != nil || s.Len() != 1 || rejected != 1 {
+		t.Errorf("read %v, %v and rejected %d; want one bar and one row", s, err, rejected)
+	}
 }
 
 func TestErrorOfRejectEndsReading(t *testing.T) {

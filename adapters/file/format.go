@@ -1,6 +1,11 @@
 package file
 
-import "errors"
+import (
+	"errors"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+)
 
 // Format describes how a file is written.
 type Format struct {
@@ -9,10 +14,16 @@ type Format struct {
 	TimeUnit TimeUnit          // of numeric times; defaults to TimeUnitAuto
 	TimeZone string            // IANA name, for times without a zone; if empty, such times are rejected
 
-	// Reject is called with every malformed row. Reading continues after the row, or ends with the error that Reject
-	// returns. The Range of a batch never extends over a rejected row, because its content is unknown. An
-	// AmbiguousError ends the reading nevertheless, because it concerns every row. If Reject is nil, the first
-	// malformed row is an error.
+	// Now is the latest time of a row; a row with a later one is malformed. Zero sets no limit.
+	Now time.Time
+
+	// Reject is called with every malformed row, and with the other trades or quotes of its time. Reading continues
+	// after the row, or ends with the error that Reject returns. An AmbiguousError ends the reading nevertheless, because
+	// it concerns every row. If Reject is nil, the first malformed row is an error.
+	//
+	// The Range of a batch extends neither over a rejected row nor over its time, because its content is unknown. A row
+	// that is out of order may belong to a batch long before it, so that the file is read twice: its reader must be an
+	// io.Seeker.
 	Reject func(RejectedRow) error
 }
 
@@ -21,7 +32,8 @@ type RejectedRow struct {
 	File   string
 	Line   int // counted from 1
 	Reason error
-	Row    []byte // the text of the line without its end; valid until Reject returns
+	Range  domain.Range // of the bar or instant that the row has; empty if its time is unreadable
+	Row    []byte       // the text of the line without its end; valid until Reject returns
 }
 
 // Validate returns all errors of the Format.

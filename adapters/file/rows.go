@@ -56,6 +56,7 @@ func (r *rows) next() (bool, error) {
 
 // splitLine sets the cells of the current row.
 func (r *rows) splitLine(text []byte) (bool, error) {
+	r.cells = r.cells[:0]
 	if r.keepText {
 		r.text = append(r.text[:0], text...) // a copy, because splitCells modifies the line
 	}
@@ -67,7 +68,7 @@ func (r *rows) splitLine(text []byte) (bool, error) {
 		r.separator = detectSeparator(text)
 	}
 	var err error
-	if r.cells, err = splitCells(text, r.separator, r.cells[:0]); err != nil {
+	if r.cells, err = splitCells(text, r.separator, r.cells); err != nil {
 		return false, r.lineError(err)
 	}
 

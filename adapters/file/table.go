@@ -16,6 +16,7 @@ type table struct {
 	times    *timeParser
 	layout   layout
 	onReject func(RejectedRow) error // nil: a malformed row is an error
+	rejected []domain.Range          // of the rows that a first reading rejected, sorted; from the current row on
 	pending  bool                    // next must return the current row again
 	symbol   *string                 // in the symbol column; nil before the first row
 
@@ -123,7 +124,7 @@ func (t *table) reject(err error, batchRows int) (endsBatch bool, _ error) {
 	if batchRows == 0 {
 		t.batchEnd = time.Time{}
 	}
-	row := RejectedRow{File: line.File, Line: line.Line, Reason: line.Err, Row: t.rows.text}
+	row := RejectedRow{File: line.File, Line: line.Line, Reason: line.Err, Range: t.rowRange(), Row: t.rows.text}
 
 	return batchRows > 0, t.onReject(row)
 }

@@ -100,17 +100,17 @@ func readTicks[T domain.Tick](
 		}
 
 		used = true
-		reader, err := newTickReader(r, cfg.withDefaults(), s, parse)
-		for err == nil {
-			var batch TickBatch[T]
-			if batch, err = reader.readBatch(); err != nil || batch.Ticks.Len() == 0 || !yield(batch, nil) {
-				break
+		cfg = cfg.withDefaults()
+		readRejecting(r, cfg.Format, func(f Format, rejected []domain.Range, yield func(TickBatch[T]) bool) error {
+			reader, err := newTickReader(r, TickConfig{Format: f, Symbol: cfg.Symbol, BatchTicks: cfg.BatchTicks}, s, parse)
+			if err != nil {
+				return err
 			}
-		}
 
-		if err != nil {
-			yield(TickBatch[T]{}, err)
-		}
+			reader.table.rejected = rejected
+
+			return reader.readBatches(yield)
+		}, yield)
 	}
 }
 
@@ -122,6 +122,11 @@ type position struct {
 
 func (p position) isBefore(o position) bool {
 	return p.time.Before(o.time) || p.time.Equal(o.time) && p.seq < o.seq
+}
+
+// instant returns the range of the ticks with the same time.
+func (p position) instant() domain.Range {
+	return domain.Range{Start: p.time, End: p.time.Add(time.Microsecond)}
 }
 
 func positionOf[T domain.Tick](tick T) position {
@@ -169,6 +174,16 @@ func newTickReader[T domain.Tick](r io.Reader, cfg TickConfig, s schema, parse t
 	return &tickReader[T]{table: t, cfg: cfg, parse: parse}, nil
 }
 
+// readBatches passes the batches of the file to yield until it returns false.
+func (b *tickReader[T]) readBatches(yield func(TickBatch[T]) bool) error {
+	for {
+		batch, err := b.readBatch()
+		if err != nil || batch.Ticks.Len() == 0 || !yield(batch) {
+			return err
+		}
+	}
+}
+
 // readBatch reads the next batch. It returns a batch without ticks at the end of the file.
 func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 	builder := domain.NewTicksBuilder[T](b.cfg.Symbol)
@@ -185,6 +200,11 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 				break
 			}
 			if row.status == rowNew {
+				if rejected = b.table.endsBefore(positionOf(row.tick).instant(), builder.Len()); rejected {
+					b.table.unread()
+					break
+				}
+
 				err = b.appendTick(builder, row.tick)
 			}
 		}
@@ -238,6 +258,9 @@ func (b *tickReader[T]) readRow() (tickRow[T], error) {
 	row, err := b.parseRow()
 	if err == nil {
 		row.status, err = b.compare(row.tick)
+	}
+	if err == nil && b.table.isRejected(positionOf(row.tick).time) {
+		err = errRejectedTime
 	}
 	if err != nil {
 		return tickRow[T]{}, b.table.rows.lineError(err)

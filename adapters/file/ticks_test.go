@@ -2,8 +2,10 @@ package file_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +188,51 @@ func TestReadTradesRejects(t *testing.T) {
 			t.Errorf("%v does not mention the %s", err, want)
 		}
 	}
+}
+
+// The instant of a rejected trade stays uncovered, so that all trades of it are rejected, wherever they stand.
+func TestRejectedTradesLeaveTheirInstantUncovered(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		start := time.Date(2019, 10, 11, 0, 0, 0, 0, time.UTC)
+		text := "time,price,size\n"
+		instant, last := 0, -1
+		rejected := map[int]bool{}
+		var instants []int // of the rows, in their order
+		for range rapid.IntRange(1, 40).Draw(t, "rows") {
+			instant = max(0, instant+rapid.SampledFrom([]int{0, 0, 1, 1, 1, 2, -1, -5}).Draw(t, "step"))
+			size := rapid.SampledFrom([]string{"1", "2", "3", "4", "x"}).Draw(t, "size")
+			text += fmt.Sprintf("%s,5,%s\n", start.Add(time.Duration(instant)*time.Microsecond).Format(time.RFC3339Nano), size)
+			instants = append(instants, instant)
+			if size == "x" || instant < last {
+				rejected[instant] = true
+			} else {
+				last = instant
+			}
+		}
+		want := len(slices.DeleteFunc(slices.Clone(instants), func(i int) bool { return rejected[i] }))
+
+		rejects := 0
+		cfg := file.TickConfig{Symbol: "A/B", BatchTicks: rapid.IntRange(1, 10).Draw(t, "batch")}
+		cfg.Format.Reject = func(file.RejectedRow) error { rejects++; return nil }
+		trades := 0
+		for batch, err := range file.ReadTrades(strings.NewReader(text), cfg) {
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			trades += batch.Ticks.Len()
+			for i := range rejected {
+				if batch.Range.Contains(start.Add(time.Duration(i) * time.Microsecond)) {
+					t.Fatalf("%s contains microsecond %d, of which a row is rejected\n%s", batch.Range, i, text)
+				}
+			}
+		}
+
+		if trades != want || rejects != len(instants)-want {
+			t.Fatalf("read %d trades and rejected %d, want %d of %d\n%s", trades, rejects, want, len(instants), text)
+		}
+	})
 }
 
 func TestReadTradesIsSingleUse(t *testing.T) {

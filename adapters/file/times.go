@@ -70,10 +70,11 @@ type timeParser struct {
 	guesses bool           // the unit is guessed, so that all numeric times must have the same one
 	zone    *time.Location // of times without a zone; nil: they are rejected
 	grid    domain.Grid    // of bars; zero for ticks
+	now     time.Time      // the latest valid time; zero sets no limit
 }
 
 func newTimeParser(f Format, grid domain.Grid) (*timeParser, error) {
-	p := &timeParser{unit: f.TimeUnit, guesses: f.TimeUnit == TimeUnitAuto, grid: grid}
+	p := &timeParser{unit: f.TimeUnit, guesses: f.TimeUnit == TimeUnitAuto, grid: grid, now: f.Now}
 	if f.TimeZone == "" {
 		return p, nil
 	}
@@ -99,8 +100,20 @@ func loadZone(name string) (*time.Location, error) {
 	return zone, nil
 }
 
-// parse returns the time of a cell. Its error says why the cell is not a time, or why it is ambiguous.
+// parse returns the time of a cell. Its error says why the cell is not a time, why it is ambiguous, or that it is later
+// than now.
 func (p *timeParser) parse(cell []byte) (time.Time, error) {
+	t, err := p.parseAny(cell)
+	if err == nil && !p.now.IsZero() && t.After(p.now) {
+		return t, fmt.Errorf("time %q is in the future, because it is %s now; check its time zone and unit",
+			cell, p.now.UTC().Format(time.RFC3339))
+	}
+
+	return t, err
+}
+
+// parseAny returns the time of a cell, be it in the future.
+func (p *timeParser) parseAny(cell []byte) (time.Time, error) {
 	var t time.Time
 	if err := t.UnmarshalText(cell); err == nil {
 		return t.UTC(), nil
