@@ -195,9 +195,11 @@ func TestReadBarsRejects(t *testing.T) {
 func TestDatesAreInZoneOfGrid(t *testing.T) {
 	t.Parallel()
 	for grid, want := range map[string]string{
-		"1d": "2018-04-04T00:00:00Z", "1d@America/New_York": "2018-04-04T04:00:00Z",
+		"1d": "2018-11-04T00:00:00Z", "1d@America/New_York": "2018-11-04T04:00:00Z",
+		"1d@America/Sao_Paulo": "2018-11-04T03:00:00Z", // a day without a midnight
+		"1d@America/Havana":    "2018-11-04T04:00:00Z", // a day with two
 	} {
-		s, _, err := readBars(strings.NewReader("Date,Open,High,Low,Close,Adj Close,Volume\n2018-04-04,1,2,1,1,1,5\n"),
+		s, _, err := readBars(strings.NewReader("Date,Open,High,Low,Close,Adj Close,Volume\n2018-11-04,1,2,1,1,1,5\n"),
 			file.Config{Key: key(t, "ACME "+grid)})
 		if err != nil {
 			t.Fatal(err)

@@ -193,12 +193,12 @@ func (p *timeParser) parseText(s string) (time.Time, error) {
 		}
 	}
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
-		zone, err := p.dateZone()
+		zone, err := p.dateZone(s)
 		if err != nil {
 			return time.Time{}, err
 		}
 
-		return resolveLocal(t, s, zone)
+		return domain.StartOfDate(t, zone)
 	}
 
 	for _, format := range [...]string{"2006-01-02T15:04:05", "2006-01-02T15:04"} {
@@ -211,22 +211,27 @@ func (p *timeParser) parseText(s string) (time.Time, error) {
 		s)
 }
 
-// dateZone returns the zone of dates: the configured one or, for bars of a day or longer, that of their grid. It
-// returns nil if there is neither.
-func (p *timeParser) dateZone() (*time.Location, error) {
-	if p.zone == nil && p.grid != (domain.Grid{}) && p.grid.Frequency().Unit() >= domain.Day {
-		return time.LoadLocation(p.grid.Zone())
+// dateZone returns the zone of the date: the configured one or, for bars of a day or longer, that of their grid.
+func (p *timeParser) dateZone(date string) (string, error) {
+	switch {
+	case p.zone != nil:
+		return p.zone.String(), nil
+	case p.grid != (domain.Grid{}) && p.grid.Frequency().Unit() >= domain.Day:
+		return p.grid.Zone(), nil
+	default:
+		return "", noZoneError(date)
 	}
-	return p.zone, nil
+}
+
+func noZoneError(s string) error {
+	return &AmbiguousError{Setting: SettingTimeZone, Reason: fmt.Sprintf("time %q has no time zone", s)}
 }
 
 // resolveLocal returns the instant of the local time in the zone; t is the local time as if it were in UTC, and s its
 // text. It returns an error if the local time does not exist or exists twice, because clocks changed.
 func resolveLocal(t time.Time, s string, zone *time.Location) (time.Time, error) {
 	if zone == nil {
-		return time.Time{}, &AmbiguousError{
-			Setting: SettingTimeZone, Reason: fmt.Sprintf("time %q has no time zone", s),
-		}
+		return time.Time{}, noZoneError(s)
 	}
 
 	// A day before and a day after t are the offsets before and after a change of clocks near t.

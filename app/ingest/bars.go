@@ -228,6 +228,9 @@ func alignCoverage(e access.Edges, r domain.Range) (domain.Range, error) {
 	return domain.Range{}, fmt.Errorf("%s is empty; give rows to write, or a range: %w", r, ports.ErrInvalid)
 }
 
+// ClosedBy returns the time by which rows must have closed to be written: the clock's now less the settle time.
+func (i *Ingester) ClosedBy() time.Time { return i.clock.Now().Add(-i.settle) }
+
 // checkBars refuses bars outside the coverage, bars that break a fatal rule, and coverage that is not closed yet.
 func (i *Ingester) checkBars(bars domain.Series, coverage domain.Range) error {
 	now := i.clock.Now()

@@ -10,8 +10,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// parseTime reads 2018-04-04, 2018-04-04T09:30:00Z, -7d or now; "" is the zero time. A date is midnight in the time
-// zone.
+// parseTime reads 2018-04-04, 2018-04-04T09:30:00Z, -7d or now; "" is the zero time. A date is its first
+// instant in the time zone.
 func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	switch text {
 	case "":
@@ -23,7 +23,7 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 		return t.UTC(), nil
 	}
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return midnight(day, zone)
+		return domain.StartOfDate(day, zone)
 	}
 
 	if text[0] == '-' {
@@ -34,23 +34,6 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 
 	return time.Time{}, &domain.InvalidError{What: "time", Value: text,
 		Reason: "write 2018-04-04, 2018-04-04T09:30:00Z, -7d (a count of s, m, h, d, w or M before now) or now"}
-}
-
-// midnight returns the first instant of the date in the time zone.
-func midnight(day time.Time, zone string) (time.Time, error) {
-	days, err := domain.NewGrid(domain.Day1, zone)
-	if err != nil {
-		return time.Time{}, err
-	}
-
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		return time.Time{}, err
-	}
-
-	noon := time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, location) // because some days have no midnight
-
-	return days.Floor(noon), nil
 }
 
 // subtract returns the time that lies the length before t. Days, weeks and months are those of the UTC calendar.

@@ -32,8 +32,9 @@ Bars need --frequency. Binance klines need no header. Trades and quotes without 
 numbered within their instant, in the order of the file; times finer than a microsecond are
 truncated and counted. Times have a time zone, or are numbers of s, ms, us or ns since 1970. An
 ambiguous value is an error that names the file, the line and the flag that resolves it. A row
-that is invalid, out of order, not closed yet, or a second and different row for one bar is an
-error too.
+that is invalid, out of order, in the future, or a second and different row for one bar is an
+error too. The newest bars of a live download are often not closed yet; they are counted, but
+not stored.
 
 A file declares coverage from its first row to its last: a missing bar in between means that
 nothing traded. --complete-from and --complete-until declare more, once all files are stored.
@@ -44,8 +45,8 @@ are refused. A file that export wrote names its series, so --symbol and --freque
 out.
 
 With --rejects, invalid rows go to a file of their own, with line and reason, and the others are
-stored. The ranges of rejected rows stay uncovered. Of two different rows for one bar, the
-second is rejected.
+stored. The times of rejected rows stay uncovered. Of two different rows for one bar, the second
+is rejected; of trades or quotes, all rows of the time of an invalid one are.
 
 Rows are stored in batches, each whole or not at all. After an error, a crash or Ctrl-C, run the
 same command again: rows that are stored already are found unchanged and not written again.`
@@ -69,19 +70,20 @@ type importReport struct {
 	Repeated  int          `json:"repeated"`  // rows equal to the row before them
 	Truncated int          `json:"truncated"` // times that were finer than a microsecond
 	Rejected  int          `json:"rejected"`  // invalid rows that went to the file of --rejects
-	Range     domain.Range `json:"range"`     // from the first row to the end of the last
+	NotClosed int          `json:"notClosed"` // newest rows that are not closed yet and not stored
+	Range     domain.Range `json:"range"`     // from the first stored row to the end of the last
 }
 
 var importList = listing[importReport]{
 	columns: []column{
 		{name: "file"}, {name: "kind"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true},
-		{"repeated", true}, {"truncated", true}, {"rejected", true}, {name: "start"}, {name: "end"},
+		{"repeated", true}, {"truncated", true}, {"rejected", true}, {"not_closed", true}, {name: "start"}, {name: "end"},
 	},
 	cells: func(r importReport) []string {
 		return []string{
 			r.File, string(r.Kind), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed),
 			strconv.Itoa(r.Unchanged), strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated), strconv.Itoa(r.Rejected),
-			stamp(r.Range.Start), stamp(r.Range.End),
+			strconv.Itoa(r.NotClosed), stamp(r.Range.Start), stamp(r.Range.End),
 		}
 	},
 }
@@ -165,7 +167,7 @@ func suggestFlags(name string) string {
 // runImport opens the first file, which determines the target, before it opens the store, and then stores the files one
 // by one.
 func (c *command) runImport(ctx context.Context, files []string, o importOptions) (err error) {
-	first, err := c.openInput(files[0], o.columns)
+	first, err := c.openInput(files[0], o)
 	if err != nil {
 		return userError{err}
 	}
@@ -182,12 +184,13 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 		}()
 	}
 
-	to, err := o.newTarget(first, rejected)
+	now := c.now()
+	to, err := o.newTarget(first, now, rejected)
 	if err != nil {
 		return err
 	}
 
-	start, end, err := o.complete.times(c.now(), to.zone)
+	start, end, err := o.complete.times(now, to.zone)
 	if err != nil {
 		return err
 	}
@@ -198,8 +201,8 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 	}
 
 	defer done()
-	job := &importJob{c: c, md: md, to: to, rejected: rejected}
-	if err := job.files(ctx, first, files, o.columns); err != nil {
+	job := &importJob{c: c, md: md, o: o, to: to, rejected: rejected, closedBy: md.ClosedBy(), now: now}
+	if err := job.files(ctx, first, files); err != nil {
 		return addFlagHint(fmt.Errorf("%w\n%s", err, job.summary()))
 	}
 
@@ -218,18 +221,21 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 type importJob struct {
 	c        *command
 	md       *app.Service
+	o        importOptions
 	to       target
-	rejected *rejects // nil without --rejects
+	rejected *rejects  // nil without --rejects
+	closedBy time.Time // rows that end later are not closed yet
+	now      time.Time // rows that begin later are invalid
 	reports  []importReport
 }
 
 // files stores the files one by one; the first one is open. The last report is that of a file that failed, if one did.
-func (j *importJob) files(ctx context.Context, first *input, names []string, columns map[string]string) error {
+func (j *importJob) files(ctx context.Context, first *input, names []string) error {
 	for i, name := range names {
 		in := first
 		if i > 0 {
 			var err error
-			if in, err = j.c.openInput(name, columns); err != nil {
+			if in, err = j.c.openInput(name, j.o); err != nil {
 				return userError{err}
 			}
 		}
@@ -257,9 +263,14 @@ func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
 
 	counter, done := j.c.byteProgress(filepath.Base(in.name), in.size)
 	defer done()
-	for batch, err := range j.to.batches(j.md, in, counter) {
+	for batch, err := range j.to.batches(j, in, counter) {
 		if err != nil {
 			return report, err
+		}
+
+		report.NotClosed += batch.notClosed
+		if batch.span.Empty() {
+			continue
 		}
 
 		wrote, err := batch.write(ctx)
@@ -269,7 +280,12 @@ func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
 
 		report.add(batch, wrote)
 	}
-	if report.Rows == 0 {
+
+	switch {
+	case report.NotClosed > 0:
+		j.c.notef("%s: %d %s are not closed yet and were not stored; import the file again later",
+			in.name, report.NotClosed, in.kind)
+	case report.Rows == 0:
 		return report, userErrorf("%s: the file has no %s", in.name, in.kind)
 	}
 

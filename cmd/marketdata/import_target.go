@@ -7,10 +7,12 @@ import (
 	"io"
 	"iter"
 	"os"
+	"time"
 
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/adapters/file/parquet"
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -27,35 +29,95 @@ type input struct {
 }
 
 // openInput opens a file, or standard input for -, and recognizes the kind of its rows.
-func (c *command) openInput(name string, columns map[string]string) (*input, error) {
-	if name == "-" {
+func (c *command) openInput(name string, o importOptions) (*input, error) {
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+
+		return newInput(name, f, f, o)
+	}
+
+	if o.rejects == "" {
 		in := &input{Closer: io.NopCloser(c.in), name: name, size: -1}
-		in.kind, in.rows = file.Recognize(c.in, columns)
+		in.kind, in.rows = file.Recognize(c.in, o.columns)
 		return in, nil
 	}
 
-	f, err := os.Open(name)
+	f, err := copyToTemporary(c.in)
 	if err != nil {
 		return nil, err
 	}
 
+	return newInput(name, f.File, f, o)
+}
+
+// newInput returns the input of an open file, which it closes with closer if that fails.
+func newInput(name string, f *os.File, closer io.Closer, o importOptions) (*input, error) {
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s is a directory; name the files in it", name)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, closer.Close())
 	}
 
-	in := &input{Closer: f, name: name, size: info.Size()}
+	in := &input{Closer: closer, name: name, size: info.Size()}
 	if isParquet(name) {
 		in.kind, in.table = parquet.Recognize(f, in.size), f
 		return in, nil
 	}
 
-	in.kind, in.rows = file.Recognize(f, columns)
+	in.kind, in.rows = file.Recognize(f, o.columns)
+	if o.rejects == "" {
+		return in, nil
+	}
+
+	in.rows = f // rows are rejected only from an io.Seeker
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, errors.Join(err, closer.Close())
+	}
 
 	return in, nil
+}
+
+// temporaryFile is a file that is removed when it is closed.
+type temporaryFile struct{ *os.File }
+
+// copyToTemporary copies the whole input to a temporary file, and returns it at its start.
+func copyToTemporary(in io.Reader) (temporaryFile, error) {
+	file, err := os.CreateTemp("", "marketdata-*.csv")
+	if err != nil {
+		return temporaryFile{}, err
+	}
+
+	f := temporaryFile{file}
+	_, err = io.Copy(f, in)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return temporaryFile{}, errors.Join(fmt.Errorf("copy standard input: %w", err), f.Close())
+	}
+
+	return f, nil
+}
+
+// Close closes and removes the file.
+func (f temporaryFile) Close() error { return errors.Join(f.File.Close(), os.Remove(f.Name())) }
+
+// countedRows returns the rows of a CSV file, which count sees as they are read.
+func (in *input) countedRows(count io.Writer) io.Reader {
+	rows := io.TeeReader(in.rows, count)
+	if seeker, ok := in.rows.(io.Seeker); ok {
+		return struct {
+			io.Reader
+			io.Seeker
+		}{rows, seeker}
+	}
+
+	return rows
 }
 
 // target is the series that the files are stored in.
@@ -64,27 +126,47 @@ type target struct {
 	series  string // its name, for messages
 	zone    string // the time zone of dates in --complete-from and --complete-until
 	align   func(domain.Range) domain.Range
-	batches func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error]
+	batches func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error]
 	declare func(ctx context.Context, md *app.Service, coverage domain.Range) error
 }
 
 // batch is a run of rows of a file that is stored in one write.
 type batch struct {
 	rows, repeated, truncated int
-	span                      domain.Range // the coverage that the write declares
+	notClosed                 int          // newest rows that are not closed yet, which the write leaves out
+	span                      domain.Range // the coverage that the write declares; empty if there is nothing to write
 	write                     func(context.Context) (ports.WriteReport, error)
 	locate                    func(error) error // adds the line to an error about a row
 }
 
-// newTarget returns the target that the flags and the first file determine. Invalid rows go to rejected; without it
-// they are errors.
-func (o importOptions) newTarget(first *input, rejected *rejects) (target, error) {
+// newBatch returns a batch of the rows that end by closedBy, an edge of their grid. Rows that begin after now are left in
+// it, and are refused when they are written.
+func newBatch[S ingest.Rows[S]](
+	rows S, coverage domain.Range, closedBy, now time.Time,
+	write func(context.Context, S, domain.Range) (ports.WriteReport, error),
+) batch {
+	closed := rows
+	future := rows.Clip(domain.Range{Start: now, End: coverage.End})
+	if coverage.End.After(closedBy) && future.Len() == 0 {
+		coverage.End = closedBy
+		closed = rows.Clip(coverage)
+	}
+
+	return batch{
+		rows: closed.Len(), notClosed: rows.Len() - closed.Len(), span: coverage,
+		write: func(ctx context.Context) (ports.WriteReport, error) { return write(ctx, closed, coverage) },
+	}
+}
+
+// newTarget returns the target that the flags and the first file determine. Invalid rows, and those of a later time than
+// now, go to rejected; without it they are errors.
+func (o importOptions) newTarget(first *input, now time.Time, rejected *rejects) (target, error) {
 	unit, err := file.ParseTimeUnit(o.timeUnit)
 	if err != nil {
 		return target{}, fmt.Errorf("--time-unit: %w", err)
 	}
 
-	format := file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone}
+	format := file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone, Now: now}
 	if rejected != nil {
 		format.Reject = rejected.add
 	}
@@ -112,20 +194,24 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 
 	return target{
 		kind: first.kind, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
-		batches: func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error] {
+		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
+			newBarBatch := func(bars domain.Series, coverage domain.Range) batch {
+				return newBatch(bars, coverage, key.Grid.Floor(j.closedBy), j.now,
+					func(ctx context.Context, closed domain.Series, r domain.Range) (ports.WriteReport, error) {
+						return j.md.Ingest(ctx, closed, r, ports.ReplaceOnConflict)
+					})
+			}
 			if in.table != nil {
-				return parquetBars(md, in, key, counter)
+				return parquetBars(in, key, counter, newBarBatch)
 			}
 
 			cfg.Format.Name = in.name
 
-			return mapBatches(file.ReadBars(io.TeeReader(in.rows, counter), cfg), func(b file.Batch) batch {
-				return batch{
-					rows: b.Bars.Len(), repeated: b.Repeated, span: b.Range, locate: b.Locate,
-					write: func(ctx context.Context) (ports.WriteReport, error) {
-						return md.Ingest(ctx, b.Bars, b.Range, ports.ReplaceOnConflict)
-					},
-				}
+			return mapBatches(file.ReadBars(in.countedRows(counter), cfg), func(b file.Batch) batch {
+				next := newBarBatch(b.Bars, b.Range)
+				next.repeated, next.locate = b.Repeated, b.Locate
+
+				return next
 			})
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
@@ -202,20 +288,24 @@ func newTickTarget[T domain.Tick](
 
 	return target{
 		kind: first.kind, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
-		batches: func(md *app.Service, in *input, counter io.Writer) iter.Seq2[batch, error] {
+		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
+			newTickBatch := func(ticks domain.Ticks[T], coverage domain.Range) batch {
+				return newBatch(ticks, coverage, j.closedBy, j.now,
+					func(ctx context.Context, closed domain.Ticks[T], r domain.Range) (ports.WriteReport, error) {
+						return from.ingest(j.md, ctx, closed, r, ports.ReplaceOnConflict)
+					})
+			}
 			if in.table != nil {
-				return parquetTicks(md, in, symbol, counter, from)
+				return parquetTicks(in, symbol, counter, from, newTickBatch)
 			}
 
 			cfg.Format.Name = in.name
 
-			return mapBatches(from.csv(io.TeeReader(in.rows, counter), cfg), func(b file.TickBatch[T]) batch {
-				return batch{
-					rows: b.Ticks.Len(), repeated: b.Repeated, truncated: b.Truncated, span: b.Range, locate: b.Locate,
-					write: func(ctx context.Context) (ports.WriteReport, error) {
-						return from.ingest(md, ctx, b.Ticks, b.Range, ports.ReplaceOnConflict)
-					},
-				}
+			return mapBatches(from.csv(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
+				next := newTickBatch(b.Ticks, b.Range)
+				next.repeated, next.truncated, next.locate = b.Repeated, b.Truncated, b.Locate
+
+				return next
 			})
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {

@@ -2,16 +2,13 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"iter"
 	"path/filepath"
 
 	"github.com/gal-friday/marketdata/adapters/file/parquet"
-	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
 // formatParquet is a value of fetch's --output and of export's --format, and the extension of a file.
@@ -95,32 +92,26 @@ func (r countingReaderAt) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // parquetBars yields the bars of a Parquet file as batches for the target.
-func parquetBars(md *app.Service, in *input, key domain.SeriesKey, counter io.Writer) iter.Seq2[batch, error] {
+func parquetBars(
+	in *input, key domain.SeriesKey, counter io.Writer, newBatch func(domain.Series, domain.Range) batch,
+) iter.Seq2[batch, error] {
 	pieces := parquet.ReadBars(countingReaderAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
-	return touchingBatches(pieces, domain.Series.Range, func(bars domain.Series, coverage domain.Range) batch {
-		return batch{
-			rows: bars.Len(),
-			write: func(ctx context.Context) (ports.WriteReport, error) {
-				return md.Ingest(ctx, bars, coverage, ports.ReplaceOnConflict)
-			},
-		}
-	})
+	return touchingBatches(pieces, domain.Series.Range, newBatch)
 }
 
 // parquetTicks yields the trades or quotes of a Parquet file as batches for the target.
 func parquetTicks[T domain.Tick](
-	md *app.Service, in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
+	in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
+	newBatch func(domain.Ticks[T], domain.Range) batch,
 ) iter.Seq2[batch, error] {
 	cfg := parquet.TickConfig{Name: in.name, Symbol: symbol}
 	pieces := from.parquet(countingReaderAt{in.table, counter}, in.size, cfg)
 	rangeOf := func(b parquet.TickBatch[T]) domain.Range { return b.Ticks.Range() }
 	return touchingBatches(pieces, rangeOf, func(b parquet.TickBatch[T], coverage domain.Range) batch {
-		return batch{
-			rows: b.Ticks.Len(), truncated: b.Truncated,
-			write: func(ctx context.Context) (ports.WriteReport, error) {
-				return from.ingest(md, ctx, b.Ticks, coverage, ports.ReplaceOnConflict)
-			},
-		}
+		next := newBatch(b.Ticks, coverage)
+		next.truncated = b.Truncated
+
+		return next
 	})
 }
 
@@ -143,7 +134,7 @@ func touchingBatches[P any](
 			}
 			coverage.End = r.End
 			b := newBatch(piece, coverage)
-			b.span, b.locate = coverage, func(err error) error { return err }
+			b.locate = func(err error) error { return err }
 			if !yield(b, nil) {
 				return
 			}

@@ -71,7 +71,8 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	runScripts(t, "scripts", func(env *testscript.Env) error {
 		env.Setenv("MARKETDATA_SQLITE_PATH", filepath.Join(env.WorkDir, "market.db"))
-		return writeRecent(filepath.Join(env.WorkDir, "recent.csv"))
+		return errors.Join(
+			writeRecent(filepath.Join(env.WorkDir, "recent.csv")), writeLive(filepath.Join(env.WorkDir, "live.csv")))
 	})
 }
 
@@ -140,6 +141,14 @@ func writeRecent(path string) error {
 	hour := time.Now().UTC().Truncate(time.Hour).Add(-24 * time.Hour)
 	text := fmt.Sprintf("time,open,high,low,close,volume\n%s,1,3,1,2,2\n%s,1,1,0.5,1,3\n",
 		hour.Format(time.RFC3339), hour.Add(time.Hour).Format(time.RFC3339))
+	return os.WriteFile(path, []byte(text), 0o600)
+}
+
+// writeLive writes the daily bars of yesterday and of today, which is not closed yet.
+func writeLive(path string) error {
+	today := time.Now().UTC()
+	text := fmt.Sprintf("time,open,high,low,close,volume\n%s,1,3,1,2,2\n%s,1,1,0.5,1,3\n",
+		today.AddDate(0, 0, -1).Format(time.DateOnly), today.Format(time.DateOnly))
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
