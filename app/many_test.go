@@ -161,3 +161,33 @@ func TestLatest(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestFetchManyBesideAFailedSearch has one unknown symbol, for which no similar names can be searched.
+func TestFetchManyBesideAFailedSearch(t *testing.T) {
+	t.Parallel()
+	c, requests := manySymbols(t, 3)
+	broken := &brokenSearch{counted: c}
+	md := around(t, broken, broken, clock.NewSimulated(at(60)), app.Config{})
+	unknown := domain.DataRequest{Key: domain.SeriesKey{Symbol: "UNKNOWN/USD", Grid: key.Grid}}
+	for i, a := range md.FetchMany(t.Context(), append(requests, unknown)) {
+		switch {
+		case i < len(requests) && (a.Err != nil || a.Result.Series.Len() != i+1):
+			t.Errorf("request %d: %v", i, a.Err)
+		case i == len(requests) && (!errors.Is(a.Err, ports.ErrUnavailable) || !strings.Contains(a.Err.Error(), "UNKNOWN/USD")):
+			t.Errorf("unknown symbol: %v", a.Err)
+		}
+	}
+}
+
+// brokenSearch cannot list symbols by pattern.
+type brokenSearch struct{ *counted }
+
+func (b *brokenSearch) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
+	if q.Pattern == "" {
+		return b.counted.Symbols(ctx, q)
+	}
+
+	return ports.OnePage(func() ([]domain.SymbolMeta, error) {
+		return nil, &ports.Error{Kind: ports.ErrUnavailable, Err: errors.New("no search")}
+	})
+}

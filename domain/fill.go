@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ type FillPolicy uint8
 // The fill policies.
 const (
 	FillNone     FillPolicy = iota // no bar
-	FillPrevious                   // a bar at the previous close without volume; see Filler
+	FillPrevious                   // a bar at the previous close without volume, not where a bar was dropped; see Filler
 )
 
 var fillPolicies = [...]string{"none", "previous"}
@@ -49,15 +50,15 @@ func (p *FillPolicy) UnmarshalText(b []byte) error {
 }
 
 // Filler adds a bar at the previous close, without volume, for each slot in which nothing traded. It fills a slot only
-// if the slot is covered and an earlier bar is known. After a slot that is not covered it fills nothing until the next
-// bar, because the price may have moved. Filled bars are for display and for indicators that need every slot; they must
+// if the slot is covered and an earlier bar is known. After a slot that is not covered, or was skipped, it fills nothing
+// until the next bar, because the price may have moved. Filled bars are for display and for indicators that need every slot; they must
 // not be stored, cached or resampled. Pieces of a series pass through Fill in order; Flush ends the series. A Filler is
 // for one goroutine.
 type Filler struct {
 	key       SeriesKey
 	next      time.Time // open time of the next slot
 	end       time.Time
-	uncovered []Range // ascending, without the ranges before next
+	uncovered []Range // and skipped: ascending, without the ranges before next
 	close     Decimal // of the last bar
 	hasClose  bool    // close is known and still valid
 }
@@ -66,12 +67,20 @@ type Filler struct {
 // and disjoint. before is the last bar before r, or nil if none is known.
 func NewFiller(key SeriesKey, r Range, uncovered []Range, before *Bar) *Filler {
 	r = key.Grid.Align(r)
-	f := &Filler{key: key, next: r.Start, end: r.End, uncovered: uncovered}
+	f := &Filler{key: key, next: r.Start, end: r.End, uncovered: slices.Clip(uncovered)}
 	if before != nil {
 		f.close, f.hasClose = before.Close, true
 	}
 
 	return f
+}
+
+// Skip leaves the slot of t empty unless a piece has its bar, because something traded there. Slots that were filled
+// already stay.
+func (f *Filler) Skip(t time.Time) {
+	open := f.key.Grid.Floor(t)
+	at, _ := slices.BinarySearchFunc(f.uncovered, open, func(r Range, t time.Time) int { return r.Start.Compare(t) })
+	f.uncovered = slices.Insert(f.uncovered, at, Range{Start: open, End: f.key.Grid.Next(open)})
 }
 
 // Fill returns the next piece with the slots before and between its bars filled, and the ranges of the filled slots.
@@ -134,16 +143,18 @@ func (f *Filler) fillTo(until time.Time, b *SeriesBuilder, filled *[]Range) erro
 			continue
 		}
 
-		end := f.key.Grid.Next(f.next)
-		if f.hasClose {
-			bar := Bar{OpenTime: f.next, Open: f.close, High: f.close, Low: f.close, Close: f.close}
-			if err := b.Append(bar); err != nil {
-				return err
-			}
-
-			*filled = appendRange(*filled, Range{Start: f.next, End: end})
+		if !f.hasClose {
+			f.next = until // only a bar can make a close known
+			break
 		}
 
+		end := f.key.Grid.Next(f.next)
+		bar := Bar{OpenTime: f.next, Open: f.close, High: f.close, Low: f.close, Close: f.close}
+		if err := b.Append(bar); err != nil {
+			return err
+		}
+
+		*filled = appendRange(*filled, Range{Start: f.next, End: end})
 		f.next = end
 	}
 

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -42,8 +43,9 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 
 	b.forEach(func(i int, t *task) {
 		result := &results[i]
-		if result.Err = err; err == nil {
-			result.Err = symbols.CheckKnown(&t.query.call, t.query.symbol[0], entries[t.query.symbol[0]])
+		resolved := entries[t.query.symbol[0]]
+		if result.Err = cmp.Or(err, resolved.Err); result.Err == nil {
+			result.Err = symbols.CheckKnown(&t.query.call, t.query.symbol[0], resolved.Entry)
 		}
 		if result.Err == nil {
 			result.Result, result.Err = t.runWithRetry(ctx)

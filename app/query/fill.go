@@ -10,18 +10,27 @@ import (
 )
 
 // gapFiller puts the bars of the fill policy between the bars that it receives, and the last bar before the range at
-// its head. It emits pieces of about StepSizes.Fill bars, and records the ranges that it filled.
+// its head. It emits pieces of about StepSizes.Fill bars, records the ranges that it filled, and ends with an error
+// between two pieces when the time of the request is over. The slots of dropped bars stay empty.
 type gapFiller struct {
-	task   *task
-	within domain.Range // aligned
-	emit   func(domain.Series) error
-	filler *domain.Filler // nil before the first bar
-	next   time.Time      // where the next bar can open
+	task    *task
+	within  domain.Range // aligned
+	dropped *[]time.Time // by the quality policy, up to the next bar at least: ascending
+	emit    func(domain.Series) error
+	before  *domain.Bar    // the last bar before the range, if it is known already
+	filler  *domain.Filler // nil before the first bar
+	next    time.Time      // where the next bar can open
+	skipped int            // of dropped
 }
 
-func newGapFiller(t *task, within domain.Range, emit func(domain.Series) error) *gapFiller {
-	return &gapFiller{task: t, within: within, emit: emit, next: within.Start}
+func newGapFiller(
+	t *task, within domain.Range, dropped *[]time.Time, emit func(domain.Series) error,
+) *gapFiller {
+	return &gapFiller{task: t, within: within, dropped: dropped, emit: emit, next: within.Start}
 }
+
+// startAt has the filler begin later in its range, before the first bar is added.
+func (g *gapFiller) startAt(start time.Time) { g.within.Start, g.next = start, start }
 
 // add receives the next bars.
 func (g *gapFiller) add(ctx context.Context, bars domain.Series) error {
@@ -30,7 +39,11 @@ func (g *gapFiller) add(ctx context.Context, bars domain.Series) error {
 	}
 
 	for bars.Len() > 0 {
-		if err := g.fillTo(bars.OpenTime(0)); err != nil {
+		if err := g.fillTo(ctx, bars.OpenTime(0)); err != nil {
+			return err
+		}
+
+		if err := g.beginStep(ctx); err != nil {
 			return err
 		}
 
@@ -50,7 +63,11 @@ func (g *gapFiller) close(ctx context.Context) error {
 	if err := g.begin(ctx, g.within.End); err != nil {
 		return err
 	}
-	if err := g.fillTo(g.within.End); err != nil {
+	if err := g.fillTo(ctx, g.within.End); err != nil {
+		return err
+	}
+
+	if err := g.beginStep(ctx); err != nil {
 		return err
 	}
 
@@ -63,10 +80,12 @@ func (g *gapFiller) begin(ctx context.Context, first time.Time) error {
 		return nil
 	}
 
-	t := g.task
-	before, err := t.barBefore(ctx, g.within.Start, first)
-	if err != nil {
-		return err
+	t, before := g.task, g.before
+	if before == nil {
+		var err error
+		if before, err = t.barBefore(ctx, g.within.Start, first); err != nil {
+			return err
+		}
 	}
 
 	g.filler = domain.NewFiller(t.query.key(), g.within, g.within.Subtract(t.route.covered), before)
@@ -74,9 +93,22 @@ func (g *gapFiller) begin(ctx context.Context, first time.Time) error {
 	return nil
 }
 
+// beginStep prepares the filler for the next piece. It is an error when the time of the request is over.
+func (g *gapFiller) beginStep(ctx context.Context) error {
+	for _, at := range (*g.dropped)[g.skipped:] {
+		g.filler.Skip(at)
+	}
+	g.skipped = len(*g.dropped)
+
+	return g.task.query.call.CheckTime(ctx)
+}
+
 // fillTo fills a long gap in steps, up to where the rest is short.
-func (g *gapFiller) fillTo(end time.Time) error {
+func (g *gapFiller) fillTo(ctx context.Context, end time.Time) error {
 	for step := g.stepEnd(); step.Before(end); step = g.stepEnd() {
+		if err := g.beginStep(ctx); err != nil {
+			return err
+		}
 		if err := g.put(g.filler.FillTo(step)); err != nil {
 			return err
 		}
@@ -114,7 +146,7 @@ func (g *gapFiller) stepEnd() time.Time {
 }
 
 // barBefore returns the last bar before start, which fills the slots from there to the first bar. It is nil where no
-// slot has to be filled, where there is no such bar, or where the slots between are not covered.
+// slot has to be filled, where there is no such bar, or where a slot between is not covered or has a dropped bar.
 func (t *task) barBefore(ctx context.Context, start, first time.Time) (*domain.Bar, error) {
 	covered := slices.ContainsFunc(t.route.covered, func(r domain.Range) bool { return r.Contains(start) })
 	if t.query.window.start.IsZero() || !covered || first.Equal(start) {
@@ -127,7 +159,7 @@ func (t *task) barBefore(ctx context.Context, start, first time.Time) (*domain.B
 	}
 
 	result, err := before.run(ctx)
-	if err != nil || result.Series.Len() == 0 || len(result.Uncovered) > 0 {
+	if err != nil || result.Series.Len() == 0 || len(result.Uncovered) > 0 || len(result.Quality.Dropped) > 0 {
 		return nil, err
 	}
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -17,8 +19,9 @@ type limitedBars struct {
 	task *task
 	need int // bars still to be found; negative where a step found too many
 
-	rows []ports.CachedBars // read, in the order of reading
-	bars []domain.Series    // made of rows without those that the policy drops, in the order of reading
+	rows    []ports.CachedBars // read, in the order of reading
+	bars    []domain.Series    // made of rows without those that the policy drops, in the order of reading
+	dropped []time.Time        // open times of the rows that the policy drops
 
 	stepRows []ports.CachedBars // of the step under way, ascending
 	stepBars []domain.Series
@@ -87,7 +90,10 @@ func (w *limitedBars) stepSize(_ plan.Leg, before int) (int, bool) {
 
 func (w *limitedBars) filter(rows ports.CachedBars) (domain.Series, error) {
 	w.stepRows = append(w.stepRows, rows)
-	return w.task.withoutFatal(rows), nil
+	kept, dropped := w.task.withoutFatal(rows)
+	w.dropped = append(w.dropped, dropped...)
+
+	return kept, nil
 }
 
 func (w *limitedBars) add(_ context.Context, bars domain.Series) error {
@@ -150,11 +156,20 @@ func (w *limitedBars) fill(
 	ctx context.Context, bars domain.Series, used domain.Range,
 ) (domain.Series, domain.Range, error) {
 	t, limit := w.task, w.task.query.limit()
+	sorting.Func(w.dropped, time.Time.Compare)
 	collected := filledBars{limit: limit, backward: t.query.backward()}
-	filler := newGapFiller(t, used, collected.add)
+	filler := newGapFiller(t, used, &w.dropped, collected.add)
+	rest := bars
+	if t.query.backward() {
+		filler.startAt(w.fillStart(bars, used))
+		n := bars.Clip(domain.Range{Start: used.Start, End: filler.within.Start}).Len()
+		if rest = bars.Slice(n, bars.Len()); n > 0 {
+			filler.before = new(bars.At(n - 1))
+		}
+	}
 	var err error
-	if bars.Len() > 0 {
-		err = filler.add(ctx, bars)
+	if rest.Len() > 0 {
+		err = filler.add(ctx, rest)
 	}
 	if err == nil {
 		err = filler.close(ctx)
@@ -178,14 +193,40 @@ func (w *limitedBars) fill(
 	} else if filled = filled.Slice(0, filled.Len()-surplus); filled.Len() == limit {
 		used.End = filled.Range().End
 	}
-
-	returned := filled.Range()
-	for i := range t.result.filled {
-		t.result.filled[i] = t.result.filled[i].Intersect(returned)
-	}
-	t.result.filled = slices.DeleteFunc(t.result.filled, domain.Range.Empty)
+	t.result.filled = domain.ClipRanges(t.result.filled, filled.Range())
 
 	return filled, used, nil
+}
+
+// fillStart returns where the last bars of a filled result begin at the earliest. Only the slots from there on are
+// filled, because a range may have room for billions of bars. Behind a gap, slots are filled from the first bar on; at
+// the start of the range perhaps from a bar before it.
+func (w *limitedBars) fillStart(bars domain.Series, used domain.Range) time.Time {
+	grid, need := w.task.query.grid(), int64(w.task.query.limit())
+	gaps := used.Subtract(w.task.route.covered)
+	for _, at := range w.dropped {
+		slot := domain.Range{Start: grid.Floor(at), End: grid.Next(at)}
+		if bars.Clip(slot).Len() == 0 {
+			gaps = append(gaps, slot)
+		}
+	}
+
+	parts := used.Subtract(gaps)
+	for _, part := range slices.Backward(parts) {
+		if !part.Start.Equal(used.Start) {
+			inside := bars.Clip(part)
+			if part.Start = part.End; inside.Len() > 0 {
+				part.Start = inside.OpenTime(0)
+			}
+		}
+		slots := grid.Slots(part)
+		if slots >= need {
+			return tailSlots(grid, part, int(need)).Start
+		}
+		need -= slots
+	}
+
+	return used.Start
 }
 
 // filledBars keeps the pieces of a filled series that the limit can need.

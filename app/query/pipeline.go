@@ -64,7 +64,7 @@ type allBars struct {
 func (a *allBars) read(ctx context.Context) error {
 	t := a.task
 	if t.query.request.Fill != domain.FillNone {
-		a.filler = newGapFiller(t, t.query.grid().Align(t.route.window.visible), a.emit)
+		a.filler = newGapFiller(t, t.query.grid().Align(t.route.window.visible), &t.result.report.Dropped, a.emit)
 	}
 
 	for _, leg := range t.route.legs {

@@ -12,7 +12,7 @@ import (
 
 // Limits bound requests and their results.
 type Limits struct {
-	MaxBars  int   // bars, trades or quotes that one call returns; 0 is no limit
+	MaxBars  int   // bars, filled ones too, trades or quotes that one call returns; 0 is no limit
 	MaxSlots int64 // bars that could open in a requested range, stored or not; 0 is no limit
 	MaxReads int   // queries of stores that one plan makes; 0 is no limit
 	Steps    StepSizes

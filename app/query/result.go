@@ -108,13 +108,19 @@ func (t *task) check(v *domain.Validator, p ports.CachedBars) (domain.Series, er
 	return bars, nil
 }
 
-// withoutFatal returns the bars that the quality policy will keep, and reports nothing.
-func (t *task) withoutFatal(p ports.CachedBars) domain.Series {
+// withoutFatal returns the bars that the quality policy will keep, and the open times of those that it will drop. It
+// reports nothing.
+func (t *task) withoutFatal(p ports.CachedBars) (kept domain.Series, dropped []time.Time) {
 	if t.query.request.Quality != domain.QualityDrop {
-		return p.Bars
+		return p.Bars, nil
 	}
 
-	return p.Bars.Drop(validate(domain.NewValidator(p.Bars.Range(), t.query.now), p).Fatal)
+	fatal := validate(domain.NewValidator(p.Bars.Range(), t.query.now), p).Fatal
+	for _, i := range fatal {
+		dropped = append(dropped, p.Bars.OpenTime(i))
+	}
+
+	return p.Bars.Drop(fatal), dropped
 }
 
 func validate(v *domain.Validator, p ports.CachedBars) domain.Verdict {

@@ -34,7 +34,10 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 
 	c.MaxRows = t.provider.limits.MaxBars
 	if t.query.request.Quality == domain.QualityDrop {
-		c.CountRows = func(p ports.CachedBars) int { return t.withoutFatal(p).Len() }
+		c.CountRows = func(p ports.CachedBars) int {
+			kept, _ := t.withoutFatal(p)
+			return kept.Len()
+		}
 	}
 }
 
@@ -101,10 +104,12 @@ func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []ports.
 	return c.Pieces, err
 }
 
-// aggregateTrades has the store make the bars of r from its trades.
+// aggregateTrades has the store make the bars of r from its trades. The consumer bounds the bars: a step may have more
+// than the request is allowed to return.
 func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Range) ([]ports.CachedBars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	t.beginReading(s, ports.BarQuery{Key: t.query.key(), Range: r})
+	t.reading.collector.MaxRows = 0
 
 	call := t.query.call.For(s)
 	pieces, err := access.Do(ctx, call, collectAggregate, t)

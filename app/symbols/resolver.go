@@ -76,16 +76,23 @@ func CheckKnown(call *access.Call, symbol domain.Symbol, entry ports.SymbolEntry
 	return &ports.Error{Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(), Err: errors.New(text)}
 }
 
-// ResolveAll returns the entries of the symbols. The catalogs are queried once for all that are not cached; a symbol
-// that none knows is queried again, for similar names.
+// Resolution is the entry of one symbol among several, or the error of its own queries.
+type Resolution struct {
+	Entry ports.SymbolEntry
+	Err   error
+}
+
+// ResolveAll returns the resolutions of the symbols. The catalogs are queried once for all that are not cached, and a
+// failure of that is the error. A symbol that none knows is queried again, for similar names; a failure of that concerns
+// this symbol alone.
 func (r *Resolver) ResolveAll(
 	ctx context.Context, call *access.Call, symbols []domain.Symbol,
-) (map[domain.Symbol]ports.SymbolEntry, error) {
-	entries := make(map[domain.Symbol]ports.SymbolEntry, len(symbols))
+) (map[domain.Symbol]Resolution, error) {
+	entries := make(map[domain.Symbol]Resolution, len(symbols))
 	var missing []domain.Symbol
 	for _, s := range symbols {
 		if entry, cached := r.get(ctx, s); cached {
-			entries[s] = entry
+			entries[s] = Resolution{Entry: entry}
 		} else {
 			missing = append(missing, s)
 		}
@@ -102,16 +109,18 @@ func (r *Resolver) ResolveAll(
 
 	for _, m := range metas {
 		entry := ports.SymbolEntry{Known: true, Meta: m}
-		entries[m.Symbol] = entry
+		entries[m.Symbol] = Resolution{Entry: entry}
 		r.put(ctx, m.Symbol, entry, writes)
 	}
 	for _, s := range missing {
-		if entries[s].Known {
+		if entries[s].Entry.Known {
 			continue
 		}
-		if entries[s], err = r.entry(ctx, call, []domain.Symbol{s}); err != nil {
-			return nil, err
-		}
+
+		own := *call
+		own.Subject = access.Text(s)
+		entry, err := r.entry(ctx, &own, []domain.Symbol{s})
+		entries[s] = Resolution{entry, err}
 	}
 
 	return entries, nil

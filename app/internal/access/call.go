@@ -80,6 +80,19 @@ func (c *Call) WithTimeout(ctx context.Context, limit time.Duration) (context.Co
 	return context.WithDeadlineCause(ctx, deadline, cause)
 }
 
+// CheckTime returns the error of an operation whose context is done, or whose default deadline passed, while it computes
+// between two calls of a store.
+func (c *Call) CheckTime(ctx context.Context) error {
+	if ctx.Err() == nil && (c.Deadline.IsZero() || time.Now().Before(c.Deadline)) {
+		return nil
+	}
+
+	ctx, cancel := c.WithTimeout(ctx, c.Settings.StoreTimeout)
+	defer cancel()
+
+	return c.Interrupted(ctx, nil)
+}
+
 // StoreFunc calls a store with one argument. It is a function and not a closure, so that calling a local store
 // allocates nothing.
 type StoreFunc[A, T any] func(ctx context.Context, s *Store, arg A) (T, error)

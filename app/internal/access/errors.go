@@ -83,7 +83,7 @@ func (c *Call) Failed(ctx context.Context, err error) error {
 // Interrupted returns the error of a call whose context is done: it says whose deadline passed, or that the caller
 // canceled. err is the store's own error, or nil.
 func (c *Call) Interrupted(ctx context.Context, err error) error {
-	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.Op, Store: c.Store.Name, Subject: c.Subject.String()}
+	e := &ports.Error{Kind: ports.ContextKind(ctx.Err()), Op: c.Op, Store: c.storeName(), Subject: c.Subject.String()}
 	if from := (*ports.Error)(nil); errors.As(err, &from) {
 		e.Phase = from.Phase
 	}
