@@ -50,8 +50,9 @@ type TickBatch[T domain.Tick] struct {
 	// a gap between them.
 	Range domain.Range
 
-	Repeated  int // rows equal to the row before them, sequence number included, which are skipped
-	Truncated int // times that were finer than a microsecond
+	Repeated   int  // rows equal to the row before them, sequence number included, which are skipped
+	Truncated  int  // times that were finer than a microsecond
+	Positional bool // the file has no sequence numbers; ticks are numbered by their positions within their instants
 
 	file  string
 	lines []int // of each tick
@@ -187,7 +188,9 @@ func (b *tickReader[T]) readBatches(yield func(TickBatch[T]) bool) error {
 // readBatch reads the next batch. It returns a batch without ticks at the end of the file.
 func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 	builder := domain.NewTicksBuilder[T](b.cfg.Symbol)
-	batch := TickBatch[T]{file: b.table.rows.file, lines: make([]int, 0, b.cfg.BatchTicks)}
+	batch := TickBatch[T]{
+		Positional: !b.hasSeq(), file: b.table.rows.file, lines: make([]int, 0, b.cfg.BatchTicks),
+	}
 	rejected := false
 	for !rejected {
 		row, err := b.readRow()
@@ -227,6 +230,12 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 
 	return batch, nil
 }
+
+// seqColumn is the index of the sequence number in the schemas of trades and quotes.
+const seqColumn = 1
+
+// hasSeq reports whether the file has sequence numbers.
+func (b *tickReader[T]) hasSeq() bool { return b.table.layout.columns[seqColumn] >= 0 }
 
 // tickRow is a row that was read without an error.
 type tickRow[T domain.Tick] struct {
@@ -289,8 +298,8 @@ func (b *tickReader[T]) parseRow() (tickRow[T], error) {
 	}
 
 	at := position{time: exact.Truncate(time.Microsecond)}
-	if seqCell := columns[1]; seqCell >= 0 {
-		cell := string(cells[seqCell])
+	if b.hasSeq() {
+		cell := string(cells[columns[seqColumn]])
 		n, err := strconv.ParseUint(cell, 10, 63)
 		if err != nil {
 			return tickRow[T]{}, fmt.Errorf("%s: %.40q is not a whole number of 0 or more", ColumnSeq, cell)

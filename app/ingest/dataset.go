@@ -27,8 +27,8 @@ type Page[S any] struct {
 
 // Reader reads the rows of one series.
 type Reader[S any] interface {
-	// Read returns the first rows of r, at most limit; of trades and quotes, it returns all of the last instant. The
-	// range of the page is r.
+	// Read returns the first rows of r, at most limit, where 0 is no limit; of trades and quotes, it returns all of the
+	// last instant. The range of the page is r.
 	Read(ctx context.Context, r domain.Range, limit int) (Page[S], error)
 }
 

@@ -1,7 +1,6 @@
 package ingest_test
 
 import (
-	"testing"
 	"time"
 
 	"pgregory.net/rapid"
@@ -56,8 +55,7 @@ func seriesOf(t fataler, b *domain.SeriesBuilder) domain.Series {
 }
 
 // newService returns the application over an empty store.
-func newService(t *testing.T) *app.Service {
-	t.Helper()
+func newService(t fataler) *app.Service {
 	md, err := backtest.New(memory.New(), clock.NewSimulated(minute(60)), app.Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -29,8 +29,8 @@ common exports are recognised, in any order and case:
   trades  time, price, size (or qty, amount...); optional id (or trade_id, seq...) and side
   quotes  time, bid, ask, bid_size, ask_size (or bid_qty...); optional id
 Bars need --frequency. Binance klines need no header. Trades and quotes without an id are
-numbered within their instant, in the order of the file; times finer than a microsecond are
-truncated and counted. Times have a time zone, or are numbers of s, ms, us or ns since 1970. An
+numbered within their instant, in the order of the file; where files are cut within an instant,
+the numbers continue. Times finer than a microsecond are truncated and counted. Times have a time zone, or are numbers of s, ms, us or ns since 1970. An
 ambiguous value is an error that names the file, the line and the flag that resolves it. A row
 that is invalid, out of order, in the future, or a second and different row for one bar is an
 error too. The newest bars of a live download are often not closed yet; they are counted, but
@@ -273,7 +273,7 @@ func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
 			continue
 		}
 
-		wrote, err := batch.write(ctx)
+		wrote, err := batch.write(ctx, batch.ends)
 		if err != nil {
 			return report, addFileName(in.name, batch.locate(err))
 		}

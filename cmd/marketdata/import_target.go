@@ -134,16 +134,19 @@ type target struct {
 type batch struct {
 	rows, repeated, truncated int
 	notClosed                 int          // newest rows that are not closed yet, which the write leaves out
+	ends                      ingest.Ends  // of the file that trades or quotes reach
 	span                      domain.Range // the coverage that the write declares; empty if there is nothing to write
-	write                     func(context.Context) (ports.WriteReport, error)
+	write                     func(context.Context, ingest.Ends) (ports.WriteReport, error)
 	locate                    func(error) error // adds the line to an error about a row
 }
+
+// writeRows stores the rows of a batch with their coverage.
+type writeRows[S any] func(ctx context.Context, rows S, coverage domain.Range, ends ingest.Ends) (ports.WriteReport, error)
 
 // newBatch returns a batch of the rows that end by closedBy, an edge of their grid. Rows that begin after now are left in
 // it, and are refused when they are written.
 func newBatch[S ingest.Rows[S]](
-	rows S, coverage domain.Range, closedBy, now time.Time,
-	write func(context.Context, S, domain.Range) (ports.WriteReport, error),
+	rows S, coverage domain.Range, closedBy, now time.Time, write writeRows[S],
 ) batch {
 	closed := rows
 	future := rows.Clip(domain.Range{Start: now, End: coverage.End})
@@ -154,7 +157,9 @@ func newBatch[S ingest.Rows[S]](
 
 	return batch{
 		rows: closed.Len(), notClosed: rows.Len() - closed.Len(), span: coverage,
-		write: func(ctx context.Context) (ports.WriteReport, error) { return write(ctx, closed, coverage) },
+		write: func(ctx context.Context, ends ingest.Ends) (ports.WriteReport, error) {
+			return write(ctx, closed, coverage, ends)
+		},
 	}
 }
 
@@ -173,11 +178,11 @@ func (o importOptions) newTarget(first *input, now time.Time, rejected *rejects)
 	switch first.kind {
 	case file.Trades:
 		return newTickTarget(o, first, format, tickSource[domain.Trade]{
-			file.ReadTrades, parquet.ReadTrades, (*app.Service).IngestTrades,
+			file.ReadTrades, parquet.ReadTrades, ingest.TradesOf, (*app.Service).IngestTrades,
 		})
 	case file.Quotes:
 		return newTickTarget(o, first, format, tickSource[domain.Quote]{
-			file.ReadQuotes, parquet.ReadQuotes, (*app.Service).IngestQuotes,
+			file.ReadQuotes, parquet.ReadQuotes, ingest.QuotesOf, (*app.Service).IngestQuotes,
 		})
 	default:
 		return o.newBarTarget(first, format)
@@ -197,8 +202,8 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			newBarBatch := func(bars domain.Series, coverage domain.Range) batch {
 				return newBatch(bars, coverage, key.Grid.Floor(j.closedBy), j.now,
-					func(ctx context.Context, closed domain.Series, r domain.Range) (ports.WriteReport, error) {
-						return j.md.Ingest(ctx, closed, r, ports.ReplaceOnConflict)
+					func(ctx context.Context, bars domain.Series, r domain.Range, _ ingest.Ends) (ports.WriteReport, error) {
+						return j.md.Ingest(ctx, bars, r, ports.ReplaceOnConflict)
 					})
 			}
 			if in.table != nil {
@@ -262,9 +267,26 @@ func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
 type tickSource[T domain.Tick] struct {
 	csv     func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
 	parquet func(io.ReaderAt, int64, parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
+	dataset func(ingest.Service, domain.Symbol) ingest.Dataset[domain.Ticks[T]]
 	ingest  func(
 		*app.Service, context.Context, domain.Ticks[T], domain.Range, ports.ConflictPolicy,
 	) (ports.WriteReport, error)
+}
+
+// write stores ticks of a file; positional ones are numbered so that they continue the stored ones.
+func (s tickSource[T]) write(md *app.Service, positional bool) writeRows[domain.Ticks[T]] {
+	return func(
+		ctx context.Context, ticks domain.Ticks[T], coverage domain.Range, ends ingest.Ends,
+	) (ports.WriteReport, error) {
+		if positional {
+			var err error
+			if ticks, err = ingest.ContinueTicks(ctx, s.dataset(md, ticks.Symbol()), ticks, ends); err != nil {
+				return ports.WriteReport{}, err
+			}
+		}
+
+		return s.ingest(md, ctx, ticks, coverage, ports.ReplaceOnConflict)
+	}
 }
 
 func newTickTarget[T domain.Tick](
@@ -289,24 +311,21 @@ func newTickTarget[T domain.Tick](
 	return target{
 		kind: first.kind, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
-			newTickBatch := func(ticks domain.Ticks[T], coverage domain.Range) batch {
-				return newBatch(ticks, coverage, j.closedBy, j.now,
-					func(ctx context.Context, closed domain.Ticks[T], r domain.Range) (ports.WriteReport, error) {
-						return from.ingest(j.md, ctx, closed, r, ports.ReplaceOnConflict)
-					})
+			newTickBatch := func(ticks domain.Ticks[T], coverage domain.Range, positional bool) batch {
+				return newBatch(ticks, coverage, j.closedBy, j.now, from.write(j.md, positional))
 			}
 			if in.table != nil {
-				return parquetTicks(in, symbol, counter, from, newTickBatch)
+				return markEnds(parquetTicks(in, symbol, counter, from, newTickBatch))
 			}
 
 			cfg.Format.Name = in.name
 
-			return mapBatches(from.csv(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
-				next := newTickBatch(b.Ticks, b.Range)
+			return markEnds(mapBatches(from.csv(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
+				next := newTickBatch(b.Ticks, b.Range, b.Positional)
 				next.repeated, next.truncated, next.locate = b.Repeated, b.Truncated, b.Locate
 
 				return next
-			})
+			}))
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
 			_, err := from.ingest(md, ctx, none, coverage, ports.ReplaceOnConflict)
@@ -326,6 +345,30 @@ func mapBatches[A any](items iter.Seq2[A, error], newBatch func(A) batch) iter.S
 			if !yield(newBatch(item), nil) {
 				return
 			}
+		}
+	}
+}
+
+// markEnds sets the ends of the batches of a file. Rows that are not closed yet are not an end: more follow later.
+func markEnds(batches iter.Seq2[batch, error]) iter.Seq2[batch, error] {
+	return func(yield func(batch, error) bool) {
+		var before *batch
+		for next, err := range batches {
+			if before != nil && !yield(*before, nil) {
+				return
+			}
+			if err != nil {
+				yield(batch{}, err)
+				return
+			}
+
+			next.ends.First = before == nil
+			before = &next
+		}
+
+		if before != nil {
+			before.ends.Last = before.notClosed == 0
+			yield(*before, nil)
 		}
 	}
 }

@@ -102,13 +102,13 @@ func parquetBars(
 // parquetTicks yields the trades or quotes of a Parquet file as batches for the target.
 func parquetTicks[T domain.Tick](
 	in *input, symbol domain.Symbol, counter io.Writer, from tickSource[T],
-	newBatch func(domain.Ticks[T], domain.Range) batch,
+	newBatch func(domain.Ticks[T], domain.Range, bool) batch,
 ) iter.Seq2[batch, error] {
 	cfg := parquet.TickConfig{Name: in.name, Symbol: symbol}
 	pieces := from.parquet(countingReaderAt{in.table, counter}, in.size, cfg)
 	rangeOf := func(b parquet.TickBatch[T]) domain.Range { return b.Ticks.Range() }
 	return touchingBatches(pieces, rangeOf, func(b parquet.TickBatch[T], coverage domain.Range) batch {
-		next := newBatch(b.Ticks, coverage)
+		next := newBatch(b.Ticks, coverage, b.Positional)
 		next.truncated = b.Truncated
 
 		return next

@@ -43,8 +43,9 @@ func (c TickConfig) withDefaults() TickConfig {
 
 // TickBatch is consecutive trades or quotes of a file. Ticks of the same time are in the same batch.
 type TickBatch[T domain.Tick] struct {
-	Ticks     domain.Ticks[T] // at least one
-	Truncated int             // times that were finer than a microsecond
+	Ticks      domain.Ticks[T] // at least one
+	Truncated  int             // times that were finer than a microsecond
+	Positional bool            // the file has no seq; ticks are numbered by their positions within their instants
 }
 
 // ReadTrades yields the trades of the Parquet file in r, of size bytes, in batches. The rows must be in order of time
@@ -163,6 +164,7 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], int, error) {
 			return batch, 0, b.table.rowError(b.index, err)
 		}
 
+		batch.Positional = b.rows.seqs == nil
 		if b.rows.isFiner != nil && b.rows.isFiner[b.index] {
 			batch.Truncated++
 		}
