@@ -16,9 +16,12 @@ import (
 // A writer changes bars only under an intent. BeginIntents uncovers the range in one transaction, then the writer
 // changes the bars, and FinishIntents covers the range in a second transaction:
 //
-//	BeginIntents ──► RenewIntents, change bars ──► RenewIntents, change bars ──► FinishIntents
-//	     │                     │                              │
-//	     └─────────────────────┴──────────────────────────────┴──► AbandonIntents, or the intent expires
+//	BeginIntents ──► change bars ──► RenewIntents, change bars ──► FinishIntents
+//	     │                │                      │
+//	     └────────────────┴──────────────────────┴──► AbandonIntents, or the intent expires
+//
+// A request that changes bars is sent while the intent lives long enough for it. If the writer is paused, or the request is
+// late, it may meet the bars of the next writer, and readers see by the hash that they are not right.
 //
 // INVARIANT: a range that is covered has exactly the bars of the last write that finished. So a reader that compares
 // the hash of what it read never sees a part of a write, and a writer that dies leaves an uncovered range, which the

@@ -24,7 +24,7 @@ import (
 //	        ▼                                                   │
 //	BeginIntents: the range is uncovered ───────────────────────┘
 //	        ▼
-//	SetBars, each request under the live intent ──► failure: the range stays uncovered
+//	SetBars, each request under live intents ──► failure: the range stays uncovered
 //	        ▼
 //	FinishIntents: the range is covered
 //
@@ -45,6 +45,8 @@ type LedgeredStore struct {
 	ledger ports.Ledger
 	owner  string        // of the intents, for people
 	wait   time.Duration // for the write of another
+
+	renewAfter time.Duration
 
 	isBound   atomic.Bool               // the ledger describes the bars of this store, and no other
 	retention atomic.Pointer[retention] // nil before the store was asked
@@ -73,7 +75,8 @@ const (
 func WithLedger(
 	name domain.StoreName, owner string, bars ports.NontransactionalStore, ledger ports.Ledger,
 ) *LedgeredStore {
-	s := &LedgeredStore{name: name, bars: bars, ledger: ledger, wait: maxWait, owner: cmp.Or(owner, "a process")}
+	s := &LedgeredStore{name: name, bars: bars, ledger: ledger, owner: cmp.Or(owner, "a process")}
+	s.wait, s.renewAfter = maxWait, defaultRenewAfter
 	s.batch, _ = bars.(ports.BatchReader)
 
 	return s

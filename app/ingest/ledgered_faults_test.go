@@ -30,11 +30,16 @@ type ledgered struct {
 	ledger *faultyLedger
 }
 
+// newLedgered returns a store that renews its intents before each request, so that every request has a call that may
+// fail.
 func newLedgered() ledgered {
 	memory := ledger.NewMemory()
 	l := &faultyLedger{Ledger: memory, advance: memory.Advance}
 	bars := ledger.NewBars()
-	return ledgered{ingest.WithLedger("ledgered", "", bars, l), bars, l}
+	s := ingest.WithLedger("ledgered", "", bars, l)
+	ingest.SetRenewAfter(s, 0)
+
+	return ledgered{s, bars, l}
 }
 
 // faultyLedger is a ledger whose calls may fail, before or after they are done.

@@ -1,13 +1,16 @@
 package ingest_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/ledger"
 )
 
 // interrupted returns a store whose replacement of the minutes 30 to 90 died when it had written half of its bars, and
@@ -80,5 +83,62 @@ func TestAnIntentIsARevision(t *testing.T) {
 	}
 	if healed := version(); healed.Revision <= died.Revision || healed.Nonce == died.Nonce {
 		t.Errorf("the version after the write is %+v, before it was %+v", healed, died)
+	}
+}
+
+// TestIntentsAreRenewedInTime writes in requests that take some time each. The intents are renewed when 20 s are left for
+// a request, and not before; a writer that was paused for longer than they live renews them, too, and fails if another
+// one took its range over.
+func TestIntentsAreRenewedInTime(t *testing.T) {
+	t.Parallel()
+	const request = 4 * time.Second
+	for name, c := range map[string]struct {
+		pause   time.Duration // before the last of three requests
+		others  bool          // another writer takes the range over during the pause
+		renewed int
+		err     error
+	}{
+		"fast":        {pause: time.Second},
+		"slow":        {pause: 2 * time.Second, renewed: 1},
+		"paused":      {pause: time.Minute, renewed: 1},
+		"taken over":  {pause: time.Minute, others: true, renewed: 1, err: ports.ErrConflict},
+		"still alive": {pause: 29*time.Second - 2*request, others: true, renewed: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := &faultyLedger{Ledger: ledger.NewMemory()}
+				bars := ledger.NewBars()
+				s, other := ingest.WithLedger("first", "", bars, l), ingest.WithLedger("other", "", bars, l)
+				ingest.SetWait(other, 0)
+				renewed := 0
+				count := func(call string) error {
+					if call == "renew" {
+						renewed++
+					}
+					return nil
+				}
+				l.fault.Store(&count)
+				work := func(_ context.Context, name string) error {
+					if name == "delete" || name == "write" {
+						time.Sleep(request)
+					}
+					if name == "write" {
+						time.Sleep(c.pause)
+						bars.Request.Store(nil)
+						if c.others {
+							_, _ = ports.WriteBars(t.Context(), other, barsOf(t, 3, 4, 2), minutes(3, 4), ports.ReplaceOnConflict)
+						}
+					}
+
+					return nil
+				}
+				bars.Request.Store(&work)
+				_, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ReplaceOnConflict)
+				if !errors.Is(err, c.err) || renewed != c.renewed {
+					t.Errorf("got %v after %d renewals, want %v after %d", err, renewed, c.err, c.renewed)
+				}
+			})
+		})
 	}
 }

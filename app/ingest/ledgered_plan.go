@@ -23,16 +23,12 @@ type writePlan struct {
 
 // planAll plans the writes. The records of all series are read at once.
 func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
-	queries := make([]ports.SeriesQuery, len(writes))
-	for i, w := range writes {
-		queries[i] = ports.SeriesQuery{Key: w.bars.Key(), State: ports.StateQuery{Range: w.r}}
-	}
 	c, err := s.cut(ctx)
 	if err != nil {
 		failAll(writes, err)
 		return
 	}
-	records, err := s.ledger.ReadLedger(ctx, queries)
+	records, err := s.readTouchedRecords(ctx, writes)
 	if err != nil {
 		failAll(writes, err)
 		return
@@ -41,7 +37,7 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 	var others []domain.SeriesKey // that are not in the ledger
 	for i, record := range records {
 		if !record.Exists() {
-			others = append(others, queries[i].Key)
+			others = append(others, writes[i].bars.Key())
 		}
 	}
 	inferred, err := s.inferredRanges(ctx, others)
@@ -62,6 +58,38 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 			w.Report = w.plan.report
 		}
 	}
+}
+
+// readTouchedRecords returns the records of the writes, with the blocks where a part of the range is covered. The other
+// writes need none, and most writes are of these, because they append.
+func (s *LedgeredStore) readTouchedRecords(ctx context.Context, writes []*ledgeredWrite) ([]ports.LedgerRecord, error) {
+	queries := make([]ports.SeriesQuery, len(writes))
+	for i, w := range writes {
+		queries[i] = ports.SeriesQuery{Key: w.bars.Key()}
+	}
+	records, err := s.ledger.ReadLedger(ctx, queries)
+	if err != nil {
+		return nil, err
+	}
+
+	var touched []int
+	var again []ports.SeriesQuery
+	for i, w := range writes {
+		if len(domain.ClipRanges(records[i].State.Coverage, w.r)) > 0 {
+			touched = append(touched, i)
+			again = append(again, ports.SeriesQuery{Key: w.bars.Key(), State: ports.StateQuery{Range: w.r}})
+		}
+	}
+	if len(again) == 0 {
+		return records, nil
+	}
+
+	changed, err := s.ledger.ReadLedger(ctx, again)
+	for k, record := range changed {
+		records[touched[k]] = record
+	}
+
+	return records, err
 }
 
 // planWrite compares a write with the stored bars. Bars that are not covered count as absent. foreign has the bars that

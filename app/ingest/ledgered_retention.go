@@ -147,10 +147,10 @@ func (c cut) clip(layout domain.BlockLayout, record ports.LedgerRecord) ports.Le
 	return record
 }
 
-// lost returns the blocks that a write within r touches and that the cut uncovers, while the ledger covers some of them:
-// an empty range if there are none.
+// lost returns the blocks that a write within r would read and that the cut uncovers, while the ledger covers some of
+// them: an empty range if there are none. A write of a range of which nothing is covered reads no block.
 func (c cut) lost(layout domain.BlockLayout, record ports.LedgerRecord, r domain.Range) domain.Range {
-	if c.keepsAll() || !record.Exists() {
+	if c.keepsAll() || len(domain.ClipRanges(record.State.Coverage, r)) == 0 {
 		return domain.Range{}
 	}
 

@@ -161,3 +161,32 @@ func TestWriteUncoversWhatRetentionDropped(t *testing.T) {
 		}
 	})
 }
+
+// TestAppendsNeedNoRetention appends to a block that begins before the retention. That uncovers nothing, because a
+// recorder would uncover its last bars with every new one.
+func TestAppendsNeedNoRetention(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, bars, blocks := newAging(t, 6)
+		bars.age = 2 * time.Minute
+		for range 3 {
+			time.Sleep(time.Minute)
+			written := domain.Range{Start: time.Now().Add(-time.Minute), End: time.Now()}
+			nothing := domain.EmptySeries(secondKey)
+			if _, err := ports.WriteBars(t.Context(), s, nothing, written, ports.FailOnConflict); err != nil {
+				t.Fatal(err)
+			}
+			if state := stateOf(t, s, written, domain.Version{}); len(state.Coverage) > 0 {
+				t.Errorf("a block before the retention is covered: %v", state.Coverage)
+			}
+		}
+
+		bars.age = 0 // the ledger alone tells what is covered
+		time.Sleep(time.Minute)
+		minutes := domain.Range{Start: time.Now().Add(-4 * time.Minute), End: time.Now().Add(-time.Minute)}
+		all := blocks[0].Hull(blocks[5])
+		if state := stateOf(t, s, all, domain.Version{}); !state.Covers(all) || !state.Covers(minutes) {
+			t.Errorf("covered %v, want %s and %s", state.Coverage, all, minutes)
+		}
+	})
+}

@@ -189,6 +189,7 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
 		return
 	}
 
+	began := time.Now()
 	for i, b := range s.ledger.BeginIntents(ctx, plans) {
 		w := planned[i]
 		if w.intent, w.Err = b.Intent, b.Err; w.Err == nil {
@@ -196,7 +197,7 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
 		}
 	}
 	if len(begun) > 0 {
-		s.fill(ctx, begun)
+		s.fill(ctx, begun, began)
 	}
 	for _, w := range planned {
 		if errors.Is(w.Err, ports.ErrIntentLost) {
@@ -209,8 +210,8 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
 }
 
 // fill makes the store have the wanted bars and finishes the intents. A deletion is done when its intent begins: bars
-// that it leaves are not covered, and the next write of the range removes them.
-func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite) {
+// that it leaves are not covered, and the next write of the range removes them. The intents are live since began.
+func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite, began time.Time) {
 	intents, sets := make([]ports.Intent, len(writes)), make([]ports.BarSet, len(writes))
 	finished := make([]ports.FinishedIntent, len(writes))
 	for i, w := range writes {
@@ -219,8 +220,8 @@ func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite) {
 		finished[i] = ports.FinishedIntent{Intent: w.intent, Added: s.blocksOf(w.intent.Key).sums(w.plan.wanted)}
 	}
 
-	permit := func(ctx context.Context) error { return s.ledger.RenewIntents(ctx, intents) }
-	if err := s.bars.SetBars(ctx, sets, permit); err != nil {
+	alive := liveIntents{ledger: s.ledger, intents: intents, asked: began, renewAfter: s.renewAfter}
+	if err := s.bars.SetBars(ctx, sets, alive.permit); err != nil {
 		s.abandon(ctx, intents)
 		failAll(slices.DeleteFunc(writes, func(w *ledgeredWrite) bool { return w.deletes }), err)
 
@@ -236,6 +237,37 @@ func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite) {
 	if len(unfinished) > 0 {
 		s.abandon(ctx, unfinished)
 	}
+}
+
+// defaultRenewAfter is the age of intents from which they are renewed before a request. It leaves a request 20 s of the
+// 30 s that an intent lives.
+const defaultRenewAfter = 10 * time.Second
+
+// liveIntents are intents of a write under way.
+type liveIntents struct {
+	ledger     ports.Ledger
+	intents    []ports.Intent
+	asked      time.Time // before the last question that gave them 30 s
+	renewAfter time.Duration
+}
+
+// permit permits a request if the intents live long enough for it, and renews them otherwise. Both clocks must agree,
+// because the monotonic one stands still while a machine sleeps, and the other one may be set.
+//
+// INVARIANT: no other writer may take the range over within 20 s after a request was permitted.
+func (l *liveIntents) permit(ctx context.Context) error {
+	now := time.Now()
+	monotonic, wall := now.Sub(l.asked), now.Round(0).Sub(l.asked.Round(0))
+	if wall >= 0 && max(monotonic, wall) < l.renewAfter {
+		return nil
+	}
+
+	if err := l.ledger.RenewIntents(ctx, l.intents); err != nil {
+		return err
+	}
+	l.asked = now
+
+	return nil
 }
 
 // abandonTimeout bounds how long a failed write takes to tell the ledger.

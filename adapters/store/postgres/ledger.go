@@ -110,6 +110,7 @@ func (s *Store) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []po
 		intent := ports.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
 		changes[i] = newIntentChange(intent, plan.Read)
 		changes[i].plan = plan
+		changes[i].needsNoBlocks = len(plan.Coverage)+len(plan.Kept) == 0
 	}
 
 	s.changeLedger(ctx, beginIntents{}, changes)

@@ -16,6 +16,8 @@ type record struct {
 	r       domain.Range // the transaction needs the coverage that overlaps or touches it, and its blocks
 	deletes bool         // a series that does not exist is not added
 
+	needsNoBlocks bool // the transaction needs the coverage alone
+
 	series series // zero until it was found
 	err    error  // of this series alone
 
@@ -56,7 +58,9 @@ func (r *record) isChanged() bool {
 
 // begin resets the record for another transaction.
 func (r *record) begin() {
-	*r = record{names: r.names, layout: r.layout, r: r.r, deletes: r.deletes, series: r.series}
+	*r = record{
+		names: r.names, layout: r.layout, r: r.r, deletes: r.deletes, needsNoBlocks: r.needsNoBlocks, series: r.series,
+	}
 }
 
 // cover adds a range to the coverage.
@@ -145,8 +149,9 @@ func rangeArgs(records []*record) []any {
 	return []any{of.symbolIDs, of.ids, starts, ends}
 }
 
-// readBlocks returns the step that reads the blocks of the records.
+// readBlocks returns the step that reads the blocks of the records that need them.
 func readBlocks(records []*record) step {
+	records = filter(records, func(r *record) bool { return !r.needsNoBlocks })
 	var of seriesArrays
 	var froms, tos []int64
 	for _, r := range records {
