@@ -321,7 +321,9 @@ func (s *spread) checkPlan(t *rapid.T, r domain.DataRequest, got domain.Result) 
 	var planned, served []string
 	for _, l := range p.Legs {
 		for _, read := range l.Reads {
-			planned = append(planned, fmt.Sprint(read.Source, l.Grid, read.Range.Intersect(readable(got, l.Grid))))
+			for _, part := range read.Range.Intersect(readable(got, l.Grid)).Subtract(l.Holes) {
+				planned = append(planned, fmt.Sprint(read.Source, l.Grid, part))
+			}
 		}
 	}
 
