@@ -19,6 +19,9 @@ var (
 	lastInstant  = MicrosFloor(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
 )
 
+// isWithinYears reports whether t is in the years 1 to 9999.
+func isWithinYears(t Micros) bool { return firstInstant <= t && t <= lastInstant }
+
 // BlockLayout divides a series into blocks, which are ranges of fixed length: the units in which stores keep versions
 // and caches keep bars. A bar belongs to the block that contains its open time. A block of bars has at most 4096 of
 // them; a block of ticks is a UTC day. The cuts are part of every stored format: a grid has always the same ones.

@@ -11,8 +11,9 @@ import (
 // they may come from a store as well as from the caller.
 var ErrInvalid = errors.New("invalid")
 
-// ErrOverflow is wrapped by the error for a number that has more digits than a Decimal can hold.
-var ErrOverflow = errors.New("decimal overflow")
+// ErrOverflow is wrapped by the error for a number that has more digits than a Decimal can hold, and for a sum of trade
+// counts that an int64 cannot hold.
+var ErrOverflow = errors.New("overflow")
 
 // InvalidError is the error for an invalid argument.
 type InvalidError struct {

@@ -11,7 +11,8 @@ import (
 // result for the whole input at once. A Resampler is for one goroutine.
 //
 // A bar has the open of its first part, the close of its last one, the exact sum of the volumes, and the sum of the
-// trade counts. The sum is unknown if the count of a part with volume is unknown.
+// trade counts. The sum is unknown if the count of a part with volume is unknown. A sum that does not fit, of volumes or
+// of trade counts, is an error that wraps ErrOverflow.
 type Resampler struct {
 	key     SeriesKey
 	pending Series // the last bar, which the next piece may extend; empty before the first
@@ -230,11 +231,17 @@ func mergeBars(a, b Bar) (Bar, error) {
 		m.Low = b.Low
 	}
 	if !hasUnknownTrades(a.Trades, a.Volume.IsZero()) && !hasUnknownTrades(b.Trades, b.Volume.IsZero()) {
-		m.Trades = a.Trades + b.Trades
+		if m.Trades = a.Trades + b.Trades; m.Trades < 0 {
+			return Bar{}, errTradeCount
+		}
 	}
 
 	return m, nil
 }
+
+// errTradeCount is the error of a sum of trade counts that an int64 cannot hold. Both terms are never negative, so that
+// the sum is negative if and only if it overflows.
+var errTradeCount = fmt.Errorf("sum of trade counts: %w", ErrOverflow)
 
 // hasUnknownTrades reports whether the trade count of a bar is unknown.
 func hasUnknownTrades(trades int64, withoutVolume bool) bool { return trades == 0 && !withoutVolume }
@@ -253,7 +260,7 @@ func appendNarrowBar(c, out *Columns, from, to int) error {
 	out.PriceScale, out.VolumeScale = c.PriceScale, c.VolumeScale
 	high := slices.Max(c.High.Lo[from:to])
 	low := slices.Min(c.Low.Lo[from:to])
-	var volumeHi, trades int64
+	var volumeHi, trades, overflow int64
 	var volumeLo uint64
 	isKnown := true
 	volumes, counts := c.Volume.Lo[from:to], c.Trades[from:to]
@@ -264,6 +271,7 @@ func appendNarrowBar(c, out *Columns, from, to int) error {
 		n := counts[i]
 		isKnown = isKnown && (n != 0 || v == 0)
 		trades += n
+		overflow |= trades
 	}
 
 	volume := Decimal{hi: volumeHi, lo: volumeLo, scale: c.VolumeScale}
@@ -271,8 +279,11 @@ func appendNarrowBar(c, out *Columns, from, to int) error {
 		return ErrOverflow
 	}
 
-	if !isKnown {
+	switch {
+	case !isKnown:
 		trades = 0
+	case overflow < 0:
+		return errTradeCount
 	}
 	out.Open.Lo = append(out.Open.Lo, c.Open.Lo[from])
 	out.High.Lo = append(out.High.Lo, high)

@@ -317,3 +317,32 @@ func BenchmarkResample(b *testing.B) {
 		})
 	}
 }
+
+// TestTradeCountsDoNotWrap sums counts that no int64 holds: in one piece, across pieces, with numbers of any width.
+func TestTradeCountsDoNotWrap(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 62
+	narrow, wide := MustDecimal("1"), MustDecimal("12345678901234567890.5")
+	for name, volume := range map[string]Decimal{"narrow": narrow, "wide": wide} {
+		var bars []Bar
+		for i := range 4 { // four such counts wrap around to 0
+			open := utc("2018-04-04T00:00:00Z").Add(time.Duration(i) * time.Minute)
+			bars = append(bars, Bar{OpenTime: open, Volume: volume, Trades: most})
+		}
+		if _, err := Resample(must(NewSeries(minuteKey(), bars...)), keyOf(Hour1.UTC())); !errors.Is(err, ErrOverflow) {
+			t.Errorf("%s: %v", name, err)
+		}
+
+		r := must(NewResampler(keyOf(Hour1.UTC())))
+		_ = must(r.AddBars(must(NewSeries(minuteKey(), bars[0]))))
+		if _, err := r.AddBars(must(NewSeries(minuteKey(), bars[1]))); !errors.Is(err, ErrOverflow) {
+			t.Errorf("%s, across pieces: %v", name, err)
+		}
+
+		bars[0].Trades = 0 // unknown, and so is the sum
+		got := must(Resample(must(NewSeries(minuteKey(), bars...)), keyOf(Hour1.UTC())))
+		if got.At(0).Trades != 0 {
+			t.Errorf("%s: an unknown count sums to %d", name, got.At(0).Trades)
+		}
+	}
+}

@@ -19,7 +19,8 @@ type Series struct {
 }
 
 // NewSeries returns the bars as a Series. It returns an error that wraps ErrInvalid if the key is invalid, and a
-// *RuleError unless open times ascend strictly and lie on the grid of the key and trade counts are not negative.
+// *RuleError unless open times ascend strictly, lie on the grid of the key and in the years 1 to 9999, and trade counts
+// are not negative.
 func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 	b := NewSeriesBuilder(key, len(bars))
 	for _, bar := range bars {
@@ -72,11 +73,17 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 // EmptySeries returns a Series of the key without bars.
 func EmptySeries(key SeriesKey) Series { return Series{key: key} }
 
-// checkTimes returns a *RuleError unless the open times ascend strictly and lie on the grid of the key.
+// checkTimes returns a *RuleError unless the open times ascend strictly and lie on the grid of the key, in the years 1 to
+// 9999.
 func checkTimes(key SeriesKey, times []int64) error {
 	step, origin, fixed := key.Grid.uniformStep()
 	for i := range times {
 		t := Micros(times[i])
+		if i == 0 || i == len(times)-1 { // the others lie between them, because times ascend
+			if !isWithinYears(t) {
+				return yearError(key, t)
+			}
+		}
 		if i > 0 {
 			before := Micros(times[i-1])
 			if t <= before {
@@ -104,6 +111,10 @@ func orderError(key SeriesKey, before, t Micros) error {
 
 func gridError(key SeriesKey, at time.Time) error {
 	return &RuleError{Rule: RuleOffGrid, Key: key, At: at, Detail: "open time is not on the grid"}
+}
+
+func yearError(key SeriesKey, t Micros) error {
+	return &RuleError{Rule: RuleTimeOutOfBounds, Key: key, At: t.Time(), Detail: "the year of the open time is not 1 to 9999"}
 }
 
 func negativeTrades(key SeriesKey, t Micros) error {

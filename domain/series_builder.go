@@ -34,7 +34,7 @@ func NewSeriesBuilder(key SeriesKey, capacity int) *SeriesBuilder {
 func (b *SeriesBuilder) Len() int { return len(b.columns.OpenMicros) }
 
 // Append adds the next bar. It returns a *RuleError if the bar is not after the last one, its open time is not on the
-// grid, or its trade count is negative.
+// grid or not in the years 1 to 9999, or its trade count is negative.
 func (b *SeriesBuilder) Append(bar Bar) error {
 	if b.keyErr != nil {
 		return b.keyErr
@@ -43,6 +43,9 @@ func (b *SeriesBuilder) Append(bar Bar) error {
 	t := MicrosFloor(bar.OpenTime)
 	if !t.Time().Equal(bar.OpenTime) || !b.key.Grid.Aligned(bar.OpenTime) {
 		return gridError(b.key, bar.OpenTime.UTC())
+	}
+	if !isWithinYears(t) {
+		return yearError(b.key, t)
 	}
 	if err := b.checkAfterLast(t); err != nil {
 		return err

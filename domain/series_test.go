@@ -158,6 +158,9 @@ func TestSeriesRefuses(t *testing.T) {
 		{"off the grid", []Bar{bar(time.Second)}, RuleOffGrid},
 		{"finer than a microsecond", []Bar{bar(time.Nanosecond)}, RuleOffGrid},
 		{"beyond microseconds", []Bar{{OpenTime: time.Unix(1<<50, 0)}}, RuleOffGrid},
+		{"the year 10000", []Bar{{OpenTime: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}, RuleTimeOutOfBounds},
+		{"the year 0", []Bar{{OpenTime: time.Date(0, 12, 31, 23, 59, 0, 0, time.UTC)}}, RuleTimeOutOfBounds},
+		{"the last microseconds", []Bar{{OpenTime: time.Date(294247, 1, 10, 4, 0, 0, 0, time.UTC)}}, RuleTimeOutOfBounds},
 		{"negative trades", []Bar{negative}, RuleNegativeTradeCount},
 	} {
 		var broken *RuleError
@@ -197,6 +200,8 @@ func TestSeriesFromColumnsRefuses(t *testing.T) {
 		{"minus 21 digits", func(c *Columns) { c.Close.Hi[1] = -7 }, ErrOverflow},
 		{"smallest wide number", func(c *Columns) { c.Close.Hi[1], c.Close.Lo[1] = math.MinInt64, 0 }, ErrOverflow},
 		{"order", func(c *Columns) { c.OpenMicros[1] = -60_000_000 }, nil},
+		{"year 294247", func(c *Columns) { c.OpenMicros[1] = math.MaxInt64 / 60_000_000 * 60_000_000 }, nil},
+		{"before year 1", func(c *Columns) { c.OpenMicros[0] = math.MinInt64 / 60_000_000 * 60_000_000 }, nil},
 		{"twice", func(c *Columns) { c.OpenMicros[1] = 0 }, nil},
 		{"grid", func(c *Columns) { c.OpenMicros[1]++ }, nil},
 		{"first off the grid", func(c *Columns) { c.OpenMicros[0]++ }, nil},
