@@ -23,19 +23,22 @@ const (
 	RuleWrongSeries        Rule = "wrong_series"         // bars belong to the requested series
 	RuleNegativeTradeCount Rule = "negative_trade_count" // trade counts are not negative
 
-	RuleNotPositive          Rule   = "price_not_positive"       // prices are above zero
-	RuleHighBelowLow         Rule   = "high_below_low"           // high >= low
-	RuleHighBelowOpenOrClose Rule   = "high_below_open_or_close" // high >= open and close
-	RuleLowAboveOpenOrClose  Rule   = "low_above_open_or_close"  // low <= open and close
-	RuleNegativeVolume       Rule   = "negative_volume"          // volume >= 0
-	RuleTimeOutOfBounds      Rule   = "time_out_of_bounds"       // open time from 1970 to now
-	RuleOutsideRange         Rule   = "outside_range"            // open time is in the requested range
-	RuleNotClosed            Rule   = "not_closed"               // the bar is closed
-	RuleMoveWithoutVolume    Rule   = "move_without_volume"      // without volume the price does not move
-	RuleWideRange            Rule   = "wide_range"               // high - low is at most half of close
-	RuleStale                Rule   = "stale"                    // at most staleRun identical bars in a row
-	staleRun                        = 30
-	earliestOpening          Micros = 0 // 1970-01-01
+	RuleNotPositive          Rule = "price_not_positive"       // prices are above zero
+	RuleHighBelowLow         Rule = "high_below_low"           // high >= low
+	RuleHighBelowOpenOrClose Rule = "high_below_open_or_close" // high >= open and close
+	RuleLowAboveOpenOrClose  Rule = "low_above_open_or_close"  // low <= open and close
+	RuleNegativeVolume       Rule = "negative_volume"          // volume >= 0
+	RuleTimeOutOfBounds      Rule = "time_out_of_bounds"       // open time from 1700 to now
+	RuleOutsideRange         Rule = "outside_range"            // open time is in the requested range
+	RuleNotClosed            Rule = "not_closed"               // the bar is closed
+	RuleMoveWithoutVolume    Rule = "move_without_volume"      // without volume the price does not move
+	RuleWideRange            Rule = "wide_range"               // high - low is at most half of close
+	RuleStale                Rule = "stale"                    // at most staleRun identical bars in a row
+	staleRun                      = 30
+
+	// earliestOpening is 1700-01-01, the first century that 64 bits of nanoseconds since 1970 hold whole, in which some
+	// stores keep times.
+	earliestOpening Micros = -8_520_336_000_000_000
 )
 
 // Severity is how serious the violation of a rule is.
@@ -69,7 +72,7 @@ var rules = [...]struct {
 	{RuleHighBelowOpenOrClose, SeverityFatal, "high is below open or close"},
 	{RuleLowAboveOpenOrClose, SeverityFatal, "low is above open or close"},
 	{RuleNegativeVolume, SeverityFatal, "volume is negative"},
-	{RuleTimeOutOfBounds, SeverityFatal, "open time is before 1970 or after now"},
+	{RuleTimeOutOfBounds, SeverityFatal, "open time is before 1700 or after now"},
 	{RuleOutsideRange, SeverityFatal, "open time is outside the requested range"},
 	{RuleNotPositive, SeverityError, "a price is not above zero"},
 	{RuleNotClosed, SeverityError, "the bar is not closed"},

@@ -74,7 +74,8 @@ func TestJudgeFindsEachRule(t *testing.T) {
 		{"before the range", func(b []Bar) { shift(b[:3], -time.Hour) }, []Rule{RuleOutsideRange}, SeverityFatal, 0, 3},
 		{"after the range", func(b []Bar) { shift(b[50:], 24*time.Hour) }, []Rule{RuleOutsideRange}, SeverityFatal, 50, 10},
 		{"after now", func(b []Bar) { shift(b[59:], 72*time.Hour) }, []Rule{RuleTimeOutOfBounds, RuleOutsideRange, RuleNotClosed}, SeverityFatal, 59, 1},
-		{"before 1970", func(b []Bar) { shift(b[:1], -51*365*24*time.Hour) }, []Rule{RuleTimeOutOfBounds, RuleOutsideRange}, SeverityFatal, 0, 1},
+		{"before 1970", func(b []Bar) { shift(b[:1], -51*365*24*time.Hour) }, []Rule{RuleOutsideRange}, SeverityFatal, 0, 1},
+		{"before 1700", func(b []Bar) { b[0].OpenTime = utc("1699-12-31T23:59:00Z") }, []Rule{RuleTimeOutOfBounds, RuleOutsideRange}, SeverityFatal, 0, 1},
 	} {
 		bars := cleanBars(60)
 		c.spoil(bars)

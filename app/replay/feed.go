@@ -2,7 +2,10 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
@@ -21,10 +24,12 @@ type feed struct {
 	validator *domain.Validator
 	quality   domain.QualityReport
 
-	reads  access.Continuity // holds all chunks to one state of the series
-	rest   domain.Range      // not read yet
-	pieces []domain.Series   // read, and after piece
-	piece  domain.Series     // the current piece, without the bars already used
+	reads   access.Continuity // holds all chunks to one state of the series
+	isKnown bool              // the series is stored, as far as the store tells
+
+	rest   domain.Range    // not read yet
+	pieces []domain.Series // read, and after piece
+	piece  domain.Series   // the current piece, without the bars already used
 }
 
 // newFeed returns a feed of the bars of key that open in r. op is the operation that its errors name.
@@ -43,7 +48,7 @@ func (f *feed) next(ctx context.Context) (bool, error) {
 	f.piece = domain.EmptySeries(f.key)
 	for len(f.pieces) == 0 {
 		if f.rest.Empty() {
-			return false, nil
+			return false, f.checkStored(ctx)
 		}
 
 		if err := f.readChunk(ctx); err != nil {
@@ -101,6 +106,7 @@ func (f *feed) readChunk(ctx context.Context) error {
 				"store violated its contract: a read of %s %s returned %s", f.key, rest, piece))
 		}
 
+		f.isKnown = true
 		bars += n
 		rest.Start = piece.Range().End
 		if piece, err = f.validate(piece); err != nil {
@@ -121,6 +127,35 @@ func (f *feed) readChunk(ctx context.Context) error {
 	f.rest, f.pieces = rest, pieces
 
 	return nil
+}
+
+// checkStored makes sure that a series without a bar in the range is stored at all, because a replay of nothing would
+// look like a market in which nothing traded. Its error names what is stored of the symbol. A store that cannot list its
+// coverage is not asked.
+func (f *feed) checkStored(ctx context.Context) error {
+	lister, ok := f.store.(ports.CoverageReader)
+	if f.isKnown || !ok {
+		return nil
+	}
+
+	var stored []string
+	for e, err := range lister.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{f.key.Symbol}}) {
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", f.op, f.key, err)
+		}
+		if f.isKnown = f.isKnown || e.Key == f.key; f.isKnown {
+			return nil
+		}
+		if text := e.Key.String(); !slices.Contains(stored, text) {
+			stored = append(stored, text)
+		}
+	}
+	if len(stored) == 0 {
+		return f.newError(ports.ErrNotFound, errors.New("no bars of the symbol are stored; import them first"))
+	}
+
+	return f.newError(ports.ErrNotFound, fmt.Errorf("no such bars are stored, only %s; replay those, or store the bars "+
+		"that Fetch resamples from them first", strings.Join(stored, ", ")))
 }
 
 // checkState makes sure that a read of r saw the state of the series that the chunks before are of. endsAtRow says that

@@ -131,7 +131,8 @@ func compareKeys(a, b domain.SeriesKey) int {
 // therefore return all bars of that instant, also those whose events follow, because they were known by then.
 //
 // An error is the last pair. It is an error of the store, of the clock (such as a clock past the end of the first bar),
-// of ctx, or of a fatal bar under domain.QualityFail. A second iteration yields ErrInvalid.
+// of ctx, of a series that is not stored (ErrNotFound, which names what is stored of the symbol; a series that is stored
+// outside of the range only has no bars), or of a fatal bar under domain.QualityFail. A second iteration yields ErrInvalid.
 func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		var e Event // filled in place, because a copy of a large struct right after its parts were written stalls

@@ -40,14 +40,18 @@ func bar(open time.Time, price int64) domain.Bar {
 	return domain.Bar{OpenTime: open, Open: d, High: d, Low: d, Close: d, Volume: d, Trades: 1}
 }
 
-// write stores the bars and declares coverage from the first to the last.
+// write stores the bars and declares coverage from the first to the last, or that nothing traded in the bar of noon.
 func write(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.Bar) {
 	t.Helper()
 	s, err := domain.NewSeries(k, bars...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ports.WriteBars(context.Background(), store, s, s.Range(), ports.ReplaceOnConflict); err != nil {
+	covered := s.Range()
+	if covered.Empty() {
+		covered = domain.Range{Start: k.Grid.Ceil(noon), End: k.Grid.Next(k.Grid.Ceil(noon))}
+	}
+	if _, err := ports.WriteBars(context.Background(), store, s, covered, ports.ReplaceOnConflict); err != nil {
 		t.Fatal(err)
 	}
 }

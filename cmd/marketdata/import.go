@@ -30,11 +30,12 @@ common exports are recognised, in any order and case:
   quotes  time, bid, ask, bid_size, ask_size (or bid_qty...); optional id
 Bars need --frequency. Binance klines need no header. Trades and quotes without an id are
 numbered within their instant, in the order of the file; where files are cut within an instant,
-the numbers continue. Times finer than a microsecond are truncated and counted. Times have a time zone, or are numbers of s, ms, us or ns since 1970. An
-ambiguous value is an error that names the file, the line and the flag that resolves it. A row
-that is invalid, out of order, in the future, or a second and different row for one bar is an
-error too. The newest bars of a live download are often not closed yet; they are counted, but
-not stored.
+the numbers continue. Times finer than a microsecond are truncated and counted. Times are from
+1700 to now, with a time zone, or as numbers of s, ms, us or ns since 1970; numbers before 1980
+need --time-unit. An ambiguous value is an error that names the file, the line and the flag that
+resolves it. A row that is invalid, out of order, in the future, or a second and different row for
+one bar is an error too. The newest bars of a live download are often not closed yet; they are
+counted, but not stored.
 
 A file declares coverage from its first row to its last: a missing bar in between means that
 nothing traded. --complete-from and --complete-until declare more, once all files are stored.

@@ -180,7 +180,7 @@ func tickWriteFaults[T domain.Tick](f tickForm[T]) []tickFault[T] {
 			return func(ctx context.Context, s Store, d D, coverage domain.Range) (ports.WriteReport, error) {
 				return next(ctx, s, d.Clip(always), coverage)
 			}
-		}), []string{"time/far_from_now"}},
+		}), []string{"time/far_from_now", "history/across_1970"}},
 		{"writes register nothing", func(f *form[D]) {
 			other, next := memory.New(), f.put
 			f.put = func(ctx context.Context, _ Store, d D, coverage domain.Range) (ports.WriteReport, error) {

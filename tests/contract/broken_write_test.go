@@ -240,7 +240,7 @@ var writeFaults = []fault{
 		func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 			b = b.Clip(always)
 			return next.WriteBars(ctx, b, coverage)
-		}), []string{"time/far_from_now"}},
+		}), []string{"time/far_from_now", "history/across_1970", "history/calendars"}},
 	{"writes into what was handed out", writingBy(
 		func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 			for piece, err := range next.ReadBars(ctx, ports.BarQuery{Key: b.Key(), Range: coverage}).Rows() {

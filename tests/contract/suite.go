@@ -224,6 +224,7 @@ var barLaws = slices.Concat(
 	extentLaws,
 	decimalLaws,
 	keyLaws,
+	historyLaws,
 	callerLaws,
 	concurrentLaws,
 	stateLaws(barStates()),

@@ -41,6 +41,7 @@ func tickLawsOf[T, O domain.Tick](f tickForm[T], other tickForm[O]) []law[Store]
 		tickDecimalLaws(f.form),
 		tickSymbolLaws(f.form),
 		f.timeLaws(),
+		tickHistoryLaws(f),
 		tickConcurrentLaws(f.form),
 		stateLaws(tickStates(f.form)),
 		tickTailLaws(f),

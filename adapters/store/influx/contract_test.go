@@ -110,7 +110,7 @@ func TestContractWithoutCoverage(t *testing.T) {
 		"extents/empty_coverage", "extents/by_key", "extents/behind_a_symbol", "extents/of_the_symbols_asked", "extents/bounds_are_exact",
 		"delete/of_nothing", "delete/forgets_coverage", "replace/bars_lie_in_the_range", "replace/covers_its_range",
 		"write/retry_completes", "write/large_batch", "write/idempotent", "ctx/cancelled_call_is_an_error",
-		"concurrent/writers_of_one_series", "time/far_from_now", "symbol/hostile_is_data",
+		"concurrent/writers_of_one_series", "time/far_from_now", "history/across_1970", "symbol/hostile_is_data",
 		"write/fails_on_conflict", "write/keeps_on_conflict", "write/batch_each_alone", "replace/by_nothing",
 	), atomicityWaivers...)})
 }
