@@ -108,7 +108,7 @@ func cached(t *rapid.T, s app.Source, now ports.Clock) app.Source {
 func (h *history) steps(t *rapid.T, bars ports.BarReader, simulated *clock.Simulated) func(yield func(time.Time) bool) {
 	var keys []domain.SeriesKey
 	for _, s := range h.bars {
-		if rapid.Bool().Draw(t, "replayed") {
+		if rapid.Bool().Draw(t, "replayed") && !s.coverage.Empty() { // else it is not stored
 			keys = append(keys, s.data.Key())
 		}
 	}
