@@ -35,6 +35,9 @@ type Source struct {
 	// Cache is Bars again where Bars is a cache: results in memory are returned without waiting.
 	Cache ports.CachedReader
 
+	// Unfinished reports the writes to Bars that did not finish. Nil is for stores whose writes are transactions.
+	Unfinished ports.UnfinishedReporter
+
 	// Aggregate makes bars of the trades in Ticks on the server. Nil aggregates them in this process.
 	Aggregate ports.TradeAggregator
 
@@ -53,6 +56,7 @@ func newStores(sources []Source) access.Stores {
 		store := &access.Store{
 			Name: s.Name, Bars: s.Bars, Route: s.Takes, Ticks: s.Ticks, Catalog: s.Catalog, Health: s.Health, Pool: s.Pool,
 			Cache: s.Cache, Aggregate: s.Aggregate, Explain: s.Explain, Local: s.Local,
+			Unfinished: s.Unfinished,
 		}
 		if s.Cache != nil {
 			store.LocalCoverage = s.Cache

@@ -51,6 +51,8 @@ type StoreDiagnosis struct {
 
 	Retention time.Duration `json:"retention_ns,omitempty"` // age at which the store drops bars; 0 if it keeps them
 
+	Unfinished []UnfinishedWrite `json:"unfinished,omitempty"` // writes that did not finish
+
 	Requests  int64         `json:"requests"`         // calls of the store
 	Errors    int64         `json:"errors"`           // calls that failed
 	Rows      int64         `json:"rows"`             // bars, trades and quotes read and written
@@ -58,6 +60,24 @@ type StoreDiagnosis struct {
 
 	Pool  *PoolStats  `json:"pool,omitempty"`  // nil if the store has no pool
 	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
+}
+
+// MaxUnfinished is how many unfinished writes a diagnosis has at most.
+const MaxUnfinished = 100
+
+// UnfinishedWrite is a write that failed, or whose process died, before it was done. Its range is not covered until it
+// is written again, or the coverage is given up with Ingestor.Uncover.
+type UnfinishedWrite struct {
+	Key     domain.SeriesKey `json:"key"`
+	Range   domain.Range     `json:"range"`
+	Owner   string           `json:"owner"`   // names the writer to people
+	Expired time.Time        `json:"expired"` // when others could take the range over
+}
+
+// UnfinishedReporter reports writes that did not finish. Stores with transactions have none.
+type UnfinishedReporter interface {
+	// UnfinishedWrites returns the oldest of them, at most MaxUnfinished.
+	UnfinishedWrites(ctx context.Context) ([]UnfinishedWrite, error)
 }
 
 // CacheStats are the counters of the cache in front of a store, since it was created. A block is a unit of the cache:

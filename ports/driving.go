@@ -130,6 +130,10 @@ type Ingestor interface {
 	// Delete removes the stored bars of the key in r and their coverage. r may reach beyond now.
 	Delete(ctx context.Context, key domain.SeriesKey, r domain.Range) (WriteReport, error)
 
+	// Uncover takes the coverage of the key in r away, of bars that the store lost or that are wrong, so that they are no
+	// corrupt data any more. It may take that of more bars away, and of bars that are right: it returns the range.
+	Uncover(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error)
+
 	// IngestTrades writes trades as Ingest writes bars. Every trade and the coverage must be before the clock's now minus
 	// the settle time.
 	IngestTrades(

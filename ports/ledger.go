@@ -54,6 +54,10 @@ type Ledger interface {
 	// AbandonIntents lets the intents expire at once, so that no writer waits for them. Their ranges stay uncovered.
 	AbandonIntents(ctx context.Context, intents []Intent) error
 
+	// UnfinishedWrites returns the intents that expired, or what later writes left of them: those that expired first, at
+	// most MaxUnfinished.
+	UnfinishedWrites(ctx context.Context) ([]UnfinishedWrite, error)
+
 	// ReadIdentity returns the identity of the store whose bars the ledger describes.
 	ReadIdentity(ctx context.Context) (StoreIdentity, error)
 
@@ -92,6 +96,25 @@ type NontransactionalStore interface {
 
 	// SetIdentity gives the database an identity.
 	SetIdentity(ctx context.Context, id string) error
+}
+
+// BarUncoverer is a store that can forget bars without reading them, because they are lost or wrong.
+type BarUncoverer interface {
+	// UncoverBars takes the coverage of r away, and that of the rest of each block that r touches, because what is left of
+	// a block cannot be verified. It returns the range of the blocks. A write of it that did not finish is forgotten.
+	UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error)
+}
+
+// UncoverBars uncovers r in a store, and returns the range that it uncovered. A store that is no BarUncoverer deletes
+// the bars of r.
+func UncoverBars(ctx context.Context, s Store, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
+	if u, ok := s.(BarUncoverer); ok {
+		return u.UncoverBars(ctx, key, r)
+	}
+
+	_, err := s.DeleteBars(ctx, key, r)
+
+	return r, err
 }
 
 // BarSet is the bars that a range of a series is to have.

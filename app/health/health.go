@@ -32,7 +32,8 @@ func New(stores access.Stores, clock ports.Clock, settings *access.Settings) *Di
 
 // Diagnose checks all stores at once, each for at most 500 ms. A store is down where its check fails. It is degraded
 // where the check reports that the store is overloaded, takes more than 250 ms, or finds every connection of the pool
-// in use, a cache that cannot be used, or a retention policy that drops old bars. Else it is healthy. Checks are not
+// in use, a cache that cannot be used, writes that did not finish, or a retention policy that drops old bars. Else it is
+// healthy. Checks are not
 // counted as requests.
 func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	call := &access.Call{Op: "diagnose", Subject: access.Text(""), Settings: d.settings}
@@ -69,8 +70,9 @@ func diagnose(ctx context.Context, call *access.Call) ports.StoreDiagnosis {
 	var err error
 	if s.Health != nil {
 		start := time.Now()
-		d.Retention, err = access.DoUncounted(ctx, call, checkTimeout, check, struct{}{})
-		d.Latency = time.Since(start)
+		var found findings
+		found, err = access.DoUncounted(ctx, call, checkTimeout, check, struct{}{})
+		d.Latency, d.Retention, d.Unfinished = time.Since(start), found.retention, found.unfinished
 	}
 	d.State, d.Reason = assess(d, err)
 
@@ -90,6 +92,9 @@ func assess(d ports.StoreDiagnosis, err error) (ports.Health, string) {
 		return ports.Degraded, "hints of other processes are disconnected; their writes are seen when a lease ends"
 	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
 		return ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
+	case len(d.Unfinished) > 0:
+		return ports.Degraded, fmt.Sprintf(
+			"writes that did not finish: %d; their ranges are not covered until they are written again", len(d.Unfinished))
 	case d.Retention > 0:
 		return ports.Degraded, fmt.Sprintf(
 			"the retention policy drops bars older than %s; blocks with such bars read as not covered", d.Retention)
@@ -98,15 +103,20 @@ func assess(d ports.StoreDiagnosis, err error) (ports.Health, string) {
 	return ports.Healthy, ""
 }
 
-// check checks the store and returns its retention.
-func check(ctx context.Context, s *access.Store, _ struct{}) (time.Duration, error) {
-	if err := s.Health.Check(ctx); err != nil {
-		return 0, err
+// findings are what a check finds beside the health of a store.
+type findings struct {
+	retention  time.Duration
+	unfinished []ports.UnfinishedWrite
+}
+
+func check(ctx context.Context, s *access.Store, _ struct{}) (found findings, err error) {
+	err = s.Health.Check(ctx)
+	if r, ok := s.Health.(ports.RetentionReporter); ok && err == nil {
+		found.retention, err = r.Retention(ctx)
+	}
+	if s.Unfinished != nil && err == nil {
+		found.unfinished, err = s.Unfinished.UnfinishedWrites(ctx)
 	}
 
-	if r, ok := s.Health.(ports.RetentionReporter); ok {
-		return r.Retention(ctx)
-	}
-
-	return 0, nil
+	return found, err
 }

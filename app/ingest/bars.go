@@ -111,6 +111,25 @@ func (i *Ingester) Delete(ctx context.Context, key domain.SeriesKey, r domain.Ra
 	})
 }
 
+// Uncover takes the coverage of the key in r away, of bars that the store lost or that are wrong. Both ends of r are
+// moved up to an edge of the grid. It does not read the bars, and deletes them where the store is not InfluxDB. In
+// InfluxDB it uncovers the blocks that r touches whole. It returns the range that is not covered any more.
+func (i *Ingester) Uncover(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
+	call := i.barCall("uncover", key)
+	r, err := checkTarget(call, key, r)
+	if err != nil {
+		return r, err
+	}
+
+	uncovered := r
+	_, err = i.write(ctx, call, key.Symbol, func(ctx context.Context) (report ports.WriteReport, err error) {
+		uncovered, err = ports.UncoverBars(ctx, call.Store.Bars, key, r)
+		return report, err
+	})
+
+	return uncovered, err
+}
+
 // barCall returns the call of the store of the key.
 func (i *Ingester) barCall(op string, key domain.SeriesKey) *access.Call {
 	call := &access.Call{Op: op, Subject: key, Settings: i.settings}

@@ -56,6 +56,9 @@ var (
 	_ ports.Store       = (*LedgeredStore)(nil)
 	_ ports.StateReader = (*LedgeredStore)(nil)
 	_ ports.BatchReader = (*LedgeredStore)(nil)
+
+	_ ports.BarUncoverer       = (*LedgeredStore)(nil)
+	_ ports.UnfinishedReporter = (*LedgeredStore)(nil)
 )
 
 const (
@@ -239,6 +242,11 @@ func (s *LedgeredStore) inferredRanges(
 	}
 
 	return ranges, err
+}
+
+// UnfinishedWrites implements ports.UnfinishedReporter.
+func (s *LedgeredStore) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, error) {
+	return s.ledger.UnfinishedWrites(ctx)
 }
 
 // record returns the record of one series with the blocks of r as it is stored. It does not wait.

@@ -108,7 +108,7 @@ func (s *LedgeredStore) planWrite(
 	if p.intent.Coverage = domain.ClipRanges(record.State.Coverage, w.r); len(p.intent.Coverage) == 0 {
 		p.report.Inserted = w.bars.Len()
 		p.isNew = foreign.Empty()
-		p.isUnchanged = w.deletes && p.isNew
+		p.isUnchanged = w.deletes && p.isNew && !w.uncovers // which ends the intents there
 
 		return p, nil
 	}
@@ -219,6 +219,10 @@ type storedBars struct {
 func (s *LedgeredStore) readTouched(
 	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord,
 ) (stored storedBars, err error) {
+	if w.uncovers {
+		return storedBars{isBroken: true}, nil
+	}
+
 	b := s.blocksOf(w.bars.Key())
 	blocks := record.State.BlocksWithin(b.layout, w.r)
 	stored.bars, err = b.read(ctx, record, blocks)

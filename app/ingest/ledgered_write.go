@@ -64,6 +64,18 @@ func (s *LedgeredStore) DeleteBars(
 	return w.Report, w.Err
 }
 
+// UncoverBars implements ports.BarUncoverer.
+func (s *LedgeredStore) UncoverBars(
+	ctx context.Context, key domain.SeriesKey, r domain.Range,
+) (domain.Range, error) {
+	w := ledgeredWrite{
+		op: "uncover bars", bars: domain.EmptySeries(key), r: r, replaces: true, deletes: true, uncovers: true,
+	}
+	s.write(ctx, []*ledgeredWrite{&w})
+
+	return w.r, w.Err
+}
+
 // ledgeredWrite is a write of the bars of a range.
 type ledgeredWrite struct {
 	ports.WriteResult // of the last attempt
@@ -73,6 +85,7 @@ type ledgeredWrite struct {
 	r        domain.Range
 	replaces bool // covered bars of r that are not written go
 	deletes  bool // r is uncovered afterwards
+	uncovers bool // the blocks of r are not read, and are uncovered whole
 
 	onConflict ports.ConflictPolicy
 
@@ -162,7 +175,10 @@ func (s *LedgeredStore) checkWrite(ctx context.Context, w *ledgeredWrite) error 
 		return s.failure(ports.ContextKind(err), w.op, key, err)
 	}
 
-	w.r = r
+	if w.r = r; w.uncovers {
+		layout := domain.BarBlocks(key.Grid)
+		w.r = layout.Range(layout.Span(r))
+	}
 
 	return nil
 }

@@ -177,6 +177,14 @@ func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.R
 	return s.next.DeleteBars(ctx, key, r)
 }
 
+// UncoverBars implements ports.BarUncoverer. Reads that begin after it see the change.
+func (s *Store) UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
+	uncovered, err := ports.UncoverBars(ctx, s.next, key, r)
+	s.finishWrite(key, uncovered.Hull(r))
+
+	return uncovered, err
+}
+
 // finishWrite follows a write, also one that failed, because it may have been done.
 func (s *Store) finishWrite(key domain.SeriesKey, r domain.Range) {
 	if key.Validate() != nil {

@@ -302,6 +302,25 @@ func (m *Memory) AbandonIntents(_ context.Context, intents []ports.Intent) error
 	return nil
 }
 
+// UnfinishedWrites implements ports.Ledger.
+func (m *Memory) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var expired []ports.UnfinishedWrite
+	for key, r := range m.series {
+		for _, i := range r.intents {
+			if !m.time().Before(i.expires) {
+				expired = append(expired, ports.UnfinishedWrite{
+					Key: key, Range: i.begun.Range, Owner: i.owner, Expired: i.expires,
+				})
+			}
+		}
+	}
+	slices.SortFunc(expired, func(a, b ports.UnfinishedWrite) int { return a.Expired.Compare(b.Expired) })
+
+	return expired[:min(len(expired), ports.MaxUnfinished)], ended(ctx, "unfinished writes")
+}
+
 // ReadIdentity implements ports.Ledger.
 func (m *Memory) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
 	m.mu.Lock()

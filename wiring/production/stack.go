@@ -113,7 +113,7 @@ func (l *layers) addTimeSeries(ctx context.Context, source *app.Source, b backen
 	if versioned {
 		d.States, d.Foreign = bars, true
 	}
-	source.Bars = bars
+	source.Bars, source.Unfinished = bars, bars
 	l.addCache(source, d, bars)
 }
 

@@ -166,3 +166,28 @@ func scanLedgerSeries(row pgx.CollectableRow) (l ports.LedgerSeries, err error) 
 
 	return l, err
 }
+
+// UnfinishedWrites implements ports.Ledger. Where views are in place of the tables, there are none.
+func (s *Store) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, error) {
+	if hasLedger, err := s.KeepsVersions(ctx); err != nil || !hasLedger {
+		return nil, err
+	}
+
+	writes, err := collect(ctx, s, selectExpiredIntents, []any{ports.MaxUnfinished}, scanUnfinished)
+
+	return writes, translate(ctx, "unfinished writes", "", err)
+}
+
+func scanUnfinished(row pgx.CollectableRow) (w ports.UnfinishedWrite, err error) {
+	var grid, priceType string
+	if err = row.Scan(
+		&w.Key.Symbol, &grid, &priceType, &w.Range.Start, &w.Range.End, &w.Owner, &w.Expired,
+	); err != nil {
+		return w, err
+	}
+
+	w.Range.Start, w.Range.End, w.Expired = w.Range.Start.UTC(), w.Range.End.UTC(), w.Expired.UTC()
+	w.Key, err = parseSeries(w.Key.Symbol, grid, priceType)
+
+	return w, err
+}

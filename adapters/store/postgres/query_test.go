@@ -57,6 +57,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		"intents": {
 			{"selectIntents", selectIntents}, {"deleteIntents", deleteIntents}, {"insertIntents", insertIntents},
 			{"selectLedger", selectLedger}, {"renewIntents", renewIntents}, {"abandonIntents", abandonIntents},
+			{"selectExpiredIntents", selectExpiredIntents},
 			{"selectLedgerSeries", selectLedgerSeries}, {"selectLedgerSeriesOfSymbols", selectLedgerSeriesOfSymbols},
 		},
 		"states": {

@@ -16,17 +16,18 @@ import (
 // Store is one configured store with counters of its use. A capability that the store does not have is nil. Safe for
 // concurrent use.
 type Store struct {
-	Name      domain.StoreName
-	Bars      ports.Store
-	Route     domain.FrequencyRange // bars of these frequencies are read from and written to Bars
-	Ticks     ports.TickStore
-	Catalog   ports.SymbolCatalog
-	Health    ports.HealthChecker
-	Pool      func() ports.PoolStats
-	Cache     ports.CachedReader
-	Aggregate ports.TradeAggregator
-	Explain   ports.ReadExplainer
-	Local     bool // no call waits for anything but memory, so calls run on the caller's goroutine
+	Name       domain.StoreName
+	Bars       ports.Store
+	Route      domain.FrequencyRange // bars of these frequencies are read from and written to Bars
+	Ticks      ports.TickStore
+	Catalog    ports.SymbolCatalog
+	Health     ports.HealthChecker
+	Pool       func() ports.PoolStats
+	Cache      ports.CachedReader
+	Aggregate  ports.TradeAggregator
+	Explain    ports.ReadExplainer
+	Unfinished ports.UnfinishedReporter
+	Local      bool // no call waits for anything but memory, so calls run on the caller's goroutine
 
 	// Coverage and symbols in memory, of Cache or of a store that is Local. They are asked first.
 	LocalCoverage ports.LocalCoverage

@@ -104,6 +104,12 @@ UPDATE marketdata.intents i SET expires = clock_timestamp()
 FROM whole w WHERE (i.symbol_id, i.series_id, i.start_time) = (w.symbol_id, w.series_id, w.start_time)
 RETURNING i.id;
 
+-- selectExpiredIntents
+SELECT symbol, grid, kind, start_time, end_time, owner, expires
+FROM (SELECT * FROM marketdata.intents WHERE expires <= clock_timestamp() ORDER BY expires, start_time LIMIT $1) i
+JOIN marketdata.series s ON s.symbol_id = i.symbol_id AND s.id = i.series_id
+JOIN marketdata.symbols y ON y.id = i.symbol_id ORDER BY expires, start_time;
+
 -- selectLedgerSeries
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
