@@ -246,6 +246,7 @@ func TestUnknownSymbol(t *testing.T) {
 	for symbol, near := range map[domain.Symbol]string{
 		"BTC/USD":        "did you mean COINBASE:BTC/USD?",
 		"KRAKEN:ETH/USD": "did you mean ETH/USD?",
+		"eth/usd":        "did you mean ETH/USD?",
 		"BTC/USDC":       "did you mean BTC-PERP, BTC/EUR, COINBASE:BTC/USD?",
 		"ETHX":           "did you mean ETH/USD?",
 		"KRAKEN:BTX/USD": "did you mean BTC-PERP, BTC/EUR, COINBASE:BTC/USD?",

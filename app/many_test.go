@@ -157,7 +157,7 @@ func TestLatest(t *testing.T) {
 	if got, err := md.Latest(t.Context(), other.Symbol, hidden.Symbol); err != nil || !slices.Equal(got, want[1:]) {
 		t.Errorf("got %v, %v; want %v", got, err, want[1:])
 	}
-	if _, err := md.Latest(t.Context(), "eth"); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := md.Latest(t.Context(), "E,H"); !errors.Is(err, ports.ErrInvalid) {
 		t.Error(err)
 	}
 }

@@ -35,7 +35,7 @@ func TestBadRequestsCostNoCall(t *testing.T) {
 	}{
 		"no key":                {domain.DataRequest{}, ports.ErrInvalid, "symbol"},
 		"no grid":               {domain.DataRequest{Key: domain.SeriesKey{Symbol: "BTC/USD"}}, ports.ErrInvalid, "frequency"},
-		"lower case symbol":     {domain.DataRequest{Key: domain.SeriesKey{Symbol: "btc/usd", Grid: key.Grid}}, ports.ErrInvalid, `"BTC/USD"`},
+		"symbol with a comma":   {domain.DataRequest{Key: domain.SeriesKey{Symbol: "BTC,USD", Grid: key.Grid}}, ports.ErrInvalid, `"BTC,USD"`},
 		"hostile symbol":        {domain.DataRequest{Key: domain.SeriesKey{Symbol: "A'; DROP--", Grid: key.Grid}}, ports.ErrInvalid, "allowed"},
 		"symbol of 10 MB":       {domain.DataRequest{Key: domain.SeriesKey{Symbol: domain.Symbol(strings.Repeat("A", 10<<20)), Grid: key.Grid}}, ports.ErrInvalid, "at most 64"},
 		"price type unknown":    {domain.DataRequest{Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: key.Grid, PriceType: 99}}, ports.ErrInvalid, "price type"},
@@ -171,13 +171,13 @@ func second(_ ports.WriteReport, err error) error { return err }
 func TestBadQuestionsOfTheCatalogCostNoCall(t *testing.T) {
 	t.Parallel()
 	md := untouchable(t, app.Config{})
-	if _, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{Symbols: []domain.Symbol{"BTC/USD", "btc"}})); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{Symbols: []domain.Symbol{"BTC/USD", "B,C"}})); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("symbols: %v", err)
 	}
 	if _, err := ports.Collect(md.Symbols(t.Context(), ports.SymbolQuery{Limit: -1})); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("limit: %v", err)
 	}
-	if _, err := ports.Collect(md.Coverage(t.Context(), "btc", "")); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "empty") {
+	if _, err := ports.Collect(md.Coverage(t.Context(), "B,C", "")); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("coverage: %v", err)
 	}
 }

@@ -204,7 +204,7 @@ func TestCatalogsAreJoined(t *testing.T) {
 		}
 	}
 
-	if err := md.ValidateSymbol(t.Context(), "btc"); !errors.Is(err, ports.ErrInvalid) {
+	if err := md.ValidateSymbol(t.Context(), "B,C"); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("no symbol: %v", err)
 	}
 }

@@ -10,11 +10,11 @@ import (
 func ExampleParseSymbol() {
 	s, _ := domain.ParseSymbol("COINBASE:BTC/USD")
 	fmt.Println(s.Venue(), s.Instrument())
-	_, err := domain.ParseSymbol("btc/usd")
+	_, err := domain.ParseSymbol("BTC,USD")
 	fmt.Println(err)
 	// Output:
 	// COINBASE BTC/USD
-	// symbol "btc/usd": lower case is not allowed; did you mean "BTC/USD"?
+	// symbol "BTC,USD": only letters, digits and ._:/-^=$+&#@! are allowed
 }
 
 func ExampleParseDecimal() {

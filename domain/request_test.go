@@ -74,7 +74,7 @@ func TestSymbolMeta(t *testing.T) {
 	}
 
 	for name, m := range map[string]SymbolMeta{
-		"symbol": {Symbol: "btc"},
+		"symbol": {Symbol: "B,C"},
 		"tick":   {Symbol: "A", Tick: MustDecimal("-1")},
 		"lot":    {Symbol: "A", Lot: MustDecimal("-0.1")},
 		"zone":   {Symbol: "A", Zone: "Mars"},

@@ -5,8 +5,13 @@ import "strings"
 // MaxSymbolLength is the largest length of a Symbol, in bytes.
 const MaxSymbolLength = 64
 
+// symbolSigns are the signs that a Symbol may contain: those of tickers, like ^GSPC, ES=F, BRK.B, $SPX, M&M.NS, @ES#,
+// NQ1! and BAC+L. White space, quotes, backslashes, commas and wildcards would be part of a query language or of a file
+// format.
+const symbolSigns = "._:/-^=$+&#@!"
+
 // Symbol is the name of an instrument, like BTC/USD, optionally with its venue, like COINBASE:BTC/USD. It consists of 1
-// to 64 bytes of A-Z 0-9 . _ : / - and is never converted.
+// to 64 bytes of A-Z a-z 0-9 . _ : / - ^ = $ + & # @ ! and is never converted: kPEPE and KPEPE are two symbols.
 type Symbol string
 
 // ParseSymbol returns s as a Symbol, or the error of Symbol.Validate.
@@ -14,8 +19,7 @@ func ParseSymbol(s string) (Symbol, error) {
 	return Symbol(s), Symbol(s).Validate()
 }
 
-// Validate returns an error that wraps ErrInvalid if the Symbol is malformed. For a Symbol in lower case, the error
-// suggests the one in upper case.
+// Validate returns an error that wraps ErrInvalid if the Symbol is malformed.
 func (s Symbol) Validate() error {
 	if s == "" {
 		return invalid("symbol", "", "empty; name one like BTC/USD")
@@ -23,28 +27,16 @@ func (s Symbol) Validate() error {
 	if len(s) > MaxSymbolLength {
 		return invalid("symbol", string(s), "%d bytes; at most %d", len(s), MaxSymbolLength)
 	}
-	if s.isWellFormed() {
-		return nil
-	}
-	if upper := Symbol(strings.ToUpper(string(s))); upper.isWellFormed() {
-		return invalid("symbol", string(s), "lower case is not allowed; did you mean %q?", string(upper))
-	}
 
-	return invalid("symbol", string(s), "only A-Z 0-9 . _ : / - are allowed")
-}
-
-// isWellFormed reports whether all bytes are allowed.
-func (s Symbol) isWellFormed() bool {
 	for i := range len(s) {
 		c := s[i]
-		switch {
-		case c >= 'A' && c <= 'Z', c >= '-' && c <= ':', c == '_': // '-' to ':' is - . / 0-9 :
-		default:
-			return false
+		isLetter := c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+		if !isLetter && (c < '0' || c > '9') && strings.IndexByte(symbolSigns, c) < 0 {
+			return invalid("symbol", string(s), "only letters, digits and %s are allowed", symbolSigns)
 		}
 	}
 
-	return true
+	return nil
 }
 
 // Venue returns the part before the first colon, or "" if there is no colon or the part contains a slash: the Symbol

@@ -155,7 +155,7 @@ func TestTickRequest(t *testing.T) {
 		"first":       {TickRequest{Symbol: "A", Start: at, First: 3}, "A [2020-01-01T00:00:00Z, now) first 3", true},
 		"last":        {TickRequest{Symbol: "A", End: at, Last: 3}, "A [first tick, 2020-01-01T00:00:00Z) last 3", true},
 		"no symbol":   {TickRequest{}, " [first tick, now)", false},
-		"lower case":  {TickRequest{Symbol: "a"}, "a [first tick, now)", false},
+		"comma":       {TickRequest{Symbol: "A,B"}, "A,B [first tick, now)", false},
 		"backwards":   {TickRequest{Symbol: "A", Start: at.Add(1), End: at}, "A [2020-01-01T00:00:00.000000001Z, 2020-01-01T00:00:00Z)", false},
 		"both":        {TickRequest{Symbol: "A", First: 1, Last: 1}, "A [first tick, now) first 1 last 1", false},
 		"minus first": {TickRequest{Symbol: "A", First: -1}, "A [first tick, now)", false},

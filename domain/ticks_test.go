@@ -236,7 +236,7 @@ func TestTicksRefuse(t *testing.T) {
 	if _, err := NewTicks("BTC/USD", prices); err != nil {
 		t.Errorf("negative prices: %v", err)
 	}
-	if _, err := NewTicks[Trade]("btc/usd"); !errors.Is(err, ErrInvalid) {
+	if _, err := NewTicks[Trade]("BTC,USD"); !errors.Is(err, ErrInvalid) {
 		t.Errorf("no symbol: %v", err)
 	}
 }

@@ -181,7 +181,7 @@ func TestReadTradesRejects(t *testing.T) {
 	}
 
 	bad := tickConfig()
-	bad.Symbol, bad.BatchTicks, bad.Format.TimeZone = "x", -1, "Nowhere"
+	bad.Symbol, bad.BatchTicks, bad.Format.TimeZone = "X,Y", -1, "Nowhere"
 	err := bad.Validate()
 	for _, want := range []string{"symbol", "batch", "time zone"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

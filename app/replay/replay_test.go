@@ -523,7 +523,7 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		"no series":   {r: within},
 		"twice":       {keys: append(keys, keys[0]), r: within},
-		"bad key":     {keys: []domain.SeriesKey{{Symbol: "btc"}}, r: within},
+		"bad key":     {keys: []domain.SeriesKey{{Symbol: "B,C"}}, r: within},
 		"bad range":   {keys: keys, r: backwards},
 		"bad quality": {keys: keys, r: within, cfg: replay.Config{Quality: 9}},
 		"bad chunk":   {keys: keys, r: within, cfg: replay.Config{ChunkBars: -1}},

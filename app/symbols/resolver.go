@@ -227,9 +227,18 @@ func (r *Resolver) query(ctx context.Context, call *access.Call, one []domain.Sy
 	return ports.SymbolEntry{Suggestions: suggestions}, err
 }
 
-// suggest returns known symbols similar to the one given: the same instrument at another venue or as part of a name,
-// else the same base, else the same first letters of an instrument, at any venue.
+// suggest returns known symbols similar to the one given, or else to its upper case: the same instrument at another
+// venue or as part of a name, else the same base, else the same first letters of an instrument, at any venue.
 func (r *Resolver) suggest(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.Symbol, error) {
+	found, err := r.findSimilar(ctx, call, symbol)
+	if upper := domain.Symbol(strings.ToUpper(string(symbol))); err == nil && len(found) == 0 && upper != symbol {
+		return r.findSimilar(ctx, call, upper)
+	}
+
+	return found, err
+}
+
+func (r *Resolver) findSimilar(ctx context.Context, call *access.Call, symbol domain.Symbol) ([]domain.Symbol, error) {
 	const maxSuggestions, prefixLen = 5, 2
 	instrument := symbol.Instrument()
 	base := cmp.Or(domain.NewSymbolMeta(symbol).Base, instrument)

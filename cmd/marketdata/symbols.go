@@ -79,6 +79,6 @@ func (c *command) runSymbols(ctx context.Context, pattern, output string) error 
 
 // noMatch says that a pattern matches no symbol, and which one to try.
 func noMatch(pattern string) string {
-	return fmt.Sprintf("no symbol matches %q; symbols are upper case, and a part of a symbol needs *: try %q", pattern,
+	return fmt.Sprintf("no symbol matches %q; case matters, and a part of a symbol needs *: try %q", pattern,
 		"*"+strings.Trim(strings.ToUpper(pattern), "*")+"*")
 }

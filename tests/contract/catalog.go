@@ -52,7 +52,7 @@ var catalogLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			good := domain.NewSymbolMeta("A/B")
 			for _, bad := range []domain.SymbolMeta{
-				{Symbol: "a/b"}, {}, {Symbol: "C/D", Tick: number(-1)}, {Symbol: "C/D", Zone: "Atlantis/Center"},
+				{Symbol: "A,B"}, {}, {Symbol: "C/D", Tick: number(-1)}, {Symbol: "C/D", Zone: "Atlantis/Center"},
 			} {
 				if err := wantError(s.Symbols.PutSymbols(ctx, good, bad), ports.ErrInvalid); err != nil {
 					return fmt.Errorf("put %+v: %w", bad, err)

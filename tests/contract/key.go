@@ -16,12 +16,14 @@ var hostile = []domain.Symbol{
 	"--", "/", ":", "..", "../../ETC/PASSWD", "_", "A_C", "ABC", "A.C", "A-C", "NULL", "NAN", "TRUE", "SELECT", "0", "00", "1E5", "0X10",
 	"-1", "A:B", "A:B/C", "A/B:C", "A:B:C", "BTC/USDT:USDT-240628-70000-C", domain.Symbol(strings.Repeat("Z", domain.MaxSymbolLength)),
 	domain.Symbol(strings.Repeat("Z", domain.MaxSymbolLength-1)),
+	"^GSPC", "ES=F", "EURUSD=X", "BRK.B", "kPEPE", "KPEPE", "$SPX", "$1", "$", "1INCH/USDT", "M&M.NS", "@ES#", "#", "NQ1!", "BAC+L",
+	"abc", "aBC", "a_c", "null", "=", "A=B", "A==", "a/b", "z", "^", "_A", "&", "!", "+", "@",
 }
 
 // impossible are invalid symbols, because a caller may not have validated them.
 var impossible = []domain.Symbol{
-	"X' OR '1'='1", `X" OR 1=1 --`, "X'; DROP TABLE bars; --", "%", "*", "?", "BTC/%", "BTC\x00/USD", "btc/usd", "BTC/USD ", "BTC=USD,X=1",
-	`BTC\/USD`, "BTC\n/USD", "$1", "/.*/", "",
+	"X' OR '1'='1", `X" OR 1=1 --`, "X'; DROP TABLE bars; --", "%", "*", "?", "BTC/%", "BTC\x00/USD", "BTC/USD ", "BTC=USD,X=1", "A B", "A(B)", "[A]", "{A}",
+	`BTC\/USD`, "BTC\n/USD", "/.*/", "É", "A;B", "A|B", "<A>", "`A`", "~", "",
 }
 
 // keyLaws are the laws on keys and times: a series is found under its own key only, and times are instants.

@@ -329,7 +329,7 @@ func TestReaderRejects(t *testing.T) {
 		{name: "another_key", file: good, cfg: parquet.Config{Key: gen.MinuteKey("ETH/USD")}, want: []string{
 			"contains BTC/USD 1m, not ETH/USD 1m",
 		}},
-		{name: "config", file: good, cfg: parquet.Config{Key: domain.SeriesKey{Symbol: "a"}, BatchBars: -1},
+		{name: "config", file: good, cfg: parquet.Config{Key: domain.SeriesKey{Symbol: "A,B"}, BatchBars: -1},
 			want: []string{
 				"batch", "symbol",
 			}},

@@ -78,7 +78,7 @@ func TestTickReaderRejects(t *testing.T) {
 		{name: "truncated", content: good[:len(good)-9], want: []string{"truncated"}},
 		{name: "no_symbol", content: rows(func([]simpleTrade) {}), want: []string{"does not name its symbol"}},
 		{name: "another_symbol", content: good, symbol: "ETH/USD", want: []string{"contains BTC/USD, not ETH/USD"}},
-		{name: "bad_symbol", content: good, symbol: "btc", want: []string{"symbol"}},
+		{name: "bad_symbol", content: good, symbol: "B,C", want: []string{"symbol"}},
 		{name: "quotes", content: quotes().write(t, "BTC/USD", gen.QuoteTape("BTC/USD", 3)), want: []string{
 			"those of quotes, not of trades",
 		}},

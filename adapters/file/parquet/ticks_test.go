@@ -153,7 +153,7 @@ func TestManyTicksOfOneTime(t *testing.T) {
 
 func TestTickWriterRejects(t *testing.T) {
 	t.Parallel()
-	if _, err := parquet.NewTradeWriter(&bytes.Buffer{}, "btc"); !errors.Is(err, domain.ErrInvalid) {
+	if _, err := parquet.NewTradeWriter(&bytes.Buffer{}, "B,C"); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("an invalid symbol: %v, want ErrInvalid", err)
 	}
 	tape := gen.QuoteTape("BTC/USD", 9)
@@ -281,7 +281,7 @@ func TestTickSequenceIsSingleUse(t *testing.T) {
 
 func TestTickConfigValidate(t *testing.T) {
 	t.Parallel()
-	err := parquet.TickConfig{Symbol: "btc", BatchTicks: -1}.Validate()
+	err := parquet.TickConfig{Symbol: "B,C", BatchTicks: -1}.Validate()
 	for _, want := range []string{"symbol", "batch"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

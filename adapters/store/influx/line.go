@@ -16,13 +16,12 @@ const (
 )
 
 // appendLine appends the bar to b in line protocol. It sets every field that fields selects, because a write merges its
-// fields with the stored ones. Nothing is escaped, because a valid key and a number contain no byte that line protocol
-// would escape. A number has all its digits; the server stores the nearest float.
+// fields with the stored ones. A number has all its digits; the server stores the nearest float.
 func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar, fields lineFields) []byte {
 	b = append(b, measurement...)
 	b = append(append(b, ","+tagGrid+"="...), key.Grid.String()...)
 	b = append(append(b, ","+tagKind+"="...), key.PriceType.String()...)
-	b = append(append(b, ","+tagSymbol+"="...), key.Symbol...)
+	b = appendTagValue(append(b, ","+tagSymbol+"="...), string(key.Symbol))
 
 	separator := byte(' ')
 	if fields != checksumOnly {
@@ -48,6 +47,18 @@ func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.B
 	b = strconv.AppendInt(b, bar.OpenTime.UnixNano(), 10)
 
 	return append(b, '\n')
+}
+
+// appendTagValue appends the value of a tag. Of the bytes that line protocol escapes there, a valid key contains only =.
+func appendTagValue(b []byte, value string) []byte {
+	for i := range len(value) {
+		if value[i] == '=' {
+			b = append(b, '\\')
+		}
+		b = append(b, value[i])
+	}
+
+	return b
 }
 
 // barNumbers returns the numbers of the bar in the order of numberFields.

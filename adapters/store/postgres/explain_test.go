@@ -320,7 +320,7 @@ func TestExplainErrors(t *testing.T) {
 	s, dsn, bars := openAnalyzed(t)
 	q := queryAll(bars)
 	wrong := q
-	wrong.Key.Symbol = "btc/usd"
+	wrong.Key.Symbol = "BTC,USD"
 	_, err := s.ExplainRead(t.Context(), wrong)
 	wantKind(t, err, ports.ErrInvalid)
 

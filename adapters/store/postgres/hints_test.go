@@ -201,7 +201,7 @@ func TestForeignNotificationsAreSkipped(t *testing.T) {
 	observer := connect(t, dsn)
 	for _, payload := range []string{
 		"", "hello", "{}", "[]", "null", `{"from":"x"}`, `{"from":7,"changes":[]}`, `{"from":"x","changes":[{}]}`,
-		`{"from":"x","changes":[{"key":{"symbol":"btc","grid":"1m","kind":"trade"}}]}`, `{"from":"x","proof":"y"}`,
+		`{"from":"x","changes":[{"key":{"symbol":"B,C","grid":"1m","kind":"trade"}}]}`, `{"from":"x","proof":"y"}`,
 		`{"changes":[{"store":"s","key":{"symbol":"BTC","grid":"1m","kind":"trade"}}]}`, `{"from":"x","changes":[`,
 		strings.Repeat("x", 7999),
 	} {
