@@ -63,7 +63,9 @@ func Bar(open time.Time) *rapid.Generator[domain.Bar] {
 }
 
 // Symbols returns the few symbols of Key.
-func Symbols() []domain.Symbol { return []domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "BTC/USDT", "ES=F"} }
+func Symbols() []domain.Symbol {
+	return []domain.Symbol{"BTC/USD", "COINBASE:BTC/USD", "BTC/USDT", "ES=F"}
+}
 
 // Key generates keys of few symbols on grids of every kind, so that two draws are often equal.
 func Key() *rapid.Generator[domain.SeriesKey] {
