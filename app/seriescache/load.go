@@ -186,6 +186,8 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 		return s.interruption(ctx, "read bars", r.query.Key)
 	case errors.Is(err, errMiscounted):
 		return err
+	case r.hasFault(err):
+		return err
 	case errors.Is(err, ports.ErrCorruptData), errors.Is(err, ports.ErrTooLarge):
 		return errBypass // a block has more than the query wants, and the fault may lie outside of it
 	case err != nil:
@@ -199,6 +201,14 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 	}
 
 	return nil
+}
+
+// hasFault reports whether the error is of a corrupt bar that the query wants, so that another read would only meet it
+// again. A query with a limit may end before the bar.
+func (r *reading) hasFault(err error) bool {
+	var rule *domain.RuleError
+	isWhole := r.query.First == 0 && r.query.Last == 0
+	return isWhole && errors.Is(err, ports.ErrCorruptData) && errors.As(err, &rule) && r.query.Range.Contains(rule.At)
 }
 
 // runRead is one read of the store, for consecutive blocks of one version of the series.

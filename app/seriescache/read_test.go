@@ -193,6 +193,25 @@ func TestCorruptBesideTheRequest(t *testing.T) {
 	}
 }
 
+// TestCorruptInTheRequestIsReadOnce reads a range with a corrupt bar: another read past the cache would only meet it again.
+func TestCorruptInTheRequestIsReadOnce(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{})
+	s.put(t, makeBars(t, 0, 1_000, 1))
+	at, reads := start.Add(500*time.Minute), 0
+	s.under.beforeRead = func(_ context.Context, q ports.BarQuery) error {
+		reads++
+		if q.Range.Contains(at) {
+			return &ports.Error{Kind: ports.ErrCorruptData, Op: "read bars", Err: &domain.RuleError{Rule: domain.RuleIncomplete, At: at}}
+		}
+		return nil
+	}
+	if _, err := collect(t.Context(), s, query(minutes(0, 600))); !errors.Is(err, ports.ErrCorruptData) || reads != 1 {
+		t.Errorf("%d reads: %v", reads, err)
+	}
+	s.same(t, query(minutes(0, 400)))
+}
+
 // lossy is a store that loses the first bar of every read.
 type lossy struct{ *counting }
 

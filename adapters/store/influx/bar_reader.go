@@ -73,6 +73,9 @@ type row struct {
 	numbers [len(numberFields)]number
 	trades  int64
 	exact   []byte // empty unless a number does not survive a float; valid until the next row is decoded
+
+	// isWhole says that the fields are of one version: the checksum matches, or no two fields depend on each other.
+	isWhole bool
 }
 
 // decodeRow decodes one bar.
@@ -95,6 +98,10 @@ func (r *barReader) decodeBar(d *decoder, at int64, tags []condition) error {
 		return err
 	}
 	if err := r.builder.add(row); err != nil {
+		if row.isWhole { // another read would find the same
+			return err
+		}
+
 		return &incompleteRowError{row.at, err}
 	}
 
@@ -121,6 +128,7 @@ func (r *barReader) decodeValues(d *decoder, at int64) (row, error) {
 		}
 	}
 	if r.layout.existing != nil {
+		row.isWhole = true
 		return row, r.checkNumbers(at, row.numbers)
 	}
 
@@ -138,8 +146,9 @@ func (r *barReader) decodeValues(d *decoder, at int64) (row, error) {
 		return row, err
 	}
 	row.trades = trades.int
+	row.isWhole, err = r.verifyChecksum(d, row)
 
-	return row, r.verifyChecksum(d, row)
+	return row, err
 }
 
 // checkTime returns an error unless the time is a whole microsecond in the range of the query and after the previous
@@ -201,18 +210,18 @@ func (r *barReader) checkTrades(at int64, trades number) error {
 	return nil
 }
 
-// verifyChecksum reads the checksum of a row. It returns an incompleteRowError if the row has one that does not match
-// its other fields.
-func (r *barReader) verifyChecksum(d *decoder, row row) error {
+// verifyChecksum reads the checksum of a row, and reports whether the row has one. It returns an incompleteRowError if
+// the checksum does not match the other fields.
+func (r *barReader) verifyChecksum(d *decoder, row row) (found bool, err error) {
 	stored, err := d.readNumber()
-	if err != nil {
-		return err
+	if err != nil || stored.kind == numberNull {
+		return false, err
 	}
-	if stored.kind != numberNull && stored.int != rowChecksum(row.numbers, row.trades, row.exact) {
-		return r.incompleteRow(row.at, "the field "+fieldChecksum+" is not the checksum of the other fields")
+	if stored.int != rowChecksum(row.numbers, row.trades, row.exact) {
+		return false, r.incompleteRow(row.at, "the field "+fieldChecksum+" is not the checksum of the other fields")
 	}
 
-	return nil
+	return true, nil
 }
 
 // checkTags returns an error unless the row has the tags.

@@ -101,7 +101,8 @@ const (
 
 // readAll reads the rows of all readers, one reader after the other. At an incomplete row it pauses and goes on from
 // that row; the rows before it are not read again. It returns the error of a row that is still incomplete after
-// maxReadAttempts.
+// maxReadAttempts, or when the deadline is near, because the caller must hear of a corrupt row and not of the time that
+// was spent on it.
 func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
 	for attempt := 1; len(readers) > 0; {
 		rows := readers[0].rows
@@ -118,14 +119,15 @@ func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
 		case finished > 0 || readers[0].rows > rows: // progress
 			attempt = 1
 		}
-		if attempt == maxReadAttempts {
+		pause := readPause << attempt
+		if attempt == maxReadAttempts || endsWithin(ctx, 2*pause) {
 			return incomplete.err
 		}
 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(readPause << attempt):
+		case <-time.After(pause):
 		}
 
 		readers[0].resumeAt(incomplete.at)
@@ -133,6 +135,12 @@ func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
 	}
 
 	return nil
+}
+
+// endsWithin reports whether the deadline of ctx passes within d.
+func endsWithin(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < d
 }
 
 // readOnce sends one request for as many of the readers as its limits allow. It returns how many readers are finished.
