@@ -19,6 +19,12 @@ type Result struct {
 	// were traded. In the rest of Range, a missing bar means that nothing traded.
 	Uncovered []Range `json:"uncovered"`
 
+	// Inferred lists the parts of Range whose coverage no writer declared, ascending and disjoint. It was inferred from
+	// the first and the last bar that a store has, because another program fills the store, or is derived from such
+	// coverage where bars are resampled. There, a missing bar probably means that nothing traded, but it may also have
+	// been lost, or not been written yet. These parts are not in Uncovered.
+	Inferred []Range `json:"inferred"`
+
 	// Filled lists the parts of Range whose bars the fill policy added, ascending and disjoint.
 	Filled []Range `json:"filled"`
 

@@ -86,6 +86,16 @@ type SymbolProvider interface {
 type Description struct {
 	domain.SymbolMeta
 	Statistics domain.Statistics `json:"statistics"`
+
+	// Uncovered lists the parts of Statistics.Window for which no store covers bars of Statistics.Grid, stored or
+	// resampled, ascending and disjoint: prices and volume do not speak of them. Without such bars it is the whole window.
+	Uncovered []domain.Range `json:"uncovered"`
+
+	// Inferred lists the parts of the window whose coverage of bars is inferred, as domain.Result.Inferred does.
+	Inferred []domain.Range `json:"inferred"`
+
+	// UncoveredQuotes lists the parts of the window for which no quotes are covered: the spread does not speak of them.
+	UncoveredQuotes []domain.Range `json:"uncovered_quotes"`
 }
 
 // CoverageProvider returns the coverage of the stores. It is safe for concurrent use.

@@ -53,7 +53,8 @@ func New(s Services, stores access.Stores, clock ports.Clock, settings *access.S
 // Describe returns the symbol's metadata and its statistics of the 30 days before the clock's now. Prices and volume
 // come from trade bars of at most an hour, of the grid that covers most of the window, the longest where several do;
 // bars that break a fatal rule are left out. The spread comes from quotes. Without such bars or quotes their numbers
-// are 0, as are the counts beside them.
+// are 0, as are the counts beside them. The description lists the parts of the window that are not covered, of which
+// the numbers do not speak.
 func (d *Describer) Describe(ctx context.Context, symbol domain.Symbol) (ports.Description, error) {
 	call := &access.Call{Op: "describe", Subject: access.Text(symbol), Settings: d.settings}
 	if err := symbol.Validate(); err != nil {
@@ -77,9 +78,10 @@ func (d *Describer) Describe(ctx context.Context, symbol domain.Symbol) (ports.D
 		return ports.Description{}, call.Refuse(err)
 	}
 
-	statistics, err := d.statistics(ctx, call, symbol, window)
+	described, err := d.statistics(ctx, call, symbol, window)
+	described.SymbolMeta = meta
 
-	return ports.Description{SymbolMeta: meta, Statistics: statistics}, describeError(call, err)
+	return described, describeError(call, err)
 }
 
 // describeError names the operation in an error of the query that it is made of.
@@ -95,34 +97,63 @@ func describeError(call *access.Call, err error) error {
 	return &e
 }
 
+// statistics returns the statistics of the window, and what they do not speak of.
 func (d *Describer) statistics(
 	ctx context.Context, call *access.Call, symbol domain.Symbol, window domain.Range,
-) (domain.Statistics, error) {
+) (ports.Description, error) {
 	grid, err := d.bestGrid(ctx, symbol, window)
 	if err != nil {
-		return domain.Statistics{}, err
+		return ports.Description{}, err
 	}
 
+	all := []domain.Range{window}
+	described := ports.Description{Uncovered: all, UncoveredQuotes: all}
 	b := domain.NewStatisticsBuilder(window, grid)
 	if grid != (domain.Grid{}) {
-		if err := d.addBars(ctx, b, domain.SeriesKey{Symbol: symbol, Grid: grid}, window); err != nil {
-			return domain.Statistics{}, err
+		bars, err := d.addBars(ctx, b, domain.SeriesKey{Symbol: symbol, Grid: grid}, window)
+		if err != nil {
+			return ports.Description{}, err
 		}
+
+		described.Uncovered, described.Inferred = bars.Uncovered, bars.Inferred
 	}
 	if ticks := d.stores.ForTicks(); ticks != nil {
-		pages := access.TickPages(ctx, call.For(ticks), access.Quotes(),
-			ports.TickQuery{Symbol: symbol, Range: window, First: quotesPerRead})
-		for quotes, err := range pages {
-			if err == nil {
-				err = b.AddQuotes(quotes.Rows)
-			}
-			if err != nil {
-				return domain.Statistics{}, err
-			}
+		if described.UncoveredQuotes, err = addQuotes(ctx, call.For(ticks), b, symbol, window); err != nil {
+			return ports.Description{}, err
+		}
+	}
+	described.Statistics = b.Statistics()
+
+	return described, nil
+}
+
+// addQuotes adds the quotes of the window, and returns the parts of it that are not covered.
+func addQuotes(
+	ctx context.Context, call *access.Call, b *domain.StatisticsBuilder, symbol domain.Symbol, window domain.Range,
+) ([]domain.Range, error) {
+	extents, err := access.Do(ctx, call, access.ReadTickExtents, []domain.Symbol{symbol})
+	if err != nil {
+		return nil, err
+	}
+
+	var covered []domain.Range
+	for _, e := range extents {
+		if e.Symbol == symbol && e.Kind == domain.TickQuotes {
+			covered = append(covered, e.Range)
 		}
 	}
 
-	return b.Statistics(), nil
+	query := ports.TickQuery{Symbol: symbol, Range: window, First: quotesPerRead}
+	for quotes, err := range access.TickPages(ctx, call, access.Quotes(), query) {
+		if err == nil {
+			err = b.AddQuotes(quotes.Rows)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	return window.Subtract(covered), nil
 }
 
 // bestGrid returns the grid of trade bars that covers most of the window, give or take the hour that long bars end
@@ -160,11 +191,11 @@ func (d *Describer) bestGrid(ctx context.Context, symbol domain.Symbol, window d
 	return best, nil
 }
 
-// addBars adds the bars of the window.
+// addBars adds the bars of the window, and returns what their result says beside them.
 func (d *Describer) addBars(
 	ctx context.Context, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range,
-) error {
-	pieces, _ := d.query.Stream(ctx, domain.DataRequest{
+) (domain.Result, error) {
+	pieces, result := d.query.Stream(ctx, domain.DataRequest{
 		Key: key, Start: window.Start, End: key.Grid.Floor(window.End), Quality: domain.QualityDrop,
 	})
 	for bars, err := range pieces {
@@ -172,9 +203,9 @@ func (d *Describer) addBars(
 			err = b.AddBars(bars)
 		}
 		if err != nil {
-			return err
+			return domain.Result{}, err
 		}
 	}
 
-	return nil
+	return result(), nil
 }

@@ -73,7 +73,7 @@ func assemble(r Request, within domain.Range, sources []Source) (legs []Leg, unc
 
 	sorting.Func(a.segments, func(a, b segment) int { return a.bars.Start.Compare(b.bars.Start) })
 
-	return mergeLegs(a.segments), a.open
+	return mergeLegs(r.Key.Grid, a.segments), a.open
 }
 
 // assembly is a plan under construction.
@@ -144,7 +144,7 @@ func (c *candidate) segments(within domain.Range, covered []domain.Range) []segm
 // mergeLegs returns the legs of the segments: neighbors of the same rows become one leg, because only holes can lie
 // between them, and in it neighboring spans of one source become one read. Declared coverage beside inferred coverage
 // is one query.
-func mergeLegs(segments []segment) []Leg {
+func mergeLegs(target domain.Grid, segments []segment) []Leg {
 	total := 0
 	for _, s := range segments {
 		total += len(s.spans)
@@ -166,6 +166,7 @@ func mergeLegs(segments []segment) []Leg {
 		}
 		segments = segments[n:]
 
+		leg.Inferred = inferredBars(target, spans)
 		reads = mergeReads(reads, leg, spans)
 		leg.Reads = slices.Clip(reads)
 		reads = reads[len(reads):]
@@ -173,6 +174,21 @@ func mergeLegs(segments []segment) []Leg {
 	}
 
 	return legs
+}
+
+// inferredBars returns the bars of the target grid that rows of inferred coverage are part of.
+func inferredBars(target domain.Grid, spans []span) []domain.Range {
+	var inferred []domain.Range
+	for _, s := range spans {
+		if s.owner.inferred {
+			inferred = append(inferred, domain.Range{Start: target.Floor(s.rows.Start), End: target.Ceil(s.rows.End)})
+		}
+	}
+	if inferred == nil {
+		return nil
+	}
+
+	return domain.MergeRanges(inferred)
 }
 
 // mergeReads appends a read for every run of spans of one source.

@@ -47,6 +47,8 @@ type Leg struct {
 	Rows  ports.RowKind  // that the reads return
 	Grid  domain.Grid    // of the stored bars; zero where bars are aggregated from ticks
 	Reads []Read         // one or more
+
+	Inferred []domain.Range // parts of Range whose coverage is inferred, on edges of the requested grid: ascending, disjoint
 }
 
 // Estimate returns the sum over the leg's reads.
@@ -62,7 +64,10 @@ func (l Leg) Estimate() ports.Estimate {
 // Clip returns the leg that makes the bars of l in r, which must lie on edges of the requested grid. So a leg is
 // executed step by step, from its head or its tail. The result has no reads where r lies outside.
 func (l Leg) Clip(r domain.Range) Leg {
-	part := Leg{Range: l.Range.Intersect(r), Holes: domain.ClipRanges(l.Holes, r), Rows: l.Rows, Grid: l.Grid}
+	part := Leg{
+		Range: l.Range.Intersect(r), Holes: domain.ClipRanges(l.Holes, r), Rows: l.Rows, Grid: l.Grid,
+		Inferred: domain.ClipRanges(l.Inferred, r),
+	}
 	for _, read := range l.Reads {
 		if rows := read.Range.Intersect(r); !rows.Empty() {
 			part.Reads = append(part.Reads, newRead(read.Source, rows, read.Inferred, read.rate, part))

@@ -80,6 +80,14 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 			continue
 		}
 
+		guessed := false
+		for at := bar.Start; at.Before(bar.End); at = at.Add(o.atom) {
+			guessed = guessed || o.reader(rows{l.Rows, l.Grid}, at, false) == nil
+		}
+		if inferred := slices.ContainsFunc(l.Inferred, func(r domain.Range) bool { return r.Covers(bar) }); inferred != guessed {
+			t.Fatalf("%s is inferred: %v, want %v of %v", bar, inferred, guessed, l.Inferred)
+		}
+
 		way, grids, fewest := o.best(bar)
 		switch {
 		case way == nobody:

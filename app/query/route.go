@@ -181,6 +181,19 @@ func coveredBy(legs []plan.Leg) []domain.Range {
 	return domain.MergeRanges(covered)
 }
 
+// inferred returns the parts of r whose coverage is inferred.
+func (rt *route) inferred(r domain.Range) []domain.Range {
+	var inferred []domain.Range
+	for _, l := range rt.legs {
+		inferred = append(inferred, domain.ClipRanges(l.Inferred, r)...)
+	}
+	if len(inferred) < 2 {
+		return inferred
+	}
+
+	return domain.MergeRanges(inferred)
+}
+
 // reach returns the range that the limit of slots applies to: with an open end, up to the last covered slot.
 func (rt *route) reach() domain.Range {
 	r := rt.window.visible

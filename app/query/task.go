@@ -147,6 +147,7 @@ func (t *task) finish() domain.Result {
 		Range:      r,
 		Clamped:    w.clamped,
 		Uncovered:  uncovered,
+		Inferred:   t.route.inferred(r),
 		Filled:     a.filled,
 		Quality:    a.report,
 		Provenance: a.provenance(r, q.grid(), t.servedFromCache),

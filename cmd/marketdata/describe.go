@@ -25,6 +25,7 @@ func (c *command) describeCommand() *cobra.Command {
 		Short: "Show a symbol's metadata and statistics",
 		Long: "Show a symbol's metadata, and its statistics of the last 30 days: the lowest and highest price and\n" +
 			"the volume, from the bars that cover most of these days, and the average spread, from quotes.\n" +
+			"Parts of these days that are not covered are listed, because the numbers do not speak of them.\n" +
 			"Unknown values are empty.",
 		Example:           "  marketdata describe COINBASE:BTC/USD\n  marketdata describe BTC/USD --output json",
 		Args:              arguments("a symbol, like: marketdata describe BTC/USD", 1, 1),
@@ -86,6 +87,9 @@ func properties(d ports.Description) []property {
 		{"window start", stamp(s.Window.Start)}, {"window end", stamp(s.Window.End)},
 		{"bars", strconv.FormatInt(s.Bars, 10)}, {"frequency", frequency},
 		{"lowest price", lowest}, {"highest price", highest}, {"volume", volume},
+		{"bars not covered", summarize(d.Uncovered, rangeText)},
+		{"bars with inferred coverage", summarize(d.Inferred, rangeText)},
 		{"quotes", strconv.FormatInt(s.Quotes, 10)}, {"average spread", spread},
+		{"quotes not covered", summarize(d.UncoveredQuotes, rangeText)},
 	}
 }

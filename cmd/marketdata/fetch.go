@@ -19,7 +19,8 @@ const fetchHelp = `Print the closed bars of one or several series in order of ti
 quotes (--quotes) of a symbol.
 
 Without --start and --end, all stored bars are printed. Notes on standard error tell what the
-bars do not show: ranges that are not covered, an end after now, findings of the quality rules.
+bars do not show: ranges that are not covered or whose coverage is inferred, an end after now,
+findings of the quality rules.
 --output parquet writes a Parquet file; for a range of any length use marketdata export.
 
 Bars of a frequency that is not stored are resampled from finer bars, or aggregated from trades
@@ -261,6 +262,10 @@ func (c *command) noteResult(prefix string, r domain.Result, verbose bool) {
 	}
 	if len(r.Uncovered) > 0 {
 		note("no data for %s; not covered", summarize(r.Uncovered, rangeText))
+	}
+	if len(r.Inferred) > 0 {
+		note("coverage is inferred from the first and last stored bar for %s; a bar may be missing there",
+			summarize(r.Inferred, rangeText))
 	}
 	if len(r.Filled) > 0 {
 		note("filled, because nothing traded: %s", summarize(r.Filled, rangeText))
