@@ -50,10 +50,10 @@ func (p *FillPolicy) UnmarshalText(b []byte) error {
 }
 
 // Filler adds a bar at the previous close, without volume, for each slot in which nothing traded. It fills a slot only
-// if the slot is covered and an earlier bar is known. After a slot that is not covered, or was skipped, it fills nothing
-// until the next bar, because the price may have moved. Filled bars are for display and for indicators that need every slot; they must
-// not be stored, cached or resampled. Pieces of a series pass through Fill in order; Flush ends the series. A Filler is
-// for one goroutine.
+// if the slot is covered and an earlier bar is known. After a slot that is not covered, or was skipped, it fills
+// nothing until the next bar, because the price may have moved. Filled bars are for display and for indicators that
+// need every slot; they must not be stored, cached or resampled. Pieces of a series pass through Fill in order; Flush
+// ends the series. A Filler is for one goroutine.
 type Filler struct {
 	key       SeriesKey
 	next      time.Time // open time of the next slot
@@ -117,8 +117,8 @@ func (f *Filler) Fill(s Series) (Series, []Range, error) {
 // Flush returns the filled slots after the last piece.
 func (f *Filler) Flush() (Series, []Range, error) { return f.FillTo(f.end) }
 
-// FillTo returns the filled slots after the last piece that open before end. It divides a long gap into several pieces.
-// The next piece must not begin before end.
+// FillTo returns the filled slots after the last piece that open before end. It divides a long gap into several
+// pieces. The next piece must not begin before end.
 func (f *Filler) FillTo(end time.Time) (Series, []Range, error) {
 	b := NewSeriesBuilder(f.key, 0)
 	var filled []Range

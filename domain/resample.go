@@ -11,8 +11,8 @@ import (
 // result for the whole input at once. A Resampler is for one goroutine.
 //
 // A bar has the open of its first part, the close of its last one, the exact sum of the volumes, and the sum of the
-// trade counts. The sum is unknown if the count of a part with volume is unknown. A sum that does not fit, of volumes or
-// of trade counts, is an error that wraps ErrOverflow.
+// trade counts. The sum is unknown if the count of a part with volume is unknown. A sum that does not fit, of volumes
+// or of trade counts, is an error that wraps ErrOverflow.
 type Resampler struct {
 	key     SeriesKey
 	pending Series // the last bar, which the next piece may extend; empty before the first
@@ -60,9 +60,9 @@ func (r *Resampler) AddTrades(t Trades) (Series, error) {
 	return r.add(t.Len(), c.timeMicros[t.from:t.to], barAppender(&columns))
 }
 
-// AddQuotes adds the next piece of quotes and returns the bars that are complete, which have no volume. The quotes must
-// have the symbol of the key, and the price type of the key must be PriceBid, PriceAsk or PriceMid; otherwise the error
-// wraps ErrInvalid. It wraps ErrOverflow if a mid price needs more than 18 digits after the point.
+// AddQuotes adds the next piece of quotes and returns the bars that are complete, which have no volume. The quotes
+// must have the symbol of the key, and the price type of the key must be PriceBid, PriceAsk or PriceMid; otherwise the
+// error wraps ErrInvalid. It wraps ErrOverflow if a mid price needs more than 18 digits after the point.
 func (r *Resampler) AddQuotes(q Quotes) (Series, error) {
 	if q.symbol != r.key.Symbol && q.Len() > 0 {
 		return Series{}, invalid("quotes", string(q.symbol), "%s cannot be aggregated from them", r.key)
@@ -239,8 +239,8 @@ func mergeBars(a, b Bar) (Bar, error) {
 	return m, nil
 }
 
-// errTradeCount is the error of a sum of trade counts that an int64 cannot hold. Both terms are never negative, so that
-// the sum is negative if and only if it overflows.
+// errTradeCount is the error of a sum of trade counts that an int64 cannot hold. Both terms are never negative, so
+// that the sum is negative if and only if it overflows.
 var errTradeCount = fmt.Errorf("sum of trade counts: %w", ErrOverflow)
 
 // hasUnknownTrades reports whether the trade count of a bar is unknown.

@@ -19,8 +19,8 @@ type Series struct {
 }
 
 // NewSeries returns the bars as a Series. It returns an error that wraps ErrInvalid if the key is invalid, and a
-// *RuleError unless open times ascend strictly, lie on the grid of the key and in the years 1 to 9999, and trade counts
-// are not negative.
+// *RuleError unless open times ascend strictly, lie on the grid of the key and in the years 1 to 9999, and trade
+// counts are not negative.
 func NewSeries(key SeriesKey, bars ...Bar) (Series, error) {
 	b := NewSeriesBuilder(key, len(bars))
 	for _, bar := range bars {
@@ -73,8 +73,8 @@ func NewSeriesFromColumns(key SeriesKey, c Columns) (Series, error) {
 // EmptySeries returns a Series of the key without bars.
 func EmptySeries(key SeriesKey) Series { return Series{key: key} }
 
-// checkTimes returns a *RuleError unless the open times ascend strictly and lie on the grid of the key, in the years 1 to
-// 9999.
+// checkTimes returns a *RuleError unless the open times ascend strictly and lie on the grid of the key, in the years 1
+// to 9999.
 func checkTimes(key SeriesKey, times []int64) error {
 	step, origin, fixed := key.Grid.uniformStep()
 	for i := range times {
@@ -114,7 +114,8 @@ func gridError(key SeriesKey, at time.Time) error {
 }
 
 func yearError(key SeriesKey, t Micros) error {
-	return &RuleError{Rule: RuleTimeOutOfBounds, Key: key, At: t.Time(), Detail: "the year of the open time is not 1 to 9999"}
+	return &RuleError{Rule: RuleTimeOutOfBounds, Key: key, At: t.Time(),
+		Detail: "the year of the open time is not 1 to 9999"}
 }
 
 func negativeTrades(key SeriesKey, t Micros) error {
@@ -186,8 +187,8 @@ func (s Series) search(t Micros) int {
 	return sort.Search(len(times), func(i int) bool { return times[i] >= int64(t) })
 }
 
-// Range returns the range from the open time of the first bar to the end of the last, or the zero Range if there are no
-// bars.
+// Range returns the range from the open time of the first bar to the end of the last, or the zero Range if there are
+// no bars.
 func (s Series) Range() Range {
 	if s.Len() == 0 {
 		return Range{}
@@ -286,8 +287,8 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Drop returns the Series without the bars at the indices, which must ascend. It shares memory with s only if there are
-// no indices.
+// Drop returns the Series without the bars at the indices, which must ascend. It shares memory with s only if there
+// are no indices.
 func (s Series) Drop(indices []int) Series {
 	if len(indices) == 0 {
 		return s

@@ -30,8 +30,8 @@ type QueryPlan struct {
 	Refusals  []PlanRefusal    `json:"refusals"` // limits that refuse the request, or may refuse its result
 }
 
-// PlanLeg is the part of a plan that makes all bars of one range, except in its holes, out of rows of one kind. Its reads
-// ascend, are disjoint, and together span Range; one read may span many holes.
+// PlanLeg is the part of a plan that makes all bars of one range, except in its holes, out of rows of one kind. Its
+// reads ascend, are disjoint, and together span Range; one read may span many holes.
 type PlanLeg struct {
 	Range domain.Range   `json:"range"`           // on open times of the requested grid
 	Holes []domain.Range `json:"holes,omitempty"` // the uncovered parts of Range; QueryPlan.Uncovered has them too

@@ -35,9 +35,9 @@ type Read struct {
 	rate Rate
 }
 
-// Leg makes all bars that open in Range, and outside of Holes, out of rows of one kind. Its reads ascend, are disjoint,
-// and together span Range, perhaps without some of the holes. Where Grid is the requested one the rows are the bars;
-// otherwise bars are made of the rows, also across the edge between two reads.
+// Leg makes all bars that open in Range, and outside of Holes, out of rows of one kind. Its reads ascend, are
+// disjoint, and together span Range, perhaps without some of the holes. Where Grid is the requested one the rows are
+// the bars; otherwise bars are made of the rows, also across the edge between two reads.
 //
 // A read spans holes, because a query for each run of rows between two holes would cost more than the rows in them. A
 // hole may have rows, which belong to no bar of the leg: see WithoutHoles.
@@ -48,7 +48,8 @@ type Leg struct {
 	Grid  domain.Grid    // of the stored bars; zero where bars are aggregated from ticks
 	Reads []Read         // one or more
 
-	Inferred []domain.Range // parts of Range whose coverage is inferred, on edges of the requested grid: ascending, disjoint
+	// Inferred lists the parts of Range whose coverage is inferred, on edges of the requested grid: ascending, disjoint.
+	Inferred []domain.Range
 }
 
 // Estimate returns the sum over the leg's reads.
@@ -104,9 +105,9 @@ func (l Leg) slots(g domain.Grid, r domain.Range) int64 {
 	return n
 }
 
-// Plan says where the bars of a range come from. Legs and Uncovered both ascend and are disjoint; Uncovered and what the
-// legs cover are together exactly Range. An executor takes legs from the head for First, from the tail for Last, and
-// stops when it has enough.
+// Plan says where the bars of a range come from. Legs and Uncovered both ascend and are disjoint; Uncovered and what
+// the legs cover are together exactly Range. An executor takes legs from the head for First, from the tail for Last,
+// and stops when it has enough.
 type Plan struct {
 	Key       domain.SeriesKey
 	Range     domain.Range // the requested range, both ends moved up to edges of the grid
@@ -166,7 +167,8 @@ func New(r Request, sources []Source, limits Limits) (Plan, error) {
 	return p, errors.Join(faults...)
 }
 
-// Memory of a row: of a bar five numbers, time and trade count; of a tick four numbers, time, sequence number and side.
+// Memory of a row: of a bar five numbers, time and trade count; of a tick four numbers, time, sequence number and
+// side.
 const (
 	bytesPerBar  = 7 * 8
 	bytesPerTick = 6*8 + 1

@@ -13,9 +13,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// feed reads one series in order, Config.ChunkBars bars at a time. It reads each such chunk to its end at once, because
-// a hundred open reads would occupy a hundred connections. All chunks are of one state of the series, where the store
-// keeps versions; else the read is ErrConflict. A feed is for one goroutine.
+// feed reads one series in order, Config.ChunkBars bars at a time. It reads each such chunk to its end at once,
+// because a hundred open reads would occupy a hundred connections. All chunks are of one state of the series, where
+// the store keeps versions; else the read is ErrConflict. A feed is for one goroutine.
 type feed struct {
 	op        string
 	store     ports.BarReader
@@ -130,8 +130,8 @@ func (f *feed) readChunk(ctx context.Context) error {
 }
 
 // checkStored makes sure that a series without a bar in the range is stored at all, because a replay of nothing would
-// look like a market in which nothing traded. Its error names what is stored of the symbol. A store that cannot list its
-// coverage is not asked.
+// look like a market in which nothing traded. Its error names what is stored of the symbol. A store that cannot list
+// its coverage is not asked.
 func (f *feed) checkStored(ctx context.Context) error {
 	lister, ok := f.store.(ports.CoverageReader)
 	if f.isKnown || !ok {
@@ -158,8 +158,8 @@ func (f *feed) checkStored(ctx context.Context) error {
 		"that Fetch resamples from them first", strings.Join(stored, ", ")))
 }
 
-// checkState makes sure that a read of r saw the state of the series that the chunks before are of. endsAtRow says that
-// r ends with a bar that was read.
+// checkState makes sure that a read of r saw the state of the series that the chunks before are of. endsAtRow says
+// that r ends with a bar that was read.
 func (f *feed) checkState(state *domain.SeriesState, r domain.Range, endsAtRow bool) error {
 	if state == nil {
 		return nil

@@ -30,7 +30,8 @@ func NewLookahead(store ports.BarReader, clock ports.Clock, r domain.Range, cfg 
 }
 
 // Next returns the first bar of the series that opens at the clock's now or later. found is false if the range has no
-// such bar. An invalid key is ErrInvalid, a series that is not stored ErrNotFound; errors of the store pass through, and the caller may repeat a failed call.
+// such bar. An invalid key is ErrInvalid, a series that is not stored ErrNotFound; errors of the store pass through,
+// and the caller may repeat a failed call.
 func (l *Lookahead) Next(ctx context.Context, key domain.SeriesKey) (bar domain.Bar, found bool, err error) {
 	f := l.feeds[key]
 	if f == nil {

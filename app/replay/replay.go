@@ -84,8 +84,8 @@ type Replay struct {
 	played bool
 }
 
-// New returns a replay of the bars of the keys that open in r. The replay reads the store in chunks as it advances. The
-// bars of each series are of one state of it: where bars that were read, or their coverage, change meanwhile, the
+// New returns a replay of the bars of the keys that open in r. The replay reads the store in chunks as it advances.
+// The bars of each series are of one state of it: where bars that were read, or their coverage, change meanwhile, the
 // replay ends with ErrConflict. Where the store keeps no versions, such a change goes unseen. New returns ErrInvalid
 // for no key, an invalid or repeated key, a reversed range and an invalid Config.
 func New(store ports.BarReader, clock Clock, keys []domain.SeriesKey, r domain.Range, cfg Config) (*Replay, error) {
@@ -130,9 +130,10 @@ func compareKeys(a, b domain.SeriesKey) int {
 // Events yields the bars one by one. The clock is at Event.At while the loop's body runs. Requests over that clock
 // therefore return all bars of that instant, also those whose events follow, because they were known by then.
 //
-// An error is the last pair. It is an error of the store, of the clock (such as a clock past the end of the first bar),
-// of ctx, of a series that is not stored (ErrNotFound, which names what is stored of the symbol; a series that is stored
-// outside of the range only has no bars), or of a fatal bar under domain.QualityFail. A second iteration yields ErrInvalid.
+// An error is the last pair. It is an error of the store, of the clock (such as a clock past the end of the first
+// bar), of ctx, of a series that is not stored (ErrNotFound, which names what is stored of the symbol; a series that
+// is stored outside of the range only has no bars), or of a fatal bar under domain.QualityFail. A second iteration
+// yields ErrInvalid.
 func (p *Replay) Events(ctx context.Context) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		var e Event // filled in place, because a copy of a large struct right after its parts were written stalls
@@ -220,8 +221,8 @@ func (p *Replay) play(ctx context.Context, yield func(Step) bool) error {
 	return fault
 }
 
-// Quality returns the quality report of each series over the bars read so far. Reads are up to one chunk of each series
-// ahead of the bars yielded. It must not be called concurrently with the iteration.
+// Quality returns the quality report of each series over the bars read so far. Reads are up to one chunk of each
+// series ahead of the bars yielded. It must not be called concurrently with the iteration.
 func (p *Replay) Quality() map[domain.SeriesKey]domain.QualityReport {
 	reports := make(map[domain.SeriesKey]domain.QualityReport, len(p.tracks))
 	for _, t := range p.tracks {

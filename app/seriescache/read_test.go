@@ -204,6 +204,7 @@ func TestCorruptInTheRequestIsReadOnce(t *testing.T) {
 		if q.Range.Contains(at) {
 			return &ports.Error{Kind: ports.ErrCorruptData, Op: "read bars", Err: &domain.RuleError{Rule: domain.RuleIncomplete, At: at}}
 		}
+
 		return nil
 	}
 	if _, err := collect(t.Context(), s, query(minutes(0, 600))); !errors.Is(err, ports.ErrCorruptData) || reads != 1 {

@@ -20,8 +20,8 @@ import (
 // unknownTTL is the longest that "not known" is kept, because other processes may write the symbol.
 const unknownTTL = 10 * time.Second
 
-// Resolver queries the catalogs of all stores as if they were one, and caches the answer for single symbols. It is safe
-// for concurrent use.
+// Resolver queries the catalogs of all stores as if they were one, and caches the answer for single symbols. It is
+// safe for concurrent use.
 type Resolver struct {
 	stores   access.Stores
 	cache    ports.SymbolCache // nil caches nothing
@@ -83,8 +83,8 @@ type Resolution struct {
 }
 
 // ResolveAll returns the resolutions of the symbols. The catalogs are queried once for all that are not cached, and a
-// failure of that is the error. A symbol that none knows is queried again, for similar names; a failure of that concerns
-// this symbol alone.
+// failure of that is the error. A symbol that none knows is queried again, for similar names; a failure of that
+// concerns this symbol alone.
 func (r *Resolver) ResolveAll(
 	ctx context.Context, call *access.Call, symbols []domain.Symbol,
 ) (map[domain.Symbol]Resolution, error) {

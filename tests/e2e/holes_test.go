@@ -23,6 +23,7 @@ func TestManyCoverageIntervals(t *testing.T) {
 				writeFile(t, path, "time,open,high,low,close,volume\n"+day+",1,2,1,2,5\n")
 				args = append(args, path)
 			}
+
 			return args
 		},
 		"rejected rows": func(dir string) (args []string) {

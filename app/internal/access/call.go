@@ -80,8 +80,8 @@ func (c *Call) WithTimeout(ctx context.Context, limit time.Duration) (context.Co
 	return context.WithDeadlineCause(ctx, deadline, cause)
 }
 
-// CheckTime returns the error of an operation whose context is done, or whose default deadline passed, while it computes
-// between two calls of a store.
+// CheckTime returns the error of an operation whose context is done, or whose default deadline passed, while it
+// computes between two calls of a store.
 func (c *Call) CheckTime(ctx context.Context) error {
 	if ctx.Err() == nil && (c.Deadline.IsZero() || time.Now().Before(c.Deadline)) {
 		return nil
