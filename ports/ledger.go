@@ -44,7 +44,7 @@ type Ledger interface {
 	BeginIntents(ctx context.Context, plans []IntentPlan) []BegunIntent
 
 	// RenewIntents extends the life of the intents. It returns ErrIntentLost if another writer took a part of the range
-	// of one; the writer must then not change bars of any of them any more.
+	// of one; the writer must then not change bars of any of them any more, although the others are renewed.
 	RenewIntents(ctx context.Context, intents []Intent) error
 
 	// FinishIntents ends the intents and covers their ranges, except of those that delete: error i is that of intent i,

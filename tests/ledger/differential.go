@@ -29,16 +29,23 @@ const quarters = 16
 
 var everything = domain.Range{Start: instant(0), End: instant(quarters)}
 
-// Differential runs random calls on a ledger and on one in memory, which must answer alike.
+// maxBatch is how many series a call is for at most.
+const maxBatch = 3
+
+// Differential runs random calls on a ledger and on one in memory, which must answer alike. A call is for one series or
+// for several.
 func Differential(t *testing.T, open func(tb testing.TB) ports.Ledger) {
 	t.Helper()
 	subject := open(t)
 	symbol := 0
 	rapid.Check(t, func(t *rapid.T) {
-		key := minuteKey
-		key.Symbol = domain.Symbol(fmt.Sprintf("S%d/USD", symbol)) // a new series each time
-		symbol++
-		p := pair{key: key, sides: [2]*side{{ledger: NewMemory()}, {ledger: subject}}}
+		p := pair{sides: [2]*side{newSide(NewMemory()), newSide(subject)}}
+		for range rapid.IntRange(1, maxBatch).Draw(t, "series") {
+			key := minuteKey
+			key.Symbol = domain.Symbol(fmt.Sprintf("S%d/USD", symbol)) // a new series each time
+			p.keys = append(p.keys, key)
+			symbol++
+		}
 		for range rapid.IntRange(1, 25).Draw(t, "calls") {
 			p.call(t)
 		}
@@ -47,78 +54,137 @@ func Differential(t *testing.T, open func(tb testing.TB) ports.Ledger) {
 
 // pair is two ledgers that get the same calls.
 type pair struct {
-	key   domain.SeriesKey
+	keys  []domain.SeriesKey
 	sides [2]*side
 }
 
 // side is a ledger with the intents that were begun there.
 type side struct {
 	ledger  ports.Ledger
-	intents []ports.Intent
+	intents map[domain.SeriesKey][]ports.Intent
+}
+
+func newSide(l ports.Ledger) *side {
+	return &side{ledger: l, intents: map[domain.SeriesKey][]ports.Intent{}}
+}
+
+// change is a part of a call, for one series.
+type change struct {
+	key              domain.SeriesKey
+	r, read          domain.Range
+	bars             int
+	isStale, deletes bool
+	intent           int // the index of an intent that was begun
+}
+
+func drawChange(t *rapid.T, key domain.SeriesKey) change {
+	from := rapid.IntRange(0, quarters-1).Draw(t, "from")
+	r := domain.Range{Start: instant(from), End: instant(rapid.IntRange(from+1, quarters).Draw(t, "to"))}
+
+	return change{
+		key: key, r: r,
+		read:    r.Hull(domain.Range{Start: instant(rapid.IntRange(0, from).Draw(t, "read from")), End: r.End}),
+		bars:    rapid.IntRange(0, 3).Draw(t, "bars"),
+		isStale: rapid.IntRange(0, 9).Draw(t, "stale") == 0, deletes: rapid.IntRange(0, 4).Draw(t, "deletes") == 0,
+		intent: rapid.IntRange(0, 3).Draw(t, "intent"),
+	}
 }
 
 // call makes one random call on both sides, and compares the answers.
 func (p *pair) call(t *rapid.T) {
-	from := rapid.IntRange(0, quarters-1).Draw(t, "from")
-	r := domain.Range{Start: instant(from), End: instant(rapid.IntRange(from+1, quarters).Draw(t, "to"))}
-	read := r.Hull(domain.Range{Start: instant(rapid.IntRange(0, from).Draw(t, "read from")), End: r.End})
-	name := rapid.SampledFrom([]string{"begin", "begin", "renew", "finish", "finish", "abandon"}).Draw(t, "call")
-	bars := rapid.IntRange(0, 3).Draw(t, "bars")
-	isStale, deletes := rapid.IntRange(0, 9).Draw(t, "stale") == 0, rapid.IntRange(0, 4).Draw(t, "deletes") == 0
-	which := rapid.IntRange(0, 5).Draw(t, "intent")
+	name := rapid.SampledFrom([]string{"begin", "begin", "renew", "renew", "finish", "abandon"}).Draw(t, "call")
+	var changes []change
+	for _, key := range p.keys {
+		if len(p.keys) == 1 || rapid.Bool().Draw(t, "is in the batch") {
+			changes = append(changes, drawChange(t, key))
+		}
+	}
 
 	var answers [2]string
 	for i, s := range p.sides {
-		var err error
-		switch {
-		case name == "begin":
-			err = s.begin(p.key, r, read, bars, isStale, deletes)
-		case which >= len(s.intents):
-		case name == "renew":
-			err = s.ledger.RenewIntents(context.Background(), s.intents[which:which+1])
-		case name == "abandon":
-			err = s.ledger.AbandonIntents(context.Background(), s.intents[which:which+1])
-		default:
-			intent := s.intents[which]
-			finished := []ports.FinishedIntent{{Intent: intent, Added: added(intent.Range, bars)}}
-			err = s.ledger.FinishIntents(context.Background(), finished)[0]
+		for _, err := range s.call(name, changes) {
+			answers[i] += kind(err) + "\n"
 		}
-		answers[i] = kind(err) + s.describe(p.key)
+		for _, key := range p.keys {
+			answers[i] += s.describe(key)
+		}
 	}
 	if answers[0] != answers[1] {
-		t.Fatalf("after %s of %s, the ledger in memory has\n%s\nthe other has\n%s", name, r, answers[0], answers[1])
+		t.Fatalf("after %s of %+v, the ledger in memory has\n%s\nthe other has\n%s", name, changes, answers[0], answers[1])
 	}
 }
 
-// begin begins an intent that keeps so many bars of each block.
-func (s *side) begin(key domain.SeriesKey, r, read domain.Range, bars int, isStale, deletes bool) error {
-	query := ports.SeriesQuery{Key: key, State: ports.StateQuery{Range: read}}
-	records, err := s.ledger.ReadLedger(context.Background(), []ports.SeriesQuery{query})
+// call makes a call and returns its errors.
+func (s *side) call(name string, changes []change) []error {
+	ctx := context.Background()
+	if name == "begin" {
+		return s.begin(ctx, changes)
+	}
+
+	var intents []ports.Intent
+	var finished []ports.FinishedIntent
+	for _, c := range changes {
+		if begun := s.intents[c.key]; c.intent < len(begun) {
+			intent := begun[c.intent]
+			intents = append(intents, intent)
+			finished = append(finished, ports.FinishedIntent{Intent: intent, Added: added(intent.Range, c.bars)})
+		}
+	}
+	switch name {
+	case "renew":
+		return []error{s.ledger.RenewIntents(ctx, intents)}
+	case "abandon":
+		return []error{s.ledger.AbandonIntents(ctx, intents)}
+	}
+
+	return s.ledger.FinishIntents(ctx, finished)
+}
+
+// begin begins an intent for each change.
+func (s *side) begin(ctx context.Context, changes []change) (failed []error) {
+	var plans []ports.IntentPlan
+	for _, c := range changes {
+		plan, err := s.plan(ctx, c)
+		if err != nil {
+			return []error{err}
+		}
+		plans = append(plans, plan)
+	}
+	for i, begun := range s.ledger.BeginIntents(ctx, plans) {
+		if failed = append(failed, begun.Err); begun.Err == nil {
+			s.intents[changes[i].key] = append(s.intents[changes[i].key], begun.Intent)
+		}
+	}
+
+	return failed
+}
+
+// plan returns the plan of a change that keeps so many bars of each block.
+func (s *side) plan(ctx context.Context, c change) (ports.IntentPlan, error) {
+	query := ports.SeriesQuery{Key: c.key, State: ports.StateQuery{Range: c.read}}
+	records, err := s.ledger.ReadLedger(ctx, []ports.SeriesQuery{query})
 	if err != nil {
-		return err
+		return ports.IntentPlan{}, err
 	}
 
 	state := records[0].State
 	plan := ports.IntentPlan{
-		Key: key, Range: r, Read: read, Owner: "test", Deletes: deletes, Coverage: domain.ClipRanges(state.Coverage, read),
+		Key: c.key, Range: c.r, Read: c.read, Owner: "test", Deletes: c.deletes,
+		Coverage: domain.ClipRanges(state.Coverage, c.read),
 	}
 	for i, block := range state.Blocks {
-		kept := ports.BlockSum{Index: block.Index, Version: block.Version, Bars: min(bars, block.Rows)}
+		kept := ports.BlockSum{Index: block.Index, Version: block.Version, Bars: min(c.bars, block.Rows)}
 		if kept.Hash = uint64(kept.Bars); kept.Bars == block.Rows {
 			kept.Hash = records[0].Hashes[i].Sum
 		}
-		start, _ := domain.BarBlocks(key.Grid).Bounds(block.Index)
-		if kept.First, kept.Last = start, start+domain.Micros(kept.Bars); isStale {
+		start, _ := domain.BarBlocks(c.key.Grid).Bounds(block.Index)
+		if kept.First, kept.Last = start, start+domain.Micros(kept.Bars); c.isStale {
 			kept.Version.Nonce++
 		}
 		plan.Kept = append(plan.Kept, kept)
 	}
-	begun := s.ledger.BeginIntents(context.Background(), []ports.IntentPlan{plan})[0]
-	if begun.Err == nil {
-		s.intents = append(s.intents, begun.Intent)
-	}
 
-	return begun.Err
+	return plan, nil
 }
 
 // added returns sums of so many bars for each block of the range.

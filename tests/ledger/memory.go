@@ -2,6 +2,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math/rand/v2"
@@ -234,16 +235,18 @@ func (m *Memory) find(want ports.Intent) (r *record, position int) {
 func (m *Memory) RenewIntents(ctx context.Context, intents []ports.Intent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	err := ended(ctx, "renew intents")
 	for _, renewed := range intents {
 		r, position := m.find(renewed)
 		if position < 0 {
-			return ports.ErrIntentLost
+			err = cmp.Or(err, ports.ErrIntentLost)
+			continue
 		}
 
 		r.intents[position].expires = m.time().Add(intentLife)
 	}
 
-	return ended(ctx, "renew intents")
+	return err
 }
 
 // FinishIntents implements ports.Ledger.
