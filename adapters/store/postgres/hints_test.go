@@ -1,8 +1,11 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net"
@@ -254,10 +257,19 @@ func TestPublishRefuses(t *testing.T) {
 	}
 }
 
+// commitText is in the answer to COMMIT. commitStatement is the name that the driver gives the prepared statement.
+var (
+	commitText      = []byte("COMMIT")
+	commitDigest    = sha256.Sum256(commitText)
+	commitStatement = []byte(hex.EncodeToString(commitDigest[:24]))
+)
+
 // proxy forwards connections to the server and suppresses messages on demand.
 type proxy struct {
 	dropNotifications atomic.Bool // of the server
 	stalled           atomic.Bool // forwards nothing in either direction
+	cutsAtCommit      atomic.Bool // ends a connection when the server tells that it committed, and tells nobody
+	cutsBeforeCommit  atomic.Bool // ends a connection when the client asks for it
 	address           string
 	conns             sync.WaitGroup
 }
@@ -313,6 +325,9 @@ func (b *proxy) forward(ctx context.Context, client net.Conn, address string) {
 				return
 			}
 
+			if b.cutsBeforeCommit.Load() && bytes.Contains(buffer[:n], commitStatement) {
+				return
+			}
 			if !b.stalled.Load() {
 				if _, err := server.Write(buffer[:n]); err != nil {
 					return
@@ -332,7 +347,10 @@ func (b *proxy) forward(ctx context.Context, client net.Conn, address string) {
 			return
 		}
 
-		const notification = 'A'
+		const notification, commandComplete = 'A', 'C'
+		if b.cutsAtCommit.Load() && head[0] == commandComplete && bytes.Contains(message, commitText) {
+			return
+		}
 		if b.stalled.Load() || b.dropNotifications.Load() && head[0] == notification {
 			continue
 		}

@@ -105,7 +105,7 @@ func errorKind(err error) error {
 	case ports.ContextKind(err) != nil: // of a limit of this store
 		return ports.ErrTimeout
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF),
-		errors.Is(err, io.ErrUnexpectedEOF), pgconn.SafeToRetry(err):
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, pgconn.ErrConnClosed), pgconn.SafeToRetry(err):
 		return ports.ErrUnavailable
 	}
 
