@@ -20,8 +20,8 @@ import (
 //	     │                │                      │
 //	     └────────────────┴──────────────────────┴──► AbandonIntents, or the intent expires
 //
-// A request that changes bars is sent while the intent lives long enough for it. If the writer is paused, or the request is
-// late, it may meet the bars of the next writer, and readers see by the hash that they are not right.
+// A request that changes bars is sent while the intent lives long enough for it. If the writer is paused, or the
+// request is late, it may meet the bars of the next writer, and readers see by the hash that they are not right.
 //
 // INVARIANT: a range that is covered has exactly the bars of the last write that finished. So a reader that compares
 // the hash of what it read never sees a part of a write, and a writer that dies leaves an uncovered range, which the

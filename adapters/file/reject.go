@@ -15,8 +15,8 @@ var (
 	errRejectedTime = errors.New("another row of this time is rejected; correct that row, and import all rows of the time")
 )
 
-// readRejecting passes the batches of read, and its error, to yield. read passes the batches to its own yield until that
-// returns false. If the format rejects rows, read is called first for their ranges.
+// readRejecting passes the batches of read, and its error, to yield. read passes the batches to its own yield until
+// that returns false. If the format rejects rows, read is called first for their ranges.
 func readRejecting[B any](
 	r io.Reader, format Format, read func(Format, []domain.Range, func(B) bool) error, yield func(B, error) bool,
 ) {

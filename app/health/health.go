@@ -32,9 +32,8 @@ func New(stores access.Stores, clock ports.Clock, settings *access.Settings) *Di
 
 // Diagnose checks all stores at once, each for at most 500 ms. A store is down where its check fails. It is degraded
 // where the check reports that the store is overloaded, takes more than 250 ms, or finds every connection of the pool
-// in use, a cache that cannot be used, writes that did not finish, or a retention policy that drops old bars. Else it is
-// healthy. Checks are not
-// counted as requests.
+// in use, a cache that cannot be used, writes that did not finish, or a retention policy that drops old bars. Else it
+// is healthy. Checks are not counted as requests.
 func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	call := &access.Call{Op: "diagnose", Subject: access.Text(""), Settings: d.settings}
 	diagnosis := ports.Diagnosis{At: d.clock.Now().UTC(), Stores: make([]ports.StoreDiagnosis, len(d.stores))}

@@ -22,9 +22,9 @@ type Ends struct{ First, Last bool }
 // are then numbered again. Where no file was cut within the instant, because nothing is covered on its other side, the
 // ticks keep their positions, and the conflict policy of the write decides.
 //
-// The place of ticks that are all of a file and of one instant is not known; they follow the stored ones where they can.
-// The error is ports.ErrConflict where both sides are covered, and where some of the ticks equal stored ones, because
-// they may be the same ticks or others. Two calls for one symbol must not run at the same time.
+// The place of ticks that are all of a file and of one instant is not known; they follow the stored ones where they
+// can. The error is ports.ErrConflict where both sides are covered, and where some of the ticks equal stored ones,
+// because they may be the same ticks or others. Two calls for one symbol must not run at the same time.
 func ContinueTicks[T domain.Tick](
 	ctx context.Context, d Dataset[domain.Ticks[T]], ticks domain.Ticks[T], ends Ends,
 ) (domain.Ticks[T], error) {
@@ -104,8 +104,8 @@ func continueInstant[T domain.Tick](
 }
 
 // search returns the index in text from which all of pattern follows, or -1, and how many last ticks of text are the
-// first ones of pattern. Numbers do not matter. It takes linear time, see Knuth, Morris and Pratt, "Fast pattern matching
-// in strings", 1977.
+// first ones of pattern. Numbers do not matter. It takes linear time, see Knuth, Morris and Pratt, "Fast pattern
+// matching in strings", 1977.
 func search[T domain.Tick](text, pattern domain.Ticks[T]) (from, overlap int) {
 	borders := make([]int, 1, pattern.Len()) // of the first i+1 ticks, how many last ones are first ones
 	extend := func(matched int, tick T) int {

@@ -32,7 +32,7 @@ type retention struct {
 // cut tells which blocks a retention policy leaves alone. A store drops old bars without telling the ledger, so a block
 // that begins before the retention is not covered for readers, and nobody has to write that:
 //
-//	 block         block         block         block
+//	 block 1       block 2       block 3       block 4
 //	├─────────────┼─────────────┼─────────────┼──────── now
 //	           ▲ age of the policy
 //	 not covered               │ as the ledger says

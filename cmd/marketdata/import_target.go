@@ -141,10 +141,12 @@ type batch struct {
 }
 
 // writeRows stores the rows of a batch with their coverage.
-type writeRows[S any] func(ctx context.Context, rows S, coverage domain.Range, ends ingest.Ends) (ports.WriteReport, error)
+type writeRows[S any] func(
+	ctx context.Context, rows S, coverage domain.Range, ends ingest.Ends,
+) (ports.WriteReport, error)
 
-// newBatch returns a batch of the rows that end by closedBy, an edge of their grid. Rows that begin after now are left in
-// it, and are refused when they are written.
+// newBatch returns a batch of the rows that end by closedBy, an edge of their grid. Rows that begin after now are left
+// in it, and are refused when they are written.
 func newBatch[S ingest.Rows[S]](
 	rows S, coverage domain.Range, closedBy, now time.Time, write writeRows[S],
 ) batch {
@@ -163,8 +165,8 @@ func newBatch[S ingest.Rows[S]](
 	}
 }
 
-// newTarget returns the target that the flags and the first file determine. Invalid rows, and those of a later time than
-// now, go to rejected; without it they are errors.
+// newTarget returns the target that the flags and the first file determine. Invalid rows, and those of a later time
+// than now, go to rejected; without it they are errors.
 func (o importOptions) newTarget(first *input, now time.Time, rejected *rejects) (target, error) {
 	unit, err := file.ParseTimeUnit(o.timeUnit)
 	if err != nil {

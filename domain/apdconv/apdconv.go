@@ -11,8 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// ToDecimal converts x, which it neither keeps nor changes. It returns an error that wraps domain.ErrInvalid if x is NaN
-// or infinite or has too many digits; in the last case the error also wraps domain.ErrOverflow.
+// ToDecimal converts x, which it neither keeps nor changes. It returns an error that wraps domain.ErrInvalid if x is
+// NaN or infinite or has too many digits; in the last case the error also wraps domain.ErrOverflow.
 func ToDecimal(x *apd.Decimal) (domain.Decimal, error) {
 	if x.Form != apd.Finite {
 		return domain.Decimal{}, fmt.Errorf("decimal %s: not a finite number: %w", x, domain.ErrInvalid)

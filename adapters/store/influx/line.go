@@ -49,7 +49,8 @@ func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.B
 	return append(b, '\n')
 }
 
-// appendTagValue appends the value of a tag. Of the bytes that line protocol escapes there, a valid key contains only =.
+// appendTagValue appends the value of a tag. Of the bytes that line protocol escapes there, a valid key contains only
+// =.
 func appendTagValue(b []byte, value string) []byte {
 	for i := range len(value) {
 		if value[i] == '=' {

@@ -106,7 +106,8 @@ RETURNING i.id;
 
 -- selectExpiredIntents
 SELECT symbol, grid, kind, start_time, end_time, owner, expires
-FROM (SELECT * FROM marketdata.intents WHERE expires <= clock_timestamp() ORDER BY expires, start_time LIMIT $1) i
+FROM (SELECT symbol_id, series_id, start_time, end_time, owner, expires FROM marketdata.intents
+	WHERE expires <= clock_timestamp() ORDER BY expires, start_time LIMIT $1) i
 JOIN marketdata.series s ON s.symbol_id = i.symbol_id AND s.id = i.series_id
 JOIN marketdata.symbols y ON y.id = i.symbol_id ORDER BY expires, start_time;
 
