@@ -21,6 +21,7 @@ type paged struct {
 	uncovered, filled []domain.Range
 	dropped           []time.Time
 	next              time.Time
+	checkpoint        *domain.Checkpoint
 }
 
 func newPaged(key domain.SeriesKey) *paged { return &paged{bars: domain.NewSeriesBuilder(key, 0)} }
@@ -34,7 +35,10 @@ func (p *paged) add(t *rapid.T, page domain.Result) {
 	p.uncovered = domain.MergeRanges(append(p.uncovered, page.Uncovered...))
 	p.filled = domain.MergeRanges(append(p.filled, page.Filled...))
 	p.dropped = append(p.dropped, page.Quality.Dropped...)
-	p.next = page.Next
+	p.next, p.checkpoint = page.Next, page.Checkpoint
+	if page.Restated {
+		t.Fatalf("page %s is restated, but nothing changed", page.Range)
+	}
 }
 
 // isWhole wants the pages to say what the one answer says.
@@ -53,9 +57,9 @@ func (p *paged) isWhole(t *rapid.T, whole domain.Result) {
 }
 
 // resumed is the request for the page after the one that ended at next, through a token.
-func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time) domain.DataRequest {
+func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time, c *domain.Checkpoint) domain.DataRequest {
 	t.Helper()
-	token, err := pagetoken.New(r, next)
+	token, err := pagetoken.New(r, next, c)
 	if err != nil {
 		t.Fatalf("%s goes on at %s: %v", r, next, err)
 	}
@@ -73,7 +77,7 @@ func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time) domain.
 func byTokens(t *rapid.T, md *app.Service, r domain.DataRequest, sum *paged) {
 	t.Helper()
 	page := r
-	for page.First = rapid.IntRange(1, 7).Draw(t, "size"); ; page = resumed(t, r, rapid.IntRange(1, 7).Draw(t, "size"), sum.next) {
+	for page.First = rapid.IntRange(1, 7).Draw(t, "size"); ; page = resumed(t, r, rapid.IntRange(1, 7).Draw(t, "size"), sum.next, sum.checkpoint) {
 		got, err := md.Fetch(t.Context(), page)
 		if err != nil {
 			t.Fatalf("%s: %v", page, err)
@@ -102,7 +106,7 @@ func broken(t *rapid.T, md *app.Service, r domain.DataRequest) domain.Series {
 				t.Fatalf("%s: %v", page, err)
 			}
 			if left--; left == 0 {
-				page = resumed(t, r, 0, piece.Range().End)
+				page = resumed(t, r, 0, piece.Range().End, nil)
 				break
 			}
 		}
@@ -232,7 +236,7 @@ func TestTokensResumeLater(t *testing.T) {
 func readOn(t *rapid.T, m market, r domain.DataRequest, sum *paged) {
 	t.Helper()
 	for size := 5; size == 5; {
-		page, err := m.Fetch(t.Context(), resumed(t, r, size, sum.next))
+		page, err := m.Fetch(t.Context(), resumed(t, r, size, sum.next, sum.checkpoint))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,13 +263,13 @@ func ExampleService_Fetch_pages() {
 			return
 		}
 
-		token, err := pagetoken.New(request, result.Next)
+		token, err := pagetoken.New(request, result.Next, result.Checkpoint)
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
 
-		fmt.Println(result.Series, "then", token)
+		fmt.Println(result.Series, result.Restated)
 		if result.Series.Len() < request.First {
 			return // all there is for now; the token finds what comes later
 		}
@@ -275,7 +279,7 @@ func ExampleService_Fetch_pages() {
 		}
 	}
 	// Output:
-	// BTC/USD 1m: 25 bars [2024-03-04T12:00:00Z, 2024-03-04T12:27:00Z) then AZAcTNzIjGCpAK2c19QSBgAc4jIQ
-	// BTC/USD 1m: 25 bars [2024-03-04T12:27:00Z, 2024-03-04T12:55:00Z) then AZAcTNzIjGCpAHG_O9USBgDd4Qnj
-	// BTC/USD 1m: 4 bars [2024-03-04T12:55:00Z, 2024-03-04T12:59:00Z) then AZAcTNzIjGCpABShTdUSBgBU7MmT
+	// BTC/USD 1m: 25 bars [2024-03-04T12:00:00Z, 2024-03-04T12:27:00Z) false
+	// BTC/USD 1m: 25 bars [2024-03-04T12:27:00Z, 2024-03-04T12:55:00Z) false
+	// BTC/USD 1m: 4 bars [2024-03-04T12:55:00Z, 2024-03-04T12:59:00Z) false
 }

@@ -160,7 +160,7 @@ func TestTokensResumeTrades(t *testing.T) {
 
 			uncovered = domain.MergeRanges(append(uncovered, got.Uncovered...))
 			more = got.Ticks.Len() >= page.First
-			token, err := pagetoken.NewTicks(domain.TickTrades, r, got.Next)
+			token, err := pagetoken.NewTicks(domain.TickTrades, r, got.Next, got.Checkpoint)
 			if err == nil {
 				page, err = token.ResumeTicks(domain.TickTrades, r)
 			}

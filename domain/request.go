@@ -29,6 +29,9 @@ type DataRequest struct {
 	// MaxStale allows an older result from the cache, while a store cannot be asked: its state must not be older. 0 allows
 	// none. See Result.StaleFor.
 	MaxStale time.Duration `json:"max_stale_ns,omitempty"`
+
+	// Checkpoint is of the pages before, whose end is Start. A page token sets it. See Result.Restated.
+	Checkpoint *Checkpoint `json:"-"`
 }
 
 // Validate returns an error that wraps ErrInvalid if a field is invalid, if fields contradict each other, or if End is

@@ -42,6 +42,17 @@ type Result struct {
 	// StaleFor is the age of the state that the result is of, where DataRequest.MaxStale allowed an older one because a
 	// store could not be asked. It is 0 otherwise.
 	StaleFor time.Duration `json:"stale_for_ns,omitempty"`
+
+	// Restated reports, for a page that continues others, that what they returned changed since: rows were written again,
+	// deleted or added before the start of this page, or their coverage changed. The pages together are then not one state
+	// of the series; to have one, read the first page again. The next page compares with this one. Rows added behind the
+	// last one are no restatement. A change beside the returned rows, in the same block of the store, may be reported
+	// too; of stores without versions, only a change of coverage is.
+	Restated bool `json:"restated,omitempty"`
+
+	// Checkpoint is set if the request has First or a Checkpoint, and some part of its range was answered. It goes into
+	// the page token.
+	Checkpoint *Checkpoint `json:"-"`
 }
 
 // QualityReport has the findings of the quality rules and the action of the policy.

@@ -10,6 +10,8 @@ type TickRequest struct {
 	End    time.Time `json:"end,omitzero"`    // zero: now; a later time is clamped to now, see TickResult.Clamped
 	First  int       `json:"first,omitempty"` // return at most the first n ticks; 0 means no limit
 	Last   int       `json:"last,omitempty"`  // return at most the last n ticks; must be 0 if First is set
+
+	Checkpoint *Checkpoint `json:"-"` // of the pages before; a page token sets it
 }
 
 // Validate returns an error that wraps ErrInvalid if the symbol is invalid, if fields contradict each other, or if End
@@ -36,4 +38,7 @@ type TickResult[T Tick] struct {
 	Store     StoreName `json:"store"`
 	Now       time.Time `json:"now"`
 	Next      time.Time `json:"next"`
+
+	Restated   bool        `json:"restated,omitempty"`
+	Checkpoint *Checkpoint `json:"-"`
 }

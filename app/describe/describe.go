@@ -144,7 +144,8 @@ func addQuotes(
 	}
 
 	query := ports.TickQuery{Symbol: symbol, Range: window, First: quotesPerRead}
-	for quotes, err := range access.TickPages(ctx, call, access.Quotes(), query) {
+	reads := access.Continuity{Layout: domain.TickBlocks()}
+	for quotes, err := range access.TickPages(ctx, call, access.Quotes(), query, &reads) {
 		if err == nil {
 			err = b.AddQuotes(quotes.Rows)
 		}

@@ -327,10 +327,9 @@ func tickPages[T domain.Tick](
 		for _, read := range l.Reads {
 			call := t.query.call.For(t.provider.stores.ByName(read.Source))
 			q := ports.TickQuery{Symbol: t.query.symbol[0], Range: read.Range, First: t.derivedRows}
-			versioned := false
-			for page, err := range access.TickPages(ctx, call, port, q) {
+			reads := t.states.continuity(call.Store, t.query.key(), port.Kind)
+			for page, err := range access.TickPages(ctx, call, port, q, reads) {
 				if err == nil && page.State != nil {
-					versioned = true
 					err = t.checkTickState(ctx, call, port.Kind, read.Range, page.State)
 				}
 				if err != nil {
@@ -342,10 +341,8 @@ func tickPages[T domain.Tick](
 				}
 			}
 
-			if versioned {
-				continue
-			}
-			if err := t.checkTickState(ctx, call, port.Kind, read.Range, nil); err != nil {
+			state, _ := reads.State()
+			if err := t.checkTickState(ctx, call, port.Kind, read.Range, state); err != nil {
 				yield(domain.Ticks[T]{}, err)
 				return
 			}

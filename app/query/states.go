@@ -13,32 +13,41 @@ import (
 
 // seriesStates holds the reads of each stored series by one request to one state.
 type seriesStates struct {
-	series []seriesRead
-	buf    [1]seriesRead // of series, because most requests read one
+	series []*seriesRead
+	first  seriesRead // the first of series, because most requests read one
+	buf    [1]*seriesRead
 }
 
 // seriesRead is a stored series that a request reads.
 type seriesRead struct {
 	store *access.Store
-	key   domain.SeriesKey
+	key   domain.SeriesKey // of ticks, that of the request
+	ticks domain.TickKind  // empty for bars
 	reads access.Continuity
 }
 
-// continuity returns that of the series, which begins with no read. The result is valid until the next call.
-func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey) *access.Continuity {
-	for i := range s.series {
-		if r := &s.series[i]; r.store == store && r.key == key {
+// continuity returns that of the bars of the key, or of its symbol's ticks, which begins with no read.
+func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey, ticks domain.TickKind) *access.Continuity {
+	if ticks != "" {
+		key.Grid = domain.Grid{}
+	}
+	for _, r := range s.series {
+		if r.store == store && r.key == key && r.ticks == ticks {
 			return &r.reads
 		}
 	}
 
+	read := &s.first
 	if s.series == nil {
 		s.series = s.buf[:0]
+	} else {
+		read = new(seriesRead)
 	}
-	layout := domain.BarBlocks(key.Grid)
-	s.series = append(s.series, seriesRead{store: store, key: key, reads: access.Continuity{Layout: layout}})
+	layout := domain.SeriesCheckpoint{Grid: key.Grid, Ticks: ticks}
+	*read = seriesRead{store: store, key: key, ticks: ticks, reads: access.Continuity{Layout: layout.Layout()}}
+	s.series = append(s.series, read)
 
-	return &s.series[len(s.series)-1].reads
+	return &read.reads
 }
 
 // refresh makes the cache ask the store for the series, once for a request that wants it fresh.
@@ -47,7 +56,7 @@ func (t *task) refresh(store *access.Store, key domain.SeriesKey) {
 		return
 	}
 
-	if reads := t.states.continuity(store, key); !reads.Fresh {
+	if reads := t.states.continuity(store, key, ""); !reads.Fresh {
 		reads.Fresh = true
 		store.Cache.Invalidate(key)
 	}
@@ -69,7 +78,7 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 	}
 
 	told, endsAtRow := t.reading.rangeRead()
-	state, err := t.states.continuity(call.Store, q.Key).Add(state, told, endsAtRow)
+	state, err := t.states.continuity(call.Store, q.Key, "").Add(state, told, endsAtRow)
 	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
 	}
@@ -125,6 +134,7 @@ func (t *task) checkTickState(
 		return call.Conflict(access.ErrStateChanged)
 	}
 
+	t.unversioned = true
 	extents, err := access.Do(ctx, call, access.ReadTickExtents, t.query.symbol[:])
 	if err != nil {
 		return err
@@ -176,6 +186,7 @@ func (r *reading) rangeRead() (told domain.Range, endsAtRow bool) {
 // because a deletion between the read of the coverage and the read of the bars would look as if nothing traded. It
 // returns access.ErrStateChanged where it does not.
 func (t *task) checkStillCovered(ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery) error {
+	t.unversioned = true
 	if read.Inferred {
 		return nil
 	}

@@ -45,7 +45,7 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	call := t.query.call.For(s)
-	q.State = t.states.continuity(s, q.Key).Query()
+	q.State = t.states.continuity(s, q.Key, "").Query()
 	t.beginReading(s, q)
 	if s.Cache != nil {
 		return t.readCached(ctx, call, read, q)
@@ -114,7 +114,10 @@ func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Ra
 	call := t.query.call.For(s)
 	pieces, err := access.Do(ctx, call, collectAggregate, t)
 	if err == nil {
-		err = t.checkTickState(ctx, call, domain.TickTrades, read.Range, t.reading.collector.State)
+		state := t.reading.collector.State
+		if err = t.checkTickState(ctx, call, domain.TickTrades, read.Range, state); err == nil && state != nil {
+			t.states.continuity(s, t.query.key(), domain.TickTrades).AddStep(state, r)
+		}
 	}
 
 	return pieces, err

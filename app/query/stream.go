@@ -73,7 +73,11 @@ func (p *Provider) stream(
 		err := t.streamPieces(ctx, yield)
 		if err == nil {
 			t.result.record(t.query.empty(), t.route.legs)
-			return t.finish(), nil
+			result := t.finish()
+			err = t.checkPages(ctx, &result)
+			if err == nil {
+				return result, nil
+			}
 		}
 
 		begun := t.result.bars > 0

@@ -21,6 +21,8 @@ type task struct {
 	reading  reading
 	states   *seriesStates // shared with the task for the bar before the range
 
+	unversioned bool // a store that was read keeps no versions
+
 	all         allBars     // consumer without a limit
 	limited     limitedBars // consumer with First or Last
 	derivedRows int         // rows read at a time where bars are made of them
@@ -112,6 +114,10 @@ func (t *task) run(ctx context.Context) (domain.Result, error) {
 	t.result.record(bars, t.route.legs)
 	result := t.finish()
 	result.Series = bars
+
+	if err := t.checkPages(ctx, &result); err != nil {
+		return domain.Result{}, err
+	}
 
 	return result, nil
 }

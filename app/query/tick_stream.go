@@ -98,7 +98,8 @@ func (s *tickStream[T]) run(ctx context.Context) (domain.TickResult[T], error) {
 
 	w := q.window.withCoverage(before)
 	query := ports.TickQuery{Symbol: q.request.Symbol, Range: w.visible, First: q.limits.Steps.Stream}
-	for page, err := range access.TickPages(ctx, &q.call, q.port, query) {
+	reads := access.Continuity{Layout: domain.TickBlocks()}
+	for page, err := range access.TickPages(ctx, &q.call, q.port, query, &reads) {
 		if err == nil {
 			err = s.give(page)
 		}

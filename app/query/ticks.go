@@ -132,6 +132,10 @@ func (q *tickQuery[T]) result(
 	result.Uncovered = w.uncovered(result.Range, covered)
 	result.Next = w.next(result.Range, result.Uncovered, read.returned)
 
+	if err := q.checkPages(ctx, &result, read.state, covered); err != nil {
+		return domain.TickResult[T]{}, err
+	}
+
 	return result, nil
 }
 

@@ -46,7 +46,9 @@ reasons.
 If the range ends with the page, there is no token. --output json has both in the field page.
 The page size may change from page to page; everything else must stay the same, and --start and
 --end must be fixed times. A page of trades or quotes may be larger, because it has all rows of its
-last instant. Print all pages of a day:
+last instant. If what the pages before had was changed, deleted or covered anew meanwhile, a note
+says so, and --output json has "restated": true; begin again without --page. Print all pages of a
+day:
   token=
   while marketdata fetch BTC/USD 1m --start 2018-04-04 --end 2018-04-05 \
     --page-size 500 --page "$token" > page.csv 2> notes; do
@@ -259,6 +261,9 @@ func (c *command) noteResult(prefix string, r domain.Result, verbose bool) {
 	note := func(format string, args ...any) { c.notef("%s%s", prefix, fmt.Sprintf(format, args...)) }
 	if r.Clamped {
 		note("the end is after now, %s; bars that are not closed yet are left out", stamp(r.Now))
+	}
+	if r.Restated {
+		note(restatedNote)
 	}
 	if len(r.Uncovered) > 0 {
 		note("no data for %s; not covered", summarize(r.Uncovered, rangeText))

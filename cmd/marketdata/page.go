@@ -12,6 +12,10 @@ import (
 	"github.com/gal-friday/marketdata/domain/pagetoken"
 )
 
+// restatedNote warns of a page whose pages before are out of date.
+const restatedNote = "the data of the pages before this one changed since; " +
+	"for all pages of one state, begin again without --page"
+
 // pageFlags are the flags that request one page.
 type pageFlags struct {
 	size  int
@@ -86,7 +90,7 @@ func checkFixed(name, text string, t time.Time) error {
 // next returns how to continue after the page; nil where no page was requested.
 func (p *pageFlags) next(whole domain.DataRequest, page domain.Result) (*nextPage, error) {
 	return p.nextAt(page.Next, whole.End, page.Series.Len(), func() (pagetoken.Token, error) {
-		return pagetoken.New(whole, page.Next)
+		return pagetoken.New(whole, page.Next, page.Checkpoint)
 	})
 }
 
@@ -95,7 +99,7 @@ func nextTicks[T domain.Tick](
 	p *pageFlags, kind domain.TickKind, whole domain.TickRequest, page domain.TickResult[T],
 ) (*nextPage, error) {
 	return p.nextAt(page.Next, whole.End, page.Ticks.Len(), func() (pagetoken.Token, error) {
-		return pagetoken.NewTicks(kind, whole, page.Next)
+		return pagetoken.NewTicks(kind, whole, page.Next, page.Checkpoint)
 	})
 }
 

@@ -141,6 +141,9 @@ func noteTicks[T domain.Tick](c *command, kind domain.TickKind, result domain.Ti
 	if result.Clamped {
 		c.notef("the end is after now, %s", stamp(result.Now))
 	}
+	if result.Restated {
+		c.notef(restatedNote)
+	}
 	if len(result.Uncovered) > 0 {
 		c.notef("no data for %s; not covered", summarize(result.Uncovered, rangeText))
 	}

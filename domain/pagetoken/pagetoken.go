@@ -22,70 +22,76 @@ import (
 //
 //	request := domain.DataRequest{Key: key, Start: start, First: 1000}
 //	result, err := md.Fetch(ctx, request)
-//	token, err := pagetoken.New(request, result.Next)
+//	token, err := pagetoken.New(request, result.Next, result.Checkpoint)
 //
 // Later, even in another process, resume the same request:
 //
 //	page, err := token.Resume(request)
 //	result, err := md.Fetch(ctx, page)
-//	token, err := pagetoken.New(request, result.Next) // the request, not the page
+//	token, err := pagetoken.New(request, result.Next, result.Checkpoint) // the request, not the page
 //
 // All pages together equal the result without paging: its bars, Uncovered, Filled and Dropped, whatever the page sizes.
 // A page with fewer bars than First is the last one for now. The same token finds more bars later if the request has no
 // End, if End is in the future, or if the end of the range was not covered yet. Bars that are written before the
-// position of the token are not returned any more.
+// position of the token are not returned any more. If they, or other changes, concern what the pages before returned,
+// Result.Restated of the next page says so.
 //
-// To resume a Stream, create the token from the request and the end of the last piece that was processed.
+// To resume a Stream, create the token from the request and the end of the last piece that was processed, without a
+// checkpoint; then Restated is not told.
 //
 // NewTicks and ResumeTicks continue requests for trades and quotes in the same way.
 type Token string
 
 // A token is encoded in base64 for URLs without padding. It consists of the version, the fingerprint of the request,
-// the position in microseconds since 1970 (little-endian), and the CRC-32C of all bytes before. Every version begins
-// with its number and ends with the checksum.
+// the position in microseconds since 1970 (little-endian), the checkpoint (appendCheckpoint) where there is one, and the
+// CRC-32C of all bytes before. Every version begins with its number and ends with the checksum.
 const (
-	version          = 1
+	version          = 2
 	fingerprintBytes = 8
-	tokenBytes       = 1 + fingerprintBytes + 8 + crc32.Size
+	minTokenBytes    = 1 + fingerprintBytes + 8 + crc32.Size
 )
 
 var encoding = base64.RawURLEncoding
 
 // New returns the token to resume the request r at next, which is Result.Next of the previous page or the end
-// of the bars that were processed. r must be the original request, not one that Resume returned. New returns
-// an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set, because the last bars cannot be paged, or if
-// next is before r.Start.
-func New(r domain.DataRequest, next time.Time) (Token, error) { return newToken(ofBars(r), next) }
+// of the bars that were processed. c is Result.Checkpoint of the previous page, or nil. r must be the original request,
+// not one that Resume returned. New returns an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set,
+// because the last bars cannot be paged, if next is before r.Start, or if c is of another position.
+func New(r domain.DataRequest, next time.Time, c *domain.Checkpoint) (Token, error) {
+	return newToken(ofBars(r), next, c)
+}
 
 // NewTicks is New for a request for trades or quotes. next is TickResult.Next of the previous page, which never divides
 // an instant. A piece of a stream may; resume a stream at the time of its last tick, whose instant then comes again.
-func NewTicks(kind domain.TickKind, r domain.TickRequest, next time.Time) (Token, error) {
-	return newToken(ofTicks(kind, r), next)
+func NewTicks(
+	kind domain.TickKind, r domain.TickRequest, next time.Time, c *domain.Checkpoint,
+) (Token, error) {
+	return newToken(ofTicks(kind, r), next, c)
 }
 
-// Resume returns the request for the next page, which is r with another Start. r must be the request of the token,
+// Resume returns the request for the next page, which is r with another Start, and the checkpoint of the token. r must be the request of the token,
 // except that First may differ, so that pages may have different sizes. Resume returns an error that wraps
 // domain.ErrInvalid if the token is malformed, damaged, of an unknown version, or of a request that differs in key,
 // range, quality policy, fill policy or Resample.
 func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
-	start, err := t.start(ofBars(r))
+	start, checkpoint, err := t.resume(ofBars(r))
 	if err != nil {
 		return domain.DataRequest{}, err
 	}
 
-	r.Start = start
+	r.Start, r.Checkpoint = start, checkpoint
 
 	return r, nil
 }
 
 // ResumeTicks is Resume for the token of a request for trades or quotes.
 func (t Token) ResumeTicks(kind domain.TickKind, r domain.TickRequest) (domain.TickRequest, error) {
-	start, err := t.start(ofTicks(kind, r))
+	start, checkpoint, err := t.resume(ofTicks(kind, r))
 	if err != nil {
 		return domain.TickRequest{}, err
 	}
 
-	r.Start = start
+	r.Start, r.Checkpoint = start, checkpoint
 
 	return r, nil
 }
@@ -117,7 +123,7 @@ func ofTicks(kind domain.TickKind, r domain.TickRequest) request {
 	}
 }
 
-func newToken(r request, next time.Time) (Token, error) {
+func newToken(r request, next time.Time, c *domain.Checkpoint) (Token, error) {
 	if err := r.checkPaged(); err != nil {
 		return "", err
 	}
@@ -125,39 +131,50 @@ func newToken(r request, next time.Time) (Token, error) {
 		return "", err
 	}
 
-	b := append(make([]byte, 0, tokenBytes), version)
+	if c != nil && domain.MicrosCeil(c.Range.End) != domain.MicrosCeil(next) {
+		return "", invalid("page token", next.UTC().Format(time.RFC3339Nano),
+			"the checkpoint ends at %s; give that of the same result", c.Range.End.UTC().Format(time.RFC3339Nano))
+	}
+
+	b := append(make([]byte, 0, 2*minTokenBytes), version)
 	b = append(b, r.fingerprint()...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(domain.MicrosCeil(next)))
+	b = appendCheckpoint(b, c)
 	b = binary.LittleEndian.AppendUint32(b, checksum(b))
 
 	return Token(encoding.EncodeToString(b)), nil
 }
 
-// start returns the start of the next page of the request.
-func (t Token) start(r request) (time.Time, error) {
+// resume returns the start of the next page of the request, and the checkpoint of the pages before, if there is one.
+func (t Token) resume(r request) (time.Time, *domain.Checkpoint, error) {
 	if err := r.checkPaged(); err != nil {
-		return time.Time{}, err
+		return time.Time{}, nil, err
 	}
 
 	body, err := t.body()
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, nil, err
 	}
 
 	hash, at := body[1:1+fingerprintBytes], body[1+fingerprintBytes:]
 	if !bytes.Equal(hash, r.fingerprint()) {
-		return time.Time{}, t.invalid("it is of another request; repeat that request: %s", r.repeat)
+		return time.Time{}, nil, t.invalid("it is of another request; repeat that request: %s", r.repeat)
 	}
 
 	next := domain.Micros(binary.LittleEndian.Uint64(at)).Time()
 	if err := r.checkNext(next); err != nil {
-		return time.Time{}, err
-	}
-	if !r.end.IsZero() && r.end.Before(next) { // the last bar may reach beyond the end
-		return r.end, nil
+		return time.Time{}, nil, err
 	}
 
-	return next, nil
+	checkpoint, ok := parseCheckpoint(at[8:], next)
+	if !ok {
+		return time.Time{}, nil, t.invalid("not a page token; give the one that came with the previous page")
+	}
+	if !r.end.IsZero() && r.end.Before(next) { // the last bar may reach beyond the end
+		next = r.end
+	}
+
+	return next, checkpoint, nil
 }
 
 // body returns the bytes of the token before its checksum.
@@ -175,7 +192,7 @@ func (t Token) body() ([]byte, error) {
 		return nil, t.invalid(
 			"its version is %d, but this program supports version %d; begin again without a token", v, version)
 	}
-	if len(b) != tokenBytes {
+	if len(b) < minTokenBytes {
 		return nil, t.invalid("not a page token; give the one that came with the previous page")
 	}
 

@@ -3,6 +3,7 @@ package pagetoken
 import (
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,36 @@ func anyTime() *rapid.Generator[time.Time] {
 		nanos := rapid.SampledFrom([]int64{0, 1, 999, 1000, 999_999_999}).Draw(t, "nanos")
 
 		return time.Unix(rapid.Int64Range(first, last).Draw(t, "second"), nanos).UTC()
+	})
+}
+
+// anyCheckpoint draws one that ends at next, or none.
+func anyCheckpoint(next time.Time) *rapid.Generator[*domain.Checkpoint] {
+	return rapid.Custom(func(t *rapid.T) *domain.Checkpoint {
+		if rapid.Bool().Draw(t, "none") || next.IsZero() {
+			return nil
+		}
+
+		before := func(label string) time.Time {
+			return domain.MicrosCeil(next).Time().Add(-time.Duration(rapid.IntRange(1, 1_000_000).Draw(t, label)) * time.Microsecond)
+		}
+		c := &domain.Checkpoint{Range: domain.Range{Start: before("start"), End: domain.MicrosCeil(next).Time()}, Uncovered: rapid.Uint64().Draw(t, "uncovered")}
+		for range rapid.IntRange(0, 3).Draw(t, "series") {
+			s := domain.SeriesCheckpoint{
+				Store:    domain.StoreName(rapid.String().Draw(t, "store")),
+				Ticks:    rapid.SampledFrom([]domain.TickKind{"", domain.TickTrades, domain.TickQuotes}).Draw(t, "ticks"),
+				Range:    domain.Range{Start: before("series start"), End: c.Range.End},
+				Version:  domain.Version{Revision: rapid.Int64().Draw(t, "revision"), Nonce: rapid.Uint64().Draw(t, "nonce")},
+				Coverage: rapid.Uint64().Draw(t, "coverage"), Blocks: rapid.Uint64().Draw(t, "blocks"), Last: rapid.Uint64().Draw(t, "last"),
+				Cut: domain.Version{Revision: rapid.Int64().Draw(t, "cut revision"), Nonce: rapid.Uint64().Draw(t, "cut nonce")},
+			}
+			if s.Ticks == "" {
+				s.Grid = gen.Key().Draw(t, "grid").Grid
+			}
+			c.Series = append(c.Series, s)
+		}
+
+		return c
 	})
 }
 
@@ -83,11 +114,12 @@ func TestTokenResumesItsRequestAlone(t *testing.T) {
 		if r.Start.IsZero() && rapid.Bool().Draw(t, "nothing yet") {
 			next = time.Time{}
 		}
-		token, err := New(r, next)
+		c := anyCheckpoint(next).Draw(t, "checkpoint")
+		token, err := New(r, next, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again := must(New(r, next)); again != token {
+		if again := must(New(r, next, c)); again != token {
 			t.Fatalf("%s and %s", token, again)
 		}
 		if strings.Trim(string(token), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
@@ -104,7 +136,10 @@ func TestTokenResumesItsRequestAlone(t *testing.T) {
 		if want.Start = domain.MicrosCeil(next).Time(); !r.End.IsZero() && r.End.Before(want.Start) {
 			want.Start = r.End
 		}
-		if resumed != want || resumed.Validate() != nil {
+		if !reflect.DeepEqual(resumed.Checkpoint, c) {
+			t.Fatalf("the checkpoint is %+v, want %+v", resumed.Checkpoint, c)
+		}
+		if resumed.Checkpoint = nil; resumed != want || resumed.Validate() != nil {
 			t.Fatalf("resumed %+v, want %+v", resumed, want)
 		}
 
@@ -143,7 +178,8 @@ func TestTokenResumesTicks(t *testing.T) {
 		if next.Before(r.Start) {
 			next = r.Start
 		}
-		token, err := NewTicks(domain.TickTrades, r, next)
+		c := anyCheckpoint(next).Draw(t, "checkpoint")
+		token, err := NewTicks(domain.TickTrades, r, next, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,8 +189,12 @@ func TestTokenResumesTicks(t *testing.T) {
 		if want.Start = domain.MicrosCeil(next).Time(); !r.End.IsZero() && r.End.Before(want.Start) {
 			want.Start = r.End
 		}
-		if resumed, err := token.ResumeTicks(domain.TickTrades, r); err != nil || resumed != want {
-			t.Fatalf("resumed %+v, want %+v, %v", resumed, want, err)
+		resumed, err := token.ResumeTicks(domain.TickTrades, r)
+		if err != nil || !reflect.DeepEqual(resumed.Checkpoint, c) {
+			t.Fatalf("the checkpoint is %+v, want %+v, %v", resumed.Checkpoint, c, err)
+		}
+		if resumed.Checkpoint = nil; resumed != want {
+			t.Fatalf("resumed %+v, want %+v", resumed, want)
 		}
 
 		refused := map[string]error{}
@@ -168,7 +208,7 @@ func TestTokenResumesTicks(t *testing.T) {
 		}
 		r.Last, r.First = 1, 0
 		_, refused["the last ticks"] = token.ResumeTicks(domain.TickTrades, r)
-		_, refused["a token of the last ticks"] = NewTicks(domain.TickTrades, r, next)
+		_, refused["a token of the last ticks"] = NewTicks(domain.TickTrades, r, next, nil)
 		for name, err := range refused {
 			if !errors.Is(err, domain.ErrInvalid) {
 				t.Fatalf("%s: %v", name, err)
@@ -185,24 +225,33 @@ func signed(body ...byte) Token {
 func TestTokenRefuses(t *testing.T) {
 	t.Parallel()
 	r := domain.DataRequest{Key: minuteKey(), Start: utc("2018-01-01T00:00:00Z")}
-	token := must(New(r, utc("2018-02-01T00:00:00Z")))
+	token := must(New(r, utc("2018-02-01T00:00:00Z"), nil))
 	whole := must(encoding.DecodeString(string(token)))
 	body := whole[:len(whole)-4]
+	far := domain.Range{Start: r.Start, End: utc("2018-02-01T00:00:00.000001Z")}
+	series := domain.SeriesCheckpoint{Store: "memory", Grid: r.Key.Grid, Range: far}
+	checkpoint := &domain.Checkpoint{Range: domain.Range{Start: r.Start, End: utc("2018-02-01T00:00:00Z")}, Series: []domain.SeriesCheckpoint{series}}
+	beyond := must(New(r, checkpoint.Range.End, checkpoint))
+	if token, err := New(r, far.End, checkpoint); !errors.Is(err, domain.ErrInvalid) {
+		t.Errorf("a checkpoint of another page: %q, %v", token, err)
+	}
 	for name, c := range map[string]struct {
 		token Token
 		says  string
 	}{
-		"nothing":       {"", "not a page token"},
-		"a word":        {"next", "not a page token"},
-		"an instant":    {"2018-02-01T00:00:00Z", "not a page token"},
-		"a line feed":   {token + "\n", "not a page token"},
-		"cut":           {token[:len(token)-4], "damaged"},
-		"turned":        {"B" + token[1:], "damaged"},
-		"too long":      {signed(append([]byte{version}, body...)...), "not a page token"},
-		"a newer one":   {signed(append([]byte{2}, body[1:]...)...), "its version is 2, but this program supports version 1"},
-		"of another":    {must(New(domain.DataRequest{Key: r.Key}, utc("2018-02-01T00:00:00Z"))), "it is of another request"},
-		"of a far year": {signed(append(append([]byte{}, body[:9]...), 0, 0, 0, 0, 0, 0, 0, 0x7f)...), "the year is 1 to 9999"},
-		"before start":  {signed(append(append([]byte{}, body[:9]...), 0, 0, 0, 0, 0, 0, 0, 0)...), "before the start"},
+		"nothing":                {"", "not a page token"},
+		"a word":                 {"next", "not a page token"},
+		"an instant":             {"2018-02-01T00:00:00Z", "not a page token"},
+		"a line feed":            {token + "\n", "not a page token"},
+		"cut":                    {token[:len(token)-4], "damaged"},
+		"turned":                 {"B" + token[1:], "damaged"},
+		"a newer one":            {signed(append([]byte{3}, body[1:]...)...), "its version is 3, but this program supports version 2"},
+		"an older one":           {"ASrh3ybtq7itANgZorlhBQB6X06n", "its version is 1, but this program supports version 2"},
+		"of half a checkpoint":   {signed(append(append([]byte{}, body...), 1, 2, 3)...), "not a page token"},
+		"of a checkpoint beyond": {beyond, "not a page token"},
+		"of another":             {must(New(domain.DataRequest{Key: r.Key}, utc("2018-02-01T00:00:00Z"), nil)), "it is of another request"},
+		"of a far year":          {signed(append(append([]byte{}, body[:9]...), 0, 0, 0, 0, 0, 0, 0, 0x7f)...), "the year is 1 to 9999"},
+		"before start":           {signed(append(append([]byte{}, body[:9]...), 0, 0, 0, 0, 0, 0, 0, 0)...), "before the start"},
 	} {
 		if got, err := c.token.Resume(r); !errors.Is(err, domain.ErrInvalid) || !strings.Contains(err.Error(), c.says) || got != (domain.DataRequest{}) {
 			t.Errorf("%s: %v, %v; want it to say %q", name, got, err, c.says)
@@ -225,29 +274,38 @@ func TestTokenRefuses(t *testing.T) {
 		"a start lost": {r, time.Time{}},
 		"a far year":   {r, time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
-		if token, err := New(c.request, c.next); !errors.Is(err, domain.ErrInvalid) || token != "" {
+		if token, err := New(c.request, c.next, nil); !errors.Is(err, domain.ErrInvalid) || token != "" {
 			t.Errorf("%s: %q, %v", name, token, err)
 		}
 	}
 }
 
 // Tokens that were handed out stay good.
-func TestTokenOfVersion1(t *testing.T) {
+func TestTokenOfVersion2(t *testing.T) {
 	t.Parallel()
 	r := domain.DataRequest{
 		Key: must(domain.ParseSeriesKey("COINBASE:BTC/USD 1d@America/New_York bid")), Start: utc("2018-01-01T00:00:00Z"), End: utc("2019-01-01T00:00:00Z"),
 		Quality: domain.QualityDrop, Fill: domain.FillPrevious, Resample: true,
 	}
-	const token = "ASQtoUspCTUFAFTJdx9kBQCvJlMN"
-	if got := must(New(r, utc("2018-02-01T05:00:00Z"))); got != token {
+	const token = "AiQtoUspCTUFAFTJdx9kBQBOQn7t"
+	if got := must(New(r, utc("2018-02-01T05:00:00Z"), nil)); got != token {
 		t.Errorf("%s, want %s", got, token)
 	}
 	if got, err := Token(token).Resume(r); err != nil || !got.Start.Equal(utc("2018-02-01T05:00:00Z")) {
 		t.Errorf("%s, %v", got, err)
 	}
 
+	c := &domain.Checkpoint{Range: domain.Range{Start: r.Start, End: utc("2018-02-01T05:00:00Z")}, Series: []domain.SeriesCheckpoint{{
+		Store: "sqlite", Grid: domain.Minute1.UTC(), Range: domain.Range{Start: r.Start, End: utc("2018-02-01T05:00:00Z")},
+		Version: domain.Version{Revision: 7, Nonce: 8}, Coverage: 9, Blocks: 10, Last: 11, Cut: domain.Version{Revision: 12, Nonce: 13},
+	}}}
+	const withCheckpoint = "AiQtoUspCTUFAFTJdx9kBQAAgNKpq2EFAAAAAAAAAAAABgBzcWxpdGUCADFtAIDSqathBQAAVMl3H2QFAAcAAAAAAAAACAAAAAAAAAAJAAAAAAAAAAoAAAAAAAAACwAAAAAAAAAMAAAAAAAAAA0AAAAAAAAAMaDUcg"
+	if got := must(New(r, c.Range.End, c)); got != withCheckpoint {
+		t.Errorf("%s, want %s", got, withCheckpoint)
+	}
+
 	ticks := domain.TickRequest{Symbol: "XRP/ETH", Start: r.Start}
-	if got := must(NewTicks(domain.TickQuotes, ticks, utc("2018-02-01T05:00:00.000001Z"))); got != "AYwRzWZUZl1QAVTJdx9kBQCcSZ9l" {
+	if got := must(NewTicks(domain.TickQuotes, ticks, utc("2018-02-01T05:00:00.000001Z"), nil)); got != "AowRzWZUZl1QAVTJdx9kBQB9LbKF" {
 		t.Errorf("%s", got)
 	}
 }
@@ -256,8 +314,14 @@ func TestTokenOfVersion1(t *testing.T) {
 func FuzzToken(f *testing.F) {
 	r := domain.DataRequest{Key: minuteKey()}
 	for _, s := range []Token{
-		"", "A", "next", signed(), signed(1), signed(2, 3), must(New(r, time.Time{})), must(New(r, utc("2018-02-01T00:00:00Z"))),
-		must(New(domain.DataRequest{Key: r.Key, End: utc("2018-02-01T00:00:00Z")}, time.Time{})),
+		"", "A", "next", signed(), signed(1), signed(2, 3), must(New(r, time.Time{}, nil)), must(New(r, utc("2018-02-01T00:00:00Z"), nil)),
+		must(New(domain.DataRequest{Key: r.Key, End: utc("2018-02-01T00:00:00Z")}, time.Time{}, nil)),
+		must(New(r, utc("2018-02-01T00:00:00Z"), &domain.Checkpoint{
+			Range: domain.Range{Start: utc("2018-01-01T00:00:00Z"), End: utc("2018-02-01T00:00:00Z")},
+			Series: []domain.SeriesCheckpoint{{
+				Store: "memory", Ticks: domain.TickTrades, Range: domain.Range{Start: utc("2018-01-01T00:00:00Z"), End: utc("2018-01-02T00:00:00Z")},
+			}},
+		})),
 	} {
 		f.Add(string(s), []byte(nil))
 		f.Add("", []byte(s))
@@ -275,7 +339,7 @@ func FuzzToken(f *testing.F) {
 			if err := resumed.Validate(); err != nil {
 				t.Fatalf("%q resumes what is not valid: %v", token, err)
 			}
-			if again, err := New(r, resumed.Start); err != nil || again != token {
+			if again, err := New(r, resumed.Start, resumed.Checkpoint); err != nil || again != token {
 				t.Fatalf("%q resumes %s, of which the token is %q, %v", token, resumed, again, err)
 			}
 		}

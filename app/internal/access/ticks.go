@@ -61,12 +61,12 @@ func ReadTicks[T domain.Tick](
 // TickPages reads the ticks of q in queries of at most q.First new rows; 0 is one query. A page ends with its last
 // tick, and the next one may begin at the same instant. A piece has the state of the series where that is another one
 // than the piece before saw; it is nil where the store keeps no versions. An error wraps ErrStateChanged where ticks
-// that were yielded before changed meanwhile.
+// that were yielded before changed meanwhile. reads holds them, and what was read before, to one state.
 func TickPages[T domain.Tick](
-	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery,
+	ctx context.Context, c *Call, port TickPort[T], q ports.TickQuery, reads *Continuity,
 ) iter.Seq2[ports.Piece[domain.Ticks[T]], error] {
 	return func(yield func(ports.Piece[domain.Ticks[T]], error) bool) {
-		pages := tickPages[T]{call: c, port: port, size: q.First, rest: q, reads: Continuity{Layout: domain.TickBlocks()}}
+		pages := tickPages[T]{call: c, port: port, size: q.First, rest: q, reads: reads}
 		for !pages.rest.Range.Empty() {
 			page, err := pages.next(ctx)
 			if err != nil {
@@ -87,7 +87,7 @@ type tickPages[T domain.Tick] struct {
 	port  TickPort[T]
 	size  int             // new rows of a page; 0 is all
 	rest  ports.TickQuery // what is not yielded yet, and the ticks of its first instant
-	reads Continuity
+	reads *Continuity
 
 	again int   // ticks of the first instant of rest that were yielded
 	seq   int64 // of the last of them
