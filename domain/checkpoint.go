@@ -103,8 +103,8 @@ func (s *SeriesCheckpoint) Advance(state *SeriesState, r Range, last uint64, has
 }
 
 // HoldsIn reports whether Range has the same rows and the same coverage in a later state of the series, which has the
-// blocks of Range; where it has the Version, they may be absent. last is the hash of Last for Tail(Range): of all rows if
-// Cut is zero. It may report false where other rows of the same blocks changed, and where rows were added behind the
+// blocks of Range; where it has the Version, they may be absent. last is the hash of Last for Tail(Range): of all rows
+// if Cut is zero. It may report false where other rows of the same blocks changed, and where rows were added behind the
 // last one of the series beyond its block, because that ends the tail.
 func (s *SeriesCheckpoint) HoldsIn(state *SeriesState, last uint64) bool {
 	if state.Version == s.Version && s.Version != (Version{}) {

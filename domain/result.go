@@ -46,8 +46,9 @@ type Result struct {
 	// Restated reports, for a page that continues others, that what they returned changed since: rows were written again,
 	// deleted or added before the start of this page, or their coverage changed. The pages together are then not one state
 	// of the series; to have one, read the first page again. The next page compares with this one. Rows added behind the
-	// last one are no restatement. A change beside the returned rows, in the same block of the store, may be reported
-	// too; of stores without versions, only a change of coverage is.
+	// last one are no restatement. What may be reported too: a change beside the returned rows, in the same block of the
+	// store, and rows added to the block in which the pages ended, once later blocks have rows. Of stores without
+	// versions, only a change of coverage is reported.
 	Restated bool `json:"restated,omitempty"`
 
 	// Checkpoint is set if the request has First or a Checkpoint, and some part of its range was answered. It goes into

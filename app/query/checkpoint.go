@@ -33,8 +33,8 @@ func newPageCheck(before *domain.Checkpoint, page domain.Range) *pageCheck {
 	return p
 }
 
-// prober reads the last row of r, or all, and the state of the series with the parts of the query. It returns the state,
-// nil where the store keeps no versions, and the hash of the rows, 0 where there is none.
+// prober reads the last row of r, or all, and the state of the series with the parts of the query. It returns the
+// state, nil where the store keeps no versions, and the hash of the rows, 0 where there is none.
 type prober func(ctx context.Context, r domain.Range, last int, q ports.StateQuery) (*domain.SeriesState, uint64, error)
 
 // addSeries adds a series that this page or one before read, in the state that reads holds the request to. before is
@@ -76,8 +76,7 @@ func (p *pageCheck) addSeries(
 		return nil
 	}
 
-	hasTail := before.HasTail(state, r)
-	last, err := p.lastRows(ctx, before, r, reads, hasTail, probe)
+	last, hasTail, err := lastRows(ctx, before, r, reads, probe)
 	if err != nil {
 		return err
 	}
@@ -89,26 +88,26 @@ func (p *pageCheck) addSeries(
 }
 
 // lastRows returns the hash of the last row of the block that the end of r cuts, in the state of the reads; without a
-// tail of the block, that of all its rows before.
-func (p *pageCheck) lastRows(
-	ctx context.Context, s domain.SeriesCheckpoint, r domain.Range, reads *access.Continuity, hasTail bool, probe prober,
-) (uint64, error) {
+// tail of the block, that of all its rows in r.
+func lastRows(
+	ctx context.Context, s domain.SeriesCheckpoint, r domain.Range, reads *access.Continuity, probe prober,
+) (last uint64, hasTail bool, err error) {
+	before, _ := reads.State()
 	rows := 0
-	if hasTail {
+	if hasTail = s.HasTail(before, r); hasTail {
 		rows = 1
 	}
 	if hasTail && s.Ticks == "" && reads.EndsAtRow(r.End) {
 		_, end := r.Micros()
-		return domain.HashRow(domain.MicrosFloor(s.Grid.Floor((end - 1).Time())), 0), nil
+		return domain.HashRow(domain.MicrosFloor(s.Grid.Floor((end - 1).Time())), 0), true, nil
 	}
 
-	before, _ := reads.State()
 	now, last, err := probe(ctx, s.Tail(r), rows, reads.Query())
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if now == nil {
-		return 0, access.ErrStateChanged
+		return 0, false, access.ErrStateChanged
 	}
 
 	after, err := reads.Add(now, s.Tail(r), false)
@@ -116,7 +115,7 @@ func (p *pageCheck) lastRows(
 		err = access.ErrStateChanged // the blocks of the pages before may be missing in it
 	}
 
-	return last, err
+	return last, hasTail, err
 }
 
 // conflict names the call in access.ErrStateChanged. Other errors name theirs.

@@ -43,8 +43,8 @@ import (
 type Token string
 
 // A token is encoded in base64 for URLs without padding. It consists of the version, the fingerprint of the request,
-// the position in microseconds since 1970 (little-endian), the checkpoint (appendCheckpoint) where there is one, and the
-// CRC-32C of all bytes before. Every version begins with its number and ends with the checksum.
+// the position in microseconds since 1970 (little-endian), the checkpoint (appendCheckpoint) where there is one, and
+// the CRC-32C of all bytes before. Every version begins with its number and ends with the checksum.
 const (
 	version          = 2
 	fingerprintBytes = 8
@@ -69,10 +69,10 @@ func NewTicks(
 	return newToken(ofTicks(kind, r), next, c)
 }
 
-// Resume returns the request for the next page, which is r with another Start, and the checkpoint of the token. r must be the request of the token,
-// except that First may differ, so that pages may have different sizes. Resume returns an error that wraps
-// domain.ErrInvalid if the token is malformed, damaged, of an unknown version, or of a request that differs in key,
-// range, quality policy, fill policy or Resample.
+// Resume returns the request for the next page, which is r with another Start, and the checkpoint of the token. r must
+// be the request of the token, except that First may differ, so that pages may have different sizes. Resume returns an
+// error that wraps domain.ErrInvalid if the token is malformed, damaged, of another version, or of a request that
+// differs in key, range, quality policy, fill policy or Resample.
 func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
 	start, checkpoint, err := t.resume(ofBars(r))
 	if err != nil {

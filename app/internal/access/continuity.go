@@ -34,8 +34,8 @@ func (c *Continuity) Query() ports.StateQuery {
 	return ports.StateQuery{Range: c.read, Known: c.state.Version}
 }
 
-// State returns the state of the last read, nil before one, with the blocks of all that was read, and the range from the
-// first to the last instant that was read.
+// State returns the state of the last read, nil before one, with the blocks of all that was read, and the range from
+// the first to the last instant that was read.
 func (c *Continuity) State() (*domain.SeriesState, domain.Range) { return c.state, c.read }
 
 // EndsAtRow reports whether the reads end at the instant, and with a row.
