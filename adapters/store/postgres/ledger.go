@@ -40,7 +40,7 @@ type storedIntent struct {
 func newIntentChange(intent ports.Intent, r domain.Range) *intentChange {
 	key := intent.Key
 	c := &intentChange{intent: intent}
-	c.record = record{names: barSeries(key), layout: domain.BarBlocks(key.Grid), r: r}
+	c.record = record{names: ledgerSeries(key), layout: domain.BarBlocks(key.Grid), r: r}
 	c.err = validateBars(domain.EmptySeries(key), r)
 
 	return c
@@ -347,7 +347,7 @@ func (s *Store) updateIntents(ctx context.Context, sql string, intents []ports.I
 	var ids []int64
 	var starts, ends []time.Time
 	for _, i := range intents {
-		names := barSeries(i.Key)
+		names := ledgerSeries(i.Key)
 		symbols, kinds, grids = append(symbols, names[0]), append(kinds, names[1]), append(grids, names[2])
 		ids, starts, ends = append(ids, int64(i.ID)), append(starts, i.Range.Start), append(ends, i.Range.End)
 	}

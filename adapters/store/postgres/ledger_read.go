@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,7 +47,7 @@ func ledgerArgs(queries []ports.SeriesQuery) []any {
 	var symbols, kinds, grids []string
 	var revisions, nonces, froms, tos []int64
 	for _, q := range queries {
-		names := barSeries(q.Key)
+		names := ledgerSeries(q.Key)
 		symbols, kinds, grids = append(symbols, names[0]), append(kinds, names[1]), append(grids, names[2])
 		revisions = append(revisions, q.State.Known.Revision)
 		nonces = append(nonces, int64(q.State.Known.Nonce))
@@ -162,7 +163,7 @@ func scanLedgerSeries(row pgx.CollectableRow) (l ports.LedgerSeries, err error) 
 	if start != nil {
 		l.Coverage = []domain.Range{{Start: start.UTC(), End: end.UTC()}}
 	}
-	l.Key, err = parseSeries(l.Key.Symbol, grid, priceType)
+	l.Key, err = parseSeries(l.Key.Symbol, grid, strings.TrimPrefix(priceType, ledgerPrefix))
 
 	return l, err
 }
@@ -187,7 +188,7 @@ func scanUnfinished(row pgx.CollectableRow) (w ports.UnfinishedWrite, err error)
 	}
 
 	w.Range.Start, w.Range.End, w.Expired = w.Range.Start.UTC(), w.Range.End.UTC(), w.Expired.UTC()
-	w.Key, err = parseSeries(w.Key.Symbol, grid, priceType)
+	w.Key, err = parseSeries(w.Key.Symbol, grid, strings.TrimPrefix(priceType, ledgerPrefix))
 
 	return w, err
 }

@@ -723,14 +723,16 @@ SELECT symbol FROM marketdata.symbols WHERE symbol COLLATE "C" > $1 ORDER BY sym
 	ofPage    = ` AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2)`
 	ofSymbols = ofPage + ` AND symbol = ANY($3)`
 
-	selectExtents          = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + ` WHERE grid <> ''`
+	selectExtents          = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + `
+WHERE grid <> '' AND kind NOT LIKE 'ledger %'`
 	selectExtentsOfPage    = selectExtents + ofPage
 	selectExtentsOfSymbols = selectExtents + ofSymbols
 
 	selectLedgerSeries = `
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
-LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND revision > 0`
+LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id
+WHERE kind LIKE 'ledger %' AND revision > 0`
 	selectLedgerSeriesOfSymbols = selectLedgerSeries + ` AND symbol = ANY($1)`
 
 	selectTickExtents          = `SELECT symbol, kind, start_time, end_time` + joinSeries + ` WHERE grid = ''`

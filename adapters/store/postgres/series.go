@@ -12,9 +12,17 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// barSeries and tickSeries return the texts that identify a series: symbol, kind and grid.
+// barSeries, ledgerSeries and tickSeries return the texts that identify a series: symbol, kind and grid.
 func barSeries(key domain.SeriesKey) []string {
 	return []string{string(key.Symbol), key.PriceType.String(), key.Grid.String()}
+}
+
+// ledgerPrefix begins the kind of a series whose bars are in another store, with a ledger here. The bars of the same key
+// in this store are another series, so that neither store takes the coverage of the other for its own.
+const ledgerPrefix = "ledger "
+
+func ledgerSeries(key domain.SeriesKey) []string {
+	return []string{string(key.Symbol), ledgerPrefix + key.PriceType.String(), key.Grid.String()}
 }
 
 func tickSeries(symbol domain.Symbol, kind domain.TickKind) []string {

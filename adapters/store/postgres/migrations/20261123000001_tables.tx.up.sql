@@ -12,7 +12,8 @@ CREATE TABLE marketdata.symbols (
     zone   text COLLATE "C" NOT NULL
 );
 
--- A series is the bars of a symbol with one price type and grid, or its trades or quotes, whose grid is empty. A write
+-- A series is the bars of a symbol with one price type and grid, or its trades or quotes, whose grid is empty. Bars in
+-- InfluxDB are a series of their own, without rows here: "ledger trade" is the kind of trade prices there. A write
 -- locks the row of its series first, and gives it the next revision and a random nonce if it changes a row or the
 -- coverage. Rows of series are never deleted. uid is random: after a restore from a backup, the sequence may give an id
 -- to another series.
@@ -22,7 +23,7 @@ CREATE TABLE marketdata.series (
     nonce     bigint NOT NULL DEFAULT 0,
     symbol_id integer NOT NULL,
     id        integer GENERATED ALWAYS AS IDENTITY,
-    kind      text COLLATE "C" NOT NULL, -- a price type, trades or quotes
+    kind      text COLLATE "C" NOT NULL, -- a price type, "ledger " and one, trades or quotes
     grid      text COLLATE "C" NOT NULL,
     PRIMARY KEY (symbol_id, id),
     UNIQUE (symbol_id, kind, grid)

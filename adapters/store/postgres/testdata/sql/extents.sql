@@ -4,12 +4,14 @@ SELECT symbol FROM marketdata.symbols WHERE symbol COLLATE "C" > $1 ORDER BY sym
 -- selectExtentsOfPage
 SELECT symbol, grid, kind, start_time, end_time, inferred FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
-JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2);
+JOIN marketdata.symbols y ON y.id = c.symbol_id
+WHERE grid <> '' AND kind NOT LIKE 'ledger %' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2);
 
 -- selectExtentsOfSymbols
 SELECT symbol, grid, kind, start_time, end_time, inferred FROM marketdata.coverage c
 JOIN marketdata.series s ON s.symbol_id = c.symbol_id AND s.id = c.series_id
-JOIN marketdata.symbols y ON y.id = c.symbol_id WHERE grid <> '' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2) AND symbol = ANY($3);
+JOIN marketdata.symbols y ON y.id = c.symbol_id
+WHERE grid <> '' AND kind NOT LIKE 'ledger %' AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2) AND symbol = ANY($3);
 
 -- selectTickExtentsOfPage
 SELECT symbol, kind, start_time, end_time FROM marketdata.coverage c

@@ -114,9 +114,11 @@ JOIN marketdata.symbols y ON y.id = i.symbol_id ORDER BY expires, start_time;
 -- selectLedgerSeries
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
-LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND revision > 0;
+LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id
+WHERE kind LIKE 'ledger %' AND revision > 0;
 
 -- selectLedgerSeriesOfSymbols
 SELECT symbol, grid, kind, start_time, end_time
 FROM marketdata.series s JOIN marketdata.symbols y ON y.id = s.symbol_id
-LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id WHERE grid <> '' AND revision > 0 AND symbol = ANY($1);
+LEFT JOIN marketdata.coverage c ON c.symbol_id = s.symbol_id AND c.series_id = s.id
+WHERE kind LIKE 'ledger %' AND revision > 0 AND symbol = ANY($1);
