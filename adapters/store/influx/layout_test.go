@@ -23,7 +23,7 @@ func existing(t *testing.T) influx.Config {
 		"exchange=kraken,trading_pair=BTC/USD,data_type=ohlcv",
 		"exchange=coinbase,trading_pair=BTC/USD,data_type=ohlcv",
 		"exchange=kraken,trading_pair=ETH/USD,data_type=ohlcv",
-		"exchange=kraken,trading_pair=xbt,data_type=ohlcv",
+		"exchange=kraken,trading_pair=(xbt),data_type=ohlcv",
 	} {
 		for i := range 3 {
 			at := recordedStart.Add(time.Duration(i) * time.Minute).UnixNano()

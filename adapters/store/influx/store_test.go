@@ -314,7 +314,7 @@ func TestInferredExtentsAndCatalog(t *testing.T) {
 	write(t, s, minuteBars(t, recordedKey, 5))
 
 	err = writeRaw(t.Context(), cfg,
-		"bars,grid=1m,kind=trade,symbol=lower open=1 0", "bars,grid=60m,kind=trade,symbol=X open=1 0")
+		"bars,grid=1m,kind=trade,symbol=(lower) open=1 0", "bars,grid=60m,kind=trade,symbol=X open=1 0")
 	if err != nil {
 		t.Fatal(err)
 	}
