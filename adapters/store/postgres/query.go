@@ -723,7 +723,7 @@ SELECT symbol FROM marketdata.symbols WHERE symbol COLLATE "C" > $1 ORDER BY sym
 	ofPage    = ` AND symbol COLLATE "C" > $1 AND ($2 = '' OR symbol COLLATE "C" <= $2)`
 	ofSymbols = ofPage + ` AND symbol = ANY($3)`
 
-	selectExtents          = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + `
+	selectExtents = `SELECT symbol, grid, kind, start_time, end_time, inferred` + joinSeries + `
 WHERE grid <> '' AND kind NOT LIKE 'ledger %'`
 	selectExtentsOfPage    = selectExtents + ofPage
 	selectExtentsOfSymbols = selectExtents + ofSymbols
