@@ -28,6 +28,10 @@ var (
 	ErrInternal    = errors.New("internal")          // a bug of this program or of an adapter
 )
 
+// ErrForeignSchema is wrapped by an ErrSchema about tables or views that others made: no migration creates what is
+// missing there.
+var ErrForeignSchema = errors.New("schema of others")
+
 // NotClosedError says from when on a write is not early any more. Its kind is ErrNotClosed.
 type NotClosedError struct {
 	RetryAt time.Time // by the business clock

@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 
 	fmt.Fprintln(stderr, "marketdata:", err)
-	if c.servers && errors.Is(err, ports.ErrSchema) {
+	if c.servers && errors.Is(err, ports.ErrSchema) && !errors.Is(err, ports.ErrForeignSchema) {
 		fmt.Fprintln(stderr, "run marketdata migrate to create the missing schema")
 	}
 	if !c.started {

@@ -96,6 +96,26 @@ func TestSharedCache(t *testing.T) {
 	runOnServers(t, "shared", servers.Redis(t))
 }
 
+// TestExistingTables runs the command on tables that other programs fill, as a role that may only read the views of the
+// example for such tables.
+func TestExistingTables(t *testing.T) {
+	t.Parallel()
+	tables, err := os.ReadFile("../../adapters/store/postgres/testdata/existing_tables.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	reader := servers.PostgresReader(t, servers.Postgres(t), string(tables)+`
+		INSERT INTO public.instruments VALUES (1, 'kraken', 'BTC', 'USD'), (2, 'kraken', 'ETH', 'USD');
+		INSERT INTO public.candles SELECT i, '2024-03-01'::timestamptz + n * interval '1 minute', n + 1, n + 2, 1, n + 1.5, n
+			FROM generate_series(0, 9) n, (VALUES (1), (2)) AS v (i)`)
+	runScripts(t, "existing", func(env *testscript.Env) error {
+		env.Vars = append(env.Vars, "MARKETDATA_POSTGRES_DSN="+reader, "MARKETDATA_POSTGRES_CONNECT_TIMEOUT=10s",
+			"MARKETDATA_POSTGRES_ACQUIRE_TIMEOUT=10s")
+		return nil
+	})
+}
+
 // runOnServers runs the scripts of dir on fresh databases. The scripts get the URL of the shared cache, "" for none, as
 // REDIS.
 func runOnServers(t *testing.T, dir, redis string) {

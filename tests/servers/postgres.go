@@ -97,6 +97,31 @@ func createPostgres(tb testing.TB, options string) (dsn string) {
 	return dsn
 }
 
+// PostgresReader runs a script of SQL and returns the DSN of a new role that may only read the tables and
+// views of the schema marketdata. The role is dropped when the test ends.
+func PostgresReader(tb testing.TB, dsn, script string) (reader string) {
+	tb.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		tb.Fatalf("%s is not a postgres:// URL", EnvPostgres) // err would repeat the password
+	}
+
+	role := "reader_of" + newDatabaseName()
+	u.User = url.UserPassword(role, "secret")
+	if err := execSQL(dsn, script+"; CREATE ROLE "+role+" LOGIN PASSWORD 'secret'; GRANT USAGE ON SCHEMA marketdata TO "+
+		role+"; GRANT SELECT ON ALL TABLES IN SCHEMA marketdata TO "+role); err != nil {
+		tb.Fatalf("create the role of the test: %v", err)
+	}
+
+	tb.Cleanup(func() {
+		if err := execSQL(dsn, "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+			tb.Errorf("drop the role of the test: %v", err)
+		}
+	})
+
+	return u.String()
+}
+
 // withDatabase returns the DSN with another database.
 func withDatabase(dsn, name string) (string, error) {
 	u, err := url.Parse(dsn)

@@ -11,14 +11,19 @@ import (
 )
 
 // openCaches opens the cache of this process and, if configured, the shared Redis behind it. It does not need a running
-// Redis.
+// Redis. Processes share nothing where views stand in place of the tables, because a shared block needs a version.
 func openCaches(ctx context.Context, s settings, pg *postgres.Store) (seriescache.Caches, func(), error) {
+	versioned, err := pg.KeepsVersions(ctx)
+	if err != nil {
+		return seriescache.Caches{}, nil, err
+	}
+
 	local, err := ristretto.NewBlocks(s.Cache.Bytes)
 	if err != nil {
 		return seriescache.Caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
 
-	if s.Cache.Redis.URL.Reveal() == "" {
+	if s.Cache.Redis.URL.Reveal() == "" || !versioned {
 		return seriescache.Caches{Local: local}, local.Close, nil
 	}
 

@@ -26,7 +26,7 @@ const maxEdges = 100_000
 func (s *Store) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) ports.Sequence[domain.Series] {
-	read := seriesRead{op: opAggregate, subject: key.String(), refusal: key.Validate()}
+	read := seriesRead{op: opAggregate, subject: key.String(), refusal: key.Validate(), optional: tradeSchema.table.name}
 	if read.refusal == nil && key.PriceType != domain.PriceTrade {
 		read.refusal = fmt.Errorf("price type %s: only trade bars are aggregated from trades: %w",
 			key.PriceType, domain.ErrInvalid)

@@ -32,7 +32,7 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 			return err
 		}
 
-		isVersioned, err := s.isVersioned(ctx)
+		found, err := s.relations(ctx)
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 		for from := 0; from < len(queries); {
 			part := queries[from : from+statementLen(queries[from:])]
 			p := &batchPieces{queries: part, firstQuery: from, yield: yield}
-			if err := p.read(ctx, s, isVersioned); err != nil {
+			if err := p.read(ctx, s, found.isVersioned()); err != nil {
 				return err
 			}
 

@@ -100,8 +100,7 @@ type schemaError struct{ subject, got, want string }
 
 // Error names the column or table, its state and the required one.
 func (e *schemaError) Error() string {
-	return fmt.Sprintf("%s is %s, must be %s; compare the tables or views with those of the migrations",
-		e.subject, e.got, e.want)
+	return fmt.Sprintf("%s is %s, must be %s", e.subject, e.got, e.want)
 }
 
 // checkColumns refuses result columns that do not have the given types or are not in the binary format, with a

@@ -88,6 +88,9 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 	}
 
 	if err == nil && len(metas) > 0 {
+		err = s.requireVersions(ctx)
+	}
+	if err == nil && len(metas) > 0 {
 		var stored []domain.SymbolMeta
 		for i, m := range metas {
 			if last[m.Symbol] == i {

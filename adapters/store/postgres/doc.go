@@ -10,6 +10,7 @@
 //	session.go, state.go                statements of one connection; the states of series
 //	write.go, rows.go                   writes: their input, and how rows change
 //	transaction.go, record.go           locks of series, and the coverage, blocks and versions that a transaction stores
+//	relations.go                        which tables or views there are
 //	series.go, blocks.go, lookups.go    series and blocks; the series and partitions that are known to exist
 //	coverage.go                         listings of coverage
 //	ledger.go, ledger_read.go           the state of bars that another store has, and the intents of its writes
@@ -34,8 +35,10 @@
 //
 // Tables that a deployment already has are read through views that replace symbols, series, bars and coverage and have
 // the columns that the store reads. Such a view of coverage spans from the first bar to the end of the last and marks
-// the coverage as inferred. testdata/existing_tables.sql is a complete example.
+// the coverage as inferred. testdata/existing_tables.sql is a complete example. All four views are required; those of
+// trades and quotes are optional, and without them there are no ticks.
 //
-// The store looks once whether marketdata.series is a table. Where it is a view, reads yield no states, and writes are
-// refused before they change anything.
+// The store looks when it is opened whether marketdata.series is a table, and then believes it; views are looked at
+// again after a minute. Over views, reads yield no states, and writes are ports.ErrSchema and ports.ErrForeignSchema
+// before they change anything.
 package postgres

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -21,35 +20,19 @@ import (
 func TestExistingTablesThroughViews(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
-	views, err := os.ReadFile("testdata/existing_tables.sql")
+	tables, err := os.ReadFile("testdata/existing_tables.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	role := "reader_of_" + strings.ToLower(strings.NewReplacer("/", "_", "-", "_").Replace(t.Name()))
-	if err := exec(t.Context(), dsn,
-		`CREATE TABLE public.instruments (id integer PRIMARY KEY, exchange text, base text, quote text)`,
-		`CREATE TABLE public.candles (instrument_id integer, ts timestamptz,
-			o float8, h float8, l float8, c float8, vol numeric, PRIMARY KEY (instrument_id, ts))`,
-		`INSERT INTO public.instruments
-			VALUES (7, 'kraken', 'BTC', 'USD'), (8, 'kraken', 'ETH', 'USD'), (9, 'kraken', 'XRP', 'USD')`,
-		`INSERT INTO public.candles
+	reader := servers.PostgresReader(t, dsn, string(tables)+`
+		INSERT INTO public.instruments
+			VALUES (7, 'kraken', 'BTC', 'USD'), (8, 'kraken', 'ETH', 'USD'), (9, 'kraken', 'XRP', 'USD');
+		INSERT INTO public.candles
 			SELECT i, '2024-03-01'::timestamptz + n * interval '1 minute', 0.1 + n, 0.3 + n, 0.1, 0.2, n + 0.001
-			FROM generate_series(0, 19999) n, (VALUES (7), (8)) AS v (i)`,
-		string(views),
-		`CREATE ROLE `+role+` LOGIN PASSWORD 'secret'`, `GRANT USAGE ON SCHEMA marketdata TO `+role,
-		`GRANT SELECT ON ALL TABLES IN SCHEMA marketdata TO `+role,
-	); err != nil {
-		t.Fatal(err)
-	}
-
-	t.Cleanup(func() {
-		if err := exec(context.WithoutCancel(t.Context()), dsn, `DROP OWNED BY `+role, `DROP ROLE `+role); err != nil {
-			t.Error(err)
-		}
-	})
+			FROM generate_series(0, 19999) n, (VALUES (7), (8)) AS v (i)`)
 	s, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-		DSN: secret.New(dsnWithUser(t, dsn, role, "secret")), MinConns: 1, MaxConns: 2,
+		DSN: secret.New(reader), MinConns: 1, MaxConns: 2,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +81,9 @@ func TestExistingTablesThroughViews(t *testing.T) {
 	_, err = ports.WriteBars(t.Context(), s, last, last.Range(), ports.ReplaceOnConflict)
 	if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("a write gave %v", err)
+	}
+	if err := s.PutSymbols(t.Context(), metas...); !errors.Is(err, ports.ErrForeignSchema) {
+		t.Errorf("a write of symbols gave %v", err)
 	}
 	if isVersioned, err := s.KeepsVersions(t.Context()); isVersioned || err != nil {
 		t.Errorf("versioned: %t, %v", isVersioned, err)

@@ -476,9 +476,11 @@ const (
 // which might read all series, because the server does not know how few a bound array has. Those that update or delete
 // find the rows by ctid, which is safe because the series are locked.
 const (
-	// selectVersioned is NULL where marketdata.series does not exist, and false for a view.
-	selectVersioned = `
-SELECT (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass('marketdata.series'))`
+	// selectRelations returns the names of those that exist, and whether marketdata.series is not a table.
+	selectRelations = `
+SELECT coalesce(array_agg(relname::text), '{}'),
+	coalesce(bool_or(relkind NOT IN ('r', 'p')) FILTER (WHERE relname = 'series'), false)
+FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relname IN ('series', 'trades', 'quotes')`
 
 	// selectSeries binds one array each of symbols, kinds and grids. The first column is the position of the series, from
 	// 1.

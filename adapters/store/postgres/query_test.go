@@ -49,7 +49,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"upsertRanges", upsertRanges},
 		},
 		"series": {
-			{"selectVersioned", selectVersioned}, {"selectSeries", selectSeries}, {"insertSeries", insertSeries},
+			{"selectRelations", selectRelations}, {"selectSeries", selectSeries}, {"insertSeries", insertSeries},
 			{"lockSeries", lockSeries}, {"lockFreeSeries", lockFreeSeries}, {"updateSeries", updateSeries},
 			{"selectBlocks", selectBlocks}, {"deleteBlocks", deleteBlocks},
 			{"upsertBlocks", upsertBlocks},

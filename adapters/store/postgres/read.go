@@ -77,6 +77,7 @@ type seriesDecoder[D ports.Rows] interface {
 type seriesRead struct {
 	op, subject string // for errors and the log
 	refusal     error  // if set, the only result: no statement is run
+	optional    string // the name of the table, if views need not have it
 	rows        statement
 	state       stateQuery
 
@@ -92,8 +93,8 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 			return r.refusal
 		}
 
-		isVersioned, err := s.isVersioned(ctx)
-		if err != nil {
+		found, err := s.relations(ctx)
+		if err != nil || found.lacks(r.optional) {
 			return err
 		}
 
@@ -106,7 +107,7 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 				}
 				steps = nil
 			}
-			if isVersioned {
+			if found.isVersioned() {
 				steps = append(steps, step{r.state.statement(), p.readState})
 			}
 			readRows := func(rows pgx.Rows) error { return decodePieces(rows, d, p.put) }

@@ -29,46 +29,6 @@ func tickSeries(symbol domain.Symbol, kind domain.TickKind) []string {
 	return []string{string(symbol), string(kind), ""}
 }
 
-// isVersioned reports whether the tables keep versions. Views in their place keep none. It looks once, but again after
-// it found no tables, because they may be created later.
-func (s *Store) isVersioned(ctx context.Context) (bool, error) {
-	if known := s.versioned.Load(); known != nil {
-		return *known, nil
-	}
-
-	var found *bool
-	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		return session{store: s, conn: conn}.queryRow(ctx, selectVersioned, nil, &found)
-	})
-	if err != nil || found == nil {
-		return false, err
-	}
-
-	s.versioned.Store(found)
-
-	return *found, nil
-}
-
-// KeepsVersions reports whether reads yield states. They yield none where views stand in place of the tables; tables
-// that do not exist yet will keep versions.
-func (s *Store) KeepsVersions(ctx context.Context) (bool, error) {
-	isVersioned, err := s.isVersioned(ctx)
-	areViews := !isVersioned && s.versioned.Load() != nil
-
-	return err == nil && !areViews, translate(ctx, "read tables", "", err)
-}
-
-// requireVersions returns an error for views in place of the tables. Where there are no tables, the server refuses the
-// statements that follow.
-func (s *Store) requireVersions(ctx context.Context) error {
-	isVersioned, err := s.isVersioned(ctx)
-	if err == nil && !isVersioned && s.versioned.Load() != nil {
-		err = &schemaError{"marketdata.series", "a view, so that the store is read-only and has no versions", "a table"}
-	}
-
-	return err
-}
-
 // series is a row of marketdata.series.
 type series struct {
 	symbolID, id int32

@@ -51,7 +51,7 @@ type Store struct {
 	lookups     lookups
 	lockTimeout time.Duration // lockTimeout, except in tests
 
-	versioned atomic.Pointer[bool] // whether the tables keep versions; nil until it is known
+	known atomic.Pointer[relations] // nil until they are known
 }
 
 var (
@@ -90,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		closeBun()
 		pool.Close()
 	}
-	if err := s.withConn(ctx, func(*pgx.Conn) error { return nil }); err != nil {
+	if _, err := s.relations(ctx); err != nil {
 		closeAll()
 		return nil, nil, translate(ctx, op, "", err)
 	}
@@ -212,7 +212,7 @@ func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) erro
 
 	defer conn.Release()
 
-	return f(conn.Conn())
+	return s.withRemedy(f(conn.Conn()))
 }
 
 // acquire returns a connection of the pool, to be released. A wait for a connection that other calls use is limited by
@@ -265,9 +265,9 @@ func timeoutCause(ctx, stmtCtx context.Context, err error) error {
 
 // Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
 func (s *Store) Check(ctx context.Context) error {
-	isVersioned, err := s.isVersioned(ctx)
+	found, err := s.relations(ctx)
 	checks := []string{checkSchema}
-	if isVersioned {
+	if found.isVersioned() {
 		checks = append(checks, checkVersions)
 	}
 	for _, sql := range checks {

@@ -129,7 +129,7 @@ func readTicks[T domain.Tick](
 
 	r := seriesRead{
 		op: "read " + string(schema.kind), subject: string(q.Symbol), refusal: q.Symbol.Validate(),
-		rows: statement{sql: sql, args: args}, state: tickState(q, schema.kind),
+		optional: schema.table.name, rows: statement{sql: sql, args: args}, state: tickState(q, schema.kind),
 	}
 	d := &tickDecoder[T]{schema: schema, symbol: q.Symbol, builder: domain.NewTicksBuilder[T](q.Symbol)}
 

@@ -96,7 +96,7 @@ func errorKind(err error) error {
 		return ports.ErrInvalid
 	case errors.Is(err, ports.ErrConflict):
 		return ports.ErrConflict
-	case errors.As(err, &setting), errors.As(err, &schema):
+	case errors.As(err, &setting), errors.As(err, &schema), errors.Is(err, ports.ErrForeignSchema):
 		return ports.ErrSchema
 	case errors.As(err, &server):
 		return sqlStateKind(server.Code)

@@ -1,6 +1,27 @@
--- An example of views that make existing tables readable, here instruments and candles. The views replace the tables
--- symbols, series, bars and coverage. They are read-only and keep no versions: let the store connect as a role that is
--- granted USAGE on the schema and SELECT on the views.
+-- An example of views that make existing tables readable, here instruments and candles. The whole file runs in an empty
+-- database. Where the tables exist already, adapt the views to them and leave the tables out.
+
+CREATE TABLE public.instruments (
+    id integer PRIMARY KEY,
+    exchange text NOT NULL,
+    base text NOT NULL,
+    quote text NOT NULL
+);
+
+CREATE TABLE public.candles (
+    instrument_id integer REFERENCES public.instruments,
+    ts timestamptz,
+    o float8 NOT NULL,
+    h float8 NOT NULL,
+    l float8 NOT NULL,
+    c float8 NOT NULL,
+    vol numeric NOT NULL,
+    PRIMARY KEY (instrument_id, ts)
+);
+
+-- The views replace the tables symbols, series, bars and coverage. All four are required, and no other table or view is.
+-- They are read-only and keep no versions: let the store connect as a role that is granted USAGE on the schema and SELECT
+-- on the views. Do not run marketdata migrate there.
 
 CREATE SCHEMA marketdata;
 

@@ -1,5 +1,7 @@
--- selectVersioned
-SELECT (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = to_regclass('marketdata.series'));
+-- selectRelations
+SELECT coalesce(array_agg(relname::text), '{}'),
+	coalesce(bool_or(relkind NOT IN ('r', 'p')) FILTER (WHERE relname = 'series'), false)
+FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relname IN ('series', 'trades', 'quotes');
 
 -- selectSeries
 SELECT n, symbol_id, id, uid
