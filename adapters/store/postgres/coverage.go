@@ -5,8 +5,10 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -16,10 +18,47 @@ import (
 func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
 	p := extentPages[domain.Extent]{
 		op: "extents", ofPage: selectExtentsOfPage, ofSymbols: selectExtentsOfSymbols,
-		scan: scanExtent, order: domain.MergeExtents,
+		scan: scanExtent, finish: s.finishExtents,
 	}
 
 	return p.read(ctx, s, q)
+}
+
+// finishExtents orders the extents of a page. The tables of others may have rows at times that no bar can have, such as
+// infinity, so inferred coverage up to there is measured again: from the first to the last bar with a possible time.
+func (s *Store) finishExtents(ctx context.Context, page []domain.Extent) (_ []domain.Extent, err error) {
+	for i := range page {
+		e := &page[i]
+		isUnbounded := e.Range.Start.Equal(timeBounds.Start) || e.Range.End.Equal(timeBounds.End)
+		if !e.Inferred || !isUnbounded {
+			continue
+		}
+		if e.Range, err = s.storedRange(ctx, e.Key); err != nil {
+			return nil, err
+		}
+	}
+	isEmpty := func(e domain.Extent) bool { return e.Range.Empty() }
+
+	return domain.MergeExtents(slices.DeleteFunc(page, isEmpty)), nil
+}
+
+// storedRange returns the range from the first stored bar to the end of the last.
+func (s *Store) storedRange(ctx context.Context, key domain.SeriesKey) (domain.Range, error) {
+	var ends [2]time.Time
+	for i, q := range [...]ports.BarQuery{
+		{Key: key, Range: timeBounds, First: 1}, {Key: key, Range: timeBounds, Last: 1},
+	} {
+		rows := barRows(q)
+		times, err := collect(ctx, s, rows.sql, rows.args, func(row pgx.CollectableRow) (domain.Micros, error) {
+			return decodeTime(row.RawValues()[0])
+		})
+		if err != nil || len(times) == 0 {
+			return domain.Range{}, err
+		}
+		ends[i] = times[0].Time()
+	}
+
+	return domain.Range{Start: ends[0], End: key.Grid.Next(ends[1])}.Intersect(timeBounds), nil
 }
 
 // extentPages reads extents page by page, the symbols of a page in one statement.
@@ -27,7 +66,7 @@ type extentPages[E any] struct {
 	op                string
 	ofPage, ofSymbols string
 	scan              pgx.RowToFunc[E]
-	order             func(page []E) []E
+	finish            func(ctx context.Context, page []E) ([]E, error)
 }
 
 func (p extentPages[E]) read(ctx context.Context, s *Store, q ports.ExtentQuery) iter.Seq2[E, error] {
@@ -40,9 +79,11 @@ func (p extentPages[E]) read(ctx context.Context, s *Store, q ports.ExtentQuery)
 			sql, args = p.ofPage, []any{string(after), string(last)}
 		}
 
-		page, err = collect(ctx, s, sql, args, p.scan)
+		if page, err = collect(ctx, s, sql, args, p.scan); err == nil {
+			page, err = p.finish(ctx, page)
+		}
 
-		return p.order(page), last, translate(ctx, p.op, "", err)
+		return page, last, translate(ctx, p.op, "", err)
 	})
 }
 
@@ -58,15 +99,41 @@ func (s *Store) pageEnd(ctx context.Context, after domain.Symbol) (domain.Symbol
 
 func scanExtent(row pgx.CollectableRow) (e domain.Extent, err error) {
 	var grid, priceType string
-	err = row.Scan(&e.Key.Symbol, &grid, &priceType, &e.Range.Start, &e.Range.End, &e.Inferred)
-	if err != nil {
+	var start, end pgtype.Timestamptz
+	if err = row.Scan(&e.Key.Symbol, &grid, &priceType, &start, &end, &e.Inferred); err != nil {
 		return e, err
 	}
 
-	e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
+	e.Range = possibleRange(start, end)
 	e.Key, err = parseSeries(e.Key.Symbol, grid, priceType)
 
 	return e, err
+}
+
+// timeBounds has the times that rows can have: the years 1 to 9999.
+var timeBounds = domain.Range{
+	Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
+	End:   time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
+}
+
+// possibleRange returns the range within timeBounds. It is empty where a view has NULL, or a start behind the end.
+func possibleRange(start, end pgtype.Timestamptz) domain.Range {
+	if !start.Valid || !end.Valid {
+		return domain.Range{}
+	}
+
+	return domain.Range{Start: possibleTime(start), End: possibleTime(end)}.Intersect(timeBounds)
+}
+
+func possibleTime(t pgtype.Timestamptz) time.Time {
+	switch t.InfinityModifier {
+	case pgtype.Infinity:
+		return timeBounds.End
+	case pgtype.NegativeInfinity:
+		return timeBounds.Start
+	}
+
+	return t.Time.UTC()
 }
 
 // parseSeries parses the columns that identify a series of bars.
@@ -86,25 +153,29 @@ func parseSeries(symbol domain.Symbol, grid, priceType string) (key domain.Serie
 func (s *Store) TickExtents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.TickExtent, error] {
 	p := extentPages[domain.TickExtent]{
 		op: "tick extents", ofPage: selectTickExtentsOfPage, ofSymbols: selectTickExtentsOfSymbols,
-		scan: scanTickExtent, order: sortTickExtents,
+		scan: scanTickExtent, finish: finishTickExtents,
 	}
 
 	return p.read(ctx, s, q)
 }
 
-func sortTickExtents(extents []domain.TickExtent) []domain.TickExtent {
+// finishTickExtents orders the extents of a page.
+func finishTickExtents(_ context.Context, page []domain.TickExtent) ([]domain.TickExtent, error) {
+	extents := slices.DeleteFunc(page, func(e domain.TickExtent) bool { return e.Range.Empty() })
 	slices.SortFunc(extents, func(a, b domain.TickExtent) int {
 		return cmp.Or(
 			cmp.Compare(a.Symbol, b.Symbol), cmp.Compare(a.Kind, b.Kind), a.Range.Start.Compare(b.Range.Start),
 		)
 	})
 
-	return extents
+	return extents, nil
 }
 
 func scanTickExtent(row pgx.CollectableRow) (e domain.TickExtent, err error) {
-	err = row.Scan(&e.Symbol, &e.Kind, &e.Range.Start, &e.Range.End)
-	e.Range.Start, e.Range.End = e.Range.Start.UTC(), e.Range.End.UTC()
+	var start, end pgtype.Timestamptz
+	err = row.Scan(&e.Symbol, &e.Kind, &start, &end)
+	e.Range = possibleRange(start, end)
+
 	return e, err
 }
 

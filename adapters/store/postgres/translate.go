@@ -148,6 +148,8 @@ func sqlStateKind(code string) error {
 	}
 
 	switch {
+	case strings.HasPrefix(code, "22"): // a value that a view cannot convert
+		return ports.ErrCorruptData
 	case strings.HasPrefix(code, "28"):
 		return ports.ErrAuth
 	case strings.HasPrefix(code, "08"):
