@@ -12,6 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
+	"github.com/gal-friday/marketdata/wiring/backtest"
 )
 
 // manyStore is a store for the benchmarks of many series.
@@ -174,3 +175,19 @@ func benchmarkCoverage(b *testing.B, store ports.Store) {
 func BenchmarkCoverageMemory10k(b *testing.B) { benchmarkCoverage(b, memory.New()) }
 
 func BenchmarkCoveragePostgres10k(b *testing.B) { benchmarkCoverage(b, newPostgres(b).store) }
+
+// The newest bar of one series in a store of 10,000, as a backtest over a whole market asks for it.
+func BenchmarkLatestMemoryOf10k(b *testing.B) {
+	const series = 10_000
+	store := memory.New()
+	keys := many(b, store, series, 1)
+	now := clock.NewSimulated(gen.Walk("BTC/USD", 1).Range().End)
+	md := must(backtest.New(store, now, app.Config{}))
+	next := 0
+	latency(b, func() {
+		next++
+		if r := must(md.Fetch(b.Context(), domain.DataRequest{Key: keys[next%series], Last: 1})); r.Series.Len() != 1 {
+			panic("no bar")
+		}
+	})
+}

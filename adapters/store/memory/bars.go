@@ -14,6 +14,7 @@ import (
 func newBarTable(s *Store) table[domain.SeriesKey, domain.Series] {
 	return table[domain.SeriesKey, domain.Series]{
 		store: s, kind: "bars", entries: map[domain.SeriesKey]entry[domain.Series]{},
+		keys:      map[domain.Symbol][]domain.SeriesKey{},
 		keyOf:     domain.Series.Key,
 		empty:     domain.EmptySeries,
 		layout:    func(key domain.SeriesKey) domain.BlockLayout { return domain.BarBlocks(key.Grid) },
@@ -102,6 +103,9 @@ func (s *Store) findExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.
 	defer s.mu.RUnlock()
 
 	var extents []domain.Extent
+	if len(q.Symbols) == 0 {
+		extents = make([]domain.Extent, 0, len(s.bars.entries)) // one range per series, as a rule
+	}
 	s.bars.eachExtent(q, func(key domain.SeriesKey, r domain.Range) {
 		extents = append(extents, domain.Extent{Key: key, Range: r})
 	})

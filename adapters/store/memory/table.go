@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -27,6 +28,7 @@ type table[K comparable, D rows[D]] struct {
 	store   *Store
 	kind    string // "bars", for errors
 	entries map[K]entry[D]
+	keys    map[domain.Symbol][]K // the keys of the entries
 
 	keyOf     func(d D) K
 	empty     func(key K) D // without a row
@@ -61,12 +63,22 @@ func (t *table[K, D]) lookup(key K) entry[D] {
 // eachExtent calls f with the covered ranges of the selected symbols, in no order. The caller must hold the mutex of
 // the store.
 func (t *table[K, D]) eachExtent(q ports.ExtentQuery, f func(key K, r domain.Range)) {
-	for key, e := range t.entries {
-		if !q.Selects(t.symbolOf(key)) {
+	symbols := q.Symbols
+	switch {
+	case len(symbols) == 0:
+		symbols = slices.AppendSeq(make([]domain.Symbol, 0, len(t.keys)), maps.Keys(t.keys))
+	case len(symbols) > 1:
+		symbols = slices.Compact(slices.Sorted(slices.Values(symbols)))
+	}
+
+	for _, symbol := range symbols {
+		if symbol <= q.After {
 			continue
 		}
-		for _, r := range e.state.Coverage {
-			f(key, r)
+		for _, key := range t.keys[symbol] {
+			for _, r := range t.entries[key].state.Coverage {
+				f(key, r)
+			}
 		}
 	}
 }
@@ -253,6 +265,10 @@ func (t *table[K, D]) update(
 	e := entry[D]{pieces: c.pieces, state: t.nextState(key, old, c, r)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, exists := t.entries[key]; !exists {
+		symbol := t.symbolOf(key)
+		t.keys[symbol] = append(t.keys[symbol], key)
+	}
 	t.entries[key] = e
 	if symbol := t.symbolOf(key); s.symbols[symbol].Symbol == "" {
 		s.symbols[symbol] = domain.NewSymbolMeta(symbol)

@@ -14,6 +14,7 @@ import (
 func newTickTable[T domain.Tick](s *Store, kind domain.TickKind) table[domain.Symbol, domain.Ticks[T]] {
 	return table[domain.Symbol, domain.Ticks[T]]{
 		store: s, kind: string(kind), entries: map[domain.Symbol]entry[domain.Ticks[T]]{},
+		keys:      map[domain.Symbol][]domain.Symbol{},
 		keyOf:     domain.Ticks[T].Symbol,
 		empty:     emptyTicks[T],
 		layout:    func(domain.Symbol) domain.BlockLayout { return domain.TickBlocks() },
