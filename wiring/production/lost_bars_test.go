@@ -56,7 +56,18 @@ func TestDroppedPartition(t *testing.T) {
 			replace(t, md, lost, lost.Range())
 			checkRepaired(t, md, want)
 
-			dropPartition(t, cfg, "marketdata.bars_2022")
+			dropPartition(t, cfg, "marketdata.bars_2022") // which the process remembers
+			otherKey := domain.SeriesKey{Symbol: "ETH/USD", Grid: lost.Key().Grid}
+			other, err := domain.NewSeriesFromColumns(otherKey, lost.Columns())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			ingest(t, md, other)
+			if got, _ := fetch(t, md, other); !got.Equal(other) {
+				t.Errorf("another series has %v, want %v", got, other)
+			}
+
 			if _, err := md.Delete(t.Context(), lost.Key(), lost.Range()); err != nil {
 				t.Fatal(err)
 			}
