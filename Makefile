@@ -13,7 +13,7 @@ RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0' \
 TEST        := MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off $(RACE) -p 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-servers servers test test-influx2 test-deep bench generate verify cross lint release clean
+.PHONY: help build demo demo-servers servers test test-influx2 test-deep mutants bench generate verify cross lint release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-influx2: servers ## the tests of InfluxDB on InfluxDB 2.7, which cargo and 
 test-deep: servers ## the long form: many more random checks, the laws under each cache, each fuzz target for 30 s; takes hours
 	MARKETDATA_TEST_DEEP=1 RAPID_CHECKS=500 $(TEST) -timeout 4h ./...
 	tests/fuzz.sh 30s
+
+mutants: ## make an error at a time in the program, and count those that the tests notice; 20 minutes
+	$(GO) run ./tests/mutants
 
 bench: ## the speed of each path, beside its baseline
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./tests/bench
