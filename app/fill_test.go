@@ -179,6 +179,27 @@ func TestFillLeavesDroppedBarsEmpty(t *testing.T) {
 	}
 }
 
+// TestFillAtTheHeadStaysWithinTheCoverage requests bars from between two others. The one before the range fills its head,
+// unless a part of the way there is not covered.
+func TestFillAtTheHeadStaysWithinTheCoverage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		covered domain.Range // with the bar before the request
+		want    int
+	}{
+		"covered all the way": {span(0, 5), 6},
+		"an uncovered gap":    {span(0, 4), 4},
+	} {
+		m := setup(t, at(12), app.Config{})
+		m.hold(t, series(t, bar(0)), c.covered)
+		m.hold(t, series(t, bar(8)), span(5, 12))
+		got, err := m.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(6), Fill: domain.FillPrevious})
+		if err != nil || got.Series.Len() != c.want {
+			t.Errorf("%s: %v, want %d bars: %v", name, got.Series, c.want, err)
+		}
+	}
+}
+
 // TestLimitedAggregatesWithinMaxBars finds as many bars as one call returns, although a step that looks for them has more.
 func TestLimitedAggregatesWithinMaxBars(t *testing.T) {
 	t.Parallel()

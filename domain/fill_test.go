@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -63,5 +64,19 @@ func TestFillInSteps(t *testing.T) {
 		if whole := must(out.Series()); whole.Len() != 15+1+30 || filled != 44*time.Minute {
 			t.Errorf("steps of %d: %d bars, %s filled", step, whole.Len(), filled)
 		}
+	}
+}
+
+// TestSkipLeavesTheRangesOfTheCaller skips slots with ranges of a caller that have room for more.
+func TestSkipLeavesTheRangesOfTheCaller(t *testing.T) {
+	t.Parallel()
+	at := func(minutes int) time.Time { return judged.Start.Add(time.Duration(minutes) * time.Minute) }
+	uncovered := append(make([]Range, 0, 4), Range{Start: at(10), End: at(20)}, Range{Start: at(30), End: at(40)})
+	before := slices.Clone(uncovered)
+	f := NewFiller(minuteKey(), Range{Start: at(0), End: at(60)}, uncovered, nil)
+	f.Skip(at(5))
+	f.Skip(at(25))
+	if !slices.EqualFunc(uncovered, before, Range.Equal) {
+		t.Errorf("the ranges became %v", uncovered)
 	}
 }

@@ -191,11 +191,28 @@ func TestResampleRefuses(t *testing.T) {
 		}
 	}
 
+	days := must(ParseGrid("7d")) // whose edges are Thursdays
+	week := must(NewSeries(keyOf(days), Bar{OpenTime: days.Floor(utc("2018-04-04T00:00:00Z"))}))
+	if _, err := Resample(week, keyOf(Week1.UTC())); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a week of 7d: %v", err)
+	}
+
 	most := MustDecimal("99999999999999999999")
 	full := must(NewSeries(minuteKey(),
 		Bar{OpenTime: utc("2018-04-04T00:00:00Z"), Volume: most}, Bar{OpenTime: utc("2018-04-04T00:01:00Z"), Volume: most}))
 	if _, err := Resample(full, keyOf(Hour1.UTC())); !errors.Is(err, ErrOverflow) {
 		t.Errorf("a sum of 21 digits: %v", err)
+	}
+}
+
+// TestResampleSumsNegativeVolumes resamples bars that break a rule of quality, but not the sum.
+func TestResampleSumsNegativeVolumes(t *testing.T) {
+	t.Parallel()
+	at := utc("2018-04-04T00:00:00Z")
+	bars := must(NewSeries(minuteKey(), Bar{OpenTime: at, Volume: MustDecimal("-1.5")},
+		Bar{OpenTime: at.Add(time.Minute), Volume: MustDecimal("-2")}, Bar{OpenTime: at.Add(2 * time.Minute)}))
+	if hour := must(Resample(bars, keyOf(Hour1.UTC()))); !hour.At(0).Volume.Equal(MustDecimal("-3.5")) {
+		t.Errorf("got %v", hour.At(0))
 	}
 }
 

@@ -360,10 +360,40 @@ func TestReplacementMendsACorruptBlock(t *testing.T) {
 		t.Fatalf("got the error %v", err)
 	}
 
+	part := barsOf(t, 5, 10, 1)
+	if _, err := s.ReplaceBars(t.Context(), part, minutes(5, 10)); !errors.Is(err, ports.ErrCorruptData) {
+		t.Errorf("a replacement that keeps bars of the block: %v", err)
+	}
 	if _, err := s.ReplaceBars(t.Context(), bars, minutes(0, 120)); err != nil {
 		t.Fatal(err)
 	}
 	wantState(t, s, minutes(0, 120), bars)
+}
+
+// TestWriteThatReadsAnotherBeginsAgain writes over bars that another writer replaced after their record was read. They
+// are not corrupt.
+func TestWriteThatReadsAnotherBeginsAgain(t *testing.T) {
+	t.Parallel()
+	s := newLedgered()
+	old, next := barsOf(t, 0, 120, 1), barsOf(t, 0, 120, 2)
+	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	replace := func(domain.Series) domain.Series {
+		s.bars.Lose.Store(nil)
+		if _, err := s.ReplaceBars(t.Context(), next, minutes(0, 120)); err != nil {
+			t.Error(err)
+		}
+
+		return next
+	}
+	s.bars.Lose.Store(&replace)
+	part := barsOf(t, 5, 10, 3)
+	if _, err := ports.WriteBars(t.Context(), s, part, minutes(5, 10), ports.ReplaceOnConflict); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, s, minutes(5, 10), concat(t, next.Slice(0, 5), part, next.Slice(10, 120)))
 }
 
 // TestPausedWriterLosesItsIntent pauses a writer before each request until its intent has expired, and another one has

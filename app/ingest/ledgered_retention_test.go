@@ -190,3 +190,24 @@ func TestAppendsNeedNoRetention(t *testing.T) {
 		}
 	})
 }
+
+// TestShorterRetentionIsNoticed reads right after the policy became shorter and dropped a block. The block is not
+// covered any more, and not corrupt.
+func TestShorterRetentionIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, bars, blocks := newAging(t, 6)
+		within := blocks[3].Hull(blocks[5])
+		stateOf(t, s, within, domain.Version{})
+		bars.age = time.Since(blocks[3].Start.Add(time.Minute))
+		nothing := ports.BarSet{Bars: domain.EmptySeries(secondKey), Range: blocks[3]}
+		if err := bars.SetBars(t.Context(), []ports.BarSet{nothing}, func(context.Context) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+
+		got, err := readContentOf(s, secondKey, within)
+		if err != nil || got.bars.Len() != 2 || got.state.Covers(blocks[3]) {
+			t.Errorf("got %v with the coverage %v, %v", got.bars, got.state, err)
+		}
+	})
+}

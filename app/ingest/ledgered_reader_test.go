@@ -1,0 +1,160 @@
+package ingest_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gal-friday/marketdata/app/ingest"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/ledger"
+)
+
+// TestReaderDoesNotWaitForAnIntentElsewhere reads beside a replacement of another part of the series.
+func TestReaderDoesNotWaitForAnIntentElsewhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newLedgered()
+		all := barsOf(t, 0, 120, 1)
+		if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 120), ports.FailOnConflict); err != nil {
+			t.Fatal(err)
+		}
+
+		var waited atomic.Int64
+		request := func(_ context.Context, name string) error {
+			if name != "delete" {
+				return nil
+			}
+
+			start := time.Now()
+			got, err := readContent(s, minutes(0, 30))
+			waited.Store(int64(time.Since(start)) + 1)
+			if err == nil && !got.bars.Equal(all.Slice(0, 30)) {
+				err = errors.New("other bars were read")
+			}
+
+			return err
+		}
+		s.bars.Request.Store(&request)
+		if _, err := s.ReplaceBars(t.Context(), barsOf(t, 60, 120, 2), minutes(60, 120)); err != nil {
+			t.Fatal(err)
+		}
+		if waited.Load() != 1 {
+			t.Errorf("the reader waited for %s", time.Duration(waited.Load()-1))
+		}
+	})
+}
+
+// sparseBlocks returns a store with one bar in each of n blocks, at its start, and the bars.
+func sparseBlocks(t *testing.T, n int) (ledgered, domain.Series) {
+	t.Helper()
+	layout := domain.BarBlocks(secondKey.Grid)
+	b := domain.NewSeriesBuilder(secondKey, n)
+	for i := range int64(n) {
+		if err := b.Append(domain.Bar{OpenTime: layout.Range(i, i+1).Start, Trades: i + 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	s, bars := newLedgered(), seriesOf(t, b)
+	if _, err := ports.WriteBars(t.Context(), s, bars, layout.Range(0, int64(n)), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	return s, bars
+}
+
+// readBeside reads the bars in the range, and calls write when the first one was yielded.
+func readBeside(t *testing.T, s ledgered, r domain.Range, write func()) (bars domain.Series, err error) {
+	t.Helper()
+	b := domain.NewSeriesBuilder(secondKey, 0)
+	for piece, err := range s.ReadBars(t.Context(), ports.BarQuery{Key: secondKey, Range: r}) {
+		if err != nil {
+			return bars, err
+		}
+		if b.Len() == 0 {
+			write()
+		}
+		if err := b.AppendSeries(piece.Rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	return seriesOf(t, b), nil
+}
+
+// TestLongReadBesideAWriter reads more blocks than are in memory at once, while other bars are written. The result is
+// that before the writes, or a conflict.
+func TestLongReadBesideAWriter(t *testing.T) {
+	t.Parallel()
+	s, bars := sparseBlocks(t, 70)
+	replace := func(i int) {
+		bar := bars.Slice(i, i+1)
+		other := bar.At(0)
+		other.Trades += 100
+		changed, err := domain.NewSeries(secondKey, other)
+		if err == nil {
+			_, err = ports.WriteBars(t.Context(), s, changed, bar.Range(), ports.ReplaceOnConflict)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	within := bars.Slice(0, 68).Range()
+	got, err := readBeside(t, s, within, func() {
+		replace(69) // outside of the read
+		loses := true
+		lose := func(bars domain.Series) domain.Series { // one answer lacks its bars
+			if loses {
+				loses = false
+				return bars.Slice(0, 0)
+			}
+			return bars
+		}
+		s.bars.Lose.Store(&lose)
+	})
+	if err != nil || !got.Equal(bars.Slice(0, 68)) {
+		t.Errorf("beside a write elsewhere: got %v, %v", got, err)
+	}
+
+	_, err = readBeside(t, s, within, func() { replace(0); replace(66) })
+	if !errors.Is(err, ports.ErrConflict) {
+		t.Errorf("beside a write of what was yielded: %v", err)
+	}
+}
+
+// unhashed is a ledger whose hashes nobody verified.
+type unhashed struct{ ports.Ledger }
+
+func (l unhashed) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+	records, err := l.Ledger.ReadLedger(ctx, queries)
+	for i := range records {
+		records[i].Hashes = make([]ports.BlockHash, len(records[i].Hashes))
+	}
+
+	return records, err
+}
+
+// TestCountTellsOfLostBars reads blocks without a hash, of which a bar was lost.
+func TestCountTellsOfLostBars(t *testing.T) {
+	t.Parallel()
+	bars := ledger.NewBars()
+	s := ingest.WithLedger("unhashed", "", bars, unhashed{ledger.NewMemory()})
+	all := barsOf(t, 0, 20, 1)
+	if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 20), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readContent(s, minutes(0, 20)); err != nil || !got.bars.Equal(all) {
+		t.Fatalf("got %v, %v", got.bars, err)
+	}
+
+	lose := func(bars domain.Series) domain.Series { return bars.Slice(0, bars.Len()-1) }
+	bars.Lose.Store(&lose)
+	if got, err := readContent(s, minutes(0, 20)); !errors.Is(err, ports.ErrCorruptData) {
+		t.Errorf("got %v, %v", got.bars, err)
+	}
+}
