@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -32,7 +33,12 @@ func (c Config) Validate() error {
 		batchErr = &domain.InvalidError{What: "batch", Value: strconv.Itoa(c.BatchBars), Reason: "give 1 bar or more"}
 	}
 
-	return errors.Join(c.Key.Validate(), batchErr, c.Format.Validate())
+	err := errors.Join(c.Key.Validate(), batchErr, c.Format.Validate())
+	if err == nil {
+		err = covered.Validate(c.Format.Coverage, c.Key.Grid)
+	}
+
+	return err
 }
 
 func (c Config) withDefaults() Config {
@@ -44,11 +50,11 @@ func (c Config) withDefaults() Config {
 
 // Batch is consecutive bars of a file.
 type Batch struct {
-	Bars domain.Series // at least one
+	Bars domain.Series // at least one, except with Format.Coverage
 
 	// Range extends from the end of the previous batch, or from the first bar of the file, to the end of the last bar.
 	// The ranges of consecutive batches touch, so that declaring them covers the file from its first bar to its last. A
-	// rejected row leaves a gap between them.
+	// rejected row leaves a gap between them. With Format.Coverage, the ranges make up that coverage instead.
 	Range domain.Range
 
 	Repeated int // rows equal to the row before them, which are skipped
@@ -72,6 +78,20 @@ func (b Batch) Locate(err error) error {
 	return &LineError{File: b.file, Line: b.lines[i], Err: err}
 }
 
+// part returns the bars of r as part i of the batch, with r as its Range. Part 0 has the counts of the batch.
+func (b Batch) part(r domain.Range, i int) Batch {
+	part := Batch{Bars: b.Bars.Clip(r), Range: r, file: b.file}
+	if part.Bars.Len() > 0 {
+		from := sort.Search(b.Bars.Len(), func(i int) bool { return !b.Bars.OpenTime(i).Before(r.Start) })
+		part.lines = b.lines[from : from+part.Bars.Len()]
+	}
+	if i == 0 {
+		part.Repeated = b.Repeated
+	}
+
+	return part
+}
+
 // ReadBars yields the bars of a CSV file in batches. The rows must be in order of time. Two consecutive rows of one
 // time are one bar if they are equal, and an error if they differ. An error in a row is a *LineError, and the batch of
 // that row is not yielded.
@@ -88,7 +108,7 @@ func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 
 		used = true
 		cfg = cfg.withDefaults()
-		readRejecting(r, cfg.Format, func(f Format, rejected []domain.Range, yield func(Batch) bool) error {
+		read := func(f Format, rejected []domain.Range, yield func(Batch) bool) error {
 			reader, err := newBarReader(r, Config{Format: f, Key: cfg.Key, BatchBars: cfg.BatchBars})
 			if err != nil {
 				return err
@@ -97,7 +117,14 @@ func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 			reader.table.rejected = rejected
 
 			return reader.readBatches(yield)
-		}, yield)
+		}
+		fileReader[Batch]{in: r, format: cfg.Format, read: read, batch: covered.Batch[Batch]{
+			Span: func(b Batch) domain.Range { return b.Range },
+			Rows: func(b Batch) int { return b.Bars.Len() },
+			Time: func(b Batch, i int) time.Time { return b.Bars.OpenTime(i) },
+			Part: Batch.part,
+			None: Batch{Bars: domain.EmptySeries(cfg.Key)},
+		}}.readAll(yield)
 	}
 }
 

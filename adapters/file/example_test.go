@@ -51,6 +51,48 @@ func ExampleBarWriter() {
 	// 2018-04-04T00:00:00Z,1.5,1.5,1.5,1.5,12,3
 }
 
+// The coverage of a file is in a file beside it. An empty minute is known to be empty then, and not unknown.
+func ExampleCoverage() {
+	csv := `time,open,high,low,close,volume
+2018-04-04T00:00:00Z,7424.91,7424.91,7422,7422,7.14319709
+`
+	key := domain.SeriesKey{Symbol: "COINBASE:BTC/USD", Grid: domain.Minute1.UTC()}
+	start := time.Date(2018, time.April, 4, 0, 0, 0, 0, time.UTC)
+	ranges := []domain.Range{{Start: start, End: start.Add(5 * time.Minute)}}
+	coverage, err := file.NewCoverage(strings.NewReader(csv), file.Bars, key.String(), ranges)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	var beside strings.Builder // or the file "btc.csv" + file.CoverageSuffix
+	if err := coverage.Write(&beside); err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	read, err := file.ReadCoverage(strings.NewReader(beside.String()))
+	if err == nil {
+		err = read.Verify(strings.NewReader(csv))
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	cfg := file.Config{Key: key, Format: file.Format{Name: "btc.csv", Coverage: read.Ranges}}
+	for batch, err := range file.ReadBars(strings.NewReader(csv), cfg) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(batch.Bars.Len(), "bars in", batch.Range) // to store them: md.Ingest(ctx, batch.Bars, batch.Range)
+	}
+	// Output:
+	// 1 bars in [2018-04-04T00:00:00Z, 2018-04-04T00:01:00Z)
+	// 0 bars in [2018-04-04T00:01:00Z, 2018-04-04T00:05:00Z)
+}
+
 func ExampleReadTrades() {
 	csv := `time,trade_id,side,price,size
 2019-10-11T00:00:11.620Z,13519807,sell,0.00141342,23

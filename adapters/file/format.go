@@ -2,6 +2,7 @@ package file
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -17,6 +18,12 @@ type Format struct {
 	// Now is the latest time of a row; a row with a later one is malformed. Zero sets no limit.
 	Now time.Time
 
+	// Coverage is the ranges that the file covers, ascending and disjoint, as Coverage.Ranges of its coverage file. The
+	// batches then declare these ranges instead of one from the first row to the last: the Range of a batch lies in one of
+	// them, and a batch without rows has a Range in which nothing traded. A row outside of them is an error before the
+	// first batch, for which the file is read twice: its reader must be an io.Seeker.
+	Coverage []domain.Range
+
 	// Reject is called with every malformed row, and with the other trades or quotes of its time. Reading continues
 	// after the row, or ends with the error that Reject returns. An AmbiguousError ends the reading nevertheless, because
 	// it concerns every row. If Reject is nil, the first malformed row is an error.
@@ -25,6 +32,14 @@ type Format struct {
 	// that is out of order may belong to a batch long before it, so that the file is read twice: its reader must be an
 	// io.Seeker.
 	Reject func(RejectedRow) error
+}
+
+// name returns the name of the file, for errors.
+func (f Format) name() string {
+	if f.Name == "" {
+		return "input"
+	}
+	return f.Name
 }
 
 // RejectedRow is a malformed row.
@@ -43,5 +58,10 @@ func (f Format) Validate() error {
 		_, zoneErr = loadZone(f.TimeZone)
 	}
 
-	return errors.Join(f.TimeUnit.Validate(), zoneErr)
+	var coverageErr error
+	if f.Coverage != nil {
+		coverageErr = validateRanges(slices.Clone(f.Coverage))
+	}
+
+	return errors.Join(f.TimeUnit.Validate(), zoneErr, coverageErr)
 }

@@ -2,70 +2,104 @@ package file
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
 var (
-	errOneReading = errors.New("rows can be rejected only from a reader that is an io.Seeker, like a file, " +
-		"because the rows are read twice")
+	errOneReading = errors.New("rows can be rejected, and coverage declared, only with a reader that is an io.Seeker, " +
+		"like a file, because the rows are read twice")
 	errRejectedTime = errors.New("another row of this time is rejected; correct that row, and import all rows of the time")
 )
 
-// readRejecting passes the batches of read, and its error, to yield. read passes the batches to its own yield until
-// that returns false. If the format rejects rows, read is called first for their ranges.
-func readRejecting[B any](
-	r io.Reader, format Format, read func(Format, []domain.Range, func(B) bool) error, yield func(B, error) bool,
-) {
-	rejected, err := findRejected(r, format, func(f Format) error {
-		return read(f, nil, func(B) bool { return true })
-	})
-	if err == nil {
-		err = read(format, rejected, func(b B) bool { return yield(b, nil) })
-	}
-	if err != nil {
-		var none B
-		yield(none, err)
-	}
+// fileReader reads the rows of a file in batches.
+type fileReader[B any] struct {
+	in     io.Reader
+	format Format
+	batch  covered.Batch[B]
+
+	// read passes the batches of the file to yield until that returns false, without those rejected ranges.
+	read func(f Format, rejected []domain.Range, yield func(B) bool) error
 }
 
-// findRejected reads the rows once, if the format rejects some, and returns the ranges of the rejected ones, sorted.
-// It leaves r where it was. Errors of rows are for the second reading.
-func findRejected(r io.Reader, format Format, read func(Format) error) ([]domain.Range, error) {
-	if format.Reject == nil {
-		return nil, nil
+// readAll passes the batches, and an error, to yield. If the format rejects rows or has coverage, the file is read twice:
+// first for the ranges of the rejected rows, and for rows outside of the coverage.
+func (r fileReader[B]) readAll(yield func(B, error) bool) {
+	found, err := r.readFirst()
+	if err != nil {
+		yield(r.batch.None, err)
+		return
 	}
 
-	in, ok := r.(io.Seeker)
+	r.split(r.format, found)(yield)
+}
+
+// split yields the batches of one reading, cut at the edges of the coverage.
+func (r fileReader[B]) split(f Format, c covered.Ranges) iter.Seq2[B, error] {
+	batches := func(yield func(B, error) bool) {
+		if err := r.read(f, c.Rejected, func(b B) bool { return yield(b, nil) }); err != nil {
+			yield(r.batch.None, err)
+		}
+	}
+	if f.Coverage == nil {
+		return batches
+	}
+
+	return covered.Split(batches, c, r.batch)
+}
+
+// readFirst reads the rows for the first time, and leaves the reader where it was. The ranges of the rejected rows are
+// sorted. Errors of rows are for the second reading.
+func (r fileReader[B]) readFirst() (found covered.Ranges, err error) {
+	found.Declared = r.format.Coverage
+	if r.format.Reject == nil && r.format.Coverage == nil {
+		return found, nil
+	}
+
+	in, ok := r.in.(io.Seeker)
 	if !ok {
-		return nil, errOneReading
+		return found, errOneReading
 	}
 
 	start, err := in.Seek(0, io.SeekCurrent)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 
-	var ranges []domain.Range
-	format.Reject = func(row RejectedRow) error {
-		if !row.Range.Empty() {
-			ranges = append(ranges, row.Range)
+	first := r.format
+	if first.Reject != nil {
+		first.Reject = func(row RejectedRow) error {
+			if row.Range.Empty() {
+				found.IsAnyUnplaced = true
+			} else {
+				found.Rejected = append(found.Rejected, row.Range)
+			}
+			return nil
 		}
-		return nil
 	}
 
 	var line *LineError
-	if err := read(format); err != nil && !errors.As(err, &line) {
-		return nil, err
+	var outside *covered.OutsideError
+	for _, err := range r.split(first, found) {
+		if errors.As(err, &outside) {
+			return found, fmt.Errorf("%s: %w", r.format.name(), err)
+		}
+		if err != nil && !errors.As(err, &line) {
+			return found, err
+		}
 	}
 
-	slices.SortFunc(ranges, func(a, b domain.Range) int { return a.Start.Compare(b.Start) })
+	slices.SortFunc(found.Rejected, func(a, b domain.Range) int { return a.Start.Compare(b.Start) })
+	found.Rejected = slices.CompactFunc(found.Rejected, domain.Range.Equal)
 	_, err = in.Seek(start, io.SeekStart)
 
-	return slices.CompactFunc(ranges, domain.Range.Equal), err
+	return found, err
 }
 
 // rowRange returns the range of the bar or the instant that the current row has, or an empty one if its time is

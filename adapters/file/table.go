@@ -27,9 +27,7 @@ type table struct {
 
 // newTable reads the header. grid is that of the bars, or zero for a file of trades or quotes.
 func newTable(r io.Reader, format Format, s schema, grid domain.Grid) (*table, error) {
-	if format.Name == "" {
-		format.Name = "input"
-	}
+	format.Name = format.name()
 	times, err := newTimeParser(format, grid)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -43,11 +44,11 @@ func (c TickConfig) withDefaults() TickConfig {
 
 // TickBatch is consecutive trades or quotes of a file. Ticks of the same time are in the same batch.
 type TickBatch[T domain.Tick] struct {
-	Ticks domain.Ticks[T] // at least one
+	Ticks domain.Ticks[T] // at least one, except with Format.Coverage
 
 	// Range extends from the end of the previous batch, or from the first tick of the file, to 1 microsecond after the
 	// last tick. The ranges of consecutive batches touch, so that declaring them covers the file. A rejected row leaves
-	// a gap between them.
+	// a gap between them. With Format.Coverage, the ranges make up that coverage instead.
 	Range domain.Range
 
 	Repeated   int  // rows equal to the row before them, sequence number included, which are skipped
@@ -72,6 +73,20 @@ func (b TickBatch[T]) Locate(err error) error {
 	}
 
 	return &LineError{File: b.file, Line: b.lines[i], Err: err}
+}
+
+// part returns the ticks of r as part i of the batch, with r as its Range. Part 0 has the counts of the batch.
+func (b TickBatch[T]) part(r domain.Range, i int) TickBatch[T] {
+	part := TickBatch[T]{Ticks: b.Ticks.Clip(r), Range: r, Positional: b.Positional, file: b.file}
+	if part.Ticks.Len() > 0 {
+		from := sort.Search(b.Ticks.Len(), func(i int) bool { return !b.Ticks.Time(i).Before(r.Start) })
+		part.lines = b.lines[from : from+part.Ticks.Len()]
+	}
+	if i == 0 {
+		part.Repeated, part.Truncated = b.Repeated, b.Truncated
+	}
+
+	return part
 }
 
 // ReadTrades yields the trades of a CSV file in batches. The rows must be in order of time and, within a time, of the
@@ -102,7 +117,7 @@ func readTicks[T domain.Tick](
 
 		used = true
 		cfg = cfg.withDefaults()
-		readRejecting(r, cfg.Format, func(f Format, rejected []domain.Range, yield func(TickBatch[T]) bool) error {
+		read := func(f Format, rejected []domain.Range, yield func(TickBatch[T]) bool) error {
 			reader, err := newTickReader(r, TickConfig{Format: f, Symbol: cfg.Symbol, BatchTicks: cfg.BatchTicks}, s, parse)
 			if err != nil {
 				return err
@@ -111,7 +126,20 @@ func readTicks[T domain.Tick](
 			reader.table.rejected = rejected
 
 			return reader.readBatches(yield)
-		}, yield)
+		}
+		none, err := domain.NewTicks[T](cfg.Symbol)
+		if err != nil {
+			yield(TickBatch[T]{}, err)
+			return
+		}
+
+		fileReader[TickBatch[T]]{in: r, format: cfg.Format, read: read, batch: covered.Batch[TickBatch[T]]{
+			Span: func(b TickBatch[T]) domain.Range { return b.Range },
+			Rows: func(b TickBatch[T]) int { return b.Ticks.Len() },
+			Time: func(b TickBatch[T], i int) time.Time { return b.Ticks.Time(i) },
+			Part: TickBatch[T].part,
+			None: TickBatch[T]{Ticks: none},
+		}}.readAll(yield)
 	}
 }
 

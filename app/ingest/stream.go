@@ -15,7 +15,7 @@ import (
 // piece of Stream. A range of more than maxSlots slots of the grid, which must be positive, is streamed window by
 // window under the MaxSlots limit of the provider. What is not covered is known at the end of a window only: a last
 // page without bars has the range of the window, its uncovered parts, and the number of bars that the quality policy
-// dropped. An error is the last pair.
+// dropped. Together, the pages cover what CoveredSlots returns of the whole result. An error is the last pair.
 //
 // Because the last page of a window comes after its bars, StreamPages is for a reader that takes the pages in turn,
 // such as one that writes a file; Copy needs Pages.
@@ -34,7 +34,11 @@ func StreamPages(
 				}
 
 				written = append(written, piece.Range())
-				if !yield(Page[domain.Series]{Rows: piece, Range: piece.Range()}, nil) {
+				page := Page[domain.Series]{Rows: piece, Range: piece.Range()}
+				if r.Quality == domain.QualityDrop {
+					page.Uncovered = page.Range.Subtract(slotsOf(piece)) // one of them may be that of a dropped bar
+				}
+				if !yield(page, nil) {
 					return
 				}
 			}
@@ -42,13 +46,49 @@ func StreamPages(
 			end := result()
 			last := Page[domain.Series]{
 				Rows: domain.EmptySeries(r.Key), Range: window,
-				Uncovered: end.Uncovered, Dropped: len(end.Quality.Dropped),
+				Uncovered: window.Subtract(CoveredSlots(r.Key.Grid, end)), Dropped: len(end.Quality.Dropped),
 			}
 			if !yield(last, checkCovered(r.Key, written, window.Subtract(end.Uncovered))) {
 				return
 			}
 		}
 	}
+}
+
+// CoveredSlots returns the ranges, of whole slots of the grid of its bars, that a result covers: ascending and disjoint. In them, a
+// slot without a bar means that nothing traded. The slot of a bar that the quality policy dropped is not covered.
+func CoveredSlots(g domain.Grid, r domain.Result) []domain.Range {
+	if r.Range.Empty() {
+		return nil
+	}
+
+	var uncovered []domain.Range
+	for _, u := range r.Uncovered {
+		uncovered = append(uncovered, domain.Range{Start: g.Floor(u.Start), End: g.Ceil(u.End)})
+	}
+	for _, at := range r.Quality.Dropped {
+		slot := domain.Range{Start: g.Floor(at), End: g.Next(g.Floor(at))}
+		if r.Series.Clip(slot).Len() == 0 {
+			uncovered = append(uncovered, slot)
+		}
+	}
+
+	return g.Align(r.Range).Subtract(uncovered)
+}
+
+// slotsOf returns the slots that have a bar, merged.
+func slotsOf(s domain.Series) []domain.Range {
+	var slots []domain.Range
+	for i := range s.Len() {
+		slot := domain.Range{Start: s.OpenTime(i), End: s.Key().Grid.Next(s.OpenTime(i))}
+		if n := len(slots); n > 0 && slots[n-1].End.Equal(slot.Start) {
+			slots[n-1].End = slot.End
+		} else {
+			slots = append(slots, slot)
+		}
+	}
+
+	return slots
 }
 
 // checkCovered refuses pieces that reach beyond the coverage, because an uncovered range must not be exported as

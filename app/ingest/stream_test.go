@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -63,25 +65,28 @@ func TestStreamPagesReportsCoverage(t *testing.T) {
 	})
 }
 
-// spanningProvider streams one piece that spans an uncovered range.
+// spanningProvider streams one piece with a result.
 type spanningProvider struct {
 	ports.HistoricalDataProvider
 
-	bars      domain.Series
-	uncovered []domain.Range
+	bars   domain.Series
+	result domain.Result
 }
 
 func (p spanningProvider) Stream(
 	context.Context, domain.DataRequest,
 ) (iter.Seq2[domain.Series, error], func() domain.Result) {
 	return func(yield func(domain.Series, error) bool) { yield(p.bars, nil) },
-		func() domain.Result { return domain.Result{Uncovered: p.uncovered} }
+		func() domain.Result { return p.result }
 }
 
 // A piece that spans an uncovered range is refused, because an export would declare the range covered.
 func TestStreamPagesRefusesSpanningPieces(t *testing.T) {
 	t.Parallel()
-	p := spanningProvider{bars: gen.FlatBars(minuteKey, minute(0), 10), uncovered: []domain.Range{{Start: minute(3), End: minute(4)}}}
+	p := spanningProvider{
+		bars:   gen.FlatBars(minuteKey, minute(0), 10),
+		result: domain.Result{Uncovered: []domain.Range{{Start: minute(3), End: minute(4)}}},
+	}
 	request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(10)}
 	var last error
 	for _, err := range ingest.StreamPages(t.Context(), p, request, 100) {
@@ -89,5 +94,33 @@ func TestStreamPagesRefusesSpanningPieces(t *testing.T) {
 	}
 	if !errors.Is(last, ports.ErrInternal) {
 		t.Errorf("got %v", last)
+	}
+}
+
+// The slot of a bar that the quality policy leaves out is not covered by the pages, because something traded there.
+func TestStreamPagesDoNotCoverDroppedBars(t *testing.T) {
+	t.Parallel()
+	p := spanningProvider{
+		bars: gen.FlatBars(minuteKey, minute(0), 5).Drop([]int{2}),
+		result: domain.Result{
+			Range:     domain.Range{Start: minute(0), End: minute(9)},
+			Uncovered: []domain.Range{{Start: minute(7), End: minute(8)}},
+			Quality:   domain.QualityReport{Dropped: []time.Time{minute(2)}},
+		},
+	}
+	request := domain.DataRequest{Key: minuteKey, Start: minute(0), End: minute(9), Quality: domain.QualityDrop}
+	var covered []domain.Range
+	for page, err := range ingest.StreamPages(t.Context(), p, request, 100) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		covered = append(covered, page.Range.Subtract(page.Uncovered)...)
+	}
+
+	want := []domain.Range{
+		{Start: minute(0), End: minute(2)}, {Start: minute(3), End: minute(7)}, {Start: minute(8), End: minute(9)},
+	}
+	if covered = domain.MergeRanges(covered); !slices.EqualFunc(covered, want, domain.Range.Equal) {
+		t.Errorf("covered %v; want %v", covered, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -26,7 +27,7 @@ func printResult(w io.Writer, format string, r domain.Result, next *nextPage) er
 			Page *nextPage `json:"page,omitempty"`
 		}{r, next})
 	case formatParquet:
-		err = writeParquet(out, r.Series, newBarParquet(r.Series.Key()))
+		err = writeParquet(out, r.Series, ingest.CoveredSlots(r.Series.Key().Grid, r), newBarParquet(r.Series.Key()))
 	case formatNDJSON:
 		err = writeNDJSON(out, func(yield func(domain.Bar) bool) {
 			for _, b := range r.Series.All() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,12 @@ The extension of the file, or --format, selects the format:
   .parquet  a table for pandas, polars and DuckDB: times in UTC, numbers exact as DECIMAL(38, 18)
   .bars     packed bars with their coverage, which a backtest loads into memory (memory.Open in Go);
             one file may have several series, so the symbol may be a pattern
+
+A file keeps the coverage, so that marketdata import declares the same ranges: a .parquet file in
+its metadata, a .csv or .ndjson file in FILE.coverage.json beside it. Keep the two together, and
+delete FILE.coverage.json before you edit FILE. Inferred coverage becomes declared by the import.
+The slot of a bar that --quality drop leaves out is not covered. What marketdata fetch writes to
+standard output as csv or ndjson has no coverage.
 
 The file appears when it is complete and then replaces an older one. After an error or Ctrl-C,
 nothing of it is left.`
@@ -229,6 +236,11 @@ func (e *export) series(
 	}
 
 	r := grid.Align(hull(clip([]domain.Range{grid.AlignInward(hull(s.ranges()))}, start, end)))
+	if inferred := domain.ClipRanges(s.inferred, r); len(inferred) > 0 {
+		e.c.notef("%s: coverage of %s is inferred; an import of the file declares it",
+			s.key, summarize(inferred, rangeText))
+	}
+
 	request := domain.DataRequest{Key: s.key, Start: r.Start, End: r.End, Quality: quality}
 	pages := ingest.StreamPages(ctx, e.md, request, e.limits.slots)
 
@@ -301,19 +313,19 @@ func (e *export) ticks(ctx context.Context, name string) error {
 		return errNoData("export", fmt.Sprintf("%s of %s", kind, symbol))
 	}
 
-	r := hull(clip([]domain.Range{hull(coverage)}, start, end))
-	if r.Empty() {
+	coverage = clip(domain.MergeRanges(coverage), start, end)
+	if len(coverage) == 0 {
 		return errNoData("export", string(symbol)+" in the requested range")
 	}
 	if e.o.quotes {
-		return exportTicks(ctx, e, quoteView, symbol, r)
+		return exportTicks(ctx, e, quoteView, symbol, coverage)
 	}
 
-	return exportTicks(ctx, e, tradeView, symbol, r)
+	return exportTicks(ctx, e, tradeView, symbol, coverage)
 }
 
 func exportTicks[T domain.Tick](
-	ctx context.Context, e *export, view tickView[T], symbol domain.Symbol, r domain.Range,
+	ctx context.Context, e *export, view tickView[T], symbol domain.Symbol, coverage []domain.Range,
 ) error {
 	out, err := newTickSink(e.o.format, e.path, view, symbol)
 	if err != nil {
@@ -321,7 +333,9 @@ func exportTicks[T domain.Tick](
 	}
 
 	defer out.discard()
-	pages := tickPages(view.stream(e.md, ctx, domain.TickRequest{Symbol: symbol, Start: r.Start, End: r.End}))
+	r := hull(coverage)
+	pieces, result := view.stream(e.md, ctx, domain.TickRequest{Symbol: symbol, Start: r.Start, End: r.End})
+	pages := tickPages(pieces, result, coverage)
 	report := exportReport{Series: string(symbol), Kind: file.Kind(view.kind), Range: r}
 	if err := exportPages(e, report, pages, out); err != nil {
 		return err
@@ -330,22 +344,49 @@ func exportTicks[T domain.Tick](
 	return out.commit()
 }
 
-// tickPages yields a page for each piece of the stream, and a last one without ticks that has what is not covered. The
-// other pages have no coverage, which no file of ticks has.
+// tickPages yields a page for each part of a piece of the stream that is in one range of the coverage, and a last one
+// without ticks that has what is not covered. The coverage was read before the stream: where they contradict each other,
+// the last page is ports.ErrConflict.
 func tickPages[T domain.Tick](
-	pieces iter.Seq2[domain.Ticks[T], error], result func() domain.TickResult[T],
+	pieces iter.Seq2[domain.Ticks[T], error], result func() domain.TickResult[T], coverage []domain.Range,
 ) iter.Seq2[ingest.Page[domain.Ticks[T]], error] {
 	return func(yield func(ingest.Page[domain.Ticks[T]], error) bool) {
+		type page = ingest.Page[domain.Ticks[T]]
+		var written []domain.Range
 		for piece, err := range pieces {
-			if !yield(ingest.Page[domain.Ticks[T]]{Rows: piece, Range: piece.Range()}, err) || err != nil {
+			if err != nil {
+				yield(page{}, err)
+				return
+			}
+
+			rows := 0
+			for _, r := range domain.ClipRanges(coverage, piece.Range()) {
+				part := piece.Clip(r)
+				rows += part.Len()
+				written = append(written, r)
+				if !yield(page{Rows: part, Range: r}, nil) {
+					return
+				}
+			}
+			if rows < piece.Len() {
+				yield(page{}, errCoverageChanged)
 				return
 			}
 		}
 
 		whole := result()
-		yield(ingest.Page[domain.Ticks[T]]{Rows: whole.Ticks, Range: whole.Range, Uncovered: whole.Uncovered}, nil)
+		last := page{Rows: whole.Ticks, Range: whole.Range, Uncovered: whole.Uncovered}
+		covered := last.Range.Subtract(last.Uncovered)
+		if !slices.EqualFunc(domain.MergeRanges(slices.Concat(covered, written)), covered, domain.Range.Equal) {
+			yield(last, errCoverageChanged)
+			return
+		}
+
+		yield(last, nil)
 	}
 }
+
+var errCoverageChanged = fmt.Errorf("the coverage changed meanwhile; export again: %w", ports.ErrConflict)
 
 // exportPages writes all pages of one series and completes its report.
 func exportPages[S ingest.Rows[S]](
@@ -354,10 +395,11 @@ func exportPages[S ingest.Rows[S]](
 	passed, done := e.c.rangeProgress(report.Series, []domain.Range{report.Range})
 	defer done()
 	at := report.Range.Start
-	var uncovered []domain.Range
+	var coverage []domain.Range
 	for p, err := range pages {
+		covered := p.Range.Subtract(p.Uncovered)
 		if err == nil {
-			err = out.write(p.Rows, p.Range.Subtract(p.Uncovered))
+			err = out.write(p.Rows, covered)
 		}
 		if err != nil {
 			return err
@@ -365,18 +407,17 @@ func exportPages[S ingest.Rows[S]](
 
 		e.dropped += p.Dropped
 		report.Rows += p.Rows.Len()
-		uncovered = append(uncovered, p.Uncovered...)
+		coverage = append(coverage, covered...)
 		if p.Range.End.After(at) {
 			passed(domain.Range{Start: at, End: p.Range.End})
 			at = p.Range.End
 		}
 	}
-	if report.Rows == 0 {
+	if len(coverage) == 0 {
 		return errNoData("export", report.Series+" in the requested range")
 	}
-
-	if len(uncovered) > 0 {
-		e.c.notef("%s: no data for %s; not covered", report.Series, summarize(domain.MergeRanges(uncovered), rangeText))
+	if uncovered := report.Range.Subtract(coverage); len(uncovered) > 0 {
+		e.c.notef("%s: no data for %s; not covered", report.Series, summarize(uncovered, rangeText))
 	}
 	report.File = e.path
 	e.reports = append(e.reports, report)

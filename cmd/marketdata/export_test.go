@@ -99,7 +99,7 @@ func TestExportOfChangingTradesLeavesTheOldFile(t *testing.T) {
 		}, func() domain.TickResult[domain.Trade] { return domain.TickResult[domain.Trade]{} }
 	}
 	e := &export{c: &command{err: io.Discard}, md: md, path: path, o: exportOptions{format: formatCSV}}
-	if err := exportTicks(t.Context(), e, view, "A/B", trades.Range()); !errors.Is(err, ports.ErrConflict) {
+	if err := exportTicks(t.Context(), e, view, "A/B", []domain.Range{trades.Range()}); !errors.Is(err, ports.ErrConflict) {
 		t.Errorf("%v", err)
 	}
 	if len(asked) != 1 || !asked[0].Start.Equal(minute(0)) || !asked[0].End.Equal(trades.Range().End) {

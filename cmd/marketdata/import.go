@@ -38,12 +38,13 @@ one bar is an error too. The newest bars of a live download are often not closed
 counted, but not stored.
 
 A file declares coverage from its first row to its last: a missing bar in between means that
-nothing traded. --complete-from and --complete-until declare more, once all files are stored.
+nothing traded. A file that export wrote declares the ranges that were covered there, in its
+metadata or in FILE.coverage.json beside it, and names its series, so --symbol and --frequency
+may be left out. --complete-from and --complete-until declare more, once all files are stored.
 
 A file that ends in .parquet has these columns under these names: time as TIMESTAMP in UTC,
 prices, sizes and volumes as DECIMAL or integers, seq as an integer, side as a string; floats
-are refused. A file that export wrote names its series, so --symbol and --frequency may be left
-out.
+are refused.
 
 With --rejects, invalid rows go to a file of their own, with line and reason, and the others are
 stored. The times of rejected rows stay uncovered. Of two different rows for one bar, the second
@@ -72,7 +73,7 @@ type importReport struct {
 	Truncated int          `json:"truncated"` // times that were finer than a microsecond
 	Rejected  int          `json:"rejected"`  // invalid rows that went to the file of --rejects
 	NotClosed int          `json:"notClosed"` // newest rows that are not closed yet and not stored
-	Range     domain.Range `json:"range"`     // from the first stored row to the end of the last
+	Range     domain.Range `json:"range"`     // from the start of the coverage to its end
 }
 
 var importList = listing[importReport]{
@@ -261,8 +262,11 @@ func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
 		return report, userErrorf("%s has %s, and the file before it has %s; import them separately",
 			in.name, in.kind, j.to.kind)
 	}
+	if err := in.checkSeries(j.to); err != nil {
+		return report, err
+	}
 
-	counter, done := j.c.byteProgress(filepath.Base(in.name), in.size)
+	counter, done := j.c.byteProgress(filepath.Base(in.name), in.bytesToRead(j.o))
 	defer done()
 	for batch, err := range j.to.batches(j, in, counter) {
 		if err != nil {
@@ -286,7 +290,7 @@ func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
 	case report.NotClosed > 0:
 		j.c.notef("%s: %d %s are not closed yet and were not stored; import the file again later",
 			in.name, report.NotClosed, in.kind)
-	case report.Rows == 0:
+	case report.Rows == 0 && report.Range.Empty():
 		return report, userErrorf("%s: the file has no %s", in.name, in.kind)
 	}
 
@@ -295,10 +299,7 @@ func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
 
 // add counts a batch that was stored.
 func (r *importReport) add(b batch, wrote ports.WriteReport) {
-	if r.Rows == 0 {
-		r.Range.Start = b.span.Start
-	}
-	r.Range.End = b.span.End
+	r.Range = r.Range.Hull(b.span)
 	r.Rows += b.rows
 	r.Repeated += b.repeated
 	r.Truncated += b.truncated

@@ -17,6 +17,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+// standardInput is the name of standard input among the files.
+const standardInput = "-"
+
 // input is an open file.
 type input struct {
 	io.Closer
@@ -26,11 +29,13 @@ type input struct {
 	kind  file.Kind
 	rows  io.Reader // the whole file; nil for Parquet
 	table *os.File  // nil for CSV
+
+	coverage *file.Coverage // of the coverage file; nil without one
 }
 
 // openInput opens a file, or standard input for -, and recognizes the kind of its rows.
 func (c *command) openInput(name string, o importOptions) (*input, error) {
-	if name != "-" {
+	if name != standardInput {
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, err
@@ -70,16 +75,88 @@ func newInput(name string, f *os.File, closer io.Closer, o importOptions) (*inpu
 	}
 
 	in.kind, in.rows = file.Recognize(f, o.columns)
-	if o.rejects == "" {
+	if in.coverage, err = readCoverage(name, f); err != nil {
+		return nil, errors.Join(err, closer.Close())
+	}
+	if !in.isReadTwice(o) {
 		return in, nil
 	}
 
-	in.rows = f // rows are rejected only from an io.Seeker
+	in.rows = f // which is an io.Seeker
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, errors.Join(err, closer.Close())
 	}
 
 	return in, nil
+}
+
+// isReadTwice reports whether the rows of CSV are read twice, see file.Format.
+func (in *input) isReadTwice(o importOptions) bool { return o.rejects != "" || in.coverage != nil }
+
+// bytesToRead returns how many bytes a reading of the rows reads; -1 if that is unknown.
+func (in *input) bytesToRead(o importOptions) int64 {
+	if in.table == nil && in.size > 0 && in.isReadTwice(o) {
+		return 2 * in.size
+	}
+
+	return in.size
+}
+
+// readCoverage returns the coverage in the coverage file of the file f, or nil if there is no coverage file. It moves the
+// position in f.
+func readCoverage(name string, f *os.File) (*file.Coverage, error) {
+	path := name + file.CoverageSuffix
+	if name == standardInput {
+		return nil, nil //nolint:nilnil // documented
+	}
+
+	in, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil //nolint:nilnil // documented
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	defer in.Close()
+	position, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, err
+	}
+
+	coverage, err := file.ReadCoverage(in)
+	if err == nil {
+		if _, err = f.Seek(0, io.SeekStart); err == nil {
+			err = coverage.Verify(f)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\nexport %s again, or delete %s: then its first to its last row are declared covered",
+			path, err, name, path)
+	}
+
+	_, err = f.Seek(position, io.SeekStart)
+
+	return &coverage, err
+}
+
+// ranges returns the coverage of the coverage file, or nil without one.
+func (in *input) ranges() []domain.Range {
+	if in.coverage == nil {
+		return nil
+	}
+
+	return in.coverage.Ranges
+}
+
+// checkSeries returns an error if the coverage file is of other rows than those of the target.
+func (in *input) checkSeries(to target) error {
+	if in.coverage == nil || in.coverage.Kind == to.kind && in.coverage.Series == to.series {
+		return nil
+	}
+
+	return userErrorf("%s%s is of %s of %s, not of %s of %s", in.name, file.CoverageSuffix,
+		in.coverage.Kind, in.coverage.Series, to.kind, to.series)
 }
 
 // temporaryFile is a file that is removed when it is closed.
@@ -162,6 +239,7 @@ func newBatch[S ingest.Rows[S]](
 		write: func(ctx context.Context, ends ingest.Ends) (ports.WriteReport, error) {
 			return write(ctx, closed, coverage, ends)
 		},
+		locate: func(err error) error { return err },
 	}
 }
 
@@ -212,7 +290,7 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 				return parquetBars(in, key, counter, newBarBatch)
 			}
 
-			cfg.Format.Name = in.name
+			cfg.Format.Name, cfg.Format.Coverage = in.name, in.ranges()
 
 			return mapBatches(file.ReadBars(in.countedRows(counter), cfg), func(b file.Batch) batch {
 				next := newBarBatch(b.Bars, b.Range)
@@ -228,7 +306,7 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 	}, cfg.Validate()
 }
 
-// keyOf returns the series key of the bars. The flags name it; without them, a Parquet file that export wrote does.
+// keyOf returns the series key of the bars. The flags name it; without them, a file that export wrote does.
 func (o importOptions) keyOf(first *input) (domain.SeriesKey, error) {
 	if first.table != nil && o.symbol == "" && o.frequency == "" && !o.priceSet {
 		key, err := parquet.ReadKey(first.table, first.size)
@@ -238,6 +316,9 @@ func (o importOptions) keyOf(first *input) (domain.SeriesKey, error) {
 
 		return key, nil
 	}
+	if first.coverage != nil && o.symbol == "" && o.frequency == "" && !o.priceSet {
+		return domain.ParseSeriesKey(first.coverage.Series)
+	}
 	if o.symbol == "" || o.frequency == "" {
 		return domain.SeriesKey{}, userErrorf("--symbol and --frequency are required, like --symbol BTC/USD "+
 			"--frequency 1m, because the file does not name them%s", suggestFlags(first.name))
@@ -246,11 +327,13 @@ func (o importOptions) keyOf(first *input) (domain.SeriesKey, error) {
 	return parseKey(o.symbol, o.frequency, o.price)
 }
 
-// symbolOf returns the symbol of the trades or quotes. The flag names it; without it, a Parquet file that export wrote
-// does.
+// symbolOf returns the symbol of the trades or quotes. The flag names it; without it, a file that export wrote does.
 func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
 	if o.symbol != "" {
 		return domain.ParseSymbol(o.symbol)
+	}
+	if first.coverage != nil {
+		return domain.ParseSymbol(first.coverage.Series)
 	}
 	if first.table == nil {
 		return "", userErrorf("--symbol is required, like --symbol BTC/USD, because a file of %s does not name it",
@@ -320,7 +403,7 @@ func newTickTarget[T domain.Tick](
 				return markEnds(parquetTicks(in, symbol, counter, from, newTickBatch))
 			}
 
-			cfg.Format.Name = in.name
+			cfg.Format.Name, cfg.Format.Coverage = in.name, in.ranges()
 
 			return markEnds(mapBatches(from.csv(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
 				next := newTickBatch(b.Ticks, b.Range, b.Positional)

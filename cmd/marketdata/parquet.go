@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/gal-friday/marketdata/adapters/file/parquet"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -18,7 +19,7 @@ func isParquet(name string) bool { return filepath.Ext(name) == "."+formatParque
 
 // parquetWriter writes rows as Parquet.
 type parquetWriter[S any] interface {
-	Write(rows S) error
+	WriteCovered(rows S, r domain.Range) error
 	Close() error
 }
 
@@ -30,27 +31,38 @@ func newBarParquet(key domain.SeriesKey) newParquet[domain.Series] {
 	return func(w io.Writer) (parquetWriter[domain.Series], error) { return parquet.NewBarWriter(w, key) }
 }
 
-// writeParquet writes the rows as one Parquet file.
-func writeParquet[S any](w io.Writer, rows S, create newParquet[S]) error {
+// writeParquet writes the rows and their coverage as one Parquet file.
+func writeParquet[S ingest.Rows[S]](w io.Writer, rows S, coverage []domain.Range, create newParquet[S]) error {
 	out, err := create(w)
 	if err != nil {
 		return err
 	}
-	if err := out.Write(rows); err != nil {
+	if err := writeCovered(out, rows, coverage); err != nil {
 		return err
 	}
 
 	return out.Close()
 }
 
+// writeCovered writes the rows of each range, which include all of them.
+func writeCovered[S ingest.Rows[S]](out parquetWriter[S], rows S, coverage []domain.Range) error {
+	for _, r := range coverage {
+		if err := out.WriteCovered(rows.Clip(r), r); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
 // parquetSink writes a Parquet file.
-type parquetSink[S any] struct {
+type parquetSink[S ingest.Rows[S]] struct {
 	file *atomicFile
 	out  *bufio.Writer
 	rows parquetWriter[S]
 }
 
-func newParquetSink[S any](path string, create newParquet[S]) (*parquetSink[S], error) {
+func newParquetSink[S ingest.Rows[S]](path string, create newParquet[S]) (*parquetSink[S], error) {
 	f, err := createAtomic(path)
 	if err != nil {
 		return nil, err
@@ -65,7 +77,9 @@ func newParquetSink[S any](path string, create newParquet[S]) (*parquetSink[S], 
 	return s, nil
 }
 
-func (s *parquetSink[S]) write(rows S, _ []domain.Range) error { return s.rows.Write(rows) }
+func (s *parquetSink[S]) write(rows S, coverage []domain.Range) error {
+	return writeCovered(s.rows, rows, coverage)
+}
 
 func (s *parquetSink[S]) commit() error {
 	if err := errors.Join(s.rows.Close(), s.out.Flush()); err != nil {
@@ -96,7 +110,7 @@ func parquetBars(
 	in *input, key domain.SeriesKey, counter io.Writer, newBatch func(domain.Series, domain.Range) batch,
 ) iter.Seq2[batch, error] {
 	pieces := parquet.ReadBars(countingReaderAt{in.table, counter}, in.size, parquet.Config{Name: in.name, Key: key})
-	return touchingBatches(pieces, domain.Series.Range, newBatch)
+	return mapBatches(userErrors(pieces), func(b parquet.Batch) batch { return newBatch(b.Bars, b.Range) })
 }
 
 // parquetTicks yields the trades or quotes of a Parquet file as batches for the target.
@@ -106,36 +120,22 @@ func parquetTicks[T domain.Tick](
 ) iter.Seq2[batch, error] {
 	cfg := parquet.TickConfig{Name: in.name, Symbol: symbol}
 	pieces := from.parquet(countingReaderAt{in.table, counter}, in.size, cfg)
-	rangeOf := func(b parquet.TickBatch[T]) domain.Range { return b.Ticks.Range() }
-	return touchingBatches(pieces, rangeOf, func(b parquet.TickBatch[T], coverage domain.Range) batch {
-		next := newBatch(b.Ticks, coverage, b.Positional)
+	return mapBatches(userErrors(pieces), func(b parquet.TickBatch[T]) batch {
+		next := newBatch(b.Ticks, b.Range, b.Positional)
 		next.truncated = b.Truncated
 
 		return next
 	})
 }
 
-// touchingBatches makes a batch of each piece of a Parquet file. The coverage of the batches touches, so that, as with
-// a CSV file, the whole file is covered from its first row to the end of its last.
-func touchingBatches[P any](
-	pieces iter.Seq2[P, error], rangeOf func(P) domain.Range, newBatch func(piece P, coverage domain.Range) batch,
-) iter.Seq2[batch, error] {
-	return func(yield func(batch, error) bool) {
-		var coverage domain.Range
-		for piece, err := range pieces {
+// userErrors makes every error of a sequence one of the user's input.
+func userErrors[A any](items iter.Seq2[A, error]) iter.Seq2[A, error] {
+	return func(yield func(A, error) bool) {
+		for item, err := range items {
 			if err != nil {
-				yield(batch{}, userError{err})
-				return
+				err = userError{err}
 			}
-
-			r := rangeOf(piece)
-			if coverage.Start = coverage.End; coverage.Start.IsZero() {
-				coverage.Start = r.Start
-			}
-			coverage.End = r.End
-			b := newBatch(piece, coverage)
-			b.locate = func(err error) error { return err }
-			if !yield(b, nil) {
+			if !yield(item, err) {
 				return
 			}
 		}

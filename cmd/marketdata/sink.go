@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"os"
 
 	"github.com/gal-friday/marketdata/adapters/codec/barfile"
 	"github.com/gal-friday/marketdata/adapters/file"
@@ -14,7 +15,7 @@ import (
 
 // sink is a new file that rows are written to, in order. The caller must call discard at the end, also after commit.
 type sink[S any] interface {
-	write(rows S, coverage []domain.Range) error // coverage, ascending, includes the rows; only bar files keep it
+	write(rows S, coverage []domain.Range) error // coverage, ascending, includes the rows
 	commit() error                               // finishes the file and moves it to its name
 	discard()                                    // removes the file unless it was committed
 }
@@ -33,7 +34,9 @@ func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series],
 		return newParquetSink(path, newBarParquet(key))
 	}
 
-	return newTextSink(format, path,
+	about := file.Coverage{Kind: file.Bars, Series: key.String()}
+
+	return newTextSink(format, path, about,
 		func(w io.Writer) csvWriter[domain.Series] { return file.NewBarWriter(w) },
 		func(s domain.Series) iter.Seq2[int, domain.Bar] { return s.All() })
 }
@@ -46,7 +49,9 @@ func newTickSink[T domain.Tick](
 		return newParquetSink(path, view.newParquetOf(symbol))
 	}
 
-	return newTextSink(format, path,
+	about := file.Coverage{Kind: file.Kind(view.kind), Series: string(symbol)}
+
+	return newTextSink(format, path, about,
 		func(w io.Writer) csvWriter[domain.Ticks[T]] { return view.newWriter(w) },
 		func(t domain.Ticks[T]) iter.Seq2[int, T] { return t.All() })
 }
@@ -73,23 +78,27 @@ type csvWriter[S any] interface {
 	Flush() error
 }
 
-// textSink writes a file of CSV or of JSON lines.
+// textSink writes a file of CSV or of JSON lines, and its coverage file.
 type textSink[S any] struct {
-	file   *atomicFile
-	out    *bufio.Writer
-	encode func(S) error
-	flush  func() error // writes rows that encode buffers
+	file     *atomicFile
+	out      *bufio.Writer
+	encode   func(S) error
+	flush    func() error // writes rows that encode buffers
+	about    file.Coverage
+	coverage []domain.Range // of all writes
 }
 
+// newTextSink creates a file of the kind and series of about.
 func newTextSink[S, R any](
-	format, path string, newCSV func(io.Writer) csvWriter[S], all func(S) iter.Seq2[int, R],
+	format, path string, about file.Coverage,
+	newCSV func(io.Writer) csvWriter[S], all func(S) iter.Seq2[int, R],
 ) (*textSink[S], error) {
 	f, err := createAtomic(path)
 	if err != nil {
 		return nil, err
 	}
 
-	s := &textSink[S]{file: f, out: bufio.NewWriter(f)}
+	s := &textSink[S]{file: f, out: bufio.NewWriter(f), about: about}
 	if format == formatCSV {
 		w := newCSV(s.out)
 		s.encode, s.flush = w.Write, w.Flush
@@ -111,14 +120,57 @@ func newTextSink[S, R any](
 	return s, nil
 }
 
-func (s *textSink[S]) write(rows S, _ []domain.Range) error { return s.encode(rows) }
+func (s *textSink[S]) write(rows S, coverage []domain.Range) error {
+	s.coverage = append(s.coverage, coverage...)
+	return s.encode(rows)
+}
 
+// commit moves the coverage file to its name before the file that it describes. If the program ends in between, an
+// import sees that the coverage is of another file; it never sees a file without its coverage.
 func (s *textSink[S]) commit() error {
 	if err := errors.Join(s.flush(), s.out.Flush()); err != nil {
 		return err
 	}
 
-	return s.file.commit()
+	about, err := s.writeCoverage()
+	if err != nil {
+		return err
+	}
+
+	defer about.discard()
+	if err := about.commit(); err != nil {
+		return err
+	}
+
+	err = s.file.commit()
+	if old, statErr := os.Stat(s.file.path); err != nil && (statErr != nil || !old.Mode().IsRegular()) {
+		err = errors.Join(err, os.Remove(about.path)) // because there is no file that it could be taken to describe
+	}
+
+	return err
+}
+
+// writeCoverage writes the coverage file of the complete file.
+func (s *textSink[S]) writeCoverage() (*atomicFile, error) {
+	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+
+	coverage, err := file.NewCoverage(s.file, s.about.Kind, s.about.Series, s.coverage)
+	if err != nil {
+		return nil, err
+	}
+
+	f, err := createAtomic(s.file.path + file.CoverageSuffix)
+	if err != nil {
+		return nil, err
+	}
+	if err := coverage.Write(f); err != nil {
+		f.discard()
+		return nil, err
+	}
+
+	return f, nil
 }
 
 func (s *textSink[S]) discard() { s.file.discard() }

@@ -168,7 +168,7 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T], n
 			Page *nextPage `json:"page,omitempty"`
 		}{r, next})
 	case formatParquet:
-		err = writeParquet(out, r.Ticks, v.newParquetOf(r.Ticks.Symbol()))
+		err = writeParquet(out, r.Ticks, r.Range.Subtract(r.Uncovered), v.newParquetOf(r.Ticks.Symbol()))
 	case formatNDJSON:
 		err = writeNDJSON(out, func(yield func(T) bool) {
 			for _, tick := range r.Ticks.All() {

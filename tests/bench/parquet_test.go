@@ -52,9 +52,9 @@ func BenchmarkParquetRead1M(b *testing.B) {
 	writeCSVBars(&text, s)
 	report(b, million,
 		way{name: "parquet", run: func() {
-			for bars, err := range parquet.ReadBars(bytes.NewReader(table.Bytes()), int64(table.Len()), parquet.Config{}) {
+			for batch, err := range parquet.ReadBars(bytes.NewReader(table.Bytes()), int64(table.Len()), parquet.Config{}) {
 				check(err)
-				sink += int64(bars.Len())
+				sink += int64(batch.Bars.Len())
 			}
 		}},
 		way{name: "csv", run: func() {
@@ -130,9 +130,9 @@ func BenchmarkParquetMemory5M(b *testing.B) {
 	measure("read-MiB", func() {
 		f := must(os.Open(path))
 		bars := 0
-		for s, err := range parquet.ReadBars(f, must(f.Stat()).Size(), parquet.Config{}) {
+		for batch, err := range parquet.ReadBars(f, must(f.Stat()).Size(), parquet.Config{}) {
 			check(err)
-			if bars += s.Len(); bars%(10*parquet.DefaultBatchBars) < parquet.DefaultBatchBars {
+			if bars += batch.Bars.Len(); bars%(10*parquet.DefaultBatchBars) < parquet.DefaultBatchBars {
 				watch()
 			}
 		}

@@ -174,11 +174,11 @@ func TestWeReadDuckDBsFile(t *testing.T) {
 			}
 
 			got := domain.NewSeriesBuilder(key, 0)
-			for s, err := range parquet.ReadBars(f, info.Size(), parquet.Config{Key: key}) {
+			for b, err := range parquet.ReadBars(f, info.Size(), parquet.Config{Key: key}) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := got.AppendSeries(s); err != nil {
+				if err := got.AppendSeries(b.Bars); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -43,6 +44,20 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Batch is consecutive bars of a file.
+type Batch struct {
+	Bars domain.Series // at least one, unless the file declares its coverage
+
+	// Range extends from the end of the previous batch, or from the first bar of the file, to the end of the last bar, so
+	// that declaring the ranges covers the file from its first bar to its last. If the file declares its coverage, the
+	// ranges make up that coverage instead: each lies in one covered range, and a batch without bars has a Range in which
+	// nothing traded.
+	Range domain.Range
+}
+
+// part returns the bars of r.
+func (b Batch) part(r domain.Range, _ int) Batch { return Batch{b.Bars.Clip(r), r} }
+
 // ReadBars yields the bars of the Parquet file in r, of size bytes, in batches. The rows must be in order of time.
 // ReadBars accepts files of a BarWriter and those of notebooks: columns in any order, times in milliseconds,
 // microseconds or nanoseconds, decimals of other widths and scales, integers instead of decimals, nullable columns
@@ -52,9 +67,12 @@ func (c Config) withDefaults() Config {
 // has none. It rejects with a *RowError a null, a time that is finer than a microsecond, off the grid or not after the
 // previous one, a number of more than 20 digits before the point, and a negative trade count.
 //
+// Coverage in the metadata of the file is an error before the first batch if it is invalid, of another number of rows,
+// or contradicted by a row outside of it.
+//
 // A damaged file is an error, never a panic. Memory depends on the size of the file's pages, not on its length. The
 // sequence is lazy and may be used once; an error is its last pair.
-func ReadBars(r io.ReaderAt, size int64, cfg Config) iter.Seq2[domain.Series, error] {
+func ReadBars(r io.ReaderAt, size int64, cfg Config) iter.Seq2[Batch, error] {
 	return batches(cfg.Name, &barReader{in: r, size: size, cfg: cfg.withDefaults()})
 }
 
@@ -65,6 +83,9 @@ type barReader struct {
 	size  int64
 	cfg   Config
 	last  domain.Micros // the newest open time
+
+	declared []domain.Range // the coverage; nil if the file does not declare it
+	end      time.Time      // of the previous batch; zero before the first
 }
 
 func (b *barReader) open() error {
@@ -80,23 +101,37 @@ func (b *barReader) open() error {
 		return err
 	}
 
-	b.cfg.Key, err = fileKey(opened, b.cfg.Key)
+	if b.cfg.Key, err = fileKey(opened, b.cfg.Key); err != nil {
+		return err
+	}
+
+	b.declared, err = fileCoverage(opened, b.table.layout, b.cfg.Key.Grid)
 
 	return err
+}
+
+func (b *barReader) coverage() ([]domain.Range, covered.Batch[Batch]) {
+	return b.declared, covered.Batch[Batch]{
+		Span: func(b Batch) domain.Range { return b.Range },
+		Rows: func(b Batch) int { return b.Bars.Len() },
+		Time: func(b Batch, i int) time.Time { return b.Bars.OpenTime(i) },
+		Part: Batch.part,
+		None: Batch{Bars: domain.EmptySeries(b.cfg.Key)},
+	}
 }
 
 func (b *barReader) close() error { return b.table.close() }
 
 // readBatch reads the next rows, which are in one row group.
-func (b *barReader) readBatch() (domain.Series, int, error) {
+func (b *barReader) readBatch() (Batch, int, error) {
 	n, err := b.table.nextRows(b.cfg.BatchBars)
 	if err != nil || n == 0 {
-		return domain.Series{}, 0, err
+		return Batch{}, 0, err
 	}
 
 	c, err := b.readColumns(n)
 	if err != nil {
-		return domain.Series{}, 0, err
+		return Batch{}, 0, err
 	}
 
 	s, err := domain.NewSeriesFromColumns(b.cfg.Key, c)
@@ -104,14 +139,19 @@ func (b *barReader) readBatch() (domain.Series, int, error) {
 	if errors.As(err, &rule) { // off the grid, since readOpenTimes verified the order
 		for i, t := range c.OpenMicros {
 			if domain.Micros(t).Time().Equal(rule.At) {
-				return s, 0, b.table.rowError(i, err)
+				return Batch{}, 0, b.table.rowError(i, err)
 			}
 		}
 	}
 
 	b.table.advance(n)
+	r := s.Range()
+	if !b.end.IsZero() {
+		r.Start = b.end
+	}
+	b.end = r.End
 
-	return s, n, err
+	return Batch{s, r}, n, err
 }
 
 // readColumns reads all columns of the next n rows.

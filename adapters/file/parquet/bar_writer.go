@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -43,17 +44,20 @@ func NewBarWriter(w io.Writer, key domain.SeriesKey) (*BarWriter, error) {
 
 // Write writes the bars, which must have the key of the writer and come after those written before. Otherwise it
 // returns an error that wraps domain.ErrInvalid, after which the writer can be used. It cannot be used after another
-// error.
-func (w *BarWriter) Write(s domain.Series) error {
-	if w.out.err != nil || s.Len() == 0 {
+// error. The file says nothing about coverage: a reader takes it as complete from its first bar to its last.
+func (w *BarWriter) Write(s domain.Series) error { return w.WriteCovered(s, domain.Range{}) }
+
+// WriteCovered writes the bars, which may be none, as Write does, and declares that r, which must include them and
+// begin and end at an edge of their grid, is complete. A file has either coverage for all bars, or Write was used for all.
+func (w *BarWriter) WriteCovered(s domain.Series, r domain.Range) error {
+	if w.out.err != nil {
 		return w.out.err
 	}
-	if s.Key() != w.key {
-		return fmt.Errorf("write parquet: bars of %s for a file of %s: %w", s.Key(), w.key, domain.ErrInvalid)
+	if err := w.accept(s, r); err != nil {
+		return err
 	}
-	if first := s.OpenTime(0); !w.last.IsZero() && !first.After(w.last) {
-		return fmt.Errorf("write parquet %s: the bar of %s comes after that of %s: %w", w.key,
-			first.Format(time.RFC3339Nano), w.last.Format(time.RFC3339Nano), domain.ErrInvalid)
+	if s.Len() == 0 {
+		return nil
 	}
 
 	w.last = s.OpenTime(s.Len() - 1)
@@ -64,6 +68,26 @@ func (w *BarWriter) Write(s domain.Series) error {
 	}
 
 	return nil
+}
+
+// accept declares the coverage, or returns an error that wraps domain.ErrInvalid if the bars must not be written.
+func (w *BarWriter) accept(s domain.Series, r domain.Range) error {
+	if s.Len() > 0 {
+		if s.Key() != w.key {
+			return fmt.Errorf("write parquet: bars of %s for a file of %s: %w", s.Key(), w.key, domain.ErrInvalid)
+		}
+		if first := s.OpenTime(0); !w.last.IsZero() && !first.After(w.last) {
+			return fmt.Errorf("write parquet %s: the bar of %s comes after that of %s: %w", w.key,
+				first.Format(time.RFC3339Nano), w.last.Format(time.RFC3339Nano), domain.ErrInvalid)
+		}
+	}
+	if r != (domain.Range{}) {
+		if err := covered.Validate([]domain.Range{r}, w.key.Grid); err != nil {
+			return fmt.Errorf("write parquet %s: %w", w.key, err)
+		}
+	}
+
+	return w.out.cover(s.Range(), r)
 }
 
 // writeRows writes at most flushRows bars.

@@ -28,7 +28,9 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if err := w.Write(bars); err != nil {
+	// Until 00:05 nothing else traded. Without coverage, use Write.
+	covered := domain.Range{Start: bars.OpenTime(0), End: bars.OpenTime(0).Add(5 * time.Minute)}
+	if err := w.WriteCovered(bars, covered); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -43,10 +45,13 @@ func Example() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(batch)
-		fmt.Println(batch.At(0))
+		if batch.Bars.Len() > 0 {
+			fmt.Println(batch.Bars.At(0))
+		}
+		fmt.Println("covered:", batch.Range) // to store it: md.Ingest(ctx, batch.Bars, batch.Range)
 	}
 	// Output:
-	// COINBASE:BTC/USD 1m: 1 bar [2018-04-04T00:00:00Z, 2018-04-04T00:01:00Z)
 	// 2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7424.91 c=7424.91 v=7.14 n=3
+	// covered: [2018-04-04T00:00:00Z, 2018-04-04T00:01:00Z)
+	// covered: [2018-04-04T00:01:00Z, 2018-04-04T00:05:00Z)
 }

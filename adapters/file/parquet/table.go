@@ -11,6 +11,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -84,7 +85,8 @@ func Recognize(r io.ReaderAt, size int64) file.Kind {
 // batchReader reads a file in batches.
 type batchReader[B any] interface {
 	open() error
-	readBatch() (batch B, rows int, err error) // 0 rows at the end of the file
+	coverage() ([]domain.Range, covered.Batch[B]) // after open; nil if the file does not declare it
+	readBatch() (batch B, rows int, err error)    // 0 rows at the end of the file
 	close() error
 }
 
@@ -99,26 +101,54 @@ func batches[B any](name string, r batchReader[B]) iter.Seq2[B, error] {
 		}
 
 		used = true
-		err := recoverPanic(r.open)
 		defer func() { _ = recoverPanic(r.close) }() // closing what was only read cannot lose data
-		for err == nil {
-			var batch B
-			var rows int
-			err = recoverPanic(func() (err error) { batch, rows, err = r.readBatch(); return err })
-			if err != nil || rows == 0 || !yield(batch, nil) {
-				break
-			}
-		}
-		if err == nil {
+		if err := recoverPanic(r.open); err != nil {
+			yield(none, addName(name, err))
 			return
 		}
 
-		var rowErr *RowError
-		if !errors.As(err, &rowErr) && name != "" {
-			err = fmt.Errorf("%s: %w", name, err)
+		all := readBatches(r)
+		if ranges, of := r.coverage(); ranges != nil {
+			all = covered.Split(all, covered.Ranges{Declared: ranges}, of)
 		}
-		yield(none, err)
+		for batch, err := range all {
+			if err != nil {
+				yield(none, addName(name, err))
+				return
+			}
+			if !yield(batch, nil) {
+				return
+			}
+		}
 	}
+}
+
+// readBatches yields the batches as the reader reads them.
+func readBatches[B any](r batchReader[B]) iter.Seq2[B, error] {
+	return func(yield func(B, error) bool) {
+		for {
+			var batch B
+			var rows int
+			err := recoverPanic(func() (err error) { batch, rows, err = r.readBatch(); return err })
+			if err != nil {
+				yield(batch, err)
+				return
+			}
+			if rows == 0 || !yield(batch, nil) {
+				return
+			}
+		}
+	}
+}
+
+// addName adds the name of the file to an error that does not have it yet.
+func addName(name string, err error) error {
+	var rowErr *RowError
+	if name == "" || errors.As(err, &rowErr) {
+		return err
+	}
+
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // init prepares t to read the rows of the file.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/file"
+	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -43,9 +44,20 @@ func (c TickConfig) withDefaults() TickConfig {
 
 // TickBatch is consecutive trades or quotes of a file. Ticks of the same time are in the same batch.
 type TickBatch[T domain.Tick] struct {
-	Ticks      domain.Ticks[T] // at least one
+	Ticks      domain.Ticks[T] // at least one, unless the file declares its coverage
+	Range      domain.Range    // as Batch.Range; a tick ends 1 microsecond after its time
 	Truncated  int             // times that were finer than a microsecond
 	Positional bool            // the file has no seq; ticks are numbered by their positions within their instants
+}
+
+// part returns the ticks of r as part i of the batch. Part 0 has the count of the batch.
+func (b TickBatch[T]) part(r domain.Range, i int) TickBatch[T] {
+	part := TickBatch[T]{Ticks: b.Ticks.Clip(r), Range: r, Positional: b.Positional}
+	if i == 0 {
+		part.Truncated = b.Truncated
+	}
+
+	return part
 }
 
 // ReadTrades yields the trades of the Parquet file in r, of size bytes, in batches. The rows must be in order of time
@@ -92,11 +104,15 @@ type tickReader[T domain.Tick] struct {
 	cfg     TickConfig
 	schema  schema
 	newTick tickFunc[T]
+	none    domain.Ticks[T] // of the symbol, without ticks
 
 	rows    tickRows
 	index   int              // of the current row in rows
 	last    tickPosition     // of the previous row
 	scratch []domain.Decimal // the decimals of a row
+
+	declared []domain.Range // the coverage; nil if the file does not declare it
+	end      time.Time      // of the previous batch; zero before the first
 }
 
 // tickPosition identifies a tick of a symbol and determines its order. The zero value means no tick.
@@ -132,9 +148,26 @@ func (b *tickReader[T]) open() error {
 	}
 
 	b.scratch = make([]domain.Decimal, len(b.schema.decimals))
-	b.cfg.Symbol, err = fileSymbol(opened, b.cfg.Symbol)
+	if b.cfg.Symbol, err = fileSymbol(opened, b.cfg.Symbol); err != nil {
+		return err
+	}
+	if b.none, err = domain.NewTicks[T](b.cfg.Symbol); err != nil {
+		return err
+	}
+
+	b.declared, err = fileCoverage(opened, b.table.layout, domain.Grid{})
 
 	return err
+}
+
+func (b *tickReader[T]) coverage() ([]domain.Range, covered.Batch[TickBatch[T]]) {
+	return b.declared, covered.Batch[TickBatch[T]]{
+		Span: func(b TickBatch[T]) domain.Range { return b.Range },
+		Rows: func(b TickBatch[T]) int { return b.Ticks.Len() },
+		Time: func(b TickBatch[T], i int) time.Time { return b.Ticks.Time(i) },
+		Part: TickBatch[T].part,
+		None: TickBatch[T]{Ticks: b.none},
+	}
 }
 
 func (b *tickReader[T]) close() error { return b.table.close() }
@@ -172,9 +205,17 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], int, error) {
 	}
 
 	var err error
-	batch.Ticks, err = builder.Ticks()
+	if batch.Ticks, err = builder.Ticks(); err != nil {
+		return batch, 0, err
+	}
 
-	return batch, batch.Ticks.Len(), err
+	batch.Range = batch.Ticks.Range()
+	if !b.end.IsZero() {
+		batch.Range.Start = b.end
+	}
+	b.end = batch.Range.End
+
+	return batch, batch.Ticks.Len(), nil
 }
 
 // readRows decodes the next rows. It leaves b.rows empty at the end of the file.

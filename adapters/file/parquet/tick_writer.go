@@ -47,6 +47,7 @@ func (r *quoteRow) set(q domain.Quote) {
 type TickWriter[T domain.Tick] struct {
 	symbol    domain.Symbol
 	writeRows func(ticks domain.Ticks[T]) error // writes at most flushRows ticks
+	cover     func(rows, r domain.Range) error
 	close     func() error
 	lastTime  time.Time // of the newest tick; zero before the first
 	lastSeq   int64     // of the newest tick
@@ -85,17 +86,42 @@ func newTickWriter[T domain.Tick, R any](
 		return out.flush(ticks.Len())
 	}
 
-	return &TickWriter[T]{symbol: symbol, writeRows: writeRows, close: out.close}, nil
+	return &TickWriter[T]{symbol: symbol, writeRows: writeRows, cover: out.cover, close: out.close}, nil
 }
 
 // Write writes the ticks, which must have the symbol of the writer and come after those written before, by time and
 // sequence number. Otherwise it returns an error that wraps domain.ErrInvalid, after which the writer can be used. It
-// cannot be used after another error.
+// cannot be used after another error. The file says nothing about coverage: a reader takes it as complete from its first
+// tick to its last.
 func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
+	return w.WriteCovered(ticks, domain.Range{})
+}
+
+// WriteCovered writes the ticks, which may be none, as Write does, and declares that r, which must include them, is
+// complete. A file has either coverage for all ticks, or Write was used for all.
+func (w *TickWriter[T]) WriteCovered(ticks domain.Ticks[T], r domain.Range) error {
 	n := ticks.Len()
-	if n == 0 {
-		return nil
+	if n > 0 {
+		if err := w.validate(ticks); err != nil {
+			return err
+		}
 	}
+	if err := w.cover(ticks.Range(), r); err != nil || n == 0 {
+		return err
+	}
+
+	w.lastTime, w.lastSeq = ticks.Time(n-1), ticks.Seq(n-1)
+	for from := 0; from < n; from += flushRows {
+		if err := w.writeRows(ticks.Slice(from, min(from+flushRows, n))); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// validate returns an error that wraps domain.ErrInvalid if the ticks, at least one, must not be written.
+func (w *TickWriter[T]) validate(ticks domain.Ticks[T]) error {
 	if ticks.Symbol() != w.symbol {
 		return fmt.Errorf("write parquet: ticks of %s for a file of %s: %w",
 			ticks.Symbol(), w.symbol, domain.ErrInvalid)
@@ -105,13 +131,6 @@ func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 	if !w.lastTime.IsZero() && (first.Before(w.lastTime) || first.Equal(w.lastTime) && seq <= w.lastSeq) {
 		return fmt.Errorf("write parquet %s: %s #%d comes after %s #%d: %w", w.symbol,
 			first.Format(time.RFC3339Nano), seq, w.lastTime.Format(time.RFC3339Nano), w.lastSeq, domain.ErrInvalid)
-	}
-
-	w.lastTime, w.lastSeq = ticks.Time(n-1), ticks.Seq(n-1)
-	for from := 0; from < n; from += flushRows {
-		if err := w.writeRows(ticks.Slice(from, min(from+flushRows, n))); err != nil {
-			return err
-		}
 	}
 
 	return nil
