@@ -158,3 +158,20 @@ func TestCountTellsOfLostBars(t *testing.T) {
 		t.Errorf("got %v, %v", got.bars, err)
 	}
 }
+
+// TestUncoverTakesWholeBlocks uncovers some minutes. Their block is uncovered whole, because its bars are not read.
+func TestUncoverTakesWholeBlocks(t *testing.T) {
+	t.Parallel()
+	s := ingest.WithLedger("ledgered", "", ledger.NewBars(), ledger.NewMemory())
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	uncovered, err := ports.UncoverBars(t.Context(), s, minuteKey, minutes(5, 10))
+	if err != nil || !uncovered.Covers(minutes(0, 120)) {
+		t.Errorf("uncovered %v, %v", uncovered, err)
+	}
+	if got, err := readContent(s, minutes(0, 120)); err != nil || got.bars.Len()+len(got.state.Coverage) > 0 {
+		t.Errorf("got %v with the coverage %v, %v", got.bars, got.state, err)
+	}
+}

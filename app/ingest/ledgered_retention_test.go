@@ -211,3 +211,17 @@ func TestShorterRetentionIsNoticed(t *testing.T) {
 		}
 	})
 }
+
+// TestRetentionHasAMargin reads a block that begins right behind the bars that the policy drops. It is not covered,
+// because the clock of the store may be ahead.
+func TestRetentionHasAMargin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, bars, blocks := newAging(t, 6)
+		bars.age = time.Since(blocks[3].Start) + 30*time.Second
+		state := stateOf(t, s, blocks[0].Hull(blocks[5]), domain.Version{})
+		if len(state.Coverage) != 1 || !state.Coverage[0].Start.Equal(blocks[4].Start) {
+			t.Errorf("covered %v, want from %s", state.Coverage, blocks[4])
+		}
+	})
+}
