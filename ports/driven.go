@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"time"
@@ -89,6 +90,23 @@ type CoverageReader interface {
 	// the store does not have adds none. The sequence is lazy, holds nothing between two extents, and may be ranged over
 	// again; an error is the last pair.
 	Extents(ctx context.Context, q ExtentQuery) iter.Seq2[domain.Extent, error]
+}
+
+// BarToucher is a store whose bars people can change without it, with SQL.
+type BarToucher interface {
+	// TouchBars gives the series and all its blocks a new version, as after a change of every bar, so that no cache
+	// believes bars that it read before. A series that does not exist is no error.
+	TouchBars(ctx context.Context, key domain.SeriesKey) error
+}
+
+// TouchBars touches a series in a store. The error is ErrInvalid if the store is no BarToucher.
+func TouchBars(ctx context.Context, s Store, key domain.SeriesKey) error {
+	if t, ok := s.(BarToucher); ok {
+		return t.TouchBars(ctx, key)
+	}
+
+	return fmt.Errorf("only bars in PostgreSQL can be changed without this program; give wrong bars of another store up "+
+		"and write them again: %w", ErrInvalid)
 }
 
 // SymbolQuery selects from a catalog.

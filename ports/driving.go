@@ -144,6 +144,10 @@ type Ingestor interface {
 	// corrupt data any more. It may take that of more bars away, and of bars that are right: it returns the range.
 	Uncover(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error)
 
+	// Touch gives the series of the key a new version after its bars were changed without this program, with SQL, so that
+	// cached bars of before are not served any more. The error is ErrInvalid for a store whose bars nobody else changes.
+	Touch(ctx context.Context, key domain.SeriesKey) error
+
 	// IngestTrades writes trades as Ingest writes bars. Every trade and the coverage must be before the clock's now minus
 	// the settle time.
 	IngestTrades(

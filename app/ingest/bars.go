@@ -130,6 +130,26 @@ func (i *Ingester) Uncover(ctx context.Context, key domain.SeriesKey, r domain.R
 	return uncovered, err
 }
 
+// Touch gives the series of the key a new version, after its bars were changed with SQL, so that no process serves
+// cached bars of before: this one at once, others when their lease of the version ends. The error is ports.ErrInvalid
+// if the bars are not in PostgreSQL.
+func (i *Ingester) Touch(ctx context.Context, key domain.SeriesKey) error {
+	call := i.barCall("touch", key)
+	err := key.Validate()
+	if err == nil && call.Store == nil {
+		err = access.ErrNoGrid(key.Grid)
+	}
+	if err != nil {
+		return call.Refuse(err)
+	}
+
+	_, err = i.write(ctx, call, key.Symbol, func(ctx context.Context) (ports.WriteReport, error) {
+		return ports.WriteReport{}, ports.TouchBars(ctx, call.Store.Bars, key)
+	})
+
+	return err
+}
+
 // barCall returns the call of the store of the key.
 func (i *Ingester) barCall(op string, key domain.SeriesKey) *access.Call {
 	call := &access.Call{Op: op, Subject: key, Settings: i.settings}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -183,6 +184,17 @@ func (s *Store) UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.
 	s.finishWrite(key, uncovered.Hull(r))
 
 	return uncovered, err
+}
+
+// TouchBars implements ports.BarToucher. Reads that begin after it see the change.
+func (s *Store) TouchBars(ctx context.Context, key domain.SeriesKey) error {
+	err := ports.TouchBars(ctx, s.next, key)
+	if key.Validate() == nil {
+		allYears := domain.BarBlocks(key.Grid).Range(math.MinInt64, math.MaxInt64)
+		s.finishWrite(key, allYears)
+	}
+
+	return err
 }
 
 // finishWrite follows a write, also one that failed, because it may have been done.

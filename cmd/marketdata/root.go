@@ -101,8 +101,8 @@ func (c *command) rootCommand() *cobra.Command {
 	flags.StringVar(&c.dbPath, "db", "", "SQLite `file` to use instead of the configured store")
 	root.AddCommand(
 		c.fetchCommand(), c.importCommand(), c.symbolsCommand(), c.describeCommand(), c.coverageCommand(),
-		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.doctorCommand(), c.migrateCommand(),
-		c.configCommand(), c.demoCommand(), c.versionCommand(),
+		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.touchCommand(), c.doctorCommand(),
+		c.migrateCommand(), c.configCommand(), c.demoCommand(), c.versionCommand(),
 	)
 
 	return root
