@@ -36,8 +36,8 @@ type Coverage struct {
 }
 
 // NewCoverage returns the coverage of a file with the content, which it reads to the end. The ranges may overlap and be
-// in any order. It returns an error that wraps domain.ErrInvalid for no ranges, for more than MaxCoverageRanges, and for
-// bounds that are not whole microseconds of the years 1 to 9999.
+// in any order. It returns an error that wraps domain.ErrInvalid for no ranges, for more than MaxCoverageRanges, and
+// for bounds that are not whole microseconds of the years 1 to 9999.
 func NewCoverage(content io.Reader, kind Kind, series string, ranges []domain.Range) (Coverage, error) {
 	c := Coverage{Kind: kind, Series: series, Ranges: domain.MergeRanges(ranges)}
 	if err := validateRanges(c.Ranges); err != nil {

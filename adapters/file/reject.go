@@ -28,8 +28,8 @@ type fileReader[B any] struct {
 	read func(f Format, rejected []domain.Range, yield func(B) bool) error
 }
 
-// readAll passes the batches, and an error, to yield. If the format rejects rows or has coverage, the file is read twice:
-// first for the ranges of the rejected rows, and for rows outside of the coverage.
+// readAll passes the batches, and an error, to yield. If the format rejects rows or has coverage, the file is read
+// twice: first for the ranges of the rejected rows, and for rows outside of the coverage.
 func (r fileReader[B]) readAll(yield func(B, error) bool) {
 	found, err := r.readFirst()
 	if err != nil {

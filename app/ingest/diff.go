@@ -2,25 +2,32 @@ package ingest
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Difference is a field in which two bars of one open time differ, or a bar that one of two sequences lacks.
+// Difference is a field in which two bars of one open time differ, a bar that one of two sequences lacks, or a range
+// that one of two stores does not cover.
 type Difference struct {
 	Key   domain.SeriesKey `json:"key"`
-	Time  time.Time        `json:"time"`
-	Field string           `json:"field"` // of domain.Field, FieldBar or FieldTrades
+	Time  time.Time        `json:"time"`  // the open time of the bar, or the start of the range
+	Field string           `json:"field"` // of domain.Field, FieldBar, FieldTrades or FieldCoverage
 	From  string           `json:"from"`  // "" where this side lacks the bar, "present" where the other one does
 	To    string           `json:"to"`
+	End   time.Time        `json:"end,omitzero"` // of the range; zero for bars
 }
 
 // The fields of a Difference that are no domain.Field.
 const (
 	FieldBar    = "bar"    // one side lacks the bar
 	FieldTrades = "trades" // the trade counts differ
+
+	// FieldCoverage is a range that one side does not cover. On the other side, which covers it, the text is "until" and
+	// its end.
+	FieldCoverage = "coverage"
 )
 
 const barPresent = "present"
@@ -29,7 +36,8 @@ const barPresent = "present"
 type DiffReport struct {
 	Compared    int // open times at which either side has a bar
 	Different   int // of these, the ones with a difference
-	Differences int // fields that differ, and bars that one side lacks
+	Differences int // fields that differ, bars that one side lacks, and ranges of Coverage
+	Coverage    int // ranges that one side does not cover
 }
 
 // Add returns the sums of both.
@@ -38,12 +46,43 @@ func (r DiffReport) Add(o DiffReport) DiffReport {
 		Compared:    r.Compared + o.Compared,
 		Different:   r.Different + o.Different,
 		Differences: r.Differences + o.Differences,
+		Coverage:    r.Coverage + o.Coverage,
 	}
 }
 
+// IsEqual reports whether no difference was found.
+func (r DiffReport) IsEqual() bool { return r.Differences == 0 }
+
+// DiffCoverage returns a Difference for each range that only one of two stores covers, in order of time, and their
+// counts. Declared and inferred coverage count alike. The ranges may be in any order.
+func DiffCoverage(key domain.SeriesKey, from, to []domain.Range) ([]Difference, DiffReport) {
+	var found []Difference
+	for _, r := range domain.MergeRanges(from) {
+		for _, only := range r.Subtract(to) {
+			found = append(found, Difference{
+				Key: key, Time: only.Start, End: only.End, Field: FieldCoverage, From: untilText(only.End),
+			})
+		}
+	}
+	for _, r := range domain.MergeRanges(to) {
+		for _, only := range r.Subtract(from) {
+			found = append(found, Difference{
+				Key: key, Time: only.Start, End: only.End, Field: FieldCoverage, To: untilText(only.End),
+			})
+		}
+	}
+
+	slices.SortFunc(found, func(a, b Difference) int { return a.Time.Compare(b.Time) })
+
+	return found, DiffReport{Differences: len(found), Coverage: len(found)}
+}
+
+func untilText(end time.Time) string { return "until " + end.Format(time.RFC3339Nano) }
+
 // Diff compares two sequences of bars of one key, each in order of time, and yields the differences in order of time.
 // It holds one piece of each sequence in memory; see StreamBars and ResampleBars. The sequence is single use; an error
-// of either side is its last pair. report returns the counts of the bars compared so far.
+// of either side is its last pair. report returns the counts of the bars compared so far. DiffCoverage compares what
+// the two sides cover, which the bars do not show.
 func Diff(
 	from, to iter.Seq2[domain.Series, error], t Tolerance,
 ) (differences iter.Seq2[Difference, error], report func() DiffReport) {
@@ -184,13 +223,15 @@ func (t Tolerance) compareBars(key domain.SeriesKey, a, b *domain.Bar) []Differe
 	others := decimals(b)
 	for f, number := range decimals(a) {
 		if field := domain.Field(f); t.isExceeded(field, number, others[f]) {
-			found = append(found, Difference{key, a.OpenTime, field.String(), number.String(), others[f].String()})
+			found = append(found, Difference{
+				Key: key, Time: a.OpenTime, Field: field.String(), From: number.String(), To: others[f].String(),
+			})
 		}
 	}
 
 	if apart := a.Trades - b.Trades; max(apart, -apart) > t.Trades {
 		from, to := strconv.FormatInt(a.Trades, 10), strconv.FormatInt(b.Trades, 10)
-		found = append(found, Difference{key, a.OpenTime, FieldTrades, from, to})
+		found = append(found, Difference{Key: key, Time: a.OpenTime, Field: FieldTrades, From: from, To: to})
 	}
 
 	return found

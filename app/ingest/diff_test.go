@@ -100,6 +100,41 @@ func differingFields(a, b domain.Series, tolerant bool) int {
 	return fields
 }
 
+// DiffCoverage finds the minutes that one side covers, whatever the order of the ranges.
+func TestDiffCoverageFindsEveryMinute(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) (ranges []domain.Range) {
+			for range rapid.IntRange(0, 5).Draw(t, label) {
+				from := rapid.IntRange(0, 19).Draw(t, label)
+				ranges = append(ranges, domain.Range{Start: minute(from), End: minute(from + rapid.IntRange(1, 5).Draw(t, label))})
+			}
+			return ranges
+		}
+		left, right := draw("left"), draw("right")
+		found, report := ingest.DiffCoverage(minuteKey, left, right)
+		covers := func(ranges []domain.Range, n int) bool {
+			return slices.ContainsFunc(ranges, func(r domain.Range) bool { return r.Contains(minute(n)) })
+		}
+		for n := range 25 {
+			var from, to bool
+			for _, d := range found {
+				if (domain.Range{Start: d.Time, End: d.End}).Contains(minute(n)) {
+					from, to = from || d.From != "", to || d.To != ""
+				}
+			}
+			if wantFrom, wantTo := covers(left, n) && !covers(right, n), covers(right, n) && !covers(left, n); from != wantFrom ||
+				to != wantTo {
+				t.Fatalf("minute %d: from %v, to %v; want %v, %v", n, from, to, wantFrom, wantTo)
+			}
+		}
+		if report.Coverage != len(found) || report.IsEqual() != (len(found) == 0) ||
+			!slices.IsSortedFunc(found, func(a, b ingest.Difference) int { return a.Time.Compare(b.Time) }) {
+			t.Fatalf("%+v of %v", report, found)
+		}
+	})
+}
+
 // An error of either side ends the comparison, and both sides are released.
 func TestDiffReportsErrors(t *testing.T) {
 	t.Parallel()

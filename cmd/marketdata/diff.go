@@ -24,12 +24,12 @@ from a finer frequency.
 
 ` + endpointHelp + `
 
-One line is printed for each field that differs, and one for a bar that only one side has.
-Numbers are compared exactly; --tolerance lets a field differ by so much. Without --start and
---end, everything that either store covers is compared; with --against, every covered bar whose
-finer bars are all covered.
+One line is printed for each field that differs, one for a bar that only one side has, and one
+for a range that only one side covers, with its end. Numbers are compared exactly; --tolerance
+lets a field differ by so much. Without --start and --end, everything that either store covers is
+compared; with --against, every covered bar whose finer bars are all covered, and no coverage.
 
-The exit code is 0 if all bars are equal, and 1 if bars differ.`
+The exit code is 0 if all bars and the coverage are equal, and 1 if they differ.`
 
 const diffExample = `  marketdata diff COINBASE:BTC/USD 1m --to-db backup.db
   marketdata diff 'COINBASE:*' 1d --from-db vendor.db --to production.yaml --tolerance close=0.01,volume=1
@@ -181,18 +181,23 @@ func (d *comparison) open(ctx context.Context) (done func(), err error) {
 	return done, err
 }
 
-// print prints the differences. It is an error that bars differ.
+// print prints the differences. It is an error that there are any.
 func (d *comparison) print() error {
 	if err := diffList.print(d.c.out, d.o.output, d.found); err != nil {
 		return err
 	}
-	if d.total.Different == 0 {
+	if d.total.IsEqual() {
 		d.c.notef("%d bars are equal", d.total.Compared)
 		return nil
 	}
 
 	if more := d.total.Differences - len(d.found); more > 0 {
 		d.c.notef("%d more differences are not printed; --limit 0 prints all", more)
+	}
+
+	if d.total.Coverage > 0 {
+		return fmt.Errorf("%d of %d bars differ, and %d ranges are covered by one side only",
+			d.total.Different, d.total.Compared, d.total.Coverage)
 	}
 
 	return fmt.Errorf("%d of %d bars differ", d.total.Different, d.total.Compared)
@@ -223,7 +228,7 @@ func (d *comparison) run(ctx context.Context, selected selector) error {
 	return d.runStores(ctx, from, to)
 }
 
-// runStores compares the bars of two stores.
+// runStores compares the bars and the coverage of two stores.
 func (d *comparison) runStores(ctx context.Context, from, to []seriesCoverage) error {
 	coverage := map[domain.SeriesKey]*[2][]domain.Range{}
 	for i, side := range [2][]seriesCoverage{from, to} {
@@ -243,6 +248,9 @@ func (d *comparison) runStores(ctx context.Context, from, to []seriesCoverage) e
 		}
 
 		left, right = clip(left, start, end), clip(right, start, end)
+		found, report := ingest.DiffCoverage(key, left, right)
+		d.add(found...)
+		d.total = d.total.Add(report)
 		ranges := domain.MergeRanges(slices.Concat(left, right))
 		source, target := d.readStored(ctx, d.stores.from, key, left), d.readStored(ctx, d.stores.to, key, right)
 		if err := d.compare(key, ranges, source, target); err != nil {
@@ -314,14 +322,20 @@ func (d *comparison) compare(
 		if err != nil {
 			return err
 		}
-		if d.o.limit == 0 || len(d.found) < d.o.limit {
-			d.found = append(d.found, found)
-		}
+		d.add(found)
 	}
 
 	d.total = d.total.Add(report())
 
 	return nil
+}
+
+// add keeps the differences up to the limit.
+func (d *comparison) add(found ...ingest.Difference) {
+	if d.o.limit > 0 {
+		found = found[:min(len(found), d.o.limit-len(d.found))]
+	}
+	d.found = append(d.found, found...)
 }
 
 // withProgress calls passed as the bars are read: with all of the ranges, in parts that end where a piece ends.

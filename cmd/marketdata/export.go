@@ -29,7 +29,7 @@ The extension of the file, or --format, selects the format:
   .bars     packed bars with their coverage, which a backtest loads into memory (memory.Open in Go);
             one file may have several series, so the symbol may be a pattern
 
-A file keeps the coverage, so that marketdata import declares the same ranges: a .parquet file in
+A file keeps the coverage, and marketdata import of CSV and Parquet declares it: a .parquet file in
 its metadata, a .csv or .ndjson file in FILE.coverage.json beside it. Keep the two together, and
 delete FILE.coverage.json before you edit FILE. Inferred coverage becomes declared by the import.
 The slot of a bar that --quality drop leaves out is not covered. What marketdata fetch writes to
@@ -344,9 +344,9 @@ func exportTicks[T domain.Tick](
 	return out.commit()
 }
 
-// tickPages yields a page for each part of a piece of the stream that is in one range of the coverage, and a last one
-// without ticks that has what is not covered. The coverage was read before the stream: where they contradict each other,
-// the last page is ports.ErrConflict.
+// tickPages yields a page for each part of a piece of the stream that is in one range of the coverage, and a last page
+// without ticks that has what is not covered. The coverage was read before the stream: where they contradict each
+// other, the last page is ports.ErrConflict.
 func tickPages[T domain.Tick](
 	pieces iter.Seq2[domain.Ticks[T], error], result func() domain.TickResult[T], coverage []domain.Range,
 ) iter.Seq2[ingest.Page[domain.Ticks[T]], error] {

@@ -102,8 +102,8 @@ func (in *input) bytesToRead(o importOptions) int64 {
 	return in.size
 }
 
-// readCoverage returns the coverage in the coverage file of the file f, or nil if there is no coverage file. It moves the
-// position in f.
+// readCoverage returns the coverage in the coverage file of the file f, or nil if there is no coverage file. It leaves
+// the position in f as it is.
 func readCoverage(name string, f *os.File) (*file.Coverage, error) {
 	path := name + file.CoverageSuffix
 	if name == standardInput {

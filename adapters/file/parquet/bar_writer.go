@@ -48,7 +48,8 @@ func NewBarWriter(w io.Writer, key domain.SeriesKey) (*BarWriter, error) {
 func (w *BarWriter) Write(s domain.Series) error { return w.WriteCovered(s, domain.Range{}) }
 
 // WriteCovered writes the bars, which may be none, as Write does, and declares that r, which must include them and
-// begin and end at an edge of their grid, is complete. A file has either coverage for all bars, or Write was used for all.
+// begin and end at an edge of their grid, is complete. A file has either coverage for all bars, or Write was used for
+// all.
 func (w *BarWriter) WriteCovered(s domain.Series, r domain.Range) error {
 	if w.out.err != nil {
 		return w.out.err

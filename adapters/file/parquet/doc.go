@@ -26,7 +26,8 @@
 // columns needs more digits than most engines have: cast the columns first, to DOUBLE or to fewer digits.
 //
 // A file may say which ranges of the series it covers, under CoverageName, as file.EncodeRanges encodes them: there, a
-// missing row means that nothing traded. A file without them covers everything from its first row to the end of its last.
+// missing row means that nothing traded. A file without them covers everything from its first row to the end of its
+// last.
 //
 // The package contains the format of the files. It must not decide whether data is acceptable to a store, because that
 // is the task of app. CSV and the column names are in the parent package.

@@ -50,8 +50,8 @@ func (w *rowWriter[R]) flush(n int) error {
 	return w.err
 }
 
-// cover declares r, which must include rows; the zero Range declares nothing. A file has coverage for all of its rows or
-// for none. Errors wrap domain.ErrInvalid.
+// cover declares r, which must include rows; the zero Range declares nothing. A file has coverage for all of its rows
+// or for none. Errors wrap domain.ErrInvalid.
 func (w *rowWriter[R]) cover(rows, r domain.Range) error {
 	isBare := r == domain.Range{}
 	if isBare && len(w.coverage) > 0 || !isBare && w.isBare {

@@ -91,8 +91,8 @@ func newTickWriter[T domain.Tick, R any](
 
 // Write writes the ticks, which must have the symbol of the writer and come after those written before, by time and
 // sequence number. Otherwise it returns an error that wraps domain.ErrInvalid, after which the writer can be used. It
-// cannot be used after another error. The file says nothing about coverage: a reader takes it as complete from its first
-// tick to its last.
+// cannot be used after another error. The file says nothing about coverage: a reader takes it as complete from its
+// first tick to its last.
 func (w *TickWriter[T]) Write(ticks domain.Ticks[T]) error {
 	return w.WriteCovered(ticks, domain.Range{})
 }
