@@ -262,3 +262,32 @@ func TestStreamBesideARecorder(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamDoesNotStartAgain changes a bar that a stream yielded. The stream ends with a conflict, because its caller
+// has the old bar.
+func TestStreamDoesNotStartAgain(t *testing.T) {
+	t.Parallel()
+	s := &scripted{Store: memory.New()}
+	if _, err := ports.WriteBars(t.Context(), s, sound(t, 0, 50), span(0, 50), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	bars, _ := stepping(t, 10, s).Stream(t.Context(), domain.DataRequest{Key: key, Start: noon, End: at(50)})
+	pieces := 0
+	var last error
+	for _, err := range bars {
+		if last = err; err != nil {
+			continue
+		}
+		if pieces++; pieces == 1 {
+			changed := bar(0)
+			changed.Trades++
+			if _, err := ports.WriteBars(t.Context(), s, series(t, changed), span(0, 1), ports.ReplaceOnConflict); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if pieces != 1 || !errors.Is(last, ports.ErrConflict) {
+		t.Errorf("%d pieces, then %v", pieces, last)
+	}
+}

@@ -277,3 +277,16 @@ func TestDescribeRoutesLikeFetch(t *testing.T) {
 		t.Errorf("described by %d bars, %v; want 60", d.Statistics.Bars, err)
 	}
 }
+
+// TestDescribeIsOfTrades describes a symbol of which more bid bars are stored than bars of trades.
+func TestDescribeIsOfTrades(t *testing.T) {
+	t.Parallel()
+	m := setup(t, at(240), app.Config{})
+	m.hold(t, sound(t, 0, 120), span(0, 120))
+	bids := domain.SeriesKey{Symbol: key.Symbol, Grid: domain.Hour1.UTC(), PriceType: domain.PriceBid}
+	m.hold(t, must(domain.NewSeries(bids, bar(0))), span(0, 240))
+	d, err := m.Describe(t.Context(), key.Symbol)
+	if err != nil || d.Statistics.Grid != domain.Minute1.UTC() || d.Statistics.Bars != 120 {
+		t.Errorf("got %+v, %v", d.Statistics, err)
+	}
+}

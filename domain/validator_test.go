@@ -208,3 +208,23 @@ func TestJudgeOfExtremeNumbers(t *testing.T) {
 		}
 	})
 }
+
+// TestCheckValidatedFindsWhatCheckFinds checks validated pieces of a series. Together they break a rule that none of them
+// breaks alone, or all are not closed.
+func TestCheckValidatedFindsWhatCheckFinds(t *testing.T) {
+	t.Parallel()
+	bars := cleanBars(40)
+	for i := range bars {
+		bars[i].Volume = bars[0].Volume
+	}
+	s := must(NewSeries(minuteKey(), bars...))
+	for _, now := range []time.Time{judgedNow, judged.Start} {
+		v := NewValidator(judged, now)
+		first, second := v.CheckValidated(s.Slice(0, 20)), v.CheckValidated(s.Slice(20, 40))
+		want := NewValidator(judged, now).Check(s)
+		got := MergeFindings(first.Findings, second.Findings)
+		if len(want.Findings) == 0 || !slices.Equal(got, want.Findings) {
+			t.Errorf("at %s: found %+v, want %+v", now, got, want.Findings)
+		}
+	}
+}
