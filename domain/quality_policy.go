@@ -13,7 +13,7 @@ type QualityPolicy uint8
 const (
 	QualityFail QualityPolicy = iota // the request fails
 	QualityDrop                      // the bar is dropped, and its open time is reported
-	QualityFlag                      // the bar is returned, and the finding is reported
+	QualityFlag                      // the bar is returned if a Series can have it, and the finding is reported
 )
 
 var qualityPolicies = [...]string{"fail", "drop", "flag"}

@@ -61,7 +61,10 @@ type QualityReport struct {
 	Policy   QualityPolicy `json:"policy"`
 	Bars     int           `json:"bars"` // number of validated bars
 	Findings []Finding     `json:"findings"`
-	Dropped  []time.Time   `json:"dropped"` // open times of the bars that QualityDrop dropped
+
+	// Dropped has the open times of the bars that QualityDrop dropped, and, under every policy but QualityFail, of stored
+	// bars that no Series can represent, whose slots are in Uncovered.
+	Dropped []time.Time `json:"dropped"`
 }
 
 // Origin tells which store, and which stored data, one part of a result comes from.

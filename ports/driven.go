@@ -17,6 +17,10 @@ type BarQuery struct {
 	First int          // at most the first so many; 0 is all
 	Last  int          // at most the last so many; 0 is all
 	State StateQuery
+
+	// ReportUnreadable asks the store to go on over a stored bar that no Series can represent, and to name it in
+	// Piece.Unreadable. A store may ignore it.
+	ReportUnreadable bool
 }
 
 // StateQuery selects the parts of a state that a read returns beside those of its own range. The zero value adds none.
@@ -46,7 +50,8 @@ type BarReader interface {
 	// no state, and no piece without a bar; its callers must compare the coverage before and after the read.
 	//
 	// A series that the store does not have, or a range without bars, yields no bar and is no error: only the catalog
-	// knows whether a symbol exists. Stored bars that no Series can represent are ErrCorruptData, never a bar.
+	// knows whether a symbol exists. Stored bars that no Series can represent are ErrCorruptData, never a bar; where
+	// q.ReportUnreadable is set, those with a time on the grid may be in Piece.Unreadable in place of the error.
 	//
 	// The sequence is lazy and single use; ranging over it again yields an error. An error is the last pair, with an
 	// empty piece: the pieces before it are not the whole result. Breaking off frees everything the read holds at once.

@@ -19,6 +19,12 @@ type Piece[D Rows] struct {
 	// State is what the store had of the series when the rows were read. It is set in the first piece only, and nil
 	// there too where the store keeps no versions.
 	State *domain.SeriesState
+
+	// Unreadable names stored bars of the query's range that are not in Rows, because no Series can represent them: the
+	// key, the open time, the rule, and in Detail the column and its value. Something traded there. They ascend over all
+	// pieces, and First and Last count them. A piece that has some may have no rows. It is empty unless the query asks for
+	// them.
+	Unreadable []*domain.RuleError
 }
 
 // Sequence is the result of a read: pieces, or an error as the last pair. It is lazy and single use.

@@ -213,7 +213,9 @@ func (t *task) prober(s *seriesRead) prober {
 	}
 
 	return func(ctx context.Context, r domain.Range, last int, q ports.StateQuery) (*domain.SeriesState, uint64, error) {
-		t.beginReading(s.store, ports.BarQuery{Key: s.key, Range: r, Last: last, State: q})
+		t.beginReading(s.store, ports.BarQuery{
+			Key: s.key, Range: r, Last: last, State: q, ReportUnreadable: t.query.reportsUnreadable(),
+		})
 		t.reading.collector.MaxRows = 0 // the bars of a block are few, and not returned
 		bars, err := access.Do(ctx, call, collectBars, t)
 		var hash uint64

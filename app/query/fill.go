@@ -11,7 +11,8 @@ import (
 
 // gapFiller puts the bars of the fill policy between the bars that it receives, and the last bar before the range at
 // its head. It emits pieces of about StepSizes.Fill bars, records the ranges that it filled, and ends with an error
-// between two pieces when the time of the request is over. The slots of dropped bars stay empty.
+// between two pieces when the time of the request is over. The slots of dropped and of unreadable
+// bars stay empty.
 type gapFiller struct {
 	task    *task
 	within  domain.Range // aligned
@@ -21,6 +22,8 @@ type gapFiller struct {
 	filler  *domain.Filler // nil before the first bar
 	next    time.Time      // where the next bar can open
 	skipped int            // of dropped
+
+	skippedUnreadable int // of those of the task
 }
 
 func newGapFiller(
@@ -99,6 +102,10 @@ func (g *gapFiller) beginStep(ctx context.Context) error {
 		g.filler.Skip(at)
 	}
 	g.skipped = len(*g.dropped)
+	for _, bar := range g.task.result.unreadable[g.skippedUnreadable:] {
+		g.filler.Skip(bar.At)
+	}
+	g.skippedUnreadable = len(g.task.result.unreadable)
 
 	return g.task.query.call.CheckTime(ctx)
 }

@@ -21,7 +21,7 @@ type limitedBars struct {
 
 	rows    []ports.CachedBars // read, in the order of reading
 	bars    []domain.Series    // made of rows without those that the policy drops, in the order of reading
-	dropped []time.Time        // open times of the rows that the policy drops
+	dropped []time.Time        // open times of the rows that the policy drops, and of unreadable ones for fill
 
 	stepRows []ports.CachedBars // of the step under way, ascending
 	stepBars []domain.Series
@@ -156,6 +156,9 @@ func (w *limitedBars) fill(
 	ctx context.Context, bars domain.Series, used domain.Range,
 ) (domain.Series, domain.Range, error) {
 	t, limit := w.task, w.task.query.limit()
+	for _, bar := range t.result.unreadable {
+		w.dropped = append(w.dropped, bar.At)
+	}
 	sorting.Func(w.dropped, time.Time.Compare)
 	collected := filledBars{limit: limit, backward: t.query.backward()}
 	filler := newGapFiller(t, used, &w.dropped, collected.add)

@@ -155,15 +155,15 @@ func (t *task) readPages(ctx context.Context, l plan.Leg, read *plan.Read, c con
 			return err
 		}
 
-		switch complete := size == 0 || t.reading.collector.Rows < size; {
+		switch complete := size == 0 || t.reading.collector.RowsRead() < size; {
 		case complete:
 			q.Range = domain.Range{}
 		case t.query.backward():
-			q.Range.End = rows[0].Bars.OpenTime(0)
+			q.Range.End = t.reading.rowRange().Start
 		default:
-			q.Range.Start = rows[len(rows)-1].Bars.Range().End
+			q.Range.Start = t.reading.rowRange().End
 		}
-		if err := addRows(ctx, withoutHoles(l, rows), c); err != nil {
+		if err := addRows(ctx, t.withoutHoles(l, rows), c); err != nil {
 			return err
 		}
 	}
@@ -225,7 +225,7 @@ func (t *task) deriveBars(ctx context.Context, l plan.Leg, c consumer) iter.Seq2
 		return filterPieces(c, asPieces(l.FromQuotes(key, tickPages(ctx, t, access.Quotes(), l))))
 	}
 
-	return l.FromBars(key, filterPieces(c, t.finerPages(ctx, l)))
+	return t.withoutUnreadable(l.FromBars(key, filterPieces(c, t.finerPages(ctx, l))))
 }
 
 // asPieces wraps bars of which nothing more is known.
@@ -269,10 +269,10 @@ func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.Cache
 					return
 				}
 
-				if more = t.reading.collector.Rows == q.First; more {
-					q.Range.Start = rows[len(rows)-1].Bars.Range().End
+				if more = t.reading.collector.RowsRead() == q.First; more {
+					q.Range.Start = t.reading.rowRange().End
 				}
-				for _, p := range withoutHoles(l, rows) {
+				for _, p := range t.withoutHoles(l, rows) {
 					if !yield(p, nil) {
 						return
 					}
@@ -282,8 +282,12 @@ func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.Cache
 	}
 }
 
-// withoutHoles returns the parts of the rows that lie outside of the leg's holes.
-func withoutHoles(l plan.Leg, rows []ports.CachedBars) []ports.CachedBars {
+// withoutHoles returns the parts of the rows that were read which lie outside of the leg's holes, and of the slots of
+// unreadable bars.
+func (t *task) withoutHoles(l plan.Leg, rows []ports.CachedBars) []ports.CachedBars {
+	if unreadable := t.reading.collector.Unreadable; len(unreadable) > 0 {
+		l.Holes = domain.MergeRanges(append(slotsOf(t.reading.query.Key.Grid, unreadable), l.Holes...))
+	}
 	if len(l.Holes) == 0 {
 		return rows
 	}
@@ -310,7 +314,7 @@ func (t *task) aggregatePages(ctx context.Context, l plan.Leg) iter.Seq2[ports.C
 				return
 			}
 
-			for _, p := range withoutHoles(l, rows) {
+			for _, p := range t.withoutHoles(l, rows) {
 				if !yield(p, nil) {
 					return
 				}

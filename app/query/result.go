@@ -17,7 +17,8 @@ type result struct {
 	returned   domain.Range   // of the returned bars
 	bars       int            // returned
 	origins    []domain.Origin
-	storeReads []plan.Read // queries that a store with a cache answered
+	storeReads []plan.Read         // queries that a store with a cache answered
+	unreadable []*domain.RuleError // stored bars that no Series can represent, in the order of reading
 	staleFor   time.Duration
 }
 

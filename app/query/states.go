@@ -71,7 +71,8 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 	}
 
 	t.result.staleFor = max(t.result.staleFor, state.StaleFor)
-	if call.Store.Cache == nil { // a cache counts the bars of each block that it reads
+	// A cache counts the bars of each block that it reads, but reads unreadable ones past it.
+	if call.Store.Cache == nil || len(t.reading.collector.Unreadable) > 0 {
 		if err := t.checkCounts(call, state); err != nil {
 			return err
 		}
@@ -108,6 +109,11 @@ func (t *task) checkCounts(call *access.Call, state *domain.SeriesState) error {
 				break
 			}
 			bars += p.Bars.Clip(block).Len()
+		}
+		for _, unreadable := range c.Unreadable {
+			if block.Contains(unreadable.At) {
+				bars++
+			}
 		}
 		if bars != b.Rows {
 			return call.Fault(ports.ErrCorruptData, fmt.Errorf("the block from %s has %d bars, the store counts %d; "+
@@ -171,12 +177,12 @@ func (rt *route) holds(t *task, store *access.Store, q ports.BarQuery, state *do
 func (r *reading) rangeRead() (told domain.Range, endsAtRow bool) {
 	c, told := &r.collector, r.query.Range
 	switch {
-	case c.Limit == 0 || c.Rows < c.Limit:
+	case c.Limit == 0 || c.RowsRead() < c.Limit:
 	case r.query.First > 0:
-		told.End = c.Pieces[len(c.Pieces)-1].Bars.Range().End
+		told.End = r.rowRange().End
 		return told, true
 	default:
-		told.Start = c.Pieces[0].Bars.OpenTime(0)
+		told.Start = r.rowRange().Start
 	}
 
 	return told, false

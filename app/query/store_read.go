@@ -41,8 +41,17 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 	}
 }
 
-// readStore queries a store, or the cache before it. The pieces are valid until the next call.
+// readStore queries a store, or the cache before it, and keeps what the store could not represent, unless the policy
+// fails for it. The pieces are valid until the next call.
 func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
+	q.ReportUnreadable = t.query.reportsUnreadable()
+	pieces, err := t.queryStore(ctx, read, q)
+	t.result.unreadable = append(t.result.unreadable, t.reading.collector.Unreadable...)
+
+	return pieces, err
+}
+
+func (t *task) queryStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	call := t.query.call.For(s)
 	q.State = t.states.continuity(s, q.Key, "").Query()
@@ -58,7 +67,7 @@ func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery)
 	return t.reading.collector.Pieces, t.checkState(ctx, call, read, q)
 }
 
-// readCached is readStore of a store with a cache.
+// readCached is queryStore of a store with a cache.
 func (t *task) readCached(
 	ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery,
 ) ([]ports.CachedBars, error) {

@@ -162,6 +162,7 @@ func (t *task) finish() domain.Result {
 		StaleFor:   a.staleFor,
 	}
 	result.Quality.Policy = q.request.Quality
+	a.reportUnreadable(&result, q.grid())
 
 	return result
 }

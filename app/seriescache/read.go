@@ -37,11 +37,11 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 
 	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		pieces(func(p ports.Piece[ports.CachedBars], err error) bool {
-			piece := ports.Piece[domain.Series]{Rows: p.Rows.Bars, State: p.State}
+			piece := ports.Piece[domain.Series]{Rows: p.Rows.Bars, State: p.State, Unreadable: p.Unreadable}
 			if s.unversioned != nil {
 				piece.State = nil
 			}
-			if err == nil && piece.State == nil && piece.Rows.Len() == 0 {
+			if err == nil && piece.State == nil && piece.Rows.Len() == 0 && len(piece.Unreadable) == 0 {
 				return true
 			}
 
@@ -98,7 +98,8 @@ func (r *reading) run(ctx context.Context) {
 	if r.store.closed.Err() == nil {
 		err = r.readBlocks(ctx)
 	}
-	if errors.Is(err, errBypass) {
+	_, isUnreadable := errors.AsType[*domain.RuleError](err) // no block of it is cached
+	if errors.Is(err, errBypass) || isUnreadable && r.query.ReportUnreadable {
 		err = r.readStore(ctx)
 	}
 	if err == nil {
@@ -118,7 +119,10 @@ func (r *reading) fail(err error) {
 
 // put yields a piece, with the state if it is the first one. It reports whether to go on.
 func (r *reading) put(p ports.CachedBars) bool {
-	piece := ports.Piece[ports.CachedBars]{Rows: p}
+	return r.putPiece(ports.Piece[ports.CachedBars]{Rows: p})
+}
+
+func (r *reading) putPiece(piece ports.Piece[ports.CachedBars]) bool {
 	if !r.began {
 		piece.State = r.store.callerState(r.state)
 	}
@@ -263,7 +267,8 @@ func (r *reading) readStore(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if p.Rows.Len() > 0 && !r.put(ports.CachedBars{Bars: p.Rows}) {
+		piece := ports.Piece[ports.CachedBars]{Rows: ports.CachedBars{Bars: p.Rows}, Unreadable: p.Unreadable}
+		if (p.Rows.Len() > 0 || len(p.Unreadable) > 0) && !r.putPiece(piece) {
 			return nil
 		}
 	}

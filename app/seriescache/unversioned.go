@@ -237,8 +237,8 @@ func (u *unversioned) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequ
 			return
 		}
 
-		for bars, err := range u.next.ReadBars(ctx, q).Rows() {
-			if !yield(ports.Piece[domain.Series]{Rows: bars}, err) || err != nil {
+		for piece, err := range u.next.ReadBars(ctx, q) {
+			if !yield(piece, err) || err != nil {
 				return
 			}
 		}

@@ -51,6 +51,22 @@ var corruptLaws = []law[Store]{
 		check: corrupt(Trades, domain.RuleNegativeTradeCount),
 	},
 	{
+		name: "corrupt/left_out_missing",
+		text: "a read that wants to go on over a bar that lacks a number is ErrCorruptData, or has all other bars and " +
+			"names this one, which First and Last count",
+		check: leftOut(Missing, domain.RuleIncomplete),
+	},
+	{
+		name:  "corrupt/left_out_not_finite",
+		text:  "a read that wants to go on over a bar with a number that is not finite does the same",
+		check: leftOut(NotFinite, domain.RuleNotFinite),
+	},
+	{
+		name:  "corrupt/left_out_trades",
+		text:  "a read that wants to go on over a bar of a negative trade count does the same",
+		check: leftOut(Trades, domain.RuleNegativeTradeCount),
+	},
+	{
 		name: "corrupt/lost_bars_are_healed",
 		text: "where bars are gone, the state counts more than there are, until a replacement or a deletion of the " +
 			"whole block; then it counts exactly",
@@ -96,6 +112,53 @@ func checkLost(ctx context.Context, s Store) error {
 		func() error { return write(ctx, s, b) },
 		func() error { return counts(true, b.Len()) },
 	)
+}
+
+// leftOut plants the defect in the sixth of ten bars.
+func leftOut(d Defect, rule domain.Rule) func(context.Context, Store) error {
+	return func(ctx context.Context, s Store) error {
+		plant := s.Corrupt[d]
+		if plant == nil {
+			return notApplicableError("the harness plants no defect " + string(d))
+		}
+
+		at := minutes(5)
+		if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
+			return err
+		}
+		if err := plant(ctx, key, at); err != nil {
+			return fmt.Errorf("plant %s: %w", d, err)
+		}
+
+		for _, test := range []struct {
+			query ports.BarQuery
+			bars  int
+		}{
+			{all(key), 9}, {query(span(5, 6)), 0},
+			{ports.BarQuery{Key: key, Range: always, First: 8}, 7}, {ports.BarQuery{Key: key, Range: always, Last: 5}, 4},
+		} {
+			test.query.ReportUnreadable = true
+			found, named := 0, []*domain.RuleError(nil)
+			var failed error
+			for piece, err := range s.Bars.ReadBars(ctx, test.query) {
+				if failed = err; err == nil {
+					found, named = found+piece.Rows.Len(), append(named, piece.Unreadable...)
+				}
+			}
+			switch {
+			case failed != nil:
+				if err := wantError(failed, ports.ErrCorruptData); err != nil {
+					return err
+				}
+			case len(named) != 1 || !named[0].At.Equal(at) || named[0].Rule != rule || named[0].Key != key:
+				return fmt.Errorf("the bar at %s, which breaks %s, is not the one that is named: %v", at, rule, named)
+			case found != test.bars:
+				return fmt.Errorf("got %d bars beside the one that is named, not %d", found, test.bars)
+			}
+		}
+
+		return nil
+	}
 }
 
 func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {

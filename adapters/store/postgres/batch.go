@@ -198,7 +198,9 @@ func (d *batchDecoder) add(row [][]byte) error {
 		return errPieceEnds
 	case number > d.number:
 		q := d.queries[number-1]
-		d.number, d.bars = number, barDecoder{key: q.Key, capacity: int(min(pieceBars, q.MaxBars()))}
+		d.number, d.bars = number, barDecoder{
+			key: q.Key, isStored: true, capacity: int(min(pieceBars, q.MaxBars())),
+		}
 	}
 
 	return d.bars.add(bar)

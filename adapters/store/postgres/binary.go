@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -196,6 +197,10 @@ type barDecoder struct {
 	bars        domain.Columns // the current piece
 	previous    domain.Micros  // open time of the last bar of the previous piece
 	hasPrevious bool
+
+	isStored   bool // the rows are those of marketdata.bars
+	reports    bool // unreadable bars are left out
+	unreadable []*domain.RuleError
 }
 
 func (d *barDecoder) columns() []uint32 { return barTypes[:] }
@@ -218,8 +223,31 @@ func (d *barDecoder) add(row [][]byte) error {
 			err = d.decode(row)
 		}
 	}
+	if broken, ok := errors.AsType[*domain.RuleError](err); ok && d.isStored {
+		return d.leaveOut(broken)
+	}
 
 	return err
+}
+
+// leaveOut keeps the rule that a stored bar breaks, or returns it as an error that tells how to go on.
+func (d *barDecoder) leaveOut(broken *domain.RuleError) error {
+	if d.reports {
+		d.unreadable = append(d.unreadable, broken)
+		return nil
+	}
+
+	return fmt.Errorf("%w; request with quality drop or flag to leave such bars out, or correct the row: SELECT b.* FROM "+
+		"marketdata.bars b JOIN marketdata.symbols s ON s.id = b.symbol_id WHERE s.symbol = '%s' AND b.open_time = '%s'",
+		broken, d.key.Symbol, broken.At.Format(time.RFC3339Nano))
+}
+
+// takeUnreadable returns the bars that were left out since the last call.
+func (d *barDecoder) takeUnreadable() []*domain.RuleError {
+	taken := d.unreadable
+	d.unreadable = nil
+
+	return taken
 }
 
 // decode appends the row to the piece. It returns errScaleTooSmall, and appends nothing, if the row needs larger
@@ -248,6 +276,10 @@ func (d *barDecoder) decode(row [][]byte) error {
 	trades, err := decodeInt64(row[6])
 	if err != nil {
 		return d.fieldError(row[6], openTime, "trades", err)
+	}
+	if trades < 0 {
+		return &domain.RuleError{Rule: domain.RuleNegativeTradeCount, Key: d.key, At: openTime.Time(),
+			Detail: fmt.Sprintf("trades is %d, below 0", trades)}
 	}
 
 	if c.OpenMicros == nil {
@@ -314,16 +346,25 @@ func (d *barDecoder) take() (domain.Series, error) {
 // fieldError returns the rule that a field's value breaks as a *domain.RuleError; or err, if the bytes are not a value
 // of the field's type. field is nil for NULL.
 func (d *barDecoder) fieldError(field []byte, at domain.Micros, name string, err error) error {
-	rule := domain.RuleNotFinite
-	switch {
-	case field == nil:
-		rule, err = domain.RuleIncomplete, errNull
-	case !errors.Is(err, errNotFinite) && !errors.Is(err, errTooManyDigits):
+	rule, detail := brokenRule(field, name, err)
+	if rule == "" {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 
-	return &domain.RuleError{Rule: rule, Key: d.key, At: at.Time(),
-		Detail: name + ": " + err.Error()}
+	return &domain.RuleError{Rule: rule, Key: d.key, At: at.Time(), Detail: detail}
+}
+
+// brokenRule returns the rule that the value of a field breaks, given the error of its decoder, and a sentence about it
+// with the name of the column and the value. The rule is empty if the bytes are not a value of the field's type.
+func brokenRule(field []byte, name string, err error) (rule domain.Rule, detail string) {
+	switch {
+	case field == nil:
+		return domain.RuleIncomplete, name + " is " + errNull.Error()
+	case errors.Is(err, errNotFinite), errors.Is(err, errTooManyDigits):
+		return domain.RuleNotFinite, name + " is " + err.Error()
+	}
+
+	return "", ""
 }
 
 // appendWide appends hi<<64|lo to the column. It adds high words to the column when the first number needs them.

@@ -3,9 +3,13 @@ package postgres
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/bits"
 
+	"github.com/cockroachdb/apd/v3"
+
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/apdconv"
 )
 
 // PostgreSQL sends a numeric as 16-bit words: the number of digit groups, the weight of the first group, the sign, the
@@ -15,11 +19,17 @@ const (
 	numericHeader   = 8
 	numericPositive = 0x0000
 	numericNegative = 0x4000
-	groupBase       = 10_000
-	groupDigits     = 4
 
-	narrowDigits = 18 // the largest number of decimal digits that always fits an int64
-	maxWeight    = domain.MaxIntegerDigits/groupDigits - 1
+	numericNaN              = 0xC000
+	numericInfinity         = 0xD000
+	numericNegativeInfinity = 0xF000
+
+	groupBase   = 10_000
+	groupDigits = 4
+
+	narrowDigits   = 18 // the largest number of decimal digits that always fits an int64
+	maxValueDigits = 60 // of a number in an error
+	maxWeight      = domain.MaxIntegerDigits/groupDigits - 1
 )
 
 var (
@@ -44,7 +54,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	weight := int(int16(binary.BigEndian.Uint16(b[2:])))
 	sign := binary.BigEndian.Uint16(b[4:])
 	if sign != numericPositive && sign != numericNegative {
-		return 0, 0, errNotFinite
+		return coefficient(b, scale)
 	}
 	if len(b) != numericHeader+2*groups {
 		return 0, 0, errNumericFormat
@@ -53,7 +63,10 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 	digits := b[numericHeader:]
 	exponent := groupDigits*weight + int(scale) // of the unit of the current group, in units of the result
 	if exponent+groupDigits > narrowDigits {
-		return decodeWideNumeric(digits, exponent, weight, sign == numericNegative)
+		if weight > maxWeight && groups > 0 {
+			return coefficient(b, scale)
+		}
+		return decodeWideNumeric(digits, exponent, sign == numericNegative)
 	}
 
 	var sum uint64
@@ -82,11 +95,7 @@ func decodeNumeric(b []byte, scale uint8) (hi, lo int64, err error) {
 }
 
 // decodeWideNumeric decodes numbers that may need more than 64 bits. They are below 10^38, so that 127 bits are enough.
-func decodeWideNumeric(digits []byte, exponent, weight int, negative bool) (hi, lo int64, err error) {
-	if weight > maxWeight && len(digits) > 0 {
-		return 0, 0, errTooManyDigits
-	}
-
+func decodeWideNumeric(digits []byte, exponent int, negative bool) (hi, lo int64, err error) {
 	var high, low uint64
 	for ; len(digits) >= 2; digits = digits[2:] {
 		d := uint64(binary.BigEndian.Uint16(digits))
@@ -146,7 +155,8 @@ func numericScale(b []byte) (uint8, error) {
 
 	switch needed = max(needed, 0); {
 	case needed > domain.MaxScale:
-		return 0, errTooManyDigits
+		d, err := generalNumeric(b)
+		return d.Scale(), err
 	case shown > needed && groupDigits*(max(weight, -1)+1)+shown <= narrowDigits:
 		return uint8(shown), nil
 	}
@@ -167,6 +177,85 @@ func decodeDecimal(b []byte) (domain.Decimal, error) {
 	}
 
 	return domain.DecimalFromCoefficient(hi, uint64(lo), scale)
+}
+
+// generalNumeric decodes a numeric of any width, scale and form. The error of one that no Decimal holds names its value,
+// and wraps errNotFinite or errTooManyDigits.
+func generalNumeric(b []byte) (domain.Decimal, error) {
+	x, err := decodeAPD(b)
+	if err != nil {
+		return domain.Decimal{}, err
+	}
+
+	d, err := apdconv.ToDecimal(x)
+	if err == nil {
+		return d, nil
+	}
+
+	kind := errTooManyDigits
+	if x.Form != apd.Finite {
+		kind = errNotFinite
+	}
+	value := x.String()
+	if len(value) > maxValueDigits {
+		value = value[:maxValueDigits] + "..."
+	}
+
+	return domain.Decimal{}, fmt.Errorf("%s, %w", value, kind)
+}
+
+// coefficient returns a numeric that the fast path does not decode, in units of 10^-scale.
+func coefficient(b []byte, scale uint8) (hi, lo int64, err error) {
+	d, err := generalNumeric(b)
+	if err != nil {
+		return 0, 0, err
+	}
+
+	hi, low, isExact := d.Coefficient(scale)
+	if !isExact {
+		return 0, 0, errScaleTooSmall
+	}
+
+	return hi, int64(low), nil
+}
+
+// decodeAPD decodes a numeric of any width and scale, NaN and infinities included.
+func decodeAPD(b []byte) (*apd.Decimal, error) {
+	if len(b) < numericHeader {
+		return nil, errNumericFormat
+	}
+
+	x := &apd.Decimal{}
+	sign := binary.BigEndian.Uint16(b[4:])
+	switch sign {
+	case numericNaN:
+		x.Form = apd.NaN
+		return x, nil
+	case numericInfinity, numericNegativeInfinity:
+		x.Form, x.Negative = apd.Infinite, sign == numericNegativeInfinity
+		return x, nil
+	case numericPositive, numericNegative:
+		x.Negative = sign == numericNegative
+	default:
+		return nil, errNumericFormat
+	}
+
+	groups := b[numericHeader:]
+	digits := make([]byte, 0, groupDigits*len(groups)/2)
+	for ; len(groups) >= 2; groups = groups[2:] {
+		group := binary.BigEndian.Uint16(groups)
+		if group >= groupBase {
+			return nil, errNumericFormat
+		}
+		digits = fmt.Appendf(digits, "%04d", group)
+	}
+	if len(digits) > 0 {
+		x.Coeff.SetString(string(digits), 10)
+	}
+	x.Exponent = int32(groupDigits*(int(int16(binary.BigEndian.Uint16(b[2:])))+1)) - int32(len(digits))
+	x.Reduce(x)
+
+	return x, nil
 }
 
 // appendNumeric appends hi<<64|lo, in units of 10^-scale, as a field of COPY.

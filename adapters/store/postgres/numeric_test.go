@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,7 +83,7 @@ func TestNumericPathsAgree(t *testing.T) {
 		scale := rapid.Uint8Range(0, domain.MaxScale).Draw(t, "scale")
 		hi, lo, err := decodeNumeric(b, scale)
 		weight := int(int16(binary.BigEndian.Uint16(b[2:])))
-		wideHi, wideLo, wideErr := decodeWideNumeric(b[numericHeader:], groupDigits*weight+int(scale), weight,
+		wideHi, wideLo, wideErr := decodeWideNumeric(b[numericHeader:], groupDigits*weight+int(scale),
 			binary.BigEndian.Uint16(b[4:]) == numericNegative)
 		if hi != wideHi || lo != wideLo || !errors.Is(wideErr, err) {
 			t.Fatalf("%s at scale %d: %d %d %v, the wide path %d %d %v", d, scale, hi, lo, err, wideHi, wideLo, wideErr)
@@ -161,4 +162,47 @@ func FuzzDecodeNumeric(f *testing.F) {
 			t.Fatalf("%x is %s, which becomes %s, %v", b, d, again, err)
 		}
 	})
+}
+
+// TestGeneralNumericAgrees proves that the general decoder returns what the fast one does, also where groups that say
+// nothing surround the number.
+func TestGeneralNumericAgrees(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawDecimal(t)
+		b := fieldBytes(t, appendDecimal(nil, d))
+		before, behind := rapid.IntRange(0, 40).Draw(t, "groups before"), rapid.IntRange(0, 40).Draw(t, "groups behind")
+		wide := slices.Concat(b[:numericHeader], make([]byte, 2*before), b[numericHeader:], make([]byte, 2*behind))
+		binary.BigEndian.PutUint16(wide, uint16((len(wide)-numericHeader)/2))
+		binary.BigEndian.PutUint16(wide[2:], binary.BigEndian.Uint16(b[2:])+uint16(before))
+		if got, err := generalNumeric(wide); err != nil || !got.Equal(d) {
+			t.Fatalf("%s in the general decoder is %s, %v", d, got, err)
+		}
+		if got, err := decodeDecimal(wide); err != nil || !got.Equal(d) {
+			t.Fatalf("%s between groups of zeros is %s, %v", d, got, err)
+		}
+	})
+}
+
+// TestNumericErrorsNameTheValue proves that a number that does not fit is in the error, however long it is.
+func TestNumericErrorsNameTheValue(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"NaN": "NaN, not a", "Infinity": "Infinity, not a", "-Infinity": "-Infinity, not a",
+		"123456789012345678901": "123456789012345678901, more than 20", "-0.0000000000000000001": "-1E-19, more than 20",
+		"1" + strings.Repeat("0", 130_000): "1E+130000, more", strings.Repeat("7", 300): strings.Repeat("7", 60) + "..., more",
+	} {
+		var n pgtype.Numeric
+		if err := n.Scan(text); err != nil {
+			t.Fatal(err)
+		}
+
+		b, err := pgtype.NewMap().Encode(pgtype.NumericOID, pgtype.BinaryFormatCode, n, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := decodeDecimal(b); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%.40s is %s, %v; want an error like %s", text, d, err, want)
+		}
+	}
 }

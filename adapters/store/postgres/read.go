@@ -27,7 +27,8 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	r := seriesRead{
 		op: "read bars", subject: q.Key.String(), refusal: q.Key.Validate(), rows: barRows(q),
 	}
-	d := &barDecoder{key: q.Key}
+	d := &barDecoder{key: q.Key, isStored: true, reports: q.ReportUnreadable}
+	r.unreadable = d.takeUnreadable
 	if r.refusal == nil {
 		r.state = barState(q)
 		d.capacity = int(min(pieceBars, q.MaxBars()))
@@ -81,6 +82,9 @@ type seriesRead struct {
 	rows        statement
 	state       stateQuery
 
+	// unreadable, if set, returns the bars that the decoder left out since its last call.
+	unreadable func() []*domain.RuleError
+
 	// prepare, if set, begins the snapshot and returns rows.
 	prepare func(ctx context.Context, db session) (rows statement, err error)
 }
@@ -98,7 +102,7 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 			return err
 		}
 
-		p := statePieces[D]{yield: yield}
+		p := statePieces[D]{yield: yield, unreadable: r.unreadable}
 		err = s.readSnapshot(ctx, func(db session) error {
 			steps := []step{stepOf(beginSnapshot)}
 			if r.prepare != nil {
@@ -114,8 +118,8 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 
 			return db.pipeline(ctx, append(steps, step{r.rows, readRows}, stepOf(commit))...)
 		})
-		if err == nil && p.state != nil {
-			err = p.put(d.empty(), 0)
+		if err == nil {
+			err = p.putRest(d.empty())
 		}
 
 		return err
@@ -136,8 +140,9 @@ func (s *Store) readSnapshot(ctx context.Context, f func(db session) error) erro
 
 // statePieces adds the state to the first piece of a read.
 type statePieces[D ports.Rows] struct {
-	state *domain.SeriesState // nil once it was yielded
-	yield func(piece ports.Piece[D], rows int) error
+	state      *domain.SeriesState // nil once it was yielded
+	unreadable func() []*domain.RuleError
+	yield      func(piece ports.Piece[D], rows int) error
 }
 
 func (p *statePieces[D]) readState(rows pgx.Rows) error {
@@ -152,7 +157,24 @@ func (p *statePieces[D]) readState(rows pgx.Rows) error {
 func (p *statePieces[D]) put(rows D, n int) error {
 	piece := ports.Piece[D]{Rows: rows, State: p.state}
 	p.state = nil
+	if p.unreadable != nil {
+		piece.Unreadable = p.unreadable()
+	}
+
 	return p.yield(piece, n)
+}
+
+// putRest yields what there is beside the rows and was not yielded with them.
+func (p *statePieces[D]) putRest(empty D) error {
+	piece := ports.Piece[D]{Rows: empty, State: p.state}
+	if p.unreadable != nil {
+		piece.Unreadable = p.unreadable()
+	}
+	if piece.State == nil && len(piece.Unreadable) == 0 {
+		return nil
+	}
+
+	return p.yield(piece, 0)
 }
 
 // singleUse returns a sequence of the pieces that read yields; ranging over it again yields errReused. read must pass

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -293,13 +292,12 @@ func (r *tickRow) side(i int) domain.Side {
 // keepError records the first error of the row: the rule that the value of the field breaks, or err if the bytes are
 // not a value of the field's type.
 func (r *tickRow) keepError(i int, name string, err error) {
-	switch {
-	case r.err != nil || err == nil:
-	case r.fields[i] == nil:
-		r.err = r.ruleError(domain.RuleIncomplete, name+": "+errNull.Error())
-	case errors.Is(err, errNotFinite), errors.Is(err, errTooManyDigits):
-		r.err = r.ruleError(domain.RuleNotFinite, name+": "+err.Error())
-	default:
+	if r.err != nil || err == nil {
+		return
+	}
+	if rule, detail := brokenRule(r.fields[i], name, err); rule != "" {
+		r.err = r.ruleError(rule, detail)
+	} else {
 		r.err = fmt.Errorf("%s: %w", name, err)
 	}
 }

@@ -86,6 +86,8 @@ type Collector[P Piece] struct {
 	Rows   int                 // in Pieces
 	State  *domain.SeriesState // of the series when the pieces were read; nil where the store keeps no versions
 
+	Unreadable []*domain.RuleError // stored bars that are not in Pieces, ascending
+
 	single  [1]P // buffer of Pieces for the single piece that most results have
 	counted int
 	err     error
@@ -99,9 +101,13 @@ func CollectSequence[D ports.Rows, P Piece](c *Collector[P], pieces ports.Sequen
 		isState := err == nil && first && p.State != nil
 		first = false
 		if isState {
-			if c.State = p.State; p.Rows.Len() == 0 {
-				return true
-			}
+			c.State = p.State
+		}
+		if err == nil && len(p.Unreadable) > 0 {
+			err = c.addUnreadable(p.Unreadable)
+		}
+		if err == nil && p.Rows.Len() == 0 && (isState || len(p.Unreadable) > 0) {
+			return true
 		}
 
 		return c.add(asPiece(p.Rows), err)
@@ -109,6 +115,21 @@ func CollectSequence[D ports.Rows, P Piece](c *Collector[P], pieces ports.Sequen
 
 	return c.err
 }
+
+// addUnreadable collects stored bars that are not in the pieces.
+func (c *Collector[P]) addUnreadable(bars []*domain.RuleError) error {
+	for _, b := range bars {
+		if !c.Range.Contains(b.At) {
+			return contractViolation("an unreadable row at %s, outside %s", FormatTime(b.At), c.Range)
+		}
+	}
+	c.Unreadable = append(c.Unreadable, bars...)
+
+	return nil
+}
+
+// RowsRead returns the number of rows that the store found, those that are not in Pieces included.
+func (c *Collector[P]) RowsRead() int { return c.Rows + len(c.Unreadable) }
 
 // CollectSlice collects pieces that are in memory.
 func (c *Collector[P]) CollectSlice(pieces []P) error {
