@@ -106,9 +106,11 @@ func TestExistingTables(t *testing.T) {
 	}
 
 	reader := servers.PostgresReader(t, servers.Postgres(t), string(tables)+`
-		INSERT INTO public.instruments VALUES (1, 'kraken', 'BTC', 'USD'), (2, 'kraken', 'ETH', 'USD');
+		INSERT INTO public.instruments VALUES (1, 'kraken', 'BTC', 'USD'), (2, 'kraken', 'ETH', 'USD'), (3, 'other', 'XRP', 'USD');
 		INSERT INTO public.candles SELECT i, '2024-03-01'::timestamptz + n * interval '1 minute', n + 1, n + 2, 1, n + 1.5, n
-			FROM generate_series(0, 9) n, (VALUES (1), (2)) AS v (i)`)
+			FROM generate_series(0, 9) n, (VALUES (1), (2), (3)) AS v (i);
+		UPDATE public.candles SET h = 'NaN' WHERE instrument_id = 3 AND ts = '2024-03-01 00:07Z';
+		INSERT INTO public.candles VALUES (3, 'infinity', 1, 1, 1, 1, 1)`)
 	runScripts(t, "existing", func(env *testscript.Env) error {
 		env.Vars = append(env.Vars, "MARKETDATA_POSTGRES_DSN="+reader, "MARKETDATA_POSTGRES_CONNECT_TIMEOUT=10s",
 			"MARKETDATA_POSTGRES_ACQUIRE_TIMEOUT=10s")
