@@ -80,6 +80,7 @@ func (r fileReader[B]) readFirst() (found covered.Ranges, err error) {
 			} else {
 				found.Rejected = append(found.Rejected, row.Range)
 			}
+
 			return nil
 		}
 	}

@@ -109,6 +109,7 @@ func TestDiffCoverageFindsEveryMinute(t *testing.T) {
 				from := rapid.IntRange(0, 19).Draw(t, label)
 				ranges = append(ranges, domain.Range{Start: minute(from), End: minute(from + rapid.IntRange(1, 5).Draw(t, label))})
 			}
+
 			return ranges
 		}
 		left, right := draw("left"), draw("right")

@@ -113,6 +113,7 @@ func TestLongReadBesideAWriter(t *testing.T) {
 				loses = false
 				return bars.Slice(0, 0)
 			}
+
 			return bars
 		}
 		s.bars.Lose.Store(&lose)

@@ -55,8 +55,9 @@ func StreamPages(
 	}
 }
 
-// CoveredSlots returns the ranges, of whole slots of the grid of its bars, that a result covers: ascending and disjoint.
-// In them, a slot without a bar means that nothing traded. The slot of a bar that the quality policy dropped is not covered.
+// CoveredSlots returns the ranges, of whole slots of the grid of its bars, that a result covers: ascending and
+// disjoint. In them, a slot without a bar means that nothing traded. The slot of a bar that the quality policy dropped
+// is not covered.
 func CoveredSlots(g domain.Grid, r domain.Result) []domain.Range {
 	if r.Range.Empty() {
 		return nil

@@ -47,6 +47,7 @@ func (w *rowWriter[R]) flush(n int) error {
 	if _, err := w.out.Write(w.rows[:n]); err != nil {
 		w.err = fmt.Errorf("write parquet %s: %w", w.series, err)
 	}
+
 	return w.err
 }
 

@@ -38,9 +38,9 @@
 // the coverage as inferred. testdata/existing_tables.sql is a complete example. All four views are required; those of
 // trades and quotes are optional, and without them there are no ticks.
 //
-// Rows of such tables may have times that no bar can have: infinity, or a year that is not 1 to 9999. No read has them in
-// its range, and inferred coverage that contains them spans from the first to the last bar with a possible time. Other
-// coverage is cut at these years. A range that is NULL or empty is none.
+// Rows of such tables may have times that no bar can have: infinity, or a year that is not 1 to 9999. No read has them
+// in its range, and inferred coverage that contains them spans from the first to the last bar with a possible time.
+// Other coverage is cut at these years. A range that is NULL or empty is none.
 //
 // The store looks when it is opened whether marketdata.series is a table, and then believes it; views are looked at
 // again after a minute. Over views, reads yield no states, and writes are ports.ErrSchema and ports.ErrForeignSchema

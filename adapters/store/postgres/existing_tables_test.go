@@ -153,7 +153,7 @@ func TestExistingTablesWithRangesOfViews(t *testing.T) {
 		INSERT INTO public.instruments VALUES (1, 'k', 'A', 'USD'), (2, 'k', 'B', 'USD'), (3, 'k', 'C', 'USD');
 		CREATE OR REPLACE VIEW marketdata.coverage AS
 		SELECT * FROM (VALUES
-			(1, 1, '2024-03-01'::timestamptz, 'infinity'::timestamptz, false), (2, 1, NULL, NULL, true),
+			(1, 1, '2024-03-01'::timestamptz, 'infinity'::timestamptz, false), (2, 1, NULL, '2024-03-01', true),
 			(3, 1, '2024-03-01', '2023-03-01', true)
 		) AS v (symbol_id, series_id, start_time, end_time, inferred)`)
 	extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{}))

@@ -179,8 +179,8 @@ func decodeDecimal(b []byte) (domain.Decimal, error) {
 	return domain.DecimalFromCoefficient(hi, uint64(lo), scale)
 }
 
-// generalNumeric decodes a numeric of any width, scale and form. The error of one that no Decimal holds names its value,
-// and wraps errNotFinite or errTooManyDigits.
+// generalNumeric decodes a numeric of any width, scale and form. The error of one that no Decimal holds names its
+// value, and wraps errNotFinite or errTooManyDigits.
 func generalNumeric(b []byte) (domain.Decimal, error) {
 	x, err := decodeAPD(b)
 	if err != nil {

@@ -62,7 +62,8 @@ func (s *Store) KeepsVersions(ctx context.Context) (bool, error) {
 func (s *Store) requireVersions(ctx context.Context) error {
 	found, err := s.relations(ctx)
 	if err == nil && found != nil && found.areViews {
-		err = &viewError{errors.New("the store is read-only, because marketdata.series is a view"), "; write to another store"}
+		readOnly := errors.New("the store is read-only, because marketdata.series is a view")
+		err = &viewError{readOnly, "; write to another store"}
 	}
 
 	return err

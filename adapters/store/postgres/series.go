@@ -17,8 +17,8 @@ func barSeries(key domain.SeriesKey) []string {
 	return []string{string(key.Symbol), key.PriceType.String(), key.Grid.String()}
 }
 
-// ledgerPrefix begins the kind of a series whose bars are in another store, with a ledger here. The bars of the same key
-// in this store are another series, so that neither store takes the coverage of the other for its own.
+// ledgerPrefix begins the kind of a series whose bars are in another store, with a ledger here. The bars of the same
+// key in this store are another series, so that neither store takes the coverage of the other for its own.
 const ledgerPrefix = "ledger "
 
 func ledgerSeries(key domain.SeriesKey) []string {
