@@ -338,3 +338,51 @@ func TestUnversionedCoverageEndsVersions(t *testing.T) {
 		s.same(t, whole)
 	})
 }
+
+// A reader that joins a question which was sent longer than a lease ago asks again, because the answer may be older than
+// what others wrote before the reader came.
+func TestSlowQuestionIsNotShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &stalling{Store: memory.New(), stall: 4 * time.Second}
+		s := setup(t, options{under: &counting{Store: store.Store}, store: store})
+		write := func(seed int) domain.Series {
+			bars := makeBars(t, 0, 3, seed)
+			if _, err := ports.WriteBars(t.Context(), store.Store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+				t.Fatal(err)
+			}
+
+			return bars
+		}
+		q := query(minutes(0, 3))
+		write(1)
+		if _, err := collect(t.Context(), s, q); err != nil { // its blocks are cached from now on
+			t.Fatal(err)
+		}
+		time.Sleep(seriescache.DefaultLease)
+
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = collect(t.Context(), s, q) }) // its question is answered at once, and the answer comes late
+		time.Sleep(100 * time.Millisecond)
+		want := write(2)
+		time.Sleep(seriescache.DefaultLease + time.Second/2)
+		if got, err := collect(t.Context(), s, q); err != nil || !got.Equal(want) {
+			t.Errorf("a question was shared that was sent before the lease: got %v, %v, want %v", got, err, want)
+		}
+		first.Wait()
+	})
+}
+
+// stalling answers questions for states at once, and delivers the answers late.
+type stalling struct {
+	*memory.Store
+
+	stall time.Duration
+}
+
+func (s *stalling) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
+	states, err := s.Store.ReadStates(ctx, queries)
+	time.Sleep(s.stall)
+
+	return states, err
+}

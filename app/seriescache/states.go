@@ -48,6 +48,12 @@ type stateQuestion struct {
 	epoch  uint64 // a caller after a write must not share a question from before
 }
 
+// toldState is the answer to a question, with the time when the question was sent.
+type toldState struct {
+	*domain.SeriesState
+	sent time.Time
+}
+
 // localState returns the state of the series with the blocks of r, where it is believed.
 func (s *Store) localState(key domain.SeriesKey, r domain.Range) (*domain.SeriesState, bool) {
 	known, valid := s.states.get(key)
@@ -64,20 +70,27 @@ func (s *Store) state(ctx context.Context, key domain.SeriesKey, r domain.Range)
 		return state, nil
 	}
 
-	t := s.states.begin(key)
-	r = askedRange(t, key, r)
-	question := stateQuestion{key, r, t.epoch}
-	state, shared, err := s.questions.Do(ctx, question, func(ctx context.Context) (*domain.SeriesState, error) {
-		return s.askState(ctx, key, r, t)
-	})
-	if shared {
-		s.stats.coalesced.Add(1)
-	}
-	if errors.Is(err, singleflight.ErrInterrupted) {
-		return nil, s.interruption(ctx, "read states", key)
-	}
+	began := time.Now()
+	for {
+		t := s.states.begin(key)
+		r = askedRange(t, key, r)
+		question := stateQuestion{key, r, t.epoch}
+		told, shared, err := s.questions.Do(ctx, question, func(ctx context.Context) (toldState, error) {
+			state, err := s.askState(ctx, key, r, t)
+			return toldState{state, t.sent}, err
+		})
+		if shared {
+			s.stats.coalesced.Add(1)
+		}
+		if errors.Is(err, singleflight.ErrInterrupted) {
+			return nil, s.interruption(ctx, "read states", key)
+		}
 
-	return state, err
+		// A slow question may have been sent longer than a lease before this caller joined it.
+		if err != nil || told.sent.After(began) || s.states.isValid(told.sent, began) {
+			return told.SeriesState, err
+		}
+	}
 }
 
 // askedRange returns the range whose blocks are asked for with those of r: whole blocks, and those known already.

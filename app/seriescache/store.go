@@ -28,7 +28,7 @@ type Store struct {
 
 	states    *leases[domain.SeriesKey, knownState]
 	extents   *leases[domain.Symbol, []domain.Extent]
-	questions singleflight.Group[stateQuestion, *domain.SeriesState]
+	questions singleflight.Group[stateQuestion, toldState]
 	runs      singleflight.Group[runKey, loadedRun]
 	prefetch  prefetch
 	stats     counters
