@@ -151,11 +151,9 @@ func TestExistingTablesWithRangesOfViews(t *testing.T) {
 	t.Parallel()
 	s := openExisting(t, `
 		INSERT INTO public.instruments VALUES (1, 'k', 'A', 'USD'), (2, 'k', 'B', 'USD'), (3, 'k', 'C', 'USD');
-		CREATE OR REPLACE VIEW marketdata.coverage AS
-		SELECT * FROM (VALUES
+		CREATE OR REPLACE VIEW marketdata.coverage (symbol_id, series_id, start_time, end_time, inferred) AS VALUES
 			(1, 1, '2024-03-01'::timestamptz, 'infinity'::timestamptz, false), (2, 1, NULL, '2024-03-01', true),
-			(3, 1, '2024-03-01', '2023-03-01', true)
-		) AS v (symbol_id, series_id, start_time, end_time, inferred)`)
+			(3, 1, '2024-03-01', '2023-03-01', true)`)
 	extents, err := ports.Collect(s.Extents(t.Context(), ports.ExtentQuery{}))
 	if err != nil || len(extents) != 1 || extents[0].Key.Symbol != "K:A/USD" || extents[0].Range.End.Year() != 9999 {
 		t.Errorf("got %v, %v", extents, err)
