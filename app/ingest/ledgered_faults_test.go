@@ -467,6 +467,43 @@ func TestWriterWaits(t *testing.T) {
 	}
 }
 
+// racingLedger runs other after its first read, before the reader goes on.
+type racingLedger struct {
+	ports.Ledger
+	other func()
+}
+
+func (r *racingLedger) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+	records, err := r.Ledger.ReadLedger(ctx, queries)
+	if other := r.other; other != nil {
+		r.other = nil
+		other()
+	}
+
+	return records, err
+}
+
+// Two writers of a new series at once: the second finds bars that the ledger did not have when it read it. They are not
+// of another program, and the write goes on.
+func TestTwoFirstWriters(t *testing.T) {
+	t.Parallel()
+	first := newLedgered()
+	racing := &racingLedger{Ledger: first.ledger, other: func() {
+		if _, err := ports.WriteBars(t.Context(), first, barsOf(t, 0, 10, 1), minutes(0, 10), ports.FailOnConflict); err != nil {
+			t.Error(err)
+		}
+	}}
+	second := ingest.WithLedger("ledgered", "", first.bars, racing)
+	if _, err := ports.WriteBars(t.Context(), second, barsOf(t, 10, 20, 1), minutes(10, 20), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	got, err := readContent(first, minutes(0, 20))
+	if err != nil || !got.bars.Equal(barsOf(t, 0, 20, 1)) {
+		t.Errorf("got %v, %v", got.bars, err)
+	}
+}
+
 // TestForeignBars reads bars that another program wrote: their coverage is inferred, and they have no state. A write that
 // would uncover some of them is refused.
 func TestForeignBars(t *testing.T) {

@@ -92,6 +92,22 @@ func (s *LedgeredStore) readTouchedRecords(ctx context.Context, writes []*ledger
 	return records, err
 }
 
+// refuseForeign returns the error of a write that would uncover bars of a series that is not in the ledger. If another
+// writer added the series to the ledger meanwhile, they are its bars, and the write begins again.
+func (s *LedgeredStore) refuseForeign(ctx context.Context, w *ledgeredWrite, foreign domain.Range) error {
+	key := w.bars.Key()
+	records, err := s.ledger.ReadLedger(ctx, []ports.SeriesQuery{{Key: key}})
+	if err != nil {
+		return err
+	}
+	if records[0].Exists() {
+		return ports.ErrLedgerChanged
+	}
+
+	return s.failure(ports.ErrConflict, w.op, key, fmt.Errorf("other programs wrote bars of %s, "+
+		"which would not be covered any more; write or replace a range that contains them to take them over", foreign))
+}
+
 // planWrite compares a write with the stored bars. Bars that are not covered count as absent. foreign has the bars that
 // others wrote, of a series that is not in the ledger.
 func (s *LedgeredStore) planWrite(
@@ -102,8 +118,7 @@ func (s *LedgeredStore) planWrite(
 		intent: ports.IntentPlan{Key: key, Range: w.r, Read: w.r, Deletes: w.deletes, Owner: s.owner}, wanted: w.bars,
 	}
 	if !w.r.Covers(foreign) {
-		return p, s.failure(ports.ErrConflict, w.op, key, fmt.Errorf("other programs wrote bars of %s, "+
-			"which would not be covered any more; write or replace a range that contains them to take them over", foreign))
+		return p, s.refuseForeign(ctx, w, foreign)
 	}
 	if p.intent.Coverage = domain.ClipRanges(record.State.Coverage, w.r); len(p.intent.Coverage) == 0 {
 		p.report.Inserted = w.bars.Len()
