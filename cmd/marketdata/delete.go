@@ -78,7 +78,7 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 	}
 
 	defer done()
-	r, err := deletionRange(ctx, md, key, start, end)
+	r, err := coveredRange(ctx, md, "delete", key, start, end)
 	if err != nil {
 		return err
 	}
@@ -95,10 +95,10 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 	return deleteList.print(c.out, o.output, []deleteReport{{Key: key, Range: r, Deleted: report.Deleted}})
 }
 
-// deletionRange returns the range from start to end; a zero start or end is that of the coverage. A series without
-// coverage is an error.
-func deletionRange(
-	ctx context.Context, md *app.Service, key domain.SeriesKey, start, end time.Time,
+// coveredRange returns the range from start to end; a zero start or end is that of the coverage. A series without
+// coverage is an error of op.
+func coveredRange(
+	ctx context.Context, md *app.Service, op string, key domain.SeriesKey, start, end time.Time,
 ) (domain.Range, error) {
 	extents, err := ports.Collect(md.Coverage(ctx, key.Symbol))
 	if err != nil {
@@ -114,7 +114,7 @@ func deletionRange(
 
 	coverage := hull(domain.MergeRanges(ranges))
 	if coverage.Empty() {
-		return domain.Range{}, errNoData("delete", key.String())
+		return domain.Range{}, errNoData(op, key.String())
 	}
 
 	if start.IsZero() {

@@ -318,14 +318,13 @@ func addFileName(name string, err error) error {
 // declareComplete declares the ranges from start to the first row of all files and from the last row to end covered; a
 // zero start or end declares nothing.
 func (j *importJob) declareComplete(ctx context.Context, start, end time.Time) error {
-	imported := j.reports[0].Range
+	var imported domain.Range
 	for _, r := range j.reports {
-		if r.Range.Start.Before(imported.Start) {
-			imported.Start = r.Range.Start
-		}
-		if r.Range.End.After(imported.End) {
-			imported.End = r.Range.End
-		}
+		imported = imported.Hull(r.Range)
+	}
+	if imported.Empty() {
+		j.c.notef("--complete-from and --complete-until declare nothing, because nothing was stored")
+		return nil
 	}
 
 	for _, r := range []domain.Range{{Start: start, End: imported.Start}, {Start: imported.End, End: end}} {

@@ -72,7 +72,8 @@ func TestScripts(t *testing.T) {
 	runScripts(t, "scripts", func(env *testscript.Env) error {
 		env.Setenv("MARKETDATA_SQLITE_PATH", filepath.Join(env.WorkDir, "market.db"))
 		return errors.Join(
-			writeRecent(filepath.Join(env.WorkDir, "recent.csv")), writeLive(filepath.Join(env.WorkDir, "live.csv")))
+			writeRecent(filepath.Join(env.WorkDir, "recent.csv")),
+			writeDays(filepath.Join(env.WorkDir, "live.csv"), -1, 0), writeDays(filepath.Join(env.WorkDir, "today.csv"), 0))
 	})
 }
 
@@ -166,11 +167,13 @@ func writeRecent(path string) error {
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
-// writeLive writes the daily bars of yesterday and of today, which is not closed yet.
-func writeLive(path string) error {
-	today := time.Now().UTC()
-	text := fmt.Sprintf("time,open,high,low,close,volume\n%s,1,3,1,2,2\n%s,1,1,0.5,1,3\n",
-		today.AddDate(0, 0, -1).Format(time.DateOnly), today.Format(time.DateOnly))
+// writeDays writes the daily bars of days from today on. The bar of today is not closed yet.
+func writeDays(path string, days ...int) error {
+	text := "time,open,high,low,close,volume\n"
+	for _, day := range days {
+		text += time.Now().UTC().AddDate(0, 0, day).Format(time.DateOnly) + ",1,3,1,2,2\n"
+	}
+
 	return os.WriteFile(path, []byte(text), 0o600)
 }
 
