@@ -13,11 +13,14 @@ const (
 	calendarBlockBars = 4000 // mean bars of a block on any other grid, where short months and days let a few more begin
 )
 
-// The bounds of blocks, because data has years from 1 to 9999.
+// The bounds of AllYears, which are those of blocks.
 var (
 	firstInstant = MicrosFloor(time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC))
 	lastInstant  = MicrosFloor(time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC))
 )
+
+// AllYears returns the range of the times that data can have: the years 1 to 9999, without the last microsecond.
+func AllYears() Range { return Range{Start: firstInstant.Time(), End: lastInstant.Time()} }
 
 // isWithinYears reports whether t is in the years 1 to 9999.
 func isWithinYears(t Micros) bool { return firstInstant <= t && t <= lastInstant }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -190,8 +189,7 @@ func (s *Store) UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.
 func (s *Store) TouchBars(ctx context.Context, key domain.SeriesKey) error {
 	err := ports.TouchBars(ctx, s.next, key)
 	if key.Validate() == nil {
-		allYears := domain.BarBlocks(key.Grid).Range(math.MinInt64, math.MaxInt64)
-		s.finishWrite(key, allYears)
+		s.finishWrite(key, domain.AllYears())
 	}
 
 	return err

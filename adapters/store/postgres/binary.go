@@ -238,7 +238,8 @@ func (d *barDecoder) leaveOut(broken *domain.RuleError) error {
 	}
 
 	return fmt.Errorf("%w; request with quality drop or flag to leave such bars out, or correct the row: "+
-		"SELECT b.symbol_id, b.series_id FROM marketdata.bars b JOIN marketdata.symbols s ON s.id = b.symbol_id "+
+		"SELECT b.open, b.high, b.low, b.close, b.volume, b.trades FROM marketdata.bars b "+
+		"JOIN marketdata.symbols s ON s.id = b.symbol_id "+
 		"WHERE s.symbol = '%s' AND b.open_time = '%s'",
 		broken, d.key.Symbol, broken.At.Format(time.RFC3339Nano))
 }

@@ -29,7 +29,7 @@ func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[doma
 func (s *Store) finishExtents(ctx context.Context, page []domain.Extent) (_ []domain.Extent, err error) {
 	for i := range page {
 		e := &page[i]
-		isUnbounded := e.Range.Start.Equal(timeBounds.Start) || e.Range.End.Equal(timeBounds.End)
+		isUnbounded := e.Range.Start.Equal(domain.AllYears().Start) || e.Range.End.Equal(domain.AllYears().End)
 		if !e.Inferred || !isUnbounded {
 			continue
 		}
@@ -46,7 +46,7 @@ func (s *Store) finishExtents(ctx context.Context, page []domain.Extent) (_ []do
 func (s *Store) storedRange(ctx context.Context, key domain.SeriesKey) (domain.Range, error) {
 	var ends [2]time.Time
 	for i, q := range [...]ports.BarQuery{
-		{Key: key, Range: timeBounds, First: 1}, {Key: key, Range: timeBounds, Last: 1},
+		{Key: key, Range: domain.AllYears(), First: 1}, {Key: key, Range: domain.AllYears(), Last: 1},
 	} {
 		rows := barRows(q)
 		times, err := collect(ctx, s, rows.sql, rows.args, func(row pgx.CollectableRow) (domain.Micros, error) {
@@ -58,7 +58,7 @@ func (s *Store) storedRange(ctx context.Context, key domain.SeriesKey) (domain.R
 		ends[i] = times[0].Time()
 	}
 
-	return domain.Range{Start: ends[0], End: key.Grid.Next(ends[1])}.Intersect(timeBounds), nil
+	return domain.Range{Start: ends[0], End: key.Grid.Next(ends[1])}.Intersect(domain.AllYears()), nil
 }
 
 // extentPages reads extents page by page, the symbols of a page in one statement.
@@ -110,27 +110,21 @@ func scanExtent(row pgx.CollectableRow) (e domain.Extent, err error) {
 	return e, err
 }
 
-// timeBounds has the times that rows can have: the years 1 to 9999.
-var timeBounds = domain.Range{
-	Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC),
-	End:   time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
-}
-
-// possibleRange returns the range within timeBounds. It is empty where a view has NULL, or a start behind the end.
+// possibleRange returns the range within domain.AllYears. It is empty where a view has NULL, or a start behind the end.
 func possibleRange(start, end pgtype.Timestamptz) domain.Range {
 	if !start.Valid || !end.Valid {
 		return domain.Range{}
 	}
 
-	return domain.Range{Start: possibleTime(start), End: possibleTime(end)}.Intersect(timeBounds)
+	return domain.Range{Start: possibleTime(start), End: possibleTime(end)}.Intersect(domain.AllYears())
 }
 
 func possibleTime(t pgtype.Timestamptz) time.Time {
 	switch t.InfinityModifier {
 	case pgtype.Infinity:
-		return timeBounds.End
+		return domain.AllYears().End
 	case pgtype.NegativeInfinity:
-		return timeBounds.Start
+		return domain.AllYears().Start
 	}
 
 	return t.Time.UTC()

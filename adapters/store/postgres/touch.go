@@ -12,14 +12,9 @@ import (
 
 var _ ports.BarToucher = (*Store)(nil)
 
-// allYears contains every time that a row can have.
-var allYears = domain.Range{
-	Start: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
-}
-
 // TouchBars implements ports.BarToucher. It counts the stored bars of all blocks.
 func (s *Store) TouchBars(ctx context.Context, key domain.SeriesKey) error {
-	c := barChange("touch", domain.EmptySeries(key), allYears)
+	c := barChange("touch", domain.EmptySeries(key), domain.AllYears())
 	c.deletes = true // a series that does not exist is not added
 	if c.err = key.Validate(); c.err == nil {
 		c.err = s.requireVersions(ctx)
