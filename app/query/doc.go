@@ -11,7 +11,11 @@
 //	store_read.go  one query of one store or cache     reader.readStore
 //	pipeline.go    legs into bars, filter, fill        reader.pieces
 //	limited.go     First and Last                      reader.readLimited
+//	fill.go        slots without a bar                 gapFiller.add
+//	unreadable.go  stored bars that no Series can have
 //	result.go      quality, provenance, Next           result.finish
+//	states.go      one state of each series            task.checkState
+//	checkpoint.go  whether earlier pages still hold    task.checkPages
 //
 // Adapters, SQL and cache policy must not be known here.
 package query
