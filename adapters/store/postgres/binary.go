@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -237,11 +236,8 @@ func (d *barDecoder) leaveOut(broken *domain.RuleError) error {
 		return nil
 	}
 
-	return fmt.Errorf("%w; request with quality drop or flag to leave such bars out, or correct the row: "+
-		"SELECT b.open, b.high, b.low, b.close, b.volume, b.trades FROM marketdata.bars b "+
-		"JOIN marketdata.symbols s ON s.id = b.symbol_id "+
-		"WHERE s.symbol = '%s' AND b.open_time = '%s'",
-		broken, d.key.Symbol, broken.At.Format(time.RFC3339Nano))
+	return fmt.Errorf("%w; request with quality drop or flag to leave such bars out, or correct the row: %s", broken,
+		findBar(d.key.Symbol, broken.At))
 }
 
 // takeUnreadable returns the bars that were left out since the last call.

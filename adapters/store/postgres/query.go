@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/schema"
 
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -835,6 +837,13 @@ FROM unnest($1::text[]) WITH ORDINALITY AS u (value, n)`
 		`current_setting('marketdata.argument_4')::timestamptz, current_setting('marketdata.argument_5')::timestamptz`
 	limitArgument = `, current_setting('marketdata.argument_6')::bigint`
 )
+
+// findBar returns a statement for people, which shows the rows of a symbol at a time.
+func findBar(symbol domain.Symbol, at time.Time) string {
+	return fmt.Sprintf("SELECT b.open, b.high, b.low, b.close, b.volume, b.trades FROM marketdata.bars b "+
+		"JOIN marketdata.symbols s ON s.id = b.symbol_id WHERE s.symbol = '%s' AND b.open_time = '%s'",
+		symbol, at.Format(time.RFC3339Nano))
+}
 
 // explainRead returns the EXPLAIN of a prepared read of bars, with the options as EXPLAIN writes them. The arguments
 // must have been set with setArguments.
