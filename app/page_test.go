@@ -77,6 +77,7 @@ func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time, c *doma
 func byTokens(t *rapid.T, md *app.Service, r domain.DataRequest, sum *paged) {
 	t.Helper()
 	page := r
+	page.Paged = true
 	for page.First = rapid.IntRange(1, 7).Draw(t, "size"); ; page = resumed(t, r, rapid.IntRange(1, 7).Draw(t, "size"), sum.next, sum.checkpoint) {
 		got, err := md.Fetch(t.Context(), page)
 		if err != nil {
@@ -255,7 +256,7 @@ func ExampleService_Fetch_pages() {
 		return
 	}
 
-	request := domain.DataRequest{Key: k, First: 25}
+	request := domain.DataRequest{Key: k, First: 25, Paged: true}
 	for page := request; ; {
 		result, err := md.Fetch(ctx, page)
 		if err != nil {

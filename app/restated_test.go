@@ -196,6 +196,7 @@ type page struct {
 // bars reads a page of bars of the request.
 func (m *rewritten) readBars(t *rapid.T, whole, r domain.DataRequest) page {
 	t.Helper()
+	r.Paged = true
 	got, err := m.Fetch(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
@@ -215,6 +216,7 @@ func (m *rewritten) readBars(t *rapid.T, whole, r domain.DataRequest) page {
 
 func (m *rewritten) readTrades(t *rapid.T, whole, r domain.TickRequest) page {
 	t.Helper()
+	r.Paged = true
 	got, err := m.FetchTrades(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
@@ -341,4 +343,38 @@ func (m *rewritten) checkRestated(t *rapid.T, read pages) {
 			t.Fatalf("the page from %s is restated by rows behind the last", position)
 		}
 	}
+}
+
+// A request that is not paged has no checkpoint, and costs no read for it.
+func TestOnlyPagesHaveACheckpoint(t *testing.T) {
+	t.Parallel()
+	store := &readCounter{Store: memory.New()}
+	bars := series(t, bar(0), bar(1), bar(2))
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+	md, err := app.New([]app.Source{{Name: "store", Bars: store, Catalog: store.Store}}, clock.NewSimulated(at(60)), nil, app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for _, isPaged := range []bool{false, true} {
+		store.reads = 0
+		got, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(0), First: 1, Paged: isPaged})
+		if err != nil || (got.Checkpoint != nil) != isPaged || !isPaged && store.reads != 1 {
+			t.Errorf("paged %t: checkpoint %v after %d reads, %v", isPaged, got.Checkpoint, store.reads, err)
+		}
+	}
+}
+
+// readCounter counts the reads of bars.
+type readCounter struct {
+	*memory.Store
+
+	reads int
+}
+
+func (c *readCounter) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	c.reads++
+	return c.Store.ReadBars(ctx, q)
 }

@@ -149,7 +149,7 @@ func TestTokensResumeTrades(t *testing.T) {
 		var uncovered []domain.Range
 		page := r
 		for more := true; more; {
-			page.First = rapid.IntRange(1, 12).Draw(t, "size")
+			page.First, page.Paged = rapid.IntRange(1, 12).Draw(t, "size"), true
 			got, err := md.FetchTrades(t.Context(), page)
 			if err == nil {
 				err = b.AppendTicks(got.Ticks)

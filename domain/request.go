@@ -30,6 +30,10 @@ type DataRequest struct {
 	// none. See Result.StaleFor.
 	MaxStale time.Duration `json:"max_stale_ns,omitempty"`
 
+	// Paged asks for Result.Checkpoint, which a page token carries. It costs a small read of each series. A page token
+	// sets it for the pages that follow.
+	Paged bool `json:"paged,omitempty"`
+
 	// Checkpoint is of the pages before, whose end is Start. A page token sets it. See Result.Restated.
 	Checkpoint *Checkpoint `json:"-"`
 }
@@ -42,6 +46,9 @@ func (r DataRequest) Validate() error {
 	}
 	if err := checkWindow(r, r.Start, r.End, r.First, r.Last); err != nil {
 		return err
+	}
+	if r.Paged && r.Last > 0 {
+		return invalid("request", r.String(), "the last bars cannot be paged; give a range, and the size of a page as first")
 	}
 	if r.MaxStale < 0 {
 		return invalid("request", r.String(), "max_stale must not be negative")

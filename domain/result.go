@@ -51,8 +51,7 @@ type Result struct {
 	// versions, only a change of coverage is reported.
 	Restated bool `json:"restated,omitempty"`
 
-	// Checkpoint is set if the request has First or a Checkpoint, and some part of its range was answered. It goes into
-	// the page token.
+	// Checkpoint is set if the request is Paged, and some part of its range was answered. It goes into the page token.
 	Checkpoint *Checkpoint `json:"-"`
 }
 

@@ -11,7 +11,8 @@ type TickRequest struct {
 	First  int       `json:"first,omitempty"` // return at most the first n ticks; 0 means no limit
 	Last   int       `json:"last,omitempty"`  // return at most the last n ticks; must be 0 if First is set
 
-	Checkpoint *Checkpoint `json:"-"` // of the pages before; a page token sets it
+	Paged      bool        `json:"paged,omitempty"` // asks for TickResult.Checkpoint, see DataRequest.Paged
+	Checkpoint *Checkpoint `json:"-"`               // of the pages before; a page token sets it
 }
 
 // Validate returns an error that wraps ErrInvalid if the symbol is invalid, if fields contradict each other, or if End
@@ -20,6 +21,10 @@ func (r TickRequest) Validate() error {
 	if err := r.Symbol.Validate(); err != nil {
 		return err
 	}
+	if r.Paged && r.Last > 0 {
+		return invalid("request", r.String(), "the last rows cannot be paged; give a range, and the size of a page as first")
+	}
+
 	return checkWindow(r, r.Start, r.End, r.First, r.Last)
 }
 

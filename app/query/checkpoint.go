@@ -130,7 +130,7 @@ func conflict(call *access.Call, err error) error {
 // checkPages adds the checkpoint to the result of a page, and whether the pages before hold.
 func (t *task) checkPages(ctx context.Context, result *domain.Result) error {
 	r := &t.query.request
-	if r.First == 0 && r.Checkpoint == nil {
+	if !r.Paged && r.Checkpoint == nil {
 		return nil
 	}
 
@@ -248,7 +248,7 @@ func tickProber[T domain.Tick](call *access.Call, port access.TickPort[T], symbo
 func (q *tickQuery[T]) checkPages(
 	ctx context.Context, result *domain.TickResult[T], state *domain.SeriesState, covered []domain.Range,
 ) error {
-	if q.request.First == 0 && q.request.Checkpoint == nil {
+	if !q.request.Paged && q.request.Checkpoint == nil {
 		return nil
 	}
 

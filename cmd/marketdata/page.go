@@ -42,7 +42,7 @@ func (p *pageFlags) request(whole domain.DataRequest, r rangeFlags) (domain.Data
 		return whole, err
 	}
 
-	whole.First = p.size
+	whole.First, whole.Paged = p.size, true
 	if p.token == "" {
 		return whole, nil
 	}
@@ -61,7 +61,7 @@ func (p *pageFlags) tickRequest(
 		return whole, err
 	}
 
-	whole.First = p.size
+	whole.First, whole.Paged = p.size, true
 	if p.token == "" {
 		return whole, nil
 	}
@@ -90,6 +90,7 @@ func checkFixed(name, text string, t time.Time) error {
 // next returns how to continue after the page; nil where no page was requested.
 func (p *pageFlags) next(whole domain.DataRequest, page domain.Result) (*nextPage, error) {
 	return p.nextAt(page.Next, whole.End, page.Series.Len(), func() (pagetoken.Token, error) {
+		whole.Paged = true
 		return pagetoken.New(whole, page.Next, page.Checkpoint)
 	})
 }
@@ -99,6 +100,7 @@ func nextTicks[T domain.Tick](
 	p *pageFlags, kind domain.TickKind, whole domain.TickRequest, page domain.TickResult[T],
 ) (*nextPage, error) {
 	return p.nextAt(page.Next, whole.End, page.Ticks.Len(), func() (pagetoken.Token, error) {
+		whole.Paged = true
 		return pagetoken.NewTicks(kind, whole, page.Next, page.Checkpoint)
 	})
 }

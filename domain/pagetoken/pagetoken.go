@@ -20,7 +20,7 @@ import (
 // To read a request in pages, set First to the size of a page. Create the token for the next page from the request and
 // Result.Next:
 //
-//	request := domain.DataRequest{Key: key, Start: start, First: 1000}
+//	request := domain.DataRequest{Key: key, Start: start, First: 1000, Paged: true}
 //	result, err := md.Fetch(ctx, request)
 //	token, err := pagetoken.New(request, result.Next, result.Checkpoint)
 //
@@ -56,7 +56,8 @@ var encoding = base64.RawURLEncoding
 // New returns the token to resume the request r at next, which is Result.Next of the previous page or the end
 // of the bars that were processed. c is Result.Checkpoint of the previous page, or nil. r must be the original request,
 // not one that Resume returned. New returns an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set,
-// because the last bars cannot be paged, if next is before r.Start, or if c is of another position.
+// because the last bars cannot be paged, if r has First and is not Paged, if next is before r.Start, or if c is of
+// another position.
 func New(r domain.DataRequest, next time.Time, c *domain.Checkpoint) (Token, error) {
 	return newToken(ofBars(r), next, c)
 }
@@ -79,7 +80,7 @@ func (t Token) Resume(r domain.DataRequest) (domain.DataRequest, error) {
 		return domain.DataRequest{}, err
 	}
 
-	r.Start, r.Checkpoint = start, checkpoint
+	r.Start, r.Paged, r.Checkpoint = start, true, checkpoint
 
 	return r, nil
 }
@@ -91,7 +92,7 @@ func (t Token) ResumeTicks(kind domain.TickKind, r domain.TickRequest) (domain.T
 		return domain.TickRequest{}, err
 	}
 
-	r.Start, r.Checkpoint = start, checkpoint
+	r.Start, r.Paged, r.Checkpoint = start, true, checkpoint
 
 	return r, nil
 }
@@ -102,13 +103,14 @@ type request struct {
 	invalid    error
 	start, end time.Time
 	last       int
+	isUnpaged  bool   // it has First, but no checkpoint
 	identity   string // the fields that determine the result without paging: not First, because page sizes may change
 	repeat     string // names these fields
 }
 
 func ofBars(r domain.DataRequest) request {
 	return request{
-		text: r.String(), invalid: r.Validate(), start: r.Start, end: r.End, last: r.Last,
+		text: r.String(), invalid: r.Validate(), start: r.Start, end: r.End, last: r.Last, isUnpaged: r.First > 0 && !r.Paged,
 		identity: fmt.Sprintf("%s\n%d\n%d\n%s\n%s\n%t",
 			r.Key, domain.MicrosCeil(r.Start), domain.MicrosCeil(r.End), r.Quality, r.Fill, r.Resample),
 		repeat: "series, range, quality, fill, resample",
@@ -117,7 +119,7 @@ func ofBars(r domain.DataRequest) request {
 
 func ofTicks(kind domain.TickKind, r domain.TickRequest) request {
 	return request{
-		text: r.String(), invalid: r.Validate(), start: r.Start, end: r.End, last: r.Last,
+		text: r.String(), invalid: r.Validate(), start: r.Start, end: r.End, last: r.Last, isUnpaged: r.First > 0 && !r.Paged,
 		identity: fmt.Sprintf("%s\n%s\n%d\n%d", kind, r.Symbol, domain.MicrosCeil(r.Start), domain.MicrosCeil(r.End)),
 		repeat:   "trades or quotes, symbol, range",
 	}
@@ -126,6 +128,9 @@ func ofTicks(kind domain.TickKind, r domain.TickRequest) request {
 func newToken(r request, next time.Time, c *domain.Checkpoint) (Token, error) {
 	if err := r.checkPaged(); err != nil {
 		return "", err
+	}
+	if r.isUnpaged {
+		return "", invalid("request", r.text, "it has no checkpoint for a later page; set Paged before it is answered")
 	}
 	if err := r.checkNext(next); err != nil {
 		return "", err

@@ -73,6 +73,7 @@ func anyRequest() *rapid.Generator[domain.DataRequest] {
 		r := domain.DataRequest{
 			Key:      gen.Key().Draw(t, "key"),
 			First:    rapid.IntRange(0, 3).Draw(t, "first"),
+			Paged:    true,
 			Quality:  domain.QualityPolicy(rapid.IntRange(0, int(domain.QualityFlag)).Draw(t, "quality")),
 			Fill:     domain.FillPolicy(rapid.IntRange(0, int(domain.FillPrevious)).Draw(t, "fill")),
 			Resample: rapid.Bool().Draw(t, "resample"),
@@ -172,7 +173,7 @@ func TestTokenResumesTicks(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		bars, other := anyRequest().Draw(t, "request"), anyRequest().Draw(t, "other")
 		of := func(r domain.DataRequest) domain.TickRequest {
-			return domain.TickRequest{Symbol: r.Key.Symbol, Start: r.Start, End: r.End, First: r.First}
+			return domain.TickRequest{Symbol: r.Key.Symbol, Start: r.Start, End: r.End, First: r.First, Paged: true}
 		}
 		r, next := of(bars), anyTime().Draw(t, "next")
 		if next.Before(r.Start) {
@@ -269,6 +270,7 @@ func TestTokenRefuses(t *testing.T) {
 		next    time.Time
 	}{
 		"the last few": {domain.DataRequest{Key: r.Key, Last: 1}, r.Start},
+		"not paged":    {domain.DataRequest{Key: r.Key, Start: r.Start, First: 10}, r.Start.Add(time.Hour)},
 		"no request":   {domain.DataRequest{}, r.Start},
 		"before start": {r, r.Start.Add(-time.Microsecond)},
 		"a start lost": {r, time.Time{}},
