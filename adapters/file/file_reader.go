@@ -11,8 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-var errOneReading = errors.New("rows can be rejected, and coverage declared, only with a reader that is an io.Seeker, " +
-	"like a file, because the rows are read twice")
+var errOneReading = errors.New("rows can be rejected, and coverage declared, only with a reader that is " +
+	"an io.Seeker, like a file, because the rows are read twice")
 
 // fileReader reads the rows of a file in batches.
 type fileReader[B any] struct {

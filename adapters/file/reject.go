@@ -8,7 +8,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-var errRejectedTime = errors.New("another row of this time is rejected; correct that row, and import all rows of the time")
+var errRejectedTime = errors.New("another row of this time is rejected; " +
+	"correct that row, and import all rows of the time")
 
 // rowRange returns the range of the bar or the instant that the current row has, or an empty one if its time is
 // unreadable.

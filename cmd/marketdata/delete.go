@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,7 +77,7 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 	}
 
 	defer done()
-	r, err := coveredRange(ctx, md, "delete", key, start, end)
+	r, err := coveredRange(ctx, md, "delete", key, domain.Range{Start: start, End: end})
 	if err != nil {
 		return err
 	}
@@ -95,10 +94,10 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 	return deleteList.print(c.out, o.output, []deleteReport{{Key: key, Range: r, Deleted: report.Deleted}})
 }
 
-// coveredRange returns the range from start to end; a zero start or end is that of the coverage. A series without
+// coveredRange returns the range r of a series; a zero start or end of r is that of the coverage. A series without
 // coverage is an error of op.
 func coveredRange(
-	ctx context.Context, md *app.Service, op string, key domain.SeriesKey, start, end time.Time,
+	ctx context.Context, md *app.Service, op string, key domain.SeriesKey, r domain.Range,
 ) (domain.Range, error) {
 	extents, err := ports.Collect(md.Coverage(ctx, key.Symbol))
 	if err != nil {
@@ -117,12 +116,12 @@ func coveredRange(
 		return domain.Range{}, errNoData(op, key.String())
 	}
 
-	if start.IsZero() {
-		start = coverage.Start
+	if r.Start.IsZero() {
+		r.Start = coverage.Start
 	}
-	if end.IsZero() {
-		end = coverage.End
+	if r.End.IsZero() {
+		r.End = coverage.End
 	}
 
-	return domain.NewRange(start, end)
+	return domain.NewRange(r.Start, r.End)
 }

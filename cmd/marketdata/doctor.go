@@ -119,7 +119,7 @@ func (c *command) runUncover(ctx context.Context, key domain.SeriesKey, o doctor
 	defer done()
 	r := domain.Range{Start: start, End: end}
 	if start.IsZero() || end.IsZero() {
-		if r, err = coveredRange(ctx, md, "uncover", key, start, end); err != nil {
+		if r, err = coveredRange(ctx, md, "uncover", key, r); err != nil {
 			return err
 		}
 	}
