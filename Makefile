@@ -9,7 +9,8 @@ DEMO        := $(BIN)/demo
 # The race detector watches our code, not the C of SQLite that modernc.org translates to Go, which would take ten times the time.
 RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0' \
                -gcflags='modernc.org/libc/...=-race=false' -gcflags='modernc.org/sqlite/lib=-race=false'
-# `make verify` vets. Four test programs run at a time, because those on servers mostly wait.
+# `make verify` vets. Four test programs run at a time, because those on servers mostly wait; the slowest begin first.
+SLOWEST     := ./wiring/production ./adapters/store/postgres ./adapters/store/influx ./app
 TEST        := MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off $(RACE) -p 4
 
 .DEFAULT_GOAL := help
@@ -31,7 +32,7 @@ servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 	@tests/servers/install.sh
 
 test: servers ## everything, with the race detector, on private servers
-	$(TEST) -timeout 20m ./...
+	$(TEST) -timeout 20m $(SLOWEST) ./...
 	$(GO) -C tests/external test ./...
 	$(GO) -C tests/parquet test ./...
 	tests/fuzz.sh 1s

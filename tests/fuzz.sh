@@ -9,14 +9,15 @@ programs=$(mktemp -d)
 export cache programs
 trap 'rm -rf "$programs"' EXIT
 
-# list builds one program per package and prints DIRECTORY PROGRAM TARGET for each target. Building it again for each target
-# would take most of a short run. `go test -fuzz` would instrument the standard library and SQLite too, which takes minutes;
-# these flags instrument our code, and the file formats and drivers that it uses.
+# list builds one program per package, all at once, and prints DIRECTORY PROGRAM TARGET for each target. Building it again
+# for each target would take most of a short run. `go test -fuzz` would instrument the standard library and SQLite too,
+# which takes minutes; these flags instrument our code only.
 list() {
-	local directory program
-	grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u | while read -r directory; do
-		program=$programs/${directory//\//_}
-		go test -vet=off -c -gcflags='github.com/...=-d=libfuzzer' -o "$program" "$directory"
+	local directories directory program
+	directories=$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
+	go test -vet=off -c -gcflags='github.com/gal-friday/...=-d=libfuzzer' -o "$programs" $directories
+	for directory in $directories; do
+		program=$programs/${directory##*/}.test
 		(cd "$directory" && "$program" -test.list '^Fuzz') | sed "s|^|$directory $program |"
 	done
 }
