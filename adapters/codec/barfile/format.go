@@ -95,6 +95,10 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 			return index{}, fmt.Errorf("index: series %s is repeated: %w", s.Key, ErrCorrupt)
 		}
 
+		if err := s.validateCoverage(); err != nil {
+			return index{}, err
+		}
+
 		seen[s.Key] = true
 		for i, c := range s.Chunks {
 			isOrdered := c.First <= c.Last && (i == 0 || s.Chunks[i-1].Last < c.First)
@@ -105,6 +109,19 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 	}
 
 	return x, nil
+}
+
+// validateCoverage returns an error unless the covered ranges are ascending, disjoint, and cut no bar.
+func (s seriesIndex) validateCoverage() error {
+	for i, c := range s.Coverage {
+		r, err := domain.NewRange(c.Start.Time(), c.End.Time())
+		isOrdered := !r.Empty() && (i == 0 || s.Coverage[i-1].End <= c.Start)
+		if err != nil || !isOrdered || !s.Key.Grid.Aligned(r.Start) || !s.Key.Grid.Aligned(r.End) {
+			return fmt.Errorf("index: invalid coverage from %d to %d of %s: %w", c.Start, c.End, s.Key, ErrCorrupt)
+		}
+	}
+
+	return nil
 }
 
 // isInside reports whether the chunk lies between the magic bytes and the offset end, and has a valid size.

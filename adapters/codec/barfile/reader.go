@@ -52,6 +52,16 @@ func open(path string, file *os.File) (*File, error) {
 	return newFile(path, file, info.Size())
 }
 
+// NewFile is Open for a file of size bytes that is open already. Errors name it path.
+func NewFile(path string, r io.ReaderAt, size int64) (*File, error) {
+	f, err := newFile(path, r, size)
+	if err != nil {
+		return nil, fmt.Errorf("open bar file %s: %w", path, err)
+	}
+
+	return f, nil
+}
+
 // newFile reads the index of a file of size bytes.
 func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	x, err := readIndex(r, size)

@@ -56,9 +56,10 @@ func Create(path string) (*Writer, error) {
 	return w, nil
 }
 
-// Write appends bars and declares that covered, which must include them, is complete. The bars must come after those of
-// the same key that were written before. Write accepts coverage without bars, and series in any order; up to one chunk
-// of bars per key waits in memory. After an error that does not wrap domain.ErrInvalid the file cannot be completed.
+// Write appends bars and declares that covered is complete, which must include them and begin and end at an edge of the
+// grid. The bars must come after those of the same key that were written before. Write accepts coverage without bars,
+// and series in any order; up to one chunk of bars per key waits in memory. After an error that does not wrap
+// domain.ErrInvalid the file cannot be completed.
 func (w *Writer) Write(bars domain.Series, covered domain.Range) error {
 	if w.file == nil {
 		return w.invalid(bars.Key(), "the file is closed")
@@ -104,6 +105,10 @@ func (w *Writer) validate(bars domain.Series, covered domain.Range) error {
 	}
 	if !covered.Covers(bars.Range()) {
 		return w.invalid(key, fmt.Sprintf("coverage %s does not include the bars %s", covered, bars.Range()))
+	}
+
+	if g := key.Grid; !covered.Empty() && (!g.Aligned(covered.Start) || !g.Aligned(covered.End)) {
+		return w.invalid(key, fmt.Sprintf("coverage %s begins or ends within a bar", covered))
 	}
 
 	s := w.byKey[key]
