@@ -92,12 +92,14 @@ func (b Batch) part(r domain.Range, i int) Batch {
 	return part
 }
 
-// ReadBars yields the bars of a CSV file in batches. The rows must be in order of time. Two consecutive rows of one
-// time are one bar if they are equal, and an error if they differ. An error in a row is a *LineError, and the batch of
-// that row is not yielded.
+// ReadBars yields the bars of a CSV or NDJSON file in batches. The rows must be in order of time. Two consecutive rows
+// of one time are one bar if they are equal, and an error if they differ. An error in a row is a *LineError, and the
+// batch of that row is not yielded.
 //
-// The first line must name the columns, except for klines as Binance publishes them. Numbers are read exactly. The
-// sequence is lazy and may be used once; an error is its last pair.
+// The first line of CSV must name the columns, except for klines as Binance publishes them. A line of NDJSON must have
+// the fields of domain.Bar as JSON, and may have a symbol; trades may be missing or null, which is an unknown count.
+// Numbers are read exactly, from strings and from numbers. The sequence is lazy and may be used once; an error is its
+// last pair.
 func ReadBars(r io.Reader, cfg Config) iter.Seq2[Batch, error] {
 	used := false
 	return func(yield func(Batch, error) bool) {

@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -151,19 +152,28 @@ func (h header) kind() Kind {
 // applyNames applies Format.Columns, the names that the user configured for columns.
 func (h header) applyNames(names map[string]string, s schema) error {
 	var errs []error
-	for column, name := range names {
-		i := slices.Index(h.names, name)
+	for _, column := range slices.Sorted(maps.Keys(names)) {
+		i := slices.Index(h.names, names[column])
 		switch {
-		case !slices.Contains(s.columns, column):
-			errs = append(errs, fmt.Errorf("column %q is not one of %s", column, strings.Join(s.columns, ", ")))
+		case !slices.Contains(s.columns, column): // see checkColumns
 		case i < 0:
-			errs = append(errs, fmt.Errorf("no column %q for %s; the columns are %q", name, column, h.names))
+			errs = append(errs, fmt.Errorf("no column %q for %s; the columns are %q", names[column], column, h.names))
 		default:
 			h.candidates[column] = []int{i}
 		}
 	}
 
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(checkColumns(names, s), errors.Join(errs...))
+}
+
+// checkColumns returns an error for each name that the user configured for a column that the schema does not have.
+func checkColumns(names map[string]string, s schema) error {
+	var errs []error
+	for _, column := range slices.Sorted(maps.Keys(names)) {
+		if !slices.Contains(s.columns, column) {
+			errs = append(errs, fmt.Errorf("column %q is not one of %s", column, strings.Join(s.columns, ", ")))
+		}
+	}
 
 	return errors.Join(errs...)
 }

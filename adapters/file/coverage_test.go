@@ -231,26 +231,36 @@ const goldenCoverage = `{"version":1,"kind":"bars","series":"A/B 1m","size":5,` 
 	`"ranges":[{"start":"2018-04-04T00:00:00Z","end":"2018-04-04T00:01:00Z"},` +
 	`{"start":"2018-04-04T00:03:00Z","end":"2018-04-04T00:09:00Z"}]}` + "\n"
 
-// The format of version 1 never changes.
+// The format of version 1 never changes, beside bars, trades and quotes.
 func TestGoldenCoverageFile(t *testing.T) {
 	t.Parallel()
-	c, err := file.NewCoverage(strings.NewReader("hello"), file.Bars, "A/B 1m", []domain.Range{at(3, 9), at(0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	for _, test := range []struct {
+		kind           file.Kind
+		series, golden string
+	}{
+		{file.Bars, "A/B 1m", goldenCoverage},
+		{file.Trades, "A/B", strings.Replace(goldenCoverage, `"bars","series":"A/B 1m"`, `"trades","series":"A/B"`, 1)},
+		{file.Quotes, "A/B", strings.Replace(goldenCoverage, `"bars","series":"A/B 1m"`, `"quotes","series":"A/B"`, 1)},
+	} {
+		c, err := file.NewCoverage(strings.NewReader("hello"), test.kind, test.series, []domain.Range{at(3, 9), at(0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
 
-	var text bytes.Buffer
-	if err := c.Write(&text); err != nil || text.String() != goldenCoverage {
-		t.Errorf("%v\n%s", err, &text)
-	}
+		var text bytes.Buffer
+		if err := c.Write(&text); err != nil || text.String() != test.golden {
+			t.Errorf("%v\n%s", err, &text)
+		}
 
-	read, err := file.ReadCoverage(strings.NewReader(goldenCoverage))
-	if err != nil || !slices.Equal(read.Ranges, c.Ranges) || read.SHA256 != c.SHA256 || read.Size != c.Size {
-		t.Errorf("%+v, %v", read, err)
-	}
-	for _, other := range []string{"hell", "hellO", ""} {
-		if err := read.Verify(strings.NewReader(other)); !errors.Is(err, domain.ErrInvalid) {
-			t.Errorf("%q: %v", other, err)
+		read, err := file.ReadCoverage(strings.NewReader(test.golden))
+		if err != nil || !slices.Equal(read.Ranges, c.Ranges) || read.SHA256 != c.SHA256 || read.Size != c.Size ||
+			read.Kind != test.kind || read.Series != test.series {
+			t.Errorf("%+v, %v", read, err)
+		}
+		for _, other := range []string{"hell", "hellO", ""} {
+			if err := read.Verify(strings.NewReader(other)); !errors.Is(err, domain.ErrInvalid) {
+				t.Errorf("%q: %v", other, err)
+			}
 		}
 	}
 }

@@ -28,6 +28,7 @@ const (
 	SettingColumns Setting = iota + 1
 	SettingTimeUnit
 	SettingTimeZone
+	SettingNDJSON
 )
 
 // AmbiguousError reports input with several meanings, or with none, until the user configures the setting.
@@ -42,6 +43,6 @@ func (e *AmbiguousError) Error() string { return e.Reason }
 
 var (
 	errQuote    = errors.New(`a quote that does not enclose a whole cell; write "like this", and "" for a quote within`)
-	errZeroByte = errors.New("a zero byte in the line; is this a CSV file in UTF-8?")
+	errZeroByte = errors.New("a zero byte in the line; is this a text file in UTF-8?")
 	errEmpty    = errors.New("the file is empty; the first line must name the columns")
 )

@@ -11,7 +11,8 @@ import (
 // Format describes how a file is written.
 type Format struct {
 	Name     string            // of the file, for errors; defaults to "input"
-	Columns  map[string]string // from a Column constant to the header's name, for columns without a common name
+	NDJSON   bool              // a row is a line with a JSON object; if false, a line of CSV
+	Columns  map[string]string // from a Column constant to its name in the file, for columns without a common name
 	TimeUnit TimeUnit          // of numeric times; defaults to TimeUnitAuto
 	TimeZone string            // IANA name, for times without a zone; if empty, such times are rejected
 

@@ -16,10 +16,10 @@ const (
 	Quotes Kind = "quotes"
 )
 
-// Recognize returns the kind of rows of a CSV file according to its column names, and a reader of the whole file. The
-// argument columns is as in Format. Recognize does not read beyond the line of names. It returns Bars for a file that
-// it does not recognize, so that ReadBars reports the error.
-func Recognize(r io.Reader, columns map[string]string) (Kind, io.Reader) {
+// Recognize returns the kind of rows of a file according to the names of its columns or of the fields of its first
+// object, and a reader of the whole file. It does not read beyond that line. It returns Bars for a file that it does
+// not recognize, so that ReadBars reports the error.
+func Recognize(r io.Reader, format Format) (Kind, io.Reader) {
 	buffered := bufio.NewReaderSize(r, maxLine)
 	var head []byte
 	for {
@@ -30,21 +30,46 @@ func Recognize(r io.Reader, columns map[string]string) (Kind, io.Reader) {
 		}
 	}
 
-	return recognizeHead(bytes.Clone(head), columns), io.MultiReader(bytes.NewReader(head), buffered)
+	return recognizeHead(bytes.Clone(head), format), io.MultiReader(bytes.NewReader(head), buffered)
 }
 
-// recognizeHead returns the kind of rows according to the first lines of a file, up to the one that names the columns.
-// It may modify head.
-func recognizeHead(head []byte, columns map[string]string) Kind {
-	first := newRows("", bytes.NewReader(head))
-	if more, err := first.next(); err != nil || !more || startsWithDigit(first.cells) {
-		return Bars
+// recognizeHead returns the kind of rows according to the first lines of a file, up to the one with the names. It may
+// modify head.
+func recognizeHead(head []byte, format Format) Kind {
+	names := headerCells
+	if format.NDJSON {
+		names = fieldNames
 	}
 
-	h := newHeader(first.cells)
-	for column := range columns {
+	h := newHeader(names(head))
+	for column := range format.Columns {
 		h.candidates[column] = []int{0} // the column exists; its cell does not matter here
 	}
 
 	return h.kind()
+}
+
+// headerCells returns the cells of the first row of CSV, or nil if they are not names.
+func headerCells(head []byte) [][]byte {
+	first := newRows("", bytes.NewReader(head))
+	if more, err := first.next(); err != nil || !more || startsWithDigit(first.cells) {
+		return nil
+	}
+
+	return first.cells
+}
+
+// fieldNames returns the names of the fields of the first object of NDJSON, or nil if there is none.
+func fieldNames(head []byte) [][]byte {
+	members, err := appendMembers(nil, bytes.TrimPrefix(head, byteOrderMark))
+	if err != nil {
+		return nil
+	}
+
+	names := make([][]byte, len(members))
+	for i, m := range members {
+		names[i] = m.name
+	}
+
+	return names
 }

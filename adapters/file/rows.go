@@ -11,10 +11,14 @@ import (
 // maxLine is the maximum length of a line in bytes. It limits the memory that a file other than CSV can take.
 const maxLine = 64 << 10
 
-// rows reads the rows of a CSV file. A row is a line, because a quoted cell must not contain a line break.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// rows reads the rows of a CSV file. A row is a line, because a quoted cell must not contain a line break. It reads
+// those of NDJSON instead if objects is not nil.
 type rows struct {
 	file      string
 	scanner   *bufio.Scanner
+	objects   *objects
 	line      int // counted from 1
 	separator byte
 	cells     [][]byte // of the current row, overwritten by next
@@ -35,7 +39,7 @@ func (r *rows) next() (bool, error) {
 		r.line++
 		text := r.scanner.Bytes()
 		if r.line == 1 {
-			text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // byte order mark
+			text = bytes.TrimPrefix(text, byteOrderMark)
 		}
 		if len(bytes.TrimSpace(text)) > 0 {
 			return r.splitLine(text)
@@ -46,7 +50,7 @@ func (r *rows) next() (bool, error) {
 	switch err := r.scanner.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
 		r.line++
-		return false, r.lineError(fmt.Errorf("the line is longer than %d bytes; is this a CSV file?", maxLine))
+		return false, r.lineError(fmt.Errorf("the line is longer than %d bytes; is this a text file?", maxLine))
 	case err != nil:
 		return false, fmt.Errorf("read %s after line %d: %w", r.file, r.line, err)
 	}
@@ -54,7 +58,7 @@ func (r *rows) next() (bool, error) {
 	return false, nil
 }
 
-// splitLine sets the cells of the current row.
+// splitLine sets the cells of the current row; after an error, those that are known.
 func (r *rows) splitLine(text []byte) (bool, error) {
 	r.cells = r.cells[:0]
 	if r.keepText {
@@ -64,15 +68,30 @@ func (r *rows) splitLine(text []byte) (bool, error) {
 		return false, r.lineError(errZeroByte)
 	}
 
-	if r.separator == 0 {
-		r.separator = detectSeparator(text)
-	}
 	var err error
-	if r.cells, err = splitCells(text, r.separator, r.cells); err != nil {
+	if r.objects != nil {
+		r.cells, err = r.objects.split(text, r.cells)
+	} else {
+		r.cells, err = r.splitCSV(text)
+	}
+	if err != nil {
 		return false, r.lineError(err)
 	}
 
 	return true, nil
+}
+
+// splitCSV returns the cells of a line of CSV.
+func (r *rows) splitCSV(text []byte) ([][]byte, error) {
+	if r.separator == 0 {
+		if trimBlanks(text)[0] == '{' {
+			return nil, &AmbiguousError{Setting: SettingNDJSON, Reason: "the first line is a JSON object, not CSV"}
+		}
+
+		r.separator = detectSeparator(text)
+	}
+
+	return splitCells(text, r.separator, r.cells)
 }
 
 // lineError adds file and line to err.

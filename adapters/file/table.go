@@ -9,7 +9,8 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// table reads the rows of a CSV file by its header. It rejects malformed rows and computes the ranges of batches.
+// table reads the rows of a file of CSV by its header, or of NDJSON. It rejects malformed rows and computes the ranges
+// of batches.
 type table struct {
 	kind     Kind // of the rows
 	rows     *rows
@@ -25,7 +26,8 @@ type table struct {
 	batchEnd time.Time
 }
 
-// newTable reads the header. grid is that of the bars, or zero for a file of trades or quotes.
+// newTable reads the header, which NDJSON does not have. grid is that of the bars, or zero for a file of trades or
+// quotes.
 func newTable(r io.Reader, format Format, s schema, grid domain.Grid) (*table, error) {
 	format.Name = format.name()
 	times, err := newTimeParser(format, grid)
@@ -35,6 +37,10 @@ func newTable(r io.Reader, format Format, s schema, grid domain.Grid) (*table, e
 
 	t := &table{kind: s.kind, rows: newRows(format.Name, r), times: times, onReject: format.Reject}
 	t.rows.keepText = format.Reject != nil
+	if format.NDJSON {
+		return t, t.readObjects(s, format.Columns)
+	}
+
 	more, err := t.rows.next()
 	if err != nil {
 		return nil, err

@@ -89,15 +89,15 @@ func (b TickBatch[T]) part(r domain.Range, i int) TickBatch[T] {
 	return part
 }
 
-// ReadTrades yields the trades of a CSV file in batches. The rows must be in order of time and, within a time, of the
-// source's sequence numbers. Without a column of sequence numbers, a trade is numbered by its position among the rows
-// of its time. Times finer than a microsecond are truncated and counted. A side is buy or sell, or b or s; an empty one
-// is unknown. Errors are as of ReadBars. The sequence is lazy and may be used once.
+// ReadTrades yields the trades of a CSV or NDJSON file in batches. The rows must be in order of time and, within a
+// time, of the source's sequence numbers. Without sequence numbers, which all rows have or none, a trade is numbered by
+// its position among the rows of its time. Times finer than a microsecond are truncated and counted. A side is buy or
+// sell, or b or s; an empty one is unknown. Errors are as of ReadBars. The sequence is lazy and may be used once.
 func ReadTrades(r io.Reader, cfg TickConfig) iter.Seq2[TickBatch[domain.Trade], error] {
 	return readTicks(r, cfg, tradeSchema, parseTrade)
 }
 
-// ReadQuotes yields the quotes of a CSV file, as ReadTrades yields trades.
+// ReadQuotes yields the quotes of a CSV or NDJSON file, as ReadTrades yields trades.
 func ReadQuotes(r io.Reader, cfg TickConfig) iter.Seq2[TickBatch[domain.Quote], error] {
 	return readTicks(r, cfg, quoteSchema, parseQuote)
 }
@@ -216,9 +216,7 @@ func (b *tickReader[T]) readBatches(yield func(TickBatch[T]) bool) error {
 // readBatch reads the next batch. It returns a batch without ticks at the end of the file.
 func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 	builder := domain.NewTicksBuilder[T](b.cfg.Symbol)
-	batch := TickBatch[T]{
-		Positional: !b.hasSeq(), file: b.table.rows.file, lines: make([]int, 0, b.cfg.BatchTicks),
-	}
+	batch := TickBatch[T]{file: b.table.rows.file, lines: make([]int, 0, b.cfg.BatchTicks)}
 	rejected := false
 	for !rejected {
 		row, err := b.readRow()
@@ -254,7 +252,7 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 		return TickBatch[T]{}, err
 	}
 
-	batch.Range = b.table.batchRange(batch.Ticks.Range(), rejected)
+	batch.Range, batch.Positional = b.table.batchRange(batch.Ticks.Range(), rejected), !b.hasSeq()
 
 	return batch, nil
 }
@@ -263,7 +261,9 @@ func (b *tickReader[T]) readBatch() (TickBatch[T], error) {
 const seqColumn = 1
 
 // hasSeq reports whether the file has sequence numbers.
-func (b *tickReader[T]) hasSeq() bool { return b.table.layout.columns[seqColumn] >= 0 }
+func (b *tickReader[T]) hasSeq() bool {
+	return b.table.layout.columns[seqColumn] >= 0 && !b.table.rows.objects.isWithoutSeq()
+}
 
 // tickRow is a row that was read without an error.
 type tickRow[T domain.Tick] struct {

@@ -50,7 +50,7 @@ func TestReadTicksRecognizesColumns(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			kind, whole := file.Recognize(strings.NewReader(test.text), nil)
+			kind, whole := file.Recognize(strings.NewReader(test.text), file.Format{})
 			all, err := collect(file.ReadTrades(whole, tickConfig()))
 			if err != nil || kind != file.Trades || len(all) != 1 || all[0].Ticks.At(0).String() != test.want {
 				t.Errorf("%s: got %v, %v; want %s", kind, all, err, test.want)
@@ -60,7 +60,7 @@ func TestReadTicksRecognizesColumns(t *testing.T) {
 
 	quotes := "\n\nts,bestBid,bestBidQty,bestAsk,bestAskQty\n" +
 		"2018-04-04T00:01:00Z,7424.9,1.88483821,7424.91,33.35399601000002\n"
-	kind, whole := file.Recognize(strings.NewReader(quotes), nil)
+	kind, whole := file.Recognize(strings.NewReader(quotes), file.Format{})
 	all, err := collect(file.ReadQuotes(whole, tickConfig()))
 	const want = "2018-04-04T00:01:00Z #0 1.88483821 @ 7424.9 / 7424.91 @ 33.35399601000002"
 	if err != nil || kind != file.Quotes || len(all) != 1 || all[0].Ticks.At(0).String() != want {
@@ -84,7 +84,7 @@ func TestRecognize(t *testing.T) {
 		{"1522800000000,7424.91,7425\n", nil, file.Bars},
 		{strings.Repeat("\n", 1<<20) + "time,bid,ask\n", nil, file.Bars}, // beyond the maximum line length
 	} {
-		kind, whole := file.Recognize(strings.NewReader(test.text), test.columns)
+		kind, whole := file.Recognize(strings.NewReader(test.text), file.Format{Columns: test.columns})
 		text, err := io.ReadAll(whole)
 		if kind != test.want || err != nil || string(text) != test.text {
 			t.Errorf("%.40q: %s, %d bytes, %v; want %s and the whole text", test.text, kind, len(text), err, test.want)
@@ -309,7 +309,8 @@ type newTickWriter[T domain.Tick] = func(io.Writer) *file.TickWriter[T]
 
 type readTicks[T domain.Tick] = func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
 
-// assertRoundTrip fails the test unless ticks that are written and read with batches of several sizes are equal.
+// assertRoundTrip fails the test unless ticks that are written, as CSV and as NDJSON, and read with batches of several
+// sizes are equal.
 func assertRoundTrip[T domain.Tick](
 	t interface{ Fatalf(string, ...any) }, want domain.Ticks[T], newWriter newTickWriter[T], read readTicks[T],
 ) {
@@ -319,20 +320,25 @@ func assertRoundTrip[T domain.Tick](
 		t.Fatalf("write: %v", err)
 	}
 
-	for _, batch := range []int{1, 3, 0} {
-		cfg := tickConfig()
-		cfg.BatchTicks = batch
-		all, err := collect(read(strings.NewReader(text.String()), cfg))
-		builder := domain.NewTicksBuilder[T]("XRP/ETH")
-		for _, b := range all {
-			for _, tick := range b.Ticks.All() {
-				err = errors.Join(err, builder.Append(tick))
+	for format, text := range map[bool]string{false: text.String(), true: encodeLines(t, want.All())} {
+		for _, batch := range []int{1, 3, 0} {
+			cfg := tickConfig()
+			cfg.BatchTicks, cfg.Format.NDJSON = batch, format
+			all, err := collect(read(strings.NewReader(text), cfg))
+			builder := domain.NewTicksBuilder[T]("XRP/ETH")
+			for _, b := range all {
+				for _, tick := range b.Ticks.All() {
+					err = errors.Join(err, builder.Append(tick))
+				}
+				if b.Positional {
+					t.Fatalf("positional: %v", b.Ticks)
+				}
 			}
-		}
 
-		got, buildErr := builder.Ticks()
-		if err != nil || buildErr != nil || !got.Equal(want) {
-			t.Fatalf("wrote %v, read %v, %v\n%s", want, got, err, &text)
+			got, buildErr := builder.Ticks()
+			if err != nil || buildErr != nil || !got.Equal(want) {
+				t.Fatalf("wrote %v, read %v, %v\n%s", want, got, err, text)
+			}
 		}
 	}
 }
@@ -347,7 +353,7 @@ func FuzzReadTicks(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		kind, whole := file.Recognize(strings.NewReader(string(text)), nil)
+		kind, whole := file.Recognize(strings.NewReader(string(text)), file.Format{})
 		switch kind {
 		case file.Trades:
 			assertRereadable(t, file.ReadTrades(whole, tickConfig()), file.NewTradeWriter, file.ReadTrades)

@@ -204,11 +204,12 @@ func TestWriterRefusesInvalidCoverage(t *testing.T) {
 // Ticks keep their coverage as bars do.
 func TestTicksKeepTheCoverage(t *testing.T) {
 	t.Parallel()
-	keepTickCoverage(t, trades())
-	keepTickCoverage(t, quotes())
+	keepTickCoverage(t, "trades_coverage.parquet", trades())
+	keepTickCoverage(t, "quotes_coverage.parquet", quotes())
 }
 
-func keepTickCoverage[T domain.Tick](t *testing.T, k tickKind[T]) {
+// keepTickCoverage tests a file of the program, and the golden one of that name.
+func keepTickCoverage[T domain.Tick](t *testing.T, name string, k tickKind[T]) {
 	t.Helper()
 	all := k.tape("A/B", 30)
 	whole := all.Range()
@@ -218,41 +219,52 @@ func keepTickCoverage[T domain.Tick](t *testing.T, k tickKind[T]) {
 		{Start: whole.Start, End: cut},
 		{Start: cut.Add(time.Microsecond), End: whole.End.Add(time.Hour)},
 	}
+	written := k.writeCovered(t, all, ranges)
+	for _, file := range [][]byte{written, golden(t, name, func() []byte { return written })} {
+		var got, want []domain.Ticks[T]
+		var covered []domain.Range
+		for b, err := range k.read(file, parquet.TickConfig{BatchTicks: 4}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, covered = append(got, b.Ticks), append(covered, b.Range)
+		}
+		for _, r := range ranges {
+			want = append(want, all.Clip(r))
+		}
+
+		rows, err := domain.ConcatTicks(all, got)
+		expected, wantErr := domain.ConcatTicks(all, want)
+		covered = domain.MergeRanges(covered)
+		if err != nil || wantErr != nil || !rows.Equal(expected) || !slices.EqualFunc(covered, ranges, domain.Range.Equal) {
+			t.Errorf("read %d ticks covering %v, %v; want %d covering %v", rows.Len(), covered, err, expected.Len(), ranges)
+		}
+	}
+}
+
+// writeCovered returns a file of the ticks in the ranges, which it declares covered.
+func (k tickKind[T]) writeCovered(t *testing.T, ticks domain.Ticks[T], ranges []domain.Range) []byte {
+	t.Helper()
 	var file bytes.Buffer
-	w, err := k.newWriter(&file, "A/B")
+	w, err := k.newWriter(&file, ticks.Symbol())
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	var want []domain.Ticks[T]
 	for _, r := range ranges {
-		if err := w.WriteCovered(all.Clip(r), r); err != nil {
+		if err := w.WriteCovered(ticks.Clip(r), r); err != nil {
 			t.Fatal(err)
 		}
-		want = append(want, all.Clip(r))
 	}
-	if err := w.WriteCovered(all.Clip(ranges[2]), ranges[1]); !errors.Is(err, domain.ErrInvalid) {
+	last := len(ranges) - 1
+	if err := w.WriteCovered(ticks.Clip(ranges[last]), ranges[last-1]); !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("ticks outside: %v", err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 
-	var got []domain.Ticks[T]
-	var covered []domain.Range
-	for b, err := range k.read(file.Bytes(), parquet.TickConfig{BatchTicks: 4}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, covered = append(got, b.Ticks), append(covered, b.Range)
-	}
-
-	rows, err := domain.ConcatTicks(all, got)
-	expected, wantErr := domain.ConcatTicks(all, want)
-	covered = domain.MergeRanges(covered)
-	if err != nil || wantErr != nil || !rows.Equal(expected) || !slices.EqualFunc(covered, ranges, domain.Range.Equal) {
-		t.Errorf("read %d ticks covering %v, %v; want %d covering %v", rows.Len(), covered, err, expected.Len(), ranges)
-	}
+	return file.Bytes()
 }
 
 func TestGoldenCoverage(t *testing.T) {
