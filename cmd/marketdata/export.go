@@ -29,11 +29,11 @@ The extension of the file, or --format, selects the format:
   .bars     packed bars with their coverage, which a backtest loads into memory (memory.Open in Go);
             one file may have several series, so the symbol may be a pattern
 
-A file keeps the coverage, and marketdata import of CSV and Parquet declares it: a .parquet file in
-its metadata, a .csv or .ndjson file in FILE.coverage.json beside it. Keep the two together, and
-delete FILE.coverage.json before you edit FILE. Inferred coverage becomes declared by the import.
-The slot of a bar that --quality drop leaves out is not covered. What marketdata fetch writes to
-standard output as csv or ndjson has no coverage.
+A file keeps the coverage, and marketdata import declares it: a .parquet or .bars file inside, a
+.csv or .ndjson file in FILE.coverage.json beside it. Keep the two together, and delete
+FILE.coverage.json before you edit FILE. Inferred coverage becomes declared by the import. The slot
+of a bar that --quality drop leaves out is not covered. What marketdata fetch writes to standard
+output as csv or ndjson has no coverage.
 
 The file appears when it is complete and then replaces an older one. After an error or Ctrl-C,
 nothing of it is left.`

@@ -19,8 +19,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const importHelp = `Store the bars, trades or quotes of CSV files (- is standard input) or of Parquet files. All
-files must be of one series.
+const importHelp = `Store the bars, trades or quotes of files; - is standard input. The extension of a file, or
+--format, selects its format: csv, ndjson, parquet or bars, as export writes them; a file with
+another extension is CSV. All files must be of one series, or, of .bars files, of the same series.
 
 The header line of a CSV file names the columns, which tell the kind of the rows. The names of
 common exports are recognised, in any order and case:
@@ -42,9 +43,15 @@ nothing traded. A file that export wrote declares the ranges that were covered t
 metadata or in FILE.coverage.json beside it, and names its series, so --symbol and --frequency
 may be left out. --complete-from and --complete-until declare more, once all files are stored.
 
-A file that ends in .parquet has these columns under these names: time as TIMESTAMP in UTC,
-prices, sizes and volumes as DECIMAL or integers, seq as an integer, side as a string; floats
-are refused.
+A line of NDJSON is a JSON object with the fields time, open, high, low, close, volume and trades
+of a bar; time, seq, price, size and side of a trade; or time, seq, bid, ask, bid_size and
+ask_size of a quote. It may have a symbol. Numbers are strings or numbers, and are read exactly.
+A field that is unknown, missing or null is an error, except for trades, seq and side.
+
+A Parquet file has these columns under these names: time as TIMESTAMP in UTC, prices, sizes and
+volumes as DECIMAL or integers, seq as an integer, side as a string; floats are refused.
+
+All series of a .bars file are stored; --symbol, --frequency and --price select some of them.
 
 With --rejects, invalid rows go to a file of their own, with line and reason, and the others are
 stored. The times of rejected rows stay uncovered. Of two different rows for one bar, the second
@@ -60,14 +67,17 @@ const importExample = `  marketdata import --symbol COINBASE:BTC/USD --frequency
   marketdata import --symbol BTC/USD --frequency 1m --rejects bad.csv export.csv
   marketdata import --symbol XRP/ETH XRP-ETH_trades_2019-10.csv
   marketdata import hours.parquet
+  marketdata import market.bars --symbol COINBASE:BTC/USD
   marketdata import --symbol XRP/ETH notebook.parquet
-  zcat bars.csv.gz | marketdata import --symbol BTC/USD --frequency 1m -`
+  zcat bars.csv.gz | marketdata import --symbol BTC/USD --frequency 1m -
+  zcat trades.ndjson.gz | marketdata import --symbol BTC/USD --format ndjson -`
 
-// importReport reports one file.
+// importReport reports one series of a file.
 type importReport struct {
-	File string    `json:"file"`
-	Kind file.Kind `json:"kind"`
-	Rows int       `json:"rows"`
+	File   string    `json:"file"`
+	Series string    `json:"series"`
+	Kind   file.Kind `json:"kind"`
+	Rows   int       `json:"rows"`
 	ports.WriteReport
 	Repeated  int          `json:"repeated"`  // rows equal to the row before them
 	Truncated int          `json:"truncated"` // times that were finer than a microsecond
@@ -78,12 +88,13 @@ type importReport struct {
 
 var importList = listing[importReport]{
 	columns: []column{
-		{name: "file"}, {name: "kind"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true},
-		{"repeated", true}, {"truncated", true}, {"rejected", true}, {"not_closed", true}, {name: "start"}, {name: "end"},
+		{name: "file"}, {name: "series"}, {name: "kind"}, {"rows", true}, {"inserted", true}, {"changed", true},
+		{"unchanged", true}, {"repeated", true}, {"truncated", true}, {"rejected", true}, {"not_closed", true},
+		{name: "start"}, {name: "end"},
 	},
 	cells: func(r importReport) []string {
 		return []string{
-			r.File, string(r.Kind), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed),
+			r.File, r.Series, string(r.Kind), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed),
 			strconv.Itoa(r.Unchanged), strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated), strconv.Itoa(r.Rejected),
 			strconv.Itoa(r.NotClosed), stamp(r.Range.Start), stamp(r.Range.End),
 		}
@@ -96,6 +107,7 @@ type importOptions struct {
 	priceSet                 bool // --price was given
 	columns                  map[string]string
 	timeUnit, timeZone       string
+	format                   string
 	rejects                  string
 	output                   string
 }
@@ -104,6 +116,8 @@ func (o *importOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.symbol, "symbol", "", "`symbol` of the rows, like BTC/USD or COINBASE:BTC/USD")
 	flags.StringVar(&o.frequency, "frequency", "", "`frequency` of the bars, like 1m, 1d or 1d@America/New_York")
 	priceFlag(flags, &o.price)
+	flags.StringVar(&o.format, "format", "",
+		"`format` of all files: csv, ndjson, parquet or bars (default the extension of each, else csv)")
 	flags.StringToStringVar(&o.columns, "column", nil,
 		"the file's name for a column that is not recognised: `column=NAME`, like time=Unix")
 	flags.StringVar(&o.timeUnit, "time-unit", file.TimeUnitAuto.String(),
@@ -116,22 +130,30 @@ func (o *importOptions) register(flags *pflag.FlagSet) {
 	outputFlag(flags, &o.output)
 }
 
-// csvFlags are the flags that say how to read CSV.
-var csvFlags = []string{"column", "time-unit", "time-zone", "rejects"}
+// importFormats are the values of --format.
+var importFormats = []string{formatCSV, formatNDJSON, formatParquet, formatBars}
+
+// textFlags are the flags that say how to read CSV and NDJSON.
+var textFlags = []string{"column", "time-unit", "time-zone", "rejects"}
 
 func (c *command) importCommand() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
 		Use:     "import [--symbol SYMBOL] [--frequency FREQUENCY] FILE...",
-		Short:   "Store the bars, trades or quotes of CSV or Parquet files",
+		Short:   "Store the bars, trades or quotes of files",
 		Long:    importHelp,
 		Example: importExample,
 		Args:    arguments("files to import, like: marketdata import --symbol BTC/USD --frequency 1m bars.csv", 1, -1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			o.priceSet = cmd.Flags().Changed("price")
-			if slices.ContainsFunc(files, isParquet) && slices.ContainsFunc(csvFlags, cmd.Flags().Changed) {
-				return userErrorf("--%s are for CSV; a Parquet file defines its columns and times",
-					strings.Join(csvFlags, ", --"))
+			if o.format != "" && !isImportFormat(o.format) {
+				return &domain.InvalidError{What: "--format", Value: o.format,
+					Reason: "one of " + strings.Join(importFormats, ", ")}
+			}
+			hasBinary := slices.ContainsFunc(files, func(name string) bool { return !isText(o.formatOf(name)) })
+			if hasBinary && slices.ContainsFunc(textFlags, cmd.Flags().Changed) {
+				return userErrorf("--%s are for CSV and NDJSON; Parquet and .bars files define their columns and times",
+					strings.Join(textFlags, ", --"))
 			}
 			if err := c.defaultOutput(&o.output); err != nil {
 				return err
@@ -166,8 +188,8 @@ func suggestFlags(name string) string {
 	return fmt.Sprintf("; the file's name suggests --symbol %s --frequency %s", key.Symbol, key.Grid)
 }
 
-// runImport opens the first file, which determines the target, before it opens the store, and then stores the files one
-// by one.
+// runImport opens the first file, which determines the targets, before it opens the store, and then stores the files
+// one by one.
 func (c *command) runImport(ctx context.Context, files []string, o importOptions) (err error) {
 	first, err := c.openInput(files[0], o)
 	if err != nil {
@@ -187,12 +209,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 	}
 
 	now := c.now()
-	to, err := o.newTarget(first, now, rejected)
-	if err != nil {
-		return err
-	}
-
-	start, end, err := o.complete.times(now, to.zone)
+	targets, err := o.newTargets(first, now, rejected)
 	if err != nil {
 		return err
 	}
@@ -203,7 +220,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 	}
 
 	defer done()
-	job := &importJob{c: c, md: md, o: o, to: to, rejected: rejected, closedBy: md.ClosedBy(), now: now}
+	job := &importJob{c: c, md: md, o: o, targets: targets, rejected: rejected, closedBy: md.ClosedBy(), now: now}
 	if err := job.files(ctx, first, files); err != nil {
 		return addFlagHint(fmt.Errorf("%w\n%s", err, job.summary()))
 	}
@@ -211,8 +228,10 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 	if o.complete.isSet() && rejected.total() > 0 {
 		c.notef("--complete-from and --complete-until declare nothing, because rows were rejected")
 	} else if o.complete.isSet() {
-		if err := job.declareComplete(ctx, start, end); err != nil {
-			return err
+		for _, to := range targets {
+			if err := job.declareComplete(ctx, to); err != nil {
+				return err
+			}
 		}
 	}
 
@@ -224,7 +243,7 @@ type importJob struct {
 	c        *command
 	md       *app.Service
 	o        importOptions
-	to       target
+	targets  []target
 	rejected *rejects  // nil without --rejects
 	closedBy time.Time // rows that end later are not closed yet
 	now      time.Time // rows that begin later are invalid
@@ -242,8 +261,24 @@ func (j *importJob) files(ctx context.Context, first *input, names []string) err
 			}
 		}
 
+		if err := j.file(ctx, in); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// file stores the series of one file, and closes it.
+func (j *importJob) file(ctx context.Context, in *input) error {
+	defer in.Close()
+	if err := in.check(j.targets, j.o); err != nil {
+		return err
+	}
+
+	for _, to := range j.targets {
 		before := j.rejected.total()
-		report, err := j.file(ctx, in)
+		report, err := j.storeSeries(ctx, in, to)
 		report.Rejected = j.rejected.total() - before
 		j.reports = append(j.reports, report)
 		if err != nil {
@@ -254,21 +289,13 @@ func (j *importJob) files(ctx context.Context, first *input, names []string) err
 	return nil
 }
 
-// file stores one file batch by batch and closes it. With an error, the report counts the batches that were stored.
-func (j *importJob) file(ctx context.Context, in *input) (importReport, error) {
-	defer in.Close()
-	report := importReport{File: in.name, Kind: in.kind}
-	if in.kind != j.to.kind {
-		return report, userErrorf("%s has %s, and the file before it has %s; import them separately",
-			in.name, in.kind, j.to.kind)
-	}
-	if err := in.checkSeries(j.to); err != nil {
-		return report, err
-	}
-
+// storeSeries stores one series of a file batch by batch. With an error, the report counts the batches that were
+// stored.
+func (j *importJob) storeSeries(ctx context.Context, in *input, to target) (importReport, error) {
+	report := importReport{File: in.name, Series: to.series, Kind: in.kind}
 	counter, done := j.c.byteProgress(filepath.Base(in.name), in.bytesToRead(j.o))
 	defer done()
-	for batch, err := range j.to.batches(j, in, counter) {
+	for batch, err := range to.batches(j, in, counter) {
 		if err != nil {
 			return report, err
 		}
@@ -315,29 +342,31 @@ func addFileName(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// declareComplete declares the ranges from start to the first row of all files and from the last row to end covered; a
-// zero start or end declares nothing.
-func (j *importJob) declareComplete(ctx context.Context, start, end time.Time) error {
+// declareComplete declares the ranges from the start of the target to the first row of all files and from the last row
+// to its end covered; a zero start or end declares nothing.
+func (j *importJob) declareComplete(ctx context.Context, to target) error {
 	var imported domain.Range
 	for _, r := range j.reports {
-		imported = imported.Hull(r.Range)
+		if r.Series == to.series {
+			imported = imported.Hull(r.Range)
+		}
 	}
 	if imported.Empty() {
 		j.c.notef("--complete-from and --complete-until declare nothing, because nothing was stored")
 		return nil
 	}
 
-	for _, r := range []domain.Range{{Start: start, End: imported.Start}, {Start: imported.End, End: end}} {
+	for _, r := range []domain.Range{{Start: to.start, End: imported.Start}, {Start: imported.End, End: to.end}} {
 		if r.Start.IsZero() || r.End.IsZero() {
 			continue
 		}
-		if r = j.to.align(r); r.Empty() {
+		if r = to.align(r); r.Empty() {
 			j.c.notef("no coverage is declared from %s, because the files reach further", rangeText(r))
 			continue
 		}
-		if err := j.to.declare(ctx, j.md, r); err != nil {
+		if err := to.declare(ctx, j.md, r); err != nil {
 			return fmt.Errorf("the %s were stored, but coverage from %s was not declared: %w",
-				j.to.kind, rangeText(r), err)
+				to.kind, rangeText(r), err)
 		}
 	}
 
@@ -355,6 +384,7 @@ func addFlagHint(err error) error {
 		file.SettingColumns:  "name the column with --column " + ambiguous.Column + "=NAME, spelled as in the file",
 		file.SettingTimeUnit: "name the unit of the numbers with --time-unit s, ms, us or ns",
 		file.SettingTimeZone: "name the time zone with --time-zone UTC, or an IANA name like America/New_York",
+		file.SettingNDJSON:   "read the file with --format ndjson",
 	}[ambiguous.Setting])
 }
 
@@ -362,9 +392,10 @@ func addFlagHint(err error) error {
 func (j *importJob) summary() string {
 	var rows int
 	var last time.Time
+	var series []string
 	for _, r := range j.reports {
 		if r.Rows > 0 {
-			rows, last = rows+r.Rows, r.Range.End
+			rows, last, series = rows+r.Rows, r.Range.End, append(series, r.Series)
 		}
 	}
 	if rows == 0 {
@@ -372,5 +403,5 @@ func (j *importJob) summary() string {
 	}
 
 	return fmt.Sprintf("stored: %d %s of %s, up to %s; run the same command again to continue",
-		rows, j.to.kind, j.to.series, stamp(last))
+		rows, j.targets[0].kind, strings.Join(slices.Compact(series), ", "), stamp(last))
 }

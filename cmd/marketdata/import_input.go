@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/gal-friday/marketdata/adapters/codec/barfile"
 	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/adapters/file/parquet"
-	"github.com/gal-friday/marketdata/domain"
 )
 
 // standardInput is the name of standard input among the files.
@@ -18,14 +21,33 @@ const standardInput = "-"
 type input struct {
 	io.Closer
 
-	name  string
-	size  int64 // in bytes; -1 for standard input
-	kind  file.Kind
-	rows  io.Reader // the whole file; nil for Parquet
-	table *os.File  // nil for CSV
+	name   string
+	size   int64 // in bytes; -1 for standard input
+	format string
+	kind   file.Kind
+	rows   io.Reader     // the whole file; nil for Parquet and bar files
+	table  *os.File      // nil for CSV and NDJSON
+	bars   *barfile.File // nil for all but bar files
 
 	coverage *file.Coverage // of the coverage file; nil without one
 }
+
+// formatOf returns the format of a file: that of the flag, or that of the file's extension, or CSV.
+func (o importOptions) formatOf(name string) string {
+	if o.format != "" {
+		return o.format
+	}
+	if extension := strings.TrimPrefix(filepath.Ext(name), "."); isImportFormat(extension) {
+		return extension
+	}
+
+	return formatCSV
+}
+
+func isImportFormat(name string) bool { return slices.Contains(importFormats, name) }
+
+// isText reports whether the rows of the format are lines of text.
+func isText(format string) bool { return format == formatCSV || format == formatNDJSON }
 
 // openInput opens a file, or standard input for -, and recognizes the kind of its rows.
 func (c *command) openInput(name string, o importOptions) (*input, error) {
@@ -38,9 +60,9 @@ func (c *command) openInput(name string, o importOptions) (*input, error) {
 		return newInput(name, f, f, o)
 	}
 
-	if o.rejects == "" {
-		in := &input{Closer: io.NopCloser(c.in), name: name, size: -1}
-		in.kind, in.rows = file.Recognize(c.in, o.columns)
+	if format := o.formatOf(name); isText(format) && o.rejects == "" {
+		in := &input{Closer: io.NopCloser(c.in), name: name, size: -1, format: format}
+		in.kind, in.rows = file.Recognize(c.in, o.recognized(format))
 		return in, nil
 	}
 
@@ -50,6 +72,11 @@ func (c *command) openInput(name string, o importOptions) (*input, error) {
 	}
 
 	return newInput(name, f.File, f, o)
+}
+
+// recognized returns what must be known of text to recognize the kind of its rows.
+func (o importOptions) recognized(format string) file.Format {
+	return file.Format{NDJSON: format == formatNDJSON, Columns: o.columns}
 }
 
 // newInput returns the input of an open file, which it closes with closer if that fails.
@@ -62,34 +89,51 @@ func newInput(name string, f *os.File, closer io.Closer, o importOptions) (*inpu
 		return nil, errors.Join(err, closer.Close())
 	}
 
-	in := &input{Closer: closer, name: name, size: info.Size()}
-	if isParquet(name) {
+	in := &input{Closer: closer, name: name, size: info.Size(), format: o.formatOf(name)}
+	switch in.format {
+	case formatParquet:
 		in.kind, in.table = parquet.Recognize(f, in.size), f
-		return in, nil
+	case formatBars:
+		in.kind, in.table = file.Bars, f
+		in.bars, err = barfile.NewFile(name, f, in.size)
+	default:
+		err = in.openText(f, o)
 	}
-
-	in.kind, in.rows = file.Recognize(f, o.columns)
-	if in.coverage, err = readCoverage(name, f); err != nil {
-		return nil, errors.Join(err, closer.Close())
-	}
-	if !in.isReadTwice(o) {
-		return in, nil
-	}
-
-	in.rows = f // which is an io.Seeker
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, closer.Close())
 	}
 
 	return in, nil
 }
 
-// isReadTwice reports whether the rows of CSV are read twice, see file.Format.
+// openText takes the rows of CSV or NDJSON from f, and their coverage from the coverage file.
+func (in *input) openText(f *os.File, o importOptions) (err error) {
+	in.kind, in.rows = file.Recognize(f, o.recognized(in.format))
+	if in.coverage, err = readCoverage(in.name, f); err != nil {
+		return err
+	}
+	if in.coverage != nil && in.size == 0 {
+		in.kind = in.coverage.Kind // a file without rows does not tell
+	}
+	if !in.isReadTwice(o) {
+		return nil
+	}
+
+	in.rows = f // which is an io.Seeker
+	_, err = f.Seek(0, io.SeekStart)
+
+	return err
+}
+
+// isReadTwice reports whether the rows of text are read twice, see file.Format.
 func (in *input) isReadTwice(o importOptions) bool { return o.rejects != "" || in.coverage != nil }
 
 // bytesToRead returns how many bytes a reading of the rows reads; -1 if that is unknown.
 func (in *input) bytesToRead(o importOptions) int64 {
-	if in.table == nil && in.size > 0 && in.isReadTwice(o) {
+	switch {
+	case in.bars != nil:
+		return -1 // because the flags may select series
+	case in.table == nil && in.size > 0 && in.isReadTwice(o):
 		return 2 * in.size
 	}
 
@@ -134,23 +178,49 @@ func readCoverage(name string, f *os.File) (*file.Coverage, error) {
 	return &coverage, err
 }
 
-// ranges returns the coverage of the coverage file, or nil without one.
-func (in *input) ranges() []domain.Range {
-	if in.coverage == nil {
-		return nil
+// describe returns the format of text with what is known of the file.
+func (in *input) describe(format file.Format) file.Format {
+	format.Name, format.NDJSON, format.Coverage = in.name, in.format == formatNDJSON, nil
+	if in.coverage != nil {
+		format.Coverage = in.coverage.Ranges
 	}
 
-	return in.coverage.Ranges
+	return format
 }
 
-// checkSeries returns an error if the coverage file is of other rows than those of the target.
-func (in *input) checkSeries(to target) error {
-	if in.coverage == nil || in.coverage.Kind == to.kind && in.coverage.Series == to.series {
+// check returns an error if the rows are not of the targets, which are those of the files before.
+func (in *input) check(targets []target, o importOptions) error {
+	series := make([]string, len(targets))
+	for i, to := range targets {
+		series[i] = to.series
+	}
+	if kind := targets[0].kind; in.kind != kind {
+		return userErrorf("%s has %s, and the file before it has %s; import them separately", in.name, in.kind, kind)
+	}
+	if in.bars == nil && len(targets) > 1 {
+		return userErrorf("%s has one series, and the file before it has %s; import them separately",
+			in.name, strings.Join(series, ", "))
+	}
+	if in.coverage != nil && (in.coverage.Kind != in.kind || in.coverage.Series != series[0]) {
+		return userErrorf("%s%s is of %s of %s, not of %s of %s", in.name, file.CoverageSuffix,
+			in.coverage.Kind, in.coverage.Series, in.kind, series[0])
+	}
+	if in.bars == nil {
 		return nil
 	}
 
-	return userErrorf("%s%s is of %s of %s, not of %s of %s", in.name, file.CoverageSuffix,
-		in.coverage.Kind, in.coverage.Series, to.kind, to.series)
+	keys, err := o.selectKeys(in)
+	if err != nil {
+		return err
+	}
+
+	selected := seriesNames(keys)
+	if !slices.Equal(slices.Sorted(slices.Values(selected)), slices.Sorted(slices.Values(series))) {
+		return userErrorf("%s has %s, and the file before it has %s; import them separately",
+			in.name, strings.Join(selected, ", "), strings.Join(series, ", "))
+	}
+
+	return nil
 }
 
 // temporaryFile is a file that is removed when it is closed.
@@ -158,7 +228,7 @@ type temporaryFile struct{ *os.File }
 
 // copyToTemporary copies the whole input to a temporary file, and returns it at its start.
 func copyToTemporary(in io.Reader) (temporaryFile, error) {
-	file, err := os.CreateTemp("", "marketdata-*.csv")
+	file, err := os.CreateTemp("", "marketdata-*")
 	if err != nil {
 		return temporaryFile{}, err
 	}
@@ -178,7 +248,7 @@ func copyToTemporary(in io.Reader) (temporaryFile, error) {
 // Close closes and removes the file.
 func (f temporaryFile) Close() error { return errors.Join(f.File.Close(), os.Remove(f.Name())) }
 
-// countedRows returns the rows of a CSV file, which count sees as they are read.
+// countedRows returns the rows of text, which count sees as they are read.
 func (in *input) countedRows(count io.Writer) io.Reader {
 	rows := io.TeeReader(in.rows, count)
 	if seeker, ok := in.rows.(io.Seeker); ok {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/file"
@@ -18,8 +20,10 @@ import (
 // target is the series that the files are stored in.
 type target struct {
 	kind    file.Kind
-	series  string // its name, for messages
-	zone    string // the time zone of dates in --complete-from and --complete-until
+	series  string    // its name, for messages
+	zone    string    // the time zone of dates in --complete-from and --complete-until
+	start   time.Time // of --complete-from, or zero
+	end     time.Time // of --complete-until, or zero
 	align   func(domain.Range) domain.Range
 	batches func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error]
 	declare func(ctx context.Context, md *app.Service, coverage domain.Range) error
@@ -61,42 +65,63 @@ func newBatch[S ingest.Rows[S]](
 	}
 }
 
-// newTarget returns the target that the flags and the first file determine. Invalid rows, and those of a later time
-// than now, go to rejected; without it they are errors.
-func (o importOptions) newTarget(first *input, now time.Time, rejected *rejects) (target, error) {
+// newTargets returns the targets that the flags and the first file determine: one, or several for a bar file. Invalid
+// rows, and those of a later time than now, go to rejected; without it they are errors.
+func (o importOptions) newTargets(first *input, now time.Time, rejected *rejects) ([]target, error) {
 	unit, err := file.ParseTimeUnit(o.timeUnit)
 	if err != nil {
-		return target{}, fmt.Errorf("--time-unit: %w", err)
+		return nil, fmt.Errorf("--time-unit: %w", err)
 	}
 
 	format := file.Format{Columns: o.columns, TimeUnit: unit, TimeZone: o.timeZone, Now: now}
 	if rejected != nil {
 		format.Reject = rejected.add
 	}
+
+	var targets []target
 	switch first.kind {
 	case file.Trades:
-		return newTickTarget(o, first, format, tickSource[domain.Trade]{
+		targets, err = newTickTarget(o, first, format, tickSource[domain.Trade]{
 			file.ReadTrades, parquet.ReadTrades, ingest.TradesOf, (*app.Service).IngestTrades,
 		})
 	case file.Quotes:
-		return newTickTarget(o, first, format, tickSource[domain.Quote]{
+		targets, err = newTickTarget(o, first, format, tickSource[domain.Quote]{
 			file.ReadQuotes, parquet.ReadQuotes, ingest.QuotesOf, (*app.Service).IngestQuotes,
 		})
 	default:
-		return o.newBarTarget(first, format)
+		targets, err = o.newBarTargets(first, format)
 	}
+	for i := range targets {
+		if err == nil {
+			targets[i].start, targets[i].end, err = o.complete.times(now, targets[i].zone)
+		}
+	}
+
+	return targets, err
 }
 
-func (o importOptions) newBarTarget(first *input, format file.Format) (target, error) {
-	key, err := o.keyOf(first)
+// newBarTargets returns a target for each series of a bar file, and one for another file.
+func (o importOptions) newBarTargets(first *input, format file.Format) ([]target, error) {
+	keys, err := o.keysOf(first)
 	if err != nil {
-		return target{}, err
+		return nil, err
 	}
 
+	targets := make([]target, len(keys))
+	for i, key := range keys {
+		if targets[i], err = newBarTarget(key, format); err != nil {
+			return nil, err
+		}
+	}
+
+	return targets, nil
+}
+
+func newBarTarget(key domain.SeriesKey, format file.Format) (target, error) {
 	cfg := file.Config{Key: key, Format: format}
 
 	return target{
-		kind: first.kind, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
+		kind: file.Bars, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			newBarBatch := func(bars domain.Series, coverage domain.Range) batch {
 				return newBatch(bars, coverage, key.Grid.Floor(j.closedBy), j.now,
@@ -104,11 +129,14 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 						return j.md.Ingest(ctx, bars, r, ports.ReplaceOnConflict)
 					})
 			}
-			if in.table != nil {
+			switch {
+			case in.bars != nil:
+				return storedBars(in, key, counter, newBarBatch)
+			case in.table != nil:
 				return parquetBars(in, key, counter, newBarBatch)
 			}
 
-			cfg.Format.Name, cfg.Format.Coverage = in.name, in.ranges()
+			cfg.Format = in.describe(cfg.Format)
 
 			return mapBatches(file.ReadBars(in.countedRows(counter), cfg), func(b file.Batch) batch {
 				next := newBarBatch(b.Bars, b.Range)
@@ -122,6 +150,53 @@ func (o importOptions) newBarTarget(first *input, format file.Format) (target, e
 			return err
 		},
 	}, cfg.Validate()
+}
+
+// keysOf returns the keys of the bars. A bar file may have several, of which the flags select.
+func (o importOptions) keysOf(first *input) ([]domain.SeriesKey, error) {
+	if first.bars != nil {
+		return o.selectKeys(first)
+	}
+
+	key, err := o.keyOf(first)
+
+	return []domain.SeriesKey{key}, err
+}
+
+// selectKeys returns the series of a bar file that the flags select, at least one.
+func (o importOptions) selectKeys(in *input) ([]domain.SeriesKey, error) {
+	var grid domain.Grid
+	if o.frequency != "" {
+		var err error
+		if grid, err = domain.ParseGrid(o.frequency); err != nil {
+			return nil, err
+		}
+	}
+
+	price, err := domain.ParsePriceType(o.price)
+	if err != nil {
+		return nil, err
+	}
+
+	selected := slices.DeleteFunc(slices.Clone(in.bars.Keys()), func(key domain.SeriesKey) bool {
+		return o.symbol != "" && o.symbol != string(key.Symbol) || o.frequency != "" && grid != key.Grid ||
+			o.priceSet && price != key.PriceType
+	})
+	if len(selected) == 0 {
+		return nil, userErrorf("%s has no bars that --symbol, --frequency and --price select; it has %s", in.name,
+			strings.Join(seriesNames(in.bars.Keys()), ", "))
+	}
+
+	return selected, nil
+}
+
+func seriesNames(keys []domain.SeriesKey) []string {
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = key.String()
+	}
+
+	return names
 }
 
 // keyOf returns the series key of the bars. The flags name it; without them, a file that export wrote does.
@@ -168,7 +243,7 @@ func (o importOptions) symbolOf(first *input) (domain.Symbol, error) {
 
 // tickSource says how the trades or the quotes of files are read and stored.
 type tickSource[T domain.Tick] struct {
-	csv     func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
+	text    func(io.Reader, file.TickConfig) iter.Seq2[file.TickBatch[T], error]
 	parquet func(io.ReaderAt, int64, parquet.TickConfig) iter.Seq2[parquet.TickBatch[T], error]
 	dataset func(ingest.Service, domain.Symbol) ingest.Dataset[domain.Ticks[T]]
 	ingest  func(
@@ -192,26 +267,27 @@ func (s tickSource[T]) write(md *app.Service, positional bool) writeRows[domain.
 	}
 }
 
+// newTickTarget returns the only target of trades or quotes.
 func newTickTarget[T domain.Tick](
 	o importOptions, first *input, format file.Format, from tickSource[T],
-) (target, error) {
+) ([]target, error) {
 	symbol, err := o.symbolOf(first)
 	if err != nil {
-		return target{}, err
+		return nil, err
 	}
 	if o.frequency != "" || o.priceSet {
-		return target{}, userErrorf("%s has %s, by its columns; --frequency and --price are for bars",
+		return nil, userErrorf("%s has %s, by its columns; --frequency and --price are for bars",
 			first.name, first.kind)
 	}
 
 	none, err := domain.NewTicks[T](symbol)
 	if err != nil {
-		return target{}, err
+		return nil, err
 	}
 
 	cfg := file.TickConfig{Symbol: symbol, Format: format}
 
-	return target{
+	return []target{{
 		kind: first.kind, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			newTickBatch := func(ticks domain.Ticks[T], coverage domain.Range, positional bool) batch {
@@ -221,9 +297,9 @@ func newTickTarget[T domain.Tick](
 				return markEnds(parquetTicks(in, symbol, counter, from, newTickBatch))
 			}
 
-			cfg.Format.Name, cfg.Format.Coverage = in.name, in.ranges()
+			cfg.Format = in.describe(cfg.Format)
 
-			return markEnds(mapBatches(from.csv(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
+			return markEnds(mapBatches(from.text(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
 				next := newTickBatch(b.Ticks, b.Range, b.Positional)
 				next.repeated, next.truncated, next.locate = b.Repeated, b.Truncated, b.Locate
 
@@ -234,7 +310,7 @@ func newTickTarget[T domain.Tick](
 			_, err := from.ingest(md, ctx, none, coverage, ports.ReplaceOnConflict)
 			return err
 		},
-	}, cfg.Validate()
+	}}, cfg.Validate()
 }
 
 // mapBatches yields the batch of each item.

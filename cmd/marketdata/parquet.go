@@ -5,8 +5,8 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"path/filepath"
 
+	"github.com/gal-friday/marketdata/adapters/codec/barfile"
 	"github.com/gal-friday/marketdata/adapters/file/parquet"
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
@@ -14,8 +14,6 @@ import (
 
 // formatParquet is a value of fetch's --output and of export's --format, and the extension of a file.
 const formatParquet = "parquet"
-
-func isParquet(name string) bool { return filepath.Ext(name) == "."+formatParquet }
 
 // parquetWriter writes rows as Parquet.
 type parquetWriter[S any] interface {
@@ -126,6 +124,18 @@ func parquetTicks[T domain.Tick](
 
 		return next
 	})
+}
+
+// storedBars yields the bars of the key in a bar file as batches for the target.
+func storedBars(
+	in *input, key domain.SeriesKey, counter io.Writer, newBatch func(domain.Series, domain.Range) batch,
+) iter.Seq2[batch, error] {
+	counted, err := barfile.NewFile(in.name, countingReaderAt{in.table, counter}, in.size)
+	if err != nil {
+		return func(yield func(batch, error) bool) { yield(batch{}, userError{err}) }
+	}
+
+	return mapBatches(userErrors(counted.Batches(key)), func(b barfile.Batch) batch { return newBatch(b.Bars, b.Range) })
 }
 
 // userErrors makes every error of a sequence one of the user's input.
