@@ -162,7 +162,7 @@ type source interface {
 
 func setup(tb tester, o options) *subject {
 	tb.Helper()
-	local, err := ristretto.NewBlocks(0)
+	local, err := ristretto.NewBlocks(256 << 20)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,9 +6,6 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// DefaultBlockBytes is enough for about 4.7 million bars.
-const DefaultBlockBytes = 256 << 20
-
 // Blocks is a ports.BlockCache. It is safe for concurrent use.
 type Blocks struct {
 	cache *Cache[ports.BlockKey, ports.Block]
@@ -16,18 +13,11 @@ type Blocks struct {
 
 var _ ports.BlockCache = (*Blocks)(nil)
 
-// NewBlocks returns an empty cache of at most maxBytes; 0 is DefaultBlockBytes. A bar takes 56 bytes, or up to 96 with
+// NewBlocks returns an empty cache of at most maxBytes, which must be above 0. A bar takes 56 bytes, or up to 96 with
 // numbers of more than 64 bits. Close ends its goroutines.
 func NewBlocks(maxBytes int64) (*Blocks, error) {
-	if maxBytes == 0 {
-		maxBytes = DefaultBlockBytes
-	}
-
-	cache, err := New(Config[ports.BlockKey, ports.Block]{
-		MaxBytes: maxBytes,
-		Bytes: func(k ports.BlockKey, b ports.Block) int64 {
-			return int64(unsafe.Sizeof(k)) + int64(len(k.Series.Symbol)) + b.Bytes()
-		},
+	cache, err := newCache(maxBytes, func(k ports.BlockKey, b ports.Block) int64 {
+		return int64(unsafe.Sizeof(k)) + int64(len(k.Series.Symbol)) + b.Bytes()
 	})
 	if err != nil {
 		return nil, err

