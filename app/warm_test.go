@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,14 +20,14 @@ import (
 // stuck is a store whose second question about what it holds is answered as a test wants.
 type stuck struct {
 	ports.Store
-	asked  int
+	asked  atomic.Int64
 	second func()
 	write  error
 }
 
 func (s *stuck) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
 	return ports.OnePage(func() ([]domain.Extent, error) {
-		if s.asked++; s.asked == 2 {
+		if s.asked.Add(1) == 2 {
 			s.second()
 		}
 		return ports.Collect(s.Store.Extents(ctx, q))

@@ -61,7 +61,7 @@ func (s *Store) hit(key ports.BlockKey) {
 
 // maybeReadAhead reads ahead where a reader that missed blocks came from the block before them.
 func (r *reading) maybeReadAhead(absent []missing) {
-	if r.isAhead || r.query.Last > 0 || *r.store.cfg.ReadAhead == 0 {
+	if r.query.Last > 0 || *r.store.cfg.ReadAhead == 0 {
 		return
 	}
 
@@ -85,7 +85,7 @@ func (s *Store) readAhead(key domain.SeriesKey, index int64) {
 
 	s.background(func() {
 		defer s.prefetch.running.Add(-1)
-		r := reading{store: s, query: ports.BarQuery{Key: key, Range: within}, layout: layout, isAhead: true}
+		r := newReading(s, ports.BarQuery{Key: key, Range: within})
 		r.loadAhead(s.closed)
 	})
 }
@@ -97,17 +97,17 @@ func (r *reading) loadAhead(ctx context.Context) {
 		return
 	}
 
-	blocks := r.state.BlocksWithin(r.layout, r.query.Range)
-	for i, b := range blocks {
-		key := r.store.blockKey(r.query.Key, b.Index)
-		if block, found := r.store.caches.Local.Get(key); found && block.Version == b.Version {
+	for _, b := range r.state.BlocksWithin(r.layout, r.query.Range) {
+		pieces := make([]ports.CachedBars, 1)
+		absent := r.absentBlocks([]domain.BlockState{b}, pieces)
+		if len(absent) == 0 {
 			continue
 		}
-		if _, err := r.load(ctx, blocks[i:i+1]); err != nil {
+		if r.loadAbsent(ctx, absent, pieces) != nil {
 			return
 		}
 
 		r.store.stats.prefetched.Add(1)
-		r.store.prefetch.expect(key)
+		r.store.prefetch.expect(r.store.blockKey(r.query.Key, b.Index))
 	}
 }

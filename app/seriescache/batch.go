@@ -2,8 +2,8 @@ package seriescache
 
 import (
 	"context"
-	"sync"
 
+	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -15,7 +15,6 @@ const batchBlocks = 64
 type batchEntry struct {
 	reading *reading
 	runs    [][]missing
-	pieces  []ports.CachedBars // that the shared cache had
 }
 
 // Prefetch implements ports.CachedReader. It asks for the states of all series at once, and reads many series in one
@@ -45,16 +44,7 @@ func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 		left -= blocks
 	}
 
-	slots := make(chan struct{}, readsAtOnce)
-	var reading sync.WaitGroup
-	for _, batch := range batches {
-		slots <- struct{}{}
-		reading.Go(func() {
-			_ = s.readBatch(ctx, batch) // the queries that need the blocks meet the error again
-			<-slots
-		})
-	}
-	reading.Wait()
+	_ = inParallel(len(batches), func(i int) error { return s.readBatch(ctx, batches[i]) }) // a later read meets it again
 }
 
 // prefetchStates takes the states of the queries' series, those that are not believed in one question.
@@ -65,8 +55,8 @@ func (s *Store) prefetchStates(ctx context.Context, queries []ports.BarQuery) ([
 	var tickets []ticket[knownState]
 	var asking []*reading
 	for i, q := range queries {
-		r := &reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid), isAhead: true}
-		readings[i] = r
+		r := newReading(s, q)
+		readings[i] = &r
 		within := r.nearestRange()
 		var ok bool
 		if r.state, ok = s.localState(q.Key, within); ok {
@@ -76,7 +66,7 @@ func (s *Store) prefetchStates(ctx context.Context, queries []ports.BarQuery) ([
 		t := s.states.begin(q.Key)
 		keys, ranges = append(keys, q.Key), append(ranges, askedRange(t, q.Key, within))
 		tickets = append(tickets, t)
-		asking = append(asking, r)
+		asking = append(asking, &r)
 	}
 	if len(asking) == 0 {
 		return readings, nil
@@ -93,21 +83,15 @@ func (s *Store) prefetchStates(ctx context.Context, queries []ports.BarQuery) ([
 // batchEntry returns the blocks of the query that no cache has, and their number.
 func (r *reading) batchEntry(ctx context.Context) (batchEntry, int) {
 	blocks := r.state.BlocksWithin(r.layout, r.nearestRange())
-	if need := max(r.query.First, r.query.Last); need > 0 {
-		blocks, _ = r.takeBlocks(blocks, need)
-	}
-	if len(blocks) > windowBlocks {
+	blocks, _ = access.TakeBlocks(r.layout, blocks, r.query, r.need())
+	if len(blocks) > batchBlocks {
 		return batchEntry{}, 0
 	}
 
-	entry := batchEntry{reading: r, pieces: make([]ports.CachedBars, len(blocks))}
-	absent := r.absentBlocks(blocks, entry.pieces)
-	if len(absent) > 0 {
-		absent = r.store.loadShared(ctx, r.query.Key, absent, entry.pieces)
-	}
-	entry.runs = splitRuns(r.extendable(absent))
+	pieces := make([]ports.CachedBars, len(blocks))
+	absent := r.takeShared(ctx, r.absentBlocks(blocks, pieces), pieces)
 
-	return entry, len(absent)
+	return batchEntry{reading: r, runs: splitRuns(absent)}, len(absent)
 }
 
 // readBatch reads the missing blocks of the entries at once, and puts them into the caches.
@@ -127,14 +111,10 @@ func (s *Store) readBatch(ctx context.Context, batch []batchEntry) (err error) {
 
 	s.stats.reads.Add(1)
 	for p, err := range s.cfg.Batch.ReadBatch(ctx, queries) {
+		if err == nil {
+			err = reads[p.Query].take(p.Bars, p.State, queries[p.Query].Range)
+		}
 		if err != nil {
-			return err
-		}
-		read := reads[p.Query]
-		if p.State != nil {
-			read.state = p.State
-		}
-		if err := read.take(p.Bars, queries[p.Query].Range); err != nil {
 			return err
 		}
 	}

@@ -50,8 +50,13 @@ type ticket[V any] struct {
 // isValid reports whether a lease that was asked for at sent is valid at now. Both clocks must agree that it is: the
 // monotonic clock stands still while a machine sleeps, and the wall clock may be set.
 func (l *leases[K, V]) isValid(sent, now time.Time) bool {
-	monotonic, wall := now.Sub(sent), now.Round(0).Sub(sent.Round(0))
-	return !sent.IsZero() && monotonic >= 0 && monotonic < l.duration && wall >= 0 && wall < l.duration
+	return longerElapsed(sent, now) < l.duration && now.Round(0).Sub(sent.Round(0)) >= 0
+}
+
+// longerElapsed returns the time from a past instant to now, by the clock that says it is longer: the monotonic or the
+// wall clock.
+func longerElapsed(past, now time.Time) time.Duration {
+	return max(now.Sub(past), now.Round(0).Sub(past.Round(0)))
 }
 
 // get returns the value of the key, and whether its lease is valid.
@@ -60,7 +65,7 @@ func (l *leases[K, V]) get(key K) (value V, valid bool) {
 	return value, valid
 }
 
-// getWithAge also returns how long ago the value was asked for, by the clock that says it is longer.
+// getWithAge also returns how long ago the value was asked for.
 func (l *leases[K, V]) getWithAge(key K) (value V, age time.Duration, valid bool) {
 	now := time.Now()
 	l.mu.Lock()
@@ -72,7 +77,7 @@ func (l *leases[K, V]) getWithAge(key K) (value V, age time.Duration, valid bool
 
 	e.used = now
 
-	return e.value, max(now.Sub(e.sent), now.Round(0).Sub(e.sent.Round(0))), l.isValid(e.sent, now)
+	return e.value, longerElapsed(e.sent, now), l.isValid(e.sent, now)
 }
 
 // begin returns the ticket of a question that is sent after the call.

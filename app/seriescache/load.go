@@ -1,9 +1,11 @@
 package seriescache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -32,19 +34,26 @@ type missing struct {
 	older ports.Block // that may be extended to the version, if it has bars
 }
 
+// isMatchedBy reports whether the block of a shared cache is the one that is missing.
+func (m *missing) isMatchedBy(block ports.Block) bool {
+	return block.Version == m.Version && block.Bars.Len() == m.Rows
+}
+
 // load returns the bars of the blocks, which are consecutive blocks of the state: from this process, from the shared
 // cache, or from the store. It returns access.ErrStateChanged where the store has other versions.
 func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]ports.CachedBars, error) {
 	pieces := make([]ports.CachedBars, len(blocks))
 	absent := r.absentBlocks(blocks, pieces)
-	if len(absent) > 0 {
-		absent = r.store.loadShared(ctx, r.query.Key, absent, pieces)
+	for i, b := range blocks {
+		if pieces[i].Cached {
+			r.store.hit(r.store.blockKey(r.query.Key, b.Index))
+		}
 	}
 	if len(absent) == 0 {
 		return pieces, nil
 	}
 
-	err := r.loadRuns(ctx, splitRuns(r.extendable(absent)), pieces)
+	err := r.loadAbsent(ctx, absent, pieces)
 	if err == nil {
 		r.maybeReadAhead(absent)
 	}
@@ -55,17 +64,13 @@ func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]ports
 // absentBlocks takes the blocks that are in the memory of this process. It returns the others.
 func (r *reading) absentBlocks(blocks []domain.BlockState, pieces []ports.CachedBars) (absent []missing) {
 	for i, b := range blocks {
-		key := r.store.blockKey(r.query.Key, b.Index)
-		block, found := r.store.caches.Local.Get(key)
+		block, found := r.store.caches.Local.Get(r.store.blockKey(r.query.Key, b.Index))
 		if !found || block.Version != b.Version {
 			absent = append(absent, missing{BlockState: b, place: i, older: block})
 			continue
 		}
 
 		pieces[i] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
-		if !r.isAhead {
-			r.store.hit(key)
-		}
 	}
 
 	return absent
@@ -75,29 +80,31 @@ func (s *Store) blockKey(key domain.SeriesKey, index int64) ports.BlockKey {
 	return ports.BlockKey{Store: s.cfg.Name, Series: key, Index: index}
 }
 
-// loadShared takes blocks from the shared cache. It returns those that are not there.
-func (s *Store) loadShared(
-	ctx context.Context, series domain.SeriesKey, absent []missing, pieces []ports.CachedBars,
-) []missing {
-	if s.caches.Shared == nil {
-		return absent
-	}
+// loadAbsent takes blocks from the shared cache, and reads the others.
+func (r *reading) loadAbsent(ctx context.Context, absent []missing, pieces []ports.CachedBars) error {
+	runs := splitRuns(r.takeShared(ctx, absent, pieces))
+	return inParallel(len(runs), func(i int) error { return r.loadRun(ctx, runs[i], pieces) })
+}
 
-	keys := make([]ports.BlockKey, len(absent))
-	for i, m := range absent {
-		keys[i] = s.blockKey(series, m.Index)
-	}
+// takeShared takes blocks from the shared cache. It returns those that are not there. Their older bars may be extended:
+// they are of the last block, at a version in the tail of the state.
+func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []ports.CachedBars) []missing {
+	last, _ := r.state.LastBlock()
 	left := absent[:0:0]
-	for i, block := range s.caches.Shared.GetBlocks(ctx, keys) {
+	for i, block := range r.store.sharedBlocks(ctx, r.query.Key, absent) {
 		m := absent[i]
-		if block.Version == m.Version && block.Bars.Len() == m.Rows {
-			s.stats.sharedHits.Add(1)
-			s.caches.Local.Put(keys[i], block)
+		if m.isMatchedBy(block) {
+			r.store.stats.sharedHits.Add(1)
+			r.store.caches.Local.Put(r.store.blockKey(r.query.Key, m.Index), block)
 			pieces[m.place] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
 			continue
 		}
+
 		if block.Bars.Len() > m.older.Bars.Len() {
 			m.older = block
+		}
+		if m.Index != last.Index || m.older.Bars.Len() >= m.Rows || !slices.Contains(r.state.Tail, m.older.Version.Nonce) {
+			m.older = ports.Block{}
 		}
 		left = append(left, m)
 	}
@@ -105,17 +112,18 @@ func (s *Store) loadShared(
 	return left
 }
 
-// extendable keeps the older bars only of a block that they may extend: their version is in the tail of the state.
-func (r *reading) extendable(absent []missing) []missing {
-	last, _ := r.state.LastBlock()
-	for i := range absent {
-		m := &absent[i]
-		if m.Index != last.Index || m.older.Bars.Len() >= m.Rows || !slices.Contains(r.state.Tail, m.older.Version.Nonce) {
-			m.older = ports.Block{}
-		}
+// sharedBlocks returns what the shared cache has of the missing blocks.
+func (s *Store) sharedBlocks(ctx context.Context, series domain.SeriesKey, absent []missing) []ports.Block {
+	if s.caches.Shared == nil || len(absent) == 0 {
+		return make([]ports.Block, len(absent))
 	}
 
-	return absent
+	keys := make([]ports.BlockKey, len(absent))
+	for i, m := range absent {
+		keys[i] = s.blockKey(series, m.Index)
+	}
+
+	return s.caches.Shared.GetBlocks(ctx, keys)
 }
 
 // splitRuns divides the missing blocks into runs that are read at once: neighbors, except that a block that is extended
@@ -134,30 +142,25 @@ func splitRuns(absent []missing) [][]missing {
 	return runs
 }
 
-// loadRuns reads the runs, readsAtOnce at a time, and puts their bars into the pieces.
-func (r *reading) loadRuns(ctx context.Context, runs [][]missing, pieces []ports.CachedBars) error {
-	if len(runs) == 1 {
-		return r.loadRun(ctx, runs[0], pieces)
+// inParallel calls f with each number below n, readsAtOnce at a time. It returns the error of the lowest that has one.
+func inParallel(n int, f func(i int) error) error {
+	if n == 1 {
+		return f(0)
 	}
 
-	errs := make([]error, len(runs))
+	errs := make([]error, n)
 	slots := make(chan struct{}, readsAtOnce)
-	var reading sync.WaitGroup
-	for i, run := range runs {
+	var running sync.WaitGroup
+	for i := range n {
 		slots <- struct{}{}
-		reading.Go(func() {
-			errs[i] = r.loadRun(ctx, run, pieces)
+		running.Go(func() {
+			errs[i] = f(i)
 			<-slots
 		})
 	}
-	reading.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
+	running.Wait()
 
-	return nil
+	return cmp.Or(errs...)
 }
 
 // runKey identifies a read that several queries may share.
@@ -184,12 +187,8 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 	switch {
 	case errors.Is(err, singleflight.ErrInterrupted):
 		return s.interruption(ctx, "read bars", r.query.Key)
-	case errors.Is(err, errMiscounted):
-		return err
-	case r.hasFault(err):
-		return err
-	case errors.Is(err, ports.ErrCorruptData), errors.Is(err, ports.ErrTooLarge):
-		return errBypass // a block has more than the query wants, and the fault may lie outside of it
+	case r.mayAvoid(err):
+		return errBypass
 	case err != nil:
 		return err
 	case shared:
@@ -203,12 +202,20 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 	return nil
 }
 
-// hasFault reports whether the error is of a corrupt bar that the query wants, so that another read would only meet it
-// again. A query with a limit may end before the bar.
-func (r *reading) hasFault(err error) bool {
+// mayAvoid reports whether the error is of data that a read of the query alone may not meet: a block has more than the
+// query wants, and a query with a limit may end before a corrupt bar. Lost bars are met again.
+func (r *reading) mayAvoid(err error) bool {
 	var rule *domain.RuleError
-	isWhole := r.query.First == 0 && r.query.Last == 0
-	return isWhole && errors.Is(err, ports.ErrCorruptData) && errors.As(err, &rule) && r.query.Range.Contains(rule.At)
+	switch {
+	case errors.Is(err, ports.ErrTooLarge):
+		return true
+	case !errors.Is(err, ports.ErrCorruptData) || errors.Is(err, errMiscounted):
+		return false
+	case !errors.As(err, &rule):
+		return true
+	}
+
+	return r.need() < math.MaxInt || !r.query.Range.Contains(rule.At)
 }
 
 // runRead is one read of the store, for consecutive blocks of one version of the series.
@@ -231,10 +238,9 @@ func (r *reading) runRead(run []missing) *runRead {
 // do reads the blocks and puts them into the caches, unless a read that ended since they were looked up has put them
 // there.
 func (r *runRead) do(ctx context.Context) (blocks loadedRun, err error) {
-	s := r.store
-	ctx, cancel := s.boundRead(ctx)
+	ctx, cancel := r.store.boundRead(ctx)
 	defer cancel()
-	defer s.recoverPanic("read bars", r.key.String(), &err)
+	defer r.store.recoverPanic("read bars", r.key.String(), &err)
 
 	if blocks, ok := r.lookUp(); ok {
 		return blocks, nil
@@ -292,16 +298,10 @@ func (r *runRead) read(ctx context.Context) (loadedRun, error) {
 	q := r.query()
 	r.store.stats.reads.Add(1)
 	for p, err := range r.store.source.ReadBars(ctx, q) {
+		if err == nil {
+			err = r.take(p.Rows, p.State, q.Range)
+		}
 		if err != nil {
-			return nil, err
-		}
-		if p.State != nil {
-			r.state = p.State
-		}
-		if p.Rows.Len() == 0 {
-			continue
-		}
-		if err := r.take(p.Rows, q.Range); err != nil {
 			return nil, err
 		}
 	}
@@ -330,13 +330,16 @@ func (r *runRead) bounds(from, to int) domain.Range {
 	return r.layout.Range(r.run[from].Index, r.run[to-1].Index+1)
 }
 
-// take divides the bars of a piece among the blocks.
-func (r *runRead) take(bars domain.Series, within domain.Range) error {
+// take divides the bars of a piece among the blocks, and takes its state, if it has one.
+func (r *runRead) take(bars domain.Series, state *domain.SeriesState, within domain.Range) error {
+	if state != nil {
+		r.state = state
+	}
+
 	r.store.stats.bars.Add(int64(bars.Len()))
 	taken := 0
 	for i := range r.run {
-		part := bars.Clip(r.bounds(i, i+1).Intersect(within))
-		if part.Len() > 0 {
+		if part := bars.Clip(r.bounds(i, i+1).Intersect(within)); part.Len() > 0 {
 			r.parts[i] = append(r.parts[i], part)
 			taken += part.Len()
 		}
@@ -379,11 +382,12 @@ func (r *runRead) verify() (loadedRun, error) {
 
 // content returns the bars of a block, in memory of their own, because a cache must not keep more than it counts.
 func (r *runRead) content(i int) (domain.Series, error) {
-	m, n := r.run[i], 0
-	for _, part := range r.parts[i] {
-		n += part.Len()
+	bars, err := domain.ConcatSeries(domain.EmptySeries(r.key), r.parts[i])
+	if err != nil {
+		return domain.Series{}, r.readError(ports.ErrInternal, "%w", err)
 	}
 
+	m, n := r.run[i], bars.Len()
 	switch isCounted := m.Rows > 0; { // stores without versions do not count
 	case n > domain.MaxBlockBars:
 		return domain.Series{}, r.readError(ports.ErrInternal, "a block of %d bars", n)
@@ -392,18 +396,11 @@ func (r *runRead) content(i int) (domain.Series, error) {
 	case isCounted && n != m.Rows:
 		return domain.Series{}, r.readError(ports.ErrCorruptData, "the block from %s has %d bars, the store counts %d: %w",
 			r.bounds(i, i+1).Start.Format(time.RFC3339), n, m.Rows, errMiscounted)
-	case n == 0:
-		return domain.EmptySeries(r.key), nil
+	case len(r.parts[i]) == 1:
+		return bars.Clone(), nil
 	}
 
-	b := domain.NewSeriesBuilder(r.key, n)
-	for _, part := range r.parts[i] {
-		if err := b.AppendSeries(part); err != nil {
-			return domain.Series{}, r.readError(ports.ErrInternal, "%w", err)
-		}
-	}
-
-	return b.Series()
+	return bars, nil
 }
 
 // readError is the error of a store that broke its contract.

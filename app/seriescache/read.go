@@ -11,14 +11,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const (
-	// windowBlocks is the number of blocks that are collected before the first of them is yielded.
-	windowBlocks = 128
-
-	// maxAttempts bounds how often a result is put together while the series changes, before it is read from the store
-	// in one snapshot.
-	maxAttempts = 2
-)
+// maxAttempts bounds how often a result is put together while the series changes, before it is read from the store in
+// one snapshot.
+const maxAttempts = 2
 
 // errBypass is the error of a result that must come from the store in one read.
 var errBypass = errors.New("not through the cache")
@@ -33,7 +28,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 		return s.next.ReadBars(ctx, q)
 	}
 
-	pieces := s.read(ctx, q, reading{bypass: s.next})
+	pieces := s.read(ctx, q, s.next, 0)
 
 	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		pieces(func(p ports.Piece[ports.CachedBars], err error) bool {
@@ -55,223 +50,180 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 func (s *Store) ReadCachedBars(
 	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
 ) ports.Sequence[ports.CachedBars] {
-	return s.read(ctx, q, reading{bypass: s.source, maxStale: maxStale})
+	return s.read(ctx, q, s.source, maxStale)
 }
 
-// read reads through the cache, with the options of r.
-func (s *Store) read(ctx context.Context, q ports.BarQuery, r reading) ports.Sequence[ports.CachedBars] {
+// read reads through the cache, and from bypass what does not come through it. The state may be maxStale old while the
+// store cannot be asked.
+func (s *Store) read(
+	ctx context.Context, q ports.BarQuery, bypass ports.BarReader, maxStale time.Duration,
+) ports.Sequence[ports.CachedBars] {
 	var used atomic.Bool
 	return func(yield func(ports.Piece[ports.CachedBars], error) bool) {
-		r := r
-		r.store, r.query, r.layout, r.yield = s, q, domain.BarBlocks(q.Key.Grid), yield
-		switch {
-		case used.Swap(true):
-			r.fail(s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed))
-		case ctx.Err() != nil:
-			r.fail(s.interruption(ctx, "read bars", q.Key))
-		default:
-			r.run(ctx)
+		stopped := false
+		put := func(p ports.Piece[ports.CachedBars]) bool {
+			stopped = !yield(p, nil)
+			return !stopped
+		}
+
+		r := newReading(s, q)
+		r.maxStale = maxStale
+		var err error
+		if used.Swap(true) {
+			err = s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed)
+		} else {
+			err = r.run(ctx, bypass, put)
+		}
+		if err == nil && ctx.Err() != nil {
+			err = s.interruption(ctx, "read bars", q.Key)
+		}
+		if err != nil && !stopped {
+			yield(ports.Piece[ports.CachedBars]{}, err)
 		}
 	}
 }
 
 // reading is one query under way.
 type reading struct {
-	store  *Store
-	query  ports.BarQuery
-	layout domain.BlockLayout
-	bypass ports.BarReader // reads what does not come through the cache
-
-	maxStale time.Duration // age of a state that is allowed while the store cannot be asked
-	yield    func(ports.Piece[ports.CachedBars], error) bool
-
-	state   *domain.SeriesState // nil before it is known
-	given   domain.Range        // of the pieces that were yielded, in which nothing may change
-	began   bool                // a piece was yielded
-	stopped bool                // the caller broke off
-	isAhead bool                // nobody waits for the blocks: they are read ahead
+	store    *Store
+	query    ports.BarQuery
+	layout   domain.BlockLayout
+	maxStale time.Duration       // age of a state that is allowed while the store cannot be asked
+	state    *domain.SeriesState // nil before it is known
 }
 
-// run yields the result.
-func (r *reading) run(ctx context.Context) {
-	err := errBypass
-	if r.store.closed.Err() == nil {
-		err = r.readBlocks(ctx)
-	}
+func newReading(s *Store, q ports.BarQuery) reading {
+	return reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid)}
+}
+
+// run puts the result. Nothing is put before all of it is there, so that it is of one state also where the series
+// changes meanwhile.
+func (r *reading) run(
+	ctx context.Context, bypass ports.BarReader, put func(ports.Piece[ports.CachedBars]) bool,
+) error {
+	pieces, err := r.collect(ctx)
 	_, isUnreadable := errors.AsType[*domain.RuleError](err) // no block of it is cached
 	if errors.Is(err, errBypass) || isUnreadable && r.query.ReportUnreadable {
-		err = r.readStore(ctx)
-	}
-	if err == nil {
-		err = r.finish(ctx)
+		return r.readStore(ctx, bypass, put)
 	}
 	if err != nil {
-		r.fail(err)
+		return err
 	}
-}
 
-// fail yields the error, unless the caller broke off.
-func (r *reading) fail(err error) {
-	if !r.stopped {
-		r.yield(ports.Piece[ports.CachedBars]{}, err)
+	first := ports.Piece[ports.CachedBars]{State: r.store.callerState(r.state)}
+	if len(pieces) == 0 {
+		first.Rows = ports.CachedBars{Bars: domain.EmptySeries(r.query.Key), Cached: true}
+		put(first)
 	}
-}
-
-// put yields a piece, with the state if it is the first one. It reports whether to go on.
-func (r *reading) put(p ports.CachedBars) bool {
-	return r.putPiece(ports.Piece[ports.CachedBars]{Rows: p})
-}
-
-func (r *reading) putPiece(piece ports.Piece[ports.CachedBars]) bool {
-	if !r.began {
-		piece.State = r.store.callerState(r.state)
-	}
-	r.began = true
-	r.stopped = !r.yield(piece, nil)
-
-	return !r.stopped
-}
-
-// finish yields the state of a result without bars, and the error of a context that is done.
-func (r *reading) finish(ctx context.Context) error {
-	if !r.began {
-		r.put(r.empty())
-	}
-	if !r.stopped && ctx.Err() != nil {
-		return r.store.interruption(ctx, "read bars", r.query.Key)
+	for i, p := range pieces {
+		piece := ports.Piece[ports.CachedBars]{Rows: p}
+		if i == 0 {
+			piece.State = first.State
+		}
+		if !put(piece) || ctx.Err() != nil {
+			break
+		}
 	}
 
 	return nil
 }
 
-func (r *reading) empty() ports.CachedBars {
-	return ports.CachedBars{Bars: domain.EmptySeries(r.query.Key), Cached: true}
+// readStore puts the result as the store has it, in one snapshot.
+func (r *reading) readStore(
+	ctx context.Context, bypass ports.BarReader, put func(ports.Piece[ports.CachedBars]) bool,
+) error {
+	r.store.stats.bypassed.Add(1)
+	for p, err := range bypass.ReadBars(ctx, r.query) {
+		if err != nil {
+			return err
+		}
+		if p.State != nil {
+			r.store.endOlderBelief(r.query.Key, p.State.Version)
+		}
+
+		rows := ports.CachedBars{Bars: p.Rows}
+		state := r.store.callerState(p.State)
+		if !put(ports.Piece[ports.CachedBars]{Rows: rows, State: state, Unreadable: p.Unreadable}) {
+			break
+		}
+	}
+
+	return nil
 }
 
-// readBlocks yields the result block by block. Where the series changes meanwhile it starts again, with what was not
-// yielded yet.
-func (r *reading) readBlocks(ctx context.Context) error {
-	for attempt := 1; ; attempt++ {
-		err := r.attempt(ctx)
+// collect returns the pieces of the result, and sets the state that they are of. Where the series changes meanwhile it
+// begins again.
+func (r *reading) collect(ctx context.Context) ([]ports.CachedBars, error) {
+	if ctx.Err() != nil {
+		return nil, r.store.interruption(ctx, "read bars", r.query.Key)
+	}
+	if r.store.closed.Err() != nil {
+		return nil, errBypass
+	}
+
+	for range maxAttempts {
+		pieces, err := r.collectOnce(ctx)
 		if !errors.Is(err, access.ErrStateChanged) {
-			return err
+			return pieces, err
 		}
 
 		r.store.stats.conflicts.Add(1)
 		r.store.states.drop(r.query.Key)
-		if attempt == maxAttempts {
-			return errBypass
+	}
+
+	return nil, errBypass
+}
+
+// collectOnce takes blocks from the end that is read first, until they have as many bars as the query wants.
+func (r *reading) collectOnce(ctx context.Context) ([]ports.CachedBars, error) {
+	var found []ports.CachedBars
+	var seen domain.Range
+	need := r.need()
+	for open, size := r.query.Range, int64(1); ; size *= 8 {
+		part, before := r.nearest(open, need, size), r.state
+		seen = seen.Hull(part)
+		if err := r.takeState(ctx, seen); err != nil {
+			return nil, err
+		}
+		if size > 1 && r.state.Version != before.Version {
+			return nil, access.ErrStateChanged // the blocks found so far are of the state before
+		}
+
+		blocks := r.state.BlocksWithin(r.layout, part)
+		for len(blocks) > 0 && need > 0 {
+			var next []domain.BlockState
+			next, blocks = access.TakeBlocks(r.layout, blocks, r.query, need)
+			if len(found)+len(next) > r.store.cfg.MaxBlocks {
+				return nil, errBypass
+			}
+
+			pieces, err := r.load(ctx, next)
+			if err != nil {
+				return nil, err
+			}
+
+			pieces, need = r.limit(pieces, need)
+			if r.query.Last > 0 {
+				pieces, found = found, pieces
+			}
+			found = append(found, pieces...)
+		}
+		if open = r.remainder(open, part); need == 0 || open.Empty() {
+			return found, nil
 		}
 	}
 }
 
-func (r *reading) attempt(ctx context.Context) error {
-	if r.query.First > 0 || r.query.Last > 0 {
-		return r.readLimited(ctx)
+// takeState takes the state of the series with the blocks of within and of what the query wants of the state.
+func (r *reading) takeState(ctx context.Context, within domain.Range) (err error) {
+	other := r.query.State
+	r.state, err = r.store.stateOrStale(ctx, r.query.Key, within, r.maxStale)
+	if err == nil && !other.Range.Empty() && r.state.Version != other.Known {
+		r.state, err = r.store.stateOrStale(ctx, r.query.Key, within.Hull(other.Range), r.maxStale)
+	}
+	if err == nil && r.store.isForeign(r.state) {
+		err = errBypass
 	}
 
-	if err := r.takeState(ctx, r.query.Range); err != nil {
-		return err
-	}
-	blocks := r.state.BlocksWithin(r.layout, r.rest())
-	if len(blocks) > r.store.cfg.MaxBlocks {
-		return errBypass
-	}
-
-	for len(blocks) > 0 && !r.stopped {
-		window := blocks[:min(windowBlocks, len(blocks))]
-		pieces, err := r.load(ctx, window)
-		if err != nil {
-			return err
-		}
-		if err := r.give(ctx, pieces); err != nil {
-			return err
-		}
-
-		last := window[len(window)-1].Index
-		r.given = domain.Range{Start: r.query.Range.Start, End: r.layout.Range(last, last+1).End}.Intersect(r.query.Range)
-		blocks = blocks[len(window):]
-	}
-
-	return nil
-}
-
-// rest returns the range that was not yielded yet.
-func (r *reading) rest() domain.Range {
-	rest := r.query.Range
-	if !r.given.Empty() {
-		rest.Start = r.given.End
-	}
-
-	return rest
-}
-
-// takeState takes the state of the series with the blocks of within and of what the query wants of the state, and makes
-// sure that nothing changed in what was yielded.
-func (r *reading) takeState(ctx context.Context, within domain.Range) error {
-	state, err := r.store.stateOrStale(ctx, r.query.Key, within, r.maxStale)
-	if other := r.query.State; err == nil && !other.Range.Empty() && state.Version != other.Known {
-		state, err = r.store.stateOrStale(ctx, r.query.Key, within.Hull(other.Range), r.maxStale)
-	}
-	if err != nil {
-		return err
-	}
-	if r.store.isForeign(state) && !r.began {
-		return errBypass
-	}
-
-	return r.moveTo(state)
-}
-
-// moveTo goes on with another state.
-func (r *reading) moveTo(state *domain.SeriesState) error {
-	if r.state != nil && !r.state.SameWithin(state, r.layout, r.given) {
-		return r.store.failure(ports.ErrConflict, "read bars", r.query.Key.String(), access.ErrStateChanged)
-	}
-
-	r.state = state
-
-	return nil
-}
-
-// give yields the bars of the pieces that are in the range.
-func (r *reading) give(ctx context.Context, pieces []ports.CachedBars) error {
-	for _, p := range pieces {
-		if p.Bars = p.Bars.Clip(r.query.Range); p.Len() == 0 {
-			continue
-		}
-		if !r.put(p) {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return r.store.interruption(ctx, "read bars", r.query.Key)
-		}
-	}
-
-	return nil
-}
-
-// readStore yields the rest of the result from the store, in one snapshot.
-func (r *reading) readStore(ctx context.Context) error {
-	r.store.stats.bypassed.Add(1)
-	q := r.query
-	q.Range = r.rest()
-	if q.State.Known = (domain.Version{}); r.began {
-		q.State.Range = q.State.Range.Hull(r.given)
-	}
-	for p, err := range r.bypass.ReadBars(ctx, q) {
-		if err == nil && p.State != nil {
-			r.store.endOlderBelief(r.query.Key, p.State.Version)
-			err = r.moveTo(p.State)
-		}
-		if err != nil {
-			return err
-		}
-		piece := ports.Piece[ports.CachedBars]{Rows: ports.CachedBars{Bars: p.Rows}, Unreadable: p.Unreadable}
-		if (p.Rows.Len() > 0 || len(p.Unreadable) > 0) && !r.putPiece(piece) {
-			return nil
-		}
-	}
-
-	return nil
+	return err
 }

@@ -165,7 +165,7 @@ func (s *Store) askStates(
 
 // record records the answer to a question.
 func (s *Store) record(key domain.SeriesKey, t ticket[knownState], answer knownState) {
-	if t.known && wentBack(t.value.Version, answer.Version) {
+	if t.known && s.unversioned == nil && wentBack(t.value.Version, answer.Version) {
 		s.stats.wentBack.Add(1)
 		s.cfg.Logger.Warn("the store went back: it was restored, or lost its last writes",
 			slog.String("store", string(s.cfg.Name)), slog.String("subject", key.String()),
@@ -191,7 +191,7 @@ func wentBack(before, after domain.Version) bool {
 func (s *Store) SeriesState(
 	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
 ) (*domain.SeriesState, error) {
-	r := reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid)}
+	r := newReading(s, q)
 	return s.stateOrStale(ctx, q.Key, r.nearestRange(), maxStale)
 }
 
@@ -255,10 +255,7 @@ func (s *Store) endOlderBelief(key domain.SeriesKey, version domain.Version) {
 
 // Invalidate implements ports.CachedReader.
 func (s *Store) Invalidate(key domain.SeriesKey) {
-	if s.unversioned != nil {
-		s.unversioned.forgetSeries(key)
-	}
-	s.drop(key)
+	s.recordChange(key, domain.AllYears())
 }
 
 // recordChange follows a change of the bars or of the coverage in r, of which the store was not asked.

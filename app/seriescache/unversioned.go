@@ -15,29 +15,23 @@ import (
 // maxChanges bounds the changes that are kept apart. With more, everything that was read of the series is useless.
 const maxChanges = 64
 
-// unversioned is a source over a store that keeps no versions. It gives each series and its blocks versions of its own.
-// That of a block ends when the coverage of the block changes, when the block is forgotten, or with its time. A state
-// has a block of unknown rows wherever the store has coverage, declared or inferred. It is safe for concurrent use.
+// unversioned is a source over a store that keeps no versions. It gives each series and its blocks versions of its own,
+// which are made of the coverage and of a basis. A state has a block of unknown rows wherever the store has coverage,
+// declared or inferred. It is safe for concurrent use.
 type unversioned struct {
 	next ports.Store
 	ttl  time.Duration
 
-	mu       sync.Mutex // guards the versions, too
-	revision int64      // of the last version
-	versions map[domain.SeriesKey]*ownVersion
+	mu    sync.Mutex
+	bases map[domain.SeriesKey]basis
 }
 
-// ownVersion is the version that this process gave a series. The zero version is none.
-type ownVersion struct {
-	version domain.Version
-	extents []domain.Extent // of the series
-
-	base    uint64    // part of the nonce of every block
-	begun   time.Time // before the coverage was read for the first time with base
+// basis is the part of the versions of a series that is not its coverage. Versions are taken of the basis from before
+// the coverage was read, so that what is read beside a change is of before it. It is immutable.
+type basis struct {
+	nonce   uint64    // ends with its time
+	begun   time.Time // before the coverage was read for the first time with nonce
 	changes []change  // since begun
-
-	// epoch is raised with each change, because coverage that is being read then may be of before.
-	epoch uint64
 }
 
 // change is a write to some blocks.
@@ -47,54 +41,43 @@ type change struct {
 }
 
 func newUnversioned(next ports.Store, ttl time.Duration) *unversioned {
-	return &unversioned{next: next, ttl: ttl, versions: map[domain.SeriesKey]*ownVersion{}}
+	return &unversioned{next: next, ttl: ttl, bases: map[domain.SeriesKey]basis{}}
 }
 
 // forget ends the versions of the series and of its blocks in r.
 func (u *unversioned) forget(key domain.SeriesKey, r domain.Range) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	v := u.versions[key]
-	if v == nil {
+	b, found := u.bases[key]
+	if !found {
+		return
+	}
+	if len(b.changes) == maxChanges {
+		delete(u.bases, key)
 		return
 	}
 
-	v.epoch++
-	v.version = domain.Version{}
 	from, to := domain.BarBlocks(key.Grid).Span(r)
-	if v.changes = append(v.changes, change{from, to, rand.Uint64()}); len(v.changes) > maxChanges {
-		*v = ownVersion{epoch: v.epoch}
-	}
-}
-
-// forgetSeries ends the versions of the series and of all its blocks.
-func (u *unversioned) forgetSeries(key domain.SeriesKey) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if v := u.versions[key]; v != nil {
-		*v = ownVersion{epoch: v.epoch + 1}
-	}
+	b.changes = append(slices.Clip(b.changes), change{from, to, rand.Uint64()})
+	u.bases[key] = b
 }
 
 // forgetAll ends all versions.
 func (u *unversioned) forgetAll() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, v := range u.versions {
-		*v = ownVersion{epoch: v.epoch + 1}
-	}
+	clear(u.bases)
 }
 
 // ReadStates implements ports.StateReader. It reads the coverage of all series at once.
 func (u *unversioned) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
-	epochs := u.epochs(queries)
+	bases := u.basesOf(queries)
 	symbols := make([]domain.Symbol, len(queries))
 	for i, q := range queries {
 		symbols[i] = q.Key.Symbol
 	}
 	slices.Sort(symbols)
 
-	begun := time.Now()
 	extents, err := ports.Collect(u.next.Extents(ctx, ports.ExtentQuery{Symbols: slices.Compact(symbols)}))
 	if err != nil {
 		return nil, err
@@ -102,68 +85,42 @@ func (u *unversioned) ReadStates(ctx context.Context, queries []ports.SeriesQuer
 
 	states := make([]*domain.SeriesState, len(queries))
 	for i, q := range queries {
-		version := u.version(q.Key, ownVersion{extents: extentsOf(extents, q.Key), begun: begun, epoch: epochs[i]})
-		if version.version != q.State.Known {
-			states[i] = version.state(q.Key.Grid, q.State.Range)
+		state := bases[i].state(extentsOf(extents, q.Key), domain.BarBlocks(q.Key.Grid), q.State.Range)
+		if state.Version != q.State.Known {
+			states[i] = state
 		}
 	}
 
 	return states, nil
 }
 
-// epochs returns the epoch of each series.
-func (u *unversioned) epochs(queries []ports.SeriesQuery) []uint64 {
+// basesOf returns the basis of each series, a new one in place of one whose time is over.
+func (u *unversioned) basesOf(queries []ports.SeriesQuery) []basis {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.versions)+len(queries) > maxLeases {
-		clear(u.versions)
+	if len(u.bases)+len(queries) > maxLeases {
+		clear(u.bases)
 	}
 
-	epochs := make([]uint64, len(queries))
+	now := time.Now()
+	bases := make([]basis, len(queries))
 	for i, q := range queries {
-		if u.versions[q.Key] == nil {
-			u.versions[q.Key] = &ownVersion{}
+		b := u.bases[q.Key]
+		if longerElapsed(b.begun, now) >= u.ttl {
+			b = basis{nonce: rand.Uint64(), begun: now}
+			u.bases[q.Key] = b
 		}
-		epochs[i] = u.versions[q.Key].epoch
+		bases[i] = b
 	}
 
-	return epochs
+	return bases
 }
 
-// version returns the version of a series whose coverage was read: the kept one if it is still right, else a new one.
-func (u *unversioned) version(key domain.SeriesKey, read ownVersion) ownVersion {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	kept := u.versions[key]
-	isCurrent := kept != nil && kept.epoch == read.epoch
-	if isCurrent && kept.version != (domain.Version{}) && kept.isYoung(read.begun, u.ttl) &&
-		slices.Equal(kept.extents, read.extents) {
-		return *kept
-	}
-
-	if read.base = rand.Uint64(); isCurrent && kept.base != 0 && kept.isYoung(read.begun, u.ttl) {
-		read.base, read.begun, read.changes = kept.base, kept.begun, slices.Clip(kept.changes)
-	}
-	read.version = domain.Version{Revision: u.revision}.Next()
-	read.extents = slices.Clone(read.extents)
-	u.revision++
-	if isCurrent {
-		*kept = read
-	}
-
-	return read
-}
-
-// isYoung reports whether the versions of blocks may still be used at now.
-func (v *ownVersion) isYoung(now time.Time, ttl time.Duration) bool {
-	return now.Sub(v.begun) < ttl && now.Round(0).Sub(v.begun.Round(0)) < ttl
-}
-
-// state returns the state of the series with the blocks of r.
-func (v *ownVersion) state(grid domain.Grid, r domain.Range) *domain.SeriesState {
-	state := &domain.SeriesState{Version: v.version}
-	layout := domain.BarBlocks(grid)
-	for _, e := range v.extents {
+// state returns the state of the series that has the extents, with the blocks of r.
+func (b *basis) state(extents []domain.Extent, layout domain.BlockLayout, r domain.Range) *domain.SeriesState {
+	first, end := layout.Span(domain.AllYears())
+	state := &domain.SeriesState{Version: b.version(extents, layout, first, end)}
+	for _, e := range extents {
 		if !e.Inferred {
 			state.Coverage = append(state.Coverage, e.Range)
 		}
@@ -173,25 +130,26 @@ func (v *ownVersion) state(grid domain.Grid, r domain.Range) *domain.SeriesState
 			from = max(from, last.Index+1)
 		}
 		for ; from < to; from++ {
-			state.Blocks = append(state.Blocks, domain.BlockState{Index: from, Version: v.block(layout, from)})
+			block := domain.BlockState{Index: from, Version: b.version(extents, layout, from, from+1)}
+			state.Blocks = append(state.Blocks, block)
 		}
 	}
 
 	return state
 }
 
-// block returns the version of a block: that of the series with a nonce of the coverage and the changes of the block.
-func (v *ownVersion) block(layout domain.BlockLayout, index int64) domain.Version {
-	bounds := layout.Range(index, index+1)
-	nonce := v.base
-	for _, e := range v.extents {
+// version returns the version of the blocks [from, to): a nonce of the basis, and of the coverage and changes there.
+func (b *basis) version(extents []domain.Extent, layout domain.BlockLayout, from, to int64) domain.Version {
+	bounds := layout.Range(from, to)
+	nonce := b.nonce
+	for _, e := range extents {
 		part := e.Range.Intersect(bounds)
 		if part.Empty() {
 			continue
 		}
 
-		from, to := part.Micros()
-		for _, word := range [...]uint64{uint64(from), uint64(to)} {
+		start, end := part.Micros()
+		for _, word := range [...]uint64{uint64(start), uint64(end)} {
 			nonce = (nonce ^ word) * fnvPrime
 			nonce ^= nonce >> 32
 		}
@@ -199,8 +157,8 @@ func (v *ownVersion) block(layout domain.BlockLayout, index int64) domain.Versio
 			nonce = ^nonce
 		}
 	}
-	for _, c := range v.changes {
-		if c.from <= index && index < c.to {
+	for _, c := range b.changes {
+		if c.from < to && from < c.to {
 			nonce ^= c.nonce
 		}
 	}
