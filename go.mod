@@ -3,6 +3,7 @@ module github.com/gal-friday/marketdata
 go 1.26.0
 
 require (
+	github.com/agext/levenshtein v1.2.3
 	github.com/caarlos0/env/v11 v11.4.2
 	github.com/cockroachdb/apd/v3 v3.2.3
 	github.com/dgraph-io/ristretto/v2 v2.4.2

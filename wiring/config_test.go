@@ -26,7 +26,7 @@ func file(t *testing.T, text string) string {
 
 func TestLoadWithoutAnything(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", "/data")
-	c, err := wiring.Load("")
+	c, err := wiring.Load("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestLoadWithoutAnything(t *testing.T) {
 func TestEmptyFileSetsNothing(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "# nothing\n", "service:\nsqlite: {}\n"} {
-		if c, err := wiring.Load(file(t, text)); err != nil || c.Service.Timeout != 30*time.Second {
+		if c, err := wiring.Load(file(t, text), nil); err != nil || c.Service.Timeout != 30*time.Second {
 			t.Errorf("%q: %+v, %v", text, c, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestEnvironmentWeighsMoreThanTheFile(t *testing.T) {
 	t.Setenv("MARKETDATA_SQLITE_PATH", "from-environment.db")
 	t.Setenv("MARKETDATA_SERVICE_MAX_SLOTS", "8")
 	t.Setenv("MARKETDATA_SERVICE_SETTLE", "1m30s")
-	c, err := wiring.Load(path)
+	c, err := wiring.Load(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestLoadCache(t *testing.T) {
 		t.Setenv("MARKETDATA_CACHE_"+name, value)
 	}
 
-	got, err := wiring.Load(path)
+	got, err := wiring.Load(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := wiring.Load(file(t, c.text))
+			_, err := wiring.Load(file(t, c.text), nil)
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got %v, want one that says %q", err, c.says)
 			}
@@ -143,7 +143,7 @@ func TestLoadRefuses(t *testing.T) {
 		})
 	}
 
-	_, err := wiring.Load(filepath.Join(t.TempDir(), "none.yaml"))
+	_, err := wiring.Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
 	if err == nil || !strings.Contains(err.Error(), "none.yaml") {
 		t.Errorf("a file that is not there: %v", err)
 	}
@@ -152,7 +152,7 @@ func TestLoadRefuses(t *testing.T) {
 func TestBadVariablesAreAllNamed(t *testing.T) {
 	t.Setenv("MARKETDATA_SERVICE_TIMEOUT", "soon")
 	t.Setenv("MARKETDATA_SERVICE_MAX_BARS", "many")
-	_, err := wiring.Load("")
+	_, err := wiring.Load("", nil)
 	for _, name := range []string{"MARKETDATA_SERVICE_TIMEOUT: ", "MARKETDATA_SERVICE_MAX_BARS: "} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
@@ -185,7 +185,7 @@ func TestYAMLLoadsBack(t *testing.T) {
 		}
 	}
 
-	back, err := wiring.Load(file(t, string(text)))
+	back, err := wiring.Load(file(t, string(text)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

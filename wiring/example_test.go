@@ -24,7 +24,7 @@ func ExampleLoad() {
 		return
 	}
 
-	cfg, err := wiring.Load(path)
+	cfg, err := wiring.Load(path, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

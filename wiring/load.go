@@ -5,20 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
 )
 
-// EnvPrefix begins the name of every environment variable that Load reads: MARKETDATA_SQLITE_PATH sets sqlite.path.
-const EnvPrefix = "MARKETDATA_"
+// Bounds of a configuration file. A file that sets every field has a tenth of maxFileBytes, and two levels. The YAML
+// parser takes gigabytes of memory for a file of opening brackets without the bounds.
+const (
+	maxFileBytes = 64 << 10
+	maxNesting   = 16
+)
 
 // Load returns the configuration of the YAML file at path and of the environment, validated and with every default
 // filled in. The environment overrides the file. If path is empty, Load reads no file. An error of the file names its
-// line, and an unknown or repeated key is an error.
-func Load(path string) (Config, error) {
+// line, and an unknown or repeated key is an error. So is a file of over 64 KiB.
+//
+// Load warns through the logger of each of the UnknownVariables; a nil logger discards the warnings.
+func Load(path string, logger *slog.Logger) (Config, error) {
 	var c Config
 	if path != "" {
 		if err := readFile(path, &c); err != nil {
@@ -28,6 +36,11 @@ func Load(path string) (Config, error) {
 
 	if err := readEnvironment(&c); err != nil {
 		return Config{}, err
+	}
+	if logger != nil {
+		for _, v := range UnknownVariables() {
+			logger.Warn("unknown environment variable", "name", v.Name, "nearest", v.Nearest)
+		}
 	}
 
 	if err := c.Validate(); err != nil {
@@ -39,9 +52,12 @@ func Load(path string) (Config, error) {
 
 // readFile decodes the file into c. The file must contain at most one YAML document.
 func readFile(path string, c *Config) error {
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
+	}
+	if line, deep := findNesting(string(text)); deep {
+		return fmt.Errorf("%s:%d: more than %d levels of brackets or lists", path, line, maxNesting)
 	}
 
 	document := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
@@ -57,6 +73,50 @@ func readFile(path string, c *Config) error {
 	return nil
 }
 
+// readBounded returns the text of the file, or an error if it is longer than maxFileBytes.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFileBytes {
+		return nil, fmt.Errorf("%s: longer than %d KiB; a configuration is shorter", path, maxFileBytes>>10)
+	}
+
+	return text, nil
+}
+
+// findNesting returns the line where brackets, or lists that begin on one line, are nested more than maxNesting deep.
+func findNesting(text string) (line int, deep bool) {
+	brackets, lists := 0, 0
+	for _, t := range lexer.Tokenize(text) {
+		if t.Position.Line != line {
+			line, lists = t.Position.Line, 0
+		}
+
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		case token.SequenceEntryType, token.MappingKeyType:
+			lists++
+		default:
+		}
+		if brackets+lists > maxNesting {
+			return line, true
+		}
+	}
+
+	return 0, false
+}
+
 // withLocation returns err behind the file's name and, if the error has one, its line.
 func withLocation(path string, err error) error {
 	text := err.Error()
@@ -70,37 +130,4 @@ func withLocation(path string, err error) error {
 	}
 
 	return fmt.Errorf("%s: %s", path, text)
-}
-
-// readEnvironment sets the fields whose variables are set. It parses one variable at a time, so that an error names its
-// variable.
-func readEnvironment(c *Config) error {
-	fields, err := env.GetFieldParamsWithOptions(c, env.Options{Prefix: EnvPrefix})
-	if err != nil {
-		return err
-	}
-
-	var faults []error
-	for _, f := range fields {
-		value, set := os.LookupEnv(f.Key)
-		if f.OwnKey == "" || !set {
-			continue
-		}
-
-		one := env.Options{Prefix: EnvPrefix, Environment: map[string]string{f.Key: value}}
-		if err := env.ParseWithOptions(c, one); err != nil {
-			faults = append(faults, fmt.Errorf("environment variable %s: %w", f.Key, cause(err)))
-		}
-	}
-
-	return errors.Join(faults...)
-}
-
-// cause returns the error of a variable's value without the name of the Go field.
-func cause(err error) error {
-	if fault := (env.ParseError{}); errors.As(err, &fault) {
-		return fault.Err
-	}
-
-	return err
 }

@@ -59,7 +59,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 	const dsn = "postgres://trader:" + canary + "@db/market"
 	c, err := wiring.Load(file(t, "postgres:\n  dsn: "+dsn+
-		"\ninflux:\n  url: http://db:8086\n  token: \"user:"+canary+"\"\n"))
+		"\ninflux:\n  url: http://db:8086\n  token: \"user:"+canary+"\"\n"), nil)
 	if err != nil || c.Postgres.DSN.Reveal() != dsn || c.Influx.Token.Reveal() != "user:"+canary {
 		t.Fatalf("%v, %v", c, err)
 	}
@@ -68,7 +68,7 @@ func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 	if err != nil || bytes.Contains(text, []byte(canary)) || !bytes.Contains(text, []byte("dsn: (hidden)")) {
 		t.Errorf("%v\n%s", err, text)
 	}
-	if _, err := wiring.Load(file(t, string(text))); err == nil || !strings.Contains(err.Error(), "hidden") {
+	if _, err := wiring.Load(file(t, string(text)), nil); err == nil || !strings.Contains(err.Error(), "hidden") {
 		t.Errorf("what is hidden was taken for the secret: %v", err)
 	}
 	for _, wrong := range []string{
@@ -82,7 +82,7 @@ func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 		"cache:\n  redis:\n    url: \"redis://u:" + canary + "@%zz\"\n",
 		"cache:\n  redis:\n    url: [" + canary + "]\n",
 	} {
-		if _, err := wiring.Load(file(t, wrong)); err == nil || strings.Contains(err.Error(), canary) {
+		if _, err := wiring.Load(file(t, wrong), nil); err == nil || strings.Contains(err.Error(), canary) {
 			t.Errorf("%q: %v", wrong, err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestSecretsAreReadAndNeverEchoed(t *testing.T) {
 	t.Setenv("MARKETDATA_POSTGRES_DSN", dsn)
 	t.Setenv("MARKETDATA_INFLUX_TOKEN", canary)
 	t.Setenv("MARKETDATA_HIGH_FREQUENCY_BELOW", "1d")
-	c, err = wiring.Load("")
+	c, err = wiring.Load("", nil)
 	if err != nil || c.Postgres.DSN.Reveal() != dsn || c.Influx.Token.Reveal() != canary ||
 		c.HighFrequencyBelow.String() != "1d" {
 		t.Errorf("%v, %v", c, err)

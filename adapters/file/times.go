@@ -203,7 +203,11 @@ func (p *timeParser) parseText(s string) (time.Time, error) {
 
 	for _, format := range [...]string{"2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		if t, err := time.Parse(format, text); err == nil {
-			return resolveLocal(t, s, p.zone)
+			if p.zone == nil {
+				return time.Time{}, noZoneError(s)
+			}
+
+			return domain.LocalTime(t, p.zone.String())
 		}
 	}
 
@@ -225,34 +229,4 @@ func (p *timeParser) dateZone(date string) (string, error) {
 
 func noZoneError(s string) error {
 	return &AmbiguousError{Setting: SettingTimeZone, Reason: fmt.Sprintf("time %q has no time zone", s)}
-}
-
-// resolveLocal returns the instant of the local time in the zone; t is the local time as if it were in UTC, and s its
-// text. It returns an error if the local time does not exist or exists twice, because clocks changed.
-func resolveLocal(t time.Time, s string, zone *time.Location) (time.Time, error) {
-	if zone == nil {
-		return time.Time{}, noZoneError(s)
-	}
-
-	// A day before and a day after t are the offsets before and after a change of clocks near t.
-	var found []time.Time
-	for _, shift := range [...]time.Duration{-24 * time.Hour, 24 * time.Hour} {
-		_, offset := t.Add(shift).In(zone).Zone()
-		instant := t.Add(-time.Duration(offset) * time.Second)
-		_, actual := instant.In(zone).Zone()
-		if actual == offset && (len(found) == 0 || !found[0].Equal(instant)) {
-			found = append(found, instant)
-		}
-	}
-
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return time.Time{}, fmt.Errorf("time %q does not exist in %s, because clocks went forward; "+
-			"write it with its offset", s, zone)
-	default:
-		return time.Time{}, fmt.Errorf("time %q occurs twice in %s, because clocks went back; "+
-			"write it with its offset, like %s", s, zone, found[0].In(zone).Format(time.RFC3339))
-	}
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,8 +12,20 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// parseTime reads 2018-04-04, 2018-04-04T09:30:00Z, -7d or now; "" is the zero time. A date is its first
-// instant in the time zone.
+// zonedLayouts and localLayouts are the layouts of times of day with and without a time zone.
+var (
+	zonedLayouts = []string{
+		time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04Z07:00",
+	}
+	localLayouts = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"}
+)
+
+// Instants since 1970 as numbers: of this many digits they are seconds, and with three more they are milliseconds. That
+// is 2001 to 2286.
+const epochDigits, epochMilliDigits = 10, 13
+
+// parseTime reads 2018-04-04, 2018-04-04 09:30 with or without a time zone, seconds or milliseconds since 1970, -7d or
+// now; "" is the zero time. A date is its first instant. A time without a time zone is in zone, of which "" is UTC.
 func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	switch text {
 	case "":
@@ -19,13 +33,24 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	case "now":
 		return now.UTC(), nil
 	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t.UTC(), nil
-	}
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		return domain.StartOfDate(day, zone)
 	}
+	if t, ok := parseLayouts(text, zonedLayouts); ok {
+		return t.UTC(), nil
+	}
+	if t, ok := parseLayouts(text, localLayouts); ok {
+		return domain.LocalTime(t, zone)
+	}
 
+	if n, err := strconv.ParseUint(text, 10, 63); err == nil {
+		switch len(text) {
+		case epochDigits:
+			return time.Unix(int64(n), 0).UTC(), nil
+		case epochMilliDigits:
+			return time.UnixMilli(int64(n)).UTC(), nil
+		}
+	}
 	if text[0] == '-' {
 		if length, err := domain.ParseFrequency(text[1:]); err == nil {
 			return subtract(now.UTC(), length), nil
@@ -33,7 +58,19 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 	}
 
 	return time.Time{}, &domain.InvalidError{What: "time", Value: text,
-		Reason: "write 2018-04-04, 2018-04-04T09:30:00Z, -7d (a count of s, m, h, d, w or M before now) or now"}
+		Reason: "write 2018-04-04, 2018-04-04T09:30:00Z, 2018-04-04 09:30, seconds or milliseconds since 1970, " +
+			"-7d (a count of s, m, h, d, w or M before now) or now"}
+}
+
+// parseLayouts reads a time of the first layout that fits.
+func parseLayouts(text string, layouts []string) (t time.Time, ok bool) {
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+
+	return t, false
 }
 
 // subtract returns the time that lies the length before t. Days, weeks and months are those of the UTC calendar.
@@ -76,6 +113,33 @@ func priceFlag(flags *pflag.FlagSet, price *string) {
 	flags.StringVar(price, "price", domain.PriceTrade.String(),
 		"price `type` of the bars: trade, bid, ask, mid, mark or index")
 }
+
+// count is the value of a flag that is a number of 1 or more; 0 means that the flag was not given.
+type count int
+
+// String returns the number, "" for 0.
+func (n *count) String() string {
+	if *n == 0 {
+		return ""
+	}
+
+	return strconv.Itoa(int(*n))
+}
+
+// Set parses the number.
+func (n *count) Set(text string) error {
+	parsed, err := strconv.Atoi(text)
+	if err != nil || parsed < 1 {
+		return errors.New("give a whole number of 1 or more")
+	}
+
+	*n = count(parsed)
+
+	return nil
+}
+
+// Type returns the name of the value in the help.
+func (n *count) Type() string { return "n" }
 
 // rangeFlags is a pair of flags that bound a range of time.
 type rangeFlags struct {

@@ -19,6 +19,13 @@ func TestParseTime(t *testing.T) {
 		{text: "2018-04-04", zone: "Asia/Tokyo", want: "2018-04-03T15:00:00Z"},
 		{text: "2018-11-04", zone: "America/Sao_Paulo", want: "2018-11-04T03:00:00Z"}, // clocks skipped midnight
 		{text: "2018-04-04T09:30:00+02:00", want: "2018-04-04T07:30:00Z"},
+		{text: "2018-04-04T10:00+02:00", want: "2018-04-04T08:00:00Z"},
+		{text: "2018-04-04 10:00:30-03:00", want: "2018-04-04T13:00:30Z"},
+		{text: "2018-04-04 09:30", want: "2018-04-04T09:30:00Z"},
+		{text: "2018-04-04 09:30", zone: "America/New_York", want: "2018-04-04T13:30:00Z"},
+		{text: "2018-04-04T09:30:05.25", zone: "Asia/Tokyo", want: "2018-04-04T00:30:05.25Z"},
+		{text: "1522834200", want: "2018-04-04T09:30:00Z"},
+		{text: "1522834200250", want: "2018-04-04T09:30:00.25Z"},
 		{text: "-90s", want: "2024-03-31T12:28:30Z"},
 		{text: "-30m", want: "2024-03-31T12:00:00Z"},
 		{text: "-36h", want: "2024-03-30T00:30:00Z"},
@@ -36,9 +43,10 @@ func TestParseTime(t *testing.T) {
 	}
 
 	for _, text := range []string{
-		"yesterday", "2018", "-", "-7", "-7x", "7d", "2018-04-04 09:30", "2018-04-04T09:30:00",
+		"yesterday", "2018", "-", "-7", "-7x", "7d", "20180404", "15228342000", "1522834200250000", "2018-04-04 25:00",
+		"2024-03-31 02:30", "2024-10-27T02:30", // clocks skipped the first in Berlin, and showed the second twice
 	} {
-		if got, err := parseTime(text, now, ""); !errors.Is(err, domain.ErrInvalid) {
+		if got, err := parseTime(text, now, "Europe/Berlin"); !errors.Is(err, domain.ErrInvalid) {
 			t.Errorf("%q: got %v, %v; want a refusal", text, got, err)
 		}
 	}

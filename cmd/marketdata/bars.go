@@ -63,7 +63,7 @@ func printBars(w io.Writer, s domain.Series) error {
 func barColumns() []column {
 	return []column{
 		{name: "time (utc)"},
-		{"open", true}, {"high", true}, {"low", true}, {"close", true}, {"volume", true}, {"trades", true},
+		{"open", number}, {"high", number}, {"low", number}, {"close", number}, {"volume", number}, {"trades", number},
 	}
 }
 

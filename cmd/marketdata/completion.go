@@ -66,7 +66,7 @@ func (c *command) complete(
 ) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 	defer cancel()
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -46,8 +46,8 @@ type copySummary struct {
 
 var copyList = listing[copySummary]{
 	columns: []column{
-		{name: "series"}, {name: "kind"}, {"rows", true}, {"inserted", true}, {"changed", true}, {"unchanged", true},
-		{"deleted", true}, {name: "start"}, {name: "end"},
+		{name: "series"}, {name: "kind"}, {"rows", number}, {"inserted", number}, {"changed", number}, {"unchanged", number},
+		{"deleted", number}, {name: "start"}, {name: "end"},
 	},
 	cells: func(r copySummary) []string {
 		return []string{
@@ -126,7 +126,7 @@ func (c *command) runCopy(ctx context.Context, o copyOptions) error {
 		return err
 	}
 
-	stores, done, err := c.openEndpoints(ctx, o.from, o.to)
+	stores, done, err := c.openEndpoints(ctx, o.from, o.to, mayCreate)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ var coverageList = listing[extent]{
 // freshnessList prints how far each series reaches. CSV, too, has the lag in units for people.
 var freshnessList = listing[ports.Freshness]{
 	columns: []column{
-		{name: "symbol"}, {name: "frequency"}, {name: "price"}, {name: "until"}, {"behind", true}, {name: "store"},
+		{name: "symbol"}, {name: "frequency"}, {name: "price"}, {name: "until"}, {"behind", number}, {name: "store"},
 		{name: "coverage"},
 	},
 	cells: func(f ports.Freshness) []string {
@@ -126,7 +126,7 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 		}
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ type deleteReport struct {
 }
 
 var deleteList = listing[deleteReport]{
-	columns: []column{{name: "series"}, {name: "start"}, {name: "end"}, {"deleted", true}},
+	columns: []column{{name: "series"}, {name: "start"}, {name: "end"}, {"deleted", number}},
 	cells: func(d deleteReport) []string {
 		return []string{d.Key.String(), stamp(d.Range.Start), stamp(d.Range.End), strconv.Itoa(d.Deleted)}
 	},
@@ -71,7 +71,7 @@ func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteO
 		return err
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ type demoFile struct {
 
 var demoList = listing[demoFile]{
 	columns: []column{
-		{name: "file"}, {name: "symbol"}, {name: "frequency"}, {"bars", true}, {name: "start"}, {name: "end"},
+		{name: "file"}, {name: "symbol"}, {name: "frequency"}, {"bars", number}, {name: "start"}, {name: "end"},
 	},
 	cells: func(f demoFile) []string {
 		return []string{

@@ -48,7 +48,7 @@ func (c *command) describeCommand() *cobra.Command {
 }
 
 func (c *command) runDescribe(ctx context.Context, symbol domain.Symbol, output string) error {
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ const diffExample = `  marketdata diff COINBASE:BTC/USD 1m --to-db backup.db
   marketdata diff BTC/USD 1h --against 1m --start -7d --tolerance trades=5 --output json`
 
 var diffList = listing[ingest.Difference]{
-	columns: []column{{name: "series"}, {name: "time"}, {name: "field"}, {"from", true}, {"to", true}},
+	columns: []column{{name: "series"}, {name: "time"}, {name: "field"}, {"from", number}, {"to", number}},
 	cells: func(d ingest.Difference) []string {
 		return []string{d.Key.String(), stamp(d.Time), d.Field, d.From, d.To}
 	},
@@ -167,7 +167,7 @@ type comparison struct {
 // open opens both endpoints, or, with --against and no endpoint named, the configured store as both.
 func (d *comparison) open(ctx context.Context) (done func(), err error) {
 	if d.o.against == "" || d.o.from.isSet() || d.o.to.isSet() {
-		d.stores, done, err = d.c.openEndpoints(ctx, d.o.from, d.o.to)
+		d.stores, done, err = d.c.openEndpoints(ctx, d.o.from, d.o.to, mustExist)
 		if err != nil && d.o.against == "" && !d.o.from.isSet() && !d.o.to.isSet() {
 			err = fmt.Errorf("%w; or give --against FREQUENCY to compare with resampled bars", err)
 		}
@@ -175,7 +175,7 @@ func (d *comparison) open(ctx context.Context) (done func(), err error) {
 		return done, err
 	}
 
-	md, cfg, done, err := d.c.openEndpoint(ctx, d.o.from)
+	md, cfg, done, err := d.c.openEndpoint(ctx, d.o.from, mustExist)
 	d.stores = endpoints{md, md, newReadLimits(cfg)}
 
 	return done, err

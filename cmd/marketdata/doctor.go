@@ -15,7 +15,9 @@ import (
 )
 
 var diagnosisList = listing[ports.StoreDiagnosis]{
-	columns: []column{{name: "store"}, {name: "state"}, {"latency", true}, {"connections", true}, {name: "reason"}},
+	columns: []column{
+		{name: "store"}, {name: "state"}, {"latency", number}, {"connections", number}, {"reason", freeText},
+	},
 	cells: func(d ports.StoreDiagnosis) []string {
 		connections := ""
 		if p := d.Pool; p != nil {
@@ -111,7 +113,7 @@ func (c *command) runUncover(ctx context.Context, key domain.SeriesKey, o doctor
 		return err
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}
@@ -180,7 +182,7 @@ func (c *command) noteUnfinished(stores []ports.StoreDiagnosis) {
 // diagnose checks the stores. If a store fails to open, which prevents the check of the others, it returns a diagnosis
 // with this store down, and the failure as openErr.
 func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, openErr, err error) {
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err == nil {
 		defer done()
 		d, err = md.Diagnose(ctx)

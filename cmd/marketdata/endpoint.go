@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -38,26 +37,20 @@ type endpoints struct {
 	limits   readLimits // of both
 }
 
-// openEndpoints opens both endpoints; at least one of them must be set. The caller must call the returned function when
-// done.
-func (c *command) openEndpoints(ctx context.Context, from, to endpoint) (endpoints, func(), error) {
+// openEndpoints opens both endpoints; at least one of them must be set. toMode says whether the target may be created.
+// The caller must call the returned function when done.
+func (c *command) openEndpoints(ctx context.Context, from, to endpoint, toMode openMode) (endpoints, func(), error) {
 	if !from.isSet() && !to.isSet() {
 		return endpoints{}, nil, userErrorf(
 			"source and target are both the configured store; name another one with --from-db, --from, --to-db or --to")
 	}
 
-	if from.db != "" {
-		if _, err := os.Stat(from.db); err != nil { // because opening it would create an empty one
-			return endpoints{}, nil, userError{err}
-		}
-	}
-
-	left, leftConfig, closeLeft, err := c.openEndpoint(ctx, from)
+	left, leftConfig, closeLeft, err := c.openEndpoint(ctx, from, mustExist)
 	if err != nil {
 		return endpoints{}, nil, err
 	}
 
-	right, rightConfig, closeRight, err := c.openEndpoint(ctx, to)
+	right, rightConfig, closeRight, err := c.openEndpoint(ctx, to, toMode)
 	if err != nil {
 		closeLeft()
 		return endpoints{}, nil, err
@@ -66,7 +59,9 @@ func (c *command) openEndpoints(ctx context.Context, from, to endpoint) (endpoin
 	return endpoints{left, right, newReadLimits(leftConfig, rightConfig)}, func() { closeRight(); closeLeft() }, nil
 }
 
-func (c *command) openEndpoint(ctx context.Context, e endpoint) (*app.Service, wiring.Config, func(), error) {
+func (c *command) openEndpoint(
+	ctx context.Context, e endpoint, mode openMode,
+) (*app.Service, wiring.Config, func(), error) {
 	if e.config != "" && e.db != "" {
 		return nil, wiring.Config{}, nil, userErrorf(
 			"--%s and --%s-db exclude each other; give one of them", e.name, e.name)
@@ -85,7 +80,7 @@ func (c *command) openEndpoint(ctx context.Context, e endpoint) (*app.Service, w
 		return nil, wiring.Config{}, nil, err
 	}
 
-	md, done, err := c.openStores(ctx, cfg, db != "")
+	md, done, err := c.openStores(ctx, cfg, db != "", mode)
 	if err != nil {
 		return nil, wiring.Config{}, nil, fmt.Errorf("open the %s: %w", e.role, err)
 	}

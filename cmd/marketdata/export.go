@@ -59,7 +59,7 @@ type exportReport struct {
 
 var exportList = listing[exportReport]{
 	columns: []column{
-		{name: "file"}, {name: "series"}, {name: "kind"}, {"rows", true}, {name: "start"}, {name: "end"},
+		{"file", freeText}, {name: "series"}, {name: "kind"}, {"rows", number}, {name: "start"}, {name: "end"},
 	},
 	cells: func(e exportReport) []string {
 		return []string{
@@ -130,6 +130,8 @@ func (o *exportOptions) resolveFormat(path string) error {
 	switch o.format {
 	case formatCSV, formatNDJSON, formatParquet:
 		return nil
+	case "":
+		return userErrorf("the name of %s has no extension; give one of .csv, .ndjson, .parquet and .bars, or --format", path)
 	case formatBars:
 		if o.trades || o.quotes {
 			return userErrorf("format %s is for bars; export trades and quotes as csv, ndjson or parquet", o.format)
@@ -152,7 +154,7 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 		return err
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

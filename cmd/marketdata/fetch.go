@@ -72,7 +72,7 @@ const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
 type fetchOptions struct {
 	window                 rangeFlags
 	page                   pageFlags
-	first, last            int
+	first, last            count
 	price, quality, output string
 	fill                   string
 	explain                bool
@@ -87,9 +87,9 @@ func (o *fetchOptions) register(flags *pflag.FlagSet) {
 	o.page.register(flags)
 	flags.BoolVar(&o.trades, "trades", false, "print the trades of a symbol")
 	flags.BoolVar(&o.quotes, "quotes", false, "print the quotes of a symbol")
-	flags.IntVar(&o.first, "first", 0,
+	flags.Var(&o.first, "first",
 		"print only the first `n` rows; all trades or quotes of the last instant are included")
-	flags.IntVar(&o.last, "last", 0, "print only the last `n` rows")
+	flags.Var(&o.last, "last", "print only the last `n` rows")
 	priceFlag(flags, &o.price)
 	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(),
 		"`policy` for a bar that breaks a quality rule: fail, drop (leave it out) or flag (print it)")
@@ -192,7 +192,7 @@ func (c *command) fetchRequest(frequency string, o fetchOptions) (r domain.DataR
 		return r, err
 	}
 
-	r.First, r.Last, r.Resample = o.first, o.last, o.resample
+	r.First, r.Last, r.Resample = int(o.first), int(o.last), o.resample
 
 	return r, errors.Join(r.Quality.UnmarshalText([]byte(o.quality)), r.Fill.UnmarshalText([]byte(o.fill)))
 }
@@ -204,7 +204,7 @@ func (c *command) fetchOne(ctx context.Context, whole domain.DataRequest, o fetc
 		return err
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

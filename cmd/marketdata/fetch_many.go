@@ -32,7 +32,7 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 		}
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

@@ -88,8 +88,8 @@ type importReport struct {
 
 var importList = listing[importReport]{
 	columns: []column{
-		{name: "file"}, {name: "series"}, {name: "kind"}, {"rows", true}, {"inserted", true}, {"changed", true},
-		{"unchanged", true}, {"repeated", true}, {"truncated", true}, {"rejected", true}, {"not_closed", true},
+		{"file", freeText}, {name: "series"}, {name: "kind"}, {"rows", number}, {"inserted", number}, {"changed", number},
+		{"unchanged", number}, {"repeated", number}, {"truncated", number}, {"rejected", number}, {"not_closed", number},
 		{name: "start"}, {name: "end"},
 	},
 	cells: func(r importReport) []string {
@@ -214,7 +214,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 		return err
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mayCreate)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -50,11 +49,20 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// column is the heading of a table column; right aligns its cells to the right, as numbers are.
+// column is the heading of a column and the kind of its cells.
 type column struct {
-	name  string
-	right bool
+	name string
+	kind cellKind
 }
+
+// cellKind is what the cells of a column are.
+type cellKind int
+
+const (
+	word     cellKind = iota // a symbol, a time, a word of the program
+	number                   // aligned to the right
+	freeText                 // of other people: a file name, the reason of an error
+)
 
 // listing prints a list of records: as JSON, or as cells of columns.
 type listing[T any] struct {
@@ -66,9 +74,6 @@ type listing[T any] struct {
 func (l listing[T]) print(w io.Writer, format string, records []T) error {
 	switch format {
 	case formatJSON:
-		if records == nil {
-			records = []T{}
-		}
 		return writeJSON(w, records)
 	case formatNDJSON:
 		return writeNDJSON(w, slices.Values(records))
@@ -84,34 +89,45 @@ func (l listing[T]) print(w io.Writer, format string, records []T) error {
 			header[i] = c.name
 		}
 
-		return csv.NewWriter(w).WriteAll(append([][]string{header}, rows...))
+		return csv.NewWriter(w).WriteAll(append([][]string{header}, l.withoutFormulas(rows)...))
 	}
 
 	return printTable(w, l.columns, rows)
 }
 
-// writeJSON writes v as indented JSON.
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// writeNDJSON writes one JSON object per line.
-func writeNDJSON[T any](w io.Writer, records func(func(T) bool)) error {
-	e := json.NewEncoder(w)
-	for r := range records {
-		if err := e.Encode(r); err != nil {
-			return err
+// withoutFormulas returns the rows with an apostrophe before each cell of free text that a spreadsheet would take for a
+// formula.
+func (l listing[T]) withoutFormulas(rows [][]string) [][]string {
+	for _, row := range rows {
+		for i, cell := range row {
+			if l.columns[i].kind == freeText {
+				row[i] = harmlessCell(cell)
+			}
 		}
 	}
 
-	return nil
+	return rows
+}
+
+// harmlessCell returns the text of a CSV cell, with an apostrophe before it if a spreadsheet would take it for a
+// formula. See OWASP, CSV injection.
+func harmlessCell(text string) string {
+	if len(text) > 1 && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+
+	return text
 }
 
 // printTable writes the rows below the headings of the columns. Each column is as wide as its widest cell, so no cell
-// is cut.
+// is cut. Control characters of a cell are escaped.
 func printTable(w io.Writer, columns []column, rows [][]string) error {
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = escapeControls(cell)
+		}
+	}
+
 	header := make([]string, len(columns))
 	for i, c := range columns {
 		header[i] = strings.ToUpper(c.name)
@@ -143,7 +159,7 @@ func tableLine(columns []column, widths []int, row []string) string {
 		blanks := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
 		last := i == len(row)-1
 		switch {
-		case columns[i].right:
+		case columns[i].kind == number:
 			line.WriteString(blanks + cell)
 		case last:
 			line.WriteString(cell)

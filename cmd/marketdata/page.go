@@ -18,14 +18,14 @@ const restatedNote = "the data of the pages before this one changed since; " +
 
 // pageFlags are the flags that request one page.
 type pageFlags struct {
-	size  int
+	size  count // 0: all remaining rows
 	token string
 	flags *pflag.FlagSet
 }
 
 func (p *pageFlags) register(flags *pflag.FlagSet) {
 	p.flags = flags
-	flags.IntVar(&p.size, "page-size", 0, "print the first `n` rows, and the token of the next page")
+	flags.Var(&p.size, "page-size", "print the first `n` rows, and the token of the next page")
 	flags.StringVar(&p.token, "page", "",
 		"continue after the page that printed this next page `token`; without --page-size, print all remaining rows")
 }
@@ -42,7 +42,7 @@ func (p *pageFlags) request(whole domain.DataRequest, r rangeFlags) (domain.Data
 		return whole, err
 	}
 
-	whole.First, whole.Paged = p.size, true
+	whole.First, whole.Paged = int(p.size), true
 	if p.token == "" {
 		return whole, nil
 	}
@@ -61,7 +61,7 @@ func (p *pageFlags) tickRequest(
 		return whole, err
 	}
 
-	whole.First, whole.Paged = p.size, true
+	whole.First, whole.Paged = int(p.size), true
 	if p.token == "" {
 		return whole, nil
 	}
@@ -121,7 +121,7 @@ func (p *pageFlags) nextAt(
 		return nil, err
 	}
 
-	return &nextPage{Token: token, Complete: p.size == 0 || rows < p.size}, nil
+	return &nextPage{Token: token, Complete: p.size == 0 || rows < int(p.size)}, nil
 }
 
 // nextPage says how to continue after a page. There is no token where the range ends with the page. Complete is false

@@ -12,16 +12,16 @@ import (
 // byteProgress shows on standard error how many of size bytes were written to counter; a size of -1 is unknown. The
 // caller must call done at the end. It shows nothing where standard error is no terminal.
 func (c *command) byteProgress(name string, size int64) (counter io.Writer, done func()) {
-	if !isTerminal(c.err) {
+	if !isTerminal(c.progress) {
 		return io.Discard, func() {}
 	}
 
-	return c.progressBar(name, size, progressbar.OptionShowBytes(true)), c.endProgress
+	return c.progressBar(escapeControls(name), size, progressbar.OptionShowBytes(true)), c.endProgress
 }
 
 // rangeProgress shows on standard error how much of the ranges was passed. It is used as byteProgress is.
 func (c *command) rangeProgress(name string, ranges []domain.Range) (passed func(domain.Range), done func()) {
-	if !isTerminal(c.err) {
+	if !isTerminal(c.progress) {
 		return func(domain.Range) {}, func() {}
 	}
 
@@ -38,7 +38,7 @@ func (c *command) rangeProgress(name string, ranges []domain.Range) (passed func
 func (c *command) progressBar(name string, size int64, options ...progressbar.Option) *progressbar.ProgressBar {
 	const interval = 100 * time.Millisecond
 	return progressbar.NewOptions64(size, append(options,
-		progressbar.OptionSetWriter(c.err),
+		progressbar.OptionSetWriter(c.progress),
 		progressbar.OptionSetDescription(name),
 		progressbar.OptionSetWidth(30),
 		progressbar.OptionThrottle(interval),
@@ -46,4 +46,4 @@ func (c *command) progressBar(name string, size int64, options ...progressbar.Op
 }
 
 // endProgress ends the line of a progress bar.
-func (c *command) endProgress() { _, _ = io.WriteString(c.err, "\n") }
+func (c *command) endProgress() { _, _ = io.WriteString(c.progress, "\n") }

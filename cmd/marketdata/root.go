@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,8 +36,9 @@ PostgreSQL; with MARKETDATA_INFLUX_URL set too, bars below 1h are in InfluxDB.
   marketdata diff COINBASE:BTC/USD 1d --against 1m              # compare with bars resampled from 1m
   marketdata doctor                                             # check the health of each store
 
-Times are 2018-04-04 (midnight in the time zone of the frequency), 2018-04-04T09:30:00Z, -7d
-(before now; also s m h w M) or now. Ranges include the start and exclude the end.
+Times are 2018-04-04 or 2018-04-04 09:30 (in the time zone of the frequency), 2018-04-04T09:30:00Z,
+seconds or milliseconds since 1970, -7d (before now; also s m h w M) or now. Ranges include the
+start and exclude the end.
 
 Output is a table on a terminal and CSV elsewhere; --output overrides this.
 
@@ -48,6 +49,7 @@ Exit codes:
 type command struct {
 	in       io.Reader
 	out, err io.Writer
+	progress io.Writer // standard error, for progress bars
 	now      func() time.Time
 
 	configPath string
@@ -59,23 +61,23 @@ type command struct {
 
 // run executes one command line, without the program's name, and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &command{in: stdin, out: stdout, err: stderr, now: time.Now}
+	c := &command{in: stdin, out: stdout, err: messages{stderr}, progress: stderr, now: time.Now}
 	root := c.rootCommand() //nolint:contextcheck // a subcommand gets its context when it runs
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetErr(c.err)
 	last, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 
-	fmt.Fprintln(stderr, "marketdata:", err)
+	fmt.Fprintln(c.err, "marketdata:", err)
 	if c.servers && errors.Is(err, ports.ErrSchema) && !errors.Is(err, ports.ErrForeignSchema) {
-		fmt.Fprintln(stderr, "run marketdata migrate to create the missing schema")
+		fmt.Fprintln(c.err, "run marketdata migrate to create the missing schema")
 	}
 	if !c.started {
-		fmt.Fprintf(stderr, "run %s --help for usage\n", last.CommandPath())
+		fmt.Fprintf(c.err, "run %s --help for usage\n", last.CommandPath())
 		return exitInvalid
 	}
 
@@ -113,7 +115,15 @@ func (c *command) loadConfig() (wiring.Config, error) { return loadConfig(c.conf
 
 // loadConfig returns the effective configuration of the file; dbPath replaces its SQLite path unless it is empty.
 func loadConfig(configPath, dbPath string) (wiring.Config, error) {
-	cfg, err := wiring.Load(configPath)
+	var unknown []error
+	for _, v := range wiring.UnknownVariables() {
+		unknown = append(unknown, fmt.Errorf("environment variable %s is unknown; did you mean %s?", v.Name, v.Nearest))
+	}
+	if err := errors.Join(unknown...); err != nil {
+		return wiring.Config{}, userError{err}
+	}
+
+	cfg, err := wiring.Load(configPath, nil)
 	if err != nil {
 		return wiring.Config{}, userError{err}
 	}
@@ -128,30 +138,42 @@ func loadConfig(configPath, dbPath string) (wiring.Config, error) {
 	return cfg, nil
 }
 
+// openMode says what opening does with a SQLite file that does not exist.
+type openMode bool
+
+const (
+	mustExist openMode = false // it is an error
+	mayCreate openMode = true  // it creates an empty one
+)
+
 // open opens the configured servers, or the SQLite file where none is configured or --db is given. The caller must call
 // the returned function when done.
-func (c *command) open(ctx context.Context) (*app.Service, func(), error) {
+func (c *command) open(ctx context.Context, mode openMode) (*app.Service, func(), error) {
 	cfg, err := c.loadConfig()
 	if err != nil {
 		return nil, nil, err
 	}
 
-	return c.openStores(ctx, cfg, c.dbPath != "")
+	return c.openStores(ctx, cfg, c.dbPath != "", mode)
 }
 
 // openStores opens the servers of the configuration, or its SQLite file where it has no server or useFile is set.
-func (c *command) openStores(ctx context.Context, cfg wiring.Config, useFile bool) (*app.Service, func(), error) {
+func (c *command) openStores(
+	ctx context.Context, cfg wiring.Config, useFile bool, mode openMode,
+) (*app.Service, func(), error) {
 	if cfg.HasServer() && !useFile {
 		c.servers = true
-		return production.Open(ctx, cfg, production.Options{Logger: c.logger()})
+		return production.Open(ctx, cfg, production.Options{Logger: newLogger(c.err)})
 	}
 
-	return embedded.Open(ctx, cfg, embedded.Options{Logger: c.logger()})
-}
+	if mode == mustExist {
+		if _, err := os.Stat(cfg.SQLite.Path); errors.Is(err, os.ErrNotExist) {
+			return nil, nil, userErrorf("there is no database %s; create it with marketdata import, or name another one "+
+				"with --db or MARKETDATA_SQLITE_PATH", cfg.SQLite.Path)
+		}
+	}
 
-// logger returns a logger that writes warnings to standard error.
-func (c *command) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return embedded.Open(ctx, cfg, embedded.Options{Logger: newLogger(c.err)})
 }
 
 // notef writes a note to standard error, for facts that do not belong to the result on standard output.

@@ -13,7 +13,7 @@ import (
 
 var symbolList = listing[domain.SymbolMeta]{
 	columns: []column{
-		{name: "symbol"}, {name: "venue"}, {name: "base"}, {name: "quote"}, {"tick", true}, {"lot", true},
+		{name: "symbol"}, {name: "venue"}, {name: "base"}, {name: "quote"}, {"tick", number}, {"lot", number},
 		{name: "zone"},
 	},
 	cells: func(m domain.SymbolMeta) []string {
@@ -52,7 +52,7 @@ func (c *command) symbolsCommand() *cobra.Command {
 }
 
 func (c *command) runSymbols(ctx context.Context, pattern, output string) error {
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

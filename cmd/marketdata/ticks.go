@@ -43,7 +43,7 @@ var tradeView = tickView[domain.Trade]{
 	stream:     (*app.Service).StreamTrades,
 	newWriter:  file.NewTradeWriter,
 	newParquet: parquet.NewTradeWriter,
-	columns:    []column{{name: "time (utc)"}, {"seq", true}, {"price", true}, {"size", true}, {name: "side"}},
+	columns:    []column{{name: "time (utc)"}, {"seq", number}, {"price", number}, {"size", number}, {name: "side"}},
 	cells: func(t domain.Trade) []string {
 		return []string{
 			t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String(),
@@ -59,7 +59,7 @@ var quoteView = tickView[domain.Quote]{
 	newWriter:  file.NewQuoteWriter,
 	newParquet: parquet.NewQuoteWriter,
 	columns: []column{
-		{name: "time (utc)"}, {"seq", true}, {"bid", true}, {"ask", true}, {"bid size", true}, {"ask size", true},
+		{name: "time (utc)"}, {"seq", number}, {"bid", number}, {"ask", number}, {"bid size", number}, {"ask size", number},
 	},
 	cells: func(q domain.Quote) []string {
 		return []string{
@@ -81,7 +81,7 @@ func (c *command) fetchTicks(ctx context.Context, name string, o fetchOptions) e
 		return err
 	}
 
-	r := domain.TickRequest{Symbol: symbol, First: o.first, Last: o.last}
+	r := domain.TickRequest{Symbol: symbol, First: int(o.first), Last: int(o.last)}
 	if r.Start, r.End, err = o.window.times(c.now(), ""); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func runTicks[T domain.Tick](
 		return err
 	}
 
-	md, done, err := c.open(ctx)
+	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}

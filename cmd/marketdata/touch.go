@@ -22,7 +22,7 @@ func (c *command) touchCommand() *cobra.Command {
 				return err
 			}
 
-			md, done, err := c.open(cmd.Context())
+			md, done, err := c.open(cmd.Context(), mustExist)
 			if err != nil {
 				return err
 			}

@@ -15,7 +15,7 @@ import (
 // The configuration comes from a file and the environment (MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_URL and
 // MARKETDATA_INFLUX_TOKEN). The same call then reads minutes from InfluxDB and days from PostgreSQL.
 func ExampleOpen() { //nolint:testableexamples // it needs servers, and so is compiled only
-	cfg, err := wiring.Load("")
+	cfg, err := wiring.Load("", nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// newLogger returns a logger that writes warnings and errors to w as people read them: "warning: slow query
+// (store postgres, took 6s)".
+func newLogger(w io.Writer) *slog.Logger { return slog.New(&noteHandler{out: w}) }
+
+// noteHandler writes each record as a line.
+type noteHandler struct {
+	out   io.Writer
+	attrs []slog.Attr
+}
+
+// Enabled reports whether the level is that of a warning or an error.
+func (h *noteHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn
+}
+
+// Handle writes the record.
+func (h *noteHandler) Handle(_ context.Context, r slog.Record) error {
+	var details []string
+	add := func(a slog.Attr) bool {
+		details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value.Resolve()))
+		return true
+	}
+	for _, a := range h.attrs {
+		add(a)
+	}
+	r.Attrs(add)
+
+	text := "warning: " + r.Message
+	if r.Level >= slog.LevelError {
+		text = "error: " + r.Message
+	}
+	if len(details) > 0 {
+		text += " (" + strings.Join(details, ", ") + ")"
+	}
+	_, err := fmt.Fprintln(h.out, text)
+
+	return err
+}
+
+// WithAttrs returns a handler that adds the attributes to each record.
+func (h *noteHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &noteHandler{out: h.out, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
+}
+
+// WithGroup returns the handler, because a line has no groups.
+func (h *noteHandler) WithGroup(string) slog.Handler { return h }
