@@ -59,3 +59,33 @@ func TestStartOfDateIsAnEdge(t *testing.T) {
 		}
 	}
 }
+
+func TestLocalTime(t *testing.T) {
+	t.Parallel()
+	ignored := time.FixedZone("of no meaning", 7*3600)
+	for _, test := range []struct {
+		zone, want string
+		local      time.Time
+	}{
+		{"", "2018-04-04T09:30:00Z", time.Date(2018, 4, 4, 9, 30, 0, 0, time.UTC)},
+		{"Europe/Berlin", "2018-04-04T07:30:00Z", time.Date(2018, 4, 4, 9, 30, 0, 0, ignored)},
+		{"Europe/Berlin", "2024-03-31T00:59:59.999999Z", time.Date(2024, 3, 31, 1, 59, 59, 999999000, time.UTC)},
+		{"Europe/Berlin", "2024-03-31T01:00:00Z", time.Date(2024, 3, 31, 3, 0, 0, 0, time.UTC)},
+		{"America/New_York", "2024-11-03T04:59:00Z", time.Date(2024, 11, 3, 0, 59, 0, 0, time.UTC)},
+	} {
+		got, err := domain.LocalTime(test.local, test.zone)
+		if err != nil || got.Format(time.RFC3339Nano) != test.want {
+			t.Errorf("%s in %q is %s, %v; want %s", test.local, test.zone, got.Format(time.RFC3339Nano), err, test.want)
+		}
+	}
+
+	for zone, local := range map[string]time.Time{
+		"Europe/Berlin":    time.Date(2024, 3, 31, 2, 30, 0, 0, time.UTC), // skipped
+		"America/New_York": time.Date(2024, 11, 3, 1, 30, 0, 0, time.UTC), // shown twice
+		"Nowhere":          time.Date(2024, 11, 3, 1, 30, 0, 0, time.UTC),
+	} {
+		if got, err := domain.LocalTime(local, zone); !errors.Is(err, domain.ErrInvalid) {
+			t.Errorf("%s in %s is %s, %v; want ErrInvalid", local, zone, got, err)
+		}
+	}
+}
