@@ -107,6 +107,21 @@ func everyVersionInTail() stateFault {
 	}, "state/tail_has_nothing_else"}
 }
 
+// tailOfDeletedBlock is a fault of tails that are kept where the last block was deleted.
+func tailOfDeletedBlock() stateFault {
+	var tail []uint64
+	var index int64
+	return stateFault{"a tail of a block that was deleted", func(s *domain.SeriesState, _ domain.Range, _ domain.BlockLayout) *domain.SeriesState {
+		if last, found := s.LastBlock(); found && last.Index < index {
+			s.Tail = tail
+		} else if found {
+			tail, index = s.Tail, last.Index
+		}
+
+		return s
+	}, "state/tail_is_of_the_last_block"}
+}
+
 // barStateFaults seeds the faults into a store of bars.
 func barStateFaults() []fault {
 	snapshots := func() *faulty {
@@ -121,7 +136,7 @@ func barStateFaults() []fault {
 		s.Tail = s.Tail[:min(1, len(s.Tail))]
 		return s
 	}, "state/tail_has_appends"}
-	for _, f := range append(slices.Clip(stateFaults), ownVersion, everyVersionInTail()) {
+	for _, f := range append(slices.Clip(stateFaults), ownVersion, everyVersionInTail(), tailOfDeletedBlock()) {
 		faults = append(faults, fault{f.name, func() *faulty {
 			return &faulty{pieces: func(next *memory.Store, ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 				return alterState(f, next.ReadBars(ctx, q), q.Range, domain.BarBlocks(q.Key.Grid))
@@ -147,7 +162,7 @@ func tickStateFaults[T domain.Tick]() []tickFault[T] {
 	faults := []tickFault[T]{{"state and rows of two snapshots", wrap(
 		func(read func() ports.Sequence[D], _ ports.TickQuery) ports.Sequence[D] { return twoSnapshots(read) },
 	), []string{"state/rows_and_coverage_are_one_state"}}}
-	for _, f := range append(slices.Clip(stateFaults), everyVersionInTail()) {
+	for _, f := range append(slices.Clip(stateFaults), everyVersionInTail(), tailOfDeletedBlock()) {
 		faults = append(faults, tickFault[T]{f.name, wrap(func(read func() ports.Sequence[D], q ports.TickQuery) ports.Sequence[D] {
 			return alterState(f, read(), q.Range, domain.TickBlocks())
 		}), []string{f.law}})

@@ -209,6 +209,12 @@ func stateLaws(f states) []law[Store] {
 			check: f.checkBlocks,
 		},
 		{
+			name: "state/tail_is_of_the_last_block",
+			text: "a tail has nonces of versions of the last block, its present one among them, also after the block " +
+				"behind it was deleted; an empty one tells nothing",
+			check: f.checkTailBlock,
+		},
+		{
 			name: "state/blocks_of_a_wider_range",
 			text: "the state has the blocks of the rows that are read, and of the range that the query names for it" +
 				"range that is read",
@@ -374,6 +380,8 @@ func (f states) checkBlocks(ctx context.Context, s Store) error {
 		func() error { return expect(want[0], changed(2, 3)) },
 		func() error { return f.write(ctx, s, second-2, second+1, 1) }, // the same again
 		func() error { return expect(want[0], want[1]) },
+		func() error { return f.write(ctx, s, second-2, second+3, 1) }, // only the second block differs
+		func() error { return expect(want[0], changed(2, 3)) },
 		func() error { return f.declare(ctx, s, span(first, last)) }, // coverage alone
 		func() error { return expect(want[0], want[1]) },
 		func() error { return f.write(ctx, s, last, last+1, 1) },
@@ -386,6 +394,42 @@ func (f states) checkBlocks(ctx context.Context, s Store) error {
 		func() error { return expect(want[0], want[2]) },
 		func() error { return f.delete(ctx, s, whole) },
 		func() error { return expect() },
+	)
+}
+
+// checkTailBlock changes two blocks, and deletes the later one.
+func (f states) checkTailBlock(ctx context.Context, s Store) error {
+	first, second := f.block(1, 0), f.block(2, 0)
+	versions := map[int64][]uint64{} // nonces by block
+	check := func() error {
+		_, state, err := f.at(ctx, s, always)
+		if err != nil {
+			return err
+		}
+		for _, b := range state.Blocks {
+			versions[b.Index] = append(versions[b.Index], b.Version.Nonce)
+		}
+
+		last, _ := state.LastBlock()
+		for _, nonce := range state.Tail {
+			if !slices.Contains(versions[last.Index], nonce) {
+				return fmt.Errorf("the tail %x has %x, which is no version of the last block %v", state.Tail, nonce, last)
+			}
+		}
+		if len(state.Tail) > 0 && !slices.Contains(state.Tail, last.Version.Nonce) {
+			return fmt.Errorf("the tail %x is without the version of the last block %v", state.Tail, last)
+		}
+
+		return nil
+	}
+
+	return steps(
+		func() error { return f.write(ctx, s, first, first+3, 1) }, check,
+		func() error { return f.write(ctx, s, second, second+3, 1) }, check,
+		func() error { return f.write(ctx, s, second+3, second+4, 1) }, check,
+		func() error { return f.delete(ctx, s, span(second, second+9)) }, check,
+		func() error { return f.write(ctx, s, first+3, first+4, 1) }, check,
+		func() error { return f.write(ctx, s, second, second+3, 1) }, check,
 	)
 }
 
