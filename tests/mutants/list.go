@@ -19,8 +19,18 @@ type Mutant struct {
 	File       string   // path below the root of the module
 	Old, New   string   // whole or parts of lines
 	Tests      []string // packages whose tests may kill it, the likeliest first
+	Killer     killer   // the test that killed it the last time; empty if none is known
 	Equivalent string   // the reason why no test can tell it from the program; "" if one can
 }
+
+// killer is a test of a package.
+type killer struct {
+	Package string
+	Test    string // with subtests; "" is all tests of the package
+}
+
+// String returns the package and the test.
+func (k killer) String() string { return strings.TrimSpace(k.Package + " " + k.Test) }
 
 // Apply returns the text of the file with the mutant in it. It returns an error unless the old text occurs once.
 func (m *Mutant) Apply(root string) ([]byte, error) {
@@ -91,6 +101,10 @@ func (p *listParser) parseLine(at, line string) error {
 	case mark == "+" && len(p.mutants) > 0:
 		p.new = append(p.new, rest)
 		return nil
+	case mark == "killer:" && len(p.mutants) > 0:
+		m := &p.mutants[len(p.mutants)-1]
+		m.Killer.Package, m.Killer.Test, _ = strings.Cut(rest, " ")
+		return nil
 	case mark == "equivalent:" && len(p.mutants) > 0:
 		p.mutants[len(p.mutants)-1].Equivalent = rest
 		return nil
@@ -131,4 +145,54 @@ func (p *listParser) endMutant() error {
 	}
 
 	return nil
+}
+
+// writeKillers writes the killers into the lists of the module, each behind its mutant. The keys are as Mutant.At.
+func writeKillers(dir string, killers map[string]killer) error {
+	entries, err := files.ReadDir("list")
+	if err != nil {
+		return err
+	}
+
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(setKillers(e.Name(), string(text), killers)), 0o600); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// setKillers returns the text of a list with the killers in place of older ones of the same mutants.
+func setKillers(name, text string, killers map[string]killer) string {
+	var lines []string
+	var pending killer // of the mutant whose lines these are
+	flush := func() {
+		if pending.Test != "" {
+			lines = append(lines, "killer: "+pending.String())
+		}
+		pending = killer{}
+	}
+	for i, line := range strings.Split(text, "\n") {
+		mark, _, _ := strings.Cut(line, " ")
+		switch {
+		case mark == "killer:" && pending.Test != "":
+			continue
+		case mark != "-" && mark != "+" && mark != "killer:":
+			flush()
+		}
+
+		if k, found := killers[fmt.Sprintf("%s:%d", name, i+1)]; found {
+			pending = k
+		}
+		lines = append(lines, line)
+	}
+	flush()
+
+	return strings.Join(lines, "\n")
 }

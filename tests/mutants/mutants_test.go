@@ -67,3 +67,37 @@ func TestParseRefuses(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// TestFailedTest tests that the innermost subtest of the first failure is found, and that its pattern is of it only.
+func TestFailedTest(t *testing.T) {
+	for output, want := range map[string]string{
+		"--- FAIL: TestA (0.01s)\n    --- FAIL: TestA/b/c (0.00s)\n        x.go:1: no\n--- FAIL: TestD (0.01s)\nFAIL\n": "TestA/b/c",
+		"    --- FAIL: TestA/b (0.00s)\n--- FAIL: TestB (0.00s)\n":                                                      "TestA/b", "ok\n": "", "panic: no\n": "",
+	} {
+		if got := failedTest(output); got != want {
+			t.Errorf("%q: %q; want %q", output, got, want)
+		}
+	}
+	if got := runPattern("TestA/b.c/d"); got != `^TestA$/^b\.c$/^d$` || runPattern("") != "" {
+		t.Errorf("%q, %q", got, runPattern(""))
+	}
+}
+
+// TestSetKillers tests that a killer stands behind the texts of its mutant, once, and that the others are kept.
+func TestSetKillers(t *testing.T) {
+	const head = "file: list.go\ntests: ./domain ./app\n"
+	const old = head + "mutant: one\n- a\n+ b\nkiller: ./app TestOld\nmutant: two\n- c\n+ d\nequivalent: no\n\n" +
+		"mutant: three\n- e\n+ f\nkiller: ./app TestKept\nmutant: four\n- g\n+ h"
+	const want = head + "mutant: one\n- a\n+ b\nkiller: ./domain TestNew/x\nmutant: two\n- c\n+ d\nequivalent: no\n\n" +
+		"mutant: three\n- e\n+ f\nkiller: ./app TestKept\nmutant: four\n- g\n+ h\nkiller: ./app TestEnd"
+	killers := map[string]killer{"l:3": {"./domain", "TestNew/x"}, "l:16": {"./app", "TestEnd"}}
+	got := setKillers("l", old, killers)
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	mutants, err := parseList("l", got)
+	if err != nil || len(mutants) != 4 || mutants[0].Killer != (killer{"./domain", "TestNew/x"}) || mutants[1].Killer.Test != "" {
+		t.Errorf("%+v, %v", mutants, err)
+	}
+}
