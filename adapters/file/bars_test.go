@@ -458,6 +458,36 @@ func TestRejectedRows(t *testing.T) {
 	})
 }
 
+// Where a valid row is stored, another one of its time that is rejected takes nothing from the coverage.
+func TestRejectedSecondRowOfABar(t *testing.T) {
+	t.Parallel()
+	const text = "time,open,high,low,close,volume\n2018-04-04T00:01:00Z,1,1,1,1,1\n2018-04-04T00:03:00Z,1,1,1,1,1\n" +
+		"2018-04-04T00:04:00Z,1,1,1,1,1\n2018-04-04T00:01:00Z,1,1,1,1,2\n"
+	for batch := 1; batch <= 4; batch++ {
+		cfg := file.Config{Key: coverageKey, BatchBars: batch}
+		cfg.Format.Reject = func(file.RejectedRow) error { return nil }
+		bars, batches, err := readBars(strings.NewReader(text), cfg)
+		var covered []domain.Range
+		for _, b := range batches {
+			covered = append(covered, b.Range)
+		}
+		if covered = domain.MergeRanges(covered); err != nil || bars.Len() != 3 || len(covered) != 1 || !covered[0].Equal(at(1, 5)) {
+			t.Errorf("batches of %d: %v covering %v, %v", batch, bars, covered, err)
+		}
+	}
+}
+
+// The unit of times is that of valid rows.
+func TestRejectedRowDoesNotDetermineTheUnit(t *testing.T) {
+	t.Parallel()
+	const text = "time,open,high,low,close,volume\n1522800000,1\n1522800060000,1,1,1,1,1\n"
+	cfg := file.Config{Key: coverageKey}
+	cfg.Format.Reject = func(file.RejectedRow) error { return nil }
+	if bars, _, err := readBars(strings.NewReader(text), cfg); err != nil || bars.Len() != 1 {
+		t.Errorf("%v, %v", bars, err)
+	}
+}
+
 // A reader that can be read only once cannot reject rows, because a row out of order would leave its time covered.
 func TestRejectNeedsSeeker(t *testing.T) {
 	t.Parallel()

@@ -162,6 +162,8 @@ func TestReadTradesRejects(t *testing.T) {
 			"x.csv:3: 2019-10-11T00:00:10Z comes after"},
 		{"seq_out_of_order", header + "1570752011,7,sell,1,1\n1570752011,6,sell,1,1\n",
 			"x.csv:3: seq 6 comes after 7 of line 2"},
+		{"seq_0_out_of_order", header + "1570752011,7,sell,1,1\n1570752011,0,sell,1,1\n",
+			"x.csv:3: seq 0 comes after 7 of line 2"},
 		{"seq_repeated", header + "1570752011,7,sell,1,1\n1570752011,7,sell,1,2\n", "x.csv:3: a second row of seq 7"},
 		{"two_symbols", "symbol,time,price,size\nA,1570752011,1,1\nB,1570752012,1,1\n",
 			`x.csv:3: trades of "B" after trades of "A"`},
@@ -233,6 +235,21 @@ func TestRejectedTradesLeaveTheirInstantUncovered(t *testing.T) {
 			t.Fatalf("read %d trades and rejected %d, want %d of %d\n%s", trades, rejects, want, len(instants), text)
 		}
 	})
+}
+
+// A rejected row may stand far behind its place, which is between two batches.
+func TestRejectedTradeBetweenBatches(t *testing.T) {
+	t.Parallel()
+	const text = "time,price,size\n2019-10-11T00:00:00Z,1,1\n2019-10-11T00:00:02Z,1,1\n2019-10-11T00:00:01Z,1,1\n"
+	cfg := file.TickConfig{Symbol: "A/B", BatchTicks: 1}
+	cfg.Format.Reject = func(file.RejectedRow) error { return nil }
+	all, err := collect(file.ReadTrades(strings.NewReader(text), cfg))
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	if second := all[1]; !second.Range.Equal(second.Ticks.Range()) {
+		t.Errorf("the range %s of the second batch is not that of its trade", second.Range)
+	}
 }
 
 func TestReadTradesIsSingleUse(t *testing.T) {

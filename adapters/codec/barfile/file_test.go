@@ -215,6 +215,7 @@ func TestWriteRejectsInvalid(t *testing.T) {
 		covered domain.Range
 	}{
 		{"repeated bars", s, s.Range()},
+		{"the last bar again", series("BTC/USD", 14, 3), minutes(14, 17)},
 		{"earlier bars", series("BTC/USD", 0, 3), minutes(0, 3)},
 		{"coverage too short", later, minutes(20, 24)},
 		{"no coverage", later, domain.Range{}},
