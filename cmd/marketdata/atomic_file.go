@@ -15,6 +15,19 @@ type atomicFile struct {
 	path string
 }
 
+// refuseSame returns an error if the file to write is one that the command reads, under any name or link.
+func refuseSame(written string, read ...string) error {
+	for _, name := range read {
+		target, targetErr := os.Stat(written)
+		source, sourceErr := os.Stat(name)
+		if targetErr == nil && sourceErr == nil && os.SameFile(target, source) {
+			return userErrorf("%s would be overwritten, and it is %s, which is read; name another file", written, name)
+		}
+	}
+
+	return nil
+}
+
 func createAtomic(path string) (*atomicFile, error) {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()+".tmp")
 	//nolint:gosec // the data is to be shared; the umask decides

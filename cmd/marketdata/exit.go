@@ -21,7 +21,7 @@ const (
 )
 
 const exitCodes = `    0  success
-    1  failure for a reason not listed here, or for several different reasons; diff: bars differ
+    1  failure for a reason not listed here, or for several different reasons; diff, import: rows differ
     2  invalid command line, configuration or file; the message says where
     3  unknown symbol, or no data
     4  a store is unavailable, overloaded or too slow, or its data changed meanwhile: a retry may succeed
@@ -34,6 +34,10 @@ const exitCodes = `    0  success
 func exitCode(err error) int {
 	if batch := (*batchError)(nil); errors.As(err, &batch) {
 		return batch.exitCode()
+	}
+
+	if conflict := (*ports.ConflictError)(nil); errors.As(err, &conflict) {
+		return exitFailed // another try meets the same rows
 	}
 
 	for _, of := range []struct {

@@ -154,6 +154,10 @@ func (c *command) runExport(ctx context.Context, args []string, o exportOptions)
 		return err
 	}
 
+	if err := refuseSame(path, cfg.SQLite.Path, c.configPath); err != nil {
+		return err
+	}
+
 	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/wiring"
 )
 
 const importHelp = `Store the bars, trades or quotes of files; - is standard input. The extension of a file, or
@@ -56,6 +57,11 @@ All series of a .bars file are stored; --symbol, --frequency and --price select 
 With --rejects, invalid rows go to a file of their own, with line and reason, and the others are
 stored. The times of rejected rows stay uncovered. Of two different rows for one bar, the second
 is rejected; of trades or quotes, all rows of the time of an invalid one are.
+
+If rows are stored with other values, nothing of the file is stored, and the error has their count
+and the first of them; --on-conflict replace overwrites them, --on-conflict keep leaves them as
+they are. A file is compared whole before its first row is stored; standard input is compared
+batch by batch. --dry-run reports what would be stored.
 
 Rows are stored in batches, each whole or not at all. After an error, a crash or Ctrl-C, run the
 same command again: rows that are stored already are found unchanged and not written again.`
@@ -109,6 +115,8 @@ type importOptions struct {
 	timeUnit, timeZone       string
 	format                   string
 	rejects                  string
+	onConflict               conflictFlag
+	dryRun                   bool
 	output                   string
 }
 
@@ -125,6 +133,9 @@ func (o *importOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.timeZone, "time-zone", "", "time `zone` of times that have none, like UTC or America/New_York")
 	flags.StringVar(&o.rejects, "rejects", "",
 		"write invalid rows to this `file` (CSV) instead of stopping at the first one")
+	flags.Var(&o.onConflict, "on-conflict",
+		"`policy` for rows that are stored with other values: fail, replace or keep (the stored ones)")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "report what would be stored, and store nothing")
 	o.complete.registerAs(flags, "complete-from", "declare the range from this `time` to the first row complete",
 		"complete-until", "declare the range from the last row to this `time` complete")
 	outputFlag(flags, &o.output)
@@ -188,9 +199,31 @@ func suggestFlags(name string) string {
 	return fmt.Sprintf("; the file's name suggests --symbol %s --frequency %s", key.Symbol, key.Grid)
 }
 
+// checkRejects returns an error if the file of --rejects is one that the import reads or writes.
+func (c *command) checkRejects(cfg wiring.Config, files []string, o importOptions) error {
+	if o.rejects == "" {
+		return nil
+	}
+
+	read := []string{cfg.SQLite.Path, c.configPath}
+	for _, name := range files {
+		read = append(read, name, name+file.CoverageSuffix)
+	}
+
+	return refuseSame(o.rejects, read...)
+}
+
 // runImport opens the first file, which determines the targets, before it opens the store, and then stores the files
 // one by one.
 func (c *command) runImport(ctx context.Context, files []string, o importOptions) (err error) {
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return err
+	}
+	if err := c.checkRejects(cfg, files, o); err != nil {
+		return err
+	}
+
 	first, err := c.openInput(files[0], o)
 	if err != nil {
 		return userError{err}
@@ -214,7 +247,11 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 		return err
 	}
 
-	md, done, err := c.open(ctx, mayCreate)
+	mode := mayCreate
+	if o.dryRun {
+		mode = mayBeMissing
+	}
+	md, done, err := c.open(ctx, mode)
 	if err != nil {
 		return err
 	}
@@ -225,9 +262,12 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 		return addFlagHint(fmt.Errorf("%w\n%s", err, job.summary()))
 	}
 
-	if o.complete.isSet() && rejected.total() > 0 {
+	switch {
+	case o.dryRun:
+		c.notef("dry run: nothing was stored")
+	case o.complete.isSet() && rejected.total() > 0:
 		c.notef("--complete-from and --complete-until declare nothing, because rows were rejected")
-	} else if o.complete.isSet() {
+	case o.complete.isSet():
 		for _, to := range targets {
 			if err := job.declareComplete(ctx, to); err != nil {
 				return err
@@ -269,29 +309,55 @@ func (j *importJob) files(ctx context.Context, first *input, names []string) err
 	return nil
 }
 
-// file stores the series of one file, and closes it.
+// file stores the series of one file, and closes it. Under the policy fail, and in a dry run, it compares the whole
+// file with what is stored first.
 func (j *importJob) file(ctx context.Context, in *input) error {
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	if err := in.check(j.targets, j.o); err != nil {
 		return err
 	}
 
+	if j.o.dryRun {
+		return j.preview(ctx, in)
+	}
+	compares, err := j.mayConflict(ctx, in)
+	if err != nil {
+		return err
+	}
+	if compares {
+		if err := j.requireNoConflict(ctx, in); err != nil {
+			return err
+		}
+
+		_ = in.Close()
+		if in, err = j.c.openInput(in.name, j.o); err != nil {
+			return userError{err}
+		}
+	}
+
 	for _, to := range j.targets {
 		before := j.rejected.total()
-		report, err := j.storeSeries(ctx, in, to)
+		report, err := j.passSeries(in, to, func(b batch) (ports.WriteReport, error) { return b.write(ctx, b.ends) })
 		report.Rejected = j.rejected.total() - before
 		j.reports = append(j.reports, report)
 		if err != nil {
+			return explainConflict(err)
+		}
+		if err := report.checkRows(); err != nil {
 			return err
 		}
+
+		j.noteNotClosed(report)
 	}
 
 	return nil
 }
 
-// storeSeries stores one series of a file batch by batch. With an error, the report counts the batches that were
-// stored.
-func (j *importJob) storeSeries(ctx context.Context, in *input, to target) (importReport, error) {
+// passSeries passes the batches of one series of a file to do, batch by batch. With an error, the report counts the
+// batches before it.
+func (j *importJob) passSeries(
+	in *input, to target, do func(batch) (ports.WriteReport, error),
+) (importReport, error) {
 	report := importReport{File: in.name, Series: to.series, Kind: in.kind}
 	counter, done := j.c.byteProgress(filepath.Base(in.name), in.bytesToRead(j.o))
 	defer done()
@@ -305,7 +371,7 @@ func (j *importJob) storeSeries(ctx context.Context, in *input, to target) (impo
 			continue
 		}
 
-		wrote, err := batch.write(ctx, batch.ends)
+		wrote, err := do(batch)
 		if err != nil {
 			return report, addFileName(in.name, batch.locate(err))
 		}
@@ -313,15 +379,23 @@ func (j *importJob) storeSeries(ctx context.Context, in *input, to target) (impo
 		report.add(batch, wrote)
 	}
 
-	switch {
-	case report.NotClosed > 0:
-		j.c.notef("%s: %d %s are not closed yet and were not stored; import the file again later",
-			in.name, report.NotClosed, in.kind)
-	case report.Rows == 0 && report.Range.Empty():
-		return report, userErrorf("%s: the file has no %s", in.name, in.kind)
+	return report, nil
+}
+
+// checkRows returns an error if the file has no rows.
+func (r importReport) checkRows() error {
+	if r.Rows == 0 && r.NotClosed == 0 && r.Range.Empty() {
+		return userErrorf("%s: the file has no %s", r.File, r.Kind)
 	}
 
-	return report, nil
+	return nil
+}
+
+func (j *importJob) noteNotClosed(r importReport) {
+	if r.NotClosed > 0 {
+		j.c.notef("%s: %d %s are not closed yet and were not stored; import the file again later",
+			r.File, r.NotClosed, r.Kind)
+	}
 }
 
 // add counts a batch that was stored.

@@ -27,6 +27,9 @@ type target struct {
 	align   func(domain.Range) domain.Range
 	batches func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error]
 	declare func(ctx context.Context, md *app.Service, coverage domain.Range) error
+
+	// coverage returns what is stored of the series, ascending.
+	coverage func(ctx context.Context, md *app.Service) ([]domain.Range, error)
 }
 
 // batch is a run of rows of a file that is stored in one write.
@@ -36,18 +39,23 @@ type batch struct {
 	ends                      ingest.Ends  // of the file that trades or quotes reach
 	span                      domain.Range // the coverage that the write declares; empty if there is nothing to write
 	write                     func(context.Context, ingest.Ends) (ports.WriteReport, error)
-	locate                    func(error) error // adds the line to an error about a row
+	preview                   func(context.Context) (ingest.Preview, error) // what write would do
+	locate                    func(error) error                             // adds the line to an error about a row
 }
 
-// writeRows stores the rows of a batch with their coverage.
-type writeRows[S any] func(
-	ctx context.Context, rows S, coverage domain.Range, ends ingest.Ends,
-) (ports.WriteReport, error)
+// rowStore is where the rows of batches go.
+type rowStore[S any] struct {
+	// write stores rows with their coverage.
+	write func(ctx context.Context, rows S, coverage domain.Range, ends ingest.Ends) (ports.WriteReport, error)
+
+	// preview returns what write would do.
+	preview func(ctx context.Context, rows S) (ingest.Preview, error)
+}
 
 // newBatch returns a batch of the rows that end by closedBy, an edge of their grid. Rows that begin after now are left
 // in it, and are refused when they are written.
 func newBatch[S ingest.Rows[S]](
-	rows S, coverage domain.Range, closedBy, now time.Time, write writeRows[S],
+	rows S, coverage domain.Range, closedBy, now time.Time, to rowStore[S],
 ) batch {
 	closed := rows
 	hasFuture := func() bool { return rows.Clip(domain.Range{Start: now, End: coverage.End}).Len() > 0 }
@@ -59,9 +67,10 @@ func newBatch[S ingest.Rows[S]](
 	return batch{
 		rows: closed.Len(), notClosed: rows.Len() - closed.Len(), span: coverage,
 		write: func(ctx context.Context, ends ingest.Ends) (ports.WriteReport, error) {
-			return write(ctx, closed, coverage, ends)
+			return to.write(ctx, closed, coverage, ends)
 		},
-		locate: func(err error) error { return err },
+		preview: func(ctx context.Context) (ingest.Preview, error) { return to.preview(ctx, closed) },
+		locate:  func(err error) error { return err },
 	}
 }
 
@@ -124,10 +133,7 @@ func newBarTarget(key domain.SeriesKey, format file.Format) (target, error) {
 		kind: file.Bars, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			newBarBatch := func(bars domain.Series, coverage domain.Range) batch {
-				return newBatch(bars, coverage, key.Grid.Floor(j.closedBy), j.now,
-					func(ctx context.Context, bars domain.Series, r domain.Range, _ ingest.Ends) (ports.WriteReport, error) {
-						return j.md.Ingest(ctx, bars, r, ports.ReplaceOnConflict)
-					})
+				return newBatch(bars, coverage, key.Grid.Floor(j.closedBy), j.now, j.barStore(key))
 			}
 			switch {
 			case in.bars != nil:
@@ -146,10 +152,27 @@ func newBarTarget(key domain.SeriesKey, format file.Format) (target, error) {
 			})
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
-			_, err := md.Ingest(ctx, domain.EmptySeries(key), coverage, ports.ReplaceOnConflict)
+			_, err := md.Ingest(ctx, domain.EmptySeries(key), coverage, ports.FailOnConflict)
 			return err
 		},
+		coverage: func(ctx context.Context, md *app.Service) ([]domain.Range, error) {
+			return ingest.BarsOf(md, key).Coverage(ctx)
+		},
 	}, cfg.Validate()
+}
+
+// barStore returns where the bars of the key go.
+func (j *importJob) barStore(key domain.SeriesKey) rowStore[domain.Series] {
+	return rowStore[domain.Series]{
+		write: func(
+			ctx context.Context, bars domain.Series, coverage domain.Range, _ ingest.Ends,
+		) (ports.WriteReport, error) {
+			return j.md.Ingest(ctx, bars, coverage, j.o.onConflict.policy)
+		},
+		preview: func(ctx context.Context, bars domain.Series) (ingest.Preview, error) {
+			return ingest.PreviewBars(ctx, ingest.BarsOf(j.md, key), bars)
+		},
+	}
 }
 
 // keysOf returns the keys of the bars. A bar file may have several, of which the flags select.
@@ -251,19 +274,32 @@ type tickSource[T domain.Tick] struct {
 	) (ports.WriteReport, error)
 }
 
-// write stores ticks of a file; positional ones are numbered so that they continue the stored ones.
-func (s tickSource[T]) write(md *app.Service, positional bool) writeRows[domain.Ticks[T]] {
-	return func(
-		ctx context.Context, ticks domain.Ticks[T], coverage domain.Range, ends ingest.Ends,
-	) (ports.WriteReport, error) {
-		if positional {
-			var err error
-			if ticks, err = ingest.ContinueTicks(ctx, s.dataset(md, ticks.Symbol()), ticks, ends); err != nil {
-				return ports.WriteReport{}, err
-			}
-		}
+// store returns where the ticks of the symbol go. Positional ones are numbered so that they continue the stored ones. A
+// preview of these leaves out the first and the last instant, whose numbers depend on what is stored.
+func (s tickSource[T]) store(j *importJob, symbol domain.Symbol, positional bool) rowStore[domain.Ticks[T]] {
+	dataset := s.dataset(j.md, symbol)
 
-		return s.ingest(md, ctx, ticks, coverage, ports.ReplaceOnConflict)
+	return rowStore[domain.Ticks[T]]{
+		write: func(
+			ctx context.Context, ticks domain.Ticks[T], coverage domain.Range, ends ingest.Ends,
+		) (ports.WriteReport, error) {
+			if positional {
+				var err error
+				if ticks, err = ingest.ContinueTicks(ctx, dataset, ticks, ends); err != nil {
+					return ports.WriteReport{}, err
+				}
+			}
+
+			return s.ingest(j.md, ctx, ticks, coverage, j.o.onConflict.policy)
+		},
+		preview: func(ctx context.Context, ticks domain.Ticks[T]) (ingest.Preview, error) {
+			if positional && ticks.Len() > 0 {
+				first, last := ticks.Time(0), ticks.Time(ticks.Len()-1)
+				ticks = ticks.Clip(domain.Range{Start: first.Add(time.Microsecond), End: last})
+			}
+
+			return ingest.PreviewTicks(ctx, dataset, ticks)
+		},
 	}
 }
 
@@ -291,7 +327,7 @@ func newTickTarget[T domain.Tick](
 		kind: first.kind, series: string(symbol), align: func(r domain.Range) domain.Range { return r },
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			newTickBatch := func(ticks domain.Ticks[T], coverage domain.Range, positional bool) batch {
-				return newBatch(ticks, coverage, j.closedBy, j.now, from.write(j.md, positional))
+				return newBatch(ticks, coverage, j.closedBy, j.now, from.store(j, symbol, positional))
 			}
 			if in.table != nil {
 				return markEnds(parquetTicks(in, symbol, counter, from, newTickBatch))
@@ -307,8 +343,11 @@ func newTickTarget[T domain.Tick](
 			}))
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
-			_, err := from.ingest(md, ctx, none, coverage, ports.ReplaceOnConflict)
+			_, err := from.ingest(md, ctx, none, coverage, ports.FailOnConflict)
 			return err
+		},
+		coverage: func(ctx context.Context, md *app.Service) ([]domain.Range, error) {
+			return from.dataset(md, symbol).Coverage(ctx)
 		},
 	}}, cfg.Validate()
 }

@@ -12,8 +12,9 @@ import (
 // rejects writes the rows that an import rejects to a CSV file. The first row creates the file and replaces an older
 // one.
 type rejects struct {
-	path  string
-	count int
+	path   string
+	count  int
+	paused bool // rows are not written, because they are read again
 
 	file *os.File
 	out  *csv.Writer
@@ -21,6 +22,9 @@ type rejects struct {
 
 // add writes a row with its file, its line and the reason.
 func (r *rejects) add(bad file.RejectedRow) error {
+	if r.paused {
+		return nil
+	}
 	if r.file == nil {
 		var err error
 		if r.file, err = os.Create(r.path); err != nil {
@@ -36,6 +40,18 @@ func (r *rejects) add(bad file.RejectedRow) error {
 	r.count++
 
 	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Reason.Error(), string(bad.Row)})
+}
+
+// pause makes add forget the rows until resume; r may be nil.
+func (r *rejects) pause() { r.setPaused(true) }
+
+// resume ends a pause.
+func (r *rejects) resume() { r.setPaused(false) }
+
+func (r *rejects) setPaused(paused bool) {
+	if r != nil {
+		r.paused = paused
+	}
 }
 
 // total returns the number of rows; r may be nil.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -139,11 +140,12 @@ func loadConfig(configPath, dbPath string) (wiring.Config, error) {
 }
 
 // openMode says what opening does with a SQLite file that does not exist.
-type openMode bool
+type openMode int
 
 const (
-	mustExist openMode = false // it is an error
-	mayCreate openMode = true  // it creates an empty one
+	mustExist    openMode = iota // it is an error
+	mayCreate                    // it creates an empty one
+	mayBeMissing                 // it opens an empty one, which is removed when it is closed
 )
 
 // open opens the configured servers, or the SQLite file where none is configured or --db is given. The caller must call
@@ -166,14 +168,27 @@ func (c *command) openStores(
 		return production.Open(ctx, cfg, production.Options{Logger: newLogger(c.err)})
 	}
 
+	options := embedded.Options{Logger: newLogger(c.err)}
+	if _, err := os.Stat(cfg.SQLite.Path); mode == mayCreate || !errors.Is(err, os.ErrNotExist) {
+		return embedded.Open(ctx, cfg, options)
+	}
 	if mode == mustExist {
-		if _, err := os.Stat(cfg.SQLite.Path); errors.Is(err, os.ErrNotExist) {
-			return nil, nil, userErrorf("there is no database %s; create it with marketdata import, or name another one "+
-				"with --db or MARKETDATA_SQLITE_PATH", cfg.SQLite.Path)
-		}
+		return nil, nil, userErrorf("there is no database %s; create it with marketdata import, or name another one "+
+			"with --db or MARKETDATA_SQLITE_PATH", cfg.SQLite.Path)
 	}
 
-	return embedded.Open(ctx, cfg, embedded.Options{Logger: newLogger(c.err)})
+	folder, err := os.MkdirTemp("", "marketdata-*")
+	if err != nil {
+		return nil, nil, err
+	}
+
+	cfg.SQLite.Path = filepath.Join(folder, "empty.db")
+	md, done, err := embedded.Open(ctx, cfg, options)
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(folder))
+	}
+
+	return md, func() { done(); _ = os.RemoveAll(folder) }, nil
 }
 
 // notef writes a note to standard error, for facts that do not belong to the result on standard output.
