@@ -17,8 +17,7 @@ import (
 // changes the bars, and FinishIntents covers the range in a second transaction:
 //
 //	BeginIntents ──► change bars ──► RenewIntents, change bars ──► FinishIntents
-//	     │                │                      │
-//	     └────────────────┴──────────────────────┴──► AbandonIntents, or the intent expires
+//	     └── at any time later ──► AbandonIntents, or the intent expires
 //
 // A request that changes bars is sent while the intent lives long enough for it. If the writer is paused, or the
 // request is late, it may meet the bars of the next writer, and readers see by the hash that they are not right.
@@ -35,8 +34,9 @@ type Ledger interface {
 	// LedgerSeries returns the series of the symbols that are in the ledger, or of every symbol where none is given.
 	LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]LedgerSeries, error)
 
-	// BeginIntents uncovers the range of each plan and returns an intent for it: result i is that of plan i. Each plan
-	// succeeds or fails by itself. The plans are of different series; the ledger adds a series that it does not have.
+	// BeginIntents uncovers the range of each plan and returns an intent for it: result i is that of plan i. A series
+	// gets a new version if it is new, or loses coverage or an expired intent. Each plan succeeds or fails by itself.
+	// The plans are of different series; the ledger adds a series that it does not have.
 	//
 	// The error is ErrLedgerChanged if the blocks are not as the plan says, and then the writer must read them again. It
 	// is an *IntentHeldError if a live intent overlaps the range. An expired intent that overlaps loses the range, so

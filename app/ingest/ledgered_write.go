@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
@@ -106,8 +109,14 @@ func failAll(writes []*ledgeredWrite, err error) {
 	}
 }
 
-// write writes. The writes that are busy begin again, for as long as a writer waits; the others are done by then, so
-// that nobody waits for them.
+// partSeries is how many series of a batch are written together, maxParts how many parts of it at once: of the store
+// and the ledger, one waits while the other works for a part.
+const (
+	partSeries = 5_000
+	maxParts   = 2
+)
+
+// write writes the parts of a batch.
 func (s *LedgeredStore) write(ctx context.Context, writes []*ledgeredWrite) {
 	pending := s.check(ctx, writes)
 	if len(pending) == 0 {
@@ -118,6 +127,39 @@ func (s *LedgeredStore) write(ctx context.Context, writes []*ledgeredWrite) {
 		return
 	}
 
+	parts := slices.Collect(slices.Chunk(pending, partSeries))
+	if len(parts) == 1 {
+		s.writePart(ctx, parts[0])
+		return
+	}
+
+	var workers sync.WaitGroup
+	var taken atomic.Int64
+	for range maxParts {
+		workers.Go(func() {
+			for n := int(taken.Add(1)); n <= len(parts); n = int(taken.Add(1)) {
+				s.writePartSafely(ctx, parts[n-1])
+			}
+		})
+	}
+
+	workers.Wait()
+}
+
+// writePartSafely writes a part on a goroutine of its own. A panic is the error of its writes.
+func (s *LedgeredStore) writePartSafely(ctx context.Context, writes []*ledgeredWrite) {
+	defer func() {
+		if v := recover(); v != nil {
+			err := &ports.PanicError{Value: v, Stack: debug.Stack()}
+			failAll(writes, s.failure(ports.ErrInternal, writes[0].op, writes[0].bars.Key(), err))
+		}
+	}()
+	s.writePart(ctx, writes)
+}
+
+// writePart writes. The writes that are busy begin again, for as long as a writer waits; the others are done by then,
+// so that nobody waits for them.
+func (s *LedgeredStore) writePart(ctx context.Context, pending []*ledgeredWrite) {
 	deadline := time.Now().Add(s.wait)
 	for pause := firstPause; len(pending) > 0; pause = min(2*pause, maxPause) {
 		s.tryWrite(ctx, pending)

@@ -248,6 +248,48 @@ func TestBatchCalls(t *testing.T) {
 	}
 }
 
+// TestBatchOfManySeries writes more series than go together. Each is written, and a panic is the error of those that
+// were written with it.
+func TestBatchOfManySeries(t *testing.T) {
+	t.Parallel()
+	const n = 11_000
+	l := newLedgered()
+	writeAll(t, l, appendsOf(t, n, 0, 1))
+	writeAll(t, l, appendsOf(t, n, 1, 2))
+	for _, i := range []int{0, 4_999, 5_000, 9_999, 10_000, n - 1} {
+		want := barsOfKey(t, batchKey(i), 0, 2, i+1)
+		got, err := readContentOf(l, batchKey(i), minutes(0, 2))
+		if err != nil || !got.bars.Equal(want) || !got.state.Covers(minutes(0, 2)) {
+			t.Errorf("series %d: %v, %v", i, got.bars, err)
+		}
+	}
+
+	var writes atomic.Int64
+	crash := func(_ context.Context, name string) error {
+		if name == "write" && writes.Add(1) == 1 {
+			panic("the first write")
+		}
+		return nil
+	}
+	l.bars.Request.Store(&crash)
+	failed := 0
+	for i, result := range l.WriteBatch(t.Context(), appendsOf(t, n, 2, 3)) {
+		got, err := readContentOf(l, batchKey(i), minutes(2, 3))
+		if err != nil || got.state.Covers(minutes(2, 3)) != (result.Err == nil) {
+			t.Fatalf("series %d: %v, %v after %v", i, got.bars, err, result.Err)
+		}
+		if result.Err != nil {
+			failed++
+		}
+		if p := (*ports.PanicError)(nil); result.Err != nil && !errors.As(result.Err, &p) {
+			t.Fatalf("series %d: %v", i, result.Err)
+		}
+	}
+	if failed == 0 || failed == n {
+		t.Errorf("%d series failed", failed)
+	}
+}
+
 // TestReplacementIsTooLarge replaces one bar too many: nothing is asked, and the error says where to split.
 func TestReplacementIsTooLarge(t *testing.T) {
 	t.Parallel()

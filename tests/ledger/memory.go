@@ -154,9 +154,12 @@ func (m *Memory) begin(ctx context.Context, plan ports.IntentPlan) (ports.Intent
 		return ports.Intent{}, err
 	}
 
-	r.version = r.version.Next()
+	isTaken := func(k ports.BlockSum) bool { return k.Bars != r.blocks[k.Index].rows }
+	uncovers := len(domain.ClipRanges(r.coverage, plan.Range)) > 0 || slices.ContainsFunc(plan.Kept, isTaken)
+	if isNew := r.version == (domain.Version{}); r.takeOver(plan.Range) || isNew || uncovers {
+		r.version = r.version.Next()
+	}
 	r.keep(plan.Kept)
-	r.takeOver(plan.Range)
 	begun := intent{
 		begun: ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes},
 		owner: plan.Owner, expires: m.time().Add(intentLife),
@@ -209,10 +212,11 @@ func (r *record) keep(kept []ports.BlockSum) {
 	}
 }
 
-// takeOver takes the range from the intents.
-func (r *record) takeOver(within domain.Range) {
+// takeOver takes the range from the intents, and reports whether one had a part of it.
+func (r *record) takeOver(within domain.Range) (found bool) {
 	var left []intent
 	for _, i := range r.intents {
+		found = found || !i.begun.Range.Intersect(within).Empty()
 		for _, rest := range i.begun.Range.Subtract([]domain.Range{within}) {
 			part := i
 			part.begun.Range = rest
@@ -220,6 +224,8 @@ func (r *record) takeOver(within domain.Range) {
 		}
 	}
 	r.intents = left
+
+	return found
 }
 
 // find returns the position of an intent that has its whole range, -1 if there is none.

@@ -23,7 +23,8 @@ type intentChange struct {
 	plan   ports.IntentPlan // of an intent that begins
 	added  []ports.BlockSum // of an intent that ends
 
-	overlapping []storedIntent // stored when the transaction locked the series
+	overlapping []storedIntent // with the range of an intent that begins, stored when the transaction locked the series
+	isEnded     bool           // an intent that ends had its whole range, and is deleted
 }
 
 // storedIntent is a row of marketdata.intents.
@@ -78,8 +79,31 @@ type intentOperation struct{}
 
 func (intentOperation) partitions([]*intentChange) (table string, starts []time.Time) { return "", nil }
 
+// BeginIntents implements ports.Ledger. The intents share one random number.
+func (s *Store) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+	id := rand.Uint64()
+	changes := make([]*intentChange, len(plans))
+	for i, plan := range plans {
+		intent := ports.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
+		changes[i] = newIntentChange(intent, plan.Read)
+		changes[i].plan = plan
+		changes[i].needsNoBlocks = len(plan.Coverage)+len(plan.Kept) == 0
+	}
+
+	s.changeLedger(ctx, beginIntents{}, changes)
+	begun := make([]ports.BegunIntent, len(plans))
+	for i, c := range changes {
+		begun[i] = ports.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, "begin intent", c)}
+	}
+
+	return begun
+}
+
+// beginIntents begins intents. A series gets a version only if it loses coverage or an older intent, or if it is new.
+type beginIntents struct{ intentOperation }
+
 // read reads the intents that overlap.
-func (intentOperation) read(changes []*intentChange) []step {
+func (beginIntents) read(changes []*intentChange) []step {
 	for _, c := range changes {
 		c.overlapping = nil
 	}
@@ -102,29 +126,6 @@ func (intentOperation) read(changes []*intentChange) []step {
 	}}}
 }
 
-// BeginIntents implements ports.Ledger. The intents share one random number.
-func (s *Store) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
-	id := rand.Uint64()
-	changes := make([]*intentChange, len(plans))
-	for i, plan := range plans {
-		intent := ports.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
-		changes[i] = newIntentChange(intent, plan.Read)
-		changes[i].plan = plan
-		changes[i].needsNoBlocks = len(plan.Coverage)+len(plan.Kept) == 0
-	}
-
-	s.changeLedger(ctx, beginIntents{}, changes)
-	begun := make([]ports.BegunIntent, len(plans))
-	for i, c := range changes {
-		begun[i] = ports.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, "begin intent", c)}
-	}
-
-	return begun
-}
-
-// beginIntents begins intents.
-type beginIntents struct{ intentOperation }
-
 func (beginIntents) apply(_ context.Context, _ session, changes []*intentChange) ([]step, error) {
 	var rows intentRows
 	for _, c := range changes {
@@ -132,9 +133,8 @@ func (beginIntents) apply(_ context.Context, _ session, changes []*intentChange)
 			continue
 		}
 
-		c.isTouched = true
 		c.keepBlocks()
-		rows.takeOver(c)
+		c.isTouched = rows.takeOver(c) || c.isNew()
 		rows.add(c.series, c.newIntent())
 		c.uncoverPlanned()
 	}
@@ -160,18 +160,22 @@ func (r *intentRows) delete(s series, start time.Time) {
 }
 
 // takeOver takes the range of the plan from the intents, which have expired. What is left of one tells people of a
-// write that did not finish; its writer cannot renew it, because it has not its whole range any more.
-func (r *intentRows) takeOver(c *intentChange) {
+// write that did not finish; its writer cannot renew it, because it has not its whole range any more. It reports
+// whether there was one.
+func (r *intentRows) takeOver(c *intentChange) (found bool) {
 	for _, i := range c.overlapping {
 		if i.r.Intersect(c.plan.Range).Empty() {
 			continue
 		}
 
+		found = true
 		r.delete(c.series, i.r.Start)
 		for _, rest := range i.r.Subtract([]domain.Range{c.plan.Range}) {
 			r.add(c.series, storedIntent{id: i.id, r: rest, owner: i.owner, expires: i.expires})
 		}
 	}
+
+	return found
 }
 
 // steps returns the statements that delete and insert the rows.
@@ -268,24 +272,47 @@ func (s *Store) FinishIntents(ctx context.Context, intents []ports.FinishedInten
 // finishIntents ends intents.
 type finishIntents struct{ intentOperation }
 
-func (finishIntents) apply(_ context.Context, _ session, changes []*intentChange) ([]step, error) {
-	var rows intentRows
+func (finishIntents) read([]*intentChange) []step { return nil }
+
+func (finishIntents) apply(ctx context.Context, db session, changes []*intentChange) ([]step, error) {
+	if err := db.pipeline(ctx, endIntentsOf(changes)); err != nil {
+		return nil, err
+	}
+
 	for _, c := range changes {
-		isIntent := func(i storedIntent) bool { return i.id == int64(c.intent.ID) && i.r.Equal(c.intent.Range) }
-		if !slices.ContainsFunc(c.overlapping, isIntent) {
+		if !c.isEnded {
 			c.err = ports.ErrIntentLost
 			continue
 		}
 
 		c.isTouched = true
-		rows.delete(c.series, c.intent.Range.Start)
 		if !c.intent.Deletes {
 			c.cover(c.intent.Range)
 			c.growBlocks()
 		}
 	}
 
-	return rows.steps(), nil
+	return nil, nil
+}
+
+// endIntentsOf returns the step that deletes the intents that have their whole range.
+func endIntentsOf(changes []*intentChange) step {
+	ids := make([]int64, len(changes))
+	for i, c := range changes {
+		c.isEnded, ids[i] = false, int64(c.intent.ID)
+	}
+
+	args := append(rangeArgs(recordsOf(changes)), ids)
+
+	return step{statement{sql: endIntents, args: args}, func(rows pgx.Rows) error {
+		var n int64
+		_, err := pgx.ForEachRow(rows, []any{&n}, func() error {
+			changes[n-1].isEnded = true
+			return nil
+		})
+
+		return err
+	}}
 }
 
 // growBlocks adds the bars that were added to the blocks.

@@ -550,22 +550,22 @@ DELETE FROM marketdata.blocks WHERE ctid = ANY(ARRAY(
 ))`
 
 	// upsertBlocks gives blocks the version of the write: its nonce is $1. The tail of a block keeps at most $2 nonces if
-	// rows were only added behind its last one, and the nonce of the write alone otherwise.
+	// rows were only added behind its last one, which is an empty tail in excluded, and the nonce of the write alone
+	// otherwise.
 	upsertBlocks = `
 INSERT INTO marketdata.blocks (
 	symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, hash, tail
 )
 SELECT symbol_id, series_id, revision, $1::bigint, block, rows, last_time, last_seq, hash,
-	(array_prepend($1::bigint, (
-		SELECT tail FROM marketdata.blocks b
-		WHERE appended AND (b.symbol_id, b.series_id, b.block) = (u.symbol_id, u.series_id, u.block)
-	)))[1:$2::integer]
+	CASE WHEN appended THEN '{}' ELSE ARRAY[$1::bigint] END
 FROM unnest($3::integer[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[],
 	$10::boolean[], $11::bigint[])
 	AS u (symbol_id, series_id, revision, block, rows, last_time, last_seq, appended, hash)
 ON CONFLICT (symbol_id, series_id, block) DO UPDATE
 SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, last_time = excluded.last_time,
-	last_seq = excluded.last_seq, hash = excluded.hash, tail = excluded.tail`
+	last_seq = excluded.last_seq, hash = excluded.hash, tail = CASE
+		WHEN excluded.tail = '{}' THEN (array_prepend(excluded.nonce, blocks.tail))[1:$2::integer] ELSE excluded.tail
+	END`
 )
 
 // Intents.
@@ -584,6 +584,17 @@ FROM (
 	WHERE (i.symbol_id, i.series_id) = (u.symbol_id, u.series_id) AND start_time < range_end AND end_time > range_start
 	FOR UPDATE
 ) i`
+
+	// endIntents deletes the intents that have their whole range. It binds one array each of the numbers that identify
+	// the series, of the starts and ends of the ranges, and of the intents, and returns the positions of the intents that
+	// it deleted, from 1.
+	endIntents = `
+DELETE FROM marketdata.intents i
+USING unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[]) WITH ORDINALITY
+	AS u (symbol_id, series_id, start_time, end_time, id, n)
+WHERE (i.symbol_id, i.series_id, i.start_time, i.end_time, i.id) =
+	(u.symbol_id, u.series_id, u.start_time, u.end_time, u.id)
+RETURNING n`
 
 	deleteIntents = `
 DELETE FROM marketdata.intents WHERE ctid = ANY(ARRAY(

@@ -56,6 +56,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		},
 		"intents": {
 			{"selectIntents", selectIntents}, {"deleteIntents", deleteIntents}, {"insertIntents", insertIntents},
+			{"endIntents", endIntents},
 			{"selectLedger", selectLedger}, {"renewIntents", renewIntents}, {"abandonIntents", abandonIntents},
 			{"selectExpiredIntents", selectExpiredIntents},
 			{"selectLedgerSeries", selectLedgerSeries}, {"selectLedgerSeriesOfSymbols", selectLedgerSeriesOfSymbols},

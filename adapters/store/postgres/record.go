@@ -51,6 +51,9 @@ func recordsOf[C recorded](changes []C) []*record {
 
 func (r *record) isUnresolved() bool { return r.series == series{} }
 
+// isNew reports whether the series has no version yet.
+func (r *record) isNew() bool { return r.version.Revision == 1 }
+
 // isChanged reports whether the transaction changes the series.
 func (r *record) isChanged() bool {
 	return r.isTouched || len(r.gone)+len(r.covered)+len(r.changedBlocks)+len(r.emptyBlocks) > 0
@@ -177,6 +180,10 @@ func readBlocks(records []*record) step {
 
 // storeRecords returns the statements that store the changes of the records.
 func storeRecords(records []*record, nonce uint64) []step {
+	if len(records) == 0 {
+		return nil
+	}
+
 	var changed seriesArrays
 	for _, r := range records {
 		changed.add(r.series)

@@ -187,7 +187,7 @@ func changeLocked[C recorded](
 		return nil, err
 	}
 	changed := filter(recordsOf(locked), func(r *record) bool { return r.err == nil && r.isChanged() })
-	if len(changed) == 0 {
+	if len(steps)+len(changed) == 0 {
 		return left, nil
 	}
 

@@ -27,6 +27,14 @@ FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::timestamptz[], $5::t
 	$7::timestamptz[], $8::text[], $9::timestamptz[])
 	AS u (symbol_id, series_id, id, start_time, end_time, took_start, took_end, owner, expires);
 
+-- endIntents
+DELETE FROM marketdata.intents i
+USING unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::bigint[]) WITH ORDINALITY
+	AS u (symbol_id, series_id, start_time, end_time, id, n)
+WHERE (i.symbol_id, i.series_id, i.start_time, i.end_time, i.id) =
+	(u.symbol_id, u.series_id, u.start_time, u.end_time, u.id)
+RETURNING n;
+
 -- selectLedger
 SELECT q.n, h.revision, h.nonce, c.starts, c.ends, b.numbers, b.rows, b.revisions, b.nonces, b.hashes, (
 	SELECT tail FROM marketdata.blocks t WHERE (t.symbol_id, t.series_id) = (h.symbol_id, h.series_id)

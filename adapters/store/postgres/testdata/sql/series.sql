@@ -70,13 +70,12 @@ INSERT INTO marketdata.blocks (
 	symbol_id, series_id, revision, nonce, block, rows, last_time, last_seq, hash, tail
 )
 SELECT symbol_id, series_id, revision, $1::bigint, block, rows, last_time, last_seq, hash,
-	(array_prepend($1::bigint, (
-		SELECT tail FROM marketdata.blocks b
-		WHERE appended AND (b.symbol_id, b.series_id, b.block) = (u.symbol_id, u.series_id, u.block)
-	)))[1:$2::integer]
+	CASE WHEN appended THEN '{}' ELSE ARRAY[$1::bigint] END
 FROM unnest($3::integer[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[], $8::timestamptz[], $9::bigint[],
 	$10::boolean[], $11::bigint[])
 	AS u (symbol_id, series_id, revision, block, rows, last_time, last_seq, appended, hash)
 ON CONFLICT (symbol_id, series_id, block) DO UPDATE
 SET revision = excluded.revision, nonce = excluded.nonce, rows = excluded.rows, last_time = excluded.last_time,
-	last_seq = excluded.last_seq, hash = excluded.hash, tail = excluded.tail;
+	last_seq = excluded.last_seq, hash = excluded.hash, tail = CASE
+		WHEN excluded.tail = '{}' THEN (array_prepend(excluded.nonce, blocks.tail))[1:$2::integer] ELSE excluded.tail
+	END;
