@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,9 +32,11 @@ func (p analyzedPlan) walk(visit func(analyzedPlan)) {
 	}
 }
 
-// explainAnalyze runs the statement with literal arguments on a connection whose plan_cache_mode is mode, and returns
-// its plan, and the plan's JSON for messages.
-func explainAnalyze(t *testing.T, s *Store, mode, sql, args string) (root analyzedPlan, text string) {
+// explainAnalyze runs the statement with literal arguments in a transaction whose plan_cache_mode is mode, after the
+// statements before, and rolls back. It returns the plan, and the plan's JSON for messages.
+func explainAnalyze(
+	t *testing.T, s *Store, mode, sql, args string, before ...string,
+) (root analyzedPlan, text string) {
 	t.Helper()
 	conn, err := s.pool.Acquire(t.Context())
 	if err != nil {
@@ -41,19 +44,22 @@ func explainAnalyze(t *testing.T, s *Store, mode, sql, args string) (root analyz
 	}
 
 	defer conn.Release()
-	for _, sql := range []string{"SET plan_cache_mode = " + mode, "PREPARE explained AS " + sql} {
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-
 	defer func() {
-		ctx := context.WithoutCancel(t.Context())
-		if _, err := conn.Exec(ctx, "DEALLOCATE explained; RESET plan_cache_mode"); err != nil {
+		if _, err := conn.Exec(context.WithoutCancel(t.Context()), "ROLLBACK; DEALLOCATE explained"); err != nil {
 			t.Error(err)
 		}
 	}()
-	explain := "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE explained (" + args + ")"
+	first := []string{"BEGIN", "SET LOCAL plan_cache_mode = " + mode}
+	for _, sql := range slices.Concat(first, before, []string{"PREPARE explained AS " + sql}) {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%.200s: %v", sql, err)
+		}
+	}
+
+	explain := "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE explained"
+	if args != "" {
+		explain += " (" + args + ")"
+	}
 	if err := conn.QueryRow(t.Context(), explain).Scan(&text); err != nil {
 		t.Fatal(err)
 	}
