@@ -83,6 +83,10 @@ type NontransactionalStore interface {
 	BarReader
 	CoverageReader
 
+	// ReadBarsOnce is ReadBars for a range that nobody writes, as far as the ledger knows. A row that is no bar is
+	// ErrCorruptData at once, whereas ReadBars may wait, because the writer of the row may be between two requests.
+	ReadBarsOnce(ctx context.Context, q BarQuery) Sequence[domain.Series]
+
 	// CheckBars returns an error for each set that SetBars would refuse: error i is that of set i. It changes nothing.
 	CheckBars(ctx context.Context, sets []BarSet) []error
 

@@ -262,5 +262,16 @@ func (s *LedgeredStore) record(
 	return records[0], nil
 }
 
+// corrupt returns the error for bars that are not those of their record although nobody writes them. Where a row is no
+// bar, it is the error of the store, which names the row.
+func (s *LedgeredStore) corrupt(op string, key domain.SeriesKey, mismatch error) error {
+	var stored *ports.Error
+	if errors.As(mismatch, &stored) {
+		return stored
+	}
+
+	return s.failure(ports.ErrCorruptData, op, key, mismatch)
+}
+
 // errMismatch reports that the bars that were read are not those of the record.
 var errMismatch = errors.New("the bars are not those that the ledger counts")

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,8 @@ func (b blockReader) bounds(from, to int64) domain.Range {
 }
 
 // read returns the covered bars of the blocks of a record, which ascend. The bars are read now, and verified. It does
-// not read what is not covered, because a write that died may have left half a bar there.
+// not read what is not covered, because a write that died may have left half a bar there. Where a row is no bar, the
+// error is errMismatch: a range that the record covers has no writer, unless the series has a new version.
 func (b blockReader) read(
 	ctx context.Context, record ports.LedgerRecord, blocks []domain.BlockState,
 ) ([]domain.Series, error) {
@@ -38,6 +40,9 @@ func (b blockReader) read(
 	within := b.bounds(blocks[0].Index, blocks[len(blocks)-1].Index+1)
 	for _, r := range domain.ClipRanges(record.State.Coverage, within) {
 		read, err := b.readRange(ctx, r)
+		if errors.Is(err, ports.ErrCorruptData) {
+			err = fmt.Errorf("%w: %w", errMismatch, err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +54,7 @@ func (b blockReader) read(
 
 // readRange returns the stored bars of r.
 func (b blockReader) readRange(ctx context.Context, r domain.Range) (pieces []domain.Series, err error) {
-	for bars, err := range b.store.bars.ReadBars(ctx, ports.BarQuery{Key: b.key, Range: r}).Rows() {
+	for bars, err := range b.store.bars.ReadBarsOnce(ctx, ports.BarQuery{Key: b.key, Range: r}).Rows() {
 		if err != nil {
 			return nil, err
 		}

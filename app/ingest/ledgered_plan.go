@@ -287,7 +287,7 @@ func (s *LedgeredStore) explainMismatch(
 		return ports.ErrLedgerChanged
 	}
 
-	return s.failure(ports.ErrCorruptData, w.op, key, mismatch)
+	return s.corrupt(w.op, key, mismatch)
 }
 
 // mergeBars returns the bars after a write, and the report of it. A replacement keeps no stored bar.

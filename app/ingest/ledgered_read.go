@@ -92,7 +92,7 @@ func (r *ledgeredRead) moveOn(
 	case err != nil:
 		return present, err
 	case present.State.Version == record.State.Version:
-		return present, r.blockReader.store.failure(ports.ErrCorruptData, "read bars", r.query.Key, mismatch)
+		return present, r.blockReader.store.corrupt("read bars", r.query.Key, mismatch)
 	case r.state != nil && !r.state.SameWithin(present.State, r.blockReader.layout, r.query.Range):
 		return present, r.conflict()
 	}

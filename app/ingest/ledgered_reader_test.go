@@ -160,6 +160,74 @@ func TestCountTellsOfLostBars(t *testing.T) {
 	}
 }
 
+// tear makes the reads of the bars find a row that is no bar, until mend returns true.
+func tear(bars *ledger.Bars, mend func() bool) {
+	torn := func(q ports.BarQuery) error {
+		if mend() {
+			return nil
+		}
+
+		rule := &domain.RuleError{Key: q.Key, At: q.Range.Start, Rule: domain.RuleIncomplete, Detail: "the field low is missing"}
+
+		return &ports.Error{Kind: ports.ErrCorruptData, Op: "read bars", Store: "bars", Subject: q.Key.String(), Err: rule}
+	}
+	bars.Tear.Store(&torn)
+}
+
+// TestTornRowWithoutAWriterIsCorrupt reads and writes where a row is no bar. Nobody writes there, as the ledger tells,
+// so that the error, which names the rule, comes at once.
+func TestTornRowWithoutAWriterIsCorrupt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newLedgered()
+		all := barsOf(t, 0, 120, 1)
+		if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 120), ports.FailOnConflict); err != nil {
+			t.Fatal(err)
+		}
+
+		tear(s.bars, func() bool { return false })
+		began := time.Now()
+		_, readErr := readContent(s, minutes(0, 120))
+		_, limitedErr := ports.Collect(s.ReadBars(t.Context(), ports.BarQuery{Key: minuteKey, Range: minutes(0, 120), Last: 3}).Rows())
+		_, writeErr := ports.WriteBars(t.Context(), s, barsOf(t, 60, 61, 2), minutes(60, 61), ports.ReplaceOnConflict)
+		for _, err := range []error{readErr, limitedErr, writeErr} {
+			var rule *domain.RuleError
+			if !errors.Is(err, ports.ErrCorruptData) || !errors.As(err, &rule) || rule.Rule != domain.RuleIncomplete {
+				t.Error(err)
+			}
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("the errors came after %s", waited)
+		}
+	})
+}
+
+// TestTornRowOfAWriterIsReadAgain reads a row between the two requests of a writer: the series has a new version then,
+// at which the row is a bar.
+func TestTornRowOfAWriterIsReadAgain(t *testing.T) {
+	t.Parallel()
+	s := newLedgered()
+	before, after := barsOf(t, 0, 120, 1), barsOf(t, 0, 120, 2)
+	if _, err := ports.WriteBars(t.Context(), s, before, minutes(0, 120), ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	reads := 0
+	tear(s.bars, func() bool {
+		if reads++; reads == 2 { // of the reader, after its record and the read beside that
+			s.bars.Tear.Store(nil)
+			if _, err := ports.WriteBars(t.Context(), s, after, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+				t.Error(err)
+			}
+		}
+
+		return false
+	})
+	if got, err := readContent(s, minutes(0, 120)); err != nil || !got.bars.Equal(after) {
+		t.Errorf("got %v, %v", got.bars, err)
+	}
+}
+
 // TestUncoverTakesWholeBlocks uncovers some minutes. Their block is uncovered whole, because its bars are not read.
 func TestUncoverTakesWholeBlocks(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -49,6 +50,21 @@ var corruptLaws = []law[Store]{
 		name:  "corrupt/trades",
 		text:  "a bar of a negative trade count is ErrCorruptData with rule and key, never a bar",
 		check: corrupt(Trades, domain.RuleNegativeTradeCount),
+	},
+	{
+		name: "corrupt/within_the_deadline",
+		text: "a deadline of 1 s hears that a bar lacks a number, and no timeout",
+		check: func(ctx context.Context, s Store) error {
+			if err := plantIn(ctx, s, Missing, minutes(5)); err != nil {
+				return err
+			}
+
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := broken(ctx, s, all(key))
+
+			return wantError(err, ports.ErrCorruptData)
+		},
 	},
 	{
 		name: "corrupt/left_out_missing",
@@ -114,20 +130,28 @@ func checkLost(ctx context.Context, s Store) error {
 	)
 }
 
+// plantIn writes ten bars, and plants the defect in that of the time.
+func plantIn(ctx context.Context, s Store, d Defect, at time.Time) error {
+	plant := s.Corrupt[d]
+	if plant == nil {
+		return notApplicableError("the harness plants no defect " + string(d))
+	}
+	if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
+		return err
+	}
+	if err := plant(ctx, key, at); err != nil {
+		return fmt.Errorf("plant %s: %w", d, err)
+	}
+
+	return nil
+}
+
 // leftOut plants the defect in the sixth of ten bars.
 func leftOut(d Defect, rule domain.Rule) func(context.Context, Store) error {
 	return func(ctx context.Context, s Store) error {
-		plant := s.Corrupt[d]
-		if plant == nil {
-			return notApplicableError("the harness plants no defect " + string(d))
-		}
-
 		at := minutes(5)
-		if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
+		if err := plantIn(ctx, s, d, at); err != nil {
 			return err
-		}
-		if err := plant(ctx, key, at); err != nil {
-			return fmt.Errorf("plant %s: %w", d, err)
 		}
 
 		for _, test := range []struct {
@@ -163,17 +187,9 @@ func leftOut(d Defect, rule domain.Rule) func(context.Context, Store) error {
 
 func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 	return func(ctx context.Context, s Store) error {
-		plant := s.Corrupt[d]
-		if plant == nil {
-			return notApplicableError("the harness plants no defect " + string(d))
-		}
-
 		at := minutes(5)
-		if err := write(ctx, s, bars(key, start, 10, 1)); err != nil {
+		if err := plantIn(ctx, s, d, at); err != nil {
 			return err
-		}
-		if err := plant(ctx, key, at); err != nil {
-			return fmt.Errorf("plant %s: %w", d, err)
 		}
 
 		for _, q := range []ports.BarQuery{

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/domain"
@@ -23,6 +24,10 @@ type Bars struct {
 
 	// Lose, if set, returns what an answer has of the stored bars.
 	Lose atomic.Pointer[func(domain.Series) domain.Series]
+
+	// Tear, if set, returns an error where a row is no bar, before each read of stored bars. ReadBars then waits for the
+	// rest of the row.
+	Tear atomic.Pointer[func(ports.BarQuery) error]
 }
 
 var _ ports.NontransactionalStore = (*Bars)(nil)
@@ -46,8 +51,25 @@ func (b *Bars) request(ctx context.Context, name string) error {
 
 // ReadBars implements ports.BarReader.
 func (b *Bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return func(yield func(ports.Piece[domain.Series], error) bool) {
+		if tear := b.Tear.Load(); tear != nil && (*tear)(q) != nil {
+			time.Sleep(time.Second)
+		}
+		b.ReadBarsOnce(ctx, q)(yield)
+	}
+}
+
+// ReadBarsOnce implements ports.NontransactionalStore.
+func (b *Bars) ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	rows := b.memory.ReadBars(ctx, q).Rows()
 	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
+		if tear := b.Tear.Load(); tear != nil {
+			if err := (*tear)(q); err != nil {
+				yield(domain.Series{}, err)
+				return
+			}
+		}
+
 		rows(func(bars domain.Series, err error) bool {
 			if lose := b.Lose.Load(); lose != nil && err == nil {
 				bars = (*lose)(bars)

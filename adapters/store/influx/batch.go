@@ -28,7 +28,7 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 	bars := func(piece ports.BatchBars) int { return piece.Bars.Len() }
 
 	return singleUse(ctx, s, op, bars, func(yield func(ports.BatchBars) bool) error {
-		return s.readBatch(ctx, queries, yield)
+		return s.readBatch(ctx, queries, maxReadAttempts, yield)
 	})
 }
 
@@ -41,7 +41,10 @@ func batchSubject(first domain.SeriesKey, n int) string {
 	return fmt.Sprintf("%s and %d more", first, n-1)
 }
 
-func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield func(ports.BatchBars) bool) error {
+// readBatch reads a row that is incomplete so many times.
+func (s *Store) readBatch(
+	ctx context.Context, queries []ports.BarQuery, attempts int, yield func(ports.BatchBars) bool,
+) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -51,7 +54,7 @@ func (s *Store) readBatch(ctx context.Context, queries []ports.BarQuery, yield f
 		return err
 	}
 
-	return s.readAll(ctx, readers)
+	return s.readAll(ctx, readers, attempts)
 }
 
 // newReaders returns a reader for each query that may have bars.
@@ -100,10 +103,10 @@ const (
 )
 
 // readAll reads the rows of all readers, one reader after the other. At an incomplete row it pauses and goes on from
-// that row; the rows before it are not read again. It returns the error of a row that is still incomplete after
-// maxReadAttempts, or when the deadline is near, because the caller must hear of a corrupt row and not of the time that
-// was spent on it.
-func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
+// that row; the rows before it are not read again. It returns the error of a row that is still incomplete after so many
+// attempts, or when the deadline is near, because the caller must hear of a corrupt row and not of the time that was
+// spent on it.
+func (s *Store) readAll(ctx context.Context, readers []*barReader, attempts int) error {
 	for attempt := 1; len(readers) > 0; {
 		rows := readers[0].rows
 		finished, err := s.readOnce(ctx, readers)
@@ -120,7 +123,7 @@ func (s *Store) readAll(ctx context.Context, readers []*barReader) error {
 			attempt = 1
 		}
 		pause := readPause << attempt
-		if attempt == maxReadAttempts || endsWithin(ctx, 2*pause) {
+		if attempt == attempts || endsWithin(ctx, 2*pause) {
 			return incomplete.err
 		}
 

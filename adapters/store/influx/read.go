@@ -39,9 +39,19 @@ type operation struct{ name, subject string }
 // only if the sequence ends without an error. A read of the last n bars holds all of them in memory, because the server
 // sends them in descending order.
 func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return s.readAttempts(ctx, q, maxReadAttempts)
+}
+
+// ReadBarsOnce implements ports.NontransactionalStore.
+func (s *Store) ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
+	return s.readAttempts(ctx, q, 1)
+}
+
+// readAttempts reads a row that is incomplete so many times.
+func (s *Store) readAttempts(ctx context.Context, q ports.BarQuery, attempts int) ports.Sequence[domain.Series] {
 	op := operation{"read bars", q.Key.String()}
 	return ports.Unversioned(singleUse(ctx, s, op, domain.Series.Len, func(yield func(domain.Series) bool) error {
-		return s.readBars(ctx, q, yield)
+		return s.readBars(ctx, q, attempts, yield)
 	}))
 }
 
@@ -73,15 +83,15 @@ func singleUse[P any](
 	}
 }
 
-func (s *Store) readBars(ctx context.Context, q ports.BarQuery, yield func(domain.Series) bool) error {
-	return s.readBatch(ctx, []ports.BarQuery{q}, func(piece ports.BatchBars) bool { return yield(piece.Bars) })
+func (s *Store) readBars(ctx context.Context, q ports.BarQuery, attempts int, yield func(domain.Series) bool) error {
+	return s.readBatch(ctx, []ports.BarQuery{q}, attempts, func(piece ports.BatchBars) bool { return yield(piece.Bars) })
 }
 
 // readSeries returns all bars of the range as one Series.
 func (s *Store) readSeries(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Series, error) {
 	b := domain.NewSeriesBuilder(key, 0)
 	var appendErr error
-	err := s.readBars(ctx, ports.BarQuery{Key: key, Range: r}, func(piece domain.Series) bool {
+	err := s.readBars(ctx, ports.BarQuery{Key: key, Range: r}, maxReadAttempts, func(piece domain.Series) bool {
 		appendErr = b.AppendSeries(piece)
 		return appendErr == nil
 	})

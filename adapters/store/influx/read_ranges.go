@@ -93,7 +93,7 @@ func (s *Store) readGroups(ctx context.Context, readers []*barReader) error {
 		}
 	}
 
-	return s.readAll(ctx, alone)
+	return s.readAll(ctx, alone, maxReadAttempts)
 }
 
 // readGroup reads the rows of the readers of a group with one statement.
