@@ -4,18 +4,11 @@ import (
 	"context"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
-	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
 // batchBlocks is the maximum number of blocks of one batch. Of readsAtOnce batches, so many are in memory at once.
 const batchBlocks = 64
-
-// batchEntry is the missing blocks of one query.
-type batchEntry struct {
-	reading *reading
-	runs    [][]missing
-}
 
 // Prefetch implements ports.CachedReader. It asks for the states of all series at once, and reads many series in one
 // batch. Of a query with First or Last it loads the blocks in which so many bars lie if no slot is empty.
@@ -28,20 +21,19 @@ func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 		return
 	}
 
-	left := s.cfg.MaxBlocks
-	var batches [][]batchEntry
-	size := 0 // of the last batch
+	var batches [][]*runRead
+	blocks, left := 0, s.cfg.MaxBlocks // blocks of the last batch
 	for _, r := range readings {
-		entry, blocks := r.batchEntry(ctx)
-		if blocks == 0 || blocks > left {
-			continue
+		for _, run := range r.missingRuns(ctx) {
+			if left -= len(run); left < 0 {
+				break
+			}
+			if blocks += len(run); len(batches) == 0 || blocks > batchBlocks {
+				batches, blocks = append(batches, nil), len(run)
+			}
+			last := len(batches) - 1
+			batches[last] = append(batches[last], r.runRead(run))
 		}
-		if len(batches) == 0 || size+blocks > batchBlocks {
-			batches, size = append(batches, nil), 0
-		}
-		batches[len(batches)-1] = append(batches[len(batches)-1], entry)
-		size += blocks
-		left -= blocks
 	}
 
 	_ = inParallel(len(batches), func(i int) error { return s.readBatch(ctx, batches[i]) }) // a later read meets it again
@@ -50,63 +42,51 @@ func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 // prefetchStates takes the states of the queries' series, those that are not believed in one question.
 func (s *Store) prefetchStates(ctx context.Context, queries []ports.BarQuery) ([]*reading, error) {
 	readings := make([]*reading, len(queries))
-	var keys []domain.SeriesKey
-	var ranges []domain.Range
-	var tickets []ticket[knownState]
 	var asking []*reading
+	var questions []question
 	for i, q := range queries {
 		r := newReading(s, q)
 		readings[i] = &r
 		within := r.nearestRange()
-		var ok bool
-		if r.state, ok = s.localState(q.Key, within); ok {
-			continue
+		var isBelieved bool
+		if r.state, isBelieved = s.localState(q.Key, within, 0); !isBelieved {
+			asking, questions = append(asking, &r), append(questions, s.newQuestion(q.Key, within))
 		}
-
-		t := s.states.begin(q.Key)
-		keys, ranges = append(keys, q.Key), append(ranges, askedRange(t, q.Key, within))
-		tickets = append(tickets, t)
-		asking = append(asking, &r)
 	}
-	if len(asking) == 0 {
+	if len(questions) == 0 {
 		return readings, nil
 	}
 
-	states, err := s.askStates(ctx, keys, ranges, tickets)
-	for i := range states {
-		asking[i].state = states[i]
+	states, err := s.ask(ctx, questions)
+	for i, state := range states {
+		asking[i].state = state
 	}
 
 	return readings, err
 }
 
-// batchEntry returns the blocks of the query that no cache has, and their number.
-func (r *reading) batchEntry(ctx context.Context) (batchEntry, int) {
+// missingRuns returns the blocks of the query that no cache has, none of a query that is too long for the cache.
+func (r *reading) missingRuns(ctx context.Context) [][]missing {
 	blocks := r.state.BlocksWithin(r.layout, r.nearestRange())
 	blocks, _ = access.TakeBlocks(r.layout, blocks, r.query, r.need())
-	if len(blocks) > batchBlocks {
-		return batchEntry{}, 0
+	if len(blocks) > r.store.cfg.MaxBlocks {
+		return nil
 	}
 
 	pieces := make([]ports.CachedBars, len(blocks))
-	absent := r.takeShared(ctx, r.absentBlocks(blocks, pieces), pieces)
 
-	return batchEntry{reading: r, runs: splitRuns(absent)}, len(absent)
+	return splitRuns(r.takeShared(ctx, r.absentBlocks(blocks, pieces), pieces))
 }
 
-// readBatch reads the missing blocks of the entries at once, and puts them into the caches.
-func (s *Store) readBatch(ctx context.Context, batch []batchEntry) (err error) {
+// readBatch reads the runs at once, and puts their blocks into the caches.
+func (s *Store) readBatch(ctx context.Context, reads []*runRead) (err error) {
 	ctx, cancel := s.boundRead(ctx)
 	defer cancel()
 	defer s.recoverPanic("read a batch", "", &err)
 
-	var reads []*runRead
-	var queries []ports.BarQuery
-	for _, e := range batch {
-		for _, run := range e.runs {
-			read := e.reading.runRead(run)
-			reads, queries = append(reads, read), append(queries, read.query())
-		}
+	queries := make([]ports.BarQuery, len(reads))
+	for i, read := range reads {
+		queries[i] = read.query()
 	}
 
 	s.stats.reads.Add(1)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -35,18 +34,16 @@ func (s *Store) hint(h ports.Hint) {
 	}
 }
 
-// sendHints sends the pending hints, those that wait together, until Close and then those that are left: a command
-// that writes and ends tells of its writes, too.
+// sendHints sends the pending hints until Close, and then those that are left: a command that writes and ends tells of
+// its writes, too.
 func (s *Store) sendHints() {
 	for {
 		select {
 		case h := <-s.pending:
-			s.sendTogether(s.takePending(h))
+			s.sendTogether(h)
 		case <-s.closed.Done():
-			select {
-			case h := <-s.pending:
-				s.sendTogether(s.takePending(h))
-			default:
+			if len(s.pending) > 0 {
+				s.sendTogether(<-s.pending)
 			}
 
 			return
@@ -54,33 +51,19 @@ func (s *Store) sendHints() {
 	}
 }
 
-// takePending returns first and the hints that wait behind it, one of each series.
-func (s *Store) takePending(first ports.Hint) []ports.Hint {
+// sendTogether sends a hint and those that wait behind it. Only sendHints calls it, so that no other takes them.
+func (s *Store) sendTogether(first ports.Hint) {
 	hints := []ports.Hint{first}
-	places := map[domain.SeriesKey]int{first.Key: 0}
-	for {
-		select {
-		case h := <-s.pending:
-			i, found := places[h.Key]
-			if !found {
-				places[h.Key] = len(hints)
-				hints = append(hints, h)
-				continue
-			}
-			hints[i].Range = hints[i].Range.Hull(h.Range)
-		default:
-			return hints
-		}
+	for len(s.pending) > 0 {
+		hints = append(hints, <-s.pending)
 	}
-}
 
-func (s *Store) sendTogether(hints []ports.Hint) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.closed), hintTimeout)
 	defer cancel()
 	if err := s.hints.Publish(ctx, hints...); err != nil {
 		s.stats.hintsLost.Add(int64(len(hints)))
 		s.cfg.Logger.Warn("other processes were not told of a write; they see it when their lease ends",
-			slog.String("store", string(s.cfg.Name)), slog.Int("series", len(hints)), slog.Any("error", err))
+			slog.String("store", string(s.cfg.Name)), slog.Int("writes", len(hints)), slog.Any("error", err))
 	}
 }
 

@@ -21,6 +21,7 @@ type leases[K comparable, V any] struct {
 
 	mu      sync.Mutex // guards the entries, too; held for an instant
 	entries map[K]*lease[V]
+	epoch   uint64 // the last one; no two entries of a key have the same, also if one was forgotten between them
 }
 
 func newLeases[K comparable, V any](duration time.Duration, same func(a, b V) bool) *leases[K, V] {
@@ -39,7 +40,8 @@ type lease[V any] struct {
 }
 
 // ticket is a question that is about to be sent.
-type ticket[V any] struct {
+type ticket[K comparable, V any] struct {
+	key   K
 	lease *lease[V]
 	value V    // known when the question was sent
 	known bool // value is set
@@ -59,14 +61,9 @@ func longerElapsed(past, now time.Time) time.Duration {
 	return max(now.Sub(past), now.Round(0).Sub(past.Round(0)))
 }
 
-// get returns the value of the key, and whether its lease is valid.
-func (l *leases[K, V]) get(key K) (value V, valid bool) {
-	value, _, valid = l.getWithAge(key)
-	return value, valid
-}
-
-// getWithAge also returns how long ago the value was asked for.
-func (l *leases[K, V]) getWithAge(key K) (value V, age time.Duration, valid bool) {
+// get returns the value of the key, how long ago it was asked for, and whether its lease is valid. The age of no value
+// is 0.
+func (l *leases[K, V]) get(key K) (value V, age time.Duration, valid bool) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,13 +78,10 @@ func (l *leases[K, V]) getWithAge(key K) (value V, age time.Duration, valid bool
 }
 
 // begin returns the ticket of a question that is sent after the call.
-func (l *leases[K, V]) begin(key K) ticket[V] {
+func (l *leases[K, V]) begin(key K) ticket[K, V] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.beginLocked(key, time.Now())
-}
-
-func (l *leases[K, V]) beginLocked(key K, now time.Time) ticket[V] {
+	now := time.Now()
 	e := l.entries[key]
 	if e == nil {
 		if len(l.entries) >= maxLeases {
@@ -95,9 +89,14 @@ func (l *leases[K, V]) beginLocked(key K, now time.Time) ticket[V] {
 		}
 		e = &lease[V]{used: now}
 		l.entries[key] = e
+		l.raiseEpoch(e)
 	}
 
-	return ticket[V]{lease: e, value: e.value, known: !e.sent.IsZero(), epoch: e.epoch, sent: now}
+	return newTicket(key, e, now)
+}
+
+func newTicket[K comparable, V any](key K, e *lease[V], now time.Time) ticket[K, V] {
+	return ticket[K, V]{key: key, lease: e, value: e.value, known: !e.sent.IsZero(), epoch: e.epoch, sent: now}
 }
 
 // trim forgets the entries without a valid lease, and all where every lease is valid.
@@ -113,25 +112,25 @@ func (l *leases[K, V]) trim(now time.Time) {
 }
 
 // others returns tickets of at most limit keys other than key that were used recently and whose leases are not valid.
-func (l *leases[K, V]) others(key K, limit int) (keys []K, tickets []ticket[V]) {
+func (l *leases[K, V]) others(key K, limit int) (tickets []ticket[K, V]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	visits := 4 * limit
 	for k, e := range l.entries {
-		if visits--; visits < 0 || len(keys) == limit {
+		if visits--; visits < 0 || len(tickets) == limit {
 			break
 		}
 		if k != key && !e.sent.IsZero() && now.Sub(e.used) < recently && !l.isValid(e.sent, now) {
-			keys, tickets = append(keys, k), append(tickets, l.beginLocked(k, now))
+			tickets = append(tickets, newTicket(k, e, now))
 		}
 	}
 
-	return keys, tickets
+	return tickets
 }
 
 // finish records the answer to a question.
-func (l *leases[K, V]) finish(t ticket[V], answer V) {
+func (l *leases[K, V]) finish(t ticket[K, V], answer V) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := t.lease
@@ -143,9 +142,9 @@ func (l *leases[K, V]) finish(t ticket[V], answer V) {
 		}
 	case e.epoch == t.epoch:
 		e.value, e.sent = answer, t.sent
-		e.epoch++ // an older answer may be under way
+		l.raiseEpoch(e) // an older answer may be under way
 	default:
-		e.drop()
+		l.dropEntry(e)
 	}
 }
 
@@ -154,7 +153,7 @@ func (l *leases[K, V]) drop(key K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.entries[key]; e != nil {
-		e.drop()
+		l.dropEntry(e)
 	}
 }
 
@@ -163,12 +162,17 @@ func (l *leases[K, V]) dropAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.entries {
-		e.drop()
+		l.dropEntry(e)
 	}
 }
 
-func (e *lease[V]) drop() {
+func (l *leases[K, V]) dropEntry(e *lease[V]) {
 	var none V
 	e.value, e.sent = none, time.Time{}
-	e.epoch++
+	l.raiseEpoch(e)
+}
+
+func (l *leases[K, V]) raiseEpoch(e *lease[V]) {
+	l.epoch++
+	e.epoch = l.epoch
 }

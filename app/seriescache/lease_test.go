@@ -65,7 +65,7 @@ func TestLeaseRules(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLeases[string](2*second, func(a, b int) bool { return a == b })
 				c.run(l)
-				got, valid := l.get("a")
+				got, _, valid := l.get("a")
 				if !valid {
 					got = 0
 				}
@@ -90,8 +90,26 @@ func TestLeasesAreBounded(t *testing.T) {
 	if n := len(l.entries); n > maxLeases {
 		t.Errorf("%d keys are remembered", n)
 	}
-	if got, valid := l.get(3*maxLeases - 1); !valid || got != 3*maxLeases-1 {
+	if got, _, valid := l.get(3*maxLeases - 1); !valid || got != 3*maxLeases-1 {
 		t.Errorf("got %d, %t", got, valid)
+	}
+}
+
+// TestForgottenKeysGetNewEpochs forgets a key while a question for it is under way. A caller after a write must not share
+// that question, so that the next one has another epoch.
+func TestForgottenKeysGetNewEpochs(t *testing.T) {
+	t.Parallel()
+	l := newLeases[int](time.Hour, func(a, b int) bool { return a == b })
+	before := l.begin(-1)
+	for i := range maxLeases {
+		l.finish(l.begin(i), i)
+	}
+	if l.entries[-1] != nil {
+		t.Fatal("the key is remembered")
+	}
+	l.drop(-1)
+	if after := l.begin(-1); after.epoch == before.epoch {
+		t.Errorf("both have the epoch %d", after.epoch)
 	}
 }
 
@@ -108,9 +126,9 @@ func TestOthersInUse(t *testing.T) {
 		l.finish(l.begin("valid"), 1)
 		l.get("valid")
 		time.Sleep(1500 * time.Millisecond)
-		keys, tickets := l.others("asked", 10)
-		if len(keys) != 1 || keys[0] != "used" || len(tickets) != 1 || !tickets[0].known || tickets[0].value != 1 {
-			t.Errorf("got %v, %+v", keys, tickets)
+		tickets := l.others("asked", 10)
+		if len(tickets) != 1 || tickets[0].key != "used" || !tickets[0].known || tickets[0].value != 1 {
+			t.Errorf("got %+v", tickets)
 		}
 	})
 }

@@ -9,14 +9,11 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// maxLocalBlocks is the maximum number of blocks of a result that is taken from memory without a check of the context.
-const maxLocalBlocks = 128
-
 // LocalBars implements ports.CachedReader.
 func (s *Store) LocalBars(
 	buf []ports.CachedBars, q ports.BarQuery,
 ) (pieces []ports.CachedBars, state *domain.SeriesState, ok bool) {
-	known, valid := s.states.get(q.Key)
+	known, _, valid := s.states.get(q.Key)
 	isKnown := valid && (known.within.Covers(q.State.Range) || known.Version == q.State.Known)
 	if !isKnown || s.isForeign(known.SeriesState) {
 		return nil, nil, false
@@ -32,7 +29,7 @@ func (s *Store) LocalBars(
 func (r *reading) localBars(buf []ports.CachedBars, known knownState) ([]ports.CachedBars, bool) {
 	within, need := r.query.Range.Intersect(known.within), r.need()
 	blocks, rest := access.TakeBlocks(r.layout, known.BlocksWithin(r.layout, within), r.query, need)
-	if len(blocks) > maxLocalBlocks || !r.isAtEnd(within) {
+	if !r.isAtEnd(within) {
 		return nil, false
 	}
 
@@ -64,7 +61,7 @@ func (r *reading) isAtEnd(part domain.Range) bool {
 
 // CachedRanges implements ports.CachedReader.
 func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Range {
-	known, _ := s.states.get(q.Key)
+	known, _, _ := s.states.get(q.Key)
 	if known.SeriesState == nil || s.isForeign(known.SeriesState) {
 		return nil
 	}

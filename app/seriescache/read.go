@@ -102,30 +102,33 @@ func (r *reading) run(
 	ctx context.Context, bypass ports.BarReader, put func(ports.Piece[ports.CachedBars]) bool,
 ) error {
 	pieces, err := r.collect(ctx)
+	if err == nil {
+		r.putPieces(ctx, pieces, put)
+		return nil
+	}
+
 	_, isUnreadable := errors.AsType[*domain.RuleError](err) // no block of it is cached
 	if errors.Is(err, errBypass) || isUnreadable && r.query.ReportUnreadable {
 		return r.readStore(ctx, bypass, put)
 	}
-	if err != nil {
-		return err
-	}
 
-	first := ports.Piece[ports.CachedBars]{State: r.store.callerState(r.state)}
+	return err
+}
+
+// putPieces puts the pieces, the first one with the state; an empty one where there is none.
+func (r *reading) putPieces(
+	ctx context.Context, pieces []ports.CachedBars, put func(ports.Piece[ports.CachedBars]) bool,
+) {
 	if len(pieces) == 0 {
-		first.Rows = ports.CachedBars{Bars: domain.EmptySeries(r.query.Key), Cached: true}
-		put(first)
+		pieces = []ports.CachedBars{{Bars: domain.EmptySeries(r.query.Key), Cached: true}}
 	}
-	for i, p := range pieces {
-		piece := ports.Piece[ports.CachedBars]{Rows: p}
-		if i == 0 {
-			piece.State = first.State
+	state := r.store.callerState(r.state)
+	for _, p := range pieces {
+		if !put(ports.Piece[ports.CachedBars]{Rows: p, State: state}) || ctx.Err() != nil {
+			return
 		}
-		if !put(piece) || ctx.Err() != nil {
-			break
-		}
+		state = nil
 	}
-
-	return nil
 }
 
 // readStore puts the result as the store has it, in one snapshot.

@@ -1,11 +1,13 @@
 package seriescache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"log/slog"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
@@ -41,9 +43,28 @@ func (k knownState) covers(r domain.Range) bool {
 
 func sameVersion(a, b knownState) bool { return a.Version == b.Version }
 
-// stateQuestion identifies a question that several callers may share.
-type stateQuestion struct {
-	key    domain.SeriesKey
+// question is a question for the state of a series, with the blocks of a range.
+type question struct {
+	ticket ticket[domain.SeriesKey, knownState]
+	within domain.Range
+}
+
+// newQuestion returns the question for the blocks of r: for whole blocks, and for those that are known already.
+func (s *Store) newQuestion(key domain.SeriesKey, r domain.Range) question {
+	t, layout := s.states.begin(key), domain.BarBlocks(key.Grid)
+	if from, to := layout.Span(r); from < to {
+		r = layout.Range(from, to).Hull(r)
+	}
+	if t.known && len(t.value.Blocks) < maxLeasedBlocks {
+		r = r.Hull(t.value.within)
+	}
+
+	return question{t, r}
+}
+
+// questionKey identifies a question that several callers may share.
+type questionKey struct {
+	series domain.SeriesKey
 	within domain.Range
 	epoch  uint64 // a caller after a write must not share a question from before
 }
@@ -54,32 +75,39 @@ type toldState struct {
 	sent time.Time
 }
 
-// localState returns the state of the series with the blocks of r, where it is believed.
-func (s *Store) localState(key domain.SeriesKey, r domain.Range) (*domain.SeriesState, bool) {
-	known, valid := s.states.get(key)
-	if !valid || !known.covers(r) {
+// localState returns the state of the series with the blocks of r, where it is believed, or not older than maxStale.
+func (s *Store) localState(
+	key domain.SeriesKey, r domain.Range, maxStale time.Duration,
+) (*domain.SeriesState, bool) {
+	known, age, valid := s.states.get(key)
+	switch {
+	case !known.covers(r) || !valid && age > maxStale:
 		return nil, false
+	case valid:
+		return known.SeriesState, true
 	}
 
-	return known.SeriesState, true
+	stale := *known.SeriesState
+	stale.StaleFor = age
+
+	return &stale, true
 }
 
 // state returns the state of the series with the blocks of r: a believed one, else the store's.
 func (s *Store) state(ctx context.Context, key domain.SeriesKey, r domain.Range) (*domain.SeriesState, error) {
-	if state, ok := s.localState(key, r); ok {
+	if state, ok := s.localState(key, r, 0); ok {
 		return state, nil
 	}
 
 	began := time.Now()
 	for {
-		t := s.states.begin(key)
-		r = askedRange(t, key, r)
-		question := stateQuestion{key, r, t.epoch}
-		told, shared, err := s.questions.Do(ctx, question, func(ctx context.Context) (toldState, error) {
-			state, err := s.askState(ctx, key, r, t)
-			return toldState{state, t.sent}, err
+		q := s.newQuestion(key, r)
+		shared := questionKey{key, q.within, q.ticket.epoch}
+		told, isShared, err := s.questions.Do(ctx, shared, func(ctx context.Context) (toldState, error) {
+			state, err := s.askTogether(ctx, q)
+			return toldState{state, q.ticket.sent}, err
 		})
-		if shared {
+		if isShared {
 			s.stats.coalesced.Add(1)
 		}
 		if errors.Is(err, singleflight.ErrInterrupted) {
@@ -93,55 +121,35 @@ func (s *Store) state(ctx context.Context, key domain.SeriesKey, r domain.Range)
 	}
 }
 
-// askedRange returns the range whose blocks are asked for with those of r: whole blocks, and those known already.
-func askedRange(t ticket[knownState], key domain.SeriesKey, r domain.Range) domain.Range {
-	layout := domain.BarBlocks(key.Grid)
-	if from, to := layout.Span(r); from < to {
-		r = layout.Range(from, to).Hull(r)
-	}
-	if t.known && len(t.value.Blocks) < maxLeasedBlocks {
-		r = r.Hull(t.value.within)
-	}
-
-	return r
-}
-
-// askState asks the store, together with other series in use whose lease is over, and records the answers.
-func (s *Store) askState(
-	ctx context.Context, key domain.SeriesKey, r domain.Range, t ticket[knownState],
-) (state *domain.SeriesState, err error) {
-	if state, ok := s.localState(key, r); ok { // a question that ended meanwhile
+// askTogether asks the store a question, together with those for other series in use whose lease is over.
+func (s *Store) askTogether(ctx context.Context, q question) (state *domain.SeriesState, err error) {
+	if state, ok := s.localState(q.ticket.key, q.within, 0); ok { // a question that ended meanwhile
 		return state, nil
 	}
 
 	ctx, cancel := s.boundRead(ctx)
 	defer cancel()
-	defer s.recoverPanic("read states", key.String(), &err)
+	defer s.recoverPanic("read states", q.ticket.key.String(), &err)
 
-	keys, tickets := s.states.others(key, askedTogether)
-	keys, tickets = append(keys, key), append(tickets, t)
-	ranges := make([]domain.Range, len(keys))
-	for i, ticket := range tickets {
-		ranges[i] = ticket.value.within
+	questions := []question{q}
+	for _, t := range s.states.others(q.ticket.key, askedTogether) {
+		questions = append(questions, question{t, t.value.within})
 	}
-	ranges[len(keys)-1] = r
-	states, err := s.askStates(ctx, keys, ranges, tickets)
+	states, err := s.ask(ctx, questions)
 	if err != nil {
 		return nil, err
 	}
 
-	return states[len(keys)-1], nil
+	return states[0], nil
 }
 
-// askStates asks the store for the states of the series with the blocks of the ranges, and records the answers.
-func (s *Store) askStates(
-	ctx context.Context, keys []domain.SeriesKey, ranges []domain.Range, tickets []ticket[knownState],
-) ([]*domain.SeriesState, error) {
-	queries := make([]ports.SeriesQuery, len(keys))
-	for i, key := range keys {
-		queries[i] = ports.SeriesQuery{Key: key, State: ports.StateQuery{Range: ranges[i]}}
-		if tickets[i].known && tickets[i].value.covers(ranges[i]) {
-			queries[i].State.Known = tickets[i].value.Version
+// ask asks the store the questions, and records the answers.
+func (s *Store) ask(ctx context.Context, questions []question) ([]*domain.SeriesState, error) {
+	queries := make([]ports.SeriesQuery, len(questions))
+	for i, q := range questions {
+		queries[i] = ports.SeriesQuery{Key: q.ticket.key, State: ports.StateQuery{Range: q.within}}
+		if q.ticket.known && q.ticket.value.covers(q.within) {
+			queries[i].State.Known = q.ticket.value.Version
 		}
 	}
 
@@ -151,34 +159,34 @@ func (s *Store) askStates(
 		return nil, err
 	}
 
-	for i, state := range states {
-		answer := knownState{state, ranges[i]}
-		if state == nil { // still the known one
-			answer = tickets[i].value
+	for i, q := range questions {
+		answer := knownState{states[i], q.within}
+		if states[i] == nil { // still the known one
+			answer = q.ticket.value
+			states[i] = answer.SeriesState
 		}
-		states[i] = answer.SeriesState
-		s.record(keys[i], tickets[i], answer)
+		s.record(q, answer)
 	}
 
 	return states, nil
 }
 
 // record records the answer to a question.
-func (s *Store) record(key domain.SeriesKey, t ticket[knownState], answer knownState) {
-	if t.known && s.unversioned == nil && wentBack(t.value.Version, answer.Version) {
+func (s *Store) record(q question, answer knownState) {
+	if q.ticket.known && s.unversioned == nil && wentBack(q.ticket.value.Version, answer.Version) {
 		s.stats.wentBack.Add(1)
 		s.cfg.Logger.Warn("the store went back: it was restored, or lost its last writes",
-			slog.String("store", string(s.cfg.Name)), slog.String("subject", key.String()),
-			slog.String("from", t.value.Version.String()), slog.String("to", answer.Version.String()))
+			slog.String("store", string(s.cfg.Name)), slog.String("subject", q.ticket.key.String()),
+			slog.String("from", q.ticket.value.Version.String()), slog.String("to", answer.Version.String()))
 	}
 	if len(answer.Blocks) > maxLeasedBlocks {
-		s.states.drop(key)
+		s.states.drop(q.ticket.key)
 		return
 	}
 
-	s.states.finish(t, answer)
-	if t.known && t.value.Version != answer.Version {
-		s.extents.drop(key.Symbol) // they are of another version
+	s.states.finish(q.ticket, answer)
+	if q.ticket.known && q.ticket.value.Version != answer.Version {
+		s.extents.drop(q.ticket.key.Symbol) // they are of another version
 	}
 }
 
@@ -197,26 +205,7 @@ func (s *Store) SeriesState(
 
 // LocalState implements ports.CachedReader.
 func (s *Store) LocalState(key domain.SeriesKey, maxStale time.Duration) (*domain.SeriesState, bool) {
-	if state, ok := s.localState(key, domain.Range{}); ok {
-		return state, true
-	}
-
-	return s.staleState(key, domain.Range{}, maxStale)
-}
-
-// staleState returns the last known state of the series with the blocks of r, unless it is older than maxStale.
-func (s *Store) staleState(
-	key domain.SeriesKey, r domain.Range, maxStale time.Duration,
-) (*domain.SeriesState, bool) {
-	known, age, _ := s.states.getWithAge(key)
-	if !known.covers(r) || age > maxStale {
-		return nil, false
-	}
-
-	stale := *known.SeriesState
-	stale.StaleFor = age
-
-	return &stale, true
+	return s.localState(key, domain.Range{}, maxStale)
 }
 
 // stateOrStale is state, or an older one while the store cannot be asked.
@@ -227,7 +216,7 @@ func (s *Store) stateOrStale(
 	if err == nil || maxStale == 0 || ctx.Err() != nil || !access.IsOutage(err) {
 		return state, err
 	}
-	if stale, ok := s.staleState(key, r, maxStale); ok {
+	if stale, ok := s.localState(key, r, maxStale); ok {
 		s.stats.stale.Add(1)
 		return stale, nil
 	}
@@ -248,7 +237,7 @@ func (s *Store) callerState(state *domain.SeriesState) *domain.SeriesState {
 // endOlderBelief ends the belief in another version than one that a read saw, also in that of a question that is under
 // way, so that no later read sees an older state.
 func (s *Store) endOlderBelief(key domain.SeriesKey, version domain.Version) {
-	if known, _ := s.states.get(key); known.SeriesState == nil || known.Version != version {
+	if known, _, _ := s.states.get(key); known.SeriesState == nil || known.Version != version {
 		s.drop(key)
 	}
 }
@@ -273,7 +262,7 @@ func (s *Store) drop(key domain.SeriesKey) {
 
 // LocalExtents implements ports.CachedReader.
 func (s *Store) LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]domain.Extent, bool) {
-	extents, age, valid := s.extents.getWithAge(symbol)
+	extents, age, valid := s.extents.get(symbol)
 	return extents, valid || age > 0 && age <= maxStale
 }
 
@@ -287,39 +276,26 @@ func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[doma
 	return ports.OnePage(func() ([]domain.Extent, error) { return s.believedExtents(ctx, q) })
 }
 
-// believedExtents returns the coverage of given symbols.
+// believedExtents returns the coverage of given symbols: the believed one of all, else the store's.
 func (s *Store) believedExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 	isExcluded := func(symbol domain.Symbol) bool { return symbol <= q.After }
 	symbols := slices.DeleteFunc(slices.Compact(slices.Sorted(slices.Values(q.Symbols))), isExcluded)
 	var all []domain.Extent
-	var missing []domain.Symbol
 	for _, symbol := range symbols {
-		if extents, ok := s.LocalExtents(symbol, 0); ok {
-			all = append(all, extents...)
-		} else {
-			missing = append(missing, symbol)
+		extents, ok := s.LocalExtents(symbol, 0)
+		if !ok {
+			return s.askExtents(ctx, symbols)
 		}
-	}
-	if len(missing) == 0 {
-		return all, nil
-	}
 
-	asked, err := s.askExtents(ctx, missing)
-	if err != nil {
-		return nil, err
-	}
-
-	all = append(all, asked...)
-	if len(missing) < len(symbols) {
-		slices.SortStableFunc(all, func(a, b domain.Extent) int { return a.Key.Compare(b.Key) })
+		all = append(all, extents...)
 	}
 
 	return all, nil
 }
 
-// askExtents reads the coverage of the symbols, which ascend, and records that of each.
+// askExtents reads the coverage of the symbols, and records that of each.
 func (s *Store) askExtents(ctx context.Context, symbols []domain.Symbol) ([]domain.Extent, error) {
-	tickets := make([]ticket[[]domain.Extent], len(symbols))
+	tickets := make([]ticket[domain.Symbol, []domain.Extent], len(symbols))
 	for i, symbol := range symbols {
 		tickets[i] = s.extents.begin(symbol)
 	}
@@ -329,15 +305,18 @@ func (s *Store) askExtents(ctx context.Context, symbols []domain.Symbol) ([]doma
 		return nil, err
 	}
 
-	rest := extents
-	for i, symbol := range symbols {
-		n := 0
-		for n < len(rest) && rest[n].Key.Symbol == symbol {
-			n++
-		}
-		s.extents.finish(tickets[i], slices.Clone(rest[:n]))
-		rest = rest[n:]
+	for _, t := range tickets {
+		ofSymbol := extentsWhere(extents, func(k domain.SeriesKey) int { return cmp.Compare(k.Symbol, t.key) })
+		s.extents.finish(t, slices.Clone(ofSymbol))
 	}
 
 	return extents, nil
+}
+
+// extentsWhere returns the extents for whose keys compare returns 0, of extents that ascend by it.
+func extentsWhere(extents []domain.Extent, compare func(domain.SeriesKey) int) []domain.Extent {
+	from := sort.Search(len(extents), func(i int) bool { return compare(extents[i].Key) >= 0 })
+	to := sort.Search(len(extents), func(i int) bool { return compare(extents[i].Key) > 0 })
+
+	return extents[from:to]
 }

@@ -27,7 +27,7 @@ type Store struct {
 
 	states    *leases[domain.SeriesKey, knownState]
 	extents   *leases[domain.Symbol, []domain.Extent]
-	questions singleflight.Group[stateQuestion, toldState]
+	questions singleflight.Group[questionKey, toldState]
 	runs      singleflight.Group[runKey, loadedRun]
 	prefetch  prefetch
 	stats     counters
@@ -188,9 +188,7 @@ func (s *Store) UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.
 // TouchBars implements ports.BarToucher. Reads that begin after it see the change.
 func (s *Store) TouchBars(ctx context.Context, key domain.SeriesKey) error {
 	err := ports.TouchBars(ctx, s.next, key)
-	if key.Validate() == nil {
-		s.finishWrite(key, domain.AllYears())
-	}
+	s.finishWrite(key, domain.AllYears())
 
 	return err
 }

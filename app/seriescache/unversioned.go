@@ -85,7 +85,8 @@ func (u *unversioned) ReadStates(ctx context.Context, queries []ports.SeriesQuer
 
 	states := make([]*domain.SeriesState, len(queries))
 	for i, q := range queries {
-		state := bases[i].state(extentsOf(extents, q.Key), domain.BarBlocks(q.Key.Grid), q.State.Range)
+		ofSeries := extentsWhere(extents, func(k domain.SeriesKey) int { return k.Compare(q.Key) })
+		state := bases[i].state(ofSeries, domain.BarBlocks(q.Key.Grid), q.State.Range)
 		if state.Version != q.State.Known {
 			states[i] = state
 		}
@@ -168,18 +169,6 @@ func (b *basis) version(extents []domain.Extent, layout domain.BlockLayout, from
 
 // fnvPrime is the prime of FNV-1a with 64 bits (http://www.isthe.com/chongo/tech/comp/fnv).
 const fnvPrime = 1099511628211
-
-// extentsOf returns the extents of one series, of extents that are ordered by key.
-func extentsOf(extents []domain.Extent, key domain.SeriesKey) []domain.Extent {
-	compare := func(e domain.Extent, key domain.SeriesKey) int { return e.Key.Compare(key) }
-	from, _ := slices.BinarySearchFunc(extents, key, compare)
-	n := from
-	for n < len(extents) && extents[n].Key == key {
-		n++
-	}
-
-	return extents[from:n]
-}
 
 // ReadBars implements ports.BarReader. Coverage and versions in the range before and after the read must be the same;
 // else the last pair is access.ErrStateChanged.

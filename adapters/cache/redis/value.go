@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
@@ -38,19 +37,8 @@ type valueCodec struct {
 // name returns the key in Redis. Keys of valid series have different names, whatever the name of the store, because
 // none of the last four parts has a space.
 func (v valueCodec) name(key ports.BlockKey) string {
-	b := make([]byte, 0, 128)
-	b = append(b, v.prefix...)
-	b = append(b, key.Store...)
-	b = append(b, ' ')
-	b = append(b, key.Series.Symbol...)
-	b = append(b, ' ')
-	b = append(b, key.Series.Grid.String()...)
-	b = append(b, ' ')
-	b = append(b, key.Series.PriceType.String()...)
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, key.Index, 10)
-
-	return string(b)
+	k := key.Series
+	return fmt.Sprintf("%s%s %s %s %s %d", v.prefix, key.Store, k.Symbol, k.Grid, k.PriceType, key.Index)
 }
 
 // encode returns the block as the value of the key. A block without bars, with too many, or of another series is an
