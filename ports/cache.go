@@ -52,8 +52,8 @@ func (p CachedBars) Len() int { return p.Bars.Len() }
 type CachedReader interface {
 	LocalCoverage
 
-	// ReadCachedBars is BarReader.ReadBars with more information on each piece. It always yields a state. While the store
-	// cannot be asked, the state may be up to maxStale old, and says so; its bars must be in a cache.
+	// ReadCachedBars is BarReader.ReadBars with more information on each piece. What comes from a cache has a state. While
+	// the store cannot be asked, the state may be up to maxStale old, and says so; its bars must be in a cache.
 	ReadCachedBars(ctx context.Context, q BarQuery, maxStale time.Duration) Sequence[CachedBars]
 
 	// SeriesState returns the state of the query's series, which may be a lease old, or up to maxStale while the store

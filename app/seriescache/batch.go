@@ -84,28 +84,8 @@ func (s *Store) readBatch(ctx context.Context, reads []*runRead) (err error) {
 	defer cancel()
 	defer s.recoverPanic("read a batch", "", &err)
 
-	queries := make([]ports.BarQuery, len(reads))
-	for i, read := range reads {
-		queries[i] = read.query()
-	}
-
-	s.stats.reads.Add(1)
-	for p, err := range s.cfg.Batch.ReadBatch(ctx, queries) {
-		if err == nil {
-			err = reads[p.Query].take(p.Bars, p.State, queries[p.Query].Range)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := ctx.Err(); err != nil {
+	if err := s.readRuns(ctx, reads); err != nil {
 		return err
-	}
-
-	if s.unversioned != nil {
-		if err := s.readStatesAfter(ctx, reads); err != nil {
-			return err
-		}
 	}
 	for _, read := range reads {
 		if blocks, err := read.verify(); err == nil {
@@ -114,19 +94,4 @@ func (s *Store) readBatch(ctx context.Context, reads []*runRead) (err error) {
 	}
 
 	return nil
-}
-
-// readStatesAfter gives each read the state after it, where the store yields none: the versions must still be the same.
-func (s *Store) readStatesAfter(ctx context.Context, reads []*runRead) error {
-	queries := make([]ports.SeriesQuery, len(reads))
-	for i, read := range reads {
-		queries[i] = ports.SeriesQuery{Key: read.key, State: ports.StateQuery{Range: read.bounds(0, len(read.run))}}
-	}
-
-	states, err := s.source.ReadStates(ctx, queries)
-	for i, state := range states {
-		reads[i].state = state
-	}
-
-	return err
 }

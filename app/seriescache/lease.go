@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// maxLeases bounds the keys of which something is remembered; beyond it, those without a valid lease are forgotten. A
-	// state of maxLeasedBlocks takes 10 kB.
+	// maxLeases bounds the keys of which something is remembered; beyond it, all are forgotten. A state of maxLeasedBlocks
+	// takes 10 kB.
 	maxLeases = 1 << 14
 
 	// recently is how long ago a value must have been used to be asked for together with another one.
@@ -85,7 +85,7 @@ func (l *leases[K, V]) begin(key K) ticket[K, V] {
 	e := l.entries[key]
 	if e == nil {
 		if len(l.entries) >= maxLeases {
-			l.trim(now)
+			clear(l.entries)
 		}
 		e = &lease[V]{used: now}
 		l.entries[key] = e
@@ -97,18 +97,6 @@ func (l *leases[K, V]) begin(key K) ticket[K, V] {
 
 func newTicket[K comparable, V any](key K, e *lease[V], now time.Time) ticket[K, V] {
 	return ticket[K, V]{key: key, lease: e, value: e.value, known: !e.sent.IsZero(), epoch: e.epoch, sent: now}
-}
-
-// trim forgets the entries without a valid lease, and all where every lease is valid.
-func (l *leases[K, V]) trim(now time.Time) {
-	for key, e := range l.entries {
-		if !l.isValid(e.sent, now) {
-			delete(l.entries, key)
-		}
-	}
-	if len(l.entries) >= maxLeases {
-		clear(l.entries)
-	}
 }
 
 // others returns tickets of at most limit keys other than key that were used recently and whose leases are not valid.
@@ -157,13 +145,11 @@ func (l *leases[K, V]) drop(key K) {
 	}
 }
 
-// dropAll forgets all values.
+// dropAll forgets all values. An answer that is under way is of an entry that is forgotten.
 func (l *leases[K, V]) dropAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.entries {
-		l.dropEntry(e)
-	}
+	clear(l.entries)
 }
 
 func (l *leases[K, V]) dropEntry(e *lease[V]) {

@@ -339,6 +339,27 @@ func TestUnversionedCoverageEndsVersions(t *testing.T) {
 	})
 }
 
+// TestUnversionedDeletionBesideARead has a store without versions, from which another process deletes under a lease, and
+// to which it writes the same again while the bars are read: a result without them would say that nothing traded.
+func TestUnversionedDeletionBesideARead(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{unversioned: true})
+	s.put(t, makeBars(t, 0, 100, 1))
+	whole := query(minutes(0, 100))
+	if _, err := s.SeriesState(t.Context(), whole, 0); err != nil { // its coverage is believed from now on
+		t.Fatal(err)
+	}
+	if _, err := s.under.DeleteBars(t.Context(), key, minutes(10, 20)); err != nil {
+		t.Fatal(err)
+	}
+
+	s.under.afterRead = sync.OnceFunc(func() { s.put(t, makeBars(t, 10, 10, 1)) })
+	got, err := collect(t.Context(), s, whole)
+	if err != nil || got.Len() != 100 {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
 // A reader that joins a question which was sent longer than a lease ago asks again, because the answer may be older than
 // what others wrote before the reader came.
 func TestSlowQuestionIsNotShared(t *testing.T) {

@@ -28,7 +28,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 		return s.next.ReadBars(ctx, q)
 	}
 
-	pieces := s.read(ctx, q, s.next, 0)
+	pieces := s.ReadCachedBars(ctx, q, 0)
 
 	return func(yield func(ports.Piece[domain.Series], error) bool) {
 		pieces(func(p ports.Piece[ports.CachedBars], err error) bool {
@@ -50,38 +50,30 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 func (s *Store) ReadCachedBars(
 	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
 ) ports.Sequence[ports.CachedBars] {
-	return s.read(ctx, q, s.source, maxStale)
-}
-
-// read reads through the cache, and from bypass what does not come through it. The state may be maxStale old while the
-// store cannot be asked.
-func (s *Store) read(
-	ctx context.Context, q ports.BarQuery, bypass ports.BarReader, maxStale time.Duration,
-) ports.Sequence[ports.CachedBars] {
 	var used atomic.Bool
 	return func(yield func(ports.Piece[ports.CachedBars], error) bool) {
-		stopped := false
-		put := func(p ports.Piece[ports.CachedBars]) bool {
-			stopped = !yield(p, nil)
-			return !stopped
+		if used.Swap(true) {
+			yield(noPiece, s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed))
+			return
 		}
 
 		r := newReading(s, q)
 		r.maxStale = maxStale
-		var err error
-		if used.Swap(true) {
-			err = s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed)
-		} else {
-			err = r.run(ctx, bypass, put)
-		}
-		if err == nil && ctx.Err() != nil {
-			err = s.interruption(ctx, "read bars", q.Key)
-		}
-		if err != nil && !stopped {
-			yield(ports.Piece[ports.CachedBars]{}, err)
+		pieces, err := r.collect(ctx)
+		_, isUnreadable := errors.AsType[*domain.RuleError](err) // no block of it is cached
+		switch {
+		case errors.Is(err, errBypass), isUnreadable && q.ReportUnreadable:
+			r.yieldStored(ctx, yield)
+		case err != nil:
+			yield(noPiece, err)
+		default:
+			r.yieldPieces(ctx, pieces, yield)
 		}
 	}
 }
+
+// noPiece is beside an error.
+var noPiece ports.Piece[ports.CachedBars]
 
 // reading is one query under way.
 type reading struct {
@@ -96,66 +88,47 @@ func newReading(s *Store, q ports.BarQuery) reading {
 	return reading{store: s, query: q, layout: domain.BarBlocks(q.Key.Grid)}
 }
 
-// run puts the result. Nothing is put before all of it is there, so that it is of one state also where the series
-// changes meanwhile.
-func (r *reading) run(
-	ctx context.Context, bypass ports.BarReader, put func(ports.Piece[ports.CachedBars]) bool,
-) error {
-	pieces, err := r.collect(ctx)
-	if err == nil {
-		r.putPieces(ctx, pieces, put)
-		return nil
-	}
-
-	_, isUnreadable := errors.AsType[*domain.RuleError](err) // no block of it is cached
-	if errors.Is(err, errBypass) || isUnreadable && r.query.ReportUnreadable {
-		return r.readStore(ctx, bypass, put)
-	}
-
-	return err
-}
-
-// putPieces puts the pieces, the first one with the state; an empty one where there is none.
-func (r *reading) putPieces(
-	ctx context.Context, pieces []ports.CachedBars, put func(ports.Piece[ports.CachedBars]) bool,
+// yieldPieces yields the pieces, the first one with the state; an empty one where there is none.
+func (r *reading) yieldPieces(
+	ctx context.Context, pieces []ports.CachedBars, yield func(ports.Piece[ports.CachedBars], error) bool,
 ) {
 	if len(pieces) == 0 {
 		pieces = []ports.CachedBars{{Bars: domain.EmptySeries(r.query.Key), Cached: true}}
 	}
 	state := r.store.callerState(r.state)
 	for _, p := range pieces {
-		if !put(ports.Piece[ports.CachedBars]{Rows: p, State: state}) || ctx.Err() != nil {
+		if !yield(ports.Piece[ports.CachedBars]{Rows: p, State: state}, nil) {
+			return
+		}
+		if ctx.Err() != nil {
+			yield(noPiece, r.store.interruption(ctx, "read bars", r.query.Key))
 			return
 		}
 		state = nil
 	}
 }
 
-// readStore puts the result as the store has it, in one snapshot.
-func (r *reading) readStore(
-	ctx context.Context, bypass ports.BarReader, put func(ports.Piece[ports.CachedBars]) bool,
-) error {
-	r.store.stats.bypassed.Add(1)
-	for p, err := range bypass.ReadBars(ctx, r.query) {
-		if err != nil {
-			return err
-		}
+// yieldStored yields the result as the store has it, in one snapshot.
+func (r *reading) yieldStored(ctx context.Context, yield func(ports.Piece[ports.CachedBars], error) bool) {
+	s := r.store
+	s.stats.bypassed.Add(1)
+	if s.unversioned != nil {
+		defer s.drop(r.query.Key) // the caller compares the coverage after the read
+	}
+	for p, err := range s.next.ReadBars(ctx, r.query) {
 		if p.State != nil {
-			r.store.endOlderBelief(r.query.Key, p.State.Version)
+			s.endOlderBelief(r.query.Key, p.State.Version)
 		}
 
 		rows := ports.CachedBars{Bars: p.Rows}
-		state := r.store.callerState(p.State)
-		if !put(ports.Piece[ports.CachedBars]{Rows: rows, State: state, Unreadable: p.Unreadable}) {
-			break
+		if !yield(ports.Piece[ports.CachedBars]{Rows: rows, State: p.State, Unreadable: p.Unreadable}, err) || err != nil {
+			return
 		}
 	}
-
-	return nil
 }
 
-// collect returns the pieces of the result, and sets the state that they are of. Where the series changes meanwhile it
-// begins again.
+// collect returns the pieces of the result, and sets the state that they are of. They are of one state, because all are
+// there before the first is yielded: where the series changes meanwhile, collect begins again.
 func (r *reading) collect(ctx context.Context) ([]ports.CachedBars, error) {
 	if ctx.Err() != nil {
 		return nil, r.store.interruption(ctx, "read bars", r.query.Key)

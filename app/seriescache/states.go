@@ -24,12 +24,6 @@ const (
 	askedTogether = 1000
 )
 
-// source is a store that yields the state of a series with its bars, and without them.
-type source interface {
-	ports.BarReader
-	ports.StateReader
-}
-
 // knownState is a state with the range whose blocks it has.
 type knownState struct {
 	*domain.SeriesState

@@ -17,9 +17,9 @@ import (
 // Store is a store whose bars are read through a cache. It is safe for concurrent use.
 type Store struct {
 	next        ports.Store
-	source      source
-	unversioned *unversioned // source, where next keeps no versions; else nil
-	foreign     bool         // series with the zero state are written by others
+	source      ports.StateReader // of next
+	unversioned *unversioned      // source, where next keeps no versions; else nil
+	foreign     bool              // series with the zero state are written by others
 	caches      Caches
 	hints       ports.Hints // nil sends none
 	clock       ports.Clock
@@ -65,12 +65,6 @@ var (
 	_ ports.CachedReader = (*Store)(nil)
 )
 
-// versioned is a source whose store keeps versions.
-type versioned struct {
-	ports.BarReader
-	ports.StateReader
-}
-
 // New returns a Store. Close ends everything that runs in the background; it closes neither the store nor the caches.
 func New(d Dependencies, cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
@@ -78,9 +72,11 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	}
 
 	cfg = cfg.WithDefaults()
-	s := &Store{next: d.Store, caches: d.Caches, hints: d.Hints, clock: d.Clock, cfg: cfg, foreign: d.Foreign}
+	s := &Store{
+		next: d.Store, source: d.States, caches: d.Caches, hints: d.Hints, clock: d.Clock, cfg: cfg, foreign: d.Foreign,
+	}
 	lease := cfg.Lease
-	if s.source = (versioned{d.Store, d.States}); d.States == nil {
+	if d.States == nil {
 		s.unversioned = newUnversioned(d.Store, cfg.UnversionedTTL)
 		s.source, s.caches.Shared, lease = s.unversioned, nil, cfg.UnversionedLease
 	}

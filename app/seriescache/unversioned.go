@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -15,9 +14,9 @@ import (
 // maxChanges bounds the changes that are kept apart. With more, everything that was read of the series is useless.
 const maxChanges = 64
 
-// unversioned is a source over a store that keeps no versions. It gives each series and its blocks versions of its own,
-// which are made of the coverage and of a basis. A state has a block of unknown rows wherever the store has coverage,
-// declared or inferred. It is safe for concurrent use.
+// unversioned is a ports.StateReader of a store that keeps no versions. It gives each series and its blocks versions of
+// its own, which are made of the coverage and of a basis. A state has a block of unknown rows wherever the store has
+// coverage, declared or inferred. It is safe for concurrent use.
 type unversioned struct {
 	next ports.Store
 	ttl  time.Duration
@@ -169,33 +168,3 @@ func (b *basis) version(extents []domain.Extent, layout domain.BlockLayout, from
 
 // fnvPrime is the prime of FNV-1a with 64 bits (http://www.isthe.com/chongo/tech/comp/fnv).
 const fnvPrime = 1099511628211
-
-// ReadBars implements ports.BarReader. Coverage and versions in the range before and after the read must be the same;
-// else the last pair is access.ErrStateChanged.
-func (u *unversioned) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return func(yield func(ports.Piece[domain.Series], error) bool) {
-		query := []ports.SeriesQuery{{Key: q.Key, State: ports.StateQuery{Range: q.Range.Hull(q.State.Range)}}}
-		before, err := u.ReadStates(ctx, query)
-		if err != nil {
-			yield(ports.Piece[domain.Series]{}, err)
-			return
-		}
-		if !yield(ports.Piece[domain.Series]{Rows: domain.EmptySeries(q.Key), State: before[0]}, nil) {
-			return
-		}
-
-		for piece, err := range u.next.ReadBars(ctx, q) {
-			if !yield(piece, err) || err != nil {
-				return
-			}
-		}
-
-		after, err := u.ReadStates(ctx, query)
-		if err == nil && !before[0].SameWithin(after[0], domain.BarBlocks(q.Key.Grid), q.Range) {
-			err = access.ErrStateChanged
-		}
-		if err != nil {
-			yield(ports.Piece[domain.Series]{}, err)
-		}
-	}
-}
