@@ -35,8 +35,11 @@ type cachedStore struct {
 
 const cachedName = "store"
 
-// newCached returns the store with a new local cache of the given bytes (0 is the default) and a shared one, unless it
-// is nil. The store must keep versions.
+// defaultCacheBytes is the default of the configuration.
+const defaultCacheBytes = 256 << 20
+
+// newCached returns the store with a new local cache of the given bytes and a shared one, unless it is nil. The store
+// must keep versions.
 func newCached(store manyStore, now ports.Clock, bytes int64, shared ports.SharedBlockCache) cachedStore {
 	local := must(ristretto.NewBlocks(bytes))
 	symbols := must(ristretto.NewSymbols(million))
@@ -69,7 +72,7 @@ func newCacheBench(b *testing.B, n int) cacheBench {
 	must(ports.WriteBars(b.Context(), x.store, bars, bars.Range(), ports.ReplaceOnConflict))
 	must(x.pool.Exec(b.Context(), "VACUUM ANALYZE marketdata.bars"))
 	counted := &countedStore{next: x.store}
-	cached := newCached(counted, clock.NewSystem(), 0, nil)
+	cached := newCached(counted, clock.NewSystem(), defaultCacheBytes, nil)
 	b.Cleanup(cached.close)
 
 	return cacheBench{cached, counted, bars}

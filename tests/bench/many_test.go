@@ -86,10 +86,10 @@ func BenchmarkManyPostgresCached500x500(b *testing.B) {
 	keys := many(b, x.store, symbols, held)
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
 	now := clock.NewSimulated(gen.Walk("BTC/USD", held).Range().End)
-	cached := newCached(x.store, now, 0, nil)
+	cached := newCached(x.store, now, defaultCacheBytes, nil)
 	empty := func() {
 		cached.close()
-		cached = newCached(x.store, now, 0, nil)
+		cached = newCached(x.store, now, defaultCacheBytes, nil)
 	}
 	report(b, symbols*n,
 		way{name: "ours", before: empty, run: func() { fetchMany(ctx, cached.Service, keys, n) }},
