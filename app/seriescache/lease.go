@@ -49,16 +49,25 @@ type ticket[K comparable, V any] struct {
 	sent  time.Time
 }
 
-// isValid reports whether a lease that was asked for at sent is valid at now. Both clocks must agree that it is: the
-// monotonic clock stands still while a machine sleeps, and the wall clock may be set.
+// isValid reports whether a lease that was asked for at sent is valid at now.
 func (l *leases[K, V]) isValid(sent, now time.Time) bool {
-	return longerElapsed(sent, now) < l.duration && now.Round(0).Sub(sent.Round(0)) >= 0
+	_, valid := l.age(sent, now)
+	return valid
 }
 
-// longerElapsed returns the time from a past instant to now, by the clock that says it is longer: the monotonic or the
-// wall clock.
-func longerElapsed(past, now time.Time) time.Duration {
-	return max(now.Sub(past), now.Round(0).Sub(past.Round(0)))
+// age returns how old at now a value is that was asked for at sent, and whether its lease is valid. Both clocks must
+// agree that it is, and the one that says it is older tells the age: the monotonic clock stands still while a machine
+// sleeps, and the wall clock may be set.
+func (l *leases[K, V]) age(sent, now time.Time) (age time.Duration, valid bool) {
+	monotonic, wall := elapsed(sent, now)
+	age = max(monotonic, wall)
+
+	return age, age < l.duration && wall >= 0
+}
+
+// elapsed returns the time from a past instant to now by the monotonic and by the wall clock.
+func elapsed(past, now time.Time) (monotonic, wall time.Duration) {
+	return now.Sub(past), now.Round(0).Sub(past.Round(0))
 }
 
 // get returns the value of the key, how long ago it was asked for, and whether its lease is valid. The age of no value
@@ -73,8 +82,9 @@ func (l *leases[K, V]) get(key K) (value V, age time.Duration, valid bool) {
 	}
 
 	e.used = now
+	age, valid = l.age(e.sent, now)
 
-	return e.value, longerElapsed(e.sent, now), l.isValid(e.sent, now)
+	return e.value, age, valid
 }
 
 // begin returns the ticket of a question that is sent after the call.

@@ -6,10 +6,15 @@ import (
 )
 
 // TakeBlocks returns those of the blocks that have so many bars of the query, from the end if it has Last, and the
-// others. A block that the range of the query cuts counts as empty, one of unknown rows as full.
+// others. A query without a limit takes all. A block that the range of the query cuts counts as empty, one of unknown
+// rows as full.
 func TakeBlocks(
 	layout domain.BlockLayout, blocks []domain.BlockState, q ports.BarQuery, bars int,
 ) (taken, rest []domain.BlockState) {
+	if q.First == 0 && q.Last == 0 {
+		return blocks, nil
+	}
+
 	n := 0
 	for ; n < len(blocks) && bars > 0; n++ {
 		b := blocks[n]
