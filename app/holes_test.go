@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,6 +177,29 @@ func TestTradesInHoles(t *testing.T) {
 			if err != nil || got.Series.Len() != want || got.Series.OpenTime(got.Series.Len()-1) != at(10*intervals-6) {
 				t.Errorf("%s, last %d: %v: %v", name, last, got.Series, err)
 			}
+		}
+	}
+}
+
+// TestBarsInHolesAreNotValidated resamples bars of a store without versions that has an impossible bar where it declares
+// no coverage: it is not used, so that it fails no request.
+func TestBarsInHolesAreNotValidated(t *testing.T) {
+	t.Parallel()
+	bars := series(t, bar(0), bar(1), bar(2), bar(3), bar(4), badBar(7), bar(10), bar(11))
+	s := &scripted{Store: memory.New(), extents: extents(
+		domain.Extent{Key: key, Range: span(0, 5)}, domain.Extent{Key: key, Range: span(10, 15)},
+	)}
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	md := around(t, s, s, clock.NewSimulated(at(60)), app.Config{})
+	for frequency, want := range map[domain.Frequency]int{domain.Minute1: 7, domain.Minute5: 2} {
+		r := domain.DataRequest{Key: key, Start: at(0), End: at(15)}
+		r.Key.Grid = frequency.UTC()
+		got, err := md.Fetch(t.Context(), r)
+		if err != nil || got.Series.Len() != want || !slices.Equal(got.Uncovered, []domain.Range{span(5, 10)}) {
+			t.Errorf("%s: %v, uncovered %v, %v", frequency, got.Series, got.Uncovered, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -116,5 +117,34 @@ func TestUnversionedCoverageIsReadAgain(t *testing.T) {
 	if err != nil || !got.Series.Equal(bars.Clip(span(5, 10))) ||
 		!slices.EqualFunc(got.Uncovered, []domain.Range{span(0, 5)}, domain.Range.Equal) {
 		t.Errorf("%v, uncovered %v, %v", got.Series, got.Uncovered, err)
+	}
+}
+
+// alsoInferred is a memory store that lists inferred coverage beside the declared one.
+type alsoInferred struct {
+	*memory.Store
+	inferred domain.Extent
+}
+
+func (s alsoInferred) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
+	return ports.OnePage(func() ([]domain.Extent, error) {
+		declared, err := ports.Collect(s.Store.Extents(ctx, q))
+		return append(declared, s.inferred), err
+	})
+}
+
+// A state has declared coverage only, so that inferred coverage of the same series is no change of it.
+func TestInferredCoverageIsNotOfTheState(t *testing.T) {
+	t.Parallel()
+	s := alsoInferred{memory.New(), domain.Extent{Key: key, Range: span(5, 10), Inferred: true}}
+	bars := sound(t, 0, 5)
+	if _, err := ports.WriteBars(t.Context(), s, bars, span(0, 5), ports.ReplaceOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	md := around(t, s, s, clock.NewSimulated(at(60)), app.Config{})
+	got, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(0), End: at(10)})
+	if err != nil || !got.Series.Equal(bars) || !slices.EqualFunc(got.Inferred, []domain.Range{span(5, 10)}, domain.Range.Equal) {
+		t.Errorf("%v, inferred %v, %v", got.Series, got.Inferred, err)
 	}
 }
