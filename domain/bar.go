@@ -30,18 +30,36 @@ func (b Bar) String() string {
 		b.OpenTime.Format(time.RFC3339Nano), b.Open, b.High, b.Low, b.Close, b.Volume, b.Trades)
 }
 
-// UnmarshalJSON parses a bar. It returns an error that wraps ErrInvalid if the time or one of the five numbers is
-// missing, because a missing number is not 0. Trades may be missing.
-func (b *Bar) UnmarshalJSON(text []byte) error {
-	var j struct {
-		Time   *time.Time `json:"time"`
-		Open   *Decimal   `json:"open"`
-		High   *Decimal   `json:"high"`
-		Low    *Decimal   `json:"low"`
-		Close  *Decimal   `json:"close"`
-		Volume *Decimal   `json:"volume"`
-		Trades int64      `json:"trades"`
+// HasTradeCount reports whether the number of trades is known.
+func (b Bar) HasTradeCount() bool { return !hasUnknownTrades(b.Trades, b.Volume.IsZero()) }
+
+// barJSON is the JSON encoding of a Bar.
+type barJSON struct {
+	Time   *time.Time `json:"time"`
+	Open   *Decimal   `json:"open"`
+	High   *Decimal   `json:"high"`
+	Low    *Decimal   `json:"low"`
+	Close  *Decimal   `json:"close"`
+	Volume *Decimal   `json:"volume"`
+	Trades *int64     `json:"trades"`
+}
+
+// MarshalJSON returns an object with the numbers as strings. An unknown trade count is null.
+func (b Bar) MarshalJSON() ([]byte, error) {
+	j := barJSON{
+		Time: &b.OpenTime, Open: &b.Open, High: &b.High, Low: &b.Low, Close: &b.Close, Volume: &b.Volume,
 	}
+	if b.HasTradeCount() {
+		j.Trades = &b.Trades
+	}
+
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON parses a bar. It returns an error that wraps ErrInvalid if the time or one of the five numbers is
+// missing, because a missing number is not 0. Trades may be missing or null.
+func (b *Bar) UnmarshalJSON(text []byte) error {
+	var j barJSON
 	if err := json.Unmarshal(text, &j); err != nil {
 		return err
 	}
@@ -51,7 +69,10 @@ func (b *Bar) UnmarshalJSON(text []byte) error {
 
 	*b = Bar{
 		OpenTime: j.Time.UTC(), Open: *j.Open, High: *j.High, Low: *j.Low, Close: *j.Close,
-		Volume: *j.Volume, Trades: j.Trades,
+		Volume: *j.Volume,
+	}
+	if j.Trades != nil {
+		b.Trades = *j.Trades
 	}
 
 	return nil

@@ -29,3 +29,26 @@ func TestBarJSONRefusesWhatIsAbsent(t *testing.T) {
 		t.Errorf("no number: %v", err)
 	}
 }
+
+// An unknown trade count is null in JSON, never 0 beside a volume; a known 0 is 0.
+func TestUnknownTradeCountIsNull(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		volume string
+		trades int64
+		want   string
+	}{
+		{"7", 0, `"trades":null`}, {"7", 3, `"trades":3`}, {"0", 0, `"trades":0`},
+	} {
+		bar := Bar{Volume: MustDecimal(test.volume), Trades: test.trades}
+		text, err := json.Marshal(bar)
+		if err != nil || !strings.Contains(string(text), test.want) {
+			t.Errorf("%s trades in %s: %s, %v; want %s", test.volume, bar, text, err, test.want)
+		}
+
+		var back Bar
+		if err := json.Unmarshal(text, &back); err != nil || !back.Equal(bar) {
+			t.Errorf("%s came back as %s, %v", bar, back, err)
+		}
+	}
+}

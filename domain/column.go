@@ -66,6 +66,11 @@ func (c *Columns) column(f Field) *Column {
 	return [fieldCount]*Column{&c.Open, &c.High, &c.Low, &c.Close, &c.Volume}[f]
 }
 
+// HasTradeCount reports whether the number of trades of bar i is known.
+func (c *Columns) HasTradeCount(i int) bool {
+	return !hasUnknownTrades(c.Trades[i], c.Volume.value(i, c.VolumeScale).IsZero())
+}
+
 // fill sets b to bar i. It works in place because a Bar is large, and a loop over millions of bars should copy each
 // only once.
 func (c *Columns) fill(i int, b *Bar) {

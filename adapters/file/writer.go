@@ -55,7 +55,7 @@ func appendNumbers(line []byte, numbers ...domain.Decimal) []byte {
 }
 
 // BarWriter writes bars as CSV that ReadBars reads: a header, then one line per bar. Times are in RFC 3339, numbers are
-// exact, an unknown trade count is 0. It is not safe for concurrent use.
+// exact, an unknown trade count is empty. It is not safe for concurrent use.
 type BarWriter struct{ rows rowWriter }
 
 // NewBarWriter returns a BarWriter that writes to w. It buffers, so the caller must call Flush after the last Write.
@@ -70,7 +70,11 @@ func (w *BarWriter) Write(s domain.Series) error {
 	for _, b := range s.All() {
 		err := w.rows.writeRow(b.OpenTime, func(line []byte) []byte {
 			line = appendNumbers(line, b.Open, b.High, b.Low, b.Close, b.Volume)
-			return strconv.AppendInt(append(line, ','), b.Trades, 10)
+			if line = append(line, ','); b.HasTradeCount() {
+				line = strconv.AppendInt(line, b.Trades, 10)
+			}
+
+			return line
 		})
 		if err != nil {
 			return err

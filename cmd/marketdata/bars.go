@@ -72,7 +72,7 @@ func barRows(s domain.Series, layout string) [][]string {
 	rows := make([][]string, 0, s.Len())
 	for _, b := range s.All() {
 		trades := strconv.FormatInt(b.Trades, 10)
-		if b.Trades == 0 && !b.Volume.IsZero() {
+		if !b.HasTradeCount() {
 			trades = "-"
 		}
 		rows = append(rows, []string{

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -253,8 +254,23 @@ func symbolRecords[T any](all []outcome[T], set func(r *symbolRecord, value *T))
 
 // symbolBar is a bar and its symbol as one line of JSON.
 type symbolBar struct {
-	Symbol string `json:"symbol"`
-	domain.Bar
+	symbol string
+	bar    domain.Bar
+}
+
+// MarshalJSON returns the object of the bar with the symbol as its first field.
+func (b symbolBar) MarshalJSON() ([]byte, error) {
+	symbol, err := json.Marshal(b.symbol)
+	if err != nil {
+		return nil, err
+	}
+
+	bar, err := json.Marshal(b.bar)
+	if err != nil {
+		return nil, err
+	}
+
+	return slices.Concat([]byte(`{"symbol":`), symbol, []byte(","), bar[1:]), nil
 }
 
 // writeSymbolCSV writes the bars of all symbols with a leading column for the symbol.
@@ -266,10 +282,13 @@ func writeSymbolCSV(w io.Writer, all []outcome[domain.Result]) error {
 
 	for _, s := range all {
 		for _, b := range s.value.Series.All() {
+			trades := ""
+			if b.HasTradeCount() {
+				trades = strconv.FormatInt(b.Trades, 10)
+			}
 			err := out.Write([]string{
 				s.name, stamp(b.OpenTime),
-				b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(),
-				strconv.FormatInt(b.Trades, 10),
+				b.Open.String(), b.High.String(), b.Low.String(), b.Close.String(), b.Volume.String(), trades,
 			})
 			if err != nil {
 				return err

@@ -114,10 +114,12 @@ func TestDuckDBReadsOurFile(t *testing.T) {
 	for ; rows.Next(); i++ {
 		var got domain.Bar
 		var numbers [5]string
-		if err := rows.Scan(&got.OpenTime, &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4], &got.Trades); err != nil {
+		var trades sql.NullInt64
+		if err := rows.Scan(&got.OpenTime, &numbers[0], &numbers[1], &numbers[2], &numbers[3], &numbers[4], &trades); err != nil {
 			t.Fatal(err)
 		}
 
+		got.Trades = trades.Int64 // null where the count is unknown
 		for n, d := range []*domain.Decimal{&got.Open, &got.High, &got.Low, &got.Close, &got.Volume} {
 			var err error
 			if *d, err = domain.ParseDecimal(numbers[n]); err != nil {

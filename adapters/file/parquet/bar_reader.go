@@ -61,11 +61,11 @@ func (b Batch) part(r domain.Range, _ int) Batch { return Batch{b.Bars.Clip(r), 
 // ReadBars yields the bars of the Parquet file in r, of size bytes, in batches. The rows must be in order of time.
 // ReadBars accepts files of a BarWriter and those of notebooks: columns in any order, times in milliseconds,
 // microseconds or nanoseconds, decimals of other widths and scales, integers instead of decimals, nullable columns
-// without nulls, and no column of trades.
+// without nulls, and no column of trades, or one with nulls, which are unknown counts.
 //
 // It rejects, before the first bar, unknown columns, floats, times without a zone, and a file without a key if Config
-// has none. It rejects with a *RowError a null, a time that is finer than a microsecond, off the grid or not after the
-// previous one, a number of more than 20 digits before the point, and a negative trade count.
+// has none. It rejects with a *RowError another null, a time that is finer than a microsecond, off the grid or not
+// after the previous one, a number of more than 20 digits before the point, and a negative trade count.
 //
 // Coverage in the metadata of the file is an error before the first batch if it is invalid, of another number of rows,
 // or contradicted by a row outside of it.

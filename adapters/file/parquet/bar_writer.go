@@ -17,7 +17,7 @@ type barRow struct {
 	Low    number `parquet:"low,decimal(18:38)"`
 	Close  number `parquet:"close,decimal(18:38)"`
 	Volume number `parquet:"volume,decimal(18:38)"`
-	Trades int64  `parquet:"trades,delta"`
+	Trades *int64 `parquet:"trades"` // nil if unknown
 }
 
 // number returns the cell of the field.
@@ -95,7 +95,10 @@ func (w *BarWriter) accept(s domain.Series, r domain.Range) error {
 func (w *BarWriter) writeRows(c domain.Columns) error {
 	rows := w.out.rows[:len(c.OpenMicros)]
 	for i := range rows {
-		rows[i].Time, rows[i].Trades = c.OpenMicros[i], c.Trades[i]
+		rows[i].Time, rows[i].Trades = c.OpenMicros[i], nil
+		if c.HasTradeCount(i) {
+			rows[i].Trades = &c.Trades[i]
+		}
 	}
 	for f := domain.FieldOpen; f <= domain.FieldVolume; f++ {
 		column, scale := c.Field(f)

@@ -6,7 +6,7 @@
 //	time                    TIMESTAMP(MICROS, adjusted to UTC)  open time
 //	open high low close     DECIMAL(38, 18)
 //	volume                  DECIMAL(38, 18)
-//	trades                  INT64                               trade count, 0 if unknown
+//	trades                  INT64                               trade count, null if unknown
 //
 // or the trades of one symbol, or its quotes, ascending by time and sequence number:
 //
@@ -20,7 +20,9 @@
 //	bid ask                 DECIMAL(38, 18)
 //	bid_size ask_size       DECIMAL(38, 18)
 //
-// No column contains nulls. The series key, or the symbol, is in the metadata of the file, under KeyName or SymbolName.
+// No other column contains nulls. The series key, or the symbol, is in the metadata of the file, under KeyName or
+// SymbolName.
+//
 // A domain.Decimal has at most 20 digits before and 18 after the decimal point. DECIMAL(38, 18) therefore represents
 // each one exactly, and a writer can begin before it knows the last row. The disadvantage is that a product of two such
 // columns needs more digits than most engines have: cast the columns first, to DOUBLE or to fewer digits.

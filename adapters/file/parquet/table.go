@@ -190,6 +190,9 @@ func (t *table) openGroup(group pq.RowGroup) {
 	t.left = group.NumRows()
 	t.time = openColumn(chunks, t.layout.time, decodeIntegers)
 	t.count = openColumn(chunks, t.layout.count, decodeIntegers)
+	if t.count != nil {
+		t.count.nullable = t.layout.count.name == file.ColumnTrades // which is 0 if unknown
+	}
 	t.side = openColumn(chunks, t.layout.side, decodeStrings)
 	if t.side != nil {
 		t.side.nullable = true

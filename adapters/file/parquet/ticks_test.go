@@ -265,6 +265,26 @@ func TestReadNotebookTrades(t *testing.T) {
 	}
 }
 
+// A sequence number may be missing as a column, not in a row.
+func TestTickWithoutNumberIsRejected(t *testing.T) {
+	t.Parallel()
+	type row struct {
+		Time  int64  `parquet:"time,timestamp(microsecond)"`
+		Seq   *int64 `parquet:"seq"`
+		Price int64  `parquet:"price"`
+		Size  int64  `parquet:"size"`
+	}
+	seq := int64(4)
+	content := encode(t, row{1, &seq, 5, 1}, row{2, nil, 5, 1})
+	var err error
+	for _, next := range trades().read(content, parquet.TickConfig{Symbol: "BTC/USD"}) {
+		err = next
+	}
+	if err == nil || !strings.Contains(err.Error(), "row 2: seq is null") {
+		t.Errorf("got %v, want that seq is null", err)
+	}
+}
+
 func TestTickSequenceIsSingleUse(t *testing.T) {
 	t.Parallel()
 	content := trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 9))
