@@ -50,7 +50,7 @@ func BenchmarkInfluxRead200k(b *testing.B) {
 func discardAnswer(ctx context.Context, cfg influx.Config, bars domain.Series) {
 	form := url.Values{
 		"db": {cfg.Database}, "epoch": {"ns"}, "chunked": {"true"}, "chunk_size": {fmt.Sprint(cfg.WithDefaults().ChunkSize)},
-		"q": {fmt.Sprintf(`SELECT "open", "high", "low", "close", "volume", "trades", "exact", "whole", "symbol", "kind", "grid" FROM bars`+
+		"q": {fmt.Sprintf(`SELECT "open", "high", "low", "close", "volume", "trades", "exact", "symbol", "kind", "grid" FROM bars`+
 			` WHERE symbol = '%s' AND "kind" = 'trade' AND grid = '1m' AND time >= %d AND time < %d`,
 			bars.Key().Symbol, bars.Range().Start.UnixNano(), bars.Range().End.UnixNano())},
 	}

@@ -73,9 +73,6 @@ type row struct {
 	numbers [len(numberFields)]number
 	trades  int64
 	exact   []byte // empty unless a number does not survive a float; valid until the next row is decoded
-
-	// isWhole says that the fields are of one version: the checksum matches, or no two fields depend on each other.
-	isWhole bool
 }
 
 // decodeRow decodes one bar.
@@ -98,11 +95,11 @@ func (r *barReader) decodeBar(d *decoder, at int64, tags []condition) error {
 		return err
 	}
 	if err := r.builder.add(row); err != nil {
-		if row.isWhole { // another read would find the same
+		if r.layout.existing != nil { // another read would find the same
 			return err
 		}
 
-		return &incompleteRowError{row.at, err}
+		return &incompleteRowError{row.at, err} // exact may be of another version than the numbers
 	}
 
 	r.rows++
@@ -128,7 +125,6 @@ func (r *barReader) decodeValues(d *decoder, at int64) (row, error) {
 		}
 	}
 	if r.layout.existing != nil {
-		row.isWhole = true
 		return row, r.checkNumbers(at, row.numbers)
 	}
 
@@ -146,9 +142,8 @@ func (r *barReader) decodeValues(d *decoder, at int64) (row, error) {
 		return row, err
 	}
 	row.trades = trades.int
-	row.isWhole, err = r.verifyChecksum(d, row)
 
-	return row, err
+	return row, nil
 }
 
 // checkTime returns an error unless the time is a whole microsecond in the range of the query and after the previous
@@ -210,20 +205,6 @@ func (r *barReader) checkTrades(at int64, trades number) error {
 	return nil
 }
 
-// verifyChecksum reads the checksum of a row, and reports whether the row has one. It returns an incompleteRowError if
-// the checksum does not match the other fields.
-func (r *barReader) verifyChecksum(d *decoder, row row) (found bool, err error) {
-	stored, err := d.readNumber()
-	if err != nil || stored.kind == numberNull {
-		return false, err
-	}
-	if stored.int != rowChecksum(row.numbers, row.trades, row.exact) {
-		return false, r.incompleteRow(row.at, "the field "+fieldChecksum+" is not the checksum of the other fields")
-	}
-
-	return true, nil
-}
-
 // checkTags returns an error unless the row has the tags.
 func (r *barReader) checkTags(d *decoder, at int64, tags []condition) error {
 	for _, c := range tags {
@@ -246,7 +227,7 @@ func (r *barReader) checkTags(d *decoder, at int64, tags []condition) error {
 	return nil
 }
 
-// incompleteRow returns the error for a row that lacks a field or has fields of two versions.
+// incompleteRow returns the error for a row that lacks a field.
 func (r *barReader) incompleteRow(at int64, detail string) error {
 	return &incompleteRowError{at, r.ruleError(domain.RuleIncomplete, at, detail)}
 }
@@ -299,3 +280,16 @@ func (r *barReader) finish() error {
 
 	return nil
 }
+
+// incompleteRowError reports a row that is no bar now and may become one, because InfluxDB makes a write visible field
+// by field. A reader must read the row again; a row that stays incomplete is corrupt.
+type incompleteRowError struct {
+	at  int64 // the time of the row, in nanoseconds since 1970
+	err error // the error to report if the row stays incomplete
+}
+
+// Error returns the text of the error to report if the row stays incomplete.
+func (e *incompleteRowError) Error() string { return e.err.Error() }
+
+// Unwrap returns the error to report if the row stays incomplete.
+func (e *incompleteRowError) Unwrap() error { return e.err }

@@ -18,8 +18,7 @@ var _ ports.BatchReader = (*Store)(nil)
 const maxRequestBars = 250_000
 
 // ReadBatch implements ports.BatchReader. A request has as many statements, one for each query, as its limits allow,
-// and the result of each statement is proved complete. The server runs one statement after the other and opens the
-// series of a statement when it runs, so a statement in a batch detects an overwritten bar like a read of its own.
+// and the result of each statement is proved complete. The server runs one statement after the other.
 func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
 	op := operation{name: "read batch"}
 	if len(queries) > 0 {

@@ -146,7 +146,7 @@ func TestBatchMalformedResponses(t *testing.T) {
 	notExecuted := mpMap(mpText("statement_id"), mpInt(1), mpText("error"), mpText("not executed"))
 	otherMeasurement := mpMap(
 		mpText("name"), mpText("other"), mpText("columns"), mpTexts(barColumns), mpText("values"), mpArray())
-	otherSeries := barTable(barColumns, barRow(0, map[int][]byte{9: mpText("ETH/USD")}))
+	otherSeries := barTable(barColumns, barRow(0, map[int][]byte{8: mpText("ETH/USD")}))
 	twoBars := barTable(barColumns, barRow(1, nil), barRow(0, nil))
 	for name, c := range map[string]struct {
 		body []byte

@@ -9,12 +9,11 @@ import (
 
 // changes are the writes and deletions that turn stored bars into other bars. Indices refer to the other bars.
 type changes struct {
-	report      ports.WriteReport
-	overwritten []domain.Bar // the stored bars that are overwritten
-	overwrite   []int        // the bars that overwrite them, in the same order
-	insert      []int        // the bars at times without a stored bar
-	erase       span         // deleted after the overwrites; the zero span deletes nothing
-	restore     []int        // the bars in erase, written again after the deletion
+	report    ports.WriteReport
+	overwrite []int // the bars at times with another stored bar
+	insert    []int // the bars at times without a stored bar
+	erase     span  // is deleted first; the zero span deletes nothing
+	restore   []int // the bars in erase, written again after the deletion
 
 	surplus []int // indices of the stored bars without a counterpart
 }
@@ -37,10 +36,10 @@ func diff(stored, bars domain.Series) changes {
 			continue
 		}
 
-		if old := stored.At(at); old.Equal(bar) {
+		if stored.At(at).Equal(bar) {
 			c.report.Unchanged++
 		} else {
-			c.overwritten, c.overwrite = append(c.overwritten, old), append(c.overwrite, i)
+			c.overwrite = append(c.overwrite, i)
 		}
 		at++
 	}
@@ -53,17 +52,17 @@ func diff(stored, bars domain.Series) changes {
 	return c
 }
 
-// resolve returns the changes under a conflict policy.
-func (c changes) resolve(onConflict ports.ConflictPolicy) (changes, error) {
+// resolve returns the changes to the bars under a conflict policy.
+func (c changes) resolve(bars domain.Series, onConflict ports.ConflictPolicy) (changes, error) {
 	n := len(c.overwrite)
 	switch {
 	case n == 0 || onConflict == ports.ReplaceOnConflict:
 		return c, nil
 	case onConflict == ports.FailOnConflict:
-		return changes{}, &ports.ConflictError{Rows: n, First: c.overwritten[0].OpenTime}
+		return changes{}, &ports.ConflictError{Rows: n, First: bars.OpenTime(c.overwrite[0])}
 	}
 
-	c.overwrite, c.overwritten = nil, nil
+	c.overwrite = nil
 	c.report.Changed, c.report.Kept = 0, n
 
 	return c, nil

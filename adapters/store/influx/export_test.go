@@ -42,8 +42,3 @@ var (
 	DecimalFromFloat = decimalFromFloat
 	SurvivesFloat    = survivesFloat
 )
-
-// Checksum returns the checksum of a row.
-func Checksum(numbers [5]float64, trades int64, exact []byte) int64 {
-	return checksum(numbers, trades, exact)
-}

@@ -152,7 +152,7 @@ func endlessResponse() []byte {
 
 // barColumns are the columns of a result with bars.
 var barColumns = []string{
-	"time", "open", "high", "low", "close", "volume", "trades", "exact", "whole", "symbol", "kind", "grid",
+	"time", "open", "high", "low", "close", "volume", "trades", "exact", "symbol", "kind", "grid",
 }
 
 // barTable encodes a table of the measurement bars.
@@ -174,7 +174,7 @@ func mpTexts(texts []string) []byte {
 func barRow(n int, change map[int][]byte) []byte {
 	values := [][]byte{
 		mpInt(recordedStart.Add(time.Duration(n) * time.Minute).UnixNano()),
-		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""), mpNil,
+		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""),
 		mpText("BTC/USD"), mpText("trade"), mpText("1m"),
 	}
 	for i, v := range change {

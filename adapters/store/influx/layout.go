@@ -20,9 +20,6 @@ const (
 	fieldExact  = "exact"
 
 	fieldIdentity = "identity" // of the measurement identityMeasurement
-
-	// fieldChecksum must remain the last field in the order of names; see the package comment.
-	fieldChecksum = "whole"
 )
 
 // numberFields are the float fields, in the order of domain.Field.
@@ -55,7 +52,7 @@ func newLayout(cfg Config) layout {
 	}
 
 	l.fields = append(l.fields, fieldTrades, fieldExact)
-	l.types[fieldTrades], l.types[fieldExact], l.types[fieldChecksum] = "integer", "string", "integer"
+	l.types[fieldTrades], l.types[fieldExact] = "integer", "string"
 
 	return l
 }

@@ -6,44 +6,25 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// lineFields selects the fields that a line sets.
-type lineFields int
-
-const (
-	valueFields  lineFields = iota // all fields except the checksum: the first write of a bar
-	allFields                      // all fields
-	checksumOnly                   // the checksum alone: a stored bar that the next write overwrites
-)
-
-// appendLine appends the bar to b in line protocol. It sets every field that fields selects, because a write merges its
-// fields with the stored ones. A number has all its digits; the server stores the nearest float.
-func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar, fields lineFields) []byte {
+// appendLine appends the bar to b in line protocol. It sets every field, because a write merges its fields with the
+// stored ones. A number has all its digits; the server stores the nearest float.
+func appendLine(b []byte, measurement string, key domain.SeriesKey, bar domain.Bar) []byte {
 	b = append(b, measurement...)
 	b = append(append(b, ","+tagGrid+"="...), key.Grid.String()...)
 	b = append(append(b, ","+tagKind+"="...), key.PriceType.String()...)
 	b = appendTagValue(append(b, ","+tagSymbol+"="...), string(key.Symbol))
 
-	separator := byte(' ')
-	if fields != checksumOnly {
-		values := barNumbers(bar)
-		for i, v := range values {
-			b = append(append(append(b, separator), numberFields[i]...), '=')
-			b, _ = v.AppendText(b) // never fails
-			separator = ','
-		}
-
-		b = append(b, ","+fieldTrades+"="...)
-		b = strconv.AppendInt(b, bar.Trades, 10)
-		b = append(b, "i,"+fieldExact+"=\""...)
-		b = append(appendExact(b, values), '"')
+	values, separator := barNumbers(bar), byte(' ')
+	for i, v := range values {
+		b = append(append(append(b, separator), numberFields[i]...), '=')
+		b, _ = v.AppendText(b) // never fails
+		separator = ','
 	}
 
-	if fields != valueFields {
-		b = append(append(b, separator), fieldChecksum+"="...)
-		b = append(strconv.AppendInt(b, barChecksum(bar), 10), 'i')
-	}
-
-	b = append(b, ' ')
+	b = append(b, ","+fieldTrades+"="...)
+	b = strconv.AppendInt(b, bar.Trades, 10)
+	b = append(b, "i,"+fieldExact+"=\""...)
+	b = append(appendExact(b, values), "\" "...)
 	b = strconv.AppendInt(b, bar.OpenTime.UnixNano(), 10)
 
 	return append(b, '\n')

@@ -198,9 +198,6 @@ func (l layout) barColumnsOf(others []condition) []string {
 // barColumns returns the columns of the result of selectBars: time, the fields, and the tags of the conditions.
 func (l layout) barColumns(where []condition) []string {
 	columns := append([]string{"time"}, l.fields...)
-	if l.existing == nil {
-		columns = append(columns, fieldChecksum)
-	}
 	for _, c := range where {
 		columns = append(columns, c.tag)
 	}

@@ -109,7 +109,7 @@ func TestSetBarsOverStoredRows(t *testing.T) {
 	}
 	if err := writeRaw(t.Context(), cfg,
 		line(seriesKey(1), `open=1,high=4,low=1,close=2,volume=3,trades=1i,exact=""`, at.Add(time.Second)),
-		line(seriesKey(2), `open=1,high=4,low=1,close=2,volume=3,trades=1i,exact="",whole=5i`, at),
+		line(seriesKey(2), `open=1,high=4,low=1,close=2,volume=3,trades=1i,exact=""`, at),
 		line(seriesKey(3), `open=1,high=4`, at),
 	); err != nil {
 		t.Fatal(err)
@@ -127,14 +127,14 @@ func TestSetBarsOverStoredRows(t *testing.T) {
 
 // setColumns are the columns of the result of a read of several series.
 var setColumns = []string{
-	"time", "symbol", "open", "high", "low", "close", "volume", "trades", "exact", "whole", "kind", "grid",
+	"time", "symbol", "open", "high", "low", "close", "volume", "trades", "exact", "kind", "grid",
 }
 
 // setRow encodes a row of the symbol at minute n.
 func setRow(symbol string, n int) []byte {
 	return mpArray(
 		mpInt(recordedStart.Add(time.Duration(n)*time.Minute).UnixNano()), mpText(symbol),
-		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""), mpNil,
+		mpFloat(1.5), mpFloat(2.5), mpFloat(1.25), mpFloat(2), mpFloat(100), mpInt(7), mpText(""),
 		mpText("trade"), mpText("1m"),
 	)
 }

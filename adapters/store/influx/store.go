@@ -14,7 +14,6 @@
 //	floats   open, high, low, close, volume
 //	integer  trades
 //	string   exact: empty, or the five numbers as text if one of them does not survive a float
-//	integer  whole: the checksum of the other fields; absent until the bar is overwritten
 //
 // Bars that other programs write can be read through [Existing]. A second measurement, with the suffix _identity, has
 // one point with the identity of the database.
@@ -23,20 +22,10 @@
 //
 // InfluxDB makes a write visible field by field, so a reader can meet two kinds of torn bars. A bar with missing fields
 // is read again after a pause, and is corrupt only if it stays incomplete. A bar that is being overwritten has all its
-// fields at any moment, but may have fields of two versions; the checksum detects that:
-//
-//	insert     write all fields except the checksum
-//	overwrite  1. write the checksum of the stored bar
-//	           2. write all fields, with the checksum of the new bar
-//
-// INVARIANT: no reader returns a bar with fields of two versions. For a query, the server opens the fields of a series
-// in the order of their names, the checksum last. A reader that finds no checksum opened all other fields before step 1
-// was written, so they are the old bar. A reader that finds a checksum compares it with the fields.
-//
-// This holds between processes. Bars that were never overwritten cost an empty column of the result. One gap remains:
-// if one call deletes a bar and another writes it with other numbers, the bar has no checksum, and a reader that opens
-// some fields before the deletion and some after the write is not warned. A query opens all fields within microseconds,
-// so both calls would have to fall into that time.
+// fields at any moment, but may have fields of two versions, and nothing in the bar tells. The ledger tells: the range
+// of a write is uncovered before the first request that changes a bar, and a reader compares the hash of the covered
+// bars of a block (TestReadWhileOverwritten). A reader without a ledger, as of an existing layout, may meet a bar with
+// fields of two versions while another program overwrites it.
 package influx
 
 import (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -114,7 +113,7 @@ func (s *Store) findChange(ctx context.Context, u *upsert, stored domain.Series,
 	case err == nil && u.replaces:
 		u.changes = diff(stored, u.bars).withDeletions(stored, u.bars)
 	case err == nil:
-		u.changes, err = diff(stored, u.bars).resolve(u.onConflict)
+		u.changes, err = diff(stored, u.bars).resolve(u.bars, u.onConflict)
 	case isCorrupt(err) && u.replaces:
 		u.changes, err = s.rewriteRange(ctx, u.bars, u.r)
 	case isCorrupt(err) && !u.changes.isEmpty():
@@ -155,42 +154,16 @@ func isCorrupt(err error) bool {
 	return errors.As(err, &rule)
 }
 
-// apply applies the changes of all upserts in an order in which no reader sees a bar that was never written: see the
-// package comment. It calls permit before each request.
+// apply applies the changes of all upserts. It calls permit before each request.
 func (s *Store) apply(ctx context.Context, upserts []*upsert, permit func(context.Context) error) error {
 	w := lineWriter{store: s, permit: permit}
-	overwritten := func(u *upsert) iter.Seq[domain.Bar] { return slices.Values(u.changes.overwritten) }
-	if err := w.write(ctx, upserts, overwritten, checksumOnly); err != nil {
-		return err
-	}
-	overwrite := func(u *upsert) iter.Seq[domain.Bar] { return barsAt(u.bars, u.changes.overwrite) }
-	if err := w.write(ctx, upserts, overwrite, allFields); err != nil {
-		return err
-	}
 	for _, u := range upserts {
 		if err := w.deleteSpan(ctx, u.bars.Key(), u.changes.erase); err != nil {
 			return err
 		}
 	}
-	restore := func(u *upsert) iter.Seq[domain.Bar] { return barsAt(u.bars, u.changes.restore) }
-	if err := w.write(ctx, upserts, restore, allFields); err != nil {
-		return err
-	}
 
-	insert := func(u *upsert) iter.Seq[domain.Bar] { return barsAt(u.bars, u.changes.insert) }
-
-	return w.write(ctx, upserts, insert, valueFields)
-}
-
-// barsAt yields the bars with the indices.
-func barsAt(bars domain.Series, indices []int) iter.Seq[domain.Bar] {
-	return func(yield func(domain.Bar) bool) {
-		for _, i := range indices {
-			if !yield(bars.At(i)) {
-				return
-			}
-		}
-	}
+	return w.write(ctx, upserts)
 }
 
 // lineWriter changes bars, in requests that must each be permitted.
@@ -201,13 +174,11 @@ type lineWriter struct {
 	count  int    // of the lines
 }
 
-// write writes one line for each bar that barsOf yields, of all upserts in as few requests as the batch size allows.
-func (w *lineWriter) write(
-	ctx context.Context, upserts []*upsert, barsOf func(*upsert) iter.Seq[domain.Bar], fields lineFields,
-) error {
+// write writes one line for each bar to write, of all upserts in as few requests as the batch size allows.
+func (w *lineWriter) write(ctx context.Context, upserts []*upsert) error {
 	for _, u := range upserts {
-		for bar := range barsOf(u) {
-			w.lines = appendLine(w.lines, w.store.layout.measurement, u.bars.Key(), bar, fields)
+		for _, i := range slices.Concat(u.changes.overwrite, u.changes.restore, u.changes.insert) {
+			w.lines = appendLine(w.lines, w.store.layout.measurement, u.bars.Key(), u.bars.At(i))
 			if w.count++; w.count < w.store.batchSize {
 				continue
 			}
