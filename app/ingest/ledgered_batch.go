@@ -77,9 +77,7 @@ func (b *ledgeredBatch) readBars(ctx context.Context) error {
 	for i, q := range b.queries {
 		reader := b.store.blocksOf(q.Key)
 		blocks := b.records[i].State.BlocksWithin(reader.layout, q.Range)
-		if q.First+q.Last > 0 {
-			blocks, _ = access.TakeBlocks(reader.layout, blocks, q, max(q.First, q.Last))
-		}
+		blocks, _ = access.TakeBlocks(reader.layout, blocks, q, max(q.First, q.Last))
 		if b.blocks[i] = blocks; len(blocks) == 0 {
 			continue
 		}
