@@ -97,6 +97,19 @@ type CoverageReader interface {
 	Extents(ctx context.Context, q ExtentQuery) iter.Seq2[domain.Extent, error]
 }
 
+// OnePageLister is a store that reads all of its coverage before it yields the first extent. A listing takes all
+// extents from one sequence of it, because the extents behind a symbol cost as much as all.
+type OnePageLister interface {
+	// ListsOnePage reports whether the store is one now.
+	ListsOnePage() bool
+}
+
+// ListsOnePage reports whether a store is a OnePageLister.
+func ListsOnePage(store any) bool {
+	l, ok := store.(OnePageLister)
+	return ok && l.ListsOnePage()
+}
+
 // BarToucher is a store whose bars people can change without it, with SQL.
 type BarToucher interface {
 	// TouchBars gives the series and all its blocks a new version, as after a change of every bar, so that no cache

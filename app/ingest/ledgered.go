@@ -174,6 +174,9 @@ func (s *LedgeredStore) Extents(ctx context.Context, q ports.ExtentQuery) iter.S
 	return ports.OnePage(func() ([]domain.Extent, error) { return s.readExtents(ctx, q) })
 }
 
+// ListsOnePage implements ports.OnePageLister.
+func (s *LedgeredStore) ListsOnePage() bool { return true }
+
 func (s *LedgeredStore) readExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 	inferred, err := ports.Collect(s.bars.Extents(ctx, q))
 	if err != nil {

@@ -270,6 +270,9 @@ func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[doma
 	return ports.OnePage(func() ([]domain.Extent, error) { return s.believedExtents(ctx, q) })
 }
 
+// ListsOnePage implements ports.OnePageLister.
+func (s *Store) ListsOnePage() bool { return ports.ListsOnePage(s.next) }
+
 // believedExtents returns the coverage of given symbols: the believed one of all, else the store's.
 func (s *Store) believedExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
 	isExcluded := func(symbol domain.Symbol) bool { return symbol <= q.After }

@@ -29,6 +29,9 @@ func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[doma
 	})
 }
 
+// ListsOnePage implements ports.OnePageLister.
+func (s *Store) ListsOnePage() bool { return true }
+
 // extentsSubject returns the symbol if there is exactly one, for errors.
 func extentsSubject(symbols []domain.Symbol) string {
 	if len(symbols) == 1 {

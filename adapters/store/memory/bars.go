@@ -86,6 +86,9 @@ func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[doma
 	return ports.OnePage(func() ([]domain.Extent, error) { return s.findExtents(ctx, q) })
 }
 
+// ListsOnePage implements ports.OnePageLister.
+func (s *Store) ListsOnePage() bool { return true }
+
 // LocalExtents implements ports.LocalCoverage.
 func (s *Store) LocalExtents(symbol domain.Symbol, _ time.Duration) ([]domain.Extent, bool) {
 	one := [...]domain.Symbol{symbol}

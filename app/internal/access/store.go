@@ -169,12 +169,14 @@ func ReadSymbols(ctx context.Context, s *Store, q ports.SymbolQuery) ([]domain.S
 
 // ReadExtentPage returns the coverage of the first symbols of a query, of all of them if there is no more.
 func ReadExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.Extent], error) {
-	return readPage(s.Bars.Extents(ctx, q), func(e domain.Extent) domain.Symbol { return e.Key.Symbol })
+	symbolOf := func(e domain.Extent) domain.Symbol { return e.Key.Symbol }
+	return readPage(s.Bars.Extents(ctx, q), symbolOf, ports.ListsOnePage(s.Bars))
 }
 
 // ReadTickExtentPage is ReadExtentPage for trades and quotes.
 func ReadTickExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.TickExtent], error) {
-	return readPage(s.Ticks.TickExtents(ctx, q), func(e domain.TickExtent) domain.Symbol { return e.Symbol })
+	symbolOf := func(e domain.TickExtent) domain.Symbol { return e.Symbol }
+	return readPage(s.Ticks.TickExtents(ctx, q), symbolOf, ports.ListsOnePage(s.Ticks))
 }
 
 // Page is the values of the first symbols of a listing.
@@ -183,17 +185,19 @@ type Page[T any] struct {
 	Last   domain.Symbol // the last of the symbols; "" where no more follow
 }
 
-// PageSize is about how many values of a listing are read at a time.
+// PageSize is about how many values of a listing are read at a time, unless the store has one page.
 const PageSize = 10_000
 
-// readPage reads PageSize values, and the others of the last symbol.
-func readPage[T any](values iter.Seq2[T, error], symbolOf func(T) domain.Symbol) (page Page[T], err error) {
+// readPage reads PageSize values, and the others of the last symbol, or all of the one page of a store.
+func readPage[T any](
+	values iter.Seq2[T, error], symbolOf func(T) domain.Symbol, isOnePage bool,
+) (page Page[T], err error) {
 	for v, err := range values {
 		if err != nil {
 			return Page[T]{}, err
 		}
 
-		if n := len(page.Values); n >= PageSize && symbolOf(page.Values[n-1]) != symbolOf(v) {
+		if n := len(page.Values); n >= PageSize && !isOnePage && symbolOf(page.Values[n-1]) != symbolOf(v) {
 			page.Last = symbolOf(page.Values[n-1])
 			break
 		}
