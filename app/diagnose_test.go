@@ -88,7 +88,10 @@ func TestDiagnose(t *testing.T) {
 				t.Errorf("%s: got the retention %s", c.name, got.Retention)
 			}
 			if strings.Contains(got.Reason, "hunter2") {
-				t.Errorf("%s: a secret in %q", c.name, got.Reason)
+				t.Errorf("%s: the text of a driver in %q", c.name, got.Reason)
+			}
+			if len(got.Problems) > 0 != (c.state != ports.Healthy) || len(got.Problems) > 0 && got.Problems[0].Reason != c.reason {
+				t.Errorf("%s: got the problems %+v", c.name, got.Problems)
 			}
 		}
 
@@ -104,6 +107,77 @@ func TestDiagnose(t *testing.T) {
 			t.Errorf("cancelled: %v", err)
 		}
 	})
+}
+
+// described is a store with an error, and details that its check finds out.
+type described struct {
+	err     error
+	version *string
+}
+
+func (d described) Check(context.Context) error { *d.version = "15"; return d.err }
+
+func (d described) Details() ports.StoreDetails { return ports.StoreDetails{Version: *d.version} }
+
+// A diagnosis has the whole error and its remedy, and the details that the check found out. A store without which
+// requests are served is degraded at most, and does not serve requests.
+func TestDiagnosisTellsErrors(t *testing.T) {
+	t.Parallel()
+	failure := &ports.Error{
+		Kind: ports.ErrPermission, Op: "check", Store: "broken", Err: errors.New("no right"), Remedy: "grant it",
+	}
+	source := func(name domain.StoreName, err error) app.Source {
+		return app.Source{Name: name, Health: described{err, new(string)}}
+	}
+	optional := source("optional", &ports.Error{Kind: ports.ErrPermission, Op: "check", Store: "optional"})
+	optional.Optional = true
+	d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), source("fine", nil), source("broken", failure), optional,
+		app.FailedSource("closed", ports.ErrOverloaded, ports.StoreDetails{Address: "db:1"}))
+	if err != nil || len(d.Stores) != 4 || d.State() != ports.Down {
+		t.Fatalf("got %+v, %v", d, err)
+	}
+	if fine := d.Stores[0]; fine.State != ports.Healthy || fine.Problems != nil || fine.Details.Version != "15" {
+		t.Errorf("got %+v", fine)
+	}
+	broken := d.Stores[1].Problems[0]
+	if broken.State != ports.Down || broken.Reason != "permission" || broken.Detail != "broken: diagnose: permission: no right" ||
+		broken.Remedy != "grant it" || !errors.Is(broken.Err, ports.ErrPermission) || d.Stores[1].Details.Version != "15" {
+		t.Errorf("got %+v", broken)
+	}
+	if got := d.Stores[2]; got.State != ports.Degraded || got.Reason != "permission; requests are served without it" {
+		t.Errorf("got %+v", got)
+	}
+	if got := d.Stores[3]; got.State != ports.Down || got.Details.Address != "db:1" || !errors.Is(got.Problems[0].Err, ports.ErrOverloaded) {
+		t.Errorf("got %+v", got)
+	}
+
+	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, app.Source{Name: "bars", Bars: memory.New(), Catalog: memory.New()}, optional)
+	if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := app.New([]app.Source{source("nothing", nil)}, clock.NewSimulated(at(60)), nil, app.Config{}); err == nil {
+		t.Error("a source with nothing but Health is not optional")
+	}
+}
+
+// A store that fails because it needs another one is not down for that: the row of the other one has the error.
+func TestDiagnosisBlamesTheStoreThatFails(t *testing.T) {
+	t.Parallel()
+	failure := &ports.Error{Kind: ports.ErrUnavailable, Op: "read ledger", Store: "ledger"}
+	bars := app.Source{Name: "bars", Health: described{failure, new(string)}}
+	ledger := app.Source{Name: "ledger", Health: described{failure, new(string)}}
+	for _, c := range []struct {
+		sources []app.Source
+		want    ports.Health
+	}{
+		{[]app.Source{bars, ledger}, ports.Healthy},
+		{[]app.Source{bars}, ports.Down}, // nobody else says it
+	} {
+		d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), c.sources...)
+		if err != nil || d.Stores[0].State != c.want || d.State() != ports.Down {
+			t.Errorf("got %+v, %v; want %s", d.Stores, err, c.want)
+		}
+	}
 }
 
 // What a store fails is counted, what the caller got wrong is not.

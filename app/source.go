@@ -12,6 +12,8 @@ import (
 // Source is one store under the name by which results, errors and logs refer to it. Its fields say what it can do; nil
 // means that it cannot.
 //
+// An optional source may have nothing but Health: it is diagnosed, and nothing else.
+//
 // Sources come as a list, the preferred one first. Of those that take a frequency the first is written to, and is read
 // where several have a bar; the first with Ticks holds trades and quotes; of a symbol in several catalogs the first
 // one's metadata counts.
@@ -44,6 +46,12 @@ type Source struct {
 	// Explain returns the query plans of the server of Bars. Nil has none.
 	Explain ports.ReadExplainer
 
+	// Optional declares that requests are served without the store, such as a shared cache: where its check fails, it is
+	// degraded and not down.
+	Optional bool
+
+	isClosed bool // it could not be opened
+
 	// Local declares that no call waits for anything but memory. Calls then run on the caller's goroutine and are ended
 	// by the caller's context alone, not by Config.StoreTimeout.
 	Local bool
@@ -56,7 +64,7 @@ func newStores(sources []Source) access.Stores {
 		store := &access.Store{
 			Name: s.Name, Bars: s.Bars, Route: s.Takes, Ticks: s.Ticks, Catalog: s.Catalog, Health: s.Health, Pool: s.Pool,
 			Cache: s.Cache, Aggregate: s.Aggregate, Explain: s.Explain, Local: s.Local,
-			Unfinished: s.Unfinished,
+			Unfinished: s.Unfinished, Optional: s.Optional, Closed: s.isClosed,
 		}
 		if s.Cache != nil {
 			store.LocalCoverage = s.Cache
@@ -95,7 +103,7 @@ func validateSources(sources []Source) error {
 // validate reports every fault of the source but its name.
 func (s Source) validate() error {
 	var faults []error
-	if s.Bars == nil && s.Ticks == nil && s.Catalog == nil {
+	if s.Bars == nil && s.Ticks == nil && s.Catalog == nil && (s.Health == nil || !s.Optional) {
 		faults = append(faults, fmt.Errorf("source %s: it has neither bars nor ticks nor a catalog", s.Name))
 	}
 	if s.Bars == nil && (s.Cache != nil || s.Explain != nil) {

@@ -14,7 +14,7 @@ type Diagnostics interface {
 	Diagnose(ctx context.Context) (Diagnosis, error)
 }
 
-// Diagnosis is the state of all stores, in the order of the configuration.
+// Diagnosis is the state of all stores, in the order of the configuration. A shared cache is the last of them.
 type Diagnosis struct {
 	At     time.Time        `json:"at"` // time of the business clock
 	Stores []StoreDiagnosis `json:"stores"`
@@ -49,6 +49,9 @@ type StoreDiagnosis struct {
 	Reason  string           `json:"reason,omitempty"` // why it is not healthy; never a driver's text
 	Latency time.Duration    `json:"latency_ns"`       // duration of the check
 
+	Details  StoreDetails `json:"details"`
+	Problems []Problem    `json:"problems,omitempty"` // the worst first; none if it is healthy
+
 	Retention time.Duration `json:"retention_ns,omitempty"` // age at which the store drops bars; 0 if it keeps them
 
 	Unfinished []UnfinishedWrite `json:"unfinished,omitempty"` // writes that did not finish
@@ -60,6 +63,32 @@ type StoreDiagnosis struct {
 
 	Pool  *PoolStats  `json:"pool,omitempty"`  // nil if the store has no pool
 	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
+}
+
+// StoreDetails say where a store is, and which versions it has. A field is empty if it is unknown, or if the store has
+// no such thing.
+type StoreDetails struct {
+	Address  string `json:"address,omitempty"`  // host and port, or the URL of the server
+	Database string `json:"database,omitempty"` // its name, or the path of its file
+	User     string `json:"user,omitempty"`
+	Version  string `json:"version,omitempty"` // of the server
+	Schema   string `json:"schema,omitempty"`  // version of the tables
+}
+
+// DetailReporter tells the details of a store. A HealthChecker may implement it.
+type DetailReporter interface {
+	// Details returns what is known. It waits for nothing: the configuration tells the address, and checks and opening
+	// find out the rest.
+	Details() StoreDetails
+}
+
+// Problem is one reason why a store is not healthy.
+type Problem struct {
+	State  Health `json:"state"`            // what it makes of the store
+	Reason string `json:"reason"`           // in few words; never a driver's text
+	Detail string `json:"detail"`           // the whole error, or Reason; may name hosts and users, never a secret
+	Remedy string `json:"remedy,omitempty"` // what to do, such as a command; "" if that is unknown
+	Err    error  `json:"-"`                // of the check; nil for a problem that it found while the store responds
 }
 
 // MaxUnfinished is how many unfinished writes a diagnosis has at most.

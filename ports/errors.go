@@ -65,11 +65,20 @@ type Error struct {
 	Subject string           // the subject of the operation: a series key, a symbol
 	Phase   Phase            // only for ErrTimeout
 	Err     error            // the cause; nil if the kind says it all
+	Remedy  string           // what to do about it, such as a command; "" if the error does not know
 }
 
-// Error returns "store: op subject (phase): kind: cause". It leaves out the parts that are empty, and the kind if the
-// cause wraps it.
+// Error returns "store: op subject (phase): kind: cause; remedy". It leaves out the parts that are empty, and the kind
+// if the cause wraps it.
 func (e *Error) Error() string {
+	if e.Remedy == "" {
+		return e.withoutRemedy()
+	}
+
+	return e.withoutRemedy() + "; " + e.Remedy
+}
+
+func (e *Error) withoutRemedy() string {
 	var s strings.Builder
 	if e.Store != "" {
 		s.WriteString(string(e.Store) + ": ")
@@ -102,6 +111,18 @@ func (e *Error) Unwrap() []error {
 	}
 
 	return []error{e.Kind, e.Err}
+}
+
+// SplitRemedy returns the text of an error without its remedy, and the remedy; "" if the error knows none.
+func SplitRemedy(err error) (text, remedy string) {
+	text = err.Error()
+	if e := (*Error)(nil); errors.As(err, &e) && e.Remedy != "" {
+		if before, isLast := strings.CutSuffix(text, "; "+e.Remedy); isLast {
+			return before, e.Remedy
+		}
+	}
+
+	return text, ""
 }
 
 // ContextKind returns ErrTimeout or ErrCanceled if err is or wraps the corresponding error of a context, and nil

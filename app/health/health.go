@@ -3,7 +3,9 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,13 +35,13 @@ func New(stores access.Stores, clock ports.Clock, settings *access.Settings) *Di
 // Diagnose checks all stores at once, each for at most 500 ms. A store is down where its check fails. It is degraded
 // where the check reports that the store is overloaded, takes more than 250 ms, or finds every connection of the pool
 // in use, a cache that cannot be used, writes that did not finish, or a retention policy that drops old bars. Else it
-// is healthy. Checks are not counted as requests.
+// is healthy. An optional store is degraded where others are down. Checks are not counted as requests.
 func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	call := &access.Call{Op: "diagnose", Subject: access.Text(""), Settings: d.settings}
 	diagnosis := ports.Diagnosis{At: d.clock.Now().UTC(), Stores: make([]ports.StoreDiagnosis, len(d.stores))}
 	var checks sync.WaitGroup
 	for i, store := range d.stores {
-		checks.Go(func() { diagnosis.Stores[i] = diagnose(ctx, call.For(store)) })
+		checks.Go(func() { diagnosis.Stores[i] = diagnose(ctx, call.For(store), d.stores) })
 	}
 	checks.Wait()
 
@@ -50,7 +52,7 @@ func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	return diagnosis, nil
 }
 
-func diagnose(ctx context.Context, call *access.Call) ports.StoreDiagnosis {
+func diagnose(ctx context.Context, call *access.Call, stores access.Stores) ports.StoreDiagnosis {
 	s := call.Store
 	usage := s.Usage()
 	d := ports.StoreDiagnosis{
@@ -70,36 +72,77 @@ func diagnose(ctx context.Context, call *access.Call) ports.StoreDiagnosis {
 	if s.Health != nil {
 		start := time.Now()
 		var found findings
-		found, err = access.DoUncounted(ctx, call, checkTimeout, check, struct{}{})
+		found, err = access.DoUncounted(ctx, call, checkTimeout, check, stores)
 		d.Latency, d.Retention, d.Unfinished = time.Since(start), found.retention, found.unfinished
 	}
-	d.State, d.Reason = assess(d, err)
+	if r, ok := s.Health.(ports.DetailReporter); ok {
+		d.Details = r.Details() // after the check, which finds out some of them
+	}
+
+	d.Problems = problems(d, err)
+	if len(d.Problems) > 0 {
+		switch {
+		case s.Optional:
+			d.Problems[0] = withoutStore(d.Problems[0])
+		case s.Closed:
+			d.Problems[0].State = ports.Down
+		}
+		d.State, d.Reason = d.Problems[0].State, d.Problems[0].Reason
+	}
 
 	return d
 }
 
-// assess returns the state of a store, and the reason where it is not healthy.
-func assess(d ports.StoreDiagnosis, err error) (ports.Health, string) {
-	switch kind := access.KindOf(err); {
-	case err != nil && kind == ports.ErrOverloaded: //nolint:errorlint // a kind is one of the sentinels
-		return ports.Degraded, kind.Error()
-	case err != nil:
-		return ports.Down, kind.Error()
-	case d.Latency > slowCheck:
-		return ports.Degraded, fmt.Sprintf("slow: the check took %s", d.Latency.Round(time.Millisecond))
-	case d.Cache != nil && d.Cache.Disconnected:
-		return ports.Degraded, "hints of other processes are disconnected; their writes are seen when a lease ends"
-	case d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max:
-		return ports.Degraded, fmt.Sprintf("every connection of the pool is in use (%d)", d.Pool.Max)
-	case len(d.Unfinished) > 0:
-		return ports.Degraded, fmt.Sprintf(
-			"writes that did not finish: %d; their ranges are not covered until they are written again", len(d.Unfinished))
-	case d.Retention > 0:
-		return ports.Degraded, fmt.Sprintf(
-			"the retention policy drops bars older than %s; blocks with such bars read as not covered", d.Retention)
+// problems returns what is wrong with a store whose check returned err.
+func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
+	if err != nil {
+		return []ports.Problem{failure(err)}
 	}
 
-	return ports.Healthy, ""
+	var found []ports.Problem
+	degraded := func(remedy, format string, args ...any) {
+		reason := fmt.Sprintf(format, args...)
+		found = append(found, ports.Problem{State: ports.Degraded, Reason: reason, Detail: reason, Remedy: remedy})
+	}
+	if d.Latency > slowCheck {
+		degraded("", "slow: the check took %s", d.Latency.Round(time.Millisecond))
+	}
+	if d.Cache != nil && d.Cache.Disconnected {
+		degraded("", "hints of other processes are disconnected; their writes are seen when a lease ends")
+	}
+	if d.Pool != nil && d.Pool.Max > 0 && d.Pool.InUse >= d.Pool.Max {
+		degraded("", "every connection of the pool is in use (%d)", d.Pool.Max)
+	}
+	if len(d.Unfinished) > 0 {
+		degraded("run the same imports again, or give the ranges up with marketdata doctor --uncover",
+			"writes that did not finish: %d; their ranges are not covered until they are written again", len(d.Unfinished))
+	}
+	if d.Retention > 0 {
+		degraded("", "the retention policy drops bars older than %s; blocks with such bars read as not covered", d.Retention)
+	}
+
+	return found
+}
+
+// failure returns the problem of a check that failed.
+func failure(err error) ports.Problem {
+	kind := access.KindOf(err)
+	p := ports.Problem{State: ports.Down, Reason: kind.Error(), Err: err}
+	if kind == ports.ErrOverloaded { //nolint:errorlint // a kind is one of the sentinels
+		p.State = ports.Degraded
+	}
+	p.Detail, p.Remedy = ports.SplitRemedy(err)
+
+	return p
+}
+
+// withoutStore returns the problem of a store without which requests are served.
+func withoutStore(p ports.Problem) ports.Problem {
+	if p.State == ports.Down {
+		p.State, p.Reason = ports.Degraded, p.Reason+"; requests are served without it"
+	}
+
+	return p
 }
 
 // findings are what a check finds beside the health of a store.
@@ -108,13 +151,18 @@ type findings struct {
 	unfinished []ports.UnfinishedWrite
 }
 
-func check(ctx context.Context, s *access.Store, _ struct{}) (found findings, err error) {
+// check checks s, which is one of the stores. An error of another one, which s needs, is that one's problem.
+func check(ctx context.Context, s *access.Store, stores access.Stores) (found findings, err error) {
 	err = s.Health.Check(ctx)
 	if r, ok := s.Health.(ports.RetentionReporter); ok && err == nil {
 		found.retention, err = r.Retention(ctx)
 	}
 	if s.Unfinished != nil && err == nil {
 		found.unfinished, err = s.Unfinished.UnfinishedWrites(ctx)
+	}
+	if from := (*ports.Error)(nil); errors.As(err, &from) && from.Store != s.Name &&
+		slices.ContainsFunc(stores, func(other *access.Store) bool { return other.Name == from.Store }) {
+		err = nil
 	}
 
 	return found, err

@@ -33,6 +33,9 @@ import (
 // A read compares the number and the hash of the covered bars of each whole block with the record, whenever the bars
 // were read. So rows that are missing in an answer, and requests that InfluxDB applies late, are errors and never bars.
 //
+// Reads and writes fail while the store cannot be asked whether it is the one that the ledger describes (see
+// CheckIdentity), so that a store that is down when the program starts is used as soon as it responds.
+//
 // What a retention policy may have dropped is not covered for readers (see cut). A write of such a range uncovers it in
 // the ledger first.
 //
@@ -48,7 +51,9 @@ type LedgeredStore struct {
 
 	renewAfter time.Duration
 
-	isBound   atomic.Bool               // the ledger describes the bars of this store, and no other
+	isVerified atomic.Bool // the ledger does not describe the bars of another store
+	isBound    atomic.Bool // the ledger describes the bars of this store, and no other
+
 	retention atomic.Pointer[retention] // nil before the store was asked
 }
 
@@ -119,6 +124,10 @@ func (s *LedgeredStore) waitFor(n int) time.Duration {
 func (s *LedgeredStore) records(
 	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range, wait time.Duration,
 ) ([]ports.LedgerRecord, error) {
+	if err := s.ensureVerified(ctx); err != nil {
+		return nil, err
+	}
+
 	records, err := s.readKept(ctx, queries)
 	if err != nil {
 		return nil, err
@@ -178,6 +187,10 @@ func (s *LedgeredStore) Extents(ctx context.Context, q ports.ExtentQuery) iter.S
 func (s *LedgeredStore) ListsOnePage() bool { return true }
 
 func (s *LedgeredStore) readExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+	if err := s.ensureVerified(ctx); err != nil {
+		return nil, err
+	}
+
 	inferred, err := ports.Collect(s.bars.Extents(ctx, q))
 	if err != nil {
 		return nil, err

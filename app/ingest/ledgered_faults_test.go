@@ -266,6 +266,10 @@ func TestReaderBesideAReplacement(t *testing.T) {
 
 	reader := ingest.WithLedger("reader", "", s.bars, s.ledger)
 	ingest.SetWait(reader, 5*time.Millisecond)
+	if err := reader.CheckIdentity(t.Context()); err != nil { // because the first read would make a request of its own
+		t.Fatal(err)
+	}
+
 	steps := 0
 	request := func(context.Context, string) error {
 		steps++

@@ -9,11 +9,24 @@ import (
 )
 
 // CheckIdentity returns ErrSchema if the ledger describes the bars of another store: this one was made anew, another
-// one is configured, or one of the two was restored without the other. It must be called before the first read, and
-// changes nothing.
+// one is configured, or one of the two was restored without the other. It changes nothing. Every read fails with its
+// error until it succeeded once, whoever called it; every write compares the identities until they are bound.
 func (s *LedgeredStore) CheckIdentity(ctx context.Context) error {
 	_, _, err := s.compareIdentities(ctx)
+	if err == nil {
+		s.isVerified.Store(true)
+	}
+
 	return err
+}
+
+// ensureVerified checks the identity once.
+func (s *LedgeredStore) ensureVerified(ctx context.Context) error {
+	if s.isVerified.Load() {
+		return nil
+	}
+
+	return s.CheckIdentity(ctx)
 }
 
 // compareIdentities returns the identity of the store and that of the ledger.

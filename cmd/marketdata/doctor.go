@@ -1,10 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,22 +13,59 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/wiring/embedded"
+	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-var diagnosisList = listing[ports.StoreDiagnosis]{
-	columns: []column{
-		{name: "store"}, {name: "state"}, {"latency", number}, {"connections", number}, {"reason", freeText},
-	},
-	cells: func(d ports.StoreDiagnosis) []string {
-		connections := ""
-		if p := d.Pool; p != nil {
-			connections = fmt.Sprintf("%d of %d", p.InUse+p.Idle, p.Max)
-		}
+// A diagnosis as a table is two tables, which fit a terminal, and notes; as CSV it is one list with everything.
+var (
+	healthList = listing[ports.StoreDiagnosis]{
+		columns: []column{
+			{name: "store"}, {name: "state"}, {"latency", number}, {"connections", number}, {name: "version"}, {name: "schema"},
+		},
+		cells: func(d ports.StoreDiagnosis) []string {
+			return []string{
+				string(d.Store), string(d.State), latency(d), connections(d), d.Details.Version, d.Details.Schema,
+			}
+		},
+	}
 
-		return []string{
-			string(d.Store), string(d.State), d.Latency.Round(10 * time.Microsecond).String(), connections, d.Reason,
-		}
-	},
+	detailsList = listing[ports.StoreDiagnosis]{
+		columns: []column{{name: "store"}, {name: "user"}, {name: "database"}, {name: "address"}},
+		cells: func(d ports.StoreDiagnosis) []string {
+			return []string{string(d.Store), d.Details.User, d.Details.Database, d.Details.Address}
+		},
+	}
+
+	diagnosisList = listing[ports.StoreDiagnosis]{
+		columns: []column{
+			{name: "store"}, {name: "state"}, {"latency", number}, {"connections", number}, {name: "version"}, {name: "schema"},
+			{name: "user"}, {name: "database"}, {name: "address"},
+			{"reason", freeText}, {"error", freeText}, {"remedy", freeText},
+		},
+		cells: func(d ports.StoreDiagnosis) []string {
+			var details, remedies []string
+			for _, p := range d.Problems {
+				details = append(details, p.Detail)
+				if p.Remedy != "" {
+					remedies = append(remedies, p.Remedy)
+				}
+			}
+
+			return slices.Concat(healthList.cells(d), detailsList.cells(d)[1:],
+				[]string{d.Reason, strings.Join(details, "\n"), strings.Join(remedies, "\n")})
+		},
+	}
+)
+
+func latency(d ports.StoreDiagnosis) string { return d.Latency.Round(10 * time.Microsecond).String() }
+
+func connections(d ports.StoreDiagnosis) string {
+	if d.Pool == nil {
+		return ""
+	}
+
+	return fmt.Sprintf("%d of %d", d.Pool.InUse+d.Pool.Idle, d.Pool.Max)
 }
 
 type doctorOptions struct {
@@ -41,11 +79,14 @@ func (c *command) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [--uncover SYMBOL FREQUENCY]",
 		Short: "Check the health of each store, or give up bars that a store lost",
-		Long: "Check the health of each store with a request that needs its connection, its credentials and its\n" +
-			"tables. A store is healthy, degraded (slow, its connection pool is exhausted, writes did not finish, or\n" +
-			"its retention policy drops old bars) or down. Writes that did not finish are listed with their ranges,\n" +
-			"which are not covered: run the same import again, or give the range up with --uncover.\n" +
-			"The exit code is 4 if a store is down.\n\n" +
+		Long: "Check each store by itself, with a request that needs its connection, its credentials and its\n" +
+			"tables, and the shared Redis if there is one. A store is healthy, degraded (slow, its connection\n" +
+			"pool is exhausted, writes did not finish, or its retention policy drops old bars) or down. Redis is\n" +
+			"degraded at most, because requests are served without it. What is wrong is told whole, with what to\n" +
+			"do about it. Writes that did not finish are listed with their ranges, which are not covered: run\n" +
+			"the same import again, or give the range up with --uncover.\n" +
+			"If a store is down, the exit code is that of a command that needs it: 4 if it cannot be reached, 7\n" +
+			"if it denies access or its schema is missing; 1 if several stores are down for different reasons.\n\n" +
 			"With --uncover, the coverage of a range is given up, because its bars are lost or wrong: a dropped\n" +
 			"partition or shard, a restored database, or what an error calls corrupt data. The range is then not\n" +
 			"covered instead of corrupt, and can be imported again. In InfluxDB the range grows to whole blocks (of\n" +
@@ -139,31 +180,69 @@ func (c *command) runUncover(ctx context.Context, key domain.SeriesKey, o doctor
 }
 
 func (c *command) runDoctor(ctx context.Context, output string) error {
-	d, openErr, err := c.diagnose(ctx)
+	d, err := c.diagnose(ctx)
 	if err != nil {
 		return err
 	}
 
-	if output == formatJSON {
+	switch output {
+	case formatJSON:
 		err = writeJSON(c.out, d)
-	} else {
+	case formatTable:
+		err = errors.Join(healthList.print(c.out, output, d.Stores), writeLine(c.out),
+			detailsList.print(c.out, output, d.Stores))
+	default:
 		err = diagnosisList.print(c.out, output, d.Stores)
-		c.noteUnfinished(d.Stores)
 	}
-	if err != nil || d.State() != ports.Down {
+	if err != nil {
 		return err
 	}
 
-	var down []string
-	for _, s := range d.Stores {
+	if output != formatJSON {
+		c.noteProblems(d.Stores)
+		c.noteUnfinished(d.Stores)
+	}
+
+	return downError(d.Stores)
+}
+
+func writeLine(w io.Writer) error {
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// noteProblems lists what is wrong with stores that serve requests, and what to do about it.
+func (c *command) noteProblems(stores []ports.StoreDiagnosis) {
+	for _, s := range stores {
+		for _, p := range s.Problems {
+			switch {
+			case p.State == ports.Down: // downError has it
+			case p.Remedy != "":
+				c.notef("%s: %s; %s", s.Store, p.Detail, p.Remedy)
+			default:
+				c.notef("%s: %s", s.Store, p.Detail)
+			}
+		}
+	}
+}
+
+// downError returns the errors of the stores that are down, whole; nil if there are none.
+func downError(stores []ports.StoreDiagnosis) error {
+	var down []error
+	for _, s := range stores {
 		if s.State == ports.Down {
-			down = append(down, string(s.Store))
+			down = append(down, s.Problems[0].Err)
 		}
 	}
 
-	cause := fmt.Errorf("%s down: %w", strings.Join(down, " and "), cmp.Or(openErr, ports.ErrUnavailable))
+	switch len(down) {
+	case 0:
+		return nil
+	case 1:
+		return down[0]
+	}
 
-	return &ports.Error{Kind: ports.ErrUnavailable, Op: "doctor", Err: cause}
+	return fmt.Errorf("doctor: %w", &batchError{down, len(stores)})
 }
 
 // noteUnfinished lists the writes that did not finish, and what to do about them.
@@ -179,24 +258,18 @@ func (c *command) noteUnfinished(stores []ports.StoreDiagnosis) {
 	}
 }
 
-// diagnose checks the stores. If a store fails to open, which prevents the check of the others, it returns a diagnosis
-// with this store down, and the failure as openErr.
-func (c *command) diagnose(ctx context.Context) (d ports.Diagnosis, openErr, err error) {
-	md, done, err := c.open(ctx, mustExist)
-	if err == nil {
-		defer done()
-		d, err = md.Diagnose(ctx)
-		return d, nil, err
+// diagnose checks each of the configured stores by itself.
+func (c *command) diagnose(ctx context.Context) (ports.Diagnosis, error) {
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return ports.Diagnosis{}, err
+	}
+	if c.usesServers(cfg, c.dbPath != "") {
+		return production.Diagnose(ctx, cfg, production.Options{Logger: newLogger(c.err)})
+	}
+	if _, err := checkDatabase(cfg.SQLite.Path, mustExist); err != nil {
+		return ports.Diagnosis{}, err
 	}
 
-	var failure *ports.Error
-	if ctx.Err() != nil || !errors.As(err, &failure) || failure.Store == "" || errors.Is(err, ports.ErrInvalid) {
-		return d, nil, err
-	}
-
-	reason := failure.Kind.Error() + " when it was opened; the other stores were not checked"
-
-	return ports.Diagnosis{At: c.now().UTC(), Stores: []ports.StoreDiagnosis{
-		{Store: failure.Store, State: ports.Down, Reason: reason},
-	}}, err, nil
+	return embedded.Diagnose(ctx, cfg, embedded.Options{Logger: newLogger(c.err)})
 }

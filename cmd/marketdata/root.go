@@ -163,18 +163,17 @@ func (c *command) open(ctx context.Context, mode openMode) (*app.Service, func()
 func (c *command) openStores(
 	ctx context.Context, cfg wiring.Config, useFile bool, mode openMode,
 ) (*app.Service, func(), error) {
-	if cfg.HasServer() && !useFile {
-		c.servers = true
+	if c.usesServers(cfg, useFile) {
 		return production.Open(ctx, cfg, production.Options{Logger: newLogger(c.err)})
 	}
 
 	options := embedded.Options{Logger: newLogger(c.err)}
-	if _, err := os.Stat(cfg.SQLite.Path); mode == mayCreate || !errors.Is(err, os.ErrNotExist) {
-		return embedded.Open(ctx, cfg, options)
+	isMissing, err := checkDatabase(cfg.SQLite.Path, mode)
+	if err != nil {
+		return nil, nil, err
 	}
-	if mode == mustExist {
-		return nil, nil, userErrorf("there is no database %s; create it with marketdata import, or name another one "+
-			"with --db or MARKETDATA_SQLITE_PATH", cfg.SQLite.Path)
+	if !isMissing || mode == mayCreate {
+		return embedded.Open(ctx, cfg, options)
 	}
 
 	folder, err := os.MkdirTemp("", "marketdata-*")
@@ -189,6 +188,27 @@ func (c *command) openStores(
 	}
 
 	return md, func() { done(); _ = os.RemoveAll(folder) }, nil
+}
+
+// usesServers reports whether the stores are the servers of the configuration, and not its SQLite file.
+func (c *command) usesServers(cfg wiring.Config, useFile bool) bool {
+	uses := cfg.HasServer() && !useFile
+	c.servers = c.servers || uses
+
+	return uses
+}
+
+// checkDatabase reports whether there is no SQLite file; the error is that of one that must exist.
+func checkDatabase(path string, mode openMode) (isMissing bool, err error) {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if mode == mustExist {
+		err = userErrorf("there is no database %s; create it with marketdata import, or name another one "+
+			"with --db or MARKETDATA_SQLITE_PATH", path)
+	}
+
+	return true, err
 }
 
 // notef writes a note to standard error, for facts that do not belong to the result on standard output.

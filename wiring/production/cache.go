@@ -10,30 +10,36 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 )
 
+// caches are the caches of bars. redis is Shared again, or nil.
+type caches struct {
+	seriescache.Caches
+	redis *redis.Cache
+}
+
 // openCaches opens the cache of this process and, if configured, the shared Redis behind it. It does not need a running
 // Redis. Processes share nothing where views stand in place of the tables, because a shared block needs a version.
-func openCaches(ctx context.Context, s settings, pg *postgres.Store) (seriescache.Caches, func(), error) {
+func openCaches(ctx context.Context, s settings, pg *postgres.Store) (caches, func(), error) {
 	versioned, err := pg.KeepsVersions(ctx)
 	if err != nil {
-		return seriescache.Caches{}, nil, err
+		return caches{}, nil, err
 	}
 
 	local, err := ristretto.NewBlocks(s.Cache.Bytes)
 	if err != nil {
-		return seriescache.Caches{}, nil, fmt.Errorf("cache: %w", err)
+		return caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
 
 	if s.Cache.Redis.URL.Reveal() == "" || !versioned {
-		return seriescache.Caches{Local: local}, local.Close, nil
+		return caches{Caches: seriescache.Caches{Local: local}}, local.Close, nil
 	}
 
 	shared, closeShared, err := openRedis(ctx, s, pg)
 	if err != nil {
 		local.Close()
-		return seriescache.Caches{}, nil, fmt.Errorf("cache: %w", err)
+		return caches{}, nil, fmt.Errorf("cache: %w", err)
 	}
 
-	return seriescache.Caches{Local: local, Shared: shared}, func() {
+	return caches{seriescache.Caches{Local: local, Shared: shared}, shared}, func() {
 		closeShared()
 		local.Close()
 	}, nil

@@ -69,17 +69,21 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 
 func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, error) {
 	m := Migration{Store: influx.Name, Before: s.Influx.Database, After: s.Influx.Database}
-	_, closeStore, err := openInfluxStore(ctx, s, opts, false)
-	if errors.Is(err, ports.ErrSchema) && s.Influx.Org == "" && s.Influx.Existing.Frequency == 0 {
-		m.Before = ""
-		_, closeStore, err = openInfluxStore(ctx, s, opts, true)
-	}
-
+	store, closeStore, err := newInflux(ctx, s, opts)
 	if err != nil {
 		return m, err
 	}
 
-	closeStore()
+	defer closeStore()
+	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
+	defer cancel()
+	err = store.Check(ctx)
+	if errors.Is(err, ports.ErrSchema) && s.Influx.Org == "" && s.Influx.Existing.Frequency == 0 {
+		m.Before = ""
+		if err = store.Migrate(ctx); err == nil {
+			err = store.Check(ctx)
+		}
+	}
 
-	return m, nil
+	return m, err
 }

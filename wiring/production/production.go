@@ -50,6 +50,9 @@ type Options struct {
 	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
 	// an added store. Defaults to the configured stores.
 	Stores func(sources []app.Source) []app.Source
+
+	// isDiagnosis makes Open succeed whatever is wrong with InfluxDB.
+	isDiagnosis bool
 }
 
 // settings is a validated configuration with every default filled in.
@@ -90,29 +93,37 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 	return store, closeStore, nil
 }
 
-// openInflux opens the time-series store on opts.InfluxClient, or on a new client. It returns a nil store if no server
-// is configured.
+// openInflux opens the time-series store and checks it. It returns a nil store if no server is configured.
 func openInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
-	return openInfluxStore(ctx, s, opts, false)
-}
-
-// openInfluxStore is openInflux; with create it creates a missing database.
-func openInfluxStore(ctx context.Context, s settings, opts Options, create bool) (*influx.Store, func(), error) {
-	cfg := s.Influx
-	cfg.Logger, cfg.CreateOnOpen = opts.Logger, create
-	if cfg.URL == "" && opts.InfluxClient == nil {
-		return nil, func() {}, nil
+	store, closeStore, err := newInflux(ctx, s, opts)
+	if err != nil || store == nil || opts.isDiagnosis {
+		return store, closeStore, err
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
 	defer cancel()
-	if opts.InfluxClient == nil {
+	if err := store.Check(ctx); err != nil {
+		closeStore()
+		return nil, nil, err
+	}
+
+	return store, closeStore, nil
+}
+
+// newInflux returns the time-series store on opts.InfluxClient, or on a new client, without a request. The store is
+// nil if no server is configured.
+func newInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
+	cfg := s.Influx
+	cfg.Logger, cfg.Lazy = opts.Logger, true
+	switch {
+	case opts.InfluxClient != nil:
+		store, err := influx.New(ctx, opts.InfluxClient, cfg)
+		return store, func() {}, err
+	case cfg.URL != "":
 		return influx.Open(ctx, cfg)
 	}
 
-	store, err := influx.New(ctx, opts.InfluxClient, cfg)
-
-	return store, func() {}, err
+	return nil, func() {}, nil
 }
 
 func newSymbolCache(s settings) (ports.SymbolCache, func(), error) {

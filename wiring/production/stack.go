@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
@@ -20,7 +21,7 @@ import (
 type backends struct {
 	postgres *postgres.Store
 	influx   *influx.Store // nil where none is configured
-	caches   seriescache.Caches
+	caches   caches
 	clock    ports.Clock
 }
 
@@ -58,6 +59,9 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	if opts.Stores != nil {
 		sources = opts.Stores(sources) // added stores get no layers
 	}
+	if b.caches.redis != nil {
+		sources = append(sources, cacheSource(b.caches.redis))
+	}
 
 	if l.err != nil {
 		l.close()
@@ -85,7 +89,7 @@ type layers struct {
 
 func newLayers(ctx context.Context, s settings, opts Options, b backends) *layers {
 	l := &layers{
-		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
+		settings: s, opts: opts, caches: b.caches.Caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {
@@ -105,16 +109,44 @@ func (l *layers) addTimeSeries(ctx context.Context, source *app.Source, b backen
 		return
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, l.settings.Service.Timeout)
-	defer cancel()
 	bars := ingest.WithLedger(influx.Name, processName(), b.influx, b.postgres)
-	l.err = errors.Join(l.err, bars.CheckIdentity(ctx))
+	if !l.opts.isDiagnosis {
+		ctx, cancel := context.WithTimeout(ctx, l.settings.Service.Timeout)
+		defer cancel()
+		l.err = errors.Join(l.err, bars.CheckIdentity(ctx))
+	}
+
 	var d seriescache.Dependencies
 	if versioned {
 		d.States, d.Foreign = bars, true
 	}
-	source.Bars, source.Unfinished = bars, bars
+	source.Bars, source.Unfinished, source.Health = bars, bars, ledgeredHealth{b.influx, bars}
 	l.addCache(source, d, bars)
+}
+
+// ledgeredHealth checks the time-series store, and that it is the one whose bars PostgreSQL describes.
+type ledgeredHealth struct {
+	*influx.Store
+	bars *ingest.LedgeredStore
+}
+
+var (
+	_ ports.RetentionReporter = ledgeredHealth{}
+	_ ports.DetailReporter    = ledgeredHealth{}
+)
+
+// Check implements ports.HealthChecker.
+func (h ledgeredHealth) Check(ctx context.Context) error {
+	if err := h.Store.Check(ctx); err != nil {
+		return err
+	}
+
+	return h.bars.CheckIdentity(ctx)
+}
+
+// cacheSource returns the shared cache as a store that is diagnosed and nothing else.
+func cacheSource(c *redis.Cache) app.Source {
+	return app.Source{Name: redis.Name, Health: c, Optional: true}
 }
 
 // processName names this process to people.

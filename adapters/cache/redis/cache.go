@@ -36,6 +36,8 @@ type Cache struct {
 
 	hits, misses, rejected atomic.Int64 // blocks
 	failed, skipped        atomic.Int64 // round trips
+
+	version atomic.Pointer[string] // of the server; nil before a check found it out
 }
 
 var _ ports.SharedBlockCache = (*Cache)(nil)

@@ -74,6 +74,15 @@ func newUnconnected(err error) unconnected {
 	return unconnected{Conn: conn, err: fmt.Errorf("%w: %w", errUnconnected, err)}
 }
 
+// SetDeadline returns the error of the dial.
+func (u unconnected) SetDeadline(time.Time) error { return u.err }
+
+// SetReadDeadline returns the error of the dial.
+func (u unconnected) SetReadDeadline(time.Time) error { return u.err }
+
+// SetWriteDeadline returns the error of the dial.
+func (u unconnected) SetWriteDeadline(time.Time) error { return u.err }
+
 // Read returns the error of the dial.
 func (u unconnected) Read([]byte) (int, error) { return 0, u.err }
 

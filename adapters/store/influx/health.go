@@ -3,6 +3,7 @@ package influx
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -15,9 +16,49 @@ func (s *Store) Check(ctx context.Context) error {
 	return translate("check", s.database, s.checkSchema(ctx))
 }
 
+var _ ports.DetailReporter = (*Store)(nil)
+
+// Details implements ports.DetailReporter. The version is known after the first response.
+func (s *Store) Details() ports.StoreDetails {
+	d := ports.StoreDetails{Address: strings.TrimSuffix(s.queryURL, "/query"), Database: s.database, User: s.user}
+	if version := s.version.Load(); version != nil {
+		d.Version = *version
+	}
+
+	return d
+}
+
+// userOf returns the user in a token for 1.8. A token of 2.x has none.
+func userOf(cfg Config) string {
+	user, _, isUser := strings.Cut(cfg.Token.Reveal(), ":")
+	if !isUser || cfg.Org != "" {
+		return ""
+	}
+
+	return user
+}
+
+// ensureChecked checks the schema once.
+func (s *Store) ensureChecked(ctx context.Context) error {
+	if s.isChecked.Load() {
+		return nil
+	}
+
+	return s.checkSchema(ctx)
+}
+
 func (s *Store) checkSchema(ctx context.Context) error {
+	err := s.checkFields(ctx)
+	if err == nil {
+		s.isChecked.Store(true)
+	}
+
+	return err
+}
+
+func (s *Store) checkFields(ctx context.Context) error {
 	types := map[string]string{}
-	err := s.queryRows(ctx, s.layout.showFieldKeys(), func(_ table, values []any) error {
+	err := s.runUnchecked(ctx, s.layout.showFieldKeys(), &valueHandler{row: func(_ table, values []any) error {
 		if len(values) != 2 {
 			return malformedError("%v where a field and its type should be", values)
 		}
@@ -32,7 +73,7 @@ func (s *Store) checkSchema(ctx context.Context) error {
 		types[field] = got
 
 		return nil
-	})
+	}})
 	if err != nil {
 		return err
 	}

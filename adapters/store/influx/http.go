@@ -18,9 +18,18 @@ import (
 
 const contentType = "application/x-msgpack"
 
-// runQuery sends the query and passes the rows of its response to the handler. It returns nil only if the response is
-// complete. If it returns early, it closes the connection at once, so that the server stops.
+// runQuery is runUnchecked after the first check of the schema.
 func (s *Store) runQuery(ctx context.Context, q query, handler rowHandler) error {
+	if err := s.ensureChecked(ctx); err != nil {
+		return err
+	}
+
+	return s.runUnchecked(ctx, q, handler)
+}
+
+// runUnchecked sends the query and passes the rows of its response to the handler. It returns nil only if the response
+// is complete. If it returns early, it closes the connection at once, so that the server stops.
+func (s *Store) runUnchecked(ctx context.Context, q query, handler rowHandler) error {
 	ctx, cancel := context.WithCancel(ctx)
 	response, err := s.sendQuery(ctx, q)
 	if err != nil {
@@ -33,6 +42,9 @@ func (s *Store) runQuery(ctx context.Context, q query, handler rowHandler) error
 		_ = response.Body.Close()
 	}()
 
+	if version := response.Header.Get("X-Influxdb-Version"); version != "" {
+		s.version.Store(&version)
+	}
 	if err := s.checkResponse(response); err != nil {
 		return err
 	}
@@ -143,9 +155,10 @@ func (s *Store) queryRows(ctx context.Context, q query, row func(t table, values
 }
 
 // execute runs a statement that has no result.
-func (s *Store) execute(ctx context.Context, q query) error {
-	return s.queryRows(ctx, q, func(table, []any) error { return nil })
-}
+func (s *Store) execute(ctx context.Context, q query) error { return s.queryRows(ctx, q, ignoreRow) }
+
+// ignoreRow is for a statement that has no result.
+func ignoreRow(table, []any) error { return nil }
 
 // valueHandler decodes rows of any type.
 type valueHandler struct {

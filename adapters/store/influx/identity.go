@@ -35,6 +35,10 @@ func (s *Store) readIdentity(ctx context.Context) (id string, err error) {
 // SetIdentity implements ports.NontransactionalStore. It writes until a read shows the identity, like upsertVerified.
 func (s *Store) SetIdentity(ctx context.Context, id string) error {
 	line := fmt.Sprintf("%s %s=%q %d", s.layout.identityMeasurement(), fieldIdentity, id, identityTime.UnixNano())
+	if err := s.ensureChecked(ctx); err != nil {
+		return translate("set identity", s.database, err)
+	}
+
 	api := s.client.WriteAPIBlocking(s.org, s.bucket)
 	for range maxWriteAttempts {
 		if err := api.WriteRecord(ctx, line); err != nil {

@@ -135,13 +135,16 @@ func (b *builder) query() query {
 
 func quote(identifier string) string { return `"` + identifier + `"` }
 
+// escapes is for names that InfluxQL may contain in quotes, and that are not identifiers.
+var escapes = strings.NewReplacer("\\", `\\`, `"`, `\"`, "\n", `\n`)
+
 func quoteAll(identifiers []string) string {
 	return `"` + strings.Join(identifiers, `","`) + `"`
 }
 
-// createDatabase creates a database, or does nothing if it exists. name must be an identifier.
+// createDatabase creates a database, or does nothing if it exists. name may be any text.
 func createDatabase(name string) query {
-	return query{text: "CREATE DATABASE " + quote(name), statements: 1, noResult: true}
+	return query{text: "CREATE DATABASE " + quote(escapes.Replace(name)), statements: 1, noResult: true}
 }
 
 // showRetentionPolicies lists the retention policies of the database.

@@ -40,6 +40,9 @@ var statementCalls = map[string]struct {
 	call     func(ctx context.Context, s *influx.Store) error
 }{
 	"open": {call: func(context.Context, *influx.Store) error { return nil }},
+	"migrate": {call: func(ctx context.Context, s *influx.Store) error {
+		return s.Migrate(ctx)
+	}},
 	"check": {call: func(ctx context.Context, s *influx.Store) error {
 		return s.Check(ctx)
 	}},
@@ -181,7 +184,7 @@ func TestStatementsAreGolden(t *testing.T) {
 	for name, c := range statementCalls {
 		t.Run(name, func(t *testing.T) {
 			wire := &wireRecorder{corrupt: name == "replace_bars"}
-			cfg := influx.Config{CreateOnOpen: name == "open"}
+			cfg := influx.Config{}
 			if c.existing {
 				cfg.Existing = influx.Existing{
 					Frequency: domain.Minute1,

@@ -38,6 +38,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
@@ -62,6 +63,7 @@ type Store struct {
 	client   influxdb2.Client
 	queryURL string
 	host     string
+	user     string // of 1.8; "" if the client's caller knows it
 	layout   layout
 
 	database, retention string
@@ -73,6 +75,9 @@ type Store struct {
 
 	slow time.Duration
 	log  *slog.Logger
+
+	isChecked atomic.Bool            // checkSchema succeeded
+	version   atomic.Pointer[string] // of the server, in its last response; nil before one
 }
 
 var (
@@ -84,8 +89,8 @@ var (
 	_ ports.HealthChecker = (*Store)(nil)
 )
 
-// Open connects to the server and checks the credentials, the database and the measurement. The returned function
-// closes the connections.
+// Open connects to the server and checks the credentials, the database and the measurement, unless Config.Lazy leaves
+// that to the first use. The returned function closes the connections.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	err := cfg.Validate()
 	if cfg.URL == "" {
@@ -142,15 +147,12 @@ func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store,
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: bucket(cfg),
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
-		slow: cfg.SlowQuery, log: cfg.Logger,
+		user: userOf(cfg), slow: cfg.SlowQuery, log: cfg.Logger,
 	}
-	if cfg.CreateOnOpen {
-		err = s.execute(ctx, createDatabase(cfg.Database))
+	if cfg.Lazy {
+		return s, nil
 	}
-	if err == nil {
-		err = s.checkSchema(ctx)
-	}
-	if err != nil {
+	if err := s.checkSchema(ctx); err != nil {
 		return nil, translate("open", cfg.Database, err)
 	}
 

@@ -421,7 +421,6 @@ func TestConfigFaults(t *testing.T) {
 			influx.Config{Measurement: `a"b`, BatchSize: -1, SlowQuery: -1},
 			[]string{"url", "measurement", "batch_size -1", "slow_query"},
 		},
-		"create_on_2":      {influx.Config{URL: "http://h", Org: "desk", CreateOnOpen: true}, []string{"no org"}},
 		"existing":         {influx.Config{URL: "http://h", Existing: noSymbolTag}, []string{"frequency", `"a b"`}},
 		"existing_tag_key": {influx.Config{URL: "http://h", Existing: badTagKey}, []string{"existing: name"}},
 		"ca_file":          {influx.Config{URL: "https://h", CAFile: "absent.pem"}, []string{"ca_file", "absent.pem"}},

@@ -68,6 +68,10 @@ const maxWriteAttempts = 3
 // between. And the monitor of InfluxDB 1.8 empties the cache of an idle shard: a write that the server acknowledged in
 // between is in its log, but in no result until it restarts.
 func (s *Store) upsertVerified(ctx context.Context, upserts []*upsert, permit func(context.Context) error) error {
+	if err := s.ensureChecked(ctx); err != nil {
+		return err
+	}
+
 	pending := slices.DeleteFunc(slices.Clone(upserts), func(u *upsert) bool { return u.r.Empty() })
 	unread := slices.DeleteFunc(slices.Clone(pending), func(u *upsert) bool { return !u.changes.isEmpty() })
 	if err := s.findChanges(ctx, unread); err != nil {

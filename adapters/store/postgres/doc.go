@@ -16,6 +16,7 @@
 //	ledger.go, ledger_read.go           the state of bars that another store has, and the intents of its writes
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
+//	health.go                           the check, and what it finds out about the server
 //	hints.go                            hints between processes, through LISTEN and NOTIFY
 //	explain.go, advice.go               plans of the server, and advice about them
 //	translate.go                        errors

@@ -792,6 +792,13 @@ const (
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
 	current_setting('TimeZone'), current_setting('row_security')`
 
+	// selectServer returns the role, the database, the version of the server, and whether selectVersion is permitted.
+	selectServer = `
+SELECT current_user, current_database(), current_setting('server_version'), EXISTS (
+	SELECT FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relname = 'migrations'
+		AND has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(oid, 'SELECT')
+)`
+
 	// selectIdentity includes the timeline, because a server that was restored from a backup or promoted starts a new
 	// one and may lack rows that the old one had.
 	selectIdentity = `
@@ -813,10 +820,11 @@ SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.symbol
 	y.id, y.symbol, s.symbol_id, s.id, s.kind, s.grid, c.symbol_id, c.series_id, c.start_time, c.end_time, c.inferred
 FROM marketdata.bars b, marketdata.symbols y, marketdata.series s, marketdata.coverage c LIMIT 0`
 
-	// checkVersions names every other column that reads of versions need, and returns no row.
+	// checkVersions names every other column that reads of versions and of a ledger need, and returns no row.
 	checkVersions = `
-SELECT s.revision, s.nonce, b.symbol_id, b.series_id, b.block, b.rows, b.revision, b.nonce, b.tail
-FROM marketdata.series s, marketdata.blocks b LIMIT 0`
+SELECT s.revision, s.nonce, b.symbol_id, b.series_id, b.block, b.rows, b.revision, b.nonce, b.tail, b.hash,
+	i.symbol_id, i.series_id, i.start_time, i.end_time, i.expires, f.identity, f.is_bound
+FROM marketdata.series s, marketdata.blocks b, marketdata.intents i, marketdata.influx_identity f LIMIT 0`
 )
 
 // Migrations. The lock lasts until the session ends, so that a process that dies leaves nothing locked.

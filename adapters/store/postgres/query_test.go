@@ -73,7 +73,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"ensurePartitions", ensurePartitions},
 		},
 		"session": {
-			{"selectSessionSettings", selectSessionSettings}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},
+			{"selectSessionSettings", selectSessionSettings}, {"selectServer", selectServer}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},
 			{"selectInfluxIdentity", selectInfluxIdentity}, {"updateInfluxIdentity", updateInfluxIdentity},
 			{"begin", begin}, {"commit", commit}, {"rollback", rollback},
 			{"beginSnapshot", beginSnapshot}, {"planByKeys", planByKeys},

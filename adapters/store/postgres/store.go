@@ -51,7 +51,8 @@ type Store struct {
 	lookups     lookups
 	lockTimeout time.Duration // lockTimeout, except in tests
 
-	known atomic.Pointer[relations] // nil until they are known
+	known   atomic.Pointer[relations]          // nil until they are known
+	details atomic.Pointer[ports.StoreDetails] // what the server said; nil before a check
 }
 
 var (
@@ -261,25 +262,6 @@ func timeoutCause(ctx, stmtCtx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", context.Cause(stmtCtx), err)
 	}
 	return err
-}
-
-// Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
-func (s *Store) Check(ctx context.Context) error {
-	found, err := s.relations(ctx)
-	checks := []string{checkSchema}
-	if found.isVersioned() {
-		checks = append(checks, checkVersions)
-	}
-	for _, sql := range checks {
-		if err == nil {
-			err = s.query(ctx, sql, nil, func(rows pgx.Rows) error {
-				rows.Close()
-				return rows.Err()
-			})
-		}
-	}
-
-	return translate(ctx, "check", "", err)
 }
 
 // PoolStats returns the current use of the pool and the waits since it was created.

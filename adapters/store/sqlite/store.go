@@ -39,6 +39,7 @@ type Config = sqliteconfig.Config
 type Store struct {
 	writer *sql.DB // one connection, because SQLite has one writer and waiting for the connection respects the context
 	reader *sql.DB // cannot write
+	path   string  // absolute
 
 	coverageStmt, blocksStmt, lastBlocksStmt, chunksStmt, lastChunksStmt *sql.Stmt // of reader
 }
@@ -74,7 +75,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		return nil, nil, translate(ctx, op, cfg.Path, err)
 	}
 
-	s := &Store{}
+	s := &Store{path: path}
 	if err := s.open(ctx, path); err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, errors.Join(err, s.close()))
 	}

@@ -27,6 +27,8 @@ type Store struct {
 	Aggregate  ports.TradeAggregator
 	Explain    ports.ReadExplainer
 	Unfinished ports.UnfinishedReporter
+	Optional   bool // requests are served without it
+	Closed     bool // it could not be opened, so that it is down whatever the error of its check
 	Local      bool // no call waits for anything but memory, so calls run on the caller's goroutine
 
 	// Coverage and symbols in memory, of Cache or of a store that is Local. They are asked first.

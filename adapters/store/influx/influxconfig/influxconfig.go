@@ -67,9 +67,9 @@ type Config struct {
 	// Compress requests gzip in both directions. On a local network it costs more time than it saves.
 	Compress bool `env:"COMPRESS" yaml:"compress"`
 
-	// CreateOnOpen makes opening the store create the database if it does not exist. It needs the privileges of an
-	// administrator, and works on 1.8 only, because a bucket and its mapping on 2.x are created by other means.
-	CreateOnOpen bool `env:"-" yaml:"-"`
+	// Lazy makes opening the store succeed without a request. The check that opening makes is then made before the first
+	// query or write, and again until it succeeds.
+	Lazy bool `env:"-" yaml:"-"`
 
 	// Logger receives a warning for each slow call. Nil discards it.
 	Logger *slog.Logger `env:"-" yaml:"-"`
@@ -136,9 +136,6 @@ func (c Config) Validate() error {
 	if reason := checkURL(c.URL); reason != "" {
 		fault("url: %s", reason)
 	}
-	if c.CreateOnOpen && (c.Org != "" || !isIdentifier(c.Database)) {
-		fault("database %q: to create it needs 1.8, no org, and a name of letters, digits, _ . and -", c.Database)
-	}
 	if !isIdentifier(c.Measurement) {
 		fault("measurement %q: use letters, digits, _ . and -, at most %d", c.Measurement, maxIdentifier)
 	}
@@ -203,7 +200,7 @@ func (e Existing) validate() error {
 // maxIdentifier limits the length of an identifier, in bytes.
 const maxIdentifier = 64
 
-// isIdentifier reports whether name may be the name of a measurement, a tag or a database. InfluxQL cannot bind a name,
+// isIdentifier reports whether name may be the name of a measurement or a tag. InfluxQL cannot bind a name,
 // so a name must contain only letters, digits and _ . -.
 func isIdentifier(name string) bool {
 	for _, c := range []byte(name) {

@@ -4,8 +4,9 @@ SELECT b.open_time, b.open, b.high, b.low, b.close, b.volume, b.trades, b.symbol
 FROM marketdata.bars b, marketdata.symbols y, marketdata.series s, marketdata.coverage c LIMIT 0;
 
 -- checkVersions
-SELECT s.revision, s.nonce, b.symbol_id, b.series_id, b.block, b.rows, b.revision, b.nonce, b.tail
-FROM marketdata.series s, marketdata.blocks b LIMIT 0;
+SELECT s.revision, s.nonce, b.symbol_id, b.series_id, b.block, b.rows, b.revision, b.nonce, b.tail, b.hash,
+	i.symbol_id, i.series_id, i.start_time, i.end_time, i.expires, f.identity, f.is_bound
+FROM marketdata.series s, marketdata.blocks b, marketdata.intents i, marketdata.influx_identity f LIMIT 0;
 
 -- createSchema
 CREATE SCHEMA IF NOT EXISTS marketdata;

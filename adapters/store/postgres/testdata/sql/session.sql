@@ -2,6 +2,12 @@
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
 	current_setting('TimeZone'), current_setting('row_security');
 
+-- selectServer
+SELECT current_user, current_database(), current_setting('server_version'), EXISTS (
+	SELECT FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relname = 'migrations'
+		AND has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(oid, 'SELECT')
+);
+
 -- selectIdentity
 SELECT system_identifier || '-' || timeline_id || '-' ||
 	(SELECT oid FROM pg_database WHERE datname = current_database())

@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+var _ ports.DetailReporter = (*Store)(nil)
+
+// Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
+func (s *Store) Check(ctx context.Context) error {
+	err := s.readDetails(ctx)
+	var found *relations
+	if err == nil {
+		found, err = s.relations(ctx)
+	}
+
+	checks := []string{checkSchema}
+	if found.isVersioned() {
+		checks = append(checks, checkVersions)
+	}
+	for _, sql := range checks {
+		if err == nil {
+			err = s.query(ctx, sql, nil, func(rows pgx.Rows) error {
+				rows.Close()
+				return rows.Err()
+			})
+		}
+	}
+
+	return translate(ctx, "check", "", err)
+}
+
+// Details implements ports.DetailReporter. The version of the server and that of the tables are known after a check;
+// the latter only to a role that may read marketdata.migrations.
+func (s *Store) Details() ports.StoreDetails {
+	details := describe(s.pool.Config().ConnConfig)
+	if known := s.details.Load(); known != nil {
+		details.User, details.Database = known.User, known.Database
+		details.Version, details.Schema = known.Version, known.Schema
+	}
+
+	return details
+}
+
+// readDetails asks the server for what its configuration does not tell.
+func (s *Store) readDetails(ctx context.Context) error {
+	return s.withConn(ctx, func(conn *pgx.Conn) error {
+		db := session{store: s, conn: conn}
+		var d ports.StoreDetails
+		var showsVersion bool
+		err := db.queryRow(ctx, selectServer, nil, &d.User, &d.Database, &d.Version, &showsVersion)
+		d.Version, _, _ = strings.Cut(d.Version, " ") // behind it is the name of the package
+		if err == nil && showsVersion {
+			err = db.queryRow(ctx, selectVersion, nil, &d.Schema)
+		}
+		if err == nil {
+			s.details.Store(&d)
+		}
+
+		return err
+	})
+}
+
+// DetailsOf returns what a configuration says about its server, for a store that cannot be opened.
+func DetailsOf(cfg Config) ports.StoreDetails {
+	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
+	if err != nil {
+		return ports.StoreDetails{}
+	}
+
+	return describe(c.ConnConfig)
+}
+
+// describe returns what the settings of a connection say. Several servers are in their order, separated by commas.
+func describe(c *pgx.ConnConfig) ports.StoreDetails {
+	addresses := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))}
+	for _, f := range c.Fallbacks {
+		address := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port)))
+		if !slices.Contains(addresses, address) { // one server may be tried with TLS and without
+			addresses = append(addresses, address)
+		}
+	}
+
+	return ports.StoreDetails{Address: strings.Join(addresses, ","), Database: c.Database, User: c.User}
+}

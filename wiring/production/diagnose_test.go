@@ -1,0 +1,160 @@
+package production_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/production"
+)
+
+// withRedis returns a configuration with a new database on each server, and a shared Redis.
+func withRedis(t *testing.T) wiring.Config {
+	t.Helper()
+	cfg := config(t)
+	cfg.Cache.Redis = wiring.Redis{URL: wiring.NewSecret(servers.Redis(t)), Timeout: 5 * time.Second}
+
+	return cfg
+}
+
+func diagnose(t *testing.T, cfg wiring.Config) map[domain.StoreName]ports.StoreDiagnosis {
+	t.Helper()
+	d, err := production.Diagnose(t.Context(), cfg, production.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	stores := map[domain.StoreName]ports.StoreDiagnosis{}
+	for i, s := range d.Stores {
+		if want := []domain.StoreName{"postgres", "influx", "redis"}[i]; s.Store != want {
+			t.Errorf("row %d is %s, want %s", i, s.Store, want)
+		}
+		if (s.State == ports.Healthy) != (len(s.Problems) == 0) {
+			t.Errorf("%s is %s with the problems %v", s.Store, s.State, s.Problems)
+		}
+		stores[s.Store] = s
+	}
+
+	return stores
+}
+
+// Each store has a row with its details, whatever is wrong with the others.
+func TestDiagnoseTellsDetails(t *testing.T) {
+	t.Parallel()
+	cfg := withRedis(t)
+	u, err := url.Parse(cfg.Postgres.DSN.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	stores := diagnose(t, cfg)
+	if len(stores) != 3 {
+		t.Fatalf("got %v", stores)
+	}
+	pg := stores["postgres"].Details
+	if pg.Address != u.Host || pg.User != u.User.Username() || "/"+pg.Database != u.Path || pg.Version == "" || pg.Schema == "" {
+		t.Errorf("got %+v", pg)
+	}
+	ts := stores["influx"].Details
+	if ts.Address != cfg.Influx.URL || ts.Database != cfg.Influx.Database || ts.Version == "" {
+		t.Errorf("got %+v", ts)
+	}
+	cache := stores["redis"].Details
+	if cache.Address == "" || cache.Database == "" || cache.Version == "" {
+		t.Errorf("got %+v", cache)
+	}
+}
+
+// What is wrong with one store is told whole, with its kind, and hides no other. No text has a secret.
+func TestDiagnoseTellsEachProblem(t *testing.T) {
+	t.Parallel()
+	down := func(c *wiring.Config) {
+		c.Postgres.DSN = wiring.NewSecret("postgres://trader:" + canary + "@" + nowhere(t) + "/market?sslmode=disable")
+	}
+	for name, test := range map[string]struct {
+		spoil func(*wiring.Config)
+		store domain.StoreName
+		state ports.Health
+		kind  error
+		says  string
+	}{
+		"postgres down":   {down, "postgres", ports.Down, ports.ErrUnavailable, "connect"},
+		"postgres schema": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) }, "postgres", ports.Down, ports.ErrSchema, "marketdata"},
+		"influx down": {func(c *wiring.Config) { c.Influx.URL = "http://" + nowhere(t) }, "influx", ports.Down,
+			ports.ErrUnavailable, "connect"},
+		"influx password": {func(c *wiring.Config) { c.Influx.Token = wiring.NewSecret("admin:" + canary) }, "influx", ports.Down,
+			ports.ErrAuth, "401"},
+		"influx database": {func(c *wiring.Config) { c.Influx.Database = "none" }, "influx", ports.Down, ports.ErrSchema, "none"},
+		"redis down": {func(c *wiring.Config) {
+			c.Cache.Redis.URL = wiring.NewSecret("redis://u:" + canary + "@" + nowhere(t) + "/3")
+		},
+			"redis", ports.Degraded, ports.ErrUnavailable, "connect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := withRedis(t)
+			test.spoil(&cfg)
+			stores := diagnose(t, cfg)
+			s := stores[test.store]
+			if s.State != test.state || len(s.Problems) != 1 || !errors.Is(s.Problems[0].Err, test.kind) ||
+				!strings.Contains(s.Problems[0].Detail, test.says) {
+				t.Fatalf("got %+v", s)
+			}
+			if s.Details.Address == "" || s.Details.Database == "" {
+				t.Errorf("got the details %+v", s.Details)
+			}
+			if text := s.Reason + s.Problems[0].Detail + s.Problems[0].Remedy; strings.Contains(text, canary) {
+				t.Errorf("tells the secret: %s", text)
+			}
+			for other, d := range stores {
+				if other != test.store && d.State == ports.Down {
+					t.Errorf("%s: %+v", other, d)
+				}
+			}
+		})
+	}
+}
+
+// Several stores that are down have a row each.
+func TestDiagnoseTellsAllProblems(t *testing.T) {
+	t.Parallel()
+	cfg := wiring.Config{}
+	cfg.Postgres.DSN = wiring.NewSecret("postgres://trader@" + nowhere(t) + "/market?sslmode=disable")
+	cfg.Influx.URL, cfg.Cache.Redis.URL = "http://"+nowhere(t), wiring.NewSecret("redis://"+nowhere(t))
+	stores := diagnose(t, cfg)
+	if pg := stores["postgres"]; pg.State != ports.Down || pg.Details.User != "trader" || pg.Details.Database != "market" {
+		t.Errorf("got %+v", pg)
+	}
+	if ts, cache := stores["influx"], stores["redis"]; ts.State != ports.Down || cache.State != ports.Degraded {
+		t.Errorf("got %+v, %+v", ts, cache)
+	}
+
+	cfg.Influx.CAFile = "absent.pem"
+	if _, err := production.Diagnose(t.Context(), cfg, production.Options{}); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	cfg.Influx.CAFile = ""
+	if _, err := production.Diagnose(ctx, cfg, production.Options{}); !errors.Is(err, ports.ErrCanceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An InfluxDB that is not the one PostgreSQL describes is down, as for every other command.
+func TestDiagnoseComparesIdentities(t *testing.T) {
+	t.Parallel()
+	cfg, _ := newDeployment(t)
+	cfg.Influx = config(t).Influx
+	if s := diagnose(t, cfg)["influx"]; s.State != ports.Down || !errors.Is(s.Problems[0].Err, ports.ErrSchema) ||
+		!strings.Contains(s.Problems[0].Detail, "no identity") {
+		t.Errorf("got %+v", s)
+	}
+}
