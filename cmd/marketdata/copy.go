@@ -146,7 +146,7 @@ func (c *command) runCopy(ctx context.Context, o copyOptions) error {
 		return fmt.Errorf("%w\n%s", err, job.summary())
 	}
 	if len(job.reports) == 0 {
-		return selected.errNoData("copy")
+		return selected.errNoData(ctx, stores.from, "copy")
 	}
 
 	return copyList.print(c.out, o.output, job.reports)

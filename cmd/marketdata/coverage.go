@@ -158,7 +158,9 @@ func (c *command) printCoverage(ctx context.Context, md *app.Service, symbols []
 		all = append(all, extent{ticks: e})
 	}
 	if len(all) == 0 {
-		c.noteNoCoverage()
+		if err := c.noteNoCoverage(ctx, md, symbols); err != nil {
+			return err
+		}
 	}
 
 	return coverageList.print(c.out, output, all)
@@ -172,12 +174,23 @@ func (c *command) printFreshness(
 		return err
 	}
 	if len(all) == 0 {
-		c.noteNoCoverage()
+		if err := c.noteNoCoverage(ctx, md, symbols); err != nil {
+			return err
+		}
 	}
 
 	return freshnessList.print(c.out, output, all)
 }
 
-func (c *command) noteNoCoverage() {
+// noteNoCoverage notes that nothing of the symbols is covered. An unknown symbol is an error that names similar ones.
+func (c *command) noteNoCoverage(ctx context.Context, md *app.Service, symbols []domain.Symbol) error {
+	for _, symbol := range symbols {
+		if err := requireKnown(ctx, md, "coverage", symbol); err != nil {
+			return err
+		}
+	}
+
 	c.notef("no coverage; marketdata import stores bars, trades and quotes, marketdata symbols lists the known symbols")
+
+	return nil
 }

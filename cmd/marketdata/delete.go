@@ -113,7 +113,7 @@ func coveredRange(
 
 	coverage := hull(domain.MergeRanges(ranges))
 	if coverage.Empty() {
-		return domain.Range{}, errNoData(op, key.String())
+		return domain.Range{}, errNoData(ctx, md, op, key.Symbol, key.String())
 	}
 
 	if r.Start.IsZero() {

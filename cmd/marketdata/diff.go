@@ -219,7 +219,7 @@ func (d *comparison) run(ctx context.Context, selected selector) error {
 		return err
 	}
 	if len(from) == 0 && (len(to) == 0 || against) {
-		return selected.errNoData("diff")
+		return selected.errNoData(ctx, d.stores.from, "diff")
 	}
 	if against {
 		return d.runAgainst(ctx, from, to)
@@ -267,7 +267,7 @@ func (d *comparison) runAgainst(ctx context.Context, coarse, finer []seriesCover
 		key := domain.SeriesKey{Symbol: s.key.Symbol, Grid: d.finer, PriceType: s.key.PriceType}
 		i := slices.IndexFunc(finer, func(f seriesCoverage) bool { return f.key == key })
 		if i < 0 {
-			return errNoData("diff", key.String())
+			return errNoData(ctx, d.stores.to, "diff", key.Symbol, key.String())
 		}
 
 		ranges, err := d.comparableRanges(s, finer[i])

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -28,6 +32,7 @@ The extension of the file, or --format, selects the format:
   .parquet  a table for pandas, polars and DuckDB: times in UTC, numbers exact as DECIMAL(38, 18)
   .bars     packed bars with their coverage, which a backtest loads into memory (memory.Open in Go);
             one file may have several series, so the symbol may be a pattern
+The file - is standard output, as csv unless --format is given.
 
 A file keeps the coverage, and marketdata import declares it: a .parquet or .bars file inside, a
 .csv or .ndjson file in FILE.coverage.json beside it. Keep the two together, and delete
@@ -42,8 +47,12 @@ const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
   marketdata export COINBASE:BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
   marketdata export COINBASE:BTC/USD 1h hours.parquet
   marketdata export 'COINBASE:*' 1m market.bars
+  marketdata export COINBASE:BTC/USD 1m - | gzip > btc.csv.gz
   marketdata export --trades XRP/ETH trades.csv --start -7d
   marketdata export --quotes BTC/USD quotes.parquet`
+
+// standardOutput is the file of an export to standard output.
+const standardOutput = "-"
 
 // formatBars is the value of export's --format that --output does not have.
 const formatBars = "bars"
@@ -145,40 +154,88 @@ func (o *exportOptions) resolveFormat(path string) error {
 
 func (c *command) runExport(ctx context.Context, args []string, o exportOptions) error {
 	path := args[len(args)-1]
+	if path == standardOutput {
+		o.format = cmp.Or(o.format, formatCSV)
+	}
 	if err := o.resolveFormat(path); err != nil {
 		return err
 	}
+	if path == standardOutput {
+		return c.exportToOutput(ctx, args[:len(args)-1], o)
+	}
 
-	cfg, err := c.loadConfig()
+	reports, err := c.exportTo(ctx, args[:len(args)-1], path, o)
+	if err != nil {
+		return fmt.Errorf("%w\nnothing was written to %s", err, path)
+	}
+
+	return exportList.print(c.out, o.output, reports)
+}
+
+// exportToOutput writes the rows to standard output once all of them are read, so that it writes all or none. A
+// temporary file holds them.
+func (c *command) exportToOutput(ctx context.Context, selection []string, o exportOptions) error {
+	if isTerminal(c.out) && (o.format == formatParquet || o.format == formatBars) {
+		return userErrorf("format %s is not for a terminal; redirect it to a file", o.format)
+	}
+
+	folder, err := os.MkdirTemp("", "marketdata-*")
 	if err != nil {
 		return err
 	}
 
-	if err := refuseSame(path, cfg.SQLite.Path, c.configPath); err != nil {
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "export."+o.format)
+	if _, err := c.exportTo(ctx, selection, path, o); err != nil {
 		return err
+	}
+
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+
+	defer f.Close()
+	_, err = io.Copy(c.out, f)
+
+	return err
+}
+
+// exportTo writes the selected rows to the file: of a symbol and a frequency, or of a symbol.
+func (c *command) exportTo(
+	ctx context.Context, selection []string, path string, o exportOptions,
+) ([]exportReport, error) {
+
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return nil, err
+	}
+
+	if err := refuseSame(path, cfg.SQLite.Path, c.configPath); err != nil {
+		return nil, err
 	}
 
 	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
 	defer done()
 	e := &export{c: c, md: md, limits: newReadLimits(cfg), path: path, o: o}
 	if o.trades || o.quotes {
-		err = e.ticks(ctx, args[0])
+		err = e.ticks(ctx, selection[0])
 	} else {
-		err = e.bars(ctx, args[0], args[1])
+		err = e.bars(ctx, selection[0], selection[1])
 	}
 	if err != nil {
-		return fmt.Errorf("%w\nnothing was written to %s", err, path)
+		return nil, err
 	}
 
 	if e.dropped > 0 {
 		c.notef("dropped %d bars that break a quality rule; marketdata fetch --quality flag prints them", e.dropped)
 	}
 
-	return exportList.print(c.out, o.output, e.reports)
+	return e.reports, nil
 }
 
 // export is one export command as it runs.
@@ -208,7 +265,7 @@ func (e *export) bars(ctx context.Context, pattern, frequency string) error {
 		return err
 	}
 	if len(all) == 0 {
-		return selected.errNoData("export")
+		return selected.errNoData(ctx, e.md, "export")
 	}
 
 	var quality domain.QualityPolicy
@@ -316,12 +373,12 @@ func (e *export) ticks(ctx context.Context, name string) error {
 		}
 	}
 	if len(coverage) == 0 {
-		return errNoData("export", fmt.Sprintf("%s of %s", kind, symbol))
+		return errNoData(ctx, e.md, "export", symbol, fmt.Sprintf("%s of %s", kind, symbol))
 	}
 
 	coverage = clip(domain.MergeRanges(coverage), start, end)
 	if len(coverage) == 0 {
-		return errNoData("export", string(symbol)+" in the requested range")
+		return errNoData(ctx, e.md, "export", symbol, fmt.Sprintf("%s of %s in the requested range", kind, symbol))
 	}
 	if e.o.quotes {
 		return exportTicks(ctx, e, quoteView, symbol, coverage)
@@ -420,7 +477,8 @@ func exportPages[S ingest.Rows[S]](
 		}
 	}
 	if len(coverage) == 0 {
-		return errNoData("export", report.Series+" in the requested range")
+		cause := errors.New("no row is covered in the requested range")
+		return &ports.Error{Kind: ports.ErrNotFound, Op: "export", Subject: report.Series, Err: cause}
 	}
 	if uncovered := report.Range.Subtract(coverage); len(uncovered) > 0 {
 		e.c.notef("%s: no data for %s; not covered", report.Series, summarize(uncovered, rangeText))

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
 const fetchHelp = `Print the closed bars of one or several series in order of time, or the trades (--trades) or
@@ -229,7 +229,7 @@ func (c *command) fetchOne(ctx context.Context, whole domain.DataRequest, o fetc
 
 	c.noteResult("", result, o.verbose)
 	if result.Series.Len() == 0 {
-		if err := c.noteCoverage(ctx, md, r.Key); err != nil {
+		if err := c.noteStored(ctx, md, emptyBars(r.Key)); err != nil {
 			return err
 		}
 	}
@@ -238,6 +238,11 @@ func (c *command) fetchOne(ctx context.Context, whole domain.DataRequest, o fetc
 	}
 
 	return nil
+}
+
+// emptyBars is the result of a request for the bars of the key that found none.
+func emptyBars(key domain.SeriesKey) emptyResult {
+	return emptyResult{symbol: key.Symbol, rows: "bars of " + key.String()}
 }
 
 // explain prints the query plan: as a tree, or as JSON.
@@ -265,8 +270,12 @@ func (c *command) noteResult(prefix string, r domain.Result, verbose bool) {
 	if r.Restated {
 		note(restatedNote)
 	}
-	if len(r.Uncovered) > 0 {
-		note("no data for %s; not covered", summarize(r.Uncovered, rangeText))
+	uncovered, ended := splitEnd(r)
+	if len(uncovered) > 0 {
+		note("no data for %s; not covered", summarize(uncovered, rangeText))
+	}
+	if ended != "" {
+		note("%s", ended)
 	}
 	if len(r.Inferred) > 0 {
 		note("coverage is inferred from the first and last stored bar for %s; a bar may be missing there",
@@ -292,6 +301,36 @@ func (c *command) noteResult(prefix string, r domain.Result, verbose bool) {
 	note("as of %s; continue with --start %s", stamp(r.Now), stamp(r.Next))
 }
 
+// splitEnd returns the uncovered ranges without the one from the last bar to now, and a text that says so in its place.
+func splitEnd(r domain.Result) (uncovered []domain.Range, text string) {
+	n := len(r.Uncovered)
+	if n == 0 || r.Series.Len() == 0 || r.Range.End.Before(r.Series.Key().Grid.Floor(r.Now)) {
+		return r.Uncovered, ""
+	}
+
+	last := r.Uncovered[n-1]
+	if !last.End.Equal(r.Range.End) || last.Start.Before(r.Series.Range().End) {
+		return r.Uncovered, ""
+	}
+
+	return r.Uncovered[:n-1], fmt.Sprintf("data ends %s (%s ago)", stamp(last.Start), durationText(r.Now.Sub(last.Start)))
+}
+
+// durationText is a duration in the largest unit of which it has two, as people say it: 2 years, 36 hours, 40 seconds.
+func durationText(d time.Duration) string {
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{365 * day, "years"}, {30 * day, "months"}, {day, "days"}, {time.Hour, "hours"}, {time.Minute, "minutes"}} {
+		if d >= 2*unit.length {
+			return fmt.Sprintf("%d %s", d/unit.length, unit.name)
+		}
+	}
+
+	return fmt.Sprintf("%d seconds", d/time.Second)
+}
+
 // originText is "influx served 2 bars from stored 1m, 2018-04-04T00:00:00Z to 2018-04-04T00:02:00Z".
 func originText(o domain.Origin) string {
 	source, from := o.Grid.String(), "stored"
@@ -303,41 +342,6 @@ func originText(o domain.Origin) string {
 	}
 
 	return fmt.Sprintf("%s served %d bars from %s %s, %s", o.Store, o.Bars, from, source, rangeText(o.Range))
-}
-
-// noteCoverage notes, for each key whose result is empty, which bars of its symbol are stored.
-func (c *command) noteCoverage(ctx context.Context, md *app.Service, keys ...domain.SeriesKey) error {
-	if len(keys) == 0 {
-		return nil
-	}
-
-	symbols := make([]domain.Symbol, len(keys))
-	for i, key := range keys {
-		symbols[i] = key.Symbol
-	}
-	all, err := ports.Collect(md.Coverage(ctx, symbols...))
-	if err != nil {
-		return err
-	}
-
-	for _, key := range keys {
-		var ofSymbol []ports.StoreExtent
-		for _, e := range all {
-			if e.Key.Symbol == key.Symbol {
-				ofSymbol = append(ofSymbol, e)
-			}
-		}
-		if len(ofSymbol) == 0 {
-			c.notef("no bars: nothing is covered for %s", key.Symbol)
-			continue
-		}
-
-		c.notef("no bars of %s in the range; covered: %s", key, summarize(ofSymbol, func(e ports.StoreExtent) string {
-			return fmt.Sprintf("%s from %s", e.Key, rangeText(e.Range))
-		}))
-	}
-
-	return nil
 }
 
 // summarize joins the texts of the first five items, and the number of the others.

@@ -73,7 +73,7 @@ func (c *command) fetchMany(ctx context.Context, names []string, r domain.DataRe
 func (c *command) noteResults(
 	ctx context.Context, md *app.Service, results []outcome[domain.Result], verbose bool,
 ) error {
-	var empty []domain.SeriesKey
+	var empty []emptyResult
 	for _, r := range results {
 		if r.err != nil {
 			continue
@@ -81,11 +81,11 @@ func (c *command) noteResults(
 
 		c.noteResult(r.name+": ", r.value, verbose)
 		if r.value.Series.Len() == 0 {
-			empty = append(empty, r.value.Series.Key())
+			empty = append(empty, emptyBars(r.value.Series.Key()))
 		}
 	}
 
-	return c.noteCoverage(ctx, md, empty...)
+	return c.noteStored(ctx, md, empty...)
 }
 
 // resolveSymbols returns the symbols of the names in order, each once. It replaces a pattern by the symbols it matches,

@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -27,5 +28,17 @@ note: A/B: as of 2018-04-04T00:09:00Z; continue with --start 2018-04-04T00:02:00
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
+	}
+}
+
+func TestDurationText(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0 seconds", 119 * time.Second: "119 seconds", 2 * time.Minute: "2 minutes", 47 * time.Hour: "47 hours",
+		59 * 24 * time.Hour: "59 days", 729 * 24 * time.Hour: "24 months", 3 * 365 * 24 * time.Hour: "3 years",
+	} {
+		if got := durationText(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
+		}
 	}
 }

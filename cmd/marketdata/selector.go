@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -117,23 +118,19 @@ func (s selector) coverage(ctx context.Context, md *app.Service) ([]seriesCovera
 	return all, nil
 }
 
-// errNoData returns the error of operation op that no data exists for the selector.
-func (s selector) errNoData(op string) error {
+// errNoData returns the error of operation op that nothing is stored of what the selector selects.
+func (s selector) errNoData(ctx context.Context, md *app.Service, op string) error {
 	subject := s.pattern
-	if subject == "" {
-		subject = "any symbol"
-	}
 	for _, g := range s.grids {
 		subject += " " + g.String()
 	}
+	if !s.hasPattern() {
+		return errNoData(ctx, md, op, domain.Symbol(s.pattern), subject)
+	}
 
-	return errNoData(op, subject)
-}
+	cause := errors.New("no stored series matches; marketdata coverage lists them")
 
-// errNoData returns the error of operation op that no data exists for the subject.
-func errNoData(op, subject string) error {
-	cause := errors.New("no data; marketdata coverage lists the covered ranges")
-	return &ports.Error{Kind: ports.ErrNotFound, Op: op, Subject: subject, Err: cause}
+	return &ports.Error{Kind: ports.ErrNotFound, Op: op, Subject: cmp.Or(strings.TrimSpace(subject), "any symbol"), Err: cause}
 }
 
 // clip returns the parts of the ranges from start to end; a zero start or end is no bound.

@@ -13,7 +13,6 @@ import (
 	"github.com/gal-friday/marketdata/adapters/file/parquet"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 )
 
 // tickView says how trades or quotes are fetched and printed.
@@ -125,7 +124,7 @@ func runTicks[T domain.Tick](
 
 	noteTicks(c, view.kind, result, o.verbose)
 	if result.Ticks.Len() == 0 {
-		if err := c.noteTickCoverage(ctx, md, r.Symbol, view.kind); err != nil {
+		if err := c.noteStored(ctx, md, emptyResult{r.Symbol, fmt.Sprintf("%s of %s", view.kind, r.Symbol)}); err != nil {
 			return err
 		}
 	}
@@ -201,24 +200,4 @@ func (v tickView[T]) printTable(w io.Writer, ticks domain.Ticks[T]) error {
 	alignPoints(rows, v.sizes...)
 
 	return printTable(w, v.columns, rows)
-}
-
-// noteTickCoverage notes, for an empty result, which trades and quotes of the symbol are stored.
-func (c *command) noteTickCoverage(
-	ctx context.Context, md *app.Service, symbol domain.Symbol, kind domain.TickKind,
-) error {
-	all, err := ports.Collect(md.TickCoverage(ctx, symbol))
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
-		c.notef("no %s: neither trades nor quotes are covered for %s", kind, symbol)
-		return nil
-	}
-
-	c.notef("no %s of %s in the range; covered: %s", kind, symbol, summarize(all, func(e ports.StoreTickExtent) string {
-		return fmt.Sprintf("%s from %s", e.Kind, rangeText(e.Range))
-	}))
-
-	return nil
 }
