@@ -205,7 +205,6 @@ func (c *command) exportToOutput(ctx context.Context, selection []string, o expo
 func (c *command) exportTo(
 	ctx context.Context, selection []string, path string, o exportOptions,
 ) ([]exportReport, error) {
-
 	cfg, err := c.loadConfig()
 	if err != nil {
 		return nil, err

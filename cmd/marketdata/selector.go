@@ -128,9 +128,10 @@ func (s selector) errNoData(ctx context.Context, md *app.Service, op string) err
 		return errNoData(ctx, md, op, domain.Symbol(s.pattern), subject)
 	}
 
+	subject = cmp.Or(strings.TrimSpace(subject), "any symbol")
 	cause := errors.New("no stored series matches; marketdata coverage lists them")
 
-	return &ports.Error{Kind: ports.ErrNotFound, Op: op, Subject: cmp.Or(strings.TrimSpace(subject), "any symbol"), Err: cause}
+	return &ports.Error{Kind: ports.ErrNotFound, Op: op, Subject: subject, Err: cause}
 }
 
 // clip returns the parts of the ranges from start to end; a zero start or end is no bound.
