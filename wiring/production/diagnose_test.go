@@ -3,10 +3,17 @@ package production_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -145,6 +152,106 @@ func TestDiagnoseTellsAllProblems(t *testing.T) {
 	cfg.Influx.CAFile = ""
 	if _, err := production.Diagnose(ctx, cfg, production.Options{}); !errors.Is(err, ports.ErrCanceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// gate passes requests to a server, unless it is closed.
+type gate struct {
+	http.Transport
+	isClosed atomic.Bool
+}
+
+func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
+	if g.isClosed.Load() {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	}
+
+	return g.Transport.RoundTrip(r)
+}
+
+// newGate returns a closed gate, and a client of the server that goes through it.
+func newGate(t *testing.T, cfg wiring.Influx) (*gate, influxdb2.Client) {
+	t.Helper()
+	g := &gate{}
+	g.isClosed.Store(true)
+	client := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(),
+		influxdb2.DefaultOptions().SetHTTPClient(&http.Client{Transport: g}))
+	t.Cleanup(func() { client.Close(); g.CloseIdleConnections() })
+
+	return g, client
+}
+
+// With InfluxDB down, a program starts and serves hours; minutes are unavailable, neither missing nor empty. As soon as
+// InfluxDB responds it is used, if PostgreSQL describes its bars.
+func TestOpenWithoutInflux(t *testing.T) {
+	t.Parallel()
+	cfg, minute := newDeployment(t)
+	hour := barAt(t, domain.Hour1, "1")
+	ingest(t, open(t, cfg, production.Options{}), hour)
+	g, client := newGate(t, cfg.Influx)
+	if _, _, err := production.Open(t.Context(), cfg, production.Options{InfluxClient: client, RequireInflux: true}); !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("RequireInflux: got %v", err)
+	}
+
+	var log syncBuffer
+	md := open(t, cfg, production.Options{InfluxClient: client, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if !strings.Contains(log.String(), "influx does not respond") {
+		t.Errorf("got the log %s", &log)
+	}
+	if got, _ := fetch(t, md, hour); !got.Equal(hour) {
+		t.Errorf("got %s", got)
+	}
+	r := minute.Range()
+	request := domain.DataRequest{Key: minute.Key(), Start: r.Start, End: r.End}
+	unavailable := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, ports.ErrUnavailable) {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	_, err := md.Fetch(t.Context(), request)
+	unavailable("fetch", err)
+	later := domain.DataRequest{Key: hour.Key(), Start: r.Start.AddDate(0, 0, -1), End: r.Start}
+	_, err = md.Fetch(t.Context(), later) // hours that only minutes could make
+	unavailable("fetch what PostgreSQL does not cover", err)
+	_, err = ports.Collect(md.Coverage(t.Context()))
+	unavailable("coverage", err)
+	_, err = md.Ingest(t.Context(), minute, domain.Range{}, ports.ReplaceOnConflict)
+	unavailable("ingest", err)
+	if d, err := md.Diagnose(t.Context()); err != nil || d.Stores[1].State != ports.Down || d.Stores[0].State == ports.Down ||
+		!errors.Is(d.Stores[1].Problems[0].Err, ports.ErrUnavailable) {
+		t.Errorf("got %+v, %v", d, err)
+	}
+
+	g.isClosed.Store(false)
+	if got, _ := fetch(t, md, minute); !got.Equal(minute) {
+		t.Errorf("got %s", got)
+	}
+	if d, err := md.Diagnose(t.Context()); err != nil || d.Stores[1].State == ports.Down {
+		t.Errorf("got %+v, %v", d, err)
+	}
+}
+
+// An InfluxDB that was down when the program started, and is not the one that PostgreSQL describes, is never read nor
+// written.
+func TestAnotherInfluxAppears(t *testing.T) {
+	t.Parallel()
+	cfg, minute := newDeployment(t)
+	other, _ := newDeployment(t)
+	g, client := newGate(t, other.Influx)
+	cfg.Influx = other.Influx
+	md := open(t, cfg, production.Options{InfluxClient: client})
+	g.isClosed.Store(false)
+	for range 2 {
+		r := minute.Range()
+		_, err := md.Fetch(t.Context(), domain.DataRequest{Key: minute.Key(), Start: r.Start, End: r.End})
+		_, coverageErr := ports.Collect(md.Coverage(t.Context()))
+		_, writeErr := md.Ingest(t.Context(), minute, domain.Range{}, ports.ReplaceOnConflict)
+		for _, err := range []error{err, coverageErr, writeErr} {
+			if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "configure that one") {
+				t.Errorf("got %v", err)
+			}
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -50,6 +51,13 @@ type Options struct {
 	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
 	// an added store. Defaults to the configured stores.
 	Stores func(sources []app.Source) []app.Source
+
+	// RequireInflux makes Open fail while InfluxDB does not respond. By default Open then succeeds and logs a warning, and
+	// requests are served that need only PostgreSQL; the others return ErrUnavailable or ErrTimeout. InfluxDB is used as
+	// soon as it responds, after the checks that Open makes otherwise: its schema, and that PostgreSQL describes its bars.
+	// Open fails in any case if InfluxDB refuses the credentials, lacks the database, or is not the one that PostgreSQL
+	// describes. PostgreSQL must always respond, because it has the coverage and the catalog.
+	RequireInflux bool
 
 	// isDiagnosis makes Open succeed whatever is wrong with InfluxDB.
 	isDiagnosis bool
@@ -96,18 +104,50 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 // openInflux opens the time-series store and checks it. It returns a nil store if no server is configured.
 func openInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
 	store, closeStore, err := newInflux(ctx, s, opts)
-	if err != nil || store == nil || opts.isDiagnosis {
+	if err != nil || store == nil {
 		return store, closeStore, err
 	}
-
-	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
-	defer cancel()
-	if err := store.Check(ctx); err != nil {
+	if err := checkInflux(ctx, s, opts, store.Check); err != nil {
 		closeStore()
 		return nil, nil, err
 	}
 
 	return store, closeStore, nil
+}
+
+// maxInfluxCheck is how long Open waits for an InfluxDB that it does not require.
+const maxInfluxCheck = 5 * time.Second
+
+// checkInflux runs a check of InfluxDB when it is opened. It returns no error that Open tolerates: the store and its
+// ledger check again before their first use.
+func checkInflux(ctx context.Context, s settings, opts Options, check func(ctx context.Context) error) error {
+	if opts.isDiagnosis {
+		return nil
+	}
+
+	limit := s.Service.Timeout
+	if !opts.RequireInflux {
+		limit = min(limit, maxInfluxCheck)
+	}
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := check(limited)
+	if opts.RequireInflux || ctx.Err() != nil || !isOutage(err) {
+		return err
+	}
+
+	if opts.Logger != nil {
+		opts.Logger.WarnContext(ctx, "influx does not respond; requests that need it fail until it does", "error", err)
+	}
+
+	return nil
+}
+
+// isOutage reports whether InfluxDB could not be asked, so that a later try may succeed.
+func isOutage(err error) bool {
+	var from *ports.Error
+	return errors.As(err, &from) && from.Store == influx.Name &&
+		(errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrTimeout) || errors.Is(err, ports.ErrOverloaded))
 }
 
 // newInflux returns the time-series store on opts.InfluxClient, or on a new client, without a request. The store is

@@ -263,11 +263,6 @@ func TestOpenFails(t *testing.T) {
 			u.User = url.UserPassword(u.User.Username(), canary)
 			c.Postgres.DSN = wiring.NewSecret(u.String())
 		}, ports.ErrAuth, "postgres"},
-		"influx down": {func(c *wiring.Config) {
-			c.Influx.URL = "http://" + nowhere(t)
-			c.Influx.Token = wiring.NewSecret(canary)
-		},
-			ports.ErrUnavailable, "influx"},
 		"influx password":  {func(c *wiring.Config) { c.Influx.Token = wiring.NewSecret("admin:" + canary) }, ports.ErrAuth, "influx"},
 		"no such database": {func(c *wiring.Config) { c.Influx.Database = "none" }, ports.ErrSchema, "none"},
 		"certificates":     {func(c *wiring.Config) { c.Influx.CAFile = filepath.Join(t.TempDir(), "ca.pem") }, ports.ErrInvalid, "ca.pem"},

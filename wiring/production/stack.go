@@ -110,12 +110,7 @@ func (l *layers) addTimeSeries(ctx context.Context, source *app.Source, b backen
 	}
 
 	bars := ingest.WithLedger(influx.Name, processName(), b.influx, b.postgres)
-	if !l.opts.isDiagnosis {
-		ctx, cancel := context.WithTimeout(ctx, l.settings.Service.Timeout)
-		defer cancel()
-		l.err = errors.Join(l.err, bars.CheckIdentity(ctx))
-	}
-
+	l.err = errors.Join(l.err, checkInflux(ctx, l.settings, l.opts, bars.CheckIdentity))
 	var d seriescache.Dependencies
 	if versioned {
 		d.States, d.Foreign = bars, true
