@@ -264,7 +264,7 @@ func (c *command) diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	if err != nil {
 		return ports.Diagnosis{}, err
 	}
-	if c.usesServers(cfg, c.dbPath != "") {
+	if cfg.HasServer() && c.dbPath == "" {
 		return production.Diagnose(ctx, cfg, production.Options{Logger: newLogger(c.err)})
 	}
 	if _, err := checkDatabase(cfg.SQLite.Path, mustExist); err != nil {

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/embedded"
 	"github.com/gal-friday/marketdata/wiring/production"
@@ -57,7 +56,6 @@ type command struct {
 	dbPath     string
 
 	started bool // the arguments were accepted and a subcommand runs
-	servers bool // the stores are servers, not a SQLite file
 }
 
 // run executes one command line, without the program's name, and returns the exit code.
@@ -74,9 +72,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 
 	fmt.Fprintln(c.err, "marketdata:", err)
-	if c.servers && errors.Is(err, ports.ErrSchema) && !errors.Is(err, ports.ErrForeignSchema) {
-		fmt.Fprintln(c.err, "run marketdata migrate to create the missing schema")
-	}
 	if !c.started {
 		fmt.Fprintf(c.err, "run %s --help for usage\n", last.CommandPath())
 		return exitInvalid
@@ -163,7 +158,7 @@ func (c *command) open(ctx context.Context, mode openMode) (*app.Service, func()
 func (c *command) openStores(
 	ctx context.Context, cfg wiring.Config, useFile bool, mode openMode,
 ) (*app.Service, func(), error) {
-	if c.usesServers(cfg, useFile) {
+	if cfg.HasServer() && !useFile {
 		return production.Open(ctx, cfg, production.Options{Logger: newLogger(c.err)})
 	}
 
@@ -188,14 +183,6 @@ func (c *command) openStores(
 	}
 
 	return md, func() { done(); _ = os.RemoveAll(folder) }, nil
-}
-
-// usesServers reports whether the stores are the servers of the configuration, and not its SQLite file.
-func (c *command) usesServers(cfg wiring.Config, useFile bool) bool {
-	uses := cfg.HasServer() && !useFile
-	c.servers = c.servers || uses
-
-	return uses
 }
 
 // checkDatabase reports whether there is no SQLite file; the error is that of one that must exist.

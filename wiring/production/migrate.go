@@ -69,7 +69,7 @@ func migratePostgres(ctx context.Context, s settings, opts Options) (Migration, 
 
 func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, error) {
 	m := Migration{Store: influx.Name, Before: s.Influx.Database, After: s.Influx.Database}
-	store, closeStore, err := newInflux(ctx, s, opts)
+	store, closeStore, err := openInflux(ctx, s, opts)
 	if err != nil {
 		return m, err
 	}

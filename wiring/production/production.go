@@ -101,20 +101,6 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 	return store, closeStore, nil
 }
 
-// openInflux opens the time-series store and checks it. It returns a nil store if no server is configured.
-func openInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
-	store, closeStore, err := newInflux(ctx, s, opts)
-	if err != nil || store == nil {
-		return store, closeStore, err
-	}
-	if err := checkInflux(ctx, s, opts, store.Check); err != nil {
-		closeStore()
-		return nil, nil, err
-	}
-
-	return store, closeStore, nil
-}
-
 // maxInfluxCheck is how long Open waits for an InfluxDB that it does not require.
 const maxInfluxCheck = 5 * time.Second
 
@@ -150,9 +136,9 @@ func isOutage(err error) bool {
 		(errors.Is(err, ports.ErrUnavailable) || errors.Is(err, ports.ErrTimeout) || errors.Is(err, ports.ErrOverloaded))
 }
 
-// newInflux returns the time-series store on opts.InfluxClient, or on a new client, without a request. The store is
+// openInflux returns the time-series store on opts.InfluxClient, or on a new client, without a request. The store is
 // nil if no server is configured.
-func newInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
+func openInflux(ctx context.Context, s settings, opts Options) (*influx.Store, func(), error) {
 	cfg := s.Influx
 	cfg.Logger, cfg.Lazy = opts.Logger, true
 	switch {

@@ -251,6 +251,22 @@ func TestOpenFails(t *testing.T) {
 		"no DSN": {func(c *wiring.Config) {
 			c.Postgres.DSN = wiring.NewSecret("postgres://trader:" + canary + "@db:port/market")
 		}, ports.ErrInvalid, "postgres://user@host"},
+		"postgres certificates": {func(c *wiring.Config) {
+			c.Postgres.DSN = wiring.NewSecret("postgres://trader:" + canary + "@db/market?sslmode=verify-full&sslrootcert=absent.pem")
+		}, ports.ErrInvalid, "open absent.pem: no such file"},
+		"postgres database": {func(c *wiring.Config) {
+			u, err := url.Parse(c.Postgres.DSN.Reveal())
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			u.Path = "/none"
+			c.Postgres.DSN = wiring.NewSecret(u.String())
+		}, ports.ErrSchema, `create it with CREATE DATABASE "none"`},
+		"postgres tables": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) },
+			ports.ErrSchema, "run marketdata migrate to create the tables"},
+		"influx without credentials": {func(c *wiring.Config) { c.Influx.Token = wiring.Secret{} }, ports.ErrAuth,
+			"set MARKETDATA_INFLUX_TOKEN"},
 		"postgres down": {func(c *wiring.Config) {
 			c.Postgres.DSN = wiring.NewSecret("postgres://trader:" + canary + "@" + nowhere(t) + "/market?sslmode=disable")
 		}, ports.ErrUnavailable, "postgres"},

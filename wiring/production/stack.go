@@ -99,11 +99,12 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 	return l
 }
 
-// addTimeSeries sets the bars of InfluxDB. PostgreSQL keeps their state, because InfluxDB has no transactions. Views in
-// its place keep none, and bars that others write have none. If PostgreSQL describes the bars of another InfluxDB, the
-// error is that of CheckIdentity.
+// addTimeSeries checks InfluxDB and sets its bars. PostgreSQL keeps their state, because InfluxDB has no transactions.
+// Views in its place keep none, and bars that others write have none. If PostgreSQL describes the bars of another
+// InfluxDB, the error is that of CheckIdentity.
 func (l *layers) addTimeSeries(ctx context.Context, source *app.Source, b backends, versioned bool) {
 	if l.settings.Influx.Existing.Frequency != 0 {
+		l.err = errors.Join(l.err, checkInflux(ctx, l.settings, l.opts, b.influx.Check))
 		source.Bars = b.influx
 		l.addCache(source, seriescache.Dependencies{}, b.influx)
 		return

@@ -46,12 +46,12 @@ func (s *Store) runUnchecked(ctx context.Context, q query, handler rowHandler) e
 		s.version.Store(&version)
 	}
 	if err := s.checkResponse(response); err != nil {
-		return err
+		return s.withRemedy(err)
 	}
 
 	r := responseDecoder{decoder: newDecoder(response.Body, s.maxResponse), handler: handler}
 
-	return r.decode(q)
+	return s.withRemedy(r.decode(q))
 }
 
 // sendQuery posts the query. The parameters go into the body, because proxies log URLs.

@@ -73,6 +73,8 @@ type Store struct {
 	chunkSize           int
 	maxResponse         int64
 
+	isAnonymous bool // no token is configured; false on the caller's client
+
 	slow time.Duration
 	log  *slog.Logger
 
@@ -147,7 +149,7 @@ func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store,
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: bucket(cfg),
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
-		user: userOf(cfg), slow: cfg.SlowQuery, log: cfg.Logger,
+		user: userOf(cfg), isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "", slow: cfg.SlowQuery, log: cfg.Logger,
 	}
 	if cfg.Lazy {
 		return s, nil

@@ -186,6 +186,9 @@ func translate(op, subject string, err error) error {
 	if errors.Is(e.Kind, ports.ErrTimeout) {
 		e.Phase = phaseOf(err)
 	}
+	if advised, ok := errors.AsType[*remedyError](err); ok {
+		e.Remedy = advised.remedy
+	}
 
 	return e
 }

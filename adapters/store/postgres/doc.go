@@ -16,6 +16,7 @@
 //	ledger.go, ledger_read.go           the state of bars that another store has, and the intents of its writes
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
+//	grants.go, remedy.go                the rights of roles; what to do about an error
 //	health.go                           the check, and what it finds out about the server
 //	hints.go                            hints between processes, through LISTEN and NOTIFY
 //	explain.go, advice.go               plans of the server, and advice about them
@@ -23,11 +24,9 @@
 //
 // # Roles
 //
-// All tables are in the schema marketdata. Three roles are enough: a migrator, who owns the tables; an importer, who is
-// granted USAGE on the schema, SELECT, INSERT, UPDATE and DELETE on its tables, TEMPORARY on the database, and EXECUTE
-// on ensure_partitions(text, timestamptz[]); and a reader, who is granted USAGE and SELECT. Grants on the tables that
-// migrations/ names are enough, because partitions are reached through their parents. SELECT on identity is needed only
-// for CacheKey, which every process with a shared cache calls.
+// All tables are in the schema marketdata. Three roles are enough: a migrator, who owns the tables, an importer and a
+// reader. [Grants] returns what each needs. SELECT on identity is needed only for CacheKey, which every process with a
+// shared cache calls, and on migrations only to tell the version.
 //
 // Sessions set row_security to off. A policy that would hide rows from the role makes its reads fail with
 // ports.ErrPermission, because a hidden bar must not read as a bar that does not exist.

@@ -34,6 +34,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 		err = s.migrate(ctx, files)
 	}
 
+	if err != nil && errorKind(err) == ports.ErrPermission { //nolint:errorlint // a kind is one of the sentinels
+		err = &remedyError{err: err, remedy: "run it as the owner of the tables; where there are none yet, " +
+			grantsRemedy(RoleMigrator, s.pool.Config().ConnConfig.User)}
+	}
+
 	return translate(ctx, "migrate", "", withPhase(ports.PhaseQuery, err))
 }
 

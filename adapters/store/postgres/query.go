@@ -13,7 +13,8 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// This file has all SQL text of the package, except the migrations and the bookkeeping of bun's migrator. testdata/sql
+// This file has all SQL text of the package, except the migrations, the bookkeeping of bun's migrator and the grants,
+// which this package does not run. testdata/sql
 // has every statement as the server receives it.
 //
 // INVARIANT: names of tables and columns are constants of this file. Values of callers are bound, never written into
@@ -792,12 +793,30 @@ const (
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
 	current_setting('TimeZone'), current_setting('row_security')`
 
+	selectRole = `SELECT current_user`
+
 	// selectServer returns the role, the database, the version of the server, and whether selectVersion is permitted.
 	selectServer = `
 SELECT current_user, current_database(), current_setting('server_version'), EXISTS (
 	SELECT FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relname = 'migrations'
 		AND has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(oid, 'SELECT')
 )`
+
+	// selectMissingPrivileges returns what privileges the role of the session lacks, and on what: as messages of the
+	// server name it. It binds arrays of tables and of a privilege on each, and whether the role is to write.
+	selectMissingPrivileges = `
+SELECT 'schema', 'marketdata', 'USAGE' WHERE NOT has_schema_privilege(to_regnamespace('marketdata'), 'USAGE')
+UNION ALL
+SELECT 'table', name, privilege FROM unnest($1::text[], $2::text[]) AS u (name, privilege)
+JOIN pg_class ON relnamespace = to_regnamespace('marketdata') AND relname = name
+WHERE NOT has_table_privilege(oid, privilege)
+UNION ALL
+SELECT 'in database', format('"%s"', current_database()), 'TEMPORARY'
+WHERE $3 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
+UNION ALL
+SELECT 'function', proname, 'EXECUTE' FROM pg_proc
+WHERE $3 AND pronamespace = to_regnamespace('marketdata') AND proname = 'ensure_partitions'
+	AND NOT has_function_privilege(oid, 'EXECUTE')`
 
 	// selectIdentity includes the timeline, because a server that was restored from a backup or promoted starts a new
 	// one and may lack rows that the old one had.

@@ -80,13 +80,3 @@ func (e *viewError) Error() string { return e.err.Error() + e.remedy }
 
 // Unwrap returns ports.ErrForeignSchema and the cause.
 func (e *viewError) Unwrap() []error { return []error{ports.ErrForeignSchema, e.err} }
-
-// withRemedy adds to an error about the schema, where there are views, what to do about it.
-func (s *Store) withRemedy(err error) error {
-	known := s.known.Load()
-	if err == nil || known == nil || !known.areViews || errorKind(err) != ports.ErrSchema { //nolint:errorlint // a kind
-		return err
-	}
-
-	return &viewError{err, "; compare the views with adapters/store/postgres/testdata/existing_tables.sql"}
-}

@@ -3,9 +3,12 @@ package postgres_test
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
@@ -15,7 +18,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
 )
 
-// TestLeastPrivilegeRoles proves that the grants of the package comment are enough, and that they permit no more.
+// TestLeastPrivilegeRoles proves that the grants that the package prints are enough, and that they permit no more.
 func TestLeastPrivilegeRoles(t *testing.T) {
 	t.Parallel()
 	dsn := migrated.Postgres(t)
@@ -27,8 +30,6 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 	}
 
 	database := strings.TrimPrefix(u.Path, "/")
-	const tables = "marketdata.symbols, marketdata.bars, marketdata.trades, marketdata.quotes, " +
-		"marketdata.series, marketdata.coverage, marketdata.blocks, marketdata.intents, marketdata.influx_identity"
 	reader, importer := "reader_"+database, "importer_"+database
 	t.Cleanup(func() {
 		if err := exec(context.Background(), dsn, "DROP OWNED BY "+reader+", "+importer,
@@ -40,14 +41,17 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 		"SET password_encryption = 'scram-sha-256'", // the default of PostgreSQL, but not of the servers of the tests
 		"CREATE ROLE "+reader+" LOGIN PASSWORD 'r'", "CREATE ROLE "+importer+" LOGIN PASSWORD 'i'",
 		"REVOKE ALL ON DATABASE "+database+" FROM PUBLIC",
-		"GRANT CONNECT ON DATABASE "+database+" TO "+reader+", "+importer,
-		"GRANT USAGE ON SCHEMA marketdata TO "+reader+", "+importer,
-		"GRANT SELECT ON "+tables+" TO "+reader+", "+importer,
-		"GRANT INSERT, UPDATE, DELETE ON "+tables+" TO "+importer,
-		"GRANT TEMPORARY ON DATABASE "+database+" TO "+importer,
-		"GRANT EXECUTE ON FUNCTION marketdata.ensure_partitions(text, timestamptz[]) TO "+importer,
 	); err != nil {
 		t.Fatal(err)
+	}
+	for role, name := range map[postgres.Role]string{postgres.RoleReader: reader, postgres.RoleImporter: importer} {
+		grants, err := postgres.Grants(role, name, database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := exec(t.Context(), dsn, grants...); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	openAs := func(user, password string) *postgres.Store {
@@ -143,5 +147,39 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 			"ALTER TABLE "+table+" DISABLE ROW LEVEL SECURITY"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestEveryTableIsGranted compares the tables that Grants names with those of the schema.
+func TestEveryTableIsGranted(t *testing.T) {
+	t.Parallel()
+	dsn := migrated.Postgres(t)
+	grants, err := postgres.Grants(postgres.RoleReader, "r", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer func() { _ = conn.Close(t.Context()) }()
+	rows, err := conn.Query(t.Context(), "SELECT 'marketdata.' || relname FROM pg_class "+
+		"WHERE relnamespace = 'marketdata'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'bun_migration_locks'") // only migrations use that
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	named := strings.Split(strings.TrimSuffix(strings.TrimPrefix(grants[2], "GRANT SELECT ON "), ` TO "r"`), ", ")
+	slices.Sort(tables)
+	slices.Sort(named)
+	if !slices.Equal(named, tables) {
+		t.Errorf("the grants name %v, the schema has %v", named, tables)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,11 @@ func checkDSN(cfg Config) error {
 	if cfg.DSN.Reveal() == "" {
 		return fmt.Errorf("dsn: empty; %s: %w", example, domain.ErrInvalid)
 	}
-	if _, err := pgxpool.ParseConfig(cfg.DSN.Reveal()); err != nil {
+	_, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
+	if cause := errors.Unwrap(err); cause != nil && strings.HasPrefix(cause.Error(), "unable to ") {
+		return fmt.Errorf("dsn: %w: %w", cause, domain.ErrInvalid) // about the file of a certificate or of a service
+	}
+	if err != nil {
 		return fmt.Errorf("dsn: cannot be parsed; %s: %w", example, domain.ErrInvalid)
 	}
 
@@ -208,12 +213,12 @@ func (e *settingError) Error() string {
 func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
-		return err
+		return s.withConnectRemedy(err)
 	}
 
 	defer conn.Release()
 
-	return s.withRemedy(f(conn.Conn()))
+	return s.withRemedy(ctx, conn.Conn(), f(conn.Conn()))
 }
 
 // acquire returns a connection of the pool, to be released. A wait for a connection that other calls use is limited by

@@ -61,6 +61,9 @@ func translate(ctx context.Context, op, subject string, err error) error {
 	if errors.As(err, &phase) {
 		e.Phase = phase.phase
 	}
+	if advised := (*remedyError)(nil); errors.As(err, &advised) {
+		e.Remedy = advised.remedy
+	}
 	var limit *limitError
 	switch ctxErr := ctx.Err(); {
 	case ctxErr != nil:

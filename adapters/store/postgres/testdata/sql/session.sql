@@ -8,6 +8,23 @@ SELECT current_user, current_database(), current_setting('server_version'), EXIS
 		AND has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(oid, 'SELECT')
 );
 
+-- selectRole
+SELECT current_user;
+
+-- selectMissingPrivileges
+SELECT 'schema', 'marketdata', 'USAGE' WHERE NOT has_schema_privilege(to_regnamespace('marketdata'), 'USAGE')
+UNION ALL
+SELECT 'table', name, privilege FROM unnest($1::text[], $2::text[]) AS u (name, privilege)
+JOIN pg_class ON relnamespace = to_regnamespace('marketdata') AND relname = name
+WHERE NOT has_table_privilege(oid, privilege)
+UNION ALL
+SELECT 'in database', format('"%s"', current_database()), 'TEMPORARY'
+WHERE $3 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
+UNION ALL
+SELECT 'function', proname, 'EXECUTE' FROM pg_proc
+WHERE $3 AND pronamespace = to_regnamespace('marketdata') AND proname = 'ensure_partitions'
+	AND NOT has_function_privilege(oid, 'EXECUTE');
+
 -- selectIdentity
 SELECT system_identifier || '-' || timeline_id || '-' ||
 	(SELECT oid FROM pg_database WHERE datname = current_database())

@@ -1,0 +1,40 @@
+package influx
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// remedyError adds to an error what to do about it.
+type remedyError struct {
+	error
+	remedy string
+}
+
+// Unwrap returns the error.
+func (e *remedyError) Unwrap() error { return e.error }
+
+// withRemedy adds to an error of the server what to do about it, where that is known.
+func (s *Store) withRemedy(err error) error {
+	server, isServer := errors.AsType[*ServerError](err)
+	switch {
+	case !isServer:
+		return err
+	case server.Status == http.StatusUnauthorized && s.isAnonymous:
+		return &remedyError{err, "no credentials are configured: set MARKETDATA_INFLUX_TOKEN (influx.token), " +
+			"user:password for 1.8"}
+	case server.Status == http.StatusUnauthorized:
+		return &remedyError{err, "correct MARKETDATA_INFLUX_TOKEN (influx.token), user:password for 1.8"}
+	case strings.Contains(server.Message, "database not found") && s.layout.existing != nil:
+		return &remedyError{err, "correct MARKETDATA_INFLUX_DATABASE (influx.database)"}
+	case strings.Contains(server.Message, "database not found") && s.org == "":
+		return &remedyError{err, "run marketdata migrate to create it, as an administrator, or correct " +
+			"MARKETDATA_INFLUX_DATABASE (influx.database)"}
+	case strings.Contains(server.Message, "database not found"):
+		return &remedyError{err, "create a DBRP mapping for it that the token may read, or correct " +
+			"MARKETDATA_INFLUX_DATABASE (influx.database)"}
+	}
+
+	return err
+}

@@ -1,0 +1,151 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// remedyError adds to an error what else the server says about it, and what to do about it.
+type remedyError struct {
+	err            error
+	detail, remedy string
+}
+
+// Error returns the text of the cause and the detail. translate adds the remedy.
+func (e *remedyError) Error() string { return e.err.Error() + e.detail }
+
+// Unwrap returns the cause.
+func (e *remedyError) Unwrap() error { return e.err }
+
+// withRemedy adds to the error of a call on the connection what to do about it, where that is known.
+func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+
+	known := s.known.Load()
+	areViews := known != nil && known.areViews
+	server, isServer := errors.AsType[*pgconn.PgError](err)
+	switch kind := errorKind(err); {
+	case areViews && kind == ports.ErrSchema: //nolint:errorlint // a kind is one of the sentinels
+		return &viewError{err, "; compare the views with adapters/store/postgres/testdata/existing_tables.sql"}
+	case areViews || !isServer || conn.IsClosed() || conn.PgConn().TxStatus() != 'I':
+		return err
+	case kind == ports.ErrSchema: //nolint:errorlint // as above
+		return &remedyError{err: err, remedy: s.schemaRemedy(ctx, conn)}
+	case kind == ports.ErrPermission: //nolint:errorlint // as above
+		return s.withPrivileges(ctx, conn, err, server.Message)
+	}
+
+	return err
+}
+
+// schemaRemedy returns what to do about tables that are not as expected: it compares their version with that of this
+// program. It returns "" if no migration helps.
+func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) string {
+	var version string
+	err := session{store: s, conn: conn}.queryRow(ctx, selectVersion, nil, &version)
+	const undefinedTable = "42P01"
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok && server.Code == undefinedTable {
+		err = nil
+	}
+
+	newest := newestVersion()
+	switch {
+	case err != nil || version == newest:
+		return ""
+	case version == "":
+		return "run marketdata migrate to create the tables, as a user who may"
+	case version < newest:
+		return fmt.Sprintf("run marketdata migrate as the owner of the tables: they have the version %s, not %s",
+			version, newest)
+	}
+
+	return fmt.Sprintf("use a newer marketdata: the tables have the version %s, and this one knows %s", version, newest)
+}
+
+// newestVersion returns the name of the newest migration.
+func newestVersion() string {
+	files, _ := fs.Glob(migrationFiles, "migrations/*") // the pattern is valid
+	newest, _, _ := strings.Cut(strings.TrimPrefix(files[len(files)-1], "migrations/"), "_")
+
+	return strings.TrimSuffix(newest, ".tx.up.sql")
+}
+
+// withPrivileges adds the privileges that the role lacks on what the server's message names, and the command that
+// prints the grants. Where the role lacks none, such as with a row-level security policy, it adds nothing.
+func (s *Store) withPrivileges(ctx context.Context, conn *pgx.Conn, err error, message string) error {
+	db := session{store: s, conn: conn}
+	var role string
+	if db.queryRow(ctx, selectRole, nil, &role) != nil {
+		return err
+	}
+
+	for _, of := range []Role{RoleReader, RoleImporter} {
+		missing, queryErr := queryRows(ctx, db, missingPrivileges(of), pgx.RowToStructByPos[privilege])
+		if queryErr != nil {
+			return err
+		}
+
+		var lacks []string
+		for _, p := range missing {
+			if strings.Contains(message, p.Kind+" "+p.Object) {
+				lacks = append(lacks, p.Privilege)
+			}
+		}
+		if len(lacks) > 0 {
+			detail := fmt.Sprintf("; the role %q lacks %s there", role, strings.Join(lacks, ", "))
+			return &remedyError{err, detail, grantsRemedy(of, role)}
+		}
+	}
+
+	return err
+}
+
+// privilege is one that a role lacks.
+type privilege struct {
+	Kind, Object string // as the server's messages name it: table bars
+	Privilege    string
+}
+
+// missingPrivileges returns the statement for the privileges that the role of the session lacks to be of the kind.
+func missingPrivileges(role Role) statement {
+	tables, privileges := tablePrivileges(role == RoleImporter)
+
+	return statement{sql: selectMissingPrivileges, args: []any{tables, privileges, role == RoleImporter}}
+}
+
+// grantsRemedy names the command that prints the grants of a role.
+func grantsRemedy(role Role, name string) string {
+	return fmt.Sprintf("marketdata migrate --grants %s %q prints the statements that permit it", role, name)
+}
+
+// withConnectRemedy adds to the error of a connection what to do about it, where that is known.
+func (s *Store) withConnectRemedy(err error) error {
+	config := s.pool.Config().ConnConfig
+	remedy := ""
+	server, isServer := errors.AsType[*pgconn.PgError](err)
+	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
+	switch kind := errorKind(err); {
+	case isServer && server.Code == "3D000":
+		remedy = fmt.Sprintf("create it with CREATE DATABASE %s and run marketdata migrate, or correct the DSN",
+			pgx.Identifier{config.Database}.Sanitize())
+	case isServer && kind == ports.ErrPermission: //nolint:errorlint // a kind is one of the sentinels
+		remedy = grantsRemedy(RoleReader, config.User)
+	case isConnect && kind == ports.ErrUnavailable: //nolint:errorlint // as above
+		remedy = "start the server, or correct host and port in the DSN"
+	}
+	if remedy == "" {
+		return err
+	}
+
+	return &remedyError{err: err, remedy: remedy}
+}
