@@ -360,6 +360,16 @@ func TestUnversionedDeletionBesideARead(t *testing.T) {
 	}
 }
 
+// TestUnversionedWriteBesideTheCoverage has a store without versions, to which this process writes when a reader has got
+// the coverage of before: the result must not have the new bars of the first block without those of the second.
+func TestUnversionedWriteBesideTheCoverage(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{unversioned: true})
+	s.put(t, makeBars(t, 0, 4_096, 1))
+	s.under.afterExtents = sync.OnceFunc(func() { s.write(t, makeBars(t, 4_000, 200, 2)) })
+	s.same(t, query(minutes(0, 5_000)))
+}
+
 // A reader that joins a question which was sent longer than a lease ago asks again, because the answer may be older than
 // what others wrote before the reader came.
 func TestSlowQuestionIsNotShared(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 
@@ -153,6 +154,68 @@ func TestOverwrittenTailIsReadWhole(t *testing.T) {
 		if tails := s.Stats().TailReads; tails != []int64{1, 1, 1, 2, 2}[i] {
 			t.Errorf("after change %d, %d reads of tails", i, tails)
 		}
+	}
+}
+
+// TestOnlyTheLastBlockIsExtended has a write to two blocks, whose nonce is in the tail: that is of the last block, and
+// tells nothing of a later change of the other one, also where the number of its bars could be that of an extension.
+func TestOnlyTheLastBlockIsExtended(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{})
+	blocks := []domain.Series{makeBars(t, 0, 10, 1), makeBars(t, 4_096, 10, 1)}
+	both, err := domain.ConcatSeries(domain.EmptySeries(key), blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	whole := query(minutes(0, 5_000))
+	s.write(t, both)
+	s.same(t, whole)
+	s.write(t, makeBars(t, 5, 6, 2)) // other values of bars, and one bar behind them
+	s.same(t, whole)
+}
+
+// terse is a store whose states have no more blocks than were asked for.
+type terse struct{ *counting }
+
+func (s terse) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]*domain.SeriesState, error) {
+	states, err := s.counting.ReadStates(ctx, queries)
+	for i, state := range states {
+		if state == nil {
+			continue
+		}
+
+		q, clipped := queries[i], *state
+		clipped.Blocks, clipped.Tail = state.BlocksWithin(domain.BarBlocks(q.Key.Grid), q.State.Range), nil
+		states[i] = &clipped
+	}
+
+	return states, err
+}
+
+// TestStateHasTheBlocksWanted reads bars of one block, and wants the blocks of a longer range in the state, unless it
+// has a known version.
+func TestStateHasTheBlocksWanted(t *testing.T) {
+	t.Parallel()
+	under := &counting{Store: memory.New()}
+	s := setup(t, options{under: under, store: terse{under}, Config: seriescache.Config{ReadAhead: none()}})
+	thinBlocks(t, s, 5)
+	q := query(minutes(4_096, 2*4_096))
+	_, state := readPieces(t, s, q)
+	if state == nil || len(state.Blocks) != 1 {
+		t.Fatalf("the state is %+v", state)
+	}
+
+	q.State = ports.StateQuery{Range: minutes(0, 4*4_096), Known: state.Version}
+	readPieces(t, s, q)
+	if n := s.under.states.Load(); n != 1 {
+		t.Errorf("%d states were read for a known one", n)
+	}
+
+	q.State.Known = domain.Version{}
+	_, want := readPieces(t, under.Store, q)
+	if _, got := readPieces(t, s, q); got == nil || !got.SameWithin(want, domain.BarBlocks(key.Grid), q.State.Range) {
+		t.Errorf("the state is %+v, want the blocks of %+v", got, want)
 	}
 }
 

@@ -66,9 +66,10 @@ type counting struct {
 	*memory.Store
 	reads, bars, states, extents atomic.Int64
 
-	mu         sync.Mutex
-	beforeRead func(ctx context.Context, q ports.BarQuery) error // nil does nothing
-	afterRead  func()                                            // after a piece; nil does nothing
+	mu           sync.Mutex
+	beforeRead   func(ctx context.Context, q ports.BarQuery) error // nil does nothing
+	afterRead    func()                                            // after a piece; nil does nothing
+	afterExtents func()                                            // before coverage is returned; nil does nothing
 }
 
 func (s *counting) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
@@ -103,7 +104,12 @@ func (s *counting) ReadStates(ctx context.Context, queries []ports.SeriesQuery) 
 func (s *counting) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
 	return ports.OnePage(func() ([]domain.Extent, error) {
 		s.extents.Add(1)
-		return ports.Collect(s.Store.Extents(ctx, q))
+		extents, err := ports.Collect(s.Store.Extents(ctx, q))
+		if s.afterExtents != nil {
+			s.afterExtents()
+		}
+
+		return extents, err
 	})
 }
 
