@@ -66,6 +66,31 @@ func TestLongRangesBypass(t *testing.T) {
 	}
 }
 
+// TestEmptyReadPastTheCache reads nothing from a store whose states the cache does not use. Only the first piece may be
+// empty, and then it has the state.
+func TestEmptyReadPastTheCache(t *testing.T) {
+	t.Parallel()
+	s := setup(t, options{statesUnused: true, Config: seriescache.Config{MaxBlocks: 3}})
+	s.put(t, makeBars(t, 0, 1, 1))
+	rest := minutes(1, 5*4_096)
+	if _, err := ports.WriteBars(t.Context(), s.under, domain.EmptySeries(key), rest, ports.FailOnConflict); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, q := range []ports.BarQuery{query(rest), {Key: key, Range: rest, Last: 5}, {Key: key, Range: rest, First: 5}} {
+		pieces := 0
+		for p, err := range s.ReadCachedBars(t.Context(), q, 0) {
+			if err != nil || p.Rows.Bars.Len() == 0 && (p.State == nil || pieces > 0) {
+				t.Errorf("%+v: piece %d is empty: %+v, %v", q, pieces, p, err)
+			}
+			pieces++
+		}
+	}
+	if st := s.Stats(); st.Bypassed == 0 {
+		t.Errorf("nothing was read past the cache: %+v", st)
+	}
+}
+
 // TestSlidingWindow slides a window bar by bar: each bar is read from the store at most 1.05 times.
 func TestSlidingWindow(t *testing.T) {
 	t.Parallel()

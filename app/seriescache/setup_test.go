@@ -158,6 +158,8 @@ type options struct {
 	clock       ports.Clock
 	store       source // nil is under
 	unversioned bool
+
+	statesUnused bool // the store yields states, but the cache is not told to use them
 }
 
 // source is a store that keeps versions.
@@ -189,6 +191,9 @@ func setup(tb tester, o options) *subject {
 	}
 	if o.store != nil {
 		d.Store, d.States = o.store, o.store
+	}
+	if o.statesUnused {
+		d.States = nil
 	}
 	if o.unversioned {
 		d.Store, d.States = unversioned{o.under}, nil
