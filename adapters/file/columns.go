@@ -34,6 +34,10 @@ const (
 
 const columnSymbol = "symbol" // optional, and must be the same in every row
 
+// ColumnReason is the column that a RejectWriter adds. Its cells are ignored. Of a file that has it, each row covers only
+// itself, because the rows between were accepted, or are rejected still.
+const ColumnReason = "reason"
+
 // schema lists the columns of one kind of file, in the order in which they are written.
 type schema struct {
 	kind     Kind
@@ -111,6 +115,10 @@ type layout struct {
 var klines = layout{cells: 12, columns: []int{0, 1, 2, 3, 4, 5, 8}, symbol: -1}
 
 const klinesCloseTime = 6
+
+// klinesHeader is the header that Binance gives the same rows where it publishes one.
+const klinesHeader = "open_time,open,high,low,close,volume,close_time,quote_volume,count," +
+	"taker_buy_volume,taker_buy_quote_volume,ignore"
 
 // header contains the column names of a file, and the cells that each column may have according to them.
 type header struct {

@@ -50,6 +50,10 @@ type RejectedRow struct {
 	Reason error
 	Range  domain.Range // of the bar or instant that the row has; empty if its time is unreadable
 	Row    []byte       // the text of the line without its end; valid until Reject returns
+
+	// Of CSV: the text of the line that names the columns, empty if the file has none, and what separates its cells.
+	Header    []byte
+	Separator byte
 }
 
 // Validate returns all errors of the Format.

@@ -20,6 +20,8 @@ type objects struct {
 	// hasSeq is true if the rows have sequence numbers: all of them, or none. The first row determines it.
 	hasSeq, started bool
 
+	hasReason bool // the rows have the field ColumnReason
+
 	members []member // scratch
 }
 
@@ -57,6 +59,11 @@ func (o *objects) split(line []byte, cells [][]byte) ([][]byte, error) {
 	clear(cells)
 	seen := 0 // a bit for each cell
 	for _, m := range o.members {
+		if string(m.name) == ColumnReason {
+			o.hasReason = true
+			continue
+		}
+
 		i := slices.IndexFunc(o.names, func(name string) bool { return string(m.name) == name })
 		var fieldErr error
 		switch {

@@ -34,10 +34,11 @@ func (t *table) rowRange() domain.Range {
 	return domain.Range{Start: at, End: at.Add(time.Microsecond)}
 }
 
-// endsBefore reports whether a batch of so many rows must end before the current row, which has the range r, because a
-// rejected row lies between them. Without rows, the range of the batch begins with r instead.
+// endsBefore reports whether a batch of so many rows must end before the current row, which has the range r: because a
+// rejected row lies between them, or because both are corrected rows. Without rows, the range of the batch begins with
+// r instead.
 func (t *table) endsBefore(r domain.Range, batchRows int) bool {
-	passes := false
+	passes := t.isCorrectionOf(r.Start)
 	for len(t.rejected) > 0 && !t.rejected[0].End.After(r.Start) {
 		t.rejected, passes = t.rejected[1:], true
 	}
@@ -45,11 +46,22 @@ func (t *table) endsBefore(r domain.Range, batchRows int) bool {
 		t.rejected = t.rejected[1:] // the current row is the valid one of its time
 	}
 
-	if passes && batchRows == 0 {
+	if passes && batchRows > 0 {
+		return true
+	}
+	if passes {
 		t.batchEnd = time.Time{}
 	}
+	t.rowEnd = r.End
 
-	return passes && batchRows > 0
+	return false
+}
+
+// isCorrectionOf reports whether the file has rejected rows that were corrected, and the current row, which starts at
+// the time, does not follow the previous one at once.
+func (t *table) isCorrectionOf(start time.Time) bool {
+	hasReasons := t.isCorrection || t.rows.objects != nil && t.rows.objects.hasReason
+	return hasReasons && start.After(t.rowEnd)
 }
 
 // isRejected reports whether a row of the time is rejected.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -24,6 +25,13 @@ type table struct {
 	// batchEnd is the end of the previous batch, at which the range of the next one begins. It is zero before the first
 	// batch and after a rejected row.
 	batchEnd time.Time
+
+	// isCorrection is true for a file of rejected rows, each of which covers only itself. rowEnd is then the end of the
+	// previous row.
+	isCorrection bool
+	rowEnd       time.Time
+
+	header []byte // of CSV: the text of the line that names the columns
 }
 
 // newTable reads the header, which NDJSON does not have. grid is that of the bars, or zero for a file of trades or
@@ -63,11 +71,14 @@ func (t *table) findLayout(s schema, names map[string]string, grid domain.Grid) 
 		}
 
 		t.unread()
+		t.header = []byte(klinesHeader)
 
 		return klinesLayout(t.rows.cells, t.times, grid)
 	}
 
+	t.header = slices.Clone(t.rows.text)
 	h := newHeader(t.rows.cells)
+	t.isCorrection = slices.Contains(h.names, ColumnReason)
 	if err := h.applyNames(names, s); err != nil {
 		return layout{}, err
 	}
@@ -128,7 +139,10 @@ func (t *table) reject(err error, batchRows int) (endsBatch bool, _ error) {
 	if batchRows == 0 {
 		t.batchEnd = time.Time{}
 	}
-	row := RejectedRow{File: line.File, Line: line.Line, Reason: line.Err, Range: t.rowRange(), Row: t.rows.text}
+	row := RejectedRow{
+		File: line.File, Line: line.Line, Reason: line.Err, Range: t.rowRange(), Row: t.rows.text,
+		Header: t.header, Separator: t.rows.separator,
+	}
 
 	return batchRows > 0, t.onReject(row)
 }

@@ -54,9 +54,11 @@ volumes as DECIMAL or integers, seq as an integer, side as a string; floats are 
 
 All series of a .bars file are stored; --symbol, --frequency and --price select some of them.
 
-With --rejects, invalid rows go to a file of their own, with line and reason, and the others are
-stored. The times of rejected rows stay uncovered. Of two different rows for one bar, the second
-is rejected; of trades or quotes, all rows of the time of an invalid one are.
+With --rejects, invalid rows go to a file of their own, and the others are stored. It has the rows
+as they were, with place and reason in a last column (or field) named reason: correct it, and
+import it. The times of rejected rows stay uncovered until then. Of two different rows for one bar,
+the second is rejected; of trades or quotes, all rows of the time of an invalid one are. Each row
+of a file with a column named reason covers only itself.
 
 If rows are stored with other values, nothing of the file is stored, and the error has their count
 and the first of them; --on-conflict replace overwrites them, --on-conflict keep leaves them as
@@ -132,7 +134,7 @@ func (o *importOptions) register(flags *pflag.FlagSet) {
 		"`unit` of times that are numbers: s, ms, us, ns, or auto, which refuses ambiguous ones")
 	flags.StringVar(&o.timeZone, "time-zone", "", "time `zone` of times that have none, like UTC or America/New_York")
 	flags.StringVar(&o.rejects, "rejects", "",
-		"write invalid rows to this `file` (CSV) instead of stopping at the first one")
+		"write invalid rows to this `file` instead of stopping at the first one")
 	flags.Var(&o.onConflict, "on-conflict",
 		"`policy` for rows that are stored with other values: fail, replace or keep (the stored ones)")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "report what would be stored, and store nothing")

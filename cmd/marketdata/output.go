@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -101,22 +102,12 @@ func (l listing[T]) withoutFormulas(rows [][]string) [][]string {
 	for _, row := range rows {
 		for i, cell := range row {
 			if l.columns[i].kind == freeText {
-				row[i] = harmlessCell(cell)
+				row[i] = file.HarmlessCell(cell)
 			}
 		}
 	}
 
 	return rows
-}
-
-// harmlessCell returns the text of a CSV cell, with an apostrophe before it if a spreadsheet would take it for a
-// formula. See OWASP, CSV injection.
-func harmlessCell(text string) string {
-	if len(text) > 1 && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-
-	return text
 }
 
 // printTable writes the rows below the headings of the columns. Each column is as wide as its widest cell, so no cell

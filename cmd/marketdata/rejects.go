@@ -1,26 +1,23 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"os"
-	"strconv"
 
 	"github.com/gal-friday/marketdata/adapters/file"
 )
 
-// rejects writes the rows that an import rejects to a CSV file. The first row creates the file and replaces an older
-// one.
+// rejects writes the rows that an import rejects to a file. The first row creates the file and replaces an older one.
 type rejects struct {
 	path   string
 	count  int
 	paused bool // rows are not written, because they are read again
 
 	file *os.File
-	out  *csv.Writer
+	out  *file.RejectWriter
 }
 
-// add writes a row with its file, its line and the reason.
+// add writes a row.
 func (r *rejects) add(bad file.RejectedRow) error {
 	if r.paused {
 		return nil
@@ -31,15 +28,15 @@ func (r *rejects) add(bad file.RejectedRow) error {
 			return userError{err}
 		}
 
-		r.out = csv.NewWriter(r.file)
-		if err := r.out.Write([]string{"file", "line", "reason", "row"}); err != nil {
-			return err
-		}
+		r.out = file.NewRejectWriter(r.file)
+	}
+	if err := r.out.Write(bad); err != nil {
+		return userError{err}
 	}
 
 	r.count++
 
-	return r.out.Write([]string{bad.File, strconv.Itoa(bad.Line), bad.Reason.Error(), string(bad.Row)})
+	return nil
 }
 
 // pause makes add forget the rows until resume; r may be nil.
@@ -68,7 +65,5 @@ func (r *rejects) close() error {
 		return nil
 	}
 
-	r.out.Flush()
-
-	return errors.Join(r.out.Error(), r.file.Close())
+	return errors.Join(r.out.Flush(), r.file.Close())
 }
