@@ -34,7 +34,7 @@ const (
 
 const columnSymbol = "symbol" // optional, and must be the same in every row
 
-// ColumnReason is the column that a RejectWriter adds. Its cells are ignored. Of a file that has it, each row covers only
+// ColumnReason is the column that a RejectWriter adds. Its cells are ignored. Each row of a file that has it covers only
 // itself, because the rows between were accepted, or are rejected still.
 const ColumnReason = "reason"
 
