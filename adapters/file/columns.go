@@ -34,8 +34,8 @@ const (
 
 const columnSymbol = "symbol" // optional, and must be the same in every row
 
-// ColumnReason is the column that a RejectWriter adds. Its cells are ignored. Each row of a file that has it covers only
-// itself, because the rows between were accepted, or are rejected still.
+// ColumnReason is the column that a RejectWriter adds. Its cells are ignored. In a file with it, each row covers
+// only itself, because the rows between were accepted, or are rejected still.
 const ColumnReason = "reason"
 
 // schema lists the columns of one kind of file, in the order in which they are written.
