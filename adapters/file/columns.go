@@ -218,6 +218,23 @@ func (h header) layout(s schema) (layout, error) {
 	return l, nil
 }
 
+// describe returns which names the layout takes, and which it ignores.
+func (h header) describe(l layout, s schema) Columns {
+	c := Columns{Taken: map[string]string{}}
+	for i, cell := range l.columns {
+		if cell >= 0 {
+			c.Taken[s.columns[i]] = h.names[cell]
+		}
+	}
+	for i, name := range h.names {
+		if !slices.Contains(l.columns, i) && i != l.symbol && name != ColumnReason {
+			c.Ignored = append(c.Ignored, name)
+		}
+	}
+
+	return c
+}
+
 // missingError returns the error for a file that lacks columns of the schema.
 func (h header) missingError(s schema, missing []string) error {
 	if kind := h.kind(); kind != s.kind {

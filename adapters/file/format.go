@@ -19,6 +19,9 @@ type Format struct {
 	// Now is the latest time of a row; a row with a later one is malformed. Zero sets no limit.
 	Now time.Time
 
+	// OnColumns is called with the columns of CSV with a header before the first row, in each reading. Nil calls nothing.
+	OnColumns func(Columns)
+
 	// Coverage is the ranges that the file covers, ascending and disjoint, as Coverage.Ranges of its coverage file. The
 	// batches then declare these ranges instead of one from the first row to the last: the Range of a batch lies in one of
 	// them, and a batch without rows has a Range in which nothing traded. A row outside of them is an error before the
@@ -41,6 +44,12 @@ func (f Format) name() string {
 		return "input"
 	}
 	return f.Name
+}
+
+// Columns says which cells of a file are read, by their names in the header.
+type Columns struct {
+	Taken   map[string]string // from a Column constant to the name
+	Ignored []string          // the others, in their order
 }
 
 // RejectedRow is a malformed row.

@@ -13,14 +13,15 @@ import (
 // table reads the rows of a file of CSV by its header, or of NDJSON. It rejects malformed rows and computes the ranges
 // of batches.
 type table struct {
-	kind     Kind // of the rows
-	rows     *rows
-	times    *timeParser
-	layout   layout
-	onReject func(RejectedRow) error // nil: a malformed row is an error
-	rejected []domain.Range          // of the rows that a first reading rejected, sorted; from the current row on
-	pending  bool                    // next must return the current row again
-	symbol   *string                 // in the symbol column; nil before the first row
+	kind      Kind // of the rows
+	rows      *rows
+	times     *timeParser
+	layout    layout
+	onReject  func(RejectedRow) error // nil: a malformed row is an error
+	onColumns func(Columns)
+	rejected  []domain.Range // of the rows that a first reading rejected, sorted; from the current row on
+	pending   bool           // next must return the current row again
+	symbol    *string        // in the symbol column; nil before the first row
 
 	// batchEnd is the end of the previous batch, at which the range of the next one begins. It is zero before the first
 	// batch and after a rejected row.
@@ -43,7 +44,8 @@ func newTable(r io.Reader, format Format, s schema, grid domain.Grid) (*table, e
 		return nil, err
 	}
 
-	t := &table{kind: s.kind, rows: newRows(format.Name, r), times: times, onReject: format.Reject}
+	t := &table{kind: s.kind, rows: newRows(format.Name, r), times: times}
+	t.onReject, t.onColumns = format.Reject, format.OnColumns
 	t.rows.keepText = format.Reject != nil
 	if format.NDJSON {
 		return t, t.readObjects(s, format.Columns)
@@ -83,7 +85,12 @@ func (t *table) findLayout(s schema, names map[string]string, grid domain.Grid) 
 		return layout{}, err
 	}
 
-	return h.layout(s)
+	l, err := h.layout(s)
+	if err == nil && t.onColumns != nil {
+		t.onColumns(h.describe(l, s))
+	}
+
+	return l, err
 }
 
 func noHeaderError(example string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -290,6 +291,7 @@ type importJob struct {
 	closedBy time.Time // rows that end later are not closed yet
 	now      time.Time // rows that begin later are invalid
 	reports  []importReport
+	columns  string // the last note about columns
 }
 
 // files stores the files one by one; the first one is open. The last report is that of a file that failed, if one did.
@@ -391,6 +393,23 @@ func (r importReport) checkRows() error {
 	}
 
 	return nil
+}
+
+// noteColumns notes which columns of a file were taken under another name and which were ignored, once for files alike.
+func (j *importJob) noteColumns(name string, c file.Columns) {
+	var parts []string
+	for _, column := range slices.Sorted(maps.Keys(c.Taken)) {
+		if taken := c.Taken[column]; !strings.EqualFold(taken, column) {
+			parts = append(parts, fmt.Sprintf("%s is %q", column, taken))
+		}
+	}
+	if len(c.Ignored) > 0 {
+		parts = append(parts, fmt.Sprintf("ignored: %q", c.Ignored))
+	}
+	if text := strings.Join(parts, ", "); text != j.columns {
+		j.columns = text
+		j.c.notef("%s: columns: %s", name, text)
+	}
 }
 
 func (j *importJob) noteNotClosed(r importReport) {

@@ -179,8 +179,9 @@ func readCoverage(name string, f *os.File) (*file.Coverage, error) {
 }
 
 // describe returns the format of text with what is known of the file.
-func (in *input) describe(format file.Format) file.Format {
+func (in *input) describe(format file.Format, j *importJob) file.Format {
 	format.Name, format.NDJSON, format.Coverage = in.name, in.format == formatNDJSON, nil
+	format.OnColumns = func(c file.Columns) { j.noteColumns(in.name, c) }
 	if in.coverage != nil {
 		format.Coverage = in.coverage.Ranges
 	}

@@ -142,7 +142,7 @@ func newBarTarget(key domain.SeriesKey, format file.Format) (target, error) {
 				return parquetBars(in, key, counter, newBarBatch)
 			}
 
-			cfg.Format = in.describe(cfg.Format)
+			cfg.Format = in.describe(cfg.Format, j)
 
 			return mapBatches(file.ReadBars(in.countedRows(counter), cfg), func(b file.Batch) batch {
 				next := newBarBatch(b.Bars, b.Range)
@@ -333,7 +333,7 @@ func newTickTarget[T domain.Tick](
 				return markEnds(parquetTicks(in, symbol, counter, from, newTickBatch))
 			}
 
-			cfg.Format = in.describe(cfg.Format)
+			cfg.Format = in.describe(cfg.Format, j)
 
 			return markEnds(mapBatches(from.text(in.countedRows(counter), cfg), func(b file.TickBatch[T]) batch {
 				next := newTickBatch(b.Ticks, b.Range, b.Positional)

@@ -4,8 +4,9 @@
 //
 //	go run ./tests/mutants [-j 2] [-update] [TEXT]
 //
-// TEXT selects the mutants whose file or title contains it. With -update, the lists get the tests that killed them. The command fails if fewer than 95 % of the mutants are
-// killed, if one no longer applies or does not compile, and if the tests fail without a mutant.
+// TEXT selects the mutants whose file or title contains it. With -update, the lists get the tests that killed them. The
+// command fails if fewer than 95 % of the mutants are killed, if one no longer applies or does not compile, and if the
+// tests fail without a mutant.
 //
 // The lists in list/ have the mutants. Their lines are:
 //
@@ -86,6 +87,9 @@ func (t *tester) run(ctx context.Context, text string) error {
 		default:
 			t.selected = append(t.selected, m)
 		}
+	}
+	if len(t.selected) == 0 {
+		return fmt.Errorf("no mutant that can be killed has %q in its file or title", text)
 	}
 	if err := t.checkBaseline(ctx); err != nil {
 		return err
