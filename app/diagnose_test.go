@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -157,6 +158,46 @@ func TestDiagnosisTellsErrors(t *testing.T) {
 	}
 	if _, err := app.New([]app.Source{source("nothing", nil)}, clock.NewSimulated(at(60)), nil, app.Config{}); err == nil {
 		t.Error("a source with nothing but Health is not optional")
+	}
+}
+
+// limited is a store that responds and has problems.
+type limited struct {
+	described
+	problems []ports.Problem
+	err      error
+}
+
+func (l limited) Problems(context.Context) ([]ports.Problem, error) { return l.problems, l.err }
+
+// The problems of a store that responds are in its diagnosis, and the worst of them is its state.
+func TestDiagnosisTellsProblems(t *testing.T) {
+	t.Parallel()
+	odd := ports.Problem{State: ports.Degraded, Reason: "odd"}
+	lost := ports.Problem{State: ports.Down, Reason: "lost"}
+	for _, c := range []struct {
+		health ports.HealthChecker
+		want   []string
+		state  ports.Health
+	}{
+		{limited{described: described{version: new(string)}}, nil, ports.Healthy},
+		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd}}, []string{"odd"}, ports.Degraded},
+		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd, lost}}, []string{"lost", "odd"}, ports.Down},
+		{limited{described: described{version: new(string)}, err: ports.ErrTimeout}, []string{"timeout"}, ports.Down},
+		{limited{described: described{ports.ErrAuth, new(string)}, problems: []ports.Problem{odd}}, []string{"authentication"}, ports.Down},
+	} {
+		d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), app.Source{Name: "store", Health: c.health})
+		if err != nil || d.Stores[0].State != c.state {
+			t.Fatalf("got %+v, %v", d, err)
+		}
+
+		var got []string
+		for _, p := range d.Stores[0].Problems {
+			got = append(got, p.Reason)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("got %v, want %v", got, c.want)
+		}
 	}
 }
 

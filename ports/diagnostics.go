@@ -88,7 +88,13 @@ type Problem struct {
 	Reason string `json:"reason"`           // in few words; never a driver's text
 	Detail string `json:"detail"`           // the whole error, or Reason; may name hosts and users, never a secret
 	Remedy string `json:"remedy,omitempty"` // what to do, such as a command; "" if that is unknown
-	Err    error  `json:"-"`                // of the check; nil for a problem that it found while the store responds
+	Err    error  `json:"-"`                // the error of the store; nil for a problem without one, such as slowness
+}
+
+// ProblemReporter finds what is wrong with a store that responds. A HealthChecker may implement it.
+type ProblemReporter interface {
+	// Problems returns what is wrong beside what Check returns. It changes nothing.
+	Problems(ctx context.Context) ([]Problem, error)
 }
 
 // MaxUnfinished is how many unfinished writes a diagnosis has at most.

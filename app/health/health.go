@@ -74,6 +74,7 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 		var found findings
 		found, err = access.DoUncounted(ctx, call, checkTimeout, check, stores)
 		d.Latency, d.Retention, d.Unfinished = time.Since(start), found.retention, found.unfinished
+		d.Problems = found.problems
 	}
 	if r, ok := s.Health.(ports.DetailReporter); ok {
 		d.Details = r.Details() // after the check, which finds out some of them
@@ -99,7 +100,7 @@ func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
 		return []ports.Problem{failure(err)}
 	}
 
-	var found []ports.Problem
+	found := d.Problems
 	degraded := func(remedy, format string, args ...any) {
 		reason := fmt.Sprintf(format, args...)
 		found = append(found, ports.Problem{State: ports.Degraded, Reason: reason, Detail: reason, Remedy: remedy})
@@ -121,7 +122,18 @@ func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
 		degraded("", "the retention policy drops bars older than %s; blocks with such bars read as not covered", d.Retention)
 	}
 
+	slices.SortStableFunc(found, func(a, b ports.Problem) int { return severity(b) - severity(a) })
+
 	return found
+}
+
+// severity orders problems.
+func severity(p ports.Problem) int {
+	if p.State == ports.Down {
+		return 1
+	}
+
+	return 0
 }
 
 // failure returns the problem of a check that failed.
@@ -149,6 +161,7 @@ func withoutStore(p ports.Problem) ports.Problem {
 type findings struct {
 	retention  time.Duration
 	unfinished []ports.UnfinishedWrite
+	problems   []ports.Problem
 }
 
 // check checks s, which is one of the stores. An error of another one, which s needs, is that one's problem.
@@ -156,6 +169,9 @@ func check(ctx context.Context, s *access.Store, stores access.Stores) (found fi
 	err = s.Health.Check(ctx)
 	if r, ok := s.Health.(ports.RetentionReporter); ok && err == nil {
 		found.retention, err = r.Retention(ctx)
+	}
+	if r, ok := s.Health.(ports.ProblemReporter); ok && err == nil {
+		found.problems, err = r.Problems(ctx)
 	}
 	if s.Unfinished != nil && err == nil {
 		found.unfinished, err = s.Unfinished.UnfinishedWrites(ctx)

@@ -2,12 +2,10 @@ package production
 
 import (
 	"context"
-	"errors"
 
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
@@ -18,9 +16,9 @@ type Migration struct {
 	After  string           `json:"after"`
 }
 
-// Migrate migrates PostgreSQL's tables to the version of this program and creates a missing database on InfluxDB 1.8.
-// The configured users must have the rights to do so. Migrate is idempotent. With an error it also returns the
-// migrations that were completed before.
+// Migrate migrates PostgreSQL's tables to the version of this program, and creates a missing database on InfluxDB 1.8,
+// or a missing bucket and DBRP mapping on 2.x. The configured users must have the rights to do so. Migrate is
+// idempotent. With an error it also returns the migrations that were completed before.
 func Migrate(ctx context.Context, cfg wiring.Config, opts Options) ([]Migration, error) {
 	s, err := newSettings(cfg, opts)
 	if err != nil {
@@ -77,12 +75,9 @@ func migrateInflux(ctx context.Context, s settings, opts Options) (Migration, er
 	defer closeStore()
 	ctx, cancel := context.WithTimeout(ctx, s.Service.Timeout)
 	defer cancel()
-	err = store.Check(ctx)
-	if errors.Is(err, ports.ErrSchema) && s.Influx.Org == "" && s.Influx.Existing.Frequency == 0 {
+	created, err := store.Migrate(ctx)
+	if created {
 		m.Before = ""
-		if err = store.Migrate(ctx); err == nil {
-			err = store.Check(ctx)
-		}
 	}
 
 	return m, err

@@ -129,6 +129,7 @@ type ledgeredHealth struct {
 var (
 	_ ports.RetentionReporter = ledgeredHealth{}
 	_ ports.DetailReporter    = ledgeredHealth{}
+	_ ports.ProblemReporter   = ledgeredHealth{}
 )
 
 // Check implements ports.HealthChecker.

@@ -16,7 +16,10 @@ func (s *Store) Check(ctx context.Context) error {
 	return translate("check", s.database, s.checkSchema(ctx))
 }
 
-var _ ports.DetailReporter = (*Store)(nil)
+var (
+	_ ports.DetailReporter  = (*Store)(nil)
+	_ ports.ProblemReporter = (*Store)(nil)
+)
 
 // Details implements ports.DetailReporter. The version is known after the first response.
 func (s *Store) Details() ports.StoreDetails {

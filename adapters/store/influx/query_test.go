@@ -40,9 +40,6 @@ var statementCalls = map[string]struct {
 	call     func(ctx context.Context, s *influx.Store) error
 }{
 	"open": {call: func(context.Context, *influx.Store) error { return nil }},
-	"migrate": {call: func(ctx context.Context, s *influx.Store) error {
-		return s.Migrate(ctx)
-	}},
 	"check": {call: func(ctx context.Context, s *influx.Store) error {
 		return s.Check(ctx)
 	}},

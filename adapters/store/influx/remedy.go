@@ -32,8 +32,8 @@ func (s *Store) withRemedy(err error) error {
 		return &remedyError{err, "run marketdata migrate to create it, as an administrator, or correct " +
 			"MARKETDATA_INFLUX_DATABASE (influx.database)"}
 	case strings.Contains(server.Message, "database not found"):
-		return &remedyError{err, "create a DBRP mapping for it that the token may read, or correct " +
-			"MARKETDATA_INFLUX_DATABASE (influx.database)"}
+		return &remedyError{err, "run marketdata migrate to create bucket and DBRP mapping; if there are both, use a token " +
+			"that may read the bucket, or correct MARKETDATA_INFLUX_DATABASE (influx.database)"}
 	}
 
 	return err
