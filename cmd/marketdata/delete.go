@@ -2,49 +2,73 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// deleteReport reports a delete.
+const deleteHelp = `Delete the bars of series in a range, or their trades (--trades) or quotes (--quotes), and the
+coverage of the range. The symbol may be a pattern. Without --start or --end, the range extends to
+the start or the end of the coverage. Without --yes, nothing is deleted, and the rows that would be
+are counted.`
+
+const deleteExample = `  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06
+  marketdata delete BTC/USD 1d --yes
+  marketdata delete 'COINBASE:*' 1m --end -2w
+  marketdata delete --trades XRP/ETH --yes`
+
+// deleteReport reports the rows of one series that are deleted, or would be.
 type deleteReport struct {
-	Key     domain.SeriesKey `json:"key"`
-	Range   domain.Range     `json:"range"`
-	Deleted int              `json:"deleted"`
+	Series  string       `json:"series"`
+	Kind    file.Kind    `json:"kind"`
+	Range   domain.Range `json:"range"`
+	Deleted int          `json:"deleted"`
 }
 
 var deleteList = listing[deleteReport]{
-	columns: []column{{name: "series"}, {name: "start"}, {name: "end"}, {"deleted", number}},
+	columns: []column{{name: "series"}, {name: "kind"}, {name: "start"}, {name: "end"}, {"deleted", number}},
 	cells: func(d deleteReport) []string {
-		return []string{d.Key.String(), stamp(d.Range.Start), stamp(d.Range.End), strconv.Itoa(d.Deleted)}
+		return []string{d.Series, string(d.Kind), stamp(d.Range.Start), stamp(d.Range.End), strconv.Itoa(d.Deleted)}
 	},
 }
 
 type deleteOptions struct {
-	window        rangeFlags
-	price, output string
-	yes           bool
+	window              rangeFlags
+	price, output       string
+	trades, quotes, yes bool
 }
 
 func (c *command) deleteCommand() *cobra.Command {
 	var o deleteOptions
 	cmd := &cobra.Command{
-		Use:   "delete SYMBOL FREQUENCY",
-		Short: "Delete the bars of a range",
-		Long: "Delete the bars of a series in a range, and the coverage of the range. Without --start or --end,\n" +
-			"the range extends to the start or the end of the coverage. Dry run unless --yes is given.",
-		Example: "  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06 --yes\n" +
-			"  marketdata delete BTC/USD 1d --yes",
-		Args: arguments(
-			"a symbol and a frequency, like: marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06", 2, 2),
+		Use:     "delete SYMBOL FREQUENCY | --trades SYMBOL | --quotes SYMBOL",
+		Short:   "Delete the bars, trades or quotes of a range",
+		Long:    deleteHelp,
+		Example: deleteExample,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if o.trades || o.quotes {
+				return arguments("a symbol, like: marketdata delete --trades BTC/USD", 1, 1)(cmd, args)
+			}
+
+			return arguments("a symbol and a frequency, like: marketdata delete BTC/USD 1m --start 2018-04-05", 2, 2)(cmd, args)
+		},
 		ValidArgsFunction: c.completeSeries,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			key, err := parseKey(args[0], args[1], o.price)
+			if o.trades && o.quotes {
+				return userErrorf("--trades and --quotes exclude each other; give one of them")
+			}
+			if (o.trades || o.quotes) && cmd.Flags().Changed("price") {
+				return userErrorf("--price is for bars; leave it out with --trades and --quotes")
+			}
+
+			selected, err := newSelector(args[0], args[1:], o.price)
 			if err != nil {
 				return err
 			}
@@ -52,76 +76,143 @@ func (c *command) deleteCommand() *cobra.Command {
 				return err
 			}
 
-			return c.runDelete(cmd.Context(), key, o)
+			return c.runDelete(cmd.Context(), selected, o)
 		},
 	}
 	flags := cmd.Flags()
-	o.window.register(flags, "`time` of the first bar to delete (default the start of the coverage)",
+	o.window.register(flags, "`time` of the first row to delete (default the start of the coverage)",
 		"`time` to stop before (default the end of the coverage)")
+	flags.BoolVar(&o.trades, "trades", false, "delete the trades of a symbol")
+	flags.BoolVar(&o.quotes, "quotes", false, "delete the quotes of a symbol")
 	priceFlag(flags, &o.price)
-	flags.BoolVar(&o.yes, "yes", false, "delete the bars; without it, only report which bars would be deleted")
+	flags.BoolVar(&o.yes, "yes", false, "delete the rows; without it, only count them")
 	outputFlag(flags, &o.output)
 
 	return cmd
 }
 
-func (c *command) runDelete(ctx context.Context, key domain.SeriesKey, o deleteOptions) error {
-	start, end, err := o.window.times(c.now(), key.Grid.Zone())
-	if err != nil {
-		return err
-	}
-
+func (c *command) runDelete(ctx context.Context, selected selector, o deleteOptions) error {
 	md, done, err := c.open(ctx, mustExist)
 	if err != nil {
 		return err
 	}
 
 	defer done()
-	r, err := coveredRange(ctx, md, "delete", key, domain.Range{Start: start, End: end})
-	if err != nil {
-		return err
+	d := deletion{c: c, md: md, o: o}
+	if o.trades || o.quotes {
+		err = d.ticks(ctx, selected)
+	} else {
+		err = d.bars(ctx, selected)
 	}
-	if !o.yes {
-		return userErrorf("dry run: this would delete the bars of %s from %s; add --yes to delete them",
-			key, rangeText(r))
+	if err == nil && len(d.reports) == 0 {
+		return selected.errNoData(ctx, md, "delete")
+	}
+	if len(d.reports) > 0 && !o.yes {
+		c.notef("dry run: nothing was deleted; add --yes to delete these rows")
 	}
 
-	report, err := md.Delete(ctx, key, r)
-	if err != nil {
-		return err
-	}
-
-	return deleteList.print(c.out, o.output, []deleteReport{{Key: key, Range: r, Deleted: report.Deleted}})
+	return errors.Join(err, deleteList.print(c.out, o.output, d.reports))
 }
 
-// coveredRange returns the range r of a series; a zero start or end of r is that of the coverage. A series without
-// coverage is an error of op.
-func coveredRange(
-	ctx context.Context, md *app.Service, op string, key domain.SeriesKey, r domain.Range,
-) (domain.Range, error) {
-	extents, err := ports.Collect(md.Coverage(ctx, key.Symbol))
-	if err != nil {
-		return domain.Range{}, err
-	}
+// deletion is one delete command as it runs.
+type deletion struct {
+	c       *command
+	md      *app.Service
+	o       deleteOptions
+	reports []deleteReport
+}
 
-	var ranges []domain.Range
-	for _, e := range extents {
-		if e.Key == key {
-			ranges = append(ranges, e.Range)
+// bars deletes the selected bars.
+func (d *deletion) bars(ctx context.Context, selected selector) error {
+	all, err := selected.coverage(ctx, d.md)
+	for _, s := range all {
+		if err == nil {
+			err = deleteRows(ctx, d, file.Bars, ingest.BarsOf(d.md, s.key), s.key.Grid.Zone())
 		}
 	}
 
-	coverage := hull(domain.MergeRanges(ranges))
-	if coverage.Empty() {
-		return domain.Range{}, errNoData(ctx, md, op, key.Symbol, key.String())
+	return err
+}
+
+// ticks deletes the trades or the quotes of the selected symbols.
+func (d *deletion) ticks(ctx context.Context, selected selector) error {
+	all, err := ports.Collect(d.md.TickCoverage(ctx, selected.symbols()...))
+	if err != nil {
+		return err
 	}
 
-	if r.Start.IsZero() {
-		r.Start = coverage.Start
+	kind := domain.TickTrades
+	if d.o.quotes {
+		kind = domain.TickQuotes
 	}
-	if r.End.IsZero() {
-		r.End = coverage.End
+	var last domain.Symbol
+	for _, e := range all { // ordered by symbol
+		if e.Kind != kind || e.Symbol == last || !selected.matchesSymbol(e.Symbol) {
+			continue
+		}
+
+		last = e.Symbol
+		if d.o.quotes {
+			err = deleteRows(ctx, d, file.Quotes, ingest.QuotesOf(d.md, e.Symbol), "")
+		} else {
+			err = deleteRows(ctx, d, file.Trades, ingest.TradesOf(d.md, e.Symbol), "")
+		}
+		if err != nil {
+			return err
+		}
 	}
 
-	return domain.NewRange(r.Start, r.End)
+	return nil
+}
+
+// deleteRows deletes the rows of one series in the range of the flags, or counts them in a dry run. Dates are in the
+// time zone.
+func deleteRows[S ingest.Rows[S]](
+	ctx context.Context, d *deletion, kind file.Kind, rows ingest.Dataset[S], zone string,
+) error {
+	start, end, err := d.o.window.times(d.c.now(), zone)
+	if err != nil {
+		return err
+	}
+
+	coverage, err := rows.Coverage(ctx)
+	if err != nil {
+		return err
+	}
+
+	r := domain.Range{Start: start, End: end}
+	if start.IsZero() {
+		r.Start = hull(coverage).Start
+	}
+	if end.IsZero() {
+		r.End = hull(coverage).End
+	}
+	if (start.IsZero() || end.IsZero()) && r.Empty() {
+		return nil // the series has no rows there
+	}
+	if r, err = domain.NewRange(r.Start, r.End); err != nil {
+		return err
+	}
+
+	report := deleteReport{Series: rows.Name(), Kind: kind, Range: r}
+	if d.o.yes {
+		deleted, err := rows.Delete(ctx, r)
+		if err != nil {
+			return err
+		}
+
+		report.Deleted = deleted.Deleted
+	} else {
+		const pageRows = 100_000
+		for page, err := range ingest.Pages(ctx, rows, domain.ClipRanges(coverage, r), pageRows) {
+			if err != nil {
+				return err
+			}
+
+			report.Deleted += page.Rows.Len()
+		}
+	}
+	d.reports = append(d.reports, report)
+
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring/embedded"
@@ -272,4 +273,36 @@ func (c *command) diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	}
 
 	return embedded.Diagnose(ctx, cfg, embedded.Options{Logger: newLogger(c.err)})
+}
+
+// coveredRange returns the range r of a series; a zero start or end of r is that of the coverage. A series without
+// coverage is an error of op.
+func coveredRange(
+	ctx context.Context, md *app.Service, op string, key domain.SeriesKey, r domain.Range,
+) (domain.Range, error) {
+	extents, err := ports.Collect(md.Coverage(ctx, key.Symbol))
+	if err != nil {
+		return domain.Range{}, err
+	}
+
+	var ranges []domain.Range
+	for _, e := range extents {
+		if e.Key == key {
+			ranges = append(ranges, e.Range)
+		}
+	}
+
+	coverage := hull(domain.MergeRanges(ranges))
+	if coverage.Empty() {
+		return domain.Range{}, errNoData(ctx, md, op, key.Symbol, key.String())
+	}
+
+	if r.Start.IsZero() {
+		r.Start = coverage.Start
+	}
+	if r.End.IsZero() {
+		r.End = coverage.End
+	}
+
+	return domain.NewRange(r.Start, r.End)
 }
