@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/effort"
 	"github.com/gal-friday/marketdata/tests/onestate"
 	"github.com/gal-friday/marketdata/tests/router"
 	"github.com/gal-friday/marketdata/wiring"
@@ -49,6 +50,10 @@ func tickStore(t *testing.T, sources []app.Source) ports.TickStore {
 func TestEveryAnswerIsOneState(t *testing.T) {
 	t.Parallel()
 	day := noon.Truncate(24 * time.Hour)
+	answers := 20 // of each reader in each way
+	if effort.IsDeep() {
+		answers = 500
+	}
 	for name, configure := range caches {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -59,7 +64,7 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 			c := clock.NewSimulated(day.AddDate(0, 0, 2))
 			sources, here := openSources(t, cfg, c)
 			_, there := openSources(t, cfg, c)
-			readers := []onestate.Reader{{Service: here, Writes: true, Answers: 50}, {Service: there, Answers: 50}}
+			readers := []onestate.Reader{{Service: here, Writes: true, Answers: answers}, {Service: there, Answers: answers}}
 
 			for _, s := range []*onestate.Series{
 				{Key: domain.SeriesKey{Symbol: "HOURS/USD", Grid: domain.Hour1.UTC()}, Coarse: domain.Day1.UTC(), Bars: 24},
