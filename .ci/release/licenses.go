@@ -37,6 +37,11 @@ type review struct {
 }
 
 var reviewed = []review{
+	{ // the attribution that Apache-2.0 asks to be kept with the module, whose LICENSE it is
+		module: "github.com/agext/levenshtein", file: "NOTICE",
+		sha256:   "5f8cebc9aab3ce69ade921efb14caec472c34f22566e015df9512111dcacae06",
+		licenses: nil,
+	},
 	{ // Go is BSD-3-Clause; musl, go-netdb and nixpkgs are MIT; parts of musl are BSD-2-Clause
 		module: "modernc.org/libc", file: "LICENSE-3RD-PARTY.md",
 		sha256:   "f597097efe3d97021f89170746bd3a0fb9a8b6fb26b82043ed68a4e0283bee6c",
