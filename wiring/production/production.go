@@ -74,11 +74,17 @@ func newSettings(cfg wiring.Config, opts Options) (settings, error) {
 	}
 
 	if err != nil {
-		return settings{}, fmt.Errorf("configuration: %w", errors.Join(err, ports.ErrInvalid))
+		return settings{}, invalidError{fmt.Errorf("configuration: %w", err)}
 	}
 
 	return settings(cfg.WithDefaults()), nil
 }
+
+// invalidError is an error of kind ErrInvalid with the message of its cause.
+type invalidError struct{ error }
+
+// Unwrap returns ErrInvalid and the cause.
+func (e invalidError) Unwrap() []error { return []error{ports.ErrInvalid, e.error} }
 
 // openPostgres opens the relational store on opts.PostgresPool, or on a new pool.
 func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Store, func(), error) {
