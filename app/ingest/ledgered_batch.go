@@ -90,18 +90,18 @@ func (b *ledgeredBatch) readBars(ctx context.Context) error {
 
 	for p, err := range b.store.batch.ReadBatch(ctx, parts) {
 		if err != nil {
-			return b.interrupted(ctx)
+			return b.interruption(ctx)
 		}
 		i := queryOf[p.Query]
 		b.pieces[i] = append(b.pieces[i], p.Bars)
 	}
 	b.isRead = true
 
-	return b.interrupted(ctx)
+	return b.interruption(ctx)
 }
 
-// interrupted returns the error of a context that is done.
-func (b *ledgeredBatch) interrupted(ctx context.Context) error {
+// interruption returns the error of a context that is done.
+func (b *ledgeredBatch) interruption(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return b.store.batchFailure(ports.ContextKind(err), err)
 	}

@@ -59,14 +59,14 @@ func (l *leases[K, V]) isValid(sent, now time.Time) bool {
 // agree that it is, and the one that says it is older tells the age: the monotonic clock stands still while a machine
 // sleeps, and the wall clock may be set.
 func (l *leases[K, V]) age(sent, now time.Time) (age time.Duration, valid bool) {
-	monotonic, wall := elapsed(sent, now)
+	monotonic, wall := elapsedSince(sent, now)
 	age = max(monotonic, wall)
 
 	return age, age < l.duration && wall >= 0
 }
 
-// elapsed returns the time from a past instant to now by the monotonic and by the wall clock.
-func elapsed(past, now time.Time) (monotonic, wall time.Duration) {
+// elapsedSince returns the time from a past instant to now by the monotonic and by the wall clock.
+func elapsedSince(past, now time.Time) (monotonic, wall time.Duration) {
 	return now.Sub(past), now.Round(0).Sub(past.Round(0))
 }
 

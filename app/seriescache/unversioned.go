@@ -106,7 +106,7 @@ func (u *unversioned) basesOf(queries []ports.SeriesQuery) []basis {
 	bases := make([]basis, len(queries))
 	for i, q := range queries {
 		b := u.bases[q.Key]
-		if monotonic, wall := elapsed(b.begun, now); max(monotonic, wall) >= u.ttl {
+		if monotonic, wall := elapsedSince(b.begun, now); max(monotonic, wall) >= u.ttl {
 			b = basis{nonce: rand.Uint64(), begun: now}
 			u.bases[q.Key] = b
 		}

@@ -62,7 +62,7 @@ func (c *command) openInput(name string, o importOptions) (*input, error) {
 
 	if format := o.formatOf(name); isText(format) && o.rejects == "" {
 		in := &input{Closer: io.NopCloser(c.in), name: name, size: -1, format: format}
-		in.kind, in.rows = file.Recognize(c.in, o.recognized(format))
+		in.kind, in.rows = file.Recognize(c.in, o.recognizedFormat(format))
 		return in, nil
 	}
 
@@ -74,8 +74,8 @@ func (c *command) openInput(name string, o importOptions) (*input, error) {
 	return newInput(name, f.File, f, o)
 }
 
-// recognized returns what must be known of text to recognize the kind of its rows.
-func (o importOptions) recognized(format string) file.Format {
+// recognizedFormat returns what must be known of text to recognize the kind of its rows.
+func (o importOptions) recognizedFormat(format string) file.Format {
 	return file.Format{NDJSON: format == formatNDJSON, Columns: o.columns}
 }
 
@@ -108,7 +108,7 @@ func newInput(name string, f *os.File, closer io.Closer, o importOptions) (*inpu
 
 // openText takes the rows of CSV or NDJSON from f, and their coverage from the coverage file.
 func (in *input) openText(f *os.File, o importOptions) (err error) {
-	in.kind, in.rows = file.Recognize(f, o.recognized(in.format))
+	in.kind, in.rows = file.Recognize(f, o.recognizedFormat(in.format))
 	if in.coverage, err = readCoverage(in.name, f); err != nil {
 		return err
 	}

@@ -186,7 +186,7 @@ func (w *writer) countBlocks(ctx context.Context, changes []*change) error {
 	counted := make([]map[int64]block, len(changes))
 	for i, c := range changes {
 		counted[i] = c.countKnown()
-		if numbers := c.uncounted(counted[i]); len(numbers) > 0 {
+		if numbers := c.uncountedBlocks(counted[i]); len(numbers) > 0 {
 			steps = append(steps, w.countStored(c, numbers, counted[i]))
 		}
 	}
@@ -225,8 +225,8 @@ func (c *change) countKnown() map[int64]block {
 	return counted
 }
 
-// uncounted returns the numbers of the blocks that the change does not replace as a whole.
-func (c *change) uncounted(counted map[int64]block) (numbers []int64) {
+// uncountedBlocks returns the numbers of the blocks that the change does not replace as a whole.
+func (c *change) uncountedBlocks(counted map[int64]block) (numbers []int64) {
 	for number := range counted {
 		if !c.replace || !c.r.Covers(c.layout.Range(number, number+1)) {
 			numbers = append(numbers, number)
