@@ -34,5 +34,5 @@ var _ ports.DetailReporter = failedStore{}
 // Check returns the error of opening.
 func (f failedStore) Check(context.Context) error { return f.err }
 
-// Details returns what is known without opening.
+// Details returns the details that are known without opening.
 func (f failedStore) Details() ports.StoreDetails { return f.details }

@@ -84,16 +84,16 @@ type DetailReporter interface {
 
 // Problem is one reason why a store is not healthy.
 type Problem struct {
-	State  Health `json:"state"`            // what it makes of the store
+	State  Health `json:"state"`            // of the store, because of the problem
 	Reason string `json:"reason"`           // in few words; never a driver's text
 	Detail string `json:"detail"`           // the whole error, or Reason; may name hosts and users, never a secret
-	Remedy string `json:"remedy,omitempty"` // what to do, such as a command; "" if that is unknown
+	Remedy string `json:"remedy,omitempty"` // such as a command; "" if none is known
 	Err    error  `json:"-"`                // the error of the store; nil for a problem without one, such as slowness
 }
 
-// ProblemReporter finds what is wrong with a store that responds. A HealthChecker may implement it.
+// ProblemReporter finds the problems of a store that responds. A HealthChecker may implement it.
 type ProblemReporter interface {
-	// Problems returns what is wrong beside what Check returns. It changes nothing.
+	// Problems returns the problems beside that of Check. It changes nothing.
 	Problems(ctx context.Context) ([]Problem, error)
 }
 

@@ -65,7 +65,7 @@ type Error struct {
 	Subject string           // the subject of the operation: a series key, a symbol
 	Phase   Phase            // only for ErrTimeout
 	Err     error            // the cause; nil if the kind says it all
-	Remedy  string           // what to do about it, such as a command; "" if the error does not know
+	Remedy  string           // such as a command; "" if none is known
 }
 
 // Error returns "store: op subject (phase): kind: cause; remedy". It leaves out the parts that are empty, and the kind

@@ -94,7 +94,7 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 	return d
 }
 
-// problems returns what is wrong with a store whose check returned err.
+// problems returns the problems of a store whose check returned err.
 func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
 	if err != nil {
 		return []ports.Problem{failure(err)}

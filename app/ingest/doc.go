@@ -7,7 +7,7 @@
 // own:
 //
 //	dataset.go  Pages, BarsOf, TradesOf, QuotesOf: the rows of one series in one store
-//	preview.go  PreviewBars, PreviewTicks: what a write would do
+//	preview.go  PreviewBars, PreviewTicks: the effect of a write
 //	copy.go     Copy
 //	diff.go     Diff
 //	stream.go   StreamPages, StreamBars, ResampleBars, ComparableRanges

@@ -13,7 +13,7 @@ import (
 // previewRows is about how many stored rows a preview reads at once.
 const previewRows = 100_000
 
-// Preview is what a write of rows would do: how many would be inserted, changed and left unchanged under
+// Preview is the effect of a write of rows: how many would be inserted, changed and left unchanged under
 // ports.ReplaceOnConflict.
 type Preview struct {
 	ports.WriteReport
@@ -42,7 +42,7 @@ func (p Preview) Conflict() error {
 	return &ports.ConflictError{Rows: p.Changed, First: p.First}
 }
 
-// PreviewBars returns what a write of the bars to the dataset would do, and writes nothing.
+// PreviewBars returns the effect of a write of the bars to the dataset, and writes nothing.
 func PreviewBars(ctx context.Context, d Dataset[domain.Series], bars domain.Series) (Preview, error) {
 	return preview(ctx, d, bars, compareBars)
 }
@@ -107,7 +107,7 @@ func compareTicks[T domain.Tick](stored, ticks domain.Ticks[T]) Preview {
 	return p
 }
 
-// compareRows counts the rows by what is stored under their keys, both being in order. It returns the indices of the
+// compareRows compares the rows with the stored ones of their keys, both being in order. It returns the indices of the
 // first stored row that differs, and of the row. compare and equal take an index of each.
 func compareRows(
 	stored, rows int, compare func(i, j int) int, equal func(i, j int) bool,

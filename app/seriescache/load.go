@@ -106,7 +106,7 @@ func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []por
 	return left
 }
 
-// sharedBlocks returns what the shared cache has of the missing blocks.
+// sharedBlocks returns the missing blocks that the shared cache has.
 func (s *Store) sharedBlocks(ctx context.Context, series domain.SeriesKey, absent []missing) []ports.Block {
 	if s.caches.Shared == nil || len(absent) == 0 {
 		return make([]ports.Block, len(absent))

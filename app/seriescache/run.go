@@ -233,7 +233,7 @@ func (r *runRead) checkVersions() error {
 	return nil
 }
 
-// verify makes blocks of what was read, and compares versions and numbers of bars with the states.
+// verify makes blocks of the bars read, and compares versions and numbers of bars with the states.
 func (r *runRead) verify() (loadedRun, error) {
 	if err := r.checkVersions(); err != nil {
 		return nil, err

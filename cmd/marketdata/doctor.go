@@ -212,7 +212,7 @@ func writeLine(w io.Writer) error {
 	return err
 }
 
-// noteProblems lists what is wrong with stores that serve requests, and what to do about it.
+// noteProblems lists the problems of stores that serve requests, with their remedies.
 func (c *command) noteProblems(stores []ports.StoreDiagnosis) {
 	for _, s := range stores {
 		for _, p := range s.Problems {

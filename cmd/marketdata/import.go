@@ -314,7 +314,7 @@ func (j *importJob) files(ctx context.Context, first *input, names []string) err
 }
 
 // file stores the series of one file, and closes it. Under the policy fail, and in a dry run, it compares the whole
-// file with what is stored first.
+// file with the stored rows first.
 func (j *importJob) file(ctx context.Context, in *input) error {
 	defer func() { _ = in.Close() }()
 	if err := in.check(j.targets, j.o); err != nil {

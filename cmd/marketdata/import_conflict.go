@@ -47,7 +47,7 @@ func (f *conflictFlag) Type() string { return "policy" }
 const conflictHint = "--on-conflict replace overwrites the stored rows, --on-conflict keep leaves them; " +
 	"a wrong --time-zone, --symbol or --frequency shows as a difference, too"
 
-// preview reports what an import of the file would do. A conflict under the policy fail is an error.
+// preview reports the effect of an import of the file. A conflict under the policy fail is an error.
 func (j *importJob) preview(ctx context.Context, in *input) error {
 	found, err := j.compare(ctx, in, func(r importReport) error {
 		if j.o.onConflict.policy == ports.KeepOnConflict {
@@ -91,7 +91,7 @@ func (j *importJob) requireNoConflict(ctx context.Context, in *input) error {
 	return differenceError(in, found)
 }
 
-// compare compares the rows of the file with what is stored. It passes the report of each series to report.
+// compare compares the rows of the file with the stored ones. It passes the report of each series to report.
 func (j *importJob) compare(ctx context.Context, in *input, report func(importReport) error) (ingest.Preview, error) {
 	var found ingest.Preview
 	for _, to := range j.targets {

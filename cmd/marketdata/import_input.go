@@ -74,7 +74,7 @@ func (c *command) openInput(name string, o importOptions) (*input, error) {
 	return newInput(name, f.File, f, o)
 }
 
-// recognizedFormat returns what must be known of text to recognize the kind of its rows.
+// recognizedFormat returns the part of the format that recognizing the kind of the rows needs.
 func (o importOptions) recognizedFormat(format string) file.Format {
 	return file.Format{NDJSON: format == formatNDJSON, Columns: o.columns}
 }
@@ -178,7 +178,7 @@ func readCoverage(name string, f *os.File) (*file.Coverage, error) {
 	return &coverage, err
 }
 
-// describe returns the format of text with what is known of the file.
+// describe returns the format of text with the name, the coverage and the columns of the file.
 func (in *input) describe(format file.Format, j *importJob) file.Format {
 	format.Name, format.NDJSON, format.Coverage = in.name, in.format == formatNDJSON, nil
 	format.OnColumns = func(c file.Columns) { j.noteColumns(in.name, c) }

@@ -28,7 +28,7 @@ type target struct {
 	batches func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error]
 	declare func(ctx context.Context, md *app.Service, coverage domain.Range) error
 
-	// coverage returns what is stored of the series, ascending.
+	// coverage returns the stored coverage of the series, ascending.
 	coverage func(ctx context.Context, md *app.Service) ([]domain.Range, error)
 }
 
@@ -39,7 +39,7 @@ type batch struct {
 	ends                      ingest.Ends  // of the file that trades or quotes reach
 	span                      domain.Range // the coverage that the write declares; empty if there is nothing to write
 	write                     func(context.Context, ingest.Ends) (ports.WriteReport, error)
-	preview                   func(context.Context) (ingest.Preview, error) // what write would do
+	preview                   func(context.Context) (ingest.Preview, error) // the effect of write
 	locate                    func(error) error                             // adds the line to an error about a row
 }
 
@@ -48,7 +48,7 @@ type rowStore[S any] struct {
 	// write stores rows with their coverage.
 	write func(ctx context.Context, rows S, coverage domain.Range, ends ingest.Ends) (ports.WriteReport, error)
 
-	// preview returns what write would do.
+	// preview returns the effect of write.
 	preview func(ctx context.Context, rows S) (ingest.Preview, error)
 }
 
@@ -275,7 +275,7 @@ type tickSource[T domain.Tick] struct {
 }
 
 // store returns where the ticks of the symbol go. Positional ones are numbered so that they continue the stored ones. A
-// preview of these leaves out the first and the last instant, whose numbers depend on what is stored.
+// preview of these leaves out the first and the last instant, whose numbers depend on the stored ones.
 func (s tickSource[T]) store(j *importJob, symbol domain.Symbol, positional bool) rowStore[domain.Ticks[T]] {
 	dataset := s.dataset(j.md, symbol)
 

@@ -56,7 +56,7 @@ type column struct {
 	kind cellKind
 }
 
-// cellKind is what the cells of a column are.
+// cellKind is the kind of the cells of a column.
 type cellKind int
 
 const (

@@ -134,7 +134,7 @@ func loadConfig(configPath, dbPath string) (wiring.Config, error) {
 	return cfg, nil
 }
 
-// openMode says what opening does with a SQLite file that does not exist.
+// openMode is the treatment of a SQLite file that does not exist.
 type openMode int
 
 const (

@@ -118,7 +118,7 @@ func (s selector) coverage(ctx context.Context, md *app.Service) ([]seriesCovera
 	return all, nil
 }
 
-// errNoData returns the error of operation op that nothing is stored of what the selector selects.
+// errNoData returns the error of operation op that nothing that the selector selects is stored.
 func (s selector) errNoData(ctx context.Context, md *app.Service, op string) error {
 	subject := s.pattern
 	for _, g := range s.grids {

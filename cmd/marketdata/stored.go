@@ -13,10 +13,10 @@ import (
 // emptyResult is a request that found no rows.
 type emptyResult struct {
 	symbol domain.Symbol
-	rows   string // what was asked for: bars of BTC/USD 1m
+	rows   string // that were asked for: bars of BTC/USD 1m
 }
 
-// noteStored notes for each empty result what is stored of its symbol.
+// noteStored notes for each empty result the stored data of its symbol.
 func (c *command) noteStored(ctx context.Context, md *app.Service, results ...emptyResult) error {
 	if len(results) == 0 {
 		return nil
@@ -43,7 +43,7 @@ func (c *command) noteStored(ctx context.Context, md *app.Service, results ...em
 	return nil
 }
 
-// storedOf returns for each symbol what is stored of it, a text for each range.
+// storedOf returns the stored data of each symbol, a text for each range.
 func storedOf(ctx context.Context, md *app.Service, symbols ...domain.Symbol) (map[domain.Symbol][]string, error) {
 	bars, err := ports.Collect(md.Coverage(ctx, symbols...))
 	if err != nil {
@@ -70,7 +70,7 @@ func storedOf(ctx context.Context, md *app.Service, symbols ...domain.Symbol) (m
 	return stored, nil
 }
 
-// errNoData returns the error of operation op that nothing is stored of what the subject names. If the symbol is
+// errNoData returns the error of operation op that nothing that the subject names is stored. If the symbol is
 // unknown, the error names similar ones; else it says what is stored of it.
 func errNoData(ctx context.Context, md *app.Service, op string, symbol domain.Symbol, subject string) error {
 	if err := requireKnown(ctx, md, op, symbol); err != nil {

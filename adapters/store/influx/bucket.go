@@ -15,7 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// This file administers what 2.x has in place of a database: a bucket of an organisation, and the DBRP mapping that
+// This file administers the counterpart of a database on 2.x: a bucket of an organisation, and the DBRP mapping that
 // makes it a database of InfluxQL.
 
 // defaultPolicy is the retention policy of a mapping where none is configured.
@@ -71,7 +71,7 @@ func (s *Store) probeWrite(ctx context.Context) error {
 	return err
 }
 
-// Migrate creates what is missing: the database on 1.8, as an administrator; the bucket and its mapping on 2.x, with a
+// Migrate creates missing parts: the database on 1.8, as an administrator; the bucket and its mapping on 2.x, with a
 // token that may. It reports whether it created anything. Where the token may not, the error is ErrPermission, and its
 // remedy has the commands for somebody who may. It does not touch bars of an existing layout.
 func (s *Store) Migrate(ctx context.Context) (created bool, err error) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// remedyError adds to an error what to do about it.
+// remedyError adds the remedy to an error.
 type remedyError struct {
 	error
 	remedy string
@@ -15,7 +15,7 @@ type remedyError struct {
 // Unwrap returns the error.
 func (e *remedyError) Unwrap() error { return e.error }
 
-// withRemedy adds to an error of the server what to do about it, where that is known.
+// withRemedy adds the remedy to an error of the server, where one is known.
 func (s *Store) withRemedy(err error) error {
 	server, isServer := errors.AsType[*ServerError](err)
 	switch {

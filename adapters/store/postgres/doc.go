@@ -16,8 +16,8 @@
 //	ledger.go, ledger_read.go           the state of bars that another store has, and the intents of its writes
 //	ticks.go                            trades and quotes
 //	catalog.go                          symbols
-//	grants.go, remedy.go                the rights of roles; what to do about an error
-//	health.go                           the check, and what it finds out about the server
+//	grants.go, remedy.go                the rights of roles; the remedies of errors
+//	health.go                           the check, and the details of the server
 //	hints.go                            hints between processes, through LISTEN and NOTIFY
 //	explain.go, advice.go               plans of the server, and advice about them
 //	translate.go                        errors

@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// Role is what a role of the database is for.
+// Role is the purpose of a role of the database.
 type Role string
 
 // The roles, each with the rights of the one before, but the last: it owns the tables, and so may do everything.

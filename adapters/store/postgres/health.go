@@ -51,7 +51,7 @@ func (s *Store) Details() ports.StoreDetails {
 	return details
 }
 
-// readDetails asks the server for what its configuration does not tell.
+// readDetails asks the server for the details that its configuration does not have.
 func (s *Store) readDetails(ctx context.Context) error {
 	return s.withConn(ctx, func(conn *pgx.Conn) error {
 		db := session{store: s, conn: conn}
@@ -70,7 +70,7 @@ func (s *Store) readDetails(ctx context.Context) error {
 	})
 }
 
-// DetailsOf returns what a configuration says about its server, for a store that cannot be opened.
+// DetailsOf returns the details of the server in a configuration, for a store that cannot be opened.
 func DetailsOf(cfg Config) ports.StoreDetails {
 	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
 	if err != nil {
@@ -80,7 +80,7 @@ func DetailsOf(cfg Config) ports.StoreDetails {
 	return describe(c.ConnConfig)
 }
 
-// describe returns what the settings of a connection say. Several servers are in their order, separated by commas.
+// describe returns the details in the settings of a connection. Servers are in their order, between commas.
 func describe(c *pgx.ConnConfig) ports.StoreDetails {
 	addresses := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))}
 	for _, f := range c.Fallbacks {

@@ -13,7 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// remedyError adds to an error what else the server says about it, and what to do about it.
+// remedyError adds the server's details and the remedy to an error.
 type remedyError struct {
 	err            error
 	detail, remedy string
@@ -25,7 +25,7 @@ func (e *remedyError) Error() string { return e.err.Error() + e.detail }
 // Unwrap returns the cause.
 func (e *remedyError) Unwrap() error { return e.err }
 
-// withRemedy adds to the error of a call on the connection what to do about it, where that is known.
+// withRemedy adds the remedy to the error of a call on the connection, where one is known.
 func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error
 	return err
 }
 
-// schemaRemedy returns what to do about tables that are not as expected: it compares their version with that of this
+// schemaRemedy returns the remedy for tables that are not as expected: it compares their version with that of this
 // program. It returns "" if no migration helps.
 func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) string {
 	var version string
@@ -128,7 +128,7 @@ func grantsRemedy(role Role, name string) string {
 	return fmt.Sprintf("marketdata migrate --grants %s %q prints the statements that permit it", role, name)
 }
 
-// withConnectRemedy adds to the error of a connection what to do about it, where that is known.
+// withConnectRemedy adds the remedy to the error of a connection, where one is known.
 func (s *Store) withConnectRemedy(err error) error {
 	config := s.pool.Config().ConnConfig
 	remedy := ""

@@ -57,7 +57,7 @@ type Store struct {
 	lockTimeout time.Duration // lockTimeout, except in tests
 
 	known   atomic.Pointer[relations]          // nil until they are known
-	details atomic.Pointer[ports.StoreDetails] // what the server said; nil before a check
+	details atomic.Pointer[ports.StoreDetails] // from the server; nil before a check
 }
 
 var (
