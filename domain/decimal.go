@@ -20,7 +20,7 @@ const (
 // a text: 1.0 equals 1.00, -0 is 0, and String writes no trailing zeros. The zero value is 0. A Decimal is immutable
 // and safe to copy and share. Compare with Equal and Cmp; == does not compile, because it would compare scales too.
 //
-// Arithmetic is exact, on coefficients of up to 127 bits, and allocates nothing.
+// Arithmetic is exact, on coefficients of up to 127 bits, and allocates nothing; Quo and Round round as they are told.
 type Decimal struct {
 	_     [0]func() // makes == a compile error
 	hi    int64     // the coefficient as a 128-bit two's complement number, hi<<64 | lo
@@ -254,22 +254,6 @@ func (d Decimal) halfSum(o Decimal) Decimal {
 	half := Decimal{hi: differ.hi >> 1, lo: uint64(differ.hi)<<63 | differ.lo>>1}
 
 	return Decimal{hi: d.hi & o.hi, lo: d.lo & o.lo, scale: d.scale}.plus(half)
-}
-
-// dividedBy returns d / n, rounded half to even to MaxScale digits after the point; n must be positive.
-func (d Decimal) dividedBy(n uint64) Decimal {
-	high, low := d.withScale(MaxScale).magnitude()
-	hi, rest := high/n, high%n
-	lo, rest := bits.Div64(rest, low, n)
-	q := Decimal{hi: int64(hi), lo: lo, scale: MaxScale}
-	if over := n - rest; rest > over || rest == over && lo&1 == 1 {
-		q = q.plus(Decimal{lo: 1})
-	}
-	if d.hi < 0 {
-		return q.Neg()
-	}
-
-	return q
 }
 
 // withinLimit reports whether the number has at most MaxIntegerDigits digits before the point.

@@ -25,6 +25,21 @@ func ExampleParseDecimal() {
 	// Output: 0.3 true
 }
 
+// The volume-weighted average price of two trades. Products are exact; a quotient says how it is rounded.
+func ExampleDecimal_Quo() {
+	price, size := domain.MustDecimal("187.15"), domain.MustDecimal("200")
+	price2, size2 := domain.MustDecimal("187.2"), domain.MustDecimal("100")
+	notional, _ := price.Mul(size)
+	notional2, _ := price2.Mul(size2)
+	paid, _ := notional.Add(notional2)
+	volume, _ := size.Add(size2)
+
+	average, _ := paid.Quo(volume, 4, domain.RoundHalfEven)
+	tick, _ := average.Round(2, domain.RoundFloor)
+	fmt.Println(paid, average, tick)
+	// Output: 56150 187.1667 187.16
+}
+
 func ExampleParseFrequency() {
 	f, _ := domain.ParseFrequency("60m")
 	fmt.Println(f, f == domain.Hour1)

@@ -70,7 +70,8 @@ func (b *StatisticsBuilder) AddQuotes(q Quotes) error {
 func (b *StatisticsBuilder) Statistics() Statistics {
 	sum := b.sum
 	if sum.Quotes > 0 {
-		sum.AverageSpread = b.spread.dividedBy(uint64(sum.Quotes)).trimZeros()
+		// The mean is at most the sum, which fits.
+		sum.AverageSpread, _ = b.spread.Quo(fromInt64(sum.Quotes, 0), MaxScale, RoundHalfEven)
 	}
 
 	return sum
