@@ -23,7 +23,7 @@ func lastBars(t testing.TB, local bool) (*app.Service, domain.DataRequest) {
 	}
 
 	bars := series(t, held...)
-	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

@@ -157,7 +157,7 @@ func TestAnswersThroughTheCache(t *testing.T) {
 				}
 
 				claim := domain.Range{Start: w.edges[at], End: w.edges[at+rapid.IntRange(1, 2).Draw(rt, "claim")]}
-				if _, err := cached.Ingest(rt.Context(), s, claim, ports.ReplaceOnConflict); err != nil && !errors.Is(err, ports.ErrNotClosed) {
+				if _, err := cached.Ingest(rt.Context(), s, claim, ports.ConflictReplace); err != nil && !errors.Is(err, ports.ErrNotClosed) {
 					rt.Fatal(err)
 				}
 			},
@@ -278,7 +278,7 @@ func cachedMinutes(t testing.TB, cfg seriescache.Config) (*asked, *seriescache.S
 	}
 
 	bars := series(t, made...)
-	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -356,7 +356,7 @@ func TestDeletedWhileRead(t *testing.T) {
 			return got, err
 		},
 	} {
-		if _, err := ports.WriteBars(t.Context(), under.store, sound(t, 0, 300), gone, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), under.store, sound(t, 0, 300), gone, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -415,7 +415,7 @@ func TestOldEmptinessUnderANewClaim(t *testing.T) {
 		}
 
 		late := sound(t, 600, 700)
-		if _, err := ports.WriteBars(t.Context(), under.store, late, late.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), under.store, late, late.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -493,7 +493,7 @@ func TestExplainAsksTheServer(t *testing.T) {
 	t.Parallel()
 	s := &explaining{Store: memory.New()}
 	bars := sound(t, 0, 60)
-	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -550,16 +550,16 @@ func TestDiagnoseTellsOfDeafness(t *testing.T) {
 		wants := func(state ports.Health) {
 			t.Helper()
 			d, err := md.Diagnose(t.Context())
-			if err != nil || d.State() != state || d.Stores[0].Cache == nil || (d.Stores[0].Reason != "") != (state != ports.Healthy) {
+			if err != nil || d.State() != state || d.Stores[0].Cache == nil || (d.Stores[0].Reason != "") != (state != ports.HealthOK) {
 				t.Errorf("%+v, %v; want %s", d.Stores, err, state)
 			}
 		}
-		wants(ports.Healthy)
+		wants(ports.HealthOK)
 		ctx, cancel := context.WithCancel(t.Context())
 		var following sync.WaitGroup
 		following.Go(func() { _ = cached.Watch(ctx) })
 		synctest.Wait()
-		wants(ports.Degraded)
+		wants(ports.HealthDegraded)
 		cancel()
 		following.Wait()
 	})

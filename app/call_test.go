@@ -128,7 +128,7 @@ func TestHangingWrite(t *testing.T) {
 		defer close(release)
 		store, md := holding(t, sound(t, 0, 1), app.Config{Timeout: time.Second})
 		store.write = func(context.Context) (ports.WriteReport, error) { <-release; return ports.WriteReport{}, nil }
-		_, err := md.Ingest(t.Context(), sound(t, 1, 2), domain.Range{}, ports.ReplaceOnConflict)
+		_, err := md.Ingest(t.Context(), sound(t, 1, 2), domain.Range{}, ports.ConflictReplace)
 		if !errors.Is(err, ports.ErrTimeout) || !strings.HasPrefix(err.Error(), "test: ingest BTC/USD 1m: ") {
 			t.Errorf("got %v", err)
 		}
@@ -145,7 +145,7 @@ func TestNoCallAfterTheDeadline(t *testing.T) {
 	}
 	ctx, cancel = context.WithCancel(t.Context())
 	cancel()
-	if _, err := md.Ingest(ctx, sound(t, -5, -1), domain.Range{}, ports.ReplaceOnConflict); !errors.Is(err, ports.ErrCanceled) {
+	if _, err := md.Ingest(ctx, sound(t, -5, -1), domain.Range{}, ports.ConflictReplace); !errors.Is(err, ports.ErrCanceled) {
 		t.Errorf("ingest: %v", err)
 	}
 }

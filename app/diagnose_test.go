@@ -46,15 +46,15 @@ func TestDiagnose(t *testing.T) {
 			state  ports.Health
 			reason string
 		}{
-			{"fine", checked{}, &ports.PoolStats{InUse: 1, Max: 2}, ports.Healthy, ""},
-			{"slow", checked{after: 300 * time.Millisecond}, nil, ports.Degraded, "slow: the check took 300ms"},
-			{"full", checked{}, &ports.PoolStats{InUse: 2, Max: 2}, ports.Degraded, "every connection of the pool is in use (2)"},
-			{"overloaded", checked{err: &ports.Error{Kind: ports.ErrOverloaded, Err: secret}}, nil, ports.Degraded, "overloaded"},
-			{"refused", checked{err: &ports.Error{Kind: ports.ErrAuth, Err: secret}}, nil, ports.Down, "authentication"},
-			{"unknown", checked{err: secret}, nil, ports.Down, "internal"},
-			{"retention", checked{retention: 720 * time.Hour}, nil, ports.Degraded,
+			{"fine", checked{}, &ports.PoolStats{InUse: 1, Max: 2}, ports.HealthOK, ""},
+			{"slow", checked{after: 300 * time.Millisecond}, nil, ports.HealthDegraded, "slow: the check took 300ms"},
+			{"full", checked{}, &ports.PoolStats{InUse: 2, Max: 2}, ports.HealthDegraded, "every connection of the pool is in use (2)"},
+			{"overloaded", checked{err: &ports.Error{Kind: ports.ErrOverloaded, Err: secret}}, nil, ports.HealthDegraded, "overloaded"},
+			{"refused", checked{err: &ports.Error{Kind: ports.ErrAuth, Err: secret}}, nil, ports.HealthDown, "authentication"},
+			{"unknown", checked{err: secret}, nil, ports.HealthDown, "internal"},
+			{"retention", checked{retention: 720 * time.Hour}, nil, ports.HealthDegraded,
 				"the retention policy drops bars older than 720h0m0s; blocks with such bars read as not covered"},
-			{"hanging", checked{after: time.Hour}, nil, ports.Down, "timeout"},
+			{"hanging", checked{after: time.Hour}, nil, ports.HealthDown, "timeout"},
 		}
 		var sources []app.Source
 		for _, c := range cases {
@@ -67,7 +67,7 @@ func TestDiagnose(t *testing.T) {
 		}
 
 		md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, sources...)
-		if _, err := md.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); err != nil {
@@ -91,7 +91,7 @@ func TestDiagnose(t *testing.T) {
 			if strings.Contains(got.Reason, "hunter2") {
 				t.Errorf("%s: the text of a driver in %q", c.name, got.Reason)
 			}
-			if len(got.Problems) > 0 != (c.state != ports.Healthy) || len(got.Problems) > 0 && got.Problems[0].Reason != c.reason {
+			if len(got.Problems) > 0 != (c.state != ports.HealthOK) || len(got.Problems) > 0 && got.Problems[0].Reason != c.reason {
 				t.Errorf("%s: got the problems %+v", c.name, got.Problems)
 			}
 		}
@@ -99,7 +99,7 @@ func TestDiagnose(t *testing.T) {
 		if first := d.Stores[0]; first.Requests != 4 || first.Errors != 0 || first.Rows != 18 {
 			t.Errorf("counted %+v, want a write and three reads of 9 bars each way", first)
 		}
-		if d.State() != ports.Down || !d.At.Equal(at(60)) {
+		if d.State() != ports.HealthDown || !d.At.Equal(at(60)) {
 			t.Errorf("%s at %s", d.State(), d.At)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -134,21 +134,21 @@ func TestDiagnosisTellsErrors(t *testing.T) {
 	optional.Optional = true
 	d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), source("fine", nil), source("broken", failure), optional,
 		app.FailedSource("closed", ports.ErrOverloaded, ports.StoreDetails{Address: "db:1"}))
-	if err != nil || len(d.Stores) != 4 || d.State() != ports.Down {
+	if err != nil || len(d.Stores) != 4 || d.State() != ports.HealthDown {
 		t.Fatalf("got %+v, %v", d, err)
 	}
-	if fine := d.Stores[0]; fine.State != ports.Healthy || fine.Problems != nil || fine.Details.Version != "15" {
+	if fine := d.Stores[0]; fine.State != ports.HealthOK || fine.Problems != nil || fine.Details.Version != "15" {
 		t.Errorf("got %+v", fine)
 	}
 	broken := d.Stores[1].Problems[0]
-	if broken.State != ports.Down || broken.Reason != "permission" || broken.Detail != "broken: diagnose: permission: no right" ||
+	if broken.State != ports.HealthDown || broken.Reason != "permission" || broken.Detail != "broken: diagnose: permission: no right" ||
 		broken.Remedy != "grant it" || !errors.Is(broken.Err, ports.ErrPermission) || d.Stores[1].Details.Version != "15" {
 		t.Errorf("got %+v", broken)
 	}
-	if got := d.Stores[2]; got.State != ports.Degraded || got.Reason != "permission; requests are served without it" {
+	if got := d.Stores[2]; got.State != ports.HealthDegraded || got.Reason != "permission; requests are served without it" {
 		t.Errorf("got %+v", got)
 	}
-	if got := d.Stores[3]; got.State != ports.Down || got.Details.Address != "db:1" || !errors.Is(got.Problems[0].Err, ports.ErrOverloaded) {
+	if got := d.Stores[3]; got.State != ports.HealthDown || got.Details.Address != "db:1" || !errors.Is(got.Problems[0].Err, ports.ErrOverloaded) {
 		t.Errorf("got %+v", got)
 	}
 
@@ -173,18 +173,18 @@ func (l limited) Problems(context.Context) ([]ports.Problem, error) { return l.p
 // The problems of a store that responds are in its diagnosis, and the worst of them is its state.
 func TestDiagnosisTellsProblems(t *testing.T) {
 	t.Parallel()
-	odd := ports.Problem{State: ports.Degraded, Reason: "odd"}
-	lost := ports.Problem{State: ports.Down, Reason: "lost"}
+	odd := ports.Problem{State: ports.HealthDegraded, Reason: "odd"}
+	lost := ports.Problem{State: ports.HealthDown, Reason: "lost"}
 	for _, c := range []struct {
 		health ports.HealthChecker
 		want   []string
 		state  ports.Health
 	}{
-		{limited{described: described{version: new(string)}}, nil, ports.Healthy},
-		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd}}, []string{"odd"}, ports.Degraded},
-		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd, lost}}, []string{"lost", "odd"}, ports.Down},
-		{limited{described: described{version: new(string)}, err: ports.ErrTimeout}, []string{"timeout"}, ports.Down},
-		{limited{described: described{ports.ErrAuth, new(string)}, problems: []ports.Problem{odd}}, []string{"authentication"}, ports.Down},
+		{limited{described: described{version: new(string)}}, nil, ports.HealthOK},
+		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd}}, []string{"odd"}, ports.HealthDegraded},
+		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd, lost}}, []string{"lost", "odd"}, ports.HealthDown},
+		{limited{described: described{version: new(string)}, err: ports.ErrTimeout}, []string{"timeout"}, ports.HealthDown},
+		{limited{described: described{ports.ErrAuth, new(string)}, problems: []ports.Problem{odd}}, []string{"authentication"}, ports.HealthDown},
 	} {
 		d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), app.Source{Name: "store", Health: c.health})
 		if err != nil || d.Stores[0].State != c.state {
@@ -211,11 +211,11 @@ func TestDiagnosisBlamesTheStoreThatFails(t *testing.T) {
 		sources []app.Source
 		want    ports.Health
 	}{
-		{[]app.Source{bars, ledger}, ports.Healthy},
-		{[]app.Source{bars}, ports.Down}, // nobody else says it
+		{[]app.Source{bars, ledger}, ports.HealthOK},
+		{[]app.Source{bars}, ports.HealthDown}, // nobody else says it
 	} {
 		d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), c.sources...)
-		if err != nil || d.Stores[0].State != c.want || d.State() != ports.Down {
+		if err != nil || d.Stores[0].State != c.want || d.State() != ports.HealthDown {
 			t.Errorf("got %+v, %v; want %s", d.Stores, err, c.want)
 		}
 	}
@@ -235,7 +235,7 @@ func TestErrorsAreCounted(t *testing.T) {
 	}
 
 	d, err := md.Diagnose(t.Context())
-	if err != nil || d.Stores[0].Errors != 1 || d.Stores[0].Requests != 5 || d.Stores[0].State != ports.Healthy {
+	if err != nil || d.Stores[0].Errors != 1 || d.Stores[0].Requests != 5 || d.Stores[0].State != ports.HealthOK {
 		t.Errorf("got %+v, %v", d, err)
 	}
 }

@@ -36,7 +36,7 @@ func ExampleNew() {
 			fmt.Println(err)
 			return
 		}
-		if _, err := md.Ingest(ctx, bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(ctx, bars, domain.Range{}, ports.ConflictReplace); err != nil {
 			fmt.Println(err)
 			return
 		}
@@ -96,7 +96,7 @@ func minutes(ctx context.Context) (*app.Service, domain.SeriesKey, error) {
 	if err != nil {
 		return nil, k, err
 	}
-	if _, err := ports.WriteBars(ctx, store, bars, domain.Range{Start: noon, End: noon.Add(time.Hour)}, ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(ctx, store, bars, domain.Range{Start: noon, End: noon.Add(time.Hour)}, ports.ConflictReplace); err != nil {
 		return nil, k, err
 	}
 

@@ -21,7 +21,7 @@ func TestExplain(t *testing.T) {
 		key   domain.SeriesKey
 		r     domain.Range
 	}{{low, hours, span(0, 120)}, {high, key, span(60, 240)}} {
-		if _, err := ports.WriteBars(t.Context(), w.store, domain.EmptySeries(w.key), w.r, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), w.store, domain.EmptySeries(w.key), w.r, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -215,7 +215,7 @@ func TestLimitedAggregatesWithinMaxBars(t *testing.T) {
 		}
 	}
 	trades := must(b.Ticks())
-	if _, err := store.WriteTrades(t.Context(), trades, span(0, 200), ports.ReplaceOnConflict); err != nil {
+	if _, err := store.WriteTrades(t.Context(), trades, span(0, 200), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

@@ -50,7 +50,7 @@ func newOutage(t *testing.T) (*outage, *app.Service) {
 	t.Helper()
 	store := memory.New()
 	bars := sound(t, 0, 600)
-	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -83,7 +83,7 @@ func TestFreshAsksTheStore(t *testing.T) {
 			b := sound(t, 0, 1).At(0)
 			b.Trades += 1_000
 			changed := series(t, b)
-			if _, err := ports.WriteBars(t.Context(), under.store, changed, changed.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), under.store, changed, changed.Range(), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 

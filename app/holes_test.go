@@ -135,7 +135,7 @@ func TestBarsInHolesAreNotReturned(t *testing.T) {
 		all = append(all, domain.Extent{Key: key, Range: r})
 	}
 	s := &scripted{Store: memory.New(), extents: extents(all...)}
-	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -158,7 +158,7 @@ func TestTradesInHoles(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := m.store.WriteTrades(t.Context(), must(b.Ticks()), covered[i], ports.ReplaceOnConflict); err != nil {
+		if _, err := m.store.WriteTrades(t.Context(), must(b.Ticks()), covered[i], ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestBarsInHolesAreNotValidated(t *testing.T) {
 	s := &scripted{Store: memory.New(), extents: extents(
 		domain.Extent{Key: key, Range: span(0, 5)}, domain.Extent{Key: key, Range: span(10, 15)},
 	)}
-	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

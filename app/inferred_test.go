@@ -18,7 +18,7 @@ func inferring(t *testing.T) *app.Service {
 		domain.Extent{Key: key, Range: span(0, 20)}, domain.Extent{Key: key, Range: span(20, 33), Inferred: true},
 	)}
 	bars := sound(t, 0, 33)
-	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

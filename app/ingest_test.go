@@ -34,7 +34,7 @@ func TestIngestReports(t *testing.T) {
 	m := setup(t, at(60), app.Config{})
 	ingest := func(s domain.Series, want ports.WriteReport) {
 		t.Helper()
-		if got, err := m.Ingest(t.Context(), s, domain.Range{}, ports.ReplaceOnConflict); err != nil || got != want {
+		if got, err := m.Ingest(t.Context(), s, domain.Range{}, ports.ConflictReplace); err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
 	}
@@ -65,7 +65,7 @@ func TestIngestClaims(t *testing.T) {
 		{sound(t, 4, 6), domain.Range{}},        // touches the first
 		{sound(t, 59, 60), span(50, 60)},        // up to now
 	} {
-		if _, err := m.Ingest(t.Context(), step.bars, step.claim, ports.ReplaceOnConflict); err != nil {
+		if _, err := m.Ingest(t.Context(), step.bars, step.claim, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestIngestMakesTheSymbolKnown(t *testing.T) {
 	if _, err := m.Fetch(t.Context(), request); !errors.Is(err, ports.ErrNotFound) {
 		t.Errorf("before: %v", err)
 	}
-	if _, err := m.Ingest(t.Context(), sound(t, 0, 1), domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := m.Ingest(t.Context(), sound(t, 0, 1), domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -99,7 +99,7 @@ func TestIngestMakesTheSymbolKnown(t *testing.T) {
 func TestReplace(t *testing.T) {
 	t.Parallel()
 	m := setup(t, at(60), app.Config{Settle: time.Minute})
-	if _, err := m.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := m.Ingest(t.Context(), sound(t, 0, 9), domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

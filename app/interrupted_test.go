@@ -34,7 +34,7 @@ func (s *interrupted) ReadTrades(ctx context.Context, q ports.TickQuery) ports.S
 func (s *interrupted) put(t *testing.T, r domain.Range, trades ...domain.Trade) {
 	t.Helper()
 	ticks := must(domain.NewTicks(key.Symbol, trades...))
-	if _, err := s.WriteTrades(t.Context(), ticks, r, ports.ReplaceOnConflict); err != nil {
+	if _, err := s.WriteTrades(t.Context(), ticks, r, ports.ConflictReplace); err != nil {
 		t.Error(err)
 	}
 }
@@ -138,7 +138,7 @@ func TestInferredCoverageIsNotOfTheState(t *testing.T) {
 	t.Parallel()
 	s := alsoInferred{memory.New(), domain.Extent{Key: key, Range: span(5, 10), Inferred: true}}
 	bars := sound(t, 0, 5)
-	if _, err := ports.WriteBars(t.Context(), s, bars, span(0, 5), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, span(0, 5), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

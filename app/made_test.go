@@ -79,7 +79,7 @@ func TestFailingLeg(t *testing.T) {
 	broken := &scripted{Store: memory.New(), extents: func(context.Context) ([]domain.Extent, error) { return nil, ports.ErrUnavailable }}
 	whole := memory.New()
 	bars := sound(t, 0, 10)
-	if _, err := ports.WriteBars(t.Context(), whole, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), whole, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

@@ -52,7 +52,7 @@ func manySymbols(t *testing.T, n int) (*counted, []domain.DataRequest) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ports.WriteBars(t.Context(), c, s, s.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), c, s, s.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -136,7 +136,7 @@ func TestLatest(t *testing.T) {
 	md := over(t, clock.NewSimulated(at(30.5)), nil, app.Config{},
 		app.Source{Name: "near", Bars: near, Catalog: near}, app.Source{Name: "far", Bars: far})
 	put := func(store *memory.Store, k domain.SeriesKey, r domain.Range) {
-		if _, err := ports.WriteBars(t.Context(), store, domain.EmptySeries(k), r, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), store, domain.EmptySeries(k), r, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -74,7 +74,7 @@ func TestLostBarsAreCorruptData(t *testing.T) {
 	t.Parallel()
 	store := memory.New()
 	bars := sound(t, 0, 600)
-	if _, err := ports.WriteBars(t.Context(), store, bars, span(-5_000, 5_000), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, span(-5_000, 5_000), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

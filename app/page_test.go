@@ -211,7 +211,7 @@ func TestTokensResumeLater(t *testing.T) {
 			if rapid.Bool().Draw(t, "reads before the write") {
 				readOn(t, m, r, sum)
 			}
-			if _, err := m.Ingest(t.Context(), bars, span(float64(late), float64(written)), ports.ReplaceOnConflict); err != nil {
+			if _, err := m.Ingest(t.Context(), bars, span(float64(late), float64(written)), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 

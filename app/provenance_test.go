@@ -21,7 +21,7 @@ func TestProvenanceCoversTheLastBar(t *testing.T) {
 		from, to int
 	}{{early, 0, 6}, {late, 6, 15}} {
 		bars := sound(t, w.from, w.to)
-		if _, err := ports.WriteBars(t.Context(), w.store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), w.store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -97,7 +97,7 @@ func TestBadWritesCostNoCall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			md := untouchable(t, app.Config{Settle: 2 * time.Minute})
-			_, ingest := md.Ingest(t.Context(), c.bars, c.claim, ports.ReplaceOnConflict)
+			_, ingest := md.Ingest(t.Context(), c.bars, c.claim, ports.ConflictReplace)
 			if c.claim == none {
 				c.claim = c.bars.Range()
 			}
@@ -150,8 +150,8 @@ func TestBadTicksCostNoCall(t *testing.T) {
 	}
 
 	for op, err := range map[string]error{
-		"ingest trades":  second(md.IngestTrades(t.Context(), trades, domain.Range{}, ports.ReplaceOnConflict)),
-		"ingest quotes":  second(md.IngestQuotes(t.Context(), quotes, domain.Range{}, ports.ReplaceOnConflict)),
+		"ingest trades":  second(md.IngestTrades(t.Context(), trades, domain.Range{}, ports.ConflictReplace)),
+		"ingest quotes":  second(md.IngestQuotes(t.Context(), quotes, domain.Range{}, ports.ConflictReplace)),
 		"replace trades": second(md.ReplaceTrades(t.Context(), trades, span(-5, 0))),
 		"replace quotes": second(md.ReplaceQuotes(t.Context(), quotes, span(-5, 0))),
 		"nothing":        second(md.ReplaceQuotes(t.Context(), quotes.Slice(0, 0), domain.Range{})),

@@ -22,7 +22,7 @@ func TestResampleLeavesStoredBarsOut(t *testing.T) {
 	}
 
 	for _, s := range []domain.Series{minutes, stored} {
-		if _, err := ports.WriteBars(ctx, m.store, s, span(0, 60), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(ctx, m.store, s, span(0, 60), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

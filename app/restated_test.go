@@ -101,7 +101,7 @@ func (m *rewritten) write(t rapid.TB, size, from, to int, minutes ...int) {
 		}
 
 		rows, _ := b.Ticks()
-		_, err = m.trades.WriteTrades(context.Background(), rows, span(float64(from), float64(to)), ports.ReplaceOnConflict)
+		_, err = m.trades.WriteTrades(context.Background(), rows, span(float64(from), float64(to)), ports.ConflictReplace)
 	} else {
 		b := domain.NewSeriesBuilder(key, 0)
 		for _, minute := range minutes {
@@ -113,7 +113,7 @@ func (m *rewritten) write(t rapid.TB, size, from, to int, minutes ...int) {
 		}
 
 		rows, _ := b.Series()
-		_, err = ports.WriteBars(context.Background(), m.at(from), rows, span(float64(from), float64(to)), ports.ReplaceOnConflict)
+		_, err = ports.WriteBars(context.Background(), m.at(from), rows, span(float64(from), float64(to)), ports.ConflictReplace)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -350,7 +350,7 @@ func TestOnlyPagesHaveACheckpoint(t *testing.T) {
 	t.Parallel()
 	store := &readCounter{Store: memory.New()}
 	bars := series(t, bar(0), bar(1), bar(2))
-	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 	md, err := app.New([]app.Source{{Name: "store", Bars: store, Catalog: store.Store}}, clock.NewSimulated(at(60)), nil, app.Config{})

@@ -47,7 +47,7 @@ func TestRoutingEqualsASingleStore(t *testing.T) {
 				if deletes {
 					return md.Delete(t.Context(), k, coverage)
 				}
-				return md.Ingest(t.Context(), s, coverage, ports.ReplaceOnConflict)
+				return md.Ingest(t.Context(), s, coverage, ports.ConflictReplace)
 			}
 			want, err := write(single)
 			if err != nil {
@@ -108,7 +108,7 @@ func TestNobodyTakesTheFrequency(t *testing.T) {
 	if _, err := md.Fetch(t.Context(), domain.DataRequest{Key: key}); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "no store takes bars of 1m") {
 		t.Errorf("fetch: %v", err)
 	}
-	if _, err := md.Ingest(t.Context(), sound(t, -9, -5), domain.Range{}, ports.ReplaceOnConflict); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := md.Ingest(t.Context(), sound(t, -9, -5), domain.Range{}, ports.ConflictReplace); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("ingest: %v", err)
 	}
 }

@@ -16,7 +16,7 @@ type Service struct {
 	*query.Provider
 	*symbols.Catalog
 	*describe.Describer
-	*ingest.Ingester
+	*ingest.Ingestor
 	*health.Diagnostics
 }
 
@@ -60,7 +60,7 @@ func newService(
 		Provider:    provider,
 		Catalog:     catalog,
 		Describer:   describe.New(services, stores, clock, settings),
-		Ingester:    ingest.New(stores, resolver, clock, settings, cfg.Settle),
+		Ingestor:    ingest.New(stores, resolver, clock, settings, cfg.Settle),
 		Diagnostics: health.New(stores, clock, settings),
 	}, nil
 }

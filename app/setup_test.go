@@ -98,7 +98,7 @@ func over(t rapid.TB, c ports.Clock, cache ports.SymbolCache, cfg app.Config, so
 // hold puts bars into the store as they are, past the application's refusals.
 func (m market) hold(t testing.TB, bars domain.Series, claim domain.Range) {
 	t.Helper()
-	if _, err := ports.WriteBars(t.Context(), m.store, bars, claim, ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), m.store, bars, claim, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -158,7 +158,7 @@ func (s *scripted) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[d
 func holding(t testing.TB, bars domain.Series, cfg app.Config) (*scripted, *app.Service) {
 	t.Helper()
 	s := &scripted{Store: memory.New()}
-	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

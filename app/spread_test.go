@@ -136,7 +136,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ports.WriteBars(t.Context(), store, bars, claim, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), store, bars, claim, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -151,7 +151,7 @@ func (s *spread) drawStore(t *rapid.T, i int) app.Source {
 			source.Aggregate = store
 		}
 		claim := s.stretch(t, "ticks")
-		if _, err := store.WriteTrades(t.Context(), s.trades.Clip(claim), claim, ports.ReplaceOnConflict); err != nil {
+		if _, err := store.WriteTrades(t.Context(), s.trades.Clip(claim), claim, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 

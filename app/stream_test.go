@@ -235,7 +235,7 @@ func TestStreamBesideARecorder(t *testing.T) {
 
 		record := func(minute int) error {
 			covered := span(float64(minute), float64(minute+1))
-			_, err := ports.WriteBars(t.Context(), source.Bars, series(t, bar(minute)), covered, ports.FailOnConflict)
+			_, err := ports.WriteBars(t.Context(), source.Bars, series(t, bar(minute)), covered, ports.ConflictFail)
 
 			return err
 		}
@@ -268,7 +268,7 @@ func TestStreamBesideARecorder(t *testing.T) {
 func TestStreamDoesNotStartAgain(t *testing.T) {
 	t.Parallel()
 	s := &scripted{Store: memory.New()}
-	if _, err := ports.WriteBars(t.Context(), s, sound(t, 0, 50), span(0, 50), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, sound(t, 0, 50), span(0, 50), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -282,7 +282,7 @@ func TestStreamDoesNotStartAgain(t *testing.T) {
 		if pieces++; pieces == 1 {
 			changed := bar(0)
 			changed.Trades++
-			if _, err := ports.WriteBars(t.Context(), s, series(t, changed), span(0, 1), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, series(t, changed), span(0, 1), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 		}

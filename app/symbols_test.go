@@ -82,7 +82,7 @@ func TestSymbolsAreCached(t *testing.T) {
 		check("a no is kept", ports.ErrNotFound, 3)
 		time.Sleep(10 * time.Second) // in the bubble's time
 		check("for 10 s", ports.ErrNotFound, 4)
-		if _, err := md.Ingest(t.Context(), sound(t, 0, 1), domain.Range{}, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(t.Context(), sound(t, 0, 1), domain.Range{}, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -261,7 +261,7 @@ func TestDescribeRoutesLikeFetch(t *testing.T) {
 	t.Parallel()
 	first, second := memory.New(), memory.New()
 	bars := sound(t, 0, 60)
-	if _, err := ports.WriteBars(t.Context(), second, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), second, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

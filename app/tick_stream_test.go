@@ -74,7 +74,7 @@ func drawTrades(t *rapid.T, store ports.TradeWriter) {
 
 		trades, err := b.Ticks()
 		if err == nil {
-			_, err = store.WriteTrades(context.Background(), trades, span(float64(717+m), float64(718+m)), ports.ReplaceOnConflict)
+			_, err = store.WriteTrades(context.Background(), trades, span(float64(717+m), float64(718+m)), ports.ConflictReplace)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -191,7 +191,7 @@ func writeTrades(t rapid.TB, store ports.TradeWriter, minute float64, seqs ...in
 
 	trades, err := b.Ticks()
 	if err == nil {
-		_, err = store.WriteTrades(context.Background(), trades, span(minute, minute+1), ports.ReplaceOnConflict)
+		_, err = store.WriteTrades(context.Background(), trades, span(minute, minute+1), ports.ConflictReplace)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func TestStreamTradesOfTwoStatesIsAConflict(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = s.WriteTrades(ctx, ticks, ticks.Range(), ports.ReplaceOnConflict)
+			_, err = s.WriteTrades(ctx, ticks, ticks.Range(), ports.ConflictReplace)
 
 			return err
 		},

@@ -76,7 +76,7 @@ func trading(t rapid.TB, now time.Time, cfg app.Config, trades ...domain.Trade) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.WriteTrades(context.Background(), ticks, ticks.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := s.WriteTrades(context.Background(), ticks, ticks.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -194,7 +194,7 @@ func TestTicksRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		_, err = md.IngestTrades(t.Context(), ticks, c.claim, ports.ReplaceOnConflict)
+		_, err = md.IngestTrades(t.Context(), ticks, c.claim, ports.ConflictReplace)
 		if !errors.Is(err, c.kind) {
 			t.Errorf("%s: %v", name, err)
 		}

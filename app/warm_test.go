@@ -50,7 +50,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := memory.New()
 				bars := sound(t, 0, 10)
-				if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+				if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 					t.Fatal(err)
 				}
 
@@ -60,7 +60,7 @@ func TestWarmingABrokenStore(t *testing.T) {
 				c := clock.NewSimulated(at(720))
 				source, cache := cachedSource(t, app.Source{Name: "test", Bars: under, Catalog: store}, c, seriescache.Config{})
 				md := over(t, c, nil, app.Config{}, source)
-				if _, err := ports.WriteBars(t.Context(), cache, bars, bars.Range(), ports.ReplaceOnConflict); err == nil { // now nothing is kept for a while
+				if _, err := ports.WriteBars(t.Context(), cache, bars, bars.Range(), ports.ConflictReplace); err == nil { // now nothing is kept for a while
 					t.Fatal("no error")
 				}
 

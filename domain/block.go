@@ -34,7 +34,7 @@ type BlockLayout struct{ lengthMicros int64 }
 func BarBlocks(g Grid) BlockLayout {
 	f := g.Frequency()
 	bars := int64(MaxBlockBars)
-	if f.Unit() == Month || f.Unit() >= Day && g.Zone() != "" {
+	if f.Unit() == UnitMonth || f.Unit() >= UnitDay && g.Zone() != "" {
 		bars = calendarBlockBars
 	}
 

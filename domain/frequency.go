@@ -10,24 +10,24 @@ type Unit uint8
 
 // The units. In texts, m is a minute and M is a month.
 const (
-	Second Unit = iota + 1
-	Minute
-	Hour
-	Day
-	Week
-	Month
+	UnitSecond Unit = iota + 1
+	UnitMinute
+	UnitHour
+	UnitDay
+	UnitWeek
+	UnitMonth
 )
 
 var units = [...]struct {
 	letter  byte
 	nominal time.Duration
 }{
-	Second: {'s', time.Second},
-	Minute: {'m', time.Minute},
-	Hour:   {'h', time.Hour},
-	Day:    {'d', 24 * time.Hour},
-	Week:   {'w', 7 * 24 * time.Hour},
-	Month:  {'M', 2629746 * time.Second}, // a 4800th of the 400 years after which the calendar repeats
+	UnitSecond: {'s', time.Second},
+	UnitMinute: {'m', time.Minute},
+	UnitHour:   {'h', time.Hour},
+	UnitDay:    {'d', 24 * time.Hour},
+	UnitWeek:   {'w', 7 * 24 * time.Hour},
+	UnitMonth:  {'M', 2629746 * time.Second}, // a 4800th of the 400 years after which the calendar repeats
 }
 
 const (
@@ -47,38 +47,38 @@ type Frequency uint32
 
 // Common frequencies. NewFrequency returns any other.
 const (
-	Second1  = Frequency(uint32(Second)<<countBits | 1)
-	Second5  = Frequency(uint32(Second)<<countBits | 5)
-	Second15 = Frequency(uint32(Second)<<countBits | 15)
-	Second30 = Frequency(uint32(Second)<<countBits | 30)
-	Minute1  = Frequency(uint32(Minute)<<countBits | 1)
-	Minute5  = Frequency(uint32(Minute)<<countBits | 5)
-	Minute15 = Frequency(uint32(Minute)<<countBits | 15)
-	Minute30 = Frequency(uint32(Minute)<<countBits | 30)
-	Hour1    = Frequency(uint32(Hour)<<countBits | 1)
-	Hour4    = Frequency(uint32(Hour)<<countBits | 4)
-	Day1     = Frequency(uint32(Day)<<countBits | 1)
-	Week1    = Frequency(uint32(Week)<<countBits | 1)
-	Month1   = Frequency(uint32(Month)<<countBits | 1)
+	Second1  = Frequency(uint32(UnitSecond)<<countBits | 1)
+	Second5  = Frequency(uint32(UnitSecond)<<countBits | 5)
+	Second15 = Frequency(uint32(UnitSecond)<<countBits | 15)
+	Second30 = Frequency(uint32(UnitSecond)<<countBits | 30)
+	Minute1  = Frequency(uint32(UnitMinute)<<countBits | 1)
+	Minute5  = Frequency(uint32(UnitMinute)<<countBits | 5)
+	Minute15 = Frequency(uint32(UnitMinute)<<countBits | 15)
+	Minute30 = Frequency(uint32(UnitMinute)<<countBits | 30)
+	Hour1    = Frequency(uint32(UnitHour)<<countBits | 1)
+	Hour4    = Frequency(uint32(UnitHour)<<countBits | 4)
+	Day1     = Frequency(uint32(UnitDay)<<countBits | 1)
+	Week1    = Frequency(uint32(UnitWeek)<<countBits | 1)
+	Month1   = Frequency(uint32(UnitMonth)<<countBits | 1)
 )
 
 // NewFrequency returns n units in canonical form. It returns an error that wraps ErrInvalid unless n is from 1 to
 // MaxFrequencyCount and the length is at most a hundred years.
 func NewFrequency(n int, u Unit) (Frequency, error) {
-	if u < Second || u > Month {
+	if u < UnitSecond || u > UnitMonth {
 		return 0, invalid("frequency unit", strconv.Itoa(int(u)), "not a unit")
 	}
 	if n < 1 || n > MaxFrequencyCount {
 		return 0, invalid("frequency", strconv.Itoa(n)+string(units[u].letter), "the count is 1 to %d", MaxFrequencyCount)
 	}
-	if n > int(maxFrequencyYears*12*units[Month].nominal/units[u].nominal) {
+	if n > int(maxFrequencyYears*12*units[UnitMonth].nominal/units[u].nominal) {
 		return 0, invalid("frequency", strconv.Itoa(n)+string(units[u].letter), "longer than %d years", maxFrequencyYears)
 	}
 
 	for _, up := range [...]struct {
 		from Unit
 		per  int
-	}{{Second, 60}, {Minute, 60}, {Hour, 24}} {
+	}{{UnitSecond, 60}, {UnitMinute, 60}, {UnitHour, 24}} {
 		if u == up.from && n%up.per == 0 {
 			n, u = n/up.per, u+1
 		}
@@ -100,7 +100,7 @@ func ParseFrequency(s string) (Frequency, error) {
 		return 0, invalid("frequency", s, hint)
 	}
 
-	for u := Second; u <= Month; u++ {
+	for u := UnitSecond; u <= UnitMonth; u++ {
 		if units[u].letter == s[len(s)-1] {
 			return NewFrequency(n, u)
 		}
@@ -133,7 +133,7 @@ func (f Frequency) Validate() error {
 // differ with time zones; a month is a twelfth of a mean year. Use it to order frequencies and to estimate numbers of
 // bars; a Grid has the edges.
 func (f Frequency) Nominal() time.Duration {
-	if u := f.Unit(); u >= Second && u <= Month {
+	if u := f.Unit(); u >= UnitSecond && u <= UnitMonth {
 		return time.Duration(f.Count()) * units[u].nominal
 	}
 	return 0
@@ -141,7 +141,7 @@ func (f Frequency) Nominal() time.Duration {
 
 // String returns the canonical text, or none for an invalid Frequency.
 func (f Frequency) String() string {
-	if u := f.Unit(); u >= Second && u <= Month {
+	if u := f.Unit(); u >= UnitSecond && u <= UnitMonth {
 		return strconv.Itoa(f.Count()) + string(units[u].letter)
 	}
 	return "none"

@@ -34,13 +34,13 @@ func TestFrequencyLaws(t *testing.T) {
 			if !errors.Is(err, ErrInvalid) {
 				t.Fatal(err)
 			}
-			if u >= Second && u <= Hour && n >= 1 && n <= MaxFrequencyCount && u != Hour {
+			if u >= UnitSecond && u <= UnitHour && n >= 1 && n <= MaxFrequencyCount && u != UnitHour {
 				t.Fatalf("%d of %d refused: %v", n, u, err)
 			}
 
 			return
 		}
-		if f.Nominal() != time.Duration(n)*units[u].nominal || f.Nominal() > maxFrequencyYears*12*units[Month].nominal {
+		if f.Nominal() != time.Duration(n)*units[u].nominal || f.Nominal() > maxFrequencyYears*12*units[UnitMonth].nominal {
 			t.Fatalf("%d of unit %d is %s, of %s", n, u, f, f.Nominal())
 		}
 		if err := f.Validate(); err != nil {

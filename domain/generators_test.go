@@ -82,7 +82,7 @@ func price() *rapid.Generator[Decimal] {
 
 func anyFrequency() *rapid.Generator[Frequency] {
 	return rapid.Custom(func(t *rapid.T) Frequency {
-		u := Unit(rapid.IntRange(int(Second), int(Month)).Draw(t, "unit"))
+		u := Unit(rapid.IntRange(int(UnitSecond), int(UnitMonth)).Draw(t, "unit"))
 		return must(NewFrequency(rapid.IntRange(1, 1200).Draw(t, "count"), u))
 	})
 }
@@ -90,7 +90,7 @@ func anyFrequency() *rapid.Generator[Frequency] {
 func anyGrid() *rapid.Generator[Grid] {
 	return rapid.Custom(func(t *rapid.T) Grid {
 		f := anyFrequency().Draw(t, "frequency")
-		if f.Unit() < Day {
+		if f.Unit() < UnitDay {
 			return f.UTC()
 		}
 

@@ -53,7 +53,7 @@ func (g Grid) Validate() error {
 	if g.zone == "" {
 		return nil
 	}
-	if g.frequency.Unit() < Day {
+	if g.frequency.Unit() < UnitDay {
 		return invalid("grid", g.String(), "a time zone needs a frequency of a day or longer")
 	}
 	if _, err := location(g.zone); err != nil {
@@ -148,11 +148,11 @@ const (
 // distances differ.
 func (g Grid) uniformStep() (stepMicros int64, origin Micros, ok bool) {
 	switch g.frequency.Unit() {
-	case Second, Minute, Hour:
-	case Week:
+	case UnitSecond, UnitMinute, UnitHour:
+	case UnitWeek:
 		origin = firstMonday * secondsPerDay * Micros(time.Second/time.Microsecond)
 		fallthrough
-	case Day:
+	case UnitDay:
 		if g.zone != "" {
 			return 0, 0, false
 		}
@@ -173,9 +173,9 @@ func (g Grid) index(t time.Time) int64 {
 	n := int64(g.frequency.Count())
 	var i int64
 	switch g.frequency.Unit() {
-	case Week:
+	case UnitWeek:
 		i = floorDiv(dayNumber(local)-firstMonday, 7*n)
-	case Month:
+	case UnitMonth:
 		i = floorDiv(int64(local.Year()-1970)*12+int64(local.Month()-1), n)
 	default:
 		i = floorDiv(dayNumber(local), n)
@@ -194,9 +194,9 @@ func (g Grid) edge(i int64) time.Time {
 	n := int64(g.frequency.Count())
 	loc := g.location()
 	switch g.frequency.Unit() {
-	case Week:
+	case UnitWeek:
 		return startOfDay(firstMonday+i*7*n, loc)
-	case Month:
+	case UnitMonth:
 		return startOfDay(dayNumber(time.Date(1970, time.Month(1+i*n), 1, 0, 0, 0, 0, time.UTC)), loc)
 	default:
 		return startOfDay(i*n, loc)

@@ -17,11 +17,11 @@ func period(g Grid, t time.Time) int64 {
 		at = at.In(loc)
 		date := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, time.UTC)
 		switch g.frequency.Unit() {
-		case Day:
+		case UnitDay:
 			return floorDiv(date.Unix()/secondsPerDay, n)
-		case Week:
+		case UnitWeek:
 			return floorDiv((date.Unix()-utc("1970-01-05T00:00:00Z").Unix())/secondsPerDay, 7*n)
-		case Month:
+		case UnitMonth:
 			return floorDiv(int64(at.Year())*12+int64(at.Month())-1-1970*12, n)
 		default:
 			return floorDiv(at.UnixMicro(), int64(g.frequency.Nominal()/time.Microsecond))

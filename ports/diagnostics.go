@@ -20,11 +20,11 @@ type Diagnosis struct {
 	Stores []StoreDiagnosis `json:"stores"`
 }
 
-// State returns the worst state of all stores, or Healthy if there is no store.
+// State returns the worst state of all stores, or HealthOK if there is no store.
 func (d Diagnosis) State() Health {
-	worst := Healthy
+	worst := HealthOK
 	for _, s := range d.Stores {
-		if s.State == Down || s.State == Degraded && worst == Healthy {
+		if s.State == HealthDown || s.State == HealthDegraded && worst == HealthOK {
 			worst = s.State
 		}
 	}
@@ -37,9 +37,9 @@ type Health string
 
 // The states of a store.
 const (
-	Healthy  Health = "healthy"  // the store responds
-	Degraded Health = "degraded" // the store responds, but slowly, or its pool is exhausted, or it drops old bars
-	Down     Health = "down"     // the store does not respond, or cannot serve requests
+	HealthOK       Health = "healthy"  // the store responds
+	HealthDegraded Health = "degraded" // the store responds, but slowly, or its pool is exhausted, or it drops old bars
+	HealthDown     Health = "down"     // the store does not respond, or cannot serve requests
 )
 
 // StoreDiagnosis is the state of one store, with its counters since the start of the process.

@@ -56,17 +56,17 @@ type RowKind string
 
 // The row kinds.
 const (
-	RowsOfBars   RowKind = "bars"
-	RowsOfTrades RowKind = "trades"
-	RowsOfQuotes RowKind = "quotes"
+	RowBars   RowKind = "bars"
+	RowTrades RowKind = "trades"
+	RowQuotes RowKind = "quotes"
 )
 
 // Ticks returns the kind of tick of the rows; it is empty for bars.
 func (k RowKind) Ticks() domain.TickKind {
 	switch k {
-	case RowsOfTrades:
+	case RowTrades:
 		return domain.TickTrades
-	case RowsOfQuotes:
+	case RowQuotes:
 		return domain.TickQuotes
 	}
 
@@ -175,7 +175,7 @@ const shownHoles = 3
 func (l PlanLeg) node(key domain.SeriesKey) node {
 	var how string
 	switch {
-	case l.From != RowsOfBars:
+	case l.From != RowBars:
 		how = "aggregated from " + string(l.From)
 	case l.Grid == key.Grid:
 		how = "stored " + l.Grid.String()
@@ -209,7 +209,7 @@ func (r PlanRead) node(l PlanLeg) node {
 		text += " " + r.Range.String()
 	}
 	text += ": " + r.String()
-	if l.From != RowsOfBars {
+	if l.From != RowBars {
 		text += " (taken as one " + strings.TrimSuffix(string(l.From), "s") + " a second)"
 	}
 	if r.Inferred {

@@ -15,21 +15,21 @@ type ConflictPolicy uint8
 
 // The conflict policies.
 const (
-	FailOnConflict    ConflictPolicy = iota // nothing of the series is written, and the error is a *ConflictError
-	ReplaceOnConflict                       // the stored row gets the values of the written one
-	KeepOnConflict                          // the stored row stays
+	ConflictFail    ConflictPolicy = iota // nothing of the series is written, and the error is a *ConflictError
+	ConflictReplace                       // the stored row gets the values of the written one
+	ConflictKeep                          // the stored row stays
 )
 
 // Validate returns an error that wraps ErrInvalid if the policy is none of the conflict policies.
 func (p ConflictPolicy) Validate() error {
-	if p <= KeepOnConflict {
+	if p <= ConflictKeep {
 		return nil
 	}
-	return fmt.Errorf("conflict policy %d: give one of ports.FailOnConflict, ReplaceOnConflict and KeepOnConflict: %w",
+	return fmt.Errorf("conflict policy %d: give one of ports.ConflictFail, ConflictReplace and ConflictKeep: %w",
 		p, ErrInvalid)
 }
 
-// ConflictError refuses a write under FailOnConflict, because stored rows have other values. It is of kind ErrConflict,
+// ConflictError refuses a write under ConflictFail, because stored rows have other values. It is of kind ErrConflict,
 // but another try meets the same rows.
 type ConflictError struct {
 	Rows  int       // how many differ
@@ -63,7 +63,7 @@ type WriteReport struct {
 	Inserted  int `json:"inserted"`
 	Changed   int `json:"changed"`
 	Unchanged int `json:"unchanged"` // equal rows were stored already, so nothing was written
-	Kept      int `json:"kept"`      // rows with other values were stored, and KeepOnConflict kept them
+	Kept      int `json:"kept"`      // rows with other values were stored, and ConflictKeep kept them
 	Deleted   int `json:"deleted"`   // by a replacement or a deletion
 }
 

@@ -47,17 +47,17 @@ type schema struct {
 
 var (
 	barSchema = schema{
-		kind:     Bars,
+		kind:     KindBars,
 		columns:  []string{ColumnTime, ColumnOpen, ColumnHigh, ColumnLow, ColumnClose, ColumnVolume, ColumnTrades},
 		optional: []string{ColumnTrades},
 	}
 	tradeSchema = schema{
-		kind:     Trades,
+		kind:     KindTrades,
 		columns:  []string{ColumnTime, ColumnSeq, ColumnPrice, ColumnSize, ColumnSide},
 		optional: []string{ColumnSeq, ColumnSide},
 	}
 	quoteSchema = schema{
-		kind:     Quotes,
+		kind:     KindQuotes,
 		columns:  []string{ColumnTime, ColumnSeq, ColumnBid, ColumnAsk, ColumnBidSize, ColumnAskSize},
 		optional: []string{ColumnSeq},
 	}
@@ -149,12 +149,12 @@ func (h header) kind() Kind {
 	switch {
 	case h.hasColumns(ColumnOpen) || h.hasColumns(ColumnHigh) || h.hasColumns(ColumnLow):
 	case h.hasColumns(ColumnPrice, ColumnSize):
-		return Trades
+		return KindTrades
 	case h.hasColumns(ColumnBid, ColumnAsk):
-		return Quotes
+		return KindQuotes
 	}
 
-	return Bars
+	return KindBars
 }
 
 // applyNames applies Format.Columns, the names that the user configured for columns.

@@ -88,8 +88,8 @@ func ReadCoverage(r io.Reader) (Coverage, error) {
 	if err != nil {
 		return Coverage{}, err
 	}
-	if d.Kind != Bars && d.Kind != Trades && d.Kind != Quotes {
-		return Coverage{}, invalidCoverage("kind %.40q is none of %s, %s and %s", d.Kind, Bars, Trades, Quotes)
+	if d.Kind != KindBars && d.Kind != KindTrades && d.Kind != KindQuotes {
+		return Coverage{}, invalidCoverage("kind %.40q is none of %s, %s and %s", d.Kind, KindBars, KindTrades, KindQuotes)
 	}
 
 	return Coverage{Kind: d.Kind, Series: d.Series, Ranges: d.Ranges, Size: d.Size, SHA256: d.SHA256}, nil

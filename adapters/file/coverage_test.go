@@ -71,7 +71,7 @@ func TestCoverageFileKeepsTheCoverage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ranges := drawCoverage(t)
 		bars, text := drawCovered(t, ranges)
-		written, err := file.NewCoverage(bytes.NewReader(text), file.Bars, coverageKey.String(), ranges)
+		written, err := file.NewCoverage(bytes.NewReader(text), file.KindBars, coverageKey.String(), ranges)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +82,7 @@ func TestCoverageFileKeepsTheCoverage(t *testing.T) {
 		}
 
 		read, err := file.ReadCoverage(&document)
-		if err != nil || read.Kind != file.Bars || read.Series != coverageKey.String() {
+		if err != nil || read.Kind != file.KindBars || read.Series != coverageKey.String() {
 			t.Fatalf("%+v, %v", read, err)
 		}
 		if err := read.Verify(bytes.NewReader(text)); err != nil {
@@ -238,9 +238,9 @@ func TestGoldenCoverageFile(t *testing.T) {
 		kind           file.Kind
 		series, golden string
 	}{
-		{file.Bars, "A/B 1m", goldenCoverage},
-		{file.Trades, "A/B", strings.Replace(goldenCoverage, `"bars","series":"A/B 1m"`, `"trades","series":"A/B"`, 1)},
-		{file.Quotes, "A/B", strings.Replace(goldenCoverage, `"bars","series":"A/B 1m"`, `"quotes","series":"A/B"`, 1)},
+		{file.KindBars, "A/B 1m", goldenCoverage},
+		{file.KindTrades, "A/B", strings.Replace(goldenCoverage, `"bars","series":"A/B 1m"`, `"trades","series":"A/B"`, 1)},
+		{file.KindQuotes, "A/B", strings.Replace(goldenCoverage, `"bars","series":"A/B 1m"`, `"quotes","series":"A/B"`, 1)},
 	} {
 		c, err := file.NewCoverage(strings.NewReader("hello"), test.kind, test.series, []domain.Range{at(3, 9), at(0, 1)})
 		if err != nil {

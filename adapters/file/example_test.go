@@ -59,7 +59,7 @@ func ExampleCoverage() {
 	key := domain.SeriesKey{Symbol: "COINBASE:BTC/USD", Grid: domain.Minute1.UTC()}
 	start := time.Date(2018, time.April, 4, 0, 0, 0, 0, time.UTC)
 	ranges := []domain.Range{{Start: start, End: start.Add(5 * time.Minute)}}
-	coverage, err := file.NewCoverage(strings.NewReader(csv), file.Bars, key.String(), ranges)
+	coverage, err := file.NewCoverage(strings.NewReader(csv), file.KindBars, key.String(), ranges)
 	if err != nil {
 		fmt.Println(err)
 		return

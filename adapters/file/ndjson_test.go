@@ -160,12 +160,12 @@ func TestRecognizeNDJSON(t *testing.T) {
 		columns map[string]string
 		want    file.Kind
 	}{
-		{minuteLine, nil, file.Bars},
-		{"\n\xef\xbb\xbf" + minuteLine, nil, file.Bars},
-		{`{"time":1,"price":1,"size":1}`, nil, file.Trades},
-		{`{"time":1,"last":1,"size":1}`, map[string]string{"price": "last"}, file.Trades},
-		{"\xef\xbb\xbf" + `{"bid":1,"ask":1}` + "\n{", nil, file.Quotes},
-		{"", nil, file.Bars}, {"{", nil, file.Bars}, {"[]", nil, file.Bars},
+		{minuteLine, nil, file.KindBars},
+		{"\n\xef\xbb\xbf" + minuteLine, nil, file.KindBars},
+		{`{"time":1,"price":1,"size":1}`, nil, file.KindTrades},
+		{`{"time":1,"last":1,"size":1}`, map[string]string{"price": "last"}, file.KindTrades},
+		{"\xef\xbb\xbf" + `{"bid":1,"ask":1}` + "\n{", nil, file.KindQuotes},
+		{"", nil, file.KindBars}, {"{", nil, file.KindBars}, {"[]", nil, file.KindBars},
 	} {
 		kind, whole := file.Recognize(strings.NewReader(test.text), file.Format{NDJSON: true, Columns: test.columns})
 		text, err := io.ReadAll(whole)
@@ -217,11 +217,11 @@ func FuzzReadNDJSON(f *testing.F) {
 		cfg := tickConfig()
 		cfg.Format.NDJSON = true
 		switch kind {
-		case file.Trades:
+		case file.KindTrades:
 			assertRereadable(t, file.ReadTrades(whole, cfg), file.NewTradeWriter, file.ReadTrades)
-		case file.Quotes:
+		case file.KindQuotes:
 			assertRereadable(t, file.ReadQuotes(whole, cfg), file.NewQuoteWriter, file.ReadQuotes)
-		case file.Bars:
+		case file.KindBars:
 			bars, _, err := readBars(whole, file.Config{Key: coverageKey, Format: ndjson, BatchBars: 3})
 			if line := (*file.LineError)(nil); err != nil && (!errors.As(err, &line) || line.Line < 1) {
 				t.Fatal(err)

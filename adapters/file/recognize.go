@@ -11,9 +11,9 @@ type Kind string
 
 // The kinds of rows.
 const (
-	Bars   Kind = "bars"
-	Trades Kind = "trades"
-	Quotes Kind = "quotes"
+	KindBars   Kind = "bars"
+	KindTrades Kind = "trades"
+	KindQuotes Kind = "quotes"
 )
 
 // Recognize returns the kind of rows of a file according to the names of its columns or of the fields of its first

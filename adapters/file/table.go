@@ -68,7 +68,7 @@ func newTable(r io.Reader, format Format, s schema, grid domain.Grid) (*table, e
 // findLayout returns the layout that the first row names, or that of klines, which have no header.
 func (t *table) findLayout(s schema, names map[string]string, grid domain.Grid) (layout, error) {
 	if startsWithDigit(t.rows.cells) {
-		if s.kind != Bars || len(names) > 0 {
+		if s.kind != KindBars || len(names) > 0 {
 			return layout{}, noHeaderError(s.header())
 		}
 

@@ -52,7 +52,7 @@ func TestReadTicksRecognizesColumns(t *testing.T) {
 			t.Parallel()
 			kind, whole := file.Recognize(strings.NewReader(test.text), file.Format{})
 			all, err := collect(file.ReadTrades(whole, tickConfig()))
-			if err != nil || kind != file.Trades || len(all) != 1 || all[0].Ticks.At(0).String() != test.want {
+			if err != nil || kind != file.KindTrades || len(all) != 1 || all[0].Ticks.At(0).String() != test.want {
 				t.Errorf("%s: got %v, %v; want %s", kind, all, err, test.want)
 			}
 		})
@@ -63,7 +63,7 @@ func TestReadTicksRecognizesColumns(t *testing.T) {
 	kind, whole := file.Recognize(strings.NewReader(quotes), file.Format{})
 	all, err := collect(file.ReadQuotes(whole, tickConfig()))
 	const want = "2018-04-04T00:01:00Z #0 1.88483821 @ 7424.9 / 7424.91 @ 33.35399601000002"
-	if err != nil || kind != file.Quotes || len(all) != 1 || all[0].Ticks.At(0).String() != want {
+	if err != nil || kind != file.KindQuotes || len(all) != 1 || all[0].Ticks.At(0).String() != want {
 		t.Errorf("%s: got %v, %v; want %s", kind, all, err, want)
 	}
 }
@@ -75,14 +75,14 @@ func TestRecognize(t *testing.T) {
 		columns map[string]string
 		want    file.Kind
 	}{
-		{"", nil, file.Bars},
-		{"time,open,high,low,close,volume\n", nil, file.Bars},
-		{"time,price,volume\n", nil, file.Trades},
-		{"time,last,volume\n", nil, file.Bars},
-		{"time,last,volume\n", map[string]string{"price": "last"}, file.Trades},
-		{"time,bid,ask", nil, file.Quotes},
-		{"1522800000000,7424.91,7425\n", nil, file.Bars},
-		{strings.Repeat("\n", 1<<20) + "time,bid,ask\n", nil, file.Bars}, // beyond the maximum line length
+		{"", nil, file.KindBars},
+		{"time,open,high,low,close,volume\n", nil, file.KindBars},
+		{"time,price,volume\n", nil, file.KindTrades},
+		{"time,last,volume\n", nil, file.KindBars},
+		{"time,last,volume\n", map[string]string{"price": "last"}, file.KindTrades},
+		{"time,bid,ask", nil, file.KindQuotes},
+		{"1522800000000,7424.91,7425\n", nil, file.KindBars},
+		{strings.Repeat("\n", 1<<20) + "time,bid,ask\n", nil, file.KindBars}, // beyond the maximum line length
 	} {
 		kind, whole := file.Recognize(strings.NewReader(test.text), file.Format{Columns: test.columns})
 		text, err := io.ReadAll(whole)
@@ -372,11 +372,11 @@ func FuzzReadTicks(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		kind, whole := file.Recognize(strings.NewReader(string(text)), file.Format{})
 		switch kind {
-		case file.Trades:
+		case file.KindTrades:
 			assertRereadable(t, file.ReadTrades(whole, tickConfig()), file.NewTradeWriter, file.ReadTrades)
-		case file.Quotes:
+		case file.KindQuotes:
 			assertRereadable(t, file.ReadQuotes(whole, tickConfig()), file.NewQuoteWriter, file.ReadQuotes)
-		case file.Bars:
+		case file.KindBars:
 		}
 	})
 }

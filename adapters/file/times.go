@@ -220,7 +220,7 @@ func (p *timeParser) dateZone(date string) (string, error) {
 	switch {
 	case p.zone != nil:
 		return p.zone.String(), nil
-	case p.grid != (domain.Grid{}) && p.grid.Frequency().Unit() >= domain.Day:
+	case p.grid != (domain.Grid{}) && p.grid.Frequency().Unit() >= domain.UnitDay:
 		return p.grid.Zone(), nil
 	default:
 		return "", noZoneError(date)

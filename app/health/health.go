@@ -56,7 +56,7 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 	s := call.Store
 	usage := s.Usage()
 	d := ports.StoreDiagnosis{
-		Store: s.Name, State: ports.Healthy,
+		Store: s.Name, State: ports.HealthOK,
 		Requests: usage.Requests, Errors: usage.Errors, Rows: usage.Rows, MeanQuery: usage.Mean,
 	}
 	if s.Pool != nil {
@@ -86,7 +86,7 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 		case s.Optional:
 			d.Problems[0] = withoutStore(d.Problems[0])
 		case s.Closed:
-			d.Problems[0].State = ports.Down
+			d.Problems[0].State = ports.HealthDown
 		}
 		d.State, d.Reason = d.Problems[0].State, d.Problems[0].Reason
 	}
@@ -103,7 +103,7 @@ func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
 	found := d.Problems
 	degraded := func(remedy, format string, args ...any) {
 		reason := fmt.Sprintf(format, args...)
-		found = append(found, ports.Problem{State: ports.Degraded, Reason: reason, Detail: reason, Remedy: remedy})
+		found = append(found, ports.Problem{State: ports.HealthDegraded, Reason: reason, Detail: reason, Remedy: remedy})
 	}
 	if d.Latency > slowCheck {
 		degraded("", "slow: the check took %s", d.Latency.Round(time.Millisecond))
@@ -129,7 +129,7 @@ func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
 
 // severity orders problems.
 func severity(p ports.Problem) int {
-	if p.State == ports.Down {
+	if p.State == ports.HealthDown {
 		return 1
 	}
 
@@ -139,9 +139,9 @@ func severity(p ports.Problem) int {
 // failure returns the problem of a check that failed.
 func failure(err error) ports.Problem {
 	kind := access.KindOf(err)
-	p := ports.Problem{State: ports.Down, Reason: kind.Error(), Err: err}
+	p := ports.Problem{State: ports.HealthDown, Reason: kind.Error(), Err: err}
 	if kind == ports.ErrOverloaded { //nolint:errorlint // a kind is one of the sentinels
-		p.State = ports.Degraded
+		p.State = ports.HealthDegraded
 	}
 	p.Detail, p.Remedy = ports.SplitRemedy(err)
 
@@ -150,8 +150,8 @@ func failure(err error) ports.Problem {
 
 // withoutStore returns the problem of a store without which requests are served.
 func withoutStore(p ports.Problem) ports.Problem {
-	if p.State == ports.Down {
-		p.State, p.Reason = ports.Degraded, p.Reason+"; requests are served without it"
+	if p.State == ports.HealthDown {
+		p.State, p.Reason = ports.HealthDegraded, p.Reason+"; requests are served without it"
 	}
 
 	return p

@@ -11,9 +11,9 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// Ingester writes the rows that Fetch, FetchTrades and FetchQuotes would return, and refuses others before any I/O. It
+// Ingestor writes the rows that Fetch, FetchTrades and FetchQuotes would return, and refuses others before any I/O. It
 // is safe for concurrent use.
-type Ingester struct {
+type Ingestor struct {
 	stores   access.Stores
 	symbols  *symbols.Resolver
 	clock    ports.Clock
@@ -21,22 +21,22 @@ type Ingester struct {
 	settle   time.Duration
 }
 
-var _ ports.Ingestor = (*Ingester)(nil)
+var _ ports.Ingestor = (*Ingestor)(nil)
 
-// New returns an Ingester over the stores. A row may be written once it has been closed for the settle time.
+// New returns an Ingestor over the stores. A row may be written once it has been closed for the settle time.
 func New(
 	stores access.Stores, resolver *symbols.Resolver, clock ports.Clock, settings *access.Settings, settle time.Duration,
-) *Ingester {
-	return &Ingester{stores: stores, symbols: resolver, clock: clock, settings: settings, settle: settle}
+) *Ingestor {
+	return &Ingestor{stores: stores, symbols: resolver, clock: clock, settings: settings, settle: settle}
 }
 
 // Ingest writes the bars and declares that coverage, which must contain them, is complete: where it has no bar, nothing
 // traded. A zero coverage is the range from the first bar to the end of the last. Both ends of the coverage are moved
 // up to an edge of the grid. The bars are refused as a whole where one breaks a fatal quality rule, with ErrNotClosed
 // where the coverage ends later than the clock's now less the settle time (a *ports.NotClosedError says when to write
-// again), and with ErrConflict under ports.FailOnConflict (a *ports.ConflictError names the first bar that differs).
+// again), and with ErrConflict under ports.ConflictFail (a *ports.ConflictError names the first bar that differs).
 // After another error of the store the same bars may be ingested again.
-func (i *Ingester) Ingest(
+func (i *Ingestor) Ingest(
 	ctx context.Context, bars domain.Series, coverage domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
 	result := i.IngestBatch(ctx, []ports.BarWrite{{Bars: bars, Coverage: coverage, OnConflict: onConflict}})[0]
@@ -45,7 +45,7 @@ func (i *Ingester) Ingest(
 
 // IngestBatch ingests many series with one call of each store: result i is that of write i, as Ingest returns it. A
 // series may be in the batch once.
-func (i *Ingester) IngestBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
+func (i *Ingestor) IngestBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
 	const op = "ingest"
 	results := ports.NewWriteResults(op, "", writes)
 	batches := make(map[*access.Store]*batch)
@@ -82,7 +82,7 @@ func (i *Ingester) IngestBatch(ctx context.Context, writes []ports.BarWrite) []p
 
 // Replace puts the bars, at least one, in the place of everything their key has in r, and declares r complete. Both
 // ends of r are moved up to an edge of the grid. It refuses the same bars as Ingest.
-func (i *Ingester) Replace(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
+func (i *Ingestor) Replace(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
 	call := i.barCall("replace", bars.Key())
 	r, err := i.prepareBars(call, bars, r)
 	if err == nil && bars.Len() == 0 {
@@ -99,7 +99,7 @@ func (i *Ingester) Replace(ctx context.Context, bars domain.Series, r domain.Ran
 
 // Delete removes the bars of the key in r and its coverage. Both ends of r are moved up to an edge of the grid; r may
 // reach beyond now.
-func (i *Ingester) Delete(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
+func (i *Ingestor) Delete(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
 	call := i.barCall("delete", key)
 	r, err := checkTarget(call, key, r)
 	if err != nil {
@@ -114,7 +114,7 @@ func (i *Ingester) Delete(ctx context.Context, key domain.SeriesKey, r domain.Ra
 // Uncover takes the coverage of the key in r away, of bars that the store lost or that are wrong. Both ends of r are
 // moved up to an edge of the grid. It does not read the bars, and deletes them where the store is not InfluxDB. In
 // InfluxDB it uncovers the blocks that r touches whole. It returns the range that is not covered any more.
-func (i *Ingester) Uncover(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
+func (i *Ingestor) Uncover(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
 	call := i.barCall("uncover", key)
 	r, err := checkTarget(call, key, r)
 	if err != nil {
@@ -133,7 +133,7 @@ func (i *Ingester) Uncover(ctx context.Context, key domain.SeriesKey, r domain.R
 // Touch gives the series of the key a new version, after its bars were changed with SQL, so that no process serves
 // cached bars of before: this one at once, others when their lease of the version ends. The error is ports.ErrInvalid
 // if the bars are not in PostgreSQL.
-func (i *Ingester) Touch(ctx context.Context, key domain.SeriesKey) error {
+func (i *Ingestor) Touch(ctx context.Context, key domain.SeriesKey) error {
 	call := i.barCall("touch", key)
 	err := key.Validate()
 	if err == nil && call.Store == nil {
@@ -151,7 +151,7 @@ func (i *Ingester) Touch(ctx context.Context, key domain.SeriesKey) error {
 }
 
 // barCall returns the call of the store of the key.
-func (i *Ingester) barCall(op string, key domain.SeriesKey) *access.Call {
+func (i *Ingestor) barCall(op string, key domain.SeriesKey) *access.Call {
 	call := &access.Call{Op: op, Subject: key, Settings: i.settings}
 	if key.Validate() == nil {
 		call.Store = i.stores.ForGrid(key.Grid)
@@ -179,7 +179,7 @@ func checkTarget(call *access.Call, key domain.SeriesKey, r domain.Range) (domai
 }
 
 // prepareBars is checkTarget, and refuses bars that Fetch would not return.
-func (i *Ingester) prepareBars(call *access.Call, bars domain.Series, r domain.Range) (domain.Range, error) {
+func (i *Ingestor) prepareBars(call *access.Call, bars domain.Series, r domain.Range) (domain.Range, error) {
 	r, err := checkTarget(call, bars.Key(), r)
 	if err != nil {
 		return r, err
@@ -199,7 +199,7 @@ type batch struct {
 }
 
 // writeBatch writes a batch and sets the results.
-func (i *Ingester) writeBatch(ctx context.Context, op string, b *batch, results []ports.WriteResult) {
+func (i *Ingestor) writeBatch(ctx context.Context, op string, b *batch, results []ports.WriteResult) {
 	call := i.barCall(op, b.writes[0].Bars.Key())
 	if n := len(b.writes); n > 1 {
 		call.Subject = access.Text(fmt.Sprintf("%d series", n))
@@ -234,7 +234,7 @@ func (i *Ingester) writeBatch(ctx context.Context, op string, b *batch, results 
 }
 
 // write makes the one call of the store, and invalidates the symbol whether it failed or not.
-func (i *Ingester) write(
+func (i *Ingestor) write(
 	ctx context.Context, call *access.Call, symbol domain.Symbol, write func(context.Context) (ports.WriteReport, error),
 ) (ports.WriteReport, error) {
 	call.SetDefaultDeadline(ctx, i.stores)
@@ -268,10 +268,10 @@ func alignCoverage(e access.Edges, r domain.Range) (domain.Range, error) {
 }
 
 // ClosedBy returns the time by which rows must have closed to be written: the clock's now less the settle time.
-func (i *Ingester) ClosedBy() time.Time { return i.clock.Now().Add(-i.settle) }
+func (i *Ingestor) ClosedBy() time.Time { return i.clock.Now().Add(-i.settle) }
 
 // checkBars refuses bars outside the coverage, bars that break a fatal rule, and coverage that is not closed yet.
-func (i *Ingester) checkBars(bars domain.Series, coverage domain.Range) error {
+func (i *Ingestor) checkBars(bars domain.Series, coverage domain.Range) error {
 	now := i.clock.Now()
 	if err := i.checkClosed(bars.Key().Grid, bars.Range(), coverage, now); err != nil {
 		return err
@@ -287,7 +287,7 @@ func (i *Ingester) checkBars(bars domain.Series, coverage domain.Range) error {
 }
 
 // checkClosed refuses coverage that does not contain the rows, or that is not closed at now less the settle time.
-func (i *Ingester) checkClosed(e access.Edges, rows, coverage domain.Range, now time.Time) error {
+func (i *Ingestor) checkClosed(e access.Edges, rows, coverage domain.Range, now time.Time) error {
 	if !coverage.Covers(rows) {
 		return fmt.Errorf("the rows span %s, which the declared coverage %s does not contain; "+
 			"declare at least the range of the rows: %w", rows, coverage, ports.ErrInvalid)

@@ -124,7 +124,7 @@ func TestCutFilesMakeUpTheirTrades(t *testing.T) {
 			rapid.SliceOfN(rapid.SampledFrom(indices(files)), 0, 4).Draw(t, "again")...)
 		for _, i := range order {
 			f := files[i]
-			err := importFile(t, md, f, ports.FailOnConflict)
+			err := importFile(t, md, f, ports.ConflictFail)
 			if errors.Is(err, ports.ErrConflict) && isOneInstant(f) && i > 0 && i < len(files)-1 {
 				return
 			}
@@ -183,7 +183,7 @@ func TestContinueTicks(t *testing.T) {
 			md := newService(t)
 			var err error
 			for _, f := range c.files {
-				err = errors.Join(err, importFile(t, md, f, ports.ReplaceOnConflict))
+				err = errors.Join(err, importFile(t, md, f, ports.ConflictReplace))
 			}
 
 			got := stored(t, md)
@@ -203,12 +203,12 @@ func TestContinueManyEqualTicks(t *testing.T) {
 	const n = 20_000
 	md := newService(t)
 	equal := slices.Repeat([]instantTrade{{1, "1"}}, n)
-	if err := importFile(t, md, append([]instantTrade{{0, "1"}}, equal...), ports.FailOnConflict); err != nil {
+	if err := importFile(t, md, append([]instantTrade{{0, "1"}}, equal...), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
 	start := time.Now()
-	err := importFile(t, md, append(slices.Clone(equal), instantTrade{1, "2"}, instantTrade{2, "3"}), ports.FailOnConflict)
+	err := importFile(t, md, append(slices.Clone(equal), instantTrade{1, "2"}, instantTrade{2, "3"}), ports.ConflictFail)
 	if !errors.Is(err, ports.ErrConflict) {
 		t.Errorf("got %v; want a conflict, because the ticks may be the stored ones", err)
 	}
@@ -246,7 +246,7 @@ func TestContinueQuotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := md.IngestQuotes(t.Context(), numbered, domain.Range{}, ports.FailOnConflict); err != nil {
+		if _, err := md.IngestQuotes(t.Context(), numbered, domain.Range{}, ports.ConflictFail); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -124,7 +124,7 @@ func (d barDataset) Read(ctx context.Context, r domain.Range, limit int) (Page[d
 func (d barDataset) Ingest(
 	ctx context.Context, bars domain.Series, coverage domain.Range,
 ) (ports.WriteReport, error) {
-	return d.service.Ingest(ctx, bars, coverage, ports.FailOnConflict)
+	return d.service.Ingest(ctx, bars, coverage, ports.ConflictFail)
 }
 
 // Replace puts the bars in the place of those of r.
@@ -190,7 +190,7 @@ func (d tickDataset[T]) Read(ctx context.Context, r domain.Range, limit int) (Pa
 func (d tickDataset[T]) Ingest(
 	ctx context.Context, ticks domain.Ticks[T], coverage domain.Range,
 ) (ports.WriteReport, error) {
-	return d.ingest(ctx, ticks, coverage, ports.FailOnConflict)
+	return d.ingest(ctx, ticks, coverage, ports.ConflictFail)
 }
 
 // Replace puts the ticks in the place of those of r.

@@ -22,7 +22,7 @@ func TestPagesMakeUpTheRange(t *testing.T) {
 		if _, err := md.Delete(context.Background(), minuteKey, coverage); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := md.Ingest(context.Background(), bars, coverage, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(context.Background(), bars, coverage, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -77,10 +77,10 @@ func TestCopyTrades(t *testing.T) {
 
 	from, to, other := newService(t), newService(t), newService(t)
 	coverage := domain.Range{Start: minute(0), End: minute(10)}
-	if _, err := from.IngestTrades(t.Context(), trades, coverage, ports.ReplaceOnConflict); err != nil {
+	if _, err := from.IngestTrades(t.Context(), trades, coverage, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.IngestTrades(t.Context(), others, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := other.IngestTrades(t.Context(), others, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -110,10 +110,10 @@ func TestCopyQuotes(t *testing.T) {
 
 	from, to, other := newService(t), newService(t), newService(t)
 	coverage := domain.Range{Start: minute(0), End: minute(10)}
-	if _, err := from.IngestQuotes(t.Context(), quotes, coverage, ports.ReplaceOnConflict); err != nil {
+	if _, err := from.IngestQuotes(t.Context(), quotes, coverage, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.IngestQuotes(t.Context(), others, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := other.IngestQuotes(t.Context(), others, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

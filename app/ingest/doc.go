@@ -1,4 +1,4 @@
-// Package ingest writes bars, trades and quotes. An Ingester refuses before any I/O the rows that no query may return:
+// Package ingest writes bars, trades and quotes. An Ingestor refuses before any I/O the rows that no query may return:
 // a bar that breaks a fatal rule, a row outside the coverage that is declared with it, and rows that are not closed by
 // the clock, less the settle time.
 //

@@ -38,7 +38,7 @@ func openWith(ctx context.Context, closes ...string) (*app.Service, error) {
 
 	store := memory.New()
 	if bars.Len() > 0 {
-		if _, err := ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(ctx, store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 			return nil, err
 		}
 	}

@@ -225,7 +225,7 @@ func TestWriteThatFails(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, abandons %t", step, abandons), func(t *testing.T) {
 				t.Parallel()
 				s := newLedgered()
-				if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+				if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ConflictReplace); err != nil {
 					t.Fatal(err)
 				}
 
@@ -260,7 +260,7 @@ func TestReaderBesideAReplacement(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	old, next := barsOf(t, 0, 120, 1), barsOf(t, 30, 60, 2)
-	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -286,7 +286,7 @@ func TestReaderBesideAReplacement(t *testing.T) {
 func TestReaderWaitsForAReplacement(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
-	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -317,7 +317,7 @@ func TestAnswerWithoutSomeBars(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	bars := barsOf(t, 0, 120, 1)
-	if _, err := ports.WriteBars(t.Context(), s, bars, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, minutes(0, 120), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -341,7 +341,7 @@ func TestAnswerWithoutSomeBars(t *testing.T) {
 				}
 			}
 		}
-		if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 5, 6, 3), minutes(5, 6), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrCorruptData) {
+		if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 5, 6, 3), minutes(5, 6), ports.ConflictReplace); !errors.Is(err, ports.ErrCorruptData) {
 			t.Errorf("a write of a part of the block: %v", err)
 		}
 		s.bars.Lose.Store(nil)
@@ -354,7 +354,7 @@ func TestReplacementMendsACorruptBlock(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	bars := barsOf(t, 0, 120, 1)
-	if _, err := ports.WriteBars(t.Context(), s, bars, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, minutes(0, 120), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.bars.Put(t.Context(), barsOf(t, 7, 8, 9)); err != nil {
@@ -380,7 +380,7 @@ func TestWriteThatReadsAnotherBeginsAgain(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	old, next := barsOf(t, 0, 120, 1), barsOf(t, 0, 120, 2)
-	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -394,7 +394,7 @@ func TestWriteThatReadsAnotherBeginsAgain(t *testing.T) {
 	}
 	s.bars.Lose.Store(&replace)
 	part := barsOf(t, 5, 10, 3)
-	if _, err := ports.WriteBars(t.Context(), s, part, minutes(5, 10), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, part, minutes(5, 10), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	wantState(t, s, minutes(5, 10), concat(t, next.Slice(0, 5), part, next.Slice(10, 120)))
@@ -409,7 +409,7 @@ func TestPausedWriterLosesItsIntent(t *testing.T) {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			s := newLedgered()
-			if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 
@@ -456,12 +456,12 @@ func TestWriterWaits(t *testing.T) {
 	var during error
 	request := func(_ context.Context, name string) error {
 		if name == "delete" {
-			_, during = ports.WriteBars(t.Context(), second, barsOf(t, 5, 6, 2), minutes(5, 6), ports.ReplaceOnConflict)
+			_, during = ports.WriteBars(t.Context(), second, barsOf(t, 5, 6, 2), minutes(5, 6), ports.ConflictReplace)
 		}
 		return nil
 	}
 	s.bars.Request.Store(&request)
-	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -493,12 +493,12 @@ func TestTwoFirstWriters(t *testing.T) {
 	t.Parallel()
 	first := newLedgered()
 	racing := &racingLedger{Ledger: first.ledger, other: func() {
-		if _, err := ports.WriteBars(t.Context(), first, barsOf(t, 0, 10, 1), minutes(0, 10), ports.FailOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), first, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ConflictFail); err != nil {
 			t.Error(err)
 		}
 	}}
 	second := ingest.WithLedger("ledgered", "", first.bars, racing)
-	if _, err := ports.WriteBars(t.Context(), second, barsOf(t, 10, 20, 1), minutes(10, 20), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), second, barsOf(t, 10, 20, 1), minutes(10, 20), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -527,7 +527,7 @@ func TestForeignBars(t *testing.T) {
 		t.Errorf("got the extents %v", extents)
 	}
 
-	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 10, 40, 2), minutes(10, 40), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrConflict) {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 10, 40, 2), minutes(10, 40), ports.ConflictReplace); !errors.Is(err, ports.ErrConflict) {
 		t.Errorf("got the error %v", err)
 	}
 	if _, err := s.ReplaceBars(t.Context(), barsOf(t, 0, 40, 2), minutes(0, 50)); err != nil {
@@ -543,13 +543,13 @@ func TestForeignBars(t *testing.T) {
 func TestAppendReadsNoBlock(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
-	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 60, 1), minutes(0, 60), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 60, 1), minutes(0, 60), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
 	panics := func(domain.Series) domain.Series { panic("a block was read") }
 	s.bars.Lose.Store(&panics)
-	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 60, 120, 1), minutes(60, 120), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 60, 120, 1), minutes(60, 120), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	s.bars.Lose.Store(nil)

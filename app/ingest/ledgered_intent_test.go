@@ -18,7 +18,7 @@ import (
 func interrupted(t *testing.T) (s ledgered, old domain.Series) {
 	t.Helper()
 	s, old = newLedgered(), barsOf(t, 0, 120, 1)
-	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -44,7 +44,7 @@ func TestNextWriteKeepsTheRestOfADeadIntent(t *testing.T) {
 	t.Parallel()
 	s, old := interrupted(t)
 	part := barsOf(t, 50, 60, 3)
-	if _, err := ports.WriteBars(t.Context(), s, part, part.Range(), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, part, part.Range(), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -78,7 +78,7 @@ func TestAnIntentIsARevision(t *testing.T) {
 	if died.Revision != 3 { // a write is two, its intent and its end
 		t.Errorf("a write and an intent that died are the version %+v", died)
 	}
-	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, old, minutes(0, 120), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 	if healed := version(); healed.Revision <= died.Revision || healed.Nonce == died.Nonce {
@@ -127,14 +127,14 @@ func TestIntentsAreRenewedInTime(t *testing.T) {
 						time.Sleep(c.pause)
 						bars.Request.Store(nil)
 						if c.others {
-							_, _ = ports.WriteBars(t.Context(), other, barsOf(t, 3, 4, 2), minutes(3, 4), ports.ReplaceOnConflict)
+							_, _ = ports.WriteBars(t.Context(), other, barsOf(t, 3, 4, 2), minutes(3, 4), ports.ConflictReplace)
 						}
 					}
 
 					return nil
 				}
 				bars.Request.Store(&work)
-				_, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ReplaceOnConflict)
+				_, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 10, 1), minutes(0, 10), ports.ConflictReplace)
 				if !errors.Is(err, c.err) || renewed != c.renewed {
 					t.Errorf("got %v after %d renewals, want %v after %d", err, renewed, c.err, c.renewed)
 				}

@@ -344,9 +344,9 @@ func (w *ledgeredWrite) resolve(
 	switch {
 	case stored.Equal(written):
 		report.Unchanged++
-	case w.onConflict == ports.ReplaceOnConflict:
+	case w.onConflict == ports.ConflictReplace:
 		report.Changed++
-	case w.onConflict == ports.KeepOnConflict:
+	case w.onConflict == ports.ConflictKeep:
 		report.Kept++
 		return stored
 	default:

@@ -20,7 +20,7 @@ func TestReaderDoesNotWaitForAnIntentElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLedgered()
 		all := barsOf(t, 0, 120, 1)
-		if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 120), ports.FailOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 120), ports.ConflictFail); err != nil {
 			t.Fatal(err)
 		}
 
@@ -61,7 +61,7 @@ func sparseBlocks(t *testing.T, n int) (ledgered, domain.Series) {
 	}
 
 	s, bars := newLedgered(), seriesOf(t, b)
-	if _, err := ports.WriteBars(t.Context(), s, bars, layout.Range(0, int64(n)), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, layout.Range(0, int64(n)), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -98,7 +98,7 @@ func TestLongReadBesideAWriter(t *testing.T) {
 		other.Trades += 100
 		changed, err := domain.NewSeries(secondKey, other)
 		if err == nil {
-			_, err = ports.WriteBars(t.Context(), s, changed, bar.Range(), ports.ReplaceOnConflict)
+			_, err = ports.WriteBars(t.Context(), s, changed, bar.Range(), ports.ConflictReplace)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestCountTellsOfLostBars(t *testing.T) {
 	bars := ledger.NewBars()
 	s := ingest.WithLedger("unhashed", "", bars, unhashed{ledger.NewMemory()})
 	all := barsOf(t, 0, 20, 1)
-	if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 20), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 20), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := readContent(s, minutes(0, 20)); err != nil || !got.bars.Equal(all) {
@@ -181,7 +181,7 @@ func TestTornRowWithoutAWriterIsCorrupt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLedgered()
 		all := barsOf(t, 0, 120, 1)
-		if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 120), ports.FailOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 120), ports.ConflictFail); err != nil {
 			t.Fatal(err)
 		}
 
@@ -189,7 +189,7 @@ func TestTornRowWithoutAWriterIsCorrupt(t *testing.T) {
 		began := time.Now()
 		_, readErr := readContent(s, minutes(0, 120))
 		_, limitedErr := ports.Collect(s.ReadBars(t.Context(), ports.BarQuery{Key: minuteKey, Range: minutes(0, 120), Last: 3}).Rows())
-		_, writeErr := ports.WriteBars(t.Context(), s, barsOf(t, 60, 61, 2), minutes(60, 61), ports.ReplaceOnConflict)
+		_, writeErr := ports.WriteBars(t.Context(), s, barsOf(t, 60, 61, 2), minutes(60, 61), ports.ConflictReplace)
 		for _, err := range []error{readErr, limitedErr, writeErr} {
 			var rule *domain.RuleError
 			if !errors.Is(err, ports.ErrCorruptData) || !errors.As(err, &rule) || rule.Rule != domain.RuleIncomplete {
@@ -208,7 +208,7 @@ func TestTornRowOfAWriterIsReadAgain(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
 	before, after := barsOf(t, 0, 120, 1), barsOf(t, 0, 120, 2)
-	if _, err := ports.WriteBars(t.Context(), s, before, minutes(0, 120), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, before, minutes(0, 120), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 
@@ -216,7 +216,7 @@ func TestTornRowOfAWriterIsReadAgain(t *testing.T) {
 	tear(s.bars, func() bool {
 		if reads++; reads == 2 { // of the reader, after its record and the read beside that
 			s.bars.Tear.Store(nil)
-			if _, err := ports.WriteBars(t.Context(), s, after, minutes(0, 120), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, after, minutes(0, 120), ports.ConflictReplace); err != nil {
 				t.Error(err)
 			}
 		}
@@ -232,7 +232,7 @@ func TestTornRowOfAWriterIsReadAgain(t *testing.T) {
 func TestUncoverTakesWholeBlocks(t *testing.T) {
 	t.Parallel()
 	s := ingest.WithLedger("ledgered", "", ledger.NewBars(), ledger.NewMemory())
-	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 

@@ -46,7 +46,7 @@ func newAging(t *testing.T, n int) (s *ingest.LedgeredStore, bars *agingBars, bl
 	bars = &agingBars{Bars: ledger.NewBars()}
 	s = ingest.WithLedger("aging", "", bars, ledger.NewMemory())
 	coverage := blocks[0].Hull(blocks[n-1])
-	if _, err := ports.WriteBars(t.Context(), s, seriesOf(t, b), coverage, ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, seriesOf(t, b), coverage, ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 	bars.age = time.Since(blocks[2].Start.Add(blocks[2].End.Sub(blocks[2].Start) / 2))
@@ -136,7 +136,7 @@ func TestWriteUncoversWhatRetentionDropped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report, err := ports.WriteBars(t.Context(), s, bar, middle, ports.FailOnConflict)
+		report, err := ports.WriteBars(t.Context(), s, bar, middle, ports.ConflictFail)
 		if err != nil || report.Inserted != 1 {
 			t.Fatalf("got %+v, %v", report, err)
 		}
@@ -173,7 +173,7 @@ func TestAppendsNeedNoRetention(t *testing.T) {
 			time.Sleep(time.Minute)
 			written := domain.Range{Start: time.Now().Add(-time.Minute), End: time.Now()}
 			nothing := domain.EmptySeries(secondKey)
-			if _, err := ports.WriteBars(t.Context(), s, nothing, written, ports.FailOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, nothing, written, ports.ConflictFail); err != nil {
 				t.Fatal(err)
 			}
 			if state := stateOf(t, s, written, domain.Version{}); len(state.Coverage) > 0 {

@@ -42,7 +42,7 @@ const maxReplaced = 1_000_000
 func (s *LedgeredStore) ReplaceBars(
 	ctx context.Context, bars domain.Series, r domain.Range,
 ) (ports.WriteReport, error) {
-	w := ledgeredWrite{op: "replace bars", bars: bars, r: r, onConflict: ports.ReplaceOnConflict, replaces: true}
+	w := ledgeredWrite{op: "replace bars", bars: bars, r: r, onConflict: ports.ConflictReplace, replaces: true}
 	switch n := bars.Len(); {
 	case n == 0:
 		return ports.WriteReport{}, access.Refusal(w.op, bars.Key().String(), ports.ErrNothingToReplace)

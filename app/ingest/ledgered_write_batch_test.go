@@ -59,7 +59,7 @@ func newMixedBatch(t testing.TB) mixedBatch {
 	for _, w := range []domain.Series{
 		barsOfKey(t, appended, 30, 60, 1), barsOfKey(t, changed, 30, 60, 3), barsOfKey(t, added, 30, 60, 4),
 	} {
-		b.writes = append(b.writes, ports.BarWrite{Bars: w, Coverage: w.Range(), OnConflict: ports.ReplaceOnConflict})
+		b.writes = append(b.writes, ports.BarWrite{Bars: w, Coverage: w.Range(), OnConflict: ports.ConflictReplace})
 	}
 	b.after = []domain.Series{
 		concat(t, b.before[0], b.writes[0].Bars),
@@ -84,7 +84,7 @@ func TestBatchThatFails(t *testing.T) {
 				t.Parallel()
 				s := newLedgered()
 				for _, bars := range batch.before[:2] {
-					if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.FailOnConflict); err != nil {
+					if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictFail); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -189,7 +189,7 @@ func TestABusySeriesHoldsNoOtherUp(t *testing.T) {
 	go func() { batch <- s.WriteBatch(t.Context(), writes) }()
 	<-first
 	for retry := 0; ; retry++ { // the batch may be about to finish the first intents
-		_, err := ports.WriteBars(t.Context(), second, barsOfKey(t, batchKey(0), 0, 60, 5), minutes(0, 60), ports.ReplaceOnConflict)
+		_, err := ports.WriteBars(t.Context(), second, barsOfKey(t, batchKey(0), 0, 60, 5), minutes(0, 60), ports.ConflictReplace)
 		if err == nil {
 			break
 		}

@@ -14,7 +14,7 @@ import (
 const previewRows = 100_000
 
 // Preview is the effect of a write of rows: how many would be inserted, changed and left unchanged under
-// ports.ReplaceOnConflict.
+// ports.ConflictReplace.
 type Preview struct {
 	ports.WriteReport
 
@@ -33,7 +33,7 @@ func (p Preview) Add(o Preview) Preview {
 	return p
 }
 
-// Conflict returns the error of the write under ports.FailOnConflict, or nil.
+// Conflict returns the error of the write under ports.ConflictFail, or nil.
 func (p Preview) Conflict() error {
 	if p.Changed == 0 {
 		return nil

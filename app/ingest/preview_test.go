@@ -66,7 +66,7 @@ func checkPreview[S ingest.Rows[S]](
 	write func(S, ports.ConflictPolicy) (ports.WriteReport, error),
 ) {
 	if stored.Len() > 0 {
-		if _, err := write(stored, ports.ReplaceOnConflict); err != nil {
+		if _, err := write(stored, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,12 +83,12 @@ func checkPreview[S ingest.Rows[S]](
 	}
 
 	want := preview.Conflict()
-	if _, err := write(written, ports.FailOnConflict); want != nil {
+	if _, err := write(written, ports.ConflictFail); want != nil {
 		var got *ports.ConflictError
 		if !errors.As(err, &got) || got.Error() != want.Error() {
 			t.Fatalf("the write ends with %v, the preview says %v", err, want)
 		}
-		if report, err := write(written, ports.ReplaceOnConflict); err != nil || report != preview.WriteReport {
+		if report, err := write(written, ports.ConflictReplace); err != nil || report != preview.WriteReport {
 			t.Fatalf("the write reports %+v, %v, the preview says %+v", report, err, preview)
 		}
 	} else if err != nil {
@@ -114,7 +114,7 @@ func TestPreviewSeesStoredRowsOnly(t *testing.T) {
 			}
 		}
 	}
-	if _, err := md.Ingest(t.Context(), seriesOf(t, minutes), domain.Range{}, ports.FailOnConflict); err != nil {
+	if _, err := md.Ingest(t.Context(), seriesOf(t, minutes), domain.Range{}, ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 

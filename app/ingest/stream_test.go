@@ -30,7 +30,7 @@ func TestStreamPagesReportsCoverage(t *testing.T) {
 		gap := domain.Range{Start: minute(7), End: minute(rapid.IntRange(8, 12).Draw(t, "gap ends"))}
 		bars := drawBars(t, "bars")
 		for _, r := range all.Subtract([]domain.Range{gap}) {
-			if _, err := md.Ingest(ctx, bars.Clip(r), r, ports.ReplaceOnConflict); err != nil {
+			if _, err := md.Ingest(ctx, bars.Clip(r), r, ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 		}

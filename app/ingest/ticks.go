@@ -11,8 +11,8 @@ import (
 // IngestTrades writes the trades and declares that coverage, which must contain them, is complete: where it has no
 // trade, nothing traded. A zero coverage is the range from the first trade to a microsecond after the last. The batch
 // is refused as a whole where the coverage ends later than the clock's now less the settle time, under
-// ports.FailOnConflict, and where no store of trades is configured.
-func (i *Ingester) IngestTrades(
+// ports.ConflictFail, and where no store of trades is configured.
+func (i *Ingestor) IngestTrades(
 	ctx context.Context, t domain.Trades, coverage domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
 	write := func(ctx context.Context, s ports.TickStore, r domain.Range) (ports.WriteReport, error) {
@@ -23,7 +23,7 @@ func (i *Ingester) IngestTrades(
 }
 
 // IngestQuotes is IngestTrades for quotes.
-func (i *Ingester) IngestQuotes(
+func (i *Ingestor) IngestQuotes(
 	ctx context.Context, q domain.Quotes, coverage domain.Range, onConflict ports.ConflictPolicy,
 ) (ports.WriteReport, error) {
 	write := func(ctx context.Context, s ports.TickStore, r domain.Range) (ports.WriteReport, error) {
@@ -35,7 +35,7 @@ func (i *Ingester) IngestQuotes(
 
 // ReplaceTrades puts the trades, at least one, in the place of all trades of their symbol in r, and declares r
 // complete. It refuses the same trades as IngestTrades.
-func (i *Ingester) ReplaceTrades(ctx context.Context, t domain.Trades, r domain.Range) (ports.WriteReport, error) {
+func (i *Ingestor) ReplaceTrades(ctx context.Context, t domain.Trades, r domain.Range) (ports.WriteReport, error) {
 	write := func(ctx context.Context, s ports.TickStore, r domain.Range) (ports.WriteReport, error) {
 		return s.ReplaceTrades(ctx, t, r)
 	}
@@ -44,7 +44,7 @@ func (i *Ingester) ReplaceTrades(ctx context.Context, t domain.Trades, r domain.
 }
 
 // ReplaceQuotes is ReplaceTrades for quotes.
-func (i *Ingester) ReplaceQuotes(ctx context.Context, q domain.Quotes, r domain.Range) (ports.WriteReport, error) {
+func (i *Ingestor) ReplaceQuotes(ctx context.Context, q domain.Quotes, r domain.Range) (ports.WriteReport, error) {
 	write := func(ctx context.Context, s ports.TickStore, r domain.Range) (ports.WriteReport, error) {
 		return s.ReplaceQuotes(ctx, q, r)
 	}
@@ -53,14 +53,14 @@ func (i *Ingester) ReplaceQuotes(ctx context.Context, q domain.Quotes, r domain.
 }
 
 // DeleteTrades removes the trades of the symbol in r and their coverage; r may reach beyond now.
-func (i *Ingester) DeleteTrades(
+func (i *Ingestor) DeleteTrades(
 	ctx context.Context, symbol domain.Symbol, r domain.Range,
 ) (ports.WriteReport, error) {
 	return i.deleteTicks(ctx, "delete trades", symbol, r, ports.TickStore.DeleteTrades)
 }
 
 // DeleteQuotes is DeleteTrades for quotes.
-func (i *Ingester) DeleteQuotes(
+func (i *Ingestor) DeleteQuotes(
 	ctx context.Context, symbol domain.Symbol, r domain.Range,
 ) (ports.WriteReport, error) {
 	return i.deleteTicks(ctx, "delete quotes", symbol, r, ports.TickStore.DeleteQuotes)
@@ -83,7 +83,7 @@ func orTickRange[T domain.Tick](coverage domain.Range, ticks domain.Ticks[T]) do
 	return coverage
 }
 
-func writeTicks[T domain.Tick](ctx context.Context, i *Ingester, w tickWrite[T]) (ports.WriteReport, error) {
+func writeTicks[T domain.Tick](ctx context.Context, i *Ingestor, w tickWrite[T]) (ports.WriteReport, error) {
 	symbol := w.ticks.Symbol()
 	call, r, err := i.tickCall(w.op, symbol, w.r)
 	if err == nil {
@@ -104,7 +104,7 @@ func writeTicks[T domain.Tick](ctx context.Context, i *Ingester, w tickWrite[T])
 	})
 }
 
-func (i *Ingester) deleteTicks(
+func (i *Ingestor) deleteTicks(
 	ctx context.Context, op string, symbol domain.Symbol, r domain.Range,
 	remove func(ports.TickStore, context.Context, domain.Symbol, domain.Range) (ports.WriteReport, error),
 ) (ports.WriteReport, error) {
@@ -123,7 +123,7 @@ func (i *Ingester) deleteTicks(
 
 // tickCall returns the call of a write of ticks, whose store is nil if none is configured, and its range. It refuses an
 // invalid symbol and an empty range.
-func (i *Ingester) tickCall(op string, symbol domain.Symbol, r domain.Range) (*access.Call, domain.Range, error) {
+func (i *Ingestor) tickCall(op string, symbol domain.Symbol, r domain.Range) (*access.Call, domain.Range, error) {
 	if err := symbol.Validate(); err != nil {
 		return nil, r, access.Refusal(op, "", err)
 	}

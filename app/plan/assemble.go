@@ -11,7 +11,7 @@ import (
 // singleRead returns the leg that reads all of within from the one source that is read first for every stored bar of
 // it. It finds nothing that assemble would not find, but it finds the common case without making lists.
 func singleRead(r Request, within domain.Range, sources []Source) (Leg, bool) {
-	if r.Exclude&StoredBars != 0 {
+	if r.Exclude&SourceBars != 0 {
 		return Leg{}, false
 	}
 
@@ -28,7 +28,7 @@ func singleRead(r Request, within domain.Range, sources []Source) (Leg, bool) {
 		return Leg{}, false
 	}
 
-	leg := Leg{Range: within, Rows: ports.RowsOfBars, Grid: r.Key.Grid}
+	leg := Leg{Range: within, Rows: ports.RowBars, Grid: r.Key.Grid}
 	leg.Reads = []Read{newRead(first.Name, within, false, first.Rate, leg)}
 
 	return leg, true

@@ -39,9 +39,9 @@ func (c *candidate) sameRows(o *candidate) bool { return c.rows == o.rows && c.g
 // wholeBars returns the runs of whole bars of the target grid in r that rows without a gap in r make.
 func (c *candidate) wholeBars(target domain.Grid, r domain.Range) []domain.Range {
 	switch {
-	case c.rows == ports.RowsOfBars && c.grid == target:
+	case c.rows == ports.RowBars && c.grid == target:
 		return []domain.Range{r}
-	case c.rows == ports.RowsOfBars:
+	case c.rows == ports.RowBars:
 		return c.grid.DivisibleRanges(target, r)
 	}
 	if bars := target.AlignInward(r); !bars.Empty() {
@@ -53,7 +53,7 @@ func (c *candidate) wholeBars(target domain.Grid, r domain.Range) []domain.Range
 
 // storedCandidate returns the bars of the requested grid. It has no owner where there are none.
 func storedCandidate(r Request, within domain.Range, sources []Source) *candidate {
-	r.Exclude |= FinerBars
+	r.Exclude |= SourceFinerBars
 	for _, c := range barCandidates(r, within, sources) {
 		return c
 	}
@@ -64,7 +64,7 @@ func storedCandidate(r Request, within domain.Range, sources []Source) *candidat
 // otherCandidates lists the candidates after the declared stored bars, in the order in which they are tried.
 func otherCandidates(r Request, within domain.Range, stored *candidate, sources []Source) []*candidate {
 	derived := r
-	derived.Exclude |= StoredBars
+	derived.Exclude |= SourceBars
 	finer := barCandidates(derived, within, sources)
 	sorting.Func(finer, func(a, b *candidate) int { return compareFiner(r.Key.Grid, a.grid, b.grid) })
 
@@ -74,7 +74,7 @@ func otherCandidates(r Request, within domain.Range, stored *candidate, sources 
 	}
 	ordered = append(ordered, stored)
 	ordered = append(ordered, finer...)
-	if r.Exclude&StoredTicks == 0 {
+	if r.Exclude&SourceTicks == 0 {
 		ordered = append(ordered, tickCandidate(r.Key, within, sources))
 	}
 
@@ -129,7 +129,7 @@ func barCandidates(r Request, within domain.Range, sources []Source) []*candidat
 	all := make([]*candidate, 0, len(byGrid))
 	for g, owners := range byGrid {
 		sorting.Func(owners, compareOwners)
-		all = append(all, &candidate{rows: ports.RowsOfBars, grid: g, owners: owners})
+		all = append(all, &candidate{rows: ports.RowBars, grid: g, owners: owners})
 	}
 
 	return all
@@ -152,10 +152,10 @@ func canUse(r Request, key domain.SeriesKey) bool {
 		return false
 	}
 	if key.Grid == r.Key.Grid {
-		return r.Exclude&StoredBars == 0
+		return r.Exclude&SourceBars == 0
 	}
 
-	return r.Exclude&FinerBars == 0 && key.Grid.Frequency().Nominal() <= r.Key.Grid.Frequency().Nominal()
+	return r.Exclude&SourceFinerBars == 0 && key.Grid.Frequency().Nominal() <= r.Key.Grid.Frequency().Nominal()
 }
 
 // clip returns the part of within that whole bars of g that open in r cover. Only an end inside of within has to be
@@ -176,9 +176,9 @@ func tickCandidate(key domain.SeriesKey, within domain.Range, sources []Source) 
 	c := &candidate{}
 	switch key.PriceType {
 	case domain.PriceTrade:
-		c.rows = ports.RowsOfTrades
+		c.rows = ports.RowTrades
 	case domain.PriceBid, domain.PriceAsk, domain.PriceMid:
-		c.rows = ports.RowsOfQuotes
+		c.rows = ports.RowQuotes
 	default:
 		return c
 	}

@@ -11,21 +11,21 @@ import (
 // FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The
 // result ascends and has no empty piece. Bars of the requested grid pass unchanged. An error of pieces ends it.
 func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
-	if l.Rows == ports.RowsOfBars && l.Grid == key.Grid {
+	if l.Rows == ports.RowBars && l.Grid == key.Grid {
 		return pieces
 	}
 
-	return resample(l, ports.RowsOfBars, key, pieces, (*domain.Resampler).AddBars)
+	return resample(l, ports.RowBars, key, pieces, (*domain.Resampler).AddBars)
 }
 
 // FromTrades is FromBars for a leg of trades.
 func (l Leg) FromTrades(key domain.SeriesKey, pieces iter.Seq2[domain.Trades, error]) iter.Seq2[domain.Series, error] {
-	return resample(l, ports.RowsOfTrades, key, pieces, (*domain.Resampler).AddTrades)
+	return resample(l, ports.RowTrades, key, pieces, (*domain.Resampler).AddTrades)
 }
 
 // FromQuotes is FromBars for a leg of quotes.
 func (l Leg) FromQuotes(key domain.SeriesKey, pieces iter.Seq2[domain.Quotes, error]) iter.Seq2[domain.Series, error] {
-	return resample(l, ports.RowsOfQuotes, key, pieces, (*domain.Resampler).AddQuotes)
+	return resample(l, ports.RowQuotes, key, pieces, (*domain.Resampler).AddQuotes)
 }
 
 // clippable is rows of a series, or of a symbol's ticks.

@@ -44,7 +44,7 @@ func (p Plan) Explain(annotate AnnotateFunc) (ports.QueryPlan, error) {
 
 func (l Leg) explainRead(r *Read, annotate AnnotateFunc) (ports.PlanRead, error) {
 	read := ports.PlanRead{Source: r.Source, Range: r.Range, Inferred: r.Inferred, Estimate: r.Estimate}
-	if l.Rows != ports.RowsOfBars {
+	if l.Rows != ports.RowBars {
 		return read, nil
 	}
 

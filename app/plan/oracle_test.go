@@ -39,9 +39,9 @@ func newOracle(w *world) *oracle {
 	tickKind := domain.TickTrades
 	switch w.request.Key.PriceType {
 	case domain.PriceTrade:
-		o.ticks.from = ports.RowsOfTrades
+		o.ticks.from = ports.RowTrades
 	case domain.PriceMid:
-		o.ticks.from, tickKind = ports.RowsOfQuotes, domain.TickQuotes
+		o.ticks.from, tickKind = ports.RowQuotes, domain.TickQuotes
 	default:
 		o.has = false
 	}
@@ -55,7 +55,7 @@ func newOracle(w *world) *oracle {
 			g := e.Key.Grid
 			for open := g.Floor(e.Range.Start); open.Before(e.Range.End); open = g.Next(open) {
 				if e.Range.Contains(open) {
-					o.mark(i, e.Inferred, rows{ports.RowsOfBars, g}, open, g.Next(open))
+					o.mark(i, e.Inferred, rows{ports.RowBars, g}, open, g.Next(open))
 				}
 			}
 		}
@@ -116,7 +116,7 @@ func (o *oracle) reader(of rows, t time.Time, assumptions bool) *plan.Source {
 
 // makes reports whether the rows make up the bar.
 func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
-	if of.from == ports.RowsOfBars {
+	if of.from == ports.RowBars {
 		longer := of.grid.Frequency().Nominal() > o.request.Key.Grid.Frequency().Nominal()
 		if longer || !of.grid.Aligned(bar.Start) || !of.grid.Aligned(bar.End) {
 			return false
@@ -134,17 +134,17 @@ func (o *oracle) makes(of rows, bar domain.Range, assumptions bool) bool {
 
 // best is the best way to the bar, all grids of stored bars that give it in that way, and the fewest rows.
 func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest int64) {
-	stored := rows{ports.RowsOfBars, o.request.Key.Grid}
+	stored := rows{ports.RowBars, o.request.Key.Grid}
 	for way := range nobody {
 		assumptions := way >= storedAssumed
 		switch way {
 		case storedClaimed, storedAssumed:
-			if o.request.Exclude&plan.StoredBars == 0 && o.makes(stored, bar, assumptions) {
+			if o.request.Exclude&plan.SourceBars == 0 && o.makes(stored, bar, assumptions) {
 				return way, []domain.Grid{stored.grid}, 1
 			}
 		case finerClaimed, finerAssumed:
 			for _, g := range o.grids {
-				if o.request.Exclude&plan.FinerBars != 0 || g == stored.grid || !o.makes(rows{ports.RowsOfBars, g}, bar, assumptions) {
+				if o.request.Exclude&plan.SourceFinerBars != 0 || g == stored.grid || !o.makes(rows{ports.RowBars, g}, bar, assumptions) {
 					continue
 				}
 
@@ -158,7 +158,7 @@ func (o *oracle) best(bar domain.Range) (way int, grids []domain.Grid, fewest in
 				return way, grids, fewest
 			}
 		case fromTicks:
-			if o.request.Exclude&plan.StoredTicks == 0 && o.has && o.makes(o.ticks, bar, false) {
+			if o.request.Exclude&plan.SourceTicks == 0 && o.has && o.makes(o.ticks, bar, false) {
 				return way, nil, 0
 			}
 		}

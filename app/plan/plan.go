@@ -20,9 +20,9 @@ type SourceKind uint8
 
 // The source kinds.
 const (
-	StoredBars  SourceKind = 1 << iota // bars of the requested grid
-	FinerBars                          // bars of a finer grid, resampled
-	StoredTicks                        // trades or quotes, aggregated
+	SourceBars      SourceKind = 1 << iota // bars of the requested grid
+	SourceFinerBars                        // bars of a finer grid, resampled
+	SourceTicks                            // trades or quotes, aggregated
 )
 
 // Read is one query: rows of the leg's kind in Range, from one source.
@@ -178,7 +178,7 @@ const (
 func newRead(source domain.StoreName, rows domain.Range, inferred bool, rate Rate, l Leg) Read {
 	read := Read{Source: source, Range: rows, Inferred: inferred, rate: rate}
 	e := &read.Estimate
-	if l.Rows == ports.RowsOfBars {
+	if l.Rows == ports.RowBars {
 		e.Rows = l.slots(l.Grid, rows)
 		e.Bytes = e.Rows * bytesPerBar
 	} else {

@@ -92,7 +92,7 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 		switch {
 		case way == nobody:
 			t.Fatalf("%s is answered from %s %s, and nobody holds it", bar, l.Rows, l.Grid)
-		case (way == fromTicks) != (l.Rows != ports.RowsOfBars):
+		case (way == fromTicks) != (l.Rows != ports.RowBars):
 			t.Fatalf("%s is answered from %s %s, best is way %d", bar, l.Rows, l.Grid, way)
 		case way != fromTicks && (!slices.Contains(grids, l.Grid) || edges(l.Grid, bar) != fewest):
 			t.Fatalf("%s is answered from %s, of %v the fewest rows are %d", bar, l.Grid, grids, fewest)
@@ -126,11 +126,11 @@ func checkLeg(t *rapid.T, o *oracle, l plan.Leg) {
 		}
 		needed := int64(0)
 		for _, r := range read.Range.Subtract(l.Holes) {
-			if l.Rows == ports.RowsOfBars {
+			if l.Rows == ports.RowBars {
 				needed += edges(l.Grid, r)
 			}
 		}
-		if l.Rows == ports.RowsOfBars && read.Estimate.Rows != needed {
+		if l.Rows == ports.RowBars && read.Estimate.Rows != needed {
 			t.Fatalf("read of %s %s: %d rows, want %d", l.Grid, read.Range, read.Estimate.Rows, needed)
 		}
 	}
@@ -200,7 +200,7 @@ func TestEveryWayGivesTheTruth(t *testing.T) {
 		for bar := range bars(key.Grid, key.Grid.Align(w.request.Range)) {
 			want := w.truth[key.Grid].Clip(bar)
 			for _, g := range w.grids {
-				if !o.makes(rows{ports.RowsOfBars, g}, bar, true) {
+				if !o.makes(rows{ports.RowBars, g}, bar, true) {
 					continue
 				}
 				if got := must(domain.Resample(w.truth[g].Clip(bar), key)); !got.Equal(want) {
@@ -225,7 +225,7 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 		i := slices.IndexFunc(w.sources, func(s plan.Source) bool { return s.Name == read.Source })
 		var ranges []domain.Range
 		for _, e := range w.sources[i].Bars {
-			if l.Rows == ports.RowsOfBars && e.Key == stored {
+			if l.Rows == ports.RowBars && e.Key == stored {
 				ranges = append(ranges, e.Range.Intersect(read.Range))
 			}
 		}
@@ -240,9 +240,9 @@ func (w *world) execute(t *rapid.T, l plan.Leg) domain.Series {
 	}
 	var made iter.Seq2[domain.Series, error]
 	switch l.Rows {
-	case ports.RowsOfTrades:
+	case ports.RowTrades:
 		made = l.FromTrades(key, pieces(t, l.Reads, held, w.trades.Clip))
-	case ports.RowsOfQuotes:
+	case ports.RowQuotes:
 		made = l.FromQuotes(key, pieces(t, l.Reads, held, w.quotes.Clip))
 	default:
 		made = l.FromBars(key, pieces(t, l.Reads, held, w.truth[l.Grid].Clip))
@@ -303,7 +303,7 @@ func TestLegEndsAtAnError(t *testing.T) {
 	broken := errors.New("the store went away")
 	fail := func(yield func(domain.Series, error) bool) { yield(domain.Series{}, broken) }
 	key := dayRequest().Key
-	leg := plan.Leg{Rows: ports.RowsOfBars, Grid: domain.Minute1.UTC()}
+	leg := plan.Leg{Rows: ports.RowBars, Grid: domain.Minute1.UTC()}
 	n := 0
 	for s, err := range leg.FromBars(key, fail) {
 		if n++; !errors.Is(err, broken) || s.Len() > 0 || n > 1 {

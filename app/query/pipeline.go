@@ -217,11 +217,11 @@ func (t *task) readDerivedLeg(ctx context.Context, l plan.Leg, c consumer) error
 func (t *task) deriveBars(ctx context.Context, l plan.Leg, c consumer) iter.Seq2[domain.Series, error] {
 	key, store := t.query.key(), t.provider.stores.ByName(l.Reads[0].Source)
 	switch {
-	case l.Rows == ports.RowsOfTrades && store.Aggregate != nil:
+	case l.Rows == ports.RowTrades && store.Aggregate != nil:
 		return filterPieces(c, t.aggregatePages(ctx, l))
-	case l.Rows == ports.RowsOfTrades:
+	case l.Rows == ports.RowTrades:
 		return filterPieces(c, asPieces(l.FromTrades(key, tickPages(ctx, t, access.Trades(), l))))
-	case l.Rows == ports.RowsOfQuotes:
+	case l.Rows == ports.RowQuotes:
 		return filterPieces(c, asPieces(l.FromQuotes(key, tickPages(ctx, t, access.Quotes(), l))))
 	}
 

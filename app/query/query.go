@@ -53,14 +53,14 @@ func (q *query) backward() bool { return q.request.Last > 0 }
 
 // isTargetGrid reports whether the leg's rows are the requested bars.
 func (q *query) isTargetGrid(l plan.Leg) bool {
-	return l.Rows == ports.RowsOfBars && l.Grid == q.grid()
+	return l.Rows == ports.RowBars && l.Grid == q.grid()
 }
 
 // planRequest returns the range r of the query as package plan takes it.
 func (q *query) planRequest(r domain.Range) plan.Request {
 	request := plan.Request{Key: q.request.Key, Range: r}
 	if q.request.Resample {
-		request.Exclude = plan.StoredBars
+		request.Exclude = plan.SourceBars
 	}
 
 	return request

@@ -144,7 +144,7 @@ func (t *task) setDirectRoute(r domain.Range, narrowed bool) {
 	}
 
 	rt.buf.read[0] = plan.Read{Source: t.query.call.Store.Name, Range: r}
-	rt.buf.leg[0] = plan.Leg{Range: r, Rows: ports.RowsOfBars, Grid: t.query.grid(), Reads: rt.buf.read[:]}
+	rt.buf.leg[0] = plan.Leg{Range: r, Rows: ports.RowBars, Grid: t.query.grid(), Reads: rt.buf.read[:]}
 	rt.buf.covered[0] = r
 	rt.direct, rt.legs, rt.covered = true, rt.buf.leg[:], rt.buf.covered[:]
 }

@@ -38,7 +38,7 @@ func ExampleNew() {
 	}
 
 	store, simulated := memory.New(), clock.NewSimulated(nine)
-	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ConflictReplace); err != nil {
 		fmt.Println(err)
 		return
 	}

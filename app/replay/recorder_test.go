@@ -60,7 +60,7 @@ func TestRecorderRecordsEveryRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.WriteTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := store.WriteTrades(t.Context(), trades, trades.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

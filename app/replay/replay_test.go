@@ -51,7 +51,7 @@ func write(t rapid.TB, store *memory.Store, k domain.SeriesKey, bars ...domain.B
 	if covered.Empty() {
 		covered = domain.Range{Start: k.Grid.Ceil(noon), End: k.Grid.Next(k.Grid.Ceil(noon))}
 	}
-	if _, err := ports.WriteBars(context.Background(), store, s, covered, ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(context.Background(), store, s, covered, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -627,7 +627,7 @@ func TestReplayIsOfOneState(t *testing.T) {
 			store, k := memory.New(), key("AAA/USD", "1m")
 			start, _ := domain.BarBlocks(k.Grid).Bounds(domain.BarBlocks(k.Grid).Index(domain.MicrosFloor(noon)))
 			bars := minuteBars(t, k, start.Time(), blocks*domain.MaxBlockBars, 1)
-			if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 
@@ -644,7 +644,7 @@ func TestReplayIsOfOneState(t *testing.T) {
 				if played++; played == 1_500 {
 					at := start.Time().Add(time.Duration(c.minute) * time.Minute)
 					changed := minuteBars(t, k, at, 1, 2)
-					if _, err := ports.WriteBars(t.Context(), store, changed, changed.Range(), ports.ReplaceOnConflict); err != nil {
+					if _, err := ports.WriteBars(t.Context(), store, changed, changed.Range(), ports.ConflictReplace); err != nil {
 						t.Fatal(err)
 					}
 				}

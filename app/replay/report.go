@@ -69,9 +69,9 @@ type Change string
 
 // The kinds of a Difference.
 const (
-	Added   Change = "added"   // only this run made the request
-	Missing Change = "missing" // only the earlier run made the request
-	Changed Change = "changed" // both runs made the request, and the results differ
+	ChangeAdded   Change = "added"   // only this run made the request
+	ChangeMissing Change = "missing" // only the earlier run made the request
+	ChangeResult  Change = "changed" // both runs made the request, and the results differ
 )
 
 // Difference describes one request that two runs do not share or whose results differ.
@@ -126,14 +126,14 @@ func (r Report) Diff(earlier Report) []Difference {
 		id := e.identity()
 		same := unmatched[id]
 		if len(same) == 0 {
-			differences = append(differences, Difference{Change: Added, Request: e.Request, Now: e.Now})
+			differences = append(differences, Difference{Change: ChangeAdded, Request: e.Request, Now: e.Now})
 			continue
 		}
 
 		unmatched[id] = same[1:]
 		if fields := e.diffFields(same[0]); len(fields) > 0 {
 			differences = append(differences, Difference{
-				Change: Changed, Request: e.Request, Now: e.Now, Fields: fields,
+				Change: ChangeResult, Request: e.Request, Now: e.Now, Fields: fields,
 			})
 		}
 	}
@@ -143,7 +143,7 @@ func (r Report) Diff(earlier Report) []Difference {
 		id := e.identity()
 		if n := len(unmatched[id]); n > 0 {
 			unmatched[id] = unmatched[id][:n-1]
-			differences = append(differences, Difference{Change: Missing, Request: e.Request, Now: e.Now})
+			differences = append(differences, Difference{Change: ChangeMissing, Request: e.Request, Now: e.Now})
 		}
 	}
 

@@ -125,7 +125,7 @@ func writeTicks[T domain.Tick](
 	t.Helper()
 	ticks, err := b.Ticks()
 	if err == nil {
-		_, err = write(t.Context(), ticks, ticks.Range(), ports.FailOnConflict)
+		_, err = write(t.Context(), ticks, ticks.Range(), ports.ConflictFail)
 	}
 	if err != nil {
 		t.Fatal(err)

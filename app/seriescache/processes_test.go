@@ -242,7 +242,7 @@ func TestStoreWentBack(t *testing.T) {
 		restored := memory.New() // to an older state, with the same number of writes as a part of the newer one
 		for _, seed := range []int{3, 4} {
 			bars := makeBars(t, 0, 100, seed)
-			if _, err := ports.WriteBars(t.Context(), restored, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), restored, bars, bars.Range(), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -284,7 +284,7 @@ func manySeries(t *testing.T, s *subject, n int) []ports.BarQuery {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ports.WriteBars(t.Context(), s.under, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s.under, bars, bars.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 		queries[i] = ports.BarQuery{Key: k, Range: minutes(0, 2*n)}
@@ -379,7 +379,7 @@ func TestSlowQuestionIsNotShared(t *testing.T) {
 		s := setup(t, options{under: &counting{Store: store.Store}, store: store})
 		write := func(seed int) domain.Series {
 			bars := makeBars(t, 0, 3, seed)
-			if _, err := ports.WriteBars(t.Context(), store.Store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), store.Store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 

@@ -73,7 +73,7 @@ func TestEmptyReadPastTheCache(t *testing.T) {
 	s := setup(t, options{statesUnused: true, Config: seriescache.Config{MaxBlocks: 3}})
 	s.put(t, makeBars(t, 0, 1, 1))
 	rest := minutes(1, 5*4_096)
-	if _, err := ports.WriteBars(t.Context(), s.under, domain.EmptySeries(key), rest, ports.FailOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s.under, domain.EmptySeries(key), rest, ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 

@@ -212,7 +212,7 @@ func setup(tb tester, o options) *subject {
 // put writes past the cache.
 func (s *subject) put(tb testing.TB, bars domain.Series) {
 	tb.Helper()
-	if _, err := ports.WriteBars(tb.Context(), s.under, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(tb.Context(), s.under, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -220,7 +220,7 @@ func (s *subject) put(tb testing.TB, bars domain.Series) {
 // write writes through the cache.
 func (s *subject) write(tb testing.TB, bars domain.Series) {
 	tb.Helper()
-	if _, err := ports.WriteBars(tb.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(tb.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		tb.Fatal(err)
 	}
 }

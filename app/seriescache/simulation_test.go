@@ -163,12 +163,12 @@ func (s *simulation) change(w ports.BarWriter, minute int) error {
 	switch s.intn(6) {
 	case 0:
 		bars := makeBars(s.t, at-40, n, seed)
-		_, err = ports.WriteBars(ctx, w, bars, bars.Range(), ports.ReplaceOnConflict)
+		_, err = ports.WriteBars(ctx, w, bars, bars.Range(), ports.ConflictReplace)
 	case 1:
 		_, err = w.DeleteBars(ctx, key, minutes(at-10, at-10+n))
 	default:
 		bars := makeBars(s.t, at, 1, seed)
-		_, err = ports.WriteBars(ctx, w, bars, minutes(at, at+1+s.intn(3)), ports.ReplaceOnConflict)
+		_, err = ports.WriteBars(ctx, w, bars, minutes(at, at+1+s.intn(3)), ports.ConflictReplace)
 	}
 
 	return err

@@ -77,11 +77,11 @@ func parseLayouts(text string, layouts []string) (t time.Time, ok bool) {
 func subtract(t time.Time, length domain.Frequency) time.Time {
 	n := length.Count()
 	switch length.Unit() {
-	case domain.Day:
+	case domain.UnitDay:
 		return t.AddDate(0, 0, -n)
-	case domain.Week:
+	case domain.UnitWeek:
 		return t.AddDate(0, 0, -7*n)
-	case domain.Month:
+	case domain.UnitMonth:
 		return t.AddDate(0, -n, 0)
 	default:
 		return t.Add(-length.Nominal())

@@ -86,7 +86,7 @@ func (o *copyOptions) wants(k file.Kind) bool {
 		return slices.Contains(o.only, string(k))
 	}
 
-	return k == file.Bars || len(o.frequencies) == 0 && o.price == ""
+	return k == file.KindBars || len(o.frequencies) == 0 && o.price == ""
 }
 
 func (c *command) copyCommand() *cobra.Command {
@@ -104,7 +104,7 @@ func (c *command) copyCommand() *cobra.Command {
 				o.pattern = args[0]
 			}
 			for _, k := range o.only {
-				if !slices.Contains([]file.Kind{file.Bars, file.Trades, file.Quotes}, file.Kind(k)) {
+				if !slices.Contains([]file.Kind{file.KindBars, file.KindTrades, file.KindQuotes}, file.Kind(k)) {
 					return &domain.InvalidError{What: "--only", Value: k, Reason: "some of bars, trades, quotes"}
 				}
 			}
@@ -133,7 +133,7 @@ func (c *command) runCopy(ctx context.Context, o copyOptions) error {
 
 	defer done()
 	job := &copyJob{c: c, stores: stores, o: o}
-	if o.wants(file.Bars) {
+	if o.wants(file.KindBars) {
 		err = job.bars(ctx, selected)
 	}
 	if err == nil {
@@ -185,7 +185,7 @@ func (j *copyJob) bars(ctx context.Context, selected selector) error {
 
 		from, to := ingest.BarsOf(j.stores.from, s.key), ingest.BarsOf(j.stores.to, s.key)
 		task := copyTask[domain.Series]{from, to, ranges, existing[s.key]}
-		if err := copyRanges(ctx, j, file.Bars, task); err != nil {
+		if err := copyRanges(ctx, j, file.KindBars, task); err != nil {
 			return err
 		}
 	}
@@ -220,7 +220,7 @@ func (j *copyJob) barRanges(s seriesCoverage) ([]domain.Range, error) {
 
 // ticks copies the trades and the quotes of every selected symbol, as far as they are wanted.
 func (j *copyJob) ticks(ctx context.Context, selected selector) error {
-	if !j.o.wants(file.Trades) && !j.o.wants(file.Quotes) {
+	if !j.o.wants(file.KindTrades) && !j.o.wants(file.KindQuotes) {
 		return nil
 	}
 
@@ -249,10 +249,10 @@ func (j *copyJob) ticks(ctx context.Context, selected selector) error {
 		ranges := clip(coverage[s], start, end)
 		if s.kind == domain.TickTrades {
 			from, to := ingest.TradesOf(j.stores.from, s.symbol), ingest.TradesOf(j.stores.to, s.symbol)
-			err = copyRanges(ctx, j, file.Trades, copyTask[domain.Trades]{from, to, ranges, existing[s]})
+			err = copyRanges(ctx, j, file.KindTrades, copyTask[domain.Trades]{from, to, ranges, existing[s]})
 		} else {
 			from, to := ingest.QuotesOf(j.stores.from, s.symbol), ingest.QuotesOf(j.stores.to, s.symbol)
-			err = copyRanges(ctx, j, file.Quotes, copyTask[domain.Quotes]{from, to, ranges, existing[s]})
+			err = copyRanges(ctx, j, file.KindQuotes, copyTask[domain.Quotes]{from, to, ranges, existing[s]})
 		}
 		if err != nil {
 			return err

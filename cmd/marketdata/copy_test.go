@@ -34,7 +34,7 @@ func (d *cancelingDataset) Read(
 func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
 	t.Parallel()
 	from, to, bars := openFile(t, "from.db"), openFile(t, "to.db"), gen.FlatBars(minuteKey, minute(0), 10)
-	if _, err := from.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := from.Ingest(t.Context(), bars, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -43,7 +43,7 @@ func TestInterruptedCopyReportsCopiedRows(t *testing.T) {
 	source := &cancelingDataset{Dataset: ingest.BarsOf(from, minuteKey), cancel: cancel}
 
 	job := &copyJob{c: &command{err: io.Discard}, stores: endpoints{from: from, to: to, limits: readLimits{rows: 4}}}
-	err := copyRanges(ctx, job, file.Bars, copyTask[domain.Series]{
+	err := copyRanges(ctx, job, file.KindBars, copyTask[domain.Series]{
 		from: source, to: ingest.BarsOf(to, minuteKey), ranges: []domain.Range{bars.Range()},
 	})
 	if exitCode(err) != exitInterrupted {

@@ -45,7 +45,7 @@ var coverageList = listing[extent]{
 		b := e.bars
 
 		return []string{
-			string(b.Key.Symbol), string(file.Bars), b.Key.Grid.String(), b.Key.PriceType.String(),
+			string(b.Key.Symbol), string(file.KindBars), b.Key.Grid.String(), b.Key.PriceType.String(),
 			stamp(b.Range.Start), stamp(b.Range.End), string(b.Store), coverageText(b.Inferred),
 		}
 	},

@@ -127,7 +127,7 @@ func (d *deletion) bars(ctx context.Context, selected selector) error {
 	all, err := selected.coverage(ctx, d.md)
 	for _, s := range all {
 		if err == nil {
-			err = deleteRows(ctx, d, file.Bars, ingest.BarsOf(d.md, s.key), s.key.Grid.Zone())
+			err = deleteRows(ctx, d, file.KindBars, ingest.BarsOf(d.md, s.key), s.key.Grid.Zone())
 		}
 	}
 
@@ -153,9 +153,9 @@ func (d *deletion) ticks(ctx context.Context, selected selector) error {
 
 		last = e.Symbol
 		if d.o.quotes {
-			err = deleteRows(ctx, d, file.Quotes, ingest.QuotesOf(d.md, e.Symbol), "")
+			err = deleteRows(ctx, d, file.KindQuotes, ingest.QuotesOf(d.md, e.Symbol), "")
 		} else {
-			err = deleteRows(ctx, d, file.Trades, ingest.TradesOf(d.md, e.Symbol), "")
+			err = deleteRows(ctx, d, file.KindTrades, ingest.TradesOf(d.md, e.Symbol), "")
 		}
 		if err != nil {
 			return err

@@ -217,7 +217,7 @@ func (c *command) noteProblems(stores []ports.StoreDiagnosis) {
 	for _, s := range stores {
 		for _, p := range s.Problems {
 			switch {
-			case p.State == ports.Down: // downError has it
+			case p.State == ports.HealthDown: // downError has it
 			case p.Remedy != "":
 				c.notef("%s: %s; %s", s.Store, p.Detail, p.Remedy)
 			default:
@@ -231,7 +231,7 @@ func (c *command) noteProblems(stores []ports.StoreDiagnosis) {
 func downError(stores []ports.StoreDiagnosis) error {
 	var down []error
 	for _, s := range stores {
-		if s.State == ports.Down {
+		if s.State == ports.HealthDown {
 			down = append(down, s.Problems[0].Err)
 		}
 	}

@@ -306,7 +306,7 @@ func (e *export) series(
 	request := domain.DataRequest{Key: s.key, Start: r.Start, End: r.End, Quality: quality}
 	pages := ingest.StreamPages(ctx, e.md, request, e.limits.slots)
 
-	return exportPages(e, exportReport{Series: s.key.String(), Kind: file.Bars, Range: r}, pages, out)
+	return exportPages(e, exportReport{Series: s.key.String(), Kind: file.KindBars, Range: r}, pages, out)
 }
 
 // findSeries returns the selected series that are stored. A single series that is not stored is returned with the

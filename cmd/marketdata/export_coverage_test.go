@@ -164,17 +164,17 @@ func TestExportAndImportKeepTheCoverage(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range drawCoverage(t) {
-			_, err := md.Ingest(ctx, drawBars(t, r), r, ports.FailOnConflict)
-			_, tradesErr := md.IngestTrades(ctx, drawTicks(t, r, newTrade), r, ports.FailOnConflict)
-			_, quotesErr := md.IngestQuotes(ctx, drawTicks(t, r, newQuote), r, ports.FailOnConflict)
+			_, err := md.Ingest(ctx, drawBars(t, r), r, ports.ConflictFail)
+			_, tradesErr := md.IngestTrades(ctx, drawTicks(t, r, newTrade), r, ports.ConflictFail)
+			_, quotesErr := md.IngestQuotes(ctx, drawTicks(t, r, newQuote), r, ports.ConflictFail)
 			if err := errors.Join(err, tradesErr, quotesErr); err != nil {
 				t.Fatal(err)
 			}
 		}
 
 		format := rapid.SampledFrom(importFormats).Draw(t, "format")
-		kind := rapid.SampledFrom([]file.Kind{file.Bars, file.Trades, file.Quotes}).Draw(t, "kind")
-		if kind == file.Bars || format == formatBars {
+		kind := rapid.SampledFrom([]file.Kind{file.KindBars, file.KindTrades, file.KindQuotes}).Draw(t, "kind")
+		if kind == file.KindBars || format == formatBars {
 			to, done := transfer(t, db, dir, format, "A/B", "1m")
 			defer done()
 			equalData(t, ingest.BarsOf(to, minuteKey), ingest.BarsOf(md, minuteKey))
@@ -183,7 +183,7 @@ func TestExportAndImportKeepTheCoverage(t *testing.T) {
 
 		to, done := transfer(t, db, dir, format, "--"+string(kind), "X/Y")
 		defer done()
-		if kind == file.Trades {
+		if kind == file.KindTrades {
 			equalData(t, ingest.TradesOf(to, "X/Y"), ingest.TradesOf(md, "X/Y"))
 		} else {
 			equalData(t, ingest.QuotesOf(to, "X/Y"), ingest.QuotesOf(md, "X/Y"))
@@ -195,7 +195,7 @@ func TestExportAndImportKeepTheCoverage(t *testing.T) {
 func TestFailedExportLeavesNoCoverageFile(t *testing.T) {
 	t.Parallel()
 	md, bars, dir := openFile(t, "from.db"), gen.FlatBars(minuteKey, minute(0), 3), t.TempDir()
-	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

@@ -23,7 +23,7 @@ import (
 func TestInterruptedExportLeavesTheOldFile(t *testing.T) {
 	t.Parallel()
 	md, bars, dir := openFile(t, "from.db"), gen.FlatBars(minuteKey, minute(0), 10), t.TempDir()
-	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -116,7 +116,7 @@ func TestExportedBarFileHasTheCoverage(t *testing.T) {
 	md, bars := openFile(t, "from.db"), gen.FlatBars(minuteKey, minute(0), 10)
 	covered := []domain.Range{{Start: minute(0), End: minute(4)}, {Start: minute(6), End: minute(15)}}
 	for _, r := range covered {
-		if _, err := md.Ingest(t.Context(), bars.Clip(r), r, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(t.Context(), bars.Clip(r), r, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -15,7 +15,7 @@ func TestResolveSymbols(t *testing.T) {
 	for _, symbol := range []domain.Symbol{"B/USD", "A/USD", "A/EUR", "C/USD"} {
 		key := domain.SeriesKey{Symbol: symbol, Grid: minuteKey.Grid}
 		coverage := domain.Range{Start: minute(0), End: minute(1)}
-		if _, err := md.Ingest(t.Context(), domain.EmptySeries(key), coverage, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(t.Context(), domain.EmptySeries(key), coverage, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 // conflictPolicies are the values of --on-conflict.
 var conflictPolicies = map[string]ports.ConflictPolicy{
-	"fail": ports.FailOnConflict, "replace": ports.ReplaceOnConflict, "keep": ports.KeepOnConflict,
+	"fail": ports.ConflictFail, "replace": ports.ConflictReplace, "keep": ports.ConflictKeep,
 }
 
 // conflictFlag is the value of --on-conflict; its zero value is fail.
@@ -50,14 +50,14 @@ const conflictHint = "--on-conflict replace overwrites the stored rows, --on-con
 // preview reports the effect of an import of the file. A conflict under the policy fail is an error.
 func (j *importJob) preview(ctx context.Context, in *input) error {
 	found, err := j.compare(ctx, in, func(r importReport) error {
-		if j.o.onConflict.policy == ports.KeepOnConflict {
+		if j.o.onConflict.policy == ports.ConflictKeep {
 			r.Kept, r.Changed = r.Changed, 0
 		}
 		j.reports = append(j.reports, r)
 
 		return r.checkRows()
 	})
-	if err != nil || j.o.onConflict.policy != ports.FailOnConflict {
+	if err != nil || j.o.onConflict.policy != ports.ConflictFail {
 		return err
 	}
 
@@ -66,7 +66,7 @@ func (j *importJob) preview(ctx context.Context, in *input) error {
 
 // mayConflict reports whether rows of the file may be stored already. Standard input cannot be read twice to find out.
 func (j *importJob) mayConflict(ctx context.Context, in *input) (bool, error) {
-	if in.name == standardInput || j.o.onConflict.policy != ports.FailOnConflict {
+	if in.name == standardInput || j.o.onConflict.policy != ports.ConflictFail {
 		return false, nil
 	}
 

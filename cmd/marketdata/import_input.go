@@ -94,7 +94,7 @@ func newInput(name string, f *os.File, closer io.Closer, o importOptions) (*inpu
 	case formatParquet:
 		in.kind, in.table = parquet.Recognize(f, in.size), f
 	case formatBars:
-		in.kind, in.table = file.Bars, f
+		in.kind, in.table = file.KindBars, f
 		in.bars, err = barfile.NewFile(name, f, in.size)
 	default:
 		err = in.openText(f, o)

@@ -89,11 +89,11 @@ func (o importOptions) newTargets(first *input, now time.Time, rejected *rejects
 
 	var targets []target
 	switch first.kind {
-	case file.Trades:
+	case file.KindTrades:
 		targets, err = newTickTarget(o, first, format, tickSource[domain.Trade]{
 			file.ReadTrades, parquet.ReadTrades, ingest.TradesOf, (*app.Service).IngestTrades,
 		})
-	case file.Quotes:
+	case file.KindQuotes:
 		targets, err = newTickTarget(o, first, format, tickSource[domain.Quote]{
 			file.ReadQuotes, parquet.ReadQuotes, ingest.QuotesOf, (*app.Service).IngestQuotes,
 		})
@@ -130,7 +130,7 @@ func newBarTarget(key domain.SeriesKey, format file.Format) (target, error) {
 	cfg := file.Config{Key: key, Format: format}
 
 	return target{
-		kind: file.Bars, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
+		kind: file.KindBars, series: key.String(), zone: key.Grid.Zone(), align: key.Grid.Align,
 		batches: func(j *importJob, in *input, counter io.Writer) iter.Seq2[batch, error] {
 			newBarBatch := func(bars domain.Series, coverage domain.Range) batch {
 				return newBatch(bars, coverage, key.Grid.Floor(j.closedBy), j.now, j.barStore(key))
@@ -152,7 +152,7 @@ func newBarTarget(key domain.SeriesKey, format file.Format) (target, error) {
 			})
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
-			_, err := md.Ingest(ctx, domain.EmptySeries(key), coverage, ports.FailOnConflict)
+			_, err := md.Ingest(ctx, domain.EmptySeries(key), coverage, ports.ConflictFail)
 			return err
 		},
 		coverage: func(ctx context.Context, md *app.Service) ([]domain.Range, error) {
@@ -343,7 +343,7 @@ func newTickTarget[T domain.Tick](
 			}))
 		},
 		declare: func(ctx context.Context, md *app.Service, coverage domain.Range) error {
-			_, err := from.ingest(md, ctx, none, coverage, ports.FailOnConflict)
+			_, err := from.ingest(md, ctx, none, coverage, ports.ConflictFail)
 			return err
 		},
 		coverage: func(ctx context.Context, md *app.Service) ([]domain.Range, error) {

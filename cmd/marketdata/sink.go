@@ -34,7 +34,7 @@ func newBarSink(format, path string, key domain.SeriesKey) (sink[domain.Series],
 		return newParquetSink(path, newBarParquet(key))
 	}
 
-	about := file.Coverage{Kind: file.Bars, Series: key.String()}
+	about := file.Coverage{Kind: file.KindBars, Series: key.String()}
 
 	return newTextSink(format, path, about,
 		func(w io.Writer) csvWriter[domain.Series] { return file.NewBarWriter(w) },

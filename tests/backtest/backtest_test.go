@@ -61,7 +61,7 @@ func market(digits uint8) ([]domain.Series, domain.Range) {
 func fill(ctx context.Context, store ports.BarWriter, all []domain.Series, r domain.Range) []domain.SeriesKey {
 	var keys []domain.SeriesKey
 	for _, s := range all {
-		must(ports.WriteBars(ctx, store, s, r, ports.ReplaceOnConflict))
+		must(ports.WriteBars(ctx, store, s, r, ports.ConflictReplace))
 		keys = append(keys, s.Key())
 	}
 
@@ -177,7 +177,7 @@ func TestRevisionShowsInTheReport(t *testing.T) {
 	revised := all[1].At(300)
 	revised.Volume = domain.MustDecimal("12345")
 	s := must(domain.NewSeries(keys[1], revised))
-	must(ports.WriteBars(t.Context(), store, s, s.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(t.Context(), store, s, s.Range(), ports.ConflictReplace))
 	_, after, err := backtest.Run(t.Context(), store, keys, within)
 	if err != nil {
 		t.Fatal(err)

@@ -158,19 +158,19 @@ func (h *history) write(t *rapid.T, s store) store {
 	}
 	for _, x := range h.bars {
 		if !x.coverage.Empty() {
-			must(ports.WriteBars(ctx, s, x.data, x.coverage, ports.ReplaceOnConflict))
+			must(ports.WriteBars(ctx, s, x.data, x.coverage, ports.ConflictReplace))
 		}
 	}
 
 	for _, x := range h.trades {
 		if !x.coverage.Empty() {
-			must(s.WriteTrades(ctx, x.data, x.coverage, ports.ReplaceOnConflict))
+			must(s.WriteTrades(ctx, x.data, x.coverage, ports.ConflictReplace))
 		}
 	}
 
 	for _, x := range h.quotes {
 		if !x.coverage.Empty() {
-			must(s.WriteQuotes(ctx, x.data, x.coverage, ports.ReplaceOnConflict))
+			must(s.WriteQuotes(ctx, x.data, x.coverage, ports.ConflictReplace))
 		}
 	}
 

@@ -16,10 +16,10 @@ func benchmarkAppended(b *testing.B, store ports.Store, n int) {
 	b.Helper()
 	ctx := b.Context()
 	bulk, appended := gen.Walk("BULK/USD", n), gen.Walk("APPENDED/USD", n)
-	must(ports.WriteBars(ctx, store, bulk, bulk.Range(), ports.FailOnConflict))
+	must(ports.WriteBars(ctx, store, bulk, bulk.Range(), ports.ConflictFail))
 	for i := range n {
 		bar := appended.Slice(i, i+1)
-		must(ports.WriteBars(ctx, store, bar, bar.Range(), ports.FailOnConflict))
+		must(ports.WriteBars(ctx, store, bar, bar.Range(), ports.ConflictFail))
 	}
 
 	report(b, n,

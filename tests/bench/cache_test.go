@@ -69,7 +69,7 @@ func newCacheBench(b *testing.B, n int) cacheBench {
 	b.Helper()
 	x := newPostgres(b)
 	bars := gen.Walk("BTC/USD", n)
-	must(ports.WriteBars(b.Context(), x.store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(b.Context(), x.store, bars, bars.Range(), ports.ConflictReplace))
 	must(x.pool.Exec(b.Context(), "VACUUM ANALYZE marketdata.bars"))
 	counted := &countedStore{next: x.store}
 	cached := newCached(counted, clock.NewSystem(), defaultCacheBytes, nil)
@@ -270,7 +270,7 @@ func (noBlocks) Put(ports.BlockKey, ports.Block) {}
 func BenchmarkCacheRedisBlock(b *testing.B) {
 	x, ctx := newPostgres(b), b.Context()
 	bars := gen.Walk("BTC/USD", 3*blockBars)
-	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ConflictReplace))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
 	shared, closeShared, err := redis.Open(redis.Config{
 		URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text(), Key: []byte(rand.Text()),
@@ -329,7 +329,7 @@ func BenchmarkCacheMemory32MiB(b *testing.B) {
 			for i := range m.symbols {
 				key := domain.SeriesKey{Symbol: domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), Grid: m.grid}
 				all = append(all, must(domain.NewSeriesFromColumns(key, columns)))
-				must(ports.WriteBars(ctx, store, all[i], all[i].Range(), ports.ReplaceOnConflict))
+				must(ports.WriteBars(ctx, store, all[i], all[i].Range(), ports.ConflictReplace))
 			}
 
 			before, most := heap(), 0.0

@@ -37,7 +37,7 @@ func BenchmarkImportCSV(b *testing.B) {
 			defer done()
 			for batch, err := range file.ReadBars(read(), cfg) {
 				check(err)
-				sink += int64(must(md.Ingest(ctx, batch.Bars, batch.Range, ports.ReplaceOnConflict)).Inserted)
+				sink += int64(must(md.Ingest(ctx, batch.Bars, batch.Range, ports.ConflictReplace)).Inserted)
 			}
 		}},
 		way{name: "floor", run: func() {

@@ -38,7 +38,7 @@ func BenchmarkInfluxRead200k(b *testing.B) {
 	ctx := b.Context()
 	store, cfg := newInflux(b)
 	bars := gen.Walk("BTC/USD", n)
-	must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ConflictReplace))
 	report(b, n,
 		way{name: "ours", run: func() { readAll(ctx, store, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}, n) }},
 		way{name: "floor", run: func() { discardAnswer(ctx, cfg, bars) }},

@@ -51,6 +51,6 @@ func BenchmarkLoadFile1M(b *testing.B) {
 func BenchmarkLoadSQLite1M(b *testing.B) {
 	bars := gen.Walk("BTC/USD", million)
 	store := openSQLite(b, filepath.Join(b.TempDir(), "market.db"))
-	must(ports.WriteBars(b.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(b.Context(), store, bars, bars.Range(), ports.ConflictReplace))
 	benchmarkLoad(b, bars, func() { check(memory.New().Copy(b.Context(), store)) })
 }

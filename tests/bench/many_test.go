@@ -29,7 +29,7 @@ func many(b *testing.B, store ports.BarWriter, symbols, n int) []domain.SeriesKe
 	for i := range keys {
 		keys[i] = gen.MinuteKey(domain.Symbol(fmt.Sprintf("COIN%d/USD", i)))
 		s := must(domain.NewSeriesFromColumns(keys[i], walk))
-		must(ports.WriteBars(b.Context(), store, s, s.Range(), ports.ReplaceOnConflict))
+		must(ports.WriteBars(b.Context(), store, s, s.Range(), ports.ConflictReplace))
 	}
 
 	return keys

@@ -102,7 +102,7 @@ func BenchmarkFetchMemoryLast200(b *testing.B) {
 	ctx := context.Background()
 	s := gen.Walk("BTC/USD", 100_000)
 	store := memory.New()
-	must(ports.WriteBars(ctx, store, s, s.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, store, s, s.Range(), ports.ConflictReplace))
 	md := must(backtest.New(store, clock.NewSimulated(s.Range().End), app.Config{}))
 	request := domain.DataRequest{Key: s.Key(), Last: 200}
 	latency(b, func() {

@@ -72,7 +72,7 @@ func BenchmarkPostgresRead500k(b *testing.B) {
 	const n = 500_000
 	x, ctx := newPostgres(b), b.Context()
 	bars := gen.Walk("BTC/USD", n)
-	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ConflictReplace))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
 	symbolID, id := x.seriesID(ctx, "BTC/USD")
 	r := bars.Range()
@@ -106,11 +106,11 @@ func BenchmarkPostgresUpsert100k(b *testing.B) {
 	prepare := func() {
 		symbols++
 		fresh = gen.Walk(domain.Symbol(fmt.Sprintf("COIN%d/USD", symbols)), n)
-		must(ports.WriteBars(ctx, x.store, fresh.Slice(0, 1), fresh.Range(), ports.ReplaceOnConflict)) // the symbol, and its partitions
+		must(ports.WriteBars(ctx, x.store, fresh.Slice(0, 1), fresh.Range(), ports.ConflictReplace)) // the symbol, and its partitions
 		fresh = fresh.Slice(1, n)
 	}
 	report(b, n,
-		way{name: "ours", before: prepare, run: func() { must(ports.WriteBars(ctx, x.store, fresh, fresh.Range(), ports.ReplaceOnConflict)) }},
+		way{name: "ours", before: prepare, run: func() { must(ports.WriteBars(ctx, x.store, fresh, fresh.Range(), ports.ConflictReplace)) }},
 		way{
 			name: "bun",
 			before: func() {
@@ -148,7 +148,7 @@ func BenchmarkPostgresUpsert100k(b *testing.B) {
 func BenchmarkPostgresLast500(b *testing.B) {
 	x, ctx := newPostgres(b), b.Context()
 	bars := gen.Walk("BTC/USD", 500_000)
-	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ConflictReplace))
 	latency(b, func() { readAll(ctx, x.store, ports.BarQuery{Key: bars.Key(), Range: bars.Range(), Last: 500}, 500) })
 }
 

@@ -25,7 +25,7 @@ func BenchmarkReplay(b *testing.B) {
 	)
 	for i := range symbols {
 		s := gen.Walk(domain.Symbol(fmt.Sprintf("COIN%d/USD", i)), bars)
-		must(ports.WriteBars(ctx, store, s, s.Range(), ports.ReplaceOnConflict))
+		must(ports.WriteBars(ctx, store, s, s.Range(), ports.ConflictReplace))
 		keys, all = append(keys, s.Key()), append(all, s)
 	}
 

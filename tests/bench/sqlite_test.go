@@ -63,7 +63,7 @@ func (p plainRows) read(ctx context.Context) {
 func BenchmarkSQLiteRead1M(b *testing.B) {
 	ctx, bars := b.Context(), gen.Walk("BTC/USD", million)
 	store, rows := openSQLite(b, filepath.Join(b.TempDir(), "market.db")), openPlainRows(b)
-	must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ConflictReplace))
 	rows.write(ctx, bars)
 	report(b, million,
 		way{name: "ours", run: func() { readAll(ctx, store, ports.BarQuery{Key: bars.Key(), Range: bars.Range()}, million) }},
@@ -79,7 +79,7 @@ func BenchmarkSQLiteWrite1M(b *testing.B) {
 		way{
 			name:   "ours",
 			before: func() { store = openSQLite(b, filepath.Join(b.TempDir(), "market.db")) },
-			run:    func() { must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict)) },
+			run:    func() { must(ports.WriteBars(ctx, store, bars, bars.Range(), ports.ConflictReplace)) },
 		},
 		way{name: "rows", before: func() { rows = openPlainRows(b) }, run: func() { rows.write(ctx, bars) }},
 	)
@@ -89,7 +89,7 @@ func BenchmarkSQLiteWrite1M(b *testing.B) {
 func BenchmarkSQLiteLast500(b *testing.B) {
 	ctx, bars := b.Context(), gen.Walk("BTC/USD", million)
 	path := filepath.Join(b.TempDir(), "market.db")
-	must(ports.WriteBars(ctx, openSQLite(b, path), bars, bars.Range(), ports.ReplaceOnConflict))
+	must(ports.WriteBars(ctx, openSQLite(b, path), bars, bars.Range(), ports.ConflictReplace))
 	q := ports.BarQuery{Key: bars.Key(), Range: bars.Range(), Last: 500}
 	var store *sqlite.Store
 	latencyAfter(b,

@@ -157,9 +157,9 @@ var aggregateLaws = []law[Store]{
 		name: "aggregate/corrupt",
 		text: "a trade that no Trades can hold is ErrCorruptData, never part of a bar",
 		check: func(ctx context.Context, s Store) error {
-			plant := s.Corrupt[TradeSize]
+			plant := s.Corrupt[DefectTradeSize]
 			if plant == nil {
-				return notApplicableError("the harness plants no defect " + string(TradeSize))
+				return notApplicableError("the harness plants no defect " + string(DefectTradeSize))
 			}
 
 			trades := tradesEvery(start, time.Second, 10)
@@ -274,7 +274,7 @@ func tradesOf(numbers []domain.Decimal) domain.Trades {
 func joinTrades(pieces ...domain.Trades) domain.Trades { return tradeForm.joined(pieces...) }
 
 func putTrades(ctx context.Context, s Store, trades domain.Trades) error {
-	_, err := s.Ticks.WriteTrades(ctx, trades, trades.Range(), ports.ReplaceOnConflict)
+	_, err := s.Ticks.WriteTrades(ctx, trades, trades.Range(), ports.ConflictReplace)
 	return err
 }
 

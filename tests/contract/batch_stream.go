@@ -307,27 +307,27 @@ var batchCorruptLaws = []law[Store]{
 	{
 		name:  "batch/corrupt_missing",
 		text:  "a bar that lacks a number makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(Missing, domain.RuleIncomplete),
+		check: corruptBatch(DefectMissing, domain.RuleIncomplete),
 	},
 	{
 		name:  "batch/corrupt_not_finite",
 		text:  "a bar with a number that is not finite makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(NotFinite, domain.RuleNotFinite),
+		check: corruptBatch(DefectNotFinite, domain.RuleNotFinite),
 	},
 	{
 		name:  "batch/corrupt_off_grid",
 		text:  "a bar that opens off its grid makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(OffGrid, domain.RuleOffGrid),
+		check: corruptBatch(DefectOffGrid, domain.RuleOffGrid),
 	},
 	{
 		name:  "batch/corrupt_duplicate",
 		text:  "two bars of one open time make the batch ErrCorruptData with rule and key",
-		check: corruptBatch(Duplicate, domain.RuleDuplicate),
+		check: corruptBatch(DefectDuplicate, domain.RuleDuplicate),
 	},
 	{
 		name:  "batch/corrupt_trades",
 		text:  "a bar of a negative trade count makes the batch ErrCorruptData with rule and key",
-		check: corruptBatch(Trades, domain.RuleNegativeTradeCount),
+		check: corruptBatch(DefectTradeCount, domain.RuleNegativeTradeCount),
 	},
 }
 

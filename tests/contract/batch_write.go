@@ -21,13 +21,13 @@ var conflictLaws = []law[Store]{
 			}
 
 			mixed := join(b.Slice(0, 4), other.Slice(4, 12))
-			none, refused := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.FailOnConflict)
+			none, refused := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.ConflictFail)
 			appended := func() error {
-				report, err := ports.WriteBars(ctx, s.Bars, longer, longer.Range(), ports.FailOnConflict)
+				report, err := ports.WriteBars(ctx, s.Bars, longer, longer.Range(), ports.ConflictFail)
 				return wantReport(report, err, ports.WriteReport{Inserted: 2, Unchanged: 10})
 			}
 			uncovered := func() error {
-				report, err := ports.WriteBars(ctx, s.Bars, other.Slice(2, 5), span(2, 5), ports.FailOnConflict)
+				report, err := ports.WriteBars(ctx, s.Bars, other.Slice(2, 5), span(2, 5), ports.ConflictFail)
 				return wantReport(report, err, ports.WriteReport{Inserted: 3})
 			}
 
@@ -51,7 +51,7 @@ var conflictLaws = []law[Store]{
 			}
 
 			mixed := join(b.Slice(2, 4), other.Slice(4, 12))
-			report, err := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.KeepOnConflict)
+			report, err := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.ConflictKeep)
 
 			return steps(
 				func() error {
@@ -83,7 +83,7 @@ var conflictLaws = []law[Store]{
 }
 
 // unknownPolicy is none of the conflict policies.
-const unknownPolicy = ports.KeepOnConflict + 1
+const unknownPolicy = ports.ConflictKeep + 1
 
 // batchWriteLaws are the laws on writes of many series.
 var batchWriteLaws = []law[Store]{

@@ -154,7 +154,7 @@ func TestAggregateOfCorruptTradesNotices(t *testing.T) {
 	if err := aggregateLaws[i].check(t.Context(), store); !errors.As(err, &na) {
 		t.Errorf("without a harness: got %v, want that it does not apply", err)
 	}
-	store.Corrupt = map[Defect]Plant{TradeSize: func(context.Context, domain.SeriesKey, time.Time) error { return nil }}
+	store.Corrupt = map[Defect]Plant{DefectTradeSize: func(context.Context, domain.SeriesKey, time.Time) error { return nil }}
 	if err := aggregateLaws[i].check(t.Context(), store); err == nil || errors.As(err, &na) {
 		t.Errorf("a store that makes a bar of it nevertheless: %v", err)
 	}

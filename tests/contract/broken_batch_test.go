@@ -327,7 +327,7 @@ func TestEveryBatchLawNoticesAFault(t *testing.T) {
 	for _, l := range batchCorruptLaws { // a store that returns the defects as bars
 		s := memory.New()
 		planted := Store{Bars: s, Batch: singly{s}, Corrupt: map[Defect]Plant{}}
-		for _, d := range []Defect{Missing, NotFinite, OffGrid, Duplicate, Trades} {
+		for _, d := range []Defect{DefectMissing, DefectNotFinite, DefectOffGrid, DefectDuplicate, DefectTradeCount} {
 			planted.Corrupt[d] = func(context.Context, domain.SeriesKey, time.Time) error { return nil }
 		}
 		var na notApplicableError

@@ -76,7 +76,7 @@ func (w writer) WriteBars(ctx context.Context, b domain.Series, coverage domain.
 
 func (f *faulty) ReplaceBars(ctx context.Context, b domain.Series, r domain.Range) (ports.WriteReport, error) {
 	if f.replace != nil {
-		return f.replace(writer{f.next, ports.ReplaceOnConflict}, ctx, b, r)
+		return f.replace(writer{f.next, ports.ConflictReplace}, ctx, b, r)
 	}
 	return f.next.ReplaceBars(ctx, b, r)
 }
@@ -182,7 +182,7 @@ func TestCorruptLawsNotice(t *testing.T) {
 		if err := l.check(t.Context(), planted); !errors.As(err, &na) {
 			t.Errorf("%s without a harness: got %v, want that it does not apply", l.name, err)
 		}
-		for _, d := range []Defect{Missing, NotFinite, OffGrid, Duplicate, Trades, Lost} { // the store returns bars nevertheless
+		for _, d := range []Defect{DefectMissing, DefectNotFinite, DefectOffGrid, DefectDuplicate, DefectTradeCount, DefectLost} { // the store returns bars nevertheless
 			planted.Corrupt[d] = func(context.Context, domain.SeriesKey, time.Time) error { return nil }
 		}
 		if err := l.check(t.Context(), planted); err == nil || errors.As(err, &na) {

@@ -130,26 +130,26 @@ func inOrder(next *memory.Store, ctx context.Context, writes []ports.BarWrite) (
 }
 
 var writeFaults = []fault{
-	{"conflicts are replaced", underPolicy(func(ports.ConflictPolicy) ports.ConflictPolicy { return ports.ReplaceOnConflict }),
+	{"conflicts are replaced", underPolicy(func(ports.ConflictPolicy) ports.ConflictPolicy { return ports.ConflictReplace }),
 		[]string{"write/fails_on_conflict", "write/keeps_on_conflict"}},
 	{"unknown policies replace", func() *faulty {
 		return &faulty{batch: func(next *memory.Store, ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
 			writes = slices.Clone(writes)
 			for i, w := range writes {
 				if w.OnConflict.Validate() != nil {
-					writes[i].OnConflict = ports.ReplaceOnConflict
+					writes[i].OnConflict = ports.ConflictReplace
 				}
 			}
 
 			return next.WriteBatch(ctx, writes)
 		}}
 	}, []string{"write/knows_its_policy"}},
-	{"conflicts are kept", underPolicy(func(ports.ConflictPolicy) ports.ConflictPolicy { return ports.KeepOnConflict }),
+	{"conflicts are kept", underPolicy(func(ports.ConflictPolicy) ports.ConflictPolicy { return ports.ConflictKeep }),
 		[]string{"write/fails_on_conflict", "write/last_wins"}},
 	{"what is stored is a conflict", writingBy(
 		func(next writer, ctx context.Context, b domain.Series, coverage domain.Range) (ports.WriteReport, error) {
 			stored, err := read(ctx, Store{Bars: next}, ports.BarQuery{Key: b.Key(), Range: coverage})
-			if err == nil && stored.Len() > 0 && next.onConflict == ports.FailOnConflict {
+			if err == nil && stored.Len() > 0 && next.onConflict == ports.ConflictFail {
 				err = &ports.ConflictError{Rows: 1, First: stored.OpenTime(0)}
 			}
 			if err != nil {
@@ -277,7 +277,7 @@ var replaceFaults = []fault{
 		func(next *memory.Store, ctx context.Context, k domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
 			report, err := next.DeleteBars(ctx, k, r)
 			if err == nil && report.Deleted > 0 {
-				_, err = ports.WriteBars(ctx, next, domain.EmptySeries(k), r, ports.FailOnConflict)
+				_, err = ports.WriteBars(ctx, next, domain.EmptySeries(k), r, ports.ConflictFail)
 			}
 
 			return report, err

@@ -284,7 +284,7 @@ var catalogLaws = []law[Store]{
 			b := bars(key, start, 3, 1)
 			return steps(
 				func() error {
-					return wantError(second(ports.WriteBars(ctx, s.Bars, b, span(0, 2), ports.ReplaceOnConflict)), ports.ErrInvalid)
+					return wantError(second(ports.WriteBars(ctx, s.Bars, b, span(0, 2), ports.ConflictReplace)), ports.ErrInvalid)
 				},
 				func() error { return wantError(write(gone, s, b), context.Canceled) },
 				func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },

@@ -38,7 +38,7 @@ var contextLaws = []law[Store]{
 			}
 
 			other := bars(key, start, 20, 50)
-			if _, err := ports.WriteBars(gone, s.Bars, other, other.Range(), ports.ReplaceOnConflict); !errors.Is(err, context.Canceled) {
+			if _, err := ports.WriteBars(gone, s.Bars, other, other.Range(), ports.ConflictReplace); !errors.Is(err, context.Canceled) {
 				return fmt.Errorf("write: got %s", errorText(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
@@ -131,7 +131,7 @@ var contextLaws = []law[Store]{
 			b := bars(key, start, 10, 1)
 			_, reading := broken(gone, s, all(key))
 			_, extents := ports.Collect(s.Bars.Extents(gone, ports.ExtentQuery{}))
-			_, refused := ports.WriteBars(ctx, s.Bars, b, span(0, 9), ports.ReplaceOnConflict)
+			_, refused := ports.WriteBars(ctx, s.Bars, b, span(0, 9), ports.ConflictReplace)
 			for _, c := range []struct{ err, kind, cause error }{
 				{reading, ports.ErrCanceled, context.Canceled},
 				{extents, ports.ErrCanceled, context.Canceled},

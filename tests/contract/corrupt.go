@@ -15,13 +15,13 @@ type Defect string
 
 // The defects that Store.Corrupt may plant.
 const (
-	Missing   Defect = "missing"    // one of the five numbers is missing (NULL)
-	NotFinite Defect = "not_finite" // one of them is not a finite number: NaN, an infinity, a malformed text
-	OffGrid   Defect = "off_grid"   // a bar opens between the edges of its grid
-	Duplicate Defect = "duplicate"  // two bars have the same open time
-	Trades    Defect = "trades"     // the trade count is negative
-	TradeSize Defect = "trade_size" // the size of a trade is negative, or not a finite number
-	Lost      Defect = "lost"       // bars are gone, as with a dropped partition
+	DefectMissing    Defect = "missing"    // one of the five numbers is missing (NULL)
+	DefectNotFinite  Defect = "not_finite" // one of them is not a finite number: NaN, an infinity, a malformed text
+	DefectOffGrid    Defect = "off_grid"   // a bar opens between the edges of its grid
+	DefectDuplicate  Defect = "duplicate"  // two bars have the same open time
+	DefectTradeCount Defect = "trades"     // the trade count is negative
+	DefectTradeSize  Defect = "trade_size" // the size of a trade is negative, or not a finite number
+	DefectLost       Defect = "lost"       // bars are gone, as with a dropped partition
 )
 
 // corruptLaws are the laws on stored bars that no Series can represent.
@@ -29,33 +29,33 @@ var corruptLaws = []law[Store]{
 	{
 		name:  "corrupt/missing",
 		text:  "a bar that lacks a number is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(Missing, domain.RuleIncomplete),
+		check: corrupt(DefectMissing, domain.RuleIncomplete),
 	},
 	{
 		name:  "corrupt/not_finite",
 		text:  "a bar with a number that is not finite is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(NotFinite, domain.RuleNotFinite),
+		check: corrupt(DefectNotFinite, domain.RuleNotFinite),
 	},
 	{
 		name:  "corrupt/off_grid",
 		text:  "a bar that opens off its grid is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(OffGrid, domain.RuleOffGrid),
+		check: corrupt(DefectOffGrid, domain.RuleOffGrid),
 	},
 	{
 		name:  "corrupt/duplicate",
 		text:  "two bars of one open time are ErrCorruptData with rule and key, never a bar",
-		check: corrupt(Duplicate, domain.RuleDuplicate),
+		check: corrupt(DefectDuplicate, domain.RuleDuplicate),
 	},
 	{
 		name:  "corrupt/trades",
 		text:  "a bar of a negative trade count is ErrCorruptData with rule and key, never a bar",
-		check: corrupt(Trades, domain.RuleNegativeTradeCount),
+		check: corrupt(DefectTradeCount, domain.RuleNegativeTradeCount),
 	},
 	{
 		name: "corrupt/within_the_deadline",
 		text: "a deadline of 1 s hears that a bar lacks a number, and no timeout",
 		check: func(ctx context.Context, s Store) error {
-			if err := plantIn(ctx, s, Missing, minutes(5)); err != nil {
+			if err := plantIn(ctx, s, DefectMissing, minutes(5)); err != nil {
 				return err
 			}
 
@@ -70,17 +70,17 @@ var corruptLaws = []law[Store]{
 		name: "corrupt/left_out_missing",
 		text: "a read that wants to go on over a bar that lacks a number is ErrCorruptData, or has all other bars and " +
 			"names this one, which First and Last count",
-		check: leftOut(Missing, domain.RuleIncomplete),
+		check: leftOut(DefectMissing, domain.RuleIncomplete),
 	},
 	{
 		name:  "corrupt/left_out_not_finite",
 		text:  "a read that wants to go on over a bar with a number that is not finite does the same",
-		check: leftOut(NotFinite, domain.RuleNotFinite),
+		check: leftOut(DefectNotFinite, domain.RuleNotFinite),
 	},
 	{
 		name:  "corrupt/left_out_trades",
 		text:  "a read that wants to go on over a bar of a negative trade count does the same",
-		check: leftOut(Trades, domain.RuleNegativeTradeCount),
+		check: leftOut(DefectTradeCount, domain.RuleNegativeTradeCount),
 	},
 	{
 		name: "corrupt/lost_bars_are_healed",
@@ -92,9 +92,9 @@ var corruptLaws = []law[Store]{
 
 // checkLost loses bars of a block, and heals it by a replacement, and then by a deletion.
 func checkLost(ctx context.Context, s Store) error {
-	plant := s.Corrupt[Lost]
+	plant := s.Corrupt[DefectLost]
 	if plant == nil {
-		return notApplicableError("the harness plants no defect " + string(Lost))
+		return notApplicableError("the harness plants no defect " + string(DefectLost))
 	}
 
 	f, b := barStates(), bars(key, minutes(0), 10, 1)

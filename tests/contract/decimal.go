@@ -121,7 +121,7 @@ var decimalLaws = []law[Store]{
 			}
 
 			b := series(key, padded)
-			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
+			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
 
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Unchanged: 1}) },

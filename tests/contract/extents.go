@@ -17,7 +17,7 @@ var extentLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			return steps(
 				func() error {
-					return second(ports.WriteBars(ctx, s.Bars, bars(key, start, 5, 1), span(-100, 200), ports.ReplaceOnConflict))
+					return second(ports.WriteBars(ctx, s.Bars, bars(key, start, 5, 1), span(-100, 200), ports.ConflictReplace))
 				},
 				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: span(-100, 200)}) },
 			)
@@ -213,7 +213,7 @@ var extentLaws = []law[Store]{
 // declare declares coverage of the ranges, without bars.
 func declare(ctx context.Context, s Store, k domain.SeriesKey, ranges ...domain.Range) error {
 	for _, r := range ranges {
-		if _, err := ports.WriteBars(ctx, s.Bars, domain.EmptySeries(k), r, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(ctx, s.Bars, domain.EmptySeries(k), r, ports.ConflictReplace); err != nil {
 			return err
 		}
 	}

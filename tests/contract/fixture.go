@@ -79,7 +79,7 @@ func must[T any](v T, err error) T {
 
 // write writes the bars and declares coverage of their own range.
 func write(ctx context.Context, s Store, b domain.Series) error {
-	_, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
+	_, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
 	return err
 }
 

@@ -40,9 +40,9 @@ type form[D data[D]] struct {
 	join    func(symbol domain.Symbol, pieces iter.Seq2[int, D]) (D, error) // one of ascending pieces
 
 	stream  func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D]
-	put     rangeWrite[D] // under ReplaceOnConflict
-	putNew  rangeWrite[D] // under FailOnConflict
-	putKept rangeWrite[D] // under KeepOnConflict
+	put     rangeWrite[D] // under ConflictReplace
+	putNew  rangeWrite[D] // under ConflictFail
+	putKept rangeWrite[D] // under ConflictKeep
 	putBad  rangeWrite[D] // under an unknown policy
 	replace rangeWrite[D]
 	remove  func(ctx context.Context, s Store, symbol domain.Symbol, r domain.Range) (ports.WriteReport, error)

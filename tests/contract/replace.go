@@ -201,7 +201,7 @@ var replaceLaws = []law[Store]{
 				return err
 			}
 
-			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
+			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
 
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Inserted: 10}) },

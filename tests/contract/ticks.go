@@ -165,9 +165,9 @@ func newTickForm[T domain.Tick](
 		stream: func(ctx context.Context, s Store, q ports.TickQuery) ports.Sequence[D] {
 			return read(s.Ticks, ctx, q)
 		},
-		put:     under(ports.ReplaceOnConflict),
-		putNew:  under(ports.FailOnConflict),
-		putKept: under(ports.KeepOnConflict),
+		put:     under(ports.ConflictReplace),
+		putNew:  under(ports.ConflictFail),
+		putKept: under(ports.ConflictKeep),
 		putBad:  under(unknownPolicy),
 		replace: func(ctx context.Context, s Store, d D, r domain.Range) (ports.WriteReport, error) {
 			return replace(s.Ticks, ctx, d, r)

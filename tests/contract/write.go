@@ -21,7 +21,7 @@ var writeLaws = []law[Store]{
 				return err
 			}
 
-			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
+			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
 
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Unchanged: 10}) },
@@ -67,7 +67,7 @@ var writeLaws = []law[Store]{
 				changed := first
 				change(&changed)
 				b := series(key, changed)
-				report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
+				report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
 				if err := wantReport(report, err, ports.WriteReport{Changed: 1}); err != nil {
 					return fmt.Errorf("writing %s over %s: %w", changed, first, err)
 				}
@@ -84,13 +84,13 @@ var writeLaws = []law[Store]{
 		text: "a write reports how many bars were inserted, changed and unchanged",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
-			first, err := ports.WriteBars(ctx, s.Bars, b.Slice(2, 8), b.Range(), ports.ReplaceOnConflict)
+			first, err := ports.WriteBars(ctx, s.Bars, b.Slice(2, 8), b.Range(), ports.ConflictReplace)
 			if err := wantReport(first, err, ports.WriteReport{Inserted: 6}); err != nil {
 				return err
 			}
 
 			mixed := join(b.Slice(0, 5), bars(key, minutes(5), 2, 99), b.Slice(7, 10))
-			second, err := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.ReplaceOnConflict)
+			second, err := ports.WriteBars(ctx, s.Bars, mixed, mixed.Range(), ports.ConflictReplace)
 
 			return steps(
 				func() error {
@@ -106,7 +106,7 @@ var writeLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, 10, 1)
 			for _, coverage := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(3, 3), {}} {
-				_, err := ports.WriteBars(ctx, s.Bars, b, coverage, ports.ReplaceOnConflict)
+				_, err := ports.WriteBars(ctx, s.Bars, b, coverage, ports.ConflictReplace)
 				if err := wantError(err, ports.ErrInvalid); err != nil {
 					return fmt.Errorf("coverage %s: %w", coverage, err)
 				}
@@ -120,7 +120,7 @@ var writeLaws = []law[Store]{
 		text: "a batch of 10,500 bars is one write",
 		check: func(ctx context.Context, s Store) error {
 			b := bars(key, start, manyBars, 1)
-			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ReplaceOnConflict)
+			report, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
 			return steps(
 				func() error { return wantReport(report, err, ports.WriteReport{Inserted: manyBars}) },
 				func() error { return wantBars(ctx, s, all(key), b) },

@@ -105,7 +105,7 @@ func (a *act) play(t *rapid.T) error {
 		}
 
 		for _, w := range []ports.BarWriter{a.store, a.processes[0].stores} {
-			if _, err := ports.WriteBars(t.Context(), w, bars, a.all(key.Grid), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), w, bars, a.all(key.Grid), ports.ConflictReplace); err != nil {
 				return err
 			}
 		}

@@ -31,7 +31,7 @@ func TestRealTrades(t *testing.T) {
 		"postgres": openPostgres(t).Ticks, "sqlite": openSQLite(t).Ticks, "memory": openMemory(t).Ticks,
 	}
 	for _, s := range stores {
-		if _, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -101,7 +101,7 @@ func TestComparisonFindsStaleResult(t *testing.T) {
 		}
 
 		for _, w := range writers {
-			if _, err := ports.WriteBars(t.Context(), w, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), w, bars, bars.Range(), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 		}

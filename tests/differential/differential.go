@@ -179,7 +179,7 @@ func writes() *rapid.Generator[operation] {
 // drawPolicy draws a conflict policy, in half of the cases one that always writes.
 func drawPolicy(t *rapid.T) ports.ConflictPolicy {
 	return rapid.SampledFrom([]ports.ConflictPolicy{
-		ports.ReplaceOnConflict, ports.ReplaceOnConflict, ports.FailOnConflict, ports.KeepOnConflict,
+		ports.ConflictReplace, ports.ConflictReplace, ports.ConflictFail, ports.ConflictKeep,
 	}).Draw(t, "policy")
 }
 

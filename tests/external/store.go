@@ -91,7 +91,7 @@ func (s *Store) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Ra
 
 	report, err := s.change(ctx, bars, r, func(c *change) error {
 		c.empty(r)
-		return c.write(ports.ReplaceOnConflict)
+		return c.write(ports.ConflictReplace)
 	})
 
 	return report, translate("replace bars", bars.Key(), err)
@@ -137,9 +137,9 @@ func (c *change) write(onConflict ports.ConflictPolicy) error {
 			c.report.Inserted++
 		case b.Equal(old):
 			c.report.Unchanged++
-		case onConflict == ports.ReplaceOnConflict:
+		case onConflict == ports.ConflictReplace:
 			c.report.Changed++
-		case onConflict == ports.KeepOnConflict:
+		case onConflict == ports.ConflictKeep:
 			c.report.Kept++
 			b = old
 		default:

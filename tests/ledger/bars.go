@@ -37,7 +37,7 @@ func NewBars() *Bars { return &Bars{memory: memory.New()} }
 
 // Put writes bars as another program does.
 func (b *Bars) Put(ctx context.Context, bars domain.Series) error {
-	_, err := ports.WriteBars(ctx, b.memory, bars, bars.Range(), ports.ReplaceOnConflict)
+	_, err := ports.WriteBars(ctx, b.memory, bars, bars.Range(), ports.ConflictReplace)
 	return err
 }
 

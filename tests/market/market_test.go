@@ -226,7 +226,7 @@ func (m *market) write(t *rapid.T, apply func(t *rapid.T, at place, s span)) {
 
 // declare writes all rows of the span.
 func (m *market) declare(t *rapid.T, at place, s span) {
-	policy := rapid.SampledFrom([]ports.ConflictPolicy{ports.FailOnConflict, ports.ReplaceOnConflict, ports.KeepOnConflict}).Draw(t, "policy")
+	policy := rapid.SampledFrom([]ports.ConflictPolicy{ports.ConflictFail, ports.ConflictReplace, ports.ConflictKeep}).Draw(t, "policy")
 	var err error
 	if at.kind == trades {
 		_, err = m.each[at.store].IngestTrades(t.Context(), m.tradesOf(t, at.symbol, s), rangeOf(s), policy)

@@ -76,7 +76,7 @@ type writer struct {
 func (s *Series) barWriter(w ports.BarWriter) writer {
 	return writer{
 		write: func(ctx context.Context, r domain.Range, volume int64) error {
-			_, err := ports.WriteBars(ctx, w, s.bars(r, volume), r, ports.ReplaceOnConflict)
+			_, err := ports.WriteBars(ctx, w, s.bars(r, volume), r, ports.ConflictReplace)
 			return err
 		},
 		delete: func(ctx context.Context, r domain.Range) error {

@@ -21,7 +21,7 @@ func (s *Series) HammerTrades(t *testing.T, w ports.TradeWriter, readers ...Read
 func (s *Series) tradeWriter(w ports.TradeWriter) writer {
 	return writer{
 		write: func(ctx context.Context, r domain.Range, volume int64) error {
-			_, err := w.WriteTrades(ctx, s.trades(r, volume), r, ports.ReplaceOnConflict)
+			_, err := w.WriteTrades(ctx, s.trades(r, volume), r, ports.ConflictReplace)
 			return err
 		},
 		delete: func(ctx context.Context, r domain.Range) error {

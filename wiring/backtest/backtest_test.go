@@ -45,7 +45,7 @@ func TestADecoratedStoreKeepsTheFastPath(t *testing.T) {
 	}
 
 	store := &decorated{Store: memory.New()}
-	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), store, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	md, err := backtest.New(store, clock.NewSimulated(open.Add(time.Hour)), app.Config{})

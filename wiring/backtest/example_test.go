@@ -37,7 +37,7 @@ func ExampleNew() {
 	}
 
 	store := memory.New()
-	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ConflictReplace); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -44,7 +44,7 @@ func TestOpenMakesTheFolderAndKeepsWhatWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if got, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); err != nil || got != want {
+		if got, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ConflictReplace); err != nil || got != want {
 			t.Errorf("got %+v, %v; want %+v", got, err, want)
 		}
 		closeStore()
@@ -65,7 +65,7 @@ func TestClockHandedInIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); !errors.Is(err, ports.ErrNotClosed) {
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ConflictReplace); !errors.Is(err, ports.ErrNotClosed) {
 		t.Errorf("a bar that is not over was taken: %v", err)
 	}
 }
@@ -114,7 +114,7 @@ func TestStoresOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := md.Ingest(t.Context(), bars, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

@@ -46,7 +46,7 @@ func ExampleOpen() {
 		return
 	}
 
-	report, err := md.Ingest(ctx, bars, domain.Range{}, ports.ReplaceOnConflict)
+	report, err := md.Ingest(ctx, bars, domain.Range{}, ports.ConflictReplace)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -25,7 +25,7 @@ func TestMovedBoundaryCoversNothing(t *testing.T) {
 		"boundary above":   {higher, bars(t, "ABOVE", domain.Hour1)},
 		"without InfluxDB": {alone, bars(t, "ALONE", domain.Minute30)},
 	} {
-		if _, err := before.Ingest(t.Context(), c.lost, domain.Range{}, ports.FailOnConflict); err != nil {
+		if _, err := before.Ingest(t.Context(), c.lost, domain.Range{}, ports.ConflictFail); err != nil {
 			t.Fatal(err)
 		}
 
@@ -38,7 +38,7 @@ func TestMovedBoundaryCoversNothing(t *testing.T) {
 				t.Fatalf("got %v, uncovered %v, %v; want all of %s uncovered", got.Series, got.Uncovered, err, r)
 			}
 
-			if _, err := md.Ingest(t.Context(), c.lost, domain.Range{}, ports.FailOnConflict); err != nil {
+			if _, err := md.Ingest(t.Context(), c.lost, domain.Range{}, ports.ConflictFail); err != nil {
 				t.Fatal(err)
 			}
 

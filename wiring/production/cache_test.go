@@ -45,7 +45,7 @@ func barAt(tb testing.TB, f domain.Frequency, price string) domain.Series {
 
 func ingest(tb testing.TB, md *app.Service, s domain.Series) {
 	tb.Helper()
-	if _, err := md.Ingest(tb.Context(), s, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := md.Ingest(tb.Context(), s, domain.Range{}, ports.ConflictReplace); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -50,7 +50,7 @@ func diagnose(t *testing.T, cfg wiring.Config) map[domain.StoreName]ports.StoreD
 		if want := []domain.StoreName{"postgres", "influx", "redis"}[i]; s.Store != want {
 			t.Errorf("row %d is %s, want %s", i, s.Store, want)
 		}
-		if (s.State == ports.Healthy) != (len(s.Problems) == 0) {
+		if (s.State == ports.HealthOK) != (len(s.Problems) == 0) {
 			t.Errorf("%s is %s with the problems %v", s.Store, s.State, s.Problems)
 		}
 		stores[s.Store] = s
@@ -103,17 +103,17 @@ func TestDiagnoseTellsEachProblem(t *testing.T) {
 		kind  error
 		says  string
 	}{
-		"postgres down":   {down, "postgres", ports.Down, ports.ErrUnavailable, "connect"},
-		"postgres schema": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) }, "postgres", ports.Down, ports.ErrSchema, "marketdata"},
-		"influx down": {func(c *wiring.Config) { c.Influx.URL = "http://" + nowhere(t) }, "influx", ports.Down,
+		"postgres down":   {down, "postgres", ports.HealthDown, ports.ErrUnavailable, "connect"},
+		"postgres schema": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) }, "postgres", ports.HealthDown, ports.ErrSchema, "marketdata"},
+		"influx down": {func(c *wiring.Config) { c.Influx.URL = "http://" + nowhere(t) }, "influx", ports.HealthDown,
 			ports.ErrUnavailable, "connect"},
-		"influx password": {func(c *wiring.Config) { c.Influx.Token = wiring.NewSecret("admin:" + canary) }, "influx", ports.Down,
+		"influx password": {func(c *wiring.Config) { c.Influx.Token = wiring.NewSecret("admin:" + canary) }, "influx", ports.HealthDown,
 			ports.ErrAuth, "401"},
-		"influx database": {func(c *wiring.Config) { c.Influx.Database = "none" }, "influx", ports.Down, ports.ErrSchema, "none"},
+		"influx database": {func(c *wiring.Config) { c.Influx.Database = "none" }, "influx", ports.HealthDown, ports.ErrSchema, "none"},
 		"redis down": {func(c *wiring.Config) {
 			c.Cache.Redis.URL = wiring.NewSecret("redis://u:" + canary + "@" + nowhere(t) + "/3")
 		},
-			"redis", ports.Degraded, ports.ErrUnavailable, "connect"},
+			"redis", ports.HealthDegraded, ports.ErrUnavailable, "connect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -132,7 +132,7 @@ func TestDiagnoseTellsEachProblem(t *testing.T) {
 				t.Errorf("tells the secret: %s", text)
 			}
 			for other, d := range stores {
-				if other != test.store && d.State == ports.Down {
+				if other != test.store && d.State == ports.HealthDown {
 					t.Errorf("%s: %+v", other, d)
 				}
 			}
@@ -147,10 +147,10 @@ func TestDiagnoseTellsAllProblems(t *testing.T) {
 	cfg.Postgres.DSN = wiring.NewSecret("postgres://trader@" + nowhere(t) + "/market?sslmode=disable")
 	cfg.Influx.URL, cfg.Cache.Redis.URL = "http://"+nowhere(t), wiring.NewSecret("redis://"+nowhere(t))
 	stores := diagnose(t, cfg)
-	if pg := stores["postgres"]; pg.State != ports.Down || pg.Details.User != "trader" || pg.Details.Database != "market" {
+	if pg := stores["postgres"]; pg.State != ports.HealthDown || pg.Details.User != "trader" || pg.Details.Database != "market" {
 		t.Errorf("got %+v", pg)
 	}
-	if ts, cache := stores["influx"], stores["redis"]; ts.State != ports.Down || cache.State != ports.Degraded {
+	if ts, cache := stores["influx"], stores["redis"]; ts.State != ports.HealthDown || cache.State != ports.HealthDegraded {
 		t.Errorf("got %+v, %+v", ts, cache)
 	}
 
@@ -227,9 +227,9 @@ func TestOpenWithoutInflux(t *testing.T) {
 	unavailable("fetch what PostgreSQL does not cover", err)
 	_, err = ports.Collect(md.Coverage(t.Context()))
 	unavailable("coverage", err)
-	_, err = md.Ingest(t.Context(), minute, domain.Range{}, ports.ReplaceOnConflict)
+	_, err = md.Ingest(t.Context(), minute, domain.Range{}, ports.ConflictReplace)
 	unavailable("ingest", err)
-	if d, err := md.Diagnose(t.Context()); err != nil || d.Stores[1].State != ports.Down || d.Stores[0].State == ports.Down ||
+	if d, err := md.Diagnose(t.Context()); err != nil || d.Stores[1].State != ports.HealthDown || d.Stores[0].State == ports.HealthDown ||
 		!errors.Is(d.Stores[1].Problems[0].Err, ports.ErrUnavailable) {
 		t.Errorf("got %+v, %v", d, err)
 	}
@@ -238,7 +238,7 @@ func TestOpenWithoutInflux(t *testing.T) {
 	if got, _ := fetch(t, md, minute); !got.Equal(minute) {
 		t.Errorf("got %s", got)
 	}
-	if d, err := md.Diagnose(t.Context()); err != nil || d.Stores[1].State == ports.Down {
+	if d, err := md.Diagnose(t.Context()); err != nil || d.Stores[1].State == ports.HealthDown {
 		t.Errorf("got %+v, %v", d, err)
 	}
 }
@@ -257,7 +257,7 @@ func TestAnotherInfluxAppears(t *testing.T) {
 		r := minute.Range()
 		_, err := md.Fetch(t.Context(), domain.DataRequest{Key: minute.Key(), Start: r.Start, End: r.End})
 		_, coverageErr := ports.Collect(md.Coverage(t.Context()))
-		_, writeErr := md.Ingest(t.Context(), minute, domain.Range{}, ports.ReplaceOnConflict)
+		_, writeErr := md.Ingest(t.Context(), minute, domain.Range{}, ports.ConflictReplace)
 		for _, err := range []error{err, coverageErr, writeErr} {
 			if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "configure that one") {
 				t.Errorf("got %v", err)
@@ -271,7 +271,7 @@ func TestDiagnoseComparesIdentities(t *testing.T) {
 	t.Parallel()
 	cfg, _ := newDeployment(t)
 	cfg.Influx = config(t).Influx
-	if s := diagnose(t, cfg)["influx"]; s.State != ports.Down || !errors.Is(s.Problems[0].Err, ports.ErrSchema) ||
+	if s := diagnose(t, cfg)["influx"]; s.State != ports.HealthDown || !errors.Is(s.Problems[0].Err, ports.ErrSchema) ||
 		!strings.Contains(s.Problems[0].Detail, "no identity") {
 		t.Errorf("got %+v", s)
 	}

@@ -110,11 +110,11 @@ func TestGrants(t *testing.T) {
 		t.Errorf("reader: %v", err)
 	}
 	for _, s := range diagnose(t, reader) {
-		if s.State == ports.Down || s.Store == "postgres" && (s.Details.Schema == "" || s.Details.User != readerName) {
+		if s.State == ports.HealthDown || s.Store == "postgres" && (s.Details.Schema == "" || s.Details.User != readerName) {
 			t.Errorf("reader: got %+v", s)
 		}
 	}
-	_, err = md.Ingest(t.Context(), barAt(t, domain.Hour1, "2"), domain.Range{}, ports.ReplaceOnConflict)
+	_, err = md.Ingest(t.Context(), barAt(t, domain.Hour1, "2"), domain.Range{}, ports.ConflictReplace)
 	wantRefused(t, err, "lacks", "marketdata migrate --grants importer")
 	_, err = md.Delete(t.Context(), hour.Key(), hour.Range())
 	wantRefused(t, err, "marketdata migrate --grants importer")
@@ -176,7 +176,7 @@ func TestGrantsOfAMigrator(t *testing.T) {
 		runSQL(t.Context(), migrator.Postgres.DSN.Reveal(), statements[1:]...)); err != nil {
 		t.Fatal(err)
 	}
-	if s := diagnose(t, reader)["postgres"]; s.State == ports.Down {
+	if s := diagnose(t, reader)["postgres"]; s.State == ports.HealthDown {
 		t.Errorf("got %+v", s)
 	}
 	for _, forbidden := range []string{"CREATE ROLE x", "CREATE DATABASE x", "CREATE TABLE public.x ()"} {

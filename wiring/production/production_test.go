@@ -75,10 +75,10 @@ func TestRoutingByFrequency(t *testing.T) {
 		domain.Hour1: "postgres", domain.Day1: "postgres", domain.Month1: "postgres",
 	} {
 		want := bars(t, "COINBASE:BTC/USD", f)
-		if report, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ReplaceOnConflict); err != nil || report.Inserted != want.Len() {
+		if report, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ConflictReplace); err != nil || report.Inserted != want.Len() {
 			t.Fatalf("%s: %+v, %v", f, report, err)
 		}
-		if report, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ReplaceOnConflict); err != nil || report.Unchanged != want.Len() {
+		if report, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ConflictReplace); err != nil || report.Unchanged != want.Len() {
 			t.Fatalf("%s again: %+v, %v", f, report, err)
 		}
 
@@ -137,7 +137,7 @@ func TestRoutingIsConfigured(t *testing.T) {
 	} {
 		md := open(t, test.cfg, production.Options{})
 		want := bars(t, "BTC/USD", test.f)
-		if _, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+		if _, err := md.Ingest(t.Context(), want, domain.Range{}, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -162,10 +162,10 @@ func TestTradesAndQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if report, err := md.IngestTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil || report.Inserted != 1 {
+	if report, err := md.IngestTrades(t.Context(), trades, trades.Range(), ports.ConflictReplace); err != nil || report.Inserted != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if report, err := md.IngestQuotes(t.Context(), quotes, quotes.Range(), ports.ReplaceOnConflict); err != nil || report.Inserted != 1 {
+	if report, err := md.IngestQuotes(t.Context(), quotes, quotes.Range(), ports.ConflictReplace); err != nil || report.Inserted != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
 	r := domain.TickRequest{Symbol: "XRP/ETH", Start: noon, End: noon.Add(time.Microsecond)}
@@ -203,7 +203,7 @@ func TestWhatIsHandedInIsNotClosed(t *testing.T) {
 
 		for _, f := range []domain.Frequency{domain.Minute1, domain.Hour1} {
 			s := bars(t, "BTC/USD", f)
-			_, err := md.Ingest(t.Context(), s, domain.Range{}, ports.ReplaceOnConflict)
+			_, err := md.Ingest(t.Context(), s, domain.Range{}, ports.ConflictReplace)
 			if late := f == domain.Hour1; late != errors.Is(err, ports.ErrNotClosed) { // not closed at the clock of Options
 				t.Errorf("%s: %v", f, err)
 			}
@@ -331,10 +331,10 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	var log syncBuffer
 	md := open(t, cfg, production.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	days := bars(t, "BTC/USD", domain.Day1)
-	if _, err := md.Ingest(t.Context(), days, domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := md.Ingest(t.Context(), days, domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := md.Ingest(t.Context(), bars(t, "ETH/USD", domain.Minute1), domain.Range{}, ports.ReplaceOnConflict); err != nil {
+	if _, err := md.Ingest(t.Context(), bars(t, "ETH/USD", domain.Minute1), domain.Range{}, ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -470,7 +470,7 @@ func TestMigrate(t *testing.T) {
 	}
 	md := open(t, cfg, production.Options{})
 	diagnosis, err := md.Diagnose(t.Context())
-	if err != nil || len(diagnosis.Stores) != 2 || diagnosis.State() == ports.Down {
+	if err != nil || len(diagnosis.Stores) != 2 || diagnosis.State() == ports.HealthDown {
 		t.Errorf("%+v, %v; want both stores up", diagnosis, err)
 	}
 	if _, err := production.Migrate(t.Context(), wiring.Config{}, production.Options{}); !errors.Is(err, ports.ErrInvalid) {

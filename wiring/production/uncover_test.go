@@ -108,7 +108,7 @@ func TestUnfinishedWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	influx := d.Stores[1]
-	if influx.State != ports.Degraded || !strings.Contains(influx.Reason, "did not finish: 1") {
+	if influx.State != ports.HealthDegraded || !strings.Contains(influx.Reason, "did not finish: 1") {
 		t.Errorf("the diagnosis is %s: %s", influx.State, influx.Reason)
 	}
 	if n := len(influx.Unfinished); n != 1 {

@@ -24,19 +24,19 @@ type schema struct {
 
 var (
 	barSchema = schema{
-		kind:     file.Bars,
+		kind:     file.KindBars,
 		decimals: []string{file.ColumnOpen, file.ColumnHigh, file.ColumnLow, file.ColumnClose, file.ColumnVolume},
 		count:    file.ColumnTrades,
 	}
 	tradeSchema = schema{
-		kind:     file.Trades,
+		kind:     file.KindTrades,
 		decimals: []string{file.ColumnPrice, file.ColumnSize},
 		sizes:    1,
 		count:    file.ColumnSeq,
 		side:     file.ColumnSide,
 	}
 	quoteSchema = schema{
-		kind:     file.Quotes,
+		kind:     file.KindQuotes,
 		decimals: []string{file.ColumnBid, file.ColumnAsk, file.ColumnBidSize, file.ColumnAskSize},
 		sizes:    2,
 		count:    file.ColumnSeq,
@@ -45,7 +45,7 @@ var (
 
 // columns returns the names of all columns in the order in which they are written.
 func (s schema) columns() []string {
-	if s.kind == file.Bars {
+	if s.kind == file.KindBars {
 		return slices.Concat([]string{file.ColumnTime}, s.decimals, []string{s.count})
 	}
 

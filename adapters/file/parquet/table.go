@@ -67,9 +67,9 @@ func verifyFooter(r io.ReaderAt, size int64) error {
 }
 
 // Recognize returns the kind of rows of the Parquet file in r, of size bytes, according to its column names. It returns
-// file.Bars for a file that it does not recognize, so that ReadBars reports the error.
+// file.KindBars for a file that it does not recognize, so that ReadBars reports the error.
 func Recognize(r io.ReaderAt, size int64) file.Kind {
-	kind := file.Bars
+	kind := file.KindBars
 	_ = recoverPanic(func() error {
 		opened, err := openFile(r, size)
 		if err == nil {

@@ -315,13 +315,13 @@ func TestRecognize(t *testing.T) {
 		want    file.Kind
 		content []byte
 	}{
-		{file.Trades, trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 3))},
-		{file.Quotes, quotes().write(t, "BTC/USD", gen.QuoteTape("BTC/USD", 3))},
-		{file.Bars, writeBars(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))},
-		{file.Bars, encode(t, struct {
+		{file.KindTrades, trades().write(t, "BTC/USD", gen.TradeTape("BTC/USD", 3))},
+		{file.KindQuotes, quotes().write(t, "BTC/USD", gen.QuoteTape("BTC/USD", 3))},
+		{file.KindBars, writeBars(t, gen.MinuteKey("BTC/USD"), gen.Walk("BTC/USD", 3))},
+		{file.KindBars, encode(t, struct {
 			Price int64 `parquet:"price"`
 		}{})},
-		{file.Bars, nil},
+		{file.KindBars, nil},
 	} {
 		if got := parquet.Recognize(bytes.NewReader(test.content), int64(len(test.content))); got != test.want {
 			t.Errorf("got %s, want %s", got, test.want)

@@ -38,9 +38,9 @@ func (s *Store) Problems(ctx context.Context) ([]ports.Problem, error) {
 	case err == nil:
 		return nil, nil
 	case errors.Is(kind, ports.ErrSchema):
-		return []ports.Problem{s.problem(ports.Down, "organisation or bucket", err)}, nil
+		return []ports.Problem{s.problem(ports.HealthDown, "organisation or bucket", err)}, nil
 	case errors.Is(kind, ports.ErrPermission), errors.Is(kind, ports.ErrAuth):
-		return []ports.Problem{s.problem(ports.Degraded, "the token may not write", err)}, nil
+		return []ports.Problem{s.problem(ports.HealthDegraded, "the token may not write", err)}, nil
 	}
 
 	return nil, translate("check bucket", s.bucket, err)
@@ -48,7 +48,7 @@ func (s *Store) Problems(ctx context.Context) ([]ports.Problem, error) {
 
 func (s *Store) problem(state ports.Health, reason string, err error) ports.Problem {
 	remedy := fmt.Sprintf("use a token that may read and write the bucket %q, if this program is to write", s.bucket)
-	if state == ports.Down {
+	if state == ports.HealthDown {
 		remedy = "run marketdata migrate to create the bucket, or correct MARKETDATA_INFLUX_ORG (influx.org) and " +
 			"MARKETDATA_INFLUX_BUCKET (influx.bucket)"
 	}

@@ -99,9 +99,9 @@ func TestProblemsOf2(t *testing.T) {
 		says     string
 	}{
 		"right":        {right, true, "", nil, ""},
-		"organisation": {influx.Config{Org: "other", Bucket: "bars"}, true, ports.Down, ports.ErrSchema, "organization name not found"},
-		"bucket":       {influx.Config{Org: "desk", Bucket: "other"}, true, ports.Down, ports.ErrSchema, "bucket not found"},
-		"reader":       {right, false, ports.Degraded, ports.ErrPermission, "insufficient permissions"},
+		"organisation": {influx.Config{Org: "other", Bucket: "bars"}, true, ports.HealthDown, ports.ErrSchema, "organization name not found"},
+		"bucket":       {influx.Config{Org: "desk", Bucket: "other"}, true, ports.HealthDown, ports.ErrSchema, "bucket not found"},
+		"reader":       {right, false, ports.HealthDegraded, ports.ErrPermission, "insufficient permissions"},
 	} {
 		s := openInflux2(t, &influx2{mayWrite: c.mayWrite, bucket: "bars", mapping: "bars"}, c.cfg)
 		if err := s.Check(t.Context()); err != nil {
@@ -185,9 +185,9 @@ func TestBucketOnAServer(t *testing.T) {
 	wantProblem("right", right, "")
 	reader, org, bucket := right, right, right
 	reader.Token, org.Org, bucket.Bucket = secret.New(server.NewToken(t, true)), "none", "none"
-	wantProblem("a token that may only read", reader, ports.Degraded)
-	wantProblem("organisation", org, ports.Down)
-	wantProblem("bucket", bucket, ports.Down)
+	wantProblem("a token that may only read", reader, ports.HealthDegraded)
+	wantProblem("organisation", org, ports.HealthDown)
+	wantProblem("bucket", bucket, ports.HealthDown)
 
 	made := right
 	made.Lazy, made.Bucket, made.Database = true, right.Bucket+"_made", right.Database+"_made"

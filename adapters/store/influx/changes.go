@@ -56,9 +56,9 @@ func diff(stored, bars domain.Series) changes {
 func (c changes) resolve(bars domain.Series, onConflict ports.ConflictPolicy) (changes, error) {
 	n := len(c.overwrite)
 	switch {
-	case n == 0 || onConflict == ports.ReplaceOnConflict:
+	case n == 0 || onConflict == ports.ConflictReplace:
 		return c, nil
-	case onConflict == ports.FailOnConflict:
+	case onConflict == ports.ConflictFail:
 		return changes{}, &ports.ConflictError{Rows: n, First: bars.OpenTime(c.overwrite[0])}
 	}
 

@@ -134,11 +134,11 @@ func plants(cfg influx.Config) map[contract.Defect]contract.Plant {
 	}
 
 	return map[contract.Defect]contract.Plant{
-		contract.Missing:   point("", strings.Replace(fields, "low=1,", "", 1), 0, true),
-		contract.NotFinite: point("", `exact="1 2 NaN 4 5"`, 0, false),
-		contract.OffGrid:   point("", fields, time.Second, false),
-		contract.Duplicate: point(",host=b", fields, 0, false),
-		contract.Trades:    point("", "trades=-1i", 0, false),
+		contract.DefectMissing:    point("", strings.Replace(fields, "low=1,", "", 1), 0, true),
+		contract.DefectNotFinite:  point("", `exact="1 2 NaN 4 5"`, 0, false),
+		contract.DefectOffGrid:    point("", fields, time.Second, false),
+		contract.DefectDuplicate:  point(",host=b", fields, 0, false),
+		contract.DefectTradeCount: point("", "trades=-1i", 0, false),
 	}
 }
 

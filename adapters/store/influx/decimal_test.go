@@ -95,7 +95,7 @@ func TestDecimalRoundTrip(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		if _, err := ports.WriteBars(t.Context(), s, want, want.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, want, want.Range(), ports.ConflictReplace); err != nil {
 			rt.Fatal(err)
 		}
 

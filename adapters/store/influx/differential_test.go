@@ -25,7 +25,7 @@ func (c catalogLedger) BeginIntents(ctx context.Context, plans []ports.IntentPla
 	begun := c.Ledger.BeginIntents(ctx, plans)
 	for i, plan := range plans {
 		if begun[i].Err == nil {
-			_, begun[i].Err = ports.WriteBars(ctx, c.catalog, domain.EmptySeries(plan.Key), plan.Range, ports.FailOnConflict)
+			_, begun[i].Err = ports.WriteBars(ctx, c.catalog, domain.EmptySeries(plan.Key), plan.Range, ports.ConflictFail)
 		}
 	}
 

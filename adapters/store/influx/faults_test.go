@@ -243,7 +243,7 @@ func TestFailedWrite(t *testing.T) {
 				_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 			})
 			b := minuteBars(t, recordedKey, 1)
-			if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, c.kind) || len(err.Error()) > 1000 {
+			if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, c.kind) || len(err.Error()) > 1000 {
 				t.Errorf("got %.300v, want %v", err, c.kind)
 			}
 		})
@@ -486,7 +486,7 @@ func TestLostWriteIsRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	report, err := ports.WriteBars(t.Context(), s, want, want.Range(), ports.ReplaceOnConflict)
+	report, err := ports.WriteBars(t.Context(), s, want, want.Range(), ports.ConflictReplace)
 	if err != nil || report.Inserted != 1 || report.Unchanged != 0 || writes != 2 {
 		t.Errorf("got %+v, %v after %d writes", report, err, writes)
 	}

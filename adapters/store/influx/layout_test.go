@@ -96,7 +96,7 @@ func TestExistingIsReadOnly(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, existing(t))
 	b := minuteBars(t, recordedKey, 3)
-	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrPermission) {
+	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrPermission) {
 		t.Errorf("write: got %v", err)
 	}
 	if _, err := s.DeleteBars(t.Context(), b.Key(), b.Range()); !errors.Is(err, ports.ErrPermission) {

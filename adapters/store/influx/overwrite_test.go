@@ -131,7 +131,7 @@ func TestReadWhileOverwritten(t *testing.T) {
 		}
 
 		for _, v := range versions[1:] {
-			report, err := ports.WriteBars(t.Context(), writer, v, v.Range(), ports.ReplaceOnConflict)
+			report, err := ports.WriteBars(t.Context(), writer, v, v.Range(), ports.ConflictReplace)
 			if err != nil || report != (ports.WriteReport{Changed: n}) {
 				t.Errorf("%s: %+v, %v", v, report, err)
 			}
@@ -181,7 +181,7 @@ func TestConcurrentWritersOfTheSameBars(t *testing.T) {
 		writers.Go(func() {
 			for range writes {
 				// The other writer may win every attempt; then the error must say so.
-				_, err := ports.WriteBars(t.Context(), s, v, v.Range(), ports.ReplaceOnConflict)
+				_, err := ports.WriteBars(t.Context(), s, v, v.Range(), ports.ConflictReplace)
 				if err != nil && !errors.Is(err, ports.ErrUnavailable) {
 					t.Error(err)
 				}

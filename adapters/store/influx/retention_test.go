@@ -44,7 +44,7 @@ func TestBarsBeyondRetention(t *testing.T) {
 		t.Errorf("retention: got %s, %v", got, err)
 	}
 
-	_, writeErr := ports.WriteBars(t.Context(), s, all, all.Range(), ports.ReplaceOnConflict)
+	_, writeErr := ports.WriteBars(t.Context(), s, all, all.Range(), ports.ConflictReplace)
 	_, replaceErr := s.ReplaceBars(t.Context(), all, all.Range())
 	for _, err := range []error{writeErr, replaceErr} {
 		if !errors.Is(err, ports.ErrInvalid) {
@@ -134,7 +134,7 @@ func TestRetentionPolicyIsChosen(t *testing.T) {
 
 				return response(r, http.StatusOK, document(result(0, false))), nil
 			})
-			_, err := ports.WriteBars(t.Context(), s, old, old.Range(), ports.ReplaceOnConflict)
+			_, err := ports.WriteBars(t.Context(), s, old, old.Range(), ports.ConflictReplace)
 			isWritten := errors.Is(c.kind, ports.ErrUnavailable) // because no read of this server shows a write
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.says) || (writes > 0) != isWritten {
 				t.Errorf("got %v after %d writes, want %v with %q", err, writes, c.kind, c.says)
@@ -143,7 +143,7 @@ func TestRetentionPolicyIsChosen(t *testing.T) {
 				t.Errorf("the policy was read %d times", policyReads)
 			}
 
-			_, _ = ports.WriteBars(t.Context(), s, recent, recent.Range(), ports.ReplaceOnConflict)
+			_, _ = ports.WriteBars(t.Context(), s, recent, recent.Range(), ports.ConflictReplace)
 			if policyReads != 1 {
 				t.Error("the write of a recent bar read the policy")
 			}

@@ -59,7 +59,7 @@ func minuteBars(tb testing.TB, key domain.SeriesKey, n int) domain.Series {
 
 func write(tb testing.TB, s ports.BarWriter, b domain.Series) {
 	tb.Helper()
-	if _, err := ports.WriteBars(tb.Context(), s, b, b.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(tb.Context(), s, b, b.Range(), ports.ConflictReplace); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -100,7 +100,7 @@ func TestPrivileges(t *testing.T) {
 		t.Errorf("read: got %s, %v", got, err)
 	}
 	more := minuteBars(t, recordedKey, 5)
-	if _, err := ports.WriteBars(t.Context(), s, more, more.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrPermission) {
+	if _, err := ports.WriteBars(t.Context(), s, more, more.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrPermission) {
 		t.Errorf("write: got %v", err)
 	}
 	if _, err := s.DeleteBars(t.Context(), b.Key(), b.Range()); !errors.Is(err, ports.ErrPermission) {
@@ -135,7 +135,7 @@ func TestRequestDestinations(t *testing.T) {
 		return response(r, http.StatusOK, document(result(0, false))), nil
 	})
 	b := minuteBars(t, recordedKey, 1)
-	_, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict)
+	_, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace)
 	want := []string{"/api/v2/buckets desk", "/query crypto_v1forever", "/api/v2/write deskcryptons"}
 	if len(requests) < 3 || !slices.Equal(requests[:3], want) {
 		t.Errorf("got %q, want %q", requests, want)
@@ -161,7 +161,7 @@ func TestMissingDatabase(t *testing.T) {
 	cfg.Bucket = "missing"
 	s := openStore(t, cfg)
 	b := minuteBars(t, recordedKey, 3)
-	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrSchema) {
+	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("write: got %v", err)
 	}
 }
@@ -191,7 +191,7 @@ func TestTypeConflictIsReported(t *testing.T) {
 	}
 
 	b := minuteBars(t, recordedKey, 3)
-	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrSchema) {
+	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrSchema) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -211,7 +211,7 @@ func TestInvalidCallsSendNoRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrInvalid) {
+		if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrInvalid) {
 			t.Errorf("write at %s: got %v", at, err)
 		}
 		if _, err := s.ReplaceBars(t.Context(), b, b.Range()); !errors.Is(err, ports.ErrInvalid) {
@@ -262,7 +262,7 @@ func TestReplaceRepairsCorruptBars(t *testing.T) {
 		if err := writeRaw(t.Context(), cfg, line); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrCorruptData) {
+		if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrCorruptData) {
 			t.Fatalf("write: got %v", err)
 		}
 

@@ -66,7 +66,7 @@ func (s *Store) load(ctx context.Context, extent domain.Extent, bars iter.Seq2[d
 		}
 	}
 
-	_, err := s.bars.write(ctx, extent.Key, extent.Range, ports.ReplaceOnConflict, pieces...)
+	_, err := s.bars.write(ctx, extent.Key, extent.Range, ports.ConflictReplace, pieces...)
 
 	return err
 }

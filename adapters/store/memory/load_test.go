@@ -68,7 +68,7 @@ func drawStore(t *rapid.T) *memory.Store {
 		key := gen.Key().Draw(t, "key")
 		r := gen.Range(key.Grid).Draw(t, "coverage")
 		bars := gen.Bars(key, r, 50).Draw(t, "bars")
-		if _, err := ports.WriteBars(t.Context(), s, bars, r, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, bars, r, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,7 +123,7 @@ func TestCopyOverwrites(t *testing.T) {
 
 func write(t *rapid.T, bars domain.Series, coverage domain.Range, stores ...*memory.Store) {
 	for _, s := range stores {
-		if _, err := ports.WriteBars(t.Context(), s, bars, coverage, ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, bars, coverage, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestCopySharesPieces(t *testing.T) {
 	t.Parallel()
 	const long = 3000
 	from, to, b := memory.New(), memory.New(), minuteBars(t, 10*long)
-	if _, err := ports.WriteBars(t.Context(), from, b, b.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), from, b, b.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	if err := to.Copy(t.Context(), pieceSource{from, long}); err != nil {
@@ -191,7 +191,7 @@ func (o overlappingSource) ReadBars(ctx context.Context, q ports.BarQuery) ports
 func TestCopyRefusesPiecesOutOfOrder(t *testing.T) {
 	t.Parallel()
 	from, to, b := memory.New(), memory.New(), minuteBars(t, 10)
-	if _, err := ports.WriteBars(t.Context(), from, b, b.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), from, b, b.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 

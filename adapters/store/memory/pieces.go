@@ -76,7 +76,7 @@ func (t *table[K, D]) lastRows(pieces []D, r domain.Range, limit int) []D {
 type mergedRows[D any] struct {
 	rows      D
 	report    ports.WriteReport
-	conflicts ports.ConflictError // of FailOnConflict
+	conflicts ports.ConflictError // of ConflictFail
 }
 
 // merge merges d into the stored rows. onConflict decides about stored rows with other values.
@@ -123,9 +123,9 @@ func (m *mergedRows[D]) count(isEqual bool, at time.Time, onConflict ports.Confl
 	switch {
 	case isEqual:
 		m.report.Unchanged++
-	case onConflict == ports.ReplaceOnConflict:
+	case onConflict == ports.ConflictReplace:
 		m.report.Changed++
-	case onConflict == ports.KeepOnConflict:
+	case onConflict == ports.ConflictKeep:
 		m.report.Kept++
 		return false
 	default:

@@ -57,7 +57,7 @@ func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
 	s, b := memory.New(), minuteBars(t, n)
 	for i := range n {
 		one := b.Slice(i, i+1)
-		if _, err := ports.WriteBars(t.Context(), s, one, one.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, one, one.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,7 +70,7 @@ func TestAppendingBarByBarKeepsPiecesLong(t *testing.T) {
 func TestBulkLoadIsNotCopied(t *testing.T) {
 	t.Parallel()
 	s, b := memory.New(), minuteBars(t, 100_000)
-	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -92,7 +92,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 	b = b.Drop([]int{0, 5, long - 1, long, 2*long + 1, n - 1})
 	for at := 0; at < b.Len(); at += long {
 		piece := b.Slice(at, min(at+long, b.Len()))
-		if _, err := ports.WriteBars(t.Context(), s, piece, piece.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, piece, piece.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +134,7 @@ func TestReadsAcrossPieces(t *testing.T) {
 
 func BenchmarkReadLast200(b *testing.B) {
 	s, bars := memory.New(), minuteBars(b, 1_000_000)
-	if _, err := ports.WriteBars(b.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(b.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		b.Fatal(err)
 	}
 
@@ -163,7 +163,7 @@ func ExampleStore() {
 		return
 	}
 
-	report, err := ports.WriteBars(ctx, store, bars, bars.Range(), ports.ReplaceOnConflict)
+	report, err := ports.WriteBars(ctx, store, bars, bars.Range(), ports.ConflictReplace)
 	fmt.Println(report.Inserted, err)
 	for piece, err := range store.ReadBars(ctx, ports.BarQuery{Key: day, Range: bars.Range()}).Rows() {
 		fmt.Println(piece.At(0), err)

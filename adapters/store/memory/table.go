@@ -195,7 +195,7 @@ func (t *table[K, D]) replace(ctx context.Context, d D, r domain.Range) (ports.W
 
 	report, err := t.update(ctx, key, r, []D{d}, func(old entry[D], r domain.Range) (c change[D], err error) {
 		stored := t.clipPieces(old.pieces, r)
-		merged, err := t.merge(d, stored, ports.ReplaceOnConflict)
+		merged, err := t.merge(d, stored, ports.ConflictReplace)
 		if err != nil {
 			return c, err
 		}

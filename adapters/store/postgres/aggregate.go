@@ -70,7 +70,7 @@ func aggregateEdges(key domain.SeriesKey, r domain.Range) statement {
 // time and months do.
 func fixedStep(g domain.Grid) (step time.Duration, ok bool) {
 	switch unit := g.Frequency().Unit(); {
-	case unit == domain.Month, g.Zone() != "" && (unit == domain.Day || unit == domain.Week):
+	case unit == domain.UnitMonth, g.Zone() != "" && (unit == domain.UnitDay || unit == domain.UnitWeek):
 		return 0, false
 	}
 

@@ -30,7 +30,7 @@ func TestAggregatesNeverScanHistory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,20 +32,20 @@ func TestOutcomeUnknown(t *testing.T) {
 				DSN: secret.New(changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Host = b.address })),
 			})
 			first, second := commitBar(t, 0), commitBar(t, 1)
-			if _, err := ports.WriteBars(t.Context(), s, first, first.Range(), ports.FailOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, first, first.Range(), ports.ConflictFail); err != nil {
 				t.Fatal(err)
 			}
 
 			cut := c.cut(b)
 			cut.Store(true)
-			_, err := ports.WriteBars(t.Context(), s, second, second.Range(), ports.FailOnConflict)
+			_, err := ports.WriteBars(t.Context(), s, second, second.Range(), ports.ConflictFail)
 			cut.Store(false)
 			wantKind(t, err, ports.ErrUnavailable)
 			if !strings.Contains(err.Error(), "the outcome of the write is unknown") {
 				t.Error(err)
 			}
 
-			report, err := ports.WriteBars(t.Context(), s, second, second.Range(), ports.FailOnConflict)
+			report, err := ports.WriteBars(t.Context(), s, second, second.Range(), ports.ConflictFail)
 			if err != nil || report != c.want {
 				t.Errorf("the same write again: %+v, %v; want %+v", report, err, c.want)
 			}

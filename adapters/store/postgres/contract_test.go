@@ -91,13 +91,13 @@ func defects(dsn string) map[contract.Defect]contract.Plant {
 	}
 
 	return map[contract.Defect]contract.Plant{
-		contract.Missing: plant(`ALTER TABLE marketdata.bars ALTER volume DROP NOT NULL --`,
+		contract.DefectMissing: plant(`ALTER TABLE marketdata.bars ALTER volume DROP NOT NULL --`,
 			`UPDATE marketdata.bars SET volume = NULL WHERE open_time = `),
-		contract.NotFinite: plant(`UPDATE marketdata.bars SET high = 'Infinity' WHERE open_time = `),
-		contract.OffGrid:   plant(copyOf(`open_time + interval '7 seconds'`)),
-		contract.Duplicate: plant(`ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey --`, copyOf(`open_time`)),
-		contract.Trades:    plant(`UPDATE marketdata.bars SET trades = -1 WHERE open_time = `),
-		contract.TradeSize: plant(`UPDATE marketdata.trades SET size = -1 WHERE time = `),
-		contract.Lost:      plant(`DELETE FROM marketdata.bars WHERE open_time = `),
+		contract.DefectNotFinite:  plant(`UPDATE marketdata.bars SET high = 'Infinity' WHERE open_time = `),
+		contract.DefectOffGrid:    plant(copyOf(`open_time + interval '7 seconds'`)),
+		contract.DefectDuplicate:  plant(`ALTER TABLE marketdata.bars DROP CONSTRAINT bars_pkey --`, copyOf(`open_time`)),
+		contract.DefectTradeCount: plant(`UPDATE marketdata.bars SET trades = -1 WHERE open_time = `),
+		contract.DefectTradeSize:  plant(`UPDATE marketdata.trades SET size = -1 WHERE time = `),
+		contract.DefectLost:       plant(`DELETE FROM marketdata.bars WHERE open_time = `),
 	}
 }

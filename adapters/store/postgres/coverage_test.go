@@ -18,7 +18,7 @@ func TestCoverageMergesAndSubtracts(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 	days := func(from, to int) domain.Range { return domain.Range{Start: day(from), End: day(to)} }
 	declare := func(r domain.Range) (ports.WriteReport, error) {
-		return ports.WriteBars(ctx, s, domain.EmptySeries(key), r, ports.ReplaceOnConflict)
+		return ports.WriteBars(ctx, s, domain.EmptySeries(key), r, ports.ConflictReplace)
 	}
 	remove := func(r domain.Range) (ports.WriteReport, error) { return s.DeleteBars(ctx, key, r) }
 	for _, step := range []struct {

@@ -86,7 +86,7 @@ func TestExistingTablesThroughViews(t *testing.T) {
 		metas[0].Symbol != key.Symbol || metas[0].Venue != "KRAKEN" || metas[0].Base != "BTC" {
 		t.Errorf("%v, %v", metas, err)
 	}
-	_, err = ports.WriteBars(t.Context(), s, last, last.Range(), ports.ReplaceOnConflict)
+	_, err = ports.WriteBars(t.Context(), s, last, last.Range(), ports.ConflictReplace)
 	if !errors.Is(err, ports.ErrSchema) || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("a write gave %v", err)
 	}

@@ -45,7 +45,7 @@ func TestNewPartitionsBlockNothing(t *testing.T) {
 	dsn := servers.Postgres(t)
 	s := openMigrated(t, dsn)
 	first := hourlyBars(t, "BTC/USD", time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), 1_000)
-	if _, err := ports.WriteBars(t.Context(), s, first, first.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, first, first.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 
@@ -81,7 +81,7 @@ func TestNewPartitionsBlockNothing(t *testing.T) {
 	if n := countBars(ctx, t, s, first); n != first.Len() {
 		t.Fatalf("%d bars", n)
 	}
-	if _, err := ports.WriteBars(ctx, s, first.Slice(500, 600), first.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(ctx, s, first.Slice(500, 600), first.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := creator.Exec(ctx, "COMMIT"); err != nil {
@@ -89,7 +89,7 @@ func TestNewPartitionsBlockNothing(t *testing.T) {
 	}
 
 	next := hourlyBars(t, "BTC/USD", time.Date(2021, 12, 31, 0, 0, 0, 0, time.UTC), 48) // 2021 exists, 2022 does not
-	if _, err := ports.WriteBars(ctx, s, next, next.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(ctx, s, next, next.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 	if n := countBars(ctx, t, s, next); n != next.Len() {
@@ -118,7 +118,7 @@ func TestConcurrentWritersCreatePartitions(t *testing.T) {
 		symbol := domain.Symbol(fmt.Sprintf("COIN%d/USD", i))
 		bars := hourlyBars(t, symbol, time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC), 50_000) // almost six years
 		go func() {
-			_, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict)
+			_, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace)
 			errs <- err
 		}()
 	}

@@ -109,7 +109,7 @@ func TestReadsNeverScanHistory(t *testing.T) {
 	start := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, symbol := range []domain.Symbol{"BTC/USD", "ETH/USD"} {
 		bars := hourlyBars(t, symbol, start, 10*365*24)
-		if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+		if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 	}

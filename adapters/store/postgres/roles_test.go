@@ -76,7 +76,7 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 	if n, err := countBars(t.Context(), r, queryAll(gen.Walk("BTC/USD", 1_000))); n != 1_000 || err != nil {
 		t.Error(n, err)
 	}
-	_, err = ports.WriteBars(t.Context(), r, late, late.Range(), ports.ReplaceOnConflict)
+	_, err = ports.WriteBars(t.Context(), r, late, late.Range(), ports.ConflictReplace)
 	wantKind(t, err, ports.ErrPermission)
 	_, err = r.DeleteBars(t.Context(), gen.Walk("BTC/USD", 1).Key(), late.Range())
 	wantKind(t, err, ports.ErrPermission)

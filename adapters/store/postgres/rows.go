@@ -173,7 +173,7 @@ func (w *writer) haveRows(ctx context.Context, segments []segment) ([]bool, erro
 // alone, so that then the transaction changes nothing.
 func (w *writer) writeSegments(ctx context.Context, changes []*change, stored, stale, other []segment) error {
 	size := w.db.store.cfg.BatchRows
-	for _, policy := range []ports.ConflictPolicy{ports.FailOnConflict, ports.ReplaceOnConflict, ports.KeepOnConflict} {
+	for _, policy := range []ports.ConflictPolicy{ports.ConflictFail, ports.ConflictReplace, ports.ConflictKeep} {
 		hasPolicy := func(g segment) bool { return g.change.onConflict == policy }
 		for batch := range batches(filter(stored, hasPolicy), size) {
 			if err := w.mergeBatch(ctx, batch, policy); err != nil {
@@ -258,7 +258,7 @@ func (w *writer) mergeBatch(ctx context.Context, batch []segment, policy ports.C
 	if err := w.fillStage(ctx, batch); err != nil {
 		return err
 	}
-	if policy != ports.ReplaceOnConflict {
+	if policy != ports.ConflictReplace {
 		if isEmpty, err := w.unstageConflicts(ctx, batch); err != nil || isEmpty {
 			return err
 		}
@@ -328,7 +328,7 @@ func (w *writer) unstageConflicts(ctx context.Context, batch []segment) (isEmpty
 
 // addConflicts records rows that are stored with other values: as kept, or as a reason to fail.
 func (c *change) addConflicts(first time.Time, rows int) {
-	if c.onConflict == ports.FailOnConflict {
+	if c.onConflict == ports.ConflictFail {
 		c.conflicts.Add(first, rows)
 		return
 	}

@@ -55,7 +55,7 @@ func countBars(ctx context.Context, s *postgres.Store, q ports.BarQuery) (n int,
 // writeBars writes bars and declares their range as covered.
 func writeBars(t *testing.T, s *postgres.Store, bars domain.Series) {
 	t.Helper()
-	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		t.Fatal(err)
 	}
 }

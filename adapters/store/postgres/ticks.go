@@ -186,7 +186,7 @@ func (ts *tickSchema[T]) change(verb string, ticks domain.Ticks[T], r domain.Ran
 	return &change{
 		record: record{names: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(), r: r},
 		op:     verb + string(ts.kind), subject: string(ticks.Symbol()), table: ts.table,
-		rows: ticks.Len(), onConflict: ports.ReplaceOnConflict,
+		rows: ticks.Len(), onConflict: ports.ConflictReplace,
 		key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
 		appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },
 	}

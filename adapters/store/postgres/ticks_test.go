@@ -133,13 +133,13 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	}
 	q := ports.TickQuery{Range: whole}
 	want(q, first.Slice(0, 0))
-	got, err := calls.write(ctx, first, whole, ports.ReplaceOnConflict)
+	got, err := calls.write(ctx, first, whole, ports.ConflictReplace)
 	report(got, err, ports.WriteReport{Inserted: n})
 	want(q, first)
 	wantCovered(whole)
-	got, err = calls.write(ctx, first, whole, ports.ReplaceOnConflict)
+	got, err = calls.write(ctx, first, whole, ports.ConflictReplace)
 	report(got, err, ports.WriteReport{Unchanged: n})
-	got, err = calls.write(ctx, second.Slice(0, 10), whole, ports.ReplaceOnConflict)
+	got, err = calls.write(ctx, second.Slice(0, 10), whole, ports.ConflictReplace)
 	report(got, err, ports.WriteReport{Changed: 10})
 	q.First = 10
 	want(q, second.Slice(0, 10))
@@ -157,7 +157,7 @@ func testTicks[T domain.Tick](t *testing.T, s *postgres.Store, kind domain.TickK
 	wantCovered(domain.Range{Start: part.End, End: whole.End})
 	want(q, first.Slice(3_000, n))
 
-	_, err = calls.write(ctx, first, part, ports.ReplaceOnConflict)
+	_, err = calls.write(ctx, first, part, ports.ConflictReplace)
 	wantKind(t, err, ports.ErrInvalid)
 	for range calls.read(ctx, q).Rows() {
 		break
@@ -179,7 +179,7 @@ func TestCorruptTicks(t *testing.T) {
 			dsn := migrated.Postgres(t)
 			s := open(t, postgres.Config{DSN: secret.New(dsn)})
 			ticks := makeTrades(t, 10, 0)
-			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := s.WriteTrades(t.Context(), ticks, ticks.Range(), ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 			if err := exec(t.Context(), dsn, sql); err != nil {

@@ -60,7 +60,7 @@ func TestUncoveredRowsCountAsAbsent(t *testing.T) {
 		t.Errorf("an append left %d bars", n)
 	}
 	kept := middle.Slice(0, 3)
-	report, err := ports.WriteBars(t.Context(), s, kept, middle.Range(), ports.ReplaceOnConflict)
+	report, err := ports.WriteBars(t.Context(), s, kept, middle.Range(), ports.ConflictReplace)
 	if want := (ports.WriteReport{Inserted: 3}); err != nil || report != want {
 		t.Errorf("got the report %+v, %v, want %+v", report, err, want)
 	}
@@ -110,7 +110,7 @@ func TestReplacementsCountExactly(t *testing.T) {
 
 	next := bars.Clip(first)
 	next = next.Slice(left.Len(), left.Len()+1)
-	if _, err := ports.WriteBars(t.Context(), s, next, next.Range(), ports.ReplaceOnConflict); err != nil { // behind the last bar, which is known
+	if _, err := ports.WriteBars(t.Context(), s, next, next.Range(), ports.ConflictReplace); err != nil { // behind the last bar, which is known
 		t.Fatal(err)
 	}
 	if _, state := readState(t, s.ReadBars(t.Context(), queryAll(left))); len(state.Tail) != 2 {
@@ -175,7 +175,7 @@ func TestTicksOfOneInstant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.WriteTrades(t.Context(), trades, day, ports.ReplaceOnConflict); err != nil {
+		if _, err := s.WriteTrades(t.Context(), trades, day, ports.ConflictReplace); err != nil {
 			t.Fatal(err)
 		}
 
@@ -209,7 +209,7 @@ func TestConcurrentWritersOfNewSeries(t *testing.T) {
 	for i := range writers {
 		running.Go(func() {
 			part := bars.Slice(10*i, 10*i+10)
-			if _, err := ports.WriteBars(t.Context(), s, part, part.Range(), ports.ReplaceOnConflict); err != nil {
+			if _, err := ports.WriteBars(t.Context(), s, part, part.Range(), ports.ConflictReplace); err != nil {
 				t.Error(err)
 			}
 		})
@@ -293,7 +293,7 @@ func TestSeriesReplacedByARestore(t *testing.T) {
 	written := make(chan error)
 	go func() {
 		late := bars.Slice(10, 20)
-		_, err := ports.WriteBars(context.WithoutCancel(t.Context()), s, late, late.Range(), ports.ReplaceOnConflict)
+		_, err := ports.WriteBars(context.WithoutCancel(t.Context()), s, late, late.Range(), ports.ConflictReplace)
 		written <- err
 	}()
 	waitForLock(t, dsn)
@@ -345,7 +345,7 @@ func TestDeadlockIsRepeated(t *testing.T) {
 	written := make(chan error)
 	go func() { // it locks the series and waits for the bars
 		late := bars.Slice(10, 20)
-		_, err := ports.WriteBars(context.WithoutCancel(t.Context()), s, late, late.Range(), ports.ReplaceOnConflict)
+		_, err := ports.WriteBars(context.WithoutCancel(t.Context()), s, late, late.Range(), ports.ConflictReplace)
 		written <- err
 	}()
 	waitForLock(t, dsn)

@@ -59,7 +59,7 @@ func barChange(op string, bars domain.Series, r domain.Range) *change {
 	return &change{
 		record: record{names: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid), r: r},
 		op:     op, subject: bars.Key().String(), table: barTable,
-		rows: bars.Len(), onConflict: ports.ReplaceOnConflict,
+		rows: bars.Len(), onConflict: ports.ConflictReplace,
 		key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
 		appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
 	}

@@ -126,8 +126,8 @@ func TestWriteBatchOfTenThousandSeries(t *testing.T) {
 			{minuteWrites(n, minute, 0), ports.WriteReport{Inserted: 1}},
 			{minuteWrites(n, minute+1, 0), ports.WriteReport{Inserted: 1}},
 			{minuteWrites(n, minute+1, 0), ports.WriteReport{Unchanged: 1}},
-			{policy(minuteWrites(n, minute+1, 7), ports.KeepOnConflict), ports.WriteReport{Kept: 1}},
-			{policy(minuteWrites(n, minute+1, 7), ports.ReplaceOnConflict), ports.WriteReport{Changed: 1}},
+			{policy(minuteWrites(n, minute+1, 7), ports.ConflictKeep), ports.WriteReport{Kept: 1}},
+			{policy(minuteWrites(n, minute+1, 7), ports.ConflictReplace), ports.WriteReport{Changed: 1}},
 		} {
 			before := trips.count.Load()
 			wantReports(t, s.WriteBatch(t.Context(), c.writes), c.want)
@@ -275,7 +275,7 @@ func TestBatchOfPoliciesAndGrids(t *testing.T) {
 		t.Fatal(err)
 	}
 	months.Coverage = months.Bars.Range()
-	batch[1].OnConflict, batch[2].OnConflict, batch[3] = ports.ReplaceOnConflict, ports.KeepOnConflict, first[3]
+	batch[1].OnConflict, batch[2].OnConflict, batch[3] = ports.ConflictReplace, ports.ConflictKeep, first[3]
 
 	results := s.WriteBatch(t.Context(), append(batch, months, months))
 	for i, want := range []ports.WriteReport{{}, {Changed: 1}, {Kept: 1}, {Unchanged: 1}, {Inserted: 1}, {}} {

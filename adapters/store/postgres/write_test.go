@@ -27,7 +27,7 @@ func TestWritersInOppositeOrders(t *testing.T) {
 		func(int) error { return s.PutSymbols(t.Context(), metas...) },
 		func(int) error { return s.PutSymbols(t.Context(), reversed...) },
 		func(i int) error {
-			_, err := ports.WriteBars(t.Context(), s, bars.Slice(i, 2_000-i), bars.Range(), ports.ReplaceOnConflict)
+			_, err := ports.WriteBars(t.Context(), s, bars.Slice(i, 2_000-i), bars.Range(), ports.ConflictReplace)
 			return err
 		},
 		func(i int) error {

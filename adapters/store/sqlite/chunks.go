@@ -219,11 +219,11 @@ func (w *chunkWriter) merge(stored, bars domain.Series, keepOthers bool) mergedB
 // overwrites counts stored bars with other values, and reports whether the written ones take their place.
 func (w *chunkWriter) overwrites(times []int64) bool {
 	switch {
-	case w.onConflict == ports.ReplaceOnConflict:
+	case w.onConflict == ports.ConflictReplace:
 		w.report.Changed += len(times)
 		w.blocks.add(times, 0)
 		return true
-	case w.onConflict == ports.KeepOnConflict:
+	case w.onConflict == ports.ConflictKeep:
 		w.report.Kept += len(times)
 	case len(times) > 0:
 		w.conflicts.Add(domain.Micros(times[0]).Time(), len(times))

@@ -197,7 +197,7 @@ func TestChunksEqualModel(t *testing.T) {
 				}
 				got, err = gen.ReplaceOrDelete(t.Context(), s, bars, r)
 			} else {
-				got, err = ports.WriteBars(t.Context(), s, bars, r, ports.ReplaceOnConflict)
+				got, err = ports.WriteBars(t.Context(), s, bars, r, ports.ConflictReplace)
 			}
 
 			maps.Copy(model, written)
@@ -320,7 +320,7 @@ func TestDamagedChunk(t *testing.T) {
 				t.Errorf("the chunk before: %s, %v", got, err)
 			}
 			one := middle.Slice(100, 101)
-			if _, err := ports.WriteBars(t.Context(), s, one, one.Range(), ports.ReplaceOnConflict); !errors.Is(err, ports.ErrCorruptData) ||
+			if _, err := ports.WriteBars(t.Context(), s, one, one.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrCorruptData) ||
 				!strings.Contains(err.Error(), "to repair it, replace the bars from") {
 				t.Errorf("a write into the chunk: %v", err)
 			}

@@ -43,11 +43,11 @@ func openForContract(tb testing.TB) contract.Store {
 	return contract.Store{
 		Bars: s, Ticks: s, Aggregator: s, Catalog: s, Symbols: s,
 		Corrupt: map[contract.Defect]contract.Plant{
-			contract.OffGrid:   plantDefect(raw, insertOffGrid),
-			contract.Trades:    plantDefect(raw, negateTradeCount),
-			contract.Duplicate: plantDefect(raw, duplicateBar),
-			contract.TradeSize: plantDefect(raw, negateTradeSize),
-			contract.Lost:      plantDefect(raw, deleteChunk),
+			contract.DefectOffGrid:    plantDefect(raw, insertOffGrid),
+			contract.DefectTradeCount: plantDefect(raw, negateTradeCount),
+			contract.DefectDuplicate:  plantDefect(raw, duplicateBar),
+			contract.DefectTradeSize:  plantDefect(raw, negateTradeSize),
+			contract.DefectLost:       plantDefect(raw, deleteChunk),
 		},
 	}
 }

@@ -60,7 +60,7 @@ func writeUntilKilled(path string) {
 	for n := first; n < first+childBatches; n++ {
 		bars, err := batch(n)
 		if err == nil {
-			_, err = ports.WriteBars(ctx, s, bars, bars.Range(), ports.ReplaceOnConflict)
+			_, err = ports.WriteBars(ctx, s, bars, bars.Range(), ports.ConflictReplace)
 		}
 		if err != nil {
 			fail(err)

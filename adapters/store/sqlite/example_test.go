@@ -41,7 +41,7 @@ func ExampleOpen() {
 	}
 
 	covered := domain.Range{Start: start, End: start.AddDate(0, 0, 1)}
-	report, err := ports.WriteBars(ctx, store, bars, covered, ports.ReplaceOnConflict)
+	report, err := ports.WriteBars(ctx, store, bars, covered, ports.ConflictReplace)
 	if err != nil {
 		fmt.Println(err)
 		return

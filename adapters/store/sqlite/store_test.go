@@ -75,7 +75,7 @@ func readAll(ctx context.Context, s *sqlite.Store, q ports.BarQuery) (domain.Ser
 
 func write(tb testing.TB, s *sqlite.Store, bars domain.Series) {
 	tb.Helper()
-	if _, err := ports.WriteBars(tb.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict); err != nil {
+	if _, err := ports.WriteBars(tb.Context(), s, bars, bars.Range(), ports.ConflictReplace); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -214,7 +214,7 @@ func TestRewriteWritesNothing(t *testing.T) {
 		t.Fatal("a write did not change the data version, so that this test proves nothing")
 	}
 
-	report, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ReplaceOnConflict)
+	report, err := ports.WriteBars(t.Context(), s, bars, bars.Range(), ports.ConflictReplace)
 	if want := (ports.WriteReport{Unchanged: 1000}); err != nil || report != want {
 		t.Fatalf("got %+v, %v, want %+v", report, err, want)
 	}
@@ -292,7 +292,7 @@ func TestCancelWhileAnotherWrites(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		_, err := ports.WriteBars(ctx, s, bars, bars.Range(), ports.ReplaceOnConflict)
+		_, err := ports.WriteBars(ctx, s, bars, bars.Range(), ports.ConflictReplace)
 		took := time.Since(began)
 		if !errors.Is(err, ports.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want ErrTimeout", err)
@@ -319,7 +319,7 @@ func TestCancelWhileWriting(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		began := time.Now()
-		_, err := ports.WriteBars(ctx, s, bars, bars.Range(), ports.ReplaceOnConflict)
+		_, err := ports.WriteBars(ctx, s, bars, bars.Range(), ports.ConflictReplace)
 		took := time.Since(began)
 		if !errors.Is(err, ports.ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)

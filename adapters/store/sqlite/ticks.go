@@ -276,7 +276,7 @@ func (t *tickTable[T]) exchange(
 				return err
 			}
 
-			w := newTickWriter(tx, series, t, ports.ReplaceOnConflict)
+			w := newTickWriter(tx, series, t, ports.ConflictReplace)
 			defer w.close()
 			if err := w.replace(ctx, ticks, r); err != nil {
 				return err
@@ -440,11 +440,11 @@ func (w *tickWriter[T]) compare(rows *sql.Rows, ticks domain.Ticks[T]) (changed 
 		switch isEqual := row.err == nil && w.table.equal(stored, tick); {
 		case isEqual:
 			w.report.Unchanged++
-		case w.onConflict == ports.ReplaceOnConflict:
+		case w.onConflict == ports.ConflictReplace:
 			changed = append(changed, tick)
 			w.report.Changed++
 			w.blocks.add([]int64{int64(w.table.key(tick).micros)}, 0)
-		case w.onConflict == ports.KeepOnConflict:
+		case w.onConflict == ports.ConflictKeep:
 			w.report.Kept++
 		default:
 			w.conflicts.Add(row.time, 1)

@@ -50,7 +50,7 @@ func TestDamagedTrades(t *testing.T) {
 			s, raw := open(t, path), openRaw(t, path)
 			trades := someTrades(t, 200)
 			r := trades.Range()
-			if _, err := s.WriteTrades(t.Context(), trades, r, ports.ReplaceOnConflict); err != nil {
+			if _, err := s.WriteTrades(t.Context(), trades, r, ports.ConflictReplace); err != nil {
 				t.Fatal(err)
 			}
 
@@ -103,7 +103,7 @@ func TestRewriteOfTradesWritesNothing(t *testing.T) {
 	trades := someTrades(t, 1000)
 	var versions [2]int
 	for i := range versions {
-		report, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ReplaceOnConflict)
+		report, err := s.WriteTrades(t.Context(), trades, trades.Range(), ports.ConflictReplace)
 		if err != nil || report.Changed+report.Deleted != 0 || i == 1 && report.Inserted > 0 {
 			t.Fatalf("got %+v, %v", report, err)
 		}

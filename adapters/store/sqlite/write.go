@@ -119,7 +119,7 @@ func (s *Store) exchangeBars(
 				return err
 			}
 
-			w := newChunkWriter(tx, series, key, ports.ReplaceOnConflict)
+			w := newChunkWriter(tx, series, key, ports.ConflictReplace)
 			defer w.close()
 			if err := w.replace(ctx, bars, r); err != nil {
 				return err
