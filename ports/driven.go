@@ -127,6 +127,25 @@ func TouchBars(ctx context.Context, s Store, key domain.SeriesKey) error {
 		"and write them again: %w", ErrInvalid)
 }
 
+// BarUncoverer is a store that can forget bars without reading them, because they are lost or wrong.
+type BarUncoverer interface {
+	// UncoverBars takes the coverage of r away, and that of the rest of each block that r touches, because what is left of
+	// a block cannot be verified. It returns the range of the blocks. A write of it that did not finish is forgotten.
+	UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error)
+}
+
+// UncoverBars uncovers r in a store, and returns the range that it uncovered. A store that is no BarUncoverer deletes
+// the bars of r.
+func UncoverBars(ctx context.Context, s Store, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
+	if u, ok := s.(BarUncoverer); ok {
+		return u.UncoverBars(ctx, key, r)
+	}
+
+	_, err := s.DeleteBars(ctx, key, r)
+
+	return r, err
+}
+
 // SymbolQuery selects from a catalog.
 type SymbolQuery struct {
 	Symbols []domain.Symbol // only these; empty is every symbol

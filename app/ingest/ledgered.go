@@ -12,6 +12,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // LedgeredStore is a store of bars without transactions, with a ledger beside it that makes its writes atomic and its
@@ -43,9 +44,9 @@ import (
 // soon as it is written here, a range that is not covered is uncovered.
 type LedgeredStore struct {
 	name   domain.StoreName // in errors
-	bars   ports.NontransactionalStore
+	bars   ledger.NontransactionalStore
 	batch  ports.BatchReader // of bars; nil if it has none
-	ledger ports.Ledger
+	ledger ledger.Ledger
 	owner  string        // of the intents, for people
 	wait   time.Duration // for the write of another
 
@@ -81,7 +82,7 @@ const (
 // WithLedger returns the store of bars with the ledger beside it. name names the store in errors, and owner this
 // process in those of others, whose writes wait for one of it.
 func WithLedger(
-	name domain.StoreName, owner string, bars ports.NontransactionalStore, ledger ports.Ledger,
+	name domain.StoreName, owner string, bars ledger.NontransactionalStore, ledger ledger.Ledger,
 ) *LedgeredStore {
 	s := &LedgeredStore{name: name, bars: bars, ledger: ledger, owner: cmp.Or(owner, "a process")}
 	s.wait, s.renewAfter = maxWait, defaultRenewAfter
@@ -123,7 +124,7 @@ func (s *LedgeredStore) waitFor(n int) time.Duration {
 // within is nil, record i is read again, until the wait is over: then the range is uncovered.
 func (s *LedgeredStore) records(
 	ctx context.Context, queries []ports.SeriesQuery, within []domain.Range, wait time.Duration,
-) ([]ports.LedgerRecord, error) {
+) ([]ledger.Record, error) {
 	if err := s.ensureVerified(ctx); err != nil {
 		return nil, err
 	}
@@ -196,7 +197,7 @@ func (s *LedgeredStore) readExtents(ctx context.Context, q ports.ExtentQuery) ([
 		return nil, err
 	}
 	series, err := s.keptSeries(ctx, q.Symbols...)
-	series = slices.DeleteFunc(series, func(l ports.LedgerSeries) bool { return l.Key.Symbol <= q.After })
+	series = slices.DeleteFunc(series, func(l ledger.Series) bool { return l.Key.Symbol <= q.After })
 	if err == nil && len(q.Symbols) > 0 {
 		err = s.waitForCoverage(ctx, series)
 	}
@@ -223,7 +224,7 @@ func (s *LedgeredStore) readExtents(ctx context.Context, q ports.ExtentQuery) ([
 
 // waitForCoverage sets the coverage of the series to that without an intent that took a part of it, if the wait is long
 // enough.
-func (s *LedgeredStore) waitForCoverage(ctx context.Context, series []ports.LedgerSeries) error {
+func (s *LedgeredStore) waitForCoverage(ctx context.Context, series []ledger.Series) error {
 	queries := make([]ports.SeriesQuery, len(series))
 	for i, l := range series {
 		queries[i] = ports.SeriesQuery{Key: l.Key}
@@ -268,11 +269,11 @@ func (s *LedgeredStore) UnfinishedWrites(ctx context.Context) ([]ports.Unfinishe
 // record returns the record of one series with the blocks of r as it is stored. It does not wait.
 func (s *LedgeredStore) record(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
-) (ports.LedgerRecord, error) {
+) (ledger.Record, error) {
 	query := ports.SeriesQuery{Key: key, State: ports.StateQuery{Range: r}}
 	records, err := s.ledger.ReadLedger(ctx, []ports.SeriesQuery{query})
 	if err != nil {
-		return ports.LedgerRecord{}, err
+		return ledger.Record{}, err
 	}
 
 	return records[0], nil

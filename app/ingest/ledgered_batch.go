@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // ReadBatch implements ports.BatchReader. The records of all series are read at once, then the bars of all. A query
@@ -46,7 +47,7 @@ func (s *LedgeredStore) batchFailure(kind, err error) error {
 type ledgeredBatch struct {
 	store   *LedgeredStore
 	queries []ports.BarQuery
-	records []ports.LedgerRecord
+	records []ledger.Record
 	blocks  [][]domain.BlockState // of each query
 	pieces  [][]domain.Series     // that were read for each query
 	isRead  bool

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // blockReader reads and verifies blocks of one series.
@@ -30,7 +31,7 @@ func (b blockReader) bounds(from, to int64) domain.Range {
 // not read what is not covered, because a write that died may have left half a bar there. Where a row is no bar, the
 // error is errMismatch: a range that the record covers has no writer, unless the series has a new version.
 func (b blockReader) read(
-	ctx context.Context, record ports.LedgerRecord, blocks []domain.BlockState,
+	ctx context.Context, record ledger.Record, blocks []domain.BlockState,
 ) ([]domain.Series, error) {
 	if len(blocks) == 0 {
 		return nil, nil
@@ -69,7 +70,7 @@ func (b blockReader) readRange(ctx context.Context, r domain.Range) (pieces []do
 
 // verify returns the covered bars of each block. It returns errMismatch if they are not those of the record.
 func (b blockReader) verify(
-	record ports.LedgerRecord, blocks []domain.BlockState, pieces []domain.Series,
+	record ledger.Record, blocks []domain.BlockState, pieces []domain.Series,
 ) (verified []domain.Series, err error) {
 	hashes := hashesOf(record)
 	for _, block := range blocks {
@@ -97,8 +98,8 @@ func (b blockReader) verify(
 	return verified, nil
 }
 
-func hashesOf(record ports.LedgerRecord) map[int64]ports.BlockHash {
-	hashes := make(map[int64]ports.BlockHash, len(record.Hashes))
+func hashesOf(record ledger.Record) map[int64]ledger.BlockHash {
+	hashes := make(map[int64]ledger.BlockHash, len(record.Hashes))
 	for i, hash := range record.Hashes {
 		hashes[record.State.Blocks[i].Index] = hash
 	}
@@ -107,12 +108,12 @@ func hashesOf(record ports.LedgerRecord) map[int64]ports.BlockHash {
 }
 
 // sums returns the sums of the bars by block.
-func (b blockReader) sums(pieces ...domain.Series) (sums []ports.BlockSum) {
+func (b blockReader) sums(pieces ...domain.Series) (sums []ledger.BlockSum) {
 	for _, bars := range pieces {
 		for from := 0; from < bars.Len(); {
 			index := b.layout.Index(domain.MicrosFloor(bars.OpenTime(from)))
 			part := bars.Slice(from, bars.Len()).Clip(b.bounds(index, index+1))
-			sum := ports.BlockSum{
+			sum := ledger.BlockSum{
 				Index: index, Bars: part.Len(), Hash: domain.HashBars(part),
 				First: domain.MicrosFloor(part.OpenTime(0)), Last: domain.MicrosFloor(part.OpenTime(part.Len() - 1)),
 			}

@@ -12,7 +12,8 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/ports/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 var errOutage = errors.New("503 service unavailable")
@@ -26,16 +27,16 @@ type ledgeredPorts interface {
 // ledgered is a store with its parts.
 type ledgered struct {
 	ledgeredPorts
-	bars   *ledger.Bars
+	bars   *ledgertest.Bars
 	ledger *faultyLedger
 }
 
 // newLedgered returns a store that renews its intents before each request, so that every request has a call that may
 // fail.
 func newLedgered() ledgered {
-	memory := ledger.NewMemory()
+	memory := ledgertest.NewMemory()
 	l := &faultyLedger{Ledger: memory, advance: memory.Advance}
-	bars := ledger.NewBars()
+	bars := ledgertest.NewBars()
 	s := ingest.WithLedger("ledgered", "", bars, l)
 	ingest.SetRenewAfter(s, 0)
 
@@ -44,7 +45,7 @@ func newLedgered() ledgered {
 
 // faultyLedger is a ledger whose calls may fail, before or after they are done.
 type faultyLedger struct {
-	ports.Ledger
+	ledger.Ledger
 	advance func(time.Duration)
 	fault   atomic.Pointer[func(call string) error]
 }
@@ -56,16 +57,16 @@ func (f *faultyLedger) fail(call string) error {
 	return nil
 }
 
-func (f *faultyLedger) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+func (f *faultyLedger) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ledger.Record, error) {
 	if err := f.fail("read ledger"); err != nil {
 		return nil, err
 	}
 	return f.Ledger.ReadLedger(ctx, queries)
 }
 
-func (f *faultyLedger) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+func (f *faultyLedger) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []ledger.BegunIntent {
 	if err := f.fail("before begin"); err != nil {
-		return slices.Repeat([]ports.BegunIntent{{Err: err}}, len(plans))
+		return slices.Repeat([]ledger.BegunIntent{{Err: err}}, len(plans))
 	}
 	begun := f.Ledger.BeginIntents(ctx, plans)
 	failed := f.fail("after begin")
@@ -76,14 +77,14 @@ func (f *faultyLedger) BeginIntents(ctx context.Context, plans []ports.IntentPla
 	return begun
 }
 
-func (f *faultyLedger) RenewIntents(ctx context.Context, intents []ports.Intent) error {
+func (f *faultyLedger) RenewIntents(ctx context.Context, intents []ledger.Intent) error {
 	if err := f.fail("renew"); err != nil {
 		return err
 	}
 	return f.Ledger.RenewIntents(ctx, intents)
 }
 
-func (f *faultyLedger) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
+func (f *faultyLedger) FinishIntents(ctx context.Context, intents []ledger.FinishedIntent) []error {
 	if err := f.fail("before finish"); err != nil {
 		return slices.Repeat([]error{err}, len(intents))
 	}
@@ -96,21 +97,21 @@ func (f *faultyLedger) FinishIntents(ctx context.Context, intents []ports.Finish
 	return finished
 }
 
-func (f *faultyLedger) AbandonIntents(ctx context.Context, intents []ports.Intent) error {
+func (f *faultyLedger) AbandonIntents(ctx context.Context, intents []ledger.Intent) error {
 	if err := f.fail("abandon"); err != nil {
 		return err
 	}
 	return f.Ledger.AbandonIntents(ctx, intents)
 }
 
-func (f *faultyLedger) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
+func (f *faultyLedger) ReadIdentity(ctx context.Context) (ledger.Identity, error) {
 	if err := f.fail("read identity"); err != nil {
-		return ports.StoreIdentity{}, err
+		return ledger.Identity{}, err
 	}
 	return f.Ledger.ReadIdentity(ctx)
 }
 
-func (f *faultyLedger) WriteIdentity(ctx context.Context, id ports.StoreIdentity) error {
+func (f *faultyLedger) WriteIdentity(ctx context.Context, id ledger.Identity) error {
 	call := "propose"
 	if id.IsBound {
 		call = "bind"
@@ -465,7 +466,7 @@ func TestWriterWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	var held *ports.IntentHeldError
+	var held *ledger.HeldError
 	if !errors.Is(during, ports.ErrConflict) || !errors.As(during, &held) || !held.Range.Equal(minutes(0, 10)) {
 		t.Errorf("got the error %v", during)
 	}
@@ -473,11 +474,11 @@ func TestWriterWaits(t *testing.T) {
 
 // racingLedger runs other after its first read, before the reader goes on.
 type racingLedger struct {
-	ports.Ledger
+	ledger.Ledger
 	other func()
 }
 
-func (r *racingLedger) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+func (r *racingLedger) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ledger.Record, error) {
 	records, err := r.Ledger.ReadLedger(ctx, queries)
 	if other := r.other; other != nil {
 		r.other = nil

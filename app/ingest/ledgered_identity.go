@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // CheckIdentity returns ErrSchema if the ledger describes the bars of another store: this one was made anew, another
@@ -30,7 +31,7 @@ func (s *LedgeredStore) ensureVerified(ctx context.Context) error {
 }
 
 // compareIdentities returns the identity of the store and that of the ledger.
-func (s *LedgeredStore) compareIdentities(ctx context.Context) (string, ports.StoreIdentity, error) {
+func (s *LedgeredStore) compareIdentities(ctx context.Context) (string, ledger.Identity, error) {
 	described, err := s.ledger.ReadIdentity(ctx)
 	if err != nil {
 		return "", described, err
@@ -72,7 +73,7 @@ func (s *LedgeredStore) bind(ctx context.Context) error {
 		}
 	}
 	if err == nil {
-		err = s.ledger.WriteIdentity(ctx, ports.StoreIdentity{ID: id, IsBound: true})
+		err = s.ledger.WriteIdentity(ctx, ledger.Identity{ID: id, IsBound: true})
 	}
 	if err == nil {
 		err = s.CheckIdentity(ctx) // another process may have bound another store
@@ -85,7 +86,7 @@ func (s *LedgeredStore) bind(ctx context.Context) error {
 // ledger to another store meanwhile.
 func (s *LedgeredStore) propose(ctx context.Context) (string, error) {
 	id := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
-	if err := s.ledger.WriteIdentity(ctx, ports.StoreIdentity{ID: id}); err != nil {
+	if err := s.ledger.WriteIdentity(ctx, ledger.Identity{ID: id}); err != nil {
 		return "", err
 	}
 	_, proposed, err := s.compareIdentities(ctx)

@@ -7,7 +7,8 @@ import (
 
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/ports/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // TestAnotherStoreIsRefused puts another store beside a ledger: it is found before the first read, and never written.
@@ -24,7 +25,7 @@ func TestAnotherStoreIsRefused(t *testing.T) {
 		}
 	}
 
-	for _, bars := range []*ledger.Bars{ledger.NewBars(), second.bars} {
+	for _, bars := range []*ledgertest.Bars{ledgertest.NewBars(), second.bars} {
 		other := ingest.WithLedger("other", "", bars, first.ledger)
 		result := other.WriteBatch(t.Context(), appendsOf(t, 1, 10, 20))[0]
 		if err := other.CheckIdentity(t.Context()); !errors.Is(err, ports.ErrSchema) || !errors.Is(result.Err, ports.ErrSchema) {
@@ -71,7 +72,7 @@ func TestBindingThatFails(t *testing.T) {
 func TestBindingBesideAnother(t *testing.T) {
 	t.Parallel()
 	s := newLedgered()
-	other := ports.StoreIdentity{ID: "other", IsBound: true}
+	other := ledger.Identity{ID: "other", IsBound: true}
 	bind := func(name string) error {
 		if name == "before propose" {
 			return s.ledger.Ledger.WriteIdentity(t.Context(), other)

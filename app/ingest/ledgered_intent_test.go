@@ -10,7 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // interrupted returns a store whose replacement of the minutes 30 to 90 died when it had written half of its bars, and
@@ -107,8 +107,8 @@ func TestIntentsAreRenewedInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := &faultyLedger{Ledger: ledger.NewMemory()}
-				bars := ledger.NewBars()
+				l := &faultyLedger{Ledger: ledgertest.NewMemory()}
+				bars := ledgertest.NewBars()
 				s, other := ingest.WithLedger("first", "", bars, l), ingest.WithLedger("other", "", bars, l)
 				ingest.SetWait(other, 0)
 				renewed := 0

@@ -10,11 +10,12 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // writePlan lists the changes that a write has to make.
 type writePlan struct {
-	intent      ports.IntentPlan
+	intent      ledger.IntentPlan
 	wanted      domain.Series // of the range
 	report      ports.WriteReport
 	isNew       bool // nothing of the range is covered or stored
@@ -49,7 +50,7 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 	for i, w := range writes {
 		key := w.bars.Key()
 		if lost := c.lost(domain.BarBlocks(key.Grid), records[i], w.r); !lost.Empty() {
-			w.Err = cmp.Or(s.uncover(ctx, key, records[i], lost), ports.ErrLedgerChanged)
+			w.Err = cmp.Or(s.uncover(ctx, key, records[i], lost), ledger.ErrChanged)
 			continue
 		}
 
@@ -62,7 +63,7 @@ func (s *LedgeredStore) planAll(ctx context.Context, writes []*ledgeredWrite) {
 
 // readTouchedRecords returns the records of the writes, with the blocks where a part of the range is covered. The other
 // writes need none, and most writes are of these, because they append.
-func (s *LedgeredStore) readTouchedRecords(ctx context.Context, writes []*ledgeredWrite) ([]ports.LedgerRecord, error) {
+func (s *LedgeredStore) readTouchedRecords(ctx context.Context, writes []*ledgeredWrite) ([]ledger.Record, error) {
 	queries := make([]ports.SeriesQuery, len(writes))
 	for i, w := range writes {
 		queries[i] = ports.SeriesQuery{Key: w.bars.Key()}
@@ -101,7 +102,7 @@ func (s *LedgeredStore) refuseForeign(ctx context.Context, w *ledgeredWrite, for
 		return err
 	}
 	if records[0].Exists() {
-		return ports.ErrLedgerChanged
+		return ledger.ErrChanged
 	}
 
 	return s.failure(ports.ErrConflict, w.op, key, fmt.Errorf("other programs wrote bars of %s, "+
@@ -111,11 +112,11 @@ func (s *LedgeredStore) refuseForeign(ctx context.Context, w *ledgeredWrite, for
 // planWrite compares a write with the stored bars. Bars that are not covered count as absent. foreign has the bars that
 // others wrote, of a series that is not in the ledger.
 func (s *LedgeredStore) planWrite(
-	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, foreign domain.Range,
+	ctx context.Context, w *ledgeredWrite, record ledger.Record, foreign domain.Range,
 ) (writePlan, error) {
 	key := w.bars.Key()
 	p := writePlan{
-		intent: ports.IntentPlan{Key: key, Range: w.r, Read: w.r, Deletes: w.deletes, Owner: s.owner}, wanted: w.bars,
+		intent: ledger.IntentPlan{Key: key, Range: w.r, Read: w.r, Deletes: w.deletes, Owner: s.owner}, wanted: w.bars,
 	}
 	if !w.r.Covers(foreign) {
 		return p, s.refuseForeign(ctx, w, foreign)
@@ -133,7 +134,7 @@ func (s *LedgeredStore) planWrite(
 
 // planChange plans a write of a range that is covered in part.
 func (s *LedgeredStore) planChange(
-	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, p *writePlan,
+	ctx context.Context, w *ledgeredWrite, record ledger.Record, p *writePlan,
 ) error {
 	stored, err := s.readTouched(ctx, w, record)
 	if err != nil {
@@ -203,8 +204,8 @@ func nonEmpty(pieces []domain.Series) []domain.Series {
 
 // keptSums returns the sums of the stored bars outside of the range of the intent, for each block that was read.
 func (s *LedgeredStore) keptSums(
-	intent *ports.IntentPlan, record ports.LedgerRecord, stored []domain.Series,
-) (sums []ports.BlockSum) {
+	intent *ledger.IntentPlan, record ledger.Record, stored []domain.Series,
+) (sums []ledger.BlockSum) {
 	b := s.blocksOf(intent.Key)
 	var kept []domain.Series
 	for _, bars := range stored {
@@ -213,8 +214,8 @@ func (s *LedgeredStore) keptSums(
 	}
 	found := b.sums(nonEmpty(kept)...)
 	for _, block := range record.State.BlocksWithin(b.layout, intent.Read) {
-		sum := ports.BlockSum{Index: block.Index}
-		if i := slices.IndexFunc(found, func(s ports.BlockSum) bool { return s.Index == block.Index }); i >= 0 {
+		sum := ledger.BlockSum{Index: block.Index}
+		if i := slices.IndexFunc(found, func(s ledger.BlockSum) bool { return s.Index == block.Index }); i >= 0 {
 			sum = found[i]
 		}
 		sum.Version = block.Version
@@ -232,7 +233,7 @@ type storedBars struct {
 
 // readTouched reads the blocks that the write touches. Blocks of which a replacement keeps no bar may be corrupt.
 func (s *LedgeredStore) readTouched(
-	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord,
+	ctx context.Context, w *ledgeredWrite, record ledger.Record,
 ) (stored storedBars, err error) {
 	if w.uncovers {
 		return storedBars{isBroken: true}, nil
@@ -270,7 +271,7 @@ func isBroken(err error) bool {
 // explainMismatch returns ErrLedgerChanged if the series changed since the record was read, or a new retention policy
 // dropped bars, else an error that says that the stored bars are wrong.
 func (s *LedgeredStore) explainMismatch(
-	ctx context.Context, w *ledgeredWrite, record ports.LedgerRecord, mismatch error,
+	ctx context.Context, w *ledgeredWrite, record ledger.Record, mismatch error,
 ) error {
 	key := w.bars.Key()
 	present, err := s.record(ctx, key, domain.Range{})
@@ -284,7 +285,7 @@ func (s *LedgeredStore) explainMismatch(
 	case err != nil:
 		return err
 	case isLost || present.State.Version != record.State.Version:
-		return ports.ErrLedgerChanged
+		return ledger.ErrChanged
 	}
 
 	return s.corrupt(w.op, key, mismatch)

@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // windowBlocks is the number of blocks that are in memory at once.
@@ -84,8 +85,8 @@ func (r *ledgeredRead) run(ctx context.Context) error {
 // moveOn returns the present record after a mismatch. If it is the same, the store lost or altered bars. If something
 // was yielded, the rest must not have changed.
 func (r *ledgeredRead) moveOn(
-	ctx context.Context, record ports.LedgerRecord, mismatch error,
-) (ports.LedgerRecord, error) {
+	ctx context.Context, record ledger.Record, mismatch error,
+) (ledger.Record, error) {
 	r.blockReader.store.retention.Store(nil) // a new policy may have dropped bars
 	present, err := r.readRecord(ctx)
 	switch {
@@ -105,14 +106,14 @@ func (r *ledgeredRead) conflict() error {
 }
 
 // readRecord returns the record with the blocks of the range, and with those that the query wants in its state.
-func (r *ledgeredRead) readRecord(ctx context.Context) (ports.LedgerRecord, error) {
+func (r *ledgeredRead) readRecord(ctx context.Context) (ledger.Record, error) {
 	query := ports.SeriesQuery{Key: r.query.Key, State: ports.StateQuery{Range: r.query.Range}}
 	other := r.query.State
 	for {
 		s := r.blockReader.store
 		records, err := s.records(ctx, []ports.SeriesQuery{query}, []domain.Range{r.query.Range}, s.wait)
 		if err != nil {
-			return ports.LedgerRecord{}, err
+			return ledger.Record{}, err
 		}
 
 		record := records[0]
@@ -153,7 +154,7 @@ func (r *ledgeredRead) startAhead(ctx context.Context) (stop func()) {
 }
 
 // readBlocks yields the blocks of the record that were not yielded yet.
-func (r *ledgeredRead) readBlocks(ctx context.Context, record ports.LedgerRecord) error {
+func (r *ledgeredRead) readBlocks(ctx context.Context, record ledger.Record) error {
 	if r.query.First+r.query.Last > 0 {
 		return r.readLimited(ctx, record)
 	}
@@ -181,7 +182,7 @@ func (r *ledgeredRead) readBlocks(ctx context.Context, record ports.LedgerRecord
 // readWindow returns the covered bars of consecutive blocks. It takes those that were read beside the record if they
 // are right, and reads them now otherwise.
 func (r *ledgeredRead) readWindow(
-	ctx context.Context, record ports.LedgerRecord, window []domain.BlockState,
+	ctx context.Context, record ledger.Record, window []domain.BlockState,
 ) ([]domain.Series, error) {
 	if r.ahead != nil {
 		ahead := <-r.ahead
@@ -197,7 +198,7 @@ func (r *ledgeredRead) readWindow(
 }
 
 // readLimited yields the first or last bars.
-func (r *ledgeredRead) readLimited(ctx context.Context, record ports.LedgerRecord) error {
+func (r *ledgeredRead) readLimited(ctx context.Context, record ledger.Record) error {
 	blocks := record.State.BlocksWithin(r.blockReader.layout, r.query.Range)
 	blocks, _ = access.TakeBlocks(r.blockReader.layout, blocks, r.query, max(r.query.First, r.query.Last))
 	pieces, err := r.blockReader.read(ctx, record, blocks)
@@ -234,7 +235,7 @@ func limitPieces(pieces []domain.Series, q ports.BarQuery) (limited []domain.Ser
 }
 
 // give yields the bars of the pieces that are in the range, the first of them with the state.
-func (r *ledgeredRead) give(ctx context.Context, record ports.LedgerRecord, pieces []domain.Series) error {
+func (r *ledgeredRead) give(ctx context.Context, record ledger.Record, pieces []domain.Series) error {
 	for _, p := range pieces {
 		if p = p.Clip(r.query.Range); p.Len() == 0 || r.stopped {
 			continue
@@ -248,7 +249,7 @@ func (r *ledgeredRead) give(ctx context.Context, record ports.LedgerRecord, piec
 	return nil
 }
 
-func (r *ledgeredRead) put(record ports.LedgerRecord, bars domain.Series) {
+func (r *ledgeredRead) put(record ledger.Record, bars domain.Series) {
 	piece := ports.Piece[domain.Series]{Rows: bars}
 	if r.state == nil {
 		r.state = record.State
@@ -258,7 +259,7 @@ func (r *ledgeredRead) put(record ports.LedgerRecord, bars domain.Series) {
 }
 
 // finish yields the state of a result without bars.
-func (r *ledgeredRead) finish(record ports.LedgerRecord) error {
+func (r *ledgeredRead) finish(record ledger.Record) error {
 	if r.state == nil && !r.stopped {
 		r.put(record, domain.EmptySeries(r.query.Key))
 	}
@@ -275,7 +276,7 @@ func (r *ledgeredRead) readForeign(ctx context.Context) error {
 		return err
 	}
 	if inferred[r.query.Key].Empty() {
-		return r.finish(ports.LedgerRecord{State: &domain.SeriesState{}})
+		return r.finish(ledger.Record{State: &domain.SeriesState{}})
 	}
 
 	for bars, err := range s.bars.ReadBars(ctx, r.query).Rows() {

@@ -11,7 +11,8 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/ports/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // TestReaderDoesNotWaitForAnIntentElsewhere reads beside a replacement of another part of the series.
@@ -129,12 +130,12 @@ func TestLongReadBesideAWriter(t *testing.T) {
 }
 
 // unhashed is a ledger whose hashes nobody verified.
-type unhashed struct{ ports.Ledger }
+type unhashed struct{ ledger.Ledger }
 
-func (l unhashed) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+func (l unhashed) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ledger.Record, error) {
 	records, err := l.Ledger.ReadLedger(ctx, queries)
 	for i := range records {
-		records[i].Hashes = make([]ports.BlockHash, len(records[i].Hashes))
+		records[i].Hashes = make([]ledger.BlockHash, len(records[i].Hashes))
 	}
 
 	return records, err
@@ -143,8 +144,8 @@ func (l unhashed) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) (
 // TestCountTellsOfLostBars reads blocks without a hash, of which a bar was lost.
 func TestCountTellsOfLostBars(t *testing.T) {
 	t.Parallel()
-	bars := ledger.NewBars()
-	s := ingest.WithLedger("unhashed", "", bars, unhashed{ledger.NewMemory()})
+	bars := ledgertest.NewBars()
+	s := ingest.WithLedger("unhashed", "", bars, unhashed{ledgertest.NewMemory()})
 	all := barsOf(t, 0, 20, 1)
 	if _, err := ports.WriteBars(t.Context(), s, all, minutes(0, 20), ports.ConflictFail); err != nil {
 		t.Fatal(err)
@@ -161,7 +162,7 @@ func TestCountTellsOfLostBars(t *testing.T) {
 }
 
 // tear makes the reads of the bars find a row that is no bar, until mend returns true.
-func tear(bars *ledger.Bars, mend func() bool) {
+func tear(bars *ledgertest.Bars, mend func() bool) {
 	torn := func(q ports.BarQuery) error {
 		if mend() {
 			return nil
@@ -231,7 +232,7 @@ func TestTornRowOfAWriterIsReadAgain(t *testing.T) {
 // TestUncoverTakesWholeBlocks uncovers some minutes. Their block is uncovered whole, because its bars are not read.
 func TestUncoverTakesWholeBlocks(t *testing.T) {
 	t.Parallel()
-	s := ingest.WithLedger("ledgered", "", ledger.NewBars(), ledger.NewMemory())
+	s := ingest.WithLedger("ledgered", "", ledgertest.NewBars(), ledgertest.NewMemory())
 	if _, err := ports.WriteBars(t.Context(), s, barsOf(t, 0, 120, 1), minutes(0, 120), ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 const (
@@ -85,7 +86,7 @@ func (c cut) split(layout domain.BlockLayout) (kept, lost domain.Range) {
 }
 
 // readKept returns the records of the series as readers see them.
-func (s *LedgeredStore) readKept(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+func (s *LedgeredStore) readKept(ctx context.Context, queries []ports.SeriesQuery) ([]ledger.Record, error) {
 	c, err := s.cut(ctx)
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (s *LedgeredStore) readKept(ctx context.Context, queries []ports.SeriesQuer
 }
 
 // keptSeries returns the series of the ledger as readers see them.
-func (s *LedgeredStore) keptSeries(ctx context.Context, symbols ...domain.Symbol) ([]ports.LedgerSeries, error) {
+func (s *LedgeredStore) keptSeries(ctx context.Context, symbols ...domain.Symbol) ([]ledger.Series, error) {
 	c, err := s.cut(ctx)
 	if err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (s *LedgeredStore) keptSeries(ctx context.Context, symbols ...domain.Symbol
 }
 
 // clip returns the record of the blocks that are left alone.
-func (c cut) clip(layout domain.BlockLayout, record ports.LedgerRecord) ports.LedgerRecord {
+func (c cut) clip(layout domain.BlockLayout, record ledger.Record) ledger.Record {
 	kept, _ := c.split(layout)
 	record.Taken = domain.ClipRanges(record.Taken, kept)
 	if record.State == nil || !record.Exists() {
@@ -149,7 +150,7 @@ func (c cut) clip(layout domain.BlockLayout, record ports.LedgerRecord) ports.Le
 
 // lost returns the blocks that a write within r would read and that the cut uncovers, while the ledger covers some of
 // them: an empty range if there are none. A write of a range of which nothing is covered reads no block.
-func (c cut) lost(layout domain.BlockLayout, record ports.LedgerRecord, r domain.Range) domain.Range {
+func (c cut) lost(layout domain.BlockLayout, record ledger.Record, r domain.Range) domain.Range {
 	if c.keepsAll() || len(domain.ClipRanges(record.State.Coverage, r)) == 0 {
 		return domain.Range{}
 	}
@@ -166,23 +167,23 @@ func (c cut) lost(layout domain.BlockLayout, record ports.LedgerRecord, r domain
 // uncover takes the coverage and the sums of whole blocks away. It does not read their bars, which may be lost, and
 // deletes none: the next write of the range does.
 func (s *LedgeredStore) uncover(
-	ctx context.Context, key domain.SeriesKey, record ports.LedgerRecord, blocks domain.Range,
+	ctx context.Context, key domain.SeriesKey, record ledger.Record, blocks domain.Range,
 ) error {
-	plan := ports.IntentPlan{
+	plan := ledger.IntentPlan{
 		Key: key, Range: blocks, Owner: s.owner, Deletes: true,
 		Read: blocks, Coverage: domain.ClipRanges(record.State.Coverage, blocks),
 	}
 	for _, b := range record.State.BlocksWithin(domain.BarBlocks(key.Grid), blocks) {
-		plan.Kept = append(plan.Kept, ports.BlockSum{Index: b.Index, Version: b.Version})
+		plan.Kept = append(plan.Kept, ledger.BlockSum{Index: b.Index, Version: b.Version})
 	}
 
-	begun := s.ledger.BeginIntents(ctx, []ports.IntentPlan{plan})[0]
+	begun := s.ledger.BeginIntents(ctx, []ledger.IntentPlan{plan})[0]
 	if begun.Err != nil {
 		return begun.Err
 	}
 
-	if err := s.ledger.FinishIntents(ctx, []ports.FinishedIntent{{Intent: begun.Intent}})[0]; err != nil {
-		s.abandon(ctx, []ports.Intent{begun.Intent}) // the range is uncovered since the intent began
+	if err := s.ledger.FinishIntents(ctx, []ledger.FinishedIntent{{Intent: begun.Intent}})[0]; err != nil {
+		s.abandon(ctx, []ledger.Intent{begun.Intent}) // the range is uncovered since the intent began
 	}
 
 	return nil

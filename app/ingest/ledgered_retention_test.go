@@ -10,12 +10,13 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/ports/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // agingBars is a store with a retention policy, which it may fail to tell. It drops nothing by itself.
 type agingBars struct {
-	*ledger.Bars
+	*ledgertest.Bars
 	age   time.Duration
 	asked int
 	err   error
@@ -43,8 +44,8 @@ func newAging(t *testing.T, n int) (s *ingest.LedgeredStore, bars *agingBars, bl
 		}
 	}
 
-	bars = &agingBars{Bars: ledger.NewBars()}
-	s = ingest.WithLedger("aging", "", bars, ledger.NewMemory())
+	bars = &agingBars{Bars: ledgertest.NewBars()}
+	s = ingest.WithLedger("aging", "", bars, ledgertest.NewMemory())
 	coverage := blocks[0].Hull(blocks[n-1])
 	if _, err := ports.WriteBars(t.Context(), s, seriesOf(t, b), coverage, ports.ConflictFail); err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func TestRetentionIsAskedSeldom(t *testing.T) {
 			t.Errorf("asked %d times in two minutes", bars.asked)
 		}
 
-		unasked := ingest.WithLedger("unasked", "", bars, ledger.NewMemory())
+		unasked := ingest.WithLedger("unasked", "", bars, ledgertest.NewMemory())
 		query := []ports.SeriesQuery{{Key: secondKey}}
 		if _, err := unasked.ReadStates(t.Context(), query); !errors.Is(err, errOutage) {
 			t.Errorf("a policy that was never told: %v", err)
@@ -126,8 +127,8 @@ func TestWriteUncoversWhatRetentionDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, bars, blocks := newAging(t, 6)
-		nothing := ports.BarSet{Bars: domain.EmptySeries(secondKey), Range: blocks[0].Hull(blocks[2])}
-		if err := bars.SetBars(t.Context(), []ports.BarSet{nothing}, func(context.Context) error { return nil }); err != nil {
+		nothing := ledger.BarSet{Bars: domain.EmptySeries(secondKey), Range: blocks[0].Hull(blocks[2])}
+		if err := bars.SetBars(t.Context(), []ledger.BarSet{nothing}, func(context.Context) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 
@@ -200,8 +201,8 @@ func TestShorterRetentionIsNoticed(t *testing.T) {
 		within := blocks[3].Hull(blocks[5])
 		stateOf(t, s, within, domain.Version{})
 		bars.age = time.Since(blocks[3].Start.Add(time.Minute))
-		nothing := ports.BarSet{Bars: domain.EmptySeries(secondKey), Range: blocks[3]}
-		if err := bars.SetBars(t.Context(), []ports.BarSet{nothing}, func(context.Context) error { return nil }); err != nil {
+		nothing := ledger.BarSet{Bars: domain.EmptySeries(secondKey), Range: blocks[3]}
+		if err := bars.SetBars(t.Context(), []ledger.BarSet{nothing}, func(context.Context) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 

@@ -5,11 +5,11 @@ import (
 
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/tests/contract"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 func openLedgered(testing.TB) contract.Store {
-	s := ingest.WithLedger("ledgered", "", ledger.NewBars(), ledger.NewMemory())
+	s := ingest.WithLedger("ledgered", "", ledgertest.NewBars(), ledgertest.NewMemory())
 	return contract.Store{Bars: s, Batch: s, States: s}
 }
 

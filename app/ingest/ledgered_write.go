@@ -13,6 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // WriteBatch implements ports.BarWriter. The series are written together: how many requests that takes does not depend
@@ -92,14 +93,14 @@ type ledgeredWrite struct {
 
 	onConflict ports.ConflictPolicy
 
-	plan   writePlan    // of the last attempt
-	intent ports.Intent // that it began
+	plan   writePlan     // of the last attempt
+	intent ledger.Intent // that it began
 }
 
 // isBusy reports whether the blocks changed or another write is under way, so that the write has to begin again.
 func (w *ledgeredWrite) isBusy() bool {
-	var held *ports.IntentHeldError
-	return errors.As(w.Err, &held) || errors.Is(w.Err, ports.ErrLedgerChanged)
+	var held *ledger.HeldError
+	return errors.As(w.Err, &held) || errors.Is(w.Err, ledger.ErrChanged)
 }
 
 // failAll sets the error of each write.
@@ -184,13 +185,13 @@ func (s *LedgeredStore) writePart(ctx context.Context, pending []*ledgeredWrite)
 
 // check returns the writes that have something to do. It refuses those that are invalid, before anything changes.
 func (s *LedgeredStore) check(ctx context.Context, writes []*ledgeredWrite) (valid []*ledgeredWrite) {
-	var sets []ports.BarSet
+	var sets []ledger.BarSet
 	for _, w := range writes {
 		if w.Err == nil {
 			w.Err = s.checkWrite(ctx, w)
 		}
 		if w.Err == nil {
-			valid, sets = append(valid, w), append(sets, ports.BarSet{Bars: w.bars, Range: w.r})
+			valid, sets = append(valid, w), append(sets, ledger.BarSet{Bars: w.bars, Range: w.r})
 		}
 	}
 
@@ -237,7 +238,7 @@ func openTimes(bars domain.Series) domain.Range {
 func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
 	s.planAll(ctx, writes)
 	var planned, begun []*ledgeredWrite
-	var plans []ports.IntentPlan
+	var plans []ledger.IntentPlan
 	for _, w := range writes {
 		if w.Err == nil && !w.plan.isUnchanged {
 			planned, plans = append(planned, w), append(plans, w.plan.intent)
@@ -258,7 +259,7 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
 		s.fill(ctx, begun, began)
 	}
 	for _, w := range planned {
-		if errors.Is(w.Err, ports.ErrIntentLost) {
+		if errors.Is(w.Err, ledger.ErrIntentLost) {
 			w.Err = s.failure(ports.ErrConflict, w.op, w.bars.Key(), w.Err)
 		}
 		if w.Err == nil {
@@ -270,12 +271,12 @@ func (s *LedgeredStore) tryWrite(ctx context.Context, writes []*ledgeredWrite) {
 // fill makes the store have the wanted bars and finishes the intents. A deletion is done when its intent begins: bars
 // that it leaves are not covered, and the next write of the range removes them. The intents are live since began.
 func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite, began time.Time) {
-	intents, sets := make([]ports.Intent, len(writes)), make([]ports.BarSet, len(writes))
-	finished := make([]ports.FinishedIntent, len(writes))
+	intents, sets := make([]ledger.Intent, len(writes)), make([]ledger.BarSet, len(writes))
+	finished := make([]ledger.FinishedIntent, len(writes))
 	for i, w := range writes {
 		intents[i] = w.intent
-		sets[i] = ports.BarSet{Bars: w.plan.wanted, Range: w.intent.Range, IsNew: w.plan.isNew}
-		finished[i] = ports.FinishedIntent{Intent: w.intent, Added: s.blocksOf(w.intent.Key).sums(w.plan.wanted)}
+		sets[i] = ledger.BarSet{Bars: w.plan.wanted, Range: w.intent.Range, IsNew: w.plan.isNew}
+		finished[i] = ledger.FinishedIntent{Intent: w.intent, Added: s.blocksOf(w.intent.Key).sums(w.plan.wanted)}
 	}
 
 	alive := liveIntents{ledger: s.ledger, intents: intents, asked: began, renewAfter: s.renewAfter}
@@ -286,7 +287,7 @@ func (s *LedgeredStore) fill(ctx context.Context, writes []*ledgeredWrite, began
 		return
 	}
 
-	var unfinished []ports.Intent
+	var unfinished []ledger.Intent
 	for i, err := range s.ledger.FinishIntents(ctx, finished) {
 		if writes[i].Err = err; err != nil {
 			unfinished = append(unfinished, intents[i])
@@ -303,8 +304,8 @@ const defaultRenewAfter = 10 * time.Second
 
 // liveIntents are intents of a write under way.
 type liveIntents struct {
-	ledger     ports.Ledger
-	intents    []ports.Intent
+	ledger     ledger.Ledger
+	intents    []ledger.Intent
 	asked      time.Time // before the last question that gave them 30 s
 	renewAfter time.Duration
 }
@@ -332,7 +333,7 @@ func (l *liveIntents) permit(ctx context.Context) error {
 const abandonTimeout = 2 * time.Second
 
 // abandon lets other writers begin at once. If it fails, too, they wait until the intents expire.
-func (s *LedgeredStore) abandon(ctx context.Context, intents []ports.Intent) {
+func (s *LedgeredStore) abandon(ctx context.Context, intents []ledger.Intent) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTimeout)
 	defer cancel()
 	_ = s.ledger.AbandonIntents(ctx, intents) // the write has failed already, with its own error

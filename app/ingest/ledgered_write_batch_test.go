@@ -16,6 +16,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // batchKey returns the key of the nth series of a batch.
@@ -130,8 +131,8 @@ func TestEachSeriesOfABatchHasItsOwnError(t *testing.T) {
 	if err := s.bars.Put(t.Context(), barsOfKey(t, batchKey(2), 0, 30, 9)); err != nil {
 		t.Fatal(err)
 	}
-	held := ports.IntentPlan{Key: batchKey(3), Range: minutes(0, 60), Read: minutes(0, 60), Owner: "another writer"}
-	if begun := s.ledger.BeginIntents(t.Context(), []ports.IntentPlan{held}); begun[0].Err != nil {
+	held := ledger.IntentPlan{Key: batchKey(3), Range: minutes(0, 60), Read: minutes(0, 60), Owner: "another writer"}
+	if begun := s.ledger.BeginIntents(t.Context(), []ledger.IntentPlan{held}); begun[0].Err != nil {
 		t.Fatal(begun[0].Err)
 	}
 
@@ -146,7 +147,7 @@ func TestEachSeriesOfABatchHasItsOwnError(t *testing.T) {
 			t.Errorf("write %d: got the error %v, want %v", i, results[i].Err, kind)
 		}
 	}
-	var holder *ports.IntentHeldError
+	var holder *ledger.HeldError
 	var conflict *ports.ConflictError
 	if !errors.As(results[1].Err, &conflict) || !errors.As(results[3].Err, &holder) || holder.Owner != "another writer" {
 		t.Errorf("got the errors %v and %v", results[1].Err, results[3].Err)
@@ -166,8 +167,8 @@ func TestABusySeriesHoldsNoOtherUp(t *testing.T) {
 	s := newLedgered()
 	second := ingest.WithLedger("second", "", s.bars, s.ledger)
 	ingest.SetWait(second, time.Millisecond)
-	busy := ports.IntentPlan{Key: batchKey(1), Range: minutes(0, 60), Read: minutes(0, 60), Owner: "another writer"}
-	begun := s.ledger.BeginIntents(t.Context(), []ports.IntentPlan{busy})
+	busy := ledger.IntentPlan{Key: batchKey(1), Range: minutes(0, 60), Read: minutes(0, 60), Owner: "another writer"}
+	begun := s.ledger.BeginIntents(t.Context(), []ledger.IntentPlan{busy})
 	if begun[0].Err != nil {
 		t.Fatal(begun[0].Err)
 	}
@@ -203,7 +204,7 @@ func TestABusySeriesHoldsNoOtherUp(t *testing.T) {
 	default:
 	}
 
-	if err := s.ledger.AbandonIntents(t.Context(), []ports.Intent{begun[0].Intent}); err != nil {
+	if err := s.ledger.AbandonIntents(t.Context(), []ledger.Intent{begun[0].Intent}); err != nil {
 		t.Fatal(err)
 	}
 	for i, result := range <-batch {

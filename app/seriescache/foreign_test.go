@@ -9,15 +9,15 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // TestForeignSeries reads a series that another program writes through the cache, and then one that is written here. The
 // bars of the first are not cached, and have no state.
 func TestForeignSeries(t *testing.T) {
 	t.Parallel()
-	bars := ledger.NewBars()
-	next := ingest.WithLedger("ledgered", "", bars, ledger.NewMemory())
+	bars := ledgertest.NewBars()
+	next := ingest.WithLedger("ledgered", "", bars, ledgertest.NewMemory())
 	local, err := ristretto.NewBlocks(16 << 20)
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ var noExample = map[string]string{
 	"app/health":      "app.New makes it; Service has its methods",
 	"app/query":       "app.New makes it; the Examples of Service call it",
 	"app/symbols":     "app.New makes it; Service has its methods",
+	"ports/ledger":    "ingest.WithLedger takes its two ports; wiring/production calls it",
 }
 
 // Every package that a program imports has an Example. Programs do not import internal packages, commands, and tests

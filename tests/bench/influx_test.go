@@ -18,7 +18,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -92,7 +92,7 @@ func readRecords(ctx context.Context, cfg influx.Config, bars domain.Series) {
 // A closed minute of 10,000 symbols; a run appends one minute. M/s is millions of series a second.
 func BenchmarkInfluxMinute10k(b *testing.B) {
 	bars, _ := newInflux(b)
-	report(b, minuteSymbols, minuteWay("ours", ingest.WithLedger(influx.Name, "", bars, ledger.NewMemory())))
+	report(b, minuteSymbols, minuteWay("ours", ingest.WithLedger(influx.Name, "", bars, ledgertest.NewMemory())))
 }
 
 // The same with the ledger of PostgreSQL, beside bars in PostgreSQL.

@@ -15,7 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/tests/contract"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -79,7 +79,7 @@ func waivers(reason string, laws ...string) []contract.Waiver {
 // openLedgered returns the store with a ledger in memory beside it.
 func openLedgered(tb testing.TB) contract.Store {
 	cfg := config(tb)
-	s := ingest.WithLedger(influx.Name, "", openStore(tb, cfg), ledger.NewMemory())
+	s := ingest.WithLedger(influx.Name, "", openStore(tb, cfg), ledgertest.NewMemory())
 	return contract.Store{Bars: s, Batch: s, States: s, Corrupt: plants(cfg)}
 }
 

@@ -9,19 +9,20 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/differential"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // catalogLedger makes the symbols of written series known to a catalog, as the relational store does.
 type catalogLedger struct {
-	ports.Ledger
+	ledger.Ledger
 	catalog *memory.Store
 }
 
 // BeginIntents begins intents and adds their symbols.
-func (c catalogLedger) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+func (c catalogLedger) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []ledger.BegunIntent {
 	begun := c.Ledger.BeginIntents(ctx, plans)
 	for i, plan := range plans {
 		if begun[i].Err == nil {
@@ -41,7 +42,7 @@ func TestDifferential(t *testing.T) {
 		return contract.Store{Bars: m, Catalog: m, Symbols: m}
 	}, func(tb testing.TB) contract.Store {
 		m := memory.New()
-		bars := ingest.WithLedger(influx.Name, "", openStore(tb, config(tb)), catalogLedger{ledger.NewMemory(), m})
+		bars := ingest.WithLedger(influx.Name, "", openStore(tb, config(tb)), catalogLedger{ledgertest.NewMemory(), m})
 
 		return contract.Store{Bars: bars, Catalog: m, Symbols: m}
 	})

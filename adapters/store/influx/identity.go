@@ -12,7 +12,7 @@ import (
 // wins, and it lies in the future, so that no retention policy drops it.
 var identityTime = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Identity implements ports.NontransactionalStore.
+// Identity implements ledger.NontransactionalStore.
 func (s *Store) Identity(ctx context.Context) (string, error) {
 	id, err := s.readIdentity(ctx)
 	return id, translate("read identity", s.database, err)
@@ -32,7 +32,7 @@ func (s *Store) readIdentity(ctx context.Context) (id string, err error) {
 	return id, err
 }
 
-// SetIdentity implements ports.NontransactionalStore. It writes until a read shows the identity, like upsertVerified.
+// SetIdentity implements ledger.NontransactionalStore. It writes until a read shows the identity, like upsertVerified.
 func (s *Store) SetIdentity(ctx context.Context, id string) error {
 	line := fmt.Sprintf("%s %s=%q %d", s.layout.identityMeasurement(), fieldIdentity, id, identityTime.UnixNano())
 	if err := s.ensureChecked(ctx); err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // outage passes requests to a server until its rest is used up; then it answers writes and deletions with 503. It passes
@@ -49,7 +49,7 @@ func TestOutageDuringAReplacement(t *testing.T) {
 	t.Cleanup(client.Close)
 	s := ingest.WithLedger(influx.Name, "", newStore(t, client, influx.Config{
 		Org: cfg.Org, Bucket: cfg.Bucket, Database: cfg.Database, BatchSize: 10,
-	}), ledger.NewMemory())
+	}), ledgertest.NewMemory())
 
 	all := minuteBars(t, recordedKey, 58)
 	some, changed := everyOther(t, all), all.Slice(0, 29)

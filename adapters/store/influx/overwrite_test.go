@@ -22,7 +22,7 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 )
 
 // version returns n bars whose numbers all equal the number in text.
@@ -97,7 +97,7 @@ func TestReadWhileOverwritten(t *testing.T) {
 	slow := influxdb2.NewClientWithOptions(cfg.URL, cfg.Token.Reveal(), influxdb2.DefaultOptions().
 		SetApplicationName("test").SetHTTPClient(&http.Client{Transport: roundTrip(writeFieldByField)}))
 	t.Cleanup(slow.Close)
-	shared := ledger.NewMemory()
+	shared := ledgertest.NewMemory()
 	writer := ingest.WithLedger(influx.Name, "writer", newStore(t, slow, cfg), shared)
 	reader := ingest.WithLedger(influx.Name, "reader", openStore(t, cfg), shared)
 	texts := []string{"1", "2.5", "12345678901234567890.123456789012345678", "12345678901234567890.5"}

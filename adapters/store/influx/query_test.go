@@ -19,6 +19,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files of the statements")
@@ -69,7 +70,7 @@ var statementCalls = map[string]struct {
 		return err
 	}},
 	"set_bars": {call: func(ctx context.Context, s *influx.Store) error {
-		return s.SetBars(ctx, []ports.BarSet{
+		return s.SetBars(ctx, []ledger.BarSet{
 			{Bars: domain.EmptySeries(recordedKey), Range: recordedQuery.Range},
 			{Bars: domain.EmptySeries(ethQuery.Key), Range: ethQuery.Range},
 			{Bars: domain.EmptySeries(seriesKey(1)), Range: recordedQuery.Range},

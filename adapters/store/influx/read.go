@@ -42,7 +42,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	return s.readAttempts(ctx, q, maxReadAttempts)
 }
 
-// ReadBarsOnce implements ports.NontransactionalStore.
+// ReadBarsOnce implements ledger.NontransactionalStore.
 func (s *Store) ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	return s.readAttempts(ctx, q, 1)
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
-	"github.com/gal-friday/marketdata/tests/ledger"
+	"github.com/gal-friday/marketdata/ports/ledger"
+	"github.com/gal-friday/marketdata/tests/ledgertest"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -58,7 +59,7 @@ func TestBatchWriteRequestCount(t *testing.T) {
 			client, reads, writes := countingClient(t, cfg)
 			s := ingest.WithLedger(influx.Name, "", newStore(t, client, influx.Config{
 				Org: cfg.Org, Bucket: cfg.Bucket, Database: cfg.Database,
-			}), ledger.NewMemory())
+			}), ledgertest.NewMemory())
 			write(t, s, minuteBars(t, recordedKey, 1)) // the first write also sets the identity
 			start := time.Now().UTC().Truncate(time.Minute).Add(-10 * time.Minute)
 			for m, wantReads := range []int64{2, 1, 1} {
@@ -98,10 +99,10 @@ func TestSetBarsOverStoredRows(t *testing.T) {
 	t.Parallel()
 	cfg := config(t)
 	s := openStore(t, cfg)
-	sets := make([]ports.BarSet, 5)
+	sets := make([]ledger.BarSet, 5)
 	for i := range sets {
 		bars := minuteBars(t, seriesKey(i), 10)
-		sets[i] = ports.BarSet{Bars: bars, Range: bars.Range(), IsNew: true}
+		sets[i] = ledger.BarSet{Bars: bars, Range: bars.Range(), IsNew: true}
 	}
 	at := recordedStart.Add(3 * time.Minute)
 	line := func(key domain.SeriesKey, fields string, at time.Time) string {
@@ -144,7 +145,7 @@ func TestSetBarsReadsBack(t *testing.T) {
 	t.Parallel()
 	table := func(rows ...[]byte) []byte { return document(result(0, false, barTable(setColumns, rows...))) }
 	whole := table(setRow("S0/USD", 0), setRow("S1/USD", 0), setRow("S0/USD", 1), setRow("S1/USD", 1))
-	sets := make([]ports.BarSet, 2)
+	sets := make([]ledger.BarSet, 2)
 	for i := range sets {
 		price := func(text string) domain.Decimal { return domain.MustDecimal(text) }
 		bar := domain.Bar{Open: price("1.5"), High: price("2.5"), Low: price("1.25"), Close: price("2"), Volume: price("100")}
@@ -155,7 +156,7 @@ func TestSetBarsReadsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sets[i] = ports.BarSet{Bars: bars, Range: bars.Range(), IsNew: true}
+		sets[i] = ledger.BarSet{Bars: bars, Range: bars.Range(), IsNew: true}
 	}
 
 	cases := map[string]struct {
@@ -206,21 +207,21 @@ func TestSetBarsIsPermitted(t *testing.T) {
 	cfg := config(t)
 	client, reads, writes := countingClient(t, cfg)
 	s := newStore(t, client, influx.Config{Org: cfg.Org, Bucket: cfg.Bucket, Database: cfg.Database, BatchSize: 5})
-	var sets []ports.BarSet
+	var sets []ledger.BarSet
 	for i := range 3 {
 		bars := minuteBars(t, seriesKey(i), 10)
-		sets = append(sets, ports.BarSet{Bars: bars, Range: bars.Range(), IsNew: true})
+		sets = append(sets, ledger.BarSet{Bars: bars, Range: bars.Range(), IsNew: true})
 	}
 	for allowed := range int64(6) { // 30 bars in requests of 5
 		writes.Store(0)
 		permitted := int64(0)
 		err := s.SetBars(t.Context(), sets, func(context.Context) error {
 			if permitted++; permitted > allowed {
-				return ports.ErrIntentLost
+				return ledger.ErrIntentLost
 			}
 			return nil
 		})
-		if !errors.Is(err, ports.ErrIntentLost) || writes.Load() != allowed {
+		if !errors.Is(err, ledger.ErrIntentLost) || writes.Load() != allowed {
 			t.Errorf("%d permits: got the error %v after %d writes", allowed, err, writes.Load())
 		}
 	}

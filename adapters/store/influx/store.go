@@ -2,7 +2,7 @@
 //
 // The official client connects and writes. Reads use InfluxQL with responses in msgpack, which this package decodes
 // into columns, because the client's record reader cannot prove that a response is complete. Coverage, versions,
-// trades, quotes and metadata do not belong here: the relational store has them. A ports.Ledger makes writes atomic and
+// trades, quotes and metadata do not belong here: the relational store has them. A ledger.Ledger makes writes atomic and
 // proves that reads are whole. Retries belong to the caller; this package retries only to hide how InfluxDB makes a
 // write visible.
 //
@@ -47,6 +47,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/influx/influxconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // Name is the name of the store in errors and in the provenance of bars.
@@ -85,7 +86,7 @@ type Store struct {
 var (
 	_ ports.Store = (*Store)(nil)
 
-	_ ports.NontransactionalStore = (*Store)(nil)
+	_ ledger.NontransactionalStore = (*Store)(nil)
 
 	_ ports.SymbolCatalog = (*Store)(nil)
 	_ ports.HealthChecker = (*Store)(nil)

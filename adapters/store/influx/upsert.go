@@ -10,6 +10,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // upsert is a write to a range of one series.
@@ -25,13 +26,13 @@ type upsert struct {
 
 // newUpsert returns the upsert of bars in a range, or an error if they cannot be written.
 func (s *Store) newUpsert(ctx context.Context, bars domain.Series, r domain.Range) (*upsert, error) {
-	upserts, errs := s.newUpserts(ctx, []ports.BarSet{{Bars: bars, Range: r}})
+	upserts, errs := s.newUpserts(ctx, []ledger.BarSet{{Bars: bars, Range: r}})
 	return upserts[0], errs[0]
 }
 
 // newUpserts returns the upsert of each set, and an error for each set that cannot be written. It sends at most one
 // request, for the retention policy, and only where a bar is old.
-func (s *Store) newUpserts(ctx context.Context, sets []ports.BarSet) ([]*upsert, []error) {
+func (s *Store) newUpserts(ctx context.Context, sets []ledger.BarSet) ([]*upsert, []error) {
 	upserts, errs := make([]*upsert, len(sets)), make([]error, len(sets))
 	policy := sync.OnceValues(func() (retentionPolicy, error) { return s.readRetentionPolicy(ctx) })
 	for i, set := range sets {

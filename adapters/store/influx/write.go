@@ -8,6 +8,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // WriteBatch writes the bars that differ from the stored ones, one series after the other. A write is not atomic: if it
@@ -32,8 +33,8 @@ func (s *Store) finish(ctx context.Context, op operation, began time.Time, n int
 	return translate(op.name, op.subject, err)
 }
 
-// CheckBars implements ports.NontransactionalStore.
-func (s *Store) CheckBars(ctx context.Context, sets []ports.BarSet) []error {
+// CheckBars implements ledger.NontransactionalStore.
+func (s *Store) CheckBars(ctx context.Context, sets []ledger.BarSet) []error {
 	_, errs := s.newUpserts(ctx, sets)
 	for i, set := range sets {
 		errs[i] = translate("write bars", set.Bars.Key().String(), errs[i])
@@ -42,8 +43,8 @@ func (s *Store) CheckBars(ctx context.Context, sets []ports.BarSet) []error {
 	return errs
 }
 
-// SetBars implements ports.NontransactionalStore. A new range whose every slot gets a bar is not read before the write.
-func (s *Store) SetBars(ctx context.Context, sets []ports.BarSet, permit func(context.Context) error) error {
+// SetBars implements ledger.NontransactionalStore. A new range whose every slot gets a bar is not read before the write.
+func (s *Store) SetBars(ctx context.Context, sets []ledger.BarSet, permit func(context.Context) error) error {
 	if len(sets) == 0 {
 		return nil
 	}

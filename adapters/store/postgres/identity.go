@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // Identity returns a text that identifies the database among all databases of all servers, so that a shared cache can
@@ -34,25 +35,25 @@ func (s *Store) CacheKey(ctx context.Context) ([]byte, error) {
 	return key, translate(ctx, "read cache key", "", err)
 }
 
-// ReadIdentity implements ports.Ledger. Views in place of the tables have no ledger.
-func (s *Store) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
+// ReadIdentity implements ledger.Ledger. Views in place of the tables have no ledger.
+func (s *Store) ReadIdentity(ctx context.Context) (ledger.Identity, error) {
 	if hasLedger, err := s.KeepsVersions(ctx); err != nil || !hasLedger {
-		return ports.StoreIdentity{}, err
+		return ledger.Identity{}, err
 	}
 
-	found, err := collect(ctx, s, selectInfluxIdentity, nil, pgx.RowToStructByPos[ports.StoreIdentity])
+	found, err := collect(ctx, s, selectInfluxIdentity, nil, pgx.RowToStructByPos[ledger.Identity])
 	if err == nil && len(found) != 1 {
 		err = fmt.Errorf("marketdata.influx_identity has %d rows, not one: %w", len(found), ports.ErrSchema)
 	}
 	if err != nil {
-		return ports.StoreIdentity{}, translate(ctx, "read identity", "", err)
+		return ledger.Identity{}, translate(ctx, "read identity", "", err)
 	}
 
 	return found[0], nil
 }
 
-// WriteIdentity implements ports.Ledger.
-func (s *Store) WriteIdentity(ctx context.Context, id ports.StoreIdentity) error {
+// WriteIdentity implements ledger.Ledger.
+func (s *Store) WriteIdentity(ctx context.Context, id ledger.Identity) error {
 	err := s.requireVersions(ctx)
 	if err == nil {
 		_, err = collect(ctx, s, updateInfluxIdentity, []any{id.ID, id.IsBound}, pgx.RowTo[string])

@@ -11,17 +11,18 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
-var _ ports.Ledger = (*Store)(nil)
+var _ ledger.Ledger = (*Store)(nil)
 
 // intentChange is the change that a transaction makes to an intent and to the record of its series. Its bars are in
 // another store.
 type intentChange struct {
 	record
-	intent ports.Intent
-	plan   ports.IntentPlan // of an intent that begins
-	added  []ports.BlockSum // of an intent that ends
+	intent ledger.Intent
+	plan   ledger.IntentPlan // of an intent that begins
+	added  []ledger.BlockSum // of an intent that ends
 
 	overlapping []storedIntent // with the range of an intent that begins, stored when the transaction locked the series
 	isEnded     bool           // an intent that ends had its whole range, and is deleted
@@ -38,7 +39,7 @@ type storedIntent struct {
 }
 
 // newIntentChange returns a change of the record that needs the coverage and the blocks of r.
-func newIntentChange(intent ports.Intent, r domain.Range) *intentChange {
+func newIntentChange(intent ledger.Intent, r domain.Range) *intentChange {
 	key := intent.Key
 	c := &intentChange{intent: intent}
 	c.record = record{names: ledgerSeries(key), layout: domain.BarBlocks(key.Grid), r: r}
@@ -62,10 +63,10 @@ func (s *Store) changeLedger(ctx context.Context, op operation[*intentChange], c
 
 // ledgerError returns an error of the ledger as it is, and translates another one.
 func ledgerError(ctx context.Context, op string, c *intentChange) error {
-	if held, ok := errors.AsType[*ports.IntentHeldError](c.err); ok {
+	if held, ok := errors.AsType[*ledger.HeldError](c.err); ok {
 		return held
 	}
-	for _, plain := range []error{ports.ErrLedgerChanged, ports.ErrIntentLost} {
+	for _, plain := range []error{ledger.ErrChanged, ledger.ErrIntentLost} {
 		if errors.Is(c.err, plain) {
 			return plain
 		}
@@ -79,21 +80,21 @@ type intentOperation struct{}
 
 func (intentOperation) partitions([]*intentChange) (table string, starts []time.Time) { return "", nil }
 
-// BeginIntents implements ports.Ledger. The intents share one random number.
-func (s *Store) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
+// BeginIntents implements ledger.Ledger. The intents share one random number.
+func (s *Store) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []ledger.BegunIntent {
 	id := rand.Uint64()
 	changes := make([]*intentChange, len(plans))
 	for i, plan := range plans {
-		intent := ports.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
+		intent := ledger.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
 		changes[i] = newIntentChange(intent, plan.Read)
 		changes[i].plan = plan
 		changes[i].needsNoBlocks = len(plan.Coverage)+len(plan.Kept) == 0
 	}
 
 	s.changeLedger(ctx, beginIntents{}, changes)
-	begun := make([]ports.BegunIntent, len(plans))
+	begun := make([]ledger.BegunIntent, len(plans))
 	for i, c := range changes {
-		begun[i] = ports.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, "begin intent", c)}
+		begun[i] = ledger.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, "begin intent", c)}
 	}
 
 	return begun
@@ -204,7 +205,7 @@ func (r *intentRows) steps() (steps []step) {
 func (c *intentChange) checkPlan() error {
 	for _, i := range c.overlapping {
 		if i.isLive && !i.r.Intersect(c.plan.Range).Empty() {
-			return &ports.IntentHeldError{Range: i.r, Owner: i.owner, Expires: i.expires.UTC()}
+			return &ledger.HeldError{Range: i.r, Owner: i.owner, Expires: i.expires.UTC()}
 		}
 	}
 
@@ -213,7 +214,7 @@ func (c *intentChange) checkPlan() error {
 		versions[b.number] = b.version
 	}
 	if !c.plan.IsCurrent(c.coverage, versions) {
-		return ports.ErrLedgerChanged
+		return ledger.ErrChanged
 	}
 
 	return nil
@@ -252,8 +253,8 @@ func (c *intentChange) newIntent() storedIntent {
 	return i
 }
 
-// FinishIntents implements ports.Ledger.
-func (s *Store) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
+// FinishIntents implements ledger.Ledger.
+func (s *Store) FinishIntents(ctx context.Context, intents []ledger.FinishedIntent) []error {
 	changes := make([]*intentChange, len(intents))
 	for i, finished := range intents {
 		changes[i] = newIntentChange(finished.Intent, finished.Intent.Range)
@@ -281,7 +282,7 @@ func (finishIntents) apply(ctx context.Context, db session, changes []*intentCha
 
 	for _, c := range changes {
 		if !c.isEnded {
-			c.err = ports.ErrIntentLost
+			c.err = ledger.ErrIntentLost
 			continue
 		}
 
@@ -342,21 +343,21 @@ func deref(p *int64) int64 {
 	return *p
 }
 
-// RenewIntents implements ports.Ledger.
-func (s *Store) RenewIntents(ctx context.Context, intents []ports.Intent) error {
+// RenewIntents implements ledger.Ledger.
+func (s *Store) RenewIntents(ctx context.Context, intents []ledger.Intent) error {
 	found, err := s.updateIntents(ctx, renewIntents, intents)
 	switch {
 	case err != nil:
 		return translate(ctx, "renew intents", intents[0].Key.String(), err)
 	case found < len(intents):
-		return ports.ErrIntentLost
+		return ledger.ErrIntentLost
 	}
 
 	return nil
 }
 
-// AbandonIntents implements ports.Ledger.
-func (s *Store) AbandonIntents(ctx context.Context, intents []ports.Intent) error {
+// AbandonIntents implements ledger.Ledger.
+func (s *Store) AbandonIntents(ctx context.Context, intents []ledger.Intent) error {
 	if _, err := s.updateIntents(ctx, abandonIntents, intents); err != nil {
 		return translate(ctx, "abandon intents", intents[0].Key.String(), err)
 	}
@@ -365,7 +366,7 @@ func (s *Store) AbandonIntents(ctx context.Context, intents []ports.Intent) erro
 }
 
 // updateIntents runs a statement on the intents that have their whole range, and returns how many it found.
-func (s *Store) updateIntents(ctx context.Context, sql string, intents []ports.Intent) (found int, err error) {
+func (s *Store) updateIntents(ctx context.Context, sql string, intents []ledger.Intent) (found int, err error) {
 	if len(intents) == 0 {
 		return 0, nil
 	}

@@ -10,10 +10,11 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
-// ReadLedger implements ports.Ledger. Where views are in place of the tables, no series exists.
-func (s *Store) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+// ReadLedger implements ledger.Ledger. Where views are in place of the tables, no series exists.
+func (s *Store) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ledger.Record, error) {
 	const op = "read ledger"
 	for _, q := range queries {
 		if err := q.Key.Validate(); err != nil {
@@ -25,7 +26,7 @@ func (s *Store) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]
 		return nil, err
 	}
 
-	records := make([]ports.LedgerRecord, len(queries))
+	records := make([]ledger.Record, len(queries))
 	for i := range records {
 		records[i].State = &domain.SeriesState{}
 	}
@@ -71,7 +72,7 @@ type ledgerRow struct {
 }
 
 // scanLedger reads the records of the queries whose series exist.
-func scanLedger(rows pgx.Rows, queries []ports.SeriesQuery, records []ports.LedgerRecord) error {
+func scanLedger(rows pgx.Rows, queries []ports.SeriesQuery, records []ledger.Record) error {
 	for rows.Next() {
 		var r ledgerRow
 		if err := rows.Scan(
@@ -90,8 +91,8 @@ func scanLedger(rows pgx.Rows, queries []ports.SeriesQuery, records []ports.Ledg
 	return rows.Err()
 }
 
-func (r *ledgerRow) record(known domain.Version) ports.LedgerRecord {
-	record := ports.LedgerRecord{Taken: rangesOf(r.takenStarts, r.takenEnds)}
+func (r *ledgerRow) record(known domain.Version) ledger.Record {
+	record := ledger.Record{Taken: rangesOf(r.takenStarts, r.takenEnds)}
 	version := domain.Version{Revision: r.revision, Nonce: uint64(r.nonce)}
 	if version == known && known != (domain.Version{}) {
 		return record
@@ -103,7 +104,7 @@ func (r *ledgerRow) record(known domain.Version) ports.LedgerRecord {
 		block := domain.BlockState{Index: number, Rows: int(r.rows[i]), Version: changed}
 		record.State.Blocks = append(record.State.Blocks, block)
 		hash := r.hashes[i]
-		record.Hashes = append(record.Hashes, ports.BlockHash{Sum: uint64(deref(hash)), Known: hash != nil})
+		record.Hashes = append(record.Hashes, ledger.BlockHash{Sum: uint64(deref(hash)), Known: hash != nil})
 	}
 	for _, nonce := range r.tail {
 		record.State.Tail = append(record.State.Tail, uint64(nonce))
@@ -120,8 +121,8 @@ func rangesOf(starts, ends []time.Time) (ranges []domain.Range) {
 	return ranges
 }
 
-// LedgerSeries implements ports.Ledger.
-func (s *Store) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]ports.LedgerSeries, error) {
+// LedgerSeries implements ledger.Ledger.
+func (s *Store) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]ledger.Series, error) {
 	const op = "ledger series"
 	if hasLedger, err := s.KeepsVersions(ctx); err != nil || !hasLedger {
 		return nil, err
@@ -136,8 +137,8 @@ func (s *Store) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]p
 		return nil, translate(ctx, op, "", err)
 	}
 
-	slices.SortFunc(rows, func(a, b ports.LedgerSeries) int { return a.Key.Compare(b.Key) })
-	var merged []ports.LedgerSeries
+	slices.SortFunc(rows, func(a, b ledger.Series) int { return a.Key.Compare(b.Key) })
+	var merged []ledger.Series
 	for _, row := range rows {
 		if n := len(merged); n > 0 && merged[n-1].Key == row.Key {
 			merged[n-1].Coverage = append(merged[n-1].Coverage, row.Coverage...)
@@ -153,7 +154,7 @@ func (s *Store) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]p
 }
 
 // scanLedgerSeries reads a series with one range of its coverage, or none.
-func scanLedgerSeries(row pgx.CollectableRow) (l ports.LedgerSeries, err error) {
+func scanLedgerSeries(row pgx.CollectableRow) (l ledger.Series, err error) {
 	var grid, priceType string
 	var start, end *time.Time
 	if err = row.Scan(&l.Key.Symbol, &grid, &priceType, &start, &end); err != nil {
@@ -168,7 +169,7 @@ func scanLedgerSeries(row pgx.CollectableRow) (l ports.LedgerSeries, err error) 
 	return l, err
 }
 
-// UnfinishedWrites implements ports.Ledger. Where views are in place of the tables, there are none.
+// UnfinishedWrites implements ledger.Ledger. Where views are in place of the tables, there are none.
 func (s *Store) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, error) {
 	if hasLedger, err := s.KeepsVersions(ctx); err != nil || !hasLedger {
 		return nil, err

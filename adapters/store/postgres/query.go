@@ -372,7 +372,7 @@ FROM {series} h CROSS JOIN LATERAL (
 ) b`)
 }
 
-// selectLedger returns the records of series for ports.Ledger. It binds one array each of symbols, kinds and grids, of
+// selectLedger returns the records of series for ledger.Ledger. It binds one array each of symbols, kinds and grids, of
 // the revisions and nonces of known versions, and of the first blocks and the ends of the blocks. A series with its
 // known version has neither coverage nor blocks. OFFSET 0 makes the server look each series up, because a join would
 // read all of them.

@@ -1,4 +1,8 @@
-package ports
+// Package ledger has the ports of a store without transactions whose state is kept in another store: the bars are in a
+// NontransactionalStore, and their versions, coverage and hashes in a Ledger. ingest.WithLedger makes one store of the
+// two. adapters/store/influx and adapters/store/postgres implement the ports; other programs need them only for a pair
+// of stores of that kind.
+package ledger
 
 import (
 	"context"
@@ -8,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // Ledger keeps the state of series whose bars are in another store, which has no transactions: versions, coverage, and
@@ -28,18 +33,18 @@ import (
 //
 // The methods are safe for concurrent use.
 type Ledger interface {
-	// ReadLedger returns the records of the series of the queries, under the promises of StateReader.ReadStates.
-	ReadLedger(ctx context.Context, queries []SeriesQuery) ([]LedgerRecord, error)
+	// ReadLedger returns the records of the series of the queries, under the promises of ports.StateReader.ReadStates.
+	ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]Record, error)
 
 	// LedgerSeries returns the series of the symbols that are in the ledger, or of every symbol where none is given.
-	LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]LedgerSeries, error)
+	LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]Series, error)
 
 	// BeginIntents uncovers the range of each plan and returns an intent for it: result i is that of plan i. A series
 	// gets a new version if it is new, or loses coverage or an expired intent. Each plan succeeds or fails by itself.
 	// The plans are of different series; the ledger adds a series that it does not have.
 	//
-	// The error is ErrLedgerChanged if the blocks are not as the plan says, and then the writer must read them again. It
-	// is an *IntentHeldError if a live intent overlaps the range. An expired intent that overlaps loses the range, so
+	// The error is ErrChanged if the blocks are not as the plan says, and then the writer must read them again. It
+	// is a *HeldError if a live intent overlaps the range. An expired intent that overlaps loses the range, so
 	// that its writer cannot finish.
 	BeginIntents(ctx context.Context, plans []IntentPlan) []BegunIntent
 
@@ -55,24 +60,24 @@ type Ledger interface {
 	AbandonIntents(ctx context.Context, intents []Intent) error
 
 	// UnfinishedWrites returns the intents that expired, or what later writes left of them: those that expired first, at
-	// most MaxUnfinished.
-	UnfinishedWrites(ctx context.Context) ([]UnfinishedWrite, error)
+	// most ports.MaxUnfinished.
+	UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, error)
 
 	// ReadIdentity returns the identity of the store whose bars the ledger describes.
-	ReadIdentity(ctx context.Context) (StoreIdentity, error)
+	ReadIdentity(ctx context.Context) (Identity, error)
 
 	// WriteIdentity keeps an identity. It changes nothing if the ledger is bound already, or if a proposal would replace
 	// another one.
-	WriteIdentity(ctx context.Context, id StoreIdentity) error
+	WriteIdentity(ctx context.Context, id Identity) error
 }
 
-// StoreIdentity tells apart the stores whose bars a ledger may describe:
+// Identity tells apart the stores whose bars a ledger may describe:
 //
 //	"" ──► proposed, for a store without an identity ──► bound
 //
 // A ledger that is not bound describes no bars yet. The proposal makes several writers, and a writer after one that
 // died, give the store the same identity.
-type StoreIdentity struct {
+type Identity struct {
 	ID      string // random, or ""
 	IsBound bool
 }
@@ -80,12 +85,12 @@ type StoreIdentity struct {
 // NontransactionalStore is a store of bars that has neither coverage nor transactions: its ReadBars yields no state,
 // its Extents are inferred. A Ledger beside it makes its writes atomic.
 type NontransactionalStore interface {
-	BarReader
-	CoverageReader
+	ports.BarReader
+	ports.CoverageReader
 
 	// ReadBarsOnce is ReadBars for a range that nobody writes, as far as the ledger knows. A row that is no bar is
-	// ErrCorruptData at once, whereas ReadBars may wait, because the writer of the row may be between two requests.
-	ReadBarsOnce(ctx context.Context, q BarQuery) Sequence[domain.Series]
+	// ports.ErrCorruptData at once, whereas ReadBars may wait, because the writer of the row may be between two requests.
+	ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series]
 
 	// CheckBars returns an error for each set that SetBars would refuse: error i is that of set i. It changes nothing.
 	CheckBars(ctx context.Context, sets []BarSet) []error
@@ -102,25 +107,6 @@ type NontransactionalStore interface {
 	SetIdentity(ctx context.Context, id string) error
 }
 
-// BarUncoverer is a store that can forget bars without reading them, because they are lost or wrong.
-type BarUncoverer interface {
-	// UncoverBars takes the coverage of r away, and that of the rest of each block that r touches, because what is left of
-	// a block cannot be verified. It returns the range of the blocks. A write of it that did not finish is forgotten.
-	UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error)
-}
-
-// UncoverBars uncovers r in a store, and returns the range that it uncovered. A store that is no BarUncoverer deletes
-// the bars of r.
-func UncoverBars(ctx context.Context, s Store, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
-	if u, ok := s.(BarUncoverer); ok {
-		return u.UncoverBars(ctx, key, r)
-	}
-
-	_, err := s.DeleteBars(ctx, key, r)
-
-	return r, err
-}
-
 // BarSet is the bars that a range of a series is to have.
 type BarSet struct {
 	Bars  domain.Series
@@ -130,15 +116,15 @@ type BarSet struct {
 	IsNew bool
 }
 
-// LedgerRecord has everything that a ledger stores of a series.
-type LedgerRecord struct {
-	State  *domain.SeriesState // as StateReader returns it
+// Record has everything that a ledger stores of a series.
+type Record struct {
+	State  *domain.SeriesState // as ports.StateReader returns it
 	Hashes []BlockHash         // of State.Blocks, in the same order
 	Taken  []domain.Range      // that live intents uncovered, and that will be covered when they finish
 }
 
 // Exists reports whether the ledger has the series.
-func (r LedgerRecord) Exists() bool { return r.State == nil || r.State.Version != domain.Version{} }
+func (r Record) Exists() bool { return r.State == nil || r.State.Version != domain.Version{} }
 
 // BlockHash is the sum of domain.HashBar of the covered bars of a block.
 type BlockHash struct {
@@ -146,8 +132,8 @@ type BlockHash struct {
 	Known bool // false where nobody computed the sum
 }
 
-// LedgerSeries is a series of a ledger with its coverage, which may be empty.
-type LedgerSeries struct {
+// Series is a series of a ledger with its coverage, which may be empty.
+type Series struct {
 	Key      domain.SeriesKey
 	Coverage []domain.Range // ascending, disjoint, not touching
 }
@@ -212,21 +198,21 @@ type FinishedIntent struct {
 }
 
 var (
-	// ErrLedgerChanged reports that the blocks of a plan changed since they were read.
-	ErrLedgerChanged = errors.New("the blocks changed since they were read")
+	// ErrChanged reports that the blocks of a plan changed since they were read.
+	ErrChanged = errors.New("the blocks changed since they were read")
 
 	// ErrIntentLost reports that another writer took the range of an intent over, because the intent had expired.
 	ErrIntentLost = errors.New("another write took the range over")
 )
 
-// IntentHeldError reports that another write of the range is under way.
-type IntentHeldError struct {
+// HeldError reports that another write of the range is under way.
+type HeldError struct {
 	Range   domain.Range
 	Owner   string
 	Expires time.Time // unless it is renewed
 }
 
 // Error names the write.
-func (e *IntentHeldError) Error() string {
+func (e *HeldError) Error() string {
 	return fmt.Sprintf("a write of %s by %s is under way until %s", e.Range, e.Owner, e.Expires.Format(time.RFC3339))
 }

@@ -1,4 +1,4 @@
-package ledger
+package ledgertest
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 var minuteKey = domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
@@ -34,7 +35,7 @@ const maxBatch = 3
 
 // Differential runs random calls on a ledger and on one in memory, which must answer alike. A call is for one series or
 // for several.
-func Differential(t *testing.T, open func(tb testing.TB) ports.Ledger) {
+func Differential(t *testing.T, open func(tb testing.TB) ledger.Ledger) {
 	t.Helper()
 	subject := open(t)
 	symbol := 0
@@ -60,12 +61,12 @@ type pair struct {
 
 // side is a ledger with the intents that were begun there.
 type side struct {
-	ledger  ports.Ledger
-	intents map[domain.SeriesKey][]ports.Intent
+	ledger  ledger.Ledger
+	intents map[domain.SeriesKey][]ledger.Intent
 }
 
-func newSide(l ports.Ledger) *side {
-	return &side{ledger: l, intents: map[domain.SeriesKey][]ports.Intent{}}
+func newSide(l ledger.Ledger) *side {
+	return &side{ledger: l, intents: map[domain.SeriesKey][]ledger.Intent{}}
 }
 
 // change is a part of a call, for one series.
@@ -121,13 +122,13 @@ func (s *side) call(name string, changes []change) []error {
 		return s.begin(ctx, changes)
 	}
 
-	var intents []ports.Intent
-	var finished []ports.FinishedIntent
+	var intents []ledger.Intent
+	var finished []ledger.FinishedIntent
 	for _, c := range changes {
 		if begun := s.intents[c.key]; c.intent < len(begun) {
 			intent := begun[c.intent]
 			intents = append(intents, intent)
-			finished = append(finished, ports.FinishedIntent{Intent: intent, Added: added(intent.Range, c.bars)})
+			finished = append(finished, ledger.FinishedIntent{Intent: intent, Added: added(intent.Range, c.bars)})
 		}
 	}
 	switch name {
@@ -142,7 +143,7 @@ func (s *side) call(name string, changes []change) []error {
 
 // begin begins an intent for each change.
 func (s *side) begin(ctx context.Context, changes []change) (failed []error) {
-	var plans []ports.IntentPlan
+	var plans []ledger.IntentPlan
 	for _, c := range changes {
 		plan, err := s.plan(ctx, c)
 		if err != nil {
@@ -160,20 +161,20 @@ func (s *side) begin(ctx context.Context, changes []change) (failed []error) {
 }
 
 // plan returns the plan of a change that keeps so many bars of each block.
-func (s *side) plan(ctx context.Context, c change) (ports.IntentPlan, error) {
+func (s *side) plan(ctx context.Context, c change) (ledger.IntentPlan, error) {
 	query := ports.SeriesQuery{Key: c.key, State: ports.StateQuery{Range: c.read}}
 	records, err := s.ledger.ReadLedger(ctx, []ports.SeriesQuery{query})
 	if err != nil {
-		return ports.IntentPlan{}, err
+		return ledger.IntentPlan{}, err
 	}
 
 	state := records[0].State
-	plan := ports.IntentPlan{
+	plan := ledger.IntentPlan{
 		Key: c.key, Range: c.r, Read: c.read, Owner: "test", Deletes: c.deletes,
 		Coverage: domain.ClipRanges(state.Coverage, c.read),
 	}
 	for i, block := range state.Blocks {
-		kept := ports.BlockSum{Index: block.Index, Version: block.Version, Bars: min(c.bars, block.Rows)}
+		kept := ledger.BlockSum{Index: block.Index, Version: block.Version, Bars: min(c.bars, block.Rows)}
 		if kept.Hash = uint64(kept.Bars); kept.Bars == block.Rows {
 			kept.Hash = records[0].Hashes[i].Sum
 		}
@@ -188,12 +189,12 @@ func (s *side) plan(ctx context.Context, c change) (ports.IntentPlan, error) {
 }
 
 // added returns sums of so many bars for each block of the range.
-func added(r domain.Range, bars int) (sums []ports.BlockSum) {
+func added(r domain.Range, bars int) (sums []ledger.BlockSum) {
 	from, to := domain.BarBlocks(minuteKey.Grid).Span(r)
 	for ; from < to && bars > 0; from++ {
 		start, _ := domain.BarBlocks(minuteKey.Grid).Bounds(from)
 		first := max(start, domain.MicrosFloor(r.Start))
-		sums = append(sums, ports.BlockSum{
+		sums = append(sums, ledger.BlockSum{
 			Index: from, Bars: bars, Hash: 1 << 63, First: first, Last: first + domain.Micros(bars),
 		})
 	}
@@ -203,11 +204,11 @@ func added(r domain.Range, bars int) (sums []ports.BlockSum) {
 
 // kind names an error of a ledger.
 func kind(err error) string {
-	var held *ports.IntentHeldError
+	var held *ledger.HeldError
 	switch {
 	case err == nil:
 		return "done"
-	case errors.Is(err, ports.ErrIntentLost), errors.Is(err, ports.ErrLedgerChanged):
+	case errors.Is(err, ledger.ErrIntentLost), errors.Is(err, ledger.ErrChanged):
 		return err.Error()
 	case errors.As(err, &held):
 		return "held by " + held.Owner

@@ -1,5 +1,5 @@
-// Package ledger has a ports.Ledger in memory, and a test of every ledger.
-package ledger
+// Package ledgertest has a ledger.Ledger in memory, and a test of every ledger.
+package ledgertest
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 const intentLife = 30 * time.Second
@@ -21,12 +22,12 @@ type Memory struct {
 	mu     sync.Mutex
 	series map[domain.SeriesKey]*record
 
-	identity ports.StoreIdentity
+	identity ledger.Identity
 
 	now time.Duration // how far its clock is ahead
 }
 
-var _ ports.Ledger = (*Memory)(nil)
+var _ ledger.Ledger = (*Memory)(nil)
 
 // NewMemory returns an empty ledger.
 func NewMemory() *Memory { return &Memory{series: map[domain.SeriesKey]*record{}} }
@@ -48,7 +49,7 @@ type block struct {
 }
 
 type intent struct {
-	begun   ports.Intent // without what a later write took from its range
+	begun   ledger.Intent // without what a later write took from its range
 	owner   string
 	took    domain.Range
 	expires time.Time
@@ -72,11 +73,11 @@ func ended(ctx context.Context, op string) error {
 
 func (m *Memory) time() time.Time { return time.Now().Add(m.now) }
 
-// ReadLedger implements ports.Ledger.
-func (m *Memory) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ports.LedgerRecord, error) {
+// ReadLedger implements ledger.Ledger.
+func (m *Memory) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]ledger.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	records := make([]ports.LedgerRecord, len(queries))
+	records := make([]ledger.Record, len(queries))
 	for i, q := range queries {
 		records[i].State = &domain.SeriesState{}
 		if r := m.series[q.Key]; r != nil {
@@ -87,8 +88,8 @@ func (m *Memory) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([
 	return records, ended(ctx, "read ledger")
 }
 
-func (r *record) read(q ports.SeriesQuery, now time.Time) ports.LedgerRecord {
-	var got ports.LedgerRecord
+func (r *record) read(q ports.SeriesQuery, now time.Time) ledger.Record {
+	var got ledger.Record
 	for _, i := range r.intents {
 		if now.Before(i.expires) && !i.took.Empty() {
 			got.Taken = append(got.Taken, i.took)
@@ -108,31 +109,31 @@ func (r *record) read(q ports.SeriesQuery, now time.Time) ports.LedgerRecord {
 		b := r.blocks[index]
 		got.State.Blocks = append(got.State.Blocks, domain.BlockState{Index: index, Rows: b.rows, Version: b.version})
 		got.State.Tail = b.tail
-		got.Hashes = append(got.Hashes, ports.BlockHash{Sum: b.hash, Known: true})
+		got.Hashes = append(got.Hashes, ledger.BlockHash{Sum: b.hash, Known: true})
 	}
 
 	return got
 }
 
-// LedgerSeries implements ports.Ledger.
-func (m *Memory) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]ports.LedgerSeries, error) {
+// LedgerSeries implements ledger.Ledger.
+func (m *Memory) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]ledger.Series, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var all []ports.LedgerSeries
+	var all []ledger.Series
 	for key, r := range m.series {
 		isWritten := r.version != domain.Version{}
 		if isWritten && (len(symbols) == 0 || slices.Contains(symbols, key.Symbol)) {
-			all = append(all, ports.LedgerSeries{Key: key, Coverage: r.coverage})
+			all = append(all, ledger.Series{Key: key, Coverage: r.coverage})
 		}
 	}
-	slices.SortFunc(all, func(a, b ports.LedgerSeries) int { return a.Key.Compare(b.Key) })
+	slices.SortFunc(all, func(a, b ledger.Series) int { return a.Key.Compare(b.Key) })
 
 	return all, ended(ctx, "ledger series")
 }
 
-// BeginIntents implements ports.Ledger.
-func (m *Memory) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []ports.BegunIntent {
-	begun := make([]ports.BegunIntent, len(plans))
+// BeginIntents implements ledger.Ledger.
+func (m *Memory) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []ledger.BegunIntent {
+	begun := make([]ledger.BegunIntent, len(plans))
 	for i, plan := range plans {
 		begun[i].Intent, begun[i].Err = m.begin(ctx, plan)
 	}
@@ -140,28 +141,28 @@ func (m *Memory) BeginIntents(ctx context.Context, plans []ports.IntentPlan) []p
 	return begun
 }
 
-func (m *Memory) begin(ctx context.Context, plan ports.IntentPlan) (ports.Intent, error) {
+func (m *Memory) begin(ctx context.Context, plan ledger.IntentPlan) (ledger.Intent, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ended(ctx, "begin intent"); err != nil {
-		return ports.Intent{}, err
+		return ledger.Intent{}, err
 	}
 	if m.series[plan.Key] == nil {
 		m.series[plan.Key] = &record{blocks: map[int64]block{}}
 	}
 	r := m.series[plan.Key]
 	if err := r.check(&plan, m.time()); err != nil {
-		return ports.Intent{}, err
+		return ledger.Intent{}, err
 	}
 
-	isTaken := func(k ports.BlockSum) bool { return k.Bars != r.blocks[k.Index].rows }
+	isTaken := func(k ledger.BlockSum) bool { return k.Bars != r.blocks[k.Index].rows }
 	uncovers := len(domain.ClipRanges(r.coverage, plan.Range)) > 0 || slices.ContainsFunc(plan.Kept, isTaken)
 	if isNew := r.version == (domain.Version{}); r.takeOver(plan.Range) || isNew || uncovers {
 		r.version = r.version.Next()
 	}
 	r.keep(plan.Kept)
 	begun := intent{
-		begun: ports.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes},
+		begun: ledger.Intent{ID: rand.Uint64(), Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes},
 		owner: plan.Owner, expires: m.time().Add(intentLife),
 	}
 	for _, covered := range domain.ClipRanges(r.coverage, plan.Range) {
@@ -180,10 +181,10 @@ func (m *Memory) begin(ctx context.Context, plan ports.IntentPlan) (ports.Intent
 }
 
 // check compares the plan with what is stored.
-func (r *record) check(plan *ports.IntentPlan, now time.Time) error {
+func (r *record) check(plan *ledger.IntentPlan, now time.Time) error {
 	for _, i := range r.intents {
 		if now.Before(i.expires) && !i.begun.Range.Intersect(plan.Range).Empty() {
-			return &ports.IntentHeldError{Range: i.begun.Range, Owner: i.owner, Expires: i.expires}
+			return &ledger.HeldError{Range: i.begun.Range, Owner: i.owner, Expires: i.expires}
 		}
 	}
 	versions := map[int64]domain.Version{}
@@ -194,14 +195,14 @@ func (r *record) check(plan *ports.IntentPlan, now time.Time) error {
 		}
 	}
 	if !plan.IsCurrent(r.coverage, versions) {
-		return ports.ErrLedgerChanged
+		return ledger.ErrChanged
 	}
 
 	return nil
 }
 
 // keep takes the bars away that the plan does not keep.
-func (r *record) keep(kept []ports.BlockSum) {
+func (r *record) keep(kept []ledger.BlockSum) {
 	for _, k := range kept {
 		switch {
 		case k.Bars == 0:
@@ -229,7 +230,7 @@ func (r *record) takeOver(within domain.Range) (found bool) {
 }
 
 // find returns the position of an intent that has its whole range, -1 if there is none.
-func (m *Memory) find(want ports.Intent) (r *record, position int) {
+func (m *Memory) find(want ledger.Intent) (r *record, position int) {
 	if r = m.series[want.Key]; r == nil {
 		return nil, -1
 	}
@@ -237,15 +238,15 @@ func (m *Memory) find(want ports.Intent) (r *record, position int) {
 	return r, slices.IndexFunc(r.intents, func(i intent) bool { return i.begun.ID == want.ID && i.begun.Range.Equal(want.Range) })
 }
 
-// RenewIntents implements ports.Ledger.
-func (m *Memory) RenewIntents(ctx context.Context, intents []ports.Intent) error {
+// RenewIntents implements ledger.Ledger.
+func (m *Memory) RenewIntents(ctx context.Context, intents []ledger.Intent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := ended(ctx, "renew intents")
 	for _, renewed := range intents {
 		r, position := m.find(renewed)
 		if position < 0 {
-			err = cmp.Or(err, ports.ErrIntentLost)
+			err = cmp.Or(err, ledger.ErrIntentLost)
 			continue
 		}
 
@@ -255,8 +256,8 @@ func (m *Memory) RenewIntents(ctx context.Context, intents []ports.Intent) error
 	return err
 }
 
-// FinishIntents implements ports.Ledger.
-func (m *Memory) FinishIntents(ctx context.Context, intents []ports.FinishedIntent) []error {
+// FinishIntents implements ledger.Ledger.
+func (m *Memory) FinishIntents(ctx context.Context, intents []ledger.FinishedIntent) []error {
 	failed := make([]error, len(intents))
 	for i, finished := range intents {
 		failed[i] = m.finish(ctx, finished.Intent, finished.Added)
@@ -265,7 +266,7 @@ func (m *Memory) FinishIntents(ctx context.Context, intents []ports.FinishedInte
 	return failed
 }
 
-func (m *Memory) finish(ctx context.Context, finished ports.Intent, added []ports.BlockSum) error {
+func (m *Memory) finish(ctx context.Context, finished ledger.Intent, added []ledger.BlockSum) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ended(ctx, "finish intent"); err != nil {
@@ -273,7 +274,7 @@ func (m *Memory) finish(ctx context.Context, finished ports.Intent, added []port
 	}
 	r, position := m.find(finished)
 	if position < 0 {
-		return ports.ErrIntentLost
+		return ledger.ErrIntentLost
 	}
 
 	r.intents = slices.Delete(r.intents, position, position+1)
@@ -298,8 +299,8 @@ func (m *Memory) finish(ctx context.Context, finished ports.Intent, added []port
 	return nil
 }
 
-// AbandonIntents implements ports.Ledger.
-func (m *Memory) AbandonIntents(_ context.Context, intents []ports.Intent) error {
+// AbandonIntents implements ledger.Ledger.
+func (m *Memory) AbandonIntents(_ context.Context, intents []ledger.Intent) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, abandoned := range intents {
@@ -311,7 +312,7 @@ func (m *Memory) AbandonIntents(_ context.Context, intents []ports.Intent) error
 	return nil
 }
 
-// UnfinishedWrites implements ports.Ledger.
+// UnfinishedWrites implements ledger.Ledger.
 func (m *Memory) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -330,15 +331,15 @@ func (m *Memory) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite,
 	return expired[:min(len(expired), ports.MaxUnfinished)], ended(ctx, "unfinished writes")
 }
 
-// ReadIdentity implements ports.Ledger.
-func (m *Memory) ReadIdentity(ctx context.Context) (ports.StoreIdentity, error) {
+// ReadIdentity implements ledger.Ledger.
+func (m *Memory) ReadIdentity(ctx context.Context) (ledger.Identity, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.identity, ended(ctx, "read identity")
 }
 
-// WriteIdentity implements ports.Ledger.
-func (m *Memory) WriteIdentity(ctx context.Context, id ports.StoreIdentity) error {
+// WriteIdentity implements ledger.Ledger.
+func (m *Memory) WriteIdentity(ctx context.Context, id ledger.Identity) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	err := ended(ctx, "write identity")

@@ -1,4 +1,4 @@
-package ledger
+package ledgertest
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/ledger"
 )
 
 // Bars is a store of bars in memory without transactions. A write is several requests, which a test may let fail.
@@ -30,7 +31,7 @@ type Bars struct {
 	Tear atomic.Pointer[func(ports.BarQuery) error]
 }
 
-var _ ports.NontransactionalStore = (*Bars)(nil)
+var _ ledger.NontransactionalStore = (*Bars)(nil)
 
 // NewBars returns an empty store.
 func NewBars() *Bars { return &Bars{memory: memory.New()} }
@@ -59,7 +60,7 @@ func (b *Bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[do
 	}
 }
 
-// ReadBarsOnce implements ports.NontransactionalStore.
+// ReadBarsOnce implements ledger.NontransactionalStore.
 func (b *Bars) ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	rows := b.memory.ReadBars(ctx, q).Rows()
 	return ports.Unversioned(func(yield func(domain.Series, error) bool) {
@@ -109,8 +110,8 @@ func (b *Bars) inferred(ctx context.Context, q ports.ExtentQuery) ([]domain.Exte
 	return domain.MergeExtents(extents), err
 }
 
-// CheckBars implements ports.NontransactionalStore.
-func (b *Bars) CheckBars(ctx context.Context, sets []ports.BarSet) []error {
+// CheckBars implements ledger.NontransactionalStore.
+func (b *Bars) CheckBars(ctx context.Context, sets []ledger.BarSet) []error {
 	if len(sets) == 0 {
 		return nil
 	}
@@ -118,18 +119,18 @@ func (b *Bars) CheckBars(ctx context.Context, sets []ports.BarSet) []error {
 	return slices.Repeat([]error{b.request(ctx, "check")}, len(sets))
 }
 
-// SetBars implements ports.NontransactionalStore. It deletes, writes half of the bars of each set, and then the rest.
-func (b *Bars) SetBars(ctx context.Context, sets []ports.BarSet, permit func(context.Context) error) error {
+// SetBars implements ledger.NontransactionalStore. It deletes, writes half of the bars of each set, and then the rest.
+func (b *Bars) SetBars(ctx context.Context, sets []ledger.BarSet, permit func(context.Context) error) error {
 	requests := []struct {
 		name string
-		do   func(ports.BarSet) error
+		do   func(ledger.BarSet) error
 	}{
-		{"delete", func(set ports.BarSet) error {
+		{"delete", func(set ledger.BarSet) error {
 			_, err := b.memory.DeleteBars(ctx, set.Bars.Key(), set.Range)
 			return err
 		}},
-		{"write", func(set ports.BarSet) error { return b.Put(ctx, set.Bars.Slice(0, set.Bars.Len()/2)) }},
-		{"write rest", func(set ports.BarSet) error {
+		{"write", func(set ledger.BarSet) error { return b.Put(ctx, set.Bars.Slice(0, set.Bars.Len()/2)) }},
+		{"write rest", func(set ledger.BarSet) error {
 			return b.Put(ctx, set.Bars.Slice(set.Bars.Len()/2, set.Bars.Len()))
 		}},
 	}
@@ -150,7 +151,7 @@ func (b *Bars) SetBars(ctx context.Context, sets []ports.BarSet, permit func(con
 	return b.request(ctx, "read back")
 }
 
-// Identity implements ports.NontransactionalStore.
+// Identity implements ledger.NontransactionalStore.
 func (b *Bars) Identity(ctx context.Context) (string, error) {
 	if err := b.request(ctx, "identity"); err != nil {
 		return "", err
@@ -162,7 +163,7 @@ func (b *Bars) Identity(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// SetIdentity implements ports.NontransactionalStore.
+// SetIdentity implements ledger.NontransactionalStore.
 func (b *Bars) SetIdentity(ctx context.Context, id string) error {
 	err := b.request(ctx, "set identity")
 	if err == nil {
