@@ -17,7 +17,7 @@ var (
 	zonedLayouts = []string{
 		time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04Z07:00",
 	}
-	localLayouts = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04"}
+	localLayouts = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, minuteLayout}
 )
 
 // Instants since 1970 as numbers: of this many digits they are seconds, and with three more they are milliseconds. That
@@ -185,8 +185,14 @@ func arguments(words string, least, most int) cobra.PositionalArgs {
 	}
 }
 
+// Layouts of times as they are printed.
+const (
+	stampLayout  = time.RFC3339Nano
+	minuteLayout = "2006-01-02 15:04"
+)
+
 // stamp formats a time with the digits it has, to the nanosecond at most.
-func stamp(t time.Time) string { return t.Format(time.RFC3339Nano) }
+func stamp(t time.Time) string { return t.Format(stampLayout) }
 
 // rangeText is "2018-04-04T00:00:00Z to 2018-04-05T00:00:00Z".
 func rangeText(r domain.Range) string { return stamp(r.Start) + " to " + stamp(r.End) }

@@ -37,7 +37,7 @@ func printResult(w io.Writer, format string, r domain.Result, next *nextPage) er
 			}
 		})
 	default:
-		err = printBars(out, r.Series)
+		return printBars(w, r.Series)
 	}
 	if err != nil {
 		return err
@@ -63,7 +63,8 @@ func printBars(w io.Writer, s domain.Series) error {
 func barColumns() []column {
 	return []column{
 		{name: "time (utc)"},
-		{"open", number}, {"high", number}, {"low", number}, {"close", number}, {"volume", number}, {"trades", number},
+		{name: "open", kind: number}, {name: "high", kind: number}, {name: "low", kind: number},
+		{name: "close", kind: number}, {name: "volume", kind: number}, {name: "trades", kind: number},
 	}
 }
 
@@ -112,7 +113,7 @@ func timeLayout(s domain.Series) string {
 			return time.DateTime
 		}
 		if b.OpenTime.Hour() != 0 || b.OpenTime.Minute() != 0 {
-			layout = "2006-01-02 15:04"
+			layout = minuteLayout
 		}
 	}
 

@@ -4,13 +4,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const configHelp = `Print the effective configuration as YAML. Later sources override earlier ones: the defaults,
-the file of --config, the environment variables MARKETDATA_... (MARKETDATA_SQLITE_PATH sets
-sqlite.path), the flags.
+const configHelp = `Print the effective configuration as YAML. Later sources override earlier ones:
+the defaults, the file of --config, the environment variables MARKETDATA_...
+(MARKETDATA_SQLITE_PATH sets sqlite.path), the flags.
 
-The output is a file that --config reads, but secrets are hidden in it. Put the DSN, the token
-and the URL of Redis into the environment, as MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_TOKEN
-and MARKETDATA_CACHE_REDIS_URL, or into a file that only you can read.`
+The output is a file that --config reads, but secrets are hidden in it. Put the
+DSN, the token and the URL of Redis into the environment, as
+MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_TOKEN and MARKETDATA_CACHE_REDIS_URL,
+or into a file that only you can read.`
 
 func (c *command) configCommand() *cobra.Command {
 	return &cobra.Command{

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -33,17 +32,4 @@ func escapeControls(text string) string {
 
 func isControl(r rune) bool {
 	return r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
-}
-
-// messages writes to standard error what people read. It escapes control characters, because a message may have the
-// name of a file, a line of it, or the answer of a server.
-type messages struct{ io.Writer }
-
-// Write writes the whole text.
-func (m messages) Write(text []byte) (int, error) {
-	if _, err := io.WriteString(m.Writer, escapeControls(string(text))); err != nil {
-		return 0, err
-	}
-
-	return len(text), nil
 }

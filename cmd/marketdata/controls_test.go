@@ -64,7 +64,7 @@ func TestMessagesHaveNoControlCharacters(t *testing.T) {
 func TestCellsOfFreeTextAreNoFormulas(t *testing.T) {
 	t.Parallel()
 	list := listing[[]string]{
-		columns: []column{{"value", number}, {"reason", freeText}},
+		columns: []column{{name: "value", kind: number}, {name: "reason", kind: freeText}},
 		cells:   func(row []string) []string { return row },
 	}
 	var out bytes.Buffer

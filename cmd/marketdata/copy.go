@@ -17,23 +17,24 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const copyHelp = `Copy bars, trades and quotes with their coverage from one store to another: of all symbols, or
-of those that match a pattern.
+const copyHelp = `Copy bars, trades and quotes with their coverage from one store to another: of
+all symbols, or of those that match a pattern.
 
 ` + endpointHelp + `
 
-Declared coverage is copied as it is. Inferred coverage (see marketdata coverage) is left out;
-with --inferred it is copied and declared. All rows are read back and compared. Rows that the
-target has already are compared and not written again, so after an error or Ctrl-C the same
-command continues.
+Declared coverage is copied as it is. Inferred coverage (see marketdata
+coverage) is left out; with --inferred it is copied and declared. All rows are
+read back and compared. Rows that the target has already are compared and not
+written again, so after an error or Ctrl-C the same command continues.
 
-If the target has other data, the copy stops. marketdata diff shows the difference; --overwrite
-makes the target equal to the source in the copied ranges.`
+If the target has other data, the copy stops. marketdata diff shows the
+difference; --overwrite makes the target equal to the source in the copied
+ranges.`
 
 const copyExample = `  marketdata copy --to-db backup.db
-  marketdata copy 'COINBASE:*' --frequency 1m,1d --start 2018-01-01 --from-db laptop.db
+  marketdata copy 'COINBASE:*' --frequency 1m,1d --from-db laptop.db
   marketdata copy BTC/USD --only bars --from-db old.db --to-db new.db
-  marketdata copy --from production.yaml --to-db research.db --only trades --start -7d`
+  marketdata copy --from production.yaml --to-db new.db --only trades`
 
 // copySummary reports one copied series.
 type copySummary struct {
@@ -46,8 +47,10 @@ type copySummary struct {
 
 var copyList = listing[copySummary]{
 	columns: []column{
-		{name: "series"}, {name: "kind"}, {"rows", number}, {"inserted", number}, {"changed", number}, {"unchanged", number},
-		{"deleted", number}, {name: "start"}, {name: "end"},
+		{name: "series"}, {name: "kind", usual: "bars"}, {name: "rows", kind: number},
+		{name: "inserted", kind: number}, {name: "changed", kind: number, usual: "0"},
+		{name: "unchanged", kind: number, usual: "0"},
+		{name: "deleted", kind: number, usual: "0"}, {name: "start", kind: instant}, {name: "end", kind: instant},
 	},
 	cells: func(r copySummary) []string {
 		return []string{

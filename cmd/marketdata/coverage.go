@@ -31,8 +31,9 @@ func (e extent) MarshalJSON() ([]byte, error) {
 
 var coverageList = listing[extent]{
 	columns: []column{
-		{name: "symbol"}, {name: "kind"}, {name: "frequency"}, {name: "price"}, {name: "start"}, {name: "end"},
-		{name: "store"}, {name: "coverage"},
+		{name: "symbol"}, {name: "kind", usual: "bars"}, {name: "frequency"}, {name: "price", usual: "trade"},
+		{name: "start", kind: instant}, {name: "end", kind: instant},
+		{name: "store"}, {name: "coverage", usual: "declared"},
 	},
 	cells: func(e extent) []string {
 		if t := e.ticks; t.Kind != "" {
@@ -54,8 +55,9 @@ var coverageList = listing[extent]{
 // freshnessList prints how far each series reaches. CSV, too, has the lag in units for people.
 var freshnessList = listing[ports.Freshness]{
 	columns: []column{
-		{name: "symbol"}, {name: "frequency"}, {name: "price"}, {name: "until"}, {"behind", number}, {name: "store"},
-		{name: "coverage"},
+		{name: "symbol"}, {name: "frequency"}, {name: "price", usual: "trade"}, {name: "until", kind: instant},
+		{name: "behind", kind: number}, {name: "store"},
+		{name: "coverage", usual: "declared"},
 	},
 	cells: func(f ports.Freshness) []string {
 		return []string{
@@ -83,15 +85,15 @@ func coverageText(inferred bool) string {
 	return "declared"
 }
 
-const coverageHelp = `List the covered ranges of bars, and below them of trades and quotes: of all symbols, or of the
-given ones. Inside a covered range, a missing bar means that nothing traded; outside, nothing is
-known.
+const coverageHelp = `List the covered ranges of bars, and below them of trades and quotes: of all
+symbols, or of the given ones. Inside a covered range, a missing bar means that
+nothing traded; outside, nothing is known.
 
-Coverage is declared by the writer of the data. For a store that this program does not write, it
-is inferred: from the first bar to the last.
+Coverage is declared by the writer of the data. For a store that this program
+does not write, it is inferred: from the first bar to the last.
 
---latest shows how fresh each series of bars is: the end of its coverage, and how far that is
-behind now.`
+--latest shows how fresh each series of bars is: the end of its coverage, and
+how far that is behind now.`
 
 func (c *command) coverageCommand() *cobra.Command {
 	var output string

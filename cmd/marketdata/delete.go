@@ -14,10 +14,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const deleteHelp = `Delete the bars of series in a range, or their trades (--trades) or quotes (--quotes), and the
-coverage of the range. The symbol may be a pattern. Without --start or --end, the range extends to
-the start or the end of the coverage. Without --yes, nothing is deleted, and the rows that would be
-are counted.`
+const deleteHelp = `Delete the bars of series in a range, or their trades (--trades) or quotes
+(--quotes), and the coverage of the range. The symbol may be a pattern. Without
+--start or --end, the range extends to the start or the end of the coverage.
+Without --yes, nothing is deleted, and the rows that would be are counted.`
 
 const deleteExample = `  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06
   marketdata delete BTC/USD 1d --yes
@@ -33,7 +33,10 @@ type deleteReport struct {
 }
 
 var deleteList = listing[deleteReport]{
-	columns: []column{{name: "series"}, {name: "kind"}, {name: "start"}, {name: "end"}, {"deleted", number}},
+	columns: []column{
+		{name: "series"}, {name: "kind", usual: "bars"}, {name: "start", kind: instant},
+		{name: "end", kind: instant}, {name: "deleted", kind: number},
+	},
 	cells: func(d deleteReport) []string {
 		return []string{d.Series, string(d.Kind), stamp(d.Range.Start), stamp(d.Range.End), strconv.Itoa(d.Deleted)}
 	},

@@ -15,9 +15,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-const demoHelp = `Write a small market as CSV files to try the other commands on: thirty days of one-minute bars
-for three symbols, and the daily bars resampled from them. The data is synthetic. The same seed
-writes the same files.`
+const demoHelp = `Write a small market as CSV files to try the other commands on: thirty days of
+one-minute bars for three symbols, and the daily bars resampled from them. The
+data is synthetic. The same seed writes the same files.`
 
 // demoMarket describes the symbols. Prices walk in whole ticks, volumes are whole lots, and a quiet symbol has minutes
 // without a trade.
@@ -53,7 +53,8 @@ type demoFile struct {
 
 var demoList = listing[demoFile]{
 	columns: []column{
-		{name: "file"}, {name: "symbol"}, {name: "frequency"}, {"bars", number}, {name: "start"}, {name: "end"},
+		{name: "file"}, {name: "symbol"}, {name: "frequency"}, {name: "bars", kind: number},
+		{name: "start", kind: instant}, {name: "end", kind: instant},
 	},
 	cells: func(f demoFile) []string {
 		return []string{
@@ -71,7 +72,8 @@ func (c *command) demoCommand() *cobra.Command {
 		Short: "Write a synthetic market as CSV files",
 		Long:  demoHelp,
 		Example: "  marketdata demo --dir demo\n" +
-			"  marketdata import --symbol SYNTHETIC:ACORN/USD --frequency 1m demo/SYNTHETIC-ACORN-USD_1m.csv\n" +
+			"  marketdata import --symbol SYNTHETIC:ACORN/USD --frequency 1m \\\n" +
+			"    demo/SYNTHETIC-ACORN-USD_1m.csv\n" +
 			"  marketdata fetch SYNTHETIC:ACORN/USD 1m --last 10",
 		Args: arguments("only flags, like: marketdata demo --dir demo", 0, 0),
 		RunE: func(*cobra.Command, []string) error {

@@ -14,7 +14,7 @@ import (
 type property struct{ name, value string }
 
 var propertyList = listing[property]{
-	columns: []column{{name: "property"}, {name: "value"}},
+	columns: []column{{name: "property"}, {name: "value", kind: prose}},
 	cells:   func(p property) []string { return []string{p.name, p.value} },
 }
 
@@ -23,10 +23,10 @@ func (c *command) describeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe SYMBOL",
 		Short: "Show a symbol's metadata and statistics",
-		Long: "Show a symbol's metadata, and its statistics of the last 30 days: the lowest and highest price and\n" +
-			"the volume, from the bars that cover most of these days, and the average spread, from quotes.\n" +
-			"Parts of these days that are not covered are listed, because the numbers do not speak of them.\n" +
-			"Unknown values are empty.",
+		Long: "Show a symbol's metadata, and its statistics of the last 30 days: the lowest and\n" +
+			"highest price and the volume, from the bars that cover most of these days, and\n" +
+			"the average spread, from quotes. Parts of these days that are not covered are\n" +
+			"listed, because the numbers do not speak of them. Unknown values are empty.",
 		Example:           "  marketdata describe COINBASE:BTC/USD\n  marketdata describe BTC/USD --output json",
 		Args:              arguments("a symbol, like: marketdata describe BTC/USD", 1, 1),
 		ValidArgsFunction: c.completeSymbols,

@@ -19,25 +19,30 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
-const diffHelp = `Compare the bars of a series in two stores, or with --against stored bars with bars resampled
-from a finer frequency.
+const diffHelp = `Compare the bars of a series in two stores, or with --against stored bars with
+bars resampled from a finer frequency.
 
 ` + endpointHelp + `
 
-One line is printed for each field that differs, one for a bar that only one side has, and one
-for a range that only one side covers, with its end. Numbers are compared exactly; --tolerance
-lets a field differ by so much. Without --start and --end, everything that either store covers is
-compared; with --against, every covered bar whose finer bars are all covered, and no coverage.
+One line is printed for each field that differs, one for a bar that only one
+side has, and one for a range that only one side covers, with its end. Numbers
+are compared exactly; --tolerance lets a field differ by so much. Without
+--start and --end, everything that either store covers is compared; with
+--against, every covered bar whose finer bars are all covered, and no coverage.
 
 The exit code is 0 if all bars and the coverage are equal, and 1 if they differ.`
 
 const diffExample = `  marketdata diff COINBASE:BTC/USD 1m --to-db backup.db
-  marketdata diff 'COINBASE:*' 1d --from-db vendor.db --to production.yaml --tolerance close=0.01,volume=1
+  marketdata diff 'COINBASE:*' 1d --from-db vendor.db --to production.yaml \
+    --tolerance close=0.01,volume=1
   marketdata diff BTC/USD 1d --against 1m
-  marketdata diff BTC/USD 1h --against 1m --start -7d --tolerance trades=5 --output json`
+  marketdata diff BTC/USD 1h --against 1m --start -7d --output json`
 
 var diffList = listing[ingest.Difference]{
-	columns: []column{{name: "series"}, {name: "time"}, {name: "field"}, {"from", number}, {"to", number}},
+	columns: []column{
+		{name: "series"}, {name: "time", kind: instant}, {name: "field"}, {name: "from", kind: number},
+		{name: "to", kind: number},
+	},
 	cells: func(d ingest.Difference) []string {
 		return []string{d.Key.String(), stamp(d.Time), d.Field, d.From, d.To}
 	},

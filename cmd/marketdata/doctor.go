@@ -22,7 +22,8 @@ import (
 var (
 	healthList = listing[ports.StoreDiagnosis]{
 		columns: []column{
-			{name: "store"}, {name: "state"}, {"latency", number}, {"connections", number}, {name: "version"}, {name: "schema"},
+			{name: "store"}, {name: "state", kind: state}, {name: "latency", kind: number},
+			{name: "connections", kind: number}, {name: "version"}, {name: "schema"},
 		},
 		cells: func(d ports.StoreDiagnosis) []string {
 			return []string{
@@ -40,9 +41,10 @@ var (
 
 	diagnosisList = listing[ports.StoreDiagnosis]{
 		columns: []column{
-			{name: "store"}, {name: "state"}, {"latency", number}, {"connections", number}, {name: "version"}, {name: "schema"},
+			{name: "store"}, {name: "state", kind: state}, {name: "latency", kind: number},
+			{name: "connections", kind: number}, {name: "version"}, {name: "schema"},
 			{name: "user"}, {name: "database"}, {name: "address"},
-			{"reason", freeText}, {"error", freeText}, {"remedy", freeText},
+			{name: "reason", kind: freeText}, {name: "error", kind: freeText}, {name: "remedy", kind: freeText},
 		},
 		cells: func(d ports.StoreDiagnosis) []string {
 			var details, remedies []string
@@ -69,6 +71,26 @@ func connections(d ports.StoreDiagnosis) string {
 	return fmt.Sprintf("%d of %d", d.Pool.InUse+d.Pool.Idle, d.Pool.Max)
 }
 
+const doctorHelp = `Check each store by itself, with a request that needs its connection, its
+credentials and its tables, and the shared Redis if there is one. A store is
+healthy, degraded (slow, its connection pool is exhausted, writes did not
+finish, or its retention policy drops old bars) or down. Redis is degraded at
+most, because requests are served without it. What is wrong is told whole, with
+what to do about it. Writes that did not finish are listed with their ranges,
+which are not covered: run the same import again, or give the range up with
+--uncover.
+If a store is down, the exit code is that of a command that needs it: 4 if it
+cannot be reached, 7 if it denies access or its schema is missing; 1 if several
+stores are down for different reasons.
+
+With --uncover, the coverage of a range is given up, because its bars are lost
+or wrong: a dropped partition or shard, a restored database, or what an error
+calls corrupt data. The range is then not covered instead of corrupt, and can be
+imported again. In InfluxDB the range grows to whole blocks (of 4096 bars, as a
+rule); other stores delete what is left of the bars. Without --start or --end,
+the range extends to the start or the end of the coverage. Dry run unless --yes
+is given.`
+
 type doctorOptions struct {
 	window        rangeFlags
 	price, output string
@@ -80,22 +102,10 @@ func (c *command) doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor [--uncover SYMBOL FREQUENCY]",
 		Short: "Check the health of each store, or give up bars that a store lost",
-		Long: "Check each store by itself, with a request that needs its connection, its credentials and its\n" +
-			"tables, and the shared Redis if there is one. A store is healthy, degraded (slow, its connection\n" +
-			"pool is exhausted, writes did not finish, or its retention policy drops old bars) or down. Redis is\n" +
-			"degraded at most, because requests are served without it. What is wrong is told whole, with what to\n" +
-			"do about it. Writes that did not finish are listed with their ranges, which are not covered: run\n" +
-			"the same import again, or give the range up with --uncover.\n" +
-			"If a store is down, the exit code is that of a command that needs it: 4 if it cannot be reached, 7\n" +
-			"if it denies access or its schema is missing; 1 if several stores are down for different reasons.\n\n" +
-			"With --uncover, the coverage of a range is given up, because its bars are lost or wrong: a dropped\n" +
-			"partition or shard, a restored database, or what an error calls corrupt data. The range is then not\n" +
-			"covered instead of corrupt, and can be imported again. In InfluxDB the range grows to whole blocks (of\n" +
-			"4096 bars, as a rule); other stores delete what is left of the bars. Without --start or --end, the range\n" +
-			"extends to the start or the end of the coverage. Dry run unless --yes is given.",
+		Long:  doctorHelp,
 		Example: "  marketdata doctor\n  marketdata doctor --output json\n" +
 			"  marketdata doctor > /dev/null || echo 'a store is down'\n" +
-			"  marketdata doctor --uncover BTC/USD 1m --start 2018-04-05 --end 2018-04-06 --yes",
+			"  marketdata doctor --uncover BTC/USD 1m --start 2018-04-05 --yes",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.uncover {
 				return arguments("a symbol and a frequency after --uncover", 2, 2)(cmd, args)
@@ -143,7 +153,7 @@ type uncoverReport struct {
 }
 
 var uncoverList = listing[uncoverReport]{
-	columns: []column{{name: "series"}, {name: "start"}, {name: "end"}},
+	columns: []column{{name: "series"}, {name: "start", kind: instant}, {name: "end", kind: instant}},
 	cells: func(u uncoverReport) []string {
 		return []string{u.Key.String(), stamp(u.Range.Start), stamp(u.Range.End)}
 	},

@@ -28,8 +28,9 @@ func (e *endpoint) register(flags *pflag.FlagSet, name, role string) {
 func (e endpoint) isSet() bool { return e.config != "" || e.db != "" }
 
 // endpointHelp explains the flags.
-const endpointHelp = `--from and --to name the source and the target by a configuration file, --from-db and --to-db by a
-SQLite file. One that is not named is the configured store (--config, --db, the environment).`
+const endpointHelp = `--from and --to name the source and the target by a configuration file,
+--from-db and --to-db by a SQLite file. One that is not named is the configured
+store (--config, --db, the environment).`
 
 // endpoints are two open stores.
 type endpoints struct {

@@ -23,28 +23,31 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-const exportHelp = `Write the bars of a series, or the trades or quotes of a symbol, to a file. The range may be of
-any length: memory is bounded.
+const exportHelp = `Write the bars of a series, or the trades or quotes of a symbol, to a file. The
+range may be of any length: memory is bounded.
 
 The extension of the file, or --format, selects the format:
   .csv      a header line, then one line per row, as marketdata import reads it
   .ndjson   one JSON object per line
-  .parquet  a table for pandas, polars and DuckDB: times in UTC, numbers exact as DECIMAL(38, 18)
-  .bars     packed bars with their coverage, which a backtest loads into memory (memory.Open in Go);
-            one file may have several series, so the symbol may be a pattern
+  .parquet  a table for pandas, polars and DuckDB: times in UTC, numbers exact
+            as DECIMAL(38, 18)
+  .bars     packed bars with their coverage, which a backtest loads into memory
+            (memory.Open in Go); one file may have several series, so the symbol
+            may be a pattern
 The file - is standard output, as csv unless --format is given.
 
-A file keeps the coverage, and marketdata import declares it: a .parquet or .bars file inside, a
-.csv or .ndjson file in FILE.coverage.json beside it. Keep the two together, and delete
-FILE.coverage.json before you edit FILE. Inferred coverage becomes declared by the import. The slot
-of a bar that --quality drop leaves out is not covered. What marketdata fetch writes to standard
-output as csv or ndjson has no coverage.
+A file keeps the coverage, and marketdata import declares it: a .parquet or
+.bars file inside, a .csv or .ndjson file in FILE.coverage.json beside it. Keep
+the two together, and delete FILE.coverage.json before you edit FILE. Inferred
+coverage becomes declared by the import. The slot of a bar that --quality drop
+leaves out is not covered. What marketdata fetch writes to standard output as
+csv or ndjson has no coverage.
 
-The file appears when it is complete and then replaces an older one. After an error or Ctrl-C,
-nothing of it is left.`
+The file appears when it is complete and then replaces an older one. After an
+error or Ctrl-C, nothing of it is left.`
 
 const exportExample = `  marketdata export COINBASE:BTC/USD 1m btc.csv
-  marketdata export COINBASE:BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
+  marketdata export BTC/USD 1d days.ndjson --start 2018-01-01 --end 2019-01-01
   marketdata export COINBASE:BTC/USD 1h hours.parquet
   marketdata export 'COINBASE:*' 1m market.bars
   marketdata export COINBASE:BTC/USD 1m - | gzip > btc.csv.gz
@@ -68,7 +71,8 @@ type exportReport struct {
 
 var exportList = listing[exportReport]{
 	columns: []column{
-		{"file", freeText}, {name: "series"}, {name: "kind"}, {"rows", number}, {name: "start"}, {name: "end"},
+		{name: "file", kind: freeText}, {name: "series"}, {name: "kind", usual: "bars"},
+		{name: "rows", kind: number}, {name: "start", kind: instant}, {name: "end", kind: instant},
 	},
 	cells: func(e exportReport) []string {
 		return []string{
@@ -99,10 +103,11 @@ func (o *exportOptions) register(flags *pflag.FlagSet) {
 func (c *command) exportCommand() *cobra.Command {
 	var o exportOptions
 	cmd := &cobra.Command{
-		Use:     "export SYMBOL FREQUENCY FILE | --trades SYMBOL FILE | --quotes SYMBOL FILE",
-		Short:   "Write bars, trades or quotes to a file",
-		Long:    exportHelp,
-		Example: exportExample,
+		Use:                   "export SYMBOL FREQUENCY FILE | --trades|--quotes SYMBOL FILE",
+		DisableFlagsInUseLine: true,
+		Short:                 "Write bars, trades or quotes to a file",
+		Long:                  exportHelp,
+		Example:               exportExample,
 		Args: func(cmd *cobra.Command, args []string) error {
 			accept := arguments("a symbol, a frequency and a file, like: marketdata export BTC/USD 1m btc.csv", 3, 3)
 			if o.trades || o.quotes {

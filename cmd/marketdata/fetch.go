@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -13,42 +14,42 @@ import (
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
-const fetchHelp = `Print the closed bars of one or several series in order of time, or the trades (--trades) or
-quotes (--quotes) of a symbol.
+const fetchHelp = `Print the closed bars of one or several series in order of time, or the trades
+(--trades) or quotes (--quotes) of a symbol.
 
-Without --start and --end, all stored bars are printed. Notes on standard error tell what the
-bars do not show: ranges that are not covered or whose coverage is inferred, an end after now,
-findings of the quality rules.
---output parquet writes a Parquet file; for a range of any length use marketdata export.
+Without --start and --end, all stored bars are printed. Notes on standard error
+tell what the bars do not show: ranges that are not covered or whose coverage is
+inferred, an end after now, findings of the quality rules.
+--output parquet writes a Parquet file; for a range of any length use marketdata
+export.
 
-Bars of a frequency that is not stored are resampled from finer bars, or aggregated from trades
-or quotes. --explain shows the query plan, which names the store of each leg and the ranges
-without data, and reads no bars:
-  marketdata fetch SYNTHETIC:CEDAR/USD 1h --start 2024-01-28 --end 2024-02-01 --explain
-  SYNTHETIC:CEDAR/USD 1h [2024-01-28T00:00:00Z, 2024-02-01T00:00:00Z): at most 72 bars in 1 read, at most 4 320 rows, 242 kB
-  ├─ resampled from 1m [2024-01-28T00:00:00Z, 2024-01-31T00:00:00Z): at most 72 bars
-  │  └─ sqlite: at most 4 320 rows, 242 kB
-  └─ not covered [2024-01-31T00:00:00Z, 2024-02-01T00:00:00Z): no data for 24 bars
+Bars of a frequency that is not stored are resampled from finer bars, or
+aggregated from trades or quotes. --explain shows the query plan, which names
+the store of each leg and the ranges without data, and reads no bars:
+  marketdata fetch BTC/USD 1h --start 2018-04-04 --explain
 
-Several symbols share one frequency, which comes last; a symbol may be a pattern, as in
-marketdata symbols. All series are read as of one instant and printed in the order given, the
-matches of a pattern sorted, each symbol once. Each row begins with its symbol; --output json
-prints one object per symbol, with its result or its error. The limit max_bars applies to each
-symbol, and all results are in memory at once. If some symbols fail, the others are printed, the
-error names each failed one, and the exit code is theirs, or 1 if they failed for different
-reasons.
+Several symbols share one frequency, which comes last; a symbol may be a
+pattern, as in marketdata symbols. All series are read as of one instant and
+printed in the order given, the matches of a pattern sorted, each symbol once.
+Each row begins with its symbol; --output json prints one object per symbol,
+with its result or its error. The limit max_bars applies to each symbol, and all
+results are in memory at once. If some symbols fail, the others are printed, the
+error names each failed one, and the exit code is theirs, or 1 if they failed
+for different reasons.
 
 --page-size prints one page of rows and ends standard error with two lines:
-  next page token: TOKEN   --page TOKEN continues after this page, now or at any later time
-  complete: false          there may be more rows now; true: this page is the last one for now
-If the range ends with the page, there is no token. --output json has both in the field page.
-The page size may change from page to page; everything else must stay the same, and --start and
---end must be fixed times. A page of trades or quotes may be larger, because it has all rows of its
-last instant. If what the pages before had was changed, deleted or covered anew meanwhile, a note
-says so, and --output json has "restated": true; begin again without --page. Print all pages of a
-day:
+  next page token: TOKEN   --page TOKEN continues after this page, also later
+  complete: false          there may be more rows now; true: there are none now
+If the range ends with the page, there is no token. --output json has both in
+the field page. The page size may change from page to page; everything else must
+stay the same, and --start and --end must be fixed times. A page of trades or
+quotes may be larger, because it has all rows of its last instant. If what the
+pages before had was changed, deleted or covered anew meanwhile, a note says so,
+and --output json has "restated": true; begin again without --page. Print all
+pages of a day:
   token=
   while marketdata fetch BTC/USD 1m --start 2018-04-04 --end 2018-04-05 \
     --page-size 500 --page "$token" > page.csv 2> notes; do
@@ -65,7 +66,7 @@ const fetchExample = `  marketdata fetch BTC/USD 1m --last 20
   marketdata fetch BTC/USD 1h --start -30d --explain
   marketdata fetch BTC/USD 1m --start -1h --fill previous
   marketdata fetch BTC/USD 1m --price bid --quality drop > bids.csv
-  marketdata fetch BTC/USD 1h --start 2018-01-01 --output parquet > hours.parquet
+  marketdata fetch BTC/USD 1h --start 2018-01-01 -o parquet > hours.parquet
   marketdata fetch --trades XRP/ETH --start 2019-10-11 --first 100
   marketdata fetch --quotes BTC/USD --start -1h --output ndjson`
 
@@ -104,7 +105,7 @@ func (o *fetchOptions) register(flags *pflag.FlagSet) {
 func (c *command) fetchCommand() *cobra.Command {
 	var o fetchOptions
 	cmd := &cobra.Command{
-		Use:     "fetch SYMBOL... FREQUENCY | --trades SYMBOL | --quotes SYMBOL",
+		Use:     "fetch SYMBOL... FREQUENCY | --trades|--quotes SYMBOL",
 		Short:   "Print the bars of series, or the trades or quotes of a symbol",
 		Long:    fetchHelp,
 		Example: fetchExample,
@@ -255,7 +256,18 @@ func (c *command) explain(ctx context.Context, md *app.Service, r domain.DataReq
 		return writeJSON(c.out, p)
 	}
 
-	_, err = fmt.Fprintln(c.out, strings.TrimSuffix(p.String(), "\n"))
+	return printPlan(c.out, p)
+}
+
+// printPlan writes the query plan as a tree, its gaps in color.
+func printPlan(w io.Writer, p ports.QueryPlan) error {
+	lines := strings.Split(strings.TrimSuffix(p.String(), "\n"), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "─ not covered [") {
+			lines[i] = paint(w, yellow, line)
+		}
+	}
+	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 
 	return err
 }

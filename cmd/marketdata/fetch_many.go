@@ -6,11 +6,9 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -202,7 +200,7 @@ func printResults(w io.Writer, format string, all []outcome[domain.Result]) erro
 			}
 		})
 	default:
-		err = printSymbolTable(out, all)
+		return printSymbolTable(w, all)
 	}
 	if err != nil {
 		return err
@@ -219,7 +217,7 @@ func printPlans(w io.Writer, format string, all []outcome[ports.QueryPlan]) erro
 
 	for _, s := range all {
 		if s.err == nil {
-			if _, err := fmt.Fprintln(w, strings.TrimSuffix(s.value.String(), "\n")); err != nil {
+			if err := printPlan(w, s.value); err != nil {
 				return err
 			}
 		}

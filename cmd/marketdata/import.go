@@ -37,9 +37,12 @@ type importReport struct {
 
 var importList = listing[importReport]{
 	columns: []column{
-		{"file", freeText}, {name: "series"}, {name: "kind"}, {"rows", number}, {"inserted", number}, {"changed", number},
-		{"unchanged", number}, {"repeated", number}, {"truncated", number}, {"rejected", number}, {"not_closed", number},
-		{name: "start"}, {name: "end"},
+		{name: "file", kind: freeText}, {name: "series"}, {name: "kind", usual: "bars"},
+		{name: "rows", kind: number}, {name: "inserted", kind: number}, {name: "changed", kind: number, usual: "0"},
+		{name: "unchanged", kind: number, usual: "0"}, {name: "repeated", kind: number, usual: "0"},
+		{name: "truncated", kind: number, usual: "0"}, {name: "rejected", kind: number, usual: "0"},
+		{name: "not_closed", kind: number, usual: "0"},
+		{name: "start", kind: instant}, {name: "end", kind: instant},
 	},
 	cells: func(r importReport) []string {
 		return []string{

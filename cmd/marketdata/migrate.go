@@ -15,16 +15,17 @@ var migrationList = listing[production.Migration]{
 	cells:   func(m production.Migration) []string { return []string{string(m.Store), m.Before, m.After} },
 }
 
-const migrateHelp = `Create the tables in PostgreSQL, or upgrade them to the version of this command. In InfluxDB,
-create a missing database (1.8), or a missing bucket and its DBRP mapping (2.x). Migrating
-again changes nothing, and stored data is kept. The users of the servers need the permission to
-create tables and databases for this; the other commands need less. The SQLite file needs no
-migration: it is upgraded whenever it is opened.
+const migrateHelp = `Create the tables in PostgreSQL, or upgrade them to the version of this command.
+In InfluxDB, create a missing database (1.8), or a missing bucket and its DBRP
+mapping (2.x). Migrating again changes nothing, and stored data is kept. The
+users of the servers need the permission to create tables and databases for
+this; the other commands need less. The SQLite file needs no migration: it is
+upgraded whenever it is opened.
 
-With --grants, the statements are printed that give a role of PostgreSQL what it needs, and
-nothing is changed: reader for commands that read, importer for import, delete, touch and copy,
-migrator for migrate. The owner of the tables runs them in the database, those of a reader and
-an importer after migrate:
+With --grants, the statements are printed that give a role of PostgreSQL what it
+needs, and nothing is changed: reader for commands that read, importer for
+import, delete, touch and copy, migrator for migrate. The owner of the tables
+runs them in the database, those of a reader and an importer after migrate:
 
   marketdata migrate --grants reader trader | psql "$OWNER_DSN"`
 

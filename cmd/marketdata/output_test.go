@@ -9,7 +9,7 @@ func TestPrintTableShowsEveryDigit(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
 	rows := [][]string{{"é", "123456789.000000001"}, {"long name", "1"}}
-	if err := printTable(&out, []column{{name: "name"}, {"count", number}}, rows); err != nil {
+	if err := printTable(&out, []column{{name: "name"}, {name: "count", kind: number}}, rows); err != nil {
 		t.Fatal(err)
 	}
 

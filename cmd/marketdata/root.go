@@ -19,28 +19,31 @@ import (
 
 const rootHelp = `Historical market data: exact, validated bars, one call away.
 
-A series is a symbol and a frequency: BTC/USD 1m, COINBASE:BTC/USD 1d, ACME 1d@America/New_York
-(days of that time zone). A frequency counts s, m (minutes), h, d, w or M (months). Without a
-configured server, all data is in one SQLite file. With MARKETDATA_POSTGRES_DSN set it is in
-PostgreSQL; with MARKETDATA_INFLUX_URL set too, bars below 1h are in InfluxDB.
+A series is a symbol and a frequency: BTC/USD 1m, COINBASE:BTC/USD 1d, ACME
+1d@America/New_York (days of that time zone). A frequency counts s, m (minutes),
+h, d, w or M (months). Without a configured server, all data is in one SQLite
+file. With MARKETDATA_POSTGRES_DSN set it is in PostgreSQL; with
+MARKETDATA_INFLUX_URL set too, bars below 1h are in InfluxDB.
 
-  marketdata import --symbol COINBASE:BTC/USD --frequency 1m bars.csv   # store the bars of a file
-  marketdata coverage                                           # list the covered ranges
-  marketdata fetch COINBASE:BTC/USD 1m --last 10                # print the ten newest bars
-  marketdata fetch COINBASE:BTC/USD 1m --start -7d > week.csv   # print a week of bars, for a program
-  marketdata fetch 'COINBASE:*' 1d --last 1                     # print the newest day of every match
-  marketdata fetch --trades COINBASE:BTC/USD --last 10          # print the ten newest trades
-  marketdata describe COINBASE:BTC/USD                          # show a symbol's metadata and statistics
-  marketdata export COINBASE:BTC/USD 1m btc.csv                 # write bars to a file, any length
-  marketdata copy --to-db backup.db                             # copy all data to another store
-  marketdata diff COINBASE:BTC/USD 1d --against 1m              # compare with bars resampled from 1m
-  marketdata doctor                                             # check the health of each store
+  marketdata import --symbol BTC/USD --frequency 1m bars.csv  # store bars
+  marketdata coverage                             # list the covered ranges
+  marketdata fetch COINBASE:BTC/USD 1m --last 10  # print the ten newest bars
+  marketdata fetch BTC/USD 1m --start -7d > week.csv  # save a week of bars
+  marketdata fetch 'COINBASE:*' 1d --last 1       # the newest day of each match
+  marketdata fetch --trades BTC/USD --last 10     # print the newest trades
+  marketdata describe COINBASE:BTC/USD            # show metadata and statistics
+  marketdata export COINBASE:BTC/USD 1m btc.csv   # write a file of any length
+  marketdata copy --to-db backup.db               # copy all data
+  marketdata diff COINBASE:BTC/USD 1d --against 1m  # with resampled bars
+  marketdata doctor                               # check each store
 
-Times are 2018-04-04 or 2018-04-04 09:30 (in the time zone of the frequency), 2018-04-04T09:30:00Z,
-seconds or milliseconds since 1970, -7d (before now; also s m h w M) or now. Ranges include the
-start and exclude the end.
+Times are 2018-04-04 or 2018-04-04 09:30 (in the time zone of the frequency),
+2018-04-04T09:30:00Z, seconds or milliseconds since 1970, -7d (before now; also
+s m h w M) or now. Ranges include the start and exclude the end.
 
-Output is a table on a terminal and CSV elsewhere; --output overrides this.
+Output is a table on a terminal and CSV elsewhere; --output overrides this. A
+table is made as narrow as its terminal; on a pipe nothing is left out. NO_COLOR
+turns colors off.
 
 Exit codes:
 ` + exitCodes
@@ -55,18 +58,23 @@ type command struct {
 	configPath string
 	dbPath     string
 
+	usePager bool
+	pager    *pager // nil if there is none
+
 	started bool // the arguments were accepted and a subcommand runs
 }
 
 // run executes one command line, without the program's name, and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &command{in: stdin, out: stdout, err: messages{stderr}, progress: stderr, now: time.Now}
+	screen := asTerminal(stderr)
+	c := &command{in: stdin, out: asTerminal(stdout), err: messages{screen}, progress: screen, now: time.Now}
 	root := c.rootCommand() //nolint:contextcheck // a subcommand gets its context when it runs
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(c.err)
 	last, err := root.ExecuteContextC(ctx)
+	err = c.stopPager(err)
 	if err == nil {
 		return exitOK
 	}
@@ -88,8 +96,9 @@ func (c *command) rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       currentBuild().String(),
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRunE: func(*cobra.Command, []string) error {
 			c.started = true
+			return c.startPager()
 		},
 	}
 	root.SetVersionTemplate("marketdata {{.Version}}\n")
@@ -97,11 +106,14 @@ func (c *command) rootCommand() *cobra.Command {
 	flags.StringVar(&c.configPath, "config", "",
 		"configuration `file` (YAML); environment variables MARKETDATA_... override it")
 	flags.StringVar(&c.dbPath, "db", "", "SQLite `file` to use instead of the configured store")
+	flags.BoolVar(&c.usePager, "pager", false,
+		"show the output page by page, with the command in PAGER or else less -FRX; ignored if it is not a terminal")
 	root.AddCommand(
 		c.fetchCommand(), c.importCommand(), c.symbolsCommand(), c.describeCommand(), c.coverageCommand(),
 		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.touchCommand(), c.doctorCommand(),
 		c.migrateCommand(), c.configCommand(), c.demoCommand(), c.versionCommand(),
 	)
+	fitHelp(root)
 
 	return root
 }

@@ -13,7 +13,8 @@ import (
 
 var symbolList = listing[domain.SymbolMeta]{
 	columns: []column{
-		{name: "symbol"}, {name: "venue"}, {name: "base"}, {name: "quote"}, {"tick", number}, {"lot", number},
+		{name: "symbol"}, {name: "venue"}, {name: "base"}, {name: "quote"}, {name: "tick", kind: number},
+		{name: "lot", kind: number},
 		{name: "zone"},
 	},
 	cells: func(m domain.SymbolMeta) []string {
@@ -35,8 +36,9 @@ func (c *command) symbolsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "symbols [PATTERN]",
 		Short: "List the known symbols",
-		Long: "List the known symbols, or those that a pattern matches: * matches any characters, ? any single one.\n" +
-			"Quote a pattern, because the shell expands it otherwise.",
+		Long: "List the known symbols, or those that a pattern matches: * matches any\n" +
+			"characters, ? any single one. Quote a pattern, because the shell expands it\n" +
+			"otherwise.",
 		Example: "  marketdata symbols\n  marketdata symbols 'COINBASE:*'\n  marketdata symbols '*/USD' --output json",
 		Args:    arguments("at most one pattern, like: marketdata symbols 'COINBASE:*'", 0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

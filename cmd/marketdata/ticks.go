@@ -42,7 +42,10 @@ var tradeView = tickView[domain.Trade]{
 	stream:     (*app.Service).StreamTrades,
 	newWriter:  file.NewTradeWriter,
 	newParquet: parquet.NewTradeWriter,
-	columns:    []column{{name: "time (utc)"}, {"seq", number}, {"price", number}, {"size", number}, {name: "side"}},
+	columns: []column{
+		{name: "time (utc)"}, {name: "seq", kind: number}, {name: "price", kind: number},
+		{name: "size", kind: number}, {name: "side"},
+	},
 	cells: func(t domain.Trade) []string {
 		return []string{
 			t.Time.Format(tickTime), strconv.FormatInt(t.Seq, 10), t.Price.String(), t.Size.String(), t.Side.String(),
@@ -58,7 +61,8 @@ var quoteView = tickView[domain.Quote]{
 	newWriter:  file.NewQuoteWriter,
 	newParquet: parquet.NewQuoteWriter,
 	columns: []column{
-		{name: "time (utc)"}, {"seq", number}, {"bid", number}, {"ask", number}, {"bid size", number}, {"ask size", number},
+		{name: "time (utc)"}, {name: "seq", kind: number}, {name: "bid", kind: number}, {name: "ask", kind: number},
+		{name: "bid size", kind: number}, {name: "ask size", kind: number},
 	},
 	cells: func(q domain.Quote) []string {
 		return []string{
@@ -177,7 +181,7 @@ func (v tickView[T]) print(w io.Writer, format string, r domain.TickResult[T], n
 			}
 		})
 	default:
-		err = v.printTable(out, r.Ticks)
+		return v.printTable(w, r.Ticks)
 	}
 	if err != nil {
 		return err

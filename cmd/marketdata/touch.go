@@ -9,10 +9,12 @@ func (c *command) touchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "touch SYMBOL FREQUENCY",
 		Short: "Give a series a new version after its bars were changed with SQL",
-		Long: "Give a series a new version, and count its bars anew, after somebody changed its bars in PostgreSQL with\n" +
-			"SQL. Until then, programs serve the bars that they have in their caches, and call bars corrupt whose\n" +
-			"number changed. Afterwards they read the series again, after two seconds at the latest. Changes that\n" +
-			"marketdata made need no touch. Coverage stays as it is: a deleted bar then means that nothing traded.",
+		Long: "Give a series a new version, and count its bars anew, after somebody changed its\n" +
+			"bars in PostgreSQL with SQL. Until then, programs serve the bars that they have\n" +
+			"in their caches, and call bars corrupt whose number changed. Afterwards they\n" +
+			"read the series again, after two seconds at the latest. Changes that marketdata\n" +
+			"made need no touch. Coverage stays as it is: a deleted bar then means that\n" +
+			"nothing traded.",
 		Example:           "  marketdata touch BTC/USD 1h\n  marketdata touch BTC/USD 1d --price bid",
 		Args:              arguments("a symbol and a frequency, like: marketdata touch BTC/USD 1h", 2, 2),
 		ValidArgsFunction: c.completeSeries,

@@ -69,8 +69,9 @@ func (c *command) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
-		Long: "Print the version of this program, the revision it was built from and whether the source was\n" +
-			"modified, the Go version and the platform. marketdata --version prints the same in one line.",
+		Long: "Print the version of this program, the revision it was built from and whether\n" +
+			"the source was modified, the Go version and the platform. marketdata --version\n" +
+			"prints the same in one line.",
 		Example: "  marketdata version\n  marketdata version --output json",
 		Args:    arguments("no arguments", 0, 0),
 		RunE: func(*cobra.Command, []string) error {
