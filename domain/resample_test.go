@@ -240,63 +240,6 @@ func TestDivisible(t *testing.T) {
 	})
 }
 
-func TestFill(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		g := Minute1.UTC()
-		s := must(NewSeries(keyOf(g), sparse(t, g)...))
-		start := utc("2018-10-01T00:00:00Z")
-		r := Range{Start: start, End: start.Add(time.Duration(rapid.IntRange(0, 900).Draw(t, "minutes")) * time.Minute)}
-		s = s.Clip(r)
-		hole := Range{Start: start.Add(20 * time.Minute), End: start.Add(time.Duration(rapid.IntRange(20, 90).Draw(t, "hole")) * time.Minute)}
-		var before *Bar
-		if rapid.Bool().Draw(t, "known before") {
-			before = &Bar{Close: MustDecimal("7")}
-		}
-
-		var want []Bar // slot by slot
-		last := before
-		i := 0
-		for at := r.Start; at.Before(r.End); at = g.Next(at) {
-			switch {
-			case i < s.Len() && s.OpenTime(i).Equal(at):
-				b := s.At(i)
-				want, last, i = append(want, b), &b, i+1
-			case hole.Contains(at):
-				last = nil
-			case last != nil:
-				want = append(want, Bar{OpenTime: at, Open: last.Close, High: last.Close, Low: last.Close, Close: last.Close})
-			}
-		}
-
-		f := NewFiller(s.Key(), r, []Range{hole}, before)
-		got := NewSeriesBuilder(s.Key(), 0)
-		slots := int64(0)
-		add := func(piece Series, filled []Range, err error) {
-			if err == nil {
-				err = got.AppendSeries(piece)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-
-			for _, r := range filled {
-				slots += g.Slots(r)
-			}
-		}
-		for _, cut := range splitAt(t, s.Len()) {
-			add(f.Fill(s.Slice(cut[0], cut[1])))
-		}
-		add(f.Flush())
-		if whole, naive := must(got.Series()), must(NewSeries(s.Key(), want...)); !whole.Equal(naive) {
-			t.Fatalf("got %v, want %v", whole, naive)
-		}
-		if int(slots) != len(want)-s.Len() {
-			t.Fatalf("%d slots listed as filled, %d bars filled", slots, len(want)-s.Len())
-		}
-	})
-}
-
 // walk is n one-minute bars of a random walk.
 func walk(n int) Series {
 	b := NewSeriesBuilder(minuteKey(), n)

@@ -268,7 +268,7 @@ func isBroken(err error) bool {
 	return errors.Is(err, errMismatch) || errors.Is(err, ports.ErrCorruptData)
 }
 
-// explainMismatch returns ErrLedgerChanged if the series changed since the record was read, or a new retention policy
+// explainMismatch returns ledger.ErrChanged if the series changed since the record was read, or a new retention policy
 // dropped bars, else an error that says that the stored bars are wrong.
 func (s *LedgeredStore) explainMismatch(
 	ctx context.Context, w *ledgeredWrite, record ledger.Record, mismatch error,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gal-friday/marketdata/app/internal/fill"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -18,10 +19,10 @@ type gapFiller struct {
 	within  domain.Range // aligned
 	dropped *[]time.Time // by the quality policy, up to the next bar at least: ascending
 	emit    func(domain.Series) error
-	before  *domain.Bar    // the last bar before the range, if it is known already
-	filler  *domain.Filler // nil before the first bar
-	next    time.Time      // where the next bar can open
-	skipped int            // of dropped
+	before  *domain.Bar  // the last bar before the range, if it is known already
+	filler  *fill.Filler // nil before the first bar
+	next    time.Time    // where the next bar can open
+	skipped int          // of dropped
 
 	skippedUnreadable int // of those of the task
 }
@@ -91,7 +92,7 @@ func (g *gapFiller) begin(ctx context.Context, first time.Time) error {
 		}
 	}
 
-	g.filler = domain.NewFiller(t.query.key(), g.within, g.within.Subtract(t.route.covered), before)
+	g.filler = fill.New(t.query.key(), g.within, g.within.Subtract(t.route.covered), before)
 
 	return nil
 }

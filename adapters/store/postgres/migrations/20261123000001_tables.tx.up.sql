@@ -58,7 +58,7 @@ CREATE TABLE marketdata.blocks (
     PRIMARY KEY (symbol_id, series_id, block)
 ) WITH (fillfactor = 70);
 
--- The writes to InfluxDB that are under way: see ports.Ledger. id is random. A write that overlaps an expired intent takes
+-- The writes to InfluxDB that are under way: see ledger.Ledger. id is random. A write that overlaps an expired intent takes
 -- the range from it, so that an intent may be left with several parts. From took_start to took_end, bars were covered
 -- before the intent and will be again; both are NULL where nothing was, and of a deletion.
 CREATE TABLE marketdata.intents (
