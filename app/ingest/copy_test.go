@@ -15,8 +15,9 @@ import (
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
-// memoryTarget is a dataset of bars in memory.
+// memoryTarget is a dataset of bars in memory. It can do what Copy needs.
 type memoryTarget struct {
+	ingest.Dataset[domain.Series]
 	t        fataler
 	bars     map[time.Time]domain.Bar
 	coverage []domain.Range

@@ -3,7 +3,9 @@ package ingest
 import (
 	"context"
 	"iter"
+	"time"
 
+	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -52,6 +54,13 @@ type Dataset[S any] interface {
 
 	// Delete removes the rows of r and its coverage.
 	Delete(ctx context.Context, r domain.Range) (ports.WriteReport, error)
+
+	// Floor returns the last time at or before t at which a row can begin: every row before it ended at or before t.
+	Floor(t time.Time) time.Time
+
+	// Parts yields the parts of r that one call of a store should change at most, in order of time. They end where a
+	// block of the series ends, or r.
+	Parts(r domain.Range) iter.Seq[domain.Range]
 }
 
 // Service is the driving ports that a Dataset calls; *app.Service implements it.
@@ -137,6 +146,14 @@ func (d barDataset) Delete(ctx context.Context, r domain.Range) (ports.WriteRepo
 	return d.service.Delete(ctx, d.key, r)
 }
 
+// Floor returns the last edge of the grid at or before t.
+func (d barDataset) Floor(t time.Time) time.Time { return d.key.Grid.Floor(t) }
+
+// Parts yields parts of some 100,000 bars without a gap.
+func (d barDataset) Parts(r domain.Range) iter.Seq[domain.Range] {
+	return parts(d.key.Grid, domain.BarBlocks(d.key.Grid), r, blocksPerPart)
+}
+
 // TradesOf returns the trades of the symbol.
 func TradesOf(s Service, symbol domain.Symbol) Dataset[domain.Trades] {
 	return tickDataset[domain.Trade]{
@@ -203,4 +220,12 @@ func (d tickDataset[T]) Replace(
 // Delete removes the ticks of r.
 func (d tickDataset[T]) Delete(ctx context.Context, r domain.Range) (ports.WriteReport, error) {
 	return d.remove(ctx, d.symbol, r)
+}
+
+// Floor returns t to the microsecond.
+func (d tickDataset[T]) Floor(t time.Time) time.Time { return access.Instants{}.Floor(t) }
+
+// Parts yields the UTC days.
+func (d tickDataset[T]) Parts(r domain.Range) iter.Seq[domain.Range] {
+	return parts(access.Instants{}, domain.TickBlocks(), r, 1)
 }

@@ -3,12 +3,14 @@
 // the clock, less the settle time.
 //
 // Copy makes a Dataset equal to a sequence of pages, and Diff compares two sequences of bars, both in bounded memory.
+// Retain deletes rows by their age.
 // The sequences come from a store (Pages, StreamPages, StreamBars), are resampled (ResampleBars), or are the caller's
 // own:
 //
 //	dataset.go  Pages, BarsOf, TradesOf, QuotesOf: the rows of one series in one store
 //	preview.go  PreviewBars, PreviewTicks: the effect of a write
 //	copy.go     Copy
+//	retain.go   Retain
 //	diff.go     Diff
 //	stream.go   StreamPages, StreamBars, ResampleBars, ComparableRanges
 //

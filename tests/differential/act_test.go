@@ -12,6 +12,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/app/ingest"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -176,7 +177,9 @@ func (a *act) write(t *rapid.T) error {
 	span := a.drawRange(t, key.Grid)
 	p := a.processes[by]
 	bars, through := domain.EmptySeries(key), true
-	verb := rapid.SampledFrom([]string{"write", "write", "replace", "delete", "cover", "rewrite"}).Draw(t, "verb")
+	verb := rapid.SampledFrom([]string{
+		"write", "write", "replace", "delete", "cover", "rewrite", "retain",
+	}).Draw(t, "verb")
 	switch verb {
 	case "write", "replace":
 		bars, through = a.drawBars(t, r, key, span)
@@ -191,8 +194,14 @@ func (a *act) write(t *rapid.T) error {
 
 	through = through && rapid.Bool().Draw(t, "through the application")
 	policy := drawPolicy(t)
-	write := func(md ports.Ingestor, s ports.BarWriter) (ports.WriteReport, error) {
+	if verb == "retain" {
+		span.Start = a.all(key.Grid).Start
+	}
+	write := func(md ingest.Service, s ports.BarWriter) (ports.WriteReport, error) {
 		switch {
+		case verb == "retain":
+			report, err := ingest.Retain(t.Context(), ingest.BarsOf(md, key), span.End)
+			return ports.WriteReport{Deleted: report.Deleted}, err
 		case verb == "replace" && through:
 			return md.Replace(t.Context(), bars, span)
 		case verb == "replace":

@@ -117,7 +117,7 @@ func apply(ctx context.Context, a, b contract.Store, program []operation) error 
 
 // barOperations generates every kind of call. Reads come first, because rapid simplifies towards the first.
 func barOperations() *rapid.Generator[operation] {
-	return rapid.OneOf(reads(), writes(), batches(), reads(), replacements(), coverages(), lookups(), puts())
+	return rapid.OneOf(reads(), writes(), batches(), reads(), replacements(), coverages(), lookups(), puts(), retentions())
 }
 
 func reads() *rapid.Generator[operation] {

@@ -77,7 +77,7 @@ const maxTicks = 30
 func tickOperations() *rapid.Generator[operation] {
 	coverage := rapid.Custom(func(t *rapid.T) operation { return tickExtents(someSymbols().Draw(t, "symbols")) })
 	return rapid.OneOf(trades.reads(), quotes.reads(), trades.writes(), quotes.writes(),
-		trades.replacements(), quotes.replacements(), coverage, lookups())
+		trades.replacements(), quotes.replacements(), coverage, lookups(), tickRetentions())
 }
 
 func (k tickKind[T]) reads() *rapid.Generator[operation] {
