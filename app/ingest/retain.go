@@ -8,6 +8,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // RetainReport reports the rows that Retain deleted.
@@ -82,4 +83,30 @@ func parts(e access.Edges, layout domain.BlockLayout, r domain.Range, n int64) i
 			}
 		}
 	}
+}
+
+// DropPartitions drops the partitions of all stores that have no rows and end at or before a time, after a Retain for
+// example, and returns them. PostgreSQL has partitions: years of bars, and months of trades and quotes. A partition
+// that a transaction may need stays until the next call, which Partition.Kept says. ErrPermission tells that the role
+// may not drop partitions. With an error, the result has the partitions before it.
+func (i *Ingestor) DropPartitions(ctx context.Context, before time.Time) ([]ports.Partition, error) {
+	var all []ports.Partition
+	for _, s := range i.stores {
+		call := &access.Call{Op: "drop partitions", Subject: access.Text(""), Store: s, Settings: i.settings}
+		call.SetDefaultDeadline(ctx, i.stores)
+		dropped, err := access.Do(ctx, call, dropPartitions, before)
+		all = append(all, dropped...)
+		if err != nil {
+			return all, err
+		}
+	}
+
+	return all, nil
+}
+
+func dropPartitions(ctx context.Context, s *access.Store, before time.Time) ([]ports.Partition, error) {
+	if s.Bars == nil {
+		return ports.DropPartitions(ctx, s.Ticks, before)
+	}
+	return ports.DropPartitions(ctx, s.Bars, before)
 }

@@ -76,7 +76,7 @@ func TestRetain(t *testing.T) {
 		for range rapid.IntRange(0, 5).Draw(t, "ranges") {
 			at := grid.Floor(drawTime("bar").AddDate(-1, 0, 0))
 			bars := gen.FlatBars(key, at, rapid.IntRange(1, 5).Draw(t, "bars"))
-			if _, err := md.Ingest(ctx, bars, domain.Range{}, ports.KeepOnConflict); err != nil {
+			if _, err := md.Ingest(ctx, bars, domain.Range{}, ports.ConflictKeep); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -200,7 +200,7 @@ func TestRetainDeletesInParts(t *testing.T) {
 	first := time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, at := range []time.Time{first, first.AddDate(1, 0, 0), first.AddDate(2, 0, 0)} {
 		covered := domain.Range{Start: at, End: at.AddDate(0, 0, 100)}
-		if _, err := md.Ingest(t.Context(), gen.FlatBars(minuteKey, at, 3), covered, ports.FailOnConflict); err != nil {
+		if _, err := md.Ingest(t.Context(), gen.FlatBars(minuteKey, at, 3), covered, ports.ConflictFail); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -252,10 +252,10 @@ func TestRetainTicks(t *testing.T) {
 	}
 
 	covered := domain.Range{Start: day.AddDate(0, 0, -1), End: day.AddDate(0, 0, 6)}
-	if _, err := md.IngestTrades(t.Context(), allTrades, covered, ports.FailOnConflict); err != nil {
+	if _, err := md.IngestTrades(t.Context(), allTrades, covered, ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := md.IngestQuotes(t.Context(), allQuotes, covered, ports.FailOnConflict); err != nil {
+	if _, err := md.IngestQuotes(t.Context(), allQuotes, covered, ports.ConflictFail); err != nil {
 		t.Fatal(err)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
@@ -187,6 +188,11 @@ func (s *Store) TouchBars(ctx context.Context, key domain.SeriesKey) error {
 	s.finishWrite(key, domain.AllYears())
 
 	return err
+}
+
+// DropPartitions implements ports.PartitionDropper. Empty partitions are in no cache.
+func (s *Store) DropPartitions(ctx context.Context, before time.Time) ([]ports.Partition, error) {
+	return ports.DropPartitions(ctx, s.next, before)
 }
 
 // finishWrite follows a write, also one that failed, because it may have been done.

@@ -473,6 +473,16 @@ const (
 	unlimitStatements = `SET LOCAL statement_timeout TO DEFAULT`
 
 	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
+	dropPartition    = `SELECT marketdata.drop_empty_partition($1)`
+
+	// selectPartitions returns the names of those that ensure_partitions created, and that end at or before $1.
+	selectPartitions = `
+SELECT c.relname::text
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+WHERE p.relnamespace = to_regnamespace('marketdata') AND c.relnamespace = p.relnamespace
+	AND p.relname IN ('bars', 'trades', 'quotes') AND c.relname ~ ('^' || p.relname || '_[0-9_]+$')
+	AND substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz <= $1
+ORDER BY c.relname`
 )
 
 // Series and blocks. Statements on many series look each one up by its key: OFFSET 0 keeps the lookup out of a join,
@@ -815,7 +825,7 @@ SELECT 'in database', format('"%s"', current_database()), 'TEMPORARY'
 WHERE $3 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
 SELECT 'function', proname, 'EXECUTE' FROM pg_proc
-WHERE $3 AND pronamespace = to_regnamespace('marketdata') AND proname = 'ensure_partitions'
+WHERE $3 AND pronamespace = to_regnamespace('marketdata') AND proname IN ('ensure_partitions', 'drop_empty_partition')
 	AND NOT has_function_privilege(oid, 'EXECUTE')`
 
 	// selectIdentity includes the timeline, because a server that was restored from a backup or promoted starts a new

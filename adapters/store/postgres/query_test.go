@@ -70,7 +70,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		}, symbolSearches(t)...),
 		"schema": {
 			{"checkSchema", checkSchema}, {"checkVersions", checkVersions}, {"createSchema", createSchema}, {"selectVersion", selectVersion},
-			{"ensurePartitions", ensurePartitions},
+			{"ensurePartitions", ensurePartitions}, {"dropPartition", dropPartition}, {"selectPartitions", selectPartitions},
 		},
 		"session": {
 			{"selectSessionSettings", selectSessionSettings}, {"selectServer", selectServer}, {"selectRole", selectRole}, {"selectMissingPrivileges", selectMissingPrivileges}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},

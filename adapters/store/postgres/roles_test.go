@@ -80,11 +80,24 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 	wantKind(t, err, ports.ErrPermission)
 	_, err = r.DeleteBars(t.Context(), gen.Walk("BTC/USD", 1).Key(), late.Range())
 	wantKind(t, err, ports.ErrPermission)
+	_, err = r.DropPartitions(t.Context(), time.Now())
+	if e := wantKind(t, err, ports.ErrPermission); !strings.Contains(e.Error(), "migrate --grants importer") {
+		t.Errorf("no remedy in: %v", e)
+	}
 
 	i := openAs(importer, "i")
 	writeBars(t, i, late)
 	if n, err := countBars(t.Context(), i, queryAll(late)); n != 1_000 || err != nil {
 		t.Error(n, err)
+	}
+	if dropped, err := i.DropPartitions(t.Context(), time.Now()); err != nil || len(dropped) > 0 {
+		t.Errorf("with rows everywhere, dropped are %v, %v", dropped, err)
+	}
+	if _, err := i.DeleteBars(t.Context(), late.Key(), late.Range()); err != nil {
+		t.Fatal(err)
+	}
+	if dropped, err := i.DropPartitions(t.Context(), late.Range().End.AddDate(1, 0, 0)); err != nil || len(dropped) == 0 {
+		t.Errorf("dropped are %v, %v", dropped, err)
 	}
 	wantKind(t, i.Migrate(t.Context()), ports.ErrPermission)
 }

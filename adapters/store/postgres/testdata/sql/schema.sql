@@ -16,3 +16,14 @@ SELECT coalesce(max(name), '') FROM marketdata.migrations;
 
 -- ensurePartitions
 SELECT marketdata.ensure_partitions($1, $2);
+
+-- dropPartition
+SELECT marketdata.drop_empty_partition($1);
+
+-- selectPartitions
+SELECT c.relname::text
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent
+WHERE p.relnamespace = to_regnamespace('marketdata') AND c.relnamespace = p.relnamespace
+	AND p.relname IN ('bars', 'trades', 'quotes') AND c.relname ~ ('^' || p.relname || '_[0-9_]+$')
+	AND substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz <= $1
+ORDER BY c.relname;
