@@ -35,7 +35,7 @@ func ParseGrid(s string) (Grid, error) {
 		return Grid{}, err
 	}
 	if found && zone == "" {
-		return Grid{}, invalid("grid", s, "name a time zone after @, like 1d@America/New_York")
+		return Grid{}, invalid("frequency", s, "name a time zone after @, like 1d@America/New_York")
 	}
 
 	return NewGrid(f, zone)
@@ -54,10 +54,10 @@ func (g Grid) Validate() error {
 		return nil
 	}
 	if g.frequency.Unit() < UnitDay {
-		return invalid("grid", g.String(), "a time zone needs a frequency of a day or longer")
+		return invalid("frequency", g.String(), "a time zone needs a frequency of a day or longer")
 	}
 	if _, err := location(g.zone); err != nil {
-		return invalid("grid", g.String(), "unknown time zone; give an IANA name like America/New_York")
+		return invalid("frequency", g.String(), "unknown time zone; give an IANA name like America/New_York")
 	}
 
 	return nil

@@ -36,7 +36,7 @@ type AlignedRow struct {
 func Align(series ...Series) (iter.Seq[AlignedRow], error) {
 	for _, s := range series {
 		if s.key.Grid != series[0].key.Grid {
-			return nil, fmt.Errorf("align %s with %s: not on one grid; resample one of them: %w",
+			return nil, fmt.Errorf("align %s with %s: of different frequencies; resample one of them: %w",
 				s.key, series[0].key, ErrInvalid)
 		}
 	}

@@ -110,7 +110,7 @@ func orderError(key SeriesKey, before, t Micros) error {
 }
 
 func gridError(key SeriesKey, at time.Time) error {
-	return &RuleError{Rule: RuleOffGrid, Key: key, At: at, Detail: "open time is not on the grid"}
+	return &RuleError{Rule: RuleOffGrid, Key: key, At: at, Detail: "no bar of the frequency opens at this time"}
 }
 
 func yearError(key SeriesKey, t Micros) error {

@@ -238,7 +238,7 @@ func (r PlanRead) node(l PlanLeg) node {
 	return n
 }
 
-// String is "at most 1 440 rows, 81 kB, about 2ms".
+// String is "at most 1440 rows, 81 kB, about 2ms".
 func (e Estimate) String() string {
 	s := atMost(e.Rows, "row") + ", " + formatBytes(e.Bytes)
 	if e.Cost > 0 {
@@ -270,17 +270,13 @@ func (n *node) write(s *strings.Builder, indent string) {
 
 func atMost(n int64, unit string) string { return "at most " + count(n, unit) }
 
-// count is "1 bar" or "1 440 bars".
+// count is "1 bar" or "1440 bars".
 func count(n int64, unit string) string {
 	if n != 1 {
 		unit += "s"
 	}
-	digits := strconv.FormatInt(n, 10)
-	for at := len(digits) - 3; at > 0; at -= 3 {
-		digits = digits[:at] + " " + digits[at:]
-	}
 
-	return digits + " " + unit
+	return strconv.FormatInt(n, 10) + " " + unit
 }
 
 // formatBytes is a count of bytes with a unit, to two digits or more.

@@ -112,9 +112,11 @@ func TestLoadRefuses(t *testing.T) {
 		"an unknown key":        {"service:\n  timeout: 5s\n  max_bras: 3\n", `marketdata.yaml:3: unknown field "max_bras"`},
 		"an unknown section":    {"sqlite:\n  path: a.db\noracle: {}\n", `marketdata.yaml:3: unknown field "oracle"`},
 		"a key twice":           {"sqlite:\n  path: a.db\n  path: b.db\n", "marketdata.yaml:3: "},
-		"a wrong type":          {"service:\n  max_bars: many\n", "marketdata.yaml:2: "},
-		"a duration sans unit":  {"service:\n  timeout: soon\n", "like 30s"},
+		"a wrong type":          {"service:\n  max_bars: many\n", `marketdata.yaml:2: "many": give a whole number`},
+		"a duration sans unit":  {"service:\n  timeout: soon\n", `marketdata.yaml: "soon": write a duration`},
 		"a duration in numbers": {"service:\n  timeout: 30\n", "marketdata.yaml:2: "},
+		"a large number":        {"service:\n  max_bars: 99999999999999999999\n", `99999999999999999999": give a whole number`},
+		"a wrong switch":        {"cache:\n  disabled: maybe\n", `marketdata.yaml:2: "maybe": give true or false`},
 		"two documents":         {"---\nservice:\n  timeout: 3s\n---\nservice:\n  timeout: 4s\n", "more than one"},
 		"no YAML":               {"service: [\n", "marketdata.yaml"},
 		"the logger":            {"service:\n  logger: {}\n", "marketdata.yaml:2: unknown field"},
@@ -152,10 +154,15 @@ func TestLoadRefuses(t *testing.T) {
 func TestBadVariablesAreAllNamed(t *testing.T) {
 	t.Setenv("MARKETDATA_SERVICE_TIMEOUT", "soon")
 	t.Setenv("MARKETDATA_SERVICE_MAX_BARS", "many")
+	t.Setenv("MARKETDATA_CACHE_DISABLED", "maybe")
 	_, err := wiring.Load("", nil)
-	for _, name := range []string{"MARKETDATA_SERVICE_TIMEOUT: ", "MARKETDATA_SERVICE_MAX_BARS: "} {
-		if err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%v does not name %s", err, name)
+	for _, text := range []string{
+		`MARKETDATA_SERVICE_TIMEOUT: "soon": write a duration with its unit`,
+		`MARKETDATA_SERVICE_MAX_BARS: "many": give a whole number`,
+		`MARKETDATA_CACHE_DISABLED: "maybe": give true or false`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%v does not say %s", err, text)
 		}
 	}
 }

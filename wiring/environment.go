@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -95,11 +96,31 @@ func readEnvironment(c *Config) error {
 	return errors.Join(faults...)
 }
 
-// cause returns the error of a variable's value without the name of the Go field.
+// cause returns the error of a variable's value in words of people, without the name of the Go field.
 func cause(err error) error {
 	if fault := (env.ParseError{}); errors.As(err, &fault) {
-		return fault.Err
+		err = fault.Err
+	}
+
+	if number := (*strconv.NumError)(nil); errors.As(err, &number) {
+		return fmt.Errorf("%q: %s", number.Num, wantedValue(strings.ToLower(strings.TrimPrefix(number.Func, "Parse"))))
+	}
+	if strings.Contains(err.Error(), "invalid duration") {
+		_, value, _ := strings.Cut(err.Error(), "invalid duration ")
+		return fmt.Errorf("%s: %s", value, wantedValue("time.Duration"))
 	}
 
 	return err
+}
+
+// wantedValue says which value a setting of the Go type takes.
+func wantedValue(goType string) string {
+	switch goType {
+	case "bool":
+		return "give true or false"
+	case "time.Duration":
+		return "write a duration with its unit, like 30s or 1m30s"
+	}
+
+	return "give a whole number below 9223372036854775808"
 }

@@ -7,7 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strings"
+	"regexp"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/lexer"
@@ -117,16 +117,24 @@ func findNesting(text string) (line int, deep bool) {
 	return 0, false
 }
 
+// wrongType and wrongDuration are the texts of the YAML decoder for a value of another Go type than the field's.
+var (
+	wrongType     = regexp.MustCompile(`^cannot unmarshal .* into Go .* of type ([a-zA-Z0-9.]+)`)
+	wrongDuration = regexp.MustCompile(`^time: (?:invalid duration|missing unit in duration|unknown unit .* in duration) (".*")$`)
+)
+
 // withLocation returns err behind the file's name and, if the error has one, its line.
 func withLocation(path string, err error) error {
 	text := err.Error()
 	if fault := yaml.Error(nil); errors.As(err, &fault) && fault.GetToken() != nil {
 		path = fmt.Sprintf("%s:%d", path, fault.GetToken().Position.Line)
 		text = fault.GetMessage()
+		if m := wrongType.FindStringSubmatch(text); m != nil {
+			text = fmt.Sprintf("%q: %s", fault.GetToken().Value, wantedValue(m[1]))
+		}
 	}
-
-	if strings.Contains(strings.ToLower(text), "duration") {
-		text += "; write a duration with its unit, like 30s or 1m30s"
+	if m := wrongDuration.FindStringSubmatch(text); m != nil {
+		text = m[1] + ": " + wantedValue("time.Duration")
 	}
 
 	return fmt.Errorf("%s: %s", path, text)

@@ -261,7 +261,7 @@ func alignCoverage(e access.Edges, r domain.Range) (domain.Range, error) {
 	}
 	if g, bars := e.(domain.Grid); bars {
 		return domain.Range{}, fmt.Errorf(
-			"no bar of %s opens in %s; give bars, or a range with at least one edge of the grid: %w", g, r, ports.ErrInvalid)
+			"no bar of %s opens in %s; give bars, or a range in which one opens: %w", g, r, ports.ErrInvalid)
 	}
 
 	return domain.Range{}, fmt.Errorf("%s is empty; give rows to write, or a range: %w", r, ports.ErrInvalid)

@@ -118,7 +118,7 @@ func (c *command) fetchCommand() *cobra.Command {
 		ValidArgsFunction: c.completeFetch,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !o.trades && !o.quotes {
-				return c.fetchBars(cmd.Context(), args[:len(args)-1], args[len(args)-1], o)
+				return withHint(c.fetchBars(cmd.Context(), args[:len(args)-1], args[len(args)-1], o))
 			}
 
 			barFlags := []string{"price", "quality", "fill", "resample", "explain"}
@@ -127,12 +127,21 @@ func (c *command) fetchCommand() *cobra.Command {
 					strings.Join(barFlags, ", --"))
 			}
 
-			return c.fetchTicks(cmd.Context(), args[0], o)
+			return withHint(c.fetchTicks(cmd.Context(), args[0], o))
 		},
 	}
 	o.register(cmd.Flags())
 
 	return cmd
+}
+
+// withHint returns the error of a fetch; if the result would be too large, with the commands that have no such limit.
+func withHint(err error) error {
+	if errors.Is(err, ports.ErrTooLarge) {
+		return fmt.Errorf("%w\nprint one page with --page-size, or write a range of any length with marketdata export", err)
+	}
+
+	return err
 }
 
 // fetchBars prints the bars of one symbol or of several.

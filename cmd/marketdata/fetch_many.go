@@ -240,7 +240,7 @@ func symbolRecords[T any](all []outcome[T], set func(r *symbolRecord, value *T))
 	for i := range all {
 		records[i].Symbol = all[i].name
 		if err := all[i].err; err != nil {
-			records[i].Error = err.Error()
+			records[i].Error = withoutKind(err.Error())
 			continue
 		}
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // terminal is an output stream that a person reads.
@@ -73,13 +75,25 @@ var messageColors = []struct {
 	color  color
 }{{"marketdata:", red}, {"error:", red}, {"warning:", yellow}, {"note:", cyan}}
 
-// messages writes to standard error what people read, the first word of a message in its color. It escapes control
-// characters, because a message may have the name of a file, a line of it, or the answer of a server.
+// withoutKind returns the text of errors without ErrInvalid at the end of a line: the rest of the line says what is
+// invalid.
+func withoutKind(text string) string {
+	kind := ": " + ports.ErrInvalid.Error()
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSuffix(line, kind)
+	}
+
+	return strings.Join(lines, "\n")
+}
+
+// messages writes to standard error what people read, the first word of a message in its color. It leaves out the kind
+// of an error that says no more, and escapes control characters, because a message may have the name of a file, a line of it, or the answer of a server.
 type messages struct{ io.Writer }
 
 // Write writes the whole text.
 func (m messages) Write(text []byte) (int, error) {
-	message := escapeControls(string(text))
+	message := escapeControls(withoutKind(string(text)))
 	for _, of := range messageColors {
 		if rest, ok := strings.CutPrefix(message, of.prefix); ok {
 			message = paint(m.Writer, of.color, of.prefix) + rest

@@ -225,7 +225,7 @@ func (r request) checkNext(next time.Time) error {
 	}
 	if next.Before(r.start) {
 		return invalid("page token", next.UTC().Format(time.RFC3339Nano),
-			"it is before the start of %s; give Next of a result of that request", r.text)
+			"it is before the start of %s; give the time where a result of that request ended", r.text)
 	}
 
 	return nil

@@ -214,5 +214,5 @@ func contractViolation(format string, args ...any) error {
 // TooManyRows is the error of a range with more rows than one call returns. It wraps ErrTooLarge.
 func (t RowType[P]) TooManyRows(r domain.Range, limit int) error {
 	return fmt.Errorf("%s has more than the %d rows that one call returns (max_bars); "+
-		"use %s, or pages of First rows that continue from Next: %w", r, limit, t.stream, ports.ErrTooLarge)
+		"use %s, or pages: %w", r, limit, t.stream, ports.ErrTooLarge)
 }
