@@ -21,7 +21,7 @@ type paged struct {
 	uncovered, filled []domain.Range
 	dropped           []time.Time
 	next              time.Time
-	checkpoint        *domain.Checkpoint
+	checkpoint        domain.Checkpoint
 }
 
 func newPaged(key domain.SeriesKey) *paged { return &paged{bars: domain.NewSeriesBuilder(key, 0)} }
@@ -57,7 +57,7 @@ func (p *paged) isWhole(t *rapid.T, whole domain.Result) {
 }
 
 // resumed is the request for the page after the one that ended at next, through a token.
-func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time, c *domain.Checkpoint) domain.DataRequest {
+func resumed(t *rapid.T, r domain.DataRequest, size int, next time.Time, c domain.Checkpoint) domain.DataRequest {
 	t.Helper()
 	token, err := pagetoken.New(r, next, c)
 	if err != nil {
@@ -107,7 +107,7 @@ func broken(t *rapid.T, md *app.Service, r domain.DataRequest) domain.Series {
 				t.Fatalf("%s: %v", page, err)
 			}
 			if left--; left == 0 {
-				page = resumed(t, r, 0, piece.Range().End, nil)
+				page = resumed(t, r, 0, piece.Range().End, "")
 				break
 			}
 		}

@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -361,7 +362,7 @@ func TestOnlyPagesHaveACheckpoint(t *testing.T) {
 	for _, isPaged := range []bool{false, true} {
 		store.reads = 0
 		got, err := md.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(0), First: 1, Paged: isPaged})
-		if err != nil || (got.Checkpoint != nil) != isPaged || !isPaged && store.reads != 1 {
+		if err != nil || (got.Checkpoint != "") != isPaged || !isPaged && store.reads != 1 {
 			t.Errorf("paged %t: checkpoint %v after %d reads, %v", isPaged, got.Checkpoint, store.reads, err)
 		}
 	}
@@ -377,4 +378,24 @@ type readCounter struct {
 func (c *readCounter) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
 	c.reads++
 	return c.Store.ReadBars(ctx, q)
+}
+
+// TestMalformedCheckpoints tests that a checkpoint that is of no page is refused before any I/O.
+func TestMalformedCheckpoints(t *testing.T) {
+	t.Parallel()
+	store := &readCounter{Store: memory.New()}
+	md, err := app.New([]app.Source{{Name: "store", Bars: store, Catalog: store.Store, Ticks: store.Store}},
+		clock.NewSimulated(at(60)), nil, app.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = md.Fetch(t.Context(), domain.DataRequest{Key: key, Start: at(0), First: 1, Paged: true, Checkpoint: "page 2"})
+	if !errors.Is(err, ports.ErrInvalid) || store.reads > 0 {
+		t.Errorf("bars: %v after %d reads", err, store.reads)
+	}
+	_, err = md.FetchTrades(t.Context(), domain.TickRequest{Symbol: key.Symbol, Start: at(0), First: 1, Paged: true, Checkpoint: "page 2"})
+	if !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("trades: %v", err)
+	}
 }

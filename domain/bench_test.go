@@ -107,16 +107,3 @@ func BenchmarkParseDecimalBytes(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkHashBars(b *testing.B) {
-	s := benchSeries(b)
-	var sum uint64
-	for b.Loop() {
-		sum += HashBars(s)
-	}
-	if sum == 1 {
-		b.Fatal("the hashes were not used")
-	}
-
-	perBar(b, s)
-}

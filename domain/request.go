@@ -35,7 +35,7 @@ type DataRequest struct {
 	Paged bool `json:"paged,omitempty"`
 
 	// Checkpoint is of the pages before, whose end is Start. A page token sets it. See Result.Restated.
-	Checkpoint *Checkpoint `json:"-"`
+	Checkpoint Checkpoint `json:"-"`
 }
 
 // Validate returns an error that wraps ErrInvalid if a field is invalid, if fields contradict each other, or if End is

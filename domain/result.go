@@ -52,8 +52,13 @@ type Result struct {
 	Restated bool `json:"restated,omitempty"`
 
 	// Checkpoint is set if the request is Paged, and some part of its range was answered. It goes into the page token.
-	Checkpoint *Checkpoint `json:"-"`
+	Checkpoint Checkpoint `json:"-"`
 }
+
+// Checkpoint summarizes what the pages of a request returned up to a position, so that a later page can tell whether
+// that changed meanwhile. It is the text of Result.Checkpoint, opaque to programs, without rows, of a size that does not
+// depend on their number; "" is none. It begins with the position: microseconds since 1970 in 8 bytes, little-endian.
+type Checkpoint string
 
 // QualityReport has the findings of the quality rules and the action of the policy.
 type QualityReport struct {

@@ -11,8 +11,8 @@ type TickRequest struct {
 	First  int       `json:"first,omitempty"` // return at most the first n ticks; 0 means no limit
 	Last   int       `json:"last,omitempty"`  // return at most the last n ticks; must be 0 if First is set
 
-	Paged      bool        `json:"paged,omitempty"` // asks for TickResult.Checkpoint, see DataRequest.Paged
-	Checkpoint *Checkpoint `json:"-"`               // of the pages before; a page token sets it
+	Paged      bool       `json:"paged,omitempty"` // asks for TickResult.Checkpoint, see DataRequest.Paged
+	Checkpoint Checkpoint `json:"-"`               // of the pages before; a page token sets it
 }
 
 // Validate returns an error that wraps ErrInvalid if the symbol is invalid, if fields contradict each other, or if End
@@ -44,6 +44,6 @@ type TickResult[T Tick] struct {
 	Now       time.Time `json:"now"`
 	Next      time.Time `json:"next"`
 
-	Restated   bool        `json:"restated,omitempty"`
-	Checkpoint *Checkpoint `json:"-"`
+	Restated   bool       `json:"restated,omitempty"`
+	Checkpoint Checkpoint `json:"-"`
 }

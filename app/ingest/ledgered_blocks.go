@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/blockhash"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/ports/ledger"
 )
@@ -82,7 +83,7 @@ func (b blockReader) verify(
 			for _, piece := range pieces {
 				if part := piece.Clip(r); part.Len() > 0 {
 					parts = append(parts, part)
-					bars, sum = bars+part.Len(), sum+domain.HashBars(part)
+					bars, sum = bars+part.Len(), sum+blockhash.OfBars(part)
 				}
 			}
 		}
@@ -114,7 +115,7 @@ func (b blockReader) sums(pieces ...domain.Series) (sums []ledger.BlockSum) {
 			index := b.layout.Index(domain.MicrosFloor(bars.OpenTime(from)))
 			part := bars.Slice(from, bars.Len()).Clip(b.bounds(index, index+1))
 			sum := ledger.BlockSum{
-				Index: index, Bars: part.Len(), Hash: domain.HashBars(part),
+				Index: index, Bars: part.Len(), Hash: blockhash.OfBars(part),
 				First: domain.MicrosFloor(part.OpenTime(0)), Last: domain.MicrosFloor(part.OpenTime(part.Len() - 1)),
 			}
 			if n := len(sums); n > 0 && sums[n-1].Index == index {

@@ -6,23 +6,25 @@ import (
 	"slices"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/internal/checkpoint"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/blockhash"
 	"github.com/gal-friday/marketdata/ports"
 )
 
 // pageCheck compares the checkpoint of the pages before with the present states of their series, and makes that of all
 // pages so far.
 type pageCheck struct {
-	before   *domain.Checkpoint // nil for the first page
-	all      domain.Checkpoint
+	before   *checkpoint.Checkpoint // nil for the first page
+	all      checkpoint.Checkpoint
 	restated bool
 }
 
 // newPageCheck returns the check of a page, from its start to the position behind it. It returns nil where no part of
 // the request was answered yet.
-func newPageCheck(before *domain.Checkpoint, page domain.Range) *pageCheck {
-	p := &pageCheck{before: before, all: domain.Checkpoint{Range: page}}
+func newPageCheck(before *checkpoint.Checkpoint, page domain.Range) *pageCheck {
+	p := &pageCheck{before: before, all: checkpoint.Checkpoint{Range: page}}
 	if before != nil {
 		p.all.Range.Start = before.Range.Start
 	}
@@ -40,7 +42,7 @@ type prober func(ctx context.Context, r domain.Range, last int, q ports.StateQue
 // addSeries adds a series that this page or one before read, in the state that reads holds the request to. before is
 // its checkpoint. It returns access.ErrStateChanged where the series changes meanwhile.
 func (p *pageCheck) addSeries(
-	ctx context.Context, before domain.SeriesCheckpoint, reads *access.Continuity, probe prober,
+	ctx context.Context, before checkpoint.Series, reads *access.Continuity, probe prober,
 ) error {
 	state, read := reads.State()
 	if !before.Range.Empty() && (state == nil || state.Version != before.Version || state.Version == domain.Version{}) {
@@ -90,7 +92,7 @@ func (p *pageCheck) addSeries(
 // lastRows returns the hash of the last row of the block that the end of r cuts, in the state of the reads; without a
 // tail of the block, that of all its rows in r.
 func lastRows(
-	ctx context.Context, s domain.SeriesCheckpoint, r domain.Range, reads *access.Continuity, probe prober,
+	ctx context.Context, s checkpoint.Series, r domain.Range, reads *access.Continuity, probe prober,
 ) (last uint64, hasTail bool, err error) {
 	before, _ := reads.State()
 	rows := 0
@@ -99,7 +101,7 @@ func lastRows(
 	}
 	if hasTail && s.Ticks == "" && reads.EndsAtRow(r.End) {
 		_, end := r.Micros()
-		return domain.HashRow(domain.MicrosFloor(s.Grid.Floor((end - 1).Time())), 0), true, nil
+		return blockhash.OfRow(domain.MicrosFloor(s.Grid.Floor((end - 1).Time())), 0), true, nil
 	}
 
 	now, last, err := probe(ctx, s.Tail(r), rows, reads.Query())
@@ -129,22 +131,22 @@ func conflict(call *access.Call, err error) error {
 
 // checkPages adds the checkpoint to the result of a page, and whether the pages before hold.
 func (t *task) checkPages(ctx context.Context, result *domain.Result) error {
-	r := &t.query.request
-	if !r.Paged && r.Checkpoint == nil {
+	before := t.query.before
+	if !t.query.request.Paged && before == nil {
 		return nil
 	}
 
-	p := newPageCheck(r.Checkpoint, domain.Range{Start: t.route.window.visible.Start, End: result.Next})
+	p := newPageCheck(before, domain.Range{Start: t.route.window.visible.Start, End: result.Next})
 	if p == nil {
 		return nil
 	}
-	if r.Checkpoint != nil {
+	if before != nil {
 		t.addEarlierSeries(p)
 	}
 
 	for _, s := range t.states.series {
-		before := r.Checkpoint.Find(s.store.Name, s.key.Grid, s.ticks)
-		if err := p.addSeries(ctx, before, &s.reads, t.prober(s)); err != nil {
+		series := before.Find(s.store.Name, s.key.Grid, s.ticks)
+		if err := p.addSeries(ctx, series, &s.reads, t.prober(s)); err != nil {
 			return conflict(t.query.call.For(s.store), err)
 		}
 	}
@@ -191,7 +193,7 @@ func (t *task) checkUncovered(ctx context.Context, p *pageCheck, result *domain.
 		}
 	}
 
-	result.Checkpoint, result.Restated = &p.all, p.restated
+	result.Checkpoint, result.Restated = p.all.Encode(), p.restated
 
 	return nil
 }
@@ -199,7 +201,7 @@ func (t *task) checkUncovered(ctx context.Context, p *pageCheck, result *domain.
 // hashUncovered returns the hash of the parts of r that no store covers, as a plan for r tells.
 func (t *task) hashUncovered(ctx context.Context, r domain.Range) (uint64, error) {
 	bars, err := t.extents.plan(ctx, &t.query, r, plan.Limits{Reads: t.provider.limits.MaxReads})
-	return domain.HashRanges(t.query.window.uncovered(r, coveredBy(bars.Legs))), err
+	return blockhash.OfRanges(t.query.window.uncovered(r, coveredBy(bars.Legs))), err
 }
 
 // prober returns that of a stored series.
@@ -220,8 +222,8 @@ func (t *task) prober(s *seriesRead) prober {
 		bars, err := access.Do(ctx, call, collectBars, t)
 		var hash uint64
 		for _, p := range bars {
-			if hash += domain.HashBars(p.Bars); last > 0 {
-				hash = domain.HashRow(domain.MicrosFloor(p.Bars.OpenTime(0)), 0)
+			if hash += blockhash.OfBars(p.Bars); last > 0 {
+				hash = blockhash.OfRow(domain.MicrosFloor(p.Bars.OpenTime(0)), 0)
 			}
 		}
 
@@ -233,13 +235,13 @@ func tickProber[T domain.Tick](call *access.Call, port access.TickPort[T], symbo
 	return func(ctx context.Context, r domain.Range, last int, q ports.StateQuery) (*domain.SeriesState, uint64, error) {
 		read, err := access.ReadTicks(ctx, call, port, ports.TickQuery{Symbol: symbol, Range: r, Last: last, State: q}, 0)
 		if last == 0 {
-			return read.State, domain.HashTicks(read.Rows), err
+			return read.State, blockhash.OfTicks(read.Rows), err
 		}
 		if err != nil || read.Rows.Len() == 0 {
 			return read.State, 0, err
 		}
 
-		return read.State, domain.HashRow(domain.MicrosFloor(read.Rows.Time(0)), read.Rows.Seq(0)), nil
+		return read.State, blockhash.OfRow(domain.MicrosFloor(read.Rows.Time(0)), read.Rows.Seq(0)), nil
 	}
 }
 
@@ -248,11 +250,11 @@ func tickProber[T domain.Tick](call *access.Call, port access.TickPort[T], symbo
 func (q *tickQuery[T]) checkPages(
 	ctx context.Context, result *domain.TickResult[T], state *domain.SeriesState, covered []domain.Range,
 ) error {
-	if !q.request.Paged && q.request.Checkpoint == nil {
+	if !q.request.Paged && q.before == nil {
 		return nil
 	}
 
-	p := newPageCheck(q.request.Checkpoint, domain.Range{Start: result.Range.Start, End: result.Next})
+	p := newPageCheck(q.before, domain.Range{Start: result.Range.Start, End: result.Next})
 	if p == nil {
 		return nil
 	}
@@ -263,7 +265,7 @@ func (q *tickQuery[T]) checkPages(
 			return q.call.Conflict(err)
 		}
 	} else {
-		p.all.Uncovered = domain.HashRanges(domain.ClipRanges(covered, p.all.Range))
+		p.all.Uncovered = blockhash.OfRanges(domain.ClipRanges(covered, p.all.Range))
 	}
 
 	series := p.before.Find(q.call.Store.Name, domain.Grid{}, q.port.Kind)
@@ -271,10 +273,10 @@ func (q *tickQuery[T]) checkPages(
 		return conflict(&q.call, err)
 	}
 	if b := p.before; b != nil && b.Uncovered != 0 {
-		p.restated = p.restated || b.Uncovered != domain.HashRanges(domain.ClipRanges(covered, b.Range))
+		p.restated = p.restated || b.Uncovered != blockhash.OfRanges(domain.ClipRanges(covered, b.Range))
 	}
 
-	result.Checkpoint, result.Restated = &p.all, p.restated
+	result.Checkpoint, result.Restated = p.all.Encode(), p.restated
 
 	return nil
 }

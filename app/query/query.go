@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/internal/checkpoint"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -13,7 +14,8 @@ import (
 // query is a request for bars, validated and clamped to one instant of the clock. It never changes once it is made.
 type query struct {
 	request domain.DataRequest
-	symbol  [1]domain.Symbol // of the request, as calls of stores take it
+	symbol  [1]domain.Symbol       // of the request, as calls of stores take it
+	before  *checkpoint.Checkpoint // of the pages before; nil if there are none
 	window  window[domain.Grid]
 	now     time.Time
 	call    access.Call // how its errors name it, and the preferred store of its bars, which may be nil
@@ -31,6 +33,10 @@ func (q *query) init(op string, r domain.DataRequest, now time.Time, s *Provider
 	}
 
 	var err error
+	if q.before, err = checkpoint.Decode(r.Checkpoint); err != nil {
+		return err
+	}
+
 	q.window, err = newWindow(r.Key.Grid, r.Start, r.End, q.now)
 
 	return err

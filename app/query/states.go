@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/internal/checkpoint"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -43,7 +44,7 @@ func (s *seriesStates) continuity(store *access.Store, key domain.SeriesKey, tic
 	} else {
 		read = new(seriesRead)
 	}
-	layout := domain.SeriesCheckpoint{Grid: key.Grid, Ticks: ticks}
+	layout := checkpoint.Series{Grid: key.Grid, Ticks: ticks}
 	*read = seriesRead{store: store, key: key, ticks: ticks, reads: access.Continuity{Layout: layout.Layout()}}
 	s.series = append(s.series, read)
 

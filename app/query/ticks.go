@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/app/internal/checkpoint"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -28,6 +29,7 @@ func (p *Provider) FetchQuotes(ctx context.Context, r domain.TickRequest) (domai
 type tickQuery[T domain.Tick] struct {
 	port    access.TickPort[T]
 	request domain.TickRequest
+	before  *checkpoint.Checkpoint // of the pages before; nil if there are none
 	window  window[access.Instants]
 	call    access.Call
 	now     time.Time
@@ -69,6 +71,9 @@ func newTickQuery[T domain.Tick](
 	}
 
 	var err error
+	if q.before, err = checkpoint.Decode(r.Checkpoint); err != nil {
+		return nil, q.call.Refuse(err)
+	}
 	if q.window, err = newWindow(access.Instants{}, r.Start, r.End, q.now); err != nil {
 		return nil, q.call.Refuse(err)
 	}

@@ -11,7 +11,7 @@ import (
 func ExampleToken() {
 	key, _ := domain.ParseSeriesKey("BTC/USD 1m")
 	request := domain.DataRequest{Key: key, Start: time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC), First: 1000, Paged: true}
-	token, _ := pagetoken.New(request, time.Date(2018, 1, 1, 16, 40, 0, 0, time.UTC), nil) // the Next of its first page
+	token, _ := pagetoken.New(request, time.Date(2018, 1, 1, 16, 40, 0, 0, time.UTC), "") // the Next of its first page
 	page, _ := token.Resume(request)
 	fmt.Println(page)
 	request.Fill = domain.FillPrevious

@@ -4,11 +4,13 @@ package pagetoken
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -43,29 +45,30 @@ import (
 type Token string
 
 // A token is encoded in base64 for URLs without padding. It consists of the version, the fingerprint of the request,
-// the position in microseconds since 1970 (little-endian), the checkpoint (appendCheckpoint) where there is one, and
+// the position in microseconds since 1970 (little-endian), the rest of the checkpoint where there is one, and
 // the CRC-32C of all bytes before. Every version begins with its number and ends with the checksum.
 const (
 	version          = 2
 	fingerprintBytes = 8
-	minTokenBytes    = 1 + fingerprintBytes + 8 + crc32.Size
+	positionBytes    = 8
+	minTokenBytes    = 1 + fingerprintBytes + positionBytes + crc32.Size
 )
 
 var encoding = base64.RawURLEncoding
 
 // New returns the token to resume the request r at next, which is Result.Next of the previous page or the end
-// of the bars that were processed. c is Result.Checkpoint of the previous page, or nil. r must be the original request,
+// of the bars that were processed. c is Result.Checkpoint of the previous page, or "". r must be the original request,
 // not one that Resume returned. New returns an error that wraps domain.ErrInvalid if r is invalid, if r.Last is set,
 // because the last bars cannot be paged, if r has First and is not Paged, if next is before r.Start, or if c is of
 // another position.
-func New(r domain.DataRequest, next time.Time, c *domain.Checkpoint) (Token, error) {
+func New(r domain.DataRequest, next time.Time, c domain.Checkpoint) (Token, error) {
 	return newToken(ofBars(r), next, c)
 }
 
 // NewTicks is New for a request for trades or quotes. next is TickResult.Next of the previous page, which never divides
 // an instant. A piece of a stream may; resume a stream at the time of its last tick, whose instant then comes again.
 func NewTicks(
-	kind domain.TickKind, r domain.TickRequest, next time.Time, c *domain.Checkpoint,
+	kind domain.TickKind, r domain.TickRequest, next time.Time, c domain.Checkpoint,
 ) (Token, error) {
 	return newToken(ofTicks(kind, r), next, c)
 }
@@ -125,7 +128,7 @@ func ofTicks(kind domain.TickKind, r domain.TickRequest) request {
 	}
 }
 
-func newToken(r request, next time.Time, c *domain.Checkpoint) (Token, error) {
+func newToken(r request, next time.Time, c domain.Checkpoint) (Token, error) {
 	if err := r.checkPaged(); err != nil {
 		return "", err
 	}
@@ -136,44 +139,44 @@ func newToken(r request, next time.Time, c *domain.Checkpoint) (Token, error) {
 		return "", err
 	}
 
-	if c != nil && domain.MicrosCeil(c.Range.End) != domain.MicrosCeil(next) {
+	position := binary.LittleEndian.AppendUint64(nil, uint64(domain.MicrosCeil(next)))
+	if c != "" && (len(c) <= len(position) || !strings.HasPrefix(string(c), string(position))) {
 		return "", invalid("page token", next.UTC().Format(time.RFC3339Nano),
-			"the checkpoint ends at %s; give that of the same result", c.Range.End.UTC().Format(time.RFC3339Nano))
+			"the checkpoint is of another position; give that of the same result")
 	}
 
 	b := append(make([]byte, 0, 2*minTokenBytes), version)
 	b = append(b, r.fingerprint()...)
-	b = binary.LittleEndian.AppendUint64(b, uint64(domain.MicrosCeil(next)))
-	b = appendCheckpoint(b, c)
+	b = append(b, cmp.Or(string(c), string(position))...)
 	b = binary.LittleEndian.AppendUint32(b, checksum(b))
 
 	return Token(encoding.EncodeToString(b)), nil
 }
 
 // resume returns the start of the next page of the request, and the checkpoint of the pages before, if there is one.
-func (t Token) resume(r request) (time.Time, *domain.Checkpoint, error) {
+func (t Token) resume(r request) (time.Time, domain.Checkpoint, error) {
 	if err := r.checkPaged(); err != nil {
-		return time.Time{}, nil, err
+		return time.Time{}, "", err
 	}
 
 	body, err := t.body()
 	if err != nil {
-		return time.Time{}, nil, err
+		return time.Time{}, "", err
 	}
 
 	hash, at := body[1:1+fingerprintBytes], body[1+fingerprintBytes:]
 	if !bytes.Equal(hash, r.fingerprint()) {
-		return time.Time{}, nil, t.invalid("it is of another request; repeat that request: %s", r.repeat)
+		return time.Time{}, "", t.invalid("it is of another request; repeat that request: %s", r.repeat)
 	}
 
 	next := domain.Micros(binary.LittleEndian.Uint64(at)).Time()
 	if err := r.checkNext(next); err != nil {
-		return time.Time{}, nil, err
+		return time.Time{}, "", err
 	}
 
-	checkpoint, ok := parseCheckpoint(at[8:], next)
-	if !ok {
-		return time.Time{}, nil, t.invalid("not a page token; give the one that came with the previous page")
+	var checkpoint domain.Checkpoint
+	if len(at) > positionBytes {
+		checkpoint = domain.Checkpoint(at)
 	}
 	if !r.end.IsZero() && r.end.Before(next) { // the last bar may reach beyond the end
 		next = r.end

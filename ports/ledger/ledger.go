@@ -126,7 +126,7 @@ type Record struct {
 // Exists reports whether the ledger has the series.
 func (r Record) Exists() bool { return r.State == nil || r.State.Version != domain.Version{} }
 
-// BlockHash is the sum of domain.HashBar of the covered bars of a block.
+// BlockHash is the sum of blockhash.OfBar of the covered bars of a block.
 type BlockHash struct {
 	Sum   uint64
 	Known bool // false where nobody computed the sum
@@ -173,7 +173,7 @@ type BlockSum struct {
 	Index       int64
 	Version     domain.Version // of the block as it was read; only in a plan
 	Bars        int
-	Hash        uint64        // sum of domain.HashBar
+	Hash        uint64        // sum of blockhash.OfBar
 	First, Last domain.Micros // open times, if there are bars
 }
 

@@ -13,12 +13,13 @@ import (
 
 // noExample lists the packages that need no Example, with the reason.
 var noExample = map[string]string{
-	"app/seriescache": "wiring puts it in front of a store",
-	"app/describe":    "app.New makes it; Service has its methods",
-	"app/health":      "app.New makes it; Service has its methods",
-	"app/query":       "app.New makes it; the Examples of Service call it",
-	"app/symbols":     "app.New makes it; Service has its methods",
-	"ports/ledger":    "ingest.WithLedger takes its two ports; wiring/production calls it",
+	"app/seriescache":  "wiring puts it in front of a store",
+	"app/describe":     "app.New makes it; Service has its methods",
+	"app/health":       "app.New makes it; Service has its methods",
+	"app/query":        "app.New makes it; the Examples of Service call it",
+	"app/symbols":      "app.New makes it; Service has its methods",
+	"domain/blockhash": "ingest, ledgers and checkpoints call it, not programs",
+	"ports/ledger":     "ingest.WithLedger takes its two ports; wiring/production calls it",
 }
 
 // Every package that a program imports has an Example. Programs do not import internal packages, commands, and tests

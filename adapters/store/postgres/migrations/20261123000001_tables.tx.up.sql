@@ -43,7 +43,7 @@ CREATE TABLE marketdata.coverage (
 -- The blocks of a series that have rows. The layout of the blocks is that of domain.BlockLayout. revision and nonce are
 -- those of the last write that changed a row of the block. tail has the nonces of the block's present version and of
 -- versions before it since which rows were only added behind the last one, the newest first. hash is the sum of the
--- hashes of the rows (domain.HashBar), of bars in InfluxDB only.
+-- hashes of the rows (blockhash.OfBar), of bars in InfluxDB only.
 CREATE TABLE marketdata.blocks (
     block     bigint NOT NULL,
     hash      bigint,

@@ -1,23 +1,20 @@
-package pagetoken
+package checkpoint
 
 import (
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
 )
 
-// appendCheckpoint appends the start of the range of the checkpoint, the hash of the uncovered ranges, and the series:
-// for each the store, its grid or tick kind, its range, the version, three hashes, and the version of the block that is
-// cut. Times are microseconds since 1970, integers little-endian with 64 bits, texts have their length before them in
-// two bytes. A checkpoint ends with the position of the token.
-func appendCheckpoint(b []byte, c *domain.Checkpoint) []byte {
-	if c == nil {
-		return b
-	}
-
+// Encode returns the checkpoint as a page token carries it: the position, the start of the range, the hash of the
+// uncovered ranges, and the series: for each the store, its grid or tick kind, its range, the version, three hashes, and
+// the version of the block that is cut. Times are microseconds since 1970, integers little-endian with 64 bits, texts
+// have their length before them in two bytes.
+func (c *Checkpoint) Encode() domain.Checkpoint {
 	start, _ := c.Range.Micros()
-	b = appendIntegers(b, uint64(start), c.Uncovered)
+	b := appendIntegers(nil, uint64(domain.MicrosCeil(c.Range.End)), uint64(start), c.Uncovered)
 	for _, s := range c.Series {
 		rows := string(s.Ticks)
 		if s.Ticks == "" {
@@ -29,7 +26,7 @@ func appendCheckpoint(b []byte, c *domain.Checkpoint) []byte {
 			s.Coverage, s.Blocks, s.Last, uint64(s.Cut.Revision), s.Cut.Nonce)
 	}
 
-	return b
+	return domain.Checkpoint(b)
 }
 
 func appendText(b []byte, text string) []byte {
@@ -44,24 +41,28 @@ func appendIntegers(b []byte, values ...uint64) []byte {
 	return b
 }
 
-// parseCheckpoint parses what appendCheckpoint appends. There is none in no bytes. ok is false for any other bytes.
-func parseCheckpoint(b []byte, next time.Time) (c *domain.Checkpoint, ok bool) {
-	if len(b) == 0 {
-		return nil, true
+// Decode returns the checkpoint that Encode encoded, and nil for none. It returns an error that wraps domain.ErrInvalid
+// for any other text.
+func Decode(text domain.Checkpoint) (*Checkpoint, error) {
+	if text == "" {
+		return nil, nil
 	}
 
-	p := parser{rest: b}
-	c = &domain.Checkpoint{Range: domain.Range{Start: p.time(), End: next}, Uncovered: p.integer()}
+	p := parser{rest: []byte(text)}
+	end := p.time()
+	c := &Checkpoint{Range: domain.Range{Start: p.time(), End: end}, Uncovered: p.integer()}
 	for len(p.rest) > 0 && !p.failed {
 		s := p.series()
-		p.failed = p.failed || s.Range.End.After(next)
+		p.failed = p.failed || s.Range.End.After(end)
 		c.Series = append(c.Series, s)
 	}
 	if _, err := domain.NewRange(c.Range.Start, c.Range.End); err != nil || p.failed {
-		return nil, false
+		return nil, &domain.InvalidError{
+			What: "checkpoint", Value: fmt.Sprintf("%.40x", string(text)), Reason: "not one of a result; give that of the page before",
+		}
 	}
 
-	return c, true
+	return c, nil
 }
 
 // parser takes values from the front of rest. Once one is missing or invalid it has failed, and takes zeros.
@@ -88,8 +89,8 @@ func (p *parser) time() time.Time { return domain.Micros(p.integer()).Time() }
 
 func (p *parser) text() string { return string(p.take(int(binary.LittleEndian.Uint16(p.take(2))))) }
 
-func (p *parser) series() domain.SeriesCheckpoint {
-	s := domain.SeriesCheckpoint{Store: domain.StoreName(p.text())}
+func (p *parser) series() Series {
+	s := Series{Store: domain.StoreName(p.text())}
 	switch rows := p.text(); rows {
 	case string(domain.TickTrades), string(domain.TickQuotes):
 		s.Ticks = domain.TickKind(rows)
