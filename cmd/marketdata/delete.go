@@ -110,19 +110,27 @@ func (c *command) runDelete(ctx context.Context, selected selector, o deleteOpti
 	if err == nil && len(d.reports) == 0 {
 		return selected.errNoData(ctx, md, "delete")
 	}
-	if len(d.reports) > 0 && !o.yes {
-		c.notef("dry run: nothing was deleted; add --yes to delete these rows")
-	}
 
-	return errors.Join(err, deleteList.print(c.out, o.output, d.reports))
+	return errors.Join(err, d.print())
 }
 
-// deletion is one delete command as it runs.
+// deletion is one delete or retain command as it runs.
 type deletion struct {
 	c       *command
 	md      *app.Service
 	o       deleteOptions
+	retains bool // a retain command: its window has an end only
+	found   int  // the selected series that have data
 	reports []deleteReport
+}
+
+// print prints the reports, and notes that a dry run deleted nothing.
+func (d *deletion) print() error {
+	if len(d.reports) > 0 && !d.o.yes {
+		d.c.notef("dry run: nothing was deleted; add --yes to delete these rows")
+	}
+
+	return deleteList.print(d.c.out, d.o.output, d.reports)
 }
 
 // bars deletes the selected bars.
@@ -173,7 +181,11 @@ func (d *deletion) ticks(ctx context.Context, selected selector) error {
 func deleteRows[S ingest.Rows[S]](
 	ctx context.Context, d *deletion, kind file.Kind, rows ingest.Dataset[S], zone string,
 ) error {
+	d.found++
 	start, end, err := d.o.window.times(d.c.now(), zone)
+	if err == nil && d.retains {
+		return retainRows(ctx, d, kind, rows, end)
+	}
 	if err != nil {
 		return err
 	}
@@ -206,16 +218,28 @@ func deleteRows[S ingest.Rows[S]](
 
 		report.Deleted = deleted.Deleted
 	} else {
-		const pageRows = 100_000
-		for page, err := range ingest.Pages(ctx, rows, domain.ClipRanges(coverage, r), pageRows) {
-			if err != nil {
-				return err
-			}
-
-			report.Deleted += page.Rows.Len()
+		report.Deleted, err = countRows(ctx, rows, domain.ClipRanges(coverage, r))
+		if err != nil {
+			return err
 		}
 	}
 	d.reports = append(d.reports, report)
 
 	return nil
+}
+
+// countRows counts the rows of covered ranges.
+func countRows[S ingest.Rows[S]](
+	ctx context.Context, rows ingest.Dataset[S], covered []domain.Range,
+) (n int, err error) {
+	const pageRows = 100_000
+	for page, err := range ingest.Pages(ctx, rows, covered, pageRows) {
+		if err != nil {
+			return n, err
+		}
+
+		n += page.Rows.Len()
+	}
+
+	return n, nil
 }
