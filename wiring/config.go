@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/gal-friday/marketdata/adapters/store/sqlite/sqliteconfig"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -86,7 +84,3 @@ func (c Config) Validate() error {
 
 	return errors.Join(append(faults, c.Cache.validate())...)
 }
-
-// YAML returns the effective configuration, with every default filled in, in the format that Load reads. Each secret is
-// "(hidden)", which Load rejects, so a user must write the secrets or remove those lines.
-func (c Config) YAML() ([]byte, error) { return yaml.Marshal(c.WithDefaults()) }

@@ -105,9 +105,8 @@ func cause(err error) error {
 	if number := (*strconv.NumError)(nil); errors.As(err, &number) {
 		return fmt.Errorf("%q: %s", number.Num, wantedValue(strings.ToLower(strings.TrimPrefix(number.Func, "Parse"))))
 	}
-	if strings.Contains(err.Error(), "invalid duration") {
-		_, value, _ := strings.Cut(err.Error(), "invalid duration ")
-		return fmt.Errorf("%s: %s", value, wantedValue("time.Duration"))
+	if m := wrongDuration.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("%s: %s", m[1], wantedValue("time.Duration"))
 	}
 
 	return err

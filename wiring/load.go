@@ -117,10 +117,10 @@ func findNesting(text string) (line int, deep bool) {
 	return 0, false
 }
 
-// wrongType and wrongDuration are the texts of the YAML decoder for a value of another Go type than the field's.
+// wrongType and wrongDuration are the texts of the decoders for a value of another Go type than the field's.
 var (
 	wrongType     = regexp.MustCompile(`^cannot unmarshal .* into Go .* of type ([a-zA-Z0-9.]+)`)
-	wrongDuration = regexp.MustCompile(`^time: (?:invalid duration|missing unit in duration|unknown unit .* in duration) (".*")$`)
+	wrongDuration = regexp.MustCompile(`time: (?:invalid|missing unit in|unknown unit .* in) duration (".*")$`)
 )
 
 // withLocation returns err behind the file's name and, if the error has one, its line.

@@ -8,10 +8,12 @@ const configHelp = `Print the effective configuration as YAML. Later sources ove
 the defaults, the file of --config, the environment variables MARKETDATA_...
 (MARKETDATA_SQLITE_PATH sets sqlite.path), the flags.
 
-The output is a file that --config reads, but secrets are hidden in it. Put the
-DSN, the token and the URL of Redis into the environment, as
+The output is a file that --config reads: a comment above each setting explains
+it and has its environment variable and its default. Secrets are hidden in the
+output, and a file with a hidden secret is refused. Remove these lines, and put
+the DSN, the token and the URL of Redis into the environment, as
 MARKETDATA_POSTGRES_DSN, MARKETDATA_INFLUX_TOKEN and MARKETDATA_CACHE_REDIS_URL,
-or into a file that only you can read.`
+or write them into a file that only you can read.`
 
 func (c *command) configCommand() *cobra.Command {
 	return &cobra.Command{
