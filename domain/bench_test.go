@@ -1,8 +1,26 @@
 package domain
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Run with: go test ./domain -run '^$' -bench .
+
+// cleanBars are minutes of a quiet market.
+func cleanBars(n int) []Bar {
+	start := utc("2020-01-01T00:00:00Z")
+	bars := make([]Bar, n)
+	for i := range bars {
+		bars[i] = Bar{
+			OpenTime: start.Add(time.Duration(i) * time.Minute),
+			Open:     MustDecimal("100"), High: MustDecimal("101.5"), Low: MustDecimal("99"), Close: MustDecimal("100.5"),
+			Volume: fromInt64(int64(1+i%7), 2), Trades: 1,
+		}
+	}
+
+	return bars
+}
 
 func benchSeries(b *testing.B) Series {
 	b.Helper()
@@ -21,18 +39,6 @@ func benchSeries(b *testing.B) Series {
 
 func perBar(b *testing.B, s Series) {
 	b.ReportMetric(float64(b.N)*float64(s.Len())/b.Elapsed().Seconds()/1e6, "Mbars/s")
-}
-
-func BenchmarkJudgeCheck(b *testing.B) {
-	s := benchSeries(b)
-	end := s.Range().End
-	for b.Loop() {
-		if v := NewValidator(s.Range(), end).Check(s); len(v.Findings) > 0 {
-			b.Fatal(v)
-		}
-	}
-
-	perBar(b, s)
 }
 
 func BenchmarkSeriesAt(b *testing.B) {

@@ -83,6 +83,17 @@ func (c *Columns) fill(i int, b *Bar) {
 	b.Trades = c.Trades[i]
 }
 
+// isNarrow reports whether all numbers fit 64 bits.
+func isNarrow(c *Columns) bool {
+	for f := range Field(fieldCount) {
+		if c.column(f).Hi != nil {
+			return false
+		}
+	}
+
+	return true
+}
+
 // value returns value i as a Decimal.
 func (c *Column) value(i int, scale uint8) Decimal {
 	lo := c.Lo[i]

@@ -3,7 +3,6 @@ package domain
 import (
 	"strconv"
 	"strings"
-	"time"
 )
 
 // QualityPolicy determines the handling of a bar that breaks a fatal rule. The zero value is QualityFail.
@@ -47,24 +46,4 @@ func (p *QualityPolicy) UnmarshalText(b []byte) error {
 	}
 
 	return invalid("quality policy", string(b), "one of %s", strings.Join(qualityPolicies[:], ", "))
-}
-
-// Apply applies the policy to bars and their verdict. With QualityFail it returns the first fatal finding as a
-// *RuleError. With QualityDrop it drops the bars that break a fatal rule and returns their open times in dropped.
-func (p QualityPolicy) Apply(bars Series, v Verdict) (kept Series, dropped []time.Time, err error) {
-	if len(v.Fatal) == 0 {
-		return bars, nil, nil
-	}
-
-	switch p {
-	case QualityFail:
-		return Series{}, nil, v.Err(bars.Key())
-	case QualityDrop:
-		for _, i := range v.Fatal {
-			dropped = append(dropped, bars.OpenTime(i))
-		}
-		bars = bars.Drop(v.Fatal)
-	}
-
-	return bars, dropped, nil
 }

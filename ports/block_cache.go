@@ -20,7 +20,7 @@ type Block struct {
 	Version domain.Version
 	Bars    domain.Series // at least 1 and at most domain.MaxBlockBars
 
-	// Validated means that a Validator has no finding for the block, at any time of the clock. The same then holds for
+	// Validated means that a quality.Validator has no finding for the block, at any time of the clock. The same then holds for
 	// every part of it.
 	Validated bool
 }

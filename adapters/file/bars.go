@@ -13,6 +13,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/file/internal/covered"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 )
 
 // DefaultBatchBars is the number of bars in a Batch unless Config sets another.
@@ -244,7 +245,7 @@ func (b *barReader) validate(bar domain.Bar) error {
 		return err
 	}
 
-	return domain.NewValidator(s.Range(), s.Range().End).Check(s).Err(b.cfg.Key)
+	return quality.NewValidator(s.Range(), s.Range().End).Check(s).Err(b.cfg.Key)
 }
 
 // compare compares the bar of the current row with the bar before it.

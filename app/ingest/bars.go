@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/symbols"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -277,7 +278,7 @@ func (i *Ingestor) checkBars(bars domain.Series, coverage domain.Range) error {
 		return err
 	}
 
-	verdict := domain.NewValidator(coverage, now).Check(bars)
+	verdict := quality.NewValidator(coverage, now).Check(bars)
 	if err := verdict.Err(bars.Key()); err != nil {
 		return fmt.Errorf("%w: %d of %d bars break a fatal rule, the first: %w; nothing was written",
 			ports.ErrInvalid, len(verdict.Fatal), bars.Len(), err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -133,12 +134,12 @@ func (w *limitedBars) trim(bars domain.Series) (domain.Series, domain.Range) {
 
 // validate validates the rows in the range that decided the result.
 func (w *limitedBars) validate(used domain.Range) error {
-	var validator *domain.Validator
+	var validator *quality.Validator
 	var grid domain.Grid
 	for _, rows := range w.rows {
 		if validator == nil || rows.Bars.Key().Grid != grid {
 			grid = rows.Bars.Key().Grid
-			validator = domain.NewValidator(used, w.task.query.now)
+			validator = quality.NewValidator(used, w.task.query.now)
 		}
 
 		rows.Bars = rows.Bars.Clip(used)

@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -49,7 +50,7 @@ func (t *task) read(ctx context.Context) (domain.Series, error) {
 // allBars is the consumer of a request without a limit: it validates rows as they come, and fills gaps.
 type allBars struct {
 	task       *task
-	validator  *domain.Validator
+	validator  *quality.Validator
 	filler     *gapFiller                      // nil without a fill policy
 	storedRows int                             // of a query of stored bars; 0 is one query
 	yield      func(domain.Series, error) bool // receives the pieces of a stream; nil keeps them
@@ -68,7 +69,7 @@ func (a *allBars) read(ctx context.Context) error {
 	}
 
 	for _, leg := range t.route.legs {
-		a.validator = domain.NewValidator(leg.Range, t.query.now)
+		a.validator = quality.NewValidator(leg.Range, t.query.now)
 		if err := t.readLeg(ctx, leg, a); err != nil {
 			return err
 		}

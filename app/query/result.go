@@ -7,6 +7,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -90,15 +91,15 @@ func (a *result) recordFilled(filled []domain.Range) {
 }
 
 // check validates a piece as it was read: it reports the findings, and applies the quality policy.
-func (t *task) check(v *domain.Validator, p ports.CachedBars) (domain.Series, error) {
+func (t *task) check(v *quality.Validator, p ports.CachedBars) (domain.Series, error) {
 	verdict, a := validate(v, p), &t.result
 	a.report.Bars += verdict.Bars
 	if len(verdict.Findings) == 0 {
 		return p.Bars, nil
 	}
 
-	a.report.Findings = domain.MergeFindings(a.report.Findings, verdict.Findings)
-	bars, dropped, err := t.query.request.Quality.Apply(p.Bars, verdict)
+	a.report.Findings = quality.Merge(a.report.Findings, verdict.Findings)
+	bars, dropped, err := verdict.Apply(t.query.request.Quality, p.Bars)
 	if err != nil {
 		return domain.Series{}, t.query.call.Fault(ports.ErrCorruptData, fmt.Errorf(
 			"%w; %d of %d bars break a fatal rule; request with quality drop or flag, or write the bars again",
@@ -116,7 +117,7 @@ func (t *task) withoutFatal(p ports.CachedBars) (kept domain.Series, dropped []t
 		return p.Bars, nil
 	}
 
-	fatal := validate(domain.NewValidator(p.Bars.Range(), t.query.now), p).Fatal
+	fatal := validate(quality.NewValidator(p.Bars.Range(), t.query.now), p).Fatal
 	for _, i := range fatal {
 		dropped = append(dropped, p.Bars.OpenTime(i))
 	}
@@ -124,7 +125,7 @@ func (t *task) withoutFatal(p ports.CachedBars) (kept domain.Series, dropped []t
 	return p.Bars.Drop(fatal), dropped
 }
 
-func validate(v *domain.Validator, p ports.CachedBars) domain.Verdict {
+func validate(v *quality.Validator, p ports.CachedBars) quality.Verdict {
 	if p.Validated {
 		return v.CheckValidated(p.Bars)
 	}

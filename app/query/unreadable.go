@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/domain/sorting"
 )
 
@@ -71,7 +72,7 @@ func (a *result) reportUnreadable(result *domain.Result, g domain.Grid) {
 
 	sorting.Func(found, func(x, y *domain.RuleError) int { return x.At.Compare(y.At) })
 	for _, b := range found {
-		result.Quality.Findings = domain.MergeFindings(result.Quality.Findings, []domain.Finding{{
+		result.Quality.Findings = quality.Merge(result.Quality.Findings, []domain.Finding{{
 			Rule: b.Rule, Severity: domain.SeverityFatal, Detail: b.Detail, Count: 1, First: b.At,
 		}})
 		result.Quality.Dropped = append(result.Quality.Dropped, b.At)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -21,7 +22,7 @@ type feed struct {
 	store     ports.BarReader
 	key       domain.SeriesKey
 	cfg       Config
-	validator *domain.Validator
+	validator *quality.Validator
 	quality   domain.QualityReport
 
 	reads   access.Continuity // holds all chunks to one state of the series
@@ -38,7 +39,7 @@ func newFeed(op string, store ports.BarReader, key domain.SeriesKey, r domain.Ra
 		op: op, store: store, key: key, cfg: cfg, rest: r,
 		reads: access.Continuity{Layout: domain.BarBlocks(key.Grid)},
 		// The validator's now is after the last bar's end, because the feed validates ahead of the replay's clock.
-		validator: domain.NewValidator(r, key.Grid.Next(r.End)),
+		validator: quality.NewValidator(r, key.Grid.Next(r.End)),
 		quality:   domain.QualityReport{Policy: cfg.Quality},
 	}
 }
@@ -178,7 +179,7 @@ func (f *feed) validate(piece domain.Series) (domain.Series, error) {
 	q := &f.quality
 	q.Bars += verdict.Bars
 	if len(verdict.Findings) > 0 {
-		q.Findings = domain.MergeFindings(q.Findings, verdict.Findings)
+		q.Findings = quality.Merge(q.Findings, verdict.Findings)
 	}
 
 	switch f.cfg.Quality {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -246,7 +247,7 @@ func (r *runRead) verify() (loadedRun, error) {
 			return nil, err
 		}
 
-		verdict := domain.NewValidator(r.bounds(i, i+1), latest).Check(bars)
+		verdict := quality.NewValidator(r.bounds(i, i+1), latest).Check(bars)
 		blocks[i] = ports.Block{Version: m.Version, Bars: bars, Validated: len(verdict.Findings) == 0}
 	}
 

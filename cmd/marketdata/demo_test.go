@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 )
 
 // TestDemoDaysAreTheSumOfTheirMinutes sums the minutes with Decimal arithmetic.
@@ -19,7 +20,7 @@ func TestDemoDaysAreTheSumOfTheirMinutes(t *testing.T) {
 		if days.Len() != demoDays {
 			t.Errorf("%s; want %d days", days, demoDays)
 		}
-		if v := domain.NewValidator(minutes.Range(), minutes.Range().End).Check(minutes); v.Err(minutes.Key()) != nil {
+		if v := quality.NewValidator(minutes.Range(), minutes.Range().End).Check(minutes); v.Err(minutes.Key()) != nil {
 			t.Errorf("%s: %v", minutes, v.Findings)
 		}
 		for _, day := range days.All() {

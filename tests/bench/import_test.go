@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/gal-friday/marketdata/adapters/file"
-	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/wiring"
@@ -43,7 +43,7 @@ func BenchmarkImportCSV(b *testing.B) {
 		way{name: "floor", run: func() {
 			for batch, err := range file.ReadBars(read(), cfg) {
 				check(err)
-				sink += int64(len(domain.NewValidator(batch.Range, batch.Range.End).Check(batch.Bars).Findings))
+				sink += int64(len(quality.NewValidator(batch.Range, batch.Range.End).Check(batch.Bars).Findings))
 			}
 		}},
 	)

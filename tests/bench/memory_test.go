@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/wiring/backtest"
@@ -44,7 +45,7 @@ func BenchmarkSeriesAll(b *testing.B) {
 func BenchmarkQualityRules(b *testing.B) {
 	s := gen.Walk("BTC/USD", million)
 	report(b, million, way{name: "judge", run: func() {
-		v := domain.NewValidator(s.Range(), s.Range().End).Check(s)
+		v := quality.NewValidator(s.Range(), s.Range().End).Check(s)
 		sink += int64(len(v.Findings))
 	}})
 }

@@ -1,23 +1,27 @@
-package domain
+// Package quality validates bars by the rules of package domain. Queries and writes of the application, importers of
+// files and programs that check bars of their own call it.
+package quality
 
 import (
 	"time"
+
+	"github.com/gal-friday/marketdata/domain"
 )
 
 // Validator checks the bars of one series against the quality rules. It takes the series in consecutive pieces, and
-// keeps the end of the last piece, because RuleStale concerns bars of several pieces. It is for one goroutine.
+// keeps the end of the last piece, because domain.RuleStale concerns bars of several pieces. It is for one goroutine.
 type Validator struct {
-	within Range
+	within domain.Range
 	now    time.Time
-	last   Bar // of the previous pieces
-	run    int // number of identical bars that end with last; 0 before the first piece
+	last   domain.Bar // of the previous pieces
+	run    int        // number of identical bars that end with last; 0 before the first piece
 }
 
 // NewValidator returns a Validator for bars that must open in r and must be closed at now.
-func NewValidator(r Range, now time.Time) *Validator { return &Validator{within: r, now: now} }
+func NewValidator(r domain.Range, now time.Time) *Validator { return &Validator{within: r, now: now} }
 
 // Check validates the next piece.
-func (v *Validator) Check(s Series) Verdict {
+func (v *Validator) Check(s domain.Series) Verdict {
 	t := counter{verdict: Verdict{Bars: s.Len()}}
 	if s.Len() == 0 {
 		return t.verdict
@@ -41,7 +45,7 @@ func (v *Validator) Check(s Series) Verdict {
 // CheckValidated is a fast Check for a piece that was validated before, so that its numbers break no rule and it
 // contains no long run of identical bars. It reads only the ends of the piece, unless the piece continues a run of
 // identical bars or breaks a rule about time.
-func (v *Validator) CheckValidated(s Series) Verdict {
+func (v *Validator) CheckValidated(s domain.Series) Verdict {
 	n := s.Len()
 	if n == 0 || v.run > 0 && sameNumbers(v.last, s.At(0)) || !v.keepsTimeRules(s) {
 		return v.Check(s)
@@ -56,7 +60,7 @@ func (v *Validator) CheckValidated(s Series) Verdict {
 }
 
 // checkColumns is the fast path for numbers of 64 bits. The bars must break no rule about time.
-func (v *Validator) checkColumns(s Series, c *Columns, t *counter) {
+func (v *Validator) checkColumns(s domain.Series, c *domain.Columns, t *counter) {
 	open := c.Open.Lo
 	n := len(open)
 	high, low, cls, volume := c.High.Lo[:n], c.Low.Lo[:n], c.Close.Lo[:n], c.Volume.Lo[:n]
@@ -76,13 +80,14 @@ func (v *Validator) checkColumns(s Series, c *Columns, t *counter) {
 }
 
 // checkBars is the path for any Series.
-func (v *Validator) checkBars(s Series, t *counter) {
+func (v *Validator) checkBars(s domain.Series, t *counter) {
+	grid := s.Key().Grid
 	for i, b := range s.All() {
 		if i > 0 && !sameNumbers(b, s.At(i-1)) {
 			v.run = 0
 		}
 		v.run++
-		if broken := v.brokenTimeRules(s.key.Grid, b.OpenTime) | brokenNumberRules(b) | brokenStaleRule(v.run); broken != 0 {
+		if broken := v.brokenTimeRules(grid, b.OpenTime) | brokenNumberRules(b) | brokenStaleRule(v.run); broken != 0 {
 			t.note(i, broken)
 		}
 	}
@@ -90,14 +95,14 @@ func (v *Validator) checkBars(s Series, t *counter) {
 
 // keepsTimeRules reports whether no bar breaks a rule about time. It checks only the first and the last bar, because
 // times ascend.
-func (v *Validator) keepsTimeRules(s Series) bool {
-	g := s.key.Grid
+func (v *Validator) keepsTimeRules(s domain.Series) bool {
+	g := s.Key().Grid
 	return v.brokenTimeRules(g, s.OpenTime(0))|v.brokenTimeRules(g, s.OpenTime(s.Len()-1)) == 0
 }
 
 // brokenTimeRules returns the rules about time that a bar breaks, as a set of bits numbered like rules.
-func (v *Validator) brokenTimeRules(g Grid, open time.Time) (broken uint) {
-	if MicrosFloor(open) < earliestOpening || open.After(v.now) {
+func (v *Validator) brokenTimeRules(g domain.Grid, open time.Time) (broken uint) {
+	if domain.MicrosFloor(open) < earliestOpening || open.After(v.now) {
 		broken |= 1 << ruleTime
 	}
 	if !v.within.Contains(open) {
@@ -111,7 +116,7 @@ func (v *Validator) brokenTimeRules(g Grid, open time.Time) (broken uint) {
 }
 
 // brokenNumberRules returns the rules about prices and volume that the bar breaks, as a set of bits.
-func brokenNumberRules(b Bar) (broken uint) {
+func brokenNumberRules(b domain.Bar) (broken uint) {
 	if b.High.Cmp(b.Low) < 0 {
 		broken |= 1 << ruleHighLow
 	}
@@ -140,7 +145,7 @@ func brokenNumberRules(b Bar) (broken uint) {
 	return broken
 }
 
-// brokenStaleRule returns RuleStale as a bit if the run of identical bars is too long.
+// brokenStaleRule returns domain.RuleStale as a bit if the run of identical bars is too long.
 func brokenStaleRule(run int) uint {
 	if run > staleRun {
 		return 1 << ruleStale
@@ -148,20 +153,14 @@ func brokenStaleRule(run int) uint {
 	return 0
 }
 
-func sameNumbers(a, b Bar) bool {
+func sameNumbers(a, b domain.Bar) bool {
 	return a.Close.Equal(b.Close) && a.Open.Equal(b.Open) && a.High.Equal(b.High) && a.Low.Equal(b.Low) &&
 		a.Volume.Equal(b.Volume)
 }
 
 // isNarrow reports whether all numbers fit 64 bits.
-func isNarrow(c *Columns) bool {
-	for f := range Field(fieldCount) {
-		if c.column(f).Hi != nil {
-			return false
-		}
-	}
-
-	return true
+func isNarrow(c *domain.Columns) bool {
+	return c.Open.Hi == nil && c.High.Hi == nil && c.Low.Hi == nil && c.Close.Hi == nil && c.Volume.Hi == nil
 }
 
 // counter counts the broken rules of a piece.
@@ -187,10 +186,10 @@ func (t *counter) note(i int, broken uint) {
 }
 
 // result returns the verdict on the piece.
-func (t *counter) result(s Series) Verdict {
+func (t *counter) result(s domain.Series) Verdict {
 	for r, rule := range rules {
 		if t.count[r] > 0 {
-			t.verdict.Findings = append(t.verdict.Findings, Finding{
+			t.verdict.Findings = append(t.verdict.Findings, domain.Finding{
 				Rule: rule.rule, Severity: rule.severity, Detail: rule.detail, Count: t.count[r], First: s.OpenTime(t.first[r]),
 			})
 		}
