@@ -100,8 +100,8 @@ func (c Config) settings() []setting {
 	return appendSettings(nil, reflect.ValueOf(c), reflect.ValueOf(Config{}.WithDefaults()), "", EnvPrefix)
 }
 
-// appendSettings appends the settings of the struct. path and prefix begin the names of its fields in the file and in the
-// environment.
+// appendSettings appends the settings of the struct. path and prefix begin the names of its fields in the file and in
+// the environment.
 func appendSettings(all []setting, value, defaults reflect.Value, path, prefix string) []setting {
 	for i := range value.NumField() {
 		tag := value.Type().Field(i).Tag
@@ -147,9 +147,9 @@ func valueText(v reflect.Value) string {
 	}
 }
 
-// YAML returns the effective configuration, with every default filled in, in the format that Load reads. A comment above
-// each setting explains it and has its environment variable and its default. Each secret is "(hidden)", which Load
-// rejects, so a user must write the secrets or remove those lines.
+// YAML returns the effective configuration, with every default filled in, in the format that Load reads. A comment
+// above each setting explains it and has its environment variable and its default. Each secret is "(hidden)", which
+// Load rejects, so a user must write the secrets or remove those lines.
 func (c Config) YAML() ([]byte, error) {
 	c = c.WithDefaults()
 

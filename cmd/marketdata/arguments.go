@@ -108,10 +108,26 @@ func parseKey(symbol, frequency, price string) (domain.SeriesKey, error) {
 	return domain.NewSeriesKey(s, g, p)
 }
 
+// priceWords are the values of --price.
+var priceWords = []string{"trade", "bid", "ask", "mid", "mark", "index"}
+
 // priceFlag adds --price to a subcommand that works on one price type; the default is trade prices.
 func priceFlag(flags *pflag.FlagSet, price *string) {
-	flags.StringVar(price, "price", domain.PriceTrade.String(),
-		"price `type` of the bars: trade, bid, ask, mid, mark or index")
+	flags.StringVar(price, "price", domain.PriceTrade.String(), "price `type` of the bars: "+orList(priceWords))
+	setWords(flags, "price", priceWords...)
+}
+
+// anyPriceFlag adds --price to a subcommand that works on every price type unless one is given.
+func anyPriceFlag(flags *pflag.FlagSet, price *string) {
+	flags.StringVar(price, "price", "", "only bars of this price `type`: "+orList(priceWords)+" (default every type)")
+	setWords(flags, "price", priceWords...)
+}
+
+// qualityFlag adds --quality; flagged says what happens to a bar under the policy flag.
+func qualityFlag(flags *pflag.FlagSet, quality *string, flagged string) {
+	flags.StringVar(quality, "quality", domain.QualityFail.String(),
+		"`policy` for a bar that breaks a quality rule: fail, drop (leave it out) or flag ("+flagged+")")
+	setWords(flags, "quality", "fail", "drop", "flag")
 }
 
 // count is the value of a flag that is a number of 1 or more; 0 means that the flag was not given.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -60,24 +61,37 @@ func (c *command) completeFetch(cmd *cobra.Command, args []string, prefix string
 	})
 }
 
-// complete opens the stores and calls find, within the time that a shell waits. It has no completions after an error.
+// complete opens the stores and calls find, within the time that a shell waits. It has no completions after an error, and
+// says nothing about it, because its words would stand in the command line of the user.
 func (c *command) complete(
 	cmd *cobra.Command, find func(context.Context, *app.Service) ([]string, error),
 ) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 	defer cancel()
-	md, done, err := c.open(ctx, mustExist)
-	if err != nil {
+	silent := *c
+	silent.err = io.Discard
+	completions := make(chan []string, 1)
+	go func() {
+		md, done, err := silent.open(ctx, mustExist)
+		if err != nil {
+			completions <- nil
+			return
+		}
+
+		found, err := find(ctx, md)
+		if err != nil {
+			found = nil
+		}
+		completions <- found
+		done()
+	}()
+
+	select {
+	case found := <-completions:
+		return found, cobra.ShellCompDirectiveNoFileComp
+	case <-ctx.Done(): // the process ends now, and with it a store that does not notice the end of ctx
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-
-	defer done()
-	found, err := find(ctx, md)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-
-	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
 // findSymbols returns the first known symbols with the prefix.

@@ -73,9 +73,9 @@ func (o *copyOptions) register(flags *pflag.FlagSet) {
 	o.from.register(flags, "from", "source")
 	o.to.register(flags, "to", "target")
 	flags.StringSliceVar(&o.frequencies, "frequency", nil, "only bars of these `frequencies`, like 1m,1d")
-	flags.StringVar(&o.price, "price", "",
-		"only bars of this price `type`: trade, bid, ask, mid, mark or index (default every type)")
-	flags.StringSliceVar(&o.only, "only", nil, "only these of `bars,trades,quotes`")
+	anyPriceFlag(flags, &o.price)
+	flags.StringSliceVar(&o.only, "only", nil, "only these `kinds`: bars, trades or quotes, like bars,trades")
+	setWords(flags, "only", "bars", "trades", "quotes")
 	o.window.register(flags, "`time` of the first row to copy (default the start of the coverage)",
 		"`time` to stop before (default the end of the coverage)")
 	flags.BoolVar(&o.inferred, "inferred", false, "copy inferred coverage too, and declare it")

@@ -63,6 +63,7 @@ func (o *diffOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.against, "against", "", "compare with bars resampled from this finer `frequency`")
 	flags.StringToStringVar(&o.tolerance, "tolerance", nil,
 		"largest difference that counts as equal: `field=number` for open, high, low, close, volume, trades")
+	setWords(flags, "tolerance", "open=", "high=", "low=", "close=", "volume=", "trades=")
 	o.window.register(flags, "`time` of the first bar to compare", "`time` to stop before")
 	priceFlag(flags, &o.price)
 	flags.IntVar(&o.limit, "limit", 1000, "print at most `n` differences; 0 prints all")

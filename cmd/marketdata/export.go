@@ -93,10 +93,10 @@ func (o *exportOptions) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.trades, "trades", false, "write the trades of a symbol")
 	flags.BoolVar(&o.quotes, "quotes", false, "write the quotes of a symbol")
 	flags.StringVar(&o.format, "format", "",
-		"`format` of the file: csv, ndjson, parquet or bars (default its extension)")
+		"`format` of the file: "+orList(fileFormats)+" (default its extension)")
+	setWords(flags, "format", fileFormats...)
 	priceFlag(flags, &o.price)
-	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(),
-		"`policy` for a bar that breaks a quality rule: fail, drop (leave it out) or flag (write it)")
+	qualityFlag(flags, &o.quality, "write it")
 	outputFlag(flags, &o.output)
 }
 

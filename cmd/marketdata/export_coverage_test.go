@@ -172,7 +172,7 @@ func TestExportAndImportKeepTheCoverage(t *testing.T) {
 			}
 		}
 
-		format := rapid.SampledFrom(importFormats).Draw(t, "format")
+		format := rapid.SampledFrom(fileFormats).Draw(t, "format")
 		kind := rapid.SampledFrom([]file.Kind{file.KindBars, file.KindTrades, file.KindQuotes}).Draw(t, "kind")
 		if kind == file.KindBars || format == formatBars {
 			to, done := transfer(t, db, dir, format, "A/B", "1m")

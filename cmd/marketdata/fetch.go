@@ -92,14 +92,14 @@ func (o *fetchOptions) register(flags *pflag.FlagSet) {
 		"print only the first `n` rows; all trades or quotes of the last instant are included")
 	flags.Var(&o.last, "last", "print only the last `n` rows")
 	priceFlag(flags, &o.price)
-	flags.StringVar(&o.quality, "quality", domain.QualityFail.String(),
-		"`policy` for a bar that breaks a quality rule: fail, drop (leave it out) or flag (print it)")
+	qualityFlag(flags, &o.quality, "print it")
 	flags.StringVar(&o.fill, "fill", domain.FillNone.String(),
 		"`policy` for a bar in which nothing traded: none (no bar) or previous (the previous close, no volume)")
+	setWords(flags, "fill", "none", "previous")
 	flags.BoolVar(&o.resample, "resample", false, "resample or aggregate the bars, even where they are stored")
 	flags.BoolVar(&o.explain, "explain", false, "show the query plan and read no bars")
 	flags.BoolVarP(&o.verbose, "verbose", "v", false, "report which store served which range")
-	outputFlag(flags, &o.output)
+	outputFlag(flags, &o.output, formatParquet)
 }
 
 func (c *command) fetchCommand() *cobra.Command {
@@ -178,10 +178,14 @@ func (c *command) checkFetchOutput(several bool, o *fetchOptions) error {
 		return userErrorf("--page-size limits the rows; leave out --first and --last")
 	}
 	if o.output != formatParquet {
-		return c.defaultOutput(&o.output)
+		return c.defaultOutput(&o.output, formatParquet)
 	}
 	if several {
-		return userErrorf("--output parquet is for one series; marketdata export writes one file per series")
+		return userErrorf("--output parquet is for one series; fetch the series one by one, or write all of them to " +
+			"one file with marketdata export 'PATTERN' FREQUENCY market.bars")
+	}
+	if o.explain {
+		return userErrorf("--output parquet is for rows, and --explain reads none; leave one of them out")
 	}
 	if isTerminal(c.out) {
 		return userErrorf("--output parquet is not for a terminal; redirect it to a file, like > rows.parquet")

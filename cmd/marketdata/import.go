@@ -71,24 +71,29 @@ func (o *importOptions) register(flags *pflag.FlagSet) {
 	flags.StringVar(&o.frequency, "frequency", "", "`frequency` of the bars, like 1m, 1d or 1d@America/New_York")
 	priceFlag(flags, &o.price)
 	flags.StringVar(&o.format, "format", "",
-		"`format` of all files: csv, ndjson, parquet or bars (default the extension of each, else csv)")
+		"`format` of all files: "+orList(fileFormats)+" (default the extension of each, else csv)")
+	setWords(flags, "format", fileFormats...)
 	flags.StringToStringVar(&o.columns, "column", nil,
 		"the file's name for a column that is not recognised: `column=NAME`, like time=Unix")
+	setWords(flags, "column", "time=", "open=", "high=", "low=", "close=", "volume=", "trades=",
+		"seq=", "price=", "size=", "side=", "bid=", "ask=", "bid_size=", "ask_size=")
 	flags.StringVar(&o.timeUnit, "time-unit", file.TimeUnitAuto.String(),
-		"`unit` of times that are numbers: s, ms, us, ns, or auto, which refuses ambiguous ones")
+		"`unit` of times that are numbers: s, ms, us, ns or auto (which refuses ambiguous ones)")
+	setWords(flags, "time-unit", "s", "ms", "us", "ns", "auto")
 	flags.StringVar(&o.timeZone, "time-zone", "", "time `zone` of times that have none, like UTC or America/New_York")
 	flags.StringVar(&o.rejects, "rejects", "",
 		"write invalid rows to this `file` instead of stopping at the first one")
 	flags.Var(&o.onConflict, "on-conflict",
 		"`policy` for rows that are stored with other values: fail, replace or keep (the stored ones)")
+	setWords(flags, "on-conflict", "fail", "replace", "keep")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "report what would be stored, and store nothing")
 	o.complete.registerAs(flags, "complete-from", "declare the range from this `time` to the first row complete",
 		"complete-until", "declare the range from the last row to this `time` complete")
 	outputFlag(flags, &o.output)
 }
 
-// importFormats are the values of --format.
-var importFormats = []string{formatCSV, formatNDJSON, formatParquet, formatBars}
+// fileFormats are the values of --format.
+var fileFormats = []string{formatCSV, formatNDJSON, formatParquet, formatBars}
 
 // textFlags are the flags that say how to read CSV and NDJSON.
 var textFlags = []string{"column", "time-unit", "time-zone", "rejects"}
@@ -105,7 +110,7 @@ func (c *command) importCommand() *cobra.Command {
 			o.priceSet = cmd.Flags().Changed("price")
 			if o.format != "" && !isImportFormat(o.format) {
 				return &domain.InvalidError{What: "--format", Value: o.format,
-					Reason: "one of " + strings.Join(importFormats, ", ")}
+					Reason: "one of " + strings.Join(fileFormats, ", ")}
 			}
 			hasBinary := slices.ContainsFunc(files, func(name string) bool { return !isText(o.formatOf(name)) })
 			if hasBinary && slices.ContainsFunc(textFlags, cmd.Flags().Changed) {

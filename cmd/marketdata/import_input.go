@@ -44,7 +44,7 @@ func (o importOptions) formatOf(name string) string {
 	return formatCSV
 }
 
-func isImportFormat(name string) bool { return slices.Contains(importFormats, name) }
+func isImportFormat(name string) bool { return slices.Contains(fileFormats, name) }
 
 // isText reports whether the rows of the format are lines of text.
 func isText(format string) bool { return format == formatCSV || format == formatNDJSON }

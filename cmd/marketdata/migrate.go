@@ -57,6 +57,7 @@ func (c *command) migrateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&grants, "grants", "", "print the GRANT statements that a role needs to be a `kind`: reader, "+
 		"importer or migrator")
+	setWords(cmd.Flags(), "grants", "reader", "importer", "migrator")
 	outputFlag(cmd.Flags(), &output)
 
 	return cmd

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -19,22 +20,29 @@ const (
 	formatNDJSON = "ndjson"
 )
 
-// outputFlag adds --output to a subcommand.
-func outputFlag(flags *pflag.FlagSet, format *string) {
+// outputFormats are the values of --output of every subcommand.
+var outputFormats = []string{formatTable, formatCSV, formatJSON, formatNDJSON}
+
+// outputFlag adds --output to a subcommand. more are the formats that other subcommands do not have.
+func outputFlag(flags *pflag.FlagSet, format *string, more ...string) {
+	formats := slices.Concat(outputFormats, more)
 	flags.StringVarP(format, "output", "o", "",
-		"output `format`: table, csv, json or ndjson (one JSON object per line); default table on a terminal, else csv")
+		"output `format`: "+orList(formats)+"; default table on a terminal, else csv; ndjson is a JSON object per line")
+	setWords(flags, "output", formats...)
 }
 
-// defaultOutput sets the output format where --output was not given, and refuses an unknown one.
-func (c *command) defaultOutput(format *string) error {
+// defaultOutput sets the output format where --output was not given, and refuses one that is neither in outputFormats
+// nor in more.
+func (c *command) defaultOutput(format *string, more ...string) error {
+	formats := slices.Concat(outputFormats, more)
 	if *format == "" {
 		*format = formatCSV
 		if isTerminal(c.out) {
 			*format = formatTable
 		}
 	}
-	if !slices.Contains([]string{formatTable, formatCSV, formatJSON, formatNDJSON}, *format) {
-		return &domain.InvalidError{What: "--output", Value: *format, Reason: "one of table, csv, json, ndjson"}
+	if !slices.Contains(formats, *format) {
+		return &domain.InvalidError{What: "--output", Value: *format, Reason: "one of " + strings.Join(formats, ", ")}
 	}
 
 	return nil

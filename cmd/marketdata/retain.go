@@ -66,8 +66,7 @@ func (c *command) retainCommand() *cobra.Command {
 	flags.StringVar(&o.keep, "keep", "", "`length` of time to keep: a count of s, m, h, d, w, M or y, like 90d or 5y")
 	flags.StringVar(&o.window.end, "before", "", "`time` from which on to keep")
 	flags.StringSliceVar(&o.frequencies, "frequency", nil, "only bars of these `frequencies`, like 1m,1d")
-	flags.StringVar(&o.price, "price", "",
-		"only bars of this price `type`: trade, bid, ask, mid, mark or index (default every type)")
+	anyPriceFlag(flags, &o.price)
 	flags.BoolVar(&o.trades, "trades", false, "delete trades")
 	flags.BoolVar(&o.quotes, "quotes", false, "delete quotes")
 	flags.BoolVar(&o.yes, "yes", false, "delete the rows; without it, only count them")

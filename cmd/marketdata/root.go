@@ -114,6 +114,7 @@ func (c *command) rootCommand() *cobra.Command {
 		c.migrateCommand(), c.configCommand(), c.demoCommand(), c.versionCommand(),
 	)
 	fitHelp(root)
+	c.completeFlags(root)
 
 	return root
 }

@@ -88,8 +88,8 @@ func withoutKind(text string) string {
 }
 
 // messages writes to standard error what people read, the first word of a message in its color. It leaves out the kind
-// of an error that says no more. It escapes control characters, because a message may have the name of a file, a line of
-// it, or the answer of a server.
+// of an error that says no more. It escapes control characters, because a message may have the name of a file, a line
+// of it, or the answer of a server.
 type messages struct{ io.Writer }
 
 // Write writes the whole text.
