@@ -6,12 +6,15 @@ GO          ?= go
 BIN         := bin
 DEMO        := $(BIN)/demo
 
-# The race detector watches our code, not the C of SQLite that modernc.org translates to Go, which would take ten times the time.
-RACE        := -race -gcflags='modernc.org/...=-d=checkptr=0' \
-               -gcflags='modernc.org/libc/...=-race=false' -gcflags='modernc.org/sqlite/lib=-race=false'
+# `make test` builds everything once, with the race detector: the command that tests/e2e runs, the other modules and the fuzz
+# programs have the flags of the tests. The race detector watches our code, not the C of SQLite that modernc.org translates to
+# Go, which would take ten times the time, and does not sleep for a second as each program ends. Nobody debugs these programs.
+RACE        := GORACE=atexit_sleep_ms=0 GOFLAGS="$$($(GO) env GOFLAGS) -race -gcflags=all=-dwarf=false \
+               -gcflags=modernc.org/...=-d=checkptr=0 -gcflags=modernc.org/libc/...=-race=false \
+               -gcflags=modernc.org/sqlite/lib=-race=false"
 # `make verify` vets. Four test programs run at a time, because those on servers mostly wait; the slowest begin first.
 SLOWEST     := ./wiring/production ./adapters/store/postgres ./adapters/store/influx ./app
-TEST        := MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off $(RACE) -p 4
+TEST        := $(RACE) MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off -p 4
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo demo-servers servers test test-influx2 test-deep mutants bench generate verify cross lint release clean
@@ -33,16 +36,16 @@ servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 
 test: servers ## everything, with the race detector, on private servers
 	$(TEST) -timeout 20m $(SLOWEST) ./...
-	$(GO) -C tests/external test ./...
-	$(GO) -C tests/parquet test ./...
-	tests/fuzz.sh 1s
+	$(RACE) $(GO) -C tests/external test ./...
+	$(RACE) $(GO) -C tests/parquet test ./...
+	$(RACE) tests/fuzz.sh 1s
 
 test-influx2: servers ## the tests of InfluxDB on InfluxDB 2.7, which cargo and Go build once; skipped without cargo
 	tests/influx2.sh
 
 test-deep: servers ## the long form: many more random checks, the laws under each cache, each fuzz target for 30 s; takes hours
 	MARKETDATA_TEST_DEEP=1 RAPID_CHECKS=500 $(TEST) -timeout 4h ./...
-	tests/fuzz.sh 30s
+	tests/fuzz.sh 30s -gcflags='github.com/gal-friday/...=-d=libfuzzer'
 
 mutants: ## make an error at a time in the program, and count those that the tests notice; 20 minutes
 	$(GO) run ./tests/mutants

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for the time given: tests/fuzz.sh 30s. As many targets run at a time as there are processors,
-# each in one worker. An input that fails is kept in the testdata of its package, and fails from then on.
+# Runs every fuzz target for the time given, with flags of go build: tests/fuzz.sh 30s -gcflags=.... As many targets run at
+# a time as there are processors, each in one worker. An input that fails is kept in the testdata of its package, and fails
+# from then on.
 set -euo pipefail
 shopt -s inherit_errexit # a program that does not compile ends the script
 export budget=${1:?how long each target runs, like 30s}
+flags=("${@:2}")
 cache=$(go env GOCACHE)/fuzz/marketdata
 programs=$(mktemp -d)
 export cache programs
@@ -11,11 +13,11 @@ trap 'rm -rf "$programs"' EXIT
 
 # list builds one program per package, all at once, and prints DIRECTORY PROGRAM TARGET for each target. Building it again
 # for each target would take most of a short run. `go test -fuzz` would instrument the standard library and SQLite too,
-# which takes minutes; these flags instrument our code only.
+# which takes minutes; make test-deep passes flags that instrument our code only.
 list() {
 	local directories directory program
 	directories=$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n 1 dirname | sort -u)
-	go test -vet=off -c -gcflags='github.com/gal-friday/...=-d=libfuzzer' -o "$programs" $directories
+	go test -vet=off -c "${flags[@]}" -o "$programs" $directories
 	for directory in $directories; do
 		program=$programs/${directory##*/}.test
 		(cd "$directory" && "$program" -test.list '^Fuzz') | sed "s|^|$directory $program |"

@@ -151,6 +151,7 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(binary)+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("GORACE", os.Getenv("GORACE")) // of the command, which is built with the flags of the tests
 			return setup(env)
 		},
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
