@@ -9,6 +9,7 @@
 //	seriescache  the cache of bars in front of a store
 //	plan         which stored rows bars are made of
 //	replay       a simulated clock driven through many series
+//	record       the requests of a run and summaries of their results
 //
 // The packages know ports and domain alone. Adapters, drivers, SQL and configuration files must not be named here, and
 // there are no globals: stores, clock, caches and logger are passed in.

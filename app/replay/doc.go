@@ -4,10 +4,8 @@
 //
 //   - [Replay] merges the bars and drives the clock.
 //   - [Lookahead] returns the bar that follows the clock's time. It is for an execution simulator only.
-//   - [Recorder] records the requests of a strategy and their results in a [Report], which can be compared with the
-//     report of an earlier run.
 //
 // A Replay and a Lookahead read ahead of the clock, so both take a store (a ports.BarReader), which ignores the clock.
 // A strategy must get a ports.HistoricalDataProvider and the bars of the replay, and neither of these readers, because
-// a reader would show it the future.
+// a reader would show it the future. backtest.NewSession puts all of this together; package record keeps the requests.
 package replay

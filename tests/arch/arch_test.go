@@ -226,6 +226,7 @@ var appImports = []struct {
 	{"app/describe", []string{"app/internal/access", "app/query", "app/symbols"}},
 	{"app", []string{"app/internal/access", "app/symbols", "app/health", "app/ingest", "app/query", "app/describe"}},
 	{"app/replay", []string{"app/internal/access"}},
+	{"app/record", nil},
 }
 
 func TestAppPackages(t *testing.T) {

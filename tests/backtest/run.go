@@ -3,9 +3,7 @@ package backtest
 import (
 	"context"
 
-	"github.com/gal-friday/marketdata/adapters/clock"
-	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/app/record"
 	"github.com/gal-friday/marketdata/domain"
 	wiring "github.com/gal-friday/marketdata/wiring/backtest"
 )
@@ -14,40 +12,29 @@ import (
 // requests and their results.
 func Run(
 	ctx context.Context, store wiring.Store, keys []domain.SeriesKey, r domain.Range,
-) ([]Fill, replay.Report, error) {
-	simulated := clock.NewSimulated(r.Start)
-	market, err := wiring.New(store, simulated, app.Config{})
+) ([]Fill, record.Report, error) {
+	session, err := wiring.NewSession(store, keys, r, wiring.Options{})
 	if err != nil {
-		return nil, replay.Report{}, err
+		return nil, record.Report{}, err
 	}
 
-	history, err := replay.New(store, simulated, keys, r, replay.Config{})
-	if err != nil {
-		return nil, replay.Report{}, err
-	}
-
-	future, err := replay.NewLookahead(store, simulated, r, replay.Config{})
-	if err != nil {
-		return nil, replay.Report{}, err
-	}
-
-	recorder := replay.NewRecorder(market)
+	recorder := record.New(session.Market)
 	strategy := &MovingAverages{Market: recorder, Few: 5, Many: 20}
-	broker := &Broker{Future: future}
-	for event, err := range history.Events(ctx) {
+	broker := &Broker{Future: session.Future}
+	for event, err := range session.Events(ctx) {
 		if err != nil {
-			return nil, replay.Report{}, err
+			return nil, record.Report{}, err
 		}
 
 		side, ok, err := strategy.BarClosed(ctx, event.Key)
 		if err != nil {
-			return nil, replay.Report{}, err
+			return nil, record.Report{}, err
 		}
 		if !ok {
 			continue
 		}
 		if err := broker.Execute(ctx, event.Key, side, event.At); err != nil {
-			return nil, replay.Report{}, err
+			return nil, record.Report{}, err
 		}
 	}
 

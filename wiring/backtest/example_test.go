@@ -17,32 +17,13 @@ import (
 func ExampleNew() {
 	ctx := context.Background()
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Hour1.UTC()}
-	nine := time.Date(2024, 3, 4, 9, 0, 0, 0, time.UTC)
-
-	bars := domain.NewSeriesBuilder(key, 2)
-	for i, price := range []string{"67000.5", "67120"} {
-		p := domain.MustDecimal(price)
-		bar := domain.Bar{OpenTime: nine.Add(time.Duration(i) * time.Hour), Open: p, High: p, Low: p, Close: p}
-		bar.Volume = domain.MustDecimal("1")
-		if err := bars.Append(bar); err != nil {
-			fmt.Println(err)
-			return
-		}
-	}
-
-	history, err := bars.Series()
+	store, history, err := storeOf(ctx, key, "67000.5", "67120")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 
-	store := memory.New()
-	if _, err := ports.WriteBars(ctx, store, history, history.Range(), ports.ConflictReplace); err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	simulated := clock.NewSimulated(nine)
+	simulated := clock.NewSimulated(history.Start)
 	md, err := backtest.New(store, simulated, app.Config{})
 	if err != nil {
 		fmt.Println(err)
@@ -66,4 +47,27 @@ func ExampleNew() {
 	// 09:00:00 BTC/USD 1h: no bars
 	// 10:00:00 BTC/USD 1h: 1 bar [2024-03-04T09:00:00Z, 2024-03-04T10:00:00Z)
 	// 11:00:00 BTC/USD 1h: 2 bars [2024-03-04T09:00:00Z, 2024-03-04T11:00:00Z)
+}
+
+// storeOf returns a store with an hourly bar of each price, and their range.
+func storeOf(ctx context.Context, key domain.SeriesKey, prices ...string) (*memory.Store, domain.Range, error) {
+	bars := domain.NewSeriesBuilder(key, len(prices))
+	for i, price := range prices {
+		p := domain.MustDecimal(price)
+		open := time.Date(2024, 3, 4, 9+i, 0, 0, 0, time.UTC)
+		bar := domain.Bar{OpenTime: open, Open: p, High: p, Low: p, Close: p, Volume: domain.MustDecimal("1")}
+		if err := bars.Append(bar); err != nil {
+			return nil, domain.Range{}, err
+		}
+	}
+
+	history, err := bars.Series()
+	if err != nil {
+		return nil, domain.Range{}, err
+	}
+
+	store := memory.New()
+	_, err = ports.WriteBars(ctx, store, history, history.Range(), ports.ConflictReplace)
+
+	return store, history.Range(), err
 }

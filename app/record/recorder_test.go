@@ -1,4 +1,4 @@
-package replay_test
+package record_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/app/record"
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/fingerprint"
@@ -23,7 +23,7 @@ import (
 )
 
 // newRecorder returns a Recorder around an application over the store, at one hour past noon.
-func newRecorder(t testing.TB, store *memory.Store) *replay.Recorder {
+func newRecorder(t testing.TB, store *memory.Store) *record.Recorder {
 	t.Helper()
 	source := app.Source{Name: "memory", Bars: store, Ticks: store, Catalog: store, Local: true}
 	md, err := app.New([]app.Source{source}, clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
@@ -31,11 +31,11 @@ func newRecorder(t testing.TB, store *memory.Store) *replay.Recorder {
 		t.Fatal(err)
 	}
 
-	return replay.NewRecorder(md)
+	return record.New(md)
 }
 
 // request makes a request of each kind, and one that fails.
-func request(t testing.TB, r *replay.Recorder) {
+func request(t testing.TB, r *record.Recorder) {
 	t.Helper()
 	ctx := t.Context()
 	_, err := r.Fetch(ctx, domain.DataRequest{
@@ -114,7 +114,7 @@ func TestRecorderRecordsBatches(t *testing.T) {
 		t.Fatalf("%d entries", len(entries))
 	}
 
-	single, many := replay.Report{Entries: entries[:3]}, replay.Report{Entries: entries[3:]}
+	single, many := record.Report{Entries: entries[:3]}, record.Report{Entries: entries[3:]}
 	for _, d := range many.Diff(single) {
 		t.Error(d)
 	}
@@ -133,7 +133,7 @@ func TestRecorderRecordsBatches(t *testing.T) {
 // Diff compares the freshness of series.
 func TestDiffOfLatest(t *testing.T) {
 	t.Parallel()
-	play := func(bars int) replay.Report {
+	play := func(bars int) record.Report {
 		store, _, _ := threeSeries(t, bars)
 		r := newRecorder(t, store)
 		if _, err := r.Latest(t.Context()); err != nil {
@@ -178,8 +178,8 @@ func TestDiffIgnoresTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	play := func() replay.Report {
-		r := replay.NewRecorder(md)
+	play := func() record.Report {
+		r := record.New(md)
 		if _, err := r.Fetch(t.Context(), domain.DataRequest{Key: k, Last: 5}); err != nil {
 			t.Fatal(err)
 		}
@@ -201,9 +201,9 @@ func TestDiffIgnoresTheCache(t *testing.T) {
 func TestDiffComparesProvenance(t *testing.T) {
 	t.Parallel()
 	origin := domain.Origin{Store: "memory", Grid: domain.Minute1.UTC(), Bars: 3}
-	report := func(o domain.Origin) replay.Report {
-		request := replay.Request{Bars: &domain.DataRequest{}}
-		return replay.Report{Entries: []replay.Entry{{Request: request, Provenance: []domain.Origin{o}}}}
+	report := func(o domain.Origin) record.Report {
+		request := record.Request{Bars: &domain.DataRequest{}}
+		return record.Report{Entries: []record.Entry{{Request: request, Provenance: []domain.Origin{o}}}}
 	}
 
 	for name, change := range map[string]func(*domain.Origin){
@@ -237,7 +237,7 @@ func TestReportAsJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	var got replay.Report
+	var got record.Report
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestDiff(t *testing.T) {
 	last := func(symbol domain.Symbol, n int) domain.DataRequest {
 		return domain.DataRequest{Key: key(symbol, "1m"), Last: n}
 	}
-	play := func(change func(*memory.Store), requests ...domain.DataRequest) replay.Report {
+	play := func(change func(*memory.Store), requests ...domain.DataRequest) record.Report {
 		store, _, _ := threeSeries(t, 20)
 		if change != nil {
 			change(store)
@@ -301,7 +301,7 @@ func TestDiff(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct {
-		report replay.Report
+		report record.Report
 		want   []string // for each difference a prefix and the names of the fields
 	}{
 		"same":          {report: play(nil, one, two, two, three)},

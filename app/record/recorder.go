@@ -1,4 +1,4 @@
-package replay
+package record
 
 import (
 	"context"
@@ -32,8 +32,8 @@ var (
 	_ ports.BatchProvider          = (*Recorder)(nil)
 )
 
-// NewRecorder returns a Recorder that forwards to next and has an empty report.
-func NewRecorder(next Provider) *Recorder { return &Recorder{next: next} }
+// New returns a Recorder that forwards to next and has an empty report.
+func New(next Provider) *Recorder { return &Recorder{next: next} }
 
 // Fetch forwards the request and records its result.
 func (r *Recorder) Fetch(ctx context.Context, request domain.DataRequest) (domain.Result, error) {

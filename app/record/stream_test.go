@@ -1,4 +1,4 @@
-package replay_test
+package record_test
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
-	"github.com/gal-friday/marketdata/app/replay"
+	"github.com/gal-friday/marketdata/app/record"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
 // inPieces is a Provider that streams at most seven bars at a time.
-type inPieces struct{ replay.Provider }
+type inPieces struct{ record.Provider }
 
 func (p inPieces) Stream(
 	ctx context.Context, r domain.DataRequest,
@@ -50,7 +50,7 @@ func TestRecorderRecordsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	r := replay.NewRecorder(inPieces{md})
+	r := record.New(inPieces{md})
 	request := domain.DataRequest{Key: k}
 	if _, err := r.Fetch(t.Context(), request); err != nil {
 		t.Fatal(err)
