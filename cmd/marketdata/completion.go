@@ -61,8 +61,8 @@ func (c *command) completeFetch(cmd *cobra.Command, args []string, prefix string
 	})
 }
 
-// complete opens the stores and calls find, within the time that a shell waits. It has no completions after an error, and
-// says nothing about it, because its words would stand in the command line of the user.
+// complete opens the stores and calls find, within the time that a shell waits. It has no completions after an error,
+// and says nothing about it, because its words would stand in the command line of the user.
 func (c *command) complete(
 	cmd *cobra.Command, find func(context.Context, *app.Service) ([]string, error),
 ) ([]string, cobra.ShellCompDirective) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -17,7 +18,8 @@ import (
 
 const demoHelp = `Write a small market as CSV files to try the other commands on: thirty days of
 one-minute bars for three symbols, and the daily bars resampled from them. The
-data is synthetic. The same seed writes the same files.`
+data is synthetic and ends yesterday. The same seed and end write the same
+files.`
 
 // demoMarket describes the symbols. Prices walk in whole ticks, volumes are whole lots, and a quiet symbol has minutes
 // without a trade.
@@ -39,9 +41,6 @@ const (
 	demoDays = 30
 	demoSeed = 1
 )
-
-// demoStart returns the first day, a Monday in the past, so that every bar is closed.
-func demoStart() time.Time { return time.Date(2024, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 // demoFile reports one file.
 type demoFile struct {
@@ -65,7 +64,7 @@ var demoList = listing[demoFile]{
 }
 
 func (c *command) demoCommand() *cobra.Command {
-	var dir, output string
+	var dir, end, output string
 	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "demo --dir DIRECTORY",
@@ -84,7 +83,16 @@ func (c *command) demoCommand() *cobra.Command {
 				return err
 			}
 
-			files, err := writeDemo(dir, seed)
+			until, err := parseTime(cmp.Or(end, "now"), c.now(), "")
+			if err != nil {
+				return fmt.Errorf("--end: %w", err)
+			}
+			if until.After(c.now()) {
+				return userErrorf("--end %s is after now; the bars must be closed", end)
+			}
+
+			const day = 24 * time.Hour
+			files, err := writeDemo(dir, seed, until.Truncate(day).Add(-demoDays*day))
 			if err != nil {
 				return err
 			}
@@ -96,19 +104,21 @@ func (c *command) demoCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "`directory` to write the files to; it is created if it does not exist")
 	cmd.Flags().Uint64Var(&seed, "seed", demoSeed, "`number` that determines the market")
+	cmd.Flags().StringVar(&end, "end", "", "`time` before whose day, in UTC, the market ends (default now)")
 	outputFlag(cmd.Flags(), &output)
 
 	return cmd
 }
 
-func writeDemo(dir string, seed uint64) ([]demoFile, error) {
+// writeDemo writes the files of a market that begins on the first day.
+func writeDemo(dir string, seed uint64, first time.Time) ([]demoFile, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
 
 	var files []demoFile
 	for i := range demoMarket {
-		minutes, days, err := demoBars(i, seed)
+		minutes, days, err := demoBars(i, seed, first)
 		if err != nil {
 			return nil, err
 		}
@@ -138,8 +148,8 @@ func writeDemoFile(dir string, s domain.Series) (demoFile, error) {
 	return report, errors.Join(writeCSV(f, s), f.Close())
 }
 
-// demoBars returns the minute bars of a symbol and the daily bars that they sum to.
-func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) {
+// demoBars returns the minute bars of a symbol, from the first day on, and the daily bars that they sum to.
+func demoBars(symbol int, seed uint64, first time.Time) (minutes, days domain.Series, err error) {
 	of := demoMarket[symbol]
 	random := rand.New(rand.NewPCG(seed, uint64(symbol)))
 	price := of.price
@@ -147,7 +157,7 @@ func demoBars(symbol int, seed uint64) (minutes, days domain.Series, err error) 
 	dayKey := domain.SeriesKey{Symbol: of.symbol, Grid: domain.Day1.UTC()}
 	minuteBars, dayBars := domain.NewSeriesBuilder(minuteKey, demoDays*24*60), domain.NewSeriesBuilder(dayKey, demoDays)
 	for d := range demoDays {
-		start := demoStart().AddDate(0, 0, d)
+		start := first.AddDate(0, 0, d)
 		day := tally{priceScale: of.priceScale, volumeScale: of.volumeScale}
 		for m := range 24 * 60 {
 			minute := tally{priceScale: of.priceScale, volumeScale: of.volumeScale}

@@ -12,7 +12,7 @@ import (
 func TestDemoDaysAreTheSumOfTheirMinutes(t *testing.T) {
 	t.Parallel()
 	for symbol := range demoMarket {
-		minutes, days, err := demoBars(symbol, 7)
+		minutes, days, err := demoBars(symbol, 7, minute(0))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,7 +110,8 @@ func (c *command) rootCommand() *cobra.Command {
 		"show the output page by page, with the command in PAGER or else less -FRX; ignored if it is not a terminal")
 	root.AddCommand(
 		c.fetchCommand(), c.importCommand(), c.symbolsCommand(), c.describeCommand(), c.coverageCommand(),
-		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.retainCommand(), c.touchCommand(), c.doctorCommand(),
+		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.retainCommand(), c.touchCommand(),
+		c.doctorCommand(),
 		c.migrateCommand(), c.configCommand(), c.demoCommand(), c.versionCommand(),
 	)
 	fitHelp(root)

@@ -29,16 +29,40 @@ else
 	export MARKETDATA_SQLITE_PATH=$directory/marketdata.db
 fi
 
-say "A synthetic market: thirty days of one-minute bars for three symbols, and the daily bars"
+say "A synthetic market that ended yesterday: thirty days of one-minute bars for three symbols, and the daily bars"
 "$marketdata" demo --dir "$directory" --output table
 for file in "$directory"/*.csv; do # SYNTHETIC-ACORN-USD_1m.csv is SYNTHETIC:ACORN/USD 1m
 	name=$(basename "$file" .csv)
 	IFS=- read -r venue base quote <<<"${name%_*}"
-	show import --symbol "$venue:$base/$quote" --frequency "${name#*_}" "$file" --output table
+	"$marketdata" import --symbol "$venue:$base/$quote" --frequency "${name#*_}" "$file" --output csv >/dev/null
 done
 show coverage --output table
-show fetch SYNTHETIC:ACORN/USD 1m --end 2024-01-31 --last 10 --output table
-show fetch SYNTHETIC:ACORN/USD 1d --start 2024-01-20 --end 2024-01-31 --output table
+show fetch SYNTHETIC:ACORN/USD 1m --last 5 --output table
+
+say "Hours are not stored: they are resampled from the minutes"
+show fetch SYNTHETIC:ACORN/USD 1h --last 5 --output table
+show diff SYNTHETIC:ACORN/USD 1d --against 1m --output table
+
+say "A gap: a day that nothing covers is not taken for a day without trades"
+days=$directory/SYNTHETIC-CEDAR-USD_1d.csv
+lost=$(tail -n 2 "$days" | head -n 1 | cut -c1-10) # the day before yesterday
+last=$(tail -n 1 "$days" | cut -c1-10)             # yesterday
+show delete SYNTHETIC:CEDAR/USD 1m --start "$lost" --end "$last" --yes --output table
+show fetch SYNTHETIC:CEDAR/USD 4h --start "$lost" --output table
+show fetch SYNTHETIC:CEDAR/USD 4h --start "$lost" --explain
+
+say "A fix: rows with other values are refused, unless the import says what to do with them"
+fix=$directory/fix.csv
+{
+	head -n 1 "$days"
+	tail -n 1 "$days" | sed 's/,[0-9]*$/,99999/' # another number of trades
+} >"$fix"
+show import --symbol SYNTHETIC:CEDAR/USD --frequency 1d "$fix" --output table || true
+show import --symbol SYNTHETIC:CEDAR/USD --frequency 1d --on-conflict replace "$fix" --output table
+show fetch SYNTHETIC:CEDAR/USD 1d --last 2 --output table
+
+say "For a notebook: pandas, polars and DuckDB read the file"
+show export SYNTHETIC:ACORN/USD 1m "$directory/acorn.parquet" --output table
 if [ "${3-}" = --servers ]; then
 	show doctor --output table
 	say "The data was on private servers, named by MARKETDATA_POSTGRES_DSN and MARKETDATA_INFLUX_URL, which stop now"
