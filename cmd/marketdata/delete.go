@@ -17,12 +17,15 @@ import (
 const deleteHelp = `Delete the bars of series in a range, or their trades (--trades) or quotes
 (--quotes), and the coverage of the range. The symbol may be a pattern. Without
 --start or --end, the range extends to the start or the end of the coverage.
+With --symbol-too, each symbol that has no data left afterwards is removed, too;
+without a frequency, everything of the symbol is deleted before.
 Without --yes, nothing is deleted, and the rows that would be are counted.`
 
 const deleteExample = `  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2018-04-06
   marketdata delete BTC/USD 1d --yes
   marketdata delete 'COINBASE:*' 1m --end -2w
-  marketdata delete --trades XRP/ETH --yes`
+  marketdata delete --trades XRP/ETH --yes
+  marketdata delete --symbol-too XRP/ETH --yes`
 
 // deleteReport reports the rows of one series that are deleted, or would be.
 type deleteReport struct {
@@ -46,18 +49,27 @@ type deleteOptions struct {
 	window              rangeFlags
 	price, output       string
 	trades, quotes, yes bool
+	symbolToo           bool
+}
+
+// isEverything reports whether bars of all frequencies, trades and quotes are deleted.
+func (o deleteOptions) isEverything(args []string) bool {
+	return o.symbolToo && len(args) == 1 && !o.trades && !o.quotes
 }
 
 func (c *command) deleteCommand() *cobra.Command {
 	var o deleteOptions
 	cmd := &cobra.Command{
-		Use:     "delete SYMBOL FREQUENCY | --trades SYMBOL | --quotes SYMBOL",
+		Use:     "delete SYMBOL FREQUENCY|--trades|--quotes|--symbol-too",
 		Short:   "Delete the bars, trades or quotes of a range",
 		Long:    deleteHelp,
 		Example: deleteExample,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if o.trades || o.quotes {
 				return arguments("a symbol, like: marketdata delete --trades BTC/USD", 1, 1)(cmd, args)
+			}
+			if o.isEverything(args) {
+				return nil
 			}
 
 			return arguments("a symbol and a frequency, like: marketdata delete BTC/USD 1m --start 2018-04-05", 2, 2)(cmd, args)
@@ -69,6 +81,13 @@ func (c *command) deleteCommand() *cobra.Command {
 			}
 			if (o.trades || o.quotes) && cmd.Flags().Changed("price") {
 				return userErrorf("--price is for bars; leave it out with --trades and --quotes")
+			}
+			if o.isEverything(args) {
+				if o.window.isSet() || cmd.Flags().Changed("price") {
+					return userErrorf("--symbol-too deletes everything of a symbol; " +
+						"give a frequency, --trades or --quotes with --start, --end and --price")
+				}
+				o.price = "" // every type
 			}
 
 			selected, err := newSelector(args[0], args[1:], o.price)
@@ -88,6 +107,7 @@ func (c *command) deleteCommand() *cobra.Command {
 	flags.BoolVar(&o.trades, "trades", false, "delete the trades of a symbol")
 	flags.BoolVar(&o.quotes, "quotes", false, "delete the quotes of a symbol")
 	priceFlag(flags, &o.price)
+	flags.BoolVar(&o.symbolToo, "symbol-too", false, "remove each symbol that has no data left")
 	flags.BoolVar(&o.yes, "yes", false, "delete the rows; without it, only count them")
 	outputFlag(flags, &o.output)
 
@@ -102,12 +122,17 @@ func (c *command) runDelete(ctx context.Context, selected selector, o deleteOpti
 
 	defer done()
 	d := deletion{c: c, md: md, o: o}
-	if o.trades || o.quotes {
+	switch {
+	case o.trades || o.quotes:
 		err = d.ticks(ctx, selected)
-	} else {
+	case o.symbolToo && len(selected.grids) == 0:
+		err = d.everything(ctx, selected)
+	default:
 		err = d.bars(ctx, selected)
 	}
-	if err == nil && len(d.reports) == 0 {
+	if err == nil && o.symbolToo {
+		err = d.removeSymbols(ctx, selected)
+	} else if err == nil && len(d.reports) == 0 {
 		return selected.errNoData(ctx, md, "delete")
 	}
 

@@ -41,6 +41,10 @@ func exitCode(err error) int {
 		return exitFailed // another try meets the same rows
 	}
 
+	if inUse := (*ports.SymbolInUseError)(nil); errors.As(err, &inUse) {
+		return exitFailed // another try meets the same data
+	}
+
 	for _, of := range []struct {
 		kind error
 		code int

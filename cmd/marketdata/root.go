@@ -111,8 +111,7 @@ func (c *command) rootCommand() *cobra.Command {
 	root.AddCommand(
 		c.fetchCommand(), c.importCommand(), c.symbolsCommand(), c.describeCommand(), c.coverageCommand(),
 		c.exportCommand(), c.copyCommand(), c.diffCommand(), c.deleteCommand(), c.retainCommand(), c.touchCommand(),
-		c.doctorCommand(),
-		c.migrateCommand(), c.configCommand(), c.demoCommand(), c.versionCommand(),
+		c.doctorCommand(), c.migrateCommand(), c.configCommand(), c.demoCommand(), c.versionCommand(),
 	)
 	fitHelp(root)
 	c.completeFlags(root)

@@ -97,6 +97,10 @@ func putting(put func(next *memory.Store, ctx context.Context, metas []domain.Sy
 	return func() *faulty { return &faulty{put: put} }
 }
 
+func forgetting(forget func(next *memory.Store, ctx context.Context, symbol domain.Symbol) error) func() *faulty {
+	return func() *faulty { return &faulty{forget: forget} }
+}
+
 func searching(change func(*ports.SymbolQuery)) func() *faulty {
 	return func() *faulty {
 		return &faulty{symbols: func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
@@ -136,6 +140,21 @@ var catalogFaults = []fault{
 
 		return nil
 	}), []string{"catalog/put_all_or_none"}},
+	{"a removal is lost", forgetting(func(*memory.Store, context.Context, domain.Symbol) error { return nil }),
+		[]string{"catalog/removed_symbol_is_unknown", "catalog/symbol_with_data_stays"}},
+	{"a removal deletes the data", forgetting(func(next *memory.Store, ctx context.Context, symbol domain.Symbol) error {
+		extents, err := ports.Collect(next.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}}))
+		if err != nil {
+			return err
+		}
+		for _, e := range extents {
+			if _, err := next.DeleteBars(ctx, e.Key, e.Range); err != nil {
+				return err
+			}
+		}
+
+		return next.RemoveSymbol(ctx, symbol)
+	}), []string{"catalog/symbol_with_data_stays"}},
 	{"a put is lost", putting(func(*memory.Store, context.Context, []domain.SymbolMeta) error { return nil }),
 		[]string{"catalog/concurrent", "catalog/hostile_is_data"}},
 	{"symbols come in any order", func() *faulty {

@@ -32,6 +32,7 @@ type faulty struct {
 	symbols func(next *memory.Store, ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error)
 	put     func(next *memory.Store, ctx context.Context, metas []domain.SymbolMeta) error
 	lookup  func(symbol domain.Symbol) domain.Symbol // the symbol that is looked up instead
+	forget  func(next *memory.Store, ctx context.Context, symbol domain.Symbol) error
 }
 
 func (f *faulty) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
@@ -125,6 +126,13 @@ func (f *faulty) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) err
 		return f.put(f.next, ctx, metas)
 	}
 	return f.next.PutSymbols(ctx, metas...)
+}
+
+func (f *faulty) RemoveSymbol(ctx context.Context, symbol domain.Symbol) error {
+	if f.forget != nil {
+		return f.forget(f.next, ctx, symbol)
+	}
+	return f.next.RemoveSymbol(ctx, symbol)
 }
 
 // fault is a fault and the laws that must fail.

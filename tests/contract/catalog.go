@@ -293,6 +293,68 @@ var catalogLaws = []law[Store]{
 		},
 	},
 	{
+		name: "catalog/removed_symbol_is_unknown",
+		text: "a removed symbol is unknown until the next write or put, which finds nothing of before; one that is unknown " +
+			"can be removed",
+		check: func(ctx context.Context, s Store) error {
+			remover, err := removerOf(s)
+			if err != nil {
+				return err
+			}
+
+			known, b := metas("BTC/USD", "BTC/USDT"), bars(key, start, 3, 1)
+			known[0].Tick = number(1)
+			return steps(
+				func() error { return remover.RemoveSymbol(ctx, "NO/SUCH") },
+				func() error { return s.Symbols.PutSymbols(ctx, known...) },
+				func() error { return write(ctx, s, b) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },
+				func() error { return remover.RemoveSymbol(ctx, key.Symbol) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, known[1]) },
+				func() error { return remover.RemoveSymbol(ctx, key.Symbol) },
+				func() error { return wantBars(ctx, s, all(key), domain.EmptySeries(key)) },
+				func() error { return write(ctx, s, b.Slice(1, 2)) },
+				func() error { return wantBars(ctx, s, all(key), b.Slice(1, 2)) },
+				func() error { return wantExtents(ctx, s, nil, domain.Extent{Key: key, Range: b.Slice(1, 2).Range()}) },
+				func() error {
+					return wantSymbols(ctx, s, ports.SymbolQuery{}, metas("BTC/USD", "BTC/USDT")...)
+				},
+			)
+		},
+	},
+	{
+		name: "catalog/symbol_with_data_stays",
+		text: "a symbol with bars, or with coverage without bars, is not removed: the conflict names every series",
+		check: func(ctx context.Context, s Store) error {
+			remover, err := removerOf(s)
+			if err != nil {
+				return err
+			}
+
+			bid := domain.SeriesKey{Symbol: key.Symbol, Grid: key.Grid, PriceType: domain.PriceBid}
+			wantLeft := func(series ...string) error {
+				err := remover.RemoveSymbol(ctx, key.Symbol)
+				var inUse *ports.SymbolInUseError
+				if !errors.As(err, &inUse) || !errors.Is(err, ports.ErrConflict) || !slices.Equal(inUse.Series, series) {
+					return fmt.Errorf("remove %s: got %s; want a conflict with %q", key.Symbol, errorText(err), series)
+				}
+
+				return nil
+			}
+			grid := key.Grid.String()
+
+			return steps(
+				func() error { return write(ctx, s, bars(key, start, 3, 1)) },
+				func() error { return declare(ctx, s, bid, span(0, 10)) },
+				func() error { return wantLeft("bid "+grid, "trade "+grid) },
+				func() error { return wantBars(ctx, s, all(key), bars(key, start, 3, 1)) },
+				func() error { return second(s.Bars.DeleteBars(ctx, key, always)) },
+				func() error { return wantLeft("bid " + grid) },
+				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{}, metas(key.Symbol)...) },
+			)
+		},
+	},
+	{
 		name: "catalog/hostile_is_data",
 		text: "every valid symbol can be put and found, even if a query language could misread it; an invalid " +
 			"symbol finds nothing",
@@ -427,4 +489,14 @@ func wantListing[T any](values iter.Seq2[T, error], want ...T) error {
 	}
 
 	return nil
+}
+
+// removerOf returns the store as a remover of symbols.
+func removerOf(s Store) (ports.SymbolRemover, error) {
+	remover, ok := s.Symbols.(ports.SymbolRemover)
+	if !ok {
+		return nil, notApplicableError("the catalog removes no symbols")
+	}
+
+	return remover, nil
 }

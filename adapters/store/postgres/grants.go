@@ -42,8 +42,9 @@ var tableWrites = []struct {
 	{migrationTable, nil},
 }
 
-// partitionFunctions create and drop partitions with the rights of the owner.
-const partitionFunctions = "marketdata.ensure_partitions(text, timestamptz[]), marketdata.drop_empty_partition(text)"
+// functions change the tables with the rights of the owner: they create and drop partitions, and remove symbols.
+const functions = "marketdata.ensure_partitions(text, timestamptz[]), marketdata.drop_empty_partition(text), " +
+	"marketdata.remove_symbol(text)"
 
 // Grants returns the statements that give a database role what it needs in a database: all of it, and nothing else. The
 // owner of the tables must run them in that database, those of a reader or an importer after the migration. Names may
@@ -86,7 +87,7 @@ func writeGrants(to string) (grants []string) {
 		}
 	}
 
-	return append(grants, "GRANT EXECUTE ON FUNCTION "+partitionFunctions+to)
+	return append(grants, "GRANT EXECUTE ON FUNCTION "+functions+to)
 }
 
 // tablePrivileges returns the tables, each with one privilege that reading or writing needs.

@@ -666,6 +666,12 @@ RETURNING i.id`
 
 // The catalog.
 const (
+	// removeSymbol returns the series of a symbol with data, which keep it from being removed.
+	removeSymbol = `SELECT marketdata.remove_symbol($1)`
+
+	// lockNewSeries keeps remove_symbol away until the end of a transaction that adds series.
+	lockNewSeries = `SELECT pg_advisory_xact_lock_shared(hashtextextended('marketdata new series', 0))`
+
 	// insertSymbols adds the symbols that do not exist. Both statements sort their rows, so that concurrent calls lock
 	// symbols in one order and never deadlock.
 	insertSymbols = symbolsFromArrays + `
@@ -825,7 +831,7 @@ SELECT 'in database', format('"%s"', current_database()), 'TEMPORARY'
 WHERE $3 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
 SELECT 'function', proname, 'EXECUTE' FROM pg_proc
-WHERE $3 AND pronamespace = to_regnamespace('marketdata') AND proname IN ('ensure_partitions', 'drop_empty_partition')
+WHERE $3 AND pronamespace = to_regnamespace('marketdata') AND proname IN ('ensure_partitions', 'drop_empty_partition', 'remove_symbol')
 	AND NOT has_function_privilege(oid, 'EXECUTE')`
 
 	// selectIdentity includes the timeline, because a server that was restored from a backup or promoted starts a new

@@ -67,6 +67,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 		},
 		"symbols": append([]namedSQL{
 			{"insertSymbols", insertSymbols}, {"upsertSymbols", upsertSymbols},
+			{"removeSymbol", removeSymbol}, {"lockNewSeries", lockNewSeries},
 		}, symbolSearches(t)...),
 		"schema": {
 			{"checkSchema", checkSchema}, {"checkVersions", checkVersions}, {"createSchema", createSchema}, {"selectVersion", selectVersion},

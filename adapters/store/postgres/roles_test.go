@@ -99,6 +99,11 @@ func TestLeastPrivilegeRoles(t *testing.T) {
 	if dropped, err := i.DropPartitions(t.Context(), late.Range().End.AddDate(1, 0, 0)); err != nil || len(dropped) == 0 {
 		t.Errorf("dropped are %v, %v", dropped, err)
 	}
+	wantKind(t, r.RemoveSymbol(t.Context(), late.Key().Symbol), ports.ErrPermission)
+	if err := i.RemoveSymbol(t.Context(), late.Key().Symbol); err != nil {
+		t.Error(err)
+	}
+	wantKind(t, i.RemoveSymbol(t.Context(), "BTC/USD"), ports.ErrConflict)
 	wantKind(t, i.Migrate(t.Context()), ports.ErrPermission)
 }
 

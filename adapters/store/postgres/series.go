@@ -101,6 +101,7 @@ func (db session) addSeries(ctx context.Context, records []*record) error {
 
 	return db.pipeline(ctx,
 		stepOf(planByKeys),
+		stepOf(lockNewSeries),
 		stepOf(insertSymbols, symbolArrays(metas)...),
 		stepOf(insertSeries, symbols, kinds, grids, uids),
 		findSeries(records),

@@ -228,6 +228,13 @@ SET rows = rows + excluded.rows, revision = excluded.revision, nonce = excluded.
 	selectSeries = `SELECT id FROM series WHERE symbol = ? AND grid = ? AND kind = ?`
 	insertSeries = `INSERT INTO series (symbol, grid, kind) VALUES (?, ?, ?)`
 
+	// selectCovered returns kind and grid of the series of a symbol that have coverage.
+	selectCovered = `SELECT rtrim(kind || ' ' || grid) FROM series ` +
+		`WHERE symbol = ? AND EXISTS (SELECT 1 FROM extents WHERE extents.series = series.id) ORDER BY 1`
+
+	deleteSymbol = `DELETE FROM symbols WHERE symbol = ?`
+	deleteSeries = `DELETE FROM series WHERE symbol = ?`
+
 	// touchingExtents matches the extents that overlap or touch a range. Parameters: series, start, end.
 	touchingExtents = ` FROM extents WHERE series = ?1 AND range_start <= ?3 AND range_end >= ?2`
 
@@ -244,6 +251,11 @@ func upsertSymbols(n int) string {
 	return insertSymbols + symbolValues + strings.Repeat(`, `+symbolValues, n-1) + `
 ON CONFLICT (symbol) DO UPDATE SET venue = excluded.venue, base = excluded.base, quote = excluded.quote,
 	tick = excluded.tick, lot = excluded.lot, zone = excluded.zone`
+}
+
+// deleteRowsOf deletes the rows of all series of a symbol from a table. Parameter: the symbol.
+func deleteRowsOf(table string) string {
+	return `DELETE FROM ` + table + ` WHERE series IN (SELECT id FROM series WHERE symbol = ?)`
 }
 
 // selectSymbols selects the symbols of a query with a limit; symbols are the valid ones of the query.

@@ -35,7 +35,10 @@ func goldenSQL() map[string][]namedSQL {
 		},
 		"trades": tickStatements("tradeSQL", tradeSQL),
 		"quotes": tickStatements("quoteSQL", quoteSQL),
-		"series": {{"selectSeries", selectSeries}, {"insertSeries", insertSeries}},
+		"series": {
+			{"selectSeries", selectSeries}, {"insertSeries", insertSeries}, {"selectCovered", selectCovered},
+			{"deleteRowsOf blocks", deleteRowsOf("blocks")}, {"deleteSeries", deleteSeries}, {"deleteSymbol", deleteSymbol},
+		},
 		"state": {
 			{"selectCoverage", selectCoverage}, {"selectBlocks", selectBlocks}, {"selectLastBlocks", selectLastBlocks},
 			{"savepoint", savepoint}, {"releaseSavepoint", releaseSavepoint}, {"rollbackToSavepoint", rollbackToSavepoint},

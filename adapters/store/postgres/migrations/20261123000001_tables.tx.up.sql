@@ -15,7 +15,7 @@ CREATE TABLE marketdata.symbols (
 -- A series is the bars of a symbol with one price type and grid, or its trades or quotes, whose grid is empty. Bars in
 -- InfluxDB are a series of their own, without rows here: "ledger trade" is the kind of trade prices there. A write
 -- locks the row of its series first, and gives it the next revision and a random nonce if it changes a row or the
--- coverage. Rows of series are never deleted. uid is random: after a restore from a backup, the sequence may give an id
+-- coverage. Only remove_symbol deletes rows of series. uid is random: after a restore from a backup, the sequence may give an id
 -- to another series.
 CREATE TABLE marketdata.series (
     uid       bigint NOT NULL,
@@ -75,7 +75,7 @@ CREATE TABLE marketdata.intents (
 ) WITH (fillfactor = 70);
 
 -- There is no foreign key on symbols or series, because it would cost a lookup per bar. Writers insert the symbol and
--- the series first, and neither is ever deleted. Columns of fixed width come first, because they then need no padding.
+-- the series first, and remove_symbol deletes only those without data. Columns of fixed width come first, because they then need no padding.
 CREATE TABLE marketdata.bars (
     open_time timestamptz NOT NULL,
     trades    bigint NOT NULL,

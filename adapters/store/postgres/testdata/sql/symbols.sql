@@ -16,6 +16,12 @@ ON CONFLICT (symbol) DO UPDATE
 SET venue = excluded.venue, base = excluded.base, quote = excluded.quote, tick = excluded.tick, lot = excluded.lot,
 	zone = excluded.zone;
 
+-- removeSymbol
+SELECT marketdata.remove_symbol($1);
+
+-- lockNewSeries
+SELECT pg_advisory_xact_lock_shared(hashtextextended('marketdata new series', 0));
+
 -- symbolSearch all
 SELECT symbol, venue, base, quote, tick::text, lot::text, zone FROM "marketdata"."symbols" AS "s" WHERE (symbol COLLATE "C" > $1) ORDER BY symbol COLLATE "C";
 
