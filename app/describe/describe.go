@@ -108,7 +108,7 @@ func (d *Describer) statistics(
 
 	all := []domain.Range{window}
 	described := ports.Description{Uncovered: all, UncoveredQuotes: all}
-	b := domain.NewStatisticsBuilder(window, grid)
+	b := newStatistics(window, grid)
 	if grid != (domain.Grid{}) {
 		bars, err := d.addBars(ctx, b, domain.SeriesKey{Symbol: symbol, Grid: grid}, window)
 		if err != nil {
@@ -122,14 +122,14 @@ func (d *Describer) statistics(
 			return ports.Description{}, err
 		}
 	}
-	described.Statistics = b.Statistics()
+	described.Statistics = b.total()
 
 	return described, nil
 }
 
 // addQuotes adds the quotes of the window, and returns the parts of it that are not covered.
 func addQuotes(
-	ctx context.Context, call *access.Call, b *domain.StatisticsBuilder, symbol domain.Symbol, window domain.Range,
+	ctx context.Context, call *access.Call, b *statistics, symbol domain.Symbol, window domain.Range,
 ) ([]domain.Range, error) {
 	extents, err := access.Do(ctx, call, access.ReadTickExtents, []domain.Symbol{symbol})
 	if err != nil {
@@ -147,7 +147,7 @@ func addQuotes(
 	reads := access.Continuity{Layout: domain.TickBlocks()}
 	for quotes, err := range access.TickPages(ctx, call, access.Quotes(), query, &reads) {
 		if err == nil {
-			err = b.AddQuotes(quotes.Rows)
+			err = b.addQuotes(quotes.Rows)
 		}
 		if err != nil {
 			return nil, err
@@ -194,14 +194,14 @@ func (d *Describer) bestGrid(ctx context.Context, symbol domain.Symbol, window d
 
 // addBars adds the bars of the window, and returns what their result says beside them.
 func (d *Describer) addBars(
-	ctx context.Context, b *domain.StatisticsBuilder, key domain.SeriesKey, window domain.Range,
+	ctx context.Context, b *statistics, key domain.SeriesKey, window domain.Range,
 ) (domain.Result, error) {
 	pieces, result := d.query.Stream(ctx, domain.DataRequest{
 		Key: key, Start: window.Start, End: key.Grid.Floor(window.End), Quality: domain.QualityDrop,
 	})
 	for bars, err := range pieces {
 		if err == nil {
-			err = b.AddBars(bars)
+			err = b.addBars(bars)
 		}
 		if err != nil {
 			return domain.Result{}, err
