@@ -23,6 +23,7 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // tidy is a test that cleans up.
@@ -521,9 +522,9 @@ func TestExplainAsksTheServer(t *testing.T) {
 // nowhere carries no hints: nobody can be heard.
 type nowhere struct{}
 
-func (nowhere) Publish(context.Context, ...ports.Hint) error { return errors.New("nowhere") }
+func (nowhere) Publish(context.Context, ...blockcache.Hint) error { return errors.New("nowhere") }
 
-func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Hint, error], error) {
+func (nowhere) Subscribe(context.Context) (iter.Seq2[blockcache.Hint, error], error) {
 	return nil, errors.New("nowhere")
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // Source is one store under the name by which results, errors and logs refer to it. Its fields say what it can do; nil
@@ -35,7 +36,7 @@ type Source struct {
 	Pool    func() ports.PoolStats // nil for a store without connections
 
 	// Cache is Bars again where Bars is a cache: results in memory are returned without waiting.
-	Cache ports.CachedReader
+	Cache blockcache.Reader
 
 	// Unfinished reports the writes to Bars that did not finish. Nil is for stores whose writes are transactions.
 	Unfinished ports.UnfinishedReporter

@@ -11,7 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/domain/sorting"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // limitedBars is the consumer of a request with First or Last. Legs are read from that end, each only as far as needed.
@@ -20,15 +20,15 @@ type limitedBars struct {
 	task *task
 	need int // bars still to be found; negative where a step found too many
 
-	rows    []ports.CachedBars // read, in the order of reading
-	bars    []domain.Series    // made of rows without those that the policy drops, in the order of reading
-	dropped []time.Time        // open times of the rows that the policy drops, and of unreadable ones for fill
+	rows    []blockcache.Bars // read, in the order of reading
+	bars    []domain.Series   // made of rows without those that the policy drops, in the order of reading
+	dropped []time.Time       // open times of the rows that the policy drops, and of unreadable ones for fill
 
-	stepRows []ports.CachedBars // of the step under way, ascending
+	stepRows []blockcache.Bars // of the step under way, ascending
 	stepBars []domain.Series
 
 	buf struct { // for the single piece that most requests read
-		rows, stepRows [1]ports.CachedBars
+		rows, stepRows [1]blockcache.Bars
 		bars, stepBars [1]domain.Series
 	}
 }
@@ -89,7 +89,7 @@ func (w *limitedBars) stepSize(_ plan.Leg, before int) (int, bool) {
 	return max(w.need, 2*before), true
 }
 
-func (w *limitedBars) filter(rows ports.CachedBars) (domain.Series, error) {
+func (w *limitedBars) filter(rows blockcache.Bars) (domain.Series, error) {
 	w.stepRows = append(w.stepRows, rows)
 	kept, dropped := w.task.withoutFatal(rows)
 	w.dropped = append(w.dropped, dropped...)

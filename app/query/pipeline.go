@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // consumer receives the rows of a route and the bars made of them. The pipeline reads legs and reads from the head, or
@@ -22,7 +23,7 @@ type consumer interface {
 	stepSize(l plan.Leg, before int) (size int, more bool)
 
 	// filter receives rows as they were read, ascending within a step, and returns those that bars are made of.
-	filter(rows ports.CachedBars) (domain.Series, error)
+	filter(rows blockcache.Bars) (domain.Series, error)
 
 	// add receives the bars of the step, ascending.
 	add(ctx context.Context, bars domain.Series) error
@@ -89,7 +90,7 @@ func (a *allBars) stepSize(l plan.Leg, _ int) (int, bool) {
 	return 0, true
 }
 
-func (a *allBars) filter(rows ports.CachedBars) (domain.Series, error) {
+func (a *allBars) filter(rows blockcache.Bars) (domain.Series, error) {
 	return a.task.check(a.validator, rows)
 }
 
@@ -173,7 +174,7 @@ func (t *task) readPages(ctx context.Context, l plan.Leg, read *plan.Read, c con
 }
 
 // addRows passes the pieces of one step to the consumer.
-func addRows(ctx context.Context, rows []ports.CachedBars, c consumer) error {
+func addRows(ctx context.Context, rows []blockcache.Bars, c consumer) error {
 	for _, p := range rows {
 		bars, err := c.filter(p)
 		if err == nil && bars.Len() > 0 {
@@ -230,14 +231,14 @@ func (t *task) deriveBars(ctx context.Context, l plan.Leg, c consumer) iter.Seq2
 }
 
 // asPieces wraps bars of which nothing more is known.
-func asPieces(bars iter.Seq2[domain.Series, error]) iter.Seq2[ports.CachedBars, error] {
-	return func(yield func(ports.CachedBars, error) bool) {
+func asPieces(bars iter.Seq2[domain.Series, error]) iter.Seq2[blockcache.Bars, error] {
+	return func(yield func(blockcache.Bars, error) bool) {
 		bars(func(s domain.Series, err error) bool { return yield(access.AsPiece(s), err) })
 	}
 }
 
 // filterPieces yields the rows that the consumer keeps.
-func filterPieces(c consumer, pieces iter.Seq2[ports.CachedBars, error]) iter.Seq2[domain.Series, error] {
+func filterPieces(c consumer, pieces iter.Seq2[blockcache.Bars, error]) iter.Seq2[domain.Series, error] {
 	return func(yield func(domain.Series, error) bool) {
 		for piece, err := range pieces {
 			var bars domain.Series
@@ -256,8 +257,8 @@ func filterPieces(c consumer, pieces iter.Seq2[ports.CachedBars, error]) iter.Se
 }
 
 // finerPages yields the stored bars of a leg of a finer grid.
-func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.CachedBars, error] {
-	return func(yield func(ports.CachedBars, error) bool) {
+func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[blockcache.Bars, error] {
+	return func(yield func(blockcache.Bars, error) bool) {
 		key := t.query.key()
 		key.Grid = l.Grid
 		for i := range l.Reads {
@@ -266,7 +267,7 @@ func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.Cache
 			for more := true; more && !q.Range.Empty(); {
 				rows, err := t.readStore(ctx, read, q)
 				if err != nil {
-					yield(ports.CachedBars{}, err)
+					yield(blockcache.Bars{}, err)
 					return
 				}
 
@@ -285,7 +286,7 @@ func (t *task) finerPages(ctx context.Context, l plan.Leg) iter.Seq2[ports.Cache
 
 // withoutHoles returns the parts of the rows that were read which lie outside of the leg's holes, and of the slots of
 // unreadable bars.
-func (t *task) withoutHoles(l plan.Leg, rows []ports.CachedBars) []ports.CachedBars {
+func (t *task) withoutHoles(l plan.Leg, rows []blockcache.Bars) []blockcache.Bars {
 	if unreadable := t.reading.collector.Unreadable; len(unreadable) > 0 {
 		l.Holes = domain.MergeRanges(append(slotsOf(t.reading.query.Key.Grid, unreadable), l.Holes...))
 	}
@@ -293,7 +294,7 @@ func (t *task) withoutHoles(l plan.Leg, rows []ports.CachedBars) []ports.CachedB
 		return rows
 	}
 
-	var parts []ports.CachedBars
+	var parts []blockcache.Bars
 	for _, p := range rows {
 		for _, p.Bars = range plan.WithoutHoles(l, p.Bars) {
 			parts = append(parts, p)
@@ -304,14 +305,14 @@ func (t *task) withoutHoles(l plan.Leg, rows []ports.CachedBars) []ports.CachedB
 }
 
 // aggregatePages yields the bars that the store makes of the trades of a leg, derivedRows slots in each query.
-func (t *task) aggregatePages(ctx context.Context, l plan.Leg) iter.Seq2[ports.CachedBars, error] {
-	return func(yield func(ports.CachedBars, error) bool) {
+func (t *task) aggregatePages(ctx context.Context, l plan.Leg) iter.Seq2[blockcache.Bars, error] {
+	return func(yield func(blockcache.Bars, error) bool) {
 		for open := l.Range; !open.Empty(); {
 			step := headSlots(t.query.grid(), open, t.derivedRows)
 			open.Start = step.End
 			rows, err := t.aggregateTrades(ctx, &l.Reads[0], step)
 			if err != nil {
-				yield(ports.CachedBars{}, err)
+				yield(blockcache.Bars{}, err)
 				return
 			}
 

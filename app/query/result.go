@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // result collects the fields of a Result beside its bars.
@@ -91,7 +92,7 @@ func (a *result) recordFilled(filled []domain.Range) {
 }
 
 // check validates a piece as it was read: it reports the findings, and applies the quality policy.
-func (t *task) check(v *quality.Validator, p ports.CachedBars) (domain.Series, error) {
+func (t *task) check(v *quality.Validator, p blockcache.Bars) (domain.Series, error) {
 	verdict, a := validate(v, p), &t.result
 	a.report.Bars += verdict.Bars
 	if len(verdict.Findings) == 0 {
@@ -112,7 +113,7 @@ func (t *task) check(v *quality.Validator, p ports.CachedBars) (domain.Series, e
 
 // withoutFatal returns the bars that the quality policy will keep, and the open times of those that it will drop. It
 // reports nothing.
-func (t *task) withoutFatal(p ports.CachedBars) (kept domain.Series, dropped []time.Time) {
+func (t *task) withoutFatal(p blockcache.Bars) (kept domain.Series, dropped []time.Time) {
 	if t.query.request.Quality != domain.QualityDrop {
 		return p.Bars, nil
 	}
@@ -125,7 +126,7 @@ func (t *task) withoutFatal(p ports.CachedBars) (kept domain.Series, dropped []t
 	return p.Bars.Drop(fatal), dropped
 }
 
-func validate(v *quality.Validator, p ports.CachedBars) quality.Verdict {
+func validate(v *quality.Validator, p blockcache.Bars) quality.Verdict {
 	if p.Validated {
 		return v.CheckValidated(p.Bars)
 	}

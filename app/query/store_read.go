@@ -8,19 +8,20 @@ import (
 	"github.com/gal-friday/marketdata/app/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // reading is the one query of a store that is under way, and buffers that spare the common case an allocation.
 type reading struct {
 	query     ports.BarQuery
-	collector access.Collector[ports.CachedBars]
-	local     [1]ports.CachedBars
+	collector access.Collector[blockcache.Bars]
+	local     [1]blockcache.Bars
 }
 
 // beginReading prepares the collector for the result of a query of the store.
 func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 	t.reading.query = q
-	t.reading.collector = access.Collector[ports.CachedBars]{
+	t.reading.collector = access.Collector[blockcache.Bars]{
 		Type:  access.BarRows(),
 		Store: s,
 		Empty: access.AsPiece(domain.EmptySeries(q.Key)),
@@ -34,7 +35,7 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 
 	c.MaxRows = t.provider.limits.MaxBars
 	if t.query.request.Quality == domain.QualityDrop {
-		c.CountRows = func(p ports.CachedBars) int {
+		c.CountRows = func(p blockcache.Bars) int {
 			kept, _ := t.withoutFatal(p)
 			return kept.Len()
 		}
@@ -43,7 +44,7 @@ func (t *task) beginReading(s *access.Store, q ports.BarQuery) {
 
 // readStore queries a store, or the cache before it, and keeps what the store could not represent, unless the policy
 // fails for it. The pieces are valid until the next call.
-func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
+func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]blockcache.Bars, error) {
 	q.ReportUnreadable = t.query.reportsUnreadable()
 	pieces, err := t.queryStore(ctx, read, q)
 	t.result.unreadable = append(t.result.unreadable, t.reading.collector.Unreadable...)
@@ -51,7 +52,7 @@ func (t *task) readStore(ctx context.Context, read *plan.Read, q ports.BarQuery)
 	return pieces, err
 }
 
-func (t *task) queryStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]ports.CachedBars, error) {
+func (t *task) queryStore(ctx context.Context, read *plan.Read, q ports.BarQuery) ([]blockcache.Bars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	call := t.query.call.For(s)
 	q.State = t.states.continuity(s, q.Key, "").Query()
@@ -70,7 +71,7 @@ func (t *task) queryStore(ctx context.Context, read *plan.Read, q ports.BarQuery
 // readCached is queryStore of a store with a cache.
 func (t *task) readCached(
 	ctx context.Context, call *access.Call, read *plan.Read, q ports.BarQuery,
-) ([]ports.CachedBars, error) {
+) ([]blockcache.Bars, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, call.Interrupted(ctx, nil)
 	}
@@ -87,7 +88,7 @@ func (t *task) readCached(
 		return nil, err
 	}
 
-	isStored := func(p ports.CachedBars) bool { return !p.Cached }
+	isStored := func(p blockcache.Bars) bool { return !p.Cached }
 	if !ok && (c.Rows == 0 || slices.ContainsFunc(c.Pieces, isStored)) {
 		t.result.storeReads = append(t.result.storeReads, plan.Read{Source: call.Store.Name, Range: q.Range})
 	}
@@ -101,7 +102,7 @@ func (t *task) readCached(
 }
 
 // collectBars reads the whole result of the task's query.
-func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []ports.CachedBars, err error) {
+func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []blockcache.Bars, err error) {
 	c := &t.reading.collector
 	if s.Cache != nil {
 		pieces := s.Cache.ReadCachedBars(ctx, t.reading.query, t.query.request.MaxStale)
@@ -115,7 +116,7 @@ func collectBars(ctx context.Context, s *access.Store, t *task) (pieces []ports.
 
 // aggregateTrades has the store make the bars of r from its trades. The consumer bounds the bars: a step may have more
 // than the request is allowed to return.
-func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Range) ([]ports.CachedBars, error) {
+func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Range) ([]blockcache.Bars, error) {
 	s := t.provider.stores.ByName(read.Source)
 	t.beginReading(s, ports.BarQuery{Key: t.query.key(), Range: r})
 	t.reading.collector.MaxRows = 0
@@ -133,7 +134,7 @@ func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Ra
 }
 
 // collectAggregate reads the whole result of an aggregation.
-func collectAggregate(ctx context.Context, s *access.Store, t *task) ([]ports.CachedBars, error) {
+func collectAggregate(ctx context.Context, s *access.Store, t *task) ([]blockcache.Bars, error) {
 	c, q := &t.reading.collector, t.reading.query
 	err := access.CollectSequence(c, s.Aggregate.AggregateTrades(ctx, q.Key, q.Range), access.AsPiece)
 

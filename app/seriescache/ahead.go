@@ -7,6 +7,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 const (
@@ -19,11 +20,11 @@ type prefetch struct {
 	running atomic.Int32
 	count   atomic.Int32 // of waiting, to be looked at without the lock
 	mu      sync.Mutex
-	waiting map[ports.BlockKey]struct{} // read ahead and not used
+	waiting map[blockcache.Key]struct{} // read ahead and not used
 }
 
 // take reports whether the block was read ahead and is used for the first time.
-func (p *prefetch) take(key ports.BlockKey) bool {
+func (p *prefetch) take(key blockcache.Key) bool {
 	if p.count.Load() == 0 {
 		return false
 	}
@@ -40,7 +41,7 @@ func (p *prefetch) take(key ports.BlockKey) bool {
 }
 
 // expect records a block that was read ahead.
-func (p *prefetch) expect(key ports.BlockKey) {
+func (p *prefetch) expect(key blockcache.Key) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) == maxWaiting {
@@ -51,7 +52,7 @@ func (p *prefetch) expect(key ports.BlockKey) {
 }
 
 // hit records a block that was in a cache. The first use of one that was read ahead shows that its reader goes on.
-func (s *Store) hit(key ports.BlockKey) {
+func (s *Store) hit(key blockcache.Key) {
 	s.stats.hits.Add(1)
 	if s.prefetch.take(key) {
 		s.stats.prefetchHits.Add(1)
@@ -98,7 +99,7 @@ func (r *reading) loadAhead(ctx context.Context) {
 	}
 
 	for _, b := range r.state.BlocksWithin(r.layout, r.query.Range) {
-		pieces := make([]ports.CachedBars, 1)
+		pieces := make([]blockcache.Bars, 1)
 		absent := r.absentBlocks([]domain.BlockState{b}, pieces)
 		if len(absent) == 0 {
 			continue

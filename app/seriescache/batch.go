@@ -5,12 +5,13 @@ import (
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // batchBlocks is the maximum number of blocks of one batch. Of readsAtOnce batches, so many are in memory at once.
 const batchBlocks = 64
 
-// Prefetch implements ports.CachedReader. It asks for the states of all series at once, and reads many series in one
+// Prefetch implements blockcache.Reader. It asks for the states of all series at once, and reads many series in one
 // batch. Of a query with First or Last it loads the blocks in which so many bars lie if no slot is empty.
 func (s *Store) Prefetch(ctx context.Context, queries []ports.BarQuery) {
 	if len(queries) < 2 || s.closed.Err() != nil {
@@ -73,7 +74,7 @@ func (r *reading) missingRuns(ctx context.Context) [][]missing {
 		return nil
 	}
 
-	pieces := make([]ports.CachedBars, len(blocks))
+	pieces := make([]blockcache.Bars, len(blocks))
 
 	return splitRuns(r.takeShared(ctx, r.absentBlocks(blocks, pieces), pieces))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/contract"
 )
 
@@ -17,16 +18,16 @@ type batch = iter.Seq2[ports.BatchBars, error]
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	testContract(t, true, func(testing.TB) ports.SharedBlockCache { return nil })
+	testContract(t, true, func(testing.TB) blockcache.SharedCache { return nil })
 }
 
 // TestContractWithoutVersions runs the contract over a store that keeps no versions.
 func TestContractWithoutVersions(t *testing.T) {
 	t.Parallel()
-	testContract(t, false, func(testing.TB) ports.SharedBlockCache { return nil })
+	testContract(t, false, func(testing.TB) blockcache.SharedCache { return nil })
 }
 
-func testContract(t *testing.T, versioned bool, shared func(testing.TB) ports.SharedBlockCache) {
+func testContract(t *testing.T, versioned bool, shared func(testing.TB) blockcache.SharedCache) {
 	t.Helper()
 	contract.Decorator(t, func(testing.TB) contract.Store {
 		s := memory.New()

@@ -1,6 +1,6 @@
 // Package seriescache is a store decorated with a cache. Store wraps any ports.Store and is one itself; reads take
 // blocks of bars from the memory of this process, from a cache that processes share, or from the store. Where the
-// blocks are kept is decided by a ports.BlockCache and a ports.SharedBlockCache; the package must not know which.
+// blocks are kept is decided by a blockcache.Cache and a blockcache.SharedCache; the package must not know which.
 //
 // # Content is right by its version
 //

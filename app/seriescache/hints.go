@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 )
 
 // hint tells other processes of a write, soon. It does not wait.
-func (s *Store) hint(h ports.Hint) {
+func (s *Store) hint(h blockcache.Hint) {
 	if s.hints == nil {
 		return
 	}
@@ -52,8 +52,8 @@ func (s *Store) sendHints() {
 }
 
 // sendTogether sends a hint and those that wait behind it. Only sendHints calls it, so that no other takes them.
-func (s *Store) sendTogether(first ports.Hint) {
-	hints := []ports.Hint{first}
+func (s *Store) sendTogether(first blockcache.Hint) {
+	hints := []blockcache.Hint{first}
 	for len(s.pending) > 0 {
 		hints = append(hints, <-s.pending)
 	}
@@ -93,7 +93,7 @@ func (s *Store) Watch(ctx context.Context) error {
 }
 
 // apply applies the hints of one subscription, until its error.
-func (s *Store) apply(hints iter.Seq2[ports.Hint, error]) error {
+func (s *Store) apply(hints iter.Seq2[blockcache.Hint, error]) error {
 	s.disconnected.Store(false)
 	if s.unversioned != nil { // hints may have been lost, and there are no versions to tell
 		s.unversioned.forgetAll()

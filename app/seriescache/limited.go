@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // need returns how many bars the query wants at most.
@@ -54,7 +54,7 @@ func (r *reading) remainder(open, part domain.Range) domain.Range {
 
 // limit returns the bars of the pieces that the query wants, at most need of its first or last ones, and how many more
 // are needed. It changes the pieces.
-func (r *reading) limit(pieces []ports.CachedBars, need int) ([]ports.CachedBars, int) {
+func (r *reading) limit(pieces []blockcache.Bars, need int) ([]blockcache.Bars, int) {
 	if r.query.Last > 0 {
 		slices.Reverse(pieces)
 	}

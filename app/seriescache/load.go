@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 const (
@@ -24,19 +25,19 @@ const (
 // missing is a block that is in no cache.
 type missing struct {
 	domain.BlockState
-	place int         // in the blocks that are loaded
-	older ports.Block // that may be extended to the version, if it has bars
+	place int              // in the blocks that are loaded
+	older blockcache.Block // that may be extended to the version, if it has bars
 }
 
 // isMatchedBy reports whether the block of a shared cache is the one that is missing.
-func (m *missing) isMatchedBy(block ports.Block) bool {
+func (m *missing) isMatchedBy(block blockcache.Block) bool {
 	return block.Version == m.Version && block.Bars.Len() == m.Rows
 }
 
 // load returns the bars of the blocks, which are consecutive blocks of the state: from this process, from the shared
 // cache, or from the store. It returns access.ErrStateChanged where the store has other versions.
-func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]ports.CachedBars, error) {
-	pieces := make([]ports.CachedBars, len(blocks))
+func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]blockcache.Bars, error) {
+	pieces := make([]blockcache.Bars, len(blocks))
 	absent := r.absentBlocks(blocks, pieces)
 	for i, b := range blocks {
 		if pieces[i].Cached {
@@ -56,7 +57,7 @@ func (r *reading) load(ctx context.Context, blocks []domain.BlockState) ([]ports
 }
 
 // absentBlocks takes the blocks that are in the memory of this process. It returns the others.
-func (r *reading) absentBlocks(blocks []domain.BlockState, pieces []ports.CachedBars) (absent []missing) {
+func (r *reading) absentBlocks(blocks []domain.BlockState, pieces []blockcache.Bars) (absent []missing) {
 	for i, b := range blocks {
 		block, found := r.store.caches.Local.Get(r.store.blockKey(r.query.Key, b.Index))
 		if !found || block.Version != b.Version {
@@ -64,25 +65,25 @@ func (r *reading) absentBlocks(blocks []domain.BlockState, pieces []ports.Cached
 			continue
 		}
 
-		pieces[i] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
+		pieces[i] = blockcache.Bars{Bars: block.Bars, Validated: block.Validated, Cached: true}
 	}
 
 	return absent
 }
 
-func (s *Store) blockKey(key domain.SeriesKey, index int64) ports.BlockKey {
-	return ports.BlockKey{Store: s.cfg.Name, Series: key, Index: index}
+func (s *Store) blockKey(key domain.SeriesKey, index int64) blockcache.Key {
+	return blockcache.Key{Store: s.cfg.Name, Series: key, Index: index}
 }
 
 // loadAbsent takes blocks from the shared cache, and reads the others.
-func (r *reading) loadAbsent(ctx context.Context, absent []missing, pieces []ports.CachedBars) error {
+func (r *reading) loadAbsent(ctx context.Context, absent []missing, pieces []blockcache.Bars) error {
 	runs := splitRuns(r.takeShared(ctx, absent, pieces))
 	return inParallel(len(runs), func(i int) error { return r.loadRun(ctx, runs[i], pieces) })
 }
 
 // takeShared takes blocks from the shared cache. It returns those that are not there. Their older bars may be extended:
 // they are of the last block, at a version in the tail of the state.
-func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []ports.CachedBars) []missing {
+func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []blockcache.Bars) []missing {
 	last, _ := r.state.LastBlock()
 	left := absent[:0:0]
 	for i, block := range r.store.sharedBlocks(ctx, r.query.Key, absent) {
@@ -90,7 +91,7 @@ func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []por
 		if m.isMatchedBy(block) {
 			r.store.stats.sharedHits.Add(1)
 			r.store.caches.Local.Put(r.store.blockKey(r.query.Key, m.Index), block)
-			pieces[m.place] = ports.CachedBars{Bars: block.Bars, Validated: block.Validated, Cached: true}
+			pieces[m.place] = blockcache.Bars{Bars: block.Bars, Validated: block.Validated, Cached: true}
 			continue
 		}
 
@@ -98,7 +99,7 @@ func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []por
 			m.older = block
 		}
 		if m.Index != last.Index || m.older.Bars.Len() >= m.Rows || !slices.Contains(r.state.Tail, m.older.Version.Nonce) {
-			m.older = ports.Block{}
+			m.older = blockcache.Block{}
 		}
 		left = append(left, m)
 	}
@@ -107,12 +108,12 @@ func (r *reading) takeShared(ctx context.Context, absent []missing, pieces []por
 }
 
 // sharedBlocks returns the missing blocks that the shared cache has.
-func (s *Store) sharedBlocks(ctx context.Context, series domain.SeriesKey, absent []missing) []ports.Block {
+func (s *Store) sharedBlocks(ctx context.Context, series domain.SeriesKey, absent []missing) []blockcache.Block {
 	if s.caches.Shared == nil || len(absent) == 0 {
-		return make([]ports.Block, len(absent))
+		return make([]blockcache.Block, len(absent))
 	}
 
-	keys := make([]ports.BlockKey, len(absent))
+	keys := make([]blockcache.Key, len(absent))
 	for i, m := range absent {
 		keys[i] = s.blockKey(series, m.Index)
 	}
@@ -166,10 +167,10 @@ type runKey struct {
 }
 
 // loadedRun is the blocks of a run, in its order.
-type loadedRun []ports.Block
+type loadedRun []blockcache.Block
 
 // loadRun reads a run of blocks, or shares the read of another query.
-func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.CachedBars) error {
+func (r *reading) loadRun(ctx context.Context, run []missing, pieces []blockcache.Bars) error {
 	s := r.store
 	key := runKey{
 		series: r.query.Key, version: r.state.Version, extends: run[0].older.Version.Nonce,
@@ -190,7 +191,7 @@ func (r *reading) loadRun(ctx context.Context, run []missing, pieces []ports.Cac
 	}
 
 	for i, m := range run {
-		pieces[m.place] = ports.CachedBars{Bars: loaded[i].Bars, Validated: loaded[i].Validated}
+		pieces[m.place] = blockcache.Bars{Bars: loaded[i].Bars, Validated: loaded[i].Validated}
 	}
 
 	return nil

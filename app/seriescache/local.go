@@ -7,12 +7,13 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// LocalBars implements ports.CachedReader.
+// LocalBars implements blockcache.Reader.
 func (s *Store) LocalBars(
-	buf []ports.CachedBars, q ports.BarQuery,
-) (pieces []ports.CachedBars, state *domain.SeriesState, ok bool) {
+	buf []blockcache.Bars, q ports.BarQuery,
+) (pieces []blockcache.Bars, state *domain.SeriesState, ok bool) {
 	known, _, valid := s.states.get(q.Key)
 	isKnown := valid && (known.within.Covers(q.State.Range) || known.Version == q.State.Known)
 	if !isKnown || s.isForeign(known.SeriesState) {
@@ -26,7 +27,7 @@ func (s *Store) LocalBars(
 }
 
 // localBars appends the result to buf, if all its blocks are in memory.
-func (r *reading) localBars(buf []ports.CachedBars, known knownState) ([]ports.CachedBars, bool) {
+func (r *reading) localBars(buf []blockcache.Bars, known knownState) ([]blockcache.Bars, bool) {
 	within, need := r.query.Range.Intersect(known.within), r.need()
 	blocks, rest := access.TakeBlocks(r.layout, known.BlocksWithin(r.layout, within), r.query, need)
 	if !r.isAtEnd(within) {
@@ -59,7 +60,7 @@ func (r *reading) isAtEnd(part domain.Range) bool {
 	return part.Start.Equal(r.query.Range.Start)
 }
 
-// CachedRanges implements ports.CachedReader.
+// CachedRanges implements blockcache.Reader.
 func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Range {
 	known, _, _ := s.states.get(q.Key)
 	if known.SeriesState == nil || s.isForeign(known.SeriesState) {
@@ -73,7 +74,7 @@ func (s *Store) CachedRanges(ctx context.Context, q ports.BarQuery) []domain.Ran
 		return nil
 	}
 
-	absent := r.absentBlocks(blocks, make([]ports.CachedBars, len(blocks)))
+	absent := r.absentBlocks(blocks, make([]blockcache.Bars, len(blocks)))
 	var unread []domain.Range
 	for i, shared := range s.sharedBlocks(ctx, q.Key, absent) {
 		if !absent[i].isMatchedBy(shared) {

@@ -15,21 +15,22 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// sharedMap is a SharedBlockCache.
+// sharedMap is a blockcache.SharedCache.
 type sharedMap struct {
 	mu     sync.Mutex
-	blocks map[ports.BlockKey]ports.Block
+	blocks map[blockcache.Key]blockcache.Block
 	got    int // blocks returned
 }
 
-func newSharedMap() *sharedMap { return &sharedMap{blocks: map[ports.BlockKey]ports.Block{}} }
+func newSharedMap() *sharedMap { return &sharedMap{blocks: map[blockcache.Key]blockcache.Block{}} }
 
-func (c *sharedMap) GetBlocks(_ context.Context, keys []ports.BlockKey) []ports.Block {
+func (c *sharedMap) GetBlocks(_ context.Context, keys []blockcache.Key) []blockcache.Block {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	blocks := make([]ports.Block, len(keys))
+	blocks := make([]blockcache.Block, len(keys))
 	for i, key := range keys {
 		if blocks[i] = c.blocks[key]; blocks[i].Bars.Len() > 0 {
 			c.got++
@@ -39,7 +40,7 @@ func (c *sharedMap) GetBlocks(_ context.Context, keys []ports.BlockKey) []ports.
 	return blocks
 }
 
-func (c *sharedMap) PutBlocks(_ context.Context, keys []ports.BlockKey, blocks []ports.Block) {
+func (c *sharedMap) PutBlocks(_ context.Context, keys []blockcache.Key, blocks []blockcache.Block) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, key := range keys {
@@ -50,12 +51,12 @@ func (c *sharedMap) PutBlocks(_ context.Context, keys []ports.BlockKey, blocks [
 // bus carries hints between the caches of a test. Each hint takes delay, and is lost where loses says so.
 type bus struct {
 	mu    sync.Mutex
-	subs  []chan ports.Hint
+	subs  []chan blockcache.Hint
 	delay func() time.Duration
 	loses func() bool
 }
 
-func (b *bus) Publish(_ context.Context, hints ...ports.Hint) error {
+func (b *bus) Publish(_ context.Context, hints ...blockcache.Hint) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, sub := range b.subs {
@@ -75,13 +76,13 @@ func (b *bus) Publish(_ context.Context, hints ...ports.Hint) error {
 	return nil
 }
 
-func (b *bus) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], error) {
+func (b *bus) Subscribe(ctx context.Context) (iter.Seq2[blockcache.Hint, error], error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	sub := make(chan ports.Hint, 1_000)
+	sub := make(chan blockcache.Hint, 1_000)
 	b.subs = append(b.subs, sub)
 
-	return func(yield func(ports.Hint, error) bool) {
+	return func(yield func(blockcache.Hint, error) bool) {
 		for {
 			select {
 			case h := <-sub:
@@ -89,7 +90,7 @@ func (b *bus) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], erro
 					return
 				}
 			case <-ctx.Done():
-				yield(ports.Hint{}, ctx.Err())
+				yield(blockcache.Hint{}, ctx.Err())
 				return
 			}
 		}
@@ -169,9 +170,9 @@ func TestCloseSendsHints(t *testing.T) {
 // nowhere carries no hints.
 type nowhere struct{}
 
-func (nowhere) Publish(context.Context, ...ports.Hint) error { return errors.New("nowhere") }
+func (nowhere) Publish(context.Context, ...blockcache.Hint) error { return errors.New("nowhere") }
 
-func (nowhere) Subscribe(context.Context) (iter.Seq2[ports.Hint, error], error) {
+func (nowhere) Subscribe(context.Context) (iter.Seq2[blockcache.Hint, error], error) {
 	return nil, errors.New("nowhere")
 }
 

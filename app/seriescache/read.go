@@ -9,6 +9,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // maxAttempts bounds how often a result is put together while the series changes, before it is read from the store in
@@ -31,7 +32,7 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	pieces := s.ReadCachedBars(ctx, q, 0)
 
 	return func(yield func(ports.Piece[domain.Series], error) bool) {
-		pieces(func(p ports.Piece[ports.CachedBars], err error) bool {
+		pieces(func(p ports.Piece[blockcache.Bars], err error) bool {
 			piece := ports.Piece[domain.Series]{Rows: p.Rows.Bars, State: p.State, Unreadable: p.Unreadable}
 			if s.unversioned != nil {
 				piece.State = nil
@@ -45,13 +46,13 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	}
 }
 
-// ReadCachedBars implements ports.CachedReader. Pieces share their bars with the cache. A range of more than MaxBlocks
+// ReadCachedBars implements blockcache.Reader. Pieces share their bars with the cache. A range of more than MaxBlocks
 // comes from the store.
 func (s *Store) ReadCachedBars(
 	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
-) ports.Sequence[ports.CachedBars] {
+) ports.Sequence[blockcache.Bars] {
 	var used atomic.Bool
-	return func(yield func(ports.Piece[ports.CachedBars], error) bool) {
+	return func(yield func(ports.Piece[blockcache.Bars], error) bool) {
 		if used.Swap(true) {
 			yield(noPiece, s.failure(ports.ErrInvalid, "read bars", q.Key.String(), errUsed))
 			return
@@ -73,7 +74,7 @@ func (s *Store) ReadCachedBars(
 }
 
 // noPiece is beside an error.
-var noPiece ports.Piece[ports.CachedBars]
+var noPiece ports.Piece[blockcache.Bars]
 
 // reading is one query under way.
 type reading struct {
@@ -90,14 +91,14 @@ func newReading(s *Store, q ports.BarQuery) reading {
 
 // yieldPieces yields the pieces, the first one with the state; an empty one where there is none.
 func (r *reading) yieldPieces(
-	ctx context.Context, pieces []ports.CachedBars, yield func(ports.Piece[ports.CachedBars], error) bool,
+	ctx context.Context, pieces []blockcache.Bars, yield func(ports.Piece[blockcache.Bars], error) bool,
 ) {
 	if len(pieces) == 0 {
-		pieces = []ports.CachedBars{{Bars: domain.EmptySeries(r.query.Key), Cached: true}}
+		pieces = []blockcache.Bars{{Bars: domain.EmptySeries(r.query.Key), Cached: true}}
 	}
 	state := r.store.callerState(r.state)
 	for _, p := range pieces {
-		if !yield(ports.Piece[ports.CachedBars]{Rows: p, State: state}, nil) {
+		if !yield(ports.Piece[blockcache.Bars]{Rows: p, State: state}, nil) {
 			return
 		}
 		if ctx.Err() != nil {
@@ -109,7 +110,7 @@ func (r *reading) yieldPieces(
 }
 
 // yieldStored yields the result as the store has it, in one snapshot.
-func (r *reading) yieldStored(ctx context.Context, yield func(ports.Piece[ports.CachedBars], error) bool) {
+func (r *reading) yieldStored(ctx context.Context, yield func(ports.Piece[blockcache.Bars], error) bool) {
 	s := r.store
 	s.stats.bypassed.Add(1)
 	if s.unversioned != nil {
@@ -120,8 +121,8 @@ func (r *reading) yieldStored(ctx context.Context, yield func(ports.Piece[ports.
 			s.endOlderBelief(r.query.Key, p.State.Version)
 		}
 
-		rows := ports.CachedBars{Bars: p.Rows}
-		if !yield(ports.Piece[ports.CachedBars]{Rows: rows, State: p.State, Unreadable: p.Unreadable}, err) || err != nil {
+		rows := blockcache.Bars{Bars: p.Rows}
+		if !yield(ports.Piece[blockcache.Bars]{Rows: rows, State: p.State, Unreadable: p.Unreadable}, err) || err != nil {
 			return
 		}
 	}
@@ -129,7 +130,7 @@ func (r *reading) yieldStored(ctx context.Context, yield func(ports.Piece[ports.
 
 // collect returns the pieces of the result, and sets the state that they are of. They are of one state, because all are
 // there before the first is yielded: where the series changes meanwhile, collect begins again.
-func (r *reading) collect(ctx context.Context) ([]ports.CachedBars, error) {
+func (r *reading) collect(ctx context.Context) ([]blockcache.Bars, error) {
 	if ctx.Err() != nil {
 		return nil, r.store.interruption(ctx, "read bars", r.query.Key)
 	}
@@ -151,8 +152,8 @@ func (r *reading) collect(ctx context.Context) ([]ports.CachedBars, error) {
 }
 
 // collectOnce takes blocks from the end that is read first, until they have as many bars as the query wants.
-func (r *reading) collectOnce(ctx context.Context) ([]ports.CachedBars, error) {
-	var found []ports.CachedBars
+func (r *reading) collectOnce(ctx context.Context) ([]blockcache.Bars, error) {
+	var found []blockcache.Bars
 	var seen domain.Range
 	need := r.need()
 	for open, size := r.query.Range, int64(1); ; size *= 8 {

@@ -15,6 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 
 	"github.com/gal-friday/marketdata/app/seriescache"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 func TestBlocksAreReadOnce(t *testing.T) {
@@ -356,7 +357,7 @@ func TestPiecesTellWhatIsKnown(t *testing.T) {
 
 	s.put(t, wrong)
 	for _, cached := range []bool{false, true} {
-		var got []ports.CachedBars
+		var got []blockcache.Bars
 		for p, err := range s.ReadCachedBars(t.Context(), query(minutes(0, 5_000)), 0).Rows() {
 			if err != nil {
 				t.Fatal(err)

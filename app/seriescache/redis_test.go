@@ -6,7 +6,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/secret"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -14,7 +14,7 @@ import (
 func TestContractOverRedis(t *testing.T) {
 	t.Parallel()
 	url := servers.Redis(t)
-	testContract(t, true, func(tb testing.TB) ports.SharedBlockCache {
+	testContract(t, true, func(tb testing.TB) blockcache.SharedCache {
 		shared, end, err := redis.Open(redis.Config{URL: secret.New(url), Prefix: rand.Text(), Key: []byte(rand.Text() + rand.Text())})
 		if err != nil {
 			tb.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/quality"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // latest is the last instant of data, which has years from 1 to 9999.
@@ -55,7 +56,7 @@ func (r *runRead) do(ctx context.Context) (blocks loadedRun, err error) {
 
 	blocks, err = r.read(ctx)
 	if errors.Is(err, errNoTail) {
-		r.run[0].older = ports.Block{}
+		r.run[0].older = blockcache.Block{}
 		blocks, err = r.read(ctx)
 	}
 	if err != nil {
@@ -84,7 +85,7 @@ func (r *runRead) lookUp() (loadedRun, bool) {
 // keep puts the blocks of the run into the caches.
 func (r *runRead) keep(ctx context.Context, blocks loadedRun) {
 	s := r.store
-	keys := make([]ports.BlockKey, len(blocks))
+	keys := make([]blockcache.Key, len(blocks))
 	for i, m := range r.run {
 		keys[i] = s.blockKey(r.key, m.Index)
 		s.caches.Local.Put(keys[i], blocks[i])
@@ -248,7 +249,7 @@ func (r *runRead) verify() (loadedRun, error) {
 		}
 
 		verdict := quality.NewValidator(r.bounds(i, i+1), latest).Check(bars)
-		blocks[i] = ports.Block{Version: m.Version, Bars: bars, Validated: len(verdict.Findings) == 0}
+		blocks[i] = blockcache.Block{Version: m.Version, Bars: bars, Validated: len(verdict.Findings) == 0}
 	}
 
 	return blocks, nil

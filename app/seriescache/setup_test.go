@@ -17,6 +17,7 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -139,7 +140,7 @@ func (s unversioned) ReadBars(ctx context.Context, q ports.BarQuery) ports.Seque
 type subject struct {
 	*seriescache.Store
 	under *counting
-	local ports.BlockCache
+	local blockcache.Cache
 }
 
 // tester is a test, or one check of a property.
@@ -152,8 +153,8 @@ type tester interface {
 // options are the dependencies of a subject that differ from test to test.
 type options struct {
 	seriescache.Config
-	shared      ports.SharedBlockCache
-	hints       ports.Hints
+	shared      blockcache.SharedCache
+	hints       blockcache.Hints
 	under       *counting // nil is a new store
 	clock       ports.Clock
 	store       source // nil is under

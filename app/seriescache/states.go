@@ -189,7 +189,7 @@ func wentBack(before, after domain.Version) bool {
 	return after.Revision < before.Revision || after.Revision == before.Revision && after.Nonce != before.Nonce
 }
 
-// SeriesState implements ports.CachedReader.
+// SeriesState implements blockcache.Reader.
 func (s *Store) SeriesState(
 	ctx context.Context, q ports.BarQuery, maxStale time.Duration,
 ) (*domain.SeriesState, error) {
@@ -197,7 +197,7 @@ func (s *Store) SeriesState(
 	return s.stateOrStale(ctx, q.Key, r.nearestRange(), maxStale)
 }
 
-// LocalState implements ports.CachedReader.
+// LocalState implements blockcache.Reader.
 func (s *Store) LocalState(key domain.SeriesKey, maxStale time.Duration) (*domain.SeriesState, bool) {
 	return s.localState(key, domain.Range{}, maxStale)
 }
@@ -236,7 +236,7 @@ func (s *Store) endOlderBelief(key domain.SeriesKey, version domain.Version) {
 	}
 }
 
-// Invalidate implements ports.CachedReader.
+// Invalidate implements blockcache.Reader.
 func (s *Store) Invalidate(key domain.SeriesKey) {
 	s.recordChange(key, domain.AllYears())
 }
@@ -254,7 +254,7 @@ func (s *Store) drop(key domain.SeriesKey) {
 	s.extents.drop(key.Symbol)
 }
 
-// LocalExtents implements ports.CachedReader.
+// LocalExtents implements blockcache.Reader.
 func (s *Store) LocalExtents(symbol domain.Symbol, maxStale time.Duration) ([]domain.Extent, bool) {
 	extents, age, valid := s.extents.get(symbol)
 	return extents, valid || age > 0 && age <= maxStale

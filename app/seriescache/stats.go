@@ -13,7 +13,7 @@ type counters struct {
 	stale, hints, hintsLost                                                 atomic.Int64
 }
 
-// Stats implements ports.CachedReader.
+// Stats implements blockcache.Reader.
 func (s *Store) Stats() ports.CacheStats {
 	c := &s.stats
 	return ports.CacheStats{

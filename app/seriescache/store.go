@@ -13,6 +13,7 @@ import (
 	"github.com/gal-friday/marketdata/app/internal/singleflight"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // Store is a store whose bars are read through a cache. It is safe for concurrent use.
@@ -22,7 +23,7 @@ type Store struct {
 	unversioned *unversioned      // source, where next keeps no versions; else nil
 	foreign     bool              // series with the zero state are written by others
 	caches      Caches
-	hints       ports.Hints // nil sends none
+	hints       blockcache.Hints // nil sends none
 	clock       ports.Clock
 	cfg         Config // with defaults
 
@@ -38,14 +39,14 @@ type Store struct {
 	closing sync.RWMutex // held for reading while something starts in the background
 	running sync.WaitGroup
 
-	pending      chan ports.Hint // hints to be sent
-	disconnected atomic.Bool     // Watch lost its subscription
+	pending      chan blockcache.Hint // hints to be sent
+	disconnected atomic.Bool          // Watch lost its subscription
 }
 
 // Caches are where blocks are kept.
 type Caches struct {
-	Local  ports.BlockCache       // in the memory of this process; nil reads everything from the store
-	Shared ports.SharedBlockCache // nil where processes share none
+	Local  blockcache.Cache       // in the memory of this process; nil reads everything from the store
+	Shared blockcache.SharedCache // nil where processes share none
 }
 
 // Dependencies are the ports that a Store uses.
@@ -57,13 +58,13 @@ type Dependencies struct {
 	// Foreign says that States has the zero state for series that others write. Their bars come from Store.
 	Foreign bool
 
-	Hints ports.Hints // nil where no other process writes
+	Hints blockcache.Hints // nil where no other process writes
 	Clock ports.Clock
 }
 
 var (
-	_ ports.Store        = (*Store)(nil)
-	_ ports.CachedReader = (*Store)(nil)
+	_ ports.Store       = (*Store)(nil)
+	_ blockcache.Reader = (*Store)(nil)
 )
 
 // New returns a Store. Close ends everything that runs in the background; it closes neither the store nor the caches.
@@ -84,8 +85,8 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	s.states = newLeases[domain.SeriesKey](lease, sameVersion)
 	s.extents = newLeases[domain.Symbol](lease, slices.Equal[[]domain.Extent])
 	s.questions.Go, s.runs.Go = s.background, s.background
-	s.prefetch.waiting = map[ports.BlockKey]struct{}{}
-	s.pending = make(chan ports.Hint, maxPendingHints)
+	s.prefetch.waiting = map[blockcache.Key]struct{}{}
+	s.pending = make(chan blockcache.Hint, maxPendingHints)
 	s.closed, s.close = context.WithCancel(context.Background())
 	if s.hints != nil {
 		s.background(s.sendHints)
@@ -202,5 +203,5 @@ func (s *Store) finishWrite(key domain.SeriesKey, r domain.Range) {
 	}
 
 	s.recordChange(key, r)
-	s.hint(ports.Hint{Store: s.cfg.Name, Key: key, Range: r})
+	s.hint(blockcache.Hint{Store: s.cfg.Name, Key: key, Range: r})
 }

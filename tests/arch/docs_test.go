@@ -19,6 +19,7 @@ var noExample = map[string]string{
 	"app/query":        "app.New makes it; the Examples of Service call it",
 	"app/symbols":      "app.New makes it; Service has its methods",
 	"domain/blockhash": "ingest, ledgers and checkpoints call it, not programs",
+	"ports/blockcache": "app/seriescache takes its ports; the caches have Examples",
 	"ports/ledger":     "ingest.WithLedger takes its two ports; wiring/production calls it",
 }
 

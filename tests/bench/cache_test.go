@@ -21,6 +21,7 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/gen"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -29,7 +30,7 @@ import (
 type cachedStore struct {
 	*app.Service
 	cache *seriescache.Store
-	local ports.BlockCache
+	local blockcache.Cache
 	close func()
 }
 
@@ -40,7 +41,7 @@ const defaultCacheBytes = 256 << 20
 
 // newCached returns the store with a new local cache of the given bytes and a shared one, unless it is nil. The store
 // must keep versions.
-func newCached(store manyStore, now ports.Clock, bytes int64, shared ports.SharedBlockCache) cachedStore {
+func newCached(store manyStore, now ports.Clock, bytes int64, shared blockcache.SharedCache) cachedStore {
 	local := must(ristretto.NewBlocks(bytes))
 	symbols := must(ristretto.NewSymbols(million))
 	cfg := seriescache.Config{Name: cachedName}
@@ -153,7 +154,7 @@ func BenchmarkCacheOneBlock4000(b *testing.B) {
 	r := x.request(first, n)
 	fetch(ctx, x, r)
 	index := domain.BarBlocks(r.Key.Grid).Index(domain.MicrosFloor(x.bars.OpenTime(first)))
-	block, ok := x.local.Get(ports.BlockKey{Store: cachedName, Series: r.Key, Index: index})
+	block, ok := x.local.Get(blockcache.Key{Store: cachedName, Series: r.Key, Index: index})
 	if got := fetch(ctx, x, r); !ok || &got.Columns().OpenMicros[0] != &block.Bars.Columns().OpenMicros[0] {
 		b.Error("the answer is not the memory of the block")
 	}
@@ -262,9 +263,9 @@ func BenchmarkCacheStampede(b *testing.B) {
 // noBlocks is a local cache without room, so that every block comes from the shared cache.
 type noBlocks struct{}
 
-func (noBlocks) Get(ports.BlockKey) (ports.Block, bool) { return ports.Block{}, false }
+func (noBlocks) Get(blockcache.Key) (blockcache.Block, bool) { return blockcache.Block{}, false }
 
-func (noBlocks) Put(ports.BlockKey, ports.Block) {}
+func (noBlocks) Put(blockcache.Key, blockcache.Block) {}
 
 // One block from Redis, authenticated and decoded, beside the same bars from PostgreSQL.
 func BenchmarkCacheRedisBlock(b *testing.B) {

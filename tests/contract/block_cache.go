@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// BlockCache tests a cache against every law of ports.BlockCache. open must return an empty cache with capacity for at
+// BlockCache tests a cache against every law of blockcache.Cache. open must return an empty cache with capacity for at
 // least a hundred blocks of a few bars, and register its closing with tb.Cleanup.
-func BlockCache(t *testing.T, open func(tb testing.TB) ports.BlockCache) {
+func BlockCache(t *testing.T, open func(tb testing.TB) blockcache.Cache) {
 	t.Helper()
 	run(t, blockLaws, Profile{}, open)
 }
@@ -22,37 +22,37 @@ func BlockCache(t *testing.T, open func(tb testing.TB) ports.BlockCache) {
 const putTries = 100
 
 // blockKey returns a key; different numbers give different keys of one series.
-func blockKey(i int) ports.BlockKey {
-	return ports.BlockKey{Store: "memory", Series: key, Index: int64(i)}
+func blockKey(i int) blockcache.Key {
+	return blockcache.Key{Store: "memory", Series: key, Index: int64(i)}
 }
 
 // blockKeys returns keys that each differ from the first in one part.
-func blockKeys() []ports.BlockKey {
+func blockKeys() []blockcache.Key {
 	days := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Day1.UTC()}
-	first := ports.BlockKey{Store: "memory", Series: days, Index: 11}
-	keys := []ports.BlockKey{first}
-	add := func(change func(k *ports.BlockKey)) {
+	first := blockcache.Key{Store: "memory", Series: days, Index: 11}
+	keys := []blockcache.Key{first}
+	add := func(change func(k *blockcache.Key)) {
 		k := first
 		change(&k)
 		keys = append(keys, k)
 	}
 
-	add(func(k *ports.BlockKey) { k.Store = "memory2" })
-	add(func(k *ports.BlockKey) { k.Series.Symbol = "BTC/USDT" })
-	add(func(k *ports.BlockKey) { k.Series.Symbol = "COINBASE:BTC/USD" })
-	add(func(k *ports.BlockKey) { k.Series.Grid = domain.Minute1.UTC() })
-	add(func(k *ports.BlockKey) { k.Series.Grid = must(domain.NewGrid(domain.Day1, "Asia/Kolkata")) })
-	add(func(k *ports.BlockKey) { k.Series.PriceType = domain.PriceBid })
-	add(func(k *ports.BlockKey) { k.Index = 1 })
-	add(func(k *ports.BlockKey) { k.Index = -1 })
+	add(func(k *blockcache.Key) { k.Store = "memory2" })
+	add(func(k *blockcache.Key) { k.Series.Symbol = "BTC/USDT" })
+	add(func(k *blockcache.Key) { k.Series.Symbol = "COINBASE:BTC/USD" })
+	add(func(k *blockcache.Key) { k.Series.Grid = domain.Minute1.UTC() })
+	add(func(k *blockcache.Key) { k.Series.Grid = must(domain.NewGrid(domain.Day1, "Asia/Kolkata")) })
+	add(func(k *blockcache.Key) { k.Series.PriceType = domain.PriceBid })
+	add(func(k *blockcache.Key) { k.Index = 1 })
+	add(func(k *blockcache.Key) { k.Index = -1 })
 
 	return keys
 }
 
 // blockOf returns a block of the key; different seeds give different versions and bars.
-func blockOf(k ports.BlockKey, seed int) ports.Block {
+func blockOf(k blockcache.Key, seed int) blockcache.Block {
 	from, _ := domain.BarBlocks(k.Series.Grid).Bounds(k.Index)
-	return ports.Block{
+	return blockcache.Block{
 		Version:   domain.Version{Revision: int64(seed) + 1, Nonce: math.MaxUint64 - uint64(seed)},
 		Bars:      bars(k.Series, from.Time(), 1+seed%3, seed),
 		Validated: seed%2 == 0,
@@ -60,8 +60,8 @@ func blockOf(k ports.BlockKey, seed int) ports.Block {
 }
 
 // blocksOf returns blocks of the keys: of seed 0 for the first, of seed 1 for the next, and so on.
-func blocksOf(keys []ports.BlockKey) []ports.Block {
-	blocks := make([]ports.Block, len(keys))
+func blocksOf(keys []blockcache.Key) []blockcache.Block {
+	blocks := make([]blockcache.Block, len(keys))
 	for i, k := range keys {
 		blocks[i] = blockOf(k, i)
 	}
@@ -70,12 +70,12 @@ func blocksOf(keys []ports.BlockKey) []ports.Block {
 }
 
 // isNone reports whether b is the zero Block.
-func isNone(b ports.Block) bool {
+func isNone(b blockcache.Block) bool {
 	return b.Version == (domain.Version{}) && b.Bars.Len() == 0 && !b.Validated
 }
 
 // sameBlock compares two blocks, the bars number by number.
-func sameBlock(got, want ports.Block) error {
+func sameBlock(got, want blockcache.Block) error {
 	if got.Version != want.Version || got.Validated != want.Validated {
 		return fmt.Errorf("got version %s, validated %t; want version %s, validated %t",
 			got.Version, got.Validated, want.Version, want.Validated)
@@ -85,7 +85,7 @@ func sameBlock(got, want ports.Block) error {
 }
 
 // putBlock puts the block until the cache stores it, and checks what it returns.
-func putBlock(c ports.BlockCache, k ports.BlockKey, b ports.Block) error {
+func putBlock(c blockcache.Cache, k blockcache.Key, b blockcache.Block) error {
 	for range putTries {
 		c.Put(k, b)
 		if got, ok := c.Get(k); ok {
@@ -96,12 +96,12 @@ func putBlock(c ports.BlockCache, k ports.BlockKey, b ports.Block) error {
 	return fmt.Errorf("a block put %d times into a cache with free capacity was not stored", putTries)
 }
 
-// blockLaws is every law of ports.BlockCache.
-var blockLaws = []law[ports.BlockCache]{
+// blockLaws is every law of blockcache.Cache.
+var blockLaws = []law[blockcache.Cache]{
 	{
 		name: "blocks/empty_misses",
 		text: "a key without a put is a miss",
-		check: func(_ context.Context, c ports.BlockCache) error {
+		check: func(_ context.Context, c blockcache.Cache) error {
 			if got, ok := c.Get(blockKey(0)); ok || !isNone(got) {
 				return fmt.Errorf("got %v, %t", got, ok)
 			}
@@ -111,7 +111,7 @@ var blockLaws = []law[ports.BlockCache]{
 	{
 		name: "blocks/returns_what_was_put",
 		text: "a block is returned as it was put, under its own key only",
-		check: func(_ context.Context, c ports.BlockCache) error {
+		check: func(_ context.Context, c blockcache.Cache) error {
 			const n = 20
 			for i := range n {
 				if err := putBlock(c, blockKey(i), blockOf(blockKey(i), i)); err != nil {
@@ -131,7 +131,7 @@ var blockLaws = []law[ports.BlockCache]{
 	{
 		name: "blocks/own_key_only",
 		text: "keys that differ in one part have different blocks",
-		check: func(_ context.Context, c ports.BlockCache) error {
+		check: func(_ context.Context, c blockcache.Cache) error {
 			keys := blockKeys()
 			want := blocksOf(keys)
 			for i, k := range keys {
@@ -154,7 +154,7 @@ var blockLaws = []law[ports.BlockCache]{
 	{
 		name: "blocks/last_put_wins",
 		text: "a block that was put before the last one is never returned",
-		check: func(_ context.Context, c ports.BlockCache) error {
+		check: func(_ context.Context, c blockcache.Cache) error {
 			for i := range 100 {
 				c.Put(blockKey(0), blockOf(blockKey(0), i))
 				if got, ok := c.Get(blockKey(0)); ok {
@@ -170,7 +170,7 @@ var blockLaws = []law[ports.BlockCache]{
 	{
 		name: "blocks/shares_memory",
 		text: "a block is shared, not copied",
-		check: func(_ context.Context, c ports.BlockCache) error {
+		check: func(_ context.Context, c blockcache.Cache) error {
 			want := blockOf(blockKey(0), 0)
 			if err := putBlock(c, blockKey(0), want); err != nil {
 				return err
@@ -187,7 +187,7 @@ var blockLaws = []law[ports.BlockCache]{
 	{
 		name: "blocks/concurrent",
 		text: "many goroutines may use it at once, and each key has only its own blocks",
-		check: func(ctx context.Context, c ports.BlockCache) error {
+		check: func(ctx context.Context, c blockcache.Cache) error {
 			use := func(context.Context) error {
 				for i := range 500 {
 					c.Put(blockKey(i%10), blockOf(blockKey(i%10), i%10))

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// broken_hints_test.go has a wire that keeps every law of ports.Hints, and seeds faults into it.
+// broken_hints_test.go has a wire that keeps every law of blockcache.Hints, and seeds faults into it.
 
 // wire carries hints between the peers of one process.
 type wire struct {
@@ -27,10 +27,10 @@ type wire struct {
 
 // wireFault is a set of faults.
 type wireFault struct {
-	alter   func(changes []ports.Hint) []ports.Hint // alters the changes of a Publish
-	publish func(ctx context.Context, changes []ports.Hint) error
+	alter   func(changes []blockcache.Hint) []blockcache.Hint // alters the changes of a Publish
+	publish func(ctx context.Context, changes []blockcache.Hint) error
 	sub     func(s *wireSub) // as it is made
-	wrap    func(iter.Seq2[ports.Hint, error]) iter.Seq2[ports.Hint, error]
+	wrap    func(iter.Seq2[blockcache.Hint, error]) iter.Seq2[blockcache.Hint, error]
 	own     int  // how often changes published through the same value arrive
 	late    bool // a subscription is active only when it is ranged over
 	leaks   bool // an ended subscription keeps its connection
@@ -42,7 +42,7 @@ type wireFault struct {
 // wireSub is one subscription.
 type wireSub struct {
 	peer  *wirePeer
-	queue []ports.Hint
+	queue []blockcache.Hint
 	err   error         // ends it, when the queue is empty
 	more  chan struct{} // has a place for one: the queue or err changed
 	open  bool
@@ -53,7 +53,7 @@ type wireSub struct {
 
 type wirePeer struct{ wire *wire }
 
-func (w *wire) hear(s *wireSub, changes ...ports.Hint) {
+func (w *wire) hear(s *wireSub, changes ...blockcache.Hint) {
 	s.queue = append(s.queue, changes...)
 	s.wake()
 }
@@ -75,7 +75,7 @@ func (w *wire) end(s *wireSub) {
 	w.subs = slices.DeleteFunc(w.subs, func(o *wireSub) bool { return o == s })
 }
 
-func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Hint) error {
+func (p *wirePeer) Publish(ctx context.Context, changes ...blockcache.Hint) error {
 	w := p.wire
 	if w.publish != nil {
 		if err := w.publish(ctx, changes); err != nil {
@@ -104,7 +104,7 @@ func (p *wirePeer) Publish(ctx context.Context, changes ...ports.Hint) error {
 	return nil
 }
 
-func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], error) {
+func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[blockcache.Hint, error], error) {
 	w := p.wire
 	if ctx.Err() != nil && !w.gone {
 		return nil, ctx.Err()
@@ -133,9 +133,9 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error],
 		stop = context.AfterFunc(ctx, func() { w.end(s) })
 	}
 	var used atomic.Bool
-	sequence := func(yield func(ports.Hint, error) bool) {
+	sequence := func(yield func(blockcache.Hint, error) bool) {
 		if used.Swap(true) {
-			yield(ports.Hint{}, errors.New("used"))
+			yield(blockcache.Hint{}, errors.New("used"))
 			return
 		}
 
@@ -153,10 +153,10 @@ func (p *wirePeer) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error],
 	return sequence, nil
 }
 
-func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Hint, error) bool) {
+func (s *wireSub) each(ctx context.Context, w *wire, yield func(blockcache.Hint, error) bool) {
 	for {
 		if ctx.Err() != nil {
-			yield(ports.Hint{}, ctx.Err())
+			yield(blockcache.Hint{}, ctx.Err())
 			return
 		}
 
@@ -170,7 +170,7 @@ func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Hint, erro
 			}
 		}
 		if err != nil {
-			yield(ports.Hint{}, err)
+			yield(blockcache.Hint{}, err)
 			return
 		}
 		if len(queue) > 0 {
@@ -190,7 +190,7 @@ func (s *wireSub) each(ctx context.Context, w *wire, yield func(ports.Hint, erro
 func openWire(f wireFault) HintsSubject {
 	w := &wire{wireFault: f}
 	return HintsSubject{
-		Peers: []ports.Hints{&wirePeer{w}, &wirePeer{w}, &wirePeer{w}},
+		Peers: []blockcache.Hints{&wirePeer{w}, &wirePeer{w}, &wirePeer{w}},
 		Held: func(context.Context) (int, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -222,13 +222,13 @@ func TestHints(t *testing.T) {
 	}
 }
 
-func altering(alter func([]ports.Hint) []ports.Hint) wireFault {
+func altering(alter func([]blockcache.Hint) []blockcache.Hint) wireFault {
 	return wireFault{alter: alter}
 }
 
 // each returns a function that alters every change.
-func each(alter func(c *ports.Hint)) wireFault {
-	return altering(func(changes []ports.Hint) []ports.Hint {
+func each(alter func(c *blockcache.Hint)) wireFault {
+	return altering(func(changes []blockcache.Hint) []blockcache.Hint {
 		for i := range changes {
 			alter(&changes[i])
 		}
@@ -238,13 +238,13 @@ func each(alter func(c *ports.Hint)) wireFault {
 
 // ending returns the sequence with its last pair altered.
 func ending(alter func(error) error) wireFault {
-	return wireFault{wrap: func(sequence iter.Seq2[ports.Hint, error]) iter.Seq2[ports.Hint, error] {
-		return func(yield func(ports.Hint, error) bool) {
+	return wireFault{wrap: func(sequence iter.Seq2[blockcache.Hint, error]) iter.Seq2[blockcache.Hint, error] {
+		return func(yield func(blockcache.Hint, error) bool) {
 			for change, err := range sequence {
 				if err != nil {
 					err = alter(err)
 				}
-				if err == nil && change == (ports.Hint{}) || !yield(change, err) {
+				if err == nil && change == (blockcache.Hint{}) || !yield(change, err) {
 					return
 				}
 			}
@@ -296,24 +296,24 @@ var hintFaults = []struct {
 	wireFault
 	laws []string
 }{
-	{"everything comes twice", altering(func(changes []ports.Hint) []ports.Hint {
+	{"everything comes twice", altering(func(changes []blockcache.Hint) []blockcache.Hint {
 		return append(changes, changes...)
 	}), []string{"arrive_once_in_order", "own_may_be_left_out", "concurrent_publishers"}},
 	{"own come twice", wireFault{own: 2}, []string{"own_may_be_left_out"}},
-	{"the last comes first", altering(func(changes []ports.Hint) []ports.Hint {
+	{"the last comes first", altering(func(changes []blockcache.Hint) []blockcache.Hint {
 		slices.Reverse(changes)
 		return changes
 	}), []string{"many_in_one"}},
-	{"alike ones become one", altering(slices.Compact[[]ports.Hint]), []string{"many_in_one"}},
-	{"a message has an end", altering(func(changes []ports.Hint) []ports.Hint {
+	{"alike ones become one", altering(slices.Compact[[]blockcache.Hint]), []string{"many_in_one"}},
+	{"a message has an end", altering(func(changes []blockcache.Hint) []blockcache.Hint {
 		return changes[:min(len(changes), 100)]
 	}), []string{"many_in_one"}},
-	{"times are whole seconds", each(func(c *ports.Hint) {
+	{"times are whole seconds", each(func(c *blockcache.Hint) {
 		c.Range.Start = c.Range.Start.Truncate(1e9)
 	}), []string{"every_sort"}},
-	{"a zone is lost", each(func(c *ports.Hint) { c.Key.Grid = c.Key.Grid.Frequency().UTC() }), []string{"every_sort"}},
-	{"a kind is lost", each(func(c *ports.Hint) { c.Key.PriceType = domain.PriceTrade }), []string{"every_sort"}},
-	{"a strange symbol is altered", each(func(c *ports.Hint) {
+	{"a zone is lost", each(func(c *blockcache.Hint) { c.Key.Grid = c.Key.Grid.Frequency().UTC() }), []string{"every_sort"}},
+	{"a kind is lost", each(func(c *blockcache.Hint) { c.Key.PriceType = domain.PriceTrade }), []string{"every_sort"}},
+	{"a strange symbol is altered", each(func(c *blockcache.Hint) {
 		if c.Key.Symbol.Validate() != nil {
 			c.Key.Symbol = "BTC/USD"
 		}
@@ -321,7 +321,7 @@ var hintFaults = []struct {
 	{"a subscription stands later", wireFault{late: true}, []string{"at_once"}},
 	{"a process hears once", wireFault{onlyOne: true}, []string{"every_subscriber"}},
 	{"a done context is not looked at", wireFault{
-		publish: func(context.Context, []ports.Hint) error { return nil },
+		publish: func(context.Context, []blockcache.Hint) error { return nil },
 	}, []string{"done_context"}},
 	{"a done context is subscribed with", wireFault{gone: true}, []string{"done_context"}},
 	{"a cancelled wait goes on", wireFault{sub: func(s *wireSub) { s.slow = true }}, []string{"cancel_ends"}},

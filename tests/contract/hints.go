@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// HintsSubject is an implementation of ports.Hints, opened for one law.
+// HintsSubject is an implementation of blockcache.Hints, opened for one law.
 type HintsSubject struct {
-	Peers []ports.Hints // at least three connected values, each for one process
+	Peers []blockcache.Hints // at least three connected values, each for one process
 
 	// Held returns the number of connections of the subscriptions of all peers.
 	Held func(ctx context.Context) (int, error)
@@ -23,7 +23,7 @@ type HintsSubject struct {
 	Cut func(ctx context.Context) error
 }
 
-// Hints tests an implementation against every law of ports.Hints. open must return peers that share no
+// Hints tests an implementation against every law of blockcache.Hints. open must return peers that share no
 // state with those of other calls, register their closing with tb.Cleanup, and be safe for concurrent use.
 func Hints(t *testing.T, open func(tb testing.TB) HintsSubject) {
 	t.Helper()
@@ -31,12 +31,12 @@ func Hints(t *testing.T, open func(tb testing.TB) HintsSubject) {
 }
 
 // change returns the i-th of changes that all differ.
-func change(i int) ports.Hint {
-	return ports.Hint{Store: "postgres", Key: key, Range: span(i, i+1)}
+func change(i int) blockcache.Hint {
+	return blockcache.Hint{Store: "postgres", Key: key, Range: span(i, i+1)}
 }
 
-func changes(from, to int) []ports.Hint {
-	var list []ports.Hint
+func changes(from, to int) []blockcache.Hint {
+	var list []blockcache.Hint
 	for i := from; i < to; i++ {
 		list = append(list, change(i))
 	}
@@ -44,18 +44,18 @@ func changes(from, to int) []ports.Hint {
 	return list
 }
 
-func sameChange(a, b ports.Hint) bool {
+func sameChange(a, b blockcache.Hint) bool {
 	return a.Store == b.Store && a.Key == b.Key && a.Range.Equal(b.Range)
 }
 
 // subscription is a sequence that can be read step by step.
 type subscription struct {
-	next func() (ports.Hint, error, bool)
+	next func() (blockcache.Hint, error, bool)
 	stop func()
 }
 
 // subscribe subscribes a peer; the caller must stop the subscription.
-func subscribe(ctx context.Context, p ports.Hints) (*subscription, error) {
+func subscribe(ctx context.Context, p blockcache.Hints) (*subscription, error) {
 	heard, err := p.Subscribe(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -68,7 +68,7 @@ func subscribe(ctx context.Context, p ports.Hints) (*subscription, error) {
 }
 
 // wants fails unless these are the next changes.
-func (s *subscription) wants(want ...ports.Hint) error {
+func (s *subscription) wants(want ...blockcache.Hint) error {
 	for i, w := range want {
 		got, err, ok := s.next()
 		if !ok {
@@ -102,7 +102,7 @@ func (s *subscription) ends() (ended, fault error) {
 }
 
 // listening runs check on a subscription of the peer.
-func listening(ctx context.Context, p ports.Hints, check func(s *subscription) error) error {
+func listening(ctx context.Context, p blockcache.Hints, check func(s *subscription) error) error {
 	s, err := subscribe(ctx, p)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (s HintsSubject) wantHeld(ctx context.Context, want int) error {
 }
 
 // endsInTime fails unless a waiting subscription ends in time, with the error of its context, after a cancellation.
-func endsInTime(ctx context.Context, p ports.Hints) error {
+func endsInTime(ctx context.Context, p blockcache.Hints) error {
 	var took time.Duration
 	for range cancelTries {
 		waiting, cancel := context.WithCancel(ctx)
@@ -165,10 +165,10 @@ func endsInTime(ctx context.Context, p ports.Hints) error {
 }
 
 // everySort returns changes of all kinds of series and ranges.
-func everySort() []ports.Hint {
-	var list []ports.Hint
+func everySort() []blockcache.Hint {
+	var list []blockcache.Hint
 	add := func(store domain.StoreName, k domain.SeriesKey, r domain.Range) {
-		list = append(list, ports.Hint{Store: store, Key: k, Range: r})
+		list = append(list, blockcache.Hint{Store: store, Key: k, Range: r})
 	}
 	for _, symbol := range hostile {
 		add("postgres", minuteKey(symbol), span(0, 1))

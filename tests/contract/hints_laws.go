@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// hintLaws are the laws of ports.Hints.
+// hintLaws are the laws of blockcache.Hints.
 var hintLaws = []law[HintsSubject]{
 	{
 		name: "hints/arrive_once_in_order",
@@ -137,7 +137,7 @@ var hintLaws = []law[HintsSubject]{
 		check: func(ctx context.Context, s HintsSubject) error {
 			return listening(ctx, s.Peers[0], func(heard *subscription) error {
 				for i, symbol := range impossible {
-					odd := ports.Hint{Store: "postgres", Key: minuteKey(symbol), Range: span(0, 1)}
+					odd := blockcache.Hint{Store: "postgres", Key: minuteKey(symbol), Range: span(0, 1)}
 					if s.Peers[1].Publish(ctx, odd) == nil {
 						if err := heard.wants(odd); err != nil {
 							return fmt.Errorf("the symbol %q: %w", symbol, err)

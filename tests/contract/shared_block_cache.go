@@ -8,19 +8,19 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// SharedBlockCache tests a cache against every law of ports.SharedBlockCache. open must return at least two values that
+// SharedBlockCache tests a cache against every law of blockcache.SharedCache. open must return at least two values that
 // share their blocks, each for one process. The cache must be empty and have capacity for a thousand blocks of a few
 // bars. open registers the closing with tb.Cleanup.
-func SharedBlockCache(t *testing.T, open func(tb testing.TB) []ports.SharedBlockCache) {
+func SharedBlockCache(t *testing.T, open func(tb testing.TB) []blockcache.SharedCache) {
 	t.Helper()
 	run(t, sharedBlockLaws, Profile{}, open)
 }
 
-func indexKeys(from, to int) []ports.BlockKey {
-	var keys []ports.BlockKey
+func indexKeys(from, to int) []blockcache.Key {
+	var keys []blockcache.Key
 	for i := from; i < to; i++ {
 		keys = append(keys, blockKey(i))
 	}
@@ -31,8 +31,8 @@ func indexKeys(from, to int) []ports.BlockKey {
 // getBlocks returns the blocks of the keys. It fails unless there is one for each key, and unless each is the zero Block
 // or the wanted one.
 func getBlocks(
-	ctx context.Context, c ports.SharedBlockCache, keys []ports.BlockKey, want []ports.Block,
-) ([]ports.Block, error) {
+	ctx context.Context, c blockcache.SharedCache, keys []blockcache.Key, want []blockcache.Block,
+) ([]blockcache.Block, error) {
 	got := c.GetBlocks(ctx, keys)
 	if len(got) != len(keys) {
 		return nil, fmt.Errorf("got %d blocks of %d keys", len(got), len(keys))
@@ -51,7 +51,7 @@ func getBlocks(
 }
 
 // wantStored gets blocks through one cache, putting them through another until all are stored.
-func wantStored(ctx context.Context, put, get ports.SharedBlockCache, keys []ports.BlockKey, want []ports.Block) error {
+func wantStored(ctx context.Context, put, get blockcache.SharedCache, keys []blockcache.Key, want []blockcache.Block) error {
 	missing := 0
 	for range putTries {
 		put.PutBlocks(ctx, keys, want)
@@ -67,7 +67,7 @@ func wantStored(ctx context.Context, put, get ports.SharedBlockCache, keys []por
 	return fmt.Errorf("%d of %d blocks put %d times were not stored", missing, len(keys), putTries)
 }
 
-func countNone(blocks []ports.Block) int {
+func countNone(blocks []blockcache.Block) int {
 	n := 0
 	for _, b := range blocks {
 		if isNone(b) {
@@ -79,17 +79,17 @@ func countNone(blocks []ports.Block) int {
 }
 
 // wantNone fails if a key has a block.
-func wantNone(ctx context.Context, c ports.SharedBlockCache, keys []ports.BlockKey) error {
-	_, err := getBlocks(ctx, c, keys, make([]ports.Block, len(keys)))
+func wantNone(ctx context.Context, c blockcache.SharedCache, keys []blockcache.Key) error {
+	_, err := getBlocks(ctx, c, keys, make([]blockcache.Block, len(keys)))
 	return err
 }
 
-// sharedBlockLaws is every law of ports.SharedBlockCache.
-var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
+// sharedBlockLaws is every law of blockcache.SharedCache.
+var sharedBlockLaws = []law[[]blockcache.SharedCache]{
 	{
 		name: "shared/unknown_keys",
 		text: "a key without a put has the zero Block",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			return steps(
 				func() error { return wantNone(ctx, c[0], indexKeys(0, 1)) },
 				func() error { return wantNone(ctx, c[0], indexKeys(0, 100)) },
@@ -99,7 +99,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/empty_calls",
 		text: "no keys have no blocks, and putting no blocks stores none",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			c[0].PutBlocks(ctx, nil, nil)
 			return steps(
 				func() error { return wantNone(ctx, c[0], nil) },
@@ -110,7 +110,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/returns_what_was_put",
 		text: "a block is returned as it was put, under its own key only",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			keys := indexKeys(-10, 10)
 			return steps(
 				func() error { return wantStored(ctx, c[0], c[0], keys, blocksOf(keys)) },
@@ -121,7 +121,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/own_key_only",
 		text: "keys that differ in one part have different blocks",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			keys := blockKeys()
 			return wantStored(ctx, c[0], c[0], keys, blocksOf(keys))
 		},
@@ -129,7 +129,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/order_of_keys",
 		text: "result i is the block of key i, also where keys are unknown or repeated",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			const n = 50
 			stored := indexKeys(0, n)
 			want := blocksOf(stored)
@@ -137,11 +137,11 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 				return err
 			}
 
-			var keys []ports.BlockKey
-			var blocks []ports.Block
+			var keys []blockcache.Key
+			var blocks []blockcache.Block
 			for i := range n {
 				keys = append(keys, blockKey(n-1-i), blockKey(n+i), blockKey(i/7))
-				blocks = append(blocks, want[n-1-i], ports.Block{}, want[i/7])
+				blocks = append(blocks, want[n-1-i], blockcache.Block{}, want[i/7])
 			}
 			got, err := getBlocks(ctx, c[0], keys, blocks)
 			if err == nil && countNone(got) != n {
@@ -154,7 +154,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/many_keys",
 		text: "a call may have any number of keys",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			keys := indexKeys(0, 1000)
 			return wantStored(ctx, c[0], c[0], keys, blocksOf(keys))
 		},
@@ -162,14 +162,14 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/largest_block",
 		text: "a block of MaxBlockBars bars is stored, with numbers of any size",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
-			return wantStored(ctx, c[0], c[0], indexKeys(3, 4), []ports.Block{largestBlock(blockKey(3))})
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
+			return wantStored(ctx, c[0], c[0], indexKeys(3, 4), []blockcache.Block{largestBlock(blockKey(3))})
 		},
 	},
 	{
 		name: "shared/later_put",
 		text: "the version of a block and its bars are of one put, and a later put replaces an earlier one",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			for i := range 20 {
 				if err := replaceBlock(ctx, c[0], i); err != nil {
 					return fmt.Errorf("after put %d: %w", i, err)
@@ -182,7 +182,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/other_process",
 		text: "a block that one process puts is returned to the others",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			keys := indexKeys(0, 20)
 			return wantStored(ctx, c[0], c[1], keys, blocksOf(keys))
 		},
@@ -190,7 +190,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/slices_of_the_caller",
 		text: "the caller may change its slices after a call",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			keys := indexKeys(0, 20)
 			want := blocksOf(keys)
 			putKeys, putBlocks := slices.Clone(keys), slices.Clone(want)
@@ -215,7 +215,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/done_context",
 		text: "a call with a canceled context returns within 250 ms, with a result for each key",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			keys := indexKeys(0, 1000)
 			want := blocksOf(keys)
 			canceled, cancel := context.WithCancel(ctx)
@@ -238,12 +238,12 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 	{
 		name: "shared/concurrent",
 		text: "many goroutines and processes may use it at once, and each key has only its own blocks",
-		check: func(ctx context.Context, c []ports.SharedBlockCache) error {
-			use := func(c ports.SharedBlockCache) func(context.Context) error {
+		check: func(ctx context.Context, c []blockcache.SharedCache) error {
+			use := func(c blockcache.SharedCache) func(context.Context) error {
 				return func(ctx context.Context) error {
 					for i := range 50 {
 						keys := indexKeys(i%10, i%10+10)
-						want := make([]ports.Block, len(keys))
+						want := make([]blockcache.Block, len(keys))
 						for j, k := range keys {
 							want[j] = blockOf(k, int(k.Index))
 						}
@@ -264,7 +264,7 @@ var sharedBlockLaws = []law[[]ports.SharedBlockCache]{
 
 // largestBlock returns a block of MaxBlockBars bars whose numbers have as many digits as a Decimal can have, with either
 // sign.
-func largestBlock(k ports.BlockKey) ports.Block {
+func largestBlock(k blockcache.Key) blockcache.Block {
 	b := blockOf(k, 0)
 	numbers := slices.Concat(widest, smallest)
 	from, _ := domain.BarBlocks(k.Series.Grid).Bounds(k.Index)
@@ -285,11 +285,11 @@ func largestBlock(k ports.BlockKey) ports.Block {
 
 // replaceBlock puts block i of one key over block i - 1, until the cache returns it. Before that, the cache may return
 // the previous block or none.
-func replaceBlock(ctx context.Context, c ports.SharedBlockCache, i int) error {
+func replaceBlock(ctx context.Context, c blockcache.SharedCache, i int) error {
 	k := blockKey(0)
 	for range putTries {
-		c.PutBlocks(ctx, []ports.BlockKey{k}, []ports.Block{blockOf(k, i)})
-		got := c.GetBlocks(ctx, []ports.BlockKey{k})
+		c.PutBlocks(ctx, []blockcache.Key{k}, []blockcache.Block{blockOf(k, i)})
+		got := c.GetBlocks(ctx, []blockcache.Key{k})
 		if len(got) != 1 {
 			return fmt.Errorf("got %d blocks of one key", len(got))
 		}

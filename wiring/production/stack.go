@@ -15,6 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // backends are the open stores and caches.
@@ -77,7 +78,7 @@ type layers struct {
 	opts     Options
 	caches   seriescache.Caches
 	clock    ports.Clock
-	hints    ports.Hints
+	hints    blockcache.Hints
 
 	stores []*seriescache.Store
 	err    error // the errors of addCache, joined

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // Config configures a Cache.
@@ -27,7 +27,7 @@ const (
 	expiry = 7 * 24 * time.Hour
 )
 
-// Cache is a ports.SharedBlockCache. It is safe for concurrent use.
+// Cache is a blockcache.SharedCache. It is safe for concurrent use.
 type Cache struct {
 	client  *redis.Client
 	codec   valueCodec
@@ -40,7 +40,7 @@ type Cache struct {
 	version atomic.Pointer[string] // of the server; nil before a check found it out
 }
 
-var _ ports.SharedBlockCache = (*Cache)(nil)
+var _ blockcache.SharedCache = (*Cache)(nil)
 
 // Open returns a Cache and the function that closes it. Open does not connect, so it does not fail if the server is
 // down. An error of the configuration wraps domain.ErrInvalid; Config.Key is required.
@@ -64,9 +64,9 @@ func Open(cfg Config) (*Cache, func(), error) {
 	return c, func() { _ = c.client.Close() }, nil // it would only report broken connections
 }
 
-// GetBlocks returns the blocks of the keys, as ports.SharedBlockCache says. It makes one round trip for 16 keys.
-func (c *Cache) GetBlocks(ctx context.Context, keys []ports.BlockKey) []ports.Block {
-	blocks := make([]ports.Block, len(keys))
+// GetBlocks returns the blocks of the keys, as blockcache.SharedCache says. It makes one round trip for 16 keys.
+func (c *Cache) GetBlocks(ctx context.Context, keys []blockcache.Key) []blockcache.Block {
+	blocks := make([]blockcache.Block, len(keys))
 	hits := 0
 	for from := 0; from < len(keys) && c.isAvailable(ctx); from += maxBatch {
 		to := min(from+maxBatch, len(keys))
@@ -85,7 +85,7 @@ func (c *Cache) GetBlocks(ctx context.Context, keys []ports.BlockKey) []ports.Bl
 
 // getBatch sets the blocks of the keys in one round trip and returns how many it set, also beside an error. It uses
 // GETRANGE, because MGET would bring values of any length into memory.
-func (c *Cache) getBatch(ctx context.Context, keys []ports.BlockKey, blocks []ports.Block) (hits int, err error) {
+func (c *Cache) getBatch(ctx context.Context, keys []blockcache.Key, blocks []blockcache.Block) (hits int, err error) {
 	values := make([]*redis.StringCmd, len(keys))
 	pipe := c.client.Pipeline()
 	for i, key := range keys {
@@ -109,8 +109,8 @@ func (c *Cache) getBatch(ctx context.Context, keys []ports.BlockKey, blocks []po
 	return hits, err
 }
 
-// PutBlocks stores the blocks, as ports.SharedBlockCache says. It makes one round trip for 16 blocks.
-func (c *Cache) PutBlocks(ctx context.Context, keys []ports.BlockKey, blocks []ports.Block) {
+// PutBlocks stores the blocks, as blockcache.SharedCache says. It makes one round trip for 16 blocks.
+func (c *Cache) PutBlocks(ctx context.Context, keys []blockcache.Key, blocks []blockcache.Block) {
 	for from := 0; from < len(keys) && c.isAvailable(ctx); from += maxBatch {
 		to := min(from+maxBatch, len(keys))
 		if isFailure(c.putBatch(ctx, keys[from:to], blocks[from:to])) {
@@ -120,7 +120,7 @@ func (c *Cache) PutBlocks(ctx context.Context, keys []ports.BlockKey, blocks []p
 }
 
 // putBatch stores the blocks in one round trip.
-func (c *Cache) putBatch(ctx context.Context, keys []ports.BlockKey, blocks []ports.Block) error {
+func (c *Cache) putBatch(ctx context.Context, keys []blockcache.Key, blocks []blockcache.Block) error {
 	pipe := c.client.Pipeline()
 	for i, key := range keys {
 		if value, err := c.codec.encode(key, blocks[i]); err == nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -56,19 +56,19 @@ const macKey = "the key of these tests"
 
 const patient = 5 * time.Second // a machine under test may be slow; the promised time is tested alone
 
-func blockKey(i int) ports.BlockKey {
-	return ports.BlockKey{
+func blockKey(i int) blockcache.Key {
+	return blockcache.Key{
 		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, Index: int64(i),
 	}
 }
 
 // block returns block i with prices from 10,000 on.
-func block(tb testing.TB, i, bars int) ports.Block {
+func block(tb testing.TB, i, bars int) blockcache.Block {
 	tb.Helper()
 	return pricedBlock(tb, i, bars, 10_000)
 }
 
-func pricedBlock(tb testing.TB, i, bars int, price int64) ports.Block {
+func pricedBlock(tb testing.TB, i, bars int, price int64) blockcache.Block {
 	tb.Helper()
 	key := blockKey(i)
 	start, _ := domain.BarBlocks(key.Series.Grid).Bounds(key.Index)
@@ -93,17 +93,17 @@ func pricedBlock(tb testing.TB, i, bars int, price int64) ports.Block {
 		tb.Fatal(err)
 	}
 
-	return ports.Block{Version: domain.Version{Revision: price, Nonce: uint64(i)}, Bars: s, Validated: i%2 == 0}
+	return blockcache.Block{Version: domain.Version{Revision: price, Nonce: uint64(i)}, Bars: s, Validated: i%2 == 0}
 }
 
-func equal(a, b ports.Block) bool {
+func equal(a, b blockcache.Block) bool {
 	return a.Version == b.Version && a.Validated == b.Validated && a.Bars.Equal(b.Bars)
 }
 
 // get returns the block under the key of block i.
-func get(tb testing.TB, c *redis.Cache, i int) (b ports.Block, ok bool) {
+func get(tb testing.TB, c *redis.Cache, i int) (b blockcache.Block, ok bool) {
 	tb.Helper()
-	blocks := c.GetBlocks(tb.Context(), []ports.BlockKey{blockKey(i)})
+	blocks := c.GetBlocks(tb.Context(), []blockcache.Key{blockKey(i)})
 	if len(blocks) != 1 {
 		tb.Fatalf("got %d blocks of one key", len(blocks))
 	}
@@ -111,9 +111,9 @@ func get(tb testing.TB, c *redis.Cache, i int) (b ports.Block, ok bool) {
 	return blocks[0], blocks[0].Bars.Len() > 0
 }
 
-func put(tb testing.TB, c *redis.Cache, i int, b ports.Block) {
+func put(tb testing.TB, c *redis.Cache, i int, b blockcache.Block) {
 	tb.Helper()
-	c.PutBlocks(tb.Context(), []ports.BlockKey{blockKey(i)}, []ports.Block{b})
+	c.PutBlocks(tb.Context(), []blockcache.Key{blockKey(i)}, []blockcache.Block{b})
 }
 
 func openCache(tb testing.TB, cfg redis.Config) *redis.Cache {
@@ -152,9 +152,9 @@ func name(prefix string, i int) string { return fmt.Sprintf("%smemory BTC/USD 1m
 func TestContract(t *testing.T) {
 	t.Parallel()
 	url := servers.Redis(t)
-	contract.SharedBlockCache(t, func(tb testing.TB) []ports.SharedBlockCache {
+	contract.SharedBlockCache(t, func(tb testing.TB) []blockcache.SharedCache {
 		cfg := redis.Config{URL: secret.New(url), Prefix: rand.Text(), Timeout: patient}
-		return []ports.SharedBlockCache{openCache(tb, cfg), openCache(tb, cfg)}
+		return []blockcache.SharedCache{openCache(tb, cfg), openCache(tb, cfg)}
 	})
 }
 
@@ -238,7 +238,7 @@ func TestForgedValuesAreMisses(t *testing.T) {
 	})
 	genuine, forged := pricedBlock(t, 1, 10, 142), pricedBlock(t, 1, 10, 666)
 	forged.Version = genuine.Version
-	stored := func(c *redis.Cache, b ports.Block) []byte {
+	stored := func(c *redis.Cache, b blockcache.Block) []byte {
 		put(t, c, 1, b)
 		value, err := behind.Get(ctx, name(prefix, 1)).Bytes()
 		if err != nil {
@@ -284,7 +284,7 @@ func withCRC(b []byte) []byte {
 }
 
 // valueOfVersion2 returns a value as programs wrote it when a value had only a checksum.
-func valueOfVersion2(tb testing.TB, key ports.BlockKey, bars domain.Series) []byte {
+func valueOfVersion2(tb testing.TB, key blockcache.Key, bars domain.Series) []byte {
 	tb.Helper()
 	start, end := domain.BarBlocks(key.Series.Grid).Bounds(key.Index)
 	text := fmt.Sprintf("%d %d %s %s %s %s", start, end, key.Series.Symbol, key.Series.Grid, key.Series.PriceType, key.Store)
@@ -331,7 +331,7 @@ func TestOtherTypesAreMisses(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	got := c.GetBlocks(t.Context(), []ports.BlockKey{blockKey(0), blockKey(1), blockKey(2)})
+	got := c.GetBlocks(t.Context(), []blockcache.Key{blockKey(0), blockKey(1), blockKey(2)})
 	if !equal(got[0], block(t, 0, 10)) || got[1].Bars.Len() > 0 || !equal(got[2], block(t, 2, 10)) {
 		t.Errorf("got %v", got)
 	}
@@ -351,9 +351,9 @@ func TestUnfitBlocksAreNotStored(t *testing.T) {
 	put(t, c, 1, block(t, 1, 0))
 	eth := blockKey(2)
 	eth.Series.Symbol = "ETH/USD"
-	c.PutBlocks(t.Context(), []ports.BlockKey{eth}, []ports.Block{block(t, 2, 10)})
+	c.PutBlocks(t.Context(), []blockcache.Key{eth}, []blockcache.Block{block(t, 2, 10)})
 	put(t, c, 3, block(t, 4, 10)) // stored, because only a read checks the times
-	if got := c.GetBlocks(t.Context(), []ports.BlockKey{blockKey(1), eth, blockKey(3)}); got[0].Bars.Len()+
+	if got := c.GetBlocks(t.Context(), []blockcache.Key{blockKey(1), eth, blockKey(3)}); got[0].Bars.Len()+
 		got[1].Bars.Len()+got[2].Bars.Len() > 0 {
 		t.Errorf("got %v", got)
 	}
@@ -441,7 +441,7 @@ func TestSecretsStaySecret(t *testing.T) {
 func BenchmarkGetBlocks(b *testing.B) {
 	const n, bars = 245, 4096
 	c, _, _ := open(b, servers.Redis(b), patient)
-	var keys []ports.BlockKey
+	var keys []blockcache.Key
 	for i := range n {
 		keys = append(keys, blockKey(i))
 		put(b, c, i, block(b, i, bars))

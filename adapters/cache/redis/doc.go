@@ -1,4 +1,4 @@
-// Package redis stores blocks of series in a Redis server that processes share: a ports.SharedBlockCache over
+// Package redis stores blocks of series in a Redis server that processes share: a blockcache.SharedCache over
 // redis/go-redis. It does not decide which blocks are stored or valid: a block is right if its version is that of the
 // state of the series, and the caller compares them. So a block needs no deletion, and its expiry after seven days only
 // frees memory.

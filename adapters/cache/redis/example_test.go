@@ -7,7 +7,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // It is compiled and not run, because it needs a server.
@@ -23,7 +23,7 @@ func ExampleOpen() { //nolint:testableexamples // it needs a server
 
 	defer closeBlocks()
 	series := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
-	keys := []ports.BlockKey{
+	keys := []blockcache.Key{
 		{Store: "postgres", Series: series, Index: 7000},
 		{Store: "postgres", Series: series, Index: 7001},
 	}

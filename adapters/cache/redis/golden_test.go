@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // update writes the golden files that do not exist. One of a released version is never written again, because servers
@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files that are missing")
 
 // goldens are the blocks of the golden files, all under valueKey.
-func goldens(tb testing.TB) map[string]ports.Block {
+func goldens(tb testing.TB) map[string]blockcache.Block {
 	tb.Helper()
 	d := domain.MustDecimal
 	start, _ := domain.BarBlocks(valueKey.Series.Grid).Bounds(valueKey.Index)
@@ -30,7 +30,7 @@ func goldens(tb testing.TB) map[string]ports.Block {
 		tb.Fatal(err)
 	}
 
-	return map[string]ports.Block{
+	return map[string]blockcache.Block{
 		"one_bar": {Version: domain.Version{Revision: 1, Nonce: 0xfedc_ba98_7654_3210}, Bars: one},
 		"lowest":  {Version: domain.Version{Revision: math.MinInt64}, Bars: one, Validated: true},
 		"wide":    valueBlock(tb, 5),

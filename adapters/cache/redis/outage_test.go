@@ -12,7 +12,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/secret"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
 
@@ -171,8 +171,8 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 // several round trips.
 func outage(t *testing.T, c *redis.Cache) (slowest, all time.Duration) {
 	t.Helper()
-	var keys []ports.BlockKey
-	var blocks []ports.Block
+	var keys []blockcache.Key
+	var blocks []blockcache.Block
 	for i := range 100 {
 		keys, blocks = append(keys, blockKey(i)), append(blocks, block(t, i, 100))
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 const (
@@ -36,14 +36,14 @@ type valueCodec struct {
 
 // name returns the key in Redis. Keys of valid series have different names, whatever the name of the store, because
 // none of the last four parts has a space.
-func (v valueCodec) name(key ports.BlockKey) string {
+func (v valueCodec) name(key blockcache.Key) string {
 	k := key.Series
 	return fmt.Sprintf("%s%s %s %s %s %d", v.prefix, key.Store, k.Symbol, k.Grid, k.PriceType, key.Index)
 }
 
 // encode returns the block as the value of the key. A block without bars, with too many, or of another series is an
 // error.
-func (v valueCodec) encode(key ports.BlockKey, block ports.Block) ([]byte, error) {
+func (v valueCodec) encode(key blockcache.Key, block blockcache.Block) ([]byte, error) {
 	if block.Bars.Key() != key.Series {
 		return nil, fmt.Errorf("block of %s under a key of %s: %w", block.Bars.Key(), key.Series, domain.ErrInvalid)
 	}
@@ -67,7 +67,7 @@ func (v valueCodec) encode(key ports.BlockKey, block ports.Block) ([]byte, error
 }
 
 // mac returns the authentication code of the value whose other bytes are b.
-func (v valueCodec) mac(key ports.BlockKey, b []byte) []byte {
+func (v valueCodec) mac(key blockcache.Key, b []byte) []byte {
 	name := v.name(key)
 	mac := hmac.New(sha256.New, v.macKey)
 	mac.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(name))))
@@ -78,24 +78,24 @@ func (v valueCodec) mac(key ports.BlockKey, b []byte) []byte {
 }
 
 // decode returns the block in the value of the key. An error wraps errRejected.
-func (v valueCodec) decode(key ports.BlockKey, b []byte) (ports.Block, error) {
+func (v valueCodec) decode(key blockcache.Key, b []byte) (blockcache.Block, error) {
 	macAt := len(b) - macSize
 	if len(b) > maxValue || macAt < barsAt || string(b[:flagsAt]) != magic {
-		return ports.Block{}, fmt.Errorf("%d bytes without the header of this version: %w", len(b), errRejected)
+		return blockcache.Block{}, fmt.Errorf("%d bytes without the header of this version: %w", len(b), errRejected)
 	}
 	if !hmac.Equal(v.mac(key, b[:macAt]), b[macAt:]) {
-		return ports.Block{}, fmt.Errorf("authentication code of another key or other bytes: %w", errRejected)
+		return blockcache.Block{}, fmt.Errorf("authentication code of another key or other bytes: %w", errRejected)
 	}
 	if b[flagsAt] > validatedFlag {
-		return ports.Block{}, fmt.Errorf("flags %#x: %w", b[flagsAt], errRejected)
+		return blockcache.Block{}, fmt.Errorf("flags %#x: %w", b[flagsAt], errRejected)
 	}
 
 	bars, err := decodeBars(key, b[barsAt:macAt])
 	if err != nil {
-		return ports.Block{}, fmt.Errorf("%w: %w", errRejected, err)
+		return blockcache.Block{}, fmt.Errorf("%w: %w", errRejected, err)
 	}
 
-	return ports.Block{
+	return blockcache.Block{
 		Version: domain.Version{
 			Revision: int64(binary.LittleEndian.Uint64(b[revisionAt:])),
 			Nonce:    binary.LittleEndian.Uint64(b[nonceAt:]),
@@ -106,7 +106,7 @@ func (v valueCodec) decode(key ports.BlockKey, b []byte) (ports.Block, error) {
 }
 
 // decodeBars returns the packed bars, which must open within the block of the key.
-func decodeBars(key ports.BlockKey, packed []byte) (domain.Series, error) {
+func decodeBars(key blockcache.Key, packed []byte) (domain.Series, error) {
 	chunk, err := codec.Open(packed)
 	if err != nil {
 		return domain.Series{}, err

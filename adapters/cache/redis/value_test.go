@@ -9,17 +9,17 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/codec"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 var (
-	valueKey = ports.BlockKey{Store: "s", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, Index: 3}
+	valueKey = blockcache.Key{Store: "s", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, Index: 3}
 
 	values = valueCodec{prefix: "marketdata:", macKey: []byte("0123456789abcdef")}
 )
 
 // valueBlock returns a block of the widest numbers.
-func valueBlock(tb testing.TB, bars int) ports.Block {
+func valueBlock(tb testing.TB, bars int) blockcache.Block {
 	tb.Helper()
 	start, _ := domain.BarBlocks(valueKey.Series.Grid).Bounds(valueKey.Index)
 	b := domain.NewSeriesBuilder(valueKey.Series, bars)
@@ -38,10 +38,10 @@ func valueBlock(tb testing.TB, bars int) ports.Block {
 		tb.Fatal(err)
 	}
 
-	return ports.Block{Version: domain.Version{Revision: math.MaxInt64, Nonce: math.MaxUint64}, Bars: s, Validated: true}
+	return blockcache.Block{Version: domain.Version{Revision: math.MaxInt64, Nonce: math.MaxUint64}, Bars: s, Validated: true}
 }
 
-func encoded(tb testing.TB, b ports.Block) []byte {
+func encoded(tb testing.TB, b blockcache.Block) []byte {
 	tb.Helper()
 	value, err := values.encode(valueKey, b)
 	if err != nil {
@@ -54,7 +54,7 @@ func encoded(tb testing.TB, b ports.Block) []byte {
 // authentic returns b with its authentication code.
 func authentic(b []byte) []byte { return slices.Concat(b, values.mac(valueKey, b)) }
 
-func sameBlock(a, b ports.Block) bool {
+func sameBlock(a, b blockcache.Block) bool {
 	return a.Version == b.Version && a.Validated == b.Validated && a.Bars.Equal(b.Bars)
 }
 

@@ -6,17 +6,17 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/contract"
 )
 
-func blockKey(i int) ports.BlockKey {
-	return ports.BlockKey{
+func blockKey(i int) blockcache.Key {
+	return blockcache.Key{
 		Store: "memory", Series: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}, Index: int64(i),
 	}
 }
 
-func block(tb testing.TB, i, bars int) ports.Block {
+func block(tb testing.TB, i, bars int) blockcache.Block {
 	tb.Helper()
 	key := blockKey(i)
 	start, _ := domain.BarBlocks(key.Series.Grid).Bounds(key.Index)
@@ -40,7 +40,7 @@ func block(tb testing.TB, i, bars int) ports.Block {
 		tb.Fatal(err)
 	}
 
-	return ports.Block{Version: domain.Version{Revision: int64(i) + 1, Nonce: uint64(i)}, Bars: s}
+	return blockcache.Block{Version: domain.Version{Revision: int64(i) + 1, Nonce: uint64(i)}, Bars: s}
 }
 
 func openBlocks(tb testing.TB, maxBytes int64) *ristretto.Blocks {
@@ -57,7 +57,7 @@ func openBlocks(tb testing.TB, maxBytes int64) *ristretto.Blocks {
 
 func TestBlocksContract(t *testing.T) {
 	t.Parallel()
-	contract.BlockCache(t, func(tb testing.TB) ports.BlockCache { return openBlocks(tb, 1<<20) })
+	contract.BlockCache(t, func(tb testing.TB) blockcache.Cache { return openBlocks(tb, 1<<20) })
 }
 
 // TestBlocksStayWithinMaxBytes puts ten times as many bytes as the cache may store. The heap must not grow by more than

@@ -1,5 +1,5 @@
 // Package ristretto stores values in the memory of this process, within a limit in bytes: NewBlocks returns a
-// ports.BlockCache and NewSymbols a ports.SymbolCache, both over dgraph-io/ristretto. The package must not decide which
+// blockcache.Cache and NewSymbols a ports.SymbolCache, both over dgraph-io/ristretto. The package must not decide which
 // values are stored, nor for how long.
 package ristretto
 

@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // app.New takes the cache of symbols; wiring opens it for the stores on servers.
@@ -49,8 +50,8 @@ func ExampleNewBlocks() {
 		return
 	}
 
-	key := ports.BlockKey{Store: "postgres", Series: series, Index: 0}
-	blocks.Put(key, ports.Block{Version: domain.Version{Revision: 7, Nonce: 1}, Bars: bars})
+	key := blockcache.Key{Store: "postgres", Series: series, Index: 0}
+	blocks.Put(key, blockcache.Block{Version: domain.Version{Revision: 7, Nonce: 1}, Bars: bars})
 
 	cached, ok := blocks.Get(key)
 	fmt.Println(cached.Version, cached.Bars.Len(), ok)

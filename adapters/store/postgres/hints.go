@@ -16,6 +16,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 const (
@@ -48,7 +49,7 @@ type Hints struct {
 	name  string // random; identifies the publisher of a notification
 }
 
-var _ ports.Hints = (*Hints)(nil)
+var _ blockcache.Hints = (*Hints)(nil)
 
 // NewHints returns the Hints of a process. The caller must not close the store before it has ended the
 // subscriptions, by their contexts.
@@ -56,9 +57,9 @@ func NewHints(s *Store) *Hints {
 	return &Hints{store: s, name: rand.Text()}
 }
 
-// Publish implements ports.Hints. It publishes all changes in one transaction, or none. An invalid key is
+// Publish implements blockcache.Hints. It publishes all changes in one transaction, or none. An invalid key is
 // ports.ErrInvalid.
-func (iv *Hints) Publish(ctx context.Context, changes ...ports.Hint) error {
+func (iv *Hints) Publish(ctx context.Context, changes ...blockcache.Hint) error {
 	payloads, err := encodeNotifications(iv.name, changes)
 	if err == nil && len(payloads) > 0 {
 		err = iv.notify(ctx, payloads)
@@ -78,12 +79,12 @@ func (iv *Hints) notify(ctx context.Context, payloads []string) error {
 	})
 }
 
-// Subscribe implements ports.Hints. The sequence leaves out the changes of this value. It fails within eight
+// Subscribe implements blockcache.Hints. The sequence leaves out the changes of this value. It fails within eight
 // seconds after the server stopped responding, even if the connection stays open. The consumer must keep reading,
 // because the server keeps a notification for all listeners until each of them has received it.
 //
 // A sequence that is never ranged over keeps its connection until ctx is done.
-func (iv *Hints) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], error) {
+func (iv *Hints) Subscribe(ctx context.Context) (iter.Seq2[blockcache.Hint, error], error) {
 	conn, err := iv.openListener(ctx)
 	if err != nil {
 		return nil, translate(ctx, opSubscribe, "", err)
@@ -96,13 +97,13 @@ func (iv *Hints) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], e
 		}
 	})
 
-	return func(yield func(ports.Hint, error) bool) {
+	return func(yield func(blockcache.Hint, error) bool) {
 		if used.Swap(true) {
 			err := ctx.Err()
 			if err == nil {
 				err = errReused
 			}
-			yield(ports.Hint{}, translate(ctx, opSubscribe, "", err))
+			yield(blockcache.Hint{}, translate(ctx, opSubscribe, "", err))
 
 			return
 		}
@@ -112,7 +113,7 @@ func (iv *Hints) Subscribe(ctx context.Context) (iter.Seq2[ports.Hint, error], e
 		for {
 			changes, err := iv.receive(ctx, conn)
 			if err != nil {
-				yield(ports.Hint{}, translate(ctx, opSubscribe, "", err))
+				yield(blockcache.Hint{}, translate(ctx, opSubscribe, "", err))
 				return
 			}
 
@@ -175,7 +176,7 @@ func (iv *Hints) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
 	}
 
 	token := rand.Text()
-	payload, err := json.Marshal(notification[ports.Hint]{From: iv.name, Proof: token})
+	payload, err := json.Marshal(notification[blockcache.Hint]{From: iv.name, Proof: token})
 	if err != nil {
 		return err
 	}
@@ -200,7 +201,7 @@ func (iv *Hints) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // receive waits for the next changes that another process publishes. It skips notifications that are not ours.
-func (iv *Hints) receive(ctx context.Context, conn *pgx.Conn) ([]ports.Hint, error) {
+func (iv *Hints) receive(ctx context.Context, conn *pgx.Conn) ([]blockcache.Hint, error) {
 	for {
 		received, err := waitForNotification(ctx, conn)
 		if err != nil {
@@ -256,7 +257,7 @@ func closeConn(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// notification is the JSON of a payload. C is ports.Hint or its JSON.
+// notification is the JSON of a payload. C is blockcache.Hint or its JSON.
 type notification[C any] struct {
 	From    string `json:"from"`            // name of the publisher
 	Proof   string `json:"proof,omitempty"` // token of verifyDelivery
@@ -271,7 +272,7 @@ const (
 )
 
 // encodeNotifications splits the changes into payloads.
-func encodeNotifications(from string, changes []ports.Hint) (payloads []string, err error) {
+func encodeNotifications(from string, changes []blockcache.Hint) (payloads []string, err error) {
 	part := notification[json.RawMessage]{From: from}
 	free := changesBytes
 	flush := func() error {
@@ -304,7 +305,7 @@ func encodeNotifications(from string, changes []ports.Hint) (payloads []string, 
 }
 
 // encodeChange returns the JSON of a change, and refuses one that no payload can contain.
-func encodeChange(change ports.Hint) ([]byte, error) {
+func encodeChange(change blockcache.Hint) ([]byte, error) {
 	if err := change.Key.Validate(); err != nil {
 		return nil, err
 	}
@@ -322,14 +323,14 @@ func encodeChange(change ports.Hint) ([]byte, error) {
 }
 
 // decodeNotification decodes a payload; ok is false if it is not one of ours.
-func decodeNotification(payload string) (n notification[ports.Hint], ok bool) {
+func decodeNotification(payload string) (n notification[blockcache.Hint], ok bool) {
 	if json.Unmarshal([]byte(payload), &n) != nil || n.From == "" {
-		return notification[ports.Hint]{}, false
+		return notification[blockcache.Hint]{}, false
 	}
 
 	for _, change := range n.Changes {
 		if change.Key.Validate() != nil {
-			return notification[ports.Hint]{}, false
+			return notification[blockcache.Hint]{}, false
 		}
 	}
 

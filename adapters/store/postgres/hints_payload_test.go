@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/gen"
 )
 
@@ -15,9 +15,9 @@ import (
 func TestPayloadsRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		one := rapid.Custom(func(t *rapid.T) ports.Hint {
+		one := rapid.Custom(func(t *rapid.T) blockcache.Hint {
 			key := gen.Key().Draw(t, "key")
-			return ports.Hint{
+			return blockcache.Hint{
 				Store: domain.StoreName(rapid.StringN(0, 1000, 3000).Draw(t, "store")),
 				Key:   key,
 				Range: gen.Range(key.Grid).Draw(t, "range"),
@@ -33,7 +33,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		var got []ports.Hint
+		var got []blockcache.Hint
 		for i, text := range texts {
 			if len(text) > maxPayload || slices.Contains(texts[:i], text) {
 				t.Fatalf("part %d of %d: %d bytes, or equal to another part", i, len(texts), len(text))
@@ -46,7 +46,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 
 			got = append(got, n.Changes...)
 		}
-		if !slices.EqualFunc(got, want, func(a, b ports.Hint) bool {
+		if !slices.EqualFunc(got, want, func(a, b blockcache.Hint) bool {
 			return a.Store == b.Store && a.Key == b.Key && a.Range.Equal(b.Range)
 		}) {
 			t.Fatalf("%d changes became %d, or different ones", len(want), len(got))
@@ -56,7 +56,7 @@ func TestPayloadsRoundTrip(t *testing.T) {
 
 func FuzzDecodeNotification(f *testing.F) {
 	key := domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()}
-	texts, err := encodeNotifications("x", []ports.Hint{{Store: "s", Key: key}})
+	texts, err := encodeNotifications("x", []blockcache.Hint{{Store: "s", Key: key}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/tests/servers"
 )
@@ -71,7 +72,7 @@ func TestHintsContract(t *testing.T) {
 	contract.Hints(t, func(tb testing.TB) contract.HintsSubject {
 		dsn := servers.Postgres(tb)
 		observer := connect(tb, dsn)
-		var peers []ports.Hints
+		var peers []blockcache.Hints
 		for range 3 {
 			peers = append(peers, postgres.NewHints(openUnmigrated(tb, dsn)))
 		}
@@ -88,14 +89,14 @@ func TestHintsContract(t *testing.T) {
 }
 
 // hint returns a hint of the store.
-func hint(store domain.StoreName) ports.Hint {
+func hint(store domain.StoreName) blockcache.Hint {
 	start := time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC)
-	return ports.Hint{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
+	return blockcache.Hint{Store: store, Key: domain.SeriesKey{Symbol: "BTC/USD", Grid: domain.Minute1.UTC()},
 		Range: domain.Range{Start: start, End: start.Add(time.Hour)}}
 }
 
 // firstHint returns the first hint that a subscription yields.
-func firstHint(t *testing.T, sequence func(func(ports.Hint, error) bool)) ports.Hint {
+func firstHint(t *testing.T, sequence func(func(blockcache.Hint, error) bool)) blockcache.Hint {
 	t.Helper()
 	for got, err := range sequence {
 		if err != nil {
@@ -106,7 +107,7 @@ func firstHint(t *testing.T, sequence func(func(ports.Hint, error) bool)) ports.
 
 	t.Fatal("the sequence ended without an error")
 
-	return ports.Hint{}
+	return blockcache.Hint{}
 }
 
 // TestHintsOnCallersPool proves that a subscription works with a caller's pool of one connection, which stays
@@ -237,7 +238,7 @@ func TestPublishRefuses(t *testing.T) {
 
 	late := hint("postgres")
 	late.Range.End = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
-	for name, change := range map[string]ports.Hint{
+	for name, change := range map[string]blockcache.Hint{
 		"no key": {Store: "postgres"}, "too long a name": hint(domain.StoreName(strings.Repeat("x", 8000))), "too late": late,
 	} {
 		err := remote.Publish(t.Context(), hint("refused"), change)

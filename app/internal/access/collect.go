@@ -7,6 +7,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // Piece is a part of a store's result: bars, Trades or Quotes.
@@ -26,21 +27,21 @@ type RowType[P Piece] struct {
 }
 
 // BarRows is the row type of bars.
-func BarRows() RowType[ports.CachedBars] {
-	return RowType[ports.CachedBars]{
+func BarRows() RowType[blockcache.Bars] {
+	return RowType[blockcache.Bars]{
 		stream: "Stream",
-		name:   func(p ports.CachedBars) string { return p.Bars.Key().String() },
-		same:   func(a, b ports.CachedBars) bool { return a.Bars.Key() == b.Bars.Key() },
-		time:   func(p ports.CachedBars, i int) time.Time { return p.Bars.OpenTime(i) },
+		name:   func(p blockcache.Bars) string { return p.Bars.Key().String() },
+		same:   func(a, b blockcache.Bars) bool { return a.Bars.Key() == b.Bars.Key() },
+		time:   func(p blockcache.Bars, i int) time.Time { return p.Bars.OpenTime(i) },
 		stored: storedBars,
-		follows: func(a, b ports.CachedBars) bool {
+		follows: func(a, b blockcache.Bars) bool {
 			return b.Bars.OpenTime(0).After(a.Bars.OpenTime(a.Len() - 1))
 		},
 	}
 }
 
 // storedBars counts the bars of the piece that were read from the store and not from a cache.
-func storedBars(p ports.CachedBars) int {
+func storedBars(p blockcache.Bars) int {
 	if p.Cached {
 		return 0
 	}
@@ -49,10 +50,10 @@ func storedBars(p ports.CachedBars) int {
 }
 
 // SamePiece returns the piece of a cache, of which more is known than of bars.
-func SamePiece(p ports.CachedBars) ports.CachedBars { return p }
+func SamePiece(p blockcache.Bars) blockcache.Bars { return p }
 
 // AsPiece returns bars of which nothing more is known.
-func AsPiece(bars domain.Series) ports.CachedBars { return ports.CachedBars{Bars: bars} }
+func AsPiece(bars domain.Series) blockcache.Bars { return blockcache.Bars{Bars: bars} }
 
 func tickRows[T domain.Tick](stream string, seq func(T) int64) RowType[domain.Ticks[T]] {
 	return RowType[domain.Ticks[T]]{

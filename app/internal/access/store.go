@@ -11,6 +11,7 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
 // Store is one configured store with counters of its use. A capability that the store does not have is nil. Safe for
@@ -23,7 +24,7 @@ type Store struct {
 	Catalog    ports.SymbolCatalog
 	Health     ports.HealthChecker
 	Pool       func() ports.PoolStats
-	Cache      ports.CachedReader
+	Cache      blockcache.Reader
 	Aggregate  ports.TradeAggregator
 	Explain    ports.ReadExplainer
 	Unfinished ports.UnfinishedReporter
