@@ -25,6 +25,7 @@ var (
 	_ ports.BatchProvider          = (*Service)(nil)
 	_ ports.Explainer              = (*Service)(nil)
 	_ ports.SymbolProvider         = (*Service)(nil)
+	_ ports.SymbolEditor           = (*Service)(nil)
 	_ ports.CoverageProvider       = (*Service)(nil)
 	_ ports.Ingestor               = (*Service)(nil)
 	_ ports.Diagnostics            = (*Service)(nil)

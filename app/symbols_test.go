@@ -290,3 +290,63 @@ func TestDescribeIsOfTrades(t *testing.T) {
 		t.Errorf("got %+v, %v", d.Statistics, err)
 	}
 }
+
+// readOnly is a catalog without the writer of its store.
+type readOnly struct{ ports.SymbolCatalog }
+
+// The first catalog takes the metadata, also of a symbol that another one knows, and the cache forgets what it had.
+func TestSetSymbols(t *testing.T) {
+	t.Parallel()
+	first, second := memory.New(), memory.New()
+	cache, err := ristretto.NewSymbols(1 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer cache.Close()
+	md := over(t, clock.NewSimulated(at(60)), cache, app.Config{},
+		app.Source{Name: "first", Bars: first, Catalog: first}, app.Source{Name: "second", Catalog: second})
+	old := domain.NewSymbolMeta("BTC/USD")
+	old.Zone = "Europe/Berlin"
+	if err := second.PutSymbols(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := md.Describe(t.Context(), "BTC/USD"); err != nil || d.Zone != "Europe/Berlin" {
+		t.Fatalf("before: %+v, %v", d, err)
+	}
+
+	known, fresh := old, domain.NewSymbolMeta("ETH/USD")
+	known.Tick, fresh.Lot = domain.MustDecimal("0.01"), domain.MustDecimal("0.001")
+	if err := md.SetSymbols(t.Context(), known, fresh); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, want := range []domain.SymbolMeta{known, fresh} {
+		if d, err := md.Describe(t.Context(), want.Symbol); err != nil || !d.SymbolMeta.Equal(want) {
+			t.Errorf("%+v, %v; want %+v", d.SymbolMeta, err, want)
+		}
+	}
+	if metas, err := ports.Collect(second.Symbols(t.Context(), ports.SymbolQuery{})); err != nil || len(metas) != 1 {
+		t.Errorf("the second catalog has %v, %v", metas, err)
+	}
+}
+
+func TestSetSymbolsRefuses(t *testing.T) {
+	t.Parallel()
+	store := memory.New()
+	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, app.Source{Name: "first", Bars: store, Catalog: store})
+	good, bad := domain.NewSymbolMeta("BTC/USD"), domain.NewSymbolMeta("ETH/USD")
+	bad.Zone = "Mars/Olympus"
+	if err := md.SetSymbols(t.Context(), good, bad); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("an unknown zone: %v", err)
+	}
+	if metas, err := ports.Collect(store.Symbols(t.Context(), ports.SymbolQuery{})); err != nil || len(metas) != 0 {
+		t.Errorf("a refused write stored %v, %v", metas, err)
+	}
+
+	others := over(t, clock.NewSimulated(at(60)), nil, app.Config{},
+		app.Source{Name: "others", Bars: store, Catalog: readOnly{store}})
+	if err := others.SetSymbols(t.Context(), good); !errors.Is(err, ports.ErrInvalid) {
+		t.Errorf("a catalog of another program: %v", err)
+	}
+}

@@ -82,6 +82,15 @@ type SymbolProvider interface {
 	Describe(ctx context.Context, symbol domain.Symbol) (Description, error)
 }
 
+// SymbolEditor changes the metadata of symbols. It is safe for concurrent use.
+type SymbolEditor interface {
+	// SetSymbols stores the metadata of all symbols, known or new, replacing the stored metadata, or of none. Of two
+	// entries of one symbol the last counts. Other processes see it when their symbol cache forgets the symbol. The error
+	// is ErrInvalid for metadata that is not valid, before any input or output, and for a catalog that another program
+	// writes.
+	SetSymbols(ctx context.Context, metas ...domain.SymbolMeta) error
+}
+
 // Description is the metadata of a symbol with its recent statistics.
 type Description struct {
 	domain.SymbolMeta

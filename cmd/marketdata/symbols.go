@@ -49,6 +49,7 @@ func (c *command) symbolsCommand() *cobra.Command {
 		},
 	}
 	outputFlag(cmd.Flags(), &output)
+	cmd.AddCommand(c.symbolsSetCommand(), c.symbolsImportCommand())
 
 	return cmd
 }

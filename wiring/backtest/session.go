@@ -26,12 +26,12 @@ type Options struct {
 	Replay replay.Config // of Steps, Events and Future
 }
 
-// Session is one run of a strategy over the history of a store. Steps plays the bars and moves the clock; a strategy asks
-// Market, which knows nothing that is later than the clock; a simulated exchange fills its orders from Future. A session
-// runs once, and closes nothing, because it opens nothing.
+// Session is one run of a strategy over the history of a store. Steps plays the bars and moves the clock; a strategy
+// asks Market, which knows nothing that is later than the clock; a simulated exchange fills its orders from Future. A
+// session runs once, and closes nothing, because it opens nothing.
 type Session struct {
-	// Market is the application over the clock, for the strategy. record.New(Market) also keeps the requests, for a report
-	// that is compared with that of an earlier run. It is safe for concurrent use.
+	// Market is the application over the clock, for the strategy. record.New(Market) also keeps the requests, for a
+	// report that is compared with that of an earlier run. It is safe for concurrent use.
 	Market *app.Service
 
 	// Future returns the bar after the clock's time, for the simulated exchange. A strategy must not have it.

@@ -170,6 +170,11 @@ func ReadSymbols(ctx context.Context, s *Store, q ports.SymbolQuery) ([]domain.S
 	return ports.Collect(s.Catalog.Symbols(ctx, q))
 }
 
+// WriteSymbols calls the writer of the store's catalog, which must be a ports.SymbolWriter.
+func WriteSymbols(ctx context.Context, s *Store, metas []domain.SymbolMeta) (struct{}, error) {
+	return struct{}{}, s.Catalog.(ports.SymbolWriter).PutSymbols(ctx, metas...)
+}
+
 // ReadExtentPage returns the coverage of the first symbols of a query, of all of them if there is no more.
 func ReadExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.Extent], error) {
 	symbolOf := func(e domain.Extent) domain.Symbol { return e.Key.Symbol }
