@@ -55,8 +55,8 @@ type Result struct {
 	Checkpoint Checkpoint `json:"-"`
 }
 
-// Checkpoint summarizes what the pages of a request returned up to a position, so that a later page can tell whether
-// that changed meanwhile. It is the text of Result.Checkpoint, opaque to programs, without rows, of a size that does not
+// Checkpoint summarizes the results of the pages of a request up to a position, so that a later page can tell whether
+// they changed meanwhile. It is the text of Result.Checkpoint, opaque to programs, without rows, and its size does not
 // depend on their number; "" is none. It begins with the position: microseconds since 1970 in 8 bytes, little-endian.
 type Checkpoint string
 

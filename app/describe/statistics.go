@@ -39,7 +39,8 @@ func (s *statistics) addBars(bars domain.Series) error {
 	return nil
 }
 
-// addQuotes adds quotes. It returns an error that wraps domain.ErrOverflow if the sum of the spreads has too many digits.
+// addQuotes adds quotes. It returns an error that wraps domain.ErrOverflow if the sum of the spreads has too many
+// digits.
 func (s *statistics) addQuotes(q domain.Quotes) error {
 	for _, quote := range q.All() {
 		spread, err := quote.Ask.Sub(quote.Bid)

@@ -25,8 +25,8 @@ func (p Bars) Len() int { return p.Bars.Len() }
 type Reader interface {
 	ports.LocalCoverage
 
-	// ReadCachedBars is ports.BarReader.ReadBars with more information on each piece. What comes from a cache has a state. While
-	// the store cannot be asked, the state may be up to maxStale old, and says so; its bars must be in a cache.
+	// ReadCachedBars is ports.BarReader.ReadBars with more information on each piece. Pieces from a cache have a state.
+	// While the store cannot be asked, the state may be up to maxStale old, and says so; its bars must be in a cache.
 	ReadCachedBars(ctx context.Context, q ports.BarQuery, maxStale time.Duration) ports.Sequence[Bars]
 
 	// SeriesState returns the state of the query's series, which may be a lease old, or up to maxStale while the store

@@ -2,8 +2,8 @@
 //
 // The official client connects and writes. Reads use InfluxQL with responses in msgpack, which this package decodes
 // into columns, because the client's record reader cannot prove that a response is complete. Coverage, versions,
-// trades, quotes and metadata do not belong here: the relational store has them. A ledger.Ledger makes writes atomic and
-// proves that reads are whole. Retries belong to the caller; this package retries only to hide how InfluxDB makes a
+// trades, quotes and metadata do not belong here: the relational store has them. A ledger.Ledger makes writes atomic
+// and proves that reads are whole. Retries belong to the caller; this package retries only to hide how InfluxDB makes a
 // write visible.
 //
 // # Layout

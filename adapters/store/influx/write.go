@@ -43,7 +43,8 @@ func (s *Store) CheckBars(ctx context.Context, sets []ledger.BarSet) []error {
 	return errs
 }
 
-// SetBars implements ledger.NontransactionalStore. A new range whose every slot gets a bar is not read before the write.
+// SetBars implements ledger.NontransactionalStore. A new range whose every slot gets a bar is not read before the
+// write.
 func (s *Store) SetBars(ctx context.Context, sets []ledger.BarSet, permit func(context.Context) error) error {
 	if len(sets) == 0 {
 		return nil

@@ -38,7 +38,8 @@ func New(key domain.SeriesKey, r domain.Range, uncovered []domain.Range, before 
 // already stay.
 func (f *Filler) Skip(t time.Time) {
 	open := f.key.Grid.Floor(t)
-	at, _ := slices.BinarySearchFunc(f.uncovered, open, func(r domain.Range, t time.Time) int { return r.Start.Compare(t) })
+	byStart := func(r domain.Range, t time.Time) int { return r.Start.Compare(t) }
+	at, _ := slices.BinarySearchFunc(f.uncovered, open, byStart)
 	f.uncovered = slices.Insert(f.uncovered, at, domain.Range{Start: open, End: f.key.Grid.Next(open)})
 }
 
