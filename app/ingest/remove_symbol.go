@@ -10,8 +10,8 @@ import (
 
 // RemoveSymbol removes the metadata of a symbol from every catalog. A symbol with data stays, and the error is of kind
 // ErrConflict: a *ports.SymbolInUseError names the series. A catalog that is derived from stored bars, such as that of
-// InfluxDB, must not list the symbol, also for bars that are not covered. An unknown symbol is no error. A later write makes the symbol known again. After
-// another error, some catalogs may have removed the symbol; repeat the call.
+// InfluxDB, must not list the symbol, also for bars that are not covered. An unknown symbol is no error. A later write
+// makes the symbol known again. After another error, some catalogs may have removed the symbol; repeat the call.
 func (i *Ingestor) RemoveSymbol(ctx context.Context, symbol domain.Symbol) error {
 	const op = "remove symbol"
 	if err := symbol.Validate(); err != nil {

@@ -11,8 +11,8 @@ import (
 
 var _ ports.SymbolRemover = (*Store)(nil)
 
-// RemoveSymbol implements ports.SymbolRemover. A write to InfluxDB that did not finish counts as data. Views in place of
-// the tables are ErrSchema.
+// RemoveSymbol implements ports.SymbolRemover. A write to InfluxDB that did not finish counts as data. Views in place
+// of the tables are ErrSchema.
 func (s *Store) RemoveSymbol(ctx context.Context, symbol domain.Symbol) error {
 	err := symbol.Validate()
 	if err == nil {
