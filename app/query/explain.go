@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
-	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/app/internal/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )

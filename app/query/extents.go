@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
-	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/app/internal/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/sorting"
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/app/internal/plan"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )

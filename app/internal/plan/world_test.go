@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/app/internal/plan"
 	"github.com/gal-friday/marketdata/domain"
 )
 

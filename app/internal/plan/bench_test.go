@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gal-friday/marketdata/app/plan"
+	"github.com/gal-friday/marketdata/app/internal/plan"
 	"github.com/gal-friday/marketdata/domain"
 )
 
