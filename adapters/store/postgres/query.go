@@ -832,7 +832,8 @@ WHERE $3 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
 SELECT 'function', proname, 'EXECUTE' FROM pg_proc
 WHERE $3 AND pronamespace = to_regnamespace('marketdata')
-	AND proname IN ('ensure_partitions', 'drop_empty_partition', 'remove_symbol') AND NOT has_function_privilege(oid, 'EXECUTE')`
+	AND proname IN ('ensure_partitions', 'drop_empty_partition', 'remove_symbol')
+	AND NOT has_function_privilege(oid, 'EXECUTE')`
 
 	// selectIdentity includes the timeline, because a server that was restored from a backup or promoted starts a new
 	// one and may lack rows that the old one had.

@@ -23,7 +23,8 @@ WHERE $3 AND NOT has_database_privilege(current_database(), 'TEMPORARY')
 UNION ALL
 SELECT 'function', proname, 'EXECUTE' FROM pg_proc
 WHERE $3 AND pronamespace = to_regnamespace('marketdata')
-	AND proname IN ('ensure_partitions', 'drop_empty_partition', 'remove_symbol') AND NOT has_function_privilege(oid, 'EXECUTE');
+	AND proname IN ('ensure_partitions', 'drop_empty_partition', 'remove_symbol')
+	AND NOT has_function_privilege(oid, 'EXECUTE');
 
 -- selectIdentity
 SELECT system_identifier || '-' || timeline_id || '-' ||
