@@ -40,7 +40,8 @@ type Options struct {
 
 	// PostgresPool replaces the pool that Open creates from Config.Postgres; the caller must close it. The pool keeps its
 	// own limits: of Config.Postgres, Open uses only AcquireTimeout, ConnectTimeout, StatementTimeout (as the limit of
-	// the client), SlowQuery, BatchRows and MigrateOnOpen.
+	// the client), SlowQuery, BatchRows and MigrateOnOpen. Open connects, and refuses a pool whose sessions would change
+	// the meaning of text or hide rows (see postgres.OpenPool).
 	PostgresPool *pgxpool.Pool
 
 	// InfluxClient replaces the client that Open creates from Config.Influx; the caller must close it. Config.Influx
@@ -94,17 +95,7 @@ func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Stor
 		return postgres.Open(ctx, cfg)
 	}
 
-	store, closeStore, err := postgres.New(opts.PostgresPool, cfg)
-	if err != nil || !cfg.MigrateOnOpen {
-		return store, closeStore, err
-	}
-
-	if err := store.Migrate(ctx); err != nil {
-		closeStore()
-		return nil, nil, err
-	}
-
-	return store, closeStore, nil
+	return postgres.OpenPool(ctx, opts.PostgresPool, cfg)
 }
 
 // maxInfluxCheck is how long Open waits for an InfluxDB that it does not require.

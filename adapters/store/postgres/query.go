@@ -803,11 +803,17 @@ ON CONFLICT (symbol_id, series_id, start_time) DO UPDATE SET end_time = excluded
 
 // Sessions and the database.
 const (
-	// selectSessionSettings reads the settings that the decoders, the text that bun writes and the completeness of
-	// reads depend on.
+	// selectSessionSettings reads sessionSettings.
 	selectSessionSettings = `
 SELECT current_setting('standard_conforming_strings'), current_setting('client_encoding'),
 	current_setting('TimeZone'), current_setting('row_security')`
+
+	// selectHidesRows tells whether a row-level security policy applies to the role in one of our tables.
+	selectHidesRows = `
+SELECT EXISTS (
+	SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relkind IN ('r', 'p')
+		AND row_security_active(oid)
+)`
 
 	selectRole = `SELECT current_user`
 

@@ -74,7 +74,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"ensurePartitions", ensurePartitions}, {"dropPartition", dropPartition}, {"selectPartitions", selectPartitions},
 		},
 		"session": {
-			{"selectSessionSettings", selectSessionSettings}, {"selectServer", selectServer}, {"selectRole", selectRole}, {"selectMissingPrivileges", selectMissingPrivileges}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},
+			{"selectSessionSettings", selectSessionSettings}, {"selectServer", selectServer}, {"selectHidesRows", selectHidesRows}, {"selectRole", selectRole}, {"selectMissingPrivileges", selectMissingPrivileges}, {"selectIdentity", selectIdentity}, {"selectCacheKey", selectCacheKey},
 			{"selectInfluxIdentity", selectInfluxIdentity}, {"updateInfluxIdentity", updateInfluxIdentity},
 			{"begin", begin}, {"commit", commit}, {"rollback", rollback},
 			{"beginSnapshot", beginSnapshot}, {"planByKeys", planByKeys},

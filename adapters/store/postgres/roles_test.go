@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
@@ -141,6 +142,27 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 	}
 
 	t.Cleanup(closeStore)
+	openPool := func(rowSecurity string) error {
+		config, err := pgxpool.ParseConfig(dsnWithUser(t, dsn, reader, "r"))
+		if err != nil {
+			return err
+		}
+
+		config.ConnConfig.RuntimeParams["row_security"] = rowSecurity
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		if err != nil {
+			return err
+		}
+
+		defer pool.Close()
+		_, closeStore, err := postgres.OpenPool(t.Context(), pool, postgres.Config{AcquireTimeout: 5 * time.Second})
+		if err == nil {
+			closeStore()
+		}
+
+		return err
+	}
+
 	for table, read := range map[string]func() error{
 		"bars": func() error { _, err := countBars(t.Context(), s, queryAll(bars)); return err },
 		"coverage": func() error {
@@ -152,6 +174,9 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 		if err := read(); err != nil {
 			t.Errorf("read %s without a policy: %v", table, err)
 		}
+		if err := openPool("on"); err != nil {
+			t.Errorf("a caller's pool without a policy: %v", err)
+		}
 
 		table = "marketdata." + table
 		if err := exec(t.Context(), dsn, "CREATE POLICY hidden ON "+table+" USING (false)",
@@ -160,6 +185,10 @@ func TestHiddenRowsAreAnError(t *testing.T) {
 		}
 
 		wantKind(t, read(), ports.ErrPermission)
+		wantKind(t, openPool("on"), ports.ErrSchema)
+		if err := openPool("off"); err != nil {
+			t.Errorf("a caller's pool whose reads fail where rows are hidden: %v", err)
+		}
 		wantKind(t, s.Check(t.Context()), ports.ErrPermission)
 		if err := exec(t.Context(), dsn, "DROP POLICY hidden ON "+table,
 			"ALTER TABLE "+table+" DISABLE ROW LEVEL SECURITY"); err != nil {

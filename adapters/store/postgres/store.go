@@ -96,25 +96,49 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		closeBun()
 		pool.Close()
 	}
-	if _, err := s.relations(ctx); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		closeAll()
-		return nil, nil, translate(ctx, op, "", err)
-	}
-
-	if cfg.MigrateOnOpen {
-		if err := s.Migrate(ctx); err != nil {
-			closeAll()
-			return nil, nil, err
-		}
+		return nil, nil, err
 	}
 
 	return s, closeAll, nil
 }
 
-// New returns a Store on the caller's pool, with the pool's own settings; DSN, MinConns and MaxConns are not used. The
-// caller closes the pool, after the returned function has released the store's resources. If row-level security applies
-// to the pool's role, its sessions should set row_security to off, as those of Open do, because otherwise hidden bars
-// read as bars that do not exist.
+// OpenPool is Open on the caller's pool, as New makes it. It connects, and refuses sessions whose settings change the
+// meaning of text with ErrSchema, as well as sessions that a row-level security policy of our tables hides rows from,
+// because hidden bars would read as bars that do not exist.
+func OpenPool(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
+	s, closeStore, err := New(pool, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	err = s.withConn(ctx, func(conn *pgx.Conn) error { return checkCallersSession(ctx, conn) })
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err != nil {
+		closeStore()
+		return nil, nil, translate(ctx, "open", "", err)
+	}
+
+	return s, closeStore, nil
+}
+
+// prepare connects, and makes the schema if the configuration says so.
+func (s *Store) prepare(ctx context.Context) error {
+	if _, err := s.relations(ctx); err != nil {
+		return translate(ctx, "open", "", err)
+	}
+	if !s.cfg.MigrateOnOpen {
+		return nil
+	}
+
+	return s.Migrate(ctx)
+}
+
+// New returns a Store on the caller's pool, with the pool's own settings; DSN, MinConns, MaxConns and MigrateOnOpen are
+// not used. It does no I/O. The caller closes the pool, after the returned function has released the store's resources.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: "open", Store: Name, Err: err}
@@ -179,25 +203,63 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// checkSession refuses a session whose settings would change the meaning of text or hide rows, with a *settingError.
-func checkSession(ctx context.Context, conn *pgx.Conn) error {
-	var quoting, encoding, zone, rowSecurity string
-	if err := conn.QueryRow(ctx, selectSessionSettings).Scan(&quoting, &encoding, &zone, &rowSecurity); err != nil {
-		return err
-	}
+// sessionSettings are the settings of a session that the decoders, the text that bun writes and the completeness of
+// reads depend on.
+type sessionSettings struct{ quoting, encoding, zone, rowSecurity string }
 
-	for _, s := range []struct{ name, value, want string }{
-		{"standard_conforming_strings", quoting, "on"},
-		{"client_encoding", encoding, "UTF8"},
-		{"TimeZone", zone, "UTC"},
-		{"row_security", rowSecurity, "off"},
-	} {
-		if s.value != s.want {
-			return &settingError{s.name, s.value, s.want}
-		}
+func readSettings(ctx context.Context, conn *pgx.Conn) (s sessionSettings, err error) {
+	return s, conn.QueryRow(ctx, selectSessionSettings).Scan(&s.quoting, &s.encoding, &s.zone, &s.rowSecurity)
+}
+
+// checkText refuses settings that would change the meaning of text, with a *settingError.
+func (s sessionSettings) checkText() error {
+	if s.quoting != "on" {
+		return &settingError{"standard_conforming_strings", s.quoting, "on"}
+	}
+	if s.encoding != "UTF8" {
+		return &settingError{"client_encoding", s.encoding, "UTF8"}
 	}
 
 	return nil
+}
+
+// checkSession refuses a session of an own pool whose settings would change the meaning of text or hide rows, with a
+// *settingError.
+func checkSession(ctx context.Context, conn *pgx.Conn) error {
+	s, err := readSettings(ctx, conn)
+	if err == nil {
+		err = s.checkText()
+	}
+
+	switch {
+	case err != nil:
+		return err
+	case s.zone != "UTC":
+		return &settingError{"TimeZone", s.zone, "UTC"}
+	case s.rowSecurity != "off":
+		return &settingError{"row_security", s.rowSecurity, "off"}
+	}
+
+	return nil
+}
+
+// checkCallersSession refuses a session of a caller's pool whose settings would change the meaning of text, or hide rows
+// of our tables, with a *settingError. No statement depends on its time zone.
+func checkCallersSession(ctx context.Context, conn *pgx.Conn) error {
+	s, err := readSettings(ctx, conn)
+	if err == nil {
+		err = s.checkText()
+	}
+	if err != nil || s.rowSecurity == "off" {
+		return err
+	}
+
+	var hides bool
+	if err := conn.QueryRow(ctx, selectHidesRows).Scan(&hides); err != nil || !hides {
+		return err
+	}
+
+	return &settingError{"row_security", s.rowSecurity, "off"}
 }
 
 // settingError reports a session setting that this store cannot work with.

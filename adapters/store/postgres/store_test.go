@@ -164,6 +164,36 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+func TestOpenPoolErrors(t *testing.T) {
+	t.Parallel()
+	dsn := servers.Postgres(t)
+	for name, c := range map[string]struct {
+		dsn  string
+		kind error
+	}{
+		"refused":  {changeDSN(t, dsn, func(u *url.URL, _ url.Values) { u.Host = "127.0.0.1:1" }), ports.ErrUnavailable},
+		"password": {dsnWithUser(t, dsn, "postgres", "wrong"), ports.ErrAuth},
+		"quoting": {
+			changeDSN(t, dsn, func(_ *url.URL, q url.Values) { q.Set("standard_conforming_strings", "off") }), ports.ErrSchema,
+		},
+		"encoding": {
+			changeDSN(t, dsn, func(_ *url.URL, q url.Values) { q.Set("client_encoding", "LATIN1") }), ports.ErrSchema,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pool, err := pgxpool.New(t.Context(), c.dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			defer pool.Close()
+			_, _, err = postgres.OpenPool(t.Context(), pool, postgres.Config{AcquireTimeout: 5 * time.Second})
+			wantKind(t, err, c.kind)
+		})
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	dsn := servers.Postgres(t)
@@ -372,11 +402,10 @@ func TestCallersPoolIsUsedAndNotClosed(t *testing.T) {
 			}
 
 			defer pool.Close()
-			s, closeStore, err := postgres.New(pool, postgres.Config{AcquireTimeout: 5 * time.Second})
+			s, closeStore, err := postgres.OpenPool(t.Context(), pool, postgres.Config{
+				AcquireTimeout: 5 * time.Second, MigrateOnOpen: true,
+			})
 			if err != nil {
-				t.Fatal(err)
-			}
-			if err := s.Migrate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 

@@ -8,6 +8,12 @@ SELECT current_user, current_database(), current_setting('server_version'), EXIS
 		AND has_schema_privilege(relnamespace, 'USAGE') AND has_table_privilege(oid, 'SELECT')
 );
 
+-- selectHidesRows
+SELECT EXISTS (
+	SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('marketdata') AND relkind IN ('r', 'p')
+		AND row_security_active(oid)
+);
+
 -- selectRole
 SELECT current_user;
 
