@@ -9,9 +9,9 @@ import (
 )
 
 // Encode returns the checkpoint as a page token carries it: the position, the start of the range, the hash of the
-// uncovered ranges, and the series: for each the store, its grid or tick kind, its range, the version, three hashes, and
-// the version of the block that is cut. Times are microseconds since 1970, integers little-endian with 64 bits, texts
-// have their length before them in two bytes.
+// uncovered ranges, and the series: for each the store, its grid or tick kind, its range, the version, three hashes,
+// and the version of the block that is cut. Times are microseconds since 1970, integers little-endian with 64 bits,
+// texts have their length before them in two bytes.
 func (c *Checkpoint) Encode() domain.Checkpoint {
 	start, _ := c.Range.Micros()
 	b := appendIntegers(nil, uint64(domain.MicrosCeil(c.Range.End)), uint64(start), c.Uncovered)
@@ -58,7 +58,8 @@ func Decode(text domain.Checkpoint) (*Checkpoint, error) {
 	}
 	if _, err := domain.NewRange(c.Range.Start, c.Range.End); err != nil || p.failed {
 		return nil, &domain.InvalidError{
-			What: "checkpoint", Value: fmt.Sprintf("%.40x", string(text)), Reason: "not one of a result; give that of the page before",
+			What: "checkpoint", Value: fmt.Sprintf("%.40x", string(text)),
+			Reason: "not one of a result; give that of the page before",
 		}
 	}
 
