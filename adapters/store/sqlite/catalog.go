@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -32,6 +33,7 @@ func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.
 
 	text, args := selectSymbols(valid, q)
 	rows, err := queryAll(ctx, s.reader, (*symbolRow).targets, text, args...)
+	err = cmp.Or(s.frozen.check(), err)
 	if err != nil {
 		return nil, translate(ctx, op, "", withPhase(ports.PhaseQuery, err))
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -111,6 +112,7 @@ func (s *Store) readExtents(
 
 	text, args := selectExtents(r, valid, bars)
 	rows, err := queryAll(ctx, s.reader, (*seriesExtentRow).targets, text, args...)
+	err = cmp.Or(s.frozen.check(), err)
 	if err != nil {
 		return nil, withPhase(ports.PhaseQuery, err)
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -21,5 +22,5 @@ func (s *Store) Details() ports.StoreDetails {
 // belongs to another program, or was migrated to a newer version.
 func (s *Store) Check(ctx context.Context) error {
 	_, err := fileVersion(ctx, s.reader)
-	return translate(ctx, "check", "", err)
+	return translate(ctx, "check", "", cmp.Or(s.frozen.check(), err))
 }

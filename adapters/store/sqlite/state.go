@@ -23,7 +23,12 @@ func (s *Store) readSnapshot(ctx context.Context, read func(snapshot) error) err
 
 	defer func() { _ = tx.Rollback() }() // it wrote nothing
 
-	return read(snapshot{tx})
+	err = read(snapshot{tx})
+	if changed := s.frozen.check(); changed != nil {
+		return changed
+	}
+
+	return err
 }
 
 // statePieces yields the pieces of a read with the state before them.

@@ -37,9 +37,10 @@ type Config = sqliteconfig.Config
 // Store is an open SQLite file. It is safe for concurrent use. Reads run concurrently with each other and with one
 // write, each on a snapshot after the last committed write. Writes of this process and of others take turns.
 type Store struct {
-	writer *sql.DB // one connection, because SQLite has one writer and waiting for the connection respects the context
+	writer *sql.DB // one connection: SQLite has one writer, and waiting for it respects the context; nil if read-only
 	reader *sql.DB // cannot write
 	path   string  // absolute
+	frozen frozenFile
 
 	coverageStmt, blocksStmt, lastBlocksStmt, chunksStmt, lastChunksStmt *sql.Stmt // of reader
 }
@@ -54,8 +55,12 @@ var (
 // Open opens the file, creates it if it does not exist, and migrates its tables to the current version. The returned
 // function closes the store and makes running calls fail.
 //
-// Open returns ErrSchema for a file of another program or of a newer version, ErrUnavailable for a missing directory,
-// and ErrPermission if the user may not write the file.
+// A file that the user may read and not write is opened for reading, and every write returns ErrPermission. If nobody
+// was writing it, no locks are taken: a read during which another process changes the file returns ErrUnavailable, and
+// so does every later one.
+//
+// Open returns ErrSchema for a file of another program or of a newer version, or one that is read-only and of an older
+// version; ErrUnavailable for a missing directory; and ErrPermission if the user may not read the file.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	const op = "open"
 	if err := cfg.Validate(); err != nil {
@@ -68,15 +73,18 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	}
 
 	path, err := filepath.Abs(cfg.Path)
-	if err == nil {
-		err = ensureFile(path)
-	}
 	if err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, err)
 	}
 
 	s := &Store{path: path}
-	if err := s.open(ctx, path); err != nil {
+	open := s.open
+	if err := ensureFile(path); isReadOnly(path, err) {
+		open = s.openReadOnly
+	} else if err != nil {
+		return nil, nil, translate(ctx, op, cfg.Path, err)
+	}
+	if err := open(ctx); err != nil {
 		return nil, nil, translate(ctx, op, cfg.Path, errors.Join(err, s.close()))
 	}
 
@@ -98,8 +106,8 @@ func ensureFile(path string) error {
 	return f.Close()
 }
 
-func (s *Store) open(ctx context.Context, path string) (err error) {
-	if s.writer, err = connect(path, "_txlock=immediate&_pragma=page_size(16384)"); err != nil {
+func (s *Store) open(ctx context.Context) (err error) {
+	if s.writer, err = connect(s.path, "_txlock=immediate&_pragma=page_size(16384)&"+logOptions); err != nil {
 		return err
 	}
 
@@ -107,7 +115,13 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	if err = migrate(ctx, s.writer); err != nil {
 		return err
 	}
-	if s.reader, err = connect(path, "_query_only=1"); err != nil {
+
+	return s.openReaders(ctx, "_query_only=1&"+logOptions)
+}
+
+// openReaders connects the readers and prepares their statements.
+func (s *Store) openReaders(ctx context.Context, options string) (err error) {
+	if s.reader, err = connect(s.path, options); err != nil {
 		return err
 	}
 
@@ -127,11 +141,14 @@ func (s *Store) open(ctx context.Context, path string) (err error) {
 	return nil
 }
 
-// connect returns a connection pool. It does no I/O.
+// logOptions make a connection that may write use the write-ahead log.
 //
 // The write-ahead log lets readers and the writer work concurrently. synchronous=FULL syncs the log with every commit,
 // so that a completed write survives not only a crash of the process but also a power failure. NORMAL would keep the
-// file consistent but could lose the last writes. A write waits up to 5 s for the write of another process.
+// file consistent but could lose the last writes.
+const logOptions = "_journal_mode=WAL&_synchronous=FULL"
+
+// connect returns a connection pool. It does no I/O. A write waits up to 5 s for the write of another process.
 //
 // Pages of 16 KiB, of which a full chunk fills about three, are faster to read than pages of 4 KiB. Memory-mapped I/O
 // was rejected: the copy that it saves is negligible beside decoding, and a disk error would kill the process.
@@ -142,7 +159,7 @@ func connect(path, options string) (*sql.DB, error) {
 	}
 	name := url.URL{
 		Scheme: "file", Path: path,
-		RawQuery: "_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&" + options,
+		RawQuery: "_busy_timeout=5000&" + options,
 	}
 	connector, err := driver.NewConnector(name.String())
 	if err != nil {

@@ -72,7 +72,8 @@ func errorKind(err error) (hint string, kind error) {
 		return "", kind
 	}
 
-	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid, ports.ErrConflict} {
+	for _, kind := range [...]error{ports.ErrCorruptData, ports.ErrSchema, ports.ErrInvalid, ports.ErrConflict,
+		ports.ErrUnavailable} {
 		if errors.Is(err, kind) {
 			return "", kind
 		}

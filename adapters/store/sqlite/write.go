@@ -167,7 +167,7 @@ func validateRange(r domain.Range, n int, timeOf func(i int) time.Time, data fmt
 // transact runs f in one transaction. It commits the transaction if f returns nil and rolls it back otherwise. When
 // transact returns nil, the changes are on disk.
 func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
+	tx, err := s.beginWrite(ctx)
 	if err != nil {
 		return withPhase(ports.PhaseAcquire, err)
 	}
