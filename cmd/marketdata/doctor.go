@@ -276,7 +276,7 @@ func (c *command) diagnose(ctx context.Context) (ports.Diagnosis, error) {
 		return ports.Diagnosis{}, err
 	}
 	if cfg.HasServer() && c.dbPath == "" {
-		return production.Diagnose(ctx, cfg, production.Options{Logger: newLogger(c.err)})
+		return production.Diagnose(ctx, cfg, c.productionOptions())
 	}
 	if _, err := checkDatabase(cfg.SQLite.Path, mustExist); err != nil {
 		return ports.Diagnosis{}, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/embedded"
@@ -167,12 +168,17 @@ func (c *command) open(ctx context.Context, mode openMode) (*app.Service, func()
 	return c.openStores(ctx, cfg, c.dbPath != "", mode)
 }
 
+// productionOptions returns the options of the servers.
+func (c *command) productionOptions() production.Options {
+	return production.Options{Logger: newLogger(c.err), Redis: redis.OpenShared}
+}
+
 // openStores opens the servers of the configuration, or its SQLite file where it has no server or useFile is set.
 func (c *command) openStores(
 	ctx context.Context, cfg wiring.Config, useFile bool, mode openMode,
 ) (*app.Service, func(), error) {
 	if cfg.HasServer() && !useFile {
-		return production.Open(ctx, cfg, production.Options{Logger: newLogger(c.err)})
+		return production.Open(ctx, cfg, c.productionOptions())
 	}
 
 	options := embedded.Options{Logger: newLogger(c.err)}

@@ -83,8 +83,11 @@ var rooms = []room{
 		banned: []string{"testing"}, why: "the one place that knows everybody",
 	},
 	{
-		path: "cmd", rooms: []string{"wiring", "app", "adapters/file", "adapters/codec/barfile", "ports", "domain"}, others: []string{anyOther},
-		banned: []string{"testing"}, why: "the command parses, calls and prints",
+		path: "cmd", others: []string{anyOther}, banned: []string{"testing"},
+		rooms: []string{
+			"wiring", "app", "adapters/file", "adapters/codec/barfile", "adapters/cache/redis", "ports", "domain",
+		},
+		why: "the command parses, calls and prints; which drivers are linked is said by wiring, and Redis by an option of it",
 	},
 	{
 		path: "tests", rooms: []string{"domain", "ports", "adapters", "app", "wiring", "cmd"}, others: []string{anyOther},

@@ -26,19 +26,25 @@ var links = []struct {
 	},
 	{
 		entry: "wiring/embedded", all: []string{"modernc.org/sqlite", "database/sql"},
-		none: slices.Concat(serverModules, commandModules),
+		none: slices.Concat(serverModules, []string{redisModule}, commandModules),
 		why:  "a program with one file needs no server",
 	},
 	{
-		entry: "wiring/production", all: serverModules, none: slices.Concat([]string{"modernc.org/sqlite"}, commandModules),
-		why: "a program with servers needs their drivers and no other store",
+		entry: "wiring/production", all: serverModules,
+		none: slices.Concat([]string{"modernc.org/sqlite", redisModule}, commandModules),
+		why:  "a program with servers needs their drivers and no other store; the client of Redis is an option",
+	},
+	{
+		entry: "cmd/marketdata", all: slices.Concat(serverModules, []string{redisModule, "modernc.org/sqlite"}),
 	},
 }
 
 var serverModules = []string{
 	"github.com/jackc/pgx/v5", "github.com/uptrace/bun", "github.com/influxdata/influxdb-client-go/v2",
-	"github.com/redis/go-redis/v9", "github.com/dgraph-io/ristretto/v2",
+	"github.com/dgraph-io/ristretto/v2",
 }
+
+const redisModule = "github.com/redis/go-redis/v9"
 
 // commandModules are linked by the command and by no entry point of the library.
 var commandModules = []string{

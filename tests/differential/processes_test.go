@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
@@ -32,7 +33,7 @@ func openProcess(tb testing.TB, cfg wiring.Config, c ports.Clock) process {
 	tb.Helper()
 	var p process
 	md, closeAll, err := production.Open(tb.Context(), cfg, production.Options{
-		Clock: c, Stores: func(ours []app.Source) []app.Source {
+		Clock: c, Redis: redis.OpenShared, Stores: func(ours []app.Source) []app.Source {
 			p.sources = slices.Clone(ours)
 			return ours
 		},

@@ -2,6 +2,7 @@ package production_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -244,6 +246,21 @@ func allowConnections(t *testing.T, cfg wiring.Config, allow bool) {
 	}
 }
 
+// A program that does not link Redis refuses a configuration with one, before any I/O.
+func TestRedisThatIsNotLinked(t *testing.T) {
+	t.Parallel()
+	cfg := wiring.Config{Postgres: wiring.Postgres{DSN: wiring.NewSecret("postgres://" + nowhere(t) + "/nowhere")}}
+	cfg.Cache.Redis.URL = wiring.NewSecret("redis://" + nowhere(t) + "/0")
+	for name, ask := range map[string]func() error{
+		"open":     func() error { _, _, err := production.Open(t.Context(), cfg, production.Options{}); return err },
+		"diagnose": func() error { _, err := production.Diagnose(t.Context(), cfg, production.Options{}); return err },
+	} {
+		if err := ask(); !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "production.Options.Redis") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // Open returns an error for an invalid configuration of Redis, without the password. A Redis that is down is no error.
 func TestRedisConfiguration(t *testing.T) {
 	t.Parallel()
@@ -264,7 +281,7 @@ func TestRedisConfiguration(t *testing.T) {
 			t.Parallel()
 			cfg := config(t)
 			test.spoil(&cfg.Cache.Redis)
-			md, closeAll, err := production.Open(t.Context(), cfg, production.Options{})
+			md, closeAll, err := production.Open(t.Context(), cfg, production.Options{Redis: redis.OpenShared})
 			if err == nil || md != nil || closeAll != nil ||
 				!strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), canary) {
 				t.Errorf("got %v; want one that says %q", err, test.says)

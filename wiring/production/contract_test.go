@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -65,7 +66,7 @@ func newRoutedStore(cache wiring.Cache) contract.Open {
 		tb.Helper()
 		cfg := config(tb)
 		cfg.Cache.Disabled, cfg.Cache.Redis = cache.Disabled, cache.Redis
-		sources, symbols, closeStores, err := production.Stores(tb.Context(), cfg, production.Options{})
+		sources, symbols, closeStores, err := production.Stores(tb.Context(), cfg, production.Options{Redis: redis.OpenShared})
 		if err != nil {
 			tb.Fatal(err)
 		}

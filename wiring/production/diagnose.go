@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
@@ -54,7 +53,7 @@ func diagnoseWithoutPostgres(ctx context.Context, s settings, opts Options, open
 	if s.Cache.Redis.URL.Reveal() != "" {
 		cfg := s.Cache.Redis
 		cfg.Key = make([]byte, redisconfig.MinKeySize) // the check puts no block
-		cache, closeCache, err := redis.Open(cfg)
+		cache, closeCache, err := opts.Redis(cfg)
 		if err != nil {
 			return ports.Diagnosis{}, err
 		}

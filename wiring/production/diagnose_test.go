@@ -16,6 +16,7 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/servers"
@@ -37,7 +38,7 @@ func diagnose(t *testing.T, cfg wiring.Config) map[domain.StoreName]ports.StoreD
 	var d ports.Diagnosis
 	for range 30 { // because a check has half a second, and this machine may be busy with other tests
 		var err error
-		if d, err = production.Diagnose(t.Context(), cfg, production.Options{}); err != nil {
+		if d, err = production.Diagnose(t.Context(), cfg, production.Options{Redis: redis.OpenShared}); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.ContainsFunc(d.Stores, isTimeout) {
@@ -155,13 +156,13 @@ func TestDiagnoseTellsAllProblems(t *testing.T) {
 	}
 
 	cfg.Influx.CAFile = "absent.pem"
-	if _, err := production.Diagnose(t.Context(), cfg, production.Options{}); !errors.Is(err, ports.ErrInvalid) {
+	if _, err := production.Diagnose(t.Context(), cfg, production.Options{Redis: redis.OpenShared}); !errors.Is(err, ports.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	cfg.Influx.CAFile = ""
-	if _, err := production.Diagnose(ctx, cfg, production.Options{}); !errors.Is(err, ports.ErrCanceled) {
+	if _, err := production.Diagnose(ctx, cfg, production.Options{Redis: redis.OpenShared}); !errors.Is(err, ports.ErrCanceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -29,7 +30,7 @@ func TestExistingTables(t *testing.T) {
 	cfg := wiring.Config{}
 	cfg.Postgres.DSN = secret.New(reader)
 	cfg.Cache.Redis.URL = secret.New(servers.Redis(t))
-	s, closeService, err := production.Open(t.Context(), cfg, production.Options{})
+	s, closeService, err := production.Open(t.Context(), cfg, production.Options{Redis: redis.OpenShared})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func Stores(ctx context.Context, cfg wiring.Config, opts Options) ([]app.Source,
 		return nil, nil, nil, err
 	}
 
-	caches, closeCaches, err := openCaches(ctx, s, pg)
+	caches, closeCaches, err := openCaches(ctx, s, opts, pg)
 	if err != nil {
 		closeInflux()
 		closePostgres()

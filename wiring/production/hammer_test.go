@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -19,7 +20,7 @@ import (
 // openSources opens a process, and returns its stores and the application over them.
 func openSources(t *testing.T, cfg wiring.Config, c ports.Clock) ([]app.Source, *app.Service) {
 	t.Helper()
-	sources, _, closeStores, err := production.Stores(t.Context(), cfg, production.Options{Clock: c})
+	sources, _, closeStores, err := production.Stores(t.Context(), cfg, production.Options{Clock: c, Redis: redis.OpenShared})
 	if err != nil {
 		t.Fatal(err)
 	}

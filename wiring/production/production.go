@@ -27,6 +27,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
@@ -47,6 +48,10 @@ type Options struct {
 	// InfluxClient replaces the client that Open creates from Config.Influx; the caller must close it. Config.Influx
 	// still names the database and the measurement.
 	InfluxClient influxdb2.Client
+
+	// Redis opens the cache that Config.Cache.Redis names: redis.OpenShared of adapters/cache/redis. A program that leaves
+	// it out does not link the client of Redis, and Open refuses a configuration with a Redis.
+	Redis func(cfg wiring.Redis) (cache blockcache.SharedCache, closeCache func(), err error)
 
 	// Stores changes the list of stores. It takes the configured stores in order of preference, and returns the stores to
 	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
@@ -73,7 +78,10 @@ func newSettings(cfg wiring.Config, opts Options) (settings, error) {
 		err = errors.Join(err, errors.New("postgres: dsn: missing; set "+wiring.EnvPrefix+"POSTGRES_DSN, "+
 			"like postgres://user@host/database: it stores the catalog and the coverage of all bars, also of those in InfluxDB"))
 	}
-
+	if cfg.Cache.Redis.URL.Reveal() != "" && opts.Redis == nil {
+		err = errors.Join(err, errors.New("cache: redis: url: this program does not link Redis; remove the setting, or set "+
+			"production.Options.Redis to redis.OpenShared of adapters/cache/redis"))
+	}
 	if err != nil {
 		return settings{}, invalidError{fmt.Errorf("configuration: %w", err)}
 	}

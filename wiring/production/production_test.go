@@ -20,6 +20,7 @@ import (
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
@@ -55,6 +56,7 @@ func bars(tb testing.TB, symbol domain.Symbol, f domain.Frequency) domain.Series
 
 func open(tb testing.TB, cfg wiring.Config, opts production.Options) *app.Service {
 	tb.Helper()
+	opts.Redis = redis.OpenShared
 	md, closeAll, err := production.Open(tb.Context(), cfg, opts)
 	if err != nil {
 		tb.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/gal-friday/marketdata/adapters/cache/redis"
+	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
@@ -22,7 +22,7 @@ import (
 type backends struct {
 	postgres *postgres.Store
 	influx   *influx.Store // nil where none is configured
-	caches   caches
+	caches   seriescache.Caches
 	clock    ports.Clock
 }
 
@@ -60,8 +60,8 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	if opts.Stores != nil {
 		sources = opts.Stores(sources) // added stores get no layers
 	}
-	if b.caches.redis != nil {
-		sources = append(sources, cacheSource(b.caches.redis))
+	if b.caches.Shared != nil {
+		sources = append(sources, cacheSource(b.caches.Shared))
 	}
 
 	if l.err != nil {
@@ -90,7 +90,7 @@ type layers struct {
 
 func newLayers(ctx context.Context, s settings, opts Options, b backends) *layers {
 	l := &layers{
-		settings: s, opts: opts, caches: b.caches.Caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
+		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {
@@ -143,8 +143,11 @@ func (h ledgeredHealth) Check(ctx context.Context) error {
 }
 
 // cacheSource returns the shared cache as a store that is diagnosed and nothing else.
-func cacheSource(c *redis.Cache) app.Source {
-	return app.Source{Name: redis.Name, Health: c, Optional: true}
+func cacheSource(c blockcache.SharedCache) app.Source {
+	source := app.Source{Name: redisconfig.Name, Optional: true}
+	source.Health, _ = c.(ports.HealthChecker)
+
+	return source
 }
 
 // processName names this process to people.

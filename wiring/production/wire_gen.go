@@ -32,7 +32,7 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, f
 		cleanup()
 		return nil, nil, err
 	}
-	productionCaches, cleanup3, err := openCaches(ctx, productionSettings, store)
+	caches, cleanup3, err := openCaches(ctx, productionSettings, opts, store)
 	if err != nil {
 		cleanup2()
 		cleanup()
@@ -42,7 +42,7 @@ func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, f
 	productionBackends := backends{
 		postgres: store,
 		influx:   influxStore,
-		caches:   productionCaches,
+		caches:   caches,
 		clock:    clock,
 	}
 	v, cleanup4, err := newSources(ctx, productionSettings, opts, productionBackends)

@@ -64,6 +64,16 @@ func Open(cfg Config) (*Cache, func(), error) {
 	return c, func() { _ = c.client.Close() }, nil // it would only report broken connections
 }
 
+// OpenShared is Open as production.Options.Redis takes it. The cache is a ports.HealthChecker too.
+func OpenShared(cfg Config) (blockcache.SharedCache, func(), error) {
+	c, closeCache, err := Open(cfg)
+	if err != nil {
+		return nil, nil, err // and not a *Cache that is nil
+	}
+
+	return c, closeCache, nil
+}
+
 // GetBlocks returns the blocks of the keys, as blockcache.SharedCache says. It makes one round trip for 16 keys.
 func (c *Cache) GetBlocks(ctx context.Context, keys []blockcache.Key) []blockcache.Block {
 	blocks := make([]blockcache.Block, len(keys))

@@ -11,11 +11,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/ports"
 )
-
-// Name is the name of the cache in a diagnosis.
-const Name = "redis"
 
 var (
 	_ ports.HealthChecker  = (*Cache)(nil)
@@ -59,7 +57,7 @@ func (c *Cache) Details() ports.StoreDetails {
 
 // translate converts the error of a check.
 func (c *Cache) translate(err error) error {
-	e := &ports.Error{Kind: ports.ErrUnavailable, Op: "check", Store: Name, Err: err}
+	e := &ports.Error{Kind: ports.ErrUnavailable, Op: "check", Store: redisconfig.Name, Err: err}
 	switch {
 	case ports.ContextKind(err) != nil:
 		e.Kind = ports.ContextKind(err)

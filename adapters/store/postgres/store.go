@@ -114,12 +114,12 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, func
 	}
 
 	err = s.withConn(ctx, func(conn *pgx.Conn) error { return checkCallersSession(ctx, conn) })
-	if err == nil {
+	if err = translate(ctx, "open", "", err); err == nil {
 		err = s.prepare(ctx)
 	}
 	if err != nil {
 		closeStore()
-		return nil, nil, translate(ctx, "open", "", err)
+		return nil, nil, err
 	}
 
 	return s, closeStore, nil
@@ -243,8 +243,8 @@ func checkSession(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// checkCallersSession refuses a session of a caller's pool whose settings would change the meaning of text, or hide rows
-// of our tables, with a *settingError. No statement depends on its time zone.
+// checkCallersSession refuses a session of a caller's pool whose settings would change the meaning of text, or hide
+// rows of our tables, with a *settingError. No statement depends on its time zone.
 func checkCallersSession(ctx context.Context, conn *pgx.Conn) error {
 	s, err := readSettings(ctx, conn)
 	if err == nil {

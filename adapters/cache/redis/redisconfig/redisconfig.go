@@ -13,6 +13,9 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 )
 
+// Name is the name of the cache in a diagnosis.
+const Name = "redis"
+
 // Config configures a cache. A field with its zero value has its default.
 type Config struct {
 	// URL is redis://user:password@host:port/database, or rediss:// for TLS. The user must be allowed GETRANGE and SET of
