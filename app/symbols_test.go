@@ -322,7 +322,7 @@ func TestSetSymbols(t *testing.T) {
 	}
 
 	for _, want := range []domain.SymbolMeta{known, fresh} {
-		if d, err := md.Describe(t.Context(), want.Symbol); err != nil || !d.SymbolMeta.Equal(want) {
+		if d, err := md.Describe(t.Context(), want.Symbol); err != nil || !d.Equal(want) {
 			t.Errorf("%+v, %v; want %+v", d.SymbolMeta, err, want)
 		}
 	}

@@ -20,7 +20,7 @@ func TestPager(t *testing.T) {
 		if err := stream.startPager(); err != nil {
 			t.Skipf("TestPager needs cat: %v", err)
 		}
-		if _, err := stream.out.Write([]byte("line\n")); err != nil {
+		if _, err := stream.out.Write([]byte("a\n")); err != nil {
 			t.Fatal(err)
 		}
 		if err := stream.stopPager(nil); err != nil {
@@ -29,7 +29,7 @@ func TestPager(t *testing.T) {
 	}
 
 	shown, err := os.ReadFile(screen.Name())
-	const want = "     1\tline\nline\nline\n"
+	const want = "     1\ta\na\na\n"
 	if err != nil || string(shown) != want {
 		t.Errorf("%q, %v; want %q", shown, err, want)
 	}

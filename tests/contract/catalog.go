@@ -304,6 +304,7 @@ var catalogLaws = []law[Store]{
 
 			known, b := metas("BTC/USD", "BTC/USDT"), bars(key, start, 3, 1)
 			known[0].Tick = number(1)
+
 			return steps(
 				func() error { return remover.RemoveSymbol(ctx, "NO/SUCH") },
 				func() error { return s.Symbols.PutSymbols(ctx, known...) },

@@ -21,7 +21,7 @@ const anotherUser = 65534
 // readOnlyDir returns a new folder that every user may read, and a command line of another user than root.
 func readOnlyDir(t *testing.T) (dir string, asReader func(args ...string) (string, error)) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "marketdata-readonly-")
+	dir, err := os.MkdirTemp("", "marketdata-readonly-") //nolint:usetesting // another user cannot enter a t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}
