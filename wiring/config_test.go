@@ -117,6 +117,7 @@ func TestLoadRefuses(t *testing.T) {
 		"a duration sans unit":  {"service:\n  timeout: soon\n", `marketdata.yaml: "soon": write a duration`},
 		"a duration in numbers": {"service:\n  timeout: 30\n", "marketdata.yaml:2: "},
 		"a wrong unit":          {"service:\n  timeout: 30q\n", `"30q": write a duration`},
+		"a fraction":            {"service:\n  max_bars: 10.7\n", `marketdata.yaml:2: "10.7": give a whole number`},
 		"a large number":        {"service:\n  max_bars: 99999999999999999999\n", `99999999999999999999": give a whole number`},
 		"a wrong switch":        {"cache:\n  disabled: maybe\n", `marketdata.yaml:2: "maybe": give true or false`},
 		"two documents":         {"---\nservice:\n  timeout: 3s\n---\nservice:\n  timeout: 4s\n", "more than one"},

@@ -56,8 +56,8 @@ func readFile(path string, c *Config) error {
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
-	if line, deep := findNesting(string(text)); deep {
-		return fmt.Errorf("%s:%d: more than %d levels of brackets or lists", path, line, maxNesting)
+	if line, err := checkTokens(string(text)); err != nil {
+		return fmt.Errorf("%s:%d: %w", path, line, err)
 	}
 
 	document := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
@@ -92,8 +92,9 @@ func readBounded(path string) ([]byte, error) {
 	return text, nil
 }
 
-// findNesting returns the line where brackets, or lists that begin on one line, are nested more than maxNesting deep.
-func findNesting(text string) (line int, deep bool) {
+// checkTokens returns the line of the first fault that the decoder would not see: brackets, or lists that begin on one
+// line, that are nested more than maxNesting deep, and a fraction, which it would cut off.
+func checkTokens(text string) (line int, err error) {
 	brackets, lists := 0, 0
 	for _, t := range lexer.Tokenize(text) {
 		if t.Position.Line != line {
@@ -107,14 +108,16 @@ func findNesting(text string) (line int, deep bool) {
 			brackets--
 		case token.SequenceEntryType, token.MappingKeyType:
 			lists++
+		case token.FloatType:
+			return line, fmt.Errorf("%q: give a whole number, or a text in quotes", t.Value)
 		default:
 		}
 		if brackets+lists > maxNesting {
-			return line, true
+			return line, fmt.Errorf("more than %d levels of brackets or lists", maxNesting)
 		}
 	}
 
-	return 0, false
+	return 0, nil
 }
 
 // wrongType and wrongDuration are the texts of the decoders for a value of another Go type than the field's.
