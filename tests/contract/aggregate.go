@@ -14,7 +14,7 @@ import (
 // TradeAggregator tests a store that aggregates its trades to bars against every law of ports.TradeAggregator.
 func TradeAggregator(t *testing.T, open Open, p Profile) {
 	t.Helper()
-	run(t, aggregateLaws, p, open)
+	aggregateSuite.run(t, open, p)
 }
 
 // aggregateGrids are fixed grids, and calendar grids in zones with and without daylight saving.
@@ -207,7 +207,7 @@ var aggregateLaws = []law[Store]{
 			var again error
 			for piece, err := range sequence {
 				if piece.Len() > 0 {
-					return fmt.Errorf("a second range over the sequence gave %s", piece)
+					return fmt.Errorf("a second range over AggregateTrades got %s, want an error", piece)
 				}
 				again = err
 			}
@@ -230,7 +230,7 @@ var aggregateLaws = []law[Store]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if _, err := aggregate(gone, s, key, always); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("a call cancelled before it gave %s", errorText(err))
+				return fmt.Errorf("AggregateTrades, cancelled before the call, got %s, want context.Canceled", errorText(err))
 			}
 
 			inside, cancel := context.WithCancel(ctx)
@@ -241,7 +241,7 @@ var aggregateLaws = []law[Store]{
 				last = err
 			}
 			if !errors.Is(last, context.Canceled) {
-				return fmt.Errorf("a call cancelled at its first piece ended with %s", errorText(last))
+				return fmt.Errorf("AggregateTrades, cancelled at its first piece, got %s at its end, want context.Canceled", errorText(last))
 			}
 
 			return nil
@@ -293,7 +293,7 @@ func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Ra
 		return err
 	}
 	if err := sameBars(got, want); err != nil {
-		return fmt.Errorf("%s in %s: %w", k, r, err)
+		return fmt.Errorf("AggregateTrades %s in %s: %w", k, r, err)
 	}
 
 	return nil
@@ -303,7 +303,7 @@ func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Ra
 func wantNoBar(ctx context.Context, s Store) error {
 	got, err := aggregate(ctx, s, gridKey("1h"), always)
 	if err == nil {
-		return fmt.Errorf("got %s", got)
+		return fmt.Errorf("AggregateTrades got %s, want the error %q", got, ports.ErrCorruptData)
 	}
 
 	return wantError(err, ports.ErrCorruptData)

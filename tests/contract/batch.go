@@ -16,7 +16,7 @@ import (
 // results are those of the store's BarReader, which BarStore tests.
 func BatchReader(t *testing.T, open Open, p Profile) {
 	t.Helper()
-	run(t, batchLaws, p, open)
+	batchSuite.run(t, open, p)
 }
 
 // batchLaws is every law of ports.BatchReader. The form of a sequence (results in order, pieces with bars, of the
@@ -98,7 +98,7 @@ var batchResultLaws = []law[Store]{
 			for i, symbol := range hostile {
 				b := bars(minuteKey(symbol), start, 2, i)
 				if err := write(ctx, s, b); err != nil {
-					return fmt.Errorf("write %q: %w", symbol, err)
+					return fmt.Errorf("WriteBatch of the symbol %q: %w", symbol, err)
 				}
 
 				queries, want = append(queries, all(b.Key())), append(want, b)
@@ -144,7 +144,7 @@ var batchResultLaws = []law[Store]{
 
 			for i, q := range queries {
 				if q != before[i] {
-					return fmt.Errorf("query %d was %+v and is now %+v", i, before[i], q)
+					return fmt.Errorf("query %d of ReadBatch was changed: got %+v, want %+v", i, q, before[i])
 				}
 			}
 
@@ -176,7 +176,7 @@ var batchResultLaws = []law[Store]{
 				if got[i] == nil || got[i].Version != want.Version || got[i].Version == (domain.Version{}) != (i < 12) ||
 					!slices.EqualFunc(got[i].Coverage, want.Coverage, domain.Range.Equal) ||
 					q.First+q.Last == 0 && !slices.Equal(got[i].BlocksWithin(layout, q.Range), want.BlocksWithin(layout, q.Range)) {
-					return fmt.Errorf("query %d of %s: the state %+v, want %+v", i, q.Key, got[i], *want)
+					return fmt.Errorf("ReadBatch, query %d of %s: got %s, want %s", i, q.Key, stateOf(got[i]), stateOf(want))
 				}
 			}
 
@@ -214,7 +214,7 @@ var batchResultLaws = []law[Store]{
 
 						for _, i := range []int{0, 2, 3} {
 							if sameBars(got[i], versions[0]) != nil && sameBars(got[i], versions[1]) != nil {
-								return fmt.Errorf("result %d concurrent with replacements is neither version: %s", i, got[i])
+								return fmt.Errorf("ReadBatch beside replacements: query %d got %s, want one of the two versions", i, got[i])
 							}
 						}
 					}
@@ -287,19 +287,19 @@ func readBatchStates(
 		n := piece.Query
 		switch {
 		case failed != nil:
-			return nil, nil, fmt.Errorf("the batch went on after the error %w", failed)
+			return nil, nil, fmt.Errorf("ReadBatch got a piece after the error, want the end of the sequence: %w", failed)
 		case err != nil:
 			if failed = err; piece.Bars.Len() > 0 {
-				return nil, nil, fmt.Errorf("%d bars came with the error %w", piece.Bars.Len(), err)
+				return nil, nil, fmt.Errorf("ReadBatch got %d bars with an error, want none: %w", piece.Bars.Len(), err)
 			}
 		case n < current || n >= len(queries):
-			return nil, nil, fmt.Errorf("a piece of query %d of %d, after one of query %d", n, len(queries), current)
+			return nil, nil, fmt.Errorf("ReadBatch got a piece of query %d of %d after one of query %d, want the order of the queries", n, len(queries), current)
 		case piece.State != nil && (states[n] != nil || results[n] != nil):
-			return nil, nil, fmt.Errorf("query %d: a state that is not in the first piece", n)
+			return nil, nil, fmt.Errorf("ReadBatch got a state of query %d behind its first piece, want it in the first", n)
 		case piece.Bars.Len() == 0 && piece.State == nil:
-			return nil, nil, fmt.Errorf("query %d: a piece without a bar", n)
+			return nil, nil, fmt.Errorf("ReadBatch got a piece of query %d without a bar, want at least one", n)
 		case piece.Bars.Key() != queries[n].Key:
-			return nil, nil, fmt.Errorf("query %d of %s: a piece of %s", n, queries[n].Key, piece.Bars.Key())
+			return nil, nil, fmt.Errorf("ReadBatch, query %d: got a piece of %s, want %s", n, piece.Bars.Key(), queries[n].Key)
 		default:
 			if current = n; piece.State != nil {
 				states[n] = piece.State
@@ -308,12 +308,12 @@ func readBatchStates(
 				results[n] = domain.NewSeriesBuilder(queries[n].Key, 0)
 			}
 			if err := results[n].AppendSeries(piece.Bars); err != nil {
-				return nil, nil, fmt.Errorf("query %d: pieces are not ascending and disjoint: %w", n, err)
+				return nil, nil, fmt.Errorf("ReadBatch got pieces of query %d that are out of order or overlap, want them ascending: %w", n, err)
 			}
 		}
 	}
 	if failed != nil {
-		return nil, nil, fmt.Errorf("the batch: %w", failed)
+		return nil, nil, fmt.Errorf("ReadBatch got an error, want none: %w", failed)
 	}
 
 	series := make([]domain.Series, len(queries))
@@ -335,7 +335,7 @@ func wantBatch(ctx context.Context, s Store, queries []ports.BarQuery, want ...d
 
 	for i, q := range queries {
 		if err := sameBars(got[i], want[i]); err != nil {
-			return fmt.Errorf("query %d, %s first %d last %d of %s: %w", i, q.Key, q.First, q.Last, q.Range, err)
+			return fmt.Errorf("ReadBatch, query %d, %s first %d last %d of %s: %w", i, q.Key, q.First, q.Last, q.Range, err)
 		}
 	}
 

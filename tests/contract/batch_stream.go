@@ -33,7 +33,7 @@ var batchStreamLaws = []law[Store]{
 				return sameBars(piece.Bars, b)
 			}
 
-			return errors.New("a batch made before a write and ranged over after it does not see the write")
+			return errors.New("ReadBatch, called before a write and ranged over after it, got no bar, want those of the write")
 		},
 	},
 	{
@@ -49,7 +49,7 @@ var batchStreamLaws = []law[Store]{
 			for i := range 32 { // more than a pool has connections
 				for piece, err := range s.Batch.ReadBatch(ctx, twice()) {
 					if err != nil {
-						return fmt.Errorf("read after broken batches: %w", err)
+						return wantNoError("ReadBatch after batches that were stopped", err)
 					}
 					if piece.Query == i%2 { // in the first result, or between two
 						break
@@ -91,7 +91,7 @@ var batchStreamLaws = []law[Store]{
 				for piece, err := range sequence {
 					pairs, last = pairs+1, err
 					if piece.Bars.Len() > 0 {
-						return errors.New("ranging over a batch again yields bars")
+						return errors.New("ReadBatch, ranged over again, got bars, want an error")
 					}
 				}
 				if pairs != 1 || last == nil {
@@ -118,15 +118,15 @@ var batchStreamLaws = []law[Store]{
 				cancel()
 				switch {
 				case failed != nil:
-					return fmt.Errorf("the batch went on after the error %w", failed)
+					return fmt.Errorf("ReadBatch got a piece after the error, want the end of the sequence: %w", failed)
 				case err != nil && piece.Bars.Len() > 0:
-					return fmt.Errorf("%d bars came with the error %w", piece.Bars.Len(), err)
+					return fmt.Errorf("ReadBatch got %d bars with an error, want none: %w", piece.Bars.Len(), err)
 				}
 
 				failed = err
 			}
 			if failed == nil {
-				return errors.New("a batch cancelled at its first piece ended without an error")
+				return errors.New("ReadBatch, cancelled at its first piece, got no error, want context.Canceled")
 			}
 
 			return nil
@@ -148,13 +148,13 @@ var batchStreamLaws = []law[Store]{
 					return fmt.Errorf("got %d bars and %s, want a *ports.Error with an Op", piece.Bars.Len(), errorText(err))
 				}
 				if !errors.Is(err, ports.ErrCanceled) || !errors.Is(err, context.Canceled) {
-					return fmt.Errorf("%s is not both kind and cause", errorText(err))
+					return fmt.Errorf("ReadBatch got %s, want an error that is both its kind and its cause", errorText(err))
 				}
 
 				return nil
 			}
 
-			return errors.New("a batch with a cancelled context yields nothing")
+			return errors.New("ReadBatch with a cancelled context got nothing, want an error")
 		},
 	},
 	{
@@ -164,7 +164,7 @@ var batchStreamLaws = []law[Store]{
 			late, cancel := context.WithDeadline(ctx, time.Unix(0, 0))
 			defer cancel()
 			if _, err := readBatch(late, s, twice()); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("got %s", errorText(err))
+				return fmt.Errorf("ReadBatch got %s, want context.DeadlineExceeded", errorText(err))
 			}
 
 			return nil
@@ -197,14 +197,14 @@ var batchStreamLaws = []law[Store]{
 					failed = err
 				}
 				if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-					return fmt.Errorf("cancelled at its first piece, the batch ended with %s", errorText(failed))
+					return fmt.Errorf("ReadBatch, cancelled at its first piece, got %s at its end, want context.Canceled", errorText(failed))
 				}
 				if took <= cancelLimit {
 					return nil
 				}
 			}
 
-			return fmt.Errorf("the batch ended %s after the cancellation, in the last of %d tries", took, cancelTries)
+			return fmt.Errorf("ReadBatch got its end %s after the cancellation, in the last of %d tries, want %s", took, cancelTries, cancelLimit)
 		},
 	},
 	{
@@ -223,7 +223,7 @@ var batchStreamLaws = []law[Store]{
 				err := wantBatch(reading, s, twice(), b, b)
 				cancel()
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-					return fmt.Errorf("a batch with %s to go: %w", limit, err)
+					return fmt.Errorf("ReadBatch with %s to go: got an error that is no deadline, want context.DeadlineExceeded: %w", limit, err)
 				}
 			}
 
@@ -253,7 +253,7 @@ var batchStreamLaws = []law[Store]{
 				for i := range next {
 					piece, err, ok := next[i]()
 					if err != nil || !ok || piece.Query != n {
-						return fmt.Errorf("batch %d, query %d: got one of query %d, %v, and %s", i, n, piece.Query, ok, errorText(err))
+						return fmt.Errorf("ReadBatch %d: got a piece of query %d (%t) and %s, want one of query %d", i, piece.Query, ok, errorText(err), n)
 					}
 					if err := sameBars(piece.Bars, want[i]); err != nil {
 						return fmt.Errorf("batch %d, query %d: %w", i, n, err)
@@ -263,7 +263,7 @@ var batchStreamLaws = []law[Store]{
 
 			for i := range next {
 				if piece, err, ok := next[i](); ok {
-					return fmt.Errorf("batch %d goes on with %s and %s", i, piece.Bars, errorText(err))
+					return fmt.Errorf("ReadBatch %d got %s and %s, want its end", i, piece.Bars, errorText(err))
 				}
 			}
 
@@ -355,7 +355,7 @@ func corruptBatch(d Defect, rule domain.Rule) func(context.Context, Store) error
 
 			var broken *domain.RuleError
 			if !errors.As(err, &broken) || broken.Rule != rule || broken.Key != key {
-				return fmt.Errorf("the error does not wrap a *domain.RuleError of rule %s and key %s: %w", rule, key, err)
+				return fmt.Errorf("ReadBatch got an error without a *domain.RuleError, want one of rule %s and key %s: %w", rule, key, err)
 			}
 		}
 

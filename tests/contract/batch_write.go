@@ -110,7 +110,7 @@ var batchWriteLaws = []law[Store]{
 				{Bars: d, Coverage: d.Range()},
 			})
 			if len(results) != 5 {
-				return fmt.Errorf("got %d results of 5 writes", len(results))
+				return fmt.Errorf("WriteBatch got %d results of 5 writes, want 5", len(results))
 			}
 
 			want := func(i int, report ports.WriteReport) func() error {
@@ -149,7 +149,7 @@ var batchWriteLaws = []law[Store]{
 				func() error { return wantBars(ctx, s, all(key), one) },
 				func() error {
 					if n := len(s.Bars.WriteBatch(ctx, nil)); n > 0 {
-						return fmt.Errorf("got %d results of no write", n)
+						return fmt.Errorf("WriteBatch got %d results of no write, want 0", n)
 					}
 					return nil
 				},

@@ -15,7 +15,7 @@ import (
 // least a hundred blocks of a few bars, and register its closing with tb.Cleanup.
 func BlockCache(t *testing.T, open func(tb testing.TB) blockcache.Cache) {
 	t.Helper()
-	run(t, blockLaws, Profile{}, open)
+	blockSuite.run(t, open, Profile{})
 }
 
 // putTries is how often a law puts a block until the cache stores it. A cache may reject a block but must not reject all.
@@ -93,7 +93,7 @@ func putBlock(c blockcache.Cache, k blockcache.Key, b blockcache.Block) error {
 		}
 	}
 
-	return fmt.Errorf("a block put %d times into a cache with free capacity was not stored", putTries)
+	return fmt.Errorf("Get got nothing after %d times Put into a cache with free capacity, want the block", putTries)
 }
 
 // blockLaws is every law of blockcache.Cache.
@@ -103,7 +103,7 @@ var blockLaws = []law[blockcache.Cache]{
 		text: "a key without a put is a miss",
 		check: func(_ context.Context, c blockcache.Cache) error {
 			if got, ok := c.Get(blockKey(0)); ok || !isNone(got) {
-				return fmt.Errorf("got %v, %t", got, ok)
+				return fmt.Errorf("Get of an empty cache got %v, %t, want the zero Block, false", got, ok)
 			}
 			return nil
 		},
@@ -115,13 +115,13 @@ var blockLaws = []law[blockcache.Cache]{
 			const n = 20
 			for i := range n {
 				if err := putBlock(c, blockKey(i), blockOf(blockKey(i), i)); err != nil {
-					return fmt.Errorf("block %d: %w", i, err)
+					return fmt.Errorf("Put and Get of block %d: %w", i, err)
 				}
 			}
 
 			for i := n; i < 2*n; i++ {
 				if got, ok := c.Get(blockKey(i)); ok {
-					return fmt.Errorf("block %d was not put; got %v", i, got)
+					return fmt.Errorf("Get of block %d, which was not put, got %v, want none", i, got)
 				}
 			}
 
@@ -136,14 +136,14 @@ var blockLaws = []law[blockcache.Cache]{
 			want := blocksOf(keys)
 			for i, k := range keys {
 				if err := putBlock(c, k, want[i]); err != nil {
-					return fmt.Errorf("%v: %w", k, err)
+					return fmt.Errorf("Put and Get of %v: %w", k, err)
 				}
 			}
 
 			for i, k := range keys {
 				if got, ok := c.Get(k); ok {
 					if err := sameBlock(got, want[i]); err != nil {
-						return fmt.Errorf("%v: %w", k, err)
+						return fmt.Errorf("Put and Get of %v: %w", k, err)
 					}
 				}
 			}
@@ -159,7 +159,7 @@ var blockLaws = []law[blockcache.Cache]{
 				c.Put(blockKey(0), blockOf(blockKey(0), i))
 				if got, ok := c.Get(blockKey(0)); ok {
 					if err := sameBlock(got, blockOf(blockKey(0), i)); err != nil {
-						return fmt.Errorf("after put %d: %w", i, err)
+						return fmt.Errorf("Get after Put %d: %w", i, err)
 					}
 				}
 			}
@@ -178,7 +178,7 @@ var blockLaws = []law[blockcache.Cache]{
 
 			got, ok := c.Get(blockKey(0))
 			if !ok || &got.Bars.Columns().OpenMicros[0] != &want.Bars.Columns().OpenMicros[0] {
-				return errors.New("the bars are not in the memory of those that were put")
+				return errors.New("Get got a copy of the bars, want those in the memory of the ones that were put")
 			}
 
 			return nil
@@ -194,7 +194,7 @@ var blockLaws = []law[blockcache.Cache]{
 					other := (i + 1) % 10
 					if got, ok := c.Get(blockKey(other)); ok {
 						if err := sameBlock(got, blockOf(blockKey(other), other)); err != nil {
-							return fmt.Errorf("key %d: %w", other, err)
+							return fmt.Errorf("Get of key %d: %w", other, err)
 						}
 					}
 				}

@@ -140,7 +140,7 @@ func noticeBlockFaults[T any](t *testing.T, laws []law[T], faults []seededFault,
 
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				if laws[i].check(t.Context(), open(f.blockFault)) == nil {
+				if !isNoticed(t, laws[i].run(t.Context(), open(f.blockFault))) {
 					t.Errorf("the law does not notice: %s", laws[i].text)
 				}
 			})

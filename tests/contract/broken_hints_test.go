@@ -271,7 +271,7 @@ func TestEveryHintLawNoticesAFault(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*cancelTries*cancelLimit)
 				defer cancel()
 				for range 50 {
-					if hintLaws[i].check(ctx, openWire(f.wireFault)) != nil {
+					if isNoticed(t, hintLaws[i].run(ctx, openWire(f.wireFault))) {
 						return
 					}
 					if !hintLaws[i].race {

@@ -61,7 +61,7 @@ func TestEveryStateReaderLawNoticesAFault(t *testing.T) {
 			t.Errorf("no fault breaks %s", l.name)
 			continue
 		}
-		if l.check(t.Context(), Store{Bars: s, States: fault(s)}) == nil {
+		if !isNoticed(t, l.run(t.Context(), Store{Bars: s, States: fault(s)})) {
 			t.Errorf("the law %s does not notice: %s", l.name, l.text)
 		}
 	}

@@ -164,7 +164,7 @@ func TestEveryLawNoticesAFault(t *testing.T) {
 				for range tries {
 					s := f.make()
 					s.next = memory.New()
-					if laws[i].check(t.Context(), Store{Bars: s, Catalog: s, Symbols: s}) != nil {
+					if isNoticed(t, laws[i].run(t.Context(), Store{Bars: s, Catalog: s, Symbols: s})) {
 						return
 					}
 				}
@@ -187,13 +187,13 @@ func TestCorruptLawsNotice(t *testing.T) {
 		s := memory.New()
 		planted := Store{Bars: s, Corrupt: map[Defect]Plant{}}
 		var na notApplicableError
-		if err := l.check(t.Context(), planted); !errors.As(err, &na) {
+		if err := l.run(t.Context(), planted); !errors.As(err, &na) {
 			t.Errorf("%s without a harness: got %v, want that it does not apply", l.name, err)
 		}
 		for _, d := range []Defect{DefectMissing, DefectNotFinite, DefectOffGrid, DefectDuplicate, DefectTradeCount, DefectLost} { // the store returns bars nevertheless
 			planted.Corrupt[d] = func(context.Context, domain.SeriesKey, time.Time) error { return nil }
 		}
-		if err := l.check(t.Context(), planted); err == nil || errors.As(err, &na) {
+		if err := l.run(t.Context(), planted); !isNoticed(t, err) || errors.As(err, &na) {
 			t.Errorf("%s does not notice a store that returns a corrupt bar as a bar: %v", l.name, err)
 		}
 	}
@@ -211,10 +211,10 @@ func TestClockLawsNotice(t *testing.T) {
 		"clock/never_goes_back": func() time.Time { return time.Unix(-ticks.Add(1), 0).UTC() },
 	}
 	for _, l := range clockLaws {
-		if l.check(t.Context(), faults[l.name]) == nil {
+		if !isNoticed(t, l.run(t.Context(), faults[l.name])) {
 			t.Errorf("%s does not notice", l.name)
 		}
-		if err := l.check(t.Context(), clockFunc(func() time.Time { return time.Unix(ticks.Add(1), 0).UTC() })); err != nil {
+		if err := l.run(t.Context(), clockFunc(func() time.Time { return time.Unix(ticks.Add(1), 0).UTC() })); err != nil {
 			t.Errorf("%s refuses a clock that keeps it: %v", l.name, err)
 		}
 	}

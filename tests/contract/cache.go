@@ -23,16 +23,7 @@ type CacheSubject[K comparable, V any] struct {
 // process; the law on the time to live then runs in a synctest bubble.
 func Cache[K comparable, V any](t *testing.T, open func(tb testing.TB) CacheSubject[K, V], inBubble bool) {
 	t.Helper()
-	for _, l := range cacheLaws[K, V]() {
-		t.Run(l.name, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), lawTimeout)
-			defer cancel()
-			if err := l.check(ctx, open(t)); err != nil {
-				t.Fatalf("broken law: %s\n%v", l.text, err)
-			}
-		})
-	}
+	cacheSuite[K, V]().run(t, open, Profile{})
 
 	if inBubble {
 		t.Run("cache/expires", func(t *testing.T) {
@@ -54,13 +45,13 @@ func (s CacheSubject[K, V]) putStored(ctx context.Context, i int, ttl time.Durat
 		s.Cache.Put(ctx, s.Key(i), s.Value(i), ttl)
 		if v, ok := s.Cache.Get(ctx, s.Key(i)); ok {
 			if !s.Equal(v, s.Value(i)) {
-				return fmt.Errorf("put %v, got %v", s.Value(i), v)
+				return fmt.Errorf("Get after Put got %v, want %v", v, s.Value(i))
 			}
 			return nil
 		}
 	}
 
-	return fmt.Errorf("a value put %d times into a cache with free capacity was not stored", tries)
+	return fmt.Errorf("Get got nothing after %d times Put into a cache with free capacity, want the value", tries)
 }
 
 // checkExpiry checks that a value is returned until the end of its time to live and not after it.
@@ -71,12 +62,12 @@ func checkExpiry[K comparable, V any](ctx context.Context, s CacheSubject[K, V])
 
 	time.Sleep(time.Minute - time.Second)
 	if _, ok := s.Cache.Get(ctx, s.Key(0)); !ok {
-		return fmt.Errorf("a value was gone a second before its minute was over")
+		return fmt.Errorf("Get, a second before the end of a time to live of 1 minute, got nothing, want the value")
 	}
 
 	time.Sleep(time.Second + time.Millisecond)
 	if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
-		return fmt.Errorf("after its minute a value was still returned: %v", v)
+		return fmt.Errorf("Get after the time to live of 1 minute got %v, want nothing", v)
 	}
 
 	return nil
@@ -89,7 +80,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 			text: "a key without a put is a miss",
 			check: func(ctx context.Context, s CacheSubject[K, V]) error {
 				if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
-					return fmt.Errorf("got %v", v)
+					return fmt.Errorf("Get of an empty cache got %v, want nothing", v)
 				}
 				return nil
 			},
@@ -107,7 +98,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 
 				for i := range 2 * n {
 					if v, ok := s.Cache.Get(ctx, s.Key(i)); ok && (i >= n || !s.Equal(v, s.Value(i))) {
-						return fmt.Errorf("key %d: got %v", i, v)
+						return fmt.Errorf("Get of key %d got %v, want its own value or nothing", i, v)
 					}
 				}
 
@@ -121,7 +112,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 				for i := range 100 {
 					s.Cache.Put(ctx, s.Key(0), s.Value(i), time.Hour)
 					if v, ok := s.Cache.Get(ctx, s.Key(0)); ok && !s.Equal(v, s.Value(i)) {
-						return fmt.Errorf("put value %d, got %v", i, v)
+						return fmt.Errorf("Get after Put of value %d got %v, want that value or nothing", i, v)
 					}
 				}
 
@@ -136,7 +127,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 					s.Cache.Put(ctx, s.Key(i), s.Value(i), time.Hour)
 					s.Cache.Delete(ctx, s.Key(i), s.Key(i+1))
 					if v, ok := s.Cache.Get(ctx, s.Key(i)); ok {
-						return fmt.Errorf("key %d was deleted, got %v", i, v)
+						return fmt.Errorf("Get of key %d after Delete got %v, want nothing", i, v)
 					}
 				}
 
@@ -154,7 +145,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 
 					s.Cache.Put(ctx, s.Key(0), s.Value(1), ttl)
 					if v, ok := s.Cache.Get(ctx, s.Key(0)); ok {
-						return fmt.Errorf("a time to live of %s: got %v", ttl, v)
+						return fmt.Errorf("Get after Put with a time to live of %s got %v, want nothing", ttl, v)
 					}
 				}
 
@@ -169,7 +160,7 @@ func cacheLaws[K comparable, V any]() []law[CacheSubject[K, V]] {
 					for i := range 500 {
 						s.Cache.Put(ctx, s.Key(i%10), s.Value(i%10), time.Hour)
 						if v, ok := s.Cache.Get(ctx, s.Key((i+1)%10)); ok && !s.Equal(v, s.Value((i+1)%10)) {
-							return fmt.Errorf("key %d: got %v", (i+1)%10, v)
+							return fmt.Errorf("Get of key %d got %v, want its own value or nothing", (i+1)%10, v)
 						}
 
 						if i%50 == 0 {

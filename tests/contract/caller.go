@@ -27,7 +27,7 @@ var callerLaws = []law[Store]{
 				return err
 			}
 			if !slices.Equal(symbols, before) {
-				return fmt.Errorf("the requested symbols were %v and are now %v", before, symbols)
+				return fmt.Errorf("Extents changed its Symbols: got %v, want %v", symbols, before)
 			}
 
 			return nil

@@ -55,7 +55,7 @@ var catalogLaws = []law[Store]{
 				{Symbol: "A,B"}, {}, {Symbol: "C/D", Tick: number(-1)}, {Symbol: "C/D", Zone: "Atlantis/Center"},
 			} {
 				if err := wantError(s.Symbols.PutSymbols(ctx, good, bad), ports.ErrInvalid); err != nil {
-					return fmt.Errorf("put %+v: %w", bad, err)
+					return fmt.Errorf("PutSymbols %+v: %w", bad, err)
 				}
 			}
 
@@ -90,7 +90,7 @@ var catalogLaws = []law[Store]{
 				func() error { return wantSymbols(ctx, s, ports.SymbolQuery{Symbols: asked}, metas("A", "C")...) },
 				func() error {
 					if !slices.Equal(asked, before) {
-						return fmt.Errorf("the symbols asked for were %v and are now %v", before, asked)
+						return fmt.Errorf("Symbols changed the caller's slice: got %v, want %v", asked, before)
 					}
 					return nil
 				},
@@ -208,7 +208,7 @@ var catalogLaws = []law[Store]{
 		name: "catalog/local_lookup",
 		text: "a symbol that is looked up without blocking is that of the sequence",
 		check: func(ctx context.Context, s Store) error {
-			local, isLocal := s.Catalog.(ports.LocalCatalog)
+			local, isLocal := portOf[ports.LocalCatalog](s.Catalog)
 			if !isLocal {
 				return notApplicableError("the catalog looks no symbol up without blocking")
 			}
@@ -373,7 +373,7 @@ var catalogLaws = []law[Store]{
 			for _, symbol := range impossible {
 				found, err := ports.Collect(s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}))
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("symbols %q: got %v and %s", symbol, found, errorText(err))
+					return fmt.Errorf("Symbols of %q got %v and %s, want none or ErrInvalid", symbol, found, errorText(err))
 				}
 			}
 
@@ -460,10 +460,10 @@ func patterns(ctx context.Context, s Store, known []domain.Symbol, cases ...patt
 func wantSymbols(ctx context.Context, s Store, q ports.SymbolQuery, want ...domain.SymbolMeta) error {
 	got, err := ports.Collect(s.Catalog.Symbols(ctx, q))
 	if err != nil {
-		return err
+		return wantNoError("Symbols", err)
 	}
 	if !slices.EqualFunc(got, want, domain.SymbolMeta.Equal) {
-		return fmt.Errorf("symbols of %+v:\n got %+v\nwant %+v", q, got, want)
+		return fmt.Errorf("Symbols %+v:\n got %+v\nwant %+v", q, got, want)
 	}
 
 	return nil
@@ -483,10 +483,10 @@ func manySymbols() []domain.SymbolMeta {
 func wantListing[T any](values iter.Seq2[T, error], want ...T) error {
 	got, err := ports.Collect(values)
 	if err != nil {
-		return err
+		return wantNoError("the listing", err)
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
-		return fmt.Errorf("listed %v, want %v", got, want)
+		return fmt.Errorf("got the list %v, want %v", got, want)
 	}
 
 	return nil
@@ -494,9 +494,12 @@ func wantListing[T any](values iter.Seq2[T, error], want ...T) error {
 
 // removerOf returns the store as a remover of symbols.
 func removerOf(s Store) (ports.SymbolRemover, error) {
-	remover, ok := s.Symbols.(ports.SymbolRemover)
+	remover, ok := portOf[ports.SymbolRemover](s.Symbols)
 	if !ok {
 		return nil, notApplicableError("the catalog removes no symbols")
+	}
+	if r, isRecorded := s.Symbols.(recordedSymbols); isRecorded {
+		return recordedRemover{remover, r.calls}, nil
 	}
 
 	return remover, nil

@@ -16,7 +16,7 @@ var clockLaws = []law[ports.Clock]{
 		text: "now is an instant in UTC",
 		check: func(_ context.Context, c ports.Clock) error {
 			if now := c.Now(); now.IsZero() || now.Location() != time.UTC {
-				return fmt.Errorf("now is %s, in the location %q", now, now.Location())
+				return fmt.Errorf("Now got %s in the location %q, want UTC", now, now.Location())
 			}
 			return nil
 		},
@@ -30,7 +30,7 @@ var clockLaws = []law[ports.Clock]{
 				for range 10_000 {
 					now := c.Now()
 					if now.Before(before) {
-						return fmt.Errorf("now was %s and is %s", before, now)
+						return fmt.Errorf("Now got %s, want %s or later", now, before)
 					}
 
 					before = now
@@ -43,7 +43,7 @@ var clockLaws = []law[ports.Clock]{
 				return err
 			}
 			if c.Now().Before(first) {
-				return errors.New("now is before the first now of the law")
+				return errors.New("Now got a time before the first one, want it or later")
 			}
 
 			return nil

@@ -106,7 +106,7 @@ var concurrentLaws = []law[Store]{
 							return err
 						}
 						if err := wantBars(ctx, s, ports.BarQuery{Key: k, Range: always, Last: 10}, b.Slice(10*n, 10*n+10)); err != nil {
-							return fmt.Errorf("a write that returned is not seen: %w", err)
+							return fmt.Errorf("ReadBars after WriteBatch returned: %w", err)
 						}
 					}
 
@@ -162,9 +162,9 @@ var concurrentLaws = []law[Store]{
 	},
 }
 
-// runAll runs the calls concurrently. The first failure cancels the others and is returned.
+// runAll runs the calls concurrently, without a record of them. The first failure cancels the others and is returned.
 func runAll(ctx context.Context, calls ...func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(withoutRecord(ctx))
 	defer cancel(nil)
 	errs := make([]error, len(calls))
 	var wg sync.WaitGroup

@@ -31,21 +31,21 @@ var contextLaws = []law[Store]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if n, err := broken(gone, s, all(key)); n > 0 || !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("read: got %d bars and %s", n, errorText(err))
+				return fmt.Errorf("ReadBars with a cancelled context got %d bars and %s, want context.Canceled", n, errorText(err))
 			}
 			if _, err := ports.Collect(s.Bars.Extents(gone, ports.ExtentQuery{})); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("extents: got %s", errorText(err))
+				return fmt.Errorf("Extents with a cancelled context got %s, want context.Canceled", errorText(err))
 			}
 
 			other := bars(key, start, 20, 50)
 			if _, err := ports.WriteBars(gone, s.Bars, other, other.Range(), ports.ConflictReplace); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("write: got %s", errorText(err))
+				return fmt.Errorf("WriteBatch with a cancelled context got %s, want context.Canceled", errorText(err))
 			}
 			if _, err := s.Bars.ReplaceBars(gone, other, other.Range()); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("replace: got %s", errorText(err))
+				return fmt.Errorf("ReplaceBars with a cancelled context got %s, want context.Canceled", errorText(err))
 			}
 			if _, err := s.Bars.DeleteBars(gone, key, always); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("delete: got %s", errorText(err))
+				return fmt.Errorf("DeleteBars with a cancelled context got %s, want context.Canceled", errorText(err))
 			}
 
 			return steps(
@@ -77,14 +77,14 @@ var contextLaws = []law[Store]{
 					failed = err
 				}
 				if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-					return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", errorText(failed))
+					return fmt.Errorf("ReadBars, cancelled at its first piece, got %s at its end, want context.Canceled", errorText(failed))
 				}
 				if took <= cancelLimit {
 					return nil
 				}
 			}
 
-			return fmt.Errorf("the sequence ended %s after the cancellation, in the last of %d tries", took, cancelTries)
+			return fmt.Errorf("ReadBars got its end %s after the cancellation, in the last of %d tries, want %s", took, cancelTries, cancelLimit)
 		},
 	},
 	{
@@ -95,10 +95,10 @@ var contextLaws = []law[Store]{
 			defer cancel()
 			b := bars(key, start, 10, 1)
 			if _, err := broken(late, s, all(key)); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("read: got %s", errorText(err))
+				return fmt.Errorf("ReadBars past its deadline got %s, want context.DeadlineExceeded", errorText(err))
 			}
 			if err := write(late, s, b); !errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("write: got %s", errorText(err))
+				return fmt.Errorf("WriteBatch past its deadline got %s, want context.DeadlineExceeded", errorText(err))
 			}
 
 			return wantNothing(ctx, s, key)
@@ -140,10 +140,10 @@ var contextLaws = []law[Store]{
 			} {
 				var e *ports.Error
 				if !errors.As(c.err, &e) || e.Op == "" {
-					return fmt.Errorf("%s is no *ports.Error with an Op", errorText(c.err))
+					return fmt.Errorf("got %s, want a *ports.Error with an Op", errorText(c.err))
 				}
 				if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
-					return fmt.Errorf("%s is not both %q and %q", errorText(c.err), c.kind.Error(), c.cause.Error())
+					return fmt.Errorf("got %s, want an error that is both %q and %q", errorText(c.err), c.kind.Error(), c.cause.Error())
 				}
 			}
 
@@ -158,10 +158,10 @@ func readInTime(ctx context.Context, s Store, limit time.Duration) error {
 	defer cancel()
 	n, err := broken(ctx, s, all(key))
 	if err == nil && n != manyBars {
-		return fmt.Errorf("a read with %s to go ended without an error after %d of %d bars", limit, n, manyBars)
+		return fmt.Errorf("ReadBars with %s to go got no error after %d of %d bars, want context.DeadlineExceeded", limit, n, manyBars)
 	}
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("a read with %s to go ended with %w", limit, err)
+		return fmt.Errorf("ReadBars with %s to go got another error, want context.DeadlineExceeded: %w", limit, err)
 	}
 
 	return nil

@@ -109,7 +109,7 @@ func checkLost(ctx context.Context, s Store) error {
 			counted += block.Rows
 		}
 		if (counted == rows) != isHealed || isHealed && rows != want {
-			return fmt.Errorf("the state counts %d bars, and %d were read; healed: %t", counted, rows, isHealed)
+			return fmt.Errorf("ReadBars got %d bars, want the %d that its state counts, or no state; healed: %t", rows, counted, isHealed)
 		}
 
 		return nil
@@ -175,9 +175,9 @@ func leftOut(d Defect, rule domain.Rule) func(context.Context, Store) error {
 					return err
 				}
 			case len(named) != 1 || !named[0].At.Equal(at) || named[0].Rule != rule || named[0].Key != key:
-				return fmt.Errorf("the bar at %s, which breaks %s, is not the one that is named: %v", at, rule, named)
+				return fmt.Errorf("ReadBars got Unreadable %v, want the bar at %s, which breaks %s", named, at, rule)
 			case found != test.bars:
-				return fmt.Errorf("got %d bars beside the one that is named, not %d", found, test.bars)
+				return fmt.Errorf("ReadBars got %d bars beside the unreadable one, want %d", found, test.bars)
 			}
 		}
 
@@ -197,7 +197,7 @@ func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 		} {
 			n, err := broken(ctx, s, q)
 			if n > 5 {
-				return fmt.Errorf("got %d bars, more than there are whole before the defect", n)
+				return fmt.Errorf("ReadBars got %d bars, want at most those before the defect", n)
 			}
 			if err := wantError(err, ports.ErrCorruptData); err != nil {
 				return err
@@ -205,7 +205,7 @@ func corrupt(d Defect, rule domain.Rule) func(context.Context, Store) error {
 
 			var broken *domain.RuleError
 			if !errors.As(err, &broken) || broken.Rule != rule || broken.Key != key {
-				return fmt.Errorf("the error does not wrap a *domain.RuleError of rule %s and key %s: %w", rule, key, err)
+				return fmt.Errorf("ReadBars got an error without a *domain.RuleError, want one of rule %s and key %s: %w", rule, key, err)
 			}
 		}
 

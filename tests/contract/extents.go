@@ -134,7 +134,7 @@ var extentLaws = []law[Store]{
 		name: "extents/local_lookup",
 		text: "coverage that is looked up without blocking is that of the sequence",
 		check: func(ctx context.Context, s Store) error {
-			local, isLocal := s.Bars.(ports.LocalCoverage)
+			local, isLocal := portOf[ports.LocalCoverage](s.Bars)
 			if !isLocal {
 				return notApplicableError("the store looks no coverage up without blocking")
 			}
@@ -201,7 +201,7 @@ var extentLaws = []law[Store]{
 
 			for _, t := range []time.Time{stored[0].Range.Start, stored[0].Range.End} {
 				if t.Location() != time.UTC {
-					return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
+					return fmt.Errorf("Extents got the bound %s in the location %q, want UTC", t, t.Location())
 				}
 			}
 

@@ -80,7 +80,7 @@ func must[T any](v T, err error) T {
 // write writes the bars and declares coverage of their own range.
 func write(ctx context.Context, s Store, b domain.Series) error {
 	_, err := ports.WriteBars(ctx, s.Bars, b, b.Range(), ports.ConflictReplace)
-	return err
+	return wantNoError("WriteBatch", err)
 }
 
 // all returns a query for all bars of a key.
@@ -112,7 +112,7 @@ func collectState(
 ) (result domain.Series, state *domain.SeriesState, err error) {
 	whole := domain.NewSeriesBuilder(k, 0)
 	fail := func(format string, args ...any) (domain.Series, *domain.SeriesState, error) {
-		return domain.Series{}, nil, fmt.Errorf("read %s: "+format, append([]any{k}, args...)...)
+		return domain.Series{}, nil, fmt.Errorf("the read of %s got "+format, append([]any{k}, args...)...)
 	}
 	var failed error
 	count := 0
@@ -120,33 +120,35 @@ func collectState(
 		count++
 		switch {
 		case failed != nil:
-			return fail("the sequence went on after the error %w", failed)
+			return fail("a piece after the error, want the end of the sequence: %w", failed)
 		case err != nil:
 			if failed = err; piece.Rows.Len() > 0 {
-				return fail("%d bars came with the error %w", piece.Rows.Len(), err)
+				return fail("%d bars with an error, want none: %w", piece.Rows.Len(), err)
 			}
 		case piece.State != nil && count > 1:
-			return fail("a state in piece %d", count)
+			return fail("a state in piece %d, want it in the first", count)
 		case piece.Rows.Len() == 0 && piece.State == nil:
-			return fail("a piece without a bar")
+			return fail("a piece without a bar, want at least one")
 		case piece.Rows.Key() != k:
-			return fail("a piece of %s", piece.Rows.Key())
+			return fail("a piece of %s, want its own key", piece.Rows.Key())
 		default:
 			if piece.State != nil {
 				state = piece.State
 			}
 			if err := whole.AppendSeries(piece.Rows); err != nil {
-				return fail("pieces are not ascending and disjoint: %w", err)
+				return fail("pieces that are out of order or overlap, want them ascending: %w", err)
 			}
 		}
 	}
 	if failed != nil {
-		return fail("%w", failed)
+		return fail("an error, want none: %w", failed)
 	}
 
-	result, err = whole.Series()
+	if result, err = whole.Series(); err != nil {
+		return fail("bars that are no series, want one: %w", err)
+	}
 
-	return result, state, err
+	return result, state, nil
 }
 
 // wantBars fails unless the query returns exactly the bars, number by number.
@@ -156,7 +158,7 @@ func wantBars(ctx context.Context, s Store, q ports.BarQuery, want domain.Series
 		return err
 	}
 	if err := sameBars(got, want); err != nil {
-		return fmt.Errorf("read %s first %d last %d of %s: %w", q.Key, q.First, q.Last, q.Range, err)
+		return fmt.Errorf("ReadBars %s first %d last %d of %s: %w", q.Key, q.First, q.Last, q.Range, err)
 	}
 
 	return nil
@@ -182,7 +184,7 @@ func sameBars(got, want domain.Series) error {
 // wantReport compares the report of a write; err is the error of the write.
 func wantReport(got ports.WriteReport, err error, want ports.WriteReport) error {
 	if err != nil {
-		return err
+		return wantNoError("the write", err)
 	}
 	if got != want {
 		return fmt.Errorf("got report %+v, want %+v", got, want)
@@ -197,7 +199,7 @@ func wantConflict(report ports.WriteReport, err error, rows int, first time.Time
 		return err
 	}
 	if report != (ports.WriteReport{}) {
-		return fmt.Errorf("got report %+v with the error %w", report, err)
+		return fmt.Errorf("got report %+v with the error, want the zero report: %w", report, err)
 	}
 
 	var conflict *ports.ConflictError
@@ -216,6 +218,15 @@ func wantError(err, kind error) error {
 	return nil
 }
 
+// wantNoError returns a failure that names the call unless err is nil.
+func wantNoError(call string, err error) error {
+	if err == nil {
+		return nil
+	}
+
+	return fmt.Errorf("%s got an error, want none: %w", call, err)
+}
+
 // errorText returns the quoted text of an error, which may be nil.
 func errorText(err error) string {
 	if err == nil {
@@ -228,14 +239,14 @@ func errorText(err error) string {
 func wantExtents(ctx context.Context, s Store, symbols []domain.Symbol, want ...domain.Extent) error {
 	got, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: symbols}))
 	if err != nil {
-		return err
+		return wantNoError("Extents", err)
 	}
 
 	same := func(a, b domain.Extent) bool {
 		return a.Key == b.Key && a.Range.Equal(b.Range) && a.Inferred == b.Inferred
 	}
 	if !slices.EqualFunc(got, want, same) {
-		return fmt.Errorf("extents of %v:\n got %v\nwant %v", symbols, got, want)
+		return fmt.Errorf("Extents of %v:\n got %v\nwant %v", symbols, got, want)
 	}
 
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -58,6 +59,11 @@ type extent struct {
 	r      domain.Range
 }
 
+// method returns the name of the port's method: "ReadTrades" for "Read".
+func (f form[D]) method(verb string) string {
+	return verb + strings.ToUpper(f.many[:1]) + f.many[1:]
+}
+
 // in returns a query for the data of the symbol of most laws in r.
 func in(r domain.Range) ports.TickQuery { return ports.TickQuery{Symbol: key.Symbol, Range: r} }
 
@@ -85,7 +91,7 @@ func (f form[D]) minutes(d D) domain.Range {
 
 // write writes d and declares coverage of its minutes.
 func (f form[D]) write(ctx context.Context, s Store, d D) error {
-	return second(f.put(ctx, s, d, f.minutes(d)))
+	return wantNoError(f.method("Write"), second(f.put(ctx, s, d, f.minutes(d))))
 }
 
 // delete deletes the data of the symbol of most laws in r.
@@ -108,7 +114,7 @@ func (f form[D]) declare(ctx context.Context, s Store, symbol domain.Symbol, ran
 func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error) {
 	fail := func(format string, args ...any) (D, error) {
 		var none D
-		return none, fmt.Errorf("read %s of %s: "+format, append([]any{f.many, q.Symbol}, args...)...)
+		return none, fmt.Errorf("%s of %s got "+format, append([]any{f.method("Read"), q.Symbol}, args...)...)
 	}
 	var pieces []D
 	var failed error
@@ -116,32 +122,32 @@ func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error
 	for p, err := range f.stream(ctx, s, q) {
 		piece, isState := p.Rows, first && p.State != nil
 		if !first && p.State != nil {
-			return fail("a state after the first piece")
+			return fail("a state behind the first piece, want it in the first")
 		}
 
 		first = false
 		switch {
 		case failed != nil:
-			return fail("the sequence went on after the error %w", failed)
+			return fail("a piece after the error, want the end of the sequence: %w", failed)
 		case err != nil:
 			if failed = err; piece.Len() > 0 {
-				return fail("%d %s came with the error %w", piece.Len(), f.many, err)
+				return fail("%d %s with an error, want none: %w", piece.Len(), f.many, err)
 			}
 		case piece.Len() == 0 && !isState:
-			return fail("a piece with nothing in it")
+			return fail("a piece without a row, want at least one")
 		case f.of(piece) != f.of(f.none(q.Symbol)):
-			return fail("a piece of %s", f.of(piece))
+			return fail("a piece of %s, want its own symbol", f.of(piece))
 		default:
 			pieces = append(pieces, piece)
 		}
 	}
 	if failed != nil {
-		return fail("%w", failed)
+		return fail("an error, want none: %w", failed)
 	}
 
 	whole, err := f.join(q.Symbol, slices.All(pieces))
 	if err != nil {
-		return fail("pieces are not ascending and disjoint: %w", err)
+		return fail("pieces that are out of order or overlap, want them ascending: %w", err)
 	}
 
 	return whole, nil
@@ -169,7 +175,7 @@ func (f form[D]) want(ctx context.Context, s Store, q ports.TickQuery, want D) e
 		return err
 	}
 	if err := f.same(got, want); err != nil {
-		return fmt.Errorf("read %s of %s first %d last %d of %s: %w", f.many, q.Symbol, q.First, q.Last, q.Range, err)
+		return fmt.Errorf("%s of %s first %d last %d of %s: %w", f.method("Read"), q.Symbol, q.First, q.Last, q.Range, err)
 	}
 
 	return nil
@@ -199,7 +205,7 @@ func (f form[D]) oneOf(got D, versions []D) error {
 	if slices.ContainsFunc(versions, got.Equal) {
 		return nil
 	}
-	return fmt.Errorf("a read beside writes got no version whole: %s", got)
+	return fmt.Errorf("%s beside writes got %s, want one of the versions whole", f.method("Read"), got)
 }
 
 // wantExtents compares the coverage of the symbols, or of every symbol.

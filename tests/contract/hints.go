@@ -27,7 +27,7 @@ type HintsSubject struct {
 // state with those of other calls, register their closing with tb.Cleanup, and be safe for concurrent use.
 func Hints(t *testing.T, open func(tb testing.TB) HintsSubject) {
 	t.Helper()
-	run(t, hintLaws, Profile{}, open)
+	hintSuite.run(t, open, Profile{})
 }
 
 // change returns the i-th of changes that all differ.
@@ -58,7 +58,7 @@ type subscription struct {
 func subscribe(ctx context.Context, p blockcache.Hints) (*subscription, error) {
 	heard, err := p.Subscribe(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("subscribe: %w", err)
+		return nil, fmt.Errorf("Subscribe got an error, want none: %w", err)
 	}
 
 	s := &subscription{}
@@ -72,13 +72,13 @@ func (s *subscription) wants(want ...blockcache.Hint) error {
 	for i, w := range want {
 		got, err, ok := s.next()
 		if !ok {
-			return fmt.Errorf("after %d of %d changes the sequence ended without an error", i, len(want))
+			return fmt.Errorf("Subscribe got the end of its sequence after %d of %d changes, want the next change", i, len(want))
 		}
 		if err != nil {
-			return fmt.Errorf("after %d of %d changes: %w", i, len(want), err)
+			return fmt.Errorf("Subscribe got an error after %d of %d changes, want the next change: %w", i, len(want), err)
 		}
 		if !sameChange(got, w) {
-			return fmt.Errorf("change %d of %d: want %+v, got %+v", i, len(want), w, got)
+			return fmt.Errorf("Subscribe, change %d of %d: want %+v, got %+v", i, len(want), w, got)
 		}
 	}
 
@@ -90,12 +90,12 @@ func (s *subscription) ends() (ended, fault error) {
 	got, ended, ok := s.next()
 	switch {
 	case !ok:
-		return nil, errors.New("the sequence ended without an error")
+		return nil, errors.New("Subscribe got the end of its sequence without an error, want one")
 	case ended == nil:
-		return nil, fmt.Errorf("nobody published, and %+v was heard", got)
+		return nil, fmt.Errorf("Subscribe got %+v, want no change, because nobody published", got)
 	}
 	if _, _, ok := s.next(); ok {
-		return nil, fmt.Errorf("the sequence went on after the error %w", ended)
+		return nil, fmt.Errorf("Subscribe got more after the error, want the end of its sequence: %w", ended)
 	}
 
 	return ended, nil
@@ -127,7 +127,7 @@ func (s HintsSubject) wantHeld(ctx context.Context, want int) error {
 
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("after %s %d connections are held for subscriptions, want %d: %w", limit, held, want, err)
+			return fmt.Errorf("after %s got %d connections of subscriptions, want %d; Held: %s", limit, held, want, errorText(err))
 		case <-tick:
 		}
 	}
@@ -147,7 +147,7 @@ func endsInTime(ctx context.Context, p blockcache.Hints) error {
 			})
 			ended, fault := s.ends()
 			if fault == nil && !errors.Is(ended, context.Canceled) {
-				fault = fmt.Errorf("it ended with %s", errorText(ended))
+				fault = fmt.Errorf("Subscribe got %s at its end, want context.Canceled", errorText(ended))
 			}
 			if fault == nil {
 				took = time.Since(<-canceled)
@@ -161,7 +161,7 @@ func endsInTime(ctx context.Context, p blockcache.Hints) error {
 		}
 	}
 
-	return fmt.Errorf("it ended %s after its context, in the last of %d tries", took, cancelTries)
+	return fmt.Errorf("Subscribe got its end %s after that of its context, in the last of %d tries, want %s", took, cancelTries, cancelLimit)
 }
 
 // everySort returns changes of all kinds of series and ranges.

@@ -140,7 +140,7 @@ var hintLaws = []law[HintsSubject]{
 					odd := blockcache.Hint{Store: "postgres", Key: minuteKey(symbol), Range: span(0, 1)}
 					if s.Peers[1].Publish(ctx, odd) == nil {
 						if err := heard.wants(odd); err != nil {
-							return fmt.Errorf("the symbol %q: %w", symbol, err)
+							return fmt.Errorf("Publish and Subscribe of the symbol %q: %w", symbol, err)
 						}
 					}
 					if err := s.Peers[1].Publish(ctx, change(i)); err != nil {
@@ -187,12 +187,12 @@ var hintLaws = []law[HintsSubject]{
 				for range publishers * each {
 					got, err, ok := heard.next()
 					if !ok || err != nil {
-						return fmt.Errorf("it ended with %s, having heard %v of each", errorText(err), next)
+						return fmt.Errorf("Subscribe got %s after %v of each, want the next change", errorText(err), next)
 					}
 
 					at := int(got.Range.Start.Sub(start).Minutes())
 					if p := at / 1000; p < 0 || p >= publishers || at%1000 != next[p] {
-						return fmt.Errorf("having heard %v of each, the change %d came", next, at)
+						return fmt.Errorf("Subscribe, after %v of each, got the change %d, want the next of its peer", next, at)
 					}
 
 					next[at/1000]++
@@ -209,10 +209,10 @@ var hintLaws = []law[HintsSubject]{
 			gone, cancel := context.WithCancel(ctx)
 			cancel()
 			if err := s.Peers[0].Publish(gone, change(0)); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("publish: got %s", errorText(err))
+				return fmt.Errorf("Publish with a done context got %s, want its error", errorText(err))
 			}
 			if _, err := s.Peers[0].Subscribe(gone); !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("subscribe: got %s", errorText(err))
+				return fmt.Errorf("Subscribe with a done context got %s, want its error", errorText(err))
 			}
 
 			return s.wantHeld(ctx, 0)
@@ -247,7 +247,7 @@ var hintLaws = []law[HintsSubject]{
 
 				ended, fault := heard.ends()
 				if fault == nil && !errors.Is(ended, context.Canceled) {
-					fault = fmt.Errorf("it ended with %s", errorText(ended))
+					fault = fmt.Errorf("Subscribe got %s at its end, want context.Canceled", errorText(ended))
 				}
 
 				return fault
@@ -272,7 +272,7 @@ var hintLaws = []law[HintsSubject]{
 
 				ended, fault := heard.ends()
 				if fault == nil && (errors.Is(ended, context.Canceled) || errors.Is(ended, context.DeadlineExceeded)) {
-					fault = fmt.Errorf("it ended with %s", errorText(ended))
+					fault = fmt.Errorf("Subscribe got %s at its end, want an error of the lost connection", errorText(ended))
 				}
 
 				return fault
@@ -339,11 +339,11 @@ var hintLaws = []law[HintsSubject]{
 			n := 0
 			for got, err := range sequence {
 				if n++; err == nil || n > 1 {
-					return fmt.Errorf("the second time, pair %d is %+v and %s", n, got, errorText(err))
+					return fmt.Errorf("Subscribe, ranged over again: pair %d got %+v and %s, want one error", n, got, errorText(err))
 				}
 			}
 			if n == 0 {
-				return errors.New("the second time, it ended without an error")
+				return errors.New("Subscribe, ranged over again, got no error, want one")
 			}
 
 			return nil

@@ -34,7 +34,7 @@ var keyLaws = []law[Store]{
 		check: func(ctx context.Context, s Store) error {
 			for i, symbol := range hostile {
 				if err := write(ctx, s, bars(minuteKey(symbol), start, 2, i)); err != nil {
-					return fmt.Errorf("write %q: %w", symbol, err)
+					return fmt.Errorf("WriteBatch of %q: %w", symbol, err)
 				}
 			}
 
@@ -65,17 +65,17 @@ var keyLaws = []law[Store]{
 			for _, symbol := range impossible {
 				k := minuteKey(symbol)
 				if n, err := broken(ctx, s, all(k)); n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("read %q: got %d bars and %s", symbol, n, errorText(err))
+					return fmt.Errorf("ReadBars %q got %d bars and %s, want none or ErrInvalid", symbol, n, errorText(err))
 				}
 
 				found, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}}))
 				if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
+					return fmt.Errorf("Extents of %q got %v and %s, want none or ErrInvalid", symbol, found, errorText(err))
 				}
 
 				_, err = s.Bars.DeleteBars(ctx, k, always)
 				if err != nil && !errors.Is(err, ports.ErrInvalid) {
-					return fmt.Errorf("delete %q: got %s", symbol, errorText(err))
+					return fmt.Errorf("DeleteBars %q got %s, want none or ErrInvalid", symbol, errorText(err))
 				}
 			}
 

@@ -51,7 +51,7 @@ var limitLaws = []law[Store]{
 					break
 				}
 				if err := paged.AppendSeries(page); err != nil {
-					return fmt.Errorf("a page does not begin after the one before: %w", err)
+					return fmt.Errorf("ReadBars got a page that does not begin after the one before, want the next bars: %w", err)
 				}
 
 				from = page.Range().End

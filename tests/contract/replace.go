@@ -67,7 +67,7 @@ var replaceLaws = []law[Store]{
 			for _, r := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(5, 5)} {
 				_, err := s.Bars.ReplaceBars(ctx, bars(key, start, 10, 60), r)
 				if err := wantError(err, ports.ErrInvalid); err != nil {
-					return fmt.Errorf("replace %s: %w", r, err)
+					return fmt.Errorf("ReplaceBars in %s: %w", r, err)
 				}
 			}
 
@@ -104,7 +104,7 @@ var replaceLaws = []law[Store]{
 							return err
 						}
 						if sameBars(got, versions[0]) != nil && sameBars(got, versions[1]) != nil {
-							return fmt.Errorf("a read concurrent with replacements got neither version: %s", got)
+							return fmt.Errorf("ReadBars beside ReplaceBars got %s, want one of the two versions", got)
 						}
 					}
 

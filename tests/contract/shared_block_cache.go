@@ -16,7 +16,7 @@ import (
 // bars. open registers the closing with tb.Cleanup.
 func SharedBlockCache(t *testing.T, open func(tb testing.TB) []blockcache.SharedCache) {
 	t.Helper()
-	run(t, sharedBlockLaws, Profile{}, open)
+	sharedBlockSuite.run(t, open, Profile{})
 }
 
 func indexKeys(from, to int) []blockcache.Key {
@@ -35,7 +35,7 @@ func getBlocks(
 ) ([]blockcache.Block, error) {
 	got := c.GetBlocks(ctx, keys)
 	if len(got) != len(keys) {
-		return nil, fmt.Errorf("got %d blocks of %d keys", len(got), len(keys))
+		return nil, fmt.Errorf("GetBlocks got %d blocks, want one for each of %d keys", len(got), len(keys))
 	}
 
 	for i, b := range got {
@@ -43,7 +43,7 @@ func getBlocks(
 			continue
 		}
 		if err := sameBlock(b, want[i]); err != nil {
-			return nil, fmt.Errorf("block %d of %v: %w", i, keys[i], err)
+			return nil, fmt.Errorf("GetBlocks, block %d of %v: %w", i, keys[i], err)
 		}
 	}
 
@@ -64,7 +64,7 @@ func wantStored(ctx context.Context, put, get blockcache.SharedCache, keys []blo
 		}
 	}
 
-	return fmt.Errorf("%d of %d blocks put %d times were not stored", missing, len(keys), putTries)
+	return fmt.Errorf("GetBlocks got nothing for %d of %d blocks after %d times PutBlocks, want all", missing, len(keys), putTries)
 }
 
 func countNone(blocks []blockcache.Block) int {
@@ -145,7 +145,7 @@ var sharedBlockLaws = []law[[]blockcache.SharedCache]{
 			}
 			got, err := getBlocks(ctx, c[0], keys, blocks)
 			if err == nil && countNone(got) != n {
-				err = fmt.Errorf("%d keys without a block, want %d", countNone(got), n)
+				err = fmt.Errorf("GetBlocks got %d keys without a block, want %d", countNone(got), n)
 			}
 
 			return err
@@ -172,7 +172,7 @@ var sharedBlockLaws = []law[[]blockcache.SharedCache]{
 		check: func(ctx context.Context, c []blockcache.SharedCache) error {
 			for i := range 20 {
 				if err := replaceBlock(ctx, c[0], i); err != nil {
-					return fmt.Errorf("after put %d: %w", i, err)
+					return fmt.Errorf("GetBlocks after PutBlocks %d: %w", i, err)
 				}
 			}
 
@@ -198,7 +198,7 @@ var sharedBlockLaws = []law[[]blockcache.SharedCache]{
 				return err
 			}
 			if !slices.Equal(putKeys, keys) {
-				return fmt.Errorf("the keys of the caller were changed to %v", putKeys)
+				return fmt.Errorf("PutBlocks changed the keys of the caller: got %v, want %v", putKeys, keys)
 			}
 
 			slices.Reverse(putKeys)
@@ -206,7 +206,7 @@ var sharedBlockLaws = []law[[]blockcache.SharedCache]{
 			clear(putBlocks[:5])
 			got, err := getBlocks(ctx, c[0], keys, want)
 			if err == nil && countNone(got) > 0 {
-				err = fmt.Errorf("%d of %d blocks are gone", countNone(got), len(got))
+				err = fmt.Errorf("GetBlocks got nothing for %d of %d blocks, want all", countNone(got), len(got))
 			}
 
 			return err
@@ -232,7 +232,7 @@ var sharedBlockLaws = []law[[]blockcache.SharedCache]{
 				}
 			}
 
-			return fmt.Errorf("the calls took %s, in the last of %d tries", took, cancelTries)
+			return fmt.Errorf("GetBlocks and PutBlocks got their end after %s, in the last of %d tries, want %s", took, cancelTries, cancelLimit)
 		},
 	},
 	{
@@ -291,7 +291,7 @@ func replaceBlock(ctx context.Context, c blockcache.SharedCache, i int) error {
 		c.PutBlocks(ctx, []blockcache.Key{k}, []blockcache.Block{blockOf(k, i)})
 		got := c.GetBlocks(ctx, []blockcache.Key{k})
 		if len(got) != 1 {
-			return fmt.Errorf("got %d blocks of one key", len(got))
+			return fmt.Errorf("GetBlocks got %d blocks of one key, want 1", len(got))
 		}
 		if got[0].Version == blockOf(k, i).Version {
 			return sameBlock(got[0], blockOf(k, i))
@@ -304,5 +304,5 @@ func replaceBlock(ctx context.Context, c blockcache.SharedCache, i int) error {
 		}
 	}
 
-	return fmt.Errorf("a block put %d times was not stored", putTries)
+	return fmt.Errorf("GetBlocks got nothing after %d times PutBlocks, want the block", putTries)
 }

@@ -102,11 +102,11 @@ func (f states) at(ctx context.Context, s Store, r domain.Range) (rows int, stat
 	switch {
 	case err != nil:
 	case f.unversioned(s) && state != nil:
-		err = fmt.Errorf("a store that says that it keeps no versions yielded the state %+v", *state)
+		err = fmt.Errorf("the read got the state %+v, want none, because the store says that it keeps no versions", *state)
 	case f.unversioned(s):
 		err = notApplicableError("the store keeps no versions")
 	case state == nil:
-		err = fmt.Errorf("a read of %s yielded no state", r)
+		err = fmt.Errorf("the read of %s got no state, want one", r)
 	}
 
 	return rows, state, err
@@ -141,7 +141,7 @@ func stateLaws(f states) []law[Store] {
 					return err
 				}
 				if state.Version != (domain.Version{}) || len(state.Coverage)+len(state.Blocks) > 0 {
-					return fmt.Errorf("the state of a series that was never written is %+v", *state)
+					return fmt.Errorf("the read of a series that was never written got the state %+v, want the zero state", *state)
 				}
 
 				if err := f.write(ctx, s, 0, 10, 1); err != nil {
@@ -152,7 +152,7 @@ func stateLaws(f states) []law[Store] {
 						return err
 					}
 					if state == nil || state.Version == (domain.Version{}) {
-						return fmt.Errorf("a read of %s first %d yielded the state %v", q.r, q.first, state)
+						return fmt.Errorf("the read of %s first %d got the state %v, want the same version and coverage as a read of all", q.r, q.first, state)
 					}
 				}
 
@@ -182,7 +182,7 @@ func stateLaws(f states) []law[Store] {
 						want := []domain.Range{span(0, 3), span(5, 10), span(20, 40)}
 						if !slices.EqualFunc(state.Coverage, want, domain.Range.Equal) ||
 							!slices.EqualFunc(declared, want, domain.Range.Equal) {
-							return fmt.Errorf("the state has the coverage %v, the store tells %v; want %v", state.Coverage, declared, want)
+							return fmt.Errorf("got a state with the coverage %v and extents of %v, want %v", state.Coverage, declared, want)
 						}
 
 						return nil
@@ -243,7 +243,7 @@ func stateLaws(f states) []law[Store] {
 
 					want := all.Blocks[q.last*2] // of the first row, or of the last
 					if !slices.Contains(limited.Blocks, want) {
-						return fmt.Errorf("a read of first %d last %d has the blocks %v, without %v", q.first, q.last, limited.Blocks, want)
+						return fmt.Errorf("the read of first %d last %d got the blocks %v, want among them %v", q.first, q.last, limited.Blocks, want)
 					}
 				}
 				if len(all.Blocks) != 3 || !all.SameWithin(&domain.SeriesState{Coverage: wider.Coverage, Blocks: wider.Blocks}, f.layout, whole) {
@@ -252,7 +252,7 @@ func stateLaws(f states) []law[Store] {
 
 				_, known, err := f.read(ctx, s, stateQuery{r: whole, state: ports.StateQuery{Known: all.Version}})
 				if err == nil && known.Version != all.Version {
-					err = fmt.Errorf("a read that knows the version %s yielded %s", all.Version, known.Version)
+					err = fmt.Errorf("the read that knows the version %s got the version %s, want the known one", all.Version, known.Version)
 				}
 
 				return err
@@ -304,7 +304,7 @@ func (f states) checkVersions(ctx context.Context, s Store) error {
 			return err
 		}
 		if after.Revision <= before.Revision || after.Nonce == before.Nonce {
-			return fmt.Errorf("%s changed the version from %s to %s", c.name, before, after)
+			return fmt.Errorf("%s: got the version %s after %s, want a greater revision and another nonce", c.name, after, before)
 		}
 		before = after
 	}
@@ -339,7 +339,7 @@ func (f states) checkUnchanged(ctx context.Context, s Store) error {
 			return err
 		}
 		if after != before {
-			return fmt.Errorf("%s changed the version from %s to %s", name, before, after)
+			return fmt.Errorf("%s: got the version %s, want %s as before", name, after, before)
 		}
 	}
 
@@ -413,11 +413,11 @@ func (f states) checkTailBlock(ctx context.Context, s Store) error {
 		last, _ := state.LastBlock()
 		for _, nonce := range state.Tail {
 			if !slices.Contains(versions[last.Index], nonce) {
-				return fmt.Errorf("the tail %x has %x, which is no version of the last block %v", state.Tail, nonce, last)
+				return fmt.Errorf("got the tail %x with %x, want only versions of the last block %v", state.Tail, nonce, last)
 			}
 		}
 		if len(state.Tail) > 0 && !slices.Contains(state.Tail, last.Version.Nonce) {
-			return fmt.Errorf("the tail %x is without the version of the last block %v", state.Tail, last)
+			return fmt.Errorf("got the tail %x, want the version of the last block %v in it", state.Tail, last)
 		}
 
 		return nil
@@ -473,10 +473,10 @@ func (f states) hammer(ctx context.Context, s Store) error {
 				want -= 10
 			}
 			if rows != want*f.perMinute {
-				return fmt.Errorf("read %d rows with the coverage %v, want %d", rows, state.Coverage, want*f.perMinute)
+				return fmt.Errorf("the read got %d rows with the coverage %v, want %d rows", rows, state.Coverage, want*f.perMinute)
 			}
 			if state.Version.Revision < before.Revision {
-				return fmt.Errorf("read the version %s after %s", state.Version, before)
+				return fmt.Errorf("the read got the version %s after %s, want that or a later one", state.Version, before)
 			}
 			before = state.Version
 		}

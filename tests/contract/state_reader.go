@@ -14,7 +14,7 @@ import (
 // are those of the store's BarReader, which BarStore tests.
 func StateReader(t *testing.T, open Open, p Profile) {
 	t.Helper()
-	run(t, stateReaderLaws, p, open)
+	stateReaderSuite.run(t, open, p)
 }
 
 // stateReaderLaws is every law of ports.StateReader.
@@ -59,7 +59,7 @@ var stateReaderLaws = []law[Store]{
 			}
 			never, err := readStates(ctx, s, known(domain.Version{}))
 			if err == nil && (never[0] == nil || never[0].Version != domain.Version{}) {
-				err = fmt.Errorf("the state of a series that was never written is %v", never[0])
+				err = fmt.Errorf("ReadStates of a series that was never written got %v, want the zero state", never[0])
 			}
 			if err != nil {
 				return err
@@ -73,11 +73,11 @@ var stateReaderLaws = []law[Store]{
 				return err
 			}
 			if first[0] == nil {
-				return fmt.Errorf("no state of a series of which nothing is known")
+				return fmt.Errorf("ReadStates got no state of a series whose version is not known, want one")
 			}
 			again, err := readStates(ctx, s, known(first[0].Version))
 			if err == nil && again[0] != nil {
-				err = fmt.Errorf("the version %s is known, and the state %v came", first[0].Version, *again[0])
+				err = fmt.Errorf("ReadStates with the known version %s got the state %v, want nil", first[0].Version, *again[0])
 			}
 			if err != nil {
 				return err
@@ -88,7 +88,7 @@ var stateReaderLaws = []law[Store]{
 			}
 			next, err := readStates(ctx, s, known(first[0].Version))
 			if err == nil && (next[0] == nil || next[0].Version == first[0].Version) {
-				err = fmt.Errorf("a write was not seen: %v", next[0])
+				err = fmt.Errorf("ReadStates after a write got %v, want the new version", next[0])
 			}
 
 			return err
@@ -122,7 +122,7 @@ var stateReaderLaws = []law[Store]{
 				}
 				for i, q := range queries {
 					if states[i] == nil || states[i].Version != versions[q.Key] {
-						return fmt.Errorf("state %d of %d, of %s, is %v; want version %s",
+						return fmt.Errorf("ReadStates, state %d of %d, of %s: got %v, want version %s",
 							i, len(queries), q.Key, states[i], versions[q.Key])
 					}
 				}
@@ -168,7 +168,7 @@ func wantStateOfRead(ctx context.Context, s Store, r domain.Range) error {
 func readStates(ctx context.Context, s Store, queries ...ports.SeriesQuery) ([]*domain.SeriesState, error) {
 	states, err := s.States.ReadStates(ctx, queries)
 	if err == nil && len(states) != len(queries) {
-		err = fmt.Errorf("%d states of %d queries", len(states), len(queries))
+		err = fmt.Errorf("ReadStates got %d states, want one for each of %d queries", len(states), len(queries))
 	}
 
 	return states, err

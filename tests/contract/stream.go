@@ -53,7 +53,7 @@ var streamLaws = []law[Store]{
 				return sameBars(piece, b)
 			}
 
-			return errors.New("a sequence made before a write and ranged over after it does not see the write")
+			return errors.New("ReadBars, called before a write and ranged over after it, got no bar, want those of the write")
 		},
 	},
 	{
@@ -69,7 +69,7 @@ var streamLaws = []law[Store]{
 			for range 32 { // more than a pool has connections
 				for _, err := range s.Bars.ReadBars(ctx, all(key)).Rows() {
 					if err != nil {
-						return fmt.Errorf("read after broken reads: %w", err)
+						return wantNoError("ReadBars after reads that were stopped", err)
 					}
 					break
 				}
@@ -107,11 +107,11 @@ var streamLaws = []law[Store]{
 				for piece, err := range sequence {
 					pairs, last = pairs+1, err
 					if piece.Len() > 0 {
-						return errors.New("ranging over a sequence again yields bars")
+						return errors.New("ReadBars, ranged over again, got bars, want an error")
 					}
 				}
 				if pairs != 1 || last == nil {
-					return fmt.Errorf("ranging over a sequence again yields %d pairs, the last with %s; want one with an error",
+					return fmt.Errorf("ReadBars, ranged over again, got %d pairs, the last with %s, want one with an error",
 						pairs, errorText(last))
 				}
 			}
@@ -134,15 +134,15 @@ var streamLaws = []law[Store]{
 				cancel()
 				switch {
 				case failed != nil:
-					return fmt.Errorf("the sequence went on after the error %w", failed)
+					return fmt.Errorf("ReadBars got a piece after the error, want the end of the sequence: %w", failed)
 				case err != nil && piece.Len() > 0:
-					return fmt.Errorf("%d bars came with the error %w", piece.Len(), err)
+					return fmt.Errorf("ReadBars got %d bars with an error, want none: %w", piece.Len(), err)
 				}
 
 				failed = err
 			}
 			if failed == nil {
-				return errors.New("a read cancelled at its first piece ended without an error")
+				return errors.New("ReadBars, cancelled at its first piece, got no error, want context.Canceled")
 			}
 
 			return nil

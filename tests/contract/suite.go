@@ -1,5 +1,6 @@
 // Package contract tests implementations of the driven ports. Each promise of a port is a law: a name for grep and
-// -run, a sentence, and a check. Each law runs against a new store, and a failure prints the sentence.
+// -run, a sentence, and a check. Each law runs against a new store. A failure prints the sentence, what came and what was
+// wanted, and the last calls of the store with their arguments and results.
 //
 //	func TestContract(t *testing.T) {
 //		open := func(tb testing.TB) contract.Store {
@@ -27,9 +28,11 @@ import (
 
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/ports/blockcache"
 )
 
-// Store is a store that was opened for one law. A suite needs only the fields that it uses.
+// Store is a store that was opened for one law. A suite needs only the fields that it uses, and fails at once, with the
+// name of the field, where one of them is nil.
 type Store struct {
 	Bars    ports.Store         // used by BarStore and SymbolCatalog; optional for TickStore
 	Ticks   ports.TickStore     // used by TickStore and TradeAggregator
@@ -72,20 +75,20 @@ type Waiver struct {
 // BarStore tests a store of bars against every law of ports.Store.
 func BarStore(t *testing.T, open Open, p Profile) {
 	t.Helper()
-	run(t, barLaws, p, open)
+	barSuite.run(t, open, p)
 }
 
 // SymbolCatalog tests the catalog of a store against every law of ports.SymbolCatalog and ports.SymbolWriter, and
 // against the laws on the symbols that a write of bars registers.
 func SymbolCatalog(t *testing.T, open Open, p Profile) {
 	t.Helper()
-	run(t, catalogLaws, p, open)
+	catalogSuite.run(t, open, p)
 }
 
 // Clock tests a clock against every law of ports.Clock. open must return a clock that only the test drives.
 func Clock(t *testing.T, open func(tb testing.TB) ports.Clock) {
 	t.Helper()
-	run(t, clockLaws, Profile{}, open)
+	clockSuite.run(t, open, Profile{})
 }
 
 // Decorator tests a decorator: it runs BarStore and SymbolCatalog on the stores of open, wrapped by wrap. A decorator
@@ -93,9 +96,16 @@ func Clock(t *testing.T, open func(tb testing.TB) ports.Clock) {
 // every failure is one of the decorator.
 func Decorator(t *testing.T, open Open, wrap func(tb testing.TB, next Store) Store, p Profile) {
 	t.Helper()
-	wrapped := func(tb testing.TB) Store { return wrap(tb, open(tb)) }
-	run(t, barLaws, p, wrapped)
-	run(t, catalogLaws, p, wrapped)
+	decoratorSuite.run(t, decorated(open, wrap), p)
+}
+
+// decorated returns an Open of the wrapped stores, or nil if one of the functions is nil.
+func decorated(open Open, wrap func(tb testing.TB, next Store) Store) func(testing.TB) Store {
+	if open == nil || wrap == nil {
+		return nil
+	}
+
+	return func(tb testing.TB) Store { return wrap(tb, open(tb)) }
 }
 
 // law is one promise of a port.
@@ -115,13 +125,20 @@ type notApplicableError string
 // Error returns the reason why the law does not apply.
 func (e notApplicableError) Error() string { return string(e) }
 
-func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T) {
+// run runs every law against a new subject. It fails at once if open is nil or a field that the suite needs is nil.
+func (s suite[T]) run(t *testing.T, open func(testing.TB) T, p Profile) {
 	t.Helper()
 	if err := p.validate(lawNames()); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.validateOpen(open == nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.validate(open(t)); err != nil {
+		t.Fatal(err)
+	}
 
-	for _, l := range laws {
+	for _, l := range s.laws {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
 			waiver := p.waiver(l.name)
@@ -131,7 +148,7 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 
 			ctx, cancel := context.WithTimeout(t.Context(), lawTimeout)
 			defer cancel()
-			failure, skip := verdict(l.text, waiver, l.check(ctx, open(t)))
+			failure, skip := verdict(l.text, waiver, l.run(ctx, open(t)))
 			if failure != "" {
 				t.Fatal(failure)
 			}
@@ -140,6 +157,23 @@ func run[T any](t *testing.T, laws []law[T], p Profile, open func(testing.TB) T)
 			}
 		})
 	}
+}
+
+// run checks the law, and adds the last calls to its error.
+func (l law[T]) run(ctx context.Context, subject T) error {
+	c := &calls{}
+	switch s := any(&subject).(type) {
+	case *Store:
+		*s = recordCalls(*s, c)
+	case *HintsSubject:
+		*s = recordHints(*s, c)
+	case *[]blockcache.SharedCache:
+		*s = recordSharedBlocks(*s, c)
+	default:
+		return l.check(ctx, subject) // the ports have no context; the errors name their few methods
+	}
+
+	return withCalls(l.check(ctx, subject), c)
 }
 
 // verdict returns the failure or the reason to skip for the result of a check. Both are empty for a pass.

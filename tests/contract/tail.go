@@ -44,7 +44,7 @@ var tailLaws = []law[Store]{
 				last, _ := state.LastBlock()
 				nonces = slices.Insert(nonces, 0, last.Version.Nonce)
 				if !slices.Equal(state.Tail, nonces) {
-					return fmt.Errorf("after %d appends the tail is %x, want %x", i-9, state.Tail, nonces)
+					return fmt.Errorf("after %d appends the read got the tail %x, want %x", i-9, state.Tail, nonces)
 				}
 			}
 
@@ -170,7 +170,7 @@ func (f tickForm[T]) changeTail(ctx context.Context, s Store, random *rand.Rand,
 // checkTail fails unless the rows of every known version in the tail are the first rows of the block.
 func checkTail[D data[D]](tail []uint64, known map[uint64]D, block D) error {
 	if len(tail) > domain.MaxTail {
-		return fmt.Errorf("a tail of %d versions", len(tail))
+		return fmt.Errorf("got a tail of %d versions, want at most %d", len(tail), domain.MaxTail)
 	}
 
 	for _, nonce := range tail {
@@ -179,7 +179,7 @@ func checkTail[D data[D]](tail []uint64, known map[uint64]D, block D) error {
 			continue
 		}
 		if n := before.Len(); n > block.Len() || !block.Slice(0, n).Equal(before) {
-			return fmt.Errorf("the tail has the version %x with %s, of which the block %s is no continuation", nonce, before, block)
+			return fmt.Errorf("got a tail with the version %x of %s, want only versions that the block %s continues", nonce, before, block)
 		}
 	}
 

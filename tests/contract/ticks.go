@@ -17,7 +17,7 @@ import (
 // symbols that a write registers. Trades and quotes have the same laws, with names that begin with trades/ and quotes/.
 func TickStore(t *testing.T, open Open, p Profile) {
 	t.Helper()
-	run(t, tickLaws, p, open)
+	tickSuite.run(t, open, p)
 }
 
 // tickLaws is every law of ports.TickStore.

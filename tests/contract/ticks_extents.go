@@ -154,7 +154,7 @@ func tickExtentLaws[D data[D]](f form[D]) []law[Store] {
 
 				for _, t := range []time.Time{stored[0].r.Start, stored[0].r.End} {
 					if t.Location() != time.UTC {
-						return fmt.Errorf("the bound %s is in the location %q", t, t.Location())
+						return fmt.Errorf("TickExtents got the bound %s in the location %q, want UTC", t, t.Location())
 					}
 				}
 

@@ -53,7 +53,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 					return f.same(piece, d.Slice(0, piece.Len()))
 				}
 
-				return errors.New("a sequence made before a write and ranged over after it does not see the write")
+				return fmt.Errorf("%s, called before a write and ranged over after it, got nothing, want the rows", f.method("Read"))
 			},
 		},
 		{
@@ -69,7 +69,7 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 				for range 32 { // more than a pool has connections
 					for _, err := range f.stream(ctx, s, in(always)).Rows() {
 						if err != nil {
-							return fmt.Errorf("read after broken reads: %w", err)
+							return wantNoError(f.method("Read")+" after reads that were stopped", err)
 						}
 						break
 					}
@@ -108,11 +108,11 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 					for piece, err := range sequence {
 						pairs, last = pairs+1, err
 						if piece.Len() > 0 {
-							return errors.New("ranging over a sequence again yields " + f.many)
+							return fmt.Errorf("%s, ranged over again, got rows, want an error", f.method("Read"))
 						}
 					}
 					if pairs != 1 || last == nil {
-						return fmt.Errorf("ranging over a sequence again yields %d pairs, the last with %s; want one with an error",
+						return fmt.Errorf("%s, ranged over again, got %d pairs, the last with %s, want one with an error", f.method("Read"),
 							pairs, errorText(last))
 					}
 				}
@@ -135,15 +135,15 @@ func tickStreamLaws[D data[D]](f form[D]) []law[Store] {
 					cancel()
 					switch {
 					case failed != nil:
-						return fmt.Errorf("the sequence went on after the error %w", failed)
+						return fmt.Errorf("%s got a piece after the error, want the end of the sequence: %w", f.method("Read"), failed)
 					case err != nil && piece.Len() > 0:
-						return fmt.Errorf("%d %s came with the error %w", piece.Len(), f.many, err)
+						return fmt.Errorf("%s got %d rows with an error, want none: %w", f.method("Read"), piece.Len(), err)
 					}
 
 					failed = err
 				}
 				if failed == nil {
-					return errors.New("a read cancelled at its first piece ended without an error")
+					return fmt.Errorf("%s, cancelled at its first piece, got no error, want context.Canceled", f.method("Read"))
 				}
 
 				return nil
@@ -168,7 +168,7 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				cancel()
 				n, reading := f.count(gone, s, in(always))
 				if n > 0 {
-					return fmt.Errorf("a cancelled read yields %d %s", n, f.many)
+					return fmt.Errorf("%s, cancelled before the call, got %d rows, want none", f.method("Read"), n)
 				}
 
 				_, extents := f.extents(gone, s, ports.ExtentQuery{})
@@ -208,14 +208,14 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 						failed = err
 					}
 					if took = time.Since(began); !errors.Is(failed, context.Canceled) {
-						return fmt.Errorf("cancelled at the first piece, the sequence ended with %s", errorText(failed))
+						return fmt.Errorf("%s, cancelled at its first piece, got %s at its end, want context.Canceled", f.method("Read"), errorText(failed))
 					}
 					if took <= cancelLimit {
 						return nil
 					}
 				}
 
-				return fmt.Errorf("the sequence ended %s after the cancellation, in the last of %d tries", took, cancelTries)
+				return fmt.Errorf("%s got its end %s after the cancellation, in the last of %d tries, want %s", f.method("Read"), took, cancelTries, cancelLimit)
 			},
 		},
 		{
@@ -248,10 +248,10 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 					defer cancel()
 					n, err := f.count(ctx, s, in(always))
 					if err == nil && n != d.Len() {
-						return fmt.Errorf("a read with %s to go ended without an error after %d of %d %s", limit, n, d.Len(), f.many)
+						return fmt.Errorf("%s with %s to go got no error after %d of %d rows, want context.DeadlineExceeded", f.method("Read"), limit, n, d.Len())
 					}
 					if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-						return fmt.Errorf("a read with %s to go ended with %w", limit, err)
+						return fmt.Errorf("%s with %s to go got another error, want context.DeadlineExceeded: %w", f.method("Read"), limit, err)
 					}
 
 					return nil
@@ -284,10 +284,10 @@ func tickContextLaws[D data[D]](f form[D]) []law[Store] {
 				} {
 					var e *ports.Error
 					if !errors.As(c.err, &e) || e.Op == "" {
-						return fmt.Errorf("%s is no *ports.Error with an Op", errorText(c.err))
+						return fmt.Errorf("got %s, want a *ports.Error with an Op", errorText(c.err))
 					}
 					if !errors.Is(c.err, c.kind) || !errors.Is(c.err, c.cause) {
-						return fmt.Errorf("%s is not both %q and %q", errorText(c.err), c.kind.Error(), c.cause.Error())
+						return fmt.Errorf("got %s, want an error that is both %q and %q", errorText(c.err), c.kind.Error(), c.cause.Error())
 					}
 				}
 

@@ -30,7 +30,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 			check: func(ctx context.Context, s Store) error {
 				for i, symbol := range hostile {
 					if err := f.write(ctx, s, f.rows(symbol, 0, 2, i)); err != nil {
-						return fmt.Errorf("write %q: %w", symbol, err)
+						return fmt.Errorf("%s of %q: %w", f.method("Write"), symbol, err)
 					}
 				}
 
@@ -59,12 +59,12 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 				for _, symbol := range impossible {
 					n, err := f.count(ctx, s, everything(symbol))
 					if n > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-						return fmt.Errorf("read %q: got %d %s and %s", symbol, n, f.many, errorText(err))
+						return fmt.Errorf("%s of %q got %d rows and %s, want none or ErrInvalid", f.method("Read"), symbol, n, errorText(err))
 					}
 
 					found, err := f.extents(ctx, s, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}})
 					if len(found) > 0 || err != nil && !errors.Is(err, ports.ErrInvalid) {
-						return fmt.Errorf("extents of %q: got %v and %s", symbol, found, errorText(err))
+						return fmt.Errorf("TickExtents of %q got %v and %s, want none or ErrInvalid", symbol, found, errorText(err))
 					}
 				}
 
@@ -152,7 +152,7 @@ func tickSymbolLaws[D data[D]](f form[D]) []law[Store] {
 					return err
 				}
 				if !slices.Equal(symbols, before) {
-					return fmt.Errorf("the requested symbols were %v and are now %v", before, symbols)
+					return fmt.Errorf("TickExtents changed its Symbols: got %v, want %v", symbols, before)
 				}
 
 				return nil
@@ -264,7 +264,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 							last := everything(symbol)
 							last.Last = n
 							if err := f.want(ctx, s, last, piece); err != nil {
-								return fmt.Errorf("a write that returned is not seen: %w", err)
+								return fmt.Errorf("after %s returned: %w", f.method("Write"), err)
 							}
 						}
 

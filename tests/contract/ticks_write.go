@@ -170,7 +170,7 @@ func tickWriteLaws[D data[D]](f form[D]) []law[Store] {
 						}
 					}
 					if readErr != nil {
-						return fmt.Errorf("the write ended with %s, then: %w", errorText(err), readErr)
+						return fmt.Errorf("after %s ended with %s: %w", f.method("Write"), errorText(err), readErr)
 					}
 				}
 
@@ -366,7 +366,7 @@ func tickReplaceLaws[D data[D]](f form[D]) []law[Store] {
 
 				for _, r := range []domain.Range{span(0, 9), span(1, 10), span(20, 30), span(5, 5)} {
 					if err := wantError(second(f.replace(ctx, s, f.run(0, 10, 60), r)), ports.ErrInvalid); err != nil {
-						return fmt.Errorf("replace %s: %w", r, err)
+						return fmt.Errorf("%s in %s: %w", f.method("Replace"), r, err)
 					}
 				}
 

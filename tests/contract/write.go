@@ -155,7 +155,7 @@ var writeLaws = []law[Store]{
 							return err
 						}
 						if sameBars(got, versions[0]) != nil && sameBars(got, versions[1]) != nil {
-							return fmt.Errorf("a read concurrent with writes got a mixture of two versions: %s", got)
+							return fmt.Errorf("ReadBars beside WriteBatch got a mixture, want one of the two versions: %s", got)
 						}
 					}
 
@@ -200,7 +200,7 @@ var writeLaws = []law[Store]{
 					}
 				}
 				if readErr != nil {
-					return fmt.Errorf("the write ended with %s, then: %w", errorText(err), readErr)
+					return fmt.Errorf("after WriteBatch ended with %s: %w", errorText(err), readErr)
 				}
 			}
 
