@@ -1,0 +1,158 @@
+package faults
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+)
+
+// Proxy forwards TCP connections to a server and fails on demand. It is safe for concurrent use.
+type Proxy struct {
+	// Address is the host:port to connect to instead of the server.
+	Address string
+
+	server   string
+	listener net.Listener
+	running  sync.WaitGroup
+
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{} // both ends of the open connections
+	isClosed bool
+	isSilent bool
+	limit    int64 // bytes that the server may send on a connection; negative for no limit
+}
+
+// NewProxy returns a proxy in front of the server at a host:port. It ends with the test.
+func NewProxy(tb testing.TB, server string) *Proxy {
+	tb.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	p := &Proxy{
+		Address: listener.Addr().String(), server: server, listener: listener,
+		conns: map[net.Conn]struct{}{}, limit: -1,
+	}
+	p.running.Go(p.accept)
+	tb.Cleanup(func() {
+		_ = listener.Close()
+		p.mu.Lock()
+		p.isClosed = true
+		p.mu.Unlock()
+		p.Cut()
+		p.running.Wait()
+	})
+
+	return p
+}
+
+// SetSilent makes the proxy accept connections and discard every byte of both directions, or forward them again. A
+// connection that lost bytes stays useless.
+func (p *Proxy) SetSilent(isSilent bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.isSilent = isSilent
+}
+
+// LimitResponses ends each connection that opens from now on after the server has sent n bytes on it. A negative n is
+// no limit.
+func (p *Proxy) LimitResponses(n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = n
+}
+
+// Cut ends every open connection.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn := range p.conns {
+		_ = conn.Close()
+	}
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+
+		p.running.Go(func() { p.serve(client) })
+	}
+}
+
+// serve forwards one connection until one of its ends is closed.
+func (p *Proxy) serve(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		return
+	}
+
+	defer server.Close()
+	limit, ok := p.register(client, server)
+	if !ok {
+		return
+	}
+
+	defer p.unregister(client, server)
+	p.running.Go(func() { p.forward(server, client, -1) })
+	p.forward(client, server, limit)
+}
+
+func (p *Proxy) register(client, server net.Conn) (limit int64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.isClosed {
+		return 0, false
+	}
+
+	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
+
+	return p.limit, true
+}
+
+func (p *Proxy) unregister(client, server net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, client)
+	delete(p.conns, server)
+}
+
+// forward copies at most limit bytes, and then closes both ends. A negative limit is no limit.
+func (p *Proxy) forward(to, from net.Conn, limit int64) {
+	defer to.Close()
+	defer from.Close()
+	var source io.Reader = from
+	if limit >= 0 {
+		source = io.LimitReader(from, limit)
+	}
+	_, _ = io.Copy(writer{p, to}, source)
+}
+
+// writer writes to a connection unless the proxy is silent.
+type writer struct {
+	proxy *Proxy
+	to    net.Conn
+}
+
+var errClosed = errors.New("the proxy is closed")
+
+// Write implements io.Writer.
+func (w writer) Write(data []byte) (int, error) {
+	w.proxy.mu.Lock()
+	isSilent, isClosed := w.proxy.isSilent, w.proxy.isClosed
+	w.proxy.mu.Unlock()
+	switch {
+	case isClosed:
+		return 0, errClosed
+	case isSilent:
+		return len(data), nil
+	}
+
+	return w.to.Write(data)
+}
