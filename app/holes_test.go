@@ -11,6 +11,7 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 const intervals = 65
@@ -79,6 +80,34 @@ func checkHoles(t *testing.T, md *app.Service, bars domain.Series, covered []dom
 			last == 0 && (err != nil || !got.Series.Equal(want5)) {
 			t.Errorf("last %d of 5m: %v, want %v: %v", last, got.Series, want5, err)
 		}
+	}
+}
+
+// TestStreamedPiecesSpanNoHole streams bars that are resampled on both sides of a hole.
+func TestStreamedPiecesSpanNoHole(t *testing.T) {
+	t.Parallel()
+	m := setup(t, at(30), app.Config{})
+	covered := []domain.Range{span(0, 10), span(15, 30)}
+	for _, r := range covered {
+		m.hold(t, gen.FlatBars(key, r.Start, int(key.Grid.Slots(r))), r)
+	}
+
+	r := domain.DataRequest{Key: key, Start: at(0), End: at(30)}
+	r.Key.Grid = domain.Minute5.UTC()
+	bars := 0
+	pieces, _ := m.Stream(t.Context(), r)
+	for piece, err := range pieces {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rest := piece.Range().Subtract(covered); len(rest) > 0 {
+			t.Errorf("a piece of %s spans %s, which is not covered", piece.Range(), rest[0])
+		}
+
+		bars += piece.Len()
+	}
+	if bars != 5 {
+		t.Errorf("%d bars, want 5", bars)
 	}
 }
 

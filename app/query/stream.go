@@ -13,8 +13,9 @@ import (
 )
 
 // Stream yields the bars of Fetch piece by piece, in bounded memory however long the range: the pieces concatenate to
-// Fetch's Series, and the Result, without its Series, equals Fetch's. Result.Quality.Dropped and Result.Filled grow
-// with the ranges they list. First and Last are bound by Limits.MaxBars, and their bars are in memory at once.
+// Fetch's Series, no piece spans an uncovered range, and the Result, without its Series, equals Fetch's.
+// Result.Quality.Dropped and Result.Filled grow with the ranges they list. First and Last are bound by Limits.MaxBars,
+// and their bars are in memory at once.
 //
 // Each piece is read by queries of its own, so that nothing is held open while the caller works on a piece, and
 // breaking off leaves nothing behind. The stream as a whole has no limit on time or bars; each query has the store

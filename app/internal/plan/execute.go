@@ -9,7 +9,7 @@ import (
 )
 
 // FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The
-// result ascends and has no empty piece. Bars of the requested grid pass unchanged. An error of pieces ends it.
+// result ascends, has no empty piece, and no piece that spans a hole. Bars of the requested grid pass unchanged. An error of pieces ends it.
 func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
 	if l.Rows == ports.RowBars && l.Grid == key.Grid {
 		return pieces
@@ -53,7 +53,19 @@ func WithoutHoles[P clippable[P]](l Leg, piece P) []P {
 	return parts
 }
 
-// resample adds each piece to a Resampler and yields the bars that it completes.
+// yieldWithoutHoles yields the bars in pieces of which none spans a hole of the leg, and reports whether to go on.
+func yieldWithoutHoles(l Leg, bars domain.Series, yield func(domain.Series, error) bool) bool {
+	for _, part := range WithoutHoles(l, bars) {
+		if part.Len() > 0 && !yield(part, nil) {
+			return false
+		}
+	}
+
+	return true
+}
+
+// resample adds each piece to a Resampler and yields the bars that it completes. A Resampler keeps its last bar back, so
+// that its next bars may be of both sides of a hole.
 func resample[P clippable[P]](
 	l Leg, rows ports.RowKind, key domain.SeriesKey, pieces iter.Seq2[P, error],
 	add func(*domain.Resampler, P) (domain.Series, error),
@@ -82,7 +94,7 @@ func resample[P clippable[P]](
 					yield(domain.Series{}, err)
 					return
 				}
-				if bars.Len() > 0 && !yield(bars, nil) {
+				if !yieldWithoutHoles(l, bars, yield) {
 					return
 				}
 			}
