@@ -55,7 +55,7 @@ func TestListingOfOnePage(t *testing.T) {
 	var listings [2][]ports.StoreExtent
 	for i, wantReads := range []int{1, 3} {
 		counted := &countedListing{Store: store, isPaged: i == 1}
-		md, err := app.New([]app.Source{{Name: "store", Bars: counted}}, clock.NewSystem(), nil, app.Config{})
+		md, err := app.New([]app.Source{{Name: "store", Bars: counted, Catalog: store}}, clock.NewSystem(), nil, app.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}

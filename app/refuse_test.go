@@ -192,7 +192,7 @@ func TestConfigReportsEveryFault(t *testing.T) {
 		}
 	}
 
-	if _, err := app.New([]app.Source{{Name: "test", Bars: memory.New()}}, clock.NewSimulated(noon), nil, bad); err == nil {
+	if _, err := app.New([]app.Source{{Name: "test", Bars: memory.New(), Catalog: memory.New()}}, clock.NewSimulated(noon), nil, bad); err == nil {
 		t.Error("an application of a bad Config")
 	}
 	filled := app.Config{MaxBars: new(0)}.WithDefaults()

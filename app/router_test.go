@@ -89,13 +89,20 @@ func TestSourcesThatContradict(t *testing.T) {
 	s := memory.New()
 	for says, list := range map[string][]app.Source{
 		"at least one":  nil,
-		"no name":       {{Bars: s}},
-		"two have this": {{Name: "a", Bars: s}, {Name: "a", Bars: s}},
+		"no name":       {{Bars: s, Catalog: s}},
+		"two have this": {{Name: "a", Bars: s, Catalog: s}, {Name: "a", Bars: s}},
 		"neither bars":  {{Name: "a"}},
-		"no frequency":  {{Name: "a", Bars: s, Takes: domain.FrequencyRange{From: domain.Hour1, Below: domain.Minute1}}},
+		"no frequency": {
+			{Name: "a", Bars: s, Catalog: s, Takes: domain.FrequencyRange{From: domain.Hour1, Below: domain.Minute1}},
+		},
+		"sources a, b, c: none has a Catalog": {
+			{Name: "a", Health: described{nil, new(string)}, Optional: true}, {Name: "b", Bars: s}, {Name: "c", Ticks: s},
+		},
+		"sources c: none has a Catalog": {{Name: "c", Ticks: s}},
 	} {
-		if _, err := app.New(list, clock.NewSimulated(noon), nil, app.Config{}); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("got %v, want one that says %q", err, says)
+		_, err := app.New(list, clock.NewSimulated(noon), nil, app.Config{})
+		if !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want an ErrInvalid that says %q", err, says)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
 	"github.com/gal-friday/marketdata/domain"
@@ -12,6 +13,10 @@ import (
 
 // Source is one store under the name by which results, errors and logs refer to it. Its fields say what it can do; nil
 // means that it cannot.
+//
+// A source without a Catalog needs another one with a Catalog in the list, in which its symbols must be registered: with
+// Service.SetSymbols, or by a write of the same symbol to the store of that catalog. A symbol that no catalog knows is
+// not found, whatever the stores have of it. A list without any Catalog is refused.
 //
 // An optional source may have nothing but Health: it is diagnosed, and nothing else.
 //
@@ -79,13 +84,14 @@ func newStores(sources []Source) access.Stores {
 	return stores
 }
 
-// validateSources reports every fault of the list.
+// validateSources reports every fault of the list, as an ErrInvalid.
 func validateSources(sources []Source) error {
 	var faults []error
 	if len(sources) == 0 {
 		faults = append(faults, errors.New("sources: none; name at least one store"))
 	}
 
+	faults = append(faults, validateCatalogs(sources))
 	names := map[domain.StoreName]bool{}
 	for i, s := range sources {
 		switch {
@@ -98,7 +104,28 @@ func validateSources(sources []Source) error {
 		faults = append(faults, s.validate())
 	}
 
-	return errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return access.Refusal("new application", "", err)
+	}
+
+	return nil
+}
+
+// validateCatalogs returns an error if no source has a catalog, because no symbol could be found.
+func validateCatalogs(sources []Source) error {
+	var names []string
+	for _, s := range sources {
+		if s.Catalog != nil {
+			return nil
+		}
+		names = append(names, string(s.Name))
+	}
+	if len(names) == 0 {
+		return nil
+	}
+
+	return fmt.Errorf("sources %s: none has a Catalog, so that no symbol could be found; "+
+		"set Catalog of one to a ports.SymbolCatalog, such as the store itself", strings.Join(names, ", "))
 }
 
 // validate reports every fault of the source but its name.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
-	"github.com/gal-friday/marketdata/app/symbols"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -45,7 +44,7 @@ func (p *Provider) FetchMany(ctx context.Context, requests []domain.DataRequest)
 		result := &results[i]
 		resolved := entries[t.query.symbol[0]]
 		if result.Err = cmp.Or(err, resolved.Err); result.Err == nil {
-			result.Err = symbols.CheckKnown(&t.query.call, t.query.symbol[0], resolved.Entry)
+			result.Err = p.symbols.CheckKnown(&t.query.call, t.query.symbol[0], resolved.Entry)
 		}
 		if result.Err == nil {
 			result.Result, result.Err = t.runWithRetry(ctx)

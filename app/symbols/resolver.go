@@ -51,7 +51,7 @@ func NewResolver(
 func (r *Resolver) Resolve(ctx context.Context, call *access.Call, one []domain.Symbol) (domain.SymbolMeta, error) {
 	entry, err := r.entry(ctx, call, one)
 	if err == nil {
-		err = CheckKnown(call, one[0], entry)
+		err = r.CheckKnown(call, one[0], entry)
 	}
 	if err != nil {
 		return domain.SymbolMeta{}, err
@@ -60,8 +60,9 @@ func (r *Resolver) Resolve(ctx context.Context, call *access.Call, one []domain.
 	return entry.Meta, nil
 }
 
-// CheckKnown returns the ErrNotFound of a symbol that no catalog knows.
-func CheckKnown(call *access.Call, symbol domain.Symbol, entry ports.SymbolEntry) error {
+// CheckKnown returns the ErrNotFound of a symbol that no catalog knows. It names the stores without a catalog, because
+// their symbols must be registered in the catalog of another store.
+func (r *Resolver) CheckKnown(call *access.Call, symbol domain.Symbol, entry ports.SymbolEntry) error {
 	if entry.Known {
 		return nil
 	}
@@ -72,8 +73,24 @@ func CheckKnown(call *access.Call, symbol domain.Symbol, entry ports.SymbolEntry
 	} else {
 		text += ", nor a similar one; import its data first"
 	}
+	if names := r.withoutCatalog(); len(names) > 0 {
+		text += fmt.Sprintf("; if it is in %s, which has no catalog, register it with SetSymbols in that of %s",
+			strings.Join(names, " or "), r.catalog().Name)
+	}
 
 	return &ports.Error{Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(), Err: errors.New(text)}
+}
+
+// withoutCatalog returns the names of the stores of bars, trades or quotes that have no catalog.
+func (r *Resolver) withoutCatalog() []string {
+	var names []string
+	for _, s := range r.stores {
+		if s.Catalog == nil && (s.Bars != nil || s.Ticks != nil) {
+			names = append(names, string(s.Name))
+		}
+	}
+
+	return names
 }
 
 // Resolution is the entry of one symbol among several, or the error of its own queries.

@@ -131,3 +131,55 @@ func TestStoresOfOthers(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A store of others without a catalog: its symbols are not found until they are registered in the catalog of the file.
+func TestStoreOfOthersWithoutCatalog(t *testing.T) {
+	t.Parallel()
+	other := memory.New()
+	bars, err := oneBar()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ports.WriteBars(t.Context(), other, bars, bars.Range(), ports.ConflictFail); err != nil {
+		t.Fatal(err)
+	}
+
+	arrange := func(ours []app.Source) []app.Source {
+		return append(ours, app.Source{Name: "theirs", Bars: other})
+	}
+	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "bars.db")}}
+	md, closeStore, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: arrange})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer closeStore()
+	request := domain.DataRequest{Key: key, Last: 1}
+	const says = "if it is in theirs, which has no catalog, register it with SetSymbols in that of sqlite"
+	_, err = md.Fetch(t.Context(), request)
+	many := md.FetchMany(t.Context(), []domain.DataRequest{request})
+	for _, err := range []error{err, many[0].Err} {
+		if !errors.Is(err, ports.ErrNotFound) || !strings.Contains(err.Error(), says) {
+			t.Errorf("before: got %v, want an ErrNotFound that says %q", err, says)
+		}
+	}
+
+	if err := md.SetSymbols(t.Context(), domain.NewSymbolMeta(key.Symbol)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := md.Fetch(t.Context(), request)
+	if err != nil || !got.Series.Equal(bars) || got.Provenance[0].Store != "theirs" {
+		t.Errorf("after: %s of %+v, %v", got.Series, got.Provenance, err)
+	}
+}
+
+// Open refuses stores without any catalog, because no symbol could be found.
+func TestStoresWithoutCatalogAreRefused(t *testing.T) {
+	t.Parallel()
+	only := func([]app.Source) []app.Source { return []app.Source{{Name: "theirs", Bars: memory.New()}} }
+	cfg := wiring.Config{SQLite: wiring.SQLite{Path: filepath.Join(t.TempDir(), "bars.db")}}
+	_, _, err := embedded.Open(t.Context(), cfg, embedded.Options{Stores: only})
+	if !errors.Is(err, ports.ErrInvalid) || !strings.Contains(err.Error(), "set Catalog of one to a ports.SymbolCatalog") {
+		t.Errorf("got %v, want an ErrInvalid that says to set Catalog", err)
+	}
+}

@@ -55,7 +55,7 @@ type Options struct {
 
 	// Stores changes the list of stores. It takes the configured stores in order of preference, and returns the stores to
 	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
-	// an added store. Defaults to the configured stores.
+	// an added store. app.Source says which catalog its symbols need. Defaults to the configured stores.
 	Stores func(sources []app.Source) []app.Source
 
 	// RequireInflux makes Open fail while InfluxDB does not respond. By default Open then succeeds and logs a warning, and
