@@ -24,8 +24,8 @@ const exitCodes = `    0  success
     1  failure for another reason, or for several; diff, import: rows differ
     2  invalid command line, configuration or file; the message says where
     3  unknown symbol, or no data
-    4  a store is unavailable, overloaded or too slow, or its data changed
-       meanwhile: a retry may succeed
+    4  a store is unavailable, overloaded or too slow, or its answer was cut
+       or its data changed meanwhile: a retry may succeed
     5  stored data is corrupt or breaks a quality rule
     6  a limit refuses the request
     7  a store denies access, or its schema is missing or of another version
@@ -57,7 +57,7 @@ func exitCode(err error) int {
 		{ports.ErrTimeout, exitUnavailable},
 		{ports.ErrConflict, exitUnavailable},
 		{ports.ErrCorruptData, exitCorrupt},
-		{ports.ErrIncomplete, exitCorrupt},
+		{ports.ErrIncomplete, exitUnavailable}, // the server or the connection ended within an answer
 		{ports.ErrAuth, exitForbidden},
 		{ports.ErrPermission, exitForbidden},
 		{ports.ErrSchema, exitForbidden},

@@ -12,11 +12,13 @@ import (
 func TestExitCode(t *testing.T) {
 	t.Parallel()
 	for want, kinds := range map[int][]error{
-		exitFailed:      {errors.New("some fault"), ports.ErrInternal},
-		exitInvalid:     {ports.ErrInvalid, userError{errors.New("no such file")}},
-		exitNotFound:    {ports.ErrNotFound},
-		exitUnavailable: {ports.ErrUnavailable, ports.ErrOverloaded, ports.ErrTimeout, ports.ErrConflict},
-		exitCorrupt:     {ports.ErrCorruptData, ports.ErrIncomplete},
+		exitFailed:   {errors.New("some fault"), ports.ErrInternal},
+		exitInvalid:  {ports.ErrInvalid, userError{errors.New("no such file")}},
+		exitNotFound: {ports.ErrNotFound},
+		exitUnavailable: {
+			ports.ErrUnavailable, ports.ErrOverloaded, ports.ErrTimeout, ports.ErrConflict, ports.ErrIncomplete,
+		},
+		exitCorrupt:     {ports.ErrCorruptData},
 		exitTooLarge:    {ports.ErrTooLarge},
 		exitForbidden:   {ports.ErrAuth, ports.ErrPermission, ports.ErrSchema},
 		exitInterrupted: {ports.ErrCanceled},
