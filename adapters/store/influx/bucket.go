@@ -254,10 +254,5 @@ func (s *Store) callAPI(ctx context.Context, c apiCall) error {
 		return nil
 	}
 
-	const maxObject = 1 << 20
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxObject)).Decode(c.result); err != nil {
-		return fmt.Errorf("decode %s: %w", c.path, errors.Join(ports.ErrIncomplete, err))
-	}
-
-	return nil
+	return decodeObject(response.Body, c.path, c.result)
 }

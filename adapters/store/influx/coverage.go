@@ -6,7 +6,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -47,9 +46,9 @@ func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol) ([]dom
 	}
 
 	venues := map[string]int{} // how many exchanges have the trading pair
-	if existing := s.layout.existing; existing != nil {
+	if s.layout.existing != nil {
 		for _, e := range edges {
-			venues[e.tags[existing.SymbolTag]]++
+			venues[e.tags[0]]++
 		}
 	}
 
@@ -61,7 +60,8 @@ func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol) ([]dom
 		}
 		for _, key := range keys {
 			if len(symbols) == 0 || slices.Contains(symbols, key.Symbol) {
-				r := domain.Range{Start: key.Grid.Floor(e.first), End: key.Grid.Next(e.last)}
+				first, last := time.Unix(0, e.first).UTC(), time.Unix(0, e.last).UTC()
+				r := domain.Range{Start: key.Grid.Floor(first), End: key.Grid.Next(last)}
 				extents = append(extents, domain.Extent{Key: key, Range: r, Inferred: true})
 			}
 		}
@@ -70,10 +70,10 @@ func (s *Store) readExtents(ctx context.Context, symbols []domain.Symbol) ([]dom
 	return domain.MergeExtents(extents), nil
 }
 
-// edge is the open times of the first and the last bar of the series with the tags.
+// edge is the open times of the first and the last bar of the series with the tags, in nanoseconds since 1970.
 type edge struct {
-	tags        map[string]string
-	first, last time.Time
+	tags        seriesTags
+	first, last int64
 	hasLast     bool
 }
 
@@ -106,27 +106,23 @@ func (s *Store) readEdges(ctx context.Context, symbols []domain.Symbol) ([]edge,
 
 func (s *Store) readEdgesOnce(ctx context.Context, names []string) ([]edge, error) {
 	var edges []edge
-	edgeOf := map[string]int{} // index of the edge of a series, by the values of its tags
+	edgeOf := map[seriesTags]int{} // index of the edge of a series
 	err := s.queryRows(ctx, s.layout.selectEdges(names), func(t table, values []any) error {
-		nanos, ok := values[0].(int64)
+		at, ok := values[0].(int64)
 		if !ok {
 			return malformedError("%v where a time should be", values[0])
 		}
 
-		at := time.Unix(0, nanos).UTC()
-		var name strings.Builder
-		for _, tag := range s.layout.keyTags {
-			fmt.Fprintf(&name, "%q", t.tags[tag])
-		}
+		tags := s.layout.seriesTags(t.tags)
 		if t.statement == 0 {
-			edgeOf[name.String()] = len(edges)
-			edges = append(edges, edge{tags: t.tags, first: at})
+			edgeOf[tags] = len(edges)
+			edges = append(edges, edge{tags: tags, first: at})
 
 			return nil
 		}
 
 		// A series whose first bar was written between the two statements has no edge.
-		if i, found := edgeOf[name.String()]; found {
+		if i, found := edgeOf[tags]; found {
 			edges[i].last, edges[i].hasLast = at, true
 		}
 

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -49,9 +51,49 @@ func (s *Store) runUnchecked(ctx context.Context, q query, handler rowHandler) e
 		return s.withRemedy(err)
 	}
 
-	r := responseDecoder{decoder: newDecoder(response.Body, s.maxResponse), handler: handler}
+	r := responseDecoder{decoder: s.newDecoder(response.Body, q), handler: handler}
 
 	return s.withRemedy(r.decode(q))
+}
+
+const (
+	// maxShortBytes limits the response to a query that returns no bars, over all of its statements.
+	maxShortBytes = 32 << 20
+
+	// maxShortRows limits the rows of such a response, because its rows are stored and not passed on.
+	maxShortRows = 100_000
+)
+
+// divideSeries is the advice for a measurement whose catalog exceeds a limit.
+const divideSeries = "divide the series among several measurements"
+
+// newDecoder returns a decoder with the limit of the response. Bars are passed on in pieces, so the configured limit
+// holds for each statement; the rows of every other response are stored, so the limit holds for all statements together.
+func (s *Store) newDecoder(body io.Reader, q query) *decoder {
+	d := newDecoder(body, s.maxResponse)
+	if !q.chunked && d.limit > maxShortBytes {
+		d.limit, d.left, d.advice = maxShortBytes, maxShortBytes, divideSeries
+	}
+
+	return d
+}
+
+// maxObject limits an object of the API of 2.x, in bytes.
+const maxObject = 1 << 20
+
+// decodeObject decodes JSON of at most maxObject bytes. kind names the object in errors.
+func decodeObject(body io.Reader, kind string, object any) error {
+	limited := io.LimitedReader{R: body, N: maxObject + 1}
+	err := json.NewDecoder(&limited).Decode(object)
+	switch {
+	case limited.N <= 0:
+		return fmt.Errorf("decode %s: the response is longer than %d bytes; check that the URL is that of an InfluxDB: %w",
+			kind, maxObject, ports.ErrTooLarge)
+	case err != nil:
+		return fmt.Errorf("decode %s: %w", kind, errors.Join(ports.ErrIncomplete, err))
+	}
+
+	return nil
 }
 
 // sendQuery posts the query. The parameters go into the body, because proxies log URLs.
@@ -160,9 +202,10 @@ func (s *Store) execute(ctx context.Context, q query) error { return s.queryRows
 // ignoreRow is for a statement that has no result.
 func ignoreRow(table, []any) error { return nil }
 
-// valueHandler decodes rows of any type.
+// valueHandler decodes at most maxShortRows rows of any type.
 type valueHandler struct {
 	table table
+	rows  int // decoded so far
 	row   func(t table, values []any) error
 }
 
@@ -172,6 +215,10 @@ func (h *valueHandler) beginTable(t table) error {
 }
 
 func (h *valueHandler) decodeRow(d *decoder) error {
+	if h.rows++; h.rows > maxShortRows {
+		return fmt.Errorf("the response has more than %d rows; "+divideSeries+": %w", maxShortRows, ports.ErrTooLarge)
+	}
+
 	values := make([]any, len(h.table.columns))
 	for i := range values {
 		var err error
@@ -183,22 +230,38 @@ func (h *valueHandler) decodeRow(d *decoder) error {
 	return h.row(h.table, values)
 }
 
-// errorBodyLimiter is a transport that limits the body of an error response, because the client reads such a body into
-// memory.
+// errorBodyLimiter is a transport that limits the body of an error response in size and time, because the client reads
+// such a body into memory, and because its status is known without it.
 type errorBodyLimiter struct{ next http.RoundTripper }
 
-// maxErrorBody is how many bytes of the body of an error response are read.
-const maxErrorBody = 64 << 10
+const (
+	maxErrorBody  = 64 << 10    // how many bytes of the body of an error response are read
+	errorBodyTime = time.Second // after which the rest of such a body is not waited for
+)
 
 // RoundTrip sends the request and limits the body of an error response.
 func (l errorBodyLimiter) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := l.next.RoundTrip(r)
 	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
-		response.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(response.Body, maxErrorBody), response.Body}
+		body := response.Body
+		response.Body = errorBody{
+			Reader: io.LimitReader(body, maxErrorBody), body: body,
+			timer: time.AfterFunc(errorBodyTime, func() { _ = body.Close() }),
+		}
 	}
 
 	return response, err
+}
+
+// errorBody is a limited body, which the timer closes.
+type errorBody struct {
+	io.Reader
+	body  io.Closer
+	timer *time.Timer
+}
+
+// Close stops the timer and closes the body.
+func (b errorBody) Close() error {
+	b.timer.Stop()
+	return b.body.Close()
 }

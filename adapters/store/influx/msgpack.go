@@ -16,10 +16,11 @@ import (
 type decoder struct {
 	source   io.Reader
 	buf      []byte
-	pos, end int   // buf[pos:end] has been read and not decoded
-	limit    int64 // how many bytes may be read between two calls of resetLimit
-	left     int64 // how many bytes of the limit are left
-	ended    error // the error of the last read of source
+	pos, end int    // buf[pos:end] has been read and not decoded
+	limit    int64  // how many bytes may be read between two calls of resetLimit
+	left     int64  // how many bytes of the limit are left
+	ended    error  // the error of the last read of source
+	advice   string // for a response that exceeds the limit
 }
 
 const (
@@ -28,7 +29,10 @@ const (
 )
 
 func newDecoder(source io.Reader, maxBytes int64) *decoder {
-	return &decoder{source: source, buf: make([]byte, decoderBuffer), limit: maxBytes, left: maxBytes}
+	return &decoder{
+		source: source, buf: make([]byte, decoderBuffer), limit: maxBytes, left: maxBytes,
+		advice: "request a shorter range or raise the limit",
+	}
 }
 
 // resetLimit makes the whole limit available again.
@@ -111,8 +115,7 @@ func (d *decoder) fill(n int) error {
 		d.left -= int64(read)
 		d.ended = err
 		if d.left < 0 {
-			return fmt.Errorf("the response is longer than %d bytes; request a shorter range or raise the limit: %w",
-				d.limit, ports.ErrTooLarge)
+			return fmt.Errorf("the response is longer than %d bytes; %s: %w", d.limit, d.advice, ports.ErrTooLarge)
 		}
 	}
 

@@ -16,7 +16,7 @@ type query struct {
 	text       string
 	params     map[string]any // the values of the parameters $p0, $p1 and so on
 	statements int            // how many statements the text has
-	chunked    bool           // whether the server sends the result in chunks
+	chunked    bool           // whether the result is bars, which the server sends in chunks
 	noResult   bool           // whether the statement has no result, so that the response may have none
 }
 

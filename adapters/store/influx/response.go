@@ -41,18 +41,19 @@ type responseDecoder struct {
 	decoder *decoder
 	handler rowHandler
 
-	statements int    // how many statements the query has
-	statement  int    // the statement of the current result
-	finished   bool   // whether the last result of the statement has been decoded
-	begun      bool   // whether a result has begun
-	any        bool   // whether a document has been decoded
-	rows       int    // how many rows the current result has so far
-	cut        *table // the last table if the next one must continue it
+	statements   int    // how many statements the query has
+	perStatement bool   // whether each statement has the whole limit of bytes
+	statement    int    // the statement of the current result
+	finished     bool   // whether the last result of the statement has been decoded
+	begun        bool   // whether a result has begun
+	any          bool   // whether a document has been decoded
+	rows         int    // how many rows the current result has so far
+	cut          *table // the last table if the next one must continue it
 }
 
 // decode decodes the response to the query. It returns nil only if the response is complete.
 func (r *responseDecoder) decode(q query) error {
-	r.statements = q.statements
+	r.statements, r.perStatement = q.statements, q.chunked
 	for {
 		more, err := r.decoder.hasMore()
 		if err != nil {
@@ -216,7 +217,7 @@ func (r *responseDecoder) beginResult(id int64) error {
 		return malformedError("a result of statement %d where one of %d of %d should be", id, want, r.statements)
 	}
 
-	if r.finished { // because the limit applies to the response to one statement
+	if r.finished && r.perStatement {
 		r.decoder.resetLimit()
 	}
 	r.statement, r.finished, r.begun, r.rows = want, false, true, 0

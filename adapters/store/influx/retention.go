@@ -2,8 +2,6 @@ package influx
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -136,9 +134,8 @@ func decodeBucketRetention(body io.Reader) (retentionPolicy, error) {
 			} `json:"retentionRules"`
 		} `json:"buckets"`
 	}
-	const maxList = 1 << 20
-	if err := json.NewDecoder(io.LimitReader(body, maxList)).Decode(&list); err != nil {
-		return retentionPolicy{}, fmt.Errorf("decode bucket: %w", errors.Join(ports.ErrIncomplete, err))
+	if err := decodeObject(body, "bucket", &list); err != nil {
+		return retentionPolicy{}, err
 	}
 
 	var policy retentionPolicy

@@ -178,13 +178,23 @@ func bucket(cfg Config) string {
 // cut a long body: the deadline of the context ends a call. It follows no redirect, because a redirect could send the
 // token to another host.
 func newClient(cfg Config, trusted *tls.Config) (influxdb2.Client, func()) {
+	return newClientOn((&net.Dialer{Timeout: connectTimeout}).DialContext, cfg, trusted)
+}
+
+// dialFunc connects to an address, as net.Dialer.DialContext does.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// newClientOn is newClient with the connections that dial makes.
+func newClientOn(dial dialFunc, cfg Config, trusted *tls.Config) (influxdb2.Client, func()) {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		DialContext:         dial,
 		TLSClientConfig:     trusted,
 		TLSHandshakeTimeout: connectTimeout,
 		MaxIdleConnsPerHost: maxIdleConnections,
 		IdleConnTimeout:     idleTimeout,
+
+		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 	httpClient := &http.Client{
 		Transport:     errorBodyLimiter{next: transport},
@@ -204,6 +214,7 @@ const (
 	connectTimeout     = time.Second
 	idleTimeout        = 90 * time.Second
 	maxIdleConnections = 16
+	maxHeaderBytes     = 1 << 20
 )
 
 // logSlow logs a call that took at least the configured duration.
