@@ -26,6 +26,10 @@ var settingHelp = map[string][]string{
 		"The server, like postgres://user@host/database?sslmode=verify-full",
 		"(a secret, because it may have a password).",
 	},
+	"postgres.password_file": {
+		"File with the password, in place of one in the DSN; every new connection reads it,",
+		"so that a new password needs no restart.",
+	},
 	"postgres.min_conns":         {"Connections that stay open."},
 	"postgres.max_conns":         {"Most connections; a read uses one until it ends."},
 	"postgres.acquire_timeout":   {"How long a call waits for a connection when all are in use."},

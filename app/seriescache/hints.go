@@ -14,8 +14,10 @@ const (
 	// costs.
 	maxPendingHints = 4096
 
-	// hintTimeout bounds the sending of hints, for which Close waits.
-	hintTimeout = 2 * time.Second
+	// hintTimeout bounds the sending of hints. Close waits for them no longer than hintCloseTimeout, because a lost hint
+	// costs little.
+	hintTimeout      = 2 * time.Second
+	hintCloseTimeout = 500 * time.Millisecond
 
 	// resubscribe is how long Watch waits after a lost subscription.
 	resubscribe = time.Second
@@ -58,7 +60,7 @@ func (s *Store) sendTogether(first blockcache.Hint) {
 		hints = append(hints, <-s.pending)
 	}
 
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.closed), hintTimeout)
+	ctx, cancel := context.WithTimeout(s.sending, hintTimeout)
 	defer cancel()
 	if err := s.hints.Publish(ctx, hints...); err != nil {
 		s.stats.hintsLost.Add(int64(len(hints)))

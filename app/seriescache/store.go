@@ -34,10 +34,13 @@ type Store struct {
 	prefetch  prefetch
 	stats     counters
 
-	closed  context.Context //nolint:containedctx // ends the reads that no caller waits for when the Store is closed
-	close   context.CancelFunc
-	closing sync.RWMutex // held for reading while something starts in the background
-	running sync.WaitGroup
+	closed context.Context //nolint:containedctx // ends the reads that no caller waits for when the Store is closed
+	close  context.CancelFunc
+
+	sending    context.Context //nolint:containedctx // ends the sending of hints, some time after closed
+	endSending context.CancelFunc
+	closing    sync.RWMutex // held for reading while something starts in the background
+	running    sync.WaitGroup
 
 	pending      chan blockcache.Hint // hints to be sent
 	disconnected atomic.Bool          // Watch lost its subscription
@@ -88,6 +91,7 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	s.prefetch.waiting = map[blockcache.Key]struct{}{}
 	s.pending = make(chan blockcache.Hint, maxPendingHints)
 	s.closed, s.close = context.WithCancel(context.Background())
+	s.sending, s.endSending = context.WithCancel(context.Background())
 	if s.hints != nil {
 		s.background(s.sendHints)
 	}
@@ -100,12 +104,16 @@ func (s *Store) isForeign(state *domain.SeriesState) bool {
 	return s.foreign && state.Version == (domain.Version{})
 }
 
-// Close ends everything that runs in the background, and waits for it. Later reads go to the store.
+// Close ends everything that runs in the background, and waits for it: hints of writes that are not sent within half a
+// second are lost. Later reads go to the store.
 func (s *Store) Close() {
 	s.closing.Lock()
 	s.close()
 	s.closing.Unlock()
+	timer := time.AfterFunc(hintCloseTimeout, s.endSending)
+	defer timer.Stop()
 	s.running.Wait()
+	s.endSending()
 }
 
 // background runs f, which must end when s.closed is done. Close waits for it, unless Close was called before: then f

@@ -171,14 +171,6 @@ func startPostgres() (*process, string, error) {
 	}
 
 	password := rand.Text()
-	dsn := func(address string) string {
-		u := url.URL{
-			Scheme: "postgres", User: url.UserPassword("postgres", password),
-			Host: address, Path: "/postgres", RawQuery: "sslmode=disable",
-		}
-
-		return u.String()
-	}
 	p, address, err := program{
 		account: runAs,
 		command: func(dir, address string) (*exec.Cmd, error) {
@@ -187,22 +179,36 @@ func startPostgres() (*process, string, error) {
 				return nil, err
 			}
 
-			_, port, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
-
-			// Durability is off, because no test survives a crash of the machine, and checkpoints would disturb
-			// benchmarks.
-			return exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port,
-				"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
-				"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
-				"-c", "max_wal_size=4GB", "-c", "shared_buffers=256MB"), nil
+			return postgresCommand(bin, data, address)
 		},
-		checkReady: func(address string) error { return execSQL(dsn(address), "SELECT 1") },
+		checkReady: func(address string) error { return execSQL(postgresDSN(address, password), "SELECT 1") },
 	}.start()
 
-	return p, dsn(address), err
+	return p, postgresDSN(address, password), err
+}
+
+// postgresDSN returns the DSN of the superuser.
+func postgresDSN(address, password string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword("postgres", password),
+		Host: address, Path: "/postgres", RawQuery: "sslmode=disable",
+	}
+
+	return u.String()
+}
+
+// postgresCommand returns the command of a server. Durability is off, because no test survives a crash of the machine,
+// and checkpoints would disturb benchmarks.
+func postgresCommand(bin, data, address string) (*exec.Cmd, error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+
+	return exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", port,
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200",
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
+		"-c", "max_wal_size=4GB", "-c", "shared_buffers=256MB"), nil
 }
 
 // initPostgres creates a database cluster in dir, whose superuser postgres has the password. It returns the data

@@ -187,7 +187,9 @@ func (l *layers) addCache(source *app.Source, d seriescache.Dependencies, batch 
 func (l *layers) close() {
 	l.stop()
 	l.running.Wait()
+	var closing sync.WaitGroup // beside each other, because each may wait for a server that does not respond
 	for _, store := range l.stores {
-		store.Close()
+		closing.Go(store.Close)
 	}
+	closing.Wait()
 }

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -66,14 +67,19 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 		return err
 	}
 
-	config := s.pool.Config().ConnConfig.Copy()
+	pool := s.pool.Config()
+	config := pool.ConnConfig.Copy()
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.RuntimeParams["search_path"] = "marketdata"
 	config.RuntimeParams["statement_timeout"] = "0"
-	db := stdlib.OpenDB(*config)
+	var options []stdlib.OptionOpenDB
+	if pool.BeforeConnect != nil { // it may set the password
+		options = append(options, stdlib.OptionBeforeConnect(pool.BeforeConnect))
+	}
+	db := stdlib.OpenDB(*config, options...)
 	defer func() { err = errors.Join(err, db.Close()) }()
 
-	unlock, err := lockMigration(ctx, db)
+	unlock, err := lockMigration(ctx, db, s.cfg.ConnectTimeout)
 	if err != nil {
 		return err
 	}
@@ -104,7 +110,9 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 
 // lockMigration waits until no other process migrates, and returns the function that ends the exclusion. The lock
 // belongs to a session and ends with it. bun's own lock is a row, which a crash would leave behind.
-func lockMigration(ctx context.Context, db *sql.DB) (unlock func() error, err error) {
+func lockMigration(
+	ctx context.Context, db *sql.DB, unlockTimeout time.Duration,
+) (unlock func() error, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -114,7 +122,9 @@ func lockMigration(ctx context.Context, db *sql.DB) (unlock func() error, err er
 	}
 
 	return func() error { // unlock first, because the pool may keep the session of a closed connection
-		_, err := conn.ExecContext(context.WithoutCancel(ctx), unlockMigrations)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		_, err := conn.ExecContext(ctx, unlockMigrations)
 		return errors.Join(err, conn.Close())
 	}, nil
 }

@@ -53,6 +53,8 @@ type Store struct {
 	bun  *bun.DB // uses the pool; builds SQL text only
 	cfg  Config  // defaults filled in, without the DSN
 
+	network *network // of an own pool; nil for a caller's pool
+
 	lookups     lookups
 	lockTimeout time.Duration // lockTimeout, except in tests
 
@@ -69,7 +71,7 @@ var (
 )
 
 // Open connects to the server and, if cfg.MigrateOnOpen is set, applies the migrations. The returned function closes
-// the pool and waits for running calls.
+// the pool. It waits 800 ms for running calls; those that are left fail, because it then breaks their connections.
 //
 // Errors are ports.ErrUnavailable for a server that cannot be reached, ports.ErrAuth for refused credentials or
 // certificates, and ports.ErrSchema for a server whose settings would change the meaning of text. Without MigrateOnOpen
@@ -81,20 +83,21 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 	}
 
 	cfg = cfg.WithDefaults()
-	pool, err := newPool(ctx, cfg)
+	pool, network, err := newPool(ctx, cfg)
 	if err != nil {
 		return nil, nil, translate(ctx, op, "", err)
 	}
 
 	s, closeBun, err := New(pool, cfg)
 	if err != nil {
-		pool.Close()
+		network.close(pool)
 		return nil, nil, err
 	}
 
+	s.network = network
 	closeAll := func() {
 		closeBun()
-		pool.Close()
+		network.close(pool)
 	}
 	if err := s.prepare(ctx); err != nil {
 		closeAll()
@@ -160,11 +163,12 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	}, nil
 }
 
-// newPool returns a pool with the limits of cfg. It does no I/O: the pool connects in the background and on demand.
-func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
+// newPool returns a pool with the limits of cfg, and its network. It does no I/O: the pool connects in the background
+// and on demand.
+func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, *network, error) {
 	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	c.MinConns, c.MaxConns = int32(cfg.MinConns), int32(cfg.MaxConns)
@@ -193,14 +197,23 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, error) {
 		}
 	}
 
-	// The driver's default closes the connection of a cancelled call, so that many timeouts cause a storm of new
-	// connections. Cancel the statement in the server instead.
+	network := newNetwork(c.ConnConfig.DialFunc)
+	c.ConnConfig.DialFunc, c.ShouldPing = network.connect, network.shouldPing
 	c.ConnConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+		return &cancelHandler{conn: conn}
 	}
-	c.AfterConnect = checkSession
+	if cfg.PasswordFile != "" {
+		c.BeforeConnect = readPasswordFile(cfg.PasswordFile)
+	}
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+		defer cancel()
+		return checkSession(ctx, conn)
+	}
 
-	return pgxpool.NewWithConfig(ctx, c)
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+
+	return pool, network, err
 }
 
 // sessionSettings are the settings of a session that the decoders, the text that bun writes and the completeness of
@@ -279,8 +292,12 @@ func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) erro
 	}
 
 	defer conn.Release()
+	err = f(conn.Conn())
+	if s.network != nil && conn.Conn().IsClosed() {
+		s.network.noteLoss()
+	}
 
-	return s.withRemedy(ctx, conn.Conn(), f(conn.Conn()))
+	return s.withRemedy(ctx, conn.Conn(), err)
 }
 
 // acquire returns a connection of the pool, to be released. A wait for a connection that other calls use is limited by

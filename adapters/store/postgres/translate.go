@@ -89,6 +89,7 @@ func errorKind(err error) error {
 		setting *settingError
 		schema  *schemaError
 		server  *pgconn.PgError
+		secret  *passwordError
 		connect *pgconn.ConnectError
 		network net.Error
 	)
@@ -103,7 +104,7 @@ func errorKind(err error) error {
 		return ports.ErrSchema
 	case errors.As(err, &server):
 		return sqlStateKind(server.Code)
-	case isTLSError(err):
+	case isTLSError(err), errors.As(err, &secret):
 		return ports.ErrAuth
 	case ports.ContextKind(err) != nil: // of a limit of this store
 		return ports.ErrTimeout

@@ -19,6 +19,11 @@ type Config struct {
 	// (sslmode=verify-full&sslrootcert=...).
 	DSN secret.Secret `env:"DSN" yaml:"dsn"`
 
+	// PasswordFile is a file with the password of the role, in place of one in the DSN. Every new connection reads it, so
+	// that a new password needs no restart; connections that are open stay. A line end at its end is ignored. A file that
+	// cannot be read or is empty is ports.ErrAuth.
+	PasswordFile string `env:"PASSWORD_FILE" yaml:"password_file"`
+
 	// MinConns and MaxConns bound the pool. They default to 5 and 20. A read uses one connection until it ends, so
 	// MaxConns also limits how many reads can be open at once.
 	MinConns int `env:"MIN_CONNS" yaml:"min_conns"`

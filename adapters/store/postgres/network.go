@@ -1,0 +1,182 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// cancelTimeout is how long the server may take to end a canceled statement before the connection is closed. With the
+	// work around it, a call returns within 250 ms after its context is done.
+	cancelTimeout = 200 * time.Millisecond
+
+	// cancelDelivery is how long a confirmed cancel request may take to reach the statement. The connection is not used
+	// before, because the request would end its next statement.
+	cancelDelivery = 100 * time.Millisecond
+
+	// maxCloseWait is how long closing a pool waits for calls and for the server before it breaks the connections.
+	maxCloseWait = 800 * time.Millisecond
+)
+
+// network is the part of a pool that knows its network connections: those of the pool, of subscriptions, of migrations
+// and of cancel requests. It is safe for concurrent use.
+type network struct {
+	dial   pgconn.DialFunc
+	opened time.Time
+
+	// lostAfter is how long after opened a connection was found broken, as a time.Duration; 0 for never.
+	lostAfter atomic.Int64
+
+	mu       sync.Mutex
+	sockets  map[*socket]struct{} // open ones
+	isClosed bool
+}
+
+func newNetwork(dial pgconn.DialFunc) *network {
+	return &network{dial: dial, opened: time.Now(), sockets: map[*socket]struct{}{}}
+}
+
+// socket is an open network connection.
+type socket struct {
+	net.Conn
+	network *network
+}
+
+// Close implements net.Conn.
+func (s *socket) Close() error {
+	s.network.mu.Lock()
+	delete(s.network.sockets, s)
+	s.network.mu.Unlock()
+
+	return s.Conn.Close()
+}
+
+// connect is a pgconn.DialFunc. It fails with net.ErrClosed after breakAll.
+func (n *network) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	if n.isBroken() {
+		return nil, net.ErrClosed
+	}
+
+	conn, err := n.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.isClosed {
+		return nil, errors.Join(net.ErrClosed, conn.Close())
+	}
+
+	s := &socket{conn, n}
+	n.sockets[s] = struct{}{}
+
+	return s, nil
+}
+
+func (n *network) isBroken() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.isClosed
+}
+
+// breakAll closes the connections, so that no call waits for the server any more, and refuses new ones.
+func (n *network) breakAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.isClosed = true
+	for s := range n.sockets {
+		_ = s.Conn.Close() // the error is of a connection that nobody uses any more
+	}
+	clear(n.sockets)
+}
+
+// close closes the pool. After maxCloseWait it breaks the connections, because the driver waits 15 s for a server that
+// does not respond.
+func (n *network) close(pool *pgxpool.Pool) {
+	breaking := time.AfterFunc(maxCloseWait, n.breakAll)
+	defer breaking.Stop()
+	pool.Close()
+	n.breakAll() // of subscriptions and migrations whose server did not respond
+}
+
+// noteLoss remembers that a connection was found broken: those that were not used since may be broken too.
+func (n *network) noteLoss() { n.lostAfter.Store(int64(max(1, time.Since(n.opened)))) }
+
+// shouldPing reports whether a connection of the pool is checked before its use: where it was idle for a second, and
+// where it was not used since another one was found broken. So a restart of the server costs each caller one failed
+// call at most, and not one for each connection of the pool.
+func (n *network) shouldPing(_ context.Context, params pgxpool.ShouldPingParams) bool {
+	const maxIdle = time.Second
+	lost := time.Duration(n.lostAfter.Load())
+	return params.IdleDuration > maxIdle || lost > 0 && time.Since(n.opened)-params.IdleDuration <= lost
+}
+
+// cancelHandler cancels a statement in the server when its context is done. The driver's default closes the connection
+// of a canceled call, so that many timeouts cause a storm of new connections; its own handler of this kind waits longer
+// for a silent server than a call may.
+type cancelHandler struct {
+	conn *pgconn.PgConn
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// HandleCancel implements ctxwatch.Handler.
+func (h *cancelHandler) HandleCancel(context.Context) {
+	deadline := time.Now().Add(cancelTimeout)
+	_ = h.conn.Conn().SetDeadline(deadline) // fails only for a closed connection, and then so does the statement
+	ctx, stop := context.WithDeadline(context.Background(), deadline)
+	done := make(chan struct{})
+	h.stop, h.done = stop, done
+	go func() {
+		defer close(done)
+		_ = h.conn.CancelRequest(ctx) // without success the deadline ends the statement
+		if time.Now().Before(deadline) {
+			time.Sleep(cancelDelivery)
+		}
+	}()
+}
+
+// HandleUnwatchAfterCancel implements ctxwatch.Handler.
+func (h *cancelHandler) HandleUnwatchAfterCancel() {
+	h.stop()
+	<-h.done
+	_ = h.conn.Conn().SetDeadline(time.Time{})
+}
+
+// passwordError reports that the password could not be read.
+type passwordError struct{ err error }
+
+// Error names the setting and the cause.
+func (e *passwordError) Error() string { return "password_file: " + e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *passwordError) Unwrap() error { return e.err }
+
+// readPasswordFile returns a function that reads the password of a new connection from a file. A line end at the end
+// is no part of the password.
+func readPasswordFile(path string) func(context.Context, *pgx.ConnConfig) error {
+	return func(_ context.Context, c *pgx.ConnConfig) error {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return &passwordError{err}
+		}
+
+		if c.Password = strings.TrimRight(string(text), "\r\n"); c.Password == "" {
+			return &passwordError{fmt.Errorf("%s is empty; write the password of the role to it", path)}
+		}
+
+		return nil
+	}
+}

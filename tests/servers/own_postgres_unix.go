@@ -1,0 +1,170 @@
+//go:build unix
+
+package servers
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// OwnPostgres is a PostgreSQL server of one test, which the test may suspend and restart. It is for one goroutine.
+type OwnPostgres struct {
+	DSN     string // of a superuser
+	Address string // host:port
+
+	program   program
+	process   *process
+	suspended []int // process ids
+}
+
+// StartPostgres starts a server that ends with the test. Like Postgres, it skips or fails a test without the program.
+func StartPostgres(tb testing.TB) *OwnPostgres {
+	tb.Helper()
+	s := &OwnPostgres{}
+	if err := s.start(tb); err != nil {
+		skipOrFail(tb, EnvPostgres, err)
+	}
+
+	return s
+}
+
+func (s *OwnPostgres) start(tb testing.TB) error {
+	bin, err := findPostgres()
+	if err != nil {
+		return err
+	}
+
+	runAs, err := postgresAccount()
+	if err != nil {
+		return err
+	}
+
+	dir, err := os.MkdirTemp("", "marketdata-postgres-")
+	if err != nil {
+		return err
+	}
+
+	tb.Cleanup(func() {
+		s.stop(tb)
+		if err := os.RemoveAll(dir); err != nil {
+			tb.Errorf("remove the files of the server: %v", err)
+		}
+	})
+	if runAs != nil {
+		if err := os.Chown(dir, runAs.uid, runAs.gid); err != nil {
+			return err
+		}
+	}
+
+	password := rand.Text()
+	data, err := initPostgres(bin, dir, password, runAs)
+	if err != nil {
+		return err
+	}
+
+	dsn := func(address string) string { return postgresDSN(address, password) }
+	s.program = program{
+		account:    runAs,
+		command:    func(_, address string) (*exec.Cmd, error) { return postgresCommand(bin, data, address) },
+		checkReady: func(address string) error { return execSQL(dsn(address), "SELECT 1") },
+	}
+	s.process, s.Address, err = s.program.start()
+	s.DSN = dsn(s.Address)
+
+	return err
+}
+
+// Restart stops the server and starts it with the same address and data. The signal is SIGINT for a fast shutdown and
+// SIGQUIT for an immediate one, after which the server recovers as after a crash. It returns when the server is ready.
+func (s *OwnPostgres) Restart(tb testing.TB, signal syscall.Signal) {
+	tb.Helper()
+	pid, err := s.pid()
+	if err == nil {
+		err = syscall.Kill(pid, signal)
+	}
+	if err != nil {
+		tb.Fatalf("stop the server of the test: %v", err)
+	}
+
+	s.stop(tb)
+	if s.process, err = s.program.startAt(s.Address); err != nil {
+		tb.Fatalf("start the server of the test again: %v", err)
+	}
+}
+
+// Suspend stops every process of the server with SIGSTOP: connections are accepted and nothing is answered.
+func (s *OwnPostgres) Suspend(tb testing.TB) {
+	tb.Helper()
+	pid, err := s.pid()
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	conn, err := pgx.Connect(tb.Context(), s.DSN)
+	if err != nil {
+		tb.Fatalf("list the processes of the server: %v", err)
+	}
+
+	defer conn.Close(tb.Context())
+	rows, err := conn.Query(tb.Context(), "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	children, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	// The postmaster is the first, so that no process is started meanwhile.
+	for _, pid := range append([]int{pid}, children...) {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) {
+			tb.Fatalf("suspend a process of the server: %v", err)
+		}
+
+		s.suspended = append(s.suspended, pid)
+	}
+}
+
+// Resume continues a suspended server.
+func (s *OwnPostgres) Resume(tb testing.TB) {
+	tb.Helper()
+	for _, pid := range s.suspended {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
+			tb.Errorf("resume a process of the server: %v", err)
+		}
+	}
+	s.suspended = nil
+}
+
+// stop stops the server and waits for its end.
+func (s *OwnPostgres) stop(tb testing.TB) {
+	tb.Helper()
+	s.Resume(tb)
+	if s.process == nil {
+		return
+	}
+	if err := s.process.stop(); err != nil {
+		tb.Errorf("stop the server of the test: %v", err)
+	}
+	s.process = nil
+}
+
+// pid returns the process id of the postmaster.
+func (s *OwnPostgres) pid() (int, error) {
+	text, err := os.ReadFile(filepath.Join(s.process.dir, "pid"))
+	if err != nil {
+		return 0, err
+	}
+
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
