@@ -68,7 +68,8 @@ const (
 const divideSeries = "divide the series among several measurements"
 
 // newDecoder returns a decoder with the limit of the response. Bars are passed on in pieces, so the configured limit
-// holds for each statement; the rows of every other response are stored, so the limit holds for all statements together.
+// holds for each statement. The rows of every other response are stored, so its limit holds for all statements
+// together.
 func (s *Store) newDecoder(body io.Reader, q query) *decoder {
 	d := newDecoder(body, s.maxResponse)
 	if !q.chunked && d.limit > maxShortBytes {
