@@ -60,10 +60,12 @@ func printTable(w io.Writer, columns []column, rows [][]string) error {
 	}
 
 	if screen, ok := w.(*terminal); ok && screen.width > 0 {
-		t = t.fit(screen.width)
-		if t.width() > screen.width {
-			return writeLines(w, t.records(w))
+		narrow := t.fit(screen.width)
+		if narrow.width() > screen.width {
+			return writeLines(w, t.withShortTimes().withoutUsual().records(w, screen.width))
 		}
+
+		t = narrow
 	}
 
 	return writeLines(w, t.lines(w))
@@ -315,12 +317,14 @@ func (t table) line(w io.Writer, widths []int, row []string) string {
 	return line.String()
 }
 
-// records returns a line for each cell, with its heading, and an empty line between two rows.
-func (t table) records(w io.Writer) []string {
+// records returns a line for each cell, with its heading, and an empty line between two rows. In lines of screenWidth
+// columns, prose is wrapped and longer texts are shortened.
+func (t table) records(w io.Writer, screenWidth int) []string {
 	width := 0
 	for _, h := range t.heading {
 		width = max(width, utf8.RuneCountInString(h))
 	}
+	indent := width + columnGap
 
 	var lines []string
 	for r, row := range t.rows {
@@ -328,7 +332,16 @@ func (t table) records(w io.Writer) []string {
 			lines = append(lines, "")
 		}
 		for i, cell := range row {
-			blanks := strings.Repeat(" ", width-utf8.RuneCountInString(t.heading[i])+columnGap)
+			switch t.columns[i].kind {
+			case prose:
+				wrapped := wrapWords(cell, max(minProse, screenWidth-indent))
+				cell = strings.ReplaceAll(wrapped, "\n", "\n"+strings.Repeat(" ", indent))
+			case word, freeText:
+				cell = shorten(cell, max(minTextWidth, screenWidth-indent))
+			case number, instant, state:
+			}
+
+			blanks := strings.Repeat(" ", indent-utf8.RuneCountInString(t.heading[i]))
 			lines = append(lines, t.heading[i]+blanks+t.painted(w, i, cell))
 		}
 	}

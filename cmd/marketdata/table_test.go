@@ -166,7 +166,7 @@ func TestFitShortensTexts(t *testing.T) {
 			"SYNTHETIC:ACORN/USD  2024-01-01   12345\n",
 		35: "SYMBOL           START (UTC)   ROWS\n" +
 			"SYNTHET…ORN/USD  2024-01-01   12345\n",
-		30: "SYMBOL       SYNTHE…N/USD\nSTART (UTC)  2024-01-01\nROWS         12345\n",
+		30: "SYMBOL       SYNTHETI…CORN/USD\nSTART (UTC)  2024-01-01\nROWS         12345\n",
 	} {
 		var out bytes.Buffer
 		if err := printTable(&terminal{Writer: &out, width: width}, columns, rows); err != nil {
@@ -212,5 +212,25 @@ func TestColors(t *testing.T) {
 	const want = "\x1b[31mmarketdata:\x1b[0m no\\x1bdata\nSTATE\n\x1b[31mdown\x1b[0m\nmarketdata: no\\x1bdata\nSTATE\ndown\n"
 	if out.String() != want {
 		t.Errorf("got %q; want %q", out.String(), want)
+	}
+}
+
+// A table that is too wide even with short texts has a line for each cell, and there only texts too long for a line are
+// shortened.
+func TestPrintTableShowsWholeCellsInRecords(t *testing.T) {
+	t.Parallel()
+	columns := []column{{name: "symbol"}, {name: "time", kind: instant}, {name: "file", kind: freeText}, {name: "reason", kind: prose}}
+	rows := [][]string{{
+		"SYNTHETIC:CEDAR/USD", "2018-04-04T00:01:00Z", strings.Repeat("long/", 10) + "name.csv", "one two three four five six seven",
+	}}
+	const want = `SYMBOL      SYNTHETIC:CEDAR/USD
+TIME (UTC)  2018-04-04 00:01
+FILE        long/long/lo…ng/name.csv
+REASON      one two three four five
+            six seven
+`
+	var out bytes.Buffer
+	if err := printTable(&terminal{Writer: &out, width: 36}, columns, rows); err != nil || out.String() != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out.String(), want)
 	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The
-// result ascends, has no empty piece, and no piece that spans a hole. Bars of the requested grid pass unchanged. An error of pieces ends it.
+// result ascends, and has no empty piece and none that spans a hole. Bars of the requested grid pass unchanged. An error
+// of pieces ends it.
 func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
 	if l.Rows == ports.RowBars && l.Grid == key.Grid {
 		return pieces
@@ -64,8 +65,8 @@ func yieldWithoutHoles(l Leg, bars domain.Series, yield func(domain.Series, erro
 	return true
 }
 
-// resample adds each piece to a Resampler and yields the bars that it completes. A Resampler keeps its last bar back, so
-// that its next bars may be of both sides of a hole.
+// resample adds each piece to a Resampler and yields the bars that it completes. A Resampler keeps its last bar back,
+// so its next bars may be of both sides of a hole.
 func resample[P clippable[P]](
 	l Leg, rows ports.RowKind, key domain.SeriesKey, pieces iter.Seq2[P, error],
 	add func(*domain.Resampler, P) (domain.Series, error),
