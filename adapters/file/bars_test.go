@@ -151,6 +151,7 @@ func TestReadBarsRejects(t *testing.T) {
 		{name: "stray_quote", text: header + `2018-04-04T00:00:00Z,"1"2,2,1,1,1,1`, want: "x.csv:2: a quote"},
 		{name: "open_quote", text: header + `2018-04-04T00:00:00Z,"1,2,1,1,1,1`, want: "x.csv:2: a quote"},
 		{name: "binary_file", text: "\x7fELF\x00\x00\n", want: "x.csv:1: a zero byte in the line"},
+		{name: "gzip", text: "\x1f\x8b\x08\x00\n", want: "x.csv:1: the file is compressed with gzip"},
 		{name: "long_line", text: header + strings.Repeat("1", 70_000), want: "x.csv:2: the line is longer"},
 		{name: "two_symbols", text: "symbol,t,o,h,l,c,v\nA,1522800000,1,1,1,1,1\nB,1522800060,1,1,1,1,1\n",
 			want: `x.csv:3: bars of "B" after bars of "A"`},

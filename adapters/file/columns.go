@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -165,7 +166,8 @@ func (h header) applyNames(names map[string]string, s schema) error {
 		switch {
 		case !slices.Contains(s.columns, column): // see checkColumns
 		case i < 0:
-			errs = append(errs, fmt.Errorf("no column %q for %s; the columns are %q", names[column], column, h.names))
+			errs = append(errs, fmt.Errorf("no column %q for %s; the columns are %s",
+				names[column], column, QuoteNames(h.names)))
 		default:
 			h.candidates[column] = []int{i}
 		}
@@ -242,8 +244,19 @@ func (h header) missingError(s schema, missing []string) error {
 	}
 	return &AmbiguousError{
 		Setting: SettingColumns, Column: missing[0],
-		Reason: fmt.Sprintf("no column is known to be %s; the columns are %q", strings.Join(missing, ", "), h.names),
+		Reason: fmt.Sprintf("no column is known to be %s; the columns are %s",
+			strings.Join(missing, ", "), QuoteNames(h.names)),
 	}
+}
+
+// QuoteNames returns the names of columns as a list for people, each in quotes.
+func QuoteNames(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+
+	return strings.Join(quoted, ", ")
 }
 
 // klinesLayout returns klines if the row, the first of a file without a header, certainly is one: its close time must

@@ -122,14 +122,13 @@ func (m member) cell() ([]byte, error) {
 
 // appendMembers appends the members of the object in the line, in their order.
 func appendMembers(members []member, line []byte) ([]member, error) {
+	rest := trimBlanks(line)
+	if len(rest) > 0 && rest[0] != '{' {
+		return nil, fmt.Errorf("the line is not a JSON object: %.40s", rest)
+	}
 	if !json.Valid(line) {
 		var value any
 		return nil, fmt.Errorf("the line is not a JSON object: %w", json.Unmarshal(line, &value))
-	}
-
-	rest := trimBlanks(line)
-	if rest[0] != '{' {
-		return nil, fmt.Errorf("the line is not a JSON object: %.40s", rest)
 	}
 
 	for rest = trimBlanks(rest[1:]); rest[0] != '}'; {

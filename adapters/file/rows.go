@@ -64,6 +64,9 @@ func (r *rows) splitLine(text []byte) (bool, error) {
 	if r.keepText {
 		r.text = append(r.text[:0], text...) // a copy, because splitCells modifies the line
 	}
+	if bytes.HasPrefix(text, []byte("\x1f\x8b")) {
+		return false, r.lineError(errGzip)
+	}
 	if bytes.IndexByte(text, 0) >= 0 {
 		return false, r.lineError(errZeroByte)
 	}

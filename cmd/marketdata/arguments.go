@@ -52,14 +52,14 @@ func parseTime(text string, now time.Time, zone string) (time.Time, error) {
 		}
 	}
 	if text[0] == '-' {
-		if length, err := domain.ParseFrequency(text[1:]); err == nil {
+		if length, err := parseAge(text[1:]); err == nil {
 			return subtract(now.UTC(), length), nil
 		}
 	}
 
 	return time.Time{}, &domain.InvalidError{What: "time", Value: text,
 		Reason: "write 2018-04-04, 2018-04-04T09:30:00Z, 2018-04-04 09:30, seconds or milliseconds since 1970, " +
-			"-7d (a count of s, m, h, d, w or M before now) or now"}
+			"-7d (a count of s, m, h, d, w, M or y before now) or now"}
 }
 
 // parseLayouts reads a time of the first layout that fits.
@@ -195,7 +195,15 @@ func (r *rangeFlags) times(now time.Time, zone string) (start, end time.Time, er
 func arguments(words string, least, most int) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) < least || most >= 0 && len(args) > most {
-			return fmt.Errorf("%d arguments given; give %s", len(args), words)
+			given := fmt.Sprintf("%d arguments", len(args))
+			switch len(args) {
+			case 0:
+				given = "no argument"
+			case 1:
+				given = "1 argument"
+			}
+
+			return fmt.Errorf("%s given; give %s", given, words)
 		}
 		return nil
 	}

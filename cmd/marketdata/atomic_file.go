@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -32,6 +33,9 @@ func createAtomic(path string) (*atomicFile, error) {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()+".tmp")
 	//nolint:gosec // the data is to be shared; the umask decides
 	f, err := os.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, userErrorf("there is no directory %s; create it", filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,9 @@ func (c *command) runDiff(ctx context.Context, pattern, frequency string, o diff
 		if d.finer, err = domain.ParseGrid(o.against); err != nil {
 			return fmt.Errorf("--against: %w", err)
 		}
+		if g := selected.grids[0]; d.finer.Frequency().Nominal() >= g.Frequency().Nominal() {
+			return userErrorf("--against %s: bars of %s cannot be resampled from it; give a finer frequency", d.finer, g)
+		}
 	}
 
 	done, err := d.open(ctx)
@@ -202,7 +205,7 @@ func (d *comparison) print() error {
 	}
 
 	if d.total.Coverage > 0 {
-		return fmt.Errorf("%d of %d bars differ, and %d ranges are covered by one side only",
+		return fmt.Errorf("%d of %d bars differ; ranges covered by one side only: %d",
 			d.total.Different, d.total.Compared, d.total.Coverage)
 	}
 

@@ -178,8 +178,10 @@ func (c *command) runUncover(ctx context.Context, key domain.SeriesKey, o doctor
 		}
 	}
 	if !o.yes {
-		return userErrorf("dry run: this would give up the coverage of %s from %s, and of the rest of the blocks there in "+
-			"InfluxDB; add --yes to do it", key, rangeText(r))
+		c.notef("dry run: with --yes the coverage of %s is given up from %s, and in InfluxDB of the rest of the blocks there",
+			key, rangeText(r))
+
+		return uncoverList.print(c.out, o.output, []uncoverReport{{key, r}})
 	}
 
 	uncovered, err := md.Uncover(ctx, key, r)

@@ -352,7 +352,7 @@ func (j *importJob) noteColumns(name string, c file.Columns) {
 		}
 	}
 	if len(c.Ignored) > 0 {
-		parts = append(parts, fmt.Sprintf("ignored: %q", c.Ignored))
+		parts = append(parts, "ignored: "+file.QuoteNames(c.Ignored))
 	}
 	if text := strings.Join(parts, ", "); text != j.columns {
 		j.columns = text

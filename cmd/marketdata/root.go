@@ -40,7 +40,7 @@ MARKETDATA_INFLUX_URL set too, bars below 1h are in InfluxDB.
 
 Times are 2018-04-04 or 2018-04-04 09:30 (in the time zone of the frequency),
 2018-04-04T09:30:00Z, seconds or milliseconds since 1970, -7d (before now; also
-s m h w M) or now. Ranges include the start and exclude the end.
+s m h w M y) or now. Ranges include the start and exclude the end.
 
 Output is a table on a terminal and CSV elsewhere; --output overrides this. A
 table is made as narrow as its terminal; on a pipe nothing is left out. NO_COLOR

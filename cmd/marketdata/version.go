@@ -15,7 +15,7 @@ type build struct {
 	Version  string `json:"version"`            // of the module; (devel) if the build had none
 	Revision string `json:"revision,omitempty"` // of the repository; empty if the build did not record it
 	Time     string `json:"time,omitempty"`     // of the revision, RFC 3339
-	Modified bool   `json:"modified"`           // the work tree differed from the revision
+	Modified bool   `json:"modified"`           // the work tree differed from the revision; false if the build did not record it
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
@@ -57,9 +57,14 @@ func (b build) String() string {
 }
 
 func (b build) properties() []property {
+	modified := ""
+	if b.Revision != "" {
+		modified = strconv.FormatBool(b.Modified)
+	}
+
 	return []property{
 		{"version", b.Version}, {"revision", b.Revision}, {"time", b.Time},
-		{"modified", strconv.FormatBool(b.Modified)},
+		{"modified", modified},
 		{"go", b.Go}, {"platform", b.Platform},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 )
 
@@ -33,6 +34,11 @@ func TestBuild(t *testing.T) {
 		})
 	}
 
+	for want, info := range map[string]*debug.BuildInfo{"": {}, "false": release, "true": modified} {
+		if !slices.Contains(newBuild(info).properties(), property{"modified", want}) {
+			t.Errorf("modified is not %q in %v", want, newBuild(info).properties())
+		}
+	}
 	if got := newBuild(release); got.Time != "2026-11-29T12:00:00Z" || got.Modified || !newBuild(modified).Modified {
 		t.Errorf("got %+v", got)
 	}
