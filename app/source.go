@@ -14,7 +14,7 @@ import (
 // Source is one store under the name by which results, errors and logs refer to it. Its fields say what it can do; nil
 // means that it cannot.
 //
-// A source without a Catalog needs another one with a Catalog in the list, in which its symbols must be registered: with
+// The symbols of a source without a Catalog must be registered in the Catalog of another source: with
 // Service.SetSymbols, or by a write of the same symbol to the store of that catalog. A symbol that no catalog knows is
 // not found, whatever the stores have of it. A list without any Catalog is refused.
 //

@@ -65,7 +65,7 @@ func (c *calls) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.last) == 0 {
-		return "no call was recorded"
+		return "no call was recorded; concurrent calls are not"
 	}
 
 	lines := []string{"the last calls, each with its result:"}
