@@ -3,12 +3,15 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -402,4 +405,64 @@ func TestPostgresPasswordFile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPostgresCommand proves that Ctrl-C ends the command while it waits for a server that became silent in the middle
+// of a statement.
+func TestPostgresCommand(t *testing.T) {
+	server := servers.StartPostgres(t)
+	program := filepath.Join(t.TempDir(), "marketdata")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/marketdata")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the command: %v: %s", err, out)
+	}
+
+	t.Run("P6/command", func(t *testing.T) {
+		_, closeAll := openProduction(t, pgConfig(server.DSN))
+		closeAll()
+		admin, err := pgx.Connect(t.Context(), server.DSN)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		defer admin.Close(t.Context())
+		if _, err := admin.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
+			t.Fatal(err)
+		}
+
+		command := exec.CommandContext(t.Context(), program, "fetch", "BTC/USD", "1h", "--start", "2024-03-04", "--end", "2024-03-05")
+		command.Env = []string{"HOME=" + t.TempDir(), wiring.EnvPrefix + "POSTGRES_DSN=" + server.DSN}
+		var out bytes.Buffer
+		command.Stdout, command.Stderr = &out, &out
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+
+		const waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+		began := time.Now()
+		for waiting := 0; waiting == 0; time.Sleep(10 * time.Millisecond) {
+			if time.Since(began) > 10*time.Second {
+				_ = command.Process.Kill()
+				_ = command.Wait()
+				t.Fatalf("the command does not wait for the lock; it wrote %q", out.String())
+			}
+			if err := admin.QueryRow(t.Context(), waits).Scan(&waiting); err != nil {
+				t.Fatal(err)
+			}
+		}
+		server.Suspend(t)
+		defer server.Resume(t)
+		if err := command.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+
+		wantWithin(t, "the end of the command after an interrupt", 3*time.Second, func() {
+			if err := command.Wait(); err == nil {
+				t.Error("the command succeeded")
+			}
+		})
+		if !strings.Contains(out.String(), "interrupted") {
+			t.Errorf("the command wrote %q", out.String())
+		}
+	})
 }
