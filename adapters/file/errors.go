@@ -44,6 +44,6 @@ func (e *AmbiguousError) Error() string { return e.Reason }
 var (
 	errQuote    = errors.New(`a quote that does not enclose a whole cell; write "like this", and "" for a quote within`)
 	errZeroByte = errors.New("a zero byte in the line; is this a text file in UTF-8?")
-	errGzip     = errors.New("the file is compressed with gzip; decompress it first, or read zcat's output from standard input")
+	errGzip     = errors.New("the file is compressed with gzip; decompress it, or pipe it from zcat to standard input")
 	errEmpty    = errors.New("the file is empty; the first line must name the columns")
 )

@@ -205,6 +205,7 @@ func arguments(words string, least, most int) cobra.PositionalArgs {
 
 			return fmt.Errorf("%s given; give %s", given, words)
 		}
+
 		return nil
 	}
 }

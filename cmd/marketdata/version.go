@@ -15,7 +15,7 @@ type build struct {
 	Version  string `json:"version"`            // of the module; (devel) if the build had none
 	Revision string `json:"revision,omitempty"` // of the repository; empty if the build did not record it
 	Time     string `json:"time,omitempty"`     // of the revision, RFC 3339
-	Modified bool   `json:"modified"`           // the work tree differed from the revision; false if the build did not record it
+	Modified bool   `json:"modified"`           // the work tree differed; false if not recorded
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }

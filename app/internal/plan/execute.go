@@ -9,8 +9,8 @@ import (
 )
 
 // FromBars makes the leg's bars of key out of the stored bars that its reads return, one read after the other. The
-// result ascends, and has no empty piece and none that spans a hole. Bars of the requested grid pass unchanged. An error
-// of pieces ends it.
+// result ascends, and has no empty piece and none that spans a hole. Bars of the requested grid pass unchanged. An
+// error of pieces ends it.
 func (l Leg) FromBars(key domain.SeriesKey, pieces iter.Seq2[domain.Series, error]) iter.Seq2[domain.Series, error] {
 	if l.Rows == ports.RowBars && l.Grid == key.Grid {
 		return pieces
