@@ -14,13 +14,13 @@ func TestPager(t *testing.T) {
 	}
 
 	t.Setenv("PAGER", "cat -n")
-	for _, stream := range []*command{
+	for i, stream := range []*command{
 		{usePager: true, out: &terminal{Writer: screen, width: 80}}, {usePager: true, out: screen}, {out: &terminal{Writer: screen}},
 	} {
 		if err := stream.startPager(); err != nil {
 			t.Skipf("TestPager needs cat: %v", err)
 		}
-		if _, err := stream.out.Write([]byte("a\n")); err != nil {
+		if _, err := stream.out.Write([]byte{"abc"[i], '\n'}); err != nil {
 			t.Fatal(err)
 		}
 		if err := stream.stopPager(nil); err != nil {
@@ -29,7 +29,7 @@ func TestPager(t *testing.T) {
 	}
 
 	shown, err := os.ReadFile(screen.Name())
-	const want = "     1\ta\na\na\n"
+	const want = "     1\ta\nb\nc\n"
 	if err != nil || string(shown) != want {
 		t.Errorf("%q, %v; want %q", shown, err, want)
 	}

@@ -303,7 +303,7 @@ func wantAggregate(ctx context.Context, s Store, k domain.SeriesKey, r domain.Ra
 func wantNoBar(ctx context.Context, s Store) error {
 	got, err := aggregate(ctx, s, gridKey("1h"), always)
 	if err == nil {
-		return fmt.Errorf("AggregateTrades got %s, want the error %q", got, ports.ErrCorruptData)
+		return fmt.Errorf("AggregateTrades got %s, want the error corrupt data", got)
 	}
 
 	return wantError(err, ports.ErrCorruptData)

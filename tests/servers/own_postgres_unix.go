@@ -48,7 +48,7 @@ func (s *OwnPostgres) start(tb testing.TB) error {
 		return err
 	}
 
-	dir, err := os.MkdirTemp("", "marketdata-postgres-")
+	dir, err := os.MkdirTemp("", "marketdata-postgres-") //nolint:usetesting // another account cannot enter a TempDir
 	if err != nil {
 		return err
 	}

@@ -133,10 +133,10 @@ type cancelHandler struct {
 }
 
 // HandleCancel implements ctxwatch.Handler.
-func (h *cancelHandler) HandleCancel(context.Context) {
+func (h *cancelHandler) HandleCancel(ctx context.Context) {
 	deadline := time.Now().Add(cancelTimeout)
 	_ = h.conn.Conn().SetDeadline(deadline) // fails only for a closed connection, and then so does the statement
-	ctx, stop := context.WithDeadline(context.Background(), deadline)
+	ctx, stop := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	done := make(chan struct{})
 	h.stop, h.done = stop, done
 	go func() {
