@@ -17,9 +17,14 @@ import (
 )
 
 const (
-	// cancelTimeout is how long the server may take to end a canceled statement before the connection is closed. With the
+	// cancelTimeout is how long the server may take to confirm a cancel request before the connection is closed. With the
 	// work around it, a call returns within 250 ms after its context is done.
 	cancelTimeout = 200 * time.Millisecond
+
+	// drainTimeout is how long a statement may take to end once its cancel request was confirmed: the rows that the
+	// server sent before may still be under way. A connection that is closed too early costs a new one, when the server
+	// is busiest.
+	drainTimeout = time.Second
 
 	// cancelDelivery is how long a confirmed cancel request may take to reach the statement. The connection is not used
 	// before, because the request would end its next statement.
@@ -141,10 +146,14 @@ func (h *cancelHandler) HandleCancel(ctx context.Context) {
 	h.stop, h.done = stop, done
 	go func() {
 		defer close(done)
-		_ = h.conn.CancelRequest(ctx) // without success the deadline ends the statement
-		if time.Now().Before(deadline) {
-			time.Sleep(cancelDelivery)
+		err := h.conn.CancelRequest(ctx)
+		if !time.Now().Before(deadline) {
+			return // the server does not respond, whatever the error; the deadline ends the statement
 		}
+		if err == nil {
+			_ = h.conn.Conn().SetDeadline(time.Now().Add(drainTimeout))
+		}
+		time.Sleep(cancelDelivery)
 	}()
 }
 
