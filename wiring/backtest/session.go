@@ -44,8 +44,11 @@ type Session struct {
 }
 
 // NewSession returns a session over the bars of the keys that open in r. It reads nothing yet. It returns an error that
-// wraps domain.ErrInvalid for no key, an invalid or repeated key, a reversed range, and invalid options.
+// wraps domain.ErrInvalid for no store, no key, an invalid or repeated key, a reversed range, and invalid options.
 func NewSession(store Store, keys []domain.SeriesKey, r domain.Range, opts Options) (*Session, error) {
+	if store == nil {
+		return nil, &domain.InvalidError{What: "store", Value: "nil", Reason: "give a store, like one of memory.Open"}
+	}
 	if opts.Clock == nil {
 		opts.Clock = clock.NewSimulated(r.Start)
 	}

@@ -147,8 +147,13 @@ func TestNewSessionRefuses(t *testing.T) {
 		t.Errorf("no series: %v", err)
 	}
 
+	_, err := backtest.NewSession(nil, []domain.SeriesKey{key}, r, backtest.Options{})
+	if !errors.Is(err, domain.ErrInvalid) {
+		t.Errorf("no store: %v", err)
+	}
+
 	reversed := domain.Range{Start: r.End, End: r.Start}
-	_, err := backtest.NewSession(memory.New(), []domain.SeriesKey{key}, reversed, backtest.Options{})
+	_, err = backtest.NewSession(memory.New(), []domain.SeriesKey{key}, reversed, backtest.Options{})
 	if !errors.Is(err, domain.ErrInvalid) {
 		t.Errorf("a reversed range: %v", err)
 	}
