@@ -51,7 +51,7 @@ func tickStore(t *testing.T, sources []app.Source) ports.TickStore {
 func TestEveryAnswerIsOneState(t *testing.T) {
 	t.Parallel()
 	day := noon.Truncate(24 * time.Hour)
-	answers := 8 // of each reader in each way
+	answers := 20 // of each reader in each way
 	if effort.IsDeep() {
 		answers = 500
 	}

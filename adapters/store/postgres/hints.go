@@ -28,8 +28,9 @@ const (
 	// deliveryTimeout limits the delivery of the notification with which a subscription verifies itself.
 	deliveryTimeout = 5 * time.Second
 
-	// closeTimeout limits the closing of a subscription's connection.
-	closeTimeout = time.Second
+	// closeTimeout limits the closing of a subscription's connection, which only tells the server. With the wait for hints
+	// and for calls, closing all ends within two seconds whatever the server does.
+	closeTimeout = 200 * time.Millisecond
 )
 
 const (
