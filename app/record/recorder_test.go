@@ -20,6 +20,7 @@ import (
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/domain/fingerprint"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // newRecorder returns a Recorder around an application over the store, at one hour past noon.
@@ -39,7 +40,7 @@ func request(t testing.TB, r *record.Recorder) {
 	t.Helper()
 	ctx := t.Context()
 	_, err := r.Fetch(ctx, domain.DataRequest{
-		Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute), End: noon.Add(24 * time.Hour),
+		Key: gen.MinuteKey("AAA/USD"), Start: noon.Add(-time.Minute), End: noon.Add(24 * time.Hour),
 	})
 	ticks := domain.TickRequest{Symbol: "AAA/USD"}
 	_, tradesErr := r.FetchTrades(ctx, ticks)
@@ -47,14 +48,14 @@ func request(t testing.TB, r *record.Recorder) {
 	if err := errors.Join(err, tradesErr, quotesErr); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Fetch(ctx, domain.DataRequest{Key: key("ZZZ/USD", "1m")}); !errors.Is(err, ports.ErrNotFound) {
+	if _, err := r.Fetch(ctx, domain.DataRequest{Key: gen.MinuteKey("ZZZ/USD")}); !errors.Is(err, ports.ErrNotFound) {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestRecorderRecordsEveryRequest(t *testing.T) {
 	t.Parallel()
-	store, _, _ := threeSeries(t, 20)
+	store := threeSeries(t, 20)
 	trade := domain.Trade{Time: noon, Price: domain.MustDecimal("1"), Size: domain.MustDecimal("2")}
 	trades, err := domain.NewTicks("AAA/USD", trade)
 	if err != nil {
@@ -95,10 +96,10 @@ func TestRecorderRecordsEveryRequest(t *testing.T) {
 // FetchMany records the entries that Fetch records for each request. Latest is recorded, too.
 func TestRecorderRecordsBatches(t *testing.T) {
 	t.Parallel()
-	store, _, _ := threeSeries(t, 20)
+	store := threeSeries(t, 20)
 	r := newRecorder(t, store)
 	requests := []domain.DataRequest{
-		{Key: key("AAA/USD", "1m"), Last: 3}, {Key: key("ZZZ/USD", "1m")}, {Key: key("BBB/USD", "1m")},
+		{Key: gen.MinuteKey("AAA/USD"), Last: 3}, {Key: gen.MinuteKey("ZZZ/USD")}, {Key: gen.MinuteKey("BBB/USD")},
 	}
 	for _, request := range requests {
 		_, _ = r.Fetch(t.Context(), request) // one fails
@@ -134,7 +135,7 @@ func TestRecorderRecordsBatches(t *testing.T) {
 func TestDiffOfLatest(t *testing.T) {
 	t.Parallel()
 	play := func(bars int) record.Report {
-		store, _, _ := threeSeries(t, bars)
+		store := threeSeries(t, bars)
 		r := newRecorder(t, store)
 		if _, err := r.Latest(t.Context()); err != nil {
 			t.Fatal(err)
@@ -156,8 +157,8 @@ func TestDiffOfLatest(t *testing.T) {
 // Diff does not compare whether bars came from a cache or from the store.
 func TestDiffIgnoresTheCache(t *testing.T) {
 	t.Parallel()
-	store, k := memory.New(), key("AAA/USD", "1m")
-	write(t, store, k, barsOf(k, 20)...)
+	store, k := memory.New(), gen.MinuteKey("AAA/USD")
+	write(t, store, gen.FlatBars(k, noon, 20))
 	near, err := ristretto.NewBlocks(1 << 20)
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +225,7 @@ func TestDiffComparesProvenance(t *testing.T) {
 
 func TestReportAsJSON(t *testing.T) {
 	t.Parallel()
-	store, _, _ := threeSeries(t, 20)
+	store := threeSeries(t, 20)
 	r := newRecorder(t, store)
 	request(t, r)
 	if _, err := r.Latest(t.Context()); err != nil {
@@ -255,9 +256,9 @@ func TestReportAsJSON(t *testing.T) {
 // A strategy may change the slices of a result; the recorded entry does not change.
 func TestReportIsACopy(t *testing.T) {
 	t.Parallel()
-	store, _, _ := threeSeries(t, 20)
+	store := threeSeries(t, 20)
 	r := newRecorder(t, store)
-	result, err := r.Fetch(t.Context(), domain.DataRequest{Key: key("AAA/USD", "1m"), Start: noon.Add(-time.Minute)})
+	result, err := r.Fetch(t.Context(), domain.DataRequest{Key: gen.MinuteKey("AAA/USD"), Start: noon.Add(-time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,10 +274,10 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	last := func(symbol domain.Symbol, n int) domain.DataRequest {
-		return domain.DataRequest{Key: key(symbol, "1m"), Last: n}
+		return domain.DataRequest{Key: gen.MinuteKey(symbol), Last: n}
 	}
 	play := func(change func(*memory.Store), requests ...domain.DataRequest) record.Report {
-		store, _, _ := threeSeries(t, 20)
+		store := threeSeries(t, 20)
 		if change != nil {
 			change(store)
 		}
@@ -292,11 +293,18 @@ func TestDiff(t *testing.T) {
 	one, two, three := last("AAA/USD", 1), last("BBB/USD", 5), last("CCC/USD", 5)
 	early := play(nil, one, two, two, three)
 	revised := func(store *memory.Store) {
-		write(t, store, key("BBB/USD", "1m"), bar(noon.Add(17*time.Minute), 99))
+		other := gen.FlatBars(gen.MinuteKey("BBB/USD"), noon.Add(17*time.Minute), 1).At(0)
+		other.Volume = domain.MustDecimal("99")
+		bars, err := domain.NewSeries(gen.MinuteKey("BBB/USD"), other)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		write(t, store, bars)
 	}
 	gone := func(store *memory.Store) {
 		within := domain.Range{Start: noon.Add(17 * time.Minute), End: noon.Add(18 * time.Minute)}
-		if _, err := store.DeleteBars(ctx, key("BBB/USD", "1m"), within); err != nil {
+		if _, err := store.DeleteBars(ctx, gen.MinuteKey("BBB/USD"), within); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -344,13 +352,13 @@ func TestDiff(t *testing.T) {
 
 func TestRecorderIsConcurrent(t *testing.T) {
 	t.Parallel()
-	store, _, _ := threeSeries(t, 20)
+	store := threeSeries(t, 20)
 	r := newRecorder(t, store)
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			for range 50 {
-				if _, err := r.Fetch(t.Context(), domain.DataRequest{Key: key("AAA/USD", "1m"), Last: 3}); err != nil {
+				if _, err := r.Fetch(t.Context(), domain.DataRequest{Key: gen.MinuteKey("AAA/USD"), Last: 3}); err != nil {
 					t.Error(err)
 				}
 				r.Report()

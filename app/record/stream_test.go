@@ -15,6 +15,7 @@ import (
 	"github.com/gal-friday/marketdata/app/record"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/gen"
 )
 
 // inPieces is a Provider that streams at most seven bars at a time.
@@ -42,8 +43,8 @@ func (p inPieces) Stream(
 // A stream is recorded as a Fetch of the same request. A stream that the caller stops is recorded with an error.
 func TestRecorderRecordsStreams(t *testing.T) {
 	t.Parallel()
-	store, k := memory.New(), key("AAA/USD", "1m")
-	write(t, store, k, barsOf(k, 20)...)
+	store, k := memory.New(), gen.MinuteKey("AAA/USD")
+	write(t, store, gen.FlatBars(k, noon, 20))
 	md, err := app.New([]app.Source{{Name: "memory", Bars: store, Catalog: store, Local: true}},
 		clock.NewSimulated(noon.Add(time.Hour)), nil, app.Config{})
 	if err != nil {
