@@ -68,7 +68,7 @@ func FuzzParseGrid(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) { holdsText(t, s, ParseGrid) })
 }
 
-func FuzzParsePriceKind(f *testing.F) {
+func FuzzParsePriceType(f *testing.F) {
 	for _, s := range append([]string{"", "Trade", "trades"}, priceTypes[:]...) {
 		f.Add(s)
 	}
