@@ -170,11 +170,13 @@ type limited struct {
 
 func (l limited) Problems(context.Context) ([]ports.Problem, error) { return l.problems, l.err }
 
-// The problems of a store that responds are in its diagnosis, and the worst of them is its state.
+// The problems of a store that responds are in its diagnosis, and the worst of them is its state. A warning changes no
+// state.
 func TestDiagnosisTellsProblems(t *testing.T) {
 	t.Parallel()
 	odd := ports.Problem{State: ports.HealthDegraded, Reason: "odd"}
 	lost := ports.Problem{State: ports.HealthDown, Reason: "lost"}
+	warning := ports.Problem{State: ports.HealthOK, Reason: "warning"}
 	for _, c := range []struct {
 		health ports.HealthChecker
 		want   []string
@@ -182,12 +184,13 @@ func TestDiagnosisTellsProblems(t *testing.T) {
 	}{
 		{limited{described: described{version: new(string)}}, nil, ports.HealthOK},
 		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd}}, []string{"odd"}, ports.HealthDegraded},
-		{limited{described: described{version: new(string)}, problems: []ports.Problem{odd, lost}}, []string{"lost", "odd"}, ports.HealthDown},
+		{limited{described: described{version: new(string)}, problems: []ports.Problem{warning, odd, lost}}, []string{"lost", "odd", "warning"}, ports.HealthDown},
+		{limited{described: described{version: new(string)}, problems: []ports.Problem{warning}}, []string{"warning"}, ports.HealthOK},
 		{limited{described: described{version: new(string)}, err: ports.ErrTimeout}, []string{"timeout"}, ports.HealthDown},
 		{limited{described: described{ports.ErrAuth, new(string)}, problems: []ports.Problem{odd}}, []string{"authentication"}, ports.HealthDown},
 	} {
 		d, err := app.Diagnose(t.Context(), clock.NewSimulated(at(60)), app.Source{Name: "store", Health: c.health})
-		if err != nil || d.Stores[0].State != c.state {
+		if err != nil || d.Stores[0].State != c.state || (d.Stores[0].Reason != "") != (c.state != ports.HealthOK) {
 			t.Fatalf("got %+v, %v", d, err)
 		}
 

@@ -50,7 +50,7 @@ type StoreDiagnosis struct {
 	Latency time.Duration    `json:"latency_ns"`       // duration of the check
 
 	Details  StoreDetails `json:"details"`
-	Problems []Problem    `json:"problems,omitempty"` // the worst first; none if it is healthy
+	Problems []Problem    `json:"problems,omitempty"` // the worst first; only warnings if it is healthy
 
 	Retention time.Duration `json:"retention_ns,omitempty"` // age at which the store drops bars; 0 if it keeps them
 
@@ -82,9 +82,9 @@ type DetailReporter interface {
 	Details() StoreDetails
 }
 
-// Problem is one reason why a store is not healthy.
+// Problem is one reason why a store is not healthy, or a warning about a healthy one.
 type Problem struct {
-	State  Health `json:"state"`            // of the store, because of the problem
+	State  Health `json:"state"`            // of the store, because of the problem; HealthOK for a warning
 	Reason string `json:"reason"`           // in few words; never a driver's text
 	Detail string `json:"detail"`           // the whole error, or Reason; may name hosts and users, never a secret
 	Remedy string `json:"remedy,omitempty"` // such as a command; "" if none is known

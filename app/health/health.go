@@ -88,7 +88,10 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 		case s.Closed:
 			d.Problems[0].State = ports.HealthDown
 		}
-		d.State, d.Reason = d.Problems[0].State, d.Problems[0].Reason
+		d.State = d.Problems[0].State
+	}
+	if d.State != ports.HealthOK {
+		d.Reason = d.Problems[0].Reason
 	}
 
 	return d
@@ -129,11 +132,14 @@ func problems(d ports.StoreDiagnosis, err error) []ports.Problem {
 
 // severity orders problems.
 func severity(p ports.Problem) int {
-	if p.State == ports.HealthDown {
+	switch p.State {
+	case ports.HealthDown:
+		return 2
+	case ports.HealthDegraded:
 		return 1
+	default:
+		return 0
 	}
-
-	return 0
 }
 
 // failure returns the problem of a check that failed.

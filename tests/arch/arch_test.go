@@ -46,7 +46,7 @@ var rooms = []room{
 		why:    "promises do not run",
 	},
 	{
-		path: "adapters/store", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret", "adapters/cafile"},
+		path: "adapters/store", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret", "adapters/tlsconfig"},
 		others: []string{anyOther}, banned: []string{"testing"},
 		why: "a store knows the ports and its own driver, never another store",
 	},
@@ -56,13 +56,13 @@ var rooms = []room{
 		why:    "the packed form of a Series depends on nothing but the Series",
 	},
 	{
-		path: "adapters/cache", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret", "adapters/cafile"},
+		path: "adapters/cache", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret", "adapters/tlsconfig"},
 		others: []string{anyOther}, banned: []string{"testing"},
 		why: "a cache keeps what it is given; what to keep is the application's to say",
 	},
 	{
-		path: "adapters/cafile", rooms: []string{"domain"}, banned: []string{"testing"},
-		why: "certificates are read the same way for each server",
+		path: "adapters/tlsconfig", rooms: []string{"ports", "domain"}, banned: []string{"testing"},
+		why: "TLS is the same for each server",
 	},
 	{
 		path: "adapters/secret", banned: []string{"testing"},

@@ -52,6 +52,7 @@ func openRedis(
 	}
 
 	cfg := s.Cache.Redis
+	cfg.Logger = opts.Logger
 	cfg.Prefix += identity + ":"
 	if cfg.Key, err = pg.CacheKey(ctx); err != nil {
 		return nil, nil, err

@@ -25,6 +25,7 @@ func Diagnose(ctx context.Context, cfg wiring.Config, opts Options) (ports.Diagn
 	}
 
 	opts.isDiagnosis = true
+	opts.Logger = nil // the diagnosis has the warnings of Open
 	md, closeAll, err := Open(ctx, cfg, opts)
 	if err == nil {
 		defer closeAll()

@@ -10,7 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"github.com/gal-friday/marketdata/adapters/cafile"
+	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -25,7 +26,11 @@ func newOptions(cfg Config) (*redis.Options, error) {
 		return nil, fmt.Errorf("url: use one like redis://user:password@host:6379/0: %w", domain.ErrInvalid)
 	}
 
-	trusted, err := cafile.Load(cfg.CAFile)
+	if err := plaintextOf(options).Check(cfg.RequireTLS, cfg.Logger); err != nil {
+		return nil, err
+	}
+
+	trusted, err := tlsconfig.Load(cfg.CAFile)
 	if err != nil {
 		return nil, err
 	}
@@ -34,6 +39,20 @@ func newOptions(cfg Config) (*redis.Options, error) {
 	}
 
 	return options, nil
+}
+
+// plaintextOf returns the connections to the server that are not encrypted.
+func plaintextOf(options *redis.Options) tlsconfig.Plaintext {
+	if options.TLSConfig != nil {
+		return tlsconfig.Plaintext{}
+	}
+
+	host, _, err := net.SplitHostPort(options.Addr)
+	if err != nil {
+		host = options.Addr
+	}
+
+	return tlsconfig.NewPlaintext(redisconfig.Name, "use a rediss:// URL in MARKETDATA_CACHE_REDIS_URL (cache.redis.url)", host)
 }
 
 // connect returns a client that tries everything once, and for no longer than the timeout.

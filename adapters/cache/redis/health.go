@@ -16,8 +16,9 @@ import (
 )
 
 var (
-	_ ports.HealthChecker  = (*Cache)(nil)
-	_ ports.DetailReporter = (*Cache)(nil)
+	_ ports.HealthChecker   = (*Cache)(nil)
+	_ ports.DetailReporter  = (*Cache)(nil)
+	_ ports.ProblemReporter = (*Cache)(nil)
 )
 
 // Check implements ports.HealthChecker. It writes a value below the prefix that expires after a second, and reads it,
@@ -53,6 +54,11 @@ func (c *Cache) Details() ports.StoreDetails {
 	}
 
 	return d
+}
+
+// Problems implements ports.ProblemReporter. It tells a connection without TLS to another host.
+func (c *Cache) Problems(context.Context) ([]ports.Problem, error) {
+	return plaintextOf(c.client.Options()).Problems(), nil
 }
 
 // translate converts the error of a check.

@@ -25,9 +25,14 @@ const defaultPolicy = "autogen"
 // shards ends in a timeout of the server.
 const newShards = 10 * 365 * 24 * 60 * 60
 
-// Problems implements ports.ProblemReporter. On 2.x it tells an organisation or a bucket that does not exist, and a
-// token that may not write. It writes nothing.
+// Problems implements ports.ProblemReporter. It tells a connection without TLS to another host. On 2.x it also tells an
+// organisation or a bucket that does not exist, and a token that may not write. It writes nothing.
 func (s *Store) Problems(ctx context.Context) ([]ports.Problem, error) {
+	found, err := s.bucketProblems(ctx)
+	return append(found, s.plaintext.Problems()...), err
+}
+
+func (s *Store) bucketProblems(ctx context.Context) ([]ports.Problem, error) {
 	if s.org == "" || s.layout.existing != nil {
 		return nil, nil
 	}

@@ -43,8 +43,8 @@ import (
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 
-	"github.com/gal-friday/marketdata/adapters/cafile"
 	"github.com/gal-friday/marketdata/adapters/store/influx/influxconfig"
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/ports/ledger"
@@ -74,6 +74,7 @@ type Store struct {
 	chunkSize           int
 	maxResponse         int64
 
+	plaintext   tlsconfig.Plaintext
 	isAnonymous bool // no token is configured; false on the caller's client
 
 	slow time.Duration
@@ -103,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		return nil, nil, translate("open", "", err)
 	}
 
-	trusted, err := cafile.Load(cfg.CAFile)
+	trusted, err := tlsconfig.Load(cfg.CAFile)
 	if err != nil {
 		return nil, nil, translate("open", "", err)
 	}
@@ -146,11 +147,16 @@ func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store,
 		return nil, translate("open", "", errors.New("the server URL of the client is not a URL"))
 	}
 
+	plaintext := plaintextOf(u)
+	if err := plaintext.Check(cfg.RequireTLS, cfg.Logger); err != nil {
+		return nil, translate("open", "", err)
+	}
+
 	s := &Store{
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: bucket(cfg),
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
-		user: userOf(cfg), isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "", slow: cfg.SlowQuery, log: cfg.Logger,
+		plaintext: plaintext, user: userOf(cfg), isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "", slow: cfg.SlowQuery, log: cfg.Logger,
 	}
 	if cfg.Lazy {
 		return s, nil
@@ -160,6 +166,14 @@ func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store,
 	}
 
 	return s, nil
+}
+
+// plaintextOf returns the connections to the server that are not encrypted.
+func plaintextOf(u *url.URL) tlsconfig.Plaintext {
+	if u.Scheme == "https" {
+		return tlsconfig.Plaintext{}
+	}
+	return tlsconfig.NewPlaintext(Name, "use an https:// URL in MARKETDATA_INFLUX_URL (influx.url)", u.Hostname())
 }
 
 // bucket returns the bucket for writes, by default the name that 1.8 has for a database and its retention policy.

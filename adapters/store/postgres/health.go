@@ -13,7 +13,10 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-var _ ports.DetailReporter = (*Store)(nil)
+var (
+	_ ports.DetailReporter  = (*Store)(nil)
+	_ ports.ProblemReporter = (*Store)(nil)
+)
 
 // Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
 func (s *Store) Check(ctx context.Context) error {
@@ -49,6 +52,11 @@ func (s *Store) Details() ports.StoreDetails {
 	}
 
 	return details
+}
+
+// Problems implements ports.ProblemReporter. It tells a connection to another host that may be without TLS.
+func (s *Store) Problems(context.Context) ([]ports.Problem, error) {
+	return plaintextOf(s.pool.Config().ConnConfig).Problems(), nil
 }
 
 // readDetails asks the server for the details that its configuration does not have.

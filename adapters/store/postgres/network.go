@@ -14,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 )
 
 const (
@@ -126,6 +128,21 @@ func (n *network) shouldPing(_ context.Context, params pgxpool.ShouldPingParams)
 	const maxIdle = time.Second
 	lost := time.Duration(n.lostAfter.Load())
 	return params.IdleDuration > maxIdle || lost > 0 && time.Since(n.opened)-params.IdleDuration <= lost
+}
+
+// plaintextOf returns the connections that may not be encrypted.
+func plaintextOf(c *pgx.ConnConfig) tlsconfig.Plaintext {
+	var hosts []string
+	if c.TLSConfig == nil {
+		hosts = append(hosts, c.Host)
+	}
+	for _, f := range c.Fallbacks {
+		if f.TLSConfig == nil {
+			hosts = append(hosts, f.Host)
+		}
+	}
+
+	return tlsconfig.NewPlaintext(Name, "set sslmode=verify-full in the DSN", hosts...)
 }
 
 // cancelHandler cancels a statement in the server when its context is done. The driver's default closes the connection

@@ -116,7 +116,10 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, func
 		return nil, nil, err
 	}
 
-	err = s.withConn(ctx, func(conn *pgx.Conn) error { return checkCallersSession(ctx, conn) })
+	err = plaintextOf(pool.Config().ConnConfig).Check(cfg.RequireTLS, cfg.Logger)
+	if err == nil {
+		err = s.withConn(ctx, func(conn *pgx.Conn) error { return checkCallersSession(ctx, conn) })
+	}
 	if err = translate(ctx, "open", "", err); err == nil {
 		err = s.prepare(ctx)
 	}
@@ -168,6 +171,10 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, *network, error) {
 	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
 	if err != nil {
+		return nil, nil, err
+	}
+
+	if err := plaintextOf(c.ConnConfig).Check(cfg.RequireTLS, cfg.Logger); err != nil {
 		return nil, nil, err
 	}
 

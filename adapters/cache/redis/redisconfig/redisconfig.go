@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"time"
 
@@ -25,6 +26,10 @@ type Config struct {
 	// CAFile is a file of trusted certificates (PEM) for rediss. It defaults to the certificates of the system.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
+	// RequireTLS makes opening the cache fail with domain.ErrInvalid if the URL is redis:// of another host than this one.
+	// Without it that is a warning of the Logger.
+	RequireTLS bool `env:"REQUIRE_TLS" yaml:"require_tls"`
+
 	// Prefix begins every key. Processes with the same prefix and Key share their blocks, so they must use the same
 	// stores. It defaults to marketdata:.
 	Prefix string `env:"PREFIX" yaml:"prefix"`
@@ -35,6 +40,9 @@ type Config struct {
 	// Key authenticates the blocks: a block that was put with another key is a miss. It is not configured: the program
 	// that opens the cache derives it from its deployment. It has at least MinKeySize bytes.
 	Key Key `env:"-" yaml:"-"`
+
+	// Logger receives a warning for a connection without TLS. Nil discards it.
+	Logger *slog.Logger `env:"-" yaml:"-"`
 }
 
 // MinKeySize is the minimum size of Config.Key, in bytes.

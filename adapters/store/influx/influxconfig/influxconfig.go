@@ -28,6 +28,10 @@ type Config struct {
 	// CAFile has the certificates (PEM) to trust for https. It defaults to the certificates of the system.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
+	// RequireTLS makes opening the store fail with ports.ErrInvalid if the URL is http:// of another host than this one.
+	// Without it that is a warning of the Logger.
+	RequireTLS bool `env:"REQUIRE_TLS" yaml:"require_tls"`
+
 	// Database is the InfluxQL database. On 2.x it is the database of a DBRP mapping. It defaults to marketdata.
 	Database string `env:"DATABASE" yaml:"database"`
 
@@ -71,7 +75,7 @@ type Config struct {
 	// query or write, and again until it succeeds.
 	Lazy bool `env:"-" yaml:"-"`
 
-	// Logger receives a warning for each slow call. Nil discards it.
+	// Logger receives a warning for each slow call, and one for a connection without TLS. Nil discards it.
 	Logger *slog.Logger `env:"-" yaml:"-"`
 }
 

@@ -24,6 +24,10 @@ type Config struct {
 	// cannot be read or is empty is ports.ErrAuth.
 	PasswordFile string `env:"PASSWORD_FILE" yaml:"password_file"`
 
+	// RequireTLS makes opening the store fail with ports.ErrInvalid if the DSN permits a connection without TLS to another
+	// host than this one: sslmode disable, allow and prefer, the default. Without it that is a warning of the Logger.
+	RequireTLS bool `env:"REQUIRE_TLS" yaml:"require_tls"`
+
 	// MinConns and MaxConns bound the pool. They default to 5 and 20. A read uses one connection until it ends, so
 	// MaxConns also limits how many reads can be open at once.
 	MinConns int `env:"MIN_CONNS" yaml:"min_conns"`
@@ -51,7 +55,7 @@ type Config struct {
 	// MigrateOnOpen makes opening the store apply the migrations, for which the role must own the tables.
 	MigrateOnOpen bool `env:"MIGRATE_ON_OPEN" yaml:"migrate_on_open"`
 
-	// Logger receives a warning for each slow call. Nil discards it.
+	// Logger receives a warning for each slow call, and one for a connection without TLS. Nil discards it.
 	Logger *slog.Logger `env:"-" yaml:"-"`
 }
 

@@ -1,5 +1,6 @@
-// Package cafile reads the certificates that an adapter trusts for TLS.
-package cafile
+// Package tlsconfig has the settings of TLS that the adapters of servers share: trusted certificates, and connections
+// that are not encrypted.
+package tlsconfig
 
 import (
 	"crypto/tls"

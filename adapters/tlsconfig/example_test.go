@@ -1,13 +1,13 @@
-package cafile_test
+package tlsconfig_test
 
 import (
 	"fmt"
 
-	"github.com/gal-friday/marketdata/adapters/cafile"
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 )
 
 // Without a file, the certificates of the system are trusted.
 func ExampleLoad() {
-	fmt.Println(cafile.Load(""))
+	fmt.Println(tlsconfig.Load(""))
 	// Output: <nil> <nil>
 }

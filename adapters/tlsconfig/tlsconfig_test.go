@@ -1,4 +1,4 @@
-package cafile_test
+package tlsconfig_test
 
 import (
 	"encoding/pem"
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gal-friday/marketdata/adapters/cafile"
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 )
 
@@ -28,7 +28,7 @@ func TestLoadTrustsTheFile(t *testing.T) {
 		path    string
 		trusted bool
 	}{{path, true}, {"", false}} {
-		cfg, err := cafile.Load(c.path)
+		cfg, err := tlsconfig.Load(c.path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestLoadFails(t *testing.T) {
 	}
 
 	for _, path := range []string{empty, filepath.Join(t.TempDir(), "absent.pem")} {
-		cfg, err := cafile.Load(path)
+		cfg, err := tlsconfig.Load(path)
 		if cfg != nil || !errors.Is(err, domain.ErrInvalid) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, %v", path, cfg, err)
 		}
