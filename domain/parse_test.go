@@ -148,9 +148,9 @@ func FuzzParseSeriesKey(f *testing.F) {
 }
 
 func FuzzSeriesJSON(f *testing.F) {
-	f.Add([]byte(`{"symbol":"A","grid":"1m","kind":"bid","bars":[{"time":"2018-01-01T00:00:00Z","open":"1","high":2,"low":"0.5","close":"1","volume":"0","trades":0}]}`))
-	f.Add([]byte(`{"symbol":"A","grid":"1m","kind":"trade","bars":[{"time":"2018-01-01T00:00:01Z","open":"1","high":"2","low":"1","close":"1","volume":"0","trades":0}]}`))
-	f.Add([]byte(`{"symbol":"A","grid":"1m","kind":"trade","bars":[{"time":"2018-01-01T00:00:00Z","open":null,"high":"2"}]}`))
+	f.Add([]byte(`{"symbol":"A","frequency":"1m","price_type":"bid","bars":[{"time":"2018-01-01T00:00:00Z","open":"1","high":2,"low":"0.5","close":"1","volume":"0","trades":0}]}`))
+	f.Add([]byte(`{"symbol":"A","frequency":"1m","price_type":"trade","bars":[{"time":"2018-01-01T00:00:01Z","open":"1","high":"2","low":"1","close":"1","volume":"0","trades":0}]}`))
+	f.Add([]byte(`{"symbol":"A","frequency":"1m","price_type":"trade","bars":[{"time":"2018-01-01T00:00:00Z","open":null,"high":"2"}]}`))
 	f.Add([]byte(`{}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -74,10 +74,10 @@ type QualityReport struct {
 // Origin tells which store, and which stored data, one part of a result comes from.
 type Origin struct {
 	Store StoreName `json:"store"`
-	Grid  Grid      `json:"grid,omitzero"`   // of the stored bars; not the requested one if bars were resampled
-	Ticks TickKind  `json:"ticks,omitempty"` // the ticks that bars were aggregated from; empty for bars
-	Range Range     `json:"range"`           // that was read; to the end of the last bar if bars were resampled
-	Bars  int       `json:"bars"`            // number of bars of the result that open in Range
+	Grid  Grid      `json:"frequency,omitzero"` // of the stored bars; not the requested one if bars were resampled
+	Ticks TickKind  `json:"ticks,omitempty"`    // the ticks that bars were aggregated from; empty for bars
+	Range Range     `json:"range"`              // that was read; to the end of the last bar if bars were resampled
+	Bars  int       `json:"bars"`               // number of bars of the result that open in Range
 
 	// Cached reports whether all bars came from a cache, without a read of the store. It and Result.StaleFor are the only
 	// fields that may differ between two results of the same request on the same data.

@@ -8,8 +8,8 @@ import (
 // SeriesKey identifies a series by its symbol, the grid of its bars, and the type of their prices. It is comparable.
 type SeriesKey struct {
 	Symbol    Symbol    `json:"symbol"`
-	Grid      Grid      `json:"grid"`
-	PriceType PriceType `json:"kind"`
+	Grid      Grid      `json:"frequency"`
+	PriceType PriceType `json:"price_type"`
 }
 
 // NewSeriesKey returns the key, or an error that wraps ErrInvalid if a part is invalid.

@@ -286,6 +286,6 @@ const (
 // TickExtent is a range in which a store has all trades or all quotes of a symbol, as a writer declared.
 type TickExtent struct {
 	Symbol Symbol   `json:"symbol"`
-	Kind   TickKind `json:"ticks"`
+	Kind   TickKind `json:"data"`
 	Range  Range    `json:"range"`
 }

@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -47,22 +48,40 @@ type StoreDiagnosis struct {
 	Store   domain.StoreName `json:"store"`
 	State   Health           `json:"state"`
 	Reason  string           `json:"reason,omitempty"` // why it is not healthy; never a driver's text
-	Latency time.Duration    `json:"latency_ns"`       // duration of the check
+	Latency time.Duration    `json:"-"`                // duration of the check
 
 	Details  StoreDetails `json:"details"`
 	Problems []Problem    `json:"problems,omitempty"` // the worst first; only warnings if it is healthy
 
-	Retention time.Duration `json:"retention_ns,omitempty"` // age at which the store drops bars; 0 if it keeps them
+	Retention time.Duration `json:"-"` // age at which the store drops bars; 0 if it keeps them
 
 	Unfinished []UnfinishedWrite `json:"unfinished,omitempty"` // writes that did not finish
 
-	Requests  int64         `json:"requests"`         // calls of the store
-	Errors    int64         `json:"errors"`           // calls that failed
-	Rows      int64         `json:"rows"`             // bars, trades and quotes read and written
-	MeanQuery time.Duration `json:"average_query_ns"` // mean time of a call
+	Requests  int64         `json:"requests"` // calls of the store
+	Errors    int64         `json:"errors"`   // calls that failed
+	Rows      int64         `json:"rows"`     // bars, trades and quotes read and written
+	MeanQuery time.Duration `json:"-"`        // mean time of a call
 
 	Pool  *PoolStats  `json:"pool,omitempty"`  // nil if the store has no pool
 	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
+}
+
+// MarshalJSON returns an object with the durations in seconds. The retention is left out if it is 0.
+func (d StoreDiagnosis) MarshalJSON() ([]byte, error) {
+	type plain StoreDiagnosis
+
+	durations := struct {
+		plain
+
+		Latency   json.Number `json:"latency_seconds"`
+		MeanQuery json.Number `json:"average_query_seconds"`
+		Retention json.Number `json:"retention_seconds,omitempty"`
+	}{plain: plain(d), Latency: seconds(d.Latency), MeanQuery: seconds(d.MeanQuery)}
+	if d.Retention > 0 {
+		durations.Retention = seconds(d.Retention)
+	}
+
+	return json.Marshal(durations)
 }
 
 // StoreDetails say where a store is, and which versions it has. A field is empty if it is unknown, or if the store has
@@ -145,6 +164,17 @@ type PoolStats struct {
 	InUse    int           `json:"in_use"`
 	Idle     int           `json:"idle"`
 	Max      int           `json:"max"`
-	Waits    int64         `json:"waits"`        // calls that waited for a connection
-	WaitTime time.Duration `json:"wait_time_ns"` // total time of those waits
+	Waits    int64         `json:"waits"` // calls that waited for a connection
+	WaitTime time.Duration `json:"-"`     // total time of those waits
+}
+
+// MarshalJSON returns an object with the time of the waits in seconds.
+func (p PoolStats) MarshalJSON() ([]byte, error) {
+	type plain PoolStats
+
+	return json.Marshal(struct {
+		plain
+
+		WaitTime json.Number `json:"wait_time_seconds"`
+	}{plain(p), seconds(p.WaitTime)})
 }

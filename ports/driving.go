@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 	"time"
 
@@ -62,8 +63,19 @@ type Freshness struct {
 	Key          domain.SeriesKey `json:"key"`
 	Store        domain.StoreName `json:"store"`         // the store with the latest coverage
 	CoveredUntil time.Time        `json:"covered_until"` // end of the coverage: the end of a bar, at most now
-	Behind       time.Duration    `json:"behind_ns"`     // from CoveredUntil to now
+	Behind       time.Duration    `json:"-"`             // from CoveredUntil to now
 	Inferred     bool             `json:"inferred"`      // the end is inferred from a stored bar, not declared
+}
+
+// MarshalJSON returns an object with the lag in seconds.
+func (f Freshness) MarshalJSON() ([]byte, error) {
+	type plain Freshness
+
+	return json.Marshal(struct {
+		plain
+
+		Behind json.Number `json:"behind_seconds"`
+	}{plain(f), seconds(f.Behind)})
 }
 
 // SymbolProvider returns symbols and their metadata. It is safe for concurrent use.

@@ -2,6 +2,7 @@ package ports
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,8 +37,8 @@ type PlanLeg struct {
 	Range domain.Range   `json:"range"`           // on open times of the requested grid
 	Holes []domain.Range `json:"holes,omitempty"` // the uncovered parts of Range; QueryPlan.Uncovered has them too
 	From  RowKind        `json:"from"`
-	Grid  domain.Grid    `json:"grid,omitzero"` // of the stored bars; zero if bars are aggregated from ticks
-	Reads []PlanRead     `json:"reads"`         // one or more
+	Grid  domain.Grid    `json:"frequency,omitzero"` // of the stored bars; zero if bars are aggregated from ticks
+	Reads []PlanRead     `json:"reads"`              // one or more
 }
 
 // PlanRead is one query of a store.
@@ -45,7 +46,7 @@ type PlanRead struct {
 	Source   domain.StoreName `json:"source"`   // the store's name
 	Range    domain.Range     `json:"range"`    // on open times of the stored grid, or on times of ticks
 	Inferred bool             `json:"inferred"` // some of the coverage is inferred from the first and last stored bar
-	Estimate `json:"estimate"`
+	Estimate Estimate         `json:"estimate"`
 
 	Cached []domain.Range `json:"cached,omitempty"` // parts of Range that a cache has, at almost no cost
 	Server *ReadPlan      `json:"server,omitempty"` // the server's plan for the rest; nil if it has none
@@ -77,8 +78,19 @@ func (k RowKind) Ticks() domain.TickKind {
 // trades and quotes, one a second is assumed, because their number is not known before they are read.
 type Estimate struct {
 	Rows  int64         `json:"rows"`
-	Bytes int64         `json:"bytes"`   // in memory
-	Cost  time.Duration `json:"cost_ns"` // with one read after the other; 0 if the rate of a store is unknown
+	Bytes int64         `json:"bytes"` // in memory
+	Cost  time.Duration `json:"-"`     // with one read after the other; 0 if the rate of a store is unknown
+}
+
+// MarshalJSON returns an object with the cost in seconds.
+func (e Estimate) MarshalJSON() ([]byte, error) {
+	type plain Estimate
+
+	return json.Marshal(struct {
+		plain
+
+		Cost json.Number `json:"cost_seconds"`
+	}{plain(e), seconds(e.Cost)})
 }
 
 // Add returns the sum of both. Its Cost is 0 unless both costs are known.
@@ -208,7 +220,7 @@ func (r PlanRead) node(l PlanLeg) node {
 	if len(l.Reads) > 1 {
 		text += " " + r.Range.String()
 	}
-	text += ": " + r.String()
+	text += ": " + r.Estimate.String()
 	if l.From != RowBars {
 		text += " (taken as one " + strings.TrimSuffix(string(l.From), "s") + " a second)"
 	}
@@ -221,7 +233,7 @@ func (r PlanRead) node(l PlanLeg) node {
 		cached += l.Grid.Slots(part)
 	}
 	switch {
-	case cached > 0 && cached >= r.Rows:
+	case cached > 0 && cached >= r.Estimate.Rows:
 		text += ", all cached"
 	case cached > 0:
 		text += ", " + count(cached, "row") + " cached"

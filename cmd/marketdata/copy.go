@@ -39,7 +39,7 @@ const copyExample = `  marketdata copy --to-db backup.db
 // copySummary reports one copied series.
 type copySummary struct {
 	Series string       `json:"series"`
-	Kind   file.Kind    `json:"kind"`
+	Kind   file.Kind    `json:"data"`
 	Range  domain.Range `json:"range"` // from the start of the first copied range to the end of the last
 	Rows   int          `json:"rows"`  // of the source
 	ports.WriteReport
@@ -47,7 +47,7 @@ type copySummary struct {
 
 var copyList = listing[copySummary]{
 	columns: []column{
-		{name: "series"}, {name: "kind", usual: "bars"}, {name: "rows", kind: number},
+		{name: "series"}, {name: "data", usual: "bars"}, {name: "rows", kind: number},
 		{name: "inserted", kind: number}, {name: "changed", kind: number, usual: "0"},
 		{name: "unchanged", kind: number, usual: "0"},
 		{name: "deleted", kind: number, usual: "0"}, {name: "start", kind: instant}, {name: "end", kind: instant},

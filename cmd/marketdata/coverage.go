@@ -31,7 +31,7 @@ func (e extent) MarshalJSON() ([]byte, error) {
 
 var coverageList = listing[extent]{
 	columns: []column{
-		{name: "symbol"}, {name: "kind", usual: "bars"}, {name: "frequency"}, {name: "price", usual: "trade"},
+		{name: "symbol"}, {name: "data", usual: "bars"}, {name: "frequency"}, {name: "price", usual: "trade"},
 		{name: "start", kind: instant}, {name: "end", kind: instant},
 		{name: "store"}, {name: "coverage", usual: "declared"},
 	},

@@ -30,14 +30,14 @@ const deleteExample = `  marketdata delete BTC/USD 1m --start 2018-04-05 --end 2
 // deleteReport reports the rows of one series that are deleted, or would be.
 type deleteReport struct {
 	Series  string       `json:"series"`
-	Kind    file.Kind    `json:"kind"`
+	Kind    file.Kind    `json:"data"`
 	Range   domain.Range `json:"range"`
 	Deleted int          `json:"deleted"`
 }
 
 var deleteList = listing[deleteReport]{
 	columns: []column{
-		{name: "series"}, {name: "kind", usual: "bars"}, {name: "start", kind: instant},
+		{name: "series"}, {name: "data", usual: "bars"}, {name: "start", kind: instant},
 		{name: "end", kind: instant}, {name: "deleted", kind: number},
 	},
 	cells: func(d deleteReport) []string {

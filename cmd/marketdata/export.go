@@ -64,14 +64,14 @@ const formatBars = "bars"
 type exportReport struct {
 	File   string       `json:"file"`
 	Series string       `json:"series"`
-	Kind   file.Kind    `json:"kind"`
+	Kind   file.Kind    `json:"data"`
 	Rows   int          `json:"rows"`
 	Range  domain.Range `json:"range"` // the hull of the coverage in the requested range
 }
 
 var exportList = listing[exportReport]{
 	columns: []column{
-		{name: "file", kind: freeText}, {name: "series"}, {name: "kind", usual: "bars"},
+		{name: "file", kind: freeText}, {name: "series"}, {name: "data", usual: "bars"},
 		{name: "rows", kind: number}, {name: "start", kind: instant}, {name: "end", kind: instant},
 	},
 	cells: func(e exportReport) []string {

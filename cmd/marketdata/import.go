@@ -25,19 +25,19 @@ import (
 type importReport struct {
 	File   string    `json:"file"`
 	Series string    `json:"series"`
-	Kind   file.Kind `json:"kind"`
+	Kind   file.Kind `json:"data"`
 	Rows   int       `json:"rows"`
 	ports.WriteReport
-	Repeated  int          `json:"repeated"`  // rows equal to the row before them
-	Truncated int          `json:"truncated"` // times that were finer than a microsecond
-	Rejected  int          `json:"rejected"`  // invalid rows that went to the file of --rejects
-	NotClosed int          `json:"notClosed"` // newest rows that are not closed yet and not stored
-	Range     domain.Range `json:"range"`     // from the start of the coverage to its end
+	Repeated  int          `json:"repeated"`   // rows equal to the row before them
+	Truncated int          `json:"truncated"`  // times that were finer than a microsecond
+	Rejected  int          `json:"rejected"`   // invalid rows that went to the file of --rejects
+	NotClosed int          `json:"not_closed"` // newest rows that are not closed yet and not stored
+	Range     domain.Range `json:"range"`      // from the start of the coverage to its end
 }
 
 var importList = listing[importReport]{
 	columns: []column{
-		{name: "file", kind: freeText}, {name: "series"}, {name: "kind", usual: "bars"},
+		{name: "file", kind: freeText}, {name: "series"}, {name: "data", usual: "bars"},
 		{name: "rows", kind: number}, {name: "inserted", kind: number}, {name: "changed", kind: number, usual: "0"},
 		{name: "unchanged", kind: number, usual: "0"}, {name: "repeated", kind: number, usual: "0"},
 		{name: "truncated", kind: number, usual: "0"}, {name: "rejected", kind: number, usual: "0"},

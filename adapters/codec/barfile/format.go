@@ -29,9 +29,16 @@ type index struct {
 }
 
 type seriesIndex struct {
-	Key      domain.SeriesKey `json:"key"`
-	Coverage []microRange     `json:"claims"`
-	Chunks   []chunkIndex     `json:"chunks"` // in order of time
+	Key      seriesKey    `json:"key"`
+	Coverage []microRange `json:"claims"`
+	Chunks   []chunkIndex `json:"chunks"` // in order of time
+}
+
+// seriesKey is a domain.SeriesKey with the names of the file format, which must not change.
+type seriesKey struct {
+	Symbol    domain.Symbol    `json:"symbol"`
+	Grid      domain.Grid      `json:"grid"`
+	PriceType domain.PriceType `json:"kind"`
 }
 
 // microRange is a half-open range.
@@ -88,22 +95,23 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 
 	seen := map[domain.SeriesKey]bool{}
 	for _, s := range x.Series {
-		if err := s.Key.Validate(); err != nil {
+		key := s.key()
+		if err := key.Validate(); err != nil {
 			return index{}, fmt.Errorf("index: %w: %w", err, ErrCorrupt)
 		}
-		if seen[s.Key] {
-			return index{}, fmt.Errorf("index: series %s is repeated: %w", s.Key, ErrCorrupt)
+		if seen[key] {
+			return index{}, fmt.Errorf("index: series %s is repeated: %w", key, ErrCorrupt)
 		}
 
 		if err := s.validateCoverage(); err != nil {
 			return index{}, err
 		}
 
-		seen[s.Key] = true
+		seen[key] = true
 		for i, c := range s.Chunks {
 			isOrdered := c.First <= c.Last && (i == 0 || s.Chunks[i-1].Last < c.First)
 			if !isOrdered || !c.isInside(end) || c.Bars < 1 || c.Bars > codec.MaxBars {
-				return index{}, fmt.Errorf("index: invalid chunk %d of %s: %w", i, s.Key, ErrCorrupt)
+				return index{}, fmt.Errorf("index: invalid chunk %d of %s: %w", i, key, ErrCorrupt)
 			}
 		}
 	}
@@ -111,13 +119,15 @@ func parseIndex(encoded []byte, end int64) (index, error) {
 	return x, nil
 }
 
+func (s seriesIndex) key() domain.SeriesKey { return domain.SeriesKey(s.Key) }
+
 // validateCoverage returns an error unless the covered ranges are ascending, disjoint, and cut no bar.
 func (s seriesIndex) validateCoverage() error {
 	for i, c := range s.Coverage {
 		r, err := domain.NewRange(c.Start.Time(), c.End.Time())
 		isOrdered := !r.Empty() && (i == 0 || s.Coverage[i-1].End <= c.Start)
 		if err != nil || !isOrdered || !s.Key.Grid.Aligned(r.Start) || !s.Key.Grid.Aligned(r.End) {
-			return fmt.Errorf("index: invalid coverage from %d to %d of %s: %w", c.Start, c.End, s.Key, ErrCorrupt)
+			return fmt.Errorf("index: invalid coverage from %d to %d of %s: %w", c.Start, c.End, s.key(), ErrCorrupt)
 		}
 	}
 

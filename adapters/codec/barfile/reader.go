@@ -71,10 +71,11 @@ func newFile(path string, r io.ReaderAt, size int64) (*File, error) {
 
 	f := &File{path: path, reader: r, byKey: map[domain.SeriesKey]seriesIndex{}}
 	for _, s := range x.Series {
-		f.keys, f.byKey[s.Key] = append(f.keys, s.Key), s
+		key := s.key()
+		f.keys, f.byKey[key] = append(f.keys, key), s
 		for _, c := range s.Coverage {
 			r := domain.Range{Start: c.Start.Time(), End: c.End.Time()}
-			f.extents = append(f.extents, domain.Extent{Key: s.Key, Range: r})
+			f.extents = append(f.extents, domain.Extent{Key: key, Range: r})
 		}
 	}
 

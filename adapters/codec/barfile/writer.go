@@ -73,7 +73,7 @@ func (w *Writer) Write(bars domain.Series, covered domain.Range) error {
 
 	s := w.byKey[bars.Key()]
 	if s == nil {
-		s = &seriesWriter{index: seriesIndex{Key: bars.Key()}, pending: domain.NewSeriesBuilder(bars.Key(), 0)}
+		s = &seriesWriter{index: seriesIndex{Key: seriesKey(bars.Key())}, pending: domain.NewSeriesBuilder(bars.Key(), 0)}
 		w.series, w.byKey[bars.Key()] = append(w.series, s), s
 	}
 

@@ -205,8 +205,8 @@ func TestForeignNotificationsAreSkipped(t *testing.T) {
 	observer := connect(t, dsn)
 	for _, payload := range []string{
 		"", "hello", "{}", "[]", "null", `{"from":"x"}`, `{"from":7,"changes":[]}`, `{"from":"x","changes":[{}]}`,
-		`{"from":"x","changes":[{"key":{"symbol":"B,C","grid":"1m","kind":"trade"}}]}`, `{"from":"x","proof":"y"}`,
-		`{"changes":[{"store":"s","key":{"symbol":"BTC","grid":"1m","kind":"trade"}}]}`, `{"from":"x","changes":[`,
+		`{"from":"x","changes":[{"key":{"symbol":"B,C","frequency":"1m","price_type":"trade"}}]}`, `{"from":"x","proof":"y"}`,
+		`{"changes":[{"store":"s","key":{"symbol":"BTC","frequency":"1m","price_type":"trade"}}]}`, `{"from":"x","changes":[`,
 		strings.Repeat("x", 7999),
 	} {
 		const notify = `SELECT pg_notify('marketdata_hints', $1)`

@@ -57,7 +57,7 @@ func (l Leg) explainRead(r *Read, annotate AnnotateFunc) (ports.PlanRead, error)
 	for _, part := range read.Cached {
 		rows += l.Grid.Slots(part)
 	}
-	read.Cost = r.expectedCached(rows)
+	read.Estimate.Cost = r.expectedCached(rows)
 
 	return read, nil
 }
