@@ -79,7 +79,7 @@ func errorKind(err error) (hint string, kind error) {
 		}
 	}
 	if e, ok := errors.AsType[*driver.Error](err); ok {
-		return codeKind(e.Code() & primaryCodeMask)
+		return codeKind(e.Code())
 	}
 
 	switch {
@@ -95,9 +95,15 @@ func errorKind(err error) (hint string, kind error) {
 	return "", ports.ErrInternal
 }
 
-// codeKind is errorKind for a primary result code of SQLite.
-func codeKind(c int) (hint string, kind error) {
-	switch c {
+// codeKind is errorKind for an extended result code of SQLite.
+func codeKind(extended int) (hint string, kind error) {
+	switch extended {
+	case code.SQLITE_IOERR_WRITE, code.SQLITE_IOERR_FSYNC, code.SQLITE_IOERR_TRUNCATE, code.SQLITE_IOERR_SHMSIZE:
+		return "a write to the file failed; check the disk, its quota and the limit on the size of files",
+			ports.ErrUnavailable
+	}
+
+	switch extended & primaryCodeMask {
 	case code.SQLITE_BUSY, code.SQLITE_LOCKED:
 		return "another process has been writing the file for over 5 s; try again", ports.ErrOverloaded
 	case code.SQLITE_FULL:
