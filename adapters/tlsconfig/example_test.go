@@ -8,6 +8,6 @@ import (
 
 // Without a file, the certificates of the system are trusted.
 func ExampleLoad() {
-	fmt.Println(tlsconfig.Load(""))
+	fmt.Println(tlsconfig.Load(tlsconfig.Files{}))
 	// Output: <nil> <nil>
 }

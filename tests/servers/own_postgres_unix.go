@@ -21,6 +21,7 @@ type OwnPostgres struct {
 	DSN     string // of a superuser
 	Address string // host:port
 
+	data      string // its directory
 	program   program
 	process   *process
 	suspended []int // process ids
@@ -71,6 +72,7 @@ func (s *OwnPostgres) start(tb testing.TB) error {
 		return err
 	}
 
+	s.data = data
 	dsn := func(address string) string { return postgresDSN(address, password) }
 	s.program = program{
 		account:    runAs,
@@ -144,6 +146,33 @@ func (s *OwnPostgres) Resume(tb testing.TB) {
 		}
 	}
 	s.suspended = nil
+}
+
+// EnableTLS gives the server a certificate, its key and the authority of clients, all in PEM, and the access rules
+// (pg_hba.conf). It keeps the rule that lets the superuser in by password.
+func (s *OwnPostgres) EnableTLS(tb testing.TB, cert, key, clientCA []byte, rules string) {
+	tb.Helper()
+	for name, text := range map[string][]byte{
+		"server.crt": cert, "server.key": key, "client_ca.crt": clientCA,
+		"pg_hba.conf": []byte(rules + "\nhost all postgres 127.0.0.1/32 md5\n"),
+	} {
+		path := filepath.Join(s.data, name)
+		err := os.WriteFile(path, text, 0o600)
+		if err == nil && s.program.account != nil {
+			err = os.Chown(path, s.program.account.uid, s.program.account.gid)
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+
+	for _, sql := range []string{
+		"ALTER SYSTEM SET ssl_ca_file = 'client_ca.crt'", "ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()",
+	} {
+		if err := execSQL(s.DSN, sql); err != nil {
+			tb.Fatalf("%s: %v", sql, err)
+		}
+	}
 }
 
 // stop stops the server and waits for its end.

@@ -30,11 +30,12 @@ func newOptions(cfg Config) (*redis.Options, error) {
 		return nil, err
 	}
 
-	trusted, err := tlsconfig.Load(cfg.CAFile)
+	trusted, err := tlsconfig.Load(tlsconfig.Files{CA: cfg.CAFile, Cert: cfg.CertFile, Key: cfg.KeyFile})
 	if err != nil {
 		return nil, err
 	}
 	if options.TLSConfig != nil && trusted != nil {
+		trusted.ServerName = options.TLSConfig.ServerName
 		options.TLSConfig = trusted
 	}
 
@@ -61,6 +62,7 @@ func connect(options *redis.Options, timeout time.Duration) *redis.Client {
 	options.DialTimeout, options.PoolTimeout, options.ReadTimeout, options.WriteTimeout = step, step, step, step
 	options.MaxRetries, options.DialerRetries = -1, 1
 	options.ContextTimeoutEnabled = true
+	options.Protocol = 2           // in 3, go-redis reads ahead, and prints the errors of that to standard error
 	options.DisableIdentity = true // one round trip less in a new connection
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	dial := options.NewDialer()

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -73,6 +74,8 @@ func (c *Cache) translate(err error) error {
 		e.Kind = ports.ErrPermission
 		e.Remedy = fmt.Sprintf("permit it with ACL SETUSER %s ~%s* +getrange +set +select",
 			cmp.Or(c.client.Options().Username, "default"), c.codec.prefix)
+	case tlsconfig.IsRefused(err):
+		e.Kind = ports.ErrAuth
 	case errors.Is(err, errUnconnected):
 		e.Remedy = "start the server, or correct MARKETDATA_CACHE_REDIS_URL"
 	}

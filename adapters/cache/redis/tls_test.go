@@ -3,13 +3,21 @@ package redis_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/certs"
+	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 // TestPlaintextToAnotherHost opens caches that do not connect. redis:// to another host is a warning of the log and of a
@@ -41,5 +49,89 @@ func TestPlaintextToAnotherHost(t *testing.T) {
 		if warns != errors.Is(err, domain.ErrInvalid) || err != nil && !strings.Contains(err.Error(), "use a rediss:// URL") {
 			t.Errorf("%s, TLS required: got %v", url, err)
 		}
+	}
+}
+
+// TestTLS checks the real server behind a proxy with TLS, as clients with right and wrong certificates. A refused
+// handshake is not tried again, apart from the second connection that go-redis makes for a pipeline.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	target, err := goredis.ParseURL(servers.Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ours, other := certs.NewAuthority(t), certs.NewAuthority(t)
+	later := time.Now().Add(time.Hour)
+	root, otherRoot := certs.File(t, ours.PEM), certs.File(t, other.PEM)
+	good, late := ours.Issue(t, "127.0.0.1", later), ours.Issue(t, "127.0.0.1", time.Now().Add(-time.Hour))
+	client, forged := ours.Issue(t, "client", later), other.Issue(t, "client", later)
+	elsewhere := ours.Issue(t, "redis.invalid", later)
+
+	for name, c := range map[string]struct {
+		server  certs.Pair
+		clients *certs.Authority // nil if the server asks for no certificate
+		root    string
+		client  *certs.Pair
+		kind    error
+	}{
+		"right":               {server: good, root: root},
+		"right_client":        {server: good, clients: ours, root: root, client: &client},
+		"no_certificate":      {server: good, clients: ours, root: root, kind: ports.ErrAuth},
+		"forged_certificate":  {server: good, clients: ours, root: root, client: &forged, kind: ports.ErrAuth},
+		"wrong_authority":     {server: good, root: otherRoot, kind: ports.ErrAuth},
+		"system_authorities":  {server: good, kind: ports.ErrAuth},
+		"wrong_host":          {server: elsewhere, root: root, kind: ports.ErrAuth},
+		"expired_certificate": {server: late, root: root, kind: ports.ErrAuth},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy := certs.NewProxy(t, certs.ServerConfig(t, c.server, c.clients), target.Addr)
+			cfg := redis.Config{
+				URL: secret.New("rediss://" + proxy.Address), CAFile: c.root, Key: []byte(macKey), Timeout: patient,
+				RequireTLS: true,
+			}
+			if c.client != nil {
+				cfg.CertFile, cfg.KeyFile = certs.File(t, c.client.Cert), certs.File(t, c.client.Key)
+			}
+			cache, closeCache, err := redis.Open(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			defer closeCache()
+			if err := cache.Check(t.Context()); (err == nil) != (c.kind == nil) || err != nil && !errors.Is(err, c.kind) {
+				t.Errorf("got %v, want %v", err, c.kind)
+			} else if n := proxy.Connections(); err != nil && n > 2 {
+				t.Errorf("%d handshakes, want 2 at most", n)
+			}
+		})
+	}
+}
+
+// TestTLSWithoutTLS connects with TLS to a server that has none.
+func TestTLSWithoutTLS(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+
+			_, _ = io.WriteString(conn, "-ERR Protocol error\r\n")
+			_ = conn.Close()
+		}
+	}()
+
+	c := openCache(t, redis.Config{URL: secret.New("rediss://" + listener.Addr().String()), Timeout: patient})
+	if err := c.Check(t.Context()); !errors.Is(err, ports.ErrAuth) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -104,7 +104,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 		return nil, nil, translate("open", "", err)
 	}
 
-	trusted, err := tlsconfig.Load(cfg.CAFile)
+	trusted, err := tlsconfig.Load(tlsconfig.Files{CA: cfg.CAFile, Cert: cfg.CertFile, Key: cfg.KeyFile})
 	if err != nil {
 		return nil, nil, translate("open", "", err)
 	}
@@ -120,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 }
 
 // New returns a Store on the caller's client and checks the credentials, the database and the measurement. URL, Token,
-// CAFile and Compress are not used. The caller closes the client. Its precision must be nanoseconds, the default. Its
+// the files and Compress are not used. The caller closes the client. Its precision must be nanoseconds, the default. Its
 // HTTP client should have no timeout, because a timeout would cut long reads.
 func New(ctx context.Context, client influxdb2.Client, cfg Config) (*Store, error) {
 	cfg.URL, cfg.Compress = "", false

@@ -1,7 +1,6 @@
 package influx
 
 import (
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	clienthttp "github.com/influxdata/influxdb-client-go/v2/api/http"
 
+	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -206,19 +206,18 @@ func kindOf(err error) error {
 	}
 
 	var (
-		server      *ServerError
-		rule        *domain.RuleError
-		certificate *tls.CertificateVerificationError
-		read        *readError
-		network     net.Error
-		request     *url.Error
+		server  *ServerError
+		rule    *domain.RuleError
+		read    *readError
+		network net.Error
+		request *url.Error
 	)
 	switch {
 	case errors.As(err, &server):
 		return server.kind()
 	case errors.As(err, &rule):
 		return ports.ErrCorruptData
-	case errors.As(err, &certificate):
+	case tlsconfig.IsRefused(err):
 		return ports.ErrAuth
 	case errors.As(err, &read):
 		return ports.ErrIncomplete

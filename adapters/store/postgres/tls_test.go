@@ -2,15 +2,22 @@ package postgres_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/certs"
+	"github.com/gal-friday/marketdata/tests/servers"
 )
 
 // TestPlaintextToAnotherHost tells by the DSN alone whether a connection may be without TLS: it is a warning of a
@@ -64,5 +71,120 @@ func TestPlaintextToAnotherHost(t *testing.T) {
 		if !strings.Contains(log.String(), "the connection may not be encrypted") {
 			t.Errorf("%s: logged %s", dsn, &log)
 		}
+	}
+}
+
+// TestTLS opens a server with TLS as clients with right and wrong certificates.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := servers.StartPostgres(t)
+	ours, other := certs.NewAuthority(t), certs.NewAuthority(t)
+	later := time.Now().Add(time.Hour)
+	good := ours.Issue(t, "127.0.0.1", later)
+	const rules = "hostssl all certified 127.0.0.1/32 cert\nhostnossl all certified 127.0.0.1/32 md5"
+	server.EnableTLS(t, good.Cert, good.Key, ours.PEM, rules)
+	if err := exec(t.Context(), server.DSN, "CREATE ROLE certified LOGIN PASSWORD '"+tlsCanary+"'"); err != nil {
+		t.Fatal(err)
+	}
+
+	root, otherRoot := certs.File(t, ours.PEM), certs.File(t, other.PEM)
+	client := func(pair certs.Pair) string {
+		return "&sslcert=" + certs.File(t, pair.Cert) + "&sslkey=" + certs.File(t, pair.Key)
+	}
+	certified, forged := ours.Issue(t, "certified", later), other.Issue(t, "certified", later)
+	expired := ours.Issue(t, "certified", time.Now().Add(-time.Hour))
+	open := func(host, parameters string) error {
+		dsn := "postgres://certified:" + tlsCanary + "@" + host + "/postgres?" + parameters
+		_, closeStore, err := postgres.Open(t.Context(), postgres.Config{
+			DSN: secret.New(dsn), RequireTLS: true, MaxConns: 2, AcquireTimeout: 5 * time.Second, ConnectTimeout: 5 * time.Second,
+		})
+		if err == nil {
+			closeStore()
+		}
+
+		return err
+	}
+
+	_, port, err := net.SplitHostPort(server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	trusted := "sslmode=verify-full&sslrootcert=" + root
+	for name, c := range map[string]struct {
+		host, parameters string
+		kind             error
+	}{
+		"right":               {server.Address, trusted + client(certified), nil},
+		"no_certificate":      {server.Address, trusted, ports.ErrAuth},
+		"another_user":        {server.Address, trusted + client(ours.Issue(t, "somebody", later)), ports.ErrAuth},
+		"forged_certificate":  {server.Address, trusted + client(forged), ports.ErrAuth},
+		"expired_certificate": {server.Address, trusted + client(expired), ports.ErrAuth},
+		"wrong_authority":     {server.Address, "sslmode=verify-full&sslrootcert=" + otherRoot + client(certified), ports.ErrAuth},
+		"wrong_host":          {"localhost:" + port, trusted + client(certified), ports.ErrAuth},
+		"system_authorities":  {server.Address, "sslmode=verify-full" + client(certified), ports.ErrAuth},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantTLSError(t, open(c.host, c.parameters), c.kind)
+		})
+	}
+
+	late := ours.Issue(t, "127.0.0.1", time.Now().Add(-time.Hour))
+	server.EnableTLS(t, late.Cert, late.Key, ours.PEM, rules)
+	err = open(server.Address, trusted+client(certified))
+	for deadline := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(deadline); { // until it is loaded
+		err = open(server.Address, trusted+client(certified))
+	}
+	wantTLSError(t, err, ports.ErrAuth)
+}
+
+// TestTLSDowngrade opens a server that says it has no TLS, and then asks for the password. A client that requires TLS
+// sends nothing after its question.
+func TestTLSDowngrade(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+
+			served.Go(func() {
+				defer conn.Close()
+				_, _ = io.ReadFull(conn, make([]byte, 8))                            // SSLRequest
+				_, _ = conn.Write([]byte("N" + "R\x00\x00\x00\x08\x00\x00\x00\x03")) // no TLS; a password in plain text
+				if rest, _ := io.ReadAll(conn); len(rest) > 0 {                      // an error is that of the client's close
+					t.Errorf("got %q without TLS", rest)
+				}
+			})
+		}
+	})
+	for _, mode := range []string{"require", "verify-ca", "verify-full"} {
+		_, _, err := postgres.Open(t.Context(), postgres.Config{
+			DSN:        secret.New("postgres://u:" + tlsCanary + "@" + listener.Addr().String() + "/db?sslmode=" + mode),
+			RequireTLS: true,
+		})
+		wantTLSError(t, err, ports.ErrAuth)
+	}
+	_ = listener.Close()
+	served.Wait()
+}
+
+const tlsCanary = "canary-77aa"
+
+// wantTLSError checks the kind of an error, nil for none, and that it has no secret.
+func wantTLSError(t *testing.T, err, kind error) {
+	t.Helper()
+	if (err == nil) != (kind == nil) || kind != nil && !errors.Is(err, kind) {
+		t.Errorf("got %v, want %v", err, kind)
+	}
+	if err != nil && strings.Contains(err.Error(), tlsCanary) {
+		t.Errorf("the error has the secret: %v", err)
 	}
 }

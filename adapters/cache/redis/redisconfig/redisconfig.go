@@ -26,6 +26,11 @@ type Config struct {
 	// CAFile is a file of trusted certificates (PEM) for rediss. It defaults to the certificates of the system.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
+	// CertFile and KeyFile have the client's certificate and its key (PEM), for a server that asks for one. Every new
+	// connection reads them, so that a new certificate needs no restart.
+	CertFile string `env:"CERT_FILE" yaml:"cert_file"`
+	KeyFile  string `env:"KEY_FILE"  yaml:"key_file"`
+
 	// RequireTLS makes opening the cache fail with domain.ErrInvalid if the URL is redis:// of another host than this one.
 	// Without it that is a warning of the Logger.
 	RequireTLS bool `env:"REQUIRE_TLS" yaml:"require_tls"`

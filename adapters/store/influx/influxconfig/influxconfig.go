@@ -28,6 +28,11 @@ type Config struct {
 	// CAFile has the certificates (PEM) to trust for https. It defaults to the certificates of the system.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
+	// CertFile and KeyFile have the client's certificate and its key (PEM), for a server that asks for one. Every new
+	// connection reads them, so that a new certificate needs no restart.
+	CertFile string `env:"CERT_FILE" yaml:"cert_file"`
+	KeyFile  string `env:"KEY_FILE"  yaml:"key_file"`
+
 	// RequireTLS makes opening the store fail with ports.ErrInvalid if the URL is http:// of another host than this one.
 	// Without it that is a warning of the Logger.
 	RequireTLS bool `env:"REQUIRE_TLS" yaml:"require_tls"`
