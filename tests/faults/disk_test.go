@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,7 +69,8 @@ code=$?
 cp "$DIR"/* "$SAVED"
 exit $code`
 	c := inShell(t, command, script, "unshare", "--map-root-user", "--mount", "sh")
-	c.Env = append(c.Env, "DIR="+dir, "SAVED="+t.TempDir(), "PATH="+os.Getenv("PATH"), fmt.Sprint("SIZE=", smallDisk), "NO_MOUNT="+noMount)
+	c.Env = append(c.Env, "DIR="+dir, "SAVED="+t.TempDir(), "PATH="+os.Getenv("PATH"), fmt.Sprint("SIZE=", smallDisk),
+		"NO_MOUNT="+noMount)
 
 	return c
 }
@@ -76,8 +78,8 @@ exit $code`
 // inShell returns a command that runs a script, by a shell, with the command as its arguments.
 func inShell(t *testing.T, command *exec.Cmd, script string, shell ...string) *exec.Cmd {
 	t.Helper()
-	args := append(shell[1:], "-c", script, "sh")
-	c := exec.CommandContext(t.Context(), shell[0], append(args, append([]string{command.Path}, command.Args[1:]...)...)...)
+	args := slices.Concat(shell[1:], []string{"-c", script, "sh", command.Path}, command.Args[1:])
+	c := exec.CommandContext(t.Context(), shell[0], args...)
 	c.Env = command.Env
 
 	return c

@@ -53,8 +53,8 @@ func openConfigured(ctx context.Context, cfg wiring.Config) (*app.Service, func(
 	return embedded.Open(ctx, cfg, embedded.Options{})
 }
 
-// runImporter imports the bars of all series in batches, as the environment configures the stores, and prints the number
-// of each batch that IngestBatch returned. The exit code is exitUnavailable if a retry may succeed.
+// runImporter imports the bars of all series in batches, as the environment configures the stores, and prints how many
+// bars of each series are stored when IngestBatch returns. The exit code is exitUnavailable if a retry may succeed.
 func runImporter() int {
 	err := importAll(context.Background())
 	if err == nil {

@@ -22,7 +22,18 @@ type Proxy struct {
 	isClosed bool
 	isSilent bool
 	limit    int64 // bytes that the server may send on a connection; negative for no limit
+	inspect  func(request []byte) Verdict
 }
+
+// Verdict is what a Proxy does with bytes of a client.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Forward    Verdict = iota
+	Cut                // end the connection before the server gets them
+	ForwardCut         // end the connection to the client, so that the answer is lost, once the server has them
+)
 
 // NewProxy returns a proxy in front of the server at a host:port. It ends with the test.
 func NewProxy(tb testing.TB, server string) *Proxy {
@@ -65,6 +76,14 @@ func (p *Proxy) LimitResponses(n int64) {
 	p.limit = n
 }
 
+// InspectRequests lets f decide about each run of bytes that clients send from now on. A client that writes a message
+// at once sends it in one run, unless it is very long. Calls are concurrent; a nil f forwards everything.
+func (p *Proxy) InspectRequests(f func(request []byte) Verdict) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inspect = f
+}
+
 // Cut ends every open connection.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -100,8 +119,8 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 
 	defer p.unregister(client, server)
-	p.running.Go(func() { p.forward(server, client, -1) })
-	p.forward(client, server, limit)
+	p.running.Go(func() { p.forward(writer{proxy: p, to: server, client: client}, client, -1) })
+	p.forward(writer{proxy: p, to: client}, server, limit)
 }
 
 func (p *Proxy) register(client, server net.Conn) (limit int64, ok bool) {
@@ -124,34 +143,49 @@ func (p *Proxy) unregister(client, server net.Conn) {
 }
 
 // forward copies at most limit bytes, and then closes both ends. A negative limit is no limit.
-func (p *Proxy) forward(to, from net.Conn, limit int64) {
-	defer to.Close()
+func (p *Proxy) forward(w writer, from net.Conn, limit int64) {
+	defer w.to.Close()
 	defer from.Close()
 	var source io.Reader = from
 	if limit >= 0 {
 		source = io.LimitReader(from, limit)
 	}
-	_, _ = io.Copy(writer{p, to}, source)
+	_, _ = io.Copy(w, source)
 }
 
 // writer writes to a connection unless the proxy is silent.
 type writer struct {
-	proxy *Proxy
-	to    net.Conn
+	proxy  *Proxy
+	to     net.Conn
+	client net.Conn // that sends requests; nil in the other direction
 }
 
-var errClosed = errors.New("the proxy is closed")
+var (
+	errClosed = errors.New("the proxy is closed")
+	errCut    = errors.New("the proxy cut the connection")
+)
 
 // Write implements io.Writer.
 func (w writer) Write(data []byte) (int, error) {
 	w.proxy.mu.Lock()
-	isSilent, isClosed := w.proxy.isSilent, w.proxy.isClosed
+	isSilent, isClosed, inspect := w.proxy.isSilent, w.proxy.isClosed, w.proxy.inspect
 	w.proxy.mu.Unlock()
 	switch {
 	case isClosed:
 		return 0, errClosed
 	case isSilent:
 		return len(data), nil
+	}
+
+	verdict := Forward
+	if w.client != nil && inspect != nil {
+		verdict = inspect(data)
+	}
+	switch verdict {
+	case Cut:
+		return 0, errCut
+	case ForwardCut:
+		_ = w.client.Close() // first, so that no answer can arrive
 	}
 
 	return w.to.Write(data)

@@ -78,6 +78,23 @@ func TestProxy(t *testing.T) {
 		t.Errorf("limited: %q, %v", got, err)
 	}
 
+	p.LimitResponses(-1)
+	for _, verdict := range []faults.Verdict{faults.Cut, faults.ForwardCut} {
+		p.InspectRequests(func(request []byte) faults.Verdict {
+			if string(request) == "hello" {
+				return verdict
+			}
+
+			return faults.Forward
+		})
+		if got, err := exchange(t, dial(t, p), "others"); got != "others" || err != nil {
+			t.Errorf("another request: %q, %v", got, err)
+		}
+		if got, err := exchange(t, dial(t, p), "hello"); got != "" || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("verdict %d: %q, %v", verdict, got, err)
+		}
+	}
+
 	p.Cut()
 	if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,186 @@
+//go:build unix
+
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/gal-friday/marketdata/adapters/secret"
+	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/tests/effort"
+	"github.com/gal-friday/marketdata/tests/faults"
+	"github.com/gal-friday/marketdata/tests/servers"
+	"github.com/gal-friday/marketdata/tests/servers/migrated"
+	"github.com/gal-friday/marketdata/wiring"
+)
+
+// patience is how long an import waits for a connection, on a busy machine.
+const patience = "10s"
+
+// newServerJob returns an import into a database of PostgreSQL and a new one of InfluxDB, through the proxies of
+// newServerProxies. The job itself reads without them.
+func (f *importFile) newServerJob(t *testing.T, dsn string, proxies []*faults.Proxy) *importJob {
+	t.Helper()
+	j := &importJob{importFile: f, stored: map[domain.Symbol]int{}}
+	j.cfg.Postgres.DSN = secret.New(dsn)
+	variables := []string{
+		"POSTGRES_DSN=" + withHost(t, dsn, proxies[0].Address), "POSTGRES_CONNECT_TIMEOUT=" + patience,
+		"POSTGRES_ACQUIRE_TIMEOUT=" + patience,
+	}
+	if len(proxies) > 1 {
+		db := servers.Influx(t)
+		j.cfg.Influx.URL, j.cfg.Influx.Token, j.cfg.Influx.Database = db.URL, secret.New(db.Token), db.Database
+		variables = append(variables, "INFLUX_URL=http://"+proxies[1].Address, "INFLUX_TOKEN="+db.Token,
+			"INFLUX_DATABASE="+db.Database)
+	}
+	for _, v := range variables {
+		j.variables = append(j.variables, wiring.EnvPrefix+v)
+	}
+
+	return j
+}
+
+// expireIntents ends the intents of a killed import, for which the next one would wait up to 30 seconds.
+func (j *importJob) expireIntents(t *testing.T) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), j.cfg.Postgres.DSN.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := conn.Exec(t.Context(), "UPDATE marketdata.intents SET expires = now() - interval '1 s'"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// crash is what happens to an import when it sends a message.
+type crash struct {
+	name    string
+	verdict faults.Verdict
+	kills   bool // the import
+}
+
+var crashes = []crash{
+	{"killed before", faults.Cut, true},
+	{"killed after", faults.ForwardCut, true},
+	{"cut before", faults.Cut, false},
+	{"cut after", faults.ForwardCut, false},
+}
+
+// TestImportCut proves X5 for servers: an import is killed, or its connection is cut, before and after any message to
+// PostgreSQL and to InfluxDB. Those are all moments that the servers can tell apart. The short form takes some of the
+// messages that commit a transaction or write bars to InfluxDB.
+func TestImportCut(t *testing.T) {
+	f := newImportFile(t, 3*importedBatch)
+	for _, hasInflux := range []bool{false, true} {
+		name := map[bool]string{false: "X5/postgres", true: "X5/influx"}[hasInflux]
+		t.Run(name, func(t *testing.T) {
+			proxies := newServerProxies(t, hasInflux)
+			run := func(t *testing.T, at int, c crash) (messages int, writes []int) {
+				return testCutAt(t, f.newServerJob(t, migrated.Postgres(t), proxies), proxies, at, c)
+			}
+			messages, writes := run(t, 0, crash{})
+			t.Logf("%d messages; commits, and writes of InfluxDB: %v", messages, writes)
+			if effort.IsDeep() {
+				for i := range messages * len(crashes) {
+					at, c := 1+i/len(crashes), crashes[i%len(crashes)]
+					t.Run(fmt.Sprintf("%s %d", c.name, at), func(t *testing.T) { run(t, at, c) })
+				}
+
+				return
+			}
+
+			for _, c := range crashes {
+				at := writes[rand.N(len(writes))]
+				t.Run(fmt.Sprintf("%s %d", c.name, at), func(t *testing.T) { run(t, at, c) })
+			}
+		})
+	}
+}
+
+// commitName names the prepared statement COMMIT of the driver, in the messages of one that is cached.
+var commitName = func() []byte {
+	digest := sha256.Sum256([]byte("COMMIT"))
+	return []byte(hex.EncodeToString(digest[:24]))
+}()
+
+// isWrite reports whether a message commits a transaction of PostgreSQL, or writes bars to InfluxDB.
+func isWrite(message []byte) bool {
+	return bytes.Contains(message, commitName) || bytes.HasPrefix(message, []byte("POST ")) &&
+		bytes.Contains(message, []byte("/write?"))
+}
+
+// newServerProxies returns a proxy in front of PostgreSQL and, if wanted, one in front of InfluxDB.
+func newServerProxies(t *testing.T, hasInflux bool) []*faults.Proxy {
+	t.Helper()
+	addresses := []string{servers.Postgres(t)}
+	if hasInflux {
+		addresses = append(addresses, servers.Influx(t).URL)
+	}
+
+	var proxies []*faults.Proxy
+	for _, address := range addresses {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal("the address is no URL")
+		}
+
+		proxies = append(proxies, faults.NewProxy(t, u.Host))
+	}
+
+	return proxies
+}
+
+// testCutAt runs an import that crashes at a message, counted from 1, and then completes it. It returns how many
+// messages were sent, and which of them were writes.
+func testCutAt(t *testing.T, j *importJob, proxies []*faults.Proxy, at int, c crash) (messages int, writes []int) {
+	t.Helper()
+	importer := j.importer(t)
+	var mu sync.Mutex
+	decide := func(request []byte) faults.Verdict {
+		mu.Lock()
+		defer mu.Unlock()
+		messages++
+		if isWrite(request) {
+			writes = append(writes, messages)
+		}
+		if messages != at {
+			return faults.Forward
+		}
+		if c.kills {
+			_ = importer.Process.Kill()
+		}
+
+		return c.verdict
+	}
+	for _, p := range proxies {
+		p.InspectRequests(decide)
+	}
+	mu.Lock() // no message is killed before the process is known
+	run := j.start(t, importer)
+	mu.Unlock()
+	code := j.end(t, run)
+	for _, p := range proxies {
+		p.InspectRequests(nil)
+	}
+	if code > 0 && code != exitUnavailable || code != 0 && at == 0 {
+		t.Errorf("the import has the exit code %d: %s", code, &run.errors)
+	}
+
+	j.verify(t)
+	j.expireIntents(t)
+	j.finish(t)
+
+	return messages, writes
+}
