@@ -11,10 +11,13 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gal-friday/marketdata/adapters/file"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/tests/effort"
@@ -22,6 +25,7 @@ import (
 	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
 	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/production"
 )
 
 // patience is how long an import waits for a connection, on a busy machine.
@@ -183,4 +187,61 @@ func testCutAt(t *testing.T, j *importJob, proxies []*faults.Proxy, at int, c cr
 	j.finish(t)
 
 	return messages, writes
+}
+
+// TestImportServerKilled proves X5 for a PostgreSQL that is killed during an import, and recovers: the import ends as
+// unavailable, or goes on, and nothing of it is lost.
+func TestImportServerKilled(t *testing.T) {
+	kills := 3
+	if effort.IsDeep() {
+		kills = 50
+	}
+	f := newImportFile(t, file.DefaultBatchBars)
+	server := servers.StartPostgres(t)
+	proxies := []*faults.Proxy{faults.NewProxy(t, server.Address)}
+	for n := range kills {
+		t.Run(fmt.Sprint("X5/postgres killed ", n), func(t *testing.T) {
+			j := f.newServerJob(t, newDatabase(t, server.DSN, fmt.Sprint("import_", n)), proxies)
+			run := j.start(t, j.importer(t))
+			j.wait(run, rand.N(j.bars))
+			time.Sleep(rand.N(20 * time.Millisecond)) // about as long as a write takes
+			server.Restart(t, syscall.SIGKILL)
+			if code := j.end(t, run); code != 0 && code != exitUnavailable {
+				t.Fatalf("the import has the exit code %d: %s", code, &run.errors)
+			}
+
+			t.Logf("%d bars were acknowledged", j.acked)
+			j.verify(t)
+			j.finish(t)
+		})
+	}
+}
+
+// newDatabase returns the DSN of a new database of a server, with the tables of the store.
+func newDatabase(t *testing.T, dsn, name string) string {
+	t.Helper()
+	admin, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	defer admin.Close(context.WithoutCancel(t.Context()))
+	if _, err := admin.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("the DSN is no URL") // err would repeat the password
+	}
+
+	u.Path = "/" + name
+	_, closeAll, err := production.Open(t.Context(), pgConfig(u.String()), production.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	closeAll()
+
+	return u.String()
 }

@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -188,7 +188,7 @@ func (j *importJob) importer(t *testing.T) *exec.Cmd {
 type child struct {
 	command *exec.Cmd
 	errors  bytes.Buffer
-	output  io.Reader
+	output  *bufio.Scanner
 }
 
 // start starts an import.
@@ -204,20 +204,28 @@ func (j *importJob) start(t *testing.T, command *exec.Cmd) *child {
 		t.Fatal(err)
 	}
 
-	c.output = out
+	c.output = bufio.NewScanner(out)
 
 	return c
+}
+
+// wait waits until the importer has acknowledged so many bars of each series, or ends.
+func (j *importJob) wait(c *child, bars int) {
+	for c.output.Scan() {
+		n, err := strconv.Atoi(c.output.Text())
+		if err != nil {
+			continue // of the command
+		}
+		if j.acked = max(j.acked, n); n >= bars {
+			return
+		}
+	}
 }
 
 // end waits for the end of an import, and notes the acknowledged rows. It returns the exit code, -1 after a kill.
 func (j *importJob) end(t *testing.T, c *child) int {
 	t.Helper()
-	lines := bufio.NewScanner(c.output)
-	for lines.Scan() {
-		if n, err := strconv.Atoi(lines.Text()); err == nil { // of the importer
-			j.acked = max(j.acked, n)
-		}
-	}
+	j.wait(c, math.MaxInt)
 	var exit *exec.ExitError
 	if err := c.command.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -75,8 +76,15 @@ func (s *OwnPostgres) start(tb testing.TB) error {
 	s.data = data
 	dsn := func(address string) string { return postgresDSN(address, password) }
 	s.program = program{
-		account:    runAs,
-		command:    func(_, address string) (*exec.Cmd, error) { return postgresCommand(bin, data, address) },
+		account: runAs,
+		command: func(_, address string) (*exec.Cmd, error) {
+			command, err := postgresCommand(bin, data, address)
+			if err == nil { // a crash must not lose what was committed; the last of two settings counts
+				command.Args = append(command.Args, "-c", "synchronous_commit=on")
+			}
+
+			return command, err
+		},
 		checkReady: func(address string) error { return execSQL(dsn(address), "SELECT 1") },
 	}
 	s.process, s.Address, err = s.program.start()
@@ -85,8 +93,9 @@ func (s *OwnPostgres) start(tb testing.TB) error {
 	return err
 }
 
-// Restart stops the server and starts it with the same address and data. The signal is SIGINT for a fast shutdown and
-// SIGQUIT for an immediate one, after which the server recovers as after a crash. It returns when the server is ready.
+// Restart stops the server and starts it with the same address and data. The signal is SIGINT for a fast shutdown, and
+// SIGQUIT for an immediate one or SIGKILL for a crash, after which the server recovers. It returns when the server is
+// ready.
 func (s *OwnPostgres) Restart(tb testing.TB, signal syscall.Signal) {
 	tb.Helper()
 	pid, err := s.pid()
@@ -98,8 +107,15 @@ func (s *OwnPostgres) Restart(tb testing.TB, signal syscall.Signal) {
 	}
 
 	s.stop(tb)
-	if s.process, err = s.program.startAt(s.Address); err != nil {
-		tb.Fatalf("start the server of the test again: %v", err)
+	// After SIGKILL, the server does not start before the last of its processes has noticed.
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(pollInterval) {
+		s.process, err = s.program.startAt(s.Address)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("start the server of the test again: %v", err)
+		}
 	}
 }
 
