@@ -28,7 +28,9 @@ type extentSet struct {
 
 // storeExtents is the coverage of one store, ordered by symbol, or the error of reading it.
 type storeExtents[E any] struct {
-	mu      sync.Mutex
+	mu      sync.Mutex // not held while the store is asked, so that waiting callers are known to testing/synctest
+	asked   sync.Cond  // of mu: asking ended
+	asking  bool
 	read    bool
 	extents []E
 	err     error
@@ -145,6 +147,10 @@ type extentReader[E any] struct {
 func (r extentReader[E]) readInto(ctx context.Context, kept *storeExtents[E], x *extentSet, call *access.Call) error {
 	kept.mu.Lock()
 	defer kept.mu.Unlock()
+	kept.asked.L = &kept.mu
+	for kept.asking {
+		kept.asked.Wait()
+	}
 	if kept.read {
 		return kept.err
 	}
@@ -154,13 +160,18 @@ func (r extentReader[E]) readInto(ctx context.Context, kept *storeExtents[E], x 
 		shared.Subject = x.subject
 		call = &shared
 	}
-	kept.read = true
-	kept.extents, kept.err = access.Do(ctx, call, r.read, x.symbols)
+	kept.read, kept.asking = true, true
+	kept.mu.Unlock()
+	extents, err := access.Do(ctx, call, r.read, x.symbols)
 	if len(x.symbols) > 1 {
-		sorting.StableFunc(kept.extents, func(a, b E) int { return cmp.Compare(r.symbolOf(a), r.symbolOf(b)) })
+		sorting.StableFunc(extents, func(a, b E) int { return cmp.Compare(r.symbolOf(a), r.symbolOf(b)) })
 	}
 
-	return kept.err
+	kept.mu.Lock()
+	kept.extents, kept.err, kept.asking = extents, err, false
+	kept.asked.Broadcast()
+
+	return err
 }
 
 // ofSymbol returns the extents of one symbol of the set, of extents ordered by symbol.
