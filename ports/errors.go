@@ -45,7 +45,7 @@ func (e *NotClosedError) Error() string {
 // Unwrap returns ErrNotClosed.
 func (e *NotClosedError) Unwrap() error { return ErrNotClosed }
 
-// Phase is the part of a store call in which a deadline passed.
+// Phase is the part of a store call in which a deadline passed, or a connection failed.
 type Phase string
 
 // The phases of a store call.
@@ -63,9 +63,12 @@ type Error struct {
 	Op      string           // the operation, such as "fetch" or "write bars"
 	Store   domain.StoreName // "" if no store was involved
 	Subject string           // the subject of the operation: a series key, a symbol
-	Phase   Phase            // only for ErrTimeout
+	Phase   Phase            // "" if unknown; nothing was sent to the server in PhaseAcquire and PhaseConnect
 	Err     error            // the cause; nil if the kind says it all
 	Remedy  string           // such as a command; "" if none is known
+
+	Retryable  bool          // the same read may succeed soon
+	RetryAfter time.Duration // before which another call is of no use; 0 if unknown
 }
 
 // Error returns "store: op subject (phase): kind: cause; remedy". It leaves out the parts that are empty, and the kind

@@ -26,6 +26,7 @@ type Store struct {
 	hints       blockcache.Hints // nil sends none
 	clock       ports.Clock
 	cfg         Config // with defaults
+	readLimit   error  // the cause of a context that cfg.ReadTimeout ended
 
 	states    *leases[domain.SeriesKey, knownState]
 	extents   *leases[domain.Symbol, []domain.Extent]
@@ -80,6 +81,8 @@ func New(d Dependencies, cfg Config) (*Store, error) {
 	s := &Store{
 		next: d.Store, source: d.States, caches: d.Caches, hints: d.Hints, clock: d.Clock, cfg: cfg, foreign: d.Foreign,
 	}
+	s.readLimit = fmt.Errorf("our limit of %s for one read for the cache passed (read_timeout): %w",
+		cfg.ReadTimeout, context.DeadlineExceeded)
 	lease := cfg.Lease
 	if d.States == nil {
 		s.unversioned = newUnversioned(d.Store, cfg.UnversionedTTL)
@@ -131,7 +134,7 @@ func (s *Store) background(f func()) {
 
 // boundRead returns the context of a read that callers share: it ends after ReadTimeout, and with Close.
 func (s *Store) boundRead(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.ReadTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.cfg.ReadTimeout, s.readLimit)
 	stop := context.AfterFunc(s.closed, cancel)
 	return ctx, func() {
 		stop()

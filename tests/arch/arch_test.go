@@ -56,13 +56,25 @@ var rooms = []room{
 		why:    "the packed form of a Series depends on nothing but the Series",
 	},
 	{
-		path: "adapters/cache", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret", "adapters/tlsconfig"},
+		path: "adapters/cache",
+		rooms: []string{
+			"ports", "domain", "adapters/codec", "adapters/secret", "adapters/tlsconfig", "adapters/breaker",
+		},
 		others: []string{anyOther}, banned: []string{"testing"},
 		why: "a cache keeps what it is given; what to keep is the application's to say",
 	},
 	{
 		path: "adapters/tlsconfig", rooms: []string{"ports", "domain"}, banned: []string{"testing"},
 		why: "TLS is the same for each server",
+	},
+	{
+		path: "adapters/breaker", others: []string{"github.com/failsafe-go/failsafe-go"}, banned: []string{"testing"},
+		why: "a server that fails is left alone the same way, whatever it serves",
+	},
+	{
+		path: "adapters/resilience", rooms: []string{"ports", "domain", "adapters/breaker"},
+		others: []string{"github.com/failsafe-go/failsafe-go"}, banned: []string{"testing"},
+		why: "policies know the ports and no driver",
 	},
 	{
 		path: "adapters/secret", banned: []string{"testing"},

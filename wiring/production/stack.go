@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
+	"github.com/gal-friday/marketdata/adapters/resilience"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app"
@@ -31,26 +32,29 @@ type backends struct {
 // neither the stores nor the caches.
 func newSources(ctx context.Context, s settings, opts Options, b backends) ([]app.Source, func(), error) {
 	pg, ts := b.postgres, b.influx
-	var states ports.StateReader // nil where the tables are views, which keep no versions
 	versioned, err := pg.KeepsVersions(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	if versioned {
-		states = pg
-	}
 
 	l := newLayers(ctx, s, opts, b)
-	relational := app.Source{Name: postgres.Name, Ticks: pg, Catalog: pg, Health: pg, Pool: pg.PoolStats}
-	relational.Aggregate, relational.Explain = pg, pg
-	relational.Bars = pg // stores bars and their coverage
+	policy := l.postgres
+	var states ports.StateReader // nil where the tables are views, which keep no versions
+	if versioned {
+		states = policy.States(pg)
+	}
+
+	relational := app.Source{
+		Name: postgres.Name, Bars: policy.Bars(pg), Ticks: policy.Ticks(pg), Catalog: policy.Catalog(pg),
+		Aggregate: policy.Aggregator(pg), Explain: policy.Explainer(pg), Health: policy.Health(pg), Pool: pg.PoolStats,
+	}
 
 	// The cache also sends and receives hints of writes.
-	l.addCache(&relational, seriescache.Dependencies{States: states}, pg)
+	l.addCache(&relational, seriescache.Dependencies{States: states}, policy.Batch(pg))
 	sources := []app.Source{relational}
 
 	if ts != nil {
-		timeSeries := app.Source{Name: influx.Name, Catalog: ts, Health: ts}
+		timeSeries := app.Source{Name: influx.Name, Catalog: l.influx.Catalog(ts), Health: l.influx.Health(ts)}
 		timeSeries.Takes = domain.FrequencyRange{Below: s.HighFrequencyBelow}
 		l.addTimeSeries(ctx, &timeSeries, b, versioned)
 		sources[0].Takes = domain.FrequencyRange{From: s.HighFrequencyBelow}
@@ -72,13 +76,16 @@ func newSources(ctx context.Context, s settings, opts Options, b backends) ([]ap
 	return sources, l.close, nil
 }
 
-// layers builds the caches in front of the stores and owns their background goroutines. It is for one goroutine.
+// layers builds the policies and the caches in front of the stores and owns their background goroutines. It is for one
+// goroutine.
 type layers struct {
 	settings settings
 	opts     Options
 	caches   seriescache.Caches
 	clock    ports.Clock
 	hints    blockcache.Hints
+
+	postgres, influx *resilience.Policy // of the calls of each server
 
 	stores []*seriescache.Store
 	err    error // the errors of addCache, joined
@@ -92,6 +99,8 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 	l := &layers{
 		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
 	}
+	retries := resilience.NewBudget()
+	l.postgres, l.influx = resilience.New(postgres.Name, retries), resilience.New(influx.Name, retries)
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {
 		l.running.Go(func() { _ = run(ctx) }) // its only error is that of ctx; it logs all others
@@ -106,18 +115,18 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 func (l *layers) addTimeSeries(ctx context.Context, source *app.Source, b backends, versioned bool) {
 	if l.settings.Influx.Existing.Frequency != 0 {
 		l.err = errors.Join(l.err, checkInflux(ctx, l.settings, l.opts, b.influx.Check))
-		source.Bars = b.influx
-		l.addCache(source, seriescache.Dependencies{}, b.influx)
+		source.Bars = l.influx.Bars(b.influx)
+		l.addCache(source, seriescache.Dependencies{}, l.influx.Batch(b.influx))
 		return
 	}
 
-	bars := ingest.WithLedger(influx.Name, processName(), b.influx, b.postgres)
+	bars := ingest.WithLedger(influx.Name, processName(), l.influx.LedgeredBars(b.influx), l.postgres.Ledger(b.postgres))
 	l.err = errors.Join(l.err, checkInflux(ctx, l.settings, l.opts, bars.CheckIdentity))
 	var d seriescache.Dependencies
 	if versioned {
 		d.States, d.Foreign = bars, true
 	}
-	source.Bars, source.Unfinished, source.Health = bars, bars, ledgeredHealth{b.influx, bars}
+	source.Bars, source.Unfinished, source.Health = bars, bars, l.influx.Health(ledgeredHealth{b.influx, bars})
 	l.addCache(source, d, bars)
 }
 

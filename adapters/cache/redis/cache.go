@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/gal-friday/marketdata/adapters/breaker"
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports/blockcache"
@@ -25,6 +26,9 @@ const (
 
 	// expiry frees the memory of blocks that nobody puts again.
 	expiry = 7 * 24 * time.Hour
+
+	// openAfter is how many round trips fail in a row before the server is not asked any more, but for probes.
+	openAfter = 3
 )
 
 // Cache is a blockcache.SharedCache. It is safe for concurrent use.
@@ -32,7 +36,7 @@ type Cache struct {
 	client  *redis.Client
 	codec   valueCodec
 	timeout time.Duration
-	breaker breaker
+	breaker *breaker.Breaker // of round trips
 
 	hits, misses, rejected atomic.Int64 // blocks
 	failed, skipped        atomic.Int64 // round trips
@@ -59,6 +63,7 @@ func Open(cfg Config) (*Cache, func(), error) {
 		client:  connect(options, cfg.Timeout),
 		codec:   valueCodec{prefix: cfg.Prefix, macKey: slices.Clone(cfg.Key)},
 		timeout: cfg.Timeout,
+		breaker: breaker.Consecutive(openAfter),
 	}
 
 	return c, func() { _ = c.client.Close() }, nil // it would only report broken connections
@@ -78,9 +83,13 @@ func OpenShared(cfg Config) (blockcache.SharedCache, func(), error) {
 func (c *Cache) GetBlocks(ctx context.Context, keys []blockcache.Key) []blockcache.Block {
 	blocks := make([]blockcache.Block, len(keys))
 	hits := 0
-	for from := 0; from < len(keys) && c.isAvailable(ctx); from += maxBatch {
+	for from := 0; from < len(keys); from += maxBatch {
 		to := min(from+maxBatch, len(keys))
-		n, err := c.getBatch(ctx, keys[from:to], blocks[from:to])
+		permit, isAllowed := c.acquire(ctx)
+		if !isAllowed {
+			break
+		}
+		n, err := c.getBatch(ctx, permit, keys[from:to], blocks[from:to])
 		hits += n
 		if isFailure(err) {
 			break
@@ -95,13 +104,15 @@ func (c *Cache) GetBlocks(ctx context.Context, keys []blockcache.Key) []blockcac
 
 // getBatch sets the blocks of the keys in one round trip and returns how many it set, also beside an error. It uses
 // GETRANGE, because MGET would bring values of any length into memory.
-func (c *Cache) getBatch(ctx context.Context, keys []blockcache.Key, blocks []blockcache.Block) (hits int, err error) {
+func (c *Cache) getBatch(
+	ctx context.Context, permit breaker.Permit, keys []blockcache.Key, blocks []blockcache.Block,
+) (hits int, err error) {
 	values := make([]*redis.StringCmd, len(keys))
 	pipe := c.client.Pipeline()
 	for i, key := range keys {
 		values[i] = pipe.GetRange(ctx, c.codec.name(key), 0, maxValue) // one byte more than a value may have
 	}
-	err = c.roundTrip(ctx, pipe)
+	err = c.roundTrip(ctx, permit, pipe)
 
 	for i, key := range keys {
 		value, err := values[i].Bytes()
@@ -121,16 +132,19 @@ func (c *Cache) getBatch(ctx context.Context, keys []blockcache.Key, blocks []bl
 
 // PutBlocks stores the blocks, as blockcache.SharedCache says. It makes one round trip for 16 blocks.
 func (c *Cache) PutBlocks(ctx context.Context, keys []blockcache.Key, blocks []blockcache.Block) {
-	for from := 0; from < len(keys) && c.isAvailable(ctx); from += maxBatch {
+	for from := 0; from < len(keys); from += maxBatch {
 		to := min(from+maxBatch, len(keys))
-		if isFailure(c.putBatch(ctx, keys[from:to], blocks[from:to])) {
+		permit, isAllowed := c.acquire(ctx)
+		if !isAllowed || isFailure(c.putBatch(ctx, permit, keys[from:to], blocks[from:to])) {
 			return
 		}
 	}
 }
 
 // putBatch stores the blocks in one round trip.
-func (c *Cache) putBatch(ctx context.Context, keys []blockcache.Key, blocks []blockcache.Block) error {
+func (c *Cache) putBatch(
+	ctx context.Context, permit breaker.Permit, keys []blockcache.Key, blocks []blockcache.Block,
+) error {
 	pipe := c.client.Pipeline()
 	for i, key := range keys {
 		if value, err := c.codec.encode(key, blocks[i]); err == nil {
@@ -138,32 +152,38 @@ func (c *Cache) putBatch(ctx context.Context, keys []blockcache.Key, blocks []bl
 		}
 	}
 	if pipe.Len() == 0 {
+		permit.Release()
 		return nil
 	}
 
-	return c.roundTrip(ctx, pipe)
+	return c.roundTrip(ctx, permit, pipe)
 }
 
-// isAvailable reports whether to make a round trip.
-func (c *Cache) isAvailable(ctx context.Context) bool {
+// acquire returns the permit of a round trip, unless the caller gave up or the breaker is open.
+func (c *Cache) acquire(ctx context.Context) (permit breaker.Permit, isAllowed bool) {
 	if ctx.Err() != nil {
-		return false
+		return permit, false
 	}
-	if !c.breaker.allow() {
+	permit, refusal := c.breaker.Acquire()
+	if refusal != nil {
 		c.skipped.Add(1)
-		return false
 	}
 
-	return true
+	return permit, refusal == nil
 }
 
 // roundTrip sends the commands and reads the replies within the timeout. It returns the first error of a command.
-func (c *Cache) roundTrip(ctx context.Context, pipe redis.Pipeliner) error {
+func (c *Cache) roundTrip(ctx context.Context, permit breaker.Permit, pipe redis.Pipeliner) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	_, err := pipe.Exec(limited)
-	if !isFailure(err) || ctx.Err() == nil { // a caller that gave up says nothing about the server
-		c.breaker.report(!isFailure(err))
+	switch {
+	case !isFailure(err):
+		permit.Succeed()
+	case ctx.Err() != nil: // a caller that gave up says nothing about the server
+		permit.Release()
+	default:
+		permit.Fail(err)
 	}
 	if err != nil {
 		c.failed.Add(1)

@@ -183,9 +183,13 @@ func translate(op, subject string, err error) error {
 	}
 
 	e := &ports.Error{Kind: kindOf(err), Op: op, Store: Name, Subject: subject, Err: err}
-	if errors.Is(e.Kind, ports.ErrTimeout) {
+	switch {
+	case errors.Is(e.Kind, ports.ErrTimeout):
 		e.Phase = phaseOf(err)
+	case isDial(err):
+		e.Phase = ports.PhaseConnect
 	}
+	e.Retryable, e.RetryAfter = retryability(e.Kind, err)
 	if advised, ok := errors.AsType[*remedyError](err); ok {
 		e.Remedy = advised.remedy
 	}
@@ -232,14 +236,36 @@ func kindOf(err error) error {
 
 // phaseOf returns the phase in which a deadline passed.
 func phaseOf(err error) ports.Phase {
-	var dial *net.OpError
 	var read *readError
 	switch {
 	case errors.As(err, &read):
 		return ports.PhaseRead
-	case errors.As(err, &dial) && dial.Op == "dial":
+	case isDial(err):
 		return ports.PhaseConnect
 	}
 
 	return ports.PhaseQuery
+}
+
+// isDial reports whether the connection could not be opened.
+func isDial(err error) bool {
+	dial, isNetwork := errors.AsType[*net.OpError](err)
+	return isNetwork && dial.Op == "dial"
+}
+
+// retryability reports whether a read that failed may succeed soon, and before which pause it is of no use: the server is
+// overloaded or away, or the connection broke. A redirect, and a write that reads do not show, stay as they are.
+func retryability(kind, err error) (isRetryable bool, after time.Duration) {
+	if server, isAnswer := errors.AsType[*ServerError](err); isAnswer {
+		isPassing := errors.Is(kind, ports.ErrUnavailable) || errors.Is(kind, ports.ErrOverloaded)
+		return isPassing && (server.Status < http.StatusMultipleChoices || server.Status >= http.StatusBadRequest),
+			server.RetryAfter
+	}
+
+	_, isCut := errors.AsType[*readError](err)
+	_, isRequest := errors.AsType[*url.Error](err)
+	_, isNetwork := errors.AsType[net.Error](err)
+
+	return isCut && errors.Is(kind, ports.ErrIncomplete) ||
+		(isRequest || isNetwork) && errors.Is(kind, ports.ErrUnavailable), 0
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -75,9 +76,31 @@ func translate(ctx context.Context, op, subject string, err error) error {
 		e.Kind, e.Phase = limit.kind, limit.phase
 	default:
 		e.Kind = errorKind(err)
+		e.Retryable, e.RetryAfter = retryability(e.Kind, err)
 	}
 
 	return e
+}
+
+// connectionsPause is how soon a connection may be free again on a server that has no more.
+const connectionsPause = 100 * time.Millisecond
+
+// retryability reports whether a read that failed may succeed soon, and before which pause it is of no use. Of the errors
+// of a server it lists those that pass by themselves: a full disk and a statement that took too long do not.
+func retryability(kind, err error) (isRetryable bool, after time.Duration) {
+	server, isAnswer := errors.AsType[*pgconn.PgError](err)
+	if !isAnswer {
+		return errors.Is(kind, ports.ErrUnavailable), 0
+	}
+
+	switch server.Code {
+	case "53300":
+		return true, connectionsPause
+	case "57P01", "57P02", "57P03", "40001", "40P01", "25P03":
+		return true, 0
+	}
+
+	return strings.HasPrefix(server.Code, "08"), 0
 }
 
 // errorKind returns the kind of an error that the caller's context did not cause.

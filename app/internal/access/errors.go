@@ -75,6 +75,7 @@ func (c *Call) Failed(ctx context.Context, err error) error {
 	e := &ports.Error{Kind: KindOf(err), Op: c.Op, Store: c.Store.Name, Subject: c.Subject.String(), Err: err}
 	if from, ok := err.(*ports.Error); ok { //nolint:errorlint // an error that wraps one has its own text, which is kept
 		e.Phase, e.Err, e.Remedy = from.Phase, from.Err, from.Remedy
+		e.Retryable, e.RetryAfter = from.Retryable, from.RetryAfter
 	}
 
 	return e

@@ -1,0 +1,125 @@
+package resilience
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/gal-friday/marketdata/ports"
+)
+
+// sequence returns the values of open with the policy. A read is retried until it has yielded a value.
+func sequence[V any](ctx context.Context, p *Policy, op string, open func() iter.Seq2[V, error]) iter.Seq2[V, error] {
+	first := open() // if it is single use, so is the result
+	return func(yield func(V, error) bool) {
+		values, stopped := first, false
+		err := p.read(ctx, op, func(a *attempt) error {
+			if values == nil {
+				values = open()
+			}
+			for v, err := range values {
+				if err != nil {
+					values = nil
+					return err
+				}
+
+				a.deliver()
+				if !yield(v, nil) {
+					stopped = true
+					return nil
+				}
+			}
+
+			return nil
+		})
+		if err != nil && !stopped {
+			var none V
+			yield(none, err)
+		}
+	}
+}
+
+// pieces is sequence for the rows of a series.
+func pieces[D ports.Rows](
+	ctx context.Context, p *Policy, op string, open func() ports.Sequence[D],
+) ports.Sequence[D] {
+	return ports.Sequence[D](sequence(ctx, p, op, func() iter.Seq2[ports.Piece[D], error] {
+		return iter.Seq2[ports.Piece[D], error](open())
+	}))
+}
+
+// readValue makes a call that returns a value.
+func readValue[T any](ctx context.Context, p *Policy, op string, read func() (T, error)) (value T, err error) {
+	err = p.read(ctx, op, func(*attempt) (err error) {
+		value, err = read()
+		return err
+	})
+
+	return value, err
+}
+
+// writeValue makes a call that may change something, and returns a value.
+func writeValue[T any](ctx context.Context, p *Policy, op string, write func() (T, error)) (value T, err error) {
+	err = p.write(ctx, op, func(*attempt) (err error) {
+		value, err = write()
+		return err
+	})
+
+	return value, err
+}
+
+// writeEach makes a call that writes each element by itself: result i is that of element i, with the error at errOf. It
+// writes those elements again of which nothing was sent.
+func writeEach[E, R any](
+	ctx context.Context, p *Policy, op string, elements []E, errOf func(*R) *error, write func([]E) []R,
+) []R {
+	results := make([]R, len(elements))
+	left := make([]int, len(elements)) // indices of the elements of the next attempt
+	for i := range left {
+		left[i] = i
+	}
+
+	err := p.write(ctx, op, func(*attempt) error {
+		part := make([]E, len(left))
+		for n, i := range left {
+			part[n] = elements[i]
+		}
+
+		var unsent []int
+		var errs []error
+		for n, r := range write(part) {
+			results[left[n]] = r
+			err := *errOf(&r)
+			if errs = append(errs, err); isUnsent(err) {
+				unsent = append(unsent, left[n])
+			}
+		}
+		left = unsent
+
+		return worst(errs)
+	})
+	for _, i := range left {
+		if e := errOf(&results[i]); *e == nil { // the breaker refused the first attempt
+			*e = err
+		}
+	}
+
+	return results
+}
+
+// sameError is the errOf of results that are errors.
+func sameError(err *error) *error { return err }
+
+// worst returns the error that says most about the server: of an element of which nothing was sent, else of a failure,
+// else any.
+func worst(errs []error) error {
+	for _, is := range [...]func(error) bool{isUnsent, isFailure} {
+		for _, err := range errs {
+			if err != nil && is(err) {
+				return err
+			}
+		}
+	}
+
+	return errors.Join(errs...)
+}
