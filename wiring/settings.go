@@ -44,7 +44,11 @@ var settingHelp = map[string][]string{
 	"influx.token": {
 		"The token of InfluxDB 2.x, or user:password of 1.8 (a secret).",
 	},
-	"influx.ca_file":            {"File of trusted certificates (PEM); empty for those of the system."},
+	"influx.ca_file": {"File of trusted certificates (PEM); empty for those of the system."},
+	"influx.token_file": {
+		"File with the token, in place of influx.token; every request reads it,",
+		"so that a new token needs no restart.",
+	},
 	"influx.cert_file":          {"File with the certificate (PEM) of this client; every new connection reads it."},
 	"influx.key_file":           {"File with the key (PEM) of that certificate."},
 	"influx.require_tls":        {"Refuse an http:// URL of another host."},
@@ -77,7 +81,11 @@ var settingHelp = map[string][]string{
 		"Redis that processes share, like rediss://user:password@host:6379/0",
 		"(a secret); without one, each process has a cache of its own.",
 	},
-	"cache.redis.ca_file":     {"File of trusted certificates (PEM) for rediss; empty for those of the system."},
+	"cache.redis.ca_file": {"File of trusted certificates (PEM) for rediss; empty for those of the system."},
+	"cache.redis.password_file": {
+		"File with the password of the user in the URL; every new connection reads it,",
+		"so that a new password needs no restart.",
+	},
 	"cache.redis.cert_file":   {"File with the certificate (PEM) of this client; every new connection reads it."},
 	"cache.redis.key_file":    {"File with the key (PEM) of that certificate."},
 	"cache.redis.require_tls": {"Refuse a redis:// URL of another host."},

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -37,6 +38,13 @@ func newOptions(cfg Config) (*redis.Options, error) {
 	if options.TLSConfig != nil && trusted != nil {
 		trusted.ServerName = options.TLSConfig.ServerName
 		options.TLSConfig = trusted
+	}
+
+	if user := options.Username; cfg.PasswordFile != "" {
+		options.CredentialsProviderContext = func(context.Context) (string, string, error) {
+			password, err := secret.ReadFile("password_file", cfg.PasswordFile)
+			return user, password, err
+		}
 	}
 
 	return options, nil

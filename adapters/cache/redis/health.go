@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/ports"
 )
@@ -64,17 +65,19 @@ func (c *Cache) Problems(context.Context) ([]ports.Problem, error) {
 
 // translate converts the error of a check.
 func (c *Cache) translate(err error) error {
+	var file *secret.FileError
 	e := &ports.Error{Kind: ports.ErrUnavailable, Op: "check", Store: redisconfig.Name, Err: err}
 	switch {
 	case ports.ContextKind(err) != nil:
 		e.Kind = ports.ContextKind(err)
 	case redis.IsAuthError(err):
-		e.Kind, e.Remedy = ports.ErrAuth, "correct user and password in MARKETDATA_CACHE_REDIS_URL"
+		e.Kind, e.Remedy = ports.ErrAuth, "correct user and password in MARKETDATA_CACHE_REDIS_URL, or the file of "+
+			"cache.redis.password_file"
 	case redis.IsPermissionError(err):
 		e.Kind = ports.ErrPermission
 		e.Remedy = fmt.Sprintf("permit it with ACL SETUSER %s ~%s* +getrange +set +select",
 			cmp.Or(c.client.Options().Username, "default"), c.codec.prefix)
-	case tlsconfig.IsRefused(err):
+	case tlsconfig.IsRefused(err), errors.As(err, &file):
 		e.Kind = ports.ErrAuth
 	case errors.Is(err, errUnconnected):
 		e.Remedy = "start the server, or correct MARKETDATA_CACHE_REDIS_URL"

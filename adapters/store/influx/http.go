@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -229,6 +230,29 @@ func (h *valueHandler) decodeRow(d *decoder) error {
 	}
 
 	return h.row(h.table, values)
+}
+
+// tokenReader is a transport that authenticates each request with the token in a file.
+type tokenReader struct {
+	path string
+	next http.RoundTripper
+}
+
+// RoundTrip sends a copy of the request with the token. It sends nothing if the token cannot be read.
+func (t tokenReader) RoundTrip(r *http.Request) (*http.Response, error) {
+	token, err := secret.ReadFile("token_file", t.path)
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+
+		return nil, err
+	}
+
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Token "+token)
+
+	return t.next.RoundTrip(r)
 }
 
 // errorBodyLimiter is a transport that limits the body of an error response in size and time, because the client reads

@@ -25,7 +25,8 @@ func (s *Store) withRemedy(err error) error {
 		return &remedyError{err, "no credentials are configured: set MARKETDATA_INFLUX_TOKEN (influx.token), " +
 			"user:password for 1.8"}
 	case server.Status == http.StatusUnauthorized:
-		return &remedyError{err, "correct MARKETDATA_INFLUX_TOKEN (influx.token), user:password for 1.8"}
+		return &remedyError{err, "correct MARKETDATA_INFLUX_TOKEN (influx.token) or the file of influx.token_file, " +
+			"user:password for 1.8"}
 	case strings.Contains(server.Message, "database not found") && s.layout.existing != nil:
 		return &remedyError{err, "correct MARKETDATA_INFLUX_DATABASE (influx.database)"}
 	case strings.Contains(server.Message, "database not found") && s.org == "":

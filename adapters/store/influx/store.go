@@ -156,7 +156,7 @@ func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store,
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: bucket(cfg),
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
-		plaintext: plaintext, user: userOf(cfg), isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "", slow: cfg.SlowQuery, log: cfg.Logger,
+		plaintext: plaintext, user: userOf(cfg), isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "" && cfg.TokenFile == "", slow: cfg.SlowQuery, log: cfg.Logger,
 	}
 	if cfg.Lazy {
 		return s, nil
@@ -210,8 +210,12 @@ func newClientOn(dial dialFunc, cfg Config, trusted *tls.Config) (influxdb2.Clie
 
 		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
+	var next http.RoundTripper = transport
+	if cfg.TokenFile != "" {
+		next = tokenReader{path: cfg.TokenFile, next: transport}
+	}
 	httpClient := &http.Client{
-		Transport:     errorBodyLimiter{next: transport},
+		Transport:     errorBodyLimiter{next: next},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	options := influxdb2.DefaultOptions().

@@ -14,6 +14,7 @@ import (
 
 	clienthttp "github.com/influxdata/influxdb-client-go/v2/api/http"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -216,12 +217,13 @@ func kindOf(err error) error {
 		network net.Error
 		request *url.Error
 	)
+	var file *secret.FileError
 	switch {
 	case errors.As(err, &server):
 		return server.kind()
 	case errors.As(err, &rule):
 		return ports.ErrCorruptData
-	case tlsconfig.IsRefused(err):
+	case tlsconfig.IsRefused(err), errors.As(err, &file):
 		return ports.ErrAuth
 	case errors.As(err, &read):
 		return ports.ErrIncomplete

@@ -3,10 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 )
 
@@ -181,28 +179,10 @@ func (h *cancelHandler) HandleUnwatchAfterCancel() {
 	_ = h.conn.Conn().SetDeadline(time.Time{})
 }
 
-// passwordError reports that the password could not be read.
-type passwordError struct{ err error }
-
-// Error names the setting and the cause.
-func (e *passwordError) Error() string { return "password_file: " + e.err.Error() }
-
-// Unwrap returns the cause.
-func (e *passwordError) Unwrap() error { return e.err }
-
-// readPasswordFile returns a function that reads the password of a new connection from a file. A line end at the end
-// is no part of the password.
+// readPasswordFile returns a function that reads the password of a new connection from a file.
 func readPasswordFile(path string) func(context.Context, *pgx.ConnConfig) error {
-	return func(_ context.Context, c *pgx.ConnConfig) error {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return &passwordError{err}
-		}
-
-		if c.Password = strings.TrimRight(string(text), "\r\n"); c.Password == "" {
-			return &passwordError{fmt.Errorf("%s is empty; write the password of the role to it", path)}
-		}
-
-		return nil
+	return func(_ context.Context, c *pgx.ConnConfig) (err error) {
+		c.Password, err = secret.ReadFile("password_file", path)
+		return err
 	}
 }

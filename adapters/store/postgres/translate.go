@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
@@ -111,7 +112,7 @@ func errorKind(err error) error {
 		setting *settingError
 		schema  *schemaError
 		server  *pgconn.PgError
-		secret  *passwordError
+		file    *secret.FileError
 		connect *pgconn.ConnectError
 		network net.Error
 	)
@@ -126,7 +127,7 @@ func errorKind(err error) error {
 		return ports.ErrSchema
 	case errors.As(err, &server):
 		return sqlStateKind(server.Code)
-	case isTLSError(err), errors.As(err, &secret):
+	case isTLSError(err), errors.As(err, &file):
 		return ports.ErrAuth
 	case ports.ContextKind(err) != nil: // of a limit of this store
 		return ports.ErrTimeout

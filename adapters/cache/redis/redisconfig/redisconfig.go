@@ -23,6 +23,10 @@ type Config struct {
 	// keys that begin with the prefix, and SELECT if the database is not 0.
 	URL secret.Secret `env:"URL" yaml:"url"`
 
+	// PasswordFile is a file with the password of the user in the URL, in place of one there. Every new connection reads
+	// it, so that a new password needs no restart; connections that are open stay. A line end at its end is ignored.
+	PasswordFile string `env:"PASSWORD_FILE" yaml:"password_file"`
+
 	// CAFile is a file of trusted certificates (PEM) for rediss. It defaults to the certificates of the system.
 	CAFile string `env:"CA_FILE" yaml:"ca_file"`
 
