@@ -71,8 +71,8 @@ type Error struct {
 	RetryAfter time.Duration // before which another call is of no use; 0 if unknown
 }
 
-// Error returns "store: op subject (phase): kind: cause; remedy". It leaves out the parts that are empty, and the kind
-// if the cause wraps it.
+// Error returns "store: op subject: kind: cause; remedy", of a timeout with its phase behind the kind. It leaves out the
+// parts that are empty, and the kind if the cause wraps it.
 func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.withoutRemedy()
@@ -91,20 +91,34 @@ func (e *Error) withoutRemedy() string {
 	if e.Subject != "" {
 		s.WriteString(" " + e.Subject)
 	}
-	if e.Phase != "" {
-		s.WriteString(" (" + string(e.Phase) + ")")
-	}
 
 	switch {
 	case e.Err == nil:
-		s.WriteString(": " + e.Kind.Error())
+		s.WriteString(": " + e.kindText())
 	case errors.Is(e.Err, e.Kind):
 		s.WriteString(": " + e.Err.Error())
 	default:
-		s.WriteString(": " + e.Kind.Error() + ": " + e.Err.Error())
+		s.WriteString(": " + e.kindText() + ": " + e.Err.Error())
 	}
 
 	return s.String()
+}
+
+// kindText returns the text of the kind, and of a timeout what the call was waiting for.
+func (e *Error) kindText() string {
+	if doing := phaseTexts[e.Phase]; doing != "" && errors.Is(e.Kind, ErrTimeout) {
+		return e.Kind.Error() + " while " + doing
+	}
+
+	return e.Kind.Error()
+}
+
+// phaseTexts say to people what a call does in a phase.
+var phaseTexts = map[Phase]string{
+	PhaseAcquire: "waiting for a connection",
+	PhaseConnect: "connecting",
+	PhaseQuery:   "running the query",
+	PhaseRead:    "reading the result",
 }
 
 // Unwrap returns the kind and, if there is one, the cause.

@@ -21,5 +21,5 @@ func ExampleError() {
 		fmt.Println("do not retry:", err)
 	}
 	// Output:
-	// retry: postgres: fetch BTC/USD 1m (acquire): timeout: all 10 connections are in use
+	// retry: postgres: fetch BTC/USD 1m: timeout while waiting for a connection: all 10 connections are in use
 }

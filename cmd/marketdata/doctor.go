@@ -231,9 +231,9 @@ func (c *command) noteProblems(stores []ports.StoreDiagnosis) {
 			switch {
 			case p.State == ports.HealthDown: // downError has it
 			case p.Remedy != "":
-				c.notef("%s: %s; %s", s.Store, p.Detail, p.Remedy)
+				c.notef("%s; %s", prefixed(s.Store, p.Detail), p.Remedy)
 			default:
-				c.notef("%s: %s", s.Store, p.Detail)
+				c.notef("%s", prefixed(s.Store, p.Detail))
 			}
 		}
 	}
@@ -256,6 +256,12 @@ func downError(stores []ports.StoreDiagnosis) error {
 	}
 
 	return fmt.Errorf("doctor: %w", &batchError{down, len(stores)})
+}
+
+// prefixed returns the detail of a problem behind the name of its store; the text of an error has it already.
+func prefixed(store domain.StoreName, detail string) string {
+	prefix := string(store) + ": "
+	return prefix + strings.TrimPrefix(detail, prefix)
 }
 
 // noteUnfinished lists the writes that did not finish, and what to do about them.

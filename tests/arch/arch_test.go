@@ -46,7 +46,8 @@ var rooms = []room{
 		why:    "promises do not run",
 	},
 	{
-		path: "adapters/store", rooms: []string{"ports", "domain", "adapters/codec", "adapters/secret", "adapters/tlsconfig"},
+		path:   "adapters/store",
+		rooms:  []string{"ports", "domain", "adapters/codec", "adapters/neterror", "adapters/secret", "adapters/tlsconfig"},
 		others: []string{anyOther}, banned: []string{"testing"},
 		why: "a store knows the ports and its own driver, never another store",
 	},
@@ -58,7 +59,8 @@ var rooms = []room{
 	{
 		path: "adapters/cache",
 		rooms: []string{
-			"ports", "domain", "adapters/codec", "adapters/secret", "adapters/tlsconfig", "adapters/breaker",
+			"ports", "domain", "adapters/codec", "adapters/neterror", "adapters/secret", "adapters/tlsconfig",
+			"adapters/breaker",
 		},
 		others: []string{anyOther}, banned: []string{"testing"},
 		why: "a cache keeps what it is given; what to keep is the application's to say",
@@ -67,6 +69,7 @@ var rooms = []room{
 		path: "adapters/tlsconfig", rooms: []string{"ports", "domain"}, banned: []string{"testing"},
 		why: "TLS is the same for each server",
 	},
+	{path: "adapters/neterror", banned: []string{"testing"}, why: "an error of the network is the same for each server"},
 	{
 		path: "adapters/breaker", others: []string{"github.com/failsafe-go/failsafe-go"}, banned: []string{"testing"},
 		why: "a server that fails is left alone the same way, whatever it serves",

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
+	"github.com/gal-friday/marketdata/adapters/neterror"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/ports"
@@ -80,6 +81,7 @@ func (c *Cache) translate(err error) error {
 	case tlsconfig.IsRefused(err), errors.As(err, &file):
 		e.Kind = ports.ErrAuth
 	case errors.Is(err, errUnconnected):
+		e.Err = fmt.Errorf("%w to %s: %s", errUnconnected, c.client.Options().Addr, neterror.Reason(err))
 		e.Remedy = "start the server, or correct MARKETDATA_CACHE_REDIS_URL"
 	}
 

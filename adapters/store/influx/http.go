@@ -37,7 +37,7 @@ func (s *Store) runUnchecked(ctx context.Context, q query, handler rowHandler) e
 	response, err := s.sendQuery(ctx, q)
 	if err != nil {
 		cancel()
-		return err
+		return s.withRemedy(err)
 	}
 
 	defer func() {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // remedyError adds the remedy to an error.
@@ -15,10 +17,12 @@ type remedyError struct {
 // Unwrap returns the error.
 func (e *remedyError) Unwrap() error { return e.error }
 
-// withRemedy adds the remedy to an error of the server, where one is known.
+// withRemedy adds the remedy to an error of the server or of the network, where one is known.
 func (s *Store) withRemedy(err error) error {
 	server, isServer := errors.AsType[*ServerError](err)
 	switch {
+	case isDial(err) && ports.ContextKind(err) == nil:
+		return &remedyError{err, "start the server, or correct MARKETDATA_INFLUX_URL (influx.url)"}
 	case !isServer:
 		return err
 	case server.Status == http.StatusUnauthorized && s.isAnonymous:

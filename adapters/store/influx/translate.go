@@ -14,6 +14,7 @@ import (
 
 	clienthttp "github.com/influxdata/influxdb-client-go/v2/api/http"
 
+	"github.com/gal-friday/marketdata/adapters/neterror"
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/tlsconfig"
 	"github.com/gal-friday/marketdata/domain"
@@ -183,7 +184,7 @@ func translate(op, subject string, err error) error {
 		err = serverErrorFromClient(fromWrite)
 	}
 
-	e := &ports.Error{Kind: kindOf(err), Op: op, Store: Name, Subject: subject, Err: err}
+	e := &ports.Error{Kind: kindOf(err), Op: op, Store: Name, Subject: subject, Err: newRequestError(err)}
 	switch {
 	case errors.Is(e.Kind, ports.ErrTimeout):
 		e.Phase = phaseOf(err)
@@ -196,6 +197,36 @@ func translate(op, subject string, err error) error {
 	}
 
 	return e
+}
+
+// requestError is a request without a response in words for people, because the text of the HTTP client repeats itself.
+type requestError struct {
+	err  error
+	text string
+}
+
+// Error returns the server and the reason.
+func (e *requestError) Error() string { return e.text }
+
+// Unwrap returns the error of the HTTP client.
+func (e *requestError) Unwrap() error { return e.err }
+
+// newRequestError returns the error of a request that the HTTP client could not send, or whose response did not come;
+// another error as it is.
+func newRequestError(err error) error {
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+
+	server, parseErr := url.Parse(failed.URL)
+	if parseErr != nil || server.Host == "" {
+		return err
+	}
+
+	text := fmt.Sprintf("request to %s://%s: %s", server.Scheme, server.Host, neterror.Reason(failed.Err))
+
+	return &requestError{err, text}
 }
 
 // kindOf returns the sentinel of package ports that describes the error best.

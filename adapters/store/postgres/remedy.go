@@ -1,15 +1,19 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/gal-friday/marketdata/adapters/neterror"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -128,9 +132,44 @@ func grantsRemedy(role Role, name string) string {
 	return fmt.Sprintf("marketdata migrate --grants %s %q prints the statements that permit it", role, name)
 }
 
+// connectError is a failed connection in words for people, because the driver's text repeats address and cause.
+type connectError struct {
+	err  error
+	text string
+}
+
+// Error returns the address, the user, the database and the reason.
+func (e *connectError) Error() string { return e.text }
+
+// Unwrap returns the error of the driver.
+func (e *connectError) Unwrap() error { return e.err }
+
+// newConnectError returns the error of a connection that the driver could not open; another error as it is.
+func newConnectError(config *pgx.ConnConfig, err error) error {
+	failed, ok := errors.AsType[*pgconn.ConnectError](err)
+	if !ok {
+		return err
+	}
+
+	reason := neterror.Reason(failed.Unwrap())
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		reason = fmt.Sprintf("%s (SQLSTATE %s)", server.Message, server.Code)
+	} else if _, cause, isTLS := strings.Cut(reason, "tls error: "); isTLS { // the driver exports no type for it
+		reason = cause
+	}
+	address := config.Host
+	if !strings.HasPrefix(address, "/") { // not the folder of a socket
+		address = net.JoinHostPort(address, strconv.Itoa(int(config.Port)))
+	}
+
+	return &connectError{err, fmt.Sprintf("no connection to %s as user %q to database %q: %s",
+		address, config.User, cmp.Or(config.Database, config.User), reason)}
+}
+
 // withConnectRemedy adds the remedy to the error of a connection, where one is known.
 func (s *Store) withConnectRemedy(err error) error {
 	config := s.pool.Config().ConnConfig
+	err = newConnectError(config, err)
 	remedy := ""
 	server, isServer := errors.AsType[*pgconn.PgError](err)
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
@@ -140,6 +179,10 @@ func (s *Store) withConnectRemedy(err error) error {
 			pgx.Identifier{config.Database}.Sanitize())
 	case isServer && kind == ports.ErrPermission: //nolint:errorlint // a kind is one of the sentinels
 		remedy = grantsRemedy(RoleReader, config.User)
+	case isServer && kind == ports.ErrAuth: //nolint:errorlint // as above
+		remedy = "correct user and password in the DSN, or the password file"
+	case isConnect && kind == ports.ErrAuth: //nolint:errorlint // as above
+		remedy = "correct sslmode and the certificates in the DSN, or TLS on the server"
 	case isConnect && kind == ports.ErrUnavailable: //nolint:errorlint // as above
 		remedy = "start the server, or correct host and port in the DSN"
 	}
