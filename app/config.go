@@ -30,7 +30,7 @@ type Config struct {
 	// never cut. Nil is 1,000,000; 0 is no limit.
 	MaxBars *int `env:"MAX_BARS" yaml:"max_bars"`
 
-	// MaxSlots is the most bars that a requested range has room for, whether they exist or not. A request for the first
+	// MaxSlots is the most bars that a requested range has slots for, whether they exist or not. A request for the first
 	// or the last few bars is not held to it. Nil is 100,000,000; 0 is no limit.
 	MaxSlots *int64 `env:"MAX_SLOTS" yaml:"max_slots"`
 

@@ -68,7 +68,7 @@ func ExampleNew() {
 	// Output:
 	// BTC/USD 1m: 1 bar [2024-03-03T12:00:00Z, 2024-03-03T12:01:00Z) from high
 	// BTC/USD 1d: 1 bar [2024-03-03T00:00:00Z, 2024-03-04T00:00:00Z) from low
-	// validate symbol KRAKEN:BTC/USD: not found: symbol "KRAKEN:BTC/USD" not found; did you mean BTC/USD?
+	// validate symbol KRAKEN:BTC/USD: symbol "KRAKEN:BTC/USD" not found; did you mean BTC/USD?
 	// BTC traded 2 up to 67000.5
 	// healthy 2 stores
 }
@@ -167,5 +167,5 @@ func ExampleService_FetchMany() {
 	}
 	// Output:
 	// 5 <nil>
-	// 0 fetch ETH/USD 1m: not found: symbol "ETH/USD" not found, nor a similar one; import its data first
+	// 0 fetch ETH/USD 1m: symbol "ETH/USD" not found, nor a similar one; import its data first
 }

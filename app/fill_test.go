@@ -125,7 +125,7 @@ func TestFillIsLimited(t *testing.T) {
 	t.Parallel()
 	m, k, _ := seconds(t, app.Config{MaxBars: new(1000), MaxSlots: new(int64(0))})
 	_, err := m.Fetch(t.Context(), domain.DataRequest{Key: k, Fill: domain.FillPrevious})
-	if !errors.Is(err, ports.ErrTooLarge) || !strings.Contains(err.Error(), "max_bars") || !strings.Contains(err.Error(), "use Stream") {
+	if !errors.Is(err, ports.ErrTooLarge) || !strings.Contains(err.Error(), "max_bars") || !strings.Contains(err.Error(), "pages or a stream") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -313,7 +313,7 @@ func TestStreamTradesRefuses(t *testing.T) {
 			t.Errorf("ranged over again: %v", err)
 		}
 	}
-	if _, err := md.FetchTrades(t.Context(), request); err == nil || !strings.Contains(err.Error(), "use StreamTrades, or pages") {
+	if _, err := md.FetchTrades(t.Context(), request); err == nil || !strings.Contains(err.Error(), "request a shorter range, pages or a stream") {
 		t.Errorf("too many: %v", err)
 	}
 }

@@ -203,7 +203,7 @@ func (w *limitedBars) fill(
 }
 
 // fillStart returns where the last bars of a filled result begin at the earliest. Only the slots from there on are
-// filled, because a range may have room for billions of bars. Behind a gap, slots are filled from the first bar on; at
+// filled, because a range may have slots for billions of bars. Behind a gap, slots are filled from the first bar on; at
 // the start of the range perhaps from a bar before it.
 func (w *limitedBars) fillStart(bars domain.Series, used domain.Range) time.Time {
 	grid, need := w.task.query.grid(), int64(w.task.query.limit())

@@ -67,18 +67,18 @@ func (r *Resolver) CheckKnown(call *access.Call, symbol domain.Symbol, entry por
 		return nil
 	}
 
-	text := fmt.Sprintf("symbol %q not found", string(symbol))
+	text := ""
 	if len(entry.Suggestions) > 0 {
 		text += "; did you mean " + joinNames(entry.Suggestions) + "?"
 	} else {
 		text += ", nor a similar one; import its data first"
 	}
 	if names := r.withoutCatalog(); len(names) > 0 {
-		text += fmt.Sprintf("; if it is in %s, which has no catalog, register it with SetSymbols in that of %s",
+		text += fmt.Sprintf("; if it is in %s, which has no catalog, register it in that of %s",
 			strings.Join(names, " or "), r.catalog().Name)
 	}
 
-	return &ports.Error{Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(), Err: errors.New(text)}
+	return &ports.Error{Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(), Err: fmt.Errorf("symbol %q %w%s", string(symbol), ports.ErrNotFound, text)}
 }
 
 // withoutCatalog returns the names of the stores of bars, trades or quotes that have no catalog.

@@ -18,7 +18,6 @@ type Piece interface {
 
 // RowType tells a Collector how to inspect pieces of one type.
 type RowType[P Piece] struct {
-	stream  string                     // the method that yields a range of any length
 	name    func(P) string             // the series or symbol of the piece
 	same    func(P, P) bool            // both pieces are of the same series
 	time    func(P, int) time.Time     // of row i
@@ -29,7 +28,6 @@ type RowType[P Piece] struct {
 // BarRows is the row type of bars.
 func BarRows() RowType[blockcache.Bars] {
 	return RowType[blockcache.Bars]{
-		stream: "Stream",
 		name:   func(p blockcache.Bars) string { return p.Bars.Key().String() },
 		same:   func(a, b blockcache.Bars) bool { return a.Bars.Key() == b.Bars.Key() },
 		time:   func(p blockcache.Bars, i int) time.Time { return p.Bars.OpenTime(i) },
@@ -55,9 +53,8 @@ func SamePiece(p blockcache.Bars) blockcache.Bars { return p }
 // AsPiece returns bars of which nothing more is known.
 func AsPiece(bars domain.Series) blockcache.Bars { return blockcache.Bars{Bars: bars} }
 
-func tickRows[T domain.Tick](stream string, seq func(T) int64) RowType[domain.Ticks[T]] {
+func tickRows[T domain.Tick](seq func(T) int64) RowType[domain.Ticks[T]] {
 	return RowType[domain.Ticks[T]]{
-		stream: stream,
 		name:   func(t domain.Ticks[T]) string { return string(t.Symbol()) },
 		same:   func(a, b domain.Ticks[T]) bool { return a.Symbol() == b.Symbol() },
 		time:   domain.Ticks[T].Time,
@@ -215,5 +212,5 @@ func contractViolation(format string, args ...any) error {
 // TooManyRows is the error of a range with more rows than one call returns. It wraps ErrTooLarge.
 func (t RowType[P]) TooManyRows(r domain.Range, limit int) error {
 	return fmt.Errorf("%s has more than the %d rows that one call returns (max_bars); "+
-		"use %s, or pages: %w", r, limit, t.stream, ports.ErrTooLarge)
+		"request a shorter range, pages or a stream: %w", r, limit, ports.ErrTooLarge)
 }

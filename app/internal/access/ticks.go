@@ -19,7 +19,7 @@ type TickPort[T domain.Tick] struct {
 func Trades() TickPort[domain.Trade] {
 	return TickPort[domain.Trade]{
 		Kind: domain.TickTrades,
-		Rows: tickRows("StreamTrades", func(t domain.Trade) int64 { return t.Seq }),
+		Rows: tickRows(func(t domain.Trade) int64 { return t.Seq }),
 		Read: ports.TickStore.ReadTrades,
 	}
 }
@@ -28,7 +28,7 @@ func Trades() TickPort[domain.Trade] {
 func Quotes() TickPort[domain.Quote] {
 	return TickPort[domain.Quote]{
 		Kind: domain.TickQuotes,
-		Rows: tickRows("StreamQuotes", func(q domain.Quote) int64 { return q.Seq }),
+		Rows: tickRows(func(q domain.Quote) int64 { return q.Seq }),
 		Read: ports.TickStore.ReadQuotes,
 	}
 }
