@@ -47,7 +47,7 @@ func TestLoadIsBounded(t *testing.T) {
 		"lists in a line": {strings.Repeat("- ", 30_000), "1: more than 16 levels"},
 		"keys in a line":  {strings.Repeat("a: ", 20_000), "marketdata.yaml"},
 		"question marks":  {strings.Repeat("? ", 30_000), "1: more than 16 levels"},
-		"aliases":         {"a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: [*b,*b,*b,*b]\n", "unknown field"},
+		"aliases":         {"a: &a [x,x,x,x]\nb: &b [*a,*a,*a,*a]\nc: [*b,*b,*b,*b]\n", "unknown setting"},
 		"indentation":     {indented(300), "marketdata.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {

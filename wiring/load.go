@@ -131,10 +131,7 @@ func withLocation(path string, err error) error {
 	text := err.Error()
 	if fault := yaml.Error(nil); errors.As(err, &fault) && fault.GetToken() != nil {
 		path = fmt.Sprintf("%s:%d", path, fault.GetToken().Position.Line)
-		text = fault.GetMessage()
-		if m := wrongType.FindStringSubmatch(text); m != nil {
-			text = fmt.Sprintf("%q: %s", fault.GetToken().Value, wantedValue(m[1]))
-		}
+		text = yamlText(fault)
 	}
 	if m := wrongDuration.FindStringSubmatch(text); m != nil {
 		text = m[1] + ": " + wantedValue("time.Duration")

@@ -15,7 +15,7 @@ var settingHelp = map[string][]string{
 	"service.timeout":       {"Limit of a request without a deadline of its own."},
 	"service.store_timeout": {"Limit of a single call of a store."},
 	"service.max_bars":      {"Most bars, trades or quotes of one result; 0 is no limit. Export has no limit."},
-	"service.max_slots":     {"Most bars that a range may have room for; 0 is no limit."},
+	"service.max_slots":     {"Most bars that a range may have, whether they exist or not; 0 is no limit."},
 	"service.max_reads":     {"Most reads of stores in the plan of one request; 0 is no limit."},
 	"service.settle":        {"Time after its end in which a bar may not be written yet."},
 	"service.symbol_ttl":    {"How long a known symbol stays known without another read."},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -242,9 +243,17 @@ func (h header) missingError(s schema, missing []string) error {
 	if kind := h.kind(); kind != s.kind {
 		return fmt.Errorf("the columns are those of %s, not of %s", kind, s.kind)
 	}
+	if !utf8.ValidString(strings.Join(h.names, "")) {
+		return errNotText
+	}
+	if len(h.candidates) == 0 && len(h.names) < len(s.columns)-len(s.optional) {
+		return fmt.Errorf("the line does not name the columns, like %s; it is %s; remove what stands above the names",
+			s.header(), QuoteNames(h.names))
+	}
+
 	return &AmbiguousError{
 		Setting: SettingColumns, Column: missing[0],
-		Reason: fmt.Sprintf("no column is known to be %s; the columns are %s",
+		Reason: fmt.Sprintf("no column is known to be %s; the columns in the first line are %s",
 			strings.Join(missing, ", "), QuoteNames(h.names)),
 	}
 }

@@ -44,6 +44,7 @@ func (e *AmbiguousError) Error() string { return e.Reason }
 var (
 	errQuote    = errors.New(`a quote that does not enclose a whole cell; write "like this", and "" for a quote within`)
 	errZeroByte = errors.New("a zero byte in the line; is this a text file in UTF-8?")
+	errNotText  = errors.New("the line is not text in UTF-8; is this a text file?")
 	errGzip     = errors.New("the file is compressed with gzip; decompress it, or pipe it from zcat to standard input")
 	errEmpty    = errors.New("the file is empty; the first line must name the columns")
 )

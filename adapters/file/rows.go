@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // maxLine is the maximum length of a line in bytes. It limits the memory that a file other than CSV can take.
@@ -71,11 +72,15 @@ func (r *rows) splitLine(text []byte) (bool, error) {
 		return false, r.lineError(errZeroByte)
 	}
 
+	isText := bytes.IndexByte(text, '"') < 0 || utf8.Valid(text) // known before the split, which modifies the line
 	var err error
 	if r.objects != nil {
 		r.cells, err = r.objects.split(text, r.cells)
 	} else {
 		r.cells, err = r.splitCSV(text)
+	}
+	if errors.Is(err, errQuote) && !isText {
+		err = errNotText
 	}
 	if err != nil {
 		return false, r.lineError(err)
