@@ -22,6 +22,13 @@ func setWords(flags *pflag.FlagSet, name string, words ...string) {
 	f.Annotations[wordsKey] = words
 }
 
+// zones are the time zones of the largest markets. An IANA name beside them is taken, too.
+var zones = []string{
+	"UTC", "America/New_York", "America/Chicago", "America/Toronto", "America/Sao_Paulo", "Europe/London", "Europe/Berlin",
+	"Europe/Paris", "Europe/Amsterdam", "Europe/Zurich", "Asia/Tokyo", "Asia/Hong_Kong", "Asia/Shanghai", "Asia/Singapore",
+	"Asia/Kolkata", "Asia/Seoul", "Australia/Sydney",
+}
+
 // orList is "a, b or c".
 func orList(words []string) string {
 	last := len(words) - 1
@@ -65,6 +72,8 @@ func (c *command) flagCompletion(f *pflag.Flag) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveDefault
 		case valueName == "directory":
 			return nil, cobra.ShellCompDirectiveFilterDirs
+		case valueName == "zone":
+			found = zones
 		case valueName == "symbol":
 			found, directive = c.completeSymbols(cmd, nil, prefix)
 		case strings.HasPrefix(valueName, "frequenc"):

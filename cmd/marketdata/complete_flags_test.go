@@ -83,6 +83,8 @@ func TestListsComplete(t *testing.T) {
 		{[]string{"copy", "--only", "bars,"}, "bars,bars bars,trades bars,quotes"},
 		{[]string{"diff", "--tolerance", ""}, "open= high= low= close= volume= trades="},
 		{[]string{"fetch", "--output", "p"}, "parquet"},
+		{[]string{"import", "--time-zone", "Asia/T"}, "Asia/Tokyo"},
+		{[]string{"symbols", "set", "--zone", "U"}, "UTC"},
 		{[]string{"coverage", "--output", "p"}, ""},
 		{[]string{"fetch", "--start", ""}, ""},
 	} {

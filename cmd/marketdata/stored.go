@@ -57,11 +57,8 @@ func storedOf(ctx context.Context, md *app.Service, symbols ...domain.Symbol) (m
 
 	stored := map[domain.Symbol][]string{}
 	for _, e := range bars {
-		kind := "bars of " + e.Key.Grid.String()
-		if e.Key.PriceType != domain.PriceTrade {
-			kind += " " + e.Key.PriceType.String()
-		}
-		stored[e.Key.Symbol] = append(stored[e.Key.Symbol], fmt.Sprintf("%s from %s", kind, rangeText(e.Range)))
+		text := fmt.Sprintf("%s bars of %s from %s", e.Key.PriceType, e.Key.Grid, rangeText(e.Range))
+		stored[e.Key.Symbol] = append(stored[e.Key.Symbol], text)
 	}
 	for _, e := range ticks {
 		stored[e.Symbol] = append(stored[e.Symbol], fmt.Sprintf("%s from %s", e.Kind, rangeText(e.Range)))
