@@ -100,7 +100,7 @@ func TestHowtoShowsTheStrategy(t *testing.T) {
 	}
 
 	_, strategy, _ := strings.Cut(string(source), "\n// movingAverages")
-	strategy, _, _ = strings.Cut(strategy, "\nfunc mean")
+	strategy, _, _ = strings.Cut(strategy, "\nfunc ExampleSession")
 	if !strings.Contains(string(howto), "```go\n// movingAverages"+strategy) {
 		t.Error("docs/howto/backtest.md has another movingAverages than session_test.go: copy the function")
 	}
