@@ -106,7 +106,8 @@ func (f states) at(ctx context.Context, s Store, r domain.Range) (rows int, stat
 	case f.unversioned(s):
 		err = notApplicableError("the store keeps no versions")
 	case state == nil:
-		err = fmt.Errorf("the read of %s got no state, want one", r)
+		err = fmt.Errorf("the read of %s got no state, want one; a store without versions says so with UnversionedBars or "+
+			"UnversionedTicks of contract.Store", r)
 	}
 
 	return rows, state, err
