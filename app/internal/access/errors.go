@@ -81,6 +81,19 @@ func (c *Call) Failed(ctx context.Context, err error) error {
 	return e
 }
 
+// interruption is the cause of a call whose caller ended it. Its text leaves out what a store says then, because that is
+// a consequence.
+type interruption struct {
+	text string
+	err  error
+}
+
+// Error returns what the caller did.
+func (e *interruption) Error() string { return e.text }
+
+// Unwrap returns the error of the context, and that of the store.
+func (e *interruption) Unwrap() error { return e.err }
+
 // Interrupted returns the error of a call whose context is done: it says whose deadline passed, or that the caller
 // canceled. err is the store's own error, or nil.
 func (c *Call) Interrupted(ctx context.Context, err error) error {
@@ -91,11 +104,11 @@ func (c *Call) Interrupted(ctx context.Context, err error) error {
 
 	cause := context.Cause(ctx)
 	if limit := (*limitError)(nil); !errors.As(cause, &limit) {
-		if errors.Is(e.Kind, ports.ErrTimeout) {
-			cause = fmt.Errorf("the caller's deadline passed: %w", ctx.Err())
-		} else {
-			cause = fmt.Errorf("interrupted: %w", ctx.Err())
+		if errors.Is(e.Kind, ports.ErrCanceled) {
+			e.Err = &interruption{"interrupted", errors.Join(e.Kind, ctx.Err(), err)}
+			return e
 		}
+		cause = &interruption{"the caller's deadline passed", ctx.Err()}
 	}
 	if err != nil {
 		cause = fmt.Errorf("%w (%w)", cause, err)
