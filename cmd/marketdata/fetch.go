@@ -328,17 +328,24 @@ func (c *command) noteResult(prefix string, r domain.Result, verbose bool) {
 
 // splitEnd returns the uncovered ranges without the one from the last bar to now, and a text that says so in its place.
 func splitEnd(r domain.Result) (uncovered []domain.Range, text string) {
-	n := len(r.Uncovered)
-	if n == 0 || r.Series.Len() == 0 || r.Range.End.Before(r.Series.Key().Grid.Floor(r.Now)) {
+	if r.Series.Len() == 0 || r.Range.End.Before(r.Series.Key().Grid.Floor(r.Now)) {
 		return r.Uncovered, ""
 	}
 
-	last := r.Uncovered[n-1]
-	if !last.End.Equal(r.Range.End) || last.Start.Before(r.Series.Range().End) {
-		return r.Uncovered, ""
+	return splitLast(r.Uncovered, domain.Range{Start: r.Series.Range().End, End: r.Range.End}, r.Now)
+}
+
+// splitLast returns the uncovered ranges without the last one, and a text that says so in its place, if it lies behind
+// the rows, in the range from their end to the end of the request.
+func splitLast(uncovered []domain.Range, behind domain.Range, now time.Time) ([]domain.Range, string) {
+	n := len(uncovered)
+	if n == 0 || !uncovered[n-1].End.Equal(behind.End) || uncovered[n-1].Start.Before(behind.Start) {
+		return uncovered, ""
 	}
 
-	return r.Uncovered[:n-1], fmt.Sprintf("data ends %s (%s ago)", stamp(last.Start), durationText(r.Now.Sub(last.Start)))
+	end := uncovered[n-1].Start
+
+	return uncovered[:n-1], fmt.Sprintf("data ends %s (%s ago)", stamp(end), durationText(now.Sub(end)))
 }
 
 // durationText is a duration in the largest unit of which it has two, as people say it: 2 years, 36 hours, 40 seconds.

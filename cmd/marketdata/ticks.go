@@ -147,13 +147,27 @@ func noteTicks[T domain.Tick](c *command, kind domain.TickKind, result domain.Ti
 	if result.Restated {
 		c.notef(restatedNote)
 	}
-	if len(result.Uncovered) > 0 {
-		c.notef("no data for %s; not covered", summarize(result.Uncovered, rangeText))
+	uncovered, ended := splitTickEnd(result)
+	if len(uncovered) > 0 {
+		c.notef("no data for %s; not covered", summarize(uncovered, rangeText))
+	}
+	if ended != "" {
+		c.notef("%s", ended)
 	}
 	if verbose {
 		c.notef("%s served %d %s, %s", result.Store, result.Ticks.Len(), kind, rangeText(result.Range))
 		c.notef("as of %s; continue with --start %s", stamp(result.Now), stamp(result.Next))
 	}
+}
+
+// splitTickEnd is splitEnd for trades or quotes.
+func splitTickEnd[T domain.Tick](r domain.TickResult[T]) (uncovered []domain.Range, text string) {
+	n := r.Ticks.Len()
+	if n == 0 || r.Range.End.Before(r.Now) {
+		return r.Uncovered, ""
+	}
+
+	return splitLast(r.Uncovered, domain.Range{Start: r.Ticks.Time(n - 1), End: r.Range.End}, r.Now)
 }
 
 // print writes the ticks in the format. JSON has the whole result and, where a page was requested, how to continue.
