@@ -17,7 +17,8 @@ SLOWEST     := ./wiring/production ./adapters/store/postgres ./adapters/store/in
 TEST        := $(RACE) MARKETDATA_REQUIRE_SERVERS=1 $(GO) run ./tests/servers/cmd/with-servers $(GO) test -vet=off -p 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-servers servers test test-influx2 test-deep mutants bench generate verify cross lint release clean
+.PHONY: help build demo demo-servers servers test compile-tests test-packages test-modules test-influx2 test-deep mutants
+.PHONY: bench generate verify cross lint release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,11 +35,20 @@ demo-servers: build servers ## the same demo on a private PostgreSQL and InfluxD
 servers: ## install what `make test` starts: PostgreSQL, InfluxDB 1.8, Redis
 	@tests/servers/install.sh
 
-test: servers ## everything, with the race detector, on private servers
+test: ## everything, with the race detector, on private servers
+	@$(MAKE) --no-print-directory -j 2 servers compile-tests
+	@$(MAKE) --no-print-directory -j 2 test-packages test-modules
+	$(RACE) tests/fuzz.sh 1s
+
+compile-tests: # beside the installation of the servers, which may have to install the C compiler first: then it does nothing
+	@$(RACE) $(GO) list -export -test -deps ./... >/dev/null 2>&1 || true
+
+test-packages:
 	$(TEST) -timeout 20m $(SLOWEST) ./...
+
+test-modules:
 	$(RACE) $(GO) -C tests/external test ./...
 	$(RACE) $(GO) -C tests/parquet test ./...
-	$(RACE) tests/fuzz.sh 1s
 
 test-influx2: servers ## the tests of InfluxDB on InfluxDB 2.7, which cargo and Go build once; skipped without cargo
 	tests/influx2.sh
