@@ -45,41 +45,56 @@ func tickStore(t *testing.T, sources []app.Source) ports.TickStore {
 	return sources[i].Ticks
 }
 
-// TestEveryAnswerIsOneState has a process that writes and reads, and another one that reads, on the same servers. Every
-// answer is one state of the series, of PostgreSQL (hours, and trades) and of InfluxDB (minutes): with a cache, with Redis behind it,
-// and without a cache.
-func TestEveryAnswerIsOneState(t *testing.T) {
-	t.Parallel()
-	day := noon.Truncate(24 * time.Hour)
+// hammerReaders opens a process that writes and reads, and another one that reads, on the same servers. It returns the
+// stores of the first, and both as readers.
+func hammerReaders(t *testing.T, configure func(testing.TB, *wiring.Cache)) ([]app.Source, []onestate.Reader) {
+	t.Helper()
 	answers := 20 // of each reader in each way
 	if effort.IsDeep() {
 		answers = 500
 	}
+	cfg := config(t)
+	configure(t, &cfg.Cache)
+	cfg.Cache.Policy.Lease = 20 * time.Millisecond
+	cfg.Postgres.MaxConns = 8
+	c := clock.NewSimulated(hammerDay.AddDate(0, 0, 2))
+	sources, here := openSources(t, cfg, c)
+	_, there := openSources(t, cfg, c)
+
+	return sources, []onestate.Reader{{Service: here, Writes: true, Answers: answers}, {Service: there, Answers: answers}}
+}
+
+var hammerDay = noon.Truncate(24 * time.Hour)
+
+// TestEveryAnswerIsOneState has a process that writes and reads, and another one that reads. Every answer is one state
+// of the series, of PostgreSQL (hours) and of InfluxDB (minutes): with a cache, with Redis behind it, and without a
+// cache.
+func TestEveryAnswerIsOneState(t *testing.T) {
+	t.Parallel()
 	for name, configure := range caches {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg := config(t)
-			configure(t, &cfg.Cache)
-			cfg.Cache.Policy.Lease = 20 * time.Millisecond
-			cfg.Postgres.MaxConns = 8
-			c := clock.NewSimulated(day.AddDate(0, 0, 2))
-			sources, here := openSources(t, cfg, c)
-			_, there := openSources(t, cfg, c)
-			readers := []onestate.Reader{{Service: here, Writes: true, Answers: answers}, {Service: there, Answers: answers}}
-
+			sources, readers := hammerReaders(t, configure)
 			for _, s := range []*onestate.Series{
 				{Key: domain.SeriesKey{Symbol: "HOURS/USD", Grid: domain.Hour1.UTC()}, Coarse: domain.Day1.UTC(), Bars: 24},
 				{Key: domain.SeriesKey{Symbol: "MINUTES/USD", Grid: domain.Minute1.UTC()}, Coarse: domain.Hour1.UTC(), Bars: 60},
 			} {
-				s.Start = day
+				s.Start = hammerDay
 				s.Hammer(t, router.Router(sources), readers...)
 			}
-
-			// More trades than a page of a stream has, over several days, each of which is a block.
-			trades := onestate.Series{
-				Key: domain.SeriesKey{Symbol: "TRADES/USD", Grid: domain.Minute1.UTC()}, Start: day.AddDate(0, 0, -2), Bars: 5_400,
-			}
-			trades.HammerTrades(t, tickStore(t, sources), readers...)
 		})
 	}
+}
+
+// TestEveryAnswerOfTradesIsOneState is TestEveryAnswerIsOneState for trades, which no cache keeps.
+func TestEveryAnswerOfTradesIsOneState(t *testing.T) {
+	t.Parallel()
+	sources, readers := hammerReaders(t, caches["cached"])
+
+	// More trades than a page of a stream has, over several days, each of which is a block.
+	trades := onestate.Series{
+		Key:   domain.SeriesKey{Symbol: "TRADES/USD", Grid: domain.Minute1.UTC()},
+		Start: hammerDay.AddDate(0, 0, -2), Bars: 5_400,
+	}
+	trades.HammerTrades(t, tickStore(t, sources), readers...)
 }
