@@ -15,13 +15,13 @@ import (
 type condition int
 
 const (
-	healthy    condition = iota
-	slow                 // a call takes up to half a second
-	refusing             // no connection
-	silent               // no answer at all
-	unstable             // a third of the calls lose their connection: before, in the middle, or after the work
-	overloaded           // no permit
-	denying              // the password was changed
+	healthy    condition = iota // one call in a hundred cannot connect
+	slow                        // a call takes up to half a second
+	refusing                    // no connection
+	silent                      // no answer at all
+	unstable                    // a third of the calls lose their connection: before, in the middle, or after the work
+	overloaded                  // no permit
+	denying                     // the password was changed
 	conditions
 )
 
@@ -85,21 +85,23 @@ func (s *server) call(ctx context.Context) (o outcome) {
 	wait := usual
 	switch present, _ := s.present(); present {
 	case healthy:
+		if random.IntN(100) == 0 {
+			o.before = s.refused()
+		}
 	case slow:
 		wait = time.Duration(random.Int64N(int64(500 * time.Millisecond)))
 	case refusing:
-		o.before = s.failure(ports.ErrUnavailable, "connection refused")
+		o.before = s.refused()
 	case silent:
 		wait = 24 * time.Hour
 	case unstable:
-		lost := s.failure(ports.ErrUnavailable, "the connection was lost")
 		switch random.IntN(9) {
 		case 0:
-			o.before = lost
+			o.before = s.lost()
 		case 1:
-			o.middle = lost
+			o.middle = s.lost()
 		case 2:
-			o.after = lost
+			o.after = s.lost()
 		}
 	case overloaded:
 		wait, o.before = 250*time.Millisecond, s.failure(ports.ErrOverloaded, "no connection was free within 250 ms")
@@ -112,6 +114,21 @@ func (s *server) call(ctx context.Context) (o outcome) {
 	}
 
 	return o
+}
+
+// refused is the error of a call of which nothing was sent.
+func (s *server) refused() error {
+	return &ports.Error{
+		Kind: ports.ErrUnavailable, Op: "call", Store: s.name, Phase: ports.PhaseConnect,
+		Err: errors.New("connection refused"), Retryable: true,
+	}
+}
+
+// lost is the error of a call that may have been done.
+func (s *server) lost() error {
+	return &ports.Error{
+		Kind: ports.ErrUnavailable, Op: "call", Store: s.name, Err: errors.New("the connection was lost"), Retryable: true,
+	}
 }
 
 func (s *server) failure(kind error, text string) error {

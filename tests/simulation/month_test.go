@@ -18,6 +18,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/cache/ristretto"
 	"github.com/gal-friday/marketdata/adapters/clock"
+	"github.com/gal-friday/marketdata/adapters/resilience"
 	"github.com/gal-friday/marketdata/adapters/store/memory"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/seriescache"
@@ -125,9 +126,12 @@ func newProcess(t *testing.T, relational, timeSeries remoteStore, shared *shared
 	local, err := ristretto.NewBlocks(32 << 20)
 	check(t, err)
 	t.Cleanup(local.Close)
-	cached := func(s remoteStore) *seriescache.Store {
+	budget := resilience.NewBudget()
+	relationalPolicy := resilience.New(relationalName, budget)
+	timeSeriesPolicy := resilience.New(timeSeriesName, budget)
+	cached := func(s remoteStore, p *resilience.Policy) *seriescache.Store {
 		store, err := seriescache.New(seriescache.Dependencies{
-			Store: s, States: s, Hints: hints, Clock: clock.NewSystem(),
+			Store: p.Bars(s), States: p.States(s), Hints: hints, Clock: clock.NewSystem(),
 			Caches: seriescache.Caches{Local: local, Shared: shared},
 		}, seriescache.Config{Name: s.server.name})
 		check(t, err)
@@ -142,9 +146,9 @@ func newProcess(t *testing.T, relational, timeSeries remoteStore, shared *shared
 
 		return store
 	}
-	hours, minutes := cached(relational), cached(timeSeries)
+	hours, minutes := cached(relational, relationalPolicy), cached(timeSeries, timeSeriesPolicy)
 	md, err := app.New([]app.Source{
-		{Name: relationalName, Bars: hours, Cache: hours, Catalog: relational, Takes: long},
+		{Name: relationalName, Bars: hours, Cache: hours, Catalog: relationalPolicy.Catalog(relational), Takes: long},
 		{Name: timeSeriesName, Bars: minutes, Cache: minutes, Takes: short},
 	}, clock.NewSystem(), nil, app.Config{})
 	check(t, err)
