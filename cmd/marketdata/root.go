@@ -68,7 +68,8 @@ type command struct {
 // run executes one command line, without the program's name, and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	screen := asTerminal(stderr)
-	c := &command{in: stdin, out: asTerminal(stdout), err: messages{screen}, progress: screen, now: time.Now}
+	now := func() time.Time { return time.Now().Truncate(time.Microsecond) } // as precise as all times are
+	c := &command{in: stdin, out: asTerminal(stdout), err: messages{screen}, progress: screen, now: now}
 	root := c.rootCommand() //nolint:contextcheck // a subcommand gets its context when it runs
 	root.SetArgs(args)
 	root.SetIn(stdin)

@@ -259,6 +259,9 @@ func TestRedisThatIsNotLinked(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := production.Grants(cfg, "reader", "trader"); err != nil {
+		t.Errorf("the grants of a role need no cache: %v", err)
+	}
 }
 
 // Open returns an error for an invalid configuration of Redis, without the password. A Redis that is down is no error.

@@ -9,6 +9,7 @@ import (
 // importer or a migrator (see postgres.Grants), without asking the server. The errors are ErrInvalid: of the
 // configuration, of a kind that is none of the three, and of a name with control characters.
 func Grants(cfg wiring.Config, kind, role string) ([]string, error) {
+	cfg.Cache.Redis = wiring.Redis{} // a role needs no cache
 	s, err := newSettings(cfg, Options{})
 	if err != nil {
 		return nil, err
