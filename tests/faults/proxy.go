@@ -22,6 +22,7 @@ type Proxy struct {
 	isClosed bool
 	isSilent bool
 	limit    int64 // bytes that the server may send on a connection; negative for no limit
+	flipped  int64 // offset of the byte of the server, on a connection, whose lowest bit is flipped; negative for none
 	inspect  func(request []byte) Verdict
 }
 
@@ -45,7 +46,7 @@ func NewProxy(tb testing.TB, server string) *Proxy {
 
 	p := &Proxy{
 		Address: listener.Addr().String(), server: server, listener: listener,
-		conns: map[net.Conn]struct{}{}, limit: -1,
+		conns: map[net.Conn]struct{}{}, limit: -1, flipped: -1,
 	}
 	p.running.Go(p.accept)
 	tb.Cleanup(func() {
@@ -74,6 +75,14 @@ func (p *Proxy) LimitResponses(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = n
+}
+
+// FlipResponses flips a bit of the byte at the offset, of those that the server sends on each connection that opens from
+// now on. A negative offset flips none.
+func (p *Proxy) FlipResponses(offset int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.flipped = offset
 }
 
 // InspectRequests lets f decide about each run of bytes that clients send from now on. A client that writes a message
@@ -113,26 +122,26 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 
 	defer server.Close()
-	limit, ok := p.register(client, server)
+	limit, flipped, ok := p.register(client, server)
 	if !ok {
 		return
 	}
 
 	defer p.unregister(client, server)
-	p.running.Go(func() { p.forward(writer{proxy: p, to: server, client: client}, client, -1) })
-	p.forward(writer{proxy: p, to: client}, server, limit)
+	p.running.Go(func() { p.forward(&writer{proxy: p, to: server, client: client, flipped: -1}, client, -1) })
+	p.forward(&writer{proxy: p, to: client, flipped: flipped}, server, limit)
 }
 
-func (p *Proxy) register(client, server net.Conn) (limit int64, ok bool) {
+func (p *Proxy) register(client, server net.Conn) (limit, flipped int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.isClosed {
-		return 0, false
+		return 0, 0, false
 	}
 
 	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
 
-	return p.limit, true
+	return p.limit, p.flipped, true
 }
 
 func (p *Proxy) unregister(client, server net.Conn) {
@@ -143,7 +152,7 @@ func (p *Proxy) unregister(client, server net.Conn) {
 }
 
 // forward copies at most limit bytes, and then closes both ends. A negative limit is no limit.
-func (p *Proxy) forward(w writer, from net.Conn, limit int64) {
+func (p *Proxy) forward(w *writer, from net.Conn, limit int64) {
 	defer w.to.Close()
 	defer from.Close()
 	var source io.Reader = from
@@ -158,6 +167,8 @@ type writer struct {
 	proxy  *Proxy
 	to     net.Conn
 	client net.Conn // that sends requests; nil in the other direction
+
+	flipped int64 // offset of the byte to change, counted from the next one
 }
 
 var (
@@ -166,7 +177,7 @@ var (
 )
 
 // Write implements io.Writer.
-func (w writer) Write(data []byte) (int, error) {
+func (w *writer) Write(data []byte) (int, error) {
 	w.proxy.mu.Lock()
 	isSilent, isClosed, inspect := w.proxy.isSilent, w.proxy.isClosed, w.proxy.inspect
 	w.proxy.mu.Unlock()
@@ -187,6 +198,11 @@ func (w writer) Write(data []byte) (int, error) {
 	case ForwardCut:
 		_ = w.client.Close() // first, so that no answer can arrive
 	}
+
+	if w.flipped >= 0 && w.flipped < int64(len(data)) {
+		data[w.flipped] ^= 1 // of the buffer of io.Copy
+	}
+	w.flipped -= int64(len(data))
 
 	return w.to.Write(data)
 }
