@@ -145,6 +145,9 @@ func (p Permit) Succeed() {
 		}
 
 		b.circuit.RecordSuccess()
+		if b.circuit.IsOpen() { // it is the call that makes the earlier failures count
+			b.open()
+		}
 	})
 }
 

@@ -64,6 +64,17 @@ func TestRate(t *testing.T) {
 		acquire(t, few).Fail(errDown)
 		wantRefused(t, few, breaker.FirstPause)
 
+		last := newBreaker()
+		open(t, last, 19)
+		acquire(t, last).Succeed() // the call that makes the failures count is no failure
+		wantRefused(t, last, breaker.FirstPause)
+		time.Sleep(breaker.FirstPause)
+		acquire(t, last).Succeed()
+		acquire(t, last).Succeed()
+		if refusal := last.Open(); refusal != nil {
+			t.Errorf("after a probe: %v", refusal)
+		}
+
 		below := newBreaker()
 		for range 11 {
 			acquire(t, below).Succeed()
