@@ -48,7 +48,8 @@ const functions = "marketdata.ensure_partitions(text, timestamptz[]), marketdata
 
 // Grants returns the statements that give a database role what it needs in a database: all of it, and nothing else. The
 // owner of the tables must run them in that database, those of a reader or an importer after the migration. Names may
-// be any text without control characters; the error is ErrInvalid.
+// be any text without control characters; the error is ErrInvalid. Those of a reader also take the right to create
+// temporary tables from PUBLIC.
 func Grants(role Role, name, database string) ([]string, error) {
 	for _, text := range []string{name, database} {
 		if text == "" || strings.ContainsFunc(text, unicode.IsControl) {
@@ -56,11 +57,13 @@ func Grants(role Role, name, database string) ([]string, error) {
 		}
 	}
 
+	// PostgreSQL lets everybody create temporary tables by default, which fill the disk.
+	noTemporary := "REVOKE TEMPORARY ON DATABASE " + pgx.Identifier{database}.Sanitize() + " FROM PUBLIC"
 	to := " TO " + pgx.Identifier{name}.Sanitize()
 	onDatabase := " ON DATABASE " + pgx.Identifier{database}.Sanitize() + to
 	switch role {
 	case RoleReader:
-		return append([]string{"GRANT CONNECT" + onDatabase}, readGrants(to)...), nil
+		return append([]string{"GRANT CONNECT" + onDatabase, noTemporary}, readGrants(to)...), nil
 	case RoleImporter:
 		grants := append([]string{"GRANT CONNECT, TEMPORARY" + onDatabase}, readGrants(to)...)
 		return append(grants, writeGrants(to)...), nil
