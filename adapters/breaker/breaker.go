@@ -12,6 +12,7 @@
 package breaker
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type Breaker struct {
 	pause    time.Duration // the next one
 	since    time.Time     // when it opened; zero while it is closed
 	probedAt time.Time     // when the last probe began
+	probe    chan struct{} // closed when the probe that is under way ends; nil without one
 	last     error         // the last failure
 }
 
@@ -63,6 +65,31 @@ func newBreaker(closed func() circuitbreaker.Builder[any]) *Breaker {
 
 // Acquire returns the permit of one call, whose outcome must be reported, or an error at once while the circuit is open.
 func (b *Breaker) Acquire() (Permit, *OpenError) {
+	permit, _, err := b.acquire()
+	return permit, err
+}
+
+// AcquireWithin is Acquire, except that it waits for the outcome of a probe that is under way: at most so long, and not
+// longer than ctx. So callers beside the probe that finds the server again succeed too.
+func (b *Breaker) AcquireWithin(ctx context.Context, limit time.Duration) (Permit, *OpenError) {
+	permit, probe, err := b.acquire()
+	if err == nil || probe == nil {
+		return permit, err
+	}
+
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-probe:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+
+	return b.Acquire()
+}
+
+// acquire returns a permit, or an error and the probe that is under way.
+func (b *Breaker) acquire() (Permit, <-chan struct{}, *OpenError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	isProbe := !b.since.IsZero()
@@ -70,13 +97,13 @@ func (b *Breaker) Acquire() (Permit, *OpenError) {
 		b.halfOpen() // the probe takes too long to wait for
 	}
 	if !b.circuit.TryAcquirePermit() {
-		return Permit{}, b.openError()
+		return Permit{}, b.probe, b.openError()
 	}
 	if isProbe {
-		b.probedAt = time.Now()
+		b.probedAt, b.probe = time.Now(), make(chan struct{})
 	}
 
-	return Permit{b, b.circuit}, nil
+	return Permit{b, b.circuit}, nil, nil
 }
 
 // Open returns why calls are refused, or nil while the circuit is closed.
@@ -101,11 +128,13 @@ func (b *Breaker) openError() *OpenError {
 }
 
 func (b *Breaker) close() {
+	b.endProbe()
 	b.circuit, b.pause, b.since = b.closed().Build(), FirstPause, time.Time{}
 }
 
 // open pauses calls. The pause after it is twice as long.
 func (b *Breaker) open() {
+	b.endProbe()
 	b.circuit = circuitbreaker.NewBuilder[any]().WithDelay(b.pause).Build()
 	b.circuit.Open()
 	b.pause = min(2*b.pause, MaxPause)
@@ -116,8 +145,17 @@ func (b *Breaker) open() {
 
 // halfOpen lets the next call be the probe.
 func (b *Breaker) halfOpen() {
+	b.endProbe()
 	b.circuit = circuitbreaker.NewBuilder[any]().Build()
 	b.circuit.HalfOpen()
+}
+
+// endProbe wakes those who wait for the probe.
+func (b *Breaker) endProbe() {
+	if b.probe != nil {
+		close(b.probe)
+		b.probe = nil
+	}
 }
 
 // Permit is the right to make one call. One of its methods must be called when the outcome is known.

@@ -1,6 +1,7 @@
 package breaker_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -201,4 +202,61 @@ func TestHammer(t *testing.T) {
 	if b.Open() == nil {
 		t.Error("closed after failures only")
 	}
+}
+
+// TestWaitForProbe has callers beside a probe: they get its outcome, or a refusal when they have waited long enough.
+func TestWaitForProbe(t *testing.T) {
+	t.Parallel()
+	const limit = 250 * time.Millisecond
+	for name, test := range map[string]struct {
+		end       func(breaker.Permit)
+		after     time.Duration // the probe ends
+		waited    time.Duration
+		isAllowed bool
+	}{
+		"success": {breaker.Permit.Succeed, 200 * time.Millisecond, 200 * time.Millisecond, true},
+		"failure": {func(p breaker.Permit) { p.Fail(errDown) }, 200 * time.Millisecond, 200 * time.Millisecond, false},
+		"late":    {breaker.Permit.Succeed, time.Second, limit, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := breaker.Consecutive(1)
+				open(t, b, 1)
+				if _, refusal := b.AcquireWithin(t.Context(), limit); refusal == nil || refusal.RetryAfter != breaker.FirstPause {
+					t.Fatalf("without a probe: %+v", refusal)
+				}
+
+				time.Sleep(breaker.FirstPause)
+				probe := acquire(t, b)
+				time.AfterFunc(test.after, func() { test.end(probe) })
+				begin := time.Now()
+				permit, refusal := b.AcquireWithin(t.Context(), limit)
+				if (refusal == nil) != test.isAllowed || time.Since(begin) != test.waited {
+					t.Errorf("after %s: %v", time.Since(begin), refusal)
+				}
+				if test.isAllowed {
+					permit.Succeed()
+				}
+				time.Sleep(test.after)
+			})
+		})
+	}
+}
+
+func TestCanceledWaitForProbe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker.Consecutive(1)
+		open(t, b, 1)
+		time.Sleep(breaker.FirstPause)
+		acquire(t, b)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		begin := time.Now()
+		if _, refusal := b.AcquireWithin(ctx, time.Hour); refusal == nil || time.Since(begin) != time.Millisecond {
+			t.Errorf("after %s: %v", time.Since(begin), refusal)
+		}
+	})
 }

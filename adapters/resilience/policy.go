@@ -43,6 +43,9 @@ const (
 	// minAttempt is the time that a retry needs. With less before the deadline there is none.
 	minAttempt = 50 * time.Millisecond
 
+	// probeWait is how long a call waits for the probe of another caller while the breaker is open.
+	probeWait = 250 * time.Millisecond
+
 	// The breaker opens if this share of the calls within the period failed, and there were enough.
 	openShare  = 0.5
 	openCalls  = 20
@@ -142,7 +145,7 @@ func (p *Policy) run(ctx context.Context, op string, mayRetry func(error) bool, 
 
 // try makes one attempt and reports its outcome to the breaker.
 func (p *Policy) try(ctx context.Context, op string, a *attempt, c call) error {
-	permit, refusal := p.breaker.Acquire()
+	permit, refusal := p.breaker.AcquireWithin(ctx, probeWait)
 	if refusal != nil {
 		a.isFinal = true
 		return &ports.Error{

@@ -182,7 +182,7 @@ func (w *world) run(length time.Duration) {
 // drive drives one operation of the process.
 func (w *world) drive(p *process, o operation) {
 	w.t.Helper()
-	deadline := []time.Duration{0, 0, 100 * time.Millisecond, time.Second, 10 * time.Second}[w.random.IntN(5)]
+	deadline := []time.Duration{0, 0, 300 * time.Millisecond, time.Second, 10 * time.Second}[w.random.IntN(5)]
 	ctx, cancel := w.t.Context(), context.CancelFunc(func() {})
 	if deadline > 0 {
 		ctx, cancel = context.WithTimeout(ctx, deadline)
