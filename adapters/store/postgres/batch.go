@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -180,7 +179,7 @@ type batchDecoder struct {
 var batchTypes = slices.Concat(barTypes[:], []uint32{pgtype.Int8OID})
 
 // errBatchOrder reports rows that contradict the ORDER BY of selectBatch.
-var errBatchOrder = errors.New("rows of a batch are not in the order of its queries")
+var errBatchOrder error = malformedError("rows of a batch are not in the order of its queries")
 
 func (d *batchDecoder) columns() []uint32 { return batchTypes }
 

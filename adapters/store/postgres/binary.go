@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -23,12 +24,29 @@ const (
 )
 
 var (
-	errInt  = errors.New("not a binary integer")
-	errTime = errors.New("not a binary timestamp")
 	errNull = errors.New("NULL")
 
-	errArray = errors.New("not a binary array of integers")
+	errRow   error = malformedError("a row does not have the columns of its description")
+	errInt   error = malformedError("not a binary integer")
+	errTime  error = malformedError("not a binary timestamp")
+	errArray error = malformedError("not a binary array of integers")
 )
+
+// malformedError says what bytes in an answer should have been. No server sends such bytes, so the network changed them.
+type malformedError string
+
+// Error returns the text.
+func (e malformedError) Error() string { return string(e) }
+
+// rawValues returns the values of the current row, one for each column of its description.
+func rawValues(row pgx.CollectableRow) ([][]byte, error) {
+	values := row.RawValues()
+	if len(values) != len(row.FieldDescriptions()) {
+		return nil, errRow
+	}
+
+	return values, nil
+}
 
 // decodeInt64 decodes a bigint.
 func decodeInt64(b []byte) (int64, error) {

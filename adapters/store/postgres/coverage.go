@@ -50,7 +50,12 @@ func (s *Store) storedRange(ctx context.Context, key domain.SeriesKey) (domain.R
 	} {
 		rows := barRows(q)
 		times, err := collect(ctx, s, rows.sql, rows.args, func(row pgx.CollectableRow) (domain.Micros, error) {
-			return decodeTime(row.RawValues()[0])
+			values, err := rawValues(row)
+			if err != nil {
+				return 0, err
+			}
+
+			return decodeTime(values[0])
 		})
 		if err != nil || len(times) == 0 {
 			return domain.Range{}, err

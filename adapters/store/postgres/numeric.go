@@ -33,10 +33,11 @@ const (
 )
 
 var (
-	errNumericFormat = errors.New("not a binary numeric")
 	errNotFinite     = errors.New("not a finite number")
 	errTooManyDigits = errors.New("more than 20 digits before or 18 after the point")
 	errScaleTooSmall = errors.New("more digits after the point than the scale")
+
+	errNumericFormat error = malformedError("not a binary numeric")
 )
 
 var powersOf10 = [...]uint64{

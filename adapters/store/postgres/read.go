@@ -251,8 +251,10 @@ func decodePieces[P any](rows pgx.Rows, d decoder[P], yield func(piece P, rows i
 			}
 		}
 
-		row := rows.RawValues()
-		err := d.add(row)
+		row, err := rawValues(rows)
+		if err == nil {
+			err = d.add(row)
+		}
 		if errors.Is(err, errPieceEnds) {
 			if err = flush(); err == nil {
 				err = d.add(row)

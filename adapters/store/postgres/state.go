@@ -158,7 +158,11 @@ func scanStates(rows pgx.Rows, n int) ([]*domain.SeriesState, error) {
 			return nil, err
 		}
 
-		row := rows.RawValues()
+		row, err := rawValues(rows)
+		if err != nil {
+			return nil, err
+		}
+
 		query, err := decodeInt64(row[0])
 		if err == nil && (query < 1 || query > int64(n)) {
 			err = errBatchOrder

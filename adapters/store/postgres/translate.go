@@ -129,6 +129,8 @@ func errorKind(err error) error {
 		return sqlStateKind(server.Code)
 	case isTLSError(err), errors.As(err, &file):
 		return ports.ErrAuth
+	case isMalformed(err):
+		return ports.ErrIncomplete
 	case ports.ContextKind(err) != nil: // of a limit of this store
 		return ports.ErrTimeout
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF),
@@ -143,6 +145,13 @@ func errorKind(err error) error {
 func isTLSError(err error) bool {
 	return tlsconfig.IsRefused(err) ||
 		strings.Contains(err.Error(), "server refused TLS connection") // the driver exports no error for it
+}
+
+// isMalformed reports whether an answer could not be decoded.
+func isMalformed(err error) bool {
+	var malformed malformedError
+	return errors.As(err, &malformed) ||
+		strings.Contains(err.Error(), " body is invalid") // the driver exports no error for it
 }
 
 // sqlStateKind returns the kind of an SQLSTATE. Deadlocks and serialization failures are ports.ErrUnavailable, because
