@@ -24,10 +24,16 @@ func (b Bar) Equal(o Bar) bool {
 		b.Close.Equal(o.Close) && b.Volume.Equal(o.Volume)
 }
 
-// String returns the bar on one line: "2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=0".
+// String returns the bar on one line: "2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=31". An
+// unknown trade count is left out.
 func (b Bar) String() string {
-	return fmt.Sprintf("%s o=%s h=%s l=%s c=%s v=%s n=%d",
-		b.OpenTime.Format(time.RFC3339Nano), b.Open, b.High, b.Low, b.Close, b.Volume, b.Trades)
+	s := fmt.Sprintf("%s o=%s h=%s l=%s c=%s v=%s",
+		b.OpenTime.Format(time.RFC3339Nano), b.Open, b.High, b.Low, b.Close, b.Volume)
+	if b.HasTradeCount() {
+		s += fmt.Sprintf(" n=%d", b.Trades)
+	}
+
+	return s
 }
 
 // HasTradeCount reports whether the number of trades is known.

@@ -84,7 +84,7 @@ func ExampleNewSeries() {
 	}
 	// Output:
 	// BTC/USD 1m: 1 bar [2018-04-04T00:00:00Z, 2018-04-04T00:01:00Z) <nil>
-	// 2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709 n=0
+	// 2018-04-04T00:00:00Z o=7424.91 h=7424.91 l=7422 c=7422 v=7.14319709
 }
 
 func ExampleSeriesBuilder() {

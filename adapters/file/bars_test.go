@@ -50,46 +50,46 @@ func readBars(r io.Reader, cfg file.Config) (domain.Series, []file.Batch, error)
 
 func TestReadBarsRecognizesColumns(t *testing.T) {
 	t.Parallel()
-	want := "2018-04-04T00:00:00Z o=7424.91 h=7425 l=7422 c=7422.5 v=7.14319709 n="
+	want := "2018-04-04T00:00:00Z o=7424.91 h=7425 l=7422 c=7422.5 v=7.14319709"
 	for _, test := range []struct {
 		name, text, trades string
 		cfg                file.Config
 	}{
-		{name: "as_written_by_BarWriter", trades: "12",
+		{name: "as_written_by_BarWriter", trades: " n=12",
 			text: "time,open,high,low,close,volume,trades\n" +
 				"2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709,12\n"},
-		{name: "no_trade_count", trades: "0",
+		{name: "no_trade_count", trades: "",
 			text: "time,open,high,low,close,volume\n2018-04-04T00:00:00Z,7424.91,7425,7422,7422.5,7.14319709"},
-		{name: "single_letters_milliseconds", trades: "3",
+		{name: "single_letters_milliseconds", trades: " n=3",
 			text: "t,o,h,l,c,v,n\n1522800000000,7424.91,7425,7422,7422.5,7.14319709,3\n"},
-		{name: "spaces_and_capitals", trades: "3",
+		{name: "spaces_and_capitals", trades: " n=3",
 			text: "Open Time, Open , High, Low, Close, Volume, Number of Trades\n" +
 				"1522800000, 7424.91,7425 ,7422,7422.5,7.14319709,3\n"},
-		{name: "crlf_and_byte_order_mark", trades: "0",
+		{name: "crlf_and_byte_order_mark", trades: "",
 			text: "\xef\xbb\xbfdate;open;high;low;close;volume\r\n" +
 				"2018-04-04 00:00:00+00:00;7424.91;7425;7422;7422.5;7.14319709\r\n\r\n"},
-		{name: "tabs_and_microseconds", trades: "0",
+		{name: "tabs_and_microseconds", trades: "",
 			text: "ts\topen\thigh\tlow\tclose\tvolume\n1522800000000000\t7424.91\t7425\t7422\t7422.5\t7.14319709\n"},
-		{name: "nanoseconds", trades: "0",
+		{name: "nanoseconds", trades: "",
 			text: "ts,open,high,low,close,volume\n1522800000000000000,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "offset", trades: "0",
+		{name: "offset", trades: "",
 			text: "timestamp,open,high,low,close,volume\n" +
 				"2018-04-04T02:00:00+02:00,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "numbers_as_pandas_writes_them", trades: "12",
+		{name: "numbers_as_pandas_writes_them", trades: " n=12",
 			text: "timestamp,open,high,low,close,volume,count\n" +
 				"1522800000.0,7424.91,7425.0,7422.0,7422.5,7.14319709,12.0\n"},
-		{name: "quotes", trades: "0",
+		{name: "quotes", trades: "",
 			text: "\"time\",\"open\",\"high\",\"low\",\"close\",\"volume\"\n" +
 				"\"2018-04-04T00:00:00Z\",\"7424.91\",7425,7422,7422.5,7.14319709\n"},
-		{name: "zone_named", trades: "0", cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}},
+		{name: "zone_named", trades: "", cfg: file.Config{Format: file.Format{TimeZone: "America/New_York"}},
 			text: "time,open,high,low,close,volume\n2018-04-03 20:00:00,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "unit_named", trades: "0", cfg: file.Config{Format: file.Format{TimeUnit: file.Seconds}},
+		{name: "unit_named", trades: "", cfg: file.Config{Format: file.Format{TimeUnit: file.Seconds}},
 			text: "time,open,high,low,close,volume\n1522800000,7424.91,7425,7422,7422.5,7.14319709\n"},
-		{name: "columns_named", trades: "0",
+		{name: "columns_named", trades: "",
 			cfg: file.Config{Format: file.Format{Columns: map[string]string{"time": "unix", "volume": "Volume (BTC)"}}},
 			text: "unix,date,symbol,open,high,low,close,Volume (BTC),Volume USD\n" +
 				"1522800000,4/4/2018,BTCUSD,7424.91,7425,7422,7422.5,7.14319709,53000\n"},
-		{name: "klines_without_header", trades: "12",
+		{name: "klines_without_header", trades: " n=12",
 			text: "1522800000000,7424.91,7425,7422,7422.5,7.14319709,1522800059999,53018.1,12,3.5,26000.1,0\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -107,7 +107,8 @@ func (c *command) rootCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.configPath, "config", "",
 		"configuration `file` (YAML); environment variables MARKETDATA_... override it")
-	flags.StringVar(&c.dbPath, "db", "", "SQLite `file` to use instead of the configured store")
+	flags.StringVar(&c.dbPath, "db", "", "SQLite `file` to use instead of the configured store (which is, "+
+		"without any setting, ~/.local/share/marketdata/marketdata.db)")
 	flags.BoolVar(&c.usePager, "pager", false,
 		"show the output page by page, with the command in PAGER or else less -FRX; ignored if it is not a terminal")
 	root.AddCommand(

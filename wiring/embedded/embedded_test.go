@@ -155,7 +155,7 @@ func TestStoreOfOthersWithoutCatalog(t *testing.T) {
 
 	defer closeStore()
 	request := domain.DataRequest{Key: key, Last: 1}
-	const says = "if it is in theirs, which has no catalog, register it with SetSymbols in that of sqlite"
+	const says = "if it is in theirs, which has no catalog, register it in that of sqlite"
 	_, err = md.Fetch(t.Context(), request)
 	many := md.FetchMany(t.Context(), []domain.DataRequest{request})
 	for _, err := range []error{err, many[0].Err} {

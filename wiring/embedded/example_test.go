@@ -66,6 +66,6 @@ func ExampleOpen() {
 	fmt.Println("not covered:", result.Uncovered)
 	// Output:
 	// 1 inserted
-	// 2018-04-04T00:00:00Z o=7424.91 h=7430 l=6701.5 c=6815 v=17643.00148 n=0
+	// 2018-04-04T00:00:00Z o=7424.91 h=7430 l=6701.5 c=6815 v=17643.00148
 	// not covered: [[2018-04-05T00:00:00Z, 2018-04-06T00:00:00Z)]
 }

@@ -70,7 +70,7 @@ func TestExistingLayout(t *testing.T) {
 			continue
 		}
 
-		const want = "2024-02-28T23:30:00Z o=65314.59 h=65314.6 l=1.1 c=0.1 v=1234.00000001 n=0"
+		const want = "2024-02-28T23:30:00Z o=65314.59 h=65314.6 l=1.1 c=0.1 v=1234.00000001"
 		if got.Len() > 0 && got.At(0).String() != want {
 			t.Errorf("%s: got %s, want %s", c.key, got.At(0), want)
 		}
