@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -15,7 +16,7 @@ import (
 type condition int
 
 const (
-	healthy    condition = iota // one call in a hundred cannot connect
+	healthy    condition = iota // one call in 300 cannot connect, the next one can
 	slow                        // a call takes up to half a second
 	refusing                    // no connection
 	silent                      // no answer at all
@@ -51,6 +52,8 @@ type server struct {
 	name    domain.StoreName
 	seed    uint64
 	periods []period
+
+	refusedLast atomic.Bool // the last call, while the server was healthy
 }
 
 // present returns the present condition, and when it began.
@@ -77,15 +80,16 @@ func (s *server) wasHealthy(from time.Time) bool {
 // outcome is the outcome of a call: an error instead of the work, in the middle of the answer, or in its place.
 type outcome struct{ before, middle, after error }
 
-// call waits as long as the work takes, or until ctx is done. It draws the outcome, which depends only on the seed and
-// on the time.
+// call waits as long as the work takes, or until ctx is done. It draws the outcome from the seed and the time.
 func (s *server) call(ctx context.Context) (o outcome) {
 	const usual = time.Millisecond
 	random := rand.New(rand.NewPCG(s.seed, uint64(time.Now().UnixNano())))
 	wait := usual
 	switch present, _ := s.present(); present {
 	case healthy:
-		if random.IntN(100) == 0 {
+		if random.IntN(300) > 0 {
+			s.refusedLast.Store(false)
+		} else if !s.refusedLast.Swap(true) {
 			o.before = s.refused()
 		}
 	case slow:
