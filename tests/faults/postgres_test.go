@@ -121,6 +121,19 @@ func withHost(t *testing.T, dsn, host string) string {
 	return u.String()
 }
 
+// withUser returns a DSN with another user.
+func withUser(t *testing.T, dsn, user, password string) string {
+	t.Helper()
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal("the DSN is no URL") // err would repeat the password
+	}
+
+	u.User = url.UserPassword(user, password)
+
+	return u.String()
+}
+
 // silence is a way to make a server silent, and to end that.
 type silence struct {
 	name  string

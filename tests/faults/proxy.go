@@ -21,6 +21,7 @@ type Proxy struct {
 	conns    map[net.Conn]struct{} // both ends of the open connections
 	isClosed bool
 	isSilent bool
+	loses    bool  // the answers of the server
 	limit    int64 // bytes that the server may send on a connection; negative for no limit
 	flipped  int64 // offset of the byte of the server, on a connection, whose lowest bit is flipped; negative for none
 	inspect  func(request []byte) Verdict
@@ -33,7 +34,7 @@ type Verdict uint8
 const (
 	Forward    Verdict = iota
 	Cut                // end the connection before the server gets them
-	ForwardCut         // end the connection to the client, so that the answer is lost, once the server has them
+	ForwardCut         // end the connection of the client, and then give them to the server, whose answer is lost
 )
 
 // NewProxy returns a proxy in front of the server at a host:port. It ends with the test.
@@ -67,6 +68,14 @@ func (p *Proxy) SetSilent(isSilent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.isSilent = isSilent
+}
+
+// LoseAnswers makes the proxy forward requests and discard the answers, or forward them again. A connection that lost
+// bytes stays useless.
+func (p *Proxy) LoseAnswers(isLost bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loses = isLost
 }
 
 // LimitResponses ends each connection that opens from now on after the server has sent n bytes on it. A negative n is
@@ -179,7 +188,8 @@ var (
 // Write implements io.Writer.
 func (w *writer) Write(data []byte) (int, error) {
 	w.proxy.mu.Lock()
-	isSilent, isClosed, inspect := w.proxy.isSilent, w.proxy.isClosed, w.proxy.inspect
+	isSilent := w.proxy.isSilent || w.proxy.loses && w.client == nil
+	isClosed, inspect := w.proxy.isClosed, w.proxy.inspect
 	w.proxy.mu.Unlock()
 	switch {
 	case isClosed:
