@@ -34,9 +34,17 @@ type Config struct {
 	// this length and longer. Defaults to 1h.
 	HighFrequencyBelow domain.Frequency `env:"HIGH_FREQUENCY_BELOW" yaml:"high_frequency_below"`
 
+	// MaxInFlightBytes is the memory of the rows that are on their way between this process and its servers, at least 1
+	// MiB. A read counts for the bars that its range has room for, up to Service.MaxBars, 56 bytes each; a call that gets
+	// none within half of its time is refused with ErrOverloaded. Writes get a quarter at most. Defaults to 256 MiB.
+	MaxInFlightBytes int64 `env:"MAX_IN_FLIGHT_BYTES" yaml:"max_in_flight_bytes"`
+
 	// SymbolCacheBytes is the maximum memory of the cache of symbols, in bytes. Defaults to 16 MiB.
 	SymbolCacheBytes int64 `env:"SYMBOL_CACHE_BYTES" yaml:"symbol_cache_bytes"`
 }
+
+// minInFlightBytes is the minimum of MaxInFlightBytes, because a smaller one has no room for a few blocks.
+const minInFlightBytes = 1 << 20
 
 // HasServer reports whether a server is configured. Without one, a program opens the embedded store.
 func (c Config) HasServer() bool { return c.Postgres.DSN.Reveal() != "" || c.Influx.URL != "" }
@@ -50,6 +58,7 @@ func (c Config) WithDefaults() Config {
 	c.SQLite, c.Cache = c.SQLite.WithDefaults(), c.Cache.withDefaults()
 	c.Postgres, c.Influx = c.Postgres.WithDefaults(), c.Influx.WithDefaults()
 	c.HighFrequencyBelow = cmp.Or(c.HighFrequencyBelow, domain.Hour1)
+	c.MaxInFlightBytes = cmp.Or(c.MaxInFlightBytes, 256<<20)
 	c.SymbolCacheBytes = cmp.Or(c.SymbolCacheBytes, 16<<20)
 
 	return c
@@ -66,6 +75,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.HighFrequencyBelow.Validate(); err != nil {
 		faults = append(faults, fmt.Errorf("high_frequency_below: %w", err))
+	}
+	if c.MaxInFlightBytes < minInFlightBytes {
+		faults = append(faults, fmt.Errorf("max_in_flight_bytes %d: give %d or more", c.MaxInFlightBytes, minInFlightBytes))
 	}
 	if c.SymbolCacheBytes < 0 {
 		faults = append(faults, fmt.Errorf("symbol_cache_bytes %d: must not be negative", c.SymbolCacheBytes))

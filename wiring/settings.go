@@ -93,7 +93,11 @@ var settingHelp = map[string][]string{
 	"cache.redis.timeout":     {"Limit of a round trip; a slower one is a miss."},
 
 	"high_frequency_below": {"InfluxDB stores bars that are shorter; PostgreSQL stores the others."},
-	"symbol_cache_bytes":   {"Memory of the cache of symbols, in bytes."},
+	"max_in_flight_bytes": {
+		"Memory of the rows between this process and its servers, in bytes; writes get a quarter.",
+		"A call that gets no part of it in half of its time is refused as overloaded.",
+	},
+	"symbol_cache_bytes": {"Memory of the cache of symbols, in bytes."},
 }
 
 // setting is one value of the configuration.

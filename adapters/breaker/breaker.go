@@ -48,8 +48,8 @@ func Consecutive(failures uint) *Breaker {
 	})
 }
 
-// Rate returns a closed Breaker that opens if, of the calls within a period, the share failed, or more. Fewer calls than
-// the given number do not open it. Share is from 0 to 1.
+// Rate returns a closed Breaker that opens if, of the calls within a period, the share failed, or more. Fewer calls
+// than the given number do not open it. Share is from 0 to 1.
 func Rate(share float64, calls uint, period time.Duration) *Breaker {
 	return newBreaker(func() circuitbreaker.Builder[any] {
 		return circuitbreaker.NewBuilder[any]().WithFailureRateThreshold(share, calls, period)
@@ -63,7 +63,8 @@ func newBreaker(closed func() circuitbreaker.Builder[any]) *Breaker {
 	return b
 }
 
-// Acquire returns the permit of one call, whose outcome must be reported, or an error at once while the circuit is open.
+// Acquire returns the permit of one call, whose outcome must be reported, or an error at once while the circuit is
+// open.
 func (b *Breaker) Acquire() (Permit, *OpenError) {
 	permit, _, err := b.acquire()
 	return permit, err
@@ -189,8 +190,8 @@ func (p Permit) Succeed() {
 	})
 }
 
-// EndProbe closes the circuit if the call is the probe, before its outcome is reported: the server answers, and the rest
-// of the call may take long.
+// EndProbe closes the circuit if the call is the probe, before its outcome is reported: the server answers, and the
+// rest of the call may take long.
 func (p Permit) EndProbe() {
 	p.report(func(b *Breaker, isProbe bool) {
 		if isProbe {

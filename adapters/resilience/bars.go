@@ -28,12 +28,14 @@ func (p *Policy) Bars(next ports.Store) ports.Store { return bars{p, next} }
 
 // ReadBars implements ports.BarReader.
 func (s bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "read bars", func() ports.Sequence[domain.Series] { return s.next.ReadBars(ctx, q) })
+	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] { return s.next.ReadBars(ctx, q) })
 }
 
 // Extents implements ports.CoverageReader.
 func (s bars) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
-	return sequence(ctx, s.policy, "read coverage", func() iter.Seq2[domain.Extent, error] { return s.next.Extents(ctx, q) })
+	return sequence(ctx, s.policy, "read coverage", 0, func() iter.Seq2[domain.Extent, error] {
+		return s.next.Extents(ctx, q)
+	})
 }
 
 // ListsOnePage implements ports.OnePageLister.
@@ -41,22 +43,25 @@ func (s bars) ListsOnePage() bool { return ports.ListsOnePage(s.next) }
 
 // WriteBatch implements ports.BarWriter.
 func (s bars) WriteBatch(ctx context.Context, writes []ports.BarWrite) []ports.WriteResult {
-	errOf := func(r *ports.WriteResult) *error { return &r.Err }
-	return writeEach(ctx, s.policy, "write bars", writes, errOf, func(writes []ports.BarWrite) []ports.WriteResult {
-		return s.next.WriteBatch(ctx, writes)
+	return writeEach(ctx, s.policy, batchWrite[ports.BarWrite, ports.WriteResult]{
+		op: "write bars", elements: writes, write: func(writes []ports.BarWrite) []ports.WriteResult {
+			return s.next.WriteBatch(ctx, writes)
+		},
+		rows:  func(w ports.BarWrite) int { return w.Bars.Len() },
+		errOf: func(r *ports.WriteResult) *error { return &r.Err },
 	})
 }
 
 // ReplaceBars implements ports.BarWriter.
 func (s bars) ReplaceBars(ctx context.Context, bars domain.Series, r domain.Range) (ports.WriteReport, error) {
-	return writeValue(ctx, s.policy, "replace bars", func() (ports.WriteReport, error) {
+	return writeValue(ctx, s.policy, "replace bars", bars.Len(), func() (ports.WriteReport, error) {
 		return s.next.ReplaceBars(ctx, bars, r)
 	})
 }
 
 // DeleteBars implements ports.BarWriter.
 func (s bars) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (ports.WriteReport, error) {
-	return writeValue(ctx, s.policy, "delete bars", func() (ports.WriteReport, error) {
+	return writeValue(ctx, s.policy, "delete bars", 0, func() (ports.WriteReport, error) {
 		return s.next.DeleteBars(ctx, key, r)
 	})
 }
@@ -68,7 +73,7 @@ func (s bars) TouchBars(ctx context.Context, key domain.SeriesKey) error {
 
 // UncoverBars implements ports.BarUncoverer.
 func (s bars) UncoverBars(ctx context.Context, key domain.SeriesKey, r domain.Range) (domain.Range, error) {
-	return writeValue(ctx, s.policy, "uncover bars", func() (domain.Range, error) {
+	return writeValue(ctx, s.policy, "uncover bars", 0, func() (domain.Range, error) {
 		return ports.UncoverBars(ctx, s.next, key, r)
 	})
 }
@@ -79,7 +84,7 @@ func (s bars) DropPartitions(ctx context.Context, before time.Time) ([]ports.Par
 }
 
 func dropPartitions(ctx context.Context, p *Policy, store any, before time.Time) ([]ports.Partition, error) {
-	return writeValue(ctx, p, "drop partitions", func() ([]ports.Partition, error) {
+	return writeValue(ctx, p, "drop partitions", 0, func() ([]ports.Partition, error) {
 		return ports.DropPartitions(ctx, store, before)
 	})
 }
@@ -109,9 +114,28 @@ type batch struct {
 // Batch returns the reader with the policy.
 func (p *Policy) Batch(next ports.BatchReader) ports.BatchReader { return batch{p, next} }
 
+// barRows returns how many bars the result of a query may have; none for a query that a store refuses.
+func barRows(q ports.BarQuery) int64 {
+	if q.Key.Validate() != nil {
+		return 0
+	}
+
+	return q.MaxBars()
+}
+
+// batchRows is barRows for all queries.
+func batchRows(queries []ports.BarQuery) (rows int64) {
+	const maxQueryRows = 1 << 32 // no limit is above it, and the sum does not overflow
+	for _, q := range queries {
+		rows += min(barRows(q), maxQueryRows)
+	}
+
+	return rows
+}
+
 // ReadBatch implements ports.BatchReader.
 func (s batch) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Seq2[ports.BatchBars, error] {
-	return sequence(ctx, s.policy, "read batch", func() iter.Seq2[ports.BatchBars, error] {
+	return sequence(ctx, s.policy, "read batch", batchRows(queries), func() iter.Seq2[ports.BatchBars, error] {
 		return s.next.ReadBatch(ctx, queries)
 	})
 }

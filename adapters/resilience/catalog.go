@@ -26,7 +26,7 @@ func (p *Policy) Catalog(next ports.SymbolCatalog) ports.SymbolCatalog {
 
 // Symbols implements ports.SymbolCatalog.
 func (c catalog) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[domain.SymbolMeta, error] {
-	return sequence(ctx, c.policy, "read symbols", func() iter.Seq2[domain.SymbolMeta, error] {
+	return sequence(ctx, c.policy, "read symbols", 0, func() iter.Seq2[domain.SymbolMeta, error] {
 		return c.next.Symbols(ctx, q)
 	})
 }

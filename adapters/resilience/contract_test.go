@@ -13,7 +13,7 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	open := func(testing.TB) contract.Store {
-		s, p := memory.New(), resilience.New(memory.Name, resilience.NewBudget())
+		s, p := memory.New(), resilience.New(memory.Name, resilience.NewLimits(1<<30, 1_000))
 		catalog := p.Catalog(s)
 
 		return contract.Store{

@@ -12,7 +12,7 @@ import (
 func ExamplePolicy_Bars() {
 	restarting := &ports.Error{Kind: ports.ErrUnavailable, Store: "server", Retryable: true}
 	server, _ := newFlaky(restarting)
-	policy := resilience.New("server", resilience.NewBudget())
+	policy := resilience.New("server", resilience.NewLimits(1<<30, 1_000))
 
 	bars := policy.Bars(server)
 	fmt.Println(read(context.Background(), bars), server.calls.Load())

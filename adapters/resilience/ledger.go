@@ -35,9 +35,11 @@ func (s ledgerStore) LedgerSeries(ctx context.Context, symbols ...domain.Symbol)
 
 // BeginIntents implements ledger.Ledger.
 func (s ledgerStore) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []ledger.BegunIntent {
-	errOf := func(b *ledger.BegunIntent) *error { return &b.Err }
-	return writeEach(ctx, s.policy, "begin intents", plans, errOf, func(plans []ledger.IntentPlan) []ledger.BegunIntent {
-		return s.next.BeginIntents(ctx, plans)
+	return writeEach(ctx, s.policy, batchWrite[ledger.IntentPlan, ledger.BegunIntent]{
+		op: "begin intents", elements: plans, write: func(plans []ledger.IntentPlan) []ledger.BegunIntent {
+			return s.next.BeginIntents(ctx, plans)
+		},
+		errOf: func(b *ledger.BegunIntent) *error { return &b.Err },
 	})
 }
 
@@ -48,8 +50,9 @@ func (s ledgerStore) RenewIntents(ctx context.Context, intents []ledger.Intent) 
 
 // FinishIntents implements ledger.Ledger.
 func (s ledgerStore) FinishIntents(ctx context.Context, intents []ledger.FinishedIntent) []error {
-	return writeEach(ctx, s.policy, "finish intents", intents, sameError, func(intents []ledger.FinishedIntent) []error {
-		return s.next.FinishIntents(ctx, intents)
+	return writeEach(ctx, s.policy, batchWrite[ledger.FinishedIntent, error]{
+		op: "finish intents", elements: intents, errOf: sameError,
+		write: func(intents []ledger.FinishedIntent) []error { return s.next.FinishIntents(ctx, intents) },
 	})
 }
 
@@ -96,23 +99,26 @@ func (p *Policy) LedgeredBars(next NontransactionalStore) NontransactionalStore 
 
 // ReadBars implements ports.BarReader.
 func (s ledgeredBars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "read bars", func() ports.Sequence[domain.Series] { return s.next.ReadBars(ctx, q) })
+	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] { return s.next.ReadBars(ctx, q) })
 }
 
 // ReadBarsOnce implements ledger.NontransactionalStore.
 func (s ledgeredBars) ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "read bars", func() ports.Sequence[domain.Series] { return s.next.ReadBarsOnce(ctx, q) })
+	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] { return s.next.ReadBarsOnce(ctx, q) })
 }
 
 // Extents implements ports.CoverageReader.
 func (s ledgeredBars) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
-	return sequence(ctx, s.policy, "read coverage", func() iter.Seq2[domain.Extent, error] { return s.next.Extents(ctx, q) })
+	return sequence(ctx, s.policy, "read coverage", 0, func() iter.Seq2[domain.Extent, error] {
+		return s.next.Extents(ctx, q)
+	})
 }
 
 // CheckBars implements ledger.NontransactionalStore. It changes nothing, and is repeated as a write.
 func (s ledgeredBars) CheckBars(ctx context.Context, sets []ledger.BarSet) []error {
-	return writeEach(ctx, s.policy, "check bars", sets, sameError, func(sets []ledger.BarSet) []error {
-		return s.next.CheckBars(ctx, sets)
+	return writeEach(ctx, s.policy, batchWrite[ledger.BarSet, error]{
+		op: "check bars", elements: sets, errOf: sameError,
+		write: func(sets []ledger.BarSet) []error { return s.next.CheckBars(ctx, sets) },
 	})
 }
 
@@ -120,7 +126,12 @@ func (s ledgeredBars) CheckBars(ctx context.Context, sets []ledger.BarSet) []err
 func (s ledgeredBars) SetBars(
 	ctx context.Context, sets []ledger.BarSet, permit func(context.Context) error,
 ) error {
-	return s.policy.write(ctx, "write bars", func(a *attempt) error {
+	const op = "write bars"
+	rows := 0
+	for _, set := range sets {
+		rows += set.Bars.Len()
+	}
+	write := func(a *attempt) error {
 		return s.next.SetBars(ctx, sets, func(ctx context.Context) error {
 			err := permit(ctx)
 			if err != nil {
@@ -129,6 +140,10 @@ func (s ledgeredBars) SetBars(
 
 			return err
 		})
+	}
+
+	return s.policy.reserved(ctx, op, int64(rows), s.policy.limits.reserveWrite, func() error {
+		return s.policy.write(ctx, op, write)
 	})
 }
 

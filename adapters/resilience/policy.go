@@ -1,17 +1,18 @@
 // Package resilience makes calls of a server survive its short failures, and stops them while it fails for longer. It
 // wraps each port of a store: New gives the stores of one server one Policy.
 //
-//	call ──► breaker ──► store ──► result
-//	 ▲          │ open     │ failure that passes by itself: see ports.Error.Retryable
-//	 │          ▼          ▼
-//	 │        error      at most two retries, as long as the budget, the deadline and the breaker allow
-//	 └───────────────────┘
+//	call ──► bytes in flight ──► breaker ──► store ──► result
+//	           │ too many calls    ▲ │ open     │ failure that passes by itself: see ports.Error.Retryable
+//	           ▼                   │ ▼          ▼
+//	         error                 │ error    at most two retries, as long as budget, deadline and breaker allow
+//	                               └────────────┘
 //
 // A read is retried until it has yielded its first value. A write is retried only if nothing was sent to the server,
 // because a write whose connection broke may have been done.
 //
-// Failures of the server open the breaker: ErrUnavailable, ErrOverloaded, and ErrTimeout at a limit of our own. What the
-// caller causes counts for nothing: a cancellation, a deadline of the caller, an invalid request, and an exhausted pool.
+// Failures of the server open the breaker: ErrUnavailable, ErrOverloaded, and ErrTimeout at a limit of our own. What
+// the caller causes counts for nothing: a cancellation, a deadline of the caller, an invalid request, and an exhausted
+// pool.
 package resilience
 
 import (
@@ -22,7 +23,6 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/budget"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 
 	"github.com/gal-friday/marketdata/adapters/breaker"
@@ -50,35 +50,25 @@ const (
 	openShare  = 0.5
 	openCalls  = 20
 	openPeriod = 10 * time.Second
-
-	// Of the calls under way, this share may be retries. A few are always allowed.
-	retryShare = 0.1
-	minRetries = 3
 )
-
-// Budget bounds the retries of all policies that share it, so that retries do not add to an overload: a tenth of the
-// calls under way, or three. It is safe for concurrent use.
-type Budget struct{ budget budget.Budget }
-
-// NewBudget returns a Budget, of which a process needs one.
-func NewBudget() *Budget {
-	return &Budget{budget.NewBuilder().WithMaxRate(retryShare).WithMinConcurrency(minRetries).Build()}
-}
 
 // Policy guards the calls of one server. It is safe for concurrent use.
 type Policy struct {
 	name    domain.StoreName // in errors
 	breaker *breaker.Breaker
 	retry   failsafe.Executor[time.Duration] // a result is the pause before the next attempt
+	limits  *Limits
 }
 
 // New returns the policy of a server with a closed breaker.
-func New(name domain.StoreName, retries *Budget) *Policy {
+func New(name domain.StoreName, limits *Limits) *Policy {
 	pause := func(last failsafe.ExecutionAttempt[time.Duration]) time.Duration { return last.LastResult() }
 	retry := retrypolicy.NewBuilder[time.Duration]().
-		WithMaxAttempts(maxAttempts).WithDelayFunc(pause).WithBudget(retries.budget).Build()
+		WithMaxAttempts(maxAttempts).WithDelayFunc(pause).WithBudget(limits.budget).Build()
 
-	return &Policy{name: name, breaker: breaker.Rate(openShare, openCalls, openPeriod), retry: failsafe.With(retry)}
+	return &Policy{
+		name: name, breaker: breaker.Rate(openShare, openCalls, openPeriod), retry: failsafe.With(retry), limits: limits,
+	}
 }
 
 // attempt is one attempt of a call.
@@ -113,34 +103,65 @@ func (p *Policy) write(ctx context.Context, op string, c call) error {
 	return p.run(ctx, op, isUnsent, c)
 }
 
-// errAgain has the retry policy make another attempt.
-var errAgain = errors.New("again")
-
 // run makes a call, and again where mayRetry accepts its error.
-func (p *Policy) run(ctx context.Context, op string, mayRetry func(error) bool, c call) (err error) {
-	retries := 0
-	_, _ = p.retry.WithContext(ctx).Get(func() (time.Duration, error) { // its own error says less
-		var a attempt
-		err = p.try(ctx, op, &a, c)
-		if err == nil || a.isFinal || ctx.Err() != nil || !mayRetry(err) {
-			return 0, nil
-		}
-
-		pause := pauseAfter(err, retries)
-		if deadline, isSet := ctx.Deadline(); isSet && time.Until(deadline) < pause+minAttempt {
-			return 0, nil
-		}
-		retries++
-
-		return pause, errAgain
-	})
-	if cause := ctx.Err(); err != nil && cause != nil && !errors.Is(err, cause) {
-		err = &ports.Error{
-			Kind: ports.ContextKind(cause), Op: op, Store: p.name, Err: fmt.Errorf("%w: %w", cause, err),
+func (p *Policy) run(ctx context.Context, op string, mayRetry func(error) bool, c call) error {
+	r := retried{policy: p, ctx: ctx, op: op, mayRetry: mayRetry, call: c}
+	pause, err := p.limits.counted(r.attempt) // not by the retry policy, because most calls need one attempt only
+	if err != nil {
+		r.again(pause, err)
+	}
+	if cause := ctx.Err(); r.err != nil && cause != nil && !errors.Is(r.err, cause) {
+		return &ports.Error{
+			Kind: ports.ContextKind(cause), Op: op, Store: p.name, Err: fmt.Errorf("%w: %w", cause, r.err),
 		}
 	}
 
-	return err
+	return r.err
+}
+
+// retried is a call under way.
+type retried struct {
+	policy   *Policy
+	ctx      context.Context //nolint:containedctx // of the call
+	op       string
+	mayRetry func(error) bool
+	call     call
+
+	attempts int
+	err      error // of the last attempt
+}
+
+// errAgain has the retry policy make another attempt.
+var errAgain = errors.New("again")
+
+// attempt makes one attempt. If there may be another one, it returns the pause before it and errAgain.
+func (r *retried) attempt() (time.Duration, error) {
+	var a attempt
+	r.err = r.policy.try(r.ctx, r.op, &a, r.call)
+	r.attempts++
+	if r.err == nil || a.isFinal || r.ctx.Err() != nil || !r.mayRetry(r.err) {
+		return 0, nil
+	}
+
+	pause := pauseBefore(r.attempts, r.err)
+	if deadline, isSet := r.ctx.Deadline(); isSet && time.Until(deadline) < pause+minAttempt {
+		return 0, nil
+	}
+
+	return pause, errAgain
+}
+
+// again makes the other attempts, after the first one, which returned pause and err.
+func (r *retried) again(pause time.Duration, err error) {
+	isFirst := true
+	_, _ = r.policy.retry.WithContext(r.ctx).Get(func() (time.Duration, error) { // its own error says less than r.err
+		if isFirst {
+			isFirst = false
+			return pause, err
+		}
+
+		return r.attempt()
+	})
 }
 
 // try makes one attempt and reports its outcome to the breaker.
@@ -172,9 +193,9 @@ func (p *Policy) try(ctx context.Context, op string, a *attempt, c call) error {
 	return err
 }
 
-// pauseAfter returns the pause before retry n+1.
-func pauseAfter(err error, n int) time.Duration {
-	pause := rand.N(min(firstBackoff<<n, maxBackoff))
+// pauseBefore returns the pause before retry n, after an error.
+func pauseBefore(n int, err error) time.Duration {
+	pause := rand.N(min(firstBackoff<<(n-1), maxBackoff))
 	if e, ok := errors.AsType[*ports.Error](err); ok {
 		pause = max(pause, min(e.RetryAfter, maxRetryAfter))
 	}

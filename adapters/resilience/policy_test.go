@@ -83,13 +83,13 @@ func newFlaky(errs ...error) (*flaky, ports.Store) {
 		return errs[call-1]
 	}}
 
-	return s, resilience.New(name, resilience.NewBudget()).Bars(s)
+	return s, resilience.New(name, resilience.NewLimits(1<<30, 1_000)).Bars(s)
 }
 
 // always returns a store that fails with the error.
 func always(err error) (*flaky, ports.Store) {
 	s := &flaky{Store: memory.New(), fail: func(context.Context, int) error { return err }}
-	return s, resilience.New(name, resilience.NewBudget()).Bars(s)
+	return s, resilience.New(name, resilience.NewLimits(1<<30, 1_000)).Bars(s)
 }
 
 var query = ports.BarQuery{Key: gen.MinuteKey("BTC/USD"), Range: domain.AllYears()}
@@ -276,10 +276,10 @@ func TestBudget(t *testing.T) {
 				return unavailable
 			}}
 			// The callers have a policy each, so that no breaker opens.
-			budget := resilience.NewBudget()
+			limits := resilience.NewLimits(1<<30, 1_000)
 			var running sync.WaitGroup
 			for range callers {
-				running.Go(func() { _ = read(t.Context(), resilience.New(name, budget).Bars(s)) })
+				running.Go(func() { _ = read(t.Context(), resilience.New(name, limits).Bars(s)) })
 			}
 			time.Sleep(30 * time.Second)
 			if n := retries.Load(); n < want || n > want+2 { // the library compares before it adds
@@ -422,8 +422,8 @@ func TestStreamEndsProbe(t *testing.T) {
 // The diagnosis of a store has its open breaker.
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	s := &flaky{Store: memory.New(), fail: func(context.Context, int) error { return failure(ports.ErrUnavailable, false) }}
-	p := resilience.New(name, resilience.NewBudget())
+	s, _ := always(failure(ports.ErrUnavailable, false))
+	p := resilience.New(name, resilience.NewLimits(1<<30, 1_000))
 	checker := p.Health(healthy{}).(ports.ProblemReporter)
 	if problems, err := checker.Problems(t.Context()); err != nil || len(problems) != 0 {
 		t.Errorf("got %v, %v", problems, err)
@@ -477,7 +477,7 @@ func TestHammer(t *testing.T) {
 func BenchmarkRead(b *testing.B) {
 	s := memory.New()
 	for what, store := range map[string]ports.Store{
-		"bare": s, "policy": resilience.New(name, resilience.NewBudget()).Bars(s),
+		"bare": s, "policy": resilience.New(name, resilience.NewLimits(1<<30, 1_000)).Bars(s),
 	} {
 		b.Run(what, func(b *testing.B) {
 			b.ReportAllocs()

@@ -8,12 +8,15 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// sequence returns the values of open with the policy. A read is retried until it has yielded a value.
-func sequence[V any](ctx context.Context, p *Policy, op string, open func() iter.Seq2[V, error]) iter.Seq2[V, error] {
+// sequence returns the values of open, of at most so many rows, with the policy. A read is retried until it has yielded
+// a value.
+func sequence[V any](
+	ctx context.Context, p *Policy, op string, rows int64, open func() iter.Seq2[V, error],
+) iter.Seq2[V, error] {
 	first := open() // if it is single use, so is the result
 	return func(yield func(V, error) bool) {
 		values, stopped := first, false
-		err := p.read(ctx, op, func(a *attempt) error {
+		read := func(a *attempt) error {
 			if values == nil {
 				values = open()
 			}
@@ -31,7 +34,8 @@ func sequence[V any](ctx context.Context, p *Policy, op string, open func() iter
 			}
 
 			return nil
-		})
+		}
+		err := p.reserved(ctx, op, rows, p.limits.reserveRead, func() error { return p.read(ctx, op, read) })
 		if err != nil && !stopped {
 			var none V
 			yield(none, err)
@@ -41,9 +45,9 @@ func sequence[V any](ctx context.Context, p *Policy, op string, open func() iter
 
 // pieces is sequence for the rows of a series.
 func pieces[D ports.Rows](
-	ctx context.Context, p *Policy, op string, open func() ports.Sequence[D],
+	ctx context.Context, p *Policy, op string, rows int64, open func() ports.Sequence[D],
 ) ports.Sequence[D] {
-	return ports.Sequence[D](sequence(ctx, p, op, func() iter.Seq2[ports.Piece[D], error] {
+	return ports.Sequence[D](sequence(ctx, p, op, rows, func() iter.Seq2[ports.Piece[D], error] {
 		return iter.Seq2[ports.Piece[D], error](open())
 	}))
 }
@@ -58,28 +62,46 @@ func readValue[T any](ctx context.Context, p *Policy, op string, read func() (T,
 	return value, err
 }
 
-// writeValue makes a call that may change something, and returns a value.
-func writeValue[T any](ctx context.Context, p *Policy, op string, write func() (T, error)) (value T, err error) {
-	err = p.write(ctx, op, func(*attempt) (err error) {
-		value, err = write()
-		return err
+// writeValue makes a call that may change something, of so many rows, and returns a value.
+func writeValue[T any](
+	ctx context.Context, p *Policy, op string, rows int, write func() (T, error),
+) (value T, err error) {
+	err = p.reserved(ctx, op, int64(rows), p.limits.reserveWrite, func() error {
+		return p.write(ctx, op, func(*attempt) (err error) {
+			value, err = write()
+			return err
+		})
 	})
 
 	return value, err
 }
 
-// writeEach makes a call that writes each element by itself: result i is that of element i, with the error at errOf. It
-// writes those elements again of which nothing was sent.
-func writeEach[E, R any](
-	ctx context.Context, p *Policy, op string, elements []E, errOf func(*R) *error, write func([]E) []R,
-) []R {
+// batchWrite is a call that writes each element by itself: result i is that of element i.
+type batchWrite[E, R any] struct {
+	op       string
+	elements []E
+	rows     func(E) int // of an element; nil where elements have no rows
+	errOf    func(*R) *error
+	write    func([]E) []R
+}
+
+// writeEach makes the call. It writes those elements again of which nothing was sent.
+func writeEach[E, R any](ctx context.Context, p *Policy, b batchWrite[E, R]) []R {
+	elements, errOf := b.elements, b.errOf
+	rows := 0
+	for _, e := range elements {
+		if b.rows != nil {
+			rows += b.rows(e)
+		}
+	}
+
 	results := make([]R, len(elements))
 	left := make([]int, len(elements)) // indices of the elements of the next attempt
 	for i := range left {
 		left[i] = i
 	}
 
-	err := p.write(ctx, op, func(*attempt) error {
+	write := func(*attempt) error {
 		part := make([]E, len(left))
 		for n, i := range left {
 			part[n] = elements[i]
@@ -87,7 +109,7 @@ func writeEach[E, R any](
 
 		var unsent []int
 		var errs []error
-		for n, r := range write(part) {
+		for n, r := range b.write(part) {
 			results[left[n]] = r
 			err := *errOf(&r)
 			if errs = append(errs, err); isUnsent(err) {
@@ -97,9 +119,10 @@ func writeEach[E, R any](
 		left = unsent
 
 		return worst(errs)
-	})
+	}
+	err := p.reserved(ctx, b.op, int64(rows), p.limits.reserveWrite, func() error { return p.write(ctx, b.op, write) })
 	for _, i := range left {
-		if e := errOf(&results[i]); *e == nil { // the breaker refused the first attempt
+		if e := errOf(&results[i]); *e == nil { // no attempt was made
 			*e = err
 		}
 	}

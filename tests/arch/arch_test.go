@@ -76,7 +76,7 @@ var rooms = []room{
 	},
 	{
 		path: "adapters/resilience", rooms: []string{"ports", "domain", "adapters/breaker"},
-		others: []string{"github.com/failsafe-go/failsafe-go"}, banned: []string{"testing"},
+		others: []string{"github.com/failsafe-go/failsafe-go", "golang.org/x/sync"}, banned: []string{"testing"},
 		why: "policies know the ports and no driver",
 	},
 	{

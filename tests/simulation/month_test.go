@@ -126,9 +126,9 @@ func newProcess(t *testing.T, relational, timeSeries remoteStore, shared *shared
 	local, err := ristretto.NewBlocks(32 << 20)
 	check(t, err)
 	t.Cleanup(local.Close)
-	budget := resilience.NewBudget()
-	relationalPolicy := resilience.New(relationalName, budget)
-	timeSeriesPolicy := resilience.New(timeSeriesName, budget)
+	limits := resilience.NewLimits(256<<20, 1_000_000)
+	relationalPolicy := resilience.New(relationalName, limits)
+	timeSeriesPolicy := resilience.New(timeSeriesName, limits)
 	cached := func(s remoteStore, p *resilience.Policy) *seriescache.Store {
 		store, err := seriescache.New(seriescache.Dependencies{
 			Store: p.Bars(s), States: p.States(s), Hints: hints, Clock: clock.NewSystem(),

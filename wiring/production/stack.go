@@ -99,8 +99,8 @@ func newLayers(ctx context.Context, s settings, opts Options, b backends) *layer
 	l := &layers{
 		settings: s, opts: opts, caches: b.caches, clock: b.clock, hints: postgres.NewHints(b.postgres),
 	}
-	retries := resilience.NewBudget()
-	l.postgres, l.influx = resilience.New(postgres.Name, retries), resilience.New(influx.Name, retries)
+	limits := resilience.NewLimits(s.MaxInFlightBytes, int64(*s.Service.MaxBars))
+	l.postgres, l.influx = resilience.New(postgres.Name, limits), resilience.New(influx.Name, limits)
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
 	l.start = func(run func(context.Context) error) {
 		l.running.Go(func() { _ = run(ctx) }) // its only error is that of ctx; it logs all others

@@ -286,8 +286,8 @@ func isDial(err error) bool {
 	return isNetwork && dial.Op == "dial"
 }
 
-// retryability reports whether a read that failed may succeed soon, and before which pause it is of no use: the server is
-// overloaded or away, or the connection broke. A redirect, and a write that reads do not show, stay as they are.
+// retryability reports whether a read that failed may succeed soon, and before which pause it is of no use: the server
+// is overloaded or away, or the connection broke. A redirect, and a write that reads do not show, stay as they are.
 func retryability(kind, err error) (isRetryable bool, after time.Duration) {
 	if server, isAnswer := errors.AsType[*ServerError](err); isAnswer {
 		isPassing := errors.Is(kind, ports.ErrUnavailable) || errors.Is(kind, ports.ErrOverloaded)

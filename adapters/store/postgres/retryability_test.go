@@ -40,8 +40,9 @@ func TestRetryability(t *testing.T) {
 	}
 
 	for name, err := range map[string]error{
-		"refused": &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "reset": &net.OpError{Op: "read", Err: syscall.ECONNRESET},
-		"ended": io.ErrUnexpectedEOF, "closed": pgconn.ErrConnClosed,
+		"refused": &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED},
+		"reset":   &net.OpError{Op: "read", Err: syscall.ECONNRESET},
+		"ended":   io.ErrUnexpectedEOF, "closed": pgconn.ErrConnClosed,
 	} {
 		wantRetryable(name, err, true, 0)
 	}

@@ -86,8 +86,8 @@ func translate(ctx context.Context, op, subject string, err error) error {
 // connectionsPause is how soon a connection may be free again on a server that has no more.
 const connectionsPause = 100 * time.Millisecond
 
-// retryability reports whether a read that failed may succeed soon, and before which pause it is of no use. Of the errors
-// of a server it lists those that pass by themselves: a full disk and a statement that took too long do not.
+// retryability reports whether a read that failed may succeed soon, and before which pause it is of no use. Of the
+// errors of a server it lists those that pass by themselves: a full disk and a statement that took too long do not.
 func retryability(kind, err error) (isRetryable bool, after time.Duration) {
 	server, isAnswer := errors.AsType[*pgconn.PgError](err)
 	if !isAnswer {
