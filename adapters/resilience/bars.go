@@ -28,7 +28,9 @@ func (p *Policy) Bars(next ports.Store) ports.Store { return bars{p, next} }
 
 // ReadBars implements ports.BarReader.
 func (s bars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] { return s.next.ReadBars(ctx, q) })
+	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] {
+		return s.next.ReadBars(ctx, q)
+	})
 }
 
 // Extents implements ports.CoverageReader.

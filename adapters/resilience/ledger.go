@@ -99,12 +99,16 @@ func (p *Policy) LedgeredBars(next NontransactionalStore) NontransactionalStore 
 
 // ReadBars implements ports.BarReader.
 func (s ledgeredBars) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] { return s.next.ReadBars(ctx, q) })
+	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] {
+		return s.next.ReadBars(ctx, q)
+	})
 }
 
 // ReadBarsOnce implements ledger.NontransactionalStore.
 func (s ledgeredBars) ReadBarsOnce(ctx context.Context, q ports.BarQuery) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] { return s.next.ReadBarsOnce(ctx, q) })
+	return pieces(ctx, s.policy, "read bars", barRows(q), func() ports.Sequence[domain.Series] {
+		return s.next.ReadBarsOnce(ctx, q)
+	})
 }
 
 // Extents implements ports.CoverageReader.

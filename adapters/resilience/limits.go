@@ -27,8 +27,8 @@ const (
 )
 
 // Limits bound the calls of all servers together: their retries, so that these do not add to an overload, to a tenth of
-// the calls under way, or three; and the memory of the rows on their way, so that many large reads at once do not exhaust
-// it. A process needs one. It is safe for concurrent use.
+// the calls under way, or three; and the memory of the rows on their way, so that many large reads at once do not
+// exhaust it. A process needs one. It is safe for concurrent use.
 type Limits struct {
 	budget      budget.Budget
 	calls       callCounter         // of the budget

@@ -35,12 +35,16 @@ func tickRows(q ports.TickQuery) int64 {
 
 // ReadTrades implements ports.TradeReader.
 func (s ticks) ReadTrades(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Trades] {
-	return pieces(ctx, s.policy, "read trades", tickRows(q), func() ports.Sequence[domain.Trades] { return s.next.ReadTrades(ctx, q) })
+	return pieces(ctx, s.policy, "read trades", tickRows(q), func() ports.Sequence[domain.Trades] {
+		return s.next.ReadTrades(ctx, q)
+	})
 }
 
 // ReadQuotes implements ports.QuoteReader.
 func (s ticks) ReadQuotes(ctx context.Context, q ports.TickQuery) ports.Sequence[domain.Quotes] {
-	return pieces(ctx, s.policy, "read quotes", tickRows(q), func() ports.Sequence[domain.Quotes] { return s.next.ReadQuotes(ctx, q) })
+	return pieces(ctx, s.policy, "read quotes", tickRows(q), func() ports.Sequence[domain.Quotes] {
+		return s.next.ReadQuotes(ctx, q)
+	})
 }
 
 // TickExtents implements ports.TickCoverageReader.

@@ -308,7 +308,8 @@ func TestPostgresDeadConnections(t *testing.T) {
 	})
 }
 
-// TestPostgresRestart proves that a worker fails at most once after a restart.
+// TestPostgresRestart proves that a worker that waits as its errors say fails at most once after a restart: beside
+// calls that succeeded until then, and where so many fail that the circuit breaker opens.
 func TestPostgresRestart(t *testing.T) {
 	server := servers.StartPostgres(t)
 	for name, signal := range map[string]syscall.Signal{
@@ -317,39 +318,80 @@ func TestPostgresRestart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			md, closeAll := openProduction(t, pgConfig(server.DSN))
 			defer closeAll()
-			const workers = 16
-			var recovered, isDone atomic.Bool
-			var running sync.WaitGroup
-			for range workers {
-				running.Go(func() {
-					failed, succeeded := 0, 0
-					for !isDone.Load() || succeeded == 0 {
-						wasRecovered := recovered.Load() // before the call
-						err := fetch(t.Context(), t, md)
-						switch {
-						case err == nil:
-							succeeded++
-						case wasRecovered:
-							failed++
-						case !errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrTimeout) &&
-							!errors.Is(err, ports.ErrOverloaded):
-							t.Errorf("while the server restarts: %v", err)
-						}
-						if failed > 1 {
-							t.Errorf("%d failed reads of a worker after the restart, the last: %v", failed, err)
-							return
-						}
-					}
-				})
-			}
+			workers := restartWorkers{md: md, pause: time.Millisecond}
+			workers.start(t)
 			time.Sleep(200 * time.Millisecond)
 			server.Restart(t, signal)
-			recovered.Store(true)
-			time.Sleep(time.Second)
-			isDone.Store(true)
-			running.Wait()
+			workers.finish()
 		})
 	}
+
+	t.Run("P11/breaker", func(t *testing.T) {
+		proxy := faults.NewProxy(t, server.Address)
+		md, closeAll := openProduction(t, pgConfig(withHost(t, server.DSN, proxy.Address)))
+		defer closeAll()
+		proxy.Cut()
+		proxy.LimitResponses(0) // connections end before the first byte of the server
+		workers := restartWorkers{md: md, pause: 10 * time.Millisecond}
+		workers.start(t)
+		time.Sleep(2 * time.Second)
+		if workers.refused.Load() == 0 {
+			t.Error("the circuit breaker did not open")
+		}
+		proxy.LimitResponses(-1)
+		workers.finish()
+	})
+}
+
+// restartWorkers fetch until the server works again.
+type restartWorkers struct {
+	md    *app.Service
+	pause time.Duration // after a fetch, unless its error says more
+
+	refused           atomic.Int64 // fetches that an open breaker refused
+	recovered, isDone atomic.Bool
+	running           sync.WaitGroup
+}
+
+func (w *restartWorkers) start(t *testing.T) {
+	for range 16 {
+		w.running.Go(func() {
+			failed, succeeded := 0, 0
+			for !w.isDone.Load() || succeeded == 0 {
+				wasRecovered := w.recovered.Load() // before the call
+				err := fetch(t.Context(), t, w.md)
+				from, _ := errors.AsType[*ports.Error](err)
+				switch {
+				case err == nil:
+					succeeded++
+				case wasRecovered:
+					failed++
+				case !errors.Is(err, ports.ErrUnavailable) && !errors.Is(err, ports.ErrTimeout) &&
+					!errors.Is(err, ports.ErrOverloaded):
+					t.Errorf("while the server restarts: %v", err)
+				}
+				if failed > 1 {
+					t.Errorf("%d failed reads of a worker after the restart, the last: %v", failed, err)
+					return
+				}
+
+				pause := w.pause
+				if from != nil && from.RetryAfter > 0 {
+					w.refused.Add(1)
+					pause = from.RetryAfter
+				}
+				time.Sleep(pause)
+			}
+		})
+	}
+}
+
+// finish says that the server works, and waits until every worker had bars for a while.
+func (w *restartWorkers) finish() {
+	w.recovered.Store(true)
+	time.Sleep(time.Second)
+	w.isDone.Store(true)
+	w.running.Wait()
 }
 
 // TestPostgresPasswordFile proves that a new password needs no restart.
