@@ -28,7 +28,7 @@ const (
 
 // Breaker is a circuit breaker. It is safe for concurrent use.
 type Breaker struct {
-	closed func() circuitbreaker.Builder[any] // says what opens a closed circuit
+	closed func() circuitbreaker.Builder[any] // the rule that opens a closed circuit
 
 	// mu guards the rest. Each change of state begins a new circuit, so that the outcome of a call that began before
 	// changes nothing.

@@ -110,7 +110,7 @@ func (b *ledgeredBatch) interruption(ctx context.Context) error {
 	return nil
 }
 
-// result returns the result of a query: what was read for it, or a read of its own.
+// result returns the result of a query: its rows of the batch, or a read of its own.
 func (b *ledgeredBatch) result(ctx context.Context, i int) ports.Sequence[domain.Series] {
 	q := b.queries[i]
 	if !b.isRead || !b.records[i].Exists() {

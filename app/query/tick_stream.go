@@ -86,7 +86,7 @@ func (q *tickQuery[T]) streamLimited(
 type tickStream[T domain.Tick] struct {
 	query *tickQuery[T]
 	yield func(domain.Ticks[T], error) bool
-	read  tickTotals // of what was yielded
+	read  tickTotals // of the yielded pieces
 }
 
 func (s *tickStream[T]) run(ctx context.Context) (domain.TickResult[T], error) {

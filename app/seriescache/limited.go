@@ -41,7 +41,7 @@ func (r *reading) nearest(open domain.Range, bars int, size int64) domain.Range 
 	return r.layout.Range(from, to).Intersect(open)
 }
 
-// remainder returns what is left of open behind or before part, which lies at one end of it.
+// remainder returns the rest of open behind or before part, which lies at one end of it.
 func (r *reading) remainder(open, part domain.Range) domain.Range {
 	if r.query.Last > 0 {
 		open.End = part.Start

@@ -178,7 +178,7 @@ func (s *Store) readStates(ctx context.Context, reads []*runRead) error {
 	return nil
 }
 
-// query begins a read of the run, and returns its query. Of a block that is extended it reads what follows.
+// query begins a read of the run, and returns its query. Of a block that is extended it reads only the tail.
 func (r *runRead) query() ports.BarQuery {
 	q := ports.BarQuery{Key: r.key, Range: r.bounds(0, len(r.run)), State: ports.StateQuery{Known: r.known}}
 	r.state, r.parts = nil, make([][]domain.Series, len(r.run))
@@ -226,7 +226,7 @@ func (r *runRead) checkVersions() error {
 
 	for _, m := range r.run {
 		stored, found := r.state.Block(m.Index)
-		isRepeated := found || r.state.Version != r.known // the store need not repeat what is known
+		isRepeated := found || r.state.Version != r.known // the store need not repeat a known block
 		if isRepeated && stored.Version != m.Version {
 			return access.ErrStateChanged
 		}

@@ -304,9 +304,9 @@ func (t table) line(w io.Writer, widths []int, row []string) string {
 		case t.columns[i].kind == number:
 			line.WriteString(blanks + cell)
 		case last:
-			line.WriteString(strings.ReplaceAll(t.painted(w, i, cell), "\n", "\n"+strings.Repeat(" ", indent)))
+			line.WriteString(strings.ReplaceAll(t.paint(w, i, cell), "\n", "\n"+strings.Repeat(" ", indent)))
 		default:
-			line.WriteString(t.painted(w, i, cell) + blanks)
+			line.WriteString(t.paint(w, i, cell) + blanks)
 		}
 		if !last {
 			line.WriteString(strings.Repeat(" ", columnGap))
@@ -342,15 +342,15 @@ func (t table) records(w io.Writer, screenWidth int) []string {
 			}
 
 			blanks := strings.Repeat(" ", indent-utf8.RuneCountInString(t.heading[i]))
-			lines = append(lines, t.heading[i]+blanks+t.painted(w, i, cell))
+			lines = append(lines, t.heading[i]+blanks+t.paint(w, i, cell))
 		}
 	}
 
 	return lines
 }
 
-// painted returns a cell of column i; the state of a store is in its color.
-func (t table) painted(w io.Writer, i int, cell string) string {
+// paint returns a cell of column i; the state of a store is in its color.
+func (t table) paint(w io.Writer, i int, cell string) string {
 	if t.columns[i].kind != state {
 		return cell
 	}

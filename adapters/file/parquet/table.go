@@ -101,7 +101,7 @@ func batches[B any](name string, r batchReader[B]) iter.Seq2[B, error] {
 		}
 
 		used = true
-		defer func() { _ = recoverPanic(r.close) }() // closing what was only read cannot lose data
+		defer func() { _ = recoverPanic(r.close) }() // closing a file that was only read cannot lose data
 		if err := recoverPanic(r.open); err != nil {
 			yield(none, addName(name, err))
 			return

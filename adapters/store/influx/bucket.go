@@ -224,7 +224,7 @@ type apiCall struct {
 	method, path string
 	query        url.Values
 	body         any // as JSON; nil for none
-	result       any // what to decode the response into; nil ignores it
+	result       any // the target of the decoded response; nil ignores it
 }
 
 // callAPI sends a request to the API of 2.x, and decodes its response.

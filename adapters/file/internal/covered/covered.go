@@ -72,7 +72,7 @@ func Split[B any](batches iter.Seq2[B, error], c Ranges, of Batch[B]) iter.Seq2[
 type splitter[B any] struct {
 	of       Batch[B]
 	coverage Ranges
-	rest     []domain.Range // what is covered behind the batches before
+	rest     []domain.Range // the coverage behind the batches before
 	yield    func(B, error) bool
 }
 
@@ -94,7 +94,7 @@ func (s *splitter[B]) next(end time.Time) domain.Range {
 	return r
 }
 
-// passEmpty yields what is covered before end, and returns false if no more is wanted.
+// passEmpty yields the coverage before end, and returns false if no more is wanted.
 func (s *splitter[B]) passEmpty(end time.Time) bool {
 	for r := s.next(end); !r.Empty(); r = s.next(end) {
 		if s.coverage.IsAnyUnplaced {
