@@ -23,7 +23,9 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	cfg := wiring.Config{
 		Postgres: wiring.Postgres{DSN: wiring.NewSecret("postgres://trader:" + canary + "@db/market")},
 		Influx:   wiring.Influx{Token: secret},
-		Cache:    wiring.Cache{Redis: wiring.Redis{URL: wiring.NewSecret("redis://u:" + canary + "@cache:6379")}},
+		Cache: wiring.Cache{Redis: wiring.Redis{
+			URL: wiring.NewSecret("redis://u:" + canary + "@cache:6379"), Key: wiring.NewSecret(canary),
+		}},
 	}
 	type inside struct{ secret any }
 	var printed bytes.Buffer

@@ -15,7 +15,7 @@ func TestContractOverRedis(t *testing.T) {
 	t.Parallel()
 	url := servers.Redis(t)
 	testContract(t, true, func(tb testing.TB) blockcache.SharedCache {
-		shared, end, err := redis.Open(redis.Config{URL: secret.New(url), Prefix: rand.Text(), Key: []byte(rand.Text() + rand.Text())})
+		shared, end, err := redis.Open(redis.Config{URL: secret.New(url), Prefix: rand.Text(), Key: secret.New(rand.Text() + rand.Text())})
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -274,7 +274,7 @@ func BenchmarkCacheRedisBlock(b *testing.B) {
 	must(ports.WriteBars(ctx, x.store, bars, bars.Range(), ports.ConflictReplace))
 	must(x.pool.Exec(ctx, "VACUUM ANALYZE marketdata.bars"))
 	shared, closeShared, err := redis.Open(redis.Config{
-		URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text(), Key: []byte(rand.Text()),
+		URL: secret.New(servers.Redis(b)), Prefix: b.Name() + rand.Text(), Key: secret.New(rand.Text()),
 	})
 	check(err)
 	b.Cleanup(closeShared)

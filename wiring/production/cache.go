@@ -8,6 +8,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
 	"github.com/gal-friday/marketdata/app/seriescache"
 	"github.com/gal-friday/marketdata/ports/blockcache"
+	"github.com/gal-friday/marketdata/wiring"
 )
 
 // openCaches opens the cache of this process and, if configured, the shared Redis behind it. It does not need a running
@@ -54,9 +55,12 @@ func openRedis(
 	cfg := s.Cache.Redis
 	cfg.Logger = opts.Logger
 	cfg.Prefix += identity + ":"
-	if cfg.Key, err = pg.CacheKey(ctx); err != nil {
+	key, err := pg.CacheKey(ctx)
+	if err != nil {
 		return nil, nil, err
 	}
+
+	cfg.Key = wiring.NewSecret(string(key))
 
 	return opts.Redis(cfg)
 }

@@ -3,6 +3,7 @@ package production
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/gal-friday/marketdata/adapters/cache/redis/redisconfig"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
@@ -53,7 +54,7 @@ func diagnoseWithoutPostgres(ctx context.Context, s settings, opts Options, open
 	}
 	if s.Cache.Redis.URL.Reveal() != "" {
 		cfg := s.Cache.Redis
-		cfg.Key = make([]byte, redisconfig.MinKeySize) // the check puts no block
+		cfg.Key = wiring.NewSecret(strings.Repeat("0", redisconfig.MinKeySize)) // the check puts no block
 		cache, closeCache, err := opts.Redis(cfg)
 		if err != nil {
 			return ports.Diagnosis{}, err

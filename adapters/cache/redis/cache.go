@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +33,7 @@ const (
 // Cache is a blockcache.SharedCache. It is safe for concurrent use.
 type Cache struct {
 	client  *redis.Client
-	codec   valueCodec
+	codec   *valueCodec // a pointer, because fmt would print its key
 	timeout time.Duration
 	breaker *breaker.Breaker // of round trips
 
@@ -53,15 +52,16 @@ func Open(cfg Config) (*Cache, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("redis: %w", err)
 	}
-	if len(cfg.Key) < redisconfig.MinKeySize {
+	key := []byte(cfg.Key.Reveal())
+	if len(key) < redisconfig.MinKeySize {
 		return nil, nil, fmt.Errorf("redis: key of %d bytes: must have at least %d: %w",
-			len(cfg.Key), redisconfig.MinKeySize, domain.ErrInvalid)
+			len(key), redisconfig.MinKeySize, domain.ErrInvalid)
 	}
 
 	cfg = cfg.WithDefaults()
 	c := &Cache{
 		client:  connect(options, cfg.Timeout),
-		codec:   valueCodec{prefix: cfg.Prefix, macKey: slices.Clone(cfg.Key)},
+		codec:   &valueCodec{prefix: cfg.Prefix, macKey: key},
 		timeout: cfg.Timeout,
 		breaker: breaker.Consecutive(openAfter),
 	}

@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -118,8 +117,8 @@ func put(tb testing.TB, c *redis.Cache, i int, b blockcache.Block) {
 
 func openCache(tb testing.TB, cfg redis.Config) *redis.Cache {
 	tb.Helper()
-	if cfg.Key == nil {
-		cfg.Key = []byte(macKey)
+	if cfg.Key.Reveal() == "" {
+		cfg.Key = secret.New(macKey)
 	}
 	c, end, err := redis.Open(cfg)
 	if err != nil {
@@ -234,7 +233,7 @@ func TestForgedValuesAreMisses(t *testing.T) {
 	url := servers.Redis(t)
 	c, behind, prefix := open(t, url, patient)
 	forger := openCache(t, redis.Config{
-		URL: secret.New(url), Prefix: prefix, Timeout: patient, Key: []byte("the key of another deployment"),
+		URL: secret.New(url), Prefix: prefix, Timeout: patient, Key: secret.New("the key of another deployment"),
 	})
 	genuine, forged := pricedBlock(t, 1, 10, 142), pricedBlock(t, 1, 10, 666)
 	forged.Version = genuine.Version
@@ -395,9 +394,9 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for label, cfg := range map[string]redis.Config{
 		"no key":      {URL: secret.New("redis://127.0.0.1:1/0")},
-		"a short key": {URL: secret.New("redis://127.0.0.1:1/0"), Key: make([]byte, 15)},
-		"no URL":      {Key: make([]byte, 16)},
-		"a timeout":   {URL: secret.New("redis://127.0.0.1:1/0"), Key: make([]byte, 16), Timeout: 1},
+		"a short key": {URL: secret.New("redis://127.0.0.1:1/0"), Key: secret.New(macKey[:15])},
+		"no URL":      {Key: secret.New(macKey[:16])},
+		"a timeout":   {URL: secret.New("redis://127.0.0.1:1/0"), Key: secret.New(macKey[:16]), Timeout: 1},
 	} {
 		if _, _, err := redis.Open(cfg); !errors.Is(err, domain.ErrInvalid) {
 			t.Errorf("%s: got %v", label, err)
@@ -408,24 +407,25 @@ func TestOpenRefuses(t *testing.T) {
 func TestSecretsStaySecret(t *testing.T) {
 	t.Parallel()
 	const password = "hunter2 and more"
-	key := []byte(password)
+	key, verbs := []byte(password), []string{"%v", "%+v", "%#v", "%x", "%s", "%d"}
+	type hidden struct{ value any } // fmt does not call the methods of an unexported field
 	for _, url := range []string{
 		"redis://u:" + password + "@127.0.0.1:1/0", "http://u:" + password + "@h", "redis://u:" + password + "@h:x%zz",
 		"redis://u:" + password + "@h/x",
 	} {
-		cfg := redis.Config{URL: secret.New(url), Key: key}
+		cfg := redis.Config{URL: secret.New(url), Key: secret.New(password)}
 		text, err := json.Marshal(cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 
 		said := fmt.Sprintf("%s %s", cfg.Key, text)
-		for _, verb := range []string{"%v", "%+v", "%#v", "%x"} {
-			said += fmt.Sprintf(verb, cfg)
-		}
-		_, end, err := redis.Open(cfg)
+		c, end, err := redis.Open(cfg)
 		if err == nil {
 			end()
+		}
+		for _, verb := range verbs {
+			said += fmt.Sprintf(verb+verb+verb, cfg, hidden{cfg}, c)
 		}
 
 		said += fmt.Sprint(err)
@@ -434,7 +434,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				t.Errorf("%q is in %q", leak, said)
 			}
 		}
-		if !bytes.Equal(cfg.Key, key) {
+		if cfg.Key.Reveal() != password {
 			t.Error("the key is lost")
 		}
 	}

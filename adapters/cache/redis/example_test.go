@@ -14,7 +14,7 @@ import (
 func ExampleOpen() { //nolint:testableexamples // it needs a server
 	blocks, closeBlocks, err := redis.Open(redis.Config{
 		URL: secret.New("redis://marketdata:secret@127.0.0.1:6379/0"),
-		Key: []byte("derived from the deployment"),
+		Key: secret.New("derived from the deployment"),
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -133,7 +133,7 @@ func TestFailsOpenInTime(t *testing.T) { //nolint:paralleltest // the time is me
 			const slack, most = 5 * time.Millisecond, time.Second
 			bestSlowest, bestAll := time.Hour, time.Hour
 			for range 20 {
-				c, end, err := redis.Open(redis.Config{URL: secret.New(url), Prefix: rand.Text(), Key: []byte(macKey)})
+				c, end, err := redis.Open(redis.Config{URL: secret.New(url), Prefix: rand.Text(), Key: secret.New(macKey)})
 				if err != nil {
 					t.Fatal(err)
 				}

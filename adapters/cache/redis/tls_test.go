@@ -29,7 +29,7 @@ func TestPlaintextToAnotherHost(t *testing.T) {
 		"redis://[::1]:6379/1": false, "redis://10.1.2.3:6379": true,
 	} {
 		var log bytes.Buffer
-		cfg := redis.Config{URL: secret.New(url), Key: []byte(macKey), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		cfg := redis.Config{URL: secret.New(url), Key: secret.New(macKey), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		c, closeCache, err := redis.Open(cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestTLS(t *testing.T) {
 			t.Parallel()
 			proxy := certs.NewProxy(t, certs.ServerConfig(t, c.server, c.clients), target.Addr)
 			cfg := redis.Config{
-				URL: secret.New("rediss://" + proxy.Address), CAFile: c.root, Key: []byte(macKey), Timeout: patient,
+				URL: secret.New("rediss://" + proxy.Address), CAFile: c.root, Key: secret.New(macKey), Timeout: patient,
 				RequireTLS: true,
 			}
 			if c.client != nil {

@@ -48,7 +48,7 @@ type Config struct {
 
 	// Key authenticates the blocks: a block that was put with another key is a miss. It is not configured: the program
 	// that opens the cache derives it from its deployment. It has at least MinKeySize bytes.
-	Key Key `env:"-" yaml:"-"`
+	Key secret.Secret `env:"-" yaml:"-"`
 
 	// Logger receives a warning for a connection without TLS. Nil discards it.
 	Logger *slog.Logger `env:"-" yaml:"-"`
@@ -56,15 +56,6 @@ type Config struct {
 
 // MinKeySize is the minimum size of Config.Key, in bytes.
 const MinKeySize = 16
-
-// Key is a secret key. It is printed, logged and marshalled as "(hidden)".
-type Key []byte
-
-// Format prints "(hidden)" whatever the verb, or nothing if there is no key.
-func (k Key) Format(f fmt.State, verb rune) { secret.New(string(k)).Format(f, verb) }
-
-// MarshalText returns the text that Format prints; JSON uses it.
-func (k Key) MarshalText() ([]byte, error) { return secret.New(string(k)).MarshalText() }
 
 // WithDefaults returns the configuration with every default filled in.
 func (c Config) WithDefaults() Config {
