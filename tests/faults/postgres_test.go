@@ -394,6 +394,49 @@ func (w *restartWorkers) finish() {
 	w.running.Wait()
 }
 
+// TestPostgresPoolExhausted proves that a call that gets no connection says so in time, and is not retried.
+func TestPostgresPoolExhausted(t *testing.T) {
+	server := servers.StartPostgres(t)
+	t.Run("P15/acquire", func(t *testing.T) {
+		cfg := pgConfig(server.DSN)
+		cfg.Postgres.MinConns, cfg.Postgres.MaxConns = 1, 2
+		md, closeAll := openProduction(t, cfg)
+		defer closeAll()
+		admin, err := pgx.Connect(t.Context(), server.DSN)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		defer admin.Close(t.Context())
+		if _, err := admin.Exec(t.Context(), "BEGIN; LOCK TABLE marketdata.bars"); err != nil {
+			t.Fatal(err)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var waiting sync.WaitGroup
+		for range cfg.Postgres.MaxConns {
+			waiting.Go(func() { _ = fetch(ctx, t, md) }) // ends with the test
+		}
+		defer waiting.Wait()
+		defer cancel()
+		const locked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+		for n := 0; n < cfg.Postgres.MaxConns; time.Sleep(10 * time.Millisecond) {
+			if err := admin.QueryRow(t.Context(), locked).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		limit := cfg.WithDefaults().Postgres.AcquireTimeout
+		wantWithin(t, "a call without a connection", limit+grace, func() {
+			from := (*ports.Error)(nil)
+			err := fetch(t.Context(), t, md)
+			if !errors.Is(err, ports.ErrOverloaded) || !errors.As(err, &from) || from.Phase != ports.PhaseAcquire {
+				t.Errorf("got %v, want overloaded in the phase acquire", err)
+			}
+		})
+	})
+}
+
 // TestPostgresPasswordFile proves that a new password needs no restart.
 func TestPostgresPasswordFile(t *testing.T) {
 	server := servers.StartPostgres(t)
