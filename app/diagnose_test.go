@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -158,6 +159,21 @@ func TestDiagnosisTellsErrors(t *testing.T) {
 	}
 	if _, err := app.New([]app.Source{source("nothing", nil)}, clock.NewSimulated(at(60)), nil, app.Config{}); err == nil {
 		t.Error("a source with nothing but Health is not optional")
+	}
+}
+
+// StoreDetails tells the details without a check, of the stores that keep data.
+func TestStoreDetails(t *testing.T) {
+	t.Parallel()
+	version := "15"
+	kept := app.Source{Name: "kept", Bars: memory.New(), Catalog: memory.New(), Health: described{nil, &version}}
+	plain := app.Source{Name: "plain", Bars: memory.New()}
+	cache := app.Source{Name: "cache", Health: described{nil, new(string)}, Optional: true}
+	md := over(t, clock.NewSimulated(at(60)), nil, app.Config{}, kept, plain, cache)
+
+	got := maps.Collect(md.StoreDetails())
+	if want := map[domain.StoreName]ports.StoreDetails{"kept": {Version: "15"}, "plain": {}}; !maps.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -52,6 +54,27 @@ func (d *Diagnostics) Diagnose(ctx context.Context) (ports.Diagnosis, error) {
 	return diagnosis, nil
 }
 
+// StoreDetails yields what is known of each store without a request, in the order of the configuration, such as its
+// address, database and user. Optional stores are left out, because they keep no data.
+func (d *Diagnostics) StoreDetails() iter.Seq2[domain.StoreName, ports.StoreDetails] {
+	return func(yield func(domain.StoreName, ports.StoreDetails) bool) {
+		for _, s := range d.stores {
+			if !s.Optional && !yield(s.Name, detailsOf(s)) {
+				return
+			}
+		}
+	}
+}
+
+// detailsOf returns the details of a store; they are empty if it reports none.
+func detailsOf(s *access.Store) ports.StoreDetails {
+	if r, ok := s.Health.(ports.DetailReporter); ok {
+		return r.Details()
+	}
+
+	return ports.StoreDetails{}
+}
+
 func diagnose(ctx context.Context, call *access.Call, stores access.Stores) ports.StoreDiagnosis {
 	s := call.Store
 	usage := s.Usage()
@@ -76,9 +99,7 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 		d.Latency, d.Retention, d.Unfinished = time.Since(start), found.retention, found.unfinished
 		d.Problems = found.problems
 	}
-	if r, ok := s.Health.(ports.DetailReporter); ok {
-		d.Details = r.Details() // after the check, which finds out some of them
-	}
+	d.Details = detailsOf(s) // after the check, which finds out some of them
 
 	d.Problems = problems(d, err)
 	if len(d.Problems) > 0 {

@@ -128,12 +128,18 @@ func (c *command) runCoverage(ctx context.Context, names []string, latest bool, 
 		}
 	}
 
-	md, done, err := c.open(ctx, mustExist)
+	cfg, err := c.loadConfig()
+	if err != nil {
+		return err
+	}
+
+	md, done, err := c.openStores(ctx, cfg, c.dbPath != "", mustExist)
 	if err != nil {
 		return err
 	}
 
 	defer done()
+	c.noteStores(cfg, md)
 	if latest {
 		return c.printFreshness(ctx, md, symbols, output)
 	}

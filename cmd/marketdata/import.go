@@ -208,6 +208,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 	}
 
 	defer done()
+	c.noteStores(cfg, md)
 	job := &importJob{c: c, md: md, o: o, targets: targets, rejected: rejected, closedBy: md.ClosedBy(), now: now}
 	if err := job.files(ctx, first, files); err != nil {
 		return addFlagHint(fmt.Errorf("%w\n%s", err, job.summary()))
