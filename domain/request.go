@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -28,7 +29,7 @@ type DataRequest struct {
 
 	// MaxStale allows an older result from the cache, while a store cannot be asked: its state must not be older. 0 allows
 	// none. See Result.StaleFor.
-	MaxStale time.Duration `json:"max_stale_ns,omitempty"`
+	MaxStale time.Duration `json:"-"`
 
 	// Paged asks for Result.Checkpoint, which a page token carries. It costs a small read of each series. A page token
 	// sets it for the pages that follow.
@@ -36,6 +37,33 @@ type DataRequest struct {
 
 	// Checkpoint is of the pages before, whose end is Start. A page token sets it. See Result.Restated.
 	Checkpoint Checkpoint `json:"-"`
+}
+
+// requestJSON is the form of a request in JSON, which has MaxStale in seconds and leaves out 0.
+type requestJSON struct {
+	plainRequest
+
+	MaxStale Seconds `json:"max_stale_seconds,omitempty"`
+}
+
+type plainRequest DataRequest
+
+// MarshalJSON returns an object with MaxStale in seconds.
+func (r DataRequest) MarshalJSON() ([]byte, error) {
+	return json.Marshal(requestJSON{plainRequest(r), Seconds(r.MaxStale)})
+}
+
+// UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
+func (r *DataRequest) UnmarshalJSON(text []byte) error {
+	j := requestJSON{plainRequest(*r), Seconds(r.MaxStale)}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+
+	*r = DataRequest(j.plainRequest)
+	r.MaxStale = time.Duration(j.MaxStale)
+
+	return nil
 }
 
 // Validate returns an error that wraps ErrInvalid if a field is invalid, if fields contradict each other, or if End is

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -41,7 +42,7 @@ type Result struct {
 
 	// StaleFor is the age of the state that the result is of, where DataRequest.MaxStale allowed an older one because a
 	// store could not be asked. It is 0 otherwise.
-	StaleFor time.Duration `json:"stale_for_ns,omitempty"`
+	StaleFor time.Duration `json:"-"`
 
 	// Restated reports, for a page that continues others, that what they returned changed since: rows were written again,
 	// deleted or added before the start of this page, or their coverage changed. The pages together are then not one state
@@ -53,6 +54,33 @@ type Result struct {
 
 	// Checkpoint is set if the request is Paged, and some part of its range was answered. It goes into the page token.
 	Checkpoint Checkpoint `json:"-"`
+}
+
+// resultJSON is the form of a result in JSON, which has StaleFor in seconds and leaves out 0.
+type resultJSON struct {
+	plainResult
+
+	StaleFor Seconds `json:"stale_for_seconds,omitempty"`
+}
+
+type plainResult Result
+
+// MarshalJSON returns an object with StaleFor in seconds.
+func (r Result) MarshalJSON() ([]byte, error) {
+	return json.Marshal(resultJSON{plainResult(r), Seconds(r.StaleFor)})
+}
+
+// UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
+func (r *Result) UnmarshalJSON(text []byte) error {
+	j := resultJSON{plainResult(*r), Seconds(r.StaleFor)}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
+
+	*r = Result(j.plainResult)
+	r.StaleFor = time.Duration(j.StaleFor)
+
+	return nil
 }
 
 // Checkpoint summarizes the results of the pages of a request up to a position, so that a later page can tell whether

@@ -70,18 +70,13 @@ type StoreDiagnosis struct {
 func (d StoreDiagnosis) MarshalJSON() ([]byte, error) {
 	type plain StoreDiagnosis
 
-	durations := struct {
+	return json.Marshal(struct {
 		plain
 
-		Latency   json.Number `json:"latency_seconds"`
-		MeanQuery json.Number `json:"average_query_seconds"`
-		Retention json.Number `json:"retention_seconds,omitempty"`
-	}{plain: plain(d), Latency: seconds(d.Latency), MeanQuery: seconds(d.MeanQuery)}
-	if d.Retention > 0 {
-		durations.Retention = seconds(d.Retention)
-	}
-
-	return json.Marshal(durations)
+		Latency   domain.Seconds `json:"latency_seconds"`
+		MeanQuery domain.Seconds `json:"average_query_seconds"`
+		Retention domain.Seconds `json:"retention_seconds,omitempty"`
+	}{plain(d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention)})
 }
 
 // StoreDetails say where a store is, and which versions it has. A field is empty if it is unknown, or if the store has
@@ -175,6 +170,6 @@ func (p PoolStats) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		plain
 
-		WaitTime json.Number `json:"wait_time_seconds"`
-	}{plain(p), seconds(p.WaitTime)})
+		WaitTime domain.Seconds `json:"wait_time_seconds"`
+	}{plain(p), domain.Seconds(p.WaitTime)})
 }

@@ -74,8 +74,8 @@ func (f Freshness) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		plain
 
-		Behind json.Number `json:"behind_seconds"`
-	}{plain(f), seconds(f.Behind)})
+		Behind domain.Seconds `json:"behind_seconds"`
+	}{plain(f), domain.Seconds(f.Behind)})
 }
 
 // SymbolProvider returns symbols and their metadata. It is safe for concurrent use.

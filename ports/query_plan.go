@@ -89,8 +89,8 @@ func (e Estimate) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		plain
 
-		Cost json.Number `json:"cost_seconds"`
-	}{plain(e), seconds(e.Cost)})
+		Cost domain.Seconds `json:"cost_seconds"`
+	}{plain(e), domain.Seconds(e.Cost)})
 }
 
 // Add returns the sum of both. Its Cost is 0 unless both costs are known.

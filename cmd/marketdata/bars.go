@@ -2,7 +2,10 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +24,7 @@ func printResult(w io.Writer, format string, r domain.Result, next *nextPage) er
 	case formatCSV:
 		err = writeCSV(out, r.Series)
 	case formatJSON:
-		err = writeJSON(out, struct {
-			domain.Result
-
-			Page *nextPage `json:"page,omitempty"`
-		}{r, next})
+		err = writeJSON(out, resultPage{r, next})
 	case formatParquet:
 		err = writeParquet(out, r.Series, ingest.CoveredSlots(r.Series.Key().Grid, r), newBarParquet(r.Series.Key()))
 	case formatNDJSON:
@@ -44,6 +43,24 @@ func printResult(w io.Writer, format string, r domain.Result, next *nextPage) er
 	}
 
 	return out.Flush()
+}
+
+// resultPage is a result as JSON and, where a page was requested, how to continue.
+type resultPage struct {
+	Result domain.Result
+	Page   *nextPage
+}
+
+// MarshalJSON returns the object of the result with the page as its last field.
+func (p resultPage) MarshalJSON() ([]byte, error) {
+	result, err := json.Marshal(p.Result)
+	if err != nil || p.Page == nil {
+		return result, err
+	}
+
+	page, err := json.Marshal(p.Page)
+
+	return slices.Concat(bytes.TrimSuffix(result, []byte("}")), []byte(`,"page":`), page, []byte("}")), err
 }
 
 func writeCSV(w io.Writer, s domain.Series) error {

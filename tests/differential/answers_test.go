@@ -133,15 +133,12 @@ func errorText(err error) string {
 
 // withoutBars returns the rest of a Result as JSON, without which bars came from a cache.
 func withoutBars(r domain.Result) (string, error) {
-	r.Series = domain.Series{}
+	r.Series = domain.EmptySeries(domain.SeriesKey{Symbol: "A", Grid: domain.Minute1.UTC()})
 	r.Provenance = slices.Clone(r.Provenance)
 	for i := range r.Provenance {
 		r.Provenance[i].Cached = false
 	}
-	text, err := json.Marshal(struct {
-		domain.Result
-		Series struct{} `json:"series"`
-	}{Result: r})
+	text, err := json.Marshal(r)
 
 	return string(text), err
 }
