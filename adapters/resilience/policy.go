@@ -43,8 +43,9 @@ const (
 	// minAttempt is the time that a retry needs. With less before the deadline there is none.
 	minAttempt = 50 * time.Millisecond
 
-	// probeWait is how long a call waits for the probe of another caller while the breaker is open.
-	probeWait = 250 * time.Millisecond
+	// probeWait is how long a call waits for the probe of another caller while the breaker is open: longer than a server
+	// that works needs, with a new connection.
+	probeWait = 2 * time.Second
 
 	// The breaker opens if this share of the calls within the period failed, and there were enough.
 	openShare  = 0.5
