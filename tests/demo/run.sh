@@ -34,7 +34,8 @@ say "A synthetic market that ended yesterday: thirty days of one-minute bars for
 for file in "$directory"/*.csv; do # SYNTHETIC-ACORN-USD_1m.csv is SYNTHETIC:ACORN/USD 1m
 	name=$(basename "$file" .csv)
 	IFS=- read -r venue base quote <<<"${name%_*}"
-	"$marketdata" import --symbol "$venue:$base/$quote" --frequency "${name#*_}" "$file" --output csv >/dev/null
+	"$marketdata" import --symbol "$venue:$base/$quote" --frequency "${name#*_}" "$file" --output csv >"$directory/import.log" 2>&1 ||
+		{ cat "$directory/import.log" && exit 1; }
 done
 show coverage --output table
 show fetch SYNTHETIC:ACORN/USD 1m --last 5 --output table

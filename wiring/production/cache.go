@@ -33,7 +33,7 @@ func openCaches(
 	shared, closeShared, err := openRedis(ctx, s, opts, pg)
 	if err != nil {
 		local.Close()
-		return seriescache.Caches{}, nil, fmt.Errorf("cache: %w", err)
+		return seriescache.Caches{}, nil, err
 	}
 
 	return seriescache.Caches{Local: local, Shared: shared}, func() {
@@ -61,6 +61,10 @@ func openRedis(
 	}
 
 	cfg.Key = wiring.NewSecret(string(key))
+	shared, closeShared, err := opts.Redis(cfg)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cache: %w", err)
+	}
 
-	return opts.Redis(cfg)
+	return shared, closeShared, nil
 }

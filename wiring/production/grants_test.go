@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/gal-friday/marketdata/adapters/cache/redis"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/tests/servers"
@@ -86,6 +88,32 @@ func wantRefused(t *testing.T, err error, says ...string) {
 	}
 }
 
+// TestMissingPrivilege opens as a role that may only connect, without and with a shared cache. The error is one sentence
+// for people.
+func TestMissingPrivilege(t *testing.T) {
+	t.Parallel()
+	owner, _ := newDeployment(t)
+	name, plain := newRole(t, owner, "reader")
+	statements, err := production.Grants(owner, "reader", name)
+	if err != nil || !strings.HasPrefix(statements[0], "GRANT CONNECT") {
+		t.Fatalf("got %q, %v", statements, err)
+	}
+	if err := runSQL(t.Context(), owner.Postgres.DSN.Reveal(), statements[0]); err != nil {
+		t.Fatal(err)
+	}
+
+	cached := plain
+	cached.Cache.Redis.URL = wiring.NewSecret("redis://" + nowhere(t))
+	for _, cfg := range []wiring.Config{plain, cached} {
+		_, _, err := production.Open(t.Context(), cfg, production.Options{Redis: redis.OpenShared})
+		wantRefused(t, err, fmt.Sprintf(": permission: the role %q lacks USAGE on the schema marketdata; "+
+			"marketdata migrate --grants reader %[1]q prints the statements that permit it", name))
+		if err == nil || !strings.HasPrefix(err.Error(), "postgres: ") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // TestGrants gives roles what Grants prints: it is enough for what they are for, and for nothing else.
 func TestGrants(t *testing.T) {
 	t.Parallel()
@@ -115,7 +143,7 @@ func TestGrants(t *testing.T) {
 		}
 	}
 	_, err = md.Ingest(t.Context(), barAt(t, domain.Hour1, "2"), domain.Range{}, ports.ConflictReplace)
-	wantRefused(t, err, "lacks", "marketdata migrate --grants importer")
+	wantRefused(t, err, "lacks EXECUTE on the function ensure_partitions", "marketdata migrate --grants importer")
 	_, err = md.Delete(t.Context(), hour.Key(), hour.Range())
 	wantRefused(t, err, "marketdata migrate --grants importer")
 	_, err = md.Delete(t.Context(), minute.Key(), minute.Range()) // in InfluxDB, where the token may delete

@@ -17,14 +17,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// remedyError adds the server's details and the remedy to an error.
+// remedyError adds the remedy to an error, and may replace its text by one for people.
 type remedyError struct {
-	err            error
-	detail, remedy string
+	err          error
+	text, remedy string
 }
 
-// Error returns the text of the cause and the detail. translate adds the remedy.
-func (e *remedyError) Error() string { return e.err.Error() + e.detail }
+// Error returns the text, or that of the cause if there is none. translate adds the remedy.
+func (e *remedyError) Error() string { return cmp.Or(e.text, e.err.Error()) }
 
 // Unwrap returns the cause.
 func (e *remedyError) Unwrap() error { return e.err }
@@ -84,7 +84,7 @@ func newestVersion() string {
 	return strings.TrimSuffix(newest, ".tx.up.sql")
 }
 
-// withPrivileges adds the privileges that the role lacks on what the server's message names, and the command that
+// withPrivileges tells the privileges that the role lacks on what the server's message names, and the command that
 // prints the grants. Where the role lacks none, such as with a row-level security policy, it adds nothing.
 func (s *Store) withPrivileges(ctx context.Context, conn *pgx.Conn, err error, message string) error {
 	db := session{store: s, conn: conn}
@@ -99,15 +99,17 @@ func (s *Store) withPrivileges(ctx context.Context, conn *pgx.Conn, err error, m
 			return err
 		}
 
+		var object string
 		var lacks []string
 		for _, p := range missing {
-			if strings.Contains(message, p.Kind+" "+p.Object) {
-				lacks = append(lacks, p.Privilege)
+			if name := p.Kind + " " + p.Object; strings.Contains(message, name) {
+				object, lacks = name, append(lacks, p.Privilege)
 			}
 		}
 		if len(lacks) > 0 {
-			detail := fmt.Sprintf("; the role %q lacks %s there", role, strings.Join(lacks, ", "))
-			return &remedyError{err, detail, grantsRemedy(of, role)}
+			text := fmt.Sprintf("the role %q lacks %s on the %s", role, strings.Join(lacks, ", "),
+				strings.TrimPrefix(object, "in "))
+			return &remedyError{err, text, grantsRemedy(of, role)}
 		}
 	}
 
