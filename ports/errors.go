@@ -71,8 +71,8 @@ type Error struct {
 	RetryAfter time.Duration // before which another call is of no use; 0 if unknown
 }
 
-// Error returns "store: op subject: kind: cause; remedy", of a timeout with its phase behind the kind. It leaves out the
-// parts that are empty, and the kind if the cause wraps it.
+// Error returns "store: op subject: kind: cause; remedy", of a timeout with its phase behind the kind. It leaves out
+// the parts that are empty, and the kind if the cause wraps it.
 func (e *Error) Error() string {
 	if e.Remedy == "" {
 		return e.withoutRemedy()

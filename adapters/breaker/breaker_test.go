@@ -103,12 +103,12 @@ func TestProbes(t *testing.T) {
 		b := breaker.Consecutive(1)
 		since := time.Now()
 		open(t, b, 1)
-		for _, pause := range []time.Duration{100, 200, 400, 800, 1600, 3200, 5000, 5000} {
-			pause *= time.Millisecond
+		for _, millis := range []int64{100, 200, 400, 800, 1600, 3200, 5000, 5000} {
+			pause := time.Duration(millis) * time.Millisecond
 			wantRefused(t, b, pause)
-			time.Sleep(pause - 1)
-			wantRefused(t, b, 1)
-			time.Sleep(1)
+			time.Sleep(pause - time.Nanosecond)
+			wantRefused(t, b, time.Nanosecond)
+			time.Sleep(time.Nanosecond)
 
 			probe := acquire(t, b)
 			wantRefused(t, b, breaker.FirstPause) // one at a time

@@ -23,7 +23,7 @@ func TestReason(t *testing.T) {
 	_, refused := dialer.DialContext(t.Context(), "tcp", "127.0.0.1:1")
 	_, late := dialer.DialContext(ended, "tcp", "127.0.0.1:1")
 	request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:1/secret?p=x", http.NoBody)
-	_, unreached := http.DefaultClient.Do(request) //nolint:bodyclose // there is no response
+	_, unreached := http.DefaultClient.Do(request)
 	lookup := func(e net.DNSError) error { return &net.OpError{Op: "dial", Net: "tcp", Err: &e} }
 	missing := lookup(net.DNSError{Err: "no such host", Name: "db.example", IsNotFound: true})
 	busy := lookup(net.DNSError{Err: "server misbehaving", Name: "db.example", Server: "10.0.0.1:53"})

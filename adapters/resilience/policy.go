@@ -141,7 +141,7 @@ func (r *retried) attempt() (time.Duration, error) {
 	r.err = r.policy.try(r.ctx, r.op, &a, r.call)
 	r.attempts++
 	if r.err == nil || a.isFinal || r.ctx.Err() != nil || !r.mayRetry(r.err) {
-		return 0, nil
+		return 0, nil //nolint:nilerr // the caller takes the error from r
 	}
 
 	pause := pauseBefore(r.attempts, r.err)

@@ -123,7 +123,8 @@ func (p *Policy) Aggregator(next ports.TradeAggregator) ports.TradeAggregator {
 func (s aggregator) AggregateTrades(
 	ctx context.Context, key domain.SeriesKey, r domain.Range,
 ) ports.Sequence[domain.Series] {
-	return pieces(ctx, s.policy, "aggregate trades", barRows(ports.BarQuery{Key: key, Range: r}), func() ports.Sequence[domain.Series] {
+	rows := barRows(ports.BarQuery{Key: key, Range: r})
+	return pieces(ctx, s.policy, "aggregate trades", rows, func() ports.Sequence[domain.Series] {
 		return s.next.AggregateTrades(ctx, key, r)
 	})
 }

@@ -20,8 +20,8 @@ type Plaintext struct {
 	remedy string // the setting that encrypts the connections
 }
 
-// NewPlaintext returns the Plaintext of a store that reaches the hosts without TLS. It leaves out unix sockets and hosts
-// that are loopback by their name or address. Names are not resolved.
+// NewPlaintext returns the Plaintext of a store that reaches the hosts without TLS. It leaves out unix sockets and
+// hosts that are loopback by their name or address. Names are not resolved.
 func NewPlaintext(store domain.StoreName, remedy string, hosts ...string) Plaintext {
 	remote := slices.DeleteFunc(slices.Clone(hosts), isLocal)
 	slices.Sort(remote)

@@ -78,7 +78,10 @@ func (r *Resolver) CheckKnown(call *access.Call, symbol domain.Symbol, entry por
 			strings.Join(names, " or "), r.catalog().Name)
 	}
 
-	return &ports.Error{Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(), Err: fmt.Errorf("symbol %q %w%s", string(symbol), ports.ErrNotFound, text)}
+	return &ports.Error{
+		Kind: ports.ErrNotFound, Op: call.Op, Subject: call.Subject.String(),
+		Err: fmt.Errorf("symbol %q %w%s", string(symbol), ports.ErrNotFound, text),
+	}
 }
 
 // withoutCatalog returns the names of the stores of bars, trades or quotes that have no catalog.

@@ -36,7 +36,7 @@ var program struct {
 func commandPath(t *testing.T) string {
 	t.Helper()
 	program.once.Do(func() {
-		if program.dir, program.err = os.MkdirTemp("", "marketdata-faults-"); program.err != nil {
+		if program.dir, program.err = os.MkdirTemp("", "marketdata-faults-"); program.err != nil { //nolint:usetesting // for all tests
 			return
 		}
 

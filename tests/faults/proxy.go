@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -210,7 +211,8 @@ func (w *writer) Write(data []byte) (int, error) {
 	}
 
 	if w.flipped >= 0 && w.flipped < int64(len(data)) {
-		data[w.flipped] ^= 1 // of the buffer of io.Copy
+		data = slices.Clone(data)
+		data[w.flipped] ^= 1
 	}
 	w.flipped -= int64(len(data))
 

@@ -61,7 +61,9 @@ func plaintextOf(options *redis.Options) tlsconfig.Plaintext {
 		host = options.Addr
 	}
 
-	return tlsconfig.NewPlaintext(redisconfig.Name, "use a rediss:// URL in MARKETDATA_CACHE_REDIS_URL (cache.redis.url)", host)
+	const advice = "use a rediss:// URL in MARKETDATA_CACHE_REDIS_URL (cache.redis.url)"
+
+	return tlsconfig.NewPlaintext(redisconfig.Name, advice, host)
 }
 
 // connect returns a client that tries everything once, and for no longer than the timeout.

@@ -120,8 +120,8 @@ func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
 }
 
 // New returns a Store on the caller's client and checks the credentials, the database and the measurement. URL, Token,
-// the files and Compress are not used. The caller closes the client. Its precision must be nanoseconds, the default. Its
-// HTTP client should have no timeout, because a timeout would cut long reads.
+// the files and Compress are not used. The caller closes the client. Its precision must be nanoseconds, the default.
+// Its HTTP client should have no timeout, because a timeout would cut long reads.
 func New(ctx context.Context, client influxdb2.Client, cfg Config) (*Store, error) {
 	cfg.URL, cfg.Compress = "", false
 	err := cfg.Validate()
@@ -156,7 +156,9 @@ func newStore(ctx context.Context, client influxdb2.Client, cfg Config) (*Store,
 		client: client, queryURL: u.String(), host: u.Host, layout: newLayout(cfg),
 		database: cfg.Database, retention: cfg.RetentionPolicy, org: cfg.Org, bucket: bucket(cfg),
 		compress: cfg.Compress, batchSize: cfg.BatchSize, chunkSize: cfg.ChunkSize, maxResponse: cfg.MaxResponseBytes,
-		plaintext: plaintext, user: userOf(cfg), isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "" && cfg.TokenFile == "", slow: cfg.SlowQuery, log: cfg.Logger,
+		plaintext: plaintext, user: userOf(cfg),
+		isAnonymous: cfg.URL != "" && cfg.Token.Reveal() == "" && cfg.TokenFile == "",
+		slow:        cfg.SlowQuery, log: cfg.Logger,
 	}
 	if cfg.Lazy {
 		return s, nil

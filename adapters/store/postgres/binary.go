@@ -32,7 +32,8 @@ var (
 	errArray error = malformedError("not a binary array of integers")
 )
 
-// malformedError says what bytes in an answer should have been. No server sends such bytes, so the network changed them.
+// malformedError says what bytes in an answer should have been. No server sends such bytes, so the network changed
+// them.
 type malformedError string
 
 // Error returns the text.

@@ -81,7 +81,7 @@ func (c *Call) Failed(ctx context.Context, err error) error {
 	return e
 }
 
-// interruption is the cause of a call whose caller ended it. Its text leaves out what a store says then, because that is
+// interruption is the cause of a call whose caller ended it. Its text leaves out the error of a store, because that is
 // a consequence.
 type interruption struct {
 	text string

@@ -25,8 +25,8 @@ type Config struct {
 	// Token is a token of InfluxDB 2.x, or user:password for 1.8. None is for a server without authentication.
 	Token secret.Secret `env:"TOKEN" yaml:"token"`
 
-	// TokenFile is a file with the token, in place of Token. Every request reads it, so that a new token needs no restart. A
-	// line end at its end is ignored. A file that cannot be read or is empty is ports.ErrAuth.
+	// TokenFile is a file with the token, in place of Token. Every request reads it, so that a new token needs no restart.
+	// A line end at its end is ignored. A file that cannot be read or is empty is ports.ErrAuth.
 	TokenFile string `env:"TOKEN_FILE" yaml:"token_file"`
 
 	// CAFile has the certificates (PEM) to trust for https. It defaults to the certificates of the system.
