@@ -146,7 +146,7 @@ func (s ledgeredBars) SetBars(
 		})
 	}
 
-	return s.policy.reserved(ctx, op, int64(rows), s.policy.limits.reserveWrite, func() error {
+	return s.policy.withReservation(ctx, op, int64(rows), s.policy.limits.reserveWrite, func() error {
 		return s.policy.write(ctx, op, write)
 	})
 }

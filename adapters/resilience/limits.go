@@ -54,8 +54,8 @@ type callCounter interface {
 	ReleaseExecution()
 }
 
-// counted makes an attempt that is counted.
-func (l *Limits) counted(attempt func() (time.Duration, error)) (time.Duration, error) {
+// countAttempt makes an attempt, which counts as a call under way.
+func (l *Limits) countAttempt(attempt func() (time.Duration, error)) (time.Duration, error) {
 	l.calls.RecordExecution()
 	defer l.calls.ReleaseExecution()
 
@@ -125,8 +125,8 @@ func (p *Policy) shed(ctx context.Context, op string, rows int64, waited time.Du
 	return e
 }
 
-// reserved makes a call within the bytes in flight: reserve waits for them. A call without rows needs none.
-func (p *Policy) reserved(
+// withReservation makes a call within the bytes in flight: reserve waits for them. A call without rows needs none.
+func (p *Policy) withReservation(
 	ctx context.Context, op string, rows int64,
 	reserve func(ctx context.Context, rows int64) (release func(), err error), call func() error,
 ) error {

@@ -107,9 +107,9 @@ func (p *Policy) write(ctx context.Context, op string, c call) error {
 // run makes a call, and again where mayRetry accepts its error.
 func (p *Policy) run(ctx context.Context, op string, mayRetry func(error) bool, c call) error {
 	r := retried{policy: p, ctx: ctx, op: op, mayRetry: mayRetry, call: c}
-	pause, err := p.limits.counted(r.attempt) // not by the retry policy, because most calls need one attempt only
+	pause, err := p.limits.countAttempt(r.attempt) // not by the retry policy, because most calls need one attempt only
 	if err != nil {
-		r.again(pause, err)
+		r.retry(pause, err)
 	}
 	if cause := ctx.Err(); r.err != nil && cause != nil && !errors.Is(r.err, cause) {
 		return &ports.Error{
@@ -152,8 +152,8 @@ func (r *retried) attempt() (time.Duration, error) {
 	return pause, errAgain
 }
 
-// again makes the other attempts, after the first one, which returned pause and err.
-func (r *retried) again(pause time.Duration, err error) {
+// retry makes the other attempts, after the first one, which returned pause and err.
+func (r *retried) retry(pause time.Duration, err error) {
 	isFirst := true
 	_, _ = r.policy.retry.WithContext(r.ctx).Get(func() (time.Duration, error) { // its own error says less than r.err
 		if isFirst {

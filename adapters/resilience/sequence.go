@@ -35,7 +35,7 @@ func sequence[V any](
 
 			return nil
 		}
-		err := p.reserved(ctx, op, rows, p.limits.reserveRead, func() error { return p.read(ctx, op, read) })
+		err := p.withReservation(ctx, op, rows, p.limits.reserveRead, func() error { return p.read(ctx, op, read) })
 		if err != nil && !stopped {
 			var none V
 			yield(none, err)
@@ -66,7 +66,7 @@ func readValue[T any](ctx context.Context, p *Policy, op string, read func() (T,
 func writeValue[T any](
 	ctx context.Context, p *Policy, op string, rows int, write func() (T, error),
 ) (value T, err error) {
-	err = p.reserved(ctx, op, int64(rows), p.limits.reserveWrite, func() error {
+	err = p.withReservation(ctx, op, int64(rows), p.limits.reserveWrite, func() error {
 		return p.write(ctx, op, func(*attempt) (err error) {
 			value, err = write()
 			return err
@@ -120,7 +120,7 @@ func writeEach[E, R any](ctx context.Context, p *Policy, b batchWrite[E, R]) []R
 
 		return worst(errs)
 	}
-	err := p.reserved(ctx, b.op, int64(rows), p.limits.reserveWrite, func() error { return p.write(ctx, b.op, write) })
+	err := p.withReservation(ctx, b.op, int64(rows), p.limits.reserveWrite, func() error { return p.write(ctx, b.op, write) })
 	for _, i := range left {
 		if e := errOf(&results[i]); *e == nil { // no attempt was made
 			*e = err
