@@ -66,17 +66,34 @@ type StoreDiagnosis struct {
 	Cache *CacheStats `json:"cache,omitempty"` // nil if the store has no cache
 }
 
+// plainStoreDiagnosis is a StoreDiagnosis without methods.
+type plainStoreDiagnosis StoreDiagnosis
+
+// storeDiagnosisJSON is the JSON of a StoreDiagnosis.
+type storeDiagnosisJSON struct {
+	plainStoreDiagnosis
+
+	Latency   domain.Seconds `json:"latency_seconds"`
+	MeanQuery domain.Seconds `json:"average_query_seconds"`
+	Retention domain.Seconds `json:"retention_seconds,omitempty"`
+}
+
 // MarshalJSON returns an object with the durations in seconds. The retention is left out if it is 0.
 func (d StoreDiagnosis) MarshalJSON() ([]byte, error) {
-	type plain StoreDiagnosis
+	return json.Marshal(storeDiagnosisJSON{plainStoreDiagnosis(d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention)})
+}
 
-	return json.Marshal(struct {
-		plain
+// UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
+func (d *StoreDiagnosis) UnmarshalJSON(text []byte) error {
+	j := storeDiagnosisJSON{plainStoreDiagnosis(*d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention)}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
 
-		Latency   domain.Seconds `json:"latency_seconds"`
-		MeanQuery domain.Seconds `json:"average_query_seconds"`
-		Retention domain.Seconds `json:"retention_seconds,omitempty"`
-	}{plain(d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention)})
+	*d = StoreDiagnosis(j.plainStoreDiagnosis)
+	d.Latency, d.MeanQuery, d.Retention = time.Duration(j.Latency), time.Duration(j.MeanQuery), time.Duration(j.Retention)
+
+	return nil
 }
 
 // StoreDetails say where a store is, and which versions it has. A field is empty if it is unknown, or if the store has
@@ -163,13 +180,30 @@ type PoolStats struct {
 	WaitTime time.Duration `json:"-"`     // total time of those waits
 }
 
+// plainPoolStats is a PoolStats without methods.
+type plainPoolStats PoolStats
+
+// poolStatsJSON is the JSON of a PoolStats.
+type poolStatsJSON struct {
+	plainPoolStats
+
+	WaitTime domain.Seconds `json:"wait_time_seconds"`
+}
+
 // MarshalJSON returns an object with the time of the waits in seconds.
 func (p PoolStats) MarshalJSON() ([]byte, error) {
-	type plain PoolStats
+	return json.Marshal(poolStatsJSON{plainPoolStats(p), domain.Seconds(p.WaitTime)})
+}
 
-	return json.Marshal(struct {
-		plain
+// UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
+func (p *PoolStats) UnmarshalJSON(text []byte) error {
+	j := poolStatsJSON{plainPoolStats(*p), domain.Seconds(p.WaitTime)}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
 
-		WaitTime domain.Seconds `json:"wait_time_seconds"`
-	}{plain(p), domain.Seconds(p.WaitTime)})
+	*p = PoolStats(j.plainPoolStats)
+	p.WaitTime = time.Duration(j.WaitTime)
+
+	return nil
 }

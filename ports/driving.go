@@ -67,15 +67,32 @@ type Freshness struct {
 	Inferred     bool             `json:"inferred"`      // the end is inferred from a stored bar, not declared
 }
 
+// plainFreshness is a Freshness without methods.
+type plainFreshness Freshness
+
+// freshnessJSON is the JSON of a Freshness.
+type freshnessJSON struct {
+	plainFreshness
+
+	Behind domain.Seconds `json:"behind_seconds"`
+}
+
 // MarshalJSON returns an object with the lag in seconds.
 func (f Freshness) MarshalJSON() ([]byte, error) {
-	type plain Freshness
+	return json.Marshal(freshnessJSON{plainFreshness(f), domain.Seconds(f.Behind)})
+}
 
-	return json.Marshal(struct {
-		plain
+// UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
+func (f *Freshness) UnmarshalJSON(text []byte) error {
+	j := freshnessJSON{plainFreshness(*f), domain.Seconds(f.Behind)}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
 
-		Behind domain.Seconds `json:"behind_seconds"`
-	}{plain(f), domain.Seconds(f.Behind)})
+	*f = Freshness(j.plainFreshness)
+	f.Behind = time.Duration(j.Behind)
+
+	return nil
 }
 
 // SymbolProvider returns symbols and their metadata. It is safe for concurrent use.

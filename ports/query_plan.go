@@ -82,15 +82,32 @@ type Estimate struct {
 	Cost  time.Duration `json:"-"`     // with one read after the other; 0 if the rate of a store is unknown
 }
 
+// plainEstimate is a Estimate without methods.
+type plainEstimate Estimate
+
+// estimateJSON is the JSON of a Estimate.
+type estimateJSON struct {
+	plainEstimate
+
+	Cost domain.Seconds `json:"cost_seconds"`
+}
+
 // MarshalJSON returns an object with the cost in seconds.
 func (e Estimate) MarshalJSON() ([]byte, error) {
-	type plain Estimate
+	return json.Marshal(estimateJSON{plainEstimate(e), domain.Seconds(e.Cost)})
+}
 
-	return json.Marshal(struct {
-		plain
+// UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
+func (e *Estimate) UnmarshalJSON(text []byte) error {
+	j := estimateJSON{plainEstimate(*e), domain.Seconds(e.Cost)}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return err
+	}
 
-		Cost domain.Seconds `json:"cost_seconds"`
-	}{plain(e), domain.Seconds(e.Cost)})
+	*e = Estimate(j.plainEstimate)
+	e.Cost = time.Duration(j.Cost)
+
+	return nil
 }
 
 // Add returns the sum of both. Its Cost is 0 unless both costs are known.

@@ -2,6 +2,7 @@ package ports_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,11 @@ func TestDurationsAreSeconds(t *testing.T) {
 		text, err := json.Marshal(v)
 		if err != nil || !strings.Contains(string(text), want) || strings.Contains(string(text), "_ns") {
 			t.Errorf("%+v: %s, %v; want %s", v, text, err, want)
+		}
+
+		parsed := reflect.New(reflect.TypeOf(v))
+		if err := json.Unmarshal(text, parsed.Interface()); err != nil || !reflect.DeepEqual(parsed.Elem().Interface(), v) {
+			t.Errorf("%s is parsed as %+v, %v", text, parsed.Elem(), err)
 		}
 	}
 }
