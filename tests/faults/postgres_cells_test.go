@@ -57,6 +57,27 @@ func TestPostgresCells(t *testing.T) {
 			},
 		}, pgConfig(withHost(t, server.DSN, proxy.Address)))
 	})
+	t.Run("P7/late answers", func(t *testing.T) {
+		md, closeAll := openProduction(t, pgConfig(withHost(t, server.DSN, proxy.Address)))
+		defer closeAll()
+		proxy.DelayAnswers(200*time.Millisecond, 0)
+		defer proxy.DelayAnswers(0, 0)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := fetch(ctx, t, md); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("P8/trickle", func(t *testing.T) {
+		testDeadline(t, silence{
+			"trickle",
+			func(*testing.T) { proxy.DelayAnswers(20*time.Millisecond, 1) },
+			func(*testing.T) {
+				proxy.DelayAnswers(0, 0)
+				proxy.Cut()
+			},
+		}, pgConfig(withHost(t, server.DSN, proxy.Address)))
+	})
 	for name, c := range map[string]struct {
 		kind  error
 		start func(*testing.T)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Proxy forwards TCP connections to a server and fails on demand. It is safe for concurrent use.
@@ -26,6 +27,10 @@ type Proxy struct {
 	limit    int64 // bytes that the server may send on a connection; negative for no limit
 	flipped  int64 // offset of the byte of the server, on a connection, whose lowest bit is flipped; negative for none
 	inspect  func(request []byte) Verdict
+
+	// The answers of the server pass in parts of at most so many bytes, each after the delay. 0 bytes are all.
+	delay time.Duration
+	part  int
 }
 
 // Verdict is what a Proxy does with bytes of a client.
@@ -93,6 +98,13 @@ func (p *Proxy) FlipResponses(offset int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.flipped = offset
+}
+
+// DelayAnswers makes the answers pass in parts of at most so many bytes, each after the delay. 0 bytes are all.
+func (p *Proxy) DelayAnswers(delay time.Duration, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay, p.part = delay, bytes
 }
 
 // InspectRequests lets f decide about each run of bytes that clients send from now on. A client that writes a message
@@ -191,6 +203,7 @@ func (w *writer) Write(data []byte) (int, error) {
 	w.proxy.mu.Lock()
 	isSilent := w.proxy.isSilent || w.proxy.loses && w.client == nil
 	isClosed, inspect := w.proxy.isClosed, w.proxy.inspect
+	delay, part := w.proxy.delay, w.proxy.part
 	w.proxy.mu.Unlock()
 	switch {
 	case isClosed:
@@ -215,6 +228,26 @@ func (w *writer) Write(data []byte) (int, error) {
 		data[w.flipped] ^= 1
 	}
 	w.flipped -= int64(len(data))
+	if w.client == nil && delay > 0 {
+		return w.writeLate(data, delay, part)
+	}
 
 	return w.to.Write(data)
+}
+
+// writeLate writes parts of at most so many bytes, each after the delay.
+func (w *writer) writeLate(data []byte, delay time.Duration, part int) (written int, err error) {
+	if part == 0 {
+		part = len(data)
+	}
+	for chunk := range slices.Chunk(data, part) {
+		time.Sleep(delay)
+		n, err := w.to.Write(chunk)
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+
+	return written, nil
 }
