@@ -78,14 +78,20 @@ type storeDiagnosisJSON struct {
 	Retention domain.Seconds `json:"retention_seconds,omitempty"`
 }
 
+func (d StoreDiagnosis) json() storeDiagnosisJSON {
+	return storeDiagnosisJSON{
+		plainStoreDiagnosis(d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention),
+	}
+}
+
 // MarshalJSON returns an object with the durations in seconds. The retention is left out if it is 0.
 func (d StoreDiagnosis) MarshalJSON() ([]byte, error) {
-	return json.Marshal(storeDiagnosisJSON{plainStoreDiagnosis(d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention)})
+	return json.Marshal(d.json())
 }
 
 // UnmarshalJSON reads the object that MarshalJSON returns. Fields that the object lacks are not changed.
 func (d *StoreDiagnosis) UnmarshalJSON(text []byte) error {
-	j := storeDiagnosisJSON{plainStoreDiagnosis(*d), domain.Seconds(d.Latency), domain.Seconds(d.MeanQuery), domain.Seconds(d.Retention)}
+	j := d.json()
 	if err := json.Unmarshal(text, &j); err != nil {
 		return err
 	}

@@ -120,7 +120,9 @@ func writeEach[E, R any](ctx context.Context, p *Policy, b batchWrite[E, R]) []R
 
 		return worst(errs)
 	}
-	err := p.withReservation(ctx, b.op, int64(rows), p.limits.reserveWrite, func() error { return p.write(ctx, b.op, write) })
+	err := p.withReservation(ctx, b.op, int64(rows), p.limits.reserveWrite, func() error {
+		return p.write(ctx, b.op, write)
+	})
 	for _, i := range left {
 		if e := errOf(&results[i]); *e == nil { // no attempt was made
 			*e = err
