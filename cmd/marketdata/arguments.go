@@ -88,6 +88,15 @@ func subtract(t time.Time, length domain.Frequency) time.Time {
 	}
 }
 
+// parseFrequency reads a frequency from the command line. In its place, people write the data that has a flag.
+func parseFrequency(text string) (domain.Grid, error) {
+	if text == "trades" || text == "quotes" {
+		return domain.Grid{}, userErrorf("%s have no frequency; give the flag --%s in its place", text, text)
+	}
+
+	return domain.ParseGrid(text)
+}
+
 // parseKey reads a series key from its parts on the command line.
 func parseKey(symbol, frequency, price string) (domain.SeriesKey, error) {
 	s, err := domain.ParseSymbol(symbol)

@@ -196,7 +196,7 @@ func (c *command) checkFetchOutput(several bool, o *fetchOptions) error {
 
 // fetchRequest returns the request of the flags, without a symbol.
 func (c *command) fetchRequest(frequency string, o fetchOptions) (r domain.DataRequest, err error) {
-	if r.Key.Grid, err = domain.ParseGrid(frequency); err != nil {
+	if r.Key.Grid, err = parseFrequency(frequency); err != nil {
 		return r, fmt.Errorf("the last argument must be a frequency: %w", err)
 	}
 	if r.Key.PriceType, err = domain.ParsePriceType(o.price); err != nil {

@@ -34,7 +34,7 @@ func newSelector(pattern string, frequencies []string, price string) (selector, 
 	}
 
 	for _, text := range frequencies {
-		g, err := domain.ParseGrid(text)
+		g, err := parseFrequency(text)
 		if err != nil {
 			return s, err
 		}
