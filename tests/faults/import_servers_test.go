@@ -44,8 +44,9 @@ func (f *importFile) newServerJob(t *testing.T, dsn string, proxies []*faults.Pr
 	if len(proxies) > 1 {
 		db := servers.Influx(t)
 		j.cfg.Influx.URL, j.cfg.Influx.Token, j.cfg.Influx.Database = db.URL, secret.New(db.Token), db.Database
+		j.cfg.Influx.Org, j.cfg.Influx.Bucket = db.Org, db.Bucket
 		variables = append(variables, "INFLUX_URL=http://"+proxies[1].Address, "INFLUX_TOKEN="+db.Token,
-			"INFLUX_DATABASE="+db.Database)
+			"INFLUX_DATABASE="+db.Database, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket)
 	}
 	for _, v := range variables {
 		j.variables = append(j.variables, wiring.EnvPrefix+v)
