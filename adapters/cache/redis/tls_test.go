@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -61,38 +60,13 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	ours, other := certs.NewAuthority(t), certs.NewAuthority(t)
-	later := time.Now().Add(time.Hour)
-	root, otherRoot := certs.File(t, ours.PEM), certs.File(t, other.PEM)
-	good, late := ours.Issue(t, "127.0.0.1", later), ours.Issue(t, "127.0.0.1", time.Now().Add(-time.Hour))
-	client, forged := ours.Issue(t, "client", later), other.Issue(t, "client", later)
-	elsewhere := ours.Issue(t, "redis.invalid", later)
-
-	for name, c := range map[string]struct {
-		server  certs.Pair
-		clients *certs.Authority // nil if the server asks for no certificate
-		root    string
-		client  *certs.Pair
-		kind    error
-	}{
-		"right":               {server: good, root: root},
-		"right_client":        {server: good, clients: ours, root: root, client: &client},
-		"no_certificate":      {server: good, clients: ours, root: root, kind: ports.ErrAuth},
-		"forged_certificate":  {server: good, clients: ours, root: root, client: &forged, kind: ports.ErrAuth},
-		"wrong_authority":     {server: good, root: otherRoot, kind: ports.ErrAuth},
-		"system_authorities":  {server: good, kind: ports.ErrAuth},
-		"wrong_host":          {server: elsewhere, root: root, kind: ports.ErrAuth},
-		"expired_certificate": {server: late, root: root, kind: ports.ErrAuth},
-	} {
+	for name, c := range certs.Cases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proxy := certs.NewProxy(t, certs.ServerConfig(t, c.server, c.clients), target.Addr)
+			proxy := certs.NewProxy(t, c.Server, target.Addr)
 			cfg := redis.Config{
-				URL: secret.New("rediss://" + proxy.Address), CAFile: c.root, Key: secret.New(macKey), Timeout: patient,
-				RequireTLS: true,
-			}
-			if c.client != nil {
-				cfg.CertFile, cfg.KeyFile = certs.File(t, c.client.Cert), certs.File(t, c.client.Key)
+				URL: secret.New("rediss://" + proxy.Address), Key: secret.New(macKey), Timeout: patient,
+				CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, RequireTLS: true,
 			}
 			cache, closeCache, err := redis.Open(cfg)
 			if err != nil {
@@ -100,8 +74,8 @@ func TestTLS(t *testing.T) {
 			}
 
 			defer closeCache()
-			if err := cache.Check(t.Context()); (err == nil) != (c.kind == nil) || err != nil && !errors.Is(err, c.kind) {
-				t.Errorf("got %v, want %v", err, c.kind)
+			if err := cache.Check(t.Context()); (err != nil) != c.IsRefused || err != nil && !errors.Is(err, ports.ErrAuth) {
+				t.Errorf("got %v, want a refusal: %t", err, c.IsRefused)
 			} else if n := proxy.Connections(); err != nil && n > 2 {
 				t.Errorf("%d handshakes, want 2 at most", n)
 			}

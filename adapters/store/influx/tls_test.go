@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gal-friday/marketdata/adapters/secret"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
@@ -53,45 +52,21 @@ func TestTLS(t *testing.T) {
 	t.Parallel()
 	server := servers.Influx(t)
 	target := strings.TrimPrefix(server.URL, "http://")
-	ours, other := certs.NewAuthority(t), certs.NewAuthority(t)
-	later := time.Now().Add(time.Hour)
-	root, otherRoot := certs.File(t, ours.PEM), certs.File(t, other.PEM)
-	good, late := ours.Issue(t, "127.0.0.1", later), ours.Issue(t, "127.0.0.1", time.Now().Add(-time.Hour))
-	client, forged := ours.Issue(t, "client", later), other.Issue(t, "client", later)
-	elsewhere := ours.Issue(t, "influx.invalid", later)
-
-	for name, c := range map[string]struct {
-		server  certs.Pair
-		clients *certs.Authority // nil if the server asks for no certificate
-		root    string
-		client  *certs.Pair
-		kind    error
-	}{
-		"right":               {server: good, root: root},
-		"right_client":        {server: good, clients: ours, root: root, client: &client},
-		"no_certificate":      {server: good, clients: ours, root: root, kind: ports.ErrAuth},
-		"forged_certificate":  {server: good, clients: ours, root: root, client: &forged, kind: ports.ErrAuth},
-		"wrong_authority":     {server: good, root: otherRoot, kind: ports.ErrAuth},
-		"system_authorities":  {server: good, kind: ports.ErrAuth},
-		"wrong_host":          {server: elsewhere, root: root, kind: ports.ErrAuth},
-		"expired_certificate": {server: late, root: root, kind: ports.ErrAuth},
-	} {
+	for name, c := range certs.Cases(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proxy := certs.NewProxy(t, certs.ServerConfig(t, c.server, c.clients), target)
+			proxy := certs.NewProxy(t, c.Server, target)
 			cfg := influx.Config{
 				URL: "https://" + proxy.Address, Token: secret.New(server.Token), Database: server.Database,
-				Org: server.Org, Bucket: server.Bucket, CAFile: c.root, RequireTLS: true,
-			}
-			if c.client != nil {
-				cfg.CertFile, cfg.KeyFile = certs.File(t, c.client.Cert), certs.File(t, c.client.Key)
+				Org: server.Org, Bucket: server.Bucket,
+				CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, RequireTLS: true,
 			}
 			_, closeStore, err := influx.Open(t.Context(), cfg)
 			if err == nil {
 				closeStore()
 			}
-			if (err == nil) != (c.kind == nil) || err != nil && !errors.Is(err, c.kind) {
-				t.Errorf("got %v, want %v", err, c.kind)
+			if (err != nil) != c.IsRefused || err != nil && !errors.Is(err, ports.ErrAuth) {
+				t.Errorf("got %v, want a refusal: %t", err, c.IsRefused)
 			}
 			if err != nil && strings.Contains(err.Error(), server.Token) {
 				t.Errorf("the error has the token: %v", err)
