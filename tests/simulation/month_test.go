@@ -266,6 +266,10 @@ func newModel(t *testing.T, relational, timeSeries *memory.Store) *model {
 
 // compare wants the result that the model has at the same time.
 func (m *model) compare(request domain.DataRequest, got domain.Result) error {
+	if n := got.Series.Len(); n > 0 && got.Series.Key().Grid.Next(got.Series.At(n-1).OpenTime).After(got.Now) {
+		return fmt.Errorf("%s is not closed at %s", got.Series.At(n-1), got.Now)
+	}
+
 	m.now = got.Now
 	want, err := m.Fetch(context.Background(), request)
 	switch {
@@ -283,10 +287,6 @@ func (m *model) compare(request domain.DataRequest, got domain.Result) error {
 		return fmt.Errorf("got %s clamped %t next %s, want %s %t %s",
 			got.Range, got.Clamped, got.Next, want.Range, want.Clamped, want.Next)
 	}
-	if n := got.Series.Len(); n > 0 && got.Series.Key().Grid.Next(got.Series.At(n-1).OpenTime).After(got.Now) {
-		return fmt.Errorf("%s is not closed at %s", got.Series.At(n-1), got.Now)
-	}
-
 	return nil
 }
 
