@@ -287,6 +287,7 @@ func (m *model) compare(request domain.DataRequest, got domain.Result) error {
 		return fmt.Errorf("got %s clamped %t next %s, want %s %t %s",
 			got.Range, got.Clamped, got.Next, want.Range, want.Clamped, want.Next)
 	}
+
 	return nil
 }
 
