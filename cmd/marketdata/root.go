@@ -69,7 +69,7 @@ type command struct {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	screen := asTerminal(stderr)
 	now := func() time.Time { return time.Now().Truncate(time.Microsecond) } // as precise as all times are
-	c := &command{in: stdin, out: asTerminal(stdout), err: messages{screen}, progress: screen, now: now}
+	c := &command{in: stdin, out: asTerminal(stdout), err: &messages{Writer: screen}, progress: screen, now: now}
 	root := c.rootCommand() //nolint:contextcheck // a subcommand gets its context when it runs
 	root.SetArgs(args)
 	root.SetIn(stdin)

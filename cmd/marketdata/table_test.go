@@ -200,7 +200,7 @@ func TestColors(t *testing.T) {
 	var out bytes.Buffer
 	for _, hasColor := range []bool{true, false} {
 		screen := &terminal{Writer: &out, hasColor: hasColor}
-		if _, err := io.WriteString(messages{screen}, "marketdata: no\x1bdata\n"); err != nil {
+		if _, err := io.WriteString(&messages{Writer: screen}, "marketdata: no\x1bdata\n"); err != nil {
 			t.Fatal(err)
 		}
 		columns := []column{{name: "state", kind: state}}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -89,11 +90,17 @@ func withoutKind(text string) string {
 
 // messages writes to standard error what people read, the first word of a message in its color. It leaves out the kind
 // of an error that says no more. It escapes control characters, because a message may have the name of a file, a line
-// of it, or the answer of a server.
-type messages struct{ io.Writer }
+// of it, or the answer of a server. It is safe for concurrent use, because the log has a goroutine of its own.
+type messages struct {
+	io.Writer
+
+	mu sync.Mutex // held during a write
+}
 
 // Write writes the whole text.
-func (m messages) Write(text []byte) (int, error) {
+func (m *messages) Write(text []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	message := escapeControls(withoutKind(string(text)))
 	for _, of := range messageColors {
 		if rest, ok := strings.CutPrefix(message, of.prefix); ok {

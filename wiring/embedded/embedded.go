@@ -15,11 +15,14 @@ import (
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/internal/asynclog"
 )
 
 // Options are the dependencies that a configuration file cannot hold. A zero field means its default.
 type Options struct {
-	// Logger receives events that no result and no error reports. Defaults to no logging.
+	// Logger receives events that no result and no error reports, on a goroutine of its own: a
+	// logger that blocks delays no call, and 1024 messages wait for it before further ones are discarded and counted.
+	// Closing waits for it for 250 ms. Defaults to no logging.
 	Logger *slog.Logger
 
 	// Clock decides which bars are closed and visible. Defaults to the system's clock.
@@ -29,6 +32,23 @@ type Options struct {
 	// use: it may add stores, reorder them and change the frequencies of each. The application neither caches nor closes
 	// an added store. app.Source says which catalog its symbols need. Defaults to the configured stores.
 	Stores func(sources []app.Source) []app.Source
+}
+
+// Open opens the SQLite file of the configuration, which it creates if it does not exist, and returns the application
+// over it. The returned function closes the file; it is nil if Open returns an error.
+func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
+	logger, closeLogger := asynclog.New(opts.Logger)
+	opts.Logger = logger
+	md, closeFile, err := open(ctx, cfg, opts)
+	if err != nil {
+		closeLogger()
+		return nil, nil, err
+	}
+
+	return md, func() {
+		closeFile()
+		closeLogger()
+	}, nil
 }
 
 // settings is a validated configuration with every default filled in.

@@ -14,9 +14,8 @@ import (
 
 // Injectors from wire.go:
 
-// Open opens the SQLite file of the configuration, which it creates if it does not exist, and returns the application
-// over it. The returned function closes the file; it is nil if Open returns an error.
-func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
+// open is Open with the caller's logger, for which the calls wait.
+func open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
 	embeddedSettings, err := newSettings(cfg)
 	if err != nil {
 		return nil, nil, err

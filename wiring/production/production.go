@@ -29,11 +29,14 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/ports/blockcache"
 	"github.com/gal-friday/marketdata/wiring"
+	"github.com/gal-friday/marketdata/wiring/internal/asynclog"
 )
 
 // Options are the dependencies that a configuration file cannot hold. A zero field means its default.
 type Options struct {
-	// Logger receives events that no result and no error reports, such as slow queries. Defaults to no logging.
+	// Logger receives events that no result and no error reports, such as slow queries, on a goroutine of its own: a
+	// logger that blocks delays no call, and 1024 messages wait for it before further ones are discarded and counted.
+	// Closing waits for it for 250 ms. Defaults to no logging.
 	Logger *slog.Logger
 
 	// Clock decides which bars are closed and visible. Defaults to the system's clock.
@@ -67,6 +70,25 @@ type Options struct {
 
 	// isDiagnosis makes Open succeed whatever is wrong with InfluxDB.
 	isDiagnosis bool
+}
+
+// Open connects to the servers of the configuration and returns the application over them. It returns ErrInvalid for an
+// invalid configuration, ErrUnavailable if PostgreSQL does not respond, or InfluxDB where Options.RequireInflux is set,
+// and ErrAuth if one rejects the credentials. The returned function closes everything that Open opened, in reverse
+// order. With an error the function is nil and nothing stays open.
+func Open(ctx context.Context, cfg wiring.Config, opts Options) (*app.Service, func(), error) {
+	logger, closeLogger := asynclog.New(opts.Logger)
+	opts.Logger = logger
+	md, closeAll, err := open(ctx, cfg, opts)
+	if err != nil {
+		closeLogger()
+		return nil, nil, err
+	}
+
+	return md, func() {
+		closeAll()
+		closeLogger()
+	}, nil
 }
 
 // settings is a validated configuration with every default filled in.

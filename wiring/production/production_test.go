@@ -325,6 +325,16 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+// waitFor waits until the log contains a text, because messages are logged after the call that they are of.
+func (s *syncBuffer) waitFor(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(s.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log lacks %q: %s", text, s)
+		}
+	}
+}
+
 // A slow call is logged with its subject and without secrets. A call that the server stops is a timeout.
 func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 	t.Parallel()
@@ -377,9 +387,7 @@ func TestSlowQueriesAreLoggedAndStopped(t *testing.T) {
 		`msg="slow query" store=postgres op="read bars" subject="BTC/USD 1d"`,
 		`msg="slow query" store=influx op="write bars" subject="ETH/USD 1m"`,
 	} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has no %s:\n%s", want, &log)
-		}
+		log.waitFor(t, want)
 	}
 
 	for _, secret := range []string{dsn, cfg.Influx.Token.Reveal()} {
