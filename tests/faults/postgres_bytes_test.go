@@ -39,6 +39,7 @@ var manyBars = gen.Walk("E/F", 300)
 // the bars. On a connection without TLS, a flipped bit that the checksums of the network miss may change the bars, and
 // nothing can notice: the protocol of PostgreSQL has no checksum.
 func TestPostgresBytes(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	enableTLS(t, server.DSN)
 	writer, closeWriter, err := production.Open(t.Context(), pgConfig(server.DSN), production.Options{})
@@ -52,32 +53,26 @@ func TestPostgresBytes(t *testing.T) {
 	}
 
 	for _, mode := range []string{"disable", "require"} {
-		for name, open := range map[string]func(*testing.T, string) (*app.Service, func()){
-			"cold": openBareStore, "warm": openWarm,
-		} {
-			proxy := faults.NewProxy(t, server.Address)
-			md, closeAll := open(t, withTLS(t, withHost(t, server.DSN, proxy.Address), mode))
-			t.Cleanup(closeAll)
-			r := brokenReads{md: md, proxy: proxy, step: 600, heals: name == "warm"}
-			switch {
-			case r.heals && effort.IsDeep(): // waits for the circuit breaker after each
-				r.step = 100
-			case r.heals:
-				r.step = 4000
-			case effort.IsDeep():
-				r.step = 1
-			}
-			t.Run("P9/"+name+"/sslmode="+mode, func(t *testing.T) {
-				r.run(t, proxy.LimitResponses, func(isAltered bool, err error) bool { return !isAltered && isOutage(err) })
-			})
-			t.Run("P10/"+name+"/sslmode="+mode, func(t *testing.T) {
-				r.run(t, proxy.FlipResponses, func(isAltered bool, err error) bool {
-					return (!isAltered || mode == "disable") && !isPanic(err)
+		for _, state := range []string{"cold", "warm"} {
+			run := func(row string, breakAt func(*faults.Proxy, int64), isAllowed func(isAltered bool, err error) bool) {
+				t.Run(row+"/"+state+"/sslmode="+mode, func(t *testing.T) {
+					t.Parallel()
+					r := newBrokenReads(t, withTLS(t, server.DSN, mode), server.Address, state == "warm")
+					r.run(t, func(offset int64) { breakAt(r.proxy, offset) }, isAllowed)
 				})
+			}
+			run("P9", (*faults.Proxy).LimitResponses, func(isAltered bool, err error) bool {
+				return !isAltered && isOutage(err)
+			})
+			run("P10", flipAnyBit, func(isAltered bool, err error) bool {
+				return (!isAltered || mode == "disable") && !isPanic(err)
 			})
 		}
 	}
 }
+
+// flipAnyBit flips any bit of a byte.
+func flipAnyBit(p *faults.Proxy, offset int64) { p.FlipResponses(offset, rand.N(8)) }
 
 // openBareStore opens the application over PostgreSQL, without a cache and without retries.
 func openBareStore(t *testing.T, dsn string) (*app.Service, func()) {
@@ -114,6 +109,23 @@ type brokenReads struct {
 	proxy *faults.Proxy
 	step  int
 	heals bool // after each read, one succeeds on a connection that does not break
+}
+
+// newBrokenReads reads from a server through a proxy of its own. With a cache, each read waits for the circuit breaker.
+func newBrokenReads(t *testing.T, dsn, address string, isCached bool) brokenReads {
+	t.Helper()
+	open, step, deepStep := openBareStore, 600, 4
+	if isCached {
+		open, step, deepStep = openWarm, 4000, 100
+	}
+	if effort.IsDeep() {
+		step = deepStep
+	}
+	proxy := faults.NewProxy(t, address)
+	md, closeAll := open(t, withHost(t, dsn, proxy.Address))
+	t.Cleanup(closeAll)
+
+	return brokenReads{md: md, proxy: proxy, step: step, heals: isCached}
 }
 
 // run fails the test unless each answer has the bars of the store, or isAllowed reports whether it may have others, or an

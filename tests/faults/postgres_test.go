@@ -75,16 +75,18 @@ func pgConfig(dsn string) wiring.Config {
 // openProduction opens the wiring of production and stores the bars of hours. The caller must close it.
 func openProduction(t *testing.T, cfg wiring.Config) (*app.Service, func()) {
 	t.Helper()
-	md, closeAll, err := production.Open(t.Context(), cfg, production.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := md.Ingest(t.Context(), hours(t), domain.Range{}, ports.ConflictReplace); err != nil {
-		closeAll()
-		t.Fatal(err)
-	}
+	md, closeAll := openEmpty(t, cfg)
+	storeHours(t.Context(), t, md)
 
 	return md, closeAll
+}
+
+// storeHours stores the bars of hours.
+func storeHours(ctx context.Context, t *testing.T, md *app.Service) {
+	t.Helper()
+	if _, err := md.Ingest(ctx, hours(t), domain.Range{}, ports.ConflictReplace); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fetch requests the bars of hours, and fails the test if they are wrong and there is no error.

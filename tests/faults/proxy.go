@@ -25,7 +25,7 @@ type Proxy struct {
 	isSilent bool
 	loses    bool  // the answers of the server
 	limit    int64 // bytes that the server may send on a connection; negative for no limit
-	flipped  int64 // offset of the byte of the server, on a connection, whose lowest bit is flipped; negative for none
+	flipped  flip  // of the answers on a connection
 	inspect  func(request []byte) Verdict
 
 	// The answers of the server pass in parts of at most so many bytes, each after the delay. 0 bytes are all.
@@ -53,7 +53,7 @@ func NewProxy(tb testing.TB, server string) *Proxy {
 
 	p := &Proxy{
 		Address: listener.Addr().String(), server: server, listener: listener,
-		conns: map[net.Conn]struct{}{}, limit: -1, flipped: -1,
+		conns: map[net.Conn]struct{}{}, limit: -1, flipped: noFlip,
 	}
 	p.running.Go(p.accept)
 	tb.Cleanup(func() {
@@ -92,12 +92,20 @@ func (p *Proxy) LimitResponses(n int64) {
 	p.limit = n
 }
 
-// FlipResponses flips a bit of the byte at the offset, of those that the server sends on each connection that opens from
-// now on. A negative offset flips none.
-func (p *Proxy) FlipResponses(offset int64) {
+// flip is a bit, from 0, of the byte at an offset. A negative offset is none.
+type flip struct {
+	offset int64
+	bit    int
+}
+
+var noFlip = flip{offset: -1}
+
+// FlipResponses flips a bit, from 0, of the byte at the offset, of those that the server sends on each connection that
+// opens from now on. A negative offset flips none.
+func (p *Proxy) FlipResponses(offset int64, bit int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.flipped = offset
+	p.flipped = flip{offset, bit}
 }
 
 // DelayAnswers makes the answers pass in parts of at most so many bytes, each after the delay. 0 bytes are all.
@@ -150,15 +158,15 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 
 	defer p.unregister(client, server)
-	p.running.Go(func() { p.forward(&writer{proxy: p, to: server, client: client, flipped: -1}, client, -1) })
+	p.running.Go(func() { p.forward(&writer{proxy: p, to: server, client: client, flipped: noFlip}, client, -1) })
 	p.forward(&writer{proxy: p, to: client, flipped: flipped}, server, limit)
 }
 
-func (p *Proxy) register(client, server net.Conn) (limit, flipped int64, ok bool) {
+func (p *Proxy) register(client, server net.Conn) (limit int64, flipped flip, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.isClosed {
-		return 0, 0, false
+		return 0, noFlip, false
 	}
 
 	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
@@ -190,7 +198,7 @@ type writer struct {
 	to     net.Conn
 	client net.Conn // that sends requests; nil in the other direction
 
-	flipped int64 // offset of the byte to change, counted from the next one
+	flipped flip // counted from the next byte
 }
 
 var (
@@ -223,11 +231,11 @@ func (w *writer) Write(data []byte) (int, error) {
 		_ = w.client.Close() // first, so that no answer can arrive
 	}
 
-	if w.flipped >= 0 && w.flipped < int64(len(data)) {
+	if offset := w.flipped.offset; offset >= 0 && offset < int64(len(data)) {
 		data = slices.Clone(data)
-		data[w.flipped] ^= 1
+		data[offset] ^= 1 << w.flipped.bit
 	}
-	w.flipped -= int64(len(data))
+	w.flipped.offset -= int64(len(data))
 	if w.client == nil && delay > 0 {
 		return w.writeLate(data, delay, part)
 	}

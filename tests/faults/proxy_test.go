@@ -79,12 +79,12 @@ func TestProxy(t *testing.T) {
 	}
 
 	p.LimitResponses(-1)
-	p.FlipResponses(4)
-	if got, err := exchange(t, dial(t, p), "hello"); got != "helln" || err != nil {
+	p.FlipResponses(4, 1)
+	if got, err := exchange(t, dial(t, p), "hello"); got != "hellm" || err != nil {
 		t.Errorf("flipped: %q, %v", got, err)
 	}
 
-	p.FlipResponses(-1)
+	p.FlipResponses(-1, 0)
 	for _, verdict := range []faults.Verdict{faults.Cut, faults.ForwardCut} {
 		p.InspectRequests(func(request []byte) faults.Verdict {
 			if string(request) == "hello" {
