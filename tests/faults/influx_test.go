@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -157,4 +158,46 @@ func TestInfluxFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInfluxHangs proves that reads of a server that accepts connections and answers nothing end long before the default
+// deadline, and that the circuit breaker then refuses further ones at once.
+func TestInfluxHangs(t *testing.T) {
+	t.Parallel()
+	t.Run("I1/hung", func(t *testing.T) {
+		t.Parallel()
+		const (
+			limit = 10 * time.Second // until the response begins
+			calls = 20               // that open the circuit breaker
+		)
+		transport, md, minutes := openScripted(t)
+		transport.fail = func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, context.Cause(r.Context())
+		}
+		transport.failures.Store(1 << 30)
+		r := minutes.Range()
+		read := func() error {
+			_, err := md.Fetch(t.Context(), domain.DataRequest{Key: minutes.Key(), Start: r.Start, End: r.End, Fresh: true})
+			return err
+		}
+		wantWithin(t, "a read of a server that hangs", limit+grace+slack, func() {
+			var running sync.WaitGroup
+			for i := range calls {
+				running.Go(func() {
+					time.Sleep(time.Duration(i) * time.Millisecond) // so that they are not one read
+					if err := read(); !errors.Is(err, ports.ErrTimeout) {
+						t.Errorf("read: %v", err)
+					}
+				})
+			}
+			running.Wait()
+		})
+		wantWithin(t, "a read that the circuit breaker refuses", grace, func() {
+			from := (*ports.Error)(nil)
+			if err := read(); !errors.Is(err, ports.ErrUnavailable) || !errors.As(err, &from) || from.RetryAfter == 0 {
+				t.Errorf("after %d reads that ended: %v", calls, err)
+			}
+		})
+	})
 }

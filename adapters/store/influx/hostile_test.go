@@ -191,6 +191,94 @@ func TestCallsEndByTheirDeadline(t *testing.T) {
 	}
 }
 
+// TestResponseThatDoesNotBegin proves that a read of bars ends long before its deadline if the response does not begin,
+// that one which begins late is read, and that one which began may take as long as the deadline allows.
+func TestResponseThatDoesNotBegin(t *testing.T) {
+	t.Parallel()
+	const deadline = time.Minute
+	body := recordedResponse(t, "chunked_1.8")
+	header := fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, len(body))
+	late := func(sent, rest string, pause time.Duration) script {
+		return func(c net.Conn) {
+			_, _ = io.WriteString(c, sent)
+			time.Sleep(pause)
+			_, _ = io.WriteString(c, rest)
+		}
+	}
+	never := text("")
+	calls := map[string]storeCall{}
+	for _, call := range storeCalls(t) {
+		calls[call.name] = call
+	}
+	for name, c := range map[string]struct {
+		call    string
+		healthy int64 // requests before
+		serve   script
+		kind    error // nil for the bars
+		took    time.Duration
+	}{
+		"never":           {"read", 1, never, ports.ErrTimeout, 10 * time.Second},
+		"half a header":   {"read", 1, text(head), ports.ErrTimeout, 10 * time.Second},
+		"late":            {"read", 1, late("", header+string(body), 9*time.Second), nil, 9 * time.Second},
+		"late body":       {"read", 1, late(header, string(body), 30*time.Second), nil, 30 * time.Second},
+		"endless body":    {"read", 1, text(header), ports.ErrTimeout, deadline},
+		"after the limit": {"read", 1, late("", header+string(body), 11*time.Second), ports.ErrTimeout, 10 * time.Second},
+		"extents":         {"extents", 1, never, ports.ErrTimeout, 10 * time.Second},
+		"symbols":         {"symbols", 1, never, ports.ErrTimeout, 10 * time.Second},
+		"check":           {"check", 0, never, ports.ErrTimeout, 10 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, closeStore := pipeStore(t, c.healthy, c.serve)
+				ctx, cancel := context.WithTimeout(t.Context(), deadline)
+				defer cancel()
+				began := time.Now()
+				err := calls[c.call].call(ctx, s)
+				if took := time.Since(began); !errors.Is(err, c.kind) || took != c.took {
+					t.Errorf("got %v after %s, want %v after %s", err, took, c.kind, c.took)
+				}
+				if from, ok := errors.AsType[*ports.Error](err); ok && (from.Retryable || from.Phase == ports.PhaseConnect) {
+					t.Errorf("retryable: %t, phase %q", from.Retryable, from.Phase)
+				}
+
+				closeStore()
+				time.Sleep(5 * time.Second) // until the script ends
+			})
+		})
+	}
+}
+
+// TestDeletionMayTakeLong proves that a deletion may take as long as its deadline allows.
+func TestDeletionMayTakeLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const took = 20 * time.Second
+		stored := recordedResponse(t, "chunked_1.8")
+		s := fakeStore(t, influx.Config{}, func(r *http.Request) (*http.Response, error) {
+			if err := r.ParseForm(); err != nil {
+				return nil, err
+			}
+			if !strings.HasPrefix(r.Form.Get("q"), "DELETE") {
+				return response(r, http.StatusOK, stored), nil
+			}
+
+			select {
+			case <-time.After(took):
+				stored = document(result(0, false))
+				return response(r, http.StatusOK, stored), nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})
+		began := time.Now()
+		_, err := s.DeleteBars(t.Context(), recordedKey, recordedQuery.Range)
+		if got := time.Since(began); err != nil || got != took {
+			t.Errorf("got %v after %s, want no error after %s", err, got, took)
+		}
+	})
+}
+
 // checkDeadline makes the call with a deadline. It must return an error of the kind, in time: within a second unless late.
 func checkDeadline(t *testing.T, s *influx.Store, call storeCall, kind error, late bool) {
 	t.Helper()

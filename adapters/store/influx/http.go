@@ -34,7 +34,7 @@ func (s *Store) runQuery(ctx context.Context, q query, handler rowHandler) error
 // is complete. If it returns early, it closes the connection at once, so that the server stops.
 func (s *Store) runUnchecked(ctx context.Context, q query, handler rowHandler) error {
 	ctx, cancel := context.WithCancel(ctx)
-	response, err := s.sendQuery(ctx, q)
+	response, err := s.awaitResponse(ctx, cancel, q)
 	if err != nil {
 		cancel()
 		return s.withRemedy(err)
@@ -55,6 +55,33 @@ func (s *Store) runUnchecked(ctx context.Context, q query, handler rowHandler) e
 	r := responseDecoder{decoder: s.newDecoder(response.Body, q), handler: handler}
 
 	return s.withRemedy(r.decode(q))
+}
+
+// maxHeaderWait is how long the response to a read may take to begin. A 1.8 server sends the header as soon as it has
+// parsed the query, and a 2.x server together with the first chunk of bars, or with a catalog of at most maxShortBytes.
+// So a server that sends none for longer hangs, and must not keep a call until its deadline. A deletion has no such
+// limit, because a 2.x server sends the header when it has deleted all.
+const maxHeaderWait = 10 * time.Second
+
+var errNoResponse = fmt.Errorf("no response began within %s: %w", maxHeaderWait, ports.ErrTimeout)
+
+// awaitResponse sends the query and returns its response when it begins. It calls cancel, which must end ctx, if that
+// takes too long.
+func (s *Store) awaitResponse(ctx context.Context, cancel context.CancelFunc, q query) (*http.Response, error) {
+	if q.noResult {
+		return s.sendQuery(ctx, q)
+	}
+
+	limit := time.AfterFunc(maxHeaderWait, cancel)
+	response, err := s.sendQuery(ctx, q)
+	if limit.Stop() {
+		return response, err
+	}
+	if err == nil {
+		_ = response.Body.Close() // it began too late
+	}
+
+	return nil, errNoResponse
 }
 
 const (

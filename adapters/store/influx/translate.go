@@ -170,7 +170,7 @@ func (e *ServerError) isVersion1() bool {
 // wrappedKinds are the kinds that errors of this package may wrap.
 var wrappedKinds = [...]error{
 	ports.ErrInvalid, ports.ErrTooLarge, ports.ErrIncomplete, ports.ErrUnavailable, ports.ErrPermission,
-	ports.ErrSchema, ports.ErrCorruptData,
+	ports.ErrSchema, ports.ErrCorruptData, ports.ErrTimeout,
 }
 
 // translate converts an error into a *ports.Error, which every exported method must return. It returns nil for nil.
