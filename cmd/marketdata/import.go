@@ -39,16 +39,16 @@ var importList = listing[importReport]{
 	columns: []column{
 		{name: "file", kind: freeText}, {name: "series"}, {name: "data", usual: "bars"},
 		{name: "rows", kind: number}, {name: "inserted", kind: number}, {name: "changed", kind: number, usual: "0"},
-		{name: "unchanged", kind: number, usual: "0"}, {name: "repeated", kind: number, usual: "0"},
-		{name: "truncated", kind: number, usual: "0"}, {name: "rejected", kind: number, usual: "0"},
-		{name: "not_closed", kind: number, usual: "0"},
+		{name: "unchanged", kind: number, usual: "0"}, {name: "kept", kind: number, usual: "0"},
+		{name: "repeated", kind: number, usual: "0"}, {name: "truncated", kind: number, usual: "0"},
+		{name: "rejected", kind: number, usual: "0"}, {name: "not_closed", kind: number, usual: "0"},
 		{name: "start", kind: instant}, {name: "end", kind: instant},
 	},
 	cells: func(r importReport) []string {
 		return []string{
 			r.File, r.Series, string(r.Kind), strconv.Itoa(r.Rows), strconv.Itoa(r.Inserted), strconv.Itoa(r.Changed),
-			strconv.Itoa(r.Unchanged), strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated), strconv.Itoa(r.Rejected),
-			strconv.Itoa(r.NotClosed), stamp(r.Range.Start), stamp(r.Range.End),
+			strconv.Itoa(r.Unchanged), strconv.Itoa(r.Kept), strconv.Itoa(r.Repeated), strconv.Itoa(r.Truncated),
+			strconv.Itoa(r.Rejected), strconv.Itoa(r.NotClosed), stamp(r.Range.Start), stamp(r.Range.End),
 		}
 	},
 }
@@ -187,7 +187,7 @@ func (c *command) runImport(ctx context.Context, files []string, o importOptions
 		defer func() {
 			err = errors.Join(err, rejected.close())
 			if rejected.count > 0 {
-				c.notef("%d rows were rejected; they are in %s", rejected.count, rejected.path)
+				c.notef("rejected rows: %d; they are in %s", rejected.count, rejected.path)
 			}
 		}()
 	}
@@ -442,7 +442,7 @@ func (j *importJob) summary() string {
 			rows, last, series = rows+r.Rows, r.Range.End, append(series, r.Series)
 		}
 	}
-	if rows == 0 {
+	if rows == 0 || j.o.dryRun {
 		return "nothing was stored"
 	}
 

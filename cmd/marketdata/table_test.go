@@ -36,8 +36,8 @@ func terminalTables() map[string]struct {
 			{symbol, "1d@America/New_York", "trade", end, "23h59m59s", "postgres", "declared"},
 		}},
 		"importList": {importList.columns, [][]string{
-			{path, symbol + " 1m", "bars", "1234567", "1234567", "0", "0", "0", "0", "0", "0", start, end},
-			{path, symbol + " 1m", "bars", "1234567", "1", "2", "3", "4", "5", "6", "7", start, end},
+			{path, symbol + " 1m", "bars", "1234567", "1234567", "0", "0", "0", "0", "0", "0", "0", start, end},
+			{path, symbol + " 1m", "bars", "1234567", "1", "2", "3", "4", "5", "6", "7", "8", start, end},
 		}},
 		"exportList": {exportList.columns, [][]string{{path, symbol + " 1m", "bars", "1234567", start, end}}},
 		"copyList": {copyList.columns, [][]string{
