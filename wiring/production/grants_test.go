@@ -35,15 +35,21 @@ func runSQL(ctx context.Context, dsn string, statements ...string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// newRole creates a role without rights, whose name needs quotes, and returns its name and the configuration of it.
-func newRole(t *testing.T, owner wiring.Config, kind string) (string, wiring.Config) {
+// dsnURL returns the DSN of the configuration, parsed.
+func dsnURL(t *testing.T, cfg wiring.Config) *url.URL {
 	t.Helper()
-	dsn := owner.Postgres.DSN.Reveal()
-	u, err := url.Parse(dsn)
+	u, err := url.Parse(cfg.Postgres.DSN.Reveal())
 	if err != nil {
 		t.Fatal(err)
 	}
 
+	return u
+}
+
+// newRole creates a role without rights, whose name needs quotes, and returns its name and the configuration of it.
+func newRole(t *testing.T, owner wiring.Config, kind string) (string, wiring.Config) {
+	t.Helper()
+	dsn, u := owner.Postgres.DSN.Reveal(), dsnURL(t, owner)
 	name := kind + ` "; DROP TABLE bars; -- ` + rand.Text()
 	quoted := pgx.Identifier{name}.Sanitize()
 	if err := runSQL(t.Context(), dsn, "CREATE ROLE "+quoted+" LOGIN PASSWORD 'secret'",
@@ -88,8 +94,8 @@ func wantRefused(t *testing.T, err error, says ...string) {
 	}
 }
 
-// TestMissingPrivilege opens as a role that may only connect, without and with a shared cache. The error is one sentence
-// for people.
+// TestMissingPrivilege opens as a role that may not connect, and as one that may only connect, without and with a shared
+// cache. The error is one sentence for people.
 func TestMissingPrivilege(t *testing.T) {
 	t.Parallel()
 	owner, _ := newDeployment(t)
@@ -98,6 +104,11 @@ func TestMissingPrivilege(t *testing.T) {
 	if err != nil || !strings.HasPrefix(statements[0], "GRANT CONNECT") {
 		t.Fatalf("got %q, %v", statements, err)
 	}
+
+	_, _, err = production.Open(t.Context(), plain, production.Options{})
+	database := strings.TrimPrefix(dsnURL(t, owner).Path, "/")
+	wantRefused(t, err, fmt.Sprintf("postgres: open: permission: the role %q lacks CONNECT on the database %s; "+
+		"marketdata migrate --grants reader %[1]q prints the statements that permit it", name, database))
 	if err := runSQL(t.Context(), owner.Postgres.DSN.Reveal(), statements[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -107,13 +107,17 @@ func (s *Store) withPrivileges(ctx context.Context, conn *pgx.Conn, err error, m
 			}
 		}
 		if len(lacks) > 0 {
-			text := fmt.Sprintf("the role %q lacks %s on the %s", role, strings.Join(lacks, ", "),
-				strings.TrimPrefix(object, "in "))
+			text := lacksText(role, strings.Join(lacks, ", "), strings.TrimPrefix(object, "in "))
 			return &remedyError{err, text, grantsRemedy(of, role)}
 		}
 	}
 
 	return err
+}
+
+// lacksText tells a person which privileges a role lacks.
+func lacksText(role, privileges, object string) string {
+	return fmt.Sprintf("the role %q lacks %s on the %s", role, privileges, object)
 }
 
 // privilege is one that a role lacks.
@@ -155,7 +159,7 @@ func newConnectError(config *pgx.ConnConfig, err error) error {
 
 	reason := neterror.Reason(failed.Unwrap())
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
-		reason = fmt.Sprintf("%s (SQLSTATE %s)", server.Message, server.Code)
+		reason = server.Message
 	} else if _, cause, isTLS := strings.Cut(reason, "tls error: "); isTLS { // the driver exports no type for it
 		reason = cause
 	}
@@ -172,7 +176,7 @@ func newConnectError(config *pgx.ConnConfig, err error) error {
 func (s *Store) withConnectRemedy(err error) error {
 	config := s.pool.Config().ConnConfig
 	err = newConnectError(config, err)
-	remedy := ""
+	text, remedy := "", ""
 	server, isServer := errors.AsType[*pgconn.PgError](err)
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
 	switch kind := errorKind(err); {
@@ -181,6 +185,9 @@ func (s *Store) withConnectRemedy(err error) error {
 			pgx.Identifier{config.Database}.Sanitize())
 	case isServer && kind == ports.ErrPermission: //nolint:errorlint // a kind is one of the sentinels
 		remedy = grantsRemedy(RoleReader, config.User)
+		if strings.Contains(server.Message, "denied for database") {
+			text = lacksText(config.User, "CONNECT", "database "+config.Database)
+		}
 	case isServer && kind == ports.ErrAuth: //nolint:errorlint // as above
 		remedy = "correct user and password in the DSN, or the password file"
 	case isConnect && kind == ports.ErrAuth: //nolint:errorlint // as above
@@ -192,5 +199,5 @@ func (s *Store) withConnectRemedy(err error) error {
 		return err
 	}
 
-	return &remedyError{err: err, remedy: remedy}
+	return &remedyError{err, text, remedy}
 }
