@@ -90,10 +90,10 @@ func (q ExtentQuery) Selects(symbol domain.Symbol) bool {
 
 // CoverageReader reads the coverage of series.
 type CoverageReader interface {
-	// Extents yields the coverage of all series of the selected symbols, ordered by SeriesKey.Compare and start, the
-	// extents of one key disjoint and not touching. The coverage of a symbol is of one state of the store. A symbol that
-	// the store does not have adds none. The sequence is lazy, holds nothing between two extents, and may be ranged over
-	// again; an error is the last pair.
+	// Extents yields the coverage of all series of the selected symbols in UTC, ordered by SeriesKey.Compare and start,
+	// the extents of one key disjoint and not touching. The coverage of a symbol is of one state of the store. A symbol
+	// that the store does not have adds none. The sequence is lazy, holds nothing between two extents, and may be ranged
+	// over again; an error is the last pair.
 	Extents(ctx context.Context, q ExtentQuery) iter.Seq2[domain.Extent, error]
 }
 

@@ -297,7 +297,7 @@ func readBatchStates(
 		case piece.State != nil && (states[n] != nil || results[n] != nil):
 			return nil, nil, fmt.Errorf("ReadBatch got a state of query %d behind its first piece, want it in the first", n)
 		case piece.Bars.Len() == 0 && piece.State == nil:
-			return nil, nil, fmt.Errorf("ReadBatch got a piece of query %d without a bar, want at least one", n)
+			return nil, nil, fmt.Errorf("ReadBatch got a piece of query %d with neither a bar nor a state, want none", n)
 		case piece.Bars.Key() != queries[n].Key:
 			return nil, nil, fmt.Errorf("ReadBatch, query %d: got a piece of %s, want %s", n, piece.Bars.Key(), queries[n].Key)
 		default:

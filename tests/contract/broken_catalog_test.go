@@ -2,6 +2,7 @@ package contract
 
 import (
 	"context"
+	"io"
 	"path"
 	"slices"
 	"time"
@@ -59,6 +60,15 @@ var extentFaults = []fault{
 
 		return extents
 	}), []string{"extents/apart_stay_apart"}},
+	{"the coverage of some symbols cannot be read", func() *faulty {
+		return &faulty{extents: func(next *memory.Store, ctx context.Context, q ports.ExtentQuery) ([]domain.Extent, error) {
+			if slices.Contains(q.Symbols, "COIN3/USD") {
+				return nil, io.ErrUnexpectedEOF
+			}
+
+			return ports.Collect(next.Extents(ctx, q))
+		}}
+	}, []string{"concurrent/readers_and_writers"}},
 	{"extents come in any order", alterExtents(func(extents []domain.Extent) []domain.Extent {
 		slices.Reverse(extents)
 		return extents

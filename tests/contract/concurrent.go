@@ -118,9 +118,11 @@ var concurrentLaws = []law[Store]{
 							return err
 						}
 						if err := sameBars(got, b.Slice(0, got.Len())); err != nil {
-							return err
+							return fmt.Errorf("ReadBars beside writers: %w", err)
 						}
-						if _, err := ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{k.Symbol}})); err != nil {
+
+						_, err = ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: []domain.Symbol{k.Symbol}}))
+						if err := wantNoError("Extents beside writers", err); err != nil {
 							return err
 						}
 					}

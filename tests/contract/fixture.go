@@ -128,7 +128,7 @@ func collectState(
 		case piece.State != nil && count > 1:
 			return fail("a state in piece %d, want it in the first", count)
 		case piece.Rows.Len() == 0 && piece.State == nil:
-			return fail("a piece without a bar, want at least one")
+			return fail("a piece with neither a bar nor a state, want none")
 		case piece.Rows.Key() != k:
 			return fail("a piece of %s, want its own key", piece.Rows.Key())
 		default:
@@ -204,7 +204,8 @@ func wantConflict(report ports.WriteReport, err error, rows int, first time.Time
 
 	var conflict *ports.ConflictError
 	if !errors.As(err, &conflict) || conflict.Rows != rows || !conflict.First.Equal(first) {
-		return fmt.Errorf("got %w, want %d rows, the first at %s", err, rows, first)
+		want := &ports.ConflictError{Rows: rows, First: first}
+		return fmt.Errorf("got the error %q, want a *ports.ConflictError %q", err, want)
 	}
 
 	return nil

@@ -134,7 +134,7 @@ func (f form[D]) read(ctx context.Context, s Store, q ports.TickQuery) (D, error
 				return fail("%d %s with an error, want none: %w", piece.Len(), f.many, err)
 			}
 		case piece.Len() == 0 && !isState:
-			return fail("a piece without a row, want at least one")
+			return fail("a piece with neither a row nor a state, want none")
 		case f.of(piece) != f.of(f.none(q.Symbol)):
 			return fail("a piece of %s, want its own symbol", f.of(piece))
 		default:

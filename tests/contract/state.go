@@ -217,8 +217,7 @@ func stateLaws(f states) []law[Store] {
 		},
 		{
 			name: "state/blocks_of_a_wider_range",
-			text: "the state has the blocks of the rows that are read, and of the range that the query names for it" +
-				"range that is read",
+			text: "the state has the blocks of the rows that are read, and of the range that the query names",
 			check: func(ctx context.Context, s Store) error {
 				whole := span(f.block(0, 0), f.block(4, 0))
 				first, second, third := f.block(1, 10), f.block(2, 10), f.block(3, 10)

@@ -276,7 +276,7 @@ func tickConcurrentLaws[D data[D]](f form[D]) []law[Store] {
 								return err
 							}
 							if err := f.same(got, d.Slice(0, min(got.Len(), d.Len()))); err != nil {
-								return err
+								return fmt.Errorf("%s beside writers: %w", f.method("Read"), err)
 							}
 							if _, err := f.extents(ctx, s, ports.ExtentQuery{Symbols: []domain.Symbol{symbol}}); err != nil {
 								return err
