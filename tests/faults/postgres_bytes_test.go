@@ -114,9 +114,9 @@ type brokenReads struct {
 // newBrokenReads reads from a server through a proxy of its own. With a cache, each read waits for the circuit breaker.
 func newBrokenReads(t *testing.T, dsn, address string, isCached bool) brokenReads {
 	t.Helper()
-	open, step, deepStep := openBareStore, 600, 4
+	open, step, deepStep := openBareStore, 600, 16
 	if isCached {
-		open, step, deepStep = openWarm, 4000, 100
+		open, step, deepStep = openWarm, 4000, 400
 	}
 	if effort.IsDeep() {
 		step = deepStep

@@ -48,17 +48,28 @@ func TestPostgresCells(t *testing.T) {
 	_, closeAll := openProduction(t, pgConfig(server.DSN))
 	closeAll()
 	admin := connect(t, server.DSN)
-	t.Run("P5/answers lost", func(t *testing.T) {
-		testDeadline(t, silence{
-			start: func(*testing.T) { proxy.LoseAnswers(true) },
-			end: func(*testing.T) {
+	dsn := withHost(t, server.DSN, proxy.Address)
+	for _, s := range []silence{
+		{
+			"P5", func(*testing.T) { proxy.LoseAnswers(true) },
+			func(*testing.T) {
 				proxy.LoseAnswers(false)
 				proxy.Cut()
 			},
-		}, pgConfig(withHost(t, server.DSN, proxy.Address)))
-	})
+		},
+		{
+			"P8", func(*testing.T) { proxy.DelayAnswers(20*time.Millisecond, 1) },
+			func(*testing.T) {
+				proxy.DelayAnswers(0, 0)
+				proxy.Cut()
+			},
+		},
+	} {
+		t.Run(s.name+"/deadline", func(t *testing.T) { testDeadline(t, s, pgConfig(dsn)) })
+		t.Run(s.name+"/store", func(t *testing.T) { testStoreDeadline(t, s, dsn) })
+	}
 	t.Run("P7/late answers", func(t *testing.T) {
-		md, closeAll := openProduction(t, pgConfig(withHost(t, server.DSN, proxy.Address)))
+		md, closeAll := openProduction(t, pgConfig(dsn))
 		defer closeAll()
 		proxy.DelayAnswers(200*time.Millisecond, 0)
 		defer proxy.DelayAnswers(0, 0)
@@ -67,16 +78,6 @@ func TestPostgresCells(t *testing.T) {
 		if err := fetch(ctx, t, md); err != nil {
 			t.Error(err)
 		}
-	})
-	t.Run("P8/trickle", func(t *testing.T) {
-		testDeadline(t, silence{
-			"trickle",
-			func(*testing.T) { proxy.DelayAnswers(20*time.Millisecond, 1) },
-			func(*testing.T) {
-				proxy.DelayAnswers(0, 0)
-				proxy.Cut()
-			},
-		}, pgConfig(withHost(t, server.DSN, proxy.Address)))
 	})
 	for name, c := range map[string]struct {
 		kind  error
@@ -95,7 +96,7 @@ func TestPostgresCells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store, closeStore, err := postgres.Open(t.Context(), postgres.Config{
-				DSN: secret.New(withHost(t, server.DSN, proxy.Address)), MaxConns: 1,
+				DSN: secret.New(dsn), MaxConns: 1,
 			})
 			if err != nil {
 				t.Fatal(err)

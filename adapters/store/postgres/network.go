@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync"
@@ -17,18 +18,18 @@ import (
 )
 
 const (
-	// cancelTimeout is how long the server may take to confirm a cancel request before the connection is closed. With the
-	// work around it, a call returns within 250 ms after its context is done.
-	cancelTimeout = 200 * time.Millisecond
+	// cancelTimeout is how long the server may take to confirm a cancel request, and cancelDelivery how long a confirmed
+	// one may take to reach the statement and to end it. The connection is not used before, because the request would end
+	// its next statement, and is closed if either takes longer. With the work around them, a call returns within 250 ms
+	// after its context is done.
+	cancelTimeout  = 140 * time.Millisecond
+	cancelDelivery = 80 * time.Millisecond
 
-	// drainTimeout is how long a statement may take to end once its cancel request was confirmed: the rows that the
-	// server sent before may still be under way. A connection that is closed too early costs a new one, when the server
-	// is busiest.
-	drainTimeout = time.Second
-
-	// cancelDelivery is how long a confirmed cancel request may take to reach the statement. The connection is not used
-	// before, because the request would end its next statement.
-	cancelDelivery = 100 * time.Millisecond
+	// maxDrain is how long a canceled statement may take to end while at least minDrain bytes arrive in each drainStep:
+	// many rows that the server sent before. A connection that is closed then costs a new one, when the server is busy.
+	maxDrain  = time.Second
+	drainStep = cancelDelivery / 2
+	minDrain  = 4 << 10
 
 	// maxCloseWait is how long closing a pool waits for calls and for the server before it breaks the connections.
 	maxCloseWait = 800 * time.Millisecond
@@ -55,7 +56,16 @@ func newNetwork(dial pgconn.DialFunc) *network {
 // socket is an open network connection.
 type socket struct {
 	net.Conn
-	network *network
+	network  *network
+	received atomic.Int64 // bytes
+}
+
+// Read implements net.Conn.
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	s.received.Add(int64(n))
+
+	return n, err
 }
 
 // Close implements net.Conn.
@@ -84,7 +94,7 @@ func (n *network) connect(ctx context.Context, network, address string) (net.Con
 		return nil, errors.Join(net.ErrClosed, conn.Close())
 	}
 
-	s := &socket{conn, n}
+	s := &socket{Conn: conn, network: n}
 	n.sockets[s] = struct{}{}
 
 	return s, nil
@@ -165,11 +175,41 @@ func (h *cancelHandler) HandleCancel(ctx context.Context) {
 		if !time.Now().Before(deadline) {
 			return // the server does not respond, whatever the error; the deadline ends the statement
 		}
-		if err == nil {
-			_ = h.conn.Conn().SetDeadline(time.Now().Add(drainTimeout))
+		if err != nil {
+			time.Sleep(cancelDelivery) // it may have arrived
+			return
 		}
-		time.Sleep(cancelDelivery)
+
+		_ = h.conn.Conn().SetDeadline(time.Now().Add(cancelDelivery))
+		h.drain(ctx)
+		time.Sleep(cancelDelivery - drainStep)
 	}()
+}
+
+// drain gives the statement more time while its rows still arrive. It returns after a drainStep in which few arrived or
+// ctx was canceled, because the statement ended.
+func (h *cancelHandler) drain(ctx context.Context) {
+	conn := h.conn.Conn()
+	raw := conn
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		raw = encrypted.NetConn()
+	}
+	s, ok := raw.(*socket)
+	if !ok {
+		return // of a pool whose connections the caller makes
+	}
+
+	end := time.Now().Add(maxDrain)
+	for before := s.received.Load(); ; {
+		time.Sleep(drainStep)
+		after := s.received.Load()
+		if after-before < minDrain || errors.Is(ctx.Err(), context.Canceled) || time.Now().After(end) {
+			return
+		}
+
+		before = after
+		_ = conn.SetDeadline(time.Now().Add(cancelDelivery))
+	}
 }
 
 // HandleUnwatchAfterCancel implements ctxwatch.Handler.
