@@ -205,7 +205,7 @@ func wantConflict(report ports.WriteReport, err error, rows int, first time.Time
 	var conflict *ports.ConflictError
 	if !errors.As(err, &conflict) || conflict.Rows != rows || !conflict.First.Equal(first) {
 		want := &ports.ConflictError{Rows: rows, First: first}
-		return fmt.Errorf("got the error %q, want a *ports.ConflictError %q", err, want)
+		return fmt.Errorf("got %s, want a *ports.ConflictError with %q", errorText(err), want.Error())
 	}
 
 	return nil
