@@ -3,6 +3,7 @@ package neterror
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -21,6 +22,9 @@ func Reason(err error) string {
 	}
 	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return number.Error()
+	}
+	if refused, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return refused.Error()
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return "timeout"

@@ -2,6 +2,7 @@ package neterror_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ func TestReason(t *testing.T) {
 		"canceled":                            fmt.Errorf("acquire: %w", context.Canceled),
 		"EOF":                                 io.EOF,
 		"x509: certificate signed by unknown authority": x509.UnknownAuthorityError{},
+		"tls: failed to verify certificate: x509: certificate signed by unknown authority": fmt.Errorf(
+			"10.0.0.1:53: failed to write startup message: write failed: %w",
+			&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}),
 	} {
 		if got := neterror.Reason(err); got != want {
 			t.Errorf("%v: %q; want %q", err, got, want)

@@ -57,7 +57,7 @@ func loadRoots(path string) (*x509.CertPool, error) {
 		err = fmt.Errorf("%s contains no certificate in PEM", path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ca_file: %w", errors.Join(err, domain.ErrInvalid))
+		return nil, fmt.Errorf("ca_file: %w: %w", err, domain.ErrInvalid)
 	}
 
 	return roots, nil
@@ -75,7 +75,7 @@ type clientPair struct {
 func (p *clientPair) load() error {
 	pair, err := tls.LoadX509KeyPair(p.cert, p.key)
 	if err != nil {
-		return fmt.Errorf("cert_file %s, key_file %s: %w", p.cert, p.key, errors.Join(err, domain.ErrInvalid))
+		return fmt.Errorf("cert_file %s, key_file %s: %w: %w", p.cert, p.key, err, domain.ErrInvalid)
 	}
 
 	p.mu.Lock()

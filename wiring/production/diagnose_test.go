@@ -105,7 +105,7 @@ func TestDiagnoseTellsEachProblem(t *testing.T) {
 		says  string
 	}{
 		"postgres down":   {down, "postgres", ports.HealthDown, ports.ErrUnavailable, "connect"},
-		"postgres schema": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) }, "postgres", ports.HealthDown, ports.ErrSchema, "marketdata"},
+		"postgres schema": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) }, "postgres", ports.HealthDown, ports.ErrSchema, "the tables are missing"},
 		"influx down": {func(c *wiring.Config) { c.Influx.URL = "http://" + nowhere(t) }, "influx", ports.HealthDown,
 			ports.ErrUnavailable, "connect"},
 		"influx password": {func(c *wiring.Config) { c.Influx.Token = wiring.NewSecret("admin:" + canary) }, "influx", ports.HealthDown,

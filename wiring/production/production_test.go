@@ -266,7 +266,7 @@ func TestOpenFails(t *testing.T) {
 			c.Postgres.DSN = wiring.NewSecret(u.String())
 		}, ports.ErrSchema, `create it with CREATE DATABASE "none"`},
 		"postgres tables": {func(c *wiring.Config) { c.Postgres.DSN = wiring.NewSecret(servers.Postgres(t)) },
-			ports.ErrSchema, "run marketdata migrate to create the tables"},
+			ports.ErrSchema, ": the tables are missing; run marketdata migrate to create the tables"},
 		"influx without credentials": {func(c *wiring.Config) { c.Influx.Token = wiring.Secret{} }, ports.ErrAuth,
 			"set MARKETDATA_INFLUX_TOKEN"},
 		"postgres down": {func(c *wiring.Config) {

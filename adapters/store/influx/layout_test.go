@@ -96,7 +96,9 @@ func TestExistingIsReadOnly(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, existing(t))
 	b := minuteBars(t, recordedKey, 3)
-	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrPermission) {
+	const says = ": permission: the measurement market_data is read-only, because "
+	if _, err := ports.WriteBars(t.Context(), s, b, b.Range(), ports.ConflictReplace); !errors.Is(err, ports.ErrPermission) ||
+		!strings.Contains(err.Error(), says) {
 		t.Errorf("write: got %v", err)
 	}
 	if _, err := s.DeleteBars(t.Context(), b.Key(), b.Range()); !errors.Is(err, ports.ErrPermission) {

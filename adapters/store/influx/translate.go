@@ -214,6 +214,9 @@ func (e *requestError) Unwrap() error { return e.err }
 // newRequestError returns the error of a request that the HTTP client could not send, or whose response did not come;
 // another error as it is.
 func newRequestError(err error) error {
+	if file, ok := errors.AsType[*secret.FileError](err); ok { // nothing was sent
+		return file
+	}
 	failed, ok := errors.AsType[*url.Error](err)
 	if !ok {
 		return err

@@ -115,8 +115,8 @@ func (s *Store) exchangeBars(ctx context.Context, bars domain.Series, r domain.R
 // r that InfluxDB can store.
 func (s *Store) checkWritable(ctx context.Context, bars domain.Series, r domain.Range) (domain.Range, error) {
 	if s.layout.existing != nil {
-		return r, fmt.Errorf("measurement %s: it is configured as an existing layout, which is read-only: %w",
-			s.layout.measurement, ports.ErrPermission)
+		return r, fmt.Errorf("%w: the measurement %s is read-only, because it is configured as that of another program "+
+			"(influx.existing); write to another store", ports.ErrPermission, s.layout.measurement)
 	}
 	if err := bars.Key().Validate(); err != nil {
 		return r, err

@@ -44,7 +44,8 @@ func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error
 	case areViews || !isServer || conn.IsClosed() || conn.PgConn().TxStatus() != 'I':
 		return err
 	case kind == ports.ErrSchema: //nolint:errorlint // as above
-		return &remedyError{err: err, remedy: s.schemaRemedy(ctx, conn)}
+		text, remedy := s.schemaRemedy(ctx, conn)
+		return &remedyError{err, text, remedy}
 	case kind == ports.ErrPermission: //nolint:errorlint // as above
 		return s.withPrivileges(ctx, conn, err, server.Message)
 	}
@@ -52,9 +53,9 @@ func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error
 	return err
 }
 
-// schemaRemedy returns the remedy for tables that are not as expected: it compares their version with that of this
-// program. It returns "" if no migration helps.
-func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) string {
+// schemaRemedy returns what is wrong with tables that are not as expected, and the remedy: it compares their version with
+// that of this program. It returns "" if no migration helps.
+func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) (text, remedy string) {
 	var version string
 	err := session{store: s, conn: conn}.queryRow(ctx, selectVersion, nil, &version)
 	const undefinedTable = "42P01"
@@ -63,17 +64,17 @@ func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) string {
 	}
 
 	newest := newestVersion()
+	text = fmt.Sprintf("the tables have the version %s, and this program needs %s", version, newest)
 	switch {
 	case err != nil || version == newest:
-		return ""
+		return "", ""
 	case version == "":
-		return "run marketdata migrate to create the tables, as a user who may"
+		return "the tables are missing", "run marketdata migrate to create the tables, as a user who may"
 	case version < newest:
-		return fmt.Sprintf("run marketdata migrate as the owner of the tables: they have the version %s, not %s",
-			version, newest)
+		return text, "run marketdata migrate as the owner of the tables"
 	}
 
-	return fmt.Sprintf("use a newer marketdata: the tables have the version %s, and this one knows %s", version, newest)
+	return text, "use a newer marketdata"
 }
 
 // newestVersion returns the name of the newest migration.
