@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,6 +59,20 @@ type socket struct {
 	net.Conn
 	network  *network
 	received atomic.Int64 // bytes
+	wasReset atomic.Bool  // a write found it reset
+}
+
+// Write implements net.Conn. The first write that finds the connection reset succeeds, and its bytes are lost, as those
+// of a write that the server never reads. So the next read still gets what the server said before, such as the alert
+// with which it refuses a certificate under TLS 1.3, when the client sends already.
+func (s *socket) Write(p []byte) (int, error) {
+	n, err := s.Conn.Write(p)
+	isReset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if isReset && !s.wasReset.Swap(true) {
+		return len(p), nil
+	}
+
+	return n, err
 }
 
 // Read implements net.Conn.
