@@ -1,27 +1,26 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
 func newBarTable(s *Store) table[domain.SeriesKey, domain.Series] {
 	return table[domain.SeriesKey, domain.Series]{
 		store: s, kind: "bars", entries: map[domain.SeriesKey]entry[domain.Series]{},
-		keys:      map[domain.Symbol][]domain.SeriesKey{},
-		keyOf:     domain.Series.Key,
-		empty:     domain.EmptySeries,
-		layout:    func(key domain.SeriesKey) domain.BlockLayout { return domain.BarBlocks(key.Grid) },
-		validate:  domain.SeriesKey.Validate,
-		symbolOf:  func(key domain.SeriesKey) domain.Symbol { return key.Symbol },
-		keyText:   domain.SeriesKey.String,
-		startTime: func(bars domain.Series) time.Time { return bars.OpenTime(0) },
+		keys:        map[domain.Symbol][]domain.SeriesKey{},
+		keyOf:       domain.Series.Key,
+		empty:       domain.EmptySeries,
+		layout:      func(key domain.SeriesKey) domain.BlockLayout { return domain.BarBlocks(key.Grid) },
+		validate:    domain.SeriesKey.Validate,
+		symbolOf:    func(key domain.SeriesKey) domain.Symbol { return key.Symbol },
+		compareKeys: domain.SeriesKey.Compare,
+		keyText:     domain.SeriesKey.String,
+		startTime:   func(bars domain.Series) time.Time { return bars.OpenTime(0) },
 		compare: func(a domain.Series, i int, b domain.Series, j int) int {
 			return a.OpenTime(i).Compare(b.OpenTime(j))
 		},
@@ -111,9 +110,6 @@ func (s *Store) findExtents(ctx context.Context, q ports.ExtentQuery) ([]domain.
 	}
 	s.bars.eachExtent(q, func(key domain.SeriesKey, r domain.Range) {
 		extents = append(extents, domain.Extent{Key: key, Range: r})
-	})
-	sorting.Func(extents, func(a, b domain.Extent) int { // the extents of one key are disjoint already
-		return cmp.Or(a.Key.Compare(b.Key), a.Range.Start.Compare(b.Range.Start))
 	})
 
 	return extents, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
+	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -28,17 +29,18 @@ type table[K comparable, D rows[D]] struct {
 	store   *Store
 	kind    string // "bars", for errors
 	entries map[K]entry[D]
-	keys    map[domain.Symbol][]K // the keys of the entries
+	keys    map[domain.Symbol][]K // the keys of the entries, ascending
 
-	keyOf     func(d D) K
-	empty     func(key K) D // without a row
-	layout    func(key K) domain.BlockLayout
-	validate  func(key K) error
-	symbolOf  func(key K) domain.Symbol
-	keyText   func(key K) string                 // for errors
-	startTime func(d D) time.Time                // the time of the first row
-	compare   func(a D, i int, b D, j int) int   // compares row i of a with row j of b; 0 if they have the same key
-	concat    func(key K, pieces []D) (D, error) // concatenates ascending pieces
+	keyOf       func(d D) K
+	empty       func(key K) D // without a row
+	layout      func(key K) domain.BlockLayout
+	validate    func(key K) error
+	symbolOf    func(key K) domain.Symbol
+	compareKeys func(a, b K) int                   // compares two keys of a symbol
+	keyText     func(key K) string                 // for errors
+	startTime   func(d D) time.Time                // the time of the first row
+	compare     func(a D, i int, b D, j int) int   // compares row i of a with row j of b; 0 if they have the same key
+	concat      func(key K, pieces []D) (D, error) // concatenates ascending pieces
 }
 
 // entry is the state of one key. It is immutable: a write makes a new one.
@@ -60,14 +62,14 @@ func (t *table[K, D]) lookup(key K) entry[D] {
 	return entry[D]{state: unwritten}
 }
 
-// eachExtent calls f with the covered ranges of the selected symbols, in no order. The caller must hold the mutex of
-// the store.
+// eachExtent calls f with the covered ranges of the selected symbols, ordered by symbol, key and start. The caller must
+// hold the mutex of the store.
 func (t *table[K, D]) eachExtent(q ports.ExtentQuery, f func(key K, r domain.Range)) {
 	symbols := q.Symbols
-	switch {
-	case len(symbols) == 0:
+	if len(symbols) == 0 {
 		symbols = slices.AppendSeq(make([]domain.Symbol, 0, len(t.keys)), maps.Keys(t.keys))
-	case len(symbols) > 1:
+		slices.Sort(symbols)
+	} else if len(symbols) > 1 {
 		symbols = slices.Compact(slices.Sorted(slices.Values(symbols)))
 	}
 
@@ -268,6 +270,7 @@ func (t *table[K, D]) update(
 	if _, exists := t.entries[key]; !exists {
 		symbol := t.symbolOf(key)
 		t.keys[symbol] = append(t.keys[symbol], key)
+		sorting.Func(t.keys[symbol], t.compareKeys)
 	}
 	t.entries[key] = e
 	if symbol := t.symbolOf(key); s.symbols[symbol].Symbol == "" {

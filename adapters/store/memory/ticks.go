@@ -14,14 +14,15 @@ import (
 func newTickTable[T domain.Tick](s *Store, kind domain.TickKind) table[domain.Symbol, domain.Ticks[T]] {
 	return table[domain.Symbol, domain.Ticks[T]]{
 		store: s, kind: string(kind), entries: map[domain.Symbol]entry[domain.Ticks[T]]{},
-		keys:      map[domain.Symbol][]domain.Symbol{},
-		keyOf:     domain.Ticks[T].Symbol,
-		empty:     emptyTicks[T],
-		layout:    func(domain.Symbol) domain.BlockLayout { return domain.TickBlocks() },
-		validate:  domain.Symbol.Validate,
-		symbolOf:  func(symbol domain.Symbol) domain.Symbol { return symbol },
-		keyText:   func(symbol domain.Symbol) string { return string(symbol) },
-		startTime: func(ticks domain.Ticks[T]) time.Time { return ticks.Time(0) },
+		keys:        map[domain.Symbol][]domain.Symbol{},
+		keyOf:       domain.Ticks[T].Symbol,
+		empty:       emptyTicks[T],
+		layout:      func(domain.Symbol) domain.BlockLayout { return domain.TickBlocks() },
+		validate:    domain.Symbol.Validate,
+		symbolOf:    func(symbol domain.Symbol) domain.Symbol { return symbol },
+		compareKeys: cmp.Compare[domain.Symbol],
+		keyText:     func(symbol domain.Symbol) string { return string(symbol) },
+		startTime:   func(ticks domain.Ticks[T]) time.Time { return ticks.Time(0) },
 		compare: func(a domain.Ticks[T], i int, b domain.Ticks[T], j int) int {
 			return cmp.Or(a.Time(i).Compare(b.Time(j)), cmp.Compare(a.Seq(i), b.Seq(j)))
 		},
