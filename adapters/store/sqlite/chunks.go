@@ -332,7 +332,7 @@ func (w *chunkWriter) saveVersion(ctx context.Context, coverageChanged bool) err
 // countBars returns the number of readable bars from start to end.
 func (w *chunkWriter) countBars(ctx context.Context, start, end domain.Micros) (int, error) {
 	tx := w.statements.tx
-	rows, err := queryAll(ctx, tx, (*chunkRow).targets, selectChunksWithin, w.series, int64(start), int64(end))
+	rows, err := queryAll(ctx, tx, (*chunkRow).targets, selectChunks, w.series, int64(start), int64(end))
 	if err != nil {
 		return 0, err
 	}

@@ -115,19 +115,17 @@ const (
 	(SELECT min(first_open) FROM chunks AS next ` +
 		`WHERE next.series = chunks.series AND next.first_open > chunks.first_open)`
 
-	// chunksInRange selects the chunks that may have bars in the range. Of the chunks that begin before the range only
-	// the last one can. Parameters: symbol, grid, kind, start, end.
-	chunksInRange = `SELECT ` + chunkAndNext + ` FROM series CROSS JOIN chunks ON chunks.series = series.id
-WHERE symbol = ?1 AND grid = ?2 AND kind = ?3 AND first_open < ?5 AND last_open >= ?4
-AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE series = series.id AND first_open < ?4), ?4)
+	// isSeries matches the series of a statement with ORDER BY, which SQLite would plan again, when its parameters are first
+	// bound, for a plain series = ?1. Parameter: series.
+	isSeries = `series = (SELECT ?1)`
+
+	// selectChunks selects the chunks of a series that may have bars in the range. Of the chunks that begin before the range
+	// only the last one can. Parameters: series, start, end.
+	selectChunks = `SELECT ` + chunkAndNext + ` FROM chunks
+WHERE ` + isSeries + ` AND first_open < ?3 AND last_open >= ?2
+AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE ` + isSeries + ` AND first_open < ?2), ?2)
 ORDER BY first_open`
-
-	// selectChunksWithin selects the chunks of a series that may have bars in a range. Parameters: series, start, end.
-	selectChunksWithin = `SELECT ` + chunkAndNext + ` FROM chunks
-WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3`
-
-	selectChunks     = chunksInRange
-	selectLastChunks = chunksInRange + ` DESC`
+	selectLastChunks = selectChunks + ` DESC`
 
 	// selectSlot selects the chunk to which a bar belongs. Parameters: series, open time.
 	selectSlot = `SELECT ` + chunkAndNext + `, id FROM chunks WHERE series = ?1 AND first_open = coalesce(
@@ -137,9 +135,6 @@ WHERE series = ?1 AND last_open >= ?2 AND first_open < ?3`
 	insertChunk = `INSERT INTO chunks (series, ` + chunkColumns + `) VALUES (?, ?, ?, ?, ?)`
 	updateChunk = `UPDATE chunks SET first_open = ?, last_open = ?, bars = ?, data = ? WHERE id = ?`
 	deleteChunk = `DELETE FROM chunks WHERE id = ?`
-
-	// isTickSeries matches the series of ticks, which has no grid. Parameters: symbol, kind.
-	isTickSeries = `series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?)`
 )
 
 // tickSQL is the statements on a table of ticks.
@@ -148,8 +143,8 @@ type tickSQL struct {
 	names       string // of the columns except series
 	columnCount int    // of names
 
-	selectRange string // parameters: symbol, kind, start, end, limit (-1 is unlimited)
-	selectLast  string // parameters: symbol, kind, start, end, the same four again, limit
+	selectRange string // parameters: series, start, end, limit (-1 is unlimited)
+	selectLast  string // parameters: series, start, end, limit
 	selectKeys  string // parameters: series, start, end
 	deleteOne   string // parameters: series, time, seq
 }
@@ -162,18 +157,17 @@ var (
 // newTickSQL returns the statements on a table whose columns follow series, time and seq.
 func newTickSQL(table string, columns ...string) tickSQL {
 	names := "time, seq, " + strings.Join(columns, ", ")
-	const inRange = ` AND time >= ? AND time < ?`
-	from := ` FROM ` + table + ` WHERE ` + isTickSeries + inRange
+	from := ` FROM ` + table + ` WHERE series = ?1 AND time >= ?2 AND time < ?3`
 	return tickSQL{
 		table: table, names: names, columnCount: 2 + len(columns),
-		selectRange: `SELECT ` + names + from + ` ORDER BY time, seq LIMIT ?`,
+		selectRange: `SELECT ` + names + from + ` ORDER BY time, seq LIMIT ?4`,
 		// The inner query walks the primary key backwards to the first of the last ticks and keeps its time and seq.
 		// The outer query reads from there.
 		selectLast: `SELECT ` + names + from + ` AND (time, seq) >= (
-	SELECT time, seq FROM (SELECT time, seq` + from + ` ORDER BY time DESC, seq DESC LIMIT ?) ` +
+	SELECT time, seq FROM (SELECT time, seq` + from + ` ORDER BY time DESC, seq DESC LIMIT ?4) ` +
 			`ORDER BY time, seq LIMIT 1)
 ORDER BY time, seq`,
-		selectKeys: `SELECT time, seq FROM ` + table + ` WHERE series = ?` + inRange + ` ORDER BY time, seq`,
+		selectKeys: `SELECT time, seq` + from + ` ORDER BY time, seq`,
 		deleteOne:  `DELETE FROM ` + table + ` WHERE series = ? AND time = ? AND seq = ?`,
 	}
 }
@@ -207,7 +201,7 @@ WHERE symbol = ? AND grid = ? AND kind = ? ORDER BY range_start`
 
 	// selectBlocks selects the blocks of a series in a range. Parameters: series, first block, end.
 	selectBlocks = `SELECT block, rows, revision, nonce FROM blocks
-WHERE series = ? AND block >= ? AND block < ? ORDER BY block`
+WHERE ` + isSeries + ` AND block >= ?2 AND block < ?3 ORDER BY block`
 	selectLastBlocks = selectBlocks + ` DESC`
 
 	savepoint           = `SAVEPOINT series`

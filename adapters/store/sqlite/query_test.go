@@ -30,7 +30,6 @@ func goldenSQL() map[string][]namedSQL {
 		"schema": {{"schema1", schema1}, {"selectVersion", selectVersion}, {"setVersion", setVersion(1)}},
 		"chunks": {
 			{"selectChunks", selectChunks}, {"selectLastChunks", selectLastChunks}, {"selectSlot", selectSlot},
-			{"selectChunksWithin", selectChunksWithin},
 			{"insertChunk", insertChunk}, {"updateChunk", updateChunk}, {"deleteChunk", deleteChunk},
 		},
 		"trades": tickStatements("tradeSQL", tradeSQL),

@@ -21,7 +21,9 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	return singleUse(ctx, "read bars", q.Key.String(), func(yield func(ports.Piece[domain.Series]) bool) error {
 		state := stateQuery{newSeriesRow(q.Key), domain.BarBlocks(q.Key.Grid), q.Range, q.First, q.Last, q.State}
 		pieces := statePieces[domain.Series]{empty: domain.EmptySeries(q.Key), yield: yield}
-		return pieces.read(ctx, s, state, func(tx snapshot) error { return s.readBars(ctx, tx, q, pieces.put) })
+		return pieces.read(ctx, s, state, func(tx snapshot, series int64) error {
+			return s.readBars(ctx, tx, series, q, pieces.put)
+		})
 	})
 }
 
@@ -49,13 +51,15 @@ func singleUse[D ports.Rows](
 	}
 }
 
-func (s *Store) readBars(ctx context.Context, tx snapshot, q ports.BarQuery, yield func(domain.Series) bool) error {
+func (s *Store) readBars(
+	ctx context.Context, tx snapshot, series int64, q ports.BarQuery, yield func(domain.Series) bool,
+) error {
 	if q.Last > 0 {
-		return s.readLastBars(ctx, tx, q, yield)
+		return s.readLastBars(ctx, tx, series, q, yield)
 	}
 
 	left := q.First
-	read := chunkRead{stmt: tx.StmtContext(ctx, s.chunksStmt), targets: (*chunkRow).borrowTargets, query: q}
+	read := chunkRead{stmt: tx.StmtContext(ctx, s.chunksStmt), targets: (*chunkRow).borrowTargets, series: series, query: q}
 
 	return read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		if q.First > 0 {
@@ -69,10 +73,12 @@ func (s *Store) readBars(ctx context.Context, tx snapshot, q ports.BarQuery, yie
 	})
 }
 
-func (s *Store) readLastBars(ctx context.Context, tx snapshot, q ports.BarQuery, yield func(domain.Series) bool) error {
+func (s *Store) readLastBars(
+	ctx context.Context, tx snapshot, series int64, q ports.BarQuery, yield func(domain.Series) bool,
+) error {
 	var chunks []codec.Chunk // newest first
 	left := q.Last
-	read := chunkRead{stmt: tx.StmtContext(ctx, s.lastChunksStmt), targets: (*chunkRow).targets, query: q}
+	read := chunkRead{stmt: tx.StmtContext(ctx, s.lastChunksStmt), targets: (*chunkRow).targets, series: series, query: q}
 	if err := read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		c = c.Slice(max(0, c.Len()-left), c.Len())
 		left -= c.Len()
@@ -94,8 +100,9 @@ func (s *Store) readLastBars(ctx context.Context, tx snapshot, q ports.BarQuery,
 
 // chunkRead is one read of chunks.
 type chunkRead struct {
-	stmt    *sql.Stmt             // takes the parameters of chunksInRange
+	stmt    *sql.Stmt             // takes the parameters of selectChunks
 	targets func(*chunkRow) []any // of each row
+	series  int64                 // the id
 	query   ports.BarQuery
 }
 
@@ -104,7 +111,7 @@ type chunkRead struct {
 func (r chunkRead) run(ctx context.Context, yield func(codec.Chunk) (more bool, err error)) error {
 	key := r.query.Key
 	start, end := r.query.Range.Micros()
-	rows, err := r.stmt.QueryContext(ctx, string(key.Symbol), key.Grid.String(), key.PriceType.String(), start, end)
+	rows, err := r.stmt.QueryContext(ctx, r.series, start, end)
 	if err != nil {
 		return withPhase(ports.PhaseQuery, err)
 	}

@@ -38,14 +38,22 @@ type statePieces[D ports.Rows] struct {
 	yield func(ports.Piece[D]) bool
 }
 
-// read yields the rows that readRows passes to put, and the state of the series, from one snapshot.
-func (p *statePieces[D]) read(ctx context.Context, s *Store, q stateQuery, readRows func(snapshot) error) error {
-	return s.readSnapshot(ctx, func(tx snapshot) (err error) {
-		if p.state, err = s.readState(ctx, tx, q); err != nil {
+// read yields the rows that readRows passes to put, and the state of the series, from one snapshot. readRows takes the id
+// of the series; it is not called for a series without a row.
+func (p *statePieces[D]) read(
+	ctx context.Context, s *Store, q stateQuery, readRows func(tx snapshot, series int64) error,
+) error {
+	return s.readSnapshot(ctx, func(tx snapshot) error {
+		series, state, err := s.readState(ctx, tx, q)
+		if err != nil {
 			return err
 		}
-		if err := readRows(tx); err != nil {
-			return err
+
+		p.state = state
+		if series != 0 {
+			if err := readRows(tx, series); err != nil {
+				return err
+			}
 		}
 
 		if p.state != nil {
@@ -72,12 +80,12 @@ type stateQuery struct {
 	other       ports.StateQuery
 }
 
-// readState returns the state of a series; that of one without a row is empty.
-func (s *Store) readState(ctx context.Context, tx snapshot, q stateQuery) (*domain.SeriesState, error) {
+// readState returns the id and the state of a series; those of one without a row are 0 and empty.
+func (s *Store) readState(ctx context.Context, tx snapshot, q stateQuery) (int64, *domain.SeriesState, error) {
 	state := &domain.SeriesState{}
 	id, err := s.readCoverage(ctx, tx, q.series, state)
 	if err != nil || id == 0 {
-		return state, err
+		return 0, state, err
 	}
 
 	part := q
@@ -85,7 +93,7 @@ func (s *Store) readState(ctx context.Context, tx snapshot, q stateQuery) (*doma
 		part.within, part.first, part.last = q.within.Hull(q.other.Range), 0, 0
 	}
 
-	return state, s.readBlocks(ctx, tx, id, part, state)
+	return id, state, s.readBlocks(ctx, tx, id, part, state)
 }
 
 // readCoverage adds version and coverage to the state, and returns the id of the series; 0 if there is none.

@@ -123,7 +123,9 @@ func readTicks[T domain.Tick](
 
 		pieces := statePieces[domain.Ticks[T]]{empty: empty, yield: yield}
 
-		return pieces.read(ctx, s, t.stateQuery(q), func(tx snapshot) error { return t.read(ctx, tx, q, pieces.put) })
+		return pieces.read(ctx, s, t.stateQuery(q), func(tx snapshot, series int64) error {
+			return t.read(ctx, tx, series, q, pieces.put)
+		})
 	})
 }
 
@@ -133,9 +135,9 @@ func (t *tickTable[T]) stateQuery(q ports.TickQuery) stateQuery {
 
 // read yields the ticks of a query in batches until yield returns false.
 func (t *tickTable[T]) read(
-	ctx context.Context, db querier, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
+	ctx context.Context, db querier, series int64, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
 ) error {
-	rows, err := t.query(ctx, db, q)
+	rows, err := t.query(ctx, db, series, q)
 	if err != nil {
 		return withPhase(ports.PhaseQuery, err)
 	}
@@ -176,11 +178,10 @@ func (t *tickTable[T]) read(
 	return nil
 }
 
-func (t *tickTable[T]) query(ctx context.Context, db querier, q ports.TickQuery) (*sql.Rows, error) {
-	symbol, kind := string(q.Symbol), string(t.kind)
+func (t *tickTable[T]) query(ctx context.Context, db querier, series int64, q ports.TickQuery) (*sql.Rows, error) {
 	start, end := q.Range.Micros()
 	if q.Last > 0 {
-		return db.QueryContext(ctx, t.sql.selectLast, symbol, kind, start, end, symbol, kind, start, end, q.Last)
+		return db.QueryContext(ctx, t.sql.selectLast, series, start, end, q.Last)
 	}
 
 	limit := -1
@@ -188,7 +189,7 @@ func (t *tickTable[T]) query(ctx context.Context, db querier, q ports.TickQuery)
 		limit = q.First
 	}
 
-	return db.QueryContext(ctx, t.sql.selectRange, symbol, kind, start, end, limit)
+	return db.QueryContext(ctx, t.sql.selectRange, series, start, end, limit)
 }
 
 // validateTicks returns an error for a write that must fail before any I/O.

@@ -1,13 +1,13 @@
 -- quoteSQL.selectRange
-SELECT time, seq, bid, ask, bid_size, ask_size FROM quotes WHERE series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?) AND time >= ? AND time < ? ORDER BY time, seq LIMIT ?;
+SELECT time, seq, bid, ask, bid_size, ask_size FROM quotes WHERE series = ?1 AND time >= ?2 AND time < ?3 ORDER BY time, seq LIMIT ?4;
 
 -- quoteSQL.selectLast
-SELECT time, seq, bid, ask, bid_size, ask_size FROM quotes WHERE series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?) AND time >= ? AND time < ? AND (time, seq) >= (
-	SELECT time, seq FROM (SELECT time, seq FROM quotes WHERE series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?) AND time >= ? AND time < ? ORDER BY time DESC, seq DESC LIMIT ?) ORDER BY time, seq LIMIT 1)
+SELECT time, seq, bid, ask, bid_size, ask_size FROM quotes WHERE series = ?1 AND time >= ?2 AND time < ?3 AND (time, seq) >= (
+	SELECT time, seq FROM (SELECT time, seq FROM quotes WHERE series = ?1 AND time >= ?2 AND time < ?3 ORDER BY time DESC, seq DESC LIMIT ?4) ORDER BY time, seq LIMIT 1)
 ORDER BY time, seq;
 
 -- quoteSQL.selectKeys
-SELECT time, seq FROM quotes WHERE series = ? AND time >= ? AND time < ? ORDER BY time, seq;
+SELECT time, seq FROM quotes WHERE series = ?1 AND time >= ?2 AND time < ?3 ORDER BY time, seq;
 
 -- quoteSQL.deleteOne
 DELETE FROM quotes WHERE series = ? AND time = ? AND seq = ?;

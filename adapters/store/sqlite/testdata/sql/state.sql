@@ -5,11 +5,11 @@ WHERE symbol = ? AND grid = ? AND kind = ? ORDER BY range_start;
 
 -- selectBlocks
 SELECT block, rows, revision, nonce FROM blocks
-WHERE series = ? AND block >= ? AND block < ? ORDER BY block;
+WHERE series = (SELECT ?1) AND block >= ?2 AND block < ?3 ORDER BY block;
 
 -- selectLastBlocks
 SELECT block, rows, revision, nonce FROM blocks
-WHERE series = ? AND block >= ? AND block < ? ORDER BY block DESC;
+WHERE series = (SELECT ?1) AND block >= ?2 AND block < ?3 ORDER BY block DESC;
 
 -- savepoint
 SAVEPOINT series;

@@ -1,13 +1,13 @@
 -- tradeSQL.selectRange
-SELECT time, seq, price, size, side FROM trades WHERE series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?) AND time >= ? AND time < ? ORDER BY time, seq LIMIT ?;
+SELECT time, seq, price, size, side FROM trades WHERE series = ?1 AND time >= ?2 AND time < ?3 ORDER BY time, seq LIMIT ?4;
 
 -- tradeSQL.selectLast
-SELECT time, seq, price, size, side FROM trades WHERE series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?) AND time >= ? AND time < ? AND (time, seq) >= (
-	SELECT time, seq FROM (SELECT time, seq FROM trades WHERE series = (SELECT id FROM series WHERE symbol = ? AND grid = '' AND kind = ?) AND time >= ? AND time < ? ORDER BY time DESC, seq DESC LIMIT ?) ORDER BY time, seq LIMIT 1)
+SELECT time, seq, price, size, side FROM trades WHERE series = ?1 AND time >= ?2 AND time < ?3 AND (time, seq) >= (
+	SELECT time, seq FROM (SELECT time, seq FROM trades WHERE series = ?1 AND time >= ?2 AND time < ?3 ORDER BY time DESC, seq DESC LIMIT ?4) ORDER BY time, seq LIMIT 1)
 ORDER BY time, seq;
 
 -- tradeSQL.selectKeys
-SELECT time, seq FROM trades WHERE series = ? AND time >= ? AND time < ? ORDER BY time, seq;
+SELECT time, seq FROM trades WHERE series = ?1 AND time >= ?2 AND time < ?3 ORDER BY time, seq;
 
 -- tradeSQL.deleteOne
 DELETE FROM trades WHERE series = ? AND time = ? AND seq = ?;
