@@ -48,8 +48,14 @@ func newOrigins(legs []plan.Leg) []domain.Origin {
 	origins := make([]domain.Origin, 0, len(legs))
 	for _, l := range legs {
 		for _, read := range l.Reads {
-			for _, r := range read.Range.Subtract(domain.ClipRanges(l.Holes, read.Range)) {
-				origins = append(origins, domain.Origin{Store: read.Source, Grid: l.Grid, Ticks: l.Rows.Ticks(), Range: r})
+			origin := domain.Origin{Store: read.Source, Grid: l.Grid, Ticks: l.Rows.Ticks(), Range: read.Range}
+			if len(l.Holes) == 0 {
+				origins = append(origins, origin)
+				continue
+			}
+
+			for _, origin.Range = range read.Range.Subtract(domain.ClipRanges(l.Holes, read.Range)) {
+				origins = append(origins, origin)
 			}
 		}
 	}

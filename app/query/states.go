@@ -72,14 +72,14 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 	}
 
 	t.result.staleFor = max(t.result.staleFor, state.StaleFor)
+	told, endsAtRow := t.reading.rangeRead()
 	// A cache counts the bars of each block that it reads, but reads unreadable ones past it.
 	if call.Store.Cache == nil || len(t.reading.collector.Unreadable) > 0 {
-		if err := t.checkCounts(call, state); err != nil {
+		if err := t.checkCounts(call, state, told); err != nil {
 			return err
 		}
 	}
 
-	told, endsAtRow := t.reading.rangeRead()
 	state, err := t.states.continuity(call.Store, q.Key, "").Add(state, told, endsAtRow)
 	if err == nil && !t.route.holds(t, call.Store, q, state) {
 		err = access.ErrStateChanged
@@ -89,10 +89,10 @@ func (t *task) checkState(ctx context.Context, call *access.Call, read *plan.Rea
 }
 
 // checkCounts makes sure that every block that was read whole has as many bars as the store counts. A store that lost
-// bars, with a dropped partition for example, would else say that nothing traded there.
-func (t *task) checkCounts(call *access.Call, state *domain.SeriesState) error {
+// bars, with a dropped partition for example, would else say that nothing traded there. read is the range that the rows
+// tell of.
+func (t *task) checkCounts(call *access.Call, state *domain.SeriesState, read domain.Range) error {
 	c := &t.reading.collector
-	read, _ := t.reading.rangeRead()
 	layout := domain.BarBlocks(t.reading.query.Key.Grid)
 	pieces := c.Pieces
 	for _, b := range state.BlocksWithin(layout, read) {

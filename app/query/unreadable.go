@@ -32,8 +32,10 @@ func (r *reading) rowRange() (rows domain.Range) {
 	if n := len(c.Pieces); n > 0 {
 		rows = domain.Range{Start: c.Pieces[0].Bars.OpenTime(0), End: c.Pieces[n-1].Bars.Range().End}
 	}
-	for _, slot := range slotsOf(r.query.Key.Grid, c.Unreadable) {
-		rows = rows.Hull(slot)
+	if len(c.Unreadable) > 0 {
+		for _, slot := range slotsOf(r.query.Key.Grid, c.Unreadable) {
+			rows = rows.Hull(slot)
+		}
 	}
 
 	return rows
