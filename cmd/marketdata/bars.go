@@ -79,7 +79,7 @@ func printBars(w io.Writer, s domain.Series) error {
 
 func barColumns() []column {
 	return []column{
-		{name: "time (utc)"},
+		{name: "time (utc)", kind: instant},
 		{name: "open", kind: number}, {name: "high", kind: number}, {name: "low", kind: number},
 		{name: "close", kind: number}, {name: "volume", kind: number}, {name: "trades", kind: number},
 	}

@@ -43,7 +43,7 @@ var tradeView = tickView[domain.Trade]{
 	newWriter:  file.NewTradeWriter,
 	newParquet: parquet.NewTradeWriter,
 	columns: []column{
-		{name: "time (utc)"}, {name: "seq", kind: number}, {name: "price", kind: number},
+		{name: "time (utc)", kind: instant}, {name: "seq", kind: number}, {name: "price", kind: number},
 		{name: "size", kind: number}, {name: "side"},
 	},
 	cells: func(t domain.Trade) []string {
@@ -61,7 +61,7 @@ var quoteView = tickView[domain.Quote]{
 	newWriter:  file.NewQuoteWriter,
 	newParquet: parquet.NewQuoteWriter,
 	columns: []column{
-		{name: "time (utc)"}, {name: "seq", kind: number}, {name: "bid", kind: number}, {name: "ask", kind: number},
+		{name: "time (utc)", kind: instant}, {name: "seq", kind: number}, {name: "bid", kind: number}, {name: "ask", kind: number},
 		{name: "bid size", kind: number}, {name: "ask size", kind: number},
 	},
 	cells: func(q domain.Quote) []string {

@@ -53,8 +53,8 @@ func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error
 	return err
 }
 
-// schemaRemedy returns what is wrong with tables that are not as expected, and the remedy: it compares their version with
-// that of this program. It returns "" if no migration helps.
+// schemaRemedy returns what is wrong with tables that are not as expected, and the remedy: it compares their version
+// with that of this program. It returns "" if no migration helps.
 func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) (text, remedy string) {
 	var version string
 	err := session{store: s, conn: conn}.queryRow(ctx, selectVersion, nil, &version)
