@@ -31,28 +31,30 @@ import (
 // patience is how long an import waits for a connection, on a busy machine.
 const patience = "10s"
 
-// newServerJob returns an import into a database of PostgreSQL and a new one of InfluxDB, through the proxies of
-// newServerProxies. The job itself reads without them.
-func (f *importFile) newServerJob(t *testing.T, dsn string, proxies []*faults.Proxy) *importJob {
+// newServerJob returns an import into a database of PostgreSQL, through a proxy. The job itself reads without it.
+func (f *importFile) newServerJob(t *testing.T, dsn string, proxy *faults.Proxy) *importJob {
 	t.Helper()
 	j := &importJob{importFile: f, stored: map[domain.Symbol]int{}}
 	j.cfg.Postgres.DSN = secret.New(dsn)
-	variables := []string{
-		"POSTGRES_DSN=" + withHost(t, dsn, proxies[0].Address), "POSTGRES_CONNECT_TIMEOUT=" + patience,
-		"POSTGRES_ACQUIRE_TIMEOUT=" + patience,
-	}
-	if len(proxies) > 1 {
-		db := servers.Influx(t)
-		j.cfg.Influx.URL, j.cfg.Influx.Token, j.cfg.Influx.Database = db.URL, secret.New(db.Token), db.Database
-		j.cfg.Influx.Org, j.cfg.Influx.Bucket = db.Org, db.Bucket
-		variables = append(variables, "INFLUX_URL=http://"+proxies[1].Address, "INFLUX_TOKEN="+db.Token,
-			"INFLUX_DATABASE="+db.Database, "INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket)
-	}
+	j.set("POSTGRES_DSN="+withHost(t, dsn, proxy.Address), "POSTGRES_CONNECT_TIMEOUT="+patience,
+		"POSTGRES_ACQUIRE_TIMEOUT="+patience)
+
+	return j
+}
+
+// addInflux adds a database of InfluxDB, through a proxy, for the minutes.
+func (j *importJob) addInflux(db servers.InfluxServer, proxy *faults.Proxy) {
+	j.cfg.Influx.URL, j.cfg.Influx.Token, j.cfg.Influx.Database = db.URL, secret.New(db.Token), db.Database
+	j.cfg.Influx.Org, j.cfg.Influx.Bucket = db.Org, db.Bucket
+	j.set("INFLUX_URL=http://"+proxy.Address, "INFLUX_TOKEN="+db.Token, "INFLUX_DATABASE="+db.Database,
+		"INFLUX_ORG="+db.Org, "INFLUX_BUCKET="+db.Bucket)
+}
+
+// set adds variables of the configuration, without their prefix.
+func (j *importJob) set(variables ...string) {
 	for _, v := range variables {
 		j.variables = append(j.variables, wiring.EnvPrefix+v)
 	}
-
-	return j
 }
 
 // expireIntents ends the intents of a killed import, for which the next one would wait up to 30 seconds.
@@ -93,7 +95,12 @@ func TestImportCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proxies := newServerProxies(t, hasInflux)
 			run := func(t *testing.T, at int, c crash) (messages int, writes []int) {
-				return testCutAt(t, f.newServerJob(t, migrated.Postgres(t), proxies), proxies, at, c)
+				j := f.newServerJob(t, migrated.Postgres(t), proxies[0])
+				if hasInflux {
+					j.addInflux(servers.Influx(t), proxies[1])
+				}
+
+				return testCutAt(t, j, proxies, at, c)
 			}
 			messages, writes := run(t, 0, crash{})
 			t.Logf("%d messages; commits, and writes of InfluxDB: %v", messages, writes)
@@ -190,32 +197,55 @@ func testCutAt(t *testing.T, j *importJob, proxies []*faults.Proxy, at int, c cr
 	return messages, writes
 }
 
-// TestImportServerKilled proves X5 for a PostgreSQL that is killed during an import, and recovers: the import ends as
+// TestImportServerKilled proves X5 for a server that is killed during an import, and recovers: the import ends as
 // unavailable, or goes on, and nothing of it is lost.
 func TestImportServerKilled(t *testing.T) {
-	kills := 3
+	t.Parallel()
+	kills := 2
 	if effort.IsDeep() {
 		kills = 50
 	}
 	f := newImportFile(t, file.DefaultBatchBars)
-	server := servers.StartPostgres(t)
-	proxies := []*faults.Proxy{faults.NewProxy(t, server.Address)}
-	for n := range kills {
-		t.Run(fmt.Sprint("X5/postgres killed ", n), func(t *testing.T) {
-			j := f.newServerJob(t, newDatabase(t, server.DSN, fmt.Sprint("import_", n)), proxies)
-			run := j.start(t, j.importer(t))
-			j.wait(run, rand.N(j.bars))
-			time.Sleep(rand.N(20 * time.Millisecond)) // about as long as a write takes
-			server.Restart(t, syscall.SIGKILL)
-			if code := j.end(t, run); code != 0 && code != exitUnavailable {
-				t.Fatalf("the import has the exit code %d: %s", code, &run.errors)
-			}
+	t.Run("X5/postgres killed", func(t *testing.T) {
+		t.Parallel()
+		server := servers.StartPostgres(t)
+		proxy := faults.NewProxy(t, server.Address)
+		for n := range kills {
+			t.Run(fmt.Sprint(n), func(t *testing.T) {
+				j := f.newServerJob(t, newDatabase(t, server.DSN, fmt.Sprint("import_", n)), proxy)
+				testServerKilled(t, j, func() { server.Restart(t, syscall.SIGKILL) })
+			})
+		}
+	})
+	t.Run("X5/influx killed", func(t *testing.T) {
+		t.Parallel()
+		server := servers.StartInflux(t)
+		proxies := []*faults.Proxy{faults.NewProxy(t, servers.PostgresAddress(t)), faults.NewProxy(t, server.Address)}
+		for n := range kills {
+			t.Run(fmt.Sprint(n), func(t *testing.T) {
+				j := f.newServerJob(t, migrated.Postgres(t), proxies[0])
+				j.addInflux(server.NewDatabase(t), proxies[1])
+				testServerKilled(t, j, func() { server.KillAndRestart(t) })
+			})
+		}
+	})
+}
 
-			t.Logf("%d bars were acknowledged", j.acked)
-			j.verify(t)
-			j.finish(t)
-		})
+// testServerKilled runs an import whose server is killed at any moment and started again, and then completes it.
+func testServerKilled(t *testing.T, j *importJob, kill func()) {
+	t.Helper()
+	run := j.start(t, j.importer(t))
+	j.wait(run, rand.N(j.bars))
+	time.Sleep(rand.N(20 * time.Millisecond)) // about as long as a write takes
+	kill()
+	if code := j.end(t, run); code != 0 && code != exitUnavailable {
+		t.Fatalf("the import has the exit code %d: %s", code, &run.errors)
 	}
+
+	t.Logf("%d bars were acknowledged", j.acked)
+	j.verify(t)
+	j.expireIntents(t)
+	j.finish(t)
 }
 
 // newDatabase returns the DSN of a new database of a server, with the tables of the store.

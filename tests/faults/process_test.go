@@ -17,7 +17,6 @@ import (
 	"github.com/gal-friday/marketdata/tests/faults"
 	"github.com/gal-friday/marketdata/tests/servers"
 	"github.com/gal-friday/marketdata/tests/servers/migrated"
-	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
@@ -76,9 +75,11 @@ func TestSmallMachine(t *testing.T) {
 		t.Parallel()
 		const memory = 256 // MiB
 		f := newImportFile(t, 3*file.DefaultBatchBars)
-		j := f.newServerJob(t, migrated.Postgres(t), newServerProxies(t, true))
-		j.variables = append(j.variables, "GOMAXPROCS=1", "GOMEMLIMIT=256MiB", wiring.EnvPrefix+"POSTGRES_MIN_CONNS=1",
-			wiring.EnvPrefix+"POSTGRES_MAX_CONNS=1")
+		proxies := newServerProxies(t, true)
+		j := f.newServerJob(t, migrated.Postgres(t), proxies[0])
+		j.addInflux(servers.Influx(t), proxies[1])
+		j.set("POSTGRES_MIN_CONNS=1", "POSTGRES_MAX_CONNS=1")
+		j.variables = append(j.variables, "GOMAXPROCS=1", "GOMEMLIMIT=256MiB")
 		run := j.start(t, j.importer(t))
 		if code := j.end(t, run); code != 0 {
 			t.Fatalf("the import has the exit code %d: %s", code, &run.errors)

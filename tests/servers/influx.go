@@ -63,7 +63,12 @@ type influx1Database struct{ address, name string }
 
 func newInflux1Database(tb testing.TB) InfluxServer {
 	tb.Helper()
-	address := influx.address(tb)
+	return newInflux1DatabaseAt(tb, influx.address(tb))
+}
+
+// newInflux1DatabaseAt returns a new database of the server at an address that contains an administrator.
+func newInflux1DatabaseAt(tb testing.TB, address string) InfluxServer {
+	tb.Helper()
 	u, err := url.Parse(address)
 	if err != nil {
 		tb.Fatalf("%s is not an http:// URL", EnvInflux)
@@ -186,14 +191,16 @@ func startInflux() (*process, string, error) {
 			config := filepath.Join(dir, "influxdb.conf")
 			return exec.Command(influxd, "-config", config), writeInfluxConfig(config, dir, address)
 		},
-		checkReady: func(address string) error { // a server without users lets anyone create the first one
-			createUser := "CREATE USER admin WITH PASSWORD '" + password + "' WITH ALL PRIVILEGES"
-			return runInfluxQL("http://"+address, createUser)
-		},
+		checkReady: func(address string) error { return createInfluxAdmin(address, password) },
 	}.start()
 	u := url.URL{Scheme: "http", User: url.UserPassword("admin", password), Host: address}
 
 	return p, u.String(), err
+}
+
+// createInfluxAdmin creates the user admin. A server without users lets anyone create the first one.
+func createInfluxAdmin(address, password string) error {
+	return runInfluxQL("http://"+address, "CREATE USER admin WITH PASSWORD '"+password+"' WITH ALL PRIVILEGES")
 }
 
 func writeInfluxConfig(path, dir, address string) error {

@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -98,7 +96,7 @@ func (s *OwnPostgres) start(tb testing.TB) error {
 // ready.
 func (s *OwnPostgres) Restart(tb testing.TB, signal syscall.Signal) {
 	tb.Helper()
-	pid, err := s.pid()
+	pid, err := s.process.pid()
 	if err == nil {
 		err = syscall.Kill(pid, signal)
 	}
@@ -122,7 +120,7 @@ func (s *OwnPostgres) Restart(tb testing.TB, signal syscall.Signal) {
 // Suspend stops every process of the server with SIGSTOP: connections are accepted and nothing is answered.
 func (s *OwnPostgres) Suspend(tb testing.TB) {
 	tb.Helper()
-	pid, err := s.pid()
+	pid, err := s.process.pid()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -202,14 +200,4 @@ func (s *OwnPostgres) stop(tb testing.TB) {
 		tb.Errorf("stop the server of the test: %v", err)
 	}
 	s.process = nil
-}
-
-// pid returns the process id of the postmaster.
-func (s *OwnPostgres) pid() (int, error) {
-	text, err := os.ReadFile(filepath.Join(s.process.dir, "pid"))
-	if err != nil {
-		return 0, err
-	}
-
-	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
