@@ -76,7 +76,7 @@ func terminalTables() map[string]struct {
 func TestTablesFitTheTerminal(t *testing.T) {
 	t.Parallel()
 	for name, table := range terminalTables() {
-		for _, width := range []int{50, helpWidth, 100, 200} {
+		for _, width := range []int{50, 64, helpWidth, 100, 200} {
 			var out bytes.Buffer
 			if err := printTable(&terminal{Writer: &out, width: width}, table.columns, table.rows); err != nil {
 				t.Fatal(err)

@@ -61,7 +61,8 @@ var quoteView = tickView[domain.Quote]{
 	newWriter:  file.NewQuoteWriter,
 	newParquet: parquet.NewQuoteWriter,
 	columns: []column{
-		{name: "time (utc)", kind: instant}, {name: "seq", kind: number}, {name: "bid", kind: number}, {name: "ask", kind: number},
+		{name: "time (utc)", kind: instant}, {name: "seq", kind: number},
+		{name: "bid", kind: number}, {name: "ask", kind: number},
 		{name: "bid size", kind: number}, {name: "ask size", kind: number},
 	},
 	cells: func(q domain.Quote) []string {
