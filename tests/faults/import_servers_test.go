@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -121,15 +122,21 @@ func TestImportCut(t *testing.T) {
 	}
 }
 
-// commitName names the prepared statement COMMIT of the driver, in the messages of one that is cached.
-var commitName = func() []byte {
-	digest := sha256.Sum256([]byte("COMMIT"))
-	return []byte(hex.EncodeToString(digest[:24]))
+// commitNames are the names that the driver gives the prepared statements that commit writes of bars and intents.
+var commitNames = func() (names [][]byte) {
+	for _, op := range []string{"write bars", "begin intent", "finish intent"} {
+		digest := sha256.Sum256([]byte("/* marketdata: " + op + " */ COMMIT"))
+		names = append(names, []byte(hex.EncodeToString(digest[:24])))
+	}
+
+	return names
 }()
 
 // isWrite reports whether a message commits a transaction of PostgreSQL, or writes bars to InfluxDB.
 func isWrite(message []byte) bool {
-	return bytes.Contains(message, commitName) || bytes.HasPrefix(message, []byte("POST ")) &&
+	commits := func(name []byte) bool { return bytes.Contains(message, name) }
+
+	return slices.ContainsFunc(commitNames, commits) || bytes.HasPrefix(message, []byte("POST ")) &&
 		bytes.Contains(message, []byte("/write?"))
 }
 

@@ -16,6 +16,8 @@ import (
 
 var _ ports.BatchReader = (*Store)(nil)
 
+const opReadBatch = "read batch"
+
 // Limits of one statement of a batch. A batch is split because each statement has the whole StatementTimeout and uses
 // one connection. A query that may return more than batchBars bars has a statement to itself.
 const (
@@ -49,7 +51,7 @@ func (s *Store) ReadBatch(ctx context.Context, queries []ports.BarQuery) iter.Se
 		return nil
 	}
 
-	return singleUse(ctx, s, "read batch", batchSubject(queries), read)
+	return singleUse(ctx, s, opReadBatch, batchSubject(queries), read)
 }
 
 // batchPieces yields the pieces of the queries of one statement, and the state of each query before its bars.
@@ -77,7 +79,7 @@ func (p *batchPieces) read(ctx context.Context, s *Store, isVersioned bool) erro
 		statement{sql: selectBatch, args: batchArgs(p.queries)},
 		func(rows pgx.Rows) error { return decodePieces(rows, d, p.put) },
 	}, stepOf(commit))
-	err := s.readSnapshot(ctx, func(db session) error { return db.pipeline(ctx, steps...) })
+	err := s.readSnapshot(ctx, opReadBatch, func(db session) error { return db.pipeline(ctx, steps...) })
 	if err == nil {
 		err = p.yieldStates(len(p.states))
 	}

@@ -53,13 +53,14 @@ func (s *Store) Symbols(ctx context.Context, q ports.SymbolQuery) iter.Seq2[doma
 }
 
 func (s *Store) readSymbols(ctx context.Context, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+	const op = "symbols"
 	sql, args, err := symbolSearch(s.bun, q)
 	var symbols []domain.SymbolMeta
 	if err == nil {
-		symbols, err = collect(ctx, s, sql, args, scanSymbol)
+		symbols, err = collect(ctx, s, op, statement{sql: sql, args: args}, scanSymbol)
 	}
 
-	return symbols, translate(ctx, "symbols", q.Pattern, err)
+	return symbols, translate(ctx, op, q.Pattern, err)
 }
 
 // symbolTexts returns the texts of the valid symbols, because an invalid one is in no table and may not even be text.
@@ -76,6 +77,7 @@ func symbolTexts(symbols []domain.Symbol) []string {
 
 // PutSymbols implements ports.SymbolWriter. Of two entries of one symbol, the last is stored.
 func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) error {
+	const op = "put symbols"
 	subject := ""
 	err := ctx.Err()
 	last := map[domain.Symbol]int{} // index in metas
@@ -97,11 +99,10 @@ func (s *Store) PutSymbols(ctx context.Context, metas ...domain.SymbolMeta) erro
 				stored = append(stored, m)
 			}
 		}
-		err = s.withConn(ctx, func(conn *pgx.Conn) error {
-			err := session{store: s, conn: conn}.exec(ctx, upsertSymbols, symbolArrays(stored)...)
-			return err
+		err = s.withConn(ctx, op, func(db session) error {
+			return db.exec(ctx, upsertSymbols, symbolArrays(stored)...)
 		})
 	}
 
-	return translate(ctx, "put symbols", subject, err)
+	return translate(ctx, op, subject, err)
 }

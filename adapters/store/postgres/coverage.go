@@ -14,10 +14,12 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
+const opExtents = "extents"
+
 // Extents implements ports.CoverageReader.
 func (s *Store) Extents(ctx context.Context, q ports.ExtentQuery) iter.Seq2[domain.Extent, error] {
 	p := extentPages[domain.Extent]{
-		op: "extents", ofPage: selectExtentsOfPage, ofSymbols: selectExtentsOfSymbols,
+		op: opExtents, ofPage: selectExtentsOfPage, ofSymbols: selectExtentsOfSymbols,
 		scan: scanExtent, finish: s.finishExtents,
 	}
 
@@ -48,8 +50,7 @@ func (s *Store) storedRange(ctx context.Context, key domain.SeriesKey) (domain.R
 	for i, q := range [...]ports.BarQuery{
 		{Key: key, Range: domain.AllYears(), First: 1}, {Key: key, Range: domain.AllYears(), Last: 1},
 	} {
-		rows := barRows(q)
-		times, err := collect(ctx, s, rows.sql, rows.args, func(row pgx.CollectableRow) (domain.Micros, error) {
+		times, err := collect(ctx, s, opExtents, barRows(q), func(row pgx.CollectableRow) (domain.Micros, error) {
 			values, err := rawValues(row)
 			if err != nil {
 				return 0, err
@@ -78,13 +79,13 @@ func (p extentPages[E]) read(ctx context.Context, s *Store, q ports.ExtentQuery)
 	return ports.Paged(q.After, func(after domain.Symbol) (page []E, last domain.Symbol, err error) {
 		sql, args := p.ofSymbols, []any{string(after), "", symbolTexts(q.Symbols)}
 		if len(q.Symbols) == 0 {
-			if last, err = s.pageEnd(ctx, after); err != nil {
+			if last, err = s.pageEnd(ctx, p.op, after); err != nil {
 				return nil, "", translate(ctx, p.op, "", err)
 			}
 			sql, args = p.ofPage, []any{string(after), string(last)}
 		}
 
-		if page, err = collect(ctx, s, sql, args, p.scan); err == nil {
+		if page, err = collect(ctx, s, p.op, statement{sql: sql, args: args}, p.scan); err == nil {
 			page, err = p.finish(ctx, page)
 		}
 
@@ -93,8 +94,9 @@ func (p extentPages[E]) read(ctx context.Context, s *Store, q ports.ExtentQuery)
 }
 
 // pageEnd returns the last symbol of the page behind a symbol, "" for the last page.
-func (s *Store) pageEnd(ctx context.Context, after domain.Symbol) (domain.Symbol, error) {
-	ends, err := collect(ctx, s, selectPageEnd, []any{string(after), pageSymbols - 1}, pgx.RowTo[string])
+func (s *Store) pageEnd(ctx context.Context, op string, after domain.Symbol) (domain.Symbol, error) {
+	q := statement{sql: selectPageEnd, args: []any{string(after), pageSymbols - 1}}
+	ends, err := collect(ctx, s, op, q, pgx.RowTo[string])
 	if err != nil || len(ends) == 0 {
 		return "", err
 	}
@@ -188,12 +190,9 @@ func asSchemaError(table string, err error) error {
 
 // collect runs a prepared statement on a connection of the pool and returns all its rows.
 func collect[T any](
-	ctx context.Context, s *Store, sql string, args []any, scan pgx.RowToFunc[T],
+	ctx context.Context, s *Store, op string, q statement, scan pgx.RowToFunc[T],
 ) (all []T, err error) {
-	err = s.query(ctx, sql, args, func(rows pgx.Rows) (err error) {
-		all, err = pgx.CollectRows(rows, scan)
-		return err
-	})
+	err = s.query(ctx, op, q, collectRows(&all, scan))
 
 	return all, err
 }

@@ -23,7 +23,7 @@ func tablesLike(t *testing.T, s *Store, pattern string) []string {
 	t.Helper()
 	const sql = `SELECT relname::text FROM pg_class WHERE relnamespace = 'marketdata'::regnamespace AND relkind = 'r'
 		AND relname LIKE $1 ORDER BY relname`
-	names, err := collect(t.Context(), s, sql, []any{pattern}, pgx.RowTo[string])
+	names, err := collect(t.Context(), s, "test", statement{sql, []any{pattern}}, pgx.RowTo[string])
 	if err != nil {
 		t.Fatal(err)
 	}

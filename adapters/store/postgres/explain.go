@@ -24,8 +24,8 @@ func (s *Store) ExplainRead(ctx context.Context, q ports.BarQuery) (ports.ReadPl
 	var plan ports.ReadPlan
 	err := q.Key.Validate()
 	if err == nil {
-		err = s.withConn(ctx, func(conn *pgx.Conn) error {
-			e := &explainer{db: session{store: s, conn: conn}}
+		err = s.withConn(ctx, opExplain, func(db session) error {
+			e := &explainer{db: db}
 			return e.db.transaction(ctx, func() (err error) {
 				plan, err = e.explain(ctx, q)
 				return err
@@ -86,6 +86,7 @@ func (e *explainer) explain(ctx context.Context, q ports.BarQuery) (plan ports.R
 func (e *explainer) prepare(ctx context.Context, sql string) (name string, err error) {
 	stmtCtx, cancel := e.db.store.withTimeout(ctx)
 	defer cancel()
+	sql = e.db.label(sql)
 	prepared, err := e.db.conn.Prepare(stmtCtx, sql, sql)
 	if err != nil {
 		return "", withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
@@ -98,14 +99,22 @@ func (e *explainer) prepare(ctx context.Context, sql string) (name string, err e
 func (e *explainer) deallocate(ctx context.Context, sql string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.db.store.cfg.ConnectTimeout)
 	defer cancel()
-	_ = e.db.conn.Deallocate(ctx, sql)
+	_ = e.db.conn.Deallocate(ctx, e.db.label(sql))
 }
 
 // explainRows runs a statement without preparing it, because it runs once, and returns all its rows.
 func explainRows[T any](
 	ctx context.Context, db session, sql string, scan pgx.RowToFunc[T], args ...any,
-) ([]T, error) {
-	return queryRows(ctx, db, statement{sql, args, true}, scan)
+) (all []T, err error) {
+	stmtCtx, cancel := db.store.withTimeout(ctx)
+	defer cancel()
+	args = append([]any{pgx.QueryExecModeExec}, args...)
+	rows, err := db.conn.Query(stmtCtx, db.label(sql), args...)
+	if err == nil {
+		all, err = pgx.CollectRows(rows, scan)
+	}
+
+	return all, withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }
 
 // formatArguments returns the arguments of a read as texts that the server parses.

@@ -20,7 +20,8 @@ var (
 
 // Check implements ports.HealthChecker. It runs a statement that names every column that reads need and returns no row.
 func (s *Store) Check(ctx context.Context) error {
-	err := s.readDetails(ctx)
+	const op = "check"
+	err := s.readDetails(ctx, op)
 	var found *relations
 	if err == nil {
 		found, err = s.relations(ctx)
@@ -32,14 +33,14 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	for _, sql := range checks {
 		if err == nil {
-			err = s.query(ctx, sql, nil, func(rows pgx.Rows) error {
+			err = s.query(ctx, op, statement{sql: sql}, func(rows pgx.Rows) error {
 				rows.Close()
 				return rows.Err()
 			})
 		}
 	}
 
-	return translate(ctx, "check", "", err)
+	return translate(ctx, op, "", err)
 }
 
 // Details implements ports.DetailReporter. The version of the server and that of the tables are known after a check;
@@ -60,9 +61,8 @@ func (s *Store) Problems(context.Context) ([]ports.Problem, error) {
 }
 
 // readDetails asks the server for the details that its configuration does not have.
-func (s *Store) readDetails(ctx context.Context) error {
-	return s.withConn(ctx, func(conn *pgx.Conn) error {
-		db := session{store: s, conn: conn}
+func (s *Store) readDetails(ctx context.Context, op string) error {
+	return s.withConn(ctx, op, func(db session) error {
 		var d ports.StoreDetails
 		var showsVersion bool
 		err := db.queryRow(ctx, selectServer, nil, &d.User, &d.Database, &d.Version, &showsVersion)

@@ -63,7 +63,7 @@ func NewHints(s *Store) *Hints {
 func (iv *Hints) Publish(ctx context.Context, changes ...blockcache.Hint) error {
 	payloads, err := encodeNotifications(iv.name, changes)
 	if err == nil && len(payloads) > 0 {
-		err = iv.notify(ctx, payloads)
+		err = iv.notify(ctx, opPublish, payloads)
 	}
 
 	return translate(ctx, opPublish, "", err)
@@ -71,11 +71,11 @@ func (iv *Hints) Publish(ctx context.Context, changes ...blockcache.Hint) error 
 
 // notify sends the payloads in one transaction. It does not prepare the statement, because PgBouncer may refuse
 // prepared statements, which would hide the actual problem with LISTEN there.
-func (iv *Hints) notify(ctx context.Context, payloads []string) error {
-	return iv.store.withConn(ctx, func(conn *pgx.Conn) error {
+func (iv *Hints) notify(ctx context.Context, op string, payloads []string) error {
+	return iv.store.withConn(ctx, op, func(db session) error {
 		stmtCtx, cancel := iv.store.withTimeout(ctx)
 		defer cancel()
-		_, err := conn.Exec(stmtCtx, notifyHints, pgx.QueryExecModeExec, payloads)
+		_, err := db.conn.Exec(stmtCtx, db.label(notifyHints), pgx.QueryExecModeExec, payloads)
 		return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 	})
 }
@@ -172,7 +172,7 @@ func (iv *Hints) connect(ctx context.Context) (*pgx.Conn, error) {
 func (iv *Hints) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
 	deliveryCtx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
-	if _, err := conn.PgConn().Exec(deliveryCtx, listenHints).ReadAll(); err != nil {
+	if _, err := conn.PgConn().Exec(deliveryCtx, label(opSubscribe, listenHints)).ReadAll(); err != nil {
 		return withPhase(ports.PhaseQuery, err)
 	}
 
@@ -181,7 +181,7 @@ func (iv *Hints) verifyDelivery(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	if err := iv.notify(ctx, []string{string(payload)}); err != nil {
+	if err := iv.notify(ctx, opSubscribe, []string{string(payload)}); err != nil {
 		return err
 	}
 

@@ -258,10 +258,11 @@ func TestPublishRefuses(t *testing.T) {
 	}
 }
 
-// commitText is in the answer to COMMIT. commitStatement is the name that the driver gives the prepared statement.
+// commitText is in the answer to COMMIT. commitStatement is the name that the driver gives the prepared statement of a
+// write of bars.
 var (
 	commitText      = []byte("COMMIT")
-	commitDigest    = sha256.Sum256(commitText)
+	commitDigest    = sha256.Sum256([]byte("/* marketdata: write bars */ COMMIT"))
 	commitStatement = []byte(hex.EncodeToString(commitDigest[:24]))
 )
 

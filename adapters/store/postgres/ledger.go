@@ -39,10 +39,10 @@ type storedIntent struct {
 }
 
 // newIntentChange returns a change of the record that needs the coverage and the blocks of r.
-func newIntentChange(intent ledger.Intent, r domain.Range) *intentChange {
+func newIntentChange(op string, intent ledger.Intent, r domain.Range) *intentChange {
 	key := intent.Key
 	c := &intentChange{intent: intent}
-	c.record = record{names: ledgerSeries(key), layout: domain.BarBlocks(key.Grid), r: r}
+	c.record = record{op: op, names: ledgerSeries(key), layout: domain.BarBlocks(key.Grid), r: r}
 	c.err = validateBars(domain.EmptySeries(key), r)
 
 	return c
@@ -62,7 +62,7 @@ func (s *Store) changeLedger(ctx context.Context, op operation[*intentChange], c
 }
 
 // ledgerError returns an error of the ledger as it is, and translates another one.
-func ledgerError(ctx context.Context, op string, c *intentChange) error {
+func ledgerError(ctx context.Context, c *intentChange) error {
 	if held, ok := errors.AsType[*ledger.HeldError](c.err); ok {
 		return held
 	}
@@ -72,7 +72,7 @@ func ledgerError(ctx context.Context, op string, c *intentChange) error {
 		}
 	}
 
-	return translate(ctx, op, c.intent.Key.String(), c.err)
+	return translate(ctx, c.op, c.intent.Key.String(), c.err)
 }
 
 // intentOperation is the part that the operations on intents share.
@@ -82,11 +82,12 @@ func (intentOperation) partitions([]*intentChange) (table string, starts []time.
 
 // BeginIntents implements ledger.Ledger. The intents share one random number.
 func (s *Store) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []ledger.BegunIntent {
+	const op = "begin intent"
 	id := rand.Uint64()
 	changes := make([]*intentChange, len(plans))
 	for i, plan := range plans {
 		intent := ledger.Intent{ID: id, Key: plan.Key, Range: plan.Range, Deletes: plan.Deletes}
-		changes[i] = newIntentChange(intent, plan.Read)
+		changes[i] = newIntentChange(op, intent, plan.Read)
 		changes[i].plan = plan
 		changes[i].needsNoBlocks = len(plan.Coverage)+len(plan.Kept) == 0
 	}
@@ -94,7 +95,7 @@ func (s *Store) BeginIntents(ctx context.Context, plans []ledger.IntentPlan) []l
 	s.changeLedger(ctx, beginIntents{}, changes)
 	begun := make([]ledger.BegunIntent, len(plans))
 	for i, c := range changes {
-		begun[i] = ledger.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, "begin intent", c)}
+		begun[i] = ledger.BegunIntent{Intent: c.intent, Err: ledgerError(ctx, c)}
 	}
 
 	return begun
@@ -257,14 +258,14 @@ func (c *intentChange) newIntent() storedIntent {
 func (s *Store) FinishIntents(ctx context.Context, intents []ledger.FinishedIntent) []error {
 	changes := make([]*intentChange, len(intents))
 	for i, finished := range intents {
-		changes[i] = newIntentChange(finished.Intent, finished.Intent.Range)
+		changes[i] = newIntentChange("finish intent", finished.Intent, finished.Intent.Range)
 		changes[i].added = finished.Added
 	}
 
 	s.changeLedger(ctx, finishIntents{}, changes)
 	failed := make([]error, len(intents))
 	for i, c := range changes {
-		failed[i] = ledgerError(ctx, "finish intent", c)
+		failed[i] = ledgerError(ctx, c)
 	}
 
 	return failed
@@ -345,10 +346,11 @@ func deref(p *int64) int64 {
 
 // RenewIntents implements ledger.Ledger.
 func (s *Store) RenewIntents(ctx context.Context, intents []ledger.Intent) error {
-	found, err := s.updateIntents(ctx, renewIntents, intents)
+	const op = "renew intents"
+	found, err := s.updateIntents(ctx, op, renewIntents, intents)
 	switch {
 	case err != nil:
-		return translate(ctx, "renew intents", intents[0].Key.String(), err)
+		return translate(ctx, op, intents[0].Key.String(), err)
 	case found < len(intents):
 		return ledger.ErrIntentLost
 	}
@@ -358,15 +360,18 @@ func (s *Store) RenewIntents(ctx context.Context, intents []ledger.Intent) error
 
 // AbandonIntents implements ledger.Ledger.
 func (s *Store) AbandonIntents(ctx context.Context, intents []ledger.Intent) error {
-	if _, err := s.updateIntents(ctx, abandonIntents, intents); err != nil {
-		return translate(ctx, "abandon intents", intents[0].Key.String(), err)
+	const op = "abandon intents"
+	if _, err := s.updateIntents(ctx, op, abandonIntents, intents); err != nil {
+		return translate(ctx, op, intents[0].Key.String(), err)
 	}
 
 	return nil
 }
 
 // updateIntents runs a statement on the intents that have their whole range, and returns how many it found.
-func (s *Store) updateIntents(ctx context.Context, sql string, intents []ledger.Intent) (found int, err error) {
+func (s *Store) updateIntents(
+	ctx context.Context, op, sql string, intents []ledger.Intent,
+) (found int, err error) {
 	if len(intents) == 0 {
 		return 0, nil
 	}
@@ -381,8 +386,8 @@ func (s *Store) updateIntents(ctx context.Context, sql string, intents []ledger.
 	}
 
 	var updated []int64
-	err = s.withConn(ctx, func(conn *pgx.Conn) error {
-		return session{store: s, conn: conn}.pipeline(ctx, stepOf(planByKeys), step{
+	err = s.withConn(ctx, op, func(db session) error {
+		return db.pipeline(ctx, stepOf(planByKeys), step{
 			statement{sql: sql, args: []any{symbols, kinds, grids, ids, starts, ends}},
 			collectRows(&updated, pgx.RowTo[int64]),
 		})

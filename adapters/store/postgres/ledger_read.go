@@ -32,7 +32,7 @@ func (s *Store) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]
 	}
 	for from := 0; hasLedger && from < len(queries); from += batchQueries {
 		to := min(from+batchQueries, len(queries))
-		err := s.query(ctx, selectLedger, ledgerArgs(queries[from:to]), func(rows pgx.Rows) error {
+		err := s.query(ctx, op, ledgerQuery(queries[from:to]), func(rows pgx.Rows) error {
 			return scanLedger(rows, queries[from:to], records[from:to])
 		})
 		if err != nil {
@@ -43,8 +43,8 @@ func (s *Store) ReadLedger(ctx context.Context, queries []ports.SeriesQuery) ([]
 	return records, translate(ctx, op, "", ctx.Err())
 }
 
-// ledgerArgs returns the arguments of selectLedger.
-func ledgerArgs(queries []ports.SeriesQuery) []any {
+// ledgerQuery returns the statement for the records of series.
+func ledgerQuery(queries []ports.SeriesQuery) statement {
 	var symbols, kinds, grids []string
 	var revisions, nonces, froms, tos []int64
 	for _, q := range queries {
@@ -56,7 +56,7 @@ func ledgerArgs(queries []ports.SeriesQuery) []any {
 		froms, tos = append(froms, from), append(tos, to)
 	}
 
-	return []any{symbols, kinds, grids, revisions, nonces, froms, tos}
+	return statement{sql: selectLedger, args: []any{symbols, kinds, grids, revisions, nonces, froms, tos}}
 }
 
 // ledgerRow is a row of selectLedger. An array without an element is NULL.
@@ -128,11 +128,11 @@ func (s *Store) LedgerSeries(ctx context.Context, symbols ...domain.Symbol) ([]l
 		return nil, err
 	}
 
-	sql, args := selectLedgerSeries, []any(nil)
+	q := statement{sql: selectLedgerSeries}
 	if len(symbols) > 0 {
-		sql, args = selectLedgerSeriesOfSymbols, []any{symbolTexts(symbols)}
+		q = statement{sql: selectLedgerSeriesOfSymbols, args: []any{symbolTexts(symbols)}}
 	}
-	rows, err := collect(ctx, s, sql, args, scanLedgerSeries)
+	rows, err := collect(ctx, s, op, q, scanLedgerSeries)
 	if err != nil {
 		return nil, translate(ctx, op, "", err)
 	}
@@ -175,9 +175,11 @@ func (s *Store) UnfinishedWrites(ctx context.Context) ([]ports.UnfinishedWrite, 
 		return nil, err
 	}
 
-	writes, err := collect(ctx, s, selectExpiredIntents, []any{ports.MaxUnfinished}, scanUnfinished)
+	const op = "unfinished writes"
+	q := statement{sql: selectExpiredIntents, args: []any{ports.MaxUnfinished}}
+	writes, err := collect(ctx, s, op, q, scanUnfinished)
 
-	return writes, translate(ctx, "unfinished writes", "", err)
+	return writes, translate(ctx, op, "", err)
 }
 
 func scanUnfinished(row pgx.CollectableRow) (w ports.UnfinishedWrite, err error) {

@@ -27,6 +27,8 @@ var migrationFiles embed.FS
 // migrationTable has a row for each applied migration.
 const migrationTable = "migrations"
 
+const opMigrate = "migrate"
+
 // Migrate applies every migration that was not applied yet. A migration and the row that records it are one
 // transaction, so that a failure or a crash leaves the previous version. Concurrent processes wait for each other.
 func (s *Store) Migrate(ctx context.Context) error {
@@ -40,23 +42,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 			grantsRemedy(RoleMigrator, s.pool.Config().ConnConfig.User)}
 	}
 
-	return translate(ctx, "migrate", "", withPhase(ports.PhaseQuery, err))
+	return translate(ctx, opMigrate, "", withPhase(ports.PhaseQuery, err))
 }
 
 // Version returns the name of the newest applied migration, "" if there is none.
 func (s *Store) Version(ctx context.Context) (string, error) {
+	const op = "read version"
 	var version string
-	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		stmtCtx, cancel := s.withTimeout(ctx)
-		defer cancel()
-		return withPhase(ports.PhaseQuery, conn.QueryRow(stmtCtx, selectVersion).Scan(&version))
-	})
+	err := s.withConn(ctx, op, func(db session) error { return db.queryRow(ctx, selectVersion, nil, &version) })
 	const undefinedTable = "42P01"
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == undefinedTable {
 		return "", nil
 	}
 
-	return version, translate(ctx, "read version", "", err)
+	return version, translate(ctx, op, "", err)
 }
 
 // migrate applies the migrations of files. It uses connections beside the pool, because a migration may exceed the
@@ -76,7 +75,7 @@ func (s *Store) migrate(ctx context.Context, files fs.FS) (err error) {
 	if pool.BeforeConnect != nil { // it may set the password
 		options = append(options, stdlib.OptionBeforeConnect(pool.BeforeConnect))
 	}
-	db := stdlib.OpenDB(*config, options...)
+	db := sql.OpenDB(labeledConnector{stdlib.GetConnector(*config, options...), opMigrate})
 	defer func() { err = errors.Join(err, db.Close()) }()
 
 	unlock, err := lockMigration(ctx, db, s.cfg.ConnectTimeout)

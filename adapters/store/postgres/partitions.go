@@ -14,9 +14,9 @@ var _ ports.PartitionDropper = (*Store)(nil)
 // DropPartitions implements ports.PartitionDropper. Each partition is dropped in a transaction of its own. Where views
 // stand in place of the tables, there are none.
 func (s *Store) DropPartitions(ctx context.Context, before time.Time) ([]ports.Partition, error) {
+	const op = "drop partitions"
 	var dropped []ports.Partition
-	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		db := session{store: s, conn: conn}
+	err := s.withConn(ctx, op, func(db session) error {
 		names, err := queryRows(ctx, db, statement{sql: selectPartitions, args: []any{before}}, pgx.RowTo[string])
 		if err != nil {
 			return err
@@ -41,5 +41,5 @@ func (s *Store) DropPartitions(ctx context.Context, before time.Time) ([]ports.P
 	})
 	s.lookups.forgetPartitions()
 
-	return dropped, translate(ctx, "drop partitions", "", err)
+	return dropped, translate(ctx, op, "", err)
 }

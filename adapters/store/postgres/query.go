@@ -21,6 +21,10 @@ import (
 // the text; the one exception is the limit of a catalog search, an integer. Each statement is therefore a constant
 // text, prepared once per connection.
 
+// label returns a statement as the server receives it: behind a comment with the operation that runs it, as errors and
+// the log of slow calls name it. An operation is a constant, so that the text of the statement remains one.
+func label(op, sql string) string { return "/* marketdata: " + op + " */ " + sql }
+
 // tableSQL has the statements on one table of rows: bars, trades or quotes.
 type tableSQL struct {
 	// Reads bind the texts that identify the series, the range and, except selectAll, the number of rows. They resolve

@@ -103,7 +103,7 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 		}
 
 		p := statePieces[D]{yield: yield, unreadable: r.unreadable}
-		err = s.readSnapshot(ctx, func(db session) error {
+		err = s.readSnapshot(ctx, r.op, func(db session) error {
 			steps := []step{stepOf(beginSnapshot)}
 			if r.prepare != nil {
 				if r.rows, err = r.prepare(ctx, db); err != nil {
@@ -126,16 +126,9 @@ func readSeries[D ports.Rows](ctx context.Context, s *Store, r seriesRead, d ser
 	}))
 }
 
-// readSnapshot calls f with a connection on which it may read in a transaction, and ends one that f leaves open.
-func (s *Store) readSnapshot(ctx context.Context, f func(db session) error) error {
-	return s.withConn(ctx, func(conn *pgx.Conn) error {
-		db := session{store: s, conn: conn}
-		err := f(db)
-		db.endTransaction(ctx)
-		db.forgetStatements(ctx, err)
-
-		return withPhase(ports.PhaseRead, err)
-	})
+// readSnapshot calls f with a connection on which it may read in a transaction, which f may leave open.
+func (s *Store) readSnapshot(ctx context.Context, op string, f func(db session) error) error {
+	return s.withConn(ctx, op, func(db session) error { return withPhase(ports.PhaseRead, f(db)) })
 }
 
 // statePieces adds the state to the first piece of a read.
@@ -213,23 +206,9 @@ func singleUse[P any](
 	}
 }
 
-// query runs a prepared statement and passes its rows to read. If read returns before the last row, the statement is
-// canceled in the server, because the remaining rows may be many.
-func (s *Store) query(ctx context.Context, sql string, args []any, read func(pgx.Rows) error) error {
-	return s.withConn(ctx, func(conn *pgx.Conn) error {
-		stmtCtx, cancel := s.withTimeout(ctx)
-		defer cancel()
-		rows, err := conn.Query(stmtCtx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
-		if err != nil {
-			return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
-		}
-
-		err = read(rows)
-		cancel() // has no effect after the last row
-		rows.Close()
-
-		return withPhase(ports.PhaseRead, timeoutCause(ctx, stmtCtx, err))
-	})
+// query runs a statement and passes its rows to read, as pipeline does.
+func (s *Store) query(ctx context.Context, op string, q statement, read func(pgx.Rows) error) error {
+	return s.readSnapshot(ctx, op, func(db session) error { return db.pipeline(ctx, step{q, read}) })
 }
 
 // decodePieces decodes rows and yields each piece with its number of rows, until the rows end or yield returns an

@@ -11,6 +11,7 @@ import (
 
 // record has everything of a series that a transaction reads and changes, beside the rows.
 type record struct {
+	op      string   // in errors, and in the statements
 	names   []string // symbol, kind and grid
 	layout  domain.BlockLayout
 	r       domain.Range // the transaction needs the coverage that overlaps or touches it, and its blocks
@@ -62,7 +63,8 @@ func (r *record) isChanged() bool {
 // begin resets the record for another transaction.
 func (r *record) begin() {
 	*r = record{
-		names: r.names, layout: r.layout, r: r.r, deletes: r.deletes, needsNoBlocks: r.needsNoBlocks, series: r.series,
+		op: r.op, names: r.names, layout: r.layout, r: r.r,
+		deletes: r.deletes, needsNoBlocks: r.needsNoBlocks, series: r.series,
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -21,6 +19,8 @@ type relations struct {
 // viewsLife is how long views are believed, because others may add more of them. Tables are believed for ever.
 const viewsLife = time.Minute
 
+const opReadTables = "read tables"
+
 // relations returns what the database has, or nil where it has no marketdata.series: that may be created later.
 func (s *Store) relations(ctx context.Context) (*relations, error) {
 	if known := s.known.Load(); known != nil && (!known.areViews || time.Since(known.readAt) < viewsLife) {
@@ -28,8 +28,8 @@ func (s *Store) relations(ctx context.Context) (*relations, error) {
 	}
 
 	found := &relations{readAt: time.Now()}
-	err := s.withConn(ctx, func(conn *pgx.Conn) error {
-		return session{store: s, conn: conn}.queryRow(ctx, selectRelations, nil, &found.names, &found.areViews)
+	err := s.withConn(ctx, opReadTables, func(db session) error {
+		return db.queryRow(ctx, selectRelations, nil, &found.names, &found.areViews)
 	})
 	if err != nil || !slices.Contains(found.names, "series") {
 		return nil, err
@@ -54,7 +54,7 @@ func (r *relations) lacks(optional string) bool {
 func (s *Store) KeepsVersions(ctx context.Context) (bool, error) {
 	found, err := s.relations(ctx)
 
-	return err == nil && (found == nil || found.isVersioned()), translate(ctx, "read tables", "", err)
+	return err == nil && (found == nil || found.isVersioned()), translate(ctx, opReadTables, "", err)
 }
 
 // requireVersions returns an error for views in place of the tables. Where there are no tables, the server refuses the

@@ -30,24 +30,24 @@ func (e *remedyError) Error() string { return cmp.Or(e.text, e.err.Error()) }
 func (e *remedyError) Unwrap() error { return e.err }
 
 // withRemedy adds the remedy to the error of a call on the connection, where one is known.
-func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error {
+func (db session) withRemedy(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 
-	known := s.known.Load()
+	known := db.store.known.Load()
 	areViews := known != nil && known.areViews
 	server, isServer := errors.AsType[*pgconn.PgError](err)
 	switch kind := errorKind(err); {
 	case areViews && kind == ports.ErrSchema: //nolint:errorlint // a kind is one of the sentinels
 		return &viewError{err, "; compare the views with adapters/store/postgres/testdata/existing_tables.sql"}
-	case areViews || !isServer || conn.IsClosed() || conn.PgConn().TxStatus() != 'I':
+	case areViews || !isServer || db.conn.IsClosed() || db.conn.PgConn().TxStatus() != 'I':
 		return err
 	case kind == ports.ErrSchema: //nolint:errorlint // as above
-		text, remedy := s.schemaRemedy(ctx, conn)
+		text, remedy := db.schemaRemedy(ctx)
 		return &remedyError{err, text, remedy}
 	case kind == ports.ErrPermission: //nolint:errorlint // as above
-		return s.withPrivileges(ctx, conn, err, server.Message)
+		return db.withPrivileges(ctx, err, server.Message)
 	}
 
 	return err
@@ -55,9 +55,9 @@ func (s *Store) withRemedy(ctx context.Context, conn *pgx.Conn, err error) error
 
 // schemaRemedy returns what is wrong with tables that are not as expected, and the remedy: it compares their version
 // with that of this program. It returns "" if no migration helps.
-func (s *Store) schemaRemedy(ctx context.Context, conn *pgx.Conn) (text, remedy string) {
+func (db session) schemaRemedy(ctx context.Context) (text, remedy string) {
 	var version string
-	err := session{store: s, conn: conn}.queryRow(ctx, selectVersion, nil, &version)
+	err := db.queryRow(ctx, selectVersion, nil, &version)
 	const undefinedTable = "42P01"
 	if server, ok := errors.AsType[*pgconn.PgError](err); ok && server.Code == undefinedTable {
 		err = nil
@@ -87,8 +87,7 @@ func newestVersion() string {
 
 // withPrivileges tells the privileges that the role lacks on what the server's message names, and the command that
 // prints the grants. Where the role lacks none, such as with a row-level security policy, it adds nothing.
-func (s *Store) withPrivileges(ctx context.Context, conn *pgx.Conn, err error, message string) error {
-	db := session{store: s, conn: conn}
+func (db session) withPrivileges(ctx context.Context, err error, message string) error {
 	var role string
 	if db.queryRow(ctx, selectRole, nil, &role) != nil {
 		return err

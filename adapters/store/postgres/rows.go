@@ -396,7 +396,7 @@ func (w *writer) copyRows(ctx context.Context, batch []segment, toStage bool) er
 
 	stmtCtx, cancel := w.db.store.withTimeout(ctx)
 	defer cancel()
-	_, err := w.db.conn.PgConn().CopyFrom(stmtCtx, stream, sql)
+	_, err := w.db.conn.PgConn().CopyFrom(stmtCtx, stream, w.db.label(sql))
 
 	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -10,54 +11,45 @@ import (
 	"github.com/gal-friday/marketdata/ports"
 )
 
-// session runs statements one after the other on one connection, each within the store's statement timeout.
+// session runs the statements of an operation one after the other on one connection, each within the store's statement
+// timeout.
 type session struct {
 	store *Store
 	conn  *pgx.Conn
+	op    string // as errors name it
 }
+
+// label returns the text of a statement as the server receives it.
+func (db session) label(sql string) string { return label(db.op, sql) }
 
 // exec runs a prepared statement.
 func (db session) exec(ctx context.Context, sql string, args ...any) error {
-	stmtCtx, cancel := db.store.withTimeout(ctx)
-	defer cancel()
-	_, err := db.conn.Exec(stmtCtx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
-
-	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
+	return withPhase(ports.PhaseQuery, db.pipeline(ctx, stepOf(sql, args...)))
 }
 
 // queryRow runs a prepared statement and scans its row into the targets.
 func (db session) queryRow(ctx context.Context, sql string, args []any, targets ...any) error {
-	stmtCtx, cancel := db.store.withTimeout(ctx)
-	defer cancel()
-	args = append([]any{pgx.QueryExecModeCacheStatement}, args...)
-	err := db.conn.QueryRow(stmtCtx, sql, args...).Scan(targets...)
+	read := func(rows pgx.Rows) error {
+		if !rows.Next() {
+			return cmp.Or(rows.Err(), pgx.ErrNoRows)
+		}
 
-	return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
-}
-
-// queryRows runs a statement and returns all its rows.
-func queryRows[T any](
-	ctx context.Context, db session, q statement, scan pgx.RowToFunc[T],
-) (all []T, err error) {
-	stmtCtx, cancel := db.store.withTimeout(ctx)
-	defer cancel()
-	mode := pgx.QueryExecModeCacheStatement
-	if q.runsOnce {
-		mode = pgx.QueryExecModeExec
-	}
-	rows, err := db.conn.Query(stmtCtx, q.sql, append([]any{mode}, q.args...)...)
-	if err == nil {
-		all, err = pgx.CollectRows(rows, scan)
+		return rows.Scan(targets...)
 	}
 
-	return all, withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
+	return withPhase(ports.PhaseQuery, db.pipeline(ctx, step{statement{sql, args}, read}))
 }
 
-// statement is a statement with its arguments. It is prepared unless it runs once.
+// queryRows runs a prepared statement and returns all its rows.
+func queryRows[T any](ctx context.Context, db session, q statement, scan pgx.RowToFunc[T]) (all []T, err error) {
+	err = db.pipeline(ctx, step{q, collectRows(&all, scan)})
+	return all, withPhase(ports.PhaseQuery, err)
+}
+
+// statement is a statement with its arguments.
 type statement struct {
-	sql      string
-	args     []any
-	runsOnce bool
+	sql  string
+	args []any
 }
 
 // step is a statement of a pipeline, and what reads its rows, if anything does. read may return before the last row.
@@ -126,7 +118,8 @@ func (db session) prepare(ctx context.Context, steps []step) (*pgconn.Batch, err
 	var batch pgconn.Batch
 	var args pgx.ExtendedQueryBuilder
 	for _, s := range steps {
-		prepared, err := db.conn.Prepare(ctx, s.sql, s.sql)
+		sql := db.label(s.sql)
+		prepared, err := db.conn.Prepare(ctx, sql, sql)
 		if err != nil {
 			return nil, err
 		}

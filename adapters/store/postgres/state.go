@@ -101,7 +101,7 @@ func (s *Store) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]
 	states := make([]*domain.SeriesState, 0, len(queries))
 	for from := 0; from < len(queries); from += batchQueries {
 		part := selected[from:min(from+batchQueries, len(queries))]
-		read, err := s.readStates(ctx, part)
+		read, err := s.readStates(ctx, op, part)
 		if err != nil {
 			return nil, translate(ctx, op, "", err)
 		}
@@ -118,13 +118,14 @@ func (s *Store) ReadStates(ctx context.Context, queries []ports.SeriesQuery) ([]
 }
 
 // readStates reads the states of many series in one statement; those with a known version come without their parts.
-func (s *Store) readStates(ctx context.Context, queries []stateQuery) ([]*domain.SeriesState, error) {
+func (s *Store) readStates(ctx context.Context, op string, queries []stateQuery) ([]*domain.SeriesState, error) {
 	if err := s.requireVersions(ctx); err != nil {
 		return nil, err
 	}
 
 	var states []*domain.SeriesState
-	err := s.query(ctx, selectChangedStates, manyStateArgs(queries), func(rows pgx.Rows) (err error) {
+	q := statement{sql: selectChangedStates, args: manyStateArgs(queries)}
+	err := s.query(ctx, op, q, func(rows pgx.Rows) (err error) {
 		states, err = scanStates(rows, len(queries))
 		return err
 	})

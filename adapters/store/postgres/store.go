@@ -70,6 +70,8 @@ var (
 	_ ports.HealthChecker = (*Store)(nil)
 )
 
+const opOpen = "open"
+
 // Open connects to the server and, if cfg.MigrateOnOpen is set, applies the migrations. The returned function closes
 // the pool. It waits 800 ms for running calls; those that are left fail, because it then breaks their connections.
 //
@@ -77,15 +79,14 @@ var (
 // certificates, and ports.ErrSchema for a server whose settings would change the meaning of text. Without MigrateOnOpen
 // the tables are not checked; Check does that.
 func Open(ctx context.Context, cfg Config) (*Store, func(), error) {
-	const op = "open"
 	if err := errors.Join(checkDSN(cfg), cfg.Validate()); err != nil {
-		return nil, nil, translate(ctx, op, "", err)
+		return nil, nil, translate(ctx, opOpen, "", err)
 	}
 
 	cfg = cfg.WithDefaults()
 	pool, network, err := newPool(ctx, cfg)
 	if err != nil {
-		return nil, nil, translate(ctx, op, "", err)
+		return nil, nil, translate(ctx, opOpen, "", err)
 	}
 
 	s, closeBun, err := New(pool, cfg)
@@ -118,9 +119,9 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, func
 
 	err = plaintextOf(pool.Config().ConnConfig).Check(cfg.RequireTLS, cfg.Logger)
 	if err == nil {
-		err = s.withConn(ctx, func(conn *pgx.Conn) error { return checkCallersSession(ctx, conn) })
+		err = s.withConn(ctx, opOpen, func(db session) error { return checkCallersSession(ctx, db.conn) })
 	}
-	if err = translate(ctx, "open", "", err); err == nil {
+	if err = translate(ctx, opOpen, "", err); err == nil {
 		err = s.prepare(ctx)
 	}
 	if err != nil {
@@ -134,7 +135,7 @@ func OpenPool(ctx context.Context, pool *pgxpool.Pool, cfg Config) (*Store, func
 // prepare connects, and makes the schema if the configuration says so.
 func (s *Store) prepare(ctx context.Context) error {
 	if _, err := s.relations(ctx); err != nil {
-		return translate(ctx, "open", "", err)
+		return translate(ctx, opOpen, "", err)
 	}
 	if !s.cfg.MigrateOnOpen {
 		return nil
@@ -147,7 +148,7 @@ func (s *Store) prepare(ctx context.Context) error {
 // not used. It does no I/O. The caller closes the pool, after the returned function has released the store's resources.
 func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: "open", Store: Name, Err: err}
+		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: opOpen, Store: Name, Err: err}
 	}
 
 	cfg = cfg.WithDefaults()
@@ -228,7 +229,8 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, *network, error) {
 type sessionSettings struct{ quoting, encoding, zone, rowSecurity string }
 
 func readSettings(ctx context.Context, conn *pgx.Conn) (s sessionSettings, err error) {
-	return s, conn.QueryRow(ctx, selectSessionSettings).Scan(&s.quoting, &s.encoding, &s.zone, &s.rowSecurity)
+	row := conn.QueryRow(ctx, label(opOpen, selectSessionSettings))
+	return s, row.Scan(&s.quoting, &s.encoding, &s.zone, &s.rowSecurity)
 }
 
 // checkText refuses settings that would change the meaning of text, with a *settingError.
@@ -275,7 +277,7 @@ func checkCallersSession(ctx context.Context, conn *pgx.Conn) error {
 	}
 
 	var hides bool
-	if err := conn.QueryRow(ctx, selectHidesRows).Scan(&hides); err != nil || !hides {
+	if err := conn.QueryRow(ctx, label(opOpen, selectHidesRows)).Scan(&hides); err != nil || !hides {
 		return err
 	}
 
@@ -291,20 +293,24 @@ func (e *settingError) Error() string {
 		e.name, e.value, e.want)
 }
 
-// withConn calls f with a connection of the pool, which f must not keep.
-func (s *Store) withConn(ctx context.Context, f func(conn *pgx.Conn) error) error {
+// withConn calls f with a session of the operation on a connection of the pool, which f must not keep. It ends a
+// transaction that f leaves open.
+func (s *Store) withConn(ctx context.Context, op string, f func(db session) error) error {
 	conn, err := s.acquire(ctx)
 	if err != nil {
 		return s.withConnectRemedy(err)
 	}
 
 	defer conn.Release()
-	err = f(conn.Conn())
-	if s.network != nil && conn.Conn().IsClosed() {
+	db := session{store: s, conn: conn.Conn(), op: op}
+	err = f(db)
+	db.endTransaction(ctx)
+	db.forgetStatements(ctx, err)
+	if s.network != nil && db.conn.IsClosed() {
 		s.network.noteLoss()
 	}
 
-	return s.withRemedy(ctx, conn.Conn(), err)
+	return db.withRemedy(ctx, err)
 }
 
 // acquire returns a connection of the pool, to be released. A wait for a connection that other calls use is limited by

@@ -184,8 +184,10 @@ func validateTicks[T domain.Tick](ticks domain.Ticks[T], r domain.Range) error {
 // change returns a change that writes ticks over those that are stored.
 func (ts *tickSchema[T]) change(verb string, ticks domain.Ticks[T], r domain.Range) *change {
 	return &change{
-		record: record{names: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(), r: r},
-		op:     verb + string(ts.kind), subject: string(ticks.Symbol()), table: ts.table,
+		record: record{
+			op: verb + string(ts.kind), names: tickSeries(ticks.Symbol(), ts.kind), layout: domain.TickBlocks(), r: r,
+		},
+		subject: string(ticks.Symbol()), table: ts.table,
 		rows: ticks.Len(), onConflict: ports.ConflictReplace,
 		key:       func(i int) rowKey { return rowKey{ticks.Time(i).UnixMicro(), ticks.Seq(i)} },
 		appendRow: func(b []byte, i int) []byte { return ts.appendRow(b, ticks.At(i)) },

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gal-friday/marketdata/domain"
@@ -145,16 +144,13 @@ func tryTransact[C recorded](
 		c.base().begin()
 	}
 
-	err = s.withConn(ctx, func(conn *pgx.Conn) error {
-		db := session{store: s, conn: conn}
+	err = s.withConn(ctx, changes[0].base().op, func(db session) error {
 		table, partitions := op.partitions(changes)
 		err := db.resolve(ctx, recordsOf(changes), table, partitions)
 		found := filter(changes, func(c C) bool { return !c.base().isUnresolved() })
 		if err == nil && len(found) > 0 {
 			left, err = changeLocked(ctx, db, op, found, wait)
-			db.endTransaction(ctx)
 		}
-		db.forgetStatements(ctx, err)
 
 		return withPhase(ports.PhaseQuery, err)
 	})

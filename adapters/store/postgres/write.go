@@ -57,8 +57,8 @@ func (s *Store) DeleteBars(ctx context.Context, key domain.SeriesKey, r domain.R
 func barChange(op string, bars domain.Series, r domain.Range) *change {
 	columns := bars.Columns()
 	return &change{
-		record: record{names: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid), r: r},
-		op:     op, subject: bars.Key().String(), table: barTable,
+		record:  record{op: op, names: barSeries(bars.Key()), layout: domain.BarBlocks(bars.Key().Grid), r: r},
+		subject: bars.Key().String(), table: barTable,
 		rows: bars.Len(), onConflict: ports.ConflictReplace,
 		key:       func(i int) rowKey { return rowKey{micros: columns.OpenMicros[i]} },
 		appendRow: func(b []byte, i int) []byte { return appendBar(b, &columns, i) },
@@ -173,8 +173,7 @@ func yearOf(t time.Time) domain.Range {
 type change struct {
 	record // its range contains the rows
 
-	op        string // in errors, like the subject
-	subject   string
+	subject   string // in errors
 	table     *table
 	rows      int                            // how many
 	key       func(row int) rowKey           // keys ascend
