@@ -38,7 +38,11 @@ var settingHelp = map[string][]string{
 	"postgres.statement_timeout": {"Limit of one statement."},
 	"postgres.slow_query":        {"A call that takes longer is logged as slow."},
 	"postgres.batch_rows":        {"Rows that a write stages at once."},
-	"postgres.migrate_on_open":   {"Create or upgrade the tables whenever the store is opened."},
+	"postgres.trace_connections": {
+		"Name a connection after the traceparent of the call that uses it, for the log of the server;",
+		"the command takes it from the variable TRACEPARENT.",
+	},
+	"postgres.migrate_on_open": {"Create or upgrade the tables whenever the store is opened."},
 
 	"influx.url": {"The server, like https://host:8086; without one, PostgreSQL stores all bars."},
 	"influx.token": {

@@ -172,7 +172,8 @@ func (c *command) open(ctx context.Context, mode openMode) (*app.Service, func()
 
 // productionOptions returns the options of the servers.
 func (c *command) productionOptions() production.Options {
-	return production.Options{Logger: newLogger(c.err), Redis: redis.OpenShared}
+	traceparent := func(context.Context) string { return os.Getenv("TRACEPARENT") }
+	return production.Options{Logger: newLogger(c.err), Redis: redis.OpenShared, Traceparent: traceparent}
 }
 
 // openStores opens the servers of the configuration, or its SQLite file where it has no server or useFile is set.

@@ -52,6 +52,10 @@ type Options struct {
 	// still names the database and the measurement.
 	InfluxClient influxdb2.Client
 
+	// Traceparent returns the W3C traceparent of a call from its context, such as "00-<32 digits>-<16 digits>-01". It is
+	// used, and needed, with Config.Postgres.TraceConnections.
+	Traceparent func(ctx context.Context) string
+
 	// Redis opens the cache that Config.Cache.Redis names: redis.OpenShared of adapters/cache/redis. A program that leaves
 	// it out does not link the client of Redis, and Open refuses a configuration with a Redis.
 	Redis func(cfg wiring.Redis) (cache blockcache.SharedCache, closeCache func(), err error)
@@ -120,7 +124,7 @@ func (e invalidError) Unwrap() []error { return []error{ports.ErrInvalid, e.erro
 // openPostgres opens the relational store on opts.PostgresPool, or on a new pool.
 func openPostgres(ctx context.Context, s settings, opts Options) (*postgres.Store, func(), error) {
 	cfg := s.Postgres
-	cfg.Logger = opts.Logger
+	cfg.Logger, cfg.Traceparent = opts.Logger, opts.Traceparent
 	if opts.PostgresPool == nil {
 		return postgres.Open(ctx, cfg)
 	}

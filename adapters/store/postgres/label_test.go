@@ -168,7 +168,10 @@ func TestEveryStatementIsLabeled(t *testing.T) {
 	}
 
 	defer pool.Close()
-	s, closeStore, err := OpenPool(t.Context(), pool, Config{MigrateOnOpen: true})
+	s, closeStore, err := OpenPool(t.Context(), pool, Config{
+		MigrateOnOpen: true, TraceConnections: true,
+		Traceparent: func(context.Context) string { return aTrace },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -476,6 +476,10 @@ const (
 	limitStatements   = `SELECT set_config('statement_timeout', $1, true)`
 	unlimitStatements = `SET LOCAL statement_timeout TO DEFAULT`
 
+	// setApplicationName names the connection until the transaction ends, however it ends, so that the next user of the
+	// connection does not have the name.
+	setApplicationName = `SELECT set_config('application_name', $1, true)`
+
 	ensurePartitions = `SELECT marketdata.ensure_partitions($1, $2)`
 	dropPartition    = `SELECT marketdata.drop_empty_partition($1)`
 

@@ -78,7 +78,7 @@ func goldenSQL(t *testing.T) map[string][]namedSQL {
 			{"selectInfluxIdentity", selectInfluxIdentity}, {"updateInfluxIdentity", updateInfluxIdentity},
 			{"begin", begin}, {"commit", commit}, {"rollback", rollback},
 			{"beginSnapshot", beginSnapshot}, {"planByKeys", planByKeys},
-			{"limitStatements", limitStatements}, {"unlimitStatements", unlimitStatements},
+			{"setApplicationName", setApplicationName}, {"limitStatements", limitStatements}, {"unlimitStatements", unlimitStatements},
 			{"lockMigrations", lockMigrations}, {"unlockMigrations", unlockMigrations},
 			{"listenHints", listenHints}, {"notifyHints", notifyHints},
 		},

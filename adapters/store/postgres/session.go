@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +18,7 @@ type session struct {
 	store *Store
 	conn  *pgx.Conn
 	op    string // as errors name it
+	trace string // traceparent after which transactions name the connection; "" for none
 }
 
 // label returns the text of a statement as the server receives it.
@@ -75,6 +77,7 @@ func collectRows[T any](all *[]T, scan pgx.RowToFunc[T]) func(rows pgx.Rows) err
 func (db session) pipeline(ctx context.Context, steps ...step) error {
 	stmtCtx, cancel := db.store.withTimeout(ctx)
 	defer cancel()
+	steps = db.withTrace(steps)
 	batch, err := db.prepare(stmtCtx, steps)
 	if err != nil {
 		return withPhase(ports.PhaseQuery, timeoutCause(ctx, stmtCtx, err))
@@ -133,6 +136,24 @@ func (db session) prepare(ctx context.Context, steps []step) (*pgconn.Batch, err
 	return &batch, nil
 }
 
+// withTrace returns the steps with one that names the connection after the trace until the transaction ends, which the
+// steps begin: with their first one, or as the transaction of the pipeline.
+func (db session) withTrace(steps []step) []step {
+	if db.trace == "" || db.conn.PgConn().TxStatus() != idle {
+		return steps
+	}
+
+	first := 0
+	if sql := steps[0].sql; sql == begin || sql == beginSnapshot {
+		first = 1
+	}
+
+	return slices.Insert(slices.Clone(steps), first, stepOf(setApplicationName, db.trace))
+}
+
+// idle is the status of a connection without a transaction.
+const idle = 'I'
+
 // transaction runs f inside a transaction, which it commits if f returns nil and rolls back otherwise.
 func (db session) transaction(ctx context.Context, f func() error) error {
 	if err := db.exec(ctx, begin); err != nil {
@@ -151,7 +172,6 @@ func (db session) transaction(ctx context.Context, f func() error) error {
 // endTransaction rolls back a transaction that is open, also where ctx is done. If that fails, releasing the connection
 // closes it, which rolls back.
 func (db session) endTransaction(ctx context.Context) {
-	const idle = 'I'
 	if db.conn.IsClosed() || db.conn.PgConn().TxStatus() == idle {
 		return
 	}

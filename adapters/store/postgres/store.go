@@ -152,6 +152,10 @@ func New(pool *pgxpool.Pool, cfg Config) (*Store, func(), error) {
 	}
 
 	cfg = cfg.WithDefaults()
+	if cfg.TraceConnections && cfg.Traceparent == nil {
+		return nil, nil, &ports.Error{Kind: ports.ErrInvalid, Op: opOpen, Store: Name, Err: errNoTraceparent}
+	}
+
 	cfg.DSN = secret.Secret{} // the pool keeps it
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -302,7 +306,7 @@ func (s *Store) withConn(ctx context.Context, op string, f func(db session) erro
 	}
 
 	defer conn.Release()
-	db := session{store: s, conn: conn.Conn(), op: op}
+	db := session{store: s, conn: conn.Conn(), op: op, trace: s.traceOf(ctx)}
 	err = f(db)
 	db.endTransaction(ctx)
 	db.forgetStatements(ctx, err)

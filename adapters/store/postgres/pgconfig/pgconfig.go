@@ -4,6 +4,7 @@ package pgconfig
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,6 +55,15 @@ type Config struct {
 
 	// MigrateOnOpen makes opening the store apply the migrations, for which the role must own the tables.
 	MigrateOnOpen bool `env:"MIGRATE_ON_OPEN" yaml:"migrate_on_open"`
+
+	// TraceConnections names a connection after the trace of the call that uses it: its application_name is the
+	// traceparent in the transactions of the call, and not afterwards, so that lines of the server's log can be joined
+	// with the caller's trace. It costs no round trip.
+	TraceConnections bool `env:"TRACE_CONNECTIONS" yaml:"trace_connections"`
+
+	// Traceparent returns the W3C traceparent of a call, from its context; a text that is none is ignored. It must be set
+	// with TraceConnections and is not called without. It must be safe for concurrent use.
+	Traceparent func(ctx context.Context) string `env:"-" yaml:"-"`
 
 	// Logger receives a warning for each slow call, and one for a connection without TLS. Nil discards it.
 	Logger *slog.Logger `env:"-" yaml:"-"`

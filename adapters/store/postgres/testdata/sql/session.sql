@@ -62,6 +62,9 @@ BEGIN READ ONLY, ISOLATION LEVEL REPEATABLE READ;
 -- planByKeys
 SELECT set_config('enable_seqscan', 'off', true);
 
+-- setApplicationName
+SELECT set_config('application_name', $1, true);
+
 -- limitStatements
 SELECT set_config('statement_timeout', $1, true);
 
