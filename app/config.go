@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -47,8 +48,13 @@ type Config struct {
 	// Our own writes end both. Defaults to 1h.
 	SymbolTTL time.Duration `env:"SYMBOL_TTL" yaml:"symbol_ttl"`
 
+	// Audit makes the Logger receive a record of each request that reads or writes data, at the level of information: the
+	// operation, the symbol, the frequency, the range, the rows, the outcome, and the users in which the stores are used.
+	// Requests that look like an attack are recorded as warnings in any case: see ports.SuspiciousRequests.
+	Audit bool `env:"AUDIT" yaml:"audit"`
+
 	// Logger receives what no result or error says in full: the stack of a store's panic, a store that ignores
-	// cancellation. Nil discards it.
+	// cancellation, and the records of the audit. Nil discards it.
 	Logger Logger `env:"-" yaml:"-"`
 }
 
@@ -57,6 +63,12 @@ type Logger = access.Logger
 
 // silent discards messages.
 type silent struct{}
+
+// InfoContext discards the message.
+func (silent) InfoContext(context.Context, string, ...any) {}
+
+// WarnContext discards the message.
+func (silent) WarnContext(context.Context, string, ...any) {}
 
 // Warn discards the message.
 func (silent) Warn(string, ...any) {}

@@ -18,6 +18,8 @@ type Service struct {
 	*describe.Describer
 	*ingest.Ingestor
 	*health.Diagnostics
+
+	audit *audit
 }
 
 var (
@@ -57,11 +59,14 @@ func newService(
 	catalog := symbols.New(stores, resolver, clock, settings)
 	services := describe.Services{Query: provider, Symbols: catalog, Resolver: resolver}
 
+	diagnostics := health.New(stores, clock, settings)
+
 	return &Service{
 		Provider:    provider,
 		Catalog:     catalog,
 		Describer:   describe.New(services, stores, clock, settings),
 		Ingestor:    ingest.New(stores, resolver, clock, settings, cfg.Settle),
-		Diagnostics: health.New(stores, clock, settings),
+		Diagnostics: diagnostics,
+		audit:       newAudit(cfg, diagnostics),
 	}, nil
 }

@@ -19,6 +19,15 @@ type Diagnostics interface {
 type Diagnosis struct {
 	At     time.Time        `json:"at"` // time of the business clock
 	Stores []StoreDiagnosis `json:"stores"`
+
+	Suspicious SuspiciousRequests `json:"suspicious"`
+}
+
+// SuspiciousRequests counts the requests since the start of the process that an attack may be the reason of.
+type SuspiciousRequests struct {
+	RefusedSymbols int64 `json:"refused_symbols"` // with a text that is no symbol
+	RefusedRanges  int64 `json:"refused_ranges"`  // of years that do not exist, reversed, or beyond a limit
+	Denied         int64 `json:"denied"`          // that a store denied: ErrPermission
 }
 
 // State returns the worst state of all stores, or HealthOK if there is no store.

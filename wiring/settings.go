@@ -18,6 +18,7 @@ var settingHelp = map[string][]string{
 	"service.max_slots":     {"Most bars that a range may have, whether they exist or not; 0 is no limit."},
 	"service.max_reads":     {"Most reads of stores in the plan of one request; 0 is no limit."},
 	"service.settle":        {"Time after its end in which a bar may not be written yet."},
+	"service.audit":         {"Log a record of each request: operation, symbol, range, rows, outcome."},
 	"service.symbol_ttl":    {"How long a known symbol stays known without another read."},
 
 	"sqlite.path": {"The database file, on a local disk; it is used if no server is configured."},

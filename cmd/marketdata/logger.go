@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// newLogger returns a logger that writes warnings and errors to w as people read them: "warning: slow query
-// (store postgres, took 6s)".
+// newLogger returns a logger that writes records of the audit, warnings and errors to w as people read them: "warning:
+// slow query (store postgres, took 6s)".
 func newLogger(w io.Writer) *slog.Logger { return slog.New(&noteHandler{out: w}) }
 
 // noteHandler writes each record as a line.
@@ -18,9 +18,9 @@ type noteHandler struct {
 	attrs []slog.Attr
 }
 
-// Enabled reports whether the level is that of a warning or an error.
+// Enabled reports whether the level is that of a record of the audit, a warning or an error.
 func (h *noteHandler) Enabled(_ context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn
+	return level >= slog.LevelInfo
 }
 
 // Handle writes the record.
@@ -35,9 +35,12 @@ func (h *noteHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	r.Attrs(add)
 
-	text := "warning: " + r.Message
-	if r.Level >= slog.LevelError {
-		text = "error: " + r.Message
+	text := r.Message
+	switch {
+	case r.Level >= slog.LevelError:
+		text = "error: " + text
+	case r.Level >= slog.LevelWarn:
+		text = "warning: " + text
 	}
 	if len(details) > 0 {
 		text += " (" + strings.Join(details, ", ") + ")"

@@ -21,6 +21,12 @@ const (
 // Logger receives messages, each with alternating keys and values. *slog.Logger is one. It is an interface because a
 // backtest that logs nothing must not link log/slog.
 type Logger interface {
+	// InfoContext logs a record of the audit.
+	InfoContext(ctx context.Context, message string, args ...any)
+
+	// WarnContext is Warn with the context of the request.
+	WarnContext(ctx context.Context, message string, args ...any)
+
 	// Warn logs a condition that needs attention.
 	Warn(message string, args ...any)
 
