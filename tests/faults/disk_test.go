@@ -17,6 +17,7 @@ import (
 // TestImportOnAFullDisk proves that SQLite's file has exactly the acknowledged bars after a write failed because there
 // was no space, that the error says so, and that the same import succeeds once there is space.
 func TestImportOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	f := newImportFile(t, 2*file.DefaultBatchBars)
 	for name, c := range map[string]struct {
 		want string

@@ -90,6 +90,7 @@ var crashes = []crash{
 // PostgreSQL and to InfluxDB. Those are all moments that the servers can tell apart. The short form takes some of the
 // messages that commit a transaction or write bars to InfluxDB.
 func TestImportCut(t *testing.T) {
+	t.Parallel()
 	f := newImportFile(t, 3*importedBatch)
 	for _, hasInflux := range []bool{false, true} {
 		name := map[bool]string{false: "X5/postgres", true: "X5/influx"}[hasInflux]

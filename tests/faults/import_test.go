@@ -295,6 +295,7 @@ func (j *importJob) finish(t *testing.T) {
 // TestImportKilled proves X5 for SQLite: an import that is killed at any moment loses no acknowledged bar and leaves
 // no part of a batch, and the same command completes it.
 func TestImportKilled(t *testing.T) {
+	t.Parallel()
 	bars, kills := 2*file.DefaultBatchBars, 20
 	if effort.IsDeep() {
 		kills = 500

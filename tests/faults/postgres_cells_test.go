@@ -138,6 +138,7 @@ const endSessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity " +
 // TestPostgresTooManyConnections proves P14: a server without a free connection is overloaded, and is used again once
 // it has one.
 func TestPostgresTooManyConnections(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	_, closeAll := openProduction(t, pgConfig(server.DSN))
 	closeAll()
@@ -171,6 +172,7 @@ func TestPostgresTooManyConnections(t *testing.T) {
 
 // TestPostgresCancelStorm proves P16: canceled reads leave the connections of the pool as they are.
 func TestPostgresCancelStorm(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	_, closeAll := openProduction(t, pgConfig(server.DSN))
 	closeAll()

@@ -271,6 +271,7 @@ func read(ctx context.Context, s *postgres.Store) error {
 
 // TestPostgresDeadConnections proves that the dead connections of a pool cost one failed call, and not one each.
 func TestPostgresDeadConnections(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	proxy := faults.NewProxy(t, server.Address)
 	const conns = 20
@@ -313,6 +314,7 @@ func TestPostgresDeadConnections(t *testing.T) {
 // TestPostgresRestart proves that a worker that waits as its errors say fails at most once after a restart: beside
 // calls that succeeded until then, and where so many fail that the circuit breaker opens.
 func TestPostgresRestart(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	for name, signal := range map[string]syscall.Signal{
 		"P11/fast": syscall.SIGINT, "P11/immediate": syscall.SIGQUIT,
@@ -398,6 +400,7 @@ func (w *restartWorkers) finish() {
 
 // TestPostgresPoolExhausted proves that a call that gets no connection says so in time, and is not retried.
 func TestPostgresPoolExhausted(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	t.Run("P15/acquire", func(t *testing.T) {
 		cfg := pgConfig(server.DSN)
@@ -441,6 +444,7 @@ func TestPostgresPoolExhausted(t *testing.T) {
 
 // TestPostgresPasswordFile proves that a new password needs no restart.
 func TestPostgresPasswordFile(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	admin, err := pgx.Connect(t.Context(), server.DSN)
 	if err != nil {
@@ -510,6 +514,7 @@ func TestPostgresPasswordFile(t *testing.T) {
 // TestPostgresCommand proves that Ctrl-C ends the command while it waits for a server that became silent in the middle
 // of a statement.
 func TestPostgresCommand(t *testing.T) {
+	t.Parallel()
 	server := servers.StartPostgres(t)
 	program := filepath.Join(t.TempDir(), "marketdata")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../cmd/marketdata")

@@ -41,6 +41,7 @@ func exchange(t *testing.T, conn net.Conn, text string) (string, error) {
 }
 
 func TestProxy(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
