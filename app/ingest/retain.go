@@ -42,7 +42,8 @@ func Expired[S any](ctx context.Context, d Dataset[S], before time.Time) ([]doma
 //
 // INVARIANT: a range that was deleted is not covered, so that no reader takes it for one in which nothing traded, and
 // the other rows stay as they are. This holds after each part: a Retain that failed continues when it is repeated. With
-// an error, the report counts the parts before it.
+// an error, the report counts the parts before it. Rows that another process wrote within the lease of the cache may
+// stay until the next call, because the coverage is read through the cache.
 func Retain[S any](ctx context.Context, d Dataset[S], before time.Time) (report RetainReport, err error) {
 	expired, err := Expired(ctx, d, before)
 	if err != nil || len(expired) == 0 {

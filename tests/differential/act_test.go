@@ -194,8 +194,11 @@ func (a *act) write(t *rapid.T) error {
 
 	through = through && rapid.Bool().Draw(t, "through the application")
 	policy := drawPolicy(t)
-	if verb == "retain" {
+	if verb == "retain" { // which reads coverage, as late as a lease allows
 		span.Start = a.all(key.Grid).Start
+		if err := a.awaitWrites(t.Context()); err != nil {
+			return err
+		}
 	}
 	write := func(md ingest.Service, s ports.BarWriter) (ports.WriteReport, error) {
 		switch {
