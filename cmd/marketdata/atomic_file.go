@@ -19,14 +19,20 @@ type atomicFile struct {
 // refuseSame returns an error if the file to write is one that the command reads, under any name or link.
 func refuseSame(written string, read ...string) error {
 	for _, name := range read {
-		target, targetErr := os.Stat(written)
-		source, sourceErr := os.Stat(name)
-		if targetErr == nil && sourceErr == nil && os.SameFile(target, source) {
+		if isSameFile(written, name) {
 			return userErrorf("%s would be overwritten, and it is %s, which is read; name another file", written, name)
 		}
 	}
 
 	return nil
+}
+
+// isSameFile reports whether both names, or the links that they are, are those of one file that exists.
+func isSameFile(a, b string) bool {
+	left, leftErr := os.Stat(a)
+	right, rightErr := os.Stat(b)
+
+	return leftErr == nil && rightErr == nil && os.SameFile(left, right)
 }
 
 func createAtomic(path string) (*atomicFile, error) {

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/spf13/pflag"
 
 	"github.com/gal-friday/marketdata/app"
+	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
 )
 
@@ -30,7 +32,7 @@ func (e endpoint) isSet() bool { return e.config != "" || e.db != "" }
 // endpointHelp explains the flags.
 const endpointHelp = `--from and --to name the source and the target by a configuration file,
 --from-db and --to-db by a SQLite file. One that is not named is the configured
-store (--config, --db, the environment).`
+store (--config, --db, the environment). Both must not be one database.`
 
 // endpoints are two open stores.
 type endpoints struct {
@@ -38,8 +40,8 @@ type endpoints struct {
 	limits   readLimits // of both
 }
 
-// openEndpoints opens both endpoints; at least one of them must be set. toMode says whether the target may be created.
-// The caller must call the returned function when done.
+// openEndpoints opens both endpoints; at least one of them must be set, and they must be different databases. toMode
+// says whether the target may be created. The caller must call the returned function when done.
 func (c *command) openEndpoints(ctx context.Context, from, to endpoint, toMode openMode) (endpoints, func(), error) {
 	if !from.isSet() && !to.isSet() {
 		return endpoints{}, nil, userErrorf(
@@ -57,7 +59,37 @@ func (c *command) openEndpoints(ctx context.Context, from, to endpoint, toMode o
 		return endpoints{}, nil, err
 	}
 
-	return endpoints{left, right, newReadLimits(leftConfig, rightConfig)}, func() { closeRight(); closeLeft() }, nil
+	done := func() { closeRight(); closeLeft() }
+	if err := refuseShared(left, right, leftConfig, rightConfig); err != nil {
+		done()
+		return endpoints{}, nil, err
+	}
+
+	return endpoints{left, right, newReadLimits(leftConfig, rightConfig)}, done, nil
+}
+
+// refuseShared returns an error if a store of the source is one of the target, too: a file under any name or link, or a
+// database of a server at the same address. Bars of an existing layout of InfluxDB may be copied to the same servers.
+func refuseShared(from, to *app.Service, fromConfig, toConfig wiring.Config) error {
+	if !reflect.DeepEqual(fromConfig.Influx.Existing, toConfig.Influx.Existing) {
+		return nil
+	}
+
+	for name, source := range from.StoreDetails() {
+		for other, target := range to.StoreDetails() {
+			if name == other && isSameStore(source, target) {
+				return userErrorf("source and target are both %s; name another one with --from-db, --from, --to-db or --to",
+					storeText(name, source))
+			}
+		}
+	}
+
+	return nil
+}
+
+// isSameStore reports whether the details, which are those of two stores with the same name, are those of one store.
+func isSameStore(a, b ports.StoreDetails) bool {
+	return a.Address == b.Address && (a.Database == b.Database || a.Address == "" && isSameFile(a.Database, b.Database))
 }
 
 func (c *command) openEndpoint(
