@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/adapters/store/memory"
+	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/app/record"
 	"github.com/gal-friday/marketdata/domain"
 	"github.com/gal-friday/marketdata/ports"
+	"github.com/gal-friday/marketdata/tests/contract"
 	"github.com/gal-friday/marketdata/wiring"
 	"github.com/gal-friday/marketdata/wiring/backtest"
 	"github.com/gal-friday/marketdata/wiring/embedded"
@@ -83,35 +85,76 @@ func buyAfterRises(
 	return market.Report(), nil // Report.Diff lists requests that got other data than in an earlier run
 }
 
-// The functions in README.md are those of this file, so that they compile when they are copied.
-func TestReadmeShowsCodeThatCompiles(t *testing.T) {
+// The statements that the documents show outside a function.
+var (
+	_ = func(
+		ctx context.Context, md *app.Service, key domain.SeriesKey, start, end time.Time,
+	) (domain.Result, error) {
+		result, err := md.Fetch(ctx, domain.DataRequest{Key: key, Start: start, End: end})
+		return result, err
+	}
+	_ = func(t *testing.T, open func(testing.TB) ports.Store) {
+		contract.BarStore(t, func(tb testing.TB) contract.Store { return contract.Store{Bars: open(tb)} }, contract.Profile{})
+	}
+	_ = func(s *memory.Store) embedded.Options {
+		options := embedded.Options{Stores: func(ours []app.Source) []app.Source {
+			return append(ours, app.Source{Name: "mine", Bars: s, Catalog: s, Takes: domain.FrequencyRange{From: domain.Day1}})
+		}}
+
+		return options
+	}
+)
+
+// Every Go block of README.md and of the how-tos is code of this file or of the test of the session, so that it
+// compiles when it is copied.
+func TestDocumentedCodeCompiles(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("readme_test.go")
+	source := withoutIndent(readFile(t, "readme_test.go") + readFile(t, filepath.Join("backtest", "session_test.go")))
+	documents, err := filepath.Glob(filepath.Join("..", "docs", "howto", "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	readme, err := os.ReadFile("../README.md")
+	blocks := 0
+	for _, path := range append(documents, filepath.Join("..", "README.md")) {
+		for _, block := range strings.Split(readFile(t, path), "```go\n")[1:] {
+			code, _, _ := strings.Cut(block, "```")
+			blocks++
+			if !strings.Contains(source, "\n"+withoutIndent(code)) {
+				t.Errorf("%s has other code than the tests:\n%s", path, code)
+			}
+
+			const limit = 35 // lines: a reader of README should see all of it
+			if lines := strings.Count(code, "\n"); lines > limit && filepath.Base(path) == "README.md" {
+				t.Errorf("README.md has a block of %d lines; want at most %d\n%s", lines, limit, code)
+			}
+		}
+	}
+	if blocks < 7 {
+		t.Errorf("%d blocks found; want 7 or more", blocks)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 
-	functions := 0
-	for _, block := range strings.Split(string(readme), "```go\n")[1:] {
-		code, _, _ := strings.Cut(block, "```")
-		if !strings.HasPrefix(code, "func ") {
-			continue
-		}
+	return string(text)
+}
 
-		functions++
-		const limit = 35 // lines: a reader should see all of it
-		if lines := strings.Count(code, "\n"); lines > limit || !strings.Contains(string(source), "\n"+code) {
-			t.Errorf("README.md has other code than readme_test.go, or more than %d lines: %d\n%s", limit, lines, code)
+// withoutIndent returns the text with its lines trimmed.
+func withoutIndent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			b.WriteString(line + "\n")
 		}
 	}
-	if functions != 2 {
-		t.Errorf("%d functions in README.md; want 2", functions)
-	}
+
+	return b.String()
 }
 
 func TestReadmeCodeRuns(t *testing.T) {

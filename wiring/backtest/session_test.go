@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -84,26 +82,6 @@ func wave(n int) []string {
 	}
 
 	return prices
-}
-
-// docs/howto/backtest.md shows the strategy as it is here.
-func TestHowtoShowsTheStrategy(t *testing.T) {
-	t.Parallel()
-	source, err := os.ReadFile("session_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	howto, err := os.ReadFile("../../docs/howto/backtest.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	_, strategy, _ := strings.Cut(string(source), "\n// movingAverages")
-	strategy, _, _ = strings.Cut(strategy, "\nfunc ExampleSession")
-	if !strings.Contains(string(howto), "```go\n// movingAverages"+strategy) {
-		t.Error("docs/howto/backtest.md has another movingAverages than session_test.go: copy the function")
-	}
 }
 
 // A strategy knows as many bars as have closed.
