@@ -40,6 +40,13 @@ func ExampleDecimal_Quo() {
 	// Output: 56150 187.1667 187.16
 }
 
+// The loss of a trade in a chart, which takes floats.
+func ExampleDecimal_Float64() {
+	loss, _ := domain.MustDecimal("187.15").Sub(domain.MustDecimal("187.2"))
+	fmt.Println(loss, loss.Abs(), loss.Float64())
+	// Output: -0.05 0.05 -0.05
+}
+
 func ExampleParseFrequency() {
 	f, _ := domain.ParseFrequency("60m")
 	fmt.Println(f, f == domain.Hour1)

@@ -81,7 +81,7 @@ func (s *Store) readDetails(ctx context.Context, op string) error {
 // DetailsOf returns the details of the server in a configuration, for a store that cannot be opened.
 func DetailsOf(cfg Config) ports.StoreDetails {
 	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
-	if err != nil {
+	if err != nil || checkDSN(cfg) != nil {
 		return ports.StoreDetails{}
 	}
 

@@ -190,6 +190,8 @@ func (s *Store) withConnectRemedy(err error) error {
 		}
 	case isServer && kind == ports.ErrAuth: //nolint:errorlint // as above
 		remedy = "correct user and password in the DSN, or the password file"
+	case isServer && kind == ports.ErrInvalid: //nolint:errorlint // as above
+		remedy = "correct or remove the parameter in the DSN"
 	case isConnect && kind == ports.ErrAuth: //nolint:errorlint // as above
 		remedy = "correct sslmode and the certificates in the DSN, or TLS on the server"
 	case isConnect && kind == ports.ErrUnavailable: //nolint:errorlint // as above

@@ -36,12 +36,20 @@ func checkDSN(cfg Config) error {
 	if cfg.DSN.Reveal() == "" {
 		return fmt.Errorf("dsn: empty; %s: %w", example, domain.ErrInvalid)
 	}
-	_, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
+	c, err := pgxpool.ParseConfig(cfg.DSN.Reveal())
 	if cause := errors.Unwrap(err); cause != nil && strings.HasPrefix(cause.Error(), "unable to ") {
 		return fmt.Errorf("dsn: %w: %w", cause, domain.ErrInvalid) // about the file of a certificate or of a service
 	}
 	if err != nil {
 		return fmt.Errorf("dsn: cannot be parsed; %s: %w", example, domain.ErrInvalid)
+	}
+
+	// As libpq, the driver takes the fragment of a URL for a part of the name before it, which messages show.
+	d := describe(c.ConnConfig)
+	isURL := strings.HasPrefix(cfg.DSN.Reveal(), "postgres://") || strings.HasPrefix(cfg.DSN.Reveal(), "postgresql://")
+	if isURL && strings.Contains(cfg.DSN.Reveal(), "#") && strings.Contains(d.Address+d.Database+d.User, "#") {
+		return fmt.Errorf("dsn: it has a #; a URL of PostgreSQL has no fragment, and a # in a name is written %%23: %w",
+			domain.ErrInvalid)
 	}
 
 	return nil

@@ -114,6 +114,8 @@ func TestSecretsStaySecret(t *testing.T) {
 		"postgres://u:" + canary + "@127.0.0.1:1/db", "host=127.0.0.1 port=1 user=u password=" + canary,
 		"postgres://u:" + canary + "@127.0.0.1:1:1:/db", "postgres://u:" + canary + "@%zz/",
 		"password=" + canary + " nonsense",
+		"postgres://u@127.0.0.1:1/db?password=" + canary + "#" + canary, "postgres://u@127.0.0.1:1/db#" + canary,
+		"postgres://u#" + canary + "@127.0.0.1:1/db",
 		dsnWithUser(t, servers.Postgres(t), "postgres", canary),
 	} {
 		cfg := postgres.Config{DSN: secret.New(dsn), Logger: logger}
@@ -125,7 +127,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		logger.Info("opening", "config", cfg, "error", err)
 		for _, shown := range []string{
 			err.Error(), fmt.Sprintf("%+v %#v", err, err),
-			fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg), log.String(),
+			fmt.Sprintf("%v %+v %#v", cfg, cfg, cfg), fmt.Sprint(postgres.DetailsOf(cfg)), log.String(),
 		} {
 			if strings.Contains(shown, canary) {
 				t.Errorf("the secret is in %s", shown)
@@ -154,7 +156,11 @@ func TestOpenErrors(t *testing.T) {
 		"quoting":      {withParameter("standard_conforming_strings", "off"), ports.ErrSchema},
 		"zone":         {withParameter("TimeZone", "Asia/Tokyo"), ports.ErrSchema},
 		"row security": {withParameter("row_security", "on"), ports.ErrSchema},
+		"parameter":    {withParameter("passwort", "x"), ports.ErrInvalid},
+		"value":        {withParameter("TimeZone", "Mars/Olympus"), ports.ErrInvalid},
 		"invalid DSN":  {"postgres://:bad:port", ports.ErrInvalid},
+		"fragment":     {dsn[:strings.Index(dsn, "?")] + "#part", ports.ErrInvalid},
+		"# in a user":  {"postgres://u#v@127.0.0.1:1/market", ports.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

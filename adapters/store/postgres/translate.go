@@ -126,6 +126,10 @@ func errorKind(err error) error {
 	case errors.As(err, &setting), errors.As(err, &schema), errors.Is(err, ports.ErrForeignSchema):
 		return ports.ErrSchema
 	case errors.As(err, &server):
+		if errors.As(err, &connect) && (server.Code == "22023" || server.Code == "42704") {
+			return ports.ErrInvalid // a parameter of the DSN is unknown, or its value is not possible
+		}
+
 		return sqlStateKind(server.Code)
 	case isTLSError(err), errors.As(err, &file):
 		return ports.ErrAuth
