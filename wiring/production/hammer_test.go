@@ -46,10 +46,11 @@ func tickStore(t *testing.T, sources []app.Source) ports.TickStore {
 }
 
 // hammerReaders opens a process that writes and reads, and another one that reads, on the same servers. It returns the
-// stores of the first, and both as readers.
-func hammerReaders(t *testing.T, configure func(testing.TB, *wiring.Cache)) ([]app.Source, []onestate.Reader) {
+// stores of the first, and both as readers, each of which reads so many answers in each way; in the long form, 500.
+func hammerReaders(
+	t *testing.T, configure func(testing.TB, *wiring.Cache), answers int,
+) ([]app.Source, []onestate.Reader) {
 	t.Helper()
-	answers := 20 // of each reader in each way
 	if effort.IsDeep() {
 		answers = 500
 	}
@@ -74,7 +75,7 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 	for name, configure := range caches {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sources, readers := hammerReaders(t, configure)
+			sources, readers := hammerReaders(t, configure, 20)
 			for _, s := range []*onestate.Series{
 				{Key: domain.SeriesKey{Symbol: "HOURS/USD", Grid: domain.Hour1.UTC()}, Coarse: domain.Day1.UTC(), Bars: 24},
 				{Key: domain.SeriesKey{Symbol: "MINUTES/USD", Grid: domain.Minute1.UTC()}, Coarse: domain.Hour1.UTC(), Bars: 60},
@@ -89,7 +90,7 @@ func TestEveryAnswerIsOneState(t *testing.T) {
 // TestEveryAnswerOfTradesIsOneState is TestEveryAnswerIsOneState for trades, which no cache keeps.
 func TestEveryAnswerOfTradesIsOneState(t *testing.T) {
 	t.Parallel()
-	sources, readers := hammerReaders(t, caches["cached"])
+	sources, readers := hammerReaders(t, caches["cached"], 8) // each of thousands of trades
 
 	// More trades than a page of a stream has, over several days, each of which is a block.
 	trades := onestate.Series{
