@@ -178,6 +178,9 @@ func TestGrants(t *testing.T) {
 	}
 	_, err = production.Migrate(t.Context(), importer, production.Options{})
 	wantRefused(t, err, "marketdata migrate --grants migrator")
+	if strings.Contains(err.Error(), "SQLSTATE") {
+		t.Errorf("the error has a code of the server: %v", err)
+	}
 	for _, forbidden := range []string{
 		"DROP TABLE marketdata.bars", "TRUNCATE marketdata.bars", "ALTER TABLE marketdata.bars ADD x int", "CREATE TABLE marketdata.x ()",
 		"DELETE FROM marketdata.symbols", "DELETE FROM marketdata.series", "UPDATE marketdata.identity SET secret = secret",
@@ -196,7 +199,18 @@ func TestGrantsOfAMigrator(t *testing.T) {
 	owner.Postgres.DSN = wiring.NewSecret(servers.Postgres(t))
 	name, migrator := newRole(t, owner, "migrator")
 	_, err := production.Migrate(t.Context(), migrator, production.Options{})
-	wantRefused(t, err)
+	wantRefused(t, err, "lacks CONNECT")
+	connect, err := production.Grants(owner, "reader", name)
+	if err == nil {
+		err = runSQL(t.Context(), owner.Postgres.DSN.Reveal(), connect[0])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = production.Migrate(t.Context(), migrator, production.Options{})
+	wantRefused(t, err, fmt.Sprintf("postgres: migrate: permission: the role %q lacks CREATE on the database %s; run it as",
+		name, strings.TrimPrefix(dsnURL(t, owner).Path, "/")))
 	grant(t, owner, "migrator", name)
 	for range 2 {
 		if _, err := production.Migrate(t.Context(), migrator, production.Options{}); err != nil {

@@ -1,11 +1,13 @@
 package postgres
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/gal-friday/marketdata/domain"
 )
@@ -106,4 +108,18 @@ func tablePrivileges(writes bool) (tables, privileges []string) {
 	}
 
 	return tables, privileges
+}
+
+// migratorRemedy adds the remedy to the error of a migration that is not permitted.
+func migratorRemedy(config *pgx.ConnConfig, err error) error {
+	advised := &remedyError{err: err, remedy: "run it as the owner of the tables; where there are none yet, " +
+		grantsRemedy(RoleMigrator, config.User)}
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
+		advised.text = server.Message
+		if strings.Contains(server.Message, "denied for database") { // creating the schema
+			advised.text = lacksText(config.User, "CREATE", "database "+config.Database)
+		}
+	}
+
+	return advised
 }

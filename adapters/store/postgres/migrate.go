@@ -38,8 +38,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 
 	if err != nil && errorKind(err) == ports.ErrPermission { //nolint:errorlint // a kind is one of the sentinels
-		err = &remedyError{err: err, remedy: "run it as the owner of the tables; where there are none yet, " +
-			grantsRemedy(RoleMigrator, s.pool.Config().ConnConfig.User)}
+		err = migratorRemedy(s.pool.Config().ConnConfig, err)
 	}
 
 	return translate(ctx, opMigrate, "", withPhase(ports.PhaseQuery, err))
