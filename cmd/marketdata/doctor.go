@@ -284,13 +284,13 @@ func (c *command) diagnose(ctx context.Context) (ports.Diagnosis, error) {
 		return ports.Diagnosis{}, err
 	}
 	if cfg.HasServer() && c.dbPath == "" {
-		return production.Diagnose(ctx, cfg, c.productionOptions())
+		return production.Diagnose(ctx, cfg, c.productionOptions(cfg))
 	}
 	if _, err := checkDatabase(cfg.SQLite.Path, mustExist); err != nil {
 		return ports.Diagnosis{}, err
 	}
 
-	return embedded.Diagnose(ctx, cfg, embedded.Options{Logger: newLogger(c.err)})
+	return embedded.Diagnose(ctx, cfg, embedded.Options{Logger: newLogger(c.err, cfg.Service.Audit)})
 }
 
 // coveredRange returns the range r of a series; a zero start or end of r is that of the coverage. A series without

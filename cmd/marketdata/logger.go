@@ -9,13 +9,17 @@ import (
 )
 
 // newLogger returns a logger that writes records of the audit, warnings and errors to w as people read them: "warning:
-// slow query (store postgres, took 6s)".
-func newLogger(w io.Writer) *slog.Logger { return slog.New(&noteHandler{out: w}) }
+// slow query (store postgres, took 6s)". Without the audit, it leaves suspicious requests out, because the one request
+// of a command was typed by its user, who sees the error.
+func newLogger(w io.Writer, hasAudit bool) *slog.Logger {
+	return slog.New(&noteHandler{out: w, hasAudit: hasAudit})
+}
 
 // noteHandler writes each record as a line.
 type noteHandler struct {
-	out   io.Writer
-	attrs []slog.Attr
+	out      io.Writer
+	hasAudit bool
+	attrs    []slog.Attr
 }
 
 // Enabled reports whether the level is that of a record of the audit, a warning or an error.
@@ -25,6 +29,10 @@ func (h *noteHandler) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle writes the record.
 func (h *noteHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "suspicious request" && !h.hasAudit {
+		return nil
+	}
+
 	var details []string
 	add := func(a slog.Attr) bool {
 		details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value.Resolve()))
@@ -52,7 +60,7 @@ func (h *noteHandler) Handle(_ context.Context, r slog.Record) error {
 
 // WithAttrs returns a handler that adds the attributes to each record.
 func (h *noteHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &noteHandler{out: h.out, attrs: append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
+	return &noteHandler{h.out, h.hasAudit, append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)}
 }
 
 // WithGroup returns the handler, because a line has no groups.

@@ -93,7 +93,7 @@ func (c *command) runMigrate(ctx context.Context, output string) error {
 			"like postgres://owner@host/database; a SQLite file is upgraded whenever it is opened")
 	}
 
-	migrations, err := production.Migrate(ctx, cfg, c.productionOptions())
+	migrations, err := production.Migrate(ctx, cfg, c.productionOptions(cfg))
 	if len(migrations) > 0 {
 		err = errors.Join(migrationList.print(c.out, output, migrations), err)
 	}

@@ -171,9 +171,11 @@ func (c *command) open(ctx context.Context, mode openMode) (*app.Service, func()
 }
 
 // productionOptions returns the options of the servers.
-func (c *command) productionOptions() production.Options {
+func (c *command) productionOptions(cfg wiring.Config) production.Options {
 	traceparent := func(context.Context) string { return os.Getenv("TRACEPARENT") }
-	return production.Options{Logger: newLogger(c.err), Redis: redis.OpenShared, Traceparent: traceparent}
+	logger := newLogger(c.err, cfg.Service.Audit)
+
+	return production.Options{Logger: logger, Redis: redis.OpenShared, Traceparent: traceparent}
 }
 
 // openStores opens the servers of the configuration, or its SQLite file where it has no server or useFile is set.
@@ -181,10 +183,10 @@ func (c *command) openStores(
 	ctx context.Context, cfg wiring.Config, useFile bool, mode openMode,
 ) (*app.Service, func(), error) {
 	if cfg.HasServer() && !useFile {
-		return production.Open(ctx, cfg, c.productionOptions())
+		return production.Open(ctx, cfg, c.productionOptions(cfg))
 	}
 
-	options := embedded.Options{Logger: newLogger(c.err)}
+	options := embedded.Options{Logger: newLogger(c.err, cfg.Service.Audit)}
 	isMissing, err := checkDatabase(cfg.SQLite.Path, mode)
 	if err != nil {
 		return nil, nil, err
