@@ -28,8 +28,8 @@ func (s *Store) AggregateTrades(
 
 		q := ports.TickQuery{Symbol: key.Symbol, Range: key.Grid.Align(r)}
 		pieces := statePieces[domain.Series]{empty: domain.EmptySeries(key), yield: yield}
-		err = pieces.read(ctx, s, tradeTable.stateQuery(q), func(tx snapshot, series int64) error {
-			return aggregateTrades(ctx, tx, series, q, resampler, pieces.put)
+		err = pieces.read(ctx, s, tradeTable.stateQuery(q), func(series storedSeries) error {
+			return aggregateTrades(ctx, series, q, resampler, pieces.put)
 		})
 		if errors.Is(err, domain.ErrOverflow) {
 			err = corruptError(err)
@@ -41,12 +41,12 @@ func (s *Store) AggregateTrades(
 
 // aggregateTrades yields the bars of the trades that q selects.
 func aggregateTrades(
-	ctx context.Context, tx snapshot, series int64, q ports.TickQuery, resampler *domain.Resampler,
+	ctx context.Context, series storedSeries, q ports.TickQuery, resampler *domain.Resampler,
 	yield func(domain.Series) bool,
 ) error {
 	more := true
 	var resampleErr error
-	err := tradeTable.read(ctx, tx, series, q, func(trades domain.Trades) bool {
+	err := tradeTable.read(ctx, series, q, func(trades domain.Trades) bool {
 		var bars domain.Series
 		if bars, resampleErr = resampler.AddTrades(trades); resampleErr != nil {
 			return false

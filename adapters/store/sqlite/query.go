@@ -115,12 +115,12 @@ const (
 	(SELECT min(first_open) FROM chunks AS next ` +
 		`WHERE next.series = chunks.series AND next.first_open > chunks.first_open)`
 
-	// isSeries matches the series of a statement with ORDER BY, which SQLite would plan again, when its parameters are first
-	// bound, for a plain series = ?1. Parameter: series.
+	// isSeries matches the series of a statement with ORDER BY. For a plain series = ?1, SQLite would plan the statement
+	// again when its parameters are first bound. Parameter: series.
 	isSeries = `series = (SELECT ?1)`
 
-	// selectChunks selects the chunks of a series that may have bars in the range. Of the chunks that begin before the range
-	// only the last one can. Parameters: series, start, end.
+	// selectChunks selects the chunks of a series that may have bars in the range. Of the chunks that begin before the
+	// range only the last one can. Parameters: series, start, end.
 	selectChunks = `SELECT ` + chunkAndNext + ` FROM chunks
 WHERE ` + isSeries + ` AND first_open < ?3 AND last_open >= ?2
 AND first_open >= coalesce((SELECT max(first_open) FROM chunks WHERE ` + isSeries + ` AND first_open < ?2), ?2)

@@ -21,8 +21,8 @@ func (s *Store) ReadBars(ctx context.Context, q ports.BarQuery) ports.Sequence[d
 	return singleUse(ctx, "read bars", q.Key.String(), func(yield func(ports.Piece[domain.Series]) bool) error {
 		state := stateQuery{newSeriesRow(q.Key), domain.BarBlocks(q.Key.Grid), q.Range, q.First, q.Last, q.State}
 		pieces := statePieces[domain.Series]{empty: domain.EmptySeries(q.Key), yield: yield}
-		return pieces.read(ctx, s, state, func(tx snapshot, series int64) error {
-			return s.readBars(ctx, tx, series, q, pieces.put)
+		return pieces.read(ctx, s, state, func(series storedSeries) error {
+			return s.readBars(ctx, series, q, pieces.put)
 		})
 	})
 }
@@ -52,14 +52,15 @@ func singleUse[D ports.Rows](
 }
 
 func (s *Store) readBars(
-	ctx context.Context, tx snapshot, series int64, q ports.BarQuery, yield func(domain.Series) bool,
+	ctx context.Context, series storedSeries, q ports.BarQuery, yield func(domain.Series) bool,
 ) error {
 	if q.Last > 0 {
-		return s.readLastBars(ctx, tx, series, q, yield)
+		return s.readLastBars(ctx, series, q, yield)
 	}
 
 	left := q.First
-	read := chunkRead{stmt: tx.StmtContext(ctx, s.chunksStmt), targets: (*chunkRow).borrowTargets, series: series, query: q}
+	stmt := series.StmtContext(ctx, s.chunksStmt)
+	read := chunkRead{stmt: stmt, targets: (*chunkRow).borrowTargets, series: series.id, query: q}
 
 	return read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		if q.First > 0 {
@@ -74,11 +75,12 @@ func (s *Store) readBars(
 }
 
 func (s *Store) readLastBars(
-	ctx context.Context, tx snapshot, series int64, q ports.BarQuery, yield func(domain.Series) bool,
+	ctx context.Context, series storedSeries, q ports.BarQuery, yield func(domain.Series) bool,
 ) error {
 	var chunks []codec.Chunk // newest first
 	left := q.Last
-	read := chunkRead{stmt: tx.StmtContext(ctx, s.lastChunksStmt), targets: (*chunkRow).targets, series: series, query: q}
+	stmt := series.StmtContext(ctx, s.lastChunksStmt)
+	read := chunkRead{stmt: stmt, targets: (*chunkRow).targets, series: series.id, query: q}
 	if err := read.run(ctx, func(c codec.Chunk) (more bool, err error) {
 		c = c.Slice(max(0, c.Len()-left), c.Len())
 		left -= c.Len()

@@ -14,6 +14,13 @@ import (
 // snapshot is a transaction that reads one state of the file.
 type snapshot struct{ *sql.Tx }
 
+// storedSeries is a series in a snapshot.
+type storedSeries struct {
+	snapshot
+
+	id int64
+}
+
 // readSnapshot runs read on one state of the file.
 func (s *Store) readSnapshot(ctx context.Context, read func(snapshot) error) error {
 	tx, err := s.reader.BeginTx(ctx, nil)
@@ -38,20 +45,18 @@ type statePieces[D ports.Rows] struct {
 	yield func(ports.Piece[D]) bool
 }
 
-// read yields the rows that readRows passes to put, and the state of the series, from one snapshot. readRows takes the id
-// of the series; it is not called for a series without a row.
-func (p *statePieces[D]) read(
-	ctx context.Context, s *Store, q stateQuery, readRows func(tx snapshot, series int64) error,
-) error {
+// read yields the rows that readRows passes to put, and the state of the series, from one snapshot. readRows is not
+// called for a series that was never written.
+func (p *statePieces[D]) read(ctx context.Context, s *Store, q stateQuery, readRows func(storedSeries) error) error {
 	return s.readSnapshot(ctx, func(tx snapshot) error {
-		series, state, err := s.readState(ctx, tx, q)
+		id, state, err := s.readState(ctx, tx, q)
 		if err != nil {
 			return err
 		}
 
 		p.state = state
-		if series != 0 {
-			if err := readRows(tx, series); err != nil {
+		if id != 0 {
+			if err := readRows(storedSeries{tx, id}); err != nil {
 				return err
 			}
 		}

@@ -123,8 +123,8 @@ func readTicks[T domain.Tick](
 
 		pieces := statePieces[domain.Ticks[T]]{empty: empty, yield: yield}
 
-		return pieces.read(ctx, s, t.stateQuery(q), func(tx snapshot, series int64) error {
-			return t.read(ctx, tx, series, q, pieces.put)
+		return pieces.read(ctx, s, t.stateQuery(q), func(series storedSeries) error {
+			return t.read(ctx, series, q, pieces.put)
 		})
 	})
 }
@@ -135,9 +135,9 @@ func (t *tickTable[T]) stateQuery(q ports.TickQuery) stateQuery {
 
 // read yields the ticks of a query in batches until yield returns false.
 func (t *tickTable[T]) read(
-	ctx context.Context, db querier, series int64, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
+	ctx context.Context, series storedSeries, q ports.TickQuery, yield func(domain.Ticks[T]) bool,
 ) error {
-	rows, err := t.query(ctx, db, series, q)
+	rows, err := t.query(ctx, series, q)
 	if err != nil {
 		return withPhase(ports.PhaseQuery, err)
 	}
@@ -178,10 +178,10 @@ func (t *tickTable[T]) read(
 	return nil
 }
 
-func (t *tickTable[T]) query(ctx context.Context, db querier, series int64, q ports.TickQuery) (*sql.Rows, error) {
+func (t *tickTable[T]) query(ctx context.Context, series storedSeries, q ports.TickQuery) (*sql.Rows, error) {
 	start, end := q.Range.Micros()
 	if q.Last > 0 {
-		return db.QueryContext(ctx, t.sql.selectLast, series, start, end, q.Last)
+		return series.QueryContext(ctx, t.sql.selectLast, series.id, start, end, q.Last)
 	}
 
 	limit := -1
@@ -189,7 +189,7 @@ func (t *tickTable[T]) query(ctx context.Context, db querier, series int64, q po
 		limit = q.First
 	}
 
-	return db.QueryContext(ctx, t.sql.selectRange, series, start, end, limit)
+	return series.QueryContext(ctx, t.sql.selectRange, series.id, start, end, limit)
 }
 
 // validateTicks returns an error for a write that must fail before any I/O.
