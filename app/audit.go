@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -33,21 +32,6 @@ func newAudit(cfg Config, stores *health.Diagnostics) *audit {
 		denied:         suspicion{name: "permission"},
 	}
 }
-
-// request is what an audit record says of a request.
-type request struct {
-	op         string           // as errors name it
-	key        domain.SeriesKey // of trades, quotes and symbols only the symbol
-	start, end time.Time        // as requested; zero for an open end
-}
-
-// requestOf returns the description of a request with a range.
-func requestOf(op string, key domain.SeriesKey, r domain.Range) request {
-	return request{op, key, r.Start, r.End}
-}
-
-// ofSymbol returns the key of a request of a symbol alone.
-func ofSymbol(symbol domain.Symbol) domain.SeriesKey { return domain.SeriesKey{Symbol: symbol} }
 
 // finish records the outcome of a request. It allocates nothing for one without an error while the audit is off.
 func (a *audit) finish(ctx context.Context, r request, rows int, err error) {
@@ -81,11 +65,11 @@ func (a *audit) record(r request, rows int, err error) []any {
 		add("frequency", r.key.Grid.String())
 		add("price", r.key.PriceType.String())
 	}
-	if !r.start.IsZero() {
-		add("start", access.FormatTime(r.start.UTC()))
+	if !r.asked.Start.IsZero() {
+		add("start", access.FormatTime(r.asked.Start.UTC()))
 	}
-	if !r.end.IsZero() {
-		add("end", access.FormatTime(r.end.UTC()))
+	if !r.asked.End.IsZero() {
+		add("end", access.FormatTime(r.asked.End.UTC()))
 	}
 	record = append(record, "rows", rows, "outcome", outcomeOf(err))
 	if from := (*ports.Error)(nil); errors.As(err, &from) {
@@ -187,19 +171,4 @@ func (s *suspicion) total() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.count
-}
-
-// audited yields the pieces of a stream, and records the request when the stream ends.
-func audited[P access.Piece](ctx context.Context, a *audit, r request, pieces iter.Seq2[P, error]) iter.Seq2[P, error] {
-	return func(yield func(P, error) bool) {
-		rows := 0
-		var failed error
-		defer func() { a.finish(ctx, r, rows, failed) }()
-		for piece, err := range pieces {
-			rows, failed = rows+piece.Len(), err
-			if !yield(piece, err) {
-				return
-			}
-		}
-	}
 }

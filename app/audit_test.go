@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,11 +39,13 @@ func (l *auditLog) records(t *testing.T, level string) (records []map[string]any
 	return records
 }
 
-// TestAudit proves that each request that reads or writes has one record, with what was requested and the outcome.
+// TestAudit proves that each request that reads or writes has one record, with what was requested and the outcome, and
+// one measurement.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	var log auditLog
-	m := setup(t, noon, app.Config{Audit: true, Logger: log.logger()})
+	var measured telemetryLog
+	m := setup(t, noon, app.Config{Audit: true, Logger: log.logger(), Telemetry: &measured})
 	ctx, bars := t.Context(), sound(t, -9, -4)
 	request := domain.DataRequest{Key: key, Start: at(-9), End: at(-4)}
 	ticks := domain.TickRequest{Symbol: key.Symbol}
@@ -99,6 +102,17 @@ func TestAudit(t *testing.T) {
 			(err == nil) != (c.outcome == "ok") {
 			t.Errorf("%s: %v, %v; want %v rows, %s", c.op, r, err, c.rows, c.outcome)
 		}
+	}
+
+	if got, want := measured.requests(), []string{
+		"ingest minutes: 5 ok", "ingest batch : 5 ok", "replace minutes: 5 ok", "fetch minutes: 5 ok", "fetch many : 5 ok",
+		"stream minutes: 5 ok", "explain minutes: 0 ok", "describe : 0 ok", "validate symbol : 0 not found",
+		"set symbols : 0 ok", "remove symbol : 0 ok", "fetch trades ticks: 0 invalid", "fetch quotes ticks: 0 invalid",
+		"stream trades ticks: 0 invalid", "stream quotes ticks: 0 invalid", "delete trades ticks: 0 invalid",
+		"delete quotes ticks: 0 invalid", "touch minutes: 0 invalid", "uncover minutes: 0 ok", "delete minutes: 4 ok",
+		"drop partitions : 0 ok",
+	}; !slices.Equal(got, want) {
+		t.Errorf("measured %q; want %q", got, want)
 	}
 
 	log.Reset()

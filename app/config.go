@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/app/internal/access"
+	"github.com/gal-friday/marketdata/ports"
 )
 
 // The defaults of Config.
@@ -56,6 +57,10 @@ type Config struct {
 	// Logger receives what no result or error says in full: the stack of a store's panic, a store that ignores
 	// cancellation, and the records of the audit. Nil discards it.
 	Logger Logger `env:"-" yaml:"-"`
+
+	// Telemetry receives each request that reads or writes data, and each call of a store. Nil measures nothing; the
+	// wirings for a server and for one machine set telemetry.New, whose measurements Service.Diagnose returns.
+	Telemetry ports.Telemetry `env:"-" yaml:"-"`
 }
 
 // Logger receives messages, each with alternating keys and values. *slog.Logger is one.

@@ -19,7 +19,7 @@ type Service struct {
 	*ingest.Ingestor
 	*health.Diagnostics
 
-	audit *audit
+	observer *observer
 }
 
 var (
@@ -52,7 +52,9 @@ func newService(
 
 	cfg = cfg.WithDefaults()
 	stores := newStores(sources)
-	settings := &access.Settings{Timeout: cfg.Timeout, StoreTimeout: cfg.StoreTimeout, Logger: cfg.Logger}
+	settings := &access.Settings{
+		Timeout: cfg.Timeout, StoreTimeout: cfg.StoreTimeout, Logger: cfg.Logger, Telemetry: cfg.Telemetry,
+	}
 	resolver := symbols.NewResolver(stores, symbolCache, cfg.SymbolTTL, settings)
 	limits := query.Limits{MaxBars: *cfg.MaxBars, MaxSlots: *cfg.MaxSlots, MaxReads: *cfg.MaxReads, Steps: steps}
 	provider := query.New(stores, resolver, clock, settings, limits)
@@ -67,6 +69,6 @@ func newService(
 		Describer:   describe.New(services, stores, clock, settings),
 		Ingestor:    ingest.New(stores, resolver, clock, settings, cfg.Settle),
 		Diagnostics: diagnostics,
-		audit:       newAudit(cfg, diagnostics),
+		observer:    &observer{newAudit(cfg, diagnostics), cfg.Telemetry},
 	}, nil
 }

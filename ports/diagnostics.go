@@ -21,6 +21,10 @@ type Diagnosis struct {
 	Stores []StoreDiagnosis `json:"stores"`
 
 	Suspicious SuspiciousRequests `json:"suspicious"`
+
+	// Operations has the durations, errors and rows of the requests and of the calls of stores, where the application has
+	// a Telemetry that reports them.
+	Operations []OperationStats `json:"operations,omitempty"`
 }
 
 // SuspiciousRequests counts the requests since the start of the process that an attack may be the reason of.

@@ -28,6 +28,14 @@ var (
 	ErrInternal    = errors.New("internal")          // a bug of this program or of an adapter
 )
 
+// Kinds returns the kinds of failure. An error that wraps several is of the first of them.
+func Kinds() []error {
+	return []error{
+		ErrInvalid, ErrNotClosed, ErrNotFound, ErrTooLarge, ErrTimeout, ErrCanceled, ErrUnavailable, ErrOverloaded, ErrAuth,
+		ErrPermission, ErrSchema, ErrCorruptData, ErrConflict, ErrIncomplete, ErrInternal,
+	}
+}
+
 // ErrForeignSchema is wrapped by an ErrSchema about tables or views that others made: no migration creates what is
 // missing there.
 var ErrForeignSchema = errors.New("schema of others")

@@ -78,6 +78,9 @@ func (r WriteReport) Add(o WriteReport) WriteReport {
 	}
 }
 
+// Rows returns the number of rows that were written, found unchanged or deleted.
+func (r WriteReport) Rows() int { return r.Inserted + r.Changed + r.Unchanged + r.Deleted }
+
 // BarWrite is a write to one series of bars.
 type BarWrite struct {
 	Bars       domain.Series

@@ -220,7 +220,8 @@ func (i *Ingestor) writeBatch(ctx context.Context, op string, b *batch, results 
 
 		return written, nil
 	}
-	written, failed := access.Do(ctx, call, write, b.writes)
+	written, failed := access.Do(ctx, call,
+		access.Operation[[]ports.BarWrite, []ports.WriteResult]{Name: op, Run: write, Rows: rowsOfResults}, b.writes)
 	for k, j := range b.indices {
 		r := &results[j]
 		if r.Err = failed; failed != nil {
@@ -234,6 +235,16 @@ func (i *Ingestor) writeBatch(ctx context.Context, op string, b *batch, results 
 	}
 }
 
+// rowsOfResults returns the number of rows that the writes are about.
+func rowsOfResults(results []ports.WriteResult) int {
+	rows := 0
+	for _, r := range results {
+		rows += r.Report.Rows()
+	}
+
+	return rows
+}
+
 // write makes the one call of the store, and invalidates the symbol whether it failed or not.
 func (i *Ingestor) write(
 	ctx context.Context, call *access.Call, symbol domain.Symbol, write func(context.Context) (ports.WriteReport, error),
@@ -241,9 +252,9 @@ func (i *Ingestor) write(
 	call.SetDefaultDeadline(ctx, i.stores)
 	defer i.symbols.Invalidate(ctx, symbol)
 
-	report, err := access.Do(ctx, call, func(ctx context.Context, _ *access.Store, _ struct{}) (ports.WriteReport, error) {
-		return write(ctx)
-	}, struct{}{})
+	run := func(ctx context.Context, _ *access.Store, _ struct{}) (ports.WriteReport, error) { return write(ctx) }
+	report, err := access.Do(ctx, call,
+		access.Operation[struct{}, ports.WriteReport]{Name: call.Op, Run: run, Rows: ports.WriteReport.Rows}, struct{}{})
 	call.Store.Rows.Add(int64(report.Inserted + report.Changed + report.Unchanged))
 
 	return report, err

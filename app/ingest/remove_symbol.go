@@ -48,10 +48,7 @@ func (i *Ingestor) symbolCall(op string, s *access.Store, symbol domain.Symbol) 
 // requireUnlisted returns an error if the catalog of a store that removes no symbols lists the symbol.
 func (i *Ingestor) requireUnlisted(ctx context.Context, call *access.Call, symbol domain.Symbol) error {
 	call.SetDefaultDeadline(ctx, i.stores)
-	list := func(ctx context.Context, s *access.Store, symbol domain.Symbol) ([]domain.SymbolMeta, error) {
-		return ports.Collect(s.Catalog.Symbols(ctx, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}}))
-	}
-	listed, err := access.Do(ctx, call, list, symbol)
+	listed, err := access.Do(ctx, call, access.ReadSymbols, ports.SymbolQuery{Symbols: []domain.Symbol{symbol}})
 	if err == nil && len(listed) > 0 {
 		err = call.Fault(ports.ErrConflict, &ports.SymbolInUseError{Series: []string{"bars"}})
 	}

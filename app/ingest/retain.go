@@ -95,7 +95,8 @@ func (i *Ingestor) DropPartitions(ctx context.Context, before time.Time) ([]port
 	for _, s := range i.stores {
 		call := &access.Call{Op: "drop partitions", Subject: access.Text(""), Store: s, Settings: i.settings}
 		call.SetDefaultDeadline(ctx, i.stores)
-		dropped, err := access.Do(ctx, call, dropPartitions, before)
+		drop := access.Operation[time.Time, []ports.Partition]{Name: call.Op, Run: dropPartitions}
+		dropped, err := access.Do(ctx, call, drop, before)
 		all = append(all, dropped...)
 		if err != nil {
 			return all, err

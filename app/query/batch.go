@@ -120,9 +120,11 @@ func (b *batch) prefetch(ctx context.Context) {
 	}
 
 	for s, all := range queries {
-		_, _ = access.Do(ctx, b.call.For(s), prefetch, all)
+		_, _ = access.Do(ctx, b.call.For(s), prefetchBars, all)
 	}
 }
+
+var prefetchBars = access.Operation[[]ports.BarQuery, struct{}]{Name: "prefetch", Run: prefetch}
 
 func prefetch(ctx context.Context, s *access.Store, queries []ports.BarQuery) (struct{}, error) {
 	s.Cache.Prefetch(ctx, queries)

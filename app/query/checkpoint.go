@@ -219,7 +219,7 @@ func (t *task) prober(s *seriesRead) prober {
 			Key: s.key, Range: r, Last: last, State: q, ReportUnreadable: t.query.reportsUnreadable(),
 		})
 		t.reading.collector.MaxRows = 0 // the bars of a block are few, and not returned
-		bars, err := access.Do(ctx, call, collectBars, t)
+		bars, err := access.Do(ctx, call, readBars, t)
 		var hash uint64
 		for _, p := range bars {
 			if hash += blockhash.OfBars(p.Bars); last > 0 {

@@ -86,10 +86,12 @@ func (t *task) annotate(
 	if grid == t.query.grid() {
 		q.First, q.Last = t.query.request.First, t.query.request.Last
 	}
-	server, err := access.Do(ctx, t.query.call.For(s), explainRead, q)
+	server, err := access.Do(ctx, t.query.call.For(s), explain, q)
 
 	return cached, &server, err
 }
+
+var explain = access.Operation[ports.BarQuery, ports.ReadPlan]{Name: "explain read", Run: explainRead}
 
 func explainRead(ctx context.Context, s *access.Store, q ports.BarQuery) (ports.ReadPlan, error) {
 	return s.Explain.ExplainRead(ctx, q)

@@ -139,7 +139,7 @@ func (x *extentSet) tickExtents(
 
 // extentReader reads the coverage of bars, or of ticks, from one store.
 type extentReader[E any] struct {
-	read     access.StoreFunc[[]domain.Symbol, []E]
+	read     access.Operation[[]domain.Symbol, []E]
 	symbolOf func(E) domain.Symbol
 }
 

@@ -96,7 +96,7 @@ func (t *task) cachedState(ctx context.Context) (*domain.SeriesState, error) {
 		return state, nil
 	}
 
-	return access.Do(ctx, &t.query.call, readSeriesState, staleQuery{t.directQuery(), t.query.request.MaxStale})
+	return access.Do(ctx, &t.query.call, readState, staleQuery{t.directQuery(), t.query.request.MaxStale})
 }
 
 // staleQuery is a query of a cache that may answer with an older state.
@@ -110,6 +110,8 @@ func (t *task) directQuery() ports.BarQuery {
 	r := &t.query.request
 	return ports.BarQuery{Key: r.Key, Range: t.visible(), First: r.First, Last: r.Last}
 }
+
+var readState = access.Operation[staleQuery, *domain.SeriesState]{Name: "read states", Run: readSeriesState}
 
 func readSeriesState(ctx context.Context, s *access.Store, q staleQuery) (*domain.SeriesState, error) {
 	return s.Cache.SeriesState(ctx, q.query, q.maxStale)

@@ -61,7 +61,7 @@ func (t *task) queryStore(ctx context.Context, read *plan.Read, q ports.BarQuery
 		return t.readCached(ctx, call, read, q)
 	}
 
-	if _, err := access.Do(ctx, call, collectBars, t); err != nil {
+	if _, err := access.Do(ctx, call, readBars, t); err != nil {
 		return nil, err
 	}
 
@@ -84,7 +84,7 @@ func (t *task) readCached(
 			return nil, call.Failed(ctx, err)
 		}
 		c.State = state
-	} else if _, err := access.Do(ctx, call, collectBars, t); err != nil {
+	} else if _, err := access.Do(ctx, call, readBars, t); err != nil {
 		return nil, err
 	}
 
@@ -99,6 +99,22 @@ func (t *task) readCached(
 	}
 
 	return c.Pieces, err
+}
+
+// The operations of a task that read bars.
+var (
+	readBars  = access.Operation[*task, []blockcache.Bars]{Name: "read bars", Run: collectBars, Rows: barsOf}
+	aggregate = access.Operation[*task, []blockcache.Bars]{Name: "aggregate trades", Run: collectAggregate, Rows: barsOf}
+)
+
+// barsOf returns the number of bars in the pieces.
+func barsOf(pieces []blockcache.Bars) int {
+	bars := 0
+	for _, p := range pieces {
+		bars += p.Len()
+	}
+
+	return bars
 }
 
 // collectBars reads the whole result of the task's query.
@@ -122,7 +138,7 @@ func (t *task) aggregateTrades(ctx context.Context, read *plan.Read, r domain.Ra
 	t.reading.collector.MaxRows = 0
 
 	call := t.query.call.For(s)
-	pieces, err := access.Do(ctx, call, collectAggregate, t)
+	pieces, err := access.Do(ctx, call, aggregate, t)
 	if err == nil {
 		state := t.reading.collector.State
 		if err = t.checkTickState(ctx, call, domain.TickTrades, read.Range, state); err == nil && state != nil {

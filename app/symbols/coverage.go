@@ -50,7 +50,7 @@ func (c *Catalog) Coverage(ctx context.Context, symbols ...domain.Symbol) iter.S
 // pages yields a listing of a store, which is asked for each page anew.
 func pages[T any](
 	ctx context.Context, c *Catalog, call *access.Call,
-	read access.StoreFunc[ports.ExtentQuery, access.Page[T]], symbols []domain.Symbol,
+	read access.Operation[ports.ExtentQuery, access.Page[T]], symbols []domain.Symbol,
 ) iter.Seq2[T, error] {
 	return ports.Paged("", func(after domain.Symbol) ([]T, domain.Symbol, error) {
 		one := *call // with a deadline of its own

@@ -83,6 +83,10 @@ var rooms = []room{
 		path: "adapters/secret", banned: []string{"testing"},
 		why: "a secret is a text that is not printed, and depends on nothing",
 	},
+	{
+		path: "adapters/telemetry", rooms: []string{"ports", "domain"}, banned: []string{"testing"},
+		why: "what is measured in the process needs nothing but the process",
+	},
 	{path: "adapters/clock", rooms: []string{"ports", "domain"}, banned: []string{"testing"}, why: "a clock tells time"},
 	{
 		path: "adapters/file", rooms: []string{"ports", "domain", "adapters/codec"}, others: []string{anyOther},

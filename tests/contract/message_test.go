@@ -20,6 +20,7 @@ var portMethods = func() *regexp.Regexp {
 		reflect.TypeFor[ports.LocalCatalog](), reflect.TypeFor[ports.TradeAggregator](), reflect.TypeFor[ports.BatchReader](),
 		reflect.TypeFor[ports.StateReader](), reflect.TypeFor[ports.Clock](), reflect.TypeFor[blockcache.Cache](),
 		reflect.TypeFor[blockcache.SharedCache](), reflect.TypeFor[blockcache.Hints](),
+		reflect.TypeFor[ports.Telemetry](), reflect.TypeFor[ports.TelemetryReporter](),
 	} {
 		for i := range port.NumMethod() {
 			names = append(names, port.Method(i).Name)

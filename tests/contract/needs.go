@@ -52,6 +52,9 @@ var (
 	clockSuite = suite[ports.Clock]{"Clock", clockLaws, []need[ports.Clock]{
 		{"the clock", func(c ports.Clock) bool { return c == nil }},
 	}, "open"}
+	telemetrySuite = suite[ports.Telemetry]{"Telemetry", telemetryLaws, []need[ports.Telemetry]{
+		{"the telemetry", func(t ports.Telemetry) bool { return t == nil }},
+	}, "open"}
 	blockSuite = suite[blockcache.Cache]{"BlockCache", blockLaws, []need[blockcache.Cache]{
 		{"the cache", func(c blockcache.Cache) bool { return c == nil }},
 	}, "open"}

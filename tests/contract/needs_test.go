@@ -61,6 +61,8 @@ func badCallers() map[string]badCaller {
 		"no open": {func(t *testing.T) { BarStore(t, nil, Profile{}) }, "contract.BarStore: open must not be nil"},
 		"Clock": {func(t *testing.T) { Clock(t, func(testing.TB) ports.Clock { return nil }) },
 			"contract.Clock: the clock" + isNil},
+		"Telemetry": {func(t *testing.T) { Telemetry(t, func(testing.TB) ports.Telemetry { return nil }) },
+			"contract.Telemetry: the telemetry" + isNil},
 		"Cache": {func(t *testing.T) { Cache(t, func(testing.TB) (none CacheSubject[int, int]) { return }, false) },
 			"contract.Cache: CacheSubject.Cache is nil, CacheSubject.Key is nil, CacheSubject.Value is nil, " +
 				"CacheSubject.Equal" + isNil},

@@ -232,6 +232,9 @@ func lawNames() []string {
 	for _, l := range clockLaws {
 		names = append(names, l.name)
 	}
+	for _, l := range telemetryLaws {
+		names = append(names, l.name)
+	}
 	for _, l := range hintLaws {
 		names = append(names, l.name)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/sqlite"
+	"github.com/gal-friday/marketdata/adapters/telemetry"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/wiring"
@@ -99,6 +100,9 @@ func newServiceConfig(s settings, opts Options) app.Config {
 	cfg := s.Service
 	if opts.Logger != nil {
 		cfg.Logger = opts.Logger
+	}
+	if cfg.Telemetry == nil {
+		cfg.Telemetry = telemetry.New()
 	}
 
 	return cfg

@@ -25,6 +25,7 @@ import (
 	"github.com/gal-friday/marketdata/adapters/clock"
 	"github.com/gal-friday/marketdata/adapters/store/influx"
 	"github.com/gal-friday/marketdata/adapters/store/postgres"
+	"github.com/gal-friday/marketdata/adapters/telemetry"
 	"github.com/gal-friday/marketdata/app"
 	"github.com/gal-friday/marketdata/ports"
 	"github.com/gal-friday/marketdata/ports/blockcache"
@@ -204,6 +205,9 @@ func newServiceConfig(s settings, opts Options) app.Config {
 	cfg := s.Service
 	if opts.Logger != nil {
 		cfg.Logger = opts.Logger
+	}
+	if cfg.Telemetry == nil {
+		cfg.Telemetry = telemetry.New()
 	}
 
 	return cfg

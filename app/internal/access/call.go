@@ -39,6 +39,8 @@ type Settings struct {
 	Timeout      time.Duration // of an operation whose context has no deadline
 	StoreTimeout time.Duration // of one call of a store
 	Logger       Logger        // receives panics, and stores that ignore cancellation
+
+	Telemetry ports.Telemetry // receives the calls of stores; nil discards them
 }
 
 // Call describes an operation of the application, as its errors name it. It is a value: copies are independent.
@@ -99,33 +101,62 @@ func (c *Call) CheckTime(ctx context.Context) error {
 	return c.Interrupted(ctx, nil)
 }
 
-// StoreFunc calls a store with one argument. It is a function and not a closure, so that calling a local store
+// Operation is a call of a store with one argument. Run is a function and not a closure, so that calling a local store
 // allocates nothing.
-type StoreFunc[A, T any] func(ctx context.Context, s *Store, arg A) (T, error)
+type Operation[A, T any] struct {
+	Name string // for telemetry, such as "read bars"
+	Run  func(ctx context.Context, s *Store, arg A) (T, error)
+	Rows func(result T) int // nil for an operation without rows
+}
 
 // Do calls the store and counts the call. It returns soon after ctx is done even if the store does not return; the
 // store's late result is lost. A panic of the store becomes an error. Every error is a *ports.Error that names
 // operation, store and subject, and has the kind that the store gave it.
-func Do[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], arg A) (T, error) {
+func Do[A, T any](ctx context.Context, c *Call, op Operation[A, T], arg A) (T, error) {
 	if ctx.Err() != nil {
 		var zero T
 		return zero, c.Interrupted(ctx, nil)
 	}
 
 	start := time.Now()
-	value, err := DoUncounted(ctx, c, c.Settings.StoreTimeout, f, arg)
+	value, err := DoUncounted(ctx, c, c.Settings.StoreTimeout, op, arg)
 	c.Store.count(time.Since(start), err)
 
 	return value, err
 }
 
-// DoUncounted is Do with a limit of its own and without counting, for health checks.
-func DoUncounted[A, T any](ctx context.Context, c *Call, limit time.Duration, f StoreFunc[A, T], arg A) (T, error) {
-	if !c.Store.Local {
-		return callAsync(ctx, c, limit, f, arg)
+// DoUncounted is Do with a limit of its own and without counting, for health checks. Telemetry receives the call.
+func DoUncounted[A, T any](
+	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
+) (T, error) {
+	telemetry := c.Settings.Telemetry
+	if telemetry == nil {
+		return doUnmeasured(ctx, c, limit, op, arg)
 	}
 
-	value, err := callRecovering(ctx, c, f, arg)
+	named := ports.Operation{Name: op.Name, Store: c.Store.Name}
+	start := time.Now()
+	begun := telemetry.Begin(ctx, named)
+	value, err := doUnmeasured(begun, c, limit, op, arg)
+	m := ports.Measurement{Start: start, Duration: time.Since(start)}
+	if err != nil {
+		m.Kind = KindOf(err)
+	} else if op.Rows != nil {
+		m.Rows = op.Rows(value)
+	}
+	telemetry.End(begun, named, m)
+
+	return value, err
+}
+
+func doUnmeasured[A, T any](
+	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
+) (T, error) {
+	if !c.Store.Local {
+		return callAsync(ctx, c, limit, op, arg)
+	}
+
+	value, err := callRecovering(ctx, c, op, arg)
 	if err != nil {
 		var zero T
 		return zero, c.Failed(ctx, err)
@@ -135,7 +166,9 @@ func DoUncounted[A, T any](ctx context.Context, c *Call, limit time.Duration, f 
 }
 
 // callAsync calls the store on a goroutine of its own, which is abandoned where the store ignores its context.
-func callAsync[A, T any](ctx context.Context, c *Call, limit time.Duration, f StoreFunc[A, T], arg A) (T, error) {
+func callAsync[A, T any](
+	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
+) (T, error) {
 	var zero T
 	ctx, cancel := c.WithTimeout(ctx, limit)
 	defer cancel()
@@ -149,7 +182,7 @@ func callAsync[A, T any](ctx context.Context, c *Call, limit time.Duration, f St
 	}
 	done := make(chan struct{})
 	go func() {
-		result.value, result.err = callRecovering(ctx, c, f, arg)
+		result.value, result.err = callRecovering(ctx, c, op, arg)
 		close(done)
 	}()
 
@@ -184,14 +217,14 @@ func (c *Call) wait(ctx context.Context, done <-chan struct{}) error {
 }
 
 // callRecovering calls the store and turns a panic into an error.
-func callRecovering[A, T any](ctx context.Context, c *Call, f StoreFunc[A, T], arg A) (value T, err error) {
+func callRecovering[A, T any](ctx context.Context, c *Call, op Operation[A, T], arg A) (value T, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = c.panicError(v)
 		}
 	}()
 
-	return f(ctx, c.Store, arg)
+	return op.Run(ctx, c.Store, arg)
 }
 
 // logLateReturn waits for an abandoned call, and logs one that took longer than a store may after cancellation.

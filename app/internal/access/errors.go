@@ -118,17 +118,9 @@ func (c *Call) Interrupted(ctx context.Context, err error) error {
 	return e
 }
 
-// kinds lists the kinds of failure that a store may report.
-var kinds = [...]error{
-	ports.ErrInvalid, ports.ErrNotClosed, ports.ErrNotFound, ports.ErrTooLarge, ports.ErrTimeout, ports.ErrCanceled,
-	ports.ErrUnavailable,
-	ports.ErrOverloaded, ports.ErrAuth, ports.ErrPermission, ports.ErrSchema, ports.ErrCorruptData, ports.ErrConflict,
-	ports.ErrIncomplete, ports.ErrInternal,
-}
-
 // KindOf returns the kind of err. An error without a kind is a fault of the adapter, so ErrInternal.
 func KindOf(err error) error {
-	for _, kind := range kinds {
+	for _, kind := range ports.Kinds() {
 		if errors.Is(err, kind) {
 			return kind
 		}

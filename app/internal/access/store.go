@@ -155,34 +155,58 @@ func ErrNoTicks() error {
 	return fmt.Errorf("no store of trades and quotes is configured: %w", ports.ErrInvalid)
 }
 
-// ReadExtents returns the coverage that the store has of the symbols.
-func ReadExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.Extent, error) {
+// The operations that several services call.
+var (
+	// ReadExtents returns the coverage that the store has of the symbols.
+	ReadExtents = Operation[[]domain.Symbol, []domain.Extent]{"read extents", readExtents, RowsOf[domain.Extent]}
+
+	// ReadTickExtents returns the coverage that the store has of the symbols' trades and quotes.
+	ReadTickExtents = Operation[[]domain.Symbol, []domain.TickExtent]{
+		"read tick extents", readTickExtents, RowsOf[domain.TickExtent],
+	}
+
+	// ReadSymbols returns the selected symbols of the store.
+	ReadSymbols = Operation[ports.SymbolQuery, []domain.SymbolMeta]{"read symbols", readSymbols, RowsOf[domain.SymbolMeta]}
+
+	// WriteSymbols calls the writer of the store's catalog, which must be a ports.SymbolWriter.
+	WriteSymbols = Operation[[]domain.SymbolMeta, struct{}]{Name: "write symbols", Run: writeSymbols}
+
+	// ReadExtentPage returns the coverage of the first symbols of a query, of all of them if there is no more.
+	ReadExtentPage = Operation[ports.ExtentQuery, Page[domain.Extent]]{
+		"read extents", readExtentPage, Page[domain.Extent].len,
+	}
+
+	// ReadTickExtentPage is ReadExtentPage for trades and quotes.
+	ReadTickExtentPage = Operation[ports.ExtentQuery, Page[domain.TickExtent]]{
+		"read tick extents", readTickExtentPage, Page[domain.TickExtent].len,
+	}
+)
+
+// RowsOf returns the number of rows of a result, for Operation.
+func RowsOf[T any](rows []T) int { return len(rows) }
+
+func readExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.Extent, error) {
 	return ports.Collect(s.Bars.Extents(ctx, ports.ExtentQuery{Symbols: symbols}))
 }
 
-// ReadTickExtents returns the coverage that the store has of the symbols' trades and quotes.
-func ReadTickExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.TickExtent, error) {
+func readTickExtents(ctx context.Context, s *Store, symbols []domain.Symbol) ([]domain.TickExtent, error) {
 	return ports.Collect(s.Ticks.TickExtents(ctx, ports.ExtentQuery{Symbols: symbols}))
 }
 
-// ReadSymbols returns the selected symbols of the store.
-func ReadSymbols(ctx context.Context, s *Store, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
+func readSymbols(ctx context.Context, s *Store, q ports.SymbolQuery) ([]domain.SymbolMeta, error) {
 	return ports.Collect(s.Catalog.Symbols(ctx, q))
 }
 
-// WriteSymbols calls the writer of the store's catalog, which must be a ports.SymbolWriter.
-func WriteSymbols(ctx context.Context, s *Store, metas []domain.SymbolMeta) (struct{}, error) {
+func writeSymbols(ctx context.Context, s *Store, metas []domain.SymbolMeta) (struct{}, error) {
 	return struct{}{}, s.Catalog.(ports.SymbolWriter).PutSymbols(ctx, metas...)
 }
 
-// ReadExtentPage returns the coverage of the first symbols of a query, of all of them if there is no more.
-func ReadExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.Extent], error) {
+func readExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.Extent], error) {
 	symbolOf := func(e domain.Extent) domain.Symbol { return e.Key.Symbol }
 	return readPage(s.Bars.Extents(ctx, q), symbolOf, ports.ListsOnePage(s.Bars))
 }
 
-// ReadTickExtentPage is ReadExtentPage for trades and quotes.
-func ReadTickExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.TickExtent], error) {
+func readTickExtentPage(ctx context.Context, s *Store, q ports.ExtentQuery) (Page[domain.TickExtent], error) {
 	symbolOf := func(e domain.TickExtent) domain.Symbol { return e.Symbol }
 	return readPage(s.Ticks.TickExtents(ctx, q), symbolOf, ports.ListsOnePage(s.Ticks))
 }
@@ -192,6 +216,8 @@ type Page[T any] struct {
 	Values []T
 	Last   domain.Symbol // the last of the symbols; "" where no more follow
 }
+
+func (p Page[T]) len() int { return len(p.Values) }
 
 // PageSize is about how many values of a listing are read at a time, unless the store has one page.
 const PageSize = 10_000

@@ -11,6 +11,7 @@ import (
 // TickPort describes how one kind of tick is read from a ports.TickStore.
 type TickPort[T domain.Tick] struct {
 	Kind domain.TickKind
+	op   string // for telemetry
 	Rows RowType[domain.Ticks[T]]
 	Read func(ports.TickStore, context.Context, ports.TickQuery) ports.Sequence[domain.Ticks[T]]
 }
@@ -19,6 +20,7 @@ type TickPort[T domain.Tick] struct {
 func Trades() TickPort[domain.Trade] {
 	return TickPort[domain.Trade]{
 		Kind: domain.TickTrades,
+		op:   "read trades",
 		Rows: tickRows(func(t domain.Trade) int64 { return t.Seq }),
 		Read: ports.TickStore.ReadTrades,
 	}
@@ -28,6 +30,7 @@ func Trades() TickPort[domain.Trade] {
 func Quotes() TickPort[domain.Quote] {
 	return TickPort[domain.Quote]{
 		Kind: domain.TickQuotes,
+		op:   "read quotes",
 		Rows: tickRows(func(q domain.Quote) int64 { return q.Seq }),
 		Read: ports.TickStore.ReadQuotes,
 	}
@@ -43,7 +46,7 @@ func ReadTicks[T domain.Tick](
 		return ports.Piece[domain.Ticks[T]]{Rows: empty}, err
 	}
 
-	return Do(ctx, c, func(ctx context.Context, s *Store, q ports.TickQuery) (ports.Piece[domain.Ticks[T]], error) {
+	read := func(ctx context.Context, s *Store, q ports.TickQuery) (ports.Piece[domain.Ticks[T]], error) {
 		result := Collector[domain.Ticks[T]]{
 			Type: port.Rows, Store: s, Empty: empty, Range: q.Range, Limit: max(q.First, q.Last), MaxRows: maxRows,
 		}
@@ -55,7 +58,10 @@ func ReadTicks[T domain.Tick](
 		ticks, err := domain.ConcatTicks(empty, result.Pieces)
 
 		return ports.Piece[domain.Ticks[T]]{Rows: ticks, State: result.State}, err
-	}, q)
+	}
+	rows := func(p ports.Piece[domain.Ticks[T]]) int { return p.Rows.Len() }
+
+	return Do(ctx, c, Operation[ports.TickQuery, ports.Piece[domain.Ticks[T]]]{port.op, read, rows}, q)
 }
 
 // TickPages reads the ticks of q in queries of at most q.First new rows; 0 is one query. A page ends with its last
