@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -60,7 +63,7 @@ func (c *command) openEndpoints(ctx context.Context, from, to endpoint, toMode o
 	}
 
 	done := func() { closeRight(); closeLeft() }
-	if err := refuseShared(left, right, leftConfig, rightConfig); err != nil {
+	if err := refuseShared(ctx, left, right, leftConfig, rightConfig); err != nil {
 		done()
 		return endpoints{}, nil, err
 	}
@@ -70,14 +73,14 @@ func (c *command) openEndpoints(ctx context.Context, from, to endpoint, toMode o
 
 // refuseShared returns an error if a store of the source is one of the target, too: a file under any name or link, or a
 // database of a server at the same address. Bars of an existing layout of InfluxDB may be copied to the same servers.
-func refuseShared(from, to *app.Service, fromConfig, toConfig wiring.Config) error {
+func refuseShared(ctx context.Context, from, to *app.Service, fromConfig, toConfig wiring.Config) error {
 	if !reflect.DeepEqual(fromConfig.Influx.Existing, toConfig.Influx.Existing) {
 		return nil
 	}
 
 	for name, source := range from.StoreDetails() {
 		for other, target := range to.StoreDetails() {
-			if name == other && isSameStore(source, target) {
+			if name == other && isSameStore(ctx, source, target) {
 				return userErrorf("source and target are both %s; name another one with --from-db, --from, --to-db or --to",
 					storeText(name, source))
 			}
@@ -88,8 +91,32 @@ func refuseShared(from, to *app.Service, fromConfig, toConfig wiring.Config) err
 }
 
 // isSameStore reports whether the details, which are those of two stores with the same name, are those of one store.
-func isSameStore(a, b ports.StoreDetails) bool {
-	return a.Address == b.Address && (a.Database == b.Database || a.Address == "" && isSameFile(a.Database, b.Database))
+func isSameStore(ctx context.Context, a, b ports.StoreDetails) bool {
+	if a.Address == "" && b.Address == "" {
+		return isSameFile(a.Database, b.Database)
+	}
+
+	return a.Database == b.Database && isSameAddress(ctx, a.Address, b.Address)
+}
+
+// isSameAddress reports whether the addresses or URLs are equal, or have the same port on one host.
+func isSameAddress(ctx context.Context, a, b string) bool {
+	resolve := func(address string) (hosts []string, port string) {
+		if _, rest, isURL := strings.Cut(address, "://"); isURL {
+			address = rest
+		}
+		host, port, err := net.SplitHostPort(address)
+		if err == nil {
+			hosts, _ = net.DefaultResolver.LookupHost(ctx, host) // the store says what is wrong with a host
+		}
+
+		return hosts, port
+	}
+	left, leftPort := resolve(a)
+	right, rightPort := resolve(b)
+	isOneHost := slices.ContainsFunc(left, func(host string) bool { return slices.Contains(right, host) })
+
+	return a == b || leftPort == rightPort && isOneHost
 }
 
 func (c *command) openEndpoint(
