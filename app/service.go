@@ -1,6 +1,8 @@
 package app
 
 import (
+	"time"
+
 	"github.com/gal-friday/marketdata/app/describe"
 	"github.com/gal-friday/marketdata/app/health"
 	"github.com/gal-friday/marketdata/app/ingest"
@@ -69,6 +71,6 @@ func newService(
 		Describer:   describe.New(services, stores, clock, settings),
 		Ingestor:    ingest.New(stores, resolver, clock, settings, cfg.Settle),
 		Diagnostics: diagnostics,
-		observer:    &observer{newAudit(cfg, diagnostics), cfg.Telemetry},
+		observer:    &observer{newAudit(cfg, diagnostics), cfg.Telemetry, time.Now()},
 	}, nil
 }

@@ -58,7 +58,7 @@ func ClassOf(f domain.Frequency) FrequencyClass {
 
 // Measurement is what was measured of one operation.
 type Measurement struct {
-	Start    time.Time     // with a monotonic reading
+	Start    time.Time     // by the monotonic clock; without the adjustments of the wall clock since the application began
 	Duration time.Duration // of a stream without the time that its consumer took between the pieces
 	Kind     error         // nil if the operation succeeded; else one of Kinds, itself and not wrapped
 	Rows     int           // bars, trades, quotes or entries read or written; 0 for a call that failed
