@@ -453,15 +453,19 @@ func TestPostgresPasswordFile(t *testing.T) {
 
 	defer admin.Close(t.Context())
 	path := filepath.Join(t.TempDir(), "password")
-	rotate := func(t *testing.T, password string) {
+	rotateSlowly := func(t *testing.T, password string, between func()) {
 		t.Helper()
-		// The file comes first, because a connection between the two steps would fail with the old one for longer.
 		if err := os.WriteFile(path, []byte(password+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		between()
 		if _, err := admin.Exec(t.Context(), "ALTER ROLE rotated PASSWORD '"+password+"'"); err != nil {
 			t.Fatal(err)
 		}
+	}
+	rotate := func(t *testing.T, password string) {
+		t.Helper()
+		rotateSlowly(t, password, func() {})
 	}
 	if _, err := admin.Exec(t.Context(), "CREATE ROLE rotated LOGIN SUPERUSER"); err != nil {
 		t.Fatal(err)
@@ -496,6 +500,35 @@ func TestPostgresPasswordFile(t *testing.T) {
 		if err := fetch(t.Context(), t, md2); err != nil {
 			t.Error(err)
 		}
+	})
+	t.Run("P18/rotations", func(t *testing.T) {
+		md, closeAll := openProduction(t, cfg)
+		defer closeAll()
+		reads, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		for range 4 {
+			running.Go(func() {
+				for reads.Err() == nil {
+					if err := fetch(t.Context(), t, md); err != nil {
+						t.Errorf("beside a rotation: %v", err)
+						return
+					}
+				}
+			})
+		}
+
+		// A read meets one broken connection, and makes a new one in the middle of the rotation.
+		const dropIdle = "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity " +
+			"WHERE usename = 'rotated' AND state = 'idle' LIMIT 1) AS idle"
+		for i := range 20 {
+			rotateSlowly(t, fmt.Sprint("rotation ", i), func() {
+				if _, err := admin.Exec(t.Context(), dropIdle); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		stop()
+		running.Wait()
 	})
 	for name, text := range map[string]string{"P17/wrong": "another", "P17/empty": "\n"} {
 		t.Run(name, func(t *testing.T) {

@@ -42,6 +42,8 @@ type network struct {
 	dial   pgconn.DialFunc
 	opened time.Time
 
+	connected atomic.Bool // the server accepted a connection
+
 	// lostAfter is how long after opened a connection was found broken, as a time.Duration; 0 for never.
 	lostAfter atomic.Int64
 
@@ -233,6 +235,14 @@ func (h *cancelHandler) HandleUnwatchAfterCancel() {
 	<-h.done
 	_ = h.conn.Conn().SetDeadline(time.Time{})
 }
+
+// A rotated password is in its file before the server has it, or after that. A connection that is refused in between is
+// tried again.
+const (
+	rotationLimit   = 2 * time.Second
+	rotationPause   = 50 * time.Millisecond
+	invalidPassword = "28P01" // the SQLSTATE
+)
 
 // readPasswordFile returns a function that reads the password of a new connection from a file.
 func readPasswordFile(path string) func(context.Context, *pgx.ConnConfig) error {

@@ -228,6 +228,8 @@ func newPool(ctx context.Context, cfg Config) (*pgxpool.Pool, *network, error) {
 	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		ctx, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
 		defer cancel()
+		network.connected.Store(true)
+
 		return checkSession(ctx, conn)
 	}
 
@@ -325,10 +327,38 @@ func (s *Store) withConn(ctx context.Context, op string, f func(db session) erro
 	return db.withRemedy(ctx, err)
 }
 
-// acquire returns a connection of the pool, to be released. A wait for a connection that other calls use is limited by
-// AcquireTimeout and fails with ports.ErrOverloaded, because the calls are too many; a wait for a new connection is
-// limited by ConnectTimeout more and fails with ports.ErrTimeout, because the server is slow.
+// acquire is acquireOnce, repeated for rotationLimit while the password may be between its file and the server.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	for began := time.Now(); ; {
+		conn, err := s.acquireOnce(ctx)
+		if !s.mayBeRotating(err) || time.Since(began) > rotationLimit {
+			return conn, err
+		}
+
+		select {
+		case <-time.After(rotationPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// mayBeRotating reports whether the password of a file cannot be read, or the server refused it, after it accepted one.
+func (s *Store) mayBeRotating(err error) bool {
+	if s.cfg.PasswordFile == "" || s.network == nil || !s.network.connected.Load() {
+		return false
+	}
+
+	server, isAnswer := errors.AsType[*pgconn.PgError](err)
+	_, isUnread := errors.AsType[*secret.FileError](err)
+
+	return isUnread || isAnswer && server.Code == invalidPassword
+}
+
+// acquireOnce returns a connection of the pool, to be released. A wait for a connection that other calls use is limited
+// by AcquireTimeout and fails with ports.ErrOverloaded, because the calls are too many; a wait for a new connection is
+// limited by ConnectTimeout more and fails with ports.ErrTimeout, because the server is slow.
+func (s *Store) acquireOnce(ctx context.Context) (*pgxpool.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

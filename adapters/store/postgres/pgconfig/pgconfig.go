@@ -22,7 +22,8 @@ type Config struct {
 
 	// PasswordFile is a file with the password of the role, in place of one in the DSN. Every new connection reads it, so
 	// that a new password needs no restart; connections that are open stay. A line end at its end is ignored. A file that
-	// cannot be read or is empty is ports.ErrAuth.
+	// cannot be read or is empty is ports.ErrAuth. Once a connection was accepted, such a file, and a password that the
+	// server refuses, are read again for 2 s, because the file and the server change one after the other.
 	PasswordFile string `env:"PASSWORD_FILE" yaml:"password_file"`
 
 	// RequireTLS makes opening the store fail with ports.ErrInvalid if the DSN permits a connection without TLS to another
