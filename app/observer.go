@@ -133,8 +133,8 @@ func observed[P access.Piece](
 	}
 }
 
-// now returns the time; zero without telemetry, which spares the reading. It reads the monotonic clock alone, which takes
-// half as long as time.Now.
+// now returns the time; zero without telemetry, which spares the reading. It reads the monotonic clock alone, which
+// takes half as long as time.Now.
 func (o *observation) now() time.Time {
 	if o.observer.telemetry == nil {
 		return time.Time{}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 	"github.com/gal-friday/marketdata/wiring/production"
 )
 
-// A diagnosis as a table is two tables, which fit a terminal, and notes; as CSV it is one list with everything.
+// A diagnosis as a table is three tables, which fit a terminal, and notes; as CSV it is one list of the stores.
 var (
 	healthList = listing[ports.StoreDiagnosis]{
 		columns: []column{
@@ -36,6 +38,22 @@ var (
 		columns: []column{{name: "store"}, {name: "user"}, {name: "database"}, {name: "address"}},
 		cells: func(d ports.StoreDiagnosis) []string {
 			return []string{string(d.Store), d.Details.User, d.Details.Database, d.Details.Address}
+		},
+	}
+
+	operationList = listing[ports.OperationStats]{
+		columns: []column{
+			{name: "operation"}, {name: "of"}, {name: "count", kind: number}, {name: "errors", kind: number},
+			{name: "cached", kind: number, usual: "0"}, {name: "p50", kind: number}, {name: "p99", kind: number},
+			{name: "p99.9", kind: number},
+		},
+		cells: func(o ports.OperationStats) []string {
+			w := o.SinceStart
+			return []string{
+				o.Name, cmp.Or(string(o.Store), string(o.Frequencies)), strconv.FormatInt(w.Count, 10),
+				strconv.FormatInt(w.Failed(), 10), strconv.FormatInt(w.Cached, 10),
+				percentile(w.P50), percentile(w.P99), percentile(w.P999),
+			}
 		},
 	}
 
@@ -61,6 +79,16 @@ var (
 	}
 )
 
+// percentile returns a duration with three digits, because more of a percentile are not exact.
+func percentile(s domain.Seconds) string {
+	d, unit := time.Duration(s), time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+
+	return d.Round(unit).String()
+}
+
 func latency(d ports.StoreDiagnosis) string { return d.Latency.Round(10 * time.Microsecond).String() }
 
 func connections(d ports.StoreDiagnosis) string {
@@ -76,7 +104,9 @@ credentials and its tables, and the shared Redis if there is one. A store is
 healthy, degraded (slow, its connection pool is exhausted, writes did not
 finish, or its retention policy drops old bars) or down. Redis is degraded at
 most, because requests are served without it. What is wrong is told whole, with
-what to do about it. Writes that did not finish are listed with their ranges,
+what to do about it. The last table has the durations and errors of the checks;
+of a program that serves requests, Diagnose has those of each request and call.
+Writes that did not finish are listed with their ranges,
 which are not covered: run the same import again, or give the range up with
 --uncover.
 If a store is down, the exit code is that of a command that needs it: 4 if it
@@ -204,6 +234,9 @@ func (c *command) runDoctor(ctx context.Context, output string) error {
 	case formatTable:
 		err = errors.Join(healthList.print(c.out, output, d.Stores), writeLine(c.out),
 			detailsList.print(c.out, output, d.Stores))
+		if err == nil && len(d.Operations) > 0 {
+			err = errors.Join(writeLine(c.out), operationList.print(c.out, output, d.Operations))
+		}
 	default:
 		err = diagnosisList.print(c.out, output, d.Stores)
 	}

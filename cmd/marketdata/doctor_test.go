@@ -27,3 +27,22 @@ func TestUnfinishedWritesAreListed(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// The table of operations has what was measured since the start, with percentiles of three digits.
+func TestOperationsAreListed(t *testing.T) {
+	t.Parallel()
+	var stdout bytes.Buffer
+	err := operationList.print(&stdout, formatTable, []ports.OperationStats{
+		{Name: "diagnose", Store: "postgres", SinceStart: ports.WindowStats{
+			Count: 3, Errors: map[string]int64{"timeout": 1, "overloaded": 1},
+			P50: domain.Seconds(1234567), P99: domain.Seconds(9999), P999: domain.Seconds(2 * time.Second),
+		}},
+		{Name: "fetch", Frequencies: ports.FrequencyMinutes, SinceStart: ports.WindowStats{Count: 2, Cached: 1, P50: 789}},
+	})
+	const want = "OPERATION  OF        COUNT  ERRORS  CACHED     P50   P99  P99.9\n" +
+		"diagnose   postgres      3       2       0  1.23ms  10µs     2s\n" +
+		"fetch      minutes       2       0       1   789ns    0s     0s\n"
+	if got := stdout.String(); err != nil || got != want {
+		t.Errorf("%v, got\n%s, want\n%s", err, got, want)
+	}
+}

@@ -61,6 +61,9 @@ func terminalTables() map[string]struct {
 		"detailsList": {detailsList.columns, [][]string{
 			{"postgres", "marketdata_reader", "market_production", "very-long-host-name.eu-central-1.rds.example.org:5432"},
 		}},
+		"operationList": {operationList.columns, [][]string{
+			{"read tick extents", "postgres", "1234567", "12345", "1234567", "1.23ms", "12.3ms", "1.23s"},
+		}},
 		"barColumns": {append([]column{{name: "symbol"}}, barColumns()...), [][]string{
 			{symbol, "2018-04-04 00:01", "42150.50", "42150.50", "42150.50", "42150.50", "1234.12345678", "12345"},
 		}},
