@@ -45,7 +45,7 @@ func (s *Service) Stream(
 	ctx, o := s.observer.begin(ctx, barRequest("stream", r.Key, domain.Range{Start: r.Start, End: r.End}))
 	pieces, result := s.Provider.Stream(ctx, r)
 
-	return observed(ctx, o, pieces, func() bool { return isCached(result().Provenance) }), result
+	return observePieces(ctx, o, pieces, func() bool { return isCached(result().Provenance) }), result
 }
 
 // FetchTrades is query.Provider.FetchTrades, observed.
@@ -73,7 +73,7 @@ func (s *Service) StreamTrades(
 	ctx, o := s.observer.begin(ctx, tickRequest("stream trades", r.Symbol, domain.Range{Start: r.Start, End: r.End}))
 	pieces, result := s.Provider.StreamTrades(ctx, r)
 
-	return observed(ctx, o, pieces, neverCached), result
+	return observePieces(ctx, o, pieces, neverCached), result
 }
 
 // StreamQuotes is query.Provider.StreamQuotes, observed.
@@ -83,7 +83,7 @@ func (s *Service) StreamQuotes(
 	ctx, o := s.observer.begin(ctx, tickRequest("stream quotes", r.Symbol, domain.Range{Start: r.Start, End: r.End}))
 	pieces, result := s.Provider.StreamQuotes(ctx, r)
 
-	return observed(ctx, o, pieces, neverCached), result
+	return observePieces(ctx, o, pieces, neverCached), result
 }
 
 // Explain is query.Provider.Explain, observed.

@@ -107,9 +107,9 @@ func isCached(origins []domain.Origin) bool {
 // neverCached says that trades and quotes are not cached.
 func neverCached() bool { return false }
 
-// observed yields the pieces of a stream, and ends its observation with them. The time that the consumer takes between
+// observePieces yields the pieces of a stream, and ends its observation with them. The time that the consumer takes between
 // two pieces does not count. isCached reports at the end whether all rows came from caches.
-func observed[P access.Piece](
+func observePieces[P access.Piece](
 	ctx context.Context, o observation, pieces iter.Seq2[P, error], isCached func() bool,
 ) iter.Seq2[P, error] {
 	return func(yield func(P, error) bool) {
@@ -133,8 +133,8 @@ func observed[P access.Piece](
 	}
 }
 
-// now returns the time; zero without telemetry, which spares the reading. It reads the monotonic clock alone, which
-// takes half as long as time.Now.
+// now returns the time; zero without telemetry, which spares the reading. It reads the monotonic clock alone, in half
+// the time of time.Now.
 func (o *observation) now() time.Time {
 	if o.observer.telemetry == nil {
 		return time.Time{}

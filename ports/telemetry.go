@@ -56,7 +56,7 @@ func ClassOf(f domain.Frequency) FrequencyClass {
 	return ""
 }
 
-// Measurement is what was measured of one operation.
+// Measurement is the outcome of one operation.
 type Measurement struct {
 	Start    time.Time     // by the monotonic clock; without the adjustments of the wall clock since the application began
 	Duration time.Duration // of a stream without the time that its consumer took between the pieces
@@ -65,7 +65,7 @@ type Measurement struct {
 	Cached   bool          // of a request for bars: all of them came from caches, without a read of a store
 }
 
-// TelemetryReporter reports what was measured. A Telemetry that keeps it may implement it; Diagnosis.Operations is its
+// TelemetryReporter reports statistics. A Telemetry that keeps them may implement it; Diagnosis.Operations is its
 // report.
 type TelemetryReporter interface {
 	// Operations returns the statistics of each operation that ended, ordered by its name, store and frequencies. Safe

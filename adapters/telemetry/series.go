@@ -24,8 +24,8 @@ var kinds = ports.Kinds()
 // counts are the counters at one time. They only grow.
 type counts []uint64
 
-// series has the measurements of one operation. Its counters run since the start; what they were at the beginning of
-// recent intervals gives those of a window by subtraction. So a measurement is counted once, whatever the windows.
+// series has the measurements of one operation. Its counters run since the start; their values at the beginning of
+// recent intervals give those of a window by subtraction. So a measurement is counted once, whatever the windows.
 type series struct {
 	live []atomic.Uint64
 	next atomic.Int64 // end of the interval of minute, since the start of the Histograms
@@ -123,8 +123,8 @@ func (w *window) advance(at time.Duration, counted counts) {
 	w.current = max(w.current, last)
 }
 
-// of returns what of the counters is of the window.
-func (w *window) of(counted counts) counts {
+// newCounts returns the part of the counters that was counted in the window.
+func (w *window) newCounts(counted counts) counts {
 	before := w.began[(w.current+1)%int64(len(w.began))]
 	if before == nil {
 		return counted
@@ -146,7 +146,7 @@ func (s *series) windows(now time.Duration) (minute, quarter, all ports.WindowSt
 	defer s.mu.Unlock()
 	counted := s.counts()
 
-	return s.minute.of(counted).stats(), s.quarters.of(counted).stats(), counted.stats()
+	return s.minute.newCounts(counted).stats(), s.quarters.newCounts(counted).stats(), counted.stats()
 }
 
 // stats returns the statistics of the counters.

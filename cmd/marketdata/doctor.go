@@ -264,9 +264,9 @@ func (c *command) noteProblems(stores []ports.StoreDiagnosis) {
 			switch {
 			case p.State == ports.HealthDown: // downError has it
 			case p.Remedy != "":
-				c.notef("%s; %s", prefixed(s.Store, p.Detail), p.Remedy)
+				c.notef("%s; %s", withStoreName(s.Store, p.Detail), p.Remedy)
 			default:
-				c.notef("%s", prefixed(s.Store, p.Detail))
+				c.notef("%s", withStoreName(s.Store, p.Detail))
 			}
 		}
 	}
@@ -291,8 +291,8 @@ func downError(stores []ports.StoreDiagnosis) error {
 	return fmt.Errorf("doctor: %w", &batchError{down, len(stores)})
 }
 
-// prefixed returns the detail of a problem behind the name of its store; the text of an error has it already.
-func prefixed(store domain.StoreName, detail string) string {
+// withStoreName returns the detail of a problem behind the name of its store; the text of an error has it already.
+func withStoreName(store domain.StoreName, detail string) string {
 	prefix := string(store) + ": "
 	return prefix + strings.TrimPrefix(detail, prefix)
 }
