@@ -107,8 +107,8 @@ func isCached(origins []domain.Origin) bool {
 // neverCached says that trades and quotes are not cached.
 func neverCached() bool { return false }
 
-// observePieces yields the pieces of a stream, and ends its observation with them. The time that the consumer takes between
-// two pieces does not count. isCached reports at the end whether all rows came from caches.
+// observePieces yields the pieces of a stream, and ends its observation with them. The time that the consumer takes
+// between two pieces does not count. isCached reports at the end whether all rows came from caches.
 func observePieces[P access.Piece](
 	ctx context.Context, o observation, pieces iter.Seq2[P, error], isCached func() bool,
 ) iter.Seq2[P, error] {
