@@ -504,15 +504,16 @@ func TestPostgresPasswordFile(t *testing.T) {
 	t.Run("P18/rotations", func(t *testing.T) {
 		md, closeAll := openProduction(t, cfg)
 		defer closeAll()
-		reads, stop := context.WithCancel(t.Context())
+		reading, stop := context.WithCancel(t.Context())
+		var reads [4]atomic.Int64 // by reader
 		var running sync.WaitGroup
-		for range 4 {
+		for i := range reads {
 			running.Go(func() {
-				for reads.Err() == nil {
+				for reading.Err() == nil {
 					if err := fetch(t.Context(), t, md); err != nil {
 						t.Errorf("beside a rotation: %v", err)
-						return
 					}
+					reads[i].Add(1)
 				}
 			})
 		}
@@ -521,6 +522,11 @@ func TestPostgresPasswordFile(t *testing.T) {
 		const dropIdle = "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity " +
 			"WHERE usename = 'rotated' AND state = 'idle' LIMIT 1) AS idle"
 		for i := range 20 {
+			for r := range reads { // a read that a rotation disturbed ends before the next one
+				for before := reads[r].Load(); reads[r].Load() < before+2; {
+					time.Sleep(time.Millisecond)
+				}
+			}
 			rotateSlowly(t, fmt.Sprint("rotation ", i), func() {
 				if _, err := admin.Exec(t.Context(), dropIdle); err != nil {
 					t.Fatal(err)
