@@ -323,7 +323,8 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 		},
 	} {
 		// On a busy machine, or with the race detector, the rows that the server sent before it received the
-		// cancellation take longer than 250 ms, but never as long as all rows.
+		// cancellation take longer than 250 ms, but never as long as all rows; and the connection is closed, because
+		// the rest of the answer does not arrive in time. Neither may be so in every try.
 		for try := 1; ; try++ {
 			conns := s.PoolStats()
 			began := time.Now()
@@ -333,14 +334,18 @@ func TestEndedReadsLeaveTheServerIdle(t *testing.T) {
 
 			eventually(t, 20*time.Second, idle)
 			took := time.Since(began) // until the server is idle too
-			if after := s.PoolStats(); after.InUse != 0 || after.Idle < conns.Idle {
-				t.Errorf("%s: the pool went from %+v to %+v", name, conns, after)
-			}
-			if took <= max(250*time.Millisecond, whole/2) {
+			eventually(t, 20*time.Second, func() error {
+				if n := s.PoolStats().InUse; n != 0 {
+					return fmt.Errorf("%s: %d connections are in use", name, n)
+				}
+				return nil
+			})
+			isKept := s.PoolStats().Idle >= conns.Idle
+			if isKept && took <= max(250*time.Millisecond, whole/2) {
 				break
 			}
 			if try == 5 {
-				t.Fatalf("%s took %s in the last of %d tries", name, took, try)
+				t.Fatalf("%s took %s in the last of %d tries; the connection was kept: %t", name, took, try, isKept)
 			}
 		}
 	}
