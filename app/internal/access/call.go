@@ -128,41 +128,49 @@ func Do[A, T any](ctx context.Context, c *Call, op Operation[A, T], arg A) (T, e
 // DoUncounted is Do with a limit of its own and without counting, for health checks. Telemetry receives the call.
 func DoUncounted[A, T any](
 	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
-) (T, error) {
-	telemetry := c.Settings.Telemetry
-	if telemetry == nil {
-		return doUnmeasured(ctx, c, limit, op, arg)
+) (value T, err error) {
+	ctx, start := c.begin(ctx, op.Name)
+	if c.Store.Local {
+		if value, err = callRecovering(ctx, c, op, arg); err != nil {
+			err = c.Failed(ctx, err)
+		}
+	} else {
+		value, err = callAsync(ctx, c, limit, op, arg)
 	}
 
-	named := ports.Operation{Name: op.Name, Store: c.Store.Name}
-	start := time.Now()
-	begun := telemetry.Begin(ctx, named)
-	value, err := doUnmeasured(begun, c, limit, op, arg)
-	m := ports.Measurement{Start: start, Duration: time.Since(start)}
-	if err != nil {
-		m.Kind = KindOf(err)
-	} else if op.Rows != nil {
-		m.Rows = op.Rows(value)
+	if !start.IsZero() {
+		rows := 0
+		if err == nil && op.Rows != nil {
+			rows = op.Rows(value)
+		}
+		c.end(ctx, op.Name, start, rows, err)
 	}
-	telemetry.End(begun, named, m)
-
-	return value, err
-}
-
-func doUnmeasured[A, T any](
-	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
-) (T, error) {
-	if !c.Store.Local {
-		return callAsync(ctx, c, limit, op, arg)
-	}
-
-	value, err := callRecovering(ctx, c, op, arg)
 	if err != nil {
 		var zero T
-		return zero, c.Failed(ctx, err)
+		return zero, err
 	}
 
 	return value, nil
+}
+
+// begin tells the telemetry that a call begins, and returns its context and the time; zero without telemetry. It and end
+// are apart from DoUncounted, which is compiled for every kind of call.
+func (c *Call) begin(ctx context.Context, name string) (context.Context, time.Time) {
+	telemetry := c.Settings.Telemetry
+	if telemetry == nil {
+		return ctx, time.Time{}
+	}
+
+	return telemetry.Begin(ctx, ports.Operation{Name: name, Store: c.Store.Name}), time.Now()
+}
+
+// end tells the telemetry the outcome of a call.
+func (c *Call) end(ctx context.Context, name string, start time.Time, rows int, err error) {
+	m := ports.Measurement{Start: start, Duration: time.Since(start), Rows: rows}
+	if err != nil {
+		m.Kind = KindOf(err)
+	}
+	c.Settings.Telemetry.End(ctx, ports.Operation{Name: name, Store: c.Store.Name}, m)
 }
 
 // callAsync calls the store on a goroutine of its own, which is abandoned where the store ignores its context.
