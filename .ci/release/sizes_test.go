@@ -15,7 +15,7 @@ var entryPoints = []struct {
 	maxMiB  float64
 }{
 	{
-		name: "backtest", maxMiB: 3.1,
+		name: "backtest", maxMiB: 3,
 		imports: []string{"adapters/clock", "adapters/store/memory", "app", "wiring/backtest"},
 		open:    "md, err := backtest.New(memory.New(), clock.NewSimulated(time.Now()), app.Config{})",
 	},
@@ -76,9 +76,9 @@ func TestSizeOfEntryPoints(t *testing.T) {
 			}
 
 			mebibytes := float64(info.Size()) / (1 << 20)
-			t.Logf("%.2f MiB of %.1f MiB", mebibytes, e.maxMiB)
+			t.Logf("%.2f MiB of %.0f MiB", mebibytes, e.maxMiB)
 			if mebibytes > e.maxMiB {
-				t.Errorf("a program that links only wiring/%s has %.2f MiB, more than %.1f MiB; see with "+
+				t.Errorf("a program that links only wiring/%s has %.2f MiB, more than %.0f MiB; see with "+
 					"`go tool nm -size -sort size` what it links, and with `go list -deps` why", e.name, mebibytes, e.maxMiB)
 			}
 		})

@@ -95,8 +95,8 @@ func diagnose(ctx context.Context, call *access.Call, stores access.Stores) port
 	if s.Health != nil {
 		start := time.Now()
 		var found findings
-		found, err = access.DoUncounted(ctx, call, checkTimeout,
-			access.Operation[access.Stores, findings]{Name: call.Op, Run: check}, stores)
+		operation := access.Operation[access.Stores, findings]{Name: call.Op, Run: check, Limit: checkTimeout}
+		found, err = access.Do(ctx, call, operation, stores)
 		d.Latency, d.Retention, d.Unfinished = time.Since(start), found.retention, found.unfinished
 		d.Problems = found.problems
 	}

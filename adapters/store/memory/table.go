@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gal-friday/marketdata/domain"
-	"github.com/gal-friday/marketdata/domain/sorting"
 	"github.com/gal-friday/marketdata/ports"
 )
 
@@ -270,7 +269,10 @@ func (t *table[K, D]) update(
 	if _, exists := t.entries[key]; !exists {
 		symbol := t.symbolOf(key)
 		t.keys[symbol] = append(t.keys[symbol], key)
-		sorting.Func(t.keys[symbol], t.compareKeys)
+		keys := t.keys[symbol]
+		for i := len(keys) - 1; i > 0 && t.compareKeys(keys[i-1], keys[i]) > 0; i-- {
+			keys[i-1], keys[i] = keys[i], keys[i-1]
+		}
 	}
 	t.entries[key] = e
 	if symbol := t.symbolOf(key); s.symbols[symbol].Symbol == "" {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,47 +105,34 @@ func (c *Call) CheckTime(ctx context.Context) error {
 // Operation is a call of a store with one argument. Run is a function and not a closure, so that calling a local store
 // allocates nothing.
 type Operation[A, T any] struct {
-	Name string // for telemetry, such as "read bars"
-	Run  func(ctx context.Context, s *Store, arg A) (T, error)
-	Rows func(result T) int // nil for an operation without rows
+	Name  string // for telemetry, such as "read bars"
+	Run   func(ctx context.Context, s *Store, arg A) (T, error)
+	Rows  func(result T) int // nil for an operation without rows
+	Limit time.Duration      // of a health check, which is not counted as a call; 0 is Settings.StoreTimeout
 }
 
 // Do calls the store and counts the call. It returns soon after ctx is done even if the store does not return; the
 // store's late result is lost. A panic of the store becomes an error. Every error is a *ports.Error that names
-// operation, store and subject, and has the kind that the store gave it.
-func Do[A, T any](ctx context.Context, c *Call, op Operation[A, T], arg A) (T, error) {
+// operation, store and subject, and has the kind that the store gave it. Telemetry receives the call.
+func Do[A, T any](ctx context.Context, c *Call, op Operation[A, T], arg A) (value T, err error) {
 	if ctx.Err() != nil {
-		var zero T
-		return zero, c.Interrupted(ctx, nil)
+		return value, c.Interrupted(ctx, nil)
 	}
 
-	start := time.Now()
-	value, err := DoUncounted(ctx, c, c.Settings.StoreTimeout, op, arg)
-	c.Store.count(time.Since(start), err)
-
-	return value, err
-}
-
-// DoUncounted is Do with a limit of its own and without counting, for health checks. Telemetry receives the call.
-func DoUncounted[A, T any](
-	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
-) (value T, err error) {
 	ctx, start := c.begin(ctx, op.Name)
 	if c.Store.Local {
 		if value, err = callRecovering(ctx, c, op, arg); err != nil {
 			err = c.Failed(ctx, err)
 		}
 	} else {
-		value, err = callAsync(ctx, c, limit, op, arg)
+		value, err = callAsync(ctx, c, op, arg)
 	}
 
-	if !start.IsZero() {
-		rows := 0
-		if err == nil && op.Rows != nil {
-			rows = op.Rows(value)
-		}
-		c.end(ctx, op.Name, start, rows, err)
+	m := ports.Measurement{Start: start}
+	if err == nil && op.Rows != nil && c.Settings.Telemetry != nil {
+		m.Rows = op.Rows(value)
 	}
+	c.end(ctx, op.Name, m, op.Limit == 0, err)
 	if err != nil {
 		var zero T
 		return zero, err
@@ -153,20 +141,26 @@ func DoUncounted[A, T any](
 	return value, nil
 }
 
-// begin tells the telemetry that a call begins, and returns its context and the time; zero without telemetry. It and end
-// are apart from DoUncounted, which is compiled for every kind of call.
+// begin tells the telemetry that a call begins, and returns its context and the time. It and the other methods are
+// apart from Do, which is compiled for every kind of call.
 func (c *Call) begin(ctx context.Context, name string) (context.Context, time.Time) {
-	telemetry := c.Settings.Telemetry
-	if telemetry == nil {
-		return ctx, time.Time{}
+	if telemetry := c.Settings.Telemetry; telemetry != nil {
+		ctx = telemetry.Begin(ctx, ports.Operation{Name: name, Store: c.Store.Name})
 	}
 
-	return telemetry.Begin(ctx, ports.Operation{Name: name, Store: c.Store.Name}), time.Now()
+	return ctx, time.Now()
 }
 
-// end tells the telemetry the outcome of a call.
-func (c *Call) end(ctx context.Context, name string, start time.Time, rows int, err error) {
-	m := ports.Measurement{Start: start, Duration: time.Since(start), Rows: rows}
+// end counts a call, unless it was a health check, and tells the telemetry its outcome.
+func (c *Call) end(ctx context.Context, name string, m ports.Measurement, isCounted bool, err error) {
+	m.Duration = time.Since(m.Start)
+	if isCounted {
+		c.Store.count(m.Duration, err)
+	}
+	if c.Settings.Telemetry == nil {
+		return
+	}
+
 	if err != nil {
 		m.Kind = KindOf(err)
 	}
@@ -174,34 +168,43 @@ func (c *Call) end(ctx context.Context, name string, start time.Time, rows int, 
 }
 
 // callAsync calls the store on a goroutine of its own, which is abandoned where the store ignores its context.
-func callAsync[A, T any](
-	ctx context.Context, c *Call, limit time.Duration, op Operation[A, T], arg A,
-) (T, error) {
-	var zero T
+func callAsync[A, T any](ctx context.Context, c *Call, op Operation[A, T], arg A) (T, error) {
+	value := new(T) // read only after a call that was not abandoned
+	err := c.await(ctx, cmp.Or(op.Limit, c.Settings.StoreTimeout), func(ctx context.Context) (err error) {
+		*value, err = callRecovering(ctx, c, op, arg)
+		return err
+	})
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+
+	return *value, nil
+}
+
+// await runs a call on a goroutine of its own. It is apart from callAsync, which is compiled for every kind of call.
+func (c *Call) await(ctx context.Context, limit time.Duration, run func(context.Context) error) error {
 	ctx, cancel := c.WithTimeout(ctx, limit)
 	defer cancel()
 	if ctx.Err() != nil {
-		return zero, c.Interrupted(ctx, nil)
+		return c.Interrupted(ctx, nil)
 	}
 
-	var result struct { // written before done is closed, and read only after it
-		value T
-		err   error
-	}
+	var failed error // written before done is closed, and read only after it
 	done := make(chan struct{})
 	go func() {
-		result.value, result.err = callRecovering(ctx, c, op, arg)
+		failed = run(ctx)
 		close(done)
 	}()
 
 	if err := c.wait(ctx, done); err != nil {
-		return zero, err
+		return err
 	}
-	if result.err != nil {
-		return zero, c.Failed(ctx, result.err)
+	if failed != nil {
+		return c.Failed(ctx, failed)
 	}
 
-	return result.value, nil
+	return nil
 }
 
 // wait waits until done is closed. Once ctx is done it waits for cancelGrace and abandons the call with an error.

@@ -158,27 +158,31 @@ func ErrNoTicks() error {
 // The operations that several services call.
 var (
 	// ReadExtents returns the coverage that the store has of the symbols.
-	ReadExtents = Operation[[]domain.Symbol, []domain.Extent]{"read extents", readExtents, RowsOf[domain.Extent]}
+	ReadExtents = Operation[[]domain.Symbol, []domain.Extent]{
+		Name: "read extents", Run: readExtents, Rows: RowsOf[domain.Extent],
+	}
 
 	// ReadTickExtents returns the coverage that the store has of the symbols' trades and quotes.
 	ReadTickExtents = Operation[[]domain.Symbol, []domain.TickExtent]{
-		"read tick extents", readTickExtents, RowsOf[domain.TickExtent],
+		Name: "read tick extents", Run: readTickExtents, Rows: RowsOf[domain.TickExtent],
 	}
 
 	// ReadSymbols returns the selected symbols of the store.
-	ReadSymbols = Operation[ports.SymbolQuery, []domain.SymbolMeta]{"read symbols", readSymbols, RowsOf[domain.SymbolMeta]}
+	ReadSymbols = Operation[ports.SymbolQuery, []domain.SymbolMeta]{
+		Name: "read symbols", Run: readSymbols, Rows: RowsOf[domain.SymbolMeta],
+	}
 
 	// WriteSymbols calls the writer of the store's catalog, which must be a ports.SymbolWriter.
 	WriteSymbols = Operation[[]domain.SymbolMeta, struct{}]{Name: "write symbols", Run: writeSymbols}
 
 	// ReadExtentPage returns the coverage of the first symbols of a query, of all of them if there is no more.
 	ReadExtentPage = Operation[ports.ExtentQuery, Page[domain.Extent]]{
-		"read extents", readExtentPage, Page[domain.Extent].len,
+		Name: "read extents", Run: readExtentPage, Rows: Page[domain.Extent].len,
 	}
 
 	// ReadTickExtentPage is ReadExtentPage for trades and quotes.
 	ReadTickExtentPage = Operation[ports.ExtentQuery, Page[domain.TickExtent]]{
-		"read tick extents", readTickExtentPage, Page[domain.TickExtent].len,
+		Name: "read tick extents", Run: readTickExtentPage, Rows: Page[domain.TickExtent].len,
 	}
 )
 

@@ -61,7 +61,7 @@ func ReadTicks[T domain.Tick](
 	}
 	rows := func(p ports.Piece[domain.Ticks[T]]) int { return p.Rows.Len() }
 
-	return Do(ctx, c, Operation[ports.TickQuery, ports.Piece[domain.Ticks[T]]]{port.op, read, rows}, q)
+	return Do(ctx, c, Operation[ports.TickQuery, ports.Piece[domain.Ticks[T]]]{Name: port.op, Run: read, Rows: rows}, q)
 }
 
 // TickPages reads the ticks of q in queries of at most q.First new rows; 0 is one query. A page ends with its last
