@@ -56,8 +56,8 @@ func run(args []string) (status int, err error) {
 	return status, err
 }
 
-// keepFilesInMemory has servers and tests make their temporary files in memory, because a database of a test is some 300
-// small files, which are slow on a disk. A caller's own TMPDIR stays, and so do builds, which are large.
+// keepFilesInMemory has servers and tests make their temporary files in memory, because a database of a test is some
+// 300 small files, which are slow on a disk. A caller's own TMPDIR stays, and so do builds, which are large.
 func keepFilesInMemory() error {
 	dir := memoryDir()
 	if dir == "" || os.Getenv("TMPDIR") != "" {
