@@ -103,11 +103,8 @@ func TestUnfinishedWrites(t *testing.T) {
 	ingest(t, md, all)
 	insertIntent(t, cfg)
 
-	d, err := md.Diagnose(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	influx := d.Stores[1]
+	diagnoseStores := func() (ports.Diagnosis, error) { return md.Diagnose(t.Context()) }
+	influx := diagnoseInTime(t, diagnoseStores).Stores[1]
 	if influx.State != ports.HealthDegraded || !strings.Contains(influx.Reason, "did not finish: 1") {
 		t.Errorf("the diagnosis is %s: %s", influx.State, influx.Reason)
 	}
@@ -122,8 +119,8 @@ func TestUnfinishedWrites(t *testing.T) {
 	if _, err := md.Uncover(t.Context(), w.Key, w.Range); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := md.Diagnose(t.Context()); err != nil || len(d.Stores[1].Unfinished) > 0 {
-		t.Errorf("after the range was given up: %+v, %v", d, err)
+	if d := diagnoseInTime(t, diagnoseStores); len(d.Stores[1].Unfinished) > 0 {
+		t.Errorf("after the range was given up: %+v", d)
 	}
 }
 
