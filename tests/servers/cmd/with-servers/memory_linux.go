@@ -4,7 +4,7 @@ import "syscall"
 
 const (
 	sharedMemory = "/dev/shm"
-	roomNeeded   = 8 << 30 // bytes; `make test` fills less than 4 GiB
+	roomNeeded   = 8 << 30 // bytes; the log of PostgreSQL alone may grow to 4 GiB (max_wal_size)
 	noExec       = 0x8     // ST_NOEXEC of statfs(2): tests run programs that they build
 )
 
